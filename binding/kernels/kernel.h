@@ -1,0 +1,118 @@
+// kernel.h: what a kernel is given and what it must say about itself. C headers only: this file is compiled once per ISA.
+#pragma once
+#include <stdint.h>
+
+namespace gradclip {
+
+// Why a run ended early. The first kernel that fails wins; `position` and `value` say where and what.
+enum StatusCode : int32_t { kOk = 0, kIndexOutOfBounds = 1, kTooManySkips = 2, kNonFinite = 3, kStopped = 4 };
+
+struct Status {
+  volatile int32_t code;   // StatusCode; set with a compare-and-swap from kOk, see fail()
+  int32_t instr;           // index of the instruction, filled in by the executor loop
+  int64_t position;        // flat element position in the offending operand
+  double value;            // the offending value (an index, a label)
+  double bound;            // what it should have been below (exclusive)
+};
+
+// Counters and keys of the step being run. Same for every thread; constant during one instruction.
+struct Context {
+  uint64_t seed;      // of the run: with attempt and the op's own key it keys all randomness
+  uint64_t attempt;   // batches drawn so far
+  uint64_t step;      // updates applied so far
+  int32_t micro;      // which micro-batch of this step, from 0
+  int32_t micros;     // micro-batches of this step
+  int32_t skip;       // set to 1 by `decide`: guarded instructions of this step do nothing
+};
+
+// One instruction's operands. Sizes were checked against `need` when the program was made, so a kernel does not check again.
+// Data-dependent indices are the exception: a kernel that reads an index checks it and calls fail().
+struct Args {
+  void* const* out;
+  const void* const* in;
+  void* scratch;        // shared by the team, 64-byte aligned, Need::scratch bytes, contents undefined
+  void* local;          // of this thread alone, 64-byte aligned, Need::local bytes, contents undefined
+  const int64_t* i;     // integer attributes
+  const double* f;      // float attributes
+  int32_t n_out, n_in, n_i, n_f;
+  Context* ctx;
+  Status* status;
+};
+
+// The threads inside a run. All threads of the team call the kernel with the same Args (but for `local`) and split the work by rank.
+// The cut must depend on shapes only, never on size: a result may not change with the number of threads.
+struct Team {
+  int rank, size;
+  void* impl;
+  void (*wait)(void* impl, int rank);
+  void barrier() const {
+    if (size > 1) wait(impl, rank);
+  }
+};
+
+using Kernel = void (*)(const Args&, const Team&);
+
+// What a kernel will touch, given its attributes: the verifier compares it with the operands' sizes before a program may run.
+// A kernel that reads or writes fewer bytes than the operand has is fine; one byte more is an InvalidProgramError.
+struct Need {
+  static constexpr int64_t kMax = int64_t(1) << 46;   // bytes; anything above is refused
+  const char* error = nullptr;                        // set when the attributes make no sense
+  int64_t scratch = 0, local = 0;                     // bytes, for any team size
+  int64_t* out;                                       // bytes per output, n_out of them, zero at the start
+  int64_t* in;                                        // bytes per input
+  uint8_t* alias;                                     // alias[o * n_in + i] = 1: output o may be exactly input i (same address)
+  int32_t n_out, n_in, n_i, n_f;
+  const int64_t* i;
+  const double* f;
+  void fail(const char* why) {
+    if (!error) error = why;
+  }
+};
+using NeedFn = void (*)(Need&);
+
+// a * b for sizes, saturating: negative or huge factors give a value no operand can have.
+static inline int64_t size_mul(int64_t a, int64_t b) {
+  if (a < 0 || b < 0) return Need::kMax + 1;
+  if (a == 0 || b == 0) return 0;
+  if (a > Need::kMax / b) return Need::kMax + 1;
+  return a * b;
+}
+
+// First failure wins. Safe from any thread.
+static inline void fail(Status* s, int32_t code, int64_t position, double value, double bound) {
+  if (__sync_bool_compare_and_swap(&s->code, 0, -1)) {
+    s->position = position;
+    s->value = value;
+    s->bound = bound;
+    __sync_synchronize();
+    s->code = code;
+  }
+}
+
+// The half-open range of `tasks` that thread `rank` of `size` works on.
+struct Range {
+  int64_t begin, end;
+};
+static inline Range split(int64_t tasks, const Team& team) {
+  return {tasks * team.rank / team.size, tasks * (team.rank + 1) / team.size};
+}
+
+struct KernelInfo {
+  const char* name;
+  int32_t n_out, n_in, n_i, n_f;   // -1: any number
+  Kernel run;
+  NeedFn need;
+};
+struct MapInfo {          // one elementwise operation of the `map` kernel
+  const char* name;
+  int32_t arity;
+};
+struct KernelTable {
+  const char* isa;
+  const KernelInfo* kernels;
+  int32_t n_kernels;
+  const MapInfo* maps;
+  int32_t n_maps;
+};
+
+}  // namespace gradclip

@@ -1,0 +1,42 @@
+// table.cc: compiled once per ISA with GRADCLIP_ISA_NAME set; defines exactly one global symbol, table_<isa>.
+#include <immintrin.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernel.h"
+
+#define GRADCLIP_CAT_(a, b) a##b
+#define GRADCLIP_CAT(a, b) GRADCLIP_CAT_(a, b)
+#define GRADCLIP_STR_(a) #a
+#define GRADCLIP_STR(a) GRADCLIP_STR_(a)
+
+namespace gradclip {
+namespace GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME) {
+namespace {
+#include "simd.h"
+#include "math.h"
+#include "map.h"
+
+#define KERNEL(name, outs, ins, ints, floats) {#name, outs, ins, ints, floats, name, name##_need},
+const KernelInfo kKernels[] = {
+#include "kernels.inc"
+};
+#undef KERNEL
+#define MAP(name, arity) {#name, arity},
+const MapInfo kMaps[] = {
+#include "maps.inc"
+};
+#undef MAP
+}  // namespace
+}  // namespace
+extern const KernelTable GRADCLIP_CAT(table_, GRADCLIP_ISA_NAME);
+const KernelTable GRADCLIP_CAT(table_, GRADCLIP_ISA_NAME) = {
+    GRADCLIP_STR(GRADCLIP_ISA_NAME),
+    GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME)::kKernels,
+    sizeof(GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME)::kKernels) / sizeof(KernelInfo),
+    GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME)::kMaps,
+    sizeof(GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME)::kMaps) / sizeof(MapInfo),
+};
+}  // namespace gradclip

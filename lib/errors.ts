@@ -1,0 +1,104 @@
+// errors.ts: every error this library throws on purpose. One base class; a stable `code`; the offending values as fields.
+
+/** Base class of all errors thrown by gradclip. `code` is stable and machine-readable; `details` holds the values concerned. */
+export class GradclipError extends Error {
+  readonly code: string;
+  readonly details: Readonly<Record<string, unknown>>;
+  constructor(code: string, message: string, details: Record<string, unknown> = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.details = details;
+    this.name = new.target.name;
+  }
+}
+
+/** An option has a wrong value, or its name is unknown (then the nearest known name is given). Code `ERR_OPTION`. */
+export class OptionError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>, options?: ErrorOptions) {
+    super('ERR_OPTION', message, details, options);
+  }
+}
+
+/** Shapes do not fit an operation. Code `ERR_SHAPE`. */
+export class ShapeError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>) {
+    super('ERR_SHAPE', message, details);
+  }
+}
+
+/** A dtype does not fit an operation. Code `ERR_DTYPE`. */
+export class DTypeError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>) {
+    super('ERR_DTYPE', message, details);
+  }
+}
+
+/** A graph is built or used in a way that has no meaning. Code `ERR_GRAPH`. */
+export class GraphError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>) {
+    super('ERR_GRAPH', message, details);
+  }
+}
+
+/** An index (label, id, row) lies outside its bound. Fields `op`, `position`, `value`, `bound`. Code `ERR_INDEX`. */
+export class IndexError extends GradclipError {
+  constructor(message: string, details: { op: string; position: number; value: number; bound: number }) {
+    super('ERR_INDEX', message, details);
+  }
+}
+
+/** The native verifier refused a program: a bug in the compiler, never in user code. Code `ERR_PROGRAM`. */
+export class InvalidProgramError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>) {
+    super('ERR_PROGRAM', message, details);
+  }
+}
+
+/** The model is in use by another run. Code `ERR_BUSY`. */
+export class BusyError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>) {
+    super('ERR_BUSY', message, details);
+  }
+}
+
+/** A caller's array is detached, or changed its memory. Code `ERR_DETACHED`. */
+export class DetachedError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>) {
+    super('ERR_DETACHED', message, details);
+  }
+}
+
+/** Gradients are not finite and the policy says to stop. Fields `tensor`, `step`, `skips`. Code `ERR_NON_FINITE`. */
+export class NonFiniteError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>) {
+    super('ERR_NON_FINITE', message, details);
+  }
+}
+
+/** A file or buffer is malformed. Fields `file`, and `offset` or `line`. Code `ERR_DATA`. */
+export class DataError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>, options?: ErrorOptions) {
+    super('ERR_DATA', message, details, options);
+  }
+}
+
+/** A checkpoint does not fit the model. Fields `missing`, `extra`, `mismatched`. Code `ERR_CHECKPOINT`. */
+export class CheckpointError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>, options?: ErrorOptions) {
+    super('ERR_CHECKPOINT', message, details, options);
+  }
+}
+
+/** The native add-on cannot be loaded. The message says what to install. Code `ERR_ADDON`. */
+export class AddonError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>, options?: ErrorOptions) {
+    super('ERR_ADDON', message, details, options);
+  }
+}
+
+/** The object was disposed. Code `ERR_DISPOSED`. */
+export class DisposedError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>) {
+    super('ERR_DISPOSED', message, details);
+  }
+}

@@ -1,0 +1,210 @@
+// graph.ts: symbolic nodes with static shapes. A graph is append-only, so `nodes` is always in topological order.
+import { GraphError } from '../errors.ts';
+import { type Data, type DType, type OpDef, sizeOf, type TensorType, typeName } from './op.ts';
+
+/** One output of a node: what models pass around while they are traced. */
+export class Tensor {
+  readonly node: Node;
+  readonly index: number;
+  readonly type: TensorType;
+  constructor(node: Node, index: number, type: TensorType) {
+    this.node = node;
+    this.index = index;
+    this.type = type;
+  }
+  get shape(): readonly number[] {
+    return this.type.shape;
+  }
+  get dtype(): DType {
+    return this.type.dtype;
+  }
+  get graph(): Graph {
+    return this.node.graph;
+  }
+  /** Tensor and Parameter are both operands of ops: anything with this method is. */
+  toTensor(): Tensor {
+    return this;
+  }
+}
+
+/** Anything an op accepts in place of a Tensor: a Parameter of a module, for one. */
+export interface TensorLike {
+  toTensor(): Tensor;
+}
+
+/** `micro`: forward and backward, run once per micro-batch. `apply`: clip and update, run once per step. */
+export type Section = 'micro' | 'apply';
+
+/** One application of an op. */
+export class Node<A = unknown> {
+  readonly graph: Graph;
+  readonly id: number;
+  readonly op: OpDef<A>;
+  readonly ins: readonly Tensor[];
+  readonly attrs: A;
+  readonly outs: readonly Tensor[];
+  readonly section: Section;
+  constructor(graph: Graph, id: number, op: OpDef<A>, ins: readonly Tensor[], attrs: A, types: readonly TensorType[]) {
+    this.graph = graph;
+    this.id = id;
+    this.op = op;
+    this.ins = ins;
+    this.attrs = attrs;
+    this.section = graph.section;
+    this.outs = types.map((type, index) => new Tensor(this as Node, index, type));
+  }
+  /** The only output. */
+  get out(): Tensor {
+    return this.outs[0] as Tensor;
+  }
+}
+
+/**
+ * Where an input comes from. `feed`: one row per micro-batch, from the caller or the loader. `step`: one row per applied step
+ * (hyper-parameters, thresholds). `data`: a data set bound once, whole.
+ */
+export type InputRole = 'feed' | 'step' | 'data';
+export interface InputAttrs {
+  readonly name: string;
+  readonly role: InputRole;
+  readonly type: TensorType;
+}
+
+/** Memory that outlives a run, shared by all programs of a model: parameters, slots, policy state, accumulators. */
+export interface State {
+  readonly name: string;
+  readonly type: TensorType;
+  /** First value; zeros if absent. */
+  readonly init?: (out: Data) => void;
+}
+export interface Assign {
+  readonly state: State;
+  readonly value: Tensor;
+  /** Takes effect even when the step is skipped (counters). */
+  readonly always: boolean;
+}
+
+const leaf = <A>(name: string, type: (attrs: A) => TensorType): OpDef<A> => ({
+  name,
+  infer: (_, attrs) => [type(attrs)],
+  cost: () => ({ flops: 0, bytes: 0 }),
+  ref: () => {
+    throw new GraphError(`${name}: a leaf has no ref`);
+  },
+  samples: () => [],
+});
+/** Leaves. They make no instruction; planning gives them a place. */
+export const INPUT: OpDef<InputAttrs> = leaf('input', (a) => a.type);
+export const STATE: OpDef<{ readonly state: State }> = leaf('state', (a) => a.state.type);
+export const CONSTANT: OpDef<{ readonly data: Data; readonly type: TensorType }> = leaf('constant', (a) => a.type);
+
+/** A graph under construction. `mode` is read by layers that differ between training and evaluation (dropout). */
+export class Graph {
+  readonly nodes: Node[] = [];
+  readonly mode: 'train' | 'eval';
+  readonly inputs: Map<string, Tensor> = new Map();
+  readonly assigns: Assign[] = [];
+  /** Named results. In a training graph they are columns of the report; in an evaluate or predict graph, what is returned. */
+  readonly outputs: Map<string, Tensor> = new Map();
+  section: Section = 'micro';
+  /** f64 scalar, non-zero to skip the step; its node must be in `apply`. */
+  skip: Tensor | null = null;
+  #states = new Map<State, Tensor>();
+  #scalars = new Map<string, Tensor>();
+  #randomKeys = 0;
+
+  constructor(mode: 'train' | 'eval' = 'eval') {
+    this.mode = mode;
+  }
+
+  /** Append a node. Ops' public functions call this; models call those. */
+  add<A>(op: OpDef<A>, ins: readonly Tensor[], attrs: A): Node<A> {
+    for (const t of ins) {
+      if (t.graph !== this) throw new GraphError(`${op.name}: operands come from different graphs`, { op: op.name });
+    }
+    const types = op.infer(
+      ins.map((t) => t.type),
+      attrs,
+    );
+    const node = new Node<A>(this, this.nodes.length, op, ins, attrs, types);
+    this.nodes.push(node as Node);
+    return node;
+  }
+
+  input(name: string, type: TensorType, role: InputRole): Tensor {
+    const known = this.inputs.get(name);
+    if (known) {
+      const a = known.node.attrs as InputAttrs;
+      if (typeName(a.type) !== typeName(type) || a.role !== role) {
+        throw new GraphError(`input ${name}: declared twice, as ${typeName(a.type)} and ${typeName(type)}`, { name });
+      }
+      return known;
+    }
+    const t = this.add(INPUT, [], { name, role, type }).out;
+    this.inputs.set(name, t);
+    return t;
+  }
+
+  /** The value of a state at the start of the step. One node per state and graph. */
+  state(state: State): Tensor {
+    let t = this.#states.get(state);
+    if (!t) {
+      t = this.add(STATE, [], { state }).out;
+      this.#states.set(state, t);
+    }
+    return t;
+  }
+
+  get states(): readonly State[] {
+    return [...this.#states.keys()];
+  }
+
+  /** Give a state its next value. It takes effect at the end of the step, unless the step is skipped (see `always`). */
+  assign(state: State, value: Tensor, options: { always?: boolean } = {}): void {
+    if (typeName(value.type) !== typeName(state.type)) {
+      throw new GraphError(`assign ${state.name}: expected ${typeName(state.type)}, got ${typeName(value.type)}`);
+    }
+    if (this.assigns.some((a) => a.state === state)) throw new GraphError(`assign ${state.name}: assigned twice`);
+    this.state(state);
+    this.assigns.push({ state, value, always: options.always ?? false });
+  }
+
+  constant(data: Data, shape: readonly number[], dtype: DType): Tensor {
+    if (data.length !== sizeOf(shape)) {
+      throw new GraphError(`constant: expected ${sizeOf(shape)} elements for [${shape}], got ${data.length}`);
+    }
+    return this.add(CONSTANT, [], { data, type: { dtype, shape } }).out;
+  }
+
+  /** A scalar constant, one node per value. */
+  scalar(value: number, dtype: 'f32' | 'f64' = 'f32'): Tensor {
+    const key = `${dtype}:${Object.is(value, -0) ? '-0' : value}`;
+    let t = this.#scalars.get(key);
+    if (!t) {
+      t = this.constant(dtype === 'f32' ? new Float32Array([value]) : new Float64Array([value]), [], dtype);
+      this.#scalars.set(key, t);
+    }
+    return t;
+  }
+
+  /** A key for one random op; equal in every trace of the same model, so that runs can be resumed. */
+  randomKey(): number {
+    return this.#randomKeys++;
+  }
+
+  output(name: string, value: Tensor): void {
+    if (this.outputs.has(name)) throw new GraphError(`output ${name}: set twice`);
+    this.outputs.set(name, value);
+  }
+}
+
+/** Run `build` with nodes recorded in `section`. */
+export function inSection<T>(graph: Graph, section: Section, build: () => T): T {
+  const before = graph.section;
+  graph.section = section;
+  try {
+    return build();
+  } finally {
+    graph.section = before;
+  }
+}

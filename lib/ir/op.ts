@@ -1,0 +1,89 @@
+// op.ts: the contract of an operation. All that is known of one op stands in one record (see ops/index.ts).
+import type { Node, Tensor } from './graph.ts';
+
+/** Element types. f64 is for statistics, losses and hyper-parameters; i32 and u8 for indices and stored data. */
+export type DType = 'f32' | 'f64' | 'i32' | 'u8';
+/** Bytes of one element. */
+export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, f64: 8, i32: 4, u8: 1 };
+
+export interface TensorType {
+  readonly dtype: DType;
+  /** Static, row-major, contiguous. `[]` is a scalar. A dimension may be 0. */
+  readonly shape: readonly number[];
+}
+
+/** Typed arrays that hold tensor data outside a program. */
+export type Data = Float32Array | Float64Array | Int32Array | Uint8Array;
+/** What `ref` works on. In gradient checks f32 values come as Float64Array, so a `ref` never assumes f32 rounding. */
+export type RefArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+/** What a random op's `ref` may read: the same counters as the kernels' Context. */
+export interface RefContext {
+  readonly seed: bigint;
+  readonly attempt: number;
+  readonly micro: number;
+  readonly micros: number;
+}
+
+/** One case for the tables of tests: input types, attributes, and how to fill the inputs. */
+export interface Sample<A> {
+  readonly ins: readonly TensorType[];
+  readonly attrs: A;
+  /** Per input, how a test fills it. Default 'normal' for floats. `[lo, hi]` is uniform (integers: hi exclusive). */
+  readonly fill?: readonly ('normal' | 'positive' | readonly [number, number] | null)[];
+  /** Do not compare with finite differences (a kink or a step function). */
+  readonly noGradient?: boolean;
+  /** Kernel against ref: largest allowed |a - b| / max(1, |b|); default 2e-6, times sqrt(k) where the op sums k terms. */
+  readonly tolerance?: number;
+}
+
+/**
+ * An operation. `A` are its attributes: plain JSON values, so that printing and common-subexpression elimination work on them.
+ * To add one: a record in ops/<family>.ts, a kernel in binding/kernels/<family>.h, a line in ops/index.ts and kernels.inc.
+ */
+export interface OpDef<A = unknown> {
+  /** Name in printed graphs, profiles and errors, and of the kernel unless `kernel` says otherwise. */
+  readonly name: string;
+  /** Kernel name where it differs (several ops may share a kernel). */
+  readonly kernel?: string;
+  /** Elementwise ops: the name in maps.inc. They have no kernel of their own: compile/ lowers and fuses them into `map`. */
+  readonly map?: string;
+  /** Types of the outputs; throws ShapeError or DTypeError that names the op. */
+  infer(ins: readonly TensorType[], attrs: A): TensorType[];
+  /** Gradients of the inputs, written with the public ops; `dys` per output, null where no gradient comes. Absent: not differentiable. */
+  vjp?(node: Node<A>, dys: readonly (Tensor | null)[]): (Tensor | null)[];
+  /** Attributes for the kernel. */
+  lower?(node: Node<A>): { readonly ints?: readonly number[]; readonly floats?: readonly number[] };
+  /** Work of one run, for planning and for reports. Bytes are those read and written. */
+  cost(node: Node<A>): { readonly flops: number; readonly bytes: number };
+  /** Pairs [output, input] that may be the same memory (the kernel declares the same to the verifier). */
+  inplace?(node: Node<A>): readonly (readonly [number, number])[];
+  /** Output 0 has the same bytes as input 0: no instruction is made (reshape). */
+  readonly alias?: boolean;
+  /** Has an effect or changes a state: never pruned, never merged. */
+  readonly effect?: boolean;
+  /** The meaning, in plain loops. */
+  ref(outs: readonly RefArray[], ins: readonly RefArray[], node: Node<A>, context: RefContext): void;
+  /** Small and awkward cases: 1 element, odd tails, large k. At least one for every op. */
+  samples(): readonly Sample<A>[];
+}
+
+/** Number of elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  let n = 1;
+  for (const d of shape) n *= d;
+  return n;
+}
+
+export function bytesOf(type: TensorType): number {
+  return sizeOf(type.shape) * DTYPE_BYTES[type.dtype];
+}
+
+/** `f32[64,10]`, as printed everywhere. */
+export function typeName(type: TensorType): string {
+  return `${type.dtype}[${type.shape.join(',')}]`;
+}
+
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((d, i) => d === b[i]);
+}

@@ -1,0 +1,137 @@
+// addon.ts: loads the native add-on and gives its surface a type. Nothing else in lib/ touches the binary.
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AddonError } from '../errors.ts';
+
+/**
+ * A program as C++ decodes it. `code` holds, for each instruction in turn, whole numbers:
+ *   kernel, flags (1 guarded, 2 serial), nOut, nIn, nInt, nFloat,
+ *   then nOut + nIn operands of three numbers (space, offset, bytes), then nInt ints, then nFloat floats.
+ */
+export interface ProgramSpec {
+  readonly code: Float64Array;
+  readonly instrs: number;
+  readonly microEnd: number;
+  readonly arenaBytes: number;
+  readonly constants: Uint8Array;
+  readonly feedBytes: number;
+  readonly stepBytes: number;
+  readonly reportBytes: number;
+  /** Least bytes per block. */
+  readonly blockBytes: Float64Array;
+  /** Per block: 1 if the program may write to it. */
+  readonly blockWrites: Uint8Array;
+}
+
+/** Memory owned by the add-on, 64-byte aligned, zeroed. Freed when the object is collected or disposed and no run uses it. */
+export interface NativeBlock {
+  readonly bytes: number;
+  /** Copy bytes in. Throws ERR_BUSY while a run that writes to the block is queued or running. */
+  write(offset: number, source: NodeJS.TypedArray): void;
+  /** Copy bytes out, now. Throws ERR_BUSY as write does. */
+  read(offset: number, target: NodeJS.TypedArray): void;
+  /** Copy bytes out between chunks: waits its turn in the executor's queue. */
+  readAsync(offset: number, bytes: number): Promise<ArrayBuffer>;
+  dispose(): void;
+}
+
+export interface RunRequest {
+  /** Steps to try. */
+  readonly steps: number;
+  /** Micro-batches per step. */
+  readonly micros: number;
+  /** steps * micros rows of the program's feedBytes. Copied. May be absent when feedBytes is 0. */
+  readonly feed?: NodeJS.TypedArray;
+  /** `steps` rows of stepBytes. Copied. */
+  readonly step?: NodeJS.TypedArray;
+  readonly seed: bigint;
+  readonly attempt: number;
+  readonly stepCount: number;
+  /** Skips in a row so far, and how many in a row end the run (0: no limit). */
+  readonly skips: number;
+  readonly maxSkips: number;
+  readonly threads: number;
+}
+
+export interface RunResult {
+  /** 0 ok, 1 index out of bounds, 2 too many skips, 3 non-finite, 4 stopped (the environment is closing or `stop` was called). */
+  readonly status: number;
+  /** Steps tried (rows of `report` that hold something), and the counters after them. */
+  readonly tried: number;
+  readonly attempt: number;
+  readonly stepCount: number;
+  readonly skips: number;
+  /** Of the instruction that failed; -1 if none. */
+  readonly instr: number;
+  readonly position: number;
+  readonly value: number;
+  readonly bound: number;
+  /** Threads the run got. */
+  readonly threads: number;
+  /** `tried` rows of reportBytes. */
+  readonly report: ArrayBuffer;
+}
+
+export interface NativeProgram {
+  /**
+   * Give every block of the program its memory: a NativeBlock, or the caller's own typed array. A program bound to typed arrays
+   * runs synchronously only, and every run checks that none is detached or moved (ERR_DETACHED).
+   */
+  bind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[]): NativeBinding;
+  readonly scratchBytes: number;
+}
+export interface NativeBinding {
+  run(request: RunRequest): Promise<RunResult>;
+  runSync(request: RunRequest): RunResult;
+  /** Ask the queued and running runs of this binding to end after the step they are in; they resolve with status 4. */
+  stop(): void;
+  dispose(): void;
+}
+
+export interface Addon {
+  readonly Block: new (bytes: number) => NativeBlock;
+  /** Decodes and verifies. Throws ERR_PROGRAM. `isa` forces a table downwards (tests); default is the process's choice. */
+  readonly Program: new (
+    spec: ProgramSpec,
+    isa?: string,
+  ) => NativeProgram;
+  /** Kernel and map names in table order: their position is what `code` holds. */
+  readonly kernels: readonly string[];
+  readonly maps: readonly { readonly name: string; readonly arity: number }[];
+  /** ISAs this machine can run, best first, and the one chosen (GRADCLIP_ISA considered). */
+  readonly isas: readonly string[];
+  readonly isa: string;
+  /** Threads a run may use by default, and why: 'affinity', 'cgroup quota', 'GRADCLIP_THREADS'. */
+  readonly threads: { readonly count: number; readonly reason: string };
+}
+
+const HELP =
+  'The native add-on of gradclip is not built. Install a compiler (on Debian or Ubuntu: apt-get install cmake g++) and run ' +
+  '`npm rebuild gradclip`; where npm blocks install scripts, run `npm install-scripts approve gradclip` first.';
+
+let loaded: Addon | undefined;
+
+/** The add-on, loaded on first use. */
+export function addon(): Addon {
+  if (!loaded) {
+    const require = createRequire(import.meta.url);
+    try {
+      loaded = (require('node-gyp-build') as (dir: string) => Addon)(packageRoot(require));
+    } catch (cause) {
+      throw new AddonError(`${HELP} (${(cause as Error).message.split('\n')[0]})`, {}, { cause });
+    }
+  }
+  return loaded;
+}
+
+/** The folder of package.json, from lib/ as from dist/lib/. */
+function packageRoot(require: NodeJS.Require): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  for (const up of ['../..', '../../..']) {
+    try {
+      return dirname(require.resolve(`${here}/${up}/package.json`));
+    } catch {}
+  }
+  return here;
+}
