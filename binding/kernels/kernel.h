@@ -30,10 +30,10 @@ struct Context {
 struct Args {
   void* const* out;
   const void* const* in;
-  void* scratch;        // shared by the team, 64-byte aligned, Need::scratch bytes, contents undefined
-  void* local;          // of this thread alone, 64-byte aligned, Need::local bytes, contents undefined
-  const int64_t* i;     // integer attributes
-  const double* f;      // float attributes
+  void* scratch;      // shared by the team, 64-byte aligned, Need::scratch bytes, contents undefined
+  void* local;        // of this thread alone, 64-byte aligned, Need::local bytes, contents undefined
+  const int64_t* i;   // integer attributes
+  const double* f;    // float attributes
   int32_t n_out, n_in, n_i, n_f;
   Context* ctx;
   Status* status;
@@ -103,7 +103,7 @@ struct KernelInfo {
   Kernel run;
   NeedFn need;
 };
-struct MapInfo {          // one elementwise operation of the `map` kernel
+struct MapInfo {   // one elementwise operation of the `map` kernel
   const char* name;
   int32_t arity;
 };
@@ -115,4 +115,4 @@ struct KernelTable {
   int32_t n_maps;
 };
 
-}  // namespace gradclip
+}   // namespace gradclip

@@ -29,8 +29,8 @@ const MapInfo kMaps[] = {
 #include "maps.inc"
 };
 #undef MAP
-}  // namespace
-}  // namespace
+}   // namespace
+}   // namespace
 extern const KernelTable GRADCLIP_CAT(table_, GRADCLIP_ISA_NAME);
 const KernelTable GRADCLIP_CAT(table_, GRADCLIP_ISA_NAME) = {
     GRADCLIP_STR(GRADCLIP_ISA_NAME),
@@ -39,4 +39,4 @@ const KernelTable GRADCLIP_CAT(table_, GRADCLIP_ISA_NAME) = {
     GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME)::kMaps,
     sizeof(GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME)::kMaps) / sizeof(MapInfo),
 };
-}  // namespace gradclip
+}   // namespace gradclip

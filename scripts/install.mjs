@@ -1,0 +1,40 @@
+// install.mjs: npm's install script. Makes sure that a native add-on is there: one that loads already, or one built here by CMake.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const require = createRequire(import.meta.url);
+
+function binaryLoads() {
+  try {
+    require('node-gyp-build')(root);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function build() {
+  const args = ['build', '--log-level', 'error', '--parallel', String(availableParallelism())];
+  const run = spawnSync(process.execPath, [require.resolve('cmake-js/bin/cmake-js'), ...args], { cwd: root, stdio: 'inherit' });
+  return run.status === 0;
+}
+
+// In a checkout the sources may be newer than the binary, so CMake always has a look: a second when there is nothing to do.
+// An installed package (no tsconfig.json in it) is built only where no binary loads.
+const checkout = existsSync(`${root}/tsconfig.json`);
+if ((checkout || !binaryLoads()) && !build()) {
+  console.error(`
+gradclip: the native add-on could not be built; the reason stands above.
+It needs CMake, make and a C++17 compiler with OpenMP. On Debian or Ubuntu:
+
+    apt-get install cmake g++
+
+Then run ${checkout ? '`npm ci`' : '`npm rebuild gradclip`'} again.
+`);
+  // Loud on purpose: a package without its add-on can do nothing, and npm shows a script's words only when it fails.
+  process.exitCode = 1;
+}
