@@ -18,6 +18,8 @@ namespace {
 #include "simd.h"
 #include "math.h"
 #include "map.h"
+#include "shape.h"
+#include "concat.h"
 
 #define KERNEL(name, outs, ins, ints, floats) {#name, outs, ins, ints, floats, name, name##_need},
 const KernelInfo kKernels[] = {
