@@ -1,0 +1,97 @@
+// check-isa.mjs: looks into the built objects for what would kill the process on an older CPU. Run after a build.
+// A template instance compiled for AVX-512 can be the copy that the linker keeps for everyone, so the kernel objects may share
+// nothing by name, and the baseline may hold no instruction that came after it.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** What the operands of an ISA's instructions may not name. `vex`: no VEX or EVEX encoding at all. */
+const RULES = {
+  x86_64: { vex: false, registers: /%[yz]mm\d|%k[0-7]\b|%xmm(1[6-9]|[23]\d)/ },
+  avx2: { vex: true, registers: /%zmm\d|%k[0-7]\b|%[xy]mm(1[6-9]|[23]\d)/ },
+  avx512: { vex: true, registers: null },
+};
+// Old instructions that begin with v all the same, and VEX ones that do not (BMI).
+const NOT_VEX = /^(verr|verw|vm(call|launch|resume|xoff|xon|read|write|clear|func|ptrld|ptrst))/;
+const VEX_WITHOUT_V = /^(andn|bextr|bls(i|r|msk)|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx)[lq]?$/;
+
+/** Faults in the text of `objdump -d --no-show-raw-insn` (AT&T syntax), at most `limit` of them. */
+export function checkDisassembly(isa, text, limit = 5) {
+  const rule = RULES[isa];
+  const faults = [];
+  let symbol = '';
+  for (const line of text.split('\n')) {
+    const start = /^[0-9a-f]+ <(.+)>:$/.exec(line);
+    if (start) symbol = start[1];
+    const instruction = /^ *[0-9a-f]+:\t(?:(?:rep[nz]*|lock|notrack|data16|bnd|cs) )*(\S+)(.*)$/.exec(line);
+    if (!instruction) continue;
+    const [, mnemonic, operands] = instruction;
+    const vex = (mnemonic.startsWith('v') && !NOT_VEX.test(mnemonic)) || VEX_WITHOUT_V.test(mnemonic);
+    if ((vex && !rule.vex) || rule.registers?.test(operands)) {
+      faults.push(`${isa}: ${symbol}: ${mnemonic}${operands} is not of this ISA`);
+      if (faults.length === limit) break;
+    }
+  }
+  return faults;
+}
+
+/** Faults in the text of `nm -C` on a kernel object: it defines one global, its table, and shares nothing else. */
+export function checkSymbols(isa, text) {
+  const faults = [];
+  const globals = [];
+  for (const line of text.split('\n')) {
+    const found = /^[0-9a-f ]{16} (\S) (.+)$/.exec(line);
+    if (!found) continue;
+    const [, kind, name] = found;
+    if (/[WwVvu]/.test(kind)) faults.push(`${isa}: weak symbol ${name}`);
+    else if (kind === 'U' && /\W/.test(name)) faults.push(`${isa}: needs ${name}; a kernel may call plain C functions only`);
+    else if (/[A-Z]/.test(kind) && kind !== 'U') globals.push(name);
+  }
+  const table = `gradclip::table_${isa}`;
+  if (globals.length !== 1 || globals[0] !== table) {
+    faults.push(`${isa}: expected ${table} as the only global symbol, got ${globals.join(', ') || 'none'}`);
+  }
+  return faults;
+}
+
+/** Faults in the text of `objdump -h`: code that runs when the add-on is loaded, before the CPU is known. */
+export function checkSections(isa, text) {
+  const found = /^ *\d+ (\.(?:init_array|ctors|preinit_array)\S*)/m.exec(text);
+  return found ? [`${isa}: static initialiser (section ${found[1]})`] : [];
+}
+
+function tool(name, ...args) {
+  const run = spawnSync(name, args, { encoding: 'utf8', maxBuffer: 1 << 30 });
+  if (run.status !== 0) throw new Error(`${name} ${args.join(' ')}: ${run.error?.message ?? run.stderr}`);
+  return run.stdout;
+}
+
+function objects(folder) {
+  if (!existsSync(folder)) throw new Error(`${folder} is not there: build first`);
+  const names = readdirSync(folder, { recursive: true });
+  return names.filter((name) => name.endsWith('.o')).map((name) => `${folder}/${name}`);
+}
+
+function main() {
+  const build = process.argv[2] ?? fileURLToPath(new URL('../build', import.meta.url));
+  const disassemble = (file) => tool('objdump', '-dC', '--no-show-raw-insn', file);
+  const faults = [];
+  let count = 0;
+  for (const isa of Object.keys(RULES)) {
+    for (const file of objects(`${build}/CMakeFiles/kernels_${isa}.dir`)) {
+      count++;
+      faults.push(...checkDisassembly(isa, disassemble(file)), ...checkSymbols(isa, tool('nm', '-C', file)));
+      faults.push(...checkSections(isa, tool('objdump', '-h', file)));
+    }
+  }
+  // The rest of the add-on runs everywhere; it may use the standard library, so only its instructions matter.
+  for (const file of objects(`${build}/CMakeFiles/gradclip.dir`)) {
+    count++;
+    faults.push(...checkDisassembly('x86_64', disassemble(file)));
+  }
+  for (const fault of faults) console.error(fault);
+  console.log(`check-isa: ${count} objects, ${faults.length} faults`);
+  process.exitCode = faults.length > 0 || count <= Object.keys(RULES).length ? 1 : 0;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) main();

@@ -1,0 +1,66 @@
+// check-isa.test.ts: the object check finds what it is there for, on listings as objdump and nm print them.
+import { describe, expect, it } from 'vitest';
+
+type Check = (isa: string, listing: string) => string[];
+const script = new URL('../scripts/check-isa.mjs', import.meta.url).href;
+const { checkDisassembly, checkSections, checkSymbols } = (await import(script)) as Record<string, Check>;
+
+const listing = (...lines: string[]): string =>
+  ['0000000000000000 <gradclip::map(gradclip::Args const&)>:', ...lines.map((line, i) => `    ${i}0:\t${line}`)].join('\n');
+
+describe('instructions', () => {
+  const cases: [what: string, line: string, x86_64: boolean, avx2: boolean, avx512: boolean][] = [
+    ['SSE2', 'addps  %xmm1,%xmm0', true, true, true],
+    ['a string instruction with its prefix', 'rep stos %al,%es:(%rdi)', true, true, true],
+    ['a name that only begins like AVX', 'verr   %ax', true, true, true],
+    ['VEX on 128 bits', 'vaddss %xmm1,%xmm0,%xmm0', false, true, true],
+    ['VEX without a vector register', 'vzeroupper', false, true, true],
+    ['BMI2', 'shlx   %rax,%rbx,%rcx', false, true, true],
+    ['AVX2', 'vfmadd231ps (%rax),%ymm1,%ymm0', false, true, true],
+    ['AVX-512', 'vaddps %zmm1,%zmm0,%zmm0', false, false, true],
+    ['a mask register', 'kmovw  %k1,%eax', false, false, true],
+    ['a register that only EVEX reaches', 'vmovaps %ymm16,%ymm0', false, false, true],
+  ];
+  it.each(cases)('%s', (_, line, ...allowed) => {
+    const seen = ['x86_64', 'avx2', 'avx512'].map(
+      (isa) => checkDisassembly!(isa, listing('push   %rbp', line, 'ret')).length === 0,
+    );
+    expect(seen).toEqual(allowed);
+  });
+  it('names the function', () => {
+    expect(checkDisassembly!('avx2', listing('vaddps %zmm1,%zmm0,%zmm0'))[0]).toBe(
+      'avx2: gradclip::map(gradclip::Args const&): vaddps %zmm1,%zmm0,%zmm0 is not of this ISA',
+    );
+  });
+});
+
+describe('symbols', () => {
+  const good = [
+    '                 U memset',
+    '0000000000000040 t gradclip::isa_avx2::(anonymous namespace)::map(gradclip::Args const&)',
+    '0000000000000000 R gradclip::table_avx2',
+  ];
+  const faults = (...more: string[]): string[] => checkSymbols!('avx2', [...good, ...more].join('\n'));
+
+  it('accepts one table', () => {
+    expect(faults()).toEqual([]);
+  });
+  it.each([
+    ['a template instance', '0000000000000000 W std::vector<float>::push_back(float&&)', 'weak symbol'],
+    ['an inline variable', '0000000000000000 u gradclip::cache', 'weak symbol'],
+    ['a second global', '0000000000000080 T gradclip::helper()', 'only global'],
+    ['a C++ library call', '                 U operator new(unsigned long)', 'plain C'],
+  ])('refuses %s', (_, line, message) => {
+    expect(faults(line)).toHaveLength(1);
+    expect(faults(line)[0]).toContain(message);
+  });
+  it('misses the table', () => {
+    expect(checkSymbols!('avx512', good.join('\n'))[0]).toContain('expected gradclip::table_avx512');
+  });
+});
+
+it('finds static initialisers', () => {
+  const section = (name: string): string => `Sections:\nIdx Name          Size\n  5 ${name}   00000008  0000000000000000`;
+  expect(checkSections!('avx2', section('.rodata'))).toEqual([]);
+  expect(checkSections!('avx2', section('.init_array'))).toHaveLength(1);
+});
