@@ -1,9 +1,9 @@
-// layers.test.ts: left never imports right: errors < ir < ops < ... < cli. lib/index.ts stands above all.
+// layers.test.ts: left never imports right: errors < options < ir < ... < cli. lib/index.ts stands above all.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
-const ORDER = 'errors ir ops autodiff compile native io nn clip optim train cli index'.split(' ');
+const ORDER = 'errors options ir ops autodiff compile native io nn clip optim train cli index'.split(' ');
 const rank = (path: string): number => ORDER.indexOf(path.split('/')[1]!.replace('.ts', ''));
 const files = (readdirSync('lib', { recursive: true }) as string[]).filter((f) => f.endsWith('.ts')).map((f) => `lib/${f}`);
 
