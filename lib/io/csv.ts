@@ -1,0 +1,236 @@
+// csv.ts: tables of numbers in text form, plain or gzip, read in one pass over chunks of the file.
+import { DataError, OptionError } from '../errors.ts';
+import { checkChoice, checkOptions, nearest, show } from '../options.ts';
+import { cellText, cutCells, guessDelimiter, LineCutter } from './csv-rows.ts';
+import { parseDecimal } from './decimal.ts';
+import { type TensorData, withSource } from './file.ts';
+
+export interface CsvOptions {
+  /** Whether the first line names the columns. Default 'auto': it does if one of the cells to be read in it is not a number. */
+  readonly header?: boolean | 'auto';
+  /** One ASCII character. Default: tab, bar or semicolon if the first line has one, else comma. */
+  readonly delimiter?: string;
+  /** Columns to read, by name or index (negative from the end), in this order. Default all but the label. Others may hold anything. */
+  readonly columns?: readonly (string | number)[];
+  /** The column of labels, by name or index (negative from the end). Default none. */
+  readonly label?: string | number;
+  /** 'i32' (default) for classes: integers only. 'f32' for regression. */
+  readonly labelType?: 'i32' | 'f32';
+}
+
+/** What was read. */
+export interface Table {
+  /** Names of the features' columns; null where the file has no header. */
+  readonly columns: readonly string[] | null;
+  /** f32 [rows, columns]. */
+  readonly features: TensorData;
+  /** i32 or f32 [rows]; null unless the option `label` is given. */
+  readonly labels: TensorData | null;
+}
+
+/**
+ * Read a table of numbers. Cells may be quoted; blanks around them and empty lines are ignored. Every cell read must be a
+ * finite number in decimal form; there is no missing value.
+ * @throws DataError with `file`, `line` and `column` (both from 1) for ragged rows, cells that are no numbers, an empty file.
+ * @throws OptionError for options that make no sense, or name a column that is not there.
+ */
+export async function readCsv(file: string, options: CsvOptions = {}): Promise<Table> {
+  const parser = new CsvParser(file, options);
+  return withSource(file, async (source) => {
+    for await (const chunk of source.chunks()) parser.push(chunk);
+    return parser.finish();
+  });
+}
+
+/** The same from memory (text in UTF-8, not gzip). */
+export function parseCsv(text: string | Uint8Array, options: CsvOptions = {}, file = '<text>'): Table {
+  const parser = new CsvParser(file, options);
+  parser.push(typeof text === 'string' ? Buffer.from(text) : text);
+  return parser.finish();
+}
+
+/** Fixed by the first line. */
+interface Layout {
+  readonly delimiter: number;
+  readonly width: number;
+  readonly names: readonly string[] | null;
+  readonly features: readonly number[];
+  readonly label: number | null;
+}
+
+class CsvParser {
+  readonly #file: string;
+  readonly #options: CsvOptions;
+  readonly #lines: LineCutter;
+  readonly #cells: number[] = [];
+  #layout: Layout | null = null;
+  #features: Column<Float32Array> | null = null;
+  #labels: Column<Int32Array | Float32Array> | null = null;
+  #rows = 0;
+
+  constructor(file: string, options: CsvOptions) {
+    checkCsvOptions(options);
+    this.#file = file;
+    this.#options = options;
+    this.#lines = new LineCutter(file, (bytes, from, to, line) => {
+      if (this.#layout) this.#row(this.#layout, bytes, from, to, line);
+      else this.#firstLine(bytes, from, to, line);
+    });
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#lines.push(chunk);
+  }
+
+  finish(): Table {
+    this.#lines.finish();
+    const layout = this.#layout;
+    if (!layout) throw this.#error('the file is empty', 1, 1);
+    if (this.#rows === 0) throw this.#error('no rows after the header', this.#lines.line + 1, 1);
+    const n = layout.features.length;
+    const labels = this.#labels?.join() ?? null;
+    return {
+      columns: layout.names && layout.features.map((c) => layout.names![c]!),
+      features: { dtype: 'f32', shape: [this.#rows, n], data: this.#features!.join() },
+      labels: labels && { dtype: this.#options.labelType ?? 'i32', shape: [this.#rows], data: labels },
+    };
+  }
+
+  #firstLine(bytes: Uint8Array, from: number, to: number, line: number): void {
+    const o = this.#options;
+    const delimiter = (o.delimiter ?? guessDelimiter(bytes, from, to)).charCodeAt(0);
+    const width = this.#cut(bytes, from, to, delimiter, line);
+    const texts = Array.from({ length: width }, (_, i) => cellText(bytes, this.#cells[2 * i]!, this.#cells[2 * i + 1]!));
+    const byName = typeof o.label === 'string' || o.columns?.some((c) => typeof c === 'string');
+    const header = o.header ?? 'auto';
+    if (byName && header === false) throw new OptionError('readCsv: columns by name need a header', { header });
+    const names = header === true || byName ? texts : null;
+    const label = o.label === undefined ? null : findColumn('label', o.label, width, names);
+    const features = o.columns
+      ? o.columns.map((c) => findColumn('columns', c, width, names))
+      : texts.map((_, i) => i).filter((i) => i !== label);
+    if (features.length === 0) throw this.#error('no column of features beside the label', line, 1);
+    const isNumber = (i: number): boolean => !Number.isNaN(parseDecimal(bytes, this.#cells[2 * i]!, this.#cells[2 * i + 1]!));
+    const read = label === null ? features : [...features, label];
+    const named = names ?? (header === 'auto' && !read.every(isNumber) ? texts : null);
+    this.#layout = { delimiter, width, names: named, features, label };
+    this.#features = new Column((length) => new Float32Array(length), features.length);
+    if (label !== null) {
+      this.#labels = new Column((length) => (o.labelType === 'f32' ? new Float32Array(length) : new Int32Array(length)), 1);
+    }
+    if (!named) this.#row(this.#layout, bytes, from, to, line);
+  }
+
+  #row(layout: Layout, bytes: Uint8Array, from: number, to: number, line: number): void {
+    const { width, features, label } = layout;
+    const count = this.#cut(bytes, from, to, layout.delimiter, line);
+    if (count !== width) throw this.#error(`expected ${width} cells, got ${count}`, line, Math.min(count, width) + 1);
+    const { block, at } = this.#features!.next();
+    for (let i = 0; i < features.length; i++) block[at + i] = this.#number(bytes, features[i]!, line);
+    if (label !== null) {
+      const { block, at } = this.#labels!.next();
+      const value = this.#number(bytes, label, line);
+      block[at] = value;
+      if (block instanceof Int32Array && block[at] !== value) {
+        throw this.#error(`expected an integer as label, got ${this.#text(bytes, label)}`, line, label + 1);
+      }
+    }
+    this.#rows++;
+  }
+
+  #cut(bytes: Uint8Array, from: number, to: number, delimiter: number, line: number): number {
+    const count = cutCells(bytes, from, to, delimiter, this.#cells);
+    if (count < 0) throw this.#error('a quoted cell does not end on its line, or goes on after its end', line, -count);
+    return count;
+  }
+
+  #number(bytes: Uint8Array, column: number, line: number): number {
+    const value = parseDecimal(bytes, this.#cells[2 * column]!, this.#cells[2 * column + 1]!);
+    // Number.isFinite(Math.fround(x)) is false for NaN as for what is too large for f32.
+    if (!Number.isFinite(Math.fround(value))) {
+      const what = Number.isNaN(value) ? 'a number' : 'a number within f32';
+      throw this.#error(`expected ${what}, got ${this.#text(bytes, column)}`, line, column + 1);
+    }
+    return value;
+  }
+
+  #text(bytes: Uint8Array, column: number): string {
+    const text = cellText(bytes, this.#cells[2 * column]!, this.#cells[2 * column + 1]!);
+    return text === '' ? 'an empty cell' : JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
+  }
+
+  #error(why: string, line: number, column: number): DataError {
+    return new DataError(`${this.#file}:${line}: column ${column}: ${why}`, { file: this.#file, line, column });
+  }
+}
+
+/** Rows of one column, or of several side by side, collected in blocks so that growing copies nothing. */
+class Column<T extends Float32Array | Int32Array> {
+  readonly #make: (length: number) => T;
+  readonly #width: number;
+  readonly #blockLength: number;
+  readonly #blocks: T[] = [];
+  #at: number;
+
+  constructor(make: (length: number) => T, width: number) {
+    this.#make = make;
+    this.#width = width;
+    this.#blockLength = width * Math.max(1, Math.floor((1 << 16) / width));
+    this.#at = this.#blockLength;
+  }
+
+  /** Where the next row goes. */
+  next(): { block: T; at: number } {
+    if (this.#at === this.#blockLength) {
+      this.#blocks.push(this.#make(this.#blockLength));
+      this.#at = 0;
+    }
+    const at = this.#at;
+    this.#at += this.#width;
+    return { block: this.#blocks.at(-1)!, at };
+  }
+
+  /** All rows in one array. */
+  join(): T {
+    const out = this.#make((this.#blocks.length - 1) * this.#blockLength + this.#at);
+    for (const [i, block] of this.#blocks.entries()) {
+      out.set(block.subarray(0, out.length - i * this.#blockLength), i * this.#blockLength);
+    }
+    return out;
+  }
+}
+
+function checkCsvOptions(options: CsvOptions): void {
+  checkOptions('readCsv', options, ['header', 'delimiter', 'columns', 'label', 'labelType']);
+  const { header = 'auto', delimiter = ',', columns, labelType = 'i32' } = options;
+  if (header !== 'auto' && typeof header !== 'boolean') {
+    throw new OptionError(`readCsv: option header: expected true, false or "auto", got ${show(header)}`, { option: 'header' });
+  }
+  if (!/^[\t !#$%&'*/:;<=>?@^_`|~,]$/.test(delimiter)) {
+    throw new OptionError(`readCsv: option delimiter: expected one character such as , ; | or tab, got ${show(delimiter)}`);
+  }
+  if (columns !== undefined && (!Array.isArray(columns) || columns.length === 0)) {
+    throw new OptionError('readCsv: option columns: expected an array of names or indices, not empty');
+  }
+  checkChoice('readCsv', 'labelType', labelType, ['i32', 'f32']);
+}
+
+function findColumn(option: string, column: string | number, width: number, names: readonly string[] | null): number {
+  if (typeof column === 'number') {
+    const index = column < 0 ? width + column : column;
+    if (Number.isInteger(index) && index >= 0 && index < width) return index;
+    const message = `readCsv: option ${option}: expected an index within ${width} columns, got ${column}`;
+    throw new OptionError(message, { option, column, width });
+  }
+  const known = names ?? [];
+  const index = known.indexOf(column);
+  if (index < 0) {
+    const near = nearest(column, known);
+    const hint = near ? `; did you mean ${near}?` : '';
+    throw new OptionError(`readCsv: option ${option}: no column ${show(column)}${hint}`, { option, column, known });
+  }
+  if (index !== known.lastIndexOf(column)) {
+    throw new OptionError(`readCsv: option ${option}: two columns have the name "${column}"; give an index`, { option, column });
+  }
+  return index;
+}

@@ -1,0 +1,124 @@
+// idx.ts: the IDX format of MNIST and its kin (https://yann.lecun.com/exdb/mnist): one tensor, big-endian, plain or gzip.
+import { DataError } from '../errors.ts';
+import { type DType, sizeOf } from '../ir/op.ts';
+import { type TensorData, withSource } from './file.ts';
+
+interface Code {
+  readonly bytes: number;
+  readonly dtype: DType;
+  /** Turn the data's bytes, big-endian, into an array of this machine; in place where the width stays. */
+  readonly decode: (raw: Buffer) => TensorData['data'];
+}
+/** By the third byte of a file. i8 and i16 become i32: there is no narrower signed dtype here. */
+const CODES: Readonly<Record<number, Code>> = {
+  8: { bytes: 1, dtype: 'u8', decode: (b) => new Uint8Array(b.buffer, b.byteOffset, b.length) },
+  9: { bytes: 1, dtype: 'i32', decode: (b) => Int32Array.from(new Int8Array(b.buffer, b.byteOffset, b.length)) },
+  11: { bytes: 2, dtype: 'i32', decode: (b) => Int32Array.from({ length: b.length / 2 }, (_, i) => b.readInt16BE(2 * i)) },
+  12: { bytes: 4, dtype: 'i32', decode: (b) => new Int32Array(b.swap32().buffer, b.byteOffset, b.length / 4) },
+  13: { bytes: 4, dtype: 'f32', decode: (b) => new Float32Array(b.swap32().buffer, b.byteOffset, b.length / 4) },
+  14: { bytes: 8, dtype: 'f64', decode: (b) => new Float64Array(b.swap64().buffer, b.byteOffset, b.length / 8) },
+};
+
+/**
+ * Read an IDX file, plain or gzip: u8 and f32 and f64 and i32 as they are, i8 and i16 widened to i32.
+ * The length is checked against the header before memory is taken.
+ * @throws DataError with `file` and `offset` (in the unpacked data) where the file is malformed, cut short or too long.
+ */
+export async function readIdx(file: string): Promise<TensorData> {
+  return withSource(file, async (source) => {
+    const parser = new IdxParser(file, source.maxBytes);
+    for await (const chunk of source.chunks()) parser.push(chunk);
+    return parser.finish();
+  });
+}
+
+/** The same from memory (not gzip). The result does not share memory with `bytes`. */
+export function parseIdx(bytes: Uint8Array, file = '<bytes>'): TensorData {
+  const parser = new IdxParser(file, bytes.length);
+  parser.push(bytes);
+  return parser.finish();
+}
+
+class IdxParser {
+  readonly #file: string;
+  readonly #maxBytes: number;
+  #head: Buffer = Buffer.alloc(0);
+  #code: Code | null = null;
+  #shape: number[] = [];
+  #data: Buffer | null = null;
+  #filled = 0;
+
+  constructor(file: string, maxBytes: number) {
+    this.#file = file;
+    this.#maxBytes = maxBytes;
+  }
+
+  push(chunk: Uint8Array): void {
+    let rest = chunk;
+    if (!this.#data) {
+      this.#head = Buffer.concat([this.#head, chunk]);
+      const length = this.#readHead();
+      if (length === 0) return;
+      rest = this.#head.subarray(length);
+      this.#head = this.#head.subarray(0, length);
+    }
+    const data = this.#data!;
+    if (rest.length > data.length - this.#filled) {
+      const end = this.#head.length + data.length;
+      throw this.#error(`expected ${end} bytes for ${this.#what()}, got more`, end);
+    }
+    data.set(rest, this.#filled);
+    this.#filled += rest.length;
+  }
+
+  finish(): TensorData {
+    if (!this.#data) {
+      throw this.#error(`expected an IDX header, the file ends after ${this.#head.length} bytes`, this.#head.length);
+    }
+    if (this.#filled < this.#data.length) {
+      const end = this.#head.length + this.#filled;
+      throw this.#error(`expected ${this.#head.length + this.#data.length} bytes for ${this.#what()}, got ${end}`, end);
+    }
+    const code = this.#code!;
+    return { dtype: code.dtype, shape: this.#shape, data: code.decode(this.#data) };
+  }
+
+  /** Length of the header, 0 while more bytes are needed. Takes the memory for the data. */
+  #readHead(): number {
+    const head = this.#head;
+    for (let i = 0; i < Math.min(2, head.length); i++) {
+      if (head[i] !== 0) throw this.#error(`expected an IDX file (two zero bytes first), got byte ${head[i]}`, i);
+    }
+    if (head.length < 4) return 0;
+    const code = CODES[head[2]!];
+    if (!code) throw this.#error(`unknown IDX dtype code ${head[2]}`, 2);
+    const length = 4 + 4 * head[3]!;
+    if (head.length < length) return 0;
+    this.#code = code;
+    this.#shape = Array.from({ length: head[3]! }, (_, i) => head.readUInt32BE(4 + 4 * i));
+    const bytes = code.bytes * sizeOf(this.#shape);
+    if (!(length + bytes <= this.#maxBytes)) {
+      throw this.#error(`expected ${length + bytes} bytes for ${this.#what()}, the file has at most ${this.#maxBytes}`, 4);
+    }
+    // From an ArrayBuffer of its own, not the pool: the result is a view of it.
+    this.#data = Buffer.from(this.#allocate(bytes));
+    return length;
+  }
+
+  #allocate(bytes: number): ArrayBuffer {
+    try {
+      return new ArrayBuffer(bytes);
+    } catch (cause) {
+      throw this.#error(`no memory for ${bytes} bytes of ${this.#what()}`, 4, cause);
+    }
+  }
+
+  #what(): string {
+    return `[${this.#shape}] of ${this.#code!.bytes} bytes each`;
+  }
+
+  #error(why: string, offset: number, cause?: unknown): DataError {
+    const options = cause === undefined ? undefined : { cause };
+    return new DataError(`${this.#file}: offset ${offset}: ${why}`, { file: this.#file, offset }, options);
+  }
+}

@@ -1,0 +1,15 @@
+// index.ts: the public functions of io.
+export { type CsvOptions, parseCsv, readCsv, type Table } from './csv.ts';
+export type { TensorData } from './file.ts';
+export { parseIdx, readIdx } from './idx.ts';
+export {
+  inspectSafetensors,
+  type NamedTensors,
+  parseSafetensors,
+  readSafetensors,
+  type Safetensors,
+  serializeSafetensors,
+  writeSafetensors,
+} from './safetensors.ts';
+export type { SafetensorsEntry, SafetensorsHeader } from './safetensors-header.ts';
+export { CharVocab, readText } from './text.ts';

@@ -1,0 +1,336 @@
+// io.test.ts: IDX, CSV and text files, plain and gzip: real data, exact values, and one clear error for every malformed input.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { DataError, IndexError, OptionError } from '../lib/errors.ts';
+import { parseDecimal } from '../lib/io/decimal.ts';
+import { CharVocab, type CsvOptions, parseCsv, parseIdx, readCsv, readIdx, readText } from '../lib/io/index.ts';
+import { sharedData } from './kit.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'gradclip-io-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let made = 0;
+function save(bytes: Uint8Array | string): string {
+  const path = join(folder, `${made++}`);
+  writeFileSync(path, bytes);
+  return path;
+}
+async function failure(run: () => unknown): Promise<DataError> {
+  const error = await new Promise((resolve) => resolve(run())).then(
+    () => new Error('expected a DataError, nothing was thrown'),
+    (e: unknown) => e,
+  );
+  expect(error).toBeInstanceOf(DataError);
+  return error as DataError;
+}
+
+/** An IDX file: `code`, dimensions, then the bytes of the data. */
+function idx(code: number, shape: number[], data: Uint8Array): Buffer {
+  const head = Buffer.alloc(4 + 4 * shape.length);
+  head[2] = code;
+  head[3] = shape.length;
+  for (const [i, d] of shape.entries()) head.writeUInt32BE(d, 4 + 4 * i);
+  return Buffer.concat([head, data]);
+}
+
+describe('IDX', () => {
+  const data = Buffer.from([0, 1, 0x7f, 0x80, 0xff, 0xfe, 0x3f, 0xc0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  const view = new DataView(data.buffer, data.byteOffset, data.length);
+  const each = <T>(bytes: number, get: (at: number) => T): T[] => Array.from({ length: 16 / bytes }, (_, i) => get(i * bytes));
+  test.each([
+    [8, 'u8', 1, Uint8Array.from(data)],
+    [9, 'i32', 1, Int32Array.from(each(1, (at) => view.getInt8(at)))],
+    [11, 'i32', 2, Int32Array.from(each(2, (at) => view.getInt16(at)))],
+    [12, 'i32', 4, Int32Array.from(each(4, (at) => view.getInt32(at)))],
+    [13, 'f32', 4, Float32Array.from(each(4, (at) => view.getFloat32(at)))],
+    [14, 'f64', 8, Float64Array.from(each(8, (at) => view.getFloat64(at)))],
+  ])('dtype code %i is %s', async (code, dtype, bytes, want) => {
+    const file = idx(code, [2, 8 / bytes], data);
+    expect(parseIdx(file)).toEqual({ dtype, shape: [2, 8 / bytes], data: want });
+    expect(await readIdx(save(file))).toEqual(parseIdx(file));
+    expect(await readIdx(save(gzipSync(file)))).toEqual(parseIdx(file));
+  });
+
+  test('MNIST', async ({ skip }) => {
+    const images = sharedData('mnist-10k-images-idx3-ubyte.gz');
+    const labels = sharedData('mnist-10k-labels-idx1-ubyte.gz');
+    if (!images || !labels) return skip('no shared data');
+    const x = await readIdx(images);
+    const y = await readIdx(labels);
+    expect([x.dtype, x.shape, x.data.length]).toEqual(['u8', [10000, 28, 28], 7840000]);
+    expect([y.dtype, y.shape]).toEqual(['u8', [10000]]);
+    expect([...y.data.slice(0, 10)]).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]); // as every tutorial prints them
+    const counts = Array.from({ length: 10 }, (_, k) => y.data.filter((v) => v === k).length);
+    expect(counts).toEqual([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
+  });
+
+  const good = idx(8, [2, 3], Buffer.from([1, 2, 3, 4, 5, 6]));
+  const swapped = (at: number, value: number): Buffer => {
+    const bytes = Buffer.from(good);
+    bytes[at] = value;
+    return bytes;
+  };
+  test.each<[string, Uint8Array, number, RegExp]>([
+    ['nothing', Buffer.alloc(0), 0, /expected an IDX header, the file ends after 0 bytes/],
+    ['half a header', good.subarray(0, 9), 9, /the file ends after 9 bytes/],
+    ['not IDX', Buffer.from('hello'), 0, /two zero bytes first/],
+    ['an unknown dtype', swapped(2, 10), 2, /dtype code 10/],
+    [
+      'one byte short',
+      good.subarray(0, good.length - 1),
+      4,
+      /expected 18 bytes for \[2,3\] of 1 bytes each, the file has at most 17/,
+    ],
+    ['one byte more', Buffer.concat([good, Buffer.from([0])]), 18, /expected 18 bytes .* got more/],
+    ['4 billion rows', swapped(4, 255), 4, /the file has at most 18/],
+    ['sizes past all bounds', idx(14, Array(255).fill(0xffffffff), Buffer.alloc(0)), 4, /Infinity bytes/],
+  ])('%s', async (_, bytes, offset, message) => {
+    const path = save(bytes);
+    for (const error of [await failure(() => parseIdx(bytes, path)), await failure(() => readIdx(path))]) {
+      expect(error.message).toMatch(message);
+      expect(error.details).toEqual({ file: path, offset });
+    }
+  });
+
+  test('in gzip: cut short, too long, or damaged', async () => {
+    expect((await failure(() => readIdx(save(gzipSync(good.subarray(0, 15)))))).message).toMatch(
+      /offset 15: expected 18 bytes .* got 15/,
+    );
+    expect((await failure(() => readIdx(save(gzipSync(Buffer.concat([good, good])))))).message).toMatch(/offset 18: .* got more/);
+    const packed = gzipSync(good);
+    const cut = await failure(() => readIdx(save(packed.subarray(0, packed.length - 9))));
+    expect(cut.message).toMatch(/corrupt gzip data \(unexpected end of file\)/);
+    expect(cut.cause).toMatchObject({ code: 'Z_BUF_ERROR' });
+    const flipped = Buffer.from(packed);
+    flipped[packed.length - 6]! ^= 1;
+    expect((await failure(() => readIdx(save(flipped)))).message).toMatch(/corrupt gzip data \(incorrect data check\)/);
+    expect((await failure(() => readIdx(save(Buffer.concat([packed, Buffer.from('x')]))))).message).toMatch(/corrupt gzip/);
+    // The header claims 16 TB; 30 bytes of gzip cannot hold it, so nothing is allocated.
+    expect((await failure(() => readIdx(save(gzipSync(swapped(4, 255)))))).message).toMatch(/the file has at most/);
+  });
+
+  test('a changed byte gives a tensor or a DataError, nothing else', async () => {
+    const real = sharedData('mnist-10k-labels-idx1-ubyte.gz');
+    const labels = real ? gunzipSync(readFileSync(real)) : good;
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.nat(255), fc.boolean(), async (where, value, packed) => {
+        const bytes = Buffer.from(packed ? gzipSync(good) : where % 2 ? good : labels);
+        bytes[where % Math.min(bytes.length, 64)] = value;
+        const result = await (packed ? readIdx(save(bytes)) : new Promise((r) => r(parseIdx(bytes)))).catch((e: unknown) => e);
+        if (result instanceof Error && !(result instanceof DataError)) throw result;
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('CSV', () => {
+  const values = (text: string, options?: CsvOptions) => [...parseCsv(text, options).features.data];
+
+  test('the digits', async ({ skip }) => {
+    const path = sharedData('digits.csv.gz');
+    if (!path) return skip('no shared data');
+    const { features, labels, columns } = await readCsv(path, { label: -1 });
+    expect([features.dtype, features.shape, labels!.dtype, labels!.shape, columns]).toEqual([
+      'f32',
+      [1797, 64],
+      'i32',
+      [1797],
+      null,
+    ]);
+    const rows = gunzipSync(readFileSync(path))
+      .toString()
+      .trim()
+      .split('\n')
+      .map((line) => line.split(',').map(Number));
+    expect([...features.data]).toEqual(rows.flatMap((r) => r.slice(0, 64)));
+    expect([...labels!.data]).toEqual(rows.map((r) => r[64]));
+  });
+
+  test('header, names, labels', () => {
+    const text = '"sepal, length",width,"the ""class"""\n5.1,3.5,0\r\n-4.9e0, 3.0 ,"2"\r\n';
+    const table = parseCsv(text, { label: 'the "class"' });
+    expect(table.columns).toEqual(['sepal, length', 'width']);
+    expect(table.features).toEqual({ dtype: 'f32', shape: [2, 2], data: new Float32Array([5.1, 3.5, -4.9, 3]) });
+    expect(table.labels).toEqual({ dtype: 'i32', shape: [2], data: new Int32Array([0, 2]) });
+    expect(values(text, { columns: ['width'] })).toEqual([3.5, 3]);
+    expect(values(text, { columns: [-1, 0] })).toEqual([0, Math.fround(5.1), 2, Math.fround(-4.9)]);
+    expect(parseCsv('1,0.5\n2,1.5', { label: 1, labelType: 'f32' }).labels!.data).toEqual(new Float32Array([0.5, 1.5]));
+  });
+
+  test('a header is found where it is, and only there', () => {
+    expect(parseCsv('a,b\n1,2').columns).toEqual(['a', 'b']);
+    expect(parseCsv('1,2\n3,4').columns).toBeNull();
+    expect(parseCsv('1,2\n3,4', { header: true }).features.data).toEqual(new Float32Array([3, 4]));
+    expect(() => parseCsv('a,b\n1,2', { header: false })).toThrow('<text>:1: column 1: expected a number, got "a"');
+    // Columns that are not read may hold anything, also in the first row.
+    expect(parseCsv('x,1\ny,2', { columns: [1] })).toMatchObject({ columns: null, features: { shape: [2, 1] } });
+  });
+
+  test('delimiters, byte order mark, empty lines, no last line end', () => {
+    expect(values('1;2\n3;4')).toEqual([1, 2, 3, 4]);
+    expect(values('1\t2\n3\t4\n')).toEqual([1, 2, 3, 4]);
+    expect(values('1|2\n3|4\n')).toEqual([1, 2, 3, 4]);
+    expect(values('1 2\n3 4\n', { delimiter: ' ' })).toEqual([1, 2, 3, 4]);
+    expect(values('\ufeff1,2\n\n\r\n3,4\n\n')).toEqual([1, 2, 3, 4]);
+    expect(values('7')).toEqual([7]);
+    const mark = new TextEncoder().encode('\ufeff\n\ufeff1');
+    expect(() => parseCsv(mark, { header: false })).toThrow(DataError);
+  });
+
+  test.each<[string, string, CsvOptions, number, number, RegExp]>([
+    ['nothing', '', {}, 1, 1, /the file is empty/],
+    ['empty lines only', '\n\n', {}, 1, 1, /the file is empty/],
+    ['a header only', 'a,b\n', {}, 2, 1, /no rows/],
+    ['a short row', '1,2,3\n4,5\n', {}, 2, 3, /expected 3 cells, got 2/],
+    ['a short last row', '1,2,3\n4', {}, 2, 2, /expected 3 cells, got 1/],
+    ['a long row', '1,2\n\n3,4,5', {}, 3, 3, /expected 2 cells, got 3/],
+    ['a word', '1,2\n3,abc', {}, 2, 2, /expected a number, got "abc"/],
+    ['an empty cell', '1,2\n,4', {}, 2, 1, /got an empty cell/],
+    ['an empty last cell', '1,2\n3,', {}, 2, 2, /got an empty cell/],
+    ['NaN', '1\nNaN', {}, 2, 1, /expected a number, got "NaN"/],
+    ['Infinity', '1\nInfinity', {}, 2, 1, /expected a number/],
+    ['hexadecimal', '1\n0x10', {}, 2, 1, /expected a number/],
+    ['two dots', '1\n1.2.3', {}, 2, 1, /expected a number/],
+    ['too large for f32', '1\n1e39', {}, 2, 1, /expected a number within f32, got "1e39"/],
+    ['too large for f64', '1\n1e999', {}, 2, 1, /within f32/],
+    ['decimal comma', '1;2\n1,5;3', {}, 2, 1, /got "1,5"/],
+    ['an open quote', '1,2\n3,"4\n5,6', {}, 2, 2, /quoted cell does not end/],
+    ['more after a quote', '1,2\n"3"4,5', {}, 2, 1, /goes on after its end/],
+    ['a fraction as label', '1,2\n3,4.5', { label: -1 }, 2, 2, /expected an integer as label, got "4.5"/],
+    ['a label past i32', '1,2\n3,2147483648', { label: -1 }, 2, 2, /expected an integer as label/],
+    ['nothing but a label', '1\n2', { label: 0 }, 1, 1, /no column of features/],
+    ['UTF-16', '\ufeff1,2\n3'.replace(/./gs, '$&\0'), { header: false }, 1, 1, /expected a number/],
+  ])('refused: %s', async (_, text, options, line, column, message) => {
+    const path = save(text);
+    const error = await failure(() => readCsv(path, options));
+    expect(error.message).toMatch(message);
+    expect(error.message.startsWith(`${path}:${line}: column ${column}: `)).toBe(true);
+    expect(error.details).toEqual({ file: path, line, column });
+  });
+
+  test('options that make no sense', async () => {
+    const bad = (options: object) => readCsv(save('a,a,bee\n1,2,3'), options as CsvOptions);
+    await expect(bad({ heder: true })).rejects.toThrow('readCsv: unknown option heder; did you mean header?');
+    await expect(bad({ header: 'yes' })).rejects.toThrow(OptionError);
+    for (const delimiter of ['', ',,', '"', '\n', '1', '.']) await expect(bad({ delimiter })).rejects.toThrow(/delimiter/);
+    await expect(bad({ label: 'be' })).rejects.toThrow('readCsv: option label: no column "be"; did you mean bee?');
+    await expect(bad({ label: 'a' })).rejects.toThrow(/two columns have the name "a"/);
+    await expect(bad({ label: 3 })).rejects.toThrow('readCsv: option label: expected an index within 3 columns, got 3');
+    await expect(bad({ columns: [0.5] })).rejects.toThrow(OptionError);
+    await expect(bad({ columns: [] })).rejects.toThrow(OptionError);
+    await expect(bad({ labelType: 'u8' })).rejects.toThrow(OptionError);
+    await expect(bad({ label: 'bee', header: false })).rejects.toThrow(/need a header/);
+    await expect(readCsv(join(folder, 'absent.csv'))).rejects.toMatchObject({ code: 'ERR_DATA', cause: { code: 'ENOENT' } });
+  });
+
+  test('a file of many chunks, whatever the chunks', async () => {
+    const row = (i: number): number[] => Array.from({ length: 9 }, (_, j) => Math.fround(((i * 9 + j) % 1000) / 8 - 50));
+    const text = Array.from({ length: 20000 }, (_, i) => row(i).join(',')).join('\n');
+    const want = Float32Array.from({ length: 180000 }, (_, k) => row(Math.floor(k / 9))[k % 9]!);
+    for (const path of [save(gzipSync(text)), save(text)]) {
+      const { features } = await readCsv(path);
+      expect(features.shape).toEqual([20000, 9]);
+      expect((features.data as Float32Array).findIndex((value, k) => value !== want[k])).toBe(-1);
+    }
+  });
+
+  test('numbers are rounded as Number() does', () => {
+    const digits = fc.string({ unit: fc.constantFrom(...'0123456789'), maxLength: 25 });
+    const sign = fc.constantFrom('', '-', '+');
+    const number = fc.tuple(sign, digits, fc.option(digits), fc.option(fc.tuple(fc.constantFrom('e', 'E'), sign, digits)));
+    fc.assert(
+      fc.property(fc.oneof(number, fc.constantFrom('x')), (parts) => {
+        const [s, whole, fraction, exponent] = parts as [string, string, string | null, string[] | null];
+        const text = parts === 'x' ? 'x' : `${s}${whole}${fraction === null ? '' : `.${fraction}`}${exponent?.join('') ?? ''}`;
+        const bytes = Buffer.from(`7${text}7`);
+        const want = text === '' ? Number.NaN : Number(text);
+        expect(parseDecimal(bytes, 1, bytes.length - 1)).toBe(want);
+      }),
+      { numRuns: 3000 },
+    );
+    fc.assert(
+      fc.property(fc.double({ noDefaultInfinity: true, noNaN: true }), (value) => {
+        const bytes = Buffer.from(String(value));
+        expect(parseDecimal(bytes, 0, bytes.length)).toBe(value === 0 ? Number(String(value)) : value);
+      }),
+    );
+  });
+
+  test('any text gives a table or a DataError, nothing else', () => {
+    const text = fc.string({
+      unit: fc.constantFrom('1', '2', '.', '-', 'e', ',', ';', '"', '\n', '\r', ' ', 'a', '\u00fc'),
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(text, fc.option(fc.constantFrom(0, -1)), (csv, label) => {
+        try {
+          const { features, labels } = parseCsv(csv, label === null ? {} : { label });
+          expect(features.data.length).toBe(features.shape[0]! * features.shape[1]!);
+          expect(features.data.every(Number.isFinite)).toBe(true);
+          expect(labels?.data.length ?? features.shape[0]).toBe(features.shape[0]);
+        } catch (e) {
+          if (!(e instanceof DataError || e instanceof OptionError)) throw e;
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('text', () => {
+  test('plain, gzip, byte order mark', async () => {
+    expect(await readText(save('h\u00e9llo \ud83d\ude00\n'))).toBe('h\u00e9llo \ud83d\ude00\n');
+    expect(await readText(save(gzipSync('h\u00e9llo')))).toBe('h\u00e9llo');
+    expect(await readText(save('\ufeffx'))).toBe('x');
+    expect(await readText(save(''))).toBe('');
+  });
+
+  test('bytes that are not UTF-8', async () => {
+    const path = save(Buffer.concat([Buffer.from('\ufeffok \u00e9\ufffd'), Buffer.from([0xe9, 0x20])]));
+    const error = await failure(() => readText(path));
+    expect(error.message).toBe(`${path}: offset 11: expected UTF-8, got byte 233`);
+    expect(error.details).toEqual({ file: path, offset: 11 });
+    expect((await failure(() => readText(save(Buffer.from([0x61, 0xe2, 0x82]))))).details).toMatchObject({ offset: 1 });
+    expect((await failure(() => readText(join(folder, 'absent')))).cause).toMatchObject({ code: 'ENOENT' });
+  });
+
+  test('tinyshakespeare has 65 characters', async ({ skip }) => {
+    const path = sharedData('tinyshakespeare.txt');
+    if (!path) return skip('no shared data');
+    const text = await readText(path);
+    const vocab = CharVocab.fromText(text);
+    expect(vocab.size).toBe(65);
+    expect(vocab.chars.slice(0, 4)).toEqual(['\n', ' ', '!', '$']);
+    const ids = vocab.encode(text);
+    expect(ids).toBeInstanceOf(Uint8Array);
+    expect(ids.length).toBe(1115394);
+    expect(vocab.decode(ids)).toBe(text);
+  });
+
+  test('a vocabulary', () => {
+    const vocab = CharVocab.fromText('b\ud83d\ude00a\u00e9b');
+    expect(vocab.chars).toEqual(['a', 'b', '\u00e9', '\ud83d\ude00']);
+    expect([...vocab.encode('b\ud83d\ude00b')]).toEqual([1, 3, 1]);
+    expect(CharVocab.fromJSON(JSON.parse(JSON.stringify(vocab))).chars).toEqual(vocab.chars);
+    expect(() => vocab.encode('\ud83d\ude00az')).toThrow('encode: position 3: "z" is not in the vocabulary of 4 characters');
+    expect(() => vocab.decode([0, 4])).toThrow('decode: position 1: expected an index below 4, got 4');
+    expect(() => vocab.decode([-1])).toThrow(IndexError);
+    expect(() => vocab.decode([0.5])).toThrow(IndexError);
+    for (const json of [null, 'ab', [1], ['ab'], ['a', 'a'], [''], []]) expect(() => CharVocab.fromJSON(json)).toThrow(DataError);
+    const large = CharVocab.fromText(Array.from({ length: 300 }, (_, i) => String.fromCodePoint(0x4e00 + i)).join(''));
+    expect(large.encode('\u4e00\u4e01')).toEqual(new Int32Array([0, 1]));
+  });
+
+  test('encode and decode undo each other', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', minLength: 1 }), (text) => {
+        const vocab = CharVocab.fromText(text);
+        expect(vocab.decode(vocab.encode(text))).toBe(text);
+      }),
+    );
+  });
+});
