@@ -17,9 +17,9 @@ namespace GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME) {
 namespace {
 #include "simd.h"
 #include "math.h"
-#include "map.h"
 #include "shape.h"
 #include "concat.h"
+#include "control.h"
 
 #define KERNEL(name, outs, ins, ints, floats) {#name, outs, ins, ints, floats, name, name##_need},
 const KernelInfo kKernels[] = {

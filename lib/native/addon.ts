@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AddonError } from '../errors.ts';
+import { AddonError, OptionError } from '../errors.ts';
 
 /**
  * A program as C++ decodes it. `code` holds, for each instruction in turn, whole numbers:
@@ -117,8 +117,12 @@ export function addon(): Addon {
   if (!loaded) {
     const require = createRequire(import.meta.url);
     try {
-      loaded = (require('node-gyp-build') as (dir: string) => Addon)(packageRoot(require));
+      // GRADCLIP_BINARY: another build of the add-on, such as the sanitized one.
+      const binary = process.env.GRADCLIP_BINARY;
+      loaded = binary ? (require(binary) as Addon) : (require('node-gyp-build') as (dir: string) => Addon)(packageRoot(require));
     } catch (cause) {
+      // The add-on loaded and refused GRADCLIP_ISA or GRADCLIP_THREADS.
+      if ((cause as { code?: unknown }).code === 'ERR_OPTION') throw new OptionError((cause as Error).message, {}, { cause });
       throw new AddonError(`${HELP} (${(cause as Error).message.split('\n')[0]})`, {}, { cause });
     }
   }

@@ -1,0 +1,72 @@
+// block.h: memory the add-on owns, and the count of queued and running jobs that use it.
+#pragma once
+#include <stdint.h>
+#include <stdlib.h>
+
+namespace gradclip {
+
+// Zeroed bytes at a 64-byte boundary; null data when the system has no such memory. calloc leaves fresh pages untouched.
+class Bytes {
+ public:
+  Bytes() = default;
+  explicit Bytes(int64_t size) : size_(size), raw_(calloc(size_t(size) + 64, 1)) {
+    if (raw_) data_ = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(raw_) + 63) & ~uintptr_t(63));
+  }
+  Bytes(Bytes&& other) noexcept { swap(other); }
+  Bytes& operator=(Bytes&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  Bytes(const Bytes&) = delete;
+  ~Bytes() { free(raw_); }
+  uint8_t* data() const { return data_; }
+  int64_t size() const { return size_; }
+  // Room for `size` bytes; contents are lost when it grows. False when out of memory.
+  bool reserve(int64_t size) {
+    if (data_ && size_ >= size) return true;
+    *this = Bytes(size);
+    return data_ != nullptr;
+  }
+
+ private:
+  void swap(Bytes& other) {
+    int64_t size = size_;
+    void* raw = raw_;
+    uint8_t* data = data_;
+    size_ = other.size_, raw_ = other.raw_, data_ = other.data_;
+    other.size_ = size, other.raw_ = raw, other.data_ = data;
+  }
+  int64_t size_ = 0;
+  void* raw_ = nullptr;
+  uint8_t* data_ = nullptr;
+};
+
+// All fields but the bytes are touched by the JavaScript thread alone.
+struct Block {
+  Bytes bytes;
+  int users = 0;     // jobs queued or running that read or write it
+  int writers = 0;   // of these, the ones that write
+  bool disposed = false;
+
+  explicit Block(int64_t size) : bytes(size) {}
+  void use(bool writes) {
+    users++;
+    writers += writes;
+  }
+  void unuse(bool writes) {
+    users--;
+    writers -= writes;
+    release();
+  }
+  void dispose() {
+    disposed = true;
+    release();
+  }
+
+ private:
+  void release() {
+    if (disposed && users == 0) Bytes freed(static_cast<Bytes&&>(bytes));
+  }
+};
+
+}   // namespace gradclip

@@ -1,0 +1,237 @@
+// bound.cc: resolve operands, and the loop over steps, micro-batches and instructions.
+#include "bound.h"
+
+#include <algorithm>
+
+namespace gradclip {
+
+Failure Bound::bind(std::shared_ptr<const Program> program, const std::vector<Memory>& blocks) {
+  program_ = std::move(program);
+  if (Failure f = check(blocks)) return f;
+  if (!arena_.reserve(program_->spec.arena_bytes) || !scratch_.reserve(program_->scratch_bytes)) {
+    return {"ERR_MEMORY", "bind: " + std::to_string(program_->spec.arena_bytes + program_->scratch_bytes) +
+                              " bytes of scratch memory are more than the system gives"};
+  }
+  resolve(blocks);
+  return {};
+}
+
+Failure Bound::check(const std::vector<Memory>& blocks) const {
+  const ProgramSpec& spec = program_->spec;
+  if (blocks.size() != spec.block_bytes.size()) {
+    return {"ERR_OPTION",
+            "bind: expected " + std::to_string(spec.block_bytes.size()) + " blocks, got " + std::to_string(blocks.size())};
+  }
+  std::vector<size_t> order(blocks.size());
+  for (size_t b = 0; b < blocks.size(); b++) {
+    order[b] = b;
+    const std::string name = "bind: block " + std::to_string(b);
+    if (blocks[b].bytes < spec.block_bytes[b]) {
+      return {"ERR_OPTION", name + ": expected at least " + std::to_string(spec.block_bytes[b]) + " bytes, got " +
+                                std::to_string(blocks[b].bytes)};
+    }
+    if (reinterpret_cast<uintptr_t>(blocks[b].data) % 4) return {"ERR_OPTION", name + ": expected memory aligned to 4 bytes"};
+  }
+  // The verifier took blocks for distinct memory: what the program writes may not lie in a second block as well.
+  const auto at = [&](size_t b) { return reinterpret_cast<uintptr_t>(blocks[b].data); };
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return at(a) < at(b); });
+  uintptr_t end = 0, written_end = 0;
+  for (size_t b : order) {
+    if (blocks[b].bytes == 0) continue;
+    if (at(b) < written_end || (spec.block_writes[b] && at(b) < end)) {
+      return {"ERR_OPTION",
+              "bind: block " + std::to_string(b) + " overlaps another block, and the program writes to one of them"};
+    }
+    end = std::max(end, at(b) + uintptr_t(blocks[b].bytes));
+    if (spec.block_writes[b]) written_end = end;
+  }
+  return {};
+}
+
+void Bound::resolve(const std::vector<Memory>& blocks) {
+  const Program& p = *program_;
+  operands_.assign(p.places.size(), nullptr);
+  for (size_t k = 0; k < p.places.size(); k++) {
+    const Place& place = p.places[k];
+    const Patch patch{uint32_t(k), place.offset};
+    switch (place.space) {
+      case kArena:
+        operands_[k] = arena_.data() + place.offset;
+        break;
+      case kConstants:
+        operands_[k] = const_cast<uint8_t*>(p.spec.constants.data()) + place.offset;
+        break;
+      case kFeed:
+        feed_.push_back(patch);
+        break;
+      case kStep:
+        step_.push_back(patch);
+        break;
+      case kReport:
+        report_.push_back(patch);
+        break;
+      default:
+        operands_[k] = static_cast<uint8_t*>(blocks[place.space - kBlocks].data) + place.offset;
+    }
+  }
+  args_.clear();
+  for (const Instr& in : p.instrs) {
+    void** first = operands_.data() + in.places;
+    args_.push_back({first, first + in.n_out, scratch_.data(), nullptr, p.ints.data() + in.ints, p.floats.data() + in.floats,
+                     in.n_out, in.n_in, in.n_i, in.n_f, &context_, &status_});
+  }
+}
+
+void Bound::move(const std::vector<Patch>& patches, uint8_t* row) {
+  for (const Patch& p : patches) operands_[p.operand] = row + p.offset;
+}
+
+// One run. `over` and `skip` change only in settle(), while every thread of the team waits at a barrier, so all threads take the
+// same way through the program; `context` and the moving operands likewise.
+struct Loop {
+  Bound& b;
+  RunRequest& request;
+  RunResult& result;
+  const std::atomic<bool>& stop;
+  const std::atomic<bool>& closing;
+  int64_t applied = 0;
+  bool over = false, skip = false;
+
+  enum Then { kGoOn, kNextMicro, kNextStep };
+
+  static void enter(void* arg, Member& member) { static_cast<Loop*>(arg)->thread(member); }
+
+  void start() {
+    b.context_ = {request.seed, request.attempt, request.step_count, 0, int32_t(request.micros), 0};
+    b.status_ = {kOk, -1, 0, 0, 0};
+    result = {};
+    result.skips = request.skips;
+    if (stop || closing) {
+      end(kStopped);
+    } else {
+      move_rows();
+    }
+  }
+
+  void thread(Member& member) {
+    const Program& p = *b.program_;
+    if (member.team.rank == 0) result.threads = member.team.size;
+    while (!over) {
+      for (int64_t m = 0; m + 1 < request.micros; m++) {
+        if (!section(p.micro, kNextMicro, member)) return;
+      }
+      if (section(p.micro, kGoOn, member)) section(p.apply, kNextStep, member);
+    }
+  }
+
+  // False when the run is over.
+  bool section(const std::vector<Phase>& phases, Then then, Member& member) {
+    if (phases.empty()) member.sync([&] { settle(-1, then); });
+    for (size_t k = 0; k < phases.size(); k++) {
+      const Phase& phase = phases[k];
+      const bool last = k + 1 == phases.size(), idle = phase.guarded && skip;
+      if (idle && !last) continue;
+      if (!idle && phase.serial) {
+        if (member.team.rank == 0) chain(phase);
+      } else if (!idle) {
+        execute(phase.begin, member.team);
+      }
+      member.sync([&] { settle(phase.begin, last ? then : kGoOn); });
+      if (over) return false;
+    }
+    return !over;
+  }
+
+  void execute(int32_t k, const Team& team) {
+    Args a = b.args_[k];
+    a.local = b.locals_.data() + team.rank * b.program_->local_bytes;
+    b.program_->instrs[k].kernel->run(a, team);
+  }
+
+  // Serial instructions in a row, by one thread, without barriers between them.
+  void chain(const Phase& phase) {
+    const Team alone{0, 1, nullptr, nullptr};
+    for (int32_t k = phase.begin; k < phase.end; k++) {
+      if (b.program_->instrs[k].guarded && b.context_.skip) continue;
+      execute(k, alone);
+      if (b.status_.code != kOk) {
+        b.status_.instr = k;
+        return;
+      }
+    }
+  }
+
+  // Between two phases, in one thread while the others wait.
+  void settle(int32_t instr, Then then) {
+    skip = b.context_.skip != 0;
+    if (b.status_.code != kOk) {
+      if (b.status_.instr < 0) b.status_.instr = instr;
+      over = true;
+    } else if (then == kNextStep) {
+      next_step();
+    } else if (closing.load(std::memory_order_relaxed)) {
+      end(kStopped);
+    } else if (then == kNextMicro) {
+      b.context_.micro++;
+      b.context_.attempt++;
+      b.move(b.feed_, feed_row());
+    }
+  }
+
+  void next_step() {
+    result.tried++;
+    result.skips = skip ? result.skips + 1 : 0;
+    applied += !skip;
+    skip = false;
+    if (request.max_skips > 0 && result.skips >= request.max_skips) return end(kTooManySkips);
+    if (result.tried == request.steps) return end(kOk);
+    if (stop.load(std::memory_order_relaxed) || closing.load(std::memory_order_relaxed)) return end(kStopped);
+    Context& c = b.context_;
+    c.skip = 0;
+    c.micro = 0;
+    c.attempt++;
+    c.step = request.step_count + uint64_t(applied);
+    move_rows();
+  }
+
+  void end(StatusCode code) {
+    b.status_.code = code;
+    over = true;
+  }
+
+  uint8_t* feed_row() const {
+    return request.feed.data() + (result.tried * request.micros + b.context_.micro) * b.program_->spec.feed_bytes;
+  }
+  void move_rows() {
+    b.move(b.feed_, feed_row());
+    b.move(b.step_, request.step.data() + applied * b.program_->spec.step_bytes);
+    b.move(b.report_, request.report + result.tried * b.program_->spec.report_bytes);
+  }
+
+  void finish() {
+    result.status = b.status_.code;
+    result.instr = b.status_.instr;
+    result.position = b.status_.position;
+    result.value = b.status_.value;
+    result.bound = b.status_.bound;
+    result.attempt = request.attempt + uint64_t(result.tried) * uint64_t(request.micros);
+    result.step_count = request.step_count + uint64_t(applied);
+  }
+};
+
+bool Bound::run(RunRequest& request, Crew* crew, int threads, const std::atomic<bool>& stop, const std::atomic<bool>& closing,
+                RunResult& result) {
+  const int size = crew ? std::min(threads, crew->size()) : 1;
+  if (!locals_.reserve(program_->local_bytes * size)) return false;
+  Loop loop{*this, request, result, stop, closing};
+  loop.start();
+  if (crew && size > 1) {
+    crew->run(size, Loop::enter, &loop);
+  } else {
+    run_alone(Loop::enter, &loop);
+  }
+  loop.finish();
+  return true;
+}
+
+}   // namespace gradclip

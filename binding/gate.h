@@ -1,0 +1,58 @@
+// gate.h: wait for a 32-bit value to change: spin for some microseconds, then sleep in the kernel (futex).
+#pragma once
+#include <immintrin.h>
+#include <linux/futex.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+
+namespace gradclip {
+
+// Long enough to bridge the gap between two instructions, short enough not to hurt a neighbour who wants the core.
+constexpr int64_t kSpinNs = 40000;
+
+inline int64_t now_ns() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return int64_t(t.tv_sec) * 1000000000 + t.tv_nsec;
+}
+
+class alignas(64) Gate {
+ public:
+  uint32_t value() const { return value_.load(std::memory_order_acquire); }
+
+  // Returns once value() is not `old`. What was written before advance() is visible then.
+  void wait(uint32_t old, int64_t spin_ns) {
+    for (int64_t end = 0; spin_ns > 0;) {
+      for (int i = 0; i < 16; i++) {
+        if (value() != old) return;
+        _mm_pause();
+      }
+      const int64_t now = now_ns();
+      if (end == 0) end = now + spin_ns;
+      if (now >= end) break;
+    }
+    while (value() == old) {
+      sleepers_.fetch_add(1);
+      syscall(SYS_futex, &value_, FUTEX_WAIT_PRIVATE, old, nullptr, nullptr, 0);
+      sleepers_.fetch_sub(1);
+    }
+  }
+
+  // One thread at a time. The sleepers' count is read after the value is stored (both sequentially consistent), so a thread
+  // that goes to sleep is either counted here or finds the new value.
+  void advance() {
+    value_.store(value_.load(std::memory_order_relaxed) + 1);
+    if (sleepers_.load() > 0) syscall(SYS_futex, &value_, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
+  }
+
+ private:
+  std::atomic<uint32_t> value_{0};
+  std::atomic<int32_t> sleepers_{0};
+};
+static_assert(sizeof(std::atomic<uint32_t>) == 4, "a futex is four bytes");
+
+}   // namespace gradclip

@@ -1,0 +1,84 @@
+// team.cc: the one OpenMP parallel region.
+#include "team.h"
+
+#include <omp.h>
+#include <xmmintrin.h>
+
+#include <algorithm>
+
+namespace gradclip {
+namespace {
+
+void wait_all(void* impl, int) {
+  Member* member = static_cast<Member*>(impl);
+  member->barrier->wait(member->team.size, member->spin_ns, [] {});
+}
+
+void enter(int rank, int size, Barrier* barrier, int64_t spin_ns, Body body, void* arg) {
+  Member member{{rank, size, nullptr, wait_all}, barrier, spin_ns};
+  member.team.impl = &member;
+  // Another library may have left the thread flushing denormals or rounding otherwise: then bits would depend on the thread.
+  const uint32_t mode = _mm_getcsr();
+  _mm_setcsr(0x1f80);
+  body(arg, member);
+  _mm_setcsr(mode);
+  // Nobody may leave the body's data behind while another thread still looks at it.
+  if (size > 1) barrier->wait(size, spin_ns, [] {});
+}
+
+}   // namespace
+
+void run_alone(Body body, void* arg) { enter(0, 1, nullptr, 0, body, arg); }
+
+void Crew::run(int size, Body body, void* arg) {
+  size = std::min(size, size_);
+  for (int rank = 1; rank < size; rank++) {
+    Worker& w = workers_[rank];
+    w.body = body;
+    w.arg = arg;
+    w.size = size;
+    w.gate.advance();
+  }
+  enter(0, size, &barrier_, size <= cpus_ ? kSpinNs : 0, body, arg);
+}
+
+void Crew::work(int rank) {
+  Worker& w = workers_[rank];
+  for (uint32_t seen = 0;; seen++) {
+    w.gate.wait(seen, size_ <= cpus_ ? kSpinNs : 0);
+    if (!w.body) return;
+    enter(rank, w.size, &barrier_, w.size <= cpus_ ? kSpinNs : 0, w.body, w.arg);
+  }
+}
+
+void Crew::dismiss() {
+  for (int rank = 1; rank < size_; rank++) {
+    workers_[rank].body = nullptr;
+    workers_[rank].gate.advance();
+  }
+}
+
+int with_crew(int size, void (*lead)(void* arg, Crew& crew), void* arg) {
+  Crew crew;
+  crew.cpus_ = usable_cpus();
+  if (size <= 1) {
+    lead(arg, crew);
+    return 1;
+  }
+#pragma omp parallel num_threads(size)
+  {
+    const int rank = omp_get_thread_num();
+#pragma omp master
+    crew.size_ = omp_get_num_threads();
+#pragma omp barrier
+    if (rank == 0) {
+      lead(arg, crew);
+      crew.dismiss();
+    } else {
+      crew.work(rank);
+    }
+  }
+  return crew.size_;
+}
+
+}   // namespace gradclip

@@ -1,0 +1,80 @@
+// team.h: the threads inside a run. The only interface to OpenMP.
+#pragma once
+#include <atomic>
+
+#include "gate.h"
+#include "kernels/kernel.h"
+#include "threads.h"
+
+namespace gradclip {
+
+// All `size` threads wait for each other. The last to arrive may do something while the others still wait.
+class Barrier {
+ public:
+  template <class Last>
+  void wait(int size, int64_t spin_ns, Last last) {
+    const uint32_t generation = gate_.value();   // cannot change before this thread has arrived
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
+      arrived_.store(0, std::memory_order_relaxed);
+      last();
+      gate_.advance();
+    } else {
+      gate_.wait(generation, spin_ns);
+    }
+  }
+
+ private:
+  Gate gate_;
+  alignas(64) std::atomic<int> arrived_{0};
+};
+
+// One thread's view of its team: what `Team::impl` points to.
+struct Member {
+  Team team;
+  Barrier* barrier;
+  int64_t spin_ns;
+  // Barrier between instructions: `last` runs once, in the thread that arrives last.
+  template <class Last>
+  void sync(Last last) {
+    if (team.size > 1) {
+      barrier->wait(team.size, spin_ns, last);
+    } else {
+      last();
+    }
+  }
+};
+
+using Body = void (*)(void* arg, Member& member);
+
+// The caller's thread as rank 0 and the workers beside it. They sleep between runs: a region of libgomp that ends leaves its
+// workers spinning for milliseconds, so one region serves many runs and ends only when a larger team is wanted.
+class Crew {
+ public:
+  int size() const { return size_; }
+  // `body` in a team of `size` threads, at most size(). Returns when all are done.
+  void run(int size, Body body, void* arg);
+
+ private:
+  friend int with_crew(int, void (*)(void*, Crew&), void*);
+  struct Worker {
+    Gate gate;
+    Body body = nullptr;   // nullptr: go home
+    void* arg = nullptr;
+    int size = 0;
+  };
+  void work(int rank);
+  void dismiss();
+  int size_ = 1;
+  int cpus_ = 1;
+  Barrier barrier_;
+  Worker workers_[kMaxThreads];
+};
+
+// Calls `lead` in the caller's thread with a crew of up to `size`; the crew lasts until `lead` returns.
+// Returns the size the system gave. Size 1 does not enter OpenMP.
+int with_crew(int size, void (*lead)(void* arg, Crew& crew), void* arg);
+
+// `body` on the calling thread alone.
+void run_alone(Body body, void* arg);
+
+}   // namespace gradclip

@@ -1,0 +1,153 @@
+// program.ts: a compiled program in native form: encode, bind, run; native error codes become the classes of errors.ts.
+import type { Program } from '../compile/program.ts';
+import {
+  BusyError,
+  DetachedError,
+  DisposedError,
+  GradclipError,
+  IndexError,
+  InvalidProgramError,
+  OptionError,
+} from '../errors.ts';
+import {
+  addon,
+  type NativeBinding,
+  type NativeBlock,
+  type NativeProgram,
+  type ProgramSpec,
+  type RunRequest,
+  type RunResult,
+} from './addon.ts';
+
+/** RunResult.status. */
+export const STATUS = { ok: 0, indexOutOfBounds: 1, tooManySkips: 2, nonFinite: 3, stopped: 4 } as const;
+
+/** The numbers C++ decodes. */
+export function encode(program: Program): ProgramSpec {
+  const ids = new Map(addon().kernels.map((name, id) => [name, id]));
+  const code: number[] = [];
+  program.instrs.forEach((instr, index) => {
+    const id = ids.get(instr.kernel);
+    if (id === undefined)
+      throw new InvalidProgramError(`instr ${index} (${instr.kernel}): the add-on has no kernel of this name`);
+    code.push(id, (instr.guarded ? 1 : 0) + (instr.serial ? 2 : 0));
+    code.push(instr.outs.length, instr.ins.length, instr.ints.length, instr.floats.length);
+    for (const p of instr.outs) code.push(p.space, p.offset, p.bytes);
+    for (const p of instr.ins) code.push(p.space, p.offset, p.bytes);
+    for (const x of instr.ints) code.push(x);
+    for (const x of instr.floats) code.push(x);
+  });
+  return {
+    code: new Float64Array(code),
+    instrs: program.instrs.length,
+    microEnd: program.microEnd,
+    arenaBytes: program.arenaBytes,
+    constants: program.constants,
+    feedBytes: program.feed.bytes,
+    stepBytes: program.step.bytes,
+    reportBytes: program.report.bytes,
+    blockBytes: new Float64Array(program.blocks.map((b) => b.bytes)),
+    blockWrites: new Uint8Array(program.blocks.map((b) => (b.writes ? 1 : 0))),
+  };
+}
+
+/** A program the native side has verified. Bind it to memory to run it; it may be bound more than once. */
+export class CompiledProgram {
+  readonly program: Program;
+  readonly #native: NativeProgram;
+
+  /** Throws InvalidProgramError. `isa` forces a kernel table downwards. */
+  constructor(program: Program, isa?: string) {
+    this.program = program;
+    this.#native = guard(() => new (addon().Program)(encode(program), isa));
+  }
+
+  /** Memory for every block of the program, in its order: blocks, or the caller's arrays (then it runs synchronously only). */
+  bind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[]): BoundProgram {
+    return new BoundProgram(
+      this.program,
+      guard(() => this.#native.bind(blocks)),
+    );
+  }
+}
+
+/** A program with its memory. */
+export class BoundProgram {
+  readonly program: Program;
+  readonly #native: NativeBinding;
+  constructor(program: Program, native: NativeBinding) {
+    this.program = program;
+    this.#native = native;
+  }
+
+  /**
+   * Run on the environment's own thread, queued behind earlier runs. Rejects with IndexError when an index was out of bounds; its
+   * `details.result` holds the RunResult, as the steps before the failed one have taken effect. Other ends are in `status`.
+   */
+  async run(request: RunRequest): Promise<RunResult> {
+    let result: RunResult;
+    try {
+      result = await this.#native.run(request);
+    } catch (error) {
+      throw typed(error);
+    }
+    return this.#check(result);
+  }
+
+  /** The same in this thread's time. */
+  runSync(request: RunRequest): RunResult {
+    return this.#check(guard(() => this.#native.runSync(request)));
+  }
+
+  /** Ask queued and running runs to end after the step they are in. */
+  stop(): void {
+    this.#native.stop();
+  }
+
+  dispose(): void {
+    this.#native.dispose();
+  }
+
+  #check(result: RunResult): RunResult {
+    if (result.status !== STATUS.indexOutOfBounds) return result;
+    const op = this.program.instrs[result.instr]?.kernel ?? '?';
+    const { position, value, bound } = result;
+    const details = { op, position, value, bound, result };
+    throw new IndexError(`${op}: expected an index from 0 to ${bound - 1} at position ${position}, got ${value}`, details);
+  }
+}
+
+/** A block of native memory. */
+export function allocate(bytes: number): NativeBlock {
+  return guard(() => new (addon().Block)(bytes));
+}
+
+/** Calls the add-on; what it throws comes out as a GradclipError. */
+export function guard<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw typed(error);
+  }
+}
+
+function typed(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof GradclipError) return error;
+  const code = (error as { code?: unknown }).code;
+  switch (code) {
+    case 'ERR_PROGRAM':
+      return new InvalidProgramError(error.message);
+    case 'ERR_BUSY':
+      return new BusyError(error.message);
+    case 'ERR_DETACHED':
+      return new DetachedError(error.message);
+    case 'ERR_DISPOSED':
+      return new DisposedError(error.message);
+    case 'ERR_OPTION':
+      return new OptionError(error.message);
+    case 'ERR_MEMORY':
+      return new GradclipError(code, error.message);
+    default:
+      return error;
+  }
+}
