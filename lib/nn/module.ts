@@ -1,0 +1,138 @@
+// module.ts: the base class of layers and models: typed fields, found by name; nested, in arrays, in objects.
+import { OptionError } from '../errors.ts';
+import type { Graph } from '../ir/graph.ts';
+import { checkBoolean, nearest, show } from '../options.ts';
+import { Parameter } from './parameter.ts';
+
+export { Parameter, type ParameterOptions } from './parameter.ts';
+
+/** Names of parameters: `*` in a string stands for any characters (`encoder.*`, `*.bias`); a RegExp is searched for. */
+export type Pattern = string | RegExp;
+
+/**
+ * A layer or a model: fields that are parameters, modules, or arrays and objects of them, and `forward`, written with ops.
+ *
+ * ```ts
+ * class Mlp extends Module {
+ *   fc1 = new Linear(784, 128);
+ *   fc2 = new Linear(128, 10);
+ *   forward(x: Tensor): Tensor {
+ *     return this.fc2.forward(relu(this.fc1.forward(x)));
+ *   }
+ * }
+ * ```
+ * Its parameters have PyTorch's names: `fc1.weight`, `layers.0.bias`. `#private` fields are not seen. Two fields may hold the same
+ * parameter (tied weights): it is one parameter, under the name that comes first.
+ */
+export abstract class Module {
+  /** Builds the nodes of this layer while a model is traced. */
+  abstract forward(...inputs: never[]): unknown;
+
+  /** Where parameters are looked for: names and values. All fields, unless a subclass says otherwise. */
+  parts(): Iterable<readonly [string, unknown]> {
+    return Object.entries(this);
+  }
+
+  /**
+   * All parameters with their paths, in the order of the fields.
+   * @param options `removeDuplicate` false yields a tied parameter once for each of its names; default true
+   */
+  namedParameters(options: { readonly removeDuplicate?: boolean } = {}): IterableIterator<[string, Parameter]> {
+    const seen = (options.removeDuplicate ?? true) ? new Set<Parameter>() : null;
+    return walk('', this, seen, []);
+  }
+
+  parameters(): Parameter[] {
+    return Array.from(this.namedParameters(), ([, p]) => p);
+  }
+
+  /**
+   * Give values to every parameter that has none: they depend on `seed` and the parameter's name only, not on its neighbours.
+   * @param seed default 0
+   */
+  initialize(seed: number | bigint = 0): this {
+    if (typeof seed === 'number' && !Number.isSafeInteger(seed)) {
+      throw new OptionError(`initialize: expected a whole number as seed, got ${show(seed)}`, { seed });
+    }
+    for (const [name, p] of this.namedParameters()) p.initialize(name, BigInt(seed));
+    return this;
+  }
+
+  /**
+   * Train, or do not train, the parameters whose names match.
+   * @returns how many they are
+   * @throws OptionError if none does
+   */
+  setRequiresGrad(pattern: Pattern, value: boolean): number {
+    checkBoolean('setRequiresGrad', 'value', value);
+    const matched = matchParameters('setRequiresGrad', this, pattern);
+    for (const p of matched) p.requiresGrad = value;
+    return matched.length;
+  }
+}
+
+/** Test names against a pattern. @throws OptionError if it is neither a string nor a RegExp. */
+export function matcher(where: string, pattern: Pattern): (name: string) => boolean {
+  if (pattern instanceof RegExp) {
+    const regexp = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''));
+    return (name) => regexp.test(name);
+  }
+  if (typeof pattern !== 'string') {
+    throw new OptionError(`${where}: expected a pattern as string or RegExp, got ${show(pattern)}`);
+  }
+  const escaped = pattern.split('*').map((s) => s.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  const whole = new RegExp(`^${escaped.join('.*')}$`, 's');
+  return (name) => whole.test(name);
+}
+
+/** The parameters of `module` whose names match, tied ones by any of theirs. @throws OptionError if there is none. */
+export function matchParameters(where: string, module: Module, pattern: Pattern): Parameter[] {
+  const test = matcher(where, pattern);
+  const named = [...module.namedParameters({ removeDuplicate: false })];
+  const matched = new Set(named.filter(([name]) => test(name)).map(([, p]) => p));
+  if (matched.size === 0) {
+    const names = named.map(([name]) => name);
+    const near = nearest(String(pattern), names);
+    const hint = near ? `; did you mean ${near}?` : names.length <= 20 ? `; there are ${names.join(', ')}` : '';
+    throw new OptionError(`${where}: no parameter matches ${pattern}${hint}`, { pattern, names });
+  }
+  return [...matched];
+}
+
+/**
+ * Make the parameters of `module` stand for states of `graph` while it is traced.
+ * @returns a function that ends it; call it in `finally`
+ */
+export function bindParameters(graph: Graph, module: Module): () => void {
+  const unbind = Array.from(module.namedParameters(), ([name, p]) => p.bind(name, graph));
+  return () => {
+    for (const f of unbind) f();
+  };
+}
+
+/** `above` are the modules and arrays on the way here: a child that refers to its parent is not followed. */
+function* walk(
+  path: string,
+  value: unknown,
+  seen: Set<Parameter> | null,
+  above: readonly unknown[],
+): IterableIterator<[string, Parameter]> {
+  if (value instanceof Parameter) {
+    if (seen?.has(value)) return;
+    seen?.add(value);
+    yield [path, value];
+    return;
+  }
+  const parts = value instanceof Module ? value.parts() : isContainer(value) ? Object.entries(value) : [];
+  if (above.includes(value)) return;
+  const deeper = [...above, value];
+  for (const [name, part] of parts) yield* walk(path ? `${path}.${name}` : name, part, seen, deeper);
+}
+
+/** Arrays and plain objects. Typed arrays, maps, tensors and other instances hold no parameters to be found. */
+function isContainer(value: unknown): value is object {
+  if (Array.isArray(value)) return true;
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value) as unknown;
+  return prototype === Object.prototype || prototype === null;
+}

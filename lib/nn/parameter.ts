@@ -1,0 +1,128 @@
+// parameter.ts: a tensor that training changes: its shape, how it is first filled, and its values while no trainer holds them.
+import { GraphError, OptionError, ShapeError } from '../errors.ts';
+import type { Graph, State, Tensor, TensorLike } from '../ir/graph.ts';
+import { sizeOf } from '../ir/op.ts';
+import { checkBoolean, checkOptions, show } from '../options.ts';
+import { drawsFor } from './draws.ts';
+import { type Initializer, zeros } from './init.ts';
+
+export interface ParameterOptions {
+  /** false: not trained, as for fine-tuning. Default true. */
+  readonly requiresGrad?: boolean;
+}
+
+/**
+ * A trainable f32 tensor of a Module. It is an operand of every op while a model is traced.
+ *
+ * A parameter is made without values. They come from `Module.initialize(seed)`, which a Trainer calls, or are set by hand
+ * (`parameter.data = values`) or from a file, and then `initialize` leaves them alone. A trainer works on a copy of its own.
+ */
+export class Parameter implements TensorLike {
+  readonly shape: readonly number[];
+  requiresGrad: boolean;
+  /** The state that stands for this parameter in every graph. */
+  readonly state: State;
+  #name = 'parameter';
+  #init: Initializer;
+  #data: Float32Array | null = null;
+  #graph: Graph | null = null;
+
+  /**
+   * @param init how `initialize` fills it, or its values; default zeros
+   * @throws ShapeError if the shape is none, or the values are not as many
+   */
+  constructor(shape: readonly number[], init: Initializer | Float32Array = zeros(), options: ParameterOptions = {}) {
+    checkOptions('Parameter', options, ['requiresGrad']);
+    if (!Array.isArray(shape) || !shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
+      throw new ShapeError(`Parameter: expected a shape of whole numbers, got [${shape}]`, { shape });
+    }
+    this.shape = [...shape];
+    this.requiresGrad = checkBoolean('Parameter', 'requiresGrad', options.requiresGrad ?? true);
+    const parameter = this;
+    this.state = {
+      get name() {
+        return parameter.#name;
+      },
+      type: { dtype: 'f32', shape: this.shape },
+      init: (out) => out.set(parameter.data),
+    };
+    if (init instanceof Float32Array) {
+      this.#init = zeros();
+      this.data = init;
+    } else this.#init = checkInit(init);
+  }
+
+  /** Path within the module that was last traced or initialised, such as `fc1.weight`. */
+  get name(): string {
+    return this.#name;
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** Whether it has values. */
+  get initialized(): boolean {
+    return this.#data !== null;
+  }
+
+  /** The values, row-major; not a copy. @throws GraphError before there are any. */
+  get data(): Float32Array {
+    if (!this.#data) {
+      throw new GraphError(`${this.#name}: has no values yet; call initialize(seed) on its module, or assign data`);
+    }
+    return this.#data;
+  }
+
+  /** Copies. @throws ShapeError if the number of values is another. */
+  set data(values: ArrayLike<number>) {
+    if (values.length !== this.size) {
+      throw new ShapeError(`${this.#name}: expected ${this.size} values for [${this.shape}], got ${values.length}`);
+    }
+    this.#data = new Float32Array(values);
+  }
+
+  /** How `initialize` fills it. Assigning another drops values that are there. */
+  get init(): Initializer {
+    return this.#init;
+  }
+
+  set init(init: Initializer) {
+    this.#init = checkInit(init);
+    this.#data = null;
+  }
+
+  /** The tensor of the graph being traced. @throws GraphError outside a trace of its module. */
+  toTensor(): Tensor {
+    if (!this.#graph) {
+      const why =
+        'not part of a model being traced; keep it in a public field, array or object of a Module, and use it in forward';
+      throw new GraphError(`${this.#name}: ${why}`, { name: this.#name });
+    }
+    return this.#graph.state(this.state);
+  }
+
+  /** Take a name, and values if there are none: drawn from the seed and the name alone. `Module.initialize` calls this. */
+  initialize(name: string, seed: bigint): void {
+    this.#name = name;
+    if (this.#data) return;
+    const out = new Float32Array(this.size);
+    this.#init(out, this.shape, drawsFor(seed, name));
+    this.#data = out;
+  }
+
+  /** Stand for a state of `graph` until the returned function is called. `bindParameters` calls this. */
+  bind(name: string, graph: Graph): () => void {
+    const before = this.#graph;
+    this.#name = name;
+    this.#graph = graph;
+    return () => {
+      this.#graph = before;
+    };
+  }
+}
+
+function checkInit(init: unknown): Initializer {
+  if (typeof init === 'function') return init as Initializer;
+  throw new OptionError(`Parameter: expected an initialiser such as zeros(), or a Float32Array, got ${show(init)}`);
+}
