@@ -152,10 +152,8 @@ static inline F softplus_f(F x) { return add(relu_f(x), log1p_f(exp_f(neg(abs(x)
 static inline F gelu_f(F x) { return mul(x, normal_f(x).cdf); }
 // x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which is x / 2 * (1 + tanh(...)). 4 ulp near 0; the argument's rounding
 // makes it 26 ulp at -5.
-static inline F gelu_tanh_f(F x) {
-  const F u = fma(mul(mul(x, x), x), set1(0.0713548163f), mul(x, set1(1.59576912f)));
-  return mul(x, sigmoid_f(u));
-}
+static inline F gelu_tanh_arg_f(F x) { return fma(mul(mul(x, x), x), set1(0.0713548163f), mul(x, set1(1.59576912f))); }
+static inline F gelu_tanh_f(F x) { return mul(x, sigmoid_f(gelu_tanh_arg_f(x))); }
 
 // ---- f64, scalar --------------------------------------------------------------------------------------------------
 // The baseline has no fma instruction, and the library's is slow: it rounds twice there.

@@ -17,6 +17,8 @@ namespace GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME) {
 namespace {
 #include "simd.h"
 #include "math.h"
+#include "maps.h"
+#include "map.h"
 #include "shape.h"
 #include "concat.h"
 #include "control.h"
