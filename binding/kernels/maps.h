@@ -1,17 +1,17 @@
 // maps.h: the elementwise operations of maps.inc, each for a lane group of f32 and for one f64.
 // NaN as in PyTorch: minimum, maximum, clamp and relu hand it on; a comparison with it is 0.
 
-#define MAP1(name, group, one)                      \
-  static inline F map_##name(F x) { return group; } \
+#define MAP1(name, group, one)               \
+  INLINE F map_##name(F x) { return group; } \
   static inline double map_##name(double x) { return one; }
-#define MAP2(name, group, one)                           \
-  static inline F map_##name(F a, F b) { return group; } \
+#define MAP2(name, group, one)                    \
+  INLINE F map_##name(F a, F b) { return group; } \
   static inline double map_##name(double a, double b) { return one; }
-#define MAP3(name, group, one)                                \
-  static inline F map_##name(F a, F b, F c) { return group; } \
+#define MAP3(name, group, one)                         \
+  INLINE F map_##name(F a, F b, F c) { return group; } \
   static inline double map_##name(double a, double b, double c) { return one; }
 
-static inline F one_if(M m) { return select(m, set1(1.f), set1(0.f)); }
+INLINE F one_if(M m) { return select(m, set1(1.f), set1(0.f)); }
 
 MAP2(add, add(a, b), a + b)
 MAP2(sub, sub(a, b), a - b)
@@ -31,20 +31,20 @@ MAP1(erf, erf_f(x), erf_d(x))
 MAP2(pow, pow_f(a, b), pow_d(a, b))
 MAP1(tanh, tanh_f(x), tanh_d(x))
 MAP1(sigmoid, sigmoid_f(x), sigmoid_d(x))
-MAP1(relu, relu_f(x), x > 0. || x != x ? x : 0.)
-MAP1(gelu, gelu_f(x), x* normal_d(x).cdf)
-MAP1(silu, silu_f(x), x* sigmoid_d(x))
-MAP1(softplus, softplus_f(x), (x > 0. || x != x ? x : 0.) + log1p_d(exp_d(-__builtin_fabs(x))))
+MAP1(relu, relu_f(x), x < 0. ? 0. : x)
+MAP1(gelu, gelu_f(x), normal_d(x).cdf* x)
+MAP1(silu, silu_f(x), sigmoid_d(x) * x)
+MAP1(softplus, softplus_f(x), (x < 0. ? 0. : x) + log1p_d(exp_d(-__builtin_fabs(x))))
 
 // The argument of geluTanh's sigmoid, 2 sqrt(2 / pi) (x + 0.044715 x^3), and its derivative.
 static inline double gelu_tanh_arg_d(double x) { return 1.5957691216057308 * (x + 0.044715 * x * x * x); }
 static inline double gelu_tanh_slope_d(double x) { return 1.5957691216057308 * (1. + 0.134145 * x * x); }
-MAP1(geluTanh, gelu_tanh_f(x), x* sigmoid_d(gelu_tanh_arg_d(x)))
+MAP1(geluTanh, gelu_tanh_f(x), sigmoid_d(gelu_tanh_arg_d(x)) * x)
 
 // dy where the output is not 0 or less.
 MAP2(reluGrad, select(le(a, set1(0.f)), set1(0.f), b), a <= 0. ? 0. : b)
 // cdf(x) + x density(x)
-static inline F map_geluGrad(F x, F dy) {
+INLINE F map_geluGrad(F x, F dy) {
   const Normal n = normal_f(x);
   return mul(dy, fma(mul(x, set1(0.398942280f)), n.bell, n.cdf));
 }
@@ -53,7 +53,7 @@ static inline double map_geluGrad(double x, double dy) {
   return dy * (n.cdf + x * 0.3989422804014327 * n.bell);
 }
 // For y = x s, s = sigmoid(u(x)): s + x s (1 - s) u'(x)
-static inline F map_siluGrad(F x, F dy) {
+INLINE F map_siluGrad(F x, F dy) {
   const F s = sigmoid_f(x);
   return mul(dy, fma(mul(x, s), sub(set1(1.f), s), s));
 }
@@ -61,7 +61,7 @@ static inline double map_siluGrad(double x, double dy) {
   const double s = sigmoid_d(x);
   return dy * (s + x * s * (1. - s));
 }
-static inline F map_geluTanhGrad(F x, F dy) {
+INLINE F map_geluTanhGrad(F x, F dy) {
   const F s = sigmoid_f(gelu_tanh_arg_f(x)), slope = fma(mul(x, x), set1(0.214064449f), set1(1.59576912f));
   return mul(dy, fma(mul(mul(x, s), sub(set1(1.f), s)), slope, s));
 }
@@ -83,7 +83,7 @@ static inline double whole_d(double x) {   // nearest even, any x, keeps the sig
   return __builtin_fabs(x) < 2251799813685248. ? __builtin_copysign(round_d(x), x) : x;
 }
 MAP1(round, round(x), whole_d(x))
-static inline F map_floor(F x) {
+INLINE F map_floor(F x) {
   const F r = round(x);
   return select(lt(x, r), sub(r, set1(1.f)), r);
 }
