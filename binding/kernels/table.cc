@@ -22,6 +22,8 @@ namespace {
 #include "shape.h"
 #include "concat.h"
 #include "control.h"
+#include "gemm_micro.h"
+#include "gemm.h"
 
 #define KERNEL(name, outs, ins, ints, floats) {#name, outs, ins, ints, floats, name, name##_need},
 const KernelInfo kKernels[] = {

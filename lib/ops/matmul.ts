@@ -1,0 +1,191 @@
+// matmul.ts: matrix products, plain and batched, in any transposition. Kernel: gemm.h.
+import { DTypeError, GraphError, ShapeError } from '../errors.ts';
+import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+
+export type { Activation } from './activation.ts';
+
+import { ACTIVATION_REF, type Activation } from './activation.ts';
+import { reshape } from './shape.ts';
+
+export interface MatmulAttrs {
+  readonly transA?: boolean;
+  readonly transB?: boolean;
+  /** Applied to the product plus bias. Set by the compiler, as the third operand (a bias[n]) is. */
+  readonly act?: Activation;
+  /** A second output: the sum of squares of each tile of y, `f64[matmulStatBlocks(m, n, batch)]`. Set by the compiler. */
+  readonly stats?: boolean;
+}
+
+const STAT_TILE = 64; // kStat in gemm.h
+
+/** Number of partial sums of squares of a product of `batch` times [m, n]. */
+export function matmulStatBlocks(m: number, n: number, batch: number): number {
+  return batch * Math.ceil(m / STAT_TILE) * Math.ceil(n / STAT_TILE);
+}
+
+interface Sizes {
+  readonly lead: readonly number[];
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+/** Sizes of a product; throws where the operands do not fit. */
+function sizesOf(ins: readonly TensorType[], { transA = false, transB = false }: MatmulAttrs): Sizes {
+  const [a, b] = ins as [TensorType, TensorType];
+  if (a.shape.length < 2 || b.shape.length < 2) {
+    throw new ShapeError(
+      `matmul: expected operands of 2 dimensions or more, got ${typeName(a)} and ${typeName(b)} (reshape them)`,
+    );
+  }
+  if (a.dtype !== b.dtype || (a.dtype !== 'f32' && a.dtype !== 'f64')) {
+    throw new DTypeError(`matmul: expected two f32 or two f64 tensors, got ${typeName(a)} and ${typeName(b)}`);
+  }
+  const lead = a.shape.slice(0, -2);
+  const [m, ka] = pair(a.shape, transA);
+  const [kb, n] = pair(b.shape, transB);
+  if (!sameShape(lead, b.shape.slice(0, -2))) {
+    throw new ShapeError(`matmul: expected equal batch dimensions, got ${typeName(a)} and ${typeName(b)}`);
+  }
+  if (ka !== kb) {
+    const side = `${typeName(a)}${transA ? ' transposed' : ''} and ${typeName(b)}${transB ? ' transposed' : ''}`;
+    throw new ShapeError(`matmul: expected equal inner dimensions, got ${ka} and ${kb} in ${side}`);
+  }
+  return { lead, batch: sizeOf(lead), m, n, k: ka };
+}
+
+function pair(shape: readonly number[], swap: boolean): [number, number] {
+  const [r, c] = shape.slice(-2) as [number, number];
+  return swap ? [c, r] : [r, c];
+}
+
+const nodeSizes = (node: { ins: readonly Tensor[]; attrs: MatmulAttrs }): Sizes =>
+  sizesOf(
+    node.ins.map((t) => t.type),
+    node.attrs,
+  );
+
+const ACTS: readonly (Activation | undefined)[] = [undefined, 'relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu'];
+
+export const MATMUL: OpDef<MatmulAttrs> = {
+  name: 'matmul',
+  infer(ins, attrs) {
+    const { lead, m, n, batch } = sizesOf(ins, attrs);
+    const { dtype } = ins[0] as TensorType;
+    const bias = ins[2];
+    if (bias && (bias.dtype !== dtype || !sameShape(bias.shape, [n]))) {
+      throw new ShapeError(`matmul: expected a bias ${dtype}[${n}], got ${typeName(bias)}`);
+    }
+    if (dtype === 'f64' && (attrs.act || attrs.stats)) throw new DTypeError('matmul: expected f32 for act and stats, got f64');
+    const y: TensorType = { dtype, shape: [...lead, m, n] };
+    return attrs.stats ? [y, { dtype: 'f64', shape: [matmulStatBlocks(m, n, batch)] }] : [y];
+  },
+  vjp(node, [dy]) {
+    const { transA = false, transB = false, act, stats } = node.attrs;
+    if (node.ins.length > 2 || act || stats) throw new GraphError('matmul: the fused form is made after differentiation');
+    if (!dy) return [null, null];
+    const [a, b] = node.ins as [Tensor, Tensor];
+    const da = transA ? matmul(b, dy, { transA: transB, transB: true }) : matmul(dy, b, { transB: !transB });
+    const db = transB ? matmul(dy, a, { transA: true, transB: transA }) : matmul(a, dy, { transA: !transA });
+    return [da, db];
+  },
+  lower(node) {
+    const { batch, m, n, k } = nodeSizes(node);
+    const { transA = false, transB = false, act } = node.attrs;
+    const f64 = (node.outs[0] as Tensor).dtype === 'f64';
+    return { ints: [batch, m, n, k, +transA, +transB, ACTS.indexOf(act), +f64] };
+  },
+  cost(node) {
+    const { batch, m, n, k } = nodeSizes(node);
+    const bytes = [...node.ins, ...node.outs].reduce((sum, t) => sum + bytesOf(t.type), 0);
+    return { flops: 2 * batch * m * n * k, bytes };
+  },
+  ref([y, stats], [a, b, bias], node) {
+    const { batch, m, n, k } = nodeSizes(node);
+    const { transA, transB, act } = node.attrs;
+    const [ya, aa, ba] = [y, a, b] as [RefArray, RefArray, RefArray];
+    for (let x = 0; x < batch; x++) {
+      for (let i = 0; i < m; i++) {
+        for (let j = 0; j < n; j++) {
+          let sum = 0;
+          for (let p = 0; p < k; p++) {
+            const s = aa[x * m * k + (transA ? p * m + i : i * k + p)] as number;
+            sum += s * (ba[x * k * n + (transB ? j * k + p : p * n + j)] as number);
+          }
+          if (bias) sum += bias[j] as number;
+          ya[(x * m + i) * n + j] = act ? ACTIVATION_REF[act](sum) : sum;
+        }
+      }
+    }
+    if (stats) tileSums(stats, ya, m, n);
+  },
+  samples: () => [
+    sample([3, 5], [5, 2]),
+    sample([1, 1], [1, 1]),
+    sample([5, 7], [3, 7], { transB: true }),
+    sample([33, 2], [33, 1], { transA: true }),
+    sample([9, 17], [35, 9], { transA: true, transB: true }),
+    sample([2, 3, 4, 5], [2, 3, 6, 5], { transB: true }),
+    sample([3, 6, 4], [3, 6, 20], { transA: true }),
+    sample([2, 5, 3], [2, 4, 5], { transA: true, transB: true }),
+    sample([2, 0], [0, 3]),
+    sample([0, 2], [2, 3]),
+    sample([1, 700], [700, 40]),
+    sample([40, 450], [450, 1]),
+    sample([70, 33], [130, 33], { transB: true }, 130),
+    ...ACTS.slice(1).map((act) => sample([15, 20], [20, 18], { act: act as Activation }, 18)),
+    sample([130, 9], [9, 70], { stats: true, act: 'relu' }, 70),
+    sample([2, 66, 5], [2, 5, 3], { stats: true }),
+    { ...sample([9, 4], [9, 5], { transA: true }), ins: [f64(9, 4), f64(9, 5)] },
+    { ...sample([2, 4, 3], [2, 3, 3], { transB: true }), ins: [f64(2, 4, 3), f64(2, 3, 3)] },
+  ],
+};
+
+/** Sums of squares of the tiles of y[batch, m, n]. */
+function tileSums(stats: RefArray, y: RefArray, m: number, n: number): void {
+  const across = Math.ceil(n / STAT_TILE);
+  stats.fill(0);
+  y.forEach((v: number, e: number) => {
+    const row = Math.floor(e / n);
+    const tileRow = Math.floor(row / m) * Math.ceil(m / STAT_TILE) + Math.floor((row % m) / STAT_TILE);
+    const t = tileRow * across + Math.floor((e % n) / STAT_TILE);
+    stats[t] = (stats[t] as number) + v * v;
+  });
+}
+
+const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
+const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
+
+function sample(a: number[], b: number[], attrs: MatmulAttrs = {}, bias?: number): Sample<MatmulAttrs> {
+  const k = (attrs.transA ? a.at(-2) : a.at(-1)) as number;
+  const fused = bias !== undefined || attrs.act !== undefined || attrs.stats === true;
+  const ins = [f32(...a), f32(...b), ...(bias === undefined ? [] : [f32(bias)])];
+  return { ins, attrs, tolerance: 2e-6 * Math.sqrt(Math.max(1, k)), ...(fused ? { noGradient: true } : {}) };
+}
+
+export interface MatmulOptions {
+  /** Take `a` as [..., k, m]. Default false. */
+  readonly transA?: boolean;
+  /** Take `b` as [..., n, k], as the weight of a linear layer is stored. Default false. */
+  readonly transB?: boolean;
+}
+
+/**
+ * The matrix product y[..., m, n] of a[..., m, k] and b[..., k, n]. Batch dimensions are equal; or `b` has none and multiplies
+ * every matrix of `a`. Each element adds its k products in order, so the bits depend neither on threads nor on transposition.
+ * As `torch.matmul` for two dimensions and more; no copy is made of what is transposed.
+ * @throws ShapeError for operands of one dimension and for sizes that do not fit, DTypeError unless both are f32 or both f64.
+ */
+export function matmul(a: TensorLike, b: TensorLike, options: MatmulOptions = {}): Tensor {
+  const { transA = false, transB = false } = options;
+  const [x, w] = [a.toTensor(), b.toTensor()];
+  const attrs = { ...(transA ? { transA } : {}), ...(transB ? { transB } : {}) };
+  const collapse = x.shape.length > 2 && w.shape.length === 2 && !transA;
+  if (!collapse) return x.graph.add(MATMUL, [x, w], attrs).outs[0] as Tensor;
+  const lead = x.shape.slice(0, -1);
+  const flat = reshape(x, [sizeOf(lead), x.shape.at(-1) as number]);
+  const y = x.graph.add(MATMUL, [flat, w], attrs).outs[0] as Tensor;
+  return reshape(y, [...lead, y.shape[1] as number]);
+}
