@@ -1,0 +1,249 @@
+// js_binding.h: the class Binding (NativeBinding in lib/native/addon.ts) and its runs. For addon.cc alone.
+#pragma once
+#include "bound.h"
+#include "js_block.h"
+
+namespace gradclip {
+namespace {
+
+// A caller's ArrayBuffer and where its memory was when it was bound.
+struct Pinned {
+  Napi::Reference<Napi::ArrayBuffer> buffer;
+  void* data;
+  size_t bytes;
+};
+
+class RunJob;
+
+// What a binding and its queued runs share.
+struct Session {
+  Bound bound;
+  std::vector<std::pair<std::shared_ptr<Block>, bool>> blocks;   // and whether the program writes to it
+  std::vector<Pinned> pinned;                                    // the caller's own arrays
+  std::vector<RunJob*> jobs;                                     // queued or running
+};
+
+class RunJob : public Job {
+ public:
+  RunJob(std::shared_ptr<Session> session, RunRequest request) : session_(std::move(session)), request_(std::move(request)) {}
+  ~RunJob() override {
+    if (!promised) return;
+    for (auto& [block, writes] : session_->blocks) block->unuse(writes);
+    for (RunJob*& j : session_->jobs) {
+      if (j == this) std::swap(j, session_->jobs.back());
+    }
+    session_->jobs.pop_back();
+  }
+  // Makes it asynchronous: blocks count as in use until the promise is settled.
+  void promise(Napi::Env env, Napi::ArrayBuffer report) {
+    session_->jobs.reserve(session_->jobs.size() + 1);
+    promised = std::make_unique<Promised>(env, report);
+    request_.report = promised->data;
+    session_->jobs.push_back(this);
+    for (auto& [block, writes] : session_->blocks) block->use(writes);
+  }
+  int threads() const override { return request_.threads; }
+  void work(Crew* crew, int threads, const std::atomic<bool>& closing) override {
+    ran_ = session_->bound.run(request_, crew, threads, stop, closing, result_);
+  }
+  void done(napi_env env) override {
+    promised->settle(env, [&](Napi::ArrayBuffer report) { return result(env, report); });
+  }
+  Napi::Value result(Napi::Env env, Napi::ArrayBuffer report) {
+    if (!ran_) raise(env, "ERR_MEMORY", "run: no memory for the threads' scratch");
+    const bool failed = result_.instr >= 0;
+    const size_t bytes = size_t(result_.tried + failed) * size_t(session_->bound.program().spec.report_bytes);
+    if (bytes < report.ByteLength()) {
+      Napi::ArrayBuffer part = Napi::ArrayBuffer::New(env, bytes);
+      if (bytes) memcpy(part.Data(), report.Data(), bytes);
+      report = part;
+    }
+    Napi::Object o = Napi::Object::New(env);
+    o.Set("status", result_.status);
+    o.Set("tried", double(result_.tried));
+    o.Set("attempt", double(result_.attempt));
+    o.Set("stepCount", double(result_.step_count));
+    o.Set("skips", double(result_.skips));
+    o.Set("instr", result_.instr);
+    o.Set("position", double(result_.position));
+    o.Set("value", result_.value);
+    o.Set("bound", result_.bound);
+    o.Set("threads", result_.threads);
+    o.Set("report", report);
+    return o;
+  }
+  void report_into(Napi::ArrayBuffer report) { request_.report = static_cast<uint8_t*>(report.Data()); }
+  std::atomic<bool> stop{false};
+  std::unique_ptr<Promised> promised;
+
+ private:
+  std::shared_ptr<Session> session_;
+  RunRequest request_;
+  RunResult result_;
+  bool ran_ = false;
+};
+
+class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Binding",
+                       {InstanceMethod<&BindingWrap::run>("run"), InstanceMethod<&BindingWrap::run_sync>("runSync"),
+                        InstanceMethod<&BindingWrap::stop>("stop"), InstanceMethod<&BindingWrap::dispose>("dispose")});
+  }
+  explicit BindingWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+
+  void init(Napi::Env env, std::shared_ptr<const Program> program, Napi::Array blocks) {
+    auto session = std::make_shared<Session>();
+    std::vector<Memory> memory;
+    for (uint32_t b = 0; b < blocks.Length(); b++) {
+      const Napi::Value v = blocks[b];
+      const bool writes = b < program->spec.block_writes.size() && program->spec.block_writes[b];
+      bool is_block = false;
+      if (v.IsObject()) napi_check_object_type_tag(env, v, &kBlockTag, &is_block);
+      if (is_block) {
+        std::shared_ptr<Block> block = BlockWrap::Unwrap(v.As<Napi::Object>())->block();
+        if (!block) raise(env, "ERR_DISPOSED", "bind: block " + std::to_string(b) + " was disposed");
+        memory.push_back({block->bytes.data(), block->bytes.size()});
+        session->blocks.emplace_back(std::move(block), writes);
+      } else {
+        memory.push_back(pin(env, v, session->pinned, ("bind: block " + std::to_string(b)).c_str()));
+      }
+    }
+    if (Failure f = session->bound.bind(std::move(program), memory)) raise(env, f.code, f.message);
+    session_ = std::move(session);
+    owned_ = session_->bound.owned_bytes();
+    Napi::MemoryManagement::AdjustExternalMemory(env, owned_);
+  }
+  void Finalize(Napi::Env env) override { forget(env); }
+
+ private:
+  // A caller's array: its buffer is kept, once however many arrays lie in it.
+  static Memory pin(Napi::Env env, Napi::Value v, std::vector<Pinned>& pinned, const char* name) {
+    const View a = view(v, name);
+    bool fixed = false;
+    napi_is_arraybuffer(env, a.buffer, &fixed);
+    if (fixed) fixed = !Napi::Object(env, a.buffer).Get("resizable").ToBoolean();
+    if (!fixed)
+      raise(env, "ERR_OPTION", std::string(name) + ": expected an array on a plain ArrayBuffer, neither shared nor resizable");
+    Napi::ArrayBuffer buffer(env, a.buffer);
+    if (buffer.IsDetached()) raise(env, "ERR_DETACHED", std::string(name) + ": the array's memory was transferred away");
+    for (const Pinned& p : pinned) {
+      if (p.data == buffer.Data() && p.bytes == buffer.ByteLength()) return {a.data, a.bytes};
+    }
+    pinned.push_back({Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1), buffer.Data(), buffer.ByteLength()});
+    return {a.data, a.bytes};
+  }
+
+  static RunRequest request(Napi::Env env, Napi::Value v, const ProgramSpec& spec) {
+    if (!v.IsObject()) raise(env, "ERR_OPTION", "run: expected a request");
+    const Napi::Object o = v.As<Napi::Object>();
+    RunRequest r;
+    r.steps = whole(o.Get("steps"), "run: steps", 1);
+    r.micros = whole(o.Get("micros"), "run: micros", 1);
+    if (r.steps > INT32_MAX || r.micros > INT32_MAX) raise(env, "ERR_OPTION", "run: too many steps or micros");
+    r.attempt = uint64_t(whole(o.Get("attempt"), "run: attempt", 0));
+    r.step_count = uint64_t(whole(o.Get("stepCount"), "run: stepCount", 0));
+    r.skips = whole(o.Get("skips"), "run: skips", 0);
+    r.max_skips = whole(o.Get("maxSkips"), "run: maxSkips", 0);
+    r.threads = int(std::min<int64_t>(whole(o.Get("threads"), "run: threads", 1), kMaxThreads));
+    bool lossless = false;
+    const Napi::Value seed = o.Get("seed");
+    if (seed.IsBigInt()) r.seed = seed.As<Napi::BigInt>().Uint64Value(&lossless);
+    if (!lossless) raise(env, "ERR_OPTION", "run: seed: expected a bigint from 0 to 2^64 - 1");
+    r.feed = rows(o.Get("feed"), "run: feed", size_mul(r.steps * r.micros, spec.feed_bytes));
+    r.step = rows(o.Get("step"), "run: step", size_mul(r.steps, spec.step_bytes));
+    return r;
+  }
+  // A copy of the caller's rows: what a run reads must not change under it.
+  static Bytes rows(Napi::Value v, const char* name, int64_t bytes) {
+    if (bytes == 0 && v.IsUndefined()) return {};
+    const View a = view(v, name);
+    if (a.bytes != bytes) {
+      raise(v.Env(), "ERR_OPTION",
+            std::string(name) + ": expected " + std::to_string(bytes) + " bytes, got " + std::to_string(a.bytes));
+    }
+    Bytes copy(bytes);
+    if (!copy.data()) raise(v.Env(), "ERR_MEMORY", std::string(name) + ": no memory for a copy");
+    if (bytes) memcpy(copy.data(), a.data, size_t(bytes));
+    return copy;
+  }
+  // The session, kept by the caller: a getter of the request may dispose of this object.
+  std::shared_ptr<Session> session(Napi::Env env) const {
+    if (!session_) raise(env, "ERR_DISPOSED", "run: the binding was disposed");
+    return session_;
+  }
+  // After the request was read, for the same reason.
+  static void check_free(Napi::Env env, const Session& session) {
+    for (const auto& [block, writes] : session.blocks) {
+      if (block->disposed) raise(env, "ERR_DISPOSED", "run: a block of the binding was disposed");
+      if (writes && block->writers) {
+        raise(env, "ERR_BUSY", "run: another run that writes to the same block is queued or running");
+      }
+    }
+  }
+
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const std::shared_ptr<Session> s = session(env);
+    if (!s->pinned.empty()) raise(env, "ERR_OPTION", "run: a program bound to the caller's own arrays runs synchronously only");
+    return guarded(env, [&]() -> Napi::Value {
+      const ProgramSpec& spec = s->bound.program().spec;
+      RunRequest r = request(env, info[0], spec);
+      check_free(env, *s);
+      const Napi::ArrayBuffer report = array_buffer(env, size_mul(r.steps, spec.report_bytes));
+      Executor& executor = data(env).start(env);
+      auto job = std::make_unique<RunJob>(s, std::move(r));
+      job->promise(env, report);
+      const Napi::Promise promise = job->promised->promise;
+      executor.submit(env, std::move(job));
+      return promise;
+    });
+  }
+
+  Napi::Value run_sync(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const std::shared_ptr<Session> s = session(env);
+    return guarded(env, [&]() -> Napi::Value {
+      const ProgramSpec& spec = s->bound.program().spec;
+      RunRequest r = request(env, info[0], spec);
+      check_free(env, *s);
+      check_pinned(env, *s);
+      const Napi::ArrayBuffer report = array_buffer(env, size_mul(r.steps, spec.report_bytes));
+      RunJob job(s, std::move(r));
+      job.report_into(report);
+      if (job.threads() == 1 && data(env).idle()) {
+        const int granted = acquire_threads(1);
+        job.work(nullptr, granted, kNever);
+        release_threads(granted);
+      } else {
+        data(env).start(env).wait(job);
+      }
+      return job.result(env, report);
+    });
+  }
+  static void check_pinned(Napi::Env env, const Session& session) {
+    for (const Pinned& p : session.pinned) {
+      void* now = nullptr;
+      size_t bytes = 0;
+      napi_get_arraybuffer_info(env, p.buffer.Value(), &now, &bytes);
+      if (now != p.data || bytes != p.bytes) raise(env, "ERR_DETACHED", "run: the memory of a bound array was transferred away");
+    }
+  }
+
+  void stop(const Napi::CallbackInfo&) {
+    if (!session_) return;
+    for (RunJob* job : session_->jobs) job->stop = true;
+  }
+  void dispose(const Napi::CallbackInfo& info) { forget(info.Env()); }
+  void forget(Napi::Env env) {
+    if (!session_) return;
+    session_.reset();
+    Napi::MemoryManagement::AdjustExternalMemory(env, -owned_);
+  }
+
+  std::shared_ptr<Session> session_;
+  int64_t owned_ = 0;
+};
+
+}   // namespace
+}   // namespace gradclip

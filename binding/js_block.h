@@ -1,0 +1,99 @@
+// js_block.h: the class Block (NativeBlock in lib/native/addon.ts) and its asynchronous reads. For addon.cc alone.
+#pragma once
+#include "block.h"
+#include "js.h"
+
+namespace gradclip {
+namespace {
+
+class ReadJob : public Job {
+ public:
+  ReadJob(Napi::Env env, std::shared_ptr<Block> block, int64_t offset, int64_t bytes)
+      : promised(env, array_buffer(env, bytes)), block_(std::move(block)), offset_(offset), bytes_(bytes) {
+    block_->use(false);
+  }
+  ~ReadJob() override { block_->unuse(false); }
+  void work(Crew*, int, const std::atomic<bool>&) override {
+    if (bytes_) memcpy(promised.data, block_->bytes.data() + offset_, size_t(bytes_));
+  }
+  void done(napi_env env) override {
+    promised.settle(env, [](Napi::ArrayBuffer b) { return b; });
+  }
+  Promised promised;
+
+ private:
+  std::shared_ptr<Block> block_;
+  int64_t offset_, bytes_;
+};
+
+class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Block",
+                       {InstanceAccessor<&BlockWrap::bytes>("bytes"), InstanceMethod<&BlockWrap::write>("write"),
+                        InstanceMethod<&BlockWrap::read>("read"), InstanceMethod<&BlockWrap::read_async>("readAsync"),
+                        InstanceMethod<&BlockWrap::dispose>("dispose")});
+  }
+  explicit BlockWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    const Napi::Env env = info.Env();
+    const int64_t bytes = whole(info[0], "block", 0);
+    if (bytes <= Need::kMax) block_ = guarded(env, [&] { return std::make_shared<Block>(bytes); });
+    if (!block_ || !block_->bytes.data())
+      raise(env, "ERR_MEMORY", "block: the system does not give " + std::to_string(bytes) + " bytes");
+    napi_type_tag_object(env, info.This(), &kBlockTag);
+    Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
+    size_ = bytes;
+  }
+  void Finalize(Napi::Env env) override { forget(env); }
+  std::shared_ptr<Block> block() const { return block_; }
+
+ private:
+  Napi::Value bytes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(size_)); }
+
+  // The range [offset, offset + bytes) after checks.
+  uint8_t* range(Napi::Env env, const char* name, int64_t offset, int64_t bytes) {
+    if (!block_) raise(env, "ERR_DISPOSED", std::string(name) + ": the block was disposed");
+    if (offset > size_ || bytes > size_ - offset) {
+      raise(env, "ERR_OPTION",
+            std::string(name) + ": ends at " + std::to_string(offset + bytes) + ", the block has " + std::to_string(size_));
+    }
+    return block_->bytes.data() + offset;
+  }
+  void write(const Napi::CallbackInfo& info) {
+    const View from = view(info[1], "block.write");
+    uint8_t* to = range(info.Env(), "block.write", whole(info[0], "block.write: offset", 0), from.bytes);
+    if (block_->users) raise(info.Env(), "ERR_BUSY", "block.write: a run that uses the block is queued or running");
+    if (from.bytes) memmove(to, from.data, size_t(from.bytes));
+  }
+  void read(const Napi::CallbackInfo& info) {
+    const View to = view(info[1], "block.read");
+    const uint8_t* from = range(info.Env(), "block.read", whole(info[0], "block.read: offset", 0), to.bytes);
+    if (block_->writers) raise(info.Env(), "ERR_BUSY", "block.read: a run that writes to the block is queued or running");
+    if (to.bytes) memmove(to.data, from, size_t(to.bytes));
+  }
+  Napi::Value read_async(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const int64_t offset = whole(info[0], "block.readAsync: offset", 0), bytes = whole(info[1], "block.readAsync: bytes", 0);
+    range(env, "block.readAsync", offset, bytes);
+    return guarded(env, [&]() -> Napi::Value {
+      Executor& executor = data(env).start(env);
+      auto job = std::make_unique<ReadJob>(env, block_, offset, bytes);
+      const Napi::Promise promise = job->promised.promise;
+      executor.submit(env, std::move(job));
+      return promise;
+    });
+  }
+  void dispose(const Napi::CallbackInfo& info) { forget(info.Env()); }
+  void forget(Napi::Env env) {
+    if (!block_) return;
+    block_->dispose();
+    block_.reset();
+    Napi::MemoryManagement::AdjustExternalMemory(env, -size_);
+  }
+
+  std::shared_ptr<Block> block_;
+  int64_t size_ = 0;
+};
+
+}   // namespace
+}   // namespace gradclip
