@@ -108,7 +108,7 @@ std::string Program::decode(ProgramSpec given, const KernelTable* kernels) {
   Reader r{spec.code, 0, ""};
   for (int32_t k = 0; k < spec.instrs; k++) {
     const int64_t id = r.whole(), flags = r.whole();
-    const bool known = id >= 0 && id < table->n_kernels;
+    const bool known = r.error.empty() && id >= 0 && id < table->n_kernels;
     const std::string name = text("instr %d (%s): ", k, known ? table->kernels[id].name : "?");
     Instr in{};
     in.n_out = r.count(3), in.n_in = r.count(3), in.n_i = r.count(1), in.n_f = r.count(1);

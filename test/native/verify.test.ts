@@ -1,0 +1,238 @@
+// verify.test.ts: every kind of malformed program is refused with a message that says where; no program of numbers crashes.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Place, type Program, SPACE } from '../../lib/compile/program.ts';
+import { InvalidProgramError, OptionError } from '../../lib/errors.ts';
+import { Graph } from '../../lib/ir/graph.ts';
+import { bytesOf, type TensorType } from '../../lib/ir/op.ts';
+import { addon, type ProgramSpec } from '../../lib/native/addon.ts';
+import { allocate, CompiledProgram, encode } from '../../lib/native/program.ts';
+import { OPS } from '../../lib/ops/index.ts';
+import { add, arena, block, constant, copy, feed, place, program, report, request, skipIf, step } from './kit.ts';
+
+const refusal = (p: Program): string => {
+  try {
+    new CompiledProgram(p);
+  } catch (error) {
+    expect(error).toBeInstanceOf(InvalidProgramError);
+    return (error as Error).message;
+  }
+  throw new Error('expected an InvalidProgramError');
+};
+
+const good = copy(arena(0, 64), arena(64, 64));
+const cases: [string, Program, string][] = [
+  [
+    'an input beyond its space',
+    program([good, copy(arena(0, 64), arena(64, 128))], { arenaBytes: 128 }),
+    'instr 1 (copy): input 0 ends at 192, arena has 128',
+  ],
+  ['an output beyond', program([good], { arenaBytes: 32 }), 'instr 0 (copy): output 0 ends at 64, arena has 32'],
+  [
+    'a feed row',
+    program([copy(arena(0, 8), feed(0, 8))], { feed: { bytes: 4, columns: [] } }),
+    'input 0 ends at 8, feed row has 4',
+  ],
+  [
+    'a step row',
+    program([copy(arena(0, 8), step(0, 8))], { step: { bytes: 4, columns: [] } }),
+    'input 0 ends at 8, step row has 4',
+  ],
+  [
+    'a report row',
+    program([copy(report(8, 8), arena(0, 8))], { report: { bytes: 12, columns: [] } }),
+    'output 0 ends at 16, report row has 12',
+  ],
+  [
+    'a block',
+    program([copy(block(0, 64, 64), arena(0, 64))], { blocks: [{ name: 'w', bytes: 100, writes: true }] }),
+    'output 0 ends at 128, block 0 has 100',
+  ],
+  [
+    'offsets that add up beyond 2^53',
+    program([copy(arena(0, 64), arena(2 ** 53, 64))], { arenaBytes: 64 }),
+    'ends at 9007199254741056',
+  ],
+  ['an operand smaller than needed', program([{ ...good, ints: [4, 0, 17, 1] }]), 'output 0 has 64 bytes, the kernel needs 68'],
+  ['an unknown space', program([copy(place(7, 0, 4), arena(0, 4))]), 'output 0: space 7 is unknown, there are 0 blocks'],
+  ['a negative space', program([copy(place(-1, 0, 4), arena(0, 4))]), 'output 0: space -1 is unknown'],
+  ['a negative offset', program([copy(arena(-64, 64), arena(64, 64))]), 'output 0: offset -64 and bytes 64 may not be negative'],
+  ['negative bytes', program([{ ...good, outs: [arena(0, -64)] }]), 'may not be negative'],
+  ['constants written to', program([copy(constant(0, 4), arena(0, 4))]), 'output 0 lies in constants, which is read-only'],
+  ['a feed row written to', program([copy(feed(0, 4), arena(0, 4))]), 'output 0 lies in feed row, which is read-only'],
+  ['a step row written to', program([copy(step(0, 4), arena(0, 4))]), 'output 0 lies in step row, which is read-only'],
+  [
+    'a read-only block written to',
+    program([copy(block(0, 0, 4), arena(0, 4))], { blocks: [{ name: 'data', bytes: 4, writes: false }] }),
+    'output 0 lies in block 0, which is read-only',
+  ],
+  [
+    'an arena place not at a cache line',
+    program([copy(arena(32, 32), arena(64, 32))]),
+    'starts at 32, arena places are multiples of 64',
+  ],
+  ['a place not at 4 bytes', program([copy(arena(0, 4), feed(2, 4))], { feed: { bytes: 8, columns: [] } }), 'multiples of 4'],
+  ['a row not of 4 bytes', program([good], { feed: { bytes: 7, columns: [] } }), 'feedBytes: expected a multiple of 4, got 7'],
+  [
+    'in and out the same where not allowed',
+    program([{ ...good, ins: [arena(0, 64)] }]),
+    'output 0 overlaps input 0, which the kernel',
+  ],
+  [
+    'in and out shifted where the same is allowed',
+    program([add(arena(0, 128), arena(64, 128), arena(192, 128))]),
+    'output 0 overlaps input 0 without being the same place',
+  ],
+  ['too few inputs', program([{ ...good, ins: [] }]), 'instr 0 (copy): expected 1 inputs, got 0'],
+  ['too many outputs', program([{ ...good, outs: [arena(0, 64), arena(128, 64)] }]), 'expected 1 outputs, got 2'],
+  ['floats nobody wants', program([{ ...good, floats: [1] }]), 'instr 0 (copy): expected 0 floats, got 1'],
+  ['ints too many', program([{ ...skipIf(arena(0, 8)), ints: [1] }]), 'instr 0 (skip_if): expected 0 ints, got 1'],
+  ['attributes without sense', program([{ ...good, ints: [4, 0, -1, 1] }]), 'instr 0 (copy): negative size or stride'],
+  ['a fraction', program([{ ...good, ints: [4, 0, 1.5, 1] }]), 'code[14]: expected a whole number, got 1.5'],
+  ['NaN', program([{ ...good, ints: [4, 0, Number.NaN, 1] }]), 'expected a whole number, got nan'],
+  ['an unknown kernel', program([{ ...good, kernel: 'nonsense' }]), 'instr 0 (nonsense): the add-on has no kernel of this name'],
+  ['microEnd beyond the end', program([good], { microEnd: 2 }), 'microEnd: expected 0 to 1, got 2'],
+  ['a huge arena', program([good], { arenaBytes: 2 ** 47 }), 'arenaBytes: expected 0 to 2^46'],
+];
+
+describe('the verifier refuses', () => {
+  test.each(cases)('%s', (_, p, message) => {
+    expect(refusal(p)).toContain(message);
+  });
+});
+
+describe('specs that no encoder makes', () => {
+  const spec = encode(program([good]));
+  const raw = (change: Partial<Record<keyof ProgramSpec, unknown>>): string => {
+    try {
+      new (addon().Program)({ ...spec, ...change } as ProgramSpec);
+    } catch (error) {
+      expect((error as { code: string }).code).toBe('ERR_PROGRAM');
+      return (error as Error).message;
+    }
+    throw new Error('expected a refusal');
+  };
+  test.each<[Partial<Record<keyof ProgramSpec, unknown>>, string]>([
+    [{ code: spec.code.slice(0, -1) }, 'instr 0 (copy): code ends after 15 numbers, in the middle of it'],
+    [{ code: spec.code.slice(0, 3) }, 'instr 0 (copy): a count of 1 does not fit in the 0 numbers left'],
+    [{ code: new Float64Array([...spec.code, 1]) }, 'code has 1 numbers after the last instruction'],
+    [{ code: spec.code.with(0, 1e6) }, 'instr 0 (?): kernel 1000000 is unknown'],
+    [{ code: spec.code.with(1, 4) }, 'flags 4 are unknown'],
+    [{ code: spec.code.with(2, 2 ** 40) }, 'does not fit in'],
+    [{ code: spec.code.with(2, -1) }, 'a count of -1 does not fit'],
+    [{ code: [...spec.code] }, 'code: expected a typed array'],
+    [{ code: new Float32Array(spec.code) }, 'code: expected a Float64Array'],
+    [{ instrs: 2 }, 'instr 1 (?): code ends after'],
+    [{ instrs: 0, microEnd: 0 }, 'numbers after the last instruction'],
+    [{ instrs: '1' }, 'instrs: expected a whole number'],
+    [{ arenaBytes: -1 }, 'arenaBytes: expected a whole number of at least 0, got -1'],
+    [{ arenaBytes: undefined }, 'arenaBytes: expected a whole number'],
+    [{ constants: 'x' }, 'constants: expected a typed array'],
+    [{ blockBytes: new Float64Array([-1]), blockWrites: new Uint8Array(1) }, 'blockBytes[0]: expected 0 to 2^46'],
+    [{ blockBytes: new Float64Array([4]) }, 'blockWrites: expected 1 values, got 0'],
+  ])('%j', (change, message) => {
+    expect(raw(change)).toContain(message);
+  });
+  test('no spec at all', () => {
+    expect(() => new (addon().Program)(1 as unknown as ProgramSpec)).toThrow('expected a program');
+    expect(() => (addon().Program as unknown as () => void)()).toThrow(TypeError);
+  });
+});
+
+test('the same place is allowed where the kernel says so', () => {
+  expect(() => new CompiledProgram(program([add(arena(0, 64), arena(0, 64), arena(64, 64))]))).not.toThrow();
+});
+
+test('an ISA this machine or build does not have is refused by name', () => {
+  for (const isa of addon().isas) expect(() => new CompiledProgram(program([good]), isa)).not.toThrow();
+  expect(() => new CompiledProgram(program([good]), 'sse9')).toThrow(OptionError);
+  expect(() => new CompiledProgram(program([good]), 'sse9')).toThrow('got sse9');
+});
+
+// Instructions to mutate: some by hand, and one per sample of every op that has a kernel of its own.
+function seeds(): Program[] {
+  const list = [
+    program([
+      copy(arena(0, 256), feed(0, 256)),
+      add(arena(256, 256), arena(0, 256), constant(0, 256)),
+      skipIf(step(0, 8)),
+      copy(block(0, 0, 256), arena(256, 256), { guarded: true }),
+      copy(report(0, 64), block(0, 64, 64), { serial: true }),
+    ]),
+  ];
+  for (const op of OPS) {
+    const kernel = op.kernel ?? op.name;
+    if (op.map || op.alias || !addon().kernels.includes(kernel)) continue;
+    for (const sample of op.samples()) {
+      const graph = new Graph();
+      const ins = sample.ins.map((type, i) => graph.input(`x${i}`, type, 'feed'));
+      const node = graph.add(op, ins, sample.attrs);
+      const size = { [SPACE.arena]: 0, [SPACE.feed]: 0 };
+      const take = (space: 0 | 2, type: TensorType): Place => {
+        const p = place(space, size[space], bytesOf(type));
+        size[space] += Math.ceil(p.bytes / 64) * 64;
+        return p;
+      };
+      const { ints = [], floats = [] } = op.lower?.(node) ?? {};
+      const instr = {
+        kernel,
+        outs: node.outs.map((t) => take(SPACE.arena, t.type)),
+        ins: ins.map((t) => take(SPACE.feed, t.type)),
+        ints,
+        floats,
+        guarded: false,
+        serial: false,
+        note: op.name,
+      };
+      list.push(program([instr], { arenaBytes: size[SPACE.arena], feed: { bytes: size[SPACE.feed], columns: [] } }));
+    }
+  }
+  return list;
+}
+
+test('thousands of mutated programs: refused, or they run', () => {
+  const specs = seeds().map(encode);
+  for (const spec of specs) expect(() => new (addon().Program)(spec)).not.toThrow();
+  const nasty = fc.oneof(
+    fc.constantFrom(-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 63, 64, 128, 255, 1024, 2 ** 31, 2 ** 32, 2 ** 46, 2 ** 53, -(2 ** 53), 1e300),
+    fc.constantFrom(0.5, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0),
+    fc.integer({ min: -8, max: 300 }),
+  );
+  const change = fc.record({ at: fc.nat(), to: nasty, relative: fc.boolean() });
+  const count = Number(process.env.GRADCLIP_FUZZ ?? 20_000);
+  let ran = 0;
+  fc.assert(
+    fc.property(
+      fc.nat(specs.length - 1),
+      fc.array(change, { minLength: 1, maxLength: 3 }),
+      fc.nat(255),
+      (which, changes, fill) => {
+        const spec = specs[which] as ProgramSpec;
+        const code = spec.code.slice();
+        for (const c of changes) {
+          const at = c.at % code.length;
+          code[at] = c.relative ? (code[at] as number) + c.to : c.to;
+        }
+        try {
+          const p = new (addon().Program)({ ...spec, code });
+          const blocks = [...spec.blockBytes].map(allocate);
+          const micros = 2;
+          p.bind(blocks).runSync(
+            request({
+              micros,
+              feed: new Uint8Array(spec.feedBytes * micros).fill(fill),
+              step: new Uint8Array(spec.stepBytes),
+              threads: 1,
+            }),
+          );
+          ran++;
+        } catch (error) {
+          if ((error as { code: string }).code !== 'ERR_PROGRAM' && (error as { code: string }).code !== 'ERR_MEMORY')
+            throw error;
+        }
+      },
+    ),
+    { numRuns: count },
+  );
+  expect(ran).toBeGreaterThan(0);
+});
