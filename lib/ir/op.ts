@@ -37,6 +37,12 @@ export interface Sample<A> {
   readonly tolerance?: number;
 }
 
+/** What lowering may ask of the add-on, which ops do not know. */
+export interface LowerContext {
+  /** Position in maps.inc of an elementwise operation. */
+  mapIndex(name: string): number;
+}
+
 /**
  * An operation. `A` are its attributes: plain JSON values, so that printing and common-subexpression elimination work on them.
  * To add one: a record in ops/<family>.ts, a kernel in binding/kernels/<family>.h, a line in ops/index.ts and kernels.inc.
@@ -53,7 +59,7 @@ export interface OpDef<A = unknown> {
   /** Gradients of the inputs, written with the public ops; `dys` per output, null where no gradient comes. Absent: not differentiable. */
   vjp?(node: Node<A>, dys: readonly (Tensor | null)[]): (Tensor | null)[];
   /** Attributes for the kernel. */
-  lower?(node: Node<A>): { readonly ints?: readonly number[]; readonly floats?: readonly number[] };
+  lower?(node: Node<A>, context: LowerContext): { readonly ints?: readonly number[]; readonly floats?: readonly number[] };
   /** Work of one run, for planning and for reports. Bytes are those read and written. */
   cost(node: Node<A>): { readonly flops: number; readonly bytes: number };
   /** Pairs [output, input] that may be the same memory (the kernel declares the same to the verifier). */

@@ -1,26 +1,46 @@
-// activation.ts: the activations that a matrix product can end with, one number at a time: the meaning of its `act`.
+// activation.ts: activation functions, element by element: operations of the `map` kernel, so that they fuse. The gradients of
+// relu, tanh and sigmoid read the output, so that bias and activation can be fused into the product before them.
+import type { Tensor, TensorLike } from '../ir/graph.ts';
+import type { OpDef } from '../ir/op.ts';
+import { checkChoice, checkOptions } from '../options.ts';
+import { mul, square, sub } from './elementwise.ts';
+import { apply, elementwise, type NoAttrs } from './elementwise-op.ts';
 
-export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'geluTanh' | 'silu';
+export const RELU_GRAD: OpDef<NoAttrs> = elementwise('reluGrad', 2, {});
+export const GELU_GRAD: OpDef<NoAttrs> = elementwise('geluGrad', 2, {});
+export const GELU_TANH_GRAD: OpDef<NoAttrs> = elementwise('geluTanhGrad', 2, {});
+export const SILU_GRAD: OpDef<NoAttrs> = elementwise('siluGrad', 2, {});
 
-/** erf in f64: e^(-x^2) times a series of positive terms, so nothing cancels. */
-function erf(x: number): number {
-  if (!(Math.abs(x) < 6)) return Number.isNaN(x) ? x : Math.sign(x);
-  let term = x;
-  let sum = x;
-  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
-    term *= (2 * x * x) / (2 * n + 1);
-    sum += term;
-  }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+export const RELU: OpDef<NoAttrs> = elementwise('relu', 1, { vjp: (dy, _, y) => [apply(RELU_GRAD, y, dy)] });
+export const TANH: OpDef<NoAttrs> = elementwise('tanh', 1, { vjp: (dy, _, y) => [mul(dy, sub(1, square(y)))] });
+export const SIGMOID: OpDef<NoAttrs> = elementwise('sigmoid', 1, { vjp: (dy, _, y) => [mul(dy, mul(y, sub(1, y)))] });
+export const GELU: OpDef<NoAttrs> = elementwise('gelu', 1, { vjp: (dy, [x]) => [apply(GELU_GRAD, x!, dy)] });
+export const GELU_TANH: OpDef<NoAttrs> = elementwise('geluTanh', 1, { vjp: (dy, [x]) => [apply(GELU_TANH_GRAD, x!, dy)] });
+export const SILU: OpDef<NoAttrs> = elementwise('silu', 1, { vjp: (dy, [x]) => [apply(SILU_GRAD, x!, dy)] });
+export const SOFTPLUS: OpDef<NoAttrs> = elementwise('softplus', 1, { vjp: (dy, [x]) => [mul(dy, sigmoid(x!))] });
+
+/** `max(x, 0)`; its gradient at 0 is 0. As `torch.relu`. */
+export const relu = (x: TensorLike): Tensor => apply(RELU, x);
+/** The hyperbolic tangent. As `torch.tanh`. */
+export const tanh = (x: TensorLike): Tensor => apply(TANH, x);
+/** `1 / (1 + exp(-x))`. As `torch.sigmoid`. */
+export const sigmoid = (x: TensorLike): Tensor => apply(SIGMOID, x);
+/** `x * sigmoid(x)`. As `torch.nn.functional.silu`. */
+export const silu = (x: TensorLike): Tensor => apply(SILU, x);
+/** `log(1 + exp(x))`, without overflow. As `torch.nn.functional.softplus`. */
+export const softplus = (x: TensorLike): Tensor => apply(SOFTPLUS, x);
+/**
+ * `x` times the normal distribution function of `x`; `approximate: 'tanh'` is the form `x / 2 * (1 + tanh(...))` of GPT-2.
+ * Default 'none', exact. As `torch.nn.functional.gelu`.
+ */
+export function gelu(x: TensorLike, options: { readonly approximate?: 'none' | 'tanh' } = {}): Tensor {
+  checkOptions('gelu', options, ['approximate']);
+  const form = checkChoice('gelu', 'approximate', options.approximate ?? 'none', ['none', 'tanh']);
+  return apply(form === 'tanh' ? GELU_TANH : GELU, x);
 }
 
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
-
-export const ACTIVATION_REF: Readonly<Record<Activation, (x: number) => number>> = {
-  relu: (x) => Math.max(x, 0),
-  tanh: Math.tanh,
-  sigmoid,
-  gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
-  geluTanh: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
-  silu: (x) => x * sigmoid(x),
-};
+/** The records of this file. */
+export const ACTIVATIONS: readonly OpDef<NoAttrs>[] = [
+  ...[RELU, TANH, SIGMOID, GELU, GELU_TANH, SILU, SOFTPLUS],
+  ...[RELU_GRAD, GELU_GRAD, GELU_TANH_GRAD, SILU_GRAD],
+];

@@ -1,15 +1,32 @@
 // index.ts: the list of all ops, and every public function of theirs. Adding an op: a line here.
 import type { OpDef } from '../ir/op.ts';
+import { ACTIVATIONS } from './activation.ts';
 import { CONCAT, PAD } from './concat.ts';
+import { ELEMENTWISE } from './elementwise.ts';
+import { MAP } from './map.ts';
 import { MATMUL } from './matmul.ts';
 import { SUM } from './reduce.ts';
 import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
 
+export * from './activation.ts';
 export * from './concat.ts';
+export * from './elementwise.ts';
 export * from './matmul.ts';
 export * from './reduce.ts';
 export * from './shape.ts';
 
 /** Every op's record. Tests enumerate it. */
 // biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
-export const OPS: readonly OpDef<any>[] = [RESHAPE, TRANSPOSE, BROADCAST_TO, SLICE, CONCAT, PAD, SUM, MATMUL];
+export const OPS: readonly OpDef<any>[] = [
+  MAP,
+  ...ELEMENTWISE,
+  ...ACTIVATIONS,
+  RESHAPE,
+  TRANSPOSE,
+  BROADCAST_TO,
+  SLICE,
+  CONCAT,
+  PAD,
+  SUM,
+  MATMUL,
+];

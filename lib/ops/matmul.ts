@@ -2,11 +2,11 @@
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
-
-export type { Activation } from './activation.ts';
-
-import { ACTIVATION_REF, type Activation } from './activation.ts';
+import { SCALAR } from './scalar.ts';
 import { reshape } from './shape.ts';
+
+/** Activations that a product can end with, by their names in maps.inc. */
+export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'geluTanh' | 'silu';
 
 export interface MatmulAttrs {
   readonly transA?: boolean;
@@ -115,7 +115,7 @@ export const MATMUL: OpDef<MatmulAttrs> = {
             sum += s * (ba[x * k * n + (transB ? j * k + p : p * n + j)] as number);
           }
           if (bias) sum += bias[j] as number;
-          ya[(x * m + i) * n + j] = act ? ACTIVATION_REF[act](sum) : sum;
+          ya[(x * m + i) * n + j] = act ? SCALAR[act](sum, NaN, NaN) : sum;
         }
       }
     }

@@ -1,0 +1,85 @@
+// run-node.ts: one node of a graph through its kernel, and through its `ref`, on given arrays.
+import { SPACE } from '../lib/compile/program.ts';
+import type { Node } from '../lib/ir/graph.ts';
+import { type Data, type DType, sizeOf, type TensorType } from '../lib/ir/op.ts';
+import { addon } from '../lib/native/addon.ts';
+import { CompiledProgram } from '../lib/native/program.ts';
+
+export interface NodeRun {
+  readonly isa?: string;
+  readonly threads?: number;
+  readonly seed?: bigint;
+  readonly attempt?: number;
+}
+
+/** Zeros of a type. */
+export function zeros({ dtype, shape }: TensorType): Data {
+  const n = sizeOf(shape);
+  const make: Record<DType, () => Data> = {
+    f32: () => new Float32Array(n),
+    f64: () => new Float64Array(n),
+    i32: () => new Int32Array(n),
+    u8: () => new Uint8Array(n),
+  };
+  return make[dtype]();
+}
+
+export const mapIndex = (name: string): number => addon().maps.findIndex((m) => m.name === name);
+
+/** The outputs of `node` from its kernel. */
+export function runNode(node: Node, ins: readonly Data[], run: NodeRun = {}): Data[] {
+  const outs = node.outs.map((t) => zeros(t.type));
+  const arrays = [...outs, ...ins];
+  const places = arrays.map((a, i) => ({ space: SPACE.blocks + i, offset: 0, bytes: a.byteLength }));
+  const { ints = [], floats = [] } = node.op.lower?.(node, { mapIndex }) ?? {};
+  const nothing = { bytes: 0, columns: [] };
+  const program = new CompiledProgram(
+    {
+      instrs: [
+        {
+          kernel: node.op.kernel ?? node.op.name,
+          outs: places.slice(0, outs.length),
+          ins: places.slice(outs.length),
+          ints,
+          floats,
+          guarded: false,
+          serial: false,
+          note: node.op.name,
+        },
+      ],
+      microEnd: 1,
+      arenaBytes: 0,
+      constants: new Uint8Array(0),
+      feed: nothing,
+      step: nothing,
+      report: nothing,
+      blocks: arrays.map((a, i) => ({ name: `b${i}`, bytes: a.byteLength, writes: i < outs.length })),
+      flops: 0,
+      bytes: 0,
+    },
+    run.isa,
+  ).bind(arrays);
+  const { seed = 0n, attempt = 0, threads = 1 } = run;
+  program.runSync({ steps: 1, micros: 1, seed, attempt, stepCount: 0, skips: 0, maxSkips: 0, threads });
+  program.dispose();
+  return outs;
+}
+
+/** The outputs of `node` from its `ref`. */
+export function refNode(node: Node, ins: readonly Data[], { seed = 0n, attempt = 0 }: NodeRun = {}): Data[] {
+  const outs = node.outs.map((t) => zeros(t.type));
+  node.op.ref(outs, ins, node, { seed, attempt, micro: 0, micros: 1 });
+  return outs;
+}
+
+/** A distance of 1 is one unit in the last place; 0 for two NaN. f32. */
+export function ulps(got: number, want: number): number {
+  if (Object.is(got, want) || (Number.isNaN(got) && Number.isNaN(want))) return 0;
+  if (Math.fround(want) === got) return Math.abs(want - got) / ulp32(want);
+  if (!Number.isFinite(got)) return Infinity;
+  return Math.abs(got - want) / ulp32(want);
+}
+function ulp32(x: number): number {
+  const a = Math.max(Math.abs(x), 2 ** -126);
+  return 2 ** (Math.floor(Math.log2(a)) - 23);
+}
