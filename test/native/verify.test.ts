@@ -8,6 +8,7 @@ import { bytesOf, type TensorType } from '../../lib/ir/op.ts';
 import { addon, type ProgramSpec } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram, encode } from '../../lib/native/program.ts';
 import { OPS } from '../../lib/ops/index.ts';
+import { mapIndex } from '../run-node.ts';
 import { add, arena, block, constant, copy, feed, place, program, report, request, skipIf, step } from './kit.ts';
 
 const refusal = (p: Program): string => {
@@ -173,7 +174,7 @@ function seeds(): Program[] {
         size[space] += Math.ceil(p.bytes / 64) * 64;
         return p;
       };
-      const { ints = [], floats = [] } = op.lower?.(node) ?? {};
+      const { ints = [], floats = [] } = op.lower?.(node, { mapIndex }) ?? {};
       const instr = {
         kernel,
         outs: node.outs.map((t) => take(SPACE.arena, t.type)),
