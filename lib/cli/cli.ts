@@ -1,0 +1,89 @@
+// cli.ts: from the arguments to a command, and from what it did to an exit code.
+import { readFileSync } from 'node:fs';
+import { GradclipError } from '../errors.ts';
+import { nearest, show } from '../options.ts';
+import { type Arguments, type Command, helpOf, parseCommand, usage } from './args.ts';
+import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
+import { INSPECT, inspect } from './inspect.ts';
+import type { Io, StopCause } from './io.ts';
+import { Screen } from './screen.ts';
+
+type Action = (args: Arguments, io: Io, screen: Screen) => Promise<number>;
+
+const COMMANDS: readonly (readonly [Command, Action])[] = [[INSPECT, inspect]];
+
+/** Run one command. @returns the exit code; nothing is thrown */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const json = argv.includes('--json');
+  const screen = new Screen(io, json);
+  try {
+    const [name, ...rest] = argv;
+    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+      for (const line of overview()) io.stdout.write(`${line}\n`);
+      return 0;
+    }
+    if (name === '--version' || name === '-v') {
+      io.stdout.write(`${version()}\n`);
+      return 0;
+    }
+    const [command, action] = find(name);
+    const args = parseCommand(command, rest);
+    if (args.has('help')) {
+      for (const line of helpOf(command)) io.stdout.write(`${line}\n`);
+      return 0;
+    }
+    return await action(args, io, screen);
+  } catch (error) {
+    screen.redraw([]);
+    if (io.signal.aborted && (error as Error).name === 'AbortError') return exitCodeOfStop(io.signal.reason as StopCause);
+    tellError(error, screen);
+    return exitCodeOf(error);
+  }
+}
+
+/** The version of the package. */
+export function version(): string {
+  for (const up of ['../../package.json', '../../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch {}
+  }
+  return 'unknown';
+}
+
+function find(name: string): readonly [Command, Action] {
+  const found = COMMANDS.find(([command]) => command.name === name);
+  if (found) return found;
+  const names = COMMANDS.map(([command]) => command.name);
+  const what = name.startsWith('-') ? 'option' : 'command';
+  const near = nearest(name.replace(/^-+/, ''), what === 'command' ? names : ['help', 'version']);
+  const hint =
+    near === undefined ? `; commands: ${names.join(', ')}` : `; did you mean ${what === 'command' ? '' : '--'}${near}?`;
+  throw usage(null, `unknown ${what} ${show(name)}${hint}`);
+}
+
+function tellError(error: unknown, screen: Screen): void {
+  const known = error instanceof GradclipError;
+  const message = error instanceof Error ? error.message : String(error);
+  screen.emit({ event: 'error', code: known ? error.code : 'ERR_INTERNAL', message });
+  screen.note(`${screen.paintLive(['red', 'bold'], 'error:')} ${message}`);
+  // What nobody foresaw is a bug of ours, and the way to it helps to mend it.
+  if (!known && error instanceof Error && error.stack) screen.note(error.stack.split('\n').slice(1).join('\n'));
+}
+
+function overview(): string[] {
+  const wide = Math.max(...COMMANDS.map(([{ name, operands }]) => [name, ...operands].join(' ').length));
+  return [
+    `gradclip ${version()}: train neural networks on the CPU, with gradient clipping fused into the optimizer step`,
+    '',
+    'Usage: gradclip COMMAND [options]',
+    '',
+    'Commands:',
+    ...COMMANDS.map(([{ name, operands, summary }]) => `  ${[name, ...operands].join(' ').padEnd(wide)}  ${summary}`),
+    '',
+    'gradclip COMMAND --help lists the options of a command. All take --json.',
+    '',
+    'Exit codes:',
+    ...EXIT_CODES.map((line) => `  ${line}`),
+  ];
+}

@@ -1,0 +1,20 @@
+// io.ts: all that a command may touch of its process: streams, environment, folder, and the signal that stops it.
+
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+}
+
+/** Why a command was told to stop: a signal, or nobody reads stdout any more. */
+export type StopCause = 'SIGINT' | 'SIGTERM' | 'EPIPE';
+
+export interface Io {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Aborted with a StopCause as its reason. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,90 @@
+// scale.ts: from values to places on a chart, with round ticks; and series thinned to what a chart can show.
+
+export interface Scale {
+  readonly log: boolean;
+  readonly min: number;
+  readonly max: number;
+  /** 0 at min, 1 at max; beyond them outside [0, 1]. */
+  at(value: number): number;
+  readonly ticks: readonly number[];
+}
+
+/** From `min` to `max`, which are widened to round numbers; about `wanted` ticks. */
+export function linearScale(min: number, max: number, wanted: number): Scale {
+  const span = max > min ? max - min : Math.abs(min) || 1;
+  const raw = span / Math.max(1, wanted);
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = power * ([1, 2, 5].find((f) => f * power >= raw * (1 - 1e-9)) ?? 10);
+  const first = Math.floor(min / step + 1e-9);
+  const last = Math.max(first + 1, Math.ceil((min + span) / step - 1e-9));
+  const ticks = Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+  const [lo, hi] = [ticks[0]!, ticks.at(-1)!];
+  return { log: false, min: lo, max: hi, ticks, at: (value) => (value - lo) / (hi - lo) };
+}
+
+/** Powers of ten around positive `min` and `max`; at most about `wanted` of them are ticks. */
+export function logScale(min: number, max: number, wanted: number): Scale {
+  const first = Math.floor(Math.log10(min) + 1e-9);
+  const last = Math.max(first + 1, Math.ceil(Math.log10(max) - 1e-9));
+  const stride = Math.max(1, Math.ceil((last - first) / Math.max(1, wanted)));
+  const ticks: number[] = [];
+  for (let e = first; e <= last; e += stride) ticks.push(Number(`1e${e}`));
+  return {
+    log: true,
+    min: Number(`1e${first}`),
+    max: Number(`1e${last}`),
+    ticks,
+    at: (value) => (Math.log10(value) - first) / (last - first),
+  };
+}
+
+/** Least and greatest of all finite values (positive ones only where `log`); null if there is none. */
+export function extent(series: readonly (readonly number[])[], log = false): readonly [number, number] | null {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  for (const values of series) {
+    for (const value of values) {
+      if (!Number.isFinite(value) || (log && value <= 0)) continue;
+      min = Math.min(min, value);
+      max = Math.max(max, value);
+    }
+  }
+  return min <= max ? [min, max] : null;
+}
+
+/** Mean over a window centred on each value; of logarithms where `log`. Values that are not finite (or not positive) are left out. */
+export function smooth(values: readonly number[], window: number, log = false): number[] {
+  const shown = values.map((v) => (log ? Math.log(v) : v));
+  const half = Math.floor(window / 2);
+  let sum = 0;
+  let n = 0;
+  const put = (value: number | undefined, sign: 1 | -1): void => {
+    if (value === undefined || !Number.isFinite(value)) return;
+    sum += sign * value;
+    n += sign;
+  };
+  for (let i = 0; i < half; i++) put(shown[i], 1);
+  return shown.map((_, i) => {
+    put(shown[i + half], 1);
+    if (i - half - 1 >= 0) put(shown[i - half - 1], -1);
+    const mean = n > 0 ? sum / n : Number.NaN;
+    return log ? Math.exp(mean) : mean;
+  });
+}
+
+/** One value for each of `cells` equal parts of [0, total): the mean of the finite ones that fall into it, else NaN. */
+export function cellMeans(values: readonly number[], total: number, cells: number, log = false): number[] {
+  return Array.from({ length: cells }, (_, cell) => {
+    const from = Math.floor((cell * total) / cells);
+    const to = Math.max(from + 1, Math.floor(((cell + 1) * total) / cells));
+    let sum = 0;
+    let n = 0;
+    for (let i = from; i < Math.min(to, values.length); i++) {
+      const value = log ? Math.log(values[i]!) : values[i]!;
+      if (!Number.isFinite(value)) continue;
+      sum += value;
+      n++;
+    }
+    return n === 0 ? Number.NaN : log ? Math.exp(sum / n) : sum / n;
+  });
+}

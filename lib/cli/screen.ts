@@ -1,0 +1,90 @@
+// screen.ts: how a command speaks: results for programs and for people, and a region of the terminal that is redrawn in place.
+import { styleText } from 'node:util';
+import type { Io, Output } from './io.ts';
+
+export type Style = Parameters<typeof styleText>[0];
+
+/**
+ * With --json the lines of `emit` are all there is on stdout and people read stderr; without, people read stdout and `emit` is silent.
+ * The live region (a progress bar, curves) is on stderr, and there only if that is a terminal.
+ */
+export class Screen {
+  readonly json: boolean;
+  /** A terminal where lines can be drawn again. */
+  readonly live: boolean;
+  readonly #io: Io;
+  readonly #people: Output;
+  #drawn = 0;
+  #region: readonly string[] = [];
+
+  constructor(io: Io, json: boolean) {
+    this.#io = io;
+    this.json = json;
+    this.#people = json ? io.stderr : io.stdout;
+    this.live = io.stderr.isTTY === true && io.env.TERM !== 'dumb';
+  }
+
+  /** Columns and rows of the terminal that the live region is on. */
+  get columns(): number {
+    return this.#io.stderr.columns ?? 80;
+  }
+
+  get rows(): number {
+    return this.#io.stderr.rows ?? 24;
+  }
+
+  /** One JSON line on stdout, under --json. NaN and infinities, which JSON does not have, become null. */
+  emit(value: object): void {
+    if (this.json) this.#io.stdout.write(`${JSON.stringify(value)}\n`);
+  }
+
+  /** A line for people. */
+  say(text = ''): void {
+    this.#clear();
+    this.#people.write(`${text}\n`);
+    this.#draw();
+  }
+
+  /** A line on stderr, whatever the mode. */
+  note(text: string): void {
+    this.#clear();
+    this.#io.stderr.write(`${text}\n`);
+    this.#draw();
+  }
+
+  /** Replace the live region. Lines may hold colours but must fit the width. */
+  redraw(lines: readonly string[]): void {
+    if (!this.live) return;
+    this.#clear();
+    this.#region = lines;
+    this.#draw();
+  }
+
+  /** Text in colours if what people read is a terminal that wants them. */
+  paint(style: Style, text: string): string {
+    return wantsColour(this.#people, this.#io.env) ? styleText(style, text, { validateStream: false }) : text;
+  }
+
+  /** The same for the live region. */
+  paintLive(style: Style, text: string): string {
+    return wantsColour(this.#io.stderr, this.#io.env) ? styleText(style, text, { validateStream: false }) : text;
+  }
+
+  #clear(): void {
+    if (this.#drawn > 0) this.#io.stderr.write(`\x1b[${this.#drawn}A\r\x1b[J`);
+    this.#drawn = 0;
+  }
+
+  #draw(): void {
+    if (this.#region.length === 0) return;
+    this.#io.stderr.write(`${this.#region.join('\n')}\n`);
+    this.#drawn = this.#region.length;
+  }
+}
+
+/** https://no-color.org: any value but the empty string switches colours off. */
+export function wantsColour(stream: Output, env: Io['env']): boolean {
+  if (env.NO_COLOR) return false;
+  if (env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0') return true;
+  return stream.isTTY === true && env.TERM !== 'dumb';
+}

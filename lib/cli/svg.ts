@@ -1,0 +1,189 @@
+// svg.ts: line charts and strips as SVG text. Colours are CSS classes, so that one picture serves light and dark pages.
+import { extent, linearScale, logScale, type Scale, smooth } from './scale.ts';
+
+export interface SvgSeries {
+  /** Colour class, such as `s0`. */
+  readonly style: string;
+  readonly label: string;
+  readonly values: readonly number[];
+}
+
+export interface ChartOptions {
+  readonly title: string;
+  readonly unit: string;
+  readonly log?: boolean;
+  /** Upper end of y; what lies above is cut, and the chart says so. */
+  readonly top?: number;
+}
+
+const WIDTH = 960;
+const LEFT = 60;
+const RIGHT = 130;
+const TOP = 14;
+const BOTTOM = 40;
+const INNER = WIDTH - LEFT - RIGHT;
+const HEIGHT = 300;
+// More points than this along x would only make the file longer.
+const MOST_POINTS = 1200;
+
+export function escapeHtml(text: string): string {
+  const names: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  return text.replace(/[&<>"']/g, (c) => names[c]!);
+}
+
+/** A line for each series over the steps: faint as measured, strong as a running mean; its name stands at its end. */
+export function lineChart(series: readonly SvgSeries[], { title, unit, log = false, top }: ChartOptions): string {
+  const steps = Math.max(2, ...series.map((s) => s.values.length));
+  const means = series.map((s) => smooth(s.values, Math.max(3, Math.round(steps / 40)), log));
+  const [min, max] = extent(log ? series.map((s) => s.values) : means, log) ?? [log ? 0.1 : 0, 1];
+  const cut = top !== undefined && max > top && top > min;
+  const y = (log ? logScale : linearScale)(min, cut ? top : max, 6);
+  const x = stepScale(steps);
+  const inner = HEIGHT - TOP - BOTTOM;
+  const place = (i: number, value: number): string => `${px(x(i))} ${px(TOP + inner * (1 - clampTo(y.at(value), -1, 2)))}`;
+  const lines = series.map((s, i) => {
+    const raw = `<path class="${s.style} raw" d="${path(s.values, place, log)}"/>`;
+    return `${raw}\n<path class="${s.style} mean" d="${path(means[i]!, place, log)}"/>`;
+  });
+  const id = `clip-${title.toLowerCase().replace(/[^a-z]+/g, '-')}`;
+  return [
+    `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(`${title}, ${unit}, by step`)}">`,
+    `<clipPath id="${id}"><rect x="${LEFT}" y="${TOP - 2}" width="${INNER + 2}" height="${inner + 4}"/></clipPath>`,
+    ...yAxis(y, inner, unit, cut),
+    ...stepAxis(steps, TOP + inner),
+    `<g clip-path="url(#${id})">`,
+    ...lines,
+    '</g>',
+    ...endLabels(series, means, (value) => TOP + inner * (1 - clampTo(y.at(value), 0, 1))),
+    '</svg>',
+  ].join('\n');
+}
+
+export interface Lane {
+  readonly style: string;
+  readonly label: string;
+  /** To the right of the lane. */
+  readonly note: string;
+  readonly marked: readonly boolean[];
+}
+
+/** For each series a lane with a mark at each step where something happened. */
+export function strip(lanes: readonly Lane[], title: string): string {
+  const lane = 26;
+  const steps = Math.max(2, ...lanes.map((l) => l.marked.length));
+  const height = TOP + lanes.length * lane + BOTTOM;
+  const x = stepScale(steps);
+  const rows = lanes.map(({ style, label, note, marked }, i) => {
+    const y = TOP + i * lane;
+    const bars = runs(marked).map(([from, to]) => {
+      const start = x(from);
+      return `<rect x="${px(start)}" y="${y}" width="${px(Math.max(1, x(to) - start))}" height="${lane - 8}"/>`;
+    });
+    const text = `<text class="label ${style}" x="${LEFT + INNER + 10}" y="${y + 13}">${escapeHtml(note)}<title>${escapeHtml(label)}</title></text>`;
+    return `<rect class="lane" x="${LEFT}" y="${y}" width="${INNER}" height="${lane - 8}"/><g class="${style} mark">${bars.join('')}</g>${text}`;
+  });
+  return [
+    `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeHtml(title)}">`,
+    ...stepAxis(steps, TOP + lanes.length * lane - 4),
+    ...rows,
+    '</svg>',
+  ].join('\n');
+}
+
+function stepScale(steps: number): (step: number) => number {
+  return (step) => LEFT + (INNER * step) / (steps - 1);
+}
+
+function yAxis(y: Scale, inner: number, unit: string, cut: boolean): string[] {
+  const lines = y.ticks.map((tick) => {
+    const at = px(TOP + inner * (1 - y.at(tick)));
+    const text = y.log && (tick >= 1e4 || tick < 1e-2) ? power(tick) : String(tick);
+    const grid = `<line class="grid" x1="${LEFT}" x2="${LEFT + INNER}" y1="${at}" y2="${at}"/>`;
+    return `${grid}<text class="tick" x="${LEFT - 8}" y="${at}" dy="0.32em" text-anchor="end">${text}</text>`;
+  });
+  const middle = TOP + inner / 2;
+  const name = `${unit}${cut ? ' (cut at the top)' : ''}`;
+  return [
+    ...lines,
+    `<text class="unit" transform="translate(14 ${middle}) rotate(-90)" text-anchor="middle">${escapeHtml(name)}</text>`,
+  ];
+}
+
+function power(tick: number): string {
+  return `10<tspan class="power" dy="-0.45em">${Math.round(Math.log10(tick))}</tspan>`;
+}
+
+function stepAxis(steps: number, bottom: number): string[] {
+  const x = stepScale(steps);
+  const ticks = linearScale(0, steps - 1, 6).ticks.filter((tick) => tick <= steps && Number.isInteger(tick));
+  return [
+    `<line class="axis" x1="${LEFT}" x2="${LEFT + INNER}" y1="${px(bottom)}" y2="${px(bottom)}"/>`,
+    ...ticks.map((tick) => {
+      const at = px(Math.min(LEFT + INNER, x(tick)));
+      return `<text class="tick" x="${at}" y="${px(bottom + 16)}" text-anchor="middle">${tick}</text>`;
+    }),
+    `<text class="unit" x="${LEFT + INNER / 2}" y="${px(bottom + 33)}" text-anchor="middle">step</text>`,
+  ];
+}
+
+/** Names at the ends of the lines, moved apart where they would cover each other. */
+function endLabels(series: readonly SvgSeries[], means: readonly number[][], placeY: (value: number) => number): string[] {
+  const GAP = 16;
+  const ends = series.map((s, i) => {
+    const last = means[i]!.findLast((value) => Number.isFinite(value));
+    return { s, y: last === undefined ? TOP : placeY(last) };
+  });
+  ends.sort((a, b) => a.y - b.y);
+  for (let i = 1; i < ends.length; i++) ends[i]!.y = Math.max(ends[i]!.y, ends[i - 1]!.y + GAP);
+  let floor = HEIGHT - BOTTOM;
+  for (const end of ends.toReversed()) {
+    end.y = Math.min(end.y, floor);
+    floor = end.y - GAP;
+  }
+  return ends.map(({ s, y }) => {
+    return `<text class="label ${s.style}" x="${LEFT + INNER + 10}" y="${px(y)}" dy="0.32em">${escapeHtml(s.label)}</text>`;
+  });
+}
+
+/** A path that breaks where there is no value. Of many points, those between the least and the greatest of each place along x are left out. */
+function path(values: readonly number[], place: (i: number, value: number) => string, log: boolean): string {
+  const stride = Math.ceil((2 * values.length) / MOST_POINTS);
+  const parts: string[] = [];
+  let pen = 'M';
+  const draw = (i: number): void => {
+    parts.push(`${pen}${place(i, values[i]!)}`);
+    pen = 'L';
+  };
+  for (let from = 0; from < values.length; from += stride) {
+    let [low, high] = [-1, -1];
+    for (let i = from; i < Math.min(from + stride, values.length); i++) {
+      const value = values[i]!;
+      if (!Number.isFinite(value) || (log && value <= 0)) continue;
+      if (low < 0 || value < values[low]!) low = i;
+      if (high < 0 || value > values[high]!) high = i;
+    }
+    if (low < 0) pen = 'M';
+    else for (const i of new Set([Math.min(low, high), Math.max(low, high)])) draw(i);
+  }
+  return parts.join('');
+}
+
+/** [from, to) of each run of marked steps. */
+function runs(marked: readonly boolean[]): [number, number][] {
+  const found: [number, number][] = [];
+  marked.forEach((on, i) => {
+    if (!on) return;
+    const last = found.at(-1);
+    if (last?.[1] === i) last[1] = i + 1;
+    else found.push([i, i + 1]);
+  });
+  return found;
+}
+
+function clampTo(value: number, min: number, max: number): number {
+  return Math.min(max, Math.max(min, value));
+}
+
+function px(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}

@@ -1,0 +1,103 @@
+// config.test.ts: what a configuration may say, and that errors name the place.
+import { expect, it } from 'vitest';
+import { checkConfig, readConfig } from '../../lib/cli/config.ts';
+import { OptionError } from '../../lib/errors.ts';
+import { folder } from './kit.ts';
+
+const good = {
+  data: { type: 'csv', file: 'digits.csv', split: { train: 1500, order: 'seed' } },
+  model: { type: 'mlp', sizes: [64, 128, 10] },
+  optimizer: { type: 'adamW', lr: 3e-3 },
+  clip: { type: 'globalNorm', threshold: 1 },
+  epochs: 30,
+};
+
+/** `good` with one place set; undefined removes it. */
+function changed(path: string, value: unknown): unknown {
+  const copy = structuredClone(good) as Record<string, unknown>;
+  const keys = path.split('.');
+  const last = keys.pop()!;
+  let at = copy;
+  for (const key of keys) at = at[key] as Record<string, unknown>;
+  if (value === undefined) delete at[last];
+  else at[last] = value;
+  return copy;
+}
+
+it('fills in the defaults', () => {
+  expect(checkConfig(good)).toEqual({
+    data: {
+      type: 'csv',
+      dir: '.',
+      file: 'digits.csv',
+      testFile: null,
+      label: -1,
+      header: 'auto',
+      divideBy: 1,
+      about: null,
+      split: { train: 1500, validation: 0, test: null, order: 'seed' },
+    },
+    model: { type: 'mlp', sizes: [64, 128, 10], activation: 'relu', dropout: 0 },
+    loss: 'crossEntropy',
+    optimizer: { type: 'adamW', lr: 3e-3 },
+    schedule: null,
+    clip: [{ type: 'globalNorm', threshold: 1 }],
+    batchSize: 32,
+    accumulate: 1,
+    epochs: 30,
+    steps: null,
+    seed: 0,
+    threads: null,
+    earlyStop: null,
+    save: null,
+  });
+});
+
+it.each([
+  ['model.sizes', [64, 'x', 10], 'model.sizes[1]: expected a whole number >= 1, got "x"'],
+  ['model.sizes', [64], 'model.sizes: expected a list of at least 2, got an array of 1'],
+  ['model.sizes', undefined, 'model.sizes: expected a list, got nothing'],
+  ['model.dropout', 1, 'model.dropout: expected a number >= 0 and < 1, got 1'],
+  [
+    'model.activation',
+    'rule',
+    'model.activation: expected one of relu, tanh, sigmoid, gelu, silu, softplus, got "rule"; did you mean relu?',
+  ],
+  ['model.layers', 3, 'model: unknown option layers; known options: type, sizes, activation, dropout'],
+  ['model.type', 'mpl', 'model.type: expected one of mlp, charRnn, got "mpl"; did you mean mlp?'],
+  ['model', { type: 'charRnn' }, 'model.type: charRnn does not read data of type csv'],
+  ['model', [], 'model: expected an object, got an array of 0'],
+  ['data.split.train', 0, 'data.split.train: expected a number of rows, or a part of them between 0 and 1, got 0'],
+  ['data.split.tset', 5, 'data.split: unknown option tset; did you mean test?'],
+  ['data.split.order', 'random', 'data.split.order: expected one of file, seed'],
+  ['data.divideBy', 0, 'data.divideBy: expected a number > 0, got 0'],
+  ['data.file', '', 'data.file: expected a text, got ""'],
+  ['data', { type: 'idx', images: 'a', labels: 'b', testImages: 'c' }, 'data: testImages and testLabels go together'],
+  ['batchsize', 3, 'config: unknown option batchsize; did you mean batchSize?'],
+  ['batchSize', 1.5, 'batchSize: expected a whole number >= 1, got 1.5'],
+  ['epochs', undefined, 'epochs: expected epochs or steps, got nothing'],
+  ['seed', -1, 'seed: expected a whole number >= 0, got -1'],
+  ['threads', 1000, 'threads: expected a whole number >= 1 and <= 256, got 1000'],
+  ['optimizer', 'adamW', 'optimizer: expected an object with a type, got "adamW"'],
+  ['clip', [], 'clip: expected a list of at least 1, got an array of 0'],
+  ['clip', [{}], 'clip[0].type: expected a text, got nothing'],
+  ['loss', 'mse', 'model.sizes[2]: expected 1 for the loss mse, which compares one value a row, got 10'],
+  ['earlyStop', { patience: 3 }, 'data.split.validation: expected some rows, for earlyStop to look at, got nothing'],
+])('%s = %j', (path, value, message) => {
+  const check = (): unknown => checkConfig(changed(path, value));
+  expect(check).toThrow(OptionError);
+  expect(check).toThrow(message);
+});
+
+it('names the file', async () => {
+  const cwd = folder({ 'bad.json': '{ "data": }', 'wrong.json': '{}' });
+  await expect(readConfig(`${cwd}/none.json`)).rejects.toMatchObject({
+    code: 'ERR_DATA',
+    message: `${cwd}/none.json: no such file`,
+  });
+  await expect(readConfig(`${cwd}/bad.json`)).rejects.toMatchObject({ code: 'ERR_DATA', details: { file: `${cwd}/bad.json` } });
+  await expect(readConfig(`${cwd}/wrong.json`)).rejects.toMatchObject({
+    code: 'ERR_OPTION',
+    message: `${cwd}/wrong.json: data: expected an object, got nothing`,
+  });
+});
