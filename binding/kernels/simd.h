@@ -40,6 +40,12 @@ static inline RI r_isub(RI a, RI b) { return _mm512_sub_epi32(a, b); }
 static inline RI r_iand(RI a, RI b) { return _mm512_and_si512(a, b); }
 static inline RI r_ior(RI a, RI b) { return _mm512_or_si512(a, b); }
 static inline RI r_ixor(RI a, RI b) { return _mm512_xor_si512(a, b); }
+// The 64-bit products of unsigned lanes, as their upper and lower halves.
+static inline void r_imulwide(RI a, RI b, RI& high, RI& low) {
+  const RI even = _mm512_mul_epu32(a, b), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
+  high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+  low = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+}
 template <int S> static inline RI r_ishl(RI a) { return _mm512_slli_epi32(a, S); }
 template <int S> static inline RI r_ishr(RI a) { return _mm512_srli_epi32(a, S); }   // logical
 static inline RI r_toint(RF a) { return _mm512_cvtps_epi32(a); }    // to nearest even
@@ -110,6 +116,11 @@ static inline RI r_isub(RI a, RI b) { return _mm256_sub_epi32(a, b); }
 static inline RI r_iand(RI a, RI b) { return _mm256_and_si256(a, b); }
 static inline RI r_ior(RI a, RI b) { return _mm256_or_si256(a, b); }
 static inline RI r_ixor(RI a, RI b) { return _mm256_xor_si256(a, b); }
+static inline void r_imulwide(RI a, RI b, RI& high, RI& low) {
+  const RI even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
+  high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+  low = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+}
 template <int S> static inline RI r_ishl(RI a) { return _mm256_slli_epi32(a, S); }
 template <int S> static inline RI r_ishr(RI a) { return _mm256_srli_epi32(a, S); }
 static inline RI r_toint(RF a) { return _mm256_cvtps_epi32(a); }
@@ -189,6 +200,12 @@ static inline RI r_isub(RI a, RI b) { return _mm_sub_epi32(a, b); }
 static inline RI r_iand(RI a, RI b) { return _mm_and_si128(a, b); }
 static inline RI r_ior(RI a, RI b) { return _mm_or_si128(a, b); }
 static inline RI r_ixor(RI a, RI b) { return _mm_xor_si128(a, b); }
+static inline void r_imulwide(RI a, RI b, RI& high, RI& low) {
+  const RI even = _mm_mul_epu32(a, b), odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), _mm_srli_epi64(b, 32));
+  const RI lower = _mm_set1_epi64x(0xffffffffll);
+  high = _mm_or_si128(_mm_srli_epi64(even, 32), _mm_andnot_si128(lower, odd));
+  low = _mm_or_si128(_mm_and_si128(lower, even), _mm_slli_epi64(odd, 32));
+}
 template <int S> static inline RI r_ishl(RI a) { return _mm_slli_epi32(a, S); }
 template <int S> static inline RI r_ishr(RI a) { return _mm_srli_epi32(a, S); }
 static inline RI r_toint(RF a) { return _mm_cvtps_epi32(a); }
@@ -266,6 +283,7 @@ static inline I to_int(F a) { I r; GRADCLIP_EACH(NR, r.v[i] = r_toint(a.v[i])); 
 static inline F to_float(I a) { F r; GRADCLIP_EACH(NR, r.v[i] = r_tofloat(a.v[i])); return r; }
 template <int S> static inline I ishl(I a) { I r; GRADCLIP_EACH(NR, r.v[i] = r_ishl<S>(a.v[i])); return r; }
 template <int S> static inline I ishr(I a) { I r; GRADCLIP_EACH(NR, r.v[i] = r_ishr<S>(a.v[i])); return r; }
+static inline void imul_wide(I a, I b, I& high, I& low) { GRADCLIP_EACH(NR, r_imulwide(a.v[i], b.v[i], high.v[i], low.v[i])); }
 static inline I iload(const int32_t* p) { I r; GRADCLIP_EACH(NR, r.v[i] = r_iload(p + W * i)); return r; }
 static inline void istore(int32_t* p, I a) { GRADCLIP_EACH(NR, r_istore(p + W * i, a.v[i])); }
 static inline F neg(F a) { return as_float(ixor(bits(a), iset1((int32_t)0x80000000u))); }

@@ -21,6 +21,7 @@ namespace {
 #include "map.h"
 #include "shape.h"
 #include "concat.h"
+#include "random.h"
 #include "control.h"
 #include "gemm_micro.h"
 #include "gemm.h"

@@ -5,6 +5,7 @@ import { CONCAT, PAD } from './concat.ts';
 import { ELEMENTWISE } from './elementwise.ts';
 import { MAP } from './map.ts';
 import { MATMUL } from './matmul.ts';
+import { DROPOUT } from './random.ts';
 import { SUM } from './reduce.ts';
 import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
 
@@ -12,6 +13,7 @@ export * from './activation.ts';
 export * from './concat.ts';
 export * from './elementwise.ts';
 export * from './matmul.ts';
+export * from './random.ts';
 export * from './reduce.ts';
 export * from './shape.ts';
 
@@ -28,5 +30,6 @@ export const OPS: readonly OpDef<any>[] = [
   CONCAT,
   PAD,
   SUM,
+  DROPOUT,
   MATMUL,
 ];

@@ -1,0 +1,55 @@
+// random.h: Philox4x32-10 (Salmon et al. 2011), 16 counters at once, and dropout. lib/ir/philox.ts has the same in TypeScript.
+
+struct Philox {
+  I word[4];
+};
+// The four random words of 16 counters (c0[lane], c1, c2, c3) under a key.
+INLINE Philox philox(I c0, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key) {
+  Philox c = {{c0, iset1((int32_t)c1), iset1((int32_t)c2), iset1((int32_t)c3)}};
+  uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+  for (int round = 0; round < 10; round++) {
+    I high0, low0, high1, low1;
+    imul_wide(c.word[0], iset1((int32_t)0xd2511f53u), high0, low0);
+    imul_wide(c.word[2], iset1((int32_t)0xcd9e8d57u), high1, low1);
+    c.word[0] = ixor(ixor(high1, c.word[1]), iset1((int32_t)k0));
+    c.word[1] = low1;
+    c.word[2] = ixor(ixor(high0, c.word[3]), iset1((int32_t)k1));
+    c.word[3] = low0;
+    k0 += 0x9e3779b9u;
+    k1 += 0xbb67ae85u;
+  }
+  return c;
+}
+
+// y[n] = x[n] * (0 or floats[0]). ints: n, key of the op, threshold: an element is dropped when the upper 24 bits of its word lie
+// below it. Element 64 g + 16 w + l takes word w of counter 16 g + l.
+static void dropout(const Args& a, const Team& team) {
+  const int64_t n = a.i[0], groups = (n + 63) / 64, chunk = 64;
+  const uint32_t attempt = (uint32_t)a.ctx->attempt, tag = 0x64726f70u ^ (uint32_t)(a.ctx->attempt >> 32);
+  const F threshold = set1((float)a.i[2]), scale = set1((float)a.f[0]);
+  int32_t lanes[L];
+  for (int k = 0; k < L; k++) lanes[k] = k;
+  const I lane = iload(lanes);
+  const float* x = (const float*)a.in[0];
+  float* y = (float*)a.out[0];
+  const Range range = split((groups + chunk - 1) / chunk, team);
+  const int64_t end = range.end * chunk < groups ? range.end * chunk : groups;
+  for (int64_t g = range.begin * chunk; g < end; g++) {
+    const Philox r = philox(iadd(iset1((int32_t)(16 * g)), lane), attempt, tag, (uint32_t)a.i[1], a.ctx->seed);
+    for (int w = 0; w < 4; w++) {
+      const int64_t at = 64 * g + 16 * w;
+      const F factor = select(le(threshold, to_float(ishr<8>(r.word[w]))), scale, set1(0.f));
+      if (at + L <= n) {
+        store(y + at, mul(load(x + at), factor));
+      } else if (at < n) {
+        store_n(y + at, mul(load_n(x + at, (int)(n - at)), factor), (int)(n - at));
+      }
+    }
+  }
+}
+static void dropout_need(Need& n) {
+  if (n.i[0] < 0 || n.i[0] > int64_t(1) << 34) return n.fail("wrong number of elements");
+  if (n.i[1] < 0 || n.i[1] > 0xffffffffll || n.i[2] < 0 || n.i[2] > 1 << 24) return n.fail("wrong key or threshold");
+  n.out[0] = n.in[0] = size_mul(n.i[0], 4);
+  n.alias[0] = 1;
+}

@@ -1,0 +1,61 @@
+// random.ts: dropout. Kernel: random.h. The same counters give the same mask, forward, backward, and in any run resumed.
+import { DTypeError } from '../errors.ts';
+import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
+import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
+import { checkNumber } from '../options.ts';
+import { moved } from './axes.ts';
+
+export interface DropoutAttrs {
+  /** Probability of 0, in [0, 1). */
+  readonly rate: number;
+  /** Of this use of the op; see Graph.randomKey. */
+  readonly key: number;
+}
+
+/** An element is dropped when the upper 24 bits of its random word lie below this. */
+const threshold = (rate: number): number => Math.ceil(rate * 2 ** 24);
+const scale = (rate: number): number => Math.fround(1 / (1 - rate));
+const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
+
+export const DROPOUT: OpDef<DropoutAttrs> = {
+  name: 'dropout',
+  infer([x]) {
+    if (x?.dtype !== 'f32') throw new DTypeError(`dropout: expected f32, got ${x?.dtype}; convert it with cast(x, 'f32')`);
+    return [x];
+  },
+  vjp: (node, [dy]) => [dy ? dy.graph.add(DROPOUT, [dy], node.attrs).out : null],
+  lower: ({ out, attrs: { rate, key } }) => ({ ints: [sizeOf(out.shape), key, threshold(rate)], floats: [scale(rate)] }),
+  cost: (node) => moved(node, 20 * sizeOf(node.out.shape)),
+  inplace: () => [[0, 0]],
+  // Element 64 g + 16 w + l takes word w of block 16 g + l: what 16 lanes make at once.
+  ref([y], [x], { attrs: { rate, key } }, { seed, attempt }) {
+    const [k0, k1] = philoxKey(seed);
+    const tag = PHILOX_TAG.dropout ^ Math.floor(attempt / 2 ** 32);
+    const words = new Uint32Array(4);
+    (x as RefArray).forEach((value, e) => {
+      philox4x32(words, 16 * Math.floor(e / 64) + (e % 16), attempt >>> 0, tag, key, k0, k1);
+      const kept = words[(e >>> 4) & 3]! >>> 8 >= threshold(rate);
+      (y as RefArray)[e] = value * (kept ? scale(rate) : 0);
+    });
+  },
+  samples: () => [
+    { ins: [f32(1)], attrs: { rate: 0.5, key: 0 } },
+    { ins: [f32(3, 0)], attrs: { rate: 0.5, key: 0 } },
+    { ins: [f32(5, 77)], attrs: { rate: 0.1, key: 3 } },
+    { ins: [f32(9001)], attrs: { rate: 0.9, key: 12345 } },
+  ],
+};
+
+/**
+ * In a training graph, elements of x become 0 with probability `rate` and the others are multiplied by 1 / (1 - rate). In an
+ * evaluation graph, x itself. The mask is keyed by seed, batch and this use of the op. As `torch.nn.functional.dropout`.
+ * @param rate in [0, 1); default 0.5
+ * @throws OptionError for another rate.
+ */
+export function dropout(x: TensorLike, rate = 0.5): Tensor {
+  checkNumber('dropout', 'rate', rate, { min: 0, below: 1 });
+  const t = x.toTensor();
+  if (t.graph.mode === 'eval' || rate === 0) return t;
+  return t.graph.add(DROPOUT, [t], { rate, key: t.graph.randomKey() }).out;
+}
