@@ -102,3 +102,10 @@ export class DisposedError extends GradclipError {
     super('ERR_DISPOSED', message, details);
   }
 }
+
+/** A run was cancelled through its `signal`; `cause` is the signal's reason. Code `ABORT_ERR`, as Node's own. */
+export class AbortError extends GradclipError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ABORT_ERR', message, {}, options);
+  }
+}

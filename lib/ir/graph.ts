@@ -76,6 +76,8 @@ export interface State {
   readonly type: TensorType;
   /** First value; zeros if absent. */
   readonly init?: (out: Data) => void;
+  /** Means nothing between steps (accumulators of micro-batches): not part of a checkpoint. */
+  readonly transient?: boolean;
 }
 export interface Assign {
   readonly state: State;
@@ -97,6 +99,15 @@ const leaf = <A>(name: string, type: (attrs: A) => TensorType): OpDef<A> => ({
 export const INPUT: OpDef<InputAttrs> = leaf('input', (a) => a.type);
 export const STATE: OpDef<{ readonly state: State }> = leaf('state', (a) => a.state.type);
 export const CONSTANT: OpDef<{ readonly data: Data; readonly type: TensorType }> = leaf('constant', (a) => a.type);
+
+/** Is this an application of `op`? Narrows the attributes' type. */
+export function isOp<A>(node: Node, op: OpDef<A>): node is Node<unknown> & { readonly attrs: A } {
+  return (node.op as unknown) === op;
+}
+
+export function isLeaf(node: Node): boolean {
+  return isOp(node, INPUT) || isOp(node, STATE) || isOp(node, CONSTANT);
+}
 
 /** A graph under construction. `mode` is read by layers that differ between training and evaluation (dropout). */
 export class Graph {

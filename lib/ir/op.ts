@@ -66,8 +66,10 @@ export interface OpDef<A = unknown> {
   inplace?(node: Node<A>): readonly (readonly [number, number])[];
   /** Output 0 has the same bytes as input 0: no instruction is made (reshape). */
   readonly alias?: boolean;
-  /** Has an effect or changes a state: never pruned, never merged. */
+  /** Has an effect (ends the run on a condition): never pruned, never merged. */
   readonly effect?: boolean;
+  /** Does nothing in a step that is skipped (optimizer updates); so does everything that reads its outputs. */
+  readonly guarded?: boolean;
   /** The meaning, in plain loops. */
   ref(outs: readonly RefArray[], ins: readonly RefArray[], node: Node<A>, context: RefContext): void;
   /** Small and awkward cases: 1 element, odd tails, large k. At least one for every op. */

@@ -9,6 +9,7 @@ import {
   InvalidProgramError,
   OptionError,
 } from '../errors.ts';
+import type { LowerContext } from '../ir/op.ts';
 import {
   addon,
   type NativeBinding,
@@ -21,6 +22,18 @@ import {
 
 /** RunResult.status. */
 export const STATUS = { ok: 0, indexOutOfBounds: 1, tooManySkips: 2, nonFinite: 3, stopped: 4 } as const;
+
+/** What the compiler must know of the add-on. */
+export function target(): LowerContext {
+  const index = new Map(addon().maps.map(({ name }, i) => [name, i]));
+  return {
+    mapIndex(name) {
+      const i = index.get(name);
+      if (i === undefined) throw new InvalidProgramError(`map ${name}: the add-on has no operation of this name`);
+      return i;
+    },
+  };
+}
 
 /** The numbers C++ decodes. */
 export function encode(program: Program): ProgramSpec {

@@ -1,0 +1,53 @@
+// autodiff.ts: reverse-mode differentiation, graph to graph: gradients are more nodes of the same graph.
+import { GraphError, ShapeError } from './errors.ts';
+import type { Tensor } from './ir/graph.ts';
+import { typeName } from './ir/op.ts';
+import { add } from './ops/elementwise.ts';
+import { broadcastTo } from './ops/shape.ts';
+
+/**
+ * Gradients of a scalar with respect to tensors of its graph.
+ *
+ * @param loss scalar, f32 or f64
+ * @param wrt tensors of the same graph (inputs, parameters or intermediate values)
+ * @param options.seed gradient of the loss itself; default 1. Gradient accumulation and loss scaling put their factor here.
+ * @returns one tensor per entry of `wrt`, of its shape and dtype; zeros where the loss does not depend on it
+ * @throws ShapeError if the loss is not a scalar; GraphError if an op on the way has no gradient
+ *
+ * Counterpart: `torch.autograd.grad`.
+ */
+export function grad(loss: Tensor, wrt: readonly Tensor[], options: { seed?: number } = {}): Tensor[] {
+  if (loss.shape.length !== 0 || (loss.dtype !== 'f32' && loss.dtype !== 'f64')) {
+    throw new ShapeError(`grad: expected a scalar loss of f32 or f64, got ${typeName(loss.type)}`);
+  }
+  const graph = loss.graph;
+  const wanted = new Set(wrt.map((t) => t.toTensor()));
+  // Nodes between `wrt` and the loss: only those need a gradient. Ids are in topological order.
+  const onPath = new Set<number>();
+  for (const node of graph.nodes.slice(0, loss.node.id + 1)) {
+    if (node.outs.some((t) => wanted.has(t)) || node.ins.some((t) => onPath.has(t.node.id))) onPath.add(node.id);
+  }
+  const gradients = new Map<Tensor, Tensor>([[loss, graph.scalar(options.seed ?? 1, loss.dtype)]]);
+  for (let id = loss.node.id; id >= 0; id--) {
+    const node = graph.nodes[id]!;
+    if (!onPath.has(id) || !node.ins.some((t) => onPath.has(t.node.id))) continue;
+    const dys = node.outs.map((t) => gradients.get(t) ?? null);
+    if (dys.every((dy) => dy === null)) continue;
+    if (!node.op.vjp) throw new GraphError(`grad: ${node.op.name} has no gradient`, { op: node.op.name });
+    for (const [i, dx] of node.op.vjp(node, dys).entries()) {
+      const input = node.ins[i]!;
+      if (dx === null || !onPath.has(input.node.id)) continue;
+      if (typeName(dx.type) !== typeName(input.type)) {
+        throw new GraphError(
+          `grad: ${node.op.name} gave ${typeName(dx.type)} as the gradient of input ${i}, which is ${typeName(input.type)}`,
+        );
+      }
+      const sum = gradients.get(input);
+      gradients.set(input, sum ? add(sum, dx) : dx);
+    }
+  }
+  return wrt.map((x) => {
+    const t = x.toTensor();
+    return gradients.get(t) ?? broadcastTo(graph.scalar(0, t.dtype === 'f64' ? 'f64' : 'f32'), t.shape);
+  });
+}

@@ -1,0 +1,26 @@
+// compile.ts: graph to program, pass by pass.
+import type { Graph } from '../ir/graph.ts';
+import type { LowerContext } from '../ir/op.ts';
+import { fuse } from './fuse.ts';
+import { defaultLayout, type Layout } from './layout.ts';
+import { lower } from './lower.ts';
+import { plan } from './plan.ts';
+import type { Program } from './program.ts';
+import { cse, prune } from './prune.ts';
+import { schedule } from './schedule.ts';
+
+export interface CompileOptions extends LowerContext {
+  /** Where states and data sets lie; default: a layout of this graph alone. */
+  readonly layout?: Layout;
+  /** Default true. Without, every node becomes its own instruction: to measure and to test what fusing does. */
+  readonly fuse?: boolean;
+}
+
+/** Compile a graph. Pure: the same graph gives the same program. */
+export function compile(graph: Graph, options: CompileOptions): Program {
+  const layout = options.layout ?? defaultLayout(graph);
+  const simple = cse(prune(graph));
+  const fused = options.fuse === false ? simple : prune(fuse(simple));
+  const order = schedule(fused);
+  return lower(fused, order, plan(fused, order, layout), layout, options);
+}

@@ -1,0 +1,148 @@
+// fuse.ts: bias and activation into the matrix product, chains of elementwise ops into one pass. The only file of the compiler that names concrete ops.
+import { CONSTANT, type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
+import { type DType, sameShape } from '../ir/op.ts';
+import { CAST } from '../ops/elementwise.ts';
+import { MAP, MAP_LIMITS, type MapArg, type MapStep } from '../ops/map.ts';
+import { type Activation, MATMUL } from '../ops/matmul.ts';
+import type { MapName } from '../ops/scalar.ts';
+import { reshape } from '../ops/shape.ts';
+import { consumers, rewrite, useCounts } from './rewrite.ts';
+
+export function fuse(graph: Graph): Graph {
+  return fuseMaps(fuseEpilogues(graph));
+}
+
+// ---- matmul + bias + activation ----------------------------------------------------------------------------------
+
+const ACTIVATIONS: ReadonlySet<string> = new Set<Activation>(['relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu']);
+
+interface Epilogue {
+  readonly product: Node;
+  readonly bias: Tensor | null;
+  readonly act: Activation | null;
+}
+
+/** Follow a product through reshapes, one bias and one activation, as long as nobody else reads what lies between. */
+function epilogueOf(
+  product: Node,
+  uses: ReadonlyMap<Tensor, number>,
+  next: ReadonlyMap<Tensor, Node[]>,
+): [Node, Epilogue] | null {
+  let bias: Tensor | null = null;
+  let act: Activation | null = null;
+  let last = product;
+  let end = product;
+  for (;;) {
+    const node = uses.get(last.out) === 1 ? next.get(last.out)?.[0] : undefined;
+    if (!node || node.section !== product.section) break;
+    if (node.op.alias && node.out.shape.at(-1) === product.out.shape.at(-1)) {
+      last = node;
+      continue;
+    }
+    if (node.op.map === 'add' && !bias && !act) {
+      const other = node.ins[0] === last.out ? node.ins[1]! : node.ins[0]!;
+      if (other.shape.length !== 1 || other.shape[0] !== last.out.shape.at(-1) || !sameShape(node.out.shape, last.out.shape))
+        break;
+      bias = other;
+    } else if (node.op.map && ACTIVATIONS.has(node.op.map) && !act) {
+      act = node.op.map as Activation;
+    } else break;
+    last = node;
+    end = node;
+  }
+  return bias || act ? [end, { product, bias, act }] : null;
+}
+
+function fuseEpilogues(graph: Graph): Graph {
+  const uses = useCounts(graph);
+  const next = consumers(graph);
+  const ends = new Map<Node, Epilogue>();
+  for (const node of graph.nodes) {
+    if (!isOp(node, MATMUL) || node.ins.length !== 2 || node.out.dtype !== 'f32') continue;
+    const found = epilogueOf(node, uses, next);
+    if (found) ends.set(...found);
+  }
+  return rewrite(graph, (node, _ins, target, moved) => {
+    const epilogue = ends.get(node);
+    if (!epilogue) return null;
+    const { product, bias, act } = epilogue;
+    const operands = [...product.ins, ...(bias ? [bias] : [])].map(moved);
+    const attrs = { ...(product as Node<object>).attrs, ...(act ? { act } : {}) };
+    const fused = target.add(MATMUL, operands, attrs).out;
+    return [sameShape(fused.shape, node.out.shape) ? fused : reshape(fused, node.out.shape)];
+  });
+}
+
+// ---- chains of elementwise ops -----------------------------------------------------------------------------------
+
+/** Computed by the `map` kernel, so it can be a step of a chain; a cast is a conversion where a chain reads or writes. */
+const isMap = (node: Node): boolean => node.op.map !== undefined || isOp(node, CAST);
+
+/** Elementwise nodes that end in `root` and are read by nobody outside, all of the shape and dtype of computation of the root. */
+function groupOf(root: Node, next: ReadonlyMap<Tensor, Node[]>, uses: ReadonlyMap<Tensor, number>): Set<Node> {
+  const nodes = new Set([root]);
+  const compute = computeDtype(root);
+  if (!compute) return nodes;
+  const inputs = (): Set<Tensor> => new Set([...nodes].flatMap((n) => n.ins.filter((t) => !nodes.has(t.node))));
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const t of inputs()) {
+      const readers = next.get(t) ?? [];
+      const operands = readers.reduce((n, r) => n + r.ins.filter((x) => x === t).length, 0);
+      const onlyInside = readers.every((r) => nodes.has(r)) && uses.get(t) === operands;
+      const fits = t.node.op.map !== undefined && t.dtype === compute && sameShape(t.shape, root.out.shape);
+      if (!onlyInside || !fits || t.node.section !== root.section || nodes.size >= MAP_LIMITS.steps) continue;
+      nodes.add(t.node);
+      if (inputs().size > MAP_LIMITS.inputs) nodes.delete(t.node);
+      else grown = true;
+    }
+  }
+  return nodes;
+}
+
+/** What a chain that ends in `root` computes in; null for a cast of integers, which stays alone. */
+function computeDtype(root: Node): 'f32' | 'f64' | null {
+  const { dtype } = isOp(root, CAST) ? root.ins[0]! : root.out;
+  return dtype === 'f32' || dtype === 'f64' ? dtype : null;
+}
+
+function fuseMaps(graph: Graph): Graph {
+  const uses = useCounts(graph);
+  const next = consumers(graph);
+  const groups = new Map<Node, Set<Node>>();
+  const inner = new Set<Node>();
+  for (const node of [...graph.nodes].reverse()) {
+    if (!isMap(node) || inner.has(node)) continue;
+    const nodes = groupOf(node, next, uses);
+    for (const n of nodes) if (n !== node) inner.add(n);
+    groups.set(node, nodes);
+  }
+  return rewrite(graph, (node, _ins, target, moved) => {
+    if (inner.has(node)) return [];
+    const nodes = groups.get(node);
+    return nodes && computeDtype(node) ? emitMap(node, nodes, target, moved) : null;
+  });
+}
+
+function emitMap(root: Node, nodes: ReadonlySet<Node>, target: Graph, moved: (t: Tensor) => Tensor): readonly Tensor[] {
+  const dtype = computeDtype(root)!;
+  const ins: Tensor[] = [];
+  const steps: MapStep[] = [];
+  const stepOf = new Map<Node, number>();
+  const argOf = (t: Tensor): MapArg => {
+    if (stepOf.has(t.node)) return { step: stepOf.get(t.node)! };
+    if (isOp(t.node, CONSTANT) && t.shape.length === 0 && t.dtype === dtype) return t.node.attrs.data[0]!;
+    const operand = moved(isOp(t.node, CAST) && t.dtype === dtype ? t.node.ins[0]! : t);
+    const known = ins.indexOf(operand);
+    return { in: known >= 0 ? known : ins.push(operand) - 1 };
+  };
+  for (const node of [...nodes].sort((a, b) => a.id - b.id)) {
+    if (node === root && isOp(root, CAST)) {
+      const source = argOf(root.ins[0]!);
+      if (typeof source === 'object' && 'in' in source) return target.add(CAST, [ins[0]!], root.attrs).outs;
+      continue;
+    }
+    stepOf.set(node, steps.push({ map: node.op.map as MapName, args: node.ins.map(argOf) }) - 1);
+  }
+  return target.add(MAP, ins, { steps, dtype, outDtype: root.out.dtype as DType }).outs;
+}

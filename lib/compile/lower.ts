@@ -1,0 +1,75 @@
+// lower.ts: nodes with places become instructions.
+import type { Graph, Node, Tensor } from '../ir/graph.ts';
+import { bytesOf, DTYPE_BYTES, type LowerContext, typeName } from '../ir/op.ts';
+import type { Layout } from './layout.ts';
+import type { Plan } from './plan.ts';
+import type { Instr, Place, Program } from './program.ts';
+import type { Schedule } from './schedule.ts';
+
+// Below this an instruction is cheaper on one thread than the barrier that sharing it needs (about 0.5 us).
+const SERIAL_FLOPS = 16_384;
+const SERIAL_BYTES = 16_384;
+
+export function lower(graph: Graph, order: Schedule, plan: Plan, layout: Layout, target: LowerContext): Program {
+  const place = (t: Tensor): Place => plan.places.get(t)!;
+  const micro: Instr[] = [];
+  const apply: Instr[] = [];
+  let flops = 0;
+  let bytes = 0;
+  for (const [at, node] of order.nodes.entries()) {
+    if (at === order.guardStart && graph.skip) apply.push(skipInstr(place(graph.skip)));
+    if (node.op.alias) continue;
+    const cost = node.op.cost(node);
+    flops += cost.flops;
+    bytes += cost.bytes;
+    const instr: Instr = {
+      ...kernelOf(node, target),
+      outs: node.outs.map(place),
+      ins: node.ins.map(place),
+      guarded: at >= order.guardStart && graph.skip !== null,
+      serial: cost.flops <= SERIAL_FLOPS && cost.bytes <= SERIAL_BYTES,
+      note: `${node.op.name} -> ${node.outs.map((t) => typeName(t.type)).join(', ')}`,
+    };
+    (at < order.microEnd ? micro : apply).push(instr);
+  }
+  if (graph.skip && order.guardStart === order.nodes.length) apply.push(skipInstr(place(graph.skip)));
+  for (const { from, to, guarded } of plan.copies) apply.push(copyInstr(from, place(from), to, guarded && graph.skip !== null));
+  const instrs = [...micro, ...apply];
+  return {
+    instrs,
+    microEnd: micro.length,
+    arenaBytes: plan.arenaBytes,
+    constants: plan.constants,
+    feed: plan.feed,
+    step: plan.step,
+    report: plan.report,
+    blocks: layout.blocks.map((b, i) => ({ ...b, writes: instrs.some((instr) => instr.outs.some((p) => p.space === 5 + i)) })),
+    flops,
+    bytes,
+  };
+}
+
+function kernelOf(node: Node, target: LowerContext): Pick<Instr, 'kernel' | 'ints' | 'floats'> {
+  const { ints = [], floats = [] } = node.op.lower?.(node, target) ?? {};
+  return { kernel: node.op.kernel ?? node.op.name, ints, floats };
+}
+
+function skipInstr(flag: Place): Instr {
+  return { kernel: 'skip_if', outs: [], ins: [flag], ints: [], floats: [], guarded: false, serial: true, note: 'skip_if' };
+}
+
+/** Elements from one place to another: the strided copy kernel (ops/shape.ts) with no offset, one dimension, stride 1. */
+function copyInstr(t: Tensor, from: Place, to: Place, guarded: boolean): Instr {
+  const bytes = bytesOf(t.type);
+  const elements = bytes / DTYPE_BYTES[t.dtype];
+  return {
+    kernel: 'copy',
+    outs: [to],
+    ins: [from],
+    ints: [DTYPE_BYTES[t.dtype], 0, elements, 1],
+    floats: [],
+    guarded,
+    serial: bytes <= SERIAL_BYTES,
+    note: `copy ${typeName(t.type)}`,
+  };
+}

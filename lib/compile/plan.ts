@@ -1,0 +1,252 @@
+// plan.ts: give every value a place. Lifetimes into one arena, in place where legal, states and report columns directly.
+import { GraphError } from '../errors.ts';
+import {
+  type Assign,
+  CONSTANT,
+  type Graph,
+  INPUT,
+  type InputAttrs,
+  isLeaf,
+  isOp,
+  type Node,
+  STATE,
+  type Tensor,
+} from '../ir/graph.ts';
+import { bytesOf, DTYPE_BYTES } from '../ir/op.ts';
+import { alignUp, type Layout } from './layout.ts';
+import { type Column, type Place, SPACE } from './program.ts';
+import type { Schedule } from './schedule.ts';
+
+export interface Rows {
+  readonly bytes: number;
+  readonly columns: readonly Column[];
+}
+
+export interface Plan {
+  readonly places: ReadonlyMap<Tensor, Place>;
+  readonly arenaBytes: number;
+  /** Largest sum of bytes alive at one instruction: no arena can be smaller. */
+  readonly lowerBound: number;
+  readonly constants: Uint8Array;
+  readonly feed: Rows;
+  readonly step: Rows;
+  readonly report: Rows;
+  /** Values that must be copied after the last instruction, because they could not be placed directly. */
+  readonly copies: readonly { readonly from: Tensor; readonly to: Place; readonly guarded: boolean }[];
+}
+
+/** Values that share memory: a value, its reshapes, and what is computed in place of it. */
+interface Storage {
+  readonly bytes: number;
+  first: number;
+  last: number;
+  place: Place | null;
+}
+
+export function plan(graph: Graph, order: Schedule, layout: Layout): Plan {
+  const storages = new Map<Tensor, Storage>();
+  const places = new Map<Tensor, Place>();
+  const constants = new Constants();
+  const feed = rowsOf(graph, 'feed');
+  const step = rowsOf(graph, 'step');
+  const report = columns([...graph.outputs].map(([name, t]) => ({ name, type: t.type })));
+
+  const fixed = (t: Tensor, place: Place): void => {
+    storages.set(t, { bytes: place.bytes, first: -1, last: Number.POSITIVE_INFINITY, place });
+  };
+  for (const node of graph.nodes) {
+    if (isLeaf(node)) fixed(node.out, leafPlace(node, layout, constants, feed, step));
+  }
+
+  const lastUse = lastUses(graph, order);
+  const reserved = reservations(graph, order, layout, report);
+  for (const [at, node] of order.nodes.entries()) {
+    if (node.op.alias) {
+      const from = storages.get(node.ins[0]!)!;
+      storages.set(node.out, from);
+      from.last = Math.max(from.last, lastUse.get(node.out) ?? at);
+      continue;
+    }
+    for (const [o, out] of node.outs.entries()) {
+      const place = reserved.get(out);
+      if (place) {
+        fixed(out, place);
+        continue;
+      }
+      const shared = inPlace(node, o, at, storages);
+      if (shared) {
+        storages.set(out, shared);
+        shared.last = Math.max(shared.last, lastUse.get(out) ?? at);
+      } else {
+        storages.set(out, { bytes: bytesOf(out.type), first: at, last: lastUse.get(out) ?? at, place: null });
+      }
+    }
+  }
+
+  const arena = pack([...new Set(storages.values())].filter((s) => s.place === null));
+  for (const [t, s] of storages) places.set(t, { ...s.place!, bytes: bytesOf(t.type) });
+
+  const copies: Plan['copies'][number][] = [];
+  for (const [name, t] of graph.outputs) {
+    const to = columnPlace(report, name, SPACE.report);
+    if (!samePlace(places.get(t)!, to)) copies.push({ from: t, to, guarded: false });
+  }
+  for (const a of graph.assigns) {
+    const from = places.get(a.value)!;
+    const to = statePlace(a, layout);
+    if (samePlace(from, to)) continue;
+    // The copies run one after the other, so none may read what another writes.
+    if (graph.assigns.some((b) => b !== a && samePlace(statePlace(b, layout), from))) {
+      throw new GraphError(`assign ${a.state.name}: its next value is the memory of another assigned state`);
+    }
+    copies.push({ from: a.value, to, guarded: !a.always });
+  }
+  return { places, ...arena, constants: constants.bytes(), feed, step, report, copies };
+}
+
+/** Index of the last instruction that reads each value; values read at the end (copies) live for ever. */
+function lastUses(graph: Graph, order: Schedule): Map<Tensor, number> {
+  const last = new Map<Tensor, number>();
+  for (const [at, node] of order.nodes.entries()) for (const t of node.ins) last.set(t, at);
+  const end = order.nodes.length;
+  for (const t of graph.outputs.values()) last.set(t, end);
+  for (const a of graph.assigns) last.set(a.value, end);
+  return last;
+}
+
+/**
+ * Values that are written straight to where they are wanted: the next value of a state, when its op may work in place of the state
+ * and nobody reads the old value later; a report column, when the value is computed by an instruction.
+ */
+function reservations(graph: Graph, order: Schedule, layout: Layout, report: Rows): Map<Tensor, Place> {
+  const reserved = new Map<Tensor, Place>();
+  const position = new Map(order.nodes.map((node, i) => [node, i]));
+  const lastRead = new Map<Tensor, number>();
+  for (const [at, node] of order.nodes.entries()) for (const t of node.ins) lastRead.set(t, at);
+  for (const a of graph.assigns) {
+    const node = a.value.node;
+    const at = position.get(node);
+    const old = graph.state(a.state);
+    const pair = node.op.inplace?.(node).some(([o, i]) => o === a.value.index && node.ins[i] === old);
+    if (at === undefined || !pair || (lastRead.get(old) ?? -1) > at) continue;
+    if (a.always || at >= order.guardStart) reserved.set(a.value, statePlace(a, layout));
+  }
+  for (const [name, t] of graph.outputs) {
+    if (!reserved.has(t) && !isLeaf(t.node) && !t.node.op.alias) reserved.set(t, columnPlace(report, name, SPACE.report));
+  }
+  return reserved;
+}
+
+/** The storage of an input that output `o` may overwrite: read here for the last time, of the same size, and safe for all other inputs. */
+function inPlace(node: Node, o: number, at: number, storages: ReadonlyMap<Tensor, Storage>): Storage | null {
+  const pairs = (node.op.inplace?.(node) ?? []).filter(([out]) => out === o);
+  for (const [, i] of pairs) {
+    const storage = storages.get(node.ins[i]!)!;
+    if (storage.place !== null || storage.last !== at || storage.bytes !== bytesOf(node.outs[o]!.type)) continue;
+    const others = node.ins.every((t, j) => storages.get(t) !== storage || pairs.some(([, p]) => p === j));
+    const taken = node.outs.some((t, j) => j < o && storages.get(t) === storage);
+    if (others && !taken) return storage;
+  }
+  return null;
+}
+
+/** Offsets for lifetimes, largest first, each at the lowest gap that fits (greedy by size, Pisarchyk and Lee 2020). */
+function pack(storages: Storage[]): { arenaBytes: number; lowerBound: number } {
+  const placed: { first: number; last: number; offset: number; end: number }[] = [];
+  let arenaBytes = 0;
+  const bySize = [...storages].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
+  for (const s of bySize) {
+    const bytes = alignUp(s.bytes);
+    const rivals = placed.filter((p) => p.first <= s.last && s.first <= p.last).sort((a, b) => a.offset - b.offset);
+    let offset = 0;
+    for (const p of rivals) {
+      if (offset + bytes <= p.offset) break;
+      offset = Math.max(offset, p.end);
+    }
+    s.place = { space: SPACE.arena, offset, bytes: s.bytes };
+    if (bytes > 0) placed.push({ first: s.first, last: s.last, offset, end: offset + bytes });
+    arenaBytes = Math.max(arenaBytes, offset + bytes);
+  }
+  const change: number[] = [];
+  for (const s of storages) {
+    change[s.first] = (change[s.first] ?? 0) + alignUp(s.bytes);
+    change[s.last + 1] = (change[s.last + 1] ?? 0) - alignUp(s.bytes);
+  }
+  let alive = 0;
+  let lowerBound = 0;
+  for (let at = 0; at < change.length; at++) {
+    alive += change[at] ?? 0;
+    lowerBound = Math.max(lowerBound, alive);
+  }
+  return { arenaBytes, lowerBound };
+}
+
+function leafPlace(node: Node, layout: Layout, constants: Constants, feed: Rows, step: Rows): Place {
+  const bytes = bytesOf(node.out.type);
+  if (isOp(node, CONSTANT)) return { space: SPACE.constants, offset: constants.add(node.attrs.data), bytes };
+  if (isOp(node, STATE)) {
+    const at = layout.states.get(node.attrs.state);
+    if (!at) throw new GraphError(`plan: state ${node.attrs.state.name} has no place in the layout`);
+    return { space: SPACE.blocks + at.block, offset: at.offset, bytes };
+  }
+  const { name, role } = node.attrs as InputAttrs;
+  if (role === 'feed') return columnPlace(feed, name, SPACE.feed);
+  if (role === 'step') return columnPlace(step, name, SPACE.step);
+  const block = layout.data.get(name);
+  if (block === undefined) throw new GraphError(`plan: data ${name} has no block in the layout`);
+  return { space: SPACE.blocks + block, offset: 0, bytes };
+}
+
+function statePlace(a: Assign, layout: Layout): Place {
+  const at = layout.states.get(a.state);
+  if (!at) throw new GraphError(`plan: state ${a.state.name} has no place in the layout`);
+  return { space: SPACE.blocks + at.block, offset: at.offset, bytes: bytesOf(a.state.type) };
+}
+
+function rowsOf(graph: Graph, role: InputAttrs['role']): Rows {
+  const found = [...graph.inputs].filter(([, t]) => isOp(t.node, INPUT) && t.node.attrs.role === role);
+  return columns(found.map(([name, t]) => ({ name, type: t.type })));
+}
+
+/** Columns one after the other, each aligned to its element, rows to 8 bytes: an index row stays small. */
+function columns(wanted: readonly Pick<Column, 'name' | 'type'>[]): Rows {
+  let bytes = 0;
+  const placed = wanted.map(({ name, type }) => {
+    const offset = alignUp(bytes, Math.max(DTYPE_BYTES[type.dtype], 4));
+    bytes = offset + bytesOf(type);
+    return { name, offset, type };
+  });
+  return { bytes: alignUp(bytes, 8), columns: placed };
+}
+
+function columnPlace(rows: Rows, name: string, space: number): Place {
+  const column = rows.columns.find((c) => c.name === name)!;
+  return { space, offset: column.offset, bytes: bytesOf(column.type) };
+}
+
+function samePlace(a: Place, b: Place): boolean {
+  return a.space === b.space && a.offset === b.offset;
+}
+
+/** The program's read-only bytes, equal constants stored once. */
+class Constants {
+  #parts: { offset: number; bytes: Uint8Array }[] = [];
+  #known = new Map<string, number>();
+  #end = 0;
+  add(data: NodeJS.TypedArray): number {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const key = bytes.length <= 64 ? Buffer.from(bytes).toString('hex') : null;
+    const known = key === null ? undefined : this.#known.get(key);
+    if (known !== undefined) return known;
+    const offset = this.#end;
+    this.#parts.push({ offset, bytes });
+    this.#end = alignUp(offset + bytes.length, bytes.length >= 64 ? 64 : 8);
+    if (key !== null) this.#known.set(key, offset);
+    return offset;
+  }
+  bytes(): Uint8Array {
+    const all = new Uint8Array(this.#end);
+    for (const { offset, bytes } of this.#parts) all.set(bytes, offset);
+    return all;
+  }
+}
