@@ -25,6 +25,9 @@ namespace {
 #include "control.h"
 #include "gemm_micro.h"
 #include "gemm.h"
+#include "stage.h"
+#include "statistics.h"
+#include "update.h"
 
 #define KERNEL(name, outs, ins, ints, floats) {#name, outs, ins, ints, floats, name, name##_need},
 const KernelInfo kKernels[] = {

@@ -2,20 +2,27 @@
 import type { OpDef } from '../ir/op.ts';
 import { ACTIVATIONS } from './activation.ts';
 import { CONCAT, PAD } from './concat.ts';
+import { FAIL_IF } from './control.ts';
 import { ELEMENTWISE } from './elementwise.ts';
 import { MAP } from './map.ts';
 import { MATMUL } from './matmul.ts';
 import { DROPOUT } from './random.ts';
 import { SUM } from './reduce.ts';
 import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
+import { STATISTIC } from './statistics.ts';
+import { UPDATE_ADAM, UPDATE_SGD } from './update.ts';
 
 export * from './activation.ts';
 export * from './concat.ts';
+export * from './control.ts';
 export * from './elementwise.ts';
 export * from './matmul.ts';
 export * from './random.ts';
 export * from './reduce.ts';
 export * from './shape.ts';
+export * from './stage.ts';
+export * from './statistics.ts';
+export * from './update.ts';
 
 /** Every op's record. Tests enumerate it. */
 // biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
@@ -32,4 +39,8 @@ export const OPS: readonly OpDef<any>[] = [
   SUM,
   DROPOUT,
   MATMUL,
+  STATISTIC,
+  UPDATE_SGD,
+  UPDATE_ADAM,
+  FAIL_IF,
 ];

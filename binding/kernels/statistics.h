@@ -1,0 +1,166 @@
+// statistics.h: one f64 number per tensor of a group (sum of squares, of abs, of powers, max abs), and all tensors' total,
+// in one instruction. Gradients are read through the stages decided so far, in blocks that depend on the shapes alone.
+
+constexpr int kBlock = 4 * kChunk;   // elements summed into one partial
+enum StatisticKind { kSumSquares = 0, kSumAbs = 1, kMaxAbs = 2, kSumPow = 3 };
+
+// i: kind, tensors, max (0 none, 1 one for all, 2 one per tensor), stages, then the kinds of the stages, then per tensor whether it
+// is given as ready partial sums, then sizes, then the first block of each tensor and the number of blocks. f: p.
+// in: tensors (f32, or f64 partials), max, operands of the stages. out: per tensor, total, first bad tensor (-1: none), number
+// of bad tensors.
+struct StatisticArgs {
+  int64_t kind, n, max, stages;
+  const int64_t *kinds, *ready, *size, *start;
+};
+static StatisticArgs statistic_args(const int64_t* i) {
+  StatisticArgs r = {i[0], i[1], i[2], i[3], i + 4, nullptr, nullptr, nullptr};
+  r.ready = r.kinds + r.stages;
+  r.size = r.ready + r.n;
+  r.start = r.size + r.n;
+  return r;
+}
+
+struct StatisticPartial {
+  double value;
+  int64_t bad;   // an element was not finite before zeroNonFinite
+};
+
+// The kinds, made from the largest element and p: two accumulators that take groups in turn, so that additions need not wait.
+struct SumSquares {
+  D acc[2] = {dset1(0), dset1(0)};
+  SumSquares(double, double) {}
+  __attribute__((always_inline)) void take(int k, F x) {
+    const D w = widen(x);
+    acc[k] = fma(w, w, acc[k]);
+  }
+  double value() const { return hsum(add(acc[0], acc[1])); }
+};
+struct SumAbs {
+  D acc[2] = {dset1(0), dset1(0)};
+  SumAbs(double, double) {}
+  __attribute__((always_inline)) void take(int k, F x) { acc[k] = add(acc[k], widen(abs(x))); }
+  double value() const { return hsum(add(acc[0], acc[1])); }
+};
+struct MaxAbs {
+  F acc[2] = {set1(0), set1(0)};
+  int nan = 0;
+  MaxAbs(double, double) {}
+  __attribute__((always_inline)) void take(int k, F x) {
+    acc[k] = max(abs(x), acc[k]);
+    nan |= mbits(mnot(eq(x, x)));
+  }
+  double value() const {
+    if (nan) return __builtin_nan("");
+    float t[L];
+    store(t, max(acc[0], acc[1]));
+    for (int i = 1; i < L; i++) t[0] = t[i] > t[0] ? t[i] : t[0];
+    return t[0];
+  }
+};
+struct SumPow {   // of |x| / max: nothing overflows, and nothing that matters is lost
+  double largest, p;
+  D acc = dset1(0);
+  SumPow(double largest, double p) : largest(largest), p(p) {}
+  __attribute__((always_inline)) void take(int, F x) {
+    double r[L];
+    dstore(r, div(widen(abs(x)), dset1(largest)));
+    for (int i = 0; i < L; i++) r[i] = pow_d(r[i], p);
+    acc = add(acc, dload(r));
+  }
+  double value() const { return largest == 0 ? 0 : hsum(acc); }
+};
+
+template <class Kind>
+static StatisticPartial statistic_block(double largest, double p, const Stages& stages, int64_t tensor, const float* g, int64_t n,
+                                        float* buffer) {
+  Kind kind(largest, p);
+  bool bad = false;
+  for (int64_t from = 0; from < n; from += kChunk) {
+    const int m = (int)(n - from < kChunk ? n - from : kChunk);
+    const Staged s = apply_stages(stages, tensor, g + from, m, buffer);
+    const F factor = set1(s.factor);
+    bad |= s.bad;
+    int i = 0;
+    for (; i + 2 * L <= m; i += 2 * L) {
+      kind.take(0, mul(load(s.x + i), factor));
+      kind.take(1, mul(load(s.x + i + L), factor));
+    }
+    if (i < m) kind.take(0, mul(load_n(s.x + i, m - i), factor));
+    if (i + L < m) kind.take(1, mul(load_n(s.x + i + L, m - i - L), factor));
+  }
+  return {kind.value(), bad};
+}
+
+static void statistic(const Args& a, const Team& team) {
+  const StatisticArgs s = statistic_args(a.i);
+  const Stages stages = {s.kinds, s.stages, 0, a.in + s.n + (s.max != 0)};
+  const double* largest = s.max ? (const double*)a.in[s.n] : nullptr;
+  const double p = a.n_f ? a.f[0] : 0;
+  StatisticPartial* partial = (StatisticPartial*)a.scratch;
+  const Range r = split(s.start[s.n], team);
+  int64_t t = segment_of(s.start, s.n, r.begin);
+  for (int64_t b = r.begin; b < r.end; b++) {
+    while (b >= s.start[t + 1]) t++;
+    const int64_t from = (b - s.start[t]) * kBlock, left = s.size[t] - from, n = left < kBlock ? left : kBlock;
+    const float* g = (const float*)a.in[t] + from;
+    float* buffer = (float*)a.local;
+    const double m = s.max ? largest[s.max == 2 ? t : 0] : 0;
+    switch (s.kind) {
+      case kSumSquares:
+        partial[b] = statistic_block<SumSquares>(m, p, stages, t, g, n, buffer);
+        break;
+      case kSumAbs:
+        partial[b] = statistic_block<SumAbs>(m, p, stages, t, g, n, buffer);
+        break;
+      case kMaxAbs:
+        partial[b] = statistic_block<MaxAbs>(m, p, stages, t, g, n, buffer);
+        break;
+      default:
+        partial[b] = statistic_block<SumPow>(m, p, stages, t, g, n, buffer);
+        break;
+    }
+  }
+  team.barrier();
+  if (team.rank != 0) return;
+  const bool takes_max = s.kind == kMaxAbs;
+  const auto join = [=](double x, double y) { return !takes_max ? x + y : x >= y || x != x ? x : y; };   // a NaN stays
+  double *each = (double*)a.out[0], *total = (double*)a.out[1], *first_bad = (double*)a.out[2], *count = (double*)a.out[3];
+  *total = 0;
+  *first_bad = -1;
+  *count = 0;
+  for (int64_t i = 0; i < s.n; i++) {
+    double value = 0;
+    bool wrong = false;
+    if (s.ready[i]) {
+      for (int64_t k = 0; k < s.size[i]; k++) value = join(value, ((const double*)a.in[i])[k]);
+    } else {
+      for (int64_t b = s.start[i]; b < s.start[i + 1]; b++) value = join(value, partial[b].value), wrong |= partial[b].bad != 0;
+    }
+    wrong |= !(__builtin_fabs(value) <= __DBL_MAX__);
+    each[i] = value;
+    *total = join(*total, value);
+    if (wrong && (*count)++ == 0) *first_bad = (double)i;
+  }
+}
+static void statistic_need(Need& n) {
+  if (n.n_i < 5) return n.fail("expected kind, tensors, max and stages");
+  const int64_t kind = n.i[0], count = n.i[1], max = n.i[2], steps = n.i[3];
+  if (kind < kSumSquares || kind > kSumPow) return n.fail("no such statistic");
+  if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
+  if (max < 0 || max > 2 || (kind == kSumPow) != (max != 0)) return n.fail("a maximum belongs to a sum of powers");
+  if (kind == kSumPow && (n.n_f != 1 || !(n.f[0] > 0))) return n.fail("expected p > 0");
+  if (steps < 0 || steps > n.n_i || n.n_i != 5 + steps + 3 * count) return n.fail("wrong number of integers");
+  const StatisticArgs s = statistic_args(n.i);
+  if (!segments_ok(s.size, s.ready, s.start, count, kBlock)) return n.fail("sizes and blocks do not agree");
+  for (int64_t t = 0; t < count; t++) n.in[t] = size_mul(s.size[t], s.ready[t] ? 8 : 4);
+  if (max) {
+    if (count >= n.n_in) return n.fail("the maximum is missing");
+    n.in[count] = max == 2 ? size_mul(count, 8) : 8;
+  }
+  const int operands = stages_need(n, s.kinds, steps, count, (int)count + (max != 0));
+  if (operands < 0 || n.n_in != count + (max != 0) + operands) return n.fail("wrong stages or number of inputs");
+  n.out[0] = size_mul(count, 8);
+  n.out[1] = n.out[2] = n.out[3] = 8;
+  n.scratch = size_mul(s.start[count], sizeof(StatisticPartial));
+  n.local = kChunk * 4;
+}

@@ -1,0 +1,209 @@
+// update.h: optimizer updates. One loop reads each gradient once through the stages of the clip policy and feeds it to a small struct
+// per optimizer. Arithmetic is f32 in the order of PyTorch's single-tensor CPU code, fused where that calls a fused multiply-add.
+
+// A rule: `kHyper` numbers of the hyper row, `kSlots` tensors per parameter, and what happens to 16 elements.
+
+// hyper: lr, weight decay, momentum, 1 - dampening, first (not 0 in the first step: the buffer becomes the gradient)
+template <bool kMomentum, bool kNesterov>
+struct Sgd {
+  static constexpr int kHyper = 5, kSlots = kMomentum ? 1 : 0;
+  F minus_lr, decay, momentum, damp;
+  bool decays, first;
+  explicit Sgd(const double* h)
+      : minus_lr(set1(-(float)h[0])),
+        decay(set1((float)h[1])),
+        momentum(set1((float)h[2])),
+        damp(set1((float)h[3])),
+        decays((float)h[1] != 0),
+        first(h[4] != 0) {}
+  __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
+    if (decays) g = fma(p, decay, g);
+    if (kMomentum) {
+      slot[0] = first ? g : fma(g, damp, mul(slot[0], momentum));
+      g = kNesterov ? fma(slot[0], momentum, g) : slot[0];
+    }
+    p = fma(g, minus_lr, p);
+  }
+};
+
+// hyper: lr / (1 - beta1^t), 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay.
+// Adam adds decay * p to the gradient; AdamW (decoupled) multiplies p by decay = 1 - lr * weight decay, before its step.
+template <bool kDecoupled>
+struct Adam {
+  static constexpr int kHyper = 7, kSlots = 2;
+  F minus_size, lerp, beta2, rest2, inverse_root, eps, decay;
+  bool small, decays;
+  explicit Adam(const double* h)
+      : minus_size(set1(-(float)h[0])),
+        lerp(set1((float)(h[1] < 0.5 ? h[1] : h[1] - 1))),
+        beta2(set1((float)h[2])),
+        rest2(set1((float)h[3])),
+        inverse_root(set1((float)h[4])),
+        eps(set1((float)h[5])),
+        decay(set1((float)h[6])),
+        small(h[1] < 0.5),
+        decays((float)h[6] != (kDecoupled ? 1.0f : 0.0f)) {}
+  __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
+    if (decays) {
+      if (kDecoupled)
+        p = mul(p, decay);
+      else
+        g = fma(p, decay, g);
+    }
+    const F m = fma(sub(g, slot[0]), lerp, small ? slot[0] : g);   // lerp from the nearer end, as torch.lerp
+    const F v = fma(mul(rest2, g), g, mul(slot[1], beta2));
+    slot[0] = m;
+    slot[1] = v;
+    p = add(p, div(mul(minus_size, m), fma(sqrt(v), inverse_root, eps)));   // PyTorch divides by the root: twice the time here
+  }
+};
+
+// Sums of squares before and after the stages, and how many elements the stages changed.
+struct Measured {
+  double before, after, changed;
+};
+static Measured measure_chunk(const Staged& s, const float* raw, int n) {
+  const F factor = set1(s.factor);
+  D before = dset1(0), after = dset1(0);
+  int changed = 0;
+  for (int i = 0; i < n; i += L) {
+    const int left = n - i;
+    const F x = left >= L ? load(raw + i) : load_n(raw + i, left);
+    const F y = mul(left >= L ? load(s.x + i) : load_n(s.x + i, left), factor);
+    const D xx = widen(x), yy = widen(y);
+    before = fma(xx, xx, before);
+    after = fma(yy, yy, after);
+    changed += __builtin_popcount(mbits(mand(eq(y, y), mnot(eq(x, y)))));   // a NaN that stays one is no change
+  }
+  return {hsum(before), hsum(after), (double)changed};
+}
+
+// One chunk. Outputs may be the inputs themselves, so each group is read before it is written.
+template <class Rule>
+static inline void update_chunk(const Rule& rule, const Staged& s, int n, const float* p, float* p_out, const float* const* slot,
+                                float* const* slot_out) {
+  const F factor = set1(s.factor);
+  F v[Rule::kSlots + 1];
+  int i = 0;
+  for (; i + L <= n; i += L) {
+    const F g = mul(load(s.x + i), factor);
+    F x = load(p + i);
+    for (int k = 0; k < Rule::kSlots; k++) v[k] = load(slot[k] + i);
+    rule.step(x, g, v);
+    store(p_out + i, x);
+    for (int k = 0; k < Rule::kSlots; k++) store(slot_out[k] + i, v[k]);
+  }
+  if (i == n) return;
+  const int left = n - i;
+  const F g = mul(load_n(s.x + i, left), factor);
+  F x = load_n(p + i, left);
+  for (int k = 0; k < Rule::kSlots; k++) v[k] = load_n(slot[k] + i, left);
+  rule.step(x, g, v);
+  store_n(p_out + i, x, left);
+  for (int k = 0; k < Rule::kSlots; k++) store_n(slot_out[k] + i, v[k], left);
+}
+
+// i: variant, tensors, offset (see Stages), measure (0 or 1), stages, then the kinds of the stages, sizes, and the first chunk of each
+// tensor and the number of chunks. in: parameters, gradients, each slot of all tensors, hyper row (f64), operands of the stages.
+// out: parameters and slots (each may be its input), then if measured the sums of squares before and after and the number changed.
+struct UpdateArgs {
+  int64_t variant, n, offset, measure, stages;
+  const int64_t *kinds, *size, *start;
+};
+static UpdateArgs update_args(const int64_t* i) {
+  UpdateArgs r = {i[0], i[1], i[2], i[3], i[4], i + 5, nullptr, nullptr};
+  r.size = r.kinds + r.stages;
+  r.start = r.size + r.n;
+  return r;
+}
+
+template <class Rule>
+static void update_run(const Args& a, const Team& team) {
+  const UpdateArgs u = update_args(a.i);
+  const int64_t n = u.n;
+  const void* const* rest = a.in + n * (2 + Rule::kSlots);
+  const Rule rule((const double*)rest[0]);
+  const Stages stages = {u.kinds, u.stages, u.offset, rest + 1};
+  Measured* measured = (Measured*)a.scratch;
+  const Range r = split(u.start[n], team);
+  int64_t t = segment_of(u.start, n, r.begin);
+  for (int64_t c = r.begin; c < r.end; c++) {
+    while (c >= u.start[t + 1]) t++;
+    const int64_t from = (c - u.start[t]) * kChunk, left = u.size[t] - from;
+    const int m = (int)(left < kChunk ? left : kChunk);
+    const float* slot[Rule::kSlots + 1];
+    float* slot_out[Rule::kSlots + 1];
+    for (int k = 0; k < Rule::kSlots; k++) {
+      slot[k] = (const float*)a.in[(2 + k) * n + t] + from;
+      slot_out[k] = (float*)a.out[(1 + k) * n + t] + from;
+    }
+    const float *p = (const float*)a.in[t] + from, *raw = (const float*)a.in[n + t] + from;
+    float* p_out = (float*)a.out[t] + from;
+    const Staged s = apply_stages(stages, t, raw, m, (float*)a.local);
+    if (u.measure) measured[c] = measure_chunk(s, raw, m);
+    update_chunk(rule, s, m, p, p_out, slot, slot_out);
+  }
+  if (!u.measure) return;
+  team.barrier();
+  if (team.rank != 0) return;
+  Measured sum = {0, 0, 0};
+  for (int64_t c = 0; c < u.start[n]; c++) {
+    sum.before += measured[c].before;
+    sum.after += measured[c].after;
+    sum.changed += measured[c].changed;
+  }
+  void* const* out = a.out + n * (1 + Rule::kSlots);
+  *(double*)out[0] = sum.before;
+  *(double*)out[1] = sum.after;
+  *(double*)out[2] = sum.changed;
+}
+
+template <class Rule>
+static void update_check(Need& n) {
+  if (n.n_i < 6) return n.fail("expected variant, tensors, offset, measure and stages");
+  const int64_t count = n.i[1], offset = n.i[2], measure = n.i[3], steps = n.i[4];
+  if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
+  if (offset < 0 || offset > Need::kMax / 16) return n.fail("negative or huge offset");
+  if (measure < 0 || measure > 1) return n.fail("measure is neither 0 nor 1");
+  if (steps < 0 || steps > n.n_i || n.n_i != 6 + steps + 2 * count) return n.fail("wrong number of integers");
+  const UpdateArgs u = update_args(n.i);
+  if (!segments_ok(u.size, nullptr, u.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
+  const int64_t arrays = count * (2 + Rule::kSlots), outs = count * (1 + Rule::kSlots);
+  if (n.n_in < arrays + 1 || n.n_out != outs + 3 * measure) return n.fail("wrong number of inputs or outputs");
+  for (int64_t i = 0; i < arrays; i++) n.in[i] = size_mul(u.size[i % count], 4);
+  n.in[arrays] = Rule::kHyper * 8;
+  const int operands = stages_need(n, u.kinds, steps, offset + count, (int)arrays + 1);
+  if (operands < 0 || n.n_in != arrays + 1 + operands) return n.fail("wrong stages or number of inputs");
+  for (int64_t o = 0; o < outs; o++) {
+    n.out[o] = size_mul(u.size[o % count], 4);
+    n.alias[o * n.n_in + (o < count ? o : o + count)] = 1;   // parameters skip over the gradients
+  }
+  for (int64_t o = outs; o < n.n_out; o++) n.out[o] = 8;
+  n.scratch = measure ? size_mul(u.start[count], sizeof(Measured)) : 0;
+  n.local = kChunk * 4;
+}
+
+// variant: 0 plain, 1 momentum, 2 Nesterov momentum
+static void update_sgd(const Args& a, const Team& team) {
+  switch (a.i[0]) {
+    case 0:
+      return update_run<Sgd<false, false>>(a, team);
+    case 1:
+      return update_run<Sgd<true, false>>(a, team);
+    default:
+      return update_run<Sgd<true, true>>(a, team);
+  }
+}
+static void update_sgd_need(Need& n) {
+  if (n.n_i < 1 || n.i[0] < 0 || n.i[0] > 2) return n.fail("no such variant");
+  return n.i[0] == 0 ? update_check<Sgd<false, false>>(n) : update_check<Sgd<true, false>>(n);
+}
+
+// variant: 0 Adam, 1 AdamW
+static void update_adam(const Args& a, const Team& team) {
+  return a.i[0] == 0 ? update_run<Adam<false>>(a, team) : update_run<Adam<true>>(a, team);
+}
+static void update_adam_need(Need& n) {
+  if (n.n_i < 1 || n.i[0] < 0 || n.i[0] > 1) return n.fail("no such variant");
+  update_check<Adam<true>>(n);
+}

@@ -1,0 +1,226 @@
+// update.ts: optimizer updates: one op per optimizer, all made by one builder. Kernels: update.h.
+import { DTypeError, GraphError, ShapeError } from '../errors.ts';
+import type { Node, Tensor } from '../ir/graph.ts';
+import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import {
+  applyStages,
+  checkStages,
+  type Stage,
+  type StageKind,
+  segments,
+  splitStages,
+  stageCodes,
+  stageOperands,
+} from './stage.ts';
+
+// Elements that go through the stages at a time. The kernel's kChunk.
+const CHUNK = 1024;
+
+export interface UpdateAttrs {
+  readonly variant: number;
+  /** Number of parameters in the group, and the index of its first among all gradients (for a scale per tensor). */
+  readonly count: number;
+  readonly offset: number;
+  readonly stages: readonly StageKind[];
+  /** Also sum the squares of the gradients before and after the stages, and count the elements the stages changed. */
+  readonly measure: boolean;
+}
+
+/** What is particular to one optimizer. */
+export interface UpdateRule {
+  readonly name: string;
+  /** Number of slots of each variant; all have the shape of their parameter. */
+  readonly slots: readonly number[];
+  /** What the row of hyper-parameters holds, in order. */
+  readonly hyper: readonly string[];
+  readonly flops: number;
+  /** One element: changes `slots` and returns the new parameter. */
+  step(variant: number, p: number, g: number, slots: number[], h: RefArray): number;
+}
+
+const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
+const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
+
+/** The record of an update: parameters, gradients, each slot of all parameters, hyper-parameters, operands of the stages. */
+export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
+  const op = rule.name;
+  const slotsOf = ({ variant }: UpdateAttrs): number => rule.slots[variant] as number;
+  const pairs = new WeakMap<Node<UpdateAttrs>, [number, number][]>();
+  return {
+    name: op,
+    guarded: true,
+    infer(ins, attrs) {
+      const { count, offset, stages, measure } = attrs;
+      const slots = rule.slots[attrs.variant];
+      if (slots === undefined) throw new GraphError(`${op}: there is no variant ${attrs.variant}`);
+      const arrays = count * (2 + slots);
+      if (count < 1 || ins.length !== arrays + 1 + stageOperands(stages)) {
+        throw new ShapeError(
+          `${op}: expected ${arrays + 1 + stageOperands(stages)} inputs for ${count} parameters, got ${ins.length}`,
+        );
+      }
+      for (let i = 0; i < arrays; i++) {
+        const [x, p] = [ins[i] as TensorType, ins[i % count] as TensorType];
+        if (x.dtype !== 'f32') throw new DTypeError(`${op}: expected f32 for input ${i}, got ${x.dtype}`);
+        if (!sameShape(x.shape, p.shape))
+          throw new ShapeError(`${op}: expected ${typeName(p)} for input ${i}, got ${typeName(x)}`);
+      }
+      const hyper = ins[arrays] as TensorType;
+      if (hyper.dtype !== 'f64' || !sameShape(hyper.shape, [rule.hyper.length])) {
+        throw new ShapeError(`${op}: expected f64[${rule.hyper.length}] as hyper-parameters, got ${typeName(hyper)}`);
+      }
+      checkStages(op, stages, ins.slice(arrays + 1), offset + count);
+      const updated = [...ins.slice(0, count), ...ins.slice(2 * count, arrays)];
+      return measure ? [...updated, f64(), f64(), f64()] : updated;
+    },
+    lower({ ins, attrs }) {
+      const { variant, count, offset, stages, measure } = attrs;
+      const sizes = ins.slice(0, count).map((p) => sizeOf(p.shape));
+      const head = [variant, count, offset, Number(measure), stages.length, ...stageCodes(stages)];
+      return { ints: [...head, ...sizes, ...segments(sizes, CHUNK)] };
+    },
+    cost(node) {
+      const elements = node.ins.slice(0, node.attrs.count).reduce((n, t) => n + sizeOf(t.shape), 0);
+      const bytes = [...node.ins, ...node.outs].reduce((n, t) => n + bytesOf(t.type), 0);
+      return { flops: elements * (rule.flops + node.attrs.stages.length), bytes };
+    },
+    inplace(node) {
+      let list = pairs.get(node);
+      if (!list) {
+        const { count } = node.attrs;
+        const outs = count * (1 + slotsOf(node.attrs));
+        list = Array.from({ length: outs }, (_, o) => [o, o < count ? o : o + count]);
+        pairs.set(node, list);
+      }
+      return list;
+    },
+    ref(outs, ins, node) {
+      const { variant, count, offset, stages, measure } = node.attrs;
+      const slots = slotsOf(node.attrs);
+      const hyper = ins[count * (2 + slots)] as RefArray;
+      const operands = ins.slice(count * (2 + slots) + 1);
+      let [before, after, changed] = [0, 0, 0];
+      for (let t = 0; t < count; t++) {
+        const [p, g] = [ins[t] as RefArray, ins[count + t] as RefArray];
+        const { values } = applyStages(stages, operands, offset + t, g);
+        values.forEach((v, i) => {
+          const s = Array.from({ length: slots }, (_, k) => (ins[(2 + k) * count + t] as RefArray)[i] as number);
+          (outs[t] as RefArray)[i] = rule.step(variant, p[i] as number, v, s, hyper);
+          for (const [k, x] of s.entries()) (outs[(1 + k) * count + t] as RefArray)[i] = x;
+          before += (g[i] as number) ** 2;
+          after += v * v;
+          if (v !== g[i] && !Number.isNaN(v)) changed++;
+        });
+      }
+      if (!measure) return;
+      for (const [k, x] of [before, after, changed].entries()) (outs[outs.length - 3 + k] as RefArray)[0] = x;
+    },
+    samples: () => rule.slots.flatMap((slots, variant) => samples(rule.hyper.length, variant, slots)),
+  };
+}
+
+function samples(hyper: number, variant: number, slots: number): Sample<UpdateAttrs>[] {
+  const sample = (
+    shapes: number[][],
+    attrs: Omit<UpdateAttrs, 'variant' | 'count'>,
+    operands: TensorType[],
+  ): Sample<UpdateAttrs> => {
+    const each = shapes.map((s) => f32(...s));
+    const ins = [...each, ...each, ...Array.from({ length: slots }, () => each).flat(), f64(hyper), ...operands];
+    const fill = ins.map((t, i) => {
+      if (i < 2 * each.length) return 'normal' as const;
+      return t.dtype === 'f32' ? ('positive' as const) : ([0.1, 0.9] as const);
+    });
+    return { ins, attrs: { variant, count: each.length, ...attrs }, fill };
+  };
+  const plain = { offset: 0, stages: [], measure: false } as const;
+  const all = ['scaleEach', 'zeroNonFinite', 'limit', 'scale'] as const;
+  return [
+    sample([[1]], plain, []),
+    sample([[17, 3], [0], [1030], [5]], { ...plain, stages: ['scale'] }, [f64()]),
+    sample([[2049], [31]], { offset: 3, stages: all, measure: true }, [f64(5), f64(), f64(), f64()]),
+    sample([[16]], { ...plain, measure: true }, []),
+  ];
+}
+
+/** hyper: what Sgd in update.h reads. `first` is not 0 in the first step, where the momentum buffer becomes the gradient. */
+export const UPDATE_SGD: OpDef<UpdateAttrs> = updateOp({
+  name: 'update_sgd',
+  slots: [0, 1, 1],
+  hyper: ['lr', 'weightDecay', 'momentum', 'oneMinusDampening', 'first'],
+  flops: 6,
+  step(variant, p, gradient, slots, h) {
+    const [lr, decay, momentum, damp, first] = h as unknown as [number, number, number, number, number];
+    let g = gradient + decay * p;
+    if (variant > 0) {
+      const buffer = first !== 0 ? g : momentum * (slots[0] as number) + damp * g;
+      slots[0] = buffer;
+      g = variant === 2 ? g + momentum * buffer : buffer;
+    }
+    return p - lr * g;
+  },
+});
+/** Variants of UPDATE_SGD. */
+export const SGD_VARIANT = { plain: 0, momentum: 1, nesterov: 2 } as const;
+
+/** hyper: what Adam in update.h reads. `decay` is the weight decay of Adam, and the factor 1 - lr * weight decay of AdamW. */
+export const UPDATE_ADAM: OpDef<UpdateAttrs> = updateOp({
+  name: 'update_adam',
+  slots: [2, 2],
+  hyper: ['stepSize', 'oneMinusBeta1', 'beta2', 'oneMinusBeta2', 'inverseRoot', 'eps', 'decay'],
+  flops: 14,
+  step(variant, parameter, gradient, slots, h) {
+    const [size, rest1, beta2, rest2, inverseRoot, eps, decay] = h as unknown as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    const g = variant === 0 ? gradient + decay * parameter : gradient;
+    const p = variant === 0 ? parameter : parameter * decay;
+    const m = (slots[0] as number) + rest1 * (g - (slots[0] as number));
+    const v = beta2 * (slots[1] as number) + rest2 * g * g;
+    slots[0] = m;
+    slots[1] = v;
+    return p - (size * m) / (Math.sqrt(v) * inverseRoot + eps);
+  },
+});
+/** Variants of UPDATE_ADAM: weight decay as a term of the gradient, or decoupled. */
+export const ADAM_VARIANT = { adam: 0, adamw: 1 } as const;
+
+export interface UpdateOperands {
+  readonly params: readonly Tensor[];
+  readonly grads: readonly Tensor[];
+  /** Per slot, one tensor per parameter. */
+  readonly slots: readonly (readonly Tensor[])[];
+  /** f64, as the rule says. */
+  readonly hyper: Tensor;
+  readonly stages: readonly Stage[];
+  readonly offset: number;
+  readonly measure: boolean;
+}
+
+export interface Updated {
+  readonly params: readonly Tensor[];
+  readonly slots: readonly (readonly Tensor[])[];
+  /** f64 scalars: the sums of squares before and after the stages, and the number of elements the stages changed. */
+  readonly measured: { readonly before: Tensor; readonly after: Tensor; readonly changed: Tensor } | null;
+}
+
+/** Update the parameters of a group in one pass. */
+export function update(op: OpDef<UpdateAttrs>, variant: number, x: UpdateOperands): Updated {
+  const count = x.params.length;
+  const { kinds, ins } = splitStages(x.hyper.graph, x.stages);
+  const operands = [...x.params, ...x.grads, ...x.slots.flat(), x.hyper, ...ins];
+  const attrs = { variant, count, offset: x.offset, stages: kinds, measure: x.measure };
+  const { outs } = x.hyper.graph.add(op, operands, attrs);
+  const [before, after, changed] = outs.slice(-3) as [Tensor, Tensor, Tensor];
+  return {
+    params: outs.slice(0, count),
+    slots: x.slots.map((_, k) => outs.slice((1 + k) * count, (2 + k) * count)),
+    measured: x.measure ? { before, after, changed } : null,
+  };
+}

@@ -1,0 +1,215 @@
+// update.test.ts: the update kernels against their ref and against hand-made cases: stages, tiny scales, what is measured, bits.
+import { expect, test } from 'vitest';
+import { Graph, type Node } from '../lib/ir/graph.ts';
+import type { Data, OpDef, Sample } from '../lib/ir/op.ts';
+import { addon } from '../lib/native/addon.ts';
+import {
+  ADAM_VARIANT,
+  FAIL_IF,
+  SGD_VARIANT,
+  STATISTIC,
+  type Stage,
+  UPDATE_ADAM,
+  UPDATE_SGD,
+  type UpdateAttrs,
+  update,
+} from '../lib/ops/index.ts';
+import { refNode, runNode, zeros } from './run-node.ts';
+
+const ISAS = addon().isas;
+const fma = ISAS.filter((isa) => isa !== 'x86_64');
+
+/** Values of a sample, reproducible. */
+function fill(sample: Sample<unknown>): Data[] {
+  let s = 99;
+  const random = (): number => {
+    s = (Math.imul(s, 1664525) + 1013904223) | 0;
+    return (s >>> 8) / 2 ** 24;
+  };
+  return sample.ins.map((type, i) => {
+    const how = sample.fill?.[i] ?? 'normal';
+    return zeros(type).map(() => {
+      if (how === 'normal') return 2 * random() - 1;
+      return how === 'positive' ? 0.1 + random() : how[0] + (how[1] - how[0]) * random();
+    }) as Data;
+  });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
+const OPS: readonly OpDef<any>[] = [STATISTIC, UPDATE_SGD, UPDATE_ADAM, FAIL_IF];
+test.each(OPS.map((op) => [op.name, op] as const))('%s: kernel against ref, on every ISA, for 1 and 3 threads', (_, op) => {
+  for (const sample of op.samples()) {
+    const g = new Graph();
+    const node = g.add(
+      op,
+      sample.ins.map((type, i) => g.input(`x${i}`, type, 'data')),
+      sample.attrs,
+    );
+    const ins = fill(sample as Sample<unknown>);
+    const want = refNode(node as Node, ins);
+    for (const isa of ISAS) {
+      const got = runNode(node as Node, ins, { isa });
+      const error = (o: number) => (v: number, i: number) => Math.abs(v - want[o]![i]!) / Math.max(1, Math.abs(want[o]![i]!));
+      const worst = got.map((out, o) => Array.from(out, error(o)).reduce((x, y) => Math.max(x, y), 0));
+      expect(Math.max(0, ...worst)).toBeLessThan(1e-6);
+      expect(runNode(node as Node, ins, { isa, threads: 3 })).toEqual(got);
+      if (fma.includes(isa)) expect(got).toEqual(runNode(node as Node, ins, { isa: fma[0]! }));
+    }
+  }
+});
+
+interface Case {
+  readonly op?: OpDef<UpdateAttrs>;
+  readonly variant?: number;
+  readonly p: readonly Float32Array[];
+  readonly g: readonly Float32Array[];
+  readonly slots?: readonly (readonly Float32Array[])[];
+  readonly hyper: readonly number[];
+  readonly stages?: (g: Graph) => readonly Stage[];
+  readonly measure?: boolean;
+  readonly threads?: number;
+  readonly isa?: string;
+}
+/** One update through the kernel. Default: SGD without momentum. */
+function step(c: Case): { p: Float32Array[]; slots: Float32Array[]; measured: number[] } {
+  const graph = new Graph();
+  const values: Data[] = [];
+  const inputs = (name: string, xs: readonly Float32Array[]) =>
+    xs.map((x, i) => {
+      values.push(x);
+      return graph.input(`${name}${i}`, { dtype: 'f32', shape: [x.length] }, 'data');
+    });
+  const params = inputs('p', c.p);
+  const grads = inputs('g', c.g);
+  const slots = (c.slots ?? []).map((s, k) => inputs(`s${k}_`, s));
+  const hyper = graph.input('hyper', { dtype: 'f64', shape: [c.hyper.length] }, 'step');
+  values.push(Float64Array.from(c.hyper));
+  const stages = c.stages?.(graph) ?? [];
+  const measure = c.measure ?? false;
+  const operands = { params, grads, slots, hyper, stages, offset: 0, measure };
+  const { node } = update(c.op ?? UPDATE_SGD, c.variant ?? 0, operands).params[0]!;
+  for (const t of node.ins.slice(values.length)) values.push((t.node.attrs as { data: Data }).data);
+  const outs = runNode(node, values, { threads: c.threads ?? 1, ...(c.isa && { isa: c.isa }) });
+  const arrays = measure ? outs.slice(0, -3) : outs;
+  return {
+    p: arrays.slice(0, params.length) as Float32Array[],
+    slots: arrays.slice(params.length) as Float32Array[],
+    measured: measure ? outs.slice(-3).map((x) => x[0]!) : [],
+  };
+}
+/** The gradient as the optimizer sees it: SGD with lr -1 from 0. */
+const seen = (g: Float32Array, stages: (g: Graph) => readonly Stage[], isa?: string): Float32Array =>
+  step({ p: [new Float32Array(g.length)], g: [g], hyper: [-1, 0, 0, 1, 0], stages, ...(isa && { isa }) }).p[0]!;
+const scale =
+  (by: number) =>
+  (g: Graph): Stage[] => [{ kind: 'scale', by: g.scalar(by, 'f64') }];
+
+const grads = Float32Array.from({ length: 1041 }, (_, i) => Math.sin(i * 1.7) * 10 ** ((i % 9) - 4));
+
+test('a scale of 1, and bounds that do not bite, change no bit', () => {
+  const wide = (): Stage[] => [{ kind: 'limit', lower: -1e30, upper: 1e30 }];
+  for (const isa of ISAS) {
+    const plain = seen(grads, () => [], isa);
+    expect(seen(grads, scale(1), isa)).toEqual(plain);
+    expect(seen(grads, wide, isa)).toEqual(plain);
+    expect(seen(grads, (g) => [...wide(), ...scale(1)(g)], isa)).toEqual(plain);
+  }
+});
+
+test('a scale is rounded once to f32', () => {
+  const by = 1 / 3;
+  const want = grads.map((g) => Math.fround(g * Math.fround(by)));
+  for (const isa of ISAS) expect(seen(grads, scale(by), isa)).toEqual(want);
+});
+
+test('tiny and huge scales keep all their bits', () => {
+  const ones = Float32Array.from([3e38, -1.2345e38, 9.87e37, 1e36]);
+  for (const by of [1.1e-38, 2 ** -126, 2 ** -127 * 1.3, 1.7e-45, 3e-60, 5e-70, 1e-75]) {
+    for (const isa of ISAS) {
+      seen(ones, scale(by), isa).forEach((v, i) => {
+        const want = ones[i]! * by;
+        // Two roundings of a normal number; below 2^-126, units of 2^-149.
+        expect(Math.abs(v - want)).toBeLessThanOrEqual(Math.max(2 ** -23 * Math.abs(want), 2 ** -149));
+      });
+    }
+  }
+  const small = Float32Array.from([1e-40, -3e-42, 1e-38]);
+  seen(small, scale(3e39)).forEach((v, i) => {
+    expect(v / (small[i]! * 3e39)).toBeCloseTo(1, 6);
+  });
+});
+
+test('a scale of 0 gives 0, a NaN gives NaN, and bounds pass a NaN on', () => {
+  for (const v of seen(grads, scale(0))) expect(Math.abs(v)).toBe(0);
+  for (const v of seen(grads, scale(NaN))) expect(v).toBeNaN();
+  const odd = Float32Array.from([NaN, Infinity, -Infinity, 1, -1, 0]);
+  const limit: Stage = { kind: 'limit', lower: -0.5, upper: 0.25 };
+  for (const isa of ISAS) {
+    expect(seen(odd, () => [limit], isa)).toEqual(Float32Array.from([NaN, 0.25, -0.5, 0.25, -0.5, 0]));
+    expect(seen(odd, () => [{ kind: 'map', name: 'zeroNonFinite' }, limit], isa)).toEqual(
+      Float32Array.from([0, 0, 0, 0.25, -0.5, 0]),
+    );
+  }
+});
+
+test('scales per tensor reach their tensors, from the offset of the group on', () => {
+  const sizes = [1, 1025, 0, 5000, 3];
+  const g = sizes.map((n) => new Float32Array(n).fill(2));
+  const by = Float64Array.from([0.5, 0.25, 7, 0.125, 1]);
+  const zerosOf = sizes.map((n) => new Float32Array(n));
+  const each = (graph: Graph): Stage[] => [{ kind: 'scale', by: graph.constant(by, [5], 'f64') }];
+  for (const threads of [1, 2, 3]) {
+    const { p } = step({ p: zerosOf, g, hyper: [-1, 0, 0, 1, 0], stages: each, threads });
+    p.forEach((x, t) => {
+      expect(x).toEqual(new Float32Array(sizes[t]!).fill(2 * by[t]!));
+    });
+  }
+});
+
+test('what is measured: sums of squares before and after, and the elements changed', () => {
+  const g = Float32Array.from({ length: 5000 }, (_, i) => ((i * 37) % 101) - 50);
+  const after = g.map((v) => Math.max(-20, Math.min(30, v)));
+  const squares = (x: Float32Array): number => x.reduce((s, v) => s + v * v, 0);
+  const limit = (): Stage[] => [{ kind: 'limit', lower: -20, upper: 30 }];
+  for (const isa of ISAS) {
+    for (const threads of [1, 3]) {
+      const { measured } = step({
+        p: [g, g.slice(0, 7)],
+        g: [g, g.slice(0, 7)],
+        hyper: [0, 0, 0, 1, 0],
+        stages: limit,
+        measure: true,
+        isa,
+        threads,
+      });
+      const changed = (x: Float32Array): number => x.filter((v) => v < -20 || v > 30).length;
+      expect(measured).toEqual([
+        squares(g) + squares(g.slice(0, 7)),
+        squares(after) + squares(after.slice(0, 7)),
+        changed(g) + changed(g.slice(0, 7)),
+      ]);
+    }
+  }
+  const nan = Float32Array.from([NaN, 1, 50]);
+  expect(step({ p: [nan], g: [nan], hyper: [0, 0, 0, 1, 0], stages: limit, measure: true }).measured[2]).toBe(1);
+});
+
+test('the first momentum step takes the gradient as it is, later ones damp it', () => {
+  const p = [Float32Array.from([1])];
+  const g = [Float32Array.from([2])];
+  const slots = [[Float32Array.from([10])]];
+  const run = (variant: number, first: number) => step({ p, g, slots, variant, hyper: [0.5, 0, 0.5, 0.75, first] });
+  expect([run(SGD_VARIANT.momentum, 1).slots[0]![0], run(SGD_VARIANT.momentum, 1).p[0]![0]]).toEqual([2, 0]);
+  expect([run(SGD_VARIANT.momentum, 0).slots[0]![0], run(SGD_VARIANT.momentum, 0).p[0]![0]]).toEqual([6.5, -2.25]);
+  expect([run(SGD_VARIANT.nesterov, 0).slots[0]![0], run(SGD_VARIANT.nesterov, 0).p[0]![0]]).toEqual([6.5, 1 - 0.5 * 5.25]);
+});
+
+test('beta1 = 0 makes the first moment the gradient, exactly', () => {
+  const g = [grads];
+  const zero = [new Float32Array(grads.length).fill(0.1)];
+  const hyper = [1e-3, 1, 0.999, 1e-3, 1, 1e-8, 0];
+  for (const isa of ISAS) {
+    const { slots } = step({ op: UPDATE_ADAM, variant: ADAM_VARIANT.adam, p: zero, g, slots: [zero, zero], hyper, isa });
+    expect(slots[0]).toEqual(grads);
+  }
+});
