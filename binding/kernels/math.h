@@ -22,15 +22,17 @@ INLINE F scale_f(F p, F n) {
   return mul(mul(p, a), b);
 }
 
+// exp(r) = 1 + r + r^2 * polynomial, for |r| <= ln 2 / 2.
+static constexpr float kExpF[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
+                                  4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
+
 // exp: 1.0 ulp. The clamp is wide enough for 0 and infinity to come out of the rounding.
 INLINE F exp_f(F x) {
-  static constexpr float c[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
-                                4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
   x = min(set1(89.f), max(set1(-104.f), x));   // the constant first: min and max return their second operand for NaN
   const F n = round(mul(x, set1(1.44269504f)));
   F r = fma(n, set1(-0.693359375f), x);   // ln 2 in two parts; the first times n is exact
   r = fma(n, set1(2.12194440e-4f), r);
-  return scale_f(add(fma(poly_f(r, c), mul(r, r), r), set1(1.f)), n);
+  return scale_f(add(fma(poly_f(r, kExpF), mul(r, r), r), set1(1.f)), n);
 }
 
 // x = m * 2^k with m in [sqrt(1/2), sqrt(2)), for x > 0.
@@ -73,13 +75,14 @@ INLINE F log1p_f(F x) {
   return log_ends(x, set1(-1.f), log_core(f, k, c));
 }
 
-// tanh: 1.3 ulp.
+// tanh: 2.4 ulp. e / (e + 2) with e = expm1(2 |x|): one path and one division, twice as fast as two (recurrent nets live on it).
 INLINE F tanh_f(F x) {
-  static constexpr float c[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f, -3.33332819422e-1f};
-  const F a = abs(x), z = mul(x, x);
-  const F near = fma(mul(poly_f(z, c), z), x, x);
-  const F far = sub(set1(1.f), div(set1(2.f), add(exp_f(add(a, a)), set1(1.f))));
-  return select(le(a, set1(0.625f)), near, with_sign(far, sign_of(x)));
+  const F a = min(set1(10.f), abs(x)), y = add(a, a), magic = set1(12582912.f + 127.f);   // 1.5 * 2^23 rounds; 127 is the bias
+  const F k = fma(y, set1(1.44269504f), magic), n = sub(k, magic);
+  const F r = fma(n, set1(2.12194440e-4f), fma(n, set1(-0.693359375f), y));
+  const F p = fma(poly_f(r, kExpF), mul(r, r), r), power = as_float(ishl<23>(bits(k)));
+  const F e = fma(power, p, sub(power, set1(1.f)));
+  return with_sign(div(e, add(e, set1(2.f))), sign_of(x));
 }
 
 // 1 / (1 + exp(-x)): 2.3 ulp, also where the result is small.

@@ -22,6 +22,8 @@ namespace {
 #include "shape.h"
 #include "concat.h"
 #include "random.h"
+#include "reduce.h"
+#include "recurrent.h"
 #include "control.h"
 #include "gemm_micro.h"
 #include "gemm.h"

@@ -7,7 +7,8 @@ import { ELEMENTWISE } from './elementwise.ts';
 import { MAP } from './map.ts';
 import { MATMUL } from './matmul.ts';
 import { DROPOUT } from './random.ts';
-import { SUM } from './reduce.ts';
+import { RNN, RNN_GRAD } from './recurrent.ts';
+import { REDUCTIONS } from './reduce.ts';
 import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
 import { STATISTIC } from './statistics.ts';
 import { UPDATE_ADAM, UPDATE_SGD } from './update.ts';
@@ -18,6 +19,7 @@ export * from './control.ts';
 export * from './elementwise.ts';
 export * from './matmul.ts';
 export * from './random.ts';
+export * from './recurrent.ts';
 export * from './reduce.ts';
 export * from './shape.ts';
 export * from './stage.ts';
@@ -36,8 +38,10 @@ export const OPS: readonly OpDef<any>[] = [
   SLICE,
   CONCAT,
   PAD,
-  SUM,
   DROPOUT,
+  ...REDUCTIONS,
+  RNN,
+  RNN_GRAD,
   MATMUL,
   STATISTIC,
   UPDATE_SGD,
