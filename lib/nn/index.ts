@@ -1,0 +1,9 @@
+// index.ts: the public names of nn. Adding a layer: a line here.
+export { GELU, type GELUOptions, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './activation.ts';
+export { Dropout } from './dropout.ts';
+export * as init from './init.ts';
+export { Linear, type LinearOptions, linear } from './linear.ts';
+export * as loss from './loss.ts';
+export { bindParameters, Module, matchParameters, Parameter, type ParameterOptions, type Pattern } from './module.ts';
+export { type Recurrent, RNN, type RNNOptions } from './recurrent.ts';
+export { Flatten, type Layer, Sequential } from './sequential.ts';

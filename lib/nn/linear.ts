@@ -1,0 +1,58 @@
+// linear.ts: the fully connected layer.
+import { ShapeError } from '../errors.ts';
+import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { sizeOf } from '../ir/op.ts';
+import { add } from '../ops/elementwise.ts';
+import { matmul } from '../ops/matmul.ts';
+import { reshape } from '../ops/shape.ts';
+import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
+import { kaimingUniform, uniform } from './init.ts';
+import { Module, Parameter } from './module.ts';
+
+/**
+ * `x w^T + b`: x [..., in], weight [out, in], bias [out] -> [..., out]. As `torch.nn.functional.linear`.
+ * @throws ShapeError if the last dimension of x is not `in`.
+ */
+export function linear(x: TensorLike, weight: TensorLike, bias?: TensorLike | null): Tensor {
+  const t = x.toTensor();
+  const w = weight.toTensor();
+  const [outs, ins] = w.shape as [number, number];
+  if (w.shape.length !== 2 || t.shape.length === 0 || t.shape.at(-1) !== ins) {
+    throw new ShapeError(`linear: expected x [..., ${ins}] for a weight of [${w.shape}], got [${t.shape}]`);
+  }
+  // One product of two matrices whatever the rank of x, so that fuse can put bias and activation into it.
+  const lead = t.shape.slice(0, -1);
+  const product = matmul(lead.length === 1 ? t : reshape(t, [sizeOf(lead), ins]), w, { transB: true });
+  const y = bias ? add(product, bias) : product;
+  return lead.length === 1 ? y : reshape(y, [...lead, outs]);
+}
+
+export interface LinearOptions {
+  /** Default true. */
+  readonly bias?: boolean;
+}
+
+/**
+ * Fully connected layer, as `torch.nn.Linear`: `weight` [out, in], `bias` [out]; x [..., in] -> [..., out].
+ * Initial values are uniform within 1 / sqrt(in).
+ */
+export class Linear extends Module {
+  weight: Parameter;
+  bias: Parameter | null;
+
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
+    super();
+    checkNumber('Linear', 'inFeatures', inFeatures, { min: 1, integer: true });
+    checkNumber('Linear', 'outFeatures', outFeatures, { min: 1, integer: true });
+    checkOptions('Linear', options, ['bias']);
+    const bound = 1 / Math.sqrt(inFeatures);
+    this.weight = new Parameter([outFeatures, inFeatures], kaimingUniform({ a: Math.sqrt(5) }));
+    this.bias = checkBoolean('Linear', 'bias', options.bias ?? true)
+      ? new Parameter([outFeatures], uniform(-bound, bound))
+      : null;
+  }
+
+  forward(x: TensorLike): Tensor {
+    return linear(x, this.weight, this.bias);
+  }
+}

@@ -1,0 +1,200 @@
+// nn.test.ts: layers and losses, traced and run by the ops' refs in f64, against PyTorch in f64 (golden/nn.json, made by make_nn.py).
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { grad } from '../lib/autodiff.ts';
+import { OptionError, ShapeError } from '../lib/errors.ts';
+import { Graph, type State, type Tensor } from '../lib/ir/graph.ts';
+import { type DType, type RefArray, sizeOf } from '../lib/ir/op.ts';
+import * as nn from '../lib/nn/index.ts';
+import { bindParameters, loss, type Module } from '../lib/nn/index.ts';
+import { relu } from '../lib/ops/index.ts';
+import { interpret } from './interpret.ts';
+
+interface Values {
+  readonly shape: number[];
+  readonly data: number[];
+}
+interface Golden {
+  readonly losses: Readonly<
+    Record<string, { x: Values; y: Values; cases: { options: object & { reduction?: string }; value: number; grad: number[] }[] }>
+  >;
+  readonly layers: Readonly<Record<string, { ins: Values[]; parameters: Record<string, Values>; outs: Values[] }>>;
+}
+const golden = JSON.parse(readFileSync(new URL('golden/nn.json', import.meta.url), 'utf8')) as Golden;
+
+function close(got: ArrayLike<number>, want: readonly number[]): void {
+  expect(got.length).toBe(want.length);
+  for (const [i, w] of want.entries()) {
+    if (!(Math.abs(got[i]! - w) <= 1e-10 * Math.max(1, Math.abs(w))))
+      throw new Error(`element ${i}: expected ${w}, got ${got[i]}`);
+  }
+}
+
+const initial = (state: State): Float32Array => {
+  const data = new Float32Array(sizeOf(state.type.shape));
+  state.init?.(data);
+  return data;
+};
+
+/** Run a model or function of tensors on values, with the model's parameters bound; `mode` 'eval' unless said. */
+function run(
+  model: Module | null,
+  ins: readonly (Values & { dtype?: DType })[],
+  build: (...ins: Tensor[]) => readonly Tensor[],
+  mode: 'train' | 'eval' = 'eval',
+): { outs: Tensor[]; values: RefArray[] } {
+  const graph = new Graph(mode);
+  const tensors = ins.map((x, i) => graph.input(`x${i}`, { dtype: x.dtype ?? 'f32', shape: x.shape }, 'feed'));
+  const unbind = model ? bindParameters(graph, model) : () => {};
+  try {
+    const outs = [...build(...tensors)];
+    const inputs = Object.fromEntries(ins.map((x, i) => [`x${i}`, Float64Array.from(x.data)]));
+    const values = interpret(graph, { inputs, states: initial, f64: true });
+    return { outs, values: outs.map((t) => values.get(t)!) };
+  } finally {
+    unbind();
+  }
+}
+
+/** Zeros, for shapes that are to be refused. */
+const zeros = (...shape: number[]): Values => ({ shape, data: new Array(shape.reduce((n, d) => n * d, 1)).fill(0) });
+
+describe('losses as in PyTorch: values and gradients', () => {
+  const cases = Object.entries(golden.losses)
+    .filter(([name]) => name in loss)
+    .flatMap(([name, g]) => g.cases.map((c) => [name, JSON.stringify(c.options), g, c] as const));
+  test.each(cases)('%s %s', (name, _, { x, y }, { options, value, grad: want }) => {
+    const dtype: DType = name === 'crossEntropy' ? 'i32' : 'f32';
+    const f = loss[name as 'mse'];
+    const { outs, values } = run(null, [x, { ...y, dtype }], (a, b) => {
+      const out = f(a, b, options as loss.LossOptions);
+      return [out, ...grad(out, [a])];
+    });
+    expect(outs[0]!.type).toEqual({ dtype: 'f64', shape: [] });
+    close(values[0]!, [value]);
+    close(values[1]!, want);
+  });
+
+  test('bceWithLogits keeps its digits far out', () => {
+    const x = { shape: [4], data: [-40, 40, 300, -300] };
+    const y = { shape: [4], data: [0, 1, 0, 1] };
+    const { values } = run(null, [x, y], (a, b) => [loss.bceWithLogits(a, b, { reduction: 'sum' })]);
+    close(values[0]!, [600 + 2 * Math.log1p(Math.exp(-40))]);
+  });
+
+  test('accuracy counts rows', () => {
+    const logits = { shape: [2, 2, 3], data: [1, 2, 0, 5, 4, 3, 0, 0, 1, 9, 1, 1] };
+    for (const dtype of ['i32', 'u8'] as const) {
+      const { outs, values } = run(null, [logits, { shape: [2, 2], data: [1, 0, 0, 0], dtype }], (a, b) => [loss.accuracy(a, b)]);
+      expect(outs[0]!.type).toEqual({ dtype: 'f64', shape: [] });
+      expect([...values[0]!]).toEqual([0.75]);
+    }
+  });
+
+  test('shapes that do not fit are refused, not broadcast', () => {
+    const refuse = (f: (a: Tensor, b: Tensor) => Tensor, a: number[], b: number[], dtype: DType = 'f32') =>
+      expect(() => run(null, [zeros(...a), { ...zeros(...b), dtype }], (x, y) => [f(x, y)]));
+    for (const name of ['mse', 'l1', 'huber', 'bceWithLogits'] as const) {
+      refuse(loss[name], [4, 1], [4]).toThrow(new ShapeError(`${name}: expected a target of [4,1], got [4]`));
+    }
+    refuse(loss.accuracy, [4, 3], [4, 1], 'i32').toThrow(/^accuracy: expected labels \[4\]/);
+  });
+
+  test('options are checked', () => {
+    const bad = (f: (a: Tensor, b: Tensor) => Tensor) => expect(() => run(null, [zeros(2), zeros(2)], (x, y) => [f(x, y)]));
+    bad((x, y) => loss.mse(x, y, { reduction: 'none' } as object)).toThrow(/mse: option reduction: expected one of mean, sum/);
+    bad((x, y) => loss.huber(x, y, { delta: 0 })).toThrow(/huber: option delta: expected a finite number > 0, got 0/);
+    bad((x, y) => loss.huber(x, y, { beta: 1 } as object)).toThrow(OptionError);
+    bad((x, y) => loss.l1(x, y, { delta: 1 } as object)).toThrow(/unknown option delta/);
+  });
+});
+
+const layers: Readonly<Record<string, () => Module & { forward(...ins: Tensor[]): Tensor | nn.Recurrent }>> = {
+  Linear: () => new nn.Linear(3, 2),
+  'Linear-vector': () => new nn.Linear(3, 2),
+  RNN: () => new nn.RNN(3, 4),
+  'RNN-h0': () => new nn.RNN(3, 4, { bias: false }),
+  Sequential: () =>
+    new nn.Sequential(
+      new nn.Flatten(),
+      new nn.Linear(6, 5),
+      relu,
+      new nn.Linear(5, 4),
+      new nn.Tanh(),
+      new nn.Linear(4, 2, { bias: false }),
+    ),
+  GELU: () => new nn.GELU(),
+  'GELU-tanh': () => new nn.GELU({ approximate: 'tanh' }),
+  SiLU: () => new nn.SiLU(),
+  Softplus: () => new nn.Softplus(),
+  ReLU: () => new nn.ReLU(),
+  Tanh: () => new nn.Tanh(),
+  Sigmoid: () => new nn.Sigmoid(),
+};
+
+describe('layers as in PyTorch: names, shapes, values', () => {
+  test.each(Object.keys(layers))('%s', (name) => {
+    const { ins, parameters, outs } = golden.layers[name]!;
+    const layer = layers[name]!();
+    const named = new Map(layer.namedParameters());
+    expect([...named].map(([n, p]) => [n, p.shape])).toEqual(Object.entries(parameters).map(([n, p]) => [n, p.shape]));
+    for (const [n, p] of named) p.data = parameters[n]!.data;
+    const dtype: DType = name === 'Embedding' ? 'i32' : 'f32';
+    // PyTorch's h0 and h have a leading dimension for the number of layers.
+    const squeezed = ins.map((x, i) => ({ ...x, dtype, shape: i === 1 ? x.shape.slice(1) : x.shape }));
+    const { outs: got, values } = run(layer, squeezed, (...xs) => {
+      const out = layer.forward(...xs);
+      return 'output' in out ? [out.output, out.h] : [out];
+    });
+    for (const [i, want] of outs.entries()) {
+      expect(got[i]!.shape).toEqual(i === 1 ? want.shape.slice(1) : want.shape);
+      close(values[i]!, want.data);
+    }
+  });
+
+  test('Sequential by key, nested', () => {
+    const model = new nn.Sequential({
+      body: new nn.Sequential(new nn.Linear(2, 2), relu),
+      head: new nn.Linear(2, 1, { bias: false }),
+    });
+    expect(Array.from(model.namedParameters(), ([n]) => n)).toEqual(['body.0.weight', 'body.0.bias', 'head.weight']);
+  });
+
+  test('initial values are within the bounds of PyTorch', () => {
+    const most = (p: nn.Parameter): number => p.data.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+    const fc = new nn.Linear(400, 100).initialize(1);
+    expect(most(fc.weight) / 0.05).toBeCloseTo(1, 2);
+    expect(most(fc.bias!) / 0.05).toBeCloseTo(1, 1);
+    const rnn = new nn.RNN(10, 100).initialize(1);
+    for (const p of rnn.parameters()) expect(most(p) / 0.1).toBeCloseTo(1, 1);
+  });
+
+  test('dropout acts in training only', () => {
+    const ones: Values = { shape: [1000], data: new Array(1000).fill(1) };
+    const layer = new nn.Dropout(0.25);
+    const forward = (mode: 'train' | 'eval') => run(layer, [ones], (x) => [layer.forward(x)], mode).values[0]!;
+    expect(new Set(forward('eval'))).toEqual(new Set([1]));
+    const kept = [...forward('train')].filter((v) => v !== 0);
+    expect(kept.every((v) => Math.abs(v - 4 / 3) < 1e-6)).toBe(true);
+    expect(Math.abs(kept.length - 750)).toBeLessThan(70);
+  });
+
+  test('wrong use', () => {
+    expect(() => new nn.Linear(0, 3)).toThrow(OptionError);
+    expect(() => new nn.Linear(3, 2.5)).toThrow(/Linear: option outFeatures/);
+    expect(() => new nn.Linear(3, 2, { bais: false } as object)).toThrow(/did you mean bias/);
+    expect(() => new nn.Dropout(1)).toThrow(/Dropout: option rate: expected a finite number >= 0 and < 1, got 1/);
+    expect(() => new nn.GELU({ approximate: 'tan' } as object)).toThrow(/did you mean tanh/);
+    expect(() => new nn.Sequential(3 as unknown as nn.Layer)).toThrow(
+      'Sequential: layer 0: expected a Module or a function, got 3',
+    );
+    const fc = new nn.Linear(3, 2).initialize();
+    expect(() => run(fc, [zeros(2, 4)], (x) => [fc.forward(x)])).toThrow(
+      new ShapeError('linear: expected x [..., 3] for a weight of [2,3], got [2,4]'),
+    );
+    const rnn = new nn.RNN(3, 2).initialize();
+    expect(() => run(rnn, [zeros(4, 3)], (x) => [rnn.forward(x).h])).toThrow(/RNN: expected x \[batch, time, input\]/);
+    expect(() => run(rnn, [zeros(4, 2, 5)], (x) => [rnn.forward(x).h])).toThrow(ShapeError);
+    expect(() => run(rnn, [zeros(4, 2, 3), zeros(3, 2)], (x, h) => [rnn.forward(x, h).h])).toThrow(ShapeError);
+  });
+});
