@@ -52,24 +52,23 @@ function mulHigh(a: number, b: number): number {
  * that are exactly uniform (Lemire 2019). n must be below 2^31.
  */
 export function permutation(n: number, seed: bigint, epoch: number): Int32Array {
-  const order = Int32Array.from({ length: n }, (_, i) => i);
+  const order = new Int32Array(n);
+  for (let i = 0; i < n; i++) order[i] = i;
   const [k0, k1] = philoxKey(seed);
+  const high = Math.floor(epoch / 2 ** 32);
   const words = new Uint32Array(4);
   let used = 0;
-  const word = (): number => {
-    if ((used & 3) === 0) philox4x32(words, used / 4, epoch >>> 0, PHILOX_TAG.permutation, Math.floor(epoch / 2 ** 32), k0, k1);
-    return words[used++ & 3]!;
-  };
-  for (let bound = n; bound > 1; bound--) {
-    let w = word();
-    // The low half of w * bound tells whether w lies in the incomplete last stretch.
-    if (Math.imul(w, bound) >>> 0 < bound) {
-      const short = (2 ** 32 - bound) % bound;
-      while (Math.imul(w, bound) >>> 0 < short) w = word();
-    }
+  let bound = n;
+  while (bound > 1) {
+    if ((used & 3) === 0) philox4x32(words, used / 4, epoch >>> 0, PHILOX_TAG.permutation, high, k0, k1);
+    const w = words[used++ & 3]!;
+    // The low half of w * bound tells whether w lies in the incomplete last stretch: then another word is drawn.
+    const low = Math.imul(w, bound) >>> 0;
+    if (low < bound && low < (2 ** 32 - bound) % bound) continue;
     const pick = mulHigh(w, bound);
-    const last = order[bound - 1]!;
-    order[bound - 1] = order[pick]!;
+    bound--;
+    const last = order[bound]!;
+    order[bound] = order[pick]!;
     order[pick] = last;
   }
   return order;

@@ -1,6 +1,6 @@
 // scalar.ts: the meaning of every elementwise operation of the `map` kernel (binding/kernels/maps.inc) as a function of f64.
 
-/** 1 - erf(x), to 1e-15 relative: a series near 0, a continued fraction beyond. */
+/** 1 - erf(x), to 1e-14 relative: a series near 0, a continued fraction beyond. */
 function erfc(x: number): number {
   if (x < 2) return 1 - erf(x);
   let f = 0;
