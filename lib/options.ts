@@ -54,6 +54,18 @@ export function checkNumber(where: string, option: string, value: unknown, rule:
   );
 }
 
+/** A number, or a function of the step: 0 is the first update. Learning rates and thresholds are given so. */
+export type PerStep = number | ((step: number) => number);
+
+/** `value` as a function of the step. A number is checked now, what a function returns whenever it is called. */
+export function checkPerStep(where: string, option: string, value: unknown, rule: NumberRule = {}): (step: number) => number {
+  if (typeof value !== 'function') {
+    const fixed = checkNumber(where, option, value, rule);
+    return () => fixed;
+  }
+  return (step) => checkNumber(where, `${option} at step ${step}`, (value as (step: number) => number)(step), rule);
+}
+
 /** `value` if it is one of `allowed`, else an OptionError that lists them. */
 export function checkChoice<T extends string>(where: string, option: string, value: unknown, allowed: readonly T[]): T {
   if (allowed.includes(value as T)) return value as T;

@@ -1,0 +1,65 @@
+// chain.ts: policies one after the other, each measuring what the ones before it made of the gradients.
+import { OptionError } from '../errors.ts';
+import type { Tensor } from '../ir/graph.ts';
+import { add, maximum, mul } from '../ops/elementwise.ts';
+import type { Stage } from '../ops/stage.ts';
+import { show } from '../options.ts';
+import type { ClipColumns, ClipPolicy, Clipped } from './clip.ts';
+
+/**
+ * Apply policies in order. Reported: the norm before the first and after the last, the product of the scales, the last threshold, and
+ * whether any of them clipped. A step is skipped when any of them skips it.
+ */
+export function chain(...policies: readonly ClipPolicy[]): ClipPolicy {
+  if (policies.length === 0) throw new OptionError('clip.chain: expected at least one policy, got none');
+  for (const p of policies) {
+    if (typeof p?.build !== 'function') throw new OptionError(`clip.chain: expected policies, got ${show(p)}`, { value: p });
+  }
+  const limits = policies.map((p) => p.maxSkips).filter((n) => n > 0);
+  return {
+    name: `chain(${policies.map((p) => p.name).join(', ')})`,
+    maxSkips: limits.length ? Math.min(...limits) : 0,
+    build(context) {
+      const parts: Clipped[] = [];
+      const stages: Stage[] = [];
+      for (const [i, policy] of policies.entries()) {
+        const part = policy.build({
+          ...context,
+          stages: [...context.stages, ...stages],
+          perStep: (name, value) => context.perStep(`${i}.${name}`, value),
+          state: (name, type, init) => context.state(`${i}.${name}`, type, init),
+        });
+        parts.push(part);
+        stages.push(...part.stages);
+      }
+      const skips = parts.flatMap((p) => (p.skip ? [p.skip] : []));
+      return {
+        stages,
+        skip: skips.length ? skips.reduce((a, b) => add(a, b)) : null,
+        report: merge(parts.map((p) => p.report)),
+        measure: parts.some((p) => p.measure),
+      };
+    },
+  };
+}
+
+/** One report of several. */
+function merge(reports: readonly ClipColumns[]): ClipColumns {
+  const all = (key: keyof ClipColumns): Tensor[] => reports.flatMap((r) => r[key] ?? []);
+  const join = (key: keyof ClipColumns, how: (a: Tensor, b: Tensor) => Tensor): Partial<Record<keyof ClipColumns, Tensor>> => {
+    const found = all(key);
+    return found.length ? { [key]: found.reduce(how) } : {};
+  };
+  const first = (a: Tensor): Tensor => a;
+  const last = (_: Tensor, b: Tensor): Tensor => b;
+  return {
+    ...join('norm', first),
+    ...join('normAfter', last),
+    ...join('scale', mul),
+    ...join('threshold', last),
+    ...join('clipped', maximum),
+    ...join('clippedFraction', maximum),
+    ...join('firstBad', first),
+    ...join('badCount', first),
+  };
+}

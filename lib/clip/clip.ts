@@ -1,0 +1,60 @@
+// clip.ts: the contract of a clip policy. A policy measures gradients and decides; what it decides is applied inside the optimizer's
+// update, stage by stage, so gradients are never rewritten in memory.
+import type { Graph, State, Tensor } from '../ir/graph.ts';
+import type { Data, TensorType } from '../ir/op.ts';
+import type { Stage } from '../ops/stage.ts';
+
+/** What a step tells of its clipping: f64 scalars. What a policy leaves out has the default of optim/report.ts. */
+export interface ClipColumns {
+  /** Norm of all gradients before the policy, and after it. */
+  readonly norm?: Tensor;
+  readonly normAfter?: Tensor;
+  /** What gradients are multiplied by; the smallest where each tensor has its own. */
+  readonly scale?: Tensor;
+  readonly threshold?: Tensor;
+  /** Not 0 if the policy changed anything, and the fraction of elements it changed. */
+  readonly clipped?: Tensor;
+  readonly clippedFraction?: Tensor;
+  /** Index of the first tensor with a NaN or an infinity (-1: none), and the number of such tensors. */
+  readonly firstBad?: Tensor;
+  readonly badCount?: Tensor;
+}
+
+/** What a policy has to go by. */
+export interface ClipContext {
+  readonly graph: Graph;
+  /** Parameters, their final gradients and their names, of all groups, in one order. */
+  readonly params: readonly Tensor[];
+  readonly grads: readonly Tensor[];
+  readonly names: readonly string[];
+  /** f64 scalar; absent where gradients come from elsewhere. */
+  readonly loss: Tensor | null;
+  /** What earlier policies of a chain decided: measure gradients through these. */
+  readonly stages: readonly Stage[];
+  /** An f64 scalar with a value of its own in each step. */
+  perStep(name: string, value: (step: number) => number): Tensor;
+  /** Memory of the policy's own. Assign its next value with `graph.assign`: a skipped step leaves it alone. */
+  state(name: string, type: TensorType, init?: (out: Data) => void): State;
+}
+
+export interface Clipped {
+  /** To be applied after `context.stages`. */
+  readonly stages: readonly Stage[];
+  readonly report: ClipColumns;
+  /** f64 scalar, not 0 to skip the step; null: the policy never skips. */
+  readonly skip: Tensor | null;
+  /** Let the update measure what the stages did (norm before, norm after, elements changed) and report that. */
+  readonly measure: boolean;
+}
+
+export interface ClipPolicy {
+  readonly name: string;
+  /** So many skipped steps in a row end the run with a NonFiniteError; 0: never. */
+  readonly maxSkips: number;
+  build(context: ClipContext): Clipped;
+}
+
+/** A threshold as a tensor: a constant, or a column of the step row. `Infinity` stays a constant: it means read-only. */
+export function threshold(c: ClipContext, name: string, value: number | ((step: number) => number)): Tensor {
+  return typeof value === 'number' ? c.graph.scalar(value, 'f64') : c.perStep(name, value);
+}

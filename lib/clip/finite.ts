@@ -1,0 +1,48 @@
+// finite.ts: what policies do about NaN and infinities, in one place.
+import type { Tensor } from '../ir/graph.ts';
+import { failIf } from '../ops/control.ts';
+import type { Stage } from '../ops/stage.ts';
+import type { Statistic } from '../ops/statistics.ts';
+import { checkChoice, checkNumber } from '../options.ts';
+import type { ClipColumns } from './clip.ts';
+
+/**
+ * `skip`: the step changes nothing, and after `maxSkips` in a row the run ends with a NonFiniteError. `error`: the run ends at once,
+ * before anything is updated. `zero`: such elements count as 0. `propagate`: nothing is done.
+ */
+export type NonFinite = 'skip' | 'error' | 'zero' | 'propagate';
+const CHOICES: readonly NonFinite[] = ['skip', 'error', 'zero', 'propagate'];
+
+export interface NonFiniteOptions {
+  /** What to do about a NaN or an infinity in a gradient. Default `skip`. */
+  readonly nonFinite?: NonFinite;
+  /** Skips in a row that end the run. Default 10; Infinity: never. */
+  readonly maxSkips?: number;
+}
+export const NON_FINITE_OPTIONS = ['nonFinite', 'maxSkips'] as const;
+
+/** One policy's way with what is not finite. */
+export interface Guard {
+  readonly mode: NonFinite;
+  /** 0: never end the run. */
+  readonly maxSkips: number;
+  /** To be put before the policy's own stages, and before it measures. */
+  readonly stages: readonly Stage[];
+  /** Act on what was measured. */
+  decide(found: Statistic): { readonly skip: Tensor | null; readonly report: Pick<ClipColumns, 'firstBad' | 'badCount'> };
+}
+
+export function guard(where: string, options: NonFiniteOptions): Guard {
+  const mode = checkChoice(where, 'nonFinite', options.nonFinite ?? 'skip', CHOICES);
+  const maxSkips = checkNumber(where, 'maxSkips', options.maxSkips ?? 10, { min: 1, infinite: true });
+  if (Number.isFinite(maxSkips)) checkNumber(where, 'maxSkips', maxSkips, { integer: true });
+  return {
+    mode,
+    maxSkips: mode === 'skip' && Number.isFinite(maxSkips) ? maxSkips : 0,
+    stages: mode === 'zero' ? [{ kind: 'map', name: 'zeroNonFinite' }] : [],
+    decide({ firstBad, badCount }) {
+      if (mode === 'error') failIf(badCount, firstBad);
+      return { skip: mode === 'skip' ? badCount : null, report: { firstBad, badCount } };
+    },
+  };
+}

@@ -1,0 +1,93 @@
+// value.ts: clipping element by element.
+import { OptionError } from '../errors.ts';
+import { sqrt } from '../ops/elementwise.ts';
+import { statistic } from '../ops/statistics.ts';
+import { checkOptions, checkPerStep, type PerStep, show } from '../options.ts';
+import { type ClipPolicy, threshold } from './clip.ts';
+import { guard, NON_FINITE_OPTIONS, type NonFiniteOptions } from './finite.ts';
+import { measureOnly } from './norm.ts';
+
+export interface ValueOptions extends NonFiniteOptions {
+  /** Clamp to [-value, value]. */
+  readonly value?: PerStep;
+  /** Or clamp to these; the one left out is without bound. */
+  readonly lower?: PerStep;
+  readonly upper?: PerStep;
+}
+
+/**
+ * Clamp every element of every gradient to [-v, v], or to [lower, upper]. v >= 0 may depend on the step; 0 makes gradients 0,
+ * Infinity only measures. The norms reported are Euclidean and, like the fraction of elements changed, measured in the update
+ * itself. As torch's clip_grad_value_. Throws OptionError.
+ */
+export function value(v: PerStep | ValueOptions, options: NonFiniteOptions = {}): ClipPolicy {
+  const name = 'clip.value';
+  const given: ValueOptions = typeof v === 'object' && v !== null ? { ...v, ...options } : { ...options, value: v as PerStep };
+  checkOptions(name, given, ['value', 'lower', 'upper', ...NON_FINITE_OPTIONS]);
+  const rules = guard(name, given);
+  const [lower, upper] = bounds(name, given);
+  const largest = (step: number): number => Math.max(Math.abs(lower.at(step)), Math.abs(upper.at(step)));
+  return {
+    name: 'value',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      if (lower.fixed === -Infinity && upper.fixed === Infinity) return measureOnly(context, 2, rules);
+      const fixed = lower.fixed !== null && upper.fixed !== null;
+      const stages = [
+        ...rules.stages,
+        {
+          kind: 'limit',
+          lower: threshold(context, 'lower', lower.fixed ?? lower.at),
+          upper: threshold(context, 'upper', upper.fixed ?? upper.at),
+        } as const,
+      ];
+      const at = { threshold: threshold(context, 'c', fixed ? largest(0) : largest) };
+      if (rules.mode === 'propagate') return { stages, skip: null, report: at, measure: true };
+      const found = statistic(context.grads, { kind: 'sumSquares', stages: [...context.stages, ...rules.stages] });
+      const { skip, report } = rules.decide(found);
+      return { stages, skip, report: { norm: sqrt(found.total), ...at, ...report }, measure: true };
+    },
+  };
+}
+
+interface Bound {
+  readonly at: (step: number) => number;
+  /** The value where it does not depend on the step. */
+  readonly fixed: number | null;
+}
+
+function bounds(name: string, { value: v, lower, upper }: ValueOptions): [Bound, Bound] {
+  const fixed = (x: PerStep): number | null => (typeof x === 'number' ? x : null);
+  if (v !== undefined) {
+    if (lower !== undefined || upper !== undefined)
+      throw new OptionError(`${name}: expected value, or lower and upper, got both`);
+    const at = checkPerStep(name, 'value', v, { min: 0, infinite: true });
+    const size = fixed(v);
+    // 0 - x, so that a bound of 0 is not -0.
+    return [
+      { at: (step) => 0 - at(step), fixed: size === null ? null : 0 - size },
+      { at, fixed: size },
+    ];
+  }
+  if (lower === undefined && upper === undefined)
+    throw new OptionError(`${name}: expected value, lower or upper, got none of them`);
+  const low = checkPerStep(name, 'lower', lower ?? -Infinity, { infinite: true });
+  const high = checkPerStep(name, 'upper', upper ?? Infinity, { infinite: true });
+  const check = (step: number): void => {
+    if (low(step) > high(step)) {
+      throw new OptionError(`${name}: option lower: expected a number <= upper, got ${show(low(step))} and ${show(high(step))}`);
+    }
+  };
+  const [a, b] = [fixed(lower ?? -Infinity), fixed(upper ?? Infinity)];
+  if (a !== null && b !== null) check(0);
+  return [
+    {
+      at: (step) => {
+        check(step);
+        return low(step);
+      },
+      fixed: a,
+    },
+    { at: high, fixed: b },
+  ];
+}

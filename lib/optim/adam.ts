@@ -1,0 +1,49 @@
+// adam.ts: Adam (Kingma and Ba 2014) and AdamW (Loshchilov and Hutter 2017).
+import { OptionError } from '../errors.ts';
+import { ADAM_VARIANT, UPDATE_ADAM } from '../ops/update.ts';
+import { checkNumber, checkOptions, type PerStep, show } from '../options.ts';
+import { makeOptimizer, type Optimizer } from './optimizer.ts';
+
+export interface AdamOptions {
+  /** Learning rate, a number or a schedule. Default 1e-3. */
+  readonly lr?: PerStep;
+  /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
+  readonly betas?: readonly [number, number];
+  /** Added to the root of the second mean. Default 1e-8. */
+  readonly eps?: number;
+  /** Adam adds weightDecay * p to the gradient, after clipping (default 0); AdamW shrinks p by lr * weightDecay (default 0.01). */
+  readonly weightDecay?: number;
+}
+
+/** Adam. Slots `exp_avg` and `exp_avg_sq`. As torch.optim.Adam. Throws OptionError. */
+export function adam(options: AdamOptions = {}): Optimizer {
+  return make('optim.adam', ADAM_VARIANT.adam, options, 0);
+}
+
+/** Adam with decoupled weight decay. Slots `exp_avg` and `exp_avg_sq`. As torch.optim.AdamW. Throws OptionError. */
+export function adamw(options: AdamOptions = {}): Optimizer {
+  return make('optim.adamw', ADAM_VARIANT.adamw, options, 1e-2);
+}
+
+function make(name: string, variant: number, options: AdamOptions, defaultDecay: number): Optimizer {
+  checkOptions(name, options, ['lr', 'betas', 'eps', 'weightDecay']);
+  const betas: readonly number[] = options.betas ?? [0.9, 0.999];
+  if (!Array.isArray(betas) || betas.length !== 2) {
+    throw new OptionError(`${name}: option betas: expected two numbers, got ${show(betas)}`, { betas });
+  }
+  const [beta1, beta2] = betas.map((b, i) => checkNumber(name, `betas[${i}]`, b, { min: 0, below: 1 })) as [number, number];
+  const weightDecay = checkNumber(name, 'weightDecay', options.weightDecay ?? defaultDecay, { min: 0 });
+  const eps = checkNumber(name, 'eps', options.eps ?? 1e-8, { min: 0 });
+  return makeOptimizer({
+    name,
+    op: UPDATE_ADAM,
+    variant,
+    slots: ['exp_avg', 'exp_avg_sq'],
+    lr: options.lr ?? 1e-3,
+    hyper(step, lr) {
+      const t = step + 1;
+      const decay = variant === ADAM_VARIANT.adamw ? 1 - lr * weightDecay : weightDecay;
+      return [lr / (1 - beta1 ** t), 1 - beta1, beta2, 1 - beta2, 1 / Math.sqrt(1 - beta2 ** t), eps, decay];
+    },
+  });
+}

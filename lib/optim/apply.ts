@@ -1,0 +1,178 @@
+// apply.ts: clip, update and report as nodes of a graph: what the trainer and an optimizer by itself have in common.
+import type { ClipColumns, ClipPolicy } from '../clip/clip.ts';
+import type { Column } from '../compile/program.ts';
+import { GraphError, ShapeError } from '../errors.ts';
+import { type Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
+import { type Data, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import type { Parameter } from '../nn/module.ts';
+import { add, div, less, sqrt } from '../ops/elementwise.ts';
+import { type Updated, update } from '../ops/update.ts';
+import type { Optimizer } from './optimizer.ts';
+
+/** What can be updated: a Parameter, or anything else with a name and a state. */
+export interface Updatable {
+  readonly name: string;
+  readonly state: State;
+}
+
+/** Parameters that are updated alike. */
+export interface ApplyGroup<P extends Updatable = Parameter> {
+  readonly params: readonly P[];
+  readonly optimizer: Optimizer;
+}
+
+export interface ApplyOptions {
+  readonly graph: Graph;
+  /** Slots and policy state belong to this very array: every graph built with it shares them. */
+  readonly groups: readonly ApplyGroup<Updatable>[];
+  /** Final gradients (summed over uses and micro-batches, and divided) of all parameters of all groups, in order. */
+  readonly grads: readonly Tensor[];
+  readonly policy: ClipPolicy;
+  /** f64 scalar, for policies that look at it. */
+  readonly loss?: Tensor;
+}
+
+export interface Apply {
+  /** Names of all parameters, in the order in which reports count them. */
+  readonly names: readonly string[];
+  /**
+   * Rows of hyper-parameters and thresholds for `count` steps from `step` on.
+   * @param row `step` of the compiled program
+   */
+  fillRows(row: { readonly bytes: number; readonly columns: readonly Column[] }, step: number, count: number): Uint8Array;
+}
+
+/** A column of the step row. */
+interface StepColumn {
+  readonly name: string;
+  readonly values: (step: number) => readonly number[];
+}
+
+/**
+ * Add to a graph, in its `apply` section: what the policy measures and decides over all groups together, one update per group, the
+ * assignment of parameters and slots, the skip decision and the report columns.
+ */
+export function buildApply(options: ApplyOptions): Apply {
+  const { graph, groups, grads, policy } = options;
+  const params = groups.flatMap((g) => g.params);
+  checkGradients(params, grads);
+  const states = statesOf(groups);
+  const columns: StepColumn[] = [];
+  const column = (name: string, type: TensorType, values: StepColumn['values']): Tensor => {
+    columns.push({ name, values });
+    return graph.input(name, type, 'step');
+  };
+  inSection(graph, 'apply', () => {
+    const clipped = policy.build({
+      graph,
+      params: params.map((p) => graph.state(p.state)),
+      grads,
+      names: params.map((p) => p.name),
+      loss: options.loss ?? null,
+      stages: [],
+      perStep: (name, value) => column(`clip.${name}`, { dtype: 'f64', shape: [] }, (step) => [value(step)]),
+      state: (name, type, init) => states(`clip.${name}`, type, init),
+    });
+    const measured: NonNullable<Updated['measured']>[] = [];
+    let offset = 0;
+    for (const [i, group] of groups.entries()) {
+      const { op, variant, hyper } = group.optimizer;
+      const slots = slotStates(group, states);
+      const updated = update(op, variant, {
+        params: group.params.map((p) => graph.state(p.state)),
+        grads: grads.slice(offset, offset + group.params.length),
+        slots: slots.map((s) => s.map((state) => graph.state(state))),
+        hyper: column(`hyper.${i}`, { dtype: 'f64', shape: [hyper(0).length] }, hyper),
+        stages: clipped.stages,
+        offset,
+        measure: clipped.measure,
+      });
+      group.params.forEach((p, t) => {
+        graph.assign(p.state, updated.params[t]!);
+      });
+      for (const [k, s] of slots.entries()) for (const [t, state] of s.entries()) graph.assign(state, updated.slots[k]![t]!);
+      if (updated.measured) measured.push(updated.measured);
+      offset += group.params.length;
+    }
+    const report =
+      measured.length > 0 ? { ...clipped.report, ...measuredColumns(clipped.report, measured, grads) } : clipped.report;
+    for (const [name, t] of Object.entries(report) as [string, Tensor][]) graph.output(name, t);
+    if (clipped.skip) {
+      graph.skip = graph.skip ? add(graph.skip, clipped.skip) : clipped.skip;
+      graph.output('skipped', less(0, graph.skip));
+    }
+  });
+  return {
+    names: params.map((p) => p.name),
+    fillRows(row, step, count) {
+      const bytes = new Uint8Array(row.bytes * count);
+      const view = new DataView(bytes.buffer);
+      for (const { name, values } of columns) {
+        const at = row.columns.find((c) => c.name === name)?.offset;
+        if (at === undefined) continue;
+        for (let k = 0; k < count; k++) {
+          values(step + k).forEach((x, i) => {
+            view.setFloat64(k * row.bytes + at + 8 * i, x, true);
+          });
+        }
+      }
+      return bytes;
+    },
+  };
+}
+
+function checkGradients(params: readonly Updatable[], grads: readonly Tensor[]): void {
+  if (grads.length !== params.length) {
+    throw new GraphError(`apply: expected ${params.length} gradients, got ${grads.length}`);
+  }
+  for (const [t, { name, state }] of params.entries()) {
+    const g = grads[t]!;
+    if (g.dtype !== 'f32' || !sameShape(g.shape, state.type.shape)) {
+      throw new ShapeError(`apply: expected ${typeName(state.type)} as gradient of ${name}, got ${typeName(g.type)}`);
+    }
+  }
+}
+
+type StateOf = (name: string, type: TensorType, init?: (out: Data) => void) => State;
+const made = new WeakMap<object, Map<string, State>>();
+
+/** The states that belong to groups, each made when first asked for. */
+function statesOf(groups: object): StateOf {
+  let known = made.get(groups);
+  if (!known) {
+    known = new Map();
+    made.set(groups, known);
+  }
+  const all = known;
+  return (name, type, init) => {
+    const state = all.get(name) ?? { name, type, ...(init && { init }) };
+    if (typeName(state.type) !== typeName(type)) {
+      throw new GraphError(`state ${name}: expected ${typeName(state.type)}, got ${typeName(type)}`, { name });
+    }
+    all.set(name, state);
+    return state;
+  };
+}
+
+/** Per slot, the state of each parameter: `optim.<parameter>.<slot>`. */
+function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states: StateOf): State[][] {
+  const each = params.map((p) => optimizer.slots(p.state.type).map((s) => states(`optim.${p.name}.${s.name}`, s.type)));
+  return (each[0] ?? []).map((_, k) => each.map((slots) => slots[k]!));
+}
+
+/** What the updates measured, in place of what the policy could not know. */
+function measuredColumns(
+  report: ClipColumns,
+  measured: readonly NonNullable<Updated['measured']>[],
+  grads: readonly Tensor[],
+): ClipColumns {
+  const total = (key: keyof (typeof measured)[number]): Tensor => measured.map((m) => m[key]).reduce((a, b) => add(a, b));
+  const changed = total('changed');
+  const elements = grads.reduce((n, t) => n + sizeOf(t.shape), 0);
+  return {
+    norm: report.norm ?? sqrt(total('before')),
+    normAfter: sqrt(total('after')),
+    clipped: less(0, changed),
+    clippedFraction: div(changed, Math.max(1, elements)),
+  };
+}

@@ -1,0 +1,68 @@
+// arrays.ts: checks of the caller's own arrays before an optimizer works on them.
+import { DetachedError, DTypeError, OptionError, ShapeError } from '../errors.ts';
+import { show } from '../options.ts';
+
+/** Things in a list, or by name. */
+export type Named<T> = readonly T[] | Readonly<Record<string, T>>;
+
+/** Names and values; a list is named by its positions. */
+export function entriesOf<T>(where: string, given: Named<T>): [string, T][] {
+  if (typeof given !== 'object' || given === null || ArrayBuffer.isView(given)) {
+    throw new OptionError(`${where}: expected a list or a record of Float32Arrays, got ${show(given)}`);
+  }
+  return Array.isArray(given) ? given.map((x, i) => [`${i}`, x]) : Object.entries(given as Record<string, T>);
+}
+
+/** Throws for what is no Float32Array in memory that nobody else shares. */
+export function checkArray(where: string, name: string, x: unknown): Float32Array {
+  if (!(x instanceof Float32Array)) {
+    throw new DTypeError(`${where}: expected a Float32Array for ${name}, got ${show(x)}`, { name });
+  }
+  if (typeof SharedArrayBuffer !== 'undefined' && x.buffer instanceof SharedArrayBuffer) {
+    throw new OptionError(`${where}: expected memory of this thread's own for ${name}, got a SharedArrayBuffer`, { name });
+  }
+  return x;
+}
+
+/** Gradients in the order of the parameters, each of its parameter's length. */
+export function matchArrays(
+  where: string,
+  names: readonly string[],
+  lengths: readonly number[],
+  given: Named<Float32Array>,
+): Float32Array[] {
+  const entries = entriesOf(where, given);
+  const byName = new Map(entries);
+  const extra = entries.find(([name]) => !names.includes(name))?.[0];
+  if (extra !== undefined) throw new OptionError(`${where}: there is no parameter ${extra}`, { name: extra });
+  return names.map((name, i) => {
+    if (!byName.has(name)) throw new OptionError(`${where}: expected ${names.length} gradients, got none for ${name}`, { name });
+    const g = checkArray(where, name, byName.get(name));
+    if (g.length !== lengths[i]) {
+      if (g.buffer.byteLength === 0)
+        throw new DetachedError(`${where}: the gradient of ${name} has no memory: it was transferred`, { name });
+      throw new ShapeError(`${where}: expected ${lengths[i]} elements for ${name}, got ${g.length}`, { name });
+    }
+    return g;
+  });
+}
+
+/** Throws if any two of the arrays share memory. */
+export function checkDisjoint(where: string, arrays: readonly (readonly [string, Float32Array])[]): void {
+  const byBuffer = new Map<ArrayBufferLike, (readonly [string, Float32Array])[]>();
+  for (const entry of arrays) {
+    if (entry[1].length === 0) continue;
+    const list = byBuffer.get(entry[1].buffer);
+    if (list) list.push(entry);
+    else byBuffer.set(entry[1].buffer, [entry]);
+  }
+  for (const list of byBuffer.values()) {
+    list.sort(([, a], [, b]) => a.byteOffset - b.byteOffset);
+    for (const [i, [name, x]] of list.entries()) {
+      const next = list[i + 1];
+      if (next && next[1].byteOffset < x.byteOffset + x.byteLength) {
+        throw new OptionError(`${where}: ${name} and ${next[0]} share memory`, { names: [name, next[0]] });
+      }
+    }
+  }
+}

@@ -1,0 +1,261 @@
+// bound.ts: an optimizer by itself, on the caller's own arrays: the same graph, compiler and kernels as a trainer's, without a model.
+import type { ClipPolicy } from '../clip/clip.ts';
+import { none } from '../clip/none.ts';
+import { compile } from '../compile/compile.ts';
+import { type Layout, layoutOf } from '../compile/layout.ts';
+import { CheckpointError, DetachedError, DisposedError, NonFiniteError, OptionError } from '../errors.ts';
+import { Graph, type State } from '../ir/graph.ts';
+import { type Data, type DType, sizeOf, typeName } from '../ir/op.ts';
+import { addon, type NativeBlock, type RunResult } from '../native/addon.ts';
+import { allocate, type BoundProgram, CompiledProgram, STATUS, target } from '../native/program.ts';
+import { threadsFor } from '../native/threads.ts';
+import { checkNumber, checkOptions, show } from '../options.ts';
+import { type Apply, buildApply } from './apply.ts';
+import { checkArray, checkDisjoint, entriesOf, matchArrays, type Named } from './arrays.ts';
+import type { Optimizer } from './optimizer.ts';
+import { type Report, Reports } from './report.ts';
+
+const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
+// Sets of gradient arrays whose addresses are kept at hand.
+const KEPT = 4;
+
+export interface BindOptions {
+  /** Default `clip.none()`: gradients are measured, and a step with a NaN is skipped. */
+  readonly clip?: ClipPolicy;
+  /** Default: what affinity and container quota allow. Results do not depend on it. */
+  readonly threads?: number;
+}
+
+/** Everything but the parameters: what `load` takes. */
+export interface OptimizerState {
+  /** Updates applied, steps tried, and skips in a row. */
+  readonly step: number;
+  readonly attempt: number;
+  readonly skips: number;
+  /** Slots by `optim.<parameter>.<slot>`, state of the clip policy by `clip.<name>`. */
+  readonly tensors: Readonly<Record<string, Data>>;
+}
+
+interface Binding {
+  readonly grads: readonly Float32Array[];
+  readonly program: BoundProgram;
+}
+
+/** Steps the caller's parameters with the caller's gradients. Made by `optimizer.bind`. */
+export class BoundOptimizer {
+  readonly #where: string;
+  readonly #names: readonly string[];
+  readonly #params: readonly Float32Array[];
+  readonly #lengths: readonly number[];
+  readonly #policy: ClipPolicy;
+  readonly #threads: number;
+  readonly #apply: Apply;
+  readonly #program: CompiledProgram;
+  readonly #layout: Layout;
+  /** Slots and policy state. */
+  readonly #states: readonly State[];
+  readonly #memory: NativeBlock;
+  #bindings: Binding[] = [];
+  #counters = { step: 0, attempt: 0, skips: 0 };
+  #disposed = false;
+
+  constructor(optimizer: Optimizer, params: Named<Float32Array>, options: BindOptions = {}) {
+    this.#where = optimizer.name;
+    const where = `${optimizer.name}.bind`;
+    checkOptions(where, options, ['clip', 'threads']);
+    this.#policy = options.clip ?? none();
+    if (typeof this.#policy?.build !== 'function') {
+      throw new OptionError(`${where}: option clip: expected a clip policy, got ${show(options.clip)}`);
+    }
+    const threads = options.threads ?? addon().threads.count;
+    checkNumber(where, 'threads', threads, { min: 1, max: 256, integer: true });
+    const entries = entriesOf(where, params);
+    if (entries.length === 0) throw new OptionError(`${where}: expected at least one parameter, got none`);
+    for (const [name, x] of entries) checkArray(where, name, x);
+    checkDisjoint(where, entries);
+    this.#names = entries.map(([name]) => name);
+    this.#params = entries.map(([, x]) => x);
+    this.#lengths = this.#params.map((x) => x.length);
+
+    const graph = new Graph('train');
+    const targets = entries.map(([name, x]) => ({ name, state: { name, type: { dtype: 'f32', shape: [x.length] } } as State }));
+    const grads = targets.map(({ state }, i) => graph.input(`grad.${i}`, state.type, 'data'));
+    this.#apply = buildApply({ graph, groups: [{ params: targets, optimizer }], grads, policy: this.#policy });
+    const given = new Set(targets.map((t) => t.state));
+    this.#states = graph.states.filter((s) => !given.has(s));
+    this.#layout = layoutFor(
+      this.#states,
+      targets.map((t) => t.state),
+      this.#lengths,
+    );
+    const program = compile(graph, { ...target(), layout: this.#layout });
+    this.#threads = threadsFor(program, threads);
+    this.#program = new CompiledProgram(program);
+    this.#memory = allocate(Math.max(1, this.#layout.blocks[0]!.bytes));
+    for (const state of this.#states) if (state.init) this.#write(state, filled(state));
+  }
+
+  /** Updates applied, steps tried, and steps skipped in a row. */
+  get counters(): { readonly step: number; readonly attempt: number; readonly skips: number } {
+    return { ...this.#counters };
+  }
+
+  /**
+   * One update, in place, with gradients given as the parameters were (in a list, or by name). The first step with other arrays than
+   * the ones before costs some microseconds more. Throws NonFiniteError as the clip policy says; then nothing was updated.
+   */
+  step(grads: Named<Float32Array>): Report {
+    this.#check();
+    const binding = this.#binding(matchArrays(`${this.#where}.step`, this.#names, this.#lengths, grads));
+    const { step, attempt, skips } = this.#counters;
+    const { program } = binding.program;
+    const result = binding.program.runSync({
+      steps: 1,
+      micros: 1,
+      step: this.#apply.fillRows(program.step, step, 1),
+      seed: 0n,
+      attempt,
+      stepCount: step,
+      skips,
+      maxSkips: this.#policy.maxSkips,
+      threads: this.#threads,
+    });
+    this.#counters = { step: result.stepCount, attempt: result.attempt, skips: result.skips };
+    if (result.status === STATUS.nonFinite) throw this.#nonFinite(this.#names[result.position] ?? null, step);
+    const reports = new Reports({
+      rows: result.report,
+      length: result.tried,
+      columns: program.report.columns,
+      rowBytes: program.report.bytes,
+      names: this.#names,
+      attempt,
+      perStep: 1,
+      step,
+    });
+    return this.#outcome(result, reports.at(0));
+  }
+
+  /** A copy of slots, policy state and counters. */
+  state(): OptimizerState {
+    this.#check();
+    const tensors = Object.fromEntries(
+      this.#states.map((state) => {
+        const data = zeros(state);
+        this.#memory.read(this.#layout.states.get(state)!.offset, data);
+        return [state.name, data];
+      }),
+    );
+    return { ...this.#counters, tensors };
+  }
+
+  /** Go on from what `state` gave. Throws CheckpointError where names or sizes differ; then nothing has changed. */
+  load(saved: OptimizerState): void {
+    this.#check();
+    const where = `${this.#where}.load`;
+    checkOptions(where, saved, ['step', 'attempt', 'skips', 'tensors']);
+    for (const key of ['step', 'attempt', 'skips'] as const) checkNumber(where, key, saved[key], { min: 0, integer: true });
+    const names = new Set(this.#states.map((s) => s.name));
+    const missing = [...names].filter((n) => !(n in saved.tensors));
+    const extra = Object.keys(saved.tensors).filter((n) => !names.has(n));
+    const mismatched = this.#states.filter((s) => s.name in saved.tensors && !fits(s, saved.tensors[s.name]));
+    const wrong = [...missing, ...extra, ...mismatched.map((s) => s.name)];
+    if (wrong.length > 0) {
+      throw new CheckpointError(
+        `${where}: the state does not fit these parameters and this policy: ${wrong.slice(0, 5).join(', ')}`,
+        {
+          missing,
+          extra,
+          mismatched: mismatched.map((s) => `${s.name}: expected ${typeName(s.type)}`),
+        },
+      );
+    }
+    for (const state of this.#states) this.#write(state, saved.tensors[state.name]!);
+    this.#counters = { step: saved.step, attempt: saved.attempt, skips: saved.skips };
+  }
+
+  /** Free native memory now. The parameters stay. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const { program } of this.#bindings) program.dispose();
+    this.#bindings = [];
+    this.#memory.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new DisposedError(`${this.#where}: the optimizer was disposed`);
+  }
+
+  /** The program with the addresses of these gradients. */
+  #binding(grads: readonly Float32Array[]): Binding {
+    const at = this.#bindings.findIndex((b) => b.grads.every((g, i) => g === grads[i]));
+    const known = this.#bindings[at];
+    if (known) {
+      if (at > 0) this.#bindings = [known, ...this.#bindings.filter((b) => b !== known)];
+      return known;
+    }
+    const where = `${this.#where}.step`;
+    for (const [i, p] of this.#params.entries()) {
+      if (p.length !== this.#lengths[i]) throw new DetachedError(`${where}: parameter ${this.#names[i]} has lost its memory`);
+    }
+    const named = (what: string, xs: readonly Float32Array[]) => xs.map((x, i) => [`${what} ${this.#names[i]}`, x] as const);
+    checkDisjoint(where, [...named('parameter', this.#params), ...named('the gradient of', grads)]);
+    const made = { grads: [...grads], program: this.#program.bind([this.#memory, ...this.#params, ...grads]) };
+    for (const old of this.#bindings.splice(KEPT - 1)) old.program.dispose();
+    this.#bindings.unshift(made);
+    return made;
+  }
+
+  #outcome(result: RunResult, report: Report): Report {
+    if (result.status === STATUS.tooManySkips) throw this.#nonFinite(report.nonFinite, report.step);
+    return report;
+  }
+
+  #nonFinite(tensor: string | null, step: number): NonFiniteError {
+    const { skips, attempt } = this.#counters;
+    const after = skips > 0 ? `, after ${skips} skipped steps in a row` : '';
+    return new NonFiniteError(`${this.#where}.step: the gradient of ${tensor ?? 'an unknown tensor'} is not finite${after}`, {
+      tensor,
+      step,
+      attempt,
+      skips,
+    });
+  }
+
+  #write(state: State, data: Data): void {
+    this.#memory.write(this.#layout.states.get(state)!.offset, data);
+  }
+}
+
+/** Block 0 for what the optimizer keeps, then one for each parameter and one for each gradient. */
+function layoutFor(kept: readonly State[], params: readonly State[], lengths: readonly number[]): Layout {
+  const own = layoutOf(kept, []);
+  const block = (name: string, i: number) => ({ name, bytes: 4 * lengths[i]! });
+  return {
+    blocks: [
+      ...own.blocks,
+      ...params.map((p, i) => block(`parameter ${p.name}`, i)),
+      ...params.map((p, i) => block(`gradient of ${p.name}`, i)),
+    ],
+    states: new Map([...own.states, ...params.map((p, i) => [p, { block: 1 + i, offset: 0 }] as const)]),
+    data: new Map(params.map((_, i) => [`grad.${i}`, 1 + params.length + i])),
+  };
+}
+
+function zeros({ type }: State): Data {
+  return new ARRAYS[type.dtype as DType](sizeOf(type.shape));
+}
+
+function filled(state: State): Data {
+  const data = zeros(state);
+  state.init?.(data);
+  return data;
+}
+
+function fits({ type }: State, data: unknown): boolean {
+  return data instanceof ARRAYS[type.dtype] && data.length === sizeOf(type.shape);
+}

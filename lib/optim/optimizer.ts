@@ -1,0 +1,50 @@
+// optimizer.ts: the contract of an optimizer: its slots, its row of hyper-parameters, and the update op that reads them.
+import type { OpDef, TensorType } from '../ir/op.ts';
+import type { UpdateAttrs } from '../ops/update.ts';
+import { checkPerStep, type PerStep } from '../options.ts';
+import type { Named } from './arrays.ts';
+import { type BindOptions, BoundOptimizer } from './bound.ts';
+
+/** State that an optimizer keeps per parameter, named as in PyTorch's state_dict. Starts as zeros. */
+export interface Slot {
+  readonly name: string;
+  readonly type: TensorType;
+}
+
+export interface Optimizer {
+  readonly name: string;
+  /** The update op and which of its variants. */
+  readonly op: OpDef<UpdateAttrs>;
+  readonly variant: number;
+  slots(param: TensorType): readonly Slot[];
+  lr(step: number): number;
+  /** Hyper-parameters of a step, in the order the op reads them; in f64, rounded once where they are used. */
+  hyper(step: number): number[];
+  /**
+   * Use the optimizer by itself, on the caller's own arrays: `step(grads)` updates them in place. Parameters are Float32Arrays, in
+   * a list or by name. Throws OptionError.
+   */
+  bind(params: Named<Float32Array>, options?: BindOptions): BoundOptimizer;
+}
+
+export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'op' | 'variant'> {
+  readonly slots: readonly string[];
+  readonly lr: PerStep;
+  hyper(step: number, lr: number): number[];
+}
+
+/** An optimizer whose slots all have the shape of their parameter. */
+export function makeOptimizer(spec: OptimizerSpec): Optimizer {
+  const { name, op, variant } = spec;
+  const lr = checkPerStep(name, 'lr', spec.lr, { min: 0 });
+  const self: Optimizer = {
+    name,
+    op,
+    variant,
+    lr,
+    slots: (param) => spec.slots.map((slot) => ({ name: slot, type: param })),
+    hyper: (step) => spec.hyper(step, lr(step)),
+    bind: (params, options = {}) => new BoundOptimizer(self, params, options),
+  };
+  return self;
+}

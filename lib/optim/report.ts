@@ -1,0 +1,107 @@
+// report.ts: what a step tells. Rows stay columns of one buffer; objects are made when somebody reads them.
+import type { Column } from '../compile/program.ts';
+
+/** What one step tells, of a trainer or of an optimizer by itself. */
+export interface Report {
+  /** Batches drawn before this step: skipped steps count. */
+  readonly attempt: number;
+  /** Updates applied before this step: the number that schedules see. */
+  readonly step: number;
+  /** Mean over the rows of the step (over its micro-batches, if accumulated). NaN where gradients come from elsewhere. */
+  readonly loss: number;
+  /** Norm of the gradient before clipping, as the policy measures it; NaN if nothing is measured. */
+  readonly norm: number;
+  /** What the gradient was multiplied by; the smallest, where there are several; 0 in a skipped step. */
+  readonly scale: number;
+  /** Norm of what the optimizer got; 0 in a skipped step, NaN if nothing is measured. */
+  readonly normAfter: number;
+  /** Infinity if there is none. */
+  readonly threshold: number;
+  /** The policy changed the gradient; and the fraction of its elements. */
+  readonly clipped: boolean;
+  readonly clippedFraction: number;
+  /** The gradient was not finite and the step was left out. */
+  readonly skipped: boolean;
+  /** Name of the first tensor with a non-finite gradient, or null. */
+  readonly nonFinite: string | null;
+  /** How many tensors had one. */
+  readonly nonFiniteCount: number;
+}
+
+export interface ReportsInit {
+  readonly rows: ArrayBuffer;
+  readonly length: number;
+  readonly columns: readonly Column[];
+  readonly rowBytes: number;
+  /** Names of the parameters, in the order of the policy's gradients. */
+  readonly names: readonly string[];
+  /** Counters before the first row, and batches drawn per step. */
+  readonly attempt: number;
+  readonly perStep: number;
+  readonly step: number;
+}
+
+/** The rows of one chunk of steps. */
+export class Reports implements Iterable<Report> {
+  readonly length: number;
+  readonly #init: ReportsInit;
+  readonly #values: Float64Array;
+  readonly #offsets: ReadonlyMap<string, number>;
+
+  constructor(init: ReportsInit) {
+    this.length = init.length;
+    this.#init = init;
+    this.#values = new Float64Array(init.rows);
+    this.#offsets = new Map(init.columns.map((c) => [c.name, c.offset / 8]));
+  }
+
+  /** One column as numbers; NaN where the program does not compute it. */
+  column(name: string): Float64Array {
+    return Float64Array.from({ length: this.length }, (_, i) => this.#value(name, i, Number.NaN));
+  }
+
+  at(i: number): Report {
+    let step = this.#init.step;
+    for (let j = 0; j < i; j++) if (!this.#skipped(j)) step++;
+    return this.#row(i, step);
+  }
+
+  *[Symbol.iterator](): Iterator<Report> {
+    let step = this.#init.step;
+    for (let i = 0; i < this.length; i++) {
+      const report = this.#row(i, step);
+      yield report;
+      if (!report.skipped) step++;
+    }
+  }
+
+  #value(name: string, row: number, missing: number): number {
+    const offset = this.#offsets.get(name);
+    return offset === undefined ? missing : this.#values[(row * this.#init.rowBytes) / 8 + offset]!;
+  }
+
+  #skipped(row: number): boolean {
+    return this.#value('skipped', row, 0) !== 0;
+  }
+
+  #row(i: number, step: number): Report {
+    const skipped = this.#skipped(i);
+    const bad = this.#value('firstBad', i, -1);
+    // What the update measures is not written in a skipped step.
+    const applied = (name: string, missing: number): number => (skipped ? 0 : this.#value(name, i, missing));
+    return {
+      attempt: this.#init.attempt + i * this.#init.perStep,
+      step,
+      loss: this.#value('loss', i, Number.NaN),
+      norm: this.#value('norm', i, Number.NaN),
+      scale: applied('scale', 1),
+      normAfter: applied('normAfter', Number.NaN),
+      threshold: this.#value('threshold', i, Number.POSITIVE_INFINITY),
+      clipped: applied('clipped', 0) !== 0,
+      clippedFraction: applied('clippedFraction', 0),
+      skipped,
+      nonFinite: bad >= 0 ? (this.#init.names[bad] ?? null) : null,
+      nonFiniteCount: this.#value('badCount', i, 0),
+    };
+  }
+}
