@@ -24,6 +24,8 @@ namespace {
 #include "random.h"
 #include "reduce.h"
 #include "recurrent.h"
+#include "gather.h"
+#include "softmax.h"
 #include "control.h"
 #include "gemm_micro.h"
 #include "gemm.h"

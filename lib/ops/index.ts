@@ -4,12 +4,14 @@ import { ACTIVATIONS } from './activation.ts';
 import { CONCAT, PAD } from './concat.ts';
 import { FAIL_IF } from './control.ts';
 import { ELEMENTWISE } from './elementwise.ts';
+import { GATHERS } from './gather.ts';
 import { MAP } from './map.ts';
 import { MATMUL } from './matmul.ts';
 import { DROPOUT } from './random.ts';
 import { RNN, RNN_GRAD } from './recurrent.ts';
 import { REDUCTIONS } from './reduce.ts';
 import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
+import { SOFTMAXES } from './softmax.ts';
 import { STATISTIC } from './statistics.ts';
 import { UPDATE_ADAM, UPDATE_SGD } from './update.ts';
 
@@ -17,11 +19,13 @@ export * from './activation.ts';
 export * from './concat.ts';
 export * from './control.ts';
 export * from './elementwise.ts';
+export * from './gather.ts';
 export * from './matmul.ts';
 export * from './random.ts';
 export * from './recurrent.ts';
 export * from './reduce.ts';
 export * from './shape.ts';
+export * from './softmax.ts';
 export * from './stage.ts';
 export * from './statistics.ts';
 export * from './update.ts';
@@ -40,6 +44,8 @@ export const OPS: readonly OpDef<any>[] = [
   PAD,
   DROPOUT,
   ...REDUCTIONS,
+  ...GATHERS,
+  ...SOFTMAXES,
   RNN,
   RNN_GRAD,
   MATMUL,

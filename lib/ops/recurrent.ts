@@ -129,7 +129,13 @@ export const RNN_GRAD: OpDef<RnnGradAttrs> = {
     return { ints: [batch, steps, hidden, states ? 1 : 0, last ? 1 : 0] };
   },
   cost: costOf,
-  inplace: (node) => (node.attrs.states ? [[0, 0], [0, 2]] : [[0, 0]]), // biome-ignore format: one pair each
+  inplace: (node) =>
+    node.attrs.states
+      ? [
+          [0, 0],
+          [0, 2],
+        ]
+      : [[0, 0]],
   ref([dz, dh0], [hs, whh, ...grads], node) {
     const { batch, steps, hidden } = firstSizes(node);
     const { states, last } = node.attrs;

@@ -1,0 +1,175 @@
+// gather.h: rows by index (gather), their gradient (scatterAdd), oneHot, and windows over a text. Every index is checked.
+
+// Indices are i32 or u8 (`bytes` 4 or 1).
+static inline int64_t index_at(const void* indices, int64_t bytes, int64_t i) {
+  return bytes == 4 ? ((const int32_t*)indices)[i] : ((const uint8_t*)indices)[i];
+}
+static inline bool index_ok(const Args& a, int64_t position, int64_t value, int64_t bound) {
+  if ((uint64_t)value < (uint64_t)bound) return true;
+  fail(a.status, kIndexOutOfBounds, position, (double)value, (double)bound);
+  return false;
+}
+
+// y[k] = table[indices[k]], rows of `row` bytes; a row without a source is zero.
+// i: rows of the table, bytes of a row, number of indices, bytes of an index
+static void gather(const Args& a, const Team& team) {
+  const int64_t rows = a.i[0], row = a.i[1], bytes = a.i[3];
+  const uint8_t* table = (const uint8_t*)a.in[0];
+  uint8_t* y = (uint8_t*)a.out[0];
+  const Range r = split(a.i[2], team);
+  for (int64_t k = r.begin; k < r.end; k++) {
+    const int64_t from = index_at(a.in[1], bytes, k);
+    if (index_ok(a, k, from, rows))
+      memcpy(y + k * row, table + from * row, row);
+    else
+      memset(y + k * row, 0, row);
+  }
+}
+static void gather_need(Need& n) {
+  if (n.i[3] != 1 && n.i[3] != 4) return n.fail("indices are neither u8 nor i32");
+  n.in[0] = size_mul(n.i[0], n.i[1]);
+  n.in[1] = size_mul(n.i[2], n.i[3]);
+  n.out[0] = size_mul(n.i[2], n.i[1]);
+}
+
+constexpr int64_t kScatterBlock = 256;   // elements of a block: whole rows, at least one
+
+static inline int64_t scatter_block_rows(int64_t row) {
+  return row >= kScatterBlock ? 1 : row < 1 ? kScatterBlock : kScatterBlock / row;
+}
+
+// start[v] = where the positions of row v begin in `order`; positions ascend within a row.
+struct ScatterPlan {
+  int64_t* start;
+  int32_t* order;
+};
+static void scatter_plan(const Args& a, const ScatterPlan& p, int64_t rows, int64_t count, int64_t bytes) {
+  memset(p.start, 0, (rows + 2) * sizeof(int64_t));
+  for (int64_t k = 0; k < count; k++) {
+    const int64_t v = index_at(a.in[1], bytes, k);
+    if (index_ok(a, k, v, rows)) p.start[v + 2]++;
+  }
+  for (int64_t v = 2; v <= rows + 1; v++) p.start[v] += p.start[v - 1];
+  for (int64_t k = 0; k < count; k++) {
+    const int64_t v = index_at(a.in[1], bytes, k);
+    if ((uint64_t)v < (uint64_t)rows) p.order[p.start[v + 1]++] = (int32_t)k;
+  }
+}
+
+// The sum of the rows order[0..n) of x, columns [c, c + m), m <= 2 * L; in f64, in the order of positions.
+template <typename T>
+static void scatter_columns(const T* x, int64_t row, const int32_t* order, int64_t n, int64_t c, int64_t m, double* v) {
+  D lo = dset1(0), hi = lo;
+  if (m == 2 * L) {
+    for (int64_t k = 0; k < n; k++) {
+      lo = add(lo, reduce_load(x + order[k] * row + c));
+      hi = add(hi, reduce_load(x + order[k] * row + c + L));
+    }
+  } else {
+    const int64_t ml = m < L ? m : L, mh = m - ml;
+    for (int64_t k = 0; k < n; k++) {
+      lo = add(lo, reduce_load_n(x + order[k] * row + c, ml, 0));
+      if (mh > 0) hi = add(hi, reduce_load_n(x + order[k] * row + c + L, mh, 0));
+    }
+  }
+  dstore(v, lo);
+  dstore(v + L, hi);
+}
+
+template <typename T>
+static void scatter_typed(const Args& a, const ScatterPlan& p, int64_t rows, int64_t row, const Team& team) {
+  const T* x = (const T*)a.in[0];
+  T* y = (T*)a.out[0];
+  const int64_t height = scatter_block_rows(row), blocks = (rows + height - 1) / height;
+  // Blocks go to ranks by their work, rows to write and positions to read; no bit depends on who does a block.
+  const int64_t work = rows + p.start[rows];
+  for (int64_t b = 0; b < blocks; b++) {
+    const int64_t first = b * height, end = first + height < rows ? first + height : rows;
+    if ((first + p.start[first]) * team.size / work != team.rank) continue;
+    D square = dset1(0);
+    for (int64_t r = first; r < end; r++) {
+      const int64_t from = p.start[r], n = p.start[r + 1] - from;
+      if (n == 0) {
+        memset(y + r * row, 0, row * sizeof(T));
+        continue;
+      }
+      for (int64_t c = 0; c < row; c += 2 * L) {
+        const int64_t m = row - c < 2 * L ? row - c : 2 * L;
+        double v[2 * L];
+        scatter_columns(x, row, p.order + from, n, c, m, v);
+        for (int64_t k = 0; k < m; k++) v[k] = y[r * row + c + k] = (T)v[k];
+        square = fma(dload(v), dload(v), square);
+        square = fma(dload(v + L), dload(v + L), square);
+      }
+    }
+    if (a.n_out > 1) ((double*)a.out[1])[b] = hsum(square);
+  }
+}
+
+// y[v] = sum of x[k] over the positions k with indices[k] = v, zero where there is none.
+// i: rows of y, elements of a row, number of indices, bytes of an index, 1 if f64
+// A second output takes the sum of squares of every block of rows.
+static void scatterAdd(const Args& a, const Team& team) {
+  const int64_t rows = a.i[0], row = a.i[1], count = a.i[2];
+  ScatterPlan p = {(int64_t*)a.scratch, nullptr};
+  p.order = (int32_t*)(p.start + rows + 2);
+  if (team.rank == 0) scatter_plan(a, p, rows, count, a.i[3]);
+  team.barrier();
+  if (a.i[4])
+    scatter_typed<double>(a, p, rows, row, team);
+  else
+    scatter_typed<float>(a, p, rows, row, team);
+}
+static void scatterAdd_need(Need& n) {
+  if (n.n_out != 1 && n.n_out != 2) return n.fail("expected one or two outputs");
+  if (n.i[3] != 1 && n.i[3] != 4) return n.fail("indices are neither u8 nor i32");
+  const int64_t rows = n.i[0], row = n.i[1], count = n.i[2], elem = n.i[4] ? 8 : 4;
+  if (rows < 0 || rows > Need::kMax || row < 0 || row > Need::kMax) return n.fail("size out of range");
+  if (count < 0 || count > 0x7fffffff) return n.fail("number of indices out of range");
+  n.in[0] = size_mul(size_mul(count, row), elem);
+  n.in[1] = size_mul(count, n.i[3]);
+  n.out[0] = size_mul(size_mul(rows, row), elem);
+  const int64_t height = scatter_block_rows(row);
+  if (n.n_out > 1) n.out[1] = size_mul((rows + height - 1) / height, 8);
+  n.scratch = size_mul(rows + 2, 8) + size_mul(count, 4);
+}
+
+// y[k, :] = 1 at indices[k], else 0. i: number of indices, classes, bytes of an index
+static void oneHot(const Args& a, const Team& team) {
+  const int64_t classes = a.i[1];
+  float* y = (float*)a.out[0];
+  const Range r = split(a.i[0], team);
+  memset(y + r.begin * classes, 0, (r.end - r.begin) * classes * sizeof(float));
+  for (int64_t k = r.begin; k < r.end; k++) {
+    const int64_t v = index_at(a.in[0], a.i[2], k);
+    if (index_ok(a, k, v, classes)) y[k * classes + v] = 1.f;
+  }
+}
+static void oneHot_need(Need& n) {
+  if (n.i[2] != 1 && n.i[2] != 4) return n.fail("indices are neither u8 nor i32");
+  n.in[0] = size_mul(n.i[0], n.i[2]);
+  n.out[0] = size_mul(size_mul(n.i[0], n.i[1]), 4);
+}
+
+// y[k, t] = text[starts[k] + t]. i: elements of the text, windows, length of a window, bytes of an element of the text
+static void windows(const Args& a, const Team& team) {
+  const int64_t length = a.i[2], bytes = a.i[3];
+  const Range r = split(a.i[1], team);
+  for (int64_t k = r.begin; k < r.end; k++) {
+    const int64_t from = ((const int32_t*)a.in[1])[k];
+    int32_t* row = (int32_t*)a.out[0] + k * length;
+    if (!index_ok(a, k, from, a.i[0] - length + 1))
+      memset(row, 0, length * 4);
+    else if (bytes == 4)
+      memcpy(row, (const int32_t*)a.in[0] + from, length * 4);
+    else
+      for (int64_t t = 0; t < length; t++) row[t] = ((const uint8_t*)a.in[0])[from + t];
+  }
+}
+static void windows_need(Need& n) {
+  if (n.i[3] != 1 && n.i[3] != 4) return n.fail("the text is neither u8 nor i32");
+  if (n.i[2] < 0 || n.i[2] > n.i[0]) return n.fail("a window is longer than the text");
+  n.in[0] = size_mul(n.i[0], n.i[3]);
+  n.in[1] = size_mul(n.i[1], 4);
+  n.out[0] = size_mul(size_mul(n.i[1], n.i[2]), 4);
+}

@@ -1,0 +1,146 @@
+// softmax.h: softmax and logSoftmax over rows, softmax-cross-entropy on integer labels, and their gradients.
+// A row is reduced in 16 lanes; sums run in f64. i: rows, columns.
+
+// The first n lanes of x; the others -infinity, which exp turns into 0.
+INLINE F softmax_load(const float* x, int64_t n) {
+  if (n >= L) return load(x);
+  M first;
+  for (int i = 0; i < NR; i++) first.v[i] = r_mfirst((int)n - W * i);
+  return select(first, load_n(x, (int)n), set1(-__builtin_inff()));
+}
+INLINE void softmax_store(float* y, F v, int64_t n) { n >= L ? store(y, v) : store_n(y, v, (int)n); }
+
+static float softmax_max(const float* x, int64_t n) {
+  F top = set1(-__builtin_inff());
+  for (int64_t c = 0; c < n; c += L) top = max(softmax_load(x + c, n - c), top);   // this order skips NaN: the sum shows it
+  float t[L];
+  store(t, top);
+  for (int w = L / 2; w > 0; w /= 2)
+    for (int i = 0; i < w; i++) t[i] = t[i] > t[i + w] ? t[i] : t[i + w];
+  return t[0];
+}
+// Sum of exp(x - top); the terms go to y unless it is null.
+static double softmax_sum(const float* x, float* y, int64_t n, float top) {
+  D sum = dset1(0);
+  for (int64_t c = 0; c < n; c += L) {
+    const F e = exp_f(sub(softmax_load(x + c, n - c), set1(top)));
+    sum = add(sum, widen(e));
+    if (y) softmax_store(y + c, e, n - c);
+  }
+  return hsum(sum);
+}
+
+// y = exp(x - max) / sum. y may be x.
+static void softmax(const Args& a, const Team& team) {
+  const int64_t n = a.i[1];
+  const Range r = split(a.i[0], team);
+  for (int64_t row = r.begin; row < r.end; row++) {
+    const float* x = (const float*)a.in[0] + row * n;
+    float* y = (float*)a.out[0] + row * n;
+    const F sum = set1((float)softmax_sum(x, y, n, softmax_max(x, n)));
+    for (int64_t c = 0; c < n; c += L) softmax_store(y + c, div(softmax_load(y + c, n - c), sum), n - c);
+  }
+}
+// y = x - max - log(sum). y may be x.
+static void logSoftmax(const Args& a, const Team& team) {
+  const int64_t n = a.i[1];
+  const Range r = split(a.i[0], team);
+  for (int64_t row = r.begin; row < r.end; row++) {
+    const float* x = (const float*)a.in[0] + row * n;
+    float* y = (float*)a.out[0] + row * n;
+    const float top = softmax_max(x, n);
+    const F low = set1((float)log_d(softmax_sum(x, nullptr, n, top)));
+    for (int64_t c = 0; c < n; c += L) softmax_store(y + c, sub(sub(softmax_load(x + c, n - c), set1(top)), low), n - c);
+  }
+}
+static void softmax_need(Need& n) {
+  n.in[0] = n.out[0] = size_mul(size_mul(n.i[0], n.i[1]), 4);
+  n.alias[0] = 1;
+}
+static void logSoftmax_need(Need& n) { softmax_need(n); }
+
+// The part of a row from c on, zero beyond its end.
+INLINE F softmax_part(const float* x, int64_t n) { return n >= L ? load(x) : load_n(x, (int)n); }
+
+// dx = y (dy - sum(dy y)), y the softmax. ins y, dy; dx may be either.
+static void softmaxGrad(const Args& a, const Team& team) {
+  const int64_t n = a.i[1];
+  const Range r = split(a.i[0], team);
+  for (int64_t row = r.begin; row < r.end; row++) {
+    const float *y = (const float*)a.in[0] + row * n, *dy = (const float*)a.in[1] + row * n;
+    float* dx = (float*)a.out[0] + row * n;
+    D dot = dset1(0);
+    for (int64_t c = 0; c < n; c += L) dot = fma(widen(softmax_part(y + c, n - c)), widen(softmax_part(dy + c, n - c)), dot);
+    const F sum = set1((float)hsum(dot));
+    for (int64_t c = 0; c < n; c += L) {
+      const F g = mul(softmax_part(y + c, n - c), sub(softmax_part(dy + c, n - c), sum));
+      softmax_store(dx + c, g, n - c);
+    }
+  }
+}
+// dx = dy - exp(y) sum(dy), y the log-softmax. ins y, dy; dx may be either.
+static void logSoftmaxGrad(const Args& a, const Team& team) {
+  const int64_t n = a.i[1];
+  const Range r = split(a.i[0], team);
+  for (int64_t row = r.begin; row < r.end; row++) {
+    const float *y = (const float*)a.in[0] + row * n, *dy = (const float*)a.in[1] + row * n;
+    float* dx = (float*)a.out[0] + row * n;
+    D total = dset1(0);
+    for (int64_t c = 0; c < n; c += L) total = add(total, widen(softmax_part(dy + c, n - c)));
+    const F sum = set1((float)hsum(total));
+    for (int64_t c = 0; c < n; c += L) {
+      const F g = fma(neg(exp_f(softmax_part(y + c, n - c))), sum, softmax_part(dy + c, n - c));
+      softmax_store(dx + c, g, n - c);
+    }
+  }
+}
+static void softmaxGrad_need(Need& n) {
+  n.in[0] = n.in[1] = n.out[0] = size_mul(size_mul(n.i[0], n.i[1]), 4);
+  n.alias[0] = n.alias[1] = 1;
+}
+static void logSoftmaxGrad_need(Need& n) { softmaxGrad_need(n); }
+
+// loss[row] = log(sum exp(x)) - x[label], in f64. i: rows, columns, bytes of a label; ins x, labels
+static void softmaxCrossEntropy(const Args& a, const Team& team) {
+  const int64_t n = a.i[1];
+  double* loss = (double*)a.out[0];
+  const Range r = split(a.i[0], team);
+  for (int64_t row = r.begin; row < r.end; row++) {
+    const float* x = (const float*)a.in[0] + row * n;
+    const int64_t label = index_at(a.in[1], a.i[2], row);
+    loss[row] = 0;
+    if (!index_ok(a, row, label, n)) continue;
+    const float top = softmax_max(x, n);
+    loss[row] = log_d(softmax_sum(x, nullptr, n, top)) - ((double)x[label] - (double)top);
+  }
+}
+static void softmaxCrossEntropy_need(Need& n) {
+  if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32");
+  n.in[0] = size_mul(size_mul(n.i[0], n.i[1]), 4);
+  n.in[1] = size_mul(n.i[0], n.i[2]);
+  n.out[0] = size_mul(n.i[0], 8);
+}
+
+// dx = (softmax(x) - onehot(label)) dloss. i as above; ins x, labels, dloss (f64, one per row). dx may be x.
+static void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
+  const int64_t n = a.i[1];
+  const Range r = split(a.i[0], team);
+  for (int64_t row = r.begin; row < r.end; row++) {
+    const float* x = (const float*)a.in[0] + row * n;
+    float* dx = (float*)a.out[0] + row * n;
+    const int64_t label = index_at(a.in[1], a.i[2], row);
+    const double d = ((const double*)a.in[2])[row];
+    const double sum = softmax_sum(x, dx, n, softmax_max(x, n));
+    const double at = index_ok(a, row, label, n) ? (double)dx[label] / sum - 1 : 0;
+    const F scale = set1((float)(d / sum));
+    for (int64_t c = 0; c < n; c += L) softmax_store(dx + c, mul(softmax_part(dx + c, n - c), scale), n - c);
+    if ((uint64_t)label < (uint64_t)n) dx[label] = (float)(at * d);
+  }
+}
+static void softmaxCrossEntropyGrad_need(Need& n) {
+  if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32");
+  n.in[0] = n.out[0] = size_mul(size_mul(n.i[0], n.i[1]), 4);
+  n.in[1] = size_mul(n.i[0], n.i[2]);
+  n.in[2] = size_mul(n.i[0], 8);
+  n.alias[0] = 1;
+}

@@ -1,0 +1,253 @@
+// softmax.ts: softmax, logSoftmax, softmaxCrossEntropy on integer labels, and their gradients. Kernels: softmax.h.
+import { DTypeError, ShapeError } from '../errors.ts';
+import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
+import { DTYPE_BYTES, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { moved, resolveAxis, span } from './axes.ts';
+import { expectIndices } from './gather.ts';
+import { transpose } from './shape.ts';
+
+type NoAttrs = Record<string, never>;
+const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
+
+/** The first input as rows over its last dimension. */
+function rowsOf(node: Node): { rows: number; n: number } {
+  const { shape } = node.ins[0] as Tensor;
+  return { rows: span(shape, 0, shape.length - 1), n: shape.at(-1) as number };
+}
+const rowInts = (node: Node): { ints: number[] } => ({ ints: [rowsOf(node).rows, rowsOf(node).n] });
+const cost = (node: Node): { flops: number; bytes: number } => moved(node, 20 * sizeOf((node.ins[0] as Tensor).shape));
+
+function eachRow(node: Node, visit: (at: number, end: number, row: number) => void): void {
+  const { rows, n } = rowsOf(node);
+  for (let r = 0; r < rows; r++) visit(r * n, (r + 1) * n, r);
+}
+
+function expectRows(op: string, ins: readonly TensorType[]): TensorType {
+  const [x, ...rest] = ins as [TensorType, ...TensorType[]];
+  if (x.dtype !== 'f32') throw new DTypeError(`${op}: expected f32, got ${x.dtype}`);
+  if (x.shape.length === 0) throw new ShapeError(`${op}: expected at least 1 dimension, got a scalar`);
+  for (const other of rest) {
+    if (other.dtype !== 'f32' || !sameShape(other.shape, x.shape)) {
+      throw new ShapeError(`${op}: expected ${typeName(x)}, got ${typeName(other)}`);
+    }
+  }
+  return x;
+}
+
+const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+const ROW_SHAPES: readonly (readonly number[])[] = [[3, 10], [2, 65], [1, 1], [2, 3, 16], [17], [0, 4]];
+
+/** log(sum(exp(x))) of a row. */
+function logSumExp(x: RefArray): number {
+  const values = Array.from(x);
+  const top = Math.max(...values);
+  return top + Math.log(total(values.map((v) => Math.exp(v - top))));
+}
+
+// ---- softmax and logSoftmax --------------------------------------------------------------------------------------
+function rowOp(name: string, gradient: () => OpDef<NoAttrs>, f: (v: number, lse: number) => number): OpDef<NoAttrs> {
+  return {
+    name,
+    infer: (ins) => [expectRows(name, ins)],
+    vjp: (node, [dy]) => [dy ? dy.graph.add(gradient(), [node.out, dy], {}).out : null],
+    lower: rowInts,
+    cost,
+    inplace: () => [[0, 0]],
+    ref([y], [x], node) {
+      eachRow(node, (at, end) => {
+        const row = (x as RefArray).slice(at, end);
+        const lse = logSumExp(row);
+        (y as RefArray).set(
+          Array.from(row, (v) => f(v, lse)),
+          at,
+        );
+      });
+    },
+    samples: () => ROW_SHAPES.map((shape) => ({ ins: [f32(...shape)], attrs: {}, fill: [[-4, 4]] })),
+  };
+}
+
+/** dx = f(y, dy, sum over the row of term(y, dy)). */
+function rowGradOp(
+  name: string,
+  f: (y: number, dy: number, sum: number) => number,
+  term: (y: number, dy: number) => number,
+): OpDef<NoAttrs> {
+  return {
+    name,
+    infer: (ins) => [expectRows(name, ins)],
+    lower: rowInts,
+    cost,
+    inplace: () => [
+      [0, 0],
+      [0, 1],
+    ],
+    ref([dx], [y, dy], node) {
+      const [ys, dys] = [y, dy] as [RefArray, RefArray];
+      eachRow(node, (at, end) => {
+        let sum = 0;
+        for (let i = at; i < end; i++) sum += term(ys[i] as number, dys[i] as number);
+        for (let i = at; i < end; i++) (dx as RefArray)[i] = f(ys[i] as number, dys[i] as number, sum);
+      });
+    },
+    samples: () =>
+      ROW_SHAPES.map(
+        (shape): Sample<NoAttrs> => ({
+          ins: [f32(...shape), f32(...shape)],
+          attrs: {},
+          fill: [[-2, 0], 'normal'],
+          tolerance: 2e-5,
+        }),
+      ),
+  };
+}
+
+export const SOFTMAX: OpDef<NoAttrs> = rowOp(
+  'softmax',
+  () => SOFTMAX_GRAD,
+  (v, lse) => Math.exp(v - lse),
+);
+export const LOG_SOFTMAX: OpDef<NoAttrs> = rowOp(
+  'logSoftmax',
+  () => LOG_SOFTMAX_GRAD,
+  (v, lse) => v - lse,
+);
+/** Inputs y (the softmax) and dy. */
+export const SOFTMAX_GRAD: OpDef<NoAttrs> = rowGradOp(
+  'softmaxGrad',
+  (y, dy, sum) => y * (dy - sum),
+  (y, dy) => y * dy,
+);
+/** Inputs y (the log-softmax) and dy. */
+export const LOG_SOFTMAX_GRAD: OpDef<NoAttrs> = rowGradOp(
+  'logSoftmaxGrad',
+  (y, dy, sum) => dy - Math.exp(y) * sum,
+  (_, dy) => dy,
+);
+
+function overAxis(op: OpDef<NoAttrs>, x: TensorLike, axis: number): Tensor {
+  const t = x.toTensor();
+  const rank = t.shape.length;
+  if (rank === 0) throw new ShapeError(`${op.name}: expected at least 1 dimension, got a scalar`);
+  const a = resolveAxis(op.name, axis, rank);
+  if (a === rank - 1) return t.graph.add(op, [t], {}).out;
+  const axes = t.shape.map((_, i) => (i === a ? rank - 1 : i === rank - 1 ? a : i));
+  return transpose(t.graph.add(op, [transpose(t, { axes })], {}).out, { axes });
+}
+
+/** exp(x) / sum(exp(x)) over `axis` (default -1) of an f32 tensor, without overflow. As `torch.softmax`. */
+export function softmax(x: TensorLike, options: { readonly axis?: number } = {}): Tensor {
+  return overAxis(SOFTMAX, x, options.axis ?? -1);
+}
+
+/** x - log(sum(exp(x))) over `axis` (default -1) of an f32 tensor, without overflow. As `torch.log_softmax`. */
+export function logSoftmax(x: TensorLike, options: { readonly axis?: number } = {}): Tensor {
+  return overAxis(LOG_SOFTMAX, x, options.axis ?? -1);
+}
+
+// ---- softmaxCrossEntropy -----------------------------------------------------------------------------------------
+function expectLabels(op: string, ins: readonly TensorType[]): { x: TensorType; rows: number } {
+  const [x, labels] = ins as [TensorType, TensorType];
+  expectRows(op, [x]);
+  expectIndices(op, 'labels', labels);
+  if (x.shape.length !== 2 || !sameShape(labels.shape, x.shape.slice(0, 1))) {
+    throw new ShapeError(`${op}: expected logits [n, classes] and labels [n], got [${x.shape}] and [${labels.shape}]`);
+  }
+  return { x, rows: x.shape[0] as number };
+}
+const labelInts = (node: Node): { ints: number[] } => ({
+  ints: [...rowInts(node).ints, DTYPE_BYTES[(node.ins[1] as Tensor).dtype]],
+});
+
+/** Inputs logits f32[n,c] and labels i32|u8[n]; output f64[n]. */
+export const SOFTMAX_CROSS_ENTROPY: OpDef<NoAttrs> = {
+  name: 'softmaxCrossEntropy',
+  infer: (ins) => [{ dtype: 'f64', shape: [expectLabels('softmaxCrossEntropy', ins).rows] }],
+  vjp(node, [dloss]) {
+    const [x, labels] = node.ins as [Tensor, Tensor];
+    return [dloss ? x.graph.add(SOFTMAX_CROSS_ENTROPY_GRAD, [x, labels, dloss], {}).out : null, null];
+  },
+  lower: labelInts,
+  cost,
+  ref([loss], [x, labels], node) {
+    eachRow(node, (at, end, r) => {
+      (loss as RefArray)[r] =
+        logSumExp((x as RefArray).slice(at, end)) - ((x as RefArray)[at + ((labels as RefArray)[r] as number)] as number);
+    });
+  },
+  samples: () => [
+    {
+      ins: [f32(5, 10), { dtype: 'u8', shape: [5] }],
+      attrs: {},
+      fill: [
+        [-4, 4],
+        [0, 10],
+      ],
+    },
+    {
+      ins: [f32(33, 65), { dtype: 'i32', shape: [33] }],
+      attrs: {},
+      fill: [
+        [-9, 9],
+        [0, 65],
+      ],
+    },
+    { ins: [f32(1, 1), { dtype: 'i32', shape: [1] }], attrs: {}, fill: ['normal', [0, 1]] },
+    { ins: [f32(0, 3), { dtype: 'i32', shape: [0] }], attrs: {}, fill: ['normal', [0, 3]] },
+  ],
+};
+
+/** Inputs logits, labels and the gradient of each row's loss, f64[n]; output that of the logits. */
+export const SOFTMAX_CROSS_ENTROPY_GRAD: OpDef<NoAttrs> = {
+  name: 'softmaxCrossEntropyGrad',
+  infer(ins) {
+    const { x, rows } = expectLabels('softmaxCrossEntropyGrad', ins);
+    const dloss = ins[2] as TensorType;
+    if (dloss.dtype !== 'f64' || !sameShape(dloss.shape, [rows])) {
+      throw new ShapeError(`softmaxCrossEntropyGrad: expected f64[${rows}], got ${typeName(dloss)}`);
+    }
+    return [x];
+  },
+  lower: labelInts,
+  cost,
+  inplace: () => [[0, 0]],
+  ref([dx], [x, labels, dloss], node) {
+    eachRow(node, (at, end, r) => {
+      const row = (x as RefArray).slice(at, end);
+      const lse = logSumExp(row);
+      const d = (dloss as RefArray)[r] as number;
+      row.forEach((v: number, c: number) => {
+        (dx as RefArray)[at + c] = (Math.exp(v - lse) - (c === (labels as RefArray)[r] ? 1 : 0)) * d;
+      });
+    });
+  },
+  samples: () =>
+    [
+      [5, 10],
+      [3, 65],
+      [1, 1],
+      [0, 3],
+    ].map(([n, c]) => ({
+      ins: [f32(n!, c!), { dtype: 'i32', shape: [n!] }, { dtype: 'f64', shape: [n!] }],
+      attrs: {},
+      fill: [[-4, 4], [0, c!], 'normal'],
+    })),
+};
+
+/**
+ * The negative log-likelihood of each row's label under the softmax of its logits: logits f32 [n, classes], labels i32 or u8 [n]
+ * -> f64 [n]. As `torch.nn.functional.cross_entropy` with `reduction: 'none'`. A label outside [0, classes) ends the run with an
+ * IndexError.
+ * @throws ShapeError or DTypeError if the operands do not fit.
+ */
+export function softmaxCrossEntropy(logits: TensorLike, labels: TensorLike): Tensor {
+  const t = logits.toTensor();
+  return t.graph.add(SOFTMAX_CROSS_ENTROPY, [t, labels.toTensor()], {}).out;
+}
+
+/** The records of this file. */
+// biome-ignore lint/suspicious/noExplicitAny: as in index.ts
+export const SOFTMAXES: readonly OpDef<any>[] = [
+  ...[SOFTMAX, LOG_SOFTMAX, SOFTMAX_GRAD, LOG_SOFTMAX_GRAD],
+  ...[SOFTMAX_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY_GRAD],
+];
