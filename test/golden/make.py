@@ -2,39 +2,15 @@
 
     python test/golden/make.py            # needs torch 2.13 and numpy
 
-Weights and batches come from a hash of whole numbers, written the same way in recipe.ts, so no data is kept here: only what
-PyTorch made of them. Prints how far PyTorch's f32 strays from its f64, which is what a tolerance has to allow.
+Weights and batches come from a hash of whole numbers (recipe.py, and recipe.ts the same), so no data is kept here: only
+what PyTorch made of them. Prints how far PyTorch's f32 strays from its f64, which is what a tolerance has to allow.
 """
 import json, math, os
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
+from recipe import noise, uniform, weights
 
 STEPS = 200
 HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def noise(seed, n):
-    """n whole numbers in [0, 2^32): murmur3's finaliser over a counter."""
-    x = np.arange(n, dtype=np.uint32) + np.uint32(seed * 0x9E3779B9 & 0xFFFFFFFF)
-    x ^= x >> np.uint32(16)
-    x *= np.uint32(0x85EBCA6B)
-    x ^= x >> np.uint32(13)
-    x *= np.uint32(0xC2B2AE35)
-    x ^= x >> np.uint32(16)
-    return x
-
-
-def uniform(seed, n):
-    """n f32 in [-1, 1), exact: 24 bits of noise."""
-    return ((noise(seed, n) >> np.uint32(8)).astype(np.float64) / 2**23 - 1).astype(np.float32)
-
-
-def weights(named_shapes, bounds):
-    """Parameter k is uniform(k) times its bound, rounded once to f32."""
-    out = {}
-    for k, (name, shape) in enumerate(named_shapes):
-        flat = (uniform(k, math.prod(shape)).astype(np.float64) * bounds(name, shape)).astype(np.float32)
-        out[name] = flat.reshape(shape)
-    return out
 
 
 class MLP(nn.Module):
@@ -92,7 +68,8 @@ CASES = {
 
 def run(Model, s, dtype):
     model = Model()
-    initial = weights([(n, tuple(p.shape)) for n, p in model.named_parameters()], Model.bound)
+    shapes = {n: tuple(p.shape) for n, p in model.named_parameters()}
+    initial = dict(zip(shapes, weights([(shape, Model.bound(n, shape)) for n, shape in shapes.items()])))
     model.load_state_dict({n: torch.from_numpy(w) for n, w in initial.items()})
     model.to(dtype)
     ps = list(model.parameters())
