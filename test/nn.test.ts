@@ -6,7 +6,7 @@ import { OptionError, ShapeError } from '../lib/errors.ts';
 import { Graph, type State, type Tensor } from '../lib/ir/graph.ts';
 import { type DType, type RefArray, sizeOf } from '../lib/ir/op.ts';
 import * as nn from '../lib/nn/index.ts';
-import { bindParameters, loss, type Module } from '../lib/nn/index.ts';
+import { bindParameters, loss, Module } from '../lib/nn/index.ts';
 import { relu } from '../lib/ops/index.ts';
 import { interpret } from './interpret.ts';
 
@@ -60,9 +60,9 @@ function run(
 const zeros = (...shape: number[]): Values => ({ shape, data: new Array(shape.reduce((n, d) => n * d, 1)).fill(0) });
 
 describe('losses as in PyTorch: values and gradients', () => {
-  const cases = Object.entries(golden.losses)
-    .filter(([name]) => name in loss)
-    .flatMap(([name, g]) => g.cases.map((c) => [name, JSON.stringify(c.options), g, c] as const));
+  const cases = Object.entries(golden.losses).flatMap(([name, g]) =>
+    g.cases.map((c) => [name, JSON.stringify(c.options), g, c] as const),
+  );
   test.each(cases)('%s %s', (name, _, { x, y }, { options, value, grad: want }) => {
     const dtype: DType = name === 'crossEntropy' ? 'i32' : 'f32';
     const f = loss[name as 'mse'];
@@ -73,6 +73,12 @@ describe('losses as in PyTorch: values and gradients', () => {
     expect(outs[0]!.type).toEqual({ dtype: 'f64', shape: [] });
     close(values[0]!, [value]);
     close(values[1]!, want);
+  });
+
+  test('labels may be u8', () => {
+    const { x, y, cases } = golden.losses.crossEntropy!;
+    const { values } = run(null, [x, { ...y, dtype: 'u8' }], (a, b) => [loss.crossEntropy(a, b)]);
+    close(values[0]!, [cases[0]!.value]);
   });
 
   test('bceWithLogits keeps its digits far out', () => {
@@ -97,7 +103,12 @@ describe('losses as in PyTorch: values and gradients', () => {
     for (const name of ['mse', 'l1', 'huber', 'bceWithLogits'] as const) {
       refuse(loss[name], [4, 1], [4]).toThrow(new ShapeError(`${name}: expected a target of [4,1], got [4]`));
     }
+    refuse(loss.crossEntropy, [4, 3], [3], 'i32').toThrow(
+      new ShapeError('crossEntropy: expected labels [4] for logits [4,3], got [3]'),
+    );
+    refuse(loss.crossEntropy, [4, 3], [4, 3], 'i32').toThrow(ShapeError);
     refuse(loss.accuracy, [4, 3], [4, 1], 'i32').toThrow(/^accuracy: expected labels \[4\]/);
+    refuse(loss.crossEntropy, [], [], 'i32').toThrow(ShapeError);
   });
 
   test('options are checked', () => {
@@ -112,6 +123,7 @@ describe('losses as in PyTorch: values and gradients', () => {
 const layers: Readonly<Record<string, () => Module & { forward(...ins: Tensor[]): Tensor | nn.Recurrent }>> = {
   Linear: () => new nn.Linear(3, 2),
   'Linear-vector': () => new nn.Linear(3, 2),
+  Embedding: () => new nn.Embedding(5, 3),
   RNN: () => new nn.RNN(3, 4),
   'RNN-h0': () => new nn.RNN(3, 4, { bias: false }),
   Sequential: () =>
@@ -133,7 +145,7 @@ const layers: Readonly<Record<string, () => Module & { forward(...ins: Tensor[])
 };
 
 describe('layers as in PyTorch: names, shapes, values', () => {
-  test.each(Object.keys(layers))('%s', (name) => {
+  test.each(Object.keys(golden.layers))('%s', (name) => {
     const { ins, parameters, outs } = golden.layers[name]!;
     const layer = layers[name]!();
     const named = new Map(layer.namedParameters());
@@ -167,6 +179,8 @@ describe('layers as in PyTorch: names, shapes, values', () => {
     expect(most(fc.bias!) / 0.05).toBeCloseTo(1, 1);
     const rnn = new nn.RNN(10, 100).initialize(1);
     for (const p of rnn.parameters()) expect(most(p) / 0.1).toBeCloseTo(1, 1);
+    const table = new nn.Embedding(100, 100).initialize(1).weight.data;
+    expect(table.reduce((s, v) => s + v * v, 0) / table.length).toBeCloseTo(1, 1);
   });
 
   test('dropout acts in training only', () => {
@@ -179,10 +193,34 @@ describe('layers as in PyTorch: names, shapes, values', () => {
     expect(Math.abs(kept.length - 750)).toBeLessThan(70);
   });
 
+  test('tied weights are one state in the graph', () => {
+    class Tied extends Module {
+      embed: nn.Embedding = new nn.Embedding(5, 3);
+      out: nn.Linear = new nn.Linear(3, 5, { bias: false });
+      constructor() {
+        super();
+        this.out.weight = this.embed.weight;
+      }
+      forward(x: Tensor): Tensor {
+        return this.out.forward(this.embed.forward(x));
+      }
+    }
+    const model = new Tied().initialize(3);
+    expect(model.parameters().length).toBe(1);
+    const { outs, values } = run(model, [{ shape: [2], data: [1, 4], dtype: 'i32' }], (x) => [model.forward(x)]);
+    expect(outs[0]!.graph.states).toEqual([model.embed.weight.state]);
+    const w = model.embed.weight.data;
+    const want = [1, 4].flatMap((r) =>
+      Array.from({ length: 5 }, (_, c) => [0, 1, 2].reduce((s, k) => s + w[r * 3 + k]! * w[c * 3 + k]!, 0)),
+    );
+    close(values[0]!, want);
+  });
+
   test('wrong use', () => {
     expect(() => new nn.Linear(0, 3)).toThrow(OptionError);
     expect(() => new nn.Linear(3, 2.5)).toThrow(/Linear: option outFeatures/);
     expect(() => new nn.Linear(3, 2, { bais: false } as object)).toThrow(/did you mean bias/);
+    expect(() => new nn.Embedding(5, -1)).toThrow(OptionError);
     expect(() => new nn.Dropout(1)).toThrow(/Dropout: option rate: expected a finite number >= 0 and < 1, got 1/);
     expect(() => new nn.GELU({ approximate: 'tan' } as object)).toThrow(/did you mean tanh/);
     expect(() => new nn.Sequential(3 as unknown as nn.Layer)).toThrow(

@@ -1,6 +1,7 @@
 // index.ts: the public names of nn. Adding a layer: a line here.
 export { GELU, type GELUOptions, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './activation.ts';
 export { Dropout } from './dropout.ts';
+export { Embedding } from './embedding.ts';
 export * as init from './init.ts';
 export { Linear, type LinearOptions, linear } from './linear.ts';
 export * as loss from './loss.ts';

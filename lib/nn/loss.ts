@@ -6,11 +6,23 @@ import { softplus } from '../ops/activation.ts';
 import { abs, add, cast, equal, minimum, mul, neg, square, sub } from '../ops/elementwise.ts';
 import { argmax, mean, sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/shape.ts';
+import { softmaxCrossEntropy } from '../ops/softmax.ts';
 import { checkChoice, checkNumber, checkOptions } from '../options.ts';
 
 export interface LossOptions {
-  /** Over all elements. Default 'mean'. */
+  /** Over all elements (crossEntropy: over all rows). Default 'mean'. */
   readonly reduction?: 'mean' | 'sum';
+}
+
+/**
+ * Softmax and negative log-likelihood of the label, in one: logits [..., classes], labels i32 or u8 [...].
+ * As `torch.nn.functional.cross_entropy`, but the classes are always the last dimension.
+ * @throws ShapeError if the shapes do not fit. A label outside the classes ends the run with an IndexError.
+ */
+export function crossEntropy(logits: TensorLike, labels: TensorLike, options: LossOptions = {}): Tensor {
+  checkOptions('crossEntropy', options, ['reduction']);
+  const { rows, of } = classRows('crossEntropy', logits, labels);
+  return reduced('crossEntropy', softmaxCrossEntropy(rows, of), options);
 }
 
 /** Mean of (prediction - target)^2. As `torch.nn.functional.mse_loss`, without broadcasting. */
