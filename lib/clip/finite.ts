@@ -28,8 +28,11 @@ export interface Guard {
   readonly maxSkips: number;
   /** To be put before the policy's own stages, and before it measures. */
   readonly stages: readonly Stage[];
-  /** Act on what was measured. */
-  decide(found: Statistic): { readonly skip: Tensor | null; readonly report: Pick<ClipColumns, 'firstBad' | 'badCount'> };
+  /** Act on what was measured behind `earlier` stages; once those have zeroed what is not finite, there is nothing left to act on. */
+  decide(
+    found: Statistic,
+    earlier: readonly Stage[],
+  ): { readonly skip: Tensor | null; readonly report: Pick<ClipColumns, 'firstBad' | 'badCount'> };
 }
 
 export function guard(where: string, options: NonFiniteOptions): Guard {
@@ -40,7 +43,8 @@ export function guard(where: string, options: NonFiniteOptions): Guard {
     mode,
     maxSkips: mode === 'skip' && Number.isFinite(maxSkips) ? maxSkips : 0,
     stages: mode === 'zero' ? [{ kind: 'map', name: 'zeroNonFinite' }] : [],
-    decide({ firstBad, badCount }) {
+    decide({ firstBad, badCount }, earlier) {
+      if (earlier.some((s) => s.kind === 'map')) return { skip: null, report: {} };
       if (mode === 'error') failIf(badCount, firstBad);
       return { skip: mode === 'skip' ? badCount : null, report: { firstBad, badCount } };
     },

@@ -75,7 +75,7 @@ function parse(name: string, c: PerStep, options: NormOptions, known: readonly s
 /** The gradients measured and left alone: clip.none, and a threshold of Infinity. */
 export function measureOnly(context: ClipContext, p: number, rules: ReturnType<typeof guard>): Clipped {
   const n = norms(context.grads, p, [...context.stages, ...rules.stages]);
-  const { skip, report } = rules.decide(n.found);
+  const { skip, report } = rules.decide(n.found, context.stages);
   return { stages: rules.stages, skip, report: { norm: n.total, normAfter: n.total, ...report }, measure: false };
 }
 
@@ -96,7 +96,7 @@ export function globalNorm(c: PerStep = 1, options: GlobalNormOptions = {}): Cli
       if (limit === Infinity) return measureOnly(context, p, rules);
       const at = threshold(context, 'c', limit);
       const { total, found } = norms(context.grads, p, [...context.stages, ...rules.stages]);
-      const { skip, report } = rules.decide(found);
+      const { skip, report } = rules.decide(found, context.stages);
       const scale = exact ? scaleOf(total, at) : torchScale(total, at);
       const clipped = less(scale, 1);
       return {
@@ -124,7 +124,7 @@ export function perTensorNorm(c: PerStep = 1, options: NormOptions = {}): ClipPo
       if (limit === Infinity) return measureOnly(context, p, rules);
       const at = threshold(context, 'c', limit);
       const { total, each, found } = norms(context.grads, p, [...context.stages, ...rules.stages]);
-      const { skip, report } = rules.decide(found);
+      const { skip, report } = rules.decide(found, context.stages);
       const scales = scaleOf(each, at);
       const scale = min(scales);
       return {

@@ -44,7 +44,7 @@ export function value(v: PerStep | ValueOptions, options: NonFiniteOptions = {})
       const at = { threshold: threshold(context, 'c', fixed ? largest(0) : largest) };
       if (rules.mode === 'propagate') return { stages, skip: null, report: at, measure: true };
       const found = statistic(context.grads, { kind: 'sumSquares', stages: [...context.stages, ...rules.stages] });
-      const { skip, report } = rules.decide(found);
+      const { skip, report } = rules.decide(found, context.stages);
       return { stages, skip, report: { norm: sqrt(found.total), ...at, ...report }, measure: true };
     },
   };

@@ -31,20 +31,31 @@ export function matchArrays(
   lengths: readonly number[],
   given: Named<Float32Array>,
 ): Float32Array[] {
-  const entries = entriesOf(where, given);
-  const byName = new Map(entries);
-  const extra = entries.find(([name]) => !names.includes(name))?.[0];
-  if (extra !== undefined) throw new OptionError(`${where}: there is no parameter ${extra}`, { name: extra });
+  const byName = new Map(entriesOf(where, given));
+  const known = new Set(names);
+  for (const name of byName.keys()) {
+    if (!known.has(name)) throw new OptionError(`${where}: there is no parameter ${name}`, { name });
+  }
   return names.map((name, i) => {
     if (!byName.has(name)) throw new OptionError(`${where}: expected ${names.length} gradients, got none for ${name}`, { name });
     const g = checkArray(where, name, byName.get(name));
     if (g.length !== lengths[i]) {
-      if (g.buffer.byteLength === 0)
+      if (g.buffer.byteLength === 0) {
         throw new DetachedError(`${where}: the gradient of ${name} has no memory: it was transferred`, { name });
+      }
       throw new ShapeError(`${where}: expected ${lengths[i]} elements for ${name}, got ${g.length}`, { name });
     }
     return g;
   });
+}
+
+/** Are these the very arrays given, in the order of `names`, and no others? */
+export function sameArrays(arrays: readonly Float32Array[], names: readonly string[], given: Named<Float32Array>): boolean {
+  if (Array.isArray(given)) return given.length === arrays.length && arrays.every((x, i) => x === given[i]);
+  const record = given as Readonly<Record<string, Float32Array>>;
+  let count = 0;
+  for (const _ in record) count++;
+  return count === arrays.length && arrays.every((x, i) => x === record[names[i]!]);
 }
 
 /** Throws if any two of the arrays share memory. */

@@ -11,7 +11,7 @@ import { allocate, type BoundProgram, CompiledProgram, STATUS, target } from '..
 import { threadsFor } from '../native/threads.ts';
 import { checkNumber, checkOptions, show } from '../options.ts';
 import { type Apply, buildApply } from './apply.ts';
-import { checkArray, checkDisjoint, entriesOf, matchArrays, type Named } from './arrays.ts';
+import { checkArray, checkDisjoint, entriesOf, matchArrays, type Named, sameArrays } from './arrays.ts';
 import type { Optimizer } from './optimizer.ts';
 import { type Report, Reports } from './report.ts';
 
@@ -106,10 +106,10 @@ export class BoundOptimizer {
    */
   step(grads: Named<Float32Array>): Report {
     this.#check();
-    const binding = this.#binding(matchArrays(`${this.#where}.step`, this.#names, this.#lengths, grads));
+    const bound = this.#boundTo(grads);
     const { step, attempt, skips } = this.#counters;
-    const { program } = binding.program;
-    const result = binding.program.runSync({
+    const { program } = bound;
+    const result = bound.runSync({
       steps: 1,
       micros: 1,
       step: this.#apply.fillRows(program.step, step, 1),
@@ -191,23 +191,25 @@ export class BoundOptimizer {
   }
 
   /** The program with the addresses of these gradients. */
-  #binding(grads: readonly Float32Array[]): Binding {
-    const at = this.#bindings.findIndex((b) => b.grads.every((g, i) => g === grads[i]));
+  #boundTo(given: Named<Float32Array>): BoundProgram {
+    const isObject = typeof given === 'object' && given !== null;
+    const at = isObject ? this.#bindings.findIndex((b) => sameArrays(b.grads, this.#names, given)) : -1;
     const known = this.#bindings[at];
     if (known) {
       if (at > 0) this.#bindings = [known, ...this.#bindings.filter((b) => b !== known)];
-      return known;
+      return known.program;
     }
     const where = `${this.#where}.step`;
+    const grads = matchArrays(where, this.#names, this.#lengths, given);
     for (const [i, p] of this.#params.entries()) {
       if (p.length !== this.#lengths[i]) throw new DetachedError(`${where}: parameter ${this.#names[i]} has lost its memory`);
     }
     const named = (what: string, xs: readonly Float32Array[]) => xs.map((x, i) => [`${what} ${this.#names[i]}`, x] as const);
     checkDisjoint(where, [...named('parameter', this.#params), ...named('the gradient of', grads)]);
-    const made = { grads: [...grads], program: this.#program.bind([this.#memory, ...this.#params, ...grads]) };
+    const program = this.#program.bind([this.#memory, ...this.#params, ...grads]);
     for (const old of this.#bindings.splice(KEPT - 1)) old.program.dispose();
-    this.#bindings.unshift(made);
-    return made;
+    this.#bindings.unshift({ grads, program });
+    return program;
   }
 
   #outcome(result: RunResult, report: Report): Report {
