@@ -123,12 +123,17 @@ function reservations(graph: Graph, order: Schedule, layout: Layout, report: Row
   const position = new Map(order.nodes.map((node, i) => [node, i]));
   const lastRead = new Map<Tensor, number>();
   for (const [at, node] of order.nodes.entries()) for (const t of node.ins) lastRead.set(t, at);
+  const replaces = new Map<Tensor, Tensor[]>();
+  for (const node of new Set(graph.assigns.map((a) => a.value.node))) {
+    for (const [o, i] of node.op.inplace?.(node) ?? []) {
+      const out = node.outs[o]!;
+      replaces.set(out, [...(replaces.get(out) ?? []), node.ins[i]!]);
+    }
+  }
   for (const a of graph.assigns) {
-    const node = a.value.node;
-    const at = position.get(node);
+    const at = position.get(a.value.node);
     const old = graph.state(a.state);
-    const pair = node.op.inplace?.(node).some(([o, i]) => o === a.value.index && node.ins[i] === old);
-    if (at === undefined || !pair || (lastRead.get(old) ?? -1) > at) continue;
+    if (at === undefined || !replaces.get(a.value)?.includes(old) || (lastRead.get(old) ?? -1) > at) continue;
     if (a.always || at >= order.guardStart) reserved.set(a.value, statePlace(a, layout));
   }
   for (const [name, t] of graph.outputs) {

@@ -121,6 +121,7 @@ export class Graph {
   /** f64 scalar, non-zero to skip the step; its node must be in `apply`. */
   skip: Tensor | null = null;
   #states = new Map<State, Tensor>();
+  #assigned = new Set<State>();
   #scalars = new Map<string, Tensor>();
   #randomKeys = 0;
 
@@ -175,7 +176,8 @@ export class Graph {
     if (typeName(value.type) !== typeName(state.type)) {
       throw new GraphError(`assign ${state.name}: expected ${typeName(state.type)}, got ${typeName(value.type)}`);
     }
-    if (this.assigns.some((a) => a.state === state)) throw new GraphError(`assign ${state.name}: assigned twice`);
+    if (this.#assigned.has(state)) throw new GraphError(`assign ${state.name}: assigned twice`);
+    this.#assigned.add(state);
     this.state(state);
     this.assigns.push({ state, value, always: options.always ?? false });
   }
