@@ -1,7 +1,10 @@
 // softmax.h: softmax and logSoftmax over rows, softmax-cross-entropy on integer labels, and their gradients.
-// A row is reduced in 16 lanes; sums run in f64. i: rows, columns.
+// A row is reduced in 16 lanes; sums run in f64. Rows go through each phase in small blocks, so that the latency of one row's
+// reduction is hidden behind its neighbours. i: rows, columns.
 
-// The first n lanes of x; the others -infinity, which exp turns into 0.
+constexpr int64_t kSoftmaxRows = 16;   // rows of a block
+
+// The first n lanes of x; the others -infinity, which softmax_exp turns into 0.
 INLINE F softmax_load(const float* x, int64_t n) {
   if (n >= L) return load(x);
   M first;
@@ -9,6 +12,16 @@ INLINE F softmax_load(const float* x, int64_t n) {
   return select(first, load_n(x, (int)n), set1(-__builtin_inff()));
 }
 INLINE void softmax_store(float* y, F v, int64_t n) { n >= L ? store(y, v) : store_n(y, v, (int)n); }
+
+// exp(x) for x <= 0: 1.0 ulp. Below -87, where it would be a denormal, 0: those take the processor ten times as long, and what is
+// masked out is -infinity.
+INLINE F softmax_exp(F x) {
+  const F a = max(set1(-87.f), x), magic = set1(12582912.f + 127.f);   // 1.5 * 2^23 rounds; 127 is the bias
+  const F k = fma(a, set1(1.44269504f), magic), n = sub(k, magic);
+  const F r = fma(n, set1(2.12194440e-4f), fma(n, set1(-0.693359375f), a));
+  const F p = fma(poly_f(r, kExpF), mul(r, r), r), power = as_float(ishl<23>(bits(k)));
+  return select(lt(x, set1(-87.f)), set1(0.f), fma(power, p, power));
+}
 
 static float softmax_max(const float* x, int64_t n) {
   F top = set1(-__builtin_inff());
@@ -23,35 +36,55 @@ static float softmax_max(const float* x, int64_t n) {
 static double softmax_sum(const float* x, float* y, int64_t n, float top) {
   D sum = dset1(0);
   for (int64_t c = 0; c < n; c += L) {
-    const F e = exp_f(sub(softmax_load(x + c, n - c), set1(top)));
+    const F e = softmax_exp(sub(softmax_load(x + c, n - c), set1(top)));
     sum = add(sum, widen(e));
     if (y) softmax_store(y + c, e, n - c);
   }
   return hsum(sum);
 }
 
+// Largest element and sum of exponentials of the rows of a block.
+struct SoftmaxRows {
+  float top[kSoftmaxRows];
+  double sum[kSoftmaxRows];
+};
+static void softmax_rows(const float* x, float* y, int64_t rows, int64_t n, SoftmaxRows& s) {
+  for (int64_t k = 0; k < rows; k++) s.top[k] = softmax_max(x + k * n, n);
+  for (int64_t k = 0; k < rows; k++) s.sum[k] = softmax_sum(x + k * n, y ? y + k * n : nullptr, n, s.top[k]);
+}
+// Calls f(first row, rows) for the thread's rows, block by block.
+template <typename Fn>
+INLINE void softmax_blocks(int64_t rows, const Team& team, Fn f) {
+  const Range r = split(rows, team);
+  for (int64_t k = r.begin; k < r.end; k += kSoftmaxRows) f(k, r.end - k < kSoftmaxRows ? r.end - k : kSoftmaxRows);
+}
+
 // y = exp(x - max) / sum. y may be x.
 static void softmax(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
-  const Range r = split(a.i[0], team);
-  for (int64_t row = r.begin; row < r.end; row++) {
-    const float* x = (const float*)a.in[0] + row * n;
-    float* y = (float*)a.out[0] + row * n;
-    const F sum = set1((float)softmax_sum(x, y, n, softmax_max(x, n)));
-    for (int64_t c = 0; c < n; c += L) softmax_store(y + c, div(softmax_load(y + c, n - c), sum), n - c);
-  }
+  softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
+    float* y = (float*)a.out[0] + first * n;
+    SoftmaxRows s;
+    softmax_rows((const float*)a.in[0] + first * n, y, rows, n, s);
+    for (int64_t k = 0; k < rows; k++, y += n) {
+      const F sum = set1((float)s.sum[k]);
+      for (int64_t c = 0; c < n; c += L) softmax_store(y + c, div(softmax_load(y + c, n - c), sum), n - c);
+    }
+  });
 }
 // y = x - max - log(sum). y may be x.
 static void logSoftmax(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
-  const Range r = split(a.i[0], team);
-  for (int64_t row = r.begin; row < r.end; row++) {
-    const float* x = (const float*)a.in[0] + row * n;
-    float* y = (float*)a.out[0] + row * n;
-    const float top = softmax_max(x, n);
-    const F low = set1((float)log_d(softmax_sum(x, nullptr, n, top)));
-    for (int64_t c = 0; c < n; c += L) softmax_store(y + c, sub(sub(softmax_load(x + c, n - c), set1(top)), low), n - c);
-  }
+  softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
+    const float* x = (const float*)a.in[0] + first * n;
+    float* y = (float*)a.out[0] + first * n;
+    SoftmaxRows s;
+    softmax_rows(x, nullptr, rows, n, s);
+    for (int64_t k = 0; k < rows; k++, x += n, y += n) {
+      const F top = set1(s.top[k]), low = set1((float)log_d(s.sum[k]));
+      for (int64_t c = 0; c < n; c += L) softmax_store(y + c, sub(sub(softmax_load(x + c, n - c), top), low), n - c);
+    }
+  });
 }
 static void softmax_need(Need& n) {
   n.in[0] = n.out[0] = size_mul(size_mul(n.i[0], n.i[1]), 4);
@@ -89,7 +122,7 @@ static void logSoftmaxGrad(const Args& a, const Team& team) {
     for (int64_t c = 0; c < n; c += L) total = add(total, widen(softmax_part(dy + c, n - c)));
     const F sum = set1((float)hsum(total));
     for (int64_t c = 0; c < n; c += L) {
-      const F g = fma(neg(exp_f(softmax_part(y + c, n - c))), sum, softmax_part(dy + c, n - c));
+      const F g = fma(neg(softmax_exp(softmax_part(y + c, n - c))), sum, softmax_part(dy + c, n - c));
       softmax_store(dx + c, g, n - c);
     }
   }
@@ -103,16 +136,17 @@ static void logSoftmaxGrad_need(Need& n) { softmaxGrad_need(n); }
 // loss[row] = log(sum exp(x)) - x[label], in f64. i: rows, columns, bytes of a label; ins x, labels
 static void softmaxCrossEntropy(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
-  double* loss = (double*)a.out[0];
-  const Range r = split(a.i[0], team);
-  for (int64_t row = r.begin; row < r.end; row++) {
-    const float* x = (const float*)a.in[0] + row * n;
-    const int64_t label = index_at(a.in[1], a.i[2], row);
-    loss[row] = 0;
-    if (!index_ok(a, row, label, n)) continue;
-    const float top = softmax_max(x, n);
-    loss[row] = log_d(softmax_sum(x, nullptr, n, top)) - ((double)x[label] - (double)top);
-  }
+  softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
+    const float* x = (const float*)a.in[0] + first * n;
+    double* loss = (double*)a.out[0] + first;
+    SoftmaxRows s;
+    softmax_rows(x, nullptr, rows, n, s);
+    for (int64_t k = 0; k < rows; k++) {
+      const int64_t label = index_at(a.in[1], a.i[2], first + k);
+      const bool ok = index_ok(a, first + k, label, n);
+      loss[k] = ok ? log_d(s.sum[k]) - ((double)x[k * n + label] - (double)s.top[k]) : 0;
+    }
+  });
 }
 static void softmaxCrossEntropy_need(Need& n) {
   if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32");
@@ -124,18 +158,20 @@ static void softmaxCrossEntropy_need(Need& n) {
 // dx = (softmax(x) - onehot(label)) dloss. i as above; ins x, labels, dloss (f64, one per row). dx may be x.
 static void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
-  const Range r = split(a.i[0], team);
-  for (int64_t row = r.begin; row < r.end; row++) {
-    const float* x = (const float*)a.in[0] + row * n;
-    float* dx = (float*)a.out[0] + row * n;
-    const int64_t label = index_at(a.in[1], a.i[2], row);
-    const double d = ((const double*)a.in[2])[row];
-    const double sum = softmax_sum(x, dx, n, softmax_max(x, n));
-    const double at = index_ok(a, row, label, n) ? (double)dx[label] / sum - 1 : 0;
-    const F scale = set1((float)(d / sum));
-    for (int64_t c = 0; c < n; c += L) softmax_store(dx + c, mul(softmax_part(dx + c, n - c), scale), n - c);
-    if ((uint64_t)label < (uint64_t)n) dx[label] = (float)(at * d);
-  }
+  softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
+    const double* dloss = (const double*)a.in[2] + first;
+    float* dx = (float*)a.out[0] + first * n;
+    SoftmaxRows s;
+    softmax_rows((const float*)a.in[0] + first * n, dx, rows, n, s);
+    for (int64_t k = 0; k < rows; k++, dx += n) {
+      const int64_t label = index_at(a.in[1], a.i[2], first + k);
+      const bool ok = index_ok(a, first + k, label, n);
+      const float at = ok ? (float)(((double)dx[label] / s.sum[k] - 1) * dloss[k]) : 0.f;
+      const F scale = set1((float)(dloss[k] / s.sum[k]));
+      for (int64_t c = 0; c < n; c += L) softmax_store(dx + c, mul(softmax_part(dx + c, n - c), scale), n - c);
+      if (ok) dx[label] = at;
+    }
+  });
 }
 static void softmaxCrossEntropyGrad_need(Need& n) {
   if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32");
