@@ -26,6 +26,7 @@ namespace {
 #include "recurrent.h"
 #include "gather.h"
 #include "softmax.h"
+#include "accumulate.h"
 #include "control.h"
 #include "gemm_micro.h"
 #include "gemm.h"

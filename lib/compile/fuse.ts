@@ -1,15 +1,19 @@
-// fuse.ts: bias and activation into the matrix product, chains of elementwise ops into one pass. The only file of the compiler that names concrete ops.
+// fuse.ts: bias and activation into the matrix product, sums of squares into what produces a gradient, chains of elementwise ops
+// into one pass. The only file of the compiler that names concrete ops.
 import { CONSTANT, type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { type DType, sameShape } from '../ir/op.ts';
 import { CAST } from '../ops/elementwise.ts';
+import { SCATTER_ADD } from '../ops/gather.ts';
 import { MAP, MAP_LIMITS, type MapArg, type MapStep } from '../ops/map.ts';
 import { type Activation, MATMUL } from '../ops/matmul.ts';
+import { SUM } from '../ops/reduce.ts';
 import type { MapName } from '../ops/scalar.ts';
 import { reshape } from '../ops/shape.ts';
+import { STATISTIC } from '../ops/statistics.ts';
 import { consumers, rewrite, useCounts } from './rewrite.ts';
 
 export function fuse(graph: Graph): Graph {
-  return fuseMaps(fuseEpilogues(graph));
+  return fuseMaps(fuseStatistics(fuseEpilogues(graph)));
 }
 
 // ---- matmul + bias + activation ----------------------------------------------------------------------------------
@@ -70,6 +74,37 @@ function fuseEpilogues(graph: Graph): Graph {
     const attrs = { ...(product as Node<object>).attrs, ...(act ? { act } : {}) };
     const fused = target.add(MATMUL, operands, attrs).out;
     return [sameShape(fused.shape, node.out.shape) ? fused : reshape(fused, node.out.shape)];
+  });
+}
+
+// ---- sums of squares where the gradient is written ---------------------------------------------------------------
+
+/** The node that writes a tensor's memory, looking through reshapes. */
+function producer(t: Tensor): Node {
+  return t.node.op.alias ? producer(t.node.ins[0]!) : t.node;
+}
+
+function canMeasure(node: Node): boolean {
+  return (isOp(node, MATMUL) || isOp(node, SUM) || isOp(node, SCATTER_ADD)) && node.out.dtype === 'f32';
+}
+
+function fuseStatistics(graph: Graph): Graph {
+  const measured = new Set<Node>();
+  for (const node of graph.nodes) {
+    if (!isOp(node, STATISTIC) || node.attrs.kind !== 'sumSquares' || node.attrs.stages.length > 0) continue;
+    for (const t of node.ins) if (canMeasure(producer(t))) measured.add(producer(t));
+  }
+  const partials = new Map<Node, Tensor>();
+  return rewrite(graph, (node, ins, target) => {
+    if (measured.has(node)) {
+      const outs = target.add(node.op, ins, { ...(node.attrs as object), stats: true }).outs;
+      partials.set(node, outs[1]!);
+      return outs;
+    }
+    if (!isOp(node, STATISTIC) || node.attrs.kind !== 'sumSquares' || node.attrs.stages.length > 0) return null;
+    const ready = node.ins.map((t) => partials.get(producer(t)));
+    const operands = ins.map((t, i) => ready[i] ?? t);
+    return target.add(STATISTIC, operands, { ...node.attrs, ready: ready.map((r) => r !== undefined) }).outs;
   });
 }
 

@@ -1,5 +1,6 @@
 // index.ts: the list of all ops, and every public function of theirs. Adding an op: a line here.
 import type { OpDef } from '../ir/op.ts';
+import { ACCUMULATE } from './accumulate.ts';
 import { ACTIVATIONS } from './activation.ts';
 import { CONCAT, PAD } from './concat.ts';
 import { FAIL_IF } from './control.ts';
@@ -15,6 +16,7 @@ import { SOFTMAXES } from './softmax.ts';
 import { STATISTIC } from './statistics.ts';
 import { UPDATE_ADAM, UPDATE_SGD } from './update.ts';
 
+export * from './accumulate.ts';
 export * from './activation.ts';
 export * from './concat.ts';
 export * from './control.ts';
@@ -52,5 +54,6 @@ export const OPS: readonly OpDef<any>[] = [
   STATISTIC,
   UPDATE_SGD,
   UPDATE_ADAM,
+  ACCUMULATE,
   FAIL_IF,
 ];

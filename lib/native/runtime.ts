@@ -1,0 +1,16 @@
+// runtime.ts: what the native side found on this machine.
+import { addon } from './addon.ts';
+
+export interface Runtime {
+  /** Instruction set in use, and those this machine can run, best first. GRADCLIP_ISA forces a lower one. */
+  readonly isa: string;
+  readonly isas: readonly string[];
+  /** Threads of a run by default, and why so many: CPU affinity, container quota or GRADCLIP_THREADS. */
+  readonly threads: { readonly count: number; readonly reason: string };
+}
+
+/** The instruction set and the number of threads in use. Loads the add-on. */
+export function runtime(): Runtime {
+  const { isa, isas, threads } = addon();
+  return { isa, isas: [...isas], threads: { ...threads } };
+}

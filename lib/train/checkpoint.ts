@@ -1,0 +1,98 @@
+// checkpoint.ts: a trainer's state as a safetensors file. Parameters keep PyTorch's names; all other state is prefixed `gradclip.`.
+import { CheckpointError } from '../errors.ts';
+import { readSafetensors, type TensorData, writeSafetensors } from '../io/safetensors.ts';
+import type { State } from '../ir/graph.ts';
+import { type Data, sameShape, typeName } from '../ir/op.ts';
+import { type Counters, START } from './progress.ts';
+
+const PREFIX = 'gradclip.';
+const VERSION = '1';
+
+export interface LoadResult {
+  /** Names the model has and the file does not. */
+  readonly missing: readonly string[];
+  /** Names the file has and the model does not. */
+  readonly extra: readonly string[];
+}
+
+export interface Loaded extends LoadResult {
+  readonly values: ReadonlyMap<State, Data>;
+  /** Absent in a file that holds weights only. */
+  readonly counters: Counters | null;
+  readonly seed: bigint | null;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Names in a file: parameters as they are, other states with the prefix. Transient states are in none. */
+export function stateNames(states: readonly State[], parameters: ReadonlySet<State>): Map<string, State> {
+  const kept = states.filter((s) => !s.transient);
+  return new Map(kept.map((s) => [parameters.has(s) ? s.name : PREFIX + s.name, s]));
+}
+
+/** Write a checkpoint; `names` decides what goes in, `progress` is null for weights only. The file is replaced only when all of the new one is written. */
+export async function writeCheckpoint(
+  file: string,
+  names: ReadonlyMap<string, State>,
+  values: ReadonlyMap<State, Data>,
+  progress: { readonly counters: Counters; readonly seed: bigint } | null,
+  metadata: Readonly<Record<string, string>>,
+): Promise<void> {
+  const tensors = new Map<string, TensorData>();
+  for (const [name, state] of names) {
+    tensors.set(name, { dtype: state.type.dtype, shape: state.type.shape, data: values.get(state)! });
+  }
+  const own = progress && {
+    'gradclip.version': VERSION,
+    'gradclip.counters': JSON.stringify(progress.counters),
+    'gradclip.seed': String(progress.seed),
+  };
+  await writeSafetensors(file, tensors, { ...metadata, ...own });
+}
+
+/**
+ * Read a checkpoint and match it with a model. Everything is checked before anything is returned, so a refused file changes nothing.
+ *
+ * @throws DataError if the file is malformed; CheckpointError if it does not fit: names (when strict), dtypes or shapes
+ */
+export async function readCheckpoint(file: string, names: ReadonlyMap<string, State>, strict: boolean): Promise<Loaded> {
+  const { tensors, metadata } = await readSafetensors(file);
+  const own = metadata['gradclip.counters'] !== undefined;
+  // A file from elsewhere (PyTorch) holds weights only: optimizer and policy then start afresh.
+  const wanted = own ? names : new Map([...names].filter(([name]) => !name.startsWith(PREFIX)));
+  const missing = [...wanted.keys()].filter((name) => !tensors.has(name));
+  const extra = [...tensors.keys()].filter((name) => !names.has(name));
+  const values = new Map<State, Data>();
+  const mismatched: string[] = [];
+  for (const [name, state] of wanted) {
+    const t = tensors.get(name);
+    if (!t) continue;
+    if (t.dtype !== state.type.dtype || !sameShape(t.shape, state.type.shape)) {
+      mismatched.push(`${name}: expected ${typeName(state.type)}, got ${typeName(t)}`);
+    } else values.set(state, t.data as Data);
+  }
+  if (mismatched.length > 0) {
+    throw new CheckpointError(`load: ${file}: ${mismatched.join('; ')}`, { file, missing, extra, mismatched });
+  }
+  if (strict && missing.length + extra.length > 0) {
+    const parts = [
+      missing.length > 0 ? `missing ${missing.join(', ')}` : '',
+      extra.length > 0 ? `extra ${extra.join(', ')}` : '',
+    ];
+    const text = parts.filter((p) => p !== '').join('; ');
+    throw new CheckpointError(`load: ${file}: ${text} (strict: false loads what fits)`, { file, missing, extra, mismatched });
+  }
+  return { values, missing, extra, metadata, ...(own ? parseCounters(file, metadata) : { counters: null, seed: null }) };
+}
+
+function parseCounters(file: string, metadata: Readonly<Record<string, string>>): { counters: Counters; seed: bigint } {
+  try {
+    const counters = JSON.parse(metadata['gradclip.counters']!) as Record<string, unknown>;
+    for (const key of Object.keys(START)) {
+      const value = counters[key];
+      if (!Number.isSafeInteger(value) || (value as number) < 0) throw new TypeError(`${key} is ${String(value)}`);
+    }
+    return { counters: counters as unknown as Counters, seed: BigInt(metadata['gradclip.seed']!) };
+  } catch (cause) {
+    throw new CheckpointError(`load: ${file}: its counters cannot be read: ${(cause as Error).message}`, { file }, { cause });
+  }
+}

@@ -1,0 +1,126 @@
+// feeder.ts: what the next chunk of steps is fed: how many steps, of how many micro-batches, of how many rows, and the bytes.
+import type { Column } from '../compile/program.ts';
+import { DataError, OptionError } from '../errors.ts';
+import type { Graph } from '../ir/graph.ts';
+import type { Effect } from './effect.ts';
+import type { Counters } from './progress.ts';
+import type { Batch, NdArray, Source } from './source.ts';
+import { checkRowTypes, Prefetcher, rowsOfBatch, rowTypes, type Stream, type StreamBatch, traceRows } from './stream.ts';
+
+export interface Chunk {
+  readonly steps: number;
+  readonly micros: number;
+  /** Rows of each micro-batch. */
+  readonly rows: number;
+  /** The bytes of steps * micros feed rows of `rowBytes` each. */
+  fill(columns: readonly Column[], rowBytes: number): Uint8Array;
+}
+
+export interface Feeder {
+  /** Arrays to bind. */
+  readonly data: ReadonlyMap<string, NdArray>;
+  trace(graph: Graph, rows: number): Batch;
+  /** The next chunk of at most `most` steps. */
+  next(most: number, counters: Counters): Effect<Chunk | 'endOfEpoch' | 'endOfData'>;
+  close(): Promise<void>;
+}
+
+export interface FeedOptions {
+  readonly batchSize: number;
+  readonly accumulate: number;
+  readonly dropLast: boolean;
+  readonly seed: bigint;
+}
+
+/** Index rows of a source that lies in memory. */
+export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
+  const { batchSize, accumulate, dropLast, seed } = options;
+  const { whole, tail } = source.epoch(batchSize);
+  const perEpoch = whole + (tail > 0 && !dropLast ? 1 : 0);
+  if (perEpoch === 0) throw new DataError(`fit: dropLast leaves no batch: ${source.length} rows, batchSize ${batchSize}`);
+  const next = (most: number, { attempt, epoch, batch }: Counters): Chunk | 'endOfEpoch' => {
+    if (batch >= perEpoch) return 'endOfEpoch';
+    const left = whole - batch;
+    // The last batches of an epoch may be too few for a whole step: they make one with fewer micro-batches.
+    const micros = left >= accumulate ? accumulate : Math.max(1, left);
+    const steps = left >= accumulate ? Math.min(most, Math.floor(left / accumulate)) : 1;
+    const rows = left > 0 ? batchSize : tail;
+    return {
+      steps,
+      micros,
+      rows,
+      fill(_columns, rowBytes) {
+        const bytes = new Uint8Array(steps * micros * rowBytes);
+        for (let j = 0; j < steps * micros; j++) {
+          const row = new Int32Array(bytes.buffer, j * rowBytes, rows);
+          source.fill(row, { epoch, i: batch + j, attempt: attempt + j, batchSize, seed });
+        }
+        return bytes;
+      },
+    };
+  };
+  return {
+    data: source.data,
+    trace: (graph, rows) => source.trace(graph, rows),
+    next: (most, counters) => ({ now: () => next(most, counters), later: async () => next(most, counters) }),
+    close: async () => {},
+  };
+}
+
+// Batches held ahead of the run; more would only take memory.
+const AHEAD = 16;
+
+/** Whole batches of an asynchronous source, pulled ahead while a run is on. */
+export async function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Promise<Feeder> {
+  const open = (): Prefetcher =>
+    new Prefetcher(typeof stream === 'function' ? stream() : stream, Math.max(AHEAD, 2 * accumulate));
+  let prefetcher: Prefetcher | null = open();
+  const first = await prefetcher.first();
+  if (!first) throw new DataError('fit: expected at least one batch, the source gave none');
+  const types = rowTypes(first);
+  let drawn = 0;
+
+  const later = async (most: number): Promise<Chunk | 'endOfEpoch' | 'endOfData'> => {
+    prefetcher ??= open();
+    const batches = await prefetcher.take(most * accumulate, accumulate);
+    if (batches.length === 0) {
+      if (drawn === 0) return 'endOfData';
+      drawn = 0;
+      // A source that is a function is opened anew, but not before another epoch is wanted.
+      if (typeof stream === 'function') prefetcher = null;
+      return 'endOfEpoch';
+    }
+    for (const [i, b] of batches.entries()) checkRowTypes(types, b, `fit: batch ${drawn + i} of the epoch`);
+    drawn += batches.length;
+    const micros = Math.min(accumulate, batches.length);
+    return {
+      steps: batches.length / micros,
+      micros,
+      rows: rowsOfBatch(batches[0]!),
+      fill: (...row) => packBatches(batches, ...row),
+    };
+  };
+  return {
+    data: new Map(),
+    trace: (graph, rows) => traceRows(graph, types, rows),
+    next: (most) => ({
+      later: () => later(most),
+      now: () => {
+        throw new OptionError('fitSync: an asynchronous source needs fit');
+      },
+    }),
+    close: async () => prefetcher?.close(),
+  };
+}
+
+/** Batches as feed rows: each array's bytes at its column. */
+export function packBatches(batches: readonly StreamBatch[], columns: readonly Column[], rowBytes: number): Uint8Array {
+  const bytes = new Uint8Array(batches.length * rowBytes);
+  for (const [j, batch] of batches.entries()) {
+    for (const { name, offset } of columns) {
+      const { data } = batch.get(name)!;
+      bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), j * rowBytes + offset);
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,92 @@
+// progress.ts: where a training run stands, and what it ends with.
+import type { Report, Reports } from '../optim/report.ts';
+
+/** All counters of a trainer. They are part of a checkpoint. */
+export interface Counters {
+  /** Batches drawn; keys the loader and all randomness. */
+  readonly attempt: number;
+  /** Updates applied; selects hyper-parameters and thresholds. */
+  readonly step: number;
+  /** Epoch of the loader, and the batch within it. */
+  readonly epoch: number;
+  readonly batch: number;
+  /** Skipped steps in a row. */
+  readonly skips: number;
+}
+
+export const START: Counters = { attempt: 0, step: 0, epoch: 0, batch: 0, skips: 0 };
+
+/** Loss and metrics over a data set, means over its rows. */
+export type Metrics = Readonly<Record<string, number>> & { readonly loss: number };
+
+export interface EpochEnd {
+  /** Epochs finished, of all `fit` calls. */
+  readonly epoch: number;
+  /** Mean training loss over the steps of the epoch. */
+  readonly loss: number;
+  readonly validation: Metrics | null;
+}
+
+/**
+ * Why a run ended: `steps` or `epochs` were done, `stop()` was called, the validation stopped improving, or the source of batches ended.
+ */
+export type StopReason = 'steps' | 'epochs' | 'stopped' | 'earlyStop' | 'endOfData';
+
+export interface FitResult {
+  readonly stopReason: StopReason;
+  /** Steps tried, applied, clipped and skipped in this run. */
+  readonly tried: number;
+  readonly applied: number;
+  readonly clipped: number;
+  readonly skipped: number;
+  /** Names of tensors that had a non-finite gradient in a skipped step. */
+  readonly nonFinite: readonly string[];
+  readonly epochs: readonly EpochEnd[];
+  /** The last step's report; null if there was none. */
+  readonly last: Report | null;
+  /** Best validation metrics, when there was early stopping; its weights are the model's now. */
+  readonly best: Metrics | null;
+}
+
+/** Sums over the steps of a run and of its current epoch. */
+export class Tally {
+  tried = 0;
+  applied = 0;
+  clipped = 0;
+  skipped = 0;
+  last: Report | null = null;
+  readonly nonFinite: Set<string> = new Set();
+  readonly epochs: EpochEnd[] = [];
+  #epochLoss = 0;
+  #epochSteps = 0;
+
+  add(reports: Reports): void {
+    if (reports.length === 0) return;
+    this.tried += reports.length;
+    const skips = count(reports.column('skipped'));
+    this.skipped += skips;
+    this.applied += reports.length - skips;
+    this.clipped += count(reports.column('clipped'));
+    if (skips > 0) for (const r of reports) if (r.skipped && r.nonFinite) this.nonFinite.add(r.nonFinite);
+    for (const loss of reports.column('loss')) {
+      if (!Number.isFinite(loss)) continue;
+      this.#epochLoss += loss;
+      this.#epochSteps++;
+    }
+    this.last = reports.at(reports.length - 1);
+  }
+
+  endEpoch(epoch: number, validation: Metrics | null): EpochEnd {
+    const end = { epoch, loss: this.#epochLoss / this.#epochSteps, validation };
+    this.epochs.push(end);
+    this.#epochLoss = 0;
+    this.#epochSteps = 0;
+    return end;
+  }
+}
+
+function count(flags: Float64Array): number {
+  let n = 0;
+  for (const x of flags) if (x === 1) n++;
+  return n;
+}

@@ -1,0 +1,139 @@
+// source.ts: where batches come from. A source declares its part of the graph and fills the rows that a run is fed.
+import { DataError, OptionError, ShapeError } from '../errors.ts';
+import { uniformIntegers } from '../ir/draws.ts';
+import type { Graph, Tensor } from '../ir/graph.ts';
+import { type Data, type DType, sizeOf } from '../ir/op.ts';
+import { permutation } from '../ir/philox.ts';
+import { gather, windows as windowsOp } from '../ops/gather.ts';
+import { slice } from '../ops/shape.ts';
+
+/** An array with a shape; rows are the first dimension. */
+export interface NdArray {
+  readonly data: Data;
+  readonly shape: readonly number[];
+}
+
+/** Named arrays with the same number of rows. A bare typed array is one value a row. */
+export type Arrays = Readonly<Record<string, NdArray | Data>>;
+
+/** The tensors that a loss or metric sees, by name. */
+export type Batch = Readonly<Record<string, Tensor>>;
+
+/** A data set that lies in memory and is bound once; batches are gathered natively by a row of indices. */
+export interface Source {
+  /** Arrays to bind, by input name. */
+  readonly data: ReadonlyMap<string, NdArray>;
+  /** Rows of one pass in order. */
+  readonly length: number;
+  /** Training batches of one epoch: whole ones, and rows of the shorter last one (0: none). */
+  epoch(batchSize: number): { readonly whole: number; readonly tail: number };
+  /** Build the batch's tensors from a feed of `rows` indices. */
+  trace(graph: Graph, rows: number): Batch;
+  /** Write the indices of a training batch: batch `i` of epoch `epoch`, the `attempt`-th of all. */
+  fill(row: Int32Array, at: { epoch: number; i: number; attempt: number; batchSize: number; seed: bigint }): void;
+  /** Write the indices of rows [start, start + row.length) in order, for evaluation. */
+  fillInOrder(row: Int32Array, start: number): void;
+}
+
+const INDEX = '$rows';
+
+export function dtypeOf(data: unknown, name = 'data'): DType {
+  if (data instanceof Float32Array) return 'f32';
+  if (data instanceof Float64Array) return 'f64';
+  if (data instanceof Int32Array) return 'i32';
+  if (data instanceof Uint8Array) return 'u8';
+  const given = data === null ? 'null' : typeof data === 'object' ? (data.constructor?.name ?? 'object') : typeof data;
+  throw new OptionError(`${name}: expected Float32Array, Float64Array, Int32Array or Uint8Array, got ${given}`, { name });
+}
+
+/** Check one array and give it its shape. */
+export function ndarray(name: string, x: NdArray | Data): NdArray {
+  const array: NdArray = ArrayBuffer.isView(x) ? { data: x as Data, shape: [(x as Data).length] } : x;
+  dtypeOf(array?.data, name);
+  const { data, shape } = array;
+  if (!Array.isArray(shape) || shape.length === 0 || shape.some((d) => !Number.isInteger(d) || d < 0)) {
+    throw new ShapeError(`${name}: expected a shape of whole numbers with rows first, got [${shape}]`, { name, shape });
+  }
+  if ((data.buffer as ArrayBuffer & { detached?: boolean }).detached || sizeOf(shape) !== data.length) {
+    throw new ShapeError(`${name}: expected ${sizeOf(shape)} elements for [${shape}], got ${data.length}`, { name, shape });
+  }
+  return array;
+}
+
+/** Check named arrays and their common number of rows. */
+export function ndarrays(arrays: Arrays): Map<string, NdArray> {
+  const entries = Object.entries(arrays).map(([name, x]) => [name, ndarray(name, x)] as const);
+  const first = entries[0];
+  if (!first) throw new OptionError('data: expected at least one named array, got none');
+  for (const [name, a] of entries) {
+    if (a.shape[0] !== first[1].shape[0]) {
+      throw new ShapeError(`${name}: expected ${first[1].shape[0]} rows as ${first[0]} has, got ${a.shape[0]}`, { name });
+    }
+  }
+  return new Map(entries);
+}
+
+/**
+ * Rows of named arrays, shuffled anew in each epoch by the seed.
+ *
+ * @throws ShapeError if the arrays differ in rows; DataError if there is no row
+ */
+export function rows(arrays: Arrays): Source {
+  const data = ndarrays(arrays);
+  const length = [...data.values()][0]!.shape[0]!;
+  if (length === 0) throw new DataError('data: expected at least one row, got 0');
+  let order: { seed: bigint; epoch: number; rows: Int32Array } | null = null;
+  return {
+    data,
+    length,
+    epoch: (size) => ({ whole: Math.floor(length / size), tail: length % size }),
+    trace(graph, count) {
+      const indices = graph.input(INDEX, { dtype: 'i32', shape: [count] }, 'feed');
+      const entries = [...data].map(([name, a]) => {
+        const table = graph.input(name, { dtype: dtypeOf(a.data), shape: a.shape }, 'data');
+        return [name, gather(table, indices)] as const;
+      });
+      return Object.fromEntries(entries);
+    },
+    fill(row, { epoch, i, batchSize, seed }) {
+      if (order?.seed !== seed || order.epoch !== epoch) order = { seed, epoch, rows: permutation(length, seed, epoch) };
+      row.set(order.rows.subarray(i * batchSize, i * batchSize + row.length));
+    },
+    fillInOrder(row, start) {
+      for (let j = 0; j < row.length; j++) row[j] = start + j;
+    },
+  };
+}
+
+/**
+ * Windows over one long sequence of tokens: `x` is [batch, length], `y` the same shifted by one. Training draws starts at random;
+ * evaluation takes windows one after the other. An epoch is as many windows as lie side by side.
+ *
+ * @throws OptionError for a length below 1; DataError if there are not more tokens than that
+ */
+export function windows(tokens: Uint8Array | Int32Array, options: { readonly length: number }): Source {
+  const { length } = options;
+  if (!Number.isInteger(length) || length < 1) {
+    throw new OptionError(`windows: length: expected a whole number above 0, got ${length}`, { length });
+  }
+  if (tokens.length <= length) throw new DataError(`windows: expected more than ${length} tokens, got ${tokens.length}`);
+  const sideBySide = Math.floor((tokens.length - 1) / length);
+  return {
+    data: new Map([['tokens', ndarray('tokens', tokens)]]),
+    length: sideBySide,
+    epoch: (size) => ({ whole: Math.ceil(sideBySide / size), tail: 0 }),
+    trace(graph, count) {
+      const text = graph.input('tokens', { dtype: dtypeOf(tokens), shape: [tokens.length] }, 'data');
+      const starts = graph.input(INDEX, { dtype: 'i32', shape: [count] }, 'feed');
+      const both = windowsOp(text, starts, { length: length + 1 });
+      return {
+        x: slice(both, { axis: 1, start: 0, end: length }),
+        y: slice(both, { axis: 1, start: 1, end: length + 1 }),
+      };
+    },
+    fill: (row, { attempt, seed }) => uniformIntegers(row, tokens.length - length, seed, attempt),
+    fillInOrder(row, start) {
+      for (let j = 0; j < row.length; j++) row[j] = (start + j) * length;
+    },
+  };
+}

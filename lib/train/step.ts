@@ -1,0 +1,94 @@
+// step.ts: how a model becomes a program. Read this first: trace -> grad -> clip -> update -> compile, in these few lines.
+import { grad } from '../autodiff.ts';
+import type { ClipPolicy } from '../clip/clip.ts';
+import { ShapeError } from '../errors.ts';
+import { Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
+import { typeName } from '../ir/op.ts';
+import { bindParameters, type Module, type Parameter } from '../nn/module.ts';
+import { accumulate } from '../ops/accumulate.ts';
+import { cast } from '../ops/elementwise.ts';
+import { type Apply, type ApplyGroup, buildApply } from '../optim/apply.ts';
+import type { Batch } from './source.ts';
+
+/** A loss or metric over one batch: a scalar. */
+export type Objective<M> = (batch: Batch, model: M) => Tensor;
+
+export interface TrainSpec<M extends Module> {
+  readonly model: M;
+  readonly loss: Objective<M>;
+  readonly groups: readonly ApplyGroup[];
+  readonly policy: ClipPolicy;
+  /** Accumulators, when gradients of several micro-batches are summed: one per parameter, and one for the loss. */
+  readonly accumulators: Accumulators | null;
+}
+
+export interface Accumulators {
+  readonly gradients: ReadonlyMap<Parameter, State>;
+  readonly loss: State;
+}
+
+/** The graph of one training step on a batch that `trace` declares. */
+export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: Graph) => Batch): { graph: Graph; apply: Apply } {
+  const graph = new Graph('train');
+  const trained = spec.groups.flatMap((g) => g.params);
+  const loss = withParameters(graph, spec.model, () => scalar('loss', spec.loss(trace(graph), spec.model)));
+  const gradients = grad(
+    loss,
+    trained.map((p) => graph.state(p.state)),
+  );
+  const sums = spec.accumulators;
+  const total = sums ? accumulate(graph, sums.loss, loss) : loss;
+  const final = sums ? gradients.map((g, i) => accumulate(graph, sums.gradients.get(trained[i]!)!, g)) : gradients;
+  inSection(graph, 'apply', () => graph.output('loss', total));
+  const apply = buildApply({ graph, groups: spec.groups, grads: final, policy: spec.policy, loss: total });
+  return { graph, apply };
+}
+
+/** The graph that measures a batch: loss and metrics, without dropout. */
+export function traceEvaluate<M extends Module>(
+  model: M,
+  objectives: Readonly<Record<string, Objective<M>>>,
+  trace: (graph: Graph) => Batch,
+): Graph {
+  const graph = new Graph('eval');
+  withParameters(graph, model, () => {
+    const batch = trace(graph);
+    for (const [name, f] of Object.entries(objectives)) graph.output(name, scalar(name, f(batch, model)));
+  });
+  return graph;
+}
+
+/** The graph that computes a prediction for a batch. */
+export function tracePredict<M extends Module>(
+  model: M,
+  predict: (batch: Batch, model: M) => Tensor,
+  trace: (graph: Graph) => Batch,
+): Graph {
+  const graph = new Graph('eval');
+  withParameters(graph, model, () => graph.output('prediction', predict(trace(graph), model)));
+  return graph;
+}
+
+function withParameters<T>(graph: Graph, model: Module, build: () => T): T {
+  const unbind = bindParameters(graph, model);
+  try {
+    return build();
+  } finally {
+    unbind();
+  }
+}
+
+function scalar(name: string, t: Tensor): Tensor {
+  if (t.shape.length !== 0 || (t.dtype !== 'f32' && t.dtype !== 'f64')) {
+    throw new ShapeError(`${name}: expected a scalar of f32 or f64, got ${typeName(t.type)}`, { name });
+  }
+  return t.dtype === 'f64' ? t : cast(t, 'f64');
+}
+
+export function accumulatorsOf(groups: readonly ApplyGroup[]): Accumulators {
+  const params = groups.flatMap((g) => g.params);
+  return {
+    gradients: new Map(params.map((p) => [p, { name: `accumulator ${p.name}`, type: p.state.type, transient: true }])),
+    loss: { name: 'accumulator loss', type: { dtype: 'f64', shape: [] }, transient: true },
+  };
+}

@@ -1,0 +1,69 @@
+// store.ts: the memory of a model that outlives runs: parameters, optimizer slots, policy state. One block, shared by all its programs.
+import { type Layout, layoutOf } from '../compile/layout.ts';
+import type { State } from '../ir/graph.ts';
+import { type Data, type DType, sizeOf } from '../ir/op.ts';
+import type { NativeBlock } from '../native/addon.ts';
+import { allocate as allocateBlock } from '../native/program.ts';
+
+const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
+
+export function allocate(dtype: DType, length: number): Data {
+  return new ARRAYS[dtype](length);
+}
+
+/** View of a state's bytes within a copy of the block. */
+function view(dtype: DType, buffer: ArrayBuffer, offset: number, length: number): Data {
+  return new ARRAYS[dtype](buffer, offset, length);
+}
+
+export class Store {
+  readonly states: readonly State[];
+  readonly block: NativeBlock;
+  readonly #layout: Layout;
+
+  /** Allocates and fills every state with its first value. */
+  constructor(states: readonly State[]) {
+    this.states = states;
+    this.#layout = layoutOf(states, []);
+    this.block = allocateBlock(Math.max(1, this.#layout.blocks[0]!.bytes));
+    this.reset(states.filter((s) => s.init));
+  }
+
+  /** Give states their first values again. */
+  reset(states: readonly State[]): void {
+    for (const state of states) {
+      const data = allocate(state.type.dtype, sizeOf(state.type.shape));
+      state.init?.(data);
+      this.write(state, data);
+    }
+  }
+
+  /** The layout of a program that also reads data sets. */
+  layout(data: readonly { name: string; bytes: number }[]): Layout {
+    return layoutOf(this.states, data);
+  }
+
+  write(state: State, data: Data): void {
+    this.block.write(this.#offset(state), data);
+  }
+
+  read(state: State): Data {
+    const data = allocate(state.type.dtype, sizeOf(state.type.shape));
+    this.block.read(this.#offset(state), data);
+    return data;
+  }
+
+  /** All states as of now, copied at once between two runs. */
+  async snapshot(): Promise<Map<State, Data>> {
+    const buffer = await this.block.readAsync(0, this.#layout.blocks[0]!.bytes);
+    return new Map(this.states.map((s) => [s, view(s.type.dtype, buffer, this.#offset(s), sizeOf(s.type.shape))]));
+  }
+
+  dispose(): void {
+    this.block.dispose();
+  }
+
+  #offset(state: State): number {
+    return this.#layout.states.get(state)!.offset;
+  }
+}

@@ -1,0 +1,71 @@
+// models.ts: small models and data that the trainer's tests share.
+import * as clip from '../../lib/clip/index.ts';
+import type { Tensor } from '../../lib/ir/graph.ts';
+import { Dropout, Linear, loss, Module } from '../../lib/nn/index.ts';
+import { relu } from '../../lib/ops/index.ts';
+import * as optim from '../../lib/optim/index.ts';
+import type { TrainerOptions } from '../../lib/train/options.ts';
+import type { Arrays, Batch } from '../../lib/train/source.ts';
+import { Trainer } from '../../lib/train/trainer.ts';
+
+export class Mlp extends Module {
+  readonly fc1: Linear;
+  readonly drop: Dropout;
+  readonly fc2: Linear;
+  constructor(sizes: readonly [number, number, number], rate = 0) {
+    super();
+    this.fc1 = new Linear(sizes[0], sizes[1]);
+    this.drop = new Dropout(rate);
+    this.fc2 = new Linear(sizes[1], sizes[2]);
+  }
+  forward(x: Tensor): Tensor {
+    return this.fc2.forward(this.drop.forward(relu(this.fc1.forward(x))));
+  }
+}
+
+/** Two-class points: learnable, `rows` of `width` values. */
+export function points(rows: number, width = 6, seed = 1): { x: { data: Float32Array; shape: number[] }; y: Int32Array } {
+  let state = seed;
+  const next = (): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32 - 0.5;
+  };
+  const x = Float32Array.from({ length: rows * width }, next);
+  const y = Int32Array.from({ length: rows }, (_, i) => (x[i * width]! + 0.5 * x[i * width + 1]! > 0 ? 1 : 0));
+  return { x: { data: x, shape: [rows, width] }, y };
+}
+
+export function classifier(options: Partial<TrainerOptions<Mlp>> & { rate?: number } = {}): Trainer<Mlp> {
+  const { rate = 0, ...rest } = options;
+  return new Trainer({
+    model: new Mlp([6, 16, 2], rate),
+    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+    optimizer: optim.adamw({ lr: 1e-2 }),
+    clip: clip.globalNorm(0.5),
+    batchSize: 8,
+    seed: 3,
+    ...rest,
+  });
+}
+
+export const regression = (batch: Batch, model: Mlp): Tensor => loss.mse(model.forward(batch.x!), batch.y!);
+
+/** All parameters as one buffer, to compare bits. */
+export async function bits(trainer: Trainer<Mlp>): Promise<string> {
+  const parameters = await trainer.readParameters();
+  return [...parameters.values()]
+    .map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'))
+    .join(' ');
+}
+
+export async function* stream(arrays: ReturnType<typeof points>, batchSize: number): AsyncGenerator<Arrays> {
+  const [rows, width] = arrays.x.shape as [number, number];
+  for (let at = 0; at < rows; at += batchSize) {
+    const count = Math.min(batchSize, rows - at);
+    await new Promise((resolve) => setImmediate(resolve));
+    yield {
+      x: { data: arrays.x.data.slice(at * width, (at + count) * width), shape: [count, width] },
+      y: arrays.y.slice(at, at + count),
+    };
+  }
+}
