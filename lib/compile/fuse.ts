@@ -173,8 +173,10 @@ function emitMap(root: Node, nodes: ReadonlySet<Node>, target: Graph, moved: (t:
   };
   for (const node of [...nodes].sort((a, b) => a.id - b.id)) {
     if (node === root && isOp(root, CAST)) {
-      const source = argOf(root.ins[0]!);
-      if (typeof source === 'object' && 'in' in source) return target.add(CAST, [ins[0]!], root.attrs).outs;
+      // A cast alone stays one, unless its operand is a cast too: then the chain rounds as the first did, in its own dtype.
+      const source = moved(root.ins[0]!);
+      const arg = argOf(root.ins[0]!);
+      if (typeof arg === 'number' || ('in' in arg && ins[0] === source)) return target.add(CAST, [source], root.attrs).outs;
       continue;
     }
     stepOf.set(node, steps.push({ map: node.op.map as MapName, args: node.ins.map(argOf) }) - 1);

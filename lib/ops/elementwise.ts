@@ -59,10 +59,10 @@ export const ERF: OpDef<NoAttrs> = elementwise('erf', 1, {
   vjp: (dy, [x]) => [mul(dy, mul(exp(neg(square(x!))), 2 / Math.sqrt(Math.PI)))],
 });
 export const POW: OpDef<NoAttrs> = elementwise('pow', 2, {
-  // Where the exponent, or for its own gradient the base, is 0, the formulas would give 0 * infinity.
+  // Where the formulas would give 0 * infinity, both are 0.
   vjp: (dy, [a, b], y) => [
     wanted(a!, () => where(equal(b!, 0), 0, mul(dy, mul(b!, pow(a!, sub(b!, 1)))))),
-    wanted(b!, () => mul(dy, where(equal(y, 0), 0, mul(y, log(a!))))),
+    wanted(b!, () => mul(dy, where(mul(equal(a!, 0), lessEqual(0, b!)), 0, mul(y, log(a!))))),
   ],
   fill: ['positive', 'normal'],
 });
