@@ -40,17 +40,22 @@ export function golden(name: GoldenName): Golden {
 /** n whole numbers in [0, 2^32): murmur3's finaliser over a counter. */
 export function noise(seed: number, n: number): Uint32Array {
   const start = Math.imul(seed, 0x9e3779b9);
-  return Uint32Array.from({ length: n }, (_, i) => {
+  const out = new Uint32Array(n);
+  for (let i = 0; i < n; i++) {
     let x = (start + i) | 0;
     x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
     x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-    return x ^ (x >>> 16);
-  });
+    out[i] = x ^ (x >>> 16);
+  }
+  return out;
 }
 
 /** n f32 in [-1, 1), exact: 24 bits of noise. */
 export function uniform(seed: number, n: number): Float32Array {
-  return Float32Array.from(noise(seed, n), (x) => (x >>> 8) / 2 ** 23 - 1);
+  const from = noise(seed, n);
+  const out = new Float32Array(n);
+  for (let i = 0; i < n; i++) out[i] = (from[i]! >>> 8) / 2 ** 23 - 1;
+  return out;
 }
 
 const FAN_IN: Readonly<Record<string, number>> = { fc1: 784, fc2: 256, fc3: 128, rnn: 128, out: 128 };
