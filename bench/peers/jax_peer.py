@@ -1,0 +1,126 @@
+"""jax_peer.py: JAX with optax as a peer: one jitted training step with donated state, and the optimizer phase alone."""
+import os
+import worker
+
+
+def environment(args):
+    if args.threads == 1:  # XLA has no other way to be held to one thread
+        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def models(kind, ws):
+    """The parameters in JAX's layout ([in, out]) and the forward function."""
+    import jax, jax.numpy as jnp
+    from jax import lax
+
+    flip = lambda w: jnp.asarray(w.T.copy() if w.ndim == 2 else w)
+    pairs = lambda ws: [(flip(w), jnp.asarray(b)) for w, b in zip(ws[::2], ws[1::2])]
+
+    def mlp(p, x):
+        for k, (w, b) in enumerate(p):
+            x = x @ w + b
+            if k < len(p) - 1:
+                x = jax.nn.relu(x)
+        return x
+
+    def scan(p, x):  # tanh RNN over x[batch, time, in], both biases as PyTorch has them
+        wi, wh, bi, bh = p
+        u = (x @ wi + (bi + bh)).swapaxes(0, 1)
+        step = lambda h, u: (lambda h: (h, h))(jnp.tanh(u + h @ wh))
+        return lax.scan(step, jnp.zeros((x.shape[0], wh.shape[0])), u)
+
+    if kind == "mlp":
+        return pairs(ws), mlp
+    if kind == "rnn-last":
+        p = ([flip(w) for w in ws[:4]], pairs(ws[4:]))
+        return p, lambda p, x: mlp(p[1], scan(p[0], x)[0])
+    if kind == "char-rnn":
+        p = (jnp.asarray(ws[0]), [flip(w) for w in ws[1:5]], pairs(ws[5:]))
+        return p, lambda p, x: mlp(p[2], scan(p[1], p[0][x])[1].swapaxes(0, 1))
+    if kind == "ncf":
+        p = (jnp.asarray(ws[0]), jnp.asarray(ws[1]), pairs(ws[2:]))
+        return p, lambda p, x: mlp(p[2], jnp.concatenate([p[0][x[:, 0]], p[1][x[:, 1]]], 1))[:, 0]
+    raise worker.Unsupported(f"no model {kind}")
+
+
+def step_cell(args):
+    import jax, jax.numpy as jnp, optax
+    from workloads import workload
+
+    kind, ws, x, y, loss, optimizer = workload(args.cell)
+    params, forward = models(kind, ws)
+    x, y = (jnp.asarray(t.astype("i4") if t.dtype == "int64" else t) for t in (x, y))
+    if loss == "ce":
+        criterion = lambda o: optax.softmax_cross_entropy_with_integer_labels(o.reshape(-1, o.shape[-1]), y.reshape(-1)).mean()
+    else:
+        criterion = lambda o: jnp.mean((o - y) ** 2)
+
+    def variant(clip):
+        rule = optax.adamw(1e-4, weight_decay=0.01) if optimizer == "adamw" else optax.sgd(1e-4, momentum=0.9)
+        opt = optax.chain(clip, rule)
+
+        def step(p, s, x):
+            value, g = jax.value_and_grad(lambda p: criterion(forward(p, x)))(p)
+            u, s = opt.update(g, s, p)
+            return optax.apply_updates(p, u), s, value, optax.global_norm(g) if clip is not optax.identity() else value
+
+        p = jax.tree_util.tree_map(jnp.copy, params)
+        state = [p, opt.init(p)]
+        jitted = jax.jit(step, donate_argnums=(0, 1))
+
+        def call():
+            state[0], state[1], value, norm = jitted(*state, x)
+            jax.block_until_ready(state)
+            return value, norm
+
+        return call
+
+    clipped, free = variant(optax.clip_by_global_norm(1.0)), variant(optax.identity())
+    first = [[float(t) for t in clipped()] for _ in range(3)]
+    free()
+    size = sum(t.size for t in jax.tree_util.tree_leaves(params))
+    return {"params": size, "loss": [v for v, _ in first], "norm": [n for _, n in first]}, {"step": clipped, "noclip": free}
+
+
+def clip_cell(args):
+    import jax, jax.numpy as jnp, numpy as np, optax
+
+    case, optimizer = args.cell.split("/")
+    if case == "2000x8k":
+        raise worker.Unsupported("compiles for minutes")
+    rs, shapes = np.random.RandomState(0), worker.CLIP_CASES[case]
+    make = lambda: [jnp.asarray(rs.randn(*s).astype("f4")) for s in shapes]
+    g = make()
+
+    def variant(clip):
+        opt = optax.chain(clip, optax.adamw(1e-6, weight_decay=0.01) if optimizer == "adamw" else optax.sgd(1e-6, momentum=0.9))
+        p = make()
+        state = [p, opt.init(p)]
+
+        def step(p, s, g):
+            u, s = opt.update(g, s, p)
+            return optax.apply_updates(p, u), s
+
+        jitted = jax.jit(step, donate_argnums=(0, 1))
+
+        def call():
+            state[0], state[1] = jitted(*state, g)
+            jax.block_until_ready(state)
+
+        call()
+        return call
+
+    policies = {"update": optax.identity(), "global_norm_step": optax.clip_by_global_norm(1.0), "value_step": optax.clip(0.5)}
+    info = {"params": int(sum(x.size for x in g)), "tensors": len(g)}
+    return info, {name: variant(clip) for name, clip in policies.items()}
+
+
+def open_cell(args):
+    if args.suite == "gemm":
+        raise worker.Unsupported("products are the part of numpy_peer.py")
+    environment(args)
+    return step_cell(args) if args.suite == "step" else clip_cell(args)
+
+
+worker.serve(open_cell)

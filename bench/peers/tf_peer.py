@@ -1,0 +1,69 @@
+"""tf_peer.py: TensorFlow with Keras as a peer: one tf.function training step with global_clipnorm (mode jit: through XLA)."""
+import os
+import worker
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+
+def build(kind, ws):
+    """A Keras model that holds the weights. Its RNN has one bias where PyTorch has two, so it gets their sum."""
+    import keras
+    from keras import layers
+
+    def dense(ws):
+        return [layers.Dense(b.size, activation="relu" if k < len(ws) // 2 - 1 else None) for k, b in enumerate(ws[1::2])]
+
+    flip = lambda ws: [w.T if w.ndim == 2 else w for w in ws]
+    recurrent = lambda ws: [ws[0].T, ws[1].T, ws[2] + ws[3]]
+    if kind == "mlp":
+        model = keras.Sequential([keras.Input((ws[0].shape[1],)), *dense(ws)])
+        model.set_weights(flip(ws))
+    elif kind == "rnn-last":
+        model = keras.Sequential([keras.Input((100, 2)), layers.SimpleRNN(128), layers.Dense(1)])
+        model.set_weights(recurrent(ws[:4]) + flip(ws[4:]))
+    elif kind == "char-rnn":
+        rnn = layers.SimpleRNN(128, return_sequences=True)
+        model = keras.Sequential([keras.Input((64,), dtype="int32"), layers.Embedding(65, 32), rnn, layers.Dense(65)])
+        model.set_weights([ws[0]] + recurrent(ws[1:5]) + flip(ws[5:]))
+    else:
+        raise worker.Unsupported(f"no model {kind}")
+    return model
+
+
+def open_cell(args):
+    if args.suite != "step":
+        raise worker.Unsupported("whole steps only")
+    import keras, tensorflow as tf
+    from workloads import workload
+
+    tf.config.threading.set_intra_op_parallelism_threads(args.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(args.threads)
+    kind, ws, x, y, loss, optimizer = workload(args.cell)
+    x, y = (tf.constant(t.astype("int32") if t.dtype == "int64" else t) for t in (x, y))
+    criterion = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if loss == "ce" else keras.losses.MeanSquaredError()
+
+    def variant(clip):
+        model = build(kind, ws)
+        if optimizer == "adamw":
+            opt = keras.optimizers.AdamW(1e-4, weight_decay=0.01, global_clipnorm=clip)
+        else:
+            opt = keras.optimizers.SGD(1e-4, momentum=0.9, global_clipnorm=clip)
+        opt.build(model.trainable_variables)
+
+        @tf.function(jit_compile=args.mode == "jit")
+        def step(x, y):
+            with tf.GradientTape() as tape:
+                value = criterion(y, model(x, training=True))
+            g = tape.gradient(value, model.trainable_variables)
+            opt.apply_gradients(zip(g, model.trainable_variables))
+            return value
+
+        return model, lambda: step(x, y).numpy()
+
+    (model, clipped), (_, free) = variant(1.0), variant(None)
+    first = [float(clipped()) for _ in range(3)]
+    free()
+    return {"params": model.count_params(), "loss": first}, {"step": clipped, "noclip": free}
+
+
+worker.serve(open_cell)

@@ -1,0 +1,58 @@
+"""worker.py: what every Python peer of the bench is: a process that holds one cell and answers one JSON line a command.
+
+    python torch_peer.py --suite step --cell mlp-small --threads 2
+
+The first line out says what the cell is (its parameters, its first losses and norms); then each `{"variant", "seconds"}` in gives
+`{"median_ms", "min_ms", "n"}` out. Between commands the process sleeps, so rounds of several engines can alternate.
+"""
+import argparse, json, os, statistics, sys, time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../test/golden"))
+
+CLIP_CASES = {
+    "25x1M": [(1024, 1024)] * 25,
+    "2000x8k": [(8192,)] * 2000,
+    "200x4k": [(64, 64)] * 200,
+    "6x40k": [(784, 256), (256,), (256, 128), (128,), (128, 10), (10,)],
+}
+
+
+class Unsupported(Exception):
+    """The peer cannot do this cell, or takes minutes to start it."""
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm"])
+    parser.add_argument("--cell", required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--mode", default="", help="a way to run the same peer: compile, jit, f64")
+    return parser.parse_args()
+
+
+def measure(call, inner, seconds):
+    times, end = [], time.perf_counter() + seconds
+    while not times or (time.perf_counter() < end and len(times) < 20000):
+        start = time.perf_counter()
+        for _ in range(inner):
+            call()
+        times.append((time.perf_counter() - start) / inner * 1e3)
+    return {"median_ms": statistics.median(times), "min_ms": min(times), "n": len(times) * inner}
+
+
+def serve(open_cell):
+    """`open_cell(args)` gives what to say of the cell, and its variants: name -> call, or name -> (call, calls per sample)."""
+    args = arguments()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever the framework prints is no answer
+    say = lambda value: print(json.dumps(value), file=answers, flush=True)
+    try:
+        info, variants = open_cell(args)
+    except Unsupported as reason:
+        return say({"unsupported": str(reason)})
+    say({**info, "variants": list(variants)})
+    for line in sys.stdin:
+        command = json.loads(line)
+        variant = variants[command["variant"]]
+        call, inner = variant if isinstance(variant, tuple) else (variant, 1)
+        say(measure(call, inner, command["seconds"]))

@@ -1,0 +1,51 @@
+"""workloads.py: the workloads of the step suite as the Python peers see them; bench/workloads/*.ts are the same ones.
+
+`params` are shapes and bounds in PyTorch's order and layout ([out, in]); `x` and `y` are one batch, used for every step.
+"""
+import math
+from worker import Unsupported
+from recipe import noise, uniform, weights
+
+
+def linear(i, o):
+    return [((o, i), 1 / math.sqrt(i)), ((o,), 1 / math.sqrt(i))]
+
+
+def mlp(*sizes):
+    return [p for i, o in zip(sizes, sizes[1:]) for p in linear(i, o)]
+
+
+def rnn(i, h):
+    return [(shape, 1 / math.sqrt(h)) for shape in ((h, i), (h, h), (h,), (h,))]
+
+
+def floats(seed, *shape):
+    return uniform(seed, math.prod(shape)).reshape(shape)
+
+
+def ids(seed, bound, *shape):
+    return (noise(seed, math.prod(shape)) % bound).astype("int64").reshape(shape)
+
+
+def ncf_rows():
+    import numpy as np
+
+    return np.stack([ids(1001, 50000, 1024), ids(1003, 20000, 1024)], 1)
+
+
+WORKLOADS = {
+    "mlp-tiny": dict(kind="mlp", params=mlp(10, 10, 1), x=lambda: floats(1001, 32, 10), y=lambda: floats(1002, 32, 1), loss="mse", optimizer="sgd"),
+    "mlp-small": dict(kind="mlp", params=mlp(784, 256, 128, 10), x=lambda: floats(1001, 64, 784), y=lambda: ids(1002, 10, 64), loss="ce", optimizer="sgd"),
+    "mlp-large": dict(kind="mlp", params=mlp(1024, 4096, 4096, 1024), x=lambda: floats(1001, 256, 1024), y=lambda: floats(1002, 256, 1024), loss="mse", optimizer="adamw"),
+    "rnn-adding": dict(kind="rnn-last", params=rnn(2, 128) + linear(128, 1), x=lambda: floats(1001, 50, 100, 2), y=lambda: floats(1002, 50, 1), loss="mse", optimizer="sgd"),
+    "char-rnn": dict(kind="char-rnn", params=[((65, 32), 1.0)] + rnn(32, 128) + linear(128, 65), x=lambda: ids(1001, 65, 32, 64), y=lambda: ids(1002, 65, 32, 64), loss="ce", optimizer="sgd"),
+    "ncf": dict(kind="ncf", params=[((50000, 64), 1.0), ((20000, 64), 1.0)] + mlp(128, 128, 64, 1), x=ncf_rows, y=lambda: floats(1002, 1024), loss="mse", optimizer="adamw"),
+}
+
+
+def workload(name):
+    """(kind, weights, x, y, loss, optimizer)"""
+    if name not in WORKLOADS:
+        raise Unsupported(f"no workload {name} among the peers")
+    w = WORKLOADS[name]
+    return w["kind"], weights(w["params"]), w["x"](), w["y"](), w["loss"], w["optimizer"]
