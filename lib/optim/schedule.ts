@@ -44,15 +44,15 @@ export interface WarmupOptions {
   /** Steps until the full value is reached: step `steps - 1` has it. */
   readonly steps: number;
   /** The value, or the schedule that follows; it sees its own step 0 after the warm-up. */
-  readonly then: PerStep;
+  readonly to: PerStep;
   /** Where the line starts, before the first step. Default 0. */
   readonly from?: number;
 }
 /** A straight line from `from` up to the first value of what follows (Goyal et al. 2017), which then takes over. */
 export function warmup(options: WarmupOptions): Schedule {
-  checkOptions('schedule.warmup', options, ['steps', 'then', 'from']);
+  checkOptions('schedule.warmup', options, ['steps', 'to', 'from']);
   const steps = checkNumber('schedule.warmup', 'steps', options.steps, { min: 1, integer: true });
   const from = checkNumber('schedule.warmup', 'from', options.from ?? 0);
-  const then = checkPerStep('schedule.warmup', 'then', options.then, { infinite: true });
-  return (at) => (at < steps ? from + ((then(0) - from) * (at + 1)) / steps : then(at - steps));
+  const next = checkPerStep('schedule.warmup', 'to', options.to, { infinite: true });
+  return (at) => (at < steps ? from + ((next(0) - from) * (at + 1)) / steps : next(at - steps));
 }

@@ -1,0 +1,7 @@
+// vitest.config.ts: tests read lib/ as TypeScript; those that start processes or workers use dist/, built once before.
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+
+const config: ViteUserConfig = defineConfig({
+  test: { globalSetup: './test/global-setup.ts', include: ['test/**/*.test.ts'] },
+});
+export default config;
