@@ -2,6 +2,12 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const config: ViteUserConfig = defineConfig({
-  test: { globalSetup: './test/global-setup.ts', include: ['test/**/*.test.ts'] },
+  test: {
+    globalSetup: './test/global-setup.ts',
+    include: ['test/**/*.test.ts'],
+    // No timing decides a test: a busy machine or a sanitizer is not a failure.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
 });
 export default config;
