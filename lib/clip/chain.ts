@@ -45,7 +45,10 @@ export function chain(...policies: readonly ClipPolicy[]): ClipPolicy {
 
 /** One report of several. */
 function merge(reports: readonly ClipColumns[]): ClipColumns {
-  const all = (key: keyof ClipColumns): Tensor[] => reports.flatMap((r) => r[key] ?? []);
+  // A policy that does not say how much it clipped clips all or nothing.
+  const value = (r: ClipColumns, key: keyof ClipColumns): Tensor | undefined =>
+    key === 'clippedFraction' ? (r.clippedFraction ?? r.clipped) : r[key];
+  const all = (key: keyof ClipColumns): Tensor[] => reports.flatMap((r) => value(r, key) ?? []);
   const join = (key: keyof ClipColumns, how: (a: Tensor, b: Tensor) => Tensor): Partial<Record<keyof ClipColumns, Tensor>> => {
     const found = all(key);
     return found.length ? { [key]: found.reduce(how) } : {};

@@ -12,7 +12,7 @@ export interface ClipColumns {
   /** What gradients are multiplied by; the smallest where each tensor has its own. */
   readonly scale?: Tensor;
   readonly threshold?: Tensor;
-  /** Not 0 if the policy changed anything, and the fraction of elements it changed. */
+  /** Not 0 if the policy changed anything; and the fraction of elements it changed, where that is neither none nor all. */
   readonly clipped?: Tensor;
   readonly clippedFraction?: Tensor;
   /** Index of the first tensor with a NaN or an infinity (-1: none), and the number of such tensors. */

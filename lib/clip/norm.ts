@@ -98,11 +98,10 @@ export function globalNorm(c: PerStep = 1, options: GlobalNormOptions = {}): Cli
       const { total, found } = norms(context.grads, p, [...context.stages, ...rules.stages]);
       const { skip, report } = rules.decide(found, context.stages);
       const scale = exact ? scaleOf(total, at) : torchScale(total, at);
-      const clipped = less(scale, 1);
       return {
         stages: [...rules.stages, { kind: 'scale', by: scale }],
         skip,
-        report: { norm: total, normAfter: mul(total, scale), scale, threshold: at, clipped, clippedFraction: clipped, ...report },
+        report: { norm: total, normAfter: mul(total, scale), scale, threshold: at, clipped: less(scale, 1), ...report },
         measure: false,
       };
     },

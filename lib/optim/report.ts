@@ -89,6 +89,7 @@ export class Reports implements Iterable<Report> {
     const bad = this.#value('firstBad', i, -1);
     // What the update measures is not written in a skipped step.
     const applied = (name: string, missing: number): number => (skipped ? 0 : this.#value(name, i, missing));
+    const clipped = applied('clipped', 0);
     return {
       attempt: this.#init.attempt + i * this.#init.perStep,
       step,
@@ -97,8 +98,8 @@ export class Reports implements Iterable<Report> {
       scale: applied('scale', 1),
       normAfter: applied('normAfter', Number.NaN),
       threshold: this.#value('threshold', i, Number.POSITIVE_INFINITY),
-      clipped: applied('clipped', 0) !== 0,
-      clippedFraction: applied('clippedFraction', 0),
+      clipped: clipped !== 0,
+      clippedFraction: applied('clippedFraction', clipped),
       skipped,
       nonFinite: bad >= 0 ? (this.#init.names[bad] ?? null) : null,
       nonFiniteCount: this.#value('badCount', i, 0),
