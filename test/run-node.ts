@@ -10,6 +10,8 @@ export interface NodeRun {
   readonly threads?: number;
   readonly seed?: bigint;
   readonly attempt?: number;
+  /** [output, input]: this output lies where this input lies. */
+  readonly inplace?: readonly [number, number];
 }
 
 /** Zeros of a type. */
@@ -31,6 +33,11 @@ export function runNode(node: Node, ins: readonly Data[], run: NodeRun = {}): Da
   const outs = node.outs.map((t) => zeros(t.type));
   const arrays = [...outs, ...ins];
   const places = arrays.map((a, i) => ({ space: SPACE.blocks + i, offset: 0, bytes: a.byteLength }));
+  if (run.inplace) {
+    const [o, i] = run.inplace;
+    outs[o]!.set(ins[i]!);
+    places[outs.length + i] = places[o]!;
+  }
   const { ints = [], floats = [] } = node.op.lower?.(node, { mapIndex }) ?? {};
   const nothing = { bytes: 0, columns: [] };
   const program = new CompiledProgram(
@@ -70,6 +77,12 @@ export function refNode(node: Node, ins: readonly Data[], { seed = 0n, attempt =
   const outs = node.outs.map((t) => zeros(t.type));
   node.op.ref(outs, ins, node, { seed, attempt, micro: 0, micros: 1 });
   return outs;
+}
+
+/** Bit for bit the same. (`toEqual` takes seconds on large arrays.) */
+export function sameBits(a: readonly Data[], b: readonly Data[]): boolean {
+  const bytes = (d: Data): Buffer => Buffer.from(d.buffer, d.byteOffset, d.byteLength);
+  return a.length === b.length && a.every((d, i) => bytes(d).equals(bytes(b[i]!)));
 }
 
 /** A distance of 1 is one unit in the last place; 0 for two NaN. f32. */
