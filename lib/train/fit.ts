@@ -80,7 +80,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
   };
 
   for (;;) {
-    if (c.signal?.aborted) throw new AbortError('fit: the run was aborted', { cause: c.signal.reason });
+    if (c.signal?.aborted) throw new AbortError('fit: the run was aborted', {}, { cause: c.signal.reason });
     if (c.stopped) return finish('stopped');
     if (best.exhausted) return finish('earlyStop');
     if (epochs >= c.epochs) return finish('epochs');
