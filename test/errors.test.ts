@@ -24,12 +24,6 @@ it('no two classes share a code', () => {
   expect(codes.length).toBeGreaterThan(10);
 });
 
-it('an abort looks as it does in Node', () => {
-  const cause = new Error('enough');
-  const error = new errors.AbortError('fit: the run was aborted', { cause });
-  expect([error.name, error.code, error.cause]).toEqual(['AbortError', 'ABORT_ERR', cause]);
-});
-
 it('keeps the cause', () => {
   const cause = new Error('ENOENT');
   expect(new errors.DataError('train.csv: cannot be read', {}, { cause }).cause).toBe(cause);
