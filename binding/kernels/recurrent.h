@@ -140,14 +140,16 @@ static void rnn_need(Need& n) {
 }
 
 // With dh the gradient that reaches h[b,t,:]: dz[b,t,:] = dh * (1 - hs[b,t,:]^2), and dz whh goes on to t - 1; to dh0 at the end.
-// outs dz[B,T,H], dh0[B,H]; ins hs[B,T,H], whh[H,H], then dhs[B,T,H] if i[3] and dlast[B,H] if i[4]. dz may be hs or dhs.
+// before[b,t,:] = hs[b,t-1,:] (h0[b,:] at first) is the other operand of the weight's gradient, written while hs is at hand.
+// outs dz[B,T,H], dh0[B,H], before[B,T,H]; ins hs[B,T,H], h0[B,H], whh[H,H], then dhs[B,T,H] if i[3] and dlast[B,H] if i[4].
+// dz may be dhs; before may be hs, since step t writes what step t + 1 has read.
 static void rnnGrad(const Args& a, const Team& team) {
   const int64_t batch = a.i[0], steps = a.i[1], h = a.i[2];
-  float *dz = (float*)a.out[0], *dh0 = (float*)a.out[1], *packed = (float*)a.scratch;
-  const float* hs = (const float*)a.in[0];
-  const float* dhs = a.i[3] ? (const float*)a.in[2] : nullptr;
-  const float* dlast = a.i[4] ? (const float*)a.in[2 + a.i[3]] : nullptr;
-  rnn_pack((const float*)a.in[1], packed, h, false, team);
+  float *dz = (float*)a.out[0], *dh0 = (float*)a.out[1], *before = (float*)a.out[2], *packed = (float*)a.scratch;
+  const float *hs = (const float*)a.in[0], *h0 = (const float*)a.in[1];
+  const float* dhs = a.i[3] ? (const float*)a.in[3] : nullptr;
+  const float* dlast = a.i[4] ? (const float*)a.in[3 + a.i[3]] : nullptr;
+  rnn_pack((const float*)a.in[2], packed, h, false, team);
   team.barrier();
   float *s = (float*)a.local, *z = s + kRnnRows * L * rnn_groups(h);
   rnn_tiles(batch, team, [&](int64_t b, int rows) {
@@ -163,23 +165,28 @@ static void rnnGrad(const Args& a, const Team& team) {
         __builtin_prefetch(hs + o - h);
         if (dhs) __builtin_prefetch(dhs + o - h);
         __builtin_prefetch(dz + o - h);
+        __builtin_prefetch(before + o);
         store(s + at, d);
         rnn_store(dz + o, d, n);
+        if (t + 1 < steps) rnn_store(before + o + h, y, n);
       });
       product(packed, s, z, h);
     }
-    rnn_each(rows, h, [&](int64_t at, int r, int64_t c, int n) { rnn_store(dh0 + (b + r) * h + c, load(z + at), n); });
+    rnn_each(rows, h, [&](int64_t at, int r, int64_t c, int n) {
+      const int64_t o = (b + r) * h + c;
+      rnn_store(dh0 + o, load(z + at), n);
+      if (steps > 0) rnn_store(before + (b + r) * steps * h + c, rnn_load(h0 + o, n), n);
+    });
   });
 }
 static void rnnGrad_need(Need& n) {
   const bool dhs = n.i[3] != 0, dlast = n.i[4] != 0;
-  if ((n.i[3] & ~1) || (n.i[4] & ~1) || n.n_in != 2 + dhs + dlast) return n.fail("inputs and flags disagree");
-  int64_t row = 0;
-  rnn_sizes(n, n.in[0], row, n.in[1]);
-  if (dhs) n.in[2] = n.in[0];
-  if (dlast) n.in[2 + dhs] = row;
-  n.out[0] = n.in[0];
-  n.out[1] = row;
-  n.alias[0] = 1;
-  if (dhs) n.alias[2] = 1;
+  if ((n.i[3] & ~1) || (n.i[4] & ~1) || n.n_in != 3 + dhs + dlast) return n.fail("inputs and flags disagree");
+  rnn_sizes(n, n.in[0], n.in[1], n.in[2]);
+  if (dhs) n.in[3] = n.in[0];
+  if (dlast) n.in[3 + dhs] = n.in[1];
+  n.out[0] = n.out[2] = n.in[0];
+  n.out[1] = n.in[1];
+  n.alias[2 * n.n_in + 0] = 1;
+  if (dhs) n.alias[0 * n.n_in + 3] = 1;
 }

@@ -3,9 +3,8 @@ import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../ir/op.ts';
 import { moved } from './axes.ts';
-import { concat } from './concat.ts';
 import { matmul } from './matmul.ts';
-import { reshape, slice } from './shape.ts';
+import { reshape } from './shape.ts';
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
@@ -54,11 +53,10 @@ export const RNN: OpDef<Record<string, never>> = {
     const { batch, steps, hidden } = sizesOf(hs);
     const grads = [dhs, dlast].filter((d): d is Tensor => d !== null && d !== undefined);
     const attrs = { states: Boolean(dhs), last: Boolean(dlast) };
-    const [dz, dh0] = hs.graph.add(RNN_GRAD, [hs, whh, ...grads], attrs).outs as [Tensor, Tensor];
-    // As one product over batch and time, so that what follows a matmul (a sum of squares) can be fused into it.
-    const before = concat([reshape(h0, [batch, 1, hidden]), slice(hs, { axis: 1, end: Math.max(0, steps - 1) })], 1);
+    const [dz, dh0, before] = hs.graph.add(RNN_GRAD, [hs, h0, whh, ...grads], attrs).outs as [Tensor, Tensor, Tensor];
+    // One product over batch and time, so that what follows a matmul (a sum of squares) can be fused into it.
     const rows = [batch * steps, hidden];
-    const dwhh = matmul(reshape(dz, rows), reshape(steps === 0 ? hs : before, rows), { transA: true });
+    const dwhh = matmul(reshape(dz, rows), reshape(before, rows), { transA: true });
     return [dz, dh0, dwhh];
   },
   lower(node) {
@@ -107,12 +105,16 @@ export interface RnnGradAttrs {
   readonly states: boolean;
   readonly last: boolean;
 }
-/** Inputs hs, whh, then dhs and dlast as the attributes say; outputs dz[B,T,H] (before the tanh, so of x too) and dh0[B,H]. */
+/**
+ * Inputs hs, h0, whh, then dhs and dlast as the attributes say. Outputs dz[B,T,H] (before the tanh, so of x too), dh0[B,H], and the
+ * state before each step, [B,T,H]: the gradient of whh is their product.
+ */
 export const RNN_GRAD: OpDef<RnnGradAttrs> = {
   name: 'rnnGrad',
   infer(ins, { states, last }) {
-    const [hs, whh, ...grads] = ins as [TensorType, TensorType, ...TensorType[]];
+    const [hs, h0, whh, ...grads] = ins as [TensorType, TensorType, TensorType, ...TensorType[]];
     const [batch, steps, hidden] = batchFirst('rnnGrad', 'the states', hs);
+    expectShape('rnnGrad', 'h0', h0, [batch, hidden]);
     expectShape('rnnGrad', 'the recurrent weight', whh, [hidden, hidden]);
     const expected = [...(states ? [hs.shape] : []), ...(last ? [[batch, hidden]] : [])];
     if (grads.length !== expected.length) {
@@ -121,7 +123,7 @@ export const RNN_GRAD: OpDef<RnnGradAttrs> = {
     grads.forEach((g, i) => {
       expectShape('rnnGrad', 'a gradient', g, expected[i] as readonly number[]);
     });
-    return [f32(batch, steps, hidden), f32(batch, hidden)];
+    return [f32(batch, steps, hidden), f32(batch, hidden), f32(batch, steps, hidden)];
   },
   lower(node) {
     const { batch, steps, hidden } = firstSizes(node);
@@ -132,11 +134,11 @@ export const RNN_GRAD: OpDef<RnnGradAttrs> = {
   inplace: (node) =>
     node.attrs.states
       ? [
-          [0, 0],
-          [0, 2],
+          [2, 0],
+          [0, 3],
         ]
-      : [[0, 0]],
-  ref([dz, dh0], [hs, whh, ...grads], node) {
+      : [[2, 0]],
+  ref([dz, dh0, before], [hs, h0, whh, ...grads], node) {
     const { batch, steps, hidden } = firstSizes(node);
     const { states, last } = node.attrs;
     const [out, h, w] = [dz, hs, whh] as [RefArray, RefArray, RefArray];
@@ -149,6 +151,8 @@ export const RNN_GRAD: OpDef<RnnGradAttrs> = {
         const d = carry.map((c, j) => (c + (dhs?.[row + j] ?? 0)) * (1 - (h[row + j] as number) ** 2));
         out.set(d, row);
         carry = carry.map((_, k) => d.reduce((s, v, j) => s + v * (w[j * hidden + k] as number), 0));
+        const from = t === 0 ? (h0 as RefArray).subarray(b * hidden, (b + 1) * hidden) : h.subarray(row - hidden, row);
+        (before as RefArray).set(from, row);
       }
       (dh0 as RefArray).set(carry, b * hidden);
     }
@@ -166,10 +170,17 @@ function gradSample(batch: number, steps: number, hidden: number, attrs: RnnGrad
   const scale = 1 / Math.sqrt(hidden);
   const hs = f32(batch, steps, hidden);
   return {
-    ins: [hs, f32(hidden, hidden), ...(attrs.states ? [hs] : []), ...(attrs.last ? [f32(batch, hidden)] : [])],
+    ins: [
+      hs,
+      f32(batch, hidden),
+      f32(hidden, hidden),
+      ...(attrs.states ? [hs] : []),
+      ...(attrs.last ? [f32(batch, hidden)] : []),
+    ],
     attrs,
     fill: [
       [-1, 1],
+      'normal',
       [-scale, scale],
       ...Array.from({ length: Number(attrs.states) + Number(attrs.last) }, () => 'normal' as const),
     ],
