@@ -1,5 +1,5 @@
 // checkpoint.ts: a trainer's state as a safetensors file. Parameters keep PyTorch's names; all other state is prefixed `gradclip.`.
-import { CheckpointError } from '../errors.ts';
+import { CheckpointError, OptionError } from '../errors.ts';
 import { readSafetensors, type TensorData, writeSafetensors } from '../io/safetensors.ts';
 import type { State } from '../ir/graph.ts';
 import { type Data, sameShape, typeName } from '../ir/op.ts';
@@ -37,6 +37,10 @@ export async function writeCheckpoint(
   progress: { readonly counters: Counters; readonly seed: bigint } | null,
   metadata: Readonly<Record<string, string>>,
 ): Promise<void> {
+  for (const key of Object.keys(metadata)) {
+    if (key.startsWith(PREFIX))
+      throw new OptionError(`save: metadata ${key}: names that start with ${PREFIX} are taken`, { key });
+  }
   const tensors = new Map<string, TensorData>();
   for (const [name, state] of names) {
     tensors.set(name, { dtype: state.type.dtype, shape: state.type.shape, data: values.get(state)! });
@@ -56,7 +60,11 @@ export async function writeCheckpoint(
  */
 export async function readCheckpoint(file: string, names: ReadonlyMap<string, State>, strict: boolean): Promise<Loaded> {
   const { tensors, metadata } = await readSafetensors(file);
-  const own = metadata['gradclip.counters'] !== undefined;
+  const version = metadata['gradclip.version'];
+  const own = version !== undefined;
+  if (own && version !== VERSION) {
+    throw new CheckpointError(`load: ${file}: expected a checkpoint of version ${VERSION}, got ${version}`, { file, version });
+  }
   // A file from elsewhere (PyTorch) holds weights only: optimizer and policy then start afresh.
   const wanted = own ? names : new Map([...names].filter(([name]) => !name.startsWith(PREFIX)));
   const missing = [...wanted.keys()].filter((name) => !tensors.has(name));
@@ -91,7 +99,9 @@ function parseCounters(file: string, metadata: Readonly<Record<string, string>>)
       const value = counters[key];
       if (!Number.isSafeInteger(value) || (value as number) < 0) throw new TypeError(`${key} is ${String(value)}`);
     }
-    return { counters: counters as unknown as Counters, seed: BigInt(metadata['gradclip.seed']!) };
+    const seed = BigInt(metadata['gradclip.seed']!);
+    if (seed < 0n || seed >= 2n ** 64n) throw new TypeError(`seed is ${seed}`);
+    return { counters: counters as unknown as Counters, seed };
   } catch (cause) {
     throw new CheckpointError(`load: ${file}: its counters cannot be read: ${(cause as Error).message}`, { file }, { cause });
   }

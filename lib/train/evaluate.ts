@@ -2,6 +2,8 @@
 import type { RunResult } from '../native/addon.ts';
 import { threadsFor } from '../native/threads.ts';
 import { type Loop, perform } from './effect.ts';
+import type { Halt } from './halt.ts';
+import { Pace } from './pace.ts';
 import type { Metrics } from './progress.ts';
 import type { Session } from './session.ts';
 import type { Source } from './source.ts';
@@ -14,21 +16,34 @@ export interface EvaluateContext {
   readonly source: Source;
   readonly batchSize: number;
   readonly threads: number;
+  /** Wait for a turn among those who use the state; absent where the whole evaluation has it. */
+  readonly turn?: <T>(task: () => Promise<T>) => Promise<T>;
+  /** Ends the evaluation, which gives null then. */
+  readonly halt?: Halt;
 }
 
-export function* evaluateLoop({ session, source, batchSize, threads }: EvaluateContext): Loop<Metrics> {
+export function* evaluateLoop(c: EvaluateContext): Loop<Metrics | null> {
+  const { session, source, batchSize, threads, turn = (task) => task(), halt } = c;
   const sums = new Map<string, number>();
+  const pace = new Pace();
   for (let start = 0; start < source.length; ) {
     const left = source.length - start;
     const count = Math.min(batchSize, left);
-    const steps = Math.min(MOST_STEPS, Math.floor(left / count));
+    const steps = Math.min(pace.steps, MOST_STEPS, Math.floor(left / count));
     const { program, bound } = session.program(count);
     const feed = new Uint8Array(steps * program.feed.bytes);
     for (let j = 0; j < steps; j++) {
       source.fillInOrder(new Int32Array(feed.buffer, j * program.feed.bytes, count), start + j * count);
     }
     const request = { ...EVALUATE, steps, feed, threads: threadsFor(program, threads) };
-    const result = yield* perform<RunResult>({ now: () => bound.runSync(request), later: () => bound.run(request) });
+    let started = performance.now();
+    const later = (): Promise<RunResult> => {
+      started = performance.now();
+      return bound.run(request);
+    };
+    const result = yield* perform<RunResult>({ now: () => bound.runSync(request), later: () => turn(later) });
+    if (halt?.called) return null;
+    pace.took(performance.now() - started, result.tried);
     const values = new Float64Array(result.report);
     for (const { name, offset } of program.report.columns) {
       let sum = sums.get(name) ?? 0;

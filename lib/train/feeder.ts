@@ -2,6 +2,7 @@
 import type { Column } from '../compile/program.ts';
 import { DataError, OptionError } from '../errors.ts';
 import type { Graph } from '../ir/graph.ts';
+import type { TensorType } from '../ir/op.ts';
 import type { Effect } from './effect.ts';
 import type { Counters } from './progress.ts';
 import type { Batch, NdArray, Source } from './source.ts';
@@ -71,38 +72,39 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
 const AHEAD = 16;
 
 /** Whole batches of an asynchronous source, pulled ahead while a run is on. */
-export async function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Promise<Feeder> {
+export function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Feeder {
   const open = (): Prefetcher =>
     new Prefetcher(typeof stream === 'function' ? stream() : stream, Math.max(AHEAD, 2 * accumulate));
   let prefetcher: Prefetcher | null = open();
-  const first = await prefetcher.first();
-  if (!first) throw new DataError('fit: expected at least one batch, the source gave none');
-  const types = rowTypes(first);
+  let types: Map<string, TensorType> | null = null;
   let drawn = 0;
 
   const later = async (most: number): Promise<Chunk | 'endOfEpoch' | 'endOfData'> => {
     prefetcher ??= open();
     const batches = await prefetcher.take(most * accumulate, accumulate);
-    if (batches.length === 0) {
+    const first = batches[0];
+    if (!first) {
+      if (!types) throw new DataError('fit: expected at least one batch, the source gave none');
       if (drawn === 0) return 'endOfData';
       drawn = 0;
       // A source that is a function is opened anew, but not before another epoch is wanted.
       if (typeof stream === 'function') prefetcher = null;
       return 'endOfEpoch';
     }
+    types ??= rowTypes(first);
     for (const [i, b] of batches.entries()) checkRowTypes(types, b, `fit: batch ${drawn + i} of the epoch`);
     drawn += batches.length;
     const micros = Math.min(accumulate, batches.length);
     return {
       steps: batches.length / micros,
       micros,
-      rows: rowsOfBatch(batches[0]!),
+      rows: rowsOfBatch(first),
       fill: (...row) => packBatches(batches, ...row),
     };
   };
   return {
     data: new Map(),
-    trace: (graph, rows) => traceRows(graph, types, rows),
+    trace: (graph, rows) => traceRows(graph, types!, rows),
     next: (most) => ({
       later: () => later(most),
       now: () => {

@@ -1,122 +1,112 @@
 // fit.ts: the training loop, chunk by chunk; the same for `fit` and `fitSync` (see effect.ts).
 import { AbortError, IndexError, NonFiniteError } from '../errors.ts';
 import type { RunResult } from '../native/addon.ts';
+import { STATUS } from '../native/program.ts';
 import { threadsFor } from '../native/threads.ts';
 import type { Apply } from '../optim/apply.ts';
 import { Reports } from '../optim/report.ts';
-import { type Effect, type Loop, perform } from './effect.ts';
+import { type Loop, perform } from './effect.ts';
 import type { Chunk, Feeder } from './feeder.ts';
+import type { Halt } from './halt.ts';
+import type { EarlyStop, FitOptions } from './options.ts';
+import { Pace } from './pace.ts';
 import { type Counters, type FitResult, type Metrics, type StopReason, Tally } from './progress.ts';
 import type { Compiled, Session } from './session.ts';
 
-export interface EarlyStop {
-  /** Validations without improvement before the run ends. */
-  readonly patience: number;
-  /** Smallest change that counts; default 0. */
-  readonly minDelta?: number;
-  /** `loss` or the name of a metric; default `loss`. */
-  readonly metric?: string;
-  /** Default `min` for the loss, `max` for other metrics. */
-  readonly mode?: 'min' | 'max';
+/** A run that is on: where it stands, and how to end it. */
+export interface Running {
+  readonly halt: Halt;
+  counters: Counters;
 }
 
 /** What the loop needs of its trainer. */
-export interface FitContext {
-  /** Null until the data is there. */
-  session: Session<Apply> | null;
-  feeder: Feeder | null;
+export interface FitContext extends Pick<FitOptions, 'earlyStop' | 'chunkSteps' | 'validateEvery' | 'onEpoch'> {
+  readonly running: Running;
+  readonly session: Session<Apply>;
+  readonly feeder: Feeder;
   readonly seed: bigint;
   readonly threads: number;
   readonly maxSkips: number;
   readonly names: readonly string[];
   readonly steps: number;
   readonly epochs: number;
-  readonly validateEvery: number | null;
-  readonly chunkSteps: number | null;
-  readonly earlyStop: EarlyStop | null;
-  readonly signal: AbortSignal | null;
-  counters: Counters;
-  stopped: boolean;
-  validate: (() => Loop<Metrics>) | null;
-  onEpoch: ((end: FitResult['epochs'][number]) => void) | null;
-  onReports: (reports: Reports) => void;
-  /** Lets `predict` and `save` in, and waits for a reader that has fallen behind. */
-  pause: Effect<void>;
-  keepBest: () => void;
-  restoreBest: () => void;
+  /** Wait for a turn among those who use the state. */
+  readonly turn: <T>(task: () => T | Promise<T>) => Promise<T>;
+  /** Gives null if the run was told to end meanwhile. */
+  readonly validate: (() => Loop<Metrics | null>) | null;
+  readonly onReports: (reports: Reports) => void;
+  /** Wait for a reader that has fallen behind. */
+  readonly caughtUp: () => Promise<void>;
+  readonly keepBest: () => void;
+  readonly restoreBest: () => void;
 }
 
-// A chunk is long enough that handing it over costs nothing, and short enough that predict, save and abort need not wait.
-const CHUNK_MS = 20;
-
 export function* fitLoop(c: FitContext): Loop<FitResult> {
+  const { running, validateEvery = null } = c;
+  const { halt } = running;
   const tally = new Tally();
-  const best = new Best(c.earlyStop);
-  let pace = 1;
+  const best = new Best(c.earlyStop ?? null);
+  const pace = new Pace();
   let epochs = 0;
+  let epochStart = 0;
   let validatedAt = -1;
 
   const validation = function* (): Loop<Metrics | null> {
-    if (!c.validate) return null;
     validatedAt = tally.tried;
-    const metrics = yield* c.validate();
-    if (best.see(metrics)) c.keepBest();
+    const metrics = c.validate ? yield* c.validate() : null;
+    if (metrics && best.see(metrics)) c.keepBest();
     return metrics;
   };
-  const finish = (stopReason: StopReason): FitResult => {
-    if (best.metrics) c.restoreBest();
-    const { tried, applied, clipped, skipped, last, nonFinite } = tally;
-    return {
-      stopReason,
-      tried,
-      applied,
-      clipped,
-      skipped,
-      last,
-      nonFinite: [...nonFinite],
-      epochs: tally.epochs,
-      best: best.metrics,
-    };
+  const finish = function* (stopReason: StopReason): Loop<FitResult> {
+    if (best.metrics) yield* perform({ now: c.restoreBest, later: () => c.turn(c.restoreBest) });
+    const { tried, applied, clipped, skipped, last, epochs, nonFinite } = tally;
+    const names = [...nonFinite];
+    return { stopReason, tried, applied, clipped, skipped, last, epochs, nonFinite: names, best: best.metrics };
   };
 
   for (;;) {
-    if (c.signal?.aborted) throw new AbortError('fit: the run was aborted', {}, { cause: c.signal.reason });
-    if (c.stopped) return finish('stopped');
-    if (best.exhausted) return finish('earlyStop');
-    if (epochs >= c.epochs) return finish('epochs');
-    if (tally.tried >= c.steps) return finish('steps');
+    if (halt.aborted) throw new AbortError('fit: the run was aborted', {}, { cause: halt.reason });
+    if (halt.called) return yield* finish('stopped');
+    if (best.exhausted) return yield* finish('earlyStop');
+    if (epochs >= c.epochs) return yield* finish('epochs');
+    if (tally.tried >= c.steps) return yield* finish('steps');
 
-    const most = Math.min(c.chunkSteps ?? pace, c.steps - tally.tried, untilValidation(c, tally.tried));
-    const chunk = yield* perform(c.feeder!.next(most, c.counters));
-    if (chunk === 'endOfData') return finish('endOfData');
+    const most = Math.min(c.chunkSteps ?? pace.steps, c.steps - tally.tried, untilValidation(c, tally.tried));
+    const next = c.feeder.next(most, running.counters);
+    const chunk = yield* perform({ now: next.now, later: () => halt.or(next.later()) });
+    if (chunk === null) continue;
+    if (chunk === 'endOfData') return yield* finish('endOfData');
     if (chunk === 'endOfEpoch') {
+      running.counters = { ...running.counters, epoch: running.counters.epoch + 1, batch: 0 };
+      // An epoch whose last step was the last one of an earlier run was counted then.
+      if (tally.tried === epochStart) continue;
+      epochStart = tally.tried;
       epochs++;
-      c.counters = { ...c.counters, epoch: c.counters.epoch + 1, batch: 0 };
-      const metrics = c.validateEvery === null ? yield* validation() : null;
-      c.onEpoch?.(tally.endEpoch(c.counters.epoch, metrics));
+      const metrics = validateEvery === null ? yield* validation() : null;
+      c.onEpoch?.(tally.endEpoch(running.counters.epoch, metrics));
       continue;
     }
 
-    const started = performance.now();
-    const { reports, result } = yield* runChunk(c, chunk);
-    const ms = (performance.now() - started) / Math.max(1, result.tried);
-    pace = Math.max(1, Math.min(pace * 8, Math.floor(CHUNK_MS / ms)));
+    const done = yield* runChunk(c, chunk, pace);
+    if (!done) continue;
+    const { reports, result } = done;
     tally.add(reports);
     c.onReports(reports);
-    if (result.status === 2) throw tooManySkips(c, reports);
-    if (result.status === 3) throw nonFinite(c, result);
-    yield* perform(c.pause);
-    if (c.validateEvery !== null && tally.tried % c.validateEvery === 0 && tally.tried > validatedAt) yield* validation();
+    if (result.status === STATUS.tooManySkips) throw tooManySkips(c, reports);
+    if (result.status === STATUS.nonFinite) throw nonFinite(c, result);
+    yield* perform<unknown>({ now: () => {}, later: () => halt.or(c.caughtUp()) });
+    if (validateEvery !== null && tally.tried % validateEvery === 0 && tally.tried > validatedAt) yield* validation();
   }
 }
 
 function untilValidation({ validateEvery, validate }: FitContext, tried: number): number {
-  return validate && validateEvery !== null ? validateEvery - (tried % validateEvery) : Number.POSITIVE_INFINITY;
+  return validate && validateEvery !== undefined ? validateEvery - (tried % validateEvery) : Number.POSITIVE_INFINITY;
 }
 
-function* runChunk(c: FitContext, chunk: Chunk): Loop<{ reports: Reports; result: RunResult }> {
-  const { program, bound, extra }: Compiled<Apply> = c.session!.program(chunk.rows);
-  const { attempt, step, skips } = c.counters;
+/** Null if the run was told to end before the chunk's turn came. */
+function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Reports; result: RunResult } | null> {
+  const { program, bound, extra }: Compiled<Apply> = c.session.program(chunk.rows);
+  const { attempt, step, skips } = c.running.counters;
   const request = {
     steps: chunk.steps,
     micros: chunk.micros,
@@ -129,38 +119,59 @@ function* runChunk(c: FitContext, chunk: Chunk): Loop<{ reports: Reports; result
     maxSkips: c.maxSkips,
     threads: threadsFor(program, c.threads),
   };
-  let result: RunResult;
-  try {
-    result = yield* perform<RunResult>({ now: () => bound.runSync(request), later: () => bound.run(request) });
-  } catch (error) {
+  const reportsOf = (result: RunResult): Reports =>
+    new Reports({
+      rows: result.report,
+      length: result.tried,
+      columns: program.report.columns,
+      rowBytes: program.report.bytes,
+      names: c.names,
+      attempt,
+      perStep: chunk.micros,
+      step,
+    });
+  let started = 0;
+  // Within the chunk's turn, so that who comes next finds counters and weights of the same step.
+  const done = (result: RunResult): RunResult => {
+    pace.took(performance.now() - started, result.tried);
+    advance(c.running, result);
+    return result;
+  };
+  const failed = (error: unknown): never => {
     // The steps before the one with the bad index have taken effect.
-    if (error instanceof IndexError) advance(c, error.details.result as RunResult);
+    if (error instanceof IndexError) c.onReports(reportsOf(done(error.details.result as RunResult)));
     throw error;
-  }
-  advance(c, result);
-  const reports = new Reports({
-    rows: result.report,
-    length: result.tried,
-    columns: program.report.columns,
-    rowBytes: program.report.bytes,
-    names: c.names,
-    attempt,
-    perStep: chunk.micros,
-    step,
+  };
+  const result = yield* perform<RunResult | null>({
+    now() {
+      started = performance.now();
+      try {
+        return done(bound.runSync(request));
+      } catch (error) {
+        return failed(error);
+      }
+    },
+    later: () =>
+      c.turn(() => {
+        if (c.running.halt.called) return null;
+        started = performance.now();
+        return bound.run(request).then(done, failed);
+      }),
   });
-  return { reports, result };
+  return result && { reports: reportsOf(result), result };
 }
 
-function advance(c: FitContext, { attempt, stepCount, skips }: RunResult): void {
-  const batch = c.counters.batch + (attempt - c.counters.attempt);
-  c.counters = { epoch: c.counters.epoch, attempt, step: stepCount, batch, skips };
+function advance(running: Running, { attempt, stepCount, skips }: RunResult): void {
+  const { counters } = running;
+  const batch = counters.batch + (attempt - counters.attempt);
+  running.counters = { epoch: counters.epoch, attempt, step: stepCount, batch, skips };
 }
 
 function tooManySkips(c: FitContext, reports: Reports): NonFiniteError {
   const last = reports.at(reports.length - 1);
   return new NonFiniteError(
-    `fit: ${c.counters.skips} steps in a row had a non-finite gradient, the last in ${last.nonFinite ?? 'an unknown tensor'}`,
-    { tensor: last.nonFinite, step: last.step, attempt: last.attempt, skips: c.counters.skips },
+    `fit: ${c.running.counters.skips} steps in a row had a non-finite gradient, the last in ${last.nonFinite ?? 'an unknown tensor'}`,
+    { tensor: last.nonFinite, step: last.step, attempt: last.attempt, skips: c.running.counters.skips },
   );
 }
 
@@ -168,9 +179,9 @@ function nonFinite(c: FitContext, result: RunResult): NonFiniteError {
   const tensor = c.names[result.position] ?? null;
   return new NonFiniteError(`fit: the gradient of ${tensor ?? 'an unknown tensor'} is not finite`, {
     tensor,
-    step: c.counters.step,
-    attempt: c.counters.attempt,
-    skips: c.counters.skips,
+    step: c.running.counters.step,
+    attempt: c.running.counters.attempt,
+    skips: c.running.counters.skips,
   });
 }
 
@@ -185,12 +196,13 @@ class Best {
   get exhausted(): boolean {
     return this.#rule !== null && this.#misses >= this.#rule.patience;
   }
-  /** Is this the best so far? */
+  /** Is this the best so far? NaN never is. */
   see(metrics: Metrics): boolean {
     if (!this.#rule) return false;
     const { metric = 'loss', minDelta = 0 } = this.#rule;
     const sign = (this.#rule.mode ?? (metric === 'loss' ? 'min' : 'max')) === 'min' ? -1 : 1;
-    const better = this.metrics === null || sign * (metrics[metric]! - this.metrics[metric]!) > minDelta;
+    const value = metrics[metric]!;
+    const better = this.metrics ? sign * (value - this.metrics[metric]!) > minDelta : !Number.isNaN(value);
     this.#misses = better ? 0 : this.#misses + 1;
     if (better) this.metrics = metrics;
     return better;

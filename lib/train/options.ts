@@ -2,11 +2,10 @@
 import type { ClipPolicy } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { type Module, matchParameters, type Pattern } from '../nn/module.ts';
+import { Module, matchParameters, type Pattern } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import { checkNumber, checkOptions } from '../options.ts';
-import type { EarlyStop } from './fit.ts';
+import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
 import type { EpochEnd } from './progress.ts';
 import type { Arrays, Batch, Source } from './source.ts';
 import type { Objective } from './step.ts';
@@ -42,11 +41,22 @@ export interface TrainerOptions<M extends Module> {
   readonly predict?: (batch: Batch, model: M) => Tensor;
 }
 
+export interface EarlyStop {
+  /** Validations without improvement before the run ends. */
+  readonly patience: number;
+  /** Smallest change that counts; default 0. */
+  readonly minDelta?: number;
+  /** `loss` or the name of a metric; default `loss`. */
+  readonly metric?: string;
+  /** Default `min` for the loss, `max` for other metrics. */
+  readonly mode?: 'min' | 'max';
+}
+
 export interface FitOptions {
   /** How long to train: steps, or epochs, or whichever comes first. */
   readonly steps?: number;
   readonly epochs?: number;
-  /** Measured at the end of each epoch, or every `validateEvery` steps. */
+  /** Measured at the end of each epoch, or every `validateEvery` steps of this run. */
   readonly validation?: Arrays | Source;
   readonly validateEvery?: number;
   /** End when the validation stops improving, with the best weights back. */
@@ -56,6 +66,11 @@ export interface FitOptions {
   readonly onEpoch?: (end: EpochEnd) => void;
   /** Steps per native call; default: about 20 ms worth. Results do not depend on it. */
   readonly chunkSteps?: number;
+}
+
+export interface BatchOptions {
+  /** Rows at a time; default the trainer's. Results differ by rounding only. */
+  readonly batchSize?: number;
 }
 
 const TRAINER_OPTIONS = [
@@ -76,6 +91,21 @@ const FIT_OPTIONS = ['steps', 'epochs', 'validation', 'validateEvery', 'earlySto
 
 export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>): void {
   checkOptions('Trainer', options, TRAINER_OPTIONS);
+  const { model, loss, optimizer, clip, metrics = {}, predict, groups = [] } = options;
+  const wrong = (option: string, expected: string, value: unknown): OptionError =>
+    new OptionError(`Trainer: option ${option}: expected ${expected}, got ${show(value)}`, { option, value });
+  if (!(model instanceof Module)) throw wrong('model', 'a Module', model);
+  if (typeof loss !== 'function') throw wrong('loss', 'a function of a batch and the model', loss);
+  if (!isOptimizer(optimizer)) throw wrong('optimizer', 'an optimizer such as optim.adamw()', optimizer);
+  if (clip !== undefined && typeof clip?.build !== 'function') throw wrong('clip', 'a policy such as clip.globalNorm()', clip);
+  if (typeof metrics !== 'object' || metrics === null) throw wrong('metrics', 'functions by name', metrics);
+  for (const [name, metric] of Object.entries(metrics)) {
+    if (name === 'loss') throw new OptionError('Trainer: option metrics: loss is measured anyway', { option: 'metrics' });
+    checkFunction('Trainer', `metrics.${name}`, metric);
+  }
+  checkFunction('Trainer', 'predict', predict);
+  if (!Array.isArray(groups)) throw wrong('groups', 'an array of rules', groups);
+  checkBoolean('Trainer', 'dropLast', options.dropLast ?? false);
   const { batchSize = 1, accumulate = 1, threads = 1, seed = 0 } = options;
   checkNumber('Trainer', 'batchSize', batchSize, { min: 1, integer: true });
   checkNumber('Trainer', 'accumulate', accumulate, { min: 1, integer: true });
@@ -85,16 +115,33 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>
   }
 }
 
-export function checkFitOptions(options: FitOptions): void {
-  checkOptions('fit', options, FIT_OPTIONS);
+/** `metrics` are the names that validation gives. */
+export function checkFitOptions(where: string, options: FitOptions, metrics: readonly string[]): void {
+  checkOptions(where, options, FIT_OPTIONS);
   for (const key of ['steps', 'epochs', 'validateEvery', 'chunkSteps'] as const) {
-    if (options[key] !== undefined) checkNumber('fit', key, options[key], { min: 1, integer: true });
+    if (options[key] !== undefined) checkNumber(where, key, options[key], { min: 1, integer: true });
   }
-  if (options.earlyStop) {
-    checkOptions('fit: earlyStop', options.earlyStop, ['patience', 'minDelta', 'metric', 'mode']);
-    checkNumber('fit: earlyStop', 'patience', options.earlyStop.patience, { min: 1, integer: true });
-    if (!options.validation) throw new OptionError('fit: earlyStop needs a validation set', { option: 'earlyStop' });
+  const { validation, validateEvery, earlyStop, signal, onEpoch } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new OptionError(`${where}: option signal: expected an AbortSignal, got ${show(signal)}`, { option: 'signal' });
   }
+  checkFunction(where, 'onEpoch', onEpoch);
+  if (validateEvery !== undefined && !validation) {
+    throw new OptionError(`${where}: validateEvery needs a validation set`, { option: 'validateEvery' });
+  }
+  if (!earlyStop) return;
+  const rule = `${where}: earlyStop`;
+  checkOptions(rule, earlyStop, ['patience', 'minDelta', 'metric', 'mode']);
+  checkNumber(rule, 'patience', earlyStop.patience, { min: 1, integer: true });
+  checkNumber(rule, 'minDelta', earlyStop.minDelta ?? 0, { min: 0 });
+  checkChoice(rule, 'metric', earlyStop.metric ?? 'loss', metrics);
+  checkChoice(rule, 'mode', earlyStop.mode ?? 'min', ['min', 'max']);
+  if (!validation) throw new OptionError(`${where}: earlyStop needs a validation set`, { option: 'earlyStop' });
+}
+
+function checkFunction(where: string, option: string, value: unknown): void {
+  if (value === undefined || typeof value === 'function') return;
+  throw new OptionError(`${where}: option ${option}: expected a function, got ${show(value)}`, { option, value });
 }
 
 /** Trained parameters by group: the rules' first, in their order, then the rest. */
@@ -104,8 +151,15 @@ export function groupParameters<M extends Module>({ model, groups = [], optimize
   const made: ApplyGroup[] = [];
   for (const rule of groups) {
     checkOptions('Trainer: groups', rule, ['match', 'optimizer']);
+    if (!isOptimizer(rule.optimizer)) {
+      throw new OptionError(`Trainer: groups: option optimizer: expected an optimizer, got ${show(rule.optimizer)}`);
+    }
     const params = matchParameters('Trainer: groups', model, rule.match).filter((p) => left.delete(p));
     if (params.length > 0) made.push({ params, optimizer: rule.optimizer });
   }
   return left.size > 0 ? [...made, { params: [...left], optimizer }] : made;
+}
+
+function isOptimizer(x: unknown): x is Optimizer {
+  return typeof x === 'object' && x !== null && typeof (x as Optimizer).hyper === 'function';
 }

@@ -1,5 +1,5 @@
 // run.ts: what `fit` returns: awaitable for the result, iterable for the reports, stoppable.
-
+import { BusyError } from '../errors.ts';
 import type { Report, Reports } from '../optim/report.ts';
 import type { FitResult } from './progress.ts';
 
@@ -33,13 +33,25 @@ export class Run implements PromiseLike<FitResult>, AsyncIterable<Report> {
     return this.#result.then(onFulfilled, onRejected);
   }
 
+  catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<FitResult | B> {
+    return this.#result.catch(onRejected);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<FitResult> {
+    return this.#result.finally(onFinally);
+  }
+
   /** End after the step being run; the run resolves with `stopReason: 'stopped'`. */
   stop(): void {
     this.#stop();
   }
 
-  /** Reports from here on; the run ends when the reader leaves the loop. Training waits for a reader far behind. */
+  /**
+   * Reports from here on; the run ends when the reader leaves the loop. Training waits for a reader far behind.
+   * @throws BusyError for a second reader
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Report, void, undefined> {
+    if (this.#reading) throw new BusyError('fit: the reports of this run are being read; a run has one reader');
     this.#reading = true;
     // The reader gets the error from the loop below; without this it would be an unhandled rejection before that.
     this.#result.catch(() => {});

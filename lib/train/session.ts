@@ -3,8 +3,8 @@ import { compile } from '../compile/compile.ts';
 import type { Program } from '../compile/program.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { NativeBlock } from '../native/addon.ts';
-import { allocate, type BoundProgram, CompiledProgram, target } from '../native/program.ts';
-import type { NdArray } from './source.ts';
+import { allocate, type BoundProgram, CompiledProgram, guard, target } from '../native/program.ts';
+import { type NdArray, ndarray } from './source.ts';
 import type { Store } from './store.ts';
 
 export interface Compiled<T> {
@@ -27,10 +27,12 @@ export class Session<T> {
     this.#store = store;
     this.#trace = trace;
     this.#names = [...data.keys()];
-    this.#sizes = [...data.values()].map((a) => a.data.byteLength);
-    this.#blocks = [...data.values()].map((a) => {
-      const block = allocate(Math.max(1, a.data.byteLength));
-      block.write(0, a.data);
+    // Again: an array may have been transferred since the source was made.
+    const arrays = [...data].map(([name, a]) => ndarray(name, a).data);
+    this.#sizes = arrays.map((a) => a.byteLength);
+    this.#blocks = arrays.map((a) => {
+      const block = allocate(Math.max(1, a.byteLength));
+      guard(() => block.write(0, a));
       return block;
     });
   }

@@ -1,5 +1,5 @@
 // source.ts: where batches come from. A source declares its part of the graph and fills the rows that a run is fed.
-import { DataError, OptionError, ShapeError } from '../errors.ts';
+import { DataError, DetachedError, OptionError, ShapeError } from '../errors.ts';
 import { uniformIntegers } from '../ir/draws.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { type Data, type DType, sizeOf } from '../ir/op.ts';
@@ -51,13 +51,24 @@ export function ndarray(name: string, x: NdArray | Data): NdArray {
   const array: NdArray = ArrayBuffer.isView(x) ? { data: x as Data, shape: [(x as Data).length] } : x;
   dtypeOf(array?.data, name);
   const { data, shape } = array;
+  if (isDetached(data)) throw new DetachedError(`${name}: the array has no memory: it was transferred`, { name });
   if (!Array.isArray(shape) || shape.length === 0 || shape.some((d) => !Number.isInteger(d) || d < 0)) {
     throw new ShapeError(`${name}: expected a shape of whole numbers with rows first, got [${shape}]`, { name, shape });
   }
-  if ((data.buffer as ArrayBuffer & { detached?: boolean }).detached || sizeOf(shape) !== data.length) {
+  if (sizeOf(shape) !== data.length) {
     throw new ShapeError(`${name}: expected ${sizeOf(shape)} elements for [${shape}], got ${data.length}`, { name, shape });
   }
   return array;
+}
+
+function isDetached({ buffer, length }: Data): boolean {
+  if (length > 0) return false;
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Check named arrays and their common number of rows. */

@@ -3,7 +3,7 @@ import { type Layout, layoutOf } from '../compile/layout.ts';
 import type { State } from '../ir/graph.ts';
 import { type Data, type DType, sizeOf } from '../ir/op.ts';
 import type { NativeBlock } from '../native/addon.ts';
-import { allocate as allocateBlock } from '../native/program.ts';
+import { allocate as allocateBlock, guard } from '../native/program.ts';
 
 const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
 
@@ -44,18 +44,18 @@ export class Store {
   }
 
   write(state: State, data: Data): void {
-    this.block.write(this.#offset(state), data);
+    guard(() => this.block.write(this.#offset(state), data));
   }
 
   read(state: State): Data {
     const data = allocate(state.type.dtype, sizeOf(state.type.shape));
-    this.block.read(this.#offset(state), data);
+    guard(() => this.block.read(this.#offset(state), data));
     return data;
   }
 
   /** All states as of now, copied at once between two runs. */
   async snapshot(): Promise<Map<State, Data>> {
-    const buffer = await this.block.readAsync(0, this.#layout.blocks[0]!.bytes);
+    const buffer = await guard(() => this.block.readAsync(0, this.#layout.blocks[0]!.bytes));
     return new Map(this.states.map((s) => [s, view(s.type.dtype, buffer, this.#offset(s), sizeOf(s.type.shape))]));
   }
 

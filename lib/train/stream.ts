@@ -2,6 +2,7 @@
 import { DataError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { sameShape, type TensorType } from '../ir/op.ts';
+import { show } from '../options.ts';
 import { type Arrays, type Batch, dtypeOf, type NdArray, ndarrays } from './source.ts';
 
 /** Batches, each named arrays whose first dimension is the batch. A function is called anew for each epoch. */
@@ -49,18 +50,11 @@ export class Prefetcher {
 
   constructor(stream: AsyncIterable<Arrays>, limit: number) {
     if (typeof stream?.[Symbol.asyncIterator] !== 'function') {
-      throw new OptionError('fit: expected data to be arrays, a source, or an async iterable of batches');
+      throw new OptionError('fit: expected the function given as data to return an async iterable of batches');
     }
     this.#iterator = stream[Symbol.asyncIterator]();
     this.#limit = limit;
     this.#pull();
-  }
-
-  /** The first batch without taking it; undefined if there is none. */
-  async first(): Promise<StreamBatch | undefined> {
-    await this.#until(() => this.#ready.length > 0);
-    if (this.#ready.length === 0 && this.#failure) throw this.#failure.error;
-    return this.#ready[0];
   }
 
   /**
@@ -72,7 +66,7 @@ export class Prefetcher {
       const other = this.#ready.findIndex((b) => rowsOfBatch(b) !== rowsOfBatch(this.#ready[0]!));
       return other < 0 ? this.#ready.length : other;
     };
-    await this.#until(() => equal() >= least || equal() < this.#ready.length);
+    while (equal() < least && equal() === this.#ready.length && this.#pending) await this.#pending;
     if (this.#ready.length === 0 && this.#failure) throw this.#failure.error;
     const there = Math.min(most, equal());
     const taken = this.#ready.splice(0, there >= least ? there - (there % least) : there);
@@ -80,14 +74,13 @@ export class Prefetcher {
     return taken;
   }
 
-  /** Tell the source that no more is wanted. */
+  /** Tell the source that no more is wanted, unless it ended by itself. Does not wait for a batch that is still to come. */
   async close(): Promise<void> {
+    if (this.#ended) return;
     this.#ended = true;
-    await this.#iterator.return?.();
-  }
-
-  async #until(enough: () => boolean): Promise<void> {
-    while (!enough() && this.#pending) await this.#pending;
+    const closed = (async () => this.#iterator.return?.())();
+    if (this.#pending) closed.catch(() => {});
+    else await closed;
   }
 
   #pull(): void {
@@ -97,13 +90,36 @@ export class Prefetcher {
 
   async #receive(): Promise<void> {
     try {
-      const result = await this.#iterator.next();
+      const result = await this.#next();
       if (result.done) this.#ended = true;
-      else this.#ready.push(ndarrays(result.value));
+      else this.#ready.push(received(result.value));
     } catch (error) {
       this.#failure = { error };
     }
     this.#pending = null;
     this.#pull();
   }
+
+  async #next(): Promise<IteratorResult<Arrays>> {
+    try {
+      return await this.#iterator.next();
+    } catch (error) {
+      this.#ended = true;
+      throw error;
+    }
+  }
+}
+
+function received(given: Arrays): StreamBatch {
+  if (typeof given !== 'object' || given === null) {
+    throw new DataError(`fit: expected the source to give batches of named arrays, got ${show(given)}`);
+  }
+  const batch = ndarrays(given);
+  if (rowsOfBatch(batch) === 0) throw new DataError('fit: expected at least one row in each batch of the source, got 0');
+  return copyOf(batch);
+}
+
+/** The source may use its arrays again for the next batch, or transfer them, while this one waits for its turn. */
+export function copyOf(batch: StreamBatch): StreamBatch {
+  return new Map([...batch].map(([name, a]) => [name, { data: a.data.slice(), shape: a.shape }]));
 }
