@@ -2,6 +2,7 @@
 #include "team.h"
 
 #include <omp.h>
+#include <pthread.h>
 #include <xmmintrin.h>
 
 #include <algorithm>
@@ -12,6 +13,21 @@ namespace {
 void wait_all(void* impl, int) {
   Member* member = static_cast<Member*>(impl);
   member->barrier->wait(member->team.size, member->spin_ns, [] {});
+}
+
+// libgomp ends the process when the system refuses it a thread. So ask first: how many of `count` threads can exist at once?
+int creatable(int count) {
+  Gate done;
+  pthread_t threads[kMaxThreads];
+  int n = 0;
+  const auto wait = [](void* gate) -> void* {
+    static_cast<Gate*>(gate)->wait(0, 0);
+    return nullptr;
+  };
+  while (n < count && pthread_create(&threads[n], nullptr, wait, &done) == 0) n++;
+  done.advance();
+  for (int k = 0; k < n; k++) pthread_join(threads[k], nullptr);
+  return n;
 }
 
 void enter(int rank, int size, Barrier* barrier, int64_t spin_ns, Body body, void* arg) {
@@ -58,12 +74,13 @@ void Crew::dismiss() {
   }
 }
 
-int with_crew(int size, void (*lead)(void* arg, Crew& crew), void* arg) {
+void with_crew(int size, void (*lead)(void* arg, Crew& crew), void* arg) {
   Crew crew;
   crew.cpus_ = usable_cpus();
+  if (size > 1) size = 1 + creatable(std::min(size, kMaxThreads) - 1);
   if (size <= 1) {
     lead(arg, crew);
-    return 1;
+    return;
   }
 #pragma omp parallel num_threads(size)
   {
@@ -78,7 +95,6 @@ int with_crew(int size, void (*lead)(void* arg, Crew& crew), void* arg) {
       crew.work(rank);
     }
   }
-  return crew.size_;
 }
 
 }   // namespace gradclip

@@ -55,7 +55,7 @@ class Crew {
   void run(int size, Body body, void* arg);
 
  private:
-  friend int with_crew(int, void (*)(void*, Crew&), void*);
+  friend void with_crew(int, void (*)(void*, Crew&), void*);
   struct Worker {
     Gate gate;
     Body body = nullptr;   // nullptr: go home
@@ -70,9 +70,9 @@ class Crew {
   Worker workers_[kMaxThreads];
 };
 
-// Calls `lead` in the caller's thread with a crew of up to `size`; the crew lasts until `lead` returns.
-// Returns the size the system gave. Size 1 does not enter OpenMP.
-int with_crew(int size, void (*lead)(void* arg, Crew& crew), void* arg);
+// Calls `lead` in the caller's thread with a crew of up to `size`; the crew lasts until `lead` returns, and is smaller
+// where the system does not give as many threads. Size 1 does not enter OpenMP.
+void with_crew(int size, void (*lead)(void* arg, Crew& crew), void* arg);
 
 // `body` on the calling thread alone.
 void run_alone(Body body, void* arg);
