@@ -82,6 +82,34 @@ test('an idle add-on burns no core', async () => {
   expect(r.lines[0]).toBeLessThan(200);
 });
 
+// RLIMIT_NPROC does not bind root, so as another user; that user may have no way to read the sources.
+test('where the system refuses threads, runs get fewer or an error', (context) => {
+  const limited = (threads: number, scenario: string): { status: number | null; stdout: string } =>
+    spawnSync(
+      'setpriv',
+      [
+        '--reuid=65533',
+        '--regid=65533',
+        '--clear-groups',
+        'prlimit',
+        `--nproc=${threads}`,
+        process.execPath,
+        script,
+        binary,
+        scenario,
+      ],
+      { encoding: 'utf8', timeout: 10_000, killSignal: 'SIGKILL' },
+    );
+  let least = 8;
+  while (least < 24 && limited(least, 'about').status !== 0) least++;
+  if (least === 24) context.skip();
+  for (const more of [0, 1, 2, 5, 8]) {
+    const { status, stdout } = limited(least + more, 'many');
+    expect(status).toBe(0);
+    if (stdout.trim() !== '"ERR_MEMORY"') expect(Number(stdout)).toBeLessThanOrEqual(more + 1);
+  }
+});
+
 test('GRADCLIP_ISA forces downwards and names what it does not know', async () => {
   const all = (await child(['about'], { env: { GRADCLIP_ISA: '' } })).lines[0] as { isas: string[] };
   for (const [k, isa] of all.isas.entries()) {
