@@ -74,13 +74,14 @@ std::string arity(const char* what, int32_t expected, int32_t got) {
 
 int64_t pad64(int64_t n) { return (n + 63) & ~int64_t(63); }
 
-// Sizes of the spaces. Rows and blocks that are no multiple of 4 would put the next row's floats at odd addresses.
+// Sizes of the spaces. Rows that are no multiple of 8 bytes would put the next row's doubles at odd addresses.
 std::string check_sizes(const ProgramSpec& s) {
-  const std::pair<const char*, int64_t> sizes[] = {
-      {"arenaBytes", s.arena_bytes}, {"feedBytes", s.feed_bytes}, {"stepBytes", s.step_bytes}, {"reportBytes", s.report_bytes}};
-  for (const auto& [name, bytes] : sizes) {
+  if (s.arena_bytes < 0 || s.arena_bytes > Need::kMax) return text("arenaBytes: expected 0 to 2^46, got %lld", ll(s.arena_bytes));
+  const std::pair<const char*, int64_t> rows[] = {
+      {"feedBytes", s.feed_bytes}, {"stepBytes", s.step_bytes}, {"reportBytes", s.report_bytes}};
+  for (const auto& [name, bytes] : rows) {
     if (bytes < 0 || bytes > Need::kMax) return text("%s: expected 0 to 2^46, got %lld", name, ll(bytes));
-    if (bytes % 4) return text("%s: expected a multiple of 4, got %lld", name, ll(bytes));
+    if (bytes % 8) return text("%s: expected a multiple of 8, got %lld", name, ll(bytes));
   }
   for (size_t b = 0; b < s.block_bytes.size(); b++) {
     if (s.block_bytes[b] < 0 || s.block_bytes[b] > Need::kMax) {
@@ -188,8 +189,8 @@ std::string Program::verify(int32_t index) {
   return "";
 }
 
-// Within its space, aligned, and writable if it is an output. Arena places start at cache lines; elsewhere tensors may lie
-// close together (a row of labels, the parameters of a group), so 4 bytes is all that can be asked without knowing the dtype.
+// Within its space, aligned, and writable if it is an output. Arena places start at cache lines; elsewhere small tensors lie
+// close together (a row of labels beside a learning rate), at multiples of 8, so that compiled loops over f64 may rely on it.
 std::string Program::check_place(const Place& p, bool output) const {
   int64_t size = 0;
   bool writable = true;
@@ -217,7 +218,7 @@ std::string Program::check_place(const Place& p, bool output) const {
   if (p.offset + p.bytes > size) {
     return text(" ends at %lld, ", ll(p.offset + p.bytes)) + space_text(p.space) + text(" has %lld", ll(size));
   }
-  const int64_t step = p.space == kArena ? 64 : 4;
+  const int64_t step = p.space == kArena ? 64 : 8;
   if (p.offset % step)
     return text(" starts at %lld, ", ll(p.offset)) + space_text(p.space) + text(" places are multiples of %lld", ll(step));
   if (output && !writable) return " lies in " + space_text(p.space) + ", which is read-only";

@@ -12,7 +12,7 @@ import {
   STATE,
   type Tensor,
 } from '../ir/graph.ts';
-import { bytesOf, DTYPE_BYTES } from '../ir/op.ts';
+import { bytesOf } from '../ir/op.ts';
 import { alignUp, type Layout } from './layout.ts';
 import { type Column, type Place, SPACE } from './program.ts';
 import type { Schedule } from './schedule.ts';
@@ -213,11 +213,11 @@ function rowsOf(graph: Graph, role: InputAttrs['role']): Rows {
   return columns(found.map(([name, t]) => ({ name, type: t.type })));
 }
 
-/** Columns one after the other, each aligned to its element, rows to 8 bytes: an index row stays small. */
+/** Columns one after the other, each at a multiple of 8 bytes: an index row stays small. */
 function columns(wanted: readonly Pick<Column, 'name' | 'type'>[]): Rows {
   let bytes = 0;
   const placed = wanted.map(({ name, type }) => {
-    const offset = alignUp(bytes, Math.max(DTYPE_BYTES[type.dtype], 4));
+    const offset = alignUp(bytes, 8);
     bytes = offset + bytesOf(type);
     return { name, offset, type };
   });

@@ -19,7 +19,7 @@ export const SPACE = {
   blocks: 5,
 } as const;
 
-/** Where a value lies. `offset` and `bytes` in bytes. */
+/** Where a value lies. `offset` and `bytes` in bytes; offsets are multiples of 64 in the arena, of 8 elsewhere. */
 export interface Place {
   readonly space: number;
   readonly offset: number;
@@ -41,7 +41,7 @@ export interface Instr {
   readonly note: string;
 }
 
-/** A named row column: `offset` bytes into the row. */
+/** A named row column: `offset` bytes into the row. Rows are multiples of 8 bytes. */
 export interface Column {
   readonly name: string;
   readonly offset: number;

@@ -40,7 +40,7 @@ export function program(instrs: Instr[], rest: Partial<Program> = {}): Program {
     const places = instrs.flatMap((i) => [...i.outs, ...i.ins]).filter((p) => p.space === space);
     return Math.max(0, ...places.map((p) => p.offset + p.bytes));
   };
-  const row = (space: number): Program['feed'] => ({ bytes: end(space), columns: [] });
+  const row = (space: number): Program['feed'] => ({ bytes: Math.ceil(end(space) / 8) * 8, columns: [] });
   const blocks = [];
   for (let b = 0; end(SPACE.blocks + b) > 0; b++) blocks.push({ name: `block${b}`, bytes: end(SPACE.blocks + b), writes: true });
   return {
@@ -60,6 +60,11 @@ export function program(instrs: Instr[], rest: Partial<Program> = {}): Program {
 
 export function request(rest: Partial<RunRequest> = {}): RunRequest {
   return { steps: 1, micros: 1, seed: 1n, attempt: 0, stepCount: 0, skips: 0, maxSkips: 0, threads: 1, ...rest };
+}
+
+/** One f32 per row of 8 bytes. */
+export function rowsOf(...values: number[]): Float32Array {
+  return new Float32Array(values.flatMap((x) => [x, 0]));
 }
 
 export function floats(...values: number[]): NativeBlock {

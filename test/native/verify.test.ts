@@ -31,18 +31,18 @@ const cases: [string, Program, string][] = [
   ['an output beyond', program([good], { arenaBytes: 32 }), 'instr 0 (copy): output 0 ends at 64, arena has 32'],
   [
     'a feed row',
-    program([copy(arena(0, 8), feed(0, 8))], { feed: { bytes: 4, columns: [] } }),
-    'input 0 ends at 8, feed row has 4',
+    program([copy(arena(0, 16), feed(0, 16))], { feed: { bytes: 8, columns: [] } }),
+    'input 0 ends at 16, feed row has 8',
   ],
   [
     'a step row',
-    program([copy(arena(0, 8), step(0, 8))], { step: { bytes: 4, columns: [] } }),
-    'input 0 ends at 8, step row has 4',
+    program([copy(arena(0, 16), step(0, 16))], { step: { bytes: 8, columns: [] } }),
+    'input 0 ends at 16, step row has 8',
   ],
   [
     'a report row',
-    program([copy(report(8, 8), arena(0, 8))], { report: { bytes: 12, columns: [] } }),
-    'output 0 ends at 16, report row has 12',
+    program([copy(report(8, 16), arena(0, 16))], { report: { bytes: 16, columns: [] } }),
+    'output 0 ends at 24, report row has 16',
   ],
   [
     'a block',
@@ -72,8 +72,8 @@ const cases: [string, Program, string][] = [
     program([copy(arena(32, 32), arena(64, 32))]),
     'starts at 32, arena places are multiples of 64',
   ],
-  ['a place not at 4 bytes', program([copy(arena(0, 4), feed(2, 4))], { feed: { bytes: 8, columns: [] } }), 'multiples of 4'],
-  ['a row not of 4 bytes', program([good], { feed: { bytes: 7, columns: [] } }), 'feedBytes: expected a multiple of 4, got 7'],
+  ['a place not at 8 bytes', program([copy(arena(0, 4), feed(4, 4))]), 'input 0 starts at 4, feed row places are multiples of 8'],
+  ['a row not of 8 bytes', program([good], { feed: { bytes: 12, columns: [] } }), 'feedBytes: expected a multiple of 8, got 12'],
   [
     'in and out the same where not allowed',
     program([{ ...good, ins: [arena(0, 64)] }]),
