@@ -28,11 +28,15 @@ class MLP(nn.Module):
 
     @staticmethod
     def batch(step):
-        """Ten prototypes under noise; a label is wrong now and then, so that the loss has a floor above 0."""
+        """Ten prototypes under noise; a label is wrong now and then, so that the loss has a floor above 0.
+
+        Of 400 seeds, 50000 leaves the inputs of the ReLUs farthest from 0 in the first ten steps (3e-6): where rounding takes
+        one across, the norm moves by 3e-4, and that would be compared instead of the arithmetic.
+        """
         r = noise(1000 + step, 64)
         label, wrong = r % 10, (r >> np.uint32(8)) % 16 == 0
         x = uniform(999, 7840).reshape(10, 784)[label].astype(np.float64) * 0.25
-        x = (x + uniform(2000 + step, 64 * 784).reshape(64, 784)).astype(np.float32)
+        x = (x + uniform(50000 + step, 64 * 784).reshape(64, 784)).astype(np.float32)
         return x, np.where(wrong, (label + 1) % 10, label).astype(np.int64)
 
 

@@ -76,7 +76,7 @@ export function weights(of: Golden): Map<string, Float32Array> {
 export function mlpBatch(step: number): { x: Float32Array; y: Int32Array } {
   const r = noise(1000 + step, 64);
   const prototypes = uniform(999, 7840);
-  const x = uniform(2000 + step, 64 * 784).map(
+  const x = uniform(50_000 + step, 64 * 784).map(
     (u, i) => prototypes[(r[Math.floor(i / 784)]! % 10) * 784 + (i % 784)]! * 0.25 + u,
   );
   const y = Int32Array.from(r, (v) => ((v % 10) + ((v >>> 8) % 16 === 0 ? 1 : 0)) % 10);
