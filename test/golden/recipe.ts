@@ -1,5 +1,6 @@
 // recipe.ts: the weights and batches of the golden runs, made from whole numbers as make.py makes them, so that none are stored.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 export type GoldenName = 'mlp-sgd' | 'mlp-adamw' | 'char-rnn-sgd';
 
@@ -33,8 +34,9 @@ export interface Golden {
   readonly final: Readonly<Record<string, readonly [number, number]>>;
 }
 
-export function golden(name: GoldenName): Golden {
-  return JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), 'utf8')) as Golden;
+/** @param folder where the goldens are, for a script that is compiled elsewhere */
+export function golden(name: GoldenName, folder: string = import.meta.dirname): Golden {
+  return JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Golden;
 }
 
 /** n whole numbers in [0, 2^32): murmur3's finaliser over a counter. */
