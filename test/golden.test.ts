@@ -11,23 +11,16 @@ const STEPS = 200;
 const NAMES: readonly GoldenName[] = ['mlp-sgd', 'mlp-adamw', 'char-rnn-sgd'];
 
 /** PyTorch in f32 stays as close to itself in f64 (recipe.test.ts). */
-function expectClose(ours: Curves, theirs: Curves, steps: number): void {
+function expectClose(ours: Curves, theirs: Curves): void {
   const near = (what: 'loss' | 'norm', i: number, tolerance: number): void => {
     const [got, expected] = [ours[what][i]!, theirs[what][i]!];
     expect(Math.abs(got / expected - 1), `${what} of step ${i}: expected ${expected}, got ${got}`).toBeLessThan(tolerance);
   };
-  for (let i = 0; i < steps; i++) {
+  for (let i = 0; i < ours.loss.length; i++) {
     if (i < 100) near('loss', i, i < 10 ? 1e-6 : 1e-5);
     near('norm', i, i < 10 ? 1e-5 : 1e-3);
   }
 }
-
-/**
- * Steps that rounding cannot lead astray. In step 7 of AdamW one input of a ReLU is some 1e-6 from 0: without fused multiply-add it
- * lies on the other side, and from there on the run is another one.
- */
-const comparable = (name: GoldenName, isa: string, steps: number): number =>
-  isa === 'x86_64' && name === 'mlp-adamw' ? 7 : steps;
 
 it.each(NAMES)('%s against PyTorch in f64', async (name) => {
   const made = golden(name);
@@ -44,9 +37,7 @@ it.each(NAMES)('%s against PyTorch in f64', async (name) => {
     if (report.clipped) clipped++;
   }
   expect(curves.loss).toHaveLength(STEPS);
-  const steps = comparable(name, isa, STEPS);
-  expectClose(curves, made.f64, steps);
-  if (steps < STEPS) return;
+  expectClose(curves, made.f64);
   expect(clipped).toBe(made.f64.norm.filter((n) => n > made.settings.maxNorm).length);
   const final = await trainer.readParameters();
   for (const [parameter, [, squares]] of Object.entries(made.final)) {
@@ -56,19 +47,19 @@ it.each(NAMES)('%s against PyTorch in f64', async (name) => {
   trainer.dispose();
 });
 
-it('on every instruction set of this machine', async () => {
+it('the same on the older instruction sets of this machine', async () => {
   const steps = 50;
   const here = new Map<GoldenName, string>();
   for (const name of NAMES) here.set(name, (await goldenCurves(name, golden(name), steps)).hash);
-  for (const other of isas) {
-    // An instruction set is chosen once per process.
+  // An instruction set is chosen once per process.
+  for (const other of isas.filter((name) => name !== isa)) {
     const args = [join(import.meta.dirname, 'golden'), String(steps), ...NAMES];
     const ended = await child('golden.js', args, { env: { GRADCLIP_ISA: other } });
     expect(ended, other).toMatchObject({ code: 0, errors: '' });
     for (const [i, name] of NAMES.entries()) {
       const there = ended.lines[i] as Curves & { hash: string };
       expect(there.loss).toHaveLength(steps);
-      expectClose(there, golden(name).f64, comparable(name, other, steps));
+      expectClose(there, golden(name).f64);
       // Fused multiply-add or not: the baseline has bits of its own.
       expect(there.hash === here.get(name), `${other} ${name}`).toBe((other === 'x86_64') === (isa === 'x86_64'));
     }
