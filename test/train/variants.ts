@@ -1,0 +1,102 @@
+// variants.ts: training set-ups that must give the same bits however they are run; large enough that threads share a step.
+import {
+  type Arrays,
+  clip,
+  loss,
+  Module,
+  nn,
+  ops,
+  optim,
+  type Source,
+  type Tensor,
+  Trainer,
+  type TrainerOptions,
+  windows,
+} from '../../lib/index.ts';
+import { hashOf } from '../golden/models.ts';
+import { uniform } from '../golden/recipe.ts';
+
+/** `forward` gives logits. */
+export abstract class Network extends Module {
+  abstract override forward(x: Tensor): Tensor;
+}
+
+class Mlp extends Network {
+  readonly layers: readonly nn.Linear[] = [new nn.Linear(64, 128), new nn.Linear(128, 96), new nn.Linear(96, 10)];
+  readonly drop: nn.Dropout;
+  constructor(rate: number) {
+    super();
+    this.drop = new nn.Dropout(rate);
+  }
+  forward(x: Tensor): Tensor {
+    const [one, two, three] = this.layers as [nn.Linear, nn.Linear, nn.Linear];
+    const h = this.drop.forward(ops.relu(one.forward(x)));
+    return three.forward(this.drop.forward(ops.gelu(two.forward(h))));
+  }
+}
+
+class CharRnn extends Network {
+  readonly embedding: nn.Embedding = new nn.Embedding(30, 24);
+  readonly rnn: nn.RNN = new nn.RNN(24, 40);
+  readonly out: nn.Linear = new nn.Linear(40, 30);
+  forward(x: Tensor): Tensor {
+    return this.out.forward(this.rnn.forward(this.embedding.forward(x)).output);
+  }
+}
+
+// 203 rows: six whole batches of 32 and a tail.
+function images(): Arrays {
+  const y = Int32Array.from(uniform(2, 203), (u) => Math.floor((u + 1) * 5));
+  const x = uniform(1, 203 * 64).map((u, i) => u + (i % 64 === y[Math.floor(i / 64)]! ? 2 : 0));
+  return { x: { data: x, shape: [203, 64] }, y };
+}
+
+const text = Uint8Array.from(uniform(3, 5000), (u, i) => (i * 7 + Math.floor((u + 1) * 3)) % 30);
+
+export interface Variant {
+  readonly data: Arrays | Source;
+  readonly options: () => TrainerOptions<Network>;
+}
+
+function variant(data: Arrays | Source, model: () => Network, rest: Partial<TrainerOptions<Network>>): Variant {
+  return {
+    data,
+    options: () => ({
+      model: model(),
+      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+      optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }),
+      clip: clip.globalNorm(0.5),
+      batchSize: 32,
+      seed: 5,
+      ...rest,
+    }),
+  };
+}
+
+export const VARIANTS: Readonly<Record<string, Variant>> = {
+  'sgd with momentum': variant(images(), () => new Mlp(0), {}),
+  'adamw, value clip then norm': variant(images(), () => new Mlp(0), {
+    optimizer: optim.adamw({ lr: optim.schedule.cosine(1e-2, { steps: 100 }) }),
+    clip: clip.chain(clip.value(0.01), clip.globalNorm(0.3)),
+  }),
+  dropout: variant(images(), () => new Mlp(0.3), { clip: clip.perTensorNorm(0.2) }),
+  'dropout and accumulation, adamw': variant(images(), () => new Mlp(0.3), {
+    accumulate: 3,
+    batchSize: 16,
+    optimizer: optim.adamw({ lr: 1e-2 }),
+  }),
+  'char rnn over windows': variant(windows(text, { length: 20 }), () => new CharRnn(), {
+    optimizer: optim.sgd({ lr: 1, momentum: 0.9 }),
+    clip: clip.globalNorm(0.25),
+    batchSize: 24,
+  }),
+};
+
+/** Hash of the weights after `steps` on one thread, for another process to compare with. */
+export async function plainHash({ data, options }: Variant, steps: number): Promise<string> {
+  const trainer = new Trainer({ ...options(), threads: 1 });
+  await trainer.fit(data, { steps });
+  const hash = await hashOf(trainer);
+  trainer.dispose();
+  return hash;
+}
