@@ -1,16 +1,22 @@
 // cli.ts: from the arguments to a command, and from what it did to an exit code.
-import { readFileSync } from 'node:fs';
 import { GradclipError } from '../errors.ts';
 import { nearest, show } from '../options.ts';
 import { type Arguments, type Command, helpOf, parseCommand, usage } from './args.ts';
+import { DEMO, demo } from './demo.ts';
 import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
 import { INSPECT, inspect } from './inspect.ts';
 import type { Io, StopCause } from './io.ts';
+import { version } from './package.ts';
 import { Screen } from './screen.ts';
+import { TRAIN, train } from './train.ts';
 
 type Action = (args: Arguments, io: Io, screen: Screen) => Promise<number>;
 
-const COMMANDS: readonly (readonly [Command, Action])[] = [[INSPECT, inspect]];
+const COMMANDS: readonly (readonly [Command, Action])[] = [
+  [DEMO, demo],
+  [TRAIN, train],
+  [INSPECT, inspect],
+];
 
 /** Run one command. @returns the exit code; nothing is thrown */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -39,16 +45,6 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     tellError(error, screen);
     return exitCodeOf(error);
   }
-}
-
-/** The version of the package. */
-export function version(): string {
-  for (const up of ['../../package.json', '../../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
-    } catch {}
-  }
-  return 'unknown';
 }
 
 function find(name: string): readonly [Command, Action] {

@@ -10,6 +10,8 @@ export interface Contender {
   readonly loss: readonly number[];
   /** Norm of the gradient before clipping. */
   readonly norm: readonly number[];
+  /** And after it: 0 in a skipped step. */
+  readonly normAfter: readonly number[];
   readonly clipped: readonly boolean[];
   readonly skipped: readonly boolean[];
   readonly ms: number;

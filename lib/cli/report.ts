@@ -19,7 +19,7 @@ svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg text { font-size: 13px; fill: var(--soft); font-variant-numeric: tabular-nums; }
 svg .power { font-size: 10px; } svg .label { font-weight: 600; }
 .grid { stroke: var(--line); } .axis { stroke: var(--soft); } .lane { fill: var(--panel); }
-path { fill: none; stroke-linejoin: round; } .mean { stroke-width: 2.2; } .raw { stroke-width: 1; opacity: 0.3; }
+path { fill: none; stroke-linejoin: round; } .trend { stroke-width: 2.2; } .raw { stroke-width: 1; opacity: 0.3; }
 path.s0 { stroke: var(--s0); } path.s1 { stroke: var(--s1); } path.s2 { stroke: var(--s2); }
 text.s0, .mark.s0 { fill: var(--s0); } text.s1, .mark.s1 { fill: var(--s1); } text.s2, .mark.s2 { fill: var(--s2); }
 .scroll { overflow-x: auto; }
@@ -42,7 +42,12 @@ export function htmlReport(result: DemoResult): string {
   // A guess among all characters: losses far above it are a wreck, and would flatten the rest of the picture.
   const guess = Math.log(text.distinct);
   const lanes = contenders.map((c, i) => {
-    return { style: styles[i]!, label: c.label, note: `${short(figures(c).clippedPercent)} % of steps`, marked: c.clipped };
+    return {
+      style: styles[i]!,
+      label: c.label,
+      note: `${short(figures(c).clippedPercent)} % of steps`,
+      marks: c.clipped.map((on, step) => (on ? Math.max(0.01, 1 - c.normAfter[step]! / c.norm[step]!) : 0)),
+    };
   });
   return `<!doctype html>
 <html lang="en">
@@ -60,14 +65,14 @@ ${escapeHtml(text.name)}, three times from the same weights on the same batches.
 seed ${result.seed} · ${result.threads} thread${result.threads === 1 ? '' : 's'} · ${escapeHtml(result.isa)} · gradclip ${escapeHtml(result.version)}</p>
 ${table(result, styles)}
 <h2>Loss</h2>
-<figure><figcaption>Cross-entropy of the next character, in nats: faint as measured, strong as a running mean. Guessing among all
+<figure><figcaption>Cross-entropy of the next character, in nats: faint as measured, strong as a running median. Guessing among all
 ${text.distinct} characters costs ${guess.toFixed(2)}.</figcaption>
 ${lineChart(series('loss'), { title: 'Loss', unit: 'nats per character', top: 2.2 * guess })}</figure>
 <h2>Gradient norm</h2>
 <figure><figcaption>L2 norm of the whole gradient before clipping, on a logarithmic scale.</figcaption>
 ${lineChart(series('norm'), { title: 'Gradient norm', unit: 'norm', log: true })}</figure>
 <h2>Where the clip bit</h2>
-<figure><figcaption>Steps in which the policy changed the gradient.</figcaption>
+<figure><figcaption>Steps in which the policy changed the gradient: the stronger the colour, the more of the norm it took away.</figcaption>
 ${strip(lanes, 'Steps in which the policy changed the gradient')}</figure>
 <h2>What each has learnt to write</h2>
 <p class="soft">Characters drawn one by one at temperature ${result.temperature}, after the same ${[...result.prompt].length} characters of text

@@ -52,23 +52,12 @@ export function extent(series: readonly (readonly number[])[], log = false): rea
   return min <= max ? [min, max] : null;
 }
 
-/** Mean over a window centred on each value; of logarithms where `log`. Values that are not finite (or not positive) are left out. */
-export function smooth(values: readonly number[], window: number, log = false): number[] {
-  const shown = values.map((v) => (log ? Math.log(v) : v));
+/** Median over a window centred on each value, which single spikes do not move. Values that are not finite are left out. */
+export function smooth(values: readonly number[], window: number): number[] {
   const half = Math.floor(window / 2);
-  let sum = 0;
-  let n = 0;
-  const put = (value: number | undefined, sign: 1 | -1): void => {
-    if (value === undefined || !Number.isFinite(value)) return;
-    sum += sign * value;
-    n += sign;
-  };
-  for (let i = 0; i < half; i++) put(shown[i], 1);
-  return shown.map((_, i) => {
-    put(shown[i + half], 1);
-    if (i - half - 1 >= 0) put(shown[i - half - 1], -1);
-    const mean = n > 0 ? sum / n : Number.NaN;
-    return log ? Math.exp(mean) : mean;
+  return values.map((_, i) => {
+    const near = values.slice(Math.max(0, i - half), i + half + 1).filter(Number.isFinite);
+    return near.length > 0 ? near.sort((a, b) => a - b)[near.length >> 1]! : Number.NaN;
   });
 }
 

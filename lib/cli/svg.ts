@@ -31,11 +31,11 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (c) => names[c]!);
 }
 
-/** A line for each series over the steps: faint as measured, strong as a running mean; its name stands at its end. */
+/** A line for each series over the steps: faint as measured, strong as a running median; its name stands at its end. */
 export function lineChart(series: readonly SvgSeries[], { title, unit, log = false, top }: ChartOptions): string {
   const steps = Math.max(2, ...series.map((s) => s.values.length));
-  const means = series.map((s) => smooth(s.values, Math.max(3, Math.round(steps / 40)), log));
-  const [min, max] = extent(log ? series.map((s) => s.values) : means, log) ?? [log ? 0.1 : 0, 1];
+  const trends = series.map((s) => smooth(s.values, Math.max(3, Math.round(steps / 40))));
+  const [min, max] = extent(log ? series.map((s) => s.values) : trends, log) ?? [log ? 0.1 : 0, 1];
   const cut = top !== undefined && max > top && top > min;
   const y = (log ? logScale : linearScale)(min, cut ? top : max, 6);
   const x = stepScale(steps);
@@ -43,7 +43,7 @@ export function lineChart(series: readonly SvgSeries[], { title, unit, log = fal
   const place = (i: number, value: number): string => `${px(x(i))} ${px(TOP + inner * (1 - clampTo(y.at(value), -1, 2)))}`;
   const lines = series.map((s, i) => {
     const raw = `<path class="${s.style} raw" d="${path(s.values, place, log)}"/>`;
-    return `${raw}\n<path class="${s.style} mean" d="${path(means[i]!, place, log)}"/>`;
+    return `${raw}\n<path class="${s.style} trend" d="${path(trends[i]!, place, log)}"/>`;
   });
   const id = `clip-${title.toLowerCase().replace(/[^a-z]+/g, '-')}`;
   return [
@@ -54,7 +54,7 @@ export function lineChart(series: readonly SvgSeries[], { title, unit, log = fal
     `<g clip-path="url(#${id})">`,
     ...lines,
     '</g>',
-    ...endLabels(series, means, (value) => TOP + inner * (1 - clampTo(y.at(value), 0, 1))),
+    ...endLabels(series, trends, (value) => TOP + inner * (1 - clampTo(y.at(value), 0, 1))),
     '</svg>',
   ].join('\n');
 }
@@ -64,20 +64,24 @@ export interface Lane {
   readonly label: string;
   /** To the right of the lane. */
   readonly note: string;
-  readonly marked: readonly boolean[];
+  /** For each step from 0, nothing, to 1: how strong its mark is. */
+  readonly marks: readonly number[];
 }
+
+// Marks come in so many strengths, so that neighbours of the same one are drawn as one.
+const STRENGTHS = 6;
 
 /** For each series a lane with a mark at each step where something happened. */
 export function strip(lanes: readonly Lane[], title: string): string {
   const lane = 26;
-  const steps = Math.max(2, ...lanes.map((l) => l.marked.length));
+  const steps = Math.max(2, ...lanes.map((l) => l.marks.length));
   const height = TOP + lanes.length * lane + BOTTOM;
   const x = stepScale(steps);
-  const rows = lanes.map(({ style, label, note, marked }, i) => {
+  const rows = lanes.map(({ style, label, note, marks }, i) => {
     const y = TOP + i * lane;
-    const bars = runs(marked).map(([from, to]) => {
+    const bars = runs(marks).map(({ from, to, strength }) => {
       const start = x(from);
-      return `<rect x="${px(start)}" y="${y}" width="${px(Math.max(1, x(to) - start))}" height="${lane - 8}"/>`;
+      return `<rect x="${px(start)}" y="${y}" width="${px(Math.max(1, x(to) - start))}" height="${lane - 8}" opacity="${opacity(strength)}"/>`;
     });
     const text = `<text class="label ${style}" x="${LEFT + INNER + 10}" y="${y + 13}">${escapeHtml(note)}<title>${escapeHtml(label)}</title></text>`;
     return `<rect class="lane" x="${LEFT}" y="${y}" width="${INNER}" height="${lane - 8}"/><g class="${style} mark">${bars.join('')}</g>${text}`;
@@ -127,10 +131,10 @@ function stepAxis(steps: number, bottom: number): string[] {
 }
 
 /** Names at the ends of the lines, moved apart where they would cover each other. */
-function endLabels(series: readonly SvgSeries[], means: readonly number[][], placeY: (value: number) => number): string[] {
+function endLabels(series: readonly SvgSeries[], trends: readonly number[][], placeY: (value: number) => number): string[] {
   const GAP = 16;
   const ends = series.map((s, i) => {
-    const last = means[i]!.findLast((value) => Number.isFinite(value));
+    const last = trends[i]!.findLast((value) => Number.isFinite(value));
     return { s, y: last === undefined ? TOP : placeY(last) };
   });
   ends.sort((a, b) => a.y - b.y);
@@ -168,16 +172,28 @@ function path(values: readonly number[], place: (i: number, value: number) => st
   return parts.join('');
 }
 
-/** [from, to) of each run of marked steps. */
-function runs(marked: readonly boolean[]): [number, number][] {
-  const found: [number, number][] = [];
-  marked.forEach((on, i) => {
-    if (!on) return;
+interface Bar {
+  readonly from: number;
+  to: number;
+  readonly strength: number;
+}
+
+/** Stretches of marks of one strength. */
+function runs(marks: readonly number[]): Bar[] {
+  const found: Bar[] = [];
+  marks.forEach((mark, i) => {
+    if (!(mark > 0)) return;
+    const strength = Math.min(STRENGTHS, Math.ceil(mark * STRENGTHS));
     const last = found.at(-1);
-    if (last?.[1] === i) last[1] = i + 1;
-    else found.push([i, i + 1]);
+    if (last?.to === i && last.strength === strength) last.to = i + 1;
+    else found.push({ from: i, to: i + 1, strength });
   });
   return found;
+}
+
+/** A faint mark must still be seen. */
+function opacity(strength: number): string {
+  return (0.25 + (0.75 * strength) / STRENGTHS).toFixed(2);
 }
 
 function clampTo(value: number, min: number, max: number): number {

@@ -24,6 +24,10 @@ export interface EpochEnd {
   readonly epoch: number;
   /** Mean training loss over the steps of the epoch. */
   readonly loss: number;
+  /** Steps tried, clipped and skipped in the epoch. */
+  readonly steps: number;
+  readonly clipped: number;
+  readonly skipped: number;
   readonly validation: Metrics | null;
 }
 
@@ -57,8 +61,10 @@ export class Tally {
   last: Report | null = null;
   readonly nonFinite: Set<string> = new Set();
   readonly epochs: EpochEnd[] = [];
+  /** Of the current epoch: sum and number of finite losses, and the counts before it. */
   #epochLoss = 0;
-  #epochSteps = 0;
+  #epochLosses = 0;
+  #before = { tried: 0, clipped: 0, skipped: 0 };
 
   add(reports: Reports): void {
     if (reports.length === 0) return;
@@ -71,16 +77,25 @@ export class Tally {
     for (const loss of reports.column('loss')) {
       if (!Number.isFinite(loss)) continue;
       this.#epochLoss += loss;
-      this.#epochSteps++;
+      this.#epochLosses++;
     }
     this.last = reports.at(reports.length - 1);
   }
 
   endEpoch(epoch: number, validation: Metrics | null): EpochEnd {
-    const end = { epoch, loss: this.#epochLoss / this.#epochSteps, validation };
+    const { tried, clipped, skipped } = this;
+    const end = {
+      epoch,
+      loss: this.#epochLoss / this.#epochLosses,
+      steps: tried - this.#before.tried,
+      clipped: clipped - this.#before.clipped,
+      skipped: skipped - this.#before.skipped,
+      validation,
+    };
     this.epochs.push(end);
     this.#epochLoss = 0;
-    this.#epochSteps = 0;
+    this.#epochLosses = 0;
+    this.#before = { tried, clipped, skipped };
     return end;
   }
 }

@@ -1,0 +1,140 @@
+// build.ts: from a configuration to what a Trainer takes: model, loss, optimizer and policy.
+
+import type { ClipPolicy } from '../clip/index.ts';
+import * as clip from '../clip/index.ts';
+import { OptionError } from '../errors.ts';
+import type { Tensor } from '../ir/graph.ts';
+import * as layers from '../nn/activation.ts';
+import { Dropout } from '../nn/dropout.ts';
+import { Linear } from '../nn/linear.ts';
+import { accuracy, bceWithLogits, crossEntropy, huber, l1, mse } from '../nn/loss.ts';
+import type { Module } from '../nn/module.ts';
+import { type Layer, Sequential } from '../nn/sequential.ts';
+import { reshape } from '../ops/shape.ts';
+import type { Optimizer } from '../optim/index.ts';
+import * as optim from '../optim/index.ts';
+import { checkOptions } from '../options.ts';
+import type { Objective } from '../train/step.ts';
+import { CharRnn } from './char-rnn.ts';
+import type { MlpConfig, Named, TrainConfig } from './config.ts';
+import type { DataSet } from './data.ts';
+import { choice, number, optional } from './schema.ts';
+
+/** A model with its loss and what is measured of it beside. */
+export interface Task {
+  readonly model: Module;
+  readonly loss: Objective<Module>;
+  readonly metrics: Readonly<Record<string, Objective<Module>>>;
+}
+
+const ACTIVATION = {
+  relu: layers.ReLU,
+  tanh: layers.Tanh,
+  sigmoid: layers.Sigmoid,
+  gelu: layers.GELU,
+  silu: layers.SiLU,
+  softplus: layers.Softplus,
+} as const;
+const REGRESSION = { mse, l1, huber, bceWithLogits } as const;
+
+/** @throws OptionError where the data and the model do not go together */
+export function makeTask(config: TrainConfig, data: DataSet): Task {
+  const { model: m, loss } = config;
+  if (m.type === 'charRnn') {
+    const model = new CharRnn(data.vocab!.size, m);
+    const logits: Objective<CharRnn> = ({ x }, net) => net.forward(x!);
+    return task(
+      model,
+      (batch, net) => crossEntropy(logits(batch, net), batch.y!),
+      (batch, net) => accuracy(logits(batch, net), batch.y!),
+    );
+  }
+  if (m.sizes[0] !== data.features) {
+    throw new OptionError(`model.sizes[0]: expected ${data.features}, the values in a row of the data, got ${m.sizes[0]}`);
+  }
+  const model = mlp(m);
+  if (loss === 'crossEntropy') {
+    return task(
+      model,
+      ({ x, y }, net) => crossEntropy(net.forward(x!), y!),
+      ({ x, y }, net) => accuracy(net.forward(x!), y!),
+    );
+  }
+  return task(model, ({ x, y }, net) => REGRESSION[loss](column(net.forward(x!)), y!), null);
+}
+
+/** Linear layers with an activation, and dropout, between them. Parameters are named as in a torch.nn.Sequential of the same layers. */
+function mlp({ sizes, activation, dropout }: MlpConfig): Sequential {
+  const stack: Layer[] = [];
+  for (let i = 1; i < sizes.length; i++) {
+    stack.push(new Linear(sizes[i - 1]!, sizes[i]!));
+    if (i === sizes.length - 1) break;
+    stack.push(new ACTIVATION[activation]());
+    if (dropout > 0) stack.push(new Dropout(dropout));
+  }
+  return new Sequential(...stack);
+}
+
+function task<M extends Module>(model: M, loss: Objective<M>, measured: Objective<M> | null): Task {
+  const metrics = measured === null ? {} : { accuracy: measured as Objective<Module> };
+  return { model, loss: loss as Objective<Module>, metrics };
+}
+
+/** [n, 1] as [n]. */
+function column(x: Tensor): Tensor {
+  return reshape(x, [x.shape[0]!]);
+}
+
+/** Several policies apply in order; none means measured only. */
+export function makePolicy(configs: readonly Named[]): ClipPolicy {
+  const several = configs.length > 1;
+  const made = configs.map((config, i) => within(several ? `clip[${i}]` : 'clip', (path) => policy(config, path)));
+  return several ? clip.chain(...made) : (made[0] ?? clip.none());
+}
+
+const POLICIES: Readonly<Record<string, (c: never, options: object) => ClipPolicy>> = {
+  none: (_, options) => clip.none(options),
+  value: (c, options) => clip.value(c ?? options, c === undefined ? {} : options),
+  globalNorm: (c, options) => clip.globalNorm(c, options),
+  perTensorNorm: (c, options) => clip.perTensorNorm(c, options),
+};
+
+function policy({ type, threshold, ...options }: Named, path: string): ClipPolicy {
+  const name = choice(...Object.keys(POLICIES))(type, `${path}.type`);
+  if (name === 'none' && threshold !== undefined) throw new OptionError(`${path}.threshold: none has no threshold`);
+  const limit = optional(number({ min: 0 }), undefined)(threshold, `${path}.threshold`);
+  return POLICIES[name]!(limit as never, options);
+}
+
+const OPTIMIZERS = { sgd: optim.sgd, adam: optim.adam, adamw: optim.adamw } as const;
+const { constant, step, cosine, warmup: warmUp } = optim.schedule;
+const SCHEDULES = { constant, step, cosine } as const;
+
+/** The schedule, if there is one, begins at the optimizer's `lr`. */
+export function makeOptimizer(config: Named, schedule: Named | null): Optimizer {
+  const { type, ...options } = config;
+  const make = OPTIMIZERS[choice(...(Object.keys(OPTIMIZERS) as (keyof typeof OPTIMIZERS)[]))(type, 'optimizer.type')];
+  const lr = schedule === null ? {} : { lr: makeSchedule(schedule, number({ min: 0 })(options.lr, 'optimizer.lr')) };
+  return within('optimizer', () => make({ ...options, ...lr }));
+}
+
+/** `warmup` steps up to `lr`, then what `type` says. */
+function makeSchedule({ type, warmup, ...options }: Named, lr: number): (step: number) => number {
+  const name = choice(...(Object.keys(SCHEDULES) as (keyof typeof SCHEDULES)[]))(type, 'schedule.type');
+  return within('schedule', () => {
+    if (name === 'constant') checkOptions('schedule.constant', options, ['warmup']);
+    const then = SCHEDULES[name](lr, options as never);
+    return warmup === undefined ? then : warmUp({ steps: warmup as number, to: then });
+  });
+}
+
+/** Errors begin with the place in the configuration. */
+function within<T>(path: string, make: (path: string) => T): T {
+  try {
+    return make(path);
+  } catch (error) {
+    // Errors of schema.ts have their place already.
+    if (!(error instanceof OptionError) || error.details.path !== undefined) throw error;
+    throw new OptionError(`${path}: ${error.message}`, { ...error.details }, { cause: error });
+  }
+}

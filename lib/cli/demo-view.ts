@@ -1,0 +1,164 @@
+// demo-view.ts: what the demo shows while it trains, and at its end: curves in place on a terminal, a line now and then elsewhere.
+import { type Contender, type DemoResult, figures } from './demo-result.ts';
+import { count, duration, percent, short, table } from './format.ts';
+import { plot, xAxis } from './plot.ts';
+import type { Screen, Style } from './screen.ts';
+
+/** What a training has given so far. */
+export type Progress = Pick<Contender, 'loss' | 'norm' | 'clipped' | 'skipped' | 'ms'>;
+
+interface Entry {
+  readonly name: string;
+  readonly label: string;
+}
+
+const COLOURS: readonly Style[] = ['yellow', 'green', 'cyan'];
+/** Between two pictures. */
+const FRAME_MS = 120;
+/** Lines of one training where nothing can be drawn again. */
+const LINES = 6;
+/** Steps that the figures of a line are means of. */
+const RECENT = 20;
+const WIDEST = 110;
+
+export class DemoView {
+  readonly #screen: Screen;
+  readonly #entries: readonly Entry[];
+  readonly #steps: number;
+  readonly #seen = new Map<string, Progress>();
+  #drawn = 0;
+  /** A loss that would squeeze the others into a corner is cut here. */
+  #top = Number.POSITIVE_INFINITY;
+
+  constructor(screen: Screen, entries: readonly Entry[], steps: number) {
+    this.#screen = screen;
+    this.#entries = entries;
+    this.#steps = steps;
+  }
+
+  start(heading: string, distinct: number): void {
+    this.#top = 2.2 * Math.log(Math.max(2, distinct));
+    this.#screen.say(heading);
+    this.#screen.say();
+  }
+
+  step(name: string, progress: Progress): void {
+    this.#seen.set(name, progress);
+    const done = progress.loss.length;
+    if (!this.#screen.live) {
+      const every = Math.max(1, Math.floor(this.#steps / LINES));
+      if (done % every === 0 || done === this.#steps) this.#screen.say(this.#status(name, (_, text) => text));
+      return;
+    }
+    const now = performance.now();
+    if (now - this.#drawn < FRAME_MS && done < this.#steps) return;
+    this.#drawn = now;
+    const room = Math.floor((this.#screen.rows - 10) / 2);
+    const paint = (style: Style, text: string): string => this.#screen.paintLive(style, text);
+    this.#screen.redraw(this.#picture(Math.min(10, Math.max(3, room)), paint));
+  }
+
+  stop(): void {
+    this.#screen.redraw([]);
+  }
+
+  /** Curves once more where they have been drawn over, table, samples, and where the page is. */
+  show(result: DemoResult, page: string): void {
+    const screen = this.#screen;
+    const paint = (style: Style, text: string): string => screen.paint(style, text);
+    screen.redraw([]);
+    if (screen.live) for (const line of this.#picture(10, paint)) screen.say(line);
+    screen.say();
+    for (const line of this.#table(result, paint)) screen.say(line);
+    screen.say();
+    for (const [i, c] of result.contenders.entries()) {
+      screen.say(paint(['bold', COLOURS[i]!].flat() as Style, `${c.label} writes:`));
+      for (const line of sampleLines(c.sample, this.#columns - 2)) screen.say(`  ${line}`);
+      screen.say();
+    }
+    screen.say(`The whole picture: ${paint('bold', page)}`);
+    for (const c of result.contenders) {
+      const { name, label, policy, sample } = c;
+      screen.emit({ event: 'run', name, label, policy, ...figures(c), sample });
+    }
+    const { steps, seed, threads, isa, parameters, text } = result;
+    screen.emit({ event: 'result', report: page, steps, seed, threads, isa, parameters, text });
+  }
+
+  get #columns(): number {
+    return Math.min(WIDEST, this.#screen.columns) - 1;
+  }
+
+  #picture(height: number, paint: (style: Style, text: string) => string): string[] {
+    const width = this.#columns;
+    const series = (key: 'loss' | 'norm') =>
+      this.#entries.map(({ name }, i) => {
+        return { values: this.#seen.get(name)?.[key] ?? [], paint: (text: string) => paint(COLOURS[i]!, text) };
+      });
+    return [
+      paint('bold', 'loss'),
+      ...plot(series('loss'), { width, height, total: this.#steps, top: this.#top }),
+      paint('bold', 'gradient norm, logarithmic'),
+      ...plot(series('norm'), { width, height, total: this.#steps, log: true }),
+      xAxis(width, this.#steps, 'steps'),
+      ...this.#entries.map(({ name }) => this.#status(name, paint)),
+    ];
+  }
+
+  #status(name: string, paint: (style: Style, text: string) => string): string {
+    const i = this.#entries.findIndex((entry) => entry.name === name);
+    const label = this.#entries[i]!.label.padEnd(16);
+    const progress = this.#seen.get(name);
+    if (!progress) return `${paint(COLOURS[i]!, '━━')} ${label} ${paint('dim', 'to come')}`;
+    const { loss, norm, clipped, skipped, ms } = progress;
+    const done = loss.length;
+    const parts = [
+      `${String(done).padStart(String(this.#steps).length)}/${this.#steps}`,
+      `loss ${short(recent(loss)).padEnd(5)}`,
+      `norm ${short(recent(norm)).padEnd(7)}`,
+      `clipped ${percent(clipped.filter(Boolean).length, done, 0).padEnd(5)}`,
+      `skipped ${count(skipped.filter(Boolean).length)}`,
+      duration(ms),
+    ];
+    return `${paint(COLOURS[i]!, '━━')} ${label} ${parts.join('  ')}`;
+  }
+
+  #table({ contenders }: DemoResult, paint: (style: Style, text: string) => string): string[] {
+    const head = ['policy', 'final loss', 'median norm', 'largest norm', 'clipped', 'skipped', 'time'];
+    const rows = contenders.map((c, i) => {
+      const f = figures(c);
+      return [
+        paint(COLOURS[i]!, c.label),
+        Number.isFinite(f.finalLoss) ? f.finalLoss.toFixed(2) : 'not finite',
+        short(f.medianNorm),
+        short(f.largestNorm),
+        `${f.clippedPercent.toFixed(1)} %`,
+        count(f.skipped),
+        duration(c.ms),
+      ];
+    });
+    const lines = table(
+      [head.map((name) => paint('dim', name)), ...rows],
+      ['left', ...head.slice(1).map(() => 'right' as const)],
+    );
+    return [
+      ...lines,
+      paint('dim', 'final loss: mean of the last 50 steps, in nats per character; norm: of the gradient before clipping'),
+    ];
+  }
+}
+
+function recent(values: readonly number[]): number {
+  const last = values.slice(-RECENT);
+  return last.reduce((sum, value) => sum + value, 0) / last.length;
+}
+
+/** At most six lines that fit, control characters as dots. */
+function sampleLines(sample: string, columns: number): string[] {
+  const lines = sample.split('\n').map((line) => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    const shown = [...line.replace(/\t/g, '  ').replace(/[\x00-\x1f\x7f-\x9f]/g, '·')];
+    return shown.length > columns ? `${shown.slice(0, columns - 1).join('')}…` : shown.join('');
+  });
+  return lines.filter((line) => line.trim() !== '').slice(0, 6);
+}

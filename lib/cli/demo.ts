@@ -1,0 +1,199 @@
+// demo.ts: `gradclip demo`: one network, one text, three clip policies; curves while they train, then figures, samples and a page.
+import { constants } from 'node:fs';
+import { access, rename, writeFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import * as clip from '../clip/index.ts';
+import { DataError, OptionError } from '../errors.ts';
+import { fileError } from '../io/file.ts';
+import { CharVocab, readText } from '../io/text.ts';
+import { addon } from '../native/addon.ts';
+import * as optim from '../optim/index.ts';
+import { type Source, windows } from '../train/source.ts';
+import { Trainer } from '../train/trainer.ts';
+import type { Arguments, Command } from './args.ts';
+import { CharRnn, charRnnLoss, sampleText } from './char-rnn.ts';
+import { ownSources } from './corpus.ts';
+import type { Contender, DemoResult } from './demo-result.ts';
+import { DemoView } from './demo-view.ts';
+import { EXIT, exitCodeOfStop } from './exit.ts';
+import { follow } from './follow.ts';
+import { count } from './format.ts';
+import type { Io, StopCause } from './io.ts';
+import { version } from './package.ts';
+import { htmlReport } from './report.ts';
+import type { Screen } from './screen.ts';
+
+export const DEMO: Command = {
+  name: 'demo',
+  operands: [],
+  summary: 'Train one network three times, without clip, with value clip and with global norm, and compare',
+  more: [
+    'A character-level tanh RNN learns a text; the three trainings start from the same weights and see the same batches.',
+    'Curves of loss and gradient norm are drawn while they run; the result is a table, text that each model writes, and an',
+    'HTML page.',
+  ],
+  flags: {
+    text: { value: 'FILE', help: 'learn this text (UTF-8, plain or .gz); default: the sources of gradclip' },
+    steps: { value: 'N', help: 'steps of each training; default 600' },
+    seed: { value: 'N', help: 'seed of weights, batches and samples; default 0' },
+    threads: { value: 'N', help: 'threads; default: what affinity and container quota allow' },
+    report: { value: 'FILE', help: 'where the page goes; default gradclip-report.html' },
+  },
+};
+
+const SIZES = { embedding: 32, hidden: 128 } as const;
+const WINDOW = 64;
+const BATCH = 32;
+const SAMPLE = 240;
+const TEMPERATURE = 0.8;
+
+const POLICIES = [
+  // A run of steps whose gradient is not finite must not end the training that is there to show them.
+  { name: 'none', label: 'no clip', policy: 'clip.none()', make: () => clip.none({ maxSkips: Number.POSITIVE_INFINITY }) },
+  { name: 'value', label: 'value 0.01', policy: 'clip.value(0.01)', make: () => clip.value(0.01) },
+  { name: 'globalNorm', label: 'global norm 0.25', policy: 'clip.globalNorm(0.25)', make: () => clip.globalNorm(0.25) },
+] as const;
+
+/** The text, ready to train on and to ask for more of. */
+interface Lesson {
+  readonly name: string;
+  readonly vocab: CharVocab;
+  readonly source: Source;
+  readonly length: number;
+  readonly trained: number;
+  readonly prompt: Uint8Array | Int32Array;
+}
+
+interface Settings {
+  readonly steps: number;
+  readonly seed: number;
+  readonly threads: number;
+}
+
+export async function demo(args: Arguments, io: Io, screen: Screen): Promise<number> {
+  const settings: Settings = {
+    steps: args.whole('steps', 1) ?? 600,
+    seed: args.whole('seed', 0) ?? 0,
+    threads: args.whole('threads', 1, 256) ?? addon().threads.count,
+  };
+  const page = resolve(io.cwd, args.text('report') ?? 'gradclip-report.html');
+  await checkFolder(page);
+  const lesson = await readLesson(args.text('text'), io.cwd);
+  const parameters = new CharRnn(lesson.vocab.size, SIZES).parameters().reduce((sum, p) => sum + p.size, 0);
+  const view = new DemoView(screen, POLICIES, settings.steps);
+  view.start(heading(lesson, parameters, settings), lesson.vocab.size);
+
+  const contenders: Contender[] = [];
+  for (const policy of POLICIES) {
+    contenders.push(await train(policy, lesson, settings, io, view));
+    if (io.signal.aborted) {
+      view.stop();
+      return exitCodeOfStop(io.signal.reason as StopCause);
+    }
+  }
+  const result: DemoResult = {
+    contenders,
+    ...settings,
+    isa: addon().isa,
+    version: version(),
+    parameters,
+    text: { name: lesson.name, length: lesson.length, trained: lesson.trained, distinct: lesson.vocab.size },
+    prompt: lesson.vocab.decode(lesson.prompt),
+    temperature: TEMPERATURE,
+    command: command(args, settings),
+  };
+  await writePage(page, htmlReport(result));
+  view.show(result, page);
+  return EXIT.ok;
+}
+
+async function train(
+  policy: (typeof POLICIES)[number],
+  lesson: Lesson,
+  { steps, seed, threads }: Settings,
+  io: Io,
+  view: DemoView,
+): Promise<Contender> {
+  const loss: number[] = [];
+  const norm: number[] = [];
+  const normAfter: number[] = [];
+  const clipped: boolean[] = [];
+  const skipped: boolean[] = [];
+  const started = performance.now();
+  using trainer = new Trainer({
+    model: new CharRnn(lesson.vocab.size, SIZES),
+    loss: charRnnLoss,
+    optimizer: optim.sgd({ lr: 1, momentum: 0.9 }),
+    clip: policy.make(),
+    batchSize: BATCH,
+    seed,
+    threads,
+    predict: ({ x }, model) => model.next(x!),
+  });
+  const run = trainer.fit(lesson.source, { steps });
+  await follow(run, io.signal, (report) => {
+    loss.push(report.loss);
+    norm.push(report.norm);
+    normAfter.push(report.normAfter);
+    clipped.push(report.clipped);
+    skipped.push(report.skipped);
+    view.step(policy.name, { loss, norm, clipped, skipped, ms: performance.now() - started });
+  });
+  const ms = performance.now() - started;
+  const sampled = io.signal.aborted
+    ? []
+    : await sampleText((x) => trainer.predict(x), lesson.prompt, { count: SAMPLE, temperature: TEMPERATURE, seed: BigInt(seed) });
+  const { name, label, policy: code } = policy;
+  return { name, label, policy: code, loss, norm, normAfter, clipped, skipped, ms, sample: lesson.vocab.decode(sampled) };
+}
+
+function heading({ name, length, vocab }: Lesson, parameters: number, { steps, threads }: Settings): string {
+  const network = `a recurrent network of ${count(parameters)} parameters`;
+  return `${network} learns ${name} (${count(length)} characters, ${vocab.size} distinct), three times ${count(steps)} steps, ${threads} thread${threads === 1 ? '' : 's'} (${addon().isa})`;
+}
+
+/** The first nine tenths train. The samples go on from the first line after them. */
+async function readLesson(file: string | undefined, cwd: string): Promise<Lesson> {
+  const text = file === undefined ? ownSources() : await readText(resolve(cwd, file));
+  const name = file === undefined ? 'the sources of gradclip' : basename(file);
+  const vocab = CharVocab.fromText(text);
+  const tokens = vocab.encode(text);
+  const trained = Math.floor(0.9 * tokens.length);
+  if (trained <= WINDOW) {
+    const least = Math.ceil((WINDOW + 1) / 0.9);
+    throw new DataError(`${name}: expected at least ${least} characters to learn from, got ${tokens.length}`, { file: name });
+  }
+  const line = tokens.indexOf(vocab.chars.indexOf('\n'), trained) + 1;
+  const from = line > 0 && line + WINDOW <= tokens.length ? line : tokens.length - WINDOW;
+  return {
+    name,
+    vocab,
+    source: windows(tokens.slice(0, trained), { length: WINDOW }),
+    length: tokens.length,
+    trained,
+    prompt: tokens.slice(from, from + WINDOW),
+  };
+}
+
+/** Now, rather than when all the work is done. */
+async function checkFolder(file: string): Promise<void> {
+  try {
+    await access(dirname(file), constants.W_OK);
+  } catch (cause) {
+    throw new OptionError(`--report: ${dirname(file)} is no folder that can be written to`, { file }, { cause });
+  }
+}
+
+async function writePage(file: string, html: string): Promise<void> {
+  try {
+    await writeFile(`${file}.tmp`, html);
+    await rename(`${file}.tmp`, file);
+  } catch (error) {
+    throw fileError(file, error);
+  }
+}
+
+function command(args: Arguments, { steps, seed }: Settings): string {
+  const text = args.text('text');
+  return ['gradclip demo', ...(text === undefined ? [] : [`--text ${text}`]), `--steps ${steps}`, `--seed ${seed}`].join(' ');
+}

@@ -1,0 +1,142 @@
+// train-view.ts: what `gradclip train` shows: a line per epoch, a progress bar on a terminal, a line now and then elsewhere.
+
+import type { Report } from '../optim/index.ts';
+import type { EpochEnd } from '../train/progress.ts';
+import type { TrainConfig } from './config.ts';
+import type { DataSet } from './data.ts';
+import { count, duration, percent, short } from './format.ts';
+import type { Screen } from './screen.ts';
+import type { Outcome } from './train.ts';
+
+export interface Setting {
+  readonly config: TrainConfig;
+  readonly data: DataSet;
+  readonly seed: number | bigint;
+  /** Steps of an epoch, and steps done before. */
+  readonly perEpoch: number;
+  readonly done: number;
+  readonly parameters: number;
+}
+
+/** Between two pictures of the bar, and between two lines where there is none. */
+const FRAME_MS = 100;
+const LINE_MS = 10_000;
+
+export class TrainView {
+  readonly #screen: Screen;
+  readonly #setting: Setting;
+  readonly #total: number;
+  readonly #started: number = performance.now();
+  #told: number = performance.now();
+  #steps = 0;
+  #loss = Number.NaN;
+
+  constructor(screen: Screen, setting: Setting) {
+    this.#screen = screen;
+    this.#setting = setting;
+    const { config, data, seed, perEpoch, done, parameters } = setting;
+    const { epochs, steps } = config;
+    this.#total = Math.min(epochs === null ? Infinity : epochs * perEpoch, steps ?? Infinity) - done;
+    const { train, validation, test } = data.counts;
+    screen.emit({
+      event: 'start',
+      seed: Number(seed),
+      parameters,
+      rows: { train, validation, test },
+      steps: this.#total,
+      resumedAt: done,
+    });
+    const shares = [
+      `${count(train)} train`,
+      validation > 0 && `${count(validation)} validate`,
+      test > 0 && `${count(test)} test`,
+    ];
+    const what = data.vocab === null ? 'rows' : 'characters';
+    screen.say(
+      `seed ${seed}: ${count(parameters)} parameters; ${what}: ${shares.filter(Boolean).join(', ')}; ${count(this.#total)} steps`,
+    );
+    if (done > 0) screen.say(`going on from step ${count(done)}`);
+  }
+
+  step(report: Report): void {
+    this.#steps++;
+    // A mean over about the last 20 steps; a single loss says little.
+    if (Number.isFinite(report.loss))
+      this.#loss = Number.isNaN(this.#loss) ? report.loss : 0.95 * this.#loss + 0.05 * report.loss;
+    const now = performance.now();
+    if (now - this.#told < (this.#screen.live ? FRAME_MS : LINE_MS)) return;
+    this.#told = now;
+    if (this.#screen.live) this.#screen.redraw([this.#bar(now)]);
+    else
+      this.#screen.note(
+        `step ${count(this.#steps)} of ${count(this.#total)}, loss ${short(this.#loss)}, ${this.#left(now)} left`,
+      );
+  }
+
+  epoch({ epoch, loss, steps, clipped, skipped, validation }: EpochEnd, on: 'test' | 'validation'): void {
+    if (!this.#screen.live) this.#told = performance.now();
+    const measured =
+      validation === null ? {} : { [`${on}Loss`]: validation.loss, [`${on}Accuracy`]: validation.accuracy ?? null };
+    this.#screen.emit({ event: 'epoch', epoch, loss, ...measured, steps, clipped, skipped });
+    const { epochs } = this.#setting.config;
+    const of = epochs === null ? '' : `/${epochs}`;
+    const parts = [
+      `epoch ${String(epoch).padStart(String(epochs ?? '').length)}${of}`,
+      `loss ${loss.toFixed(4)}`,
+      validation && `${on} loss ${validation.loss.toFixed(4)}`,
+      validation?.accuracy !== undefined && `accuracy ${percent(validation.accuracy, 1, 2)}`,
+      `clipped ${percent(clipped, steps, 0)}`,
+      `skipped ${count(skipped)}`,
+    ];
+    this.#screen.say(parts.filter(Boolean).join('  '));
+  }
+
+  /** The bar goes away; lines may follow. */
+  pause(): void {
+    this.#screen.redraw([]);
+  }
+
+  end(outcome: Outcome): void {
+    const { fit, test, ms, checkpoint, epochs, seed, stopped } = outcome;
+    this.#screen.emit({
+      event: 'result',
+      seed: Number(seed),
+      stopReason: fit?.stopReason ?? 'done before',
+      epochs,
+      steps: fit?.tried ?? 0,
+      applied: fit?.applied ?? 0,
+      clipped: fit?.clipped ?? 0,
+      skipped: fit?.skipped ?? 0,
+      nonFinite: fit?.nonFinite ?? [],
+      loss: fit?.epochs.at(-1)?.loss ?? fit?.last?.loss ?? null,
+      testLoss: test?.loss ?? null,
+      testAccuracy: test?.accuracy ?? null,
+      seconds: ms / 1000,
+      checkpoint,
+    });
+    const say = (text: string): void => this.#screen.say(text);
+    const steps = fit?.tried ?? 0;
+    const how = stopped ? 'stopped after' : fit?.stopReason === 'earlyStop' ? 'stopped improving after' : 'done:';
+    say(
+      `${how} ${count(steps)} steps in ${duration(ms)}, ${percent(fit?.clipped ?? 0, steps)} clipped, ${count(fit?.skipped ?? 0)} skipped`,
+    );
+    if (fit && fit.nonFinite.length > 0) say(`not finite: the gradient of ${fit.nonFinite.join(', ')}`);
+    if (test?.accuracy !== undefined)
+      say(this.#screen.paint('bold', `test accuracy ${(100 * test.accuracy).toFixed(2)} %, loss ${test.loss.toFixed(4)}`));
+    else if (test) say(this.#screen.paint('bold', `test loss ${test.loss.toFixed(4)}`));
+    if (checkpoint !== null) say(`checkpoint: ${checkpoint}`);
+  }
+
+  #bar(now: number): string {
+    const part = Math.min(1, this.#steps / this.#total);
+    const width = Math.min(40, Math.max(10, this.#screen.columns - 60));
+    const full = Math.round(part * width);
+    const bar = this.#screen.paintLive('cyan', '━'.repeat(full)) + this.#screen.paintLive('dim', '━'.repeat(width - full));
+    const rate = (1000 * this.#steps) / (now - this.#started);
+    return `${bar} ${String(Math.floor(100 * part)).padStart(3)} %  loss ${short(this.#loss)}  ${short(rate)} steps/s  ${this.#left(now)} left`;
+  }
+
+  #left(now: number): string {
+    return duration(((now - this.#started) * (this.#total - this.#steps)) / Math.max(1, this.#steps));
+  }
+}

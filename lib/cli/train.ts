@@ -1,0 +1,205 @@
+// train.ts: `gradclip train CONFIG.json`: trains what a configuration says, tells how it goes, writes a checkpoint.
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { CheckpointError, NonFiniteError, OptionError } from '../errors.ts';
+import { inspectSafetensors } from '../io/safetensors.ts';
+import type { FitResult, Metrics } from '../train/progress.ts';
+import { Trainer } from '../train/trainer.ts';
+import type { Arguments, Command } from './args.ts';
+import { usage } from './args.ts';
+import { makeOptimizer, makePolicy, makeTask } from './build.ts';
+import { readConfig, type TrainConfig } from './config.ts';
+import { type DataSet, readData, shareOut } from './data.ts';
+import { EXIT, exitCodeOfStop } from './exit.ts';
+import { follow } from './follow.ts';
+import { median } from './format.ts';
+import type { Io, StopCause } from './io.ts';
+import { version } from './package.ts';
+import type { Screen } from './screen.ts';
+import { TrainView } from './train-view.ts';
+
+export const TRAIN: Command = {
+  name: 'train',
+  operands: ['CONFIG.json'],
+  summary: 'Train the model that a configuration describes',
+  more: ['Paths in a configuration begin at its folder, those given here at the current one.'],
+  flags: {
+    data: { value: 'DIR', help: "folder of the data files, in place of the configuration's data.dir" },
+    seed: { value: 'N', help: "in place of the configuration's" },
+    seeds: { value: 'N', help: 'train N times, with this seed and those after it, and tell the median test accuracy' },
+    epochs: { value: 'N', help: "in place of the configuration's epochs and steps" },
+    threads: { value: 'N', help: "in place of the configuration's; default: what affinity and container quota allow" },
+    out: { value: 'FILE', help: "write the checkpoint here, in place of the configuration's save" },
+    resume: { value: 'FILE', help: 'go on from this checkpoint' },
+  },
+};
+
+/** What one training came to. */
+export interface Outcome {
+  readonly seed: number | bigint;
+  readonly fit: FitResult | null;
+  readonly epochs: number;
+  readonly test: Metrics | null;
+  readonly ms: number;
+  readonly checkpoint: string | null;
+  readonly stopped: boolean;
+}
+
+interface Job {
+  readonly config: TrainConfig;
+  readonly data: DataSet;
+  readonly seed: number | bigint;
+  readonly out: string | null;
+  readonly resume: string | null;
+}
+
+export async function train(args: Arguments, io: Io, screen: Screen): Promise<number> {
+  const file = resolve(io.cwd, args.operands[0]!);
+  const config = override(await readConfig(file), args);
+  const from = dirname(file);
+  const path = (flag: string): string | null => (args.has(flag) ? resolve(io.cwd, args.text(flag)!) : null);
+  const seeds = args.whole('seeds', 1, 1000) ?? 1;
+  const out = path('out') ?? (config.save === null ? null : resolve(from, config.save));
+  const resume = path('resume');
+  if (seeds > 1 && (args.has('out') || resume)) throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint');
+  // What the configuration asks for is made once now, so that it is refused before anything is read.
+  makePolicy(config.clip);
+  makeOptimizer(config.optimizer, config.schedule);
+  if (out !== null) await checkFolder(out);
+
+  const first = resume === null ? config.seed : await seedOf(resume, args);
+  const dir = path('data') ?? resolve(from, config.data.dir);
+  const raw = await readData(config.data, dir, config.loss === 'crossEntropy' ? 'i32' : 'f32');
+  const outcomes: Outcome[] = [];
+  for (let i = 0; i < seeds; i++) {
+    const seed = typeof first === 'bigint' ? first : first + i;
+    const job = { config, data: shareOut(raw, BigInt(seed)), seed, out: seeds > 1 ? null : out, resume };
+    const outcome = await trainOnce(job, io, screen);
+    outcomes.push(outcome);
+    if (outcome.stopped) return exitCodeOfStop(io.signal.reason as StopCause);
+    checkFinite(outcome);
+  }
+  if (seeds > 1) tellMedian(outcomes, screen);
+  return EXIT.ok;
+}
+
+async function trainOnce({ config, data, seed, out, resume }: Job, io: Io, screen: Screen): Promise<Outcome> {
+  const { batchSize, accumulate, threads, epochs, steps, earlyStop } = config;
+  const { train, validation, test } = data.sources;
+  using trainer = new Trainer({
+    ...makeTask(config, data),
+    optimizer: makeOptimizer(config.optimizer, config.schedule),
+    clip: makePolicy(config.clip),
+    batchSize,
+    accumulate,
+    seed,
+    ...(threads === null ? {} : { threads }),
+  });
+  if (resume !== null) await trainer.load(resume);
+  const parts = train.epoch(batchSize);
+  const perEpoch = Math.ceil(parts.whole / accumulate) + (parts.tail > 0 ? 1 : 0);
+  const { epoch, batch } = trainer.counters;
+  const done = epoch * perEpoch + Math.ceil(batch / accumulate);
+  const view = new TrainView(screen, {
+    config,
+    data,
+    seed,
+    perEpoch,
+    done,
+    parameters: trainer.model.parameters().reduce((n, p) => n + p.size, 0),
+  });
+
+  const started = performance.now();
+  const left = { epochs: epochs === null ? null : epochs - epoch, steps: steps === null ? null : steps - done };
+  const watched = validation ?? test;
+  let fit: FitResult | null = null;
+  if ((left.epochs ?? 1) > 0 && (left.steps ?? 1) > 0) {
+    const run = trainer.fit(train, {
+      ...(left.epochs === null ? {} : { epochs: left.epochs }),
+      ...(left.steps === null ? {} : { steps: left.steps }),
+      ...(watched === null ? {} : { validation: watched }),
+      ...(earlyStop === null ? {} : { earlyStop }),
+      onEpoch: (end) => view.epoch(end, validation === null ? 'test' : 'validation'),
+    });
+    fit = await follow(run, io.signal, (report) => view.step(report)).finally(() => view.pause());
+  }
+  const stopped = fit?.stopReason === 'stopped';
+  const broken = fit !== null && !Number.isFinite(fit.last?.loss ?? 0);
+  if (out !== null && !broken) await trainer.save(out, { metadata: metadata(config, data) });
+  const measured = test === null || stopped ? null : await trainer.evaluate(test);
+  const outcome: Outcome = {
+    seed,
+    fit,
+    epochs: trainer.counters.epoch,
+    test: measured,
+    ms: performance.now() - started,
+    checkpoint: broken ? null : out,
+    stopped,
+  };
+  view.end(outcome);
+  return outcome;
+}
+
+function override(config: TrainConfig, args: Arguments): TrainConfig {
+  const seed = args.whole('seed', 0);
+  const epochs = args.whole('epochs', 1);
+  const threads = args.whole('threads', 1, 256);
+  return {
+    ...config,
+    ...(seed === undefined ? {} : { seed }),
+    ...(epochs === undefined ? {} : { epochs, steps: null }),
+    ...(threads === undefined ? {} : { threads }),
+  };
+}
+
+/** The seed that a checkpoint was trained with decides which rows train, so it stays. */
+async function seedOf(checkpoint: string, args: Arguments): Promise<bigint> {
+  const { metadata } = await inspectSafetensors(checkpoint);
+  const text = metadata['gradclip.seed'];
+  if (text === undefined || !/^\d+$/.test(text)) {
+    throw new CheckpointError(`${checkpoint}: expected a checkpoint with counters and seed, got weights only`, {
+      file: checkpoint,
+    });
+  }
+  if (args.has('seed') && args.text('seed') !== text)
+    throw usage(TRAIN, `--seed ${args.text('seed')}: the checkpoint has seed ${text}`);
+  return BigInt(text);
+}
+
+async function checkFolder(file: string): Promise<void> {
+  try {
+    await access(dirname(file), constants.W_OK);
+  } catch (cause) {
+    throw new OptionError(`--out: ${dirname(file)} is no folder that can be written to`, { file }, { cause });
+  }
+}
+
+function metadata(config: TrainConfig, { vocab }: DataSet): Record<string, string> {
+  return {
+    'gradclip.program': `gradclip ${version()}`,
+    'gradclip.config': JSON.stringify(config),
+    ...(vocab === null ? {} : { 'gradclip.vocabulary': JSON.stringify(vocab) }),
+  };
+}
+
+function checkFinite({ fit, test }: Outcome): void {
+  const loss = fit?.last?.loss ?? 0;
+  if (!Number.isFinite(loss)) throw new NonFiniteError(`train: diverged: the loss of the last step is ${loss}`, { loss });
+  if (test !== null && !Number.isFinite(test.loss)) {
+    throw new NonFiniteError(`train: diverged: the loss on the test rows is ${test.loss}`, { loss: test.loss });
+  }
+}
+
+function tellMedian(outcomes: readonly Outcome[], screen: Screen): void {
+  const losses = outcomes.map(({ test }) => test?.loss ?? Number.NaN);
+  const accuracies = outcomes.map(({ test }) => test?.accuracy ?? Number.NaN);
+  const testAccuracy = median(accuracies);
+  const testLoss = median(losses);
+  const seeds = outcomes.map(({ seed }) => Number(seed));
+  screen.emit({ event: 'median', seeds, testAccuracies: accuracies, testAccuracy, testLoss });
+  const what = Number.isNaN(testAccuracy)
+    ? `test loss ${testLoss.toPrecision(4)}`
+    : `test accuracy ${(100 * testAccuracy).toFixed(2)} %`;
+  screen.say(screen.paint('bold', `median of ${outcomes.length} seeds: ${what}`));
+}
