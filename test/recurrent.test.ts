@@ -147,3 +147,15 @@ it('refuses operands that do not fit', () => {
     'rnn: expected the projected input as [batch, time, hidden]',
   );
 });
+
+it('a gradient that vanishes over time comes out as 0, not as denormals', () => {
+  const { node, data } = rnnOf(2, 200, 16);
+  const whh = data[2].map((v) => v * 0.2);
+  const states = runNode(node, [data[0], data[1], whh])[0]!;
+  const [hs, last] = node.outs as [Tensor, Tensor];
+  const gradient = node.graph.add(ops.RNN_GRAD, [hs, node.ins[1]!, node.ins[2]!, last], { states: false, last: true }) as Node;
+  const [dz, dh0] = runNode(gradient, [states, data[1], whh, new Float32Array(32).fill(1)]) as [Float32Array, Float32Array];
+  expect(dz.every((v) => v === 0 || Math.abs(v) >= 2 ** -100)).toBe(true);
+  expect(dz.some((v) => v !== 0)).toBe(true);
+  expect([...dh0]).toEqual(new Array(32).fill(0));
+});
