@@ -72,6 +72,7 @@ static inline void r_widen(RF a, RD& lo, RD& hi) {
   lo = _mm512_cvtps_pd(_mm512_castps512_ps256(a));
   hi = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
 }
+static inline RD r_widenload(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }   // W / 2 floats
 static inline RF r_narrow(RD lo, RD hi) {
   return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(lo)), _mm512_cvtpd_ps(hi), 1);
 }
@@ -147,6 +148,7 @@ static inline void r_widen(RF a, RD& lo, RD& hi) {
   lo = _mm256_cvtps_pd(_mm256_castps256_ps128(a));
   hi = _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
 }
+static inline RD r_widenload(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
 static inline RF r_narrow(RD lo, RD hi) {
   return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(lo)), _mm256_cvtpd_ps(hi), 1);
 }
@@ -238,6 +240,7 @@ static inline void r_widen(RF a, RD& lo, RD& hi) {
   lo = _mm_cvtps_pd(a);
   hi = _mm_cvtps_pd(_mm_movehl_ps(a, a));
 }
+static inline RD r_widenload(const float* p) { return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i*)p))); }
 static inline RF r_narrow(RD lo, RD hi) { return _mm_movelh_ps(_mm_cvtpd_ps(lo), _mm_cvtpd_ps(hi)); }
 #endif
 
@@ -296,6 +299,7 @@ static inline D sqrt(D a) { D r; GRADCLIP_EACH(2 * NR, r.v[i] = r_dsqrt(a.v[i]))
 static inline D abs(D a) { D r; GRADCLIP_EACH(2 * NR, r.v[i] = r_dabs(a.v[i])); return r; }
 static inline D select(DM m, D a, D b) { D r; GRADCLIP_EACH(2 * NR, r.v[i] = r_dselect(m.v[i], a.v[i], b.v[i])); return r; }
 static inline D widen(F a) { D r; GRADCLIP_EACH(NR, r_widen(a.v[i], r.v[2 * i], r.v[2 * i + 1])); return r; }
+static inline D widen_load(const float* p) { D r; GRADCLIP_EACH(2 * NR, r.v[i] = r_widenload(p + W / 2 * i)); return r; }   // cheaper than widen(load(p))
 static inline F narrow(D a) { F r; GRADCLIP_EACH(NR, r.v[i] = r_narrow(a.v[2 * i], a.v[2 * i + 1])); return r; }
 // Sum of the 16 lanes in one fixed tree, so that every ISA and every fused form gives the same bits.
 static inline double hsum(D a) {

@@ -56,18 +56,29 @@ static inline void stage_pass(float* y, const float* x, int n, float factor, Op 
   if (i < n) store_n(y + i, op(mul(load_n(x + i, n - i), f)), n - i);
 }
 
+// The same values with a factor of 1.
+static inline Staged flush(Staged s, int n, float* buffer) {
+  if (s.factor == 1.0f) return s;
+  stage_pass(buffer, s.x, n, s.factor, [](F v) { return v; });
+  return {buffer, 1.0f, s.bad};
+}
+
+// How far ahead of its use memory is asked for, where `left` elements of the tensor remain: one chunk, within the tensor. The hardware
+// alone stops at each page.
+static inline int64_t ahead_of(int64_t left) { return left >= 2 * kChunk ? kChunk : 0; }
+
 // Apply the stages to n <= kChunk elements of tensor number `tensor`; `buffer` holds kChunk floats. A scale alone costs no pass.
 static Staged apply_stages(const Stages& s, int64_t tensor, const float* g, int n, float* buffer) {
   Staged r = {g, 1.0f, false};
-  const auto same = [](F v) { return v; };
   int k = 0;
   for (int64_t i = 0; i < s.n; i++) {
     const double* a = stage_operands(s.kinds[i]) ? (const double*)s.in[k++] : nullptr;
     if (s.kinds[i] == kScale || s.kinds[i] == kScaleEach) {
       const Factors f = factors_of(s.kinds[i] == kScale ? a[0] : a[s.offset + tensor]);
       if (f.first == 1.0f && f.second == 1.0f) continue;
-      if (r.factor != 1.0f) stage_pass(buffer, r.x, n, r.factor, same), r.x = buffer;
-      if (f.first != 1.0f) stage_pass(buffer, r.x, n, f.first, same), r.x = buffer;
+      r = flush(r, n, buffer);
+      r.factor = f.first;
+      r = flush(r, n, buffer);
       r.factor = f.second;
       continue;
     }

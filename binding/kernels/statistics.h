@@ -25,12 +25,13 @@ struct StatisticPartial {
   int64_t bad;   // an element was not finite before zeroNonFinite
 };
 
-// The kinds, made from the largest element and p: two accumulators that take groups in turn, so that additions need not wait.
+// The kinds, made from the largest element and p. Each takes 16 elements at a time, in turn into one of two accumulators, so that
+// additions need not wait for each other.
 struct SumSquares {
   D acc[2] = {dset1(0), dset1(0)};
   SumSquares(double, double) {}
-  __attribute__((always_inline)) void take(int k, F x) {
-    const D w = widen(x);
+  __attribute__((always_inline)) void take(int k, const float* x) {
+    const D w = widen_load(x);
     acc[k] = fma(w, w, acc[k]);
   }
   double value() const { return hsum(add(acc[0], acc[1])); }
@@ -38,16 +39,17 @@ struct SumSquares {
 struct SumAbs {
   D acc[2] = {dset1(0), dset1(0)};
   SumAbs(double, double) {}
-  __attribute__((always_inline)) void take(int k, F x) { acc[k] = add(acc[k], widen(abs(x))); }
+  __attribute__((always_inline)) void take(int k, const float* x) { acc[k] = add(acc[k], abs(widen_load(x))); }
   double value() const { return hsum(add(acc[0], acc[1])); }
 };
 struct MaxAbs {
   F acc[2] = {set1(0), set1(0)};
   int nan = 0;
   MaxAbs(double, double) {}
-  __attribute__((always_inline)) void take(int k, F x) {
-    acc[k] = max(abs(x), acc[k]);
-    nan |= mbits(mnot(eq(x, x)));
+  __attribute__((always_inline)) void take(int k, const float* x) {
+    const F v = load(x);
+    acc[k] = max(abs(v), acc[k]);
+    nan |= mbits(mnot(eq(v, v)));
   }
   double value() const {
     if (nan) return __builtin_nan("");
@@ -61,9 +63,9 @@ struct SumPow {   // of |x| / max: nothing overflows, and nothing that matters i
   double largest, p;
   D acc = dset1(0);
   SumPow(double largest, double p) : largest(largest), p(p) {}
-  __attribute__((always_inline)) void take(int, F x) {
+  __attribute__((always_inline)) void take(int, const float* x) {
     double r[L];
-    dstore(r, div(widen(abs(x)), dset1(largest)));
+    dstore(r, div(abs(widen_load(x)), dset1(largest)));
     for (int i = 0; i < L; i++) r[i] = pow_d(r[i], p);
     acc = add(acc, dload(r));
   }
@@ -71,22 +73,31 @@ struct SumPow {   // of |x| / max: nothing overflows, and nothing that matters i
 };
 
 template <class Kind>
-static StatisticPartial statistic_block(double largest, double p, const Stages& stages, int64_t tensor, const float* g, int64_t n,
-                                        float* buffer) {
+static StatisticPartial statistic_block(double largest, double p, const Stages& stages, int64_t tensor, const float* g,
+                                        int64_t left, float* buffer) {
   Kind kind(largest, p);
+  const int64_t n = left < kBlock ? left : kBlock;
   bool bad = false;
   for (int64_t from = 0; from < n; from += kChunk) {
     const int m = (int)(n - from < kChunk ? n - from : kChunk);
-    const Staged s = apply_stages(stages, tensor, g + from, m, buffer);
-    const F factor = set1(s.factor);
+    const Staged s = flush(apply_stages(stages, tensor, g + from, m, buffer), m, buffer);
+    const float* next = g + from + ahead_of(left - from);
     bad |= s.bad;
     int i = 0;
     for (; i + 2 * L <= m; i += 2 * L) {
-      kind.take(0, mul(load(s.x + i), factor));
-      kind.take(1, mul(load(s.x + i + L), factor));
+      __builtin_prefetch(next + i);
+      __builtin_prefetch(next + i + L);
+      kind.take(0, s.x + i);
+      kind.take(1, s.x + i + L);
     }
-    if (i < m) kind.take(0, mul(load_n(s.x + i, m - i), factor));
-    if (i + L < m) kind.take(1, mul(load_n(s.x + i + L, m - i - L), factor));
+    for (int k = 0; k < 2 && i < m; k++, i += L) {
+      float rest[L];   // filled up with zeros, which add nothing
+      store(rest, load_n(s.x + i, m - i));
+      if (k == 0)
+        kind.take(0, rest);
+      else
+        kind.take(1, rest);
+    }
   }
   return {kind.value(), bad};
 }
@@ -101,22 +112,22 @@ static void statistic(const Args& a, const Team& team) {
   int64_t t = segment_of(s.start, s.n, r.begin);
   for (int64_t b = r.begin; b < r.end; b++) {
     while (b >= s.start[t + 1]) t++;
-    const int64_t from = (b - s.start[t]) * kBlock, left = s.size[t] - from, n = left < kBlock ? left : kBlock;
+    const int64_t from = (b - s.start[t]) * kBlock, left = s.size[t] - from;
     const float* g = (const float*)a.in[t] + from;
     float* buffer = (float*)a.local;
     const double m = s.max ? largest[s.max == 2 ? t : 0] : 0;
     switch (s.kind) {
       case kSumSquares:
-        partial[b] = statistic_block<SumSquares>(m, p, stages, t, g, n, buffer);
+        partial[b] = statistic_block<SumSquares>(m, p, stages, t, g, left, buffer);
         break;
       case kSumAbs:
-        partial[b] = statistic_block<SumAbs>(m, p, stages, t, g, n, buffer);
+        partial[b] = statistic_block<SumAbs>(m, p, stages, t, g, left, buffer);
         break;
       case kMaxAbs:
-        partial[b] = statistic_block<MaxAbs>(m, p, stages, t, g, n, buffer);
+        partial[b] = statistic_block<MaxAbs>(m, p, stages, t, g, left, buffer);
         break;
       default:
-        partial[b] = statistic_block<SumPow>(m, p, stages, t, g, n, buffer);
+        partial[b] = statistic_block<SumPow>(m, p, stages, t, g, left, buffer);
         break;
     }
   }

@@ -62,30 +62,36 @@ struct Adam {
 struct Measured {
   double before, after, changed;
 };
-static Measured measure_chunk(const Staged& s, const float* raw, int n) {
-  const F factor = set1(s.factor);
+static Measured measure_chunk(const Staged& s, const float* raw, int n) {   // s has a factor of 1
   D before = dset1(0), after = dset1(0);
   int changed = 0;
+  float rest[2][L];
   for (int i = 0; i < n; i += L) {
-    const int left = n - i;
-    const F x = left >= L ? load(raw + i) : load_n(raw + i, left);
-    const F y = mul(left >= L ? load(s.x + i) : load_n(s.x + i, left), factor);
-    const D xx = widen(x), yy = widen(y);
+    const float *x = raw + i, *y = s.x + i;
+    if (n - i < L) {
+      store(rest[0], load_n(x, n - i)), store(rest[1], load_n(y, n - i));
+      x = rest[0], y = rest[1];
+    }
+    const F v = load(y);
+    const D xx = widen_load(x), yy = widen_load(y);
     before = fma(xx, xx, before);
     after = fma(yy, yy, after);
-    changed += __builtin_popcount(mbits(mand(eq(y, y), mnot(eq(x, y)))));   // a NaN that stays one is no change
+    changed += __builtin_popcount(mbits(mand(eq(v, v), mnot(eq(load(x), v)))));   // a NaN that stays one is no change
   }
   return {hsum(before), hsum(after), (double)changed};
 }
 
 // One chunk. Outputs may be the inputs themselves, so each group is read before it is written.
 template <class Rule>
-static inline void update_chunk(const Rule& rule, const Staged& s, int n, const float* p, float* p_out, const float* const* slot,
-                                float* const* slot_out) {
+static inline void update_chunk(const Rule& rule, const Staged& s, const float* raw, int n, int64_t ahead, const float* p,
+                                float* p_out, const float* const* slot, float* const* slot_out) {
   const F factor = set1(s.factor);
   F v[Rule::kSlots + 1];
   int i = 0;
   for (; i + L <= n; i += L) {
+    __builtin_prefetch(raw + i + ahead);
+    __builtin_prefetch(p + i + ahead);
+    for (int k = 0; k < Rule::kSlots; k++) __builtin_prefetch(slot[k] + i + ahead);
     const F g = mul(load(s.x + i), factor);
     F x = load(p + i);
     for (int k = 0; k < Rule::kSlots; k++) v[k] = load(slot[k] + i);
@@ -139,9 +145,12 @@ static void update_run(const Args& a, const Team& team) {
     }
     const float *p = (const float*)a.in[t] + from, *raw = (const float*)a.in[n + t] + from;
     float* p_out = (float*)a.out[t] + from;
-    const Staged s = apply_stages(stages, t, raw, m, (float*)a.local);
-    if (u.measure) measured[c] = measure_chunk(s, raw, m);
-    update_chunk(rule, s, m, p, p_out, slot, slot_out);
+    Staged s = apply_stages(stages, t, raw, m, (float*)a.local);
+    if (u.measure) {
+      s = flush(s, m, (float*)a.local);
+      measured[c] = measure_chunk(s, raw, m);
+    }
+    update_chunk(rule, s, raw, m, ahead_of(left), p, p_out, slot, slot_out);
   }
   if (!u.measure) return;
   team.barrier();
