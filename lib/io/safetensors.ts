@@ -106,6 +106,9 @@ export async function writeSafetensors(
     await syncFolder(dirname(target));
   } catch (error) {
     if (temporary) await rm(temporary, { force: true }).catch(() => {});
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new DataError(`${file}: there is no folder ${dirname(resolve(file))}`, { file }, { cause: error });
+    }
     throw fileError(file, error);
   }
 }

@@ -154,6 +154,7 @@ export class Trainer<M extends Module> {
     options: { readonly weightsOnly?: boolean; readonly metadata?: Readonly<Record<string, string>> } = {},
   ): Promise<void> {
     checkOptions('save', options, ['weightsOnly', 'metadata']);
+    checkFile('save', file);
     const names = options.weightsOnly ? this.#setup.weightNames() : this.#setup.stateNames();
     const { values, progress } = await this.#use('save', async () => {
       const progress = { counters: this.counters, seed: this.#seed };
@@ -170,6 +171,7 @@ export class Trainer<M extends Module> {
    */
   async load(file: string, options: { readonly strict?: boolean } = {}): Promise<LoadResult> {
     checkOptions('load', options, ['strict']);
+    checkFile('load', file);
     this.#checkFree('load');
     const loaded = await readCheckpoint(file, this.#setup.stateNames(), options.strict ?? true);
     return this.#turns.take(() => {
@@ -326,6 +328,12 @@ async function closing<T>(feeder: Feeder, work: () => Promise<T>): Promise<T> {
   }
   await feeder.close();
   return result;
+}
+
+function checkFile(where: string, file: unknown): void {
+  if (typeof file !== 'string' || file === '') {
+    throw new OptionError(`${where}: expected the name of a file, got ${show(file)}`, { file });
+  }
 }
 
 function isStream(data: unknown): data is Stream {

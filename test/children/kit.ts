@@ -10,15 +10,22 @@ export interface Ended {
   readonly errors: string;
 }
 
+export interface ChildOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Options of node. */
+  readonly node?: readonly string[];
+  /** Largest file it may write, in KiB. */
+  readonly fileLimit?: number;
+  /** Kill it so many milliseconds after it has said something. */
+  readonly killAfter?: number;
+}
+
 /** Runs a script to its end; one that hangs is killed, which no expectation accepts. */
-export function child(
-  script: string,
-  args: readonly string[],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly node?: readonly string[] } = {},
-): Promise<Ended> {
+export function child(script: string, args: readonly string[], options: ChildOptions = {}): Promise<Ended> {
   return new Promise((done) => {
     const file = resolve(import.meta.dirname, '../../dist/test/children', script);
-    const p = spawn(process.execPath, [...(options.node ?? []), file, ...args], {
+    const { fileLimit = 'unlimited', node = [], killAfter } = options;
+    const p = spawn('bash', ['-c', `ulimit -f ${fileLimit}; exec "$@"`, 'bash', process.execPath, ...node, file, ...args], {
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: 50_000,
@@ -26,6 +33,7 @@ export function child(
     });
     let [out, errors] = ['', ''];
     p.stdout.on('data', (d) => {
+      if (out === '' && killAfter !== undefined) setTimeout(() => p.kill('SIGKILL'), killAfter);
       out += d;
     });
     p.stderr.on('data', (d) => {
