@@ -34,6 +34,16 @@ export function skipIf(value: Place): Instr {
   return instr('skip_if', [], [value], [], { serial: true });
 }
 
+/** out[k] = table[indices[k]]: f32 rows of one element, i32 indices. */
+export function gather(out: Place, table: Place, indices: Place): Instr {
+  return instr('gather', [out], [table, indices], [table.bytes / 4, 4, indices.bytes / 4, 4], {});
+}
+
+/** Ends the run as non-finite when the f64 at `flag` is not 0; `position` is reported. */
+export function failIf(flag: Place, position: Place): Instr {
+  return instr('fail_if', [], [flag, position], [], { serial: true });
+}
+
 /** A program of which only what matters is given. Row sizes are those the instructions need. */
 export function program(instrs: Instr[], rest: Partial<Program> = {}): Program {
   const end = (space: number): number => {

@@ -2,9 +2,26 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Instr, Program } from '../../lib/compile/program.ts';
+import { IndexError } from '../../lib/errors.ts';
 import type { RunRequest, RunResult } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram, STATUS } from '../../lib/native/program.ts';
-import { add, arena, block, contents, copy, feed, floats, program, report, request, rowsOf, skipIf, step } from './kit.ts';
+import {
+  add,
+  arena,
+  block,
+  contents,
+  copy,
+  failIf,
+  feed,
+  floats,
+  gather,
+  program,
+  report,
+  request,
+  rowsOf,
+  skipIf,
+  step,
+} from './kit.ts';
 
 // The first float of every 8 bytes.
 const rows = (r: RunResult): number[] => [...new Float32Array(r.report)].filter((_, k) => k % 2 === 0);
@@ -99,6 +116,53 @@ describe('skips', () => {
     expect(run([1, 0, 0, 0, 0], { maxSkips: 3, skips: 2 })).toMatchObject({ status: tooMany, tried: 1, skips: 3 });
     expect(run([1, 1, 1, 1, 1], { maxSkips: 0, skips: 9 })).toMatchObject({ status: 0, tried: 5, stepCount: 0, skips: 14 });
     expect(run([1, 1, 1, 1, 1], { maxSkips: 2 }).report.byteLength).toBe(32);
+  });
+});
+
+describe('failures', () => {
+  const lookup = program([
+    copy(arena(0, 16), block(0, 0, 16)),
+    gather(arena(64, 16), arena(0, 16), feed(0, 16)),
+    copy(report(0, 16), arena(64, 16)),
+    copy(block(1, 0, 16), arena(64, 16)),
+  ]);
+  const indices = new Int32Array([0, 1, 2, 3, 3, 2, 4, -1, 0, 0, 0, 0]);
+
+  test.each([1, 2, 4])('an index out of bounds ends the run before later instructions (%d threads)', async (threads) => {
+    const [table, out] = [floats(10, 20, 30, 40), floats(0, 0, 0, 0)];
+    const bound = new CompiledProgram(lookup).bind([table, out]);
+    const wanted = request({ steps: 3, feed: indices, threads, attempt: 5, stepCount: 4 });
+    const error = await bound.run(wanted).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(IndexError);
+    const { result, ...details } = (error as IndexError).details as { result: RunResult };
+    expect(details).toMatchObject({ op: 'gather', bound: 4 });
+    // Position and value belong together, whichever thread was first.
+    expect([
+      [2, 4],
+      [3, -1],
+    ]).toContainEqual([result.position, result.value]);
+    expect((error as Error).message).toBe(
+      `gather: expected an index from 0 to 3 at position ${result.position}, got ${result.value}`,
+    );
+    // One step took effect; the failed one left the state as it was. Its row comes with the report.
+    expect(result).toMatchObject({ status: STATUS.indexOutOfBounds, tried: 1, attempt: 6, stepCount: 5, instr: 1 });
+    expect(result.report.byteLength).toBe(32);
+    expect(contents(out)).toEqual([10, 20, 30, 40]);
+    expect(() => bound.runSync(wanted)).toThrow(IndexError);
+    expect(bound.runSync(request({ feed: indices.subarray(0, 4) }))).toMatchObject({
+      status: 0,
+      instr: -1,
+      position: 0,
+      value: 0,
+    });
+  });
+
+  test('a kernel may end the run as non-finite, between serial instructions too', () => {
+    const p = program([failIf(feed(0, 8), feed(8, 8)), copy(block(0, 0, 4), feed(0, 4), { serial: true })]);
+    const state = floats(7);
+    const r = new CompiledProgram(p).bind([state]).runSync(request({ steps: 2, feed: new Float64Array([0, 0, Number.NaN, 3]) }));
+    expect(r).toMatchObject({ status: STATUS.nonFinite, tried: 1, instr: 0, position: 3 });
+    expect(contents(state)).toEqual([0]);
   });
 });
 
