@@ -27,8 +27,6 @@ export class DemoView {
   readonly #steps: number;
   readonly #seen = new Map<string, Progress>();
   #drawn = 0;
-  /** A loss that would squeeze the others into a corner is cut here. */
-  #top = Number.POSITIVE_INFINITY;
 
   constructor(screen: Screen, entries: readonly Entry[], steps: number) {
     this.#screen = screen;
@@ -36,10 +34,8 @@ export class DemoView {
     this.#steps = steps;
   }
 
-  start(heading: string, distinct: number): void {
-    this.#top = 2.2 * Math.log(Math.max(2, distinct));
-    this.#screen.say(heading);
-    this.#screen.say();
+  start(heading: readonly string[]): void {
+    for (const line of [...heading, '']) this.#screen.say(line);
   }
 
   step(name: string, progress: Progress): void {
@@ -96,8 +92,8 @@ export class DemoView {
         return { values: this.#seen.get(name)?.[key] ?? [], paint: (text: string) => paint(COLOURS[i]!, text) };
       });
     return [
-      paint('bold', 'loss'),
-      ...plot(series('loss'), { width, height, total: this.#steps, top: this.#top }),
+      paint('bold', 'loss, nats per character, logarithmic'),
+      ...plot(series('loss'), { width, height, total: this.#steps, log: true }),
       paint('bold', 'gradient norm, logarithmic'),
       ...plot(series('norm'), { width, height, total: this.#steps, log: true }),
       xAxis(width, this.#steps, 'steps'),

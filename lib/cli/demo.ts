@@ -81,7 +81,7 @@ export async function demo(args: Arguments, io: Io, screen: Screen): Promise<num
   const lesson = await readLesson(args.text('text'), io.cwd);
   const parameters = new CharRnn(lesson.vocab.size, SIZES).parameters().reduce((sum, p) => sum + p.size, 0);
   const view = new DemoView(screen, POLICIES, settings.steps);
-  view.start(heading(lesson, parameters, settings), lesson.vocab.size);
+  view.start(heading(lesson, parameters, settings));
 
   const contenders: Contender[] = [];
   for (const policy of POLICIES) {
@@ -147,9 +147,11 @@ async function train(
   return { name, label, policy: code, loss, norm, normAfter, clipped, skipped, ms, sample: lesson.vocab.decode(sampled) };
 }
 
-function heading({ name, length, vocab }: Lesson, parameters: number, { steps, threads }: Settings): string {
-  const network = `a recurrent network of ${count(parameters)} parameters`;
-  return `${network} learns ${name} (${count(length)} characters, ${vocab.size} distinct), three times ${count(steps)} steps, ${threads} thread${threads === 1 ? '' : 's'} (${addon().isa})`;
+function heading({ name, length, vocab }: Lesson, parameters: number, { steps, threads }: Settings): string[] {
+  return [
+    `A recurrent network of ${count(parameters)} parameters learns ${name}: ${count(length)} characters, ${vocab.size} distinct.`,
+    `Three times ${count(steps)} steps on ${threads} thread${threads === 1 ? '' : 's'} (${addon().isa}); only the clip policy differs.`,
+  ];
 }
 
 /** The first nine tenths train. The samples go on from the first line after them. */

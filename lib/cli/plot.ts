@@ -1,6 +1,5 @@
 // plot.ts: curves in a terminal, in Braille dots (two by four a character), with a y axis.
-import { short } from './format.ts';
-import { cellMeans, extent, linearScale, logScale, type Scale } from './scale.ts';
+import { cellMeans, extent, linearScale, logScale, type Scale, tickText } from './scale.ts';
 
 export interface TerminalSeries {
   readonly values: readonly number[];
@@ -14,8 +13,6 @@ export interface PlotOptions {
   /** Steps along x, of which the series may have covered only the first part. */
   readonly total: number;
   readonly log?: boolean;
-  /** Upper end of y, where the data's own would hide the rest. */
-  readonly top?: number;
 }
 
 const AXIS = 8;
@@ -29,13 +26,12 @@ const DOTS = [
 
 /** Lines of text: axis labels to the left, dots to the right. */
 export function plot(series: readonly TerminalSeries[], options: PlotOptions): string[] {
-  const { height, total, log = false, top } = options;
+  const { height, total, log = false } = options;
   const width = Math.max(4, options.width - AXIS - 2);
   const columns = 2 * width;
   const curves = series.map(({ values }) => cellMeans(values, total, columns, log));
   const [min, max] = extent(curves, log) ?? [log ? 0.1 : 0, 1];
-  const ceiling = top !== undefined && top > min ? Math.min(top, max) : max;
-  const y: Scale = (log ? logScale : linearScale)(min, ceiling, Math.max(2, Math.floor(height / 3)));
+  const y: Scale = (log ? logScale : linearScale)(min, max, Math.max(2, Math.floor(height / 3)));
   const cells = new Uint8Array(width * height);
   const owner = new Int8Array(width * height).fill(-1);
   const dot = (column: number, row: number, who: number): void => {
@@ -43,7 +39,7 @@ export function plot(series: readonly TerminalSeries[], options: PlotOptions): s
     cells[cell]! |= DOTS[row & 3]![column & 1]!;
     owner[cell] = who;
   };
-  const rowOf = (value: number): number => Math.round((1 - Math.min(1, Math.max(0, y.at(value)))) * (4 * height - 1));
+  const rowOf = (value: number): number => Math.round((1 - y.at(value)) * (4 * height - 1));
   for (const [who, curve] of curves.entries()) {
     let last: number | null = null;
     for (let column = 0; column < columns; column++) {
@@ -57,7 +53,7 @@ export function plot(series: readonly TerminalSeries[], options: PlotOptions): s
       last = row;
     }
   }
-  const labels = new Map(y.ticks.map((tick) => [rowOf(tick) >> 2, short(tick)]));
+  const labels = new Map(y.ticks.map((tick) => [rowOf(tick) >> 2, tickText(tick)]));
   return Array.from({ length: height }, (_, row) => {
     const label = (labels.get(row) ?? '').padStart(AXIS);
     return `${label} ${labels.has(row) ? '┤' : '│'}${paintRow(row, width, cells, owner, series)}`;

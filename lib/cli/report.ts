@@ -39,7 +39,6 @@ export function htmlReport(result: DemoResult): string {
   const { contenders, text, steps } = result;
   const styles = contenders.map((_, i) => `s${i}`);
   const series = (key: 'loss' | 'norm') => contenders.map((c, i) => ({ style: styles[i]!, label: c.label, values: c[key] }));
-  // A guess among all characters: losses far above it are a wreck, and would flatten the rest of the picture.
   const guess = Math.log(text.distinct);
   const lanes = contenders.map((c, i) => {
     return {
@@ -65,9 +64,10 @@ ${escapeHtml(text.name)}, three times from the same weights on the same batches.
 seed ${result.seed} · ${result.threads} thread${result.threads === 1 ? '' : 's'} · ${escapeHtml(result.isa)} · gradclip ${escapeHtml(result.version)}</p>
 ${table(result, styles)}
 <h2>Loss</h2>
-<figure><figcaption>Cross-entropy of the next character, in nats: faint as measured, strong as a running median. Guessing among all
+<figure><figcaption>Cross-entropy of the next character, in nats, on a logarithmic scale: faint as
+measured, strong as a running median. Guessing among all
 ${text.distinct} characters costs ${guess.toFixed(2)}.</figcaption>
-${lineChart(series('loss'), { title: 'Loss', unit: 'nats per character', top: 2.2 * guess })}</figure>
+${lineChart(series('loss'), { title: 'Loss', unit: 'nats per character', log: true })}</figure>
 <h2>Gradient norm</h2>
 <figure><figcaption>L2 norm of the whole gradient before clipping, on a logarithmic scale.</figcaption>
 ${lineChart(series('norm'), { title: 'Gradient norm', unit: 'norm', log: true })}</figure>

@@ -22,20 +22,26 @@ export function linearScale(min: number, max: number, wanted: number): Scale {
   return { log: false, min: lo, max: hi, ticks, at: (value) => (value - lo) / (hi - lo) };
 }
 
-/** Powers of ten around positive `min` and `max`; at most about `wanted` of them are ticks. */
+/** Around positive `min` and `max`, widened to 1, 2 or 5 times a power of ten. Ticks are those where about `wanted` are enough, else powers of ten. */
 export function logScale(min: number, max: number, wanted: number): Scale {
   const first = Math.floor(Math.log10(min) + 1e-9);
   const last = Math.max(first + 1, Math.ceil(Math.log10(max) - 1e-9));
+  const all: number[] = [];
+  for (let e = first; e <= last; e++) for (const f of [1, 2, 5]) all.push(Number(`${f}e${e}`));
+  const lo = all.findLast((tick) => tick <= min * (1 + 1e-9)) ?? all[0]!;
+  const hi = all.find((tick) => tick >= max * (1 - 1e-9) && tick > lo) ?? all.at(-1)!;
+  const within = all.filter((tick) => tick >= lo && tick <= hi);
   const stride = Math.max(1, Math.ceil((last - first) / Math.max(1, wanted)));
-  const ticks: number[] = [];
-  for (let e = first; e <= last; e += stride) ticks.push(Number(`1e${e}`));
-  return {
-    log: true,
-    min: Number(`1e${first}`),
-    max: Number(`1e${last}`),
-    ticks,
-    at: (value) => (Math.log10(value) - first) / (last - first),
-  };
+  const powers = within.filter((tick) => /^1e/.test(tick.toExponential()) && Math.round(Math.log10(tick) - first) % stride === 0);
+  const ticks = within.length <= 1.5 * wanted || powers.length < 2 ? within : powers;
+  const [from, span] = [Math.log10(lo), Math.log10(hi) - Math.log10(lo)];
+  return { log: true, min: lo, max: hi, ticks, at: (value) => (Math.log10(value) - from) / span };
+}
+
+/** A tick as text: 0.02, 500, 1e6. */
+export function tickText(tick: number): string {
+  const size = Math.abs(tick);
+  return size !== 0 && (size >= 1e4 || size < 1e-3) ? tick.toExponential().replace('e+', 'e') : String(tick);
 }
 
 /** Least and greatest of all finite values (positive ones only where `log`); null if there is none. */

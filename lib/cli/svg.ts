@@ -1,5 +1,5 @@
 // svg.ts: line charts and strips as SVG text. Colours are CSS classes, so that one picture serves light and dark pages.
-import { extent, linearScale, logScale, type Scale, smooth } from './scale.ts';
+import { extent, linearScale, logScale, type Scale, smooth, tickText } from './scale.ts';
 
 export interface SvgSeries {
   /** Colour class, such as `s0`. */
@@ -12,8 +12,6 @@ export interface ChartOptions {
   readonly title: string;
   readonly unit: string;
   readonly log?: boolean;
-  /** Upper end of y; what lies above is cut, and the chart says so. */
-  readonly top?: number;
 }
 
 const WIDTH = 960;
@@ -32,29 +30,27 @@ export function escapeHtml(text: string): string {
 }
 
 /** A line for each series over the steps: faint as measured, strong as a running median; its name stands at its end. */
-export function lineChart(series: readonly SvgSeries[], { title, unit, log = false, top }: ChartOptions): string {
+export function lineChart(series: readonly SvgSeries[], { title, unit, log = false }: ChartOptions): string {
   const steps = Math.max(2, ...series.map((s) => s.values.length));
   const trends = series.map((s) => smooth(s.values, Math.max(3, Math.round(steps / 40))));
-  const [min, max] = extent(log ? series.map((s) => s.values) : trends, log) ?? [log ? 0.1 : 0, 1];
-  const cut = top !== undefined && max > top && top > min;
-  const y = (log ? logScale : linearScale)(min, cut ? top : max, 6);
+  const [min, max] = extent(
+    series.map((s) => s.values),
+    log,
+  ) ?? [log ? 0.1 : 0, 1];
+  const y = (log ? logScale : linearScale)(min, max, 6);
   const x = stepScale(steps);
   const inner = HEIGHT - TOP - BOTTOM;
-  const place = (i: number, value: number): string => `${px(x(i))} ${px(TOP + inner * (1 - clampTo(y.at(value), -1, 2)))}`;
+  const place = (i: number, value: number): string => `${px(x(i))} ${px(TOP + inner * (1 - y.at(value)))}`;
   const lines = series.map((s, i) => {
     const raw = `<path class="${s.style} raw" d="${path(s.values, place, log)}"/>`;
     return `${raw}\n<path class="${s.style} trend" d="${path(trends[i]!, place, log)}"/>`;
   });
-  const id = `clip-${title.toLowerCase().replace(/[^a-z]+/g, '-')}`;
   return [
     `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(`${title}, ${unit}, by step`)}">`,
-    `<clipPath id="${id}"><rect x="${LEFT}" y="${TOP - 2}" width="${INNER + 2}" height="${inner + 4}"/></clipPath>`,
-    ...yAxis(y, inner, unit, cut),
+    ...yAxis(y, inner, unit),
     ...stepAxis(steps, TOP + inner),
-    `<g clip-path="url(#${id})">`,
     ...lines,
-    '</g>',
-    ...endLabels(series, trends, (value) => TOP + inner * (1 - clampTo(y.at(value), 0, 1))),
+    ...endLabels(series, trends, (value) => TOP + inner * (1 - y.at(value))),
     '</svg>',
   ].join('\n');
 }
@@ -98,23 +94,24 @@ function stepScale(steps: number): (step: number) => number {
   return (step) => LEFT + (INNER * step) / (steps - 1);
 }
 
-function yAxis(y: Scale, inner: number, unit: string, cut: boolean): string[] {
+function yAxis(y: Scale, inner: number, unit: string): string[] {
   const lines = y.ticks.map((tick) => {
     const at = px(TOP + inner * (1 - y.at(tick)));
-    const text = y.log && (tick >= 1e4 || tick < 1e-2) ? power(tick) : String(tick);
+    const text = y.log && (tick >= 1e4 || tick < 1e-2) ? power(tick) : tickText(tick);
     const grid = `<line class="grid" x1="${LEFT}" x2="${LEFT + INNER}" y1="${at}" y2="${at}"/>`;
     return `${grid}<text class="tick" x="${LEFT - 8}" y="${at}" dy="0.32em" text-anchor="end">${text}</text>`;
   });
   const middle = TOP + inner / 2;
-  const name = `${unit}${cut ? ' (cut at the top)' : ''}`;
   return [
     ...lines,
-    `<text class="unit" transform="translate(14 ${middle}) rotate(-90)" text-anchor="middle">${escapeHtml(name)}</text>`,
+    `<text class="unit" transform="translate(14 ${middle}) rotate(-90)" text-anchor="middle">${escapeHtml(unit)}</text>`,
   ];
 }
 
+/** 10 to a power; 2 and 5 times it as they are. */
 function power(tick: number): string {
-  return `10<tspan class="power" dy="-0.45em">${Math.round(Math.log10(tick))}</tspan>`;
+  const [factor, exponent] = tick.toExponential().split('e') as [string, string];
+  return `${factor === '1' ? '' : `${factor}·`}10<tspan class="power" dy="-0.45em">${Number(exponent)}</tspan>`;
 }
 
 function stepAxis(steps: number, bottom: number): string[] {
@@ -194,10 +191,6 @@ function runs(marks: readonly number[]): Bar[] {
 /** A faint mark must still be seen. */
 function opacity(strength: number): string {
   return (0.25 + (0.75 * strength) / STRENGTHS).toFixed(2);
-}
-
-function clampTo(value: number, min: number, max: number): number {
-  return Math.min(max, Math.max(min, value));
 }
 
 function px(value: number): string {

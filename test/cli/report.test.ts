@@ -4,7 +4,7 @@ import type { Contender, DemoResult } from '../../lib/cli/demo-result.ts';
 import { figures } from '../../lib/cli/demo-result.ts';
 import { plot } from '../../lib/cli/plot.ts';
 import { htmlReport } from '../../lib/cli/report.ts';
-import { linearScale, logScale, smooth } from '../../lib/cli/scale.ts';
+import { linearScale, logScale, smooth, tickText } from '../../lib/cli/scale.ts';
 
 const steps = Array.from({ length: 600 }, (_, i) => i);
 
@@ -81,8 +81,12 @@ it('gives round ticks', () => {
   expect(linearScale(0.9, 4.4, 6).ticks).toEqual([0, 1, 2, 3, 4, 5]);
   expect(linearScale(0, 600, 6).ticks).toEqual([0, 100, 200, 300, 400, 500, 600]);
   expect(linearScale(3, 3, 4)).toMatchObject({ min: expect.any(Number), max: expect.any(Number) });
-  expect(logScale(0.02, 3e6, 9).ticks).toEqual([0.01, 0.1, 1, 10, 100, 1000, 1e4, 1e5, 1e6, 1e7]);
+  expect(logScale(0.02, 3e6, 9).ticks).toEqual([0.1, 1, 10, 100, 1000, 1e4, 1e5, 1e6]);
+  expect(logScale(1.4, 52, 6).ticks).toEqual([1, 2, 5, 10, 20, 50, 100]);
+  expect(logScale(1.4, 4.6, 3).ticks).toEqual([1, 2, 5]);
   expect(logScale(1e-20, 1e20, 5).ticks.length).toBeLessThanOrEqual(6);
+  expect(logScale(1.1, 1.2, 2).ticks).toEqual([1, 2]);
+  expect([0, 0.02, 500, 1e6, 2e-7].map(tickText)).toEqual(['0', '0.02', '500', '1e6', '2e-7']);
 });
 
 it('smooths without inventing values', () => {
@@ -93,7 +97,7 @@ it('smooths without inventing values', () => {
 
 it('plots into the given width and height', () => {
   const series = result.contenders.map((c) => ({ values: c.loss, paint: (text: string) => text }));
-  const lines = plot(series, { width: 60, height: 8, total: 600, top: 10 });
+  const lines = plot(series, { width: 60, height: 8, total: 600, log: true });
   expect(lines).toHaveLength(8);
   for (const line of lines) expect([...line]).toHaveLength(60);
   expect(lines.join('')).toMatch(/[\u2801-\u28ff]/);
