@@ -1,10 +1,12 @@
 // suites.ts: what each suite measures: its cells, its peers, and the row it prints for an engine.
 import { readdirSync } from 'node:fs';
+import { CLIP_CELLS } from '../lib/cli/bench/clip-step.ts';
+import { clipStepRow, type Rounds, stepRow } from '../lib/cli/bench/rows.ts';
 import type { Info } from './engine.ts';
-import { type Sample, short, summarize } from './report.ts';
+import { short, summarize } from './report.ts';
 import type { Reference } from './workload.ts';
 
-export type Rounds = ReadonlyMap<string, readonly Sample[]>;
+export type { Rounds };
 
 export interface Suite {
   readonly cells: readonly string[];
@@ -43,31 +45,16 @@ const step: Suite = {
   peers: ['torch', 'jax', 'tf'],
   main: () => 'step',
   variants: (_, overhead) => (overhead ? ['step', 'noclip'] : ['step']),
-  row(cell, info, rounds) {
-    const { median_ms, min_ms, n, spread } = summarize(rounds.get('step')!);
-    const without = rounds.get('noclip');
-    const overhead = without && {
-      noclip_ms: short(summarize(without).median_ms),
-      overhead_percent: short(100 * (median_ms / summarize(without).median_ms - 1)),
-    };
-    const times = { median_ms: short(median_ms), min_ms: short(min_ms), n, spread_percent: short(spread) };
-    return { workload: cell, params: info.params, ...times, ...overhead };
-  },
+  row: stepRow,
   check: checkStep,
 };
 
-const CLIP_CASES = ['25x1M', '2000x8k', '200x4k', '6x40k'];
-
 const clipStep: Suite = {
-  cells: CLIP_CASES.flatMap((c) => [`${c}/adamw`, `${c}/sgdm`]),
+  cells: CLIP_CELLS,
   peers: ['torch', 'jax'],
   main: () => 'global_norm_step',
   variants: (info) => info.variants,
-  row(cell, info, rounds) {
-    const [name, optimizer] = cell.split('/');
-    const times = [...rounds].map(([variant, samples]) => [`${variant}_ms`, short(summarize(samples).median_ms)]);
-    return { case: name, optimizer, params: info.params, tensors: info.tensors, ...Object.fromEntries(times) };
-  },
+  row: clipStepRow,
 };
 
 const SIZES =

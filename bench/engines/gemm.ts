@@ -1,12 +1,12 @@
 // gemm.ts: one f32 product, as a program of its own.
+
+import { type Cell, sampleCalls } from '../../lib/cli/bench/sample.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import { defaultLayout } from '../../lib/compile/layout.ts';
 import { Graph } from '../../lib/ir/graph.ts';
 import { allocate, CompiledProgram, target } from '../../lib/native/program.ts';
 import { matmul, slice } from '../../lib/ops/index.ts';
 import { uniform } from '../../test/golden/recipe.ts';
-import { sampleCalls } from './calls.ts';
-import type { Cell } from './gradclip.ts';
 
 export async function gemmCell(cell: string, threads: number): Promise<Cell> {
   const [trans, size] = cell.split('/') as [string, string];

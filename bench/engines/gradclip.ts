@@ -1,18 +1,11 @@
 // gradclip.ts: gradclip as an engine: a process that holds one cell and answers one JSON line a command, as the peers do.
 import { createInterface } from 'node:readline';
-import type { Info } from '../engine.ts';
-import type { Sample } from '../report.ts';
-
-/** A cell that is ready: verified, warmed up. */
-export interface Cell {
-  readonly info: Omit<Info, 'variants'>;
-  readonly variants: Readonly<Record<string, (seconds: number) => Sample | Promise<Sample>>>;
-}
+import type { Cell } from '../../lib/cli/bench/sample.ts';
 
 type Open = (cell: string, threads: number) => Promise<Cell>;
 const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
   step: async () => (await import('./step.ts')).stepCell,
-  'clip-step': async () => (await import('./clip-step.ts')).clipCell,
+  'clip-step': async () => (await import('../../lib/cli/bench/clip-step.ts')).clipCell,
   gemm: async () => (await import('./gemm.ts')).gemmCell,
 };
 

@@ -2,6 +2,7 @@
 import { GradclipError } from '../errors.ts';
 import { nearest, show } from '../options.ts';
 import { type Arguments, type Command, helpOf, parseCommand, usage } from './args.ts';
+import { BENCH, bench } from './bench.ts';
 import { DEMO, demo } from './demo.ts';
 import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
 import { INSPECT, inspect } from './inspect.ts';
@@ -15,6 +16,7 @@ type Action = (args: Arguments, io: Io, screen: Screen) => Promise<number>;
 const COMMANDS: readonly (readonly [Command, Action])[] = [
   [DEMO, demo],
   [TRAIN, train],
+  [BENCH, bench],
   [INSPECT, inspect],
 ];
 

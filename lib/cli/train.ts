@@ -177,9 +177,9 @@ async function checkFolder(file: string): Promise<void> {
 
 function metadata(config: TrainConfig, { vocab }: DataSet): Record<string, string> {
   return {
-    'gradclip.program': `gradclip ${version()}`,
-    'gradclip.config': JSON.stringify(config),
-    ...(vocab === null ? {} : { 'gradclip.vocabulary': JSON.stringify(vocab) }),
+    program: `gradclip ${version()}`,
+    config: JSON.stringify(config),
+    ...(vocab === null ? {} : { vocabulary: JSON.stringify(vocab) }),
   };
 }
 

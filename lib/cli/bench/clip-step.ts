@@ -1,9 +1,9 @@
 // clip-step.ts: the optimizer phase alone, on the caller's own arrays: clip and update in one native call.
-import * as clip from '../../lib/clip/index.ts';
-import * as optim from '../../lib/optim/index.ts';
-import { uniform } from '../../test/golden/recipe.ts';
-import { sampleCalls } from './calls.ts';
-import type { Cell } from './gradclip.ts';
+import * as clip from '../../clip/index.ts';
+import { drawsFor } from '../../nn/draws.ts';
+import { uniform } from '../../nn/init.ts';
+import * as optim from '../../optim/index.ts';
+import { type Cell, sampleCalls } from './sample.ts';
 
 const CASES: Readonly<Record<string, readonly number[]>> = {
   '25x1M': Array(25).fill(1024 * 1024),
@@ -13,11 +13,13 @@ const CASES: Readonly<Record<string, readonly number[]>> = {
 };
 const LR = 1e-6;
 
+export const CLIP_CELLS: readonly string[] = Object.keys(CASES).flatMap((c) => [`${c}/adamw`, `${c}/sgdm`]);
+
 export async function clipCell(cell: string, threads: number): Promise<Cell> {
   const [name, optimizer] = cell.split('/') as [string, 'adamw' | 'sgdm'];
   const sizes = CASES[name]!;
-  const params = sizes.map((n, i) => uniform(i, n));
-  const grads = sizes.map((n, i) => uniform(10_000 + i, n));
+  const params = sizes.map((n, i) => values('parameter', i, n));
+  const grads = sizes.map((n, i) => values('gradient', i, n));
   const make = optimizer === 'adamw' ? optim.adamw({ lr: LR }) : optim.sgd({ lr: LR, momentum: 0.9 });
   const policies: Record<string, clip.ClipPolicy> = {
     update: clip.none({ measure: false }),
@@ -36,6 +38,13 @@ export async function clipCell(cell: string, threads: number): Promise<Cell> {
     info: { params: sizes.reduce((a, b) => a + b, 0), tensors: sizes.length },
     variants: Object.fromEntries(variants),
   };
+}
+
+/** Uniform in [-1, 1). */
+function values(name: string, i: number, n: number): Float32Array {
+  const out = new Float32Array(n);
+  uniform(-1, 1)(out, [n], drawsFor(BigInt(i), name));
+  return out;
 }
 
 /** The first clipped step of some elements of each tensor, against the formula in f64. */

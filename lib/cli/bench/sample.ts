@@ -1,0 +1,54 @@
+// sample.ts: timings: samples of a call, and what several rounds of them come to.
+import { median } from '../format.ts';
+
+/** What was measured in one round. */
+export interface Sample {
+  readonly median_ms: number;
+  readonly min_ms: number;
+  /** Calls timed. */
+  readonly n: number;
+}
+
+export interface Summary extends Sample {
+  /** (slowest - fastest round) / median round, in percent: how much to trust the figure. */
+  readonly spread: number;
+}
+
+/** What can be timed of one cell, ready: verified and warmed up. */
+export interface Cell {
+  readonly info: { readonly [key: string]: unknown; readonly params?: number };
+  readonly variants: Readonly<Record<string, (seconds: number) => Sample | Promise<Sample>>>;
+}
+
+export function summarize(rounds: readonly Sample[]): Summary {
+  const medians = rounds.map((r) => r.median_ms);
+  const middle = median(medians);
+  return {
+    median_ms: middle,
+    min_ms: Math.min(...rounds.map((r) => r.min_ms)),
+    n: rounds.reduce((sum, r) => sum + r.n, 0),
+    spread: (100 * (Math.max(...medians) - Math.min(...medians))) / middle,
+  };
+}
+
+/** Four significant digits: more is noise. */
+export function short(value: number): number {
+  return Number(value.toPrecision(4));
+}
+
+/** Time a synchronous call again and again. `inner`: how many units one call does; the sample is per unit. */
+export function sampleCalls(call: () => unknown, inner: number, seconds: number): Sample {
+  const times: number[] = [];
+  const end = performance.now() + seconds * 1000;
+  while (times.length === 0 || (performance.now() < end && times.length < 20_000)) {
+    const start = performance.now();
+    call();
+    times.push((performance.now() - start) / inner);
+  }
+  return sampleOf(times, inner);
+}
+
+/** Times per unit, of calls of `inner` units each. */
+export function sampleOf(times: readonly number[], inner: number): Sample {
+  return { median_ms: median(times), min_ms: times.reduce((a, b) => Math.min(a, b)), n: times.length * inner };
+}

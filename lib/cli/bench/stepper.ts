@@ -1,0 +1,93 @@
+// stepper.ts: whole training steps of a model on one batch, through Trainer.fit as a user runs them.
+import type { ClipPolicy } from '../../clip/index.ts';
+import type { Module } from '../../nn/module.ts';
+import * as optim from '../../optim/index.ts';
+import { type Arrays, type NdArray, type Objective, rows, type Source, Trainer } from '../../train/index.ts';
+import { type Sample, sampleOf } from './sample.ts';
+
+/** What a step is made of. */
+export interface StepTask {
+  readonly model: Module;
+  /** One batch, used for every step. */
+  readonly batch: Arrays & { readonly x: NdArray };
+  readonly loss: Objective<Module>;
+  /** SGD with momentum 0.9, or AdamW; both with lr 1e-4. */
+  readonly optimizer: 'sgd' | 'adamw';
+}
+
+// Long enough that the clock costs nothing, short enough for many samples.
+const CHUNK_MS = 5;
+
+export class Stepper {
+  readonly params: number;
+  readonly #trainer: Trainer<Module>;
+  readonly #batch: Arrays;
+  #chunk = 0;
+
+  constructor({ model, batch, loss, optimizer }: StepTask, policy: ClipPolicy, threads: number) {
+    this.params = model.parameters().reduce((sum, p) => sum + p.size, 0);
+    this.#batch = batch;
+    this.#trainer = new Trainer({
+      model,
+      loss,
+      optimizer: optimizer === 'adamw' ? optim.adamw({ lr: 1e-4 }) : optim.sgd({ lr: 1e-4, momentum: 0.9 }),
+      clip: policy,
+      batchSize: batch.x.shape[0]!,
+      threads,
+    });
+  }
+
+  /** Loss and norm of the first steps, for verification. */
+  async first(steps: number): Promise<{ loss: number[]; norm: number[] }> {
+    const loss: number[] = [];
+    const norm: number[] = [];
+    for await (const report of this.#trainer.fit(
+      sameBatch(this.#batch, () => {}),
+      { steps },
+    )) {
+      loss.push(report.loss);
+      norm.push(report.norm);
+    }
+    return { loss, norm };
+  }
+
+  async run(seconds: number): Promise<Sample> {
+    if (this.#chunk === 0) {
+      const { median_ms } = await this.#measure(1, 0.2);
+      this.#chunk = Math.max(1, Math.round(CHUNK_MS / median_ms));
+    }
+    return this.#measure(this.#chunk, seconds);
+  }
+
+  dispose(): void {
+    this.#trainer.dispose();
+  }
+
+  /** Times chunks from the filling of one to the filling of the next: everything that a step costs, JavaScript too. */
+  async #measure(chunk: number, seconds: number): Promise<Sample> {
+    const marks: number[] = [];
+    let drawn = 0;
+    const source = sameBatch(this.#batch, () => {
+      if (drawn++ % chunk !== 0) return;
+      marks.push(performance.now());
+      // The first chunk compiles the program.
+      if (marks.length > 3 && marks.at(-1)! - marks[1]! > seconds * 1000) run.stop();
+    });
+    const run = this.#trainer.fit(source, { steps: 1e9, chunkSteps: chunk });
+    await run;
+    const times = marks.slice(2).map((mark, i) => (mark - marks[i + 1]!) / chunk);
+    return sampleOf(times, chunk);
+  }
+}
+
+/** A source that gives the same batch for ever, and says when it is asked. */
+function sameBatch(arrays: Arrays, onDraw: () => void): Source {
+  return {
+    ...rows(arrays),
+    epoch: () => ({ whole: 1e12, tail: 0 }),
+    fill(row) {
+      onDraw();
+      for (let i = 0; i < row.length; i++) row[i] = i;
+    },
+  };
+}

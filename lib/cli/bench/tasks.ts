@@ -1,0 +1,62 @@
+// tasks.ts: the models that `gradclip bench` steps: a small classifier, and the network of the demo.
+import * as clip from '../../clip/index.ts';
+import { uniformIntegers } from '../../ir/draws.ts';
+import type { Tensor } from '../../ir/graph.ts';
+import { drawsFor } from '../../nn/draws.ts';
+import { uniform } from '../../nn/init.ts';
+import { Linear } from '../../nn/linear.ts';
+import { crossEntropy } from '../../nn/loss.ts';
+import type { Module } from '../../nn/module.ts';
+import { Sequential } from '../../nn/sequential.ts';
+import { relu } from '../../ops/index.ts';
+import type { Batch, NdArray, Objective } from '../../train/index.ts';
+import { CharRnn } from '../char-rnn.ts';
+import type { Cell } from './sample.ts';
+import { Stepper, type StepTask } from './stepper.ts';
+
+const TASKS: Readonly<Record<string, () => StepTask>> = {
+  'mlp-small': () => ({
+    model: new Sequential(new Linear(784, 256), relu, new Linear(256, 128), relu, new Linear(128, 10)),
+    batch: { x: floats(64, 784), y: ids(10, 64) },
+    loss: classify,
+    optimizer: 'sgd',
+  }),
+  'char-rnn': () => ({
+    model: new CharRnn(65, { embedding: 32, hidden: 128 }),
+    batch: { x: ids(65, 32, 64), y: ids(65, 32, 64) },
+    loss: classify,
+    optimizer: 'sgd',
+  }),
+};
+
+export const STEP_CELLS: readonly string[] = Object.keys(TASKS);
+
+/** Steps clipped by global norm 1, and steps that neither clip nor measure. */
+export async function stepCell(name: string, threads: number): Promise<Cell> {
+  const clipped = new Stepper(TASKS[name]!(), clip.globalNorm(1), threads);
+  const free = new Stepper(TASKS[name]!(), clip.none({ measure: false }), threads);
+  const { loss } = await clipped.first(3);
+  // With 1e-4 as its learning rate a model has nothing to do but to get a little better on its one batch.
+  if (!(loss[2]! < loss[0]!)) throw new Error(`bench: ${name}: the loss does not go down: ${loss.join(', ')}`);
+  return {
+    info: { params: clipped.params },
+    variants: { step: (seconds) => clipped.run(seconds), noclip: (seconds) => free.run(seconds) },
+  };
+}
+
+const classify: Objective<Module> = ({ x, y }: Batch, model) => {
+  return crossEntropy((model as Module & { forward(x: Tensor): Tensor }).forward(x!), y!);
+};
+
+/** Uniform in [-1, 1). */
+export function floats(...shape: readonly number[]): NdArray {
+  const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  uniform(-1, 1)(data, shape, drawsFor(1n, shape.join()));
+  return { data, shape };
+}
+
+function ids(bound: number, ...shape: readonly number[]): NdArray {
+  const data = new Int32Array(shape.reduce((a, b) => a * b, 1));
+  uniformIntegers(data, bound, 1n, 0);
+  return { data, shape };
+}
