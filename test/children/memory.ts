@@ -1,0 +1,69 @@
+// memory.ts: resident memory of long runs and of many trainers, in MiB: before, at most, after. node --expose-gc memory.js NAME
+import { setImmediate as turn } from 'node:timers/promises';
+import { type Arrays, clip, loss, nn, ops, optim, Trainer } from '../../lib/index.ts';
+import { uniform } from '../golden/recipe.ts';
+
+const rss = (): number => process.memoryUsage.rss() / 2 ** 20;
+async function collect(): Promise<void> {
+  for (let k = 0; k < 3; k++) {
+    globalThis.gc?.();
+    await turn();
+  }
+}
+const data = (rows: number, width: number): Arrays => ({
+  x: { data: uniform(1, rows * width), shape: [rows, width] },
+  y: Int32Array.from(uniform(2, rows), (u) => Math.floor((u + 1) * 5)),
+});
+function make(width: number, hidden: number): Trainer<nn.Sequential> {
+  return new Trainer({
+    model: new nn.Sequential(new nn.Linear(width, hidden), ops.relu, new nn.Linear(hidden, 10)),
+    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+    optimizer: optim.adamw(),
+    clip: clip.globalNorm(1),
+    batchSize: 32,
+    threads: 1,
+  });
+}
+
+/** Calls `work` again and again; the first time for what is only needed once. */
+async function watch(times: number, work: (k: number) => Promise<unknown>): Promise<void> {
+  await work(-1);
+  await collect();
+  const before = rss();
+  let most = before;
+  for (let k = 0; k < times; k++) {
+    await work(k);
+    most = Math.max(most, rss());
+  }
+  await collect();
+  console.log(JSON.stringify({ before, most, after: rss() }));
+}
+
+const scenarios: Readonly<Record<string, () => Promise<void>>> = {
+  /** 20,000 steps, half of them one per call. */
+  async steps() {
+    const trainer = make(20, 32);
+    const rows = data(640, 20);
+    await watch(10, async (k) => {
+      await trainer.fit(rows, { steps: k < 0 ? 3000 : 2000, ...(k % 2 === 0 && { chunkSteps: 1 }) });
+      for await (const _ of trainer.fit(rows, { steps: 100 }));
+      await trainer.predict(rows.x as never);
+    });
+  },
+  /** 100 trainers of 2.4 MiB, and 1.6 MiB of data each, disposed of. */
+  disposed: () =>
+    watch(100, async () => {
+      const trainer = make(200, 1000);
+      await trainer.fit(data(500, 200), { steps: 1, validation: data(500, 200) });
+      trainer.dispose();
+    }),
+  /** The same, dropped. */
+  dropped: () =>
+    watch(100, async (k) => {
+      const trainer = make(200, 1000);
+      await trainer.fit(data(500, 200), { steps: 1 });
+      await trainer.predict({ data: new Float32Array(200), shape: [1, 200] });
+      if (k % 10 === 0) await collect();
+    }),
+};
+await scenarios[process.argv[2] as string]?.();

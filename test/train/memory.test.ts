@@ -1,0 +1,25 @@
+// memory.test.ts: long runs and many trainers do not take more and more memory. In child processes, with the garbage collector called.
+import { expect, it } from 'vitest';
+import { child } from '../children/kit.ts';
+
+interface Resident {
+  readonly before: number;
+  readonly most: number;
+  readonly after: number;
+}
+
+// A sanitized build keeps what was freed.
+const sanitized = process.env.GRADCLIP_PREBUILD !== undefined;
+
+it.skipIf(sanitized).each([
+  // MiB that may be added: what a leak of 1 KiB a step, or of every second trainer, would exceed.
+  ['20,000 steps', 'steps', 16],
+  ['100 trainers of 4 MiB, disposed of', 'disposed', 150],
+  ['100 trainers of 4 MiB, dropped', 'dropped', 150],
+])('%s', async (_name, scenario, limit) => {
+  const ended = await child('memory.js', [scenario], { node: ['--expose-gc'] });
+  expect(ended).toMatchObject({ code: 0, errors: '' });
+  const { before, most, after } = ended.lines[0] as Resident;
+  console.log(`${scenario}: ${before.toFixed(0)} MiB before, ${most.toFixed(0)} at most, ${after.toFixed(0)} after`);
+  expect(after - before).toBeLessThan(limit);
+});
