@@ -108,19 +108,20 @@ export class DemoView {
     if (!progress) return `${paint(COLOURS[i]!, '━━')} ${label} ${paint('dim', 'to come')}`;
     const { loss, norm, clipped, skipped, ms } = progress;
     const done = loss.length;
+    const skips = skipped.filter(Boolean).length;
     const parts = [
       `${String(done).padStart(String(this.#steps).length)}/${this.#steps}`,
       `loss ${short(recent(loss)).padEnd(5)}`,
-      `norm ${short(recent(norm)).padEnd(7)}`,
+      `norm ${short(recent(norm)).padEnd(5)}`,
       `clipped ${percent(clipped.filter(Boolean).length, done, 0).padEnd(5)}`,
-      `skipped ${count(skipped.filter(Boolean).length)}`,
       duration(ms),
+      skips > 0 && `skipped ${count(skips)}`,
     ];
-    return `${paint(COLOURS[i]!, '━━')} ${label} ${parts.join('  ')}`;
+    return `${paint(COLOURS[i]!, '━━')} ${label} ${parts.filter(Boolean).join('  ')}`;
   }
 
   #table({ contenders }: DemoResult, paint: (style: Style, text: string) => string): string[] {
-    const head = ['policy', 'final loss', 'median norm', 'largest norm', 'clipped', 'skipped', 'time'];
+    const head = ['policy', 'loss', 'norm', 'largest', 'clipped', 'skipped', 'time'];
     const rows = contenders.map((c, i) => {
       const f = figures(c);
       return [
@@ -137,10 +138,11 @@ export class DemoView {
       [head.map((name) => paint('dim', name)), ...rows],
       ['left', ...head.slice(1).map(() => 'right' as const)],
     );
-    return [
-      ...lines,
-      paint('dim', 'final loss: mean of the last 50 steps, in nats per character; norm: of the gradient before clipping'),
+    const notes = [
+      'loss: mean of the last 50 steps, in nats per character',
+      'norm: of the gradient before clipping, the median and the largest',
     ];
+    return [...lines, ...notes.map((note) => paint('dim', note))];
   }
 }
 

@@ -149,8 +149,9 @@ async function train(
 
 function heading({ name, length, vocab }: Lesson, parameters: number, { steps, threads }: Settings): string[] {
   return [
-    `A recurrent network of ${count(parameters)} parameters learns ${name}: ${count(length)} characters, ${vocab.size} distinct.`,
-    `Three times ${count(steps)} steps on ${threads} thread${threads === 1 ? '' : 's'} (${addon().isa}); only the clip policy differs.`,
+    `A recurrent network of ${count(parameters)} parameters learns the characters of`,
+    `${name} (${count(length)} of them, ${vocab.size} distinct) three times, ${count(steps)} steps each.`,
+    `Only the clip policy differs. ${threads} thread${threads === 1 ? '' : 's'}, ${addon().isa}.`,
   ];
 }
 

@@ -56,6 +56,23 @@ export function width(text: string): number {
   return [...text.replace(COLOURS, '')].length;
 }
 
+/** As much of a text as fits `columns`. Colours stay, so that those that were begun are ended. */
+export function fit(text: string, columns: number): string {
+  let left = columns;
+  return (
+    text
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control sequences
+      .split(/(\x1b\[[0-9;]*m)/)
+      .map((part, i) => {
+        if (i % 2 === 1) return part;
+        const shown = [...part].slice(0, left);
+        left -= shown.length;
+        return shown.join('');
+      })
+      .join('')
+  );
+}
+
 /** Columns aligned, to the left or to the right, two blanks between them. */
 export function table(rows: readonly (readonly string[])[], align: readonly ('left' | 'right')[]): string[] {
   const widths = align.map((_, i) => Math.max(0, ...rows.map((row) => width(row[i] ?? ''))));

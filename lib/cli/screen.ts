@@ -1,5 +1,6 @@
 // screen.ts: how a command speaks: results for programs and for people, and a region of the terminal that is redrawn in place.
 import { styleText } from 'node:util';
+import { fit } from './format.ts';
 import type { Io, Output } from './io.ts';
 
 export type Style = Parameters<typeof styleText>[0];
@@ -52,11 +53,11 @@ export class Screen {
     this.#draw();
   }
 
-  /** Replace the live region. Lines may hold colours but must fit the width. */
+  /** Replace the live region. Lines are cut where the terminal ends: one that goes on in the next row could not be taken away again. */
   redraw(lines: readonly string[]): void {
     if (!this.live) return;
     this.#clear();
-    this.#region = lines;
+    this.#region = lines.map((line) => fit(line, this.columns - 1));
     this.#draw();
   }
 

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import type { Contender, DemoResult } from '../../lib/cli/demo-result.ts';
 import { figures } from '../../lib/cli/demo-result.ts';
+import { fit } from '../../lib/cli/format.ts';
 import { plot } from '../../lib/cli/plot.ts';
 import { htmlReport } from '../../lib/cli/report.ts';
 import { linearScale, logScale, smooth, tickText } from '../../lib/cli/scale.ts';
@@ -93,6 +94,12 @@ it('smooths without inventing values', () => {
   expect(smooth([1, 2, 400, 3, 4], 3)).toEqual([2, 2, 3, 4, 4]);
   expect(smooth([Number.NaN, 1, Number.POSITIVE_INFINITY, 1], 3)).toEqual([1, 1, 1, 1]);
   expect(smooth([Number.NaN], 3)).toEqual([Number.NaN]);
+});
+
+it('cuts lines where the terminal ends, and keeps their colours', () => {
+  expect(fit('abc', 2)).toBe('ab');
+  expect(fit('\x1b[31mabc\x1b[39mdef', 4)).toBe('\x1b[31mabc\x1b[39md');
+  expect(fit('\x1b[31mabc\x1b[39mdef', 2)).toBe('\x1b[31mab\x1b[39m');
 });
 
 it('plots into the given width and height', () => {
