@@ -5,7 +5,7 @@ import { STATUS } from '../native/program.ts';
 import { threadsFor } from '../native/threads.ts';
 import type { Apply } from '../optim/apply.ts';
 import { Reports } from '../optim/report.ts';
-import { type Loop, perform } from './effect.ts';
+import { type Effect, type Loop, perform } from './effect.ts';
 import type { Chunk, Feeder } from './feeder.ts';
 import type { Halt } from './halt.ts';
 import type { EarlyStop, FitOptions } from './options.ts';
@@ -37,8 +37,9 @@ export interface FitContext extends Pick<FitOptions, 'earlyStop' | 'chunkSteps' 
   readonly onReports: (reports: Reports) => void;
   /** Wait for a reader that has fallen behind. */
   readonly caughtUp: () => Promise<void>;
-  readonly keepBest: () => void;
-  readonly restoreBest: () => void;
+  /** The best weights so far: copy them, put them back. */
+  readonly keepBest: Effect<void>;
+  readonly restoreBest: Effect<void>;
 }
 
 export function* fitLoop(c: FitContext): Loop<FitResult> {
@@ -54,11 +55,11 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
   const validation = function* (): Loop<Metrics | null> {
     validatedAt = tally.tried;
     const metrics = c.validate ? yield* c.validate() : null;
-    if (metrics && best.see(metrics)) c.keepBest();
+    if (metrics && best.see(metrics)) yield* perform(c.keepBest);
     return metrics;
   };
   const finish = function* (stopReason: StopReason): Loop<FitResult> {
-    if (best.metrics) yield* perform({ now: c.restoreBest, later: () => c.turn(c.restoreBest) });
+    if (best.metrics) yield* perform(c.restoreBest);
     const { tried, applied, clipped, skipped, last, epochs, nonFinite } = tally;
     const names = [...nonFinite];
     return { stopReason, tried, applied, clipped, skipped, last, epochs, nonFinite: names, best: best.metrics };

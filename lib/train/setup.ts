@@ -20,6 +20,8 @@ export class Setup<M extends Module> {
   readonly policy: ClipPolicy;
   readonly predictor: Predictor;
   readonly parameters: ReadonlyMap<string, Parameter>;
+  /** The states of the parameters, neighbours in the store. */
+  readonly weights: readonly State[];
   /** Names of the trained parameters, in the order in which policies see them. */
   readonly trained: readonly string[];
   readonly #options: TrainerOptions<M>;
@@ -32,6 +34,7 @@ export class Setup<M extends Module> {
     this.#options = options;
     this.policy = clip;
     this.parameters = new Map(model.namedParameters());
+    this.weights = [...this.parameters.values()].map((p) => p.state);
     this.#groups = groupParameters(options);
     this.trained = this.#groups.flatMap((g) => g.params.map((p) => p.name));
     this.#accumulators = accumulate > 1 ? accumulatorsOf(this.#groups) : null;
@@ -57,7 +60,7 @@ export class Setup<M extends Module> {
 
   /** Names of states in a checkpoint; of the weights alone. */
   stateNames(): Map<string, State> {
-    return stateNames(this.store.states, new Set(this.weightNames().values()));
+    return stateNames(this.store.states, new Set(this.weights));
   }
   weightNames(): Map<string, State> {
     return new Map([...this.parameters].map(([name, p]) => [name, p.state]));
@@ -65,7 +68,7 @@ export class Setup<M extends Module> {
 
   /** Put values into states. States that are not weights and get none start afresh. */
   restore(values: ReadonlyMap<State, Data>): void {
-    const weights = new Set(this.weightNames().values());
+    const weights = new Set(this.weights);
     this.store.reset(this.store.states.filter((s) => !values.has(s) && !weights.has(s)));
     for (const [state, data] of values) this.store.write(state, data);
   }
@@ -78,7 +81,7 @@ export class Setup<M extends Module> {
   /** Every state there will be: those of the parameters, and those that clip and update add. */
   #allStates(): readonly State[] {
     const graph = new Graph('train');
-    for (const p of this.parameters.values()) graph.state(p.state);
+    for (const state of this.weights) graph.state(state);
     const grads = this.#groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
     buildApply({ graph, groups: this.#groups, grads, policy: this.policy, loss });

@@ -1,7 +1,7 @@
 // store.ts: the memory of a model that outlives runs: parameters, optimizer slots, policy state. One block, shared by all its programs.
 import { type Layout, layoutOf } from '../compile/layout.ts';
 import type { State } from '../ir/graph.ts';
-import { type Data, type DType, sizeOf } from '../ir/op.ts';
+import { bytesOf, type Data, type DType, sizeOf } from '../ir/op.ts';
 import type { NativeBlock } from '../native/addon.ts';
 import { allocate as allocateBlock, guard } from '../native/program.ts';
 
@@ -47,16 +47,23 @@ export class Store {
     guard(() => this.block.write(this.#offset(state), data));
   }
 
-  read(state: State): Data {
-    const data = allocate(state.type.dtype, sizeOf(state.type.shape));
-    guard(() => this.block.read(this.#offset(state), data));
-    return data;
+  /** The same, now: no run may be on. */
+  read(states: readonly State[]): Map<State, Data> {
+    return new Map(
+      states.map((state) => {
+        const data = allocate(state.type.dtype, sizeOf(state.type.shape));
+        guard(() => this.block.read(this.#offset(state), data));
+        return [state, data];
+      }),
+    );
   }
 
-  /** All states as of now, copied at once between two runs. */
-  async snapshot(): Promise<Map<State, Data>> {
-    const buffer = await guard(() => this.block.readAsync(0, this.#layout.blocks[0]!.bytes));
-    return new Map(this.states.map((s) => [s, view(s.type.dtype, buffer, this.#offset(s), sizeOf(s.type.shape))]));
+  /** States as of now, copied at once between two runs, off this thread. What lies between them is copied too: best ask for neighbours. */
+  async snapshot(states: readonly State[]): Promise<Map<State, Data>> {
+    const start = Math.min(...states.map((s) => this.#offset(s)));
+    const end = Math.max(...states.map((s) => this.#offset(s) + bytesOf(s.type)));
+    const buffer = await guard(() => this.block.readAsync(start, end - start));
+    return new Map(states.map((s) => [s, view(s.type.dtype, buffer, this.#offset(s) - start, sizeOf(s.type.shape))]));
   }
 
   dispose(): void {

@@ -137,8 +137,9 @@ export class Trainer<M extends Module> {
   /** Current values of the parameters, as of the end of a step. */
   readParameters(): Promise<Map<string, NdArray>> {
     return this.#use('readParameters', async () => {
-      const values = await this.#setup.store.snapshot();
-      return new Map([...this.#setup.parameters].map(([name, p]) => [name, { data: values.get(p.state)!, shape: p.shape }]));
+      const { parameters, store, weights } = this.#setup;
+      const values = await store.snapshot(weights);
+      return new Map([...parameters].map(([name, p]) => [name, { data: values.get(p.state)!, shape: p.shape }]));
     });
   }
 
@@ -158,7 +159,7 @@ export class Trainer<M extends Module> {
     const names = options.weightsOnly ? this.#setup.weightNames() : this.#setup.stateNames();
     const { values, progress } = await this.#use('save', async () => {
       const progress = { counters: this.counters, seed: this.#seed };
-      return { values: await this.#setup.store.snapshot(), progress };
+      return { values: await this.#setup.store.snapshot([...names.values()]), progress };
     });
     await writeCheckpoint(file, names, values, options.weightsOnly ? null : progress, options.metadata ?? {});
   }
@@ -242,7 +243,7 @@ export class Trainer<M extends Module> {
   /** Sessions, validation and early stopping around the loop; `driver` performs it now or later. */
   #train<R>(running: Running, feeder: Feeder, options: FitOptions, driver: (loop: Loop<FitResult>) => R, run: Run | null): R {
     const { halt } = running;
-    const { store, policy, parameters, trained } = this.#setup;
+    const { store, policy, weights, trained } = this.#setup;
     const sessions: Session<unknown>[] = [];
     const turn = <T>(task: () => T | Promise<T>): Promise<T> => this.#turns.take(task);
     const work = (): R => {
@@ -253,7 +254,10 @@ export class Trainer<M extends Module> {
       halt.also(() => {
         for (const s of sessions) s.stop();
       });
-      let best: Map<State, Data> | null = null;
+      let best: ReadonlyMap<State, Data> = new Map();
+      const restoreBest = (): void => {
+        for (const [state, values] of best) store.write(state, values);
+      };
       const { steps, epochs, ...rest } = options;
       return driver(
         fitLoop({
@@ -271,12 +275,16 @@ export class Trainer<M extends Module> {
           validate: validation ? () => evaluateLoop({ ...validation, turn, halt }) : null,
           onReports: (reports) => run?.push(reports),
           caughtUp: async () => run?.caughtUp(),
-          keepBest: () => {
-            best = new Map([...parameters.values()].map((p) => [p.state, store.read(p.state)]));
+          keepBest: {
+            now: () => {
+              best = store.read(weights);
+            },
+            later: () =>
+              turn(async () => {
+                best = await store.snapshot(weights);
+              }),
           },
-          restoreBest: () => {
-            for (const [state, data] of best ?? []) store.write(state, data);
-          },
+          restoreBest: { now: restoreBest, later: () => turn(restoreBest) },
         }),
       );
     };
