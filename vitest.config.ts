@@ -6,8 +6,8 @@ const config: ViteUserConfig = defineConfig({
     globalSetup: './test/global-setup.ts',
     include: ['test/**/*.test.ts'],
     // No timing decides a test: a busy machine or a sanitizer is not a failure.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });
 export default config;

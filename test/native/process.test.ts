@@ -98,7 +98,7 @@ test('where the system refuses threads, runs get fewer or an error', (context) =
         binary,
         scenario,
       ],
-      { encoding: 'utf8', timeout: 10_000, killSignal: 'SIGKILL' },
+      { encoding: 'utf8', timeout: 100_000, killSignal: 'SIGKILL' },
     );
   let least = 8;
   while (least < 24 && limited(least, 'about').status !== 0) least++;
