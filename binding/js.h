@@ -30,10 +30,12 @@ auto guarded(Napi::Env env, F f) -> decltype(f()) {
   }
 }
 
+bool is_whole(double x, int64_t least) { return x >= double(least) && x <= 9007199254740992.0 && x == std::floor(x); }
+
 // A whole number of at least `least`.
 int64_t whole(Napi::Value v, const char* name, int64_t least, const char* code = "ERR_OPTION") {
   const double x = v.IsNumber() ? v.As<Napi::Number>().DoubleValue() : NAN;
-  if (!(x >= double(least) && x <= 9007199254740992.0) || x != std::floor(x)) {
+  if (!is_whole(x, least)) {
     raise(v.Env(), code,
           std::string(name) + ": expected a whole number of at least " + std::to_string(least) + ", got " +
               v.ToString().Utf8Value());

@@ -13,6 +13,33 @@ struct Pinned {
   size_t bytes;
 };
 
+// What passes in and out of a run by number, in one Float64Array: setting the fields of an object takes microseconds.
+// lib/native/program.ts has the same order.
+enum Slot {
+  kSteps,
+  kMicros,
+  kAttempt,
+  kStepCount,
+  kSkips,
+  kMaxSkips,
+  kThreads,
+  kStatus,
+  kTried,
+  kInstr,
+  kPosition,
+  kValue,
+  kBound,
+  kNumbers
+};
+constexpr const char* kNames[] = {"steps", "micros", "attempt", "stepCount", "skips", "maxSkips", "threads"};
+
+double* numbers(Napi::Env env, napi_value v) {
+  const View a = view(Napi::Value(env, v), "run: numbers");
+  if (a.type != napi_float64_array || a.bytes != kNumbers * 8)
+    raise(env, "ERR_OPTION", "run: numbers: expected a Float64Array of 13");
+  return reinterpret_cast<double*>(a.data);
+}
+
 class RunJob;
 
 // What a binding and its queued runs share.
@@ -35,9 +62,11 @@ class RunJob : public Job {
     session_->jobs.pop_back();
   }
   // Makes it asynchronous: blocks count as in use until the promise is settled.
-  void promise(Napi::Env env, Napi::ArrayBuffer report) {
+  void promise(Napi::Env env, napi_value numbers, Napi::ArrayBuffer report) {
     session_->jobs.reserve(session_->jobs.size() + 1);
-    promised = std::make_unique<Promised>(env, report);
+    auto made = std::make_unique<Promised>(env, report);
+    if (napi_create_reference(env, numbers, 1, &numbers_) != napi_ok) throw Napi::Error::New(env);
+    promised = std::move(made);
     request_.report = promised->data;
     session_->jobs.push_back(this);
     for (auto& [block, writes] : session_->blocks) block->use(writes);
@@ -47,30 +76,25 @@ class RunJob : public Job {
     ran_ = session_->bound.run(request_, crew, threads, stop, closing, result_);
   }
   void done(napi_env env) override {
-    promised->settle(env, [&](Napi::ArrayBuffer report) { return result(env, report); });
+    promised->settle(env, [&](Napi::ArrayBuffer report) {
+      napi_value out = nullptr;
+      napi_get_reference_value(env, numbers_, &out);
+      napi_delete_reference(env, numbers_);
+      return result(env, numbers(env, out), report);
+    });
   }
-  Napi::Value result(Napi::Env env, Napi::ArrayBuffer report) {
+  // Fills `out` and gives the rows of the steps tried, and of the one that failed.
+  Napi::Value result(Napi::Env env, double* out, Napi::ArrayBuffer report) {
     if (!ran_) raise(env, "ERR_MEMORY", "run: no memory for the threads' scratch");
-    const bool failed = result_.instr >= 0;
-    const size_t bytes = size_t(result_.tried + failed) * size_t(session_->bound.program().spec.report_bytes);
-    if (bytes < report.ByteLength()) {
-      Napi::ArrayBuffer part = Napi::ArrayBuffer::New(env, bytes);
-      if (bytes) memcpy(part.Data(), report.Data(), bytes);
-      report = part;
-    }
-    Napi::Object o = Napi::Object::New(env);
-    o.Set("status", result_.status);
-    o.Set("tried", double(result_.tried));
-    o.Set("attempt", double(result_.attempt));
-    o.Set("stepCount", double(result_.step_count));
-    o.Set("skips", double(result_.skips));
-    o.Set("instr", result_.instr);
-    o.Set("position", double(result_.position));
-    o.Set("value", result_.value);
-    o.Set("bound", result_.bound);
-    o.Set("threads", result_.threads);
-    o.Set("report", report);
-    return o;
+    const RunResult& r = result_;
+    out[kStatus] = r.status, out[kTried] = double(r.tried), out[kInstr] = r.instr;
+    out[kAttempt] = double(r.attempt), out[kStepCount] = double(r.step_count), out[kSkips] = double(r.skips);
+    out[kPosition] = double(r.position), out[kValue] = r.value, out[kBound] = r.bound, out[kThreads] = r.threads;
+    const size_t rows = size_t(r.tried + (r.instr >= 0)), bytes = rows * size_t(session_->bound.program().spec.report_bytes);
+    if (bytes == report.ByteLength()) return report;
+    Napi::ArrayBuffer part = Napi::ArrayBuffer::New(env, bytes);
+    if (bytes) memcpy(part.Data(), report.Data(), bytes);
+    return part;
   }
   void report_into(Napi::ArrayBuffer report) { request_.report = static_cast<uint8_t*>(report.Data()); }
   std::atomic<bool> stop{false};
@@ -80,6 +104,7 @@ class RunJob : public Job {
   std::shared_ptr<Session> session_;
   RunRequest request_;
   RunResult result_;
+  napi_ref numbers_ = nullptr;
   bool ran_ = false;
 };
 
@@ -134,24 +159,29 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     return {a.data, a.bytes};
   }
 
-  static RunRequest request(Napi::Env env, Napi::Value v, const ProgramSpec& spec) {
-    if (!v.IsObject()) raise(env, "ERR_OPTION", "run: expected a request");
-    const Napi::Object o = v.As<Napi::Object>();
+  // The arguments (numbers, seed, feed, step).
+  static RunRequest request(const Napi::CallbackInfo& info, const ProgramSpec& spec) {
+    const Napi::Env env = info.Env();
+    const double* n = numbers(env, info[0]);
+    for (int k = kSteps; k <= kThreads; k++) {
+      const int64_t least = k == kSteps || k == kMicros || k == kThreads;
+      if (!is_whole(n[k], least)) {
+        raise(env, "ERR_OPTION",
+              std::string("run: ") + kNames[k] + ": expected a whole number of at least " + std::to_string(least) + ", got " +
+                  Napi::Number::New(env, n[k]).ToString().Utf8Value());
+      }
+    }
+    if (n[kSteps] > INT32_MAX || n[kMicros] > INT32_MAX) raise(env, "ERR_OPTION", "run: too many steps or micros");
     RunRequest r;
-    r.steps = whole(o.Get("steps"), "run: steps", 1);
-    r.micros = whole(o.Get("micros"), "run: micros", 1);
-    if (r.steps > INT32_MAX || r.micros > INT32_MAX) raise(env, "ERR_OPTION", "run: too many steps or micros");
-    r.attempt = uint64_t(whole(o.Get("attempt"), "run: attempt", 0));
-    r.step_count = uint64_t(whole(o.Get("stepCount"), "run: stepCount", 0));
-    r.skips = whole(o.Get("skips"), "run: skips", 0);
-    r.max_skips = whole(o.Get("maxSkips"), "run: maxSkips", 0);
-    r.threads = int(std::min<int64_t>(whole(o.Get("threads"), "run: threads", 1), kMaxThreads));
+    r.steps = int64_t(n[kSteps]), r.micros = int64_t(n[kMicros]);
+    r.attempt = uint64_t(n[kAttempt]), r.step_count = uint64_t(n[kStepCount]);
+    r.skips = int64_t(n[kSkips]), r.max_skips = int64_t(n[kMaxSkips]);
+    r.threads = int(std::min<double>(n[kThreads], kMaxThreads));
     bool lossless = false;
-    const Napi::Value seed = o.Get("seed");
-    if (seed.IsBigInt()) r.seed = seed.As<Napi::BigInt>().Uint64Value(&lossless);
+    if (info[1].IsBigInt()) r.seed = info[1].As<Napi::BigInt>().Uint64Value(&lossless);
     if (!lossless) raise(env, "ERR_OPTION", "run: seed: expected a bigint from 0 to 2^64 - 1");
-    r.feed = rows(o.Get("feed"), "run: feed", size_mul(r.steps * r.micros, spec.feed_bytes));
-    r.step = rows(o.Get("step"), "run: step", size_mul(r.steps, spec.step_bytes));
+    r.feed = rows(info[2], "run: feed", size_mul(r.steps * r.micros, spec.feed_bytes));
+    r.step = rows(info[3], "run: step", size_mul(r.steps, spec.step_bytes));
     return r;
   }
   // A copy of the caller's rows: what a run reads must not change under it.
@@ -167,12 +197,10 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     if (bytes) memcpy(copy.data(), a.data, size_t(bytes));
     return copy;
   }
-  // The session, kept by the caller: a getter of the request may dispose of this object.
-  std::shared_ptr<Session> session(Napi::Env env) const {
+  const std::shared_ptr<Session>& session(Napi::Env env) const {
     if (!session_) raise(env, "ERR_DISPOSED", "run: the binding was disposed");
     return session_;
   }
-  // After the request was read, for the same reason.
   static void check_free(Napi::Env env, const Session& session) {
     for (const auto& [block, writes] : session.blocks) {
       if (block->disposed) raise(env, "ERR_DISPOSED", "run: a block of the binding was disposed");
@@ -184,16 +212,16 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
 
   Napi::Value run(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const std::shared_ptr<Session> s = session(env);
+    const std::shared_ptr<Session>& s = session(env);
     if (!s->pinned.empty()) raise(env, "ERR_OPTION", "run: a program bound to the caller's own arrays runs synchronously only");
     return guarded(env, [&]() -> Napi::Value {
       const ProgramSpec& spec = s->bound.program().spec;
-      RunRequest r = request(env, info[0], spec);
+      RunRequest r = request(info, spec);
       check_free(env, *s);
       const Napi::ArrayBuffer report = array_buffer(env, size_mul(r.steps, spec.report_bytes));
       Executor& executor = data(env).start(env);
       auto job = std::make_unique<RunJob>(s, std::move(r));
-      job->promise(env, report);
+      job->promise(env, info[0], report);
       const Napi::Promise promise = job->promised->promise;
       executor.submit(env, std::move(job));
       return promise;
@@ -202,10 +230,10 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
 
   Napi::Value run_sync(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const std::shared_ptr<Session> s = session(env);
+    const std::shared_ptr<Session>& s = session(env);
     return guarded(env, [&]() -> Napi::Value {
       const ProgramSpec& spec = s->bound.program().spec;
-      RunRequest r = request(env, info[0], spec);
+      RunRequest r = request(info, spec);
       check_free(env, *s);
       check_pinned(env, *s);
       const Napi::ArrayBuffer report = array_buffer(env, size_mul(r.steps, spec.report_bytes));
@@ -218,7 +246,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       } else {
         data(env).start(env).wait(job);
       }
-      return job.result(env, report);
+      return job.result(env, numbers(env, info[0]), report);
     });
   }
   static void check_pinned(Napi::Env env, const Session& session) {

@@ -27,9 +27,9 @@ export interface ProgramSpec {
 /** Memory owned by the add-on, 64-byte aligned, zeroed. Freed when the object is collected or disposed and no run uses it. */
 export interface NativeBlock {
   readonly bytes: number;
-  /** Copy bytes in. Throws ERR_BUSY while a run that writes to the block is queued or running. */
+  /** Copy bytes in. Throws ERR_BUSY while a run that uses the block, or a read, is queued or running. */
   write(offset: number, source: NodeJS.TypedArray): void;
-  /** Copy bytes out, now. Throws ERR_BUSY as write does. */
+  /** Copy bytes out, now. Throws ERR_BUSY while a run that writes to the block is queued or running. */
   read(offset: number, target: NodeJS.TypedArray): void;
   /** Copy bytes out between chunks: waits its turn in the executor's queue. */
   readAsync(offset: number, bytes: number): Promise<ArrayBuffer>;
@@ -69,7 +69,7 @@ export interface RunResult {
   readonly bound: number;
   /** Threads the run got. */
   readonly threads: number;
-  /** `tried` rows of reportBytes. */
+  /** `tried` rows of reportBytes, and the row of the step that failed, if one did. */
   readonly report: ArrayBuffer;
 }
 
@@ -81,9 +81,13 @@ export interface NativeProgram {
   bind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[]): NativeBinding;
   readonly scratchBytes: number;
 }
+/**
+ * The raw form of a run; BoundProgram in program.ts has the readable one. `numbers` are laid out by program.ts, in and out; what
+ * comes back are the rows of `report`.
+ */
 export interface NativeBinding {
-  run(request: RunRequest): Promise<RunResult>;
-  runSync(request: RunRequest): RunResult;
+  run(numbers: Float64Array, seed: bigint, feed?: NodeJS.TypedArray, step?: NodeJS.TypedArray): Promise<ArrayBuffer>;
+  runSync(numbers: Float64Array, seed: bigint, feed?: NodeJS.TypedArray, step?: NodeJS.TypedArray): ArrayBuffer;
   /** Ask the queued and running runs of this binding to end after the step they are in; they resolve with status 4. */
   stop(): void;
   dispose(): void;

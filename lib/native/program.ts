@@ -23,6 +23,24 @@ import {
 /** RunResult.status. */
 export const STATUS = { ok: 0, indexOutOfBounds: 1, tooManySkips: 2, nonFinite: 3, stopped: 4 } as const;
 
+/** Positions in the array of numbers that passes in and out of a run; binding/js_binding.h has the same order. */
+const AT = {
+  steps: 0,
+  micros: 1,
+  attempt: 2,
+  stepCount: 3,
+  skips: 4,
+  maxSkips: 5,
+  threads: 6,
+  status: 7,
+  tried: 8,
+  instr: 9,
+  position: 10,
+  value: 11,
+  bound: 12,
+} as const;
+const NUMBERS = 13;
+
 /** What the compiler must know of the add-on. */
 export function target(): LowerContext {
   const index = new Map(addon().maps.map(({ name }, i) => [name, i]));
@@ -88,6 +106,8 @@ export class CompiledProgram {
 export class BoundProgram {
   readonly program: Program;
   readonly #native: NativeBinding;
+  /** For synchronous runs, one after the other. */
+  readonly #numbers: Float64Array = new Float64Array(NUMBERS);
   constructor(program: Program, native: NativeBinding) {
     this.program = program;
     this.#native = native;
@@ -98,18 +118,22 @@ export class BoundProgram {
    * `details.result` holds the RunResult, as the steps before the failed one have taken effect. Other ends are in `status`.
    */
   async run(request: RunRequest): Promise<RunResult> {
-    let result: RunResult;
+    const numbers = new Float64Array(NUMBERS);
+    put(request, numbers);
     try {
-      result = await this.#native.run(request);
+      const report = await this.#native.run(numbers, request.seed, request.feed, request.step);
+      return this.#check(result(numbers, report));
     } catch (error) {
       throw typed(error);
     }
-    return this.#check(result);
   }
 
   /** The same in this thread's time. */
   runSync(request: RunRequest): RunResult {
-    return this.#check(guard(() => this.#native.runSync(request)));
+    const numbers = this.#numbers;
+    put(request, numbers);
+    const report = guard(() => this.#native.runSync(numbers, request.seed, request.feed, request.step));
+    return this.#check(result(numbers, report));
   }
 
   /** Ask queued and running runs to end after the step they are in. */
@@ -128,6 +152,33 @@ export class BoundProgram {
     const details = { op, position, value, bound, result };
     throw new IndexError(`${op}: expected an index from 0 to ${bound - 1} at position ${position}, got ${value}`, details);
   }
+}
+
+function put(request: RunRequest, numbers: Float64Array): void {
+  numbers[AT.steps] = request.steps;
+  numbers[AT.micros] = request.micros;
+  numbers[AT.attempt] = request.attempt;
+  numbers[AT.stepCount] = request.stepCount;
+  numbers[AT.skips] = request.skips;
+  numbers[AT.maxSkips] = request.maxSkips;
+  numbers[AT.threads] = request.threads;
+}
+
+function result(numbers: Float64Array, report: ArrayBuffer): RunResult {
+  const at = (k: number): number => numbers[k] as number;
+  return {
+    status: at(AT.status),
+    tried: at(AT.tried),
+    attempt: at(AT.attempt),
+    stepCount: at(AT.stepCount),
+    skips: at(AT.skips),
+    instr: at(AT.instr),
+    position: at(AT.position),
+    value: at(AT.value),
+    bound: at(AT.bound),
+    threads: at(AT.threads),
+    report,
+  };
 }
 
 /** A block of native memory. */

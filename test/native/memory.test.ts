@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { BusyError, DetachedError, DisposedError, OptionError } from '../../lib/errors.ts';
 import { addon, type NativeBlock, type RunRequest } from '../../lib/native/addon.ts';
-import { allocate, CompiledProgram, guard, STATUS } from '../../lib/native/program.ts';
+import { allocate, CompiledProgram, encode, guard, STATUS } from '../../lib/native/program.ts';
 import { add, arena, block, contents, copy, feed, floats, program, report, request, slow } from './kit.ts';
 
 const code = (f: () => unknown): string => {
@@ -168,20 +168,6 @@ describe("the caller's own arrays", () => {
     expect(() => compiled.bind([w, g])).toThrow(DetachedError);
   });
 
-  test('detached by a getter of the request', () => {
-    const [w, g] = [new Float32Array(4), new Float32Array(4)];
-    const bound = compiled.bind([w, g]);
-    const trap = request();
-    Object.defineProperty(trap, 'step', {
-      get() {
-        structuredClone(w.buffer, { transfer: [w.buffer] });
-        bound.dispose();
-        return undefined;
-      },
-    });
-    expect(() => bound.runSync(trap)).toThrow(DetachedError);
-  });
-
   test('of WebAssembly memory that grew are detached', () => {
     // Node's types leave WebAssembly to the browser's.
     type Memory = { readonly buffer: ArrayBuffer; grow(pages: number): void };
@@ -228,7 +214,7 @@ describe('wrong requests', () => {
     [{ seed: -1n }, 'run: seed: expected a bigint'],
     [{ seed: 1n << 64n }, 'run: seed: expected a bigint'],
     [{ attempt: -1 }, 'run: attempt'],
-    [{ stepCount: 'x' }, 'run: stepCount: expected a whole number of at least 0, got x'],
+    [{ stepCount: 'x' }, 'run: stepCount: expected a whole number of at least 0, got NaN'],
     [{ feed: undefined }, 'run: feed: expected a typed array'],
     [{ feed: new Float32Array(3) }, 'run: feed: expected 8 bytes, got 12'],
     [{ steps: 3 }, 'run: feed: expected 24 bytes, got 8'],
@@ -237,6 +223,18 @@ describe('wrong requests', () => {
     const r = { ...request({ feed: one }), ...change } as RunRequest;
     expect(() => bound.runSync(r)).toThrow(OptionError);
     expect(() => bound.runSync(r)).toThrow(message);
+  });
+
+  test('numbers that no BoundProgram gives', () => {
+    const { program: p, blocks } = slow(64);
+    const raw = new (addon().Program)(encode(p)).bind(blocks);
+    const numbers = new Float64Array([1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    expect(raw.runSync(numbers, 0n).byteLength).toBe(0);
+    expect(code(() => raw.runSync(numbers.subarray(1), 0n))).toBe('ERR_OPTION');
+    expect(code(() => raw.runSync(new Float32Array(13) as unknown as Float64Array, 0n))).toBe('ERR_OPTION');
+    expect(code(() => raw.runSync(undefined as unknown as Float64Array, 0n))).toBe('ERR_OPTION');
+    expect(() => raw.runSync.call({} as never, numbers, 0n)).toThrow(TypeError);
+    expect(() => new (raw.constructor as new () => typeof raw)().runSync(numbers, 0n)).toThrow('disposed');
   });
 
   test('more results than there is memory', () => {

@@ -218,14 +218,9 @@ test('thousands of mutated programs: refused, or they run', () => {
           const p = new (addon().Program)({ ...spec, code });
           const blocks = [...spec.blockBytes].map(allocate);
           const micros = 2;
-          p.bind(blocks).runSync(
-            request({
-              micros,
-              feed: new Uint8Array(spec.feedBytes * micros).fill(fill),
-              step: new Uint8Array(spec.stepBytes),
-              threads: 1,
-            }),
-          );
+          const numbers = new Float64Array(13).fill(1, 0, 2).fill(1, 6, 7);
+          numbers[1] = micros;
+          p.bind(blocks).runSync(numbers, 1n, new Uint8Array(spec.feedBytes * micros).fill(fill), new Uint8Array(spec.stepBytes));
           ran++;
         } catch (error) {
           if ((error as { code: string }).code !== 'ERR_PROGRAM' && (error as { code: string }).code !== 'ERR_MEMORY')
