@@ -3,19 +3,12 @@
 // blocking, on the team, on the layout of a and b or on the ISA (the baseline, without fma, excepted).
 
 enum MatmulInts { kMmBatch, kMmM, kMmN, kMmK, kMmTransA, kMmTransB, kMmAct, kMmF64, kMmInts };
-constexpr int64_t kKC = 400;        // k of a panel: MR rows of S stay in L1
-constexpr int64_t kSLd = kKC + 8;   // row stride of packed S, not a multiple of the cache's way
-constexpr int64_t kSCap = MR * kSLd > kKC* kSRow ? MR* kSLd : kKC* kSRow;
-constexpr int64_t kVCap = 1 << 17;   // floats of packed V that stay in L2
-constexpr int64_t kStat = 64;        // side of the square tiles of y whose sums of squares are the second output
-
-static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-// Start of part i when `total` is cut into `parts` of whole units.
-static inline int64_t cut(int64_t total, int64_t unit, int64_t i, int64_t parts) {
-  return i >= parts ? total : ceil_div(total, unit) * i / parts * unit;
-}
+constexpr int64_t kKC = 256;            // k of a panel at most
+constexpr int64_t kSCap = 1 << 20;      // floats of packed S that a team shares, twice
+constexpr int64_t kSOwn = 1 << 18;      // floats of packed S that a thread has for itself
+constexpr int64_t kVCap = 1 << 17;      // floats of packed V that stay in L2
+constexpr int64_t kVShared = 1 << 18;   // floats of packed V that a team shares, in product_columns
+constexpr int64_t kStat = 64;           // side of the square tiles of y whose sums of squares are the second output
 
 // t[m, n] = s[m, k] * v[k, n]: S is broadcast, V is loaded as lanes. Lanes of C are contiguous (cj = 1), or its rows are (ci = 1).
 struct Product {
@@ -29,6 +22,14 @@ struct Product {
   const float* bias;
   int64_t bi, bj;   // 1 along the n of the matmul, 0 along its m
   int64_t act;
+};
+
+// The place of a thread in the work on a product: rows [rm of gm], lanes [rn of gn]. `team` is null when it works alone.
+struct Place {
+  const Team* team;
+  int64_t rm, gm, rn, gn;
+  float *own, *shared;   // scratch of the thread, and of the team
+  int64_t turn;          // the team's scratch has two halves, filled in turns, so that one barrier is enough
 };
 
 template <class Fn>
@@ -66,78 +67,102 @@ static void finish(const Product& g, float* c, int64_t ld, int64_t i, int64_t j,
 
 // One row of tiles: c[rows, cols] (+)= S[rows, k] * V, where V comes in panels of TN lanes, `step` floats apart.
 static inline void tiles(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t step, int64_t rows,
-                         int64_t cols, int64_t k, float* c, int64_t ld, bool first) {
+                         int64_t cols, int64_t k, float* c, int64_t ld, bool first, Soon soon) {
   const Micro* const by_form = &kMicro[by_rows][0][rows - 1];
   for (int64_t j = 0; j < cols; j += TN, v += step) {
     const int64_t lanes = least(TN, cols - j);
     const int form = lanes == TN ? 0 : lanes > W ? 1 : 2;
-    by_form[form * 14](k, s, st, v, vs, c + j, ld, (int)(form == 1 ? lanes - W : lanes), first);
+    by_form[form * 14](k, s, st, v, vs, c + j, ld, (int)(form == 1 ? lanes - W : lanes), first,
+                       j + TN < cols ? c + j + TN : c + rows * ld, soon);
   }
 }
 
-// True when rows `stride` floats apart would fall into so few sets of L1 that they drive each other out.
-static inline bool crowded(int64_t stride) { return (stride * 4 & 2047) < 64 || (stride * 4 & 2047) > 2047 - 64; }
+// True when rows `stride` floats apart fall into so few sets of L1 that they drive each other out.
+static inline bool crowded(int64_t stride) { return ((stride * 4 + 64) & 2047) < 128; }
+static inline Parts panels_of_k(int64_t k) { return parts_of(k, 1, most(1, ceil_div(k, kKC))); }
 
-// Lanes of C contiguous: partial sums wait in C between panels of k.
-static void product_rows(const Product& g, float* pv, float* ps) {
-  const int64_t nk = most(1, ceil_div(g.k, kKC)), kmax = ceil_div(g.k, nk);
-  const int64_t nj = most(1, ceil_div(g.n, kVCap / most(kmax, 64) / TN * TN)), ni = ceil_div(g.m, MR);
-  const bool direct_v = g.vj == 1 && ni <= 2, by_rows = g.sp == 1;
-  for (int64_t jb = 0; jb < nj; jb++) {
-    const int64_t j = cut(g.n, TN, jb, nj), cols = cut(g.n, TN, jb + 1, nj) - j;
-    const bool direct_s = cols <= 4 * TN && !crowded(by_rows ? g.si : g.sp);
-    for (int64_t kb = 0; kb < nk; kb++) {
-      const int64_t p = cut(g.k, 1, kb, nk), k = cut(g.k, 1, kb + 1, nk) - p;
-      const float* v = g.v + p * g.vp + j * g.vj;
-      if (!direct_v) pack_v(v, g.vp, g.vj, k, cols, pv);
-      for (int64_t ib = 0; ib < ni; ib++) {
-        const int64_t i = cut(g.m, 1, ib, ni), rows = cut(g.m, 1, ib + 1, ni) - i;
-        const float* s = g.s + i * g.si + p * g.sp;
-        int64_t st = by_rows ? g.si : g.sp;
-        if (!direct_s) {
-          pack_s(s, g.si, g.sp, (int)rows, k, ps, kSLd);
-          s = ps;
-          st = by_rows ? kSLd : kSRow;
+// Lanes of C contiguous: partial sums wait in C between panels of k. Threads beside each other share packed S.
+static void product_rows(const Product& g, Place& at) {
+  const Parts ks = panels_of_k(g.k), rs = parts_of(g.m, 1, at.gm), cs = parts_of(g.n, W, at.gn);
+  const int64_t kmax = ks.size + 1, c0 = cs.begin(at.rn), n = cs.begin(at.rn + 1) - c0, r0 = rs.begin(at.rm);
+  const bool by_rows = g.sp == 1, share = at.team && at.gn > 1;
+  const bool direct_s = g.n <= 4 * TN * at.gn && !crowded(by_rows ? g.si : g.sp);
+  // Packed S: rows of tiles of `block` floats each, in buffers of `room` floats.
+  const int64_t ld = by_rows ? (kmax + 15) / 16 * 16 + 8 : kSRow, block = by_rows ? ld * MR : ld * kmax + 16;
+  const int64_t room = share ? quotient(kSCap, at.gm) : kSOwn, st = !direct_s ? ld : by_rows ? g.si : g.sp;
+  float* const pv = at.own;
+  float* const ps = share ? at.shared + 2 * room * at.rm : at.own + kVCap;
+  const Parts ms =
+      direct_s ? parts_of(rs.size + 1, 1, 1) : parts_of(rs.size + 1, 1, ceil_div(rs.size + 1, quotient(room, block) * MR));
+  const int64_t lanes = kmax * n <= kVCap - kmax * TN ? most(n, 1) : quotient(kVCap, kmax) / TN * TN;
+  const Parts js = parts_of(n, TN, ceil_div(n, lanes));
+  for (int64_t mb = 0; mb < ms.count; mb++) {
+    const int64_t m0 = r0 + least(ms.begin(mb), rs.begin(at.rm + 1) - r0);
+    const int64_t m = least(r0 + ms.begin(mb + 1), rs.begin(at.rm + 1)) - m0;
+    const Parts is = parts_of(m, 1, (m + MR - 1) / MR);
+    const bool direct_v = g.vj == 1 && (is.count <= 2 || (ks.count == 1 && g.k * n <= 6144));
+    for (int64_t kb = 0; kb < ks.count; kb++) {
+      const int64_t p = ks.begin(kb), k = ks.begin(kb + 1) - p;
+      const float* const s = g.s + m0 * g.si + p * g.sp;
+      float* const buffer = ps + (share && !direct_s ? room * (at.turn++ & 1) : 0);
+      if (!direct_s) {
+        const Parts mine = parts_of(is.count, 1, share ? at.gn : 1);
+        const int64_t part = share ? at.rn : 0;
+        pack_s(s, g.si, g.sp, is, mine.begin(part), mine.begin(part + 1), k, buffer, block, ld);
+        if (share) at.team->barrier();
+      }
+      for (int64_t jb = 0; jb < js.count; jb++) {
+        const int64_t j = c0 + js.begin(jb), cols = c0 + js.begin(jb + 1) - j;
+        const float* v = g.v + p * g.vp + j * g.vj;
+        if (!direct_v) pack_v(v, g.vp, g.vj, k, cols, pv);
+        for (int64_t ib = 0; ib < is.count; ib++) {
+          const int64_t i = is.begin(ib), rows = is.begin(ib + 1) - i;
+          const float* tile_s = direct_s ? s + i * g.si : buffer + ib * block;
+          const Soon soon = !direct_s ? soon_of(tile_s + block, 1, block, 0)
+                            : by_rows ? soon_of(tile_s + rows * g.si, rows, k, g.si)
+                                      : soon_of(tile_s + rows, k, rows, g.sp);
+          float* c = g.c + (m0 + i) * g.ci + j;
+          tiles(tile_s, by_rows, st, direct_v ? v : pv, direct_v ? g.vp : TN, direct_v ? TN : k * TN, rows, cols, k, c, g.ci,
+                kb == 0, soon);
+          if (kb == ks.count - 1) finish(g, c, g.ci, m0 + i, j, rows, cols);
         }
-        float* c = g.c + i * g.ci + j;
-        if (direct_v)
-          tiles(s, by_rows, st, v, g.vp, TN, rows, cols, k, c, g.ci, kb == 0);
-        else
-          tiles(s, by_rows, st, pv, TN, k * TN, rows, cols, k, c, g.ci, kb == 0);
-        if (kb == nk - 1) finish(g, c, g.ci, i, j, rows, cols);
       }
     }
   }
 }
 
-// Rows of C contiguous: a row of tiles goes through all of k in `tile`, is finished there and goes out transposed.
-static int64_t columns_block(int64_t k) {
-  return kVCap / most(k, 64) / TN * TN;
-}   // lanes at a time; 0: k is too large for this way
-static void product_columns(const Product& g, float* pv, float* ps, float* tile) {
-  const int64_t nk = most(1, ceil_div(g.k, kKC)), ni = ceil_div(g.m, MR), nj = ceil_div(g.n, columns_block(g.k));
-  const bool by_rows = g.sp == 1, direct_s = !crowded(by_rows ? g.si : g.sp);
-  for (int64_t jb = 0; jb < nj; jb++) {
-    const int64_t j = cut(g.n, TN, jb, nj), cols = cut(g.n, TN, jb + 1, nj) - j, ld = ceil_div(cols, TN) * TN;
-    for (int64_t kb = 0; kb < nk; kb++) {
-      const int64_t p = cut(g.k, 1, kb, nk), k = cut(g.k, 1, kb + 1, nk) - p;
-      pack_v(g.v + p * g.vp + j * g.vj, g.vp, g.vj, k, cols, pv + p * ld);
+// Rows of C and of S contiguous: a row of tiles goes through all of k in `tile`, is finished there and goes out transposed. All threads
+// share packed V and divide the rows.
+constexpr int64_t kTileLanes = 2048;              // lanes of `tile` at most
+constexpr int64_t kColumnsK = kVCap / (2 * TN);   // above this k V would not stay in L2
+static void product_columns(const Product& g, Place& at) {
+  const Parts ks = panels_of_k(g.k), rs = parts_of(g.m, 1, at.gm);
+  const int64_t r0 = rs.begin(at.rm), m = rs.begin(at.rm + 1) - r0, k64 = most(g.k, 64), room = at.team ? kVShared : kVCap;
+  const int64_t lanes = k64 * g.n <= room - k64 * TN ? most(g.n, 1) : quotient(room, k64) / TN * TN;
+  const Parts js = parts_of(g.n, TN, ceil_div(g.n, least(lanes, kTileLanes))), is = parts_of(m, 1, (m + MR - 1) / MR);
+  const bool direct_s = !crowded(g.si);
+  float *const ps = at.own + kVCap, *const tile = ps + kSOwn;
+  constexpr int64_t ld_s = kKC + 8;
+  for (int64_t jb = 0; jb < js.count; jb++) {
+    const int64_t j = js.begin(jb), cols = js.begin(jb + 1) - j, panels = (cols + TN - 1) / TN, ld = panels * TN;
+    const Parts mine = parts_of(ks.count * panels, 1, at.gm);
+    float* const pv = at.team ? at.shared + kVShared * (at.turn++ & 1) : at.own;
+    for (int64_t x = mine.begin(at.rm); x < mine.begin(at.rm + 1); x++) {
+      const int64_t kb = quotient(x, panels), panel = x - kb * panels, p = ks.begin(kb), k = ks.begin(kb + 1) - p;
+      pack_v(g.v + p * g.vp + (j + panel * TN) * g.vj, g.vp, g.vj, k, least(TN, cols - panel * TN), pv + p * ld + panel * k * TN);
     }
-    for (int64_t ib = 0; ib < ni; ib++) {
-      const int64_t i = cut(g.m, 1, ib, ni), rows = cut(g.m, 1, ib + 1, ni) - i;
-      for (int64_t kb = 0; kb < nk; kb++) {
-        const int64_t p = cut(g.k, 1, kb, nk), k = cut(g.k, 1, kb + 1, nk) - p;
-        const float* s = g.s + i * g.si + p * g.sp;
-        int64_t st = by_rows ? g.si : g.sp;
-        if (!direct_s) {
-          pack_s(s, g.si, g.sp, (int)rows, k, ps, kSLd);
-          s = ps;
-          st = by_rows ? kSLd : kSRow;
-        }
-        tiles(s, by_rows, st, pv + p * ld, TN, k * TN, rows, cols, k, tile, ld, kb == 0);
+    if (at.team) at.team->barrier();
+    for (int64_t ib = 0; ib < is.count; ib++) {
+      const int64_t i = is.begin(ib), rows = is.begin(ib + 1) - i;
+      for (int64_t kb = 0; kb < ks.count; kb++) {
+        const int64_t p = ks.begin(kb), k = ks.begin(kb + 1) - p;
+        const float* s = g.s + (r0 + i) * g.si + p;
+        if (!direct_s) pack_s(s, g.si, 1, parts_of(rows, 1, 1), 0, 1, k, ps, 0, ld_s);
+        tiles(direct_s ? s : ps, true, direct_s ? g.si : ld_s, pv + p * ld, TN, k * TN, rows, cols, k, tile, ld, kb == 0,
+              soon_of(s + rows * g.si, rows, k, g.si));
       }
-      finish(g, tile, ld, i, j, rows, cols);
-      transpose_block(tile, ld, g.c + i + j * g.cj, g.cj, rows, cols, rows);
+      finish(g, tile, ld, r0 + i, j, rows, cols);
+      transpose_block(tile, ld, g.c + (r0 + i) + j * g.cj, g.cj, rows, cols, rows);
     }
   }
 }
@@ -146,7 +171,7 @@ static void product_columns(const Product& g, float* pv, float* ps, float* tile)
 struct Grid {
   int64_t b, m, n;
 };
-static Grid grid_of(const Product& g, int64_t batch, int64_t size) {
+static Grid grid_of(const Product& g, bool columns, int64_t batch, int64_t size) {
   Grid best = {1, 1, 1};
   double least_cost = -1;
   for (int64_t b = 1; b <= size; b++) {
@@ -154,10 +179,12 @@ static Grid grid_of(const Product& g, int64_t batch, int64_t size) {
     for (int64_t m = 1; m <= size / b; m++) {
       if (size / b % m != 0) continue;
       const int64_t n = size / b / m;
-      // In fma instructions: the tiles, then the packing of V and S.
+      if (columns && n > 1) continue;
+      // In fma instructions for each k: the tiles, then the packing of V and S; and a barrier for each panel of k.
       const double rows = (double)ceil_div(g.m, m), lanes = (double)ceil_div(ceil_div(g.n, W), n);
-      const double work = rows * lanes + lanes * (g.vj == 1 ? 4 : 10) + rows / W * 2;
-      const double cost = (double)ceil_div(batch, b) * work;
+      const double pack = columns ? lanes * 12 / (b == 1 ? (double)size : 1.) : lanes * 12 + rows / (b == 1 ? (double)n : 1.);
+      const double wait = b == 1 ? 2000. / (double)(g.k < kKC ? g.k + 1 : kKC) : 0;
+      const double cost = (double)ceil_div(batch, b) * ((rows < 4 ? 4 : rows) * lanes + pack + wait);
       if (least_cost < 0 || cost < least_cost) {
         least_cost = cost;
         best = {b, m, n};
@@ -169,17 +196,17 @@ static Grid grid_of(const Product& g, int64_t batch, int64_t size) {
 
 // C by rows or by columns, whichever transposes less on the way.
 static bool by_columns(int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
-  if (!tb || columns_block(k) < 2 * TN) return false;
-  return m * n + (ta ? 0 : m * k) < n * k;
+  return tb && k <= kColumnsK && m * n + (ta ? 0 : m * k) < n * k;
 }
 
+static void matmul_stats(const Args& a, const Team& team);
 static void matmul_f64(const Args& a, const Team& team);
-static void stats(const Args& a, const Team& team);
 
 static void matmul(const Args& a, const Team& team) {
   const int64_t batch = a.i[kMmBatch], m = a.i[kMmM], n = a.i[kMmN], k = a.i[kMmK];
   const bool ta = a.i[kMmTransA], tb = a.i[kMmTransB];
   if (a.i[kMmF64]) return matmul_f64(a, team);
+  if (batch == 0 || m == 0 || n == 0) return;
   const float* bias = a.n_in == 3 ? (const float*)a.in[2] : nullptr;
   const bool columns = by_columns(m, n, k, ta, tb);
   Product g;
@@ -188,30 +215,26 @@ static void matmul(const Args& a, const Team& team) {
     g = {n, m, k, nullptr, bj, bp, nullptr, ap, ai, nullptr, 1, n, bias, 1, 0, a.i[kMmAct]};
   else
     g = {m, n, k, nullptr, ai, ap, nullptr, bp, bj, nullptr, n, 1, bias, 0, 1, a.i[kMmAct]};
-  const Grid grid = grid_of(g, batch, team.size);
-  const int64_t rb = team.rank / (grid.m * grid.n), rm = team.rank / grid.n % grid.m, rn = team.rank % grid.n;
-  const int64_t i0 = cut(g.m, 1, rm, grid.m), j0 = cut(g.n, W, rn, grid.n);
-  Product part = g;
-  part.m = cut(g.m, 1, rm + 1, grid.m) - i0;
-  part.n = cut(g.n, W, rn + 1, grid.n) - j0;
-  if (bias) part.bias = bias + i0 * g.bi + j0 * g.bj;
-  float *ps = (float*)a.local, *pv = ps + kSCap, *tile = pv + kVCap;
-  if (part.m > 0 && part.n > 0)
-    for (int64_t x = batch * rb / grid.b; x < batch * (rb + 1) / grid.b; x++) {
-      const float *pa = (const float*)a.in[0] + x * m * k, *pb = (const float*)a.in[1] + x * k * n;
-      part.s = (columns ? pb : pa) + i0 * g.si;
-      part.v = (columns ? pa : pb) + j0 * g.vj;
-      part.c = (float*)a.out[0] + x * m * n + i0 * g.ci + j0 * g.cj;
-      columns ? product_columns(part, pv, ps, tile) : product_rows(part, pv, ps);
-    }
+  const Grid grid = team.size == 1 ? Grid{1, 1, 1} : grid_of(g, columns, batch, team.size);
+  const int64_t rb = quotient(team.rank, grid.m * grid.n), rest = team.rank - rb * grid.m * grid.n;
+  const int64_t rm = quotient(rest, grid.n), rn = rest - rm * grid.n;
+  Place at = {team.size > 1 && grid.b == 1 ? &team : nullptr, rm, grid.m, rn, grid.n, (float*)a.local, (float*)a.scratch, 0};
+  const Parts bs = parts_of(batch, 1, grid.b);
+  for (int64_t x = bs.begin(rb); x < bs.begin(rb + 1); x++) {
+    const float *pa = (const float*)a.in[0] + x * m * k, *pb = (const float*)a.in[1] + x * k * n;
+    g.s = columns ? pb : pa;
+    g.v = columns ? pa : pb;
+    g.c = (float*)a.out[0] + x * m * n;
+    columns ? product_columns(g, at) : product_rows(g, at);
+  }
   if (a.n_out == 2) {
     team.barrier();
-    stats(a, team);
+    matmul_stats(a, team);
   }
 }
 
 // Per tile of kStat x kStat elements of y: the sum of squares, rows in order in 16 lanes.
-static void stats(const Args& a, const Team& team) {
+static void matmul_stats(const Args& a, const Team& team) {
   const int64_t m = a.i[kMmM], n = a.i[kMmN], tm = ceil_div(m, kStat), tn = ceil_div(n, kStat);
   const Range r = split(a.i[kMmBatch] * tm * tn, team);
   for (int64_t t = r.begin; t < r.end; t++) {
@@ -254,11 +277,14 @@ static void matmul_need(Need& n) {
   if ((n.i[kMmTransA] | n.i[kMmTransB] | n.i[kMmF64]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
   if (n.i[kMmAct] < 0 || n.i[kMmAct] > 6) return n.fail("unknown activation");
   if (n.i[kMmF64] && (n.i[kMmAct] || n.n_out == 2)) return n.fail("f64 has neither activation nor stats");
+  for (int j = 0; j < 4; j++)
+    if (n.i[j] > Need::kMax) return n.fail("a size is too large");
   const int64_t batch = n.i[kMmBatch], rows = n.i[kMmM], cols = n.i[kMmN], k = n.i[kMmK], e = n.i[kMmF64] ? 8 : 4;
   n.in[0] = size_mul(size_mul(size_mul(batch, rows), k), e);
   n.in[1] = size_mul(size_mul(size_mul(batch, k), cols), e);
   if (n.n_in == 3) n.in[2] = size_mul(cols, e);
   n.out[0] = size_mul(size_mul(size_mul(batch, rows), cols), e);
   if (n.n_out == 2) n.out[1] = size_mul(size_mul(size_mul(batch, ceil_div(rows, kStat)), ceil_div(cols, kStat)), 8);
-  n.local = n.i[kMmF64] ? 0 : (kSCap + kVCap + MR * columns_block(0)) * (int64_t)sizeof(float);
+  n.local = n.i[kMmF64] ? 0 : (kVCap + kSOwn + MR * kTileLanes) * (int64_t)sizeof(float);
+  n.scratch = n.i[kMmF64] ? 0 : 2 * kSCap * (int64_t)sizeof(float);
 }

@@ -29,6 +29,7 @@ namespace {
 #include "accumulate.h"
 #include "control.h"
 #include "gemm_micro.h"
+#include "gemm_pack.h"
 #include "gemm.h"
 #include "stage.h"
 #include "statistics.h"

@@ -2,6 +2,7 @@
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { checkOptions } from '../options.ts';
 import { SCALAR } from './scalar.ts';
 import { reshape } from './shape.ts';
 
@@ -179,6 +180,7 @@ export interface MatmulOptions {
  * @throws ShapeError for operands of one dimension and for sizes that do not fit, DTypeError unless both are f32 or both f64.
  */
 export function matmul(a: TensorLike, b: TensorLike, options: MatmulOptions = {}): Tensor {
+  checkOptions('matmul', options, ['transA', 'transB']);
   const { transA = false, transB = false } = options;
   const [x, w] = [a.toTensor(), b.toTensor()];
   const attrs = { ...(transA ? { transA } : {}), ...(transB ? { transB } : {}) };

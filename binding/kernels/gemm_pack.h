@@ -1,0 +1,154 @@
+// gemm_pack.h: how the operands of a matrix product are cut and laid out for the micro-kernels.
+
+// a / b for a >= 0, b > 0: a 64-bit division costs as much as 40 fma.
+static inline int64_t quotient(int64_t a, int64_t b) { return (a | b) >> 32 ? a / b : (int64_t)((uint32_t)a / (uint32_t)b); }
+static inline int64_t ceil_div(int64_t a, int64_t b) { return quotient(a + b - 1, b); }
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// `total` cut into `count` parts of whole units, as equal as can be: the first `more` have size + 1. The last unit may be short.
+struct Parts {
+  int64_t total, unit, count, size, more;
+  int64_t begin(int64_t i) const { return least(total, (i * size + least(i, more)) * unit); }
+};
+static inline Parts parts_of(int64_t total, int64_t unit, int64_t count) {
+  const int64_t units = unit == 1 ? total : ceil_div(total, unit), size = count < 2 ? units : quotient(units, count);
+  return {total, unit, count, size, units - size * count};
+}
+
+// The W x W matrix in r, transposed.
+static inline void r_transpose(RF (&r)[W]) {
+#if defined(__AVX512F__)
+  __m512 a[16], b[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) {
+    a[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+    a[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {   // b[i + c]: columns c, c + 4, c + 8, c + 12 of rows i .. i + 3
+    b[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a[i]), _mm512_castps_pd(a[i + 2])));
+    b[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a[i]), _mm512_castps_pd(a[i + 2])));
+    b[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a[i + 1]), _mm512_castps_pd(a[i + 3])));
+    b[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a[i + 1]), _mm512_castps_pd(a[i + 3])));
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; c++) {
+    const __m512 lo = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x88), hi = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0x88);
+    const __m512 lo2 = _mm512_shuffle_f32x4(b[c], b[4 + c], 0xdd), hi2 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0xdd);
+    r[c] = _mm512_shuffle_f32x4(lo, hi, 0x88);
+    r[8 + c] = _mm512_shuffle_f32x4(lo, hi, 0xdd);
+    r[4 + c] = _mm512_shuffle_f32x4(lo2, hi2, 0x88);
+    r[12 + c] = _mm512_shuffle_f32x4(lo2, hi2, 0xdd);
+  }
+#elif defined(__AVX2__)
+  __m256 a[8], b[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    a[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    a[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {   // b[i + c]: columns c and c + 4 of rows i .. i + 3
+    b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+    b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
+    b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+    b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; c++) {
+    r[c] = _mm256_permute2f128_ps(b[c], b[4 + c], 0x20);
+    r[4 + c] = _mm256_permute2f128_ps(b[c], b[4 + c], 0x31);
+  }
+#else
+  _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]);
+#endif
+}
+
+// dst[c, r] = src[r, c] for rows x cols of src. Writes whole rows of dst up to `pad` >= rows, the rest of them zero.
+static inline void transpose_block(const float* src, int64_t ss, float* dst, int64_t ds, int64_t rows, int64_t cols,
+                                   int64_t pad) {
+  for (int64_t i = 0; i < pad; i += W) {
+    const int have = (int)(rows - i < W ? rows - i : W), put = (int)(pad - i < W ? pad - i : W);
+    for (int64_t j = 0; j < cols; j += W) {
+      const int n = (int)(cols - j < W ? cols - j : W);
+      const float* from = src + i * ss + j;
+      float* to = dst + j * ds + i;
+      RF r[W];
+      if (have == W && n == W && put == W) {
+#pragma GCC unroll 16
+        for (int x = 0; x < W; x++) r[x] = r_load(from + x * ss);
+        r_transpose(r);
+#pragma GCC unroll 16
+        for (int x = 0; x < W; x++) r_store(to + x * ds, r[x]);
+      } else {
+        const RM in = r_mfirst(n), out = r_mfirst(put);
+#pragma GCC unroll 16
+        for (int x = 0; x < W; x++) r[x] = x < have ? r_loadm(from + x * ss, in) : r_set1(0.f);
+        r_transpose(r);
+#pragma GCC unroll 16
+        for (int x = 0; x < W; x++)
+          if (x < n) r_storem(to + x * ds, r[x], out);
+      }
+    }
+  }
+}
+
+// V[k, n] into panels of TN lanes, [panel][k][TN], the last one filled up with zeros. Element (p, j) at v[p * vp + j * vj].
+static void pack_v(const float* v, int64_t vp, int64_t vj, int64_t k, int64_t n, float* dst) {
+  if (vj != 1) {
+    for (int64_t j = 0; j < n; j += TN, dst += k * TN) transpose_block(v + j * vj, vj, dst, TN, n - j < TN ? n - j : TN, k, TN);
+    return;
+  }
+  const int64_t full = n / TN * TN;
+  const RM lo = r_mfirst((int)(n - full)), hi = r_mfirst((int)(n - full) - W);
+  for (int64_t p = 0; p < k; p++, v += vp, dst += TN) {   // row by row: that is how the memory lies
+    const float* ahead = v + (p + 4 < k ? 4 * vp : 0);
+    float* to = dst;
+    int64_t j = 0;
+    for (; j < full; j += TN, to += k * TN) {
+      for (int i = 0; i < TN; i += 16) fetch(ahead + j + i);
+      r_store(to, r_load(v + j));
+      r_store(to + W, r_load(v + j + W));
+    }
+    if (j < n) {
+      r_store(to, r_loadm(v + j, lo));
+      r_store(to + W, r_loadm(v + j + W, hi));
+    }
+  }
+}
+
+constexpr int kSRow = W == 16 ? 16 : 8;   // stride of S packed by columns
+// Where tile rows begin and how S is packed: `count` blocks, the first `more` of them of size + 1 rows.
+static void pack_s(const float* s, int64_t si, int64_t sp, const Parts& is, int64_t from, int64_t to, int64_t k, float* dst,
+                   int64_t block, int64_t ld) {
+  if (sp == 1) {   // by rows with stride ld
+    for (int64_t b = from; b < to; b++)
+      for (int64_t i = is.begin(b), x = 0; i < is.begin(b + 1); i++, x++) {
+        const float* row = s + i * si;
+        float* out = dst + b * block + x * ld;
+        int64_t p = 0;
+        for (; p + W <= k; p += W) {
+          if (p % 16 == 0) fetch(row + 2 * si + p);
+          r_store(out + p, r_load(row + p));
+        }
+        if (p < k) r_storem(out + p, r_loadm(row + p, r_mfirst((int)(k - p))), r_mfirst((int)(k - p)));
+      }
+    return;
+  }
+  // By columns. A row of memory goes to many blocks, so that it is read in one go; 32 of them, for the sake of the TLB.
+  for (int64_t b0 = from; b0 < to; b0 += 32) {
+    const int64_t b1 = b0 + 32 < to ? b0 + 32 : to;
+    const float* row = s + is.begin(b0);
+    for (int64_t p = 0; p < k; p++, row += sp) {
+      const float* in = row;
+      float* out = dst + b0 * block + p * kSRow;
+      for (int64_t b = b0; b < b1; b++, out += block) {
+        const int rows = (int)(is.size + (b < is.more));
+#pragma GCC unroll 2
+        for (int x = 0; x < kSRow; x += W) r_store(out + x, r_loadm(in + x, r_mfirst(rows - x)));
+        in += rows;
+      }
+    }
+  }
+}
