@@ -26,7 +26,7 @@ export interface IdxData extends CommonData {
   readonly type: 'idx';
   readonly images: string;
   readonly labels: string;
-  /** A test set in files of its own; `split.test` then has no meaning. */
+  /** A test set in files of its own, in place of `split.test`. */
   readonly testImages: string | null;
   readonly testLabels: string | null;
   /** Values are divided by this, 255 for the bytes of images. */
@@ -221,6 +221,11 @@ export function checkConfig(value: unknown): TrainConfig {
   if (data.type === 'idx' && (data.testImages === null) !== (data.testLabels === null)) {
     throw new OptionError('data: testImages and testLabels go together');
   }
+  const ownTest = data.type === 'idx' ? data.testImages : data.type === 'csv' ? data.testFile : null;
+  if (ownTest !== null && data.split.test !== null) {
+    throw wrong('data.split.test', 'nothing, since the test set has files of its own', data.split.test);
+  }
+  if (data.type === 'text' && data.split.order === 'seed') throw wrong('data.split.order', 'file for a text', 'seed');
   if (earlyStop && data.split.validation === 0) {
     throw wrong('data.split.validation', 'some rows, for earlyStop to look at', undefined);
   }

@@ -75,6 +75,8 @@ export class TrainView {
 
   epoch({ epoch, loss, steps, clipped, skipped, validation }: EpochEnd, on: 'test' | 'validation'): void {
     if (!this.#screen.live) this.#told = performance.now();
+    // A checkpoint may have been written after the last step of an epoch: nothing is left of it then.
+    if (steps === 0) return;
     const measured =
       validation === null ? {} : { [`${on}Loss`]: validation.loss, [`${on}Accuracy`]: validation.accuracy ?? null };
     this.#screen.emit({ event: 'epoch', epoch, loss, ...measured, steps, clipped, skipped });

@@ -23,11 +23,17 @@ export const TRAIN: Command = {
   name: 'train',
   operands: ['CONFIG.json'],
   summary: 'Train the model that a configuration describes',
-  more: ['Paths in a configuration begin at its folder, those given here at the current one.'],
+  more: [
+    'examples/ and docs/CONFIG.md in the repository show what a configuration may say. Its paths begin at its own folder, those',
+    'given here at the current one. SIGINT and SIGTERM end the training after its step; the checkpoint is written.',
+  ],
   flags: {
     data: { value: 'DIR', help: "folder of the data files, in place of the configuration's data.dir" },
     seed: { value: 'N', help: "in place of the configuration's" },
-    seeds: { value: 'N', help: 'train N times, with this seed and those after it, and tell the median test accuracy' },
+    seeds: {
+      value: 'N',
+      help: 'train N times, with this seed and those after it, and tell the median test accuracy; keeps no checkpoint',
+    },
     epochs: { value: 'N', help: "in place of the configuration's epochs and steps" },
     threads: { value: 'N', help: "in place of the configuration's; default: what affinity and container quota allow" },
     out: { value: 'FILE', help: "write the checkpoint here, in place of the configuration's save" },
@@ -100,7 +106,8 @@ async function trainOnce({ config, data, seed, out, resume }: Job, io: Io, scree
   const parts = train.epoch(batchSize);
   const perEpoch = Math.ceil(parts.whole / accumulate) + (parts.tail > 0 ? 1 : 0);
   const { epoch, batch } = trainer.counters;
-  const done = epoch * perEpoch + Math.ceil(batch / accumulate);
+  const inEpoch = batch > parts.whole ? perEpoch : Math.ceil(batch / accumulate);
+  const done = epoch * perEpoch + inEpoch;
   const view = new TrainView(screen, {
     config,
     data,
@@ -126,7 +133,9 @@ async function trainOnce({ config, data, seed, out, resume }: Job, io: Io, scree
   }
   const stopped = fit?.stopReason === 'stopped';
   const broken = fit !== null && !Number.isFinite(fit.last?.loss ?? 0);
-  if (out !== null && !broken) await trainer.save(out, { metadata: metadata(config, data) });
+  // Told to stop before the first step: there is nothing that a file from before should make way for.
+  const worthKeeping = !broken && fit?.tried !== 0;
+  if (out !== null && worthKeeping) await trainer.save(out, { metadata: metadata(config, data) });
   const measured = test === null || stopped ? null : await trainer.evaluate(test);
   const outcome: Outcome = {
     seed,
@@ -134,7 +143,7 @@ async function trainOnce({ config, data, seed, out, resume }: Job, io: Io, scree
     epochs: trainer.counters.epoch,
     test: measured,
     ms: performance.now() - started,
-    checkpoint: broken ? null : out,
+    checkpoint: worthKeeping ? out : null,
     stopped,
   };
   view.end(outcome);
@@ -178,6 +187,7 @@ async function checkFolder(file: string): Promise<void> {
 function metadata(config: TrainConfig, { vocab }: DataSet): Record<string, string> {
   return {
     program: `gradclip ${version()}`,
+    policy: JSON.stringify(config.clip),
     config: JSON.stringify(config),
     ...(vocab === null ? {} : { vocabulary: JSON.stringify(vocab) }),
   };

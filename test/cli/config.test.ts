@@ -73,6 +73,11 @@ it.each([
   ['data.divideBy', 0, 'data.divideBy: expected a number > 0, got 0'],
   ['data.file', '', 'data.file: expected a text, got ""'],
   ['data', { type: 'idx', images: 'a', labels: 'b', testImages: 'c' }, 'data: testImages and testLabels go together'],
+  [
+    'data',
+    { type: 'csv', file: 'a', testFile: 'b', split: { test: 3 } },
+    'data.split.test: expected nothing, since the test set',
+  ],
   ['batchsize', 3, 'config: unknown option batchsize; did you mean batchSize?'],
   ['batchSize', 1.5, 'batchSize: expected a whole number >= 1, got 1.5'],
   ['epochs', undefined, 'epochs: expected epochs or steps, got nothing'],

@@ -245,6 +245,14 @@ it('stops when it is told to, writes the checkpoint, and says 130', async () => 
   expect(more[0]!.resumedAt).toBeGreaterThanOrEqual(30);
 });
 
+it('writes nothing when it is told to stop before the first step', async () => {
+  const cwd = project({ save: 'm.safetensors' });
+  const ran = await run(['train', '--json', 'config.json'], { cwd, signal: AbortSignal.abort('SIGTERM') });
+  expect(ran.code).toBe(143);
+  expect(last(ran)).toMatchObject({ event: 'result', steps: 0, checkpoint: null });
+  expect(existsSync(join(cwd, 'm.safetensors'))).toBe(false);
+});
+
 it('draws a bar on a terminal', async () => {
   const ran = await run(['train', 'config.json'], { cwd: project({ epochs: 300 }), tty: true });
   expect(ran.code).toBe(0);
