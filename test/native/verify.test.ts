@@ -9,7 +9,7 @@ import { addon, type ProgramSpec } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram, encode } from '../../lib/native/program.ts';
 import { OPS } from '../../lib/ops/index.ts';
 import { mapIndex } from '../run-node.ts';
-import { add, arena, block, constant, copy, feed, place, program, report, request, skipIf, step } from './kit.ts';
+import { add, arena, block, constant, copy, feed, place, program, report, skipIf, step } from './kit.ts';
 
 const refusal = (p: Program): string => {
   try {
