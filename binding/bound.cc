@@ -5,6 +5,12 @@
 
 namespace gradclip {
 
+// Operands without bytes in memory without bytes: an address that C functions accept, as they do not accept null.
+static uint8_t* there(const void* base) {
+  alignas(64) static uint8_t nowhere[64];
+  return base ? static_cast<uint8_t*>(const_cast<void*>(base)) : nowhere;
+}
+
 Failure Bound::bind(std::shared_ptr<const Program> program, const std::vector<Memory>& blocks) {
   program_ = std::move(program);
   if (Failure f = check(blocks)) return f;
@@ -56,10 +62,10 @@ void Bound::resolve(const std::vector<Memory>& blocks) {
     const Patch patch{uint32_t(k), place.offset};
     switch (place.space) {
       case kArena:
-        operands_[k] = arena_.data() + place.offset;
+        operands_[k] = there(arena_.data()) + place.offset;
         break;
       case kConstants:
-        operands_[k] = const_cast<uint8_t*>(p.spec.constants.data()) + place.offset;
+        operands_[k] = there(p.spec.constants.data()) + place.offset;
         break;
       case kFeed:
         feed_.push_back(patch);
@@ -71,7 +77,7 @@ void Bound::resolve(const std::vector<Memory>& blocks) {
         report_.push_back(patch);
         break;
       default:
-        operands_[k] = static_cast<uint8_t*>(blocks[place.space - kBlocks].data) + place.offset;
+        operands_[k] = there(blocks[place.space - kBlocks].data) + place.offset;
     }
   }
   args_.clear();
@@ -83,7 +89,7 @@ void Bound::resolve(const std::vector<Memory>& blocks) {
 }
 
 void Bound::move(const std::vector<Patch>& patches, uint8_t* row) {
-  for (const Patch& p : patches) operands_[p.operand] = row + p.offset;
+  for (const Patch& p : patches) operands_[p.operand] = there(row) + p.offset;
 }
 
 // One run. `over` and `skip` change only in settle(), while every thread of the team waits at a barrier, so all threads take the
