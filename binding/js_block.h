@@ -44,7 +44,8 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
     Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
     size_ = bytes;
   }
-  void Finalize(Napi::Env env) override { forget(env); }
+  // Collected, not disposed: a binding that outlives the object keeps the memory.
+  void Finalize(Napi::Env env) override { let_go(env); }
   std::shared_ptr<Block> block() const { return block_; }
 
  private:
@@ -85,8 +86,11 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
   }
   void dispose(const Napi::CallbackInfo& info) { forget(info.Env()); }
   void forget(Napi::Env env) {
+    if (block_) block_->dispose();
+    let_go(env);
+  }
+  void let_go(Napi::Env env) {
     if (!block_) return;
-    block_->dispose();
     block_.reset();
     Napi::MemoryManagement::AdjustExternalMemory(env, -size_);
   }

@@ -71,9 +71,9 @@ test('environments share one budget of threads', async () => {
   expect(r).toMatchObject({ code: 0, lines: [{ alone: 2, beside: 1, after: 2 }], errors: '' });
 });
 
-test('runs hold their memory when nobody else does; what nobody holds is collected', async () => {
+test('runs and bindings hold their memory when nobody else does; what nobody holds is collected', async () => {
   const r = await child(['collect'], { node: ['--expose-gc'] });
-  expect(r).toMatchObject({ code: 0, lines: [Array(20).fill([20, 20]).flat(), true], errors: '' });
+  expect(r).toMatchObject({ code: 0, lines: [Array(20).fill([20, 20]).flat(), 3, true], errors: '' });
 });
 
 test('an idle add-on burns no core', async () => {
