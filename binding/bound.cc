@@ -137,12 +137,14 @@ struct Loop {
       const Phase& phase = phases[k];
       const bool last = k + 1 == phases.size(), idle = phase.guarded && skip;
       if (idle && !last) continue;
+      const int64_t start = b.profile_.on() ? now_ns() : 0;
       if (!idle && phase.serial) {
         if (member.team.rank == 0) chain(phase);
       } else if (!idle) {
         execute(phase.begin, member.team);
       }
       member.sync([&] { settle(phase.begin, last ? then : kGoOn); });
+      if (start && !idle && !phase.serial && member.team.rank == 0) b.profile_.done(phase.begin, now_ns() - start);
       if (over) return false;
     }
     return !over;
@@ -151,7 +153,10 @@ struct Loop {
   void execute(int32_t k, const Team& team) {
     Args a = b.args_[k];
     a.local = b.locals_.data() + team.rank * b.program_->local_bytes;
+    if (!b.profile_.on()) return b.program_->instrs[k].kernel->run(a, team);
+    const int64_t start = now_ns();
     b.program_->instrs[k].kernel->run(a, team);
+    b.profile_.busy(team.rank, k, now_ns() - start);
   }
 
   // Serial instructions in a row, by one thread, without barriers between them.
@@ -159,7 +164,9 @@ struct Loop {
     const Team alone{0, 1, nullptr, nullptr};
     for (int32_t k = phase.begin; k < phase.end; k++) {
       if (b.program_->instrs[k].guarded && b.context_.skip) continue;
+      const int64_t start = b.profile_.on() ? now_ns() : 0;
       execute(k, alone);
+      if (start) b.profile_.done(k, now_ns() - start);
       if (b.status_.code != kOk) {
         b.status_.instr = k;
         return;
@@ -229,6 +236,7 @@ bool Bound::run(RunRequest& request, Crew* crew, int threads, const std::atomic<
                 RunResult& result) {
   const int size = crew ? std::min(threads, crew->size()) : 1;
   if (!locals_.reserve(program_->local_bytes * size)) return false;
+  if (profile_.on()) profile_.begin_run(size);
   Loop loop{*this, request, result, stop, closing};
   loop.start();
   if (crew && size > 1) {
@@ -237,6 +245,7 @@ bool Bound::run(RunRequest& request, Crew* crew, int threads, const std::atomic<
     run_alone(Loop::enter, &loop);
   }
   loop.finish();
+  if (profile_.on()) profile_.end_run();
   return true;
 }
 

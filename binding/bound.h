@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "block.h"
+#include "profile.h"
 #include "program.h"
 #include "team.h"
 
@@ -43,6 +44,8 @@ class Bound {
  public:
   Failure bind(std::shared_ptr<const Program> program, const std::vector<Memory>& blocks);
   const Program& program() const { return *program_; }
+  // Of all runs since it was started. Between runs only.
+  Profile& profile() { return profile_; }
   int64_t owned_bytes() const { return arena_.size() + scratch_.size(); }
 
   // Whole run with up to `threads` of the crew; null: on the calling thread alone. `stop` ends it after a step,
@@ -67,6 +70,7 @@ class Bound {
   std::vector<Patch> feed_, step_, report_;
   Context context_{};
   Status status_{};
+  Profile profile_;
 };
 
 }   // namespace gradclip

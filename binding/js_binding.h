@@ -111,9 +111,11 @@ class RunJob : public Job {
 class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Binding",
-                       {InstanceMethod<&BindingWrap::run>("run"), InstanceMethod<&BindingWrap::run_sync>("runSync"),
-                        InstanceMethod<&BindingWrap::stop>("stop"), InstanceMethod<&BindingWrap::dispose>("dispose")});
+    return DefineClass(
+        env, "Binding",
+        {InstanceMethod<&BindingWrap::run>("run"), InstanceMethod<&BindingWrap::run_sync>("runSync"),
+         InstanceMethod<&BindingWrap::start_profile>("startProfile"), InstanceMethod<&BindingWrap::profile>("profile"),
+         InstanceMethod<&BindingWrap::stop>("stop"), InstanceMethod<&BindingWrap::dispose>("dispose")});
   }
   explicit BindingWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
 
@@ -261,6 +263,24 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
   void stop(const Napi::CallbackInfo&) {
     if (!session_) return;
     for (RunJob* job : session_->jobs) job->stop = true;
+  }
+  // A profile is read and written between runs only.
+  Profile& idle_profile(const Napi::CallbackInfo& info) const {
+    const std::shared_ptr<Session>& s = session(info.Env());
+    if (!s->jobs.empty()) raise(info.Env(), "ERR_BUSY", "profile: a run of the binding is queued or running");
+    return s->bound.profile();
+  }
+  void start_profile(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { idle_profile(info).start(session_->bound.program().instrs.size()); });
+  }
+  Napi::Value profile(const Napi::CallbackInfo& info) {
+    const std::vector<Profile::Times>& times = idle_profile(info).times();
+    Napi::Float64Array out = Napi::Float64Array::New(info.Env(), times.size() * 3);
+    for (size_t k = 0; k < times.size(); k++) {
+      double* row = out.Data() + 3 * k;
+      row[0] = double(times[k].calls), row[1] = double(times[k].wall_ns), row[2] = double(times[k].busy_ns);
+    }
+    return out;
   }
   void dispose(const Napi::CallbackInfo& info) { forget(info.Env()); }
   void forget(Napi::Env env) {

@@ -52,6 +52,7 @@ export function runNode(node: Node, ins: readonly Data[], run: NodeRun = {}): Da
           guarded: false,
           serial: false,
           note: node.op.name,
+          ...node.op.cost(node),
         },
       ],
       microEnd: 1,

@@ -3,9 +3,10 @@ import { cpus } from 'node:os';
 import { addon } from '../native/addon.ts';
 import { type Arguments, type Command, usage } from './args.ts';
 import { CLIP_CELLS, clipCell } from './bench/clip-step.ts';
+import { profileTable } from './bench/profile.ts';
 import { clipStepRow, type Rounds, stepRow } from './bench/rows.ts';
 import { type Cell, type Sample, short } from './bench/sample.ts';
-import { STEP_CELLS, stepCell } from './bench/tasks.ts';
+import { profileCell, STEP_CELLS, stepCell } from './bench/tasks.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import { count, table } from './format.ts';
 import type { Io, StopCause } from './io.ts';
@@ -63,6 +64,7 @@ export const BENCH: Command = {
     threads: { value: 'N', help: 'threads; default: what affinity and container quota allow' },
     seconds: { value: 'S', help: 'for each variant; default 2' },
     rounds: { value: 'R', help: 'in so many turns; default 5' },
+    profile: { help: 'suite step: time, flops and bytes of each instruction of a step' },
   },
 };
 
@@ -76,6 +78,10 @@ export async function bench(args: Arguments, io: Io, screen: Screen): Promise<nu
   const rounds = args.whole('rounds', 1, 1000) ?? 5;
   const seconds = args.positive('seconds') ?? 2;
 
+  if (args.has('profile')) {
+    if (name !== 'step') throw usage(BENCH, `--profile: expected suite step, got ${name}`);
+    return profile(cells, threads, seconds, screen, io.signal);
+  }
   const rows: Record<string, unknown>[] = [];
   for (const cell of cells) {
     screen.redraw([`${cell}...`]);
@@ -95,6 +101,27 @@ export async function bench(args: Arguments, io: Io, screen: Screen): Promise<nu
     (_, i) => (typeof rows[0]![suite.columns[i]![0]] === 'number' ? 'right' : 'left') as 'right' | 'left',
   );
   for (const line of table([head, ...body], align)) screen.say(line);
+  return EXIT.ok;
+}
+
+async function profile(
+  cells: readonly string[],
+  threads: number,
+  seconds: number,
+  screen: Screen,
+  signal: AbortSignal,
+): Promise<number> {
+  for (const cell of cells) {
+    if (signal.aborted) return exitCodeOfStop(signal.reason as StopCause);
+    screen.redraw([`${cell}...`]);
+    const found = await profileCell(cell, threads, seconds);
+    screen.redraw([]);
+    screen.emit({ peer: 'gradclip', suite: 'profile', workload: cell, isa: addon().isa, ...found });
+    screen.say(
+      `${cell}: ${short(found.ms)} ms a step in ${found.instrs.length} instructions, ${found.threads} threads, ${addon().isa}`,
+    );
+    for (const line of profileTable(found)) screen.say(line);
+  }
   return EXIT.ok;
 }
 

@@ -29,6 +29,7 @@ export function lower(graph: Graph, order: Schedule, plan: Plan, layout: Layout,
       guarded: at >= order.guardStart && graph.skip !== null,
       serial: cost.flops <= SERIAL_FLOPS && cost.bytes <= SERIAL_BYTES,
       note: `${node.op.name} -> ${node.outs.map((t) => typeName(t.type)).join(', ')}`,
+      ...cost,
     };
     (at < order.microEnd ? micro : apply).push(instr);
   }
@@ -55,7 +56,18 @@ function kernelOf(node: Node, target: LowerContext): Pick<Instr, 'kernel' | 'int
 }
 
 function skipInstr(flag: Place): Instr {
-  return { kernel: 'skip_if', outs: [], ins: [flag], ints: [], floats: [], guarded: false, serial: true, note: 'skip_if' };
+  return {
+    kernel: 'skip_if',
+    outs: [],
+    ins: [flag],
+    ints: [],
+    floats: [],
+    guarded: false,
+    serial: true,
+    note: 'skip_if',
+    flops: 0,
+    bytes: 4,
+  };
 }
 
 /** Elements from one place to another: the strided copy kernel (ops/shape.ts) with no offset, one dimension, stride 1. */
@@ -71,5 +83,7 @@ function copyInstr(t: Tensor, from: Place, to: Place, guarded: boolean): Instr {
     guarded,
     serial: bytes <= SERIAL_BYTES,
     note: `copy ${typeName(t.type)}`,
+    flops: 0,
+    bytes: 2 * bytes,
   };
 }

@@ -37,8 +37,11 @@ export interface Instr {
   readonly guarded: boolean;
   /** Too small to share: the first thread runs it alone. */
   readonly serial: boolean;
-  /** What it computes, for printed programs: `matmul -> f32[64,10]`. */
+  /** What it computes, for printed programs and profiles: `matmul -> f32[64,10]`. */
   readonly note: string;
+  /** Cost by the op's own account: floating point operations, and bytes read and written. */
+  readonly flops: number;
+  readonly bytes: number;
 }
 
 /** A named row column: `offset` bytes into the row. Rows are multiples of 8 bytes. */

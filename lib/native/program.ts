@@ -136,6 +136,19 @@ export class BoundProgram {
     return this.#check(result(numbers, report));
   }
 
+  /** From here on, measure each instruction. @throws BusyError while a run is queued or running */
+  startProfile(): void {
+    guard(() => this.#native.startProfile());
+  }
+
+  /**
+   * Per instruction of the program: calls, wall nanoseconds, busy nanoseconds summed over threads; empty if nothing was started.
+   * @throws BusyError while a run is queued or running
+   */
+  profile(): Float64Array {
+    return guard(() => this.#native.profile());
+  }
+
   /** Ask queued and running runs to end after the step they are in. */
   stop(): void {
     this.#native.stop();

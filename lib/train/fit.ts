@@ -10,6 +10,7 @@ import type { Chunk, Feeder } from './feeder.ts';
 import type { Halt } from './halt.ts';
 import type { EarlyStop, FitOptions } from './options.ts';
 import { Pace } from './pace.ts';
+import { type Profile, profileOf } from './profile.ts';
 import { type Counters, type FitResult, type Metrics, type StopReason, Tally } from './progress.ts';
 import type { Compiled, Session } from './session.ts';
 
@@ -20,7 +21,7 @@ export interface Running {
 }
 
 /** What the loop needs of its trainer. */
-export interface FitContext extends Pick<FitOptions, 'earlyStop' | 'chunkSteps' | 'validateEvery' | 'onEpoch'> {
+export interface FitContext extends Pick<FitOptions, 'earlyStop' | 'chunkSteps' | 'validateEvery' | 'onEpoch' | 'profile'> {
   readonly running: Running;
   readonly session: Session<Apply>;
   readonly feeder: Feeder;
@@ -62,7 +63,8 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
     if (best.metrics) yield* perform(c.restoreBest);
     const { tried, applied, clipped, skipped, last, epochs, nonFinite } = tally;
     const names = [...nonFinite];
-    return { stopReason, tried, applied, clipped, skipped, last, epochs, nonFinite: names, best: best.metrics };
+    const result = { stopReason, tried, applied, clipped, skipped, last, epochs, nonFinite: names, best: best.metrics };
+    return c.profile ? { ...result, profile: profiles(c.session) } : result;
   };
 
   for (;;) {
@@ -106,7 +108,7 @@ function untilValidation({ validateEvery, validate }: FitContext, tried: number)
 
 /** Null if the run was told to end before the chunk's turn came. */
 function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Reports; result: RunResult } | null> {
-  const { program, bound, extra }: Compiled<Apply> = c.session.program(chunk.rows);
+  const { program, bound, extra, ran }: Compiled<Apply> = c.session.program(chunk.rows);
   const { attempt, step, skips } = c.running.counters;
   const request = {
     steps: chunk.steps,
@@ -135,6 +137,8 @@ function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Rep
   // Within the chunk's turn, so that who comes next finds counters and weights of the same step.
   const done = (result: RunResult): RunResult => {
     pace.took(performance.now() - started, result.tried);
+    ran.steps += result.tried;
+    ran.threads = result.threads;
     advance(c.running, result);
     return result;
   };
@@ -160,6 +164,10 @@ function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Rep
       }),
   });
   return result && { reports: reportsOf(result), result };
+}
+
+function profiles(session: Session<Apply>): Profile[] {
+  return [...session.programs].map(([rows, { program, bound, ran }]) => profileOf(program, bound.profile(), { rows, ...ran }));
 }
 
 function advance(running: Running, { attempt, stepCount, skips }: RunResult): void {

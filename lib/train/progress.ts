@@ -1,5 +1,6 @@
 // progress.ts: where a training run stands, and what it ends with.
 import type { Report, Reports } from '../optim/report.ts';
+import type { Profile } from './profile.ts';
 
 /** All counters of a trainer. They are part of a checkpoint. */
 export interface Counters {
@@ -50,6 +51,8 @@ export interface FitResult {
   readonly last: Report | null;
   /** Best validation metrics, when there was early stopping; its weights are the model's now. */
   readonly best: Metrics | null;
+  /** With `profile: true`: where the time went, for each batch size that came up. */
+  readonly profile?: readonly Profile[];
 }
 
 /** Sums over the steps of a run and of its current epoch. */

@@ -12,6 +12,8 @@ export interface Compiled<T> {
   readonly bound: BoundProgram;
   /** What tracing gave besides the graph. */
   readonly extra: T;
+  /** Steps that its runs tried, and the threads the last of them got. */
+  readonly ran: { steps: number; threads: number };
 }
 
 export class Session<T> {
@@ -20,10 +22,17 @@ export class Session<T> {
   readonly #names: readonly string[];
   readonly #sizes: readonly number[];
   readonly #blocks: readonly NativeBlock[];
+  readonly #profiled: boolean;
   readonly #programs = new Map<number, Compiled<T>>();
 
   /** Copies the data into memory of the add-on: the caller may change or transfer the arrays afterwards. */
-  constructor(store: Store, data: ReadonlyMap<string, NdArray>, trace: (rows: number) => { graph: Graph; extra: T }) {
+  constructor(
+    store: Store,
+    data: ReadonlyMap<string, NdArray>,
+    trace: (rows: number) => { graph: Graph; extra: T },
+    profiled: boolean = false,
+  ) {
+    this.#profiled = profiled;
     this.#store = store;
     this.#trace = trace;
     this.#names = [...data.keys()];
@@ -44,10 +53,17 @@ export class Session<T> {
       const { graph, extra } = this.#trace(rows);
       const layout = this.#store.layout(this.#names.map((name, i) => ({ name, bytes: this.#sizes[i]! })));
       const program = compile(graph, { ...target(), layout });
-      found = { program, bound: new CompiledProgram(program).bind([this.#store.block, ...this.#blocks]), extra };
+      const bound = new CompiledProgram(program).bind([this.#store.block, ...this.#blocks]);
+      if (this.#profiled) bound.startProfile();
+      found = { program, bound, extra, ran: { steps: 0, threads: 1 } };
       this.#programs.set(rows, found);
     }
     return found;
+  }
+
+  /** Every program made so far, by its number of rows. */
+  get programs(): ReadonlyMap<number, Compiled<T>> {
+    return this.#programs;
   }
 
   /** Ask runs of all programs to end after the step they are in. */

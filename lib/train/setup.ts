@@ -42,13 +42,14 @@ export class Setup<M extends Module> {
     this.predictor = new Predictor(this.store, (batch) => tracePredict(model, predict, batch));
   }
 
-  training(feeder: Feeder): Session<Apply> {
+  training(feeder: Feeder, profiled: boolean = false): Session<Apply> {
     const { model, loss } = this.#options;
     const spec = { model, loss, groups: this.#groups, policy: this.policy, accumulators: this.#accumulators };
-    return new Session(this.store, feeder.data, (count) => {
+    const trace = (count: number): { graph: Graph; extra: Apply } => {
       const { graph, apply } = traceTrain(spec, (g) => feeder.trace(g, count));
       return { graph, extra: apply };
-    });
+    };
+    return new Session(this.store, feeder.data, trace, profiled);
   }
 
   evaluation(source: Source): Session<null> {

@@ -247,7 +247,7 @@ export class Trainer<M extends Module> {
     const sessions: Session<unknown>[] = [];
     const turn = <T>(task: () => T | Promise<T>): Promise<T> => this.#turns.take(task);
     const work = (): R => {
-      const session = this.#setup.training(feeder);
+      const session = this.#setup.training(feeder, options.profile ?? false);
       sessions.push(session);
       const validation = options.validation && this.#evaluation(asSource('fit: validation', options.validation));
       if (validation) sessions.push(validation.session);

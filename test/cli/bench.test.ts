@@ -35,3 +35,18 @@ it('stops when it is told to', async () => {
   const signal = AbortSignal.abort('SIGINT');
   expect(await run(['bench', ...quick], { signal })).toMatchObject({ code: 130, stdout: '' });
 });
+
+it('profiles the instructions of a step', async () => {
+  const ran = await run(['bench', '--profile', '--json', '--only', 'mlp-small', '--seconds', '0.02']);
+  expect(ran).toMatchObject({ code: 0 });
+  const profile = JSON.parse(ran.stdout);
+  expect(profile).toMatchObject({ suite: 'profile', workload: 'mlp-small' });
+  expect(profile.instrs.map((i: { kernel: string }) => i.kernel)).toContain('update_sgd');
+  const table = (await run(['bench', '--profile', '--only', 'mlp-small', '--seconds', '0.02'])).stdout.split('\n');
+  expect(table[1]).toMatch(/instruction +us +of step/);
+  expect(table).toHaveLength(profile.instrs.length + 3);
+});
+
+it('profiles whole steps only', async () => {
+  expect(await run(['bench', '--profile', '--suite', 'clip-step'])).toMatchObject({ code: 2 });
+});

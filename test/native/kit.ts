@@ -15,7 +15,18 @@ export const block = (index: number, offset: number, bytes: number): Place => pl
 
 type Flags = { guarded?: boolean; serial?: boolean };
 function instr(kernel: string, outs: Place[], ins: Place[], ints: number[], flags: Flags): Instr {
-  return { kernel, outs, ins, ints, floats: [], guarded: flags.guarded ?? false, serial: flags.serial ?? false, note: kernel };
+  return {
+    kernel,
+    outs,
+    ins,
+    ints,
+    floats: [],
+    guarded: flags.guarded ?? false,
+    serial: flags.serial ?? false,
+    note: kernel,
+    flops: 0,
+    bytes: 0,
+  };
 }
 
 /** out = in, both f32. */

@@ -184,6 +184,8 @@ function seeds(): Program[] {
         guarded: false,
         serial: false,
         note: op.name,
+        flops: 0,
+        bytes: 0,
       };
       list.push(program([instr], { arenaBytes: size[SPACE.arena], feed: { bytes: size[SPACE.feed], columns: [] } }));
     }

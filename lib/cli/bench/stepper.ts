@@ -2,7 +2,7 @@
 import type { ClipPolicy } from '../../clip/index.ts';
 import type { Module } from '../../nn/module.ts';
 import * as optim from '../../optim/index.ts';
-import { type Arrays, type NdArray, type Objective, rows, type Source, Trainer } from '../../train/index.ts';
+import { type Arrays, type NdArray, type Objective, type Profile, rows, type Source, Trainer } from '../../train/index.ts';
 import { type Sample, sampleOf } from './sample.ts';
 
 /** What a step is made of. */
@@ -57,6 +57,17 @@ export class Stepper {
       this.#chunk = Math.max(1, Math.round(CHUNK_MS / median_ms));
     }
     return this.#measure(this.#chunk, seconds);
+  }
+
+  /** Steps with a clock at every instruction. */
+  async profile(seconds: number): Promise<Profile> {
+    await this.run(0);
+    const end = performance.now() + seconds * 1000;
+    const source = sameBatch(this.#batch, () => {
+      if (performance.now() > end) run.stop();
+    });
+    const run = this.#trainer.fit(source, { steps: 1e9, chunkSteps: this.#chunk, profile: true });
+    return (await run).profile![0]!;
   }
 
   dispose(): void {

@@ -9,7 +9,7 @@ import { crossEntropy } from '../../nn/loss.ts';
 import type { Module } from '../../nn/module.ts';
 import { Sequential } from '../../nn/sequential.ts';
 import { relu } from '../../ops/index.ts';
-import type { Batch, NdArray, Objective } from '../../train/index.ts';
+import type { Batch, NdArray, Objective, Profile } from '../../train/index.ts';
 import { CharRnn } from '../char-rnn.ts';
 import type { Cell } from './sample.ts';
 import { Stepper, type StepTask } from './stepper.ts';
@@ -30,6 +30,16 @@ const TASKS: Readonly<Record<string, () => StepTask>> = {
 };
 
 export const STEP_CELLS: readonly string[] = Object.keys(TASKS);
+
+/** Where the time of steps clipped by global norm 1 goes. */
+export async function profileCell(name: string, threads: number, seconds: number): Promise<Profile> {
+  const stepper = new Stepper(TASKS[name]!(), clip.globalNorm(1), threads);
+  try {
+    return await stepper.profile(seconds);
+  } finally {
+    stepper.dispose();
+  }
+}
 
 /** Steps clipped by global norm 1, and steps that neither clip nor measure. */
 export async function stepCell(name: string, threads: number): Promise<Cell> {
