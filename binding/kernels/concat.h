@@ -59,8 +59,8 @@ static void concat_need(Need& n) {
     row += data + gaps;
     if (row > Need::kMax) return n.fail("too large");
     if (part.source < 0) continue;
-    const int64_t bytes = size_mul(size_mul(rows, data), elem);
+    const int64_t bytes = size_of(rows, data, elem);
     if (bytes > n.in[part.source]) n.in[part.source] = bytes;
   }
-  n.out[0] = size_mul(size_mul(rows, row), elem);
+  n.out[0] = size_of(rows, row, elem);
 }

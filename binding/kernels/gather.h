@@ -27,9 +27,9 @@ static void gather(const Args& a, const Team& team) {
 }
 static void gather_need(Need& n) {
   if (n.i[3] != 1 && n.i[3] != 4) return n.fail("indices are neither u8 nor i32");
-  n.in[0] = size_mul(n.i[0], n.i[1]);
-  n.in[1] = size_mul(n.i[2], n.i[3]);
-  n.out[0] = size_mul(n.i[2], n.i[1]);
+  n.in[0] = size_of(n.i[0], n.i[1]);
+  n.in[1] = size_of(n.i[2], n.i[3]);
+  n.out[0] = size_of(n.i[2], n.i[1]);
 }
 
 constexpr int64_t kScatterBlock = 256;   // elements of a block: whole rows, at least one
@@ -126,9 +126,9 @@ static void scatterAdd_need(Need& n) {
   const int64_t rows = n.i[0], row = n.i[1], count = n.i[2], elem = n.i[4] ? 8 : 4;
   if (rows < 0 || rows > Need::kMax || row < 0 || row > Need::kMax) return n.fail("size out of range");
   if (count < 0 || count > 0x7fffffff) return n.fail("number of indices out of range");
-  n.in[0] = size_mul(size_mul(count, row), elem);
-  n.in[1] = size_mul(count, n.i[3]);
-  n.out[0] = size_mul(size_mul(rows, row), elem);
+  n.in[0] = size_of(count, row, elem);
+  n.in[1] = size_of(count, n.i[3]);
+  n.out[0] = size_of(rows, row, elem);
   const int64_t height = scatter_block_rows(row);
   if (n.n_out > 1) n.out[1] = size_mul((rows + height - 1) / height, 8);
   n.scratch = size_mul(rows + 2, 8) + size_mul(count, 4);
@@ -147,8 +147,8 @@ static void oneHot(const Args& a, const Team& team) {
 }
 static void oneHot_need(Need& n) {
   if (n.i[2] != 1 && n.i[2] != 4) return n.fail("indices are neither u8 nor i32");
-  n.in[0] = size_mul(n.i[0], n.i[2]);
-  n.out[0] = size_mul(size_mul(n.i[0], n.i[1]), 4);
+  n.in[0] = size_of(n.i[0], n.i[2]);
+  n.out[0] = size_of(n.i[0], n.i[1], 4);
 }
 
 // y[k, t] = text[starts[k] + t]. i: elements of the text, windows, length of a window, bytes of an element of the text
@@ -169,7 +169,7 @@ static void windows(const Args& a, const Team& team) {
 static void windows_need(Need& n) {
   if (n.i[3] != 1 && n.i[3] != 4) return n.fail("the text is neither u8 nor i32");
   if (n.i[2] < 0 || n.i[2] > n.i[0]) return n.fail("a window is longer than the text");
-  n.in[0] = size_mul(n.i[0], n.i[3]);
-  n.in[1] = size_mul(n.i[1], 4);
-  n.out[0] = size_mul(size_mul(n.i[1], n.i[2]), 4);
+  n.in[0] = size_of(n.i[0], n.i[3]);
+  n.in[1] = size_of(n.i[1], 4);
+  n.out[0] = size_of(n.i[1], n.i[2], 4);
 }

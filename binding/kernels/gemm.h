@@ -280,11 +280,11 @@ static void matmul_need(Need& n) {
   for (int j = 0; j < 4; j++)
     if (n.i[j] > Need::kMax) return n.fail("a size is too large");
   const int64_t batch = n.i[kMmBatch], rows = n.i[kMmM], cols = n.i[kMmN], k = n.i[kMmK], e = n.i[kMmF64] ? 8 : 4;
-  n.in[0] = size_mul(size_mul(size_mul(batch, rows), k), e);
-  n.in[1] = size_mul(size_mul(size_mul(batch, k), cols), e);
-  if (n.n_in == 3) n.in[2] = size_mul(cols, e);
-  n.out[0] = size_mul(size_mul(size_mul(batch, rows), cols), e);
-  if (n.n_out == 2) n.out[1] = size_mul(size_mul(size_mul(batch, ceil_div(rows, kStat)), ceil_div(cols, kStat)), 8);
+  n.in[0] = size_of(batch, rows, k, e);
+  n.in[1] = size_of(batch, k, cols, e);
+  if (n.n_in == 3) n.in[2] = size_of(cols, e);
+  n.out[0] = size_of(batch, rows, cols, e);
+  if (n.n_out == 2) n.out[1] = size_of(batch, ceil_div(rows, kStat), ceil_div(cols, kStat), 8);
   n.local = n.i[kMmF64] ? 0 : (kVCap + kSOwn + MR * kTileLanes) * (int64_t)sizeof(float);
   n.scratch = n.i[kMmF64] ? 0 : 2 * kSCap * (int64_t)sizeof(float);
 }

@@ -56,6 +56,7 @@ using Kernel = void (*)(const Args&, const Team&);
 // A kernel that reads or writes fewer bytes than the operand has is fine; one byte more is an InvalidProgramError.
 struct Need {
   static constexpr int64_t kMax = int64_t(1) << 46;   // bytes; anything above is refused
+  static constexpr int64_t kMaxEmpty = 1 << 26;       // of an empty tensor, were its dims of 0 left out: so many are walked soon
   const char* error = nullptr;                        // set when the attributes make no sense
   int64_t scratch = 0, local = 0;                     // bytes, for any team size
   int64_t* out;                                       // bytes per output, n_out of them, zero at the start
@@ -76,6 +77,15 @@ static inline int64_t size_mul(int64_t a, int64_t b) {
   if (a == 0 || b == 0) return 0;
   if (a > Need::kMax / b) return Need::kMax + 1;
   return a * b;
+}
+
+// The bytes of a tensor: its dims and the bytes of an element, saturating like size_mul. An empty tensor owns no bytes, but a kernel
+// may walk through its rows all the same, so what its other dims amount to is bounded as well.
+template <class... Dims>
+static inline int64_t size_of(Dims... dims) {
+  int64_t bytes = 1, span = 1;   // span: dims of 0 left out
+  ((bytes = size_mul(bytes, dims), span = size_mul(span, dims ? dims : 1)), ...);
+  return bytes == 0 && span > Need::kMaxEmpty ? Need::kMax + 1 : bytes;
 }
 
 // First failure wins. Safe from any thread.

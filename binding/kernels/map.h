@@ -245,13 +245,13 @@ static void map_need(Need& n) {
   if (n.n_in > kMapInputs || n.n_f > kMapConstants || n.n_in + n.n_f < 1) return n.fail("too many or no operands");
   if (n.n_i < 5 + dims + n.n_in * (1 + dims)) return n.fail("too few attributes");
   const MapPlan p = map_plan(n.i, n.n_in);
-  int64_t total = 1, span = 1;   // span: without the dims of 0, so that no product of sizes overflows
+  int64_t total = 1, span = 1;   // as in size_of
   for (int d = 0; d < dims; d++) {
     if (p.shape[d] < 0) return n.fail("negative size");
     total = size_mul(total, p.shape[d]);
     span = size_mul(span, p.shape[d] ? p.shape[d] : 1);
   }
-  if (span > Need::kMax) return n.fail("too many elements");
+  if (span > (total ? Need::kMax : Need::kMaxEmpty)) return n.fail("too many elements");
   n.out[0] = size_mul(total, kMapBytes[p.out_type]);
   for (int r = 0; r < n.n_in; r++) {
     const int64_t* input = p.inputs + r * (1 + dims);

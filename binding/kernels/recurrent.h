@@ -129,9 +129,9 @@ static void rnn(const Args& a, const Team& team) {
 }
 static void rnn_sizes(Need& n, int64_t& states, int64_t& row, int64_t& weights) {
   const int64_t h = n.i[2];
-  row = size_mul(size_mul(n.i[0], h), 4);
-  states = size_mul(row, n.i[1]);
-  weights = size_mul(size_mul(h, h), 4);
+  row = size_of(n.i[0], h, 4);
+  states = size_of(n.i[0], n.i[1], h, 4);
+  weights = size_of(h, h, 4);
   if (states > Need::kMax || weights > Need::kMax) return n.fail("size out of range");
   n.scratch = size_mul(rnn_panels(h) * kRnnCols, h * 4);
   n.local = 2 * kRnnRows * L * 4 * rnn_groups(h);

@@ -177,12 +177,11 @@ static void reduce(const Args& a, const Team& team) {
 }
 static void reduce_need(Need& n) {
   if (n.n_out != 1 && n.n_out != 2) return n.fail("expected one or two outputs");
-  const int64_t in = size_mul(size_mul(n.i[0], n.i[1]), n.i[2]), out = size_mul(n.i[0], n.i[2]);
-  if (in > Need::kMax || out > Need::kMax || n.i[1] < 0 || n.i[1] > Need::kMax) return n.fail("size out of range");
+  n.in[0] = size_of(n.i[0], n.i[1], n.i[2], n.i[3] ? 8 : 4);
+  n.out[0] = size_of(n.i[0], n.i[2], n.i[4] ? 8 : 4);
+  if (n.in[0] > Need::kMax || n.out[0] > Need::kMax) return n.fail("size out of range");
   const ReduceShape s = reduce_shape(n.i[0], n.i[1], n.i[2]);
   const int64_t tasks = s.rows ? s.blocks : s.outer * s.blocks;
-  n.in[0] = size_mul(in, n.i[3] ? 8 : 4);
-  n.out[0] = size_mul(out, n.i[4] ? 8 : 4);
   if (n.n_out > 1) n.out[1] = size_mul(tasks, 8);
   if (s.parts > 1) n.scratch = size_mul(size_mul(tasks, s.parts), kReduceBlock * 8);
 }
@@ -218,8 +217,7 @@ static void argmax(const Args& a, const Team& team) {
     argmax_typed((const float*)a.in[0], (int32_t*)a.out[0], a.i[0], a.i[1], a.i[2], team);
 }
 static void argmax_need(Need& n) {
-  const int64_t out = size_mul(n.i[0], n.i[2]);
   if (n.i[1] < 1 || n.i[1] > 0x7fffffff) return n.fail("number of elements to choose from out of range");
-  n.in[0] = size_mul(size_mul(out, n.i[1]), n.i[3] ? 8 : 4);
-  n.out[0] = size_mul(out, 4);
+  n.in[0] = size_of(n.i[0], n.i[1], n.i[2], n.i[3] ? 8 : 4);
+  n.out[0] = size_of(n.i[0], n.i[2], 4);
 }

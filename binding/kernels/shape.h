@@ -142,14 +142,15 @@ static void copy_need(Need& n) {
   const int rank = (n.n_i - 2) / 2;
   const int64_t elem = n.i[0];
   if (elem != 1 && elem != 4 && elem != 8) return n.fail("element size is none of 1, 4, 8");
-  int64_t count = 1, last = n.i[1];
+  int64_t count = elem, span = elem, last = n.i[1];   // count and span as in size_of
   if (last < 0 || last > Need::kMax) return n.fail("offset out of range");
   for (int d = 0; d < rank; d++) {
     const int64_t size = n.i[2 + d], stride = n.i[2 + rank + d];
     if (size < 0 || stride < 0) return n.fail("negative size or stride");
-    count = size_mul(count, size);
+    count = size_mul(count, size), span = size_mul(span, size ? size : 1);
     last = last > Need::kMax ? last : last + size_mul(size > 0 ? size - 1 : 0, stride);
   }
-  n.out[0] = size_mul(elem, count);
+  if (count == 0 && span > Need::kMaxEmpty) return n.fail("too large for an empty tensor");
+  n.out[0] = count;
   n.in[0] = count == 0 ? 0 : size_mul(elem, last + 1);
 }

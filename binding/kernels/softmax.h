@@ -87,7 +87,7 @@ static void logSoftmax(const Args& a, const Team& team) {
   });
 }
 static void softmax_need(Need& n) {
-  n.in[0] = n.out[0] = size_mul(size_mul(n.i[0], n.i[1]), 4);
+  n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
   n.alias[0] = 1;
 }
 static void logSoftmax_need(Need& n) { softmax_need(n); }
@@ -128,7 +128,7 @@ static void logSoftmaxGrad(const Args& a, const Team& team) {
   }
 }
 static void softmaxGrad_need(Need& n) {
-  n.in[0] = n.in[1] = n.out[0] = size_mul(size_mul(n.i[0], n.i[1]), 4);
+  n.in[0] = n.in[1] = n.out[0] = size_of(n.i[0], n.i[1], 4);
   n.alias[0] = n.alias[1] = 1;
 }
 static void logSoftmaxGrad_need(Need& n) { softmaxGrad_need(n); }
@@ -150,9 +150,9 @@ static void softmaxCrossEntropy(const Args& a, const Team& team) {
 }
 static void softmaxCrossEntropy_need(Need& n) {
   if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32");
-  n.in[0] = size_mul(size_mul(n.i[0], n.i[1]), 4);
-  n.in[1] = size_mul(n.i[0], n.i[2]);
-  n.out[0] = size_mul(n.i[0], 8);
+  n.in[0] = size_of(n.i[0], n.i[1], 4);
+  n.in[1] = size_of(n.i[0], n.i[2]);
+  n.out[0] = size_of(n.i[0], 8);
 }
 
 // dx = (softmax(x) - onehot(label)) dloss. i as above; ins x, labels, dloss (f64, one per row). dx may be x.
@@ -175,8 +175,8 @@ static void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
 }
 static void softmaxCrossEntropyGrad_need(Need& n) {
   if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32");
-  n.in[0] = n.out[0] = size_mul(size_mul(n.i[0], n.i[1]), 4);
-  n.in[1] = size_mul(n.i[0], n.i[2]);
-  n.in[2] = size_mul(n.i[0], 8);
+  n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
+  n.in[1] = size_of(n.i[0], n.i[2]);
+  n.in[2] = size_of(n.i[0], 8);
   n.alias[0] = 1;
 }
