@@ -1,8 +1,10 @@
 """tf_peer.py: TensorFlow with Keras as a peer: one tf.function training step with global_clipnorm (mode jit: through XLA)."""
-import os
+import math, os
 import worker
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# Keras adds epsilon before it corrects the second moment, PyTorch adds 1e-8 after: in the first step the two are the same.
+EPSILON = 1e-8 * math.sqrt(1 - 0.999)
 
 
 def build(kind, ws):
@@ -25,6 +27,14 @@ def build(kind, ws):
         rnn = layers.SimpleRNN(128, return_sequences=True)
         model = keras.Sequential([keras.Input((64,), dtype="int32"), layers.Embedding(65, 32), rnn, layers.Dense(65)])
         model.set_weights([ws[0]] + recurrent(ws[1:5]) + flip(ws[5:]))
+    elif kind == "ncf":
+        ids = keras.Input((2,), dtype="int32")
+        tables = [layers.Embedding(*w.shape) for w in ws[:2]]
+        out = layers.Concatenate()([table(ids[:, k]) for k, table in enumerate(tables)])
+        for layer in dense(ws[2:]):
+            out = layer(out)
+        model = keras.Model(ids, out[:, 0])
+        model.set_weights(ws[:2] + flip(ws[2:]))
     else:
         raise worker.Unsupported(f"no model {kind}")
     return model
@@ -45,7 +55,7 @@ def open_cell(args):
     def variant(clip):
         model = build(kind, ws)
         if optimizer == "adamw":
-            opt = keras.optimizers.AdamW(1e-4, weight_decay=0.01, global_clipnorm=clip)
+            opt = keras.optimizers.AdamW(1e-4, weight_decay=0.01, epsilon=EPSILON, global_clipnorm=clip)
         else:
             opt = keras.optimizers.SGD(1e-4, momentum=0.9, global_clipnorm=clip)
         opt.build(model.trainable_variables)
@@ -54,7 +64,8 @@ def open_cell(args):
         def step(x, y):
             with tf.GradientTape() as tape:
                 value = criterion(y, model(x, training=True))
-            g = tape.gradient(value, model.trainable_variables)
+            # An embedding's gradient comes as rows, some of them twice; summed into a table, AdamW and the norm are those of PyTorch.
+            g = [tf.convert_to_tensor(t) for t in tape.gradient(value, model.trainable_variables)]
             opt.apply_gradients(zip(g, model.trainable_variables))
             return value
 
