@@ -1,17 +1,18 @@
-// peers.ts: the Python peers, and where their virtual environments are.
+// peers.ts: the peers, and where they are installed (docs/PERFORMANCE.md says how).
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Launch } from './engine.ts';
 
-// name in reports -> environment, script, mode
-const PEERS: Readonly<Record<string, readonly [env: string, script: string, mode?: string]>> = {
+// name in reports -> folder in PEERS_HOME, script, mode
+const PEERS: Readonly<Record<string, readonly [folder: string, script: string, mode?: string]>> = {
   torch: ['torch', 'torch_peer.py'],
   'torch-compile': ['torch', 'torch_peer.py', 'compile'],
   jax: ['jax', 'jax_peer.py'],
   tf: ['tf', 'tf_peer.py'],
   'tf-xla': ['tf', 'tf_peer.py', 'jit'],
+  tfjs: ['tfjs', 'tfjs_peer.mjs'],
   blas: ['torch', 'numpy_peer.py'],
 };
 export const PEER_NAMES: readonly string[] = Object.keys(PEERS);
@@ -22,12 +23,14 @@ export function findPeers(names: readonly string[], tell: (text: string) => void
   // This file runs from dist/bench.
   const scripts = fileURLToPath(new URL('../../bench/peers/', import.meta.url));
   return names.flatMap((peer) => {
-    const [env, script, mode] = PEERS[peer]!;
-    const command = join(home, env, 'bin/python');
-    if (!existsSync(command)) {
-      tell(`${peer}: no ${command}, goes without (PEERS_HOME says where the environments are)`);
+    const [folder, name, mode] = PEERS[peer]!;
+    const [script, python] = [join(scripts, name), name.endsWith('.py')];
+    const needs = join(home, folder, python ? 'bin/python' : 'node_modules/@tensorflow/tfjs-backend-wasm');
+    if (!existsSync(needs)) {
+      tell(`${peer}: no ${needs}, goes without (PEERS_HOME says where the peers are)`);
       return [];
     }
-    return [{ peer, command, args: [join(scripts, script), ...(mode ? ['--mode', mode] : [])] }];
+    if (!python) return [{ peer, command: process.execPath, args: [script, '--home', join(home, folder)] }];
+    return [{ peer, command: needs, args: [script, ...(mode ? ['--mode', mode] : [])] }];
   });
 }

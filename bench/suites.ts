@@ -42,7 +42,7 @@ async function checkStep(cell: string, info: Info): Promise<string | null> {
 
 const step: Suite = {
   cells: workloadNames(),
-  peers: ['torch', 'jax', 'tf', 'tf-xla'],
+  peers: ['torch', 'jax', 'tf', 'tf-xla', 'tfjs'],
   main: () => 'step',
   variants: (_, overhead) => (overhead ? ['step', 'noclip'] : ['step']),
   row: stepRow,

@@ -1,6 +1,6 @@
-// gradclip.ts: gradclip as an engine: a process that holds one cell and answers one JSON line a command, as the peers do.
-import { createInterface } from 'node:readline';
+// gradclip.ts: gradclip as an engine.
 import type { Cell } from '../../lib/cli/bench/sample.ts';
+import { option, serve } from './serve.ts';
 
 type Open = (cell: string, threads: number) => Promise<Cell>;
 const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
@@ -9,13 +9,5 @@ const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
   gemm: async () => (await import('./gemm.ts')).gemmCell,
 };
 
-const option = (name: string): string => process.argv[process.argv.indexOf(name) + 1]!;
-const say = (value: unknown): boolean => process.stdout.write(`${JSON.stringify(value)}\n`);
-
 const open = await SUITES[option('--suite')]!();
-const { info, variants } = await open(option('--cell'), Number(option('--threads')));
-say({ ...info, variants: Object.keys(variants) });
-for await (const line of createInterface({ input: process.stdin })) {
-  const { variant, seconds } = JSON.parse(line) as { variant: string; seconds: number };
-  say(await variants[variant]!(seconds));
-}
+await serve(await open(option('--cell'), Number(option('--threads'))));
