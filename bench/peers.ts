@@ -1,36 +1,68 @@
-// peers.ts: the peers, and where they are installed (docs/PERFORMANCE.md says how).
-import { existsSync } from 'node:fs';
+// peers.ts: the peers, where they are installed (docs/PERFORMANCE.md says how), and their versions.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Launch } from './engine.ts';
 
-// name in reports -> folder in PEERS_HOME, script, mode
-const PEERS: Readonly<Record<string, readonly [folder: string, script: string, mode?: string]>> = {
-  torch: ['torch', 'torch_peer.py'],
-  'torch-compile': ['torch', 'torch_peer.py', 'compile'],
-  jax: ['jax', 'jax_peer.py'],
-  tf: ['tf', 'tf_peer.py'],
-  'tf-xla': ['tf', 'tf_peer.py', 'jit'],
-  tfjs: ['tfjs', 'tfjs_peer.mjs'],
-  blas: ['torch', 'numpy_peer.py'],
+/** A peer that is installed. */
+export interface Peer extends Launch {
+  readonly version: string;
+}
+
+interface Entry {
+  /** In PEERS_HOME: a Python environment, or a folder with node_modules. */
+  readonly folder: string;
+  readonly script: string;
+  readonly mode?: string;
+  /** Whose version is told. */
+  readonly distribution: string;
+}
+
+const PEERS: Readonly<Record<string, Entry>> = {
+  torch: { folder: 'torch', script: 'torch_peer.py', distribution: 'torch' },
+  'torch-compile': { folder: 'torch', script: 'torch_peer.py', mode: 'compile', distribution: 'torch' },
+  jax: { folder: 'jax', script: 'jax_peer.py', distribution: 'jax' },
+  tf: { folder: 'tf', script: 'tf_peer.py', distribution: 'tensorflow' },
+  'tf-xla': { folder: 'tf', script: 'tf_peer.py', mode: 'jit', distribution: 'tensorflow' },
+  tfjs: { folder: 'tfjs', script: 'tfjs_peer.mjs', distribution: '@tensorflow/tfjs-backend-wasm' },
+  blas: { folder: 'torch', script: 'numpy_peer.py', distribution: 'numpy' },
 };
 export const PEER_NAMES: readonly string[] = Object.keys(PEERS);
 
 /** The peers of that name which are installed. `tell` hears of the others. */
-export function findPeers(names: readonly string[], tell: (text: string) => void): Launch[] {
+export function findPeers(names: readonly string[], tell: (text: string) => void): Peer[] {
   const home = process.env.PEERS_HOME ?? join(homedir(), '.cache/gradclip-peers');
   // This file runs from dist/bench.
   const scripts = fileURLToPath(new URL('../../bench/peers/', import.meta.url));
   return names.flatMap((peer) => {
-    const [folder, name, mode] = PEERS[peer]!;
-    const [script, python] = [join(scripts, name), name.endsWith('.py')];
-    const needs = join(home, folder, python ? 'bin/python' : 'node_modules/@tensorflow/tfjs-backend-wasm');
-    if (!existsSync(needs)) {
-      tell(`${peer}: no ${needs}, goes without (PEERS_HOME says where the peers are)`);
-      return [];
-    }
-    if (!python) return [{ peer, command: process.execPath, args: [script, '--home', join(home, folder)] }];
-    return [{ peer, command: needs, args: [script, ...(mode ? ['--mode', mode] : [])] }];
+    const entry = PEERS[peer]!;
+    const [folder, script] = [join(home, entry.folder), join(scripts, entry.script)];
+    const found = script.endsWith('.py') ? python(folder, entry, script) : node(folder, entry, script);
+    if (typeof found !== 'string') return [{ peer, ...found }];
+    tell(`${peer}: no ${found}, goes without (PEERS_HOME says where the peers are)`);
+    return [];
   });
+}
+
+type Found = Omit<Peer, 'peer'> | string;
+
+function python(folder: string, { mode, distribution }: Entry, script: string): Found {
+  const command = join(folder, 'bin/python');
+  if (!existsSync(command)) return command;
+  const lib = join(folder, 'lib');
+  const names = readdirSync(lib).flatMap((version) => {
+    const site = join(lib, version, 'site-packages');
+    return existsSync(site) ? readdirSync(site) : [];
+  });
+  const info = new RegExp(`^${distribution}(?:_cpu)?-(.+)\\.dist-info$`);
+  const version = names.map((name) => info.exec(name)?.[1]).find((found) => found !== undefined);
+  return { command, args: [script, ...(mode ? ['--mode', mode] : [])], version: version ?? 'unknown' };
+}
+
+function node(folder: string, { distribution }: Entry, script: string): Found {
+  const manifest = join(folder, 'node_modules', distribution, 'package.json');
+  if (!existsSync(manifest)) return manifest;
+  const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
+  return { command: process.execPath, args: [script, '--home', folder], version };
 }

@@ -1,18 +1,19 @@
-// report.ts: from the rounds of several engines to medians, spreads and ratios.
+// report.ts: rows of figures, and how they are printed.
+import { ratio, type Sample, short, summarize } from '../lib/cli/bench/sample.ts';
 
-import { type Sample, short, summarize } from '../lib/cli/bench/sample.ts';
-import { median } from '../lib/cli/format.ts';
+export { ratio, type Sample, short, summarize };
 
-export { type Sample, short, summarize };
-
-/** How many times longer `theirs` takes: the median over rounds, so that drift of the machine cancels out. */
-export function ratio(theirs: readonly Sample[], ours: readonly Sample[]): number {
-  return median(theirs.map((t, round) => t.median_ms / ours[round]!.median_ms));
+/** The figures of one engine in one cell. */
+export interface Row {
+  readonly peer: string;
+  readonly suite: string;
+  readonly threads: number;
+  readonly [key: string]: unknown;
 }
 
 /** A row as one aligned line for people: the names first, then `key value` pairs. */
-export function humanLine(row: Readonly<Record<string, unknown>>): string {
+export function humanLine(row: Row): string {
   const { peer, suite: _, ...rest } = row;
   const pairs = Object.entries(rest).map(([key, value]) => `${key} ${value}`);
-  return `${String(peer).padEnd(14)}${pairs.join('  ')}`;
+  return `${peer.padEnd(14)}${pairs.join('  ')}`;
 }

@@ -1,30 +1,40 @@
-// suites.ts: what each suite measures: its cells, its peers, and the row it prints for an engine.
+// suites.ts: what each suite measures: its cells, its peers, the row it prints for an engine, and the bars it draws.
 import { readdirSync } from 'node:fs';
 import { CLIP_CELLS } from '../lib/cli/bench/clip-step.ts';
 import { clipStepRow, type Rounds, stepRow } from '../lib/cli/bench/rows.ts';
 import type { Info } from './engine.ts';
-import { short, summarize } from './report.ts';
+import { type Row, ratio, short, summarize } from './report.ts';
 import type { Reference } from './workload.ts';
 
 export type { Rounds };
+
+/** One bar of the page. */
+export interface Bar {
+  /** Bars of one chart have one unit; those of one group are compared. */
+  readonly chart: string;
+  readonly group: string;
+  readonly label: string;
+  readonly value: number;
+}
 
 export interface Suite {
   readonly cells: readonly string[];
   /** Peers asked for by a plain --peers. */
   readonly peers: readonly string[];
-  /** The variant whose ratio is printed, given an engine's variants. */
-  main(variants: readonly string[]): string;
-  /** Which variants are timed. */
-  variants(info: Info, overhead: boolean): readonly string[];
+  /** Which variants are timed; `extra` names those asked for. */
+  variants(info: Info, extra: ReadonlySet<string>): readonly string[];
   row(cell: string, info: Info, rounds: Rounds): Record<string, unknown>;
+  /** How many times longer a peer takes. */
+  compare?(theirs: Rounds, ours: Rounds): Record<string, number>;
+  bars(row: Row): Bar[];
   /** What an engine computes wrongly, if anything. The suites without it leave that to the engine. */
   check?(cell: string, info: Info): Promise<string | null>;
 }
 
-/** The names of bench/workloads/*.ts. */
+/** The names of bench/workloads/. */
 function workloadNames(): string[] {
   const files = readdirSync(new URL('./workloads/', import.meta.url));
-  return files.filter((file) => file.endsWith('.js')).map((file) => file.slice(0, -3));
+  return [...new Set(files.map((file) => file.replace(/(\.d)?\.[jt]s$/, '')))];
 }
 
 /** Relative distance that f32 may put between an engine and PyTorch in f64. */
@@ -40,41 +50,91 @@ async function checkStep(cell: string, info: Info): Promise<string | null> {
   return null;
 }
 
+/** Their variant over ours, where both were timed: [name of the figure, theirs, ours]. */
+function ratios(theirs: Rounds, ours: Rounds, pairs: readonly (readonly [string, string, string])[]): Record<string, number> {
+  const found = pairs.flatMap(([name, t, o]) => {
+    const [a, b] = [theirs.get(t), ours.get(o)];
+    return a && b ? [[name, short(ratio(a, b))] as const] : [];
+  });
+  return Object.fromEntries(found);
+}
+
+/** Bars for those figures of a row that it has: key -> chart. */
+function barsOf(row: Row, group: string, charts: Readonly<Record<string, string>>, label: string = row.peer): Bar[] {
+  return Object.entries(charts).flatMap(([key, chart]) => {
+    const value = row[key];
+    return typeof value === 'number' ? [{ chart, group, label, value }] : [];
+  });
+}
+
+// `awaited`: one step at a time, reports read. `fit_each`: a fit of one step at a time. Peers know nothing else than single steps.
+const SINGLE = ['awaited', 'fit_each'];
+
 const step: Suite = {
   cells: workloadNames(),
   peers: ['torch', 'jax', 'tf', 'tf-xla', 'tfjs'],
-  main: () => 'step',
-  variants: (_, overhead) => (overhead ? ['step', 'noclip'] : ['step']),
+  variants(info, extra) {
+    const wanted = ['step', ...(extra.has('overhead') ? ['noclip'] : []), ...(extra.has('awaited') ? SINGLE : [])];
+    return wanted.filter((variant) => info.variants.includes(variant));
+  },
   row: stepRow,
+  compare: (theirs, ours) =>
+    ratios(theirs, ours, [['ratio', 'step', 'step'], ...SINGLE.map((variant) => [`${variant}_ratio`, 'step', variant] as const)]),
+  bars: (row) => [
+    ...barsOf(row, String(row.workload), { median_ms: 'A training step, ms' }),
+    ...barsOf(row, String(row.workload), { awaited_ms: 'A training step, ms' }, `${row.peer}, each step awaited`),
+  ],
   check: checkStep,
 };
 
 const clipStep: Suite = {
   cells: CLIP_CELLS,
   peers: ['torch', 'jax'],
-  main: () => 'global_norm_step',
   variants: (info) => info.variants,
   row: clipStepRow,
+  compare: (theirs, ours) =>
+    ratios(theirs, ours, [
+      ['ratio', 'global_norm_step', 'global_norm_step'],
+      ['update_ratio', 'update', 'update'],
+      ['value_ratio', 'value_step', 'value_step'],
+    ]),
+  bars: (row) =>
+    barsOf(row, `${row.case} ${row.optimizer}`, {
+      global_norm_step_ms: 'Clip by global norm and update, ms',
+      value_step_ms: 'Clip by value and update, ms',
+      update_ms: 'Update alone, ms',
+    }),
 };
 
 const SIZES =
   '64x64x64 128x128x128 256x256x256 512x512x512 1024x1024x1024 2048x2048x2048 64x256x784 64x10x128 256x4096x1024 1024x4096x256 768x512x128 32x1024x256';
 
 const gemm: Suite = {
-  cells: ['nn', 'nt', 'tn'].flatMap((trans) => SIZES.split(' ').map((size) => `${trans}/${size}`)),
+  cells: ['nn', 'nt', 'tn', 'tt'].flatMap((trans) => SIZES.split(' ').map((size) => `${trans}/${size}`)),
   peers: ['blas'],
-  main: (variants) => variants[0]!,
   variants: (info) => info.variants,
   row(cell, info, rounds) {
-    const flops =
-      2 *
-      cell
-        .split('/')[1]!
-        .split('x')
-        .reduce((product, size) => product * Number(size), 1);
-    const rates = [...rounds].map(([name, samples]) => [`${name}_gflops`, short(flops / summarize(samples).median_ms / 1e6)]);
-    return { trans: info.trans, m: info.m, n: info.n, k: info.k, ...Object.fromEntries(rates) };
+    const sizes = cell.split('/')[1]!.split('x').map(Number);
+    const flops = 2 * sizes.reduce((product, size) => product * size, 1);
+    const figures = [...rounds].map(([name, samples]) => ({ name, ...summarize(samples) }));
+    const rates = figures.map(({ name, median_ms }) => [`${name}_gflops`, short(flops / median_ms / 1e6)]);
+    const spread_percent = short(Math.max(...figures.map(({ spread }) => spread)));
+    return { trans: info.trans, m: info.m, n: info.n, k: info.k, ...Object.fromEntries(rates), spread_percent };
   },
+  compare: (theirs, ours) =>
+    ratios(theirs, ours, [
+      ['ratio', 'openblas', 'gradclip'],
+      ['mkl_ratio', 'mkl', 'gradclip'],
+    ]),
+  bars: (row) =>
+    ['gradclip', 'openblas', 'mkl'].flatMap((name) =>
+      barsOf(
+        row,
+        `${row.trans} ${row.m} x ${row.n} x ${row.k}`,
+        { [`${name}_gflops`]: 'Matrix product, GF/s (more is better)' },
+        name,
+      ),
+    ),
 };
 
 export const SUITES: Readonly<Record<string, Suite>> = { step, 'clip-step': clipStep, gemm };

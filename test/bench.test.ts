@@ -1,7 +1,11 @@
 // bench.test.ts: the frame of the benchmark: how rounds become figures, and how engines are talked to.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Engine } from '../bench/engine.ts';
-import { ratio, type Sample, short, summarize } from '../bench/report.ts';
+import type { Facts } from '../bench/facts.ts';
+import { htmlPage } from '../bench/html.ts';
+import { parse } from '../bench/options.ts';
+import { humanLine, type Row, ratio, type Sample, short, summarize } from '../bench/report.ts';
+import { SUITES } from '../bench/suites.ts';
 
 const rounds = (...medians: number[]): Sample[] => medians.map((m) => ({ median_ms: m, min_ms: m / 2, n: 10 }));
 
@@ -15,6 +19,70 @@ describe('report', () => {
   });
   it('keeps four digits', () => {
     expect([short(0.123456), short(1234.56), short(3)]).toEqual([0.1235, 1235, 3]);
+  });
+});
+
+describe('options', () => {
+  it('has defaults', () => {
+    expect(parse([])).toMatchObject({ suiteName: 'step', seconds: 3, rounds: 6, peers: [], json: false, html: null });
+    expect(parse([]).cells).toEqual(['char-rnn', 'mlp-large', 'mlp-small', 'mlp-tiny', 'ncf', 'rnn-adding']);
+  });
+  it("takes cells by parts of their names, and the suite's usual peers", () => {
+    expect(parse(['--suite', 'clip-step', '--only', '6x40k', '--peers']).cells).toEqual(['6x40k/adamw', '6x40k/sgdm']);
+    expect(parse(['--suite', 'gemm', '--peers', '--json']).peers).toEqual(['blas']);
+    expect(parse(['--peers', 'jax,tfjs', '--overhead']).extra).toEqual(new Set(['overhead']));
+  });
+  it.each([
+    [['--fast'], 'unknown option --fast'],
+    [['mlp-tiny'], 'unknown option mlp-tiny'],
+    [['--suite', 'toString'], '--suite: expected step, clip-step, gemm'],
+    [['--only', 'resnet'], 'got resnet'],
+    [['--peers', 'caffe'], 'got caffe'],
+    [['--rounds', '0'], '--rounds: expected a positive number, got 0'],
+    [['--html'], '--html: expected the name of a file'],
+  ])('refuses %j', (argv, message) => {
+    expect(() => parse(argv)).toThrow(message);
+  });
+});
+
+describe('suites', () => {
+  const both = { step: rounds(2, 2), noclip: rounds(1, 1), awaited: rounds(4, 4) };
+  const ours = new Map(Object.entries(both));
+  const info = { variants: Object.keys(both), params: 121 };
+  it('step: the cost of a clip, and each way to step against a peer', () => {
+    const suite = SUITES.step!;
+    expect(suite.variants(info, new Set())).toEqual(['step']);
+    expect(suite.variants(info, new Set(['overhead', 'awaited']))).toEqual(['step', 'noclip', 'awaited']);
+    expect(suite.row('mlp-tiny', info, ours)).toMatchObject({ median_ms: 2, overhead_percent: 100, awaited_ms: 4 });
+    expect(suite.compare!(new Map([['step', rounds(8, 12)]]), ours)).toEqual({ ratio: 5, awaited_ratio: 2.5 });
+  });
+  it('gemm: flops of the sizes', () => {
+    const of = { variants: ['gradclip'], trans: 'nt', m: 10, n: 20, k: 30 };
+    const row = SUITES.gemm!.row('nt/10x20x30', of, new Map([['gradclip', rounds(0.001)]]));
+    expect(row).toMatchObject({ trans: 'nt', m: 10, gradclip_gflops: 12, spread_percent: 0 });
+  });
+});
+
+describe('output', () => {
+  const row = (peer: string, median_ms: number, more = {}): Row => {
+    return { peer, suite: 'step', threads: 2, workload: 'mlp-<tiny>', median_ms, ...more };
+  };
+  it('prints a row as a line', () => {
+    expect(humanLine(row('jax', 4))).toBe('jax           threads 2  workload mlp-<tiny>  median_ms 4');
+  });
+  it('draws bars and a table, and nothing that is fetched or run', () => {
+    const facts: Facts = {
+      ...{ date: '2026-01-01T00:00', command: 'npm run -s bench -- <x>', cpu: 'A & B', cores: 2, available: 1, threads: 2 },
+      ...{ isa: 'avx2', memory: '8 GiB', load: 0, node: 'v20', gradclip: '0.1.0', peers: { jax: '0.10' } },
+    };
+    const html = htmlPage(SUITES.step!, facts, [row('gradclip', 1, { awaited_ms: 2 }), row('jax', 4, { ratio: 4 })]);
+    expect(html).toMatch(/^<!doctype html>/);
+    expect(html).not.toMatch(/<script|<link|src=|href=/);
+    expect(html).toContain('mlp-&lt;tiny&gt;');
+    expect(html).toContain('A &amp; B, 2 cores (1 available)');
+    const widths = [...html.matchAll(/width: calc\(\(100% - 90px\) \* ([\d.]+)\)/g)].map((match) => Number(match[1]));
+    expect(widths).toEqual([0.25, 0.5, 1]);
+    expect(html.match(/<tr>/g)).toHaveLength(3);
   });
 });
 

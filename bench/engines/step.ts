@@ -21,6 +21,8 @@ export async function stepCell(name: string, threads: number): Promise<Cell> {
     info: { params: clipped.params, ...first },
     variants: {
       step: (seconds) => clipped.run(seconds),
+      awaited: (seconds) => clipped.awaited(seconds),
+      fit_each: (seconds) => clipped.fitEach(seconds),
       noclip(seconds) {
         free ??= stepper(clip.none({ measure: false }));
         return free.run(seconds);

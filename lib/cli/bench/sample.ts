@@ -31,6 +31,11 @@ export function summarize(rounds: readonly Sample[]): Summary {
   };
 }
 
+/** How many times longer `theirs` takes: the median over rounds, so that drift of the machine cancels out. */
+export function ratio(theirs: readonly Sample[], ours: readonly Sample[]): number {
+  return median(theirs.map((t, round) => t.median_ms / ours[round]!.median_ms));
+}
+
 /** Four significant digits: more is noise. */
 export function short(value: number): number {
   return Number(value.toPrecision(4));

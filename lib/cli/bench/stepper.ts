@@ -17,6 +17,8 @@ export interface StepTask {
 
 // Long enough that the clock costs nothing, short enough for many samples.
 const CHUNK_MS = 5;
+// Reports that are timed together where each is awaited.
+const READ = 8;
 
 export class Stepper {
   readonly params: number;
@@ -68,6 +70,37 @@ export class Stepper {
     });
     const run = this.#trainer.fit(source, { steps: 1e9, chunkSteps: this.#chunk, profile: true });
     return (await run).profile![0]!;
+  }
+
+  /** One step at a time: each is a chunk of its own, and the caller reads every report. */
+  async awaited(seconds: number): Promise<Sample> {
+    const times: number[] = [];
+    const source = sameBatch(this.#batch, () => {});
+    let [last, end, read] = [0, Number.POSITIVE_INFINITY, 0];
+    for await (const { loss } of this.#trainer.fit(source, { steps: 1e9, chunkSteps: 1 })) {
+      if (!Number.isFinite(loss)) throw new Error(`bench: the loss is ${loss}`);
+      // Reports may come two at once, so several of them are timed together. The first ones compile the program.
+      if (read++ % READ !== 0) continue;
+      const now = performance.now();
+      if (last > 0) times.push((now - last) / READ);
+      else end = now + seconds * 1000;
+      last = now;
+      if (times.length > 0 && now > end) break;
+    }
+    return sampleOf(times, READ);
+  }
+
+  /** A `fit` of one step, awaited, again and again. */
+  async fitEach(seconds: number): Promise<Sample> {
+    const times: number[] = [];
+    const source = sameBatch(this.#batch, () => {});
+    const end = performance.now() + seconds * 1000;
+    while (times.length < 3 || performance.now() < end) {
+      const start = performance.now();
+      await this.#trainer.fit(source, { steps: 1 });
+      times.push(performance.now() - start);
+    }
+    return sampleOf(times, 1);
   }
 
   dispose(): void {

@@ -1,0 +1,53 @@
+// measure.ts: one cell: the engines that compute it rightly, timed in alternating rounds, as rows of figures.
+import { Engine, type Launch } from './engine.ts';
+import type { Options } from './options.ts';
+import type { Row, Sample } from './report.ts';
+import type { Rounds } from './suites.ts';
+
+export interface Measured {
+  readonly rows: readonly Row[];
+  /** Who did not take part, and why. */
+  readonly faults: ReadonlyMap<string, string>;
+}
+
+/** Rounds of all engines in turn; the order turns around each time, so that none always comes after the same one. */
+async function alternate(engines: readonly Engine[], options: Options): Promise<Map<Engine, Rounds>> {
+  const results = new Map<Engine, Map<string, Sample[]>>();
+  for (const engine of engines) {
+    const names = options.suite.variants(engine.info, options.extra);
+    results.set(engine, new Map(names.map((name) => [name, []])));
+  }
+  for (let round = 0; round < options.rounds; round++) {
+    const turned = <T>(list: readonly T[]): readonly T[] => (round % 2 === 1 ? list.toReversed() : list);
+    for (const engine of turned(engines)) {
+      for (const [variant, samples] of turned([...results.get(engine)!])) {
+        samples.push(await engine.run(variant, options.seconds / options.rounds));
+      }
+    }
+  }
+  return results;
+}
+
+export async function measureCell(cell: string, launches: readonly Launch[], options: Options): Promise<Measured> {
+  const { suite, suiteName, threads } = options;
+  const engines: Engine[] = [];
+  const faults = new Map<string, string>();
+  for (const launch of launches) {
+    const engine = await Engine.open(launch, suiteName, cell, threads);
+    const fault = engine instanceof Engine ? await suite.check?.(cell, engine.info) : engine;
+    if (!fault) engines.push(engine as Engine);
+    else {
+      faults.set(launch.peer, fault);
+      if (engine instanceof Engine) engine.close();
+    }
+  }
+  const results = await alternate(engines, options);
+  const ours = engines.find((engine) => engine.peer === 'gradclip');
+  const rows = engines.map((engine): Row => {
+    engine.close();
+    const rounds = results.get(engine)!;
+    const compared = ours && engine !== ours ? suite.compare?.(rounds, results.get(ours)!) : {};
+    return { peer: engine.peer, suite: suiteName, threads, ...suite.row(cell, engine.info, rounds), ...compared };
+  });
+  return { rows, faults };
+}

@@ -1,0 +1,72 @@
+// options.ts: the command line of the benchmark.
+import { availableParallelism } from 'node:os';
+import { PEER_NAMES } from './peers.ts';
+import { SUITES, type Suite } from './suites.ts';
+
+export const USAGE: string = `npm run -s bench -- [options]
+  --suite ${Object.keys(SUITES).join('|')}   default step
+  --only a,b                 cells, or parts of their names (25x1M, adamw, nt, 64x256x784)
+  --threads N                default: all
+  --peers [a,b]              also ${PEER_NAMES.join(', ')} where installed; without names the suite's usual ones
+  --overhead                 step: also time the step without a clip
+  --awaited                  step: also time steps awaited one at a time
+  --seconds S                per variant and engine, default 3
+  --rounds R                 in so many alternating rounds, default 6
+  --json                     one JSON object a line: facts of the machine, then a row for each cell and engine
+  --html FILE                also write a page with the figures as bars`;
+
+export interface Options {
+  readonly suiteName: string;
+  readonly suite: Suite;
+  readonly cells: readonly string[];
+  readonly threads: number;
+  readonly peers: readonly string[];
+  /** Further variants that are asked for: `overhead`, `awaited`. */
+  readonly extra: ReadonlySet<string>;
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly json: boolean;
+  readonly html: string | null;
+}
+
+const NAMES = ['suite', 'only', 'threads', 'peers', 'overhead', 'awaited', 'seconds', 'rounds', 'json', 'html'];
+
+/** `--name value` pairs; a name followed by no value is true. Throws what to tell the user. */
+export function parse(argv: readonly string[]): Options {
+  const given = new Map<string, string>();
+  for (let i = 0; i < argv.length; i++) {
+    const name = argv[i]!;
+    if (!name.startsWith('--') || !NAMES.includes(name.slice(2))) throw new Error(`unknown option ${name}`);
+    const value = argv[i + 1];
+    given.set(name.slice(2), value === undefined || value.startsWith('--') ? '' : argv[++i]!);
+  }
+  const positive = (name: string, otherwise: number): number => {
+    const value = Number(given.get(name) ?? otherwise);
+    if (!(value > 0)) throw new Error(`--${name}: expected a positive number, got ${given.get(name)}`);
+    return value;
+  };
+  const suiteName = given.get('suite') ?? 'step';
+  const suite = Object.hasOwn(SUITES, suiteName) ? SUITES[suiteName] : undefined;
+  if (!suite) throw new Error(`--suite: expected ${Object.keys(SUITES).join(', ')}, got ${suiteName}`);
+  const only = given.get('only')?.split(',');
+  const cells = suite.cells.filter((cell) => !only || only.some((part) => part === cell || cell.split('/').includes(part)));
+  if (cells.length === 0)
+    throw new Error(`--only: expected parts of ${suite.cells.slice(0, 6).join(', ')} and so on, got ${given.get('only')}`);
+  const named = given.get('peers');
+  const peers = named === undefined ? [] : named === '' ? suite.peers : named.split(',');
+  const stranger = peers.find((peer) => !PEER_NAMES.includes(peer));
+  if (stranger) throw new Error(`--peers: expected some of ${PEER_NAMES.join(', ')}, got ${stranger}`);
+  if (given.get('html') === '') throw new Error('--html: expected the name of a file');
+  return {
+    suiteName,
+    suite,
+    cells,
+    threads: positive('threads', availableParallelism()),
+    peers,
+    extra: new Set(['overhead', 'awaited'].filter((name) => given.has(name))),
+    seconds: positive('seconds', 3),
+    rounds: Math.ceil(positive('rounds', 6)),
+    json: given.has('json'),
+    html: given.get('html') ?? null,
+  };
+}
