@@ -25,6 +25,7 @@ namespace {
 #include "reduce.h"
 #include "recurrent.h"
 #include "gather.h"
+#include "scatter_rows.h"
 #include "softmax.h"
 #include "accumulate.h"
 #include "control.h"

@@ -109,17 +109,44 @@ static inline void update_chunk(const Rule& rule, const Staged& s, const float* 
   for (int k = 0; k < Rule::kSlots; k++) store_n(slot_out[k] + i, v[k], left);
 }
 
-// i: variant, tensors, offset (see Stages), measure (0 or 1), stages, then the kinds of the stages, sizes, and the first chunk of each
-// tensor and the number of chunks. in: parameters, gradients, each slot of all tensors, hyper row (f64), operands of the stages.
+// A gradient of which only some rows are kept (scatter_rows.h). `row` is 0 where it is dense.
+struct Rows {
+  const int32_t* at;    // per row of the parameter: which row of the values, anything else for none
+  int64_t row, count;   // elements of a row, rows of the values
+};
+alignas(64) static const float kZeros[kChunk] = {};
+
+// Elements [from, from + n) of such a gradient, written out in `buffer` where a row falls among them.
+static const float* rows_chunk(const Rows& r, const float* values, int64_t from, int n, float* buffer) {
+  bool any = false;
+  int64_t v = from / r.row, c = from % r.row;
+  for (int64_t i = 0; i < n; v++, c = 0) {
+    const int64_t m = r.row - c < n - i ? r.row - c : n - i;
+    const uint32_t u = (uint32_t)r.at[v];
+    if (u < (uint64_t)r.count) {
+      if (!any) memset(buffer, 0, n * sizeof(float));
+      any = true;
+      memcpy(buffer + i, values + u * r.row + c, m * sizeof(float));
+    }
+    i += m;
+  }
+  return any ? buffer : kZeros;
+}
+
+// i: variant, tensors, offset (see Stages), measure (0 or 1), stages, then the kinds of the stages, sizes, the first chunk of each
+// tensor and the number of chunks, and per tensor the elements of a row and the rows of a gradient of rows, 0 and 0 of a dense one.
+// in: parameters, gradients, each slot of all tensors, hyper row (f64), operands of the stages, `at` of each gradient of rows.
 // out: parameters and slots (each may be its input), then if measured the sums of squares before and after and the number changed.
 struct UpdateArgs {
   int64_t variant, n, offset, measure, stages;
-  const int64_t *kinds, *size, *start;
+  const int64_t *kinds, *size, *start, *row, *rows;
 };
 static UpdateArgs update_args(const int64_t* i) {
-  UpdateArgs r = {i[0], i[1], i[2], i[3], i[4], i + 5, nullptr, nullptr};
+  UpdateArgs r = {i[0], i[1], i[2], i[3], i[4], i + 5, nullptr, nullptr, nullptr, nullptr};
   r.size = r.kinds + r.stages;
   r.start = r.size + r.n;
+  r.row = r.start + r.n + 1;
+  r.rows = r.row + r.n;
   return r;
 }
 
@@ -133,8 +160,10 @@ static void update_run(const Args& a, const Team& team) {
   Measured* measured = (Measured*)a.scratch;
   const Range r = split(u.start[n], team);
   int64_t t = segment_of(u.start, n, r.begin);
+  int64_t at = a.n_in;   // of the first gradient of rows from tensor t on
+  for (int64_t k = t; k < n; k++) at -= u.row[k] > 0;
   for (int64_t c = r.begin; c < r.end; c++) {
-    while (c >= u.start[t + 1]) t++;
+    for (; c >= u.start[t + 1]; t++) at += u.row[t] > 0;
     const int64_t from = (c - u.start[t]) * kChunk, left = u.size[t] - from;
     const int m = (int)(left < kChunk ? left : kChunk);
     const float* slot[Rule::kSlots + 1];
@@ -143,7 +172,11 @@ static void update_run(const Args& a, const Team& team) {
       slot[k] = (const float*)a.in[(2 + k) * n + t] + from;
       slot_out[k] = (float*)a.out[(1 + k) * n + t] + from;
     }
-    const float *p = (const float*)a.in[t] + from, *raw = (const float*)a.in[n + t] + from;
+    const float *p = (const float*)a.in[t] + from, *raw = (const float*)a.in[n + t];
+    if (u.row[t] > 0)
+      raw = rows_chunk({(const int32_t*)a.in[at], u.row[t], u.rows[t]}, raw, from, m, (float*)a.local + kChunk);
+    else
+      raw += from;
     float* p_out = (float*)a.out[t] + from;
     Staged s = apply_stages(stages, t, raw, m, (float*)a.local);
     if (u.measure) {
@@ -174,7 +207,7 @@ static void update_check(Need& n) {
   if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
   if (offset < 0 || offset > Need::kMax / 16) return n.fail("negative or huge offset");
   if (measure < 0 || measure > 1) return n.fail("measure is neither 0 nor 1");
-  if (steps < 0 || steps > n.n_i || n.n_i != 6 + steps + 2 * count) return n.fail("wrong number of integers");
+  if (steps < 0 || steps > n.n_i || n.n_i != 6 + steps + 4 * count) return n.fail("wrong number of integers");
   const UpdateArgs u = update_args(n.i);
   if (!segments_ok(u.size, nullptr, u.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
   const int64_t arrays = count * (2 + Rule::kSlots), outs = count * (1 + Rule::kSlots);
@@ -182,14 +215,24 @@ static void update_check(Need& n) {
   for (int64_t i = 0; i < arrays; i++) n.in[i] = size_mul(u.size[i % count], 4);
   n.in[arrays] = Rule::kHyper * 8;
   const int operands = stages_need(n, u.kinds, steps, offset + count, (int)arrays + 1);
-  if (operands < 0 || n.n_in != arrays + 1 + operands) return n.fail("wrong stages or number of inputs");
+  if (operands < 0) return n.fail("wrong stages");
+  int64_t at = arrays + 1 + operands;
+  for (int64_t t = 0; t < count; t++) {
+    const int64_t row = u.row[t], rows = u.rows[t];
+    if (row == 0) continue;
+    if (row < 0 || rows < 0 || rows > UINT32_MAX || u.size[t] % row) return n.fail("the parameter does not consist of such rows");
+    if (at >= n.n_in) return n.fail("too few inputs");
+    n.in[count + t] = size_mul(size_mul(row, rows), 4);
+    n.in[at++] = size_mul(u.size[t] / row, 4);
+  }
+  if (n.n_in != at) return n.fail("wrong number of inputs");
   for (int64_t o = 0; o < outs; o++) {
     n.out[o] = size_mul(u.size[o % count], 4);
     n.alias[o * n.n_in + (o < count ? o : o + count)] = 1;   // parameters skip over the gradients
   }
   for (int64_t o = outs; o < n.n_out; o++) n.out[o] = 8;
   n.scratch = measure ? size_mul(u.start[count], sizeof(Measured)) : 0;
-  n.local = kChunk * 4;
+  n.local = 2 * kChunk * 4;
 }
 
 // variant: 0 plain, 1 momentum, 2 Nesterov momentum

@@ -1,5 +1,5 @@
 // fuse.ts: bias and activation into the matrix product, sums of squares into what produces a gradient, chains of elementwise ops
-// into one pass. The only file of the compiler that names concrete ops.
+// into one pass. With fuse-rows.ts the only file of the compiler that names concrete ops.
 import { CONSTANT, type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { type DType, sameShape } from '../ir/op.ts';
 import { CAST } from '../ops/elementwise.ts';
@@ -8,12 +8,14 @@ import { MAP, MAP_LIMITS, type MapArg, type MapStep } from '../ops/map.ts';
 import { type Activation, MATMUL } from '../ops/matmul.ts';
 import { SUM } from '../ops/reduce.ts';
 import type { MapName } from '../ops/scalar.ts';
+import { SCATTER_ROWS } from '../ops/scatter-rows.ts';
 import { reshape } from '../ops/shape.ts';
 import { STATISTIC } from '../ops/statistics.ts';
+import { fuseRows } from './fuse-rows.ts';
 import { consumers, rewrite, useCounts } from './rewrite.ts';
 
 export function fuse(graph: Graph): Graph {
-  return fuseMaps(fuseStatistics(fuseEpilogues(graph)));
+  return fuseMaps(fuseStatistics(fuseRows(fuseEpilogues(graph))));
 }
 
 // ---- matmul + bias + activation ----------------------------------------------------------------------------------
@@ -85,7 +87,9 @@ function producer(t: Tensor): Node {
 }
 
 function canMeasure(node: Node): boolean {
-  return (isOp(node, MATMUL) || isOp(node, SUM) || isOp(node, SCATTER_ADD)) && node.out.dtype === 'f32';
+  return (
+    (isOp(node, MATMUL) || isOp(node, SUM) || isOp(node, SCATTER_ADD) || isOp(node, SCATTER_ROWS)) && node.out.dtype === 'f32'
+  );
 }
 
 function fuseStatistics(graph: Graph): Graph {
@@ -98,7 +102,7 @@ function fuseStatistics(graph: Graph): Graph {
   return rewrite(graph, (node, ins, target) => {
     if (measured.has(node)) {
       const outs = target.add(node.op, ins, { ...(node.attrs as object), stats: true }).outs;
-      partials.set(node, outs[1]!);
+      partials.set(node, outs.at(-1)!);
       return outs;
     }
     if (!isOp(node, STATISTIC) || node.attrs.kind !== 'sumSquares' || node.attrs.stages.length > 0) return null;

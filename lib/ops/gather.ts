@@ -89,7 +89,7 @@ export interface ScatterAddAttrs {
 }
 
 /** Rows in a block of gather.h: kScatterBlock elements, at least one row. */
-const blockRows = (row: number): number => (row < 1 ? 256 : Math.max(1, Math.floor(256 / row)));
+export const blockRows = (row: number): number => (row < 1 ? 256 : Math.max(1, Math.floor(256 / row)));
 
 /** Number of partial sums of squares that `scatterAdd` gives with `stats`, for rows of `row` elements. */
 export function scatterAddBlocks(rows: number, row: number): number {

@@ -11,6 +11,7 @@ import { MATMUL } from './matmul.ts';
 import { DROPOUT } from './random.ts';
 import { RNN, RNN_GRAD } from './recurrent.ts';
 import { REDUCTIONS } from './reduce.ts';
+import { SCATTER_ROWS } from './scatter-rows.ts';
 import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
 import { SOFTMAXES } from './softmax.ts';
 import { STATISTIC } from './statistics.ts';
@@ -47,6 +48,7 @@ export const OPS: readonly OpDef<any>[] = [
   DROPOUT,
   ...REDUCTIONS,
   ...GATHERS,
+  SCATTER_ROWS,
   ...SOFTMAXES,
   RNN,
   RNN_GRAD,

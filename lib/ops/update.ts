@@ -2,6 +2,7 @@
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Node, Tensor } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { span } from './axes.ts';
 import {
   applyStages,
   checkStages,
@@ -24,6 +25,8 @@ export interface UpdateAttrs {
   readonly stages: readonly StageKind[];
   /** Also sum the squares of the gradients before and after the stages, and count the elements the stages changed. */
   readonly measure: boolean;
+  /** Made by the compiler: which gradients are the two outputs of scatterRows, the second one among the last inputs. */
+  readonly sparse: readonly boolean[];
 }
 
 /** What is particular to one optimizer. */
@@ -41,43 +44,53 @@ export interface UpdateRule {
 const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
+const updates = new WeakSet<object>();
+
+/** Is it the update of an optimizer, whichever? */
+export function isUpdate(node: Node): node is Node<UpdateAttrs> {
+  return updates.has(node.op);
+}
+
 /** The record of an update: parameters, gradients, each slot of all parameters, hyper-parameters, operands of the stages. */
 export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
   const op = rule.name;
   const slotsOf = ({ variant }: UpdateAttrs): number => rule.slots[variant] as number;
   const pairs = new WeakMap<Node<UpdateAttrs>, [number, number][]>();
-  return {
+  const made: OpDef<UpdateAttrs> = {
     name: op,
     guarded: true,
     infer(ins, attrs) {
-      const { count, offset, stages, measure } = attrs;
+      const { count, offset, stages, measure, sparse } = attrs;
       const slots = rule.slots[attrs.variant];
       if (slots === undefined) throw new GraphError(`${op}: there is no variant ${attrs.variant}`);
       const arrays = count * (2 + slots);
-      if (count < 1 || ins.length !== arrays + 1 + stageOperands(stages)) {
-        throw new ShapeError(
-          `${op}: expected ${arrays + 1 + stageOperands(stages)} inputs for ${count} parameters, got ${ins.length}`,
-        );
+      const expected = arrays + 1 + stageOperands(stages) + sparse.filter(Boolean).length;
+      if (count < 1 || sparse.length !== count || ins.length !== expected) {
+        throw new ShapeError(`${op}: expected ${expected} inputs for ${count} parameters, got ${ins.length}`);
       }
       for (let i = 0; i < arrays; i++) {
         const [x, p] = [ins[i] as TensorType, ins[i % count] as TensorType];
         if (x.dtype !== 'f32') throw new DTypeError(`${op}: expected f32 for input ${i}, got ${x.dtype}`);
-        if (!sameShape(x.shape, p.shape))
+        if (i >= count && i < 2 * count && sparse[i - count])
+          checkRows(op, x, p, ins[atOf(attrs, slots, i - count)] as TensorType);
+        else if (!sameShape(x.shape, p.shape))
           throw new ShapeError(`${op}: expected ${typeName(p)} for input ${i}, got ${typeName(x)}`);
       }
       const hyper = ins[arrays] as TensorType;
       if (hyper.dtype !== 'f64' || !sameShape(hyper.shape, [rule.hyper.length])) {
         throw new ShapeError(`${op}: expected f64[${rule.hyper.length}] as hyper-parameters, got ${typeName(hyper)}`);
       }
-      checkStages(op, stages, ins.slice(arrays + 1), offset + count);
+      checkStages(op, stages, ins.slice(arrays + 1, arrays + 1 + stageOperands(stages)), offset + count);
       const updated = [...ins.slice(0, count), ...ins.slice(2 * count, arrays)];
       return measure ? [...updated, f64(), f64(), f64()] : updated;
     },
     lower({ ins, attrs }) {
-      const { variant, count, offset, stages, measure } = attrs;
+      const { variant, count, offset, stages, measure, sparse } = attrs;
       const sizes = ins.slice(0, count).map((p) => sizeOf(p.shape));
       const head = [variant, count, offset, Number(measure), stages.length, ...stageCodes(stages)];
-      return { ints: [...head, ...sizes, ...segments(sizes, CHUNK)] };
+      const grads = ins.slice(count, 2 * count).map((g, t) => (sparse[t] ? g.shape : []));
+      const rows = [...grads.map((s) => (s.length > 0 ? span(s, 1) : 0)), ...grads.map((s) => s[0] ?? 0)];
+      return { ints: [...head, ...sizes, ...segments(sizes, CHUNK), ...rows] };
     },
     cost(node) {
       const elements = node.ins.slice(0, node.attrs.count).reduce((n, t) => n + sizeOf(t.shape), 0);
@@ -101,7 +114,9 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
       const operands = ins.slice(count * (2 + slots) + 1);
       let [before, after, changed] = [0, 0, 0];
       for (let t = 0; t < count; t++) {
-        const [p, g] = [ins[t] as RefArray, ins[count + t] as RefArray];
+        const p = ins[t] as RefArray;
+        const at = node.attrs.sparse[t] ? (ins[atOf(node.attrs, slots, t)] as RefArray) : null;
+        const g = at ? spread(ins[count + t] as RefArray, at, p.length) : (ins[count + t] as RefArray);
         const { values } = applyStages(stages, operands, offset + t, g);
         values.forEach((v, i) => {
           const s = Array.from({ length: slots }, (_, k) => (ins[(2 + k) * count + t] as RefArray)[i] as number);
@@ -117,21 +132,50 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
     },
     samples: () => rule.slots.flatMap((slots, variant) => samples(rule.hyper.length, variant, slots)),
   };
+  updates.add(made);
+  return made;
+}
+
+/** Where the second output of scatterRows is among the inputs. */
+function atOf({ count, stages, sparse }: UpdateAttrs, slots: number, t: number): number {
+  return count * (2 + slots) + 1 + stageOperands(stages) + sparse.slice(0, t).filter(Boolean).length;
+}
+
+function checkRows(op: string, values: TensorType, p: TensorType, at: TensorType): void {
+  const fits = p.shape.length > 0 && span(p.shape, 1) > 0 && sameShape(values.shape.slice(1), p.shape.slice(1));
+  if (!fits || values.shape.length === 0 || at.dtype !== 'i32' || !sameShape(at.shape, p.shape.slice(0, 1))) {
+    throw new ShapeError(`${op}: expected rows of ${typeName(p)}, got ${typeName(values)} at ${typeName(at)}`);
+  }
+}
+
+/** The dense form of rows of `values`. */
+function spread(values: RefArray, at: RefArray, size: number): Float64Array {
+  const dense = new Float64Array(size);
+  const row = size / at.length;
+  Array.from(at).forEach((u, v) => {
+    for (let c = 0; u >= 0 && c < row; c++) dense[v * row + c] = values[u * row + c]!;
+  });
+  return dense;
 }
 
 function samples(hyper: number, variant: number, slots: number): Sample<UpdateAttrs>[] {
   const sample = (
     shapes: number[][],
-    attrs: Omit<UpdateAttrs, 'variant' | 'count'>,
+    attrs: Omit<UpdateAttrs, 'variant' | 'count' | 'sparse'>,
     operands: TensorType[],
+    rows: Readonly<Record<number, number>> = {},
   ): Sample<UpdateAttrs> => {
     const each = shapes.map((s) => f32(...s));
-    const ins = [...each, ...each, ...Array.from({ length: slots }, () => each).flat(), f64(hyper), ...operands];
+    const sparse = shapes.map((_, t) => rows[t] !== undefined);
+    const grads = shapes.map((s, t) => f32(...(rows[t] === undefined ? s : [rows[t], ...s.slice(1)])));
+    const at = shapes.flatMap((s, t): TensorType[] => (sparse[t] ? [{ dtype: 'i32', shape: [s[0]!] }] : []));
+    const ins = [...each, ...grads, ...Array.from({ length: slots }, () => each).flat(), f64(hyper), ...operands, ...at];
     const fill = ins.map((t, i) => {
       if (i < 2 * each.length) return 'normal' as const;
+      if (t.dtype === 'i32') return [-1, Math.min(...Object.values(rows))] as const;
       return t.dtype === 'f32' ? ('positive' as const) : ([0.1, 0.9] as const);
     });
-    return { ins, attrs: { variant, count: each.length, ...attrs }, fill };
+    return { ins, attrs: { variant, count: each.length, sparse, ...attrs }, fill };
   };
   const plain = { offset: 0, stages: [], measure: false } as const;
   const all = ['scaleEach', 'zeroNonFinite', 'limit', 'scale'] as const;
@@ -140,6 +184,11 @@ function samples(hyper: number, variant: number, slots: number): Sample<UpdateAt
     sample([[17, 3], [0], [1030], [5]], { ...plain, stages: ['scale'] }, [f64()]),
     sample([[2049], [31]], { offset: 3, stages: all, measure: true }, [f64(5), f64(), f64(), f64()]),
     sample([[16]], { ...plain, measure: true }, []),
+    sample([[100, 17]], plain, [], { 0: 3 }),
+    sample([[5], [40, 3, 20], [7, 2], [1, 3000]], { offset: 1, stages: all, measure: true }, [f64(5), f64(), f64(), f64()], {
+      1: 4,
+      3: 1,
+    }),
   ];
 }
 
@@ -215,7 +264,7 @@ export function update(op: OpDef<UpdateAttrs>, variant: number, x: UpdateOperand
   const count = x.params.length;
   const { kinds, ins } = splitStages(x.hyper.graph, x.stages);
   const operands = [...x.params, ...x.grads, ...x.slots.flat(), x.hyper, ...ins];
-  const attrs = { variant, count, offset: x.offset, stages: kinds, measure: x.measure };
+  const attrs = { variant, count, offset: x.offset, stages: kinds, measure: x.measure, sparse: x.grads.map(() => false) };
   const { outs } = x.hyper.graph.add(op, operands, attrs);
   const [before, after, changed] = outs.slice(-3) as [Tensor, Tensor, Tensor];
   return {

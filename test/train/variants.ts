@@ -44,11 +44,32 @@ class CharRnn extends Network {
   }
 }
 
+/** Two tables of which a batch reads few rows. */
+class Pairs extends Network {
+  readonly users: nn.Embedding = new nn.Embedding(1000, 48);
+  readonly items: nn.Embedding = new nn.Embedding(500, 48);
+  readonly out: nn.Linear = new nn.Linear(96, 10);
+  forward(x: Tensor): Tensor {
+    const [user, item] = [0, 1].map((i) => ops.reshape(ops.slice(x, { axis: 1, start: i, end: i + 1 }), [-1])) as [
+      Tensor,
+      Tensor,
+    ];
+    return this.out.forward(ops.tanh(ops.concat([this.users.forward(user), this.items.forward(item)], 1)));
+  }
+}
+
 // 203 rows: six whole batches of 32 and a tail.
 function images(): Arrays {
   const y = Int32Array.from(uniform(2, 203), (u) => Math.floor((u + 1) * 5));
   const x = uniform(1, 203 * 64).map((u, i) => u + (i % 64 === y[Math.floor(i / 64)]! ? 2 : 0));
   return { x: { data: x, shape: [203, 64] }, y };
+}
+
+// Some users come up again in the same batch.
+function pairs(): Arrays {
+  const x = Int32Array.from(uniform(4, 2 * 203), (u, i) => Math.floor((u + 1) * (i % 2 ? 250 : 20)));
+  const y = Int32Array.from(uniform(5, 203), (u) => Math.floor((u + 1) * 5));
+  return { x: { data: x, shape: [203, 2] }, y };
 }
 
 const text = Uint8Array.from(uniform(3, 5000), (u, i) => (i * 7 + Math.floor((u + 1) * 3)) % 30);
@@ -84,6 +105,11 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
     accumulate: 3,
     batchSize: 16,
     optimizer: optim.adamw({ lr: 1e-2 }),
+  }),
+  'tables of which few rows are read': variant(pairs(), () => new Pairs(), {
+    optimizer: optim.adamw({ lr: 1e-2 }),
+    clip: clip.globalNorm(0.2),
+    batchSize: 64,
   }),
   'char rnn over windows': variant(windows(text, { length: 20 }), () => new CharRnn(), {
     optimizer: optim.sgd({ lr: 1, momentum: 0.9 }),
