@@ -66,6 +66,22 @@ function truth(a: Float32Array, b: Float32Array, { m, n, k, batch = 1 }: Case): 
   return y;
 }
 
+/** Sums of squares of the tiles of y: columns down, columns 16 apart in order, 16 lanes in halves. Squares of f32 are exact in f64. */
+function tileSquares(y: Float32Array, m: number, n: number, batch: number): Float64Array {
+  const [down, across] = [Math.ceil(m / 64), Math.ceil(n / 64)];
+  return Float64Array.from({ length: matmulStatBlocks(m, n, batch) }, (_, t) => {
+    const [x, i0, j0] = [Math.floor(t / (down * across)), (Math.floor(t / across) % down) * 64, (t % across) * 64];
+    const lanes = new Float64Array(16);
+    for (let j = j0; j < Math.min(n, j0 + 64); j++) {
+      let column = 0;
+      for (let i = i0; i < Math.min(m, i0 + 64); i++) column += y[(x * m + i) * n + j]! ** 2;
+      lanes[(j - j0) % 16]! += column;
+    }
+    for (let w = 8; w >= 1; w /= 2) for (let l = 0; l < w; l++) lanes[l]! += lanes[l + w]!;
+    return lanes[0]!;
+  });
+}
+
 function run(a: Float32Array, b: Float32Array, c: Case, isa: string, threads: number): Float32Array {
   const { m, n, k, transA, transB, batch } = c;
   const lead = batch === undefined ? [] : [batch];
@@ -186,25 +202,30 @@ describe('what is fused', () => {
     }
   });
 
-  it('stats: sums of squares of y, the same bits everywhere', () => {
-    const [batch, m, n, k] = [2, 100, 130, 20] as const;
-    const graph = new Graph();
-    const a = graph.input('a', f32(batch, m, k), 'feed');
-    const b = graph.input('b', f32(batch, n, k), 'feed');
-    const [y, stats] = graph.add(MATMUL, [a, b], { transB: true, stats: true, act: 'relu' }).outs;
-    graph.output('y', y!);
-    graph.output('stats', stats!);
-    const inputs = { a: values(batch * m * k, 1), b: values(batch * n * k, 2) };
-    let known: unknown;
-    for (const isa of FMA_ISAS) {
-      for (const threads of [1, 2, 5]) {
-        const out = runGraph(graph, { inputs, isa, threads });
-        const partials = out.get('stats') as Float64Array;
-        expect(partials.length).toBe(matmulStatBlocks(m, n, batch));
-        const total = (out.get('y') as Float32Array).reduce((s, v) => s + v * v, 0);
-        expect(Math.abs(partials.reduce((s, v) => s + v, 0) / total - 1)).toBeLessThan(1e-12);
-        known ??= partials;
-        expect(partials).toEqual(known);
+  // Rows of tiles reach over bands of 64 rows; several blocks of lanes and of k; by rows and by columns; cut into bands and tiles.
+  it.each([
+    { m: 100, n: 130, k: 20, batch: 2, act: 'relu' as const },
+    { m: 784, n: 256, k: 64 },
+    { m: 65, n: 2500, k: 3 },
+    { m: 200, n: 1100, k: 300 },
+    { m: 3, n: 5, k: 700 },
+  ])('stats: sums of squares of $m x $n x $k, bit for bit', ({ m, n, k, batch = 1, act }) => {
+    const [a, b] = [values(batch * m * k, 1), values(batch * k * n, 2)];
+    for (const { transA, transB } of LAYOUTS) {
+      const graph = new Graph();
+      const x = graph.input('a', f32(batch, ...(transA ? [k, m] : [m, k])), 'feed');
+      const w = graph.input('b', f32(batch, ...(transB ? [n, k] : [k, n])), 'feed');
+      const [y, stats] = graph.add(MATMUL, [x, w], { transA, transB, stats: true, ...(act ? { act } : {}) }).outs;
+      graph.output('y', y!);
+      graph.output('stats', stats!);
+      const inputs = { a: transA ? swapped(a, batch, m, k) : a, b: transB ? swapped(b, batch, k, n) : b };
+      for (const isa of addon().isas) {
+        for (const threads of [1, 2, 3]) {
+          const out = runGraph(graph, { inputs, isa, threads });
+          expect(out.get('stats'), `${transA} ${transB} ${isa} ${threads}`).toEqual(
+            tileSquares(out.get('y') as Float32Array, m, n, batch),
+          );
+        }
       }
     }
   });

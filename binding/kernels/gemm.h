@@ -8,7 +8,6 @@ constexpr int64_t kSCap = 1 << 20;      // floats of packed S that a team shares
 constexpr int64_t kSOwn = 1 << 18;      // floats of packed S that a thread has for itself
 constexpr int64_t kVCap = 1 << 17;      // floats of packed V that stay in L2
 constexpr int64_t kVShared = 1 << 18;   // floats of packed V that a team shares, in product_columns
-constexpr int64_t kStat = 64;           // side of the square tiles of y whose sums of squares are the second output
 
 // t[m, n] = s[m, k] * v[k, n]: S is broadcast, V is loaded as lanes. Lanes of C are contiguous (cj = 1), or its rows are (ci = 1).
 struct Product {
@@ -22,6 +21,7 @@ struct Product {
   const float* bias;
   int64_t bi, bj;   // 1 along the n of the matmul, 0 along its m
   int64_t act;
+  double* stats;   // sums of squares of the tiles of C, or null; only where C lies by rows
 };
 
 // The place of a thread in the work on a product: rows [rm of gm], lanes [rn of gn]. `team` is null when it works alone.
@@ -65,15 +65,18 @@ static void finish(const Product& g, float* c, int64_t ld, int64_t i, int64_t j,
   }
 }
 
-// One row of tiles: c[rows, cols] (+)= S[rows, k] * V, where V comes in panels of TN lanes, `step` floats apart.
+// One row of tiles: c[rows, cols] (+)= S[rows, k] * V, where V comes in panels of TN lanes, `step` floats apart. `done` is told of
+// every tile while it is in L1.
+template <class Fn>
 static inline void tiles(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t step, int64_t rows,
-                         int64_t cols, int64_t k, float* c, int64_t ld, bool first, Soon soon) {
+                         int64_t cols, int64_t k, float* c, int64_t ld, bool first, Soon soon, Fn done) {
   const Micro* const by_form = &kMicro[by_rows][0][rows - 1];
   for (int64_t j = 0; j < cols; j += TN, v += step) {
     const int64_t lanes = least(TN, cols - j);
     const int form = lanes == TN ? 0 : lanes > W ? 1 : 2;
     by_form[form * 14](k, s, st, v, vs, c + j, ld, (int)(form == 1 ? lanes - W : lanes), first,
                        j + TN < cols ? c + j + TN : c + rows * ld, soon);
+    done(j, lanes);
   }
 }
 
@@ -83,8 +86,10 @@ static inline Parts panels_of_k(int64_t k) { return parts_of(k, 1, most(1, ceil_
 
 // Lanes of C contiguous: partial sums wait in C between panels of k. Threads beside each other share packed S.
 static void product_rows(const Product& g, Place& at) {
-  const Parts ks = panels_of_k(g.k), rs = parts_of(g.m, 1, at.gm), cs = parts_of(g.n, W, at.gn);
-  const int64_t kmax = ks.size + 1, c0 = cs.begin(at.rn), n = cs.begin(at.rn + 1) - c0, r0 = rs.begin(at.rm);
+  const int64_t unit = g.stats ? kStat : 1;   // sums of squares do not cross a cut
+  const Parts ks = panels_of_k(g.k), rs = parts_of(g.m, unit, at.gm), cs = parts_of(g.n, most(unit, W), at.gn);
+  const int64_t kmax = ks.size + 1, c0 = cs.begin(at.rn), n = cs.begin(at.rn + 1) - c0;
+  const int64_t r0 = rs.begin(at.rm), r1 = rs.begin(at.rm + 1);
   const bool by_rows = g.sp == 1, share = at.team && at.gn > 1;
   const bool direct_s = g.n <= 4 * TN * at.gn && !crowded(by_rows ? g.si : g.sp);
   // Packed S: rows of tiles of `block` floats each, in buffers of `room` floats.
@@ -92,13 +97,13 @@ static void product_rows(const Product& g, Place& at) {
   const int64_t room = share ? quotient(kSCap, at.gm) : kSOwn, st = !direct_s ? ld : by_rows ? g.si : g.sp;
   float* const pv = at.own;
   float* const ps = share ? at.shared + 2 * room * at.rm : at.own + kVCap;
-  const Parts ms =
-      direct_s ? parts_of(rs.size + 1, 1, 1) : parts_of(rs.size + 1, 1, ceil_div(rs.size + 1, quotient(room, block) * MR));
-  const int64_t lanes = kmax * n <= kVCap - kmax * TN ? most(n, 1) : quotient(kVCap, kmax) / TN * TN;
-  const Parts js = parts_of(n, TN, ceil_div(n, lanes));
+  const int64_t units = rs.size + 1;
+  const Parts ms = parts_of(units * unit, unit, direct_s ? 1 : ceil_div(units, quotient(quotient(room, block) * MR, unit)));
+  const int64_t step = most(unit, TN), cap = kmax * n <= kVCap - kmax * TN ? n + step : quotient(kVCap, kmax);
+  const Parts js = parts_of(n, step, ceil_div(ceil_div(n, step), quotient(g.stats ? least(cap, kStatLanes) : cap, step)));
+  const Squares squares = {g.stats, g.stats ? (double*)(at.own + kVCap + kSOwn) : nullptr, g.m, g.n};
   for (int64_t mb = 0; mb < ms.count; mb++) {
-    const int64_t m0 = r0 + least(ms.begin(mb), rs.begin(at.rm + 1) - r0);
-    const int64_t m = least(r0 + ms.begin(mb + 1), rs.begin(at.rm + 1)) - m0;
+    const int64_t m0 = least(r0 + ms.begin(mb), r1), m = least(r0 + ms.begin(mb + 1), r1) - m0;
     const Parts is = parts_of(m, 1, (m + MR - 1) / MR);
     const bool direct_v = g.vj == 1 && (is.count <= 2 || (ks.count == 1 && g.k * n <= 6144));
     for (int64_t kb = 0; kb < ks.count; kb++) {
@@ -115,6 +120,8 @@ static void product_rows(const Product& g, Place& at) {
         const int64_t j = c0 + js.begin(jb), cols = c0 + js.begin(jb + 1) - j;
         const float* v = g.v + p * g.vp + j * g.vj;
         if (!direct_v) pack_v(v, g.vp, g.vj, k, cols, pv);
+        const bool last = kb == ks.count - 1;
+        if (last && g.stats) squares.start(cols);
         for (int64_t ib = 0; ib < is.count; ib++) {
           const int64_t i = is.begin(ib), rows = is.begin(ib + 1) - i;
           const float* tile_s = direct_s ? s + i * g.si : buffer + ib * block;
@@ -123,8 +130,12 @@ static void product_rows(const Product& g, Place& at) {
                                       : soon_of(tile_s + rows, k, rows, g.sp);
           float* c = g.c + (m0 + i) * g.ci + j;
           tiles(tile_s, by_rows, st, direct_v ? v : pv, direct_v ? g.vp : TN, direct_v ? TN : k * TN, rows, cols, k, c, g.ci,
-                kb == 0, soon);
-          if (kb == ks.count - 1) finish(g, c, g.ci, m0 + i, j, rows, cols);
+                kb == 0, soon, [&](int64_t x, int64_t width) {
+                  if (!last) return;
+                  finish(g, c + x, g.ci, m0 + i, j + x, rows, width);
+                  if (g.stats) squares.take(m0 + i, x, c + x, g.ci, rows, width);
+                });
+          if (last && g.stats) squares.finish(m0 + i, rows, j, cols);
         }
       }
     }
@@ -159,7 +170,7 @@ static void product_columns(const Product& g, Place& at) {
         const float* s = g.s + (r0 + i) * g.si + p;
         if (!direct_s) pack_s(s, g.si, 1, parts_of(rows, 1, 1), 0, 1, k, ps, 0, ld_s);
         tiles(direct_s ? s : ps, true, direct_s ? g.si : ld_s, pv + p * ld, TN, k * TN, rows, cols, k, tile, ld, kb == 0,
-              soon_of(s + rows * g.si, rows, k, g.si));
+              soon_of(s + rows * g.si, rows, k, g.si), [](int64_t, int64_t) {});
       }
       finish(g, tile, ld, r0 + i, j, rows, cols);
       transpose_block(tile, ld, g.c + (r0 + i) + j * g.cj, g.cj, rows, cols, rows);
@@ -172,6 +183,7 @@ struct Grid {
   int64_t b, m, n;
 };
 static Grid grid_of(const Product& g, bool columns, int64_t batch, int64_t size) {
+  const int64_t unit = g.stats ? kStat : 1, units = ceil_div(g.m, unit), step = most(unit, W);
   Grid best = {1, 1, 1};
   double least_cost = -1;
   for (int64_t b = 1; b <= size; b++) {
@@ -181,7 +193,7 @@ static Grid grid_of(const Product& g, bool columns, int64_t batch, int64_t size)
       const int64_t n = size / b / m;
       if (columns && n > 1) continue;
       // In fma instructions for each k: the tiles, then the packing of V and S; and a barrier for each panel of k.
-      const double rows = (double)ceil_div(g.m, m), lanes = (double)ceil_div(ceil_div(g.n, W), n);
+      const double rows = (double)(ceil_div(units, m) * unit), lanes = (double)(ceil_div(ceil_div(g.n, step), n) * step / W);
       const double pack = columns ? lanes * 12 / (b == 1 ? (double)size : 1.) : lanes * 12 + rows / (b == 1 ? (double)n : 1.);
       const double wait = b == 1 ? 2000. / (double)(g.k < kKC ? g.k + 1 : kKC) : 0;
       const double cost = (double)ceil_div(batch, b) * ((rows < 4 ? 4 : rows) * lanes + pack + wait);
@@ -199,7 +211,6 @@ static bool by_columns(int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
   return tb && k <= kColumnsK && m * n + (ta ? 0 : m * k) < n * k;
 }
 
-static void matmul_stats(const Args& a, const Team& team);
 static void matmul_f64(const Args& a, const Team& team);
 
 static void matmul(const Args& a, const Team& team) {
@@ -208,13 +219,14 @@ static void matmul(const Args& a, const Team& team) {
   if (a.i[kMmF64]) return matmul_f64(a, team);
   if (batch == 0 || m == 0 || n == 0) return;
   const float* bias = a.n_in == 3 ? (const float*)a.in[2] : nullptr;
+  double* const stats = a.n_out == 2 ? (double*)a.out[1] : nullptr;
   const bool columns = by_columns(m, n, k, ta, tb);
   Product g;
   const int64_t ai = ta ? 1 : k, ap = ta ? m : 1, bp = tb ? 1 : n, bj = tb ? k : 1;
   if (columns)
-    g = {n, m, k, nullptr, bj, bp, nullptr, ap, ai, nullptr, 1, n, bias, 1, 0, a.i[kMmAct]};
+    g = {n, m, k, nullptr, bj, bp, nullptr, ap, ai, nullptr, 1, n, bias, 1, 0, a.i[kMmAct], nullptr};
   else
-    g = {m, n, k, nullptr, ai, ap, nullptr, bp, bj, nullptr, n, 1, bias, 0, 1, a.i[kMmAct]};
+    g = {m, n, k, nullptr, ai, ap, nullptr, bp, bj, nullptr, n, 1, bias, 0, 1, a.i[kMmAct], stats};
   const Grid grid = team.size == 1 ? Grid{1, 1, 1} : grid_of(g, columns, batch, team.size);
   const int64_t rb = quotient(team.rank, grid.m * grid.n), rest = team.rank - rb * grid.m * grid.n;
   const int64_t rm = quotient(rest, grid.n), rn = rest - rm * grid.n;
@@ -225,29 +237,12 @@ static void matmul(const Args& a, const Team& team) {
     g.s = columns ? pb : pa;
     g.v = columns ? pa : pb;
     g.c = (float*)a.out[0] + x * m * n;
+    if (g.stats) g.stats = stats + x * ceil_div(m, kStat) * ceil_div(n, kStat);
     columns ? product_columns(g, at) : product_rows(g, at);
   }
-  if (a.n_out == 2) {
+  if (stats && columns) {
     team.barrier();
-    matmul_stats(a, team);
-  }
-}
-
-// Per tile of kStat x kStat elements of y: the sum of squares, rows in order in 16 lanes.
-static void matmul_stats(const Args& a, const Team& team) {
-  const int64_t m = a.i[kMmM], n = a.i[kMmN], tm = ceil_div(m, kStat), tn = ceil_div(n, kStat);
-  const Range r = split(a.i[kMmBatch] * tm * tn, team);
-  for (int64_t t = r.begin; t < r.end; t++) {
-    const int64_t i0 = t / tn % tm * kStat, j0 = t % tn * kStat;
-    const float* y = (const float*)a.out[0] + t / (tm * tn) * m * n;
-    D sum = dset1(0.);
-    for (int64_t i = i0; i < least(m, i0 + kStat); i++)
-      for (int64_t j = j0; j < least(n, j0 + kStat); j += L) {
-        const float* p = y + i * n + j;
-        const D x = widen(n - j >= L ? load(p) : load_n(p, (int)(n - j)));
-        sum = fma(x, x, sum);
-      }
-    ((double*)a.out[1])[t] = hsum(sum);
+    squares_of((const float*)a.out[0], stats, batch, m, n, team);
   }
 }
 

@@ -31,6 +31,7 @@ namespace {
 #include "control.h"
 #include "gemm_micro.h"
 #include "gemm_pack.h"
+#include "gemm_squares.h"
 #include "gemm.h"
 #include "stage.h"
 #include "statistics.h"
