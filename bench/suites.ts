@@ -3,7 +3,8 @@ import { readdirSync } from 'node:fs';
 import { CLIP_CELLS } from '../lib/cli/bench/clip-step.ts';
 import { clipStepRow, type Rounds, stepRow } from '../lib/cli/bench/rows.ts';
 import type { Info } from './engine.ts';
-import { type Row, ratio, short, summarize } from './report.ts';
+import { KERNEL_CASES } from './kernels.ts';
+import { type Row, ratio, type Sample, short, summarize } from './report.ts';
 import type { Reference } from './workload.ts';
 
 export type { Rounds };
@@ -137,4 +138,36 @@ const gemm: Suite = {
     ),
 };
 
-export const SUITES: Readonly<Record<string, Suite>> = { step, 'clip-step': clipStep, gemm };
+const kernels: Suite = {
+  cells: Object.keys(KERNEL_CASES),
+  peers: [],
+  variants: (info) => info.variants,
+  row(cell, info, rounds) {
+    const [kernel, size] = cell.split('/');
+    const { flops, bytes, fma_flops, stream_bytes } = info as unknown as Record<string, number>;
+    const of = (variant: string): readonly Sample[] => rounds.get(variant)!;
+    const { median_ms, spread } = summarize(of('kernel'));
+    // What the kernel would take if it did nothing but the one or the other.
+    const share = (variant: string, part: number): number => short(100 * part * ratio(of(variant), of('kernel')));
+    return {
+      kernel,
+      size,
+      median_ms: short(median_ms),
+      gflops: short(flops! / median_ms / 1e6),
+      gbytes: short(bytes! / median_ms / 1e6),
+      peak_percent: share('fma', flops! / fma_flops!),
+      peak_gflops: short(fma_flops! / summarize(of('fma')).median_ms / 1e6),
+      stream: info.stream,
+      stream_percent: share('stream', bytes! / stream_bytes!),
+      stream_gbytes: short(stream_bytes! / summarize(of('stream')).median_ms / 1e6),
+      spread_percent: short(spread),
+    };
+  },
+  bars: (row) => {
+    const group = `${row.kernel} ${row.size}`;
+    const charts = { peak_percent: 'Share of the fma peak, %', stream_percent: 'Share of a stream over as many bytes, %' };
+    return barsOf(row, group, charts);
+  },
+};
+
+export const SUITES: Readonly<Record<string, Suite>> = { step, 'clip-step': clipStep, gemm, kernels };

@@ -1,11 +1,15 @@
 // bench.test.ts: the frame of the benchmark: how rounds become figures, and how engines are talked to.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Engine } from '../bench/engine.ts';
+import { kernelCell } from '../bench/engines/kernels.ts';
 import type { Facts } from '../bench/facts.ts';
 import { htmlPage } from '../bench/html.ts';
+import { KERNEL_CASES, kernelNode } from '../bench/kernels.ts';
 import { parse } from '../bench/options.ts';
 import { humanLine, type Row, ratio, type Sample, short, summarize } from '../bench/report.ts';
 import { SUITES } from '../bench/suites.ts';
+import { fmaProbe, type StreamKind, streamProbe } from '../lib/cli/bench/probe.ts';
+import { INPUT, isOp } from '../lib/ir/graph.ts';
 
 const rounds = (...medians: number[]): Sample[] => medians.map((m) => ({ median_ms: m, min_ms: m / 2, n: 10 }));
 
@@ -35,7 +39,7 @@ describe('options', () => {
   it.each([
     [['--fast'], 'unknown option --fast'],
     [['mlp-tiny'], 'unknown option mlp-tiny'],
-    [['--suite', 'toString'], '--suite: expected step, clip-step, gemm'],
+    [['--suite', 'toString'], '--suite: expected step, clip-step, gemm, kernels'],
     [['--only', 'resnet'], 'got resnet'],
     [['--peers', 'caffe'], 'got caffe'],
     [['--rounds', '0'], '--rounds: expected a positive number, got 0'],
@@ -60,6 +64,30 @@ describe('suites', () => {
     const of = { variants: ['gradclip'], trans: 'nt', m: 10, n: 20, k: 30 };
     const row = SUITES.gemm!.row('nt/10x20x30', of, new Map([['gradclip', rounds(0.001)]]));
     expect(row).toMatchObject({ trans: 'nt', m: 10, gradclip_gflops: 12, spread_percent: 0 });
+  });
+});
+
+describe('kernels', () => {
+  it.each(Object.keys(KERNEL_CASES).filter((name) => !name.includes('25x1M')))('%s is one operation', (name) => {
+    const { node, data } = kernelNode(KERNEL_CASES[name]!, 1);
+    expect(node.ins.every((t) => isOp(t.node, INPUT))).toBe(true);
+    expect(data.map((d) => d.byteLength > 0)).not.toContain(false);
+    expect(node.op.cost(node).bytes).toBeGreaterThan(0);
+  });
+  it.each(['update_adam/6x40k', 'crossEntropy/64x10', 'relu/64x256'])(
+    '%s is verified, and timed beside its bounds',
+    async (name) => {
+      const { info, variants } = await kernelCell(name, 2);
+      const timed = Object.keys(variants).map((v) => [v, [variants[v]!(0.001) as Sample]] as const);
+      const row = SUITES.kernels!.row(name, { ...info, variants: [] }, new Map(timed));
+      for (const key of ['median_ms', 'gflops', 'gbytes', 'peak_percent', 'stream_percent']) expect(row[key]).toBeGreaterThan(0);
+    },
+  );
+  // Each looks at what it computed.
+  it.each([1, 2, 3])('probes on %d threads', (threads) => {
+    expect(fmaProbe(threads).flops).toBeGreaterThan(1e6);
+    for (const kind of ['read', 'copy', 'axpy'] as StreamKind[])
+      expect(streamProbe(kind, 1e5, threads).bytes).toBeGreaterThan(9e4);
   });
 });
 

@@ -1,5 +1,5 @@
 // run-node.ts: one node of a graph through its kernel, and through its `ref`, on given arrays.
-import { SPACE } from '../lib/compile/program.ts';
+import { instruction } from '../lib/cli/bench/instruction.ts';
 import type { Node } from '../lib/ir/graph.ts';
 import { type Data, type DType, sizeOf, type TensorType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
@@ -31,42 +31,15 @@ export const mapIndex = (name: string): number => addon().maps.findIndex((m) => 
 /** The outputs of `node` from its kernel. */
 export function runNode(node: Node, ins: readonly Data[], run: NodeRun = {}): Data[] {
   const outs = node.outs.map((t) => zeros(t.type));
-  const arrays = [...outs, ...ins];
-  const places = arrays.map((a, i) => ({ space: SPACE.blocks + i, offset: 0, bytes: a.byteLength }));
-  if (run.inplace) {
-    const [o, i] = run.inplace;
-    outs[o]!.set(ins[i]!);
-    places[outs.length + i] = places[o]!;
-  }
-  const { ints = [], floats = [] } = node.op.lower?.(node, { mapIndex }) ?? {};
-  const nothing = { bytes: 0, columns: [] };
-  const program = new CompiledProgram(
-    {
-      instrs: [
-        {
-          kernel: node.op.kernel ?? node.op.name,
-          outs: places.slice(0, outs.length),
-          ins: places.slice(outs.length),
-          ints,
-          floats,
-          guarded: false,
-          serial: false,
-          note: node.op.name,
-          ...node.op.cost(node),
-        },
-      ],
-      microEnd: 1,
-      arenaBytes: 0,
-      constants: new Uint8Array(0),
-      feed: nothing,
-      step: nothing,
-      report: nothing,
-      blocks: arrays.map((a, i) => ({ name: `b${i}`, bytes: a.byteLength, writes: i < outs.length })),
-      flops: 0,
-      bytes: 0,
-    },
-    run.isa,
-  ).bind(arrays);
+  if (run.inplace) outs[run.inplace[0]]!.set(ins[run.inplace[1]]!);
+  const operation = {
+    kernel: node.op.kernel ?? node.op.name,
+    outs: outs.map((a) => a.byteLength),
+    ins: ins.map((a) => a.byteLength),
+    ...node.op.lower?.(node, { mapIndex }),
+    ...(run.inplace && { inplace: [run.inplace] }),
+  };
+  const program = new CompiledProgram(instruction(operation), run.isa).bind([...outs, ...ins]);
   const { seed = 0n, attempt = 0, threads = 1 } = run;
   program.runSync({ steps: 1, micros: 1, seed, attempt, stepCount: 0, skips: 0, maxSkips: 0, threads });
   program.dispose();

@@ -6,6 +6,7 @@ type Open = (cell: string, threads: number) => Promise<Cell>;
 const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
   step: async () => (await import('./step.ts')).stepCell,
   'clip-step': async () => (await import('../../lib/cli/bench/clip-step.ts')).clipCell,
+  kernels: async () => (await import('./kernels.ts')).kernelCell,
   gemm: async () => (await import('./gemm.ts')).gemmCell,
 };
 

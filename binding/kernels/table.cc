@@ -36,6 +36,7 @@ namespace {
 #include "stage.h"
 #include "statistics.h"
 #include "update.h"
+#include "probe.h"
 
 #define KERNEL(name, outs, ins, ints, floats) {#name, outs, ins, ints, floats, name, name##_need},
 const KernelInfo kKernels[] = {

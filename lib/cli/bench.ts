@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { addon } from '../native/addon.ts';
 import { type Arguments, type Command, usage } from './args.ts';
 import { CLIP_CELLS, clipCell } from './bench/clip-step.ts';
+import { measurePeak } from './bench/probe.ts';
 import { profileTable } from './bench/profile.ts';
 import { clipStepRow, type Rounds, stepRow } from './bench/rows.ts';
 import { type Cell, type Sample, short } from './bench/sample.ts';
@@ -111,17 +112,21 @@ async function profile(
   screen: Screen,
   signal: AbortSignal,
 ): Promise<number> {
+  const peak = measurePeak(threads);
   for (const cell of cells) {
     if (signal.aborted) return exitCodeOfStop(signal.reason as StopCause);
     screen.redraw([`${cell}...`]);
     const found = await profileCell(cell, threads, seconds);
     screen.redraw([]);
-    screen.emit({ peer: 'gradclip', suite: 'profile', workload: cell, isa: addon().isa, ...found });
+    screen.emit({ peer: 'gradclip', suite: 'profile', workload: cell, isa: addon().isa, peak, ...found });
     screen.say(
       `${cell}: ${short(found.ms)} ms a step in ${found.instrs.length} instructions, ${found.threads} threads, ${addon().isa}`,
     );
-    for (const line of profileTable(found)) screen.say(line);
+    for (const line of profileTable(found, peak)) screen.say(line);
   }
+  screen.say(
+    `The peak is what the machine does at most: ${short(peak.gflops)} GFLOP/s of fma, ${short(peak.gbytes)} GB/s in place.`,
+  );
   return EXIT.ok;
 }
 

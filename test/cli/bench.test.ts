@@ -44,7 +44,7 @@ it('profiles the instructions of a step', async () => {
   expect(profile.instrs.map((i: { kernel: string }) => i.kernel)).toContain('update_sgd');
   const table = (await run(['bench', '--profile', '--only', 'mlp-small', '--seconds', '0.02'])).stdout.split('\n');
   expect(table[1]).toMatch(/instruction +us +of step/);
-  expect(table).toHaveLength(profile.instrs.length + 3);
+  expect(table).toHaveLength(profile.instrs.length + 4);
 });
 
 it('profiles whole steps only', async () => {

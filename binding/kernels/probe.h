@@ -1,0 +1,85 @@
+// probe.h: what the machine can do at most, for figures to be compared with: fma in registers, and plain streams over memory. No op
+// uses them; lib/cli/bench/probe.ts does.
+
+// Chains of x = x * a + b on every thread: 2 * 16 * kChains * rounds flops each. ints: rounds. in: f32[2], a and b. out: f32[16], in each
+// lane the sum of the chains. Enough chains to hide the latency of two fma units, few enough for 16 registers.
+constexpr int kChains = 12;
+static void probe_fma_need(Need& n) {
+  if (n.i[0] < 0 || n.i[0] > 1 << 24) return n.fail("rounds must be 0 to 2^24");
+  n.in[0] = 2 * 4;
+  n.out[0] = L * 4;
+}
+static void probe_fma(const Args& args, const Team& team) {
+  const float* in = (const float*)args.in[0];
+  const RF a = r_set1(in[0]), b = r_set1(in[1]);
+  RF x[kChains];
+  for (int k = 0; k < kChains; k++) x[k] = r_set1(0);
+  for (int64_t i = 0; i < args.i[0] * NR; i++)
+    for (int k = 0; k < kChains; k++) x[k] = r_fma(x[k], a, b);
+  RF sum = x[0];
+  for (int k = 1; k < kChains; k++) sum = r_add(sum, x[k]);
+  float lanes[W];
+  r_store(lanes, sum);
+  // The others must not leave their work out: the compiler does not know that this is never so.
+  if (team.rank == 0 || lanes[0] != lanes[W - 1])
+    for (int i = 0; i < L; i++) ((float*)args.out[0])[i] = lanes[i % W];
+}
+
+// Floats ahead of use that the streams ask for: on large ones the processor by itself asks too late.
+constexpr int64_t kProbeAhead = 512;
+
+// Sums of 16 parts of x. ints: elements, a multiple of 16 * 64. out: f32[16].
+constexpr int kParts = 16;
+static void probe_read_need(Need& n) {
+  if (n.i[0] < 0 || n.i[0] % (kParts * 64)) return n.fail("elements must be a multiple of 1024");
+  n.in[0] = size_mul(n.i[0], 4);
+  n.out[0] = kParts * 4;
+}
+static void probe_read(const Args& a, const Team& team) {
+  const int64_t part = a.i[0] / kParts;
+  const Range r = split(kParts, team);
+  for (int64_t k = r.begin; k < r.end; k++) {
+    const float* x = (const float*)a.in[0] + k * part;
+    F sum[4] = {set1(0), set1(0), set1(0), set1(0)};
+    for (int64_t i = 0; i < part; i += 64)
+      for (int j = 0; j < 4; j++) {
+        __builtin_prefetch(x + i + 16 * j + kProbeAhead);
+        sum[j] = add(sum[j], load(x + i + 16 * j));
+      }
+    ((float*)a.out[0])[k] = (float)hsum(widen(add(add(sum[0], sum[1]), add(sum[2], sum[3]))));
+  }
+}
+
+// y = x. ints: elements, a multiple of 16.
+static void probe_copy_need(Need& n) {
+  if (n.i[0] < 0 || n.i[0] % L) return n.fail("elements must be a multiple of 16");
+  n.in[0] = n.out[0] = size_mul(n.i[0], 4);
+}
+static void probe_copy(const Args& a, const Team& team) {
+  const float* x = (const float*)a.in[0];
+  float* y = (float*)a.out[0];
+  const Range r = split(a.i[0] / L, team);
+  for (int64_t i = r.begin * L; i < r.end * L; i += L) {
+    __builtin_prefetch(x + i + kProbeAhead);
+    store(y + i, load(x + i));
+  }
+}
+
+// y = a * x + y in place. ints: elements, a multiple of 16; floats: a. in: x, y.
+static void probe_axpy_need(Need& n) {
+  if (n.i[0] < 0 || n.i[0] % L) return n.fail("elements must be a multiple of 16");
+  n.in[0] = n.in[1] = n.out[0] = size_mul(n.i[0], 4);
+  n.alias[1] = 1;
+}
+static void probe_axpy(const Args& a, const Team& team) {
+  const float* x = (const float*)a.in[0];
+  const float* y = (const float*)a.in[1];
+  float* out = (float*)a.out[0];
+  const F factor = set1((float)a.f[0]);
+  const Range r = split(a.i[0] / L, team);
+  for (int64_t i = r.begin * L; i < r.end * L; i += L) {
+    __builtin_prefetch(x + i + kProbeAhead);
+    __builtin_prefetch(y + i + kProbeAhead);
+    store(out + i, fma(load(x + i), factor, load(y + i)));
+  }
+}
