@@ -2,15 +2,21 @@
 #pragma once
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 namespace gradclip {
 
-// Zeroed bytes at a 64-byte boundary; null data when the system has no such memory. calloc leaves fresh pages untouched.
+// Zeroed bytes at a 64-byte boundary; null data when the system has no such memory. calloc leaves fresh pages untouched. Where
+// there is much to touch, we ask for huge pages: 512 times fewer faults at first, and fewer misses of the TLB ever after.
 class Bytes {
  public:
   Bytes() = default;
-  explicit Bytes(int64_t size) : size_(size), raw_(calloc(size_t(size) + 64, 1)) {
-    if (raw_) data_ = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(raw_) + 63) & ~uintptr_t(63));
+  explicit Bytes(int64_t size) : size_(size) {
+    const size_t align = size >= 2 * kHugePage ? kHugePage : 64;
+    raw_ = calloc(size_t(size) + align, 1);
+    if (!raw_) return;
+    data_ = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(raw_) + align - 1) & ~(align - 1));
+    if (align == kHugePage) madvise(data_, size_t(size) & ~(align - 1), MADV_HUGEPAGE);   // refused: small pages, as before
   }
   Bytes(Bytes&& other) noexcept { swap(other); }
   Bytes& operator=(Bytes&& other) noexcept {
@@ -29,6 +35,7 @@ class Bytes {
   }
 
  private:
+  static constexpr int64_t kHugePage = 2 << 20;
   void swap(Bytes& other) {
     int64_t size = size_;
     void* raw = raw_;

@@ -1,5 +1,7 @@
 // js_binding.h: the class Binding (NativeBinding in lib/native/addon.ts) and its runs. For addon.cc alone.
 #pragma once
+#include <unordered_set>
+
 #include "bound.h"
 #include "js_block.h"
 
@@ -122,6 +124,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
   void init(Napi::Env env, std::shared_ptr<const Program> program, Napi::Array blocks) {
     auto session = std::make_shared<Session>();
     std::vector<Memory> memory;
+    std::unordered_set<const void*> known;
     for (uint32_t b = 0; b < blocks.Length(); b++) {
       const Napi::Value v = blocks[b];
       const bool writes = b < program->spec.block_writes.size() && program->spec.block_writes[b];
@@ -133,7 +136,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
         memory.push_back({block->bytes.data(), block->bytes.size()});
         session->blocks.emplace_back(std::move(block), writes);
       } else {
-        memory.push_back(pin(env, v, session->pinned, ("bind: block " + std::to_string(b)).c_str()));
+        memory.push_back(pin(env, v, *session, known, ("bind: block " + std::to_string(b)).c_str()));
       }
     }
     if (Failure f = session->bound.bind(std::move(program), memory)) raise(env, f.code, f.message);
@@ -145,7 +148,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
 
  private:
   // A caller's array: its buffer is kept, once however many arrays lie in it.
-  static Memory pin(Napi::Env env, Napi::Value v, std::vector<Pinned>& pinned, const char* name) {
+  static Memory pin(Napi::Env env, Napi::Value v, Session& session, std::unordered_set<const void*>& known, const char* name) {
     const View a = view(v, name);
     bool fixed = false;
     napi_is_arraybuffer(env, a.buffer, &fixed);
@@ -154,10 +157,8 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       raise(env, "ERR_OPTION", std::string(name) + ": expected an array on a plain ArrayBuffer, neither shared nor resizable");
     Napi::ArrayBuffer buffer(env, a.buffer);
     if (buffer.IsDetached()) raise(env, "ERR_DETACHED", std::string(name) + ": the array's memory was transferred away");
-    for (const Pinned& p : pinned) {
-      if (p.data == buffer.Data() && p.bytes == buffer.ByteLength()) return {a.data, a.bytes};
-    }
-    pinned.push_back({Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1), buffer.Data(), buffer.ByteLength()});
+    if (known.insert(buffer.Data()).second)
+      session.pinned.push_back({Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1), buffer.Data(), buffer.ByteLength()});
     return {a.data, a.bytes};
   }
 

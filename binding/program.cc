@@ -63,6 +63,8 @@ std::string operand_name(const Instr& in, int32_t k) {
   return k < in.n_out ? text("output %d", k) : text("input %d", k - in.n_out);
 }
 
+using Pair = std::pair<int32_t, int32_t>;   // an output and an input
+
 bool overlap(const Place& a, const Place& b) {
   return a.space == b.space && a.bytes > 0 && b.bytes > 0 && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 }
@@ -95,6 +97,35 @@ std::string check_sizes(const ProgramSpec& s) {
   if (s.instrs < 0 || s.instrs > 10000000) return text("instrs: expected 0 to 10000000, got %lld", ll(s.instrs));
   if (s.micro_end < 0 || s.micro_end > s.instrs) {
     return text("microEnd: expected 0 to %lld, got %lld", ll(s.instrs), ll(s.micro_end));
+  }
+  return "";
+}
+
+// An instruction may have thousands of operands, so outputs are sorted by place, and inputs looked up among them.
+std::string check_overlaps(const Place* out, int32_t n_out, const Place* in, int32_t n_in, std::vector<Pair> allowed) {
+  std::vector<int32_t> order;
+  for (int32_t o = 0; o < n_out; o++) {
+    if (out[o].bytes > 0) order.push_back(o);
+  }
+  const auto before = [](const Place& a, const Place& b) { return a.space != b.space ? a.space < b.space : a.offset < b.offset; };
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return before(out[a], out[b]); });
+  for (size_t k = 1; k < order.size(); k++) {
+    const int32_t a = order[k - 1], b = order[k];
+    if (overlap(out[a], out[b])) return text("output %d overlaps output %d", std::max(a, b), std::min(a, b));
+  }
+  std::sort(allowed.begin(), allowed.end());
+  for (int32_t i = 0; i < n_in; i++) {
+    if (in[i].bytes == 0) continue;
+    // From the first output that begins behind this input's beginning, or the one before it.
+    auto at = std::upper_bound(order.begin(), order.end(), in[i], [&](const Place& p, int32_t o) { return before(p, out[o]); });
+    if (at != order.begin()) at--;
+    for (; at != order.end() && !before({in[i].space, in[i].offset + in[i].bytes, 0}, out[*at]); at++) {
+      const int32_t o = *at;
+      if (!overlap(out[o], in[i])) continue;
+      if (!std::binary_search(allowed.begin(), allowed.end(), Pair{o, i}))
+        return text("output %d overlaps input %d, which the kernel does not allow", o, i);
+      if (!same(out[o], in[i])) return text("output %d overlaps input %d without being the same place", o, i);
+    }
   }
   return "";
 }
@@ -159,11 +190,12 @@ std::string Program::verify(int32_t index) {
   }
 
   std::vector<int64_t> bytes(size_t(in.n_out) + in.n_in, 0);
-  std::vector<uint8_t> alias(size_t(in.n_out) * in.n_in, 0);
+  std::vector<Pair> allowed;
   Need need{};
-  need.out = bytes.data(), need.in = bytes.data() + in.n_out, need.alias = alias.data();
+  need.out = bytes.data(), need.in = bytes.data() + in.n_out, need.impl = &allowed;
   need.n_out = in.n_out, need.n_in = in.n_in, need.n_i = in.n_i, need.n_f = in.n_f;
   need.i = ints.data() + in.ints, need.f = floats.data() + in.floats;
+  need.allow = [](void* pairs, int32_t o, int32_t i) { static_cast<std::vector<Pair>*>(pairs)->push_back({o, i}); };
   kernel.need(need);
   if (need.error) return need.error;
   for (int32_t k = 0; k < in.n_out + in.n_in; k++) {
@@ -175,18 +207,7 @@ std::string Program::verify(int32_t index) {
   if (need.scratch < 0 || need.scratch > Need::kMax || need.local < 0 || need.local > Need::kMax) return "scratch sizes overflow";
   scratch_bytes = std::max(scratch_bytes, pad64(need.scratch));
   local_bytes = std::max(local_bytes, pad64(need.local));
-
-  for (int32_t o = 0; o < in.n_out; o++) {
-    for (int32_t p = 0; p < o; p++) {
-      if (overlap(out[o], out[p])) return text("output %d overlaps output %d", o, p);
-    }
-    for (int32_t i = 0; i < in.n_in; i++) {
-      if (!overlap(out[o], ins[i])) continue;
-      if (!alias[size_t(o) * in.n_in + i]) return text("output %d overlaps input %d, which the kernel does not allow", o, i);
-      if (!same(out[o], ins[i])) return text("output %d overlaps input %d without being the same place", o, i);
-    }
-  }
-  return "";
+  return check_overlaps(out, in.n_out, ins, in.n_in, std::move(allowed));
 }
 
 // Within its space, aligned, and writable if it is an output. Arena places start at cache lines; elsewhere small tensors lie

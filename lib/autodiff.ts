@@ -1,7 +1,7 @@
 // autodiff.ts: reverse-mode differentiation, graph to graph: gradients are more nodes of the same graph.
 import { GraphError, ShapeError } from './errors.ts';
 import type { Tensor } from './ir/graph.ts';
-import { typeName } from './ir/op.ts';
+import { sameType, typeName } from './ir/op.ts';
 import { add } from './ops/elementwise.ts';
 import { broadcastTo } from './ops/shape.ts';
 
@@ -37,7 +37,7 @@ export function grad(loss: Tensor, wrt: readonly Tensor[], options: { seed?: num
     for (const [i, dx] of node.op.vjp(node, dys).entries()) {
       const input = node.ins[i]!;
       if (dx === null || !onPath.has(input.node.id)) continue;
-      if (typeName(dx.type) !== typeName(input.type)) {
+      if (!sameType(dx.type, input.type)) {
         throw new GraphError(
           `grad: ${node.op.name} gave ${typeName(dx.type)} as the gradient of input ${i}, which is ${typeName(input.type)}`,
         );

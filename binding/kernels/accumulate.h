@@ -13,7 +13,7 @@ static void accumulate_need(Need& n) {
   if (n.i[0] < 0 || n.i[1] < 0 || n.i[1] > 1) return n.fail("elements must be >= 0 and f64 0 or 1");
   const int64_t bytes = size_of(n.i[0], n.i[1] ? 8 : 4);
   n.out[0] = n.in[0] = n.in[1] = bytes;
-  n.alias[0] = 1;
+  n.alias(0, 0);
 }
 
 static void accumulate(const Args& a, const Team& team) {

@@ -61,10 +61,12 @@ struct Need {
   int64_t scratch = 0, local = 0;                     // bytes, for any team size
   int64_t* out;                                       // bytes per output, n_out of them, zero at the start
   int64_t* in;                                        // bytes per input
-  uint8_t* alias;                                     // alias[o * n_in + i] = 1: output o may be exactly input i (same address)
   int32_t n_out, n_in, n_i, n_f;
   const int64_t* i;
   const double* f;
+  void* impl;
+  void (*allow)(void* impl, int32_t out, int32_t in);
+  void alias(int32_t o, int32_t i) { allow(impl, o, i); }   // output o may be exactly input i (same address)
   void fail(const char* why) {
     if (!error) error = why;
   }

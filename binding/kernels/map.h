@@ -262,7 +262,7 @@ static void map_need(Need& n) {
       last += total > 0 ? size_mul(p.shape[d] - 1, input[1 + d]) : 0;
     }
     n.in[r] = total > 0 ? size_mul(last + 1, kMapBytes[input[0]]) : 0;
-    n.alias[r] = input[0] == p.out_type && map_contiguous(input + 1, p.shape, (int)dims);
+    if (input[0] == p.out_type && map_contiguous(input + 1, p.shape, (int)dims)) n.alias(0, r);
   }
   const int fixed = n.n_in + n.n_f;
   uint32_t written = 0;

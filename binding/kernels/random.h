@@ -51,5 +51,5 @@ static void dropout_need(Need& n) {
   if (n.i[0] < 0 || n.i[0] > int64_t(1) << 34) return n.fail("wrong number of elements");
   if (n.i[1] < 0 || n.i[1] > 0xffffffffll || n.i[2] < 0 || n.i[2] > 1 << 24) return n.fail("wrong key or threshold");
   n.out[0] = n.in[0] = size_of(n.i[0], 4);
-  n.alias[0] = 1;
+  n.alias(0, 0);
 }

@@ -140,7 +140,7 @@ static void rnn_need(Need& n) {
   rnn_sizes(n, n.in[0], n.in[1], n.in[2]);
   n.out[0] = n.in[0];
   n.out[1] = n.in[1];
-  n.alias[0 * 3 + 0] = 1;
+  n.alias(0, 0);
 }
 
 // With dh the gradient that reaches h[b,t,:]: dz[b,t,:] = dh * (1 - hs[b,t,:]^2), and dz whh goes on to t - 1; to dh0 at the end.
@@ -191,6 +191,6 @@ static void rnnGrad_need(Need& n) {
   if (dlast) n.in[3 + dhs] = n.in[1];
   n.out[0] = n.out[2] = n.in[0];
   n.out[1] = n.in[1];
-  n.alias[2 * n.n_in + 0] = 1;
-  if (dhs) n.alias[0 * n.n_in + 3] = 1;
+  n.alias(2, 0);
+  if (dhs) n.alias(0, 3);
 }

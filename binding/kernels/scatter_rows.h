@@ -71,9 +71,9 @@ static void scatterRows_need(Need& n) {
   const int64_t rows = n.i[0], row = n.i[1], count = n.i[2];
   if (rows < 0 || rows > Need::kMax || row < 0 || row > Need::kMax) return n.fail("size out of range");
   if (count < 0 || count > INT32_MAX) return n.fail("more positions than 32 bits number");
-  n.in[0] = n.out[0] = size_mul(size_mul(count, row), 4);
-  n.in[1] = size_mul(count, n.i[3]);
-  n.out[1] = size_mul(rows, 4);
+  n.in[0] = n.out[0] = size_of(count, row, 4);
+  n.in[1] = size_of(count, n.i[3]);
+  n.out[1] = size_of(rows, 4);
   const int64_t height = scatter_block_rows(row);
   if (n.n_out == 3) n.out[2] = size_mul((count + height - 1) / height, 8);
   n.scratch = size_mul(count + 3, 8) + size_mul(count, 4);

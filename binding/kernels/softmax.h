@@ -88,7 +88,7 @@ static void logSoftmax(const Args& a, const Team& team) {
 }
 static void softmax_need(Need& n) {
   n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
-  n.alias[0] = 1;
+  n.alias(0, 0);
 }
 static void logSoftmax_need(Need& n) { softmax_need(n); }
 
@@ -129,7 +129,7 @@ static void logSoftmaxGrad(const Args& a, const Team& team) {
 }
 static void softmaxGrad_need(Need& n) {
   n.in[0] = n.in[1] = n.out[0] = size_of(n.i[0], n.i[1], 4);
-  n.alias[0] = n.alias[1] = 1;
+  n.alias(0, 0), n.alias(0, 1);
 }
 static void logSoftmaxGrad_need(Need& n) { softmaxGrad_need(n); }
 
@@ -178,5 +178,5 @@ static void softmaxCrossEntropyGrad_need(Need& n) {
   n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
   n.in[1] = size_of(n.i[0], n.i[2]);
   n.in[2] = size_of(n.i[0], 8);
-  n.alias[0] = 1;
+  n.alias(0, 0);
 }

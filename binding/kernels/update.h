@@ -228,7 +228,7 @@ static void update_check(Need& n) {
   if (n.n_in != at) return n.fail("wrong number of inputs");
   for (int64_t o = 0; o < outs; o++) {
     n.out[o] = size_mul(u.size[o % count], 4);
-    n.alias[o * n.n_in + (o < count ? o : o + count)] = 1;   // parameters skip over the gradients
+    n.alias((int32_t)o, (int32_t)(o < count ? o : o + count));   // parameters skip over the gradients
   }
   for (int64_t o = outs; o < n.n_out; o++) n.out[o] = 8;
   n.scratch = measure ? size_mul(u.start[count], sizeof(Measured)) : 0;

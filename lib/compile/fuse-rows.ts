@@ -13,19 +13,17 @@ import { consumers, rewrite, useCounts } from './rewrite.ts';
 const LEAST_ROW = 16;
 
 export function fuseRows(graph: Graph): Graph {
+  const few = graph.nodes.filter((node) => isOp(node, SCATTER_ADD) && isFew(node));
+  if (few.length === 0) return graph;
   const uses = useCounts(graph);
   const next = consumers(graph);
   const chosen = new Set<Tensor>();
-  for (const node of graph.nodes) {
-    if (isOp(node, SCATTER_ADD) && isFew(node) && onlyMeasuredAndApplied(node.out, next.get(node.out) ?? [], uses)) {
-      chosen.add(node.out);
-    }
-  }
+  for (const { out } of few) if (onlyMeasuredAndApplied(out, next.get(out) ?? [], uses)) chosen.add(out);
   if (chosen.size === 0) return graph;
   const at = new Map<Tensor, Tensor>();
-  return rewrite(graph, (node, ins, target) => {
+  return rewrite(graph, (node, target, moved) => {
     if (chosen.has(node.out)) {
-      const { outs } = target.add(SCATTER_ROWS, ins, { rows: node.out.shape[0] as number });
+      const { outs } = target.add(SCATTER_ROWS, node.ins.map(moved), { rows: node.out.shape[0] as number });
       at.set(node.out, outs[1]!);
       return outs;
     }
@@ -34,7 +32,7 @@ export function fuseRows(graph: Graph): Graph {
     const grads = node.ins.slice(count, 2 * count);
     const places = grads.flatMap((g) => at.get(g) ?? []);
     if (places.length === 0) return null;
-    return target.add(node.op, [...ins, ...places], { ...node.attrs, sparse: grads.map((g) => at.has(g)) }).outs;
+    return target.add(node.op, [...node.ins.map(moved), ...places], { ...node.attrs, sparse: grads.map((g) => at.has(g)) }).outs;
   });
 }
 

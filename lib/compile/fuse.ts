@@ -68,7 +68,8 @@ function fuseEpilogues(graph: Graph): Graph {
     const found = epilogueOf(node, uses, next);
     if (found) ends.set(...found);
   }
-  return rewrite(graph, (node, _ins, target, moved) => {
+  if (ends.size === 0) return graph;
+  return rewrite(graph, (node, target, moved) => {
     const epilogue = ends.get(node);
     if (!epilogue) return null;
     const { product, bias, act } = epilogue;
@@ -98,16 +99,17 @@ function fuseStatistics(graph: Graph): Graph {
     if (!isOp(node, STATISTIC) || node.attrs.kind !== 'sumSquares' || node.attrs.stages.length > 0) continue;
     for (const t of node.ins) if (canMeasure(producer(t))) measured.add(producer(t));
   }
+  if (measured.size === 0) return graph;
   const partials = new Map<Node, Tensor>();
-  return rewrite(graph, (node, ins, target) => {
+  return rewrite(graph, (node, target, moved) => {
     if (measured.has(node)) {
-      const outs = target.add(node.op, ins, { ...(node.attrs as object), stats: true }).outs;
+      const outs = target.add(node.op, node.ins.map(moved), { ...(node.attrs as object), stats: true }).outs;
       partials.set(node, outs.at(-1)!);
       return outs;
     }
     if (!isOp(node, STATISTIC) || node.attrs.kind !== 'sumSquares' || node.attrs.stages.length > 0) return null;
     const ready = node.ins.map((t) => partials.get(producer(t)));
-    const operands = ins.map((t, i) => ready[i] ?? t);
+    const operands = node.ins.map((t, i) => ready[i] ?? moved(t));
     return target.add(STATISTIC, operands, { ...node.attrs, ready: ready.map((r) => r !== undefined) }).outs;
   });
 }
@@ -156,7 +158,7 @@ function fuseMaps(graph: Graph): Graph {
     for (const n of nodes) if (n !== node) inner.add(n);
     groups.set(node, nodes);
   }
-  return rewrite(graph, (node, _ins, target, moved) => {
+  return rewrite(graph, (node, target, moved) => {
     if (inner.has(node)) return [];
     const nodes = groups.get(node);
     return nodes && computeDtype(node) ? emitMap(node, nodes, target, moved) : null;

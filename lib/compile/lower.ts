@@ -3,7 +3,7 @@ import type { Graph, Node, Tensor } from '../ir/graph.ts';
 import { bytesOf, DTYPE_BYTES, type LowerContext, typeName } from '../ir/op.ts';
 import type { Layout } from './layout.ts';
 import type { Plan } from './plan.ts';
-import type { Instr, Place, Program } from './program.ts';
+import { type Instr, type Place, type Program, SPACE } from './program.ts';
 import type { Schedule } from './schedule.ts';
 
 // Below this an instruction is cheaper on one thread than the barrier that sharing it needs (about 0.5 us).
@@ -36,6 +36,7 @@ export function lower(graph: Graph, order: Schedule, plan: Plan, layout: Layout,
   if (graph.skip && order.guardStart === order.nodes.length) apply.push(skipInstr(place(graph.skip)));
   for (const { from, to, guarded } of plan.copies) apply.push(copyInstr(from, place(from), to, guarded && graph.skip !== null));
   const instrs = [...micro, ...apply];
+  const written = new Set(instrs.flatMap((instr) => instr.outs.map((p) => p.space)));
   return {
     instrs,
     microEnd: micro.length,
@@ -44,7 +45,7 @@ export function lower(graph: Graph, order: Schedule, plan: Plan, layout: Layout,
     feed: plan.feed,
     step: plan.step,
     report: plan.report,
-    blocks: layout.blocks.map((b, i) => ({ ...b, writes: instrs.some((instr) => instr.outs.some((p) => p.space === 5 + i)) })),
+    blocks: layout.blocks.map((b, i) => ({ ...b, writes: written.has(SPACE.blocks + i) })),
     flops,
     bytes,
   };

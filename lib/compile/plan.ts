@@ -59,7 +59,7 @@ export function plan(graph: Graph, order: Schedule, layout: Layout): Plan {
   }
 
   const lastUse = lastUses(graph, order);
-  const reserved = reservations(graph, order, layout, report);
+  const reserved = reservations(graph, order, layout, report, lastUse);
   for (const [at, node] of order.nodes.entries()) {
     if (node.op.alias) {
       const from = storages.get(node.ins[0]!)!;
@@ -107,7 +107,9 @@ export function plan(graph: Graph, order: Schedule, layout: Layout): Plan {
 /** Index of the last instruction that reads each value; values read at the end (copies) live for ever. */
 function lastUses(graph: Graph, order: Schedule): Map<Tensor, number> {
   const last = new Map<Tensor, number>();
-  for (const [at, node] of order.nodes.entries()) for (const t of node.ins) last.set(t, at);
+  order.nodes.forEach((node, at) => {
+    for (const t of node.ins) last.set(t, at);
+  });
   const end = order.nodes.length;
   for (const t of graph.outputs.values()) last.set(t, end);
   for (const a of graph.assigns) last.set(a.value, end);
@@ -118,11 +120,18 @@ function lastUses(graph: Graph, order: Schedule): Map<Tensor, number> {
  * Values that are written straight to where they are wanted: the next value of a state, when its op may work in place of the state
  * and nobody reads the old value later; a report column, when the value is computed by an instruction.
  */
-function reservations(graph: Graph, order: Schedule, layout: Layout, report: Rows): Map<Tensor, Place> {
+function reservations(
+  graph: Graph,
+  order: Schedule,
+  layout: Layout,
+  report: Rows,
+  lastUse: ReadonlyMap<Tensor, number>,
+): Map<Tensor, Place> {
   const reserved = new Map<Tensor, Place>();
-  const position = new Map(order.nodes.map((node, i) => [node, i]));
-  const lastRead = new Map<Tensor, number>();
-  for (const [at, node] of order.nodes.entries()) for (const t of node.ins) lastRead.set(t, at);
+  const position = new Map<Node, number>();
+  order.nodes.forEach((node, at) => {
+    position.set(node, at);
+  });
   const replaces = new Map<Tensor, Tensor[]>();
   for (const node of new Set(graph.assigns.map((a) => a.value.node))) {
     for (const [o, i] of node.op.inplace?.(node) ?? []) {
@@ -133,7 +142,7 @@ function reservations(graph: Graph, order: Schedule, layout: Layout, report: Row
   for (const a of graph.assigns) {
     const at = position.get(a.value.node);
     const old = graph.state(a.state);
-    if (at === undefined || !replaces.get(a.value)?.includes(old) || (lastRead.get(old) ?? -1) > at) continue;
+    if (at === undefined || !replaces.get(a.value)?.includes(old) || (lastUse.get(old) ?? -1) > at) continue;
     if (a.always || at >= order.guardStart) reserved.set(a.value, statePlace(a, layout));
   }
   for (const [name, t] of graph.outputs) {
@@ -155,21 +164,23 @@ function inPlace(node: Node, o: number, at: number, storages: ReadonlyMap<Tensor
   return null;
 }
 
+interface Placed {
+  readonly first: number;
+  readonly last: number;
+  readonly offset: number;
+  readonly end: number;
+}
+
 /** Offsets for lifetimes, largest first, each at the lowest gap that fits (greedy by size, Pisarchyk and Lee 2020). */
 function pack(storages: Storage[]): { arenaBytes: number; lowerBound: number } {
-  const placed: { first: number; last: number; offset: number; end: number }[] = [];
+  const placed: Placed[] = []; // by offset
   let arenaBytes = 0;
   const bySize = [...storages].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
   for (const s of bySize) {
     const bytes = alignUp(s.bytes);
-    const rivals = placed.filter((p) => p.first <= s.last && s.first <= p.last).sort((a, b) => a.offset - b.offset);
-    let offset = 0;
-    for (const p of rivals) {
-      if (offset + bytes <= p.offset) break;
-      offset = Math.max(offset, p.end);
-    }
+    const offset = lowestGap(placed, bytes, s.first, s.last);
     s.place = { space: SPACE.arena, offset, bytes: s.bytes };
-    if (bytes > 0) placed.push({ first: s.first, last: s.last, offset, end: offset + bytes });
+    if (bytes > 0) insert(placed, { first: s.first, last: s.last, offset, end: offset + bytes });
     arenaBytes = Math.max(arenaBytes, offset + bytes);
   }
   const change: number[] = [];
@@ -184,6 +195,29 @@ function pack(storages: Storage[]): { arenaBytes: number; lowerBound: number } {
     lowerBound = Math.max(lowerBound, alive);
   }
   return { arenaBytes, lowerBound };
+}
+
+// Called for every value, over all that were placed before: the compiler's only loops that grow with the square of the graph.
+function lowestGap(placed: readonly Placed[], bytes: number, first: number, last: number): number {
+  let offset = 0;
+  for (let k = 0; k < placed.length; k++) {
+    const p = placed[k]!;
+    if (p.first > last || first > p.last || p.end <= offset) continue;
+    if (offset + bytes <= p.offset) break;
+    offset = p.end;
+  }
+  return offset;
+}
+
+function insert(placed: Placed[], p: Placed): void {
+  let low = 0;
+  let high = placed.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (placed[middle]!.offset > p.offset) high = middle;
+    else low = middle + 1;
+  }
+  placed.splice(low, 0, p);
 }
 
 function leafPlace(node: Node, layout: Layout, constants: Constants, feed: Rows, step: Rows): Place {

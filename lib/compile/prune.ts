@@ -1,7 +1,7 @@
 // prune.ts: drop nodes nothing needs, and merge nodes that compute the same (common-subexpression elimination).
-import { CONSTANT, type Graph, isLeaf, isOp, type Node, type Tensor } from '../ir/graph.ts';
+import { CONSTANT, type Graph, isLeaf, isOp, type Node } from '../ir/graph.ts';
 import { attrsKey, numberText } from '../ir/print.ts';
-import { copyNode, rewrite, roots } from './rewrite.ts';
+import { rewrite, roots } from './rewrite.ts';
 
 /** Keep only what outputs, states, effects and the skip decision need. */
 export function prune(graph: Graph): Graph {
@@ -12,29 +12,29 @@ export function prune(graph: Graph): Graph {
     if (node.op.effect) live.add(node);
     if (live.has(node)) for (const t of node.ins) live.add(t.node);
   }
-  return rewrite(graph, () => null, live);
+  return live.size === graph.nodes.length ? graph : rewrite(graph, () => null, live);
 }
 
 /** Merge equal nodes: same op, operands, attributes and section. Random ops carry a key in their attributes, so they stay apart. */
 export function cse(graph: Graph): Graph {
-  const seen = new Map<string, readonly Tensor[]>();
-  return rewrite(graph, (node, ins, target) => {
-    if (node.op.effect || (isLeaf(node) && !isOp(node, CONSTANT))) return null;
-    const key = keyOf(node, ins);
-    if (key === null) return null;
-    const known = seen.get(key);
-    if (known) return known;
-    const outs = copyNode(node, ins, target);
-    seen.set(key, outs);
-    return outs;
-  });
+  const seen = new Map<string, Node>();
+  const first = new Map<Node, Node>(); // of nodes that repeat an earlier one
+  for (const node of graph.nodes) {
+    if (node.op.effect || (isLeaf(node) && !isOp(node, CONSTANT))) continue;
+    const key = keyOf(node, first);
+    const known = key === null ? undefined : seen.get(key);
+    if (known) first.set(node, known);
+    else if (key !== null) seen.set(key, node);
+  }
+  if (first.size === 0) return graph;
+  return rewrite(graph, (node, _target, moved) => first.get(node)?.outs.map(moved) ?? null);
 }
 
-function keyOf(node: Node, ins: readonly Tensor[]): string | null {
+function keyOf(node: Node, first: ReadonlyMap<Node, Node>): string | null {
   if (isOp(node, CONSTANT)) {
     const { data } = node.attrs;
     return data.length > 16 ? null : `constant ${node.out.dtype}[${node.out.shape}] ${Array.from(data, numberText)}`;
   }
-  const operands = ins.map((t) => `${t.node.id}.${t.index}`).join(',');
+  const operands = node.ins.map((t) => `${(first.get(t.node) ?? t.node).id}.${t.index}`).join(',');
   return `${node.section} ${node.op.name}(${operands}) ${attrsKey(node.attrs)}`;
 }

@@ -1,5 +1,5 @@
 // rewrite.ts: what all passes share: copy a graph while replacing nodes, and count uses.
-import { CONSTANT, Graph, INPUT, inSection, isOp, type Node, STATE, type Tensor } from '../ir/graph.ts';
+import { CONSTANT, Graph, INPUT, isOp, type Node, STATE, type Tensor } from '../ir/graph.ts';
 
 /** Every tensor that must be computed: outputs, next states, the skip decision, inputs of effects. */
 export function roots(graph: Graph): Tensor[] {
@@ -24,10 +24,10 @@ export function useCounts(graph: Graph): Map<Tensor, number> {
 export function consumers(graph: Graph): Map<Tensor, Node[]> {
   const found = new Map<Tensor, Node[]>();
   for (const node of graph.nodes) {
-    for (const t of new Set(node.ins)) {
+    for (const t of node.ins) {
       const list = found.get(t);
-      if (list) list.push(node);
-      else found.set(t, [node]);
+      if (!list) found.set(t, [node]);
+      else if (list.at(-1) !== node) list.push(node);
     }
   }
   return found;
@@ -35,35 +35,39 @@ export function consumers(graph: Graph): Map<Tensor, Node[]> {
 
 /**
  * What a visitor gives for a node: its outputs in the new graph (none, if others took over what it does), or null to copy the node
- * as it is. `moved` gives the new tensor for any earlier one.
+ * as it is. `moved` gives the new tensor for any earlier one, such as an operand; undefined where the visitor gave none.
  */
-export type Visit = (node: Node, ins: Tensor[], target: Graph, moved: (t: Tensor) => Tensor) => readonly Tensor[] | null;
+export type Visit = (node: Node, target: Graph, moved: (t: Tensor) => Tensor) => readonly Tensor[] | null;
 
 /**
- * A copy of the graph in which `visit` may replace each node. Nodes outside `keep` are dropped. `ins` are the node's operands in the
- * new graph; those of a node without outputs there are undefined and must not be used.
+ * A copy of the graph in which `visit` may replace each node. Nodes outside `keep` are dropped, and so are constants that
+ * nobody asks for.
  */
 export function rewrite(graph: Graph, visit: Visit, keep?: ReadonlySet<Node>): Graph {
   const target = new Graph(graph.mode);
-  const moved = new Map<Tensor, Tensor>();
+  const outs: (readonly Tensor[])[] = new Array(graph.nodes.length); // in the target, by the id of the node
+  const moved = (t: Tensor): Tensor => {
+    const { id } = t.node;
+    if (outs[id] === undefined && isOp(t.node, CONSTANT)) {
+      const { data, type } = t.node.attrs;
+      outs[id] = [target.constant(data, type.shape, type.dtype)];
+    }
+    return outs[id]?.[t.index] as Tensor;
+  };
   for (const node of graph.nodes) {
-    if (keep && !keep.has(node)) continue;
-    const ins = node.ins.map((t) => moved.get(t)!);
-    inSection(target, node.section, () => {
-      const outs = visit(node, ins, target, (t) => moved.get(t)!) ?? copyNode(node, ins, target);
-      for (const [i, t] of outs.entries()) if (i < node.outs.length) moved.set(node.outs[i]!, t);
-    });
+    if ((keep && !keep.has(node)) || isOp(node, CONSTANT)) continue;
+    target.section = node.section;
+    outs[node.id] = visit(node, target, moved) ?? copyNode(node, target, moved);
   }
-  for (const [name, t] of graph.outputs) target.output(name, moved.get(t)!);
-  for (const a of graph.assigns) target.assign(a.state, moved.get(a.value)!, { always: a.always });
-  if (graph.skip) target.skip = moved.get(graph.skip)!;
+  for (const [name, t] of graph.outputs) target.output(name, moved(t));
+  for (const a of graph.assigns) target.assign(a.state, moved(a.value), a);
+  if (graph.skip) target.skip = moved(graph.skip);
   return target;
 }
 
 /** The node itself in another graph. Leaves keep their identity there: one node per state and input. */
-export function copyNode(node: Node, ins: readonly Tensor[], target: Graph): readonly Tensor[] {
+function copyNode(node: Node, target: Graph, moved: (t: Tensor) => Tensor): readonly Tensor[] {
   if (isOp(node, STATE)) return [target.state(node.attrs.state)];
   if (isOp(node, INPUT)) return [target.input(node.attrs.name, node.attrs.type, node.attrs.role)];
-  if (isOp(node, CONSTANT)) return [target.constant(node.attrs.data, node.attrs.type.shape, node.attrs.type.dtype)];
-  return target.add(node.op, ins, node.attrs).outs;
+  return target.copy(node, node.ins.map(moved)).outs;
 }

@@ -1,6 +1,6 @@
 // graph.ts: symbolic nodes with static shapes. A graph is append-only, so `nodes` is always in topological order.
 import { GraphError } from '../errors.ts';
-import { type Data, type DType, type OpDef, sizeOf, type TensorType, typeName } from './op.ts';
+import { type Data, type DType, type OpDef, sameType, sizeOf, type TensorType, typeName } from './op.ts';
 
 /** One output of a node: what models pass around while they are traced. */
 export class Tensor {
@@ -143,11 +143,19 @@ export class Graph {
     return node;
   }
 
+  /** Append a node of another graph, on operands of the same types. */
+  copy(node: Node, ins: readonly Tensor[]): Node {
+    const types = node.outs.map((t) => t.type);
+    const made = new Node(this, this.nodes.length, node.op, ins, node.attrs, types);
+    this.nodes.push(made);
+    return made;
+  }
+
   input(name: string, type: TensorType, role: InputRole): Tensor {
     const known = this.inputs.get(name);
     if (known) {
       const a = known.node.attrs as InputAttrs;
-      if (typeName(a.type) !== typeName(type) || a.role !== role) {
+      if (!sameType(a.type, type) || a.role !== role) {
         throw new GraphError(`input ${name}: declared twice, as ${typeName(a.type)} and ${typeName(type)}`, { name });
       }
       return known;
@@ -173,7 +181,7 @@ export class Graph {
 
   /** Give a state its next value. It takes effect at the end of the step, unless the step is skipped (see `always`). */
   assign(state: State, value: Tensor, options: { always?: boolean } = {}): void {
-    if (typeName(value.type) !== typeName(state.type)) {
+    if (!sameType(value.type, state.type)) {
       throw new GraphError(`assign ${state.name}: expected ${typeName(state.type)}, got ${typeName(value.type)}`);
     }
     if (this.#assigned.has(state)) throw new GraphError(`assign ${state.name}: assigned twice`);

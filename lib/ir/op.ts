@@ -92,6 +92,10 @@ export function typeName(type: TensorType): string {
   return `${type.dtype}[${type.shape.join(',')}]`;
 }
 
+export function sameType(a: TensorType, b: TensorType): boolean {
+  return a.dtype === b.dtype && sameShape(a.shape, b.shape);
+}
+
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((d, i) => d === b[i]);
 }
