@@ -32,7 +32,7 @@ constexpr int64_t kProbeAhead = 512;
 constexpr int kParts = 16;
 static void probe_read_need(Need& n) {
   if (n.i[0] < 0 || n.i[0] % (kParts * 64)) return n.fail("elements must be a multiple of 1024");
-  n.in[0] = size_mul(n.i[0], 4);
+  n.in[0] = size_of(n.i[0], 4);
   n.out[0] = kParts * 4;
 }
 static void probe_read(const Args& a, const Team& team) {
@@ -53,7 +53,7 @@ static void probe_read(const Args& a, const Team& team) {
 // y = x. ints: elements, a multiple of 16.
 static void probe_copy_need(Need& n) {
   if (n.i[0] < 0 || n.i[0] % L) return n.fail("elements must be a multiple of 16");
-  n.in[0] = n.out[0] = size_mul(n.i[0], 4);
+  n.in[0] = n.out[0] = size_of(n.i[0], 4);
 }
 static void probe_copy(const Args& a, const Team& team) {
   const float* x = (const float*)a.in[0];
@@ -68,8 +68,8 @@ static void probe_copy(const Args& a, const Team& team) {
 // y = a * x + y in place. ints: elements, a multiple of 16; floats: a. in: x, y.
 static void probe_axpy_need(Need& n) {
   if (n.i[0] < 0 || n.i[0] % L) return n.fail("elements must be a multiple of 16");
-  n.in[0] = n.in[1] = n.out[0] = size_mul(n.i[0], 4);
-  n.alias[1] = 1;
+  n.in[0] = n.in[1] = n.out[0] = size_of(n.i[0], 4);
+  n.alias(0, 1);
 }
 static void probe_axpy(const Args& a, const Team& team) {
   const float* x = (const float*)a.in[0];
