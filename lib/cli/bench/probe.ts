@@ -57,7 +57,7 @@ export function streamProbe(kind: StreamKind, bytes: number, threads: number): P
 
 /** What the machine does at most: fma in registers, and a stream over more than any cache holds. */
 export function measurePeak(threads: number): { readonly gflops: number; readonly gbytes: number } {
-  const [fma, stream] = [fmaProbe(threads), streamProbe('axpy', 3e8, threads)];
+  const [fma, stream] = [fmaProbe(threads), streamProbe('axpy', 1.5e8, threads)];
   return { gflops: fma.flops / fma.sample(0.2).median_ms / 1e6, gbytes: stream.bytes / stream.sample(0.3).median_ms / 1e6 };
 }
 

@@ -1,0 +1,36 @@
+// compile-step.mjs: a training step from model to bound program, as Trainer makes it, with a clock between the parts; for start.mjs and
+// memory.mjs.
+
+import { compile } from '../dist/lib/compile/compile.js';
+import { fuse } from '../dist/lib/compile/fuse.js';
+import { defaultLayout } from '../dist/lib/compile/layout.js';
+import { plan } from '../dist/lib/compile/plan.js';
+import { cse, prune } from '../dist/lib/compile/prune.js';
+import { schedule } from '../dist/lib/compile/schedule.js';
+import { rows } from '../dist/lib/index.js';
+import { allocate, CompiledProgram, target } from '../dist/lib/native/program.js';
+import { groupParameters } from '../dist/lib/train/options.js';
+import { traceTrain } from '../dist/lib/train/step.js';
+
+/** One batch holds all of `data`. Times in milliseconds; `plan` gives the memory plan, which says how small an arena could be. */
+export function compileStep({ model, loss, optimizer, clip, data }) {
+  const source = rows(data);
+  const count = data.x.shape[0];
+  model.initialize(0n);
+  const marks = [performance.now()];
+  const groups = groupParameters({ model, loss, optimizer });
+  const spec = { model, loss, groups, policy: clip, accumulators: null };
+  const { graph } = traceTrain(spec, (g) => source.trace(g, count));
+  marks.push(performance.now());
+  const layout = defaultLayout(graph);
+  const program = compile(graph, { ...target(), layout });
+  marks.push(performance.now());
+  new CompiledProgram(program).bind(layout.blocks.map((block) => allocate(Math.max(1, block.bytes))));
+  marks.push(performance.now());
+  const [trace, compiled, bind] = marks.slice(1).map((mark, i) => mark - marks[i]);
+  const planned = () => {
+    const fused = prune(fuse(cse(prune(graph))));
+    return plan(fused, schedule(fused), layout);
+  };
+  return { program, times: { trace, compile: compiled, bind }, plan: planned };
+}

@@ -1,0 +1,136 @@
+// memory.mjs: that a step in steady state takes no more memory. `npm run -s measure:memory -- [PART]` prints one JSON line for each part:
+// resident memory over 100,000 steps of mlp-tiny and 5,000 of mlp-small, in chunks and nobody reading the reports; what a step leaves to
+// the garbage collector; and the arena of mlp-large against the least that lifetimes allow. Needs --expose-gc.
+import { execFileSync } from 'node:child_process';
+import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { fillParameters } from '../dist/bench/workload.js';
+import { clip, optim, Trainer } from '../dist/lib/index.js';
+import { compileStep } from './compile-step.mjs';
+
+const MIB = 2 ** 20;
+// Steps in an epoch of the batch repeated: the end of an epoch costs more than a step of mlp-tiny.
+const EPOCH = 64;
+const round = (value, digits = 1) => Number(value.toFixed(digits));
+
+async function collect() {
+  for (let k = 0; k < 3; k++) {
+    globalThis.gc();
+    await turn();
+  }
+}
+
+async function workload(name) {
+  const { WORKLOAD } = await import(`../dist/bench/workloads/${name}.js`);
+  const model = WORKLOAD.model();
+  fillParameters(model, WORKLOAD.bounds);
+  const { loss } = WORKLOAD;
+  const optimizer = WORKLOAD.optimizer === 'adamw' ? optim.adamw({ lr: 1e-4 }) : optim.sgd({ lr: 1e-4, momentum: 0.9 });
+  return { model, loss, optimizer, clip: clip.globalNorm(1), data: WORKLOAD.batch() };
+}
+
+/** MiB outside V8's heap, and the bytes alive in it. */
+function resident() {
+  const { rss, heapTotal, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  return { native: (rss - heapTotal) / MIB, alive: heapUsed, external: external + arrayBuffers };
+}
+
+/** One run of so many steps after a warm-up, looked at ten times. */
+async function steady(name, steps) {
+  const { data, ...options } = await workload(name);
+  const trainer = new Trainer({ ...options, batchSize: data.x.shape[0] });
+  const repeated = repeat(data, EPOCH);
+  const epochs = Math.ceil(steps / EPOCH);
+  const warm = Math.ceil(epochs / 2);
+  const samples = [];
+  const onEpoch = ({ epoch }) => {
+    if (epoch < warm || (epoch - warm) % Math.ceil(epochs / 10) !== 0) return;
+    for (let k = 0; k < 3; k++) globalThis.gc();
+    samples.push(resident());
+  };
+  await trainer.fit(repeated, { epochs: warm + epochs, onEpoch });
+  const [before, after] = [samples[0], samples.at(-1)];
+
+  return {
+    measure: 'steady',
+    workload: name,
+    steps: epochs * EPOCH,
+    native_mib: samples.map(({ native }) => round(native)),
+    grown_bytes_per_step: round(((after.native - before.native) * MIB) / (epochs * EPOCH), 2),
+    alive_grown_bytes: after.alive - before.alive,
+    external_grown_bytes: after.external - before.external,
+  };
+}
+
+/** What steps leave to the garbage collector, in V8's heap. */
+async function garbage(name) {
+  const { data, ...options } = await workload(name);
+  const trainer = new Trainer({ ...options, batchSize: data.x.shape[0] });
+  const repeated = repeat(data, EPOCH);
+  await trainer.fit(repeated, { steps: 100 * EPOCH });
+  // Few enough steps that the young generation does not fill up, so that no collection hides what they left. More chunks against fewer,
+  // and more steps against fewer in as many chunks, so that what the call itself takes cancels out.
+  const left = async (chunks, chunkSteps) => {
+    await collect();
+    const from = process.memoryUsage().heapUsed;
+    await trainer.fit(repeated, { steps: chunks * chunkSteps, chunkSteps });
+    return process.memoryUsage().heapUsed - from;
+  };
+  const perStep = median(
+    await series(9, async () => ((await left(10, EPOCH)) - (await left(10, EPOCH / 4))) / (10 * 0.75 * EPOCH)),
+  );
+  const perChunk = median(await series(9, async () => ((await left(40, EPOCH / 4)) - (await left(10, EPOCH / 4))) / 30));
+  return {
+    measure: 'garbage',
+    workload: name,
+    bytes_per_chunk: round(perChunk - (perStep * EPOCH) / 4, 0),
+    bytes_per_step: round(perStep, 1),
+  };
+}
+
+/** The batch again and again. */
+function repeat(data, times) {
+  return Object.fromEntries(
+    Object.entries(data).map(([name, { data: values, shape }]) => {
+      const all = new values.constructor(values.length * times);
+      for (let k = 0; k < times; k++) all.set(values, k * values.length);
+      return [name, { data: all, shape: [shape[0] * times, ...shape.slice(1)] }];
+    }),
+  );
+}
+
+async function series(times, make) {
+  const found = [];
+  for (let k = 0; k < times; k++) found.push(await make());
+  return found;
+}
+const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+
+async function arena(name) {
+  const { program, plan } = compileStep(await workload(name));
+  const { lowerBound } = plan();
+  return {
+    measure: 'arena',
+    workload: name,
+    arena_bytes: program.arenaBytes,
+    lower_bound: lowerBound,
+    over_percent: round(100 * (program.arenaBytes / lowerBound - 1), 2),
+  };
+}
+
+const PARTS = {
+  tiny: () => steady('mlp-tiny', 100_000),
+  small: () => steady('mlp-small', 5000),
+  garbage: () => garbage('mlp-tiny'),
+  arena: () => arena('mlp-large'),
+};
+// Without the space no collection may come in between; with it V8 counts memory that it has not touched as its own.
+const FLAGS = { garbage: ['--min-semi-space-size=64', '--max-semi-space-size=64'] };
+const [asked] = process.argv.slice(2);
+if (globalThis.gc) console.log(JSON.stringify(await PARTS[asked]()));
+else {
+  for (const name of asked ? [asked] : Object.keys(PARTS)) {
+    const argv = ['--expose-gc', ...(FLAGS[name] ?? []), fileURLToPath(import.meta.url), name];
+    execFileSync(process.execPath, argv, { stdio: 'inherit' });
+  }
+}

@@ -1,0 +1,67 @@
+// start.mjs: how long a user waits at first. `npm run -s measure:start -- [PROCESSES]` prints one JSON line: medians over fresh
+// processes, in milliseconds. `first_step`: from before the import to the end of a first step of mlp-small. `layers_100`: from a model of
+// 100 layers to a program bound to memory, after the import.
+import { execFileSync } from 'node:child_process';
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const noise = (size) => Float32Array.from({ length: size }, Math.random);
+
+async function firstStep() {
+  const times = [performance.now()];
+  const { clip, loss, nn, ops, optim, Trainer } = await import('../dist/lib/index.js');
+  times.push(performance.now());
+  const data = {
+    x: { data: noise(64 * 784), shape: [64, 784] },
+    y: Int32Array.from({ length: 64 }, (_, i) => i % 10),
+  };
+  times.push(performance.now());
+  const trainer = new Trainer({
+    model: new nn.Sequential(new nn.Linear(784, 256), ops.relu, new nn.Linear(256, 128), ops.relu, new nn.Linear(128, 10)),
+    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
+    optimizer: optim.sgd({ lr: 1e-2, momentum: 0.9 }),
+    clip: clip.globalNorm(1),
+    batchSize: 64,
+  });
+  times.push(performance.now());
+  await trainer.fit(data, { steps: 1 });
+  times.push(performance.now());
+  const [load, , made, step] = times.slice(1).map((t, i) => t - times[i]);
+  // Making up the data is not ours.
+  return { first_step: load + made + step, of_import: load, of_trainer: made, of_fit: step };
+}
+
+async function layers100() {
+  const [{ clip, loss, nn, ops, optim }, { compileStep }] = await Promise.all([
+    import('../dist/lib/index.js'),
+    import('./compile-step.mjs'),
+  ]);
+  const layers = Array.from({ length: 100 }, () => [new nn.Linear(64, 64), ops.relu]).flat();
+  const { times } = compileStep({
+    model: new nn.Sequential(...layers),
+    loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
+    optimizer: optim.adamw({ lr: 1e-3 }),
+    clip: clip.globalNorm(1),
+    data: { x: { data: noise(32 * 64), shape: [32, 64] }, y: { data: noise(32 * 64), shape: [32, 64] } },
+  });
+  const { trace, compile, bind } = times;
+  return { layers_100: trace + compile + bind, of_trace: trace, of_compile: compile, of_bind: bind };
+}
+
+const CHILDREN = { firstStep, layers100 };
+const [first = '11'] = process.argv.slice(2);
+if (first in CHILDREN) console.log(JSON.stringify(await CHILDREN[first]()));
+else {
+  const found = {};
+  for (const name of Object.keys(CHILDREN)) {
+    const runs = Array.from({ length: Number(first) }, () =>
+      JSON.parse(execFileSync(process.execPath, [fileURLToPath(import.meta.url), name], { encoding: 'utf8' })),
+    );
+    for (const key of Object.keys(runs[0])) {
+      const sorted = runs.map((run) => run[key]).sort((a, b) => a - b);
+      found[key] = Number(sorted[sorted.length >> 1].toFixed(1));
+    }
+  }
+  const machine = { cpu: cpus()[0]?.model, cpus: availableParallelism(), node: process.version, load: loadavg()[0] };
+  console.log(JSON.stringify({ ...found, processes: Number(first), ...machine }));
+}
