@@ -71,11 +71,13 @@ template <class Fn>
 static inline void tiles(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t step, int64_t rows,
                          int64_t cols, int64_t k, float* c, int64_t ld, bool first, Soon soon, Fn done) {
   const Micro* const by_form = &kMicro[by_rows][0][rows - 1];
+  soon.count = ceil_div(soon.count, (cols + TN - 1) / TN);
   for (int64_t j = 0; j < cols; j += TN, v += step) {
     const int64_t lanes = least(TN, cols - j);
     const int form = lanes == TN ? 0 : lanes > W ? 1 : 2;
     by_form[form * 14](k, s, st, v, vs, c + j, ld, (int)(form == 1 ? lanes - W : lanes), first,
                        j + TN < cols ? c + j + TN : c + rows * ld, soon);
+    soon.p += soon.count * soon.step;
     done(j, lanes);
   }
 }
@@ -125,9 +127,9 @@ static void product_rows(const Product& g, Place& at) {
         for (int64_t ib = 0; ib < is.count; ib++) {
           const int64_t i = is.begin(ib), rows = is.begin(ib + 1) - i;
           const float* tile_s = direct_s ? s + i * g.si : buffer + ib * block;
-          const Soon soon = !direct_s ? soon_of(tile_s + block, 1, block, 0)
-                            : by_rows ? soon_of(tile_s + rows * g.si, rows, k, g.si)
-                                      : soon_of(tile_s + rows, k, rows, g.sp);
+          const Soon soon = !direct_s ? soon_run(tile_s + block, block)
+                            : by_rows ? soon_run(tile_s + rows * g.si, ks.count == 1 ? rows * k : 0)
+                                      : Soon{tile_s + rows, g.sp, rows - 1, k};
           float* c = g.c + (m0 + i) * g.ci + j;
           tiles(tile_s, by_rows, st, direct_v ? v : pv, direct_v ? g.vp : TN, direct_v ? TN : k * TN, rows, cols, k, c, g.ci,
                 kb == 0, soon, [&](int64_t x, int64_t width) {
@@ -170,7 +172,7 @@ static void product_columns(const Product& g, Place& at) {
         const float* s = g.s + (r0 + i) * g.si + p;
         if (!direct_s) pack_s(s, g.si, 1, parts_of(rows, 1, 1), 0, 1, k, ps, 0, ld_s);
         tiles(direct_s ? s : ps, true, direct_s ? g.si : ld_s, pv + p * ld, TN, k * TN, rows, cols, k, tile, ld, kb == 0,
-              soon_of(s + rows * g.si, rows, k, g.si), [](int64_t, int64_t) {});
+              soon_run(s + rows * g.si, ks.count == 1 ? rows * k : 0), [](int64_t, int64_t) {});
       }
       finish(g, tile, ld, r0 + i, j, rows, cols);
       transpose_block(tile, ld, g.c + (r0 + i) + j * g.cj, g.cj, rows, cols, rows);

@@ -1,4 +1,13 @@
 // gemm_pack.h: how the operands of a matrix product are cut and laid out for the micro-kernels.
+// A tile is MR rows by 2 registers. Its rows come from the side that is broadcast (S), its lanes from the side that is loaded (V).
+
+constexpr int MR = W == 16 ? 14 : 6;      // 28 (12) accumulators, two registers of V, one of S
+constexpr int TN = 2 * W;                 // lanes of a tile
+constexpr int kSteps = W == 16 ? 2 : 4;   // steps of k at a time: more of them and gcc runs out of registers
+
+// Asks for the line at p, into L2 or into L1. Inline by force: gcc takes a function that does nothing else for one without effect.
+INLINE void fetch(const float* p) { _mm_prefetch((const char*)p, _MM_HINT_T1); }
+INLINE void fetch_near(const float* p) { _mm_prefetch((const char*)p, _MM_HINT_T0); }
 
 // a / b for a >= 0, b > 0: a 64-bit division costs as much as 40 fma.
 static inline int64_t quotient(int64_t a, int64_t b) { return (a | b) >> 32 ? a / b : (int64_t)((uint32_t)a / (uint32_t)b); }
