@@ -19,6 +19,7 @@ namespace {
 #include "math.h"
 #include "maps.h"
 #include "map.h"
+#include "scalars.h"
 #include "shape.h"
 #include "concat.h"
 #include "random.h"

@@ -1,6 +1,7 @@
 // compile.ts: graph to program, pass by pass.
 import type { Graph } from '../ir/graph.ts';
 import type { LowerContext } from '../ir/op.ts';
+import { fold } from './fold.ts';
 import { fuse } from './fuse.ts';
 import { defaultLayout, type Layout } from './layout.ts';
 import { lower } from './lower.ts';
@@ -20,7 +21,7 @@ export interface CompileOptions extends LowerContext {
 export function compile(graph: Graph, options: CompileOptions): Program {
   const layout = options.layout ?? defaultLayout(graph);
   const simple = cse(prune(graph));
-  const fused = options.fuse === false ? simple : prune(fuse(simple));
+  const fused = options.fuse === false ? simple : prune(fuse(fold(simple)));
   const order = schedule(fused);
   return lower(fused, order, plan(fused, order, layout), layout, options);
 }

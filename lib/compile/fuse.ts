@@ -1,7 +1,7 @@
 // fuse.ts: bias and activation into the matrix product, sums of squares into what produces a gradient, chains of elementwise ops
-// into one pass. With fuse-rows.ts the only file of the compiler that names concrete ops.
+// into one pass. Only the files fuse*.ts of the compiler name concrete ops.
 import { CONSTANT, type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
-import { type DType, sameShape } from '../ir/op.ts';
+import { type DType, sameShape, sizeOf } from '../ir/op.ts';
 import { CAST } from '../ops/elementwise.ts';
 import { SCATTER_ADD } from '../ops/gather.ts';
 import { MAP, MAP_LIMITS, type MapArg, type MapStep } from '../ops/map.ts';
@@ -9,13 +9,14 @@ import { type Activation, MATMUL } from '../ops/matmul.ts';
 import { SUM } from '../ops/reduce.ts';
 import type { MapName } from '../ops/scalar.ts';
 import { SCATTER_ROWS } from '../ops/scatter-rows.ts';
-import { reshape } from '../ops/shape.ts';
+import { BROADCAST_TO, reshape } from '../ops/shape.ts';
 import { STATISTIC } from '../ops/statistics.ts';
 import { fuseRows } from './fuse-rows.ts';
+import { fuseScalars } from './fuse-scalars.ts';
 import { consumers, rewrite, useCounts } from './rewrite.ts';
 
 export function fuse(graph: Graph): Graph {
-  return fuseMaps(fuseStatistics(fuseRows(fuseEpilogues(graph))));
+  return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseEpilogues(graph)))));
 }
 
 // ---- matmul + bias + activation ----------------------------------------------------------------------------------
@@ -87,7 +88,11 @@ function producer(t: Tensor): Node {
   return t.node.op.alias ? producer(t.node.ins[0]!) : t.node;
 }
 
+// A small tensor is read again faster than what writes it sums up its squares.
+const LEAST_MEASURED = 2048;
+
 function canMeasure(node: Node): boolean {
+  if (sizeOf(node.out.shape) < LEAST_MEASURED) return false;
   return (
     (isOp(node, MATMUL) || isOp(node, SUM) || isOp(node, SCATTER_ADD) || isOp(node, SCATTER_ROWS)) && node.out.dtype === 'f32'
   );
@@ -165,15 +170,27 @@ function fuseMaps(graph: Graph): Graph {
   });
 }
 
+/** The value of a constant of one element, or of one spread out to a larger shape. */
+function numberOf(t: Tensor): number | null {
+  if (isOp(t.node, BROADCAST_TO)) return numberOf(t.node.ins[0]!);
+  return isOp(t.node, CONSTANT) && sizeOf(t.shape) === 1 ? t.node.attrs.data[0]! : null;
+}
+
 function emitMap(root: Node, nodes: ReadonlySet<Node>, target: Graph, moved: (t: Tensor) => Tensor): readonly Tensor[] {
   const dtype = computeDtype(root)!;
   const ins: Tensor[] = [];
   const steps: MapStep[] = [];
   const stepOf = new Map<Node, number>();
+  // A number spread out is that number, where another operand has the shape of the result.
+  const operands = [...nodes].flatMap((n) => n.ins.filter((t) => !nodes.has(t.node)));
+  const isSpread = operands.some((t) => sameShape(t.shape, root.out.shape) && numberOf(t) === null);
   const argOf = (t: Tensor): MapArg => {
     if (stepOf.has(t.node)) return { step: stepOf.get(t.node)! };
-    if (isOp(t.node, CONSTANT) && t.shape.length === 0 && t.dtype === dtype) return t.node.attrs.data[0]!;
-    const operand = moved(isOp(t.node, CAST) && t.dtype === dtype ? t.node.ins[0]! : t);
+    const number = numberOf(t);
+    if (number !== null && t.dtype === dtype && (t.shape.length === 0 || isSpread)) return number;
+    // A cast is a conversion on reading, unless it ends a chain of its own: then there is nothing before it to read.
+    const source = isOp(t.node, CAST) && t.dtype === dtype ? moved(t.node.ins[0]!) : undefined;
+    const operand = source ?? moved(t);
     const known = ins.indexOf(operand);
     return { in: known >= 0 ? known : ins.push(operand) - 1 };
   };

@@ -12,7 +12,12 @@ export function prune(graph: Graph): Graph {
     if (node.op.effect) live.add(node);
     if (live.has(node)) for (const t of node.ins) live.add(t.node);
   }
-  return live.size === graph.nodes.length ? graph : rewrite(graph, () => null, live);
+  if (live.size === graph.nodes.length) return graph;
+  return rewrite(
+    graph,
+    () => null,
+    graph.nodes.filter((node) => live.has(node)),
+  );
 }
 
 /** Merge equal nodes: same op, operands, attributes and section. Random ops carry a key in their attributes, so they stay apart. */

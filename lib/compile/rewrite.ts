@@ -40,10 +40,10 @@ export function consumers(graph: Graph): Map<Tensor, Node[]> {
 export type Visit = (node: Node, target: Graph, moved: (t: Tensor) => Tensor) => readonly Tensor[] | null;
 
 /**
- * A copy of the graph in which `visit` may replace each node. Nodes outside `keep` are dropped, and so are constants that
- * nobody asks for.
+ * A copy of the graph in which `visit` may replace each of `nodes`, which come after what they read; others are dropped, and so are
+ * constants that nobody asks for.
  */
-export function rewrite(graph: Graph, visit: Visit, keep?: ReadonlySet<Node>): Graph {
+export function rewrite(graph: Graph, visit: Visit, nodes: readonly Node[] = graph.nodes): Graph {
   const target = new Graph(graph.mode);
   const outs: (readonly Tensor[])[] = new Array(graph.nodes.length); // in the target, by the id of the node
   const moved = (t: Tensor): Tensor => {
@@ -54,8 +54,8 @@ export function rewrite(graph: Graph, visit: Visit, keep?: ReadonlySet<Node>): G
     }
     return outs[id]?.[t.index] as Tensor;
   };
-  for (const node of graph.nodes) {
-    if ((keep && !keep.has(node)) || isOp(node, CONSTANT)) continue;
+  for (const node of nodes) {
+    if (isOp(node, CONSTANT)) continue;
     target.section = node.section;
     outs[node.id] = visit(node, target, moved) ?? copyNode(node, target, moved);
   }

@@ -11,18 +11,26 @@ export interface Schedule {
   readonly guardStart: number;
 }
 
+/** What a skipped step leaves out: updates, and what depends on them. */
+export function guardedNodes(graph: Graph): Set<Node> {
+  const guarded = new Set<Node>();
+  for (const node of graph.nodes) {
+    if (node.op.guarded || node.ins.some((t) => guarded.has(t.node))) guarded.add(node);
+  }
+  return guarded;
+}
+
 /**
  * Micro section, then what of `apply` the skip decision may need, then what it guards. Within each part the order of construction:
  * a backward pass comes out with gradients freed as early as they can be.
  */
 export function schedule(graph: Graph): Schedule {
-  const guarded = new Set<Node>();
+  const guarded = guardedNodes(graph);
   const micro: Node[] = [];
   const free: Node[] = [];
   const kept: Node[] = [];
   for (const node of graph.nodes) {
     if (isLeaf(node)) continue;
-    if (node.op.guarded || node.ins.some((t) => guarded.has(t.node))) guarded.add(node);
     if (guarded.has(node)) {
       if (node.section === 'micro') throw new GraphError(`schedule: ${node.op.name} is guarded but in the micro section`);
       kept.push(node);

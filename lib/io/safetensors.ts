@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DataError, OptionError } from '../errors.ts';
-import { type Data, DTYPE_BYTES, type DType, sizeOf } from '../ir/op.ts';
+import { ARRAYS, type Data, DTYPE_BYTES, type DType, sizeOf } from '../ir/op.ts';
 import { fileError, type TensorData, withFile } from './file.ts';
 import {
   headerLength,
@@ -36,7 +36,6 @@ const READ_AS: Readonly<Record<StoredDType, DType>> = {
   U8: 'u8',
 };
 const STORED_AS: Readonly<Record<DType, StoredDType>> = { f64: 'F64', f32: 'F32', i32: 'I32', u8: 'U8' };
-const ARRAYS = { f64: Float64Array, f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const;
 
 /**
  * Read a file. Only what the header says is read, and the header is checked against the size of the file before that.

@@ -11,6 +11,7 @@ import { MATMUL } from './matmul.ts';
 import { DROPOUT } from './random.ts';
 import { RNN, RNN_GRAD } from './recurrent.ts';
 import { REDUCTIONS } from './reduce.ts';
+import { SCALARS } from './scalars.ts';
 import { SCATTER_ROWS } from './scatter-rows.ts';
 import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
 import { SOFTMAXES } from './softmax.ts';
@@ -37,6 +38,7 @@ export * from './update.ts';
 // biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
 export const OPS: readonly OpDef<any>[] = [
   MAP,
+  SCALARS,
   ...ELEMENTWISE,
   ...ACTIVATIONS,
   RESHAPE,

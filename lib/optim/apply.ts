@@ -2,10 +2,10 @@
 import type { ClipColumns, ClipPolicy } from '../clip/clip.ts';
 import type { Column } from '../compile/program.ts';
 import { GraphError, ShapeError } from '../errors.ts';
-import { type Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
+import { type Graph, inSection, isLeaf, type State, type Tensor } from '../ir/graph.ts';
 import { type Data, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import type { Parameter } from '../nn/module.ts';
-import { add, div, less, sqrt } from '../ops/elementwise.ts';
+import { add, div, less, mul, sqrt } from '../ops/elementwise.ts';
 import { type Updated, update } from '../ops/update.ts';
 import type { Optimizer } from './optimizer.ts';
 
@@ -96,7 +96,8 @@ export function buildApply(options: ApplyOptions): Apply {
     }
     const report =
       measured.length > 0 ? { ...clipped.report, ...measuredColumns(clipped.report, measured, grads) } : clipped.report;
-    for (const [name, t] of Object.entries(report) as [string, Tensor][]) graph.output(name, t);
+    // Times one: a threshold that is given goes out with what is computed, not by a copy of its own.
+    for (const [name, t] of Object.entries(report) as [string, Tensor][]) graph.output(name, isLeaf(t.node) ? mul(t, 1) : t);
     if (clipped.skip) {
       graph.skip = graph.skip ? add(graph.skip, clipped.skip) : clipped.skip;
       graph.output('skipped', less(0, graph.skip));

@@ -5,7 +5,7 @@ import { compile } from '../compile/compile.ts';
 import { type Layout, layoutOf } from '../compile/layout.ts';
 import { CheckpointError, DetachedError, DisposedError, NonFiniteError, OptionError } from '../errors.ts';
 import { Graph, type State } from '../ir/graph.ts';
-import { type Data, type DType, sizeOf, typeName } from '../ir/op.ts';
+import { ARRAYS, type Data, type DType, sizeOf, typeName } from '../ir/op.ts';
 import { addon, type NativeBlock, type RunResult } from '../native/addon.ts';
 import { allocate, type BoundProgram, CompiledProgram, STATUS, target } from '../native/program.ts';
 import { threadsFor } from '../native/threads.ts';
@@ -15,7 +15,6 @@ import { checkArray, checkDisjoint, entriesOf, matchArrays, type Named, sameArra
 import type { Optimizer } from './optimizer.ts';
 import { type Report, Reports } from './report.ts';
 
-const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
 // Sets of gradient arrays whose addresses are kept at hand.
 const KEPT = 4;
 

@@ -1,11 +1,9 @@
 // store.ts: the memory of a model that outlives runs: parameters, optimizer slots, policy state. One block, shared by all its programs.
 import { type Layout, layoutOf } from '../compile/layout.ts';
 import type { State } from '../ir/graph.ts';
-import { bytesOf, type Data, type DType, sizeOf } from '../ir/op.ts';
+import { ARRAYS, bytesOf, type Data, type DType, sizeOf } from '../ir/op.ts';
 import type { NativeBlock } from '../native/addon.ts';
 import { allocate as allocateBlock, guard } from '../native/program.ts';
-
-const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
 
 export function allocate(dtype: DType, length: number): Data {
   return new ARRAYS[dtype](length);

@@ -1,0 +1,104 @@
+// fuse-scalars.ts: what a clip policy decides and reports are a dozen operations on single numbers; together they are one instruction.
+import { CONSTANT, type Graph, isLeaf, isOp, type Node, type Tensor } from '../ir/graph.ts';
+import type { MapArg, MapStep } from '../ops/map.ts';
+import type { MapName } from '../ops/scalar.ts';
+import { SCALARS, scalarsFit } from '../ops/scalars.ts';
+import { consumers, rewrite, roots } from './rewrite.ts';
+import { guardedNodes } from './schedule.ts';
+
+export function fuseScalars(graph: Graph): Graph {
+  const groups = findGroups(graph);
+  if (groups.length === 0) return graph;
+  const groupOf = new Map(groups.flatMap((members) => members.map((node) => [node, members])));
+  const next = consumers(graph);
+  const wanted = new Set(roots(graph));
+  const made = new Map<Node, Tensor>();
+  const make = (members: readonly Node[], target: Graph, moved: (t: Tensor) => Tensor): void => {
+    const inside = new Set(members);
+    const outs = members.filter((m) => wanted.has(m.out) || next.get(m.out)?.some((reader) => !inside.has(reader)));
+    const { ins, steps } = chainOf(members);
+    const step = new Map(members.map((m, i) => [m, i]));
+    const attrs = { steps, outs: outs.map((m) => step.get(m)!) };
+    for (const [o, t] of target.add(SCALARS, ins.map(moved), attrs).outs.entries()) made.set(outs[o]!, t);
+  };
+  return rewrite(
+    graph,
+    (node, target, moved) => {
+      const members = groupOf.get(node);
+      if (!members) return null;
+      if (node === members[0]) make(members, target, moved);
+      return made.has(node) ? [made.get(node)!] : [];
+    },
+    contracted(graph, groupOf),
+  );
+}
+
+/** The steps of a chain, and what they read from outside. */
+function chainOf(members: readonly Node[]): { ins: Tensor[]; steps: MapStep[] } {
+  const ins: Tensor[] = [];
+  const stepOf = new Map(members.map((m, i) => [m, i]));
+  const argOf = (t: Tensor): MapArg => {
+    const step = stepOf.get(t.node);
+    if (step !== undefined) return { step };
+    if (isOp(t.node, CONSTANT)) return t.node.attrs.data[0]!;
+    const known = ins.indexOf(t);
+    return { in: known >= 0 ? known : ins.push(t) - 1 };
+  };
+  const steps = members.map((m) => ({ map: m.op.map as MapName, args: m.ins.map(argOf) }));
+  return { ins, steps };
+}
+
+/**
+ * Scalar operations that can run at one point of the program: in the same section, on the same side of the skip decision, and none
+ * waits for an instruction that waits for another of them.
+ */
+function findGroups(graph: Graph): Node[][] {
+  const guarded = guardedNodes(graph);
+  const assigned = new Set(graph.assigns.map((a) => a.value));
+  const found: Node[][] = [];
+  const open = new Map<string, { members: Node[]; behind: Set<Node> }>();
+  for (const node of graph.nodes) {
+    if (isLeaf(node)) continue;
+    const key = `${node.section} ${guarded.has(node)}`;
+    for (const group of open.values()) {
+      const inside = (t: Tensor): boolean => group.members.includes(t.node);
+      const late = node.ins.some((t) => group.behind.has(t.node));
+      if (group === open.get(key) && !late && isScalar(node) && !assigned.has(node.out)) {
+        if (fits([...group.members, node])) group.members.push(node);
+        else open.delete(key);
+      } else if (late || node.ins.some(inside)) {
+        group.behind.add(node);
+      }
+    }
+    const group = open.get(key);
+    if (!isScalar(node) || assigned.has(node.out) || group?.members.includes(node)) continue;
+    // It comes too late for the group so far: a new one begins.
+    const fresh = { members: [node], behind: new Set<Node>() };
+    open.set(key, fresh);
+    found.push(fresh.members);
+  }
+  return found.filter((members) => members.length > 1);
+}
+
+const isScalarTensor = ({ dtype, shape }: Tensor): boolean => dtype === 'f64' && shape.length === 0;
+const isScalar = (node: Node): boolean => node.op.map !== undefined && isScalarTensor(node.out) && node.ins.every(isScalarTensor);
+
+function fits(members: readonly Node[]): boolean {
+  const { ins, steps } = chainOf(members);
+  return scalarsFit(ins.length, steps);
+}
+
+/** The nodes in an order in which the members of each group follow one another. */
+function contracted(graph: Graph, groupOf: ReadonlyMap<Node, readonly Node[]>): Node[] {
+  const order: Node[] = [];
+  const done = new Set<Node>();
+  const emit = (node: Node): void => {
+    if (done.has(node)) return;
+    const members = groupOf.get(node) ?? [node];
+    for (const m of members) done.add(m);
+    for (const m of members) for (const t of m.ins) emit(t.node);
+    order.push(...members);
+  };
+  for (const node of graph.nodes) emit(node);
+  return order;
+}
