@@ -1,8 +1,12 @@
 // measure.ts: one cell: the engines that compute it rightly, timed in alternating rounds, as rows of figures.
+import { setTimeout as pause } from 'node:timers/promises';
 import { Engine, type Launch } from './engine.ts';
 import type { Options } from './options.ts';
 import type { Row, Sample } from './report.ts';
 import type { Rounds } from './suites.ts';
+
+// Threads of OpenBLAS and of OpenMP spin for a while when their work is done: the next engine shall not pay for that.
+const SETTLE_MS = 100;
 
 export interface Measured {
   readonly rows: readonly Row[];
@@ -20,6 +24,7 @@ async function alternate(engines: readonly Engine[], options: Options): Promise<
   for (let round = 0; round < options.rounds; round++) {
     const turned = <T>(list: readonly T[]): readonly T[] => (round % 2 === 1 ? list.toReversed() : list);
     for (const engine of turned(engines)) {
+      if (engines.length > 1) await pause(SETTLE_MS);
       for (const [variant, samples] of turned([...results.get(engine)!])) {
         samples.push(await engine.run(variant, options.seconds / options.rounds));
       }

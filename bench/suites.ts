@@ -117,10 +117,13 @@ const gemm: Suite = {
   row(cell, info, rounds) {
     const sizes = cell.split('/')[1]!.split('x').map(Number);
     const flops = 2 * sizes.reduce((product, size) => product * size, 1);
-    const figures = [...rounds].map(([name, samples]) => ({ name, ...summarize(samples) }));
+    const fma = rounds.get('fma');
+    const figures = [...rounds].filter(([name]) => name !== 'fma').map(([name, samples]) => ({ name, ...summarize(samples) }));
     const rates = figures.map(({ name, median_ms }) => [`${name}_gflops`, short(flops / median_ms / 1e6)]);
     const spread_percent = short(Math.max(...figures.map(({ spread }) => spread)));
-    return { trans: info.trans, m: info.m, n: info.n, k: info.k, ...Object.fromEntries(rates), spread_percent };
+    const share = fma && (flops / Number(info.fma_flops)) * ratio(fma, rounds.get('gradclip')!);
+    const peak = share ? { peak_percent: short(100 * share) } : {};
+    return { trans: info.trans, m: info.m, n: info.n, k: info.k, ...Object.fromEntries(rates), ...peak, spread_percent };
   },
   compare: (theirs, ours) =>
     ratios(theirs, ours, [

@@ -61,9 +61,13 @@ describe('suites', () => {
     expect(suite.compare!(new Map([['step', rounds(8, 12)]]), ours)).toEqual({ ratio: 5, awaited_ratio: 2.5 });
   });
   it('gemm: flops of the sizes', () => {
-    const of = { variants: ['gradclip'], trans: 'nt', m: 10, n: 20, k: 30 };
-    const row = SUITES.gemm!.row('nt/10x20x30', of, new Map([['gradclip', rounds(0.001)]]));
-    expect(row).toMatchObject({ trans: 'nt', m: 10, gradclip_gflops: 12, spread_percent: 0 });
+    const of = { variants: ['gradclip', 'fma'], trans: 'nt', m: 10, n: 20, k: 30, fma_flops: 24_000 };
+    const timed = new Map([
+      ['gradclip', rounds(0.001)],
+      ['fma', rounds(0.001)],
+    ]);
+    const row = SUITES.gemm!.row('nt/10x20x30', of, timed);
+    expect(row).toMatchObject({ trans: 'nt', m: 10, gradclip_gflops: 12, peak_percent: 50, spread_percent: 0 });
   });
 });
 

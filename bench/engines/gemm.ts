@@ -1,5 +1,6 @@
-// gemm.ts: one f32 product, as a program of its own.
+// gemm.ts: one f32 product, as a program of its own; and fma in registers, which no product can outrun.
 
+import { fmaProbe } from '../../lib/cli/bench/probe.ts';
 import { type Cell, sampleCalls } from '../../lib/cli/bench/sample.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import { defaultLayout } from '../../lib/compile/layout.ts';
@@ -36,5 +37,12 @@ export async function gemmCell(cell: string, threads: number): Promise<Cell> {
     if (Math.abs(row[j]! - expected) > 1e-6 * k) throw new Error(`wrong product: expected ${expected}, got ${row[j]}`);
   }
   const steps = Math.max(1, Math.floor(2e7 / (2 * m * n * k)));
-  return { info: { trans, m, n, k }, variants: { gradclip: (seconds) => sampleCalls(() => run(steps), steps, seconds) } };
+  const fma = fmaProbe(threads);
+  return {
+    info: { trans, m, n, k, fma_flops: fma.flops },
+    variants: {
+      gradclip: (seconds) => sampleCalls(() => run(steps), steps, seconds),
+      fma: (seconds) => fma.sample(seconds / 4),
+    },
+  };
 }
