@@ -1,10 +1,8 @@
 """tf_peer.py: TensorFlow with Keras as a peer: one tf.function training step with global_clipnorm (mode jit: through XLA)."""
-import math, os
+import os
 import worker
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-# Keras adds epsilon before it corrects the second moment, PyTorch adds 1e-8 after: in the first step the two are the same.
-EPSILON = 1e-8 * math.sqrt(1 - 0.999)
 
 
 def build(kind, ws):
@@ -55,7 +53,7 @@ def open_cell(args):
     def variant(clip):
         model = build(kind, ws)
         if optimizer == "adamw":
-            opt = keras.optimizers.AdamW(1e-4, weight_decay=0.01, epsilon=EPSILON, global_clipnorm=clip)
+            opt = keras.optimizers.AdamW(1e-4, weight_decay=0.01, global_clipnorm=clip)
         else:
             opt = keras.optimizers.SGD(1e-4, momentum=0.9, global_clipnorm=clip)
         opt.build(model.trainable_variables)
@@ -66,6 +64,8 @@ def open_cell(args):
                 value = criterion(y, model(x, training=True))
             # An embedding's gradient comes as rows, some of them twice; summed into a table, AdamW and the norm are those of PyTorch.
             g = [tf.convert_to_tensor(t) for t in tape.gradient(value, model.trainable_variables)]
+            if optimizer == "adamw":  # Keras adds epsilon before it corrects the second moment, PyTorch adds 1e-8 after
+                opt.epsilon = 1e-8 * tf.sqrt(1 - tf.pow(opt.beta_2, tf.cast(opt.iterations + 1, tf.float32)))
             opt.apply_gradients(zip(g, model.trainable_variables))
             return value
 
