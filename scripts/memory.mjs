@@ -2,7 +2,7 @@
 // resident memory over 100,000 steps of mlp-tiny and 5,000 of mlp-small, in chunks and nobody reading the reports; what a step leaves to
 // the garbage collector; and the arena of mlp-large against the least that lifetimes allow. Needs --expose-gc.
 import { execFileSync } from 'node:child_process';
-import { setImmediate as turn } from 'node:timers/promises';
+import { Session } from 'node:inspector/promises';
 import { fileURLToPath } from 'node:url';
 import { fillParameters } from '../dist/bench/workload.js';
 import { clip, optim, Trainer } from '../dist/lib/index.js';
@@ -12,13 +12,6 @@ const MIB = 2 ** 20;
 // Steps in an epoch of the batch repeated: the end of an epoch costs more than a step of mlp-tiny.
 const EPOCH = 64;
 const round = (value, digits = 1) => Number(value.toFixed(digits));
-
-async function collect() {
-  for (let k = 0; k < 3; k++) {
-    globalThis.gc();
-    await turn();
-  }
-}
 
 async function workload(name) {
   const { WORKLOAD } = await import(`../dist/bench/workloads/${name}.js`);
@@ -62,28 +55,36 @@ async function steady(name, steps) {
   };
 }
 
-/** What steps leave to the garbage collector, in V8's heap. */
+/** What steps leave to the garbage collector, in V8's heap: by its sampling profiler, which counts what was collected too. */
 async function garbage(name) {
   const { data, ...options } = await workload(name);
   const trainer = new Trainer({ ...options, batchSize: data.x.shape[0] });
-  const repeated = repeat(data, EPOCH);
-  await trainer.fit(repeated, { steps: 100 * EPOCH });
-  // Few enough steps that the young generation does not fill up, so that no collection hides what they left. More chunks against fewer,
-  // and more steps against fewer in as many chunks, so that what the call itself takes cancels out.
-  const left = async (chunks, chunkSteps) => {
-    await collect();
-    const from = process.memoryUsage().heapUsed;
-    await trainer.fit(repeated, { steps: chunks * chunkSteps, chunkSteps });
-    return process.memoryUsage().heapUsed - from;
+  // An epoch longer than any run here: its end leaves something too, but not for each step.
+  const repeated = repeat(data, 1000 * EPOCH);
+  const session = new Session();
+  session.connect();
+  const left = async (steps, chunkSteps) => {
+    await session.post('HeapProfiler.startSampling', {
+      samplingInterval: 512,
+      includeObjectsCollectedByMajorGC: true,
+      includeObjectsCollectedByMinorGC: true,
+    });
+    await trainer.fit(repeated, { steps, chunkSteps });
+    const { profile } = await session.post('HeapProfiler.stopSampling');
+    const bytes = (node) => node.children.reduce((sum, child) => sum + bytes(child), node.selfSize);
+    return bytes(profile.head);
   };
-  const perStep = median(
-    await series(9, async () => ((await left(10, EPOCH)) - (await left(10, EPOCH / 4))) / (10 * 0.75 * EPOCH)),
-  );
-  const perChunk = median(await series(9, async () => ((await left(40, EPOCH / 4)) - (await left(10, EPOCH / 4))) / 30));
+  // Until its functions are compiled: before that every number is an object.
+  await trainer.fit(repeated, { steps: 1000 * EPOCH, chunkSteps: EPOCH });
+  // As many chunks, of few steps and of many: what is left over is the steps'.
+  const chunks = 100;
+  const pairs = await series(5, async () => [await left(chunks * 16, 16), await left(chunks * 256, 256)]);
+  const [few, many] = [0, 1].map((k) => median(pairs.map((pair) => pair[k])));
+  const perStep = (many - few) / (chunks * 240);
   return {
     measure: 'garbage',
     workload: name,
-    bytes_per_chunk: round(perChunk - (perStep * EPOCH) / 4, 0),
+    bytes_per_chunk: round(few / chunks - 16 * perStep, 0),
     bytes_per_step: round(perStep, 1),
   };
 }
@@ -124,13 +125,11 @@ const PARTS = {
   garbage: () => garbage('mlp-tiny'),
   arena: () => arena('mlp-large'),
 };
-// Without the space no collection may come in between; with it V8 counts memory that it has not touched as its own.
-const FLAGS = { garbage: ['--min-semi-space-size=64', '--max-semi-space-size=64'] };
 const [asked] = process.argv.slice(2);
 if (globalThis.gc) console.log(JSON.stringify(await PARTS[asked]()));
 else {
   for (const name of asked ? [asked] : Object.keys(PARTS)) {
-    const argv = ['--expose-gc', ...(FLAGS[name] ?? []), fileURLToPath(import.meta.url), name];
+    const argv = ['--expose-gc', fileURLToPath(import.meta.url), name];
     execFileSync(process.execPath, argv, { stdio: 'inherit' });
   }
 }

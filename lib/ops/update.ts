@@ -44,11 +44,16 @@ export interface UpdateRule {
 const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
-const updates = new WeakSet<object>();
+const rules = new WeakMap<object, UpdateRule>();
 
 /** Is it the update of an optimizer, whichever? */
 export function isUpdate(node: Node): node is Node<UpdateAttrs> {
-  return updates.has(node.op);
+  return rules.has(node.op);
+}
+
+/** How many hyper-parameters an update reads. */
+export function hyperCount(op: OpDef<UpdateAttrs>): number {
+  return rules.get(op)!.hyper.length;
 }
 
 /** The record of an update: parameters, gradients, each slot of all parameters, hyper-parameters, operands of the stages. */
@@ -132,7 +137,7 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
     },
     samples: () => rule.slots.flatMap((slots, variant) => samples(rule.hyper.length, variant, slots)),
   };
-  updates.add(made);
+  rules.set(made, rule);
   return made;
 }
 

@@ -40,10 +40,15 @@ function make(name: string, variant: number, options: AdamOptions, defaultDecay:
     variant,
     slots: ['exp_avg', 'exp_avg_sq'],
     lr: options.lr ?? 1e-3,
-    hyper(step, lr) {
+    hyper(step, lr, out) {
       const t = step + 1;
-      const decay = variant === ADAM_VARIANT.adamw ? 1 - lr * weightDecay : weightDecay;
-      return [lr / (1 - beta1 ** t), 1 - beta1, beta2, 1 - beta2, 1 / Math.sqrt(1 - beta2 ** t), eps, decay];
+      out[0] = lr / (1 - beta1 ** t);
+      out[1] = 1 - beta1;
+      out[2] = beta2;
+      out[3] = 1 - beta2;
+      out[4] = 1 / Math.sqrt(1 - beta2 ** t);
+      out[5] = eps;
+      out[6] = variant === ADAM_VARIANT.adamw ? 1 - lr * weightDecay : weightDecay;
     },
   });
 }

@@ -6,7 +6,7 @@ import { type Graph, inSection, isLeaf, type State, type Tensor } from '../ir/gr
 import { type Data, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import type { Parameter } from '../nn/module.ts';
 import { add, div, less, mul, sqrt } from '../ops/elementwise.ts';
-import { type Updated, update } from '../ops/update.ts';
+import { hyperCount, type Updated, update } from '../ops/update.ts';
 import type { Optimizer } from './optimizer.ts';
 
 /** What can be updated: a Parameter, or anything else with a name and a state. */
@@ -23,8 +23,9 @@ export interface ApplyGroup<P extends Updatable = Parameter> {
 
 export interface ApplyOptions {
   readonly graph: Graph;
-  /** Slots and policy state belong to this very array: every graph built with it shares them. */
   readonly groups: readonly ApplyGroup<Updatable>[];
+  /** Slots and policy state: every graph built with these shares them. Default: new ones. */
+  readonly states?: ApplyStates;
   /** Final gradients (summed over uses and micro-batches, and divided) of all parameters of all groups, in order. */
   readonly grads: readonly Tensor[];
   readonly policy: ClipPolicy;
@@ -42,10 +43,11 @@ export interface Apply {
   fillRows(row: { readonly bytes: number; readonly columns: readonly Column[] }, step: number, count: number): Uint8Array;
 }
 
-/** A column of the step row. */
+/** A column of the step row: what writes a step's values, and room for them. */
 interface StepColumn {
   readonly name: string;
-  readonly values: (step: number) => readonly number[];
+  readonly fill: (step: number, out: Float64Array) => void;
+  readonly room: Float64Array;
 }
 
 /**
@@ -56,11 +58,11 @@ export function buildApply(options: ApplyOptions): Apply {
   const { graph, groups, grads, policy } = options;
   const params = groups.flatMap((g) => g.params);
   checkGradients(params, grads);
-  const states = statesOf(groups);
+  const { states = new ApplyStates() } = options;
   const columns: StepColumn[] = [];
-  const column = (name: string, type: TensorType, values: StepColumn['values']): Tensor => {
-    columns.push({ name, values });
-    return graph.input(name, type, 'step');
+  const column = (name: string, shape: readonly number[], fill: StepColumn['fill']): Tensor => {
+    columns.push({ name, fill, room: new Float64Array(sizeOf(shape)) });
+    return graph.input(name, { dtype: 'f64', shape }, 'step');
   };
   inSection(graph, 'apply', () => {
     const clipped = policy.build({
@@ -70,8 +72,12 @@ export function buildApply(options: ApplyOptions): Apply {
       names: params.map((p) => p.name),
       loss: options.loss ?? null,
       stages: [],
-      perStep: (name, value) => column(`clip.${name}`, { dtype: 'f64', shape: [] }, (step) => [value(step)]),
-      state: (name, type, init) => states(`clip.${name}`, type, init),
+      perStep(name, value) {
+        return column(`clip.${name}`, [], (step, out) => {
+          out[0] = value(step);
+        });
+      },
+      state: (name, type, init) => states.of(`clip.${name}`, type, init),
     });
     const measured: NonNullable<Updated['measured']>[] = [];
     let offset = 0;
@@ -82,7 +88,7 @@ export function buildApply(options: ApplyOptions): Apply {
         params: group.params.map((p) => graph.state(p.state)),
         grads: grads.slice(offset, offset + group.params.length),
         slots: slots.map((s) => s.map((state) => graph.state(state))),
-        hyper: column(`hyper.${i}`, { dtype: 'f64', shape: [hyper(0).length] }, hyper),
+        hyper: column(`hyper.${i}`, [hyperCount(op)], hyper),
         stages: clipped.stages,
         offset,
         measure: clipped.measure,
@@ -107,14 +113,14 @@ export function buildApply(options: ApplyOptions): Apply {
     names: params.map((p) => p.name),
     fillRows(row, step, count) {
       const bytes = new Uint8Array(row.bytes * count);
-      const view = new DataView(bytes.buffer);
-      for (const { name, values } of columns) {
+      const rows = new Float64Array(bytes.buffer);
+      for (const { name, fill, room } of columns) {
         const at = row.columns.find((c) => c.name === name)?.offset;
         if (at === undefined) continue;
         for (let k = 0; k < count; k++) {
-          values(step + k).forEach((x, i) => {
-            view.setFloat64(k * row.bytes + at + 8 * i, x, true);
-          });
+          fill(step + k, room);
+          const start = (k * row.bytes + at) / 8;
+          for (let i = 0; i < room.length; i++) rows[start + i] = room[i]!;
         }
       }
       return bytes;
@@ -134,30 +140,23 @@ function checkGradients(params: readonly Updatable[], grads: readonly Tensor[]):
   }
 }
 
-type StateOf = (name: string, type: TensorType, init?: (out: Data) => void) => State;
-const made = new WeakMap<object, Map<string, State>>();
+/** Slots and policy state by name, each made when first asked for. */
+export class ApplyStates {
+  readonly #known = new Map<string, State>();
 
-/** The states that belong to groups, each made when first asked for. */
-function statesOf(groups: object): StateOf {
-  let known = made.get(groups);
-  if (!known) {
-    known = new Map();
-    made.set(groups, known);
-  }
-  const all = known;
-  return (name, type, init) => {
-    const state = all.get(name) ?? { name, type, ...(init && { init }) };
+  of(name: string, type: TensorType, init?: (out: Data) => void): State {
+    const state = this.#known.get(name) ?? { name, type, ...(init && { init }) };
     if (typeName(state.type) !== typeName(type)) {
       throw new GraphError(`state ${name}: expected ${typeName(state.type)}, got ${typeName(type)}`, { name });
     }
-    all.set(name, state);
+    this.#known.set(name, state);
     return state;
-  };
+  }
 }
 
 /** Per slot, the state of each parameter: `optim.<parameter>.<slot>`. */
-function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states: StateOf): State[][] {
-  const each = params.map((p) => optimizer.slots(p.state.type).map((s) => states(`optim.${p.name}.${s.name}`, s.type)));
+function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states: ApplyStates): State[][] {
+  const each = params.map((p) => optimizer.slots(p.state.type).map((s) => states.of(`optim.${p.name}.${s.name}`, s.type)));
   return (each[0] ?? []).map((_, k) => each.map((slots) => slots[k]!));
 }
 

@@ -18,8 +18,8 @@ export interface Optimizer {
   readonly variant: number;
   slots(param: TensorType): readonly Slot[];
   lr(step: number): number;
-  /** Hyper-parameters of a step, in the order the op reads them; in f64, rounded once where they are used. */
-  hyper(step: number): number[];
+  /** Writes the hyper-parameters of a step, in the order the op reads them; in f64, rounded once where they are used. */
+  hyper(step: number, out: Float64Array): void;
   /**
    * Use the optimizer by itself, on the caller's own arrays: `step(grads)` updates them in place. Parameters are Float32Arrays, in
    * a list or by name. Throws OptionError.
@@ -30,7 +30,7 @@ export interface Optimizer {
 export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'op' | 'variant'> {
   readonly slots: readonly string[];
   readonly lr: PerStep;
-  hyper(step: number, lr: number): number[];
+  hyper(step: number, lr: number, out: Float64Array): void;
 }
 
 /** An optimizer whose slots all have the shape of their parameter. */
@@ -43,7 +43,7 @@ export function makeOptimizer(spec: OptimizerSpec): Optimizer {
     variant,
     lr,
     slots: (param) => spec.slots.map((slot) => ({ name: slot, type: param })),
-    hyper: (step) => spec.hyper(step, lr(step)),
+    hyper: (step, out) => spec.hyper(step, lr(step), out),
     bind: (params, options = {}) => new BoundOptimizer(self, params, options),
   };
   return self;

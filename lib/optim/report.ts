@@ -57,12 +57,27 @@ export class Reports implements Iterable<Report> {
 
   /** One column as numbers; NaN where the program does not compute it. */
   column(name: string): Float64Array {
-    return Float64Array.from({ length: this.length }, (_, i) => this.#value(name, i, Number.NaN));
+    const out = new Float64Array(this.length).fill(Number.NaN);
+    const { values, start, stride } = this.strided(name);
+    for (let i = 0, at = start; at < values.length; i++, at += stride) out[i] = values[at]!;
+    return out;
+  }
+
+  /**
+   * One column where it lies: values[start], values[start + stride] and so on to the end; none where the program does not compute it.
+   * To be read in a loop: a function called for each number would be given a new object each time.
+   */
+  strided(name: string): { readonly values: Float64Array; readonly start: number; readonly stride: number } {
+    const stride = this.#init.rowBytes / 8;
+    const values = this.#values.subarray(0, this.length * stride);
+    return { values, start: this.#offsets.get(name) ?? values.length, stride };
   }
 
   at(i: number): Report {
-    let step = this.#init.step;
-    for (let j = 0; j < i; j++) if (!this.#skipped(j)) step++;
+    const { values, start, stride } = this.strided('skipped');
+    const end = Math.min(values.length, i * stride);
+    let step = this.#init.step + i;
+    for (let at = start; at < end; at += stride) if (values[at] !== 0) step--;
     return this.#row(i, step);
   }
 

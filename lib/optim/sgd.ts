@@ -37,6 +37,12 @@ export function sgd(options: SgdOptions = {}): Optimizer {
     variant,
     slots: variant === SGD_VARIANT.plain ? [] : ['momentum_buffer'],
     lr: options.lr ?? 1e-3,
-    hyper: (step, lr) => [lr, weightDecay, momentum, 1 - dampening, step === 0 ? 1 : 0],
+    hyper(step, lr, out) {
+      out[0] = lr;
+      out[1] = weightDecay;
+      out[2] = momentum;
+      out[3] = 1 - dampening;
+      out[4] = step === 0 ? 1 : 0;
+    },
   });
 }

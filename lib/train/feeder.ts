@@ -39,6 +39,7 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
   const { whole, tail } = source.epoch(batchSize);
   const perEpoch = whole + (tail > 0 && !dropLast ? 1 : 0);
   if (perEpoch === 0) throw new DataError(`fit: dropLast leaves no batch: ${source.length} rows, batchSize ${batchSize}`);
+  const room = new IndexRows();
   const next = (most: number, { attempt, epoch, batch }: Counters): Chunk | 'endOfEpoch' => {
     if (batch >= perEpoch) return 'endOfEpoch';
     const left = whole - batch;
@@ -51,12 +52,11 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
       micros,
       rows,
       fill(_columns, rowBytes) {
-        const bytes = new Uint8Array(steps * micros * rowBytes);
-        for (let j = 0; j < steps * micros; j++) {
-          const row = new Int32Array(bytes.buffer, j * rowBytes, rows);
-          source.fill(row, { epoch, i: batch + j, attempt: attempt + j, batchSize, seed });
-        }
-        return bytes;
+        const count = steps * micros;
+        const views = room.views(count, rows, rowBytes);
+        const at = { epoch, i: batch, attempt, batchSize, seed };
+        for (let j = 0; j < count; j++, at.i++, at.attempt++) source.fill(views[j]!, at);
+        return room.bytes(count * rowBytes);
       },
     };
   };
@@ -66,6 +66,28 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
     next: (most, counters) => ({ now: () => next(most, counters), later: async () => next(most, counters) }),
     close: async () => {},
   };
+}
+
+/** Index rows of one chunk after the other, in the same memory: a run copies what it is fed. */
+class IndexRows {
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #views: Int32Array[] = [];
+  #rows = 0;
+
+  /** `count` rows of so many indices, `rowBytes` apart. */
+  views(count: number, rows: number, rowBytes: number): readonly Int32Array[] {
+    if (rows !== this.#rows || count > this.#views.length) {
+      const { buffer } = new Uint8Array(count * rowBytes);
+      this.#bytes = new Uint8Array(buffer);
+      this.#views = Array.from({ length: count }, (_, j) => new Int32Array(buffer, j * rowBytes, rows));
+      this.#rows = rows;
+    }
+    return this.#views;
+  }
+
+  bytes(length: number): Uint8Array {
+    return this.#bytes.subarray(0, length);
+  }
 }
 
 // Batches held ahead of the run; more would only take memory.

@@ -65,21 +65,23 @@ export class Tally {
   readonly nonFinite: Set<string> = new Set();
   readonly epochs: EpochEnd[] = [];
   /** Of the current epoch: sum and number of finite losses, and the counts before it. */
-  #epochLoss = 0;
+  // In an array: a number that changes in a field is a new object each time.
+  readonly #epochLoss = new Float64Array(1);
   #epochLosses = 0;
   #before = { tried: 0, clipped: 0, skipped: 0 };
 
   add(reports: Reports): void {
     if (reports.length === 0) return;
     this.tried += reports.length;
-    const skips = count(reports.column('skipped'));
+    const skips = countSet(reports, 'skipped');
     this.skipped += skips;
     this.applied += reports.length - skips;
-    this.clipped += count(reports.column('clipped'));
+    this.clipped += countSet(reports, 'clipped');
     if (skips > 0) for (const r of reports) if (r.skipped && r.nonFinite) this.nonFinite.add(r.nonFinite);
-    for (const loss of reports.column('loss')) {
-      if (!Number.isFinite(loss)) continue;
-      this.#epochLoss += loss;
+    const { values, start, stride } = reports.strided('loss');
+    for (let at = start; at < values.length; at += stride) {
+      if (!Number.isFinite(values[at]!)) continue;
+      this.#epochLoss[0]! += values[at]!;
       this.#epochLosses++;
     }
     this.last = reports.at(reports.length - 1);
@@ -89,22 +91,24 @@ export class Tally {
     const { tried, clipped, skipped } = this;
     const end = {
       epoch,
-      loss: this.#epochLoss / this.#epochLosses,
+      loss: this.#epochLoss[0]! / this.#epochLosses,
       steps: tried - this.#before.tried,
       clipped: clipped - this.#before.clipped,
       skipped: skipped - this.#before.skipped,
       validation,
     };
     this.epochs.push(end);
-    this.#epochLoss = 0;
+    this.#epochLoss[0] = 0;
     this.#epochLosses = 0;
     this.#before = { tried, clipped, skipped };
     return end;
   }
 }
 
-function count(flags: Float64Array): number {
+/** How many rows have this flag. */
+function countSet(reports: Reports, flag: string): number {
+  const { values, start, stride } = reports.strided(flag);
   let n = 0;
-  for (const x of flags) if (x === 1) n++;
+  for (let at = start; at < values.length; at += stride) if (values[at] === 1) n++;
   return n;
 }

@@ -5,7 +5,7 @@ import { OptionError } from '../errors.ts';
 import { Graph, type State, type Tensor } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
 import type { Module, Parameter } from '../nn/module.ts';
-import { type Apply, type ApplyGroup, buildApply } from '../optim/apply.ts';
+import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/apply.ts';
 import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
 import { groupParameters, type TrainerOptions } from './options.ts';
@@ -26,6 +26,7 @@ export class Setup<M extends Module> {
   readonly trained: readonly string[];
   readonly #options: TrainerOptions<M>;
   readonly #groups: readonly ApplyGroup[];
+  readonly #applyStates: ApplyStates = new ApplyStates();
   readonly #accumulators: Accumulators | null;
 
   /** The model's parameters must have their values. */
@@ -44,7 +45,14 @@ export class Setup<M extends Module> {
 
   training(feeder: Feeder, profiled: boolean = false): Session<Apply> {
     const { model, loss } = this.#options;
-    const spec = { model, loss, groups: this.#groups, policy: this.policy, accumulators: this.#accumulators };
+    const spec = {
+      model,
+      loss,
+      groups: this.#groups,
+      states: this.#applyStates,
+      policy: this.policy,
+      accumulators: this.#accumulators,
+    };
     const trace = (count: number): { graph: Graph; extra: Apply } => {
       const { graph, apply } = traceTrain(spec, (g) => feeder.trace(g, count));
       return { graph, extra: apply };
@@ -85,7 +93,7 @@ export class Setup<M extends Module> {
     for (const state of this.weights) graph.state(state);
     const grads = this.#groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
-    buildApply({ graph, groups: this.#groups, grads, policy: this.policy, loss });
+    buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy: this.policy, loss });
     const sums = this.#accumulators ? [...this.#accumulators.gradients.values(), this.#accumulators.loss] : [];
     return [...graph.states, ...sums];
   }

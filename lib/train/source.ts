@@ -29,7 +29,7 @@ export interface Source {
   epoch(batchSize: number): { readonly whole: number; readonly tail: number };
   /** Build the batch's tensors from a feed of `rows` indices. */
   trace(graph: Graph, rows: number): Batch;
-  /** Write the indices of a training batch: batch `i` of epoch `epoch`, the `attempt`-th of all. */
+  /** Write the indices of a training batch: batch `i` of epoch `epoch`, the `attempt`-th of all. `at` is used again for the next. */
   fill(row: Int32Array, at: { epoch: number; i: number; attempt: number; batchSize: number; seed: bigint }): void;
   /** Write the indices of rows [start, start + row.length) in order, for evaluation. */
   fillInOrder(row: Int32Array, start: number): void;
@@ -108,7 +108,8 @@ export function rows(arrays: Arrays): Source {
     },
     fill(row, { epoch, i, batchSize, seed }) {
       if (order?.seed !== seed || order.epoch !== epoch) order = { seed, epoch, rows: permutation(length, seed, epoch) };
-      row.set(order.rows.subarray(i * batchSize, i * batchSize + row.length));
+      const start = i * batchSize;
+      for (let j = 0; j < row.length; j++) row[j] = order.rows[start + j]!;
     },
     fillInOrder(row, start) {
       for (let j = 0; j < row.length; j++) row[j] = start + j;

@@ -7,7 +7,7 @@ import { typeName } from '../ir/op.ts';
 import { bindParameters, type Module, type Parameter } from '../nn/module.ts';
 import { accumulate } from '../ops/accumulate.ts';
 import { cast } from '../ops/elementwise.ts';
-import { type Apply, type ApplyGroup, buildApply } from '../optim/apply.ts';
+import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../optim/apply.ts';
 import type { Batch } from './source.ts';
 
 /** A loss or metric over one batch: a scalar. */
@@ -17,6 +17,8 @@ export interface TrainSpec<M extends Module> {
   readonly model: M;
   readonly loss: Objective<M>;
   readonly groups: readonly ApplyGroup[];
+  /** Slots and policy state, shared by the programs of all batch sizes. */
+  readonly states: ApplyStates;
   readonly policy: ClipPolicy;
   /** Accumulators, when gradients of several micro-batches are summed: one per parameter, and one for the loss. */
   readonly accumulators: Accumulators | null;
@@ -40,7 +42,7 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   const total = sums ? accumulate(graph, sums.loss, loss) : loss;
   const final = sums ? gradients.map((g, i) => accumulate(graph, sums.gradients.get(trained[i]!)!, g)) : gradients;
   inSection(graph, 'apply', () => graph.output('loss', total));
-  const apply = buildApply({ graph, groups: spec.groups, grads: final, policy: spec.policy, loss: total });
+  const apply = buildApply({ graph, groups: spec.groups, states: spec.states, grads: final, policy: spec.policy, loss: total });
   return { graph, apply };
 }
 
