@@ -1,11 +1,16 @@
 // bench.test.ts: the frame of the benchmark: how rounds become figures, and how engines are talked to.
-import { afterAll, describe, expect, it } from 'vitest';
-import { Engine } from '../bench/engine.ts';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { Engine, type Info, type Launch } from '../bench/engine.ts';
 import { kernelCell } from '../bench/engines/kernels.ts';
 import type { Facts } from '../bench/facts.ts';
 import { htmlPage } from '../bench/html.ts';
 import { KERNEL_CASES, kernelNode } from '../bench/kernels.ts';
+import { measureCell } from '../bench/measure.ts';
 import { parse } from '../bench/options.ts';
+import { findPeers } from '../bench/peers.ts';
 import { humanLine, type Row, ratio, type Sample, short, summarize } from '../bench/report.ts';
 import { SUITES } from '../bench/suites.ts';
 import { fmaProbe, type StreamKind, streamProbe } from '../lib/cli/bench/probe.ts';
@@ -116,6 +121,70 @@ describe('output', () => {
     expect(widths).toEqual([0.25, 0.5, 1]);
     expect(html.match(/<tr>/g)).toHaveLength(3);
   });
+});
+
+describe('peers', () => {
+  const home = mkdtempSync(join(tmpdir(), 'gradclip-peers-'));
+  afterAll(() => {
+    vi.unstubAllEnvs();
+    rmSync(home, { recursive: true });
+  });
+  it('are found where PEERS_HOME says, with their versions; the others are told of', () => {
+    vi.stubEnv('PEERS_HOME', home);
+    for (const folder of [
+      'jax/bin',
+      'jax/lib/python3.9/site-packages/jax-1.2.3.dist-info',
+      'tfjs/node_modules/@tensorflow/tfjs-backend-wasm',
+    ])
+      mkdirSync(join(home, folder), { recursive: true });
+    writeFileSync(join(home, 'jax/bin/python'), '');
+    writeFileSync(join(home, 'tfjs/node_modules/@tensorflow/tfjs-backend-wasm/package.json'), '{"version":"4.5.6"}');
+    const told: string[] = [];
+    const found = findPeers(['jax', 'tfjs', 'torch'], (text) => told.push(text));
+    expect(found.map(({ peer, version }) => `${peer} ${version}`)).toEqual(['jax 1.2.3', 'tfjs 4.5.6']);
+    expect(found[0]!.command).toBe(join(home, 'jax/bin/python'));
+    expect(found[1]).toMatchObject({
+      command: process.execPath,
+      args: [expect.stringMatching(/tfjs_peer\.mjs$/), '--home', join(home, 'tfjs')],
+    });
+    expect(told).toEqual([expect.stringMatching(/^torch: no .*torch\/bin\/python, goes without/)]);
+  });
+});
+
+/** An engine that says what it is told, and takes so many milliseconds. */
+const fake = (peer: string, info: object, ms: number): Launch => ({
+  peer,
+  command: process.execPath,
+  args: [
+    '--input-type=module',
+    '-e',
+    `import { createInterface } from 'node:readline';
+     console.log(${JSON.stringify(JSON.stringify(info))});
+     for await (const line of createInterface({ input: process.stdin }))
+       console.log(JSON.stringify({ median_ms: ${ms} * JSON.parse(line).variant.length, min_ms: ${ms}, n: 1 }));`,
+    '--',
+  ],
+});
+
+it('measures a cell: rounds of those that compute it rightly, compared; who is left out, and why', async () => {
+  const suite = { ...SUITES['clip-step']!, check: async (_: string, info: Info) => (info.wrong ? 'wrong update' : null) };
+  const variants = ['update', 'global_norm_step'];
+  const launches = [
+    fake('gradclip', { variants }, 1),
+    fake('torch', { variants }, 3),
+    fake('jax', { variants, wrong: true }, 1),
+    fake('tf', { unsupported: 'whole steps only' }, 1),
+  ];
+  const options = { ...parse(['--suite', 'clip-step', '--rounds', '2', '--threads', '2']), suite };
+  const { rows, faults } = await measureCell('6x40k/sgdm', launches, options);
+  expect(rows.map((row) => [row.peer, row.update_ms, row.ratio])).toEqual([
+    ['gradclip', 6, undefined],
+    ['torch', 18, 3],
+  ]);
+  expect([...faults]).toEqual([
+    ['jax', 'wrong update'],
+    ['tf', 'whole steps only'],
+  ]);
 });
 
 describe('engine', () => {
