@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "js_program.h"
+#include "js_sizing.h"
 
 namespace gradclip {
 namespace {
@@ -29,6 +30,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 
   exports.Set("Block", BlockWrap::define(env));
   exports.Set("Program", ProgramWrap::define(env));
+  exports.Set("Sizing", SizingWrap::define(env));
   exports.Set("kernels", kernels);
   exports.Set("maps", maps);
   exports.Set("isas", isas);

@@ -93,15 +93,28 @@ void Bound::move(const std::vector<Patch>& patches, uint8_t* row) {
 }
 
 // One run. `over` and `skip` change only in settle(), while every thread of the team waits at a barrier, so all threads take the
-// same way through the program; `context` and the moving operands likewise.
+// same way through the program; `context` and the moving operands likewise. From step to step the team may shrink and grow again: the
+// others sit on the bench.
 struct Loop {
   Bound& b;
   RunRequest& request;
   RunResult& result;
   const std::atomic<bool>& stop;
   const std::atomic<bool>& closing;
+  const Crew* crew;
+  const int most, all;   // threads of this run, and how many it might have had
   int64_t applied = 0;
   bool over = false, skip = false;
+
+  struct Seats {
+    int32_t step, threads;   // from this step on; 0 threads: the run is over
+  };
+  int team = most;                                                    // of this step
+  std::atomic<Seats> seats{Seats{0, most}}, called{Seats{0, most}};   // the last change: for the team, and for the bench
+  Gate bench;
+  struct {
+    int64_t at, tried, slept;
+  } told{now_ns(), 0, crew ? crew->slept() : 0};   // what `sizing` knows of this run
 
   enum Then { kGoOn, kNextMicro, kNextStep };
 
@@ -120,19 +133,55 @@ struct Loop {
   }
 
   void thread(Member& member) {
-    const Program& p = *b.program_;
-    if (member.team.rank == 0) result.threads = member.team.size;
-    while (!over) {
-      for (int64_t m = 0; m + 1 < request.micros; m++) {
-        if (!section(p.micro, kNextMicro, member)) return;
-      }
-      if (section(p.micro, kGoOn, member)) section(p.apply, kNextStep, member);
-    }
+    int64_t at = 0;
+    bool go = !over;
+    while (go) go = step(member) && seated(member, at);
+    if (member.team.rank == 0) call({0, 0});
   }
 
   // False when the run is over.
+  bool step(Member& member) {
+    const Program& p = *b.program_;
+    for (int64_t m = 0; m + 1 < request.micros; m++) {
+      if (!section(p.micro, kNextMicro, member)) return false;
+    }
+    return section(p.micro, kGoOn, member) && section(p.apply, kNextStep, member);
+  }
+
+  // After the last barrier of step `at`. False when the run is over. Who sits on the bench looks at nothing but `called`, as the others
+  // have gone on; and rank 0 calls when it has left that barrier, lest somebody enters it in time for the step before.
+  bool seated(Member& member, int64_t& at) {
+    const int rank = member.team.rank;
+    at++;
+    const Seats now = seats;
+    if (now.step <= at && rank < now.threads) {
+      if (rank == 0 && now.threads > member.team.size) call(now);
+      member.team.size = now.threads;
+      return !over;
+    }
+    for (;;) {
+      const uint32_t seen = bench.value();
+      const Seats next = called;
+      if (next.threads == 0) return false;
+      if (next.step > at && rank < next.threads) {
+        at = next.step;
+        member.team.size = next.threads;
+        return true;
+      }
+      bench.wait(seen, 0);
+    }
+  }
+  void call(Seats s) {
+    called = s;
+    bench.advance();
+  }
+
+  // False when the run is over; what follows the last barrier of a step is for seated() to say.
   bool section(const std::vector<Phase>& phases, Then then, Member& member) {
-    if (phases.empty()) member.sync([&] { settle(-1, then); });
+    if (phases.empty()) {
+      member.sync([&] { settle(-1, then); });
+      return then == kNextStep || !over;
+    }
     for (size_t k = 0; k < phases.size(); k++) {
       const Phase& phase = phases[k];
       const bool last = k + 1 == phases.size(), idle = phase.guarded && skip;
@@ -145,9 +194,10 @@ struct Loop {
       }
       member.sync([&] { settle(phase.begin, last ? then : kGoOn); });
       if (start && !idle && !phase.serial && member.team.rank == 0) b.profile_.done(phase.begin, now_ns() - start);
+      if (last && then == kNextStep) return true;
       if (over) return false;
     }
-    return !over;
+    return true;
   }
 
   void execute(int32_t k, const Team& team) {
@@ -205,6 +255,26 @@ struct Loop {
     c.attempt++;
     c.step = request.step_count + uint64_t(applied);
     move_rows();
+    if (most > 1 && !b.profile_.on()) resize();
+  }
+
+  void resize() {
+    int wanted = team;
+    if (!b.sizes_.empty()) {
+      wanted = b.sizes_[size_t(result.tried) % b.sizes_.size()];
+    } else if (crew->slept() != told.slept || b.program_->sizing.trying()) {
+      tell();
+      wanted = b.program_->sizing.size(all);
+    }
+    wanted = std::max(1, std::min(wanted, most));
+    if (wanted == team) return;
+    team = wanted;
+    seats = Seats{int32_t(result.tried), team};
+  }
+  void tell() {
+    const decltype(told) now{now_ns(), result.tried, crew->slept()};
+    b.program_->sizing.took(team, (now.tried - told.tried) * request.micros, now.at - told.at, now.slept - told.slept, now.at);
+    told = now;
   }
 
   void end(StatusCode code) {
@@ -223,6 +293,7 @@ struct Loop {
 
   void finish() {
     result.status = b.status_.code;
+    result.threads = all;
     result.instr = b.status_.instr;
     result.position = b.status_.position;
     result.value = b.status_.value;
@@ -234,17 +305,19 @@ struct Loop {
 
 bool Bound::run(RunRequest& request, Crew* crew, int threads, const std::atomic<bool>& stop, const std::atomic<bool>& closing,
                 RunResult& result) {
-  const int size = crew ? std::min(threads, crew->size()) : 1;
+  const int all = crew ? std::min(threads, crew->size()) : 1;
+  const int size = all > 1 && sizes_.empty() ? program_->sizing.size(all) : all;
   if (!locals_.reserve(program_->local_bytes * size)) return false;
   if (profile_.on()) profile_.begin_run(size);
-  Loop loop{*this, request, result, stop, closing};
+  Loop loop{*this, request, result, stop, closing, crew, size, all};
   loop.start();
-  if (crew && size > 1) {
+  if (size > 1) {
     crew->run(size, Loop::enter, &loop);
   } else {
     run_alone(Loop::enter, &loop);
   }
   loop.finish();
+  if (all > 1) loop.tell();
   if (profile_.on()) profile_.end_run();
   return true;
 }

@@ -48,6 +48,9 @@ class Bound {
   Profile& profile() { return profile_; }
   int64_t owned_bytes() const { return arena_.size() + scratch_.size(); }
 
+  // For tests: step k of a run takes sizes[k % n] of its threads. Between runs only.
+  void size_steps(std::vector<int> sizes) { sizes_ = std::move(sizes); }
+
   // Whole run with up to `threads` of the crew; null: on the calling thread alone. `stop` ends it after a step,
   // `closing` after an instruction. False when memory for the threads' scratch is lacking; nothing has run then.
   bool run(RunRequest& request, Crew* crew, int threads, const std::atomic<bool>& stop, const std::atomic<bool>& closing,
@@ -71,6 +74,7 @@ class Bound {
   Context context_{};
   Status status_{};
   Profile profile_;
+  std::vector<int> sizes_;
 };
 
 }   // namespace gradclip

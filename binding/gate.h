@@ -24,22 +24,25 @@ class alignas(64) Gate {
  public:
   uint32_t value() const { return value_.load(std::memory_order_acquire); }
 
-  // Returns once value() is not `old`. What was written before advance() is visible then.
-  void wait(uint32_t old, int64_t spin_ns) {
+  // Returns once value() is not `old`, and says for how many ns it slept. What was written before advance() is visible then.
+  int64_t wait(uint32_t old, int64_t spin_ns) {
     for (int64_t end = 0; spin_ns > 0;) {
       for (int i = 0; i < 16; i++) {
-        if (value() != old) return;
+        if (value() != old) return 0;
         _mm_pause();
       }
       const int64_t now = now_ns();
       if (end == 0) end = now + spin_ns;
       if (now >= end) break;
     }
+    if (value() != old) return 0;
+    const int64_t start = now_ns();
     while (value() == old) {
       sleepers_.fetch_add(1);
       syscall(SYS_futex, &value_, FUTEX_WAIT_PRIVATE, old, nullptr, nullptr, 0);
       sleepers_.fetch_sub(1);
     }
+    return now_ns() - start;
   }
 
   // One thread at a time. The sleepers' count is read after the value is stored (both sequentially consistent), so a thread

@@ -113,11 +113,11 @@ class RunJob : public Job {
 class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(
-        env, "Binding",
-        {InstanceMethod<&BindingWrap::run>("run"), InstanceMethod<&BindingWrap::run_sync>("runSync"),
-         InstanceMethod<&BindingWrap::start_profile>("startProfile"), InstanceMethod<&BindingWrap::profile>("profile"),
-         InstanceMethod<&BindingWrap::stop>("stop"), InstanceMethod<&BindingWrap::dispose>("dispose")});
+    return DefineClass(env, "Binding",
+                       {InstanceMethod<&BindingWrap::run>("run"), InstanceMethod<&BindingWrap::run_sync>("runSync"),
+                        InstanceMethod<&BindingWrap::start_profile>("startProfile"),
+                        InstanceMethod<&BindingWrap::profile>("profile"), InstanceMethod<&BindingWrap::stop>("stop"),
+                        InstanceMethod<&BindingWrap::size_steps>("sizeSteps"), InstanceMethod<&BindingWrap::dispose>("dispose")});
   }
   explicit BindingWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
 
@@ -282,6 +282,14 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       row[0] = double(times[k].calls), row[1] = double(times[k].wall_ns), row[2] = double(times[k].busy_ns);
     }
     return out;
+  }
+  // For tests: see Bound.
+  void size_steps(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const View a = view(info[0], "sizeSteps");
+    if (a.type != napi_int32_array) raise(env, "ERR_OPTION", "sizeSteps: expected an Int32Array");
+    const int32_t* sizes = reinterpret_cast<const int32_t*>(a.data);
+    session(env)->bound.size_steps({sizes, sizes + a.bytes / 4});
   }
   void dispose(const Napi::CallbackInfo& info) { forget(info.Env()); }
   void forget(Napi::Env env) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/kernel.h"
+#include "sizing.h"
 
 namespace gradclip {
 
@@ -51,6 +52,7 @@ struct Program {
   std::vector<double> floats;
   int64_t scratch_bytes = 0;   // shared by the team
   int64_t local_bytes = 0;     // per thread
+  mutable Sizing sizing;       // of runs with a crew, which the executor makes one after the other, whatever they are bound to
 
   // Returns what is wrong, or an empty string.
   std::string decode(ProgramSpec given, const KernelTable* kernels);

@@ -12,7 +12,7 @@ namespace {
 
 void wait_all(void* impl, int) {
   Member* member = static_cast<Member*>(impl);
-  member->barrier->wait(member->team.size, member->spin_ns, [] {});
+  member->sync([] {});
 }
 
 // libgomp ends the process when the system refuses it a thread. So ask first: how many of `count` threads can exist at once?
@@ -30,8 +30,8 @@ int creatable(int count) {
   return n;
 }
 
-void enter(int rank, int size, Barrier* barrier, int64_t spin_ns, Body body, void* arg) {
-  Member member{{rank, size, nullptr, wait_all}, barrier, spin_ns};
+void enter(int rank, int size, Barrier* barrier, int64_t spin_ns, std::atomic<int64_t>* slept, Body body, void* arg) {
+  Member member{{rank, size, nullptr, wait_all}, barrier, spin_ns, slept};
   member.team.impl = &member;
   // Another library may have left the thread flushing denormals or rounding otherwise: then bits would depend on the thread.
   const uint32_t mode = _mm_getcsr();
@@ -44,7 +44,7 @@ void enter(int rank, int size, Barrier* barrier, int64_t spin_ns, Body body, voi
 
 }   // namespace
 
-void run_alone(Body body, void* arg) { enter(0, 1, nullptr, 0, body, arg); }
+void run_alone(Body body, void* arg) { enter(0, 1, nullptr, 0, nullptr, body, arg); }
 
 void Crew::run(int size, Body body, void* arg) {
   size = std::min(size, size_);
@@ -55,7 +55,7 @@ void Crew::run(int size, Body body, void* arg) {
     w.size = size;
     w.gate.advance();
   }
-  enter(0, size, &barrier_, size <= cpus_ ? kSpinNs : 0, body, arg);
+  enter(0, size, &barrier_, size <= cpus_ ? kSpinNs : 0, &slept_, body, arg);
 }
 
 void Crew::work(int rank) {
@@ -63,7 +63,7 @@ void Crew::work(int rank) {
   for (uint32_t seen = 0;; seen++) {
     w.gate.wait(seen, size_ <= cpus_ ? kSpinNs : 0);
     if (!w.body) return;
-    enter(rank, w.size, &barrier_, w.size <= cpus_ ? kSpinNs : 0, w.body, w.arg);
+    enter(rank, w.size, &barrier_, w.size <= cpus_ ? kSpinNs : 0, &slept_, w.body, w.arg);
   }
 }
 

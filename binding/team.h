@@ -11,16 +11,17 @@ namespace gradclip {
 // All `size` threads wait for each other. The last to arrive may do something while the others still wait.
 class Barrier {
  public:
+  // Returns the ns that this thread slept.
   template <class Last>
-  void wait(int size, int64_t spin_ns, Last last) {
+  int64_t wait(int size, int64_t spin_ns, Last last) {
     const uint32_t generation = gate_.value();   // cannot change before this thread has arrived
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
       arrived_.store(0, std::memory_order_relaxed);
       last();
       gate_.advance();
-    } else {
-      gate_.wait(generation, spin_ns);
+      return 0;
     }
+    return gate_.wait(generation, spin_ns);
   }
 
  private:
@@ -33,11 +34,12 @@ struct Member {
   Team team;
   Barrier* barrier;
   int64_t spin_ns;
+  std::atomic<int64_t>* slept;   // by all members together, in this crew's barriers
   // Barrier between instructions: `last` runs once, in the thread that arrives last.
   template <class Last>
   void sync(Last last) {
     if (team.size > 1) {
-      barrier->wait(team.size, spin_ns, last);
+      if (const int64_t ns = barrier->wait(team.size, spin_ns, last)) *slept += ns;
     } else {
       last();
     }
@@ -51,6 +53,8 @@ using Body = void (*)(void* arg, Member& member);
 class Crew {
  public:
   int size() const { return size_; }
+  // ns that threads have slept at barriers inside runs, all of them together.
+  int64_t slept() const { return slept_.load(std::memory_order_relaxed); }
   // `body` in a team of `size` threads, at most size(). Returns when all are done.
   void run(int size, Body body, void* arg);
 
@@ -67,6 +71,7 @@ class Crew {
   int size_ = 1;
   int cpus_ = 1;
   Barrier barrier_;
+  std::atomic<int64_t> slept_{0};
   Worker workers_[kMaxThreads];
 };
 

@@ -94,7 +94,15 @@ export interface NativeBinding {
   profile(): Float64Array;
   /** Ask the queued and running runs of this binding to end after the step they are in; they resolve with status 4. */
   stop(): void;
+  /** For tests: step k of a run takes sizes[k % length] of its threads, whatever the machine is busy with. */
+  sizeSteps(sizes: Int32Array): void;
   dispose(): void;
+}
+
+/** How many of its threads a program's steps run on (binding/sizing.h). Here for tests; runs have their own. Times in ns. */
+export interface NativeSizing {
+  size(most: number): number;
+  took(size: number, steps: number, ns: number, slept: number, now: number): void;
 }
 
 export interface Addon {
@@ -104,6 +112,7 @@ export interface Addon {
     spec: ProgramSpec,
     isa?: string,
   ) => NativeProgram;
+  readonly Sizing: new () => NativeSizing;
   /** Kernel and map names in table order: their position is what `code` holds. */
   readonly kernels: readonly string[];
   readonly maps: readonly { readonly name: string; readonly arity: number }[];
