@@ -82,8 +82,13 @@ const step: Suite = {
   compare: (theirs, ours) =>
     ratios(theirs, ours, [['ratio', 'step', 'step'], ...SINGLE.map((variant) => [`${variant}_ratio`, 'step', variant] as const)]),
   bars: (row) => [
-    ...barsOf(row, String(row.workload), { median_ms: 'A training step, ms' }),
-    ...barsOf(row, String(row.workload), { awaited_ms: 'A training step, ms' }, `${row.peer}, each step awaited`),
+    ...barsOf(row, String(row.workload), { median_ms: 'A training step, ms (less is better)' }),
+    ...barsOf(
+      row,
+      String(row.workload),
+      { awaited_ms: 'A training step, ms (less is better)' },
+      `${row.peer}, each step awaited`,
+    ),
   ],
   check: checkStep,
 };
@@ -101,9 +106,9 @@ const clipStep: Suite = {
     ]),
   bars: (row) =>
     barsOf(row, `${row.case} ${row.optimizer}`, {
-      global_norm_step_ms: 'Clip by global norm and update, ms',
-      value_step_ms: 'Clip by value and update, ms',
-      update_ms: 'Update alone, ms',
+      global_norm_step_ms: 'Clip by global norm and update, ms (less is better)',
+      value_step_ms: 'Clip by value and update, ms (less is better)',
+      update_ms: 'Update alone, ms (less is better)',
     }),
 };
 
