@@ -71,10 +71,11 @@ template <class Fn>
 static inline void tiles(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t step, int64_t rows,
                          int64_t cols, int64_t k, float* c, int64_t ld, bool first, Soon soon, Fn done) {
   const Micro* const by_form = &kMicro[by_rows][0][rows - 1];
+  const int full = vs == TN && (by_rows || st == kSRow) ? 3 : 0;
   soon.count = ceil_div(soon.count, (cols + TN - 1) / TN);
   for (int64_t j = 0; j < cols; j += TN, v += step) {
     const int64_t lanes = least(TN, cols - j);
-    const int form = lanes == TN ? 0 : lanes > W ? 1 : 2;
+    const int form = lanes == TN ? full : lanes > W ? 1 : 2;
     by_form[form * 14](k, s, st, v, vs, c + j, ld, (int)(form == 1 ? lanes - W : lanes), first,
                        j + TN < cols ? c + j + TN : c + rows * ld, soon);
     soon.p += soon.count * soon.step;

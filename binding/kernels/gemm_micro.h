@@ -26,7 +26,8 @@ INLINE T* settle(T* p) {
 
 // c[R, lanes] (+)= s[R, k] * v[k, lanes], every element one fma chain over k.
 // S by rows (KS1: element (i, p) at s[i * st + p]) or by columns (at s[p * st + i]). FORM: 0 two full registers, 1 two registers
-// of which the second holds `tail` lanes, 2 one register of `tail` lanes. `first`: the chain starts from 0, else from c.
+// of which the second holds `tail` lanes, 2 one register of `tail` lanes, 3 as 0 with vs = TN and, if S lies by columns, st = kSRow,
+// which saves an addition or two a step. `first`: the chain starts from 0, else from c.
 // `next`: the tile of C after this one; it and `soon` are asked for on the way.
 using Micro = void (*)(int64_t k, const float* s, int64_t st, const float* v, int64_t vs, float* c, int64_t cs, int tail,
                        bool first, const float* next, const Soon& soon);
@@ -34,8 +35,9 @@ template <bool KS1, int FORM, int R>
 static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t vs, float* c, int64_t cs, int tail, bool first,
                   const float* next, const Soon& soon) {
   constexpr int V = FORM == 2 ? 1 : 2;
-  const RM mask = r_mfirst(FORM == 0 ? W : tail);
-  const auto get = [&](const float* p, int j) { return FORM != 0 && j == V - 1 ? r_loadm(p + j * W, mask) : r_load(p + j * W); };
+  constexpr bool masked = FORM == 1 || FORM == 2, packed = FORM == 3;
+  const RM mask = r_mfirst(masked ? tail : W);
+  const auto get = [&](const float* p, int j) { return masked && j == V - 1 ? r_loadm(p + j * W, mask) : r_load(p + j * W); };
   RF acc[R][V];
   if (first) {
 #pragma GCC unroll 16
@@ -53,20 +55,22 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
   const auto step = [&](int u) __attribute__((always_inline)) {
     RF b[V];
 #pragma GCC unroll 2
-    for (int j = 0; j < V; j++) b[j] = get(v, j);
-    v = settle(v + vs);
+    for (int j = 0; j < V; j++) b[j] = get(packed ? v + u * TN : v, j);
+    if (!packed) v = settle(v + vs);
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
       const float* q = i < 3 ? q0 : i < 6 ? q1 : i < 9 ? q2 : i < 12 ? q3 : q4;
-      const RF x = r_set1(KS1 ? q[(i % 3) * st + u] : s[i]);
+      const RF x = r_set1(KS1 ? q[(i % 3) * st + u] : s[packed ? u * kSRow + i : i]);
 #pragma GCC unroll 2
       for (int j = 0; j < V; j++) acc[i][j] = fma_to(acc[i][j], x, b[j]);
     }
-    if (!KS1) s = settle(s + st);
+    if (!KS1 && !packed) s = settle(s + st);
   };
   const auto steps = [&](int n) __attribute__((always_inline)) {
 #pragma GCC unroll 4
     for (int u = 0; u < n; u++) step(u);
+    if (packed) v = settle(v + n * TN);
+    if (packed && !KS1) s = settle(s + n * kSRow);
     if (KS1) q0 += n, q1 += n, q2 += n, q3 += n, q4 += n;
   };
   int64_t left = k / kSteps;
@@ -91,7 +95,7 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 2
     for (int j = 0; j < V; j++) {
-      if (FORM != 0 && j == V - 1)
+      if (masked && j == V - 1)
         r_storem(c + i * cs + j * W, acc[i][j], mask);
       else
         r_store(c + i * cs + j * W, acc[i][j]);
@@ -107,7 +111,8 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
         GRADCLIP_M(ks1, form, 13), GRADCLIP_M(ks1, form, 14)                                                       \
   }
 // By layout of S (1: by rows), form, rows - 1.
-static const Micro kMicro[2][3][14] = {{GRADCLIP_MR(false, 0), GRADCLIP_MR(false, 1), GRADCLIP_MR(false, 2)},
-                                       {GRADCLIP_MR(true, 0), GRADCLIP_MR(true, 1), GRADCLIP_MR(true, 2)}};
+static const Micro kMicro[2][4][14] = {
+    {GRADCLIP_MR(false, 0), GRADCLIP_MR(false, 1), GRADCLIP_MR(false, 2), GRADCLIP_MR(false, 3)},
+    {GRADCLIP_MR(true, 0), GRADCLIP_MR(true, 1), GRADCLIP_MR(true, 2), GRADCLIP_MR(true, 3)}};
 #undef GRADCLIP_MR
 #undef GRADCLIP_M

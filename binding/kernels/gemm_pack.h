@@ -4,6 +4,7 @@
 constexpr int MR = W == 16 ? 14 : 6;      // 28 (12) accumulators, two registers of V, one of S
 constexpr int TN = 2 * W;                 // lanes of a tile
 constexpr int kSteps = W == 16 ? 2 : 4;   // steps of k at a time: more of them and gcc runs out of registers
+constexpr int kSRow = W == 16 ? 16 : 8;   // stride of S packed by columns
 
 // Asks for the line at p, into L2 or into L1. Inline by force: gcc takes a function that does nothing else for one without effect.
 INLINE void fetch(const float* p) { _mm_prefetch((const char*)p, _MM_HINT_T1); }
@@ -127,7 +128,6 @@ static void pack_v(const float* v, int64_t vp, int64_t vj, int64_t k, int64_t n,
   }
 }
 
-constexpr int kSRow = W == 16 ? 16 : 8;   // stride of S packed by columns
 // Where tile rows begin and how S is packed: `count` blocks, the first `more` of them of size + 1 rows.
 static void pack_s(const float* s, int64_t si, int64_t sp, const Parts& is, int64_t from, int64_t to, int64_t k, float* dst,
                    int64_t block, int64_t ld) {
