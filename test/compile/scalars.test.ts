@@ -2,11 +2,15 @@
 // constants alone: the same bits as without.
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import * as clip from '../../lib/clip/index.ts';
 import { compile } from '../../lib/compile/compile.ts';
-import { Graph, inSection, type Tensor } from '../../lib/ir/graph.ts';
+import type { Place } from '../../lib/compile/program.ts';
+import { Graph, inSection, type State, type Tensor } from '../../lib/ir/graph.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { target } from '../../lib/native/program.ts';
 import { add, broadcastTo, cast, div, less, maximum, mean, mul, sqrt, square, sub, sum, where } from '../../lib/ops/index.ts';
+import { buildApply } from '../../lib/optim/apply.ts';
+import * as optim from '../../lib/optim/index.ts';
 import { runGraph } from '../run-graph.ts';
 
 const kernels = (graph: Graph): string[] => compile(graph, target()).instrs.map((i) => i.kernel);
@@ -70,6 +74,20 @@ it('random graphs of scalars and what lies between them: same bits, fused or not
     ),
     { numRuns: 150 },
   );
+});
+
+it('the skip decision stays where it was written until it is read', () => {
+  const graph = new Graph('train');
+  const state: State = { name: 'p', type: { dtype: 'f32', shape: [1] } };
+  const gradient = graph.input('gradient', state.type, 'feed');
+  const policy = clip.chain(clip.value(0.5), clip.perTensorNorm(0.5, { p: 3.5 }));
+  buildApply({ graph, groups: [{ params: [{ name: 'p', state }], optimizer: optim.sgd() }], grads: [gradient], policy });
+  const { instrs } = compile(graph, target());
+  const read = instrs.findIndex((i) => i.kernel === 'skip_if');
+  const decision = instrs[read]!.ins[0]!;
+  const here = (p: Place): boolean => p.space === decision.space && p.offset === decision.offset;
+  const writers = instrs.slice(0, read).filter((i) => i.outs.some(here));
+  expect(writers.at(-1)!.kernel).toBe('scalars');
 });
 
 describe('constants', () => {
