@@ -10,8 +10,6 @@ constexpr int kSRow = W == 16 ? 16 : 8;   // stride of S packed by columns
 INLINE void fetch(const float* p) { _mm_prefetch((const char*)p, _MM_HINT_T1); }
 INLINE void fetch_near(const float* p) { _mm_prefetch((const char*)p, _MM_HINT_T0); }
 
-// a / b for a >= 0, b > 0: a 64-bit division costs as much as 40 fma.
-static inline int64_t quotient(int64_t a, int64_t b) { return (a | b) >> 32 ? a / b : (int64_t)((uint32_t)a / (uint32_t)b); }
 static inline int64_t ceil_div(int64_t a, int64_t b) { return quotient(a + b - 1, b); }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }

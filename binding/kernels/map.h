@@ -140,17 +140,13 @@ static inline bool map_contiguous(const int64_t* strides, const int64_t* shape, 
   return true;
 }
 
-// a / b for sizes: the 64-bit division of older cores takes up to 40 ns.
-static inline int64_t size_div(int64_t a, int64_t b) {
-  return ((a | b) >> 32) == 0 ? (int64_t)((uint32_t)a / (uint32_t)b) : a / b;
-}
 // Elements [begin, begin + n) of the output's range, of an input with the given strides, into `dst`.
 static void map_gather(const MapPlan& p, const int64_t* input, const char* src, char* dst, int64_t begin, int64_t n) {
   const int64_t *stride = input + 1, inner = p.shape[p.dims - 1];
   const int bytes = kMapBytes[input[0]], width = p.type ? 8 : 4, last = p.dims - 1;
   int64_t at[kMapDims], offset = 0, rest = begin;
   for (int d = last; d >= 0; d--) {
-    const int64_t over = rest < p.shape[d] ? 0 : size_div(rest, p.shape[d]);
+    const int64_t over = rest < p.shape[d] ? 0 : quotient(rest, p.shape[d]);
     at[d] = rest - over * p.shape[d];
     offset += at[d] * stride[d];
     rest = over;
@@ -190,9 +186,9 @@ static void map(const Args& a, const Team& team) {
   for (int d = 0; d < p.dims; d++) total *= p.shape[d];
   if (total == 0) return;
   // Whole rows per block where they fit: then a row that repeats (a bias) is the same in every block, and is read once.
-  const int64_t block = p.dims > 1 && inner <= room ? size_div(room, inner) * inner : room;
+  const int64_t block = p.dims > 1 && inner <= room ? quotient(room, inner) * inner : room;
   if (total <= block && team.rank > 0) return;   // one block: no need to divide
-  const Range range = total <= block ? Range{0, 1} : split((total + block - 1) / block, team);
+  const Range range = total <= block ? Range{0, 1} : split(quotient(total + block - 1, block), team);
   const int64_t most = total < block ? total : block;
 
   char* slot = (char*)a.local;

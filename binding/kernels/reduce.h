@@ -117,7 +117,7 @@ struct ReduceShape {
 static inline ReduceShape reduce_shape(int64_t outer, int64_t count, int64_t inner) {
   const bool rows = inner == 1;
   const int64_t part = rows ? kReduceRun : kReduceRows, n = rows ? outer : inner;
-  return {outer, count, inner, (count + part - 1) / part, (n + kReduceBlock - 1) / kReduceBlock, rows};
+  return {outer, count, inner, quotient(count + part - 1, part), quotient(n + kReduceBlock - 1, kReduceBlock), rows};
 }
 
 // v = the n outputs of a block, all from part p: rows o.. of x, or columns c.. of slab o
@@ -141,15 +141,15 @@ static void reduce_typed(const Args& a, const ReduceShape& s, bool out64, double
   if (s.parts > 1) {
     const Range r = split(tasks * s.parts, team);
     for (int64_t t = r.begin; t < r.end; t++) {
-      const int64_t task = t / s.parts, b = task % s.blocks * kReduceBlock;
+      const int64_t task = quotient(t, s.parts), o = quotient(task, s.blocks), b = (task - o * s.blocks) * kReduceBlock;
       const int64_t size = s.rows ? s.outer : s.inner, n = size - b < kReduceBlock ? size - b : kReduceBlock;
-      reduce_part<R>(x, s, s.rows ? b : task / s.blocks, b, t % s.parts, n, partial + t * kReduceBlock);
+      reduce_part<R>(x, s, s.rows ? b : o, b, t - task * s.parts, n, partial + t * kReduceBlock);
     }
     team.barrier();
   }
   const Range r = split(tasks, team);
   for (int64_t task = r.begin; task < r.end; task++) {
-    const int64_t b = task % s.blocks * kReduceBlock, o = task / s.blocks;
+    const int64_t o = quotient(task, s.blocks), b = (task - o * s.blocks) * kReduceBlock;
     const int64_t size = s.rows ? s.outer : s.inner, n = size - b < kReduceBlock ? size - b : kReduceBlock;
     if (s.parts > 1) {
       const double* q = partial + task * s.parts * kReduceBlock;
