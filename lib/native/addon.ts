@@ -134,9 +134,8 @@ export function addon(): Addon {
   if (!loaded) {
     const require = createRequire(import.meta.url);
     try {
-      // GRADCLIP_BINARY: another build of the add-on, such as the sanitized one.
-      const binary = process.env.GRADCLIP_BINARY;
-      loaded = binary ? (require(binary) as Addon) : (require('node-gyp-build') as (dir: string) => Addon)(packageRoot(require));
+      // GRADCLIP_PREBUILD, which it knows, names the folder of another build, such as the sanitized one.
+      loaded = (require('node-gyp-build') as (dir: string) => Addon)(packageRoot(require));
     } catch (cause) {
       // The add-on loaded and refused GRADCLIP_ISA or GRADCLIP_THREADS.
       if ((cause as { code?: unknown }).code === 'ERR_OPTION') throw new OptionError((cause as Error).message, {}, { cause });

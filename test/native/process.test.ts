@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const script = fileURLToPath(new URL('fixtures/scenarios.mjs', import.meta.url));
 const gyp = createRequire(import.meta.url)('node-gyp-build') as { path(dir: string): string };
-const binary = process.env.GRADCLIP_BINARY ?? gyp.path(root);
+const binary = gyp.path(root);
 
 interface Ended {
   readonly code: number | null;
