@@ -16,6 +16,7 @@ class Sizing {
   static constexpr double kWaiting = 0.1;        // share of the threads' time spent asleep at barriers that calls for a trial
   static constexpr double kFaster = 0.95;        // a trial that takes less than this share of the time is kept
   static constexpr int64_t kFirstHold = 200000000, kLastHold = 3200000000;   // ns between trials: doubled by each that fails
+  static constexpr int64_t kRest = 30;                                       // and at least so many times what a trial takes
 
   // Threads for the steps to come, of `most` there are.
   int size(int most) {
@@ -31,10 +32,11 @@ class Sizing {
     steps_ += steps, ns_ += ns, slept_ += slept;
     if (ns_ < kWindow || steps_ == 0) return;
     const double time = double(ns_) / double(steps_);
+    const int64_t window = ns_;
     const double waiting = size > 1 ? double(slept_) / double(ns_) / (size - 1) : 0;
     steps_ = ns_ = slept_ = 0;
     if (trial_) {
-      judge(time, now);
+      judge(time, window, now);
       return;
     }
     time_ = time;
@@ -49,26 +51,27 @@ class Sizing {
  private:
   struct Trials {
     int64_t hold = kFirstHold, next = 0;
-    void wait(int64_t now) { next = now + hold; }
-    void failed(int64_t now) {
-      wait(now);
+    // `took`: the ns of the last trial, which for a large model is one long step.
+    void wait(int64_t now, int64_t took) { next = now + std::max(hold, kRest * took); }
+    void failed(int64_t now, int64_t took) {
+      wait(now, took);
       hold = std::min(2 * hold, kLastHold);
     }
   };
 
   explicit Sizing(int most) : most_(most), best_(most) {}
 
-  void judge(double time, int64_t now) {
+  void judge(double time, int64_t took, int64_t now) {
     const bool fewer = trial_ < best_;
     if (time >= kFaster * time_) {
-      (fewer ? fewer_ : more_).failed(now);
+      (fewer ? fewer_ : more_).failed(now, took);
       if (fewer) drop_ = trial_ > 1 ? 2 * drop_ : 1;   // there may be several neighbours
     } else {
       if (fewer && best_ == most_ && now - since_ > kLastHold) more_.hold = kFirstHold;   // a new neighbour
       best_ = trial_, time_ = time, since_ = now;
       fewer_ = Trials();
       drop_ = 1;
-      if (fewer) more_.wait(now);
+      if (fewer) more_.wait(now, took);
     }
     trial_ = 0;
     long_waits_ = 0;

@@ -66,6 +66,11 @@ describe('how many threads a program gets', () => {
     machine.play(10_000, uneven);
     expect(machine.play(60_000, uneven).get(1)! / 60_000).toBeLessThan(0.01);
   });
+  test('trials of a model whose step is long are rare', () => {
+    const machine = new Machine(2);
+    const time = machine.play(600_000, (size) => ({ ms: 400 / size, asleep: 0.2 }));
+    expect(time.get(1)! / 600_000).toBeLessThan(0.04);
+  });
   test('a count of its own for each number there are', () => {
     const { sizing } = new Machine(2);
     expect([2, 3, 1, 64].map((most) => sizing.size(most))).toEqual([2, 3, 1, 64]);
