@@ -154,26 +154,27 @@ static void product_columns(const Product& g, Place& at) {
   const int64_t r0 = rs.begin(at.rm), m = rs.begin(at.rm + 1) - r0, k64 = most(g.k, 64), room = at.team ? kVShared : kVCap;
   const int64_t lanes = k64 * g.n <= room - k64 * TN ? most(g.n, 1) : quotient(room, k64) / TN * TN;
   const Parts js = parts_of(g.n, TN, ceil_div(g.n, least(lanes, kTileLanes))), is = parts_of(m, 1, (m + MR - 1) / MR);
-  const bool direct_s = !crowded(g.si);
+  const bool direct_s = !crowded(g.si), direct_v = g.vj == 1 && rs.size < 2 * MR;   // the same for all threads
   float *const ps = at.own + kVCap, *const tile = ps + kSOwn;
   constexpr int64_t ld_s = kKC + 8;
   for (int64_t jb = 0; jb < js.count; jb++) {
     const int64_t j = js.begin(jb), cols = js.begin(jb + 1) - j, panels = (cols + TN - 1) / TN, ld = panels * TN;
     const Parts mine = parts_of(ks.count * panels, 1, at.gm);
     float* const pv = at.team ? at.shared + kVShared * (at.turn++ & 1) : at.own;
-    for (int64_t x = mine.begin(at.rm); x < mine.begin(at.rm + 1); x++) {
+    for (int64_t x = direct_v ? mine.begin(at.rm + 1) : mine.begin(at.rm); x < mine.begin(at.rm + 1); x++) {
       const int64_t kb = quotient(x, panels), panel = x - kb * panels, p = ks.begin(kb), k = ks.begin(kb + 1) - p;
       pack_v(g.v + p * g.vp + (j + panel * TN) * g.vj, g.vp, g.vj, k, least(TN, cols - panel * TN), pv + p * ld + panel * k * TN);
     }
-    if (at.team) at.team->barrier();
+    if (at.team && !direct_v) at.team->barrier();
     for (int64_t ib = 0; ib < is.count; ib++) {
       const int64_t i = is.begin(ib), rows = is.begin(ib + 1) - i;
       for (int64_t kb = 0; kb < ks.count; kb++) {
         const int64_t p = ks.begin(kb), k = ks.begin(kb + 1) - p;
         const float* s = g.s + (r0 + i) * g.si + p;
         if (!direct_s) pack_s(s, g.si, 1, parts_of(rows, 1, 1), 0, 1, k, ps, 0, ld_s);
-        tiles(direct_s ? s : ps, true, direct_s ? g.si : ld_s, pv + p * ld, TN, k * TN, rows, cols, k, tile, ld, kb == 0,
-              soon_run(s + rows * g.si, ks.count == 1 ? rows * k : 0), [](int64_t, int64_t) {});
+        const float* v = direct_v ? g.v + p * g.vp + j : pv + p * ld;
+        tiles(direct_s ? s : ps, true, direct_s ? g.si : ld_s, v, direct_v ? g.vp : TN, direct_v ? TN : k * TN, rows, cols, k,
+              tile, ld, kb == 0, soon_run(s + rows * g.si, ks.count == 1 ? rows * k : 0), [](int64_t, int64_t) {});
       }
       finish(g, tile, ld, r0 + i, j, rows, cols);
       transpose_block(tile, ld, g.c + (r0 + i) + j * g.cj, g.cj, rows, cols, rows);
