@@ -24,13 +24,14 @@ function tree(folder, pattern) {
 
 function checkContent(pack) {
   const allowed = [
-    /^dist\/lib\/.+\.(js|d\.ts)$/,
+    /^dist\/lib\/.+\.d\.ts$/,
+    /^dist\/bundle\/.+\.js$/,
     /^binding\/.+\.(h|cc|inc)$/,
     /^prebuilds\/[^/]+\/.+\.(node|so[.\d]*)$/,
     /^(package\.json|README\.md|LICENSE|CMakeLists\.txt|scripts\/install\.mjs)$/,
   ];
   const has = new Set(pack.files.map((file) => file.path));
-  const compiled = tree('lib', /\.ts$/).flatMap((name) => [`dist/${name.slice(0, -3)}.js`, `dist/${name.slice(0, -3)}.d.ts`]);
+  const compiled = tree('lib', /\.ts$/).map((name) => `dist/${name.slice(0, -3)}.d.ts`);
   const named = [manifest.exports['.'].default, manifest.exports['.'].types, ...Object.values(manifest.bin)];
   const required = [
     ...['package.json', 'README.md', 'LICENSE', 'CMakeLists.txt', 'scripts/install.mjs'],
@@ -49,15 +50,13 @@ function checkContent(pack) {
 function checkUse(project, tarball) {
   writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
   run(project, 'npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', tarball);
-  const addon = join(project, 'node_modules/gradclip/dist/lib/native/addon.js');
   writeFileSync(
     join(project, 'use.ts'),
     `import * as gradclip from 'gradclip';
 import { createRequire } from 'node:module';
-import { addon } from ${JSON.stringify(addon)};
 const required: typeof gradclip = createRequire(import.meta.url)('gradclip');
 if (required.GradclipError !== gradclip.GradclipError) throw new Error('require and import differ');
-console.log(Object.keys(gradclip).length + ' exports, ' + addon().isa);
+console.log(Object.keys(gradclip).length + ' exports, ' + gradclip.runtime().isa);
 `,
   );
   const options = [

@@ -9,7 +9,7 @@ const noise = (size) => Float32Array.from({ length: size }, Math.random);
 
 async function firstStep() {
   const times = [performance.now()];
-  const { clip, loss, nn, ops, optim, Trainer } = await import('../dist/lib/index.js');
+  const { clip, loss, nn, ops, optim, Trainer } = await import('../dist/bundle/index.js');
   times.push(performance.now());
   const data = {
     x: { data: noise(64 * 784), shape: [64, 784] },
