@@ -1,11 +1,9 @@
 // compile-step.mjs: a training step from model to bound program, as Trainer makes it, with a clock between the parts; for start.mjs and
 // memory.mjs.
 
-import { compile } from '../dist/lib/compile/compile.js';
-import { fuse } from '../dist/lib/compile/fuse.js';
+import { compile, simplify } from '../dist/lib/compile/compile.js';
 import { defaultLayout } from '../dist/lib/compile/layout.js';
 import { plan } from '../dist/lib/compile/plan.js';
-import { cse, prune } from '../dist/lib/compile/prune.js';
 import { schedule } from '../dist/lib/compile/schedule.js';
 import { rows } from '../dist/lib/index.js';
 import { allocate, CompiledProgram, target } from '../dist/lib/native/program.js';
@@ -29,8 +27,8 @@ export function compileStep({ model, loss, optimizer, clip, data }) {
   marks.push(performance.now());
   const [trace, compiled, bind] = marks.slice(1).map((mark, i) => mark - marks[i]);
   const planned = () => {
-    const fused = prune(fuse(cse(prune(graph))));
-    return plan(fused, schedule(fused), layout);
+    const simple = simplify(graph);
+    return plan(simple, schedule(simple), layout);
   };
   return { program, times: { trace, compile: compiled, bind }, plan: planned };
 }

@@ -17,11 +17,16 @@ export interface CompileOptions extends LowerContext {
   readonly fuse?: boolean;
 }
 
+/** The passes before planning. */
+export function simplify(graph: Graph, options: Pick<CompileOptions, 'fuse'> = {}): Graph {
+  const simple = cse(prune(graph));
+  return options.fuse === false ? simple : prune(fuse(fold(simple)));
+}
+
 /** Compile a graph. Pure: the same graph gives the same program. */
 export function compile(graph: Graph, options: CompileOptions): Program {
   const layout = options.layout ?? defaultLayout(graph);
-  const simple = cse(prune(graph));
-  const fused = options.fuse === false ? simple : prune(fuse(fold(simple)));
-  const order = schedule(fused);
-  return lower(fused, order, plan(fused, order, layout), layout, options);
+  const simple = simplify(graph, options);
+  const order = schedule(simple);
+  return lower(simple, order, plan(simple, order, layout), layout, options);
 }

@@ -1,7 +1,17 @@
 // gather.ts: rows by index (gather, embedding), their gradient (scatterAdd), oneHot, windows over a text. Kernels: gather.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { bytesOf, DTYPE_BYTES, type OpDef, type RefArray, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import {
+  bytesOf,
+  DTYPE_BYTES,
+  type DType,
+  type OpDef,
+  type RefArray,
+  sameShape,
+  sizeOf,
+  type TensorType,
+  typeName,
+} from '../ir/op.ts';
 import { moved, span } from './axes.ts';
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
@@ -96,9 +106,21 @@ export function scatterAddBlocks(rows: number, row: number): number {
   return Math.ceil(rows / blockRows(row));
 }
 
-function scatterShape(node: Node): { row: number; count: number } {
-  const indices = typeOf(node, 1);
-  return { row: span(typeOf(node, 0).shape, indices.shape.length), count: sizeOf(indices.shape) };
+/** Elements of a row, and number of indices. */
+export function scatterShape({ ins }: Node): { row: number; count: number } {
+  const [x, indices] = ins as readonly [Tensor, Tensor];
+  return { row: span(x.shape, indices.shape.length), count: sizeOf(indices.shape) };
+}
+
+/** Throws unless values and indices fit together and into a table of so many rows. */
+export function checkScatter(op: string, ins: readonly TensorType[], rows: number, dtypes: readonly DType[]): void {
+  const [x, indices] = ins as readonly [TensorType, TensorType];
+  expectIndices(op, 'indices', indices);
+  if (!dtypes.includes(x.dtype)) throw new DTypeError(`${op}: expected ${dtypes.join(' or ')}, got ${x.dtype}`);
+  if (!sameShape(x.shape.slice(0, indices.shape.length), indices.shape)) {
+    throw new ShapeError(`${op}: expected values [${indices.shape}, ...] as the indices, got [${x.shape}]`);
+  }
+  if (!Number.isInteger(rows) || rows < 0) throw new ShapeError(`${op}: expected rows >= 0, got ${rows}`);
 }
 
 export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
@@ -106,12 +128,7 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
   infer(ins, { rows, stats }) {
     const [x, indices] = ins as [TensorType, TensorType];
     const lead = indices.shape.length;
-    expectIndices('scatterAdd', 'indices', indices);
-    if (x.dtype !== 'f32' && x.dtype !== 'f64') throw new DTypeError(`scatterAdd: expected f32 or f64, got ${x.dtype}`);
-    if (!sameShape(x.shape.slice(0, lead), indices.shape)) {
-      throw new ShapeError(`scatterAdd: expected values [${indices.shape}, ...] as the indices, got [${x.shape}]`);
-    }
-    if (!Number.isInteger(rows) || rows < 0) throw new ShapeError(`scatterAdd: expected rows >= 0, got ${rows}`);
+    checkScatter('scatterAdd', ins, rows, ['f32', 'f64']);
     const y: TensorType = { dtype: x.dtype, shape: [rows, ...x.shape.slice(lead)] };
     return stats ? [y, { dtype: 'f64', shape: [scatterAddBlocks(rows, span(x.shape, lead))] }] : [y];
   },

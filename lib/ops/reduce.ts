@@ -149,10 +149,10 @@ function sumOver(op: OpDef<SumAttrs>, x: TensorLike, options: SumOptions): Tenso
   const t = x.toTensor();
   const axes = resolveAxes(op.name, options.axes, t.shape.length);
   const dtype = options.dtype ?? (t.dtype === 'f64' ? 'f64' : 'f32');
-  const todo = axes.length === 0 ? [[]] : runs(axes);
+  const groups = axes.length === 0 ? [[]] : runs(axes);
   let y = t;
-  todo.forEach((run, i) => {
-    y = y.graph.add(op, [y], { axes: run, dtype: i === todo.length - 1 ? dtype : 'f64' }).out;
+  groups.forEach((run, i) => {
+    y = y.graph.add(op, [y], { axes: run, dtype: i === groups.length - 1 ? dtype : 'f64' }).out;
   });
   return options.keepDims ? reshape(y, keep(t.shape, axes)) : y;
 }

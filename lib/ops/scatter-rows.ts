@@ -1,20 +1,13 @@
 // scatter-rows.ts: scatterAdd that keeps only the rows it was given. Made by the compiler (fuse-rows.ts). Kernel: scatter_rows.h.
-import { DTypeError, ShapeError } from '../errors.ts';
-import type { Node, Tensor } from '../ir/graph.ts';
-import { DTYPE_BYTES, type OpDef, type RefArray, sameShape, sizeOf, type TensorType } from '../ir/op.ts';
+import { DTYPE_BYTES, type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
 import { moved, span } from './axes.ts';
-import { blockRows, expectIndices, scatterAddBlocks } from './gather.ts';
+import { blockRows, checkScatter, scatterAddBlocks, scatterShape } from './gather.ts';
 
 export interface ScatterRowsAttrs {
   /** Rows of the table. */
   readonly rows: number;
   /** A third output: the sum of squares of each block of rows, f64[scatterAddBlocks]. */
   readonly stats?: boolean;
-}
-
-function sizes({ ins }: Node): { row: number; count: number } {
-  const [x, indices] = ins as readonly [Tensor, Tensor];
-  return { row: span(x.shape, indices.shape.length), count: sizeOf(indices.shape) };
 }
 
 /**
@@ -27,12 +20,7 @@ export const SCATTER_ROWS: OpDef<ScatterRowsAttrs> = {
   infer(ins, { rows, stats }) {
     const [x, indices] = ins as [TensorType, TensorType];
     const lead = indices.shape.length;
-    expectIndices('scatterRows', 'indices', indices);
-    if (x.dtype !== 'f32') throw new DTypeError(`scatterRows: expected f32, got ${x.dtype}`);
-    if (!sameShape(x.shape.slice(0, lead), indices.shape)) {
-      throw new ShapeError(`scatterRows: expected values [${indices.shape}, ...] as the indices, got [${x.shape}]`);
-    }
-    if (!Number.isInteger(rows) || rows < 0) throw new ShapeError(`scatterRows: expected rows >= 0, got ${rows}`);
+    checkScatter('scatterRows', ins, rows, ['f32']);
     const count = sizeOf(indices.shape);
     const outs: TensorType[] = [
       { dtype: 'f32', shape: [count, ...x.shape.slice(lead)] },
@@ -41,12 +29,12 @@ export const SCATTER_ROWS: OpDef<ScatterRowsAttrs> = {
     return stats ? [...outs, { dtype: 'f64', shape: [scatterAddBlocks(count, span(x.shape, lead))] }] : outs;
   },
   lower(node) {
-    const { row, count } = sizes(node);
+    const { row, count } = scatterShape(node);
     return { ints: [node.attrs.rows, row, count, DTYPE_BYTES[node.ins[1]!.dtype]] };
   },
   cost: (node) => moved(node, sizeOf(node.ins[0]!.shape)),
   ref([values, at, squares], [x, indices], node) {
-    const { row } = sizes(node);
+    const { row } = scatterShape(node);
     const sums = new Float64Array((values as RefArray).length);
     let used = 0;
     (at as RefArray).fill(-1);
