@@ -11,6 +11,7 @@ import {
   type Stage,
   UPDATE_ADAM,
   UPDATE_SGD,
+  UPDATES,
   type UpdateAttrs,
   update,
 } from '../lib/ops/index.ts';
@@ -36,7 +37,7 @@ function fill(sample: Sample<unknown>): Data[] {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
-const OPS: readonly OpDef<any>[] = [STATISTIC, UPDATE_SGD, UPDATE_ADAM, FAIL_IF];
+const OPS: readonly OpDef<any>[] = [STATISTIC, ...UPDATES, FAIL_IF];
 test.each(OPS.map((op) => [op.name, op] as const))('%s: kernel against ref, on every ISA, for 1 and 3 threads', (_, op) => {
   for (const sample of op.samples()) {
     const g = new Graph();

@@ -37,6 +37,8 @@ namespace {
 #include "stage.h"
 #include "statistics.h"
 #include "update.h"
+#include "rules/adam.h"
+#include "rules/sgd.h"
 #include "probe.h"
 
 #define KERNEL(name, outs, ins, ints, floats) {#name, outs, ins, ints, floats, name, name##_need},

@@ -1,62 +1,8 @@
 // update.h: optimizer updates. One loop reads each gradient once through the stages of the clip policy and feeds it to a small struct
-// per optimizer. Arithmetic is f32 in the order of PyTorch's single-tensor CPU code, fused where that calls a fused multiply-add.
+// per optimizer (rules/). Arithmetic is f32 in the order of PyTorch's single-tensor CPU code, fused where that calls a fused multiply-add.
 
-// A rule: `kHyper` numbers of the hyper row, `kSlots` tensors per parameter, and what happens to 16 elements.
-
-// hyper: lr, weight decay, momentum, 1 - dampening, first (not 0 in the first step: the buffer becomes the gradient)
-template <bool kMomentum, bool kNesterov>
-struct Sgd {
-  static constexpr int kHyper = 5, kSlots = kMomentum ? 1 : 0;
-  F minus_lr, decay, momentum, damp;
-  bool decays, first;
-  explicit Sgd(const double* h)
-      : minus_lr(set1(-(float)h[0])),
-        decay(set1((float)h[1])),
-        momentum(set1((float)h[2])),
-        damp(set1((float)h[3])),
-        decays((float)h[1] != 0),
-        first(h[4] != 0) {}
-  __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
-    if (decays) g = fma(p, decay, g);
-    if (kMomentum) {
-      slot[0] = first ? g : fma(g, damp, mul(slot[0], momentum));
-      g = kNesterov ? fma(slot[0], momentum, g) : slot[0];
-    }
-    p = fma(g, minus_lr, p);
-  }
-};
-
-// hyper: lr / (1 - beta1^t), 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay.
-// Adam adds decay * p to the gradient; AdamW (decoupled) multiplies p by decay = 1 - lr * weight decay, before its step.
-template <bool kDecoupled>
-struct Adam {
-  static constexpr int kHyper = 7, kSlots = 2;
-  F minus_size, lerp, beta2, rest2, inverse_root, eps, decay;
-  bool small, decays;
-  explicit Adam(const double* h)
-      : minus_size(set1(-(float)h[0])),
-        lerp(set1((float)(h[1] < 0.5 ? h[1] : h[1] - 1))),
-        beta2(set1((float)h[2])),
-        rest2(set1((float)h[3])),
-        inverse_root(set1((float)h[4])),
-        eps(set1((float)h[5])),
-        decay(set1((float)h[6])),
-        small(h[1] < 0.5),
-        decays((float)h[6] != (kDecoupled ? 1.0f : 0.0f)) {}
-  __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
-    if (decays) {
-      if (kDecoupled)
-        p = mul(p, decay);
-      else
-        g = fma(p, decay, g);
-    }
-    const F m = fma(sub(g, slot[0]), lerp, small ? slot[0] : g);   // lerp from the nearer end, as torch.lerp
-    const F v = fma(mul(rest2, g), g, mul(slot[1], beta2));
-    slot[0] = m;
-    slot[1] = v;
-    p = add(p, div(mul(minus_size, m), fma(sqrt(v), inverse_root, eps)));   // PyTorch divides by the root: twice the time here
-  }
-};
+// A rule is a struct: `kHyper` numbers of the hyper row, which the constructor reads, `kSlots` tensors per parameter, and `step`, which
+// says what happens to 16 elements. rules/ has one file per family.
 
 // Sums of squares before and after the stages, and how many elements the stages changed.
 struct Measured {
@@ -235,27 +181,19 @@ static void update_check(Need& n) {
   n.local = 2 * kChunk * 4;
 }
 
-// variant: 0 plain, 1 momentum, 2 Nesterov momentum
-static void update_sgd(const Args& a, const Team& team) {
-  switch (a.i[0]) {
-    case 0:
-      return update_run<Sgd<false, false>>(a, team);
-    case 1:
-      return update_run<Sgd<true, false>>(a, team);
-    default:
-      return update_run<Sgd<true, true>>(a, team);
+// The kernel of a family of rules: the first integer says which of them it is.
+template <class... Rules>
+struct Variants {
+  static void run(const Args& a, const Team& team) {
+    static constexpr Kernel each[] = {update_run<Rules>...};
+    each[a.i[0]](a, team);
   }
-}
-static void update_sgd_need(Need& n) {
-  if (n.n_i < 1 || n.i[0] < 0 || n.i[0] > 2) return n.fail("no such variant");
-  return n.i[0] == 0 ? update_check<Sgd<false, false>>(n) : update_check<Sgd<true, false>>(n);
-}
-
-// variant: 0 Adam, 1 AdamW
-static void update_adam(const Args& a, const Team& team) {
-  return a.i[0] == 0 ? update_run<Adam<false>>(a, team) : update_run<Adam<true>>(a, team);
-}
-static void update_adam_need(Need& n) {
-  if (n.n_i < 1 || n.i[0] < 0 || n.i[0] > 1) return n.fail("no such variant");
-  update_check<Adam<true>>(n);
-}
+  static void need(Need& n) {
+    static constexpr NeedFn each[] = {update_check<Rules>...};
+    if (n.n_i < 1 || n.i[0] < 0 || n.i[0] >= (int64_t)sizeof...(Rules)) return n.fail("no such variant");
+    each[n.i[0]](n);
+  }
+};
+#define UPDATE(name, ...)                                                                    \
+  static void name(const Args& a, const Team& team) { Variants<__VA_ARGS__>::run(a, team); } \
+  static void name##_need(Need& n) { Variants<__VA_ARGS__>::need(n); }

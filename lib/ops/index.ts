@@ -11,12 +11,12 @@ import { MATMUL } from './matmul.ts';
 import { DROPOUT } from './random.ts';
 import { RNN, RNN_GRAD } from './recurrent.ts';
 import { REDUCTIONS } from './reduce.ts';
+import { UPDATES } from './rules/index.ts';
 import { SCALARS } from './scalars.ts';
 import { SCATTER_ROWS } from './scatter-rows.ts';
 import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
 import { SOFTMAXES } from './softmax.ts';
 import { STATISTIC } from './statistics.ts';
-import { UPDATE_ADAM, UPDATE_SGD } from './update.ts';
 
 export * from './accumulate.ts';
 export * from './activation.ts';
@@ -28,6 +28,7 @@ export * from './matmul.ts';
 export * from './random.ts';
 export * from './recurrent.ts';
 export * from './reduce.ts';
+export * from './rules/index.ts';
 export * from './shape.ts';
 export * from './softmax.ts';
 export * from './stage.ts';
@@ -56,8 +57,7 @@ export const OPS: readonly OpDef<any>[] = [
   RNN_GRAD,
   MATMUL,
   STATISTIC,
-  UPDATE_SGD,
-  UPDATE_ADAM,
+  ...UPDATES,
   ACCUMULATE,
   FAIL_IF,
 ];

@@ -1,4 +1,4 @@
-// update.ts: optimizer updates: one op per optimizer, all made by one builder. Kernels: update.h.
+// update.ts: the builder of optimizer updates: one op per family of optimizers, of which rules/ holds the records. Kernel: update.h.
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Node, Tensor } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
@@ -196,54 +196,6 @@ function samples(hyper: number, variant: number, slots: number): Sample<UpdateAt
     }),
   ];
 }
-
-/** hyper: what Sgd in update.h reads. `first` is not 0 in the first step, where the momentum buffer becomes the gradient. */
-export const UPDATE_SGD: OpDef<UpdateAttrs> = updateOp({
-  name: 'update_sgd',
-  slots: [0, 1, 1],
-  hyper: ['lr', 'weightDecay', 'momentum', 'oneMinusDampening', 'first'],
-  flops: 6,
-  step(variant, p, gradient, slots, h) {
-    const [lr, decay, momentum, damp, first] = h as unknown as [number, number, number, number, number];
-    let g = gradient + decay * p;
-    if (variant > 0) {
-      const buffer = first !== 0 ? g : momentum * (slots[0] as number) + damp * g;
-      slots[0] = buffer;
-      g = variant === 2 ? g + momentum * buffer : buffer;
-    }
-    return p - lr * g;
-  },
-});
-/** Variants of UPDATE_SGD. */
-export const SGD_VARIANT = { plain: 0, momentum: 1, nesterov: 2 } as const;
-
-/** hyper: what Adam in update.h reads. `decay` is the weight decay of Adam, and the factor 1 - lr * weight decay of AdamW. */
-export const UPDATE_ADAM: OpDef<UpdateAttrs> = updateOp({
-  name: 'update_adam',
-  slots: [2, 2],
-  hyper: ['stepSize', 'oneMinusBeta1', 'beta2', 'oneMinusBeta2', 'inverseRoot', 'eps', 'decay'],
-  flops: 14,
-  step(variant, parameter, gradient, slots, h) {
-    const [size, rest1, beta2, rest2, inverseRoot, eps, decay] = h as unknown as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    const g = variant === 0 ? gradient + decay * parameter : gradient;
-    const p = variant === 0 ? parameter : parameter * decay;
-    const m = (slots[0] as number) + rest1 * (g - (slots[0] as number));
-    const v = beta2 * (slots[1] as number) + rest2 * g * g;
-    slots[0] = m;
-    slots[1] = v;
-    return p - (size * m) / (Math.sqrt(v) * inverseRoot + eps);
-  },
-});
-/** Variants of UPDATE_ADAM: weight decay as a term of the gradient, or decoupled. */
-export const ADAM_VARIANT = { adam: 0, adamw: 1 } as const;
 
 export interface UpdateOperands {
   readonly params: readonly Tensor[];

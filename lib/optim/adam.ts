@@ -1,6 +1,6 @@
 // adam.ts: Adam (Kingma and Ba 2014) and AdamW (Loshchilov and Hutter 2017).
 import { OptionError } from '../errors.ts';
-import { ADAM_VARIANT, UPDATE_ADAM } from '../ops/update.ts';
+import { ADAM_VARIANT, UPDATE_ADAM } from '../ops/rules/index.ts';
 import { checkNumber, checkOptions, type PerStep, show } from '../options.ts';
 import { makeOptimizer, type Optimizer } from './optimizer.ts';
 

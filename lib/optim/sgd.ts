@@ -1,6 +1,6 @@
 // sgd.ts: stochastic gradient descent, with momentum as PyTorch has it.
 import { OptionError } from '../errors.ts';
-import { SGD_VARIANT, UPDATE_SGD } from '../ops/update.ts';
+import { SGD_VARIANT, UPDATE_SGD } from '../ops/rules/index.ts';
 import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../options.ts';
 import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
