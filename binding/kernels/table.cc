@@ -36,6 +36,7 @@ namespace {
 #include "gemm.h"
 #include "stage.h"
 #include "statistics.h"
+#include "finish.h"
 #include "update.h"
 #include "rules/adam.h"
 #include "rules/sgd.h"

@@ -80,19 +80,23 @@ static const float* rows_chunk(const Rows& r, const float* values, int64_t from,
 }
 
 // i: variant, tensors, offset (see Stages), measure (0 or 1), stages, then the kinds of the stages, sizes, the first chunk of each
-// tensor and the number of chunks, and per tensor the elements of a row and the rows of a gradient of rows, 0 and 0 of a dense one.
-// in: parameters, gradients, each slot of all tensors, hyper row (f64), operands of the stages, `at` of each gradient of rows.
+// tensor and the number of chunks, and per tensor the elements of a row and the rows of a gradient of rows, 0 and 0 of a dense one; then
+// whether there are bounds, and per tensor whether it has a mask (finish.h).
+// in: parameters, gradients, each slot of all tensors, hyper row (f64), operands of the stages, bounds and masks, `at` of each gradient
+// of rows.
 // out: parameters and slots (each may be its input), then if measured the sums of squares before and after and the number changed.
 struct UpdateArgs {
   int64_t variant, n, offset, measure, stages;
-  const int64_t *kinds, *size, *start, *row, *rows;
+  const int64_t *kinds, *size, *start, *row, *rows, *bounded, *masked;
 };
 static UpdateArgs update_args(const int64_t* i) {
-  UpdateArgs r = {i[0], i[1], i[2], i[3], i[4], i + 5, nullptr, nullptr, nullptr, nullptr};
+  UpdateArgs r = {i[0], i[1], i[2], i[3], i[4], i + 5, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
   r.size = r.kinds + r.stages;
   r.start = r.size + r.n;
   r.row = r.start + r.n + 1;
   r.rows = r.row + r.n;
+  r.bounded = r.rows + r.n;
+  r.masked = r.bounded + 1;
   return r;
 }
 
@@ -103,13 +107,18 @@ static void update_run(const Args& a, const Team& team) {
   const void* const* rest = a.in + n * (2 + Rule::kSlots);
   const Rule rule((const double*)rest[0]);
   const Stages stages = {u.kinds, u.stages, u.offset, rest + 1};
+  int64_t operands = 0;
+  for (int64_t k = 0; k < u.stages; k++) operands += stage_operands(u.kinds[k]);
+  const Finish finish = finish_of(*u.bounded, u.masked, n, rest + 1 + operands);
   Measured* measured = (Measured*)a.scratch;
   const Range r = split(u.start[n], team);
   int64_t t = segment_of(u.start, n, r.begin);
   int64_t at = a.n_in;   // of the first gradient of rows from tensor t on
   for (int64_t k = t; k < n; k++) at -= u.row[k] > 0;
+  const void* const* mask = finish.mask;   // of the first tensor with a mask from t on
+  for (int64_t k = 0; k < t; k++) mask += u.masked[k];
   for (int64_t c = r.begin; c < r.end; c++) {
-    for (; c >= u.start[t + 1]; t++) at += u.row[t] > 0;
+    for (; c >= u.start[t + 1]; t++) at += u.row[t] > 0, mask += u.masked[t];
     const int64_t from = (c - u.start[t]) * kChunk, left = u.size[t] - from;
     const int m = (int)(left < kChunk ? left : kChunk);
     const float* slot[Rule::kSlots + 1];
@@ -130,6 +139,7 @@ static void update_run(const Args& a, const Team& team) {
       measured[c] = measure_chunk(s, raw, m);
     }
     update_chunk(rule, s, raw, m, ahead_of(left), p, p_out, slot, slot_out);
+    if (finish.any) finish_chunk(finish, t, u.masked[t] ? *mask : nullptr, from, m, p_out);
   }
   if (!u.measure) return;
   team.barrier();
@@ -153,7 +163,7 @@ static void update_check(Need& n) {
   if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
   if (offset < 0 || offset > Need::kMax / 16) return n.fail("negative or huge offset");
   if (measure < 0 || measure > 1) return n.fail("measure is neither 0 nor 1");
-  if (steps < 0 || steps > n.n_i || n.n_i != 6 + steps + 4 * count) return n.fail("wrong number of integers");
+  if (steps < 0 || steps > n.n_i || n.n_i != 7 + steps + 5 * count) return n.fail("wrong number of integers");
   const UpdateArgs u = update_args(n.i);
   if (!segments_ok(u.size, nullptr, u.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
   const int64_t arrays = count * (2 + Rule::kSlots), outs = count * (1 + Rule::kSlots);
@@ -162,7 +172,9 @@ static void update_check(Need& n) {
   n.in[arrays] = Rule::kHyper * 8;
   const int operands = stages_need(n, u.kinds, steps, offset + count, (int)arrays + 1);
   if (operands < 0) return n.fail("wrong stages");
-  int64_t at = arrays + 1 + operands;
+  const int64_t finish = finish_need(n, *u.bounded, u.masked, u.size, count, arrays + 1 + operands);
+  if (finish < 0) return n.fail("wrong bounds or masks");
+  int64_t at = arrays + 1 + operands + finish;
   for (int64_t t = 0; t < count; t++) {
     const int64_t row = u.row[t], rows = u.rows[t];
     if (row == 0) continue;

@@ -3,6 +3,7 @@ import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Node, Tensor } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { span } from './axes.ts';
+import { applyFinish, checkFinish, type Finish, type FinishAttrs, finishCodes, finishOperands, splitFinish } from './finish.ts';
 import {
   applyStages,
   checkStages,
@@ -27,6 +28,8 @@ export interface UpdateAttrs {
   readonly measure: boolean;
   /** Made by the compiler: which gradients are the two outputs of scatterRows, the second one among the last inputs. */
   readonly sparse: readonly boolean[];
+  /** Bounds and masks of the new parameters. */
+  readonly finish?: FinishAttrs;
 }
 
 /** What is particular to one optimizer. */
@@ -43,6 +46,7 @@ export interface UpdateRule {
 
 const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
+const u8 = (...shape: number[]): TensorType => ({ dtype: 'u8', shape });
 
 const rules = new WeakMap<object, UpdateRule>();
 
@@ -65,11 +69,12 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
     name: op,
     guarded: true,
     infer(ins, attrs) {
-      const { count, offset, stages, measure, sparse } = attrs;
+      const { count, offset, stages, measure, sparse, finish } = attrs;
       const slots = rule.slots[attrs.variant];
       if (slots === undefined) throw new GraphError(`${op}: there is no variant ${attrs.variant}`);
       const arrays = count * (2 + slots);
-      const expected = arrays + 1 + stageOperands(stages) + sparse.filter(Boolean).length;
+      const staged = arrays + 1 + stageOperands(stages);
+      const expected = staged + finishOperands(finish) + sparse.filter(Boolean).length;
       if (count < 1 || sparse.length !== count || ins.length !== expected) {
         throw new ShapeError(`${op}: expected ${expected} inputs for ${count} parameters, got ${ins.length}`);
       }
@@ -85,17 +90,18 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
       if (hyper.dtype !== 'f64' || !sameShape(hyper.shape, [rule.hyper.length])) {
         throw new ShapeError(`${op}: expected f64[${rule.hyper.length}] as hyper-parameters, got ${typeName(hyper)}`);
       }
-      checkStages(op, stages, ins.slice(arrays + 1, arrays + 1 + stageOperands(stages)), offset + count);
+      checkStages(op, stages, ins.slice(arrays + 1, staged), offset + count);
+      if (finish) checkFinish(op, finish, ins.slice(staged, staged + finishOperands(finish)), ins.slice(0, count));
       const updated = [...ins.slice(0, count), ...ins.slice(2 * count, arrays)];
       return measure ? [...updated, f64(), f64(), f64()] : updated;
     },
     lower({ ins, attrs }) {
-      const { variant, count, offset, stages, measure, sparse } = attrs;
+      const { variant, count, offset, stages, measure, sparse, finish } = attrs;
       const sizes = ins.slice(0, count).map((p) => sizeOf(p.shape));
       const head = [variant, count, offset, Number(measure), stages.length, ...stageCodes(stages)];
       const grads = ins.slice(count, 2 * count).map((g, t) => (sparse[t] ? g.shape : []));
       const rows = [...grads.map((s) => (s.length > 0 ? span(s, 1) : 0)), ...grads.map((s) => s[0] ?? 0)];
-      return { ints: [...head, ...sizes, ...segments(sizes, CHUNK), ...rows] };
+      return { ints: [...head, ...sizes, ...segments(sizes, CHUNK), ...rows, ...finishCodes(finish, count)] };
     },
     cost(node) {
       const elements = node.ins.slice(0, node.attrs.count).reduce((n, t) => n + sizeOf(t.shape), 0);
@@ -113,7 +119,7 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
       return list;
     },
     ref(outs, ins, node) {
-      const { variant, count, offset, stages, measure } = node.attrs;
+      const { variant, count, offset, stages, measure, finish } = node.attrs;
       const slots = slotsOf(node.attrs);
       const hyper = ins[count * (2 + slots)] as RefArray;
       const operands = ins.slice(count * (2 + slots) + 1);
@@ -131,6 +137,7 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
           after += v * v;
           if (v !== g[i] && !Number.isNaN(v)) changed++;
         });
+        if (finish) applyFinish(finish, operands.slice(stageOperands(stages)), t, outs[t] as RefArray);
       }
       if (!measure) return;
       for (const [k, x] of [before, after, changed].entries()) (outs[outs.length - 3 + k] as RefArray)[0] = x;
@@ -142,8 +149,8 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
 }
 
 /** Where the second output of scatterRows is among the inputs. */
-function atOf({ count, stages, sparse }: UpdateAttrs, slots: number, t: number): number {
-  return count * (2 + slots) + 1 + stageOperands(stages) + sparse.slice(0, t).filter(Boolean).length;
+function atOf({ count, stages, sparse, finish }: UpdateAttrs, slots: number, t: number): number {
+  return count * (2 + slots) + 1 + stageOperands(stages) + finishOperands(finish) + sparse.slice(0, t).filter(Boolean).length;
 }
 
 function checkRows(op: string, values: TensorType, p: TensorType, at: TensorType): void {
@@ -178,6 +185,7 @@ function samples(hyper: number, variant: number, slots: number): Sample<UpdateAt
     const fill = ins.map((t, i) => {
       if (i < 2 * each.length) return 'normal' as const;
       if (t.dtype === 'i32') return [-1, Math.min(...Object.values(rows))] as const;
+      if (t.dtype === 'u8') return [0, 2] as const;
       return t.dtype === 'f32' ? ('positive' as const) : ([0.1, 0.9] as const);
     });
     return { ins, attrs: { variant, count: each.length, sparse, ...attrs }, fill };
@@ -194,6 +202,18 @@ function samples(hyper: number, variant: number, slots: number): Sample<UpdateAt
       1: 4,
       3: 1,
     }),
+    sample([[40, 17], [3], [2100]], { ...plain, finish: { bounded: true, masked: [true, false, true] } }, [
+      f64(3),
+      f64(3),
+      u8(40, 17),
+      u8(2100),
+    ]),
+    sample(
+      [[9], [40, 3, 20]],
+      { ...plain, stages: ['limit'], finish: { bounded: false, masked: [false, true] } },
+      [f64(), f64(), u8(40, 3, 20)],
+      { 1: 4 },
+    ),
   ];
 }
 
@@ -207,6 +227,7 @@ export interface UpdateOperands {
   readonly stages: readonly Stage[];
   readonly offset: number;
   readonly measure: boolean;
+  readonly finish?: Finish | null;
 }
 
 export interface Updated {
@@ -220,8 +241,18 @@ export interface Updated {
 export function update(op: OpDef<UpdateAttrs>, variant: number, x: UpdateOperands): Updated {
   const count = x.params.length;
   const { kinds, ins } = splitStages(x.hyper.graph, x.stages);
-  const operands = [...x.params, ...x.grads, ...x.slots.flat(), x.hyper, ...ins];
-  const attrs = { variant, count, offset: x.offset, stages: kinds, measure: x.measure, sparse: x.grads.map(() => false) };
+  const finish = x.finish ? splitFinish(x.hyper.graph, x.finish) : null;
+  const operands = [...x.params, ...x.grads, ...x.slots.flat(), x.hyper, ...ins, ...(finish?.ins ?? [])];
+  const sparse = x.grads.map(() => false);
+  const attrs = {
+    variant,
+    count,
+    offset: x.offset,
+    stages: kinds,
+    measure: x.measure,
+    sparse,
+    ...(finish && { finish: finish.attrs }),
+  };
   const { outs } = x.hyper.graph.add(op, operands, attrs);
   const [before, after, changed] = outs.slice(-3) as [Tensor, Tensor, Tensor];
   return {
