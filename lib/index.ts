@@ -13,4 +13,5 @@ export { init, loss, Module, Parameter } from './nn/index.ts';
 export * as ops from './ops/index.ts';
 export type { Optimizer, Report } from './optim/index.ts';
 export * as optim from './optim/index.ts';
+export { analyze } from './optim/index.ts';
 export * from './train/index.ts';

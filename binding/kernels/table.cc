@@ -37,6 +37,7 @@ namespace {
 #include "stage.h"
 #include "statistics.h"
 #include "finish.h"
+#include "analyze.h"
 #include "update.h"
 #include "rules/adam.h"
 #include "rules/sgd.h"

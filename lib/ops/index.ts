@@ -2,6 +2,7 @@
 import type { OpDef } from '../ir/op.ts';
 import { ACCUMULATE } from './accumulate.ts';
 import { ACTIVATIONS } from './activation.ts';
+import { ANALYZE } from './analyze.ts';
 import { CONCAT, PAD } from './concat.ts';
 import { FAIL_IF } from './control.ts';
 import { ELEMENTWISE } from './elementwise.ts';
@@ -57,6 +58,7 @@ export const OPS: readonly OpDef<any>[] = [
   RNN_GRAD,
   MATMUL,
   STATISTIC,
+  ANALYZE,
   ...UPDATES,
   ACCUMULATE,
   FAIL_IF,

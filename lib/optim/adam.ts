@@ -39,6 +39,7 @@ function make(name: string, variant: number, options: AdamOptions, defaultDecay:
     op: UPDATE_ADAM,
     variant,
     slots: ['exp_avg', 'exp_avg_sq'],
+    eps,
     lr: options.lr ?? 1e-3,
     hyper(step, lr, out) {
       const t = step + 1;

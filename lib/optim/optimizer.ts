@@ -17,6 +17,8 @@ export interface Optimizer {
   readonly op: OpDef<UpdateAttrs>;
   readonly variant: number;
   slots(param: TensorType): readonly Slot[];
+  /** What is added to the root of a mean of squared gradients before it divides; absent where nothing of the kind is. `advise` asks. */
+  readonly eps?: number;
   lr(step: number): number;
   /** Writes the hyper-parameters of a step, in the order the op reads them; in f64, rounded once where they are used. */
   hyper(step: number, out: Float64Array): void;
@@ -27,7 +29,7 @@ export interface Optimizer {
   bind(params: Named<Float32Array>, options?: BindOptions): BoundOptimizer;
 }
 
-export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'op' | 'variant'> {
+export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'op' | 'variant' | 'eps'> {
   readonly slots: readonly string[];
   readonly lr: PerStep;
   hyper(step: number, lr: number, out: Float64Array): void;
@@ -41,6 +43,7 @@ export function makeOptimizer(spec: OptimizerSpec): Optimizer {
     name,
     op,
     variant,
+    ...(spec.eps === undefined ? {} : { eps: spec.eps }),
     lr,
     slots: (param) => spec.slots.map((slot) => ({ name: slot, type: param })),
     hyper: (step, out) => spec.hyper(step, lr(step), out),
