@@ -49,7 +49,7 @@ function updateCase(
         grads: each({ low: -0.5 }),
         slots: Array.from({ length: slots }, () => each({ low: 0.25 })),
         hyper: input([hyper.length], { dtype: 'f64', values: hyper }),
-        stages: [{ kind: 'scale', by: input([], { dtype: 'f64', values: [0.5] }) }],
+        stages: [ops.stage.scale(input([], { dtype: 'f64', values: [0.5] }))],
         offset: 0,
         measure: false,
       });

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import type { Data } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
-import { type StatisticKind, type StatisticOptions, statistic } from '../lib/ops/index.ts';
+import { type StatisticKind, type StatisticOptions, stage, statistic } from '../lib/ops/index.ts';
 import { runNode } from './run-node.ts';
 
 const ISAS = addon().isas;
@@ -112,15 +112,15 @@ test('zeroNonFinite measures the rest and still says which tensors were bad', ()
   xs[1]![7] = NaN;
   xs[1]![1999] = -Infinity;
   const clean = xs.map((x) => x.map((v) => (Number.isFinite(v) ? v : 0)));
-  const got = measure(xs, { kind: 'sumSquares', stages: () => [{ kind: 'map', name: 'zeroNonFinite' }] });
+  const got = measure(xs, { kind: 'sumSquares', stages: () => [stage.zeroNonFinite()] });
   expect(got.each).toEqual(measure(clean, { kind: 'sumSquares' }).each);
   expect([got.firstBad, got.badCount]).toEqual([1, 1]);
 });
 
 test('stages are applied in order', () => {
   const x = Float32Array.from([-4, -1, 0.25, 3]);
-  const limit = { kind: 'limit', lower: -2, upper: 1 } as const;
-  const halve = (g: Graph) => ({ kind: 'scale', by: g.scalar(0.5, 'f64') }) as const;
+  const limit = stage.limit(-2, 1);
+  const halve = (g: Graph) => stage.scale(g.scalar(0.5, 'f64'));
   const sum = (stages: (g: Graph) => StatisticOptions['stages']): number => measure([x], { kind: 'sumAbs', stages }).total;
   expect(sum((g) => [limit, halve(g)])).toBe(1 + 0.5 + 0.125 + 0.5);
   expect(sum((g) => [halve(g), limit])).toBe(2 + 0.5 + 0.125 + 1);

@@ -4,17 +4,16 @@
 constexpr int kBlock = 4 * kChunk;   // elements summed into one partial
 enum StatisticKind { kSumSquares = 0, kSumAbs = 1, kMaxAbs = 2, kSumPow = 3 };
 
-// i: kind, tensors, max (0 none, 1 one for all, 2 one per tensor), stages, then the kinds of the stages, then per tensor whether it
-// is given as ready partial sums, then sizes, then the first block of each tensor and the number of blocks. f: p.
+// i: kind, tensors, max (0 none, 1 one for all, 2 one per tensor), number of stages, then the stages, then per tensor whether it is given as ready partial sums, then sizes, then the first block of each tensor and the number of blocks. f: p.
 // in: tensors (f32, or f64 partials), max, operands of the stages. out: per tensor, total, first bad tensor (-1: none), number
 // of bad tensors.
 struct StatisticArgs {
   int64_t kind, n, max, stages;
-  const int64_t *kinds, *ready, *size, *start;
+  const int64_t *ready, *size, *start;
 };
 static StatisticArgs statistic_args(const int64_t* i) {
-  StatisticArgs r = {i[0], i[1], i[2], i[3], i + 4, nullptr, nullptr, nullptr};
-  r.ready = r.kinds + r.stages;
+  StatisticArgs r = {i[0], i[1], i[2], i[3], nullptr, nullptr, nullptr};
+  r.ready = i + 4 + stages_ints(i + 4, r.stages, r.n);
   r.size = r.ready + r.n;
   r.start = r.size + r.n;
   return r;
@@ -73,14 +72,14 @@ struct SumPow {   // of |x| / max: nothing overflows, and nothing that matters i
 };
 
 template <class Kind>
-static StatisticPartial statistic_block(double largest, double p, const Stages& stages, int64_t tensor, const float* g,
-                                        int64_t left, float* buffer) {
+static StatisticPartial statistic_block(double largest, double p, const Stages& stages, int64_t tensor, int64_t start,
+                                        const float* g, int64_t left, float* buffer) {
   Kind kind(largest, p);
   const int64_t n = left < kBlock ? left : kBlock;
   bool bad = false;
   for (int64_t from = 0; from < n; from += kChunk) {
     const int m = (int)(n - from < kChunk ? n - from : kChunk);
-    const Staged s = flush(apply_stages(stages, tensor, g + from, m, buffer), m, buffer);
+    const Staged s = flush(apply_stages(stages, tensor, start + from, g + from, m, buffer), m, buffer);
     const float* next = g + from + ahead_of(left - from);
     bad |= s.bad;
     int i = 0;
@@ -104,7 +103,7 @@ static StatisticPartial statistic_block(double largest, double p, const Stages& 
 
 static void statistic(const Args& a, const Team& team) {
   const StatisticArgs s = statistic_args(a.i);
-  const Stages stages = {s.kinds, s.stages, 0, a.in + s.n + (s.max != 0)};
+  const Stages stages = stages_of(a.i + 4, s.stages, s.n, a.in + s.n + (s.max != 0), a.ctx);
   const double* largest = s.max ? (const double*)a.in[s.n] : nullptr;
   const double p = a.n_f ? a.f[0] : 0;
   StatisticPartial* partial = (StatisticPartial*)a.scratch;
@@ -118,16 +117,16 @@ static void statistic(const Args& a, const Team& team) {
     const double m = s.max ? largest[s.max == 2 ? t : 0] : 0;
     switch (s.kind) {
       case kSumSquares:
-        partial[b] = statistic_block<SumSquares>(m, p, stages, t, g, left, buffer);
+        partial[b] = statistic_block<SumSquares>(m, p, stages, t, from, g, left, buffer);
         break;
       case kSumAbs:
-        partial[b] = statistic_block<SumAbs>(m, p, stages, t, g, left, buffer);
+        partial[b] = statistic_block<SumAbs>(m, p, stages, t, from, g, left, buffer);
         break;
       case kMaxAbs:
-        partial[b] = statistic_block<MaxAbs>(m, p, stages, t, g, left, buffer);
+        partial[b] = statistic_block<MaxAbs>(m, p, stages, t, from, g, left, buffer);
         break;
       default:
-        partial[b] = statistic_block<SumPow>(m, p, stages, t, g, left, buffer);
+        partial[b] = statistic_block<SumPow>(m, p, stages, t, from, g, left, buffer);
         break;
     }
   }
@@ -160,7 +159,11 @@ static void statistic_need(Need& n) {
   if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
   if (max < 0 || max > 2 || (kind == kSumPow) != (max != 0)) return n.fail("a maximum belongs to a sum of powers");
   if (kind == kSumPow && (n.n_f != 1 || !(n.f[0] > 0))) return n.fail("expected p > 0");
-  if (steps < 0 || steps > n.n_i || n.n_i != 5 + steps + 3 * count) return n.fail("wrong number of integers");
+  if (steps < 0 || steps > kMaxStages) return n.fail("too many stages");
+  const int64_t first = count + (max != 0);   // operand of the stages
+  // The sizes lie behind the stages, whose check needs them: their length comes first.
+  const int64_t ints = stages_length(n.i + 4, n.n_i - 4, steps, count);
+  if (ints < 0 || n.n_i != 5 + ints + 3 * count) return n.fail("wrong number of integers");
   const StatisticArgs s = statistic_args(n.i);
   if (!segments_ok(s.size, s.ready, s.start, count, kBlock)) return n.fail("sizes and blocks do not agree");
   for (int64_t t = 0; t < count; t++) n.in[t] = size_mul(s.size[t], s.ready[t] ? 8 : 4);
@@ -168,8 +171,8 @@ static void statistic_need(Need& n) {
     if (count >= n.n_in) return n.fail("the maximum is missing");
     n.in[count] = max == 2 ? size_mul(count, 8) : 8;
   }
-  const int operands = stages_need(n, s.kinds, steps, count, (int)count + (max != 0));
-  if (operands < 0 || n.n_in != count + (max != 0) + operands) return n.fail("wrong stages or number of inputs");
+  const int64_t operands = stages_need(n, n.i + 4, steps, s.size, count, first);
+  if (operands < 0 || n.n_in != first + operands) return n.fail("wrong stages or number of inputs");
   n.out[0] = size_mul(count, 8);
   n.out[1] = n.out[2] = n.out[3] = 8;
   n.scratch = size_mul(s.start[count], sizeof(StatisticPartial));

@@ -35,6 +35,7 @@ namespace {
 #include "gemm_squares.h"
 #include "gemm.h"
 #include "stage.h"
+#include "staged.h"
 #include "statistics.h"
 #include "finish.h"
 #include "analyze.h"

@@ -79,19 +79,19 @@ static const float* rows_chunk(const Rows& r, const float* values, int64_t from,
   return any ? buffer : kZeros;
 }
 
-// i: variant, tensors, offset (see Stages), measure (0 or 1), stages, then the kinds of the stages, sizes, the first chunk of each
-// tensor and the number of chunks, and per tensor the elements of a row and the rows of a gradient of rows, 0 and 0 of a dense one; then
-// whether there are bounds, and per tensor whether it has a mask (finish.h).
+// i: variant, tensors, measure (0 or 1), number of stages, then the stages, sizes, the first chunk of each tensor and the number of
+// chunks, and per tensor the elements of a row and the rows of a gradient of rows, 0 and 0 of a dense one; then whether there are bounds,
+// and per tensor whether it has a mask (finish.h).
 // in: parameters, gradients, each slot of all tensors, hyper row (f64), operands of the stages, bounds and masks, `at` of each gradient
 // of rows.
 // out: parameters and slots (each may be its input), then if measured the sums of squares before and after and the number changed.
 struct UpdateArgs {
-  int64_t variant, n, offset, measure, stages;
-  const int64_t *kinds, *size, *start, *row, *rows, *bounded, *masked;
+  int64_t variant, n, measure, stages;
+  const int64_t *size, *start, *row, *rows, *bounded, *masked;
 };
 static UpdateArgs update_args(const int64_t* i) {
-  UpdateArgs r = {i[0], i[1], i[2], i[3], i[4], i + 5, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
-  r.size = r.kinds + r.stages;
+  UpdateArgs r = {i[0], i[1], i[2], i[3], nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
+  r.size = i + 4 + stages_ints(i + 4, r.stages, r.n);
   r.start = r.size + r.n;
   r.row = r.start + r.n + 1;
   r.rows = r.row + r.n;
@@ -106,9 +106,9 @@ static void update_run(const Args& a, const Team& team) {
   const int64_t n = u.n;
   const void* const* rest = a.in + n * (2 + Rule::kSlots);
   const Rule rule((const double*)rest[0]);
-  const Stages stages = {u.kinds, u.stages, u.offset, rest + 1};
+  const Stages stages = stages_of(a.i + 4, u.stages, n, rest + 1, a.ctx);
   int64_t operands = 0;
-  for (int64_t k = 0; k < u.stages; k++) operands += stage_operands(u.kinds[k]);
+  for (int64_t k = 0; k < u.stages; k++) operands += stage_operands(stages.stage[k].kind);
   const Finish finish = finish_of(*u.bounded, u.masked, n, rest + 1 + operands);
   Measured* measured = (Measured*)a.scratch;
   const Range r = split(u.start[n], team);
@@ -133,7 +133,7 @@ static void update_run(const Args& a, const Team& team) {
     else
       raw += from;
     float* p_out = (float*)a.out[t] + from;
-    Staged s = apply_stages(stages, t, raw, m, (float*)a.local);
+    Staged s = apply_stages(stages, t, from, raw, m, (float*)a.local);
     if (u.measure) {
       s = flush(s, m, (float*)a.local);
       measured[c] = measure_chunk(s, raw, m);
@@ -158,19 +158,20 @@ static void update_run(const Args& a, const Team& team) {
 
 template <class Rule>
 static void update_check(Need& n) {
-  if (n.n_i < 6) return n.fail("expected variant, tensors, offset, measure and stages");
-  const int64_t count = n.i[1], offset = n.i[2], measure = n.i[3], steps = n.i[4];
+  if (n.n_i < 5) return n.fail("expected variant, tensors, measure and stages");
+  const int64_t count = n.i[1], measure = n.i[2], steps = n.i[3];
   if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
-  if (offset < 0 || offset > Need::kMax / 16) return n.fail("negative or huge offset");
   if (measure < 0 || measure > 1) return n.fail("measure is neither 0 nor 1");
-  if (steps < 0 || steps > n.n_i || n.n_i != 7 + steps + 5 * count) return n.fail("wrong number of integers");
+  if (steps < 0 || steps > kMaxStages) return n.fail("too many stages");
+  const int64_t ints = stages_length(n.i + 4, n.n_i - 4, steps, count);
+  if (ints < 0 || n.n_i != 6 + ints + 5 * count) return n.fail("wrong number of integers");
   const UpdateArgs u = update_args(n.i);
   if (!segments_ok(u.size, nullptr, u.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
   const int64_t arrays = count * (2 + Rule::kSlots), outs = count * (1 + Rule::kSlots);
   if (n.n_in < arrays + 1 || n.n_out != outs + 3 * measure) return n.fail("wrong number of inputs or outputs");
   for (int64_t i = 0; i < arrays; i++) n.in[i] = size_mul(u.size[i % count], 4);
   n.in[arrays] = Rule::kHyper * 8;
-  const int operands = stages_need(n, u.kinds, steps, offset + count, (int)arrays + 1);
+  const int64_t operands = stages_need(n, n.i + 4, steps, u.size, count, arrays + 1);
   if (operands < 0) return n.fail("wrong stages");
   const int64_t finish = finish_need(n, *u.bounded, u.masked, u.size, count, arrays + 1 + operands);
   if (finish < 0) return n.fail("wrong bounds or masks");

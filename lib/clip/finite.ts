@@ -1,7 +1,7 @@
 // finite.ts: what policies do about NaN and infinities, in one place.
 import type { Tensor } from '../ir/graph.ts';
 import { failIf } from '../ops/control.ts';
-import type { Stage } from '../ops/stage.ts';
+import { type Stage, zeroNonFinite } from '../ops/stage.ts';
 import type { Statistic } from '../ops/statistics.ts';
 import { checkChoice, checkNumber } from '../options.ts';
 import type { ClipColumns } from './clip.ts';
@@ -42,9 +42,10 @@ export function guard(where: string, options: NonFiniteOptions): Guard {
   return {
     mode,
     maxSkips: mode === 'skip' && Number.isFinite(maxSkips) ? maxSkips : 0,
-    stages: mode === 'zero' ? [{ kind: 'map', name: 'zeroNonFinite' }] : [],
+    stages: mode === 'zero' ? [zeroNonFinite()] : [],
     decide({ firstBad, badCount }, earlier) {
-      if (earlier.some((s) => s.kind === 'map')) return { skip: null, report: {} };
+      if (earlier.some((s) => s.kind === 'zeroNonFinite' && (s.at?.every((at) => at >= 0) ?? true)))
+        return { skip: null, report: {} };
       if (mode === 'error') failIf(badCount, firstBad);
       return { skip: mode === 'skip' ? badCount : null, report: { firstBad, badCount } };
     },

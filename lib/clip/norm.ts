@@ -3,7 +3,7 @@ import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
 import { add, div, equal, less, lessEqual, maximum, minimum, mul, pow, sqrt, square, where } from '../ops/elementwise.ts';
 import { max, min, sum } from '../ops/reduce.ts';
-import type { Stage } from '../ops/stage.ts';
+import * as stage from '../ops/stage.ts';
 import { type Statistic, statistic } from '../ops/statistics.ts';
 import { checkChoice, checkNumber, checkOptions, checkPerStep, type PerStep } from '../options.ts';
 import { type ClipContext, type ClipPolicy, type Clipped, threshold } from './clip.ts';
@@ -27,7 +27,7 @@ interface Norms {
 }
 
 /** p-norms of tensors after `stages`, in f64. Finite gradients have a finite norm for p = 1, 2 and Infinity, whatever their size. */
-function norms(xs: readonly TensorLike[], p: number, stages: readonly Stage[]): Norms {
+function norms(xs: readonly TensorLike[], p: number, stages: readonly stage.Stage[]): Norms {
   if (p === 2) {
     const found = statistic(xs, { kind: 'sumSquares', stages });
     return { total: sqrt(found.total), each: sqrt(found.each), found };
@@ -99,7 +99,7 @@ export function globalNorm(c: PerStep = 1, options: GlobalNormOptions = {}): Cli
       const { skip, report } = rules.decide(found, context.stages);
       const scale = exact ? scaleOf(total, at) : torchScale(total, at);
       return {
-        stages: [...rules.stages, { kind: 'scale', by: scale }],
+        stages: [...rules.stages, stage.scale(scale)],
         skip,
         report: { norm: total, normAfter: mul(total, scale), scale, threshold: at, clipped: less(scale, 1), ...report },
         measure: false,
@@ -127,7 +127,7 @@ export function perTensorNorm(c: PerStep = 1, options: NormOptions = {}): ClipPo
       const scales = scaleOf(each, at);
       const scale = min(scales);
       return {
-        stages: [...rules.stages, { kind: 'scale', by: scales }],
+        stages: [...rules.stages, stage.scale(scales)],
         skip,
         report: {
           norm: total,

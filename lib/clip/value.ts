@@ -1,6 +1,7 @@
 // value.ts: clipping element by element.
 import { OptionError } from '../errors.ts';
 import { sqrt } from '../ops/elementwise.ts';
+import { limit } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
 import { checkOptions, checkPerStep, type PerStep, show } from '../options.ts';
 import { type ClipPolicy, threshold } from './clip.ts';
@@ -35,11 +36,7 @@ export function value(v: PerStep | ValueOptions, options: NonFiniteOptions = {})
       const fixed = lower.fixed !== null && upper.fixed !== null;
       const stages = [
         ...rules.stages,
-        {
-          kind: 'limit',
-          lower: threshold(context, 'lower', lower.fixed ?? lower.at),
-          upper: threshold(context, 'upper', upper.fixed ?? upper.at),
-        } as const,
+        limit(threshold(context, 'lower', lower.fixed ?? lower.at), threshold(context, 'upper', upper.fixed ?? upper.at)),
       ];
       const at = { threshold: threshold(context, 'c', fixed ? largest(0) : largest) };
       if (rules.mode === 'propagate') return { stages, skip: null, report: at, measure: true };

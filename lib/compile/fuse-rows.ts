@@ -5,6 +5,7 @@ import { sizeOf } from '../ir/op.ts';
 import { span } from '../ops/axes.ts';
 import { SCATTER_ADD } from '../ops/gather.ts';
 import { SCATTER_ROWS } from '../ops/scatter-rows.ts';
+import { keepsZeros } from '../ops/stage.ts';
 import { STATISTIC } from '../ops/statistics.ts';
 import { isUpdate } from '../ops/update.ts';
 import { consumers, rewrite, useCounts } from './rewrite.ts';
@@ -46,5 +47,5 @@ function isFew(node: Node): boolean {
 function onlyMeasuredAndApplied(gradient: Tensor, readers: readonly Node[], uses: ReadonlyMap<Tensor, number>): boolean {
   const operands = readers.reduce((n, r) => n + r.ins.filter((t) => t === gradient).length, 0);
   if (operands === 0 || operands !== uses.get(gradient)) return false;
-  return readers.every((r) => isUpdate(r) || (isOp(r, STATISTIC) && !r.attrs.stages.includes('limit')));
+  return readers.every((r) => isUpdate(r) || (isOp(r, STATISTIC) && r.attrs.stages.every(keepsZeros)));
 }

@@ -17,6 +17,7 @@ import { SCALARS } from './scalars.ts';
 import { SCATTER_ROWS } from './scatter-rows.ts';
 import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
 import { SOFTMAXES } from './softmax.ts';
+import { STAGED } from './staged.ts';
 import { STATISTIC } from './statistics.ts';
 
 export * from './accumulate.ts';
@@ -32,7 +33,9 @@ export * from './reduce.ts';
 export * from './rules/index.ts';
 export * from './shape.ts';
 export * from './softmax.ts';
-export * from './stage.ts';
+export type { Stage, Units } from './stage.ts';
+export * as stage from './stage.ts';
+export { staged } from './staged.ts';
 export * from './statistics.ts';
 export * from './update.ts';
 
@@ -57,6 +60,7 @@ export const OPS: readonly OpDef<any>[] = [
   RNN,
   RNN_GRAD,
   MATMUL,
+  STAGED,
   STATISTIC,
   ANALYZE,
   ...UPDATES,

@@ -1,97 +1,262 @@
 // stage.ts: the stages of a clip policy, as statistics and updates take them: read a gradient through them, never rewrite it.
 // The twin of kernels/stage.h.
-import { DTypeError, ShapeError } from '../errors.ts';
+import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
-import { type RefArray, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { type RefArray, type RefContext, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
+
+/** What a stage may be. The order is that of StageKind in stage.h. */
+const KINDS = [
+  'scale',
+  'limit',
+  'zeroNonFinite',
+  'sign',
+  'shrinkAbove',
+  'zeroBelow',
+  'soft',
+  'tanh',
+  'scaleRows',
+  'scaleColumns',
+  'shiftRows',
+  'round',
+] as const;
+export type StageKind = (typeof KINDS)[number];
+
+// What a kernel keeps at hand: kMaxStages in stage.h.
+const MOST = 16;
 
 /**
- * One step between a gradient and what the optimizer sees. `scale`: times an f64 scalar, or times one value per tensor (f64 [n],
- * n the number of all gradients). The scale is rounded once to f32, or split into two factors where one f32 would lose bits; 1 changes no
- * bit. `limit`: clamp to bounds (f64 scalars or numbers); a NaN stays. `map`: `zeroNonFinite` makes NaN and infinities 0.
+ * One step between a gradient and what the optimizer sees; make one with the functions below. An operand is a number, an f64 scalar, or
+ * f64 [n] with a value for each gradient (of `scaleRows`, `scaleColumns` and `shiftRows`: for each row or column of all of them).
  */
-export type Stage =
-  | { readonly kind: 'scale'; readonly by: Tensor }
-  | { readonly kind: 'limit'; readonly lower: Tensor | number; readonly upper: Tensor | number }
-  | { readonly kind: 'map'; readonly name: 'zeroNonFinite' };
+export interface Stage {
+  readonly kind: StageKind;
+  readonly operands: readonly (Tensor | number)[];
+  /**
+   * Per gradient, where its value stands in the operands (its first row or column; for `round`, its first group of 64 random numbers); -1
+   * leaves the gradient alone. Default: all read a scalar, or each its own value.
+   */
+  readonly at?: readonly number[];
+  /** Of rows and columns: per gradient the elements of a row, or the number of columns. */
+  readonly unit?: readonly number[];
+  /** Of `round`: keys the random numbers. */
+  readonly key?: number;
+}
+
+/** Times `by`. Rounded once to f32, or split into two factors where one f32 would lose bits; 1 changes no bit. */
+export const scale = (by: Tensor | number): Stage => ({ kind: 'scale', operands: [by] });
+/** Clamp to [lower, upper]; a NaN stays. */
+export const limit = (lower: Tensor | number, upper: Tensor | number): Stage => ({ kind: 'limit', operands: [lower, upper] });
+/** NaN and infinities become 0. */
+export const zeroNonFinite = (): Stage => ({ kind: 'zeroNonFinite', operands: [] });
+/** -1, 0 or 1; a NaN stays. */
+export const sign = (): Stage => ({ kind: 'sign', operands: [] });
+/** Elements with |g| > above are multiplied by `by`; 0 makes them 0. */
+export const shrinkAbove = (above: Tensor | number, by: Tensor | number): Stage => ({
+  kind: 'shrinkAbove',
+  operands: [above, by],
+});
+/** Elements with |g| < least become 0. */
+export const zeroBelow = (least: Tensor | number): Stage => ({ kind: 'zeroBelow', operands: [least] });
+/** g / (1 + |g| / c), which stays within (-c, c). */
+export const soft = (c: Tensor | number): Stage => ({ kind: 'soft', operands: [c] });
+/** c tanh(g / c). */
+export const tanh = (c: Tensor | number): Stage => ({ kind: 'tanh', operands: [c] });
+
+/** Rows or columns of a list of gradients, numbered one after the other. */
+export interface Units {
+  readonly axis: 'rows' | 'columns';
+  /** Per gradient, its first unit; and the elements of a row (dimensions 1 and up), or the number of columns. */
+  readonly at: readonly number[];
+  readonly unit: readonly number[];
+  /** How many there are of each, and together; and how many elements each unit of a gradient has. */
+  readonly counts: readonly number[];
+  readonly total: number;
+  readonly lengths: readonly number[];
+}
+
+/** The rows (along dimension 0) or columns (along all others) of gradients; with fewer than two dimensions, one row or one-element columns. */
+export function unitsOf(shapes: readonly (readonly number[])[], axis: 'rows' | 'columns'): Units {
+  const width = shapes.map((s) => (s.length < 2 ? sizeOf(s) : sizeOf(s.slice(1))));
+  const rows = shapes.map((s) => (s.length < 2 ? 1 : s[0]!));
+  const counts = axis === 'rows' ? rows : width;
+  const at: number[] = [];
+  let total = 0;
+  for (const n of counts) {
+    at.push(total);
+    total += n;
+  }
+  return { axis, at, unit: width, counts, total, lengths: axis === 'rows' ? width : rows };
+}
+
+const byUnits = (kind: StageKind, units: Units, by: Tensor): Stage => ({
+  kind,
+  operands: [by],
+  at: units.at,
+  unit: units.unit,
+});
+/** Each row, or column, times its own value: f64 [units.total]. */
+export const scaleUnits = (units: Units, by: Tensor): Stage =>
+  byUnits(units.axis === 'rows' ? 'scaleRows' : 'scaleColumns', units, by);
+/** Each row minus its own value: f64 [units.total]. */
+export function shiftRows(units: Units, by: Tensor): Stage {
+  if (units.axis !== 'rows') throw new GraphError('shiftRows: expected rows, got columns');
+  return byUnits('shiftRows', units, by);
+}
+/** To a whole number, up or down at random so that the mean is the element. `sizes`: elements of each gradient. */
+export function round(graph: Graph, sizes: readonly number[]): Stage {
+  return { kind: 'round', operands: [], at: segments(sizes, 64).slice(0, -1), key: graph.randomKey() };
+}
+
+const PAIRS: ReadonlySet<StageKind> = new Set(['limit', 'shrinkAbove']);
+const ALONE: ReadonlySet<StageKind> = new Set(['zeroNonFinite', 'sign', 'round']);
+const BY_UNIT: ReadonlySet<StageKind> = new Set(['scaleRows', 'scaleColumns', 'shiftRows']);
+const operandsOf = (kind: StageKind): number => (PAIRS.has(kind) ? 2 : ALONE.has(kind) ? 0 : 1);
 
 /** A stage as an attribute of an op; its operands are inputs of the op, in order. */
-export type StageKind = 'scale' | 'scaleEach' | 'limit' | 'zeroNonFinite';
-const CODE: Readonly<Record<StageKind, number>> = { scale: 0, scaleEach: 1, limit: 2, zeroNonFinite: 3 };
-const OPERANDS: Readonly<Record<StageKind, number>> = { scale: 1, scaleEach: 1, limit: 2, zeroNonFinite: 0 };
+export interface StageAttrs {
+  readonly kind: StageKind;
+  /** `one`: all gradients read element 0; `each`: gradient t reads element t; else as in Stage. */
+  readonly at: 'one' | 'each' | readonly number[];
+  readonly unit?: readonly number[];
+  readonly key?: number;
+}
 
-export function stageCodes(kinds: readonly StageKind[]): number[] {
-  return kinds.map((k) => CODE[k]);
+/** Does it leave zeros alone, wherever they stand? */
+export function keepsZeros({ kind }: StageAttrs): boolean {
+  return kind !== 'limit' && kind !== 'round' && !BY_UNIT.has(kind);
 }
 
 /** Number of operands all stages have together. */
-export function stageOperands(kinds: readonly StageKind[]): number {
-  return kinds.reduce((n, k) => n + OPERANDS[k], 0);
+export function stageOperands(stages: readonly StageAttrs[]): number {
+  return stages.reduce((n, s) => n + operandsOf(s.kind), 0);
 }
 
-/** Stages as attributes and inputs. */
-export function splitStages(graph: Graph, stages: readonly Stage[]): { kinds: StageKind[]; ins: Tensor[] } {
-  const kinds: StageKind[] = [];
+/** Stages as attributes and inputs. `first`: they were made for a longer list of gradients, of which those from here on are read. */
+export function splitStages(
+  graph: Graph,
+  stages: readonly Stage[],
+  count: number,
+  first = 0,
+): { attrs: StageAttrs[]; ins: Tensor[] } {
+  if (stages.length > MOST) throw new GraphError(`stages: expected at most ${MOST}, got ${stages.length}`);
   const ins: Tensor[] = [];
-  const scalar = (x: Tensor | number): Tensor => (typeof x === 'number' ? graph.scalar(x, 'f64') : x);
-  for (const s of stages) {
-    if (s.kind === 'scale') {
-      kinds.push(s.by.shape.length === 0 ? 'scale' : 'scaleEach');
-      ins.push(s.by);
-    } else if (s.kind === 'limit') {
-      kinds.push('limit');
-      ins.push(scalar(s.lower), scalar(s.upper));
-    } else {
-      kinds.push(s.name);
-    }
-  }
-  return { kinds, ins };
+  const attrs = stages.map(({ kind, operands, at, unit, key }): StageAttrs => {
+    const tensors = operands.map((x) => (typeof x === 'number' ? graph.scalar(x, 'f64') : x));
+    ins.push(...tensors);
+    const each = tensors.some((t) => t.shape.length > 0);
+    return {
+      kind,
+      at: placesOf(at ?? (each ? 'each' : 'one'), count, first),
+      ...(unit && { unit: unit.slice(first, first + count) }),
+      ...(key !== undefined && { key }),
+    };
+  });
+  return { attrs, ins };
 }
 
-/** Check the operands of stages; `tensors` is the least length of a scale per tensor. */
-export function checkStages(op: string, kinds: readonly StageKind[], ins: readonly TensorType[], tensors: number): void {
-  if (ins.length !== stageOperands(kinds)) {
-    throw new ShapeError(`${op}: expected ${stageOperands(kinds)} operands of stages, got ${ins.length}`);
+function placesOf(at: StageAttrs['at'], count: number, first: number): StageAttrs['at'] {
+  if (at === 'one' || (at === 'each' && first === 0)) return at;
+  return at === 'each' ? Array.from({ length: count }, (_, t) => first + t) : at.slice(first, first + count);
+}
+
+const placeOf = ({ at }: StageAttrs, t: number): number => (at === 'one' ? 0 : at === 'each' ? t : at[t]!);
+
+/** The integers a kernel takes for stages of `count` tensors. */
+export function stageInts(stages: readonly StageAttrs[], count: number): number[] {
+  const tensors = Array.from({ length: count }, (_, t) => t);
+  return stages.flatMap((s) => [KINDS.indexOf(s.kind), s.key ?? 0, ...tensors.map((t) => placeOf(s, t)), ...(s.unit ?? [])]);
+}
+
+/** Check the operands of stages of tensors of `sizes` elements. */
+export function checkStages(
+  op: string,
+  stages: readonly StageAttrs[],
+  ins: readonly TensorType[],
+  sizes: readonly number[],
+): void {
+  if (ins.length !== stageOperands(stages)) {
+    throw new ShapeError(`${op}: expected ${stageOperands(stages)} operands of stages, got ${ins.length}`);
   }
-  let at = 0;
-  for (const kind of kinds) {
-    for (let k = 0; k < OPERANDS[kind]; k++) {
-      const type = ins[at++] as TensorType;
+  let next = 0;
+  for (const s of stages) {
+    const { kind, at, unit } = s;
+    if ((typeof at !== 'string' && at.length !== sizes.length) || BY_UNIT.has(kind) !== (unit?.length === sizes.length)) {
+      throw new ShapeError(`${op}: stage ${kind}: expected places for ${sizes.length} tensors`);
+    }
+    const ends = sizes.map((n, t) => {
+      const place = placeOf(s, t);
+      if (place < 0) return 0;
+      if (!unit) return place + 1;
+      return place + (kind === 'scaleColumns' ? unit[t]! : unit[t] === 0 ? 0 : Math.ceil(n / unit[t]!));
+    });
+    const length = ends.reduce((a, b) => Math.max(a, b), 1);
+    for (let k = 0; k < operandsOf(kind); k++) {
+      const type = ins[next++] as TensorType;
       if (type.dtype !== 'f64') throw new DTypeError(`${op}: expected f64 for stage ${kind}, got ${type.dtype}`);
-      const fits = kind === 'scaleEach' ? type.shape.length === 1 && sizeOf(type.shape) >= tensors : type.shape.length === 0;
-      if (!fits) {
-        throw new ShapeError(
-          `${op}: expected ${kind === 'scaleEach' ? `f64[${tensors}]` : 'f64[]'} for stage ${kind}, got ${typeName(type)}`,
-        );
+      if (sizeOf(type.shape) < length) {
+        throw new ShapeError(`${op}: expected f64[${at === 'one' ? '' : length}] for stage ${kind}, got ${typeName(type)}`);
       }
     }
   }
 }
 
+type Element = (v: number, a: number, b: number) => number;
+/** What a stage makes of an element, given its operands' values. */
+const ELEMENT: Readonly<Record<Exclude<StageKind, 'round' | 'zeroNonFinite'>, Element>> = {
+  scale: (v, by) => v * by,
+  limit: (v, lower, upper) => Math.max(lower, Math.min(upper, v)),
+  sign: (v) => (Number.isNaN(v) ? v : Math.sign(v)),
+  shrinkAbove: (v, above, by) => (Math.abs(v) > Math.fround(above) ? (by === 0 ? 0 : v * by) : v),
+  zeroBelow: (v, least) => (Math.abs(v) < Math.fround(least) ? 0 : v),
+  soft: (v, c) => (v === 0 || c === Infinity ? v : (Math.sign(v) * c) / (c / Math.abs(v) + 1)),
+  tanh: (v, c) => (v === 0 || c === Infinity ? v : c * Math.tanh(v / c)),
+  scaleRows: (v, by) => v * by,
+  scaleColumns: (v, by) => v * by,
+  shiftRows: (v, by) => v - by,
+};
+
 /** A gradient after its stages, in f64. `bad`: zeroNonFinite met an element that is not finite. */
 export function applyStages(
-  kinds: readonly StageKind[],
+  stages: readonly StageAttrs[],
   operands: readonly RefArray[],
   tensor: number,
   x: RefArray,
+  context: Pick<RefContext, 'seed' | 'attempt'> = { seed: 0n, attempt: 0 },
 ): { values: number[]; bad: boolean } {
   let values = Array.from(x);
   let bad = false;
-  let at = 0;
-  for (const kind of kinds) {
-    const [a, b] = operands.slice(at, at + OPERANDS[kind]);
-    at += OPERANDS[kind];
-    if (kind === 'limit') {
-      const [lower, upper] = [a?.[0] as number, b?.[0] as number];
-      values = values.map((v) => Math.max(lower, Math.min(upper, v)));
-    } else if (kind === 'zeroNonFinite') {
+  let next = 0;
+  for (const s of stages) {
+    const [a, b] = operands.slice(next, next + operandsOf(s.kind));
+    next += operandsOf(s.kind);
+    const at = placeOf(s, tensor);
+    if (at < 0) continue;
+    if (s.kind === 'zeroNonFinite') {
       bad ||= values.some((v) => !Number.isFinite(v));
       values = values.map((v) => (Number.isFinite(v) ? v : 0));
+    } else if (s.kind === 'round') {
+      const draw = draws(s.key ?? 0, at, values.length, context);
+      values = values.map((v, i) => (Math.abs(v) < 2 ** 23 ? Math.floor(v) + Number(draw[i]! < v - Math.floor(v)) : v));
     } else {
-      const scale = a?.[kind === 'scale' ? 0 : tensor] as number;
-      values = values.map((v) => v * scale);
+      const unit = s.unit?.[tensor] ?? 0;
+      const element = ELEMENT[s.kind];
+      const place = (i: number): number => at + (!s.unit ? 0 : s.kind === 'scaleColumns' ? i % unit : Math.floor(i / unit));
+      values = values.map((v, i) => element(v, a?.[place(i)] as number, b?.[place(i)] as number));
     }
   }
   return { values, bad };
+}
+
+/** Random numbers of [0, 1) with 24 bits, as stage_round draws them. */
+function draws(key: number, at: number, n: number, { seed, attempt }: Pick<RefContext, 'seed' | 'attempt'>): number[] {
+  const [k0, k1] = philoxKey(seed);
+  const tag = PHILOX_TAG.round ^ Math.floor(attempt / 2 ** 32);
+  const words = new Uint32Array(4);
+  return Array.from({ length: n }, (_, e) => {
+    philox4x32(words, (16 * (at + Math.floor(e / 64)) + (e % 16)) | 0, attempt >>> 0, tag, key, k0, k1);
+    return (words[(e >>> 4) & 3]! >>> 8) / 2 ** 24;
+  });
 }
 
 /** Where the pieces of each tensor begin when each is cut into pieces of `unit` elements, and how many pieces there are. */

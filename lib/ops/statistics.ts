@@ -8,10 +8,10 @@ import {
   applyStages,
   checkStages,
   type Stage,
-  type StageKind,
+  type StageAttrs,
   segments,
   splitStages,
-  stageCodes,
+  stageInts,
   stageOperands,
 } from './stage.ts';
 
@@ -27,7 +27,7 @@ export interface StatisticAttrs {
   /** Of `sumPow`: the power, and whether there is one maximum for all tensors or one each. */
   readonly p: number;
   readonly max: (typeof MAXIMA)[number];
-  readonly stages: readonly StageKind[];
+  readonly stages: readonly StageAttrs[];
   /** Which inputs are f64 partial sums, made by the instruction that wrote the tensor, in place of the tensor. */
   readonly ready: readonly boolean[];
 }
@@ -65,7 +65,12 @@ export const STATISTIC: OpDef<StatisticAttrs> = {
         `statistic: expected f64[${attrs.max === 'each' ? xs.length : ''}] as maximum, got ${typeName(largest)}`,
       );
     }
-    checkStages('statistic', attrs.stages, operands, xs.length);
+    checkStages(
+      'statistic',
+      attrs.stages,
+      operands,
+      xs.map((x) => sizeOf(x.shape)),
+    );
     return [f64(xs.length), f64(), f64(), f64()];
   },
   lower(node) {
@@ -75,7 +80,7 @@ export const STATISTIC: OpDef<StatisticAttrs> = {
       sizes.map((n, i) => (ready[i] ? 0 : n)),
       BLOCK,
     );
-    const head = [KINDS.indexOf(kind), sizes.length, MAXIMA.indexOf(max), stages.length, ...stageCodes(stages)];
+    const head = [KINDS.indexOf(kind), sizes.length, MAXIMA.indexOf(max), stages.length, ...stageInts(stages, sizes.length)];
     return { ints: [...head, ...ready.map(Number), ...sizes, ...blocks], floats: kind === 'sumPow' ? [p] : [] };
   },
   vjp: gradients,
@@ -84,7 +89,7 @@ export const STATISTIC: OpDef<StatisticAttrs> = {
     const each = node.attrs.kind === 'sumPow' ? 50 : 2;
     return { flops: elements * (each + node.attrs.stages.length), bytes: node.ins.reduce((n, t) => n + bytesOf(t.type), 0) };
   },
-  ref(outs, ins, node) {
+  ref(outs, ins, node, context) {
     const { kind, p, stages, ready } = node.attrs;
     const { xs, largest, operands } = split(ins, node.attrs);
     const [each, total, firstBad, badCount] = outs as [RefArray, RefArray, RefArray, RefArray];
@@ -93,7 +98,7 @@ export const STATISTIC: OpDef<StatisticAttrs> = {
     let first = -1;
     let count = 0;
     xs.forEach((x, i) => {
-      const { values, bad } = ready[i] ? { values: Array.from(x), bad: false } : applyStages(stages, operands, i, x);
+      const { values, bad } = ready[i] ? { values: Array.from(x), bad: false } : applyStages(stages, operands, i, x, context);
       const max = largest ? (largest[node.attrs.max === 'each' ? i : 0] as number) : 0;
       const term = ready[i] ? (v: number): number => v : TERMS[kind](p, max);
       const value = values.reduce((s, v) => join(s, term(v)), 0);
@@ -145,7 +150,14 @@ function samples(): Sample<StatisticAttrs>[] {
   const plain = { p: 2, max: 'none', stages: [], ready: [false] } as const;
   const odd = [f32(1), f32(3, 5), f32(0), f32(4099)];
   const none = odd.map(() => false);
-  const scales = { stages: ['scaleEach', 'limit', 'scale'], ready: none } as const;
+  const scales = {
+    stages: [
+      { kind: 'scale', at: 'each' },
+      { kind: 'limit', at: 'one' },
+      { kind: 'scale', at: 'one' },
+    ],
+    ready: none,
+  } as const;
   return [
     { ins: [f32(1)], attrs: { ...plain, kind: 'sumSquares' } },
     { ins: [f32(31, 17)], attrs: { ...plain, kind: 'sumSquares' } },
@@ -173,7 +185,7 @@ function samples(): Sample<StatisticAttrs>[] {
     },
     {
       ins: odd,
-      attrs: { ...plain, kind: 'maxAbs', stages: ['zeroNonFinite'], ready: none },
+      attrs: { ...plain, kind: 'maxAbs', stages: [{ kind: 'zeroNonFinite', at: 'one' }], ready: none },
       noGradient: true,
     },
   ];
@@ -204,13 +216,13 @@ export function statistic(xs: readonly TensorLike[], options: StatisticOptions):
   const tensors = xs.map((x) => x.toTensor());
   const [first] = tensors;
   if (!first) throw new GraphError('statistic: expected at least one tensor, got none', { op: 'statistic' });
-  const { kinds, ins } = splitStages(first.graph, options.stages ?? []);
+  const { attrs: stages, ins } = splitStages(first.graph, options.stages ?? [], tensors.length);
   const max = options.max ? (options.max.shape.length === 0 ? 'one' : 'each') : 'none';
   const node = first.graph.add(STATISTIC, [...tensors, ...(options.max ? [options.max] : []), ...ins], {
     kind: options.kind,
     p: options.p ?? 2,
     max,
-    stages: kinds,
+    stages,
     ready: tensors.map(() => false),
   });
   const [each, total, firstBad, badCount] = node.outs as readonly [Tensor, Tensor, Tensor, Tensor];

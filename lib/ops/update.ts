@@ -8,10 +8,10 @@ import {
   applyStages,
   checkStages,
   type Stage,
-  type StageKind,
+  type StageAttrs,
   segments,
   splitStages,
-  stageCodes,
+  stageInts,
   stageOperands,
 } from './stage.ts';
 
@@ -20,10 +20,9 @@ const CHUNK = 1024;
 
 export interface UpdateAttrs {
   readonly variant: number;
-  /** Number of parameters in the group, and the index of its first among all gradients (for a scale per tensor). */
+  /** Number of parameters in the group. */
   readonly count: number;
-  readonly offset: number;
-  readonly stages: readonly StageKind[];
+  readonly stages: readonly StageAttrs[];
   /** Also sum the squares of the gradients before and after the stages, and count the elements the stages changed. */
   readonly measure: boolean;
   /** Made by the compiler: which gradients are the two outputs of scatterRows, the second one among the last inputs. */
@@ -69,7 +68,7 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
     name: op,
     guarded: true,
     infer(ins, attrs) {
-      const { count, offset, stages, measure, sparse, finish } = attrs;
+      const { count, stages, measure, sparse, finish } = attrs;
       const slots = rule.slots[attrs.variant];
       if (slots === undefined) throw new GraphError(`${op}: there is no variant ${attrs.variant}`);
       const arrays = count * (2 + slots);
@@ -90,15 +89,16 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
       if (hyper.dtype !== 'f64' || !sameShape(hyper.shape, [rule.hyper.length])) {
         throw new ShapeError(`${op}: expected f64[${rule.hyper.length}] as hyper-parameters, got ${typeName(hyper)}`);
       }
-      checkStages(op, stages, ins.slice(arrays + 1, staged), offset + count);
+      const sizes = ins.slice(0, count).map((p) => sizeOf(p.shape));
+      checkStages(op, stages, ins.slice(arrays + 1, staged), sizes);
       if (finish) checkFinish(op, finish, ins.slice(staged, staged + finishOperands(finish)), ins.slice(0, count));
       const updated = [...ins.slice(0, count), ...ins.slice(2 * count, arrays)];
       return measure ? [...updated, f64(), f64(), f64()] : updated;
     },
     lower({ ins, attrs }) {
-      const { variant, count, offset, stages, measure, sparse, finish } = attrs;
+      const { variant, count, stages, measure, sparse, finish } = attrs;
       const sizes = ins.slice(0, count).map((p) => sizeOf(p.shape));
-      const head = [variant, count, offset, Number(measure), stages.length, ...stageCodes(stages)];
+      const head = [variant, count, Number(measure), stages.length, ...stageInts(stages, count)];
       const grads = ins.slice(count, 2 * count).map((g, t) => (sparse[t] ? g.shape : []));
       const rows = [...grads.map((s) => (s.length > 0 ? span(s, 1) : 0)), ...grads.map((s) => s[0] ?? 0)];
       return { ints: [...head, ...sizes, ...segments(sizes, CHUNK), ...rows, ...finishCodes(finish, count)] };
@@ -118,8 +118,8 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
       }
       return list;
     },
-    ref(outs, ins, node) {
-      const { variant, count, offset, stages, measure, finish } = node.attrs;
+    ref(outs, ins, node, context) {
+      const { variant, count, stages, measure, finish } = node.attrs;
       const slots = slotsOf(node.attrs);
       const hyper = ins[count * (2 + slots)] as RefArray;
       const operands = ins.slice(count * (2 + slots) + 1);
@@ -128,7 +128,7 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
         const p = ins[t] as RefArray;
         const at = node.attrs.sparse[t] ? (ins[atOf(node.attrs, slots, t)] as RefArray) : null;
         const g = at ? spread(ins[count + t] as RefArray, at, p.length) : (ins[count + t] as RefArray);
-        const { values } = applyStages(stages, operands, offset + t, g);
+        const { values } = applyStages(stages, operands, t, g, context);
         values.forEach((v, i) => {
           const s = Array.from({ length: slots }, (_, k) => (ins[(2 + k) * count + t] as RefArray)[i] as number);
           (outs[t] as RefArray)[i] = rule.step(variant, p[i] as number, v, s, hyper);
@@ -190,15 +190,20 @@ function samples(hyper: number, variant: number, slots: number): Sample<UpdateAt
     });
     return { ins, attrs: { variant, count: each.length, sparse, ...attrs }, fill };
   };
-  const plain = { offset: 0, stages: [], measure: false } as const;
-  const all = ['scaleEach', 'zeroNonFinite', 'limit', 'scale'] as const;
+  const plain = { stages: [], measure: false } as const;
+  const all = (count: number, first: number): StageAttrs[] => [
+    { kind: 'scale', at: Array.from({ length: count }, (_, t) => first + t) },
+    { kind: 'zeroNonFinite', at: 'one' },
+    { kind: 'limit', at: 'one' },
+    { kind: 'scale', at: 'one' },
+  ];
   return [
     sample([[1]], plain, []),
-    sample([[17, 3], [0], [1030], [5]], { ...plain, stages: ['scale'] }, [f64()]),
-    sample([[2049], [31]], { offset: 3, stages: all, measure: true }, [f64(5), f64(), f64(), f64()]),
+    sample([[17, 3], [0], [1030], [5]], { ...plain, stages: [{ kind: 'scale', at: 'one' }] }, [f64()]),
+    sample([[2049], [31]], { stages: all(2, 3), measure: true }, [f64(5), f64(), f64(), f64()]),
     sample([[16]], { ...plain, measure: true }, []),
     sample([[100, 17]], plain, [], { 0: 3 }),
-    sample([[5], [40, 3, 20], [7, 2], [1, 3000]], { offset: 1, stages: all, measure: true }, [f64(5), f64(), f64(), f64()], {
+    sample([[5], [40, 3, 20], [7, 2], [1, 3000]], { stages: all(4, 1), measure: true }, [f64(5), f64(), f64(), f64()], {
       1: 4,
       3: 1,
     }),
@@ -210,7 +215,7 @@ function samples(hyper: number, variant: number, slots: number): Sample<UpdateAt
     ]),
     sample(
       [[9], [40, 3, 20]],
-      { ...plain, stages: ['limit'], finish: { bounded: false, masked: [false, true] } },
+      { ...plain, stages: [{ kind: 'limit', at: 'one' }], finish: { bounded: false, masked: [false, true] } },
       [f64(), f64(), u8(40, 3, 20)],
       { 1: 4 },
     ),
@@ -225,6 +230,7 @@ export interface UpdateOperands {
   /** f64, as the rule says. */
   readonly hyper: Tensor;
   readonly stages: readonly Stage[];
+  /** Index of the first of these gradients among those the stages were made for. */
   readonly offset: number;
   readonly measure: boolean;
   readonly finish?: Finish | null;
@@ -240,19 +246,11 @@ export interface Updated {
 /** Update the parameters of a group in one pass. */
 export function update(op: OpDef<UpdateAttrs>, variant: number, x: UpdateOperands): Updated {
   const count = x.params.length;
-  const { kinds, ins } = splitStages(x.hyper.graph, x.stages);
+  const { attrs: stages, ins } = splitStages(x.hyper.graph, x.stages, count, x.offset);
   const finish = x.finish ? splitFinish(x.hyper.graph, x.finish) : null;
   const operands = [...x.params, ...x.grads, ...x.slots.flat(), x.hyper, ...ins, ...(finish?.ins ?? [])];
   const sparse = x.grads.map(() => false);
-  const attrs = {
-    variant,
-    count,
-    offset: x.offset,
-    stages: kinds,
-    measure: x.measure,
-    sparse,
-    ...(finish && { finish: finish.attrs }),
-  };
+  const attrs = { variant, count, stages, measure: x.measure, sparse, ...(finish && { finish: finish.attrs }) };
   const { outs } = x.hyper.graph.add(op, operands, attrs);
   const [before, after, changed] = outs.slice(-3) as [Tensor, Tensor, Tensor];
   return {
