@@ -42,3 +42,17 @@ export async function drive<R>(loop: Loop<R>): Promise<R> {
   }
   return next.value;
 }
+
+/** Do `last` when the result is there, or the error: at once, or when a promise settles. */
+export function settle<R>(work: () => R, last: () => void): R {
+  let result: R;
+  try {
+    result = work();
+  } catch (error) {
+    last();
+    throw error;
+  }
+  if (result instanceof Promise) return result.finally(last) as R;
+  last();
+  return result;
+}

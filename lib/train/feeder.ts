@@ -148,3 +148,16 @@ export function packBatches(batches: readonly StreamBatch[], columns: readonly C
   }
   return bytes;
 }
+
+/** Close the feeder when the work is done. The error of the work counts, if both fail. */
+export async function closing<T>(feeder: Feeder, work: () => Promise<T>): Promise<T> {
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    await feeder.close().catch(() => {});
+    throw error;
+  }
+  await feeder.close();
+  return result;
+}

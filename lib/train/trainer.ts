@@ -1,23 +1,23 @@
 // trainer.ts: the object users hold: a model with its optimizer, policy and state, and what can be done with them.
 import { BusyError, DisposedError, OptionError } from '../errors.ts';
-import type { State } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
-import { checkNumber, checkOptions, show } from '../options.ts';
+import { checkNumber, checkOptions } from '../options.ts';
 import { type LoadResult, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import { drive, driveSync, type Loop } from './effect.ts';
+import { drive, driveSync, type Loop, settle } from './effect.ts';
 import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
-import { type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
-import { fitLoop, type Running } from './fit.ts';
+import { closing, type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
+import type { Running } from './fit.ts';
 import { Halt } from './halt.ts';
+import { asSource, checkFile, inputsOf, isStream } from './inputs.ts';
 import { type BatchOptions, checkFitOptions, checkTrainerOptions, type FitOptions, type TrainerOptions } from './options.ts';
 import { type Counters, type FitResult, type Metrics, START } from './progress.ts';
 import { Run } from './run.ts';
-import type { Session } from './session.ts';
 import { Setup } from './setup.ts';
-import { type Arrays, type NdArray, ndarrays, rows, type Source } from './source.ts';
-import { copyOf, type Stream, type StreamBatch } from './stream.ts';
+import type { Arrays, NdArray, Source } from './source.ts';
+import { copyOf, type Stream } from './stream.ts';
+import { train } from './training.ts';
 import { Turns } from './turns.ts';
 
 const BATCH_SIZE = 32;
@@ -240,56 +240,18 @@ export class Trainer<M extends Module> {
     if (this.#disposed) this.#setup.dispose();
   }
 
-  /** Sessions, validation and early stopping around the loop; `driver` performs it now or later. */
   #train<R>(running: Running, feeder: Feeder, options: FitOptions, driver: (loop: Loop<FitResult>) => R, run: Run | null): R {
-    const { halt } = running;
-    const { store, policy, weights, trained } = this.#setup;
-    const sessions: Session<unknown>[] = [];
-    const turn = <T>(task: () => T | Promise<T>): Promise<T> => this.#turns.take(task);
-    const work = (): R => {
-      const session = this.#setup.training(feeder, options.profile ?? false);
-      sessions.push(session);
-      const validation = options.validation && this.#evaluation(asSource('fit: validation', options.validation));
-      if (validation) sessions.push(validation.session);
-      halt.also(() => {
-        for (const s of sessions) s.stop();
-      });
-      let best: ReadonlyMap<State, Data> = new Map();
-      const restoreBest = (): void => {
-        for (const [state, values] of best) store.write(state, values);
-      };
-      const { steps, epochs, ...rest } = options;
-      return driver(
-        fitLoop({
-          ...rest,
-          running,
-          session,
-          feeder,
-          seed: this.#seed,
-          threads: this.#threads,
-          maxSkips: policy.maxSkips,
-          names: trained,
-          steps: steps ?? Number.POSITIVE_INFINITY,
-          epochs: epochs ?? (steps === undefined ? 1 : Number.POSITIVE_INFINITY),
-          turn,
-          validate: validation ? () => evaluateLoop({ ...validation, turn, halt }) : null,
-          onReports: (reports) => run?.push(reports),
-          caughtUp: async () => run?.caughtUp(),
-          keepBest: {
-            now: () => {
-              best = store.read(weights);
-            },
-            later: () =>
-              turn(async () => {
-                best = await store.snapshot(weights);
-              }),
-          },
-          restoreBest: { now: restoreBest, later: () => turn(restoreBest) },
-        }),
-      );
-    };
-    return settle(work, () => {
-      for (const s of sessions) s.dispose();
+    return train({
+      running,
+      feeder,
+      options,
+      run,
+      driver,
+      setup: this.#setup,
+      seed: this.#seed,
+      threads: this.#threads,
+      turn: (task) => this.#turns.take(task),
+      evaluation: (source) => this.#evaluation(source),
     });
   }
 
@@ -309,56 +271,4 @@ export class Trainer<M extends Module> {
       () => evaluation.session.dispose(),
     );
   }
-}
-
-/** Do `last` when the result is there, or the error: at once, or when a promise settles. */
-function settle<R>(work: () => R, last: () => void): R {
-  let result: R;
-  try {
-    result = work();
-  } catch (error) {
-    last();
-    throw error;
-  }
-  if (result instanceof Promise) return result.finally(last) as R;
-  last();
-  return result;
-}
-
-/** Close the feeder when the work is done. The error of the work counts, if both fail. */
-async function closing<T>(feeder: Feeder, work: () => Promise<T>): Promise<T> {
-  let result: T;
-  try {
-    result = await work();
-  } catch (error) {
-    await feeder.close().catch(() => {});
-    throw error;
-  }
-  await feeder.close();
-  return result;
-}
-
-function checkFile(where: string, file: unknown): void {
-  if (typeof file !== 'string' || file === '') {
-    throw new OptionError(`${where}: expected the name of a file, got ${show(file)}`, { file });
-  }
-}
-
-function isStream(data: unknown): data is Stream {
-  return typeof data === 'function' || (typeof data === 'object' && data !== null && Symbol.asyncIterator in data);
-}
-
-function asSource(where: string, data: Arrays | Source): Source {
-  if (typeof data !== 'object' || data === null || Array.isArray(data) || ArrayBuffer.isView(data)) {
-    throw new OptionError(`${where}: expected named arrays or a source of batches, got ${show(data)}`);
-  }
-  return typeof (data as Source).trace === 'function' ? (data as Source) : rows(data as Arrays);
-}
-
-function inputsOf(where: string, inputs: NdArray | Data | Arrays): StreamBatch {
-  if (typeof inputs !== 'object' || inputs === null || Array.isArray(inputs)) {
-    throw new OptionError(`${where}: expected an array of rows or named arrays, got ${show(inputs)}`);
-  }
-  const bare = ArrayBuffer.isView(inputs) || (ArrayBuffer.isView(inputs.data) && 'shape' in inputs);
-  return ndarrays(bare ? { x: inputs as NdArray | Data } : (inputs as Arrays));
 }

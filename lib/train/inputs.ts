@@ -1,0 +1,31 @@
+// inputs.ts: what the trainer's functions are given, checked and in one form.
+import { OptionError } from '../errors.ts';
+import type { Data } from '../ir/op.ts';
+import { show } from '../options.ts';
+import { type Arrays, type NdArray, ndarrays, rows, type Source } from './source.ts';
+import type { Stream, StreamBatch } from './stream.ts';
+
+export function checkFile(where: string, file: unknown): void {
+  if (typeof file !== 'string' || file === '') {
+    throw new OptionError(`${where}: expected the name of a file, got ${show(file)}`, { file });
+  }
+}
+
+export function isStream(data: unknown): data is Stream {
+  return typeof data === 'function' || (typeof data === 'object' && data !== null && Symbol.asyncIterator in data);
+}
+
+export function asSource(where: string, data: Arrays | Source): Source {
+  if (typeof data !== 'object' || data === null || Array.isArray(data) || ArrayBuffer.isView(data)) {
+    throw new OptionError(`${where}: expected named arrays or a source of batches, got ${show(data)}`);
+  }
+  return typeof (data as Source).trace === 'function' ? (data as Source) : rows(data as Arrays);
+}
+
+export function inputsOf(where: string, inputs: NdArray | Data | Arrays): StreamBatch {
+  if (typeof inputs !== 'object' || inputs === null || Array.isArray(inputs)) {
+    throw new OptionError(`${where}: expected an array of rows or named arrays, got ${show(inputs)}`);
+  }
+  const bare = ArrayBuffer.isView(inputs) || (ArrayBuffer.isView(inputs.data) && 'shape' in inputs);
+  return ndarrays(bare ? { x: inputs as NdArray | Data } : (inputs as Arrays));
+}

@@ -1,0 +1,84 @@
+// training.ts: one run of the training loop (fit.ts) on a trainer: its sessions, validation, the best weights, and how it is ended.
+
+import type { State } from '../ir/graph.ts';
+import type { Data } from '../ir/op.ts';
+import type { Module } from '../nn/module.ts';
+import { type Loop, settle } from './effect.ts';
+import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
+import type { Feeder } from './feeder.ts';
+import { fitLoop, type Running } from './fit.ts';
+import { asSource } from './inputs.ts';
+import type { FitOptions } from './options.ts';
+import type { FitResult } from './progress.ts';
+import type { Run } from './run.ts';
+import type { Session } from './session.ts';
+import type { Setup } from './setup.ts';
+import type { Source } from './source.ts';
+
+export interface TrainingContext<R> {
+  readonly running: Running;
+  readonly feeder: Feeder;
+  readonly options: FitOptions;
+  /** Gets the reports; null where nobody reads them. */
+  readonly run: Run | null;
+  /** Performs the loop now or later. */
+  readonly driver: (loop: Loop<FitResult>) => R;
+  readonly setup: Pick<Setup<Module>, 'store' | 'policy' | 'weights' | 'trained' | 'training'>;
+  readonly seed: bigint;
+  readonly threads: number;
+  /** Wait for a turn among those who use the state. */
+  readonly turn: <T>(task: () => T | Promise<T>) => Promise<T>;
+  evaluation(source: Source): EvaluateContext;
+}
+
+export function train<R>(c: TrainingContext<R>): R {
+  const { options, run, setup, turn } = c;
+  const { halt } = c.running;
+  const { store, policy, weights, trained } = setup;
+  const sessions: Session<unknown>[] = [];
+  const work = (): R => {
+    const session = setup.training(c.feeder, options.profile ?? false);
+    sessions.push(session);
+    const validation = options.validation && c.evaluation(asSource('fit: validation', options.validation));
+    if (validation) sessions.push(validation.session);
+    halt.also(() => {
+      for (const s of sessions) s.stop();
+    });
+    let best: ReadonlyMap<State, Data> = new Map();
+    const restoreBest = (): void => {
+      for (const [state, values] of best) store.write(state, values);
+    };
+    const { steps, epochs, ...rest } = options;
+    return c.driver(
+      fitLoop({
+        ...rest,
+        running: c.running,
+        session,
+        feeder: c.feeder,
+        seed: c.seed,
+        threads: c.threads,
+        maxSkips: policy.maxSkips,
+        names: trained,
+        steps: steps ?? Number.POSITIVE_INFINITY,
+        epochs: epochs ?? (steps === undefined ? 1 : Number.POSITIVE_INFINITY),
+        turn,
+        validate: validation ? () => evaluateLoop({ ...validation, turn, halt }) : null,
+        onReports: (reports) => run?.push(reports),
+        caughtUp: async () => run?.caughtUp(),
+        keepBest: {
+          now: () => {
+            best = store.read(weights);
+          },
+          later: () =>
+            turn(async () => {
+              best = await store.snapshot(weights);
+            }),
+        },
+        restoreBest: { now: restoreBest, later: () => turn(restoreBest) },
+      }),
+    );
+  };
+  return settle(work, () => {
+    for (const s of sessions) s.dispose();
+  });
+}
