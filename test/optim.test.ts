@@ -1,4 +1,4 @@
-// optim.test.ts: optimizers against their published formulas in f64, schedules, options, and groups that share one norm.
+// optim.test.ts: optimizers against their published formulas in f64, options, and groups that share one norm.
 import { describe, expect, test } from 'vitest';
 import * as clip from '../lib/clip/index.ts';
 import { compile } from '../lib/compile/compile.ts';
@@ -128,10 +128,6 @@ describe('options', () => {
     ['eps', () => optim.adam({ eps: -1 })],
     ['momentun; did you mean momentum?', () => optim.sgd({ momentun: 0.9 } as never)],
     ['weight_decay; did you mean weightDecay?', () => optim.adamw({ weight_decay: 0.1 } as never)],
-    ['size', () => schedule.step(1, { size: 0 })],
-    ['steps', () => schedule.cosine(1, { steps: 1.5 })],
-    ['to', () => schedule.warmup({ steps: 3 } as never)],
-    ['value', () => schedule.constant('1' as never)],
   ];
   test.each(wrong)('%s', (name, make) => {
     expect(make).toThrow(OptionError);
@@ -146,21 +142,6 @@ describe('options', () => {
       'optim.sgd: option lr at step 2: expected a finite number >= 0, got -1',
     );
   });
-});
-
-test('schedules', () => {
-  const at = (s: optim.Optimizer['lr'], ...steps: number[]): number[] => steps.map((t) => s(t));
-  expect(at(schedule.constant(3), 0, 1e6)).toEqual([3, 3]);
-  expect(at(schedule.step(8, { size: 10, gamma: 0.5 }), 0, 9, 10, 19, 20)).toEqual([8, 8, 4, 4, 2]);
-  const cosine = schedule.cosine(2, { steps: 100, min: 1 });
-  expect(at(cosine, 0, 100, 1000)).toEqual([2, 1, 1]);
-  expect(cosine(50)).toBeCloseTo(1.5, 12);
-  // torch.optim.lr_scheduler.CosineAnnealingLR(T_max=100, eta_min=1), after 25 steps.
-  expect(cosine(25)).toBeCloseTo(1 + (1 + Math.SQRT1_2) / 2, 12);
-  expect(at(schedule.warmup({ steps: 4, to: 8 }), 0, 1, 2, 3, 4, 100)).toEqual([2, 4, 6, 8, 8, 8]);
-  expect(at(schedule.warmup({ steps: 2, to: 8, from: 4 }), 0, 1, 2)).toEqual([6, 8, 8]);
-  const both = schedule.warmup({ steps: 10, to: schedule.cosine(1, { steps: 10 }) });
-  expect([both(9), both(10), both(20)]).toEqual([1, 1, 0]);
 });
 
 describe('groups', () => {

@@ -1,0 +1,96 @@
+// plateau.ts: lower the learning rate when the validation stops improving. The only schedule that looks back: its few numbers are a state
+// of the trainer, and so part of every checkpoint.
+import type { State } from '../ir/graph.ts';
+import { checkChoice, checkNumber, checkOptions } from '../options.ts';
+
+export interface PlateauOptions {
+  /** What is looked at: `loss` or the name of a metric. Default `loss`. */
+  readonly metric?: string;
+  /** Default `min` for the loss, `max` for other metrics. */
+  readonly mode?: 'min' | 'max';
+  /** What the learning rates are multiplied by each time. Default 0.1. */
+  readonly factor?: number;
+  /** Validations without improvement that are let pass. Default 10. */
+  readonly patience?: number;
+  /** Smallest improvement that counts: a part of the best value (`rel`, the default), or a difference (`abs`). Default 1e-4. */
+  readonly threshold?: number;
+  readonly thresholdMode?: 'rel' | 'abs';
+  /** Validations after a reduction that are not counted. Default 0. */
+  readonly cooldown?: number;
+  /** Learning rates are not lowered below this. Default 0. */
+  readonly min?: number;
+  /** A reduction that would change no learning rate by more than this is not made. Default 1e-8. */
+  readonly eps?: number;
+}
+
+const OPTIONS = ['metric', 'mode', 'factor', 'patience', 'threshold', 'thresholdMode', 'cooldown', 'min', 'eps'];
+/** Where its numbers are. */
+const AT = { factor: 0, best: 1, bad: 2, cooldown: 3 } as const;
+
+/** As torch.optim.lr_scheduler.ReduceLROnPlateau, but what it lowers may itself be a schedule: it keeps a factor. */
+export class Plateau {
+  readonly options: PlateauOptions;
+  readonly metric: string;
+  /** Factor so far, best value, validations without improvement, and those left that are not counted. */
+  readonly values: Float64Array;
+  readonly state: State;
+  readonly #rule: Required<PlateauOptions>;
+
+  /** @throws OptionError */
+  constructor(options: PlateauOptions) {
+    const where = 'Trainer: plateau';
+    checkOptions(where, options, OPTIONS);
+    const { metric = 'loss', factor = 0.1, patience = 10, threshold = 1e-4, cooldown = 0, min = 0, eps = 1e-8 } = options;
+    this.options = options;
+    this.metric = metric;
+    this.#rule = {
+      metric,
+      mode: checkChoice(where, 'mode', options.mode ?? (metric === 'loss' ? 'min' : 'max'), ['min', 'max']),
+      factor: checkNumber(where, 'factor', factor, { above: 0, below: 1 }),
+      patience: checkNumber(where, 'patience', patience, { min: 0, integer: true }),
+      threshold: checkNumber(where, 'threshold', threshold, { min: 0 }),
+      thresholdMode: checkChoice(where, 'thresholdMode', options.thresholdMode ?? 'rel', ['rel', 'abs']),
+      cooldown: checkNumber(where, 'cooldown', cooldown, { min: 0, integer: true }),
+      min: checkNumber(where, 'min', min, { min: 0 }),
+      eps: checkNumber(where, 'eps', eps, { min: 0 }),
+    };
+    const first = [1, this.#rule.mode === 'min' ? Infinity : -Infinity, 0, 0];
+    this.values = Float64Array.from(first);
+    this.state = { name: 'train.plateau', type: { dtype: 'f64', shape: [4] }, init: (out) => out.set(first) };
+  }
+
+  /** A learning rate as it is lowered now. */
+  rate(lr: number): number {
+    return this.#lowered(lr, this.values[AT.factor]!);
+  }
+
+  /** Take in what a validation gave. `rates` are the learning rates of all groups, before they are lowered. */
+  see(value: number, rates: readonly number[]): void {
+    const { values } = this;
+    const { factor, patience, cooldown, eps } = this.#rule;
+    if (this.#better(value, values[AT.best]!)) {
+      values[AT.best] = value;
+      values[AT.bad] = 0;
+    } else values[AT.bad]!++;
+    if (values[AT.cooldown]! > 0) {
+      values[AT.cooldown]!--;
+      values[AT.bad] = 0;
+    }
+    if (values[AT.bad]! <= patience) return;
+    const next = values[AT.factor]! * factor;
+    if (rates.some((lr) => this.rate(lr) - this.#lowered(lr, next) > eps)) values[AT.factor] = next;
+    values[AT.cooldown] = cooldown;
+    values[AT.bad] = 0;
+  }
+
+  #lowered(lr: number, factor: number): number {
+    return Math.min(lr, Math.max(lr * factor, this.#rule.min));
+  }
+
+  #better(value: number, best: number): boolean {
+    const { mode, threshold, thresholdMode } = this.#rule;
+    const sign = mode === 'min' ? -1 : 1;
+    const least = thresholdMode === 'rel' ? best * (1 + sign * threshold) : best + sign * threshold;
+    return sign * (value - least) > 0;
+  }
+}
