@@ -31,6 +31,8 @@ export interface ApplyOptions {
   readonly policy: ClipPolicy;
   /** f64 scalar, for policies that look at it. */
   readonly loss?: Tensor;
+  /** What becomes of the learning rates that the optimizers give. Asked when rows are filled. */
+  readonly rate?: (lr: number) => number;
 }
 
 export interface Apply {
@@ -55,7 +57,7 @@ interface StepColumn {
  * assignment of parameters and slots, the skip decision and the report columns.
  */
 export function buildApply(options: ApplyOptions): Apply {
-  const { graph, groups, grads, policy } = options;
+  const { graph, groups, grads, policy, rate } = options;
   const params = groups.flatMap((g) => g.params);
   checkGradients(params, grads);
   const { states = new ApplyStates() } = options;
@@ -82,13 +84,13 @@ export function buildApply(options: ApplyOptions): Apply {
     const measured: NonNullable<Updated['measured']>[] = [];
     let offset = 0;
     for (const [i, group] of groups.entries()) {
-      const { op, variant, hyper } = group.optimizer;
+      const { op, variant, lr, hyper } = group.optimizer;
       const slots = slotStates(group, states);
       const updated = update(op, variant, {
         params: group.params.map((p) => graph.state(p.state)),
         grads: grads.slice(offset, offset + group.params.length),
         slots: slots.map((s) => s.map((state) => graph.state(state))),
-        hyper: column(`hyper.${i}`, [hyperCount(op)], hyper),
+        hyper: column(`hyper.${i}`, [hyperCount(op)], (step, out) => hyper(step, out, rate?.(lr(step)))),
         stages: clipped.stages,
         offset,
         measure: clipped.measure,

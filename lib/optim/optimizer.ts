@@ -20,8 +20,11 @@ export interface Optimizer {
   /** What is added to the root of a mean of squared gradients before it divides; absent where nothing of the kind is. `advise` asks. */
   readonly eps?: number;
   lr(step: number): number;
-  /** Writes the hyper-parameters of a step, in the order the op reads them; in f64, rounded once where they are used. */
-  hyper(step: number, out: Float64Array): void;
+  /**
+   * Writes the hyper-parameters of a step, in the order the op reads them; in f64, rounded once where they are used.
+   * @param rate learning rate in place of `lr(step)`
+   */
+  hyper(step: number, out: Float64Array, rate?: number): void;
   /**
    * Use the optimizer by itself, on the caller's own arrays: `step(grads)` updates them in place. Parameters are Float32Arrays, in
    * a list or by name. Throws OptionError.
@@ -46,7 +49,7 @@ export function makeOptimizer(spec: OptimizerSpec): Optimizer {
     ...(spec.eps === undefined ? {} : { eps: spec.eps }),
     lr,
     slots: (param) => spec.slots.map((slot) => ({ name: slot, type: param })),
-    hyper: (step, out) => spec.hyper(step, lr(step), out),
+    hyper: (step, out, rate = lr(step)) => spec.hyper(step, rate, out),
     bind: (params, options = {}) => new BoundOptimizer(self, params, options),
   };
   return self;

@@ -35,6 +35,8 @@ export interface FitContext extends Pick<FitOptions, 'earlyStop' | 'chunkSteps' 
   readonly turn: <T>(task: () => T | Promise<T>) => Promise<T>;
   /** Gives null if the run was told to end meanwhile. */
   readonly validate: (() => Loop<Metrics | null>) | null;
+  /** Take in what a validation gave, before the next steps. */
+  readonly validated: (metrics: Metrics) => Effect<void>;
   readonly onReports: (reports: Reports) => void;
   /** Wait for a reader that has fallen behind. */
   readonly caughtUp: () => Promise<void>;
@@ -56,6 +58,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
   const validation = function* (): Loop<Metrics | null> {
     validatedAt = tally.tried;
     const metrics = c.validate ? yield* c.validate() : null;
+    if (metrics) yield* perform(c.validated(metrics));
     if (metrics && best.see(metrics)) yield* perform(c.keepBest);
     return metrics;
   };

@@ -6,6 +6,7 @@ import { Module, matchParameters, type Pattern } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
+import { Plateau, type PlateauOptions } from './plateau.ts';
 import type { EpochEnd } from './progress.ts';
 import type { Arrays, Batch, Source } from './source.ts';
 import type { Objective } from './step.ts';
@@ -25,6 +26,8 @@ export interface TrainerOptions<M extends Module> {
   readonly clip?: ClipPolicy;
   /** Parameters by name pattern that are updated differently (no decay for biases, another rate for the head); the first match wins. */
   readonly groups?: readonly GroupRule[];
+  /** Lower the learning rates of all groups when the validation stops improving. A `fit` then needs a validation set. */
+  readonly plateau?: PlateauOptions;
   /** Rows per micro-batch; default 32. */
   readonly batchSize?: number;
   /** Micro-batches per update; gradients are averaged over them. Default 1. */
@@ -81,6 +84,7 @@ const TRAINER_OPTIONS = [
   'optimizer',
   'clip',
   'groups',
+  'plateau',
   'batchSize',
   'accumulate',
   'dropLast',
@@ -106,6 +110,10 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>
     checkFunction('Trainer', `metrics.${name}`, metric);
   }
   checkFunction('Trainer', 'predict', predict);
+  if (options.plateau !== undefined) {
+    const names = ['loss', ...Object.keys(metrics)];
+    checkChoice('Trainer: plateau', 'metric', new Plateau(options.plateau).metric, names);
+  }
   if (!Array.isArray(groups)) throw wrong('groups', 'an array of rules', groups);
   checkBoolean('Trainer', 'dropLast', options.dropLast ?? false);
   const { batchSize = 1, accumulate = 1, threads = 1, seed = 0 } = options;

@@ -9,7 +9,9 @@ import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/a
 import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
 import { groupParameters, type TrainerOptions } from './options.ts';
+import { Plateau } from './plateau.ts';
 import { Predictor } from './predict.ts';
+import type { Metrics } from './progress.ts';
 import { Session } from './session.ts';
 import type { Batch, Source } from './source.ts';
 import { type Accumulators, accumulatorsOf, traceEvaluate, tracePredict, traceTrain } from './step.ts';
@@ -24,6 +26,7 @@ export class Setup<M extends Module> {
   readonly weights: readonly State[];
   /** Names of the trained parameters, in the order in which policies see them. */
   readonly trained: readonly string[];
+  readonly plateau: Plateau | null;
   readonly #options: TrainerOptions<M>;
   readonly #groups: readonly ApplyGroup[];
   readonly #applyStates: ApplyStates = new ApplyStates();
@@ -34,6 +37,7 @@ export class Setup<M extends Module> {
     const { model, accumulate = 1, clip = none(), predict = forwardOfX } = options;
     this.#options = options;
     this.policy = clip;
+    this.plateau = options.plateau ? new Plateau(options.plateau) : null;
     this.parameters = new Map(model.namedParameters());
     this.weights = [...this.parameters.values()].map((p) => p.state);
     this.#groups = groupParameters(options);
@@ -45,6 +49,7 @@ export class Setup<M extends Module> {
 
   training(feeder: Feeder, profiled: boolean = false): Session<Apply> {
     const { model, loss } = this.#options;
+    const { plateau } = this;
     const spec = {
       model,
       loss,
@@ -52,6 +57,7 @@ export class Setup<M extends Module> {
       states: this.#applyStates,
       policy: this.policy,
       accumulators: this.#accumulators,
+      ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
     };
     const trace = (count: number): { graph: Graph; extra: Apply } => {
       const { graph, apply } = traceTrain(spec, (g) => feeder.trace(g, count));
@@ -80,6 +86,18 @@ export class Setup<M extends Module> {
     const weights = new Set(this.weights);
     this.store.reset(this.store.states.filter((s) => !values.has(s) && !weights.has(s)));
     for (const [state, data] of values) this.store.write(state, data);
+    if (this.plateau) this.plateau.values.set(this.store.read([this.plateau.state]).get(this.plateau.state)!);
+  }
+
+  /** Let the learning rates go down, if a validation says so. `step` is the number of updates so far. No run may be on. */
+  validated(metrics: Metrics, step: number): void {
+    if (!this.plateau) return;
+    const { plateau } = this;
+    plateau.see(
+      metrics[plateau.metric]!,
+      this.#groups.map((g) => g.optimizer.lr(step)),
+    );
+    this.store.write(plateau.state, plateau.values);
   }
 
   dispose(): void {
@@ -95,7 +113,7 @@ export class Setup<M extends Module> {
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
     buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy: this.policy, loss });
     const sums = this.#accumulators ? [...this.#accumulators.gradients.values(), this.#accumulators.loss] : [];
-    return [...graph.states, ...sums];
+    return [...graph.states, ...sums, ...(this.plateau ? [this.plateau.state] : [])];
   }
 }
 

@@ -22,6 +22,8 @@ export interface TrainSpec<M extends Module> {
   readonly policy: ClipPolicy;
   /** Accumulators, when gradients of several micro-batches are summed: one per parameter, and one for the loss. */
   readonly accumulators: Accumulators | null;
+  /** What becomes of the optimizers' learning rates. */
+  readonly rate?: (lr: number) => number;
 }
 
 export interface Accumulators {
@@ -42,7 +44,8 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   const total = sums ? accumulate(graph, sums.loss, loss) : loss;
   const final = sums ? gradients.map((g, i) => accumulate(graph, sums.gradients.get(trained[i]!)!, g)) : gradients;
   inSection(graph, 'apply', () => graph.output('loss', total));
-  const apply = buildApply({ graph, groups: spec.groups, states: spec.states, grads: final, policy: spec.policy, loss: total });
+  const { groups, states, policy, rate } = spec;
+  const apply = buildApply({ graph, groups, states, grads: final, policy, loss: total, ...(rate && { rate }) });
   return { graph, apply };
 }
 

@@ -55,6 +55,11 @@ export class Trainer<M extends Module> {
     return this.#running?.counters ?? this.#counters;
   }
 
+  /** What `plateau` multiplies the learning rates by now; 1 without it. */
+  get rateFactor(): number {
+    return this.#setup.plateau?.values[0] ?? 1;
+  }
+
   /** Names of the trained parameters, in the order in which policies see them. */
   get trained(): readonly string[] {
     return this.#setup.trained;
@@ -229,6 +234,9 @@ export class Trainer<M extends Module> {
   #begin(where: string, options: FitOptions): Running {
     this.#checkFree(where);
     checkFitOptions(where, options, ['loss', ...Object.keys(this.#options.metrics ?? {})]);
+    if (this.#setup.plateau && !options.validation) {
+      throw new OptionError(`${where}: the trainer's plateau needs a validation set`, { option: 'validation' });
+    }
     this.#running = { halt: new Halt(options.signal ?? null), counters: this.#counters };
     return this.#running;
   }

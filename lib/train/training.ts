@@ -23,7 +23,7 @@ export interface TrainingContext<R> {
   readonly run: Run | null;
   /** Performs the loop now or later. */
   readonly driver: (loop: Loop<FitResult>) => R;
-  readonly setup: Pick<Setup<Module>, 'store' | 'policy' | 'weights' | 'trained' | 'training'>;
+  readonly setup: Pick<Setup<Module>, 'store' | 'policy' | 'weights' | 'trained' | 'training' | 'validated'>;
   readonly seed: bigint;
   readonly threads: number;
   /** Wait for a turn among those who use the state. */
@@ -63,6 +63,10 @@ export function train<R>(c: TrainingContext<R>): R {
         epochs: epochs ?? (steps === undefined ? 1 : Number.POSITIVE_INFINITY),
         turn,
         validate: validation ? () => evaluateLoop({ ...validation, turn, halt }) : null,
+        validated(metrics) {
+          const now = (): void => setup.validated(metrics, c.running.counters.step);
+          return { now, later: () => turn(now) };
+        },
         onReports: (reports) => run?.push(reports),
         caughtUp: async () => run?.caughtUp(),
         keepBest: {
