@@ -71,6 +71,26 @@ struct SumPow {   // of |x| / max: nothing overflows, and nothing that matters i
   double value() const { return largest == 0 ? 0 : hsum(acc); }
 };
 
+// m elements into a kind; `next` is asked for meanwhile.
+template <class Kind>
+static inline void take_chunk(Kind& kind, const float* x, int m, const float* next) {
+  int i = 0;
+  for (; i + 2 * L <= m; i += 2 * L) {
+    __builtin_prefetch(next + i);
+    __builtin_prefetch(next + i + L);
+    kind.take(0, x + i);
+    kind.take(1, x + i + L);
+  }
+  for (int k = 0; k < 2 && i < m; k++, i += L) {
+    float rest[L];   // filled up with zeros, which add nothing
+    store(rest, load_n(x + i, m - i));
+    if (k == 0)
+      kind.take(0, rest);
+    else
+      kind.take(1, rest);
+  }
+}
+
 template <class Kind>
 static StatisticPartial statistic_block(double largest, double p, const Stages& stages, int64_t tensor, int64_t start,
                                         const float* g, int64_t left, float* buffer) {
@@ -82,21 +102,7 @@ static StatisticPartial statistic_block(double largest, double p, const Stages& 
     const Staged s = flush(apply_stages(stages, tensor, start + from, g + from, m, buffer), m, buffer);
     const float* next = g + from + ahead_of(left - from);
     bad |= s.bad;
-    int i = 0;
-    for (; i + 2 * L <= m; i += 2 * L) {
-      __builtin_prefetch(next + i);
-      __builtin_prefetch(next + i + L);
-      kind.take(0, s.x + i);
-      kind.take(1, s.x + i + L);
-    }
-    for (int k = 0; k < 2 && i < m; k++, i += L) {
-      float rest[L];   // filled up with zeros, which add nothing
-      store(rest, load_n(s.x + i, m - i));
-      if (k == 0)
-        kind.take(0, rest);
-      else
-        kind.take(1, rest);
-    }
+    take_chunk(kind, s.x, m, next);
   }
   return {kind.value(), bad};
 }

@@ -37,6 +37,7 @@ namespace {
 #include "stage.h"
 #include "staged.h"
 #include "statistics.h"
+#include "unit_statistic.h"
 #include "finish.h"
 #include "analyze.h"
 #include "update.h"

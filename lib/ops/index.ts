@@ -19,6 +19,7 @@ import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
 import { SOFTMAXES } from './softmax.ts';
 import { STAGED } from './staged.ts';
 import { STATISTIC } from './statistics.ts';
+import { UNIT_STATISTIC } from './unit-statistic.ts';
 
 export * from './accumulate.ts';
 export * from './activation.ts';
@@ -37,6 +38,7 @@ export type { Stage, Units } from './stage.ts';
 export * as stage from './stage.ts';
 export { staged } from './staged.ts';
 export * from './statistics.ts';
+export { type UnitStatisticOptions, unitStatistic } from './unit-statistic.ts';
 export * from './update.ts';
 
 /** Every op's record. Tests enumerate it. */
@@ -62,6 +64,7 @@ export const OPS: readonly OpDef<any>[] = [
   MATMUL,
   STAGED,
   STATISTIC,
+  UNIT_STATISTIC,
   ANALYZE,
   ...UPDATES,
   ACCUMULATE,
