@@ -38,6 +38,8 @@ namespace {
 #include "staged.h"
 #include "statistics.h"
 #include "unit_statistic.h"
+#include "project.h"
+#include "pruning.h"
 #include "finish.h"
 #include "analyze.h"
 #include "update.h"

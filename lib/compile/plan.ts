@@ -115,12 +115,17 @@ function lastUses(graph: Graph, order: Schedule): Map<Tensor, number> {
   const end = order.nodes.length;
   for (const t of graph.outputs.values()) last.set(t, end);
   for (const a of graph.assigns) last.set(a.value, end);
+  // Who reads a reshape reads what it is a reshape of.
+  for (let at = end - 1; at >= 0; at--) {
+    const node = order.nodes[at]!;
+    if (node.op.alias) last.set(node.ins[0]!, Math.max(last.get(node.ins[0]!) ?? at, last.get(node.out) ?? at));
+  }
   return last;
 }
 
 /**
- * Values that are written straight to where they are wanted: the next value of a state, when its op may work in place of the state
- * and nobody reads the old value later; a report column, when the value is computed by an instruction.
+ * Values that are written straight to where they are wanted: the next value of a state, when it can be made in place of the state, in one
+ * op or several; a report column, when the value is computed by an instruction.
  */
 function reservations(
   graph: Graph,
@@ -134,23 +139,48 @@ function reservations(
   order.nodes.forEach((node, at) => {
     position.set(node, at);
   });
-  const replaces = new Map<Tensor, Tensor[]>();
-  for (const node of new Set(graph.assigns.map((a) => a.value.node))) {
-    for (const [o, i] of node.op.inplace?.(node) ?? []) {
-      const out = node.outs[o]!;
-      replaces.set(out, [...(replaces.get(out) ?? []), node.ins[i]!]);
-    }
-  }
+  const replaced = overwritten();
   for (const a of graph.assigns) {
-    const at = position.get(a.value.node);
-    const old = graph.state(a.state);
-    if (at === undefined || !replaces.get(a.value)?.includes(old) || (lastUse.get(old) ?? -1) > at) continue;
-    if (a.always || at >= order.guardStart) reserved.set(a.value, statePlace(a, layout));
+    const least = a.always ? 0 : order.guardStart;
+    const made = stepsInPlace(graph.state(a.state), a.value, (t) => {
+      const at = position.get(t.node);
+      return at === undefined || at < least ? [] : replaced(t).filter((x) => (lastUse.get(x) ?? -1) <= at);
+    });
+    for (const t of made) reserved.set(t, statePlace(a, layout));
   }
   for (const [name, t] of graph.outputs) {
     if (!reserved.has(t) && !isLeaf(t.node) && !t.node.op.alias) reserved.set(t, columnPlace(report, name, SPACE.report));
   }
   return reserved;
+}
+
+/** What leads from a state to its next value, each step in place of the one before; nothing, if one of them cannot be. */
+function stepsInPlace(state: Tensor, value: Tensor, overwrites: (t: Tensor) => readonly Tensor[]): Tensor[] {
+  const steps: Tensor[] = [];
+  for (let t: Tensor | undefined = value; t; ) {
+    steps.push(t);
+    const before = overwrites(t);
+    if (before.includes(state)) return steps;
+    t = before.find((x) => !isLeaf(x.node));
+  }
+  return [];
+}
+
+/** The inputs whose memory a value may take. */
+function overwritten(): (t: Tensor) => readonly Tensor[] {
+  const known = new Map<Node, Map<Tensor, Tensor[]>>();
+  return (t) => {
+    let of = known.get(t.node);
+    if (!of) {
+      of = new Map();
+      for (const [o, i] of t.node.op.inplace?.(t.node) ?? []) {
+        const out = t.node.outs[o]!;
+        of.set(out, [...(of.get(out) ?? []), t.node.ins[i]!]);
+      }
+      known.set(t.node, of);
+    }
+    return of.get(t) ?? [];
+  };
 }
 
 /** The storage of an input that output `o` may overwrite: read here for the last time, of the same size, and safe for all other inputs. */

@@ -9,6 +9,8 @@ import { ELEMENTWISE } from './elementwise.ts';
 import { GATHERS } from './gather.ts';
 import { MAP } from './map.ts';
 import { MATMUL } from './matmul.ts';
+import { PROJECT } from './project.ts';
+import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './pruning.ts';
 import { DROPOUT } from './random.ts';
 import { RNN, RNN_GRAD } from './recurrent.ts';
 import { REDUCTIONS } from './reduce.ts';
@@ -28,6 +30,8 @@ export * from './control.ts';
 export * from './elementwise.ts';
 export * from './gather.ts';
 export * from './matmul.ts';
+export * from './project.ts';
+export * from './pruning.ts';
 export * from './random.ts';
 export * from './recurrent.ts';
 export * from './reduce.ts';
@@ -66,6 +70,9 @@ export const OPS: readonly OpDef<any>[] = [
   STATISTIC,
   UNIT_STATISTIC,
   ANALYZE,
+  PROJECT,
+  PRUNE_MAGNITUDE,
+  PRUNE_ROWS,
   ...UPDATES,
   ACCUMULATE,
   FAIL_IF,

@@ -76,6 +76,30 @@ describe('states', () => {
     expect(() => compile(graph, target())).toThrow(/memory of another assigned state/);
   });
 
+  it('makes a next value in place, in several ops, unless somebody reads what lies between, or the old value, later', () => {
+    const made = (late: (steps: Tensor[]) => Tensor | null): { copies: number; seen: number[]; next: number[] } => {
+      const graph = new Graph();
+      const steps = [graph.state(counter)];
+      for (const f of [exp, tanh, sigmoid]) steps.push(f(steps.at(-1)!));
+      graph.assign(counter, steps[3]!, { always: true });
+      const read = late(steps);
+      if (read) graph.output('seen', add(read, mul(steps[3]!, 0)));
+      graph.output('next', mul(steps[3]!, 1));
+      const kernels = compile(graph, { ...target(), fuse: false }).instrs.map((i) => i.kernel);
+      const out = runGraph(graph, { inputs: {}, fuse: false });
+      const of = (name: string): number[] => Array.from(out.get(name) ?? []);
+      return { copies: kernels.filter((k) => k === 'copy').length, seen: of('seen'), next: of('next') };
+    };
+    const plain = made(() => null);
+    expect(plain.copies).toBe(0);
+    expect(plain.next[0]).toBeCloseTo(1 / (1 + Math.exp(-Math.tanh(Math.E))), 6);
+    for (const [k, want] of [1, Math.E, Math.tanh(Math.E)].entries()) {
+      const read = made((steps) => reshape(reshape(steps[k]!, [1, 3]), [3]));
+      expect(read.seen[0]).toBeCloseTo(want, 6);
+      expect(read.next).toEqual(plain.next);
+    }
+  });
+
   it('a skipped step leaves guarded states alone and counts attempts only', () => {
     const graph = new Graph();
     const bad = graph.input('bad', { dtype: 'f64', shape: [] }, 'feed');
