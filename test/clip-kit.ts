@@ -72,6 +72,18 @@ export const OPTIMIZERS: Readonly<Record<string, () => optim.Optimizer>> = {
   'sgd with nesterov momentum': () => optim.sgd({ lr: 0.1, momentum: 0.9, nesterov: true }),
   adam: () => optim.adam({ lr: 0.1, weightDecay: 0.01 }),
   adamw: () => optim.adamw({ lr: 0.1 }),
+  'adam with amsgrad': () => optim.adam({ lr: 0.1, amsgrad: true }),
+  adagrad: () => optim.adagrad({ lr: 0.1, initialAccumulator: 0.1 }),
+  rmsprop: () => optim.rmsprop(),
+  'rmsprop, centered, with momentum': () => optim.rmsprop({ momentum: 0.9, centered: true }),
+  adadelta: () => optim.adadelta(),
+  adamax: () => optim.adamax({ lr: 0.1 }),
+  nadam: () => optim.nadam({ lr: 0.1, weightDecay: 0.1, decoupledWeightDecay: true }),
+  radam: () => optim.radam({ lr: 0.1 }),
+  lion: () => optim.lion({ lr: 0.1, weightDecay: 0.1 }),
+  adopt: () => optim.adopt({ lr: 0.1 }),
+  acclip: () => optim.acclip({ lr: 0.1, alpha: 1.5 }),
+  spam: () => optim.spam({ lr: 0.1, clipAfter: 1 }),
 };
 
 /** Equal numbers, where 0 and -0 are the same, and so are NaN. */

@@ -109,6 +109,11 @@ test('slots are named as in PyTorch', () => {
   expect(names(optim.sgd())).toEqual([]);
   expect(names(optim.sgd({ momentum: 0.9 }))).toEqual(['momentum_buffer']);
   expect(names(optim.adam())).toEqual(['exp_avg', 'exp_avg_sq']);
+  expect(names(optim.adamw({ amsgrad: true }))).toEqual(['exp_avg', 'exp_avg_sq', 'max_exp_avg_sq']);
+  expect(names(optim.rmsprop({ centered: true, momentum: 0.5 }))).toEqual(['square_avg', 'grad_avg', 'momentum_buffer']);
+  expect(names(optim.adadelta())).toEqual(['square_avg', 'acc_delta']);
+  expect(names(optim.adamax())).toEqual(['exp_avg', 'exp_inf']);
+  expect(optim.adagrad({ initialAccumulator: 3 }).slots(type)).toEqual([{ name: 'sum', type, init: 3 }]);
   expect(optim.adamw().slots(type)[0]!.type).toEqual(type);
 });
 
@@ -126,6 +131,19 @@ describe('options', () => {
     ['betas[0]', () => optim.adam({ betas: [1, 0.999] })],
     ['betas[1]', () => optim.adamw({ betas: [0.9, -0.1] })],
     ['eps', () => optim.adam({ eps: -1 })],
+    ['lrDecay', () => optim.adagrad({ lrDecay: -1 })],
+    ['alpha', () => optim.rmsprop({ alpha: 1.1 })],
+    ['centered', () => optim.rmsprop({ centered: 1 as never })],
+    ['rho', () => optim.adadelta({ rho: -0.1 })],
+    ['betas', () => optim.adamax({ betas: 0.9 as never })],
+    ['momentumDecay', () => optim.nadam({ momentumDecay: NaN })],
+    ['decoupledWeightDecay', () => optim.radam({ decoupledWeightDecay: 'yes' as never })],
+    ['betas[1]', () => optim.lion({ betas: [0.9, 1] })],
+    ['clip', () => optim.adopt({ clip: -1 })],
+    ['alpha', () => optim.acclip({ alpha: 3 })],
+    ['theta', () => optim.spam({ theta: 0 })],
+    ['resetEvery', () => optim.spam({ resetEvery: 0.5 })],
+    ['amsgrad', () => optim.adamw({ amsgrad: 'true' as never })],
     ['momentun; did you mean momentum?', () => optim.sgd({ momentun: 0.9 } as never)],
     ['weight_decay; did you mean weightDecay?', () => optim.adamw({ weight_decay: 0.1 } as never)],
   ];

@@ -82,6 +82,7 @@ export function fillSample(sample: Sample<unknown>, seed: number): Data[] {
   return sample.ins.map((type, i) => {
     const data = new ARRAYS[type.dtype](sizeOf(type.shape));
     const fill = sample.fill?.[i] ?? 'normal';
+    if (typeof fill === 'object' && 'exactly' in fill) return ARRAYS[type.dtype].from(fill.exactly);
     for (let j = 0; j < data.length; j++) {
       if (fill === 'normal') data[j] = normal();
       else if (fill === 'positive') data[j] = Math.abs(normal()) + 0.1;

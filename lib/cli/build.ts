@@ -13,6 +13,7 @@ import { type Layer, Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/shape.ts';
 import type { Optimizer } from '../optim/index.ts';
 import * as optim from '../optim/index.ts';
+import { OPTIMIZERS } from '../optim/list.ts';
 import { checkOptions } from '../options.ts';
 import type { Objective } from '../train/step.ts';
 import { CharRnn } from './char-rnn.ts';
@@ -106,14 +107,13 @@ function policy({ type, threshold, ...options }: Named, path: string): ClipPolic
   return POLICIES[name]!(limit as never, options);
 }
 
-const OPTIMIZERS = { sgd: optim.sgd, adam: optim.adam, adamw: optim.adamw } as const;
 const { constant, step, cosine, warmup: warmUp } = optim.schedule;
 const SCHEDULES = { constant, step, cosine } as const;
 
 /** The schedule, if there is one, begins at the optimizer's `lr`. */
 export function makeOptimizer(config: Named, schedule: Named | null): Optimizer {
   const { type, ...options } = config;
-  const make = OPTIMIZERS[choice(...(Object.keys(OPTIMIZERS) as (keyof typeof OPTIMIZERS)[]))(type, 'optimizer.type')];
+  const make = OPTIMIZERS[choice(...Object.keys(OPTIMIZERS))(type, 'optimizer.type')]!;
   const lr = schedule === null ? {} : { lr: makeSchedule(schedule, number({ min: 0 })(options.lr, 'optimizer.lr')) };
   return within('optimizer', () => make({ ...options, ...lr }));
 }

@@ -36,8 +36,8 @@ export interface RefContext {
 export interface Sample<A> {
   readonly ins: readonly TensorType[];
   readonly attrs: A;
-  /** Per input, how a test fills it. Default 'normal' for floats. `[lo, hi]` is uniform (integers: hi exclusive). */
-  readonly fill?: readonly ('normal' | 'positive' | readonly [number, number] | null)[];
+  /** Per input, how a test fills it. Default 'normal' for floats. `[lo, hi]` is uniform (integers: hi exclusive), `exactly` these. */
+  readonly fill?: readonly ('normal' | 'positive' | readonly [number, number] | { readonly exactly: readonly number[] } | null)[];
   /** Do not compare with finite differences (a kink or a step function). */
   readonly noGradient?: boolean;
   /** Kernel against ref: largest allowed |a - b| / max(1, |b|); default 2e-6, times sqrt(k) where the op sums k terms. */

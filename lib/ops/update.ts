@@ -32,15 +32,19 @@ export interface UpdateAttrs {
 }
 
 /** What is particular to one optimizer. */
-export interface UpdateRule {
+export interface UpdateRule<H extends string = string> {
   readonly name: string;
   /** Number of slots of each variant; all have the shape of their parameter. */
   readonly slots: readonly number[];
   /** What the row of hyper-parameters holds, in order. */
-  readonly hyper: readonly string[];
+  readonly hyper: readonly H[];
+  /** Rows of hyper-parameters that tests try: flags set and not set, limits that bite. */
+  readonly rows: readonly Readonly<Record<H, number>>[];
   readonly flops: number;
+  /** Of its samples, where the usual one is too tight. */
+  readonly tolerance?: number;
   /** One element: changes `slots` and returns the new parameter. */
-  step(variant: number, p: number, g: number, slots: number[], h: RefArray): number;
+  step(variant: number, p: number, g: number, slots: number[], h: Readonly<Record<H, number>>): number;
 }
 
 const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
@@ -60,7 +64,7 @@ export function hyperCount(op: OpDef<UpdateAttrs>): number {
 }
 
 /** The record of an update: parameters, gradients, each slot of all parameters, hyper-parameters, operands of the stages. */
-export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
+export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<UpdateAttrs> {
   const op = rule.name;
   const slotsOf = ({ variant }: UpdateAttrs): number => rule.slots[variant] as number;
   const pairs = new WeakMap<Node<UpdateAttrs>, [number, number][]>();
@@ -121,7 +125,8 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
     ref(outs, ins, node, context) {
       const { variant, count, stages, measure, finish } = node.attrs;
       const slots = slotsOf(node.attrs);
-      const hyper = ins[count * (2 + slots)] as RefArray;
+      const row = ins[count * (2 + slots)] as RefArray;
+      const hyper = Object.fromEntries(rule.hyper.map((name, i) => [name, row[i]])) as Record<H, number>;
       const operands = ins.slice(count * (2 + slots) + 1);
       let [before, after, changed] = [0, 0, 0];
       for (let t = 0; t < count; t++) {
@@ -142,9 +147,9 @@ export function updateOp(rule: UpdateRule): OpDef<UpdateAttrs> {
       if (!measure) return;
       for (const [k, x] of [before, after, changed].entries()) (outs[outs.length - 3 + k] as RefArray)[0] = x;
     },
-    samples: () => rule.slots.flatMap((slots, variant) => samples(rule.hyper.length, variant, slots)),
+    samples: () => rule.slots.flatMap((slots, variant) => samples(rule, variant, slots)),
   };
-  rules.set(made, rule);
+  rules.set(made, rule as UpdateRule);
   return made;
 }
 
@@ -170,25 +175,36 @@ function spread(values: RefArray, at: RefArray, size: number): Float64Array {
   return dense;
 }
 
-function samples(hyper: number, variant: number, slots: number): Sample<UpdateAttrs>[] {
+function samples<H extends string>(rule: UpdateRule<H>, variant: number, slots: number): Sample<UpdateAttrs>[] {
+  const rows = rule.rows.map((row) => rule.hyper.map((name) => row[name]));
+  let made = 0;
   const sample = (
     shapes: number[][],
     attrs: Omit<UpdateAttrs, 'variant' | 'count' | 'sparse'>,
     operands: TensorType[],
-    rows: Readonly<Record<number, number>> = {},
+    kept: Readonly<Record<number, number>> = {},
   ): Sample<UpdateAttrs> => {
     const each = shapes.map((s) => f32(...s));
-    const sparse = shapes.map((_, t) => rows[t] !== undefined);
-    const grads = shapes.map((s, t) => f32(...(rows[t] === undefined ? s : [rows[t], ...s.slice(1)])));
+    const sparse = shapes.map((_, t) => kept[t] !== undefined);
+    const grads = shapes.map((s, t) => f32(...(kept[t] === undefined ? s : [kept[t], ...s.slice(1)])));
     const at = shapes.flatMap((s, t): TensorType[] => (sparse[t] ? [{ dtype: 'i32', shape: [s[0]!] }] : []));
-    const ins = [...each, ...grads, ...Array.from({ length: slots }, () => each).flat(), f64(hyper), ...operands, ...at];
+    const ins = [
+      ...each,
+      ...grads,
+      ...Array.from({ length: slots }, () => each).flat(),
+      f64(rule.hyper.length),
+      ...operands,
+      ...at,
+    ];
     const fill = ins.map((t, i) => {
       if (i < 2 * each.length) return 'normal' as const;
-      if (t.dtype === 'i32') return [-1, Math.min(...Object.values(rows))] as const;
+      if (i === (2 + slots) * each.length) return { exactly: rows[made++ % rows.length]! };
+      if (t.dtype === 'i32') return [-1, Math.min(...Object.values(kept))] as const;
       if (t.dtype === 'u8') return [0, 2] as const;
       return t.dtype === 'f32' ? ('positive' as const) : ([0.1, 0.9] as const);
     });
-    return { ins, attrs: { variant, count: each.length, sparse, ...attrs }, fill };
+    const { tolerance } = rule;
+    return { ins, attrs: { variant, count: each.length, sparse, ...attrs }, fill, ...(tolerance && { tolerance }) };
   };
   const plain = { stages: [], measure: false } as const;
   const all = (count: number, first: number): StageAttrs[] => [

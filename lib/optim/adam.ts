@@ -1,8 +1,7 @@
-// adam.ts: Adam (Kingma and Ba 2014) and AdamW (Loshchilov and Hutter 2017).
-import { OptionError } from '../errors.ts';
+// adam.ts: Adam (Kingma and Ba 2014) and AdamW (Loshchilov and Hutter 2017), with AMSGrad (Reddi, Kale and Kumar 2018).
 import { ADAM_VARIANT, UPDATE_ADAM } from '../ops/rules/index.ts';
-import { checkNumber, checkOptions, type PerStep, show } from '../options.ts';
-import { makeOptimizer, type Optimizer } from './optimizer.ts';
+import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface AdamOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
@@ -13,32 +12,33 @@ export interface AdamOptions {
   readonly eps?: number;
   /** Adam adds weightDecay * p to the gradient, after clipping (default 0); AdamW shrinks p by lr * weightDecay (default 0.01). */
   readonly weightDecay?: number;
+  /** Divide by the largest second mean so far. Default false. */
+  readonly amsgrad?: boolean;
 }
 
-/** Adam. Slots `exp_avg` and `exp_avg_sq`. As torch.optim.Adam. Throws OptionError. */
+/** Adam. Slots `exp_avg`, `exp_avg_sq`, with AMSGrad `max_exp_avg_sq`. As torch.optim.Adam. Throws OptionError. */
 export function adam(options: AdamOptions = {}): Optimizer {
-  return make('optim.adam', ADAM_VARIANT.adam, options, 0);
+  return make('optim.adam', false, options, 0);
 }
 
-/** Adam with decoupled weight decay. Slots `exp_avg` and `exp_avg_sq`. As torch.optim.AdamW. Throws OptionError. */
+/** Adam with decoupled weight decay. Slots `exp_avg`, `exp_avg_sq`, with AMSGrad `max_exp_avg_sq`. As torch.optim.AdamW. Throws OptionError. */
 export function adamw(options: AdamOptions = {}): Optimizer {
-  return make('optim.adamw', ADAM_VARIANT.adamw, options, 1e-2);
+  return make('optim.adamw', true, options, 1e-2);
 }
 
-function make(name: string, variant: number, options: AdamOptions, defaultDecay: number): Optimizer {
-  checkOptions(name, options, ['lr', 'betas', 'eps', 'weightDecay']);
-  const betas: readonly number[] = options.betas ?? [0.9, 0.999];
-  if (!Array.isArray(betas) || betas.length !== 2) {
-    throw new OptionError(`${name}: option betas: expected two numbers, got ${show(betas)}`, { betas });
-  }
-  const [beta1, beta2] = betas.map((b, i) => checkNumber(name, `betas[${i}]`, b, { min: 0, below: 1 })) as [number, number];
+function make(name: string, decoupled: boolean, options: AdamOptions, defaultDecay: number): Optimizer {
+  checkOptions(name, options, ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad']);
+  const [beta1, beta2] = checkBetas(name, options.betas, [0.9, 0.999]);
   const weightDecay = checkNumber(name, 'weightDecay', options.weightDecay ?? defaultDecay, { min: 0 });
   const eps = checkNumber(name, 'eps', options.eps ?? 1e-8, { min: 0 });
+  const amsgrad = checkBoolean(name, 'amsgrad', options.amsgrad ?? false);
+  const plain = decoupled ? ADAM_VARIANT.adamw : ADAM_VARIANT.adam;
+  const largest = decoupled ? ADAM_VARIANT.adamwAmsgrad : ADAM_VARIANT.adamAmsgrad;
   return makeOptimizer({
     name,
     op: UPDATE_ADAM,
-    variant,
-    slots: ['exp_avg', 'exp_avg_sq'],
+    variant: amsgrad ? largest : plain,
+    slots: ['exp_avg', 'exp_avg_sq', ...(amsgrad ? ['max_exp_avg_sq'] : [])],
     eps,
     lr: options.lr ?? 1e-3,
     hyper(step, lr, out) {
@@ -49,7 +49,7 @@ function make(name: string, variant: number, options: AdamOptions, defaultDecay:
       out[3] = 1 - beta2;
       out[4] = 1 / Math.sqrt(1 - beta2 ** t);
       out[5] = eps;
-      out[6] = variant === ADAM_VARIANT.adamw ? 1 - lr * weightDecay : weightDecay;
+      out[6] = decoupled ? 1 - lr * weightDecay : weightDecay;
     },
   });
 }

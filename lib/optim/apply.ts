@@ -158,7 +158,11 @@ export class ApplyStates {
 
 /** Per slot, the state of each parameter: `optim.<parameter>.<slot>`. */
 function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states: ApplyStates): State[][] {
-  const each = params.map((p) => optimizer.slots(p.state.type).map((s) => states.of(`optim.${p.name}.${s.name}`, s.type)));
+  const each = params.map((p) =>
+    optimizer.slots(p.state.type).map(({ name, type, init }) => {
+      return states.of(`optim.${p.name}.${name}`, type, init === undefined ? init : (out) => out.fill(init));
+    }),
+  );
   return (each[0] ?? []).map((_, k) => each.map((slots) => slots[k]!));
 }
 

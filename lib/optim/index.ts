@@ -1,6 +1,11 @@
-// index.ts: the optimizers. Adding one: a file, and a line here.
+// index.ts: the optimizers. Adding one: a file, and a line here and in list.ts.
 
+export { type AcclipOptions, acclip } from './acclip.ts';
+export { type AdadeltaOptions, adadelta } from './adadelta.ts';
+export { type AdagradOptions, adagrad } from './adagrad.ts';
 export { type AdamOptions, adam, adamw } from './adam.ts';
+export { type AdamaxOptions, adamax } from './adamax.ts';
+export { type AdoptOptions, adopt } from './adopt.ts';
 export {
   type Analysis,
   type AnalyzeOptions,
@@ -11,7 +16,12 @@ export {
 } from './analyze.ts';
 export type { Named } from './arrays.ts';
 export type { BindOptions, BoundOptimizer, OptimizerState } from './bound.ts';
+export { type LionOptions, lion } from './lion.ts';
+export { type NadamOptions, nadam } from './nadam.ts';
 export type { Optimizer, Slot } from './optimizer.ts';
+export { type RadamOptions, radam } from './radam.ts';
 export { type Report, Reports } from './report.ts';
+export { type RmspropOptions, rmsprop } from './rmsprop.ts';
 export * as schedule from './schedule.ts';
 export { type SgdOptions, sgd } from './sgd.ts';
+export { type SpamOptions, spam } from './spam.ts';

@@ -1,14 +1,17 @@
 // optimizer.ts: the contract of an optimizer: its slots, its row of hyper-parameters, and the update op that reads them.
+import { OptionError } from '../errors.ts';
 import type { OpDef, TensorType } from '../ir/op.ts';
 import type { UpdateAttrs } from '../ops/update.ts';
-import { checkPerStep, type PerStep } from '../options.ts';
+import { checkNumber, checkPerStep, type PerStep, show } from '../options.ts';
 import type { Named } from './arrays.ts';
 import { type BindOptions, BoundOptimizer } from './bound.ts';
 
-/** State that an optimizer keeps per parameter, named as in PyTorch's state_dict. Starts as zeros. */
+/** State that an optimizer keeps per parameter, named as in PyTorch's state_dict. */
 export interface Slot {
   readonly name: string;
   readonly type: TensorType;
+  /** First value of every element. Default 0. */
+  readonly init?: number;
 }
 
 export interface Optimizer {
@@ -33,7 +36,7 @@ export interface Optimizer {
 }
 
 export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'op' | 'variant' | 'eps'> {
-  readonly slots: readonly string[];
+  readonly slots: readonly (string | { readonly name: string; readonly init: number })[];
   readonly lr: PerStep;
   hyper(step: number, lr: number, out: Float64Array): void;
 }
@@ -48,9 +51,18 @@ export function makeOptimizer(spec: OptimizerSpec): Optimizer {
     variant,
     ...(spec.eps === undefined ? {} : { eps: spec.eps }),
     lr,
-    slots: (param) => spec.slots.map((slot) => ({ name: slot, type: param })),
+    slots: (param) => spec.slots.map((slot) => ({ ...(typeof slot === 'string' ? { name: slot } : slot), type: param })),
     hyper: (step, out, rate = lr(step)) => spec.hyper(step, rate, out),
     bind: (params, options = {}) => new BoundOptimizer(self, params, options),
   };
   return self;
+}
+
+/** Two decay rates below 1, checked. */
+export function checkBetas(where: string, given: unknown, usual: readonly [number, number]): readonly [number, number] {
+  const betas: unknown = given ?? usual;
+  if (!Array.isArray(betas) || betas.length !== 2) {
+    throw new OptionError(`${where}: option betas: expected two numbers, got ${show(betas)}`, { betas });
+  }
+  return betas.map((b, i) => checkNumber(where, `betas[${i}]`, b, { min: 0, below: 1 })) as [number, number];
 }

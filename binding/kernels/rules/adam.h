@@ -1,36 +1,26 @@
-// adam.h: Adam and AdamW.
+// adam.h: Adam and AdamW, with AMSGrad.
 
 // hyper: lr / (1 - beta1^t), 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay.
-// Adam adds decay * p to the gradient; AdamW (decoupled) multiplies p by decay = 1 - lr * weight decay, before its step.
-template <bool kDecoupled>
+// slots: mean, mean of squares; with AMSGrad the largest of the latter, which then takes its place below the root.
+template <bool kDecoupled, bool kAmsgrad>
 struct Adam {
-  static constexpr int kHyper = 7, kSlots = 2;
-  F minus_size, lerp, beta2, rest2, inverse_root, eps, decay;
-  bool small, decays;
+  static constexpr int kHyper = 7, kSlots = kAmsgrad ? 3 : 2;
+  F minus_size, inverse_root, eps;
+  Lerp mean;
+  MeanSquare squares;
+  Decay<kDecoupled> decay;
   explicit Adam(const double* h)
-      : minus_size(set1(-(float)h[0])),
-        lerp(set1((float)(h[1] < 0.5 ? h[1] : h[1] - 1))),
-        beta2(set1((float)h[2])),
-        rest2(set1((float)h[3])),
-        inverse_root(set1((float)h[4])),
-        eps(set1((float)h[5])),
-        decay(set1((float)h[6])),
-        small(h[1] < 0.5),
-        decays((float)h[6] != (kDecoupled ? 1.0f : 0.0f)) {}
+      : minus_size(minus(h[0])), inverse_root(f32_of(h[4])), eps(f32_of(h[5])), mean(h[1]), squares(h[2], h[3]), decay(h[6]) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
-    if (decays) {
-      if (kDecoupled)
-        p = mul(p, decay);
-      else
-        g = fma(p, decay, g);
-    }
-    const F m = fma(sub(g, slot[0]), lerp, small ? slot[0] : g);   // lerp from the nearer end, as torch.lerp
-    const F v = fma(mul(rest2, g), g, mul(slot[1], beta2));
+    decay(p, g);
+    const F m = mean(slot[0], g);
+    F v = squares(slot[1], g);
     slot[0] = m;
     slot[1] = v;
+    if (kAmsgrad) slot[2] = v = max(slot[2], v);
     p = add(p, div(mul(minus_size, m), fma(sqrt(v), inverse_root, eps)));   // PyTorch divides by the root: twice the time here
   }
 };
 
-// Variants: Adam, AdamW.
-UPDATE(update_adam, Adam<false>, Adam<true>)
+// Variants: Adam, AdamW, and both with AMSGrad.
+UPDATE(update_adam, Adam<false, false>, Adam<true, false>, Adam<false, true>, Adam<true, true>)

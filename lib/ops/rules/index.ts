@@ -1,11 +1,44 @@
 // index.ts: the updates of all optimizers. Adding one: a line in each list.
 import type { OpDef } from '../../ir/op.ts';
 import type { UpdateAttrs } from '../update.ts';
+import { UPDATE_ACCLIP } from './acclip.ts';
+import { UPDATE_ADADELTA } from './adadelta.ts';
+import { UPDATE_ADAGRAD } from './adagrad.ts';
 import { UPDATE_ADAM } from './adam.ts';
+import { UPDATE_ADAMAX } from './adamax.ts';
+import { UPDATE_ADOPT } from './adopt.ts';
+import { UPDATE_LION } from './lion.ts';
+import { UPDATE_NADAM } from './nadam.ts';
+import { UPDATE_RADAM } from './radam.ts';
+import { UPDATE_RMSPROP } from './rmsprop.ts';
 import { UPDATE_SGD } from './sgd.ts';
+import { UPDATE_SPAM } from './spam.ts';
 
+export * from './acclip.ts';
+export * from './adadelta.ts';
+export * from './adagrad.ts';
 export * from './adam.ts';
+export * from './adamax.ts';
+export * from './adopt.ts';
+export * from './lion.ts';
+export * from './nadam.ts';
+export * from './radam.ts';
+export * from './rmsprop.ts';
 export * from './sgd.ts';
+export * from './spam.ts';
 
 /** Every update. */
-export const UPDATES: readonly OpDef<UpdateAttrs>[] = [UPDATE_SGD, UPDATE_ADAM];
+export const UPDATES: readonly OpDef<UpdateAttrs>[] = [
+  UPDATE_ACCLIP,
+  UPDATE_ADADELTA,
+  UPDATE_ADAGRAD,
+  UPDATE_ADAM,
+  UPDATE_ADAMAX,
+  UPDATE_ADOPT,
+  UPDATE_LION,
+  UPDATE_NADAM,
+  UPDATE_RADAM,
+  UPDATE_RMSPROP,
+  UPDATE_SGD,
+  UPDATE_SPAM,
+];

@@ -1,0 +1,32 @@
+// rmsprop.h: RMSprop, centred and with momentum.
+
+// hyper: lr, alpha, 1 - alpha, eps, weight decay, momentum. slots: mean of squares; centred: mean; with momentum: its buffer.
+template <bool kCentered, bool kMomentum>
+struct RmsProp {
+  static constexpr int kHyper = 6, kSlots = 1 + kCentered + kMomentum, kBuffer = 1 + kCentered;
+  F minus_lr, eps, momentum;
+  MeanSquare squares;
+  Lerp mean;
+  Decay<false> decay;
+  explicit RmsProp(const double* h)
+      : minus_lr(minus(h[0])), eps(f32_of(h[3])), momentum(f32_of(h[5])), squares(h[1], h[2]), mean(h[2]), decay(h[4]) {}
+  __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
+    decay(p, g);
+    F v = squares(slot[0], g);
+    slot[0] = v;
+    if (kCentered) {
+      slot[1] = mean(slot[1], g);
+      v = max(set1(0.0f), fma(neg(slot[1]), slot[1], v));   // rounding may take it below 0, where PyTorch's root is NaN
+    }
+    const F root = add(sqrt(v), eps);
+    if (kMomentum) {
+      slot[kBuffer] = add(mul(slot[kBuffer], momentum), div(g, root));
+      p = fma(slot[kBuffer], minus_lr, p);
+    } else {
+      p = add(p, div(mul(minus_lr, g), root));
+    }
+  }
+};
+
+// Variants: plain, centred, momentum, both.
+UPDATE(update_rmsprop, RmsProp<false, false>, RmsProp<true, false>, RmsProp<false, true>, RmsProp<true, true>)

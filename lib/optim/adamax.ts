@@ -1,0 +1,38 @@
+// adamax.ts: Adamax (Kingma and Ba 2014).
+import { UPDATE_ADAMAX } from '../ops/rules/index.ts';
+import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
+
+export interface AdamaxOptions {
+  /** Learning rate, a number or a schedule. Default 2e-3. */
+  readonly lr?: PerStep;
+  /** Decay of the running mean, and of the largest abs. Default [0.9, 0.999]. */
+  readonly betas?: readonly [number, number];
+  /** Added to abs before the largest is taken. Default 1e-8. */
+  readonly eps?: number;
+  /** Added to the gradient as weightDecay * p, after clipping. Default 0. */
+  readonly weightDecay?: number;
+}
+
+/** Adamax. Slots `exp_avg` and `exp_inf`. As torch.optim.Adamax. Throws OptionError. */
+export function adamax(options: AdamaxOptions = {}): Optimizer {
+  checkOptions('optim.adamax', options, ['lr', 'betas', 'eps', 'weightDecay']);
+  const [beta1, beta2] = checkBetas('optim.adamax', options.betas, [0.9, 0.999]);
+  const eps = checkNumber('optim.adamax', 'eps', options.eps ?? 1e-8, { min: 0 });
+  const weightDecay = checkNumber('optim.adamax', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
+  return makeOptimizer({
+    name: 'optim.adamax',
+    op: UPDATE_ADAMAX,
+    variant: 0,
+    slots: ['exp_avg', 'exp_inf'],
+    eps,
+    lr: options.lr ?? 2e-3,
+    hyper(step, lr, out) {
+      out[0] = lr / (1 - beta1 ** (step + 1));
+      out[1] = 1 - beta1;
+      out[2] = beta2;
+      out[3] = eps;
+      out[4] = weightDecay;
+    },
+  });
+}

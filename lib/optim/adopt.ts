@@ -1,0 +1,50 @@
+// adopt.ts: ADOPT (Taniguchi et al. 2024).
+import { ADOPT_VARIANT, UPDATE_ADOPT } from '../ops/rules/index.ts';
+import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep } from '../options.ts';
+import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
+
+export interface AdoptOptions {
+  /** Learning rate, a number or a schedule. Default 1e-3. */
+  readonly lr?: PerStep;
+  /** Decay of the running means of gradients and of their squares. Default [0.9, 0.9999]. */
+  readonly betas?: readonly [number, number];
+  /** Least value of the root of the second mean. Default 1e-6. */
+  readonly eps?: number;
+  /** Weight decay: added to the gradient as weightDecay * p, after clipping; or decoupled, p shrinks by lr * weightDecay. Default 0. */
+  readonly weightDecay?: number;
+  /** Default false. */
+  readonly decoupledWeightDecay?: boolean;
+  /** Bound of each element of gradient / root, before the mean. Default step^0.25, as in the authors' code; Infinity is none. */
+  readonly clip?: PerStep;
+}
+
+/**
+ * ADOPT: Adam that divides by the squares of earlier gradients alone, and so converges for any betas. Its first step changes no parameter.
+ * Slots `exp_avg` and `exp_avg_sq`. As the authors' code. Throws OptionError.
+ */
+export function adopt(options: AdoptOptions = {}): Optimizer {
+  checkOptions('optim.adopt', options, ['lr', 'betas', 'eps', 'weightDecay', 'decoupledWeightDecay', 'clip']);
+  const [beta1, beta2] = checkBetas('optim.adopt', options.betas, [0.9, 0.9999]);
+  const eps = checkNumber('optim.adopt', 'eps', options.eps ?? 1e-6, { min: 0 });
+  const weightDecay = checkNumber('optim.adopt', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
+  const decoupled = checkBoolean('optim.adopt', 'decoupledWeightDecay', options.decoupledWeightDecay ?? false);
+  const limit = checkPerStep('optim.adopt', 'clip', options.clip ?? ((step: number) => step ** 0.25), { min: 0, infinite: true });
+  return makeOptimizer({
+    name: 'optim.adopt',
+    op: UPDATE_ADOPT,
+    variant: decoupled ? ADOPT_VARIANT.decoupled : ADOPT_VARIANT.l2,
+    slots: ['exp_avg', 'exp_avg_sq'],
+    eps,
+    lr: options.lr ?? 1e-3,
+    hyper(step, lr, out) {
+      out[0] = lr;
+      out[1] = 1 - beta1;
+      out[2] = beta2;
+      out[3] = 1 - beta2;
+      out[4] = eps;
+      out[5] = limit(step);
+      out[6] = decoupled ? 1 - lr * weightDecay : weightDecay;
+      out[7] = step === 0 ? 1 : 0;
+    },
+  });
+}

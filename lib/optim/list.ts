@@ -1,0 +1,31 @@
+// list.ts: every optimizer by its name, for configurations and for tests that enumerate them.
+import { acclip } from './acclip.ts';
+import { adadelta } from './adadelta.ts';
+import { adagrad } from './adagrad.ts';
+import { adam, adamw } from './adam.ts';
+import { adamax } from './adamax.ts';
+import { adopt } from './adopt.ts';
+import { lion } from './lion.ts';
+import { nadam } from './nadam.ts';
+import type { Optimizer } from './optimizer.ts';
+import { radam } from './radam.ts';
+import { rmsprop } from './rmsprop.ts';
+import { sgd } from './sgd.ts';
+import { spam } from './spam.ts';
+
+/** Each takes its options, of which none is required. */
+export const OPTIMIZERS: Readonly<Record<string, (options: object) => Optimizer>> = {
+  acclip,
+  adadelta,
+  adagrad,
+  adam,
+  adamax,
+  adamw,
+  adopt,
+  lion,
+  nadam,
+  radam,
+  rmsprop,
+  sgd,
+  spam,
+};

@@ -1,0 +1,238 @@
+# Makes optimizers.json: run it with a Python that has PyTorch, and again with one that has optax: each adds its cases to the file.
+# 20 steps of every optimizer in f64 on a vector and two matrices, among them a step with a gradient of 0 and one with a huge one; kept
+# are the parameters after steps 1, 6, 10 and 20. `source` says where the values come from: PyTorch 2.13, optax 0.2.8, or a plain
+# transcription of the paper (below) where neither has it, or has it right.
+import json
+import math
+import os
+
+import numpy as np
+
+PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "optimizers.json")
+SHAPES = [(7,), (4, 6), (5, 3)]
+KEPT = (1, 6, 10, 20)
+STEPS = 20
+cases = {}
+
+
+# Both must be as in golden-optimizers.test.ts: every value is a multiple of 2^-6, exact in f32.
+def start(k, shape):
+    n = math.prod(shape)
+    return np.array([((i * 29 + k * 53 + 11) % 127 - 63) / 64 for i in range(n)]).reshape(shape)
+
+
+def gradient(t, k, shape):
+    n = math.prod(shape)
+    g = np.array([((i * 37 + t * 101 + k * 67 + 17) % 127 - 63) / 64 for i in range(n)]).reshape(shape)
+    return g * (0 if t == 5 else 1024 if t == 8 else 1)
+
+
+def case(name, source, optimizer, options, run, tolerance=None, only=None):
+    """run(params) gives a function that takes the gradients of a step and returns the parameters after it."""
+    kept = [k for k in range(len(SHAPES)) if only is None or k in only]
+    step = run([start(k, SHAPES[k]) for k in kept])
+    values = {}
+    for t in range(STEPS):
+        p = step([gradient(t, k, SHAPES[k]) for k in kept])
+        if t + 1 in KEPT:
+            values[t + 1] = [[float(f"{v:.8g}") for v in np.asarray(x).ravel()] for x in p]
+    cases[name] = {"source": source, "optimizer": optimizer, "options": options, "tensors": kept, "values": values}
+    if tolerance:
+        cases[name]["tolerance"] = tolerance
+
+
+def transcribed(update):
+    """update(t, p, g, state) -> p, with state a dict per tensor that begins empty; t counts from 1."""
+
+    def run(params):
+        params = list(params)
+        states = [{} for _ in params]
+        t = 0
+
+        def step(grads):
+            nonlocal t
+            t += 1
+            for k, g in enumerate(grads):
+                params[k] = update(t, params[k], g, states[k])
+            return params
+
+        return step
+
+    return run
+
+
+# ---- PyTorch -----------------------------------------------------------------------------------------------------------------
+def from_torch():
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+
+    def run(make):
+        def started(params):
+            ps = [torch.nn.Parameter(torch.tensor(p)) for p in params]
+            opt = make(ps)
+
+            def step(grads):
+                for p, g in zip(ps, grads):
+                    p.grad = torch.tensor(g)
+                opt.step()
+                return [p.detach().numpy() for p in ps]
+
+            return step
+
+        return started
+
+    o = torch.optim
+    one = {"foreach": False}
+    for name, ours, options, make in [
+        ("adagrad", "adagrad", {}, lambda ps: o.Adagrad(ps, **one)),
+        ("adagrad, all options", "adagrad", {"lr": 0.1, "lrDecay": 0.1, "weightDecay": 0.1, "initialAccumulator": 0.5, "eps": 1e-3},
+         lambda ps: o.Adagrad(ps, lr=0.1, lr_decay=0.1, weight_decay=0.1, initial_accumulator_value=0.5, eps=1e-3, **one)),
+        ("rmsprop", "rmsprop", {}, lambda ps: o.RMSprop(ps, **one)),
+        ("rmsprop, momentum and decay", "rmsprop", {"momentum": 0.9, "weightDecay": 0.1},
+         lambda ps: o.RMSprop(ps, momentum=0.9, weight_decay=0.1, **one)),
+        ("rmsprop, centered", "rmsprop", {"centered": True, "alpha": 0.9},
+         lambda ps: o.RMSprop(ps, centered=True, alpha=0.9, **one)),
+        ("rmsprop, centered and momentum", "rmsprop", {"centered": True, "momentum": 0.5, "lr": 1e-3},
+         lambda ps: o.RMSprop(ps, centered=True, momentum=0.5, lr=1e-3, **one)),
+        ("adadelta", "adadelta", {}, lambda ps: o.Adadelta(ps, **one)),
+        ("adadelta, all options", "adadelta", {"lr": 0.5, "rho": 0.95, "eps": 1e-4, "weightDecay": 0.1},
+         lambda ps: o.Adadelta(ps, lr=0.5, rho=0.95, eps=1e-4, weight_decay=0.1, **one)),
+        ("sgd, nesterov and decay", "sgd", {"lr": 0.01, "momentum": 0.9, "nesterov": True, "weightDecay": 0.1},
+         lambda ps: o.SGD(ps, lr=0.01, momentum=0.9, nesterov=True, weight_decay=0.1, **one)),
+        ("adam", "adam", {}, lambda ps: o.Adam(ps, **one)),
+        ("adam, amsgrad and decay", "adam", {"lr": 0.01, "amsgrad": True, "weightDecay": 0.1},
+         lambda ps: o.Adam(ps, lr=0.01, amsgrad=True, weight_decay=0.1, **one)),
+        ("adamw", "adamw", {}, lambda ps: o.AdamW(ps, **one)),
+        ("adamw, amsgrad", "adamw", {"lr": 0.01, "amsgrad": True, "betas": [0.8, 0.9]},
+         lambda ps: o.AdamW(ps, lr=0.01, amsgrad=True, betas=(0.8, 0.9), **one)),
+        ("adamax", "adamax", {}, lambda ps: o.Adamax(ps, **one)),
+        ("adamax, all options", "adamax", {"lr": 0.1, "betas": [0.8, 0.9], "eps": 1e-4, "weightDecay": 0.1},
+         lambda ps: o.Adamax(ps, lr=0.1, betas=(0.8, 0.9), eps=1e-4, weight_decay=0.1, **one)),
+        ("nadam", "nadam", {}, lambda ps: o.NAdam(ps, **one)),
+        ("nadam, decay", "nadam", {"lr": 0.1, "weightDecay": 0.1, "momentumDecay": 0.1},
+         lambda ps: o.NAdam(ps, lr=0.1, weight_decay=0.1, momentum_decay=0.1, **one)),
+        ("nadam, decoupled decay", "nadam", {"weightDecay": 0.1, "decoupledWeightDecay": True},
+         lambda ps: o.NAdam(ps, weight_decay=0.1, decoupled_weight_decay=True, **one)),
+        ("radam", "radam", {}, lambda ps: o.RAdam(ps, **one)),
+        ("radam, decay", "radam", {"lr": 0.1, "betas": [0.8, 0.99], "weightDecay": 0.1},
+         lambda ps: o.RAdam(ps, lr=0.1, betas=(0.8, 0.99), weight_decay=0.1, **one)),
+        ("radam, decoupled decay", "radam", {"weightDecay": 0.1, "decoupledWeightDecay": True},
+         lambda ps: o.RAdam(ps, weight_decay=0.1, decoupled_weight_decay=True, **one)),
+    ]:
+        case(name, f"torch.optim {torch.__version__.split('+')[0]}, f64", ours, options, run(make))
+
+
+# ---- optax -------------------------------------------------------------------------------------------------------------------
+def from_optax():
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    import optax
+
+    def run(tx):
+        def started(params):
+            ps = [jax.numpy.asarray(p) for p in params]
+            state = tx.init(ps)
+
+            def step(grads):
+                nonlocal ps, state
+                updates, state = tx.update([jax.numpy.asarray(g) for g in grads], state, ps)
+                ps = optax.apply_updates(ps, updates)
+                return ps
+
+            return step
+
+        return started
+
+    source = f"optax {optax.__version__}, f64"
+    case("lion", source, "lion", {}, run(optax.lion(1e-4, weight_decay=0.0)))
+    case("lion, decay", source, "lion", {"lr": 0.01, "betas": [0.95, 0.98], "weightDecay": 0.1},
+         run(optax.lion(0.01, b1=0.95, b2=0.98, weight_decay=0.1)))
+    case("adopt", source, "adopt", {}, run(optax.contrib.adopt(1e-3)))
+
+
+# ---- papers ------------------------------------------------------------------------------------------------------------------
+def from_papers():
+    def adopt(lr=1e-3, b1=0.9, b2=0.9999, eps=1e-6, wd=0.0, decoupled=False, limit=lambda s: s**0.25):
+        def update(t, p, g, s):
+            if not decoupled:
+                g = g + wd * p
+            if t == 1:
+                s["v"], s["m"] = g * g, 0 * g
+                return p
+            if decoupled:
+                p = p - lr * wd * p
+            c = limit(t - 1)
+            ratio = np.clip(g / np.maximum(np.sqrt(s["v"]), eps), -c, c)
+            s["m"] = b1 * s["m"] + (1 - b1) * ratio
+            s["v"] = b2 * s["v"] + (1 - b2) * g * g
+            return p - lr * s["m"]
+
+        return update
+
+    source = "Taniguchi et al. 2024 and the authors' code, transcribed in f64"
+    case("adopt, decay", source, "adopt", {"lr": 0.1, "weightDecay": 0.1, "betas": [0.9, 0.99]},
+         transcribed(adopt(lr=0.1, wd=0.1, b2=0.99)))
+    case("adopt, decoupled decay, clip 0.5", source, "adopt",
+         {"lr": 0.1, "weightDecay": 0.1, "decoupledWeightDecay": True, "clip": 0.5},
+         transcribed(adopt(lr=0.1, wd=0.1, decoupled=True, limit=lambda s: 0.5)))
+
+    def acclip(lr=1e-3, b1=0.9, b2=0.99, eps=1e-5, alpha=2.0, wd=0.0):
+        def update(t, p, g, s):
+            s["m"] = b1 * s.get("m", 0 * g) + (1 - b1) * g
+            s["tau"] = b2 * s.get("tau", 0 * g) + (1 - b2) * np.abs(g) ** alpha
+            u = np.minimum(s["tau"] ** (1 / alpha) / (np.abs(s["m"]) + eps), 1) * s["m"]
+            return p * (1 - lr * wd) - lr * u
+
+        return update
+
+    source = "Zhang et al. 2020, algorithm 2, transcribed in f64"
+    case("acclip", source, "acclip", {}, transcribed(acclip()))
+    case("acclip, alpha 1.5 and decay", source, "acclip", {"lr": 0.1, "alpha": 1.5, "weightDecay": 0.1},
+         transcribed(acclip(lr=0.1, alpha=1.5, wd=0.1)))
+    case("acclip, alpha 1", source, "acclip", {"lr": 0.1, "alpha": 1}, transcribed(acclip(lr=0.1, alpha=1.0)))
+
+    def spam(lr=1e-3, b1=0.9, b2=0.999, eps=1e-6, wd=0.0, theta=5000.0, every=500, warmup=150, after=20):
+        def update(t, p, g, s):
+            since = (t - 1) % every
+            if since == 0:
+                s["m"], s["v"] = 0 * g, 0 * g
+            if since >= after:
+                spike = (g * g > theta * s["v"]) & (s["v"] > 0)
+                g = np.where(spike, np.sign(g) * np.sqrt(theta * s["v"]), g)
+            s["m"] = b1 * s["m"] + (1 - b1) * g
+            s["v"] = b2 * s["v"] + (1 - b2) * g * g
+            warm = t > every and since < warmup
+            rate = lr * (1 - 0.99 * (1 + math.cos(math.pi * since / (warmup + 1))) / 2) if warm else lr
+            k = since + 1
+            return p * (1 - lr * wd) - rate * (s["m"] / (1 - b1**k)) / (np.sqrt(s["v"] / (1 - b2**k)) + eps)
+
+        return update
+
+    source = "Huang et al. 2025, transcribed in f64; the correction of the start counts from the last reset"
+    case("spam", source, "spam", {}, transcribed(spam()))
+    case("spam, spikes and resets", source, "spam",
+         {"lr": 0.01, "weightDecay": 0.1, "theta": 50, "resetEvery": 7, "warmup": 4, "clipAfter": 1},
+         transcribed(spam(lr=0.01, wd=0.1, theta=50.0, every=7, warmup=4, after=1)))
+
+
+def available(module):
+    try:
+        __import__(module)
+        return True
+    except ImportError:
+        return False
+
+
+from_papers()
+if available("torch"):
+    from_torch()
+if available("optax"):
+    from_optax()
+if os.path.exists(PATH):
+    with open(PATH) as f:
+        cases = {**json.load(f)["cases"], **cases}
+with open(PATH, "w") as f:
+    json.dump({"cases": dict(sorted(cases.items()))}, f, separators=(",", ":"))
+    f.write("\n")
