@@ -1,4 +1,4 @@
-// random.h: Philox4x32-10 (Salmon et al. 2011), 16 counters at once, and dropout. lib/ir/philox.ts has the same in TypeScript.
+// random.h: Philox4x32-10 (Salmon et al. 2011), 16 counters at once, dropout, and single numbers. lib/ir/philox.ts has the same in TypeScript.
 
 struct Philox {
   I word[4];
@@ -52,4 +52,18 @@ static void dropout_need(Need& n) {
   if (n.i[1] < 0 || n.i[1] > 0xffffffffll || n.i[2] < 0 || n.i[2] > 1 << 24) return n.fail("wrong key or threshold");
   n.out[0] = n.in[0] = size_of(n.i[0], 4);
   n.alias(0, 0);
+}
+
+// One number of [0, 1) with 53 bits, keyed by seed, attempt and int 0.
+static void uniform(const Args& a, const Team& team) {
+  if (team.rank != 0) return;
+  const uint32_t attempt = (uint32_t)a.ctx->attempt, tag = 0x756e6966u ^ (uint32_t)(a.ctx->attempt >> 32);
+  const Philox r = philox(iset1(0), attempt, tag, (uint32_t)a.i[0], a.ctx->seed);
+  int32_t high[L], low[L];
+  istore(high, r.word[0]), istore(low, r.word[1]);
+  *(double*)a.out[0] = ((double)((uint32_t)high[0] >> 5) * 0x1p26 + (double)((uint32_t)low[0] >> 6)) * 0x1p-53;
+}
+static void uniform_need(Need& n) {
+  if (n.i[0] < 0 || n.i[0] > 0xffffffffll) return n.fail("wrong key");
+  n.out[0] = 8;
 }

@@ -7,16 +7,19 @@ import { CONCAT, PAD } from './concat.ts';
 import { FAIL_IF } from './control.ts';
 import { ELEMENTWISE } from './elementwise.ts';
 import { GATHERS } from './gather.ts';
+import { HISTORY_MOMENTS, HISTORY_PUSH, HISTORY_QUANTILE } from './history.ts';
+import { GREEDY_BUDGET, SUM_SEGMENTS } from './lists.ts';
 import { MAP } from './map.ts';
 import { MATMUL } from './matmul.ts';
 import { PROJECT } from './project.ts';
 import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './pruning.ts';
-import { DROPOUT } from './random.ts';
+import { DROPOUT, UNIFORM } from './random.ts';
 import { RNN, RNN_GRAD } from './recurrent.ts';
 import { REDUCTIONS } from './reduce.ts';
 import { UPDATES } from './rules/index.ts';
 import { SCALARS } from './scalars.ts';
 import { SCATTER_ROWS } from './scatter-rows.ts';
+import { KTH_LARGEST } from './select.ts';
 import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
 import { SOFTMAXES } from './softmax.ts';
 import { STAGED } from './staged.ts';
@@ -29,6 +32,8 @@ export * from './concat.ts';
 export * from './control.ts';
 export * from './elementwise.ts';
 export * from './gather.ts';
+export { historyMoments, historyPush, historyQuantile, historyType } from './history.ts';
+export { greedyBudget, perUnit, sumSegments } from './lists.ts';
 export * from './matmul.ts';
 export * from './project.ts';
 export * from './pruning.ts';
@@ -36,6 +41,7 @@ export * from './random.ts';
 export * from './recurrent.ts';
 export * from './reduce.ts';
 export * from './rules/index.ts';
+export { kthLargest } from './select.ts';
 export * from './shape.ts';
 export * from './softmax.ts';
 export type { Stage, Units } from './stage.ts';
@@ -59,6 +65,7 @@ export const OPS: readonly OpDef<any>[] = [
   CONCAT,
   PAD,
   DROPOUT,
+  UNIFORM,
   ...REDUCTIONS,
   ...GATHERS,
   SCATTER_ROWS,
@@ -69,6 +76,12 @@ export const OPS: readonly OpDef<any>[] = [
   STAGED,
   STATISTIC,
   UNIT_STATISTIC,
+  HISTORY_QUANTILE,
+  HISTORY_MOMENTS,
+  HISTORY_PUSH,
+  SUM_SEGMENTS,
+  GREEDY_BUDGET,
+  KTH_LARGEST,
   ANALYZE,
   PROJECT,
   PRUNE_MAGNITUDE,

@@ -1,6 +1,6 @@
-// random.ts: dropout. Kernel: random.h. The same counters give the same mask, forward, backward, and in any run resumed.
+// random.ts: dropout, and single random numbers. Kernel: random.h. The same counters give the same mask, forward, backward, and in any run resumed.
 import { DTypeError } from '../errors.ts';
-import type { Tensor, TensorLike } from '../ir/graph.ts';
+import type { Graph, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
 import { checkNumber } from '../options.ts';
@@ -58,4 +58,26 @@ export function dropout(x: TensorLike, rate = 0.5): Tensor {
   const t = x.toTensor();
   if (t.graph.mode === 'eval' || rate === 0) return t;
   return t.graph.add(DROPOUT, [t], { rate, key: t.graph.randomKey() }).out;
+}
+
+export const UNIFORM: OpDef<{ readonly key: number }> = {
+  name: 'uniform',
+  infer: () => [{ dtype: 'f64', shape: [] }],
+  lower: ({ attrs: { key } }) => ({ ints: [key] }),
+  cost: () => ({ flops: 60, bytes: 8 }),
+  ref([out], _, { attrs: { key } }, { seed, attempt }) {
+    const words = new Uint32Array(4);
+    const tag = PHILOX_TAG.uniform ^ Math.floor(attempt / 2 ** 32);
+    philox4x32(words, 0, attempt >>> 0, tag, key, ...philoxKey(seed));
+    out![0] = ((words[0]! >>> 5) * 2 ** 26 + (words[1]! >>> 6)) / 2 ** 53;
+  },
+  samples: () => [
+    { ins: [], attrs: { key: 0 }, noGradient: true },
+    { ins: [], attrs: { key: 77 }, noGradient: true },
+  ],
+};
+
+/** A number of [0, 1), f64, another one in each step: keyed by seed, batch and this use of the op. */
+export function uniform(graph: Graph): Tensor {
+  return graph.add(UNIFORM, [], { key: graph.randomKey() }).out;
 }
