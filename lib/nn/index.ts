@@ -5,6 +5,6 @@ export { Embedding } from './embedding.ts';
 export * as init from './init.ts';
 export { Linear, type LinearOptions, linear } from './linear.ts';
 export * as loss from './loss.ts';
-export { bindParameters, Module, matchParameters, Parameter, type ParameterOptions, type Pattern } from './module.ts';
+export { bindParameters, type Match, Module, matchParameters, Parameter, type ParameterOptions, type Pattern } from './module.ts';
 export { type Recurrent, RNN, type RNNOptions } from './recurrent.ts';
 export { Flatten, type Layer, Sequential } from './sequential.ts';

@@ -9,6 +9,9 @@ export { Parameter, type ParameterOptions } from './parameter.ts';
 /** Names of parameters: `*` in a string stands for any characters (`encoder.*`, `*.bias`); a RegExp is searched for. */
 export type Pattern = string | RegExp;
 
+/** Which parameters: by name, or by a function that looks at them (`(name, { shape }) => shape.length > 1`). */
+export type Match = Pattern | ((name: string, parameter: Parameter) => boolean);
+
 /**
  * A layer or a model: fields that are parameters, modules, or arrays and objects of them, and `forward`, written with ops.
  *
@@ -63,7 +66,7 @@ export abstract class Module {
    * @returns how many they are
    * @throws OptionError if none does
    */
-  setRequiresGrad(pattern: Pattern, value: boolean): number {
+  setRequiresGrad(pattern: Match, value: boolean): number {
     checkBoolean('setRequiresGrad', 'value', value);
     const matched = matchParameters('setRequiresGrad', this, pattern);
     for (const p of matched) p.requiresGrad = value;
@@ -85,16 +88,19 @@ export function matcher(where: string, pattern: Pattern): (name: string) => bool
   return (name) => whole.test(name);
 }
 
-/** The parameters of `module` whose names match, tied ones by any of theirs. @throws OptionError if there is none. */
-export function matchParameters(where: string, module: Module, pattern: Pattern): Parameter[] {
-  const test = matcher(where, pattern);
+/** The parameters of `module` that match, tied ones by any of their names. @throws OptionError if there is none. */
+export function matchParameters(where: string, module: Module, pattern: Match): Parameter[] {
+  const test = typeof pattern === 'function' ? pattern : matcher(where, pattern);
   const named = [...module.namedParameters({ removeDuplicate: false })];
-  const matched = new Set(named.filter(([name]) => test(name)).map(([, p]) => p));
+  const matched = new Set(named.filter(([name, p]) => test(name, p)).map(([, p]) => p));
   if (matched.size === 0) {
     const names = named.map(([name]) => name);
     const near = nearest(String(pattern), names);
     const hint = near ? `; did you mean ${near}?` : names.length <= 20 ? `; there are ${names.join(', ')}` : '';
-    throw new OptionError(`${where}: no parameter matches ${pattern}${hint}`, { pattern, names });
+    throw new OptionError(`${where}: no parameter matches ${typeof pattern === 'function' ? 'the function' : pattern}${hint}`, {
+      pattern,
+      names,
+    });
   }
   return [...matched];
 }

@@ -2,7 +2,7 @@
 import type { ClipPolicy } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { Module, matchParameters, type Pattern } from '../nn/module.ts';
+import { type Match, Module, matchParameters } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
@@ -12,8 +12,8 @@ import type { Arrays, Batch, Source } from './source.ts';
 import type { Objective } from './step.ts';
 
 export interface GroupRule {
-  readonly match: Pattern;
-  /** Optimizer of the parameters that match. All groups share the clip policy. */
+  readonly match: Match;
+  /** Optimizer of the parameters that match, with hyper-parameters of its own. All groups share the clip policy. */
   readonly optimizer: Optimizer;
 }
 
