@@ -53,6 +53,7 @@ namespace {
 #include "rules/adam.h"
 #include "rules/adamax.h"
 #include "rules/adopt.h"
+#include "rules/ema.h"
 #include "rules/lion.h"
 #include "rules/nadam.h"
 #include "rules/radam.h"

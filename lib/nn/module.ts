@@ -1,6 +1,6 @@
 // module.ts: the base class of layers and models: typed fields, found by name; nested, in arrays, in objects.
 import { OptionError } from '../errors.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph, State } from '../ir/graph.ts';
 import { checkBoolean, nearest, show } from '../options.ts';
 import { Parameter } from './parameter.ts';
 
@@ -107,10 +107,11 @@ export function matchParameters(where: string, module: Module, pattern: Match): 
 
 /**
  * Make the parameters of `module` stand for states of `graph` while it is traced.
+ * @param stands the states that parameters stand for, where they are not their own
  * @returns a function that ends it; call it in `finally`
  */
-export function bindParameters(graph: Graph, module: Module): () => void {
-  const unbind = Array.from(module.namedParameters(), ([name, p]) => p.bind(name, graph));
+export function bindParameters(graph: Graph, module: Module, stands?: ReadonlyMap<Parameter, State>): () => void {
+  const unbind = Array.from(module.namedParameters(), ([name, p]) => p.bind(name, graph, stands?.get(p)));
   return () => {
     for (const f of unbind) f();
   };

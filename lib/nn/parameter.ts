@@ -25,7 +25,7 @@ export class Parameter implements TensorLike {
   #name = 'parameter';
   #init: Initializer;
   #data: Float32Array | null = null;
-  #graph: Graph | null = null;
+  #bound: { readonly graph: Graph; readonly state: State } | null = null;
 
   /**
    * @param init how `initialize` fills it, or its values; default zeros
@@ -94,12 +94,12 @@ export class Parameter implements TensorLike {
 
   /** The tensor of the graph being traced. @throws GraphError outside a trace of its module. */
   toTensor(): Tensor {
-    if (!this.#graph) {
+    if (!this.#bound) {
       const why =
         'not part of a model being traced; keep it in a public field, array or object of a Module, and use it in forward';
       throw new GraphError(`${this.#name}: ${why}`, { name: this.#name });
     }
-    return this.#graph.state(this.state);
+    return this.#bound.graph.state(this.#bound.state);
   }
 
   /** Take a name, and values if there are none: drawn from the seed and the name alone. `Module.initialize` calls this. */
@@ -111,13 +111,13 @@ export class Parameter implements TensorLike {
     this.#data = out;
   }
 
-  /** Stand for a state of `graph` until the returned function is called. `bindParameters` calls this. */
-  bind(name: string, graph: Graph): () => void {
-    const before = this.#graph;
+  /** Stand for a state of `graph`, its own or another (an average), until the returned function is called. `bindParameters` calls this. */
+  bind(name: string, graph: Graph, state: State = this.state): () => void {
+    const before = this.#bound;
     this.#name = name;
-    this.#graph = graph;
+    this.#bound = { graph, state };
     return () => {
-      this.#graph = before;
+      this.#bound = before;
     };
   }
 }

@@ -7,6 +7,8 @@ import { type Data, sameShape, sizeOf, type TensorType, typeName } from '../ir/o
 import type { Parameter } from '../nn/module.ts';
 import { add, div, less, mul, sqrt } from '../ops/elementwise.ts';
 import { hyperCount, type Updated, update } from '../ops/update.ts';
+import { StepColumns } from './columns.ts';
+import { buildEma } from './ema.ts';
 import type { Optimizer } from './optimizer.ts';
 
 /** What can be updated: a Parameter, or anything else with a name and a state. */
@@ -33,6 +35,10 @@ export interface ApplyOptions {
   readonly loss?: Tensor;
   /** What becomes of the learning rates that the optimizers give. Asked when rows are filled. */
   readonly rate?: (lr: number) => number;
+  /** Columns of the step row; default: new ones. */
+  readonly columns?: StepColumns;
+  /** Keep an average of the parameters, of which each step's new values make up so much. */
+  readonly ema?: ((step: number) => number) | null;
 }
 
 export interface Apply {
@@ -45,13 +51,6 @@ export interface Apply {
   fillRows(row: { readonly bytes: number; readonly columns: readonly Column[] }, step: number, count: number): Uint8Array;
 }
 
-/** A column of the step row: what writes a step's values, and room for them. */
-interface StepColumn {
-  readonly name: string;
-  readonly fill: (step: number, out: Float64Array) => void;
-  readonly room: Float64Array;
-}
-
 /**
  * Add to a graph, in its `apply` section: what the policy measures and decides over all groups together, one update per group, the
  * assignment of parameters and slots, the skip decision and the report columns.
@@ -61,11 +60,7 @@ export function buildApply(options: ApplyOptions): Apply {
   const params = groups.flatMap((g) => g.params);
   checkGradients(params, grads);
   const { states = new ApplyStates() } = options;
-  const columns: StepColumn[] = [];
-  const column = (name: string, shape: readonly number[], fill: StepColumn['fill']): Tensor => {
-    columns.push({ name, fill, room: new Float64Array(sizeOf(shape)) });
-    return graph.input(name, { dtype: 'f64', shape }, 'step');
-  };
+  const columns = options.columns ?? new StepColumns(graph);
   inSection(graph, 'apply', () => {
     const clipped = policy.build({
       graph,
@@ -75,7 +70,7 @@ export function buildApply(options: ApplyOptions): Apply {
       loss: options.loss ?? null,
       stages: [],
       perStep(name, value) {
-        return column(`clip.${name}`, [], (step, out) => {
+        return columns.of(`clip.${name}`, [], (step, out) => {
           out[0] = value(step);
         });
       },
@@ -90,7 +85,7 @@ export function buildApply(options: ApplyOptions): Apply {
         params: group.params.map((p) => graph.state(p.state)),
         grads: grads.slice(offset, offset + group.params.length),
         slots: slots.map((s) => s.map((state) => graph.state(state))),
-        hyper: column(`hyper.${i}`, [hyperCount(op)], (step, out) => hyper(step, out, rate?.(lr(step)))),
+        hyper: columns.of(`hyper.${i}`, [hyperCount(op)], (step, out) => hyper(step, out, rate?.(lr(step)))),
         stages: clipped.stages,
         offset,
         measure: clipped.measure,
@@ -102,6 +97,7 @@ export function buildApply(options: ApplyOptions): Apply {
       if (updated.measured) measured.push(updated.measured);
       offset += group.params.length;
     }
+    if (options.ema) buildEma(graph, params, states, columns, options.ema);
     const report =
       measured.length > 0 ? { ...clipped.report, ...measuredColumns(clipped.report, measured, grads) } : clipped.report;
     // Times one: a threshold that is given goes out with what is computed, not by a copy of its own.
@@ -113,20 +109,7 @@ export function buildApply(options: ApplyOptions): Apply {
   });
   return {
     names: params.map((p) => p.name),
-    fillRows(row, step, count) {
-      const bytes = new Uint8Array(row.bytes * count);
-      const rows = new Float64Array(bytes.buffer);
-      for (const { name, fill, room } of columns) {
-        const at = row.columns.find((c) => c.name === name)?.offset;
-        if (at === undefined) continue;
-        for (let k = 0; k < count; k++) {
-          fill(step + k, room);
-          const start = (k * row.bytes + at) / 8;
-          for (let i = 0; i < room.length; i++) rows[start + i] = room[i]!;
-        }
-      }
-      return bytes;
-    },
+    fillRows: (row, step, count) => columns.rows(row, step, count),
   };
 }
 

@@ -10,8 +10,9 @@ import { addon, type NativeBlock, type RunResult } from '../native/addon.ts';
 import { allocate, type BoundProgram, CompiledProgram, STATUS, target } from '../native/program.ts';
 import { threadsFor } from '../native/threads.ts';
 import { checkNumber, checkOptions, show } from '../options.ts';
-import { type Apply, buildApply } from './apply.ts';
+import { type Apply, ApplyStates, buildApply } from './apply.ts';
 import { checkArray, checkDisjoint, entriesOf, matchArrays, type Named, sameArrays } from './arrays.ts';
+import { type EmaOptions, emaState, emaWeight } from './ema.ts';
 import type { Optimizer } from './optimizer.ts';
 import { type Report, Reports } from './report.ts';
 
@@ -23,6 +24,8 @@ export interface BindOptions {
   readonly clip?: ClipPolicy;
   /** Default: what affinity and container quota allow. Results do not depend on it. */
   readonly threads?: number;
+  /** Keep an average of the parameters over the steps, which `average` gives. Default: none. */
+  readonly ema?: EmaOptions;
 }
 
 /** Everything but the parameters: what `load` takes. */
@@ -31,7 +34,7 @@ export interface OptimizerState {
   readonly step: number;
   readonly attempt: number;
   readonly skips: number;
-  /** Slots by `optim.<parameter>.<slot>`, state of the clip policy by `clip.<name>`. */
+  /** Slots by `optim.<parameter>.<slot>`, state of the clip policy by `clip.<name>`, averages by `ema.<parameter>`. */
   readonly tensors: Readonly<Record<string, Data>>;
 }
 
@@ -54,6 +57,7 @@ export class BoundOptimizer {
   /** Slots and policy state. */
   readonly #states: readonly State[];
   readonly #memory: NativeBlock;
+  readonly #averages: readonly State[] | null;
   #bindings: Binding[] = [];
   #counters = { step: 0, attempt: 0, skips: 0 };
   #disposed = false;
@@ -61,7 +65,7 @@ export class BoundOptimizer {
   constructor(optimizer: Optimizer, params: Named<Float32Array>, options: BindOptions = {}) {
     this.#where = optimizer.name;
     const where = `${optimizer.name}.bind`;
-    checkOptions(where, options, ['clip', 'threads']);
+    checkOptions(where, options, ['clip', 'threads', 'ema']);
     this.#policy = options.clip ?? none();
     if (typeof this.#policy?.build !== 'function') {
       throw new OptionError(`${where}: option clip: expected a clip policy, got ${show(options.clip)}`);
@@ -77,9 +81,15 @@ export class BoundOptimizer {
     this.#lengths = this.#params.map((x) => x.length);
 
     const graph = new Graph('train');
-    const targets = entries.map(([name, x]) => ({ name, state: { name, type: { dtype: 'f32', shape: [x.length] } } as State }));
+    const targets = entries.map(([name, x]) => {
+      const state: State = { name, type: { dtype: 'f32', shape: [x.length] }, init: (out) => out.set(x) };
+      return { name, state };
+    });
     const grads = targets.map(({ state }, i) => graph.input(`grad.${i}`, state.type, 'data'));
-    this.#apply = buildApply({ graph, groups: [{ params: targets, optimizer }], grads, policy: this.#policy });
+    const states = new ApplyStates();
+    const ema = options.ema ? emaWeight(`${where}: ema`, options.ema) : null;
+    this.#averages = ema ? targets.map((t) => emaState(states, t)) : null;
+    this.#apply = buildApply({ graph, groups: [{ params: targets, optimizer }], grads, policy: this.#policy, states, ema });
     const given = new Set(targets.map((t) => t.state));
     this.#states = graph.states.filter((s) => !given.has(s));
     this.#layout = layoutFor(
@@ -134,16 +144,17 @@ export class BoundOptimizer {
     return this.#outcome(result, reports.at(0));
   }
 
+  /** A copy of the averages that option `ema` keeps, by name. Throws OptionError without it. */
+  average(): Record<string, Float32Array> {
+    this.#check();
+    if (!this.#averages) throw new OptionError(`${this.#where}.average: expected option ema to be given to bind`);
+    return Object.fromEntries(this.#averages.map((state, i) => [this.#names[i]!, this.#read(state) as Float32Array]));
+  }
+
   /** A copy of slots, policy state and counters. */
   state(): OptimizerState {
     this.#check();
-    const tensors = Object.fromEntries(
-      this.#states.map((state) => {
-        const data = zeros(state);
-        this.#memory.read(this.#layout.states.get(state)!.offset, data);
-        return [state.name, data];
-      }),
-    );
+    const tensors = Object.fromEntries(this.#states.map((state) => [state.name, this.#read(state)]));
     return { ...this.#counters, tensors };
   }
 
@@ -225,6 +236,12 @@ export class BoundOptimizer {
       attempt,
       skips,
     });
+  }
+
+  #read(state: State): Data {
+    const data = zeros(state);
+    this.#memory.read(this.#layout.states.get(state)!.offset, data);
+    return data;
   }
 
   #write(state: State, data: Data): void {

@@ -16,6 +16,7 @@ export {
 } from './analyze.ts';
 export type { Named } from './arrays.ts';
 export type { BindOptions, BoundOptimizer, OptimizerState } from './bound.ts';
+export type { EmaOptions } from './ema.ts';
 export { type LionOptions, lion } from './lion.ts';
 export { type NadamOptions, nadam } from './nadam.ts';
 export type { Optimizer, Slot } from './optimizer.ts';

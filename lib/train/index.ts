@@ -1,6 +1,6 @@
 // index.ts: the public names of train.
 export type { LoadResult } from './checkpoint.ts';
-export type { EarlyStop, FitOptions, GroupRule, TrainerOptions } from './options.ts';
+export type { BatchOptions, EarlyStop, FitOptions, GroupRule, TrainerOptions, Weights, WeightsOptions } from './options.ts';
 export type { PlateauOptions } from './plateau.ts';
 export type { InstrProfile, Profile } from './profile.ts';
 export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './progress.ts';

@@ -4,6 +4,7 @@ import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { type Match, Module, matchParameters } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
+import { type EmaOptions, emaWeight } from '../optim/ema.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
 import { Plateau, type PlateauOptions } from './plateau.ts';
@@ -26,6 +27,8 @@ export interface TrainerOptions<M extends Module> {
   readonly clip?: ClipPolicy;
   /** Parameters by name pattern that are updated differently (no decay for biases, another rate for the head); the first match wins. */
   readonly groups?: readonly GroupRule[];
+  /** Keep an average of the trained weights over the updates; `weights: 'ema'` then evaluates, predicts, reads and saves with it. */
+  readonly ema?: EmaOptions;
   /** Lower the learning rates of all groups when the validation stops improving. A `fit` then needs a validation set. */
   readonly plateau?: PlateauOptions;
   /** Rows per micro-batch; default 32. */
@@ -62,6 +65,8 @@ export interface FitOptions {
   /** Measured at the end of each epoch, or every `validateEvery` steps of this run. */
   readonly validation?: Arrays | Source;
   readonly validateEvery?: number;
+  /** Which weights are validated. Default `model`. */
+  readonly validateWeights?: Weights;
   /** End when the validation stops improving, with the best weights back. */
   readonly earlyStop?: EarlyStop;
   /** Aborting rejects with AbortError after the step being run; what was trained stays. */
@@ -73,7 +78,15 @@ export interface FitOptions {
   readonly profile?: boolean;
 }
 
-export interface BatchOptions {
+/** `model`: the weights that are trained; `ema`: their average, which option `ema` of the trainer keeps. */
+export type Weights = 'model' | 'ema';
+
+export interface WeightsOptions {
+  /** Default `model`. */
+  readonly weights?: Weights;
+}
+
+export interface BatchOptions extends WeightsOptions {
   /** Rows at a time; default the trainer's. Results differ by rounding only. */
   readonly batchSize?: number;
 }
@@ -85,6 +98,7 @@ const TRAINER_OPTIONS = [
   'clip',
   'groups',
   'plateau',
+  'ema',
   'batchSize',
   'accumulate',
   'dropLast',
@@ -93,7 +107,18 @@ const TRAINER_OPTIONS = [
   'metrics',
   'predict',
 ];
-const FIT_OPTIONS = ['steps', 'epochs', 'validation', 'validateEvery', 'earlyStop', 'signal', 'onEpoch', 'chunkSteps', 'profile'];
+const FIT_OPTIONS = [
+  'steps',
+  'epochs',
+  'validation',
+  'validateEvery',
+  'validateWeights',
+  'earlyStop',
+  'signal',
+  'onEpoch',
+  'chunkSteps',
+  'profile',
+];
 
 export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>): void {
   checkOptions('Trainer', options, TRAINER_OPTIONS);
@@ -110,6 +135,7 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>
     checkFunction('Trainer', `metrics.${name}`, metric);
   }
   checkFunction('Trainer', 'predict', predict);
+  if (options.ema !== undefined) emaWeight('Trainer: ema', options.ema);
   if (options.plateau !== undefined) {
     const names = ['loss', ...Object.keys(metrics)];
     checkChoice('Trainer: plateau', 'metric', new Plateau(options.plateau).metric, names);

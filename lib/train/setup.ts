@@ -6,28 +6,32 @@ import { Graph, type State, type Tensor } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
 import type { Module, Parameter } from '../nn/module.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/apply.ts';
+import { emaState, emaWeight } from '../optim/ema.ts';
 import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
-import { groupParameters, type TrainerOptions } from './options.ts';
+import { groupParameters, type TrainerOptions, type Weights } from './options.ts';
 import { Plateau } from './plateau.ts';
 import { Predictor } from './predict.ts';
 import type { Metrics } from './progress.ts';
 import { Session } from './session.ts';
 import type { Batch, Source } from './source.ts';
-import { type Accumulators, accumulatorsOf, traceEvaluate, tracePredict, traceTrain } from './step.ts';
+import { type Accumulators, accumulatorsOf, type Stands, traceEvaluate, tracePredict, traceTrain } from './step.ts';
 import { Store } from './store.ts';
 
 export class Setup<M extends Module> {
   readonly store: Store;
   readonly policy: ClipPolicy;
-  readonly predictor: Predictor;
   readonly parameters: ReadonlyMap<string, Parameter>;
   /** The states of the parameters, neighbours in the store. */
   readonly weights: readonly State[];
   /** Names of the trained parameters, in the order in which policies see them. */
   readonly trained: readonly string[];
   readonly plateau: Plateau | null;
+  /** The averages of the trained parameters, neighbours too; none without option `ema`. */
+  readonly averages: ReadonlyMap<Parameter, State>;
   readonly #options: TrainerOptions<M>;
+  readonly #ema: ((step: number) => number) | null;
+  readonly #predictors: Readonly<Record<Weights, Predictor>>;
   readonly #groups: readonly ApplyGroup[];
   readonly #applyStates: ApplyStates = new ApplyStates();
   readonly #accumulators: Accumulators | null;
@@ -41,10 +45,16 @@ export class Setup<M extends Module> {
     this.parameters = new Map(model.namedParameters());
     this.weights = [...this.parameters.values()].map((p) => p.state);
     this.#groups = groupParameters(options);
+    const { ema } = options;
+    this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
+    const trained = this.#groups.flatMap((g) => g.params);
+    this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);
     this.trained = this.#groups.flatMap((g) => g.params.map((p) => p.name));
     this.#accumulators = accumulate > 1 ? accumulatorsOf(this.#groups) : null;
     this.store = new Store(this.#allStates());
-    this.predictor = new Predictor(this.store, (batch) => tracePredict(model, predict, batch));
+    const predictor = (stands?: Stands): Predictor =>
+      new Predictor(this.store, (batch) => tracePredict(model, predict, batch, stands));
+    this.#predictors = { model: predictor(), ema: predictor(this.averages) };
   }
 
   training(feeder: Feeder, profiled: boolean = false): Session<Apply> {
@@ -57,6 +67,7 @@ export class Setup<M extends Module> {
       states: this.#applyStates,
       policy: this.policy,
       accumulators: this.#accumulators,
+      ema: this.#ema,
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
     };
     const trace = (count: number): { graph: Graph; extra: Apply } => {
@@ -66,26 +77,39 @@ export class Setup<M extends Module> {
     return new Session(this.store, feeder.data, trace, profiled);
   }
 
-  evaluation(source: Source): Session<null> {
+  evaluation(source: Source, weights: Weights): Session<null> {
     const { model, loss, metrics } = this.#options;
     return new Session(this.store, source.data, (count) => {
-      return { graph: traceEvaluate(model, { loss, ...metrics }, (graph) => source.trace(graph, count)), extra: null };
+      const trace = (graph: Graph): Batch => source.trace(graph, count);
+      return { graph: traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights)), extra: null };
     });
+  }
+
+  predictor(weights: Weights): Predictor {
+    return this.#predictors[weights];
   }
 
   /** Names of states in a checkpoint; of the weights alone. */
   stateNames(): Map<string, State> {
     return stateNames(this.store.states, new Set(this.weights));
   }
-  weightNames(): Map<string, State> {
-    return new Map([...this.parameters].map(([name, p]) => [name, p.state]));
+  weightNames(weights: Weights): Map<string, State> {
+    const stands = this.#stands(weights);
+    return new Map([...this.parameters].map(([name, p]) => [name, stands?.get(p) ?? p.state]));
   }
 
-  /** Put values into states. States that are not weights and get none start afresh. */
+  #stands(weights: Weights): Stands | undefined {
+    return weights === 'ema' ? this.averages : undefined;
+  }
+
+  /** Put values into states. States that are not weights and get none start afresh, averages as what they are of. */
   restore(values: ReadonlyMap<State, Data>): void {
     const weights = new Set(this.weights);
     this.store.reset(this.store.states.filter((s) => !values.has(s) && !weights.has(s)));
     for (const [state, data] of values) this.store.write(state, data);
+    for (const [p, average] of this.averages) {
+      if (!values.has(average)) this.store.write(average, this.store.read([p.state]).get(p.state)!);
+    }
     if (this.plateau) this.plateau.values.set(this.store.read([this.plateau.state]).get(this.plateau.state)!);
   }
 
@@ -101,17 +125,17 @@ export class Setup<M extends Module> {
   }
 
   dispose(): void {
-    this.predictor.dispose();
+    for (const predictor of Object.values(this.#predictors)) predictor.dispose();
     this.store.dispose();
   }
 
   /** Every state there will be: those of the parameters, and those that clip and update add. */
   #allStates(): readonly State[] {
     const graph = new Graph('train');
-    for (const state of this.weights) graph.state(state);
+    for (const state of [...this.weights, ...this.averages.values()]) graph.state(state);
     const grads = this.#groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
-    buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy: this.policy, loss });
+    buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy: this.policy, loss, ema: this.#ema });
     const sums = this.#accumulators ? [...this.#accumulators.gradients.values(), this.#accumulators.loss] : [];
     return [...graph.states, ...sums, ...(this.plateau ? [this.plateau.state] : [])];
   }

@@ -24,6 +24,8 @@ export interface TrainSpec<M extends Module> {
   readonly accumulators: Accumulators | null;
   /** What becomes of the optimizers' learning rates. */
   readonly rate?: (lr: number) => number;
+  /** How much of the new weights enters their average in each step; null: there is none. */
+  readonly ema: ((step: number) => number) | null;
 }
 
 export interface Accumulators {
@@ -31,11 +33,14 @@ export interface Accumulators {
   readonly loss: State;
 }
 
+/** States that parameters stand for in place of their own: averages. */
+export type Stands = ReadonlyMap<Parameter, State>;
+
 /** The graph of one training step on a batch that `trace` declares. */
 export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: Graph) => Batch): { graph: Graph; apply: Apply } {
   const graph = new Graph('train');
   const trained = spec.groups.flatMap((g) => g.params);
-  const loss = withParameters(graph, spec.model, () => scalar('loss', spec.loss(trace(graph), spec.model)));
+  const loss = withParameters(graph, spec.model, undefined, () => scalar('loss', spec.loss(trace(graph), spec.model)));
   const gradients = grad(
     loss,
     trained.map((p) => graph.state(p.state)),
@@ -44,8 +49,8 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   const total = sums ? accumulate(graph, sums.loss, loss) : loss;
   const final = sums ? gradients.map((g, i) => accumulate(graph, sums.gradients.get(trained[i]!)!, g)) : gradients;
   inSection(graph, 'apply', () => graph.output('loss', total));
-  const { groups, states, policy, rate } = spec;
-  const apply = buildApply({ graph, groups, states, grads: final, policy, loss: total, ...(rate && { rate }) });
+  const { groups, states, policy, rate, ema } = spec;
+  const apply = buildApply({ graph, groups, states, grads: final, policy, loss: total, ema, ...(rate && { rate }) });
   return { graph, apply };
 }
 
@@ -54,9 +59,10 @@ export function traceEvaluate<M extends Module>(
   model: M,
   objectives: Readonly<Record<string, Objective<M>>>,
   trace: (graph: Graph) => Batch,
+  stands?: Stands,
 ): Graph {
   const graph = new Graph('eval');
-  withParameters(graph, model, () => {
+  withParameters(graph, model, stands, () => {
     const batch = trace(graph);
     for (const [name, f] of Object.entries(objectives)) graph.output(name, scalar(name, f(batch, model)));
   });
@@ -68,14 +74,15 @@ export function tracePredict<M extends Module>(
   model: M,
   predict: (batch: Batch, model: M) => Tensor,
   trace: (graph: Graph) => Batch,
+  stands?: Stands,
 ): Graph {
   const graph = new Graph('eval');
-  withParameters(graph, model, () => graph.output('prediction', predict(trace(graph), model)));
+  withParameters(graph, model, stands, () => graph.output('prediction', predict(trace(graph), model)));
   return graph;
 }
 
-function withParameters<T>(graph: Graph, model: Module, build: () => T): T {
-  const unbind = bindParameters(graph, model);
+function withParameters<T>(graph: Graph, model: Module, stands: Stands | undefined, build: () => T): T {
+  const unbind = bindParameters(graph, model, stands);
   try {
     return build();
   } finally {

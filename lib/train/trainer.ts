@@ -3,7 +3,7 @@ import { BusyError, DisposedError, OptionError } from '../errors.ts';
 import type { Data } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { checkChoice, checkNumber, checkOptions } from '../options.ts';
 import { type LoadResult, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { drive, driveSync, type Loop, settle } from './effect.ts';
 import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
@@ -11,7 +11,15 @@ import { closing, type Feeder, type FeedOptions, sourceFeeder, streamFeeder } fr
 import type { Running } from './fit.ts';
 import { Halt } from './halt.ts';
 import { asSource, checkFile, inputsOf, isStream } from './inputs.ts';
-import { type BatchOptions, checkFitOptions, checkTrainerOptions, type FitOptions, type TrainerOptions } from './options.ts';
+import {
+  type BatchOptions,
+  checkFitOptions,
+  checkTrainerOptions,
+  type FitOptions,
+  type TrainerOptions,
+  type Weights,
+  type WeightsOptions,
+} from './options.ts';
 import { type Counters, type FitResult, type Metrics, START } from './progress.ts';
 import { Run } from './run.ts';
 import { Setup } from './setup.ts';
@@ -21,6 +29,7 @@ import { train } from './training.ts';
 import { Turns } from './turns.ts';
 
 const BATCH_SIZE = 32;
+type Chosen = Required<BatchOptions>;
 
 /**
  * Trains, measures and runs one model.
@@ -108,15 +117,17 @@ export class Trainer<M extends Module> {
 
   /** Loss and metrics over a data set, without dropout: means over its rows. */
   async evaluate(data: Arrays | Source, options: BatchOptions = {}): Promise<Metrics> {
-    const { source, batchSize } = this.#evaluated('evaluate', data, options);
-    return this.#use('evaluate', () => this.#withEvaluation(source, batchSize, drive));
+    const chosen = this.#chosen('evaluate', options);
+    const source = asSource('evaluate', data);
+    return this.#use('evaluate', () => this.#withEvaluation(source, chosen, drive));
   }
 
   /** The same, blocking. */
   evaluateSync(data: Arrays | Source, options: BatchOptions = {}): Metrics {
-    const { source, batchSize } = this.#evaluated('evaluateSync', data, options);
+    const chosen = this.#chosen('evaluateSync', options);
+    const source = asSource('evaluateSync', data);
     this.#checkFree('evaluateSync');
-    return this.#withEvaluation(source, batchSize, driveSync) as Metrics;
+    return this.#withEvaluation(source, chosen, driveSync) as Metrics;
   }
 
   /**
@@ -126,25 +137,26 @@ export class Trainer<M extends Module> {
    * @returns one output row per input row
    */
   async predict(inputs: NdArray | Data | Arrays, options: BatchOptions = {}): Promise<NdArray> {
-    const batchSize = this.#batchSizeOf('predict', options);
+    const { batchSize, weights } = this.#chosen('predict', options);
     const batch = copyOf(inputsOf('predict', inputs));
-    return this.#use('predict', () => drive(this.#setup.predictor.predict(batch, batchSize, this.#threads)));
+    return this.#use('predict', () => drive(this.#setup.predictor(weights).predict(batch, batchSize, this.#threads)));
   }
 
   /** The same, blocking. */
   predictSync(inputs: NdArray | Data | Arrays, options: BatchOptions = {}): NdArray {
-    const batchSize = this.#batchSizeOf('predictSync', options);
+    const { batchSize, weights } = this.#chosen('predictSync', options);
     const batch = inputsOf('predictSync', inputs);
     this.#checkFree('predictSync');
-    return driveSync(this.#setup.predictor.predict(batch, batchSize, this.#threads));
+    return driveSync(this.#setup.predictor(weights).predict(batch, batchSize, this.#threads));
   }
 
-  /** Current values of the parameters, as of the end of a step. */
-  readParameters(): Promise<Map<string, NdArray>> {
+  /** Current values of the parameters, or of their averages, as of the end of a step. */
+  async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray>> {
+    checkOptions('readParameters', options, ['weights']);
+    const names = this.#setup.weightNames(this.#weightsOf('readParameters', options));
     return this.#use('readParameters', async () => {
-      const { parameters, store, weights } = this.#setup;
-      const values = await store.snapshot(weights);
-      return new Map([...parameters].map(([name, p]) => [name, { data: values.get(p.state)!, shape: p.shape }]));
+      const values = await this.#setup.store.snapshot([...names.values()]);
+      return new Map([...names].map(([name, state]) => [name, { data: values.get(state)!, shape: state.type.shape }]));
     });
   }
 
@@ -153,15 +165,20 @@ export class Trainer<M extends Module> {
    * when the new one is complete.
    *
    * @param options.weightsOnly leave out optimizer, policy and counters; default false
+   * @param options.weights with `weightsOnly`: `ema` writes the averages under the weights' names
    * @param options.metadata further string pairs for the file's header
    */
   async save(
     file: string,
-    options: { readonly weightsOnly?: boolean; readonly metadata?: Readonly<Record<string, string>> } = {},
+    options: WeightsOptions & { readonly weightsOnly?: boolean; readonly metadata?: Readonly<Record<string, string>> } = {},
   ): Promise<void> {
-    checkOptions('save', options, ['weightsOnly', 'metadata']);
+    checkOptions('save', options, ['weightsOnly', 'weights', 'metadata']);
     checkFile('save', file);
-    const names = options.weightsOnly ? this.#setup.weightNames() : this.#setup.stateNames();
+    const weights = this.#weightsOf('save', options);
+    if (weights === 'ema' && !options.weightsOnly) {
+      throw new OptionError("save: weights: 'ema' goes with weightsOnly: a whole checkpoint has both", { option: 'weights' });
+    }
+    const names = options.weightsOnly ? this.#setup.weightNames(weights) : this.#setup.stateNames();
     const { values, progress } = await this.#use('save', async () => {
       const progress = { counters: this.counters, seed: this.#seed };
       return { values: await this.#setup.store.snapshot([...names.values()]), progress };
@@ -225,15 +242,23 @@ export class Trainer<M extends Module> {
     return { batchSize, accumulate, dropLast, seed: this.#seed };
   }
 
-  #batchSizeOf(where: string, options: BatchOptions): number {
-    checkOptions(where, options, ['batchSize']);
+  #chosen(where: string, options: BatchOptions): Chosen {
+    checkOptions(where, options, ['batchSize', 'weights']);
     const { batchSize = this.#options.batchSize ?? BATCH_SIZE } = options;
-    return checkNumber(where, 'batchSize', batchSize, { min: 1, integer: true });
+    checkNumber(where, 'batchSize', batchSize, { min: 1, integer: true });
+    return { batchSize, weights: this.#weightsOf(where, options) };
+  }
+
+  #weightsOf(where: string, { weights = 'model' }: WeightsOptions): Weights {
+    checkChoice(where, 'weights', weights, ['model', 'ema']);
+    if (weights === 'ema' && !this.#options.ema) throw new OptionError(`${where}: weights: 'ema' needs the trainer's option ema`);
+    return weights;
   }
 
   #begin(where: string, options: FitOptions): Running {
     this.#checkFree(where);
     checkFitOptions(where, options, ['loss', ...Object.keys(this.#options.metrics ?? {})]);
+    this.#weightsOf(where, { weights: options.validateWeights ?? 'model' });
     if (this.#setup.plateau && !options.validation) {
       throw new OptionError(`${where}: the trainer's plateau needs a validation set`, { option: 'validation' });
     }
@@ -259,20 +284,16 @@ export class Trainer<M extends Module> {
       seed: this.#seed,
       threads: this.#threads,
       turn: (task) => this.#turns.take(task),
-      evaluation: (source) => this.#evaluation(source),
+      evaluation: (source, weights) => this.#evaluation(source, this.#chosen('fit', { weights })),
     });
   }
 
-  #evaluated(where: string, data: Arrays | Source, options: BatchOptions): { source: Source; batchSize: number } {
-    return { batchSize: this.#batchSizeOf(where, options), source: asSource(where, data) };
+  #evaluation(source: Source, { batchSize, weights }: Chosen): EvaluateContext {
+    return { session: this.#setup.evaluation(source, weights), source, batchSize, threads: this.#threads };
   }
 
-  #evaluation(source: Source, batchSize: number = this.#options.batchSize ?? BATCH_SIZE): EvaluateContext {
-    return { session: this.#setup.evaluation(source), source, batchSize, threads: this.#threads };
-  }
-
-  #withEvaluation<R>(source: Source, batchSize: number, driver: (loop: Loop<Metrics>) => R): R {
-    const evaluation = this.#evaluation(source, batchSize);
+  #withEvaluation<R>(source: Source, chosen: Chosen, driver: (loop: Loop<Metrics>) => R): R {
+    const evaluation = this.#evaluation(source, chosen);
     return settle(
       // Without a halt it runs to its end.
       () => driver(evaluateLoop(evaluation) as Loop<Metrics>),

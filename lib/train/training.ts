@@ -8,7 +8,7 @@ import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
 import type { Feeder } from './feeder.ts';
 import { fitLoop, type Running } from './fit.ts';
 import { asSource } from './inputs.ts';
-import type { FitOptions } from './options.ts';
+import type { FitOptions, Weights } from './options.ts';
 import type { FitResult } from './progress.ts';
 import type { Run } from './run.ts';
 import type { Session } from './session.ts';
@@ -23,23 +23,25 @@ export interface TrainingContext<R> {
   readonly run: Run | null;
   /** Performs the loop now or later. */
   readonly driver: (loop: Loop<FitResult>) => R;
-  readonly setup: Pick<Setup<Module>, 'store' | 'policy' | 'weights' | 'trained' | 'training' | 'validated'>;
+  readonly setup: Pick<Setup<Module>, 'store' | 'policy' | 'weights' | 'averages' | 'trained' | 'training' | 'validated'>;
   readonly seed: bigint;
   readonly threads: number;
   /** Wait for a turn among those who use the state. */
   readonly turn: <T>(task: () => T | Promise<T>) => Promise<T>;
-  evaluation(source: Source): EvaluateContext;
+  evaluation(source: Source, weights: Weights): EvaluateContext;
 }
 
 export function train<R>(c: TrainingContext<R>): R {
   const { options, run, setup, turn } = c;
   const { halt } = c.running;
-  const { store, policy, weights, trained } = setup;
+  const { store, policy, trained } = setup;
+  const weights = [...setup.weights, ...setup.averages.values()];
   const sessions: Session<unknown>[] = [];
   const work = (): R => {
     const session = setup.training(c.feeder, options.profile ?? false);
     sessions.push(session);
-    const validation = options.validation && c.evaluation(asSource('fit: validation', options.validation));
+    const validation =
+      options.validation && c.evaluation(asSource('fit: validation', options.validation), options.validateWeights ?? 'model');
     if (validation) sessions.push(validation.session);
     halt.also(() => {
       for (const s of sessions) s.stop();

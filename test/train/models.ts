@@ -4,7 +4,7 @@ import type { Tensor } from '../../lib/ir/graph.ts';
 import { Dropout, Linear, loss, Module } from '../../lib/nn/index.ts';
 import { relu } from '../../lib/ops/index.ts';
 import * as optim from '../../lib/optim/index.ts';
-import type { TrainerOptions } from '../../lib/train/options.ts';
+import type { TrainerOptions, WeightsOptions } from '../../lib/train/options.ts';
 import type { Arrays, Batch } from '../../lib/train/source.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 
@@ -50,9 +50,9 @@ export function classifier(options: Partial<TrainerOptions<Mlp>> & { rate?: numb
 
 export const regression = (batch: Batch, model: Mlp): Tensor => loss.mse(model.forward(batch.x!), batch.y!);
 
-/** All parameters as one buffer, to compare bits. */
-export async function bits(trainer: Trainer<Mlp>): Promise<string> {
-  const parameters = await trainer.readParameters();
+/** All parameters, or their averages, as one buffer, to compare bits. */
+export async function bits(trainer: Trainer<Mlp>, options: WeightsOptions = {}): Promise<string> {
+  const parameters = await trainer.readParameters(options);
   return [...parameters.values()]
     .map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'))
     .join(' ');

@@ -7,6 +7,7 @@ import { UPDATE_ADAGRAD } from './adagrad.ts';
 import { UPDATE_ADAM } from './adam.ts';
 import { UPDATE_ADAMAX } from './adamax.ts';
 import { UPDATE_ADOPT } from './adopt.ts';
+import { UPDATE_EMA } from './ema.ts';
 import { UPDATE_LION } from './lion.ts';
 import { UPDATE_NADAM } from './nadam.ts';
 import { UPDATE_RADAM } from './radam.ts';
@@ -20,6 +21,7 @@ export * from './adagrad.ts';
 export * from './adam.ts';
 export * from './adamax.ts';
 export * from './adopt.ts';
+export * from './ema.ts';
 export * from './lion.ts';
 export * from './nadam.ts';
 export * from './radam.ts';
@@ -35,6 +37,7 @@ export const UPDATES: readonly OpDef<UpdateAttrs>[] = [
   UPDATE_ADAM,
   UPDATE_ADAMAX,
   UPDATE_ADOPT,
+  UPDATE_EMA,
   UPDATE_LION,
   UPDATE_NADAM,
   UPDATE_RADAM,

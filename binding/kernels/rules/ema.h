@@ -1,0 +1,14 @@
+// ema.h: a moving average. What takes the place of the gradient is the value that enters it.
+
+// hyper: how much of the value enters: 1 copies it, 0 leaves the average as it is
+struct Ema {
+  static constexpr int kHyper = 1, kSlots = 0;
+  F lerp;
+  bool small;
+  explicit Ema(const double* h) : lerp(set1((float)(h[0] < 0.5 ? h[0] : h[0] - 1))), small(h[0] < 0.5) {}
+  __attribute__((always_inline)) void step(F& p, F value, F*) const {
+    p = fma(sub(value, p), lerp, small ? p : value);   // from the nearer end, as torch.lerp
+  }
+};
+
+UPDATE(update_ema, Ema)
