@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { bytes } from '../lib/cli/format.ts';
-import { packageRoot, version } from '../lib/cli/package.ts';
 import { addon } from '../lib/native/addon.ts';
+import { packageRoot, version } from '../lib/native/package.ts';
 import type { Options } from './options.ts';
 import type { Peer } from './peers.ts';
 

@@ -3,6 +3,7 @@ export { grad } from './autodiff.ts';
 export type { ClipPolicy } from './clip/index.ts';
 export * as clip from './clip/index.ts';
 export * from './errors.ts';
+export * from './history/index.ts';
 export * as io from './io/index.ts';
 export { Graph, type Tensor } from './ir/graph.ts';
 export type { DType, TensorType } from './ir/op.ts';

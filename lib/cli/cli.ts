@@ -1,5 +1,6 @@
 // cli.ts: from the arguments to a command, and from what it did to an exit code.
 import { GradclipError } from '../errors.ts';
+import { version } from '../native/package.ts';
 import { nearest, show } from '../options.ts';
 import { type Arguments, type Command, helpOf, parseCommand, usage } from './args.ts';
 import { BENCH, bench } from './bench.ts';
@@ -7,7 +8,6 @@ import { DEMO, demo } from './demo.ts';
 import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
 import { INSPECT, inspect } from './inspect.ts';
 import type { Io, StopCause } from './io.ts';
-import { version } from './package.ts';
 import { Screen } from './screen.ts';
 import { TRAIN, train } from './train.ts';
 

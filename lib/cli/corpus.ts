@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../errors.ts';
-import { packageRoot } from './package.ts';
+import { packageRoot } from '../native/package.ts';
 
 const FOLDER = 'binding';
 const MOST = 1_000_000;

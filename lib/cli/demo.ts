@@ -7,6 +7,7 @@ import { DataError, OptionError } from '../errors.ts';
 import { fileError } from '../io/file.ts';
 import { CharVocab, readText } from '../io/text.ts';
 import { addon } from '../native/addon.ts';
+import { version } from '../native/package.ts';
 import * as optim from '../optim/index.ts';
 import { type Source, windows } from '../train/source.ts';
 import { Trainer } from '../train/trainer.ts';
@@ -19,7 +20,6 @@ import { EXIT, exitCodeOfStop } from './exit.ts';
 import { follow } from './follow.ts';
 import { count } from './format.ts';
 import type { Io, StopCause } from './io.ts';
-import { version } from './package.ts';
 import { htmlReport } from './report.ts';
 import type { Screen } from './screen.ts';
 

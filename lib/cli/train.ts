@@ -4,6 +4,7 @@ import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { CheckpointError, NonFiniteError, OptionError } from '../errors.ts';
 import { inspectSafetensors } from '../io/safetensors.ts';
+import { version } from '../native/package.ts';
 import type { FitResult, Metrics } from '../train/progress.ts';
 import { Trainer } from '../train/trainer.ts';
 import type { Arguments, Command } from './args.ts';
@@ -15,7 +16,6 @@ import { EXIT, exitCodeOfStop } from './exit.ts';
 import { follow } from './follow.ts';
 import { median } from './format.ts';
 import type { Io, StopCause } from './io.ts';
-import { version } from './package.ts';
 import type { Screen } from './screen.ts';
 import { TrainView } from './train-view.ts';
 

@@ -1,5 +1,6 @@
 // report.ts: what a step tells. Rows stay columns of one buffer; objects are made when somebody reads them.
 import type { Column } from '../compile/program.ts';
+import { sizeOf } from '../ir/op.ts';
 
 /** What one step tells, of a trainer or of an optimizer by itself. */
 export interface Report {
@@ -71,6 +72,14 @@ export class Reports implements Iterable<Report> {
     const stride = this.#init.rowBytes / 8;
     const values = this.#values.subarray(0, this.length * stride);
     return { values, start: this.#offsets.get(name) ?? values.length, stride };
+  }
+
+  /** A column of several numbers in row i, where it lies; empty where the program does not compute it. */
+  vector(name: string, i: number): Float64Array {
+    const column = this.#init.columns.find((c) => c.name === name);
+    if (!column) return new Float64Array(0);
+    const start = (i * this.#init.rowBytes + column.offset) / 8;
+    return this.#values.subarray(start, start + sizeOf(column.type.shape));
   }
 
   at(i: number): Report {

@@ -9,6 +9,7 @@ import type { Optimizer } from '../optim/optimizer.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
 import { Plateau, type PlateauOptions } from './plateau.ts';
 import type { EpochEnd } from './progress.ts';
+import { checkRecord, type RecordOptions } from './recording.ts';
 import type { Arrays, Batch, Source } from './source.ts';
 import type { Objective } from './step.ts';
 
@@ -76,6 +77,11 @@ export interface FitOptions {
   readonly chunkSteps?: number;
   /** Measure each instruction: `profile` of the result says where the time went. Costs two clock readings an instruction. Default false. */
   readonly profile?: boolean;
+  /**
+   * Write a record: a line of JSON a step, which `readRecord` reads, and `gradclip clip-report` explains. A trainer that goes on (after `load`, or
+   * in another `fit`) appends; what the file has of later steps, of a run that was given up, is cut off.
+   */
+  readonly record?: string | RecordOptions;
 }
 
 /** `model`: the weights that are trained; `ema`: their average, which option `ema` of the trainer keeps. */
@@ -90,6 +96,9 @@ export interface BatchOptions extends WeightsOptions {
   /** Rows at a time; default the trainer's. Results differ by rounding only. */
   readonly batchSize?: number;
 }
+
+/** Default of `batchSize`. */
+export const BATCH_SIZE = 32;
 
 const TRAINER_OPTIONS = [
   'model',
@@ -118,6 +127,7 @@ const FIT_OPTIONS = [
   'onEpoch',
   'chunkSteps',
   'profile',
+  'record',
 ];
 
 export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>): void {
@@ -158,6 +168,7 @@ export function checkFitOptions(where: string, options: FitOptions, metrics: rea
     if (options[key] !== undefined) checkNumber(where, key, options[key], { min: 1, integer: true });
   }
   checkBoolean(where, 'profile', options.profile ?? false);
+  checkRecord(where, options.record);
   const { validation, validateEvery, earlyStop, signal, onEpoch } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new OptionError(`${where}: option signal: expected an AbortSignal, got ${show(signal)}`, { option: 'signal' });

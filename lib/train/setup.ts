@@ -2,6 +2,8 @@
 import type { ClipPolicy } from '../clip/clip.ts';
 import { none } from '../clip/none.ts';
 import { OptionError } from '../errors.ts';
+import { headerOf, type RunFacts } from '../history/header.ts';
+import type { RecordHeader } from '../history/history.ts';
 import { Graph, type State, type Tensor } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
 import type { Module, Parameter } from '../nn/module.ts';
@@ -9,7 +11,7 @@ import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/a
 import { emaState, emaWeight } from '../optim/ema.ts';
 import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
-import { groupParameters, type TrainerOptions, type Weights } from './options.ts';
+import { BATCH_SIZE, groupParameters, type TrainerOptions, type Weights } from './options.ts';
 import { Plateau } from './plateau.ts';
 import { Predictor } from './predict.ts';
 import type { Metrics } from './progress.ts';
@@ -57,7 +59,8 @@ export class Setup<M extends Module> {
     this.#predictors = { model: predictor(), ema: predictor(this.averages) };
   }
 
-  training(feeder: Feeder, profiled: boolean = false): Session<Apply> {
+  /** @param perLayer report the norm of each parameter's gradient too */
+  training(feeder: Feeder, profiled: boolean = false, perLayer: boolean = false): Session<Apply> {
     const { model, loss } = this.#options;
     const { plateau } = this;
     const spec = {
@@ -68,6 +71,7 @@ export class Setup<M extends Module> {
       policy: this.policy,
       accumulators: this.#accumulators,
       ema: this.#ema,
+      perLayer,
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
     };
     const trace = (count: number): { graph: Graph; extra: Apply } => {
@@ -75,6 +79,12 @@ export class Setup<M extends Module> {
       return { graph, extra: apply };
     };
     return new Session(this.store, feeder.data, trace, profiled);
+  }
+
+  /** What a record says of a run. */
+  header(facts: Omit<RunFacts, 'policy' | 'groups' | 'batchSize' | 'accumulate'>): RecordHeader {
+    const { batchSize = BATCH_SIZE, accumulate = 1 } = this.#options;
+    return headerOf({ policy: this.policy, groups: this.#groups, batchSize, accumulate, ...facts });
   }
 
   evaluation(source: Source, weights: Weights): Session<null> {

@@ -2,11 +2,13 @@
 import { grad } from '../autodiff.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
 import { ShapeError } from '../errors.ts';
+import { LAYER_NORMS } from '../history/write.ts';
 import { Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
 import { typeName } from '../ir/op.ts';
 import { bindParameters, type Module, type Parameter } from '../nn/module.ts';
 import { accumulate } from '../ops/accumulate.ts';
-import { cast } from '../ops/elementwise.ts';
+import { cast, sqrt } from '../ops/elementwise.ts';
+import { statistic } from '../ops/statistics.ts';
 import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../optim/apply.ts';
 import type { Batch } from './source.ts';
 
@@ -22,6 +24,8 @@ export interface TrainSpec<M extends Module> {
   readonly policy: ClipPolicy;
   /** Accumulators, when gradients of several micro-batches are summed: one per parameter, and one for the loss. */
   readonly accumulators: Accumulators | null;
+  /** Report the 2-norm of each gradient, before the clip. */
+  readonly perLayer: boolean;
   /** What becomes of the optimizers' learning rates. */
   readonly rate?: (lr: number) => number;
   /** How much of the new weights enters their average in each step; null: there is none. */
@@ -51,6 +55,10 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   inSection(graph, 'apply', () => graph.output('loss', total));
   const { groups, states, policy, rate, ema } = spec;
   const apply = buildApply({ graph, groups, states, grads: final, policy, loss: total, ema, ...(rate && { rate }) });
+  if (spec.perLayer) {
+    // Where the policy has measured the same, the compiler takes that.
+    inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(final, { kind: 'sumSquares' }).each)));
+  }
   return { graph, apply };
 }
 

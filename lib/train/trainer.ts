@@ -1,5 +1,8 @@
 // trainer.ts: the object users hold: a model with its optimizer, policy and state, and what can be done with them.
 import { BusyError, DisposedError, OptionError } from '../errors.ts';
+import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
+import type { RecordHeader } from '../history/history.ts';
+import { StepLog } from '../history/log.ts';
 import type { Data } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
@@ -12,6 +15,7 @@ import type { Running } from './fit.ts';
 import { Halt } from './halt.ts';
 import { asSource, checkFile, inputsOf, isStream } from './inputs.ts';
 import {
+  BATCH_SIZE,
   type BatchOptions,
   checkFitOptions,
   checkTrainerOptions,
@@ -28,7 +32,6 @@ import { copyOf, type Stream } from './stream.ts';
 import { train } from './training.ts';
 import { Turns } from './turns.ts';
 
-const BATCH_SIZE = 32;
 type Chosen = Required<BatchOptions>;
 
 /**
@@ -43,6 +46,7 @@ export class Trainer<M extends Module> {
   readonly #setup: Setup<M>;
   readonly #threads: number;
   readonly #turns: Turns = new Turns();
+  readonly #log: StepLog = new StepLog();
   #seed: bigint;
   #counters: Counters = START;
   #running: Running | null = null;
@@ -203,8 +207,17 @@ export class Trainer<M extends Module> {
       this.#setup.restore(values);
       this.#counters = counters ?? START;
       this.#seed = seed ?? this.#seed;
+      this.#log.clear();
       return { missing, extra };
     });
+  }
+
+  /**
+   * Advise on a threshold, from the steps that this trainer has run (the last 16,384 of them) since it was made or loaded.
+   * @throws OptionError also where no step has run
+   */
+  advise(options: AdviseOptions = {}): Advice {
+    return advise(this.#log.history(this.#header(false)), options);
   }
 
   /** Free native memory. A run that is on ends first. */
@@ -284,8 +297,14 @@ export class Trainer<M extends Module> {
       seed: this.#seed,
       threads: this.#threads,
       turn: (task) => this.#turns.take(task),
+      log: this.#log,
+      header: (perLayer) => this.#header(perLayer),
       evaluation: (source, weights) => this.#evaluation(source, this.#chosen('fit', { weights })),
     });
+  }
+
+  #header(perLayer: boolean): RecordHeader {
+    return this.#setup.header({ seed: this.#seed, threads: this.#threads, perLayer });
   }
 
   #evaluation(source: Source, { batchSize, weights }: Chosen): EvaluateContext {

@@ -1,5 +1,7 @@
 // training.ts: one run of the training loop (fit.ts) on a trainer: its sessions, validation, the best weights, and how it is ended.
 
+import type { RecordHeader } from '../history/history.ts';
+import type { StepLog } from '../history/log.ts';
 import type { State } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
 import type { Module } from '../nn/module.ts';
@@ -10,6 +12,7 @@ import { fitLoop, type Running } from './fit.ts';
 import { asSource } from './inputs.ts';
 import type { FitOptions, Weights } from './options.ts';
 import type { FitResult } from './progress.ts';
+import { isPerLayer, type Recording, recording } from './recording.ts';
 import type { Run } from './run.ts';
 import type { Session } from './session.ts';
 import type { Setup } from './setup.ts';
@@ -24,6 +27,9 @@ export interface TrainingContext<R> {
   /** Performs the loop now or later. */
   readonly driver: (loop: Loop<FitResult>) => R;
   readonly setup: Pick<Setup<Module>, 'store' | 'policy' | 'weights' | 'averages' | 'trained' | 'training' | 'validated'>;
+  /** The last steps. */
+  readonly log: StepLog;
+  header(perLayer: boolean): RecordHeader;
   readonly seed: bigint;
   readonly threads: number;
   /** Wait for a turn among those who use the state. */
@@ -32,13 +38,22 @@ export interface TrainingContext<R> {
 }
 
 export function train<R>(c: TrainingContext<R>): R {
+  const { record } = c.options;
+  const { attempt } = c.running.counters;
+  const header = (): RecordHeader => c.header(isPerLayer(record));
+  return recording({ record, header, log: c.log, names: c.setup.trained, attempt, sync: c.run === null }, (kept) =>
+    trainKept(c, kept),
+  );
+}
+
+function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
   const { options, run, setup, turn } = c;
   const { halt } = c.running;
   const { store, policy, trained } = setup;
   const weights = [...setup.weights, ...setup.averages.values()];
   const sessions: Session<unknown>[] = [];
   const work = (): R => {
-    const session = setup.training(c.feeder, options.profile ?? false);
+    const session = setup.training(c.feeder, options.profile ?? false, isPerLayer(options.record));
     sessions.push(session);
     const validation =
       options.validation && c.evaluation(asSource('fit: validation', options.validation), options.validateWeights ?? 'model');
@@ -69,8 +84,14 @@ export function train<R>(c: TrainingContext<R>): R {
           const now = (): void => setup.validated(metrics, c.running.counters.step);
           return { now, later: () => turn(now) };
         },
-        onReports: (reports) => run?.push(reports),
-        caughtUp: async () => run?.caughtUp(),
+        onReports(reports) {
+          kept.add(reports);
+          run?.push(reports);
+        },
+        async caughtUp() {
+          await kept.caughtUp();
+          await run?.caughtUp();
+        },
         keepBest: {
           now: () => {
             best = store.read(weights);

@@ -1,0 +1,143 @@
+// advise.ts: from the norms of steps that were run, a threshold for the rate of clipping that is wanted, and what looks wrong, in words.
+import { OptionError } from '../errors.ts';
+import { sizeOf } from '../ir/op.ts';
+import { checkNumber, checkOptions } from '../options.ts';
+import { type History, type HistoryLike, historyOf, layerNorms, twoNorms } from './history.ts';
+import { mad, mean, quantile, sorted } from './numbers.ts';
+import { type Warning, warningsOf } from './warnings.ts';
+
+export interface AdviseOptions {
+  /** The fraction of steps that shall be clipped. Default 0.05: the threshold is then the 95th percentile of the norms. */
+  readonly rate?: number;
+  /** Of the rule `median + k MAD`: how many median distances from the median. Default 3. */
+  readonly k?: number;
+  /** First steps that are left out, when norms are not yet what they will be. Default: a tenth of them, at most 100. */
+  readonly warmup?: number;
+  /** What the optimizer adds to the root of its mean of squares, and the number of parameters, where the history does not tell. */
+  readonly eps?: number;
+  readonly elements?: number;
+}
+
+/** A way to get a threshold from norms. */
+export interface ThresholdRule {
+  /** `p95`, `median + 3 MAD`. */
+  readonly rule: string;
+  readonly threshold: number;
+  /** The fraction of the steps looked at whose norm is above it. */
+  readonly clipRate: number;
+}
+
+export interface LayerAdvice {
+  readonly name: string;
+  readonly elements: number;
+  readonly median: number;
+  readonly max: number;
+  /** For `clip.perTensorNorm`, at the wanted rate. */
+  readonly threshold: number;
+  /** Median of its part of the square of the global norm. */
+  readonly share: number;
+}
+
+export interface Advice {
+  /** Steps in the history, first ones left out, and those looked at: the others, where their norm is finite. */
+  readonly steps: number;
+  readonly warmup: number;
+  readonly used: number;
+  /** Of the norms before the clip, of the steps looked at. `mad`: median distance from the median. */
+  readonly norms: Readonly<Record<'min' | 'median' | 'mean' | 'mad' | 'p90' | 'p95' | 'p99' | 'max', number>>;
+  /** The wanted rate, the threshold that would have given it, and how many of the steps looked at it would have clipped. */
+  readonly rate: number;
+  readonly threshold: number;
+  readonly clipRate: number;
+  readonly rules: readonly ThresholdRule[];
+  /** The fraction of the steps looked at that the policy of the run clipped; of all steps, those that were skipped. */
+  readonly clipped: number;
+  readonly skipped: number;
+  readonly warnings: readonly Warning[];
+  /** By parameter, where the history has their norms. */
+  readonly layers: readonly LayerAdvice[] | null;
+}
+
+/**
+ * Advise on a threshold. It is the quantile of the recorded norms (before the clip) that a wanted fraction of steps exceeds: what would
+ * have clipped that many of the steps that were run, not a promise for those to come. Pure: the same history gives the same advice.
+ *
+ * @param history what `readRecord` gives, reports of steps, or norms
+ * @throws OptionError also where no norm is finite
+ */
+export function advise(history: HistoryLike, options: AdviseOptions = {}): Advice {
+  const where = 'advise';
+  checkOptions(where, options, ['rate', 'k', 'warmup', 'eps', 'elements']);
+  const rate = checkNumber(where, 'rate', options.rate ?? 0.05, { min: 0, max: 1 });
+  const k = checkNumber(where, 'k', options.k ?? 3, { min: 0 });
+  if (options.eps !== undefined) checkNumber(where, 'eps', options.eps, { min: 0 });
+  if (options.elements !== undefined) checkNumber(where, 'elements', options.elements, { min: 1, integer: true });
+  const all = measured(historyOf(where, history));
+  const warmup = options.warmup ?? Math.min(100, Math.floor(all.length / 10));
+  checkNumber(where, 'warmup', warmup, { min: 0, integer: true });
+  const at = Array.from({ length: Math.max(0, all.length - warmup) }, (_, i) => warmup + i).filter((i) =>
+    Number.isFinite(all.norm[i]!),
+  );
+  if (at.length === 0) {
+    throw new OptionError(
+      `${where}: expected steps with a finite norm, got none among ${all.length}, ${warmup} of them warm-up`,
+      {
+        steps: all.length,
+        warmup,
+      },
+    );
+  }
+  const norms = at.map((i) => all.norm[i]!);
+  const order = sorted(norms);
+  const middle = quantile(order, 0.5);
+  const away = mad(norms, middle);
+  const above = (c: number): number => norms.filter((n) => n > c).length / norms.length;
+  const rule = (name: string, threshold: number): ThresholdRule => ({ rule: name, threshold, clipRate: above(threshold) });
+  const percentiles = [...new Set([50, 90, 95, 99, Number((100 * (1 - rate)).toPrecision(6))])].sort((a, b) => a - b);
+  const threshold = quantile(order, 1 - rate);
+  const figures = {
+    min: order[0]!,
+    median: middle,
+    mean: mean(norms),
+    mad: away,
+    p90: quantile(order, 0.9),
+    p95: quantile(order, 0.95),
+    p99: quantile(order, 0.99),
+    max: order.at(-1)!,
+  };
+  return {
+    steps: all.length,
+    warmup: Math.min(warmup, all.length),
+    used: at.length,
+    norms: figures,
+    rate,
+    threshold,
+    clipRate: above(threshold),
+    rules: [...percentiles.map((p) => rule(`p${p}`, quantile(order, p / 100))), rule(`median + ${k} MAD`, middle + k * away)],
+    clipped: at.filter((i) => all.clipped[i]).length / at.length,
+    skipped: all.skipped.filter(Boolean).length / all.length,
+    warnings: warningsOf({ history: all, at, rate, norms: figures, threshold, eps: options.eps, elements: options.elements }),
+    layers: all.layers && layersOf(all, at, rate),
+  };
+}
+
+/** Where the policy of the run measured nothing, the norms that those of the layers give. */
+function measured(history: History): History {
+  return history.norm.every(Number.isNaN) ? { ...history, norm: twoNorms(history) ?? history.norm } : history;
+}
+
+function layersOf({ layers, norm }: History, at: readonly number[], rate: number): LayerAdvice[] {
+  return layers!.names.map((name, k) => {
+    const own = layerNorms(layers!, k);
+    const order = sorted(at.map((i) => own[i]!));
+    const shares = at.map((i) => (norm[i]! === 0 ? 0 : (own[i]! / norm[i]!) ** 2));
+    return {
+      name,
+      elements: sizeOf(layers!.shapes[k]!),
+      median: quantile(order, 0.5),
+      max: order.at(-1)!,
+      threshold: quantile(order, 1 - rate),
+      share: quantile(sorted(shares), 0.5),
+    };
+  });
+}

@@ -1,0 +1,156 @@
+// history.ts: what a run's steps told, column by column: what `fit` records, and what `advise` and `replay` work on.
+import { OptionError } from '../errors.ts';
+import type { Report } from '../optim/report.ts';
+import { show } from '../options.ts';
+
+/** What a record says of its run before the first step. */
+export interface RecordHeader {
+  /** Version of this library. */
+  readonly library: string;
+  /** Name of the clip policy. */
+  readonly policy: string;
+  /** 2 if `norm` is the 2-norm of all gradients; null if the policy measures something else. */
+  readonly norm: 2 | null;
+  /** Of each group of parameters: `lr` of the first step; `eps` if it divides by the root of a mean of squares, else null. */
+  readonly optimizers: readonly { readonly name: string; readonly lr: number; readonly eps: number | null }[];
+  /** The trained parameters in the order of `layers`, and the index of the optimizer of each. */
+  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[]; readonly optimizer: number }[];
+  readonly seed: string;
+  readonly threads: number;
+  readonly batchSize: number;
+  readonly accumulate: number;
+  /** Every step has the 2-norms of its parameters' gradients. */
+  readonly perLayer: boolean;
+}
+
+/** 2-norms by parameter, before the clip. */
+export interface Layers {
+  readonly names: readonly string[];
+  readonly shapes: readonly (readonly number[])[];
+  /** Row by row: the norm of parameter k in step i is norms[i * names.length + k]. */
+  readonly norms: Float64Array;
+}
+
+/** Steps of a run; element i of every column belongs to the i-th step tried. What nobody told is NaN (`threshold`: Infinity). */
+export interface History {
+  readonly header: RecordHeader | null;
+  readonly length: number;
+  readonly attempt: Float64Array;
+  readonly step: Float64Array;
+  readonly loss: Float64Array;
+  readonly norm: Float64Array;
+  readonly normAfter: Float64Array;
+  readonly scale: Float64Array;
+  readonly threshold: Float64Array;
+  readonly clippedFraction: Float64Array;
+  /** 0 or 1. */
+  readonly clipped: Uint8Array;
+  readonly skipped: Uint8Array;
+  /** Name of the first tensor that was not finite, or null; and how many there were. */
+  readonly nonFinite: readonly (string | null)[];
+  readonly nonFiniteCount: Float64Array;
+  readonly layers: Layers | null;
+}
+
+/** The numbers of a step, and the value of each where nobody told it. */
+export const NUMBERS: Readonly<Record<NumberColumn, number>> = {
+  attempt: Number.NaN,
+  step: Number.NaN,
+  loss: Number.NaN,
+  norm: Number.NaN,
+  normAfter: Number.NaN,
+  scale: Number.NaN,
+  threshold: Number.POSITIVE_INFINITY,
+  clippedFraction: Number.NaN,
+  nonFiniteCount: Number.NaN,
+};
+export type NumberColumn =
+  | 'attempt'
+  | 'step'
+  | 'loss'
+  | 'norm'
+  | 'normAfter'
+  | 'scale'
+  | 'threshold'
+  | 'clippedFraction'
+  | 'nonFiniteCount';
+const FLAGS = ['clipped', 'skipped'] as const;
+
+/** Some columns of a history, of which only the norms are needed; all of one length. */
+export type Columns = { readonly norm: ArrayLike<number> } & {
+  readonly [K in NumberColumn]?: ArrayLike<number>;
+} & { readonly [K in (typeof FLAGS)[number]]?: ArrayLike<number | boolean> } & {
+  readonly nonFinite?: readonly (string | null)[];
+  readonly layers?: Layers | null;
+  readonly header?: RecordHeader | null;
+};
+
+/** What `advise` and `replay` take: a history, some of its columns, the reports of steps, or the norms alone. */
+export type HistoryLike = History | Columns | readonly Report[] | readonly number[] | Float64Array | Float32Array;
+
+const COLUMNS = [...Object.keys(NUMBERS), ...FLAGS, 'nonFinite', 'layers', 'header', 'length'];
+
+/** @throws OptionError for what is none, or columns of several lengths */
+export function historyOf(where: string, given: HistoryLike): History {
+  if (ArrayBuffer.isView(given)) return fromColumns(where, { norm: given as Float64Array });
+  if (Array.isArray(given)) {
+    const list = given as readonly (number | Report)[];
+    if (list.every((x) => typeof x === 'number')) return fromColumns(where, { norm: list as readonly number[] });
+    if (list.every((x) => typeof x === 'object' && x !== null && 'norm' in x)) return fromReports(list as readonly Report[]);
+    throw new OptionError(`${where}: expected norms, reports or a history, got ${show(given)} of something else`);
+  }
+  if (typeof given !== 'object' || given === null || !('norm' in given)) {
+    throw new OptionError(`${where}: expected norms, reports or a history, got ${show(given)}`);
+  }
+  return fromColumns(where, given as Columns);
+}
+
+function fromColumns(where: string, columns: Columns): History {
+  const stranger = Object.keys(columns).find((key) => !COLUMNS.includes(key));
+  if (stranger !== undefined) throw new OptionError(`${where}: a history has no column ${stranger}: ${COLUMNS.join(', ')}`);
+  const { norm, layers = null, header = null } = columns;
+  const { length } = norm;
+  const fits = (name: string, found: number, expected: number): void => {
+    if (found !== expected)
+      throw new OptionError(`${where}: expected ${expected} values of ${name}, got ${found}`, { column: name });
+  };
+  const numbers = Object.entries(NUMBERS).map(([name, missing]) => {
+    const given = columns[name as NumberColumn];
+    if (given) fits(name, given.length, length);
+    return [name, given ? Float64Array.from(given) : new Float64Array(length).fill(missing)] as const;
+  });
+  const flags = FLAGS.map((name) => {
+    const given = columns[name];
+    if (given) fits(name, given.length, length);
+    return [name, given ? Uint8Array.from(given as ArrayLike<number>, Number) : new Uint8Array(length)] as const;
+  });
+  const { nonFinite = new Array<null>(length).fill(null) } = columns;
+  fits('nonFinite', nonFinite.length, length);
+  if (layers) {
+    fits('layers.norms', layers.norms.length, length * layers.names.length);
+    fits('layers.shapes', layers.shapes.length, layers.names.length);
+  }
+  return { ...(Object.fromEntries([...numbers, ...flags]) as unknown as History), length, nonFinite, layers, header };
+}
+
+function fromReports(reports: readonly Report[]): History {
+  const column = (name: NumberColumn | (typeof FLAGS)[number]): number[] => reports.map((r) => Number(r[name]));
+  const names = [...Object.keys(NUMBERS), ...FLAGS] as (NumberColumn | (typeof FLAGS)[number])[];
+  const columns = Object.fromEntries(names.map((name) => [name, column(name)]));
+  return fromColumns('history', { ...columns, nonFinite: reports.map((r) => r.nonFinite) } as unknown as Columns);
+}
+
+/** The 2-norm of all gradients, step by step: as it was recorded, or where the policy measured another norm or none, from those of the layers. */
+export function twoNorms({ header, layers, norm }: History): Float64Array | null {
+  if (header?.norm !== null) return norm;
+  return layers && norm.map((_, i) => Math.sqrt(rowOf(layers, i).reduce((s, n) => s + n * n, 0)));
+}
+
+function rowOf({ names, norms }: Layers, i: number): Float64Array {
+  return norms.subarray(i * names.length, (i + 1) * names.length);
+}
+
+/** The norms of one parameter, step by step. */
+export function layerNorms({ names, norms }: Layers, k: number): Float64Array {
+  return Float64Array.from({ length: norms.length / names.length }, (_, i) => norms[i * names.length + k]!);
+}

@@ -1,0 +1,6 @@
+// index.ts: the public names of history.
+export { type Advice, type AdviseOptions, advise, type LayerAdvice, type ThresholdRule } from './advise.ts';
+export type { Columns, History, HistoryLike, Layers, RecordHeader } from './history.ts';
+export { readRecord } from './read.ts';
+export { type Policies, type Replay, type Replayed, replay } from './replay.ts';
+export type { Warning, WarningCode } from './warnings.ts';

@@ -1,0 +1,117 @@
+// line.ts: a step as a line of a record, and back. JSON has no NaN and no infinities: they are the strings "NaN", "Infinity", "-Infinity".
+import type { Report } from '../optim/report.ts';
+import { NUMBERS, type NumberColumn, type RecordHeader } from './history.ts';
+
+/** What the first key of a record's first line says. */
+const FORMAT = 'gradclip record';
+const VERSION = 1;
+
+export function headerLine(h: RecordHeader): string {
+  const { library, policy, norm, optimizers, parameters, seed, threads, batchSize, accumulate, perLayer } = h;
+  const run = { library, policy, norm, optimizers, parameters, seed, threads, batchSize, accumulate, perLayer };
+  return `${JSON.stringify({ format: FORMAT, version: VERSION, ...run }, (_, v) => (typeof v === 'number' ? written(v) : v))}\n`;
+}
+
+const written = (v: number): number | string => (Number.isFinite(v) ? v : String(v));
+const text = (v: number): string => (Number.isFinite(v) ? (Object.is(v, -0) ? '-0' : String(v)) : `"${v}"`);
+
+/** `layers`: the norms of the parameters, or null. */
+export function stepLine(r: Report, layers: Float64Array | null): string {
+  const parts = [
+    `"attempt":${r.attempt},"step":${r.step},"loss":${text(r.loss)},"norm":${text(r.norm)},"normAfter":${text(r.normAfter)}`,
+    `"scale":${text(r.scale)},"threshold":${text(r.threshold)},"clipped":${r.clipped}`,
+    `"clippedFraction":${text(r.clippedFraction)},"skipped":${r.skipped}`,
+    `"nonFinite":${r.nonFinite === null ? null : JSON.stringify(r.nonFinite)},"nonFiniteCount":${text(r.nonFiniteCount)}`,
+  ];
+  if (layers) parts.push(`"layers":[${Array.from(layers, text).join()}]`);
+  return `{${parts.join()}}\n`;
+}
+
+/** A step as it was read. */
+export interface StepRow extends Readonly<Record<NumberColumn, number>> {
+  readonly clipped: boolean;
+  readonly skipped: boolean;
+  readonly nonFinite: string | null;
+  readonly layers: readonly number[] | null;
+}
+
+/** @throws Error that says what is wrong with the line */
+export function parseLine(line: string): { readonly header: RecordHeader } | { readonly row: StepRow } {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new Error('expected a line of JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('expected an object');
+  const fields = value as Readonly<Record<string, unknown>>;
+  return 'format' in fields ? { header: parseHeader(fields) } : { row: parseStep(fields) };
+}
+
+function parseStep(fields: Readonly<Record<string, unknown>>): StepRow {
+  const numbers = Object.keys(NUMBERS).map((name) => [name, numberOf(name, fields[name])] as const);
+  const flag = (name: string): boolean => expect(name, 'true or false', fields[name], typeof fields[name] === 'boolean');
+  const { nonFinite, layers = null } = fields;
+  expect('nonFinite', 'a name or null', nonFinite, nonFinite === null || typeof nonFinite === 'string');
+  expect('layers', 'a list', layers, layers === null || Array.isArray(layers));
+  return {
+    ...(Object.fromEntries(numbers) as Record<NumberColumn, number>),
+    clipped: flag('clipped'),
+    skipped: flag('skipped'),
+    nonFinite: nonFinite as string | null,
+    layers: layers === null ? null : (layers as unknown[]).map((v, k) => numberOf(`layers[${k}]`, v)),
+  };
+}
+
+function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
+  const { format, version, ...header } = fields;
+  expect('format', JSON.stringify(FORMAT), format, format === FORMAT);
+  expect('version', String(VERSION), version, version === VERSION);
+  const string = (name: string): string => expect(name, 'a text', header[name], typeof header[name] === 'string');
+  const list = (name: string): Readonly<Record<string, unknown>>[] => {
+    const given = header[name];
+    const fits = Array.isArray(given) && given.every((x) => typeof x === 'object' && x !== null);
+    return expect(name, 'a list of objects', given, fits);
+  };
+  const named = (at: string, of: Readonly<Record<string, unknown>>): string =>
+    expect(`${at}.name`, 'a text', of.name, typeof of.name === 'string');
+  return {
+    library: string('library'),
+    policy: string('policy'),
+    norm: expect('norm', '2 or null', header.norm, header.norm === 2 || header.norm === null),
+    optimizers: list('optimizers').map((o, i) => {
+      const at = `optimizers[${i}]`;
+      return {
+        name: named(at, o),
+        lr: numberOf(`${at}.lr`, o.lr),
+        eps: o.eps === null ? null : numberOf(`${at}.eps`, o.eps),
+      };
+    }),
+    parameters: list('parameters').map((p, i) => {
+      const at = `parameters[${i}]`;
+      return {
+        name: named(at, p),
+        shape: expect(`${at}.shape`, 'a list of numbers', p.shape, isShape(p.shape)) as readonly number[],
+        optimizer: numberOf(`${at}.optimizer`, p.optimizer),
+      };
+    }),
+    seed: string('seed'),
+    threads: numberOf('threads', header.threads),
+    batchSize: numberOf('batchSize', header.batchSize),
+    accumulate: numberOf('accumulate', header.accumulate),
+    perLayer: expect('perLayer', 'true or false', header.perLayer, typeof header.perLayer === 'boolean'),
+  };
+}
+
+const isShape = (x: unknown): boolean => Array.isArray(x) && x.every((d) => Number.isSafeInteger(d) && d >= 0);
+
+function numberOf(name: string, value: unknown): number {
+  if (typeof value === 'number') return value;
+  const known = value === 'NaN' || value === 'Infinity' || value === '-Infinity';
+  return known ? Number(value) : expect(name, 'a number', value, false);
+}
+
+function expect<T>(name: string, expected: string, value: unknown, fits: boolean): T {
+  if (!fits) throw new Error(`${name}: expected ${expected}, got ${JSON.stringify(value) ?? 'nothing'}`);
+  return value as T;
+}

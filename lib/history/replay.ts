@@ -1,0 +1,99 @@
+// replay.ts: what policies would have done on a run that was recorded, by their own graphs.
+import type { ClipPolicy } from '../clip/clip.ts';
+import { OptionError } from '../errors.ts';
+import { show } from '../options.ts';
+import { decide } from './decide.ts';
+import { type History, type HistoryLike, historyOf } from './history.ts';
+
+/** What one policy would have done. Arrays have an element a step, up to the one that would have ended the run. */
+export interface Replayed {
+  readonly name: string;
+  /** The policy's own name. */
+  readonly policy: string;
+  /** The norms of the history are all that the policy goes by, so this is what it does with them. */
+  readonly exact: boolean;
+  /** Why it is not exact; where there are no steps then, why the policy cannot be replayed at all. */
+  readonly reason: string | null;
+  /** Why the run would have ended, at its last step; null if it would not. */
+  readonly ended: string | null;
+  readonly steps: number;
+  /** Fractions of the steps that are not skipped; steps that are; mean scale of those that are not. */
+  readonly clipRate: number;
+  readonly skipped: number;
+  readonly meanScale: number;
+  /** 1 - (sum of norms after) / (sum of norms before), of the steps that are not skipped: how much of the gradients is taken away. */
+  readonly removed: number;
+  readonly normAfter: Float64Array;
+  readonly scale: Float64Array;
+  readonly threshold: Float64Array;
+  readonly clipped: Uint8Array;
+  readonly isSkipped: Uint8Array;
+}
+
+export interface Replay {
+  readonly history: History;
+  readonly policies: readonly Replayed[];
+}
+
+/** Policies in a list, or by the name they shall have. */
+export type Policies = readonly ClipPolicy[] | Readonly<Record<string, ClipPolicy>>;
+
+/**
+ * Run clip policies on recorded norms: each policy's own graph is compiled with the norms in place of gradients, so that thresholds by
+ * step and policies with state do what they do in a run. The norms stay those of the recorded run; under another policy the weights,
+ * and so the norms, would have taken another way. A policy that needs more than norms (elements, parameters) is not replayed, and its
+ * `reason` says so.
+ *
+ * @param history what `readRecord` gives, reports of steps, or norms; policies that treat tensors one by one need `perLayer` records
+ * @throws OptionError
+ */
+export function replay(history: HistoryLike, policies: Policies): Replay {
+  const all = historyOf('replay', history);
+  return { history: all, policies: named(policies).map(([name, policy]) => replayOne(name, policy, all)) };
+}
+
+function replayOne(name: string, policy: ClipPolicy, history: History): Replayed {
+  const { reports, ended, reason } = decide(policy, history);
+  const applied = reports.filter((r) => !r.skipped);
+  const part = (sum: number): number => sum / applied.length;
+  const total = (key: 'norm' | 'normAfter' | 'scale'): number => applied.reduce((s, r) => s + r[key], 0);
+  const before = total('norm');
+  return {
+    name,
+    policy: policy.name,
+    exact: reason === null,
+    reason,
+    ended,
+    steps: reports.length,
+    clipRate: part(applied.filter((r) => r.clipped).length),
+    skipped: reports.length - applied.length,
+    meanScale: part(total('scale')),
+    removed: before === 0 ? 0 : 1 - total('normAfter') / before,
+    normAfter: Float64Array.from(reports, (r) => r.normAfter),
+    scale: Float64Array.from(reports, (r) => r.scale),
+    threshold: Float64Array.from(reports, (r) => r.threshold),
+    clipped: Uint8Array.from(reports, (r) => Number(r.clipped)),
+    isSkipped: Uint8Array.from(reports, (r) => Number(r.skipped)),
+  };
+}
+
+function named(policies: Policies): [string, ClipPolicy][] {
+  if (typeof policies !== 'object' || policies === null) {
+    throw new OptionError(`replay: expected policies in a list or by name, got ${show(policies)}`);
+  }
+  const entries: [string, ClipPolicy][] = Array.isArray(policies)
+    ? (policies as ClipPolicy[]).map((p, i) => [typeof p?.name === 'string' ? p.name : String(i), p])
+    : Object.entries(policies as Readonly<Record<string, ClipPolicy>>);
+  if (entries.length === 0) throw new OptionError('replay: expected at least one policy, got none');
+  for (const [name, p] of entries) {
+    if (typeof p?.build !== 'function')
+      throw new OptionError(`replay: expected a clip policy for ${name}, got ${show(p)}`, { name });
+  }
+  // Two of one kind keep apart.
+  const seen = new Map<string, number>();
+  return entries.map(([name, p]) => {
+    const n = (seen.get(name) ?? 0) + 1;
+    seen.set(name, n);
+    return [n === 1 ? name : `${name} (${n})`, p];
+  });
+}

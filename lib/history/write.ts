@@ -1,0 +1,244 @@
+// write.ts: the record of a run as it is written: whole lines, behind the training's back, and cut where a resumed run begins.
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, write as writeFile, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { DataError, GradclipError } from '../errors.ts';
+import { fileError } from '../io/file.ts';
+import type { Reports } from '../optim/report.ts';
+import type { RecordHeader } from './history.ts';
+import { headerLine, parseLine, stepLine } from './line.ts';
+import { sameParameters } from './read.ts';
+
+/** The report column that has the norms of all parameters. */
+export const LAYER_NORMS = 'layerNorms';
+
+// Chunks of steps that may wait to be written before training waits for the disk.
+const BEHIND = 16;
+// What is read at once of a record that goes on.
+const BLOCK = 1 << 16;
+
+export interface RecorderOptions {
+  readonly file: string;
+  readonly header: RecordHeader;
+  /** Batches drawn before the first step to come: what the file has from there on is of a run that was given up. */
+  readonly attempt: number;
+  /** Write within the call, for `fitSync`. */
+  readonly sync: boolean;
+}
+
+/** Opened by the constructor. A write that fails ends in one DataError, thrown by whatever is called next, and leaves whole lines. */
+export class Recorder {
+  readonly #file: string;
+  readonly #fd: number;
+  readonly #perLayer: boolean;
+  readonly #sync: boolean;
+  readonly #header: string;
+  #queue: Reports[] = [];
+  #position: number;
+  #working: Promise<void> | null = null;
+  #failure: unknown = null;
+
+  constructor(options: RecorderOptions) {
+    const { file, header, sync } = options;
+    const line = headerLine(header);
+    this.#file = file;
+    this.#perLayer = header.perLayer;
+    this.#sync = sync;
+    try {
+      this.#fd = openSync(file, 'a+');
+    } catch (error) {
+      throw writeError(file, error);
+    }
+    try {
+      const { size } = fstatSync(this.#fd);
+      const { end, last } = keptPart(file, this.#fd, size, options);
+      if (end < size) ftruncateSync(this.#fd, end);
+      this.#position = end;
+      this.#header = line;
+      if (last === null || !sameRun(last, header)) this.#writeNow(line);
+    } catch (error) {
+      closeSync(this.#fd);
+      throw writeError(file, error);
+    }
+  }
+
+  /** The steps of a chunk. Written later, while the next one is computed. */
+  add(reports: Reports): void {
+    if (this.#failure || reports.length === 0) return;
+    if (this.#sync) {
+      try {
+        this.#writeNow(this.#linesOf(reports));
+      } catch (error) {
+        this.#failed(error);
+        throw this.#failure;
+      }
+      return;
+    }
+    this.#queue.push(reports);
+    this.#working ??= this.#work();
+  }
+
+  /** Wait if the disk is far behind. @throws DataError if a write failed */
+  async caughtUp(): Promise<void> {
+    while (this.#queue.length > BEHIND && this.#working) await this.#working;
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Write what is left. @throws DataError if this or an earlier write failed */
+  async close(): Promise<void> {
+    while (this.#working) await this.#working;
+    this.closeSync();
+  }
+
+  closeSync(): void {
+    closeSync(this.#fd);
+    written.set(resolve(this.#file), { size: this.#position, header: this.#header });
+    if (this.#failure) throw this.#failure;
+  }
+
+  async #work(): Promise<void> {
+    try {
+      while (this.#queue.length > 0) {
+        // First let the training hand over its next chunk: making text takes time on the thread that does so.
+        await new Promise((resolve) => setImmediate(resolve));
+        const queue = this.#queue;
+        this.#queue = [];
+        await this.#write(Buffer.from(queue.map((reports) => this.#linesOf(reports)).join('')));
+      }
+    } catch (error) {
+      this.#queue = [];
+      this.#failed(error);
+    } finally {
+      this.#working = null;
+    }
+  }
+
+  #linesOf(reports: Reports): string {
+    let lines = '';
+    let i = 0;
+    for (const report of reports) lines += stepLine(report, this.#perLayer ? reports.vector(LAYER_NORMS, i++) : null);
+    return lines;
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      done += await new Promise<number>((resolve, reject) => {
+        writeFile(this.#fd, bytes, done, bytes.length - done, null, (error, n) => (error ? reject(error) : resolve(n)));
+      });
+    }
+    this.#position += bytes.length;
+  }
+
+  #writeNow(lines: string): void {
+    const bytes = Buffer.from(lines);
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done);
+    this.#position += bytes.length;
+  }
+
+  /** Part of a line may have been written: it goes away again, if the file lets it. */
+  #failed(error: unknown): void {
+    this.#failure = writeError(this.#file, error);
+    try {
+      ftruncateSync(this.#fd, this.#position);
+    } catch {}
+  }
+}
+
+function writeError(file: string, error: unknown): unknown {
+  if (error instanceof GradclipError) return error;
+  const named = fileError(file, error);
+  return named instanceof DataError ? new DataError(`record: ${named.message}`, { file }, { cause: error }) : named;
+}
+
+interface Kept {
+  /** Bytes of the file that stay. */
+  readonly end: number;
+  /** The last header among them. */
+  readonly last: RecordHeader | null;
+}
+
+// What this process wrote last to a file, so that a fit that goes on at once need not look for it.
+const written = new Map<string, { readonly size: number; readonly header: string }>();
+
+/** What stays of the file: the steps before the first one to come. A run from its very start keeps none; a file of another kind is left alone. */
+function keptPart(file: string, fd: number, size: number, { header, attempt }: RecorderOptions): Kept {
+  if (size === 0) return { end: 0, last: null };
+  const first = headerOf(file, fd, size);
+  if (attempt === 0) return { end: 0, last: null };
+  if (!sameParameters(first, header)) {
+    throw new DataError(`record: ${file}: it has the steps of a model with other parameters`, { file });
+  }
+  if (first.perLayer !== header.perLayer) {
+    throw new DataError(`record: ${file}: its steps have perLayer ${first.perLayer}, this run ${header.perLayer}`, { file });
+  }
+  const known = written.get(resolve(file));
+  const end = endOfSteps(file, fd, size, attempt);
+  if (known?.size === size && end === size) return { end, last: (parseLine(known.header) as { header: RecordHeader }).header };
+  return { end, last: end === 0 ? null : lastHeader(file, fd, end) };
+}
+
+/** Where the lines of the steps before `attempt` end, searched from the end of the file. */
+function endOfSteps(file: string, fd: number, size: number, attempt: number): number {
+  for (let bytes = BLOCK; ; bytes *= 4) {
+    const from = Math.max(0, size - bytes);
+    const block = readAt(fd, from, size - from);
+    // Whole lines only: none that the block begins within, and none without an end.
+    const begin = from === 0 ? 0 : block.indexOf(10) + 1;
+    for (let end = block.lastIndexOf(10) + 1; end > begin; ) {
+      const start = block.lastIndexOf(10, end - 2) + 1;
+      const parsed = lineAt(file, block.toString('utf8', start, end));
+      if ('row' in parsed && parsed.row.attempt < attempt) return from + end;
+      end = start;
+    }
+    if (from === 0) return 0;
+  }
+}
+
+const HEADER_BEGINS = '{"format":';
+
+function lastHeader(file: string, fd: number, end: number): RecordHeader {
+  for (let to = end; to > 0; ) {
+    // Blocks overlap by the few bytes that a header may be cut at.
+    const from = Math.max(0, to - BLOCK * 16);
+    const block = readAt(fd, from, Math.min(end, to + HEADER_BEGINS.length) - from);
+    const at = block.lastIndexOf(`\n${HEADER_BEGINS}`);
+    if (at >= 0) return headerOf(file, fd, end, from + at + 1);
+    to = from;
+  }
+  return headerOf(file, fd, end);
+}
+
+/** The header that begins at byte `at`. */
+function headerOf(file: string, fd: number, size: number, at = 0): RecordHeader {
+  for (let bytes = BLOCK; ; bytes *= 4) {
+    const block = readAt(fd, at, Math.min(size - at, bytes));
+    const end = block.indexOf(10);
+    if (end < 0 && at + bytes < size && block.toString('utf8', 0, HEADER_BEGINS.length) === HEADER_BEGINS) continue;
+    const parsed = end < 0 ? null : lineAt(file, block.toString('utf8', 0, end));
+    if (parsed && 'header' in parsed) return parsed.header;
+    throw new DataError(`record: ${file}: expected a record of gradclip to go on with, got another file`, { file });
+  }
+}
+
+/** Threads change nothing that is told, so the same run with more of them goes on in the same words. */
+function sameRun(a: RecordHeader, b: RecordHeader): boolean {
+  return headerLine({ ...a, threads: 0 }) === headerLine({ ...b, threads: 0 });
+}
+
+function lineAt(file: string, line: string): ReturnType<typeof parseLine> {
+  try {
+    return parseLine(line);
+  } catch (error) {
+    throw new DataError(`record: ${file}: expected a record of gradclip to go on with: ${(error as Error).message}`, { file });
+  }
+}
+
+function readAt(fd: number, from: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  let done = 0;
+  while (done < length) {
+    const n = readSync(fd, bytes, done, length - done, from + done);
+    if (n === 0) break;
+    done += n;
+  }
+  return bytes.subarray(0, done);
+}
