@@ -120,18 +120,26 @@ export class Recorder {
   }
 
   async #write(bytes: Buffer): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      done += await new Promise<number>((resolve, reject) => {
-        writeFile(this.#fd, bytes, done, bytes.length - done, null, (error, n) => (error ? reject(error) : resolve(n)));
-      });
+    let done = 0;
+    try {
+      while (done < bytes.length) {
+        done += await new Promise<number>((resolve, reject) => {
+          writeFile(this.#fd, bytes, done, bytes.length - done, null, (error, n) => (error ? reject(error) : resolve(n)));
+        });
+      }
+    } finally {
+      this.#position += wholeLines(bytes, done);
     }
-    this.#position += bytes.length;
   }
 
   #writeNow(lines: string): void {
     const bytes = Buffer.from(lines);
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done);
-    this.#position += bytes.length;
+    let done = 0;
+    try {
+      while (done < bytes.length) done += writeSync(this.#fd, bytes, done);
+    } finally {
+      this.#position += wholeLines(bytes, done);
+    }
   }
 
   /** Part of a line may have been written: it goes away again, if the file lets it. */
@@ -142,6 +150,9 @@ export class Recorder {
     } catch {}
   }
 }
+
+/** How many of the first bytes are whole lines. */
+const wholeLines = (bytes: Buffer, done: number): number => bytes.subarray(0, done).lastIndexOf(10) + 1;
 
 function writeError(file: string, error: unknown): unknown {
   if (error instanceof GradclipError) return error;
