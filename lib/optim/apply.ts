@@ -9,6 +9,7 @@ import { add, div, less, mul, sqrt } from '../ops/elementwise.ts';
 import { hyperCount, type Updated, update } from '../ops/update.ts';
 import { StepColumns } from './columns.ts';
 import { buildEma } from './ema.ts';
+import type { Finishing } from './finishing.ts';
 import type { Optimizer } from './optimizer.ts';
 
 /** What can be updated: a Parameter, or anything else with a name and a state. */
@@ -39,6 +40,8 @@ export interface ApplyOptions {
   readonly columns?: StepColumns;
   /** Keep an average of the parameters, of which each step's new values make up so much. */
   readonly ema?: ((step: number) => number) | null;
+  /** Constraints and pruning. */
+  readonly finishing?: Finishing;
 }
 
 export interface Apply {
@@ -56,11 +59,16 @@ export interface Apply {
  * assignment of parameters and slots, the skip decision and the report columns.
  */
 export function buildApply(options: ApplyOptions): Apply {
-  const { graph, groups, grads, policy, rate } = options;
+  const { graph, groups, grads, policy, rate, finishing } = options;
   const params = groups.flatMap((g) => g.params);
   checkGradients(params, grads);
   const { states = new ApplyStates() } = options;
   const columns = options.columns ?? new StepColumns(graph);
+  const perStep = (name: string, value: (step: number) => number): Tensor => {
+    return columns.of(name, [], (step, out) => {
+      out[0] = value(step);
+    });
+  };
   inSection(graph, 'apply', () => {
     const clipped = policy.build({
       graph,
@@ -69,14 +77,11 @@ export function buildApply(options: ApplyOptions): Apply {
       names: params.map((p) => p.name),
       loss: options.loss ?? null,
       stages: [],
-      perStep(name, value) {
-        return columns.of(`clip.${name}`, [], (step, out) => {
-          out[0] = value(step);
-        });
-      },
+      perStep: (name, value) => perStep(`clip.${name}`, value),
       state: (name, type, init) => states.of(`clip.${name}`, type, init),
     });
     const measured: NonNullable<Updated['measured']>[] = [];
+    const values = new Map<State, Tensor>();
     let offset = 0;
     for (const [i, group] of groups.entries()) {
       const { op, variant, lr, hyper } = group.optimizer;
@@ -89,15 +94,18 @@ export function buildApply(options: ApplyOptions): Apply {
         stages: clipped.stages,
         offset,
         measure: clipped.measure,
+        finish: finishing?.ofUpdate(graph, group.params) ?? null,
       });
       group.params.forEach((p, t) => {
-        graph.assign(p.state, updated.params[t]!);
+        values.set(p.state, updated.params[t]!);
       });
       for (const [k, s] of slots.entries()) for (const [t, state] of s.entries()) graph.assign(state, updated.slots[k]![t]!);
       if (updated.measured) measured.push(updated.measured);
       offset += group.params.length;
     }
-    if (options.ema) buildEma(graph, params, states, columns, options.ema);
+    finishing?.afterUpdates(graph, values, perStep);
+    for (const [state, value] of values) graph.assign(state, value);
+    if (options.ema) buildEma(graph, params, states, columns, options.ema, finishing);
     const report =
       measured.length > 0 ? { ...clipped.report, ...measuredColumns(clipped.report, measured, grads) } : clipped.report;
     // Times one: a threshold that is given goes out with what is computed, not by a copy of its own.

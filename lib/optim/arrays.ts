@@ -1,5 +1,7 @@
 // arrays.ts: checks of the caller's own arrays before an optimizer works on them.
 import { DetachedError, DTypeError, OptionError, ShapeError } from '../errors.ts';
+import { sizeOf } from '../ir/op.ts';
+import { type Match, matcher, type Pattern } from '../nn/module.ts';
 import { show } from '../options.ts';
 
 /** Things in a list, or by name. */
@@ -76,4 +78,42 @@ export function checkDisjoint(where: string, arrays: readonly (readonly [string,
       }
     }
   }
+}
+
+/** The shape of each array, as given or of one dimension. */
+export function shapesOf(
+  where: string,
+  entries: readonly (readonly [string, Float32Array])[],
+  given: Named<readonly number[]> = [],
+): Map<string, readonly number[]> {
+  if (typeof given !== 'object' || given === null) {
+    throw new OptionError(`${where}: option shapes: expected shapes in a list or by name, got ${show(given)}`);
+  }
+  const shapes = new Map(entries.map(([name, x]): [string, readonly number[]] => [name, [x.length]]));
+  for (const [name, shape] of Object.entries(given) as [string, unknown][]) {
+    const x = entries.find(([known]) => known === name)?.[1];
+    if (!x) throw new OptionError(`${where}: option shapes: there is no parameter ${name}`, { name });
+    const dims = Array.isArray(shape) && shape.every((d) => Number.isSafeInteger(d) && d >= 0);
+    if (!dims || sizeOf(shape) !== x.length) {
+      const got = Array.isArray(shape) ? `[${shape}]` : show(shape);
+      throw new ShapeError(`${where}: option shapes: expected a shape of ${x.length} elements for ${name}, got ${got}`, { name });
+    }
+    shapes.set(name, [...shape]);
+  }
+  return shapes;
+}
+
+/** Things whose names match a pattern. Throws OptionError if there is none, and for a function: it would look at parameters of a module. */
+export function matchNames<T extends { readonly name: string }>(where: string, things: readonly T[], match: Match): T[] {
+  const test = matcher(where, match as Pattern);
+  const matched = things.filter(({ name }) => test(name));
+  if (matched.length === 0) {
+    throw new OptionError(
+      `${where}: no parameter matches ${match}; there are ${things
+        .map((t) => t.name)
+        .slice(0, 20)
+        .join(', ')}`,
+    );
+  }
+  return matched;
 }

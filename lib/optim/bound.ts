@@ -11,8 +11,10 @@ import { allocate, type BoundProgram, CompiledProgram, STATUS, target } from '..
 import { threadsFor } from '../native/threads.ts';
 import { checkNumber, checkOptions, show } from '../options.ts';
 import { type Apply, ApplyStates, buildApply } from './apply.ts';
-import { checkArray, checkDisjoint, entriesOf, matchArrays, type Named, sameArrays } from './arrays.ts';
+import { checkArray, checkDisjoint, entriesOf, matchArrays, matchNames, type Named, sameArrays, shapesOf } from './arrays.ts';
+import type { ConstraintRule } from './constraint.ts';
 import { type EmaOptions, emaState, emaWeight } from './ema.ts';
+import { Finishing } from './finishing.ts';
 import type { Optimizer } from './optimizer.ts';
 import { type Report, Reports } from './report.ts';
 
@@ -26,6 +28,10 @@ export interface BindOptions {
   readonly threads?: number;
   /** Keep an average of the parameters over the steps, which `average` gives. Default: none. */
   readonly ema?: EmaOptions;
+  /** What parameters are held to, by name (of a list: by position) or pattern. */
+  readonly constraints?: readonly ConstraintRule[];
+  /** Shapes of parameters, as the parameters are given: for what looks at rows. Default: one dimension each. */
+  readonly shapes?: Named<readonly number[]>;
 }
 
 /** Everything but the parameters: what `load` takes. */
@@ -65,7 +71,7 @@ export class BoundOptimizer {
   constructor(optimizer: Optimizer, params: Named<Float32Array>, options: BindOptions = {}) {
     this.#where = optimizer.name;
     const where = `${optimizer.name}.bind`;
-    checkOptions(where, options, ['clip', 'threads', 'ema']);
+    checkOptions(where, options, ['clip', 'threads', 'ema', 'constraints', 'shapes']);
     this.#policy = options.clip ?? none();
     if (typeof this.#policy?.build !== 'function') {
       throw new OptionError(`${where}: option clip: expected a clip policy, got ${show(options.clip)}`);
@@ -81,15 +87,18 @@ export class BoundOptimizer {
     this.#lengths = this.#params.map((x) => x.length);
 
     const graph = new Graph('train');
+    const shapes = shapesOf(where, entries, options.shapes);
     const targets = entries.map(([name, x]) => {
-      const state: State = { name, type: { dtype: 'f32', shape: [x.length] }, init: (out) => out.set(x) };
+      const state: State = { name, type: { dtype: 'f32', shape: shapes.get(name)! }, init: (out) => out.set(x) };
       return { name, state };
     });
     const grads = targets.map(({ state }, i) => graph.input(`grad.${i}`, state.type, 'data'));
     const states = new ApplyStates();
     const ema = options.ema ? emaWeight(`${where}: ema`, options.ema) : null;
     this.#averages = ema ? targets.map((t) => emaState(states, t)) : null;
-    this.#apply = buildApply({ graph, groups: [{ params: targets, optimizer }], grads, policy: this.#policy, states, ema });
+    const finishing = new Finishing(where, targets, states, (at, match) => matchNames(at, targets, match), options);
+    const groups = [{ params: targets, optimizer }];
+    this.#apply = buildApply({ graph, groups, grads, policy: this.#policy, states, ema, finishing });
     const given = new Set(targets.map((t) => t.state));
     this.#states = graph.states.filter((s) => !given.has(s));
     this.#layout = layoutFor(

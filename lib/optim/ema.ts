@@ -6,6 +6,7 @@ import { update } from '../ops/update.ts';
 import { checkNumber, checkOptions, checkPerStep, type PerStep, show } from '../options.ts';
 import type { ApplyStates, Updatable } from './apply.ts';
 import type { StepColumns } from './columns.ts';
+import type { Finishing } from './finishing.ts';
 
 export interface EmaOptions {
   /** What is kept of the average in each update of it, a number or a schedule, or `mean`: all updates weigh the same. Default 0.999. */
@@ -39,13 +40,14 @@ export function emaState(states: ApplyStates, { name, state }: Updatable): State
   return states.of(`ema.${name}`, state.type, state.init);
 }
 
-/** Average what the graph assigns to the parameters: in place, after all updates, and not in a skipped step. */
+/** Average what the graph assigns to the parameters: in place, after all updates, and not in a skipped step. What is pruned is 0 in the average too. */
 export function buildEma(
   graph: Graph,
   params: readonly Updatable[],
   states: ApplyStates,
   columns: StepColumns,
   weight: (step: number) => number,
+  finishing?: Finishing,
 ): void {
   const next = new Map(graph.assigns.map((a) => [a.state, a.value]));
   const averages = params.map((p) => emaState(states, p));
@@ -59,6 +61,7 @@ export function buildEma(
     stages: [],
     offset: 0,
     measure: false,
+    finish: finishing?.ofAverage(params, next) ?? null,
   });
   for (const [t, state] of averages.entries()) graph.assign(state, updated.params[t]!);
 }

@@ -16,10 +16,12 @@ export {
 } from './analyze.ts';
 export type { Named } from './arrays.ts';
 export type { BindOptions, BoundOptimizer, OptimizerState } from './bound.ts';
+export type { Constraint, ConstraintRule, NormConstraintOptions } from './constraint.ts';
 export type { EmaOptions } from './ema.ts';
 export { type LionOptions, lion } from './lion.ts';
 export { type NadamOptions, nadam } from './nadam.ts';
 export type { Optimizer, Slot } from './optimizer.ts';
+export type { MagnitudeOptions, Prune, PruneSchedule, RowsOptions } from './prune.ts';
 export { type RadamOptions, radam } from './radam.ts';
 export { type Report, Reports } from './report.ts';
 export { type RmspropOptions, rmsprop } from './rmsprop.ts';

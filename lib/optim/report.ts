@@ -27,6 +27,8 @@ export interface Report {
   readonly nonFinite: string | null;
   /** How many tensors had one. */
   readonly nonFiniteCount: number;
+  /** Where something is pruned: the share that was, before this step, of the weights that `prune` is for. */
+  readonly sparsity?: number;
 }
 
 export interface ReportsInit {
@@ -127,6 +129,7 @@ export class Reports implements Iterable<Report> {
       skipped,
       nonFinite: bad >= 0 ? (this.#init.names[bad] ?? null) : null,
       nonFiniteCount: this.#value('badCount', i, 0),
+      ...(this.#offsets.has('sparsity') && { sparsity: this.#value('sparsity', i, 0) }),
     };
   }
 }

@@ -4,6 +4,7 @@ export type { BatchOptions, EarlyStop, FitOptions, GroupRule, TrainerOptions, We
 export type { PlateauOptions } from './plateau.ts';
 export type { InstrProfile, Profile } from './profile.ts';
 export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './progress.ts';
+export type { Sparsity } from './pruned.ts';
 export type { RecordOptions } from './recording.ts';
 export type { Run } from './run.ts';
 export { type Arrays, type Batch, type NdArray, rows, type Source, windows } from './source.ts';

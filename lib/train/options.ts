@@ -5,6 +5,7 @@ import type { Tensor } from '../ir/graph.ts';
 import { type Match, Module, matchParameters } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
 import { type EmaOptions, emaWeight } from '../optim/ema.ts';
+import type { FinishingOptions } from '../optim/finishing.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
 import { Plateau, type PlateauOptions } from './plateau.ts';
@@ -19,7 +20,7 @@ export interface GroupRule {
   readonly optimizer: Optimizer;
 }
 
-export interface TrainerOptions<M extends Module> {
+export interface TrainerOptions<M extends Module> extends FinishingOptions {
   readonly model: M;
   /** A scalar for one batch; the mean over its rows, so that a shorter last batch weighs the same per row. */
   readonly loss: Objective<M>;
@@ -108,6 +109,8 @@ const TRAINER_OPTIONS = [
   'groups',
   'plateau',
   'ema',
+  'constraints',
+  'prune',
   'batchSize',
   'accumulate',
   'dropLast',

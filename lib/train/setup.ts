@@ -6,9 +6,10 @@ import { headerOf, type RunFacts } from '../history/header.ts';
 import type { RecordHeader } from '../history/history.ts';
 import { Graph, type State, type Tensor } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
-import type { Module, Parameter } from '../nn/module.ts';
+import { type Match, type Module, matchParameters, type Parameter } from '../nn/module.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/apply.ts';
 import { emaState, emaWeight } from '../optim/ema.ts';
+import { Finishing } from '../optim/finishing.ts';
 import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
 import { BATCH_SIZE, groupParameters, type TrainerOptions, type Weights } from './options.ts';
@@ -31,6 +32,7 @@ export class Setup<M extends Module> {
   readonly plateau: Plateau | null;
   /** The averages of the trained parameters, neighbours too; none without option `ema`. */
   readonly averages: ReadonlyMap<Parameter, State>;
+  readonly finishing: Finishing;
   readonly #options: TrainerOptions<M>;
   readonly #ema: ((step: number) => number) | null;
   readonly #predictors: Readonly<Record<Weights, Predictor>>;
@@ -51,7 +53,12 @@ export class Setup<M extends Module> {
     this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
     const trained = this.#groups.flatMap((g) => g.params);
     this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);
-    this.trained = this.#groups.flatMap((g) => g.params.map((p) => p.name));
+    this.trained = trained.map((p) => p.name);
+    const select = (where: string, match: Match): Parameter[] => {
+      const matched = matchParameters(where, model, match);
+      return trained.filter((p) => matched.includes(p));
+    };
+    this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, options);
     this.#accumulators = accumulate > 1 ? accumulatorsOf(this.#groups) : null;
     this.store = new Store(this.#allStates());
     const predictor = (stands?: Stands): Predictor =>
@@ -69,6 +76,7 @@ export class Setup<M extends Module> {
       groups: this.#groups,
       states: this.#applyStates,
       policy: this.policy,
+      finishing: this.finishing,
       accumulators: this.#accumulators,
       ema: this.#ema,
       perLayer,
@@ -97,6 +105,11 @@ export class Setup<M extends Module> {
 
   predictor(weights: Weights): Predictor {
     return this.#predictors[weights];
+  }
+
+  /** What earlyStop brings back: weights, their averages and masks, neighbours in the store. */
+  get restorable(): readonly State[] {
+    return [...this.weights, ...this.averages.values(), ...this.finishing.states];
   }
 
   /** Names of states in a checkpoint; of the weights alone. */
@@ -142,10 +155,11 @@ export class Setup<M extends Module> {
   /** Every state there will be: those of the parameters, and those that clip and update add. */
   #allStates(): readonly State[] {
     const graph = new Graph('train');
-    for (const state of [...this.weights, ...this.averages.values()]) graph.state(state);
+    for (const state of this.restorable) graph.state(state);
     const grads = this.#groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
-    buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy: this.policy, loss, ema: this.#ema });
+    const { policy, finishing } = this;
+    buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy, loss, finishing, ema: this.#ema });
     const sums = this.#accumulators ? [...this.#accumulators.gradients.values(), this.#accumulators.loss] : [];
     return [...graph.states, ...sums, ...(this.plateau ? [this.plateau.state] : [])];
   }

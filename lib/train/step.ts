@@ -10,6 +10,7 @@ import { accumulate } from '../ops/accumulate.ts';
 import { cast, sqrt } from '../ops/elementwise.ts';
 import { statistic } from '../ops/statistics.ts';
 import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../optim/apply.ts';
+import type { Finishing } from '../optim/finishing.ts';
 import type { Batch } from './source.ts';
 
 /** A loss or metric over one batch: a scalar. */
@@ -22,6 +23,7 @@ export interface TrainSpec<M extends Module> {
   /** Slots and policy state, shared by the programs of all batch sizes. */
   readonly states: ApplyStates;
   readonly policy: ClipPolicy;
+  readonly finishing: Finishing;
   /** Accumulators, when gradients of several micro-batches are summed: one per parameter, and one for the loss. */
   readonly accumulators: Accumulators | null;
   /** Report the 2-norm of each gradient, before the clip. */
@@ -53,8 +55,8 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   const total = sums ? accumulate(graph, sums.loss, loss) : loss;
   const final = sums ? gradients.map((g, i) => accumulate(graph, sums.gradients.get(trained[i]!)!, g)) : gradients;
   inSection(graph, 'apply', () => graph.output('loss', total));
-  const { groups, states, policy, rate, ema } = spec;
-  const apply = buildApply({ graph, groups, states, grads: final, policy, loss: total, ema, ...(rate && { rate }) });
+  const { groups, states, policy, finishing, rate, ema } = spec;
+  const apply = buildApply({ graph, groups, states, grads: final, policy, loss: total, finishing, ema, ...(rate && { rate }) });
   if (spec.perLayer) {
     // Where the policy has measured the same, the compiler takes that.
     inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(final, { kind: 'sumSquares' }).each)));

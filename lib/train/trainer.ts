@@ -3,6 +3,7 @@ import { BusyError, DisposedError, OptionError } from '../errors.ts';
 import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import type { RecordHeader } from '../history/history.ts';
 import { StepLog } from '../history/log.ts';
+import { writeSafetensors } from '../io/safetensors.ts';
 import type { Data } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
@@ -25,6 +26,7 @@ import {
   type WeightsOptions,
 } from './options.ts';
 import { type Counters, type FitResult, type Metrics, START } from './progress.ts';
+import { type Sparsity, sparsityOf, withoutPrunedRows } from './pruned.ts';
 import { Run } from './run.ts';
 import { Setup } from './setup.ts';
 import type { Arrays, NdArray, Source } from './source.ts';
@@ -188,6 +190,32 @@ export class Trainer<M extends Module> {
       return { values: await this.#setup.store.snapshot([...names.values()]), progress };
     });
     await writeCheckpoint(file, names, values, options.weightsOnly ? null : progress, options.metadata ?? {});
+  }
+
+  /**
+   * Write the weights without the rows that `prune.rows` has pruned: those of a Linear, with their biases, and the columns of the next Linear that
+   * read them. For a Sequential of Linear layers and activations that make 0 of 0.
+   *
+   * @returns the shapes in the file by name: a model of these shapes loads it, and computes the same
+   * @throws (rejects) OptionError that names the layer, where the model's structure is another
+   */
+  async savePruned(
+    file: string,
+    options: { readonly metadata?: Readonly<Record<string, string>> } = {},
+  ): Promise<Map<string, readonly number[]>> {
+    checkOptions('savePruned', options, ['metadata']);
+    checkFile('savePruned', file);
+    const { store, restorable, finishing, parameters } = this.#setup;
+    const values = await this.#use('savePruned', () => store.snapshot(restorable));
+    const tensors = withoutPrunedRows(this.model, finishing, parameters, values);
+    await writeSafetensors(file, tensors, options.metadata ?? {});
+    return new Map([...tensors].map(([name, t]) => [name, t.shape]));
+  }
+
+  /** How much is pruned, as of the end of a step. */
+  async sparsity(): Promise<Sparsity> {
+    const { store, restorable, finishing } = this.#setup;
+    return this.#use('sparsity', async () => sparsityOf(finishing, await store.snapshot(restorable)));
   }
 
   /**

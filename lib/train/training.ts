@@ -26,7 +26,7 @@ export interface TrainingContext<R> {
   readonly run: Run | null;
   /** Performs the loop now or later. */
   readonly driver: (loop: Loop<FitResult>) => R;
-  readonly setup: Pick<Setup<Module>, 'store' | 'policy' | 'weights' | 'averages' | 'trained' | 'training' | 'validated'>;
+  readonly setup: Pick<Setup<Module>, 'store' | 'policy' | 'restorable' | 'trained' | 'training' | 'validated'>;
   /** The last steps. */
   readonly log: StepLog;
   header(perLayer: boolean): RecordHeader;
@@ -49,8 +49,7 @@ export function train<R>(c: TrainingContext<R>): R {
 function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
   const { options, run, setup, turn } = c;
   const { halt } = c.running;
-  const { store, policy, trained } = setup;
-  const weights = [...setup.weights, ...setup.averages.values()];
+  const { store, policy, restorable, trained } = setup;
   const sessions: Session<unknown>[] = [];
   const work = (): R => {
     const session = setup.training(c.feeder, options.profile ?? false, isPerLayer(options.record));
@@ -94,11 +93,11 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
         },
         keepBest: {
           now: () => {
-            best = store.read(weights);
+            best = store.read(restorable);
           },
           later: () =>
             turn(async () => {
-              best = await store.snapshot(weights);
+              best = await store.snapshot(restorable);
             }),
         },
         restoreBest: { now: restoreBest, later: () => turn(restoreBest) },

@@ -2,11 +2,13 @@
 import {
   type Arrays,
   clip,
+  constraint,
   loss,
   Module,
   nn,
   ops,
   optim,
+  prune,
   type Source,
   type Tensor,
   Trainer,
@@ -105,6 +107,18 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
     accumulate: 3,
     batchSize: 16,
     optimizer: optim.adamw({ lr: 1e-2 }),
+  }),
+  'pruned by the schedule, with bounds and norms': variant(images(), () => new Mlp(0), {
+    optimizer: optim.adamw({ lr: 1e-2 }),
+    constraints: [
+      { match: '*', constraint: constraint.weightClip(0.2) },
+      { match: '*1.weight', constraint: constraint.maxNorm(0.9) },
+      { match: '*2.weight', constraint: constraint.maxNorm(0.7, { axis: 'columns' }) },
+    ],
+    prune: [
+      prune.magnitude({ match: '*2.weight', sparsity: 0.7, begin: 3, end: 77, every: 6 }),
+      prune.rows({ match: '*1.weight', sparsity: 0.5, begin: 2, end: 70, every: 4 }),
+    ],
   }),
   'tables of which few rows are read': variant(pairs(), () => new Pairs(), {
     optimizer: optim.adamw({ lr: 1e-2 }),
