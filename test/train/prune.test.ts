@@ -177,6 +177,14 @@ test('the best weights come back with their masks', async () => {
   await check();
 });
 
+test('what is pruned is 0 in the average of the weights too', async () => {
+  const trainer = classifier({ prune: prune.magnitude({ sparsity: 0.5, begin: 5 }), ema: { decay: 0.9 } });
+  await trainer.fit(data, { steps: 12 });
+  const average = await trainer.readParameters({ weights: 'ema' });
+  const pruned = new Map([...(await values(trainer))].map(([name, x]) => [name, zeros(x)]));
+  for (const name of ['fc1.weight', 'fc2.weight']) expect(zeros(average.get(name)!.data as Float32Array)).toBe(pruned.get(name));
+});
+
 test('norms hold together with masks, and bounds too', async () => {
   const trainer = classifier({
     optimizer: optim.sgd({ lr: 1, momentum: 0.9 }),
