@@ -1,5 +1,6 @@
 // index.ts: everything that users import.
 export { grad } from './autodiff.ts';
+export { replayPage, replayTable } from './cli/clip-view.ts';
 export type { ClipPolicy } from './clip/index.ts';
 export * as clip from './clip/index.ts';
 export * from './errors.ts';

@@ -100,6 +100,9 @@ const POLICIES: Readonly<Record<string, (c: never, options: object) => ClipPolic
   perTensorNorm: (c, options) => clip.perTensorNorm(c, options),
 };
 
+/** The types that key `clip` may have. */
+export const POLICY_NAMES: readonly string[] = Object.keys(POLICIES);
+
 function policy({ type, threshold, ...options }: Named, path: string): ClipPolicy {
   const name = choice(...Object.keys(POLICIES))(type, `${path}.type`);
   if (name === 'none' && threshold !== undefined) throw new OptionError(`${path}.threshold: none has no threshold`);

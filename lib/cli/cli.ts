@@ -4,6 +4,7 @@ import { version } from '../native/package.ts';
 import { nearest, show } from '../options.ts';
 import { type Arguments, type Command, helpOf, parseCommand, usage } from './args.ts';
 import { BENCH, bench } from './bench.ts';
+import { CLIP_REPORT, clipReport } from './clip-report.ts';
 import { DEMO, demo } from './demo.ts';
 import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
 import { INSPECT, inspect } from './inspect.ts';
@@ -16,6 +17,7 @@ type Action = (args: Arguments, io: Io, screen: Screen) => Promise<number>;
 const COMMANDS: readonly (readonly [Command, Action])[] = [
   [DEMO, demo],
   [TRAIN, train],
+  [CLIP_REPORT, clipReport],
   [BENCH, bench],
   [INSPECT, inspect],
 ];

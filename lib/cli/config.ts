@@ -82,6 +82,12 @@ export interface EarlyStopConfig {
   readonly metric: 'loss' | 'accuracy';
 }
 
+export interface RecordConfig {
+  readonly file: string;
+  /** With the norm of each parameter's gradient. */
+  readonly perLayer: boolean;
+}
+
 export interface TrainConfig {
   readonly data: DataConfig;
   readonly model: ModelConfig;
@@ -100,6 +106,8 @@ export interface TrainConfig {
   readonly earlyStop: EarlyStopConfig | null;
   /** Checkpoint to write, from the folder of the configuration. */
   readonly save: string | null;
+  /** Record to write, a line a step, from the folder of the configuration. */
+  readonly record: string | RecordConfig | null;
 }
 
 export const ACTIVATIONS = ['relu', 'tanh', 'sigmoid', 'gelu', 'silu', 'softplus'] as const;
@@ -172,9 +180,12 @@ const named: Check<Named> = (value, path) => {
   return value as Named;
 };
 
-const policies: Check<readonly Named[]> = (value, path) => {
+/** What key `clip` may say: a policy, or a list of them. */
+export const checkPolicies: Check<readonly Named[]> = (value, path) => {
   return Array.isArray(value) ? list(named, 1)(value, path) : [named(value, path)];
 };
+
+const record: Check<RecordConfig> = object<RecordConfig>({ file: text, perLayer: optional(bool, false) });
 
 const config: Check<TrainConfig> = object<TrainConfig>({
   data,
@@ -182,7 +193,7 @@ const config: Check<TrainConfig> = object<TrainConfig>({
   loss: optional(choice(...LOSSES), 'crossEntropy'),
   optimizer: named,
   schedule: optional(named, null),
-  clip: optional(policies, []),
+  clip: optional(checkPolicies, []),
   batchSize: optional(positiveWhole, 32),
   accumulate: optional(positiveWhole, 1),
   epochs: optional(positiveWhole, null),
@@ -198,6 +209,7 @@ const config: Check<TrainConfig> = object<TrainConfig>({
     null,
   ),
   save: optional(text, null),
+  record: optional(either(text, record), null),
 });
 
 /** Check a parsed configuration. @throws OptionError that begins with the place: `model.sizes[1]: expected ...` */

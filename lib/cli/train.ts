@@ -10,7 +10,7 @@ import { Trainer } from '../train/trainer.ts';
 import type { Arguments, Command } from './args.ts';
 import { usage } from './args.ts';
 import { makeOptimizer, makePolicy, makeTask } from './build.ts';
-import { readConfig, type TrainConfig } from './config.ts';
+import { type RecordConfig, readConfig, type TrainConfig } from './config.ts';
 import { type DataSet, readData, shareOut } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import { follow } from './follow.ts';
@@ -37,6 +37,7 @@ export const TRAIN: Command = {
     epochs: { value: 'N', help: "in place of the configuration's epochs and steps" },
     threads: { value: 'N', help: "in place of the configuration's; default: what affinity and container quota allow" },
     out: { value: 'FILE', help: "write the checkpoint here, in place of the configuration's save" },
+    record: { value: 'FILE', help: "write a record of every step here, in place of the configuration's; clip-report reads it" },
     resume: { value: 'FILE', help: 'go on from this checkpoint' },
   },
 };
@@ -57,6 +58,7 @@ interface Job {
   readonly data: DataSet;
   readonly seed: number | bigint;
   readonly out: string | null;
+  readonly record: RecordConfig | null;
   readonly resume: string | null;
 }
 
@@ -68,7 +70,10 @@ export async function train(args: Arguments, io: Io, screen: Screen): Promise<nu
   const seeds = args.whole('seeds', 1, 1000) ?? 1;
   const out = path('out') ?? (config.save === null ? null : resolve(from, config.save));
   const resume = path('resume');
-  if (seeds > 1 && (args.has('out') || resume)) throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint');
+  const record = recordOf(config, from, path('record'));
+  if (seeds > 1 && (args.has('out') || args.has('record') || resume)) {
+    throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint and no record');
+  }
   // What the configuration asks for is made once now, so that it is refused before anything is read.
   makePolicy(config.clip);
   makeOptimizer(config.optimizer, config.schedule);
@@ -80,7 +85,14 @@ export async function train(args: Arguments, io: Io, screen: Screen): Promise<nu
   const outcomes: Outcome[] = [];
   for (let i = 0; i < seeds; i++) {
     const seed = typeof first === 'bigint' ? first : first + i;
-    const job = { config, data: shareOut(raw, BigInt(seed)), seed, out: seeds > 1 ? null : out, resume };
+    const job = {
+      config,
+      data: shareOut(raw, BigInt(seed)),
+      seed,
+      out: seeds > 1 ? null : out,
+      record: seeds > 1 ? null : record,
+      resume,
+    };
     const outcome = await trainOnce(job, io, screen);
     outcomes.push(outcome);
     if (outcome.stopped) return exitCodeOfStop(io.signal.reason as StopCause);
@@ -90,7 +102,7 @@ export async function train(args: Arguments, io: Io, screen: Screen): Promise<nu
   return EXIT.ok;
 }
 
-async function trainOnce({ config, data, seed, out, resume }: Job, io: Io, screen: Screen): Promise<Outcome> {
+async function trainOnce({ config, data, seed, out, record, resume }: Job, io: Io, screen: Screen): Promise<Outcome> {
   const { batchSize, accumulate, threads, epochs, steps, earlyStop } = config;
   const { train, validation, test } = data.sources;
   using trainer = new Trainer({
@@ -127,6 +139,7 @@ async function trainOnce({ config, data, seed, out, resume }: Job, io: Io, scree
       ...(left.steps === null ? {} : { steps: left.steps }),
       ...(watched === null ? {} : { validation: watched }),
       ...(earlyStop === null ? {} : { earlyStop }),
+      ...(record === null ? {} : { record }),
       onEpoch: (end) => view.epoch(end, validation === null ? 'test' : 'validation'),
     });
     fit = await follow(run, io.signal, (report) => view.step(report)).finally(() => view.pause());
@@ -148,6 +161,13 @@ async function trainOnce({ config, data, seed, out, resume }: Job, io: Io, scree
   };
   view.end(outcome);
   return outcome;
+}
+
+/** `given` on the command line goes before the configuration's, which is looked for from its folder. */
+function recordOf({ record }: TrainConfig, from: string, given: string | null): RecordConfig | null {
+  if (record === null && given === null) return null;
+  const { file, perLayer } = typeof record === 'object' && record !== null ? record : { file: record ?? '', perLayer: false };
+  return { file: given ?? resolve(from, file), perLayer };
 }
 
 function override(config: TrainConfig, args: Arguments): TrainConfig {

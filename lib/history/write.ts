@@ -33,7 +33,8 @@ export class Recorder {
   readonly #sync: boolean;
   readonly #header: string;
   #queue: Reports[] = [];
-  #position: number;
+  /** Where the last whole line ends. */
+  #position = 0;
   #working: Promise<void> | null = null;
   #failure: unknown = null;
 
@@ -48,14 +49,18 @@ export class Recorder {
     } catch (error) {
       throw writeError(file, error);
     }
+    let opened = false;
     try {
       const { size } = fstatSync(this.#fd);
       const { end, last } = keptPart(file, this.#fd, size, options);
       if (end < size) ftruncateSync(this.#fd, end);
       this.#position = end;
+      opened = true;
       this.#header = line;
       if (last === null || !sameRun(last, header)) this.#writeNow(line);
     } catch (error) {
+      // Nothing that was not there before: a header in part would make the file none of ours.
+      if (opened) this.#cut();
       closeSync(this.#fd);
       throw writeError(file, error);
     }
@@ -143,11 +148,15 @@ export class Recorder {
   }
 
   /** Part of a line may have been written: it goes away again, if the file lets it. */
-  #failed(error: unknown): void {
-    this.#failure = writeError(this.#file, error);
+  #cut(): void {
     try {
       ftruncateSync(this.#fd, this.#position);
     } catch {}
+  }
+
+  #failed(error: unknown): void {
+    this.#failure = writeError(this.#file, error);
+    this.#cut();
   }
 }
 

@@ -49,6 +49,7 @@ it('fills in the defaults', () => {
     seed: 0,
     threads: null,
     earlyStop: null,
+    record: null,
     save: null,
   });
 });

@@ -1,0 +1,159 @@
+// clip-view.ts: advice and replays as tables for people and as one HTML page with curves.
+import type { Advice } from '../history/advise.ts';
+import type { History } from '../history/history.ts';
+import type { Replay, Replayed } from '../history/replay.ts';
+import { count, percent, short, table } from './format.ts';
+import { page, STYLES } from './page.ts';
+import { escapeHtml, lineChart, type SvgSeries, strip } from './svg.ts';
+
+const part = (x: number): string => (Number.isNaN(x) ? '-' : percent(x, 1));
+const middle = (values: Float64Array): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+/** What each policy would have done, a line each; those that cannot be replayed say why. */
+export function replayTable({ policies }: Replay): string[] {
+  const head = ['policy', 'threshold', 'clips', 'mean scale', 'takes away', 'skips', ''];
+  const rows = policies.filter((p) => p.steps > 0).map((p) => [p.name, ...figuresOf(p), noteOf(p)]);
+  const lines = rows.length > 0 ? table([head, ...rows], ['left', 'right', 'right', 'right', 'right', 'right', 'left']) : [];
+  return [...lines, ...policies.filter((p) => p.steps === 0).map((p) => `${p.name} cannot be replayed: ${p.reason}`)];
+}
+
+function figuresOf(p: Replayed): string[] {
+  return [short(middle(p.threshold)), part(p.clipRate), short(p.meanScale), part(p.removed), count(p.skipped)];
+}
+
+function noteOf(p: Replayed): string {
+  return [p.ended && `would have ended at step ${count(p.steps)}: ${p.ended}`, p.reason].filter(Boolean).join('; ');
+}
+
+/** Thresholds by rule, and what each would have clipped. */
+export function ruleTable({ rules }: Advice): string[] {
+  const rows = rules.map((r) => [r.rule, short(r.threshold), part(r.clipRate)]);
+  return table([['rule', 'threshold', 'would clip'], ...rows], ['left', 'right', 'right']);
+}
+
+/** The parameters with the largest parts of the norm. */
+export function layerTable({ layers }: Advice, most = 12): string[] {
+  const sorted = [...(layers ?? [])].sort((a, b) => b.share - a.share);
+  const rows = sorted
+    .slice(0, most)
+    .map((l) => [l.name, count(l.elements), short(l.median), short(l.max), short(l.threshold), part(l.share)]);
+  const more = sorted.length > most ? [`and ${count(sorted.length - most)} more`] : [];
+  const head = ['parameter', 'elements', 'norm, median', 'largest', 'threshold', 'part of the square'];
+  return [...table([head, ...rows], ['left', 'right', 'right', 'right', 'right', 'right']), ...more];
+}
+
+/** The run in a line. */
+export function runLine({ header, length }: History, advice: Advice): string {
+  const run = header
+    ? [
+        `clip.${header.policy}`,
+        [...new Set(header.optimizers.map((o) => o.name))].join(', '),
+        `${count(header.parameters.reduce((n, p) => n + p.shape.reduce((a, b) => a * b, 1), 0))} parameters`,
+        `seed ${header.seed}`,
+      ]
+    : [];
+  const steps = [`${count(length)} steps`, advice.skipped > 0 && `${count(Math.round(advice.skipped * length))} skipped`];
+  const clipped = header ? [`${part(advice.clipped)} clipped`] : [];
+  return [...run, ...steps, ...clipped].filter(Boolean).join(' · ');
+}
+
+export function adviceLine({ rate, threshold, clipRate, used }: Advice): string {
+  return `Threshold for a clip rate of ${part(rate)}: ${short(threshold)} (it would have clipped ${part(clipRate)} of ${count(used)} steps)`;
+}
+
+/**
+ * One HTML page that needs nothing else: the curves of norms, thresholds, scales and what is left of the norms under each policy, and, where
+ * there is one, the advice.
+ */
+export function replayPage(replay: Replay, advice: Advice | null = null): string {
+  const { history } = replay;
+  const drawn = replay.policies.filter((p) => p.steps > 0).slice(0, STYLES.length - 1);
+  const own = STYLES.at(-1)!;
+  const styles = drawn.map((_, i) => STYLES[i]!);
+  const series = (of: (p: Replayed) => Float64Array): SvgSeries[] =>
+    drawn.map((p, i) => ({ style: styles[i]!, label: p.name, values: Array.from(of(p)) }));
+  const norms: SvgSeries = { style: own, label: 'norm', values: Array.from(history.norm) };
+  const lanes = drawn.map((p, i) => ({
+    style: styles[i]!,
+    label: p.name,
+    note: part(p.clipRate),
+    marks: Array.from(p.clipped, (on, s) => (on ? Math.max(0.01, 1 - p.scale[s]!) : 0)),
+  }));
+  const thresholds = series((p) => p.threshold).filter((s) => s.values.some(Number.isFinite));
+  const body = [
+    '<h1>What clipping did, and what it would have done</h1>',
+    advice ? `<p class="soft">${escapeHtml(runLine(history, advice))}</p>` : '',
+    advice ? adviceHtml(advice) : '',
+    '<h2>What each policy would have done</h2>',
+    `<p class="soft">The recorded norms, before the clip, go through each policy's own code. They stay those of the run: under another policy the weights, and
+with them the norms, would have taken another way.</p>`,
+    policyHtml(replay, drawn, styles),
+    figure(
+      'Norms and thresholds',
+      'The norm of the gradient before the clip, and the threshold of each policy, on a logarithmic scale.',
+      [lineChart([norms, ...thresholds], { title: 'Norms and thresholds', unit: 'norm', log: true })],
+    ),
+    figure('Norms after the clip', 'What each policy leaves of the norm; 0 in a skipped step.', [
+      lineChart([norms, ...series((p) => p.normAfter)], { title: 'Norms after the clip', unit: 'norm', log: true }),
+    ]),
+    figure('Scales', 'What gradients are multiplied by, the smallest where tensors have their own.', [
+      lineChart(
+        series((p) => p.scale),
+        { title: 'Scales', unit: 'scale' },
+      ),
+    ]),
+    figure('Where each would have bitten', 'The stronger the colour, the more of the gradient is taken away.', [
+      strip(lanes, 'Steps that each policy would have clipped'),
+    ]),
+  ];
+  return page('gradclip: what clipping did', body.join('\n'));
+}
+
+function figure(title: string, caption: string, pictures: readonly string[]): string {
+  return `<h2>${title}</h2>\n<figure><figcaption>${caption}</figcaption>\n${pictures.join('\n')}</figure>`;
+}
+
+function adviceHtml(advice: Advice): string {
+  const rows = advice.rules.map(
+    (r) => `<tr><td>${escapeHtml(r.rule)}</td><td>${short(r.threshold)}</td><td>${part(r.clipRate)}</td></tr>`,
+  );
+  const warnings = advice.warnings.map((w) => `<li>${escapeHtml(w.text)}</li>`);
+  const layers = [...(advice.layers ?? [])]
+    .sort((a, b) => b.share - a.share)
+    .map((l) => {
+      const cells = [count(l.elements), short(l.median), short(l.max), short(l.threshold), part(l.share)];
+      return `<tr><td>${escapeHtml(l.name)}</td>${cells.map((c) => `<td>${c}</td>`).join('')}</tr>`;
+    });
+  return [
+    `<h2>Which threshold</h2>\n<p>${escapeHtml(adviceLine(advice))}.</p>`,
+    tableHtml(['rule', 'threshold', 'would clip'], rows),
+    warnings.length > 0 ? `<h2>What to look at</h2>\n<ul>${warnings.join('\n')}</ul>` : '',
+    layers.length > 0
+      ? `<h2>By parameter</h2>\n${tableHtml(['parameter', 'elements', 'norm, median', 'largest', 'threshold', 'part of<br>the square'], layers)}`
+      : '',
+  ].join('\n');
+}
+
+function policyHtml({ policies }: Replay, drawn: readonly Replayed[], styles: readonly string[]): string {
+  const head = [
+    'policy',
+    'threshold,<br>median',
+    'steps<br>clipped',
+    'mean<br>scale',
+    'taken away<br>of the norm',
+    'steps<br>skipped',
+    '',
+  ];
+  const rows = policies.map((p) => {
+    const at = drawn.indexOf(p);
+    const chip = at < 0 ? '' : `<span class="chip ${styles[at]}"></span>`;
+    const cells = p.steps > 0 ? figuresOf(p) : ['', '', '', '', ''];
+    const note = p.steps > 0 ? noteOf(p) : `cannot be replayed: ${p.reason}`;
+    return `<tr><td>${chip}${escapeHtml(p.name)}</td>${cells.map((c) => `<td>${c}</td>`).join('')}<td style="text-align:left; white-space:normal">${escapeHtml(note)}</td></tr>`;
+  });
+  return tableHtml(head, rows);
+}
+
+function tableHtml(head: readonly string[], rows: readonly string[]): string {
+  return `<div class="scroll"><table><thead><tr>${head.map((h) => `<th>${h}</th>`).join('')}</tr></thead>\n<tbody>${rows.join('\n')}</tbody></table></div>`;
+}

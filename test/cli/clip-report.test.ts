@@ -1,0 +1,157 @@
+// clip-report.test.ts: `gradclip train` with a record, and `gradclip clip-report` on it: tables, JSON, the page, and wrong input.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { replayPage, replayTable } from '../../lib/cli/clip-view.ts';
+import * as clip from '../../lib/clip/index.ts';
+import { advise, readRecord, replay } from '../../lib/history/index.ts';
+import { permutation } from '../../lib/ir/philox.ts';
+import { folder, run } from './kit.ts';
+
+function project(change: object = {}): string {
+  const lines = Array.from(permutation(200, 5n, 0), (k, i) => `${(k % 29) / 29},${(i % 31) / 31},${k % 29 > i % 31 ? 1 : 0}`);
+  const config = {
+    data: { type: 'csv', file: 'points.csv', split: { train: 160, test: 40, order: 'seed' } },
+    model: { type: 'mlp', sizes: [2, 16, 2] },
+    optimizer: { type: 'adamw', lr: 0.02 },
+    clip: { type: 'globalNorm', threshold: 0.5 },
+    ...{ batchSize: 16, epochs: 12, threads: 1, record: 'run.jsonl', ...change },
+  };
+  return folder({ 'points.csv': `${lines.join('\n')}\n`, 'config.json': JSON.stringify(config) });
+}
+
+async function trained(change: object = {}): Promise<string> {
+  const cwd = project(change);
+  expect(await run(['train', 'config.json'], { cwd })).toMatchObject({ code: 0 });
+  return cwd;
+}
+
+describe('gradclip train', () => {
+  it("writes the configuration's record from its own folder, or another from the current one", async () => {
+    const cwd = await trained();
+    expect((await readRecord(join(cwd, 'run.jsonl'))).length).toBe(120);
+    const elsewhere = folder();
+    const argv = ['train', join(cwd, 'config.json'), '--record', 'mine.jsonl', '--epochs', '2'];
+    expect(await run(argv, { cwd: elsewhere })).toMatchObject({ code: 0 });
+    expect((await readRecord(join(elsewhere, 'mine.jsonl'))).length).toBe(20);
+    expect((await readRecord(join(cwd, 'run.jsonl'))).length).toBe(120);
+  });
+  it('goes on with it where it goes on from a checkpoint', async () => {
+    const cwd = project({ save: 'net.safetensors', record: { file: 'run.jsonl', perLayer: true } });
+    await run(['train', 'config.json', '--epochs', '5'], { cwd });
+    await run(['train', 'config.json', '--resume', 'net.safetensors'], { cwd });
+    const parts = readFileSync(join(cwd, 'run.jsonl'), 'utf8');
+    const whole = await trained({ record: { file: 'run.jsonl', perLayer: true } });
+    expect(parts).toBe(readFileSync(join(whole, 'run.jsonl'), 'utf8'));
+  });
+  it('keeps none of several seeds', async () => {
+    const cwd = project();
+    expect(await run(['train', 'config.json', '--seeds', '2'], { cwd })).toMatchObject({ code: 0 });
+    expect(existsSync(join(cwd, 'run.jsonl'))).toBe(false);
+    expect(await run(['train', 'config.json', '--seeds', '2', '--record', 'x'], { cwd })).toMatchObject({ code: 2 });
+  });
+  it('refuses what is no record', async () => {
+    expect(await run(['train', 'config.json'], { cwd: project({ record: { perLayer: true } }) })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('record'),
+    });
+  });
+});
+
+describe('gradclip clip-report', () => {
+  it('advises and replays', async () => {
+    const cwd = await trained({ record: { file: 'run.jsonl', perLayer: true } });
+    const ran = await run(['clip-report', 'run.jsonl', '--policies', 'globalNorm:0.25,perTensorNorm:p50,value:1'], { cwd });
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    expect(ran.stdout).toContain('clip.globalNorm · optim.adamw · 82 parameters · seed 0 · 120 steps');
+    expect(ran.stdout).toMatch(/Threshold for a clip rate of 5\.0 %: [\d.]+ \(it would have clipped [\d.]+ % of 108 steps\)/);
+    expect(ran.stdout).toMatch(/^p95 +[\d.]+ +[\d.]+ %$/m);
+    expect(ran.stdout).toMatch(/^0\.weight +32 /m);
+    expect(ran.stdout).toMatch(/^globalNorm:0\.25 +0\.250 +[\d.]+ % +0\.\d+ /m);
+    expect(ran.stdout).toMatch(/^perTensorNorm:p50 /m);
+    expect(ran.stdout).toContain('value:1 cannot be replayed: it changes elements one by one (limit)');
+  });
+
+  it('gives the same as JSON lines', async () => {
+    const cwd = await trained();
+    const { code, json } = await run(['clip-report', 'run.jsonl', '--json', '--rate', '0.1', '--warmup', '0'], { cwd });
+    expect(code).toBe(0);
+    const [advice, ...replays] = json();
+    const history = await readRecord(join(cwd, 'run.jsonl'));
+    expect(advice).toMatchObject({ event: 'advice', ...JSON.parse(JSON.stringify(advise(history, { rate: 0.1, warmup: 0 }))) });
+    expect(replays.slice(0, 3).map((r) => r.name)).toEqual(['globalNorm:p90', 'globalNorm:p95', 'globalNorm:p99']);
+    for (const r of replays) expect(r).toMatchObject({ event: 'replay', steps: 120, exact: expect.any(Boolean) });
+    const p90 = replays[0]!;
+    expect(p90.clipRate).toBeCloseTo(0.1, 5);
+  });
+
+  it('takes policies from a file', async () => {
+    const cwd = await trained();
+    const policies = {
+      strict: { type: 'globalNorm', threshold: 0.01 },
+      both: [{ type: 'none' }, { type: 'globalNorm', threshold: 10 }],
+    };
+    writeFileSync(join(cwd, 'policies.json'), JSON.stringify(policies));
+    const ran = await run(['clip-report', 'run.jsonl', '--json', '--policies', 'policies.json'], { cwd });
+    expect(ran.json().slice(1)).toMatchObject([
+      { name: 'strict', policy: 'globalNorm', clipRate: 1 },
+      { name: 'both', policy: 'chain(none, globalNorm)', clipRate: 0 },
+    ]);
+    writeFileSync(join(cwd, 'policies.json'), JSON.stringify({ mine: { type: 'globalNrm' } }));
+    expect(await run(['clip-report', 'run.jsonl', '--policies', 'policies.json'], { cwd })).toMatchObject({ code: 2 });
+  });
+
+  it('writes a page that needs nothing else', async () => {
+    const cwd = await trained({ record: { file: 'run.jsonl', perLayer: true } });
+    const ran = await run(['clip-report', 'run.jsonl', '--html', 'report.html'], { cwd });
+    expect(ran.stdout).toContain(`page: ${join(cwd, 'report.html')}`);
+    const html = readFileSync(join(cwd, 'report.html'), 'utf8');
+    expect(html).not.toMatch(/(?:src|href)=|https?:|url\((?!#)|@import|<script/i);
+    expect(html.match(/<svg /g)).toHaveLength(4);
+    expect(html).not.toMatch(/NaN|undefined|Infinity/);
+    expect(html).toContain('globalNorm:p99');
+    expect(html).toContain('0.weight');
+  });
+
+  it.each([
+    [['clip-report'], 2, 'expected RUN.jsonl'],
+    [['clip-report', 'nowhere.jsonl'], 4, 'nowhere.jsonl: no such file'],
+    [['clip-report', 'points.csv'], 4, 'points.csv: line 1: expected'],
+    [
+      ['clip-report', 'run.jsonl', '--rate', 'p101'],
+      2,
+      '--rate: expected a part from 0 to 1, or a percentile such as p95, got "p101"',
+    ],
+    [
+      ['clip-report', 'run.jsonl', '--policies', 'globalNorm:much'],
+      2,
+      'expected a number or a percentile such as p95 after the colon',
+    ],
+    [['clip-report', 'run.jsonl', '--policies', 'globalNrm:1'], 2, 'globalNorm'],
+    [['clip-report', 'run.jsonl', '--warmup', '500'], 4, 'got none among 120'],
+    [['clip-report', 'run.jsonl', '--html', '/nowhere/x.html'], 4, '/nowhere/x.html'],
+  ])('%j', async (argv, code, message) => {
+    const cwd = await trained();
+    const ran = await run(argv, { cwd });
+    expect(ran.code).toBe(code);
+    expect(ran.stderr).toContain(message);
+  });
+});
+
+it('shows runs that ended, skipped everything, or cannot be replayed', () => {
+  const replayed = replay([1, Number.NaN, Number.NaN, 2], {
+    'ends <early>': clip.globalNorm(1, { maxSkips: 2 }),
+    goes: clip.globalNorm(0.5, { maxSkips: Infinity }),
+    never: clip.value(1),
+  });
+  const lines = replayTable(replayed);
+  expect(lines).toHaveLength(4);
+  expect(lines[1]).toMatch(/^ends <early> .* would have ended at step 3: 2 skipped steps in a row$/);
+  expect(lines[3]).toContain('never cannot be replayed');
+  const html = replayPage(replayed);
+  expect(html).toContain('ends &lt;early&gt;');
+  expect(html).not.toMatch(/NaN|undefined|Infinity/);
+  const empty = replay([Number.NaN], [clip.none({ maxSkips: Infinity })]);
+  expect(replayPage(empty)).not.toMatch(/NaN|undefined|Infinity/);
+  expect(replayTable(empty)[1]).toMatch(/^none +∞ +- +- +/);
+});
