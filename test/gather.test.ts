@@ -84,7 +84,7 @@ const CASES: [string, Node, (bad: number) => Data[], number[], number][] = [
         ['f32', [4, 5]],
         ['i32', [4]],
       ],
-      ops.softmaxCrossEntropy,
+      (x, labels) => ops.softmaxCrossEntropy(x!, labels!),
     ),
     (v) => [f32(20), new Int32Array([0, 4, v, 1])],
     [5, -1],
@@ -177,7 +177,7 @@ it('refuses what cannot be an index, and shapes that do not fit', () => {
         ['f32', [3, 2]],
         ['i32', [2]],
       ],
-      ops.softmaxCrossEntropy,
+      (x, labels) => ops.softmaxCrossEntropy(x!, labels!),
     ),
   ).toThrow(ShapeError);
 });

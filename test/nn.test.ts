@@ -88,6 +88,26 @@ describe('losses as in PyTorch: values and gradients', () => {
     close(values[0]!, [600 + 2 * Math.log1p(Math.exp(-40))]);
   });
 
+  test('clamp keeps outputs in bounds: what lies outside counts as the bound and gets no gradient', () => {
+    const x = { shape: [4], data: [-7, -1, 2, 50] };
+    const y = { shape: [4], data: [1, 1, 1, 1] };
+    const { values } = run(null, [x, y], (a, b) => {
+      const out = loss.mse(a, b, { clamp: 3, reduction: 'sum' });
+      return [out, ...grad(out, [a])];
+    });
+    close(values[0]!, [16 + 4 + 1 + 4]);
+    close(values[1]!, [0, -4, 2, 0]);
+    const within = (clamp: readonly [number, number]) =>
+      run(null, [x, y], (a, b) => [loss.bceWithLogits(a, b, { clamp, reduction: 'sum' })]).values[0]!;
+    const each = (v: number): number => Math.log1p(Math.exp(-v));
+    close(within([-2, 4]), [each(-2) + each(-1) + each(2) + each(4)]);
+    const logits = { shape: [1, 3], data: [100, 0, -100] };
+    const { values: ce } = run(null, [logits, { shape: [1], data: [2], dtype: 'i32' }], (a, b) => [
+      loss.crossEntropy(a, b, { clamp: 5 }),
+    ]);
+    close(ce[0]!, [Math.log(Math.exp(5) + 1 + Math.exp(-5)) + 5]);
+  });
+
   test('accuracy counts rows', () => {
     const logits = { shape: [2, 2, 3], data: [1, 2, 0, 5, 4, 3, 0, 0, 1, 9, 1, 1] };
     for (const dtype of ['i32', 'u8'] as const) {
@@ -117,6 +137,12 @@ describe('losses as in PyTorch: values and gradients', () => {
     bad((x, y) => loss.huber(x, y, { delta: 0 })).toThrow(/huber: option delta: expected a finite number > 0, got 0/);
     bad((x, y) => loss.huber(x, y, { beta: 1 } as object)).toThrow(OptionError);
     bad((x, y) => loss.l1(x, y, { delta: 1 } as object)).toThrow(/unknown option delta/);
+    bad((x, y) => loss.l1(x, y, { clamp: 0 })).toThrow(/l1: option clamp: expected a finite number > 0, got 0/);
+    bad((x, y) => loss.mse(x, y, { clamp: [1, 1] })).toThrow(/option clamp\[1\]: expected a finite number > 1, got 1/);
+    bad((x, y) => loss.mse(x, y, { clamp: [1] as never })).toThrow(/expected a number or two bounds, got an array of 1/);
+    bad((x, y) => loss.crossEntropy(x, y, { labelSmoothing: 1.5 })).toThrow(
+      /labelSmoothing: expected a finite number >= 0 and <= 1/,
+    );
   });
 });
 

@@ -133,7 +133,14 @@ static void softmaxGrad_need(Need& n) {
 }
 static void logSoftmaxGrad_need(Need& n) { softmaxGrad_need(n); }
 
-// loss[row] = log(sum exp(x)) - x[label], in f64. i: rows, columns, bytes of a label; ins x, labels
+static double softmax_mean(const float* x, int64_t n) {
+  D sum = dset1(0);
+  for (int64_t c = 0; c < n; c += L) sum = add(sum, widen(softmax_part(x + c, n - c)));
+  return hsum(sum) / (double)n;
+}
+
+// loss[row] = log(sum exp(x)) - x[label], in f64; with smoothing e, x[label] becomes (1 - e) x[label] + e mean(x).
+// i: rows, columns, bytes of a label; f: smoothing; ins x, labels
 static void softmaxCrossEntropy(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
   softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
@@ -144,7 +151,9 @@ static void softmaxCrossEntropy(const Args& a, const Team& team) {
     for (int64_t k = 0; k < rows; k++) {
       const int64_t label = index_at(a.in[1], a.i[2], first + k);
       const bool ok = index_ok(a, first + k, label, n);
-      loss[k] = ok ? log_d(s.sum[k]) - ((double)x[k * n + label] - (double)s.top[k]) : 0;
+      double at = ok ? (double)x[k * n + label] - (double)s.top[k] : 0;
+      if (a.f[0] != 0) at = (1 - a.f[0]) * at + a.f[0] * (softmax_mean(x + k * n, n) - (double)s.top[k]);
+      loss[k] = ok ? log_d(s.sum[k]) - at : 0;
     }
   });
 }
@@ -155,20 +164,25 @@ static void softmaxCrossEntropy_need(Need& n) {
   n.out[0] = size_of(n.i[0], 8);
 }
 
-// dx = (softmax(x) - onehot(label)) dloss. i as above; ins x, labels, dloss (f64, one per row). dx may be x.
+// dx = (softmax(x) - (1 - e) onehot(label) - e / columns) dloss. i and f as above; ins x, labels, dloss (f64, one per row). dx may be x.
 static void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
   softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
     const double* dloss = (const double*)a.in[2] + first;
+    const double e = a.f[0], each = e / (double)n;
     float* dx = (float*)a.out[0] + first * n;
     SoftmaxRows s;
     softmax_rows((const float*)a.in[0] + first * n, dx, rows, n, s);
     for (int64_t k = 0; k < rows; k++, dx += n) {
       const int64_t label = index_at(a.in[1], a.i[2], first + k);
       const bool ok = index_ok(a, first + k, label, n);
-      const float at = ok ? (float)(((double)dx[label] / s.sum[k] - 1) * dloss[k]) : 0.f;
+      const float at = ok ? (float)(((double)dx[label] / s.sum[k] - (1 - e) - each) * dloss[k]) : 0.f;
       const F scale = set1((float)(dloss[k] / s.sum[k]));
-      for (int64_t c = 0; c < n; c += L) softmax_store(dx + c, mul(softmax_part(dx + c, n - c), scale), n - c);
+      const F off = set1(-(float)(each * dloss[k]));
+      for (int64_t c = 0; c < n; c += L) {
+        const F part = softmax_part(dx + c, n - c);
+        softmax_store(dx + c, e != 0 ? fma(part, scale, off) : mul(part, scale), n - c);
+      }
       if (ok) dx[label] = at;
     }
   });

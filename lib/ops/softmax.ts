@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { DTYPE_BYTES, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { checkNumber, checkOptions } from '../options.ts';
 import { moved, resolveAxis, span } from './axes.ts';
 import { expectIndices } from './gather.ts';
 import { transpose } from './shape.ts';
@@ -159,26 +160,38 @@ const labelInts = (node: Node): { ints: number[] } => ({
   ints: [...rowInts(node).ints, DTYPE_BYTES[(node.ins[1] as Tensor).dtype]],
 });
 
+export interface CrossEntropyAttrs {
+  /** What of each row's weight is spread over all classes. */
+  readonly smoothing: number;
+}
+const lowerLabels = (node: Node<CrossEntropyAttrs>): { ints: number[]; floats: number[] } => ({
+  ...labelInts(node as Node),
+  floats: [node.attrs.smoothing],
+});
+
 /** Inputs logits f32[n,c] and labels i32|u8[n]; output f64[n]. */
-export const SOFTMAX_CROSS_ENTROPY: OpDef<NoAttrs> = {
+export const SOFTMAX_CROSS_ENTROPY: OpDef<CrossEntropyAttrs> = {
   name: 'softmaxCrossEntropy',
   infer: (ins) => [{ dtype: 'f64', shape: [expectLabels('softmaxCrossEntropy', ins).rows] }],
   vjp(node, [dloss]) {
     const [x, labels] = node.ins as [Tensor, Tensor];
-    return [dloss ? x.graph.add(SOFTMAX_CROSS_ENTROPY_GRAD, [x, labels, dloss], {}).out : null, null];
+    return [dloss ? x.graph.add(SOFTMAX_CROSS_ENTROPY_GRAD, [x, labels, dloss], node.attrs).out : null, null];
   },
-  lower: labelInts,
-  cost,
+  lower: lowerLabels,
+  cost: (node) => cost(node as Node),
   ref([loss], [x, labels], node) {
-    eachRow(node, (at, end, r) => {
-      (loss as RefArray)[r] =
-        logSumExp((x as RefArray).slice(at, end)) - ((x as RefArray)[at + ((labels as RefArray)[r] as number)] as number);
+    const { smoothing } = node.attrs;
+    eachRow(node as Node, (at, end, r) => {
+      const row = Array.from((x as RefArray).slice(at, end));
+      const own = row[(labels as RefArray)[r] as number]!;
+      const mean = smoothing === 0 ? 0 : total(row) / row.length;
+      (loss as RefArray)[r] = logSumExp(Float64Array.from(row)) - (1 - smoothing) * own - smoothing * mean;
     });
   },
   samples: () => [
     {
       ins: [f32(5, 10), { dtype: 'u8', shape: [5] }],
-      attrs: {},
+      attrs: { smoothing: 0 },
       fill: [
         [-4, 4],
         [0, 10],
@@ -186,19 +199,20 @@ export const SOFTMAX_CROSS_ENTROPY: OpDef<NoAttrs> = {
     },
     {
       ins: [f32(33, 65), { dtype: 'i32', shape: [33] }],
-      attrs: {},
+      attrs: { smoothing: 0 },
       fill: [
         [-9, 9],
         [0, 65],
       ],
     },
-    { ins: [f32(1, 1), { dtype: 'i32', shape: [1] }], attrs: {}, fill: ['normal', [0, 1]] },
-    { ins: [f32(0, 3), { dtype: 'i32', shape: [0] }], attrs: {}, fill: ['normal', [0, 3]] },
+    { ins: [f32(1, 1), { dtype: 'i32', shape: [1] }], attrs: { smoothing: 0.5 }, fill: ['normal', [0, 1]] },
+    { ins: [f32(0, 3), { dtype: 'i32', shape: [0] }], attrs: { smoothing: 0.5 }, fill: ['normal', [0, 3]] },
+    { ins: [f32(20, 37), { dtype: 'i32', shape: [20] }], attrs: { smoothing: 0.1 }, fill: ['normal', [0, 37]] },
   ],
 };
 
 /** Inputs logits, labels and the gradient of each row's loss, f64[n]; output that of the logits. */
-export const SOFTMAX_CROSS_ENTROPY_GRAD: OpDef<NoAttrs> = {
+export const SOFTMAX_CROSS_ENTROPY_GRAD: OpDef<CrossEntropyAttrs> = {
   name: 'softmaxCrossEntropyGrad',
   infer(ins) {
     const { x, rows } = expectLabels('softmaxCrossEntropyGrad', ins);
@@ -208,28 +222,31 @@ export const SOFTMAX_CROSS_ENTROPY_GRAD: OpDef<NoAttrs> = {
     }
     return [x];
   },
-  lower: labelInts,
-  cost,
+  lower: lowerLabels,
+  cost: (node) => cost(node as Node),
   inplace: () => [[0, 0]],
   ref([dx], [x, labels, dloss], node) {
-    eachRow(node, (at, end, r) => {
+    const { smoothing } = node.attrs;
+    eachRow(node as Node, (at, end, r) => {
       const row = (x as RefArray).slice(at, end);
       const lse = logSumExp(row);
       const d = (dloss as RefArray)[r] as number;
       row.forEach((v: number, c: number) => {
-        (dx as RefArray)[at + c] = (Math.exp(v - lse) - (c === (labels as RefArray)[r] ? 1 : 0)) * d;
+        (dx as RefArray)[at + c] =
+          (Math.exp(v - lse) - (c === (labels as RefArray)[r] ? 1 - smoothing : 0) - smoothing / row.length) * d;
       });
     });
   },
   samples: () =>
     [
-      [5, 10],
-      [3, 65],
-      [1, 1],
-      [0, 3],
-    ].map(([n, c]) => ({
+      [5, 10, 0],
+      [3, 65, 0.25],
+      [20, 37, 0.1],
+      [1, 1, 0.5],
+      [0, 3, 0],
+    ].map(([n, c, smoothing]) => ({
       ins: [f32(n!, c!), { dtype: 'i32', shape: [n!] }, { dtype: 'f64', shape: [n!] }],
-      attrs: {},
+      attrs: { smoothing: smoothing! },
       fill: [[-4, 4], [0, c!], 'normal'],
     })),
 };
@@ -238,11 +255,18 @@ export const SOFTMAX_CROSS_ENTROPY_GRAD: OpDef<NoAttrs> = {
  * The negative log-likelihood of each row's label under the softmax of its logits: logits f32 [n, classes], labels i32 or u8 [n]
  * -> f64 [n]. As `torch.nn.functional.cross_entropy` with `reduction: 'none'`. A label outside [0, classes) ends the run with an
  * IndexError.
- * @throws ShapeError or DTypeError if the operands do not fit.
+ * @param options.smoothing what of each row's weight is spread over all classes, its own too; default 0. PyTorch's `label_smoothing`.
+ * @throws ShapeError or DTypeError if the operands do not fit; OptionError
  */
-export function softmaxCrossEntropy(logits: TensorLike, labels: TensorLike): Tensor {
+export function softmaxCrossEntropy(
+  logits: TensorLike,
+  labels: TensorLike,
+  options: { readonly smoothing?: number } = {},
+): Tensor {
+  checkOptions('softmaxCrossEntropy', options, ['smoothing']);
+  const smoothing = checkNumber('softmaxCrossEntropy', 'smoothing', options.smoothing ?? 0, { min: 0, max: 1 });
   const t = logits.toTensor();
-  return t.graph.add(SOFTMAX_CROSS_ENTROPY, [t, labels.toTensor()], {}).out;
+  return t.graph.add(SOFTMAX_CROSS_ENTROPY, [t, labels.toTensor()], { smoothing }).out;
 }
 
 /** The records of this file. */

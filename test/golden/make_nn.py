@@ -24,6 +24,7 @@ def loss(f, x, y, **options):
     x = x.clone().requires_grad_()
     value = f(x, y, **options)
     value.backward()
+    options = {"labelSmoothing" if k == "label_smoothing" else k: v for k, v in options.items()}
     return {"options": options, "value": value.item(), "grad": flat(x.grad)}
 
 
@@ -34,6 +35,7 @@ def losses():
     z[0, 0], z[0, 1], p[0, 2] = 0, 200, 1
     c, k = 3 * f32(2, 3, 4), torch.randint(4, (2, 3))
     flatten = lambda a, b, **o: F.cross_entropy(a.reshape(-1, 4), b.reshape(-1), **o)
+    smooth = [{"label_smoothing": 0.1}, {"label_smoothing": 1.0, "reduction": "sum"}]
     both = [{"reduction": "mean"}, {"reduction": "sum"}]
     return {
         "mse": {"x": array(x), "y": array(y), "cases": [loss(F.mse_loss, x, y, **o) for o in both]},
@@ -42,7 +44,7 @@ def losses():
                   "cases": [loss(F.huber_loss, x, y, **o) for o in both + [{"delta": 0.5}, {"delta": 2.5, "reduction": "sum"}]]},
         "bceWithLogits": {"x": array(z), "y": array(p),
                           "cases": [loss(F.binary_cross_entropy_with_logits, z, p, **o) for o in both]},
-        "crossEntropy": {"x": array(c), "y": array(k), "cases": [loss(flatten, c, k, **o) for o in both]},
+        "crossEntropy": {"x": array(c), "y": array(k), "cases": [loss(flatten, c, k, **o) for o in both + smooth]},
     }
 
 
