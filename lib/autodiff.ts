@@ -10,13 +10,13 @@ import { broadcastTo } from './ops/shape.ts';
  *
  * @param loss scalar, f32 or f64
  * @param wrt tensors of the same graph (inputs, parameters or intermediate values)
- * @param options.seed gradient of the loss itself; default 1. Gradient accumulation and loss scaling put their factor here.
+ * @param options.seed gradient of the loss itself, a number or a scalar of its dtype; default 1. Loss scaling puts its factor here.
  * @returns one tensor per entry of `wrt`, of its shape and dtype; zeros where the loss does not depend on it
  * @throws ShapeError if the loss is not a scalar; GraphError if an op on the way has no gradient
  *
  * Counterpart: `torch.autograd.grad`.
  */
-export function grad(loss: Tensor, wrt: readonly Tensor[], options: { seed?: number } = {}): Tensor[] {
+export function grad(loss: Tensor, wrt: readonly Tensor[], options: { seed?: number | Tensor } = {}): Tensor[] {
   if (loss.shape.length !== 0 || (loss.dtype !== 'f32' && loss.dtype !== 'f64')) {
     throw new ShapeError(`grad: expected a scalar loss of f32 or f64, got ${typeName(loss.type)}`);
   }
@@ -27,7 +27,11 @@ export function grad(loss: Tensor, wrt: readonly Tensor[], options: { seed?: num
   for (const node of graph.nodes.slice(0, loss.node.id + 1)) {
     if (node.outs.some((t) => wanted.has(t)) || node.ins.some((t) => onPath.has(t.node.id))) onPath.add(node.id);
   }
-  const gradients = new Map<Tensor, Tensor>([[loss, graph.scalar(options.seed ?? 1, loss.dtype)]]);
+  const { seed = 1 } = options;
+  if (typeof seed !== 'number' && !sameType(seed.type, loss.type)) {
+    throw new ShapeError(`grad: expected a seed of ${typeName(loss.type)}, got ${typeName(seed.type)}`);
+  }
+  const gradients = new Map<Tensor, Tensor>([[loss, typeof seed === 'number' ? graph.scalar(seed, loss.dtype) : seed]]);
   for (let id = loss.node.id; id >= 0; id--) {
     const node = graph.nodes[id]!;
     if (!onPath.has(id) || !node.ins.some((t) => onPath.has(t.node.id))) continue;

@@ -6,6 +6,8 @@ export type { InstrProfile, Profile } from './profile.ts';
 export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './progress.ts';
 export type { Sparsity } from './pruned.ts';
 export type { RecordOptions } from './recording.ts';
+export type { RegularizeOptions, Regularizer } from './regularize.ts';
+export * as regularize from './regularize.ts';
 export type { Run } from './run.ts';
 export { type Arrays, type Batch, type NdArray, rows, type Source, windows } from './source.ts';
 export type { Objective } from './step.ts';

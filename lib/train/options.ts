@@ -11,6 +11,7 @@ import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../o
 import { Plateau, type PlateauOptions } from './plateau.ts';
 import type { EpochEnd } from './progress.ts';
 import { checkRecord, type RecordOptions } from './recording.ts';
+import type { Regularizer } from './regularize.ts';
 import type { Arrays, Batch, Source } from './source.ts';
 import type { Objective } from './step.ts';
 
@@ -29,6 +30,8 @@ export interface TrainerOptions<M extends Module> extends FinishingOptions {
   readonly clip?: ClipPolicy;
   /** Parameters by name pattern that are updated differently (no decay for biases, another rate for the head); the first match wins. */
   readonly groups?: readonly GroupRule[];
+  /** Penalties on weights, as terms of the loss: their gradients are clipped with the rest. */
+  readonly regularize?: Regularizer | readonly Regularizer[];
   /** Keep an average of the trained weights over the updates; `weights: 'ema'` then evaluates, predicts, reads and saves with it. */
   readonly ema?: EmaOptions;
   /** Lower the learning rates of all groups when the validation stops improving. A `fit` then needs a validation set. */
@@ -111,6 +114,7 @@ const TRAINER_OPTIONS = [
   'ema',
   'constraints',
   'prune',
+  'regularize',
   'batchSize',
   'accumulate',
   'dropLast',

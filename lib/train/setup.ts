@@ -13,6 +13,7 @@ import { Finishing } from '../optim/finishing.ts';
 import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
 import { BATCH_SIZE, groupParameters, type TrainerOptions, type Weights } from './options.ts';
+import { matchPenalties, type Penalties } from './penalties.ts';
 import { Plateau } from './plateau.ts';
 import { Predictor } from './predict.ts';
 import type { Metrics } from './progress.ts';
@@ -34,6 +35,7 @@ export class Setup<M extends Module> {
   readonly averages: ReadonlyMap<Parameter, State>;
   readonly finishing: Finishing;
   readonly #options: TrainerOptions<M>;
+  readonly #penalties: Penalties;
   readonly #ema: ((step: number) => number) | null;
   readonly #predictors: Readonly<Record<Weights, Predictor>>;
   readonly #groups: readonly ApplyGroup[];
@@ -52,6 +54,7 @@ export class Setup<M extends Module> {
     const { ema } = options;
     this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
     const trained = this.#groups.flatMap((g) => g.params);
+    this.#penalties = options.regularize ? matchPenalties(model, trained, options.regularize) : [];
     this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);
     this.trained = trained.map((p) => p.name);
     const select = (where: string, match: Match): Parameter[] => {
@@ -80,6 +83,7 @@ export class Setup<M extends Module> {
       accumulators: this.#accumulators,
       ema: this.#ema,
       perLayer,
+      penalties: this.#penalties,
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
     };
     const trace = (count: number): { graph: Graph; extra: Apply } => {

@@ -11,6 +11,7 @@ import { cast, sqrt } from '../ops/elementwise.ts';
 import { statistic } from '../ops/statistics.ts';
 import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../optim/apply.ts';
 import type { Finishing } from '../optim/finishing.ts';
+import { type Penalties, penalize } from './penalties.ts';
 import type { Batch } from './source.ts';
 
 /** A loss or metric over one batch: a scalar. */
@@ -30,6 +31,7 @@ export interface TrainSpec<M extends Module> {
   readonly perLayer: boolean;
   /** What becomes of the optimizers' learning rates. */
   readonly rate?: (lr: number) => number;
+  readonly penalties: Penalties;
   /** How much of the new weights enters their average in each step; null: there is none. */
   readonly ema: ((step: number) => number) | null;
 }
@@ -55,11 +57,14 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   const total = sums ? accumulate(graph, sums.loss, loss) : loss;
   const final = sums ? gradients.map((g, i) => accumulate(graph, sums.gradients.get(trained[i]!)!, g)) : gradients;
   inSection(graph, 'apply', () => graph.output('loss', total));
+  const penalized = spec.penalties.length > 0 ? penalize(graph, spec.penalties, trained, final, null) : null;
+  if (penalized) graph.output('penalty', penalized.penalty);
+  const grads = penalized?.grads ?? final;
   const { groups, states, policy, finishing, rate, ema } = spec;
-  const apply = buildApply({ graph, groups, states, grads: final, policy, loss: total, finishing, ema, ...(rate && { rate }) });
+  const apply = buildApply({ graph, groups, states, grads, policy, loss: total, finishing, ema, ...(rate && { rate }) });
   if (spec.perLayer) {
     // Where the policy has measured the same, the compiler takes that.
-    inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(final, { kind: 'sumSquares' }).each)));
+    inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares' }).each)));
   }
   return { graph, apply };
 }
