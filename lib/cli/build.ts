@@ -132,7 +132,7 @@ function makeSchedule({ type, warmup, ...options }: Named, lr: number): (step: n
 }
 
 /** Errors begin with the place in the configuration. */
-function within<T>(path: string, make: (path: string) => T): T {
+export function within<T>(path: string, make: (path: string) => T): T {
   try {
     return make(path);
   } catch (error) {

@@ -96,6 +96,9 @@ export interface TrainConfig {
   readonly schedule: Named | null;
   /** Several apply in order. */
   readonly clip: readonly Named[];
+  /** By the names of their functions, each with `match`. */
+  readonly constraints: readonly Named[];
+  readonly prune: readonly Named[];
   readonly batchSize: number;
   readonly accumulate: number;
   readonly epochs: number | null;
@@ -108,6 +111,8 @@ export interface TrainConfig {
   readonly save: string | null;
   /** Record to write, a line a step, from the folder of the configuration. */
   readonly record: string | RecordConfig | null;
+  /** The weights without pruned rows, from the folder of the configuration. */
+  readonly savePruned: string | null;
 }
 
 export const ACTIVATIONS = ['relu', 'tanh', 'sigmoid', 'gelu', 'silu', 'softplus'] as const;
@@ -194,6 +199,8 @@ const config: Check<TrainConfig> = object<TrainConfig>({
   optimizer: named,
   schedule: optional(named, null),
   clip: optional(checkPolicies, []),
+  constraints: optional(list(named), []),
+  prune: optional(checkPolicies, []),
   batchSize: optional(positiveWhole, 32),
   accumulate: optional(positiveWhole, 1),
   epochs: optional(positiveWhole, null),
@@ -210,6 +217,7 @@ const config: Check<TrainConfig> = object<TrainConfig>({
   ),
   save: optional(text, null),
   record: optional(either(text, record), null),
+  savePruned: optional(text, null),
 });
 
 /** Check a parsed configuration. @throws OptionError that begins with the place: `model.sizes[1]: expected ...` */

@@ -99,7 +99,7 @@ export class TrainView {
   }
 
   end(outcome: Outcome): void {
-    const { fit, test, ms, checkpoint, epochs, seed, stopped } = outcome;
+    const { fit, test, ms, checkpoint, epochs, seed, stopped, sparsity } = outcome;
     this.#screen.emit({
       event: 'result',
       seed: Number(seed),
@@ -115,6 +115,7 @@ export class TrainView {
       testAccuracy: test?.accuracy ?? null,
       seconds: ms / 1000,
       checkpoint,
+      ...(sparsity !== null && { sparsity }),
     });
     const say = (text: string): void => this.#screen.say(text);
     const steps = fit?.tried ?? 0;
@@ -126,6 +127,7 @@ export class TrainView {
     if (test?.accuracy !== undefined)
       say(this.#screen.paint('bold', `test accuracy ${(100 * test.accuracy).toFixed(2)} %, loss ${test.loss.toFixed(4)}`));
     else if (test) say(this.#screen.paint('bold', `test loss ${test.loss.toFixed(4)}`));
+    if (sparsity !== null) say(`pruned: ${percent(sparsity, 1)} of the weights that may be`);
     if (checkpoint !== null) say(`checkpoint: ${checkpoint}`);
   }
 

@@ -13,6 +13,7 @@ import { makeOptimizer, makePolicy, makeTask } from './build.ts';
 import { type RecordConfig, readConfig, type TrainConfig } from './config.ts';
 import { type DataSet, readData, shareOut } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
+import { checkSavePruned, makeFinishing } from './finishing.ts';
 import { follow } from './follow.ts';
 import { median } from './format.ts';
 import type { Io, StopCause } from './io.ts';
@@ -50,6 +51,8 @@ export interface Outcome {
   readonly test: Metrics | null;
   readonly ms: number;
   readonly checkpoint: string | null;
+  /** The share of weights that are pruned, of those that may be; null where nothing is. */
+  readonly sparsity: number | null;
   readonly stopped: boolean;
 }
 
@@ -59,6 +62,8 @@ interface Job {
   readonly seed: number | bigint;
   readonly out: string | null;
   readonly record: RecordConfig | null;
+  /** File of the weights without pruned rows. */
+  readonly pruned: string | null;
   readonly resume: string | null;
 }
 
@@ -69,6 +74,7 @@ export async function train(args: Arguments, io: Io, screen: Screen): Promise<nu
   const path = (flag: string): string | null => (args.has(flag) ? resolve(io.cwd, args.text(flag)!) : null);
   const seeds = args.whole('seeds', 1, 1000) ?? 1;
   const out = path('out') ?? (config.save === null ? null : resolve(from, config.save));
+  const pruned = config.savePruned === null ? null : resolve(from, config.savePruned);
   const resume = path('resume');
   const record = recordOf(config, from, path('record'));
   if (seeds > 1 && (args.has('out') || args.has('record') || resume)) {
@@ -77,6 +83,8 @@ export async function train(args: Arguments, io: Io, screen: Screen): Promise<nu
   // What the configuration asks for is made once now, so that it is refused before anything is read.
   makePolicy(config.clip);
   makeOptimizer(config.optimizer, config.schedule);
+  makeFinishing(config);
+  checkSavePruned(config);
   if (out !== null) await checkFolder(out);
 
   const first = resume === null ? config.seed : await seedOf(resume, args);
@@ -85,14 +93,8 @@ export async function train(args: Arguments, io: Io, screen: Screen): Promise<nu
   const outcomes: Outcome[] = [];
   for (let i = 0; i < seeds; i++) {
     const seed = typeof first === 'bigint' ? first : first + i;
-    const job = {
-      config,
-      data: shareOut(raw, BigInt(seed)),
-      seed,
-      out: seeds > 1 ? null : out,
-      record: seeds > 1 ? null : record,
-      resume,
-    };
+    const kept = seeds > 1 ? { out: null, record: null, pruned: null } : { out, record, pruned };
+    const job = { config, data: shareOut(raw, BigInt(seed)), seed, ...kept, resume };
     const outcome = await trainOnce(job, io, screen);
     outcomes.push(outcome);
     if (outcome.stopped) return exitCodeOfStop(io.signal.reason as StopCause);
@@ -102,13 +104,15 @@ export async function train(args: Arguments, io: Io, screen: Screen): Promise<nu
   return EXIT.ok;
 }
 
-async function trainOnce({ config, data, seed, out, record, resume }: Job, io: Io, screen: Screen): Promise<Outcome> {
+async function trainOnce(job: Job, io: Io, screen: Screen): Promise<Outcome> {
+  const { config, data, seed, out, record, pruned, resume } = job;
   const { batchSize, accumulate, threads, epochs, steps, earlyStop } = config;
   const { train, validation, test } = data.sources;
   using trainer = new Trainer({
     ...makeTask(config, data),
     optimizer: makeOptimizer(config.optimizer, config.schedule),
     clip: makePolicy(config.clip),
+    ...makeFinishing(config),
     batchSize,
     accumulate,
     seed,
@@ -149,6 +153,7 @@ async function trainOnce({ config, data, seed, out, record, resume }: Job, io: I
   // Told to stop before the first step: there is nothing that a file from before should make way for.
   const worthKeeping = !broken && fit?.tried !== 0;
   if (out !== null && worthKeeping) await trainer.save(out, { metadata: metadata(config, data) });
+  if (pruned !== null && worthKeeping && !stopped) await trainer.savePruned(pruned, { metadata: metadata(config, data) });
   const measured = test === null || stopped ? null : await trainer.evaluate(test);
   const outcome: Outcome = {
     seed,
@@ -157,6 +162,7 @@ async function trainOnce({ config, data, seed, out, record, resume }: Job, io: I
     test: measured,
     ms: performance.now() - started,
     checkpoint: worthKeeping ? out : null,
+    sparsity: config.prune.length > 0 ? (await trainer.sparsity()).total : null,
     stopped,
   };
   view.end(outcome);

@@ -42,6 +42,8 @@ it('fills in the defaults', () => {
     optimizer: { type: 'adamW', lr: 3e-3 },
     schedule: null,
     clip: [{ type: 'globalNorm', threshold: 1 }],
+    constraints: [],
+    prune: [],
     batchSize: 32,
     accumulate: 1,
     epochs: 30,
@@ -51,6 +53,7 @@ it('fills in the defaults', () => {
     earlyStop: null,
     record: null,
     save: null,
+    savePruned: null,
   });
 });
 

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { readSafetensors } from '../../lib/io/safetensors.ts';
 import { permutation } from '../../lib/ir/philox.ts';
 import { folder, idx, type Ran, run } from './kit.ts';
 
@@ -259,4 +260,53 @@ it('draws a bar on a terminal', async () => {
   expect(ran.stderr).toMatch(/━+.* \d+ %.*steps\/s/);
   // The last thing done to the bar is to take it away.
   expect(ran.stderr.endsWith('\x1b[J')).toBe(true);
+});
+
+it('prunes rows, holds weights to their constraints, and writes the smaller model', async () => {
+  const cwd = project({
+    savePruned: 'small.safetensors',
+    constraints: [
+      { match: '*', type: 'weightClip', w: 0.75 },
+      { match: '2.weight', type: 'maxNorm', max: 1.5, axis: 'columns' },
+    ],
+    prune: { type: 'rows', match: '0.weight', sparsity: 0.5, end: 60, every: 10, norm: 'inf' },
+  });
+  const { code, stdout } = await run(['train', 'config.json'], { cwd });
+  expect(code).toBe(0);
+  expect(stdout).toContain('pruned: 50.0 % of the weights that may be');
+  const { tensors } = await readSafetensors(join(cwd, 'small.safetensors'));
+  expect([...tensors].map(([name, t]) => [name, t.shape])).toEqual([
+    ['0.weight', [8, 2]],
+    ['0.bias', [8]],
+    ['2.weight', [2, 8]],
+    ['2.bias', [2]],
+  ]);
+  for (const { data } of tensors.values()) expect((data as Float32Array).every((v) => Math.abs(v) <= 0.75)).toBe(true);
+  const ran = await run(['train', '--json', 'config.json'], { cwd });
+  expect(last(ran)).toMatchObject({ event: 'result', sparsity: 0.5 });
+});
+
+it.each([
+  [{ prune: { type: 'row', match: '0.weight' } }, 'prune.type: expected one of magnitude, rows, got "row"; did you mean rows?'],
+  [
+    { prune: { type: 'magnitude', sparsity: 2 } },
+    'prune: prune.magnitude: option sparsity: expected a finite number >= 0 and <= 1, got 2',
+  ],
+  [
+    {
+      prune: [
+        { type: 'magnitude', sparsity: 0.5 },
+        { type: 'rows', match: 3 },
+      ],
+    },
+    'prune[1].match: expected a text, got 3',
+  ],
+  [{ constraints: [{ type: 'maxNorm' }] }, 'constraints[0].match: expected a text, got nothing'],
+  [{ constraints: [{ type: 'weightClip', match: '*', max: 1 }] }, 'constraints[0]: unknown option max'],
+  [{ constraints: [{ type: 'unitNorm', match: '*', axis: 'row' }] }, 'did you mean rows?'],
+  [{ savePruned: 'x' }, 'savePruned: expected prune of type rows'],
+])('refuses %j', async (change, message) => {
+  const { code, stderr } = await run(['train', 'config.json'], { cwd: project(change) });
+  expect(code).not.toBe(0);
+  expect(stderr).toContain(message);
 });
