@@ -41,10 +41,14 @@ export interface Stage {
   readonly unit?: readonly number[];
   /** Of `round`: keys the random numbers. */
   readonly key?: number;
+  /** Of `scale`: by a power of two, so that what is measured may be scaled in place of what it is measured of. */
+  readonly exact?: boolean;
 }
 
 /** Times `by`. Rounded once to f32, or split into two factors where one f32 would lose bits; 1 changes no bit. */
 export const scale = (by: Tensor | number): Stage => ({ kind: 'scale', operands: [by] });
+/** Times `by`, which is a power of two: what undoes the scale of a loss. */
+export const unscale = (by: Tensor): Stage => ({ kind: 'scale', operands: [by], exact: true });
 /** Clamp to [lower, upper]; a NaN stays. */
 export const limit = (lower: Tensor | number, upper: Tensor | number): Stage => ({ kind: 'limit', operands: [lower, upper] });
 /** NaN and infinities become 0. */

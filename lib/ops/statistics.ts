@@ -216,6 +216,14 @@ export function statistic(xs: readonly TensorLike[], options: StatisticOptions):
   const tensors = xs.map((x) => x.toTensor());
   const [first] = tensors;
   if (!first) throw new GraphError('statistic: expected at least one tensor, got none', { op: 'statistic' });
+  const [only, ...others] = options.stages ?? [];
+  if (only?.exact && others.length === 0 && options.kind !== 'sumPow') {
+    // What writes a gradient can sum up its squares: better it is measured as it is, and the outcome scaled.
+    const raw = statistic(xs, { ...options, stages: [] });
+    const by = only.operands[0] as Tensor;
+    const times = options.kind === 'sumSquares' ? mul(by, by) : by;
+    return { ...raw, each: mul(raw.each, times), total: mul(raw.total, times) };
+  }
   const { attrs: stages, ins } = splitStages(first.graph, options.stages ?? [], tensors.length);
   const max = options.max ? (options.max.shape.length === 0 ? 'one' : 'each') : 'none';
   const node = first.graph.add(STATISTIC, [...tensors, ...(options.max ? [options.max] : []), ...ins], {

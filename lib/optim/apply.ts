@@ -5,7 +5,8 @@ import { GraphError, ShapeError } from '../errors.ts';
 import { type Graph, inSection, isLeaf, type State, type Tensor } from '../ir/graph.ts';
 import { type Data, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import type { Parameter } from '../nn/module.ts';
-import { add, div, less, mul, sqrt } from '../ops/elementwise.ts';
+import { add, cast, div, less, mul, sqrt } from '../ops/elementwise.ts';
+import { unscale } from '../ops/stage.ts';
 import { hyperCount, type Updated, update } from '../ops/update.ts';
 import { StepColumns } from './columns.ts';
 import { buildEma } from './ema.ts';
@@ -34,6 +35,10 @@ export interface ApplyOptions {
   readonly policy: ClipPolicy;
   /** f64 scalar, for policies that look at it. */
   readonly loss?: Tensor;
+  /** f64 scalar, a power of two: what gradients are to be multiplied by before anything else. */
+  readonly unscale?: Tensor | null;
+  /** f64 scalar, not 0 to skip the step, whatever the policy says. */
+  readonly skip?: Tensor | null;
   /** What becomes of the learning rates that the optimizers give. Asked when rows are filled. */
   readonly rate?: (lr: number) => number;
   /** Columns of the step row; default: new ones. */
@@ -59,7 +64,7 @@ export interface Apply {
  * assignment of parameters and slots, the skip decision and the report columns.
  */
 export function buildApply(options: ApplyOptions): Apply {
-  const { graph, groups, grads, policy, rate, finishing } = options;
+  const { graph, groups, grads, policy, rate, finishing, unscale: by = null } = options;
   const params = groups.flatMap((g) => g.params);
   checkGradients(params, grads);
   const { states = new ApplyStates() } = options;
@@ -70,16 +75,21 @@ export function buildApply(options: ApplyOptions): Apply {
     });
   };
   inSection(graph, 'apply', () => {
+    const first = by ? [unscale(by)] : [];
     const clipped = policy.build({
       graph,
       params: params.map((p) => graph.state(p.state)),
       grads,
       names: params.map((p) => p.name),
       loss: options.loss ?? null,
-      stages: [],
+      stages: first,
       perStep: (name, value) => perStep(`clip.${name}`, value),
       state: (name, type, init) => states.of(`clip.${name}`, type, init),
     });
+    // An update that counts what the stages change must not count this one.
+    const apart = by !== null && clipped.measure;
+    const updates = apart ? grads.map((g) => mul(g, cast(by, 'f32'))) : grads;
+    const stages = apart ? clipped.stages : [...first, ...clipped.stages];
     const measured: NonNullable<Updated['measured']>[] = [];
     const values = new Map<State, Tensor>();
     let offset = 0;
@@ -88,10 +98,10 @@ export function buildApply(options: ApplyOptions): Apply {
       const slots = slotStates(group, states);
       const updated = update(op, variant, {
         params: group.params.map((p) => graph.state(p.state)),
-        grads: grads.slice(offset, offset + group.params.length),
+        grads: updates.slice(offset, offset + group.params.length),
         slots: slots.map((s) => s.map((state) => graph.state(state))),
         hyper: columns.of(`hyper.${i}`, [hyperCount(op)], (step, out) => hyper(step, out, rate?.(lr(step)))),
-        stages: clipped.stages,
+        stages,
         offset,
         measure: clipped.measure,
         finish: finishing?.ofUpdate(graph, group.params) ?? null,
@@ -110,8 +120,9 @@ export function buildApply(options: ApplyOptions): Apply {
       measured.length > 0 ? { ...clipped.report, ...measuredColumns(clipped.report, measured, grads) } : clipped.report;
     // Times one: a threshold that is given goes out with what is computed, not by a copy of its own.
     for (const [name, t] of Object.entries(report) as [string, Tensor][]) graph.output(name, isLeaf(t.node) ? mul(t, 1) : t);
-    if (clipped.skip) {
-      graph.skip = graph.skip ? add(graph.skip, clipped.skip) : clipped.skip;
+    const skips = [options.skip, clipped.skip].filter((t) => t !== null && t !== undefined);
+    if (skips.length > 0) {
+      graph.skip = skips.reduce((a, b) => add(a, b));
       graph.output('skipped', less(0, graph.skip));
     }
   });

@@ -10,6 +10,8 @@ export interface Report {
   readonly step: number;
   /** Mean over the rows of the step (over its micro-batches, if accumulated). NaN where gradients come from elsewhere. */
   readonly loss: number;
+  /** What the gradient was multiplied by in the backward pass; absent without `lossScale`. */
+  readonly lossScale?: number;
   /** What regularisation adds to the loss, of which `loss` has nothing; absent without. */
   readonly penalty?: number;
   /** Norm of the gradient before clipping, as the policy measures it; NaN if nothing is measured. */
@@ -131,6 +133,7 @@ export class Reports implements Iterable<Report> {
       skipped,
       nonFinite: bad >= 0 ? (this.#init.names[bad] ?? null) : null,
       nonFiniteCount: this.#value('badCount', i, 0),
+      ...(this.#offsets.has('lossScale') && { lossScale: this.#value('lossScale', i, 1) }),
       ...(this.#offsets.has('penalty') && { penalty: this.#value('penalty', i, 0) }),
       ...(this.#offsets.has('sparsity') && { sparsity: this.#value('sparsity', i, 0) }),
     };

@@ -1,5 +1,6 @@
 // index.ts: the public names of train.
 export type { LoadResult } from './checkpoint.ts';
+export type { LossScaleOptions } from './loss-scale.ts';
 export type { BatchOptions, EarlyStop, FitOptions, GroupRule, TrainerOptions, Weights, WeightsOptions } from './options.ts';
 export type { PlateauOptions } from './plateau.ts';
 export type { InstrProfile, Profile } from './profile.ts';

@@ -8,6 +8,7 @@ import { type EmaOptions, emaWeight } from '../optim/ema.ts';
 import type { FinishingOptions } from '../optim/finishing.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
+import { LossScale, type LossScaleOptions } from './loss-scale.ts';
 import { Plateau, type PlateauOptions } from './plateau.ts';
 import type { EpochEnd } from './progress.ts';
 import { checkRecord, type RecordOptions } from './recording.ts';
@@ -30,6 +31,8 @@ export interface TrainerOptions<M extends Module> extends FinishingOptions {
   readonly clip?: ClipPolicy;
   /** Parameters by name pattern that are updated differently (no decay for biases, another rate for the head); the first match wins. */
   readonly groups?: readonly GroupRule[];
+  /** Multiply the gradients in the backward pass, by a fixed power of two or one that adapts; they are scaled back before the clip. */
+  readonly lossScale?: number | LossScaleOptions;
   /** Penalties on weights, as terms of the loss: their gradients are clipped with the rest. */
   readonly regularize?: Regularizer | readonly Regularizer[];
   /** Keep an average of the trained weights over the updates; `weights: 'ema'` then evaluates, predicts, reads and saves with it. */
@@ -115,6 +118,7 @@ const TRAINER_OPTIONS = [
   'constraints',
   'prune',
   'regularize',
+  'lossScale',
   'batchSize',
   'accumulate',
   'dropLast',
@@ -152,6 +156,7 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>
     checkFunction('Trainer', `metrics.${name}`, metric);
   }
   checkFunction('Trainer', 'predict', predict);
+  if (options.lossScale !== undefined) new LossScale(options.lossScale);
   if (options.ema !== undefined) emaWeight('Trainer: ema', options.ema);
   if (options.plateau !== undefined) {
     const names = ['loss', ...Object.keys(metrics)];

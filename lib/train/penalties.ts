@@ -26,7 +26,7 @@ export function matchPenalties(model: Module, trained: readonly Parameter[], giv
 
 /**
  * Gradients with those of the penalties added, and the sum of the penalties.
- * @param seed f64 scalar that the gradients of the loss were multiplied by
+ * @param seed f64 scalar that the gradients of the loss are multiplied by
  */
 export function penalize(
   graph: Graph,

@@ -12,6 +12,7 @@ import { emaState, emaWeight } from '../optim/ema.ts';
 import { Finishing } from '../optim/finishing.ts';
 import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
+import { LossScale } from './loss-scale.ts';
 import { BATCH_SIZE, groupParameters, type TrainerOptions, type Weights } from './options.ts';
 import { matchPenalties, type Penalties } from './penalties.ts';
 import { Plateau } from './plateau.ts';
@@ -36,6 +37,7 @@ export class Setup<M extends Module> {
   readonly finishing: Finishing;
   readonly #options: TrainerOptions<M>;
   readonly #penalties: Penalties;
+  readonly #scaling: LossScale | null;
   readonly #ema: ((step: number) => number) | null;
   readonly #predictors: Readonly<Record<Weights, Predictor>>;
   readonly #groups: readonly ApplyGroup[];
@@ -55,6 +57,7 @@ export class Setup<M extends Module> {
     this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
     const trained = this.#groups.flatMap((g) => g.params);
     this.#penalties = options.regularize ? matchPenalties(model, trained, options.regularize) : [];
+    this.#scaling = options.lossScale === undefined ? null : new LossScale(options.lossScale);
     this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);
     this.trained = trained.map((p) => p.name);
     const select = (where: string, match: Match): Parameter[] => {
@@ -84,6 +87,7 @@ export class Setup<M extends Module> {
       ema: this.#ema,
       perLayer,
       penalties: this.#penalties,
+      scaling: this.#scaling,
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
     };
     const trace = (count: number): { graph: Graph; extra: Apply } => {
@@ -165,7 +169,7 @@ export class Setup<M extends Module> {
     const { policy, finishing } = this;
     buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy, loss, finishing, ema: this.#ema });
     const sums = this.#accumulators ? [...this.#accumulators.gradients.values(), this.#accumulators.loss] : [];
-    return [...graph.states, ...sums, ...(this.plateau ? [this.plateau.state] : [])];
+    return [...graph.states, ...sums, ...(this.plateau ? [this.plateau.state] : []), ...(this.#scaling?.states ?? [])];
   }
 }
 

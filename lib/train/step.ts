@@ -8,9 +8,11 @@ import { typeName } from '../ir/op.ts';
 import { bindParameters, type Module, type Parameter } from '../nn/module.ts';
 import { accumulate } from '../ops/accumulate.ts';
 import { cast, sqrt } from '../ops/elementwise.ts';
+import { unscale as stage } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
 import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../optim/apply.ts';
 import type { Finishing } from '../optim/finishing.ts';
+import type { LossScale } from './loss-scale.ts';
 import { type Penalties, penalize } from './penalties.ts';
 import type { Batch } from './source.ts';
 
@@ -32,6 +34,7 @@ export interface TrainSpec<M extends Module> {
   /** What becomes of the optimizers' learning rates. */
   readonly rate?: (lr: number) => number;
   readonly penalties: Penalties;
+  readonly scaling: LossScale | null;
   /** How much of the new weights enters their average in each step; null: there is none. */
   readonly ema: ((step: number) => number) | null;
 }
@@ -49,22 +52,30 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   const graph = new Graph('train');
   const trained = spec.groups.flatMap((g) => g.params);
   const loss = withParameters(graph, spec.model, undefined, () => scalar('loss', spec.loss(trace(graph), spec.model)));
+  const { scaling } = spec;
+  const seed = scaling?.seed(graph) ?? null;
   const gradients = grad(
     loss,
     trained.map((p) => graph.state(p.state)),
+    seed ? { seed } : {},
   );
   const sums = spec.accumulators;
   const total = sums ? accumulate(graph, sums.loss, loss) : loss;
   const final = sums ? gradients.map((g, i) => accumulate(graph, sums.gradients.get(trained[i]!)!, g)) : gradients;
   inSection(graph, 'apply', () => graph.output('loss', total));
-  const penalized = spec.penalties.length > 0 ? penalize(graph, spec.penalties, trained, final, null) : null;
+  const penalized = spec.penalties.length > 0 ? penalize(graph, spec.penalties, trained, final, seed) : null;
   if (penalized) graph.output('penalty', penalized.penalty);
   const grads = penalized?.grads ?? final;
   const { groups, states, policy, finishing, rate, ema } = spec;
-  const apply = buildApply({ graph, groups, states, grads, policy, loss: total, finishing, ema, ...(rate && { rate }) });
+  const skip = scaling?.adapt(graph, grads) ?? null;
+  const unscale = scaling?.inverse(graph) ?? null;
+  const shared = { graph, groups, states, grads, policy, loss: total, finishing, ema, skip, unscale };
+  const apply = buildApply({ ...shared, ...(rate && { rate }) });
   if (spec.perLayer) {
     // Where the policy has measured the same, the compiler takes that.
-    inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares' }).each)));
+    inSection(graph, 'apply', () =>
+      graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares', stages: unscale ? [stage(unscale)] : [] }).each)),
+    );
   }
   return { graph, apply };
 }

@@ -1,0 +1,88 @@
+// loss-scale.ts: the gradients of a loss times a power of two, so that small ones do not vanish in f32; taken back, exactly, before they are
+// measured. Dynamic: the scale grows while gradients stay finite and backs off where they do not, as torch.amp.GradScaler.
+import { OptionError } from '../errors.ts';
+import { type Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
+import { add, div, less, lessEqual, maximum, minimum, mul, where } from '../ops/elementwise.ts';
+import { statistic } from '../ops/statistics.ts';
+import { checkNumber, checkOptions, show } from '../options.ts';
+
+export interface LossScaleOptions {
+  /** The first scale, a power of two from 1 on. Default 2^16. */
+  readonly init?: number;
+  /** The scale is multiplied by this after `interval` steps with finite gradients; a power of two. Default 2. */
+  readonly growth?: number;
+  /** And by this where a gradient is not finite: the step is skipped then. A power of two below 1. Default 0.5. */
+  readonly backoff?: number;
+  /** Default 2000. */
+  readonly interval?: number;
+}
+
+// Far from what f32 holds, and its square from what f64 holds.
+const MOST = 2 ** 100;
+
+/** What a trainer's option `lossScale` asks for. */
+export class LossScale {
+  /** The scale, and the steps with finite gradients since it changed; none where it is fixed. */
+  readonly states: readonly State[];
+  readonly #fixed: number | null;
+  readonly #rule: Required<LossScaleOptions>;
+
+  /** @throws OptionError */
+  constructor(option: number | LossScaleOptions) {
+    const name = 'Trainer: lossScale';
+    const given = typeof option === 'number' ? { init: option } : option;
+    checkOptions(name, given, ['init', 'growth', 'backoff', 'interval']);
+    this.#rule = {
+      init: power(name, 'init', given.init ?? 2 ** 16, { min: 1, max: MOST }),
+      growth: power(name, 'growth', given.growth ?? 2, { above: 1, max: MOST }),
+      backoff: power(name, 'backoff', given.backoff ?? 0.5, { min: 1 / MOST, below: 1 }),
+      interval: checkNumber(name, 'interval', given.interval ?? 2000, { min: 1, integer: true }),
+    };
+    const { init } = this.#rule;
+    this.#fixed = typeof option === 'number' ? init : null;
+    const type = { dtype: 'f64', shape: [] } as const;
+    const scale: State = { name: 'train.loss_scale', type, init: (out) => out.fill(init) };
+    this.states = this.#fixed === null ? [scale, { name: 'train.loss_scale_good', type }] : [];
+  }
+
+  /** The seed of the backward pass, an f64 scalar. */
+  seed(graph: Graph): Tensor {
+    return this.#fixed === null ? graph.state(this.states[0]!) : graph.scalar(this.#fixed, 'f64');
+  }
+
+  /**
+   * Let the scale follow what the gradients of a step are like, and report it.
+   * @param grads as the backward pass gave them
+   * @returns an f64 scalar, not 0 to skip the step; null where the scale is fixed
+   */
+  adapt(graph: Graph, grads: readonly Tensor[]): Tensor | null {
+    return inSection(graph, 'apply', () => {
+      const scale = this.seed(graph);
+      graph.output('lossScale', mul(scale, 1));
+      const [scaleState, goodState] = this.states;
+      if (!scaleState || !goodState) return null;
+      const { growth, backoff, interval } = this.#rule;
+      const { badCount } = statistic(grads, { kind: 'sumSquares' });
+      const bad = less(0, badCount);
+      const good = add(graph.state(goodState), 1);
+      const grows = lessEqual(interval, good);
+      const lower = maximum(mul(scale, backoff), 1);
+      const higher = minimum(mul(scale, growth), MOST);
+      // Always: the step itself is skipped where the scale backs off.
+      graph.assign(scaleState, where(bad, lower, where(grows, higher, scale)), { always: true });
+      graph.assign(goodState, where(maximum(bad, grows), 0, good), { always: true });
+      return badCount;
+    });
+  }
+
+  /** What takes the scale back, an f64 scalar: exact, since it is a power of two. */
+  inverse(graph: Graph): Tensor {
+    return inSection(graph, 'apply', () => div(1, this.seed(graph)));
+  }
+}
+
+function power(where: string, option: string, value: unknown, rule: Parameters<typeof checkNumber>[3]): number {
+  const x = checkNumber(where, option, value, rule);
+  if (Number.isInteger(Math.log2(x)) && 2 ** Math.log2(x) === x) return x;
+  throw new OptionError(`${where}: option ${option}: expected a power of two, got ${show(value)}`, { where, option, value });
+}
