@@ -50,7 +50,6 @@ function updateCase(
         slots: Array.from({ length: slots }, () => each({ low: 0.25 })),
         hyper: input([hyper.length], { dtype: 'f64', values: hyper }),
         stages: [ops.stage.scale(input([], { dtype: 'f64', values: [0.5] }))],
-        offset: 0,
         measure: false,
       });
       return params[0]!;

@@ -89,7 +89,7 @@ function step(c: Case): { p: Float32Array[]; slots: Float32Array[]; measured: nu
   values.push(Float64Array.from(c.hyper));
   const stages = c.stages?.(graph) ?? [];
   const measure = c.measure ?? false;
-  const operands = { params, grads, slots, hyper, stages, offset: 0, measure };
+  const operands = { params, grads, slots, hyper, stages, measure };
   const { node } = update(c.op ?? UPDATE_SGD, c.variant ?? 0, operands).params[0]!;
   for (const t of node.ins.slice(values.length)) values.push((t.node.attrs as { data: Data }).data);
   const outs = runNode(node, values, { threads: c.threads ?? 1, ...(c.isa && { isa: c.isa }) });

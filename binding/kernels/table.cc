@@ -53,6 +53,9 @@ namespace {
 #include "rules/adam.h"
 #include "rules/adamax.h"
 #include "rules/adopt.h"
+#include "rules/descend.h"
+#include "rules/lamb.h"
+#include "rules/lars.h"
 #include "rules/ema.h"
 #include "rules/lion.h"
 #include "rules/nadam.h"
@@ -60,6 +63,7 @@ namespace {
 #include "rules/rmsprop.h"
 #include "rules/sgd.h"
 #include "rules/spam.h"
+#include "rules/stable_adam.h"
 #include "probe.h"
 
 #define KERNEL(name, outs, ins, ints, floats) {#name, outs, ins, ints, floats, name, name##_need},

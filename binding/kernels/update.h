@@ -2,7 +2,13 @@
 // per optimizer (rules/). Arithmetic is f32 in the order of PyTorch's single-tensor CPU code, fused where that calls a fused multiply-add.
 
 // A rule is a struct: `kHyper` numbers of the hyper row, which the constructor reads, `kSlots` tensors per parameter, and `step`, which
-// says what happens to 16 elements. rules/ has one file per family.
+// says what happens to 16 elements. rules/ has one file per family. Beside the parameters it may read a number of each tensor (kEach:
+// `tensor` is given it before the elements of the tensor), and sum squares over each tensor (kSums: `step` has one argument more, for what
+// is squared).
+struct Rule {
+  static constexpr int kEach = 0, kSums = 0;
+  void tensor(double) {}
+};
 
 // Sums of squares before and after the stages, and how many elements the stages changed.
 struct Measured {
@@ -27,32 +33,53 @@ static Measured measure_chunk(const Staged& s, const float* raw, int n) {   // s
   return {hsum(before), hsum(after), (double)changed};
 }
 
+template <class R>
+static inline __attribute__((always_inline)) void step_of(const R& rule, F& p, F g, F* slot, F* squared) {
+  if constexpr (R::kSums > 0)
+    rule.step(p, g, slot, squared);
+  else
+    rule.step(p, g, slot);
+}
+static inline D add_squares(D sum, F x) {
+  const D d = widen(x);
+  return fma(d, d, sum);
+}
+
 // One chunk. Outputs may be the inputs themselves, so each group is read before it is written.
-template <class Rule>
-static inline void update_chunk(const Rule& rule, const Staged& s, const float* raw, int n, int64_t ahead, const float* p,
-                                float* p_out, const float* const* slot, float* const* slot_out) {
+template <class R>
+static inline void update_chunk(const R& rule, const Staged& s, const float* raw, int n, int64_t ahead, const float* p,
+                                float* p_out, const float* const* slot, float* const* slot_out, double* sums) {
   const F factor = set1(s.factor);
-  F v[Rule::kSlots + 1];
+  F v[R::kSlots + 1], w[R::kSums + 1];
+  D sum[R::kSums + 1];
+  for (int k = 0; k < R::kSums; k++) sum[k] = dset1(0);
   int i = 0;
   for (; i + L <= n; i += L) {
     __builtin_prefetch(raw + i + ahead);
     __builtin_prefetch(p + i + ahead);
-    for (int k = 0; k < Rule::kSlots; k++) __builtin_prefetch(slot[k] + i + ahead);
+    for (int k = 0; k < R::kSlots; k++) __builtin_prefetch(slot[k] + i + ahead);
     const F g = mul(load(s.x + i), factor);
     F x = load(p + i);
-    for (int k = 0; k < Rule::kSlots; k++) v[k] = load(slot[k] + i);
-    rule.step(x, g, v);
+    for (int k = 0; k < R::kSlots; k++) v[k] = load(slot[k] + i);
+    step_of(rule, x, g, v, w);
     store(p_out + i, x);
-    for (int k = 0; k < Rule::kSlots; k++) store(slot_out[k] + i, v[k]);
+    for (int k = 0; k < R::kSlots; k++) store(slot_out[k] + i, v[k]);
+    for (int k = 0; k < R::kSums; k++) sum[k] = add_squares(sum[k], w[k]);
   }
+  for (int k = 0; k < R::kSums && i == n; k++) sums[k] = hsum(sum[k]);
   if (i == n) return;
   const int left = n - i;
   const F g = mul(load_n(s.x + i, left), factor);
   F x = load_n(p + i, left);
-  for (int k = 0; k < Rule::kSlots; k++) v[k] = load_n(slot[k] + i, left);
-  rule.step(x, g, v);
+  for (int k = 0; k < R::kSlots; k++) v[k] = load_n(slot[k] + i, left);
+  step_of(rule, x, g, v, w);
   store_n(p_out + i, x, left);
-  for (int k = 0; k < Rule::kSlots; k++) store_n(slot_out[k] + i, v[k], left);
+  for (int k = 0; k < R::kSlots; k++) store_n(slot_out[k] + i, v[k], left);
+  for (int k = 0; k < R::kSums; k++) {
+    float rest[L];
+    store(rest, w[k]);
+    sums[k] = hsum(add_squares(sum[k], load_n(rest, left)));   // what is past the end counts as 0
+  }
 }
 
 // A gradient of which only some rows are kept (scatter_rows.h). `row` is 0 where it is dense.
@@ -82,9 +109,10 @@ static const float* rows_chunk(const Rows& r, const float* values, int64_t from,
 // i: variant, tensors, measure (0 or 1), number of stages, then the stages, sizes, the first chunk of each tensor and the number of
 // chunks, and per tensor the elements of a row and the rows of a gradient of rows, 0 and 0 of a dense one; then whether there are bounds,
 // and per tensor whether it has a mask (finish.h).
-// in: parameters, gradients, each slot of all tensors, hyper row (f64), operands of the stages, bounds and masks, `at` of each gradient
-// of rows.
-// out: parameters and slots (each may be its input), then if measured the sums of squares before and after and the number changed.
+// in: parameters, gradients, each slot of all tensors, hyper row (f64), a number of each tensor if the rule reads one (f64), operands of
+// the stages, bounds and masks, `at` of each gradient of rows.
+// out: parameters and slots (each may be its input), the sums of each tensor that the rule makes (f64), then if measured the sums of squares
+// before and after and the number changed.
 struct UpdateArgs {
   int64_t variant, n, measure, stages;
   const int64_t *size, *start, *row, *rows, *bounded, *masked;
@@ -100,17 +128,20 @@ static UpdateArgs update_args(const int64_t* i) {
   return r;
 }
 
-template <class Rule>
+template <class R>
 static void update_run(const Args& a, const Team& team) {
   const UpdateArgs u = update_args(a.i);
   const int64_t n = u.n;
-  const void* const* rest = a.in + n * (2 + Rule::kSlots);
-  const Rule rule((const double*)rest[0]);
+  const void* const* rest = a.in + n * (2 + R::kSlots);
+  R rule((const double*)rest[0]);
+  const double* each = (const double*)rest[R::kEach];
+  rest += R::kEach;
   const Stages stages = stages_of(a.i + 4, u.stages, n, rest + 1, a.ctx);
   int64_t operands = 0;
   for (int64_t k = 0; k < u.stages; k++) operands += stage_operands(stages.stage[k].kind);
   const Finish finish = finish_of(*u.bounded, u.masked, n, rest + 1 + operands);
   Measured* measured = (Measured*)a.scratch;
+  double* sums = (double*)(measured + (u.measure ? u.start[n] : 0));   // of each chunk
   const Range r = split(u.start[n], team);
   int64_t t = segment_of(u.start, n, r.begin);
   int64_t at = a.n_in;   // of the first gradient of rows from tensor t on
@@ -121,9 +152,9 @@ static void update_run(const Args& a, const Team& team) {
     for (; c >= u.start[t + 1]; t++) at += u.row[t] > 0, mask += u.masked[t];
     const int64_t from = (c - u.start[t]) * kChunk, left = u.size[t] - from;
     const int m = (int)(left < kChunk ? left : kChunk);
-    const float* slot[Rule::kSlots + 1];
-    float* slot_out[Rule::kSlots + 1];
-    for (int k = 0; k < Rule::kSlots; k++) {
+    const float* slot[R::kSlots + 1];
+    float* slot_out[R::kSlots + 1];
+    for (int k = 0; k < R::kSlots; k++) {
       slot[k] = (const float*)a.in[(2 + k) * n + t] + from;
       slot_out[k] = (float*)a.out[(1 + k) * n + t] + from;
     }
@@ -138,25 +169,35 @@ static void update_run(const Args& a, const Team& team) {
       s = flush(s, m, (float*)a.local);
       measured[c] = measure_chunk(s, raw, m);
     }
-    update_chunk(rule, s, raw, m, ahead_of(left), p, p_out, slot, slot_out);
+    if (R::kEach) rule.tensor(each[t]);
+    update_chunk(rule, s, raw, m, ahead_of(left), p, p_out, slot, slot_out, sums + c * R::kSums);
     if (finish.any) finish_chunk(finish, t, u.masked[t] ? *mask : nullptr, from, m, p_out);
   }
-  if (!u.measure) return;
+  if (!u.measure && !R::kSums) return;
   team.barrier();
   if (team.rank != 0) return;
+  void* const* out = a.out + n * (1 + R::kSlots);
+  for (int k = 0; k < R::kSums; k++) {
+    for (t = 0; t < n; t++) {
+      double sum = 0;
+      for (int64_t c = u.start[t]; c < u.start[t + 1]; c++) sum += sums[c * R::kSums + k];
+      ((double*)out[k])[t] = sum;
+    }
+  }
+  if (!u.measure) return;
   Measured sum = {0, 0, 0};
   for (int64_t c = 0; c < u.start[n]; c++) {
     sum.before += measured[c].before;
     sum.after += measured[c].after;
     sum.changed += measured[c].changed;
   }
-  void* const* out = a.out + n * (1 + Rule::kSlots);
+  out += R::kSums;
   *(double*)out[0] = sum.before;
   *(double*)out[1] = sum.after;
   *(double*)out[2] = sum.changed;
 }
 
-template <class Rule>
+template <class R>
 static void update_check(Need& n) {
   if (n.n_i < 5) return n.fail("expected variant, tensors, measure and stages");
   const int64_t count = n.i[1], measure = n.i[2], steps = n.i[3];
@@ -167,15 +208,17 @@ static void update_check(Need& n) {
   if (ints < 0 || n.n_i != 6 + ints + 5 * count) return n.fail("wrong number of integers");
   const UpdateArgs u = update_args(n.i);
   if (!segments_ok(u.size, nullptr, u.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
-  const int64_t arrays = count * (2 + Rule::kSlots), outs = count * (1 + Rule::kSlots);
-  if (n.n_in < arrays + 1 || n.n_out != outs + 3 * measure) return n.fail("wrong number of inputs or outputs");
+  const int64_t arrays = count * (2 + R::kSlots), outs = count * (1 + R::kSlots);
+  const int64_t staged = arrays + 1 + R::kEach;
+  if (n.n_in < staged || n.n_out != outs + R::kSums + 3 * measure) return n.fail("wrong number of inputs or outputs");
   for (int64_t i = 0; i < arrays; i++) n.in[i] = size_mul(u.size[i % count], 4);
-  n.in[arrays] = Rule::kHyper * 8;
-  const int64_t operands = stages_need(n, n.i + 4, steps, u.size, count, arrays + 1);
+  n.in[arrays] = R::kHyper * 8;
+  if (R::kEach) n.in[arrays + 1] = count * 8;
+  const int64_t operands = stages_need(n, n.i + 4, steps, u.size, count, staged);
   if (operands < 0) return n.fail("wrong stages");
-  const int64_t finish = finish_need(n, *u.bounded, u.masked, u.size, count, arrays + 1 + operands);
+  const int64_t finish = finish_need(n, *u.bounded, u.masked, u.size, count, staged + operands);
   if (finish < 0) return n.fail("wrong bounds or masks");
-  int64_t at = arrays + 1 + operands + finish;
+  int64_t at = staged + operands + finish;
   for (int64_t t = 0; t < count; t++) {
     const int64_t row = u.row[t], rows = u.rows[t];
     if (row == 0) continue;
@@ -189,8 +232,8 @@ static void update_check(Need& n) {
     n.out[o] = size_mul(u.size[o % count], 4);
     n.alias((int32_t)o, (int32_t)(o < count ? o : o + count));   // parameters skip over the gradients
   }
-  for (int64_t o = outs; o < n.n_out; o++) n.out[o] = 8;
-  n.scratch = measure ? size_mul(u.start[count], sizeof(Measured)) : 0;
+  for (int64_t o = outs; o < n.n_out; o++) n.out[o] = o < outs + R::kSums ? count * 8 : 8;
+  n.scratch = size_mul(u.start[count], (measure ? sizeof(Measured) : 0) + R::kSums * sizeof(double));
   n.local = 2 * kChunk * 4;
 }
 

@@ -136,13 +136,17 @@ export function stageOperands(stages: readonly StageAttrs[]): number {
   return stages.reduce((n, s) => n + operandsOf(s.kind), 0);
 }
 
-/** Stages as attributes and inputs. `first`: they were made for a longer list of gradients, of which those from here on are read. */
-export function splitStages(
-  graph: Graph,
-  stages: readonly Stage[],
-  count: number,
-  first = 0,
-): { attrs: StageAttrs[]; ins: Tensor[] } {
+/** Stages that were made for a list of gradients, for some of those: the ones at these places. */
+export function selectStages(stages: readonly Stage[], places: readonly number[]): Stage[] {
+  return stages.map((s) => {
+    const each = s.operands.some((x) => typeof x !== 'number' && x.shape.length > 0);
+    const at = s.at ? places.map((t) => s.at![t]!) : each ? places : null;
+    return { ...s, ...(at && { at }), ...(s.unit && { unit: places.map((t) => s.unit![t]!) }) };
+  });
+}
+
+/** Stages as attributes and inputs. */
+export function splitStages(graph: Graph, stages: readonly Stage[]): { attrs: StageAttrs[]; ins: Tensor[] } {
   if (stages.length > MOST) throw new GraphError(`stages: expected at most ${MOST}, got ${stages.length}`);
   const ins: Tensor[] = [];
   const attrs = stages.map(({ kind, operands, at, unit, key }): StageAttrs => {
@@ -151,17 +155,12 @@ export function splitStages(
     const each = tensors.some((t) => t.shape.length > 0);
     return {
       kind,
-      at: placesOf(at ?? (each ? 'each' : 'one'), count, first),
-      ...(unit && { unit: unit.slice(first, first + count) }),
+      at: at ?? (each ? 'each' : 'one'),
+      ...(unit && { unit }),
       ...(key !== undefined && { key }),
     };
   });
   return { attrs, ins };
-}
-
-function placesOf(at: StageAttrs['at'], count: number, first: number): StageAttrs['at'] {
-  if (at === 'one' || (at === 'each' && first === 0)) return at;
-  return at === 'each' ? Array.from({ length: count }, (_, t) => first + t) : at.slice(first, first + count);
 }
 
 const placeOf = ({ at }: StageAttrs, t: number): number => (at === 'one' ? 0 : at === 'each' ? t : at[t]!);

@@ -91,6 +91,6 @@ function samples(): Sample<StagedAttrs>[] {
 
 /** f32 tensors as stages make them, in order: `stages` as for `statistic`. In place where nobody else reads a tensor. */
 export function staged(graph: Graph, xs: readonly Tensor[], stages: readonly Stage[]): readonly Tensor[] {
-  const { attrs, ins } = splitStages(graph, stages, xs.length);
+  const { attrs, ins } = splitStages(graph, stages);
   return graph.add(STAGED, [...xs, ...ins], { stages: attrs }).outs;
 }

@@ -224,7 +224,7 @@ export function statistic(xs: readonly TensorLike[], options: StatisticOptions):
     const times = options.kind === 'sumSquares' ? mul(by, by) : by;
     return { ...raw, each: mul(raw.each, times), total: mul(raw.total, times) };
   }
-  const { attrs: stages, ins } = splitStages(first.graph, options.stages ?? [], tensors.length);
+  const { attrs: stages, ins } = splitStages(first.graph, options.stages ?? []);
   const max = options.max ? (options.max.shape.length === 0 ? 'one' : 'each') : 'none';
   const node = first.graph.add(STATISTIC, [...tensors, ...(options.max ? [options.max] : []), ...ins], {
     kind: options.kind,

@@ -102,7 +102,7 @@ export function unitStatistic(xs: readonly Tensor[], options: UnitStatisticOptio
   const [first] = xs;
   if (!first) throw new GraphError('unitStatistic: expected at least one tensor, got none', { op: 'unitStatistic' });
   const { kind, axis, stages = [] } = options;
-  const { attrs, ins } = splitStages(first.graph, stages, xs.length);
+  const { attrs, ins } = splitStages(first.graph, stages);
   const each = first.graph.add(UNIT_STATISTIC, [...xs, ...ins], { kind, axis, stages: attrs }).out;
   return { each, units: unitsOf(shapesOf(xs), axis) };
 }

@@ -41,10 +41,22 @@ export interface UpdateRule<H extends string = string> {
   /** Rows of hyper-parameters that tests try: flags set and not set, limits that bite. */
   readonly rows: readonly Readonly<Record<H, number>>[];
   readonly flops: number;
+  /** It reads a number of each tensor. */
+  readonly each?: boolean;
+  /** Sums of squares over each tensor that it makes. */
+  readonly sums?: number;
   /** Of its samples, where the usual one is too tight. */
   readonly tolerance?: number;
-  /** One element: changes `slots` and returns the new parameter. */
-  step(variant: number, p: number, g: number, slots: number[], h: Readonly<Record<H, number>>): number;
+  /** One element: changes `slots` and returns the new parameter. `each` is the tensor's number, `squared` takes what the sums are of. */
+  step(
+    variant: number,
+    p: number,
+    g: number,
+    slots: number[],
+    h: Readonly<Record<H, number>>,
+    each: number,
+    squared: number[],
+  ): number;
 }
 
 const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
@@ -66,6 +78,9 @@ export function hyperCount(op: OpDef<UpdateAttrs>): number {
 /** The record of an update: parameters, gradients, each slot of all parameters, hyper-parameters, operands of the stages. */
 export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<UpdateAttrs> {
   const op = rule.name;
+  const { each = false, sums = 0 } = rule;
+  /** Inputs before the operands of the stages. */
+  const fixed = ({ variant, count }: UpdateAttrs): number => count * (2 + rule.slots[variant]!) + 1 + Number(each);
   const slotsOf = ({ variant }: UpdateAttrs): number => rule.slots[variant] as number;
   const pairs = new WeakMap<Node<UpdateAttrs>, [number, number][]>();
   const made: OpDef<UpdateAttrs> = {
@@ -76,7 +91,8 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
       const slots = rule.slots[attrs.variant];
       if (slots === undefined) throw new GraphError(`${op}: there is no variant ${attrs.variant}`);
       const arrays = count * (2 + slots);
-      const staged = arrays + 1 + stageOperands(stages);
+      const first = fixed(attrs);
+      const staged = first + stageOperands(stages);
       const expected = staged + finishOperands(finish) + sparse.filter(Boolean).length;
       if (count < 1 || sparse.length !== count || ins.length !== expected) {
         throw new ShapeError(`${op}: expected ${expected} inputs for ${count} parameters, got ${ins.length}`);
@@ -85,7 +101,7 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
         const [x, p] = [ins[i] as TensorType, ins[i % count] as TensorType];
         if (x.dtype !== 'f32') throw new DTypeError(`${op}: expected f32 for input ${i}, got ${x.dtype}`);
         if (i >= count && i < 2 * count && sparse[i - count])
-          checkRows(op, x, p, ins[atOf(attrs, slots, i - count)] as TensorType);
+          checkRows(op, x, p, ins[atOf(attrs, first, i - count)] as TensorType);
         else if (!sameShape(x.shape, p.shape))
           throw new ShapeError(`${op}: expected ${typeName(p)} for input ${i}, got ${typeName(x)}`);
       }
@@ -93,10 +109,15 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
       if (hyper.dtype !== 'f64' || !sameShape(hyper.shape, [rule.hyper.length])) {
         throw new ShapeError(`${op}: expected f64[${rule.hyper.length}] as hyper-parameters, got ${typeName(hyper)}`);
       }
+      const own = ins[arrays + 1] as TensorType;
+      if (each && (own.dtype !== 'f64' || !sameShape(own.shape, [count]))) {
+        throw new ShapeError(`${op}: expected f64[${count}], a number of each tensor, got ${typeName(own)}`);
+      }
       const sizes = ins.slice(0, count).map((p) => sizeOf(p.shape));
-      checkStages(op, stages, ins.slice(arrays + 1, staged), sizes);
+      checkStages(op, stages, ins.slice(first, staged), sizes);
       if (finish) checkFinish(op, finish, ins.slice(staged, staged + finishOperands(finish)), ins.slice(0, count));
-      const updated = [...ins.slice(0, count), ...ins.slice(2 * count, arrays)];
+      const summed = Array.from({ length: sums }, () => f64(count));
+      const updated = [...ins.slice(0, count), ...ins.slice(2 * count, arrays), ...summed];
       return measure ? [...updated, f64(), f64(), f64()] : updated;
     },
     lower({ ins, attrs }) {
@@ -127,16 +148,21 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
       const slots = slotsOf(node.attrs);
       const row = ins[count * (2 + slots)] as RefArray;
       const hyper = Object.fromEntries(rule.hyper.map((name, i) => [name, row[i]])) as Record<H, number>;
-      const operands = ins.slice(count * (2 + slots) + 1);
+      const numbers = ins[count * (2 + slots) + 1] as RefArray;
+      const operands = ins.slice(fixed(node.attrs));
+      const summed = outs.slice(count * (1 + slots), count * (1 + slots) + sums);
+      for (const out of summed) out.fill(0);
+      const squared = summed.map(() => 0);
       let [before, after, changed] = [0, 0, 0];
       for (let t = 0; t < count; t++) {
         const p = ins[t] as RefArray;
-        const at = node.attrs.sparse[t] ? (ins[atOf(node.attrs, slots, t)] as RefArray) : null;
+        const at = node.attrs.sparse[t] ? (ins[atOf(node.attrs, fixed(node.attrs), t)] as RefArray) : null;
         const g = at ? spread(ins[count + t] as RefArray, at, p.length) : (ins[count + t] as RefArray);
         const { values } = applyStages(stages, operands, t, g, context);
         values.forEach((v, i) => {
           const s = Array.from({ length: slots }, (_, k) => (ins[(2 + k) * count + t] as RefArray)[i] as number);
-          (outs[t] as RefArray)[i] = rule.step(variant, p[i] as number, v, s, hyper);
+          (outs[t] as RefArray)[i] = rule.step(variant, p[i] as number, v, s, hyper, each ? numbers[t]! : Number.NaN, squared);
+          for (const [k, out] of summed.entries()) out[t]! += squared[k]! ** 2;
           for (const [k, x] of s.entries()) (outs[(1 + k) * count + t] as RefArray)[i] = x;
           before += (g[i] as number) ** 2;
           after += v * v;
@@ -154,8 +180,8 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
 }
 
 /** Where the second output of scatterRows is among the inputs. */
-function atOf({ count, stages, sparse, finish }: UpdateAttrs, slots: number, t: number): number {
-  return count * (2 + slots) + 1 + stageOperands(stages) + finishOperands(finish) + sparse.slice(0, t).filter(Boolean).length;
+function atOf({ stages, sparse, finish }: UpdateAttrs, fixed: number, t: number): number {
+  return fixed + stageOperands(stages) + finishOperands(finish) + sparse.slice(0, t).filter(Boolean).length;
 }
 
 function checkRows(op: string, values: TensorType, p: TensorType, at: TensorType): void {
@@ -193,6 +219,7 @@ function samples<H extends string>(rule: UpdateRule<H>, variant: number, slots: 
       ...grads,
       ...Array.from({ length: slots }, () => each).flat(),
       f64(rule.hyper.length),
+      ...(rule.each ? [f64(shapes.length)] : []),
       ...operands,
       ...at,
     ];
@@ -245,33 +272,51 @@ export interface UpdateOperands {
   readonly slots: readonly (readonly Tensor[])[];
   /** f64, as the rule says. */
   readonly hyper: Tensor;
+  /** f64 [n]: a number of each tensor, for a rule that reads one. */
+  readonly each?: Tensor;
   readonly stages: readonly Stage[];
-  /** Index of the first of these gradients among those the stages were made for. */
-  readonly offset: number;
   readonly measure: boolean;
   readonly finish?: Finish | null;
+}
+
+/** f64 scalars: the sums of squares before and after the stages, and the number of elements the stages changed. */
+export interface Measured {
+  readonly before: Tensor;
+  readonly after: Tensor;
+  readonly changed: Tensor;
 }
 
 export interface Updated {
   readonly params: readonly Tensor[];
   readonly slots: readonly (readonly Tensor[])[];
-  /** f64 scalars: the sums of squares before and after the stages, and the number of elements the stages changed. */
-  readonly measured: { readonly before: Tensor; readonly after: Tensor; readonly changed: Tensor } | null;
+  /** f64 [n] each: the sums of squares over each tensor that the rule makes. */
+  readonly sums: readonly Tensor[];
+  readonly measured: Measured | null;
 }
 
 /** Update the parameters of a group in one pass. */
 export function update(op: OpDef<UpdateAttrs>, variant: number, x: UpdateOperands): Updated {
   const count = x.params.length;
-  const { attrs: stages, ins } = splitStages(x.hyper.graph, x.stages, count, x.offset);
+  const { attrs: stages, ins } = splitStages(x.hyper.graph, x.stages);
   const finish = x.finish ? splitFinish(x.hyper.graph, x.finish) : null;
-  const operands = [...x.params, ...x.grads, ...x.slots.flat(), x.hyper, ...ins, ...(finish?.ins ?? [])];
+  const operands = [
+    ...x.params,
+    ...x.grads,
+    ...x.slots.flat(),
+    x.hyper,
+    ...(x.each ? [x.each] : []),
+    ...ins,
+    ...(finish?.ins ?? []),
+  ];
   const sparse = x.grads.map(() => false);
   const attrs = { variant, count, stages, measure: x.measure, sparse, ...(finish && { finish: finish.attrs }) };
   const { outs } = x.hyper.graph.add(op, operands, attrs);
-  const [before, after, changed] = outs.slice(-3) as [Tensor, Tensor, Tensor];
+  const end = outs.length - (x.measure ? 3 : 0);
+  const [before, after, changed] = outs.slice(end) as [Tensor, Tensor, Tensor];
   return {
     params: outs.slice(0, count),
     slots: x.slots.map((_, k) => outs.slice((1 + k) * count, (2 + k) * count)),
+    sums: outs.slice(count * (1 + x.slots.length), end),
     measured: x.measure ? { before, after, changed } : null,
   };
 }

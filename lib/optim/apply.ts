@@ -6,8 +6,8 @@ import { type Graph, inSection, isLeaf, type State, type Tensor } from '../ir/gr
 import { type Data, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import type { Parameter } from '../nn/module.ts';
 import { add, cast, div, less, mul, sqrt } from '../ops/elementwise.ts';
-import { unscale } from '../ops/stage.ts';
-import { hyperCount, type Updated, update } from '../ops/update.ts';
+import { selectStages, unscale } from '../ops/stage.ts';
+import type { Measured } from '../ops/update.ts';
 import { StepColumns } from './columns.ts';
 import { buildEma } from './ema.ts';
 import type { Finishing } from './finishing.ts';
@@ -90,27 +90,33 @@ export function buildApply(options: ApplyOptions): Apply {
     const apart = by !== null && clipped.measure;
     const updates = apart ? grads.map((g) => mul(g, cast(by, 'f32'))) : grads;
     const stages = apart ? clipped.stages : [...first, ...clipped.stages];
-    const measured: NonNullable<Updated['measured']>[] = [];
+    const measured: Measured[] = [];
     const values = new Map<State, Tensor>();
     let offset = 0;
     for (const [i, group] of groups.entries()) {
-      const { op, variant, lr, hyper } = group.optimizer;
+      const { optimizer } = group;
+      const places = group.params.map((_, t) => offset + t);
       const slots = slotStates(group, states);
-      const updated = update(op, variant, {
+      const updated = optimizer.build({
+        graph,
         params: group.params.map((p) => graph.state(p.state)),
-        grads: updates.slice(offset, offset + group.params.length),
+        names: group.params.map((p) => p.name),
+        grads: places.map((t) => updates[t]!),
         slots: slots.map((s) => s.map((state) => graph.state(state))),
-        hyper: columns.of(`hyper.${i}`, [hyperCount(op)], (step, out) => hyper(step, out, rate?.(lr(step)))),
-        stages,
-        offset,
+        stages: groups.length > 1 ? selectStages(stages, places) : stages,
         measure: clipped.measure,
         finish: finishing?.ofUpdate(graph, group.params) ?? null,
+        column: (name, size, fill) =>
+          columns.of(['hyper', i, name].filter((s) => s !== '').join('.'), [size], (step, out) => {
+            const lr = optimizer.lr(step);
+            fill(step, rate ? rate(lr) : lr, out);
+          }),
       });
       group.params.forEach((p, t) => {
         values.set(p.state, updated.params[t]!);
+        for (const [k, state] of slots[t]!.entries()) graph.assign(state, updated.slots[t]![k]!);
       });
-      for (const [k, s] of slots.entries()) for (const [t, state] of s.entries()) graph.assign(state, updated.slots[k]![t]!);
-      if (updated.measured) measured.push(updated.measured);
+      measured.push(...updated.measured);
       offset += group.params.length;
     }
     finishing?.afterUpdates(graph, values, perStep);
@@ -158,23 +164,18 @@ export class ApplyStates {
   }
 }
 
-/** Per slot, the state of each parameter: `optim.<parameter>.<slot>`. */
+/** Per parameter, the states of its slots: `optim.<parameter>.<slot>`. */
 function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states: ApplyStates): State[][] {
-  const each = params.map((p) =>
+  return params.map((p) =>
     optimizer.slots(p.state.type).map(({ name, type, init }) => {
       return states.of(`optim.${p.name}.${name}`, type, init === undefined ? init : (out) => out.fill(init));
     }),
   );
-  return (each[0] ?? []).map((_, k) => each.map((slots) => slots[k]!));
 }
 
 /** What the updates measured, in place of what the policy could not know. */
-function measuredColumns(
-  report: ClipColumns,
-  measured: readonly NonNullable<Updated['measured']>[],
-  grads: readonly Tensor[],
-): ClipColumns {
-  const total = (key: keyof (typeof measured)[number]): Tensor => measured.map((m) => m[key]).reduce((a, b) => add(a, b));
+function measuredColumns(report: ClipColumns, measured: readonly Measured[], grads: readonly Tensor[]): ClipColumns {
+  const total = (key: keyof Measured): Tensor => measured.map((m) => m[key]).reduce((a, b) => add(a, b));
   const changed = total('changed');
   const elements = grads.reduce((n, t) => n + sizeOf(t.shape), 0);
   return {

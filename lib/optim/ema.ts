@@ -59,7 +59,6 @@ export function buildEma(
       out[0] = weight(step);
     }),
     stages: [],
-    offset: 0,
     measure: false,
     finish: finishing?.ofAverage(params, next) ?? null,
   });

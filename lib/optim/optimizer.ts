@@ -1,7 +1,10 @@
-// optimizer.ts: the contract of an optimizer: its slots, its row of hyper-parameters, and the update op that reads them.
+// optimizer.ts: the contract of an optimizer: its slots, and the nodes that update a group of parameters.
 import { OptionError } from '../errors.ts';
+import type { Graph, Tensor } from '../ir/graph.ts';
 import type { OpDef, TensorType } from '../ir/op.ts';
-import type { UpdateAttrs } from '../ops/update.ts';
+import type { Finish } from '../ops/finish.ts';
+import type { Stage } from '../ops/stage.ts';
+import { hyperCount, type Measured, type UpdateAttrs, type Updated, update } from '../ops/update.ts';
 import { checkNumber, checkPerStep, type PerStep, show } from '../options.ts';
 import type { Named } from './arrays.ts';
 import { type BindOptions, BoundOptimizer } from './bound.ts';
@@ -14,20 +17,41 @@ export interface Slot {
   readonly init?: number;
 }
 
+/** What an optimizer is given to update one group of parameters with. */
+export interface GroupContext {
+  readonly graph: Graph;
+  readonly params: readonly Tensor[];
+  readonly names: readonly string[];
+  readonly grads: readonly Tensor[];
+  /** Per parameter, its slots in the order of `slots`. */
+  readonly slots: readonly (readonly Tensor[])[];
+  /** What the clip policy makes of these gradients: ops read them through it. */
+  readonly stages: readonly Stage[];
+  /** Whether the norms before and after the stages are wanted. */
+  readonly measure: boolean;
+  /** What is done to the new parameters: the last op that writes them is given it. */
+  readonly finish: Finish | null;
+  /** `size` numbers (f64) that `fill` writes for each step, given its learning rate. */
+  column(name: string, size: number, fill: HyperFill): Tensor;
+}
+export type HyperFill = (step: number, lr: number, out: Float64Array) => void;
+
+/** Next values, as the context gives them. What changes state must be made by guarded ops, or read what they made. */
+export interface GroupUpdate {
+  readonly params: readonly Tensor[];
+  readonly slots: readonly (readonly Tensor[])[];
+  /** From each op that was asked to measure. */
+  readonly measured: readonly Measured[];
+}
+
 export interface Optimizer {
   readonly name: string;
-  /** The update op and which of its variants. */
-  readonly op: OpDef<UpdateAttrs>;
-  readonly variant: number;
   slots(param: TensorType): readonly Slot[];
   /** What is added to the root of a mean of squared gradients before it divides; absent where nothing of the kind is. `advise` asks. */
   readonly eps?: number;
   lr(step: number): number;
-  /**
-   * Writes the hyper-parameters of a step, in the order the op reads them; in f64, rounded once where they are used.
-   * @param rate learning rate in place of `lr(step)`
-   */
-  hyper(step: number, out: Float64Array, rate?: number): void;
+  /** Adds the update of a group to the graph. Throws OptionError for parameters it is not made for. */
+  build(group: GroupContext): GroupUpdate;
   /**
    * Use the optimizer by itself, on the caller's own arrays: `step(grads)` updates them in place. Parameters are Float32Arrays, in
    * a list or by name. Throws OptionError.
@@ -35,27 +59,52 @@ export interface Optimizer {
   bind(params: Named<Float32Array>, options?: BindOptions): BoundOptimizer;
 }
 
-export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'op' | 'variant' | 'eps'> {
-  readonly slots: readonly (string | { readonly name: string; readonly init: number })[];
+export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps'> {
   readonly lr: PerStep;
-  hyper(step: number, lr: number, out: Float64Array): void;
 }
 
-/** An optimizer whose slots all have the shape of their parameter. */
-export function makeOptimizer(spec: OptimizerSpec): Optimizer {
-  const { name, op, variant } = spec;
-  const lr = checkPerStep(name, 'lr', spec.lr, { min: 0 });
+export function defineOptimizer(spec: OptimizerSpec): Optimizer {
   const self: Optimizer = {
-    name,
-    op,
-    variant,
+    name: spec.name,
     ...(spec.eps === undefined ? {} : { eps: spec.eps }),
-    lr,
-    slots: (param) => spec.slots.map((slot) => ({ ...(typeof slot === 'string' ? { name: slot } : slot), type: param })),
-    hyper: (step, out, rate = lr(step)) => spec.hyper(step, rate, out),
+    lr: checkPerStep(spec.name, 'lr', spec.lr, { min: 0 }),
+    slots: spec.slots,
+    build: spec.build,
     bind: (params, options = {}) => new BoundOptimizer(self, params, options),
   };
   return self;
+}
+
+export interface SinglePassSpec extends Pick<OptimizerSpec, 'name' | 'eps' | 'lr'> {
+  /** The update op and which of its variants. */
+  readonly op: OpDef<UpdateAttrs>;
+  readonly variant: number;
+  readonly slots: readonly (string | { readonly name: string; readonly init: number })[];
+  /** Writes the hyper-parameters of a step, in the order the op reads them; in f64, rounded once where they are used. */
+  readonly hyper: HyperFill;
+}
+
+/** An optimizer that is one op, whose slots all have the shape of their parameter. */
+export function makeOptimizer(spec: SinglePassSpec): Optimizer {
+  const { op, variant, hyper, slots, ...rest } = spec;
+  return defineOptimizer({
+    ...rest,
+    slots: (param) => slots.map((slot) => ({ ...(typeof slot === 'string' ? { name: slot } : slot), type: param })),
+    build(group) {
+      const row = group.column('', hyperCount(op), hyper);
+      const updated = update(op, variant, { ...group, slots: turned(group.slots), hyper: row });
+      return { params: updated.params, slots: turned(updated.slots), measured: measuredOf(updated) };
+    },
+  });
+}
+
+/** Slots per parameter as parameters per slot, and back. */
+export function turned(lists: readonly (readonly Tensor[])[]): Tensor[][] {
+  return (lists[0] ?? []).map((_, k) => lists.map((list) => list[k]!));
+}
+
+export function measuredOf({ measured }: Updated): Measured[] {
+  return measured ? [measured] : [];
 }
 
 /** Two decay rates below 1, checked. */

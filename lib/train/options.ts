@@ -221,5 +221,5 @@ export function groupParameters<M extends Module>({ model, groups = [], optimize
 }
 
 function isOptimizer(x: unknown): x is Optimizer {
-  return typeof x === 'object' && x !== null && typeof (x as Optimizer).hyper === 'function';
+  return typeof x === 'object' && x !== null && typeof (x as Optimizer).slots === 'function';
 }

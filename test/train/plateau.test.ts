@@ -61,10 +61,15 @@ test('the update takes the lowered rate, and not below the least one', async () 
   const spied = optim.sgd({ lr: 0.1 });
   const seen: optim.Optimizer = {
     ...spied,
-    hyper(step, out, rate) {
-      rates.push(rate ?? Number.NaN);
-      spied.hyper(step, out, rate);
-    },
+    build: (group) =>
+      spied.build({
+        ...group,
+        column: (name, size, fill) =>
+          group.column(name, size, (step, lr, out) => {
+            rates.push(lr);
+            fill(step, lr, out);
+          }),
+      }),
   };
   const one = trainer({ optimizer: seen, plateau: options });
   await one.fit(data, { steps: 20, validation, validateEvery: 4, chunkSteps: 4 });

@@ -3,7 +3,7 @@
 // hyper: lr, 1 - beta1, beta2, 1 - beta2, eps, alpha, 1 / alpha, decay = 1 - lr * weight decay.
 // slots: mean, mean of the powers alpha of abs. No element of the step is longer than the root of the latter.
 template <bool kSquares>
-struct AcClip {
+struct AcClip : Rule {
   static constexpr int kHyper = 8, kSlots = 2;
   F minus_lr, eps, beta2, rest2, alpha, inverse;
   Lerp mean;

@@ -1,7 +1,7 @@
 // adadelta.h: Adadelta.
 
 // hyper: lr, rho, 1 - rho, eps, weight decay. slots: mean of squares of the gradients, of the steps.
-struct Adadelta {
+struct Adadelta : Rule {
   static constexpr int kHyper = 5, kSlots = 2;
   F minus_lr, eps;
   MeanSquare squares;

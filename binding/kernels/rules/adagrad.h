@@ -1,7 +1,7 @@
 // adagrad.h: Adagrad.
 
 // hyper: lr of this step, eps, weight decay. Slot: the sum of squares.
-struct Adagrad {
+struct Adagrad : Rule {
   static constexpr int kHyper = 3, kSlots = 1;
   F minus_lr, eps;
   Decay<false> decay;

@@ -3,7 +3,7 @@
 // hyper: lr / (1 - beta1^t), 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay.
 // slots: mean, mean of squares; with AMSGrad the largest of the latter, which then takes its place below the root.
 template <bool kDecoupled, bool kAmsgrad>
-struct Adam {
+struct Adam : Rule {
   static constexpr int kHyper = 7, kSlots = kAmsgrad ? 3 : 2;
   F minus_size, inverse_root, eps;
   Lerp mean;

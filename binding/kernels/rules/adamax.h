@@ -1,7 +1,7 @@
 // adamax.h: Adamax.
 
 // hyper: lr / (1 - beta1^t), 1 - beta1, beta2, eps, weight decay. slots: mean, largest abs, fading.
-struct Adamax {
+struct Adamax : Rule {
   static constexpr int kHyper = 5, kSlots = 2;
   F minus_size, beta2, eps;
   Lerp mean;

@@ -3,7 +3,7 @@
 // hyper: lr, 1 - beta1, beta2, 1 - beta2, eps, limit, decay, first (not 0 in the first step, which only begins the second slot).
 // The gradient is divided by what the squares were before it.
 template <bool kDecoupled>
-struct Adopt {
+struct Adopt : Rule {
   static constexpr int kHyper = 8, kSlots = 2;
   F minus_lr, eps, limit;
   Lerp mean;

@@ -1,7 +1,7 @@
 // ema.h: a moving average. What takes the place of the gradient is the value that enters it.
 
 // hyper: how much of the value enters: 1 copies it, 0 leaves the average as it is
-struct Ema {
+struct Ema : Rule {
   static constexpr int kHyper = 1, kSlots = 0;
   F lerp;
   bool small;

@@ -1,7 +1,7 @@
 // lion.h: Lion.
 
 // hyper: lr, beta1, 1 - beta1, beta2, 1 - beta2, decay = 1 - lr * weight decay. Slot: the mean.
-struct Lion {
+struct Lion : Rule {
   static constexpr int kHyper = 6, kSlots = 1;
   F lr, beta1, rest1, beta2, rest2;
   Decay<true> decay;

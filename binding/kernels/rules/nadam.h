@@ -2,7 +2,7 @@
 
 // hyper: factors of the gradient and of the mean, 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay.
 template <bool kDecoupled>
-struct Nadam {
+struct Nadam : Rule {
   static constexpr int kHyper = 8, kSlots = 2;
   F of_gradient, of_mean, inverse_root, eps;
   Lerp mean;

@@ -2,7 +2,7 @@
 
 // hyper: step size, adaptive (0: not yet), 1 - beta1, beta2, 1 - beta2, eps, decay.
 template <bool kDecoupled>
-struct Radam {
+struct Radam : Rule {
   static constexpr int kHyper = 7, kSlots = 2;
   F minus_size, eps;
   Lerp mean;

@@ -2,7 +2,7 @@
 
 // hyper: lr, alpha, 1 - alpha, eps, weight decay, momentum. slots: mean of squares; centred: mean; with momentum: its buffer.
 template <bool kCentered, bool kMomentum>
-struct RmsProp {
+struct RmsProp : Rule {
   static constexpr int kHyper = 6, kSlots = 1 + kCentered + kMomentum, kBuffer = 1 + kCentered;
   F minus_lr, eps, momentum;
   MeanSquare squares;

@@ -2,7 +2,7 @@
 
 // hyper: lr, weight decay, momentum, 1 - dampening, first (not 0 in the first step: the buffer becomes the gradient)
 template <bool kMomentum, bool kNesterov>
-struct Sgd {
+struct Sgd : Rule {
   static constexpr int kHyper = 5, kSlots = kMomentum ? 1 : 0;
   F minus_lr, decay, momentum, damp;
   bool decays, first;

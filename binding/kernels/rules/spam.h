@@ -2,7 +2,7 @@
 
 // hyper: lr / (1 - beta1^t), 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay, theta, reset, where t counts the steps since
 // the slots were reset to 0. Spikes, g^2 > theta v, are cut to sqrt(theta v); not where v is 0, which would hold it there for ever.
-struct Spam {
+struct Spam : Rule {
   static constexpr int kHyper = 9, kSlots = 2;
   F minus_size, inverse_root, eps, theta;
   Lerp mean;

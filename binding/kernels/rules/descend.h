@@ -1,0 +1,24 @@
+// descend.h: a step along a direction that another instruction made: the last part of optimizers that look at whole tensors.
+
+// hyper: lr, weight decay. Each tensor has a factor of lr; weight decay goes with it (kScaled), or with lr alone.
+template <bool kScaled>
+struct Descend : Rule {
+  static constexpr int kHyper = 2, kSlots = 0, kEach = 1;
+  double lr, weight_decay;
+  F minus_size, decay;
+  bool decays;
+  explicit Descend(const double* h) : lr(h[0]), weight_decay(h[1]) {}
+  void tensor(double by) {
+    const double size = lr * by, factor = 1 - (kScaled ? size : lr) * weight_decay;
+    minus_size = minus(size);
+    decay = f32_of(factor);
+    decays = (float)factor != 1.0f;
+  }
+  __attribute__((always_inline)) void step(F& p, F g, F*) const {
+    if (decays) p = mul(p, decay);
+    p = fma(g, minus_size, p);
+  }
+};
+
+// Variants: weight decay with the step of the tensor, or with lr alone.
+UPDATE(update_descend, Descend<true>, Descend<false>)

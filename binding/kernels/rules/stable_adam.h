@@ -1,0 +1,20 @@
+// stable_adam.h: the direction of StableAdamW, and how far the gradient is beyond what its squares have been.
+
+// hyper: weight of the gradient in the mean, beta2 and its rest for the mean of squares (both corrected for the start), eps.
+// slots: mean, mean of squares. sums: squares of g / max(root, eps); 0 where both are 0.
+struct StableAdam : Rule {
+  static constexpr int kHyper = 4, kSlots = 2, kSums = 1;
+  F eps;
+  Lerp mean;
+  MeanSquare squares;
+  explicit StableAdam(const double* h) : eps(f32_of(h[3])), mean(h[0]), squares(h[1], h[2]) {}
+  __attribute__((always_inline)) void step(F& p, F g, F* slot, F* squared) const {
+    slot[0] = mean(slot[0], g);
+    slot[1] = squares(slot[1], g);
+    const F root = sqrt(slot[1]), zero = set1(0.0f);
+    squared[0] = select(eq(g, zero), zero, div(g, max(eps, root)));
+    p = div(slot[0], add(root, eps));
+  }
+};
+
+UPDATE(update_stable_adam, StableAdam)
