@@ -83,6 +83,9 @@ export const OPTIMIZERS: Readonly<Record<string, () => optim.Optimizer>> = {
   lion: () => optim.lion({ lr: 0.1, weightDecay: 0.1 }),
   adopt: () => optim.adopt({ lr: 0.1 }),
   acclip: () => optim.acclip({ lr: 0.1, alpha: 1.5 }),
+  lamb: () => optim.lamb({ lr: 0.1 }),
+  lars: () => optim.lars({ lr: 10, weightDecay: 0.01 }),
+  stableAdamw: () => optim.stableAdamw({ lr: 0.1 }),
   spam: () => optim.spam({ lr: 0.1, clipAfter: 1 }),
 };
 

@@ -5,6 +5,8 @@ import { adagrad } from './adagrad.ts';
 import { adam, adamw } from './adam.ts';
 import { adamax } from './adamax.ts';
 import { adopt } from './adopt.ts';
+import { lamb } from './lamb.ts';
+import { lars } from './lars.ts';
 import { lion } from './lion.ts';
 import { nadam } from './nadam.ts';
 import type { Optimizer } from './optimizer.ts';
@@ -12,6 +14,7 @@ import { radam } from './radam.ts';
 import { rmsprop } from './rmsprop.ts';
 import { sgd } from './sgd.ts';
 import { spam } from './spam.ts';
+import { stableAdamw } from './stable-adamw.ts';
 
 /** Each takes its options, of which none is required. */
 export const OPTIMIZERS: Readonly<Record<string, (options: object) => Optimizer>> = {
@@ -22,10 +25,13 @@ export const OPTIMIZERS: Readonly<Record<string, (options: object) => Optimizer>
   adamax,
   adamw,
   adopt,
+  lamb,
+  lars,
   lion,
   nadam,
   radam,
   rmsprop,
   sgd,
   spam,
+  stableAdamw,
 };

@@ -1,8 +1,10 @@
 // optimizer.ts: the contract of an optimizer: its slots, and the nodes that update a group of parameters.
 import { OptionError } from '../errors.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
-import type { OpDef, TensorType } from '../ir/op.ts';
+import { type OpDef, sizeOf, type TensorType } from '../ir/op.ts';
+import { div } from '../ops/elementwise.ts';
 import type { Finish } from '../ops/finish.ts';
+import { DESCEND_VARIANT, UPDATE_DESCEND } from '../ops/rules/index.ts';
 import type { Stage } from '../ops/stage.ts';
 import { hyperCount, type Measured, type UpdateAttrs, type Updated, update } from '../ops/update.ts';
 import { checkNumber, checkPerStep, type PerStep, show } from '../options.ts';
@@ -105,6 +107,37 @@ export function turned(lists: readonly (readonly Tensor[])[]): Tensor[][] {
 
 export function measuredOf({ measured }: Updated): Measured[] {
   return measured ? [measured] : [];
+}
+
+/** f64 [n] divided by the number of elements of each tensor. */
+export function perElement(xs: readonly Tensor[], sums: Tensor): Tensor {
+  const counts = Float64Array.from(xs, (x) => Math.max(1, sizeOf(x.shape)));
+  return div(sums, sums.graph.constant(counts, [xs.length], 'f64'));
+}
+
+/** p - lr * by * direction for each tensor; decoupled weight decay goes with lr * by (`scaled`) or with lr alone (`fixed`). */
+export function descend(
+  group: GroupContext,
+  directions: readonly Tensor[],
+  by: Tensor,
+  weightDecay: number,
+  decay: keyof typeof DESCEND_VARIANT,
+): readonly Tensor[] {
+  const hyper = group.column('descend', 2, (_, lr, out) => {
+    out[0] = lr;
+    out[1] = weightDecay;
+  });
+  const { params, finish } = group;
+  return update(UPDATE_DESCEND, DESCEND_VARIANT[decay], {
+    params,
+    finish,
+    grads: directions,
+    slots: [],
+    hyper,
+    each: by,
+    stages: [],
+    measure: false,
+  }).params;
 }
 
 /** Two decay rates below 1, checked. */

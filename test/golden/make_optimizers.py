@@ -150,6 +150,13 @@ def from_optax():
     case("lion, decay", source, "lion", {"lr": 0.01, "betas": [0.95, 0.98], "weightDecay": 0.1},
          run(optax.lion(0.01, b1=0.95, b2=0.98, weight_decay=0.1)))
     case("adopt", source, "adopt", {}, run(optax.contrib.adopt(1e-3)))
+    case("lamb", source, "lamb", {}, run(optax.lamb(1e-3, weight_decay=0.01)))
+    case("lamb, large steps and decay", source, "lamb", {"lr": 0.1, "betas": [0.8, 0.9], "weightDecay": 0.3, "eps": 1e-3},
+         run(optax.lamb(0.1, b1=0.8, b2=0.9, eps=1e-3, weight_decay=0.3)))
+    # Without weight decay optax's LARS is the paper's.
+    case("lars", source, "lars", {}, run(optax.lars(1.0)))
+    case("lars, eps", source, "lars", {"lr": 5, "trust": 0.01, "momentum": 0.5, "eps": 0.1},
+         run(optax.lars(5.0, trust_coefficient=0.01, momentum=0.5, eps=0.1)))
 
 
 # ---- papers ------------------------------------------------------------------------------------------------------------------
@@ -192,6 +199,51 @@ def from_papers():
     case("acclip, alpha 1.5 and decay", source, "acclip", {"lr": 0.1, "alpha": 1.5, "weightDecay": 0.1},
          transcribed(acclip(lr=0.1, alpha=1.5, wd=0.1)))
     case("acclip, alpha 1", source, "acclip", {"lr": 0.1, "alpha": 1}, transcribed(acclip(lr=0.1, alpha=1.0)))
+
+    def lars(lr=1.0, momentum=0.9, wd=0.0, trust=1e-3, eps=0.0):
+        def update(t, p, g, s):
+            norm, below = np.linalg.norm(p), np.linalg.norm(g) + wd * np.linalg.norm(p) + eps
+            local = trust * norm / below if norm > 0 and below > 0 else 1.0
+            s["b"] = momentum * s.get("b", 0 * g) + lr * local * (g + wd * p)
+            return p - s["b"]
+
+        return update
+
+    source = "You, Gitman and Ginsburg 2017, algorithm 1, transcribed in f64"
+    case("lars, decay", source, "lars", {"lr": 20, "weightDecay": 0.1}, transcribed(lars(lr=20.0, wd=0.1)))
+
+    def lamb(lr=1e-3, b1=0.9, b2=0.999, eps=1e-6, wd=0.01, lower=0.0, upper=math.inf):
+        def update(t, p, g, s):
+            s["m"] = b1 * s.get("m", 0 * g) + (1 - b1) * g
+            s["v"] = b2 * s.get("v", 0 * g) + (1 - b2) * g * g
+            u = s["m"] / (1 - b1**t) / (np.sqrt(s["v"] / (1 - b2**t)) + eps) + wd * p
+            norm, below = np.linalg.norm(p), np.linalg.norm(u)
+            ratio = min(max(norm, lower), upper) / below if norm > 0 and below > 0 else 1.0
+            return p - lr * ratio * u
+
+        return update
+
+    source = "You et al. 2020, algorithm 2, transcribed in f64"
+    case("lamb, bounds of the norm", source, "lamb", {"lr": 0.01, "normBounds": [1.5, 2]},
+         transcribed(lamb(lr=0.01, lower=1.5, upper=2.0)))
+
+    def stable_adamw(lr=1e-3, b1=0.9, b2=0.99, eps=1e-6, wd=0.01, d=1.0):
+        def update(t, p, g, s):
+            c1 = b1 * (1 - b1 ** (t - 1)) / (1 - b1**t)
+            c2 = b2 * (1 - b2 ** (t - 1)) / (1 - b2**t)
+            s["m"] = c1 * s.get("m", 0 * g) + (1 - c1) * g
+            s["v"] = c2 * s.get("v", 0 * g) + (1 - c2) * g * g
+            rms = math.sqrt(np.mean(g * g / np.maximum(s["v"], eps * eps)))
+            local = lr / max(1.0, rms / d)
+            return p - local * wd * p - local * s["m"] / (np.sqrt(s["v"]) + eps)
+
+        return update
+
+    source = "Wortsman et al. 2023, algorithm 2, transcribed in f64"
+    case("stableAdamw", source, "stableAdamw", {}, transcribed(stable_adamw()))
+    case("stableAdamw, decay and a tight clip", source, "stableAdamw",
+         {"lr": 0.1, "betas": [0.8, 0.95], "weightDecay": 0.3, "clip": 0.8},
+         transcribed(stable_adamw(lr=0.1, b1=0.8, b2=0.95, wd=0.3, d=0.8)))
 
     def spam(lr=1e-3, b1=0.9, b2=0.999, eps=1e-6, wd=0.0, theta=5000.0, every=500, warmup=150, after=20):
         def update(t, p, g, s):

@@ -1,0 +1,50 @@
+// lars.ts: LARS (You, Gitman and Ginsburg 2017).
+import { add, div, less, mul, sqrt, where } from '../ops/elementwise.ts';
+import { UPDATE_LARS } from '../ops/rules/index.ts';
+import { statistic } from '../ops/statistics.ts';
+import { update } from '../ops/update.ts';
+import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { defineOptimizer, measuredOf, type Optimizer, turned } from './optimizer.ts';
+
+export interface LarsOptions {
+  /** Learning rate of all layers, a number or a schedule. Default 1. */
+  readonly lr?: PerStep;
+  /** Default 0.9. */
+  readonly momentum?: number;
+  /** Added to the gradient as weightDecay * p, after clipping. Default 0. */
+  readonly weightDecay?: number;
+  /** What part of its norm a tensor may change by in a step with lr 1 (the paper's eta). Default 1e-3. */
+  readonly trust?: number;
+  /** Added to the denominator of the trust ratio. Default 0. */
+  readonly eps?: number;
+}
+
+/**
+ * LARS: momentum SGD with a learning rate per tensor, lr * trust * |p| / (|g| + weightDecay * |p| + eps), which is lr where |p| or the
+ * denominator is 0. Slot `momentum_buffer`, of steps. As the paper; optax.lars divides by |g + weightDecay * p|. Throws OptionError.
+ */
+export function lars(options: LarsOptions = {}): Optimizer {
+  checkOptions('optim.lars', options, ['lr', 'momentum', 'weightDecay', 'trust', 'eps']);
+  const momentum = checkNumber('optim.lars', 'momentum', options.momentum ?? 0.9, { min: 0 });
+  const weightDecay = checkNumber('optim.lars', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
+  const trust = checkNumber('optim.lars', 'trust', options.trust ?? 1e-3, { min: 0 });
+  const eps = checkNumber('optim.lars', 'eps', options.eps ?? 0, { min: 0 });
+  return defineOptimizer({
+    name: 'optim.lars',
+    slots: (type) => [{ name: 'momentum_buffer', type }],
+    lr: options.lr ?? 1,
+    build(group) {
+      const hyper = group.column('', 3, (_, lr, out) => {
+        out[0] = lr;
+        out[1] = momentum;
+        out[2] = weightDecay;
+      });
+      const g = sqrt(statistic(group.grads, { kind: 'sumSquares', stages: group.stages }).each);
+      const p = sqrt(statistic(group.params, { kind: 'sumSquares' }).each);
+      const denominator = add(add(g, mul(p, weightDecay)), eps);
+      const ratio = where(mul(less(0, p), less(0, denominator)), div(mul(p, trust), denominator), 1);
+      const updated = update(UPDATE_LARS, 0, { ...group, slots: turned(group.slots), hyper, each: ratio });
+      return { params: updated.params, slots: turned(updated.slots), measured: measuredOf(updated) };
+    },
+  });
+}

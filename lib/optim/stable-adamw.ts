@@ -1,0 +1,48 @@
+// stable-adamw.ts: StableAdamW (Wortsman et al. 2023): AdamW with Adafactor's update clip.
+import { div, maximum, sqrt } from '../ops/elementwise.ts';
+import { UPDATE_STABLE_ADAM } from '../ops/rules/index.ts';
+import { update } from '../ops/update.ts';
+import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { checkBetas, defineOptimizer, descend, measuredOf, type Optimizer, perElement, turned } from './optimizer.ts';
+
+export interface StableAdamwOptions {
+  /** Learning rate, a number or a schedule. Default 1e-3. */
+  readonly lr?: PerStep;
+  /** Decay of the running means of gradients and of their squares. Default [0.9, 0.99]. */
+  readonly betas?: readonly [number, number];
+  /** Added to the root of the second mean. Default 1e-6. */
+  readonly eps?: number;
+  /** Shrinks p by weightDecay times the learning rate of its tensor. Default 0.01. */
+  readonly weightDecay?: number;
+  /** A tensor whose root mean square of g^2 / max(v, eps^2) is above this takes a smaller step by as much. Infinity: none. Default 1. */
+  readonly clip?: number;
+}
+
+/** StableAdamW. Slots `exp_avg` and `exp_avg_sq`. As the paper's algorithm 2. Throws OptionError. */
+export function stableAdamw(options: StableAdamwOptions = {}): Optimizer {
+  checkOptions('optim.stableAdamw', options, ['lr', 'betas', 'eps', 'weightDecay', 'clip']);
+  const [beta1, beta2] = checkBetas('optim.stableAdamw', options.betas, [0.9, 0.99]);
+  const eps = checkNumber('optim.stableAdamw', 'eps', options.eps ?? 1e-6, { min: 0 });
+  const weightDecay = checkNumber('optim.stableAdamw', 'weightDecay', options.weightDecay ?? 0.01, { min: 0 });
+  const clip = checkNumber('optim.stableAdamw', 'clip', options.clip ?? 1, { above: 0, infinite: true });
+  return defineOptimizer({
+    name: 'optim.stableAdamw',
+    eps,
+    slots: (type) => ['exp_avg', 'exp_avg_sq'].map((name) => ({ name, type })),
+    lr: options.lr ?? 1e-3,
+    build(group) {
+      const hyper = group.column('', 4, (step, _, out) => {
+        // The means with their correction of the start in them.
+        const t = step + 1;
+        out[0] = (1 - beta1) / (1 - beta1 ** t);
+        out[1] = (beta2 * (1 - beta2 ** step)) / (1 - beta2 ** t);
+        out[2] = (1 - beta2) / (1 - beta2 ** t);
+        out[3] = eps;
+      });
+      const made = update(UPDATE_STABLE_ADAM, 0, { ...group, slots: turned(group.slots), hyper, finish: null });
+      const rms = sqrt(perElement(group.params, made.sums[0]!));
+      const params = descend(group, made.params, div(1, maximum(div(rms, clip), 1)), weightDecay, 'scaled');
+      return { params, slots: turned(made.slots), measured: measuredOf(made) };
+    },
+  });
+}
