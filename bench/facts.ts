@@ -14,7 +14,7 @@ export interface Facts {
   /** Processors that the system has, and those that this process may use. */
   readonly cores: number;
   readonly available: number;
-  readonly threads: number;
+  readonly threads: readonly number[];
   readonly isa: string;
   readonly memory: string;
   /** Runnable processes, mean of the last minute, before the benchmark began. */
@@ -32,7 +32,7 @@ export function gather(argv: readonly string[], options: Options, peers: readonl
     cpu: cpus()[0]?.model ?? 'unknown processor',
     cores: cpus().length,
     available: availableParallelism(),
-    threads: options.threads,
+    threads: options.threadCounts,
     isa: addon().isa,
     memory: bytes(totalmem()),
     load: Number(loadavg()[0]!.toFixed(2)),
@@ -48,7 +48,7 @@ export function factLines(facts: Facts): string[] {
   const names = Object.entries(peers).map(([peer, version]) => `${peer} ${version}`);
   return [
     `${cpu}, ${cores} cores (${available} available), ${memory}, load ${load}`,
-    `${threads} thread${threads === 1 ? '' : 's'}, ${isa}, gradclip ${gradclip}, node ${node}${names.length > 0 ? `; ${names.join(', ')}` : ''}`,
+    `${threads.join(' and ')} thread${threads.at(-1) === 1 ? '' : 's'}, ${isa}, gradclip ${gradclip}, node ${node}${names.length > 0 ? `; ${names.join(', ')}` : ''}`,
     `${date} UTC: ${command}`,
   ];
 }

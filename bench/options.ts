@@ -5,8 +5,8 @@ import { SUITES, type Suite } from './suites.ts';
 
 export const USAGE: string = `npm run -s bench -- [options]
   --suite ${Object.keys(SUITES).join('|')}   default step
-  --only a,b                 cells, or parts of their names (25x1M, adamw, nt, 64x256x784)
-  --threads N                default: all
+  --only a,b                 cells, or parts of their names (25x1M, adamw, nt, 64x256x784, policy/6x40k)
+  --threads N,M              one number or several, default: all
   --peers [a,b]              also ${PEER_NAMES.join(', ')} where installed; without names the suite's usual ones
   --overhead                 step: also time the step without a clip
   --awaited                  step: also time steps awaited one at a time
@@ -20,6 +20,8 @@ export interface Options {
   readonly suite: Suite;
   readonly cells: readonly string[];
   readonly threads: number;
+  /** All that are asked for; `threads` is the first. */
+  readonly threadCounts: readonly number[];
   readonly peers: readonly string[];
   /** Further variants that are asked for: `overhead`, `awaited`. */
   readonly extra: ReadonlySet<string>;
@@ -49,7 +51,7 @@ export function parse(argv: readonly string[]): Options {
   const suite = Object.hasOwn(SUITES, suiteName) ? SUITES[suiteName] : undefined;
   if (!suite) throw new Error(`--suite: expected ${Object.keys(SUITES).join(', ')}, got ${suiteName}`);
   const only = given.get('only')?.split(',');
-  const cells = suite.cells.filter((cell) => !only || only.some((part) => part === cell || cell.split('/').includes(part)));
+  const cells = suite.cells.filter((cell) => !only || only.some((part) => `/${cell}/`.includes(`/${part}/`)));
   if (cells.length === 0)
     throw new Error(`--only: expected parts of ${suite.cells.slice(0, 6).join(', ')} and so on, got ${given.get('only')}`);
   const named = given.get('peers');
@@ -57,11 +59,14 @@ export function parse(argv: readonly string[]): Options {
   const stranger = peers.find((peer) => !PEER_NAMES.includes(peer));
   if (stranger) throw new Error(`--peers: expected some of ${PEER_NAMES.join(', ')}, got ${stranger}`);
   if (given.get('html') === '') throw new Error('--html: expected the name of a file');
+  const threadCounts = (given.get('threads') ?? String(availableParallelism())).split(',').map(Number);
+  if (!threadCounts.every((n) => n > 0)) throw new Error(`--threads: expected positive numbers, got ${given.get('threads')}`);
   return {
     suiteName,
     suite,
     cells,
-    threads: positive('threads', availableParallelism()),
+    threads: threadCounts[0]!,
+    threadCounts,
     peers,
     extra: new Set(['overhead', 'awaited'].filter((name) => given.has(name))),
     seconds: positive('seconds', 3),

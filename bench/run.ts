@@ -31,14 +31,15 @@ async function main(argv: readonly string[]): Promise<void> {
   else for (const line of factLines(facts)) console.log(line);
 
   const rows: Row[] = [];
-  for (const cell of options.cells) {
-    const measured = await measureCell(cell, [ours, ...peers], options);
+  for (const [threads, cell] of options.threadCounts.flatMap((n) => options.cells.map((cell) => [n, cell] as const))) {
+    const measured = await measureCell(cell, [ours, ...peers], { ...options, threads });
     for (const [peer, fault] of measured.faults) tell(`${peer}: ${cell}: ${fault}`);
     if (measured.faults.has(ours.peer)) process.exitCode = 1;
     for (const row of measured.rows) console.log(options.json ? JSON.stringify(row) : humanLine(row));
     rows.push(...measured.rows);
   }
-  if (options.html) writeFileSync(options.html, htmlPage(options.suite, facts, rows));
+  if (options.html)
+    writeFileSync(options.html, options.suite.page?.(factLines(facts), rows) ?? htmlPage(options.suite, facts, rows));
 }
 
 await main(process.argv.slice(2));

@@ -1,7 +1,9 @@
 // suites.ts: what each suite measures: its cells, its peers, the row it prints for an engine, and the bars it draws.
 import { readdirSync } from 'node:fs';
 import { CLIP_CELLS } from '../lib/cli/bench/clip-step.ts';
-import { clipStepRow, type Rounds, stepRow } from '../lib/cli/bench/rows.ts';
+import { POLICIES_CELLS } from '../lib/cli/bench/policies.ts';
+import { policiesPage } from '../lib/cli/bench/policies-page.ts';
+import { clipStepRow, policiesRow, type Rounds, stepRow } from '../lib/cli/bench/rows.ts';
 import type { Info } from './engine.ts';
 import { KERNEL_CASES } from './kernels.ts';
 import { type Row, ratio, type Sample, short, summarize } from './report.ts';
@@ -28,6 +30,8 @@ export interface Suite {
   /** How many times longer a peer takes. */
   compare?(theirs: Rounds, ours: Rounds): Record<string, number>;
   bars(row: Row): Bar[];
+  /** A page of its own, in place of bars and one table. */
+  page?(facts: readonly string[], rows: readonly Row[]): string;
   /** What an engine computes wrongly, if anything. The suites without it leave that to the engine. */
   check?(cell: string, info: Info): Promise<string | null>;
 }
@@ -178,4 +182,24 @@ const kernels: Suite = {
   },
 };
 
-export const SUITES: Readonly<Record<string, Suite>> = { step, 'clip-step': clipStep, gemm, kernels };
+const policies: Suite = {
+  cells: POLICIES_CELLS,
+  peers: ['torch', 'jax'],
+  variants: (info) => info.variants,
+  row: policiesRow,
+  compare: (theirs, ours) =>
+    ratios(theirs, ours, [
+      ['ratio', 'with', 'with'],
+      ['without_ratio', 'without', 'without'],
+    ]),
+  bars: () => [],
+  page: policiesPage,
+  // In steps of a workload, a clip by global norm 1 is what the workload records.
+  check: async (cell, info) => {
+    const [kind, place, name] = cell.split('/');
+    const recorded = workloadNames().includes(place!) && kind === 'policy' && name === 'globalNorm';
+    return recorded ? checkStep(place!, info) : null;
+  },
+};
+
+export const SUITES: Readonly<Record<string, Suite>> = { step, 'clip-step': clipStep, gemm, kernels, policies };

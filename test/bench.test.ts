@@ -40,13 +40,27 @@ describe('options', () => {
     expect(parse(['--suite', 'clip-step', '--only', '6x40k', '--peers']).cells).toEqual(['6x40k/adamw', '6x40k/sgdm']);
     expect(parse(['--suite', 'gemm', '--peers', '--json']).peers).toEqual(['blas']);
     expect(parse(['--peers', 'jax,tfjs', '--overhead']).extra).toEqual(new Set(['overhead']));
+    const policies = parse([
+      '--suite',
+      'policies',
+      '--only',
+      'policy/25x1M/globalNorm,optimizer/25x1M/adamw',
+      '--threads',
+      '1,2',
+    ]);
+    expect(policies).toMatchObject({
+      cells: ['policy/25x1M/globalNorm', 'optimizer/25x1M/adamw'],
+      threads: 1,
+      threadCounts: [1, 2],
+    });
   });
   it.each([
     [['--fast'], 'unknown option --fast'],
     [['mlp-tiny'], 'unknown option mlp-tiny'],
-    [['--suite', 'toString'], '--suite: expected step, clip-step, gemm, kernels'],
+    [['--suite', 'toString'], '--suite: expected step, clip-step, gemm, kernels, policies'],
     [['--only', 'resnet'], 'got resnet'],
     [['--peers', 'caffe'], 'got caffe'],
+    [['--threads', '1,x'], '--threads: expected positive numbers, got 1,x'],
     [['--rounds', '0'], '--rounds: expected a positive number, got 0'],
     [['--html'], '--html: expected the name of a file'],
   ])('refuses %j', (argv, message) => {
@@ -109,7 +123,7 @@ describe('output', () => {
   });
   it('draws bars and a table, and nothing that is fetched or run', () => {
     const facts: Facts = {
-      ...{ date: '2026-01-01T00:00', command: 'npm run -s bench -- <x>', cpu: 'A & B', cores: 2, available: 1, threads: 2 },
+      ...{ date: '2026-01-01T00:00', command: 'npm run -s bench -- <x>', cpu: 'A & B', cores: 2, available: 1, threads: [2] },
       ...{ isa: 'avx2', memory: '8 GiB', load: 0, node: 'v20', gradclip: '0.1.0', peers: { jax: '0.10' } },
     };
     const html = htmlPage(SUITES.step!, facts, [row('gradclip', 1, { awaited_ms: 2 }), row('jax', 4, { ratio: 4 })]);

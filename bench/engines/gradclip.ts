@@ -2,10 +2,11 @@
 import type { Cell } from '../../lib/cli/bench/sample.ts';
 import { option, serve } from './serve.ts';
 
-type Open = (cell: string, threads: number) => Promise<Cell>;
+type Open = (cell: string, threads: number) => Promise<Cell | string>;
 const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
   step: async () => (await import('./step.ts')).stepCell,
   'clip-step': async () => (await import('../../lib/cli/bench/clip-step.ts')).clipCell,
+  policies: async () => (await import('./policies.ts')).policiesCell,
   kernels: async () => (await import('./kernels.ts')).kernelCell,
   gemm: async () => (await import('./gemm.ts')).gemmCell,
 };

@@ -44,38 +44,57 @@ def models(kind, ws):
     raise worker.Unsupported(f"no model {kind}")
 
 
-def step_cell(args):
-    import jax, jax.numpy as jnp, optax
+def step_parts(name):
+    """The parameters, the loss of (parameters, x), x, and which optimizer."""
+    import jax.numpy as jnp, optax
     from workloads import workload
 
-    kind, ws, x, y, loss, optimizer = workload(args.cell)
+    kind, ws, x, y, loss, optimizer = workload(name)
     params, forward = models(kind, ws)
     x, y = (jnp.asarray(t.astype("i4") if t.dtype == "int64" else t) for t in (x, y))
     if loss == "ce":
         criterion = lambda o: optax.softmax_cross_entropy_with_integer_labels(o.reshape(-1, o.shape[-1]), y.reshape(-1)).mean()
     else:
         criterion = lambda o: jnp.mean((o - y) ** 2)
+    return params, lambda p, x: criterion(forward(p, x)), x, optimizer
 
-    def variant(clip):
-        rule = optax.adamw(1e-4, weight_decay=0.01) if optimizer == "adamw" else optax.sgd(1e-4, momentum=0.9)
-        opt = optax.chain(clip, rule)
 
-        def step(p, s, x):
-            value, g = jax.value_and_grad(lambda p: criterion(forward(p, x)))(p)
-            u, s = opt.update(g, s, p)
-            return optax.apply_updates(p, u), s, value, optax.global_norm(g) if clip is not optax.identity() else value
+def usual(optimizer, lr):
+    import optax
 
-        p = jax.tree_util.tree_map(jnp.copy, params)
-        state = [p, opt.init(p)]
-        jitted = jax.jit(step, donate_argnums=(0, 1))
+    return optax.adamw(lr, weight_decay=0.01) if optimizer == "adamw" else optax.sgd(lr, momentum=0.9)
 
-        def call():
-            state[0], state[1], value, norm = jitted(*state, x)
-            jax.block_until_ready(state)
-            return value, norm
 
-        return call
+def step_variant(parts, opt, measured=True):
+    """A jitted step; it tells its loss, and the norm of its gradient."""
+    import jax, jax.numpy as jnp, optax
 
+    params, loss, x, _ = parts
+
+    def step(p, s, x):
+        value, g = jax.value_and_grad(loss)(p, x)
+        u, s = opt.update(g, s, p)
+        return optax.apply_updates(p, u), s, value, optax.global_norm(g) if measured else value
+
+    p = jax.tree_util.tree_map(jnp.copy, params)
+    state = [p, opt.init(p)]
+    jitted = jax.jit(step, donate_argnums=(0, 1))
+
+    def call():
+        state[0], state[1], value, norm = jitted(*state, x)
+        jax.block_until_ready(state)
+        return value, norm
+
+    return call
+
+
+def step_cell(args):
+    import jax, optax
+
+    parts = step_parts(args.cell)
+    params, optimizer = parts[0], parts[3]
+    # Both tell the norm of the gradient, as they always did: a step without a clip is not the poorer for it.
+    variant = lambda clip: step_variant(parts, optax.chain(clip, usual(optimizer, 1e-4)))
     clipped, free = variant(optax.clip_by_global_norm(1.0)), variant(optax.identity())
     first = [[float(t) for t in clipped()] for _ in range(3)]
     free()
@@ -83,18 +102,17 @@ def step_cell(args):
     return {"params": size, "loss": [v for v, _ in first], "norm": [n for _, n in first]}, {"step": clipped, "noclip": free}
 
 
-def clip_cell(args):
+def tensors(case):
+    """Gradients, and a maker of variants: a jitted update of as many tensors."""
     import jax, jax.numpy as jnp, numpy as np, optax
 
-    case, optimizer = args.cell.split("/")
     if case == "2000x8k":
         raise worker.Unsupported("compiles for minutes")
     rs, shapes = np.random.RandomState(0), worker.CLIP_CASES[case]
     make = lambda: [jnp.asarray(rs.randn(*s).astype("f4")) for s in shapes]
     g = make()
 
-    def variant(clip):
-        opt = optax.chain(clip, optax.adamw(1e-6, weight_decay=0.01) if optimizer == "adamw" else optax.sgd(1e-6, momentum=0.9))
+    def variant(opt):
         p = make()
         state = [p, opt.init(p)]
 
@@ -111,15 +129,74 @@ def clip_cell(args):
         call()
         return call
 
+    return g, variant
+
+
+def clip_cell(args):
+    import optax
+
+    case, optimizer = args.cell.split("/")
+    g, variant = tensors(case)
     policies = {"update": optax.identity(), "global_norm_step": optax.clip_by_global_norm(1.0), "value_step": optax.clip(0.5)}
     info = {"params": int(sum(x.size for x in g)), "tensors": len(g)}
-    return info, {name: variant(clip) for name, clip in policies.items()}
+    return info, {name: variant(optax.chain(clip, usual(optimizer, 1e-6))) for name, clip in policies.items()}
+
+
+def known(kind):
+    """What optax has of the library's policies and optimizers, by the library's names."""
+    import optax
+    from optax import contrib
+
+    policies = {
+        "value": lambda: optax.clip(0.01),
+        "value unchecked": lambda: optax.clip(0.01),
+        "globalNorm": lambda: optax.clip_by_global_norm(1.0),
+        "blockRms": lambda: optax.clip_by_block_rms(1.0),
+        "agc": lambda: optax.adaptive_grad_clip(0.01),
+        "normalize": lambda: optax.normalize_by_update_norm(),
+        "centralize": lambda: optax.centralize(),
+        "sign": lambda: optax.scale_by_sign(),
+    }
+    names = "adadelta adafactor adagrad adam adamax adamw lamb lars lion nadam radam rmsprop sgd".split()
+    optimizers = {name: getattr(optax, name) for name in names} | {"muon": contrib.muon}
+    return policies if kind == "policy" else optimizers
+
+
+def policies_cell(args):
+    import jax, optax
+
+    kind, place, name = args.cell.split("/")
+    made = known(kind)
+    if name not in made:
+        raise worker.Unsupported(f"optax has no {kind} {name}")
+    alone = place in worker.CLIP_CASES
+    lr = 1e-6 if alone else 1e-4
+    if alone:
+        g, variant = tensors(place)
+        params, optimizer = g, "adamw"
+    else:
+        parts = step_parts(place)
+        params, optimizer = parts[0], parts[3]
+        variant = lambda opt: step_variant(parts, opt, measured=kind == "policy" and name == "globalNorm")
+    rule = usual(optimizer, lr) if kind == "policy" else made[name](lr)
+    clip = made[name]() if kind == "policy" else optax.clip_by_global_norm(1.0)
+    without, clipped = variant(rule), variant(optax.chain(clip, rule))
+    leaves = jax.tree_util.tree_leaves(params)
+    info = {"params": int(sum(t.size for t in leaves)), "tensors": len(leaves)}
+    if not alone:
+        first = [[float(t) for t in clipped()] for _ in range(3)]
+        without()
+        if kind == "policy" and name == "globalNorm":
+            info |= {"loss": [v for v, _ in first], "norm": [n for _, n in first]}
+    return info, {"without": without, "with": clipped}
 
 
 def open_cell(args):
     if args.suite == "gemm":
         raise worker.Unsupported("products are the part of numpy_peer.py")
     environment(args)
+    if args.suite == "policies":
+        return policies_cell(args)
     return step_cell(args) if args.suite == "step" else clip_cell(args)
 
 

@@ -48,11 +48,12 @@ def build(kind, ws):
     return {"rnn-last": LastRNN, "char-rnn": CharRNN, "ncf": NCF}[kind]()
 
 
-def step_cell(args):
+def step_parts(name, mode):
+    """A model's parameters, its loss on one batch, and its optimizer."""
     from workloads import workload
 
-    kind, ws, x, y, loss, optimizer = workload(args.cell)
-    dtype = torch.float64 if args.mode == "f64" else torch.float32
+    kind, ws, x, y, loss, optimizer = workload(name)
+    dtype = torch.float64 if mode == "f64" else torch.float32
     model = build(kind, ws)
     ps = list(model.parameters())
     with torch.no_grad():
@@ -69,8 +70,13 @@ def step_cell(args):
     cross_entropy = lambda o, y: F.cross_entropy(o.reshape(-1, o.shape[-1]), y.reshape(-1))
     criterion = cross_entropy if loss == "ce" else F.mse_loss
     forward = lambda: criterion(model(x), y)
-    if args.mode == "compile":
+    if mode == "compile":
         forward = torch.compile(forward)
+    return ps, forward, opt
+
+
+def step_cell(args):
+    ps, forward, opt = step_parts(args.cell, args.mode)
 
     def step(clip):
         opt.zero_grad(set_to_none=True)
@@ -107,8 +113,74 @@ def clip_cell(args):
     return {"params": sum(p.numel() for p in ps), "tensors": len(ps)}, variants
 
 
+# What PyTorch has of the library's policies and optimizers, by the library's names.
+POLICIES = {
+    "none": lambda ps: get_total_norm([p.grad for p in ps], foreach=True),
+    "value": lambda ps: clip_grad_value_(ps, 0.01, foreach=True),
+    "value unchecked": lambda ps: clip_grad_value_(ps, 0.01, foreach=True),
+    "globalNorm": lambda ps: clip_grad_norm_(ps, 1.0, foreach=True),
+    "globalNorm 1": lambda ps: clip_grad_norm_(ps, 1.0, norm_type=1.0, foreach=True),
+    "globalNorm inf": lambda ps: clip_grad_norm_(ps, 0.01, norm_type=float("inf"), foreach=True),
+    "globalNorm 3": lambda ps: clip_grad_norm_(ps, 1.0, norm_type=3.0, foreach=True),
+}
+OPTIMIZERS = {
+    "adadelta": lambda ps, lr: torch.optim.Adadelta(ps, lr=lr, foreach=True),
+    "adafactor": lambda ps, lr: torch.optim.Adafactor(ps, lr=lr, foreach=True),
+    "adagrad": lambda ps, lr: torch.optim.Adagrad(ps, lr=lr, fused=True),
+    "adam": lambda ps, lr: torch.optim.Adam(ps, lr=lr, fused=True),
+    "adamax": lambda ps, lr: torch.optim.Adamax(ps, lr=lr, foreach=True),
+    "adamw": lambda ps, lr: torch.optim.AdamW(ps, lr=lr, fused=True),
+    "muon": lambda ps, lr: torch.optim.Muon(ps, lr=lr),
+    "nadam": lambda ps, lr: torch.optim.NAdam(ps, lr=lr, foreach=True),
+    "radam": lambda ps, lr: torch.optim.RAdam(ps, lr=lr, foreach=True),
+    "rmsprop": lambda ps, lr: torch.optim.RMSprop(ps, lr=lr, foreach=True),
+    "sgd": lambda ps, lr: torch.optim.SGD(ps, lr=lr, fused=True),
+}
+
+
+def policies_cell(args):
+    kind, place, name = args.cell.split("/")
+    known = POLICIES if kind == "policy" else OPTIMIZERS
+    if name not in known:
+        raise worker.Unsupported(f"PyTorch has no {kind} {name}")
+    clip = POLICIES[name if kind == "policy" else "globalNorm"]
+    alone = place in worker.CLIP_CASES
+    if alone:
+        torch.manual_seed(0)
+        ps = [torch.randn(shape, requires_grad=True) for shape in worker.CLIP_CASES[place]]
+        for p in ps:
+            p.grad = torch.rand_like(p) * 2 - 1
+        opt, forward = torch.optim.AdamW(ps, lr=1e-6, fused=True), None
+    else:
+        ps, forward, opt = step_parts(place, args.mode)
+    if kind == "optimizer":
+        if name == "muon" and any(p.ndim != 2 for p in ps):
+            raise worker.Unsupported("PyTorch's Muon takes matrices only")
+        opt = OPTIMIZERS[name](ps, 1e-6 if alone else 1e-4)
+
+    def step(clipped):
+        value = norm = None
+        if forward:
+            opt.zero_grad(set_to_none=True)
+            value = forward()
+            value.backward()
+        if clipped:
+            norm = clip(ps)
+        opt.step()
+        return value, norm
+
+    info = {"params": sum(p.numel() for p in ps), "tensors": len(ps)}
+    first = [step(True) for _ in range(3)]
+    step(False)
+    if forward and kind == "policy" and name == "globalNorm":
+        info |= {"loss": [v.item() for v, _ in first], "norm": [n.item() for _, n in first]}
+    return info, {"without": lambda: step(False), "with": lambda: step(True)}
+
+
 def open_cell(args):
     torch.set_num_threads(args.threads)
+    if args.suite == "policies":
+        return policies_cell(args)
     if args.suite == "step":
         return step_cell(args)
     if args.suite == "clip-step":

@@ -1,13 +1,19 @@
 // bench.ts: `gradclip bench`: what a step costs on this machine, with a clip and without, in whole steps and of the optimizer alone.
+import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
+import { resolve } from 'node:path';
 import { addon } from '../native/addon.ts';
+import { version } from '../native/package.ts';
+import { show } from '../options.ts';
 import { type Arguments, type Command, usage } from './args.ts';
 import { CLIP_CELLS, clipCell } from './bench/clip-step.ts';
+import { FAST_CELLS, POLICIES_CELLS, policiesCell } from './bench/policies.ts';
+import { policiesPage } from './bench/policies-page.ts';
 import { measurePeak } from './bench/probe.ts';
 import { profileTable } from './bench/profile.ts';
-import { clipStepRow, type Rounds, stepRow } from './bench/rows.ts';
+import { clipStepRow, policiesRow, type Rounds, stepRow } from './bench/rows.ts';
 import { type Cell, type Sample, short } from './bench/sample.ts';
-import { profileCell, STEP_CELLS, stepCell } from './bench/tasks.ts';
+import { profileCell, STEP_CELLS, stepCell, taskOf } from './bench/tasks.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import { count, table } from './format.ts';
 import type { Io, StopCause } from './io.ts';
@@ -16,13 +22,16 @@ import type { Screen } from './screen.ts';
 
 interface Suite {
   readonly cells: readonly string[];
-  readonly open: (cell: string, threads: number) => Promise<Cell>;
+  /** Cells when nobody says which; default all. */
+  readonly usual?: readonly string[];
+  /** A string says why a cell cannot be timed. */
+  readonly open: (cell: string, threads: number) => Promise<Cell | string>;
   readonly row: (cell: string, info: Cell['info'], rounds: Rounds) => Record<string, unknown>;
   /** Columns for people: what to read of a row, and what it is called. */
   readonly columns: readonly (readonly [string, string])[];
 }
 
-const SUITES: Readonly<Record<'step' | 'clip-step', Suite>> = {
+const SUITES: Readonly<Record<'step' | 'clip-step' | 'policies', Suite>> = {
   step: {
     cells: STEP_CELLS,
     open: stepCell,
@@ -49,6 +58,25 @@ const SUITES: Readonly<Record<'step' | 'clip-step', Suite>> = {
       ['value_step_ms', 'value, ms'],
     ],
   },
+  policies: {
+    cells: POLICIES_CELLS,
+    usual: FAST_CELLS,
+    open: (cell, threads) => policiesCell(cell, threads, taskOf),
+    row: policiesRow,
+    columns: [
+      ['kind', 'kind'],
+      ['place', 'place'],
+      ['name', 'name'],
+      ['threads', 'threads'],
+      ['without_ms', 'without, ms'],
+      ['with_ms', 'with, ms'],
+      ['cost_percent', 'costs, %'],
+      ['cost_q1_percent', 'from'],
+      ['cost_q3_percent', 'to'],
+      ['extra_passes', 'passes by itself'],
+      ['policy_state_bytes', 'state, bytes'],
+    ],
+  },
 };
 
 export const BENCH: Command = {
@@ -57,52 +85,85 @@ export const BENCH: Command = {
   summary: 'Measure what a training step costs on this machine, with a clip and without',
   more: [
     'Suite step: whole steps of two small networks. Suite clip-step: clip and update alone, on tensors of several sizes.',
+    'Suite policies: each clip policy and each optimizer, in steps of mlp-small and mlp-large and by itself on tensors; cells are',
+    'policy/6x40k/globalNorm, optimizer/mlp-small/adamw and so on, by default those of mlp-small and 6x40k.',
     'Variants take turns; figures are medians. Run it on a machine that does nothing else.',
   ],
   flags: {
-    suite: { value: 'NAME', help: 'step or clip-step; default step' },
+    suite: { value: 'NAME', help: 'step, clip-step or policies; default step' },
     only: { value: 'A,B', help: `cells or parts of their names: ${STEP_CELLS.join(', ')}; 25x1M, adamw...` },
-    threads: { value: 'N', help: 'threads; default: what affinity and container quota allow' },
+    threads: { value: 'N,M', help: 'threads, one number or several; default: what affinity and container quota allow' },
     seconds: { value: 'S', help: 'for each variant; default 2' },
     rounds: { value: 'R', help: 'in so many turns; default 5' },
+    html: { value: 'FILE', help: 'suite policies: also write a page with the method, the machine and the tables' },
     profile: { help: 'suite step: time, flops and bytes of each instruction of a step' },
   },
 };
 
 export async function bench(args: Arguments, io: Io, screen: Screen): Promise<number> {
-  const name = choice('step', 'clip-step')(args.text('suite') ?? 'step', '--suite');
+  const name = choice('step', 'clip-step', 'policies')(args.text('suite') ?? 'step', '--suite');
   const suite = SUITES[name];
   const only = args.text('only')?.split(',');
-  const cells = suite.cells.filter((cell) => !only || only.some((part) => part === cell || cell.split('/').includes(part)));
+  const matches = (cell: string, part: string): boolean => `/${cell}/`.includes(`/${part}/`);
+  const cells = only ? suite.cells.filter((cell) => only.some((part) => matches(cell, part))) : (suite.usual ?? suite.cells);
   if (cells.length === 0) throw usage(BENCH, `--only: expected some of ${suite.cells.join(', ')}, got ${args.text('only')}`);
-  const threads = args.whole('threads', 1, 256) ?? addon().threads.count;
+  const counts = threadsOf(args);
   const rounds = args.whole('rounds', 1, 1000) ?? 5;
   const seconds = args.positive('seconds') ?? 2;
+  const html = args.text('html');
+  if (html !== undefined && name !== 'policies') throw usage(BENCH, `--html: expected suite policies, got ${name}`);
 
   if (args.has('profile')) {
     if (name !== 'step') throw usage(BENCH, `--profile: expected suite step, got ${name}`);
-    return profile(cells, threads, seconds, screen, io.signal);
+    return profile(cells, counts[0]!, seconds, screen, io.signal);
   }
   const rows: Record<string, unknown>[] = [];
-  for (const cell of cells) {
-    screen.redraw([`${cell}...`]);
-    const measured = await measure(await suite.open(cell, threads), rounds, seconds / rounds, io.signal);
-    if (measured === null) {
-      screen.redraw([]);
-      return exitCodeOfStop(io.signal.reason as StopCause);
+  for (const threads of counts) {
+    for (const [i, cell] of cells.entries()) {
+      screen.redraw([`${cell}... ${i + 1} of ${cells.length}`]);
+      const opened = await suite.open(cell, threads);
+      if (typeof opened === 'string') {
+        screen.note(`${cell}: ${opened}`);
+        continue;
+      }
+      const measured = await measure(opened, rounds, seconds / rounds, io.signal);
+      opened.dispose?.();
+      if (measured === null) {
+        screen.redraw([]);
+        return exitCodeOfStop(io.signal.reason as StopCause);
+      }
+      rows.push({ threads, ...suite.row(cell, measured.info, measured.rounds) });
+      screen.emit({ peer: 'gradclip', suite: name, isa: addon().isa, ...rows.at(-1) });
     }
-    rows.push(suite.row(cell, measured.info, measured.rounds));
-    screen.emit({ peer: 'gradclip', suite: name, threads, isa: addon().isa, ...rows.at(-1) });
   }
   screen.redraw([]);
-  screen.say(`${cpus()[0]?.model ?? 'unknown processor'}, ${threads} thread${threads === 1 ? '' : 's'}, ${addon().isa}`);
+  const facts = `${cpus()[0]?.model ?? 'unknown processor'}, ${counts.join(' and ')} thread${counts.at(-1) === 1 ? '' : 's'}, ${addon().isa}`;
+  screen.say(facts);
+  if (rows.length === 0) return EXIT.runtime;
   const head = suite.columns.map(([, title]) => screen.paint('dim', title));
   const body = rows.map((row) => suite.columns.map(([key]) => cellText(row[key])));
   const align = suite.columns.map(
     (_, i) => (typeof rows[0]![suite.columns[i]![0]] === 'number' ? 'right' : 'left') as 'right' | 'left',
   );
   for (const line of table([head, ...body], align)) screen.say(line);
+  if (html !== undefined) {
+    const command = `gradclip bench --suite policies --threads ${counts.join()} --seconds ${seconds} --rounds ${rounds}`;
+    const lines = [
+      `${facts}, gradclip ${version()}, node ${process.version}`,
+      only ? `${command} --only ${only.join()}` : command,
+    ];
+    const own = rows.map((row) => ({ peer: 'gradclip', ...row }));
+    await writeFile(resolve(io.cwd, html), policiesPage(lines, own));
+  }
   return EXIT.ok;
+}
+
+function threadsOf(args: Arguments): number[] {
+  const text = args.text('threads');
+  if (text === undefined) return [addon().threads.count];
+  const counts = text.split(',').map((part) => (/^\d+$/.test(part) ? Number(part) : Number.NaN));
+  if (counts.every((n) => n >= 1 && n <= 256)) return counts;
+  throw usage(BENCH, `--threads: expected whole numbers from 1 to 256, got ${show(text)}`);
 }
 
 async function profile(

@@ -36,6 +36,8 @@ interface Decision {
   readonly apply: Apply;
   /** Kinds of the stages that the update would apply. */
   readonly stages: ReadonlySet<string>;
+  /** The update takes tensors that the policy made, in place of the gradients. */
+  readonly replaces: boolean;
 }
 
 /** The graph of what the policy decides, in which sums of squares are inputs. Where it needs more, it still reads `gradient ...`. */
@@ -52,14 +54,17 @@ function decision(policy: ClipPolicy, { names, shapes }: Shapes): Decision {
   graph.assigns.splice(0, graph.assigns.length, ...graph.assigns.filter((a) => !updated.has(a.state)));
   const stages = new Set(graph.nodes.flatMap((node) => (isUpdate(node) ? node.attrs.stages.map((s) => s.kind as string) : [])));
   const index = new Map(names.map((name, i) => [`gradient ${name}`, i] as const));
+  const replaces = graph.nodes.some((node) => isUpdate(node) && !gradientsOf(node).every((t) => isGradient(t.node)));
   const sizes = shapes.map(sizeOf);
   const seen = rewrite(prune(graph), (node, to, moved) => {
     if (isOp(node, STATISTIC)) return fromNorms(node, new Norms(to, index, sizes), moved);
     if (isUpdate(node)) return measuredFromNorms(node, to, new Norms(to, index, sizes), moved);
     return null;
   });
-  return { graph: prune(seen), apply, stages };
+  return { graph: prune(seen), apply, stages, replaces };
 }
+
+const gradientsOf = ({ ins, attrs: { count } }: Node<UpdateAttrs>): readonly Tensor[] => ins.slice(count, 2 * count);
 
 /** Squares of norms as inputs of a graph. */
 class Norms {
@@ -140,9 +145,15 @@ function fromNorms(
 }
 
 /** What an update measured: sums of squares before and after its stages, and the number of elements that they changed. */
-function measuredFromNorms(node: Node<UpdateAttrs>, to: Graph, norms: Norms, moved: (t: Tensor) => Tensor): readonly Tensor[] {
+function measuredFromNorms(
+  node: Node<UpdateAttrs>,
+  to: Graph,
+  norms: Norms,
+  moved: (t: Tensor) => Tensor,
+): readonly Tensor[] | null {
   const { count, stages } = node.attrs;
-  const at = norms.indices(node.ins.slice(count, 2 * count))!;
+  const at = norms.indices(gradientsOf(node));
+  if (!at) return null;
   const before = norms.staged(at, [], []).total;
   if (!stages.every((s) => MULTIPLIES.has(s.kind))) {
     const outs = to.copy(node, node.ins.map(moved)).outs;
@@ -222,9 +233,10 @@ function shapesOf({ header, layers }: History): Shapes | null {
 }
 
 /** What a policy asks for that the history does not have. */
-function missing({ graph, stages }: Decision, history: History): string | null {
+function missing({ graph, stages, replaces }: Decision, history: History): string | null {
   const alien = [...stages].filter((kind) => !MULTIPLIES.has(kind));
   if (alien.length > 0) return `it changes elements one by one (${alien.join(', ')}): norms do not tell what comes of them`;
+  if (replaces) return 'it makes other tensors of the gradients: norms do not tell what comes of them';
   const reader = graph.nodes.find((node) => node.ins.some((t) => isGradient(t.node)));
   if (reader) {
     const kind = isOp(reader, STATISTIC) ? `${reader.attrs.kind} of ` : '';

@@ -41,7 +41,7 @@ export async function clipCell(cell: string, threads: number): Promise<Cell> {
 }
 
 /** Uniform in [-1, 1). */
-function values(name: string, i: number, n: number): Float32Array {
+export function values(name: string, i: number, n: number): Float32Array {
   const out = new Float32Array(n);
   uniform(-1, 1)(out, [n], drawsFor(BigInt(i), name));
   return out;

@@ -1,5 +1,5 @@
 // rows.ts: what is printed of a cell: one record of figures, the same here and in the project's own benchmark.
-import { ratio, type Sample, short, summarize } from './sample.ts';
+import { quartiles, ratio, type Sample, short, summarize } from './sample.ts';
 
 export type Rounds = ReadonlyMap<string, readonly Sample[]>;
 type Info = { readonly [key: string]: unknown; readonly params?: number };
@@ -27,4 +27,26 @@ export function clipStepRow(cell: string, info: Info, rounds: Rounds): Record<st
   const spread = Math.max(...[...rounds.values()].map((samples) => summarize(samples).spread));
   const { params, tensors } = info;
   return { case: name, optimizer, params, tensors, ...Object.fromEntries(times), spread_percent: short(spread) };
+}
+
+/** A policy or an optimizer in one place: the times without and with it, and its cost round by round, as quartiles. */
+export function policiesRow(cell: string, info: Info, rounds: Rounds): Record<string, unknown> {
+  const [kind, place, name] = cell.split('/');
+  const [without, made] = [rounds.get('without')!, rounds.get('with')!];
+  const times = quartiles(made.map((s) => s.median_ms));
+  const costs = quartiles(made.map((s, round) => 100 * (s.median_ms / without[round]!.median_ms - 1)));
+  const { variants: _, loss: __, norm: ___, norm_after: ____, ...facts } = info;
+  return {
+    ...{ kind, place, name },
+    without_ms: short(summarize(without).median_ms),
+    with_ms: short(times[1]),
+    with_q1_ms: short(times[0]),
+    with_q3_ms: short(times[2]),
+    cost_percent: short(costs[1]),
+    cost_q1_percent: short(costs[0]),
+    cost_q3_percent: short(costs[2]),
+    rounds: made.length,
+    n: summarize(made).n,
+    ...facts,
+  };
 }

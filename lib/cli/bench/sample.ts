@@ -18,6 +18,8 @@ export interface Summary extends Sample {
 export interface Cell {
   readonly info: { readonly [key: string]: unknown; readonly params?: number };
   readonly variants: Readonly<Record<string, (seconds: number) => Sample | Promise<Sample>>>;
+  /** Frees what it holds, where it holds much. */
+  dispose?(): void;
 }
 
 export function summarize(rounds: readonly Sample[]): Summary {
@@ -34,6 +36,17 @@ export function summarize(rounds: readonly Sample[]): Summary {
 /** How many times longer `theirs` takes: the median over rounds, so that drift of the machine cancels out. */
 export function ratio(theirs: readonly Sample[], ours: readonly Sample[]): number {
   return median(theirs.map((t, round) => t.median_ms / ours[round]!.median_ms));
+}
+
+/** First quartile, median and third quartile, between neighbours where they fall between. */
+export function quartiles(values: readonly number[]): readonly [number, number, number] {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (q: number): number => {
+    const place = q * (sorted.length - 1);
+    const [low, high] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+    return low + (place - Math.floor(place)) * (high - low);
+  };
+  return [at(0.25), at(0.5), at(0.75)];
 }
 
 /** Four significant digits: more is noise. */

@@ -11,8 +11,8 @@ export interface StepTask {
   /** One batch, used for every step. */
   readonly batch: Arrays & { readonly x: NdArray };
   readonly loss: Objective<Module>;
-  /** SGD with momentum 0.9, or AdamW; both with lr 1e-4. */
-  readonly optimizer: 'sgd' | 'adamw';
+  /** SGD with momentum 0.9, or AdamW, both with lr 1e-4; or any other. */
+  readonly optimizer: 'sgd' | 'adamw' | optim.Optimizer;
 }
 
 // Long enough that the clock costs nothing, short enough for many samples.
@@ -22,17 +22,20 @@ const READ = 8;
 
 export class Stepper {
   readonly params: number;
+  /** Of the parameters. */
+  readonly shapes: readonly (readonly number[])[];
   readonly #trainer: Trainer<Module>;
   readonly #batch: Arrays;
   #chunk = 0;
 
   constructor({ model, batch, loss, optimizer }: StepTask, policy: ClipPolicy, threads: number) {
     this.params = model.parameters().reduce((sum, p) => sum + p.size, 0);
+    this.shapes = model.parameters().map((p) => p.shape);
     this.#batch = batch;
     this.#trainer = new Trainer({
       model,
       loss,
-      optimizer: optimizer === 'adamw' ? optim.adamw({ lr: 1e-4 }) : optim.sgd({ lr: 1e-4, momentum: 0.9 }),
+      optimizer: optimizerOf(optimizer),
       clip: policy,
       batchSize: batch.x.shape[0]!,
       threads,
@@ -122,6 +125,11 @@ export class Stepper {
     const times = marks.slice(2).map((mark, i) => (mark - marks[i + 1]!) / chunk);
     return sampleOf(times, chunk);
   }
+}
+
+function optimizerOf(given: StepTask['optimizer']): optim.Optimizer {
+  if (typeof given !== 'string') return given;
+  return given === 'adamw' ? optim.adamw({ lr: 1e-4 }) : optim.sgd({ lr: 1e-4, momentum: 0.9 });
 }
 
 /** A source that gives the same batch for ever, and says when it is asked. */

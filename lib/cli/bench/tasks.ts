@@ -5,7 +5,7 @@ import type { Tensor } from '../../ir/graph.ts';
 import { drawsFor } from '../../nn/draws.ts';
 import { uniform } from '../../nn/init.ts';
 import { Linear } from '../../nn/linear.ts';
-import { crossEntropy } from '../../nn/loss.ts';
+import { crossEntropy, mse } from '../../nn/loss.ts';
 import type { Module } from '../../nn/module.ts';
 import { Sequential } from '../../nn/sequential.ts';
 import { relu } from '../../ops/index.ts';
@@ -29,7 +29,24 @@ const TASKS: Readonly<Record<string, () => StepTask>> = {
   }),
 };
 
+/** Too large for a first impression: only the suite of policies has it. */
+const LARGE: StepTask = {
+  get model() {
+    return new Sequential(new Linear(1024, 4096), relu, new Linear(4096, 4096), relu, new Linear(4096, 1024));
+  },
+  get batch() {
+    return { x: floats(256, 1024), y: floats(256, 1024) };
+  },
+  loss: ({ x, y }, model) => mse((model as Module & { forward(x: Tensor): Tensor }).forward(x!), y!),
+  optimizer: 'adamw',
+};
+
 export const STEP_CELLS: readonly string[] = Object.keys(TASKS);
+
+/** The model of that name with its batch. */
+export function taskOf(name: string): StepTask {
+  return name === 'mlp-large' ? { ...LARGE } : TASKS[name]!();
+}
 
 /** Where the time of steps clipped by global norm 1 goes. */
 export async function profileCell(name: string, threads: number, seconds: number): Promise<Profile> {

@@ -1,0 +1,101 @@
+// policies-page.ts: the suite `policies` as one HTML page: how it was measured, on what, and tables of costs with their spread.
+import { page } from '../page.ts';
+import { escapeHtml } from '../svg.ts';
+
+/** A row of the suite; `peer` is who was measured. */
+export type PoliciesRow = Readonly<Record<string, unknown>>;
+
+const CSS = `
+td.bar { width: 180px; padding-left: 12px; } .track { position: relative; height: 14px; background: var(--panel); border-radius: 2px; }
+.track i { position: absolute; top: 0; bottom: 0; background: var(--s2); opacity: 0.35; border-radius: 2px; }
+.track b { position: absolute; top: -1px; bottom: -1px; width: 2px; background: var(--s2); }
+td { font-size: 14px; padding-top: 5px; padding-bottom: 5px; }
+`;
+
+const METHOD = `Each figure compares two variants that take turns in one process: a step <em>without</em> the policy (<code>clip.none({ measure: false })</code>: no
+statistic, no check) and the same step <em>with</em> it; of an optimizer, a step without a clip and one with <code>clip.globalNorm(1)</code>. Every
+variant is warmed up before the first round. A round times each variant for its share of the seconds and keeps the median call; the order turns around from
+round to round, and engines alternate round by round. A cost is the ratio of the two medians of one round, minus 1: what the machine does meanwhile hits
+both. Given are the median over the rounds and, in brackets, the quartiles. A place is a model, whose whole training steps are timed (forward, backward, clip
+and update), or a number and size of tensors on which clip and update run by themselves. Passes and bytes are what the program reads and writes by its
+own account; within a training step sums of squares come with what writes the gradient, so there the first pass costs less.`;
+
+/** @param facts lines on the machine, the versions and the command */
+export function policiesPage(facts: readonly string[], rows: readonly PoliciesRow[]): string {
+  const threads = unique(rows, 'threads');
+  const body = [
+    '<h1>What clipping and optimizers cost</h1>',
+    ...facts.map((line) => `<p class="soft">${escapeHtml(line)}</p>`),
+    `<h2>Method</h2>\n<p>${METHOD}</p>`,
+    ...threads.flatMap((count) => {
+      const own = rows.filter((row) => row.threads === count);
+      return unique(own, 'place').flatMap((place) => {
+        const there = own.filter((row) => row.place === place);
+        const where = `${place}, ${count} thread${count === 1 ? '' : 's'}`;
+        return [
+          section(
+            `Policies: ${where}`,
+            there.filter((row) => row.kind === 'policy'),
+            'policy',
+          ),
+          section(
+            `Optimizers: ${where}`,
+            there.filter((row) => row.kind === 'optimizer'),
+            'optimizer',
+          ),
+        ];
+      });
+    }),
+  ];
+  return page('gradclip bench: policies', body.join('\n'), CSS);
+}
+
+function section(title: string, rows: readonly PoliciesRow[], kind: 'policy' | 'optimizer'): string {
+  if (rows.length === 0) return '';
+  const { params, tensors } = rows[0]!;
+  const most = Math.max(10, ...rows.map((row) => Number(row.cost_q3_percent)));
+  const peers = unique(rows, 'peer').length > 1;
+  const head = [
+    kind,
+    ...(peers ? ['engine'] : []),
+    'without, ms',
+    'with, ms',
+    kind === 'policy' ? 'cost' : 'a global norm costs',
+    '',
+    kind === 'policy' ? 'passes<br>by itself' : 'bytes moved<br>a parameter',
+    kind === 'policy' ? 'state,<br>bytes' : 'slots, bytes<br>a parameter',
+    ...(peers ? ['times as long<br>as gradclip'] : []),
+  ];
+  const lines = rows.map((row) => {
+    const cells = [
+      String(row.name),
+      ...(peers ? [String(row.peer)] : []),
+      number(row.without_ms),
+      `${number(row.with_ms)} (${number(row.with_q1_ms)} to ${number(row.with_q3_ms)})`,
+      `${percent(row.cost_percent)} (${percent(row.cost_q1_percent)} to ${percent(row.cost_q3_percent)})`,
+      null,
+      number(kind === 'policy' ? row.extra_passes : row.update_bytes_per_param),
+      number(kind === 'policy' ? row.policy_state_bytes : row.slot_bytes_per_param),
+      ...(peers ? [number(row.ratio)] : []),
+    ];
+    return `<tr>${cells.map((cell) => (cell === null ? bar(row, most) : `<td>${escapeHtml(cell)}</td>`)).join('')}</tr>`;
+  });
+  const size = `<p class="soft">${Number(params).toLocaleString('en-US')} parameters in ${Number(tensors).toLocaleString('en-US')} tensors</p>`;
+  const table = `<table><thead><tr>${head.map((h) => `<th>${h}</th>`).join('')}</tr></thead>\n<tbody>${lines.join('\n')}</tbody></table>`;
+  return `<h2>${escapeHtml(title)}</h2>\n${size}\n<div class="scroll">${table}</div>`;
+}
+
+/** From the first to the third quartile, and the median, between no cost and the largest of the table. */
+function bar(row: PoliciesRow, most: number): string {
+  const at = (key: string): number => Math.min(100, Math.max(0, (100 * Number(row[key])) / most));
+  const [q1, median, q3] = [at('cost_q1_percent'), at('cost_percent'), at('cost_q3_percent')];
+  const width = Math.max(0.5, q3 - q1);
+  return `<td class="bar"><div class="track"><i style="left:${q1.toFixed(1)}%;width:${width.toFixed(1)}%"></i><b style="left:${median.toFixed(1)}%"></b></div></td>`;
+}
+
+const number = (x: unknown): string => (typeof x === 'number' ? String(x) : '');
+const percent = (x: unknown): string => (typeof x === 'number' ? `${Number(x.toPrecision(3))} %` : '');
+
+function unique(rows: readonly PoliciesRow[], key: string): unknown[] {
+  return [...new Set(rows.map((row) => row[key]))];
+}
