@@ -23,6 +23,7 @@ export function stepLine(r: Report, layers: Float64Array | null): string {
     `"clippedFraction":${text(r.clippedFraction)},"skipped":${r.skipped}`,
     `"nonFinite":${r.nonFinite === null ? null : JSON.stringify(r.nonFinite)},"nonFiniteCount":${text(r.nonFiniteCount)}`,
   ];
+  if (r.sparsity !== undefined) parts.push(`"sparsity":${text(r.sparsity)}`);
   if (layers) parts.push(`"layers":[${Array.from(layers, text).join()}]`);
   return `{${parts.join()}}\n`;
 }

@@ -1,6 +1,6 @@
 // prune.test.ts: pruning while training: masks hold through updates of every optimizer, skipped steps, checkpoints and early stopping; and
 // the model without the rows it has lost. (That threads, chunks, resuming and ISAs change no bit: bits.test.ts.)
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
@@ -13,6 +13,7 @@ import {
   ops,
   optim,
   prune,
+  readRecord,
   type Tensor,
   Trainer,
   type TrainerOptions,
@@ -111,6 +112,15 @@ test('the share follows the schedule, is reported, and a mask never grows back',
   }
   expect(wanted).toBe(Math.round(0.9 * 128) / 128);
   expect((await classifier().fit(data, { steps: 1 })).last).not.toHaveProperty('sparsity');
+});
+
+test('the share is in the record of a run', async () => {
+  const record = join(folder, 'run.jsonl');
+  const trainer = classifier({ prune: prune.magnitude({ sparsity: 0.5, begin: 2 }) });
+  await trainer.fit(data, { steps: 4, record });
+  const lines = readFileSync(record, 'utf8').trim().split('\n').slice(1);
+  expect(lines.map((line) => (JSON.parse(line) as { sparsity: number }).sparsity)).toEqual([0, 0, 0, 0.5]);
+  expect((await readRecord(record)).length).toBe(4);
 });
 
 test('a skipped step leaves masks and parameters alone, and what was due comes after the next update', async () => {
