@@ -1,7 +1,7 @@
-// staged.h: tensors written out as the stages of a policy make them.
+// staged.h: tensors written out as the stages of a policy make them, and what those take away.
 
-// i: tensors, number of stages, then the stages, sizes, the first chunk of each tensor and the number of chunks. in: tensors, operands of
-// the stages. out: per tensor (may be its input).
+// i: tensors, number of stages, then the stages, sizes, the first chunk of each tensor and the number of chunks. in: tensors, for residual
+// the states to be replaced (not read), operands of the stages. out: per tensor (may be its input, or its state).
 struct StagedArgs {
   int64_t n, stages;
   const int64_t *size, *start;
@@ -12,9 +12,11 @@ static StagedArgs staged_args(const int64_t* i) {
   r.start = r.size + r.n;
   return r;
 }
-static void staged(const Args& a, const Team& team) {
+// Each chunk: y = finish(what the stages make of x, x), element by element.
+template <class F>
+static void staged_chunks(const Args& a, const Team& team, int64_t first_operand, F finish) {
   const StagedArgs s = staged_args(a.i);
-  const Stages stages = stages_of(a.i + 2, s.stages, s.n, a.in + s.n, a.ctx);
+  const Stages stages = stages_of(a.i + 2, s.stages, s.n, a.in + first_operand, a.ctx);
   const Range r = split(s.start[s.n], team);
   int64_t t = segment_of(s.start, s.n, r.begin);
   for (int64_t c = r.begin; c < r.end; c++) {
@@ -22,25 +24,40 @@ static void staged(const Args& a, const Team& team) {
     const int64_t from = (c - s.start[t]) * kChunk, left = s.size[t] - from;
     const int m = (int)(left < kChunk ? left : kChunk);
     const float* x = (const float*)a.in[t] + from;
-    float* y = (float*)a.out[t] + from;
     const Staged made = flush(apply_stages(stages, t, from, x, m, (float*)a.local), m, (float*)a.local);
-    if (made.x != y) memcpy(y, made.x, m * sizeof(float));
+    finish((float*)a.out[t] + from, made.x, x, m);
   }
 }
-static void staged_need(Need& n) {
+static void staged(const Args& a, const Team& team) {
+  staged_chunks(a, team, a.i[0], [](float* y, const float* made, const float*, int m) {
+    if (made != y) memcpy(y, made, m * sizeof(float));
+  });
+}
+static void residual(const Args& a, const Team& team) {
+  staged_chunks(a, team, 2 * a.i[0], [](float* y, const float* made, const float* x, int m) {
+    int i = 0;
+    for (; i + L <= m; i += L) store(y + i, sub(load(x + i), load(made + i)));
+    if (i < m) store_n(y + i, sub(load_n(x + i, m - i), load_n(made + i, m - i)), m - i);
+  });
+}
+
+// `states`: tensors that the outputs may replace stand behind the others.
+static void staged_check(Need& n, int64_t states) {
   if (n.n_i < 3) return n.fail("expected tensors and stages");
-  const int64_t count = n.i[0], steps = n.i[1];
-  if (count < 1 || count > n.n_in || count != n.n_out) return n.fail("more tensors than inputs, or none");
+  const int64_t count = n.i[0], steps = n.i[1], tensors = count * (1 + states);
+  if (count < 1 || count > n.n_in || tensors > n.n_in || count != n.n_out) return n.fail("more tensors than inputs, or none");
   if (steps < 0 || steps > kMaxStages) return n.fail("too many stages");
   const int64_t ints = stages_length(n.i + 2, n.n_i - 2, steps, count);
   if (ints < 0 || n.n_i != 3 + ints + 2 * count) return n.fail("wrong number of integers");
   const StagedArgs s = staged_args(n.i);
   if (!segments_ok(s.size, nullptr, s.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
-  const int64_t operands = stages_need(n, n.i + 2, steps, s.size, count, count);
-  if (operands < 0 || n.n_in != count + operands) return n.fail("wrong stages or number of inputs");
+  const int64_t operands = stages_need(n, n.i + 2, steps, s.size, count, tensors);
+  if (operands < 0 || n.n_in != tensors + operands) return n.fail("wrong stages or number of inputs");
   for (int64_t t = 0; t < count; t++) {
-    n.in[t] = n.out[t] = size_mul(s.size[t], 4);
-    n.alias((int32_t)t, (int32_t)t);
+    n.in[t] = n.in[states * count + t] = n.out[t] = size_mul(s.size[t], 4);
+    n.alias((int32_t)t, (int32_t)(states * count + t));
   }
   n.local = kChunk * 4;
 }
+static void staged_need(Need& n) { staged_check(n, 0); }
+static void residual_need(Need& n) { staged_check(n, 1); }

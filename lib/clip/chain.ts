@@ -21,20 +21,26 @@ export function chain(...policies: readonly ClipPolicy[]): ClipPolicy {
     maxSkips: limits.length ? Math.min(...limits) : 0,
     build(context) {
       const parts: Clipped[] = [];
-      const stages: Stage[] = [];
+      let grads = context.grads;
+      // Those that are still to be applied, to the gradients as they are now.
+      let stages: readonly Stage[] = [];
       for (const [i, policy] of policies.entries()) {
-        const part = policy.build({
+        const replaced = grads !== context.grads;
+        const part: Clipped = policy.build({
           ...context,
-          stages: [...context.stages, ...stages],
+          grads,
+          stages: replaced ? stages : [...context.stages, ...stages],
           perStep: (name, value) => context.perStep(`${i}.${name}`, value),
           state: (name, type, init) => context.state(`${i}.${name}`, type, init),
         });
         parts.push(part);
-        stages.push(...part.stages);
+        stages = part.grads ? part.stages : [...stages, ...part.stages];
+        grads = part.grads ?? grads;
       }
       const skips = parts.flatMap((p) => (p.skip ? [p.skip] : []));
       return {
         stages,
+        ...(grads !== context.grads && { grads }),
         skip: skips.length ? skips.reduce((a, b) => add(a, b)) : null,
         report: merge(parts.map((p) => p.report)),
         measure: parts.some((p) => p.measure),

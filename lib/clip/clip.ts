@@ -31,6 +31,8 @@ export interface ClipContext {
   readonly loss: Tensor | null;
   /** What earlier policies of a chain decided: measure gradients through these. */
   readonly stages: readonly Stage[];
+  /** Where these are a group's gradients, but norms of "all" are of these. */
+  readonly all?: { readonly grads: readonly Tensor[]; readonly stages: readonly Stage[] };
   /** An f64 scalar with a value of its own in each step. */
   perStep(name: string, value: (step: number) => number): Tensor;
   /** Memory of the policy's own. Assign its next value with `graph.assign`: a skipped step leaves it alone. */
@@ -38,8 +40,10 @@ export interface ClipContext {
 }
 
 export interface Clipped {
-  /** To be applied after `context.stages`. */
+  /** To be applied after `context.stages`; where there are `grads`, to those. */
   readonly stages: readonly Stage[];
+  /** Tensors in place of the gradients, as `context.stages` and the policy made them: for policies that add something of their own. */
+  readonly grads?: readonly Tensor[];
   readonly report: ClipColumns;
   /** f64 scalar, not 0 to skip the step; null: the policy never skips. */
   readonly skip: Tensor | null;

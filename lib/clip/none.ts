@@ -1,8 +1,8 @@
 // none.ts: no clipping, measured or not.
-import { checkBoolean, checkOptions } from '../options.ts';
+import { checkBoolean } from '../options.ts';
 import type { ClipPolicy } from './clip.ts';
-import { guard, NON_FINITE_OPTIONS, type NonFiniteOptions } from './finite.ts';
-import { measureOnly } from './norm.ts';
+import type { NonFiniteOptions } from './finite.ts';
+import { checkPolicy, measureOnly } from './measure.ts';
 
 export interface NoneOptions extends NonFiniteOptions {
   /** Measure the norm and look for what is not finite. Default true; false takes nothing: no statistic, no check, no cost. */
@@ -11,12 +11,11 @@ export interface NoneOptions extends NonFiniteOptions {
 
 /** Leave gradients alone. They are measured, and a step with a NaN is skipped, unless `measure` is false. */
 export function none(options: NoneOptions = {}): ClipPolicy {
-  checkOptions('clip.none', options, ['measure', ...NON_FINITE_OPTIONS]);
+  const rules = checkPolicy('clip.none', options, ['measure']);
   const measure = checkBoolean('clip.none', 'measure', options.measure ?? true);
-  const rules = guard('clip.none', options);
   return {
     name: 'none',
     maxSkips: measure ? rules.maxSkips : 0,
-    build: (context) => (measure ? measureOnly(context, 2, rules) : { stages: [], skip: null, report: {}, measure: false }),
+    build: (context) => (measure ? measureOnly(context, rules) : { stages: [], skip: null, report: {}, measure: false }),
   };
 }

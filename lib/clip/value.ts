@@ -1,12 +1,10 @@
 // value.ts: clipping element by element.
 import { OptionError } from '../errors.ts';
-import { sqrt } from '../ops/elementwise.ts';
 import { limit } from '../ops/stage.ts';
-import { statistic } from '../ops/statistics.ts';
-import { checkOptions, checkPerStep, type PerStep, show } from '../options.ts';
+import { checkPerStep, type PerStep, show } from '../options.ts';
 import { type ClipPolicy, threshold } from './clip.ts';
-import { guard, NON_FINITE_OPTIONS, type NonFiniteOptions } from './finite.ts';
-import { measureOnly } from './norm.ts';
+import type { NonFiniteOptions } from './finite.ts';
+import { checkPolicy, measure, measureOnly, shaped } from './measure.ts';
 
 export interface ValueOptions extends NonFiniteOptions {
   /** Clamp to [-value, value]. */
@@ -24,25 +22,22 @@ export interface ValueOptions extends NonFiniteOptions {
 export function value(v: PerStep | ValueOptions, options: NonFiniteOptions = {}): ClipPolicy {
   const name = 'clip.value';
   const given: ValueOptions = typeof v === 'object' && v !== null ? { ...v, ...options } : { ...options, value: v as PerStep };
-  checkOptions(name, given, ['value', 'lower', 'upper', ...NON_FINITE_OPTIONS]);
-  const rules = guard(name, given);
+  const rules = checkPolicy(name, given, ['value', 'lower', 'upper']);
   const [lower, upper] = bounds(name, given);
   const largest = (step: number): number => Math.max(Math.abs(lower.at(step)), Math.abs(upper.at(step)));
   return {
     name: 'value',
     maxSkips: rules.maxSkips,
     build(context) {
-      if (lower.fixed === -Infinity && upper.fixed === Infinity) return measureOnly(context, 2, rules);
+      if (lower.fixed === -Infinity && upper.fixed === Infinity) return measureOnly(context, rules);
       const fixed = lower.fixed !== null && upper.fixed !== null;
-      const stages = [
-        ...rules.stages,
-        limit(threshold(context, 'lower', lower.fixed ?? lower.at), threshold(context, 'upper', upper.fixed ?? upper.at)),
-      ];
+      const clamp = limit(
+        threshold(context, 'lower', lower.fixed ?? lower.at),
+        threshold(context, 'upper', upper.fixed ?? upper.at),
+      );
       const at = { threshold: threshold(context, 'c', fixed ? largest(0) : largest) };
-      if (rules.mode === 'propagate') return { stages, skip: null, report: at, measure: true };
-      const found = statistic(context.grads, { kind: 'sumSquares', stages: [...context.stages, ...rules.stages] });
-      const { skip, report } = rules.decide(found, context.stages);
-      return { stages, skip, report: { norm: sqrt(found.total), ...at, ...report }, measure: true };
+      if (rules.mode === 'propagate') return { stages: [clamp], skip: null, report: at, measure: true };
+      return shaped(measure(context, rules), [clamp], at);
     },
   };
 }

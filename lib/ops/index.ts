@@ -16,6 +16,7 @@ import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './pruning.ts';
 import { DROPOUT, UNIFORM } from './random.ts';
 import { RNN, RNN_GRAD } from './recurrent.ts';
 import { REDUCTIONS } from './reduce.ts';
+import { RESIDUAL } from './residual.ts';
 import { UPDATES } from './rules/index.ts';
 import { SCALARS } from './scalars.ts';
 import { SCATTER_ROWS } from './scatter-rows.ts';
@@ -40,6 +41,7 @@ export * from './pruning.ts';
 export * from './random.ts';
 export * from './recurrent.ts';
 export * from './reduce.ts';
+export { residual } from './residual.ts';
 export * from './rules/index.ts';
 export { kthLargest } from './select.ts';
 export * from './shape.ts';
@@ -74,6 +76,7 @@ export const OPS: readonly OpDef<any>[] = [
   RNN_GRAD,
   MATMUL,
   STAGED,
+  RESIDUAL,
   STATISTIC,
   UNIT_STATISTIC,
   HISTORY_QUANTILE,

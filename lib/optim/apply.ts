@@ -86,10 +86,10 @@ export function buildApply(options: ApplyOptions): Apply {
       perStep: (name, value) => perStep(`clip.${name}`, value),
       state: (name, type, init) => states.of(`clip.${name}`, type, init),
     });
-    // An update that counts what the stages change must not count this one.
-    const apart = by !== null && clipped.measure;
-    const updates = apart ? grads.map((g) => mul(g, cast(by, 'f32'))) : grads;
-    const stages = apart ? clipped.stages : [...first, ...clipped.stages];
+    // An update that counts what the stages change must not count the first; gradients that the policy replaced have it in them.
+    const apart = by !== null && clipped.measure && !clipped.grads;
+    const updates = clipped.grads ?? (apart ? grads.map((g) => mul(g, cast(by, 'f32'))) : grads);
+    const stages = apart || clipped.grads ? clipped.stages : [...first, ...clipped.stages];
     const measured: Measured[] = [];
     const values = new Map<State, Tensor>();
     let offset = 0;

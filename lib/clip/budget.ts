@@ -1,0 +1,54 @@
+// budget.ts: a norm shared out greedily among gradients, and a norm clipped with a probability.
+import { div, less, lessEqual, pow, where } from '../ops/elementwise.ts';
+import { greedyBudget as greedy } from '../ops/lists.ts';
+import { uniform } from '../ops/random.ts';
+import { checkNumber, type PerStep } from '../options.ts';
+import type { ClipPolicy } from './clip.ts';
+import type { NonFiniteOptions } from './finite.ts';
+import { checkLimit, checkPolicy, measure, measureOnly, scaled, scaleOf } from './measure.ts';
+
+/**
+ * A norm of c for all gradients, shared out from the last parameter to the first, as a backward pass meets them: each keeps what is left of
+ * it, r = c^2 at the start, s_i = min(1, sqrt(r) / n_i), r -= (s_i n_i)^2. The first ones may become 0. `c` as in globalNorm.
+ */
+export function greedyBudget(c: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy {
+  const name = 'clip.greedyBudget';
+  const rules = checkPolicy(name, options, []);
+  const limit = checkLimit(name, 'c', c);
+  return {
+    name: 'greedyBudget',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      if (limit.idle) return measureOnly(context, rules);
+      const at = limit.at(context);
+      const m = measure(context, rules);
+      // Where the budget is enough for all, rounding in the shares must not change a bit.
+      const scales = where(lessEqual(m.total, at), 1, greedy(m.each, at));
+      return scaled(context, m, scales, { threshold: at });
+    },
+  };
+}
+
+export interface StochasticOptions extends NonFiniteOptions {
+  /** In (0, 1]: a norm n is clipped with probability b^(c / n), so larger norms more often; 1 always clips. Default 0.5. */
+  readonly b?: number;
+}
+
+/** globalNorm(c) in some steps: with probability b^(c / n). Draws are keyed by seed and batch, so that a resumed run repeats them. */
+export function stochastic(c: PerStep = 1, options: StochasticOptions = {}): ClipPolicy {
+  const name = 'clip.stochastic';
+  const rules = checkPolicy(name, options, ['b']);
+  const limit = checkLimit(name, 'c', c);
+  const b = checkNumber(name, 'b', options.b ?? 0.5, { above: 0, max: 1 });
+  return {
+    name: 'stochastic',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      if (limit.idle) return measureOnly(context, rules);
+      const at = limit.at(context);
+      const m = measure(context, rules);
+      const chosen = less(uniform(context.graph), pow(b, div(at, m.total)));
+      return scaled(context, m, where(chosen, scaleOf(m.total, at), 1), { threshold: at });
+    },
+  };
+}

@@ -1,0 +1,102 @@
+// compress.ts: gradients as a compressed message would carry them (QSGD, 1-bit, top-k), with error feedback: what is lost is added to the
+// next gradient.
+import type { Tensor } from '../ir/graph.ts';
+import { sizeOf } from '../ir/op.ts';
+import { add, div, equal, where } from '../ops/elementwise.ts';
+import { sqrt } from '../ops/index.ts';
+import { residual } from '../ops/residual.ts';
+import { kthLargest } from '../ops/select.ts';
+import * as stage from '../ops/stage.ts';
+import { staged } from '../ops/staged.ts';
+import { statistic } from '../ops/statistics.ts';
+import { checkBoolean, checkChoice, checkNumber } from '../options.ts';
+import type { ClipContext, ClipPolicy } from './clip.ts';
+import type { Guard, NonFiniteOptions } from './finite.ts';
+import { checkPolicy, measure, perGradient } from './measure.ts';
+
+export interface CompressOptions extends NonFiniteOptions {
+  /** Keep what compression loses and add it to the next gradient: 4 bytes per parameter. Default true. */
+  readonly errorFeedback?: boolean;
+}
+
+/** A policy whose stages decode what a message about tensors `xs` (gradients, with what was lost before) would carry. */
+function compressed(
+  name: string,
+  rules: Guard,
+  options: CompressOptions,
+  decoded: (c: ClipContext, xs: readonly Tensor[]) => readonly stage.Stage[],
+): ClipPolicy {
+  const feedback = checkBoolean(`clip.${name}`, 'errorFeedback', options.errorFeedback ?? true);
+  return {
+    name,
+    maxSkips: rules.maxSkips,
+    build(context) {
+      const { graph } = context;
+      const m = measure(context, rules);
+      const report = { norm: m.total, ...m.report };
+      const before = [...context.stages, ...m.stages];
+      const written = before.length > 0 ? staged(graph, context.grads, before) : context.grads;
+      if (!feedback) return { grads: written, stages: decoded(context, written), skip: m.skip, report, measure: true };
+      const states = context.names.map((n, t) => context.state(`residual.${n}`, context.grads[t]!.type));
+      const errors = states.map((s) => graph.state(s));
+      const xs = written.map((g, t) => add(errors[t]!, g));
+      const stages = decoded(context, xs);
+      const lost = residual(graph, xs, errors, stages);
+      for (const [t, state] of states.entries()) graph.assign(state, lost[t]!);
+      return { grads: xs, stages, skip: m.skip, report, measure: true };
+    },
+  };
+}
+
+export interface QsgdOptions extends CompressOptions {
+  /** Levels s between 0 and the norm. Default 256. */
+  readonly levels?: number;
+}
+
+/**
+ * QSGD (Alistarh et al. 2017): each element of a tensor x becomes n / s times s x / n rounded up or down at random, so that its mean is x; n
+ * is the tensor's 2-norm. Draws are keyed by seed and batch. Reads gradients once more, and with error feedback writes them.
+ */
+export function qsgd(options: QsgdOptions = {}): ClipPolicy {
+  const rules = checkPolicy('clip.qsgd', options, ['levels', 'errorFeedback']);
+  const levels = checkNumber('clip.qsgd', 'levels', options.levels ?? 256, { min: 1, max: 2 ** 22, integer: true });
+  return compressed('qsgd', rules, options, (c, xs) => {
+    const norms = sqrt(statistic(xs, { kind: 'sumSquares' }).each);
+    const up = where(equal(norms, 0), 1, div(levels, norms));
+    const sizes = xs.map((x) => sizeOf(x.shape));
+    return [stage.scale(up), stage.round(c.graph, sizes), stage.scale(where(equal(norms, 0), 1, div(norms, levels)))];
+  });
+}
+
+/** 1-bit gradients (Seide et al. 2014): the sign of each element times the mean |x| of its tensor. */
+export function oneBit(options: CompressOptions = {}): ClipPolicy {
+  const rules = checkPolicy('clip.oneBit', options, ['errorFeedback']);
+  return compressed('oneBit', rules, options, (c, xs) => {
+    const sums = statistic(xs, { kind: 'sumAbs' }).each;
+    const sizes = xs.map((x) => Math.max(1, sizeOf(x.shape)));
+    return [stage.sign(), stage.scale(div(sums, perGradient(c, sizes)))];
+  });
+}
+
+export interface TopKOptions extends CompressOptions {
+  /** `tensor`: the fraction of each gradient (default); `global`: of all elements together. */
+  readonly scope?: 'tensor' | 'global';
+}
+
+/**
+ * Only the elements of the largest |x| stay, a fraction of them (at least one per tensor), with all that are equal to the smallest that
+ * stays; the others become 0.
+ * @param fraction in (0, 1]; default 0.01
+ */
+export function topK(fraction = 0.01, options: TopKOptions = {}): ClipPolicy {
+  const name = 'clip.topK';
+  const rules = checkPolicy(name, options, ['scope', 'errorFeedback']);
+  const part = checkNumber(name, 'fraction', fraction, { above: 0, max: 1 });
+  const scope = options.scope ?? 'tensor';
+  const together = checkChoice(name, 'scope', scope, ['tensor', 'global']) === 'global';
+  return compressed('topK', rules, options, (_, xs) => {
+    const sizes = xs.map((x) => sizeOf(x.shape));
+    const kept = (n: number): number => (n === 0 ? 0 : Math.max(1, Math.round(part * n)));
+    return [stage.zeroBelow(kthLargest(xs, together ? kept(sizes.reduce((a, b) => a + b, 0)) : sizes.map(kept)))];
+  });
+}

@@ -1,0 +1,160 @@
+// measure.ts: what most policies have in common: norms in f64, what is not finite, a scale applied and reported, state that remembers.
+import type { Tensor } from '../ir/graph.ts';
+import { sizeOf } from '../ir/op.ts';
+import { div, equal, lessEqual, max, maximum, min, mul, pow, sqrt, square, sub, sum, where } from '../ops/index.ts';
+import * as stage from '../ops/stage.ts';
+import { type Statistic, statistic } from '../ops/statistics.ts';
+import { checkOptions, checkPerStep, type NumberRule, type PerStep } from '../options.ts';
+import { type ClipColumns, type ClipContext, type Clipped, threshold } from './clip.ts';
+import { type Guard, guard, NON_FINITE_OPTIONS, type NonFiniteOptions } from './finite.ts';
+
+/** What a policy measured, with the way it deals with NaN and infinities. */
+export interface Measured {
+  /** Norm of all gradients together, f64 []; and of each, f64 [n]. */
+  readonly total: Tensor;
+  readonly each: Tensor;
+  /** The norm's p. */
+  readonly p: number;
+  /** Stages that come before the policy's own. */
+  readonly stages: readonly stage.Stage[];
+  readonly skip: Tensor | null;
+  /** Which tensors are not finite: columns of the report. */
+  readonly report: ClipColumns;
+  /** 1 where every gradient is finite, else 0: state takes in nothing else. */
+  readonly finite: Tensor;
+}
+
+/** Measure gradients behind the stages of earlier policies and of the guard. One reading of the gradients, or none where they were just written. */
+export function measure(c: ClipContext, rules: Guard, p = 2): Measured {
+  const { total, each, found } = norms(c, rules, p);
+  const { skip, report } = rules.decide(found, c.stages);
+  if (c.all) {
+    const all = norms({ ...c, ...c.all }, rules, p);
+    return { total: all.total, each, p, stages: rules.stages, skip, report, finite: lessEqual(all.found.badCount, 0) };
+  }
+  return { total, each, p, stages: rules.stages, skip, report, finite: lessEqual(found.badCount, 0) };
+}
+
+/** p-norms in f64. Finite gradients have a finite norm for p = 1, 2 and Infinity, whatever their size. */
+function norms(c: ClipContext, rules: Guard, p: number): { total: Tensor; each: Tensor; found: Statistic } {
+  const stages = [...c.stages, ...rules.stages];
+  const xs = c.grads;
+  if (p === 2) {
+    const found = statistic(xs, { kind: 'sumSquares', stages });
+    return { total: sqrt(found.total), each: sqrt(found.each), found };
+  }
+  const found = statistic(xs, { kind: p === 1 ? 'sumAbs' : 'maxAbs', stages });
+  if (p === 1 || p === Infinity) return { total: found.total, each: found.each, found };
+  const powers = statistic(xs, { kind: 'sumPow', p, max: found.each, stages });
+  const each = mul(found.each, pow(powers.each, 1 / p));
+  return { total: joined(each, p), each, found };
+}
+
+/** The p-norm of a vector of norms. */
+export function joined(each: Tensor, p: number): Tensor {
+  if (p === 1) return sum(each);
+  if (p === 2) return sqrt(sum(square(each)));
+  const largest = max(each);
+  if (p === Infinity) return largest;
+  const ratio = where(equal(largest, 0), 0, div(each, largest));
+  return mul(largest, pow(sum(pow(ratio, p)), 1 / p));
+}
+
+/** Exactly 1 up to the threshold, then c / n; NaN for a NaN norm, but 1 for a threshold of Infinity. */
+export function scaleOf(norm: Tensor, c: Tensor): Tensor {
+  return where(maximum(lessEqual(norm, c), equal(c, Infinity)), 1, div(c, norm));
+}
+
+/** Multiply gradients by `scale`: one for all (f64 []), or one each (f64 [n]). */
+export function scaled(c: ClipContext, m: Measured, scale: Tensor, report: ClipColumns = {}): Clipped {
+  const each = scale.shape.length > 0;
+  const changed = sub(1, equal(scale, 1));
+  return {
+    stages: [...m.stages, stage.scale(scale)],
+    skip: m.skip,
+    report: {
+      norm: m.total,
+      normAfter: each ? joined(mul(m.each, scale), m.p) : mul(m.total, scale),
+      scale: each ? min(scale) : scale,
+      clipped: each ? max(changed) : changed,
+      ...(each && { clippedFraction: sum(mul(changed, shares(c))) }),
+      ...m.report,
+      ...report,
+    },
+    measure: false,
+  };
+}
+
+/** What `stages` make of the gradients; the update measures how much they changed. */
+export function shaped(m: Measured, stages: readonly stage.Stage[], report: ClipColumns = {}): Clipped {
+  return {
+    stages: [...m.stages, ...stages],
+    skip: m.skip,
+    report: { norm: m.total, ...m.report, ...report },
+    measure: true,
+  };
+}
+
+/** The gradients measured and left alone: clip.none, and a threshold of Infinity. */
+export function measureOnly(c: ClipContext, rules: Guard, p = 2): Clipped {
+  const m = measure(c, rules, p);
+  return { stages: m.stages, skip: m.skip, report: { norm: m.total, normAfter: m.total, ...m.report }, measure: false };
+}
+
+/** Elements of each gradient. */
+export const sizesOf = (c: ClipContext): number[] => c.grads.map((g) => sizeOf(g.shape));
+
+/** A number per gradient, f64 [n]. */
+export function perGradient(c: ClipContext, values: readonly number[]): Tensor {
+  return c.graph.constant(Float64Array.from(values), [values.length], 'f64');
+}
+
+/** The fraction of all elements that each gradient has, f64 [n]. */
+export function shares(c: ClipContext): Tensor {
+  const sizes = sizesOf(c);
+  const all = Math.max(
+    1,
+    sizes.reduce((a, b) => a + b, 0),
+  );
+  return perGradient(
+    c,
+    sizes.map((n) => n / all),
+  );
+}
+
+/**
+ * A policy's own numbers, f64 of `shape`, which start at `initial`: the value of before this step. `next` gives what they become, unless
+ * the step is skipped or a gradient is not finite.
+ */
+export function remembered(
+  c: ClipContext,
+  m: Pick<Measured, 'finite'>,
+  name: string,
+  shape: readonly number[],
+  initial = 0,
+): { readonly now: Tensor; next(value: Tensor): void } {
+  const state = c.state(name, { dtype: 'f64', shape }, (out) => {
+    out.fill(initial);
+  });
+  const now = c.graph.state(state);
+  return { now, next: (value) => c.graph.assign(state, where(m.finite, value, now)) };
+}
+
+/** A threshold as it is given to a policy: a number, or a value for each step. */
+export interface Limit {
+  /** Only measure: the threshold is Infinity in all steps. */
+  readonly idle: boolean;
+  at(c: ClipContext): Tensor;
+}
+
+/** Check a threshold. Negative ones and NaN are refused. */
+export function checkLimit(where: string, option: string, value: PerStep, rule: NumberRule = { min: 0, infinite: true }): Limit {
+  const fixed = checkPerStep(where, option, value, rule);
+  return { idle: value === Infinity, at: (c) => threshold(c, option, typeof value === 'number' ? value : fixed) };
+}
+
+/** Check a policy's options, all known ones and those about NaN and infinities. */
+export function checkPolicy(where: string, options: NonFiniteOptions, known: readonly string[]): Guard {
+  checkOptions(where, options, [...known, ...NON_FINITE_OPTIONS]);
+  return guard(where, options);
+}

@@ -1,0 +1,55 @@
+// percentile.ts: thresholds that are percentiles of the norms so far: AutoClip for all gradients together, and one for each tensor.
+import type { Tensor } from '../ir/graph.ts';
+import { where } from '../ops/elementwise.ts';
+import { historyPush, historyQuantile, historyType } from '../ops/history.ts';
+import { reshape } from '../ops/shape.ts';
+import { checkNumber } from '../options.ts';
+import type { ClipContext, ClipPolicy } from './clip.ts';
+import type { NonFiniteOptions } from './finite.ts';
+import { checkPolicy, type Measured, measure, scaled, scaleOf } from './measure.ts';
+
+export interface PercentileOptions extends NonFiniteOptions {
+  /** Norms that are remembered, the last ones. */
+  readonly window?: number;
+}
+
+/** The percentile of each series of norms with this step's among them; the history takes them in, unless one is not finite. */
+function percentileOf(c: ClipContext, m: Measured, norms: Tensor, q: number, window: number): Tensor {
+  const series = norms.shape[0] ?? 1;
+  const state = c.state('norms', historyType(series, window, true));
+  const history = c.graph.state(state);
+  const list = reshape(norms, [series]);
+  c.graph.assign(state, historyPush(history, where(m.finite, list, Number.NaN), { sorted: true }));
+  return reshape(historyQuantile(history, list, q / 100), norms.shape);
+}
+
+function make(name: string, q: number, each: boolean, options: PercentileOptions, window: number): ClipPolicy {
+  const where = `clip.${name}`;
+  const rules = checkPolicy(where, options, ['window']);
+  const percent = checkNumber(where, 'q', q, { min: 0, max: 100 });
+  const size = checkNumber(where, 'window', options.window ?? window, { min: 1, max: 2 ** 24, integer: true });
+  return {
+    name,
+    maxSkips: rules.maxSkips,
+    build(context) {
+      const m = measure(context, rules);
+      const norms = each ? m.each : m.total;
+      const at = percentileOf(context, m, norms, percent, size);
+      return scaled(context, m, scaleOf(norms, at), each ? {} : { threshold: at });
+    },
+  };
+}
+
+/**
+ * AutoClip (Seetharaman et al. 2020): globalNorm with, as threshold, the percentile q of the norms so far, this step's among them,
+ * interpolated linearly. State: the last `window` norms (default 10,000; 16 bytes each).
+ * @param q in [0, 100]; default 10
+ */
+export const autoClip = (q = 10, options: PercentileOptions = {}): ClipPolicy => make('autoClip', q, false, options, 10_000);
+
+/**
+ * The same for each gradient by itself, over its own last `window` norms (default 100), as bitsandbytes' percentile clipping, which counts
+ * the first norm a hundred times where this one has fewer norms to begin with.
+ * @param q in [0, 100]; default 5
+ */
+export const percentile = (q = 5, options: PercentileOptions = {}): ClipPolicy => make('percentile', q, true, options, 100);

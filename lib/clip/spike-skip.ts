@@ -1,0 +1,83 @@
+// spike-skip.ts: steps whose norm or loss lies far above the recent ones are left out, not clipped.
+import { OptionError } from '../errors.ts';
+import { add, equal, less, lessEqual, mul, where } from '../ops/elementwise.ts';
+import { historyMoments, historyPush, historyType } from '../ops/history.ts';
+import { reshape } from '../ops/shape.ts';
+import { checkChoice, checkNumber } from '../options.ts';
+import type { ClipPolicy } from './clip.ts';
+import type { NonFiniteOptions } from './finite.ts';
+import { checkPolicy, measure, remembered } from './measure.ts';
+
+export interface SpikeSkipOptions extends NonFiniteOptions {
+  /** What is watched: the `norm` of all gradients (default), or the `loss`. */
+  readonly of?: 'norm' | 'loss';
+  /** `window`: above mean + k sd of the last ones (OLMo-core; default). `ema`: at least k times their running mean (axlearn). */
+  readonly mode?: 'window' | 'ema';
+  /** Default 6 for `window`, 2 for `ema`. */
+  readonly k?: number;
+  /** Steps that `window` looks back. Default 128. */
+  readonly window?: number;
+  /** Steps to be seen before any is skipped. Default half of `window`. */
+  readonly active?: number;
+  /** Decay of the running mean of `ema`. Default 0.99. */
+  readonly decay?: number;
+}
+
+/**
+ * Skip a step whose norm (or loss) is a spike: parameters, moments and what is remembered stay as they are. After `maxSkips` in a row the
+ * run ends with a NonFiniteError, as it cannot go on. State: the window, or 2 numbers. Throws OptionError.
+ */
+export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
+  const name = 'clip.spikeSkip';
+  const rules = checkPolicy(name, options, ['of', 'mode', 'k', 'window', 'active', 'decay']);
+  const of = checkChoice(name, 'of', options.of ?? 'norm', ['norm', 'loss']);
+  const windowed = checkChoice(name, 'mode', options.mode ?? 'window', ['window', 'ema']) === 'window';
+  const k = checkNumber(name, 'k', options.k ?? (windowed ? 6 : 2), { above: 0 });
+  const window = checkNumber(name, 'window', options.window ?? 128, { min: 2, max: 2 ** 24, integer: true });
+  const active = checkNumber(name, 'active', options.active ?? Math.ceil(window / 2), { min: 1, integer: true });
+  if (windowed && active > window) {
+    throw new OptionError(`${name}: option active: expected a number <= window, got ${active} and ${window}`, { active, window });
+  }
+  const decay = checkNumber(name, 'decay', options.decay ?? 0.99, { min: 0, below: 1 });
+  return {
+    name: 'spikeSkip',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      const { graph } = context;
+      const m = measure(context, rules);
+      if (of === 'loss' && !context.loss) {
+        throw new OptionError(`${name}: option of: the loss is not known where gradients come from elsewhere`, { of });
+      }
+      const x = of === 'norm' ? m.total : context.loss!;
+      // A loss that is not finite is nothing to learn from either.
+      const known = where(equal(x, x), m.finite, 0);
+      const { limit, spike } = windowed ? byWindow() : byMean();
+      return {
+        stages: m.stages,
+        skip: m.skip ? add(m.skip, spike) : spike,
+        report: { norm: m.total, normAfter: m.total, ...(of === 'norm' && { threshold: limit }), ...m.report },
+        measure: false,
+      };
+
+      function byWindow() {
+        const state = context.state('window', historyType(1, window, false));
+        const history = graph.state(state);
+        const { mean, sd, filled } = historyMoments(history);
+        const value = reshape(where(known, x, Number.NaN), [1]);
+        graph.assign(state, historyPush(history, value, { sorted: false }));
+        const limit = reshape(where(lessEqual(active, filled), add(mean, mul(k, sd)), Infinity), []);
+        return { limit, spike: less(limit, x) };
+      }
+
+      function byMean() {
+        const steps = remembered(context, { finite: known }, 'steps', []);
+        const mean = remembered(context, { finite: known }, 'mean', []);
+        const ema = add(mul(decay, mean.now), mul(1 - decay, x));
+        mean.next(where(equal(steps.now, 0), x, ema));
+        steps.next(add(steps.now, 1));
+        const limit = where(lessEqual(active, steps.now), mul(k, mean.now), Infinity);
+        return { limit, spike: where(equal(limit, Infinity), 0, lessEqual(limit, x)) };
+      }
+    },
+  };
+}

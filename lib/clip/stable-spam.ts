@@ -1,0 +1,82 @@
+// stable-spam.ts: the two clips of Stable-SPAM (2025): AdaClip for elements, AdaGN for norms. Each has a step counter of its own.
+import { add, div, equal, mul, pow, square, sub, where } from '../ops/elementwise.ts';
+import { sqrt } from '../ops/index.ts';
+import { shrinkAbove } from '../ops/stage.ts';
+import { statistic } from '../ops/statistics.ts';
+import { checkChoice, checkNumber } from '../options.ts';
+import type { ClipPolicy } from './clip.ts';
+import type { NonFiniteOptions } from './finite.ts';
+import { checkPolicy, measure, remembered, scaled, shaped } from './measure.ts';
+
+export interface AdaClipOptions extends NonFiniteOptions {
+  /** Decay of the running mean of the largest |g|. Default 0.999. */
+  readonly theta?: number;
+}
+
+/**
+ * AdaClip: elements above M^, the running mean of their tensor's largest |g| (corrected for its start at 0), are multiplied by
+ * M^ / max |g|. Reads gradients once more. State: a number per gradient, and one.
+ */
+export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
+  const name = 'clip.adaClip';
+  const rules = checkPolicy(name, options, ['theta']);
+  const theta = checkNumber(name, 'theta', options.theta ?? 0.999, { min: 0, below: 1 });
+  return {
+    name: 'adaClip',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      const m = measure(context, rules);
+      const largest = statistic(context.grads, { kind: 'maxAbs', stages: [...context.stages, ...m.stages] }).each;
+      const steps = remembered(context, m, 'steps', []);
+      const mean = remembered(context, m, 'largest', [context.grads.length]);
+      const count = add(steps.now, 1);
+      const next = add(mul(theta, mean.now), mul(1 - theta, largest));
+      const limit = div(next, sub(1, pow(theta, count)));
+      mean.next(next);
+      steps.next(count);
+      return shaped(m, [shrinkAbove(limit, where(equal(largest, 0), 1, div(limit, largest)))]);
+    },
+  };
+}
+
+export interface AdaGnOptions extends NonFiniteOptions {
+  /** Decay of the running means of the norm and of its square. Default [0.7, 0.9]. */
+  readonly gammas?: readonly [number, number];
+  /** Added to the root of the second mean. Default 1e-8. */
+  readonly eps?: number;
+  /** `tensor`: each gradient by its own norm (default, as published); `global`: all by the norm of all. */
+  readonly scope?: 'tensor' | 'global';
+}
+
+/** AdaGN: g / n m^ / (sqrt(v^) + eps), m and v the running means of n and n^2, corrected for their start at 0. */
+export function adaGN(options: AdaGnOptions = {}): ClipPolicy {
+  const name = 'clip.adaGN';
+  const rules = checkPolicy(name, options, ['gammas', 'eps', 'scope']);
+  const gammas: unknown = options.gammas ?? [0.7, 0.9];
+  const [g1, g2] = [0, 1].map((i) => checkNumber(name, `gammas[${i}]`, (gammas as number[])?.[i], { min: 0, below: 1 })) as [
+    number,
+    number,
+  ];
+  const eps = checkNumber(name, 'eps', options.eps ?? 1e-8, { min: 0 });
+  const each = checkChoice(name, 'scope', options.scope ?? 'tensor', ['tensor', 'global']) === 'tensor';
+  return {
+    name: 'adaGN',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      const m = measure(context, rules);
+      const n = each ? m.each : m.total;
+      const steps = remembered(context, m, 'steps', []);
+      const mean = remembered(context, m, 'mean', n.shape);
+      const squares = remembered(context, m, 'square', n.shape);
+      const count = add(steps.now, 1);
+      const nextMean = add(mul(g1, mean.now), mul(1 - g1, n));
+      const nextSquares = add(mul(g2, squares.now), mul(1 - g2, square(n)));
+      const m1 = div(nextMean, sub(1, pow(g1, count)));
+      const v1 = div(nextSquares, sub(1, pow(g2, count)));
+      mean.next(nextMean);
+      squares.next(nextSquares);
+      steps.next(count);
+      return scaled(context, m, where(equal(n, 0), 1, div(div(m1, add(sqrt(v1), eps)), n)));
+    },
+  };
+}
