@@ -4,7 +4,7 @@ import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
 import { matcher, type Pattern } from '../nn/module.ts';
 import { add, equal, less, maximum, minimum, mul, sqrt, square, sum, where } from '../ops/index.ts';
-import type { Stage } from '../ops/stage.ts';
+import { type Stage, selectStages } from '../ops/stage.ts';
 import { checkOptions, show } from '../options.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 import { none } from './none.ts';
@@ -86,7 +86,7 @@ function within(c: ClipContext, members: readonly number[], name: string, shared
     params: pick(c.params),
     grads: pick(c.grads),
     names: pick(c.names),
-    stages: c.stages.map((s) => picked(s, members)),
+    stages: selectStages(c.stages, members),
     ...(shared && { all: c.all ?? { grads: c.grads, stages: c.stages } }),
     perStep: (key, value) => c.perStep(`${name}.${key}`, value),
     state: (key, type, init) => c.state(`${name}.${key}`, type, init),
@@ -94,12 +94,6 @@ function within(c: ClipContext, members: readonly number[], name: string, shared
 }
 
 const isEach = (s: Stage): boolean => s.operands.some((x) => typeof x !== 'number' && x.shape.length > 0);
-
-/** A stage of all gradients, for some of them. */
-function picked(s: Stage, members: readonly number[]): Stage {
-  const at = s.at ? members.map((t) => s.at![t]!) : isEach(s) ? members : undefined;
-  return { ...s, ...(at && { at }), ...(s.unit && { unit: members.map((t) => s.unit![t]!) }) };
-}
 
 /** A stage of some gradients, for all: it leaves the others alone. */
 function spread(s: Stage, members: readonly number[], count: number): Stage {

@@ -67,6 +67,6 @@ export function residual(
   states: readonly Tensor[],
   stages: readonly Stage[],
 ): readonly Tensor[] {
-  const { attrs, ins } = splitStages(graph, stages, xs.length);
+  const { attrs, ins } = splitStages(graph, stages);
   return graph.add(RESIDUAL, [...xs, ...states, ...ins], { stages: attrs }).outs;
 }
