@@ -75,6 +75,13 @@ export class NonFiniteError extends GradclipError {
   }
 }
 
+/** A guard of a trainer has stopped the run. Fields `guard`, `name` (parameter or module), `action`, `step`, `attempt`. Code `ERR_GUARD`. */
+export class GuardError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>) {
+    super('ERR_GUARD', message, details);
+  }
+}
+
 /** A file or buffer is malformed. Fields `file`, and `offset` or `line`. Code `ERR_DATA`. */
 export class DataError extends GradclipError {
   constructor(message: string, details?: Record<string, unknown>, options?: ErrorOptions) {

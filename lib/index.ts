@@ -14,7 +14,7 @@ export * as nn from './nn/index.ts';
 export { init, loss, Module, Parameter } from './nn/index.ts';
 export * as ops from './ops/index.ts';
 export * as constraint from './optim/constraint.ts';
-export type { Optimizer, Report } from './optim/index.ts';
+export type { GuardAction, Optimizer, Report } from './optim/index.ts';
 export * as optim from './optim/index.ts';
 export { analyze } from './optim/index.ts';
 export * as prune from './optim/prune.ts';

@@ -25,7 +25,7 @@ export { type NadamOptions, nadam } from './nadam.ts';
 export type { GroupContext, GroupUpdate, HyperFill, Optimizer, Slot } from './optimizer.ts';
 export type { MagnitudeOptions, Prune, PruneSchedule, RowsOptions } from './prune.ts';
 export { type RadamOptions, radam } from './radam.ts';
-export { type Report, Reports } from './report.ts';
+export { type GuardAction, type GuardHit, type Report, Reports } from './report.ts';
 export { type RmspropOptions, rmsprop } from './rmsprop.ts';
 export * as schedule from './schedule.ts';
 export { type SgdOptions, sgd } from './sgd.ts';

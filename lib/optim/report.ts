@@ -10,6 +10,8 @@ export interface Report {
   readonly step: number;
   /** Mean over the rows of the step (over its micro-batches, if accumulated). NaN where gradients come from elsewhere. */
   readonly loss: number;
+  /** What guards found in this step; absent without guards. */
+  readonly guards?: readonly GuardHit[];
   /** What the gradient was multiplied by in the backward pass; absent without `lossScale`. */
   readonly lossScale?: number;
   /** What regularisation adds to the loss, of which `loss` has nothing; absent without. */
@@ -35,6 +37,28 @@ export interface Report {
   readonly sparsity?: number;
 }
 
+/**
+ * What a guard does. `warn`: it is told in the step's report, in the result and to `onGuard`. `skip`: also, the step changes nothing.
+ * `rollback`: the run goes back to the last snapshot and on with the next batch. `stop`: the run ends with a GuardError, before anything is
+ * updated.
+ */
+export type GuardAction = 'warn' | 'skip' | 'rollback' | 'stop';
+
+/** What a guard found in a step: a parameter or a module, and what was measured of it. */
+export interface GuardHit {
+  readonly guard: string;
+  readonly action: GuardAction;
+  readonly name: string;
+  readonly value: number;
+}
+
+/** A guard, and all that it may name. */
+export interface GuardNames {
+  readonly label: string;
+  readonly action: GuardAction;
+  readonly names: readonly string[];
+}
+
 export interface ReportsInit {
   readonly rows: ArrayBuffer;
   readonly length: number;
@@ -46,6 +70,7 @@ export interface ReportsInit {
   readonly attempt: number;
   readonly perStep: number;
   readonly step: number;
+  readonly guards?: readonly GuardNames[];
 }
 
 /** The rows of one chunk of steps. */
@@ -110,6 +135,13 @@ export class Reports implements Iterable<Report> {
     return offset === undefined ? missing : this.#values[(row * this.#init.rowBytes) / 8 + offset]!;
   }
 
+  #guards(guards: readonly GuardNames[], row: number): GuardHit[] {
+    return guards.flatMap(({ label, action, names }, g) => {
+      const at = this.#value(`guard.${g}`, row, -1);
+      return at < 0 ? [] : [{ guard: label, action, name: names[at]!, value: this.#value(`guard.${g}.value`, row, Number.NaN) }];
+    });
+  }
+
   #skipped(row: number): boolean {
     return this.#value('skipped', row, 0) !== 0;
   }
@@ -133,6 +165,7 @@ export class Reports implements Iterable<Report> {
       skipped,
       nonFinite: bad >= 0 ? (this.#init.names[bad] ?? null) : null,
       nonFiniteCount: this.#value('badCount', i, 0),
+      ...(this.#init.guards && { guards: this.#guards(this.#init.guards, i) }),
       ...(this.#offsets.has('lossScale') && { lossScale: this.#value('lossScale', i, 1) }),
       ...(this.#offsets.has('penalty') && { penalty: this.#value('penalty', i, 0) }),
       ...(this.#offsets.has('sparsity') && { sparsity: this.#value('sparsity', i, 0) }),

@@ -15,6 +15,8 @@ export interface Chunk {
   readonly rows: number;
   /** The bytes of steps * micros feed rows of `rowBytes` each. */
   fill(columns: readonly Column[], rowBytes: number): Uint8Array;
+  /** Where batches are not drawn by number: only those of the first steps were used, the rest comes again. */
+  giveBack?(used: number): void;
 }
 
 export interface Feeder {
@@ -122,6 +124,11 @@ export function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Feede
       micros,
       rows: rowsOfBatch(first),
       fill: (...row) => packBatches(batches, ...row),
+      giveBack(used) {
+        const rest = batches.slice(used * micros);
+        prefetcher?.giveBack(rest);
+        drawn -= rest.length;
+      },
     };
   };
   return {

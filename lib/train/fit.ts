@@ -1,5 +1,5 @@
 // fit.ts: the training loop, chunk by chunk; the same for `fit` and `fitSync` (see effect.ts).
-import { AbortError, IndexError, NonFiniteError } from '../errors.ts';
+import { AbortError, type GradclipError, GuardError, IndexError, NonFiniteError } from '../errors.ts';
 import type { RunResult } from '../native/addon.ts';
 import { STATUS } from '../native/program.ts';
 import { threadsFor } from '../native/threads.ts';
@@ -7,12 +7,17 @@ import type { Apply } from '../optim/apply.ts';
 import { Reports } from '../optim/report.ts';
 import { type Effect, type Loop, perform } from './effect.ts';
 import type { Chunk, Feeder } from './feeder.ts';
+import type { GuardEvent, Guarding } from './guarding.ts';
 import type { Halt } from './halt.ts';
 import type { EarlyStop, FitOptions } from './options.ts';
 import { Pace } from './pace.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { type Counters, type FitResult, type Metrics, type StopReason, Tally } from './progress.ts';
+import type { Rollback } from './rollback.ts';
 import type { Compiled, Session } from './session.ts';
+
+// Of what guards find, in a result.
+const MOST_EVENTS = 100;
 
 /** A run that is on: where it stands, and how to end it. */
 export interface Running {
@@ -21,7 +26,8 @@ export interface Running {
 }
 
 /** What the loop needs of its trainer. */
-export interface FitContext extends Pick<FitOptions, 'earlyStop' | 'chunkSteps' | 'validateEvery' | 'onEpoch' | 'profile'> {
+export interface FitContext
+  extends Pick<FitOptions, 'earlyStop' | 'chunkSteps' | 'validateEvery' | 'onEpoch' | 'onGuard' | 'profile'> {
   readonly running: Running;
   readonly session: Session<Apply>;
   readonly feeder: Feeder;
@@ -37,6 +43,9 @@ export interface FitContext extends Pick<FitOptions, 'earlyStop' | 'chunkSteps' 
   readonly validate: (() => Loop<Metrics | null>) | null;
   /** Take in what a validation gave, before the next steps. */
   readonly validated: (metrics: Metrics) => Effect<void>;
+  readonly guarding: Guarding | null;
+  /** Null where no guard rolls back. */
+  readonly rollback: Rollback | null;
   readonly onReports: (reports: Reports) => void;
   /** Wait for a reader that has fallen behind. */
   readonly caughtUp: () => Promise<void>;
@@ -51,6 +60,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
   const tally = new Tally();
   const best = new Best(c.earlyStop ?? null);
   const pace = new Pace();
+  const events: GuardEvent[] = [];
   let epochs = 0;
   let epochStart = 0;
   let validatedAt = -1;
@@ -67,7 +77,13 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
     const { tried, applied, clipped, skipped, last, epochs, nonFinite } = tally;
     const names = [...nonFinite];
     const result = { stopReason, tried, applied, clipped, skipped, last, epochs, nonFinite: names, best: best.metrics };
-    return c.profile ? { ...result, profile: profiles(c.session) } : result;
+    const told = c.guarding ? { ...result, guards: events } : result;
+    return c.profile ? { ...told, profile: profiles(c.session) } : told;
+  };
+
+  const tell = (event: GuardEvent): void => {
+    if (events.length < MOST_EVENTS) events.push(event);
+    c.onGuard?.(event);
   };
 
   for (;;) {
@@ -77,7 +93,13 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
     if (epochs >= c.epochs) return yield* finish('epochs');
     if (tally.tried >= c.steps) return yield* finish('steps');
 
-    const most = Math.min(c.chunkSteps ?? pace.steps, c.steps - tally.tried, untilValidation(c, tally.tried));
+    if (c.rollback?.due(tally.tried)) yield* perform(c.rollback.keep(tally.tried, running.counters));
+    const most = Math.min(
+      c.chunkSteps ?? pace.steps,
+      c.steps - tally.tried,
+      untilValidation(c, tally.tried),
+      c.rollback?.until(tally.tried) ?? Number.POSITIVE_INFINITY,
+    );
     const next = c.feeder.next(most, running.counters);
     const chunk = yield* perform({ now: next.now, later: () => halt.or(next.later()) });
     if (chunk === null) continue;
@@ -98,8 +120,18 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
     const { reports, result } = done;
     tally.add(reports);
     c.onReports(reports);
+    if (c.guarding) for (const event of eventsOf(c.guarding, reports)) tell(event);
     if (result.status === STATUS.tooManySkips) throw tooManySkips(c, reports);
-    if (result.status === STATUS.nonFinite) throw nonFinite(c, result);
+    if (result.status === STATUS.nonFinite) {
+      const found = c.guarding?.at(result.position);
+      if (!found) throw nonFinite(c, result);
+      const { attempt, step } = running.counters;
+      tell({ guard: found.label, action: found.action, name: found.name, value: null, attempt, step });
+      if (found.action === 'stop') throw stopped(found, running.counters);
+      chunk.giveBack?.(result.tried + 1);
+      tally.addUndone();
+      yield* perform(c.rollback!.back(running, chunk.micros, { guard: found.label, name: found.name }));
+    }
     yield* perform<unknown>({ now: () => {}, later: () => halt.or(c.caughtUp()) });
     if (validateEvery !== null && tally.tried % validateEvery === 0 && tally.tried > validatedAt) yield* validation();
   }
@@ -135,6 +167,7 @@ function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Rep
       attempt,
       perStep: chunk.micros,
       step,
+      ...(c.guarding && { guards: c.guarding.placed }),
     });
   let started = 0;
   // Within the chunk's turn, so that who comes next finds counters and weights of the same step.
@@ -179,8 +212,29 @@ function advance(running: Running, { attempt, stepCount, skips }: RunResult): vo
   running.counters = { epoch: counters.epoch, attempt, step: stepCount, batch, skips };
 }
 
-function tooManySkips(c: FitContext, reports: Reports): NonFiniteError {
+/** What a chunk's reports tell of guards that let the run go on. */
+function* eventsOf(guarding: Guarding, reports: Reports): Generator<GuardEvent> {
+  const any = guarding.placed.some((_, g) => reports.column(`guard.${g}`).some((at) => at >= 0));
+  if (!any) return;
+  for (const { guards = [], attempt, step } of reports) {
+    for (const hit of guards) yield { ...hit, attempt, step };
+  }
+}
+
+function stopped({ label, name, action }: { label: string; name: string; action: string }, counters: Counters): GuardError {
+  const { attempt, step } = counters;
+  return new GuardError(`fit: ${label}: ${name} at step ${step}`, { guard: label, name, action, attempt, step });
+}
+
+function tooManySkips(c: FitContext, reports: Reports): GradclipError {
   const last = reports.at(reports.length - 1);
+  const hit = last.nonFinite === null ? last.guards?.[0] : undefined;
+  if (hit) {
+    const { step, attempt } = last;
+    const { skips } = c.running.counters;
+    const text = `fit: ${skips} steps in a row were skipped, the last by ${hit.guard}: ${hit.name} is ${hit.value}`;
+    return new GuardError(text, { guard: hit.guard, name: hit.name, action: 'skip', step, attempt, skips });
+  }
   return new NonFiniteError(
     `fit: ${c.running.counters.skips} steps in a row had a non-finite gradient, the last in ${last.nonFinite ?? 'an unknown tensor'}`,
     { tensor: last.nonFinite, step: last.step, attempt: last.attempt, skips: c.running.counters.skips },

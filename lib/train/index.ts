@@ -1,5 +1,8 @@
 // index.ts: the public names of train.
 export type { LoadResult } from './checkpoint.ts';
+export type { Guard } from './guard.ts';
+export * as guard from './guard.ts';
+export type { GuardEvent } from './guarding.ts';
 export type { LossScaleOptions } from './loss-scale.ts';
 export type { BatchOptions, EarlyStop, FitOptions, GroupRule, TrainerOptions, Weights, WeightsOptions } from './options.ts';
 export type { PlateauOptions } from './plateau.ts';
@@ -9,6 +12,7 @@ export type { Sparsity } from './pruned.ts';
 export type { RecordOptions } from './recording.ts';
 export type { RegularizeOptions, Regularizer } from './regularize.ts';
 export * as regularize from './regularize.ts';
+export type { RollbackOptions } from './rollback.ts';
 export type { Run } from './run.ts';
 export { type Arrays, type Batch, type NdArray, rows, type Source, windows } from './source.ts';
 export type { Objective } from './step.ts';

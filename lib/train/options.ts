@@ -8,11 +8,14 @@ import { type EmaOptions, emaWeight } from '../optim/ema.ts';
 import type { FinishingOptions } from '../optim/finishing.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
+import type { Guard } from './guard.ts';
+import type { GuardEvent } from './guarding.ts';
 import { LossScale, type LossScaleOptions } from './loss-scale.ts';
 import { Plateau, type PlateauOptions } from './plateau.ts';
 import type { EpochEnd } from './progress.ts';
 import { checkRecord, type RecordOptions } from './recording.ts';
 import type { Regularizer } from './regularize.ts';
+import { checkRollback, type RollbackOptions } from './rollback.ts';
 import type { Arrays, Batch, Source } from './source.ts';
 import type { Objective } from './step.ts';
 
@@ -31,6 +34,10 @@ export interface TrainerOptions<M extends Module> extends FinishingOptions {
   readonly clip?: ClipPolicy;
   /** Parameters by name pattern that are updated differently (no decay for biases, another rate for the head); the first match wins. */
   readonly groups?: readonly GroupRule[];
+  /** Watch outputs, loss and gradients: `guard.loss({ max: 100, action: 'skip' })`. Those of earlier in the list are heard first. */
+  readonly guards?: readonly Guard[];
+  /** Snapshots for guards that roll back. */
+  readonly rollback?: RollbackOptions;
   /** Multiply the gradients in the backward pass, by a fixed power of two or one that adapts; they are scaled back before the clip. */
   readonly lossScale?: number | LossScaleOptions;
   /** Penalties on weights, as terms of the loss: their gradients are clipped with the rest. */
@@ -80,6 +87,8 @@ export interface FitOptions {
   /** Aborting rejects with AbortError after the step being run; what was trained stays. */
   readonly signal?: AbortSignal;
   readonly onEpoch?: (end: EpochEnd) => void;
+  /** Called for what the trainer's guards find, when the steps of a chunk are done. */
+  readonly onGuard?: (event: GuardEvent) => void;
   /** Steps per native call; default: about 20 ms worth. Results do not depend on it. */
   readonly chunkSteps?: number;
   /** Measure each instruction: `profile` of the result says where the time went. Costs two clock readings an instruction. Default false. */
@@ -119,6 +128,8 @@ const TRAINER_OPTIONS = [
   'prune',
   'regularize',
   'lossScale',
+  'guards',
+  'rollback',
   'batchSize',
   'accumulate',
   'dropLast',
@@ -136,6 +147,7 @@ const FIT_OPTIONS = [
   'earlyStop',
   'signal',
   'onEpoch',
+  'onGuard',
   'chunkSteps',
   'profile',
   'record',
@@ -156,6 +168,7 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>
     checkFunction('Trainer', `metrics.${name}`, metric);
   }
   checkFunction('Trainer', 'predict', predict);
+  checkRollback(options.rollback ?? {});
   if (options.lossScale !== undefined) new LossScale(options.lossScale);
   if (options.ema !== undefined) emaWeight('Trainer: ema', options.ema);
   if (options.plateau !== undefined) {
@@ -186,6 +199,7 @@ export function checkFitOptions(where: string, options: FitOptions, metrics: rea
     throw new OptionError(`${where}: option signal: expected an AbortSignal, got ${show(signal)}`, { option: 'signal' });
   }
   checkFunction(where, 'onEpoch', onEpoch);
+  checkFunction(where, 'onGuard', options.onGuard);
   if (validateEvery !== undefined && !validation) {
     throw new OptionError(`${where}: validateEvery needs a validation set`, { option: 'validateEvery' });
   }

@@ -1,5 +1,6 @@
 // progress.ts: where a training run stands, and what it ends with.
 import type { Report, Reports } from '../optim/report.ts';
+import type { GuardEvent } from './guarding.ts';
 import type { Profile } from './profile.ts';
 
 /** All counters of a trainer. They are part of a checkpoint. */
@@ -51,6 +52,8 @@ export interface FitResult {
   readonly last: Report | null;
   /** Best validation metrics, when there was early stopping; its weights are the model's now. */
   readonly best: Metrics | null;
+  /** What guards found: the first 100 of it. Absent without guards. */
+  readonly guards?: readonly GuardEvent[];
   /** With `profile: true`: where the time went, for each batch size that came up. */
   readonly profile?: readonly Profile[];
 }
@@ -85,6 +88,12 @@ export class Tally {
       this.#epochLosses++;
     }
     this.last = reports.at(reports.length - 1);
+  }
+
+  /** A step that a guard has ended before its end. */
+  addUndone(): void {
+    this.tried++;
+    this.skipped++;
   }
 
   endEpoch(epoch: number, validation: Metrics | null): EpochEnd {

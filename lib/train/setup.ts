@@ -12,6 +12,7 @@ import { emaState, emaWeight } from '../optim/ema.ts';
 import { Finishing } from '../optim/finishing.ts';
 import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
+import { Guarding } from './guarding.ts';
 import { LossScale } from './loss-scale.ts';
 import { BATCH_SIZE, groupParameters, type TrainerOptions, type Weights } from './options.ts';
 import { matchPenalties, type Penalties } from './penalties.ts';
@@ -32,6 +33,7 @@ export class Setup<M extends Module> {
   /** Names of the trained parameters, in the order in which policies see them. */
   readonly trained: readonly string[];
   readonly plateau: Plateau | null;
+  readonly guarding: Guarding | null;
   /** The averages of the trained parameters, neighbours too; none without option `ema`. */
   readonly averages: ReadonlyMap<Parameter, State>;
   readonly finishing: Finishing;
@@ -58,6 +60,7 @@ export class Setup<M extends Module> {
     const trained = this.#groups.flatMap((g) => g.params);
     this.#penalties = options.regularize ? matchPenalties(model, trained, options.regularize) : [];
     this.#scaling = options.lossScale === undefined ? null : new LossScale(options.lossScale);
+    this.guarding = options.guards ? new Guarding(model, trained, options.guards, accumulate > 1) : null;
     this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);
     this.trained = trained.map((p) => p.name);
     const select = (where: string, match: Match): Parameter[] => {
@@ -88,6 +91,7 @@ export class Setup<M extends Module> {
       perLayer,
       penalties: this.#penalties,
       scaling: this.#scaling,
+      guarding: this.guarding,
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
     };
     const trace = (count: number): { graph: Graph; extra: Apply } => {
@@ -169,7 +173,13 @@ export class Setup<M extends Module> {
     const { policy, finishing } = this;
     buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy, loss, finishing, ema: this.#ema });
     const sums = this.#accumulators ? [...this.#accumulators.gradients.values(), this.#accumulators.loss] : [];
-    return [...graph.states, ...sums, ...(this.plateau ? [this.plateau.state] : []), ...(this.#scaling?.states ?? [])];
+    return [
+      ...graph.states,
+      ...sums,
+      ...(this.plateau ? [this.plateau.state] : []),
+      ...(this.#scaling?.states ?? []),
+      ...(this.guarding?.states ?? []),
+    ];
   }
 }
 

@@ -7,11 +7,12 @@ import { Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
 import { typeName } from '../ir/op.ts';
 import { bindParameters, type Module, type Parameter } from '../nn/module.ts';
 import { accumulate } from '../ops/accumulate.ts';
-import { cast, sqrt } from '../ops/elementwise.ts';
+import { add, cast, sqrt } from '../ops/elementwise.ts';
 import { unscale as stage } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
 import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../optim/apply.ts';
 import type { Finishing } from '../optim/finishing.ts';
+import type { Guarding } from './guarding.ts';
 import type { LossScale } from './loss-scale.ts';
 import { type Penalties, penalize } from './penalties.ts';
 import type { Batch } from './source.ts';
@@ -35,6 +36,7 @@ export interface TrainSpec<M extends Module> {
   readonly rate?: (lr: number) => number;
   readonly penalties: Penalties;
   readonly scaling: LossScale | null;
+  readonly guarding: Guarding | null;
   /** How much of the new weights enters their average in each step; null: there is none. */
   readonly ema: ((step: number) => number) | null;
 }
@@ -51,8 +53,11 @@ export type Stands = ReadonlyMap<Parameter, State>;
 export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: Graph) => Batch): { graph: Graph; apply: Apply } {
   const graph = new Graph('train');
   const trained = spec.groups.flatMap((g) => g.params);
-  const loss = withParameters(graph, spec.model, undefined, () => scalar('loss', spec.loss(trace(graph), spec.model)));
-  const { scaling } = spec;
+  const { scaling, guarding } = spec;
+  const forward = (): Tensor =>
+    withParameters(graph, spec.model, undefined, () => scalar('loss', spec.loss(trace(graph), spec.model)));
+  const watched = guarding?.watch(forward);
+  const loss = watched ? watched.result : forward();
   const seed = scaling?.seed(graph) ?? null;
   const gradients = grad(
     loss,
@@ -67,15 +72,16 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   if (penalized) graph.output('penalty', penalized.penalty);
   const grads = penalized?.grads ?? final;
   const { groups, states, policy, finishing, rate, ema } = spec;
-  const skip = scaling?.adapt(graph, grads) ?? null;
+  const overflow = scaling?.adapt(graph, grads) ?? null;
   const unscale = scaling?.inverse(graph) ?? null;
+  const stages = unscale ? [stage(unscale)] : [];
+  const guarded = guarding?.build(graph, watched!.seen, total, grads, stages) ?? null;
+  const skip = overflow && guarded ? inSection(graph, 'apply', () => add(overflow, guarded)) : (overflow ?? guarded);
   const shared = { graph, groups, states, grads, policy, loss: total, finishing, ema, skip, unscale };
   const apply = buildApply({ ...shared, ...(rate && { rate }) });
   if (spec.perLayer) {
     // Where the policy has measured the same, the compiler takes that.
-    inSection(graph, 'apply', () =>
-      graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares', stages: unscale ? [stage(unscale)] : [] }).each)),
-    );
+    inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares', stages }).each)));
   }
   return { graph, apply };
 }

@@ -74,6 +74,11 @@ export class Prefetcher {
     return taken;
   }
 
+  /** These, the last that were taken, come again. */
+  giveBack(batches: readonly StreamBatch[]): void {
+    this.#ready.unshift(...batches);
+  }
+
   /** Tell the source that no more is wanted, unless it ended by itself. Does not wait for a batch that is still to come. */
   async close(): Promise<void> {
     if (this.#ended) return;

@@ -323,6 +323,7 @@ export class Trainer<M extends Module> {
       driver,
       setup: this.#setup,
       seed: this.#seed,
+      rollback: this.#options.rollback ?? {},
       threads: this.#threads,
       turn: (task) => this.#turns.take(task),
       log: this.#log,

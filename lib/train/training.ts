@@ -13,6 +13,7 @@ import { asSource } from './inputs.ts';
 import type { FitOptions, Weights } from './options.ts';
 import type { FitResult } from './progress.ts';
 import { isPerLayer, type Recording, recording } from './recording.ts';
+import { Rollback, type RollbackOptions } from './rollback.ts';
 import type { Run } from './run.ts';
 import type { Session } from './session.ts';
 import type { Setup } from './setup.ts';
@@ -26,11 +27,16 @@ export interface TrainingContext<R> {
   readonly run: Run | null;
   /** Performs the loop now or later. */
   readonly driver: (loop: Loop<FitResult>) => R;
-  readonly setup: Pick<Setup<Module>, 'store' | 'policy' | 'restorable' | 'trained' | 'training' | 'validated'>;
+  readonly setup: Pick<
+    Setup<Module>,
+    'store' | 'policy' | 'restorable' | 'trained' | 'training' | 'validated' | 'guarding' | 'restore'
+  >;
   /** The last steps. */
   readonly log: StepLog;
   header(perLayer: boolean): RecordHeader;
   readonly seed: bigint;
+  /** For guards that roll back. */
+  readonly rollback: RollbackOptions;
   readonly threads: number;
   /** Wait for a turn among those who use the state. */
   readonly turn: <T>(task: () => T | Promise<T>) => Promise<T>;
@@ -78,6 +84,8 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
         steps: steps ?? Number.POSITIVE_INFINITY,
         epochs: epochs ?? (steps === undefined ? 1 : Number.POSITIVE_INFINITY),
         turn,
+        guarding: setup.guarding,
+        rollback: setup.guarding?.rollsBack ? new Rollback(c.rollback, setup, turn) : null,
         validate: validation ? () => evaluateLoop({ ...validation, turn, halt }) : null,
         validated(metrics) {
           const now = (): void => setup.validated(metrics, c.running.counters.step);

@@ -1,0 +1,202 @@
+// guarding.ts: a trainer's guards as nodes of its training graph: what each measures, and what it decides.
+import { OptionError } from '../errors.ts';
+import { type Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
+import { sizeOf } from '../ir/op.ts';
+import type { Module, Parameter } from '../nn/module.ts';
+import { accumulate } from '../ops/accumulate.ts';
+import { concat } from '../ops/concat.ts';
+import { failIf } from '../ops/control.ts';
+import { add, cast, div, equal, less, lessEqual, maximum, minimum, mul, sqrt, sub, where } from '../ops/elementwise.ts';
+import { max, min, sum } from '../ops/reduce.ts';
+import { reshape } from '../ops/shape.ts';
+import type { Stage } from '../ops/stage.ts';
+import { statistic } from '../ops/statistics.ts';
+import type { GuardAction, GuardNames } from '../optim/report.ts';
+import { show } from '../options.ts';
+import type { Guard } from './guard.ts';
+import { matchModules, watchForward } from './hooks.ts';
+
+/** What a guard found, and did about it. */
+export interface GuardEvent {
+  /** `guard.loss` and so on. */
+  readonly guard: string;
+  readonly action: GuardAction;
+  /** The parameter or module; `loss`, or `model`. */
+  readonly name: string;
+  /** What was measured; null where the step was not reported (`rollback`, `stop`). */
+  readonly value: number | null;
+  /** Counters before the step. */
+  readonly attempt: number;
+  readonly step: number;
+}
+
+/** One guard and all that it may name. */
+interface Placed extends GuardNames {
+  readonly guard: Guard;
+  readonly modules: readonly Module[];
+  /** Sums over the micro-batches of a step, of what `outputs` finds in each. */
+  readonly sums: readonly State[];
+  /** First of its positions among those by which a run that it ends is told. */
+  readonly offset: number;
+}
+
+/** Outputs of modules, by guard. */
+type Seen = ReadonlyMap<Placed, readonly (readonly Tensor[])[]>;
+
+export class Guarding {
+  readonly placed: readonly Placed[];
+  readonly #accumulates: boolean;
+
+  /** @throws OptionError */
+  constructor(model: Module, trained: readonly Parameter[], guards: unknown, accumulates: boolean) {
+    if (!Array.isArray(guards)) throw new OptionError(`Trainer: option guards: expected a list, got ${show(guards)}`);
+    this.#accumulates = accumulates;
+    let offset = trained.length;
+    this.placed = guards.map((guard: Guard, i): Placed => {
+      if (typeof guard?.kind !== 'string' || typeof guard.action !== 'string') {
+        throw new OptionError(`Trainer: guards: expected guards such as guard.loss(), got ${show(guard)}`, { value: guard });
+      }
+      const label = `guard.${guard.kind}`;
+      const matched = guard.kind === 'outputs' ? matchModules(label, model, guard.match) : new Map<string, Module>();
+      if (guard.kind === 'outputs' && matched.size === 0) {
+        throw new OptionError(`Trainer: guards: ${label}: no module matches ${guard.match}`, { match: guard.match });
+      }
+      const names =
+        guard.kind === 'outputs'
+          ? [...matched.keys()].map((path) => path || 'model')
+          : guard.kind === 'loss'
+            ? ['loss']
+            : trained.map((p) => p.name);
+      const type = { dtype: 'f64', shape: [names.length] } as const;
+      const sums = ['flags', 'values'].map((what): State => ({ name: `${label}.${i} ${what}`, type, transient: true }));
+      const { action } = guard;
+      const placed = { guard, label, action, names, modules: [...matched.values()], sums, offset };
+      offset += names.length;
+      return placed;
+    });
+  }
+
+  /** States of the training graph. */
+  get states(): readonly State[] {
+    if (!this.#accumulates) return [];
+    return this.placed.filter((p) => p.guard.kind === 'outputs').flatMap((p) => p.sums);
+  }
+
+  get rollsBack(): boolean {
+    return this.placed.some((p) => p.guard.action === 'rollback');
+  }
+
+  /** What a run's position means, if a guard has ended it. */
+  at(position: number): { readonly label: string; readonly action: GuardAction; readonly name: string } | null {
+    const found = this.placed.find((p) => position >= p.offset && position < p.offset + p.names.length);
+    return found ? { label: found.label, action: found.guard.action, name: found.names[position - found.offset]! } : null;
+  }
+
+  /** Trace a model by `build`, and see what the modules give that are looked at. */
+  watch<T>(build: () => T): { result: T; seen: Seen } {
+    const seen = new Map(this.placed.map((p) => [p, p.modules.map((): Tensor[] => [])]));
+    const ends = [...seen].flatMap(([p, lists]) =>
+      p.modules.map((m, i) => watchForward(m, (t) => void (t.dtype === 'f32' && lists[i]!.push(t)))),
+    );
+    try {
+      const result = build();
+      for (const [p, lists] of seen) {
+        if (lists.length > 0 && lists.every((outputs) => outputs.length === 0)) {
+          throw new OptionError(`${p.label}: the loss calls no forward of ${p.names.join(', ')} that gives a tensor of f32`);
+        }
+      }
+      return { result, seen };
+    } finally {
+      for (const end of ends.reverse()) end();
+    }
+  }
+
+  /**
+   * Measure, decide and report.
+   * @param loss mean over the micro-batches, f64
+   * @param stages what gradients are read through
+   * @returns an f64 scalar, not 0 to skip the step, or null
+   */
+  build(graph: Graph, seen: Seen, loss: Tensor, grads: readonly Tensor[], stages: readonly Stage[]): Tensor | null {
+    const skips: Tensor[] = [];
+    for (const [i, p] of this.placed.entries()) {
+      const { flags, values } = this.#measure(p, seen, loss, grads, stages);
+      inSection(graph, 'apply', () => {
+        const n = p.names.length;
+        const index = graph.constant(
+          Float64Array.from({ length: n }, (_, k) => k),
+          [n],
+          'f64',
+        );
+        const first = min(where(flags, index, n));
+        const found = less(first, n);
+        graph.output(`guard.${i}`, where(found, first, -1));
+        graph.output(`guard.${i}.value`, sum(where(equal(index, first), values, 0)));
+        if (p.guard.action === 'skip') skips.push(found);
+        if (p.guard.action === 'stop' || p.guard.action === 'rollback') failIf(found, add(first, p.offset));
+      });
+    }
+    return skips.length > 0 ? inSection(graph, 'apply', () => skips.reduce((a, b) => add(a, b))) : null;
+  }
+
+  /** f64 [n]: 1 where something is wrong, and what was measured. */
+  #measure(p: Placed, seen: Seen, loss: Tensor, grads: readonly Tensor[], stages: readonly Stage[]): Measured {
+    const { kind, min: least, max: most } = p.guard;
+    if (kind === 'outputs') return this.#outputs(p, seen.get(p)!);
+    return inSection(loss.graph, 'apply', () => {
+      if (kind === 'loss') {
+        const values = reshape(loss, [1]);
+        return { values, flags: outside(values, values, least, most) };
+      }
+      const squares = statistic(grads, { kind: 'sumSquares', stages }).each;
+      if (kind === 'finite') return { values: sqrt(squares), flags: outside(squares, squares, least, most) };
+      const norms = sqrt(squares);
+      if (kind === 'exploding') return { values: norms, flags: outside(norms, norms, least, most) };
+      const sizes = Float64Array.from(grads, (g) => Math.max(1, sizeOf(g.shape)));
+      const rms = sqrt(div(squares, loss.graph.constant(sizes, [grads.length], 'f64')));
+      const largest = max(rms);
+      const ratios = where(equal(largest, 0), 0, div(rms, largest));
+      return { values: ratios, flags: less(ratios, least) };
+    });
+  }
+
+  /** In each micro-batch, and the means over them: a flag of any of them shows. */
+  #outputs({ guard, sums }: Placed, outputs: readonly (readonly Tensor[])[]): Measured {
+    const graph = outputs.flat()[0]!.graph;
+    const zero = graph.scalar(0, 'f64');
+    const bounded = Math.abs(guard.min) < Number.MAX_VALUE || guard.max < Number.MAX_VALUE;
+    const ends = outputs.map((ts): readonly [Tensor, Tensor] => {
+      if (ts.length === 0) return [zero, zero];
+      if (!bounded) {
+        const largest = statistic(ts, { kind: 'maxAbs' }).total;
+        return [largest, largest];
+      }
+      const flat = ts.filter((t) => sizeOf(t.shape) > 0).map((t) => f64Ends(t));
+      if (flat.length === 0) return [zero, zero];
+      return flat.reduce(([a, b], [c, d]) => [minimum(a, c), maximum(b, d)]);
+    });
+    const vector = (i: 0 | 1): Tensor => concat(ends.map((e) => reshape(e[i], [1])));
+    const [low, high] = [vector(0), vector(1)];
+    const flags = outside(low, high, guard.min, guard.max);
+    // Of two ends, that which is further out.
+    const values = where(less(sub(0, low), high), high, low);
+    if (!this.#accumulates) return { flags, values };
+    return { flags: accumulate(graph, sums[0]!, flags), values: accumulate(graph, sums[1]!, values) };
+  }
+}
+
+interface Measured {
+  readonly flags: Tensor;
+  readonly values: Tensor;
+}
+
+/** 0 where min <= low and high <= max, else 1, also for NaN. */
+function outside(low: Tensor, high: Tensor, least: number, most: number): Tensor {
+  return sub(1, mul(lessEqual(least, low), lessEqual(high, most)));
+}
+
+/** Smallest and largest element of an f32 tensor, in f64; NaN if there is one. */
+function f64Ends(t: Tensor): readonly [Tensor, Tensor] {
+  const flat = reshape(t, [sizeOf(t.shape)]);
+  return [cast(min(flat), 'f64'), cast(max(flat), 'f64')];
+}
