@@ -83,11 +83,22 @@ export const OPTIMIZERS: Readonly<Record<string, () => optim.Optimizer>> = {
   lion: () => optim.lion({ lr: 0.1, weightDecay: 0.1 }),
   adopt: () => optim.adopt({ lr: 0.1 }),
   acclip: () => optim.acclip({ lr: 0.1, alpha: 1.5 }),
+  adafactor: () => optim.adafactor({ lr: 0.1 }),
+  'adafactor of matrices': () => optim.adafactor({ weightDecay: 0.1 }),
+  'muon of matrices': () => optim.muon({ lr: 0.1 }),
+  'lookahead of adamw': () => optim.lookahead(optim.adamw({ lr: 0.1 }), { k: 2 }),
   lamb: () => optim.lamb({ lr: 0.1 }),
   lars: () => optim.lars({ lr: 10, weightDecay: 0.01 }),
   stableAdamw: () => optim.stableAdamw({ lr: 0.1 }),
   spam: () => optim.spam({ lr: 0.1, clipAfter: 1 }),
 };
+
+/** Shapes to bind arrays with: matrices for the optimizers above that are of matrices. */
+export function shapesFor(name: string, arrays: Grads): { readonly shapes?: number[][] } {
+  if (!name.endsWith('of matrices')) return {};
+  const rows = (n: number): number => [2, 3, 5, 7].find((d) => n % d === 0) ?? 1;
+  return { shapes: arrays.map(({ length: n }) => [rows(n), n / rows(n)]) };
+}
 
 /** Equal numbers, where 0 and -0 are the same, and so are NaN. */
 export function sameNumbers(a: readonly Float32Array[], b: readonly Float32Array[]): boolean {

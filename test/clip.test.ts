@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as clip from '../lib/clip/index.ts';
 import { NonFiniteError, OptionError } from '../lib/errors.ts';
 import * as optim from '../lib/optim/index.ts';
-import { FAMILIES, type Family, f32, type Grads, norm, OPTIMIZERS, sameNumbers, seenBy } from './clip-kit.ts';
+import { FAMILIES, type Family, f32, type Grads, norm, OPTIMIZERS, sameNumbers, seenBy, shapesFor } from './clip-kit.ts';
 
 const odd = (n: number, k = 1): Float32Array =>
   Float32Array.from({ length: n }, (_, i) => Math.sin(1 + i * k * 0.37) * 2 ** ((i % 7) - 3));
@@ -142,8 +142,9 @@ describe('gradients that are not finite', () => {
   describe.each(families)('%s', (_, family) => {
     test.each(Object.keys(OPTIMIZERS))('%s: a skipped step changes nothing', (optimizer) => {
       const [params, twin] = [start(), start()];
-      const bound = OPTIMIZERS[optimizer]!().bind(params, { clip: family.make(1) });
-      const untouched = OPTIMIZERS[optimizer]!().bind(twin, { clip: family.make(1) });
+      const shapes = shapesFor(optimizer, params);
+      const bound = OPTIMIZERS[optimizer]!().bind(params, { clip: family.make(1), ...shapes });
+      const untouched = OPTIMIZERS[optimizer]!().bind(twin, { clip: family.make(1), ...shapes });
       for (const value of [NaN, Infinity, -Infinity]) {
         bound.step(good);
         untouched.step(good);
@@ -232,7 +233,7 @@ describe.each(Object.keys(OPTIMIZERS))('%s', (name) => {
   const steps: Grads[] = [0, 1, 2].map((k) => [odd(1100, k + 1), odd(3, k + 2)]);
   const run = (policy: clip.ClipPolicy, grads: readonly Grads[], threads = 1) => {
     const p = params();
-    const bound = OPTIMIZERS[name]!().bind(p, { clip: policy, threads });
+    const bound = OPTIMIZERS[name]!().bind(p, { clip: policy, threads, ...shapesFor(name, p) });
     for (const g of grads) bound.step(g);
     return { p, tensors: bound.state().tensors };
   };

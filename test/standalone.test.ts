@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as clip from '../lib/clip/index.ts';
 import { CheckpointError, DetachedError, DisposedError, DTypeError, OptionError, ShapeError } from '../lib/errors.ts';
 import * as optim from '../lib/optim/index.ts';
-import { f32, OPTIMIZERS } from './clip-kit.ts';
+import { f32, OPTIMIZERS, shapesFor } from './clip-kit.ts';
 
 type ErrorClass = abstract new (...args: never[]) => Error;
 const params = (): Float32Array[] => [f32(1, 2, 3), f32(4)];
@@ -70,7 +70,7 @@ const RESUMED: Readonly<Record<string, () => optim.Optimizer>> = {
 };
 test.each(Object.keys(RESUMED))('%s: going on from a saved state gives the bits of not stopping', (name) => {
   const [whole, first] = [params(), params()];
-  const clipped = { clip: clip.globalNorm((step) => 1 + step) };
+  const clipped = { clip: clip.globalNorm((step) => 1 + step), ...shapesFor(name, whole) };
   // One optimizer for both: what it computes of a step must not depend on the steps it was asked for before.
   const optimizer = RESUMED[name]!();
   const [a, b] = [optimizer.bind(whole, clipped), RESUMED[name]!().bind(first, clipped)];

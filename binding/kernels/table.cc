@@ -58,6 +58,7 @@ namespace {
 #include "rules/lars.h"
 #include "rules/ema.h"
 #include "rules/lion.h"
+#include "rules/momentum.h"
 #include "rules/nadam.h"
 #include "rules/radam.h"
 #include "rules/rmsprop.h"

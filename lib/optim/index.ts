@@ -2,6 +2,7 @@
 
 export { type AcclipOptions, acclip } from './acclip.ts';
 export { type AdadeltaOptions, adadelta } from './adadelta.ts';
+export { type AdafactorOptions, adafactor } from './adafactor.ts';
 export { type AdagradOptions, adagrad } from './adagrad.ts';
 export { type AdamOptions, adam, adamw } from './adam.ts';
 export { type AdamaxOptions, adamax } from './adamax.ts';
@@ -21,6 +22,8 @@ export type { EmaOptions } from './ema.ts';
 export { type LambOptions, lamb } from './lamb.ts';
 export { type LarsOptions, lars } from './lars.ts';
 export { type LionOptions, lion } from './lion.ts';
+export { type LookaheadOptions, lookahead } from './lookahead.ts';
+export { type MuonOptions, muon } from './muon.ts';
 export { type NadamOptions, nadam } from './nadam.ts';
 export type { GroupContext, GroupUpdate, HyperFill, Optimizer, Slot } from './optimizer.ts';
 export type { MagnitudeOptions, Prune, PruneSchedule, RowsOptions } from './prune.ts';

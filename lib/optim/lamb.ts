@@ -49,7 +49,10 @@ export function lamb(options: LambOptions = {}): Optimizer {
       const [direction, parameter] = made.sums.map((x) => sqrt(x));
       const norm = minimum(maximum(parameter!, lower), upper);
       const ratio = where(mul(less(0, parameter!), less(0, direction!)), div(norm, direction!), 1);
-      const params = descend(group, made.params, ratio, 0, 'scaled');
+      const params = descend(group, made.params, ratio, 'scaled', (_, lr, out) => {
+        out[0] = lr;
+        out[1] = 0;
+      });
       return { params, slots: turned(made.slots), measured: measuredOf(made) };
     },
   });

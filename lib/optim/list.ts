@@ -1,6 +1,7 @@
 // list.ts: every optimizer by its name, for configurations and for tests that enumerate them.
 import { acclip } from './acclip.ts';
 import { adadelta } from './adadelta.ts';
+import { adafactor } from './adafactor.ts';
 import { adagrad } from './adagrad.ts';
 import { adam, adamw } from './adam.ts';
 import { adamax } from './adamax.ts';
@@ -8,6 +9,7 @@ import { adopt } from './adopt.ts';
 import { lamb } from './lamb.ts';
 import { lars } from './lars.ts';
 import { lion } from './lion.ts';
+import { muon } from './muon.ts';
 import { nadam } from './nadam.ts';
 import type { Optimizer } from './optimizer.ts';
 import { radam } from './radam.ts';
@@ -20,6 +22,7 @@ import { stableAdamw } from './stable-adamw.ts';
 export const OPTIMIZERS: Readonly<Record<string, (options: object) => Optimizer>> = {
   acclip,
   adadelta,
+  adafactor,
   adagrad,
   adam,
   adamax,
@@ -28,6 +31,7 @@ export const OPTIMIZERS: Readonly<Record<string, (options: object) => Optimizer>
   lamb,
   lars,
   lion,
+  muon,
   nadam,
   radam,
   rmsprop,

@@ -4,7 +4,7 @@ import type { Graph, Tensor } from '../ir/graph.ts';
 import { type OpDef, sizeOf, type TensorType } from '../ir/op.ts';
 import { div } from '../ops/elementwise.ts';
 import type { Finish } from '../ops/finish.ts';
-import { DESCEND_VARIANT, UPDATE_DESCEND } from '../ops/rules/index.ts';
+import { DESCEND_VARIANT, UPDATE_DESCEND, UPDATE_EMA } from '../ops/rules/index.ts';
 import type { Stage } from '../ops/stage.ts';
 import { hyperCount, type Measured, type UpdateAttrs, type Updated, update } from '../ops/update.ts';
 import { checkNumber, checkPerStep, type PerStep, show } from '../options.ts';
@@ -115,29 +115,39 @@ export function perElement(xs: readonly Tensor[], sums: Tensor): Tensor {
   return div(sums, sums.graph.constant(counts, [xs.length], 'f64'));
 }
 
-/** p - lr * by * direction for each tensor; decoupled weight decay goes with lr * by (`scaled`) or with lr alone (`fixed`). */
+/**
+ * p - lr * by * direction for each tensor; decoupled weight decay goes with lr * by (`scaled`) or with lr alone (`fixed`).
+ * @param fill writes lr and the weight decay
+ */
 export function descend(
   group: GroupContext,
   directions: readonly Tensor[],
   by: Tensor,
-  weightDecay: number,
   decay: keyof typeof DESCEND_VARIANT,
+  fill: HyperFill,
 ): readonly Tensor[] {
-  const hyper = group.column('descend', 2, (_, lr, out) => {
-    out[0] = lr;
-    out[1] = weightDecay;
-  });
   const { params, finish } = group;
   return update(UPDATE_DESCEND, DESCEND_VARIANT[decay], {
     params,
     finish,
     grads: directions,
     slots: [],
-    hyper,
+    hyper: group.column('descend', 2, fill),
     each: by,
     stages: [],
     measure: false,
   }).params;
+}
+
+/** `values` enter running means of their own shapes: guarded, and in place where the means are states. */
+export function average(
+  means: readonly Tensor[],
+  values: readonly Tensor[],
+  weight: Tensor,
+  finish: Finish | null = null,
+): readonly Tensor[] {
+  return update(UPDATE_EMA, 0, { params: means, grads: values, slots: [], hyper: weight, stages: [], measure: false, finish })
+    .params;
 }
 
 /** Two decay rates below 1, checked. */

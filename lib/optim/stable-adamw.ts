@@ -41,7 +41,11 @@ export function stableAdamw(options: StableAdamwOptions = {}): Optimizer {
       });
       const made = update(UPDATE_STABLE_ADAM, 0, { ...group, slots: turned(group.slots), hyper, finish: null });
       const rms = sqrt(perElement(group.params, made.sums[0]!));
-      const params = descend(group, made.params, div(1, maximum(div(rms, clip), 1)), weightDecay, 'scaled');
+      const by = div(1, maximum(div(rms, clip), 1));
+      const params = descend(group, made.params, by, 'scaled', (_, lr, out) => {
+        out[0] = lr;
+        out[1] = weightDecay;
+      });
       return { params, slots: turned(made.slots), measured: measuredOf(made) };
     },
   });

@@ -27,7 +27,7 @@ def gradient(t, k, shape):
     return g * (0 if t == 5 else 1024 if t == 8 else 1)
 
 
-def case(name, source, optimizer, options, run, tolerance=None, only=None):
+def case(name, source, optimizer, options, run, tolerance=None, only=None, lookahead=None):
     """run(params) gives a function that takes the gradients of a step and returns the parameters after it."""
     kept = [k for k in range(len(SHAPES)) if only is None or k in only]
     step = run([start(k, SHAPES[k]) for k in kept])
@@ -37,6 +37,8 @@ def case(name, source, optimizer, options, run, tolerance=None, only=None):
         if t + 1 in KEPT:
             values[t + 1] = [[float(f"{v:.8g}") for v in np.asarray(x).ravel()] for x in p]
     cases[name] = {"source": source, "optimizer": optimizer, "options": options, "tensors": kept, "values": values}
+    if lookahead:
+        cases[name]["lookahead"] = lookahead
     if tolerance:
         cases[name]["tolerance"] = tolerance
 
@@ -121,6 +123,22 @@ def from_torch():
          lambda ps: o.RAdam(ps, weight_decay=0.1, decoupled_weight_decay=True, **one)),
     ]:
         case(name, f"torch.optim {torch.__version__.split('+')[0]}, f64", ours, options, run(make))
+    source = f"torch.optim {torch.__version__.split('+')[0]}, f64"
+    eps1 = 2.0**-23
+    case("adafactor", source, "adafactor", {}, run(lambda ps: o.Adafactor(ps, eps=(eps1, 1e-3), **one)))
+    case("adafactor, all options", source, "adafactor",
+         {"lr": 0.5, "beta2Decay": -0.5, "eps": [1e-3, 0.1], "clip": 1.5, "weightDecay": 0.1},
+         run(lambda ps: o.Adafactor(ps, lr=0.5, beta2_decay=-0.5, eps=(1e-3, 0.1), d=1.5, weight_decay=0.1, **one)))
+
+    # Its iterations are in bfloat16, of which nothing exact follows: the cast is left out.
+    torch.Tensor.bfloat16 = lambda self: self.clone()
+    source += ", iterations in f64 too"
+    case("muon", source, "muon", {}, run(lambda ps: o.Muon(ps)), only=(1, 2))
+    case("muon, all options", source, "muon",
+         {"lr": 0.1, "weightDecay": 0.3, "momentum": 0.8, "nesterov": False, "iterations": 3, "coefficients": [2, -1.5, 0.5],
+          "adjustLr": "matchRmsAdamw"},
+         run(lambda ps: o.Muon(ps, lr=0.1, weight_decay=0.3, momentum=0.8, nesterov=False, ns_steps=3,
+                               ns_coefficients=(2, -1.5, 0.5), adjust_lr_fn="match_rms_adamw")), only=(1, 2))
 
 
 # ---- optax -------------------------------------------------------------------------------------------------------------------
@@ -208,6 +226,26 @@ def from_papers():
             return p - s["b"]
 
         return update
+
+    def lookahead(inner, k=5, alpha=0.5):
+        def update(t, p, g, s):
+            s.setdefault("slow", p)
+            fast = inner(t, p, g, s.setdefault("inner", {}))
+            if t % k == 0:
+                fast = s["slow"] = s["slow"] + alpha * (fast - s["slow"])
+            return fast
+
+        return update
+
+    def sgd(t, p, g, s):
+        s["b"] = 0.9 * s["b"] + g if "b" in s else g
+        return p - 0.01 * s["b"]
+
+    source = "Zhang et al. 2019, algorithm 1, transcribed in f64"
+    momentum = {"lr": 0.01, "momentum": 0.9}
+    case("lookahead of sgd", source, "sgd", momentum, transcribed(lookahead(sgd)), lookahead={"k": 5, "alpha": 0.5})
+    case("lookahead of sgd, k 3, alpha 0.8", source, "sgd", momentum, transcribed(lookahead(sgd, 3, 0.8)),
+         lookahead={"k": 3, "alpha": 0.8})
 
     source = "You, Gitman and Ginsburg 2017, algorithm 1, transcribed in f64"
     case("lars, decay", source, "lars", {"lr": 20, "weightDecay": 0.1}, transcribed(lars(lr=20.0, wd=0.1)))

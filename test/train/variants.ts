@@ -125,6 +125,14 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
     clip: clip.globalNorm(0.2),
     batchSize: 64,
   }),
+  'groups of muon, adafactor and lookahead of lamb': variant(images(), () => new Mlp(0), {
+    optimizer: optim.lookahead(optim.lamb({ lr: 1e-2 }), { k: 3 }),
+    groups: [
+      { match: 'layers.0.weight', optimizer: optim.muon({ lr: 1e-2 }) },
+      { match: 'layers.1.*', optimizer: optim.adafactor() },
+    ],
+    clip: clip.chain(clip.value(0.01), clip.globalNorm(0.3)),
+  }),
   'char rnn over windows': variant(windows(text, { length: 20 }), () => new CharRnn(), {
     optimizer: optim.sgd({ lr: 1, momentum: 0.9 }),
     clip: clip.globalNorm(0.25),

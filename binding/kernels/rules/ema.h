@@ -4,8 +4,9 @@
 struct Ema : Rule {
   static constexpr int kHyper = 1, kSlots = 0;
   F lerp;
-  bool small;
-  explicit Ema(const double* h) : lerp(set1((float)(h[0] < 0.5 ? h[0] : h[0] - 1))), small(h[0] < 0.5) {}
+  bool small, none;
+  explicit Ema(const double* h) : lerp(set1((float)(h[0] < 0.5 ? h[0] : h[0] - 1))), small(h[0] < 0.5), none(h[0] == 0) {}
+  bool idle() const { return none; }
   __attribute__((always_inline)) void step(F& p, F value, F*) const {
     p = fma(sub(value, p), lerp, small ? p : value);   // from the nearer end, as torch.lerp
   }

@@ -7,7 +7,7 @@ export const UPDATE_EMA: OpDef<UpdateAttrs> = updateOp({
   name: 'update_ema',
   slots: [0],
   hyper: ['weight'],
-  rows: [{ weight: 0.125 }, { weight: 0.75 }, { weight: 1 }],
+  rows: [{ weight: 0.125 }, { weight: 0.75 }, { weight: 1 }, { weight: 0 }],
   flops: 2,
   step(_variant, average, value, _slots, { weight }) {
     return weight < 0.5 ? average + weight * (value - average) : value - (1 - weight) * (value - average);

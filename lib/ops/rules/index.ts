@@ -12,6 +12,7 @@ import { UPDATE_EMA } from './ema.ts';
 import { UPDATE_LAMB } from './lamb.ts';
 import { UPDATE_LARS } from './lars.ts';
 import { UPDATE_LION } from './lion.ts';
+import { UPDATE_MOMENTUM } from './momentum.ts';
 import { UPDATE_NADAM } from './nadam.ts';
 import { UPDATE_RADAM } from './radam.ts';
 import { UPDATE_RMSPROP } from './rmsprop.ts';
@@ -30,6 +31,7 @@ export * from './ema.ts';
 export * from './lamb.ts';
 export * from './lars.ts';
 export * from './lion.ts';
+export * from './momentum.ts';
 export * from './nadam.ts';
 export * from './radam.ts';
 export * from './rmsprop.ts';
@@ -50,6 +52,7 @@ export const UPDATES: readonly OpDef<UpdateAttrs>[] = [
   UPDATE_LAMB,
   UPDATE_LARS,
   UPDATE_LION,
+  UPDATE_MOMENTUM,
   UPDATE_NADAM,
   UPDATE_RADAM,
   UPDATE_RMSPROP,

@@ -13,7 +13,7 @@ export const UPDATE_LAMB: OpDef<UpdateAttrs> = updateOp({
   ],
   flops: 18,
   sums: 2,
-  step(_, p, g, slots, h, __, squared) {
+  step(_variant, p, g, slots, h, _each, squared) {
     slots[0]! += h.oneMinusBeta1 * (g - slots[0]!);
     slots[1] = h.beta2 * slots[1]! + h.oneMinusBeta2 * g * g;
     const direction = h.weightDecay * p + (h.correction * slots[0]!) / (Math.sqrt(slots[1]!) * h.inverseRoot + h.eps);

@@ -13,7 +13,7 @@ export const UPDATE_STABLE_ADAM: OpDef<UpdateAttrs> = updateOp({
   ],
   flops: 16,
   sums: 1,
-  step(_, __, g, slots, h, ___, squared) {
+  step(_variant, _p, g, slots, h, _each, squared) {
     slots[0]! += h.ofGradient * (g - slots[0]!);
     slots[1] = h.beta2 * slots[1]! + h.oneMinusBeta2 * g * g;
     const root = Math.sqrt(slots[1]!);

@@ -1,0 +1,120 @@
+// adafactor.ts: Adafactor (Shazeer and Stern 2018): Adam without a mean, whose second moments of a matrix are a row and a column.
+import { OptionError } from '../errors.ts';
+import type { Tensor } from '../ir/graph.ts';
+import { sizeOf, type TensorType } from '../ir/op.ts';
+import { cast, div, maximum, mul, rsqrt, sqrt, square } from '../ops/elementwise.ts';
+import { mean } from '../ops/reduce.ts';
+import { UPDATE_EMA } from '../ops/rules/index.ts';
+import { reshape, slice } from '../ops/shape.ts';
+import { statistic } from '../ops/statistics.ts';
+import { unitStatistic } from '../ops/unit-statistic.ts';
+import { type Measured, update } from '../ops/update.ts';
+import { checkNumber, checkOptions, type PerStep, show } from '../options.ts';
+import {
+  average,
+  defineOptimizer,
+  descend,
+  type GroupContext,
+  measuredOf,
+  type Optimizer,
+  perElement,
+  type Slot,
+} from './optimizer.ts';
+
+export interface AdafactorOptions {
+  /** Largest learning rate, a number or a schedule; the rate of step t is at most 1 / sqrt(t), too. Default 1e-2. */
+  readonly lr?: PerStep;
+  /** The means keep 1 - t^beta2Decay of what they were in step t. Default -0.8. */
+  readonly beta2Decay?: number;
+  /** Least root of a second moment, and least root mean square of a parameter that its steps are measured by. Default [2^-23, 1e-3]. */
+  readonly eps?: readonly [number, number];
+  /** A direction with a root mean square above this is scaled down to it. Infinity: none. Default 1. */
+  readonly clip?: number;
+  /** Shrinks p by lr * weightDecay in every step. Default 0. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * Adafactor with relative steps and update clip. Slots `row_var` and `col_var` of a matrix (one number a row and a column; more than
+ * two dimensions count as [first, rest]), `variance` of a vector. As torch.optim.Adafactor, which takes the last two dimensions as the
+ * matrix. Throws OptionError.
+ */
+export function adafactor(options: AdafactorOptions = {}): Optimizer {
+  const where = 'optim.adafactor';
+  checkOptions(where, options, ['lr', 'beta2Decay', 'eps', 'clip', 'weightDecay']);
+  const beta2Decay = checkNumber(where, 'beta2Decay', options.beta2Decay ?? -0.8, { max: 0 });
+  const given: unknown = options.eps ?? [2 ** -23, 1e-3];
+  if (!Array.isArray(given) || given.length !== 2) {
+    throw new OptionError(`${where}: option eps: expected two numbers, got ${show(given)}`, { eps: given });
+  }
+  const eps = given.map((e, i) => checkNumber(where, `eps[${i}]`, e, { above: 0 })) as [number, number];
+  const clip = checkNumber(where, 'clip', options.clip ?? 1, { above: 0, infinite: true });
+  const weightDecay = checkNumber(where, 'weightDecay', options.weightDecay ?? 0, { min: 0 });
+  return defineOptimizer({
+    name: where,
+    slots: slotsOf,
+    lr: options.lr ?? 1e-2,
+    build(group) {
+      const { grads, measured } = clippedGradients(group);
+      const weight = group.column('', 1, (step, _, out) => {
+        out[0] = (step + 1) ** beta2Decay;
+      });
+      const means = secondMoments(grads);
+      const next = average(group.slots.flat(), means.flat(), weight);
+      const starts = group.slots.map((_, t) => group.slots.slice(0, t).flat().length);
+      const slots = group.slots.map((s, t) => next.slice(starts[t], starts[t]! + s.length));
+      const directions = grads.map((g, t) => directionOf(g, slots[t]!, eps[0]));
+      const rms = (xs: readonly Tensor[]): Tensor => sqrt(perElement(xs, statistic(xs, { kind: 'sumSquares' }).each));
+      const by = div(maximum(rms(group.params), eps[1]), maximum(div(rms(directions), clip), 1));
+      const params = descend(group, directions, by, 'fixed', (step, lr, out) => {
+        out[0] = Math.min(lr, 1 / Math.sqrt(step + 1));
+        // The factor 1 - out[0] * out[1] of p is to be 1 - lr * weightDecay.
+        out[1] = out[0] === 0 ? 0 : (lr * weightDecay) / out[0];
+      });
+      return { params, slots, measured };
+    },
+  });
+}
+
+const isMatrix = (shape: readonly number[]): boolean => shape.length > 1;
+
+function slotsOf({ shape }: TensorType): Slot[] {
+  const slot = (name: string, ...dims: number[]): Slot => ({ name, type: { dtype: 'f32', shape: dims } });
+  if (!isMatrix(shape)) return [slot('variance', ...shape)];
+  return [slot('row_var', shape[0]!), slot('col_var', sizeOf(shape.slice(1)))];
+}
+
+/** The gradients after their stages, written out where there are any, or where they are measured. */
+function clippedGradients(group: GroupContext): { grads: readonly Tensor[]; measured: readonly Measured[] } {
+  const { graph, params, grads, stages, measure } = group;
+  if (stages.length === 0 && !measure) return { grads, measured: [] };
+  // A mean of which the gradient makes up all.
+  const hyper = graph.constant(Float64Array.of(1), [1], 'f64');
+  const made = update(UPDATE_EMA, 0, { params, grads, slots: [], hyper, stages, measure });
+  return { grads: made.params, measured: measuredOf(made) };
+}
+
+/** Per gradient, what enters its slots: means of squares, summed in f64. */
+function secondMoments(grads: readonly Tensor[]): Tensor[][] {
+  const matrices = grads.filter((g) => isMatrix(g.shape));
+  const sides = (['rows', 'columns'] as const).map((axis) => {
+    if (matrices.length === 0) return [];
+    const { each, units } = unitStatistic(matrices, { kind: 'sumSquares', axis });
+    return matrices.map((_, t) => {
+      const start = units.at[t]!;
+      const own = slice(each, { axis: 0, start, end: start + units.counts[t]! });
+      return cast(div(own, Math.max(1, units.lengths[t]!)), 'f32');
+    });
+  });
+  return grads.map((g) => (isMatrix(g.shape) ? sides.map((s) => s[matrices.indexOf(g)]!) : [square(g)]));
+}
+
+function directionOf(g: Tensor, slots: readonly Tensor[], eps: number): Tensor {
+  const [first, column] = slots as [Tensor, Tensor | undefined];
+  if (!column) return mul(g, rsqrt(maximum(first, eps * eps)));
+  const [m, n] = [first.shape[0]!, column.shape[0]!];
+  const typical = maximum(mean(first), eps);
+  const estimate = div(mul(reshape(first, [m, 1]), reshape(column, [1, n])), typical);
+  const direction = mul(reshape(g, [m, n]), rsqrt(maximum(estimate, eps * eps)));
+  return reshape(direction, g.shape);
+}

@@ -1,0 +1,59 @@
+// lookahead.ts: Lookahead (Zhang, Lucas, Hinton and Ba 2019) around any optimizer.
+import { OptionError } from '../errors.ts';
+import { checkNumber, checkOptions, show } from '../options.ts';
+import { average, defineOptimizer, type Optimizer } from './optimizer.ts';
+
+export interface LookaheadOptions {
+  /** Steps of the optimizer between two of the slow weights. Default 5. */
+  readonly k?: number;
+  /** Part of the way to the fast weights that the slow weights go. Default 0.5. */
+  readonly alpha?: number;
+}
+
+/**
+ * Every k applied steps the slow weights go `alpha` of the way to the parameters, which then start from there. In between it costs
+ * nothing. Slots: those of the optimizer, and `slow`, the value of the parameter before the first step. In f32, where slow and fast
+ * weights are averaged as torch.lerp does. The optimizer's own slots stay as they are (the paper's "maintain"). Throws OptionError.
+ */
+export function lookahead(optimizer: Optimizer, options: LookaheadOptions = {}): Optimizer {
+  if (typeof optimizer?.build !== 'function') {
+    throw new OptionError(`optim.lookahead: expected an optimizer, got ${show(optimizer)}`, { value: optimizer });
+  }
+  checkOptions('optim.lookahead', options, ['k', 'alpha']);
+  const k = checkNumber('optim.lookahead', 'k', options.k ?? 5, { min: 1, integer: true });
+  const alpha = checkNumber('optim.lookahead', 'alpha', options.alpha ?? 0.5, { min: 0, max: 1 });
+  const syncs = (step: number): boolean => (step + 1) % k === 0;
+  return defineOptimizer({
+    name: 'optim.lookahead',
+    ...(optimizer.eps === undefined ? {} : { eps: optimizer.eps }),
+    lr: optimizer.lr,
+    slots: (type) => [...optimizer.slots(type), { name: 'slow', type }],
+    build(group) {
+      const weight = (name: string, value: (step: number) => number) => {
+        return group.column(`lookahead.${name}`, 1, (step, _, out) => {
+          out[0] = value(step);
+        });
+      };
+      const slow = group.slots.map((slots) => slots.at(-1)!);
+      // Before the optimizer writes the parameters, in place.
+      const kept = average(
+        slow,
+        group.params,
+        weight('first', (step) => (step === 0 ? 1 : 0)),
+      );
+      const fast = optimizer.build({ ...group, slots: group.slots.map((slots) => slots.slice(0, -1)) });
+      const gone = average(
+        kept,
+        fast.params,
+        weight('slow', (step) => (syncs(step) ? alpha : 0)),
+      );
+      const params = average(
+        fast.params,
+        gone,
+        weight('fast', (step) => (syncs(step) ? 1 : 0)),
+        group.finish,
+      );
+      return { params, slots: gone.map((s, t) => [...(fast.slots[t] ?? []), s]), measured: fast.measured };
+    },
+  });
+}
