@@ -89,8 +89,8 @@ describe.each(Object.keys(cases))('%s', (name) => {
       for (const [i, x] of seen.entries()) {
         const largest = Math.max(0, ...want[i]!.map(Math.abs));
         for (const [j, v] of x.entries()) {
-          const limit = c.ofLargest ? c.ofLargest * largest : (c.tolerance ?? TOLERANCE) * Math.abs(want[i]![j]!);
-          const error = Math.abs(v - want[i]![j]!);
+          const limit: number = c.ofLargest ? c.ofLargest * largest : (c.tolerance ?? TOLERANCE) * Math.abs(want[i]![j]!);
+          const error: number = Math.abs(v - want[i]![j]!);
           if (!(error <= limit + 2 ** -149)) {
             expect.fail(
               `step ${t}, tensor ${i}, element ${j}: got ${v}, expected ${want[i]![j]} (error ${error / limit} of its limit)`,
