@@ -14,7 +14,6 @@ import { reshape } from '../ops/shape.ts';
 import type { Optimizer } from '../optim/index.ts';
 import * as optim from '../optim/index.ts';
 import { OPTIMIZERS } from '../optim/list.ts';
-import { checkOptions } from '../options.ts';
 import type { Objective } from '../train/step.ts';
 import { CharRnn } from './char-rnn.ts';
 import type { MlpConfig, Named, TrainConfig } from './config.ts';
@@ -40,13 +39,13 @@ const REGRESSION = { mse, l1, huber, bceWithLogits } as const;
 
 /** @throws OptionError where the data and the model do not go together */
 export function makeTask(config: TrainConfig, data: DataSet): Task {
-  const { model: m, loss } = config;
+  const { model: m, loss, labelSmoothing } = config;
   if (m.type === 'charRnn') {
     const model = new CharRnn(data.vocab!.size, m);
     const logits: Objective<CharRnn> = ({ x }, net) => net.forward(x!);
     return task(
       model,
-      (batch, net) => crossEntropy(logits(batch, net), batch.y!),
+      (batch, net) => crossEntropy(logits(batch, net), batch.y!, { labelSmoothing }),
       (batch, net) => accuracy(logits(batch, net), batch.y!),
     );
   }
@@ -57,7 +56,7 @@ export function makeTask(config: TrainConfig, data: DataSet): Task {
   if (loss === 'crossEntropy') {
     return task(
       model,
-      ({ x, y }, net) => crossEntropy(net.forward(x!), y!),
+      ({ x, y }, net) => crossEntropy(net.forward(x!), y!, { labelSmoothing }),
       ({ x, y }, net) => accuracy(net.forward(x!), y!),
     );
   }
@@ -110,8 +109,21 @@ function policy({ type, threshold, ...options }: Named, path: string): ClipPolic
   return POLICIES[name]!(limit as never, options);
 }
 
-const { constant, step, cosine, warmup: warmUp } = optim.schedule;
-const SCHEDULES = { constant, step, cosine } as const;
+const { warmup: warmUp, ...all } = optim.schedule;
+/** Those that begin at a learning rate, or lead to it; the others are made of functions and of other schedules. */
+const SCHEDULES: Readonly<Record<string, (lr: number, options: never) => optim.schedule.Schedule>> = {
+  constant: all.constant,
+  step: all.step,
+  multiStep: all.multiStep,
+  linear: all.linear,
+  exponential: all.exponential,
+  polynomial: all.polynomial,
+  cosine: all.cosine,
+  cosineRestarts: all.cosineRestarts,
+  oneCycle: all.oneCycle,
+  cyclic: all.cyclic,
+  inverseSqrt: all.inverseSqrt,
+};
 
 /** The schedule, if there is one, begins at the optimizer's `lr`. */
 export function makeOptimizer(config: Named, schedule: Named | null): Optimizer {
@@ -121,13 +133,13 @@ export function makeOptimizer(config: Named, schedule: Named | null): Optimizer 
   return within('optimizer', () => make({ ...options, ...lr }));
 }
 
-/** `warmup` steps up to `lr`, then what `type` says. */
+/** `warmup` steps up to `lr`, then what `type` says. (That of inverseSqrt is its own.) */
 function makeSchedule({ type, warmup, ...options }: Named, lr: number): (step: number) => number {
-  const name = choice(...(Object.keys(SCHEDULES) as (keyof typeof SCHEDULES)[]))(type, 'schedule.type');
+  const name = choice(...Object.keys(SCHEDULES))(type, 'schedule.type');
   return within('schedule', () => {
-    if (name === 'constant') checkOptions('schedule.constant', options, ['warmup']);
-    const then = SCHEDULES[name](lr, options as never);
-    return warmup === undefined ? then : warmUp({ steps: warmup as number, to: then });
+    const own = name === 'inverseSqrt';
+    const then = SCHEDULES[name]!(lr, { ...options, ...(own && warmup !== undefined && { warmup }) } as never);
+    return warmup === undefined || own ? then : warmUp({ steps: warmup as number, to: then });
   });
 }
 

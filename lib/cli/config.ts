@@ -2,6 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { DataError, OptionError } from '../errors.ts';
 import { fileError } from '../io/file.ts';
+import type { EmaOptions } from '../optim/ema.ts';
+import type { LossScaleOptions } from '../train/loss-scale.ts';
+import type { PlateauOptions } from '../train/plateau.ts';
+import type { RollbackOptions } from '../train/rollback.ts';
 import { bool, type Check, choice, either, list, number, object, optional, text, variant, wrong } from './schema.ts';
 
 /** How rows (of a text: its characters) are shared out: first those that train, then validation, then test. */
@@ -99,6 +103,16 @@ export interface TrainConfig {
   /** By the names of their functions, each with `match`. */
   readonly constraints: readonly Named[];
   readonly prune: readonly Named[];
+  /** By the names of their functions, as all lists here. */
+  readonly regularize: readonly Named[];
+  readonly guards: readonly Named[];
+  readonly rollback: RollbackOptions | null;
+  /** Validation and test take the average, where there is one. */
+  readonly ema: EmaOptions | null;
+  readonly plateau: PlateauOptions | null;
+  readonly lossScale: number | LossScaleOptions | null;
+  /** Of crossEntropy. */
+  readonly labelSmoothing: number;
   readonly batchSize: number;
   readonly accumulate: number;
   readonly epochs: number | null;
@@ -192,6 +206,12 @@ export const checkPolicies: Check<readonly Named[]> = (value, path) => {
 
 const record: Check<RecordConfig> = object<RecordConfig>({ file: text, perLayer: optional(bool, false) });
 
+/** The options are the trainer's to check. */
+const options: Check<object> = (value, path) => {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw wrong(path, 'an object', value);
+};
+
 const config: Check<TrainConfig> = object<TrainConfig>({
   data,
   model,
@@ -201,6 +221,13 @@ const config: Check<TrainConfig> = object<TrainConfig>({
   clip: optional(checkPolicies, []),
   constraints: optional(list(named), []),
   prune: optional(checkPolicies, []),
+  regularize: optional(checkPolicies, []),
+  guards: optional(list(named), []),
+  rollback: optional(options, null),
+  ema: optional(options as Check<EmaOptions>, null),
+  plateau: optional(options as Check<PlateauOptions>, null),
+  lossScale: optional(either(options, number({ min: 1 })), null),
+  labelSmoothing: optional(number({ min: 0, max: 1 }), 0),
   batchSize: optional(positiveWhole, 32),
   accumulate: optional(positiveWhole, 1),
   epochs: optional(positiveWhole, null),

@@ -1,6 +1,7 @@
 // train-view.ts: what `gradclip train` shows: a line per epoch, a progress bar on a terminal, a line now and then elsewhere.
 
 import type { Report } from '../optim/index.ts';
+import type { GuardEvent } from '../train/guarding.ts';
 import type { EpochEnd } from '../train/progress.ts';
 import type { TrainConfig } from './config.ts';
 import type { DataSet } from './data.ts';
@@ -91,6 +92,12 @@ export class TrainView {
       `skipped ${count(skipped)}`,
     ];
     this.#screen.say(parts.filter(Boolean).join('  '));
+  }
+
+  guard({ guard, action, name, value, attempt }: GuardEvent): void {
+    this.#screen.emit({ event: 'guard', guard, action, name, value, attempt });
+    const found = value === null ? name : `${name} is ${short(value)}`;
+    this.#screen.note(`batch ${count(attempt)}: ${guard}: ${found} (${action})`);
   }
 
   /** The bar goes away; lines may follow. */

@@ -5,10 +5,12 @@ import { dirname, resolve } from 'node:path';
 import { CheckpointError, NonFiniteError, OptionError } from '../errors.ts';
 import { inspectSafetensors } from '../io/safetensors.ts';
 import { version } from '../native/package.ts';
+import type { GuardEvent } from '../train/guarding.ts';
 import type { FitResult, Metrics } from '../train/progress.ts';
 import { Trainer } from '../train/trainer.ts';
 import type { Arguments, Command } from './args.ts';
 import { usage } from './args.ts';
+import { checkBeside, makeBeside } from './beside.ts';
 import { makeOptimizer, makePolicy, makeTask } from './build.ts';
 import { type RecordConfig, readConfig, type TrainConfig } from './config.ts';
 import { type DataSet, readData, shareOut } from './data.ts';
@@ -85,6 +87,7 @@ export async function train(args: Arguments, io: Io, screen: Screen): Promise<nu
   makeOptimizer(config.optimizer, config.schedule);
   makeFinishing(config);
   checkSavePruned(config);
+  checkBeside(config);
   if (out !== null) await checkFolder(out);
 
   const first = resume === null ? config.seed : await seedOf(resume, args);
@@ -113,6 +116,7 @@ async function trainOnce(job: Job, io: Io, screen: Screen): Promise<Outcome> {
     optimizer: makeOptimizer(config.optimizer, config.schedule),
     clip: makePolicy(config.clip),
     ...makeFinishing(config),
+    ...makeBeside(config),
     batchSize,
     accumulate,
     seed,
@@ -136,6 +140,7 @@ async function trainOnce(job: Job, io: Io, screen: Screen): Promise<Outcome> {
   const started = performance.now();
   const left = { epochs: epochs === null ? null : epochs - epoch, steps: steps === null ? null : steps - done };
   const watched = validation ?? test;
+  const weights = config.ema === null ? 'model' : 'ema';
   let fit: FitResult | null = null;
   if ((left.epochs ?? 1) > 0 && (left.steps ?? 1) > 0) {
     const run = trainer.fit(train, {
@@ -143,6 +148,8 @@ async function trainOnce(job: Job, io: Io, screen: Screen): Promise<Outcome> {
       ...(left.steps === null ? {} : { steps: left.steps }),
       ...(watched === null ? {} : { validation: watched }),
       ...(earlyStop === null ? {} : { earlyStop }),
+      ...(watched === null ? {} : { validateWeights: weights }),
+      ...(config.guards.length > 0 && { onGuard: (event: GuardEvent) => view.guard(event) }),
       ...(record === null ? {} : { record }),
       onEpoch: (end) => view.epoch(end, validation === null ? 'test' : 'validation'),
     });
@@ -154,7 +161,7 @@ async function trainOnce(job: Job, io: Io, screen: Screen): Promise<Outcome> {
   const worthKeeping = !broken && fit?.tried !== 0;
   if (out !== null && worthKeeping) await trainer.save(out, { metadata: metadata(config, data) });
   if (pruned !== null && worthKeeping && !stopped) await trainer.savePruned(pruned, { metadata: metadata(config, data) });
-  const measured = test === null || stopped ? null : await trainer.evaluate(test);
+  const measured = test === null || stopped ? null : await trainer.evaluate(test, { weights });
   const outcome: Outcome = {
     seed,
     fit,

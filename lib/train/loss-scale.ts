@@ -50,20 +50,21 @@ export class LossScale {
     return this.#fixed === null ? graph.state(this.states[0]!) : graph.scalar(this.#fixed, 'f64');
   }
 
-  /**
-   * Let the scale follow what the gradients of a step are like, and report it.
-   * @param grads as the backward pass gave them
-   * @returns an f64 scalar, not 0 to skip the step; null where the scale is fixed
-   */
-  adapt(graph: Graph, grads: readonly Tensor[]): Tensor | null {
-    return inSection(graph, 'apply', () => {
+  /** How many gradients, as the backward pass gave them, are not finite: an f64 scalar, not 0 to skip the step; null where the scale is fixed. */
+  overflow(graph: Graph, grads: readonly Tensor[]): Tensor | null {
+    if (this.#fixed !== null) return null;
+    return inSection(graph, 'apply', () => statistic(grads, { kind: 'sumSquares' }).badCount);
+  }
+
+  /** Report the scale, and let it follow. To be called when all that may end the run before its update is in the graph. */
+  adapt(graph: Graph, overflow: Tensor | null): void {
+    inSection(graph, 'apply', () => {
       const scale = this.seed(graph);
       graph.output('lossScale', mul(scale, 1));
       const [scaleState, goodState] = this.states;
-      if (!scaleState || !goodState) return null;
+      if (!scaleState || !goodState || !overflow) return;
       const { growth, backoff, interval } = this.#rule;
-      const { badCount } = statistic(grads, { kind: 'sumSquares' });
-      const bad = less(0, badCount);
+      const bad = less(0, overflow);
       const good = add(graph.state(goodState), 1);
       const grows = lessEqual(interval, good);
       const lower = maximum(mul(scale, backoff), 1);
@@ -71,7 +72,6 @@ export class LossScale {
       // Always: the step itself is skipped where the scale backs off.
       graph.assign(scaleState, where(bad, lower, where(grows, higher, scale)), { always: true });
       graph.assign(goodState, where(maximum(bad, grows), 0, good), { always: true });
-      return badCount;
     });
   }
 

@@ -72,13 +72,14 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   if (penalized) graph.output('penalty', penalized.penalty);
   const grads = penalized?.grads ?? final;
   const { groups, states, policy, finishing, rate, ema } = spec;
-  const overflow = scaling?.adapt(graph, grads) ?? null;
+  const overflow = scaling?.overflow(graph, grads) ?? null;
   const unscale = scaling?.inverse(graph) ?? null;
   const stages = unscale ? [stage(unscale)] : [];
   const guarded = guarding?.build(graph, watched!.seen, total, grads, stages) ?? null;
   const skip = overflow && guarded ? inSection(graph, 'apply', () => add(overflow, guarded)) : (overflow ?? guarded);
   const shared = { graph, groups, states, grads, policy, loss: total, finishing, ema, skip, unscale };
   const apply = buildApply({ ...shared, ...(rate && { rate }) });
+  scaling?.adapt(graph, overflow);
   if (spec.perLayer) {
     // Where the policy has measured the same, the compiler takes that.
     inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares', stages }).each)));

@@ -44,6 +44,13 @@ it('fills in the defaults', () => {
     clip: [{ type: 'globalNorm', threshold: 1 }],
     constraints: [],
     prune: [],
+    regularize: [],
+    guards: [],
+    rollback: null,
+    ema: null,
+    plateau: null,
+    lossScale: null,
+    labelSmoothing: 0,
     batchSize: 32,
     accumulate: 1,
     epochs: 30,
@@ -91,6 +98,9 @@ it.each([
   ['clip', [], 'clip: expected a list of at least 1, got an array of 0'],
   ['clip', [{}], 'clip[0].type: expected a text, got nothing'],
   ['loss', 'mse', 'model.sizes[2]: expected 1 for the loss mse, which compares one value a row, got 10'],
+  ['lossScale', 'big', 'lossScale: expected a number >= 1, got "big"'],
+  ['labelSmoothing', 2, 'labelSmoothing: expected a number >= 0 and <= 1, got 2'],
+  ['ema', 0.9, 'ema: expected an object, got 0.9'],
   ['earlyStop', { patience: 3 }, 'data.split.validation: expected some rows, for earlyStop to look at, got nothing'],
 ])('%s = %j', (path, value, message) => {
   const check = (): unknown => checkConfig(changed(path, value));
