@@ -84,8 +84,6 @@ export const OPTIMIZERS: Readonly<Record<string, () => optim.Optimizer>> = {
   adopt: () => optim.adopt({ lr: 0.1 }),
   acclip: () => optim.acclip({ lr: 0.1, alpha: 1.5 }),
   adafactor: () => optim.adafactor({ lr: 0.1 }),
-  'adafactor of matrices': () => optim.adafactor({ weightDecay: 0.1 }),
-  'muon of matrices': () => optim.muon({ lr: 0.1 }),
   'lookahead of adamw': () => optim.lookahead(optim.adamw({ lr: 0.1 }), { k: 2 }),
   lamb: () => optim.lamb({ lr: 0.1 }),
   lars: () => optim.lars({ lr: 10, weightDecay: 0.01 }),
@@ -93,9 +91,16 @@ export const OPTIMIZERS: Readonly<Record<string, () => optim.Optimizer>> = {
   spam: () => optim.spam({ lr: 0.1, clipAfter: 1 }),
 };
 
-/** Shapes to bind arrays with: matrices for the optimizers above that are of matrices. */
+/** The same, and those that are for matrices, or do something else to them: bind them with `shapesFor`. */
+const MATRICES: Readonly<Record<string, () => optim.Optimizer>> = {
+  'adafactor of matrices': () => optim.adafactor({ weightDecay: 0.1 }),
+  'muon of matrices': () => optim.muon({ lr: 0.1 }),
+};
+export const ALL_OPTIMIZERS: Readonly<Record<string, () => optim.Optimizer>> = { ...OPTIMIZERS, ...MATRICES };
+
+/** Shapes to bind arrays with: of two dimensions where the optimizer is for matrices. */
 export function shapesFor(name: string, arrays: Grads): { readonly shapes?: number[][] } {
-  if (!name.endsWith('of matrices')) return {};
+  if (!(name in MATRICES)) return {};
   const rows = (n: number): number => [2, 3, 5, 7].find((d) => n % d === 0) ?? 1;
   return { shapes: arrays.map(({ length: n }) => [rows(n), n / rows(n)]) };
 }

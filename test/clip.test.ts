@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as clip from '../lib/clip/index.ts';
 import { NonFiniteError, OptionError } from '../lib/errors.ts';
 import * as optim from '../lib/optim/index.ts';
-import { FAMILIES, type Family, f32, type Grads, norm, OPTIMIZERS, sameNumbers, seenBy, shapesFor } from './clip-kit.ts';
+import { ALL_OPTIMIZERS, FAMILIES, type Family, f32, type Grads, norm, sameNumbers, seenBy, shapesFor } from './clip-kit.ts';
 
 const odd = (n: number, k = 1): Float32Array =>
   Float32Array.from({ length: n }, (_, i) => Math.sin(1 + i * k * 0.37) * 2 ** ((i % 7) - 3));
@@ -140,11 +140,11 @@ describe('gradients that are not finite', () => {
   const bad = (value: number): Grads => [f32(1, -1, 2), f32(value), f32(value, 5)];
 
   describe.each(families)('%s', (_, family) => {
-    test.each(Object.keys(OPTIMIZERS))('%s: a skipped step changes nothing', (optimizer) => {
+    test.each(Object.keys(ALL_OPTIMIZERS))('%s: a skipped step changes nothing', (optimizer) => {
       const [params, twin] = [start(), start()];
       const shapes = shapesFor(optimizer, params);
-      const bound = OPTIMIZERS[optimizer]!().bind(params, { clip: family.make(1), ...shapes });
-      const untouched = OPTIMIZERS[optimizer]!().bind(twin, { clip: family.make(1), ...shapes });
+      const bound = ALL_OPTIMIZERS[optimizer]!().bind(params, { clip: family.make(1), ...shapes });
+      const untouched = ALL_OPTIMIZERS[optimizer]!().bind(twin, { clip: family.make(1), ...shapes });
       for (const value of [NaN, Infinity, -Infinity]) {
         bound.step(good);
         untouched.step(good);
@@ -228,12 +228,12 @@ describe('gradients that are not finite', () => {
   });
 });
 
-describe.each(Object.keys(OPTIMIZERS))('%s', (name) => {
+describe.each(Object.keys(ALL_OPTIMIZERS))('%s', (name) => {
   const params = (): Float32Array[] => [odd(1100, 9), odd(3, 2)];
   const steps: Grads[] = [0, 1, 2].map((k) => [odd(1100, k + 1), odd(3, k + 2)]);
   const run = (policy: clip.ClipPolicy, grads: readonly Grads[], threads = 1) => {
     const p = params();
-    const bound = OPTIMIZERS[name]!().bind(p, { clip: policy, threads, ...shapesFor(name, p) });
+    const bound = ALL_OPTIMIZERS[name]!().bind(p, { clip: policy, threads, ...shapesFor(name, p) });
     for (const g of grads) bound.step(g);
     return { p, tensors: bound.state().tensors };
   };

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as clip from '../lib/clip/index.ts';
 import { CheckpointError, DetachedError, DisposedError, DTypeError, OptionError, ShapeError } from '../lib/errors.ts';
 import * as optim from '../lib/optim/index.ts';
-import { f32, OPTIMIZERS, shapesFor } from './clip-kit.ts';
+import { ALL_OPTIMIZERS, f32, shapesFor } from './clip-kit.ts';
 
 type ErrorClass = abstract new (...args: never[]) => Error;
 const params = (): Float32Array[] => [f32(1, 2, 3), f32(4)];
@@ -65,7 +65,7 @@ test('thousands of small tensors', () => {
 });
 
 const RESUMED: Readonly<Record<string, () => optim.Optimizer>> = {
-  ...OPTIMIZERS,
+  ...ALL_OPTIMIZERS,
   'adamw on a schedule': () => optim.adamw({ lr: optim.schedule.cosine(0.1, { steps: 20 }) }),
 };
 test.each(Object.keys(RESUMED))('%s: going on from a saved state gives the bits of not stopping', (name) => {

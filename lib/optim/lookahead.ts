@@ -41,7 +41,7 @@ export function lookahead(optimizer: Optimizer, options: LookaheadOptions = {}):
         group.params,
         weight('first', (step) => (step === 0 ? 1 : 0)),
       );
-      const fast = optimizer.build({ ...group, slots: group.slots.map((slots) => slots.slice(0, -1)) });
+      const fast = optimizer.build({ ...group, slots: group.slots.map((slots) => slots.slice(0, -1)), finish: null });
       const gone = average(
         kept,
         fast.params,
