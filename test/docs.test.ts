@@ -7,9 +7,10 @@ import { expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..');
 
-/** What the first js block of a page prints. */
-function printed(page: string): string {
-  const source = /```js\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs', page), 'utf8'))![1]!;
+/** What the js block of a page that has this text in it prints. */
+function printed(page: string, has = ''): string {
+  const blocks = readFileSync(join(root, 'docs', page), 'utf8').matchAll(/```js\n([\s\S]*?)```/g);
+  const source = [...blocks].map((m) => m[1]!).find((text) => text.includes(has))!;
   const folder = mkdtempSync(join(root, 'dist', 'docs-'));
   try {
     const entry = pathToFileURL(join(root, 'dist/lib/index.js')).href;
@@ -26,4 +27,14 @@ it('CONSTRAINTS.md: a model that loses three quarters of its hidden units', () =
   const [hidden, difference] = out.trim().split('\n').at(-1)!.split(' ').map(Number);
   expect(hidden).toBe(8);
   expect(Math.abs(difference!)).toBeLessThan(1e-6);
+});
+
+it('CLIPPING.md: a threshold from a recorded run', () => {
+  const lines = printed('CLIPPING.md', 'advise(history').trim().split('\n');
+  expect(lines[0]).toMatch(/^threshold 0\.\d{3} would have clipped (9\.\d|10\.\d) %$/);
+  expect(lines.find((line) => line.startsWith('chosen'))).toMatch(/^chosen +0\.\d+ +[\d.]+ % +0\.9\d+ /);
+  expect(lines.find((line) => line.startsWith('each'))).toMatch(/^each +0\.\d+ +\d/);
+  expect(lines).toContainEqual(expect.stringMatching(/^value cannot be replayed: it changes elements one by one/));
+  expect(lines.at(-2)).toMatch(/^clipped \d+\.\d % of its steps$/);
+  expect(lines.at(-1)).toBe("NaN { tensor: 'fc.bias', index: 1 }");
 });
