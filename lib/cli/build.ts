@@ -92,21 +92,38 @@ export function makePolicy(configs: readonly Named[]): ClipPolicy {
   return several ? clip.chain(...made) : (made[0] ?? clip.none());
 }
 
-const POLICIES: Readonly<Record<string, (c: never, options: object) => ClipPolicy>> = {
-  none: (_, options) => clip.none(options),
-  value: (c, options) => clip.value(c ?? options, c === undefined ? {} : options),
-  globalNorm: (c, options) => clip.globalNorm(c, options),
-  perTensorNorm: (c, options) => clip.perTensorNorm(c, options),
-};
+type Make = (options: object) => ClipPolicy;
+type MakeAt = (threshold: number | undefined, options: object) => ClipPolicy;
+// `threshold` is the first argument, whatever it is called there: a norm, a part of a norm (agc), a factor (runningMean), a fraction (topK).
+const { globalNorm, perTensorNorm, averageNorm, blockRms, axisNorm, rowMaxNorm, agc, greedyBudget, stochastic } = clip;
+const { soft, softNorm, tanh, suppress, runningMean, topK } = clip;
+const AT = {
+  ...{ globalNorm, perTensorNorm, averageNorm, blockRms, axisNorm, rowMaxNorm, agc, greedyBudget, stochastic },
+  ...{ soft, softNorm, tanh, suppress, runningMean, topK },
+  value: (v: number | undefined, options: object) => clip.value((v ?? options) as never, v === undefined ? {} : options),
+} as Readonly<Record<string, MakeAt>>;
+const { none, zclip, adaGC, adaClip, adaGN, quantile, normalize, sign, centralize, qsgd, oneBit } = clip;
+const ALONE = {
+  ...{ none, zclip, adaGC, adaClip, adaGN, quantile, normalize, sign, centralize, qsgd, oneBit },
+  spikeSkip: clip.spikeSkip,
+  // Their first argument is which percentile.
+  autoClip: ({ q, ...options }: { readonly q?: number }) => clip.autoClip(q, options),
+  percentile: ({ q, ...options }: { readonly q?: number }) => clip.percentile(q, options),
+} as Readonly<Record<string, Make>>;
 
 /** The types that key `clip` may have. */
-export const POLICY_NAMES: readonly string[] = Object.keys(POLICIES);
+export const POLICY_NAMES: readonly string[] = [...Object.keys(AT), ...Object.keys(ALONE)];
+
+/** Those of them that find their own threshold, or have none. */
+export const UNAIDED_NAMES: readonly string[] = Object.keys(ALONE).filter((name) => name !== 'none');
 
 function policy({ type, threshold, ...options }: Named, path: string): ClipPolicy {
-  const name = choice(...Object.keys(POLICIES))(type, `${path}.type`);
-  if (name === 'none' && threshold !== undefined) throw new OptionError(`${path}.threshold: none has no threshold`);
-  const limit = optional(number({ min: 0 }), undefined)(threshold, `${path}.threshold`);
-  return POLICIES[name]!(limit as never, options);
+  const name = choice(...POLICY_NAMES)(type, `${path}.type`);
+  if (name in ALONE) {
+    if (threshold !== undefined) throw new OptionError(`${path}.threshold: ${name} has no threshold`);
+    return ALONE[name]!(options);
+  }
+  return AT[name]!(optional(number({ min: 0 }), undefined)(threshold, `${path}.threshold`), options);
 }
 
 const { warmup: warmUp, ...all } = optim.schedule;

@@ -10,7 +10,7 @@ import { fileError } from '../io/file.ts';
 import { show } from '../options.ts';
 import type { Arguments, Command } from './args.ts';
 import { usage } from './args.ts';
-import { makePolicy, POLICY_NAMES } from './build.ts';
+import { makePolicy, UNAIDED_NAMES } from './build.ts';
 import { adviceLine, layerTable, replayPage, replayTable, ruleTable, runLine } from './clip-view.ts';
 import { checkPolicies } from './config.ts';
 import { EXIT } from './exit.ts';
@@ -130,20 +130,10 @@ function usual(history: History): Record<string, ClipPolicy> {
     `globalNorm:${p}`,
     globalNorm(normAt(history, Number(p.slice(1)))),
   ]);
-  const others = POLICY_NAMES.filter((name) => !NEED_THRESHOLD.includes(name)).flatMap((type): [string, ClipPolicy][] => {
-    try {
-      return [[type, makePolicy([{ type }])]];
-    } catch (error) {
-      if (error instanceof OptionError) return [];
-      throw error;
-    }
-  });
+  const others = UNAIDED_NAMES.map((type): [string, ClipPolicy] => [type, makePolicy([{ type }])]);
   const works = ([name, policy]: [string, ClipPolicy]): boolean => replay(history, { [name]: policy }).policies[0]!.steps > 0;
   return Object.fromEntries([...fixed, ...others.filter(works)]);
 }
-
-// Nothing is to be seen of these without a threshold that suits the run.
-const NEED_THRESHOLD = ['none', 'value', 'globalNorm', 'perTensorNorm'];
 
 async function fromFile(file: string): Promise<Record<string, ClipPolicy>> {
   let text: string;

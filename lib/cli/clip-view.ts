@@ -67,7 +67,8 @@ export function adviceLine({ rate, threshold, clipRate, used }: Advice): string 
  */
 export function replayPage(replay: Replay, advice: Advice | null = null): string {
   const { history } = replay;
-  const drawn = replay.policies.filter((p) => p.steps > 0).slice(0, STYLES.length - 1);
+  const replayed = replay.policies.filter((p) => p.steps > 0);
+  const drawn = replayed.slice(0, STYLES.length - 1);
   const own = STYLES.at(-1)!;
   const styles = drawn.map((_, i) => STYLES[i]!);
   const series = (of: (p: Replayed) => Float64Array): SvgSeries[] =>
@@ -88,6 +89,7 @@ export function replayPage(replay: Replay, advice: Advice | null = null): string
     `<p class="soft">The recorded norms, before the clip, go through each policy's own code. They stay those of the run: under another policy the weights, and
 with them the norms, would have taken another way.</p>`,
     policyHtml(replay, drawn, styles),
+    drawn.length < replayed.length ? `<p class="soft">The first ${drawn.length} of them are drawn below.</p>` : '',
     figure(
       'Norms and thresholds',
       'The norm of the gradient before the clip, and the threshold of each policy, on a logarithmic scale.',

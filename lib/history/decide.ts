@@ -4,6 +4,7 @@ import { compile } from '../compile/compile.ts';
 import { layoutOf } from '../compile/layout.ts';
 import { prune } from '../compile/prune.ts';
 import { rewrite } from '../compile/rewrite.ts';
+import { OptionError } from '../errors.ts';
 import { Graph, INPUT, isOp, type Node, STATE, type State, type Tensor } from '../ir/graph.ts';
 import { ARRAYS, sizeOf } from '../ir/op.ts';
 import { printGraph } from '../ir/print.ts';
@@ -213,7 +214,14 @@ export function decide(policy: ClipPolicy, history: History): Decided {
   const known = shapesOf(history);
   // Where nobody says what the parameters are, two of them: a policy that treats each by itself, or asks for their sizes, shows it.
   const stand = (size: number): Shapes => ({ names: ['a', 'b'], shapes: [[size], [size]] });
-  const made = decision(policy, known ?? stand(1));
+  let made: Decision;
+  try {
+    made = decision(policy, known ?? stand(1));
+  } catch (error) {
+    // Such as groups by names that the history does not have.
+    if (error instanceof OptionError) return none(error.message);
+    throw error;
+  }
   const wrong = missing(made, history);
   if (wrong) return none(wrong);
   if (!known && printGraph(made.graph) !== printGraph(decision(policy, stand(2)).graph)) {

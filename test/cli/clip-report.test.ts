@@ -2,8 +2,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { makePolicy, POLICY_NAMES } from '../../lib/cli/build.ts';
 import { replayPage, replayTable } from '../../lib/cli/clip-view.ts';
 import * as clip from '../../lib/clip/index.ts';
+import { POLICIES } from '../../lib/clip/list.ts';
 import { advise, readRecord, replay } from '../../lib/history/index.ts';
 import { permutation } from '../../lib/ir/philox.ts';
 import { folder, run } from './kit.ts';
@@ -81,6 +83,7 @@ describe('gradclip clip-report', () => {
     expect(advice).toMatchObject({ event: 'advice', ...JSON.parse(JSON.stringify(advise(history, { rate: 0.1, warmup: 0 }))) });
     expect(replays.slice(0, 3).map((r) => r.name)).toEqual(['globalNorm:p90', 'globalNorm:p95', 'globalNorm:p99']);
     for (const r of replays) expect(r).toMatchObject({ event: 'replay', steps: 120, exact: expect.any(Boolean) });
+    expect(replays.map((r) => r.name)).toEqual(expect.arrayContaining(['autoClip', 'zclip', 'quantile']));
     const p90 = replays[0]!;
     expect(p90.clipRate).toBeCloseTo(0.1, 5);
   });
@@ -154,4 +157,14 @@ it('shows runs that ended, skipped everything, or cannot be replayed', () => {
   const empty = replay([Number.NaN], [clip.none({ maxSkips: Infinity })]);
   expect(replayPage(empty)).not.toMatch(/NaN|undefined|Infinity/);
   expect(replayTable(empty)[1]).toMatch(/^none +∞ +- +- +/);
+});
+
+it('makes every policy from a configuration', () => {
+  const names = new Set(Object.keys(POLICIES).map((name) => name.split(' ')[0]!));
+  expect(new Set(POLICY_NAMES)).toEqual(new Set([...names].filter((name) => name !== 'chain' && name !== 'groups')));
+  for (const type of POLICY_NAMES) {
+    const limit = ['soft', 'softNorm', 'tanh', 'suppress', 'value'].includes(type) ? { threshold: 0.1 } : {};
+    expect(makePolicy([{ type, ...limit, maxSkips: 3 }]).maxSkips, type).toBe(3);
+  }
+  expect(() => makePolicy([{ type: 'zclip', threshold: 1 }])).toThrow('clip.threshold: zclip has no threshold');
 });

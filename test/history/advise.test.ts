@@ -30,9 +30,7 @@ describe('a threshold', () => {
           const order = [...norms].sort((a, b) => a - b);
           expect(found.clipRate).toBe(norms.filter((n) => n > found.threshold).length / norms.length);
           expect(found.clipRate).toBeLessThanOrEqual(rate + 1 / norms.length + 1e-9);
-          expect(found.threshold).toBeGreaterThanOrEqual(
-            order[Math.floor((1 - rate) * (norms.length - 1) + 1e-9)]! * (1 - 1e-12),
-          );
+          expect(found.threshold).toBeGreaterThanOrEqual(order[Math.floor((1 - rate) * (norms.length - 1))]! * (1 - 1e-12));
           expect(found.norms.max).toBe(order.at(-1));
           // Any lower one of the norms would be exceeded by more.
           const below = order.findLast((n) => n < found.threshold);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import * as clip from '../../lib/clip/index.ts';
+import { POLICIES } from '../../lib/clip/list.ts';
 import { OptionError } from '../../lib/errors.ts';
 import { type History, readRecord, replay } from '../../lib/history/index.ts';
 import { classifier, points } from '../train/models.ts';
@@ -41,13 +42,43 @@ describe('the replay of the policy that ran', () => {
     ['torch', () => clip.globalNorm(0.25, { compat: 'torch' }), false],
     ['none', () => clip.none(), false],
     ['perTensorNorm', () => clip.perTensorNorm(0.1), true],
+    ['groups', () => clip.groups([{ match: '*.bias', policy: clip.perTensorNorm(0.1) }, { policy: clip.globalNorm(0.2) }]), true],
+    ['groups that share', () => clip.groups([{ match: 2, policy: clip.globalNorm(0.2) }], { norm: 'shared' }), true],
     ['chain', () => clip.chain(clip.perTensorNorm(0.2), clip.globalNorm(0.25)), true],
   ])('%s: the same decisions', async (name, make, perLayer) => {
     const run = await recorded(make(), perLayer);
     const [made] = replay(run, [make()]).policies;
     expect(made).toMatchObject({ exact: true, reason: null, ended: null, steps: run.length });
-    // What a chain's second policy measures went through scales that were rounded to f32.
-    same(name === 'chain' ? 6 : 12, made!, run);
+    // What a chain's second policy and the updates measure went through scales that were rounded to f32.
+    same(name === 'chain' || name.startsWith('groups') ? 6 : 12, made!, run);
+  });
+
+  // Of those whose norms do not suffice, the reason is tested below.
+  const NOT = [
+    'value',
+    'globalNorm 1',
+    'globalNorm inf',
+    'globalNorm 3',
+    'axisNorm',
+    'rowMaxNorm',
+    'agc',
+    'adaClip',
+    'soft',
+    'tanh',
+    'suppress',
+  ];
+  const NEITHER = ['sign', 'centralize', 'qsgd', 'oneBit', 'topK', 'chain'];
+  it.each(Object.keys(POLICIES).filter((name) => name !== 'groups'))('%s, as the list has it', async (name) => {
+    const run = await recorded(POLICIES[name]!(), true);
+    const [made] = replay(run, [POLICIES[name]!()]).policies;
+    if ([...NOT, ...NEITHER].some((other) => name === other || name.split(' ')[0] === other)) {
+      expect(made).toMatchObject({ exact: false, steps: 0, reason: expect.any(String) });
+    } else if (name === 'stochastic')
+      expect(made).toMatchObject({ exact: false, steps: run.length, reason: expect.stringContaining('at random') });
+    else {
+      expect(made).toMatchObject({ exact: true, reason: null, steps: run.length });
+      same(5, made!, run);
+    }
   });
 
   it('skips what it skipped', async () => {
@@ -135,6 +166,7 @@ describe('replay', () => {
 
   it.each([
     ['value', () => clip.value(1), 'changes elements one by one (limit)'],
+    ['groups by name', () => clip.groups([{ match: 'fc.*', policy: clip.globalNorm(1) }]), 'group 0 matches no parameter'],
     ['a 1-norm', () => clip.globalNorm(1, { p: 1 }), 'it reads sumAbs of the elements of gradients'],
     ['any other norm', () => clip.globalNorm(1, { p: 3 }), 'the elements of gradients'],
     ['each tensor', () => clip.perTensorNorm(1), 'it needs the norm of each tensor: record with perLayer: true'],
