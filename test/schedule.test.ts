@@ -2,11 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { OptionError } from '../lib/errors.ts';
-import { schedule } from '../lib/optim/index.ts';
+import * as optim from '../lib/optim/index.ts';
 import { Plateau, type PlateauOptions } from '../lib/train/plateau.ts';
+
+const { schedule } = optim;
+type Schedule = optim.schedule.Schedule;
 
 interface Golden {
   readonly values: Readonly<Record<string, number[] | [number[], number[]]>>;
+  readonly cycles: Readonly<Record<string, readonly number[]>>;
   readonly plateaus: readonly {
     readonly options: Readonly<Record<string, number | string>>;
     readonly metrics: readonly (number | string)[];
@@ -16,7 +20,7 @@ interface Golden {
 const golden = JSON.parse(readFileSync(new URL('golden/schedules.json', import.meta.url), 'utf8')) as Golden;
 
 /** A schedule, or a learning rate and a momentum. */
-const made: Readonly<Record<string, schedule.Schedule | readonly [schedule.Schedule, schedule.Schedule]>> = {
+const made: Readonly<Record<string, Schedule | readonly [Schedule, Schedule]>> = {
   constant: schedule.constant(0.1, { steps: 5 }),
   linear: schedule.linear(0.1, { steps: 7, from: 0.25, to: 0.5 }),
   exponential: schedule.exponential(0.1, { gamma: 0.9 }),
@@ -70,7 +74,7 @@ test('every golden has its schedule', () => {
 test.each(Object.keys(made))('%s as in PyTorch, asked for in order and backwards', (name) => {
   const want = golden.values[name]!;
   const curves = (typeof want[0] === 'number' ? [want] : want) as number[][];
-  const schedules = [made[name]!].flat() as schedule.Schedule[];
+  const schedules = [made[name]!].flat() as Schedule[];
   expect(schedules.length).toBe(curves.length);
   for (const [i, s] of schedules.entries()) {
     const forwards = curves[i]!.map((_, at) => s(at));
@@ -81,8 +85,31 @@ test.each(Object.keys(made))('%s as in PyTorch, asked for in order and backwards
   }
 });
 
+test('learning rate and momentum turned by one cycle, as PyTorch trains with them', () => {
+  const lr = schedule.oneCycle(0.05, { steps: 21 });
+  const momentum = schedule.oneCycleMomentum({ steps: 21 });
+  const optimizers: Readonly<Record<string, optim.Optimizer>> = {
+    sgd: optim.sgd({ lr, momentum }),
+    nesterov: optim.sgd({ lr, momentum, nesterov: true }),
+    adam: optim.adam({ lr, betas: [momentum, 0.999] }),
+    adamw: optim.adamw({ lr, betas: [momentum, 0.999] }),
+  };
+  expect(Object.keys(optimizers)).toEqual(Object.keys(golden.cycles));
+  for (const [name, optimizer] of Object.entries(optimizers)) {
+    const p = Float32Array.from({ length: 5 }, (_, i) => i / 4 - 0.5);
+    const bound = optimizer.bind([p]);
+    for (let t = 0; t < 20; t++) bound.step([Float32Array.from(p, (_, i) => (((i * 7 + t * 5) % 33) - 16) / 16)]);
+    golden.cycles[name]!.forEach((want, i) => {
+      expect(Math.abs(p[i]! - want), name).toBeLessThan(2e-6);
+    });
+  }
+  const step = (optimizer: optim.Optimizer) => () => optimizer.bind([new Float32Array(1)]).step([new Float32Array(1)]);
+  expect(step(optim.adam({ betas: [() => 1, 0.999] }))).toThrow(/betas\[0\] at step 0: expected .* < 1, got 1/);
+  expect(step(optim.sgd({ momentum: () => -1 }))).toThrow(/momentum at step 0: expected .* >= 0, got -1/);
+});
+
 test('what lies beyond, and warm-up', () => {
-  const at = (s: schedule.Schedule, ...steps: number[]): number[] => steps.map((t) => s(t));
+  const at = (s: Schedule, ...steps: number[]): number[] => steps.map((t) => s(t));
   expect(at(schedule.constant(3), 0, 1e6)).toEqual([3, 3]);
   expect(at(schedule.step(8, { size: 10, gamma: 0.5 }), 0, 9, 10, 19, 20)).toEqual([8, 8, 4, 4, 2]);
   expect(at(schedule.cosine(2, { steps: 100, min: 1 }), 0, 100, 1000)).toEqual([2, 1, 1]);

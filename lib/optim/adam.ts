@@ -1,13 +1,13 @@
 // adam.ts: Adam (Kingma and Ba 2014) and AdamW (Loshchilov and Hutter 2017), with AMSGrad (Reddi, Kale and Kumar 2018).
 import { ADAM_VARIANT, UPDATE_ADAM } from '../ops/rules/index.ts';
-import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep } from '../options.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface AdamOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
-  /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
-  readonly betas?: readonly [number, number];
+  /** Decay of the running means of gradients, a number or a schedule, and of their squares. Default [0.9, 0.999]. */
+  readonly betas?: readonly [PerStep, number];
   /** Added to the root of the second mean. Default 1e-8. */
   readonly eps?: number;
   /** Adam adds weightDecay * p to the gradient, after clipping (default 0); AdamW shrinks p by lr * weightDecay (default 0.01). */
@@ -28,7 +28,10 @@ export function adamw(options: AdamOptions = {}): Optimizer {
 
 function make(name: string, decoupled: boolean, options: AdamOptions, defaultDecay: number): Optimizer {
   checkOptions(name, options, ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad']);
-  const [beta1, beta2] = checkBetas(name, options.betas, [0.9, 0.999]);
+  const { betas } = options;
+  const cycled = Array.isArray(betas) && typeof betas[0] === 'function';
+  const [fixed, beta2] = checkBetas(name, cycled ? [0, ...betas.slice(1)] : betas, [0.9, 0.999]);
+  const beta1At = checkPerStep(name, 'betas[0]', cycled ? betas[0] : fixed, { min: 0, below: 1 });
   const weightDecay = checkNumber(name, 'weightDecay', options.weightDecay ?? defaultDecay, { min: 0 });
   const eps = checkNumber(name, 'eps', options.eps ?? 1e-8, { min: 0 });
   const amsgrad = checkBoolean(name, 'amsgrad', options.amsgrad ?? false);
@@ -43,6 +46,7 @@ function make(name: string, decoupled: boolean, options: AdamOptions, defaultDec
     lr: options.lr ?? 1e-3,
     hyper(step, lr, out) {
       const t = step + 1;
+      const beta1 = beta1At(step);
       out[0] = lr / (1 - beta1 ** t);
       out[1] = 1 - beta1;
       out[2] = beta2;

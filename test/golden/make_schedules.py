@@ -40,6 +40,18 @@ def one_cycle(steps, **options):
     return [rates, momenta]
 
 
+def cycled(make, steps=20):
+    """What a run makes of parameters when OneCycleLR turns the learning rate and the momentum (or the first beta)."""
+    p = torch.nn.Parameter(torch.arange(5, dtype=torch.float64) / 4 - 0.5)
+    o = make([p])
+    s = lr.OneCycleLR(o, max_lr=0.05, total_steps=steps + 1)
+    for t in range(steps):
+        p.grad = ((torch.arange(5) * 7 + t * 5) % 33 - 16).double() / 16
+        o.step()
+        s.step()
+    return p.tolist()
+
+
 def plateau(metrics, rate=0.1, **options):
     o = optimizer(rate)
     s = lr.ReduceLROnPlateau(o, **options)
@@ -98,4 +110,10 @@ plateaus = [
 ]
 for p in plateaus:
     p["metrics"] = [m if math.isfinite(m) else str(m) for m in p["metrics"]]
-print(json.dumps({"values": values, "plateaus": plateaus}))
+cycles = {
+    "sgd": cycled(lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9)),
+    "nesterov": cycled(lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True)),
+    "adam": cycled(lambda p: torch.optim.Adam(p, lr=0.1)),
+    "adamw": cycled(lambda p: torch.optim.AdamW(p, lr=0.1)),
+}
+print(json.dumps({"values": values, "plateaus": plateaus, "cycles": cycles}))
