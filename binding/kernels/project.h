@@ -5,7 +5,7 @@ enum ProjectAxis { kRows = 0, kColumns = 1, kWhole = 2, kProjectAxes = 3 };
 // i: tensors, then per tensor: 1 if to a norm of 1 (else to at most a limit), axis, rows, elements of a row; then the first task of each
 // tensor and the number of tasks. f: per tensor the limit, then per tensor the epsilon of Keras' formula, or 0 for none.
 // in, out: the tensors; each output may be its input.
-// A task is some whole rows, 16 columns, or of a whole tensor a chunk: whatever the team, each norm is summed in one order.
+// A task is some whole rows, 256 columns, or of a whole tensor a chunk: whatever the team, each norm is summed in one order.
 struct ProjectArgs {
   int64_t n;
   const int64_t *unit, *axis, *rows, *row, *start;
@@ -15,9 +15,11 @@ static ProjectArgs project_args(const int64_t* i) {
   return {n, i + 1, i + 1 + n, i + 1 + 2 * n, i + 1 + 3 * n, i + 1 + 4 * n};
 }
 
+constexpr int kStripe = 16 * L;   // columns of a task: fewer use less of each page of memory
+
 static inline int64_t project_height(int64_t row) { return row >= kChunk || row == 0 ? 1 : kChunk / row; }
 static inline int64_t project_tasks(int64_t axis, int64_t rows, int64_t row) {
-  const int64_t unit = axis == kRows ? project_height(row) : axis == kColumns ? L : kChunk;
+  const int64_t unit = axis == kRows ? project_height(row) : axis == kColumns ? kStripe : kChunk;
   const int64_t size = axis == kRows ? rows : axis == kColumns ? row : rows * row;
   return (size + unit - 1) / unit;
 }
@@ -61,26 +63,36 @@ static void scale_part(float* y, const float* x, int64_t n, double scale) {
     stage_pass(y + i, x + i, (int)(n - i < kChunk ? n - i : kChunk), f.first, [=](F v) { return mul(v, second); });
 }
 
+// n <= kStripe columns.
 static void project_columns(const ProjectRule& rule, float* y, const float* x, int64_t rows, int64_t row, int n) {
-  D acc = dset1(0);
-  float part[L];
+  D acc[kStripe / L];
+  for (D& a : acc) a = dset1(0);
   for (int64_t r = 0; r < rows; r++) {
-    store(part, load_n(x + r * row, n));
-    const D w = widen_load(part);
-    acc = fma(w, w, acc);
+    for (int c = 0; c < n; c += L) {
+      float part[L];
+      const float* v = x + r * row + c;
+      if (n - c < L) store(part, load_n(v, n - c)), v = part;
+      const D w = widen_load(v);
+      acc[c / L] = fma(w, w, acc[c / L]);
+    }
   }
-  double squares[L];
-  float first[L], second[L];
-  dstore(squares, acc);
+  double squares[kStripe];
+  float first[kStripe], second[kStripe];
+  for (int k = 0; k < kStripe / L; k++) dstore(squares + k * L, acc[k]);
   bool same = true;
-  for (int k = 0; k < L; k++) {
+  for (int k = 0; k < n; k++) {
     const Factors f = factors_of(rule.scale(squares[k]));
     first[k] = f.first, second[k] = f.second;
     same &= f.first == 1.0f && f.second == 1.0f;
   }
   if (same && y == x) return;
-  const F a = load(first), b = load(second);
-  for (int64_t r = 0; r < rows; r++) store_n(y + r * row, mul(mul(load_n(x + r * row, n), a), b), n);
+  for (int64_t r = 0; r < rows; r++) {
+    for (int c = 0; c < n; c += L) {
+      const int m = n - c < L ? n - c : L;
+      const F v = mul(mul(load_n(x + r * row + c, m), load_n(first + c, m)), load_n(second + c, m));
+      store_n(y + r * row + c, v, m);
+    }
+  }
 }
 
 static void project(const Args& a, const Team& team) {
@@ -88,6 +100,8 @@ static void project(const Args& a, const Team& team) {
   const Range r = split(p.start[p.n], team);
   double* partial = (double*)a.scratch;
   bool whole = false;
+  int64_t scaled = -1;   // the whole tensor that `scale` is of
+  double scale = 1;
   for (int64_t t = 0; t < p.n; t++) whole |= p.axis[t] == kWhole;
   for (int pass = 0; pass <= whole; pass++) {
     if (pass == 1) team.barrier();
@@ -104,17 +118,21 @@ static void project(const Args& a, const Team& team) {
         for (int64_t k = at * height; k < end; k++)
           scale_part(y + k * row, x + k * row, row, rule.scale(sum_squares(x + k * row, row)));
       } else if (p.axis[t] == kColumns) {
-        const int64_t left = row - at * L;
-        project_columns(rule, y + at * L, x + at * L, rows, row, (int)(left < L ? left : L));
+        const int64_t left = row - at * kStripe;
+        project_columns(rule, y + at * kStripe, x + at * kStripe, rows, row, (int)(left < kStripe ? left : kStripe));
       } else {
         const int64_t from = at * kChunk, left = rows * row - from, n = left < kChunk ? left : kChunk;
         if (pass == 0) {
           partial[task] = sum_squares(x + from, n);
           continue;
         }
-        double squares = 0;
-        for (int64_t k = p.start[t]; k < p.start[t + 1]; k++) squares += partial[k];
-        scale_part(y + from, x + from, n, rule.scale(squares));
+        if (scaled != t) {
+          double squares = 0;
+          for (int64_t k = p.start[t]; k < p.start[t + 1]; k++) squares += partial[k];
+          scale = rule.scale(squares);
+          scaled = t;
+        }
+        scale_part(y + from, x + from, n, scale);
       }
     }
   }

@@ -8,7 +8,7 @@ export type ProjectAxis = 'rows' | 'columns' | 'tensor';
 const AXES: readonly ProjectAxis[] = ['rows', 'columns', 'tensor'];
 // Elements of a chunk, and columns of a stripe, in the kernel.
 const CHUNK = 1024;
-const LANES = 16;
+const STRIPE = 256;
 
 export interface Projection {
   /** To a norm of 1, or (if false) to a norm of at most `limit`. */
@@ -41,7 +41,7 @@ export const PROJECT: OpDef<ProjectAttrs> = {
     const parts = ins.map((t, i) => partsOf(t.type, each[i]!.axis));
     const start = [0];
     for (const { axis, rows, row } of parts) {
-      const [size, unit] = { rows: [rows, heightOf(row)], columns: [row, LANES], tensor: [rows * row, CHUNK] }[axis];
+      const [size, unit] = { rows: [rows, heightOf(row)], columns: [row, STRIPE], tensor: [rows * row, CHUNK] }[axis];
       start.push(start.at(-1)! + Math.ceil(size! / unit!));
     }
     const column = (f: (k: number) => number): number[] => parts.map((_, k) => f(k));
