@@ -17,12 +17,14 @@ interface Entry {
   readonly mode?: string;
   /** Whose version is told. */
   readonly distribution: string;
+  /** Whose version is told beside, where it is there. */
+  readonly beside?: string;
 }
 
 const PEERS: Readonly<Record<string, Entry>> = {
   torch: { folder: 'torch', script: 'torch_peer.py', distribution: 'torch' },
   'torch-compile': { folder: 'torch', script: 'torch_peer.py', mode: 'compile', distribution: 'torch' },
-  jax: { folder: 'jax', script: 'jax_peer.py', distribution: 'jax' },
+  jax: { folder: 'jax', script: 'jax_peer.py', distribution: 'jax', beside: 'optax' },
   tf: { folder: 'tf', script: 'tf_peer.py', distribution: 'tensorflow' },
   'tf-xla': { folder: 'tf', script: 'tf_peer.py', mode: 'jit', distribution: 'tensorflow' },
   tfjs: { folder: 'tfjs', script: 'tfjs_peer.mjs', distribution: '@tensorflow/tfjs-backend-wasm' },
@@ -47,7 +49,7 @@ export function findPeers(names: readonly string[], tell: (text: string) => void
 
 type Found = Omit<Peer, 'peer'> | string;
 
-function python(folder: string, { mode, distribution }: Entry, script: string): Found {
+function python(folder: string, { mode, distribution, beside }: Entry, script: string): Found {
   const command = join(folder, 'bin/python');
   if (!existsSync(command)) return command;
   const lib = join(folder, 'lib');
@@ -55,9 +57,13 @@ function python(folder: string, { mode, distribution }: Entry, script: string): 
     const site = join(lib, version, 'site-packages');
     return existsSync(site) ? readdirSync(site) : [];
   });
-  const info = new RegExp(`^${distribution}(?:_cpu)?-(.+)\\.dist-info$`);
-  const version = names.map((name) => info.exec(name)?.[1]).find((found) => found !== undefined);
-  return { command, args: [script, ...(mode ? ['--mode', mode] : [])], version: version ?? 'unknown' };
+  const versionOf = (name: string): string | undefined => {
+    const info = new RegExp(`^${name}(?:_cpu)?-(.+)\\.dist-info$`);
+    return names.map((file) => info.exec(file)?.[1]).find((found) => found !== undefined);
+  };
+  const other = beside && versionOf(beside);
+  const version = `${versionOf(distribution) ?? 'unknown'}${other ? ` with ${beside} ${other}` : ''}`;
+  return { command, args: [script, ...(mode ? ['--mode', mode] : [])], version };
 }
 
 function node(folder: string, { distribution }: Entry, script: string): Found {

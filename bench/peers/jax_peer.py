@@ -151,7 +151,7 @@ def known(kind):
         "value": lambda: optax.clip(0.01),
         "value unchecked": lambda: optax.clip(0.01),
         "globalNorm": lambda: optax.clip_by_global_norm(1.0),
-        "blockRms": lambda: optax.clip_by_block_rms(1.0),
+        "blockRms": lambda: optax.clip_by_block_rms(0.01),
         "agc": lambda: optax.adaptive_grad_clip(0.01),
         "normalize": lambda: optax.normalize_by_update_norm(),
         "centralize": lambda: optax.centralize(),

@@ -47,7 +47,7 @@ export async function clipReport(args: Arguments, io: Io, screen: Screen): Promi
   const warmup = args.whole('warmup', 0);
   const history = await readRecord(file);
   const advice = adviceOn(file, history, { rate, ...(warmup === undefined ? {} : { warmup }) });
-  const policies = await policiesOf(args, io.cwd, history);
+  const policies = await policiesOf(args, io.cwd, { history, norms: history.norm.subarray(advice.warmup) });
   const replayed = replay(history, policies);
   const html = args.text('html');
   const page = html === undefined ? null : resolve(io.cwd, html);
@@ -101,14 +101,20 @@ function percentileOf(text: string): number | null {
   return found === undefined || Number(found) > 100 ? null : Number(found);
 }
 
-async function policiesOf(args: Arguments, cwd: string, history: History): Promise<Record<string, ClipPolicy>> {
+/** A run, and the norms that its percentiles are of: as in the advice, without the warm-up. */
+interface Seen {
+  readonly history: History;
+  readonly norms: Float64Array;
+}
+
+async function policiesOf(args: Arguments, cwd: string, seen: Seen): Promise<Record<string, ClipPolicy>> {
   const text = args.text('policies');
-  if (text === undefined) return usual(history);
+  if (text === undefined) return usual(seen);
   if (text.endsWith('.json')) return fromFile(resolve(cwd, text));
   const entries = text.split(',').map((word): [string, ClipPolicy] => {
     const [type = '', limit] = word.split(':');
     const percentile = limit === undefined ? null : percentileOf(limit);
-    const number = percentile === null ? Number(limit) : normAt(history, percentile);
+    const number = percentile === null ? Number(limit) : normAt(seen, percentile);
     if (limit !== undefined && (limit === '' || Number.isNaN(number))) {
       throw usage(
         CLIP_REPORT,
@@ -120,18 +126,19 @@ async function policiesOf(args: Arguments, cwd: string, history: History): Promi
   return Object.fromEntries(entries);
 }
 
-function normAt({ norm }: History, percentile: number): number {
-  return quantile(sorted(norm.filter(Number.isFinite)), percentile / 100);
+function normAt({ norms }: Seen, percentile: number): number {
+  return quantile(sorted(norms.filter(Number.isFinite)), percentile / 100);
 }
 
 /** By percentile, and all that need no threshold and can be replayed from this record. */
-function usual(history: History): Record<string, ClipPolicy> {
+function usual(seen: Seen): Record<string, ClipPolicy> {
   const fixed = ['p90', 'p95', 'p99'].map((p): [string, ClipPolicy] => [
     `globalNorm:${p}`,
-    globalNorm(normAt(history, Number(p.slice(1)))),
+    globalNorm(normAt(seen, Number(p.slice(1)))),
   ]);
   const others = UNAIDED_NAMES.map((type): [string, ClipPolicy] => [type, makePolicy([{ type }])]);
-  const works = ([name, policy]: [string, ClipPolicy]): boolean => replay(history, { [name]: policy }).policies[0]!.steps > 0;
+  const works = ([name, policy]: [string, ClipPolicy]): boolean =>
+    replay(seen.history, { [name]: policy }).policies[0]!.steps > 0;
   return Object.fromEntries([...fixed, ...others.filter(works)]);
 }
 

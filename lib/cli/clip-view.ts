@@ -98,10 +98,10 @@ with them the norms, would have taken another way.</p>`,
     figure('Norms after the clip', 'What each policy leaves of the norm; 0 in a skipped step.', [
       lineChart([norms, ...series((p) => p.normAfter)], { title: 'Norms after the clip', unit: 'norm', log: true }),
     ]),
-    figure('Scales', 'What gradients are multiplied by, the smallest where tensors have their own.', [
+    figure('Scales', 'What gradients are multiplied by, the smallest where tensors have their own, on a logarithmic scale.', [
       lineChart(
         series((p) => p.scale),
-        { title: 'Scales', unit: 'scale' },
+        { title: 'Scales', unit: 'scale', log: true },
       ),
     ]),
     figure('Where each would have bitten', 'The stronger the colour, the more of the gradient is taken away.', [

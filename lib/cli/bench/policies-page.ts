@@ -6,7 +6,8 @@ import { escapeHtml } from '../svg.ts';
 export type PoliciesRow = Readonly<Record<string, unknown>>;
 
 const CSS = `
-td.bar { width: 180px; padding-left: 12px; } .track { position: relative; height: 14px; background: var(--panel); border-radius: 2px; }
+body { max-width: 1240px; }
+td.bar { width: 180px; padding-left: 12px; } .track { min-width: 120px; position: relative; height: 14px; background: var(--panel); border-radius: 2px; }
 .track i { position: absolute; top: 0; bottom: 0; background: var(--s2); opacity: 0.35; border-radius: 2px; }
 .track b { position: absolute; top: -1px; bottom: -1px; width: 2px; background: var(--s2); }
 td { font-size: 14px; padding-top: 5px; padding-bottom: 5px; }
