@@ -143,10 +143,11 @@ const SCHEDULES: Readonly<Record<string, (lr: number, options: never) => optim.s
 
 /** The schedule, if there is one, begins at the optimizer's `lr`. */
 export function makeOptimizer(config: Named, schedule: Named | null): Optimizer {
-  const { type, ...options } = config;
+  const { type, lookahead, ...options } = config;
   const make = OPTIMIZERS[choice(...Object.keys(OPTIMIZERS))(type, 'optimizer.type')]!;
   const lr = schedule === null ? {} : { lr: makeSchedule(schedule, number({ min: 0 })(options.lr, 'optimizer.lr')) };
-  return within('optimizer', () => make({ ...options, ...lr }));
+  const made = within('optimizer', () => make({ ...options, ...lr }));
+  return lookahead === undefined ? made : within('optimizer.lookahead', () => optim.lookahead(made, lookahead as object));
 }
 
 /** `warmup` steps up to `lr`, then what `type` says. (That of inverseSqrt is its own.) */

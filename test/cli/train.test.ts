@@ -149,7 +149,7 @@ it('learns text', async () => {
     'config.json': JSON.stringify({
       data: { type: 'text', file: 'text.txt', length: 16, split: { train: 0.8 } },
       model: { type: 'charRnn', embedding: 8, hidden: 16 },
-      optimizer: { type: 'adam', lr: 0.02 },
+      optimizer: { type: 'radam', lr: 0.02, lookahead: { k: 3 } },
       batchSize: 8,
       steps: 60,
     }),
@@ -180,6 +180,13 @@ it.each([
   ],
   ['a model of another width', { model: { type: 'mlp', sizes: [3, 2] } }, 2, /model\.sizes\[0\]: expected 2, .* got 3/],
   ['an unknown optimizer', { optimizer: { type: 'adamm' } }, 2, /optimizer\.type: expected one of .*; did you mean adam\?/],
+  [
+    'an unknown option of lookahead',
+    { optimizer: { type: 'sgd', lookahead: { kk: 1 } } },
+    2,
+    /optimizer\.lookahead: .*did you mean k\?/,
+  ],
+  ['an optimizer for matrices', { optimizer: { type: 'muon' } }, 2, /optim\.muon: expected matrices, got .*bias/],
   ['an unknown option of it', { optimizer: { type: 'sgd', lrr: 1 } }, 2, /optimizer: .*unknown option lrr; did you mean lr\?/],
   ['a negative threshold', { clip: { type: 'globalNorm', threshold: -1 } }, 2, /clip\.threshold: expected a number >= 0, got -1/],
   ['an unknown policy', { clip: [{ type: 'none' }, { type: 'globalnorm' }] }, 2, /clip\[1\]\.type: .*did you mean globalNorm\?/],
