@@ -27,35 +27,91 @@ export function norm(grads: Grads, p = 2): number {
 export interface Family {
   readonly name: string;
   make(c: number | ((step: number) => number), options?: clip.NonFiniteOptions): ClipPolicy;
+  /** In f64, and as f32 has it. */
+  exact(grads: Grads, c: number): number[][];
   truth(grads: Grads, c: number): Float32Array[];
-  /** Does a threshold of c leave these gradients alone? */
-  idle(grads: Grads, c: number): boolean;
+  /** The least threshold that leaves these gradients alone; Infinity where every element shrinks. */
+  least(grads: Grads): number;
+  /** Which norm is reported. */
+  readonly p: number;
+  /** What an element may differ from `exact` by, in units of the last place; and whether it is `truth` to the bit. */
+  readonly ulps: number;
+  readonly bitwise: boolean;
 }
 
-const scaled = (g: Float32Array, n: number, c: number): Float32Array =>
-  n <= c ? g.slice() : g.map((v) => Math.fround(v * Math.fround(c / n)));
+/** Does a threshold of c leave these gradients alone? */
+export const idle = (f: Family, grads: Grads, c: number): boolean => f.least(grads) <= c;
+const quotient = (n: number, c: number): number => (n <= c ? 1 : c / n);
+const largestOf = (values: readonly number[]): number => Math.max(0, ...values);
 
-const global = (p: number): Family => ({
-  name: `globalNorm p=${p}`,
-  make: (c, options) => clip.globalNorm(c, { p, ...options }),
-  truth: (grads, c) => grads.map((g) => scaled(g, norm(grads, p), c)),
-  idle: (grads, c) => norm(grads, p) <= c,
-});
-const each = (p: number): Family => ({
-  name: `perTensorNorm p=${p}`,
-  make: (c, options) => clip.perTensorNorm(c, { p, ...options }),
-  truth: (grads, c) => grads.map((g) => scaled(g, norm([g], p), c)),
-  idle: (grads, c) => grads.every((g) => norm([g], p) <= c),
-});
-const value: Family = {
-  name: 'value',
-  make: (c, options) => clip.value(c, options),
-  truth: (grads, c) => grads.map((g) => g.map((v) => Math.max(-Math.fround(c), Math.min(Math.fround(c), v)))),
-  idle: (grads, c) => norm(grads, Infinity) <= c,
-};
+/** A family whose gradients are multiplied by a scale each. */
+function byScale(
+  name: string,
+  make: Family['make'],
+  least: Family['least'],
+  scales: (grads: Grads, c: number) => number[],
+  p = 2,
+): Family {
+  const times = (grads: Grads, by: readonly number[]): number[][] => grads.map((g, t) => Array.from(g, (v) => v * by[t]!));
+  return {
+    name,
+    make,
+    least,
+    exact: (grads, c) => times(grads, scales(grads, c)),
+    truth: (grads, c) => times(grads, scales(grads, c).map(Math.fround)).map((g) => Float32Array.from(g)),
+    ...{ p, ulps: 1, bitwise: true },
+  };
+}
+/** One whose gradients are scaled where their own size exceeds the threshold. */
+function bySize(name: string, make: Family['make'], size: (g: Float32Array) => number, p = 2): Family {
+  const least = (grads: Grads): number => largestOf(grads.map(size));
+  return byScale(name, make, least, (grads, c) => grads.map((g) => quotient(size(g), c)), p);
+}
+/** One that sees each element by itself. */
+function byElement(
+  name: string,
+  make: Family['make'],
+  least: Family['least'],
+  element: (v: number, c: number) => number,
+  ulps = 0,
+): Family {
+  const exact = (grads: Grads, c: number): number[][] => grads.map((g) => Array.from(g, (v) => element(v, c)));
+  return {
+    name,
+    make,
+    least,
+    exact,
+    truth: (grads, c) => exact(grads, c).map((g) => Float32Array.from(g)),
+    ...{ p: 2, ulps, bitwise: ulps === 0 },
+  };
+}
+
+const global = (p: number): Family =>
+  byScale(
+    `globalNorm p=${p}`,
+    (c, options) => clip.globalNorm(c, { p, ...options }),
+    (grads) => norm(grads, p),
+    (grads, c) => grads.map(() => quotient(norm(grads, p), c)),
+    p,
+  );
+const each = (p: number): Family =>
+  bySize(
+    `perTensorNorm p=${p}`,
+    (c, options) => clip.perTensorNorm(c, { p, ...options }),
+    (g) => norm([g], p),
+    p,
+  );
+const value: Family = byElement(
+  'value',
+  (c, options) => clip.value(c, options),
+  (grads) => norm(grads, Infinity),
+  (v, c) => Math.max(-Math.fround(c), Math.min(Math.fround(c), v)),
+);
+// A chain reports what its first policy measures.
 const inChain = (family: Family): Family => ({
   ...family,
   name: `chain(none, ${family.name})`,
+  p: 2,
   make: (c, options) => clip.chain(clip.none(options), family.make(c, options)),
 });
 
@@ -65,6 +121,62 @@ export const FAMILIES: readonly Family[] = [
   inChain(value),
   inChain(global(2)),
 ];
+
+function budget(grads: Grads, c: number): number[] {
+  let used = 0;
+  const scales = grads.map(() => 1);
+  const size = norm(grads);
+  for (let t = grads.length - 1; t >= 0 && size > c; t--) {
+    const n = norm([grads[t]!]) / c;
+    scales[t] = n === 0 ? 1 : Math.min(1, Math.sqrt(Math.max(0, 1 - used)) / n);
+    used = scales[t]! < 1 ? 1 : used + n * n;
+  }
+  return scales;
+}
+const never = (): number => Infinity;
+
+/** The others with a threshold: under the edge contract, each beside few optimizers. */
+export const MORE_FAMILIES: readonly Family[] = [
+  bySize('averageNorm', clip.averageNorm, (g) => norm([g]) / Math.max(1, g.length)),
+  bySize('blockRms', clip.blockRms, (g) => norm([g]) / Math.sqrt(Math.max(1, g.length))),
+  // Parameters of one dimension are one row.
+  bySize('rowMaxNorm', clip.rowMaxNorm, (g) => norm([g], Infinity)),
+  bySize('axisNorm', clip.axisNorm, (g) => norm([g])),
+  byScale('greedyBudget', clip.greedyBudget, norm, budget),
+  byElement(
+    'suppress',
+    clip.suppress,
+    (grads) => norm(grads, Infinity),
+    (v, c) => (Math.abs(v) > Math.fround(c) ? 0 : v),
+  ),
+  byScale('softNorm', clip.softNorm, never, (grads, c) => grads.map(() => (norm(grads) === 0 ? 1 : c / (c + norm(grads))))),
+  byElement('soft', clip.soft, never, (v, c) => (v === 0 ? 0 : (Math.sign(v) * c) / (c / Math.abs(v) + 1)), 4),
+  byElement('tanh', clip.tanh, never, (v, c) => (v === 0 ? 0 : c * Math.tanh(v / c)), 8),
+];
+
+/** What the edge contract does not say of, or says otherwise, and why. */
+export const OTHER_THRESHOLDS: Readonly<Record<string, string>> = {
+  agc: 'the limit of a row is lambda times the norm of the parameter',
+  stochastic: 'a step above c may stay as it is',
+  normalize: 'sets the norm, below `to` as well',
+  topK: 'a fraction is no threshold',
+  qsgd: 'levels are no threshold',
+  none: 'has no threshold',
+  sign: 'has no threshold',
+  centralize: 'has no threshold',
+  oneBit: 'has no threshold',
+  autoClip: 'finds its threshold',
+  percentile: 'finds its threshold',
+  zclip: 'finds its threshold',
+  adaGC: 'finds its threshold',
+  adaClip: 'finds its threshold',
+  adaGN: 'finds its threshold',
+  quantile: 'finds its threshold',
+  runningMean: 'finds its threshold',
+  spikeSkip: 'skips, and clips nothing',
+  chain: 'among the families',
+  groups: 'as its policies',
+};
 
 export const OPTIMIZERS: Readonly<Record<string, () => optim.Optimizer>> = {
   sgd: () => optim.sgd({ lr: 0.1 }),

@@ -2,7 +2,7 @@
 // next gradient.
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
-import { add, div, equal, where } from '../ops/elementwise.ts';
+import { add, cast, div, equal, where } from '../ops/elementwise.ts';
 import { sqrt } from '../ops/index.ts';
 import { residual } from '../ops/residual.ts';
 import { kthLargest } from '../ops/select.ts';
@@ -42,7 +42,10 @@ function compressed(
       const xs = written.map((g, t) => add(errors[t]!, g));
       const stages = decoded(context, xs);
       const lost = residual(graph, xs, errors, stages);
-      for (const [t, state] of states.entries()) graph.assign(state, lost[t]!);
+      // A NaN that is let through must not stay for good.
+      const kept = (t: number): Tensor =>
+        rules.mode === 'propagate' ? where(cast(m.finite, 'f32'), lost[t]!, errors[t]!) : lost[t]!;
+      for (const [t, state] of states.entries()) graph.assign(state, kept(t));
       return { grads: xs, stages, skip: m.skip, report, measure: true };
     },
   };
