@@ -87,16 +87,20 @@ test('clipping twice changes no element by more than one unit in its last place'
 
 test('a chain is its policies one after the other', () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.constantFrom(...FAMILIES), factor), { minLength: 1, maxLength: 3 }), gradients, (parts, grads) => {
-      const size = norm(grads, Infinity);
-      const policies = parts.map(([f, part]) => f.make(size * part));
-      let step: Grads = grads;
-      for (const p of policies) step = seenBy(p, step).seen;
-      const chained = seenBy(clip.chain(...policies), grads).seen;
-      // One after the other rounds to f32 in between, and so measures a norm with another last digit.
-      const close = (a: number, b: number): boolean => Math.abs(a - b) <= 5e-7 * Math.abs(b) + 2 ** -148;
-      expect(chained.every((g, t) => g.every((v, i) => close(v, step[t]![i]!)))).toBe(true);
-    }),
+    fc.property(
+      fc.array(fc.tuple(fc.constantFrom(...FAMILIES), factor), { minLength: 1, maxLength: 3 }),
+      gradients,
+      (parts, grads) => {
+        const size = norm(grads, Infinity);
+        const policies = parts.map(([f, part]) => f.make(size * part));
+        let step: Grads = grads;
+        for (const p of policies) step = seenBy(p, step).seen;
+        const chained = seenBy(clip.chain(...policies), grads).seen;
+        // One after the other rounds to f32 in between, and so measures a norm with another last digit.
+        const close = (a: number, b: number): boolean => Math.abs(a - b) <= 5e-7 * Math.abs(b) + 2 ** -148;
+        expect(chained.every((g, t) => g.every((v, i) => close(v, step[t]![i]!)))).toBe(true);
+      },
+    ),
     RUNS,
   );
 });
