@@ -1,7 +1,10 @@
 // vitest.config.ts: tests read lib/ as TypeScript; those that start processes or workers use dist/, built once before.
+import { resolve } from 'node:path';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const config: ViteUserConfig = defineConfig({
+  // As users of the package import it.
+  resolve: { alias: { gradclip: resolve(import.meta.dirname, 'lib/index.ts') } },
   test: {
     globalSetup: './test/global-setup.ts',
     include: ['test/**/*.test.ts'],

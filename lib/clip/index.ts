@@ -8,6 +8,7 @@ export type { NonFinite, NonFiniteOptions } from './finite.ts';
 export { type ClipGroup, type GroupsOptions, groups } from './groups.ts';
 export { type NoneOptions, none } from './none.ts';
 export { averageNorm, blockRms, type GlobalNormOptions, globalNorm, type NormOptions, perTensorNorm } from './norm.ts';
+export * as parts from './parts.ts';
 export { autoClip, type PercentileOptions, percentile } from './percentile.ts';
 export { type NormalizeOptions, normalize, sign, soft, softNorm, suppress, tanh } from './shape.ts';
 export { type SpikeSkipOptions, spikeSkip } from './spike-skip.ts';

@@ -1,0 +1,17 @@
+// parts.ts: what the policies here are built of, for policies of your own: `clip.parts`. See examples/custom-policy.ts.
+export * as stage from '../ops/stage.ts';
+export { threshold } from './clip.ts';
+export { type Guard, guard } from './finite.ts';
+export {
+  checkLimit,
+  checkPolicy,
+  type Limit,
+  type Measured,
+  measure,
+  measureOnly,
+  perGradient,
+  remembered,
+  scaled,
+  scaleOf,
+  shaped,
+} from './measure.ts';
