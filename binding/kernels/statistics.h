@@ -60,11 +60,20 @@ struct MaxAbs {
 };
 struct SumPow {   // of |x| / max: nothing overflows, and nothing that matters is lost
   double largest, p;
+  int twice;   // 2 p, where that is a small whole number: then products and a root do
   D acc = dset1(0);
-  SumPow(double largest, double p) : largest(largest), p(p) {}
+  SumPow(double largest, double p) : largest(largest), p(p), twice(p <= 8 && 2 * p == (int)(2 * p) ? (int)(2 * p) : 0) {}
   __attribute__((always_inline)) void take(int, const float* x) {
+    const D ratio = div(abs(widen_load(x)), dset1(largest));
+    if (twice > 0) {
+      D power = twice % 2 ? sqrt(ratio) : dset1(1), square = ratio;
+      for (int k = twice / 2; k > 0; k /= 2, square = mul(square, square))
+        if (k % 2) power = mul(power, square);
+      acc = add(acc, power);
+      return;
+    }
     double r[L];
-    dstore(r, div(abs(widen_load(x)), dset1(largest)));
+    dstore(r, ratio);
     for (int i = 0; i < L; i++) r[i] = pow_d(r[i], p);
     acc = add(acc, dload(r));
   }

@@ -11,10 +11,11 @@ struct Rule {
   bool idle() const { return false; }   // leaves everything as it is in this step
 };
 
-// Sums of squares before and after the stages, and how many elements the stages changed.
+// Sums of squares after the stages and before them, and how many elements the stages changed.
 struct Measured {
-  double before, after, changed;
+  double after, changed, before;
 };
+template <bool kBefore>
 static Measured measure_chunk(const Staged& s, const float* raw, int n) {   // s has a factor of 1
   D before = dset1(0), after = dset1(0);
   int changed = 0;
@@ -25,13 +26,16 @@ static Measured measure_chunk(const Staged& s, const float* raw, int n) {   // s
       store(rest[0], load_n(x, n - i)), store(rest[1], load_n(y, n - i));
       x = rest[0], y = rest[1];
     }
+    if (kBefore) {
+      const D xx = widen_load(x);
+      before = fma(xx, xx, before);
+    }
     const F v = load(y);
-    const D xx = widen_load(x), yy = widen_load(y);
-    before = fma(xx, xx, before);
+    const D yy = widen_load(y);
     after = fma(yy, yy, after);
     changed += __builtin_popcount(mbits(mand(eq(v, v), mnot(eq(load(x), v)))));   // a NaN that stays one is no change
   }
-  return {hsum(before), hsum(after), (double)changed};
+  return {hsum(after), (double)changed, kBefore ? hsum(before) : 0};
 }
 
 template <class R>
@@ -107,13 +111,13 @@ static const float* rows_chunk(const Rows& r, const float* values, int64_t from,
   return any ? buffer : kZeros;
 }
 
-// i: variant, tensors, measure (0 or 1), number of stages, then the stages, sizes, the first chunk of each tensor and the number of
+// i: variant, tensors, measure (0, 1 or 2), number of stages, then the stages, sizes, the first chunk of each tensor and the number of
 // chunks, and per tensor the elements of a row and the rows of a gradient of rows, 0 and 0 of a dense one; then whether there are bounds,
 // and per tensor whether it has a mask (finish.h).
 // in: parameters, gradients, each slot of all tensors, hyper row (f64), a number of each tensor if the rule reads one (f64), operands of
 // the stages, bounds and masks, `at` of each gradient of rows.
-// out: parameters and slots (each may be its input), the sums of each tensor that the rule makes (f64), then if measured the sums of squares
-// before and after and the number changed.
+// out: parameters and slots (each may be its input), the sums of each tensor that the rule makes (f64), then if measured the sum of
+// squares after the stages, the number changed, and where measure is 2 the sum of squares before.
 struct UpdateArgs {
   int64_t variant, n, measure, stages;
   const int64_t *size, *start, *row, *rows, *bounded, *masked;
@@ -181,7 +185,7 @@ static void update_run(const Args& a, const Team& team) {
     Staged s = apply_stages(stages, t, from, raw, m, (float*)a.local);
     if (u.measure) {
       s = flush(s, m, (float*)a.local);
-      measured[c] = measure_chunk(s, raw, m);
+      measured[c] = u.measure > 1 ? measure_chunk<true>(s, raw, m) : measure_chunk<false>(s, raw, m);
     }
     if (R::kEach) rule.tensor(each[t]);
     update_chunk(rule, s, raw, m, ahead_of(left), p, p_out, slot, slot_out, sums + c * R::kSums);
@@ -206,9 +210,9 @@ static void update_run(const Args& a, const Team& team) {
     sum.changed += measured[c].changed;
   }
   out += R::kSums;
-  *(double*)out[0] = sum.before;
-  *(double*)out[1] = sum.after;
-  *(double*)out[2] = sum.changed;
+  *(double*)out[0] = sum.after;
+  *(double*)out[1] = sum.changed;
+  if (u.measure > 1) *(double*)out[2] = sum.before;
 }
 
 template <class R>
@@ -216,7 +220,8 @@ static void update_check(Need& n) {
   if (n.n_i < 5) return n.fail("expected variant, tensors, measure and stages");
   const int64_t count = n.i[1], measure = n.i[2], steps = n.i[3];
   if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
-  if (measure < 0 || measure > 1) return n.fail("measure is neither 0 nor 1");
+  if (measure < 0 || measure > 2) return n.fail("no such measure");
+  const int64_t numbers = measure > 0 ? 1 + measure : 0;
   if (steps < 0 || steps > kMaxStages) return n.fail("too many stages");
   const int64_t ints = stages_length(n.i + 4, n.n_i - 4, steps, count);
   if (ints < 0 || n.n_i != 6 + ints + 5 * count) return n.fail("wrong number of integers");
@@ -224,7 +229,7 @@ static void update_check(Need& n) {
   if (!segments_ok(u.size, nullptr, u.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
   const int64_t arrays = count * (2 + R::kSlots), outs = count * (1 + R::kSlots);
   const int64_t staged = arrays + 1 + R::kEach;
-  if (n.n_in < staged || n.n_out != outs + R::kSums + 3 * measure) return n.fail("wrong number of inputs or outputs");
+  if (n.n_in < staged || n.n_out != outs + R::kSums + numbers) return n.fail("wrong number of inputs or outputs");
   for (int64_t i = 0; i < arrays; i++) n.in[i] = size_mul(u.size[i % count], 4);
   n.in[arrays] = R::kHyper * 8;
   if (R::kEach) n.in[arrays + 1] = count * 8;

@@ -18,13 +18,21 @@ import {
 // Elements that go through the stages at a time. The kernel's kChunk.
 const CHUNK = 1024;
 
+/**
+ * What an update measures beside its work: `after`: the sum of the squares of the gradients after the stages, and how many elements those
+ * changed; `all`: the sum of squares before them too.
+ */
+export type Measuring = false | 'after' | 'all';
+const MEASURING: readonly Measuring[] = [false, 'after', 'all'];
+/** Numbers that come out. */
+const measuredCount = (m: Measuring): number => (m === 'all' ? 3 : m === 'after' ? 2 : 0);
+
 export interface UpdateAttrs {
   readonly variant: number;
   /** Number of parameters in the group. */
   readonly count: number;
   readonly stages: readonly StageAttrs[];
-  /** Also sum the squares of the gradients before and after the stages, and count the elements the stages changed. */
-  readonly measure: boolean;
+  readonly measure: Measuring;
   /** Made by the compiler: which gradients are the two outputs of scatterRows, the second one among the last inputs. */
   readonly sparse: readonly boolean[];
   /** Bounds and masks of the new parameters. */
@@ -118,12 +126,12 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
       if (finish) checkFinish(op, finish, ins.slice(staged, staged + finishOperands(finish)), ins.slice(0, count));
       const summed = Array.from({ length: sums }, () => f64(count));
       const updated = [...ins.slice(0, count), ...ins.slice(2 * count, arrays), ...summed];
-      return measure ? [...updated, f64(), f64(), f64()] : updated;
+      return [...updated, ...Array.from({ length: measuredCount(measure) }, () => f64())];
     },
     lower({ ins, attrs }) {
       const { variant, count, stages, measure, sparse, finish } = attrs;
       const sizes = ins.slice(0, count).map((p) => sizeOf(p.shape));
-      const head = [variant, count, Number(measure), stages.length, ...stageInts(stages, count)];
+      const head = [variant, count, MEASURING.indexOf(measure), stages.length, ...stageInts(stages, count)];
       const grads = ins.slice(count, 2 * count).map((g, t) => (sparse[t] ? g.shape : []));
       const rows = [...grads.map((s) => (s.length > 0 ? span(s, 1) : 0)), ...grads.map((s) => s[0] ?? 0)];
       return { ints: [...head, ...sizes, ...segments(sizes, CHUNK), ...rows, ...finishCodes(finish, count)] };
@@ -170,8 +178,8 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
         });
         if (finish) applyFinish(finish, operands.slice(stageOperands(stages)), t, outs[t] as RefArray);
       }
-      if (!measure) return;
-      for (const [k, x] of [before, after, changed].entries()) (outs[outs.length - 3 + k] as RefArray)[0] = x;
+      const found = [after, changed, before].slice(0, measuredCount(measure));
+      for (const [k, x] of found.entries()) (outs[outs.length - found.length + k] as RefArray)[0] = x;
     },
     samples: () => rule.slots.flatMap((slots, variant) => samples(rule, variant, slots)),
   };
@@ -243,10 +251,11 @@ function samples<H extends string>(rule: UpdateRule<H>, variant: number, slots: 
   return [
     sample([[1]], plain, []),
     sample([[17, 3], [0], [1030], [5]], { ...plain, stages: [{ kind: 'scale', at: 'one' }] }, [f64()]),
-    sample([[2049], [31]], { stages: all(2, 3), measure: true }, [f64(5), f64(), f64(), f64()]),
-    sample([[16]], { ...plain, measure: true }, []),
+    sample([[2049], [31]], { stages: all(2, 3), measure: 'all' }, [f64(5), f64(), f64(), f64()]),
+    sample([[16]], { ...plain, measure: 'after' }, []),
+    sample([[1040], [7]], { stages: [{ kind: 'limit', at: 'one' }], measure: 'after' }, [f64(), f64()]),
     sample([[100, 17]], plain, [], { 0: 3 }),
-    sample([[5], [40, 3, 20], [7, 2], [1, 3000]], { stages: all(4, 1), measure: true }, [f64(5), f64(), f64(), f64()], {
+    sample([[5], [40, 3, 20], [7, 2], [1, 3000]], { stages: all(4, 1), measure: 'after' }, [f64(5), f64(), f64(), f64()], {
       1: 4,
       3: 1,
     }),
@@ -275,13 +284,13 @@ export interface UpdateOperands {
   /** f64 [n]: a number of each tensor, for a rule that reads one. */
   readonly each?: Tensor;
   readonly stages: readonly Stage[];
-  readonly measure: boolean;
+  readonly measure: Measuring;
   readonly finish?: Finish | null;
 }
 
-/** f64 scalars: the sums of squares before and after the stages, and the number of elements the stages changed. */
+/** f64 scalars: the sums of squares after the stages and before them, and the number of elements the stages changed. */
 export interface Measured {
-  readonly before: Tensor;
+  readonly before: Tensor | null;
   readonly after: Tensor;
   readonly changed: Tensor;
 }
@@ -311,8 +320,8 @@ export function update(op: OpDef<UpdateAttrs>, variant: number, x: UpdateOperand
   const sparse = x.grads.map(() => false);
   const attrs = { variant, count, stages, measure: x.measure, sparse, ...(finish && { finish: finish.attrs }) };
   const { outs } = x.hyper.graph.add(op, operands, attrs);
-  const end = outs.length - (x.measure ? 3 : 0);
-  const [before, after, changed] = outs.slice(end) as [Tensor, Tensor, Tensor];
+  const end = outs.length - measuredCount(x.measure);
+  const [after, changed, before = null] = outs.slice(end) as [Tensor, Tensor, Tensor?];
   return {
     params: outs.slice(0, count),
     slots: x.slots.map((_, k) => outs.slice((1 + k) * count, (2 + k) * count)),

@@ -104,7 +104,7 @@ export function buildApply(options: ApplyOptions): Apply {
         grads: places.map((t) => updates[t]!),
         slots: slots.map((s) => s.map((state) => graph.state(state))),
         stages: groups.length > 1 ? selectStages(stages, places) : stages,
-        measure: clipped.measure,
+        measure: clipped.measure && (clipped.report.norm ? 'after' : 'all'),
         finish: finishing?.ofUpdate(graph, group.params) ?? null,
         column: (name, size, fill) =>
           columns.of(['hyper', i, name].filter((s) => s !== '').join('.'), [size], (step, out) => {
@@ -175,7 +175,7 @@ function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states: ApplyS
 
 /** What the updates measured, in place of what the policy could not know. */
 function measuredColumns(report: ClipColumns, measured: readonly Measured[], grads: readonly Tensor[]): ClipColumns {
-  const total = (key: keyof Measured): Tensor => measured.map((m) => m[key]).reduce((a, b) => add(a, b));
+  const total = (key: keyof Measured): Tensor => measured.map((m) => m[key]!).reduce((a, b) => add(a, b));
   const changed = total('changed');
   const elements = grads.reduce((n, t) => n + sizeOf(t.shape), 0);
   return {

@@ -6,7 +6,7 @@ import { div } from '../ops/elementwise.ts';
 import type { Finish } from '../ops/finish.ts';
 import { DESCEND_VARIANT, UPDATE_DESCEND, UPDATE_EMA } from '../ops/rules/index.ts';
 import type { Stage } from '../ops/stage.ts';
-import { hyperCount, type Measured, type UpdateAttrs, type Updated, update } from '../ops/update.ts';
+import { hyperCount, type Measured, type Measuring, type UpdateAttrs, type Updated, update } from '../ops/update.ts';
 import { checkNumber, checkPerStep, type PerStep, show } from '../options.ts';
 import type { Named } from './arrays.ts';
 import { type BindOptions, BoundOptimizer } from './bound.ts';
@@ -30,7 +30,7 @@ export interface GroupContext {
   /** What the clip policy makes of these gradients: ops read them through it. */
   readonly stages: readonly Stage[];
   /** Whether the norms before and after the stages are wanted. */
-  readonly measure: boolean;
+  readonly measure: Measuring;
   /** What is done to the new parameters: the last op that writes them is given it. */
   readonly finish: Finish | null;
   /** `size` numbers (f64) that `fill` writes for each step, given its learning rate. */
