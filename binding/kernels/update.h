@@ -50,10 +50,33 @@ static inline D add_squares(D sum, F x) {
   return fma(d, d, sum);
 }
 
-// One chunk. Outputs may be the inputs themselves, so each group is read before it is written.
+constexpr int kMaxSlots = 4, kMaxSums = 2;
+constexpr size_t kRuleBytes = 2048;
+
+// One chunk of one tensor.
+struct Chunk {
+  Staged staged;
+  const float *raw, *p;
+  float* p_out;
+  int n;
+  int64_t ahead;
+  const float* slot[kMaxSlots];
+  float* slot_out[kMaxSlots];
+  double* sums;
+};
+// Outputs may be the inputs themselves, so each group is read before it is written.
 template <class R>
-static inline void update_chunk(const R& rule, const Staged& s, const float* raw, int n, int64_t ahead, const float* p,
-                                float* p_out, const float* const* slot, float* const* slot_out, double* sums) {
+static void update_chunk(const void* made, const Chunk& c) {
+  const R rule = *(const R*)made;   // a copy of its own, which stores cannot change: it stays in registers
+  const Staged& s = c.staged;
+  const float *raw = c.raw, *p = c.p;
+  float* p_out = c.p_out;
+  const int n = c.n;
+  const int64_t ahead = c.ahead;
+  const float* slot[R::kSlots + 1];
+  float* slot_out[R::kSlots + 1];
+  for (int k = 0; k < R::kSlots; k++) slot[k] = c.slot[k], slot_out[k] = c.slot_out[k];
+  double* sums = c.sums;
   const F factor = set1(s.factor);
   F v[R::kSlots + 1], w[R::kSums + 1];
   D sum[R::kSums + 1];
@@ -133,9 +156,32 @@ static UpdateArgs update_args(const int64_t* i) {
   return r;
 }
 
+// A rule as the loop sees it: the loop itself is compiled once for all of them.
+struct RuleInfo {
+  int hyper, slots, each, sums;
+  bool (*make)(void* rule, const double* hyper);   // true: it is idle in this step
+  void (*tensor)(void* rule, double number);
+  void (*chunk)(const void* rule, const Chunk& c);
+};
 template <class R>
-static bool in_place(const Args& a, int64_t n) {
-  for (int64_t o = 0; o < n * (1 + R::kSlots); o++)
+static bool rule_make(void* rule, const double* hyper) {
+  const R made(hyper);
+  memcpy(rule, &made, sizeof(R));
+  return made.idle();
+}
+template <class R>
+static void rule_tensor(void* rule, double number) {
+  ((R*)rule)->tensor(number);
+}
+template <class R>
+static constexpr RuleInfo rule_info() {
+  static_assert(R::kSlots <= kMaxSlots && R::kSums <= kMaxSums && sizeof(R) <= kRuleBytes,
+                "a larger rule than the loop has room for");
+  return {R::kHyper, R::kSlots, R::kEach, R::kSums, rule_make<R>, rule_tensor<R>, update_chunk<R>};
+}
+
+static bool in_place(const Args& a, int64_t n, int slots) {
+  for (int64_t o = 0; o < n * (1 + slots); o++)
     if (a.out[o] != a.in[o < n ? o : o + n]) return false;
   return true;
 }
@@ -145,15 +191,14 @@ static bool has_finish(const UpdateArgs& u) {
   return any;
 }
 
-template <class R>
-static void update_run(const Args& a, const Team& team) {
+static void update_run(const Args& a, const Team& team, const RuleInfo& info) {
   const UpdateArgs u = update_args(a.i);
   const int64_t n = u.n;
-  const void* const* rest = a.in + n * (2 + R::kSlots);
-  R rule((const double*)rest[0]);
-  if (rule.idle() && in_place<R>(a, n) && !u.measure && !has_finish(u)) return;
-  const double* each = (const double*)rest[R::kEach];
-  rest += R::kEach;
+  const void* const* rest = a.in + n * (2 + info.slots);
+  alignas(64) char rule[kRuleBytes];
+  if (info.make(rule, (const double*)rest[0]) && in_place(a, n, info.slots) && !u.measure && !has_finish(u)) return;
+  const double* each = (const double*)rest[info.each];
+  rest += info.each;
   const Stages stages = stages_of(a.i + 4, u.stages, n, rest + 1, a.ctx);
   int64_t operands = 0;
   for (int64_t k = 0; k < u.stages; k++) operands += stage_operands(stages.stage[k].kind);
@@ -170,35 +215,40 @@ static void update_run(const Args& a, const Team& team) {
     for (; c >= u.start[t + 1]; t++) at += u.row[t] > 0, mask += u.masked[t];
     const int64_t from = (c - u.start[t]) * kChunk, left = u.size[t] - from;
     const int m = (int)(left < kChunk ? left : kChunk);
-    const float* slot[R::kSlots + 1];
-    float* slot_out[R::kSlots + 1];
-    for (int k = 0; k < R::kSlots; k++) {
-      slot[k] = (const float*)a.in[(2 + k) * n + t] + from;
-      slot_out[k] = (float*)a.out[(1 + k) * n + t] + from;
+    Chunk chunk;
+    chunk.n = m;
+    chunk.ahead = ahead_of(left);
+    chunk.p = (const float*)a.in[t] + from;
+    chunk.p_out = (float*)a.out[t] + from;
+    chunk.sums = sums + c * info.sums;
+    for (int k = 0; k < info.slots; k++) {
+      chunk.slot[k] = (const float*)a.in[(2 + k) * n + t] + from;
+      chunk.slot_out[k] = (float*)a.out[(1 + k) * n + t] + from;
     }
-    const float *p = (const float*)a.in[t] + from, *raw = (const float*)a.in[n + t];
+    const float* raw = (const float*)a.in[n + t];
     if (u.row[t] > 0)
       raw = rows_chunk({(const int32_t*)a.in[at], u.row[t], u.rows[t]}, raw, from, m, (float*)a.local + kChunk);
     else
       raw += from;
-    float* p_out = (float*)a.out[t] + from;
     Staged s = apply_stages(stages, t, from, raw, m, (float*)a.local);
     if (u.measure) {
       s = flush(s, m, (float*)a.local);
       measured[c] = u.measure > 1 ? measure_chunk<true>(s, raw, m) : measure_chunk<false>(s, raw, m);
     }
-    if (R::kEach) rule.tensor(each[t]);
-    update_chunk(rule, s, raw, m, ahead_of(left), p, p_out, slot, slot_out, sums + c * R::kSums);
-    if (finish.any) finish_chunk(finish, t, u.masked[t] ? *mask : nullptr, from, m, p_out);
+    chunk.raw = raw;
+    chunk.staged = s;
+    if (info.each) info.tensor(rule, each[t]);
+    info.chunk(rule, chunk);
+    if (finish.any) finish_chunk(finish, t, u.masked[t] ? *mask : nullptr, from, m, chunk.p_out);
   }
-  if (!u.measure && !R::kSums) return;
+  if (!u.measure && !info.sums) return;
   team.barrier();
   if (team.rank != 0) return;
-  void* const* out = a.out + n * (1 + R::kSlots);
-  for (int k = 0; k < R::kSums; k++) {
+  void* const* out = a.out + n * (1 + info.slots);
+  for (int k = 0; k < info.sums; k++) {
     for (t = 0; t < n; t++) {
       double sum = 0;
-      for (int64_t c = u.start[t]; c < u.start[t + 1]; c++) sum += sums[c * R::kSums + k];
+      for (int64_t c = u.start[t]; c < u.start[t + 1]; c++) sum += sums[c * info.sums + k];
       ((double*)out[k])[t] = sum;
     }
   }
@@ -209,14 +259,13 @@ static void update_run(const Args& a, const Team& team) {
     sum.after += measured[c].after;
     sum.changed += measured[c].changed;
   }
-  out += R::kSums;
+  out += info.sums;
   *(double*)out[0] = sum.after;
   *(double*)out[1] = sum.changed;
   if (u.measure > 1) *(double*)out[2] = sum.before;
 }
 
-template <class R>
-static void update_check(Need& n) {
+static void update_check(Need& n, const RuleInfo& info) {
   if (n.n_i < 5) return n.fail("expected variant, tensors, measure and stages");
   const int64_t count = n.i[1], measure = n.i[2], steps = n.i[3];
   if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
@@ -227,12 +276,12 @@ static void update_check(Need& n) {
   if (ints < 0 || n.n_i != 6 + ints + 5 * count) return n.fail("wrong number of integers");
   const UpdateArgs u = update_args(n.i);
   if (!segments_ok(u.size, nullptr, u.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
-  const int64_t arrays = count * (2 + R::kSlots), outs = count * (1 + R::kSlots);
-  const int64_t staged = arrays + 1 + R::kEach;
-  if (n.n_in < staged || n.n_out != outs + R::kSums + numbers) return n.fail("wrong number of inputs or outputs");
+  const int64_t arrays = count * (2 + info.slots), outs = count * (1 + info.slots);
+  const int64_t staged = arrays + 1 + info.each;
+  if (n.n_in < staged || n.n_out != outs + info.sums + numbers) return n.fail("wrong number of inputs or outputs");
   for (int64_t i = 0; i < arrays; i++) n.in[i] = size_mul(u.size[i % count], 4);
-  n.in[arrays] = R::kHyper * 8;
-  if (R::kEach) n.in[arrays + 1] = count * 8;
+  n.in[arrays] = info.hyper * 8;
+  if (info.each) n.in[arrays + 1] = count * 8;
   const int64_t operands = stages_need(n, n.i + 4, steps, u.size, count, staged);
   if (operands < 0) return n.fail("wrong stages");
   const int64_t finish = finish_need(n, *u.bounded, u.masked, u.size, count, staged + operands);
@@ -251,22 +300,19 @@ static void update_check(Need& n) {
     n.out[o] = size_mul(u.size[o % count], 4);
     n.alias((int32_t)o, (int32_t)(o < count ? o : o + count));   // parameters skip over the gradients
   }
-  for (int64_t o = outs; o < n.n_out; o++) n.out[o] = o < outs + R::kSums ? count * 8 : 8;
-  n.scratch = size_mul(u.start[count], (measure ? sizeof(Measured) : 0) + R::kSums * sizeof(double));
+  for (int64_t o = outs; o < n.n_out; o++) n.out[o] = o < outs + info.sums ? count * 8 : 8;
+  n.scratch = size_mul(u.start[count], (measure ? sizeof(Measured) : 0) + info.sums * sizeof(double));
   n.local = 2 * kChunk * 4;
 }
 
 // The kernel of a family of rules: the first integer says which of them it is.
 template <class... Rules>
 struct Variants {
-  static void run(const Args& a, const Team& team) {
-    static constexpr Kernel each[] = {update_run<Rules>...};
-    each[a.i[0]](a, team);
-  }
+  static constexpr RuleInfo kEach[] = {rule_info<Rules>()...};
+  static void run(const Args& a, const Team& team) { update_run(a, team, kEach[a.i[0]]); }
   static void need(Need& n) {
-    static constexpr NeedFn each[] = {update_check<Rules>...};
     if (n.n_i < 1 || n.i[0] < 0 || n.i[0] >= (int64_t)sizeof...(Rules)) return n.fail("no such variant");
-    each[n.i[0]](n);
+    update_check(n, kEach[n.i[0]]);
   }
 };
 #define UPDATE(name, ...)                                                                    \
