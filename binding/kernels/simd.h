@@ -24,6 +24,7 @@ static inline RF r_round(RF a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NE
 static inline RM r_lt(RF a, RF b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 static inline RM r_le(RF a, RF b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
 static inline RM r_eq(RF a, RF b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+static inline RM r_ne(RF a, RF b) { return _mm512_cmp_ps_mask(a, b, _CMP_NEQ_OQ); }   // false where either is NaN
 static inline RF r_select(RM m, RF a, RF b) { return _mm512_mask_blend_ps(m, b, a); }   // m ? a : b
 static inline RM r_mand(RM a, RM b) { return a & b; }
 static inline RM r_mor(RM a, RM b) { return a | b; }
@@ -99,6 +100,7 @@ static inline RF r_round(RF a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST
 static inline RM r_lt(RF a, RF b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 static inline RM r_le(RF a, RF b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
 static inline RM r_eq(RF a, RF b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+static inline RM r_ne(RF a, RF b) { return _mm256_cmp_ps(a, b, _CMP_NEQ_OQ); }
 static inline RF r_select(RM m, RF a, RF b) { return _mm256_blendv_ps(b, a, m); }
 static inline RM r_mand(RM a, RM b) { return _mm256_and_ps(a, b); }
 static inline RM r_mor(RM a, RM b) { return _mm256_or_ps(a, b); }
@@ -175,6 +177,7 @@ static inline RF r_select(RM m, RF a, RF b) { return _mm_or_ps(_mm_and_ps(m, a),
 static inline RM r_lt(RF a, RF b) { return _mm_cmplt_ps(a, b); }
 static inline RM r_le(RF a, RF b) { return _mm_cmple_ps(a, b); }
 static inline RM r_eq(RF a, RF b) { return _mm_cmpeq_ps(a, b); }
+static inline RM r_ne(RF a, RF b) { return _mm_and_ps(_mm_cmpord_ps(a, b), _mm_cmpneq_ps(a, b)); }
 static inline RM r_mand(RM a, RM b) { return _mm_and_ps(a, b); }
 static inline RM r_mor(RM a, RM b) { return _mm_or_ps(a, b); }
 static inline RM r_mnot(RM a) { return _mm_xor_ps(a, _mm_castsi128_ps(_mm_set1_epi32(-1))); }
@@ -263,7 +266,7 @@ struct DM { RDM v[2 * NR]; };
 #define GRADCLIP_DCMP(name) static inline DM name(D a, D b) { DM r; GRADCLIP_EACH(2 * NR, r.v[i] = r_d##name(a.v[i], b.v[i])); return r; }
 GRADCLIP_F2(add) GRADCLIP_F2(sub) GRADCLIP_F2(mul) GRADCLIP_F2(div) GRADCLIP_F2(min) GRADCLIP_F2(max)
 GRADCLIP_F1(sqrt) GRADCLIP_F1(round)
-GRADCLIP_CMP(lt) GRADCLIP_CMP(le) GRADCLIP_CMP(eq)
+GRADCLIP_CMP(lt) GRADCLIP_CMP(le) GRADCLIP_CMP(eq) GRADCLIP_CMP(ne)
 GRADCLIP_I2(iadd) GRADCLIP_I2(isub) GRADCLIP_I2(iand) GRADCLIP_I2(ior) GRADCLIP_I2(ixor)
 GRADCLIP_D2(add) GRADCLIP_D2(sub) GRADCLIP_D2(mul) GRADCLIP_D2(div) GRADCLIP_D2(min) GRADCLIP_D2(max)
 GRADCLIP_DCMP(lt) GRADCLIP_DCMP(le) GRADCLIP_DCMP(eq)

@@ -16,26 +16,37 @@ struct Measured {
   double after, changed, before;
 };
 template <bool kBefore>
-static Measured measure_chunk(const Staged& s, const float* raw, int n) {   // s has a factor of 1
-  D before = dset1(0), after = dset1(0);
+struct Measuring {
+  D before[2] = {dset1(0), dset1(0)},
+    after[2] = {dset1(0), dset1(0)};   // in turn, so that additions need not wait for each other
   int changed = 0;
-  float rest[2][L];
-  for (int i = 0; i < n; i += L) {
-    const float *x = raw + i, *y = s.x + i;
-    if (n - i < L) {
-      store(rest[0], load_n(x, n - i)), store(rest[1], load_n(y, n - i));
-      x = rest[0], y = rest[1];
-    }
+  __attribute__((always_inline)) void take(int k, const float* x, const float* y) {
     if (kBefore) {
       const D xx = widen_load(x);
-      before = fma(xx, xx, before);
+      before[k] = fma(xx, xx, before[k]);
     }
-    const F v = load(y);
     const D yy = widen_load(y);
-    after = fma(yy, yy, after);
-    changed += __builtin_popcount(mbits(mand(eq(v, v), mnot(eq(load(x), v)))));   // a NaN that stays one is no change
+    after[k] = fma(yy, yy, after[k]);
+    changed += __builtin_popcount(mbits(ne(load(x), load(y))));   // a NaN that stays one is no change
   }
-  return {hsum(after), (double)changed, kBefore ? hsum(before) : 0};
+};
+template <bool kBefore>
+static Measured measure_chunk(const Staged& s, const float* raw, int n) {   // s has a factor of 1
+  Measuring<kBefore> m;
+  int i = 0;
+  for (; i + 2 * L <= n; i += 2 * L) {
+    m.take(0, raw + i, s.x + i);
+    m.take(1, raw + i + L, s.x + i + L);
+  }
+  for (int k = 0; i < n; i += L, k = 1) {
+    float x[L], y[L];
+    store(x, load_n(raw + i, n - i)), store(y, load_n(s.x + i, n - i));
+    if (k == 0)
+      m.take(0, x, y);
+    else
+      m.take(1, x, y);
+  }
+  return {hsum(add(m.after[0], m.after[1])), (double)m.changed, kBefore ? hsum(add(m.before[0], m.before[1])) : 0};
 }
 
 template <class R>
