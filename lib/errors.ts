@@ -75,6 +75,13 @@ export class NonFiniteError extends GradclipError {
   }
 }
 
+/** A clip policy skipped too many steps in a row whose gradients were finite (spikes). Fields `step`, `attempt`, `skips`, `norm`, `threshold`. Code `ERR_SKIPS`. */
+export class SkipError extends GradclipError {
+  constructor(message: string, details?: Record<string, unknown>) {
+    super('ERR_SKIPS', message, details);
+  }
+}
+
 /** A guard of a trainer has stopped the run. Fields `guard`, `name` (parameter or module), `action`, `step`, `attempt`. Code `ERR_GUARD`. */
 export class GuardError extends GradclipError {
   constructor(message: string, details?: Record<string, unknown>) {

@@ -53,7 +53,7 @@ export interface Clipped {
 
 export interface ClipPolicy {
   readonly name: string;
-  /** So many skipped steps in a row end the run with a NonFiniteError; 0: never. */
+  /** So many skipped steps in a row end the run with a NonFiniteError (a SkipError, where the gradients were finite); 0: never. */
   readonly maxSkips: number;
   build(context: ClipContext): Clipped;
 }

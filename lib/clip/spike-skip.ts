@@ -25,7 +25,7 @@ export interface SpikeSkipOptions extends NonFiniteOptions {
 
 /**
  * Skip a step whose norm (or loss) is a spike: parameters, moments and what is remembered stay as they are. After `maxSkips` in a row the
- * run ends with a NonFiniteError, as it cannot go on. State: the window, or 2 numbers. Throws OptionError.
+ * run ends with a SkipError, as it cannot go on. State: the window, or 2 numbers. Throws OptionError.
  */
 export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
   const name = 'clip.spikeSkip';

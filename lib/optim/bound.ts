@@ -16,7 +16,7 @@ import type { ConstraintRule } from './constraint.ts';
 import { type EmaOptions, emaState, emaWeight } from './ema.ts';
 import { Finishing } from './finishing.ts';
 import type { Optimizer } from './optimizer.ts';
-import { type Report, Reports } from './report.ts';
+import { type Report, Reports, tooManySkips } from './report.ts';
 
 // Sets of gradient arrays whose addresses are kept at hand.
 const KEPT = 4;
@@ -232,14 +232,13 @@ export class BoundOptimizer {
   }
 
   #outcome(result: RunResult, report: Report): Report {
-    if (result.status === STATUS.tooManySkips) throw this.#nonFinite(report.nonFinite, report.step);
+    if (result.status === STATUS.tooManySkips) throw tooManySkips(`${this.#where}.step`, report, this.#counters.skips);
     return report;
   }
 
   #nonFinite(tensor: string | null, step: number): NonFiniteError {
     const { skips, attempt } = this.#counters;
-    const after = skips > 0 ? `, after ${skips} skipped steps in a row` : '';
-    return new NonFiniteError(`${this.#where}.step: the gradient of ${tensor ?? 'an unknown tensor'} is not finite${after}`, {
+    return new NonFiniteError(`${this.#where}.step: the gradient of ${tensor ?? 'an unknown tensor'} is not finite`, {
       tensor,
       step,
       attempt,

@@ -1,5 +1,6 @@
 // report.ts: what a step tells. Rows stay columns of one buffer; objects are made when somebody reads them.
 import type { Column } from '../compile/program.ts';
+import { NonFiniteError, SkipError } from '../errors.ts';
 import { sizeOf } from '../ir/op.ts';
 
 /** What one step tells, of a trainer or of an optimizer by itself. */
@@ -57,6 +58,17 @@ export interface GuardNames {
   readonly label: string;
   readonly action: GuardAction;
   readonly names: readonly string[];
+}
+
+/** Why a run ends whose last step was the last of too many that the policy skipped. `where` names the caller. */
+export function tooManySkips(where: string, last: Report, skips: number): NonFiniteError | SkipError {
+  const { nonFinite: tensor, step, attempt, norm, threshold } = last;
+  if (tensor !== null) {
+    const text = `${where}: ${skips} steps in a row had a non-finite gradient, the last in ${tensor}`;
+    return new NonFiniteError(text, { tensor, step, attempt, skips });
+  }
+  const text = `${where}: ${skips} steps in a row were skipped by the clip policy, the last with a norm of ${norm}, threshold ${threshold}`;
+  return new SkipError(text, { step, attempt, skips, norm, threshold });
 }
 
 export interface ReportsInit {

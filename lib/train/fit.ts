@@ -4,7 +4,7 @@ import type { RunResult } from '../native/addon.ts';
 import { STATUS } from '../native/program.ts';
 import { threadsFor } from '../native/threads.ts';
 import type { Apply } from '../optim/apply.ts';
-import { Reports } from '../optim/report.ts';
+import { Reports, tooManySkips } from '../optim/report.ts';
 import { type Effect, type Loop, perform } from './effect.ts';
 import type { Chunk, Feeder } from './feeder.ts';
 import type { GuardEvent, Guarding } from './guarding.ts';
@@ -121,7 +121,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
     tally.add(reports);
     c.onReports(reports);
     if (c.guarding) for (const event of eventsOf(c.guarding, reports)) tell(event);
-    if (result.status === STATUS.tooManySkips) throw tooManySkips(c, reports);
+    if (result.status === STATUS.tooManySkips) throw skippedTooOften(c, reports);
     if (result.status === STATUS.nonFinite) {
       const found = c.guarding?.at(result.position);
       if (!found) throw nonFinite(c, result);
@@ -226,7 +226,7 @@ function stopped({ label, name, action }: { label: string; name: string; action:
   return new GuardError(`fit: ${label}: ${name} at step ${step}`, { guard: label, name, action, attempt, step });
 }
 
-function tooManySkips(c: FitContext, reports: Reports): GradclipError {
+function skippedTooOften(c: FitContext, reports: Reports): GradclipError {
   const last = reports.at(reports.length - 1);
   const hit = last.nonFinite === null ? last.guards?.[0] : undefined;
   if (hit) {
@@ -235,10 +235,7 @@ function tooManySkips(c: FitContext, reports: Reports): GradclipError {
     const text = `fit: ${skips} steps in a row were skipped, the last by ${hit.guard}: ${hit.name} is ${hit.value}`;
     return new GuardError(text, { guard: hit.guard, name: hit.name, action: 'skip', step, attempt, skips });
   }
-  return new NonFiniteError(
-    `fit: ${c.running.counters.skips} steps in a row had a non-finite gradient, the last in ${last.nonFinite ?? 'an unknown tensor'}`,
-    { tensor: last.nonFinite, step: last.step, attempt: last.attempt, skips: c.running.counters.skips },
-  );
+  return tooManySkips('fit', last, c.running.counters.skips);
 }
 
 function nonFinite(c: FitContext, result: RunResult): NonFiniteError {
