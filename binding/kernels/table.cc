@@ -45,6 +45,7 @@ namespace {
 #include "history.h"
 #include "lists.h"
 #include "select.h"
+#include "update_loop.h"
 #include "update.h"
 #include "rules/moments.h"
 #include "rules/acclip.h"

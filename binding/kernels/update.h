@@ -1,125 +1,5 @@
-// update.h: optimizer updates. One loop reads each gradient once through the stages of the clip policy and feeds it to a small struct
-// per optimizer (rules/). Arithmetic is f32 in the order of PyTorch's single-tensor CPU code, fused where that calls a fused multiply-add.
-
-// A rule is a struct: `kHyper` numbers of the hyper row, which the constructor reads, `kSlots` tensors per parameter, and `step`, which
-// says what happens to 16 elements. rules/ has one file per family. Beside the parameters it may read a number of each tensor (kEach:
-// `tensor` is given it before the elements of the tensor), and sum squares over each tensor (kSums: `step` has one argument more, for what
-// is squared).
-struct Rule {
-  static constexpr int kEach = 0, kSums = 0;
-  void tensor(double) {}
-  bool idle() const { return false; }   // leaves everything as it is in this step
-};
-
-// Sums of squares after the stages and before them, and how many elements the stages changed.
-struct Measured {
-  double after, changed, before;
-};
-template <bool kBefore>
-struct Measuring {
-  D before[2] = {dset1(0), dset1(0)},
-    after[2] = {dset1(0), dset1(0)};   // in turn, so that additions need not wait for each other
-  int changed = 0;
-  __attribute__((always_inline)) void take(int k, const float* x, const float* y) {
-    if (kBefore) {
-      const D xx = widen_load(x);
-      before[k] = fma(xx, xx, before[k]);
-    }
-    const D yy = widen_load(y);
-    after[k] = fma(yy, yy, after[k]);
-    changed += __builtin_popcount(mbits(ne(load(x), load(y))));   // a NaN that stays one is no change
-  }
-};
-template <bool kBefore>
-static Measured measure_chunk(const Staged& s, const float* raw, int n) {   // s has a factor of 1
-  Measuring<kBefore> m;
-  int i = 0;
-  for (; i + 2 * L <= n; i += 2 * L) {
-    m.take(0, raw + i, s.x + i);
-    m.take(1, raw + i + L, s.x + i + L);
-  }
-  for (int k = 0; i < n; i += L, k = 1) {
-    float x[L], y[L];
-    store(x, load_n(raw + i, n - i)), store(y, load_n(s.x + i, n - i));
-    if (k == 0)
-      m.take(0, x, y);
-    else
-      m.take(1, x, y);
-  }
-  return {hsum(add(m.after[0], m.after[1])), (double)m.changed, kBefore ? hsum(add(m.before[0], m.before[1])) : 0};
-}
-
-template <class R>
-static inline __attribute__((always_inline)) void step_of(const R& rule, F& p, F g, F* slot, F* squared) {
-  if constexpr (R::kSums > 0)
-    rule.step(p, g, slot, squared);
-  else
-    rule.step(p, g, slot);
-}
-static inline D add_squares(D sum, F x) {
-  const D d = widen(x);
-  return fma(d, d, sum);
-}
-
-constexpr int kMaxSlots = 4, kMaxSums = 2;
-constexpr size_t kRuleBytes = 2048;
-
-// One chunk of one tensor.
-struct Chunk {
-  Staged staged;
-  const float *raw, *p;
-  float* p_out;
-  int n;
-  int64_t ahead;
-  const float* slot[kMaxSlots];
-  float* slot_out[kMaxSlots];
-  double* sums;
-};
-// Outputs may be the inputs themselves, so each group is read before it is written.
-template <class R>
-static void update_chunk(const void* made, const Chunk& c) {
-  const R rule = *(const R*)made;   // a copy of its own, which stores cannot change: it stays in registers
-  const Staged& s = c.staged;
-  const float *raw = c.raw, *p = c.p;
-  float* p_out = c.p_out;
-  const int n = c.n;
-  const int64_t ahead = c.ahead;
-  const float* slot[R::kSlots + 1];
-  float* slot_out[R::kSlots + 1];
-  for (int k = 0; k < R::kSlots; k++) slot[k] = c.slot[k], slot_out[k] = c.slot_out[k];
-  double* sums = c.sums;
-  const F factor = set1(s.factor);
-  F v[R::kSlots + 1], w[R::kSums + 1];
-  D sum[R::kSums + 1];
-  for (int k = 0; k < R::kSums; k++) sum[k] = dset1(0);
-  int i = 0;
-  for (; i + L <= n; i += L) {
-    __builtin_prefetch(raw + i + ahead);
-    __builtin_prefetch(p + i + ahead);
-    for (int k = 0; k < R::kSlots; k++) __builtin_prefetch(slot[k] + i + ahead);
-    const F g = mul(load(s.x + i), factor);
-    F x = load(p + i);
-    for (int k = 0; k < R::kSlots; k++) v[k] = load(slot[k] + i);
-    step_of(rule, x, g, v, w);
-    store(p_out + i, x);
-    for (int k = 0; k < R::kSlots; k++) store(slot_out[k] + i, v[k]);
-    for (int k = 0; k < R::kSums; k++) sum[k] = add_squares(sum[k], w[k]);
-  }
-  for (int k = 0; k < R::kSums && i == n; k++) sums[k] = hsum(sum[k]);
-  if (i == n) return;
-  const int left = n - i;
-  const F g = mul(load_n(s.x + i, left), factor);
-  F x = load_n(p + i, left);
-  for (int k = 0; k < R::kSlots; k++) v[k] = load_n(slot[k] + i, left);
-  step_of(rule, x, g, v, w);
-  store_n(p_out + i, x, left);
-  for (int k = 0; k < R::kSlots; k++) store_n(slot_out[k] + i, v[k], left);
-  for (int k = 0; k < R::kSums; k++) {
-    float rest[L];
-    store(rest, w[k]);
-    sums[k] = hsum(add_squares(sum[k], load_n(rest, left)));   // what is past the end counts as 0
-  }
-}
+// update.h: optimizer updates. Each gradient is read once, chunk by chunk, through the stages of the clip policy, and fed to a small struct
+// per optimizer (rules/) by the loop of update_loop.h.
 
 // A gradient of which only some rows are kept (scatter_rows.h). `row` is 0 where it is dense.
 struct Rows {
@@ -216,6 +96,7 @@ static void update_run(const Args& a, const Team& team, const RuleInfo& info) {
   const Finish finish = finish_of(*u.bounded, u.masked, n, rest + 1 + operands);
   Measured* measured = (Measured*)a.scratch;
   double* sums = (double*)(measured + (u.measure ? u.start[n] : 0));   // of each chunk
+  const bool direct = u.stages == 1 && Direct::can(stages.stage[0].kind);
   const Range r = split(u.start[n], team);
   int64_t t = segment_of(u.start, n, r.begin);
   int64_t at = a.n_in;   // of the first gradient of rows from tensor t on
@@ -241,13 +122,22 @@ static void update_run(const Args& a, const Team& team, const RuleInfo& info) {
       raw = rows_chunk({(const int32_t*)a.in[at], u.row[t], u.rows[t]}, raw, from, m, (float*)a.local + kChunk);
     else
       raw += from;
-    Staged s = apply_stages(stages, t, from, raw, m, (float*)a.local);
-    if (u.measure) {
-      s = flush(s, m, (float*)a.local);
-      measured[c] = u.measure > 1 ? measure_chunk<true>(s, raw, m) : measure_chunk<false>(s, raw, m);
-    }
     chunk.raw = raw;
-    chunk.staged = s;
+    chunk.staged = {raw, 1.0f, false};
+    chunk.direct.kind = -1;
+    chunk.measured = u.measure ? measured + c : nullptr;
+    chunk.before = u.measure > 1;
+    if (direct && stages.stage[0].at[t] >= 0) {
+      const Stage& stage = stages.stage[0];
+      const int64_t of = stage.at[t];
+      chunk.direct = {stage.kind, stage.a ? (float)stage.a[of] : 0, stage.b ? (float)stage.b[of] : 0};
+    } else {
+      chunk.staged = apply_stages(stages, t, from, raw, m, (float*)a.local);
+      if (u.measure) {
+        chunk.staged = flush(chunk.staged, m, (float*)a.local);
+        measured[c] = u.measure > 1 ? measure_chunk<true>(chunk.staged, raw, m) : measure_chunk<false>(chunk.staged, raw, m);
+      }
+    }
     if (info.each) info.tensor(rule, each[t]);
     info.chunk(rule, chunk);
     if (finish.any) finish_chunk(finish, t, u.masked[t] ? *mask : nullptr, from, m, chunk.p_out);
