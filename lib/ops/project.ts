@@ -2,12 +2,12 @@
 import { DTypeError, GraphError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
+import { CHUNK } from './stage.ts';
 
 /** The parts a norm is taken of: a row is dims 1.., a column is dim 0. A tensor of one dimension is one part, whatever is said. */
 export type ProjectAxis = 'rows' | 'columns' | 'tensor';
 const AXES: readonly ProjectAxis[] = ['rows', 'columns', 'tensor'];
-// Elements of a chunk, and columns of a stripe, in the kernel.
-const CHUNK = 1024;
+// Columns of a stripe in the kernel.
 const STRIPE = 256;
 
 export interface Projection {

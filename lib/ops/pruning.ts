@@ -2,10 +2,7 @@
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Node, Tensor } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
-import { segments } from './stage.ts';
-
-// Elements of a chunk in the kernel.
-const CHUNK = 1024;
+import { CHUNK, segments } from './stage.ts';
 
 export interface PruneMagnitudeAttrs {
   readonly count: number;

@@ -2,11 +2,8 @@
 import { ShapeError } from '../errors.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../ir/op.ts';
-import { applyStages, checkStages, type Stage, segments, splitStages, stageInts, stageOperands } from './stage.ts';
+import { applyStages, CHUNK, checkStages, type Stage, segments, splitStages, stageInts, stageOperands } from './stage.ts';
 import type { StagedAttrs } from './staged.ts';
-
-// Elements that go through the stages at a time. The kernel's kChunk.
-const CHUNK = 1024;
 
 const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });

@@ -2,10 +2,7 @@
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
-import { segments } from './stage.ts';
-
-// Elements of a tensor that one thread takes at a time. The kernel's kChunk.
-const CHUNK = 1024;
+import { CHUNK, segments } from './stage.ts';
 
 export interface KthLargestAttrs {
   /** Which of each tensor, from 1; 0 gives infinity. One number: which of all tensors together. */

@@ -22,6 +22,8 @@ const KINDS = [
 ] as const;
 export type StageKind = (typeof KINDS)[number];
 
+// Elements of a tensor that kernels handle at a time: kChunk in stage.h.
+export const CHUNK = 1024;
 // What a kernel keeps at hand: kMaxStages in stage.h.
 const MOST = 16;
 

@@ -4,6 +4,7 @@ import type { Graph, Tensor } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
 import {
   applyStages,
+  CHUNK,
   checkStages,
   type Stage,
   type StageAttrs,
@@ -13,9 +14,6 @@ import {
   stageOperands,
   unitsOf,
 } from './stage.ts';
-
-// Elements that go through the stages at a time. The kernel's kChunk.
-const CHUNK = 1024;
 
 export interface StagedAttrs {
   readonly stages: readonly StageAttrs[];

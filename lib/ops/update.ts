@@ -6,6 +6,7 @@ import { span } from './axes.ts';
 import { applyFinish, checkFinish, type Finish, type FinishAttrs, finishCodes, finishOperands, splitFinish } from './finish.ts';
 import {
   applyStages,
+  CHUNK,
   checkStages,
   type Stage,
   type StageAttrs,
@@ -14,9 +15,6 @@ import {
   stageInts,
   stageOperands,
 } from './stage.ts';
-
-// Elements that go through the stages at a time. The kernel's kChunk.
-const CHUNK = 1024;
 
 /**
  * What an update measures beside its work: `after`: the sum of the squares of the gradients after the stages, and how many elements those
