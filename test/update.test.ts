@@ -94,11 +94,12 @@ function step(c: Case): { p: Float32Array[]; slots: Float32Array[]; measured: nu
   const { node } = update(c.op ?? UPDATE_SGD, c.variant ?? 0, operands).params[0]!;
   for (const t of node.ins.slice(values.length)) values.push((t.node.attrs as { data: Data }).data);
   const outs = runNode(node, values, { threads: c.threads ?? 1, ...(c.isa && { isa: c.isa }) });
-  const arrays = measure ? outs.slice(0, -3) : outs;
+  const numbers = measure === 'all' ? 3 : measure === 'after' ? 2 : 0;
+  const arrays = outs.slice(0, outs.length - numbers);
   return {
     p: arrays.slice(0, params.length) as Float32Array[],
     slots: arrays.slice(params.length) as Float32Array[],
-    measured: measure ? outs.slice(-3).map((x) => x[0]!) : [],
+    measured: outs.slice(outs.length - numbers).map((x) => x[0]!),
   };
 }
 /** The gradient as the optimizer sees it: SGD with lr -1 from 0. */
@@ -213,5 +214,27 @@ test('beta1 = 0 makes the first moment the gradient, exactly', () => {
   for (const isa of ISAS) {
     const { slots } = step({ op: UPDATE_ADAM, variant: ADAM_VARIANT.adam, p: zero, g, slots: [zero, zero], hyper, isa });
     expect(slots[0]).toEqual(grads);
+  }
+});
+
+test('a cheap stage alone, which the loop itself does, gives the bits of the same stage among others', () => {
+  const g = Float32Array.from({ length: 1063 }, (_, i) => (i % 97 === 5 ? NaN : Math.sin(i * 1.7) * 2 ** ((i % 9) - 4)));
+  const cheap: Record<string, () => Stage> = {
+    limit: () => stage.limit(-0.5, 0.25),
+    sign: () => stage.sign(),
+    shrinkAbove: () => stage.shrinkAbove(0.5, 0.1),
+    suppress: () => stage.shrinkAbove(0.5, 0),
+    zeroBelow: () => stage.zeroBelow(0.5),
+  };
+  for (const isa of ISAS) {
+    for (const [name, make] of Object.entries(cheap)) {
+      const run = (stages: () => Stage[]) => step({ p: [g], g: [g], hyper: [0.1, 0.5, 0, 1, 0], stages, measure: 'after', isa });
+      const alone = run(() => [make()]);
+      const among = run(() => [make(), stage.scale(1)]);
+      expect(alone.p, `${name} on ${isa}`).toEqual(among.p);
+      expect(alone.measured[1], `${name} on ${isa}`).toBe(among.measured[1]);
+      expect(alone.measured[1]).toBeGreaterThan(0);
+      expect(alone.p[0]).not.toEqual(run(() => [stage.scale(1)]).p[0]);
+    }
   }
 });

@@ -4,7 +4,7 @@ import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
 import { matcher, type Pattern } from '../nn/module.ts';
 import { add, equal, less, maximum, minimum, mul, sqrt, square, sum, where } from '../ops/index.ts';
-import { type Stage, selectStages } from '../ops/stage.ts';
+import { readsEach, type Stage, selectStages } from '../ops/stage.ts';
 import { checkOptions, show } from '../options.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 import { none } from './none.ts';
@@ -93,14 +93,12 @@ function within(c: ClipContext, members: readonly number[], name: string, shared
   };
 }
 
-const isEach = (s: Stage): boolean => s.operands.some((x) => typeof x !== 'number' && x.shape.length > 0);
-
 /** A stage of some gradients, for all: it leaves the others alone. */
 function spread(s: Stage, members: readonly number[], count: number): Stage {
   const at = new Array<number>(count).fill(-1);
   const unit = new Array<number>(count).fill(0);
   for (const [k, t] of members.entries()) {
-    at[t] = s.at ? s.at[k]! : isEach(s) ? k : 0;
+    at[t] = s.at ? s.at[k]! : readsEach(s) ? k : 0;
     unit[t] = s.unit?.[k] ?? 0;
   }
   return { ...s, at, ...(s.unit && { unit }) };

@@ -138,11 +138,15 @@ export function stageOperands(stages: readonly StageAttrs[]): number {
   return stages.reduce((n, s) => n + operandsOf(s.kind), 0);
 }
 
+/** Has each gradient a value of its own? */
+export function readsEach({ operands }: Stage): boolean {
+  return operands.some((x) => typeof x !== 'number' && x.shape.length > 0);
+}
+
 /** Stages that were made for a list of gradients, for some of those: the ones at these places. */
 export function selectStages(stages: readonly Stage[], places: readonly number[]): Stage[] {
   return stages.map((s) => {
-    const each = s.operands.some((x) => typeof x !== 'number' && x.shape.length > 0);
-    const at = s.at ? places.map((t) => s.at![t]!) : each ? places : null;
+    const at = s.at ? places.map((t) => s.at![t]!) : readsEach(s) ? places : null;
     return { ...s, ...(at && { at }), ...(s.unit && { unit: places.map((t) => s.unit![t]!) }) };
   });
 }
@@ -151,13 +155,12 @@ export function selectStages(stages: readonly Stage[], places: readonly number[]
 export function splitStages(graph: Graph, stages: readonly Stage[]): { attrs: StageAttrs[]; ins: Tensor[] } {
   if (stages.length > MOST) throw new GraphError(`stages: expected at most ${MOST}, got ${stages.length}`);
   const ins: Tensor[] = [];
-  const attrs = stages.map(({ kind, operands, at, unit, key }): StageAttrs => {
-    const tensors = operands.map((x) => (typeof x === 'number' ? graph.scalar(x, 'f64') : x));
-    ins.push(...tensors);
-    const each = tensors.some((t) => t.shape.length > 0);
+  const attrs = stages.map((s): StageAttrs => {
+    const { kind, operands, at, unit, key } = s;
+    ins.push(...operands.map((x) => (typeof x === 'number' ? graph.scalar(x, 'f64') : x)));
     return {
       kind,
-      at: at ?? (each ? 'each' : 'one'),
+      at: at ?? (readsEach(s) ? 'each' : 'one'),
       ...(unit && { unit }),
       ...(key !== undefined && { key }),
     };
