@@ -37,6 +37,9 @@ export function grad(loss: Tensor, wrt: readonly Tensor[], options: { seed?: num
     if (!onPath.has(id) || !node.ins.some((t) => onPath.has(t.node.id))) continue;
     const dys = node.outs.map((t) => gradients.get(t) ?? null);
     if (dys.every((dy) => dy === null)) continue;
+    const saved = node.op.saved?.find((i) => dys[i]);
+    if (saved !== undefined)
+      throw new GraphError(`grad: output ${saved} of ${node.op.name} has no gradient`, { op: node.op.name });
     if (!node.op.vjp) throw new GraphError(`grad: ${node.op.name} has no gradient`, { op: node.op.name });
     for (const [i, dx] of node.op.vjp(node, dys).entries()) {
       const input = node.ins[i]!;

@@ -304,12 +304,12 @@ static inline D select(DM m, D a, D b) { D r; GRADCLIP_EACH(2 * NR, r.v[i] = r_d
 static inline D widen(F a) { D r; GRADCLIP_EACH(NR, r_widen(a.v[i], r.v[2 * i], r.v[2 * i + 1])); return r; }
 static inline D widen_load(const float* p) { D r; GRADCLIP_EACH(2 * NR, r.v[i] = r_widenload(p + W / 2 * i)); return r; }   // cheaper than widen(load(p))
 static inline F narrow(D a) { F r; GRADCLIP_EACH(NR, r.v[i] = r_narrow(a.v[2 * i], a.v[2 * i + 1])); return r; }
-// Sum of the 16 lanes in one fixed tree, so that every ISA and every fused form gives the same bits.
+// Sum of the 16 lanes in one fixed tree (lane i and i + 8, then i + 4 ...), so that every ISA and every fused form gives the same bits.
 static inline double hsum(D a) {
-  double t[L];
-  dstore(t, a);
-  for (int w = L / 2; w > 0; w /= 2)
-    for (int i = 0; i < w; i++) t[i] += t[i + w];
+  for (int w = NR; w > 0; w /= 2) GRADCLIP_EACH(w, a.v[i] = r_dadd(a.v[i], a.v[i + w]));
+  double t[W / 2];
+  r_dstore(t, a.v[0]);
+  for (int w = W / 4; w > 0; w /= 2) GRADCLIP_EACH(w, t[i] += t[i + w]);
   return t[0];
 }
 #undef GRADCLIP_EACH

@@ -28,6 +28,7 @@ namespace {
 #include "gather.h"
 #include "scatter_rows.h"
 #include "softmax.h"
+#include "row_norm.h"
 #include "accumulate.h"
 #include "control.h"
 #include "gemm_pack.h"

@@ -73,6 +73,8 @@ export interface OpDef<A = unknown> {
   inplace?(node: Node<A>): readonly (readonly [number, number])[];
   /** Output 0 has the same bytes as input 0: no instruction is made (reshape). */
   readonly alias?: boolean;
+  /** Outputs that only the op's own gradient reads (statistics of rows): nothing is differentiated through them. */
+  readonly saved?: readonly number[];
   /** Has an effect (ends the run on a condition): never pruned, never merged. */
   readonly effect?: boolean;
   /** Does nothing in a step that is skipped (optimizer updates); so does everything that reads its outputs. */

@@ -7,4 +7,5 @@ export { Linear, type LinearOptions, linear } from './linear.ts';
 export * as loss from './loss.ts';
 export { bindParameters, type Match, Module, matchParameters, Parameter, type ParameterOptions, type Pattern } from './module.ts';
 export { type Recurrent, RNN, type RNNOptions } from './recurrent.ts';
+export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './row-norm.ts';
 export { Flatten, type Layer, Sequential } from './sequential.ts';

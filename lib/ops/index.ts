@@ -17,6 +17,7 @@ import { DROPOUT, UNIFORM } from './random.ts';
 import { RNN, RNN_GRAD } from './recurrent.ts';
 import { REDUCTIONS } from './reduce.ts';
 import { RESIDUAL } from './residual.ts';
+import { ROW_NORMS } from './row-norm.ts';
 import { UPDATES } from './rules/index.ts';
 import { SCALARS } from './scalars.ts';
 import { SCATTER_ROWS } from './scatter-rows.ts';
@@ -42,6 +43,12 @@ export * from './random.ts';
 export * from './recurrent.ts';
 export * from './reduce.ts';
 export { residual } from './residual.ts';
+export {
+  type LayerNormOptions,
+  layerNorm,
+  type RmsNormOptions,
+  rmsNorm,
+} from './row-norm.ts';
 export * from './rules/index.ts';
 export { kthLargest } from './select.ts';
 export * from './shape.ts';
@@ -72,6 +79,7 @@ export const OPS: readonly OpDef<any>[] = [
   ...GATHERS,
   SCATTER_ROWS,
   ...SOFTMAXES,
+  ...ROW_NORMS,
   RNN,
   RNN_GRAD,
   MATMUL,

@@ -1,0 +1,150 @@
+// row_norm.h: layer norm and RMS norm over rows, forward and backward. Statistics in f64, in 16 lanes; a row stays in L1 meanwhile.
+// i: rows, columns, 1 if there is a weight, 1 if there is a bias; f: epsilon.
+// CENTRED: layer norm, whose statistics of a row are mean and 1 / deviation; else RMS norm, with 1 / root of the mean square.
+
+constexpr int64_t kNormRows = 32;   // rows per partial gradient of weight and bias
+
+INLINE F norm_load(const float* x, int64_t n) { return n >= L ? load(x) : load_n(x, (int)n); }
+INLINE void norm_store(float* y, F v, int64_t n) { n >= L ? store(y, v) : store_n(y, v, (int)n); }
+
+static double norm_mean(const float* x, int64_t n) {
+  D sum = dset1(0);
+  for (int64_t c = 0; c < n; c += L) sum = add(sum, widen(norm_load(x + c, n - c)));
+  return hsum(sum) / (double)n;
+}
+// The mean of (x - mean)^2.
+static double norm_square(const float* x, int64_t n, double mean) {
+  D sum = dset1(0);
+  const D m = dset1(mean);
+  int64_t c = 0;
+  for (; c + L <= n; c += L) {
+    const D d = sub(widen_load(x + c), m);
+    sum = fma(d, d, sum);
+  }
+  if (c < n) {
+    double t[L];   // beyond the end: the mean, so that it does not count
+    for (int k = 0; k < L; k++) t[k] = c + k < n ? (double)x[c + k] : mean;
+    const D d = sub(dload(t), m);
+    sum = fma(d, d, sum);
+  }
+  return hsum(sum) / (double)n;
+}
+
+// y = (x - mean) / sqrt(variance + eps) * weight + bias; outs y, statistics of the rows; ins x[, weight[, bias]]. y may be x.
+template <bool CENTRED>
+static void row_norm(const Args& a, const Team& team) {
+  const int64_t n = a.i[1];
+  const float* weight = a.i[2] ? (const float*)a.in[1] : nullptr;
+  const float* bias = a.i[3] ? (const float*)a.in[1 + a.i[2]] : nullptr;
+  float* stats = (float*)a.out[1];
+  const Range r = split(a.i[0], team);
+  for (int64_t row = r.begin; row < r.end; row++) {
+    const float* x = (const float*)a.in[0] + row * n;
+    float* y = (float*)a.out[0] + row * n;
+    const double mean = CENTRED ? norm_mean(x, n) : 0;
+    const float scale = (float)(1. / __builtin_sqrt(norm_square(x, n, mean) + a.f[0]));
+    if (CENTRED) stats[2 * row] = (float)mean;
+    stats[CENTRED ? 2 * row + 1 : row] = scale;
+    const F m = set1((float)mean), s = set1(scale);
+    for (int64_t c = 0; c < n; c += L) {
+      F v = norm_load(x + c, n - c);
+      if (CENTRED) v = sub(v, m);
+      v = mul(v, s);
+      if (weight) v = mul(v, norm_load(weight + c, n - c));
+      if (bias) v = add(v, norm_load(bias + c, n - c));
+      norm_store(y + c, v, n - c);
+    }
+  }
+}
+static void row_norm_sizes(Need& n, bool centred) {
+  if ((n.i[2] & ~1) || (n.i[3] & ~1)) return n.fail("a flag is neither 0 nor 1");
+  if (n.i[0] < 0 || n.i[0] > Need::kMax || n.i[1] < 0 || n.i[1] > Need::kMax) return n.fail("size out of range");
+  n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
+  n.out[1] = size_of(n.i[0], centred ? 8 : 4);
+}
+template <bool CENTRED>
+static void row_norm_need(Need& n) {
+  if (n.n_in != 1 + n.i[2] + n.i[3]) return n.fail("inputs and flags disagree");
+  row_norm_sizes(n, CENTRED);
+  for (int k = 1; k < n.n_in; k++) n.in[k] = size_of(n.i[1], 4);
+  n.alias(0, 0);
+}
+static void layerNorm(const Args& a, const Team& team) { row_norm<true>(a, team); }
+static void layerNorm_need(Need& n) { row_norm_need<true>(n); }
+static void rmsNorm(const Args& a, const Team& team) { row_norm<false>(a, team); }
+static void rmsNorm_need(Need& n) { row_norm_need<false>(n); }
+
+// With g = dy * weight and z the normalised x: dx = (g - mean(g) - z mean(g z)) / deviation (RMS norm: without mean(g)).
+// Adds dy z to dw and dy to db, where they are asked for.
+template <bool CENTRED>
+static void row_norm_back(const float* x, const float* dy, const float* weight, float* dx, float mean, float scale, int64_t n,
+                          float* dw, float* db) {
+  const F m = set1(mean), s = set1(scale);
+  const auto normal = [&](int64_t c) {
+    F v = norm_load(x + c, n - c);
+    if (CENTRED) v = sub(v, m);
+    return mul(v, s);
+  };
+  const auto gradient = [&](F d, int64_t c) { return weight ? mul(d, norm_load(weight + c, n - c)) : d; };
+  D sum = dset1(0), dot = sum;
+  for (int64_t c = 0; c < n; c += L) {
+    const F d = norm_load(dy + c, n - c), g = gradient(d, c);
+    F z = normal(c);   // beyond the end it is not 0, but d and g are
+    if (CENTRED) sum = add(sum, widen(g));
+    dot = fma(widen(g), widen(z), dot);
+    if (dw) norm_store(dw + c, fma(d, z, norm_load(dw + c, n - c)), n - c);
+    if (db) norm_store(db + c, add(d, norm_load(db + c, n - c)), n - c);
+  }
+  const F mg = set1(CENTRED ? (float)(hsum(sum) / (double)n) : 0.f), mz = set1(-(float)(hsum(dot) / (double)n));
+  for (int64_t c = 0; c < n; c += L) {
+    F g = gradient(norm_load(dy + c, n - c), c);
+    if (CENTRED) g = sub(g, mg);
+    norm_store(dx + c, mul(fma(normal(c), mz, g), s), n - c);
+  }
+}
+
+// outs dx[, dweight[, dbias]]; ins x, statistics, dy[, weight]. The gradients of weight and bias are sums in f32 over kNormRows rows,
+// and these sums in f64, in order. dx may be x or dy.
+template <bool CENTRED>
+static void row_norm_grad(const Args& a, const Team& team) {
+  const int64_t rows = a.i[0], n = a.i[1], blocks = quotient(rows + kNormRows - 1, kNormRows);
+  const int64_t has_w = a.i[2], has_b = a.i[3], parts = has_w + has_b;
+  const float *xs = (const float*)a.in[0], *stats = (const float*)a.in[1], *dys = (const float*)a.in[2];
+  const float* weight = has_w ? (const float*)a.in[3] : nullptr;
+  float *dxs = (float*)a.out[0], *partial = (float*)a.scratch;   // [block][dweight, dbias][n]
+  const Range r = split(blocks, team);
+  for (int64_t b = r.begin; b < r.end; b++) {
+    float *dw = has_w ? partial + b * parts * n : nullptr, *db = has_b ? partial + (b * parts + has_w) * n : nullptr;
+    if (parts) memset(partial + b * parts * n, 0, parts * n * sizeof(float));
+    for (int64_t row = b * kNormRows; row < rows && row < (b + 1) * kNormRows; row++) {
+      const float mean = CENTRED ? stats[2 * row] : 0.f, scale = stats[CENTRED ? 2 * row + 1 : row];
+      row_norm_back<CENTRED>(xs + row * n, dys + row * n, weight, dxs + row * n, mean, scale, n, dw, db);
+    }
+  }
+  if (!parts) return;
+  team.barrier();
+  const int64_t groups = quotient(n + L - 1, L);
+  const Range g = split(groups * parts, team);
+  for (int64_t t = g.begin; t < g.end; t++) {
+    const int64_t p = quotient(t, groups), c = (t - p * groups) * L;
+    D sum = dset1(0);
+    for (int64_t b = 0; b < blocks; b++) sum = add(sum, widen(norm_load(partial + (b * parts + p) * n + c, n - c)));
+    norm_store((float*)a.out[1 + p] + c, narrow(sum), n - c);
+  }
+}
+template <bool CENTRED>
+static void row_norm_grad_need(Need& n) {
+  if (n.n_in != 3 + n.i[2] || n.n_out != 1 + n.i[2] + n.i[3]) return n.fail("operands and flags disagree");
+  row_norm_sizes(n, CENTRED);   // of the statistics as out[1], for now
+  if (n.error) return;
+  n.in[1] = n.out[1];
+  n.in[2] = n.in[0];
+  if (n.i[2]) n.in[3] = size_of(n.i[1], 4);
+  for (int k = 1; k < n.n_out; k++) n.out[k] = size_of(n.i[1], 4);
+  n.scratch = size_mul(quotient(n.i[0] + kNormRows - 1, kNormRows), size_mul(n.i[2] + n.i[3], n.i[1] * 4));
+  n.alias(0, 0), n.alias(0, 2);
+}
+static void layerNormGrad(const Args& a, const Team& team) { row_norm_grad<true>(a, team); }
+static void layerNormGrad_need(Need& n) { row_norm_grad_need<true>(n); }
+static void rmsNormGrad(const Args& a, const Team& team) { row_norm_grad<false>(a, team); }
+static void rmsNormGrad_need(Need& n) { row_norm_grad_need<false>(n); }
