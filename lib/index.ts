@@ -3,6 +3,7 @@ export { grad } from './autodiff.ts';
 export { replayPage, replayTable } from './cli/clip-view.ts';
 export type { ClipPolicy } from './clip/index.ts';
 export * as clip from './clip/index.ts';
+export * as preprocess from './data/preprocess.ts';
 export * from './errors.ts';
 export * from './history/index.ts';
 export * as io from './io/index.ts';

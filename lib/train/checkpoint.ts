@@ -29,6 +29,14 @@ export function stateNames(states: readonly State[], parameters: ReadonlySet<Sta
   return new Map(kept.map((s) => [parameters.has(s) ? s.name : PREFIX + s.name, s]));
 }
 
+/** What a user gives for a file's header. */
+export function checkMetadata(metadata: Readonly<Record<string, string>>): void {
+  for (const key of Object.keys(metadata)) {
+    if (key.startsWith(PREFIX))
+      throw new OptionError(`save: metadata ${key}: names that start with ${PREFIX} are taken`, { key });
+  }
+}
+
 /** Write a checkpoint; `names` decides what goes in, `progress` is null for weights only. The file is replaced only when all of the new one is written. */
 export async function writeCheckpoint(
   file: string,
@@ -37,10 +45,6 @@ export async function writeCheckpoint(
   progress: { readonly counters: Counters; readonly seed: bigint } | null,
   metadata: Readonly<Record<string, string>>,
 ): Promise<void> {
-  for (const key of Object.keys(metadata)) {
-    if (key.startsWith(PREFIX))
-      throw new OptionError(`save: metadata ${key}: names that start with ${PREFIX} are taken`, { key });
-  }
   const tensors = new Map<string, TensorData>();
   for (const [name, state] of names) {
     tensors.set(name, { dtype: state.type.dtype, shape: state.type.shape, data: values.get(state)! });

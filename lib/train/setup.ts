@@ -18,6 +18,7 @@ import { BATCH_SIZE, groupParameters, type TrainerOptions, type Weights } from '
 import { matchPenalties, type Penalties } from './penalties.ts';
 import { Plateau } from './plateau.ts';
 import { Predictor } from './predict.ts';
+import { checkPreprocess, inUnits, prepare, type Transforms } from './prepare.ts';
 import type { Metrics } from './progress.ts';
 import { Session } from './session.ts';
 import type { Batch, Source } from './source.ts';
@@ -45,11 +46,13 @@ export class Setup<M extends Module> {
   readonly #groups: readonly ApplyGroup[];
   readonly #applyStates: ApplyStates = new ApplyStates();
   readonly #accumulators: Accumulators | null;
+  #transforms: Transforms;
 
   /** The model's parameters must have their values. */
   constructor(options: TrainerOptions<M>) {
     const { model, accumulate = 1, clip = none(), predict = forwardOfX } = options;
     this.#options = options;
+    this.#transforms = checkPreprocess(options.preprocess);
     this.policy = clip;
     this.plateau = options.plateau ? new Plateau(options.plateau) : null;
     this.parameters = new Map(model.namedParameters());
@@ -71,7 +74,10 @@ export class Setup<M extends Module> {
     this.#accumulators = accumulate > 1 ? accumulatorsOf(this.#groups) : null;
     this.store = new Store(this.#allStates());
     const predictor = (stands?: Stands): Predictor =>
-      new Predictor(this.store, (batch) => tracePredict(model, predict, batch, stands));
+      new Predictor(this.store, (batch) => {
+        const prepared = (graph: Graph): Batch => prepare(batch(graph), this.#transforms, false);
+        return tracePredict(model, (b, m) => inUnits(predict(b, m), this.#transforms), prepared, stands);
+      });
     this.#predictors = { model: predictor(), ema: predictor(this.averages) };
   }
 
@@ -95,7 +101,7 @@ export class Setup<M extends Module> {
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
     };
     const trace = (count: number): { graph: Graph; extra: Apply } => {
-      const { graph, apply } = traceTrain(spec, (g) => feeder.trace(g, count));
+      const { graph, apply } = traceTrain(spec, (g) => this.#prepared(feeder.trace(g, count)));
       return { graph, extra: apply };
     };
     return new Session(this.store, feeder.data, trace, profiled);
@@ -110,9 +116,19 @@ export class Setup<M extends Module> {
   evaluation(source: Source, weights: Weights): Session<null> {
     const { model, loss, metrics } = this.#options;
     return new Session(this.store, source.data, (count) => {
-      const trace = (graph: Graph): Batch => source.trace(graph, count);
+      const trace = (graph: Graph): Batch => this.#prepared(source.trace(graph, count));
       return { graph: traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights)), extra: null };
     });
+  }
+
+  get transforms(): Transforms {
+    return this.#transforms;
+  }
+
+  /** From now on: what was compiled with the others is dropped. No run may be on. */
+  set transforms(transforms: Transforms) {
+    this.#transforms = transforms;
+    for (const predictor of Object.values(this.#predictors)) predictor.dispose();
   }
 
   predictor(weights: Weights): Predictor {
@@ -131,6 +147,10 @@ export class Setup<M extends Module> {
   weightNames(weights: Weights): Map<string, State> {
     const stands = this.#stands(weights);
     return new Map([...this.parameters].map(([name, p]) => [name, stands?.get(p) ?? p.state]));
+  }
+
+  #prepared(batch: Batch): Batch {
+    return prepare(batch, this.#transforms, true);
   }
 
   #stands(weights: Weights): Stands | undefined {

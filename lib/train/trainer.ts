@@ -8,7 +8,7 @@ import type { Data } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
 import { checkChoice, checkNumber, checkOptions } from '../options.ts';
-import { type LoadResult, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { checkMetadata, type LoadResult, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { drive, driveSync, type Loop, settle } from './effect.ts';
 import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
 import { closing, type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
@@ -25,6 +25,7 @@ import {
   type Weights,
   type WeightsOptions,
 } from './options.ts';
+import { preprocessMetadata, preprocessOf, type Transforms } from './prepare.ts';
 import { type Counters, type FitResult, type Metrics, START } from './progress.ts';
 import { type Sparsity, sparsityOf, withoutPrunedRows } from './pruned.ts';
 import { Run } from './run.ts';
@@ -73,6 +74,11 @@ export class Trainer<M extends Module> {
   /** What `plateau` multiplies the learning rates by now; 1 without it. */
   get rateFactor(): number {
     return this.#setup.plateau?.values[0] ?? 1;
+  }
+
+  /** What is done to the arrays of a batch first, by their names. */
+  get preprocess(): Transforms {
+    return this.#setup.transforms;
   }
 
   /** Names of the trained parameters, in the order in which policies see them. */
@@ -189,7 +195,7 @@ export class Trainer<M extends Module> {
       const progress = { counters: this.counters, seed: this.#seed };
       return { values: await this.#setup.store.snapshot([...names.values()]), progress };
     });
-    await writeCheckpoint(file, names, values, options.weightsOnly ? null : progress, options.metadata ?? {});
+    await writeCheckpoint(file, names, values, options.weightsOnly ? null : progress, this.#metadata(options));
   }
 
   /**
@@ -208,7 +214,7 @@ export class Trainer<M extends Module> {
     const { store, restorable, finishing, parameters } = this.#setup;
     const values = await this.#use('savePruned', () => store.snapshot(restorable));
     const tensors = withoutPrunedRows(this.model, finishing, parameters, values);
-    await writeSafetensors(file, tensors, options.metadata ?? {});
+    await writeSafetensors(file, tensors, this.#metadata(options));
     return new Map([...tensors].map(([name, t]) => [name, t.shape]));
   }
 
@@ -229,9 +235,11 @@ export class Trainer<M extends Module> {
     checkFile('load', file);
     this.#checkFree('load');
     const loaded = await readCheckpoint(file, this.#setup.stateNames(), options.strict ?? true);
+    const transforms = preprocessOf(file, loaded.metadata);
     return this.#turns.take(() => {
       this.#checkFree('load');
       const { values, counters, seed, missing, extra } = loaded;
+      if (transforms) this.#setup.transforms = transforms;
       this.#setup.restore(values);
       this.#counters = counters ?? START;
       this.#seed = seed ?? this.#seed;
@@ -330,6 +338,11 @@ export class Trainer<M extends Module> {
       header: (perLayer) => this.#header(perLayer),
       evaluation: (source, weights) => this.#evaluation(source, this.#chosen('fit', { weights })),
     });
+  }
+
+  #metadata({ metadata = {} }: { readonly metadata?: Readonly<Record<string, string>> }): Record<string, string> {
+    checkMetadata(metadata);
+    return { ...metadata, ...preprocessMetadata(this.#setup.transforms) };
   }
 
   #header(perLayer: boolean): RecordHeader {

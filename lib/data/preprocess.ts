@@ -1,0 +1,38 @@
+// preprocess.ts: the public functions for rows of numbers: transforms with statistics, and shares of a data set.
+import type { Data } from '../ir/op.ts';
+import { affineFromJSON, isAffine } from './affine.ts';
+import type { NdArray } from './arrays.ts';
+import { oneHotFromJSON } from './one-hot.ts';
+import { badJSON, checkTransform, Pipeline, type Transform, type TransformJSON, type Unfitted } from './transform.ts';
+
+export { type MinMaxOptions, minMax, type Per, type StandardiseOptions, standardise } from './affine.ts';
+export { type OneHotOptions, oneHot } from './one-hot.ts';
+export { type Share, type SplitOptions, split } from './split.ts';
+export type { Transform, TransformJSON, Unfitted } from './transform.ts';
+
+/** Several transforms, one after the other; each is fitted to what those before it give. Those that are fitted stay as they are. */
+export function pipeline(...steps: readonly (Transform | Unfitted)[]): Unfitted {
+  return {
+    type: 'pipeline',
+    fit(x: NdArray | Data): Transform {
+      let rows = x;
+      const fitted = steps.map((step, i) => {
+        const transform = 'fit' in step ? step.fit(rows) : checkTransform(`pipeline: step ${i}`, step);
+        if (i + 1 < steps.length) rows = transform.transform(rows);
+        return transform;
+      });
+      return new Pipeline(fitted);
+    },
+  };
+}
+
+/** The transform that `toJSON` gave this. @throws DataError for anything else */
+export function fromJSON(json: unknown): Transform {
+  const { type } = (typeof json === 'object' && json !== null ? json : {}) as Partial<TransformJSON>;
+  if (typeof type !== 'string') throw badJSON('transform', 'an object with a type');
+  const given = json as TransformJSON;
+  if (isAffine(type)) return affineFromJSON(given);
+  if (type === 'oneHot') return oneHotFromJSON(given);
+  if (type === 'pipeline' && Array.isArray(given.steps)) return new Pipeline(given.steps.map(fromJSON));
+  throw badJSON(type, 'one of standardise, minMax, oneHot, pipeline');
+}

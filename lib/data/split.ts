@@ -1,0 +1,165 @@
+// split.ts: a data set shared out between training, validation and test: by the seed, by label, by group.
+import { OptionError } from '../errors.ts';
+import { type Data, sizeOf } from '../ir/op.ts';
+import { permutation } from '../ir/philox.ts';
+import { checkNumber, checkOptions, nearest } from '../options.ts';
+import { type Arrays, type NdArray, ndarray, ndarrays } from './arrays.ts';
+
+export interface SplitOptions {
+  /** Rows to test on: a number, or below 1 a part of all. */
+  readonly test: number;
+  /** Rows to validate on; default 0. */
+  readonly validation?: number;
+  /** Which rows go where; default 0. */
+  readonly seed?: number | bigint;
+  /** Name of an array with one value a row (a class): each part gets every class in the proportion of the whole, to within a row. */
+  readonly stratify?: string;
+  /** A value for each row; rows with the same value go to the same part. Parts then have the nearest sizes that this allows. */
+  readonly groups?: NdArray | Data;
+}
+
+/** One part: its rows of every array, and which they were. */
+export interface Share {
+  readonly arrays: Readonly<Record<string, NdArray>>;
+  readonly rows: Int32Array;
+}
+
+export interface Shares {
+  readonly train: Share;
+  readonly validation: Share;
+  readonly test: Share;
+}
+
+// An epoch that no training gets to, so that the split has an order of its own.
+const SPLIT_EPOCH = 2 ** 40;
+const PARTS = ['test', 'validation', 'train'] as const;
+
+/**
+ * Share out the rows of named arrays, shuffled by the seed.
+ *
+ * ```js
+ * const { train, test } = preprocess.split({ x, y }, { test: 0.2, stratify: 'y' });
+ * await trainer.fit(train.arrays, { epochs: 10, validation: test.arrays });
+ * ```
+ * @throws OptionError if the parts do not fit into the rows, or nothing is left to train on
+ */
+export function split(arrays: Arrays, options: SplitOptions): Shares {
+  checkOptions('split', options, ['test', 'validation', 'seed', 'stratify', 'groups']);
+  const data = ndarrays(arrays);
+  const total = [...data.values()][0]!.shape[0]!;
+  const { seed = 0, stratify, groups } = options;
+  if (stratify !== undefined && groups !== undefined) throw new OptionError('split: stratify and groups exclude each other');
+  const counts = countsOf(options, total);
+  const order = permutation(total, BigInt(seed), SPLIT_EPOCH);
+  const parts =
+    stratify !== undefined
+      ? byClass(order, oneValue(data, stratify), counts)
+      : groups !== undefined
+        ? byGroup(order, groupsOf(groups, total), counts)
+        : inOrder(order, counts);
+  const [test, validation, train] = parts.map((rows): Share => {
+    const taken = [...data].map(([name, a]) => [name, takeRows(a, rows)] as const);
+    return { arrays: Object.fromEntries(taken), rows };
+  }) as [Share, Share, Share];
+  return { train, validation, test };
+}
+
+/** The rows of an array with these indices, in their order. */
+export function takeRows({ data, shape }: NdArray, rows: Int32Array): NdArray {
+  const width = sizeOf(shape.slice(1));
+  const out = data.slice(0, rows.length * width);
+  for (let i = 0; i < rows.length; i++) out.set(data.subarray(rows[i]! * width, (rows[i]! + 1) * width), i * width);
+  return { data: out, shape: [rows.length, ...shape.slice(1)] };
+}
+
+/** Rows of test, validation and train. */
+type Counts = readonly [number, number, number];
+type Parts = readonly [Int32Array, Int32Array, Int32Array];
+
+function countsOf({ test, validation = 0 }: SplitOptions, total: number): Counts {
+  const rows = (name: string, value: number): number => {
+    checkNumber('split', name, value, { min: 0 });
+    return value < 1 ? Math.round(value * total) : checkNumber('split', name, value, { integer: true });
+  };
+  const [a, b] = [rows('test', test), rows('validation', validation)];
+  if (a + b >= total) throw new OptionError(`split: expected fewer than ${total} rows of test and validation, got ${a} + ${b}`);
+  return [a, b, total - a - b];
+}
+
+function inOrder(order: Int32Array, [test, validation]: Counts): Parts {
+  return [order.slice(0, test), order.slice(test, test + validation), order.slice(test + validation)];
+}
+
+/** Rows by class; each class is shared out in proportion, and what rounding leaves goes where most is missing. */
+function byClass(order: Int32Array, labels: Data, counts: Counts): Parts {
+  const total = order.length;
+  const rowsOf = new Map<number, number[]>();
+  for (const row of order) {
+    const rows = rowsOf.get(labels[row]!);
+    if (rows) rows.push(row);
+    else rowsOf.set(labels[row]!, [row]);
+  }
+  const classes = [...rowsOf].sort(([a], [b]) => a - b).map(([, rows]) => rows);
+  // First test from all, then validation from what is left: each time exactly as many as wanted.
+  const parts: number[][] = [];
+  let left = classes;
+  let there = total;
+  for (const wanted of counts.slice(0, 2)) {
+    const shares = left.map((rows) => (wanted * rows.length) / there);
+    const given = shares.map(Math.floor);
+    const most = shares.map((s, i) => [s - given[i]!, i] as const).sort(([a, i], [b, j]) => b - a || i - j);
+    const missing = wanted - given.reduce((a, b) => a + b, 0);
+    for (const [, i] of most.slice(0, missing)) given[i]!++;
+    parts.push(left.flatMap((rows, i) => rows.slice(0, given[i])));
+    left = left.map((rows, i) => rows.slice(given[i]));
+    there -= wanted;
+  }
+  const place = new Int32Array(total);
+  for (const [i, row] of order.entries()) place[row] = i;
+  const shuffled = (rows: number[]): Int32Array => Int32Array.from(rows).sort((a, b) => place[a]! - place[b]!);
+  return [shuffled(parts[0]!), shuffled(parts[1]!), shuffled(left.flat())];
+}
+
+/** Whole groups in the order of the shuffle: each to the part that lacks most of what it wants. */
+function byGroup(order: Int32Array, groups: Data, counts: Counts): Parts {
+  const rowsOf = new Map<number, number[]>();
+  for (const row of order) {
+    const rows = rowsOf.get(groups[row]!);
+    if (rows) rows.push(row);
+    else rowsOf.set(groups[row]!, [row]);
+  }
+  const parts: [number[], number[], number[]] = [[], [], []];
+  // The largest first, so that small ones even out what they leave.
+  const largest = [...rowsOf.values()].sort((a, b) => b.length - a.length);
+  for (const rows of largest) {
+    const lacks = counts.map((count, i) => count - parts[i as 0 | 1 | 2].length);
+    parts[lacks.indexOf(Math.max(...lacks)) as 0 | 1 | 2].push(...rows);
+  }
+  for (const [i, count] of counts.entries()) {
+    if (count > 0 && parts[i as 0 | 1 | 2].length === 0) {
+      throw new OptionError(`split: ${rowsOf.size} groups do not go round: none is left for ${PARTS[i]}`, {
+        groups: rowsOf.size,
+      });
+    }
+  }
+  return [Int32Array.from(parts[0]), Int32Array.from(parts[1]), Int32Array.from(parts[2])];
+}
+
+function oneValue(data: ReadonlyMap<string, NdArray>, name: string): Data {
+  const found = data.get(name);
+  if (!found) {
+    const near = nearest(name, [...data.keys()]);
+    const hint = near ? `; did you mean ${near}?` : '';
+    throw new OptionError(`split: stratify: no array has the name ${name}${hint}`, { name, known: [...data.keys()] });
+  }
+  if (found.data.length !== found.shape[0]) {
+    throw new OptionError(`split: stratify: expected one value a row in ${name}, got [${found.shape}]`, { name });
+  }
+  return found.data;
+}
+
+function groupsOf(given: NdArray | Data, total: number): Data {
+  const { data } = ndarray('split: groups', given);
+  if (data.length === total) return data;
+  throw new OptionError(`split: groups: expected ${total} values, one for each row, got ${data.length}`, { total });
+}

@@ -1,0 +1,93 @@
+// transform.ts: what a transform of rows is, several in a row, and the form in which they are saved.
+import { DataError, OptionError, ShapeError } from '../errors.ts';
+import type { Tensor } from '../ir/graph.ts';
+import type { Data } from '../ir/op.ts';
+import { show } from '../options.ts';
+import type { NdArray } from './arrays.ts';
+
+/** A transform as plain JSON. */
+export interface TransformJSON {
+  readonly type: string;
+  readonly [key: string]: unknown;
+}
+
+/** A transform of rows whose statistics are known. On arrays and in a model's graph it gives the same bits. */
+export interface Transform {
+  readonly type: string;
+  /** Rows transformed, f32. @throws ShapeError if they are not as the ones it was fitted to */
+  transform(x: NdArray | Data): NdArray;
+  /** Rows as they were before `transform`, to within rounding. */
+  inverse(y: NdArray | Data): NdArray;
+  /** `transform`, as part of a graph. */
+  build(x: Tensor): Tensor;
+  /** `inverse`, as part of a graph. @throws OptionError if this transform has none there */
+  buildInverse(y: Tensor): Tensor;
+  /** What `preprocess.fromJSON` makes the same transform of. */
+  toJSON(): TransformJSON;
+}
+
+/** A transform that does not know its statistics yet. */
+export interface Unfitted {
+  readonly type: string;
+  /** Learn the statistics of rows. @throws DataError if there is no row, or a value is not finite */
+  fit(x: NdArray | Data): Transform;
+}
+
+/** Throws unless `value` is a transform; one that was not fitted is told apart. */
+export function checkTransform(where: string, value: unknown): Transform {
+  const given = value as Partial<Transform & Unfitted> | null;
+  if (typeof given === 'object' && given !== null) {
+    if (typeof given.build === 'function') return given as Transform;
+    if (typeof given.fit === 'function') {
+      throw new OptionError(`${where}: ${given.type} was not fitted: call its fit(rows) and take what it returns`, { where });
+    }
+  }
+  throw new OptionError(`${where}: expected a transform such as preprocess.standardise().fit(x), got ${show(value)}`, { where });
+}
+
+/** Several transforms, one after the other. */
+export class Pipeline implements Transform {
+  readonly type = 'pipeline';
+  readonly steps: readonly Transform[];
+
+  constructor(steps: readonly Transform[]) {
+    this.steps = steps;
+  }
+
+  transform(x: NdArray | Data): NdArray {
+    return this.steps.reduce<NdArray | Data>((rows, step) => step.transform(rows), x) as NdArray;
+  }
+
+  inverse(y: NdArray | Data): NdArray {
+    return this.steps.reduceRight<NdArray | Data>((rows, step) => step.inverse(rows), y) as NdArray;
+  }
+
+  build(x: Tensor): Tensor {
+    return this.steps.reduce((t, step) => step.build(t), x);
+  }
+
+  buildInverse(y: Tensor): Tensor {
+    return this.steps.reduceRight((t, step) => step.buildInverse(t), y);
+  }
+
+  toJSON(): TransformJSON {
+    return { type: 'pipeline', steps: this.steps.map((step) => step.toJSON()) };
+  }
+}
+
+/** Rows of a graph's tensor, for errors. */
+export function checkRow(type: string, row: readonly number[], expected: readonly number[]): void {
+  if (row.length === expected.length && row.every((d, i) => d === expected[i])) return;
+  throw new ShapeError(`${type}: expected rows [${expected}] as those it was fitted to, got [${row}]`, { row, expected });
+}
+
+export function badJSON(type: string, what: string): DataError {
+  return new DataError(`preprocess.fromJSON: ${type}: expected ${what}`, { type });
+}
+
+/** A list of finite numbers out of JSON. */
+export function numbersOf(type: string, key: string, value: unknown, whole = false): number[] {
+  const fits = (v: unknown): boolean => (whole ? Number.isSafeInteger(v) && (v as number) >= 0 : Number.isFinite(v));
+  if (!Array.isArray(value) || !value.every(fits)) throw badJSON(type, `${key} to be a list of ${whole ? 'whole ' : ''}numbers`);
+  return value as number[];
+}

@@ -1,0 +1,62 @@
+// prepare.ts: what is done to a batch before the model sees it: the transforms that the trainer was given, as part of the graph.
+
+import { fromJSON } from '../data/preprocess.ts';
+import { checkTransform, Pipeline, type Transform } from '../data/transform.ts';
+import { CheckpointError, OptionError } from '../errors.ts';
+import type { Tensor } from '../ir/graph.ts';
+import { show } from '../options.ts';
+import type { Batch } from './source.ts';
+
+/** Transforms by the name of the array they are for. */
+export type Transforms = Readonly<Record<string, Transform>>;
+
+/** What option `preprocess` may be: for each array a transform, or several that apply in order. */
+export type PreprocessOption = Readonly<Record<string, Transform | readonly Transform[]>>;
+
+/** @throws OptionError for what is no transform, or one that was not fitted */
+export function checkPreprocess(option: PreprocessOption = {}): Transforms {
+  if (typeof option !== 'object' || option === null || Array.isArray(option)) {
+    throw new OptionError(`Trainer: option preprocess: expected transforms by the names of arrays, got ${show(option)}`);
+  }
+  const entries = Object.entries(option).map(([name, given]) => {
+    const where = `Trainer: option preprocess: ${name}`;
+    const steps = (Array.isArray(given) ? given : [given]).map((t) => checkTransform(where, t));
+    return [name, steps.length === 1 ? steps[0]! : new Pipeline(steps)] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** @throws OptionError if the batch lacks an array that is to be transformed, and `all` are wanted */
+export function prepare(batch: Batch, transforms: Transforms, all: boolean): Batch {
+  const entries = Object.entries(transforms).flatMap(([name, transform]) => {
+    const t = batch[name];
+    if (t) return [[name, transform.build(t)] as const];
+    if (!all) return [];
+    throw new OptionError(`preprocess: no array has the name ${name}; the batch has ${Object.keys(batch).join(', ')}`, { name });
+  });
+  return { ...batch, ...Object.fromEntries(entries) };
+}
+
+/** A prediction of what the loss compares with `y`, in the units that `y` came in. */
+export function inUnits(prediction: Tensor, { y }: Transforms): Tensor {
+  return y ? y.buildInverse(prediction) : prediction;
+}
+
+/** Key of a file's metadata. */
+const KEY = 'gradclip.preprocess';
+
+export function preprocessMetadata(transforms: Transforms): Record<string, string> {
+  return Object.keys(transforms).length > 0 ? { [KEY]: JSON.stringify(transforms) } : {};
+}
+
+/** The transforms that a file was saved with, null if there is nothing of them. @throws CheckpointError if they cannot be read */
+export function preprocessOf(file: string, metadata: Readonly<Record<string, string>>): Transforms | null {
+  const text = metadata[KEY];
+  if (text === undefined) return null;
+  try {
+    const json = JSON.parse(text) as Record<string, unknown>;
+    return Object.fromEntries(Object.entries(json).map(([name, t]) => [name, fromJSON(t)]));
+  } catch (cause) {
+    throw new CheckpointError(`load: ${file}: its transforms cannot be read: ${(cause as Error).message}`, { file }, { cause });
+  }
+}
