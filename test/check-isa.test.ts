@@ -37,25 +37,30 @@ describe('instructions', () => {
 describe('symbols', () => {
   const good = [
     '                 U memset',
-    '0000000000000040 t gradclip::isa_avx2::(anonymous namespace)::map(gradclip::Args const&)',
+    '0000000000000040 t gradclip::isa_avx2::helper(float*)',
+    '0000000000000080 T gradclip::isa_avx2::map(gradclip::Args const&)',
+    '0000000000000000 u gradclip::isa_avx2::Variants<gradclip::isa_avx2::Sgd>::kEach',
+    '                 U gradclip::isa_avx2::map(gradclip::Args const&)',
     '0000000000000000 R gradclip::table_avx2',
   ];
   const faults = (...more: string[]): string[] => checkSymbols!('avx2', [...good, ...more].join('\n'));
 
-  it('accepts one table', () => {
+  it('accepts a table and what lies in its namespace', () => {
     expect(faults()).toEqual([]);
   });
   it.each([
-    ['a template instance', '0000000000000000 W std::vector<float>::push_back(float&&)', 'weak symbol'],
-    ['an inline variable', '0000000000000000 u gradclip::cache', 'weak symbol'],
-    ['a second global', '0000000000000080 T gradclip::helper()', 'only global'],
+    ['a template instance', '0000000000000000 W std::vector<float>::push_back(float&&)', 'shares'],
+    ['an inline variable', '0000000000000000 u gradclip::cache', 'shares'],
+    ['a global outside the namespace', '0000000000000080 T gradclip::helper()', 'shares'],
+    ['what another ISA shares', '0000000000000080 T gradclip::isa_avx512::map(gradclip::Args const&)', 'shares'],
+    ['a kernel that no unit defines', '                 U gradclip::isa_avx2::lost(gradclip::Args const&)', 'plain C'],
     ['a C++ library call', '                 U operator new(unsigned long)', 'plain C'],
   ])('refuses %s', (_, line, message) => {
     expect(faults(line)).toHaveLength(1);
     expect(faults(line)[0]).toContain(message);
   });
   it('misses the table', () => {
-    expect(checkSymbols!('avx512', good.join('\n'))[0]).toContain('expected gradclip::table_avx512');
+    expect(checkSymbols!('avx512', good.join('\n')).at(-1)).toContain('expected gradclip::table_avx512');
   });
 });
 

@@ -9,14 +9,14 @@ static void accumulate_range(T* out, const T* sum, const T* value, Range r, bool
   }
 }
 
-static void accumulate_need(Need& n) {
+void accumulate_need(Need& n) {
   if (n.i[0] < 0 || n.i[1] < 0 || n.i[1] > 1) return n.fail("elements must be >= 0 and f64 0 or 1");
   const int64_t bytes = size_of(n.i[0], n.i[1] ? 8 : 4);
   n.out[0] = n.in[0] = n.in[1] = bytes;
   n.alias(0, 0);
 }
 
-static void accumulate(const Args& a, const Team& team) {
+void accumulate(const Args& a, const Team& team) {
   const Range r = split(a.i[0], team);
   const bool first = a.ctx->micro == 0, last = a.ctx->micro == a.ctx->micros - 1;
   if (a.i[1])

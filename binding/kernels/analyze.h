@@ -55,7 +55,7 @@ static AnalyzePartial analyze_block(const float* x, int64_t n, int64_t ahead) {
 
 // i: tensors, their sizes, then the first block of each and the number of blocks. in: tensors (f32). out, f64 with one value per tensor:
 // sum of squares, sum of abs, largest abs (NaN if there is one), zeros, elements that are not finite, index of the first of these (-1: none).
-static void analyze(const Args& a, const Team& team) {
+void analyze(const Args& a, const Team& team) {
   const int64_t n = a.i[0], *size = a.i + 1, *start = size + n;
   AnalyzePartial* partial = (AnalyzePartial*)a.scratch;
   const Range r = split(start[n], team);
@@ -82,7 +82,7 @@ static void analyze(const Args& a, const Team& team) {
     for (int k = 0; k < 6; k++) ((double*)a.out[k])[i] = values[k];
   }
 }
-static void analyze_need(Need& n) {
+void analyze_need(Need& n) {
   if (n.n_i < 1) return n.fail("expected tensors");
   const int64_t count = n.i[0];
   if (count < 1 || count != n.n_in) return n.fail("expected as many tensors as inputs, at least one");

@@ -25,7 +25,7 @@ static void concat_fill(uint8_t* y, const uint8_t* x, const ConcatPart& p, int64
   }
 }
 
-static void concat(const Args& a, const Team& team) {
+void concat(const Args& a, const Team& team) {
   const int64_t elem = a.i[0], rows = a.i[1];
   const int parts = (a.n_i - 2) / 4;
   int64_t row = 0;
@@ -45,7 +45,7 @@ static void concat(const Args& a, const Team& team) {
     t = (o + 1) * row;
   }
 }
-static void concat_need(Need& n) {
+void concat_need(Need& n) {
   if (n.n_i < 2 || (n.n_i - 2) % 4) return n.fail("expected two integers and four per part");
   const int64_t elem = n.i[0], rows = n.i[1];
   if (elem != 1 && elem != 4 && elem != 8) return n.fail("element size is none of 1, 4, 8");

@@ -1,18 +1,8 @@
 // gather.h: rows by index (gather), their gradient (scatterAdd), oneHot, and windows over a text. Every index is checked.
 
-// Indices are i32 or u8 (`bytes` 4 or 1).
-static inline int64_t index_at(const void* indices, int64_t bytes, int64_t i) {
-  return bytes == 4 ? ((const int32_t*)indices)[i] : ((const uint8_t*)indices)[i];
-}
-static inline bool index_ok(const Args& a, int64_t position, int64_t value, int64_t bound) {
-  if ((uint64_t)value < (uint64_t)bound) return true;
-  fail(a.status, kIndexOutOfBounds, position, (double)value, (double)bound);
-  return false;
-}
-
 // y[k] = table[indices[k]], rows of `row` bytes; a row without a source is zero.
 // i: rows of the table, bytes of a row, number of indices, bytes of an index
-static void gather(const Args& a, const Team& team) {
+void gather(const Args& a, const Team& team) {
   const int64_t rows = a.i[0], row = a.i[1], bytes = a.i[3];
   const uint8_t* table = (const uint8_t*)a.in[0];
   uint8_t* y = (uint8_t*)a.out[0];
@@ -25,7 +15,7 @@ static void gather(const Args& a, const Team& team) {
       memset(y + k * row, 0, row);
   }
 }
-static void gather_need(Need& n) {
+void gather_need(Need& n) {
   if (n.i[3] != 1 && n.i[3] != 4) return n.fail("indices are neither u8 nor i32");
   n.in[0] = size_of(n.i[0], n.i[1]);
   n.in[1] = size_of(n.i[2], n.i[3]);
@@ -109,7 +99,7 @@ static void scatter_typed(const Args& a, const ScatterPlan& p, int64_t rows, int
 // y[v] = sum of x[k] over the positions k with indices[k] = v, zero where there is none.
 // i: rows of y, elements of a row, number of indices, bytes of an index, 1 if f64
 // A second output takes the sum of squares of every block of rows.
-static void scatterAdd(const Args& a, const Team& team) {
+void scatterAdd(const Args& a, const Team& team) {
   const int64_t rows = a.i[0], row = a.i[1], count = a.i[2];
   ScatterPlan p = {(int64_t*)a.scratch, nullptr};
   p.order = (int32_t*)(p.start + rows + 2);
@@ -120,7 +110,7 @@ static void scatterAdd(const Args& a, const Team& team) {
   else
     scatter_typed<float>(a, p, rows, row, team);
 }
-static void scatterAdd_need(Need& n) {
+void scatterAdd_need(Need& n) {
   if (n.n_out != 1 && n.n_out != 2) return n.fail("expected one or two outputs");
   if (n.i[3] != 1 && n.i[3] != 4) return n.fail("indices are neither u8 nor i32");
   const int64_t rows = n.i[0], row = n.i[1], count = n.i[2], elem = n.i[4] ? 8 : 4;
@@ -135,7 +125,7 @@ static void scatterAdd_need(Need& n) {
 }
 
 // y[k, :] = 1 at indices[k], else 0. i: number of indices, classes, bytes of an index
-static void oneHot(const Args& a, const Team& team) {
+void oneHot(const Args& a, const Team& team) {
   const int64_t classes = a.i[1];
   float* y = (float*)a.out[0];
   const Range r = split(a.i[0], team);
@@ -145,14 +135,14 @@ static void oneHot(const Args& a, const Team& team) {
     if (index_ok(a, k, v, classes)) y[k * classes + v] = 1.f;
   }
 }
-static void oneHot_need(Need& n) {
+void oneHot_need(Need& n) {
   if (n.i[2] != 1 && n.i[2] != 4) return n.fail("indices are neither u8 nor i32");
   n.in[0] = size_of(n.i[0], n.i[2]);
   n.out[0] = size_of(n.i[0], n.i[1], 4);
 }
 
 // y[k, t] = text[starts[k] + t]. i: elements of the text, windows, length of a window, bytes of an element of the text
-static void windows(const Args& a, const Team& team) {
+void windows(const Args& a, const Team& team) {
   const int64_t length = a.i[2], bytes = a.i[3];
   const Range r = split(a.i[1], team);
   for (int64_t k = r.begin; k < r.end; k++) {
@@ -166,7 +156,7 @@ static void windows(const Args& a, const Team& team) {
       for (int64_t t = 0; t < length; t++) row[t] = ((const uint8_t*)a.in[0])[from + t];
   }
 }
-static void windows_need(Need& n) {
+void windows_need(Need& n) {
   if (n.i[3] != 1 && n.i[3] != 4) return n.fail("the text is neither u8 nor i32");
   if (n.i[2] < 0 || n.i[2] > n.i[0]) return n.fail("a window is longer than the text");
   n.in[0] = size_of(n.i[0], n.i[3]);

@@ -217,7 +217,7 @@ static bool by_columns(int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
 
 static void matmul_f64(const Args& a, const Team& team);
 
-static void matmul(const Args& a, const Team& team) {
+void matmul(const Args& a, const Team& team) {
   const int64_t batch = a.i[kMmBatch], m = a.i[kMmM], n = a.i[kMmN], k = a.i[kMmK];
   const bool ta = a.i[kMmTransA], tb = a.i[kMmTransB];
   if (a.i[kMmF64]) return matmul_f64(a, team);
@@ -268,7 +268,7 @@ static void matmul_f64(const Args& a, const Team& team) {
   }
 }
 
-static void matmul_need(Need& n) {
+void matmul_need(Need& n) {
   if (n.n_i != kMmInts || n.n_f != 0) return n.fail("expected batch, m, n, k, transA, transB, act, f64");
   if (n.n_in < 2 || n.n_in > 3 || n.n_out < 1 || n.n_out > 2) return n.fail("expected a, b[, bias] and y[, stats]");
   for (int j = 0; j < 4; j++)

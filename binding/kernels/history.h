@@ -29,7 +29,7 @@ static inline int64_t count_below(const double* s, int64_t n, double x) {
 
 // i: series, capacity. f: quantile in [0, 1]. in: history (sorted), a number per series. out: per series the quantile, interpolated
 // linearly, of its last `capacity` numbers, that one among them; NaN if it is not finite.
-static void historyQuantile(const Args& a, const Team& team) {
+void historyQuantile(const Args& a, const Team& team) {
   const int64_t capacity = a.i[1], row = history_row(capacity, 1);
   const Range r = split(a.i[0], team);
   for (int64_t k = r.begin; k < r.end; k++) {
@@ -54,7 +54,7 @@ static void historyQuantile(const Args& a, const Team& team) {
     *out = from + (position - (double)low) * (at(high) - from);
   }
 }
-static void historyQuantile_need(Need& n) {
+void historyQuantile_need(Need& n) {
   const int64_t series = n.i[0], capacity = n.i[1];
   if (series < 1 || series > Need::kMax / 64 || capacity < 1 || capacity > 1 << 24)
     return n.fail("wrong number of series or capacity");
@@ -64,7 +64,7 @@ static void historyQuantile_need(Need& n) {
 }
 
 // i: series, capacity. in: history (not sorted). out: per series mean, standard deviation (of a sample) and how many numbers there are.
-static void historyMoments(const Args& a, const Team& team) {
+void historyMoments(const Args& a, const Team& team) {
   const int64_t capacity = a.i[1], row = history_row(capacity, 0);
   const Range r = split(a.i[0], team);
   for (int64_t k = r.begin; k < r.end; k++) {
@@ -78,7 +78,7 @@ static void historyMoments(const Args& a, const Team& team) {
     ((double*)a.out[2])[k] = (double)h.filled;
   }
 }
-static void historyMoments_need(Need& n) {
+void historyMoments_need(Need& n) {
   const int64_t series = n.i[0], capacity = n.i[1];
   if (series < 1 || series > Need::kMax / 64 || capacity < 1 || capacity > 1 << 24)
     return n.fail("wrong number of series or capacity");
@@ -87,7 +87,7 @@ static void historyMoments_need(Need& n) {
 }
 
 // i: series, capacity, sorted (0 or 1). in: history, a number per series. out: the history with the numbers (may be its input).
-static void historyPush(const Args& a, const Team& team) {
+void historyPush(const Args& a, const Team& team) {
   const int64_t capacity = a.i[1], row = history_row(capacity, a.i[2]);
   const Range r = split(a.i[0], team);
   for (int64_t k = r.begin; k < r.end; k++) {
@@ -113,7 +113,7 @@ static void historyPush(const Args& a, const Team& team) {
     out[0] = (double)(h.count + 1);
   }
 }
-static void historyPush_need(Need& n) {
+void historyPush_need(Need& n) {
   const int64_t series = n.i[0], capacity = n.i[1];
   if (series < 1 || series > Need::kMax / 64 || capacity < 1 || capacity > 1 << 24)
     return n.fail("wrong number of series or capacity");

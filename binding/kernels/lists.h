@@ -1,7 +1,7 @@
 // lists.h: on lists of f64 numbers, one per gradient or unit: sums of stretches, and the greedy budget of a norm.
 
 // i: stretches, then where each begins and the end. in: numbers. out: the sum of each stretch.
-static void sumSegments(const Args& a, const Team& team) {
+void sumSegments(const Args& a, const Team& team) {
   const Range r = split(a.i[0], team);
   const double* x = (const double*)a.in[0];
   for (int64_t k = r.begin; k < r.end; k++) {
@@ -14,7 +14,7 @@ static void sumSegments(const Args& a, const Team& team) {
     ((double*)a.out[0])[k] = sum;
   }
 }
-static void sumSegments_need(Need& n) {
+void sumSegments_need(Need& n) {
   const int64_t count = n.n_i < 1 ? -1 : n.i[0];
   if (count < 1 || count > Need::kMax / 64 || n.n_i != count + 2) return n.fail("wrong number of stretches");
   if (n.i[1] != 0) return n.fail("the first stretch does not begin at 0");
@@ -26,7 +26,7 @@ static void sumSegments_need(Need& n) {
 
 // i: numbers. in: norms, the budget c. out: scales: from the last norm to the first, each at most what is left of c^2. Norms are taken by the
 // largest of them, so that no square overflows or is lost.
-static void greedyBudget(const Args& a, const Team& team) {
+void greedyBudget(const Args& a, const Team& team) {
   if (team.rank != 0) return;
   const double *norm = (const double*)a.in[0], c = *(const double*)a.in[1];
   double* scale = (double*)a.out[0];
@@ -43,7 +43,7 @@ static void greedyBudget(const Args& a, const Team& team) {
     if (rest < 0 || s < 1) rest = 0;
   }
 }
-static void greedyBudget_need(Need& n) {
+void greedyBudget_need(Need& n) {
   if (n.i[0] < 1 || n.i[0] > Need::kMax / 64) return n.fail("wrong number of norms");
   n.in[0] = n.out[0] = size_mul(n.i[0], 8);
   n.in[1] = 8;

@@ -178,7 +178,7 @@ static void map_fill(const MapPlan& p, const int64_t* input, const char* src, ch
   }
 }
 
-static void map(const Args& a, const Team& team) {
+void map(const Args& a, const Team& team) {
   const MapPlan p = map_plan(a.i, a.n_in);
   const int width = p.type ? 8 : 4, first_temp = a.n_in + a.n_f;
   const int64_t inner = p.shape[p.dims - 1], room = kMapSlot / width;
@@ -232,7 +232,7 @@ static void map(const Args& a, const Team& team) {
   }
 }
 
-static void map_need(Need& n) {
+void map_need(Need& n) {
   if (n.n_i < 5) return n.fail("too few attributes");
   const int64_t dims = n.i[2], steps = n.i[3], temps = n.i[4];
   if (n.i[0] < 0 || n.i[0] > 1 || n.i[1] < 0 || n.i[1] > 3) return n.fail("unknown type");

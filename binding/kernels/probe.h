@@ -4,12 +4,12 @@
 // Chains of x = x * a + b on every thread: 2 * 16 * kChains * rounds flops each. ints: rounds. in: f32[2], a and b. out: f32[16], in each
 // lane the sum of the chains. Enough chains to hide the latency of two fma units, few enough for 16 registers.
 constexpr int kChains = 12;
-static void probe_fma_need(Need& n) {
+void probe_fma_need(Need& n) {
   if (n.i[0] < 0 || n.i[0] > 1 << 24) return n.fail("rounds must be 0 to 2^24");
   n.in[0] = 2 * 4;
   n.out[0] = L * 4;
 }
-static void probe_fma(const Args& args, const Team& team) {
+void probe_fma(const Args& args, const Team& team) {
   const float* in = (const float*)args.in[0];
   const RF a = r_set1(in[0]), b = r_set1(in[1]);
   RF x[kChains];
@@ -30,12 +30,12 @@ constexpr int64_t kProbeAhead = 512;
 
 // Sums of 16 parts of x. ints: elements, a multiple of 16 * 64. out: f32[16].
 constexpr int kParts = 16;
-static void probe_read_need(Need& n) {
+void probe_read_need(Need& n) {
   if (n.i[0] < 0 || n.i[0] % (kParts * 64)) return n.fail("elements must be a multiple of 1024");
   n.in[0] = size_of(n.i[0], 4);
   n.out[0] = kParts * 4;
 }
-static void probe_read(const Args& a, const Team& team) {
+void probe_read(const Args& a, const Team& team) {
   const int64_t part = a.i[0] / kParts;
   const Range r = split(kParts, team);
   for (int64_t k = r.begin; k < r.end; k++) {
@@ -51,11 +51,11 @@ static void probe_read(const Args& a, const Team& team) {
 }
 
 // y = x. ints: elements, a multiple of 16.
-static void probe_copy_need(Need& n) {
+void probe_copy_need(Need& n) {
   if (n.i[0] < 0 || n.i[0] % L) return n.fail("elements must be a multiple of 16");
   n.in[0] = n.out[0] = size_of(n.i[0], 4);
 }
-static void probe_copy(const Args& a, const Team& team) {
+void probe_copy(const Args& a, const Team& team) {
   const float* x = (const float*)a.in[0];
   float* y = (float*)a.out[0];
   const Range r = split(a.i[0] / L, team);
@@ -66,12 +66,12 @@ static void probe_copy(const Args& a, const Team& team) {
 }
 
 // y = a * x + y in place. ints: elements, a multiple of 16; floats: a. in: x, y.
-static void probe_axpy_need(Need& n) {
+void probe_axpy_need(Need& n) {
   if (n.i[0] < 0 || n.i[0] % L) return n.fail("elements must be a multiple of 16");
   n.in[0] = n.in[1] = n.out[0] = size_of(n.i[0], 4);
   n.alias(0, 1);
 }
-static void probe_axpy(const Args& a, const Team& team) {
+void probe_axpy(const Args& a, const Team& team) {
   const float* x = (const float*)a.in[0];
   const float* y = (const float*)a.in[1];
   float* out = (float*)a.out[0];

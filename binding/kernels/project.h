@@ -95,7 +95,7 @@ static void project_columns(const ProjectRule& rule, float* y, const float* x, i
   }
 }
 
-static void project(const Args& a, const Team& team) {
+void project(const Args& a, const Team& team) {
   const ProjectArgs p = project_args(a.i);
   const Range r = split(p.start[p.n], team);
   double* partial = (double*)a.scratch;
@@ -137,7 +137,7 @@ static void project(const Args& a, const Team& team) {
     }
   }
 }
-static void project_need(Need& n) {
+void project_need(Need& n) {
   if (n.n_i < 2 || n.i[0] < 1 || n.i[0] > n.n_in) return n.fail("more tensors than inputs, or none");
   const int64_t count = n.i[0];
   if (n.n_in != count || n.n_out != count || n.n_i != 2 + 5 * count || n.n_f != 2 * count)

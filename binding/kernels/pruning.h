@@ -101,7 +101,7 @@ static void prune_group(const Args& a, const Team& team, const PruneArgs& u, int
   team.barrier();
 }
 
-static void pruneMagnitude(const Args& a, const Team& team) {
+void pruneMagnitude(const Args& a, const Team& team) {
   const PruneArgs u = prune_args(a.i);
   const int64_t n = u.n;
   for (int64_t t = 0; t < n; t++) {
@@ -125,7 +125,7 @@ static void pruneMagnitude(const Args& a, const Team& team) {
     ((double*)a.out[2 * n])[t] = (double)sum;
   }
 }
-static void pruneMagnitude_need(Need& n) {
+void pruneMagnitude_need(Need& n) {
   if (n.n_i < 3 || n.i[0] < 1 || n.i[0] > n.n_in) return n.fail("more tensors than inputs, or none");
   const int64_t count = n.i[0];
   if (n.i[1] < 0 || n.i[1] > 1) return n.fail("together is neither 0 nor 1");
@@ -179,7 +179,7 @@ static double row_statistic(const float* x, int64_t n) {
   return kind.value();
 }
 
-static void pruneRows(const Args& a, const Team& team) {
+void pruneRows(const Args& a, const Team& team) {
   const PruneRowsArgs u = prune_rows_args(a.i);
   const int64_t n = u.n, all = n + u.biases;
   const auto size = [&](int64_t t) { return t < n ? u.rows[t] * u.row[t] : u.rows[u.owner[t - n]]; };
@@ -235,7 +235,7 @@ static void pruneRows(const Args& a, const Team& team) {
     team.barrier();
   }
 }
-static void pruneRows_need(Need& n) {
+void pruneRows_need(Need& n) {
   if (n.n_i < 3 || n.i[0] < 1 || n.i[0] > n.n_in || n.i[1] < 0 || n.i[1] > n.n_in)
     return n.fail("more tensors than inputs, or none");
   const int64_t count = n.i[0], biases = n.i[1], all = count + biases;

@@ -1,29 +1,8 @@
-// random.h: Philox4x32-10 (Salmon et al. 2011), 16 counters at once, dropout, and single numbers. lib/ir/philox.ts has the same in TypeScript.
-
-struct Philox {
-  I word[4];
-};
-// The four random words of 16 counters (c0[lane], c1, c2, c3) under a key.
-INLINE Philox philox(I c0, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key) {
-  Philox c = {{c0, iset1((int32_t)c1), iset1((int32_t)c2), iset1((int32_t)c3)}};
-  uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-  for (int round = 0; round < 10; round++) {
-    I high0, low0, high1, low1;
-    imul_wide(c.word[0], iset1((int32_t)0xd2511f53u), high0, low0);
-    imul_wide(c.word[2], iset1((int32_t)0xcd9e8d57u), high1, low1);
-    c.word[0] = ixor(ixor(high1, c.word[1]), iset1((int32_t)k0));
-    c.word[1] = low1;
-    c.word[2] = ixor(ixor(high0, c.word[3]), iset1((int32_t)k1));
-    c.word[3] = low0;
-    k0 += 0x9e3779b9u;
-    k1 += 0xbb67ae85u;
-  }
-  return c;
-}
+// random.h: dropout and single random numbers.
 
 // y[n] = x[n] * (0 or floats[0]). ints: n, key of the op, threshold: an element is dropped when the upper 24 bits of its word lie
 // below it. Element 64 g + 16 w + l takes word w of counter 16 g + l.
-static void dropout(const Args& a, const Team& team) {
+void dropout(const Args& a, const Team& team) {
   const int64_t n = a.i[0], groups = (n + 63) / 64, chunk = 64;
   const uint32_t attempt = (uint32_t)a.ctx->attempt, tag = 0x64726f70u ^ (uint32_t)(a.ctx->attempt >> 32);
   const F threshold = set1((float)a.i[2]), scale = set1((float)a.f[0]);
@@ -47,7 +26,7 @@ static void dropout(const Args& a, const Team& team) {
     }
   }
 }
-static void dropout_need(Need& n) {
+void dropout_need(Need& n) {
   if (n.i[0] < 0 || n.i[0] > int64_t(1) << 34) return n.fail("wrong number of elements");
   if (n.i[1] < 0 || n.i[1] > 0xffffffffll || n.i[2] < 0 || n.i[2] > 1 << 24) return n.fail("wrong key or threshold");
   n.out[0] = n.in[0] = size_of(n.i[0], 4);
@@ -55,7 +34,7 @@ static void dropout_need(Need& n) {
 }
 
 // One number of [0, 1) with 53 bits, keyed by seed, attempt and int 0.
-static void uniform(const Args& a, const Team& team) {
+void uniform(const Args& a, const Team& team) {
   if (team.rank != 0) return;
   const uint32_t attempt = (uint32_t)a.ctx->attempt, tag = 0x756e6966u ^ (uint32_t)(a.ctx->attempt >> 32);
   const Philox r = philox(iset1(0), attempt, tag, (uint32_t)a.i[0], a.ctx->seed);
@@ -63,7 +42,7 @@ static void uniform(const Args& a, const Team& team) {
   istore(high, r.word[0]), istore(low, r.word[1]);
   *(double*)a.out[0] = ((double)((uint32_t)high[0] >> 5) * 0x1p26 + (double)((uint32_t)low[0] >> 6)) * 0x1p-53;
 }
-static void uniform_need(Need& n) {
+void uniform_need(Need& n) {
   if (n.i[0] < 0 || n.i[0] > 0xffffffffll) return n.fail("wrong key");
   n.out[0] = 8;
 }

@@ -103,7 +103,7 @@ INLINE void rnn_tiles(int64_t batch, const Team& team, Fn f) {
 
 // hs[b,t,:] = tanh(x[b,t,:] + whh h), h = hs[b,t-1,:] (h0[b,:] at first); last[b,:] = hs[b,T-1,:]
 // outs hs[B,T,H], last[B,H]; ins x[B,T,H], h0[B,H], whh[H,H]; i: B, T, H. hs may be x.
-static void rnn(const Args& a, const Team& team) {
+void rnn(const Args& a, const Team& team) {
   const int64_t batch = a.i[0], steps = a.i[1], h = a.i[2];
   float *hs = (float*)a.out[0], *last = (float*)a.out[1], *packed = (float*)a.scratch;
   const float *x = (const float*)a.in[0], *h0 = (const float*)a.in[1];
@@ -136,7 +136,7 @@ static void rnn_sizes(Need& n, int64_t& states, int64_t& row, int64_t& weights) 
   n.scratch = size_mul(rnn_panels(h) * kRnnCols, h * 4);
   n.local = 2 * kRnnRows * L * 4 * rnn_groups(h);
 }
-static void rnn_need(Need& n) {
+void rnn_need(Need& n) {
   rnn_sizes(n, n.in[0], n.in[1], n.in[2]);
   n.out[0] = n.in[0];
   n.out[1] = n.in[1];
@@ -147,7 +147,7 @@ static void rnn_need(Need& n) {
 // before[b,t,:] = hs[b,t-1,:] (h0[b,:] at first) is the other operand of the weight's gradient, written while hs is at hand.
 // outs dz[B,T,H], dh0[B,H], before[B,T,H]; ins hs[B,T,H], h0[B,H], whh[H,H], then dhs[B,T,H] if i[3] and dlast[B,H] if i[4].
 // dz may be dhs; before may be hs, since step t writes what step t + 1 has read.
-static void rnnGrad(const Args& a, const Team& team) {
+void rnnGrad(const Args& a, const Team& team) {
   const int64_t batch = a.i[0], steps = a.i[1], h = a.i[2];
   float *dz = (float*)a.out[0], *dh0 = (float*)a.out[1], *before = (float*)a.out[2], *packed = (float*)a.scratch;
   const float *hs = (const float*)a.in[0], *h0 = (const float*)a.in[1];
@@ -183,7 +183,7 @@ static void rnnGrad(const Args& a, const Team& team) {
     });
   });
 }
-static void rnnGrad_need(Need& n) {
+void rnnGrad_need(Need& n) {
   const bool dhs = n.i[3] != 0, dlast = n.i[4] != 0;
   if ((n.i[3] & ~1) || (n.i[4] & ~1) || n.n_in != 3 + dhs + dlast) return n.fail("inputs and flags disagree");
   rnn_sizes(n, n.in[0], n.in[1], n.in[2]);

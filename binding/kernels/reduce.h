@@ -6,21 +6,6 @@ constexpr int64_t kReduceRun = 4096;   // elements of a row per partial
 constexpr int64_t kReduceRows = 512;   // rows of a column block per partial
 constexpr int64_t kReduceBlock = 64;   // outputs per task, and per partial sum of squares
 
-INLINE D reduce_load(const float* x) { return widen(load(x)); }
-INLINE D reduce_load(const double* x) { return dload(x); }
-// The first n lanes; the others hold `fill`.
-INLINE D reduce_load_n(const double* x, int64_t n, double fill) {
-  double t[L];
-  for (int i = 0; i < L; i++) t[i] = i < n ? x[i] : fill;
-  return dload(t);
-}
-INLINE D reduce_load_n(const float* x, int64_t n, double fill) {
-  if (fill == 0) return widen(load_n(x, (int)n));
-  float t[L];
-  for (int i = 0; i < L; i++) t[i] = i < n ? x[i] : (float)fill;
-  return widen(load(t));
-}
-
 struct SumLanes {
   static constexpr double kInit = 0;
   INLINE D step(D acc, D x) { return add(acc, x); }
@@ -185,12 +170,12 @@ static void reduce_need(Need& n) {
   if (n.n_out > 1) n.out[1] = size_mul(tasks, 8);
   if (s.parts > 1) n.scratch = size_mul(size_mul(tasks, s.parts), kReduceBlock * 8);
 }
-static void sum(const Args& a, const Team& team) { reduce<SumLanes>(a, team); }
-static void sum_need(Need& n) { reduce_need(n); }
-static void max(const Args& a, const Team& team) { reduce<MaxLanes>(a, team); }
-static void max_need(Need& n) { reduce_need(n); }
-static void min(const Args& a, const Team& team) { reduce<MinLanes>(a, team); }
-static void min_need(Need& n) { reduce_need(n); }
+void sum(const Args& a, const Team& team) { reduce<SumLanes>(a, team); }
+void sum_need(Need& n) { reduce_need(n); }
+void max(const Args& a, const Team& team) { reduce<MaxLanes>(a, team); }
+void max_need(Need& n) { reduce_need(n); }
+void min(const Args& a, const Team& team) { reduce<MinLanes>(a, team); }
+void min_need(Need& n) { reduce_need(n); }
 
 // y[o, i] = k of the largest x[o, k, i]; the first among equals; a NaN is larger than all.
 template <typename T>
@@ -210,13 +195,13 @@ static void argmax_typed(const T* x, int32_t* y, int64_t outer, int64_t count, i
   }
 }
 // i: outer, count, inner, 1 if x is f64
-static void argmax(const Args& a, const Team& team) {
+void argmax(const Args& a, const Team& team) {
   if (a.i[3])
     argmax_typed((const double*)a.in[0], (int32_t*)a.out[0], a.i[0], a.i[1], a.i[2], team);
   else
     argmax_typed((const float*)a.in[0], (int32_t*)a.out[0], a.i[0], a.i[1], a.i[2], team);
 }
-static void argmax_need(Need& n) {
+void argmax_need(Need& n) {
   if (n.i[1] < 1 || n.i[1] > 0x7fffffff) return n.fail("number of elements to choose from out of range");
   n.in[0] = size_of(n.i[0], n.i[1], n.i[2], n.i[3] ? 8 : 4);
   n.out[0] = size_of(n.i[0], n.i[2], 4);

@@ -69,10 +69,10 @@ static void row_norm_need(Need& n) {
   for (int k = 1; k < n.n_in; k++) n.in[k] = size_of(n.i[1], 4);
   n.alias(0, 0);
 }
-static void layerNorm(const Args& a, const Team& team) { row_norm<true>(a, team); }
-static void layerNorm_need(Need& n) { row_norm_need<true>(n); }
-static void rmsNorm(const Args& a, const Team& team) { row_norm<false>(a, team); }
-static void rmsNorm_need(Need& n) { row_norm_need<false>(n); }
+void layerNorm(const Args& a, const Team& team) { row_norm<true>(a, team); }
+void layerNorm_need(Need& n) { row_norm_need<true>(n); }
+void rmsNorm(const Args& a, const Team& team) { row_norm<false>(a, team); }
+void rmsNorm_need(Need& n) { row_norm_need<false>(n); }
 
 // With g = dy * weight and z the normalised x: dx = (g - mean(g) - z mean(g z)) / deviation (RMS norm: without mean(g)).
 // Adds dy z to dw and dy to db, where they are asked for.
@@ -144,7 +144,7 @@ static void row_norm_grad_need(Need& n) {
   n.scratch = size_mul(quotient(n.i[0] + kNormRows - 1, kNormRows), size_mul(n.i[2] + n.i[3], n.i[1] * 4));
   n.alias(0, 0), n.alias(0, 2);
 }
-static void layerNormGrad(const Args& a, const Team& team) { row_norm_grad<true>(a, team); }
-static void layerNormGrad_need(Need& n) { row_norm_grad_need<true>(n); }
-static void rmsNormGrad(const Args& a, const Team& team) { row_norm_grad<false>(a, team); }
-static void rmsNormGrad_need(Need& n) { row_norm_grad_need<false>(n); }
+void layerNormGrad(const Args& a, const Team& team) { row_norm_grad<true>(a, team); }
+void layerNormGrad_need(Need& n) { row_norm_grad_need<true>(n); }
+void rmsNormGrad(const Args& a, const Team& team) { row_norm_grad<false>(a, team); }
+void rmsNormGrad_need(Need& n) { row_norm_grad_need<false>(n); }

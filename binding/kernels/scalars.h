@@ -5,7 +5,7 @@ constexpr int kScalarRegs = kMapInputs + kMapConstants + kMapSteps;
 
 // i: steps, then per step its operation (position in maps.inc) and three registers read, then per output the register it takes.
 // Registers: inputs, then constants (f), then the value of each step.
-static void scalars(const Args& a, const Team& team) {
+void scalars(const Args& a, const Team& team) {
   if (team.rank != 0) return;
   double reg[kScalarRegs];
   int n = 0;
@@ -18,7 +18,7 @@ static void scalars(const Args& a, const Team& team) {
   }
   for (int o = 0; o < a.n_out; o++) *(double*)a.out[o] = reg[code[o]];
 }
-static void scalars_need(Need& n) {
+void scalars_need(Need& n) {
   if (n.n_i < 1 || n.i[0] < 0 || n.i[0] > kMapSteps) return n.fail("too many steps");
   if (n.n_in > kMapInputs || n.n_f > kMapConstants || n.n_in + n.n_f < 1) return n.fail("too many or no operands");
   if (n.n_i != 1 + 4 * n.i[0] + n.n_out) return n.fail("wrong number of integers");

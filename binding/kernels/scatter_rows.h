@@ -31,7 +31,7 @@ static void rows_plan(const Args& a, const RowsPlan& p, int32_t* at) {
   *p.used = used;
 }
 
-static void scatterRows(const Args& a, const Team& team) {
+void scatterRows(const Args& a, const Team& team) {
   const int64_t rows = a.i[0], row = a.i[1], count = a.i[2];
   const float* x = (const float*)a.in[0];
   float* values = (float*)a.out[0];
@@ -65,7 +65,7 @@ static void scatterRows(const Args& a, const Team& team) {
     if (a.n_out > 2) ((double*)a.out[2])[b] = hsum(square);
   }
 }
-static void scatterRows_need(Need& n) {
+void scatterRows_need(Need& n) {
   if (n.n_out != 2 && n.n_out != 3) return n.fail("expected two or three outputs");
   if (n.i[3] != 1 && n.i[3] != 4) return n.fail("indices are neither u8 nor i32");
   const int64_t rows = n.i[0], row = n.i[1], count = n.i[2];

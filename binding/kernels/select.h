@@ -14,7 +14,7 @@ static SelectArgs select_args(const int64_t* i) {
 }
 constexpr int kSelectDigits = 3, kSelectSize = 2048;
 
-static void kthLargest(const Args& a, const Team& team) {
+void kthLargest(const Args& a, const Team& team) {
   const SelectArgs u = select_args(a.i);
   int64_t(*histogram)[kSelectSize] = (int64_t(*)[kSelectSize])a.scratch;
   int64_t* mine = (int64_t*)a.local;
@@ -57,7 +57,7 @@ static void kthLargest(const Args& a, const Team& team) {
     team.barrier();
   }
 }
-static void kthLargest_need(Need& n) {
+void kthLargest_need(Need& n) {
   if (n.n_i < 2) return n.fail("expected tensors");
   const int64_t count = n.i[0], together = n.i[1];
   if (count < 1 || count != n.n_in || together < 0 || together > 1) return n.fail("wrong number of tensors");

@@ -127,7 +127,7 @@ static void copy_typed(const T* x, T* y, int rank, const int64_t* shape, const i
 
 // i: element bytes, offset, shape[rank], strides[rank] (in elements, none negative).
 // Output element (k0, k1, ...) is input element offset + k0 * strides[0] + k1 * strides[1] + ...
-static void copy(const Args& a, const Team& team) {
+void copy(const Args& a, const Team& team) {
   const int rank = (a.n_i - 2) / 2;
   const int64_t *shape = a.i + 2, *strides = shape + rank, offset = a.i[1];
   if (a.i[0] == 1)
@@ -137,7 +137,7 @@ static void copy(const Args& a, const Team& team) {
   else
     copy_typed((const uint64_t*)a.in[0] + offset, (uint64_t*)a.out[0], rank, shape, strides, team);
 }
-static void copy_need(Need& n) {
+void copy_need(Need& n) {
   if (n.n_i < 2 || n.n_i % 2 || n.n_i > 18) return n.fail("expected an even number of integers, at most 8 dimensions");
   const int rank = (n.n_i - 2) / 2;
   const int64_t elem = n.i[0];

@@ -60,7 +60,7 @@ INLINE void softmax_blocks(int64_t rows, const Team& team, Fn f) {
 }
 
 // y = exp(x - max) / sum. y may be x.
-static void softmax(const Args& a, const Team& team) {
+void softmax(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
   softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
     float* y = (float*)a.out[0] + first * n;
@@ -73,7 +73,7 @@ static void softmax(const Args& a, const Team& team) {
   });
 }
 // y = x - max - log(sum). y may be x.
-static void logSoftmax(const Args& a, const Team& team) {
+void logSoftmax(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
   softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
     const float* x = (const float*)a.in[0] + first * n;
@@ -86,17 +86,17 @@ static void logSoftmax(const Args& a, const Team& team) {
     }
   });
 }
-static void softmax_need(Need& n) {
+void softmax_need(Need& n) {
   n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
   n.alias(0, 0);
 }
-static void logSoftmax_need(Need& n) { softmax_need(n); }
+void logSoftmax_need(Need& n) { softmax_need(n); }
 
 // The part of a row from c on, zero beyond its end.
 INLINE F softmax_part(const float* x, int64_t n) { return n >= L ? load(x) : load_n(x, (int)n); }
 
 // dx = y (dy - sum(dy y)), y the softmax. ins y, dy; dx may be either.
-static void softmaxGrad(const Args& a, const Team& team) {
+void softmaxGrad(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
   const Range r = split(a.i[0], team);
   for (int64_t row = r.begin; row < r.end; row++) {
@@ -112,7 +112,7 @@ static void softmaxGrad(const Args& a, const Team& team) {
   }
 }
 // dx = dy - exp(y) sum(dy), y the log-softmax. ins y, dy; dx may be either.
-static void logSoftmaxGrad(const Args& a, const Team& team) {
+void logSoftmaxGrad(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
   const Range r = split(a.i[0], team);
   for (int64_t row = r.begin; row < r.end; row++) {
@@ -127,11 +127,11 @@ static void logSoftmaxGrad(const Args& a, const Team& team) {
     }
   }
 }
-static void softmaxGrad_need(Need& n) {
+void softmaxGrad_need(Need& n) {
   n.in[0] = n.in[1] = n.out[0] = size_of(n.i[0], n.i[1], 4);
   n.alias(0, 0), n.alias(0, 1);
 }
-static void logSoftmaxGrad_need(Need& n) { softmaxGrad_need(n); }
+void logSoftmaxGrad_need(Need& n) { softmaxGrad_need(n); }
 
 static double softmax_mean(const float* x, int64_t n) {
   D sum = dset1(0);
@@ -141,7 +141,7 @@ static double softmax_mean(const float* x, int64_t n) {
 
 // loss[row] = log(sum exp(x)) - x[label], in f64; with smoothing e, x[label] becomes (1 - e) x[label] + e mean(x).
 // i: rows, columns, bytes of a label; f: smoothing; ins x, labels
-static void softmaxCrossEntropy(const Args& a, const Team& team) {
+void softmaxCrossEntropy(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
   softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
     const float* x = (const float*)a.in[0] + first * n;
@@ -157,7 +157,7 @@ static void softmaxCrossEntropy(const Args& a, const Team& team) {
     }
   });
 }
-static void softmaxCrossEntropy_need(Need& n) {
+void softmaxCrossEntropy_need(Need& n) {
   if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32");
   n.in[0] = size_of(n.i[0], n.i[1], 4);
   n.in[1] = size_of(n.i[0], n.i[2]);
@@ -165,7 +165,7 @@ static void softmaxCrossEntropy_need(Need& n) {
 }
 
 // dx = (softmax(x) - (1 - e) onehot(label) - e / columns) dloss. i and f as above; ins x, labels, dloss (f64, one per row). dx may be x.
-static void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
+void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
   softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
     const double* dloss = (const double*)a.in[2] + first;
@@ -187,7 +187,7 @@ static void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
     }
   });
 }
-static void softmaxCrossEntropyGrad_need(Need& n) {
+void softmaxCrossEntropyGrad_need(Need& n) {
   if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32");
   n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
   n.in[1] = size_of(n.i[0], n.i[2]);

@@ -28,12 +28,12 @@ static void staged_chunks(const Args& a, const Team& team, int64_t first_operand
     finish((float*)a.out[t] + from, made.x, x, m);
   }
 }
-static void staged(const Args& a, const Team& team) {
+void staged(const Args& a, const Team& team) {
   staged_chunks(a, team, a.i[0], [](float* y, const float* made, const float*, int m) {
     if (made != y) memcpy(y, made, m * sizeof(float));
   });
 }
-static void residual(const Args& a, const Team& team) {
+void residual(const Args& a, const Team& team) {
   staged_chunks(a, team, 2 * a.i[0], [](float* y, const float* made, const float* x, int m) {
     int i = 0;
     for (; i + L <= m; i += L) store(y + i, sub(load(x + i), load(made + i)));
@@ -59,5 +59,5 @@ static void staged_check(Need& n, int64_t states) {
   }
   n.local = kChunk * 4;
 }
-static void staged_need(Need& n) { staged_check(n, 0); }
-static void residual_need(Need& n) { staged_check(n, 1); }
+void staged_need(Need& n) { staged_check(n, 0); }
+void residual_need(Need& n) { staged_check(n, 1); }

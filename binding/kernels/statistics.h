@@ -116,7 +116,7 @@ static StatisticPartial statistic_block(double largest, double p, const Stages& 
   return {kind.value(), bad};
 }
 
-static void statistic(const Args& a, const Team& team) {
+void statistic(const Args& a, const Team& team) {
   const StatisticArgs s = statistic_args(a.i);
   const Stages stages = stages_of(a.i + 4, s.stages, s.n, a.in + s.n + (s.max != 0), a.ctx);
   const double* largest = s.max ? (const double*)a.in[s.n] : nullptr;
@@ -167,7 +167,7 @@ static void statistic(const Args& a, const Team& team) {
     if (wrong && (*count)++ == 0) *first_bad = (double)i;
   }
 }
-static void statistic_need(Need& n) {
+void statistic_need(Need& n) {
   if (n.n_i < 5) return n.fail("expected kind, tensors, max and stages");
   const int64_t kind = n.i[0], count = n.i[1], max = n.i[2], steps = n.i[3];
   if (kind < kSumSquares || kind > kSumPow) return n.fail("no such statistic");

@@ -85,7 +85,7 @@ static void column_values(const UnitArgs& u, const Args& a, const Stages& stages
   }
 }
 
-static void unitStatistic(const Args& a, const Team& team) {
+void unitStatistic(const Args& a, const Team& team) {
   const UnitArgs u = unit_args(a.i);
   const Stages stages = stages_of(a.i + 4, u.stages, u.n, a.in + u.n, a.ctx);
   switch (u.kind) {
@@ -104,7 +104,7 @@ static void unitStatistic(const Args& a, const Team& team) {
                        : row_values<MaxAbs>(u, a, stages, team);
   }
 }
-static void unitStatistic_need(Need& n) {
+void unitStatistic_need(Need& n) {
   if (n.n_i < 5) return n.fail("expected kind, axis, tensors and stages");
   const int64_t kind = n.i[0], columns = n.i[1], count = n.i[2], steps = n.i[3];
   if (kind < 0 || kind >= kUnitKinds || columns < 0 || columns > 1) return n.fail("no such statistic");

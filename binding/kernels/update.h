@@ -216,6 +216,6 @@ struct Variants {
     update_check(n, kEach[n.i[0]]);
   }
 };
-#define UPDATE(name, ...)                                                                    \
-  static void name(const Args& a, const Team& team) { Variants<__VA_ARGS__>::run(a, team); } \
-  static void name##_need(Need& n) { Variants<__VA_ARGS__>::need(n); }
+#define UPDATE(name, ...)                                                             \
+  void name(const Args& a, const Team& team) { Variants<__VA_ARGS__>::run(a, team); } \
+  void name##_need(Need& n) { Variants<__VA_ARGS__>::need(n); }

@@ -1,0 +1,32 @@
+// unit.h: what every unit of the kernels begins with. A unit is one family's headers in one .cc, compiled once per ISA, so that a change
+// compiles its own family only. All of it lies in the namespace of the ISA, which keeps the linker from mixing instruction sets up.
+// Kernels have external linkage, for the table; everything else is static, a template or a type.
+#pragma once
+#include <immintrin.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernel.h"
+
+#define GRADCLIP_CAT_(a, b) a##b
+#define GRADCLIP_CAT(a, b) GRADCLIP_CAT_(a, b)
+#define GRADCLIP_STR_(a) #a
+#define GRADCLIP_STR(a) GRADCLIP_STR_(a)
+#define GRADCLIP_ISA GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME)
+#define UNIT_BEGIN     \
+  namespace gradclip { \
+  namespace GRADCLIP_ISA {
+#define UNIT_END \
+  }              \
+  }
+
+// Declared here, a kernel that is static by mistake does not compile.
+UNIT_BEGIN
+#define KERNEL(name, outs, ins, ints, floats) \
+  void name(const Args&, const Team&);        \
+  void name##_need(Need&);
+#include "kernels.inc"
+#undef KERNEL
+UNIT_END
