@@ -3,6 +3,7 @@ import type { StreamKind } from '../lib/cli/bench/probe.ts';
 import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import type { Data, DType, OpDef } from '../lib/ir/op.ts';
 import * as ops from '../lib/ops/index.ts';
+import { MAX_POOL_GRAD } from '../lib/ops/max-pool.ts';
 import { SCATTER_ROWS } from '../lib/ops/scatter-rows.ts';
 import { noise, uniform } from '../test/golden/recipe.ts';
 
@@ -111,6 +112,16 @@ const table = (f: (input: Input, indices: Tensor) => Tensor): KernelCase => {
   return { stream: 'copy', tolerance: 1e-5, build };
 };
 
+const POOL = { kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1], ceil: false, relu: true } as const;
+const pooled = (gradient: boolean): KernelCase => ({
+  stream: 'copy',
+  build(input) {
+    if (!gradient) return ops.maxPool2d(ops.relu(input([64, 32, 28, 28])), 2);
+    const places = input([64, 32, 14, 14], { dtype: 'u8', high: 4 });
+    return places.graph.add(MAX_POOL_GRAD, [places, input([64, 32, 14, 14])], { ...POOL, size: [28, 28] }).out;
+  },
+});
+
 export const KERNEL_CASES: Readonly<Record<string, KernelCase>> = {
   'update_adam/25x1M': adamw([LARGE], 25),
   'update_adam/6x40k': adamw(MLP),
@@ -128,6 +139,8 @@ export const KERNEL_CASES: Readonly<Record<string, KernelCase>> = {
   'gelu/256x4096': elementwise((x) => ops.gelu(x), 256, 4096),
   'sum/256x4096': { stream: 'read', tolerance: 1e-4, build: (input) => ops.sum(input([256, 4096]), { axes: 0 }) },
   'transpose/1024x1024': elementwise((x) => ops.transpose(x), 1024, 1024),
+  'maxPool/64x32x28x28': pooled(false),
+  'maxPoolGrad/64x32x28x28': pooled(true),
   'crossEntropy/64x10': rows(64, 10, false),
   'crossEntropy/2048x65': rows(2048, 65, false),
   'crossEntropyGrad/2048x65': rows(2048, 65, true),
@@ -161,7 +174,7 @@ export function kernelNode({ build }: KernelCase, repeat: number): { node: Node;
 function fillOf(dtype: DType, shape: readonly number[], { low = -1, high = 1, values }: Fill, seed: number): Data {
   const n = shape.reduce((a, b) => a * b, 1);
   if (dtype === 'i32') return Int32Array.from(noise(seed, n), (v) => v % high);
-  if (dtype === 'u8') throw new Error('a case has no u8');
+  if (dtype === 'u8') return Uint8Array.from(noise(seed, n), (v) => v % high);
   const data = values ?? uniform(seed, n).map((u) => low + ((high - low) * (u + 1)) / 2);
   return dtype === 'f64' ? Float64Array.from(data) : Float32Array.from(data);
 }

@@ -34,6 +34,19 @@ static inline RM r_mfirst(int n) { return n >= 16 ? (RM)0xffff : n <= 0 ? (RM)0 
 static inline RF r_loadm(const float* p, RM m) { return _mm512_maskz_loadu_ps(m, p); }     // zero where masked off, no access
 static inline void r_storem(float* p, RF a, RM m) { _mm512_mask_storeu_ps(p, m, a); }
 static inline RI r_bits(RF a) { return _mm512_castps_si512(a); }
+// Of the lanes of a, then b: those at even and at odd places. And their opposite, lanes of a and b in turn: the first and the second half.
+static inline RF r_even(RF a, RF b) {
+  return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), b);
+}
+static inline RF r_odd(RF a, RF b) {
+  return _mm512_permutex2var_ps(a, _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31), b);
+}
+static inline RF r_zip_low(RF a, RF b) {
+  return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b);
+}
+static inline RF r_zip_high(RF a, RF b) {
+  return _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b);
+}
 static inline RF r_float(RI a) { return _mm512_castsi512_ps(a); }
 static inline RI r_iset1(int32_t a) { return _mm512_set1_epi32(a); }
 static inline RI r_iadd(RI a, RI b) { return _mm512_add_epi32(a, b); }
@@ -112,6 +125,15 @@ static inline RM r_mfirst(int n) {
 static inline RF r_loadm(const float* p, RM m) { return _mm256_maskload_ps(p, _mm256_castps_si256(m)); }
 static inline void r_storem(float* p, RF a, RM m) { _mm256_maskstore_ps(p, _mm256_castps_si256(m), a); }
 static inline RI r_bits(RF a) { return _mm256_castps_si256(a); }
+static inline RF r_turn(RF a) { return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xd8)); }
+static inline RF r_even(RF a, RF b) { return r_turn(_mm256_shuffle_ps(a, b, 0x88)); }
+static inline RF r_odd(RF a, RF b) { return r_turn(_mm256_shuffle_ps(a, b, 0xdd)); }
+static inline RF r_zip_low(RF a, RF b) {
+  return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20);
+}
+static inline RF r_zip_high(RF a, RF b) {
+  return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
+}
 static inline RF r_float(RI a) { return _mm256_castsi256_ps(a); }
 static inline RI r_iset1(int32_t a) { return _mm256_set1_epi32(a); }
 static inline RI r_iadd(RI a, RI b) { return _mm256_add_epi32(a, b); }
@@ -198,6 +220,10 @@ static inline void r_storem(float* p, RF a, RM m) {
     if (b >> i & 1) p[i] = t[i];
 }
 static inline RI r_bits(RF a) { return _mm_castps_si128(a); }
+static inline RF r_even(RF a, RF b) { return _mm_shuffle_ps(a, b, 0x88); }
+static inline RF r_odd(RF a, RF b) { return _mm_shuffle_ps(a, b, 0xdd); }
+static inline RF r_zip_low(RF a, RF b) { return _mm_unpacklo_ps(a, b); }
+static inline RF r_zip_high(RF a, RF b) { return _mm_unpackhi_ps(a, b); }
 static inline RF r_float(RI a) { return _mm_castsi128_ps(a); }
 static inline RI r_iset1(int32_t a) { return _mm_set1_epi32(a); }
 static inline RI r_iadd(RI a, RI b) { return _mm_add_epi32(a, b); }
@@ -294,6 +320,11 @@ static inline I iload(const int32_t* p) { I r; GRADCLIP_EACH(NR, r.v[i] = r_iloa
 static inline void istore(int32_t* p, I a) { GRADCLIP_EACH(NR, r_istore(p + W * i, a.v[i])); }
 static inline F neg(F a) { return as_float(ixor(bits(a), iset1((int32_t)0x80000000u))); }
 static inline F abs(F a) { return as_float(iand(bits(a), iset1(0x7fffffff))); }
+// Of 32 elements, a then b: those at even and at odd places; and their opposite, elements of a and b in turn, 16 and 16 more.
+static inline F even(F a, F b) { F r; GRADCLIP_EACH(NR, r.v[i] = r_even(2 * i < NR ? a.v[2 * i] : b.v[2 * i - NR], 2 * i + 1 < NR ? a.v[2 * i + 1] : b.v[2 * i + 1 - NR])); return r; }
+static inline F odd(F a, F b) { F r; GRADCLIP_EACH(NR, r.v[i] = r_odd(2 * i < NR ? a.v[2 * i] : b.v[2 * i - NR], 2 * i + 1 < NR ? a.v[2 * i + 1] : b.v[2 * i + 1 - NR])); return r; }
+static inline F zip_low(F a, F b) { F r; GRADCLIP_EACH(NR, r.v[i] = i % 2 ? r_zip_high(a.v[i / 2], b.v[i / 2]) : r_zip_low(a.v[i / 2], b.v[i / 2])); return r; }
+static inline F zip_high(F a, F b) { F r; GRADCLIP_EACH(NR, r.v[i] = (i + NR) % 2 ? r_zip_high(a.v[(i + NR) / 2], b.v[(i + NR) / 2]) : r_zip_low(a.v[(i + NR) / 2], b.v[(i + NR) / 2])); return r; }
 static inline D dload(const double* p) { D r; GRADCLIP_EACH(2 * NR, r.v[i] = r_dload(p + W / 2 * i)); return r; }
 static inline void dstore(double* p, D a) { GRADCLIP_EACH(2 * NR, r_dstore(p + W / 2 * i, a.v[i])); }
 static inline D dset1(double x) { D r; GRADCLIP_EACH(2 * NR, r.v[i] = r_dset1(x)); return r; }

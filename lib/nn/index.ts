@@ -2,10 +2,12 @@
 export { GELU, type GELUOptions, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './activation.ts';
 export { Dropout } from './dropout.ts';
 export { Embedding } from './embedding.ts';
+export { Flatten, type FlattenOptions, Identity, Unflatten } from './flatten.ts';
 export * as init from './init.ts';
 export { Linear, type LinearOptions, linear } from './linear.ts';
 export * as loss from './loss.ts';
 export { bindParameters, type Match, Module, matchParameters, Parameter, type ParameterOptions, type Pattern } from './module.ts';
+export { AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './pool.ts';
 export { type Recurrent, RNN, type RNNOptions } from './recurrent.ts';
 export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './row-norm.ts';
-export { Flatten, type Layer, Sequential } from './sequential.ts';
+export { type Layer, Sequential } from './sequential.ts';

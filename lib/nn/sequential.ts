@@ -1,8 +1,6 @@
-// sequential.ts: layers one after the other, and the layer that flattens.
+// sequential.ts: layers one after the other.
 import { GraphError, OptionError } from '../errors.ts';
 import { Tensor, type TensorLike } from '../ir/graph.ts';
-import { sizeOf } from '../ir/op.ts';
-import { reshape } from '../ops/shape.ts';
 import { show } from '../options.ts';
 import { Module } from './module.ts';
 
@@ -39,13 +37,5 @@ export class Sequential extends Module {
       if (!(t instanceof Tensor)) throw new GraphError(`Sequential: layer ${name}: expected a Tensor as result, got ${show(t)}`);
     }
     return t;
-  }
-}
-
-/** All dimensions but the first become one: [batch, ...] -> [batch, n]. As `torch.nn.Flatten`. */
-export class Flatten extends Module {
-  forward(x: TensorLike): Tensor {
-    const t = x.toTensor();
-    return reshape(t, [t.shape[0] ?? 1, sizeOf(t.shape.slice(1))]);
   }
 }

@@ -3,6 +3,7 @@ import type { OpDef } from '../ir/op.ts';
 import { ACCUMULATE } from './accumulate.ts';
 import { ACTIVATIONS } from './activation.ts';
 import { ANALYZE } from './analyze.ts';
+import { AVG_POOLS } from './avg-pool.ts';
 import { CONCAT, PAD } from './concat.ts';
 import { FAIL_IF } from './control.ts';
 import { ELEMENTWISE } from './elementwise.ts';
@@ -11,6 +12,7 @@ import { HISTORY_MOMENTS, HISTORY_PUSH, HISTORY_QUANTILE } from './history.ts';
 import { GREEDY_BUDGET, SUM_SEGMENTS } from './lists.ts';
 import { MAP } from './map.ts';
 import { MATMUL } from './matmul.ts';
+import { MAX_POOLS } from './max-pool.ts';
 import { PROJECT } from './project.ts';
 import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './pruning.ts';
 import { DROPOUT, UNIFORM } from './random.ts';
@@ -30,6 +32,7 @@ import { UNIT_STATISTIC } from './unit-statistic.ts';
 
 export * from './accumulate.ts';
 export * from './activation.ts';
+export { adaptiveAvgPool1d, adaptiveAvgPool2d, avgPool1d, avgPool2d } from './avg-pool.ts';
 export * from './concat.ts';
 export * from './control.ts';
 export * from './elementwise.ts';
@@ -37,6 +40,7 @@ export * from './gather.ts';
 export { historyMoments, historyPush, historyQuantile, historyType } from './history.ts';
 export { greedyBudget, perUnit, sumSegments } from './lists.ts';
 export * from './matmul.ts';
+export { maxPool1d, maxPool2d } from './max-pool.ts';
 export * from './project.ts';
 export * from './pruning.ts';
 export * from './random.ts';
@@ -79,6 +83,8 @@ export const OPS: readonly OpDef<any>[] = [
   ...GATHERS,
   SCATTER_ROWS,
   ...SOFTMAXES,
+  ...MAX_POOLS,
+  ...AVG_POOLS,
   ...ROW_NORMS,
   RNN,
   RNN_GRAD,
