@@ -97,7 +97,8 @@ const recurrent = (batch: number, steps: number, hidden: number, gradient: boole
     const x = input([batch, steps, hidden]);
     const operands = [x, input([batch, hidden]), input([hidden, hidden], { low: -bound, high: bound })];
     if (!gradient) return ops.rnn(operands[0]!, operands[1]!, operands[2]!);
-    return x.graph.add(ops.RNN_GRAD, [...operands, input([batch, steps, hidden])], { states: true, last: false }).outs[0]!;
+    const attrs = { nonlinearity: 'tanh', reverse: false, lengths: false, states: true, last: false } as const;
+    return x.graph.add(ops.RNN_GRAD, [...operands, input([batch, steps, hidden])], attrs).outs[0]!;
   };
   return { stream: 'copy', tolerance: 1e-4, build };
 };

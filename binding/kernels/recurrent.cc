@@ -4,5 +4,9 @@
 UNIT_BEGIN
 #include "simd.h"
 #include "math.h"
+#include "gemm_pack.h"
 #include "recurrent.h"
+#include "rnn.h"
+#include "lstm.h"
+#include "gru.h"
 UNIT_END

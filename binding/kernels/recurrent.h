@@ -1,35 +1,95 @@
-// recurrent.h: the tanh RNN over time, forward and backward. Every thread takes whole batch rows, so time needs no barriers.
-// Both directions are the same loop: state [rows, H] times packed weights, then an elementwise pass that gives the next state.
-// Each output of the product is one chain of fma from 0 over ascending k, so neither tiles nor ISAs change its bits.
+// recurrent.h: what the recurrent kernels share: packed weights, the product of a step, and the loops over time, forward and backward.
+// Both directions are one loop: state [rows, K] times packed weights, then an elementwise pass (a cell) that gives the next state.
+// A thread takes rows or columns of the state, whichever costs less; where columns, the team meets once a step. Each output of the
+// product is one chain of fma from 0 over the same k in the same order, so neither threads nor tiles nor ISAs change its bits.
+//
+// Hidden values go in groups of 16 lanes, those beyond H are zero. A unit is one gate of one group. A state lies in tiles of rows,
+// [unit][row][16], so that a tile's rows are at constant offsets.
 
-constexpr int kRnnCols = 2 * W;                           // columns of a weight panel: two registers
-constexpr int kRnnRows = W == 16 ? 14 : W == 8 ? 6 : 4;   // rows of a tile at most: 2 accumulators each
+constexpr int kRecCols = 2 * W;                           // columns of a panel of weights: two registers
+constexpr int kRecRows = W == 16 ? 14 : W == 8 ? 6 : 4;   // rows of a tile at most: 2 accumulators each
+constexpr int64_t kRecBand = 56;                          // rows that go through time together: their state stays in L2
 
-static inline int64_t rnn_panels(int64_t h) { return (h + kRnnCols - 1) / kRnnCols; }
-static inline int64_t rnn_groups(int64_t h) { return (h + 31) / 32 * 2; }   // lane groups of a state row, pads included
+// A member function that goes into its caller: see INLINE.
+#define MEMBER inline __attribute__((always_inline))
 
-// packed[p][k][c] = weight of input k for output p * kRnnCols + c; zero beyond H.
-// Forward: whh[out][in] of PyTorch, so w[c][k]; backward: the transposed product, so w[k][c].
-static void rnn_pack(const float* w, float* packed, int64_t h, bool forward, const Team& team) {
-  const Range r = split(rnn_panels(h) * h, team);
+// What vanishes over time counts as 0 below 2^-100: on denormals a product takes the processor thirty times as long.
+INLINE F rec_flush(F v) { return select(lt(abs(v), set1(7.8886091e-31f)), set1(0.f), v); }
+INLINE F rec_load(const float* p, int n) { return n == L ? load(p) : load_n(p, n); }
+INLINE void rec_store(float* p, F v, int n) { n == L ? store(p, v) : store_n(p, v, n); }
+
+// The sequences: a row's steps beyond its length do nothing, its output is 0 there. In reverse the last of them comes first.
+struct Sequences {
+  int64_t batch, steps, hidden;
+  const int32_t* lengths;   // null: all of them are `steps`
+  bool reverse;
+  int64_t groups() const { return (hidden + L - 1) / L; }
+  int64_t length(int64_t b) const {
+    if (!lengths) return steps;
+    return lengths[b] < 0 ? 0 : lengths[b] > steps ? steps : lengths[b];
+  }
+  // Where in time row b is at its step s, and at the one before.
+  int64_t at(int64_t len, int64_t s) const { return reverse && s < len ? len - 1 - s : s; }
+};
+static Sequences sequences_of(const Args& a, const Team& team) {
+  const Sequences q = {a.i[0], a.i[1], a.i[2], a.i[4] ? (const int32_t*)a.in[a.n_in - 1] : nullptr, a.i[3] != 0};
+  const Range r = split(q.lengths ? q.batch : 0, team);
+  for (int64_t b = r.begin; b < r.end; b++)
+    if (q.lengths[b] < 0 || q.lengths[b] > q.steps) fail(a.status, kIndexOutOfBounds, b, q.lengths[b], (double)(q.steps + 1));
+  return q;
+}
+
+// The columns of a product with G units a group, cut in blocks of whole groups that fill whole panels.
+template <int G>
+struct Blocks {
+  static constexpr int pair = W == 16 && G % 2 ? 2 : 1;   // groups of a block
+  static constexpr int units = G * pair, panels = units * L / kRecCols;
+  static int64_t count(int64_t groups) { return (groups + pair - 1) / pair; }
+  static int64_t floats(int64_t k) { return panels * k * kRecCols; }   // of one block
+};
+// Where unit u of a block lies in the memory of its panels, row k = 0; the second half of it, if it has one, a panel further.
+static inline int64_t unit_offset(int64_t u, int64_t k) { return u * L / kRecCols * k * kRecCols + u * L % kRecCols; }
+
+// packed[block][panel][k][column]. Forward: output (gate, j) of input k, whh[gate * H + j][k] as PyTorch has it.
+template <int G>
+static void pack_forward(const float* w, float* packed, int64_t h, const Team& team) {
+  using B = Blocks<G>;
+  const int64_t groups = (h + L - 1) / L, k = groups * L;
+  const Range r = split(B::count(groups) * B::units, team);
   for (int64_t t = r.begin; t < r.end; t++) {
-    const int64_t c0 = t / h * kRnnCols, k = t % h;
-    float* q = packed + t * kRnnCols;
-    for (int64_t c = 0; c < kRnnCols; c++) q[c] = c0 + c >= h ? 0.f : forward ? w[(c0 + c) * h + k] : w[k * h + c0 + c];
+    const int64_t u = t % B::units, j0 = (t / B::units * B::pair + u / G) * L, gate = u % G;
+    float* const to = packed + t / B::units * B::floats(k) + unit_offset(u, k);
+    for (int64_t i = 0; i < L; i++) {
+      float* q = to + i / kRecCols * k * kRecCols + i % kRecCols;
+      const float* row = w + (gate * h + j0 + i) * h;
+      const int64_t have = j0 + i < h ? h : 0;
+      for (int64_t x = 0; x < k; x++) q[x * kRecCols] = x < have ? row[x] : 0.f;
+    }
+  }
+}
+// Backward: output j of input (group, gate, i), so the transposed weights with their rows in the order of the units.
+template <int G>
+static void pack_backward(const float* w, float* packed, int64_t h, const Team& team) {
+  using B = Blocks<1>;
+  const int64_t groups = (h + L - 1) / L, k = groups * G * L;
+  const Range r = split(B::count(groups) * B::panels * k, team);
+  for (int64_t t = r.begin; t < r.end; t++) {
+    const int64_t x = t % k, c0 = t / k * kRecCols, u = x / L, j = u / G * L + x % L;
+    const float* row = w + (u % G * h + j) * h + c0;
+    float* q = packed + t * kRecCols;
+    for (int64_t c = 0; c < kRecCols; c++) q[c] = j < h && c0 + c < h ? row[c] : 0.f;
   }
 }
 
-// A tile's state and product lie as [group][row][16], so that rows are at constant offsets.
-// z[row][columns of the panel] = sum over k of s[row][k] * panel[k]
+// The product of a tile of R rows with one panel: two registers of columns, to za and zb, rows L apart.
 template <int R>
-static void rnn_panel(const float* panel, const float* s, float* z, int64_t h) {
+static inline void rec_panel(const float* panel, const float* s, int64_t units, float* za, float* zb) {
   RF a[R], b[R];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++) a[r] = b[r] = r_set1(0.f);
-  for (int64_t k = 0; k < h; k += L, s += R * L) {
-    const int n = h - k < L ? (int)(h - k) : L;
+  for (int64_t u = 0; u < units; u++, s += R * L)
 #pragma GCC unroll 2
-    for (int i = 0; i < n; i++, panel += kRnnCols) {
+    for (int i = 0; i < L; i++, panel += kRecCols) {
       const RF w0 = r_load(panel), w1 = r_load(panel + W);
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
@@ -38,159 +98,253 @@ static void rnn_panel(const float* panel, const float* s, float* z, int64_t h) {
         b[r] = r_fma(x, w1, b[r]);
       }
     }
-  }
-  float *za = z, *zb = W == L ? z + R * L : z + W;
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++) {
     r_store(za + r * L, a[r]);
     r_store(zb + r * L, b[r]);
   }
 }
+// z[unit of the block][row][16] of one block; K is `units` times 16.
 template <int R>
-static void rnn_product(const float* packed, const float* s, float* z, int64_t h) {
-  for (int64_t p = 0; p < rnn_panels(h); p++) {
-    const int64_t c = p * kRnnCols;
-    rnn_panel<R>(packed + p * h * kRnnCols, s, z + c / L * R * L + c % L, h);
+static void rec_block(const float* packed, const float* s, float* z, int64_t units, int panels) {
+  for (int p = 0; p < panels; p++, packed += units * L * kRecCols) {
+    float* const to = z + p * kRecCols / L * R * L + p * kRecCols % L;
+    rec_panel<R>(packed, s, units, to, W == L ? to + R * L : to + W);
   }
 }
-using RnnProduct = void (*)(const float*, const float*, float*, int64_t);
-static RnnProduct rnn_product_of(int rows) {
-  static constexpr RnnProduct kProducts[] = {
-    rnn_product<1>,
-    rnn_product<2>,
-    rnn_product<3>,
-    rnn_product<4>,
+using RecBlock = void (*)(const float* packed, const float* s, float* z, int64_t units, int panels);
+static RecBlock rec_block_of(int64_t rows) {
+  static constexpr RecBlock kBlocks[] = {
+    rec_block<1>,
+    rec_block<2>,
+    rec_block<3>,
+    rec_block<4>,
 #if defined(__AVX2__)
-    rnn_product<5>,
-    rnn_product<6>,
+    rec_block<5>,
+    rec_block<6>,
 #endif
 #if defined(__AVX512F__)
-    rnn_product<7>,
-    rnn_product<8>,
-    rnn_product<9>,
-    rnn_product<10>,
-    rnn_product<11>,
-    rnn_product<12>,
-    rnn_product<13>,
-    rnn_product<14>,
+    rec_block<7>,
+    rec_block<8>,
+    rec_block<9>,
+    rec_block<10>,
+    rec_block<11>,
+    rec_block<12>,
+    rec_block<13>,
+    rec_block<14>,
 #endif
   };
-  return kProducts[rows - 1];
+  return kBlocks[rows - 1];
 }
 
-// Calls f(group, row, offset of the lanes in a row of H, number of lanes) for every lane group of a tile.
-template <typename Fn>
-INLINE void rnn_each(int rows, int64_t h, Fn f) {
-  for (int r = 0; r < rows; r++)
-    for (int64_t g = 0; g * L < h; g++) f((g * rows + r) * L, r, g * L, h - g * L < L ? (int)(h - g * L) : L);
+// A thread's part: rows [b0, b1) in `bands` equal parts, blocks [c0, c1) of the columns. `meet`: others have its other columns.
+struct RecPart {
+  int64_t b0, b1, bands, c0, c1;
+  bool meet;
+  int64_t band(int64_t i) const { return b0 + (b1 - b0) * i / bands; }
+};
+// `units` per block, K of the product.
+static RecPart rec_part(int64_t batch, int64_t blocks, int64_t units, int64_t k, const Team& team) {
+  int64_t rows = 1, columns = 1;
+  double least_cost = -1;
+  for (int64_t m = 1; m <= team.size; m++) {
+    if (team.size % m) continue;
+    const int64_t n = team.size / m, r = (batch + m - 1) / m, c = (blocks + n - 1) / n;
+    // Cycles of a step: two fma in each; weights that L2 does not hold come from farther; a barrier.
+    const double bytes = 4. * (double)(c * units * L * k), fma = (double)((r < 4 ? 4 : r) * c * units * k) / 2;
+    const double cost = fma + (bytes > 7e5 ? bytes / 8 : 0) + (n > 1 ? 3000. : 0);
+    if (least_cost < 0 || cost < least_cost) least_cost = cost, rows = m, columns = n;
+  }
+  const int64_t rm = team.rank / columns, rn = team.rank % columns, most = (batch + rows - 1) / rows;
+  return {batch * rm / rows,     batch * (rm + 1) / rows,     most == 0 ? 1 : (most + kRecBand - 1) / kRecBand,
+          blocks * rn / columns, blocks * (rn + 1) / columns, columns > 1};
 }
-INLINE F rnn_load(const float* p, int n) { return n == L ? load(p) : load_n(p, n); }
-INLINE void rnn_store(float* p, F v, int n) { n == L ? store(p, v) : store_n(p, v, n); }
 
-// What vanishes over time counts as 0 below 2^-100: on denormals a product takes the processor thirty times as long.
-INLINE F rnn_flush(F v) { return select(lt(abs(v), set1(7.8886091e-31f)), set1(0.f), v); }
-
-// The thread's rows, in tiles of nearly equal size: calls f(first row, rows).
+// The rows [from, to) in tiles of nearly equal size: calls f(first row, counted from `from`; rows).
 template <typename Fn>
-INLINE void rnn_tiles(int64_t batch, const Team& team, Fn f) {
-  const Range r = split(batch, team);
-  const int64_t n = r.end - r.begin, tiles = (n + kRnnRows - 1) / kRnnRows;
-  for (int64_t i = 0; i < tiles; i++) {
-    const int64_t from = n * i / tiles, to = n * (i + 1) / tiles;
-    f(r.begin + from, (int)(to - from));
+INLINE void rec_tiles(int64_t from, int64_t to, Fn f) {
+  const int64_t n = to - from, tiles = (n + kRecRows - 1) / kRecRows;
+  for (int64_t i = 0; i < tiles; i++) f(n * i / tiles, n * (i + 1) / tiles - n * i / tiles);
+}
+
+// Where a cell is: row, its place in time, lane offset in H, lanes, offset in cell memory.
+struct Spot {
+  int64_t b, t, c, cell;
+  int n;
+  int64_t row(int64_t steps) const { return b * steps + t; }
+};
+
+// Memory of a recurrence: packed weights, two states (this step's and the next), and what cells keep from step to step.
+struct RecMemory {
+  float *packed, *state[2], *cell, *direct, *carry;
+};
+static inline int64_t rec_lanes(int64_t h) { return (h + 31) / 32 * 32; }   // of a row, groups in pairs
+template <int G>
+static RecMemory rec_memory(const Args& a, int64_t batch, int64_t h, bool forward) {
+  const int64_t lanes = rec_lanes(h), state = batch * lanes * (forward ? 1 : G);
+  float* p = (float*)a.scratch;
+  float *s0 = p + lanes * lanes * G, *s1 = s0 + state, *cell = s1 + state, *direct = cell + batch * lanes;
+  return {p, {s0, s1}, cell, direct, direct + batch * lanes};
+}
+template <int G>
+static void rec_scratch(Need& n, int64_t batch, int64_t h, bool forward) {
+  const int64_t lanes = rec_lanes(h), rows = size_mul(batch, lanes * 4);
+  n.scratch = size_mul(size_mul(lanes, lanes), G * 4) + size_mul(rows, forward ? 3 : 2 * G + 3);
+  n.local = 2 * G * kRecRows * L * 4;
+}
+
+// hs[b,t,:] = the cell's next state from z = whh h and its own operands; last[b,:] the state at the end.
+// cell.begin(spot), cell.step(z, stride of gates in z, state before, spot) -> state, cell.idle(spot), cell.end(spot).
+template <int G, class Cell>
+static void rec_forward(const Args& a, const Team& team, const Sequences& q, const float* whh, const float* h0,
+                        const Cell& cell) {
+  using B = Blocks<G>;
+  const int64_t h = q.hidden, groups = q.groups(), lanes = groups * L;
+  const RecMemory mem = rec_memory<G>(a, q.batch, h, true);
+  float *hs = (float*)a.out[0], *last = (float*)a.out[1], *z = (float*)a.local;
+  pack_forward<G>(whh, mem.packed, h, team);
+  const RecPart part = rec_part(q.batch, B::count(groups), B::units, lanes, team);
+  team.barrier();
+  for (int64_t band = 0; band < part.bands; band++) {
+    const int64_t b0 = part.band(band), b1 = part.band(band + 1);
+    float* states[2] = {mem.state[0] + part.b0 * lanes, mem.state[1] + part.b0 * lanes};
+    // Calls f(spot, offset in a state) for every group of lanes of one block and tile.
+    const auto each = [&](int64_t block, int64_t r0, int64_t rows, auto f) __attribute__((always_inline)) {
+      for (int64_t g = block * B::pair; g < least(block * B::pair + B::pair, groups); g++)
+        for (int64_t r = 0; r < rows; r++) {
+          const int64_t at = r0 * lanes + (g * rows + r) * L, c = g * L;
+          f(Spot{b0 + r0 + r, 0, c, part.b0 * lanes + at, (int)least(L, h - c)}, at,
+            (g - block * B::pair) * G * rows * L + r * L);
+        }
+    };
+    for (int64_t block = part.c0; block < part.c1; block++)
+      rec_tiles(b0, b1, [&](int64_t r0, int64_t rows) {
+        each(block, r0, rows, [&](const Spot& x, int64_t at, int64_t) {
+          store(states[0] + at, rec_load(h0 + x.b * h + x.c, x.n));
+          cell.begin(x);
+        });
+      });
+    if (part.meet) team.barrier();
+    for (int64_t s = 0; s < q.steps; s++) {
+      float *now = states[s & 1], *next = states[~s & 1];
+      for (int64_t block = part.c0; block < part.c1; block++)
+        rec_tiles(b0, b1, [&](int64_t r0, int64_t rows) {
+          rec_block_of(rows)(mem.packed + block * B::floats(lanes), now + r0 * lanes, z, groups, B::panels);
+          each(block, r0, rows, [&](Spot x, int64_t at, int64_t zat) {
+            const int64_t len = q.length(x.b);
+            x.t = q.at(len, s);
+            const int64_t o = x.row(q.steps) * h + x.c;
+            const F before = load(now + at);
+            if (s < len) {
+              const F y = cell.step(z + zat, rows * L, before, x);
+              store(next + at, y);
+              rec_store(hs + o, y, x.n);
+            } else {
+              store(next + at, before);
+              rec_store(hs + o, set1(0.f), x.n);
+              cell.idle(x);
+            }
+          });
+        });
+      if (part.meet) team.barrier();
+    }
+    for (int64_t block = part.c0; block < part.c1; block++)
+      rec_tiles(b0, b1, [&](int64_t r0, int64_t rows) {
+        each(block, r0, rows, [&](const Spot& x, int64_t at, int64_t) {
+          rec_store(last + x.b * h + x.c, load(states[q.steps & 1] + at), x.n);
+          cell.end(x);
+        });
+      });
+    if (part.meet) team.barrier();
   }
 }
 
-// hs[b,t,:] = tanh(x[b,t,:] + whh h), h = hs[b,t-1,:] (h0[b,:] at first); last[b,:] = hs[b,T-1,:]
-// outs hs[B,T,H], last[B,H]; ins x[B,T,H], h0[B,H], whh[H,H]; i: B, T, H. hs may be x.
-void rnn(const Args& a, const Team& team) {
-  const int64_t batch = a.i[0], steps = a.i[1], h = a.i[2];
-  float *hs = (float*)a.out[0], *last = (float*)a.out[1], *packed = (float*)a.scratch;
-  const float *x = (const float*)a.in[0], *h0 = (const float*)a.in[1];
-  rnn_pack((const float*)a.in[2], packed, h, true, team);
+// What of a gradient comes from outside: that of all states and that of the last; either may be null.
+struct RecGrads {
+  const float *dhs, *dlast;
+};
+// The gradient that reaches the state after a step gives, by the cell, that of each gate before its activation; those times whh
+// go on to the step before, and to dh0 at the end. before[b,t,:] is the state before the step at t (h0 at first): the other operand
+// of the weight's gradient, written while hs is at hand; it may be hs.
+// cell.begin(spot), cell.step(dh, state before, state after, spot, gates' gradients) -> what of dh goes on directly (if `direct`),
+// cell.idle(spot), cell.end(spot).
+template <int G, class Cell>
+static void rec_backward(const Args& a, const Team& team, const Sequences& q, const float* whh, const float* hs, const float* h0,
+                         const RecGrads& grads, float* dh0, float* before, const Cell& cell) {
+  using B = Blocks<1>;
+  const int64_t h = q.hidden, groups = q.groups(), k = groups * G * L, lanes = rec_lanes(h);
+  const RecMemory mem = rec_memory<G>(a, q.batch, h, false);
+  const bool direct = Cell::direct || q.lengths;
+  pack_backward<G>(whh, mem.packed, h, team);
+  const RecPart part = rec_part(q.batch, B::count(groups), B::units, k, team);
   team.barrier();
-  float *s = (float*)a.local, *z = s + kRnnRows * L * rnn_groups(h);
-  rnn_tiles(batch, team, [&](int64_t b, int rows) {
-    const RnnProduct product = rnn_product_of(rows);
-    rnn_each(rows, h, [&](int64_t at, int r, int64_t c, int n) { store(s + at, rnn_load(h0 + (b + r) * h + c, n)); });
-    for (int64_t t = 0; t < steps; t++) {
-      product(packed, s, z, h);
-      rnn_each(rows, h, [&](int64_t at, int r, int64_t c, int n) {
-        const int64_t o = ((b + r) * steps + t) * h + c;
-        const F y = tanh_f(rnn_flush(add(load(z + at), rnn_load(x + o, n))));
-        __builtin_prefetch(x + o + h);   // the next step: a tile's rows are more streams than the hardware follows
-        __builtin_prefetch(hs + o + h);
-        store(s + at, y);
-        rnn_store(hs + o, y, n);
+  for (int64_t band = 0; band < part.bands; band++) {
+    const int64_t b0 = part.band(band), b1 = part.band(band + 1), first = part.b0 * lanes;
+    float *carry = mem.carry + first, *straight = mem.direct + first;
+    float* states[2] = {mem.state[0] + part.b0 * k, mem.state[1] + part.b0 * k};
+    const auto each = [&](auto f) __attribute__((always_inline)) {
+      rec_tiles(b0, b1, [&](int64_t r0, int64_t rows) {
+        for (int64_t g = part.c0 * B::pair; g < least(part.c1 * B::pair, groups); g++)
+          for (int64_t r = 0; r < rows; r++) {
+            const int64_t at = r0 * lanes + (g * rows + r) * L, c = g * L;
+            f(Spot{b0 + r0 + r, 0, c, first + at, (int)least(L, h - c)}, at, r0 * k + (g * G * rows + r) * L, rows * L);
+          }
       });
+    };
+    each([&](const Spot& x, int64_t at, int64_t, int64_t) {
+      store(carry + at, grads.dlast ? rec_load(grads.dlast + x.b * h + x.c, x.n) : set1(0.f));
+      if (direct) store(straight + at, set1(0.f));
+      cell.begin(x);
+    });
+    for (int64_t s = q.steps - 1; s >= 0; s--) {
+      float* const state = states[s & 1];
+      each([&](Spot x, int64_t at, int64_t sat, int64_t stride) {
+        const int64_t len = q.length(x.b);
+        x.t = q.at(len, s);
+        const int64_t o = x.row(q.steps) * h + x.c;
+        F dh = load(carry + at), d[G];
+        if (direct) dh = add(dh, load(straight + at));
+        if (s < len) {
+          if (grads.dhs) dh = add(dh, rec_load(grads.dhs + o, x.n));
+          const F y = rec_load(hs + o, x.n);
+          const F from = s == 0 ? rec_load(h0 + x.b * h + x.c, x.n) : rec_load(hs + (q.reverse ? o + h : o - h), x.n);
+          dh = cell.step(dh, from, y, x, s, d);
+          rec_store(before + o, from, x.n);
+        } else {
+          for (int g = 0; g < G; g++) d[g] = set1(0.f);
+          rec_store(before + o, d[0], x.n);
+          cell.idle(x);
+        }
+        if (direct) store(straight + at, dh);
+        for (int g = 0; g < G; g++) store(state + sat + g * stride, d[g]);
+      });
+      if (part.meet) team.barrier();
+      for (int64_t block = part.c0; block < part.c1; block++)
+        rec_tiles(b0, b1, [&](int64_t r0, int64_t rows) {
+          rec_block_of(rows)(mem.packed + block * B::floats(k), state + r0 * k, carry + r0 * lanes + block * B::pair * rows * L,
+                             groups * G, B::panels);
+        });
     }
-    rnn_each(rows, h, [&](int64_t at, int r, int64_t c, int n) { rnn_store(last + (b + r) * h + c, load(s + at), n); });
-  });
-}
-static void rnn_sizes(Need& n, int64_t& states, int64_t& row, int64_t& weights) {
-  const int64_t h = n.i[2];
-  row = size_of(n.i[0], h, 4);
-  states = size_of(n.i[0], n.i[1], h, 4);
-  weights = size_of(h, h, 4);
-  if (states > Need::kMax || weights > Need::kMax) return n.fail("size out of range");
-  n.scratch = size_mul(rnn_panels(h) * kRnnCols, h * 4);
-  n.local = 2 * kRnnRows * L * 4 * rnn_groups(h);
-}
-void rnn_need(Need& n) {
-  rnn_sizes(n, n.in[0], n.in[1], n.in[2]);
-  n.out[0] = n.in[0];
-  n.out[1] = n.in[1];
-  n.alias(0, 0);
+    each([&](const Spot& x, int64_t at, int64_t, int64_t) {
+      const F dh = load(carry + at);
+      rec_store(dh0 + x.b * h + x.c, direct ? add(dh, load(straight + at)) : dh, x.n);
+      cell.end(x);
+    });
+    if (part.meet) team.barrier();
+  }
 }
 
-// With dh the gradient that reaches h[b,t,:]: dz[b,t,:] = dh * (1 - hs[b,t,:]^2), and dz whh goes on to t - 1; to dh0 at the end.
-// before[b,t,:] = hs[b,t-1,:] (h0[b,:] at first) is the other operand of the weight's gradient, written while hs is at hand.
-// outs dz[B,T,H], dh0[B,H], before[B,T,H]; ins hs[B,T,H], h0[B,H], whh[H,H], then dhs[B,T,H] if i[3] and dlast[B,H] if i[4].
-// dz may be dhs; before may be hs, since step t writes what step t + 1 has read.
-void rnnGrad(const Args& a, const Team& team) {
-  const int64_t batch = a.i[0], steps = a.i[1], h = a.i[2];
-  float *dz = (float*)a.out[0], *dh0 = (float*)a.out[1], *before = (float*)a.out[2], *packed = (float*)a.scratch;
-  const float *hs = (const float*)a.in[0], *h0 = (const float*)a.in[1];
-  const float* dhs = a.i[3] ? (const float*)a.in[3] : nullptr;
-  const float* dlast = a.i[4] ? (const float*)a.in[3 + a.i[3]] : nullptr;
-  rnn_pack((const float*)a.in[2], packed, h, false, team);
-  team.barrier();
-  float *s = (float*)a.local, *z = s + kRnnRows * L * rnn_groups(h);
-  rnn_tiles(batch, team, [&](int64_t b, int rows) {
-    const RnnProduct product = rnn_product_of(rows);
-    rnn_each(rows, h, [&](int64_t at, int r, int64_t c, int n) {
-      store(z + at, dlast ? rnn_load(dlast + (b + r) * h + c, n) : set1(0.f));
-    });
-    for (int64_t t = steps - 1; t >= 0; t--) {
-      rnn_each(rows, h, [&](int64_t at, int r, int64_t c, int n) {
-        const int64_t o = ((b + r) * steps + t) * h + c;
-        const F y = rnn_load(hs + o, n), dh = dhs ? add(load(z + at), rnn_load(dhs + o, n)) : load(z + at);
-        const F d = rnn_flush(mul(dh, fma(neg(y), y, set1(1.f))));
-        __builtin_prefetch(hs + o - h);
-        if (dhs) __builtin_prefetch(dhs + o - h);
-        __builtin_prefetch(dz + o - h);
-        __builtin_prefetch(before + o);
-        store(s + at, d);
-        rnn_store(dz + o, d, n);
-        if (t + 1 < steps) rnn_store(before + o + h, y, n);
-      });
-      product(packed, s, z, h);
-    }
-    rnn_each(rows, h, [&](int64_t at, int r, int64_t c, int n) {
-      const int64_t o = (b + r) * h + c;
-      rnn_store(dh0 + o, load(z + at), n);
-      if (steps > 0) rnn_store(before + (b + r) * steps * h + c, rnn_load(h0 + o, n), n);
-    });
-  });
-}
-void rnnGrad_need(Need& n) {
-  const bool dhs = n.i[3] != 0, dlast = n.i[4] != 0;
-  if ((n.i[3] & ~1) || (n.i[4] & ~1) || n.n_in != 3 + dhs + dlast) return n.fail("inputs and flags disagree");
-  rnn_sizes(n, n.in[0], n.in[1], n.in[2]);
-  if (dhs) n.in[3] = n.in[0];
-  if (dlast) n.in[3 + dhs] = n.in[1];
-  n.out[0] = n.out[2] = n.in[0];
-  n.out[1] = n.in[1];
-  n.alias(2, 0);
-  if (dhs) n.alias(0, 3);
+// Sizes that all of them have: of [B, T, H], of [B, H], of whh with G gates; checks the flags and declares the lengths.
+struct RecSizes {
+  int64_t states, row, weights;
+};
+template <int G>
+static RecSizes rec_sizes(Need& n, bool forward) {
+  const int64_t batch = n.i[0], h = n.i[2];
+  const RecSizes z = {size_of(batch, n.i[1], h, 4), size_of(batch, h, 4), size_of(h, h, 4 * G)};
+  if (size_of(batch, n.i[1], h, 4 * G) > Need::kMax || z.weights > Need::kMax) n.fail("size out of range");
+  if ((n.i[3] | n.i[4]) & ~int64_t(1)) n.fail("a flag is neither 0 nor 1");
+  if (n.i[4]) n.in[n.n_in - 1] = size_of(batch, 4);
+  rec_scratch<G>(n, batch, h, forward);
+  return z;
 }

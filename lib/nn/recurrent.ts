@@ -2,7 +2,7 @@
 import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { add } from '../ops/elementwise.ts';
-import { rnnStates } from '../ops/recurrent.ts';
+import { rnnStates } from '../ops/rnn.ts';
 import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
 import { uniform } from './init.ts';
 import { linear } from './linear.ts';

@@ -8,17 +8,19 @@ import { CONCAT, PAD } from './concat.ts';
 import { FAIL_IF } from './control.ts';
 import { ELEMENTWISE } from './elementwise.ts';
 import { GATHERS } from './gather.ts';
+import { GRU, GRU_GRAD } from './gru.ts';
 import { HISTORY_MOMENTS, HISTORY_PUSH, HISTORY_QUANTILE } from './history.ts';
 import { GREEDY_BUDGET, SUM_SEGMENTS } from './lists.ts';
+import { LSTM, LSTM_GRAD } from './lstm.ts';
 import { MAP } from './map.ts';
 import { MATMUL } from './matmul.ts';
 import { MAX_POOLS } from './max-pool.ts';
 import { PROJECT } from './project.ts';
 import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './pruning.ts';
 import { DROPOUT, UNIFORM } from './random.ts';
-import { RNN, RNN_GRAD } from './recurrent.ts';
 import { REDUCTIONS } from './reduce.ts';
 import { RESIDUAL } from './residual.ts';
+import { RNN, RNN_GRAD } from './rnn.ts';
 import { ROW_NORMS } from './row-norm.ts';
 import { UPDATES } from './rules/index.ts';
 import { SCALARS } from './scalars.ts';
@@ -37,16 +39,19 @@ export * from './concat.ts';
 export * from './control.ts';
 export * from './elementwise.ts';
 export * from './gather.ts';
+export * from './gru.ts';
 export { historyMoments, historyPush, historyQuantile, historyType } from './history.ts';
 export { greedyBudget, perUnit, sumSegments } from './lists.ts';
+export * from './lstm.ts';
 export * from './matmul.ts';
 export { maxPool1d, maxPool2d } from './max-pool.ts';
 export * from './project.ts';
 export * from './pruning.ts';
 export * from './random.ts';
-export * from './recurrent.ts';
+export type { RecurrentOptions, RecurrentStates } from './recurrent.ts';
 export * from './reduce.ts';
 export { residual } from './residual.ts';
+export * from './rnn.ts';
 export {
   type LayerNormOptions,
   layerNorm,
@@ -88,6 +93,10 @@ export const OPS: readonly OpDef<any>[] = [
   ...ROW_NORMS,
   RNN,
   RNN_GRAD,
+  LSTM,
+  LSTM_GRAD,
+  GRU,
+  GRU_GRAD,
   MATMUL,
   STAGED,
   RESIDUAL,

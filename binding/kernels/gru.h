@@ -1,0 +1,113 @@
+// gru.h: the GRU over time, gates r, z, n as PyTorch: n = tanh(x_n + r (whh_n h + b_n)), h' = (1 - z) n + z h.
+
+enum { kGruB, kGruT, kGruH, kGruReverse, kGruLengths, kGruInts };
+
+struct GruCell {
+  const float *x, *bias;
+  float *gates, *inner;
+  int64_t steps, h;
+  bool reverse;
+  MEMBER void begin(const Spot&) const {}
+  MEMBER void end(const Spot&) const {}
+  MEMBER void idle(const Spot& at) const {
+    const int64_t r = at.row(steps);
+    for (int g = 0; g < 3; g++) rec_store(gates + (r * 3 + g) * h + at.c, set1(0.f), at.n);
+    rec_store(inner + r * h + at.c, set1(0.f), at.n);
+  }
+  MEMBER F step(const float* z, int64_t stride, F before, const Spot& at) const {
+    const int64_t row = at.row(steps), o = row * 3 * h + at.c, then = reverse ? o - 3 * h : o + 3 * h;
+    F x3[3], hh[3];
+    for (int g = 0; g < 3; g++) {
+      __builtin_prefetch(x + then + g * h);
+      x3[g] = rec_load(x + o + g * h, at.n);
+      hh[g] = add(load(z + g * stride), rec_load(bias + g * h + at.c, at.n));
+    }
+    const F r = sigmoid_f(add(x3[0], hh[0])), u = sigmoid_f(add(x3[1], hh[1])), n = tanh_f(fma(r, hh[2], x3[2]));
+    rec_store(gates + o, r, at.n);
+    rec_store(gates + o + h, u, at.n);
+    rec_store(gates + o + 2 * h, n, at.n);
+    rec_store(inner + row * h + at.c, hh[2], at.n);
+    return rec_flush(fma(u, sub(before, n), n));
+  }
+};
+// outs hs[B,T,H], last[B,H], gates[B,T,3H], inner[B,T,H] (whh_n h + b_n); ins x[B,T,3H], h0[B,H], whh[3H,H], bias[3H], lengths[B] if
+// i[4]. gates may be x.
+void gru(const Args& a, const Team& team) {
+  const Sequences q = sequences_of(a, team);
+  const GruCell cell = {
+      (const float*)a.in[0], (const float*)a.in[3], (float*)a.out[2], (float*)a.out[3], q.steps, q.hidden, q.reverse};
+  rec_forward<3>(a, team, q, (const float*)a.in[2], (const float*)a.in[1], cell);
+}
+void gru_need(Need& n) {
+  if (n.n_in != 4 + n.i[kGruLengths]) return n.fail("inputs and flags disagree");
+  const RecSizes z = rec_sizes<3>(n, true);
+  n.in[0] = n.out[2] = size_mul(z.states, 3);
+  n.in[1] = n.out[1] = z.row;
+  n.in[2] = z.weights;
+  n.in[3] = size_of(n.i[kGruH], 12);
+  n.out[0] = n.out[3] = z.states;
+  n.alias(2, 0);
+}
+
+struct GruBack {
+  static constexpr bool direct = true;
+  const float *gates, *inner, *dhs, *hs;
+  float *dx, *dhh;
+  int64_t steps, h;
+  bool reverse;
+  MEMBER void begin(const Spot&) const {}
+  MEMBER void end(const Spot&) const {}
+  MEMBER void idle(const Spot& at) const {
+    const int64_t o = at.row(steps) * 3 * h + at.c;
+    for (int g = 0; g < 3; g++) {
+      rec_store(dx + o + g * h, set1(0.f), at.n);
+      rec_store(dhh + o + g * h, set1(0.f), at.n);
+    }
+  }
+  MEMBER F step(F dh, F before, F, const Spot& at, int64_t, F (&d)[3]) const {
+    const int64_t row = at.row(steps), o = row * 3 * h + at.c, oh = row * h + at.c, back = reverse ? h : -h;
+    const F one = set1(1.f);
+    for (int g = 0; g < 3; g++) {
+      __builtin_prefetch(gates + o + g * h + 3 * back);
+      __builtin_prefetch(dhh + o + g * h + 3 * back, 1);
+    }
+    __builtin_prefetch(inner + oh + back);
+    __builtin_prefetch(hs + oh + 2 * back);
+    if (dhs) __builtin_prefetch(dhs + oh + back);
+    const F r = rec_load(gates + o, at.n), u = rec_load(gates + o + h, at.n), n = rec_load(gates + o + 2 * h, at.n);
+    const F dn = rec_flush(mul(mul(dh, sub(one, u)), fma(neg(n), n, one)));
+    d[0] = rec_flush(mul(mul(dn, rec_load(inner + oh, at.n)), mul(r, sub(one, r))));
+    d[1] = rec_flush(mul(mul(dh, sub(before, n)), mul(u, sub(one, u))));
+    d[2] = rec_flush(mul(dn, r));
+    for (int g = 0; g < 3; g++) {
+      rec_store(dx + o + g * h, g == 2 ? dn : d[g], at.n);
+      rec_store(dhh + o + g * h, d[g], at.n);
+    }
+    return rec_flush(mul(dh, u));
+  }
+};
+// outs dx[B,T,3H], dhh[B,T,3H] (of whh h + b: as dx, but for n times r), dh0[B,H], before[B,T,H]; ins hs[B,T,H], h0[B,H], whh[3H,H],
+// gates[B,T,3H], inner[B,T,H], then dhs[B,T,H] if i[5], dlast[B,H] if i[6], lengths if i[4]. dx may be gates, before may be hs.
+void gruGrad(const Args& a, const Team& team) {
+  const Sequences q = sequences_of(a, team);
+  const int64_t* has = a.i + kGruInts;
+  const RecGrads g = {has[0] ? (const float*)a.in[5] : nullptr, has[1] ? (const float*)a.in[5 + has[0]] : nullptr};
+  const float* hs = (const float*)a.in[0];
+  const GruBack cell = {
+      (const float*)a.in[3], (const float*)a.in[4], g.dhs, hs, (float*)a.out[0], (float*)a.out[1], q.steps, q.hidden, q.reverse};
+  rec_backward<3>(a, team, q, (const float*)a.in[2], hs, (const float*)a.in[1], g, (float*)a.out[2], (float*)a.out[3], cell);
+}
+void gruGrad_need(Need& n) {
+  const int64_t* has = n.i + kGruInts;
+  if ((has[0] | has[1] | n.i[kGruLengths]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
+  if (n.n_in != 5 + has[0] + has[1] + n.i[kGruLengths]) return n.fail("inputs and flags disagree");
+  const RecSizes z = rec_sizes<3>(n, false);
+  n.in[0] = n.in[4] = n.out[3] = z.states;
+  n.in[1] = n.out[2] = z.row;
+  n.in[2] = z.weights;
+  n.in[3] = n.out[0] = n.out[1] = size_mul(z.states, 3);
+  if (has[0]) n.in[5] = z.states;
+  if (has[1]) n.in[5 + has[0]] = z.row;
+  n.alias(0, 3);
+  n.alias(3, 0);
+}

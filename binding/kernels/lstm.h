@@ -1,0 +1,130 @@
+// lstm.h: the LSTM over time, gates i, f, g, o as PyTorch: c' = f c + i g, h' = o tanh(c').
+
+enum { kLstmB, kLstmT, kLstmH, kLstmReverse, kLstmLengths, kLstmInts };
+
+struct LstmCell {
+  const float *x, *c0;
+  float *last, *gates, *cs, *memory;   // memory: the cell state, beside the state
+  int64_t steps, h;
+  bool reverse;
+  MEMBER void begin(const Spot& at) const { store(memory + at.cell, rec_load(c0 + at.b * h + at.c, at.n)); }
+  MEMBER void end(const Spot& at) const { rec_store(last + at.b * h + at.c, load(memory + at.cell), at.n); }
+  MEMBER void idle(const Spot& at) const {
+    const int64_t r = at.row(steps);
+    for (int g = 0; g < 4; g++) rec_store(gates + (r * 4 + g) * h + at.c, set1(0.f), at.n);
+    rec_store(cs + r * h + at.c, set1(0.f), at.n);
+  }
+  MEMBER F step(const float* z, int64_t stride, F, const Spot& at) const {
+    const int64_t r = at.row(steps), o = r * 4 * h + at.c, then = reverse ? o - 4 * h : o + 4 * h;
+    F v[4];
+    for (int g = 0; g < 4; g++) {
+      __builtin_prefetch(x + then + g * h);
+      v[g] = add(load(z + g * stride), rec_load(x + o + g * h, at.n));
+      v[g] = g == 2 ? tanh_f(v[g]) : sigmoid_f(v[g]);
+      rec_store(gates + o + g * h, v[g], at.n);
+    }
+    const F c = rec_flush(fma(v[1], load(memory + at.cell), mul(v[0], v[2])));
+    store(memory + at.cell, c);
+    rec_store(cs + r * h + at.c, c, at.n);
+    return rec_flush(mul(v[3], tanh_f(c)));
+  }
+};
+// outs hs[B,T,H], last[B,H], clast[B,H], gates[B,T,4H], cs[B,T,H]; ins x[B,T,4H], h0[B,H], c0[B,H], whh[4H,H], lengths[B] if i[4].
+// gates may be x.
+void lstm(const Args& a, const Team& team) {
+  const Sequences q = sequences_of(a, team);
+  const LstmCell cell = {(const float*)a.in[0],
+                         (const float*)a.in[2],
+                         (float*)a.out[2],
+                         (float*)a.out[3],
+                         (float*)a.out[4],
+                         rec_memory<4>(a, q.batch, q.hidden, true).cell,
+                         q.steps,
+                         q.hidden,
+                         q.reverse};
+  rec_forward<4>(a, team, q, (const float*)a.in[3], (const float*)a.in[1], cell);
+}
+void lstm_need(Need& n) {
+  if (n.n_in != 4 + n.i[kLstmLengths]) return n.fail("inputs and flags disagree");
+  const RecSizes z = rec_sizes<4>(n, true);
+  n.in[0] = n.out[3] = size_mul(z.states, 4);
+  n.in[1] = n.in[2] = n.out[1] = n.out[2] = z.row;
+  n.in[3] = z.weights;
+  n.out[0] = n.out[4] = z.states;
+  n.alias(3, 0);
+}
+
+struct LstmBack {
+  static constexpr bool direct = false;
+  const float *gates, *cs, *c0, *dclast, *dhs, *hs;
+  float *dz, *dc0, *memory;   // memory: the gradient of the cell state
+  int64_t steps, h;
+  bool reverse;
+  MEMBER void begin(const Spot& at) const {
+    store(memory + at.cell, dclast ? rec_load(dclast + at.b * h + at.c, at.n) : set1(0.f));
+  }
+  MEMBER void end(const Spot& at) const { rec_store(dc0 + at.b * h + at.c, load(memory + at.cell), at.n); }
+  MEMBER void idle(const Spot& at) const {
+    for (int g = 0; g < 4; g++) rec_store(dz + (at.row(steps) * 4 + g) * h + at.c, set1(0.f), at.n);
+  }
+  MEMBER F step(F dh, F, F, const Spot& at, int64_t s, F (&d)[4]) const {
+    const int64_t r = at.row(steps), o = r * 4 * h + at.c, oc = r * h + at.c, back = reverse ? h : -h;
+    const F one = set1(1.f);
+    F v[4];
+    for (int g = 0; g < 4; g++) {
+      __builtin_prefetch(gates + o + g * h + 4 * back);
+      v[g] = rec_load(gates + o + g * h, at.n);
+    }
+    __builtin_prefetch(cs + oc + 2 * back);
+    __builtin_prefetch(hs + oc + 2 * back);
+    if (dhs) __builtin_prefetch(dhs + oc + back);
+    const F tc = tanh_f(rec_load(cs + oc, at.n));
+    const F from = s == 0 ? rec_load(c0 + at.b * h + at.c, at.n) : rec_load(cs + oc + back, at.n);
+    const F dc = fma(mul(dh, v[3]), fma(neg(tc), tc, one), load(memory + at.cell));
+    d[0] = mul(mul(dc, v[2]), mul(v[0], sub(one, v[0])));
+    d[1] = mul(mul(dc, from), mul(v[1], sub(one, v[1])));
+    d[2] = mul(mul(dc, v[0]), fma(neg(v[2]), v[2], one));
+    d[3] = mul(mul(dh, tc), mul(v[3], sub(one, v[3])));
+    store(memory + at.cell, rec_flush(mul(dc, v[1])));
+    for (int g = 0; g < 4; g++) {
+      d[g] = rec_flush(d[g]);
+      rec_store(dz + o + g * h, d[g], at.n);
+    }
+    return set1(0.f);
+  }
+};
+// outs dz[B,T,4H], dh0[B,H], dc0[B,H], before[B,T,H]; ins hs[B,T,H], h0, c0, whh, gates[B,T,4H], cs[B,T,H], then dhs[B,T,H] if i[5],
+// dlast[B,H] if i[6], dclast[B,H] if i[7], lengths if i[4]. dz may be gates, before may be hs.
+void lstmGrad(const Args& a, const Team& team) {
+  const Sequences q = sequences_of(a, team);
+  const int64_t *has = a.i + kLstmInts, in = 6;
+  const RecGrads g = {has[0] ? (const float*)a.in[in] : nullptr, has[1] ? (const float*)a.in[in + has[0]] : nullptr};
+  const float *dclast = has[2] ? (const float*)a.in[in + has[0] + has[1]] : nullptr, *hs = (const float*)a.in[0];
+  const LstmBack cell = {(const float*)a.in[4],
+                         (const float*)a.in[5],
+                         (const float*)a.in[2],
+                         dclast,
+                         g.dhs,
+                         hs,
+                         (float*)a.out[0],
+                         (float*)a.out[2],
+                         rec_memory<4>(a, q.batch, q.hidden, false).cell,
+                         q.steps,
+                         q.hidden,
+                         q.reverse};
+  rec_backward<4>(a, team, q, (const float*)a.in[3], hs, (const float*)a.in[1], g, (float*)a.out[1], (float*)a.out[3], cell);
+}
+void lstmGrad_need(Need& n) {
+  const int64_t* has = n.i + kLstmInts;
+  if ((has[0] | has[1] | has[2] | n.i[kLstmLengths]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
+  if (n.n_in != 6 + has[0] + has[1] + has[2] + n.i[kLstmLengths]) return n.fail("inputs and flags disagree");
+  const RecSizes z = rec_sizes<4>(n, false);
+  n.in[0] = n.in[5] = n.out[3] = z.states;
+  n.in[1] = n.in[2] = n.out[1] = n.out[2] = z.row;
+  n.in[3] = z.weights;
+  n.in[4] = n.out[0] = size_mul(z.states, 4);
+  if (has[0]) n.in[6] = z.states;
+  for (int64_t i = has[0]; i < has[0] + has[1] + has[2]; i++) n.in[6 + i] = z.row;
+  n.alias(0, 4);
+  n.alias(3, 0);
+}

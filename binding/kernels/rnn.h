@@ -1,0 +1,80 @@
+// rnn.h: the RNN with tanh or relu over time: h' = act(x + whh h).
+
+enum { kRnnB, kRnnT, kRnnH, kRnnReverse, kRnnLengths, kRnnRelu, kRnnInts };
+
+struct RnnCell {
+  const float* x;
+  float* hs;
+  int64_t steps, h;
+  bool relu, reverse;
+  MEMBER void begin(const Spot&) const {}
+  MEMBER void idle(const Spot&) const {}
+  MEMBER void end(const Spot&) const {}
+  MEMBER F step(const float* z, int64_t, F, const Spot& at) const {
+    const int64_t o = at.row(steps) * h + at.c;
+    // The next step: a tile's rows are more streams than the hardware follows.
+    __builtin_prefetch(x + (reverse ? o - h : o + h));
+    __builtin_prefetch(hs + (reverse ? o - h : o + h));
+    const F y = rec_flush(add(load(z), rec_load(x + o, at.n)));
+    return relu ? relu_f(y) : tanh_f(y);
+  }
+};
+// outs hs[B,T,H], last[B,H]; ins x[B,T,H], h0[B,H], whh[H,H], lengths[B] if i[4]. hs may be x.
+void rnn(const Args& a, const Team& team) {
+  const Sequences q = sequences_of(a, team);
+  const RnnCell cell = {(const float*)a.in[0], (float*)a.out[0], q.steps, q.hidden, a.i[kRnnRelu] != 0, q.reverse};
+  rec_forward<1>(a, team, q, (const float*)a.in[2], (const float*)a.in[1], cell);
+}
+void rnn_need(Need& n) {
+  if (n.n_in != 3 + n.i[kRnnLengths] || (n.i[kRnnRelu] & ~int64_t(1))) return n.fail("inputs and flags disagree");
+  const RecSizes z = rec_sizes<1>(n, true);
+  n.in[0] = n.out[0] = z.states;
+  n.in[1] = n.out[1] = z.row;
+  n.in[2] = z.weights;
+  n.alias(0, 0);
+}
+
+struct RnnBack {
+  static constexpr bool direct = false;
+  const float *hs, *dhs;
+  float *dz, *before;
+  int64_t steps, h;
+  bool relu, reverse;
+  MEMBER void begin(const Spot&) const {}
+  MEMBER void end(const Spot&) const {}
+  MEMBER void idle(const Spot& at) const { rec_store(dz + at.row(steps) * h + at.c, set1(0.f), at.n); }
+  MEMBER F step(F dh, F, F y, const Spot& at, int64_t, F (&d)[1]) const {
+    const int64_t o = at.row(steps) * h + at.c, then = reverse ? o + h : o - h;
+    __builtin_prefetch(hs + (reverse ? then + h : then - h));
+    if (dhs) __builtin_prefetch(dhs + then);
+    __builtin_prefetch(dz + then);
+    __builtin_prefetch(before + then);
+    d[0] = rec_flush(relu ? select(lt(set1(0.f), y), dh, set1(0.f)) : mul(dh, fma(neg(y), y, set1(1.f))));
+    rec_store(dz + o, d[0], at.n);
+    return set1(0.f);
+  }
+};
+// outs dz[B,T,H], dh0[B,H], before[B,T,H]; ins hs[B,T,H], h0[B,H], whh[H,H], then dhs[B,T,H] if i[6], dlast[B,H] if i[7], lengths
+// if i[4]. dz may be dhs; before may be hs.
+void rnnGrad(const Args& a, const Team& team) {
+  const Sequences q = sequences_of(a, team);
+  const int64_t states = a.i[kRnnInts], last = a.i[kRnnInts + 1];
+  const RecGrads g = {states ? (const float*)a.in[3] : nullptr, last ? (const float*)a.in[3 + states] : nullptr};
+  const float* hs = (const float*)a.in[0];
+  float *dz = (float*)a.out[0], *before = (float*)a.out[2];
+  const RnnBack cell = {hs, g.dhs, dz, before, q.steps, q.hidden, a.i[kRnnRelu] != 0, q.reverse};
+  rec_backward<1>(a, team, q, (const float*)a.in[2], hs, (const float*)a.in[1], g, (float*)a.out[1], before, cell);
+}
+void rnnGrad_need(Need& n) {
+  const int64_t states = n.i[kRnnInts], last = n.i[kRnnInts + 1];
+  if ((states | last | n.i[kRnnLengths] | n.i[kRnnRelu]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
+  if (n.n_in != 3 + states + last + n.i[kRnnLengths]) return n.fail("inputs and flags disagree");
+  const RecSizes z = rec_sizes<1>(n, false);
+  n.in[0] = n.out[0] = n.out[2] = z.states;
+  n.in[1] = n.out[1] = z.row;
+  n.in[2] = z.weights;
+  if (states) n.in[3] = z.states;
+  if (last) n.in[3 + states] = z.row;
+  n.alias(2, 0);
+  if (states) n.alias(0, 3);
+}
