@@ -146,7 +146,7 @@ describe('losses as in PyTorch: values and gradients', () => {
   });
 });
 
-const layers: Readonly<Record<string, () => Module & { forward(...ins: Tensor[]): Tensor | nn.Recurrent }>> = {
+const layers: Readonly<Record<string, () => Module & { forward(x: Tensor): Tensor | nn.Recurrent }>> = {
   Linear: () => new nn.Linear(3, 2),
   'Linear-vector': () => new nn.Linear(3, 2),
   Embedding: () => new nn.Embedding(5, 3),
@@ -178,14 +178,14 @@ describe('layers as in PyTorch: names, shapes, values', () => {
     expect([...named].map(([n, p]) => [n, p.shape])).toEqual(Object.entries(parameters).map(([n, p]) => [n, p.shape]));
     for (const [n, p] of named) p.data = parameters[n]!.data;
     const dtype: DType = name === 'Embedding' ? 'i32' : 'f32';
-    // PyTorch's h0 and h have a leading dimension for the number of layers.
-    const squeezed = ins.map((x, i) => ({ ...x, dtype, shape: i === 1 ? x.shape.slice(1) : x.shape }));
-    const { outs: got, values } = run(layer, squeezed, (...xs) => {
-      const out = layer.forward(...xs);
-      return 'output' in out ? [out.output, out.h] : [out];
+    const operands = ins.map((x) => ({ ...x, dtype }));
+    const { outs: got, values } = run(layer, operands, (x, h) => {
+      if (!(layer instanceof nn.RNN)) return [layer.forward(x!) as Tensor];
+      const out = layer.forward(x!, h ? { h } : {});
+      return [out.output, out.h];
     });
     for (const [i, want] of outs.entries()) {
-      expect(got[i]!.shape).toEqual(i === 1 ? want.shape.slice(1) : want.shape);
+      expect(got[i]!.shape).toEqual(want.shape);
       close(values[i]!, want.data);
     }
   });
@@ -257,8 +257,8 @@ describe('layers as in PyTorch: names, shapes, values', () => {
       new ShapeError('linear: expected x [..., 3] for a weight of [2,3], got [2,4]'),
     );
     const rnn = new nn.RNN(3, 2).initialize();
-    expect(() => run(rnn, [zeros(4, 3)], (x) => [rnn.forward(x).h])).toThrow(/RNN: expected x \[batch, time, input\]/);
+    expect(() => run(rnn, [zeros(4, 3)], (x) => [rnn.forward(x).h])).toThrow(/RNN: expected x \[batch, time, 3\]/);
     expect(() => run(rnn, [zeros(4, 2, 5)], (x) => [rnn.forward(x).h])).toThrow(ShapeError);
-    expect(() => run(rnn, [zeros(4, 2, 3), zeros(3, 2)], (x, h) => [rnn.forward(x, h).h])).toThrow(ShapeError);
+    expect(() => run(rnn, [zeros(4, 2, 3), zeros(3, 2)], (x, h) => [rnn.forward(x, { h }).h])).toThrow(ShapeError);
   });
 });

@@ -7,7 +7,7 @@ class Adding extends Module {
   rnn: RNN = new RNN(2, 128);
   out: Linear = new Linear(128, 1);
   forward(x: TensorLike): ReturnType<Linear['forward']> {
-    return this.out.forward(this.rnn.forward(x).h);
+    return this.out.forward(this.rnn.forward(x).last);
   }
 }
 

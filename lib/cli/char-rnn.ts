@@ -28,7 +28,7 @@ export class CharRnn extends Module {
 
   /** Those after the last place alone: [batch, characters]. */
   next(x: TensorLike): Tensor {
-    return this.head.forward(this.rnn.forward(this.embedding.forward(x)).h);
+    return this.head.forward(this.rnn.forward(this.embedding.forward(x)).last);
   }
 }
 

@@ -8,6 +8,16 @@ export { Linear, type LinearOptions, linear } from './linear.ts';
 export * as loss from './loss.ts';
 export { bindParameters, type Match, Module, matchParameters, Parameter, type ParameterOptions, type Pattern } from './module.ts';
 export { AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './pool.ts';
-export { type Recurrent, RNN, type RNNOptions } from './recurrent.ts';
+export {
+  GRU,
+  LSTM,
+  type LSTMInput,
+  type LSTMRecurrent,
+  type Recurrent,
+  type RecurrentInput,
+  type RecurrentOptions,
+  RNN,
+  type RNNOptions,
+} from './recurrent.ts';
 export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './row-norm.ts';
 export { type Layer, Sequential } from './sequential.ts';

@@ -1,62 +1,255 @@
-// recurrent.ts: recurrent layers over time.
+// recurrent.ts: recurrent layers over time, PyTorch's RNN, LSTM and GRU, batch first.
 import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { sameShape, typeName } from '../ir/op.ts';
+import { concat } from '../ops/concat.ts';
 import { add } from '../ops/elementwise.ts';
-import { rnnStates } from '../ops/rnn.ts';
-import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
+import { gru } from '../ops/gru.ts';
+import { lstm } from '../ops/lstm.ts';
+import { dropout } from '../ops/random.ts';
+import type { RecurrentOptions as OpOptions } from '../ops/recurrent.ts';
+import { type Nonlinearity, rnnStates } from '../ops/rnn.ts';
+import { reshape, slice } from '../ops/shape.ts';
+import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
 import { uniform } from './init.ts';
 import { linear } from './linear.ts';
 import { Module, Parameter } from './module.ts';
 
-export interface RNNOptions {
+export interface RecurrentOptions {
+  /** Layers one on the other. Default 1. */
+  readonly numLayers?: number;
   /** Default true. */
   readonly bias?: boolean;
+  /** Rate of dropout on what each layer but the last gives, in [0, 1). Default 0. */
+  readonly dropout?: number;
+  /** A second half of every layer goes from the last step to the first. Default false. */
+  readonly bidirectional?: boolean;
+}
+const OPTIONS = ['numLayers', 'bias', 'dropout', 'bidirectional'] as const;
+
+export interface RNNOptions extends RecurrentOptions {
+  /** Default 'tanh'. */
+  readonly nonlinearity?: Nonlinearity;
+}
+
+/** What a recurrent layer takes besides x. */
+export interface RecurrentInput {
+  /** The state before the first step, [numLayers * directions, batch, hidden], as PyTorch's h_0. Default zeros. */
+  readonly h?: TensorLike;
+  /** i32 [batch]: how many steps of each row are valid, 0 to time. Beyond them the state stays as it is and the output is 0; the
+   * reverse direction starts at the last valid step. As a packed sequence of PyTorch. Default: all. */
+  readonly lengths?: TensorLike;
+}
+export interface LSTMInput extends RecurrentInput {
+  /** The cell state before the first step, as `h`. Default zeros. */
+  readonly c?: TensorLike;
 }
 
 /** What a recurrent layer gives. */
 export interface Recurrent {
-  /** The hidden state after each step, [batch, time, hidden]. */
+  /** What the last layer gives at each step, [batch, time, directions * hidden]. */
   readonly output: Tensor;
-  /** The one after the last step, [batch, hidden]. */
+  /** The state after the last valid step of every layer and direction, [numLayers * directions, batch, hidden], as PyTorch's h_n. */
   readonly h: Tensor;
+  /** That of the last layer alone, [batch, directions * hidden]: what a classifier of sequences reads. */
+  readonly last: Tensor;
+}
+export interface LSTMRecurrent extends Recurrent {
+  /** The cell states, as `h`. */
+  readonly c: Tensor;
+}
+
+/** One direction of one layer. */
+interface Half {
+  readonly weightIh: Parameter;
+  readonly weightHh: Parameter;
+  readonly biasIh: Parameter | null;
+  readonly biasHh: Parameter | null;
+}
+interface States {
+  readonly states: Tensor;
+  readonly last: Tensor;
+  readonly cell?: Tensor;
+}
+
+/** What RNN, LSTM and GRU share: parameters by PyTorch's names, layers, directions. */
+abstract class RecurrentModule extends Module {
+  /** Parameters of the first layer; those of the others are `weight_ih_l1` and so on, of the reverse direction `weight_ih_l0_reverse`. */
+  declare weight_ih_l0: Parameter;
+  declare weight_hh_l0: Parameter;
+  declare bias_ih_l0: Parameter | null;
+  declare bias_hh_l0: Parameter | null;
+  readonly inputSize: number;
+  readonly hiddenSize: number;
+  readonly numLayers: number;
+  readonly dropout: number;
+  readonly bidirectional: boolean;
+  readonly #halves: readonly Half[];
+  readonly #name: string;
+
+  constructor(
+    name: string,
+    gates: number,
+    inputSize: number,
+    hiddenSize: number,
+    options: RecurrentOptions,
+    more: readonly string[],
+  ) {
+    super();
+    checkOptions(name, options, [...OPTIONS, ...more]);
+    this.#name = name;
+    this.inputSize = checkNumber(name, 'inputSize', inputSize, { min: 1, integer: true });
+    this.hiddenSize = checkNumber(name, 'hiddenSize', hiddenSize, { min: 1, integer: true });
+    this.numLayers = checkNumber(name, 'numLayers', options.numLayers ?? 1, { min: 1, integer: true });
+    this.dropout = checkNumber(name, 'dropout', options.dropout ?? 0, { min: 0, below: 1 });
+    this.bidirectional = checkBoolean(name, 'bidirectional', options.bidirectional ?? false);
+    const bias = checkBoolean(name, 'bias', options.bias ?? true);
+    const bound = 1 / Math.sqrt(hiddenSize);
+    const rows = gates * hiddenSize;
+    const make = (key: string, shape: readonly number[] | null): Parameter | null => {
+      const parameter = shape && new Parameter(shape, uniform(-bound, bound));
+      (this as unknown as Record<string, Parameter | null>)[key] = parameter;
+      return parameter;
+    };
+    const halves: Half[] = [];
+    for (let layer = 0; layer < this.numLayers; layer++) {
+      const inputs = layer === 0 ? inputSize : hiddenSize * this.directions;
+      for (const suffix of this.bidirectional ? ['', '_reverse'] : ['']) {
+        const key = (what: string): string => `${what}_l${layer}${suffix}`;
+        halves.push({
+          weightIh: make(key('weight_ih'), [rows, inputs])!,
+          weightHh: make(key('weight_hh'), [rows, hiddenSize])!,
+          biasIh: make(key('bias_ih'), bias ? [rows] : null),
+          biasHh: make(key('bias_hh'), bias ? [rows] : null),
+        });
+      }
+    }
+    this.#halves = halves;
+  }
+
+  get directions(): 1 | 2 {
+    return this.bidirectional ? 2 : 1;
+  }
+
+  /** All steps of one direction of one layer. */
+  protected abstract over(x: Tensor, half: Half, initial: readonly Tensor[], options: OpOptions): States;
+
+  /** `initial`: for each kind of state (h, c) what it is at first; absent: zeros. */
+  protected run(
+    input: TensorLike,
+    initial: Readonly<Record<string, TensorLike | undefined>>,
+    lengths: TensorLike | undefined,
+  ): { output: Tensor; h: Tensor; last: Tensor; c: Tensor | null } {
+    const x = input.toTensor();
+    const [batch, time, width] = x.shape as [number, number, number];
+    if (x.shape.length !== 3 || time === 0 || width !== this.inputSize) {
+      const wanted = `[batch, time, ${this.inputSize}] with at least one step`;
+      throw new ShapeError(`${this.#name}: expected x ${wanted}, got [${x.shape}]`);
+    }
+    const { numLayers, directions, hiddenSize } = this;
+    const shape = [numLayers * directions, batch, hiddenSize];
+    const zeros = x.graph.constant(new Float32Array(batch * hiddenSize), [batch, hiddenSize], 'f32');
+    const first = Object.entries(initial).map(([name, given]) => {
+      const t = given?.toTensor();
+      if (t && (t.dtype !== 'f32' || !sameShape(t.shape, shape))) {
+        throw new ShapeError(`${this.#name}: expected ${name} as f32[${shape}], got ${typeName(t.type)}`);
+      }
+      return (i: number): Tensor => (t ? reshape(slice(t, { axis: 0, start: i, end: i + 1 }), [batch, hiddenSize]) : zeros);
+    });
+    const all: States[] = [];
+    let y = x;
+    for (let layer = 0; layer < numLayers; layer++) {
+      if (layer > 0) y = dropout(y, this.dropout);
+      for (let d = 0; d < directions; d++) {
+        const i = layer * directions + d;
+        const states = first.map((of) => of(i));
+        all.push(this.over(y, this.#halves[i]!, states, { reverse: d === 1, lengths: lengths ?? null }));
+      }
+      y = concat(
+        all.slice(-directions).map((s) => s.states),
+        2,
+      );
+    }
+    const final = (of: (s: States) => Tensor): Tensor => concat(all.map((s) => reshape(of(s), [1, batch, hiddenSize])));
+    const last = concat(
+      all.slice(-directions).map((s) => s.last),
+      1,
+    );
+    return { output: y, h: final((s) => s.last), last, c: all[0]?.cell ? final((s) => s.cell!) : null };
+  }
+}
+
+/** Both biases in the projected input, where they may be added together. */
+function projected(x: Tensor, { weightIh, biasIh, biasHh }: Half): Tensor {
+  return linear(x, weightIh, biasIh && biasHh ? add(biasIh, biasHh) : null);
 }
 
 /**
- * One recurrent layer with tanh, batch first, as `torch.nn.RNN(input, hidden, batch_first=True)`:
- * `h[t] = tanh(weight_ih_l0 x[t] + bias_ih_l0 + weight_hh_l0 h[t-1] + bias_hh_l0)`, x [batch, time, input].
- * Initial values are uniform within 1 / sqrt(hidden).
+ * Recurrent layers, as `torch.nn.RNN(..., batch_first=True)`: `h[t] = tanh(weight_ih x[t] + bias_ih + weight_hh h[t-1] + bias_hh)`,
+ * x [batch, time, input]. Initial values are uniform within 1 / sqrt(hidden).
+ * @throws ShapeError if x, h or lengths do not fit. A length above time ends the run with an IndexError.
  */
-export class RNN extends Module {
-  weight_ih_l0: Parameter;
-  weight_hh_l0: Parameter;
-  bias_ih_l0: Parameter | null;
-  bias_hh_l0: Parameter | null;
+export class RNN extends RecurrentModule {
+  readonly nonlinearity: Nonlinearity;
 
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
-    super();
-    checkNumber('RNN', 'inputSize', inputSize, { min: 1, integer: true });
-    checkNumber('RNN', 'hiddenSize', hiddenSize, { min: 1, integer: true });
-    checkOptions('RNN', options, ['bias']);
-    const bias = checkBoolean('RNN', 'bias', options.bias ?? true);
-    const bound = 1 / Math.sqrt(hiddenSize);
-    const init = uniform(-bound, bound);
-    this.weight_ih_l0 = new Parameter([hiddenSize, inputSize], init);
-    this.weight_hh_l0 = new Parameter([hiddenSize, hiddenSize], init);
-    this.bias_ih_l0 = bias ? new Parameter([hiddenSize], init) : null;
-    this.bias_hh_l0 = bias ? new Parameter([hiddenSize], init) : null;
+    super('RNN', 1, inputSize, hiddenSize, options, ['nonlinearity']);
+    this.nonlinearity = checkChoice('RNN', 'nonlinearity', options.nonlinearity ?? 'tanh', ['tanh', 'relu']);
   }
 
-  /** @param h0 [batch, hidden], the hidden state before the first step; default zeros */
-  forward(x: TensorLike, h0?: TensorLike): Recurrent {
-    const t = x.toTensor();
-    const [batch, time] = t.shape as [number, number];
-    const hidden = this.weight_hh_l0.shape[0] as number;
-    if (t.shape.length !== 3 || time === 0) {
-      throw new ShapeError(`RNN: expected x [batch, time, input] with at least one step, got [${t.shape}]`);
-    }
-    const bias = this.bias_ih_l0 && this.bias_hh_l0 ? add(this.bias_ih_l0, this.bias_hh_l0) : null;
-    const start = h0 ?? t.graph.constant(new Float32Array(batch * hidden), [batch, hidden], 'f32');
-    const { states, last } = rnnStates(linear(t, this.weight_ih_l0, bias), start, this.weight_hh_l0);
-    return { output: states, h: last };
+  forward(x: TensorLike, input: RecurrentInput = {}): Recurrent {
+    checkOptions('RNN', input, ['h', 'lengths']);
+    const { output, h, last } = this.run(x, { h: input.h }, input.lengths);
+    return { output, h, last };
+  }
+
+  protected override over(x: Tensor, half: Half, [h]: readonly Tensor[], options: OpOptions): States {
+    return rnnStates(projected(x, half), h!, half.weightHh, { ...options, nonlinearity: this.nonlinearity });
+  }
+}
+
+/**
+ * Long short-term memory, as `torch.nn.LSTM(..., batch_first=True)`: gates i, f, g, o in this order in `weight_ih_l0`
+ * [4 hidden, input] and `weight_hh_l0` [4 hidden, hidden]; `c = f * c + i * g`, `h = o * tanh(c)`. x [batch, time, input].
+ * Initial values are uniform within 1 / sqrt(hidden).
+ * @throws ShapeError if x, h, c or lengths do not fit. A length above time ends the run with an IndexError.
+ */
+export class LSTM extends RecurrentModule {
+  constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
+    super('LSTM', 4, inputSize, hiddenSize, options, []);
+  }
+
+  forward(x: TensorLike, input: LSTMInput = {}): LSTMRecurrent {
+    checkOptions('LSTM', input, ['h', 'c', 'lengths']);
+    const { output, h, last, c } = this.run(x, { h: input.h, c: input.c }, input.lengths);
+    return { output, h, last, c: c! };
+  }
+
+  protected override over(x: Tensor, half: Half, [h, c]: readonly Tensor[], options: OpOptions): States {
+    return lstm(projected(x, half), h!, c!, half.weightHh, options);
+  }
+}
+
+/**
+ * Gated recurrent units, as `torch.nn.GRU(..., batch_first=True)`: gates r, z, n in this order in `weight_ih_l0` [3 hidden, input] and
+ * `weight_hh_l0` [3 hidden, hidden]; `n = tanh(x_n + r * (weight_hn h + bias_hn))`, `h = (1 - z) * n + z * h`.
+ * x [batch, time, input]. Initial values are uniform within 1 / sqrt(hidden).
+ * @throws ShapeError if x, h or lengths do not fit. A length above time ends the run with an IndexError.
+ */
+export class GRU extends RecurrentModule {
+  constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
+    super('GRU', 3, inputSize, hiddenSize, options, []);
+  }
+
+  forward(x: TensorLike, input: RecurrentInput = {}): Recurrent {
+    checkOptions('GRU', input, ['h', 'lengths']);
+    const { output, h, last } = this.run(x, { h: input.h }, input.lengths);
+    return { output, h, last };
+  }
+
+  protected override over(x: Tensor, half: Half, [h]: readonly Tensor[], options: OpOptions): States {
+    const rows = 3 * this.hiddenSize;
+    const bias = half.biasHh ?? x.graph.constant(new Float32Array(rows), [rows], 'f32');
+    return gru(linear(x, half.weightIh, half.biasIh), h!, half.weightHh, bias, options);
   }
 }
