@@ -1,4 +1,4 @@
-// gemm.cc: products of matrices. A unit of the kernels (unit.h).
+// gemm.cc: products of matrices, and attention, which is made of their tiles. A unit of the kernels (unit.h).
 #include "unit.h"
 
 UNIT_BEGIN
@@ -8,4 +8,6 @@ UNIT_BEGIN
 #include "gemm_micro.h"
 #include "gemm_squares.h"
 #include "gemm.h"
+#include "philox.h"
+#include "attention.h"
 UNIT_END

@@ -13,16 +13,6 @@ INLINE F softmax_load(const float* x, int64_t n) {
 }
 INLINE void softmax_store(float* y, F v, int64_t n) { n >= L ? store(y, v) : store_n(y, v, (int)n); }
 
-// exp(x) for x <= 0: 1.0 ulp. Below -87, where it would be a denormal, 0: those take the processor ten times as long, and what is
-// masked out is -infinity.
-INLINE F softmax_exp(F x) {
-  const F a = max(set1(-87.f), x), magic = set1(12582912.f + 127.f);   // 1.5 * 2^23 rounds; 127 is the bias
-  const F k = fma(a, set1(1.44269504f), magic), n = sub(k, magic);
-  const F r = fma(n, set1(2.12194440e-4f), fma(n, set1(-0.693359375f), a));
-  const F p = fma(poly_f(r, kExpF), mul(r, r), r), power = as_float(ishl<23>(bits(k)));
-  return select(lt(x, set1(-87.f)), set1(0.f), fma(power, p, power));
-}
-
 static float softmax_max(const float* x, int64_t n) {
   F top = set1(-__builtin_inff());
   for (int64_t c = 0; c < n; c += L) top = max(softmax_load(x + c, n - c), top);   // this order skips NaN: the sum shows it

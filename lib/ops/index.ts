@@ -3,6 +3,7 @@ import type { OpDef } from '../ir/op.ts';
 import { ACCUMULATE } from './accumulate.ts';
 import { ACTIVATIONS } from './activation.ts';
 import { ANALYZE } from './analyze.ts';
+import { ATTENTION, ATTENTION_GRAD } from './attention.ts';
 import { AVG_POOLS } from './avg-pool.ts';
 import { CONCAT, PAD } from './concat.ts';
 import { FAIL_IF } from './control.ts';
@@ -34,6 +35,7 @@ import { UNIT_STATISTIC } from './unit-statistic.ts';
 
 export * from './accumulate.ts';
 export * from './activation.ts';
+export { type AttentionOptions, attention, type HeadsOptions, headsAttention } from './attention.ts';
 export { adaptiveAvgPool1d, adaptiveAvgPool2d, avgPool1d, avgPool2d } from './avg-pool.ts';
 export * from './concat.ts';
 export * from './control.ts';
@@ -91,6 +93,8 @@ export const OPS: readonly OpDef<any>[] = [
   ...MAX_POOLS,
   ...AVG_POOLS,
   ...ROW_NORMS,
+  ATTENTION,
+  ATTENTION_GRAD,
   RNN,
   RNN_GRAD,
   LSTM,
