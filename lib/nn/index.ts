@@ -1,5 +1,6 @@
 // index.ts: the public names of nn. Adding a layer: a line here.
 export { GELU, type GELUOptions, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './activation.ts';
+export { type AttentionMasks, MultiheadAttention, type MultiheadAttentionOptions } from './attention.ts';
 export { Dropout } from './dropout.ts';
 export { Embedding } from './embedding.ts';
 export { Flatten, type FlattenOptions, Identity, Unflatten } from './flatten.ts';
@@ -8,6 +9,7 @@ export { Linear, type LinearOptions, linear } from './linear.ts';
 export * as loss from './loss.ts';
 export { bindParameters, type Match, Module, matchParameters, Parameter, type ParameterOptions, type Pattern } from './module.ts';
 export { AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './pool.ts';
+export { LearnedPositions, type LearnedPositionsOptions, SinusoidalPositions } from './positions.ts';
 export {
   GRU,
   LSTM,
@@ -21,3 +23,12 @@ export {
 } from './recurrent.ts';
 export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './row-norm.ts';
 export { type Layer, Sequential } from './sequential.ts';
+export {
+  type DecoderMasks,
+  type StackOptions,
+  TransformerDecoder,
+  TransformerDecoderLayer,
+  TransformerEncoder,
+  TransformerEncoderLayer,
+  type TransformerLayerOptions,
+} from './transformer.ts';
