@@ -10,6 +10,15 @@ export class GradclipError extends Error {
     this.details = details;
     this.name = new.target.name;
   }
+
+  /** Say in which layer of a model it happened: before the message, and as `details.layer`. The innermost layer says it. */
+  inLayer(path: string): void {
+    if (path === '' || this.details.layer !== undefined) return;
+    (this.details as Record<string, unknown>).layer = path;
+    const { message } = this;
+    this.message = `${path}: ${message}`;
+    if (this.stack?.includes(message)) this.stack = this.stack.replace(message, () => this.message);
+  }
 }
 
 /** An option has a wrong value, or its name is unknown (then the nearest known name is given). Code `ERR_OPTION`. */

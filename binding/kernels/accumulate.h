@@ -1,4 +1,4 @@
-// accumulate.h: sums over the micro-batches of a step. Twin: ops/accumulate.ts.
+// accumulate.h: what goes from one micro-batch of a step to the next. Twin: ops/accumulate.ts.
 
 // out = first ? value : sum + value, divided by the number of micro-batches on the last. ints: elements, f64 (0 or 1).
 template <class T>
@@ -23,4 +23,23 @@ void accumulate(const Args& a, const Team& team) {
     accumulate_range((double*)a.out[0], (const double*)a.in[0], (const double*)a.in[1], r, first, last, a.ctx->micros);
   else
     accumulate_range((float*)a.out[0], (const float*)a.in[0], (const float*)a.in[1], r, first, last, a.ctx->micros);
+}
+
+static void carry_from(const Args& a, const Team& team, int input) {
+  const Range r = split(a.i[0], team);
+  const char* from = (const char*)a.in[input];
+  char* to = (char*)a.out[0];
+  if (to != from) memcpy(to + r.begin, from + r.begin, (size_t)(r.end - r.begin));
+}
+// out = in[0] in the first micro-batch of a step, in[1] in the others. ints: bytes
+void carry(const Args& a, const Team& team) { carry_from(a, team, a.ctx->micro == 0 ? 0 : 1); }
+void carry_need(Need& n) {
+  n.out[0] = n.in[0] = n.in[1] = size_of(n.i[0], 1);
+  n.alias(0, 1);
+}
+// out = in[1], written over in[0]. ints: bytes
+void leave(const Args& a, const Team& team) { carry_from(a, team, 1); }
+void leave_need(Need& n) {
+  n.out[0] = n.in[0] = n.in[1] = size_of(n.i[0], 1);
+  n.alias(0, 0);
 }

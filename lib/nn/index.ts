@@ -7,7 +7,18 @@ export { Flatten, type FlattenOptions, Identity, Unflatten } from './flatten.ts'
 export * as init from './init.ts';
 export { Linear, type LinearOptions, linear } from './linear.ts';
 export * as loss from './loss.ts';
-export { bindParameters, type Match, Module, matchParameters, Parameter, type ParameterOptions, type Pattern } from './module.ts';
+export {
+  type BindOptions,
+  Buffer,
+  type BufferOptions,
+  bindParameters,
+  type Match,
+  Module,
+  matchParameters,
+  Parameter,
+  type ParameterOptions,
+  type Pattern,
+} from './module.ts';
 export { AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './pool.ts';
 export { LearnedPositions, type LearnedPositionsOptions, SinusoidalPositions } from './positions.ts';
 export {

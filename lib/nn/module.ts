@@ -1,10 +1,13 @@
 // module.ts: the base class of layers and models: typed fields, found by name; nested, in arrays, in objects.
 import { OptionError } from '../errors.ts';
-import type { Graph, State } from '../ir/graph.ts';
 import { checkBoolean, nearest, show } from '../options.ts';
+import { Buffer } from './buffer.ts';
 import { Parameter } from './parameter.ts';
+import { walk } from './tree.ts';
 
+export { Buffer, type BufferOptions } from './buffer.ts';
 export { Parameter, type ParameterOptions } from './parameter.ts';
+export { type BindOptions, bindParameters } from './trace.ts';
 
 /** Names of parameters: `*` in a string stands for any characters (`encoder.*`, `*.bias`); a RegExp is searched for. */
 export type Pattern = string | RegExp;
@@ -41,8 +44,26 @@ export abstract class Module {
    * @param options `removeDuplicate` false yields a tied parameter once for each of its names; default true
    */
   namedParameters(options: { readonly removeDuplicate?: boolean } = {}): IterableIterator<[string, Parameter]> {
-    const seen = (options.removeDuplicate ?? true) ? new Set<Parameter>() : null;
-    return walk('', this, seen, []);
+    return this.#named((x) => x instanceof Parameter, options.removeDuplicate ?? true);
+  }
+
+  /** All buffers with their paths, in the order of the fields; each once. */
+  namedBuffers(): IterableIterator<[string, Buffer]> {
+    return this.#named((x) => x instanceof Buffer, true);
+  }
+
+  /** All modules with their paths, this one first, as ''; each once. */
+  namedModules(): IterableIterator<[string, Module]> {
+    return this.#named((x) => x instanceof Module, true);
+  }
+
+  *#named<T>(is: (x: unknown) => x is T, once: boolean): IterableIterator<[string, T]> {
+    const seen = new Set<unknown>();
+    for (const [path, value] of walk(this, (x) => x instanceof Module)) {
+      if (!is(value) || (once && seen.has(value))) continue;
+      seen.add(value);
+      yield [path, value];
+    }
   }
 
   parameters(): Parameter[] {
@@ -58,6 +79,7 @@ export abstract class Module {
       throw new OptionError(`initialize: expected a whole number as seed, got ${show(seed)}`, { seed });
     }
     for (const [name, p] of this.namedParameters()) p.initialize(name, BigInt(seed));
+    for (const [name, b] of this.namedBuffers()) b.initialize(name);
     return this;
   }
 
@@ -103,43 +125,4 @@ export function matchParameters(where: string, module: Module, pattern: Match): 
     });
   }
   return [...matched];
-}
-
-/**
- * Make the parameters of `module` stand for states of `graph` while it is traced.
- * @param stands the states that parameters stand for, where they are not their own
- * @returns a function that ends it; call it in `finally`
- */
-export function bindParameters(graph: Graph, module: Module, stands?: ReadonlyMap<Parameter, State>): () => void {
-  const unbind = Array.from(module.namedParameters(), ([name, p]) => p.bind(name, graph, stands?.get(p)));
-  return () => {
-    for (const f of unbind) f();
-  };
-}
-
-/** `above` are the modules and arrays on the way here: a child that refers to its parent is not followed. */
-function* walk(
-  path: string,
-  value: unknown,
-  seen: Set<Parameter> | null,
-  above: readonly unknown[],
-): IterableIterator<[string, Parameter]> {
-  if (value instanceof Parameter) {
-    if (seen?.has(value)) return;
-    seen?.add(value);
-    yield [path, value];
-    return;
-  }
-  const parts = value instanceof Module ? value.parts() : isContainer(value) ? Object.entries(value) : [];
-  if (above.includes(value)) return;
-  const deeper = [...above, value];
-  for (const [name, part] of parts) yield* walk(path ? `${path}.${name}` : name, part, seen, deeper);
-}
-
-/** Arrays and plain objects. Typed arrays, maps, tensors and other instances hold no parameters to be found. */
-function isContainer(value: unknown): value is object {
-  if (Array.isArray(value)) return true;
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype = Object.getPrototypeOf(value) as unknown;
-  return prototype === Object.prototype || prototype === null;
 }

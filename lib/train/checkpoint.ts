@@ -4,6 +4,7 @@ import { readSafetensors, type TensorData, writeSafetensors } from '../io/safete
 import type { State } from '../ir/graph.ts';
 import { type Data, sameShape, typeName } from '../ir/op.ts';
 import { type Counters, START } from './progress.ts';
+import { dtypeOf } from './source.ts';
 
 const PREFIX = 'gradclip.';
 const VERSION = '1';
@@ -78,9 +79,11 @@ export async function readCheckpoint(file: string, names: ReadonlyMap<string, St
   for (const [name, state] of wanted) {
     const t = tensors.get(name);
     if (!t) continue;
-    if (t.dtype !== state.type.dtype || !sameShape(t.shape, state.type.shape)) {
+    // PyTorch counts in int64, which is read as i32; our counts are f64.
+    const data = t.dtype === 'i32' && state.type.dtype === 'f64' ? Float64Array.from(t.data) : t.data;
+    if (dtypeOf(data) !== state.type.dtype || !sameShape(t.shape, state.type.shape)) {
       mismatched.push(`${name}: expected ${typeName(state.type)}, got ${typeName(t)}`);
-    } else values.set(state, t.data as Data);
+    } else values.set(state, data as Data);
   }
   if (mismatched.length > 0) {
     throw new CheckpointError(`load: ${file}: ${mismatched.join('; ')}`, { file, missing, extra, mismatched });

@@ -6,7 +6,7 @@ import { headerOf, type RunFacts } from '../history/header.ts';
 import type { RecordHeader } from '../history/history.ts';
 import { Graph, type State, type Tensor } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
-import { type Match, type Module, matchParameters, type Parameter } from '../nn/module.ts';
+import { type Buffer, type Match, type Module, matchParameters, type Parameter } from '../nn/module.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/apply.ts';
 import { emaState, emaWeight } from '../optim/ema.ts';
 import { Finishing } from '../optim/finishing.ts';
@@ -29,7 +29,8 @@ export class Setup<M extends Module> {
   readonly store: Store;
   readonly policy: ClipPolicy;
   readonly parameters: ReadonlyMap<string, Parameter>;
-  /** The states of the parameters, neighbours in the store. */
+  readonly buffers: ReadonlyMap<string, Buffer>;
+  /** The states of the parameters and of the buffers that are written with them, neighbours in the store. */
   readonly weights: readonly State[];
   /** Names of the trained parameters, in the order in which policies see them. */
   readonly trained: readonly string[];
@@ -56,7 +57,9 @@ export class Setup<M extends Module> {
     this.policy = clip;
     this.plateau = options.plateau ? new Plateau(options.plateau) : null;
     this.parameters = new Map(model.namedParameters());
-    this.weights = [...this.parameters.values()].map((p) => p.state);
+    this.buffers = new Map(model.namedBuffers());
+    const kept = [...this.buffers.values()].filter((b) => b.persistent);
+    this.weights = [...this.parameters.values(), ...kept].map(({ state }) => state);
     this.#groups = groupParameters(options);
     const { ema } = options;
     this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
@@ -71,7 +74,7 @@ export class Setup<M extends Module> {
       return trained.filter((p) => matched.includes(p));
     };
     this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, options);
-    this.#accumulators = accumulate > 1 ? accumulatorsOf(this.#groups) : null;
+    this.#accumulators = accumulate > 1 ? accumulatorsOf(this.#groups, this.buffers.values()) : null;
     this.store = new Store(this.#allStates());
     const predictor = (stands?: Stands): Predictor =>
       new Predictor(this.store, (batch) => {
@@ -145,6 +148,10 @@ export class Setup<M extends Module> {
     return stateNames(this.store.states, new Set(this.weights));
   }
   weightNames(weights: Weights): Map<string, State> {
+    const kept = [...this.buffers].filter(([, b]) => b.persistent);
+    return new Map([...this.parameterNames(weights), ...kept.map(([name, { state }]) => [name, state] as const)]);
+  }
+  parameterNames(weights: Weights): Map<string, State> {
     const stands = this.#stands(weights);
     return new Map([...this.parameters].map(([name, p]) => [name, stands?.get(p) ?? p.state]));
   }
@@ -188,11 +195,14 @@ export class Setup<M extends Module> {
   #allStates(): readonly State[] {
     const graph = new Graph('train');
     for (const state of this.restorable) graph.state(state);
+    for (const { state } of this.buffers.values()) graph.state(state);
     const grads = this.#groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
     const { policy, finishing } = this;
     buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy, loss, finishing, ema: this.#ema });
-    const sums = this.#accumulators ? [...this.#accumulators.gradients.values(), this.#accumulators.loss] : [];
+    const sums = this.#accumulators
+      ? [...this.#accumulators.gradients.values(), ...this.#accumulators.buffers.values(), this.#accumulators.loss]
+      : [];
     return [
       ...graph.states,
       ...sums,

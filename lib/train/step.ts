@@ -5,7 +5,7 @@ import { ShapeError } from '../errors.ts';
 import { LAYER_NORMS } from '../history/write.ts';
 import { Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
 import { typeName } from '../ir/op.ts';
-import { bindParameters, type Module, type Parameter } from '../nn/module.ts';
+import { type BindOptions, type Buffer, bindParameters, type Module, type Parameter } from '../nn/module.ts';
 import { accumulate } from '../ops/accumulate.ts';
 import { add, cast, sqrt } from '../ops/elementwise.ts';
 import { unscale as stage } from '../ops/stage.ts';
@@ -43,6 +43,8 @@ export interface TrainSpec<M extends Module> {
 
 export interface Accumulators {
   readonly gradients: ReadonlyMap<Parameter, State>;
+  /** What each micro-batch leaves in a buffer for the next. */
+  readonly buffers: ReadonlyMap<Buffer, State>;
   readonly loss: State;
 }
 
@@ -55,7 +57,9 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   const trained = spec.groups.flatMap((g) => g.params);
   const { scaling, guarding } = spec;
   const forward = (): Tensor =>
-    withParameters(graph, spec.model, undefined, () => scalar('loss', spec.loss(trace(graph), spec.model)));
+    withParameters(graph, spec.model, { pending: spec.accumulators?.buffers }, () =>
+      scalar('loss', spec.loss(trace(graph), spec.model)),
+    );
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
   const seed = scaling?.seed(graph) ?? null;
@@ -95,7 +99,7 @@ export function traceEvaluate<M extends Module>(
   stands?: Stands,
 ): Graph {
   const graph = new Graph('eval');
-  withParameters(graph, model, stands, () => {
+  withParameters(graph, model, { stands }, () => {
     const batch = trace(graph);
     for (const [name, f] of Object.entries(objectives)) graph.output(name, scalar(name, f(batch, model)));
   });
@@ -110,12 +114,12 @@ export function tracePredict<M extends Module>(
   stands?: Stands,
 ): Graph {
   const graph = new Graph('eval');
-  withParameters(graph, model, stands, () => graph.output('prediction', predict(trace(graph), model)));
+  withParameters(graph, model, { stands }, () => graph.output('prediction', predict(trace(graph), model)));
   return graph;
 }
 
-function withParameters<T>(graph: Graph, model: Module, stands: Stands | undefined, build: () => T): T {
-  const unbind = bindParameters(graph, model, stands);
+function withParameters<T>(graph: Graph, model: Module, options: BindOptions, build: () => T): T {
+  const unbind = bindParameters(graph, model, options);
   try {
     return build();
   } finally {
@@ -130,10 +134,11 @@ function scalar(name: string, t: Tensor): Tensor {
   return t.dtype === 'f64' ? t : cast(t, 'f64');
 }
 
-export function accumulatorsOf(groups: readonly ApplyGroup[]): Accumulators {
+export function accumulatorsOf(groups: readonly ApplyGroup[], buffers: Iterable<Buffer>): Accumulators {
   const params = groups.flatMap((g) => g.params);
   return {
     gradients: new Map(params.map((p) => [p, { name: `accumulator ${p.name}`, type: p.state.type, transient: true }])),
+    buffers: new Map(Array.from(buffers, (b) => [b, { name: `pending ${b.name}`, type: b.state.type, transient: true }])),
     loss: { name: 'accumulator loss', type: { dtype: 'f64', shape: [] }, transient: true },
   };
 }

@@ -165,7 +165,7 @@ export class Trainer<M extends Module> {
   /** Current values of the parameters, or of their averages, as of the end of a step. */
   async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray>> {
     checkOptions('readParameters', options, ['weights']);
-    const names = this.#setup.weightNames(this.#weightsOf('readParameters', options));
+    const names = this.#setup.parameterNames(this.#weightsOf('readParameters', options));
     return this.#use('readParameters', async () => {
       const values = await this.#setup.store.snapshot([...names.values()]);
       return new Map([...names].map(([name, state]) => [name, { data: values.get(state)!, shape: state.type.shape }]));

@@ -1,0 +1,24 @@
+// mlp.ts: a multilayer perceptron. Copy it and change what you need.
+import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { Linear, Module, Sequential } from '../nn/index.ts';
+import { relu } from '../ops/activation.ts';
+
+/** Linear layers with ReLU between them: x [batch, sizes[0]] -> [batch, sizes.at(-1)]. Parameters `layers.0.weight`, `layers.2.weight`, .... */
+export class Mlp extends Module {
+  layers: Sequential;
+
+  constructor(sizes: readonly number[]) {
+    super();
+    const linear = sizes.slice(1).map((out, i) => new Linear(sizes[i]!, out));
+    this.layers = new Sequential(...linear.flatMap((layer, i) => (i === 0 ? [layer] : [relu, layer])));
+  }
+
+  forward(x: TensorLike): Tensor {
+    return this.layers.forward(x);
+  }
+}
+
+/** `mlp([784, 256, 10])`: see `Mlp`. */
+export function mlp(sizes: readonly number[]): Mlp {
+  return new Mlp(sizes);
+}

@@ -1,0 +1,124 @@
+// buffer.ts: a tensor of a module that is not trained but moves on with each step: running statistics, a carried hidden state.
+import { GraphError, ShapeError } from '../errors.ts';
+import type { Graph, State, Tensor, TensorLike } from '../ir/graph.ts';
+import { ARRAYS, type Data, sameType, sizeOf, typeName } from '../ir/op.ts';
+import { carry, leave } from '../ops/accumulate.ts';
+import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
+
+export interface BufferOptions {
+  /** Default `f32`. Counts are `f64`: they may be loaded from integers. */
+  readonly dtype?: 'f32' | 'f64';
+  /** What every element is at first. Default 0. */
+  readonly fill?: number;
+  /** Belongs to the weights, under its PyTorch name, wherever they are written. Else to whole checkpoints only. Default true. */
+  readonly persistent?: boolean;
+}
+
+interface Bound {
+  readonly graph: Graph;
+  /** In a graph that accumulates: what micro-batches leave to the next. */
+  readonly pending: State | null;
+  value: Tensor | null;
+  assigned: boolean;
+}
+
+/**
+ * State of a Module that is not trained, as PyTorch's buffers. While a model is traced it is an operand of every op, and `assign`
+ * gives it its next value, in training. A step that is skipped leaves it as it was; each micro-batch of a step sees what the one before assigned.
+ */
+export class Buffer implements TensorLike {
+  readonly shape: readonly number[];
+  readonly persistent: boolean;
+  /** The state that stands for this buffer in every graph. */
+  readonly state: State;
+  #name = 'buffer';
+  #data: Data;
+  #bound: Bound | null = null;
+
+  constructor(shape: readonly number[], options: BufferOptions = {}) {
+    checkOptions('Buffer', options, ['dtype', 'fill', 'persistent']);
+    if (!Array.isArray(shape) || !shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
+      throw new ShapeError(`Buffer: expected a shape of whole numbers, got [${shape}]`, { shape });
+    }
+    const dtype = options.dtype ?? 'f32';
+    checkChoice('Buffer', 'dtype', dtype, ['f32', 'f64']);
+    this.shape = [...shape];
+    this.persistent = checkBoolean('Buffer', 'persistent', options.persistent ?? true);
+    this.#data = new ARRAYS[dtype](sizeOf(shape)).fill(checkNumber('Buffer', 'fill', options.fill ?? 0));
+    const buffer = this;
+    this.state = {
+      get name() {
+        return buffer.#name;
+      },
+      type: { dtype, shape: this.shape },
+      init: (out) => out.set(buffer.#data),
+    };
+  }
+
+  /** Path within the module that was last traced, such as `bn1.running_mean`. */
+  get name(): string {
+    return this.#name;
+  }
+
+  /** The values that a trainer starts with, row-major; not a copy. */
+  get data(): Data {
+    return this.#data;
+  }
+
+  /** Copies. @throws ShapeError if the number of values is another. */
+  set data(values: ArrayLike<number>) {
+    if (values.length !== this.#data.length) {
+      const wanted = `${this.#data.length} values for [${this.shape}]`;
+      throw new ShapeError(`${this.#name}: expected ${wanted}, got ${values.length}`);
+    }
+    this.#data.set(values);
+  }
+
+  /** The tensor of the graph being traced: what was assigned last, else what the step before left. @throws GraphError outside a trace. */
+  toTensor(): Tensor {
+    const bound = this.#inTrace();
+    const { graph, pending } = bound;
+    bound.value ??= pending ? carry(graph, this.state, pending) : graph.state(this.state);
+    return bound.value;
+  }
+
+  /**
+   * Give it its next value.
+   * @throws GraphError outside a trace, and in a graph that does not train; ShapeError for another type
+   */
+  assign(value: Tensor): void {
+    const bound = this.#inTrace();
+    if (bound.graph.mode !== 'train') throw new GraphError(`${this.#name}: buffers change in training only; look at graph.mode`);
+    const { type } = this.state;
+    if (!sameType(value.type, type)) {
+      throw new ShapeError(`${this.#name}: expected ${typeName(type)} as next value, got ${typeName(value.type)}`);
+    }
+    bound.value = value;
+    bound.assigned = true;
+  }
+
+  /** Take a name. `Module.initialize` calls this. */
+  initialize(name: string): void {
+    this.#name = name;
+  }
+
+  /** Take part in the trace of `graph` until the returned function is called, which assigns what there is to assign. */
+  bind(name: string, graph: Graph, pending: State | null): () => void {
+    const before = this.#bound;
+    const bound: Bound = { graph, pending, value: null, assigned: false };
+    this.#name = name;
+    this.#bound = bound;
+    return () => {
+      this.#bound = before;
+      if (!bound.assigned || !bound.value) return;
+      if (pending) leave(graph, pending, bound.value);
+      graph.assign(this.state, bound.value);
+    };
+  }
+
+  #inTrace(): Bound {
+    if (this.#bound) return this.#bound;
+    const why = 'not part of a model being traced; keep it in a public field, array or object of a Module, and use it in forward';
+    throw new GraphError(`${this.#name}: ${why}`, { name: this.#name });
+  }
+}

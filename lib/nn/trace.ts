@@ -1,0 +1,50 @@
+// trace.ts: a model while it is traced: its parameters and buffers stand for states of the graph, and errors say in which layer they arose.
+import { GradclipError } from '../errors.ts';
+import type { Graph, State } from '../ir/graph.ts';
+import type { Buffer } from './buffer.ts';
+import type { Module } from './module.ts';
+import type { Parameter } from './parameter.ts';
+
+export interface BindOptions {
+  /** The states that parameters stand for, where they are not their own: averages. */
+  readonly stands?: ReadonlyMap<Parameter, State> | undefined;
+  /** In a graph that accumulates micro-batches: what each leaves in buffers for the next. */
+  readonly pending?: ReadonlyMap<Buffer, State> | undefined;
+}
+
+/**
+ * Make the parameters and buffers of `module` stand for states of `graph` while it is traced.
+ * @returns a function that ends it, and assigns to buffers what they were given; call it in `finally`
+ */
+export function bindParameters(graph: Graph, module: Module, { stands, pending }: BindOptions = {}): () => void {
+  const ends = [
+    ...Array.from(module.namedModules(), ([path, m]) => wrapForward(m, (call) => inLayer(path, call))),
+    ...Array.from(module.namedParameters(), ([name, p]) => p.bind(name, graph, stands?.get(p))),
+    ...Array.from(module.namedBuffers(), ([name, b]) => b.bind(name, graph, pending?.get(b) ?? null)),
+  ];
+  return () => {
+    for (const end of ends.reverse()) end();
+  };
+}
+
+/** Let every call of a module's `forward` go through `around`, until the returned function is called. */
+export function wrapForward(module: Module, around: (call: () => unknown) => unknown): () => void {
+  if (!Object.isExtensible(module)) return () => {};
+  const own = Object.getOwnPropertyDescriptor(module, 'forward');
+  const original = module.forward as (...ins: unknown[]) => unknown;
+  const value = (...ins: unknown[]): unknown => around(() => original.apply(module, ins));
+  Object.defineProperty(module, 'forward', { value, configurable: true, writable: true, enumerable: false });
+  return () => {
+    if (own) Object.defineProperty(module, 'forward', own);
+    else Reflect.deleteProperty(module, 'forward');
+  };
+}
+
+function inLayer(path: string, call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof GradclipError) error.inLayer(path);
+    throw error;
+  }
+}
