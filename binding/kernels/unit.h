@@ -21,12 +21,3 @@
 #define UNIT_END \
   }              \
   }
-
-// Declared here, a kernel that is static by mistake does not compile.
-UNIT_BEGIN
-#define KERNEL(name, outs, ins, ints, floats) \
-  void name(const Args&, const Team&);        \
-  void name##_need(Need&);
-#include "kernels.inc"
-#undef KERNEL
-UNIT_END
