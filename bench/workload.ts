@@ -35,6 +35,13 @@ export function linearBounds(...ins: readonly number[]): number[] {
   return ins.flatMap((n) => [1 / Math.sqrt(n), 1 / Math.sqrt(n)]);
 }
 
+/** Of a Gpt: tables, norms (weight and bias), linear layers. */
+export function gptBounds(layers: number, width: number): number[] {
+  const norm = [1, 0.1];
+  const block = [...norm, ...linearBounds(width, width), ...norm, ...linearBounds(width, 4 * width)];
+  return [0.05, 0.05, ...Array.from({ length: layers }, () => block).flat(), ...norm];
+}
+
 /** Seeds of the batch, as in bench/peers/workloads.py. */
 export const SEED = { x: 1001, y: 1002, x2: 1003 } as const;
 

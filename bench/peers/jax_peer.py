@@ -41,7 +41,35 @@ def models(kind, ws):
     if kind == "ncf":
         p = (jnp.asarray(ws[0]), jnp.asarray(ws[1]), pairs(ws[2:]))
         return p, lambda p, x: mlp(p[2], jnp.concatenate([p[0][x[:, 0]], p[1][x[:, 1]]], 1))[:, 0]
+    if kind.startswith("gpt"):
+        return gpt(ws, int(kind[4:]), flip)
     raise worker.Unsupported(f"no model {kind}")
+
+
+def gpt(ws, heads, flip):
+    import jax, jax.numpy as jnp
+
+    def norm(x, w, b):
+        d = x - x.mean(-1, keepdims=True)
+        return d * jax.lax.rsqrt((d * d).mean(-1, keepdims=True) + 1e-5) * w + b
+
+    def attend(qkv):
+        b, t, c = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+        q, k, v = (x.reshape(b, t, heads, -1) for x in jnp.split(qkv, 3, -1))
+        s = jnp.einsum("bthd,bshd->bhts", q, k) / jnp.sqrt(q.shape[-1])
+        p = jax.nn.softmax(jnp.where(jnp.tril(jnp.ones((t, t), bool)), s, -jnp.inf), -1)
+        return jnp.einsum("bhts,bshd->bthd", p, v).reshape(b, t, c)
+
+    def forward(p, x):
+        table, positions, blocks, last = p
+        y = table[x] + positions[: x.shape[1]]
+        for n1, b1, wq, bq, wp, bp, n2, b2, w1, c1, w2, c2 in blocks:
+            y = y + attend(norm(y, n1, b1) @ wq + bq) @ wp + bp
+            y = y + jax.nn.gelu(norm(y, n2, b2) @ w1 + c1, approximate=False) @ w2 + c2
+        return norm(y, *last) @ table.T
+
+    blocks = [[flip(w) for w in ws[k : k + 12]] for k in range(2, len(ws) - 2, 12)]
+    return (jnp.asarray(ws[0]), jnp.asarray(ws[1]), blocks, [jnp.asarray(w) for w in ws[-2:]]), forward
 
 
 def step_parts(name):

@@ -33,6 +33,33 @@ class CharRNN(nn.Module):
         return self.out(self.rnn(self.embedding(x))[0])
 
 
+class Block(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1, self.qkv, self.proj = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.norm2, self.heads = nn.LayerNorm(width), heads
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x):
+        b, t, c = x.shape
+        q, k, v = (y.view(b, t, self.heads, -1).transpose(1, 2) for y in self.qkv(self.norm1(x)).split(c, 2))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(b, t, c)
+        x = x + self.proj(y)
+        return x + self.mlp(self.norm2(x))
+
+
+class GPT(nn.Module):
+    def __init__(self, vocabulary, context, layers, heads, width):
+        super().__init__()
+        self.embedding, self.positions = nn.Embedding(vocabulary, width), nn.Embedding(context, width)
+        self.blocks = nn.Sequential(*[Block(width, heads) for _ in range(layers)])
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x):
+        y = self.blocks(self.embedding(x) + self.positions.weight[: x.shape[1]])
+        return F.linear(self.norm(y), self.embedding.weight)
+
+
 class NCF(nn.Module):
     def __init__(self):
         super().__init__()
@@ -45,6 +72,9 @@ class NCF(nn.Module):
 def build(kind, ws):
     if kind == "mlp":
         return MLP([ws[0].shape[1], *(w.shape[0] for w in ws[::2])])
+    if kind.startswith("gpt"):
+        (vocabulary, width), context = ws[0].shape, ws[1].shape[0]
+        return GPT(vocabulary, context, (len(ws) - 4) // 12, int(kind[4:]), width)
     return {"rnn-last": LastRNN, "char-rnn": CharRNN, "ncf": NCF}[kind]()
 
 

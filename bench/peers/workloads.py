@@ -19,6 +19,13 @@ def rnn(i, h):
     return [(shape, 1 / math.sqrt(h)) for shape in ((h, i), (h, h), (h,), (h,))]
 
 
+def gpt(vocabulary, context, layers, width):
+    norm = [((width,), 1.0), ((width,), 0.1)]
+    wide = [((3 * width, width), 1 / math.sqrt(width)), ((3 * width,), 1 / math.sqrt(width))]
+    block = norm + wide + linear(width, width) + norm + mlp(width, 4 * width, width)
+    return [((vocabulary, width), 0.05), ((context, width), 0.05)] + layers * block + norm
+
+
 def floats(seed, *shape):
     return uniform(seed, math.prod(shape)).reshape(shape)
 
@@ -39,6 +46,8 @@ WORKLOADS = {
     "mlp-large": dict(kind="mlp", params=mlp(1024, 4096, 4096, 1024), x=lambda: floats(1001, 256, 1024), y=lambda: floats(1002, 256, 1024), loss="mse", optimizer="adamw"),
     "rnn-adding": dict(kind="rnn-last", params=rnn(2, 128) + linear(128, 1), x=lambda: floats(1001, 50, 100, 2), y=lambda: floats(1002, 50, 1), loss="mse", optimizer="sgd"),
     "char-rnn": dict(kind="char-rnn", params=[((65, 32), 1.0)] + rnn(32, 128) + linear(128, 65), x=lambda: ids(1001, 65, 32, 64), y=lambda: ids(1002, 65, 32, 64), loss="ce", optimizer="sgd"),
+    "gpt-nano": dict(kind="gpt-4", params=gpt(65, 64, 4, 128), x=lambda: ids(1001, 65, 12, 64), y=lambda: ids(1002, 65, 12, 64), loss="ce", optimizer="adamw"),
+    "gpt-mini": dict(kind="gpt-6", params=gpt(65, 256, 6, 384), x=lambda: ids(1001, 65, 4, 256), y=lambda: ids(1002, 65, 4, 256), loss="ce", optimizer="adamw"),
     "ncf": dict(kind="ncf", params=[((50000, 64), 1.0), ((20000, 64), 1.0)] + mlp(128, 128, 64, 1), x=ncf_rows, y=lambda: floats(1002, 1024), loss="mse", optimizer="adamw"),
 }
 
