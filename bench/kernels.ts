@@ -86,7 +86,10 @@ const rows = (n: number, classes: number, gradient: boolean): KernelCase => {
     const logits = input([n, classes], { low: -4, high: 4 });
     if (!gradient) return ops.softmaxCrossEntropy(logits, labels());
     const { graph } = logits;
-    return graph.add(ops.SOFTMAX_CROSS_ENTROPY_GRAD, [logits, labels(), input([n], { dtype: 'f64' })], { smoothing: 0 }).out;
+    return graph.add(ops.SOFTMAX_CROSS_ENTROPY_GRAD, [logits, labels(), input([n], { dtype: 'f64' })], {
+      smoothing: 0,
+      ignored: null,
+    }).out;
   };
   return { stream: gradient ? 'copy' : 'read', tolerance: 1e-5, build };
 };

@@ -133,7 +133,9 @@ describe('losses as in PyTorch: values and gradients', () => {
 
   test('options are checked', () => {
     const bad = (f: (a: Tensor, b: Tensor) => Tensor) => expect(() => run(null, [zeros(2), zeros(2)], (x, y) => [f(x, y)]));
-    bad((x, y) => loss.mse(x, y, { reduction: 'none' } as object)).toThrow(/mse: option reduction: expected one of mean, sum/);
+    bad((x, y) => loss.mse(x, y, { reduction: 'max' } as object)).toThrow(
+      /mse: option reduction: expected one of mean, sum, none/,
+    );
     bad((x, y) => loss.huber(x, y, { delta: 0 })).toThrow(/huber: option delta: expected a finite number > 0, got 0/);
     bad((x, y) => loss.huber(x, y, { beta: 1 } as object)).toThrow(OptionError);
     bad((x, y) => loss.l1(x, y, { delta: 1 } as object)).toThrow(/unknown option delta/);

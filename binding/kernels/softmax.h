@@ -129,58 +129,147 @@ static double softmax_mean(const float* x, int64_t n) {
   return hsum(sum) / (double)n;
 }
 
-// loss[row] = log(sum exp(x)) - x[label], in f64; with smoothing e, x[label] becomes (1 - e) x[label] + e mean(x).
-// i: rows, columns, bytes of a label; f: smoothing; ins x, labels
+// What a row of label losses weighs. Class weights (f32, one per column) are optional, and so is a label that is ignored.
+// i: rows, columns, bytes of a label, whether there is an ignored label, which
+struct LabelRows {
+  const void* labels;
+  const float* weight;
+  int64_t columns, bytes, ignored;
+  bool ignores;
+  // The row's label; -1 where it is ignored, or none (then the run ends).
+  int64_t label(const Args& a, int64_t row) const {
+    const int64_t label = index_at(labels, bytes, row);
+    if (ignores && label == ignored) return -1;
+    return index_ok(a, row, label, columns) ? label : -1;
+  }
+  double of(int64_t label) const { return label < 0 ? 0 : weight ? (double)weight[label] : 1; }
+};
+static LabelRows label_rows(const Args& a, int labels, int weight) {
+  const float* w = weight < a.n_in ? (const float*)a.in[weight] : nullptr;
+  return {a.in[labels], w, a.i[1], a.i[2], a.i[4], a.i[3] != 0};
+}
+static bool label_need(Need& n, int labels, int weight) {
+  if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32"), false;
+  if (n.n_in != weight && n.n_in != weight + 1) return n.fail("wrong number of inputs"), false;
+  n.in[labels] = size_of(n.i[0], n.i[2]);
+  if (n.n_in > weight) n.in[weight] = size_of(n.i[1], 4);
+  return true;
+}
+
+// sum(w x) of a row, in f64.
+static double softmax_weighted(const float* x, const float* w, int64_t n) {
+  D sum = dset1(0);
+  for (int64_t c = 0; c < n; c += L) sum = fma(widen(softmax_part(w + c, n - c)), widen(softmax_part(x + c, n - c)), sum);
+  return hsum(sum);
+}
+
+// loss[row] = log(sum exp(x)) - x[label], in f64; with smoothing e, x[label] becomes (1 - e) x[label] + e mean(x). With class weights w:
+// (1 - e) w[label] (lse - x[label]) + e mean(w (lse - x)). 0 where the label is ignored.
+// i: as of LabelRows; f: smoothing; ins x, labels, class weights. outs: losses, and if there is a second the weight of each row's label.
 void softmaxCrossEntropy(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
+  const LabelRows labels = label_rows(a, 1, 2);
+  const double e = a.f[0], all = e != 0 && labels.weight ? softmax_mean(labels.weight, n) : 1;
   softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
     const float* x = (const float*)a.in[0] + first * n;
     double* loss = (double*)a.out[0] + first;
+    double* weight = a.n_out > 1 ? (double*)a.out[1] + first : nullptr;
     SoftmaxRows s;
     softmax_rows(x, nullptr, rows, n, s);
     for (int64_t k = 0; k < rows; k++) {
-      const int64_t label = index_at(a.in[1], a.i[2], first + k);
-      const bool ok = index_ok(a, first + k, label, n);
-      double at = ok ? (double)x[k * n + label] - (double)s.top[k] : 0;
-      if (a.f[0] != 0) at = (1 - a.f[0]) * at + a.f[0] * (softmax_mean(x + k * n, n) - (double)s.top[k]);
+      const int64_t label = labels.label(a, first + k);
+      const bool ok = label >= 0;
+      const double top = (double)s.top[k];
+      double at = ok ? (double)x[k * n + label] - top : 0;
+      if (weight) weight[k] = labels.of(label);
+      if (labels.weight) {
+        const double lse = log_d(s.sum[k]), w = labels.of(label);
+        double value = (1 - e) * w * (lse - at);
+        if (e != 0) value += e * (all * (lse + top) - softmax_weighted(x + k * n, labels.weight, n) / (double)n);
+        loss[k] = ok ? value : 0;
+        continue;
+      }
+      if (e != 0) at = (1 - e) * at + e * (softmax_mean(x + k * n, n) - top);
       loss[k] = ok ? log_d(s.sum[k]) - at : 0;
     }
   });
 }
 void softmaxCrossEntropy_need(Need& n) {
-  if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32");
+  if (n.n_out != 1 && n.n_out != 2) return n.fail("expected one or two outputs");
+  if (!label_need(n, 1, 2)) return;
   n.in[0] = size_of(n.i[0], n.i[1], 4);
-  n.in[1] = size_of(n.i[0], n.i[2]);
   n.out[0] = size_of(n.i[0], 8);
+  if (n.n_out > 1) n.out[1] = size_of(n.i[0], 8);
 }
 
-// dx = (softmax(x) - (1 - e) onehot(label) - e / columns) dloss. i and f as above; ins x, labels, dloss (f64, one per row). dx may be x.
+// dx = (softmax(x) - (1 - e) onehot(label) - e / columns) dloss; with class weights
+// (softmax(x) s - (1 - e) w[label] onehot(label) - e w / columns) dloss, s = (1 - e) w[label] + e mean(w). 0 where the label is ignored.
+// i and f as above; ins x, labels, dloss (f64, one per row), class weights. dx may be x.
 void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
+  const LabelRows labels = label_rows(a, 1, 3);
+  const double e = a.f[0], each = e / (double)n, all = e != 0 && labels.weight ? softmax_mean(labels.weight, n) : 1;
   softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
     const double* dloss = (const double*)a.in[2] + first;
-    const double e = a.f[0], each = e / (double)n;
     float* dx = (float*)a.out[0] + first * n;
     SoftmaxRows s;
     softmax_rows((const float*)a.in[0] + first * n, dx, rows, n, s);
     for (int64_t k = 0; k < rows; k++, dx += n) {
-      const int64_t label = index_at(a.in[1], a.i[2], first + k);
-      const bool ok = index_ok(a, first + k, label, n);
-      const float at = ok ? (float)(((double)dx[label] / s.sum[k] - (1 - e) - each) * dloss[k]) : 0.f;
-      const F scale = set1((float)(dloss[k] / s.sum[k]));
+      const int64_t label = labels.label(a, first + k);
+      if (label < 0) {
+        memset(dx, 0, n * sizeof(float));
+        continue;
+      }
+      const double w = labels.of(label), total = labels.weight ? (1 - e) * w + e * all : 1;
+      const double own = labels.weight ? each * (double)labels.weight[label] : each;
+      const float at = (float)(((double)dx[label] / s.sum[k] * total - (1 - e) * w - own) * dloss[k]);
+      const F scale = set1((float)(total * dloss[k] / s.sum[k]));
       const F off = set1(-(float)(each * dloss[k]));
       for (int64_t c = 0; c < n; c += L) {
         const F part = softmax_part(dx + c, n - c);
-        softmax_store(dx + c, e != 0 ? fma(part, scale, off) : mul(part, scale), n - c);
+        const F less = labels.weight ? mul(off, softmax_part(labels.weight + c, n - c)) : off;
+        softmax_store(dx + c, e != 0 ? fma(part, scale, less) : mul(part, scale), n - c);
       }
-      if (ok) dx[label] = at;
+      dx[label] = at;
     }
   });
 }
 void softmaxCrossEntropyGrad_need(Need& n) {
-  if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32");
+  if (!label_need(n, 1, 3)) return;
   n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
-  n.in[1] = size_of(n.i[0], n.i[2]);
   n.in[2] = size_of(n.i[0], 8);
   n.alias(0, 0);
+}
+
+// loss[row] = -w[label] x[label], in f64, and the weights; 0 where the label is ignored. i: as of LabelRows; ins x, labels, class weights.
+void nll(const Args& a, const Team& team) {
+  const LabelRows labels = label_rows(a, 1, 2);
+  const Range r = split(a.i[0], team);
+  for (int64_t row = r.begin; row < r.end; row++) {
+    const int64_t label = labels.label(a, row);
+    const double w = labels.of(label);
+    ((double*)a.out[0])[row] = label < 0 ? 0 : -w * (double)((const float*)a.in[0])[row * a.i[1] + label];
+    ((double*)a.out[1])[row] = w;
+  }
+}
+void nll_need(Need& n) {
+  if (!label_need(n, 1, 2)) return;
+  n.in[0] = size_of(n.i[0], n.i[1], 4);
+  n.out[0] = n.out[1] = size_of(n.i[0], 8);
+}
+// dx = -w[label] dloss at the label, 0 elsewhere. ins labels, dloss, class weights.
+void nllGrad(const Args& a, const Team& team) {
+  const LabelRows labels = label_rows(a, 0, 2);
+  const Range r = split(a.i[0], team);
+  for (int64_t row = r.begin; row < r.end; row++) {
+    float* dx = (float*)a.out[0] + row * a.i[1];
+    const int64_t label = labels.label(a, row);
+    memset(dx, 0, a.i[1] * sizeof(float));
+    if (label >= 0) dx[label] = (float)(-labels.of(label) * ((const double*)a.in[1])[row]);
+  }
+}
+void nllGrad_need(Need& n) {
+  if (!label_need(n, 0, 2)) return;
+  n.in[1] = size_of(n.i[0], 8);
+  n.out[0] = size_of(n.i[0], n.i[1], 4);
 }

@@ -7,7 +7,7 @@ import type { Tensor } from '../ir/graph.ts';
 import * as layers from '../nn/activation.ts';
 import { Dropout } from '../nn/dropout.ts';
 import { Linear } from '../nn/linear.ts';
-import { accuracy, bceWithLogits, crossEntropy, huber, l1, mse } from '../nn/loss.ts';
+import { accuracy, bceWithLogits, crossEntropy, huber, l1, mse } from '../nn/loss/index.ts';
 import type { Module } from '../nn/module.ts';
 import { type Layer, Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/shape.ts';

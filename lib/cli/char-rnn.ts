@@ -4,7 +4,7 @@ import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { philox4x32, philoxKey } from '../ir/philox.ts';
 import { Embedding } from '../nn/embedding.ts';
 import { Linear } from '../nn/linear.ts';
-import { crossEntropy } from '../nn/loss.ts';
+import { crossEntropy } from '../nn/loss/index.ts';
 import { Module } from '../nn/module.ts';
 import { RNN } from '../nn/recurrent.ts';
 import type { Batch, NdArray } from '../train/source.ts';

@@ -6,7 +6,7 @@ export { Embedding } from './embedding.ts';
 export { Flatten, type FlattenOptions, Identity, Unflatten } from './flatten.ts';
 export * as init from './init.ts';
 export { Linear, type LinearOptions, linear } from './linear.ts';
-export * as loss from './loss.ts';
+export * as loss from './loss/index.ts';
 export {
   type BindOptions,
   Buffer,

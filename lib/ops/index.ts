@@ -7,6 +7,7 @@ import { ATTENTION, ATTENTION_GRAD } from './attention.ts';
 import { AVG_POOLS } from './avg-pool.ts';
 import { CONCAT, PAD } from './concat.ts';
 import { FAIL_IF } from './control.ts';
+import { CROSS_ENTROPIES } from './cross-entropy.ts';
 import { ELEMENTWISE } from './elementwise.ts';
 import { GATHERS } from './gather.ts';
 import { GRU, GRU_GRAD } from './gru.ts';
@@ -39,6 +40,7 @@ export { type AttentionOptions, attention, type HeadsOptions, headsAttention } f
 export { adaptiveAvgPool1d, adaptiveAvgPool2d, avgPool1d, avgPool2d } from './avg-pool.ts';
 export * from './concat.ts';
 export * from './control.ts';
+export * from './cross-entropy.ts';
 export * from './elementwise.ts';
 export * from './gather.ts';
 export * from './gru.ts';
@@ -95,6 +97,7 @@ export const OPS: readonly OpDef<any>[] = [
   ...ROW_NORMS,
   ATTENTION,
   ATTENTION_GRAD,
+  ...CROSS_ENTROPIES,
   RNN,
   RNN_GRAD,
   LSTM,

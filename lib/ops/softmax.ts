@@ -1,10 +1,8 @@
-// softmax.ts: softmax, logSoftmax, softmaxCrossEntropy on integer labels, and their gradients. Kernels: softmax.h.
+// softmax.ts: softmax, logSoftmax and their gradients. Kernels: softmax.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { DTYPE_BYTES, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { moved, resolveAxis, span } from './axes.ts';
-import { expectIndices } from './gather.ts';
 import { transpose } from './shape.ts';
 
 type NoAttrs = Record<string, never>;
@@ -39,7 +37,7 @@ const total = (values: readonly number[]): number => values.reduce((a, b) => a +
 const ROW_SHAPES: readonly (readonly number[])[] = [[3, 10], [2, 65], [1, 1], [2, 3, 16], [17], [0, 4]];
 
 /** log(sum(exp(x))) of a row. */
-function logSumExp(x: RefArray): number {
+export function logSumExp(x: RefArray): number {
   const values = Array.from(x);
   const top = Math.max(...values);
   return top + Math.log(total(values.map((v) => Math.exp(v - top))));
@@ -146,132 +144,6 @@ export function logSoftmax(x: TensorLike, options: { readonly axis?: number } = 
   return overAxis(LOG_SOFTMAX, x, options.axis ?? -1);
 }
 
-// ---- softmaxCrossEntropy -----------------------------------------------------------------------------------------
-function expectLabels(op: string, ins: readonly TensorType[]): { x: TensorType; rows: number } {
-  const [x, labels] = ins as [TensorType, TensorType];
-  expectRows(op, [x]);
-  expectIndices(op, 'labels', labels);
-  if (x.shape.length !== 2 || !sameShape(labels.shape, x.shape.slice(0, 1))) {
-    throw new ShapeError(`${op}: expected logits [n, classes] and labels [n], got [${x.shape}] and [${labels.shape}]`);
-  }
-  return { x, rows: x.shape[0] as number };
-}
-const labelInts = (node: Node): { ints: number[] } => ({
-  ints: [...rowInts(node).ints, DTYPE_BYTES[(node.ins[1] as Tensor).dtype]],
-});
-
-export interface CrossEntropyAttrs {
-  /** What of each row's weight is spread over all classes. */
-  readonly smoothing: number;
-}
-const lowerLabels = (node: Node<CrossEntropyAttrs>): { ints: number[]; floats: number[] } => ({
-  ...labelInts(node as Node),
-  floats: [node.attrs.smoothing],
-});
-
-/** Inputs logits f32[n,c] and labels i32|u8[n]; output f64[n]. */
-export const SOFTMAX_CROSS_ENTROPY: OpDef<CrossEntropyAttrs> = {
-  name: 'softmaxCrossEntropy',
-  infer: (ins) => [{ dtype: 'f64', shape: [expectLabels('softmaxCrossEntropy', ins).rows] }],
-  vjp(node, [dloss]) {
-    const [x, labels] = node.ins as [Tensor, Tensor];
-    return [dloss ? x.graph.add(SOFTMAX_CROSS_ENTROPY_GRAD, [x, labels, dloss], node.attrs).out : null, null];
-  },
-  lower: lowerLabels,
-  cost: (node) => cost(node as Node),
-  ref([loss], [x, labels], node) {
-    const { smoothing } = node.attrs;
-    eachRow(node as Node, (at, end, r) => {
-      const row = Array.from((x as RefArray).slice(at, end));
-      const own = row[(labels as RefArray)[r] as number]!;
-      const mean = smoothing === 0 ? 0 : total(row) / row.length;
-      (loss as RefArray)[r] = logSumExp(Float64Array.from(row)) - (1 - smoothing) * own - smoothing * mean;
-    });
-  },
-  samples: () => [
-    {
-      ins: [f32(5, 10), { dtype: 'u8', shape: [5] }],
-      attrs: { smoothing: 0 },
-      fill: [
-        [-4, 4],
-        [0, 10],
-      ],
-    },
-    {
-      ins: [f32(33, 65), { dtype: 'i32', shape: [33] }],
-      attrs: { smoothing: 0 },
-      fill: [
-        [-9, 9],
-        [0, 65],
-      ],
-    },
-    { ins: [f32(1, 1), { dtype: 'i32', shape: [1] }], attrs: { smoothing: 0.5 }, fill: ['normal', [0, 1]] },
-    { ins: [f32(0, 3), { dtype: 'i32', shape: [0] }], attrs: { smoothing: 0.5 }, fill: ['normal', [0, 3]] },
-    { ins: [f32(20, 37), { dtype: 'i32', shape: [20] }], attrs: { smoothing: 0.1 }, fill: ['normal', [0, 37]] },
-  ],
-};
-
-/** Inputs logits, labels and the gradient of each row's loss, f64[n]; output that of the logits. */
-export const SOFTMAX_CROSS_ENTROPY_GRAD: OpDef<CrossEntropyAttrs> = {
-  name: 'softmaxCrossEntropyGrad',
-  infer(ins) {
-    const { x, rows } = expectLabels('softmaxCrossEntropyGrad', ins);
-    const dloss = ins[2] as TensorType;
-    if (dloss.dtype !== 'f64' || !sameShape(dloss.shape, [rows])) {
-      throw new ShapeError(`softmaxCrossEntropyGrad: expected f64[${rows}], got ${typeName(dloss)}`);
-    }
-    return [x];
-  },
-  lower: lowerLabels,
-  cost: (node) => cost(node as Node),
-  inplace: () => [[0, 0]],
-  ref([dx], [x, labels, dloss], node) {
-    const { smoothing } = node.attrs;
-    eachRow(node as Node, (at, end, r) => {
-      const row = (x as RefArray).slice(at, end);
-      const lse = logSumExp(row);
-      const d = (dloss as RefArray)[r] as number;
-      row.forEach((v: number, c: number) => {
-        (dx as RefArray)[at + c] =
-          (Math.exp(v - lse) - (c === (labels as RefArray)[r] ? 1 - smoothing : 0) - smoothing / row.length) * d;
-      });
-    });
-  },
-  samples: () =>
-    [
-      [5, 10, 0],
-      [3, 65, 0.25],
-      [20, 37, 0.1],
-      [1, 1, 0.5],
-      [0, 3, 0],
-    ].map(([n, c, smoothing]) => ({
-      ins: [f32(n!, c!), { dtype: 'i32', shape: [n!] }, { dtype: 'f64', shape: [n!] }],
-      attrs: { smoothing: smoothing! },
-      fill: [[-4, 4], [0, c!], 'normal'],
-    })),
-};
-
-/**
- * The negative log-likelihood of each row's label under the softmax of its logits: logits f32 [n, classes], labels i32 or u8 [n]
- * -> f64 [n]. As `torch.nn.functional.cross_entropy` with `reduction: 'none'`. A label outside [0, classes) ends the run with an
- * IndexError.
- * @param options.smoothing what of each row's weight is spread over all classes, its own too; default 0. PyTorch's `label_smoothing`.
- * @throws ShapeError or DTypeError if the operands do not fit; OptionError
- */
-export function softmaxCrossEntropy(
-  logits: TensorLike,
-  labels: TensorLike,
-  options: { readonly smoothing?: number } = {},
-): Tensor {
-  checkOptions('softmaxCrossEntropy', options, ['smoothing']);
-  const smoothing = checkNumber('softmaxCrossEntropy', 'smoothing', options.smoothing ?? 0, { min: 0, max: 1 });
-  const t = logits.toTensor();
-  return t.graph.add(SOFTMAX_CROSS_ENTROPY, [t, labels.toTensor()], { smoothing }).out;
-}
-
 /** The records of this file. */
 // biome-ignore lint/suspicious/noExplicitAny: as in index.ts
-export const SOFTMAXES: readonly OpDef<any>[] = [
-  ...[SOFTMAX, LOG_SOFTMAX, SOFTMAX_GRAD, LOG_SOFTMAX_GRAD],
-  ...[SOFTMAX_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY_GRAD],
-];
+export const SOFTMAXES: readonly OpDef<any>[] = [SOFTMAX, LOG_SOFTMAX, SOFTMAX_GRAD, LOG_SOFTMAX_GRAD];

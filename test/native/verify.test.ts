@@ -100,7 +100,7 @@ const cases: [string, Program, string][] = [
 const empty: [string, number, number, number[], number[]?][] = [
   ['logSoftmaxGrad', 1, 2, [2 ** 40, 0]],
   ['softmax', 1, 1, [2 ** 40, 0]],
-  ['softmaxCrossEntropyGrad', 1, 3, [0, 2 ** 40, 4], [0]],
+  ['softmaxCrossEntropyGrad', 1, 3, [0, 2 ** 40, 4, 0, 0], [0]],
   ['matmul', 1, 2, [2 ** 20, 2 ** 20, 0, 0, 0, 0, 0, 1]],
   ['map', 1, 1, [0, 0, 2, 0, 0, 2 ** 40, 0, 0, 1, 1]],
   ['copy', 1, 1, [4, 0, 2 ** 32, 2 ** 32, 0, 1, 1, 1]],

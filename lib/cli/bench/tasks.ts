@@ -5,7 +5,7 @@ import type { Tensor } from '../../ir/graph.ts';
 import { drawsFor } from '../../nn/draws.ts';
 import { uniform } from '../../nn/init.ts';
 import { Linear } from '../../nn/linear.ts';
-import { crossEntropy, mse } from '../../nn/loss.ts';
+import { crossEntropy, mse } from '../../nn/loss/index.ts';
 import type { Module } from '../../nn/module.ts';
 import { Sequential } from '../../nn/sequential.ts';
 import { relu } from '../../ops/index.ts';

@@ -1,0 +1,118 @@
+# make_losses.py: losses with weights, ignored labels and margins as PyTorch computes them in f64, for losses.test.ts. Run: python make_losses.py > losses.json
+import json
+import torch
+import torch.nn.functional as F
+
+torch.set_default_dtype(torch.float64)
+torch.manual_seed(3)
+CASES = []
+
+
+def flat(t):
+    return [float(f"{v:.9g}") for v in t.detach().reshape(-1).tolist()]
+
+
+def f32(*shape, scale=1.0):
+    return (scale * torch.randn(*shape)).float().double()
+
+
+def case(name, f, ins, options, wanted):
+    """f(ins) with gradients of the first `wanted` inputs; options as the library names them."""
+    ins = [x.clone().requires_grad_() if i < wanted else x for i, x in enumerate(ins)]
+    value = f(*ins)
+    if wanted:
+        value.sum().backward()
+    arrays = [{"shape": list(x.shape), "data": flat(x), "dtype": "f32" if x.is_floating_point() else "i32"} for x in ins]
+    CASES.append({"loss": name, "ins": arrays, "options": options, "value": flat(value),
+                  "grads": [flat(x.grad) for x in ins[:wanted]]})
+
+
+REDUCTIONS = ["mean", "sum", "none"]
+
+# Labels. The last row of `ignored` is ignored, and so is one inside.
+x, y = f32(5, 4, scale=2), torch.tensor([0, 3, 1, 3, 2])
+ignored = torch.tensor([0, -100, 1, 3, -100])
+w = torch.tensor([0.5, 2.0, 0.0, 1.25])
+weights = {"weight": w.tolist()}
+for r in REDUCTIONS:
+    for s in [0.0, 0.25]:
+        o = {"reduction": r, **({"labelSmoothing": s} if s else {})}
+        ce = lambda a, k, **kw: F.cross_entropy(a, k, reduction=r, label_smoothing=s, **kw)
+        case("crossEntropy", lambda a, k: ce(a, k, weight=w), [x, y], {**o, **weights}, 1)
+        case("crossEntropy", lambda a, k: ce(a, k), [x, ignored], {**o, "ignoreIndex": -100}, 1)
+        case("crossEntropy", lambda a, k: ce(a, k, weight=w), [x, ignored], {**o, **weights, "ignoreIndex": -100}, 1)
+    log = F.log_softmax(x, -1)
+    case("nll", lambda a, k: F.nll_loss(a, k, reduction=r), [log, y], {"reduction": r}, 1)
+    case("nll", lambda a, k: F.nll_loss(a, k, reduction=r, weight=w, ignore_index=3), [log, y],
+         {"reduction": r, **weights, "ignoreIndex": 3}, 1)
+
+
+def focal(a, k, gamma, weight=None):  # by hand: PyTorch has none
+    ce = F.cross_entropy(a, k, reduction="none")
+    of = torch.ones(len(k)) if weight is None else weight[k]
+    return (of * (1 - torch.exp(-ce)) ** gamma * ce).sum() / of.sum()
+
+
+case("focal", lambda a, k: focal(a, k, 2), [x, y], {}, 1)
+case("focal", lambda a, k: focal(a, k, 0.5, w), [x, y], {"gamma": 0.5, **weights}, 1)
+case("focal", lambda a, k: F.cross_entropy(a, k, weight=w), [x, y], {"gamma": 0, **weights}, 1)
+
+# Binary.
+z, p = f32(3, 4, scale=4), torch.rand(3, 4).float().double()
+z[0, 0], z[0, 1], p[0, 2], p[1] = 0, 60, 1, torch.tensor([0.0, 1, 1, 0])
+bce = F.binary_cross_entropy_with_logits
+for r in REDUCTIONS:
+    case("bceWithLogits", lambda a, b: bce(a, b, reduction=r, pos_weight=torch.tensor(3.0)), [z, p], {"reduction": r, "posWeight": 3}, 1)
+case("bceWithLogits", lambda a, b: bce(a, b, pos_weight=w, weight=w), [z, p], {"posWeight": w.tolist(), **weights}, 1)
+
+
+def sigmoid_focal(a, b, alpha, gamma, reduction):  # torchvision.ops.sigmoid_focal_loss
+    prob = torch.sigmoid(a)
+    ce = bce(a, b, reduction="none")
+    p_t = prob * b + (1 - prob) * (1 - b)
+    loss = ce * ((1 - p_t) ** gamma)
+    if alpha >= 0:
+        loss = (alpha * b + (1 - alpha) * (1 - b)) * loss
+    return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
+
+
+z2 = z.clone().clamp(-20, 20)  # beyond, 1 - p_t loses its bits even in f64
+for r in REDUCTIONS:
+    case("sigmoidFocal", lambda a, b: sigmoid_focal(a, b, 0.25, 2, r), [z2, p], {"reduction": r}, 1)
+case("sigmoidFocal", lambda a, b: sigmoid_focal(a, b, -1, 1.5, "mean"), [z2, p], {"alpha": None, "gamma": 1.5}, 1)
+case("sigmoidFocal", lambda a, b: sigmoid_focal(a, b, 0.75, 0, "mean"), [z2, p], {"alpha": 0.75, "gamma": 0}, 1)
+
+# Numbers.
+a, b = f32(3, 4, scale=2), f32(3, 4)
+b[0, 0] = a[0, 0]
+for r in REDUCTIONS:
+    case("smoothL1", lambda u, v: F.smooth_l1_loss(u, v, reduction=r, beta=0.5), [a, b], {"reduction": r, "beta": 0.5}, 1)
+    case("poissonNll", lambda u, v: F.poisson_nll_loss(u, v, reduction=r), [a, b.abs().round()], {"reduction": r}, 1)
+    case("gaussianNll", lambda u, s, v: F.gaussian_nll_loss(u, v, s, reduction=r), [a, b.abs() + 0.125, f32(3, 4)], {"reduction": r}, 2)
+    case("mse", lambda u, v: F.mse_loss(u, v, reduction=r), [a, b], {"reduction": r}, 2)
+case("smoothL1", lambda u, v: F.smooth_l1_loss(u, v, beta=0), [a, b], {"beta": 0}, 1)
+counts = (4 * b.abs()).round()
+case("poissonNll", lambda u, v: F.poisson_nll_loss(u, v, full=True), [a, counts], {"full": True}, 1)
+case("poissonNll", lambda u, v: F.poisson_nll_loss(u, v, log_input=False, eps=0.01), [a.abs() + 0.5, counts], {"logInput": False, "eps": 0.01}, 1)
+case("gaussianNll", lambda u, s, v: F.gaussian_nll_loss(u, v, s, full=True), [a, b.abs() + 0.125, b], {"full": True}, 2)
+
+# Distributions and vectors.
+lp, q = F.log_softmax(f32(3, 5), -1), F.softmax(f32(3, 5), -1)
+q[0, 1] = 0
+for r in REDUCTIONS + ["batchmean"]:
+    case("klDiv", lambda u, v: F.kl_div(u, v, reduction=r), [lp, q], {"reduction": r}, 1)
+    case("klDiv", lambda u, v: F.kl_div(u, v, reduction=r, log_target=True), [lp, torch.log(q + 0.125)], {"reduction": r, "logTarget": True}, 2)
+u, v, s = f32(4, 6), f32(4, 6), f32(4, 6)
+sides = torch.tensor([1.0, -1, 1, -1])
+v[1] = u[1] + 0.25 * v[1]
+case("cosineSimilarity", lambda i, j: F.cosine_similarity(i, j, dim=-1), [u, v], {}, 2)
+case("cosineSimilarity", lambda i, j: F.cosine_similarity(i, j, dim=-1, eps=4.0), [u, v], {"eps": 4}, 0)  # below eps PyTorch's gradient is that of another function
+for r in REDUCTIONS:
+    case("cosineEmbedding", lambda i, j, t: F.cosine_embedding_loss(i, j, t, margin=0.125, reduction=r), [u, v, sides], {"reduction": r, "margin": 0.125}, 2)
+    case("tripletMargin", lambda i, j, k: F.triplet_margin_loss(i, j, k, reduction=r), [u, v, s], {"reduction": r}, 3)
+    case("marginRanking", lambda i, j, t: F.margin_ranking_loss(i, j, t, margin=0.5, reduction=r), [u[:, 0], v[:, 0], sides], {"reduction": r, "margin": 0.5}, 2)
+    case("hingeEmbedding", lambda i, t: F.hinge_embedding_loss(i, t, reduction=r), [u[:, 0].abs(), sides], {"reduction": r}, 1)
+for o in [{"p": 1, "swap": True}, {"p": 3, "margin": 2.5}, {"swap": True, "eps": 0.01, "margin": 5}]:
+    case("tripletMargin", lambda i, j, k: F.triplet_margin_loss(i, j, k, **o), [u, v, s], o, 3)
+case("hinge", lambda i, t: torch.clamp(1 - t * i, min=0).mean(), [u[:, 0], sides], {}, 1)
+print(json.dumps({"torch": torch.__version__, "cases": CASES}))
