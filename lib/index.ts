@@ -10,6 +10,7 @@ export * as io from './io/index.ts';
 export { Graph, type Tensor } from './ir/graph.ts';
 export type { DType, TensorType } from './ir/op.ts';
 export { printGraph } from './ir/print.ts';
+export * as metrics from './metrics/index.ts';
 export * as models from './models/index.ts';
 export { runtime } from './native/runtime.ts';
 export * as nn from './nn/index.ts';

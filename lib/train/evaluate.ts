@@ -1,18 +1,20 @@
-// evaluate.ts: loss and metrics of a model over a data set, means over its rows.
+// evaluate.ts: loss and metrics of a model over a data set.
 import type { RunResult } from '../native/addon.ts';
 import { threadsFor } from '../native/threads.ts';
 import { type Loop, perform } from './effect.ts';
 import type { Halt } from './halt.ts';
+import { Gathering, type Measured } from './measure.ts';
 import { Pace } from './pace.ts';
 import type { Metrics } from './progress.ts';
 import type { Session } from './session.ts';
 import type { Source } from './source.ts';
 
-// Steps of one run: bounds the memory of index rows and reports.
+// Steps of one run, and bytes of their reports: bounds the memory of both and of index rows.
 const MOST_STEPS = 256;
+const MOST_BYTES = 16 << 20;
 
 export interface EvaluateContext {
-  readonly session: Session<unknown>;
+  readonly session: Session<readonly Measured[]>;
   readonly source: Source;
   readonly batchSize: number;
   readonly threads: number;
@@ -24,13 +26,14 @@ export interface EvaluateContext {
 
 export function* evaluateLoop(c: EvaluateContext): Loop<Metrics | null> {
   const { session, source, batchSize, threads, turn = (task) => task(), halt } = c;
-  const sums = new Map<string, number>();
+  const gathering = new Gathering();
   const pace = new Pace();
   for (let start = 0; start < source.length; ) {
     const left = source.length - start;
     const count = Math.min(batchSize, left);
-    const steps = Math.min(pace.steps, MOST_STEPS, Math.floor(left / count));
-    const { program, bound } = session.program(count);
+    const { program, bound, extra } = session.program(count);
+    const most = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.report.bytes)));
+    const steps = Math.min(pace.steps, MOST_STEPS, most, Math.floor(left / count));
     const feed = new Uint8Array(steps * program.feed.bytes);
     for (let j = 0; j < steps; j++) {
       source.fillInOrder(new Int32Array(feed.buffer, j * program.feed.bytes, count), start + j * count);
@@ -44,15 +47,15 @@ export function* evaluateLoop(c: EvaluateContext): Loop<Metrics | null> {
     const result = yield* perform<RunResult>({ now: () => bound.runSync(request), later: () => turn(later) });
     if (halt?.called) return null;
     pace.took(performance.now() - started, result.tried);
-    const values = new Float64Array(result.report);
-    for (const { name, offset } of program.report.columns) {
-      let sum = sums.get(name) ?? 0;
-      for (let j = 0; j < steps; j++) sum += count * values[(j * program.report.bytes + offset) / 8]!;
-      sums.set(name, sum);
+    const offsets = new Map(program.report.columns.map(({ name, offset }) => [name, offset]));
+    for (let j = 0; j < steps; j++) {
+      const at = (column: string, elements: number): Float64Array =>
+        new Float64Array(result.report, j * program.report.bytes + offsets.get(column)!, elements);
+      gathering.add(extra, count, at);
     }
     start += steps * count;
   }
-  return Object.fromEntries([...sums].map(([name, sum]) => [name, sum / source.length])) as Metrics;
+  return gathering.finish() as Metrics;
 }
 
 /** Counters of a run that neither draws randomness nor updates. */

@@ -18,7 +18,7 @@ import { checkRecord, type RecordOptions } from './recording.ts';
 import type { Regularizer } from './regularize.ts';
 import { checkRollback, type RollbackOptions } from './rollback.ts';
 import type { Arrays, Batch, Source } from './source.ts';
-import type { Objective } from './step.ts';
+import type { Measure, Objective } from './step.ts';
 
 export interface GroupRule {
   readonly match: Match;
@@ -28,7 +28,11 @@ export interface GroupRule {
 
 export interface TrainerOptions<M extends Module> extends FinishingOptions {
   readonly model: M;
-  /** A scalar for one batch; the mean over its rows, so that a shorter last batch weighs the same per row. */
+  /**
+   * A scalar for one batch; the mean over its rows, so that a shorter last batch weighs the same per row. A loss that is a mean with weights
+   * (`loss.crossEntropy` with `weight` or `ignoreIndex`) divides by the weights of its batch in training, and by those of the whole data set in
+   * `evaluate`, where nothing is added to it.
+   */
   readonly loss: Objective<M>;
   readonly optimizer: Optimizer;
   /** Default `clip.none()`: measures, changes nothing. */
@@ -62,8 +66,11 @@ export interface TrainerOptions<M extends Module> extends FinishingOptions {
   readonly seed?: number | bigint;
   /** Threads of a run; default: what affinity and container quota allow. Results do not depend on it. */
   readonly threads?: number;
-  /** Measured by `evaluate` beside the loss: scalars, means over rows. */
-  readonly metrics?: Readonly<Record<string, Objective<M>>>;
+  /**
+   * Measured by `evaluate` beside the loss: scalars, of which the mean over rows is taken, or those of `metrics` that are no such means (F1, AUC,
+   * perplexity): they are of the whole data set, however it is cut into batches.
+   */
+  readonly metrics?: Readonly<Record<string, Measure<M>>>;
   /** What `predict` computes; default `model.forward(batch.x)`. */
   readonly predict?: (batch: Batch, model: M) => Tensor;
 }

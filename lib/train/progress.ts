@@ -18,7 +18,7 @@ export interface Counters {
 
 export const START: Counters = { attempt: 0, step: 0, epoch: 0, batch: 0, skips: 0 };
 
-/** Loss and metrics over a data set, means over its rows. */
+/** Loss and metrics over a data set. */
 export type Metrics = Readonly<Record<string, number>> & { readonly loss: number };
 
 export interface EpochEnd {

@@ -14,6 +14,7 @@ import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
 import { Guarding } from './guarding.ts';
 import { LossScale } from './loss-scale.ts';
+import type { Measured } from './measure.ts';
 import { BATCH_SIZE, groupParameters, type TrainerOptions, type Weights } from './options.ts';
 import { matchPenalties, type Penalties } from './penalties.ts';
 import { Plateau } from './plateau.ts';
@@ -116,11 +117,11 @@ export class Setup<M extends Module> {
     return headerOf({ policy: this.policy, groups: this.#groups, batchSize, accumulate, ...facts });
   }
 
-  evaluation(source: Source, weights: Weights): Session<null> {
+  evaluation(source: Source, weights: Weights): Session<readonly Measured[]> {
     const { model, loss, metrics } = this.#options;
     return new Session(this.store, source.data, (count) => {
       const trace = (graph: Graph): Batch => this.#prepared(source.trace(graph, count));
-      return { graph: traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights)), extra: null };
+      return traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights));
     });
   }
 

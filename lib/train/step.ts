@@ -1,24 +1,26 @@
 // step.ts: how a model becomes a program. Read this first: trace -> grad -> clip -> update -> compile, in these few lines.
 import { grad } from '../autodiff.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
-import { ShapeError } from '../errors.ts';
 import { LAYER_NORMS } from '../history/write.ts';
 import { Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
-import { typeName } from '../ir/op.ts';
+import type { Aggregate } from '../metrics/aggregate.ts';
 import { type BindOptions, type Buffer, bindParameters, type Module, type Parameter } from '../nn/module.ts';
 import { accumulate } from '../ops/accumulate.ts';
-import { add, cast, sqrt } from '../ops/elementwise.ts';
+import { add, sqrt } from '../ops/elementwise.ts';
 import { unscale as stage } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
 import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../optim/apply.ts';
 import type { Finishing } from '../optim/finishing.ts';
 import type { Guarding } from './guarding.ts';
 import type { LossScale } from './loss-scale.ts';
+import { type Measured, measure, scalar } from './measure.ts';
 import { type Penalties, penalize } from './penalties.ts';
 import type { Batch } from './source.ts';
 
 /** A loss or metric over one batch: a scalar. */
 export type Objective<M> = (batch: Batch, model: M) => Tensor;
+/** What is measured over a data set: a scalar, of which the mean over rows is taken, or what makes a number of all rows (`metrics.f1`). */
+export type Measure<M> = (batch: Batch, model: M) => Tensor | Aggregate;
 
 export interface TrainSpec<M extends Module> {
   readonly model: M;
@@ -91,19 +93,19 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   return { graph, apply };
 }
 
-/** The graph that measures a batch: loss and metrics, without dropout. */
+/** The graph that measures a batch: loss and metrics, without dropout; and how the columns of all batches become numbers. */
 export function traceEvaluate<M extends Module>(
   model: M,
-  objectives: Readonly<Record<string, Objective<M>>>,
+  measures: Readonly<Record<string, Measure<M>>>,
   trace: (graph: Graph) => Batch,
   stands?: Stands,
-): Graph {
+): { graph: Graph; extra: readonly Measured[] } {
   const graph = new Graph('eval');
-  withParameters(graph, model, { stands }, () => {
+  const extra = withParameters(graph, model, { stands }, () => {
     const batch = trace(graph);
-    for (const [name, f] of Object.entries(objectives)) graph.output(name, scalar(name, f(batch, model)));
+    return Object.entries(measures).map(([name, f]) => measure(graph, name, f(batch, model)));
   });
-  return graph;
+  return { graph, extra };
 }
 
 /** The graph that computes a prediction for a batch. */
@@ -125,13 +127,6 @@ function withParameters<T>(graph: Graph, model: Module, options: BindOptions, bu
   } finally {
     unbind();
   }
-}
-
-function scalar(name: string, t: Tensor): Tensor {
-  if (t.shape.length !== 0 || (t.dtype !== 'f32' && t.dtype !== 'f64')) {
-    throw new ShapeError(`${name}: expected a scalar of f32 or f64, got ${typeName(t.type)}`, { name });
-  }
-  return t.dtype === 'f64' ? t : cast(t, 'f64');
 }
 
 export function accumulatorsOf(groups: readonly ApplyGroup[], buffers: Iterable<Buffer>): Accumulators {

@@ -127,7 +127,7 @@ export class Trainer<M extends Module> {
     }
   }
 
-  /** Loss and metrics over a data set, without dropout: means over its rows. */
+  /** Loss and metrics over a data set, without dropout: means over its rows, and what metrics such as F1 make of all of them. */
   async evaluate(data: Arrays | Source, options: BatchOptions = {}): Promise<Metrics> {
     const chosen = this.#chosen('evaluate', options);
     const source = asSource('evaluate', data);

@@ -1,0 +1,94 @@
+// measure.ts: how what is measured of batches becomes numbers of a data set: means over rows, or sums that are finished at the end.
+import { ShapeError } from '../errors.ts';
+import type { Graph, Tensor } from '../ir/graph.ts';
+import { sizeOf, typeName } from '../ir/op.ts';
+import type { Aggregate } from '../metrics/aggregate.ts';
+import { ratioOf } from '../nn/loss/reduction.ts';
+import { cast } from '../ops/elementwise.ts';
+
+/** One measured number: the columns of a report it is made of. */
+export interface Measured {
+  readonly name: string;
+  readonly columns: readonly MeasuredColumn[];
+  finish(sums: Readonly<Record<string, Float64Array>>): number;
+}
+export interface MeasuredColumn {
+  /** Name of the report's column, and by which `finish` knows it. */
+  readonly column: string;
+  readonly key: string;
+  readonly elements: number;
+  /** `rows`: summed, times the rows of the batch; `sum`: summed; `keep`: one batch's after the other's. */
+  readonly kind: 'rows' | 'sum' | 'keep';
+}
+
+/** Make columns of what a loss or metric gave. */
+export function measure(graph: Graph, name: string, given: Tensor | Aggregate): Measured {
+  const column = (key: string, t: Tensor, kind: MeasuredColumn['kind']): MeasuredColumn => {
+    const column = kind === 'rows' ? name : `${name}/${key}`;
+    if (t.dtype !== 'f64') throw new ShapeError(`${name}: expected f64 for ${key}, got ${typeName(t.type)}`, { name });
+    graph.output(column, t);
+    return { column, key, elements: sizeOf(t.shape), kind };
+  };
+  const weighed = 'type' in given ? ratioOf(given) : null;
+  if (weighed) {
+    const columns = [column('total', weighed.total, 'sum'), column('weight', weighed.weight, 'sum')];
+    // Where nothing counts, 0, as in a batch.
+    return { name, columns, finish: ({ total, weight }) => (weight![0] === 0 ? 0 : total![0]! / weight![0]!) };
+  }
+  if ('type' in given) {
+    const rows = (sums: Readonly<Record<string, Float64Array>>): number => sums.mean![0]!;
+    return { name, columns: [column('mean', scalar(name, given), 'rows')], finish: rows };
+  }
+  const columns = [
+    ...Object.entries(given.summed ?? {}).map(([key, t]) => column(key, t, 'sum')),
+    ...Object.entries(given.kept ?? {}).map(([key, t]) => column(key, t, 'keep')),
+  ];
+  return { name, columns, finish: given.finish };
+}
+
+/** A loss or metric as f64. @throws ShapeError if it is no scalar */
+export function scalar(name: string, t: Tensor): Tensor {
+  if (t.shape.length !== 0 || (t.dtype !== 'f32' && t.dtype !== 'f64')) {
+    throw new ShapeError(`${name}: expected a scalar of f32 or f64, got ${typeName(t.type)}`, { name });
+  }
+  return t.dtype === 'f64' ? t : cast(t, 'f64');
+}
+
+/** The sums over all batches seen so far. */
+export class Gathering {
+  readonly #summed = new Map<string, Float64Array>();
+  readonly #kept = new Map<string, number[]>();
+  #rows = 0;
+  #measured: readonly Measured[] = [];
+
+  /** @param at values of a column of the batch */
+  add(measured: readonly Measured[], rows: number, at: (column: string, elements: number) => Float64Array): void {
+    this.#measured = measured;
+    this.#rows += rows;
+    for (const { column, elements, kind } of measured.flatMap((m) => m.columns)) {
+      const values = at(column, elements);
+      if (kind === 'keep') {
+        const kept = this.#kept.get(column) ?? [];
+        for (const v of values) kept.push(v);
+        this.#kept.set(column, kept);
+        continue;
+      }
+      const sums = this.#summed.get(column) ?? new Float64Array(elements);
+      const weight = kind === 'rows' ? rows : 1;
+      for (let i = 0; i < elements; i++) sums[i]! += weight * values[i]!;
+      this.#summed.set(column, sums);
+    }
+  }
+
+  /** Loss and metrics by name. */
+  finish(): Record<string, number> {
+    const of = ({ column, kind }: MeasuredColumn): Float64Array => {
+      if (kind === 'keep') return Float64Array.from(this.#kept.get(column)!);
+      const sums = this.#summed.get(column)!;
+      return kind === 'rows' ? sums.map((v) => v / this.#rows) : sums;
+    };
+    return Object.fromEntries(
+      this.#measured.map(({ name, columns, finish }) => [name, finish(Object.fromEntries(columns.map((c) => [c.key, of(c)])))]),
+    );
+  }
+}
