@@ -7,6 +7,7 @@ UNIT_BEGIN
 #include "gemm_pack.h"
 #include "gemm_micro.h"
 #include "gemm_squares.h"
+#include "gemm_finish.h"
 #include "gemm.h"
 #include "philox.h"
 #include "attention.h"

@@ -7,6 +7,7 @@ import { ATTENTION, ATTENTION_GRAD } from './attention.ts';
 import { AVG_POOLS } from './avg-pool.ts';
 import { CONCAT, PAD } from './concat.ts';
 import { FAIL_IF } from './control.ts';
+import { CONV2D, CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from './conv.ts';
 import { CROSS_ENTROPIES } from './cross-entropy.ts';
 import { ELEMENTWISE } from './elementwise.ts';
 import { GATHERS } from './gather.ts';
@@ -40,6 +41,7 @@ export { type AttentionOptions, attention, type HeadsOptions, headsAttention } f
 export { adaptiveAvgPool1d, adaptiveAvgPool2d, avgPool1d, avgPool2d } from './avg-pool.ts';
 export * from './concat.ts';
 export * from './control.ts';
+export { conv1d, conv2d, convTranspose2d } from './convolve.ts';
 export * from './cross-entropy.ts';
 export * from './elementwise.ts';
 export * from './gather.ts';
@@ -105,6 +107,9 @@ export const OPS: readonly OpDef<any>[] = [
   GRU,
   GRU_GRAD,
   MATMUL,
+  CONV2D,
+  CONV2D_GRAD_INPUT,
+  CONV2D_GRAD_WEIGHT,
   STAGED,
   RESIDUAL,
   STATISTIC,

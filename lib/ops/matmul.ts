@@ -68,7 +68,8 @@ const nodeSizes = (node: { ins: readonly Tensor[]; attrs: MatmulAttrs }): Sizes 
     node.attrs,
   );
 
-const ACTS: readonly (Activation | undefined)[] = [undefined, 'relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu'];
+/** Activations by the number that kernels know them by; none is 0. */
+export const ACTS: readonly (Activation | undefined)[] = [undefined, 'relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu'];
 
 export const MATMUL: OpDef<MatmulAttrs> = {
   name: 'matmul',

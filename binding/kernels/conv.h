@@ -1,0 +1,182 @@
+// conv.h: conv2d, y = act(x * weight + bias), and conv2dGradInput, the same backwards: dx = act(dy * weight^T + bias).
+// Every element is one fma chain from 0: forwards over (channel, row, column) of the weight, backwards over (filter, row, column), then
+// one addition, then the activation. The bits depend neither on how lanes are used nor on the team.
+
+// Where the parts of a thread's own memory begin, in floats.
+struct WalkRoom {
+  int64_t planes, at, taps, tile, turned, total;
+};
+static WalkRoom walk_room(const Walk& w) {
+  WalkRoom r;
+  r.planes = 0;
+  r.at = r.planes + line(planes_floats(w.planes)) + kPlaneSlack;
+  r.taps = r.at + line(w.k);
+  r.tile = r.taps + line(2 * w.taps);
+  const int64_t tile = w.wide ? w.wide * kConvVectors * W : w.pixels() * TN;
+  r.turned = r.tile + line(most(tile, w.taps * w.lanes()));
+  r.total = r.turned + (w.fs * w.ft > 1 ? line(w.pixels() * TN) : 0);
+  return r;
+}
+// Floats of packed weights: for each group and block of outs, the taps of one plane of the output after the other, [ins][taps][lanes].
+static int64_t walk_weights(const Walk& w) { return w.groups * w.blocks() * w.lanes() * w.k; }
+
+static void pack_weights(const Conv& c, const Walk& w, const float* weight, Tap* list, float* spare, float* to, const Team& team) {
+  const int64_t blocks = w.blocks(), some = w.back ? 1 : 16, parts = ceil_div(w.ins, some);
+  const Range r = split(w.groups * blocks * parts, team);
+  for (int64_t t = r.begin; t < r.end; t++) {
+    const int64_t g = t / (blocks * parts), b = t / parts % blocks, c0 = t % parts * some, lanes = w.packed(b);
+    const int64_t o = b * w.lanes(), valid = least(lanes, w.outs - o);
+    float* const panel = to + (g * blocks + b) * w.lanes() * w.k;
+    if (!w.back) {
+      const float* from = weight + (g * w.outs + o) * w.k + c0 * w.taps;
+      transpose_block(from, w.k, panel + c0 * w.taps * lanes, lanes, valid, least(some, w.ins - c0) * w.taps, lanes);
+      continue;
+    }
+    const float* from = weight + ((g * w.ins + c0) * w.outs + o) * w.taps;
+    if (w.fs * w.ft == 1) {
+      transpose_block(from, w.taps, panel + c0 * w.taps * lanes, lanes, valid, w.taps, lanes);
+      continue;
+    }
+    transpose_block(from, w.taps, spare, lanes, valid, w.taps, lanes);
+    int64_t before = 0;
+    for (int64_t f = 0; f < w.fs * w.ft; f++) {
+      const int64_t count = taps_of(c, w, f / w.ft, f % w.ft, list);
+      for (int64_t x = 0; x < count; x++)
+        memcpy(panel + (before * w.ins + c0 * count + x) * lanes, spare + list[x].tap * lanes, (size_t)lanes * sizeof(float));
+      before += count;
+    }
+  }
+}
+
+// One plane of the output, of one image and block of channels: what is needed to write rows of it.
+struct Target {
+  const Product* end;         // bias and activation
+  float* y;                   // channel 0 of the block
+  int64_t channel, a, b;      // the block's first channel; the plane
+  int64_t valid, gw;          // channels; columns of the plane
+  float *tile, *turned;
+};
+
+static void put_strided(const Walk& w, const Target& t, const float* from, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+  for (int64_t x = 0; x < t.valid; x++)
+    for (int64_t r = 0; r < rows; r++) {
+      const float* in = from + x * ld + r * cols;
+      float* out = t.y + (x * w.oh + (row + r) * w.fs + t.a) * w.ow + col * w.ft + t.b;
+      for (int64_t j = 0; j < cols; j++) out[j * w.ft] = in[j];
+    }
+}
+
+static void rows_by_channel(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel,
+                            int64_t lanes, int64_t row, int64_t rows) {
+  const Parts parts = parts_of(t.gw, 1, ceil_div(t.gw, MR));
+  const int64_t some = most(1, kFlush / t.gw);
+  for (int64_t r = 0; r < rows; r += some) {
+    const int64_t now = least(some, rows - r), pixels = now * t.gw;
+    float* c = t.tile;
+    for (int64_t y = 0; y < now; y++)
+      for (int64_t part = 0; part < parts.count; part++) {
+        const int64_t j = parts.begin(part), n = parts.begin(part + 1) - j;
+        kByChannel[lanes > W][n - 1](k, x + (r + y) * w.planes.cols + j, at, panel, c);
+        c += n * lanes;
+      }
+    finish(*t.end, t.tile, lanes, 0, t.channel, pixels, t.valid);
+    if (w.fs * w.ft == 1) {
+      transpose_block(t.tile, lanes, t.y + (row + r) * w.ow, w.oh * w.ow, pixels, t.valid, pixels);
+    } else {
+      transpose_block(t.tile, lanes, t.turned, pixels, pixels, t.valid, pixels);
+      put_strided(w, t, t.turned, pixels, row + r, now, 0, t.gw);
+    }
+  }
+}
+
+static void rows_by_pixel(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel, int64_t row,
+                          int64_t rows) {
+  const int form = w.wide == 8 ? 3 : w.wide == 4 ? 2 : w.wide == 2 ? 1 : 0;
+  const int64_t vectors = form == 3 ? kWide : form == 2 ? least(kConvVectors, 2 * kWide) : kConvVectors;
+  const Parts parts = parts_of(t.gw, W, ceil_div(t.gw, vectors * W));
+  const bool direct = w.fs * w.ft == 1 && t.valid == w.wide;
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t part = 0; part < parts.count; part++) {
+      const int64_t j = parts.begin(part), n = parts.begin(part + 1) - j, v = ceil_div(n, W);
+      float* const y = direct ? t.y + (row + r) * w.ow + j : t.tile;
+      const int64_t ld = direct ? w.oh * w.ow : kConvVectors * W;
+      kByPixel[form][v - 1](k, x + r * w.planes.cols + j, at, panel, y, ld, (int)(n - (v - 1) * W));
+      finish(*t.end, y, ld, t.channel, 0, t.valid, n);
+      if (!direct) put_strided(w, t, y, ld, row + r, 1, j, n);
+    }
+}
+
+static void convolve(const Args& a, const Team& team, bool back) {
+  const Conv c = conv_of(a.i);
+  const Walk w = walk_of(c, back);
+  if (w.n * w.bands == 0) return;
+  const WalkRoom room = walk_room(w);
+  float* const own = (float*)a.local;
+  int32_t* const at = (int32_t*)(own + room.at);
+  Tap* const list = (Tap*)(own + room.taps);
+  float* const packed = (float*)a.scratch;
+  pack_weights(c, w, (const float*)a.in[1], list, own + room.tile, packed, team);
+  int64_t filled = 0;   // offsets of all taps of all channels, of one plane of the output after the other
+  for (int64_t f = 0; f < w.fs * w.ft; f++) {
+    const int64_t count = taps_of(c, w, f / w.ft, f % w.ft, list);
+    for (int64_t x = 0; x < w.ins; x++)
+      for (int64_t t = 0; t < count; t++) at[filled++] = (int32_t)(x * w.planes.plane() + list[t].at);
+  }
+  team.barrier();
+  Product end = {};   // what finish() reads of it
+  end.act = c.act;
+  (w.wide ? end.bi : end.bj) = 1;
+  // Where there are fewer bands of images than threads, blocks of channels are shared out too: each thread copies the planes.
+  const int64_t bands = w.n * w.groups * w.bands, blocks = w.blocks();
+  const Parts cuts = parts_of(blocks, 1, bands >= team.size ? 1 : least(blocks, ceil_div(team.size, bands)));
+  const Range mine = split(bands * cuts.count, team);
+  int64_t copied = -1;
+  for (int64_t task = mine.begin; task < mine.end; task++) {
+    const int64_t cut = task % cuts.count, part = task / cuts.count, image = part / w.bands, g = image % w.groups;
+    const int64_t first = part % w.bands * w.bh;
+    const Planes& p = w.planes;
+    if (part != copied) copy_planes(p, (const float*)a.in[0] + image * p.channels * p.h * p.w, first, own + room.planes);
+    copied = part;
+    end.bias = a.n_in == 3 ? (const float*)a.in[2] + g * w.outs : nullptr;
+    for (int64_t b = cuts.begin(cut); b < cuts.begin(cut + 1); b++) {
+      const int64_t channel = b * w.lanes(), lanes = w.packed(b);
+      float* const y = (float*)a.out[0] + (image * w.outs + channel) * w.oh * w.ow;
+      Target t = {&end, y, channel, 0, 0, least(lanes, w.outs - channel), 0, own + room.tile, own + room.turned};
+      const float* panel = packed + (g * blocks + b) * w.lanes() * w.k;
+      const int32_t* from = at;
+      for (t.a = 0; t.a < w.fs; t.a++)
+        for (t.b = 0; t.b < w.ft; t.b++) {
+          const int64_t k = taps_of(c, w, t.a, t.b, list) * w.ins, rows = least(w.bh, ceil_div(w.oh - t.a, w.fs) - first);
+          t.gw = ceil_div(w.ow - t.b, w.ft);
+          if (rows > 0 && t.gw > 0) {
+            if (w.wide)
+              rows_by_pixel(w, t, k, own + room.planes, from, panel, first, rows);
+            else
+              rows_by_channel(w, t, k, own + room.planes, from, panel, lanes, first, rows);
+          }
+          from += k;
+          panel += k * lanes;
+        }
+    }
+  }
+}
+
+void conv2d(const Args& a, const Team& team) { convolve(a, team, false); }
+void conv2dGradInput(const Args& a, const Team& team) { convolve(a, team, true); }
+
+static void convolve_need(Need& n, bool back) {
+  if (n.n_in < 2 || n.n_in > 3 || n.n_out != 1) return n.fail("expected x, weight[, bias] and y");
+  const Conv c = n.n_i == kCvInts ? conv_of(n.i) : Conv{};
+  if (!conv_sizes(n, c)) return;
+  n.in[0] = back ? y_bytes(c) : x_bytes(c);
+  n.in[1] = weight_bytes(c);
+  n.out[0] = back ? x_bytes(c) : y_bytes(c);
+  if (n.n_in == 3) n.in[2] = size_of(c.groups, back ? c.ci : c.co, 4);
+  if (n.in[0] > Need::kMax || n.in[1] > Need::kMax || n.out[0] > Need::kMax) return;
+  const Walk w = walk_of(c, back);
+  if (planes_floats(w.planes) > INT32_MAX || w.k > INT32_MAX) return n.fail("too large");
+  n.local = size_mul(walk_room(w).total, 4);
+  n.scratch = size_mul(walk_weights(w), 4);
+}
+void conv2d_need(Need& n) { convolve_need(n, false); }
+void conv2dGradInput_need(Need& n) { convolve_need(n, true); }

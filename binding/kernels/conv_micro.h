@@ -1,0 +1,197 @@
+// conv_micro.h: the micro-kernels of convolution, the part that counts registers. Every sum is one fma chain.
+
+constexpr int kConvVectors = 4;   // registers of pixels at most, where lanes are pixels
+
+// a += x[0] * b
+INLINE RF fma_broadcast(RF a, const float* x, RF b) {
+#if defined(__AVX512F__)
+  asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(a) : "v"(b), "m"(*x));
+  return a;
+#else
+  return fma_to(a, r_set1(*x), b);
+#endif
+}
+
+// Lanes are channels: c[R pixels, V * W channels] = sum over k taps of x[at[p] + pixel] * w[p, channels].
+using ByChannel = void (*)(int64_t k, const float* x, const int32_t* at, const float* w, float* c);
+template <int R, int V>
+static void by_channel(int64_t k, const float* x, const int32_t* at, const float* w, float* c) {
+  RF acc[R][V];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++)
+#pragma GCC unroll 2
+    for (int j = 0; j < V; j++) acc[i][j] = r_set1(0.f);
+  const auto step = [&](int u) __attribute__((always_inline)) {
+    const float* q = settle(x + at[u]);
+    RF b[V];
+#pragma GCC unroll 2
+    for (int j = 0; j < V; j++) b[j] = r_load(w + (u * V + j) * W);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+      if (V == 1) {
+        acc[i][0] = fma_broadcast(acc[i][0], q + i, b[0]);
+      } else {
+        const RF s = r_set1(q[i]);
+#pragma GCC unroll 2
+        for (int j = 0; j < V; j++) acc[i][j] = fma_to(acc[i][j], s, b[j]);
+      }
+    }
+  };
+#pragma GCC unroll 1
+  for (int64_t p = k / 2; p > 0; p--) {
+    step(0);
+    step(1);
+    at = settle(at + 2);
+    w = settle(w + 2 * V * W);
+  }
+  if (k & 1) step(0);
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++)
+#pragma GCC unroll 2
+    for (int j = 0; j < V; j++) r_store(c + (i * V + j) * W, acc[i][j]);
+}
+
+// Lanes are pixels: c[R channels, V * W pixels] = sum over k taps of w[p, R] * x[at[p] + pixel]. `next[j]`: from where the pixels of
+// register j are read. Of the last register `tail` lanes are written.
+using ByPixel = void (*)(int64_t k, const float* x, const int32_t* at, const float* w, float* c, int64_t cs, int tail);
+template <int R, int V>
+static void by_pixel(int64_t k, const float* x, const int32_t* at, const float* w, float* c, int64_t cs, int tail) {
+  RF acc[R][V];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < V; j++) acc[i][j] = r_set1(0.f);
+#pragma GCC unroll 1
+  for (int64_t p = 0; p < k; p++) {
+    const float* q = settle(x + at[p]);
+    RF b[V];
+#pragma GCC unroll 4
+    for (int j = 0; j < V; j++) b[j] = r_load(q + j * W);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; i++) {
+      const RF s = r_set1(w[i]);
+#pragma GCC unroll 4
+      for (int j = 0; j < V; j++) acc[i][j] = fma_to(acc[i][j], s, b[j]);
+    }
+    w = settle(w + R);
+  }
+  const RM mask = r_mfirst(tail);
+#pragma GCC unroll 8
+  for (int i = 0; i < R; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < V; j++) {
+      if (j == V - 1)
+        r_storem(c + i * cs + j * W, acc[i][j], mask);
+      else
+        r_store(c + i * cs + j * W, acc[i][j]);
+    }
+}
+
+// Gradient of the weight: lanes are filters. c[g][i][V * W] += sum over rows * cols pixels of x[from[g] + i * st + pixel] * y[pixel, V * W]:
+// G groups of GS taps that lie `st` apart. Pixels lie `across` apart in a row of x, rows `down`. CLOSE: st and across are 1.
+struct Patch {
+  int64_t rows, cols, down, across, st;
+  const float* y;
+  const float* const* from;
+  float* const* c;
+  int64_t cs;   // from one tap of a group to the next
+  bool add;
+};
+using ByTap = void (*)(const Patch& g);
+template <int GS, int G, int V, bool CLOSE>
+static void by_tap(const Patch& g) {
+  RF acc[G][GS][V];
+#pragma GCC unroll 16
+  for (int x = 0; x < G; x++)
+#pragma GCC unroll 16
+    for (int i = 0; i < GS; i++)
+#pragma GCC unroll 2
+      for (int j = 0; j < V; j++) acc[x][i][j] = r_set1(0.f);
+  const float* y = g.y;
+  const int64_t st = CLOSE ? 1 : g.st;
+  const auto step = [&](const float* const (&q)[G], int u) __attribute__((always_inline)) {
+    RF b[V];
+#pragma GCC unroll 2
+    for (int j = 0; j < V; j++) b[j] = r_load(y + (u * V + j) * W);
+#pragma GCC unroll 16
+    for (int x = 0; x < G; x++)
+#pragma GCC unroll 16
+      for (int i = 0; i < GS; i++) {
+        const float* at = q[x] + i * st + u;
+        if (V == 1) {
+          acc[x][i][0] = fma_broadcast(acc[x][i][0], at, b[0]);
+        } else {
+          const RF s = r_set1(*at);
+#pragma GCC unroll 2
+          for (int j = 0; j < V; j++) acc[x][i][j] = fma_to(acc[x][i][j], s, b[j]);
+        }
+      }
+  };
+  for (int64_t r = 0; r < g.rows; r++) {
+    const float* q[G];
+#pragma GCC unroll 16
+    for (int x = 0; x < G; x++) q[x] = g.from[x] + r * g.down;
+    const auto walk = [&](int n) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+      for (int x = 0; x < G; x++) q[x] = settle(q[x] + (CLOSE ? n : g.across));
+      y = settle(y + n * V * W);
+    };
+    int64_t left = g.cols;
+    if (CLOSE)
+#pragma GCC unroll 1
+      for (; left >= 2; left -= 2) {
+        step(q, 0);
+        step(q, 1);
+        walk(2);
+      }
+#pragma GCC unroll 1
+    for (; left > 0; left--) {
+      step(q, 0);
+      walk(1);
+    }
+  }
+#pragma GCC unroll 16
+  for (int x = 0; x < G; x++)
+#pragma GCC unroll 16
+    for (int i = 0; i < GS; i++)
+#pragma GCC unroll 2
+      for (int j = 0; j < V; j++) {
+        float* c = g.c[x] + i * g.cs + j * W;
+        r_store(c, g.add ? r_add(r_load(c), acc[x][i][j]) : acc[x][i][j]);
+      }
+}
+
+#define GRADCLIP_C(r, v) by_channel<(r <= MR ? r : MR), v>
+#define GRADCLIP_CV(v)                                                                                                        \
+  {                                                                                                                           \
+    GRADCLIP_C(1, v), GRADCLIP_C(2, v), GRADCLIP_C(3, v), GRADCLIP_C(4, v), GRADCLIP_C(5, v), GRADCLIP_C(6, v),               \
+        GRADCLIP_C(7, v), GRADCLIP_C(8, v), GRADCLIP_C(9, v), GRADCLIP_C(10, v), GRADCLIP_C(11, v), GRADCLIP_C(12, v),        \
+        GRADCLIP_C(13, v), GRADCLIP_C(14, v)                                                                                  \
+  }
+static const ByChannel kByChannel[2][14] = {GRADCLIP_CV(1), GRADCLIP_CV(2)};   // by registers - 1, pixels - 1
+#undef GRADCLIP_CV
+#undef GRADCLIP_C
+
+// By channels (1, 2, 4, 8), registers - 1. Those of more accumulators than there are registers are not used.
+constexpr int kWide = W == 16 ? 3 : 1;   // registers beside 8 channels; twice as many beside 4
+static const ByPixel kByPixel[4][kConvVectors] = {
+    {by_pixel<1, 1>, by_pixel<1, 2>, by_pixel<1, 3>, by_pixel<1, 4>},
+    {by_pixel<2, 1>, by_pixel<2, 2>, by_pixel<2, 3>, by_pixel<2, 4>},
+    {by_pixel<4, 1>, by_pixel<4, 2>, by_pixel<4, W == 16 ? 3 : 2>, by_pixel<4, W == 16 ? 4 : 2>},
+    {by_pixel<8, 1>, by_pixel<8, W == 16 ? 2 : 1>, by_pixel<8, kWide>, by_pixel<8, kWide>}};
+
+// Taps of a group, and groups at once: as many accumulators as a tile of the matrix product has.
+constexpr int kTaps = 5;
+constexpr int groups_at_once(int taps) { return MR / taps < 1 ? 1 : MR / taps > 5 ? 5 : MR / taps; }
+#define GRADCLIP_T(gs, g, v, close) by_tap<gs, (g <= groups_at_once(gs) ? g : groups_at_once(gs)), v, close>
+#define GRADCLIP_TG(gs, v, close) \
+  {GRADCLIP_T(gs, 1, v, close), GRADCLIP_T(gs, 2, v, close), GRADCLIP_T(gs, 3, v, close), GRADCLIP_T(gs, 4, v, close), GRADCLIP_T(gs, 5, v, close)}
+#define GRADCLIP_TV(v, close)                                                                                                \
+  {                                                                                                                          \
+    GRADCLIP_TG(1, v, close), GRADCLIP_TG(2, v, close), GRADCLIP_TG(3, v, close), GRADCLIP_TG(4, v, close), GRADCLIP_TG(5, v, close) \
+  }
+// By closeness, registers - 1, taps - 1, groups - 1.
+static const ByTap kByTap[2][2][kTaps][5] = {{GRADCLIP_TV(1, false), GRADCLIP_TV(2, false)}, {GRADCLIP_TV(1, true), GRADCLIP_TV(2, true)}};
+#undef GRADCLIP_TV
+#undef GRADCLIP_TG
+#undef GRADCLIP_T

@@ -1,0 +1,154 @@
+// conv_plan.h: convolutions of y[n, g * co, oh, ow], x[n, g * ci, h, w] and weight[g * co, ci, kh, kw]: how they are walked.
+// The planes that are read are copied into scratch with their margins of zeros, so that a tap of the kernel is one offset. A stride is
+// taken apart: forwards the planes are copied as sh x sw planes of every sh-th row and sw-th column, so that neighbours of the output
+// read neighbours; backwards the output falls into such planes, each with the taps that reach it.
+
+enum ConvInts {
+  kCvN, kCvGroups, kCvCi, kCvCo, kCvH, kCvW, kCvOh, kCvOw, kCvKh, kCvKw, kCvSh, kCvSw, kCvDh, kCvDw, kCvTop, kCvLeft, kCvAct, kCvInts
+};
+constexpr int64_t kPlanes = 1 << 16;   // floats of copied planes that stay in L2; a band of rows is copied at a time
+constexpr int64_t kFlush = 64;         // pixels that go out at once where lanes are channels
+
+struct Conv {
+  int64_t n, groups, ci, co, h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left, act;
+};
+static inline Conv conv_of(const int64_t* i) {
+  return {i[kCvN],  i[kCvGroups], i[kCvCi], i[kCvCo], i[kCvH],  i[kCvW],  i[kCvOh],  i[kCvOw], i[kCvKh],
+          i[kCvKw], i[kCvSh],     i[kCvSw], i[kCvDh], i[kCvDw], i[kCvTop], i[kCvLeft], i[kCvAct]};
+}
+
+static inline int64_t ceil_signed(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
+
+// Planes copied into scratch: `ps` x `pt` planes of `rows` x `cols` for each channel. Row r of plane (a, b) is row
+// (r + first) * ps + a + top of the source, its column c is c * pt + b + left; what lies outside is 0.
+struct Planes {
+  int64_t channels, h, w, ps, pt, rows, cols, top, left;
+  int64_t plane() const { return ps * pt * rows * cols; }   // of a channel
+};
+constexpr int64_t kPlaneSlack = (kConvVectors + 1) * 16;    // floats after the last row, read or written but not used
+
+static void copy_planes(const Planes& p, const float* x, int64_t first, float* to) {
+  for (int64_t c = 0; c < p.channels; c++, x += p.h * p.w)
+    for (int64_t a = 0; a < p.ps; a++)
+      for (int64_t b = 0; b < p.pt; b++) {
+        const int64_t lo = most(0, least(p.cols, ceil_signed(-(b + p.left), p.pt)));
+        const int64_t hi = most(lo, least(p.cols, ceil_signed(p.w - b - p.left, p.pt)));
+        for (int64_t r = 0; r < p.rows; r++, to += p.cols) {
+          const int64_t row = (r + first) * p.ps + a + p.top;
+          if (row < 0 || row >= p.h) {
+            memset(to, 0, (size_t)p.cols * sizeof(float));
+            continue;
+          }
+          const float* from = x + row * p.w + lo * p.pt + b + p.left;
+          for (int64_t j = 0; j < lo; j++) to[j] = 0.f;
+          if (p.pt == 1) {
+            int64_t j = lo;
+            for (; j + L <= hi; j += L, from += L) store(to + j, load(from));
+            if (j < hi) store(to + j, load_n(from, (int)(hi - j)));   // what it writes beyond the row is written again
+          } else {
+            for (int64_t j = lo; j < hi; j++, from += p.pt) to[j] = *from;
+          }
+          for (int64_t j = hi; j < p.cols; j++) to[j] = 0.f;
+        }
+      }
+  memset(to, 0, kPlaneSlack * sizeof(float));
+}
+
+// Sums over taps: y[outs channels] = sum of weight * x[ins channels], forwards, or with x and y swapped, backwards.
+struct Walk {
+  bool back;
+  int64_t n, groups, ins, outs, oh, ow;   // planes written
+  int64_t fs, ft;                         // the output falls into so many planes of rows and columns
+  int64_t gh, gw;                         // rows and columns of the largest of them
+  int64_t bh, bands;                      // of gh at a time
+  int64_t wide;                           // channels at once where lanes are pixels; 0 where lanes are channels
+  int64_t taps, k;                        // kh * kw; times ins
+  Planes planes;
+  int64_t lanes() const { return wide ? wide : TN; }
+  int64_t blocks() const { return ceil_div(outs, lanes()); }
+  int64_t pixels() const { return most(kFlush, gw); }
+  // Lanes of block b as they are packed: the last block of channels may be one register wide.
+  int64_t packed(int64_t b) const { return wide ? wide : outs - b * TN <= W ? W : TN; }
+};
+
+// Channels at once where lanes are pixels, or 0 for lanes of channels: whichever wastes fewer lanes.
+static inline int64_t wide_of(int64_t outs, int64_t gw) {
+  const int64_t wide = outs >= 8 ? 8 : outs >= 4 ? 4 : outs >= 2 ? 2 : 1;
+  const int64_t channels = outs <= W ? W : ceil_div(outs, W) * W;
+  const double by_channels = (double)outs / (double)channels * (outs <= W ? .85 : 1.);
+  const double rate = wide == 8 ? 1. : wide == 4 ? .9 : wide == 2 ? .6 : .4;
+  const double by_pixels = rate * (double)outs / (double)(ceil_div(outs, wide) * wide) * (double)gw / (double)(ceil_div(gw, W) * W);
+  return by_pixels > by_channels ? wide : 0;
+}
+
+static Walk walk_of(const Conv& c, bool back) {
+  Walk w;
+  w.back = back;
+  w.n = c.n, w.groups = c.groups;
+  w.ins = back ? c.co : c.ci, w.outs = back ? c.ci : c.co;
+  w.oh = back ? c.h : c.oh, w.ow = back ? c.w : c.ow;
+  w.fs = back ? c.sh : 1, w.ft = back ? c.sw : 1;
+  w.gh = ceil_div(w.oh, w.fs), w.gw = ceil_div(w.ow, w.ft);
+  w.taps = c.kh * c.kw, w.k = w.taps * w.ins;
+  w.wide = wide_of(w.outs, w.gw);
+  const int64_t reach_h = (c.kh - 1) * c.dh, reach_w = (c.kw - 1) * c.dw;
+  Planes& p = w.planes;
+  p.channels = w.ins;
+  p.h = back ? c.oh : c.h, p.w = back ? c.ow : c.w;
+  p.ps = back ? 1 : c.sh, p.pt = back ? 1 : c.sw;
+  p.top = back ? ceil_signed(c.top - reach_h, c.sh) : -c.top;
+  p.left = back ? ceil_signed(c.left - reach_w, c.sw) : -c.left;
+  const int64_t span_h = back ? ceil_signed(c.top, c.sh) - p.top : reach_h / c.sh;
+  const int64_t span_w = back ? ceil_signed(c.left, c.sw) - p.left : reach_w / c.sw;
+  p.cols = w.gw + span_w;
+  const int64_t row = most(1, size_mul(size_mul(w.ins, p.ps * p.pt), p.cols));
+  const int64_t bh = most(1, least(w.gh, kPlanes / row - span_h));
+  w.bands = ceil_div(w.gh, bh);
+  w.bh = w.bands ? ceil_div(w.gh, w.bands) : 0;
+  p.rows = w.bh + span_h;
+  return w;
+}
+
+// The taps that reach plane (a, b) of the output: which of the kernel's, in order, and where in the planes they read.
+struct Tap {
+  int32_t tap, at;
+};
+static int64_t taps_of(const Conv& c, const Walk& w, int64_t a, int64_t b, Tap* to) {
+  const Planes& p = w.planes;
+  int64_t count = 0;
+  for (int64_t y = 0; y < c.kh; y++)
+    for (int64_t x = 0; x < c.kw; x++) {
+      int64_t at;
+      if (w.back) {
+        const int64_t r = a + c.top - y * c.dh, q = b + c.left - x * c.dw;
+        if (r % c.sh != 0 || q % c.sw != 0) continue;
+        at = (r / c.sh - p.top) * p.cols + q / c.sw - p.left;
+      } else {
+        const int64_t r = y * c.dh, q = x * c.dw;
+        at = (r % c.sh * c.sw + q % c.sw) * p.rows * p.cols + r / c.sh * p.cols + q / c.sw;
+      }
+      to[count++] = {(int32_t)(y * c.kw + x), (int32_t)at};
+    }
+  return count;
+}
+
+// What is the same for all three: attributes that make sense and planes that can be had.
+static bool conv_sizes(Need& n, const Conv& c) {
+  if (n.n_i != kCvInts || n.n_f != 0) return n.fail("expected the 17 sizes of a convolution"), false;
+  for (int j = 0; j < kCvAct; j++)
+    if (n.i[j] < 0 || n.i[j] > INT32_MAX) return n.fail("a size is negative or too large"), false;
+  if (c.groups < 1 || c.ci < 1 || c.co < 1 || c.kh < 1 || c.kw < 1 || c.sh < 1 || c.sw < 1 || c.dh < 1 || c.dw < 1 || c.oh < 1 ||
+      c.ow < 1)
+    return n.fail("a size is 0"), false;
+  if (c.act < 0 || c.act > 6) return n.fail("unknown activation"), false;
+  constexpr int64_t most_margin = 1 << 20;
+  if (c.kh > most_margin || c.kw > most_margin || (c.kh - 1) * c.dh > most_margin || (c.kw - 1) * c.dw > most_margin ||
+      c.top > most_margin || c.left > most_margin || c.sh > most_margin || c.sw > most_margin)
+    return n.fail("a kernel, stride or padding is too large"), false;
+  return true;
+}
+static int64_t weight_bytes(const Conv& c) { return size_of(c.groups, c.co, c.ci, c.kh, c.kw, 4); }
+static int64_t x_bytes(const Conv& c) { return size_of(c.n, c.groups, c.ci, c.h, c.w, 4); }
+static int64_t y_bytes(const Conv& c) { return size_of(c.n, c.groups, c.co, c.oh, c.ow, 4); }
+static int64_t planes_floats(const Planes& p) { return size_of(p.channels, p.ps, p.pt, p.rows, p.cols); }
+static inline int64_t line(int64_t floats) { return (floats + 15) / 16 * 16; }   // so that what follows begins a line of cache

@@ -1,0 +1,288 @@
+// conv_weight.h: conv2dGradWeight, dw = the sum over images and pixels of x * dy, and db, the sum of dy.
+// The images fall into parts (a number that depends on sizes only), each with sums of its own that are added up in order at the end. Within
+// an image rows fall into blocks of about kChain pixels: a block is one fma chain from 0, the blocks of a part are added in order.
+// Lanes are filters; where a group has few of them, lanes are 16 pixels, added up by hsum.
+
+constexpr int64_t kChain = 256;             // pixels of a chain
+constexpr int64_t kImageParts = 8;          // parts of the images at most
+constexpr int64_t kPartialFloats = 1 << 22; // of all parts together, unless one alone has more
+constexpr int64_t kFewFilters = 4;          // of a group: lanes are pixels
+constexpr int64_t kTapsOfFew = 4;           // taps at once, then
+
+struct WeightWalk {
+  bool few;
+  int64_t taps, k, blocks, lanes;     // kh * kw; times ci; blocks of filters, of so many lanes at most
+  int64_t parts, partial;             // of the images; floats of the sums of a part: [groups][blocks][k + 1][lanes]
+  int64_t chain, bh, bands;           // rows of a chain, of a band, and bands
+  Planes planes;
+};
+static WeightWalk weight_walk_of(const Conv& c) {
+  WeightWalk w;
+  w.few = c.co <= kFewFilters;
+  w.taps = c.kh * c.kw, w.k = w.taps * c.ci;
+  w.lanes = w.few ? 1 : TN, w.blocks = ceil_div(c.co, w.lanes);
+  w.partial = size_mul(size_mul(c.groups * w.blocks, w.k + 1), w.lanes);
+  // By sizes that do not depend on the width of registers.
+  const int64_t sums = most(1, size_mul(size_mul(c.groups, c.co), w.k + 1));
+  w.parts = most(1, least(least(c.n, kImageParts), kPartialFloats / sums));
+  w.chain = most(1, kChain / c.ow);
+  Planes& p = w.planes;
+  p.channels = c.ci, p.h = c.h, p.w = c.w;
+  p.ps = w.few ? c.sh : 1, p.pt = w.few ? c.sw : 1;
+  p.top = -c.top, p.left = -c.left;
+  const int64_t reach_h = (c.kh - 1) * c.dh, reach_w = (c.kw - 1) * c.dw;
+  const int64_t step_h = w.few ? 1 : c.sh, step_w = w.few ? 1 : c.sw;
+  const int64_t span_h = reach_h / p.ps + 1, span_w = reach_w / p.pt + 1;
+  p.cols = (c.ow - 1) * step_w + span_w;
+  // A band is a number of whole chains, so that what is one chain depends neither on bands nor on what they hold.
+  const int64_t row = most(1, size_mul(size_mul(c.ci, p.ps * p.pt), p.cols)), chains = ceil_div(c.oh, w.chain);
+  const int64_t some = most(1, least(chains, (kPlanes / row - span_h) / (w.chain * step_h)));
+  w.bands = ceil_div(chains, some);
+  w.bh = ceil_div(chains, w.bands) * w.chain;
+  p.rows = (least(w.bh, c.oh) - 1) * step_h + span_h;
+  return w;
+}
+
+// Taps that lie side by side in a row of x (or, where the kernel is one wide, in neighbouring channels): where they read, which they are.
+struct TapGroup {
+  int64_t from, tap;
+};
+// All groups of a range of channels, as runs of groups with the same number of taps.
+struct TapRun {
+  int64_t first, count, taps;
+};
+static int64_t tap_groups(const Conv& c, const WeightWalk& w, int64_t c0, int64_t c1, TapGroup* groups, TapRun* runs) {
+  const int64_t plane = w.planes.plane(), cols = w.planes.cols;
+  int64_t filled = 0, count = 0;
+  if (c.kw == 1) {
+    for (int64_t x = c0; x < c1;) {
+      const int64_t taps = least(kTaps - 1, c1 - x), whole = (c1 - x) / taps;
+      runs[count] = {filled, 0, taps};
+      for (int64_t i = 0; i < whole; i++, x += taps)
+        for (int64_t y = 0; y < c.kh; y++) groups[filled++] = {x * plane + y * c.dh * cols, x * w.taps + y};
+      runs[count].count = filled - runs[count].first;
+      count++;
+    }
+    return count;
+  }
+  const Parts parts = parts_of(c.kw, 1, ceil_div(c.kw, kTaps));
+  for (int64_t part = 0; part < parts.count; part++) {
+    const int64_t kx = parts.begin(part), taps = parts.begin(part + 1) - kx;
+    if (part == 0 || taps != runs[count - 1].taps) runs[count++] = {filled, 0, taps};
+    for (int64_t x = c0; x < c1; x++)
+      for (int64_t y = 0; y < c.kh; y++)
+        groups[filled++] = {x * plane + y * c.dh * cols + kx * c.dw, x * w.taps + y * c.kw + kx};
+    runs[count - 1].count = filled - runs[count - 1].first;
+  }
+  return count;
+}
+
+struct WeightRoom {
+  int64_t planes, turned, groups, total;
+};
+static WeightRoom weight_room(const Conv& c, const WeightWalk& w) {
+  WeightRoom r;
+  r.planes = 0;
+  r.turned = line(planes_floats(w.planes)) + kPlaneSlack;
+  r.groups = r.turned + (w.few ? 0 : least(w.bh, c.oh) * c.ow * w.blocks * TN);
+  r.total = r.groups + line(most(w.k * 4, w.taps * 2)) + kFlush * TN;
+  return r;
+}
+
+// sums[V * W] (+)= the rows of y, in order.
+static void add_rows(const float* y, int64_t pixels, int64_t lanes, float* sums, bool add) {
+  for (int64_t j = 0; j < lanes; j += W) {
+    RF total = r_set1(0.f);
+    for (int64_t p = 0; p < pixels; p++) total = r_add(total, r_load(y + p * lanes + j));
+    r_store(sums + j, add ? r_add(r_load(sums + j), total) : total);
+  }
+}
+
+// One image of a group: sums[block][k + 1][lanes] += its products, for channels [c0, c1) and blocks [b0, b1).
+struct WeightTask {
+  const float *x, *dy;
+  float* sums;
+  int64_t c0, c1, b0, b1;
+  bool add;
+};
+
+static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask& t, float* own, const WeightRoom& room) {
+  TapGroup* const groups = (TapGroup*)(own + room.groups);
+  TapRun runs[8];
+  Planes planes = w.planes;
+  planes.channels = t.c1 - t.c0;
+  const int64_t count = tap_groups(c, w, t.c0, t.c1, groups, runs), cols = planes.cols;
+  const bool close = c.sw == 1 && c.dw == 1 && c.kw > 1;
+  Patch g = {};
+  g.cols = c.ow, g.down = cols * c.sh, g.across = c.sw;
+  g.st = c.kw > 1 ? c.dw : planes.plane();
+  const float* from[5];
+  float* to[5];
+  g.from = from, g.c = to;
+  for (int64_t band = 0; band < w.bands; band++) {
+    const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first), pixels = rows * c.ow;
+    Planes mine = planes;
+    mine.top += first * c.sh;
+    copy_planes(mine, t.x + t.c0 * c.h * c.w, 0, own + room.planes);
+    for (int64_t b = t.b0; b < t.b1; b++) {
+      const int64_t valid = least(TN, c.co - b * TN), lanes = valid <= W ? W : TN;
+      float *const y = own + room.turned, *const sums = t.sums + b * TN * (w.k + 1);
+      transpose_block(t.dy + b * TN * c.oh * c.ow + first * c.ow, c.oh * c.ow, y, lanes, valid, pixels, lanes);
+      g.cs = (c.kw > 1 ? 1 : w.taps) * lanes;
+      for (int64_t r = 0; r < rows; r += w.chain) {
+        g.rows = least(w.chain, rows - r), g.y = y + r * c.ow * lanes, g.add = t.add || first + r > 0;
+        const float* x = own + room.planes + r * g.down - t.c0 * planes.plane();
+        for (int64_t run = 0; run < count; run++) {
+          const TapRun& u = runs[run];
+          const int64_t some = groups_at_once((int)u.taps);
+          for (int64_t i = 0; i < u.count; i += some) {
+            const int64_t now = least(some, u.count - i);
+            for (int64_t z = 0; z < now; z++) {
+              const TapGroup& tap = groups[u.first + i + z];
+              from[z] = x + tap.from, to[z] = sums + tap.tap * lanes;
+            }
+            kByTap[close][lanes > W][u.taps - 1][now - 1](g);
+          }
+        }
+        if (t.c0 == 0) add_rows(g.y, g.rows * c.ow, lanes, sums + w.k * lanes, g.add);
+      }
+    }
+  }
+}
+
+// As above, with lanes of pixels: sums[filter][k + 1].
+static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& t, float* own, const WeightRoom& room) {
+  const Planes& p = w.planes;
+  const auto place = [&](int64_t tap) {   // where a tap reads in its channel's planes
+    const int64_t r = tap / c.kw * c.dh, q = tap % c.kw * c.dw;
+    return (r % c.sh * c.sw + q % c.sw) * p.rows * p.cols + r / c.sh * p.cols + q / c.sw;
+  };
+  for (int64_t band = 0; band < w.bands; band++) {
+    const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first);
+    copy_planes(p, t.x, first, own + room.planes);
+    for (int64_t o = t.b0; o < t.b1; o++)
+      for (int64_t r0 = 0; r0 < rows; r0 += w.chain) {
+        const int64_t r1 = least(rows, r0 + w.chain);
+        const bool add_up = t.add || first + r0 > 0;
+        const float* dy = t.dy + (o * c.oh + first) * c.ow;
+        const auto put = [&](int64_t k, F sum) {
+          float* to = t.sums + o * (w.k + 1) + k;
+          const float s = (float)hsum(widen(sum));
+          *to = add_up ? *to + s : s;
+        };
+        for (int64_t x = t.c0; x < t.c1; x++)
+          for (int64_t t0 = 0; t0 < w.taps; t0 += kTapsOfFew) {
+            const int now = (int)least(kTapsOfFew, w.taps - t0);
+            const float* from[kTapsOfFew];
+            F sum[kTapsOfFew];
+            for (int z = 0; z < kTapsOfFew; z++) {
+              from[z] = own + room.planes + x * p.plane() + place(t0 + (z < now ? z : 0));
+              sum[z] = set1(0.f);
+            }
+            for (int64_t r = r0; r < r1; r++) {
+              int64_t j = 0;
+              for (; j + L <= c.ow; j += L) {
+                const F y = load(dy + r * c.ow + j);
+                for (int z = 0; z < kTapsOfFew; z++) sum[z] = fma(y, load(from[z] + r * p.cols + j), sum[z]);
+              }
+              if (j == c.ow) continue;
+              const int n = (int)(c.ow - j);
+              const F y = load_n(dy + r * c.ow + j, n);
+              for (int z = 0; z < kTapsOfFew; z++) sum[z] = fma(y, load_n(from[z] + r * p.cols + j, n), sum[z]);
+            }
+            for (int z = 0; z < now; z++) put(x * w.taps + t0 + z, sum[z]);
+          }
+        if (t.c0 > 0) continue;
+        F sum = set1(0.f);
+        for (int64_t r = r0; r < r1; r++)
+          for (int64_t j = 0; j < c.ow; j += L) {
+            const int n = (int)least(L, c.ow - j);
+            sum = add(sum, n == L ? load(dy + r * c.ow + j) : load_n(dy + r * c.ow + j, n));
+          }
+        put(w.k, sum);
+      }
+  }
+}
+
+// dw and db of blocks of filters from the sums of all parts.
+static void add_parts(const Conv& c, const WeightWalk& w, const float* sums, float* tile, float* dw, float* db, const Team& team) {
+  if (w.few) {
+    const Range r = split(c.groups * c.co, team);
+    for (int64_t o = r.begin; o < r.end; o++)
+      for (int64_t k = 0; k <= w.k; k++) {
+        float total = sums[o * (w.k + 1) + k];
+        for (int64_t part = 1; part < w.parts; part++) total += sums[part * w.partial + o * (w.k + 1) + k];
+        if (k < w.k) dw[o * w.k + k] = total;
+        else if (db) db[o] = total;
+      }
+    return;
+  }
+  const int64_t chunks = ceil_div(w.k, kFlush);
+  const Range r = split(c.groups * w.blocks * chunks, team);
+  for (int64_t t = r.begin; t < r.end; t++) {
+    const int64_t chunk = t % chunks, block = t / chunks, g = block / w.blocks, o = block % w.blocks * TN;
+    const int64_t valid = least(TN, c.co - o), lanes = valid <= W ? W : TN, k0 = chunk * kFlush, rows = least(kFlush, w.k - k0);
+    const float* from = sums + block * TN * (w.k + 1);
+    const auto total = [&](int64_t at, int64_t floats, float* to) {
+      for (int64_t j = 0; j < floats; j += W) {
+        RF s = r_load(from + at + j);
+        for (int64_t part = 1; part < w.parts; part++) s = r_add(s, r_load(from + part * w.partial + at + j));
+        r_store(to + j, s);
+      }
+    };
+    total(k0 * lanes, rows * lanes, tile);
+    transpose_block(tile, lanes, dw + (g * c.co + o) * w.k + k0, w.k, rows, valid, rows);
+    if (!db || chunk > 0) continue;
+    total(w.k * lanes, lanes, tile);
+    memcpy(db + g * c.co + o, tile, (size_t)valid * sizeof(float));
+  }
+}
+
+void conv2dGradWeight(const Args& a, const Team& team) {
+  const Conv c = conv_of(a.i);
+  const WeightWalk w = weight_walk_of(c);
+  const WeightRoom room = weight_room(c, w);
+  float *const dw = (float*)a.out[0], *const db = a.n_out == 2 ? (float*)a.out[1] : nullptr;
+  if (c.n == 0) {
+    const Range r = split(c.groups * c.co, team);
+    memset(dw + r.begin * w.k, 0, (size_t)((r.end - r.begin) * w.k) * sizeof(float));
+    if (db) memset(db + r.begin, 0, (size_t)(r.end - r.begin) * sizeof(float));
+    return;
+  }
+  const Parts images = parts_of(c.n, 1, w.parts);
+  // Where there are fewer parts than threads, channels and then blocks of filters are shared out too.
+  const int64_t whole = w.parts * c.groups, wanted = ceil_div(team.size, whole);
+  const Parts cs = parts_of(c.ci, 1, least(c.ci, wanted)), bs = parts_of(w.blocks, 1, least(w.blocks, ceil_div(wanted, cs.count)));
+  const Range mine = split(whole * cs.count * bs.count, team);
+  float *const own = (float*)a.local, *const sums = (float*)a.scratch;
+  for (int64_t task = mine.begin; task < mine.end; task++) {
+    const int64_t b = task % bs.count, x = task / bs.count % cs.count, g = task / (bs.count * cs.count) % c.groups;
+    const int64_t part = task / (bs.count * cs.count * c.groups);
+    WeightTask t = {};
+    t.sums = sums + part * w.partial + g * w.blocks * w.lanes * (w.k + 1);
+    t.c0 = cs.begin(x), t.c1 = cs.begin(x + 1), t.b0 = bs.begin(b), t.b1 = bs.begin(b + 1);
+    for (int64_t image = images.begin(part); image < images.begin(part + 1); image++) {
+      t.x = (const float*)a.in[0] + (image * c.groups + g) * c.ci * c.h * c.w;
+      t.dy = (const float*)a.in[1] + (image * c.groups + g) * c.co * c.oh * c.ow;
+      t.add = image > images.begin(part);
+      w.few ? weight_of_few(c, w, t, own, room) : weight_of_many(c, w, t, own, room);
+    }
+  }
+  team.barrier();
+  add_parts(c, w, sums, own + room.total - kFlush * TN, dw, db, team);
+}
+
+void conv2dGradWeight_need(Need& n) {
+  if (n.n_in != 2 || n.n_out < 1 || n.n_out > 2) return n.fail("expected x, dy and dw[, db]");
+  const Conv c = n.n_i == kCvInts ? conv_of(n.i) : Conv{};
+  if (!conv_sizes(n, c)) return;
+  n.in[0] = x_bytes(c);
+  n.in[1] = y_bytes(c);
+  n.out[0] = weight_bytes(c);
+  if (n.n_out == 2) n.out[1] = size_of(c.groups, c.co, 4);
+  if (n.in[0] > Need::kMax || n.in[1] > Need::kMax || n.out[0] > Need::kMax) return;
+  const WeightWalk w = weight_walk_of(c);
+  if (planes_floats(w.planes) > INT32_MAX || w.k > INT32_MAX) return n.fail("too large");
+  n.local = size_mul(weight_room(c, w).total, 4);
+  n.scratch = size_mul(size_mul(w.parts, w.partial), 4);
+}
