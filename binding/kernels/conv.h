@@ -20,7 +20,8 @@ static WalkRoom walk_room(const Walk& w) {
 // Floats of packed weights: for each group and block of outs, the taps of one plane of the output after the other, [ins][taps][lanes].
 static int64_t walk_weights(const Walk& w) { return w.groups * w.blocks() * w.lanes() * w.k; }
 
-static void pack_weights(const Conv& c, const Walk& w, const float* weight, Tap* list, float* spare, float* to, const Team& team) {
+static void pack_weights(const Conv& c, const Walk& w, const float* weight, Tap* list, float* spare, float* to,
+                         const Team& team) {
   const int64_t blocks = w.blocks(), some = w.back ? 1 : 16, parts = ceil_div(w.ins, some);
   const Range r = split(w.groups * blocks * parts, team);
   for (int64_t t = r.begin; t < r.end; t++) {
@@ -50,14 +51,15 @@ static void pack_weights(const Conv& c, const Walk& w, const float* weight, Tap*
 
 // One plane of the output, of one image and block of channels: what is needed to write rows of it.
 struct Target {
-  const Product* end;         // bias and activation
-  float* y;                   // channel 0 of the block
-  int64_t channel, a, b;      // the block's first channel; the plane
-  int64_t valid, gw;          // channels; columns of the plane
+  const Product* end;      // bias and activation
+  float* y;                // channel 0 of the block
+  int64_t channel, a, b;   // the block's first channel; the plane
+  int64_t valid, gw;       // channels; columns of the plane
   float *tile, *turned;
 };
 
-static void put_strided(const Walk& w, const Target& t, const float* from, int64_t ld, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+static void put_strided(const Walk& w, const Target& t, const float* from, int64_t ld, int64_t row, int64_t rows, int64_t col,
+                        int64_t cols) {
   for (int64_t x = 0; x < t.valid; x++)
     for (int64_t r = 0; r < rows; r++) {
       const float* in = from + x * ld + r * cols;
@@ -89,8 +91,8 @@ static void rows_by_channel(const Walk& w, const Target& t, int64_t k, const flo
   }
 }
 
-static void rows_by_pixel(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel, int64_t row,
-                          int64_t rows) {
+static void rows_by_pixel(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel,
+                          int64_t row, int64_t rows) {
   const int form = w.wide == 8 ? 3 : w.wide == 4 ? 2 : w.wide == 2 ? 1 : 0;
   const int64_t vectors = form == 3 ? kWide : form == 2 ? least(kConvVectors, 2 * kWide) : kConvVectors;
   const Parts parts = parts_of(t.gw, W, ceil_div(t.gw, vectors * W));

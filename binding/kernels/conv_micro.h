@@ -109,7 +109,7 @@ static void by_tap(const Patch& g) {
       for (int j = 0; j < V; j++) acc[x][i][j] = r_set1(0.f);
   const float* y = g.y;
   const int64_t st = CLOSE ? 1 : g.st;
-  const auto step = [&](const float* const (&q)[G], int u) __attribute__((always_inline)) {
+  const auto step = [&](const float* const(&q)[G], int u) __attribute__((always_inline)) {
     RF b[V];
 #pragma GCC unroll 2
     for (int j = 0; j < V; j++) b[j] = r_load(y + (u * V + j) * W);
@@ -162,11 +162,11 @@ static void by_tap(const Patch& g) {
 }
 
 #define GRADCLIP_C(r, v) by_channel<(r <= MR ? r : MR), v>
-#define GRADCLIP_CV(v)                                                                                                        \
-  {                                                                                                                           \
-    GRADCLIP_C(1, v), GRADCLIP_C(2, v), GRADCLIP_C(3, v), GRADCLIP_C(4, v), GRADCLIP_C(5, v), GRADCLIP_C(6, v),               \
-        GRADCLIP_C(7, v), GRADCLIP_C(8, v), GRADCLIP_C(9, v), GRADCLIP_C(10, v), GRADCLIP_C(11, v), GRADCLIP_C(12, v),        \
-        GRADCLIP_C(13, v), GRADCLIP_C(14, v)                                                                                  \
+#define GRADCLIP_CV(v)                                                                                                 \
+  {                                                                                                                    \
+    GRADCLIP_C(1, v), GRADCLIP_C(2, v), GRADCLIP_C(3, v), GRADCLIP_C(4, v), GRADCLIP_C(5, v), GRADCLIP_C(6, v),        \
+        GRADCLIP_C(7, v), GRADCLIP_C(8, v), GRADCLIP_C(9, v), GRADCLIP_C(10, v), GRADCLIP_C(11, v), GRADCLIP_C(12, v), \
+        GRADCLIP_C(13, v), GRADCLIP_C(14, v)                                                                           \
   }
 static const ByChannel kByChannel[2][14] = {GRADCLIP_CV(1), GRADCLIP_CV(2)};   // by registers - 1, pixels - 1
 #undef GRADCLIP_CV
@@ -184,14 +184,19 @@ static const ByPixel kByPixel[4][kConvVectors] = {
 constexpr int kTaps = 5;
 constexpr int groups_at_once(int taps) { return MR / taps < 1 ? 1 : MR / taps > 5 ? 5 : MR / taps; }
 #define GRADCLIP_T(gs, g, v, close) by_tap<gs, (g <= groups_at_once(gs) ? g : groups_at_once(gs)), v, close>
-#define GRADCLIP_TG(gs, v, close) \
-  {GRADCLIP_T(gs, 1, v, close), GRADCLIP_T(gs, 2, v, close), GRADCLIP_T(gs, 3, v, close), GRADCLIP_T(gs, 4, v, close), GRADCLIP_T(gs, 5, v, close)}
-#define GRADCLIP_TV(v, close)                                                                                                \
-  {                                                                                                                          \
-    GRADCLIP_TG(1, v, close), GRADCLIP_TG(2, v, close), GRADCLIP_TG(3, v, close), GRADCLIP_TG(4, v, close), GRADCLIP_TG(5, v, close) \
+#define GRADCLIP_TG(gs, v, close)                                                                                       \
+  {                                                                                                                     \
+    GRADCLIP_T(gs, 1, v, close), GRADCLIP_T(gs, 2, v, close), GRADCLIP_T(gs, 3, v, close), GRADCLIP_T(gs, 4, v, close), \
+        GRADCLIP_T(gs, 5, v, close)                                                                                     \
+  }
+#define GRADCLIP_TV(v, close)                                                                               \
+  {                                                                                                         \
+    GRADCLIP_TG(1, v, close), GRADCLIP_TG(2, v, close), GRADCLIP_TG(3, v, close), GRADCLIP_TG(4, v, close), \
+        GRADCLIP_TG(5, v, close)                                                                            \
   }
 // By closeness, registers - 1, taps - 1, groups - 1.
-static const ByTap kByTap[2][2][kTaps][5] = {{GRADCLIP_TV(1, false), GRADCLIP_TV(2, false)}, {GRADCLIP_TV(1, true), GRADCLIP_TV(2, true)}};
+static const ByTap kByTap[2][2][kTaps][5] = {{GRADCLIP_TV(1, false), GRADCLIP_TV(2, false)},
+                                             {GRADCLIP_TV(1, true), GRADCLIP_TV(2, true)}};
 #undef GRADCLIP_TV
 #undef GRADCLIP_TG
 #undef GRADCLIP_T

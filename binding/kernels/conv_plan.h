@@ -4,7 +4,24 @@
 // read neighbours; backwards the output falls into such planes, each with the taps that reach it.
 
 enum ConvInts {
-  kCvN, kCvGroups, kCvCi, kCvCo, kCvH, kCvW, kCvOh, kCvOw, kCvKh, kCvKw, kCvSh, kCvSw, kCvDh, kCvDw, kCvTop, kCvLeft, kCvAct, kCvInts
+  kCvN,
+  kCvGroups,
+  kCvCi,
+  kCvCo,
+  kCvH,
+  kCvW,
+  kCvOh,
+  kCvOw,
+  kCvKh,
+  kCvKw,
+  kCvSh,
+  kCvSw,
+  kCvDh,
+  kCvDw,
+  kCvTop,
+  kCvLeft,
+  kCvAct,
+  kCvInts
 };
 constexpr int64_t kPlanes = 1 << 16;   // floats of copied planes that stay in L2; a band of rows is copied at a time
 constexpr int64_t kFlush = 64;         // pixels that go out at once where lanes are channels
@@ -13,7 +30,7 @@ struct Conv {
   int64_t n, groups, ci, co, h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left, act;
 };
 static inline Conv conv_of(const int64_t* i) {
-  return {i[kCvN],  i[kCvGroups], i[kCvCi], i[kCvCo], i[kCvH],  i[kCvW],  i[kCvOh],  i[kCvOw], i[kCvKh],
+  return {i[kCvN],  i[kCvGroups], i[kCvCi], i[kCvCo], i[kCvH],  i[kCvW],   i[kCvOh],   i[kCvOw], i[kCvKh],
           i[kCvKw], i[kCvSh],     i[kCvSw], i[kCvDh], i[kCvDw], i[kCvTop], i[kCvLeft], i[kCvAct]};
 }
 
@@ -25,7 +42,7 @@ struct Planes {
   int64_t channels, h, w, ps, pt, rows, cols, top, left;
   int64_t plane() const { return ps * pt * rows * cols; }   // of a channel
 };
-constexpr int64_t kPlaneSlack = (kConvVectors + 1) * 16;    // floats after the last row, read or written but not used
+constexpr int64_t kPlaneSlack = (kConvVectors + 1) * 16;   // floats after the last row, read or written but not used
 
 static void copy_planes(const Planes& p, const float* x, int64_t first, float* to) {
   for (int64_t c = 0; c < p.channels; c++, x += p.h * p.w)
@@ -77,7 +94,8 @@ static inline int64_t wide_of(int64_t outs, int64_t gw) {
   const int64_t channels = outs <= W ? W : ceil_div(outs, W) * W;
   const double by_channels = (double)outs / (double)channels * (outs <= W ? .85 : 1.);
   const double rate = wide == 8 ? 1. : wide == 4 ? .9 : wide == 2 ? .6 : .4;
-  const double by_pixels = rate * (double)outs / (double)(ceil_div(outs, wide) * wide) * (double)gw / (double)(ceil_div(gw, W) * W);
+  const double by_pixels =
+      rate * (double)outs / (double)(ceil_div(outs, wide) * wide) * (double)gw / (double)(ceil_div(gw, W) * W);
   return by_pixels > by_channels ? wide : 0;
 }
 

@@ -3,17 +3,17 @@
 // an image rows fall into blocks of about kChain pixels: a block is one fma chain from 0, the blocks of a part are added in order.
 // Lanes are filters; where a group has few of them, lanes are 16 pixels, added up by hsum.
 
-constexpr int64_t kChain = 256;             // pixels of a chain
-constexpr int64_t kImageParts = 8;          // parts of the images at most
-constexpr int64_t kPartialFloats = 1 << 22; // of all parts together, unless one alone has more
-constexpr int64_t kFewFilters = 4;          // of a group: lanes are pixels
-constexpr int64_t kTapsOfFew = 4;           // taps at once, then
+constexpr int64_t kChain = 256;               // pixels of a chain
+constexpr int64_t kImageParts = 8;            // parts of the images at most
+constexpr int64_t kPartialFloats = 1 << 22;   // of all parts together, unless one alone has more
+constexpr int64_t kFewFilters = 4;            // of a group: lanes are pixels
+constexpr int64_t kTapsOfFew = 4;             // taps at once, then
 
 struct WeightWalk {
   bool few;
-  int64_t taps, k, blocks, lanes;     // kh * kw; times ci; blocks of filters, of so many lanes at most
-  int64_t parts, partial;             // of the images; floats of the sums of a part: [groups][blocks][k + 1][lanes]
-  int64_t chain, bh, bands;           // rows of a chain, of a band, and bands
+  int64_t taps, k, blocks, lanes;   // kh * kw; times ci; blocks of filters, of so many lanes at most
+  int64_t parts, partial;           // of the images; floats of the sums of a part: [groups][blocks][k + 1][lanes]
+  int64_t chain, bh, bands;         // rows of a chain, of a band, and bands
   Planes planes;
 };
 static WeightWalk weight_walk_of(const Conv& c) {
@@ -70,8 +70,7 @@ static int64_t tap_groups(const Conv& c, const WeightWalk& w, int64_t c0, int64_
     const int64_t kx = parts.begin(part), taps = parts.begin(part + 1) - kx;
     if (part == 0 || taps != runs[count - 1].taps) runs[count++] = {filled, 0, taps};
     for (int64_t x = c0; x < c1; x++)
-      for (int64_t y = 0; y < c.kh; y++)
-        groups[filled++] = {x * plane + y * c.dh * cols + kx * c.dw, x * w.taps + y * c.kw + kx};
+      for (int64_t y = 0; y < c.kh; y++) groups[filled++] = {x * plane + y * c.dh * cols + kx * c.dw, x * w.taps + y * c.kw + kx};
     runs[count - 1].count = filled - runs[count - 1].first;
   }
   return count;
@@ -205,15 +204,18 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
 }
 
 // dw and db of blocks of filters from the sums of all parts.
-static void add_parts(const Conv& c, const WeightWalk& w, const float* sums, float* tile, float* dw, float* db, const Team& team) {
+static void add_parts(const Conv& c, const WeightWalk& w, const float* sums, float* tile, float* dw, float* db,
+                      const Team& team) {
   if (w.few) {
     const Range r = split(c.groups * c.co, team);
     for (int64_t o = r.begin; o < r.end; o++)
       for (int64_t k = 0; k <= w.k; k++) {
         float total = sums[o * (w.k + 1) + k];
         for (int64_t part = 1; part < w.parts; part++) total += sums[part * w.partial + o * (w.k + 1) + k];
-        if (k < w.k) dw[o * w.k + k] = total;
-        else if (db) db[o] = total;
+        if (k < w.k)
+          dw[o * w.k + k] = total;
+        else if (db)
+          db[o] = total;
       }
     return;
   }
@@ -252,7 +254,8 @@ void conv2dGradWeight(const Args& a, const Team& team) {
   const Parts images = parts_of(c.n, 1, w.parts);
   // Where there are fewer parts than threads, channels and then blocks of filters are shared out too.
   const int64_t whole = w.parts * c.groups, wanted = ceil_div(team.size, whole);
-  const Parts cs = parts_of(c.ci, 1, least(c.ci, wanted)), bs = parts_of(w.blocks, 1, least(w.blocks, ceil_div(wanted, cs.count)));
+  const Parts cs = parts_of(c.ci, 1, least(c.ci, wanted)),
+              bs = parts_of(w.blocks, 1, least(w.blocks, ceil_div(wanted, cs.count)));
   const Range mine = split(whole * cs.count * bs.count, team);
   float *const own = (float*)a.local, *const sums = (float*)a.scratch;
   for (int64_t task = mine.begin; task < mine.end; task++) {

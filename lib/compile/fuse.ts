@@ -1,7 +1,8 @@
-// fuse.ts: bias and activation into the matrix product, sums of squares into what produces a gradient, chains of elementwise ops
+// fuse.ts: bias and activation into products and convolutions, sums of squares into what produces a gradient, chains of elementwise ops
 // into one pass. Only the files fuse*.ts of the compiler name concrete ops.
 import { CONSTANT, type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { type DType, sameShape, sizeOf } from '../ir/op.ts';
+import { CONV2D, CONV2D_GRAD_INPUT } from '../ops/conv.ts';
 import { CAST } from '../ops/elementwise.ts';
 import { SCATTER_ADD } from '../ops/gather.ts';
 import { MAP, MAP_LIMITS, type MapArg, type MapStep } from '../ops/map.ts';
@@ -19,7 +20,7 @@ export function fuse(graph: Graph): Graph {
   return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseEpilogues(graph)))));
 }
 
-// ---- matmul + bias + activation ----------------------------------------------------------------------------------
+// ---- products + bias + activation ----------------------------------------------------------------------------------
 
 const ACTIVATIONS: ReadonlySet<string> = new Set<Activation>(['relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu']);
 
@@ -46,7 +47,7 @@ function epilogueOf(
       last = node;
       continue;
     }
-    if (node.op.map === 'add' && !bias && !act) {
+    if (node.op.map === 'add' && isOp(product, MATMUL) && !bias && !act) {
       const other = node.ins[0] === last.out ? node.ins[1]! : node.ins[0]!;
       if (other.shape.length !== 1 || other.shape[0] !== last.out.shape.at(-1) || !sameShape(node.out.shape, last.out.shape))
         break;
@@ -60,12 +61,18 @@ function epilogueOf(
   return bias || act ? [end, { product, bias, act }] : null;
 }
 
+/** A convolution has its bias from the start. */
+const hasEpilogue = (node: Node): boolean =>
+  isOp(node, CONV2D) ||
+  isOp(node, CONV2D_GRAD_INPUT) ||
+  (isOp(node, MATMUL) && node.ins.length === 2 && node.out.dtype === 'f32');
+
 function fuseEpilogues(graph: Graph): Graph {
   const uses = useCounts(graph);
   const next = consumers(graph);
   const ends = new Map<Node, Epilogue>();
   for (const node of graph.nodes) {
-    if (!isOp(node, MATMUL) || node.ins.length !== 2 || node.out.dtype !== 'f32') continue;
+    if (!hasEpilogue(node)) continue;
     const found = epilogueOf(node, uses, next);
     if (found) ends.set(...found);
   }
@@ -76,7 +83,7 @@ function fuseEpilogues(graph: Graph): Graph {
     const { product, bias, act } = epilogue;
     const operands = [...product.ins, ...(bias ? [bias] : [])].map(moved);
     const attrs = { ...(product as Node<object>).attrs, ...(act ? { act } : {}) };
-    const fused = target.add(MATMUL, operands, attrs).out;
+    const fused = target.add(product.op, operands, attrs).out;
     return [sameShape(fused.shape, node.out.shape) ? fused : reshape(fused, node.out.shape)];
   });
 }

@@ -1,6 +1,15 @@
 // index.ts: the public names of nn. Adding a layer: a line here.
 export { GELU, type GELUOptions, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './activation.ts';
 export { type AttentionMasks, MultiheadAttention, type MultiheadAttentionOptions } from './attention.ts';
+export {
+  Conv1d,
+  type Conv1dLayerOptions,
+  Conv2d,
+  type Conv2dLayerOptions,
+  ConvTranspose2d,
+  type ConvTranspose2dLayerOptions,
+  type Size2d,
+} from './conv.ts';
 export { Dropout } from './dropout.ts';
 export { Embedding } from './embedding.ts';
 export { Flatten, type FlattenOptions, Identity, Unflatten } from './flatten.ts';

@@ -64,7 +64,9 @@ function outSize(op: string, [h, w]: Pair, [kh, kw]: Pair, { stride, padding, di
   if (kh < 1 || kw < 1 || oh < 1 || ow < 1) {
     const reach = [dilation[0] * (kh - 1) + 1, dilation[1] * (kw - 1) + 1];
     const padded = [h + top + bottom, w + left + right];
-    throw new ShapeError(`${op}: expected a kernel within the padded input of ${padded.join('x')}, got one of ${reach.join('x')}`);
+    throw new ShapeError(
+      `${op}: expected a kernel within the padded input of ${padded.join('x')}, got one of ${reach.join('x')}`,
+    );
   }
   return [oh, ow];
 }
@@ -282,7 +284,13 @@ interface Geometry {
 /** x and weight, what is not the default, and the activation and bias of the forward form. */
 function geometry(x: Shape4, w: Shape4, given: Partial<ConvAttrs> = {}, bias = false, act?: Activation): Geometry {
   const attrs: ConvAttrs = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1, ...given };
-  const y = CONV2D.infer([{ dtype: 'f32', shape: x }, { dtype: 'f32', shape: w }], attrs)[0]!;
+  const y = CONV2D.infer(
+    [
+      { dtype: 'f32', shape: x },
+      { dtype: 'f32', shape: w },
+    ],
+    attrs,
+  )[0]!;
   const products = sizeOf(y.shape) * w[1] * w[2] * w[3];
   const terms = Math.max(w[1] * w[2] * w[3], (w[0] / attrs.groups) * w[2] * w[3], x[0] * y.shape[2]! * y.shape[3]!);
   return {

@@ -41,7 +41,13 @@ export function sizePair(where: string, option: string, value: unknown, min: num
 }
 
 /** Padding before and after, which for 'same' differ by one where the kernel's reach is even: PyTorch puts the rest at the end. */
-function paddingOf(where: string, padding: unknown, kernel: readonly number[], stride: readonly number[], dilation: readonly number[]) {
+function paddingOf(
+  where: string,
+  padding: unknown,
+  kernel: readonly number[],
+  stride: readonly number[],
+  dilation: readonly number[],
+) {
   if (padding === 'same') {
     if (stride.some((s) => s !== 1)) {
       throw new OptionError(`${where}: option padding: expected a number with stride ${stride.join('x')}, got "same"`);
@@ -133,7 +139,8 @@ export function convTranspose2d(
     throw new ShapeError(`${where}: expected a weight [${t.shape[1]}, out / groups, height, width], got [${w.shape}]`);
   }
   const { outputPadding = 0, ...rest } = options;
-  if (typeof rest.padding === 'string') throw new OptionError(`${where}: option padding: expected a number, got ${show(rest.padding)}`);
+  if (typeof rest.padding === 'string')
+    throw new OptionError(`${where}: option padding: expected a number, got ${show(rest.padding)}`);
   const attrs = attrsOf(where, rest, w);
   const extra = sizePair(where, 'outputPadding', outputPadding, 0);
   const size = [0, 1].map((i) => {
