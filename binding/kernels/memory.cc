@@ -8,6 +8,7 @@ UNIT_BEGIN
 #include "concat.h"
 #include "philox.h"
 #include "random.h"
+#include "augment.h"
 #include "reduce_load.h"
 #include "indices.h"
 #include "gather.h"

@@ -4,6 +4,7 @@ import { ACCUMULATE, CARRY, LEAVE } from './accumulate.ts';
 import { ACTIVATIONS } from './activation.ts';
 import { ANALYZE } from './analyze.ts';
 import { ATTENTION, ATTENTION_GRAD } from './attention.ts';
+import { AUGMENT } from './augment.ts';
 import { AVG_POOLS } from './avg-pool.ts';
 import { CONCAT, PAD } from './concat.ts';
 import { FAIL_IF } from './control.ts';
@@ -20,7 +21,7 @@ import { MATMUL } from './matmul.ts';
 import { MAX_POOLS } from './max-pool.ts';
 import { PROJECT } from './project.ts';
 import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './pruning.ts';
-import { DROPOUT, UNIFORM } from './random.ts';
+import { DROPOUT, NOISE, UNIFORM } from './random.ts';
 import { REDUCTIONS } from './reduce.ts';
 import { RESIDUAL } from './residual.ts';
 import { RNN, RNN_GRAD } from './rnn.ts';
@@ -38,6 +39,7 @@ import { UNIT_STATISTIC } from './unit-statistic.ts';
 export * from './accumulate.ts';
 export * from './activation.ts';
 export { type AttentionOptions, attention, type HeadsOptions, headsAttention } from './attention.ts';
+export * from './augment.ts';
 export { adaptiveAvgPool1d, adaptiveAvgPool2d, avgPool1d, avgPool2d } from './avg-pool.ts';
 export * from './concat.ts';
 export * from './control.ts';
@@ -89,7 +91,9 @@ export const OPS: readonly OpDef<any>[] = [
   CONCAT,
   PAD,
   DROPOUT,
+  NOISE,
   UNIFORM,
+  AUGMENT,
   ...REDUCTIONS,
   ...GATHERS,
   SCATTER_ROWS,

@@ -1,4 +1,4 @@
-// random.ts: dropout, and single random numbers. Kernel: random.h. The same counters give the same mask, forward, backward, and in any run resumed.
+// random.ts: dropout, noise, and single random numbers. Kernel: random.h. The same counters give the same mask, forward, backward, and in any run resumed.
 import { DTypeError } from '../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
@@ -58,6 +58,72 @@ export function dropout(x: TensorLike, rate = 0.5): Tensor {
   const t = x.toTensor();
   if (t.graph.mode === 'eval' || rate === 0) return t;
   return t.graph.add(DROPOUT, [t], { rate, key: t.graph.randomKey() }).out;
+}
+
+export interface NoiseAttrs {
+  readonly std: number;
+  readonly key: number;
+}
+
+// The normal quantile, AS 241 (Wichura 1988), PPND7: numerators and denominators of its middle and of its tails, highest power first.
+const MIDDLE = [
+  [59.10937472, 159.29113202, 50.434271938, 3.3871327179],
+  [67.1875636, 78.757757664, 17.895169469, 1],
+] as const;
+const TAIL = [
+  [0.17023821103, 1.3067284816, 2.75681539, 1.4234372777],
+  [0, 0.12021132975, 0.7370016425, 1],
+] as const;
+const poly = (c: readonly number[], x: number): number => c.reduce((sum, a) => sum * x + a, 0);
+
+/** Standard normal, from the upper 23 bits of a random word. */
+function normal(word: number): number {
+  const p = ((word >>> 9) + 0.5) / 2 ** 23;
+  const q = p - 0.5;
+  const middle = Math.abs(q) <= 0.425;
+  const r = middle ? 0.180625 - q * q : Math.sqrt(-Math.log(Math.min(p, 1 - p))) - 1.6;
+  const [above, below] = middle ? MIDDLE : TAIL;
+  return (poly(above, r) / poly(below, r)) * (middle ? q : Math.sign(q));
+}
+
+export const NOISE: OpDef<NoiseAttrs> = {
+  name: 'noise',
+  infer([x]) {
+    if (x?.dtype !== 'f32') throw new DTypeError(`noise: expected f32, got ${x?.dtype}; convert it with cast(x, 'f32')`);
+    return [x];
+  },
+  vjp: (_, [dy]) => [dy ?? null],
+  lower: ({ out, attrs: { std, key } }) => ({ ints: [sizeOf(out.shape), key], floats: [std] }),
+  cost: (node) => moved(node, 40 * sizeOf(node.out.shape)),
+  inplace: () => [[0, 0]],
+  // Words as those of dropout.
+  ref([y], [x], { attrs: { std, key } }, { seed, attempt }) {
+    const [k0, k1] = philoxKey(seed);
+    const tag = PHILOX_TAG.noise ^ Math.floor(attempt / 2 ** 32);
+    const words = new Uint32Array(4);
+    (x as RefArray).forEach((value, e) => {
+      philox4x32(words, 16 * Math.floor(e / 64) + (e % 16), attempt >>> 0, tag, key, k0, k1);
+      (y as RefArray)[e] = value + Math.fround(std) * normal(words[(e >>> 4) & 3]!);
+    });
+  },
+  samples: () => [
+    { ins: [f32(1)], attrs: { std: 1, key: 0 } },
+    { ins: [f32(3, 0)], attrs: { std: 1, key: 0 } },
+    { ins: [f32(5, 77)], attrs: { std: 0.1, key: 3 } },
+    { ins: [f32(9001)], attrs: { std: 2, key: 12345 }, tolerance: 6e-6 },
+  ],
+};
+
+/**
+ * In a training graph, x plus normal noise of mean 0 and deviation `std`, within 5.3 deviations. In an evaluation graph, x itself.
+ * Keyed by seed, batch and this use of the op.
+ * @throws OptionError for a deviation below 0.
+ */
+export function noise(x: TensorLike, std: number): Tensor {
+  checkNumber('noise', 'std', std, { min: 0 });
+  const t = x.toTensor();
+  if (t.graph.mode === 'eval' || std === 0) return t;
+  return t.graph.add(NOISE, [t], { std, key: t.graph.randomKey() }).out;
 }
 
 export const UNIFORM: OpDef<{ readonly key: number }> = {

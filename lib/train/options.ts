@@ -12,7 +12,7 @@ import type { Guard } from './guard.ts';
 import type { GuardEvent } from './guarding.ts';
 import { LossScale, type LossScaleOptions } from './loss-scale.ts';
 import { Plateau, type PlateauOptions } from './plateau.ts';
-import { checkPreprocess, type PreprocessOption } from './prepare.ts';
+import { type AugmentOption, checkAugmentation, checkPreprocess, type PreprocessOption } from './prepare.ts';
 import type { EpochEnd } from './progress.ts';
 import { checkRecord, type RecordOptions } from './recording.ts';
 import type { Regularizer } from './regularize.ts';
@@ -51,6 +51,8 @@ export interface TrainerOptions<M extends Module> extends FinishingOptions {
   readonly ema?: EmaOptions;
   /** Lower the learning rates of all groups when the validation stops improving. A `fit` then needs a validation set. */
   readonly plateau?: PlateauOptions;
+  /** Changes of images in training: `[augment.shift(2), augment.flip()]` for array x, or by name. They come before `preprocess`. */
+  readonly augment?: AugmentOption;
   /**
    * What is done to an array of each batch before the model sees it, in training, evaluation and prediction: `{ x: scale }`. Predictions are given in
    * the units of `y`, where that has a transform. Saved with the model; `load` takes what the file has.
@@ -143,6 +145,7 @@ const TRAINER_OPTIONS = [
   'lossScale',
   'guards',
   'rollback',
+  'augment',
   'preprocess',
   'batchSize',
   'accumulate',
@@ -184,6 +187,7 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>
   checkFunction('Trainer', 'predict', predict);
   checkRollback(options.rollback ?? {});
   checkPreprocess(options.preprocess);
+  checkAugmentation(options.augment);
   if (options.lossScale !== undefined) new LossScale(options.lossScale);
   if (options.ema !== undefined) emaWeight('Trainer: ema', options.ema);
   if (options.plateau !== undefined) {

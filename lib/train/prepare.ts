@@ -1,5 +1,6 @@
-// prepare.ts: what is done to a batch before the model sees it: the transforms that the trainer was given, as part of the graph.
+// prepare.ts: what is done to a batch before the model sees it, as part of the graph: images changed at random, then transforms.
 
+import { type Augmentation, type AugmentPlan, augmentImages, planOf } from '../data/augment.ts';
 import { fromJSON } from '../data/preprocess.ts';
 import { checkTransform, Pipeline, type Transform } from '../data/transform.ts';
 import { CheckpointError, OptionError } from '../errors.ts';
@@ -26,15 +27,39 @@ export function checkPreprocess(option: PreprocessOption = {}): Transforms {
   return Object.fromEntries(entries);
 }
 
-/** @throws OptionError if the batch lacks an array that is to be transformed, and `all` are wanted */
-export function prepare(batch: Batch, transforms: Transforms, all: boolean): Batch {
-  const entries = Object.entries(transforms).flatMap(([name, transform]) => {
-    const t = batch[name];
-    if (t) return [[name, transform.build(t)] as const];
-    if (!all) return [];
-    throw new OptionError(`preprocess: no array has the name ${name}; the batch has ${Object.keys(batch).join(', ')}`, { name });
-  });
-  return { ...batch, ...Object.fromEntries(entries) };
+type Changes = Augmentation | readonly Augmentation[];
+
+/** What option `augment` may be: changes of array x, or of arrays by their names. */
+export type AugmentOption = Changes | Readonly<Record<string, Changes>>;
+
+/** Changes by the name of the array they are for. */
+export type Plans = Readonly<Record<string, AugmentPlan>>;
+
+/** @throws OptionError for what is no change of images, or says the same twice */
+export function checkAugmentation(option: AugmentOption = {}): Plans {
+  const where = 'Trainer: option augment';
+  const byName = typeof option === 'object' && option !== null && !Array.isArray(option) && !('options' in option);
+  const named = byName ? (option as Readonly<Record<string, Changes>>) : { x: option as Changes };
+  return Object.fromEntries(Object.entries(named).map(([name, changes]) => [name, planOf(`${where}: ${name}`, changes)]));
+}
+
+/** @throws OptionError if the batch lacks an array that something is to be done to, and `all` are wanted */
+export function prepare(batch: Batch, plans: Plans, transforms: Transforms, all: boolean): Batch {
+  const prepared: Record<string, Tensor> = { ...batch };
+  const each = <T>(option: string, given: Readonly<Record<string, T>>, change: (t: Tensor, how: T) => Tensor): void => {
+    for (const [name, how] of Object.entries(given)) {
+      const t = prepared[name];
+      if (t) prepared[name] = change(t, how);
+      else if (all) {
+        throw new OptionError(`${option}: no array has the name ${name}; the batch has ${Object.keys(batch).join(', ')}`, {
+          name,
+        });
+      }
+    }
+  };
+  each('augment', plans, augmentImages);
+  each('preprocess', transforms, (t, transform) => transform.build(t));
+  return prepared;
 }
 
 /** A prediction of what the loss compares with `y`, in the units that `y` came in. */

@@ -19,7 +19,7 @@ import { BATCH_SIZE, groupParameters, type TrainerOptions, type Weights } from '
 import { matchPenalties, type Penalties } from './penalties.ts';
 import { Plateau } from './plateau.ts';
 import { Predictor } from './predict.ts';
-import { checkPreprocess, inUnits, prepare, type Transforms } from './prepare.ts';
+import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from './prepare.ts';
 import type { Metrics } from './progress.ts';
 import { Session } from './session.ts';
 import type { Batch, Source } from './source.ts';
@@ -48,12 +48,14 @@ export class Setup<M extends Module> {
   readonly #groups: readonly ApplyGroup[];
   readonly #applyStates: ApplyStates = new ApplyStates();
   readonly #accumulators: Accumulators | null;
+  readonly #plans: Plans;
   #transforms: Transforms;
 
   /** The model's parameters must have their values. */
   constructor(options: TrainerOptions<M>) {
     const { model, accumulate = 1, clip = none(), predict = forwardOfX } = options;
     this.#options = options;
+    this.#plans = checkAugmentation(options.augment);
     this.#transforms = checkPreprocess(options.preprocess);
     this.policy = clip;
     this.plateau = options.plateau ? new Plateau(options.plateau) : null;
@@ -79,7 +81,7 @@ export class Setup<M extends Module> {
     this.store = new Store(this.#allStates());
     const predictor = (stands?: Stands): Predictor =>
       new Predictor(this.store, (batch) => {
-        const prepared = (graph: Graph): Batch => prepare(batch(graph), this.#transforms, false);
+        const prepared = (graph: Graph): Batch => prepare(batch(graph), this.#plans, this.#transforms, false);
         return tracePredict(model, (b, m) => inUnits(predict(b, m), this.#transforms), prepared, stands);
       });
     this.#predictors = { model: predictor(), ema: predictor(this.averages) };
@@ -158,7 +160,7 @@ export class Setup<M extends Module> {
   }
 
   #prepared(batch: Batch): Batch {
-    return prepare(batch, this.#transforms, true);
+    return prepare(batch, this.#plans, this.#transforms, true);
   }
 
   #stands(weights: Weights): Stands | undefined {
