@@ -3,7 +3,7 @@
 import { CharRnn, charRnnLoss } from '../lib/cli/char-rnn.ts';
 import { ownSources } from '../lib/cli/corpus.ts';
 import { POLICIES } from '../lib/clip/list.ts';
-import { clip, io, optim, Trainer, windows } from '../lib/index.ts';
+import { clip, optim, Trainer, tokenizer, windows } from '../lib/index.ts';
 
 /** Where the policy of the list waits for many steps or has a threshold for other gradients: what suits this network. */
 const SUITED: Readonly<Record<string, () => clip.ClipPolicy>> = {
@@ -59,7 +59,7 @@ export const FULL: PolicySettings = { steps: 300, seeds: [0, 1], hidden: 64, bat
 export async function trainWith(policy: string, settings: PolicySettings): Promise<PolicyOutcome> {
   const { steps, seeds, hidden, batch, window } = settings;
   const text = ownSources().slice(0, 200_000);
-  const vocab = io.CharVocab.fromText(text);
+  const vocab = tokenizer.char(text);
   const tokens = vocab.encode(text);
   let [loss, clipped, skipped] = [0, 0, 0];
   for (const seed of seeds) {

@@ -4,20 +4,17 @@ import type { ClipPolicy } from '../clip/index.ts';
 import * as clip from '../clip/index.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import * as layers from '../nn/activation.ts';
-import { Dropout } from '../nn/dropout.ts';
-import { Linear } from '../nn/linear.ts';
 import { accuracy, bceWithLogits, crossEntropy, huber, l1, mse } from '../nn/loss/index.ts';
 import type { Module } from '../nn/module.ts';
-import { type Layer, Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/shape.ts';
 import type { Optimizer } from '../optim/index.ts';
 import * as optim from '../optim/index.ts';
 import { OPTIMIZERS } from '../optim/list.ts';
+import type { Batch } from '../train/source.ts';
 import type { Objective } from '../train/step.ts';
-import { CharRnn } from './char-rnn.ts';
-import type { MlpConfig, Named, TrainConfig } from './config.ts';
+import type { Named, TrainConfig } from './config.ts';
 import type { DataSet } from './data.ts';
+import { makeModel, outputsOf } from './models.ts';
 import { choice, number, optional } from './schema.ts';
 
 /** A model with its loss and what is measured of it beside. */
@@ -25,64 +22,27 @@ export interface Task {
   readonly model: Module;
   readonly loss: Objective<Module>;
   readonly metrics: Readonly<Record<string, Objective<Module>>>;
+  readonly predict: (batch: Batch, model: Module) => Tensor;
 }
 
-const ACTIVATION = {
-  relu: layers.ReLU,
-  tanh: layers.Tanh,
-  sigmoid: layers.Sigmoid,
-  gelu: layers.GELU,
-  silu: layers.SiLU,
-  softplus: layers.Softplus,
-} as const;
 const REGRESSION = { mse, l1, huber, bceWithLogits } as const;
 
 /** @throws OptionError where the data and the model do not go together */
 export function makeTask(config: TrainConfig, data: DataSet): Task {
-  const { model: m, loss, labelSmoothing } = config;
-  if (m.type === 'charRnn') {
-    const model = new CharRnn(data.vocab!.size, m);
-    const logits: Objective<CharRnn> = ({ x }, net) => net.forward(x!);
-    return task(
-      model,
-      (batch, net) => crossEntropy(logits(batch, net), batch.y!, { labelSmoothing }),
-      (batch, net) => accuracy(logits(batch, net), batch.y!),
-    );
+  const { loss, labelSmoothing } = config;
+  const model = makeModel(config.model, data);
+  const outputs = (x: Tensor, net: Module): Tensor => outputsOf(config.model, net, x);
+  const predict: Task['predict'] = ({ x }, net) => outputs(x!, net);
+  if (loss !== 'crossEntropy') {
+    const column = ({ x }: Batch, net: Module): Tensor => reshape(outputs(x!, net), [x!.shape[0]!]);
+    return { model, loss: (batch, net) => REGRESSION[loss](column(batch, net), batch.y!), metrics: {}, predict: column };
   }
-  if (m.sizes[0] !== data.features) {
-    throw new OptionError(`model.sizes[0]: expected ${data.features}, the values in a row of the data, got ${m.sizes[0]}`);
-  }
-  const model = mlp(m);
-  if (loss === 'crossEntropy') {
-    return task(
-      model,
-      ({ x, y }, net) => crossEntropy(net.forward(x!), y!, { labelSmoothing }),
-      ({ x, y }, net) => accuracy(net.forward(x!), y!),
-    );
-  }
-  return task(model, ({ x, y }, net) => REGRESSION[loss](column(net.forward(x!)), y!), null);
-}
-
-/** Linear layers with an activation, and dropout, between them. Parameters are named as in a torch.nn.Sequential of the same layers. */
-function mlp({ sizes, activation, dropout }: MlpConfig): Sequential {
-  const stack: Layer[] = [];
-  for (let i = 1; i < sizes.length; i++) {
-    stack.push(new Linear(sizes[i - 1]!, sizes[i]!));
-    if (i === sizes.length - 1) break;
-    stack.push(new ACTIVATION[activation]());
-    if (dropout > 0) stack.push(new Dropout(dropout));
-  }
-  return new Sequential(...stack);
-}
-
-function task<M extends Module>(model: M, loss: Objective<M>, measured: Objective<M> | null): Task {
-  const metrics = measured === null ? {} : { accuracy: measured as Objective<Module> };
-  return { model, loss: loss as Objective<Module>, metrics };
-}
-
-/** [n, 1] as [n]. */
-function column(x: Tensor): Tensor {
-  return reshape(x, [x.shape[0]!]);
+  return {
+    model,
+    loss: ({ x, y }, net) => crossEntropy(outputs(x!, net), y!, { labelSmoothing }),
+    metrics: { accuracy: ({ x, y }, net) => accuracy(outputs(x!, net), y!) },
+    predict,
+  };
 }
 
 /** Several policies apply in order; none means measured only. */

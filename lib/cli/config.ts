@@ -6,72 +6,12 @@ import type { EmaOptions } from '../optim/ema.ts';
 import type { LossScaleOptions } from '../train/loss-scale.ts';
 import type { PlateauOptions } from '../train/plateau.ts';
 import type { RollbackOptions } from '../train/rollback.ts';
-import { bool, type Check, choice, either, list, number, object, optional, text, variant, wrong } from './schema.ts';
+import { checkData, type DataConfig, data } from './config-data.ts';
+import { checkModel, type ModelConfig, model } from './models.ts';
+import { bool, type Check, choice, either, list, number, object, optional, positiveWhole, text, wrong } from './schema.ts';
 
-/** How rows (of a text: its characters) are shared out: first those that train, then validation, then test. */
-export interface Split {
-  /** A number of rows, or below 1 a part of them; null: those that are left. */
-  readonly train: number | null;
-  readonly validation: number;
-  readonly test: number | null;
-  /** As they stand in the file, or shuffled by the seed beforehand. */
-  readonly order: 'file' | 'seed';
-}
-
-interface CommonData {
-  /** Folder of the files, from the folder of the configuration. */
-  readonly dir: string;
-  readonly split: Split;
-  /** Where the files come from: part of the message when one is not there. */
-  readonly about: string | null;
-}
-
-export interface IdxData extends CommonData {
-  readonly type: 'idx';
-  readonly images: string;
-  readonly labels: string;
-  /** A test set in files of its own, in place of `split.test`. */
-  readonly testImages: string | null;
-  readonly testLabels: string | null;
-  /** Values are divided by this, 255 for the bytes of images. */
-  readonly divideBy: number;
-}
-
-export interface CsvData extends CommonData {
-  readonly type: 'csv';
-  readonly file: string;
-  readonly testFile: string | null;
-  /** Column of the label: its name, or its index, negative from the end. */
-  readonly label: string | number;
-  readonly header: boolean | 'auto';
-  readonly divideBy: number;
-}
-
-export interface TextData extends CommonData {
-  readonly type: 'text';
-  readonly file: string;
-  /** Characters of one window. */
-  readonly length: number;
-}
-
-export type DataConfig = IdxData | CsvData | TextData;
-
-export interface MlpConfig {
-  readonly type: 'mlp';
-  /** Values of a row, widths of the hidden layers, outputs. */
-  readonly sizes: readonly number[];
-  readonly activation: (typeof ACTIVATIONS)[number];
-  /** After each hidden layer. */
-  readonly dropout: number;
-}
-
-export interface CharRnnConfig {
-  readonly type: 'charRnn';
-  readonly embedding: number;
-  readonly hidden: number;
-}
-
-export type ModelConfig = MlpConfig | CharRnnConfig;
+export type { CsvData, DataConfig, IdxData, Split, TextData } from './config-data.ts';
+export type { ModelConfig } from './models.ts';
 
 /** An optimizer, policy or schedule by the name of its function, with that function's options. */
 export interface Named {
@@ -94,6 +34,10 @@ export interface RecordConfig {
 
 export interface TrainConfig {
   readonly data: DataConfig;
+  /** In training, evaluation and prediction; learned from the rows that train. */
+  readonly preprocess: { readonly x: readonly Named[]; readonly y: readonly Named[] };
+  /** Changes of images, in training only. */
+  readonly augment: readonly Named[];
   readonly model: ModelConfig;
   readonly loss: (typeof LOSSES)[number];
   readonly optimizer: Named;
@@ -129,68 +73,7 @@ export interface TrainConfig {
   readonly savePruned: string | null;
 }
 
-export const ACTIVATIONS = ['relu', 'tanh', 'sigmoid', 'gelu', 'silu', 'softplus'] as const;
 export const LOSSES = ['crossEntropy', 'mse', 'l1', 'huber', 'bceWithLogits'] as const;
-
-const positiveWhole: Check<number> = number({ min: 1, whole: true });
-
-const share: Check<number> = (value, path) => {
-  if (typeof value === 'number' && value > 0 && (value < 1 || Number.isSafeInteger(value))) return value;
-  throw wrong(path, 'a number of rows, or a part of them between 0 and 1', value);
-};
-
-const ALL: Split = { train: null, validation: 0, test: null, order: 'file' };
-
-const split: Check<Split> = object<Split>({
-  train: optional(share, null),
-  validation: optional(share, 0),
-  test: optional(share, null),
-  order: optional(choice('file', 'seed'), 'file'),
-});
-
-const common = {
-  dir: optional(text, '.'),
-  split: optional(split, ALL),
-  about: optional(text, null),
-} as const;
-
-const scale: Check<number> = optional(number({ above: 0 }), 1);
-
-const data: Check<DataConfig> = variant<DataConfig>({
-  idx: object<IdxData>({
-    ...common,
-    type: choice('idx'),
-    images: text,
-    labels: text,
-    testImages: optional(text, null),
-    testLabels: optional(text, null),
-    divideBy: scale,
-  }),
-  csv: object<CsvData>({
-    ...common,
-    type: choice('csv'),
-    file: text,
-    testFile: optional(text, null),
-    label: optional(either(text, number({ whole: true })), -1),
-    header: optional(either(bool, choice('auto')), 'auto'),
-    divideBy: scale,
-  }),
-  text: object<TextData>({ ...common, type: choice('text'), file: text, length: optional(positiveWhole, 64) }),
-});
-
-const model: Check<ModelConfig> = variant<ModelConfig>({
-  mlp: object<MlpConfig>({
-    type: choice('mlp'),
-    sizes: list(positiveWhole, 2),
-    activation: optional(choice(...ACTIVATIONS), 'relu'),
-    dropout: optional(number({ min: 0, below: 1 }), 0),
-  }),
-  charRnn: object<CharRnnConfig>({
-    type: choice('charRnn'),
-    embedding: optional(positiveWhole, 32),
-    hidden: optional(positiveWhole, 128),
-  }),
-});
 
 /** The options are the function's to check: see build.ts. */
 const named: Check<Named> = (value, path) => {
@@ -204,6 +87,12 @@ export const checkPolicies: Check<readonly Named[]> = (value, path) => {
   return Array.isArray(value) ? list(named, 1)(value, path) : [named(value, path)];
 };
 
+/** Transforms of x, or of x and y. */
+const preprocess: Check<TrainConfig['preprocess']> = (value, path) => {
+  if (Array.isArray(value)) return { x: list(named)(value, path), y: [] };
+  return object<TrainConfig['preprocess']>({ x: optional(list(named), []), y: optional(list(named), []) })(value, path);
+};
+
 const record: Check<RecordConfig> = object<RecordConfig>({ file: text, perLayer: optional(bool, false) });
 
 /** The options are the trainer's to check. */
@@ -214,6 +103,8 @@ const options: Check<object> = (value, path) => {
 
 const config: Check<TrainConfig> = object<TrainConfig>({
   data,
+  preprocess: optional(preprocess, { x: [], y: [] }),
+  augment: optional(list(named), []),
   model,
   loss: optional(choice(...LOSSES), 'crossEntropy'),
   optimizer: named,
@@ -252,27 +143,15 @@ export function checkConfig(value: unknown): TrainConfig {
   const checked = config(value, '');
   const { data, model, loss, epochs, steps, earlyStop } = checked;
   if (epochs === null && steps === null) throw wrong('epochs', 'epochs or steps', undefined);
-  if ((data.type === 'text') !== (model.type === 'charRnn')) {
-    throw new OptionError(
-      `model.type: ${model.type} does not read data of type ${data.type} (mlp reads idx and csv, charRnn reads text)`,
-    );
+  checkModel(model, data.type, loss);
+  checkData(data, loss);
+  if (checked.preprocess.y.length > 0 && loss === 'crossEntropy') {
+    throw wrong('preprocess.y', `nothing, since ${loss} compares with classes`, checked.preprocess.y);
   }
-  if (model.type === 'charRnn' && loss !== 'crossEntropy') throw wrong('loss', 'crossEntropy for a charRnn', loss);
-  if (model.type === 'mlp' && loss !== 'crossEntropy' && model.sizes.at(-1) !== 1) {
-    throw wrong(
-      `model.sizes[${model.sizes.length - 1}]`,
-      `1 for the loss ${loss}, which compares one value a row`,
-      model.sizes.at(-1),
-    );
+  for (const key of ['preprocess', 'augment'] as const) {
+    const given = key === 'augment' ? checked.augment : checked.preprocess.x;
+    if (data.type === 'text' && given.length > 0) throw wrong(key, 'nothing for a text', given);
   }
-  if (data.type === 'idx' && (data.testImages === null) !== (data.testLabels === null)) {
-    throw new OptionError('data: testImages and testLabels go together');
-  }
-  const ownTest = data.type === 'idx' ? data.testImages : data.type === 'csv' ? data.testFile : null;
-  if (ownTest !== null && data.split.test !== null) {
-    throw wrong('data.split.test', 'nothing, since the test set has files of its own', data.split.test);
-  }
-  if (data.type === 'text' && data.split.order === 'seed') throw wrong('data.split.order', 'file for a text', 'seed');
   if (earlyStop && data.split.validation === 0) {
     throw wrong('data.split.validation', 'some rows, for earlyStop to look at', undefined);
   }

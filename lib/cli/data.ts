@@ -1,21 +1,24 @@
 // data.ts: the data of a configuration: files read, rows shared out between training, validation and test.
 import { resolve } from 'node:path';
+import { split, type Transform } from '../data/preprocess.ts';
+import { takeRows } from '../data/split.ts';
+import { byte, char, type Tokenizer } from '../data/tokenizer.ts';
 import { DataError, OptionError } from '../errors.ts';
 import { type CsvOptions, readCsv } from '../io/csv.ts';
-import type { TensorData } from '../io/file.ts';
 import { readIdx } from '../io/idx.ts';
-import { CharVocab, readText } from '../io/text.ts';
+import { readText } from '../io/text.ts';
 import { sizeOf } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
 import { type NdArray, rows, type Source, windows } from '../train/source.ts';
-import type { CsvData, DataConfig, IdxData, Split } from './config.ts';
+import type { CsvData, DataConfig, Split, TextData } from './config.ts';
+import type { makeTransforms } from './prepare.ts';
 
 /** Files as they were read, before any row is given a use. */
 export type RawData =
   | { readonly kind: 'table'; readonly table: Table; readonly test: Table | null; readonly split: Split }
-  | { readonly kind: 'text'; readonly text: string; readonly length: number; readonly split: Split };
+  | { readonly kind: 'text'; readonly text: string; readonly config: TextData };
 
-/** Rows of f32 features [n, ...] and their labels [n]. */
+/** Rows of features [n, ...] and their labels [n]. */
 interface Table {
   readonly x: NdArray;
   readonly y: NdArray;
@@ -31,10 +34,13 @@ export interface DataSet {
   readonly sources: { readonly train: Source; readonly validation: Source | null; readonly test: Source | null };
   /** Rows of each; of a text, characters. */
   readonly counts: Parts<number>;
-  /** Values of one row; null for a text. */
-  readonly features: number | null;
-  /** Characters of a text. */
-  readonly vocab: CharVocab | null;
+  /** Shape of one row as the model gets it; of a text []. */
+  readonly row: readonly number[];
+  readonly tokens: number | null;
+  /** Learned from the rows that train. */
+  readonly preprocess: Readonly<Record<string, Transform>>;
+  /** Of a text. */
+  readonly tokenizer: Tokenizer | null;
 }
 
 /**
@@ -49,11 +55,11 @@ export async function readData(config: DataConfig, dir: string, labelType: 'i32'
   try {
     switch (config.type) {
       case 'text':
-        return { kind: 'text', text: await readText(at(config.file)), length: config.length, split: config.split };
+        return { kind: 'text', text: await readText(at(config.file)), config };
       case 'idx': {
-        const table = await idxTable(at(config.images), at(config.labels), config, labelType);
+        const table = await idxTable(at(config.images), at(config.labels), labelType);
         const { testImages, testLabels } = config;
-        const test = testImages && testLabels ? await idxTable(at(testImages), at(testLabels), config, labelType) : null;
+        const test = testImages && testLabels ? await idxTable(at(testImages), at(testLabels), labelType) : null;
         return { kind: 'table', table, test, split: config.split };
       }
       case 'csv': {
@@ -68,31 +74,51 @@ export async function readData(config: DataConfig, dir: string, labelType: 'i32'
 }
 
 /** Share the rows out. With `order: 'seed'` the seed decides which rows train. */
-export function shareOut(raw: RawData, seed: bigint): DataSet {
-  return raw.kind === 'text' ? shareText(raw.text, raw.length, raw.split) : shareTable(raw.table, raw.test, raw.split, seed);
+export function shareOut(raw: RawData, unfitted: ReturnType<typeof makeTransforms>, seed: bigint): DataSet {
+  return raw.kind === 'text' ? shareText(raw.text, raw.config) : shareTable(raw, unfitted, seed);
 }
 
-function shareTable(table: Table, test: Table | null, split: Split, seed: bigint): DataSet {
+function shareTable(
+  { table, test, split }: Extract<RawData, { kind: 'table' }>,
+  unfitted: ReturnType<typeof makeTransforms>,
+  seed: bigint,
+): DataSet {
   const total = table.y.shape[0]!;
   const counts = countParts(split, total, test === null);
-  const all = split.order === 'seed' ? reorder(table, permutation(total, seed, SPLIT_EPOCH)) : table;
-  const part = (from: number, count: number): Source | null => (count === 0 ? null : rows(between(all, from, count)));
-  const ownTest = part(counts.train + counts.validation, counts.test);
+  const all = split.order === 'seed' ? reorder(table, orderOf(table, split, counts, seed)) : table;
+  const part = (from: number, count: number): Table | null => (count === 0 ? null : between(all, from, count));
+  const train = part(0, counts.train)!;
+  const validation = part(counts.train, counts.validation);
+  const own = part(counts.train + counts.validation, counts.test);
+  const fitted = (['x', 'y'] as const).flatMap((name) => {
+    const transform = unfitted[name]?.fit(train[name]);
+    return transform ? [[name, transform] as const] : [];
+  });
+  const preprocess: Readonly<Record<string, Transform>> = Object.fromEntries(fitted);
+  const first = between(train, 0, 1).x;
+  const source = (given: Table | null): Source | null => given && rows({ ...given });
   return {
-    sources: {
-      train: part(0, counts.train)!,
-      validation: part(counts.train, counts.validation),
-      test: test === null ? ownTest : rows({ ...test }),
-    },
+    sources: { train: source(train)!, validation: source(validation), test: source(test ?? own) },
     counts: { ...counts, test: test === null ? counts.test : test.y.shape[0]! },
-    features: sizeOf(table.x.shape.slice(1)),
-    vocab: null,
+    row: (preprocess.x?.transform(first) ?? first).shape.slice(1),
+    tokens: null,
+    tokenizer: null,
+    preprocess,
   };
 }
 
-function shareText(text: string, length: number, split: Split): DataSet {
-  const vocab = CharVocab.fromText(text);
-  const tokens = vocab.encode(text);
+/** Rows that train, validate and test, in this order. */
+function orderOf({ y }: Table, { stratify }: Split, counts: Parts<number>, seed: bigint): Int32Array {
+  const total = y.shape[0]!;
+  if (!stratify) return permutation(total, seed, SPLIT_EPOCH);
+  const { test, validation } = counts;
+  const shares = split({ y }, { test, validation, seed, stratify: 'y' });
+  return Int32Array.from([...shares.train.rows, ...shares.validation.rows, ...shares.test.rows]);
+}
+
+function shareText(text: string, { length, split, tokenizer: kind }: TextData): DataSet {
+  const tokenizer = kind === 'byte' ? byte() : char(text);
+  const tokens = tokenizer.encode(text);
   const counts = countParts(split, tokens.length, true);
   const part = (from: number, count: number): Source | null => {
     return count === 0 ? null : windows(tokens.subarray(from, from + count), { length });
@@ -104,8 +130,10 @@ function shareText(text: string, length: number, split: Split): DataSet {
       test: part(counts.train + counts.validation, counts.test),
     },
     counts,
-    features: null,
-    vocab,
+    row: [],
+    tokens: tokenizer.size,
+    tokenizer,
+    preprocess: {},
   };
 }
 
@@ -126,7 +154,7 @@ function countParts(split: Split, total: number, restToTest: boolean): Parts<num
   return { train, validation, test };
 }
 
-async function idxTable(images: string, labels: string, { divideBy }: IdxData, labelType: 'i32' | 'f32'): Promise<Table> {
+async function idxTable(images: string, labels: string, labelType: 'i32' | 'f32'): Promise<Table> {
   const x = await readIdx(images);
   const y = await readIdx(labels);
   if (x.shape.length < 2)
@@ -137,7 +165,7 @@ async function idxTable(images: string, labels: string, { divideBy }: IdxData, l
     });
   }
   return {
-    x: features(x, divideBy),
+    x,
     y: { data: labelType === 'f32' ? Float32Array.from(y.data) : classes(y, labels), shape: y.shape },
   };
 }
@@ -145,33 +173,24 @@ async function idxTable(images: string, labels: string, { divideBy }: IdxData, l
 async function csvTable(file: string, config: CsvData, labelType: 'i32' | 'f32'): Promise<Table> {
   const options: CsvOptions = { label: config.label, labelType, header: config.header };
   const { features: x, labels } = await readCsv(file, options);
-  return { x: features(x, config.divideBy), y: { data: labels!.data, shape: labels!.shape } };
+  const [n, values] = x.shape as [number, number];
+  const row = config.shape ?? [values];
+  if (sizeOf(row) !== values) {
+    throw new DataError(`${file}: expected rows of ${sizeOf(row)} values, for data.shape [${row}], got ${values}`, { file });
+  }
+  return { x: { data: x.data, shape: [n, ...row] }, y: { data: labels!.data, shape: labels!.shape } };
 }
 
-/** f32 [n, values of a row], divided. */
-function features({ data, shape }: TensorData, divideBy: number): NdArray {
-  const out = new Float32Array(data.length);
-  for (let i = 0; i < out.length; i++) out[i] = data[i]! / divideBy;
-  return { data: out, shape: [shape[0]!, sizeOf(shape.slice(1))] };
-}
-
-function classes({ data }: TensorData, file: string): Uint8Array | Int32Array {
+function classes({ data }: NdArray, file: string): Uint8Array | Int32Array {
   if (data instanceof Uint8Array || data instanceof Int32Array) return data;
   throw new DataError(`${file}: expected whole numbers as labels`, { file });
 }
 
 function reorder({ x, y }: Table, order: Int32Array): Table {
-  return { x: pick(x, order), y: pick(y, order) };
+  return { x: takeRows(x, order), y: takeRows(y, order) };
 }
 
-function pick({ data, shape }: NdArray, order: Int32Array): NdArray {
-  const width = sizeOf(shape.slice(1));
-  const out = data.slice();
-  for (let i = 0; i < order.length; i++) out.set(data.subarray(order[i]! * width, (order[i]! + 1) * width), i * width);
-  return { data: out, shape };
-}
-
-function between(table: Table, from: number, count: number): Record<'x' | 'y', NdArray> {
+function between(table: Table, from: number, count: number): Table {
   const cut = ({ data, shape }: NdArray): NdArray => {
     const width = sizeOf(shape.slice(1));
     return { data: data.subarray(from * width, (from + count) * width), shape: [count, ...shape.slice(1)] };

@@ -3,9 +3,10 @@ import { constants } from 'node:fs';
 import { access, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import * as clip from '../clip/index.ts';
+import { type CharTokenizer, char } from '../data/tokenizer.ts';
 import { DataError, OptionError } from '../errors.ts';
 import { fileError } from '../io/file.ts';
-import { CharVocab, readText } from '../io/text.ts';
+import { readText } from '../io/text.ts';
 import { addon } from '../native/addon.ts';
 import { version } from '../native/package.ts';
 import * as optim from '../optim/index.ts';
@@ -57,7 +58,7 @@ const POLICIES = [
 /** The text, ready to train on and to ask for more of. */
 interface Lesson {
   readonly name: string;
-  readonly vocab: CharVocab;
+  readonly vocab: CharTokenizer;
   readonly source: Source;
   readonly length: number;
   readonly trained: number;
@@ -159,7 +160,7 @@ function heading({ name, length, vocab }: Lesson, parameters: number, { steps, t
 async function readLesson(file: string | undefined, cwd: string): Promise<Lesson> {
   const text = file === undefined ? ownSources() : await readText(resolve(cwd, file));
   const name = file === undefined ? 'the sources of gradclip' : basename(file);
-  const vocab = CharVocab.fromText(text);
+  const vocab = char(text);
   const tokens = vocab.encode(text);
   const trained = Math.floor(0.9 * tokens.length);
   if (trained <= WINDOW) {

@@ -35,6 +35,8 @@ export function number({ min, above, max, below, whole }: Bounds = {}): Check<nu
   };
 }
 
+export const positiveWhole: Check<number> = number({ min: 1, whole: true });
+
 export const text: Check<string> = (value, path) => {
   if (typeof value !== 'string' || value === '') throw wrong(path, 'a text', value);
   return value;

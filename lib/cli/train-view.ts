@@ -52,7 +52,7 @@ export class TrainView {
       validation > 0 && `${count(validation)} validate`,
       test > 0 && `${count(test)} test`,
     ];
-    const what = data.vocab === null ? 'rows' : 'characters';
+    const what = data.tokenizer === null ? 'rows' : 'characters';
     screen.say(
       `seed ${seed}: ${count(parameters)} parameters; ${what}: ${shares.filter(Boolean).join(', ')}; ${count(this.#total)} steps`,
     );

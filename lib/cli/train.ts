@@ -19,6 +19,7 @@ import { checkSavePruned, makeFinishing } from './finishing.ts';
 import { follow } from './follow.ts';
 import { median } from './format.ts';
 import type { Io, StopCause } from './io.ts';
+import { makeAugment, makeTransforms } from './prepare.ts';
 import type { Screen } from './screen.ts';
 import { TrainView } from './train-view.ts';
 
@@ -88,16 +89,22 @@ export async function train(args: Arguments, io: Io, screen: Screen): Promise<nu
   makeFinishing(config);
   checkSavePruned(config);
   checkBeside(config);
+  makeAugment(config);
+  const transforms = makeTransforms(config);
   if (out !== null) await checkFolder(out);
 
   const first = resume === null ? config.seed : await seedOf(resume, args);
   const dir = path('data') ?? resolve(from, config.data.dir);
   const raw = await readData(config.data, dir, config.loss === 'crossEntropy' ? 'i32' : 'f32');
+  if (config.augment.length > 0 && raw.kind === 'table' && raw.table.x.shape.length < 3) {
+    const got = `rows of [${raw.table.x.shape.slice(1)}]`;
+    throw new OptionError(`augment: expected images, got ${got}; data.shape says what a row's values are`, { path: 'augment' });
+  }
   const outcomes: Outcome[] = [];
   for (let i = 0; i < seeds; i++) {
     const seed = typeof first === 'bigint' ? first : first + i;
     const kept = seeds > 1 ? { out: null, record: null, pruned: null } : { out, record, pruned };
-    const job = { config, data: shareOut(raw, BigInt(seed)), seed, ...kept, resume };
+    const job = { config, data: shareOut(raw, transforms, BigInt(seed)), seed, ...kept, resume };
     const outcome = await trainOnce(job, io, screen);
     outcomes.push(outcome);
     if (outcome.stopped) return exitCodeOfStop(io.signal.reason as StopCause);
@@ -117,6 +124,8 @@ async function trainOnce(job: Job, io: Io, screen: Screen): Promise<Outcome> {
     clip: makePolicy(config.clip),
     ...makeFinishing(config),
     ...makeBeside(config),
+    preprocess: data.preprocess,
+    augment: makeAugment(config),
     batchSize,
     accumulate,
     seed,
@@ -217,12 +226,12 @@ async function checkFolder(file: string): Promise<void> {
   }
 }
 
-function metadata(config: TrainConfig, { vocab }: DataSet): Record<string, string> {
+function metadata(config: TrainConfig, { tokenizer }: DataSet): Record<string, string> {
   return {
     program: `gradclip ${version()}`,
     policy: JSON.stringify(config.clip),
     config: JSON.stringify(config),
-    ...(vocab === null ? {} : { vocabulary: JSON.stringify(vocab) }),
+    ...(tokenizer !== null && { tokenizer: JSON.stringify(tokenizer) }),
   };
 }
 

@@ -12,4 +12,4 @@ export {
   writeSafetensors,
 } from './safetensors.ts';
 export type { SafetensorsEntry, SafetensorsHeader } from './safetensors-header.ts';
-export { CharVocab, readText } from './text.ts';
+export { readText } from './text.ts';

@@ -1,5 +1,6 @@
 // index.ts: the public names of train.
 export type { LoadResult } from './checkpoint.ts';
+export { type ContextModel, type GenerateOptions, generate, type SteppingModel, type Writer } from './generate.ts';
 export type { Guard } from './guard.ts';
 export * as guard from './guard.ts';
 export type { GuardEvent } from './guarding.ts';

@@ -159,7 +159,7 @@ it('learns text', async () => {
   expect(last(ran).testAccuracy).toBeGreaterThan(0.8);
   const [held] = (await run(['inspect', '--json', 'm.safetensors'], { cwd })).json();
   const metadata = held!.metadata as Record<string, string>;
-  expect(JSON.parse(metadata.vocabulary!)).toEqual([...'abcdefgh']);
+  expect(JSON.parse(metadata.tokenizer!)).toEqual({ type: 'char', chars: [...'abcdefgh'] });
 });
 
 it.each([

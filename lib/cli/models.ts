@@ -1,0 +1,133 @@
+// models.ts: the models that a configuration may name. Adding one: a record in MODELS, a line in `ModelConfig`.
+import { OptionError } from '../errors.ts';
+import type { Tensor } from '../ir/graph.ts';
+import { sizeOf } from '../ir/op.ts';
+import * as layers from '../nn/activation.ts';
+import { Dropout } from '../nn/dropout.ts';
+import { Linear } from '../nn/linear.ts';
+import type { Module } from '../nn/module.ts';
+import { type Layer, Sequential } from '../nn/sequential.ts';
+import { reshape } from '../ops/shape.ts';
+import { CharRnn } from './char-rnn.ts';
+import type { DataConfig } from './config-data.ts';
+import { type Check, choice, list, number, object, optional, positiveWhole, variant, wrong } from './schema.ts';
+
+type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'silu' | 'softplus';
+
+export interface MlpConfig {
+  readonly type: 'mlp';
+  /** Values of a row, widths of the hidden layers, outputs. */
+  readonly sizes: readonly number[];
+  readonly activation: Activation;
+  /** After each hidden layer. */
+  readonly dropout: number;
+}
+
+export interface CharRnnConfig {
+  readonly type: 'charRnn';
+  readonly embedding: number;
+  readonly hidden: number;
+}
+
+export type ModelConfig = MlpConfig | CharRnnConfig;
+
+/** What a model is to read. */
+export interface Reads {
+  /** Shape of a row, after its transforms; of a text [], for a token stands alone. */
+  readonly row: readonly number[];
+  /** Tokens of a text. */
+  readonly tokens: number | null;
+}
+
+interface Kind<C> {
+  readonly check: Check<C>;
+  /** Types of data. */
+  readonly reads: readonly DataConfig['type'][];
+  /** Values that the model gives for a row; null where it is a logit for each class, whatever they are. */
+  outputs?(config: C): { readonly path: string; readonly count: number };
+  /** @throws OptionError where it does not fit what it is to read */
+  make(config: C, reads: Reads): Module;
+  /** Outputs for x; default `forward`. */
+  forward?(model: Module, x: Tensor): Tensor;
+}
+
+const ACTIVATION: Readonly<Record<Activation, new () => Layer & Module>> = {
+  relu: layers.ReLU,
+  tanh: layers.Tanh,
+  sigmoid: layers.Sigmoid,
+  gelu: layers.GELU,
+  silu: layers.SiLU,
+  softplus: layers.Softplus,
+};
+const ACTIVATIONS = Object.keys(ACTIVATION) as Activation[];
+
+const forward = (model: Module, x: Tensor): Tensor => (model as Module & { forward(x: Tensor): Tensor }).forward(x);
+
+const mlp: Kind<MlpConfig> = {
+  check: object<MlpConfig>({
+    type: choice('mlp'),
+    sizes: list(positiveWhole, 2),
+    activation: optional(choice(...ACTIVATIONS), 'relu'),
+    dropout: optional(number({ min: 0, below: 1 }), 0),
+  }),
+  reads: ['idx', 'csv'],
+  outputs: ({ sizes }) => ({ path: `model.sizes[${sizes.length - 1}]`, count: sizes.at(-1)! }),
+  /** Linear layers with an activation, and dropout, between them. Parameters are named as in a torch.nn.Sequential of the same layers. */
+  make({ sizes, activation, dropout }, { row }) {
+    if (sizes[0] !== sizeOf(row)) {
+      throw new OptionError(`model.sizes[0]: expected ${sizeOf(row)}, the values in a row of the data, got ${sizes[0]}`);
+    }
+    const stack: Layer[] = [];
+    for (let i = 1; i < sizes.length; i++) {
+      stack.push(new Linear(sizes[i - 1]!, sizes[i]!));
+      if (i === sizes.length - 1) break;
+      stack.push(new ACTIVATION[activation]());
+      if (dropout > 0) stack.push(new Dropout(dropout));
+    }
+    return new Sequential(...stack);
+  },
+  forward: (model, x) => forward(model, reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))])),
+};
+
+const charRnn: Kind<CharRnnConfig> = {
+  check: object<CharRnnConfig>({
+    type: choice('charRnn'),
+    embedding: optional(positiveWhole, 32),
+    hidden: optional(positiveWhole, 128),
+  }),
+  reads: ['text'],
+  make: (config, { tokens }) => new CharRnn(tokens!, config),
+};
+
+// biome-ignore lint/suspicious/noExplicitAny: each of its own configuration
+const MODELS: { readonly [K in ModelConfig['type']]: Kind<any> } = { mlp, charRnn };
+
+/** What key `model` may say. */
+export const model: Check<ModelConfig> = variant<ModelConfig>(
+  Object.fromEntries(Object.entries(MODELS).map(([type, kind]) => [type, kind.check])) as never,
+);
+
+/** @throws OptionError where model, data and loss do not go together */
+export function checkModel(config: ModelConfig, data: DataConfig['type'], loss: string): void {
+  const kind = MODELS[config.type];
+  if (!kind.reads.includes(data)) {
+    const all = Object.entries(MODELS).map(([type, { reads }]) => `${type} reads ${reads.join(', ')}`);
+    throw new OptionError(`model.type: ${config.type} does not read data of type ${data} (${all.join('; ')})`);
+  }
+  if (loss === 'crossEntropy') return;
+  if (data === 'text') throw wrong('loss', `crossEntropy for a text`, loss);
+  const outputs = kind.outputs?.(config);
+  if (outputs && outputs.count !== 1) {
+    throw wrong(outputs.path, `1 for the loss ${loss}, which compares one value a row`, outputs.count);
+  }
+}
+
+/** @throws OptionError where the model does not fit what it is to read */
+export function makeModel(config: ModelConfig, reads: Reads): Module {
+  return MODELS[config.type].make(config, reads);
+}
+
+/** What the model gives for x, in a graph. */
+export function outputsOf(config: ModelConfig, model: Module, x: Tensor): Tensor {
+  return (MODELS[config.type].forward ?? forward)(model, x);
+}

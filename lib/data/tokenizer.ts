@@ -1,0 +1,211 @@
+// tokenizer.ts: text as whole numbers and back: a number for each character of a text, or for each byte of UTF-8; with special tokens.
+import { DataError, IndexError, OptionError } from '../errors.ts';
+import { checkChoice, checkOptions, nearest, show } from '../options.ts';
+
+/** A tokenizer as plain JSON. */
+export interface TokenizerJSON {
+  readonly type: string;
+  readonly [key: string]: unknown;
+}
+
+/** Turns text into tokens and back. Immutable. */
+export interface Tokenizer {
+  readonly type: 'char' | 'byte';
+  /** How many tokens there are. */
+  readonly size: number;
+  /** Names of the special tokens, the last of all. `encode` makes none of them but the one for unknown characters. */
+  readonly specials: readonly string[];
+  /** Uint8Array for up to 256 tokens, else Int32Array. @throws DataError where the text has what no token stands for */
+  encode(text: string): Uint8Array | Int32Array;
+  /** The text of tokens; special ones as their names. @throws IndexError where one is no token */
+  decode(tokens: Iterable<number>): string;
+  /** The number of a special token. @throws OptionError if there is none of this name */
+  id(special: string): number;
+  /** What `tokenizer.fromJSON` makes the same tokenizer of. */
+  toJSON(): TokenizerJSON;
+}
+
+export interface ByteOptions {
+  /** Names of special tokens, which get the numbers from 256 on: `['<bos>', '<eos>']`. */
+  readonly specials?: readonly string[];
+}
+
+export interface CharOptions extends ByteOptions {
+  /** What a character becomes that the tokenizer does not have: the special token of this name, or an error (default). */
+  readonly unknown?: string;
+}
+
+/** What both kinds share: special tokens after `count` others. */
+abstract class Base {
+  readonly specials: readonly string[];
+  readonly #count: number;
+
+  constructor(where: string, count: number, specials: readonly string[]) {
+    if (!Array.isArray(specials) || !specials.every((s) => typeof s === 'string' && s !== '')) {
+      throw new OptionError(`${where}: option specials: expected a list of names, got ${show(specials)}`, { option: 'specials' });
+    }
+    if (new Set(specials).size !== specials.length) {
+      throw new OptionError(`${where}: option specials: expected distinct names, got ${specials.join(', ')}`, {
+        option: 'specials',
+      });
+    }
+    this.specials = [...specials];
+    this.#count = count;
+  }
+
+  get size(): number {
+    return this.#count + this.specials.length;
+  }
+
+  id(special: string): number {
+    const i = this.specials.indexOf(special);
+    if (i >= 0) return this.#count + i;
+    const near = nearest(String(special), this.specials);
+    const there = this.specials.length === 0 ? '; there is none' : `; there are ${this.specials.join(', ')}`;
+    throw new OptionError(`tokenizer: no special token ${show(special)}${near ? `; did you mean ${near}?` : there}`, { special });
+  }
+
+  protected room(length: number): Uint8Array | Int32Array {
+    return this.size <= 256 ? new Uint8Array(length) : new Int32Array(length);
+  }
+
+  protected notThere(position: number, value: number): IndexError {
+    const details = { op: 'decode', position, value, bound: this.size };
+    return new IndexError(`decode: position ${position}: expected an index below ${this.size}, got ${value}`, details);
+  }
+}
+
+/** One token per character (code point), see `char`. */
+export class CharTokenizer extends Base implements Tokenizer {
+  readonly type = 'char';
+  /** In the order of their numbers. */
+  readonly chars: readonly string[];
+  readonly unknown: string | null;
+  readonly #index: ReadonlyMap<string, number>;
+
+  constructor(chars: Iterable<string>, { specials = [], unknown }: CharOptions = {}) {
+    const list = [...chars];
+    super('tokenizer.char', list.length, specials);
+    this.chars = list;
+    this.#index = new Map(list.map((c, i) => [c, i]));
+    if (list.length === 0) throw new DataError('tokenizer.char: expected at least one character, got none');
+    if (this.#index.size !== list.length || list.some((c) => [...c].length !== 1)) {
+      throw new DataError('tokenizer.char: expected distinct single characters');
+    }
+    this.unknown = unknown === undefined ? null : checkChoice('tokenizer.char', 'unknown', unknown, this.specials);
+  }
+
+  /** One token per code point. @throws DataError with `position` (in UTF-16 units) and `character` of one that is unknown */
+  encode(text: string): Uint8Array | Int32Array {
+    const out = this.room(text.length);
+    const unknown = this.unknown === null ? undefined : this.id(this.unknown);
+    let n = 0;
+    let position = 0;
+    for (const character of text) {
+      const index = this.#index.get(character) ?? unknown;
+      if (index === undefined) {
+        const message = `encode: position ${position}: ${JSON.stringify(character)} is none of the ${this.chars.length} characters of this tokenizer`;
+        throw new DataError(`${message}; a special token for unknown ones takes it`, { position, character });
+      }
+      out[n++] = index;
+      position += character.length;
+    }
+    return n === out.length ? out : out.slice(0, n);
+  }
+
+  decode(tokens: Iterable<number>): string {
+    let text = '';
+    let position = 0;
+    for (const value of tokens) {
+      const character = this.chars[value] ?? this.specials[value - this.chars.length];
+      if (character === undefined) throw this.notThere(position, value);
+      text += character;
+      position++;
+    }
+    return text;
+  }
+
+  toJSON(): TokenizerJSON {
+    const { type, chars, specials, unknown } = this;
+    return { type, chars, ...(specials.length > 0 && { specials }), ...(unknown !== null && { unknown }) };
+  }
+}
+
+/** One token per byte of UTF-8, see `byte`. */
+export class ByteTokenizer extends Base implements Tokenizer {
+  readonly type = 'byte';
+
+  constructor({ specials = [] }: ByteOptions = {}) {
+    super('tokenizer.byte', 256, specials);
+  }
+
+  encode(text: string): Uint8Array | Int32Array {
+    const bytes = new TextEncoder().encode(text);
+    return this.size <= 256 ? bytes : Int32Array.from(bytes);
+  }
+
+  /** Bytes that are no UTF-8, as a model may write them, become U+FFFD. */
+  decode(tokens: Iterable<number>): string {
+    let text = '';
+    let position = 0;
+    let bytes: number[] = [];
+    const flush = (): void => {
+      text += new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
+      bytes = [];
+    };
+    for (const value of tokens) {
+      if (Number.isInteger(value) && value >= 0 && value < 256) bytes.push(value);
+      else {
+        const special = this.specials[value - 256];
+        if (special === undefined) throw this.notThere(position, value);
+        flush();
+        text += special;
+      }
+      position++;
+    }
+    flush();
+    return text;
+  }
+
+  toJSON(): TokenizerJSON {
+    return { type: this.type, ...(this.specials.length > 0 && { specials: this.specials }) };
+  }
+}
+
+/**
+ * A token for each distinct character (code point) of a text, in the order of code points.
+ *
+ * ```js
+ * const chars = tokenizer.char(text, { specials: ['<unk>'], unknown: '<unk>' });
+ * trainer.fit(windows(chars.encode(text), { length: 64 }), { steps: 1000 });
+ * trainer.save('model.safetensors', { metadata: { tokenizer: JSON.stringify(chars) } });
+ * ```
+ */
+export function char(text: string, options: CharOptions = {}): CharTokenizer {
+  checkOptions('tokenizer.char', options, ['specials', 'unknown']);
+  if (typeof text !== 'string') throw new OptionError(`tokenizer.char: expected a text, got ${show(text)}`);
+  const chars = [...new Set(text)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
+  return new CharTokenizer(chars, options);
+}
+
+/** A token for each of the 256 bytes of UTF-8: takes any text, and needs none to be made. */
+export function byte(options: ByteOptions = {}): ByteTokenizer {
+  checkOptions('tokenizer.byte', options, ['specials']);
+  return new ByteTokenizer(options);
+}
+
+/** The tokenizer that `toJSON` gave this. @throws DataError for anything else */
+export function fromJSON(json: unknown): CharTokenizer | ByteTokenizer {
+  const { type, chars, ...options } = (typeof json === 'object' && json !== null ? json : {}) as Partial<TokenizerJSON>;
+  try {
+    if (type === 'byte') return byte(options as ByteOptions);
+    if (type === 'char' && Array.isArray(chars) && chars.every((c) => typeof c === 'string')) {
+      checkOptions('tokenizer.char', options, ['specials', 'unknown']);
+      return new CharTokenizer(chars, options as CharOptions);
+    }
+  } catch (cause) {
+    if (!(cause instanceof OptionError)) throw cause;
+    throw new DataError(`tokenizer.fromJSON: ${cause.message}`, {}, { cause });
+  }
+  throw new DataError('tokenizer.fromJSON: expected an object of type char, with its characters, or of type byte');
+}

@@ -1,0 +1,77 @@
+// model-program.ts: a model with given weights as a program of one's own inputs and outputs: for what goes on from its own results.
+import { OptionError, ShapeError } from '../errors.ts';
+import { Graph, type Tensor } from '../ir/graph.ts';
+import { ARRAYS, type Data, sameShape, sizeOf } from '../ir/op.ts';
+import type { RunResult } from '../native/addon.ts';
+import { addon } from '../native/addon.ts';
+import { threadsFor } from '../native/threads.ts';
+import { bindParameters, type Module } from '../nn/module.ts';
+import { EVALUATE } from './evaluate.ts';
+import { packBatches } from './feeder.ts';
+import { Session } from './session.ts';
+import type { NdArray } from './source.ts';
+import { Store } from './store.ts';
+
+/** Build a graph with a model's parameters standing for states. */
+export function traceModel<T>(model: Module, build: (graph: Graph) => T): { graph: Graph; traced: T } {
+  const graph = new Graph('eval');
+  const unbind = bindParameters(graph, model);
+  try {
+    return { graph, traced: build(graph) };
+  } finally {
+    unbind();
+  }
+}
+
+export class ModelProgram {
+  readonly #store: Store;
+  readonly #session: Session<null>;
+
+  /**
+   * @param build declares the inputs, as feeds, and gives the outputs by name
+   * @throws OptionError for a parameter without values; ShapeError for one of another shape
+   */
+  constructor(
+    model: Module,
+    parameters: ReadonlyMap<string, NdArray>,
+    build: (graph: Graph) => Readonly<Record<string, Tensor>>,
+  ) {
+    model.initialize();
+    const trace = (): Graph => {
+      const { graph, traced } = traceModel(model, build);
+      for (const [name, t] of Object.entries(traced)) graph.output(name, t);
+      return graph;
+    };
+    const checked = Array.from(model.namedParameters(), ([name, p]) => {
+      const values = parameters.get(name);
+      if (!values) throw new OptionError(`no values for the parameter ${name}`, { name });
+      if (!sameShape(values.shape, p.shape)) {
+        throw new ShapeError(`${name}: expected [${p.shape}], got [${values.shape}]`, { name });
+      }
+      return [p.state, values.data] as const;
+    });
+    const used = new Set(trace().states);
+    this.#store = new Store([...used]);
+    for (const [state, data] of checked) if (used.has(state)) this.#store.write(state, data);
+    this.#session = new Session(this.#store, new Map(), () => ({ graph: trace(), extra: null }));
+  }
+
+  /** Run it once. @throws IndexError for an index that is out of bounds */
+  async run(inputs: ReadonlyMap<string, Data>): Promise<Map<string, Data>> {
+    const { program, bound } = this.#session.program(1);
+    const batch = new Map([...inputs].map(([name, data]) => [name, { data, shape: [data.length] }]));
+    const feed = packBatches([batch], program.feed.columns, program.feed.bytes);
+    const threads = threadsFor(program, addon().threads.count);
+    const result: RunResult = await bound.run({ ...EVALUATE, steps: 1, feed, threads });
+    return new Map(
+      program.report.columns.map(({ name, offset, type }) => {
+        return [name, new ARRAYS[type.dtype](result.report, offset, sizeOf(type.shape))];
+      }),
+    );
+  }
+
+  dispose(): void {
+    this.#session.dispose();
+    this.#store.dispose();
+  }
+}

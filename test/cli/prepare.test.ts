@@ -1,0 +1,105 @@
+// prepare.test.ts: transforms and changes of images in a configuration: learned from the rows that train, saved, and refused where wrong.
+import { expect, it } from 'vitest';
+import { readSafetensors } from '../../lib/io/safetensors.ts';
+import { folder, idx, run } from './kit.ts';
+
+/** The label is 1 where a / 1000 is larger than b, a category; the third column says nothing. */
+const table = (n: number): string =>
+  Array.from({ length: n }, (_, i) => [((i * 37) % 64) * 50, [0, 10, 20][i % 3]!, 5e4])
+    .map(([a, b, c]) => `${a},${b},${c},${a! / 100 > b! ? 1 : 0}\n`)
+    .join('');
+
+const config = {
+  data: { type: 'csv', file: 't.csv', split: { train: 320, test: 80, order: 'seed', stratify: true } },
+  preprocess: [
+    { type: 'standardise', columns: [0, 2] },
+    { type: 'oneHot', columns: [1] },
+  ],
+  model: { type: 'mlp', sizes: [5, 16, 2], activation: 'tanh' },
+  optimizer: { type: 'adamw', lr: 0.03 },
+  batchSize: 16,
+  epochs: 30,
+};
+const project = (change: object = {}): string =>
+  folder({ 't.csv': table(400), 'c.json': JSON.stringify({ ...config, ...change }) });
+
+it('columns of any size and categories are learned from as they stand in the file', async () => {
+  const cwd = project();
+  const ran = await run(['train', '--json', 'c.json', '--out', 'm.safetensors'], { cwd });
+  const last = ran.json().at(-1)!;
+  expect(last).toMatchObject({ stopReason: 'epochs' });
+  expect(last.testAccuracy).toBeGreaterThan(0.9);
+  const { metadata } = await readSafetensors(`${cwd}/m.safetensors`);
+  const { x } = JSON.parse(metadata['gradclip.preprocess']!);
+  expect(x.steps.map((s: { type: string }) => s.type)).toEqual(['standardise', 'oneHot']);
+  expect(x.steps[1].categories).toEqual([null, [0, 10, 20], null]);
+  // Of the rows that train, not of all: which those are depends on the seed.
+  const shift = async (seed: string): Promise<unknown> => {
+    await run(['train', '--json', 'c.json', '--epochs', '1', '--seed', seed, '--out', 'n.safetensors'], { cwd });
+    return JSON.parse((await readSafetensors(`${cwd}/n.safetensors`)).metadata['gradclip.preprocess']!).x.steps[0].shift[0];
+  };
+  expect(await shift('0')).toBe(x.steps[0].shift[0]);
+  expect(await shift('1')).not.toBe(x.steps[0].shift[0]);
+  const again = await run(['train', '--json', 'c.json', '--resume', 'm.safetensors'], { cwd });
+  expect(again.json().at(-1)).toMatchObject({ steps: 0, testLoss: last.testLoss });
+});
+
+it('a value of a regression has a transform of its own', async () => {
+  const cwd = project({
+    data: { ...config.data, label: 0, split: { train: 100 } },
+    preprocess: { x: [{ type: 'minMax' }], y: [{ type: 'standardise' }] },
+    model: { type: 'mlp', sizes: [3, 4, 1] },
+    loss: 'mse',
+  });
+  const last = (await run(['train', '--json', 'c.json'], { cwd })).json().at(-1)!;
+  // The raw values have a variance of 850,000.
+  expect(last.testLoss).toBeLessThan(1.5);
+});
+
+it('images are changed in training only, and stay bytes', async () => {
+  const pixels = Uint8Array.from({ length: 80 * 64 }, (_, i) => (((i >> 6) & 1) === ((i >> 5) & 1) ? 200 : 20));
+  const cwd = folder({
+    'x.idx': idx([80, 8, 8], pixels),
+    'y.idx': idx(
+      [80],
+      Uint8Array.from({ length: 80 }, (_, i) => i & 1),
+    ),
+    'c.json': JSON.stringify({
+      ...config,
+      data: { type: 'idx', images: 'x.idx', labels: 'y.idx', divideBy: 255, split: { train: 64 } },
+      preprocess: [{ type: 'standardise', per: 'all' }],
+      augment: [
+        { type: 'crop', padding: 1, border: 'edge' },
+        { type: 'flip', probability: 0.5 },
+        { type: 'cutout', size: 2 },
+        { type: 'noise', std: 5 },
+      ],
+      model: { type: 'mlp', sizes: [64, 8, 2] },
+    }),
+  });
+  const last = (await run(['train', '--json', 'c.json'], { cwd })).json().at(-1)!;
+  expect(last.testAccuracy).toBe(1);
+});
+
+it.each([
+  [
+    'a transform',
+    { preprocess: [{ type: 'standardize' }] },
+    /preprocess\.x\[0\]\.type: expected one of.*did you mean standardise\?/,
+  ],
+  [
+    'its options',
+    { preprocess: [{ type: 'minMax', too: [0, 1] }] },
+    /preprocess\.x\[0\]: minMax: unknown option too; did you mean to\?/,
+  ],
+  ['a change', { augment: [{ type: 'flip' }, { type: 'move' }] }, /augment\[1\]\.type: expected one of shift, crop/],
+  ['its number', { augment: [{ type: 'shift' }] }, /augment\[0\]\.by: expected a number, got nothing/],
+  ['no images', { augment: [{ type: 'flip' }] }, /augment: expected images, got rows of \[3\]/],
+  ['the width', { preprocess: [] }, /model\.sizes\[0\]: expected 3, the values in a row/],
+  ['the shape', { data: { ...config.data, shape: [2, 2] } }, /rows of 4 values, for data\.shape \[2,2\], got 3/],
+])('refuses %s', async (_, change, message) => {
+  const ran = await run(['train', 'c.json'], { cwd: project(change) });
+  expect(ran.code).not.toBe(0);
+  expect(ran.stderr).toMatch(message);
+  expect(ran.stdout).toBe('');
+});
