@@ -1,0 +1,78 @@
+"""cases.py: the twins of cases/*.ts: how PyTorch makes the module, and what of it is compared (a tensor, or several by name)."""
+import torch
+import torch.nn as nn
+
+
+def mlp(*sizes):
+    layers = [m for i, o in zip(sizes, sizes[1:]) for m in (nn.Linear(i, o), nn.ReLU())][:-1]
+    return Named(layers=nn.Sequential(*layers))
+
+
+class Named(nn.Module):
+    """One module under a name, as models have it."""
+
+    def __init__(self, **parts):
+        super().__init__()
+        for name, part in parts.items():
+            setattr(self, name, part)
+        self.first = next(iter(parts))
+
+    def forward(self, *ins):
+        return getattr(self, self.first)(*ins)
+
+
+def plain(m, **inputs):
+    return m(*inputs.values())
+
+
+def output(m, x):
+    return m(x)[0]
+
+
+def states(m, x, h, c=None):
+    y, s = m(x, h if c is None else (h, c))
+    return {"y": y, "h": s} if c is None else {"y": y, "h": s[0], "c": s[1]}
+
+
+def causal(m, x):
+    mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)
+    return m(x, x, x, attn_mask=mask, need_weights=False)[0]
+
+
+def encoder_layer(**options):
+    return nn.TransformerEncoderLayer(8, 2, 12, 0, batch_first=True, **options)
+
+
+DEEP = dict(num_layers=2, bidirectional=True, batch_first=True)
+CASES = {
+    # basic.ts
+    "linear": (lambda: nn.Linear(5, 3), plain),
+    "linearRank3": (lambda: nn.Linear(5, 3, bias=False), plain),
+    "embedding": (lambda: nn.Embedding(7, 4), plain),
+    "activations": (lambda: nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 8), nn.SiLU(), nn.Tanh(), nn.Softplus()), plain),
+    "layerNorm": (lambda: nn.LayerNorm(17), plain),
+    "layerNorm2d": (lambda: nn.LayerNorm([3, 5]), plain),
+    "rmsNorm": (lambda: nn.RMSNorm(17), plain),
+    "mlp": (lambda: mlp(6, 10, 8, 3), plain),
+    "mlpSmall": (lambda: mlp(784, 256, 128, 10), plain),
+    # pool.ts
+    "maxPool2d": (lambda: nn.MaxPool2d(2), plain),
+    "maxPool2dPadded": (lambda: nn.MaxPool2d(3, 2, 1), plain),
+    "maxPool1d": (lambda: nn.MaxPool1d(3, 2), plain),
+    "avgPool2d": (lambda: nn.AvgPool2d(3, 2, 1), plain),
+    "avgPool1d": (lambda: nn.AvgPool1d(2), plain),
+    "adaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d((3, 2)), plain),
+    # recurrent.ts
+    "rnn": (lambda: nn.RNN(5, 7, batch_first=True), output),
+    "rnnDeep": (lambda: nn.RNN(5, 7, nonlinearity="relu", **DEEP), states),
+    "lstm": (lambda: nn.LSTM(5, 7, batch_first=True), output),
+    "lstmDeep": (lambda: nn.LSTM(5, 7, **DEEP), states),
+    "gru": (lambda: nn.GRU(5, 7, batch_first=True), output),
+    "gruDeep": (lambda: nn.GRU(5, 7, **DEEP), states),
+    # attention.ts
+    "attentionCausal": (lambda: nn.MultiheadAttention(8, 2, batch_first=True), causal),
+    "attentionCross": (lambda: nn.MultiheadAttention(8, 2, bias=False, batch_first=True), lambda m, x, memory: m(x, memory, memory, need_weights=False)[0]),
+    "encoderLayer": (lambda: encoder_layer(), plain),
+    "encoder": (lambda: nn.TransformerEncoder(encoder_layer(norm_first=True, activation="gelu"), 2, enable_nested_tensor=False), plain),
+    "decoderLayer": (lambda: nn.TransformerDecoderLayer(8, 2, 12, 0, batch_first=True), plain),
+}

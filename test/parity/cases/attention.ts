@@ -1,0 +1,31 @@
+// attention.ts: attention with several heads, transformer layers and stacks.
+import {
+  MultiheadAttention,
+  TransformerDecoderLayer,
+  TransformerEncoder,
+  TransformerEncoderLayer,
+} from '../../../lib/nn/index.ts';
+import { type ParityCase, parity } from '../case.ts';
+
+const x = { shape: [2, 5, 8] };
+const memory = { shape: [2, 7, 8] };
+const small = { dimFeedforward: 12, dropout: 0 } as const;
+export const ATTENTION: Readonly<Record<string, ParityCase>> = {
+  attentionCausal: parity({
+    module: () => new MultiheadAttention(8, 2),
+    inputs: { x },
+    run: (m, i) => ({ y: m.forward(i.x!, i.x!, i.x!, { causal: true }) }),
+  }),
+  attentionCross: parity({
+    module: () => new MultiheadAttention(8, 2, { bias: false }),
+    inputs: { x, memory },
+    run: (m, i) => ({ y: m.forward(i.x!, i.memory!, i.memory!) }),
+  }),
+  encoderLayer: parity({ module: () => new TransformerEncoderLayer(8, 2, small), inputs: { x } }),
+  encoder: parity({
+    module: () =>
+      new TransformerEncoder(() => new TransformerEncoderLayer(8, 2, { ...small, normFirst: true, activation: 'gelu' }), 2),
+    inputs: { x },
+  }),
+  decoderLayer: parity({ module: () => new TransformerDecoderLayer(8, 2, small), inputs: { x, memory } }),
+};

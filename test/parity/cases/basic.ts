@@ -1,0 +1,19 @@
+// basic.ts: linear layers, embeddings, activations, row norms, the mlp.
+import { mlp } from '../../../lib/models/index.ts';
+import { Embedding, GELU, LayerNorm, Linear, RMSNorm, Sequential, SiLU, Softplus, Tanh } from '../../../lib/nn/index.ts';
+import { type ParityCase, parity } from '../case.ts';
+
+export const BASIC: Readonly<Record<string, ParityCase>> = {
+  linear: parity({ module: () => new Linear(5, 3), inputs: { x: { shape: [4, 5] } } }),
+  linearRank3: parity({ module: () => new Linear(5, 3, { bias: false }), inputs: { x: { shape: [2, 3, 5] } } }),
+  embedding: parity({ module: () => new Embedding(7, 4), inputs: { x: { shape: [3, 5], below: 7 } } }),
+  activations: parity({
+    module: () => new Sequential(new Linear(6, 8), new GELU(), new Linear(8, 8), new SiLU(), new Tanh(), new Softplus()),
+    inputs: { x: { shape: [3, 6] } },
+  }),
+  layerNorm: parity({ module: () => new LayerNorm(17), inputs: { x: { shape: [5, 17] } } }),
+  layerNorm2d: parity({ module: () => new LayerNorm([3, 5]), inputs: { x: { shape: [4, 3, 5] } } }),
+  rmsNorm: parity({ module: () => new RMSNorm(17), inputs: { x: { shape: [5, 17] } } }),
+  mlp: parity({ module: () => mlp([6, 10, 8, 3]), inputs: { x: { shape: [5, 6] } } }),
+  mlpSmall: parity({ module: () => mlp([784, 256, 128, 10]), inputs: { x: { shape: [64, 784] } }, large: true }),
+};
