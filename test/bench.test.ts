@@ -34,7 +34,16 @@ describe('report', () => {
 describe('options', () => {
   it('has defaults', () => {
     expect(parse([])).toMatchObject({ suiteName: 'step', seconds: 3, rounds: 6, peers: [], json: false, html: null });
-    expect(parse([]).cells).toEqual(['char-rnn', 'gpt-mini', 'gpt-nano', 'mlp-large', 'mlp-small', 'mlp-tiny', 'ncf', 'rnn-adding']);
+    expect(parse([]).cells).toEqual([
+      'char-rnn',
+      'gpt-mini',
+      'gpt-nano',
+      'mlp-large',
+      'mlp-small',
+      'mlp-tiny',
+      'ncf',
+      'rnn-adding',
+    ]);
   });
   it("takes cells by parts of their names, and the suite's usual peers", () => {
     expect(parse(['--suite', 'clip-step', '--only', '6x40k', '--peers']).cells).toEqual(['6x40k/adamw', '6x40k/sgdm']);

@@ -1,3 +1,3 @@
 // index.ts: the models that come with the library: short files to copy from. Adding a model: a line here.
 export { Gpt, type GptOptions, gptLoss } from './gpt.ts';
-export { Mlp, mlp } from './mlp.ts';
+export { Mlp } from './mlp.ts';

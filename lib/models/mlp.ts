@@ -7,6 +7,7 @@ import { relu } from '../ops/activation.ts';
 export class Mlp extends Module {
   layers: Sequential;
 
+  /** @param sizes of the input, of each layer in between, of the output: `new Mlp([784, 256, 10])` */
   constructor(sizes: readonly number[]) {
     super();
     const linear = sizes.slice(1).map((out, i) => new Linear(sizes[i]!, out));
@@ -16,9 +17,4 @@ export class Mlp extends Module {
   forward(x: TensorLike): Tensor {
     return this.layers.forward(x);
   }
-}
-
-/** `mlp([784, 256, 10])`: see `Mlp`. */
-export function mlp(sizes: readonly number[]): Mlp {
-  return new Mlp(sizes);
 }

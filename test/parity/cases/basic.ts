@@ -1,5 +1,5 @@
 // basic.ts: linear layers, embeddings, activations, row norms, the mlp.
-import { mlp } from '../../../lib/models/index.ts';
+import { Mlp } from '../../../lib/models/index.ts';
 import { Embedding, GELU, LayerNorm, Linear, RMSNorm, Sequential, SiLU, Softplus, Tanh } from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
@@ -14,6 +14,6 @@ export const BASIC: Readonly<Record<string, ParityCase>> = {
   layerNorm: parity({ module: () => new LayerNorm(17), inputs: { x: { shape: [5, 17] } } }),
   layerNorm2d: parity({ module: () => new LayerNorm([3, 5]), inputs: { x: { shape: [4, 3, 5] } } }),
   rmsNorm: parity({ module: () => new RMSNorm(17), inputs: { x: { shape: [5, 17] } } }),
-  mlp: parity({ module: () => mlp([6, 10, 8, 3]), inputs: { x: { shape: [5, 6] } } }),
-  mlpSmall: parity({ module: () => mlp([784, 256, 128, 10]), inputs: { x: { shape: [64, 784] } }, large: true }),
+  mlp: parity({ module: () => new Mlp([6, 10, 8, 3]), inputs: { x: { shape: [5, 6] } } }),
+  mlpSmall: parity({ module: () => new Mlp([784, 256, 128, 10]), inputs: { x: { shape: [64, 784] } }, large: true }),
 };
