@@ -5,4 +5,5 @@ UNIT_BEGIN
 #include "simd.h"
 #include "math.h"
 #include "row_norm.h"
+#include "batch_norm.h"
 UNIT_END

@@ -1,6 +1,7 @@
 // index.ts: the public names of nn. Adding a layer: a line here.
 export { GELU, type GELUOptions, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './activation.ts';
 export { type AttentionMasks, MultiheadAttention, type MultiheadAttentionOptions } from './attention.ts';
+export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './batch-norm.ts';
 export {
   Conv1d,
   type Conv1dLayerOptions,
@@ -13,6 +14,7 @@ export {
 export { Dropout } from './dropout.ts';
 export { Embedding } from './embedding.ts';
 export { Flatten, type FlattenOptions, Identity, Unflatten } from './flatten.ts';
+export { GroupNorm, type GroupNormOptions, InstanceNorm1d, InstanceNorm2d } from './group-norm.ts';
 export * as init from './init.ts';
 export { Linear, type LinearOptions, linear } from './linear.ts';
 export * as loss from './loss/index.ts';

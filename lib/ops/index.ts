@@ -6,6 +6,7 @@ import { ANALYZE } from './analyze.ts';
 import { ATTENTION, ATTENTION_GRAD } from './attention.ts';
 import { AUGMENT } from './augment.ts';
 import { AVG_POOLS } from './avg-pool.ts';
+import { BATCH_NORMS } from './batch-norm.ts';
 import { CONCAT, PAD } from './concat.ts';
 import { FAIL_IF } from './control.ts';
 import { CONV2D, CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from './conv.ts';
@@ -41,6 +42,7 @@ export * from './activation.ts';
 export { type AttentionOptions, attention, type HeadsOptions, headsAttention } from './attention.ts';
 export * from './augment.ts';
 export { adaptiveAvgPool1d, adaptiveAvgPool2d, avgPool1d, avgPool2d } from './avg-pool.ts';
+export { type BatchNormed, batchNorm } from './batch-norm.ts';
 export * from './concat.ts';
 export * from './control.ts';
 export { conv1d, conv2d, convTranspose2d } from './convolve.ts';
@@ -100,6 +102,7 @@ export const OPS: readonly OpDef<any>[] = [
   ...SOFTMAXES,
   ...MAX_POOLS,
   ...AVG_POOLS,
+  ...BATCH_NORMS,
   ...ROW_NORMS,
   ATTENTION,
   ATTENTION_GRAD,
