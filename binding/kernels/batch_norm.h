@@ -323,6 +323,9 @@ void batchNormGrad_need(Need& n) {
   n.alias(0, 0);
   n.alias(0, 3);
   if (n.i[3]) n.in[4] = n.in[5] = n.out[1] = n.out[2] = size_of(n.i[1], 4);
-  if (n.i[4] == kBnOutput) n.in[n.n_in - 1] = n.in[0];
+  if (n.i[4] == kBnOutput) {
+    n.in[n.n_in - 1] = n.in[0];
+    n.alias(0, n.n_in - 1);
+  }
   n.scratch = bn_scratch(bn_shape(n.i));
 }

@@ -12,12 +12,13 @@ import type { MapName } from '../ops/scalar.ts';
 import { SCATTER_ROWS } from '../ops/scatter-rows.ts';
 import { BROADCAST_TO, reshape } from '../ops/shape.ts';
 import { STATISTIC } from '../ops/statistics.ts';
+import { fuseBatchNorms } from './fuse-batch-norm.ts';
 import { fuseRows } from './fuse-rows.ts';
 import { fuseScalars } from './fuse-scalars.ts';
 import { consumers, rewrite, useCounts } from './rewrite.ts';
 
 export function fuse(graph: Graph): Graph {
-  return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseEpilogues(graph)))));
+  return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseEpilogues(fuseBatchNorms(graph))))));
 }
 
 // ---- products + bias + activation ----------------------------------------------------------------------------------

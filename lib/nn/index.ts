@@ -30,6 +30,19 @@ export {
   type ParameterOptions,
   type Pattern,
 } from './module.ts';
+export {
+  CircularPad1d,
+  CircularPad2d,
+  ConstantPad1d,
+  ConstantPad2d,
+  type Padding,
+  ReflectionPad1d,
+  ReflectionPad2d,
+  ReplicationPad1d,
+  ReplicationPad2d,
+  ZeroPad1d,
+  ZeroPad2d,
+} from './pad.ts';
 export { AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './pool.ts';
 export { LearnedPositions, type LearnedPositionsOptions, SinusoidalPositions } from './positions.ts';
 export {
@@ -54,3 +67,4 @@ export {
   TransformerEncoderLayer,
   type TransformerLayerOptions,
 } from './transformer.ts';
+export { Upsample, type UpsampleOptions } from './upsample.ts';

@@ -134,10 +134,7 @@ export const BATCH_NORM_GRAD: OpDef<BatchNormGradAttrs> = {
     floats: [node.attrs.eps],
   }),
   cost: (node) => moved(node, 12 * span(node.out.shape, 0)),
-  inplace: () => [
-    [0, 0],
-    [0, 3],
-  ],
+  inplace: ({ ins, attrs: { mask } }) => [[0, 0], [0, 3], ...(mask === 'output' ? [[0, ins.length - 1] as const] : [])],
   ref([dx, dweight, dbias], ins, node) {
     const [x, mean, variance, dy, ...rest] = ins as [RefArray, RefArray, RefArray, RefArray, ...RefArray[]];
     const sizes = nodeSizes(node);

@@ -24,6 +24,7 @@ import { PROJECT } from './project.ts';
 import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './pruning.ts';
 import { DROPOUT, NOISE, UNIFORM } from './random.ts';
 import { REDUCTIONS } from './reduce.ts';
+import { RESAMPLES } from './resample.ts';
 import { RESIDUAL } from './residual.ts';
 import { RNN, RNN_GRAD } from './rnn.ts';
 import { ROW_NORMS } from './row-norm.ts';
@@ -60,6 +61,7 @@ export * from './pruning.ts';
 export * from './random.ts';
 export type { RecurrentOptions, RecurrentStates } from './recurrent.ts';
 export * from './reduce.ts';
+export { resample, type Tap } from './resample.ts';
 export { residual } from './residual.ts';
 export * from './rnn.ts';
 export {
@@ -102,6 +104,7 @@ export const OPS: readonly OpDef<any>[] = [
   ...SOFTMAXES,
   ...MAX_POOLS,
   ...AVG_POOLS,
+  ...RESAMPLES,
   ...BATCH_NORMS,
   ...ROW_NORMS,
   ATTENTION,
