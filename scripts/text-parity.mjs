@@ -7,7 +7,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { clip, io, loss, models, optim, Trainer, windows } from '../dist/lib/index.js';
+import { clip, io, loss, models, optim, Trainer, tokenizer, windows } from '../dist/lib/index.js';
 
 // Tolerated distance of the validation losses.
 const LIMIT = 0.02;
@@ -35,7 +35,7 @@ if (!task || !values.text || !(steps > 0) || !(threads > 0)) {
 }
 
 const text = await io.readText(values.text);
-const vocab = io.CharVocab.fromText(text);
+const vocab = tokenizer.char(text);
 const tokens = vocab.encode(text);
 const cut = Math.floor(0.9 * tokens.length);
 const { make, length, batch, lr: peak } = task;
@@ -53,7 +53,9 @@ try {
   // What PyTorch needs: weights, tokens, the starts of all windows, learning rates.
   await io.writeSafetensors(
     join(folder, 'weights.safetensors'),
-    Object.fromEntries(Array.from(model.namedParameters(), ([name, p]) => [name, { dtype: 'f32', shape: p.shape, data: p.data }])),
+    Object.fromEntries(
+      Array.from(model.namedParameters(), ([name, p]) => [name, { dtype: 'f32', shape: p.shape, data: p.data }]),
+    ),
   );
   const starts = new Int32Array(steps * batch);
   for (let i = 0; i < steps; i++) {
