@@ -40,6 +40,18 @@ def measure(call, inner, seconds):
     return {"median_ms": statistics.median(times), "min_ms": min(times), "n": len(times) * inner}
 
 
+def watch_memory():
+    """A function that gives the largest resident memory from now on, in MiB above what there is: bench/memory.ts."""
+    status = lambda field: next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(field + ":"))
+    try:
+        with open("/proc/self/clear_refs", "w") as f:
+            f.write("5")
+        before = status("VmRSS")
+        return lambda: round(status("VmHWM") - before, 1)
+    except OSError:
+        return lambda: None
+
+
 def serve(open_cell):
     """`open_cell(args)` gives what to say of the cell, and its variants: name -> call, or name -> (call, calls per sample)."""
     args = arguments()

@@ -17,7 +17,8 @@ export function stepRow(cell: string, info: Info, rounds: Rounds): Record<string
     return samples ? [[`${name}_ms`, short(summarize(samples).median_ms)] as const] : [];
   });
   const times = { median_ms: short(median_ms), min_ms: short(min_ms), n, spread_percent: short(spread) };
-  return { workload: cell, params: info.params, ...times, ...overhead, ...Object.fromEntries(single) };
+  const memory = typeof info.memory_mib === 'number' ? { memory_mib: info.memory_mib } : {};
+  return { workload: cell, params: info.params, ...times, ...overhead, ...Object.fromEntries(single), ...memory };
 }
 
 /** The optimizer phase by itself: a time for each policy. */
