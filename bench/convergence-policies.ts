@@ -1,9 +1,10 @@
 // convergence-policies.ts: what each clip policy does for a recurrent network whose gradients explode: the table of docs/CLIPPING.md.
 // Network, text and optimizer are those of `gradclip demo`.
-import { CharRnn, charRnnLoss } from '../lib/cli/char-rnn.ts';
+
 import { ownSources } from '../lib/cli/corpus.ts';
 import { POLICIES } from '../lib/clip/list.ts';
 import { clip, optim, Trainer, tokenizer, windows } from '../lib/index.ts';
+import { CharRnn, charRnnLoss } from '../lib/models/index.ts';
 
 /** Where the policy of the list waits for many steps or has a threshold for other gradients: what suits this network. */
 const SUITED: Readonly<Record<string, () => clip.ClipPolicy>> = {
@@ -64,7 +65,7 @@ export async function trainWith(policy: string, settings: PolicySettings): Promi
   let [loss, clipped, skipped] = [0, 0, 0];
   for (const seed of seeds) {
     using trainer = new Trainer({
-      model: new CharRnn(vocab.size, { embedding: 32, hidden }),
+      model: new CharRnn(vocab.size, { kind: 'rnn', embedding: 32, hidden }),
       loss: charRnnLoss,
       optimizer: optim.sgd({ lr: 1, momentum: 0.9 }),
       clip: (SUITED[policy] ?? POLICIES[policy]!)(),

@@ -187,7 +187,9 @@ describe('group and instance norm', () => {
     close(run(new nn.GroupNorm(2, 6)), meant(3, true));
     close(run(new nn.GroupNorm(3, 6, { affine: false })), meant(2, false));
     expect(() => new nn.GroupNorm(4, 6)).toThrow(/GroupNorm: option numGroups: expected a divisor of numChannels 6, got 4/);
-    expect(() => run(new nn.GroupNorm(1, 5, { affine: false }))).toThrow(/GroupNorm: expected x \[batch, 5, \.\.\.\], got \[2,6,3,2\]/);
+    expect(() => run(new nn.GroupNorm(1, 5, { affine: false }))).toThrow(
+      /GroupNorm: expected x \[batch, 5, \.\.\.\], got \[2,6,3,2\]/,
+    );
   });
   test('instance norm', () => {
     close(run(new nn.InstanceNorm2d(6)), meant(1, false));

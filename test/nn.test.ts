@@ -7,7 +7,7 @@ import { Graph, type State, type Tensor } from '../lib/ir/graph.ts';
 import { type DType, type RefArray, sizeOf } from '../lib/ir/op.ts';
 import * as nn from '../lib/nn/index.ts';
 import { bindParameters, loss, Module } from '../lib/nn/index.ts';
-import { relu } from '../lib/ops/index.ts';
+import { add, relu, square, sum } from '../lib/ops/index.ts';
 import { interpret } from './interpret.ts';
 
 interface Values {
@@ -190,6 +190,26 @@ describe('layers as in PyTorch: names, shapes, values', () => {
       expect(got[i]!.shape).toEqual(want.shape);
       close(values[i]!, want.data);
     }
+  });
+
+  test('linear of rows of a smaller table multiplies the table: the same values, the same gradient', () => {
+    const model = new nn.Sequential({ table: new nn.Embedding(4, 6), fc: new nn.Linear(6, 3) }).initialize(5);
+    const [table, fc] = model.layers.map(([, layer]) => layer) as [nn.Embedding, nn.Linear];
+    const indices: Values & { dtype: DType } = { shape: [3, 4], data: [0, 3, 1, 1, 2, 0, 3, 3, 1, 0, 0, 2], dtype: 'i32' };
+    const { outs, values } = run(model, [indices], (x) => {
+      const looked = fc.forward(table.forward(x));
+      const multiplied = fc.forward(add(table.forward(x), 0));
+      const wrt = model.parameters().map((p) => x.graph.state(p.state));
+      const both = [looked, multiplied].map((y) => grad(sum(square(y), { dtype: 'f64' }), wrt));
+      return [looked, multiplied, ...both.flat()];
+    });
+    const products = outs[0]!.graph.nodes.filter((n) => n.op.name === 'matmul').map((n) => n.out.shape);
+    expect(products.slice(0, 2)).toEqual([
+      [4, 3],
+      [12, 3],
+    ]);
+    expect(values[0]).toEqual(values[1]);
+    for (const k of [2, 3, 4]) close(values[k]!, [...values[k + 3]!]);
   });
 
   test('Sequential by key, nested', () => {

@@ -30,14 +30,39 @@ def models(kind, ws):
         step = lambda h, u: (lambda h: (h, h))(jnp.tanh(u + h @ wh))
         return lax.scan(step, jnp.zeros((x.shape[0], wh.shape[0])), u)
 
+    def lstm(p, x):
+        wi, wh, bi, bh = p
+
+        def step(state, u):
+            h, c = state
+            i, f, g, o = jnp.split(u + h @ wh, 4, -1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c), h
+
+        zeros = jnp.zeros((x.shape[0], wh.shape[0]))
+        return lax.scan(step, (zeros, zeros), (x @ wi + (bi + bh)).swapaxes(0, 1))
+
+    def gru(p, x):
+        wi, wh, bi, bh = p
+
+        def step(h, u):
+            (r, z, n), (hr, hz, hn) = jnp.split(u, 3, -1), jnp.split(h @ wh + bh, 3, -1)
+            z = jax.nn.sigmoid(z + hz)
+            h = (1 - z) * jnp.tanh(n + jax.nn.sigmoid(r + hr) * hn) + z * h
+            return h, h
+
+        return lax.scan(step, jnp.zeros((x.shape[0], wh.shape[0])), (x @ wi + bi).swapaxes(0, 1))
+
     if kind == "mlp":
         return pairs(ws), mlp
     if kind == "rnn-last":
         p = ([flip(w) for w in ws[:4]], pairs(ws[4:]))
         return p, lambda p, x: mlp(p[1], scan(p[0], x)[0])
-    if kind == "char-rnn":
+    if kind.startswith("char-"):
         p = (jnp.asarray(ws[0]), [flip(w) for w in ws[1:5]], pairs(ws[5:]))
-        return p, lambda p, x: mlp(p[2], scan(p[1], p[0][x])[1].swapaxes(0, 1))
+        over = {"char-rnn": scan, "char-lstm": lstm, "char-gru": gru}[kind]
+        return p, lambda p, x: mlp(p[2], over(p[1], p[0][x])[1].swapaxes(0, 1))
     if kind == "ncf":
         p = (jnp.asarray(ws[0]), jnp.asarray(ws[1]), pairs(ws[2:]))
         return p, lambda p, x: mlp(p[2], jnp.concatenate([p[0][x[:, 0]], p[1][x[:, 1]]], 1))[:, 0]

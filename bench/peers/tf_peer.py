@@ -8,6 +8,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 def build(kind, ws):
     """A Keras model that holds the weights. Its RNN has one bias where PyTorch has two, so it gets their sum."""
     import keras
+    import numpy as np
     from keras import layers
 
     def dense(ws):
@@ -15,16 +16,23 @@ def build(kind, ws):
 
     flip = lambda ws: [w.T if w.ndim == 2 else w for w in ws]
     recurrent = lambda ws: [ws[0].T, ws[1].T, ws[2] + ws[3]]
+
+    def gru(ws):  # Keras has both biases, and its gates in the order z, r, n
+        swap = lambda w: np.concatenate([np.split(w, 3)[k] for k in (1, 0, 2)])
+        wi, wh, bi, bh = map(swap, ws)
+        return [wi.T, wh.T, np.stack([bi, bh])]
+
     if kind == "mlp":
         model = keras.Sequential([keras.Input((ws[0].shape[1],)), *dense(ws)])
         model.set_weights(flip(ws))
     elif kind == "rnn-last":
         model = keras.Sequential([keras.Input((100, 2)), layers.SimpleRNN(128), layers.Dense(1)])
         model.set_weights(recurrent(ws[:4]) + flip(ws[4:]))
-    elif kind == "char-rnn":
-        rnn = layers.SimpleRNN(128, return_sequences=True)
-        model = keras.Sequential([keras.Input((64,), dtype="int32"), layers.Embedding(65, 32), rnn, layers.Dense(65)])
-        model.set_weights([ws[0]] + recurrent(ws[1:5]) + flip(ws[5:]))
+    elif kind.startswith("char-"):
+        cell = {"char-rnn": layers.SimpleRNN, "char-lstm": layers.LSTM, "char-gru": layers.GRU}[kind]
+        rnn, time = cell(ws[2].shape[1], return_sequences=True), 64 if kind == "char-rnn" else 128
+        model = keras.Sequential([keras.Input((time,), dtype="int32"), layers.Embedding(*ws[0].shape), rnn, layers.Dense(65)])
+        model.set_weights([ws[0]] + (gru if kind == "char-gru" else recurrent)(ws[1:5]) + flip(ws[5:]))
     elif kind == "ncf":
         ids = keras.Input((2,), dtype="int32")
         tables = [layers.Embedding(*w.shape) for w in ws[:2]]

@@ -26,9 +26,9 @@ class LastRNN(nn.Module):
 
 
 class CharRNN(nn.Module):
-    def __init__(self):
+    def __init__(self, kind=nn.RNN, embedding=32, hidden=128):
         super().__init__()
-        self.embedding, self.rnn, self.out = nn.Embedding(65, 32), nn.RNN(32, 128, batch_first=True), nn.Linear(128, 65)
+        self.embedding, self.rnn, self.out = nn.Embedding(65, embedding), kind(embedding, hidden, batch_first=True), nn.Linear(hidden, 65)
 
     def forward(self, x):
         return self.out(self.rnn(self.embedding(x))[0])
@@ -49,6 +49,8 @@ def build(kind, ws):
     if kind.startswith("gpt"):
         (vocabulary, width), context = ws[0].shape, ws[1].shape[0]
         return GPT(vocabulary, context, (len(ws) - 4) // 12, int(kind[4:]), width)
+    if kind in ("char-lstm", "char-gru"):
+        return CharRNN(nn.LSTM if kind == "char-lstm" else nn.GRU, 64, 256)
     return {"rnn-last": LastRNN, "char-rnn": CharRNN, "ncf": NCF}[kind]()
 
 

@@ -15,8 +15,13 @@ def mlp(*sizes):
     return [p for i, o in zip(sizes, sizes[1:]) for p in linear(i, o)]
 
 
-def rnn(i, h):
-    return [(shape, 1 / math.sqrt(h)) for shape in ((h, i), (h, h), (h,), (h,))]
+def rnn(i, h, gates=1):
+    n = gates * h
+    return [(shape, 1 / math.sqrt(h)) for shape in ((n, i), (n, h), (n,), (n,))]
+
+
+def chars(gates):
+    return [((65, 64), 1.0)] + rnn(64, 256, gates) + linear(256, 65)
 
 
 def gpt(vocabulary, context, layers, width):
@@ -48,6 +53,8 @@ WORKLOADS = {
     "char-rnn": dict(kind="char-rnn", params=[((65, 32), 1.0)] + rnn(32, 128) + linear(128, 65), x=lambda: ids(1001, 65, 32, 64), y=lambda: ids(1002, 65, 32, 64), loss="ce", optimizer="sgd"),
     "gpt-nano": dict(kind="gpt-4", params=gpt(65, 64, 4, 128), x=lambda: ids(1001, 65, 12, 64), y=lambda: ids(1002, 65, 12, 64), loss="ce", optimizer="adamw"),
     "gpt-mini": dict(kind="gpt-6", params=gpt(65, 256, 6, 384), x=lambda: ids(1001, 65, 4, 256), y=lambda: ids(1002, 65, 4, 256), loss="ce", optimizer="adamw"),
+    "char-lstm": dict(kind="char-lstm", params=chars(4), x=lambda: ids(1001, 65, 32, 128), y=lambda: ids(1002, 65, 32, 128), loss="ce", optimizer="adamw"),
+    "char-gru": dict(kind="char-gru", params=chars(3), x=lambda: ids(1001, 65, 32, 128), y=lambda: ids(1002, 65, 32, 128), loss="ce", optimizer="adamw"),
     "ncf": dict(kind="ncf", params=[((50000, 64), 1.0), ((20000, 64), 1.0)] + mlp(128, 128, 64, 1), x=ncf_rows, y=lambda: floats(1002, 1024), loss="mse", optimizer="adamw"),
 }
 

@@ -3,22 +3,26 @@
 enum { kGruB, kGruT, kGruH, kGruReverse, kGruLengths, kGruInts };
 
 struct GruCell {
-  const float *x, *bias;
+  const float *x, *bias, *hs;
   float *gates, *inner;
   int64_t steps, h;
-  bool reverse;
   MEMBER void begin(const Spot&) const {}
   MEMBER void end(const Spot&) const {}
   MEMBER void idle(const Spot& at) const {
-    const int64_t r = at.row(steps);
+    const int64_t r = at.row;
     for (int g = 0; g < 3; g++) rec_store(gates + (r * 3 + g) * h + at.c, set1(0.f), at.n);
     rec_store(inner + r * h + at.c, set1(0.f), at.n);
   }
+  MEMBER void soon(const Spot& at, RecSoon& s) const {
+    const int64_t r = at.row;
+    for (int g = 0; g < 3; g++) s.add(x + (r * 3 + g) * h + at.c, steps * 3 * h);
+    s.add(inner + r * h + at.c, steps * h);
+    s.add(hs + r * h + at.c, steps * h);
+  }
   MEMBER F step(const float* z, int64_t stride, F before, const Spot& at) const {
-    const int64_t row = at.row(steps), o = row * 3 * h + at.c, then = reverse ? o - 3 * h : o + 3 * h;
+    const int64_t row = at.row, o = row * 3 * h + at.c;
     F x3[3], hh[3];
     for (int g = 0; g < 3; g++) {
-      __builtin_prefetch(x + then + g * h);
       x3[g] = rec_load(x + o + g * h, at.n);
       hh[g] = add(load(z + g * stride), rec_load(bias + g * h + at.c, at.n));
     }
@@ -34,8 +38,13 @@ struct GruCell {
 // i[4]. gates may be x.
 void gru(const Args& a, const Team& team) {
   const Sequences q = sequences_of(a, team);
-  const GruCell cell = {
-      (const float*)a.in[0], (const float*)a.in[3], (float*)a.out[2], (float*)a.out[3], q.steps, q.hidden, q.reverse};
+  const GruCell cell = {(const float*)a.in[0],
+                        (const float*)a.in[3],
+                        (const float*)a.out[0],
+                        (float*)a.out[2],
+                        (float*)a.out[3],
+                        q.steps,
+                        q.hidden};
   rec_forward<3>(a, team, q, (const float*)a.in[2], (const float*)a.in[1], cell);
 }
 void gru_need(Need& n) {
@@ -58,22 +67,25 @@ struct GruBack {
   MEMBER void begin(const Spot&) const {}
   MEMBER void end(const Spot&) const {}
   MEMBER void idle(const Spot& at) const {
-    const int64_t o = at.row(steps) * 3 * h + at.c;
+    const int64_t o = at.row * 3 * h + at.c;
     for (int g = 0; g < 3; g++) {
       rec_store(dx + o + g * h, set1(0.f), at.n);
       rec_store(dhh + o + g * h, set1(0.f), at.n);
     }
   }
-  MEMBER F step(F dh, F before, F, const Spot& at, int64_t, F (&d)[3]) const {
-    const int64_t row = at.row(steps), o = row * 3 * h + at.c, oh = row * h + at.c, back = reverse ? h : -h;
-    const F one = set1(1.f);
+  MEMBER void soon(const Spot& at, RecSoon& s) const {
+    const int64_t r = at.row;
     for (int g = 0; g < 3; g++) {
-      __builtin_prefetch(gates + o + g * h + 3 * back);
-      __builtin_prefetch(dhh + o + g * h + 3 * back, 1);
+      s.add(gates + (r * 3 + g) * h + at.c, steps * 3 * h);
+      s.add(dhh + (r * 3 + g) * h + at.c, steps * 3 * h);
     }
-    __builtin_prefetch(inner + oh + back);
-    __builtin_prefetch(hs + oh + 2 * back);
-    if (dhs) __builtin_prefetch(dhs + oh + back);
+    s.add(inner + r * h + at.c, steps * h);
+    s.add(hs + (reverse ? r + 1 : r - 1) * h + at.c, steps * h);
+    if (dhs) s.add(dhs + r * h + at.c, steps * h);
+  }
+  MEMBER F step(F dh, F before, F, const Spot& at, int64_t, F (&d)[3]) const {
+    const int64_t row = at.row, o = row * 3 * h + at.c, oh = row * h + at.c;
+    const F one = set1(1.f);
     const F r = rec_load(gates + o, at.n), u = rec_load(gates + o + h, at.n), n = rec_load(gates + o + 2 * h, at.n);
     const F dn = rec_flush(mul(mul(dh, sub(one, u)), fma(neg(n), n, one)));
     d[0] = rec_flush(mul(mul(dn, rec_load(inner + oh, at.n)), mul(r, sub(one, r))));

@@ -4,21 +4,26 @@ enum { kLstmB, kLstmT, kLstmH, kLstmReverse, kLstmLengths, kLstmInts };
 
 struct LstmCell {
   const float *x, *c0;
+  const float* hs;
   float *last, *gates, *cs, *memory;   // memory: the cell state, beside the state
   int64_t steps, h;
-  bool reverse;
   MEMBER void begin(const Spot& at) const { store(memory + at.cell, rec_load(c0 + at.b * h + at.c, at.n)); }
   MEMBER void end(const Spot& at) const { rec_store(last + at.b * h + at.c, load(memory + at.cell), at.n); }
   MEMBER void idle(const Spot& at) const {
-    const int64_t r = at.row(steps);
+    const int64_t r = at.row;
     for (int g = 0; g < 4; g++) rec_store(gates + (r * 4 + g) * h + at.c, set1(0.f), at.n);
     rec_store(cs + r * h + at.c, set1(0.f), at.n);
   }
+  MEMBER void soon(const Spot& at, RecSoon& s) const {
+    const int64_t r = at.row;
+    for (int g = 0; g < 4; g++) s.add(x + (r * 4 + g) * h + at.c, steps * 4 * h);
+    s.add(cs + r * h + at.c, steps * h);
+    s.add(hs + r * h + at.c, steps * h);
+  }
   MEMBER F step(const float* z, int64_t stride, F, const Spot& at) const {
-    const int64_t r = at.row(steps), o = r * 4 * h + at.c, then = reverse ? o - 4 * h : o + 4 * h;
+    const int64_t r = at.row, o = r * 4 * h + at.c;
     F v[4];
     for (int g = 0; g < 4; g++) {
-      __builtin_prefetch(x + then + g * h);
       v[g] = add(load(z + g * stride), rec_load(x + o + g * h, at.n));
       v[g] = g == 2 ? tanh_f(v[g]) : sigmoid_f(v[g]);
       rec_store(gates + o + g * h, v[g], at.n);
@@ -35,13 +40,13 @@ void lstm(const Args& a, const Team& team) {
   const Sequences q = sequences_of(a, team);
   const LstmCell cell = {(const float*)a.in[0],
                          (const float*)a.in[2],
+                         (const float*)a.out[0],
                          (float*)a.out[2],
                          (float*)a.out[3],
                          (float*)a.out[4],
                          rec_memory<4>(a, q.batch, q.hidden, true).cell,
                          q.steps,
-                         q.hidden,
-                         q.reverse};
+                         q.hidden};
   rec_forward<4>(a, team, q, (const float*)a.in[3], (const float*)a.in[1], cell);
 }
 void lstm_need(Need& n) {
@@ -65,19 +70,23 @@ struct LstmBack {
   }
   MEMBER void end(const Spot& at) const { rec_store(dc0 + at.b * h + at.c, load(memory + at.cell), at.n); }
   MEMBER void idle(const Spot& at) const {
-    for (int g = 0; g < 4; g++) rec_store(dz + (at.row(steps) * 4 + g) * h + at.c, set1(0.f), at.n);
+    for (int g = 0; g < 4; g++) rec_store(dz + (at.row * 4 + g) * h + at.c, set1(0.f), at.n);
+  }
+  MEMBER void soon(const Spot& at, RecSoon& s) const {
+    const int64_t r = at.row;
+    for (int g = 0; g < 4; g++) s.add(gates + (r * 4 + g) * h + at.c, steps * 4 * h);
+    // What the step after it has read is near already.
+    s.add(cs + (reverse ? r + 1 : r - 1) * h + at.c, steps * h);
+    s.add(hs + (reverse ? r + 1 : r - 1) * h + at.c, steps * h);
+    if (dhs) s.add(dhs + r * h + at.c, steps * h);
   }
   MEMBER F step(F dh, F, F, const Spot& at, int64_t s, F (&d)[4]) const {
-    const int64_t r = at.row(steps), o = r * 4 * h + at.c, oc = r * h + at.c, back = reverse ? h : -h;
+    const int64_t r = at.row, o = r * 4 * h + at.c, oc = r * h + at.c, back = reverse ? h : -h;
     const F one = set1(1.f);
     F v[4];
     for (int g = 0; g < 4; g++) {
-      __builtin_prefetch(gates + o + g * h + 4 * back);
       v[g] = rec_load(gates + o + g * h, at.n);
     }
-    __builtin_prefetch(cs + oc + 2 * back);
-    __builtin_prefetch(hs + oc + 2 * back);
-    if (dhs) __builtin_prefetch(dhs + oc + back);
     const F tc = tanh_f(rec_load(cs + oc, at.n));
     const F from = s == 0 ? rec_load(c0 + at.b * h + at.c, at.n) : rec_load(cs + oc + back, at.n);
     const F dc = fma(mul(dh, v[3]), fma(neg(tc), tc, one), load(memory + at.cell));

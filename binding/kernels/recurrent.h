@@ -8,10 +8,13 @@
 
 constexpr int kRecCols = 2 * W;                           // columns of a panel of weights: two registers
 constexpr int kRecRows = W == 16 ? 14 : W == 8 ? 6 : 4;   // rows of a tile at most: 2 accumulators each
+constexpr int kAhead = 24 * kRecCols;                     // weights are asked for so many floats before they are used
 constexpr int64_t kRecBand = 56;                          // rows that go through time together: their state stays in L2
 
 // A member function that goes into its caller: see INLINE.
 #define MEMBER inline __attribute__((always_inline))
+
+constexpr int64_t kRecSmall = 65536;   // weights that stay in L2 beside all else
 
 // What vanishes over time counts as 0 below 2^-100: on denormals a product takes the processor thirty times as long.
 INLINE F rec_flush(F v) { return select(lt(abs(v), set1(7.8886091e-31f)), set1(0.f), v); }
@@ -81,15 +84,40 @@ static void pack_backward(const float* w, float* packed, int64_t h, const Team& 
   }
 }
 
+// Memory that a cell reads or writes soon: `count` streams, in each a line or two (`lines`) of every row, `step` floats apart. A product
+// asks for a row now and then: all at once they would wait for one another, and the hardware does not follow as many streams.
+struct RecSoon {
+  static constexpr int kMost = 10;
+  const float* stream[kMost];
+  int64_t step[kMost];
+  int64_t rows, units, due = 0;   // of the tile; how many units the product goes through; of rows * units
+  int count = 0, lines;
+  bool near;   // into L1, else into L2
+  RecSoon(int64_t rows, int64_t units, int lines, bool near) : rows(rows), units(units), lines(lines), near(near) {}
+  MEMBER void add(const float* p, int64_t floats) { stream[count] = p, step[count++] = floats; }
+  MEMBER void ask() {
+    if (count == 0) return;
+    for (due += rows; due >= units; due -= units)
+      for (int i = 0; i < count; i++) {
+        near ? fetch_near(stream[i]) : fetch(stream[i]);
+        if (lines == 2) near ? fetch_near(stream[i] + L) : fetch(stream[i] + L);
+        stream[i] += step[i];
+      }
+  }
+};
+
 // The product of a tile of R rows with one panel: two registers of columns, to za and zb, rows L apart.
 template <int R>
-static inline void rec_panel(const float* panel, const float* s, int64_t units, float* za, float* zb) {
+static inline void rec_panel(const float* panel, const float* s, int64_t units, float* za, float* zb, RecSoon& soon) {
   RF a[R], b[R];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++) a[r] = b[r] = r_set1(0.f);
-  for (int64_t u = 0; u < units; u++, s += R * L)
+  for (int64_t u = 0; u < units; u++, s += R * L) {
+    soon.ask();
 #pragma GCC unroll 2
     for (int i = 0; i < L; i++, panel += kRecCols) {
+      fetch_near(panel + kAhead);
+      if (kRecCols > L) fetch_near(panel + kAhead + L);
       const RF w0 = r_load(panel), w1 = r_load(panel + W);
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
@@ -98,6 +126,7 @@ static inline void rec_panel(const float* panel, const float* s, int64_t units, 
         b[r] = r_fma(x, w1, b[r]);
       }
     }
+  }
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++) {
     r_store(za + r * L, a[r]);
@@ -106,13 +135,13 @@ static inline void rec_panel(const float* panel, const float* s, int64_t units, 
 }
 // z[unit of the block][row][16] of one block; K is `units` times 16.
 template <int R>
-static void rec_block(const float* packed, const float* s, float* z, int64_t units, int panels) {
+static void rec_block(const float* packed, const float* s, float* z, int64_t units, int panels, RecSoon& soon) {
   for (int p = 0; p < panels; p++, packed += units * L * kRecCols) {
     float* const to = z + p * kRecCols / L * R * L + p * kRecCols % L;
-    rec_panel<R>(packed, s, units, to, W == L ? to + R * L : to + W);
+    rec_panel<R>(packed, s, units, to, W == L ? to + R * L : to + W, soon);
   }
 }
-using RecBlock = void (*)(const float* packed, const float* s, float* z, int64_t units, int panels);
+using RecBlock = void (*)(const float* packed, const float* s, float* z, int64_t units, int panels, RecSoon& soon);
 static RecBlock rec_block_of(int64_t rows) {
   static constexpr RecBlock kBlocks[] = {
     rec_block<1>,
@@ -156,23 +185,36 @@ static RecPart rec_part(int64_t batch, int64_t blocks, int64_t units, int64_t k,
     if (least_cost < 0 || cost < least_cost) least_cost = cost, rows = m, columns = n;
   }
   const int64_t rm = team.rank / columns, rn = team.rank % columns, most = (batch + rows - 1) / rows;
-  return {batch * rm / rows,     batch * (rm + 1) / rows,     most == 0 ? 1 : (most + kRecBand - 1) / kRecBand,
+  // Where weights are small a tile goes through time alone: its state stays in L1.
+  const int64_t band = columns == 1 && blocks * units * L * k <= kRecSmall ? kRecRows : kRecBand;
+  return {batch * rm / rows,     batch * (rm + 1) / rows,     most == 0 ? 1 : (most + band - 1) / band,
           blocks * rn / columns, blocks * (rn + 1) / columns, columns > 1};
 }
 
-// The rows [from, to) in tiles of nearly equal size: calls f(first row, counted from `from`; rows).
-template <typename Fn>
-INLINE void rec_tiles(int64_t from, int64_t to, Fn f) {
-  const int64_t n = to - from, tiles = (n + kRecRows - 1) / kRecRows;
-  for (int64_t i = 0; i < tiles; i++) f(n * i / tiles, n * (i + 1) / tiles - n * i / tiles);
-}
-
-// Where a cell is: row, its place in time, lane offset in H, lanes, offset in cell memory.
-struct Spot {
-  int64_t b, t, c, cell;
-  int n;
-  int64_t row(int64_t steps) const { return b * steps + t; }
+// The rows of a band in tiles of nearly equal size. Divided once: a step of a small network is as short as a few divisions.
+struct RecTiles {
+  int64_t count, from[kRecBand / kRecRows + 2];
+  explicit RecTiles(int64_t rows) : count((rows + kRecRows - 1) / kRecRows) {
+    for (int64_t i = 0; i <= count; i++) from[i] = count ? rows * i / count : 0;
+  }
+  // Calls f(first row, counted from that of the band; rows).
+  template <typename Fn>
+  MEMBER void each(Fn f) const {
+    for (int64_t i = 0; i < count; i++) f(from[i], from[i + 1] - from[i]);
+  }
 };
+
+// Where a cell is: row b of the batch, row of [B * T] (its place in time), lane offset in H, lanes, offset in cell memory; whether the step
+// is one of the row's.
+struct Spot {
+  int64_t b, row, c, cell;
+  int n;
+  bool live;
+};
+static inline Spot spot_of(const Sequences& q, int64_t b, int64_t s) {
+  const int64_t len = q.length(b);
+  return {b, b * q.steps + q.at(len, s), 0, 0, L, s < len};
+}
 
 // Memory of a recurrence: packed weights, two states (this step's and the next), and what cells keep from step to step.
 struct RecMemory {
@@ -194,11 +236,14 @@ static void rec_scratch(Need& n, int64_t batch, int64_t h, bool forward) {
 }
 
 // hs[b,t,:] = the cell's next state from z = whh h and its own operands; last[b,:] the state at the end.
-// cell.begin(spot), cell.step(z, stride of gates in z, state before, spot) -> state, cell.idle(spot), cell.end(spot).
+// cell.begin(spot), cell.step(z, stride of gates in z, state before, spot) -> state, cell.idle(spot), cell.end(spot);
+// cell.soon(first row's spot, streams to ask for).
 template <int G, class Cell>
-static void rec_forward(const Args& a, const Team& team, const Sequences& q, const float* whh, const float* h0,
-                        const Cell& cell) {
+static void rec_forward(const Args& a, const Team& team, const Sequences& sequences, const float* whh, const float* h0,
+                        const Cell& given) {
   using B = Blocks<G>;
+  const Sequences q = sequences;   // copies: what is stored might lie in the originals, for all the compiler knows
+  const Cell cell = given;
   const int64_t h = q.hidden, groups = q.groups(), lanes = groups * L;
   const RecMemory mem = rec_memory<G>(a, q.batch, h, true);
   float *hs = (float*)a.out[0], *last = (float*)a.out[1], *z = (float*)a.local;
@@ -206,20 +251,24 @@ static void rec_forward(const Args& a, const Team& team, const Sequences& q, con
   const RecPart part = rec_part(q.batch, B::count(groups), B::units, lanes, team);
   team.barrier();
   for (int64_t band = 0; band < part.bands; band++) {
-    const int64_t b0 = part.band(band), b1 = part.band(band + 1);
+    const int64_t b0 = part.band(band);
+    const RecTiles tiles(part.band(band + 1) - b0);
     float* states[2] = {mem.state[0] + part.b0 * lanes, mem.state[1] + part.b0 * lanes};
-    // Calls f(spot, offset in a state) for every group of lanes of one block and tile.
-    const auto each = [&](int64_t block, int64_t r0, int64_t rows, auto f) __attribute__((always_inline)) {
-      for (int64_t g = block * B::pair; g < least(block * B::pair + B::pair, groups); g++)
-        for (int64_t r = 0; r < rows; r++) {
-          const int64_t at = r0 * lanes + (g * rows + r) * L, c = g * L;
-          f(Spot{b0 + r0 + r, 0, c, part.b0 * lanes + at, (int)least(L, h - c)}, at,
-            (g - block * B::pair) * G * rows * L + r * L);
+    // Calls f(spot, offset in a state, offset in z) for every group of lanes of one block and tile.
+    const auto each = [&](int64_t block, int64_t r0, int64_t rows, int64_t s, auto f) __attribute__((always_inline)) {
+      const int64_t g0 = block * B::pair, g1 = least(g0 + B::pair, groups);
+      for (int64_t r = 0; r < rows; r++) {
+        Spot x = spot_of(q, b0 + r0 + r, s);
+        for (int64_t g = g0; g < g1; g++) {
+          const int64_t at = r0 * lanes + (g * rows + r) * L;
+          x.c = g * L, x.cell = part.b0 * lanes + at, x.n = (int)least(L, h - x.c);
+          f(x, at, ((g - g0) * G * rows + r) * L);
         }
+      }
     };
     for (int64_t block = part.c0; block < part.c1; block++)
-      rec_tiles(b0, b1, [&](int64_t r0, int64_t rows) {
-        each(block, r0, rows, [&](const Spot& x, int64_t at, int64_t) {
+      tiles.each([&](int64_t r0, int64_t rows) {
+        each(block, r0, rows, 0, [&](const Spot& x, int64_t at, int64_t) {
           store(states[0] + at, rec_load(h0 + x.b * h + x.c, x.n));
           cell.begin(x);
         });
@@ -228,14 +277,16 @@ static void rec_forward(const Args& a, const Team& team, const Sequences& q, con
     for (int64_t s = 0; s < q.steps; s++) {
       float *now = states[s & 1], *next = states[~s & 1];
       for (int64_t block = part.c0; block < part.c1; block++)
-        rec_tiles(b0, b1, [&](int64_t r0, int64_t rows) {
-          rec_block_of(rows)(mem.packed + block * B::floats(lanes), now + r0 * lanes, z, groups, B::panels);
-          each(block, r0, rows, [&](Spot x, int64_t at, int64_t zat) {
-            const int64_t len = q.length(x.b);
-            x.t = q.at(len, s);
-            const int64_t o = x.row(q.steps) * h + x.c;
+        tiles.each([&](int64_t r0, int64_t rows) {
+          RecSoon soon(rows, groups * B::panels, B::pair, true);
+          Spot first = spot_of(q, b0 + r0, s);
+          first.c = block * B::pair * L;
+          cell.soon(first, soon);
+          rec_block_of(rows)(mem.packed + block * B::floats(lanes), now + r0 * lanes, z, groups, B::panels, soon);
+          each(block, r0, rows, s, [&](const Spot& x, int64_t at, int64_t zat) {
+            const int64_t o = x.row * h + x.c;
             const F before = load(now + at);
-            if (s < len) {
+            if (x.live) {
               const F y = cell.step(z + zat, rows * L, before, x);
               store(next + at, y);
               rec_store(hs + o, y, x.n);
@@ -249,8 +300,8 @@ static void rec_forward(const Args& a, const Team& team, const Sequences& q, con
       if (part.meet) team.barrier();
     }
     for (int64_t block = part.c0; block < part.c1; block++)
-      rec_tiles(b0, b1, [&](int64_t r0, int64_t rows) {
-        each(block, r0, rows, [&](const Spot& x, int64_t at, int64_t) {
+      tiles.each([&](int64_t r0, int64_t rows) {
+        each(block, r0, rows, 0, [&](const Spot& x, int64_t at, int64_t) {
           rec_store(last + x.b * h + x.c, load(states[q.steps & 1] + at), x.n);
           cell.end(x);
         });
@@ -267,11 +318,14 @@ struct RecGrads {
 // go on to the step before, and to dh0 at the end. before[b,t,:] is the state before the step at t (h0 at first): the other operand
 // of the weight's gradient, written while hs is at hand; it may be hs.
 // cell.begin(spot), cell.step(dh, state before, state after, spot, gates' gradients) -> what of dh goes on directly (if `direct`),
-// cell.idle(spot), cell.end(spot).
+// cell.idle(spot), cell.end(spot), cell.soon(spot, streams).
 template <int G, class Cell>
-static void rec_backward(const Args& a, const Team& team, const Sequences& q, const float* whh, const float* hs, const float* h0,
-                         const RecGrads& grads, float* dh0, float* before, const Cell& cell) {
+static void rec_backward(const Args& a, const Team& team, const Sequences& sequences, const float* whh, const float* hs,
+                         const float* h0, const RecGrads& grads, float* dh0, float* before, const Cell& given) {
   using B = Blocks<1>;
+  const Sequences q = sequences;
+  const Cell cell = given;
+  const float *const dhs = grads.dhs, *const dlast = grads.dlast;
   const int64_t h = q.hidden, groups = q.groups(), k = groups * G * L, lanes = rec_lanes(h);
   const RecMemory mem = rec_memory<G>(a, q.batch, h, false);
   const bool direct = Cell::direct || q.lengths;
@@ -279,33 +333,37 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& q, co
   const RecPart part = rec_part(q.batch, B::count(groups), B::units, k, team);
   team.barrier();
   for (int64_t band = 0; band < part.bands; band++) {
-    const int64_t b0 = part.band(band), b1 = part.band(band + 1), first = part.b0 * lanes;
+    const int64_t b0 = part.band(band), first = part.b0 * lanes;
+    const RecTiles tiles(part.band(band + 1) - b0);
     float *carry = mem.carry + first, *straight = mem.direct + first;
     float* states[2] = {mem.state[0] + part.b0 * k, mem.state[1] + part.b0 * k};
-    const auto each = [&](auto f) __attribute__((always_inline)) {
-      rec_tiles(b0, b1, [&](int64_t r0, int64_t rows) {
-        for (int64_t g = part.c0 * B::pair; g < least(part.c1 * B::pair, groups); g++)
-          for (int64_t r = 0; r < rows; r++) {
-            const int64_t at = r0 * lanes + (g * rows + r) * L, c = g * L;
-            f(Spot{b0 + r0 + r, 0, c, first + at, (int)least(L, h - c)}, at, r0 * k + (g * G * rows + r) * L, rows * L);
+    // Calls f(spot, offset in what there is of each lane, offset in a state, units apart there).
+    const int64_t g0 = part.c0 * B::pair, g1 = least(part.c1 * B::pair, groups);
+    const auto each = [&](int64_t s, auto f) __attribute__((always_inline)) {
+      tiles.each([&](int64_t r0, int64_t rows) __attribute__((always_inline)) {
+        for (int64_t r = 0; r < rows; r++) {
+          Spot x = spot_of(q, b0 + r0 + r, s);
+          for (int64_t g = g0; g < g1; g++) {
+            const int64_t at = r0 * lanes + (g * rows + r) * L;
+            x.c = g * L, x.cell = first + at, x.n = (int)least(L, h - x.c);
+            f(x, at, r0 * k + (g * G * rows + r) * L, rows * L);
           }
+        }
       });
     };
-    each([&](const Spot& x, int64_t at, int64_t, int64_t) {
-      store(carry + at, grads.dlast ? rec_load(grads.dlast + x.b * h + x.c, x.n) : set1(0.f));
+    each(0, [&](const Spot& x, int64_t at, int64_t, int64_t) {
+      store(carry + at, dlast ? rec_load(dlast + x.b * h + x.c, x.n) : set1(0.f));
       if (direct) store(straight + at, set1(0.f));
       cell.begin(x);
     });
     for (int64_t s = q.steps - 1; s >= 0; s--) {
       float* const state = states[s & 1];
-      each([&](Spot x, int64_t at, int64_t sat, int64_t stride) {
-        const int64_t len = q.length(x.b);
-        x.t = q.at(len, s);
-        const int64_t o = x.row(q.steps) * h + x.c;
+      each(s, [&](const Spot& x, int64_t at, int64_t sat, int64_t stride) {
+        const int64_t o = x.row * h + x.c;
         F dh = load(carry + at), d[G];
         if (direct) dh = add(dh, load(straight + at));
-        if (s < len) {
-          if (grads.dhs) dh = add(dh, rec_load(grads.dhs + o, x.n));
+        if (x.live) {
+          if (dhs) dh = add(dh, rec_load(dhs + o, x.n));
           const F y = rec_load(hs + o, x.n);
           const F from = s == 0 ? rec_load(h0 + x.b * h + x.c, x.n) : rec_load(hs + (q.reverse ? o + h : o - h), x.n);
           dh = cell.step(dh, from, y, x, s, d);
@@ -320,12 +378,16 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& q, co
       });
       if (part.meet) team.barrier();
       for (int64_t block = part.c0; block < part.c1; block++)
-        rec_tiles(b0, b1, [&](int64_t r0, int64_t rows) {
+        tiles.each([&](int64_t r0, int64_t rows) {
+          RecSoon soon(rows, groups * G * B::panels, B::pair, false);
+          Spot next = spot_of(q, b0 + r0, s - 1);
+          next.c = block * B::pair * L;
+          if (s > 0) cell.soon(next, soon);   // for the next pass
           rec_block_of(rows)(mem.packed + block * B::floats(k), state + r0 * k, carry + r0 * lanes + block * B::pair * rows * L,
-                             groups * G, B::panels);
+                             groups * G, B::panels, soon);
         });
     }
-    each([&](const Spot& x, int64_t at, int64_t, int64_t) {
+    each(0, [&](const Spot& x, int64_t at, int64_t, int64_t) {
       const F dh = load(carry + at);
       rec_store(dh0 + x.b * h + x.c, direct ? add(dh, load(straight + at)) : dh, x.n);
       cell.end(x);

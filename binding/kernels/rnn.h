@@ -3,16 +3,15 @@
 enum { kRnnB, kRnnT, kRnnH, kRnnReverse, kRnnLengths, kRnnRelu, kRnnInts };
 
 struct RnnCell {
-  const float* x;
-  float* hs;
+  const float *x, *hs;
   int64_t steps, h;
   bool relu, reverse;
   MEMBER void begin(const Spot&) const {}
   MEMBER void idle(const Spot&) const {}
   MEMBER void end(const Spot&) const {}
+  MEMBER void soon(const Spot&, RecSoon&) const {}   // a product is too short for it
   MEMBER F step(const float* z, int64_t, F, const Spot& at) const {
-    const int64_t o = at.row(steps) * h + at.c;
-    // The next step: a tile's rows are more streams than the hardware follows.
+    const int64_t o = at.row * h + at.c;
     __builtin_prefetch(x + (reverse ? o - h : o + h));
     __builtin_prefetch(hs + (reverse ? o - h : o + h));
     const F y = rec_flush(add(load(z), rec_load(x + o, at.n)));
@@ -42,9 +41,10 @@ struct RnnBack {
   bool relu, reverse;
   MEMBER void begin(const Spot&) const {}
   MEMBER void end(const Spot&) const {}
-  MEMBER void idle(const Spot& at) const { rec_store(dz + at.row(steps) * h + at.c, set1(0.f), at.n); }
+  MEMBER void idle(const Spot& at) const { rec_store(dz + at.row * h + at.c, set1(0.f), at.n); }
+  MEMBER void soon(const Spot&, RecSoon&) const {}
   MEMBER F step(F dh, F, F y, const Spot& at, int64_t, F (&d)[1]) const {
-    const int64_t o = at.row(steps) * h + at.c, then = reverse ? o + h : o - h;
+    const int64_t o = at.row * h + at.c, then = reverse ? o + h : o - h;
     __builtin_prefetch(hs + (reverse ? then + h : then - h));
     if (dhs) __builtin_prefetch(dhs + then);
     __builtin_prefetch(dz + then);

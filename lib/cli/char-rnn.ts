@@ -1,38 +1,6 @@
-// char-rnn.ts: the character-level network of the demo and of `gradclip train`, and the text it writes.
-
-import type { Tensor, TensorLike } from '../ir/graph.ts';
+// char-rnn.ts: the text that a character-level network writes.
 import { philox4x32, philoxKey } from '../ir/philox.ts';
-import { Embedding } from '../nn/embedding.ts';
-import { Linear } from '../nn/linear.ts';
-import { crossEntropy } from '../nn/loss/index.ts';
-import { Module } from '../nn/module.ts';
-import { RNN } from '../nn/recurrent.ts';
-import type { Batch, NdArray } from '../train/source.ts';
-
-export class CharRnn extends Module {
-  readonly embedding: Embedding;
-  readonly rnn: RNN;
-  readonly head: Linear;
-
-  constructor(characters: number, { embedding, hidden }: { readonly embedding: number; readonly hidden: number }) {
-    super();
-    this.embedding = new Embedding(characters, embedding);
-    this.rnn = new RNN(embedding, hidden);
-    this.head = new Linear(hidden, characters);
-  }
-
-  /** Logits of the next character at each place: x [batch, time] -> [batch, time, characters]. */
-  forward(x: TensorLike): Tensor {
-    return this.head.forward(this.rnn.forward(this.embedding.forward(x)).output);
-  }
-
-  /** Those after the last place alone: [batch, characters]. */
-  next(x: TensorLike): Tensor {
-    return this.head.forward(this.rnn.forward(this.embedding.forward(x)).last);
-  }
-}
-
-export const charRnnLoss = ({ x, y }: Batch, model: CharRnn): Tensor => crossEntropy(model.forward(x!), y!);
+import type { NdArray } from '../train/source.ts';
 
 /** Gives the logits [1, characters] that follow a window of characters [1, time]. */
 export type Predict = (window: NdArray) => Promise<NdArray>;

@@ -7,13 +7,14 @@ import { type CharTokenizer, char } from '../data/tokenizer.ts';
 import { DataError, OptionError } from '../errors.ts';
 import { fileError } from '../io/file.ts';
 import { readText } from '../io/text.ts';
+import { CharRnn, charRnnLoss } from '../models/index.ts';
 import { addon } from '../native/addon.ts';
 import { version } from '../native/package.ts';
 import * as optim from '../optim/index.ts';
 import { type Source, windows } from '../train/source.ts';
 import { Trainer } from '../train/trainer.ts';
 import type { Arguments, Command } from './args.ts';
-import { CharRnn, charRnnLoss, sampleText } from './char-rnn.ts';
+import { sampleText } from './char-rnn.ts';
 import { ownSources } from './corpus.ts';
 import type { Contender, DemoResult } from './demo-result.ts';
 import { DemoView } from './demo-view.ts';
@@ -42,7 +43,7 @@ export const DEMO: Command = {
   },
 };
 
-const SIZES = { embedding: 32, hidden: 128 } as const;
+const SIZES = { kind: 'rnn', embedding: 32, hidden: 128 } as const;
 const WINDOW = 64;
 const BATCH = 32;
 const SAMPLE = 240;

@@ -2,13 +2,13 @@
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
+import { CharRnn } from '../models/index.ts';
 import * as layers from '../nn/activation.ts';
 import { Dropout } from '../nn/dropout.ts';
 import { Linear } from '../nn/linear.ts';
 import type { Module } from '../nn/module.ts';
 import { type Layer, Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/shape.ts';
-import { CharRnn } from './char-rnn.ts';
 import type { DataConfig } from './config-data.ts';
 import { type Check, choice, list, number, object, optional, positiveWhole, variant, wrong } from './schema.ts';
 
@@ -25,8 +25,12 @@ export interface MlpConfig {
 
 export interface CharRnnConfig {
   readonly type: 'charRnn';
+  readonly kind: 'rnn' | 'lstm' | 'gru';
   readonly embedding: number;
   readonly hidden: number;
+  readonly layers: number;
+  /** Between layers. */
+  readonly dropout: number;
 }
 
 export type ModelConfig = MlpConfig | CharRnnConfig;
@@ -94,9 +98,12 @@ const charRnn: Kind<CharRnnConfig> = {
     type: choice('charRnn'),
     embedding: optional(positiveWhole, 32),
     hidden: optional(positiveWhole, 128),
+    kind: optional(choice('rnn', 'lstm', 'gru'), 'rnn'),
+    layers: optional(positiveWhole, 1),
+    dropout: optional(number({ min: 0, below: 1 }), 0),
   }),
   reads: ['text'],
-  make: (config, { tokens }) => new CharRnn(tokens!, config),
+  make: ({ type: _, ...options }, { tokens }) => new CharRnn(tokens!, options),
 };
 
 // biome-ignore lint/suspicious/noExplicitAny: each of its own configuration

@@ -1,3 +1,4 @@
 // index.ts: the models that come with the library: short files to copy from. Adding a model: a line here.
+export { CharRnn, type CharRnnOptions, charRnnLoss } from './char-rnn.ts';
 export { Gpt, type GptOptions, gptLoss } from './gpt.ts';
 export { Mlp } from './mlp.ts';

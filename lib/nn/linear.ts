@@ -1,8 +1,9 @@
 // linear.ts: the fully connected layer.
 import { ShapeError } from '../errors.ts';
-import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { isOp, type Tensor, type TensorLike } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
 import { add } from '../ops/elementwise.ts';
+import { GATHER, gather } from '../ops/gather.ts';
 import { matmul } from '../ops/matmul.ts';
 import { reshape } from '../ops/shape.ts';
 import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
@@ -20,11 +21,23 @@ export function linear(x: TensorLike, weight: TensorLike, bias?: TensorLike | nu
   if (w.shape.length !== 2 || t.shape.length === 0 || t.shape.at(-1) !== ins) {
     throw new ShapeError(`linear: expected x [..., ${ins}] for a weight of [${w.shape}], got [${t.shape}]`);
   }
+  const table = looksUp(t);
+  if (table) return gather(linear(table.rows, w, bias), table.indices);
   // One product of two matrices whatever the rank of x, so that fuse can put bias and activation into it.
   const lead = t.shape.slice(0, -1);
   const product = matmul(lead.length === 1 ? t : reshape(t, [sizeOf(lead), ins]), w, { transB: true });
   const y = bias ? add(product, bias) : product;
   return lead.length === 1 ? y : reshape(y, [...lead, outs]);
+}
+
+/**
+ * Whether x is rows of a table that has fewer than it: then the table is multiplied in its place, and the products looked up. The values
+ * are the same bit for bit; the gradient is summed by rows of the table before it is multiplied.
+ */
+function looksUp({ node }: Tensor): { rows: Tensor; indices: Tensor } | null {
+  if (!isOp(node, GATHER)) return null;
+  const [rows, indices] = node.ins as [Tensor, Tensor];
+  return rows.shape.length === 2 && 2 * rows.shape[0]! <= sizeOf(indices.shape) ? { rows, indices } : null;
 }
 
 export interface LinearOptions {
