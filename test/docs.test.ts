@@ -38,3 +38,9 @@ it('CLIPPING.md: a threshold from a recorded run', () => {
   expect(lines.at(-2)).toMatch(/^clipped \d+\.\d % of its steps$/);
   expect(lines.at(-1)).toBe("NaN { tensor: 'fc.bias', index: 1 }");
 });
+
+it('LAYERS.md: stripes, and an error that names the layer', () => {
+  const [accuracy, error] = printed('LAYERS.md').trim().split('\n');
+  expect(Number(accuracy!.split(' ')[1])).toBeGreaterThan(0.97);
+  expect(error).toMatch(/^stem: .*expected .*, got /);
+});
