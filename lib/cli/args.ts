@@ -57,11 +57,20 @@ export class Arguments {
 
   /** A number above 0, or undefined where the flag is not given. */
   positive(flag: string): number | undefined {
+    return this.#number(flag, 'a number above 0', (value) => value > 0);
+  }
+
+  /** A number of 0 or more, or undefined where the flag is not given. */
+  notNegative(flag: string): number | undefined {
+    return this.#number(flag, 'a number of at least 0', (value) => value >= 0);
+  }
+
+  #number(flag: string, expected: string, fits: (value: number) => boolean): number | undefined {
     const text = this.text(flag);
     if (text === undefined) return undefined;
     const value = text.trim() === '' ? Number.NaN : Number(text);
-    if (value > 0 && Number.isFinite(value)) return value;
-    throw usage(this.command, `--${flag}: expected a number above 0, got ${show(text)}`);
+    if (fits(value) && Number.isFinite(value)) return value;
+    throw usage(this.command, `--${flag}: expected ${expected}, got ${show(text)}`);
   }
 }
 

@@ -4,9 +4,8 @@ import type { Module } from '../nn/module.ts';
 import * as guard from '../train/guard.ts';
 import type { TrainerOptions } from '../train/options.ts';
 import * as regularize from '../train/regularize.ts';
-import { within } from './build.ts';
 import type { Named, TrainConfig } from './config.ts';
-import { choice, number } from './schema.ts';
+import { choice, number, within } from './schema.ts';
 
 type Beside = Pick<TrainerOptions<Module>, 'ema' | 'plateau' | 'regularize' | 'lossScale' | 'guards' | 'rollback'>;
 type Penalty = (options: Record<string, unknown>, path: string) => regularize.Regularizer;

@@ -15,7 +15,7 @@ import type { Objective } from '../train/step.ts';
 import type { Named, TrainConfig } from './config.ts';
 import type { DataSet } from './data.ts';
 import { makeModel, outputsOf } from './models.ts';
-import { choice, number, optional } from './schema.ts';
+import { choice, number, optional, within } from './schema.ts';
 
 /** A model with its loss and what is measured of it beside. */
 export interface Task {
@@ -30,6 +30,7 @@ const REGRESSION = { mse, l1, huber, bceWithLogits } as const;
 /** @throws OptionError where the data and the model do not go together */
 export function makeTask(config: TrainConfig, data: DataSet): Task {
   const { loss, labelSmoothing } = config;
+  const weight = weightsOf(config, data);
   const model = makeModel(config.model, data);
   const outputs = (x: Tensor, net: Module): Tensor => outputsOf(config.model, net, x);
   const predict: Task['predict'] = ({ x }, net) => outputs(x!, net);
@@ -39,10 +40,20 @@ export function makeTask(config: TrainConfig, data: DataSet): Task {
   }
   return {
     model,
-    loss: ({ x, y }, net) => crossEntropy(outputs(x!, net), y!, { labelSmoothing }),
+    loss: ({ x, y }, net) => crossEntropy(outputs(x!, net), y!, { labelSmoothing, ...(weight && { weight }) }),
     metrics: { accuracy: ({ x, y }, net) => accuracy(outputs(x!, net), y!) },
     predict,
   };
+}
+
+/** Of classes. */
+function weightsOf({ classWeights }: TrainConfig, { classes }: DataSet): readonly number[] | null {
+  if (classWeights !== 'balanced') return classWeights;
+  if (classes === null)
+    throw new OptionError('classWeights: expected a weight for each class; classes of a text are not counted');
+  const rows = classes.reduce((a, b) => a + b, 0);
+  const there = classes.filter((n) => n > 0).length;
+  return classes.map((n) => (n === 0 ? 0 : rows / (there * n)));
 }
 
 /** Several policies apply in order; none means measured only. */
@@ -118,15 +129,4 @@ function makeSchedule({ type, warmup, ...options }: Named, lr: number): (step: n
     const then = SCHEDULES[name]!(lr, { ...options, ...(own && warmup !== undefined && { warmup }) } as never);
     return warmup === undefined || own ? then : warmUp({ steps: warmup as number, to: then });
   });
-}
-
-/** Errors begin with the place in the configuration. */
-export function within<T>(path: string, make: (path: string) => T): T {
-  try {
-    return make(path);
-  } catch (error) {
-    // Errors of schema.ts have their place already.
-    if (!(error instanceof OptionError) || error.details.path !== undefined) throw error;
-    throw new OptionError(`${path}: ${error.message}`, { ...error.details }, { cause: error });
-  }
 }

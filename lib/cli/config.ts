@@ -57,6 +57,8 @@ export interface TrainConfig {
   readonly lossScale: number | LossScaleOptions | null;
   /** Of crossEntropy. */
   readonly labelSmoothing: number;
+  /** Of crossEntropy: a weight for each class, or what makes them count alike. */
+  readonly classWeights: readonly number[] | 'balanced' | null;
   readonly batchSize: number;
   readonly accumulate: number;
   readonly epochs: number | null;
@@ -119,6 +121,7 @@ const config: Check<TrainConfig> = object<TrainConfig>({
   plateau: optional(options as Check<PlateauOptions>, null),
   lossScale: optional(either(options, number({ min: 1 })), null),
   labelSmoothing: optional(number({ min: 0, max: 1 }), 0),
+  classWeights: optional(either(choice('balanced'), list(number({ min: 0 }), 1)), null),
   batchSize: optional(positiveWhole, 32),
   accumulate: optional(positiveWhole, 1),
   epochs: optional(positiveWhole, null),
@@ -151,6 +154,9 @@ export function checkConfig(value: unknown): TrainConfig {
   for (const key of ['preprocess', 'augment'] as const) {
     const given = key === 'augment' ? checked.augment : checked.preprocess.x;
     if (data.type === 'text' && given.length > 0) throw wrong(key, 'nothing for a text', given);
+  }
+  if (checked.classWeights !== null && (loss !== 'crossEntropy' || data.type === 'text')) {
+    throw wrong('classWeights', 'nothing but with crossEntropy of rows', checked.classWeights);
   }
   if (earlyStop && data.split.validation === 0) {
     throw wrong('data.split.validation', 'some rows, for earlyStop to look at', undefined);

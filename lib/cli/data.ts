@@ -37,8 +37,12 @@ export interface DataSet {
   /** Shape of one row as the model gets it; of a text []. */
   readonly row: readonly number[];
   readonly tokens: number | null;
+  /** Of a window of a text. */
+  readonly length: number | null;
   /** Learned from the rows that train. */
   readonly preprocess: Readonly<Record<string, Transform>>;
+  /** Rows that train of each class; null where there are no classes. */
+  readonly classes: readonly number[] | null;
   /** Of a text. */
   readonly tokenizer: Tokenizer | null;
 }
@@ -102,6 +106,8 @@ function shareTable(
     counts: { ...counts, test: test === null ? counts.test : test.y.shape[0]! },
     row: (preprocess.x?.transform(first) ?? first).shape.slice(1),
     tokens: null,
+    length: null,
+    classes: classCounts(train.y),
     tokenizer: null,
     preprocess,
   };
@@ -114,6 +120,14 @@ function orderOf({ y }: Table, { stratify }: Split, counts: Parts<number>, seed:
   const { test, validation } = counts;
   const shares = split({ y }, { test, validation, seed, stratify: 'y' });
   return Int32Array.from([...shares.train.rows, ...shares.validation.rows, ...shares.test.rows]);
+}
+
+/** Rows of each class; null where the labels are no classes. */
+function classCounts({ data }: NdArray): readonly number[] | null {
+  if (data instanceof Float32Array) return null;
+  const counts: number[] = [];
+  for (const label of data) counts[label] = (counts[label] ?? 0) + 1;
+  return Array.from(counts, (n) => n ?? 0);
 }
 
 function shareText(text: string, { length, split, tokenizer: kind }: TextData): DataSet {
@@ -132,6 +146,8 @@ function shareText(text: string, { length, split, tokenizer: kind }: TextData): 
     counts,
     row: [],
     tokens: tokenizer.size,
+    length,
+    classes: null,
     tokenizer,
     preprocess: {},
   };

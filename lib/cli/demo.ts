@@ -4,17 +4,17 @@ import { access, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import * as clip from '../clip/index.ts';
 import { type CharTokenizer, char } from '../data/tokenizer.ts';
-import { DataError, OptionError } from '../errors.ts';
+import { DataError, NonFiniteError, OptionError } from '../errors.ts';
 import { fileError } from '../io/file.ts';
 import { readText } from '../io/text.ts';
 import { CharRnn, charRnnLoss } from '../models/index.ts';
 import { addon } from '../native/addon.ts';
 import { version } from '../native/package.ts';
 import * as optim from '../optim/index.ts';
+import { generate } from '../train/generate.ts';
 import { type Source, windows } from '../train/source.ts';
 import { Trainer } from '../train/trainer.ts';
 import type { Arguments, Command } from './args.ts';
-import { sampleText } from './char-rnn.ts';
 import { ownSources } from './corpus.ts';
 import type { Contender, DemoResult } from './demo-result.ts';
 import { DemoView } from './demo-view.ts';
@@ -130,7 +130,6 @@ async function train(
     batchSize: BATCH,
     seed,
     threads,
-    predict: ({ x }, model) => model.next(x!),
   });
   const run = trainer.fit(lesson.source, { steps });
   await follow(run, io.signal, (report) => {
@@ -144,9 +143,15 @@ async function train(
   const ms = performance.now() - started;
   const sampled = io.signal.aborted
     ? []
-    : await sampleText((x) => trainer.predict(x), lesson.prompt, { count: SAMPLE, temperature: TEMPERATURE, seed: BigInt(seed) });
+    : await generate(trainer, { prompt: lesson.prompt, length: SAMPLE, temperature: TEMPERATURE, seed }).catch(nothing);
   const { name, label, policy: code } = policy;
   return { name, label, policy: code, loss, norm, normAfter, clipped, skipped, ms, sample: lesson.vocab.decode(sampled) };
+}
+
+/** A model that has diverged writes nothing. */
+function nothing(error: unknown): number[] {
+  if (error instanceof NonFiniteError) return [];
+  throw error;
 }
 
 function heading({ name, length, vocab }: Lesson, parameters: number, { steps, threads }: Settings): string[] {

@@ -5,9 +5,8 @@ import type { FinishingOptions } from '../optim/finishing.ts';
 import type { Constraint, ConstraintRule, Prune } from '../optim/index.ts';
 import * as prune from '../optim/prune.ts';
 import { checkOptions } from '../options.ts';
-import { within } from './build.ts';
 import type { Named, TrainConfig } from './config.ts';
-import { choice, number, optional, text } from './schema.ts';
+import { choice, number, optional, text, within } from './schema.ts';
 
 const most = (value: unknown, path: string): number | undefined => optional(number({ min: 0 }), undefined)(value, path);
 

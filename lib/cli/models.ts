@@ -2,7 +2,7 @@
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
-import { CharRnn } from '../models/index.ts';
+import { CharRnn, Gpt } from '../models/index.ts';
 import * as layers from '../nn/activation.ts';
 import { Dropout } from '../nn/dropout.ts';
 import { Linear } from '../nn/linear.ts';
@@ -10,7 +10,7 @@ import type { Module } from '../nn/module.ts';
 import { type Layer, Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/shape.ts';
 import type { DataConfig } from './config-data.ts';
-import { type Check, choice, list, number, object, optional, positiveWhole, variant, wrong } from './schema.ts';
+import { type Check, choice, list, number, object, optional, positiveWhole, variant, within, wrong } from './schema.ts';
 
 type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'silu' | 'softplus';
 
@@ -33,7 +33,17 @@ export interface CharRnnConfig {
   readonly dropout: number;
 }
 
-export type ModelConfig = MlpConfig | CharRnnConfig;
+export interface GptConfig {
+  readonly type: 'gpt';
+  /** Longest sequence; null: data.length. */
+  readonly context: number | null;
+  readonly layers: number;
+  readonly heads: number;
+  readonly width: number;
+  readonly dropout: number;
+}
+
+export type ModelConfig = MlpConfig | CharRnnConfig | GptConfig;
 
 /** What a model is to read. */
 export interface Reads {
@@ -41,6 +51,8 @@ export interface Reads {
   readonly row: readonly number[];
   /** Tokens of a text. */
   readonly tokens: number | null;
+  /** Tokens of a window of it. */
+  readonly length: number | null;
 }
 
 interface Kind<C> {
@@ -65,6 +77,8 @@ const ACTIVATION: Readonly<Record<Activation, new () => Layer & Module>> = {
 };
 const ACTIVATIONS = Object.keys(ACTIVATION) as Activation[];
 
+const rate: Check<number> = number({ min: 0, below: 1 });
+
 const forward = (model: Module, x: Tensor): Tensor => (model as Module & { forward(x: Tensor): Tensor }).forward(x);
 
 const mlp: Kind<MlpConfig> = {
@@ -72,7 +86,7 @@ const mlp: Kind<MlpConfig> = {
     type: choice('mlp'),
     sizes: list(positiveWhole, 2),
     activation: optional(choice(...ACTIVATIONS), 'relu'),
-    dropout: optional(number({ min: 0, below: 1 }), 0),
+    dropout: optional(rate, 0),
   }),
   reads: ['idx', 'csv'],
   outputs: ({ sizes }) => ({ path: `model.sizes[${sizes.length - 1}]`, count: sizes.at(-1)! }),
@@ -106,8 +120,26 @@ const charRnn: Kind<CharRnnConfig> = {
   make: ({ type: _, ...options }, { tokens }) => new CharRnn(tokens!, options),
 };
 
+const gpt: Kind<GptConfig> = {
+  check: object<GptConfig>({
+    type: choice('gpt'),
+    context: optional(positiveWhole, null),
+    layers: optional(positiveWhole, 4),
+    heads: optional(positiveWhole, 4),
+    width: optional(positiveWhole, 128),
+    dropout: optional(rate, 0),
+  }),
+  reads: ['text'],
+  make({ context, layers, heads, width, dropout }, { tokens, length }) {
+    if (context !== null && context < length!) {
+      throw new OptionError(`model.context: expected at least data.length, ${length}, got ${context}`, { path: 'model.context' });
+    }
+    return within('model', () => new Gpt(tokens!, { context: context ?? length!, layers, heads, width, dropout }));
+  },
+};
+
 // biome-ignore lint/suspicious/noExplicitAny: each of its own configuration
-const MODELS: { readonly [K in ModelConfig['type']]: Kind<any> } = { mlp, charRnn };
+const MODELS: { readonly [K in ModelConfig['type']]: Kind<any> } = { mlp, charRnn, gpt };
 
 /** What key `model` may say. */
 export const model: Check<ModelConfig> = variant<ModelConfig>(

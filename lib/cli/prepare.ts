@@ -2,9 +2,8 @@
 import * as augment from '../data/augment.ts';
 import * as preprocess from '../data/preprocess.ts';
 import { checkOptions } from '../options.ts';
-import { within } from './build.ts';
 import type { DataConfig, Named, TrainConfig } from './config.ts';
-import { choice, number } from './schema.ts';
+import { choice, number, within } from './schema.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 

@@ -108,3 +108,14 @@ export function wrong(path: string, expected: string, value: unknown, hint = '')
   const got = value === undefined ? 'nothing' : show(value);
   return new OptionError(`${path || 'config'}: expected ${expected}, got ${got}${hint}`, { path, value });
 }
+
+/** Errors begin with the place in the configuration. */
+export function within<T>(path: string, make: (path: string) => T): T {
+  try {
+    return make(path);
+  } catch (error) {
+    // Errors of schema.ts have their place already.
+    if (!(error instanceof OptionError) || error.details.path !== undefined) throw error;
+    throw new OptionError(`${path}: ${error.message}`, { ...error.details }, { cause: error });
+  }
+}

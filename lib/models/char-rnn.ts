@@ -38,9 +38,11 @@ export class CharRnn extends Module {
     return this.head.forward(this.rnn.forward(this.embedding.forward(x)).output);
   }
 
-  /** Those after the last place alone: [batch, characters]. */
-  next(x: TensorLike): Tensor {
-    return this.head.forward(this.rnn.forward(this.embedding.forward(x)).last);
+  /** One more character for each row, for `generate`: x [batch, 1] and the states that the step before left -> logits [batch, characters]. */
+  step(x: Tensor, states: readonly Tensor[] | null): { logits: Tensor; states: Tensor[] } {
+    const [h, c] = states ?? [];
+    const { last, ...next } = this.rnn.forward(this.embedding.forward(x), { ...(h && { h }), ...(c && { c }) });
+    return { logits: this.head.forward(last), states: 'c' in next ? [next.h, next.c as Tensor] : [next.h] };
   }
 }
 

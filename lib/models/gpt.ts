@@ -13,7 +13,7 @@ import {
   Module,
   Sequential,
 } from '../nn/index.ts';
-import { add, headsAttention, reshape, slice } from '../ops/index.ts';
+import { add, headsAttention } from '../ops/index.ts';
 import { checkNumber, checkOptions } from '../options.ts';
 
 export interface GptOptions {
@@ -59,6 +59,8 @@ class Block extends Module {
 
 /** Tokens i32 or u8 [batch, time] -> logits of the token after each, [batch, time, vocabulary]. The head is the embedding's table. */
 export class Gpt extends Module {
+  /** Longest sequence. */
+  readonly context: number;
   embedding: Embedding;
   positions: LearnedPositions;
   blocks: Block[];
@@ -71,6 +73,7 @@ export class Gpt extends Module {
     const { context = 64, layers = 4, heads = 4, width = 128, dropout = 0 } = options;
     checkNumber('Gpt', 'layers', layers, { min: 1, integer: true });
     checkNumber('Gpt', 'heads', heads, { min: 1, max: width, integer: true });
+    this.context = context;
     this.embedding = new Embedding(vocabulary, width);
     this.embedding.weight.init = init.normal(0, 0.02);
     this.positions = new LearnedPositions(context, width);
@@ -79,19 +82,10 @@ export class Gpt extends Module {
     this.dropout = new Dropout(dropout);
   }
 
-  #hidden(tokens: TensorLike): Tensor {
-    const x = this.dropout.forward(this.positions.forward(this.embedding.forward(tokens)));
-    return this.blocks.reduce((t, block) => block.forward(t), x);
-  }
-
   forward(tokens: TensorLike): Tensor {
-    return linear(this.norm.forward(this.#hidden(tokens)), this.embedding.weight);
-  }
-
-  /** Those after the last place alone: [batch, vocabulary]. */
-  next(tokens: TensorLike): Tensor {
-    const last = slice(this.#hidden(tokens), { axis: 1, start: -1 });
-    return linear(this.norm.forward(reshape(last, [last.shape[0]!, -1])), this.embedding.weight);
+    const x = this.dropout.forward(this.positions.forward(this.embedding.forward(tokens)));
+    const hidden = this.blocks.reduce((t, block) => block.forward(t), x);
+    return linear(this.norm.forward(hidden), this.embedding.weight);
   }
 }
 

@@ -2,7 +2,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { draw, sampleText } from '../../lib/cli/char-rnn.ts';
 import { ownSources } from '../../lib/cli/corpus.ts';
 import { CharRnn } from '../../lib/models/index.ts';
 import { folder, run } from './kit.ts';
@@ -89,24 +88,6 @@ it('starts as PyTorch does', () => {
     if (name === 'embedding.weight') expect(squares).toBeCloseTo(1, 1);
     else expect(most).toBeLessThanOrEqual(1 / Math.sqrt(128));
   }
-});
-
-it('draws by the logits', async () => {
-  const logits = new Float32Array([0, Math.log(3), Number.NEGATIVE_INFINITY]);
-  expect([0, 0.24, 0.26, 0.999].map((at) => draw(logits, 1, at))).toEqual([0, 0, 1, 1]);
-  expect(draw(new Float32Array([1, 2, 1.5]), 0.01, 0.5)).toBe(1);
-  expect(draw(new Float32Array([Number.NaN, Number.NaN]), 1, 0.5)).toBe(0);
-  const windows: number[][] = [];
-  const next = async ({ data }: { data: ArrayLike<number> }) => {
-    windows.push(Array.from(data));
-    return { data: new Float32Array([-100, 0]), shape: [1, 2] };
-  };
-  const out = await sampleText(next, new Uint8Array([0, 0, 0]), { count: 2, temperature: 1, seed: 0n });
-  expect(out).toEqual([1, 1]);
-  expect(windows).toEqual([
-    [0, 0, 0],
-    [0, 0, 1],
-  ]);
 });
 
 it('has a text that is always there, and always the same', () => {

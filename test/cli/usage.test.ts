@@ -16,7 +16,7 @@ it.each([[[]], [['--help']], [['-h']], [['help']]])('lists the commands: %j', as
   expect(stderr).toBe('');
 });
 
-it.each(['demo', 'train', 'clip-report', 'bench', 'inspect'])('%s --help lists its options', async (command) => {
+it.each(['demo', 'train', 'sample', 'clip-report', 'bench', 'inspect'])('%s --help lists its options', async (command) => {
   const { code, stdout, stderr } = await run([command, '--help']);
   expect(code).toBe(0);
   expect(stdout).toContain(`Usage: gradclip ${command}`);
