@@ -71,16 +71,20 @@ static void put_strided(const Walk& w, const Target& t, const float* from, int64
 static void rows_by_channel(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel,
                             int64_t lanes, int64_t row, int64_t rows) {
   const Parts parts = parts_of(t.gw, 1, ceil_div(t.gw, MR));
+  const Parts ks = parts_of(k, 1, most(1, ceil_div(k, kConvPanel)));
   const int64_t some = most(1, kFlush / t.gw);
   for (int64_t r = 0; r < rows; r += some) {
     const int64_t now = least(some, rows - r), pixels = now * t.gw;
-    float* c = t.tile;
-    for (int64_t y = 0; y < now; y++)
-      for (int64_t part = 0; part < parts.count; part++) {
-        const int64_t j = parts.begin(part), n = parts.begin(part + 1) - j;
-        kByChannel[lanes > W][n - 1](k, x + (r + y) * w.planes.cols + j, at, panel, c);
-        c += n * lanes;
-      }
+    for (int64_t kb = 0; kb < ks.count; kb++) {   // a panel of weights stays in L1 meanwhile
+      const int64_t p = ks.begin(kb), taps = ks.begin(kb + 1) - p;
+      float* c = t.tile;
+      for (int64_t y = 0; y < now; y++)
+        for (int64_t part = 0; part < parts.count; part++) {
+          const int64_t j = parts.begin(part), n = parts.begin(part + 1) - j;
+          kByChannel[lanes > W][n - 1](taps, x + (r + y) * w.planes.cols + j, at + p, panel + p * lanes, c, kb == 0);
+          c += n * lanes;
+        }
+    }
     finish(*t.end, t.tile, lanes, 0, t.channel, pixels, t.valid);
     if (w.fs * w.ft == 1) {
       transpose_block(t.tile, lanes, t.y + (row + r) * w.ow, w.oh * w.ow, pixels, t.valid, pixels);

@@ -12,15 +12,15 @@ INLINE RF fma_broadcast(RF a, const float* x, RF b) {
 #endif
 }
 
-// Lanes are channels: c[R pixels, V * W channels] = sum over k taps of x[at[p] + pixel] * w[p, channels].
-using ByChannel = void (*)(int64_t k, const float* x, const int32_t* at, const float* w, float* c);
+// Lanes are channels: c[R pixels, V * W channels] (+)= sum over k taps of x[at[p] + pixel] * w[p, channels].
+using ByChannel = void (*)(int64_t k, const float* x, const int32_t* at, const float* w, float* c, bool first);
 template <int R, int V>
-static void by_channel(int64_t k, const float* x, const int32_t* at, const float* w, float* c) {
+static void by_channel(int64_t k, const float* x, const int32_t* at, const float* w, float* c, bool first) {
   RF acc[R][V];
 #pragma GCC unroll 16
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 2
-    for (int j = 0; j < V; j++) acc[i][j] = r_set1(0.f);
+    for (int j = 0; j < V; j++) acc[i][j] = first ? r_set1(0.f) : r_load(c + (i * V + j) * W);
   const auto step = [&](int u) __attribute__((always_inline)) {
     const float* q = settle(x + at[u]);
     RF b[V];

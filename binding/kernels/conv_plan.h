@@ -24,7 +24,8 @@ enum ConvInts {
   kCvInts
 };
 constexpr int64_t kPlanes = 1 << 16;   // floats of copied planes that stay in L2; a band of rows is copied at a time
-constexpr int64_t kFlush = 64;         // pixels that go out at once where lanes are channels
+constexpr int64_t kConvPanel = 128;    // taps of a panel of weights that stays in L1
+constexpr int64_t kFlush = 128;        // pixels that go out at once where lanes are channels
 
 struct Conv {
   int64_t n, groups, ci, co, h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left, act;
