@@ -38,6 +38,7 @@ describe('options', () => {
       'char-rnn',
       'gpt-mini',
       'gpt-nano',
+      'lenet',
       'mlp-large',
       'mlp-small',
       'mlp-tiny',

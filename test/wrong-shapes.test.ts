@@ -63,6 +63,9 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   LearnedPositions: { layer: () => new nn.LearnedPositions(4, 8), calls: [[[2, 5, 8]], [[2, 3, 7]]] },
   SinusoidalPositions: { layer: () => new nn.SinusoidalPositions(8), calls: [[[2, 3, 7]]] },
+  Conv1d: { layer: () => new nn.Conv1d(3, 4, 3), calls: [[[3, 5]], [[2, 4, 5]], [[2, 3, 2]]] },
+  Conv2d: { layer: () => new nn.Conv2d(3, 4, 3), calls: [[[3, 5, 5]], [[2, 4, 5, 5]], [[2, 3, 5, 2]]] },
+  ConvTranspose2d: { layer: () => new nn.ConvTranspose2d(3, 4, 3), calls: [[[3, 5, 5]], [[2, 4, 5, 5]]] },
   MaxPool1d: { layer: () => new nn.MaxPool1d(3), calls: [[[3]], [[2, 3, 2]]] },
   MaxPool2d: { layer: () => new nn.MaxPool2d(3), calls: [[[3, 5]], [[2, 3, 2, 5]]] },
   AvgPool1d: { layer: () => new nn.AvgPool1d(3), calls: [[[3]], [[2, 3, 2]]] },
@@ -71,6 +74,7 @@ const CASES: Readonly<Record<string, Case>> = {
   AdaptiveAvgPool2d: { layer: () => new nn.AdaptiveAvgPool2d(3), calls: [[[3, 5]]] },
   Unflatten: { layer: () => new nn.Unflatten(1, [2, 3]), calls: [[[2, 7]]] },
   Sequential: { layer: () => new nn.Sequential(new nn.Linear(5, 3)), calls: [[[2, 4]]] },
+  Lenet: { layer: () => new models.Lenet(), calls: [[[2, 28, 28]], [[2, 1, 27, 31]]] },
   Mlp: { layer: () => new models.Mlp([5, 3]), calls: [[[2, 4]]] },
   Gpt: { layer: () => new models.Gpt(5, { context: 4, layers: 1, heads: 2, width: 8 }), calls: [[[2, 4]], [ids(2, 5)]] },
 };

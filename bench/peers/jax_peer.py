@@ -66,9 +66,28 @@ def models(kind, ws):
     if kind == "ncf":
         p = (jnp.asarray(ws[0]), jnp.asarray(ws[1]), pairs(ws[2:]))
         return p, lambda p, x: mlp(p[2], jnp.concatenate([p[0][x[:, 0]], p[1][x[:, 1]]], 1))[:, 0]
+    if kind == "lenet":
+        return lenet(ws, pairs, mlp)
     if kind.startswith("gpt"):
         return gpt(ws, int(kind[4:]), flip)
     raise worker.Unsupported(f"no model {kind}")
+
+
+def lenet(ws, pairs, mlp):
+    """Channels last, as XLA is quickest on a CPU; what is flattened comes in another order, so the first linear weight's columns do."""
+    import jax, jax.numpy as jnp
+    from jax import lax
+
+    def layer(x, w, b):
+        y = lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return lax.reduce_window(jax.nn.relu(y + b), -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+
+    def forward(p, x):
+        x = layer(layer(x.reshape(-1, 28, 28, 1), *p[0]), *p[1])
+        return mlp(p[2], x.reshape(x.shape[0], -1))
+
+    filters = [(jnp.asarray(w.transpose(2, 3, 1, 0).copy()), jnp.asarray(b)) for w, b in zip(ws[:4:2], ws[1:4:2])]
+    return (*filters, pairs([worker.flat_last(ws[4], 64), *ws[5:]])), forward
 
 
 def gpt(ws, heads, flip):

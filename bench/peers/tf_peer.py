@@ -33,6 +33,12 @@ def build(kind, ws):
         rnn, time = cell(ws[2].shape[1], return_sequences=True), 64 if kind == "char-rnn" else 128
         model = keras.Sequential([keras.Input((time,), dtype="int32"), layers.Embedding(*ws[0].shape), rnn, layers.Dense(65)])
         model.set_weights([ws[0]] + (gru if kind == "char-gru" else recurrent)(ws[1:5]) + flip(ws[5:]))
+    elif kind == "lenet":
+        conv = lambda n: [layers.Conv2D(n, 5, padding="same", activation="relu"), layers.MaxPool2D()]
+        images = [keras.Input((1, 28, 28)), layers.Reshape((28, 28, 1))]
+        model = keras.Sequential([*images, *conv(32), *conv(64), layers.Flatten(), *dense(ws[4:])])
+        filters = [w.transpose(2, 3, 1, 0) if w.ndim == 4 else w for w in ws[:4]]
+        model.set_weights(filters + flip([worker.flat_last(ws[4], 64), *ws[5:]]))
     elif kind == "ncf":
         ids = keras.Input((2,), dtype="int32")
         tables = [layers.Embedding(*w.shape) for w in ws[:2]]

@@ -16,6 +16,12 @@ class MLP(nn.Module):
         return self.net(x)
 
 
+class LeNet(nn.Sequential):
+    def __init__(self):
+        conv = lambda i, o: [nn.Conv2d(i, o, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
+        super().__init__(*conv(1, 32), *conv(32, 64), nn.Flatten(), nn.Linear(3136, 512), nn.ReLU(), nn.Linear(512, 10))
+
+
 class LastRNN(nn.Module):
     def __init__(self):
         super().__init__()
@@ -51,7 +57,7 @@ def build(kind, ws):
         return GPT(vocabulary, context, (len(ws) - 4) // 12, int(kind[4:]), width)
     if kind in ("char-lstm", "char-gru"):
         return CharRNN(nn.LSTM if kind == "char-lstm" else nn.GRU, 64, 256)
-    return {"rnn-last": LastRNN, "char-rnn": CharRNN, "ncf": NCF}[kind]()
+    return {"rnn-last": LastRNN, "char-rnn": CharRNN, "ncf": NCF, "lenet": LeNet}[kind]()
 
 
 def step_parts(name, mode):

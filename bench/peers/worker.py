@@ -17,6 +17,11 @@ CLIP_CASES = {
 }
 
 
+def flat_last(w, channels):
+    """A weight[out, channels * h * w] for images that were flattened as [h, w, channels]."""
+    return w.reshape(w.shape[0], channels, -1).transpose(0, 2, 1).reshape(w.shape[0], -1)
+
+
 class Unsupported(Exception):
     """The peer cannot do this cell, or takes minutes to start it."""
 

@@ -15,6 +15,10 @@ def mlp(*sizes):
     return [p for i, o in zip(sizes, sizes[1:]) for p in linear(i, o)]
 
 
+def conv(i, o, k):
+    return [((o, i, k, k), 1 / math.sqrt(i * k * k)), ((o,), 1 / math.sqrt(i * k * k))]
+
+
 def rnn(i, h, gates=1):
     n = gates * h
     return [(shape, 1 / math.sqrt(h)) for shape in ((n, i), (n, h), (n,), (n,))]
@@ -51,6 +55,7 @@ WORKLOADS = {
     "mlp-large": dict(kind="mlp", params=mlp(1024, 4096, 4096, 1024), x=lambda: floats(1001, 256, 1024), y=lambda: floats(1002, 256, 1024), loss="mse", optimizer="adamw"),
     "rnn-adding": dict(kind="rnn-last", params=rnn(2, 128) + linear(128, 1), x=lambda: floats(1001, 50, 100, 2), y=lambda: floats(1002, 50, 1), loss="mse", optimizer="sgd"),
     "char-rnn": dict(kind="char-rnn", params=[((65, 32), 1.0)] + rnn(32, 128) + linear(128, 65), x=lambda: ids(1001, 65, 32, 64), y=lambda: ids(1002, 65, 32, 64), loss="ce", optimizer="sgd"),
+    "lenet": dict(kind="lenet", params=conv(1, 32, 5) + conv(32, 64, 5) + mlp(3136, 512, 10), x=lambda: floats(1001, 64, 1, 28, 28), y=lambda: ids(1002, 10, 64), loss="ce", optimizer="adamw"),
     "gpt-nano": dict(kind="gpt-4", params=gpt(65, 64, 4, 128), x=lambda: ids(1001, 65, 12, 64), y=lambda: ids(1002, 65, 12, 64), loss="ce", optimizer="adamw"),
     "gpt-mini": dict(kind="gpt-6", params=gpt(65, 256, 6, 384), x=lambda: ids(1001, 65, 4, 256), y=lambda: ids(1002, 65, 4, 256), loss="ce", optimizer="adamw"),
     "char-lstm": dict(kind="char-lstm", params=chars(4), x=lambda: ids(1001, 65, 32, 128), y=lambda: ids(1002, 65, 32, 128), loss="ce", optimizer="adamw"),

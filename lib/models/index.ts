@@ -1,4 +1,5 @@
 // index.ts: the models that come with the library: short files to copy from. Adding a model: a line here.
 export { CharRnn, type CharRnnOptions, charRnnLoss } from './char-rnn.ts';
 export { Gpt, type GptOptions, gptLoss } from './gpt.ts';
+export { Lenet, type LenetOptions } from './lenet.ts';
 export { Mlp } from './mlp.ts';

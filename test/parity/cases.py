@@ -1,11 +1,24 @@
 """cases.py: the twins of cases/*.ts: how PyTorch makes the module, and what of it is compared (a tensor, or several by name)."""
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 
 
 def mlp(*sizes):
     layers = [m for i, o in zip(sizes, sizes[1:]) for m in (nn.Linear(i, o), nn.ReLU())][:-1]
     return Named(layers=nn.Sequential(*layers))
+
+
+class Lenet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 32, 5, padding=2), nn.Conv2d(32, 64, 5, padding=2)
+        self.fc1, self.fc2 = nn.Linear(3136, 512), nn.Linear(512, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(self.conv1(x).relu(), 2)
+        x = F.max_pool2d(self.conv2(x).relu(), 2).flatten(1)
+        return self.fc2(self.fc1(x).relu())
 
 
 class Named(nn.Module):
@@ -55,6 +68,16 @@ CASES = {
     "rmsNorm": (lambda: nn.RMSNorm(17), plain),
     "mlp": (lambda: mlp(6, 10, 8, 3), plain),
     "mlpSmall": (lambda: mlp(784, 256, 128, 10), plain),
+    # conv.ts
+    "conv2d": (lambda: nn.Conv2d(4, 18, 3, padding=1), plain),
+    "conv2dSame": (lambda: nn.Conv2d(4, 5, (4, 3), padding="same", dilation=(1, 2)), plain),
+    "conv2dStride": (lambda: nn.Conv2d(4, 6, 3, stride=2, padding=1, bias=False), plain),
+    "conv2dGroups": (lambda: nn.Conv2d(4, 6, (3, 5), stride=(1, 3), groups=2), plain),
+    "conv2dDepthwise": (lambda: nn.Conv2d(4, 8, 3, padding=1, groups=4), plain),
+    "conv1d": (lambda: nn.Conv1d(4, 5, 5, stride=2, padding=2), plain),
+    "convTranspose2d": (lambda: nn.ConvTranspose2d(4, 5, 3, stride=2, output_padding=1), plain),
+    "convTranspose2dGroups": (lambda: nn.ConvTranspose2d(4, 6, 3, padding=1, dilation=2, groups=2), plain),
+    "lenet": (lambda: Lenet(), plain),
     # pool.ts
     "maxPool2d": (lambda: nn.MaxPool2d(2), plain),
     "maxPool2dPadded": (lambda: nn.MaxPool2d(3, 2, 1), plain),

@@ -2,7 +2,8 @@
 import type { ParityCase } from '../case.ts';
 import { ATTENTION } from './attention.ts';
 import { BASIC } from './basic.ts';
+import { CONV } from './conv.ts';
 import { POOL } from './pool.ts';
 import { RECURRENT } from './recurrent.ts';
 
-export const CASES: Readonly<Record<string, ParityCase>> = { ...BASIC, ...POOL, ...RECURRENT, ...ATTENTION };
+export const CASES: Readonly<Record<string, ParityCase>> = { ...BASIC, ...CONV, ...POOL, ...RECURRENT, ...ATTENTION };

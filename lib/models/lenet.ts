@@ -1,0 +1,47 @@
+// lenet.ts: a small convolutional network for images, after LeNet-5. Copy it and change what you need.
+import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { Conv2d, Flatten, Linear, MaxPool2d, Module } from '../nn/index.ts';
+import { relu } from '../ops/activation.ts';
+import { checkNumber, checkOptions } from '../options.ts';
+
+export interface LenetOptions {
+  /** Colours of an image; default 1. */
+  readonly channels?: number;
+  /** Height and width of an image; default 28. */
+  readonly size?: number;
+  /** Default 10. */
+  readonly classes?: number;
+}
+
+/**
+ * Images [batch, channels, size, size] -> logits [batch, classes]: two convolutions of 5x5 with pooling, 32 and 64 filters, and two
+ * linear layers. Parameters `conv1.weight`, `conv1.bias`, `conv2...`, `fc1...`, `fc2...`, each as PyTorch has it.
+ */
+export class Lenet extends Module {
+  conv1: Conv2d;
+  conv2: Conv2d;
+  fc1: Linear;
+  fc2: Linear;
+  readonly pool: MaxPool2d;
+  readonly flatten: Flatten;
+
+  constructor(options: LenetOptions = {}) {
+    super();
+    checkOptions('Lenet', options, ['channels', 'size', 'classes']);
+    const { channels = 1, size = 28, classes = 10 } = options;
+    checkNumber('Lenet', 'size', size, { min: 4, integer: true });
+    this.conv1 = new Conv2d(channels, 32, 5, { padding: 2 });
+    this.conv2 = new Conv2d(32, 64, 5, { padding: 2 });
+    this.fc1 = new Linear(64 * Math.floor(size / 4) ** 2, 512);
+    this.fc2 = new Linear(512, classes);
+    this.pool = new MaxPool2d(2);
+    this.flatten = new Flatten();
+  }
+
+  forward(x: TensorLike): Tensor {
+    let t = this.pool.forward(relu(this.conv1.forward(x)));
+    t = this.pool.forward(relu(this.conv2.forward(t)));
+    t = relu(this.fc1.forward(this.flatten.forward(t)));
+    return this.fc2.forward(t);
+  }
+}
