@@ -35,6 +35,8 @@ describe('options', () => {
   it('has defaults', () => {
     expect(parse([])).toMatchObject({ suiteName: 'step', seconds: 3, rounds: 6, peers: [], json: false, html: null });
     expect(parse([]).cells).toEqual([
+      'char-gru',
+      'char-lstm',
       'char-rnn',
       'gpt-mini',
       'gpt-nano',
