@@ -44,3 +44,8 @@ it('LAYERS.md: stripes, and an error that names the layer', () => {
   expect(Number(accuracy!.split(' ')[1])).toBeGreaterThan(0.97);
   expect(error).toMatch(/^stem: .*expected .*, got /);
 });
+
+it('DATA.md: raw values in, raw values out', () => {
+  const worst = /^at most (\S+) beside/.exec(printed('DATA.md'))![1];
+  expect(Number(worst)).toBeLessThan(0.5);
+});

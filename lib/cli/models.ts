@@ -2,7 +2,7 @@
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
-import { CharRnn, Gpt } from '../models/index.ts';
+import { CharRnn, Gpt, Lenet } from '../models/index.ts';
 import * as layers from '../nn/activation.ts';
 import { Dropout } from '../nn/dropout.ts';
 import { Linear } from '../nn/linear.ts';
@@ -43,7 +43,13 @@ export interface GptConfig {
   readonly dropout: number;
 }
 
-export type ModelConfig = MlpConfig | CharRnnConfig | GptConfig;
+export type ModelConfig = MlpConfig | CharRnnConfig | GptConfig | LenetConfig;
+
+/** Channels and size are those of the images. */
+export interface LenetConfig {
+  readonly type: 'lenet';
+  readonly classes: number;
+}
 
 /** What a model is to read. */
 export interface Reads {
@@ -138,8 +144,31 @@ const gpt: Kind<GptConfig> = {
   },
 };
 
+/** Channels, height and width of rows [height, width] or [channels, height, width]. */
+function imageOf(row: readonly number[]): readonly [number, number, number] {
+  if (row.length === 2) return [1, row[0]!, row[1]!];
+  if (row.length === 3) return row as readonly [number, number, number];
+  throw new OptionError(`model: expected images, got rows of [${row}]; data.shape says what a row's values are`, {
+    path: 'model',
+  });
+}
+
+const images = (model: Module, x: Tensor): Tensor => forward(model, reshape(x, [x.shape[0]!, ...imageOf(x.shape.slice(1))]));
+
+const lenet: Kind<LenetConfig> = {
+  check: object<LenetConfig>({ type: choice('lenet'), classes: optional(positiveWhole, 10) }),
+  reads: ['idx', 'csv'],
+  outputs: ({ classes }) => ({ path: 'model.classes', count: classes }),
+  make({ classes }, { row }) {
+    const [channels, height, width] = imageOf(row);
+    if (height !== width) throw new OptionError(`model: lenet expects square images, got [${row}]`, { path: 'model' });
+    return within('model', () => new Lenet({ channels, size: height, classes }));
+  },
+  forward: images,
+};
+
 // biome-ignore lint/suspicious/noExplicitAny: each of its own configuration
-const MODELS: { readonly [K in ModelConfig['type']]: Kind<any> } = { mlp, charRnn, gpt };
+const MODELS: { readonly [K in ModelConfig['type']]: Kind<any> } = { mlp, lenet, charRnn, gpt };
 
 /** What key `model` may say. */
 export const model: Check<ModelConfig> = variant<ModelConfig>(

@@ -1,19 +1,96 @@
-// examples.test.ts: the configurations in examples/ are good ones, and those whose data is there learn what they should.
-import { readdirSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { expect, it } from 'vitest';
+// examples.test.ts: what is in examples/ is good, runs in a short form here, and, where its data is there, learns what it should.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../lib/cli/config.ts';
+import { ownSources } from '../../lib/cli/corpus.ts';
 import { sharedData } from '../kit.ts';
-import { run } from './kit.ts';
+import { folder, idx, run } from './kit.ts';
 
 const EXAMPLES = resolve(import.meta.dirname, '../../examples');
-const examples = readdirSync(EXAMPLES).filter((name) => name.endsWith('.json'));
+const files = readdirSync(EXAMPLES).filter((name) => !name.endsWith('.safetensors'));
+const configs = files.filter((name) => name.endsWith('.json'));
 
-it.each(examples)('%s is a configuration that says where its data is from', async (name) => {
+/** Train an example with some of it changed, on data made here. @returns the events */
+async function short(
+  name: string,
+  data: Record<string, string | Uint8Array>,
+  change: { data?: object; [key: string]: unknown },
+): Promise<Record<string, unknown>[]> {
+  const cwd = folder(data);
+  const config = JSON.parse(readFileSync(join(EXAMPLES, name), 'utf8'));
+  const changed = { ...config, ...change, data: { ...config.data, dir: '.', ...change.data } };
+  writeFileSync(join(cwd, name), JSON.stringify(changed));
+  const ran = await run(['train', name, '--json'], { cwd });
+  expect(ran.json().at(-1), ran.stderr).toMatchObject({ event: 'result' });
+  if (config.save) {
+    const { stdout } = await run(['sample', config.save, '--length', '20'], { cwd });
+    expect(stdout.length).toBeGreaterThan(20);
+  }
+  return ran.json();
+}
+
+/** Of a text: some steps of it. */
+async function text(name: string): Promise<void> {
+  // No warm-up: it would take all the steps there are.
+  const change = {
+    schedule: undefined,
+    steps: 12,
+    batchSize: 4,
+    data: { file: 'text.txt', split: { train: 20_000, test: 2_000 } },
+  };
+  const events = await short(name, { 'text.txt': ownSources().slice(0, 22_000) }, change);
+  // Of about 90 characters.
+  expect(events.at(-1)!.testLoss).toBeLessThan(4.45);
+}
+
+/** Of images: two classes that a child could tell apart. */
+async function images(name: string): Promise<void> {
+  const pixels = Uint8Array.from({ length: 320 * 784 }, (_, i) =>
+    Math.floor((i % 784) / 392) === (Math.floor(i / 784) & 1) ? 255 : 0,
+  );
+  const labels = Uint8Array.from({ length: 320 }, (_, i) => i & 1);
+  const data = { 'x.idx': idx([320, 28, 28], pixels), 'y.idx': idx([320], labels) };
+  const change = { epochs: 2, data: { images: 'x.idx', labels: 'y.idx', split: { train: 256, test: 64 } } };
+  expect((await short(name, data, change)).at(-1)!.testAccuracy).toBe(1);
+}
+
+/** How each runs in a few seconds. A new example needs a line here. */
+const SHORT: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
+  'char-lstm.json': text,
+  'char-rnn.json': text,
+  'digits.json': async (name) => {
+    const lines = Array.from({ length: 200 }, (_, i) => [
+      ...new Array(64).fill(0).map((_, j) => (j % 10 === i % 10 ? 16 : 0)),
+      i % 10,
+    ]);
+    const data = { 'digits.csv.gz': lines.map((l) => `${l}\n`).join('') };
+    const events = await short(name, data, { data: { split: { train: 150, order: 'seed' } } });
+    expect(events.at(-1)!.testAccuracy).toBe(1);
+  },
+  'gpt-nano.json': text,
+  'mnist-lenet.json': images,
+  'mnist-mlp.json': images,
+  // Its losses: custom-policy.test.ts.
+  'custom-policy.ts': async (name) => {
+    const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/custom-policy.ts');
+    await main(join(folder(), 'custom.safetensors'));
+  },
+};
+
+it('every example has a short form', () => {
+  expect(files.sort()).toEqual(Object.keys(SHORT).sort());
+});
+
+describe('in short', () => {
+  it.each(files)('%s', (name) => SHORT[name]!(name) as Promise<void>);
+});
+
+it.each(configs)('%s is a configuration that says where its data is from', async (name) => {
   expect((await readConfig(`${EXAMPLES}/${name}`)).data.about).toContain('https://');
 });
 
-it.each(examples)('%s without its data tells what is missing', async (name) => {
+it.each(configs)('%s without its data tells what is missing', async (name) => {
   const { code, stderr } = await run(['train', `${EXAMPLES}/${name}`, '--data', '/nowhere']);
   expect(code).toBe(4);
   expect(stderr).toMatch(/\/nowhere\/\S+: no such file; --data DIR names the folder.*https:/);
