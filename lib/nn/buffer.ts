@@ -12,6 +12,8 @@ export interface BufferOptions {
   readonly fill?: number;
   /** Belongs to the weights, under its PyTorch name, wherever they are written. Else to whole checkpoints only. Default true. */
   readonly persistent?: boolean;
+  /** Takes its first values again when an epoch begins: what of the text before is not continued. Default false. */
+  readonly eachEpoch?: boolean;
 }
 
 interface Bound {
@@ -29,6 +31,7 @@ interface Bound {
 export class Buffer implements TensorLike {
   readonly shape: readonly number[];
   readonly persistent: boolean;
+  readonly eachEpoch: boolean;
   /** The state that stands for this buffer in every graph. */
   readonly state: State;
   #name = 'buffer';
@@ -36,7 +39,7 @@ export class Buffer implements TensorLike {
   #bound: Bound | null = null;
 
   constructor(shape: readonly number[], options: BufferOptions = {}) {
-    checkOptions('Buffer', options, ['dtype', 'fill', 'persistent']);
+    checkOptions('Buffer', options, ['dtype', 'fill', 'persistent', 'eachEpoch']);
     if (!Array.isArray(shape) || !shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
       throw new ShapeError(`Buffer: expected a shape of whole numbers, got [${shape}]`, { shape });
     }
@@ -44,6 +47,7 @@ export class Buffer implements TensorLike {
     checkChoice('Buffer', 'dtype', dtype, ['f32', 'f64']);
     this.shape = [...shape];
     this.persistent = checkBoolean('Buffer', 'persistent', options.persistent ?? true);
+    this.eachEpoch = checkBoolean('Buffer', 'eachEpoch', options.eachEpoch ?? false);
     this.#data = new ARRAYS[dtype](sizeOf(shape)).fill(checkNumber('Buffer', 'fill', options.fill ?? 0));
     const buffer = this;
     this.state = {

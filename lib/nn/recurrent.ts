@@ -1,5 +1,5 @@
 // recurrent.ts: recurrent layers over time, PyTorch's RNN, LSTM and GRU, batch first.
-import { ShapeError } from '../errors.ts';
+import { OptionError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sameShape, typeName } from '../ir/op.ts';
 import { concat } from '../ops/concat.ts';
@@ -13,7 +13,7 @@ import { reshape, slice } from '../ops/shape.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
 import { uniform } from './init.ts';
 import { linear } from './linear.ts';
-import { Module, Parameter } from './module.ts';
+import { Buffer, Module, Parameter } from './module.ts';
 
 export interface RecurrentOptions {
   /** Layers one on the other. Default 1. */
@@ -24,8 +24,15 @@ export interface RecurrentOptions {
   readonly dropout?: number;
   /** A second half of every layer goes from the last step to the first. Default false. */
   readonly bidirectional?: boolean;
+  /**
+   * Truncated backpropagation through time: in training, batches of so many rows begin with the state that the batch before ended with,
+   * row by row; no gradient goes back across. For batches that continue each other: `windows(text, { length, consecutive: true })`. Zeros
+   * at the start of an epoch and after `Trainer.resetCarried()`. A step that is skipped leaves the state as it was. Part of checkpoints. In
+   * evaluation and prediction every batch begins with zeros. Default: every batch does.
+   */
+  readonly carry?: number;
 }
-const OPTIONS = ['numLayers', 'bias', 'dropout', 'bidirectional'] as const;
+const OPTIONS = ['numLayers', 'bias', 'dropout', 'bidirectional', 'carry'] as const;
 
 export interface RNNOptions extends RecurrentOptions {
   /** Default 'tanh'. */
@@ -84,11 +91,14 @@ abstract class RecurrentModule extends Module {
   readonly numLayers: number;
   readonly dropout: number;
   readonly bidirectional: boolean;
+  /** What is carried from batch to batch, by the kind of state (h, c): not in files of weights. */
+  readonly carried: Readonly<Record<string, Buffer>>;
   readonly #halves: readonly Half[];
   readonly #name: string;
 
   constructor(
     name: string,
+    kinds: readonly string[],
     gates: number,
     inputSize: number,
     hiddenSize: number,
@@ -103,6 +113,15 @@ abstract class RecurrentModule extends Module {
     this.numLayers = checkNumber(name, 'numLayers', options.numLayers ?? 1, { min: 1, integer: true });
     this.dropout = checkNumber(name, 'dropout', options.dropout ?? 0, { min: 0, below: 1 });
     this.bidirectional = checkBoolean(name, 'bidirectional', options.bidirectional ?? false);
+    const { carry } = options;
+    if (carry !== undefined) checkNumber(name, 'carry', carry, { min: 1, integer: true });
+    if (carry !== undefined && this.bidirectional) {
+      throw new OptionError(`${name}: option carry: the reverse direction of a bidirectional layer continues no batch`, {
+        option: 'carry',
+      });
+    }
+    const buffer = (): Buffer => new Buffer([this.numLayers, carry!, this.hiddenSize], { persistent: false, eachEpoch: true });
+    this.carried = carry === undefined ? {} : Object.fromEntries(kinds.map((kind) => [kind, buffer()]));
     const bias = checkBoolean(name, 'bias', options.bias ?? true);
     const bound = 1 / Math.sqrt(hiddenSize);
     const rows = gates * hiddenSize;
@@ -148,9 +167,14 @@ abstract class RecurrentModule extends Module {
     }
     const { numLayers, directions, hiddenSize } = this;
     const shape = [numLayers * directions, batch, hiddenSize];
+    const carried = x.graph.mode === 'train' ? this.carried : {};
+    for (const { shape: expected } of Object.values(carried)) {
+      if (expected[1] === batch) continue;
+      throw new ShapeError(`${this.#name}: carry: expected batches of ${expected[1]} rows, got ${batch}`);
+    }
     const zeros = x.graph.constant(new Float32Array(batch * hiddenSize), [batch, hiddenSize], 'f32');
     const first = Object.entries(initial).map(([name, given]) => {
-      const t = given?.toTensor();
+      const t = (given ?? carried[name])?.toTensor();
       if (t && (t.dtype !== 'f32' || !sameShape(t.shape, shape))) {
         throw new ShapeError(`${this.#name}: expected ${name} as f32[${shape}], got ${typeName(t.type)}`);
       }
@@ -175,7 +199,11 @@ abstract class RecurrentModule extends Module {
       all.slice(-directions).map((s) => s.last),
       1,
     );
-    return { output: y, h: final((s) => s.last), last, c: all[0]?.cell ? final((s) => s.cell!) : null };
+    const h = final((s) => s.last);
+    const c = all[0]?.cell ? final((s) => s.cell!) : null;
+    carried.h?.assign(h);
+    carried.c?.assign(c!);
+    return { output: y, h, last, c };
   }
 }
 
@@ -193,7 +221,7 @@ export class RNN extends RecurrentModule {
   readonly nonlinearity: Nonlinearity;
 
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
-    super('RNN', 1, inputSize, hiddenSize, options, ['nonlinearity']);
+    super('RNN', ['h'], 1, inputSize, hiddenSize, options, ['nonlinearity']);
     this.nonlinearity = checkChoice('RNN', 'nonlinearity', options.nonlinearity ?? 'tanh', ['tanh', 'relu']);
   }
 
@@ -216,7 +244,7 @@ export class RNN extends RecurrentModule {
  */
 export class LSTM extends RecurrentModule {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
-    super('LSTM', 4, inputSize, hiddenSize, options, []);
+    super('LSTM', ['h', 'c'], 4, inputSize, hiddenSize, options, []);
   }
 
   forward(x: TensorLike, input: LSTMInput = {}): LSTMRecurrent {
@@ -238,7 +266,7 @@ export class LSTM extends RecurrentModule {
  */
 export class GRU extends RecurrentModule {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
-    super('GRU', 3, inputSize, hiddenSize, options, []);
+    super('GRU', ['h'], 3, inputSize, hiddenSize, options, []);
   }
 
   forward(x: TensorLike, input: RecurrentInput = {}): Recurrent {

@@ -41,6 +41,8 @@ export interface FitContext
   readonly turn: <T>(task: () => T | Promise<T>) => Promise<T>;
   /** Gives null if the run was told to end meanwhile. */
   readonly validate: (() => Loop<Metrics | null>) | null;
+  /** Make ready for the first step of an epoch. */
+  readonly startEpoch: Effect<void>;
   /** Take in what a validation gave, before the next steps. */
   readonly validated: (metrics: Metrics) => Effect<void>;
   readonly guarding: Guarding | null;
@@ -106,6 +108,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
     if (chunk === 'endOfData') return yield* finish('endOfData');
     if (chunk === 'endOfEpoch') {
       running.counters = { ...running.counters, epoch: running.counters.epoch + 1, batch: 0 };
+      yield* perform(c.startEpoch);
       // An epoch whose last step was the last one of an earlier run was counted then.
       if (tally.tried === epochStart) continue;
       epochStart = tally.tried;

@@ -141,6 +141,11 @@ export class Setup<M extends Module> {
     return this.#predictors[weights];
   }
 
+  /** Give buffers that each epoch begins anew their first values. No run may be on. */
+  startEpoch(): void {
+    this.store.reset([...this.buffers.values()].filter((b) => b.eachEpoch).map((b) => b.state));
+  }
+
   /** What earlyStop brings back: weights, their averages and masks, neighbours in the store. */
   get restorable(): readonly State[] {
     return [...this.weights, ...this.averages.values(), ...this.finishing.states];

@@ -6,6 +6,7 @@ import type { Graph, Tensor } from '../ir/graph.ts';
 import { permutation } from '../ir/philox.ts';
 import { gather, windows as windowsOp } from '../ops/gather.ts';
 import { slice } from '../ops/shape.ts';
+import { checkBoolean, checkOptions } from '../options.ts';
 
 export { type Arrays, dtypeOf, type NdArray, ndarray, ndarrays } from '../data/arrays.ts';
 
@@ -63,23 +64,42 @@ export function rows(arrays: Arrays): Source {
   };
 }
 
+export interface WindowsOptions {
+  /** Tokens of a window. */
+  readonly length: number;
+  /**
+   * In training, row j of each batch goes on where row j of the batch before ended: the text is cut into as many parts as a batch has rows.
+   * For recurrent layers with `carry`. Default false: starts are drawn at random.
+   */
+  readonly consecutive?: boolean;
+}
+
 /**
- * Windows over one long sequence of tokens: `x` is [batch, length], `y` the same shifted by one. Training draws starts at random;
- * evaluation takes windows one after the other. An epoch is as many windows as lie side by side.
+ * Windows over one long sequence of tokens: `x` is [batch, length], `y` the same shifted by one. Training draws starts at random, or
+ * goes through the text (`consecutive`); evaluation takes windows one after the other. An epoch is as many windows as lie side by side;
+ * if consecutive, what does not fill a whole batch is left out, so all batches are of one size.
  *
- * @throws OptionError for a length below 1; DataError if there are not more tokens than that
+ * @throws OptionError for a length below 1; DataError if there are not more tokens than that, or too few for one consecutive batch
  */
-export function windows(tokens: Uint8Array | Int32Array, options: { readonly length: number }): Source {
+export function windows(tokens: Uint8Array | Int32Array, options: WindowsOptions): Source {
+  checkOptions('windows', options, ['length', 'consecutive']);
   const { length } = options;
+  const consecutive = checkBoolean('windows', 'consecutive', options.consecutive ?? false);
   if (!Number.isInteger(length) || length < 1) {
     throw new OptionError(`windows: length: expected a whole number above 0, got ${length}`, { length });
   }
   if (tokens.length <= length) throw new DataError(`windows: expected more than ${length} tokens, got ${tokens.length}`);
   const sideBySide = Math.floor((tokens.length - 1) / length);
+  const inEachRow = (size: number): number => {
+    const count = Math.floor((tokens.length - 1) / size / length);
+    if (count > 0) return count;
+    const message = `windows: expected more than ${size * length} tokens for a consecutive batch of ${size} rows, got ${tokens.length}`;
+    throw new DataError(message, { tokens: tokens.length, rows: size });
+  };
   return {
     data: new Map([['tokens', ndarray('tokens', tokens)]]),
     length: sideBySide,
-    epoch: (size) => ({ whole: Math.ceil(sideBySide / size), tail: 0 }),
+    epoch: (size) => ({ whole: consecutive ? inEachRow(size) : Math.ceil(sideBySide / size), tail: 0 }),
     trace(graph, count) {
       const text = graph.input('tokens', { dtype: dtypeOf(tokens), shape: [tokens.length] }, 'data');
       const starts = graph.input(INDEX, { dtype: 'i32', shape: [count] }, 'feed');
@@ -89,7 +109,11 @@ export function windows(tokens: Uint8Array | Int32Array, options: { readonly len
         y: slice(both, { axis: 1, start: 1, end: length + 1 }),
       };
     },
-    fill: (row, { attempt, seed }) => uniformIntegers(row, tokens.length - length, seed, attempt),
+    fill(row, { attempt, seed, i, batchSize }) {
+      if (!consecutive) return uniformIntegers(row, tokens.length - length, seed, attempt);
+      const part = inEachRow(batchSize) * length;
+      for (let j = 0; j < row.length; j++) row[j] = j * part + i * length;
+    },
     fillInOrder(row, start) {
       for (let j = 0; j < row.length; j++) row[j] = (start + j) * length;
     },

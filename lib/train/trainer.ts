@@ -172,6 +172,11 @@ export class Trainer<M extends Module> {
     });
   }
 
+  /** Let what recurrent layers carry from batch to batch begin anew, as at the start of an epoch: the next batch continues nothing. */
+  async resetCarried(): Promise<void> {
+    return this.#use('resetCarried', () => this.#setup.startEpoch());
+  }
+
   /**
    * Write a safetensors file with all state: weights under PyTorch's names, the rest prefixed `gradclip.`. The file is replaced only
    * when the new one is complete.

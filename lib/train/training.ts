@@ -29,7 +29,16 @@ export interface TrainingContext<R> {
   readonly driver: (loop: Loop<FitResult>) => R;
   readonly setup: Pick<
     Setup<Module>,
-    'store' | 'policy' | 'restorable' | 'trained' | 'training' | 'validated' | 'guarding' | 'restore'
+    | 'store'
+    | 'policy'
+    | 'restorable'
+    | 'trained'
+    | 'training'
+    | 'startEpoch'
+    | 'validated'
+    | 'startEpoch'
+    | 'guarding'
+    | 'restore'
   >;
   /** The last steps. */
   readonly log: StepLog;
@@ -87,6 +96,7 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
         guarding: setup.guarding,
         rollback: setup.guarding?.rollsBack ? new Rollback(c.rollback, setup, turn) : null,
         validate: validation ? () => evaluateLoop({ ...validation, turn, halt }) : null,
+        startEpoch: { now: () => setup.startEpoch(), later: () => turn(() => setup.startEpoch()) },
         validated(metrics) {
           const now = (): void => setup.validated(metrics, c.running.counters.step);
           return { now, later: () => turn(now) };

@@ -47,6 +47,19 @@ def states(m, x, h, c=None):
     return {"y": y, "h": s} if c is None else {"y": y, "h": s[0], "c": s[1]}
 
 
+class Chars(nn.Module):
+    """As CharRnn."""
+
+    def __init__(self, kind, characters, embedding, hidden, layers):
+        super().__init__()
+        self.embedding = nn.Embedding(characters, embedding)
+        self.rnn = kind(embedding, hidden, layers, batch_first=True)
+        self.head = nn.Linear(hidden, characters)
+
+    def forward(self, x):
+        return self.head(self.rnn(self.embedding(x))[0])
+
+
 def causal(m, x):
     mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)
     return m(x, x, x, attn_mask=mask, need_weights=False)[0]
@@ -92,6 +105,11 @@ CASES = {
     "lstmDeep": (lambda: nn.LSTM(5, 7, **DEEP), states),
     "gru": (lambda: nn.GRU(5, 7, batch_first=True), output),
     "gruDeep": (lambda: nn.GRU(5, 7, **DEEP), states),
+    "charRnn": (lambda: Chars(nn.RNN, 11, 5, 7, 2), plain),
+    "charLstm": (lambda: Chars(nn.LSTM, 11, 5, 7, 2), plain),
+    "charGru": (lambda: Chars(nn.GRU, 11, 5, 7, 2), plain),
+    "charLstmWhole": (lambda: Chars(nn.LSTM, 65, 64, 256, 1), plain),
+    "charGruWhole": (lambda: Chars(nn.GRU, 65, 64, 256, 1), plain),
     # attention.ts
     "attentionCausal": (lambda: nn.MultiheadAttention(8, 2, batch_first=True), causal),
     "attentionCross": (lambda: nn.MultiheadAttention(8, 2, bias=False, batch_first=True), lambda m, x, memory: m(x, memory, memory, need_weights=False)[0]),

@@ -51,7 +51,7 @@ export function classifier(options: Partial<TrainerOptions<Mlp>> & { rate?: numb
 export const regression = (batch: Batch, model: Mlp): Tensor => loss.mse(model.forward(batch.x!), batch.y!);
 
 /** All parameters, or their averages, as one buffer, to compare bits. */
-export async function bits(trainer: Trainer<Mlp>, options: WeightsOptions = {}): Promise<string> {
+export async function bits(trainer: Pick<Trainer<Mlp>, 'readParameters'>, options: WeightsOptions = {}): Promise<string> {
   const parameters = await trainer.readParameters(options);
   return [...parameters.values()]
     .map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'))

@@ -1,9 +1,12 @@
 // recurrent.ts: RNN, LSTM and GRU: layers, directions, states given and taken.
+import { CharRnn } from '../../../lib/models/index.ts';
 import { GRU, LSTM, RNN } from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
 const x = { shape: [3, 6, 5] };
 const h = { shape: [4, 3, 7] };
+const characters = { shape: [3, 6], below: 11 };
+const small = { embedding: 5, hidden: 7, layers: 2 };
 export const RECURRENT: Readonly<Record<string, ParityCase>> = {
   rnn: parity({ module: () => new RNN(5, 7), inputs: { x }, run: (m, i) => ({ y: m.forward(i.x!).output }) }),
   rnnDeep: parity({
@@ -31,5 +34,14 @@ export const RECURRENT: Readonly<Record<string, ParityCase>> = {
       const { output, h } = m.forward(i.x!, { h: i.h! });
       return { y: output, h };
     },
+  }),
+  charRnn: parity({ module: () => new CharRnn(11, { kind: 'rnn', ...small }), inputs: { x: characters } }),
+  charLstm: parity({ module: () => new CharRnn(11, small), inputs: { x: characters } }),
+  charGru: parity({ module: () => new CharRnn(11, { kind: 'gru', ...small }), inputs: { x: characters } }),
+  charLstmWhole: parity({ module: () => new CharRnn(65), inputs: { x: { shape: [32, 128], below: 65 } }, large: true }),
+  charGruWhole: parity({
+    module: () => new CharRnn(65, { kind: 'gru' }),
+    inputs: { x: { shape: [32, 128], below: 65 } },
+    large: true,
   }),
 };
