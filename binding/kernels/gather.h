@@ -33,16 +33,16 @@ struct ScatterPlan {
   int64_t* start;
   int32_t* order;
 };
-static void scatter_plan(const Args& a, const ScatterPlan& p, int64_t rows, int64_t count, int64_t bytes) {
+static void scatter_plan(const Args& a, const ScatterPlan& p, int64_t rows, int64_t count, int64_t bytes, int64_t skipped) {
   memset(p.start, 0, (rows + 2) * sizeof(int64_t));
   for (int64_t k = 0; k < count; k++) {
     const int64_t v = index_at(a.in[1], bytes, k);
-    if (index_ok(a, k, v, rows)) p.start[v + 2]++;
+    if (index_ok(a, k, v, rows) && v != skipped) p.start[v + 2]++;
   }
   for (int64_t v = 2; v <= rows + 1; v++) p.start[v] += p.start[v - 1];
   for (int64_t k = 0; k < count; k++) {
     const int64_t v = index_at(a.in[1], bytes, k);
-    if ((uint64_t)v < (uint64_t)rows) p.order[p.start[v + 1]++] = (int32_t)k;
+    if ((uint64_t)v < (uint64_t)rows && v != skipped) p.order[p.start[v + 1]++] = (int32_t)k;
   }
 }
 
@@ -97,13 +97,13 @@ static void scatter_typed(const Args& a, const ScatterPlan& p, int64_t rows, int
 }
 
 // y[v] = sum of x[k] over the positions k with indices[k] = v, zero where there is none.
-// i: rows of y, elements of a row, number of indices, bytes of an index, 1 if f64
+// i: rows of y, elements of a row, number of indices, bytes of an index, 1 if f64, an index that is left out (-1: none)
 // A second output takes the sum of squares of every block of rows.
 void scatterAdd(const Args& a, const Team& team) {
   const int64_t rows = a.i[0], row = a.i[1], count = a.i[2];
   ScatterPlan p = {(int64_t*)a.scratch, nullptr};
   p.order = (int32_t*)(p.start + rows + 2);
-  if (team.rank == 0) scatter_plan(a, p, rows, count, a.i[3]);
+  if (team.rank == 0) scatter_plan(a, p, rows, count, a.i[3], a.i[5]);
   team.barrier();
   if (a.i[4])
     scatter_typed<double>(a, p, rows, row, team);

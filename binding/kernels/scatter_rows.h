@@ -2,7 +2,7 @@
 
 // values[u] = the sum of x[k] over the positions k whose index is the u-th distinct one, in order of first appearance; zero from there
 // on. at[v] = u for the row v of the table, -1 where no position has that index.
-// i: rows of the table, elements of a row, number of indices, bytes of an index. out: values, at, and if there is a third the sum of
+// i: rows of the table, elements of a row, number of indices, bytes of an index, an index that is left out (-1: none). out: values, at, and if there is a third the sum of
 // squares of every block of rows of the values.
 struct RowsPlan {
   int64_t* used;    // how many distinct rows
@@ -19,31 +19,24 @@ static void rows_plan(const Args& a, const RowsPlan& p, int32_t* at) {
   memset(p.start, 0, (count + 2) * sizeof(int64_t));
   for (int64_t k = 0; k < count; k++) {
     const int64_t v = index_at(a.in[1], bytes, k);
-    if (!index_ok(a, k, v, rows)) continue;
+    if (!index_ok(a, k, v, rows) || v == a.i[4]) continue;
     if (at[v] < 0) at[v] = (int32_t)used++;
     p.start[at[v] + 2]++;
   }
   for (int64_t u = 2; u <= used + 1; u++) p.start[u] += p.start[u - 1];
   for (int64_t k = 0; k < count; k++) {
     const int64_t v = index_at(a.in[1], bytes, k);
-    if ((uint64_t)v < (uint64_t)rows) p.order[p.start[at[v] + 1]++] = (int32_t)k;
+    if ((uint64_t)v < (uint64_t)rows && v != a.i[4]) p.order[p.start[at[v] + 1]++] = (int32_t)k;
   }
   *p.used = used;
 }
 
-void scatterRows(const Args& a, const Team& team) {
-  const int64_t rows = a.i[0], row = a.i[1], count = a.i[2];
+// The sums of the rows in use, zeros behind them. Blocks of rows go to the threads in turn: those in use lie in front.
+static void rows_sum(const Args& a, const RowsPlan& p, double* squares, const Team& team) {
+  const int64_t row = a.i[1], count = a.i[2];
   const float* x = (const float*)a.in[0];
   float* values = (float*)a.out[0];
-  int32_t* at = (int32_t*)a.out[1];
-  const RowsPlan p = rows_plan_of(a);
-  const Range mine = split(rows, team);
-  memset(at + mine.begin, 0xff, (mine.end - mine.begin) * sizeof(int32_t));
-  team.barrier();
-  if (team.rank == 0) rows_plan(a, p, at);
-  team.barrier();
   const int64_t height = scatter_block_rows(row), blocks = (count + height - 1) / height;
-  // A block of rows each in turn: those in use lie in front.
   for (int64_t b = team.rank; b < blocks; b += team.size) {
     const int64_t first = b * height, end = first + height < count ? first + height : count;
     D square = dset1(0);
@@ -62,19 +55,86 @@ void scatterRows(const Args& a, const Team& team) {
         square = fma(dload(v + L), dload(v + L), square);
       }
     }
-    if (a.n_out > 2) ((double*)a.out[2])[b] = hsum(square);
+    if (squares) squares[b] = hsum(square);
   }
 }
-void scatterRows_need(Need& n) {
-  if (n.n_out != 2 && n.n_out != 3) return n.fail("expected two or three outputs");
-  if (n.i[3] != 1 && n.i[3] != 4) return n.fail("indices are neither u8 nor i32");
+
+void scatterRows(const Args& a, const Team& team) {
+  int32_t* at = (int32_t*)a.out[1];
+  const RowsPlan p = rows_plan_of(a);
+  const Range mine = split(a.i[0], team);
+  memset(at + mine.begin, 0xff, (mine.end - mine.begin) * sizeof(int32_t));
+  team.barrier();
+  if (team.rank == 0) rows_plan(a, p, at);
+  team.barrier();
+  rows_sum(a, p, a.n_out > 2 ? (double*)a.out[2] : nullptr, team);
+}
+static bool rows_need(Need& n) {
+  if (n.n_out != 2 && n.n_out != 3) return n.fail("expected two or three outputs"), false;
+  if (n.i[3] != 1 && n.i[3] != 4) return n.fail("indices are neither u8 nor i32"), false;
   const int64_t rows = n.i[0], row = n.i[1], count = n.i[2];
-  if (rows < 0 || rows > Need::kMax || row < 0 || row > Need::kMax) return n.fail("size out of range");
-  if (count < 0 || count > INT32_MAX) return n.fail("more positions than 32 bits number");
+  if (rows < 0 || rows > Need::kMax || row < 0 || row > Need::kMax) return n.fail("size out of range"), false;
+  if (count < 0 || count > INT32_MAX / 4) return n.fail("more positions than 32 bits number"), false;
   n.in[0] = n.out[0] = size_of(count, row, 4);
   n.in[1] = size_of(count, n.i[3]);
-  n.out[1] = size_of(rows, 4);
   const int64_t height = scatter_block_rows(row);
   if (n.n_out == 3) n.out[2] = size_mul((count + height - 1) / height, 8);
   n.scratch = size_mul(count + 3, 8) + size_mul(count, 4);
+  return true;
+}
+void scatterRows_need(Need& n) {
+  if (rows_need(n)) n.out[1] = size_of(n.i[0], 4);
+}
+
+// The same, and in place of `at` the indices themselves: ids[u] is the row of the table that value u is of, -1 behind those in use. Nothing
+// here is as large as the table: rows are found in a hash table of the indices.
+struct LookupPlan {
+  RowsPlan rows;
+  int32_t *place, *slot;   // per position its value; the hash table: a value + 1, or 0
+  int shift;
+};
+static int lookup_bits(int64_t count) {
+  int bits = 4;
+  while ((int64_t)1 << bits < 2 * count) bits++;
+  return bits;
+}
+static LookupPlan lookup_plan_of(const Args& a) {
+  const RowsPlan rows = rows_plan_of(a);
+  int32_t* place = rows.order + a.i[2];
+  return {rows, place, place + a.i[2], 32 - lookup_bits(a.i[2])};
+}
+static void lookup_plan(const Args& a, const LookupPlan& l, int32_t* ids) {
+  const int64_t rows = a.i[0], count = a.i[2], bytes = a.i[3];
+  const RowsPlan& p = l.rows;
+  const uint32_t mask = UINT32_MAX >> l.shift;
+  int32_t used = 0;
+  memset(p.start, 0, (count + 2) * sizeof(int64_t));
+  memset(l.slot, 0, ((size_t)mask + 1) * sizeof(int32_t));
+  for (int64_t k = 0; k < count; k++) {
+    const int64_t v = index_at(a.in[1], bytes, k);
+    l.place[k] = -1;
+    if (!index_ok(a, k, v, rows) || v == a.i[4]) continue;
+    uint32_t h = ((uint32_t)v * 2654435761u) >> l.shift;
+    while (l.slot[h] && ids[l.slot[h] - 1] != v) h = (h + 1) & mask;
+    if (!l.slot[h]) ids[used] = (int32_t)v, l.slot[h] = ++used;
+    l.place[k] = l.slot[h] - 1;
+    p.start[l.place[k] + 2]++;
+  }
+  for (int64_t u = used; u < count; u++) ids[u] = -1;
+  for (int64_t u = 2; u <= used + 1; u++) p.start[u] += p.start[u - 1];
+  for (int64_t k = 0; k < count; k++)
+    if (l.place[k] >= 0) p.order[p.start[l.place[k] + 1]++] = (int32_t)k;
+  *p.used = used;
+}
+void lookupRows(const Args& a, const Team& team) {
+  const LookupPlan l = lookup_plan_of(a);
+  if (team.rank == 0) lookup_plan(a, l, (int32_t*)a.out[1]);
+  team.barrier();
+  rows_sum(a, l.rows, a.n_out > 2 ? (double*)a.out[2] : nullptr, team);
+}
+void lookupRows_need(Need& n) {
+  if (!rows_need(n)) return;
+  if (n.i[0] > (int64_t)INT32_MAX + 1) return n.fail("more rows than 32 bits number");
+  n.out[1] = size_of(n.i[2], 4);
+  n.scratch += size_mul(n.i[2], 4) + ((int64_t)4 << lookup_bits(n.i[2]));
 }

@@ -1,10 +1,12 @@
 // fuse-rows.ts: the gradient of a table of which few rows were read stays a list of rows: it is measured and updated as such, and never
-// written out among zeros. The update means the same, bit for bit: a row without a gradient has a gradient of zero.
+// written out among zeros. The update means the same, bit for bit: a row without a gradient has a gradient of zero. Of tables that are updated
+// by rows (lookupRows), what is measured is read of the same rows.
 import { type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
 import { span } from '../ops/axes.ts';
-import { SCATTER_ADD } from '../ops/gather.ts';
+import { SCATTER_ADD, type ScatterAddAttrs } from '../ops/gather.ts';
 import { SCATTER_ROWS } from '../ops/scatter-rows.ts';
+import { LOOKUP_ROWS, type LookupRowsAttrs } from '../ops/sparse-rows.ts';
 import { keepsZeros } from '../ops/stage.ts';
 import { STATISTIC } from '../ops/statistics.ts';
 import { isUpdate } from '../ops/update.ts';
@@ -14,7 +16,8 @@ import { consumers, rewrite, useCounts } from './rewrite.ts';
 const LEAST_ROW = 16;
 
 export function fuseRows(graph: Graph): Graph {
-  const few = graph.nodes.filter((node) => isOp(node, SCATTER_ADD) && isFew(node));
+  const looked = lookups(graph);
+  const few = graph.nodes.filter((node) => isOp(node, SCATTER_ADD) && (isFew(node) || looked.has(keyOf(node))));
   if (few.length === 0) return graph;
   const uses = useCounts(graph);
   const next = consumers(graph);
@@ -22,9 +25,17 @@ export function fuseRows(graph: Graph): Graph {
   for (const { out } of few) if (onlyMeasuredAndApplied(out, next.get(out) ?? [], uses)) chosen.add(out);
   if (chosen.size === 0) return graph;
   const at = new Map<Tensor, Tensor>();
+  const found = new Map<string, readonly Tensor[]>();
   return rewrite(graph, (node, target, moved) => {
+    const key = keyOf(node);
+    if ((chosen.has(node.out) && looked.has(key)) || isOp(node, LOOKUP_ROWS)) {
+      const outs = found.get(key) ?? target.add(LOOKUP_ROWS, node.ins.map(moved), looked.get(key)!.attrs as LookupRowsAttrs).outs;
+      found.set(key, outs);
+      return outs;
+    }
     if (chosen.has(node.out)) {
-      const { outs } = target.add(SCATTER_ROWS, node.ins.map(moved), { rows: node.out.shape[0] as number });
+      const { rows, padding } = node.attrs as ScatterAddAttrs;
+      const { outs } = target.add(SCATTER_ROWS, node.ins.map(moved), { rows, padding });
       at.set(node.out, outs[1]!);
       return outs;
     }
@@ -35,6 +46,15 @@ export function fuseRows(graph: Graph): Graph {
     if (places.length === 0) return null;
     return target.add(node.op, [...node.ins.map(moved), ...places], { ...node.attrs, sparse: grads.map((g) => at.has(g)) }).outs;
   });
+}
+
+/** The lookups of tables that are updated by rows, by what they read. */
+function lookups(graph: Graph): Map<string, Node> {
+  return new Map(graph.nodes.filter((node) => isOp(node, LOOKUP_ROWS)).map((node) => [keyOf(node), node]));
+}
+function keyOf({ ins, attrs }: Node): string {
+  const { rows, padding } = (attrs ?? {}) as Partial<LookupRowsAttrs>;
+  return [...ins.map((t) => `${t.node.id}.${t.index}`), rows, padding].join(' ');
 }
 
 /** Decided by shapes alone: at most half of the rows can have a gradient. */

@@ -11,6 +11,7 @@ import { SUM } from '../ops/reduce.ts';
 import type { MapName } from '../ops/scalar.ts';
 import { SCATTER_ROWS } from '../ops/scatter-rows.ts';
 import { BROADCAST_TO, reshape } from '../ops/shape.ts';
+import { LOOKUP_ROWS } from '../ops/sparse-rows.ts';
 import { STATISTIC } from '../ops/statistics.ts';
 import { fuseBatchNorms } from './fuse-batch-norm.ts';
 import { fuseRows } from './fuse-rows.ts';
@@ -102,7 +103,8 @@ const LEAST_MEASURED = 2048;
 function canMeasure(node: Node): boolean {
   if (sizeOf(node.out.shape) < LEAST_MEASURED) return false;
   return (
-    (isOp(node, MATMUL) || isOp(node, SUM) || isOp(node, SCATTER_ADD) || isOp(node, SCATTER_ROWS)) && node.out.dtype === 'f32'
+    (isOp(node, MATMUL) || isOp(node, SUM) || isOp(node, SCATTER_ADD) || isOp(node, SCATTER_ROWS) || isOp(node, LOOKUP_ROWS)) &&
+    node.out.dtype === 'f32'
   );
 }
 

@@ -1,9 +1,22 @@
-// embedding.ts: a table of vectors, looked up by index.
+// embedding.ts: tables of vectors, looked up by index, one by one or in bags.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { type BagMode, embeddingBag } from '../ops/embedding-bag.ts';
 import { embedding } from '../ops/gather.ts';
-import { checkNumber } from '../options.ts';
-import { normal } from './init.ts';
+import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { type Initializer, normal } from './init.ts';
 import { Module, Parameter } from './module.ts';
+
+export interface EmbeddingOptions {
+  /** A row that stands for nothing: it starts as zeros and is never trained. Default: none. */
+  readonly paddingIdx?: number;
+  /**
+   * Update only the rows that a step looked up: the cost of a step does not grow with the table. A row that was not looked up stays as it is, and
+   * so do its slots (no decay of momenta, no weight decay); one that was is updated as ever, with the step's own bias correction. As PyTorch's
+   * `sparse=True` with `SparseAdam`, for every optimizer that changes each element by itself. Default false: all rows are updated, those without
+   * a gradient with one of 0.
+   */
+  readonly sparse?: boolean;
+}
 
 /**
  * Vectors by index, as `torch.nn.Embedding`: `weight` [count, dim]; indices i32 or u8 [...] -> [..., dim].
@@ -11,15 +24,64 @@ import { Module, Parameter } from './module.ts';
  */
 export class Embedding extends Module {
   weight: Parameter;
+  readonly #padding: number | undefined;
 
-  constructor(count: number, dim: number) {
+  /** @throws OptionError */
+  constructor(count: number, dim: number, options: EmbeddingOptions = {}) {
     super();
-    checkNumber('Embedding', 'count', count, { min: 1, integer: true });
-    checkNumber('Embedding', 'dim', dim, { min: 1, integer: true });
-    this.weight = new Parameter([count, dim], normal());
+    checkOptions('Embedding', options, ['paddingIdx', 'sparse']);
+    [this.weight, this.#padding] = table('Embedding', count, dim, options);
   }
 
   forward(indices: TensorLike): Tensor {
-    return embedding(indices, this.weight);
+    return embedding(indices, this.weight, this.#padding === undefined ? {} : { paddingIdx: this.#padding });
   }
+}
+
+export interface EmbeddingBagLayerOptions extends EmbeddingOptions {
+  /** What is made of the vectors of a bag. Default `mean`. */
+  readonly mode?: BagMode;
+}
+
+export interface BagInputs {
+  /** Where each bag begins among indices [n]: i32 [bags], ascending from 0. Without, indices are [bags, length]. */
+  readonly offsets?: TensorLike;
+  /** With mode `sum`: what each vector is multiplied by, f32 of the shape of the indices. */
+  readonly perSampleWeights?: TensorLike;
+}
+
+/**
+ * Sums, means or maxima of bags of vectors, as `torch.nn.EmbeddingBag`: `weight` [count, dim]; indices i32 or u8, [bags, length] or [n] with offsets ->
+ * [bags, dim]. A position with `paddingIdx` does not count, not in the length of a mean either; a bag of none is 0.
+ */
+export class EmbeddingBag extends Module {
+  weight: Parameter;
+  readonly mode: BagMode;
+  readonly #padding: number | undefined;
+
+  /** @throws OptionError */
+  constructor(count: number, dim: number, options: EmbeddingBagLayerOptions = {}) {
+    super();
+    checkOptions('EmbeddingBag', options, ['paddingIdx', 'sparse', 'mode']);
+    this.mode = checkChoice('EmbeddingBag', 'mode', options.mode ?? 'mean', ['sum', 'mean', 'max']);
+    [this.weight, this.#padding] = table('EmbeddingBag', count, dim, options);
+  }
+
+  forward(indices: TensorLike, inputs: BagInputs = {}): Tensor {
+    const paddingIdx = this.#padding;
+    return embeddingBag(indices, this.weight, { mode: this.mode, ...inputs, ...(paddingIdx !== undefined && { paddingIdx }) });
+  }
+}
+
+function table(where: string, count: number, dim: number, options: EmbeddingOptions): [Parameter, number | undefined] {
+  checkNumber(where, 'count', count, { min: 1, integer: true });
+  checkNumber(where, 'dim', dim, { min: 1, integer: true });
+  const { paddingIdx } = options;
+  if (paddingIdx !== undefined) checkNumber(where, 'paddingIdx', paddingIdx, { min: 0, below: count, integer: true });
+  const sparse = checkBoolean(where, 'sparse', options.sparse ?? false);
+  const padded: Initializer = (out, shape, draws) => {
+    normal()(out, shape, draws);
+    if (paddingIdx !== undefined) out.fill(0, paddingIdx * dim, (paddingIdx + 1) * dim);
+  };
+  return [new Parameter([count, dim], padded, { sparse }), paddingIdx];
 }

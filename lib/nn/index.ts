@@ -12,7 +12,13 @@ export {
   type Size2d,
 } from './conv.ts';
 export { Dropout } from './dropout.ts';
-export { Embedding } from './embedding.ts';
+export {
+  type BagInputs,
+  Embedding,
+  EmbeddingBag,
+  type EmbeddingBagLayerOptions,
+  type EmbeddingOptions,
+} from './embedding.ts';
 export { Flatten, type FlattenOptions, Identity, Unflatten } from './flatten.ts';
 export { GroupNorm, type GroupNormOptions, InstanceNorm1d, InstanceNorm2d } from './group-norm.ts';
 export * as init from './init.ts';

@@ -9,6 +9,8 @@ import { type Initializer, zeros } from './init.ts';
 export interface ParameterOptions {
   /** false: not trained, as for fine-tuning. Default true. */
   readonly requiresGrad?: boolean;
+  /** A table of which a step updates only the rows that it looked up; see `Embedding`. Default false. */
+  readonly sparse?: boolean;
 }
 
 /**
@@ -20,6 +22,8 @@ export interface ParameterOptions {
 export class Parameter implements TensorLike {
   readonly shape: readonly number[];
   requiresGrad: boolean;
+  /** Whether a step updates only the rows that it looked up. */
+  readonly sparse: boolean;
   /** The state that stands for this parameter in every graph. */
   readonly state: State;
   #name = 'parameter';
@@ -32,12 +36,13 @@ export class Parameter implements TensorLike {
    * @throws ShapeError if the shape is none, or the values are not as many
    */
   constructor(shape: readonly number[], init: Initializer | Float32Array = zeros(), options: ParameterOptions = {}) {
-    checkOptions('Parameter', options, ['requiresGrad']);
+    checkOptions('Parameter', options, ['requiresGrad', 'sparse']);
     if (!Array.isArray(shape) || !shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
       throw new ShapeError(`Parameter: expected a shape of whole numbers, got [${shape}]`, { shape });
     }
     this.shape = [...shape];
     this.requiresGrad = checkBoolean('Parameter', 'requiresGrad', options.requiresGrad ?? true);
+    this.sparse = checkBoolean('Parameter', 'sparse', options.sparse ?? false);
     const parameter = this;
     this.state = {
       get name() {

@@ -1,5 +1,5 @@
 // gather.ts: rows by index (gather, embedding), their gradient (scatterAdd), oneHot, windows over a text. Kernels: gather.h.
-import { DTypeError, ShapeError } from '../errors.ts';
+import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import {
   bytesOf,
@@ -12,6 +12,7 @@ import {
   type TensorType,
   typeName,
 } from '../ir/op.ts';
+import { checkNumber, checkOptions } from '../options.ts';
 import { moved, span } from './axes.ts';
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
@@ -28,7 +29,11 @@ export function expectIndices(op: string, what: string, type: TensorType): void 
 const typeOf = (node: Node, i: number): TensorType => (node.ins[i] as Tensor).type;
 
 // ---- gather ------------------------------------------------------------------------------------------------------
-export const GATHER: OpDef<Record<string, never>> = {
+export interface GatherAttrs {
+  /** Lookups of this row give no gradient. */
+  readonly padding?: number;
+}
+export const GATHER: OpDef<GatherAttrs> = {
   name: 'gather',
   infer(ins) {
     const [table, indices] = ins as [TensorType, TensorType];
@@ -38,7 +43,7 @@ export const GATHER: OpDef<Record<string, never>> = {
   },
   vjp(node, [dy]) {
     const [table, indices] = node.ins as [Tensor, Tensor];
-    return [dy ? scatterAdd(dy, indices, { rows: table.shape[0] as number }) : null, null];
+    return [dy ? scatterAdd(dy, indices, { rows: table.shape[0] as number, ...node.attrs }) : null, null];
   },
   lower(node) {
     const [table, indices] = [typeOf(node, 0), typeOf(node, 1)];
@@ -86,14 +91,24 @@ export function gather(table: TensorLike, indices: TensorLike): Tensor {
   return t.graph.add(GATHER, [t, indices.toTensor()], {}).out;
 }
 
-/** Vectors by index: `gather(table, indices)`. The order of arguments is that of `torch.nn.functional.embedding`. */
-export function embedding(indices: TensorLike, table: TensorLike): Tensor {
-  return gather(table, indices);
+/**
+ * Vectors by index: `gather(table, indices)`. The order of arguments is that of `torch.nn.functional.embedding`.
+ * @param options.paddingIdx lookups of this row give no gradient
+ */
+export function embedding(indices: TensorLike, table: TensorLike, options: { readonly paddingIdx?: number } = {}): Tensor {
+  checkOptions('embedding', options, ['paddingIdx']);
+  const t = table.toTensor();
+  const { paddingIdx: padding } = options;
+  if (padding === undefined) return gather(t, indices);
+  checkNumber('embedding', 'paddingIdx', padding, { integer: true, min: 0, below: t.shape[0] ?? 0 });
+  return t.graph.add(GATHER, [t, indices.toTensor()], { padding }).out;
 }
 
 // ---- scatterAdd --------------------------------------------------------------------------------------------------
 export interface ScatterAddAttrs {
   readonly rows: number;
+  /** Positions with this index are left out. */
+  readonly padding?: number;
   /** Made by the compiler: a second output, the sum of squares of each block of rows, f64[scatterAddBlocks]. */
   readonly stats?: boolean;
 }
@@ -132,11 +147,17 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
     const y: TensorType = { dtype: x.dtype, shape: [rows, ...x.shape.slice(lead)] };
     return stats ? [y, { dtype: 'f64', shape: [scatterAddBlocks(rows, span(x.shape, lead))] }] : [y];
   },
-  vjp: (node, [dy]) => [dy ? gather(dy, node.ins[1] as Tensor) : null, null],
+  vjp(node, [dy]) {
+    const { padding } = node.attrs;
+    if (padding !== undefined && dy) throw new GraphError('scatterAdd: with padding it has no gradient', { op: 'scatterAdd' });
+    return [dy ? gather(dy, node.ins[1] as Tensor) : null, null];
+  },
   lower(node) {
     const { row, count } = scatterShape(node);
     const [x, indices] = [typeOf(node, 0), typeOf(node, 1)];
-    return { ints: [node.attrs.rows, row, count, DTYPE_BYTES[indices.dtype], x.dtype === 'f64' ? 1 : 0] };
+    return {
+      ints: [node.attrs.rows, row, count, DTYPE_BYTES[indices.dtype], x.dtype === 'f64' ? 1 : 0, node.attrs.padding ?? -1],
+    };
   },
   cost: (node) => moved(node, sizeOf(typeOf(node, 0).shape)),
   ref([y, squares], [x, indices], node) {
@@ -144,6 +165,7 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
     // In f64, rounded once.
     const sums = new Float64Array((y as RefArray).length);
     (indices as RefArray).forEach((v: number, k: number) => {
+      if (v === node.attrs.padding) return;
       for (let c = 0; c < row; c++) sums[v * row + c] = (sums[v * row + c] as number) + ((x as RefArray)[k * row + c] as number);
     });
     (y as RefArray).set(sums);
@@ -162,6 +184,7 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
     { ins: [{ dtype: 'f64', shape: [9, 2] }, i32(9)], attrs: { rows: 3 }, fill: ['normal', [0, 3]] },
     { ins: [f32(2), i32()], attrs: { rows: 2 }, fill: ['normal', [0, 2]] },
     { ins: [f32(0, 4), i32(0)], attrs: { rows: 2 }, fill: ['normal', [0, 2]] },
+    { ins: [f32(30, 5), i32(30)], attrs: { rows: 4, padding: 2 }, fill: ['normal', [0, 4]], noGradient: true, tolerance: 1e-5 },
     {
       ins: [f32(60, 40), i32(60)],
       attrs: { rows: 25, stats: true },
@@ -177,10 +200,16 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
  * [rows, ...] with row v the sum of the values [..., ...] whose index (i32 or u8, [...]) is v, zero where there is none; what the
  * gradient of `gather` is. Adds in f64 in the order of positions, so the result depends on nothing else.
  * An index outside [0, rows) ends the run with an IndexError. As `torch.zeros(rows, ...).index_add(0, indices, values)`.
+ * @param options.padding positions with this index are left out
  */
-export function scatterAdd(values: TensorLike, indices: TensorLike, options: { readonly rows: number }): Tensor {
+export function scatterAdd(
+  values: TensorLike,
+  indices: TensorLike,
+  options: { readonly rows: number; readonly padding?: number },
+): Tensor {
   const t = values.toTensor();
-  return t.graph.add(SCATTER_ADD, [t, indices.toTensor()], { rows: options.rows }).out;
+  const { rows, padding } = options;
+  return t.graph.add(SCATTER_ADD, [t, indices.toTensor()], { rows, ...(padding !== undefined && { padding }) }).out;
 }
 
 // ---- oneHot ------------------------------------------------------------------------------------------------------

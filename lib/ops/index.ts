@@ -12,6 +12,7 @@ import { FAIL_IF } from './control.ts';
 import { CONV2D, CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from './conv.ts';
 import { CROSS_ENTROPIES } from './cross-entropy.ts';
 import { ELEMENTWISE } from './elementwise.ts';
+import { EMBEDDING_BAG, EMBEDDING_BAG_GRAD } from './embedding-bag.ts';
 import { GATHERS } from './gather.ts';
 import { GRU, GRU_GRAD } from './gru.ts';
 import { HISTORY_MOMENTS, HISTORY_PUSH, HISTORY_QUANTILE } from './history.ts';
@@ -34,6 +35,7 @@ import { SCATTER_ROWS } from './scatter-rows.ts';
 import { KTH_LARGEST } from './select.ts';
 import { BROADCAST_TO, RESHAPE, SLICE, TRANSPOSE } from './shape.ts';
 import { SOFTMAXES } from './softmax.ts';
+import { LOOKUP_ROWS, PUT_ROWS, TAKE_ROWS } from './sparse-rows.ts';
 import { STAGED } from './staged.ts';
 import { STATISTIC } from './statistics.ts';
 import { UNIT_STATISTIC } from './unit-statistic.ts';
@@ -49,6 +51,7 @@ export * from './control.ts';
 export { conv1d, conv2d, convTranspose2d } from './convolve.ts';
 export * from './cross-entropy.ts';
 export * from './elementwise.ts';
+export { type BagMode, type EmbeddingBagOptions, embeddingBag } from './embedding-bag.ts';
 export * from './gather.ts';
 export * from './gru.ts';
 export { historyMoments, historyPush, historyQuantile, historyType } from './history.ts';
@@ -101,6 +104,11 @@ export const OPS: readonly OpDef<any>[] = [
   ...REDUCTIONS,
   ...GATHERS,
   SCATTER_ROWS,
+  LOOKUP_ROWS,
+  TAKE_ROWS,
+  PUT_ROWS,
+  EMBEDDING_BAG,
+  EMBEDDING_BAG_GRAD,
   ...SOFTMAXES,
   ...MAX_POOLS,
   ...AVG_POOLS,

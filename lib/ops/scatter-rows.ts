@@ -6,6 +6,8 @@ import { blockRows, checkScatter, scatterAddBlocks, scatterShape } from './gathe
 export interface ScatterRowsAttrs {
   /** Rows of the table. */
   readonly rows: number;
+  /** Positions with this index are left out. */
+  readonly padding?: number | undefined;
   /** A third output: the sum of squares of each block of rows, f64[scatterAddBlocks]. */
   readonly stats?: boolean;
 }
@@ -30,7 +32,7 @@ export const SCATTER_ROWS: OpDef<ScatterRowsAttrs> = {
   },
   lower(node) {
     const { row, count } = scatterShape(node);
-    return { ints: [node.attrs.rows, row, count, DTYPE_BYTES[node.ins[1]!.dtype]] };
+    return { ints: [node.attrs.rows, row, count, DTYPE_BYTES[node.ins[1]!.dtype], node.attrs.padding ?? -1] };
   },
   cost: (node) => moved(node, sizeOf(node.ins[0]!.shape)),
   ref([values, at, squares], [x, indices], node) {
@@ -40,6 +42,7 @@ export const SCATTER_ROWS: OpDef<ScatterRowsAttrs> = {
     (at as RefArray).fill(-1);
     (indices as RefArray).forEach((v: number, k: number) => {
       const place = at as RefArray;
+      if (v === node.attrs.padding) return;
       if (place[v] === -1) place[v] = used++;
       for (let c = 0; c < row; c++) sums[place[v]! * row + c]! += (x as RefArray)[k * row + c] as number;
     });
@@ -54,9 +57,9 @@ export const SCATTER_ROWS: OpDef<ScatterRowsAttrs> = {
   samples: () => {
     const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
     const i32 = (...shape: number[]): TensorType => ({ dtype: 'i32', shape });
-    const sample = (x: TensorType, indices: TensorType, rows: number, stats: boolean) => ({
+    const sample = (x: TensorType, indices: TensorType, rows: number, stats: boolean, padding?: number) => ({
       ins: [x, indices],
-      attrs: { rows, stats },
+      attrs: { rows, stats, padding },
       fill: ['normal', [0, rows]] as ['normal', [number, number]],
       noGradient: true,
       tolerance: 1e-4,
@@ -67,6 +70,7 @@ export const SCATTER_ROWS: OpDef<ScatterRowsAttrs> = {
       sample(f32(3, 20, 33), { dtype: 'u8', shape: [3, 20] }, 200, true),
       sample(f32(40, 300), i32(40), 1000, true),
       sample(f32(0, 4), i32(0), 6, true),
+      sample(f32(30, 20), i32(30), 8, true, 3),
     ];
   },
 };

@@ -24,6 +24,7 @@ export function acclip(options: AcclipOptions = {}): Optimizer {
   const alpha = checkNumber('optim.acclip', 'alpha', options.alpha ?? 2, { min: 1, max: 2 });
   const weightDecay = checkNumber('optim.acclip', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
   return makeOptimizer({
+    rowwise: false,
     name: 'optim.acclip',
     op: UPDATE_ACCLIP,
     variant: alpha === 2 ? ACCLIP_VARIANT.squares : ACCLIP_VARIANT.powers,

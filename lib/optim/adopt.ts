@@ -30,6 +30,7 @@ export function adopt(options: AdoptOptions = {}): Optimizer {
   const decoupled = checkBoolean('optim.adopt', 'decoupledWeightDecay', options.decoupledWeightDecay ?? false);
   const limit = checkPerStep('optim.adopt', 'clip', options.clip ?? ((step: number) => step ** 0.25), { min: 0, infinite: true });
   return makeOptimizer({
+    rowwise: false,
     name: 'optim.adopt',
     op: UPDATE_ADOPT,
     variant: decoupled ? ADOPT_VARIANT.decoupled : ADOPT_VARIANT.l2,

@@ -6,11 +6,13 @@ import { type Graph, inSection, isLeaf, type State, type Tensor } from '../ir/gr
 import { type Data, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import type { Parameter } from '../nn/module.ts';
 import { add, cast, div, less, mul, sqrt } from '../ops/elementwise.ts';
+import type { Lookups } from '../ops/sparse-rows.ts';
 import { selectStages, unscale } from '../ops/stage.ts';
 import type { Measured } from '../ops/update.ts';
 import { StepColumns } from './columns.ts';
 import { buildEma } from './ema.ts';
 import type { Finishing } from './finishing.ts';
+import { checkStages, taken } from './lookups.ts';
 import type { Optimizer } from './optimizer.ts';
 
 /** What can be updated: a Parameter, or anything else with a name and a state. */
@@ -32,6 +34,8 @@ export interface ApplyOptions {
   readonly states?: ApplyStates;
   /** Final gradients (summed over uses and micro-batches, and divided) of all parameters of all groups, in order. */
   readonly grads: readonly Tensor[];
+  /** Per parameter: the lookups that its gradient is made of, where only those rows are to be updated. Default: none. */
+  readonly lookups?: readonly (Lookups | null)[];
   readonly policy: ClipPolicy;
   /** f64 scalar, for policies that look at it. */
   readonly loss?: Tensor;
@@ -97,15 +101,28 @@ export function buildApply(options: ApplyOptions): Apply {
       const { optimizer } = group;
       const places = group.params.map((_, t) => offset + t);
       const slots = slotStates(group, states);
+      const finish = finishing?.ofUpdate(graph, group.params) ?? null;
+      // Of a table that is updated by rows, these are in its place.
+      const rows = group.params.map((p, t) => {
+        const found = options.lookups?.[offset + t];
+        if (!found) return null;
+        checkStages(p.name, policy.name, clipped, finish, offset + t);
+        const of = taken(
+          found,
+          graph.state(p.state),
+          slots[t]!.map((state) => graph.state(state)),
+        );
+        return { ...of, grad: apart ? mul(of.grad, cast(by, 'f32')) : of.grad };
+      });
       const updated = optimizer.build({
         graph,
-        params: group.params.map((p) => graph.state(p.state)),
+        params: group.params.map((p, t) => rows[t]?.param ?? graph.state(p.state)),
         names: group.params.map((p) => p.name),
-        grads: places.map((t) => updates[t]!),
-        slots: slots.map((s) => s.map((state) => graph.state(state))),
+        grads: places.map((place, t) => rows[t]?.grad ?? updates[place]!),
+        slots: slots.map((s, t) => rows[t]?.slots ?? s.map((state) => graph.state(state))),
         stages: groups.length > 1 ? selectStages(stages, places) : stages,
         measure: clipped.measure && (clipped.report.norm ? 'after' : 'all'),
-        finish: finishing?.ofUpdate(graph, group.params) ?? null,
+        finish,
         column: (name, size, fill) =>
           columns.of(['hyper', i, name].filter((s) => s !== '').join('.'), [size], (step, out) => {
             const lr = optimizer.lr(step);
@@ -113,8 +130,10 @@ export function buildApply(options: ApplyOptions): Apply {
           }),
       });
       group.params.forEach((p, t) => {
-        values.set(p.state, updated.params[t]!);
-        for (const [k, state] of slots[t]!.entries()) graph.assign(state, updated.slots[t]![k]!);
+        const next = [updated.params[t]!, ...(updated.slots[t] ?? [])];
+        const [value, ...ofSlots] = rows[t]?.put(next[0]!, next.slice(1)) ?? next;
+        values.set(p.state, value!);
+        for (const [k, state] of slots[t]!.entries()) graph.assign(state, ofSlots[k]!);
       });
       measured.push(...updated.measured);
       offset += group.params.length;

@@ -51,6 +51,8 @@ export interface Optimizer {
   slots(param: TensorType): readonly Slot[];
   /** What is added to the root of a mean of squared gradients before it divides; absent where nothing of the kind is. `advise` asks. */
   readonly eps?: number;
+  /** Each element is changed by itself, and by nothing that needs all steps: so rows of a table may be updated alone. */
+  readonly rowwise: boolean;
   lr(step: number): number;
   /** Adds the update of a group to the graph. Throws OptionError for parameters it is not made for. */
   build(group: GroupContext): GroupUpdate;
@@ -62,6 +64,8 @@ export interface Optimizer {
 }
 
 export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps'> {
+  /** Default false. */
+  readonly rowwise?: boolean;
   readonly lr: PerStep;
 }
 
@@ -69,6 +73,7 @@ export function defineOptimizer(spec: OptimizerSpec): Optimizer {
   const self: Optimizer = {
     name: spec.name,
     ...(spec.eps === undefined ? {} : { eps: spec.eps }),
+    rowwise: spec.rowwise ?? false,
     lr: checkPerStep(spec.name, 'lr', spec.lr, { min: 0 }),
     slots: spec.slots,
     build: spec.build,
@@ -77,7 +82,8 @@ export function defineOptimizer(spec: OptimizerSpec): Optimizer {
   return self;
 }
 
-export interface SinglePassSpec extends Pick<OptimizerSpec, 'name' | 'eps' | 'lr'> {
+export interface SinglePassSpec extends Pick<OptimizerSpec, 'name' | 'eps' | 'lr' | 'rowwise'> {
+  // `rowwise`: default true.
   /** The update op and which of its variants. */
   readonly op: OpDef<UpdateAttrs>;
   readonly variant: number;
@@ -90,6 +96,7 @@ export interface SinglePassSpec extends Pick<OptimizerSpec, 'name' | 'eps' | 'lr
 export function makeOptimizer(spec: SinglePassSpec): Optimizer {
   const { op, variant, hyper, slots, ...rest } = spec;
   return defineOptimizer({
+    rowwise: true,
     ...rest,
     slots: (param) => slots.map((slot) => ({ ...(typeof slot === 'string' ? { name: slot } : slot), type: param })),
     build(group) {

@@ -38,6 +38,7 @@ export function spam(options: SpamOptions = {}): Optimizer {
   const resets = every !== Number.POSITIVE_INFINITY;
   const cycle = resets ? checkNumber('optim.spam', 'resetEvery', every, { min: 1, integer: true }) : Number.MAX_SAFE_INTEGER;
   return makeOptimizer({
+    rowwise: false,
     name: 'optim.spam',
     op: UPDATE_SPAM,
     variant: 0,

@@ -6,6 +6,7 @@ import { type Match, Module, matchParameters } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
 import { type EmaOptions, emaWeight } from '../optim/ema.ts';
 import type { FinishingOptions } from '../optim/finishing.ts';
+import { checkSparse } from '../optim/lookups.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
 import type { Guard } from './guard.ts';
@@ -250,7 +251,24 @@ export function groupParameters<M extends Module>({ model, groups = [], optimize
     const params = matchParameters('Trainer: groups', model, rule.match).filter((p) => left.delete(p));
     if (params.length > 0) made.push({ params, optimizer: rule.optimizer });
   }
-  return left.size > 0 ? [...made, { params: [...left], optimizer }] : made;
+  if (left.size > 0) made.push({ params: [...left], optimizer });
+  return made;
+}
+
+/** @throws OptionError if a table that is to be updated by rows cannot be */
+export function checkSparseTables(groups: readonly ApplyGroup[], accumulate: number, penalized: Iterable<string>): void {
+  const names = new Set(penalized);
+  for (const { params, optimizer } of groups) {
+    for (const { name, sparse } of params) {
+      if (!sparse) continue;
+      checkSparse(name, optimizer);
+      const other = accumulate > 1 ? 'accumulate' : names.has(name) ? 'regularize' : null;
+      if (other === null) continue;
+      throw new OptionError(
+        `${name}: sparse updates do not go with option ${other}, which gives every row of a table a gradient`,
+      );
+    }
+  }
 }
 
 function isOptimizer(x: unknown): x is Optimizer {

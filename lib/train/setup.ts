@@ -15,7 +15,7 @@ import type { Feeder } from './feeder.ts';
 import { Guarding } from './guarding.ts';
 import { LossScale } from './loss-scale.ts';
 import type { Measured } from './measure.ts';
-import { BATCH_SIZE, groupParameters, type TrainerOptions, type Weights } from './options.ts';
+import { BATCH_SIZE, checkSparseTables, groupParameters, type TrainerOptions, type Weights } from './options.ts';
 import { matchPenalties, type Penalties } from './penalties.ts';
 import { Plateau } from './plateau.ts';
 import { Predictor } from './predict.ts';
@@ -68,6 +68,8 @@ export class Setup<M extends Module> {
     this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
     const trained = this.#groups.flatMap((g) => g.params);
     this.#penalties = options.regularize ? matchPenalties(model, trained, options.regularize) : [];
+    const penalized = this.#penalties.flatMap(([, params]) => params.map((p) => p.name));
+    checkSparseTables(this.#groups, accumulate, penalized);
     this.#scaling = options.lossScale === undefined ? null : new LossScale(options.lossScale);
     this.guarding = options.guards ? new Guarding(model, trained, options.guards, accumulate > 1) : null;
     this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);

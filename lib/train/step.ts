@@ -11,6 +11,7 @@ import { unscale as stage } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
 import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../optim/apply.ts';
 import type { Finishing } from '../optim/finishing.ts';
+import { denseOf, lookupsOf } from '../optim/lookups.ts';
 import type { Guarding } from './guarding.ts';
 import type { LossScale } from './loss-scale.ts';
 import { type Measured, measure, scalar } from './measure.ts';
@@ -70,6 +71,11 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
     trained.map((p) => graph.state(p.state)),
     seed ? { seed } : {},
   );
+  // Gradients of tables that are updated by rows: what several lookups give is joined first.
+  const lookups = trained.map((p, i) => (p.sparse ? lookupsOf(p.name, gradients[i]!) : null));
+  for (const [i, found] of lookups.entries()) {
+    if (found && gradients[i]!.node.ins[0] !== found.values) gradients[i] = denseOf(found, trained[i]!.shape[0]!);
+  }
   const sums = spec.accumulators;
   const total = sums ? accumulate(graph, sums.loss, loss) : loss;
   const final = sums ? gradients.map((g, i) => accumulate(graph, sums.gradients.get(trained[i]!)!, g)) : gradients;
@@ -83,7 +89,7 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   const stages = unscale ? [stage(unscale)] : [];
   const guarded = guarding?.build(graph, watched!.seen, total, grads, stages) ?? null;
   const skip = overflow && guarded ? inSection(graph, 'apply', () => add(overflow, guarded)) : (overflow ?? guarded);
-  const shared = { graph, groups, states, grads, policy, loss: total, finishing, ema, skip, unscale };
+  const shared = { graph, groups, states, grads, policy, loss: total, finishing, ema, skip, unscale, lookups };
   const apply = buildApply({ ...shared, ...(rate && { rate }) });
   scaling?.adapt(graph, overflow);
   if (spec.perLayer) {
