@@ -193,7 +193,7 @@ describe('a table used more than once', () => {
         return { norms, table: (await t.readParameters()).get('table.weight')!.data };
       }),
     );
-    tables[0]!.norms.forEach((n, k) => expect(tables[1]!.norms[k]).toBeCloseTo(n, 5));
+    for (const [k, n] of tables[0]!.norms.entries()) expect(tables[1]!.norms[k]).toBeCloseTo(n, 5);
     for (const [i, w] of tables[0]!.table.entries()) expect(Math.abs(tables[1]!.table[i]! - w)).toBeLessThan(1e-5);
   });
 });
