@@ -47,8 +47,45 @@ def build(kind, ws):
             out = layer(out)
         model = keras.Model(ids, out[:, 0])
         model.set_weights(ws[:2] + flip(ws[2:]))
+    elif kind == "resnet20":
+        model = resnet20(ws)
     else:
         raise worker.Unsupported(f"no model {kind}")
+    return model
+
+
+def resnet20(ws):
+    """x comes as PyTorch has it, [batch, channels, height, width]; inside, channels are last. Padding as PyTorch's, which with a stride
+    is not Keras's 'same'."""
+    import keras
+    from keras import layers
+
+    made = []  # layers, in the order of their weights
+
+    def conv_norm(x, o, k, stride):
+        if k > 1:
+            x = layers.ZeroPadding2D(1)(x)
+        made.append(layers.Conv2D(o, k, stride, use_bias=False))
+        made.append(layers.BatchNormalization(epsilon=1e-5, momentum=0.9))
+        return made[-1](made[-2](x))
+
+    images = keras.Input((3, 32, 32))
+    x, i = layers.ReLU()(conv_norm(layers.Permute((2, 3, 1))(images), 16, 3, 1)), 16
+    for o in (16, 16, 16, 32, 32, 32, 64, 64, 64):
+        stride = 1 if i == o else 2
+        y = conv_norm(layers.ReLU()(conv_norm(x, o, 3, stride)), o, 3, 1)
+        x = layers.ReLU()(layers.Add()([y, x if i == o else conv_norm(x, o, 1, stride)]))
+        i = o
+    made.append(layers.Dense(10))
+    model = keras.Model(images, made[-1](layers.GlobalAveragePooling2D()(x)))
+    ws = list(ws)
+    for layer in made:
+        if isinstance(layer, layers.Conv2D):
+            layer.set_weights([ws.pop(0).transpose(2, 3, 1, 0)])
+        elif isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([ws.pop(0), ws.pop(0), *layer.get_weights()[2:]])
+        else:
+            layer.set_weights([ws.pop(0).T, ws.pop(0)])
     return model
 
 
@@ -88,7 +125,7 @@ def open_cell(args):
     (model, clipped), (_, free) = variant(1.0), variant(None)
     first = [float(clipped()) for _ in range(3)]
     free()
-    return {"params": model.count_params(), "loss": first}, {"step": clipped, "noclip": free}
+    return {"params": sum(w.numpy().size for w in model.trainable_variables), "loss": first}, {"step": clipped, "noclip": free}
 
 
 worker.serve(open_cell)

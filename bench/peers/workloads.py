@@ -35,6 +35,18 @@ def gpt(vocabulary, context, layers, width):
     return [((vocabulary, width), 0.05), ((context, width), 0.05)] + layers * block + norm
 
 
+def conv_norm(i, o, k):
+    """A convolution without bias, and the batch norm after it."""
+    return [((o, i, k, k), 1 / math.sqrt(i * k * k)), ((o,), 1.0), ((o,), 0.1)]
+
+
+def resnet20():
+    widths, params = [16, 16, 16, 16, 32, 32, 32, 64, 64, 64], conv_norm(3, 16, 3)
+    for i, o in zip(widths, widths[1:]):
+        params += conv_norm(i, o, 3) + conv_norm(o, o, 3) + (conv_norm(i, o, 1) if i != o else [])
+    return params + linear(64, 10)
+
+
 def floats(seed, *shape):
     return uniform(seed, math.prod(shape)).reshape(shape)
 
@@ -53,6 +65,7 @@ WORKLOADS = {
     "mlp-tiny": dict(kind="mlp", params=mlp(10, 10, 1), x=lambda: floats(1001, 32, 10), y=lambda: floats(1002, 32, 1), loss="mse", optimizer="sgd"),
     "mlp-small": dict(kind="mlp", params=mlp(784, 256, 128, 10), x=lambda: floats(1001, 64, 784), y=lambda: ids(1002, 10, 64), loss="ce", optimizer="sgd"),
     "mlp-large": dict(kind="mlp", params=mlp(1024, 4096, 4096, 1024), x=lambda: floats(1001, 256, 1024), y=lambda: floats(1002, 256, 1024), loss="mse", optimizer="adamw"),
+    "resnet20": dict(kind="resnet20", params=resnet20(), x=lambda: floats(1001, 64, 3, 32, 32), y=lambda: ids(1002, 10, 64), loss="ce", optimizer="sgd"),
     "rnn-adding": dict(kind="rnn-last", params=rnn(2, 128) + linear(128, 1), x=lambda: floats(1001, 50, 100, 2), y=lambda: floats(1002, 50, 1), loss="mse", optimizer="sgd"),
     "char-rnn": dict(kind="char-rnn", params=[((65, 32), 1.0)] + rnn(32, 128) + linear(128, 65), x=lambda: ids(1001, 65, 32, 64), y=lambda: ids(1002, 65, 32, 64), loss="ce", optimizer="sgd"),
     "lenet": dict(kind="lenet", params=conv(1, 32, 5) + conv(32, 64, 5) + mlp(3136, 512, 10), x=lambda: floats(1001, 64, 1, 28, 28), y=lambda: ids(1002, 10, 64), loss="ce", optimizer="adamw"),

@@ -69,6 +69,33 @@ def encoder_layer(**options):
     return nn.TransformerEncoderLayer(8, 2, 12, 0, batch_first=True, **options)
 
 
+class ResidualBlock(nn.Module):
+    def __init__(self, i, o, stride):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(i, o, 3, stride, 1, bias=False), nn.BatchNorm2d(o)
+        self.conv2, self.bn2 = nn.Conv2d(o, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o)
+        changes = stride != 1 or i != o
+        self.shortcut = nn.Sequential(nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o)) if changes else nn.Identity()
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        return torch.relu(y + self.shortcut(x))
+
+
+class ResNet20(nn.Module):
+    def __init__(self, classes=10):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
+        widths = [16, 16, 16, 16, 32, 32, 32, 64, 64, 64]
+        self.blocks = nn.Sequential(*[ResidualBlock(i, o, 1 if i == o else 2) for i, o in zip(widths, widths[1:])])
+        self.head = nn.Sequential()
+        for name, part in dict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=nn.Linear(64, classes)).items():
+            self.head.add_module(name, part)
+
+    def forward(self, x):
+        return self.head(self.blocks(torch.relu(self.bn(self.conv(x)))))
+
+
 DEEP = dict(num_layers=2, bidirectional=True, batch_first=True)
 CASES = {
     # basic.ts
@@ -98,6 +125,26 @@ CASES = {
     "avgPool2d": (lambda: nn.AvgPool2d(3, 2, 1), plain),
     "avgPool1d": (lambda: nn.AvgPool1d(2), plain),
     "adaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d((3, 2)), plain),
+    # norm.ts
+    "batchNorm1d": (lambda: nn.BatchNorm1d(9), plain),
+    "batchNorm1dLength": (lambda: nn.BatchNorm1d(5, momentum=None, eps=1e-3), plain),
+    "batchNorm2d": (lambda: nn.BatchNorm2d(6), plain),
+    "batchNorm2dPlain": (lambda: nn.BatchNorm2d(6, affine=False, momentum=0.3), plain),
+    "batchNorm2dUntracked": (lambda: nn.BatchNorm2d(6, track_running_stats=False), plain),
+    "batchNorm2dEval": (lambda: nn.BatchNorm2d(6), plain),
+    "groupNorm": (lambda: nn.GroupNorm(3, 6), plain),
+    "instanceNorm2d": (lambda: nn.InstanceNorm2d(6, affine=True), plain),
+    # image.ts
+    "zeroPad2d": (lambda: nn.ZeroPad2d((1, 2, 0, 3)), plain),
+    "constantPad2d": (lambda: nn.ConstantPad2d(1, 0.5), plain),
+    "reflectionPad2d": (lambda: nn.ReflectionPad2d((3, 1, 2, 4)), plain),
+    "replicationPad1d": (lambda: nn.ReplicationPad1d(3), plain),
+    "circularPad2d": (lambda: nn.CircularPad2d((4, 1, 2, 0)), plain),
+    "upsampleNearest": (lambda: nn.Upsample(scale_factor=2), plain),
+    "upsampleBilinear": (lambda: nn.Upsample(size=(7, 9), mode="bilinear"), plain),
+    "upsampleAligned": (lambda: nn.Upsample(scale_factor=3, mode="bilinear", align_corners=True), plain),
+    "residualBlock": (lambda: ResidualBlock(3, 4, 2), plain),
+    "resnet20": (lambda: ResNet20(), plain),
     # recurrent.ts
     "rnn": (lambda: nn.RNN(5, 7, batch_first=True), output),
     "rnnDeep": (lambda: nn.RNN(5, 7, nonlinearity="relu", **DEEP), states),

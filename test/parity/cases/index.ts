@@ -3,7 +3,17 @@ import type { ParityCase } from '../case.ts';
 import { ATTENTION } from './attention.ts';
 import { BASIC } from './basic.ts';
 import { CONV } from './conv.ts';
+import { IMAGE } from './image.ts';
+import { NORM } from './norm.ts';
 import { POOL } from './pool.ts';
 import { RECURRENT } from './recurrent.ts';
 
-export const CASES: Readonly<Record<string, ParityCase>> = { ...BASIC, ...CONV, ...POOL, ...RECURRENT, ...ATTENTION };
+export const CASES: Readonly<Record<string, ParityCase>> = {
+  ...BASIC,
+  ...CONV,
+  ...POOL,
+  ...NORM,
+  ...IMAGE,
+  ...RECURRENT,
+  ...ATTENTION,
+};

@@ -1,0 +1,21 @@
+// image.ts: padding, upsampling, the residual network.
+import { ResidualBlock, ResNet20 } from '../../../lib/models/index.ts';
+import { CircularPad2d, ConstantPad2d, ReflectionPad2d, ReplicationPad1d, Upsample, ZeroPad2d } from '../../../lib/nn/index.ts';
+import { type ParityCase, parity } from '../case.ts';
+
+const x = { shape: [2, 3, 5, 4] };
+export const IMAGE: Readonly<Record<string, ParityCase>> = {
+  zeroPad2d: parity({ module: () => new ZeroPad2d([1, 2, 0, 3]), inputs: { x } }),
+  constantPad2d: parity({ module: () => new ConstantPad2d(1, 0.5), inputs: { x } }),
+  reflectionPad2d: parity({ module: () => new ReflectionPad2d([3, 1, 2, 4]), inputs: { x } }),
+  replicationPad1d: parity({ module: () => new ReplicationPad1d(3), inputs: { x: { shape: [2, 3, 5] } } }),
+  circularPad2d: parity({ module: () => new CircularPad2d([4, 1, 2, 0]), inputs: { x } }),
+  upsampleNearest: parity({ module: () => new Upsample({ scaleFactor: 2 }), inputs: { x } }),
+  upsampleBilinear: parity({ module: () => new Upsample({ size: [7, 9], mode: 'bilinear' }), inputs: { x } }),
+  upsampleAligned: parity({
+    module: () => new Upsample({ scaleFactor: 3, mode: 'bilinear', alignCorners: true }),
+    inputs: { x },
+  }),
+  residualBlock: parity({ module: () => new ResidualBlock(3, 4, 2), inputs: { x: { shape: [2, 3, 6, 6] } } }),
+  resnet20: parity({ module: () => new ResNet20(), inputs: { x: { shape: [8, 3, 32, 32] } }, large: true }),
+};

@@ -1,0 +1,22 @@
+// norm.ts: batch norm, in training and in evaluation; group and instance norm.
+import { BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d } from '../../../lib/nn/index.ts';
+import { type ParityCase, parity } from '../case.ts';
+
+const image = { shape: [4, 6, 5, 7] };
+export const NORM: Readonly<Record<string, ParityCase>> = {
+  batchNorm1d: parity({ module: () => new BatchNorm1d(9), inputs: { x: { shape: [7, 9] } } }),
+  batchNorm1dLength: parity({
+    module: () => new BatchNorm1d(5, { momentum: null, eps: 1e-3 }),
+    inputs: { x: { shape: [3, 5, 8] } },
+  }),
+  batchNorm2d: parity({ module: () => new BatchNorm2d(6), inputs: { x: image } }),
+  batchNorm2dPlain: parity({ module: () => new BatchNorm2d(6, { affine: false, momentum: 0.3 }), inputs: { x: image } }),
+  batchNorm2dUntracked: parity({
+    module: () => new BatchNorm2d(6, { trackRunningStats: false }),
+    inputs: { x: image },
+    mode: 'eval',
+  }),
+  batchNorm2dEval: parity({ module: () => new BatchNorm2d(6), inputs: { x: image }, mode: 'eval' }),
+  groupNorm: parity({ module: () => new GroupNorm(3, 6), inputs: { x: image } }),
+  instanceNorm2d: parity({ module: () => new InstanceNorm2d(6, { affine: true }), inputs: { x: image } }),
+};
