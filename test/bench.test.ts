@@ -45,6 +45,7 @@ describe('options', () => {
       'mlp-small',
       'mlp-tiny',
       'ncf',
+      'resnet20',
       'rnn-adding',
     ]);
   });
