@@ -49,9 +49,9 @@ test('wrong use', () => {
   expect(() => new nn.ZeroPad2d([1, 2])).toThrow(/ZeroPad2d: option padding: expected a number or 4 of them, got an array of 2/);
   expect(() => new nn.ZeroPad1d(-1)).toThrow(/ZeroPad1d: option padding: expected a finite whole number >= 0, got -1/);
   expect(() => new nn.ReflectionPad1d(3).forward(x(1, 1, 3))).toThrow(
-    /ReflectionPad1d: expected more elements than \[1,1,3\] has to pad by 3 and 3/,
+    /ReflectionPad1d: expected at least 4 elements along axis 2, got \[1,1,3\]/,
   );
-  expect(() => new nn.CircularPad1d([0, 4]).forward(x(1, 1, 3))).toThrow(/CircularPad1d: expected more elements/);
+  expect(() => new nn.CircularPad1d([0, 4]).forward(x(1, 1, 3))).toThrow(/CircularPad1d: expected at least 4 elements/);
   expect(() => new nn.ReplicationPad2d(1).forward(x(2, 3))).toThrow(
     /ReplicationPad2d: expected x \[batch, channels, height, width\]/,
   );

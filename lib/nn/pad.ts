@@ -73,7 +73,8 @@ abstract class Pad extends Module {
       return concat([...beside(before), t, ...beside(after)], axis);
     }
     if (size === 0 || Math.max(before, after) > fill.most(size)) {
-      throw new ShapeError(`${this.#where}: expected more elements than [${t.shape}] has to pad by ${before} and ${after}`);
+      const least = fill === reflect ? Math.max(before, after) + 1 : Math.max(before, after, 1);
+      throw new ShapeError(`${this.#where}: expected at least ${least} elements along axis ${axis}, got [${t.shape}]`);
     }
     const taps = Array.from({ length: before + size + after }, (_, j): Tap => {
       const k = fill.place(j - before, size);

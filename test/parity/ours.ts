@@ -59,10 +59,14 @@ export function runCase(of: ParityCase, options: RunOptions = {}): Values {
       );
     }
   }
-  for (const [name, { state }] of module.namedBuffers()) {
-    if (!layout.states.has(state)) continue;
-    const { block, offset, data } = place(state);
-    block.read(offset, data);
+  for (const [name, buffer] of module.namedBuffers()) {
+    // One that the graph does not look at stays as it was.
+    let { data } = buffer;
+    if (layout.states.has(buffer.state)) {
+      const { block, offset, data: left } = place(buffer.state);
+      block.read(offset, left);
+      data = left;
+    }
     found.set(`${STEPS - 1}/buffer.${name}`, data);
   }
   bound.dispose();

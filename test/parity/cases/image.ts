@@ -17,5 +17,6 @@ export const IMAGE: Readonly<Record<string, ParityCase>> = {
     inputs: { x },
   }),
   residualBlock: parity({ module: () => new ResidualBlock(3, 4, 2), inputs: { x: { shape: [2, 3, 6, 6] } } }),
-  resnet20: parity({ module: () => new ResNet20(), inputs: { x: { shape: [8, 3, 32, 32] } }, large: true }),
+  // With more images some relu's input is so near 0 that rounding decides its sign, here or in PyTorch's f32, and the gradients part ways.
+  resnet20: parity({ module: () => new ResNet20(), inputs: { x: { shape: [4, 3, 32, 32] } }, large: true }),
 };

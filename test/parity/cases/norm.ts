@@ -3,6 +3,14 @@ import { BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d } from '../../../li
 import { type ParityCase, parity } from '../case.ts';
 
 const image = { shape: [4, 6, 5, 7] };
+/** With running statistics that are not the first ones. */
+function trained(): BatchNorm2d {
+  const layer = new BatchNorm2d(6);
+  layer.running_mean!.data = [0.5, -1, 0.25, 0, 2, -0.125];
+  layer.running_var!.data = [1, 0.5, 2, 0.25, 4, 0.75];
+  return layer;
+}
+
 export const NORM: Readonly<Record<string, ParityCase>> = {
   batchNorm1d: parity({ module: () => new BatchNorm1d(9), inputs: { x: { shape: [7, 9] } } }),
   batchNorm1dLength: parity({
@@ -16,7 +24,7 @@ export const NORM: Readonly<Record<string, ParityCase>> = {
     inputs: { x: image },
     mode: 'eval',
   }),
-  batchNorm2dEval: parity({ module: () => new BatchNorm2d(6), inputs: { x: image }, mode: 'eval' }),
+  batchNorm2dEval: parity({ module: trained, inputs: { x: image }, mode: 'eval' }),
   groupNorm: parity({ module: () => new GroupNorm(3, 6), inputs: { x: image } }),
   instanceNorm2d: parity({ module: () => new InstanceNorm2d(6, { affine: true }), inputs: { x: image } }),
 };
