@@ -75,6 +75,21 @@ def models(kind, ws):
     raise worker.Unsupported(f"no model {kind}")
 
 
+def lenet(ws, pairs, mlp):
+    """Channels last, as XLA is quickest on a CPU; what is flattened comes in another order, so the first linear weight's columns do."""
+    import jax, jax.numpy as jnp
+    from jax import lax
+
+    def layer(x, w, b):
+        y = lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return lax.reduce_window(jax.nn.relu(y + b), -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+
+    def forward(p, x):
+        x = layer(layer(x.reshape(-1, 28, 28, 1), *p[0]), *p[1])
+        return mlp(p[2], x.reshape(x.shape[0], -1))
+
+    filters = [(jnp.asarray(w.transpose(2, 3, 1, 0).copy()), jnp.asarray(b)) for w, b in zip(ws[:4:2], ws[1:4:2])]
+    return (*filters, pairs([worker.flat_last(ws[4], 64), *ws[5:]])), forward
 
 
 def resnet20(ws):
@@ -110,3 +125,188 @@ def resnet20(ws):
         return x.mean((1, 2)) @ w.T + b
 
     return (stem, blocks, *take(2)), forward
+
+
+def gpt(ws, heads, flip):
+    import jax, jax.numpy as jnp
+
+    def norm(x, w, b):
+        d = x - x.mean(-1, keepdims=True)
+        return d * jax.lax.rsqrt((d * d).mean(-1, keepdims=True) + 1e-5) * w + b
+
+    def attend(qkv):
+        b, t, c = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+        q, k, v = (x.reshape(b, t, heads, -1) for x in jnp.split(qkv, 3, -1))
+        s = jnp.einsum("bthd,bshd->bhts", q, k) / jnp.sqrt(q.shape[-1])
+        p = jax.nn.softmax(jnp.where(jnp.tril(jnp.ones((t, t), bool)), s, -jnp.inf), -1)
+        return jnp.einsum("bhts,bshd->bthd", p, v).reshape(b, t, c)
+
+    def forward(p, x):
+        table, positions, blocks, last = p
+        y = table[x] + positions[: x.shape[1]]
+        for n1, b1, wq, bq, wp, bp, n2, b2, w1, c1, w2, c2 in blocks:
+            y = y + attend(norm(y, n1, b1) @ wq + bq) @ wp + bp
+            y = y + jax.nn.gelu(norm(y, n2, b2) @ w1 + c1, approximate=False) @ w2 + c2
+        return norm(y, *last) @ table.T
+
+    blocks = [[flip(w) for w in ws[k : k + 12]] for k in range(2, len(ws) - 2, 12)]
+    return (jnp.asarray(ws[0]), jnp.asarray(ws[1]), blocks, [jnp.asarray(w) for w in ws[-2:]]), forward
+
+
+def step_parts(name):
+    """The parameters, the loss of (parameters, x), x, and which optimizer."""
+    import jax.numpy as jnp, optax
+    from workloads import workload
+
+    kind, ws, x, y, loss, optimizer = workload(name)
+    params, forward = models(kind, ws)
+    x, y = (jnp.asarray(t.astype("i4") if t.dtype == "int64" else t) for t in (x, y))
+    if loss == "ce":
+        criterion = lambda o: optax.softmax_cross_entropy_with_integer_labels(o.reshape(-1, o.shape[-1]), y.reshape(-1)).mean()
+    else:
+        criterion = lambda o: jnp.mean((o - y) ** 2)
+    return params, lambda p, x: criterion(forward(p, x)), x, optimizer
+
+
+def usual(optimizer, lr):
+    import optax
+
+    return optax.adamw(lr, weight_decay=0.01) if optimizer == "adamw" else optax.sgd(lr, momentum=0.9)
+
+
+def step_variant(parts, opt, measured=True):
+    """A jitted step; it tells its loss, and the norm of its gradient."""
+    import jax, jax.numpy as jnp, optax
+
+    params, loss, x, _ = parts
+
+    def step(p, s, x):
+        value, g = jax.value_and_grad(loss)(p, x)
+        u, s = opt.update(g, s, p)
+        return optax.apply_updates(p, u), s, value, optax.global_norm(g) if measured else value
+
+    p = jax.tree_util.tree_map(jnp.copy, params)
+    state = [p, opt.init(p)]
+    jitted = jax.jit(step, donate_argnums=(0, 1))
+
+    def call():
+        state[0], state[1], value, norm = jitted(*state, x)
+        jax.block_until_ready(state)
+        return value, norm
+
+    return call
+
+
+def step_cell(args):
+    import jax, optax
+
+    parts = step_parts(args.cell)
+    params, optimizer = parts[0], parts[3]
+    # Both tell the norm of the gradient, as they always did: a step without a clip is not the poorer for it.
+    variant = lambda clip: step_variant(parts, optax.chain(clip, usual(optimizer, 1e-4)))
+    clipped, free = variant(optax.clip_by_global_norm(1.0)), variant(optax.identity())
+    first = [[float(t) for t in clipped()] for _ in range(3)]
+    free()
+    size = sum(t.size for t in jax.tree_util.tree_leaves(params))
+    return {"params": size, "loss": [v for v, _ in first], "norm": [n for _, n in first]}, {"step": clipped, "noclip": free}
+
+
+def tensors(case):
+    """Gradients, and a maker of variants: a jitted update of as many tensors."""
+    import jax, jax.numpy as jnp, numpy as np, optax
+
+    if case == "2000x8k":
+        raise worker.Unsupported("compiles for minutes")
+    rs, shapes = np.random.RandomState(0), worker.CLIP_CASES[case]
+    make = lambda: [jnp.asarray(rs.randn(*s).astype("f4")) for s in shapes]
+    g = make()
+
+    def variant(opt):
+        p = make()
+        state = [p, opt.init(p)]
+
+        def step(p, s, g):
+            u, s = opt.update(g, s, p)
+            return optax.apply_updates(p, u), s
+
+        jitted = jax.jit(step, donate_argnums=(0, 1))
+
+        def call():
+            state[0], state[1] = jitted(*state, g)
+            jax.block_until_ready(state)
+
+        call()
+        return call
+
+    return g, variant
+
+
+def clip_cell(args):
+    import optax
+
+    case, optimizer = args.cell.split("/")
+    g, variant = tensors(case)
+    policies = {"update": optax.identity(), "global_norm_step": optax.clip_by_global_norm(1.0), "value_step": optax.clip(0.5)}
+    info = {"params": int(sum(x.size for x in g)), "tensors": len(g)}
+    return info, {name: variant(optax.chain(clip, usual(optimizer, 1e-6))) for name, clip in policies.items()}
+
+
+def known(kind):
+    """What optax has of the library's policies and optimizers, by the library's names."""
+    import optax
+    from optax import contrib
+
+    policies = {
+        "value": lambda: optax.clip(0.01),
+        "value unchecked": lambda: optax.clip(0.01),
+        "globalNorm": lambda: optax.clip_by_global_norm(1.0),
+        "blockRms": lambda: optax.clip_by_block_rms(0.01),
+        "agc": lambda: optax.adaptive_grad_clip(0.01),
+        "normalize": lambda: optax.normalize_by_update_norm(),
+        "centralize": lambda: optax.centralize(),
+        "sign": lambda: optax.scale_by_sign(),
+    }
+    names = "adadelta adafactor adagrad adam adamax adamw lamb lars lion nadam radam rmsprop sgd".split()
+    optimizers = {name: getattr(optax, name) for name in names} | {"muon": contrib.muon}
+    return policies if kind == "policy" else optimizers
+
+
+def policies_cell(args):
+    import jax, optax
+
+    kind, place, name = args.cell.split("/")
+    made = known(kind)
+    if name not in made:
+        raise worker.Unsupported(f"optax has no {kind} {name}")
+    alone = place in worker.CLIP_CASES
+    lr = 1e-6 if alone else 1e-4
+    if alone:
+        g, variant = tensors(place)
+        params, optimizer = g, "adamw"
+    else:
+        parts = step_parts(place)
+        params, optimizer = parts[0], parts[3]
+        variant = lambda opt: step_variant(parts, opt, measured=kind == "policy" and name == "globalNorm")
+    rule = usual(optimizer, lr) if kind == "policy" else made[name](lr)
+    clip = made[name]() if kind == "policy" else optax.clip_by_global_norm(1.0)
+    without, clipped = variant(rule), variant(optax.chain(clip, rule))
+    leaves = jax.tree_util.tree_leaves(params)
+    info = {"params": int(sum(t.size for t in leaves)), "tensors": len(leaves)}
+    if not alone:
+        first = [[float(t) for t in clipped()] for _ in range(3)]
+        without()
+        if kind == "policy" and name == "globalNorm":
+            info |= {"loss": [v for v, _ in first], "norm": [n for _, n in first]}
+    return info, {"without": without, "with": clipped}
+
+
+def open_cell(args):
+    if args.suite == "gemm":
+        raise worker.Unsupported("products are the part of numpy_peer.py")
+    environment(args)
+    if args.suite == "policies":
+        return policies_cell(args)
+    return step_cell(args) if args.suite == "step" else clip_cell(args)
+
+
+worker.serve(open_cell)

@@ -82,3 +82,159 @@ def build(kind, ws):
         return GPT(vocabulary, context, (len(ws) - 4) // 12, int(kind[4:]), width)
     if kind in ("char-lstm", "char-gru"):
         return CharRNN(nn.LSTM if kind == "char-lstm" else nn.GRU, 64, 256)
+    return {"rnn-last": LastRNN, "char-rnn": CharRNN, "resnet20": ResNet20, "ncf": NCF, "lenet": LeNet}[kind]()
+
+
+def step_parts(name, mode):
+    """A model's parameters, its loss on one batch, and its optimizer."""
+    from workloads import workload
+
+    kind, ws, x, y, loss, optimizer = workload(name)
+    dtype = torch.float64 if mode == "f64" else torch.float32
+    model = build(kind, ws)
+    ps = list(model.parameters())
+    with torch.no_grad():
+        for p, w in zip(ps, ws, strict=True):
+            p.copy_(torch.from_numpy(w))
+    model.to(dtype)
+    ps = list(model.parameters())
+    x, y = torch.from_numpy(x), torch.from_numpy(y)
+    x, y = (t.to(dtype) if t.is_floating_point() else t for t in (x, y))
+    if optimizer == "adamw":
+        opt = torch.optim.AdamW(ps, lr=1e-4, fused=True)
+    else:
+        opt = torch.optim.SGD(ps, lr=1e-4, momentum=0.9, fused=True)
+    cross_entropy = lambda o, y: F.cross_entropy(o.reshape(-1, o.shape[-1]), y.reshape(-1))
+    criterion = cross_entropy if loss == "ce" else F.mse_loss
+    forward = lambda: criterion(model(x), y)
+    if mode == "compile":
+        forward = torch.compile(forward)
+    return ps, forward, opt
+
+
+def warm_up():
+    """A small step of everything, so that what is loaded with the first use is not counted as a model's memory."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 4))
+    opt = torch.optim.AdamW(model.parameters(), fused=True)
+    F.cross_entropy(model(torch.zeros(2, 1, 4, 4)), torch.zeros(2, dtype=torch.int64)).backward()
+    clip_grad_norm_(model.parameters(), 1.0, foreach=True)
+    opt.step()
+
+
+def step_cell(args):
+    warm_up()
+    memory = worker.watch_memory()
+    ps, forward, opt = step_parts(args.cell, args.mode)
+
+    def step(clip):
+        opt.zero_grad(set_to_none=True)
+        value = forward()
+        value.backward()
+        norm = clip_grad_norm_(ps, 1.0, foreach=True) if clip else None
+        opt.step()
+        return value, norm
+
+    first = [[t.item() for t in step(True)] for _ in range(3)]
+    memory_mib = memory()
+    step(False)
+    info = {"params": sum(p.numel() for p in ps), "memory_mib": memory_mib, "loss": [v for v, _ in first], "norm": [n for _, n in first]}
+    return info, {"step": lambda: step(True), "noclip": lambda: step(False)}
+
+
+def clip_cell(args):
+    case, optimizer = args.cell.split("/")
+    torch.manual_seed(0)
+    ps = [torch.randn(shape, requires_grad=True) for shape in worker.CLIP_CASES[case]]
+    for p in ps:
+        p.grad = torch.randn_like(p)
+    if optimizer == "adamw":
+        opt = torch.optim.AdamW(ps, lr=1e-6, fused=True)
+    else:
+        opt = torch.optim.SGD(ps, lr=1e-6, momentum=0.9, fused=True)
+    variants = {
+        "update": opt.step,
+        "norm": lambda: get_total_norm([p.grad for p in ps], foreach=True),
+        "global_norm_step": lambda: (clip_grad_norm_(ps, 1.0, foreach=True), opt.step()),
+        "value_step": lambda: (clip_grad_value_(ps, 0.5, foreach=True), opt.step()),
+    }
+    for call in variants.values():
+        call()
+    return {"params": sum(p.numel() for p in ps), "tensors": len(ps)}, variants
+
+
+# What PyTorch has of the library's policies and optimizers, by the library's names.
+POLICIES = {
+    "none": lambda ps: get_total_norm([p.grad for p in ps], foreach=True),
+    "value": lambda ps: clip_grad_value_(ps, 0.01, foreach=True),
+    "value unchecked": lambda ps: clip_grad_value_(ps, 0.01, foreach=True),
+    "globalNorm": lambda ps: clip_grad_norm_(ps, 1.0, foreach=True),
+    "globalNorm 1": lambda ps: clip_grad_norm_(ps, 1.0, norm_type=1.0, foreach=True),
+    "globalNorm inf": lambda ps: clip_grad_norm_(ps, 0.01, norm_type=float("inf"), foreach=True),
+    "globalNorm 3": lambda ps: clip_grad_norm_(ps, 1.0, norm_type=3.0, foreach=True),
+}
+OPTIMIZERS = {
+    "adadelta": lambda ps, lr: torch.optim.Adadelta(ps, lr=lr, foreach=True),
+    "adafactor": lambda ps, lr: torch.optim.Adafactor(ps, lr=lr, foreach=True),
+    "adagrad": lambda ps, lr: torch.optim.Adagrad(ps, lr=lr, fused=True),
+    "adam": lambda ps, lr: torch.optim.Adam(ps, lr=lr, fused=True),
+    "adamax": lambda ps, lr: torch.optim.Adamax(ps, lr=lr, foreach=True),
+    "adamw": lambda ps, lr: torch.optim.AdamW(ps, lr=lr, fused=True),
+    "muon": lambda ps, lr: torch.optim.Muon(ps, lr=lr),
+    "nadam": lambda ps, lr: torch.optim.NAdam(ps, lr=lr, foreach=True),
+    "radam": lambda ps, lr: torch.optim.RAdam(ps, lr=lr, foreach=True),
+    "rmsprop": lambda ps, lr: torch.optim.RMSprop(ps, lr=lr, foreach=True),
+    "sgd": lambda ps, lr: torch.optim.SGD(ps, lr=lr, fused=True),
+}
+
+
+def policies_cell(args):
+    kind, place, name = args.cell.split("/")
+    known = POLICIES if kind == "policy" else OPTIMIZERS
+    if name not in known:
+        raise worker.Unsupported(f"PyTorch has no {kind} {name}")
+    clip = POLICIES[name if kind == "policy" else "globalNorm"]
+    alone = place in worker.CLIP_CASES
+    if alone:
+        torch.manual_seed(0)
+        ps = [torch.randn(shape, requires_grad=True) for shape in worker.CLIP_CASES[place]]
+        for p in ps:
+            p.grad = torch.rand_like(p) * 2 - 1
+        opt, forward = torch.optim.AdamW(ps, lr=1e-6, fused=True), None
+    else:
+        ps, forward, opt = step_parts(place, args.mode)
+    if kind == "optimizer":
+        if name == "muon" and any(p.ndim != 2 for p in ps):
+            raise worker.Unsupported("PyTorch's Muon takes matrices only")
+        opt = OPTIMIZERS[name](ps, 1e-6 if alone else 1e-4)
+
+    def step(clipped):
+        value = norm = None
+        if forward:
+            opt.zero_grad(set_to_none=True)
+            value = forward()
+            value.backward()
+        if clipped:
+            norm = clip(ps)
+        opt.step()
+        return value, norm
+
+    info = {"params": sum(p.numel() for p in ps), "tensors": len(ps)}
+    first = [step(True) for _ in range(3)]
+    step(False)
+    if forward and kind == "policy" and name == "globalNorm":
+        info |= {"loss": [v.item() for v, _ in first], "norm": [n.item() for _, n in first]}
+    return info, {"without": lambda: step(False), "with": lambda: step(True)}
+
+
+def open_cell(args):
+    torch.set_num_threads(args.threads)
+    if args.suite == "policies":
+        return policies_cell(args)
+    if args.suite == "step":
+        return step_cell(args)
+    if args.suite == "clip-step":
+        return clip_cell(args)
+    raise worker.Unsupported("products are the part of numpy_peer.py")
+
+
+worker.serve(open_cell)
