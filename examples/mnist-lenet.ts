@@ -6,13 +6,15 @@ import { clip, io, loss, models, optim, Trainer } from 'gradclip';
 
 export interface Options {
   readonly epochs?: number;
+  /** Images to train on; default 8,000. */
+  readonly rows?: number;
   readonly seed?: number;
   readonly threads?: number;
 }
 
 /** Share of the test images that are told right. */
 export async function main(folder: string, options: Options = {}): Promise<number> {
-  const { epochs = 5, seed = 0, threads } = options;
+  const { epochs = 5, rows = 8000, seed = 0, threads } = options;
   const images = await io.readIdx(join(folder, 'mnist-10k-images-idx3-ubyte.gz'));
   const labels = await io.readIdx(join(folder, 'mnist-10k-labels-idx1-ubyte.gz'));
   const pixels = Float32Array.from(images.data as Uint8Array, (v) => v / 255);
@@ -31,7 +33,7 @@ export async function main(folder: string, options: Options = {}): Promise<numbe
     ...(threads && { threads }),
   });
   const started = performance.now();
-  await trainer.fit(part(0, 8000), { epochs });
+  await trainer.fit(part(0, rows), { epochs });
   const { accuracy } = await trainer.evaluate(part(8000, 10_000));
   const seconds = (performance.now() - started) / 1000;
   console.log(`test accuracy ${(100 * accuracy!).toFixed(2)} % after ${epochs} epochs, ${seconds.toFixed(2)} s`);

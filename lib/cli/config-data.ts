@@ -67,7 +67,18 @@ export interface TextData extends CommonData {
   readonly tokenizer: 'char' | 'byte';
 }
 
-export type DataConfig = IdxData | CsvData | TextData;
+/** Arrays that numpy has saved. */
+export interface NpzData extends CommonData {
+  readonly type: 'npz';
+  readonly file: string;
+  readonly testFile: string | null;
+  /** Names of the arrays of rows and of labels. */
+  readonly x: string;
+  readonly y: string;
+  readonly divideBy: number;
+}
+
+export type DataConfig = IdxData | CsvData | NpzData | TextData;
 
 const share: Check<number> = (value, path) => {
   if (typeof value === 'number' && value > 0 && (value < 1 || Number.isSafeInteger(value))) return value;
@@ -113,6 +124,15 @@ export const data: Check<DataConfig> = variant<DataConfig>({
     shape: optional(list(positiveWhole, 1), null),
     divideBy: scale,
   }),
+  npz: object<NpzData>({
+    ...common,
+    type: choice('npz'),
+    file: text,
+    testFile: optional(text, null),
+    x: optional(text, 'x'),
+    y: optional(text, 'y'),
+    divideBy: scale,
+  }),
   text: object<TextData>({
     ...common,
     type: choice('text'),
@@ -128,7 +148,7 @@ export function checkData(data: DataConfig, loss: string): void {
   if (data.type === 'idx' && (data.testImages === null) !== (data.testLabels === null)) {
     throw new OptionError('data: testImages and testLabels go together');
   }
-  const ownTest = data.type === 'idx' ? data.testImages : data.type === 'csv' ? data.testFile : null;
+  const ownTest = data.type === 'idx' ? data.testImages : data.type === 'text' ? null : data.testFile;
   if (ownTest !== null && split.test !== null) {
     throw wrong('data.split.test', 'nothing, since the test set has files of its own', split.test);
   }

@@ -10,7 +10,7 @@ import { checkData, type DataConfig, data } from './config-data.ts';
 import { checkModel, type ModelConfig, model } from './models.ts';
 import { bool, type Check, choice, either, list, number, object, optional, positiveWhole, text, wrong } from './schema.ts';
 
-export type { CsvData, DataConfig, IdxData, Split, TextData } from './config-data.ts';
+export type { CsvData, DataConfig, IdxData, NpzData, Split, TextData } from './config-data.ts';
 export type { ModelConfig } from './models.ts';
 
 /** An optimizer, policy or schedule by the name of its function, with that function's options. */

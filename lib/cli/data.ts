@@ -5,12 +5,14 @@ import { takeRows } from '../data/split.ts';
 import { byte, char, type Tokenizer } from '../data/tokenizer.ts';
 import { DataError, OptionError } from '../errors.ts';
 import { type CsvOptions, readCsv } from '../io/csv.ts';
+import type { TensorData } from '../io/file.ts';
 import { readIdx } from '../io/idx.ts';
+import { readNpz } from '../io/npy.ts';
 import { readText } from '../io/text.ts';
 import { sizeOf } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
 import { type NdArray, rows, type Source, windows } from '../train/source.ts';
-import type { CsvData, DataConfig, Split, TextData } from './config.ts';
+import type { CsvData, DataConfig, NpzData, Split, TextData } from './config.ts';
 import type { makeTransforms } from './prepare.ts';
 
 /** Files as they were read, before any row is given a use. */
@@ -69,6 +71,11 @@ export async function readData(config: DataConfig, dir: string, labelType: 'i32'
       case 'csv': {
         const table = await csvTable(at(config.file), config, labelType);
         const test = config.testFile ? await csvTable(at(config.testFile), config, labelType) : null;
+        return { kind: 'table', table, test, split: config.split };
+      }
+      case 'npz': {
+        const table = await npzTable(at(config.file), config, labelType);
+        const test = config.testFile ? await npzTable(at(config.testFile), config, labelType) : null;
         return { kind: 'table', table, test, split: config.split };
       }
     }
@@ -173,17 +180,29 @@ function countParts(split: Split, total: number, restToTest: boolean): Parts<num
 async function idxTable(images: string, labels: string, labelType: 'i32' | 'f32'): Promise<Table> {
   const x = await readIdx(images);
   const y = await readIdx(labels);
+  return tableOf(x, y, images, labels, labelType);
+}
+
+async function npzTable(file: string, { x, y }: NpzData, labelType: 'i32' | 'f32'): Promise<Table> {
+  const arrays = await readNpz(file);
+  const [rows, labels] = [x, y].map((name) => {
+    const found = arrays.get(name);
+    if (found) return found;
+    throw new DataError(`${file}: no array has the name ${name}; there are ${[...arrays.keys()].join(', ')}`, { file, name });
+  }) as [TensorData, TensorData];
+  return tableOf(rows, labels, `${file}: ${x}`, `${file}: ${y}`, labelType);
+}
+
+/** `rows` and `labels` name the two in errors. */
+function tableOf(x: TensorData, y: TensorData, rows: string, labels: string, labelType: 'i32' | 'f32'): Table {
   if (x.shape.length < 2)
-    throw new DataError(`${images}: expected rows of values, got one value a row ([${x.shape}])`, { file: images });
-  if (y.shape.length !== 1 || y.shape[0] !== x.shape[0]) {
-    throw new DataError(`${labels}: expected [${x.shape[0]}], a label for each row of ${images}, got [${y.shape}]`, {
-      file: labels,
-    });
+    throw new DataError(`${rows}: expected rows of values, got one value a row ([${x.shape}])`, { file: rows });
+  const n = x.shape[0]!;
+  if (y.shape[0] !== n || y.data.length !== n) {
+    throw new DataError(`${labels}: expected [${n}], a label for each row of ${rows}, got [${y.shape}]`, { file: labels });
   }
-  return {
-    x,
-    y: { data: labelType === 'f32' ? Float32Array.from(y.data) : classes(y, labels), shape: y.shape },
-  };
+  const data = labelType === 'f32' ? Float32Array.from(y.data) : classes(y, labels);
+  return { x, y: { data, shape: [n] } };
 }
 
 async function csvTable(file: string, config: CsvData, labelType: 'i32' | 'f32'): Promise<Table> {

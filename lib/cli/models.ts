@@ -2,7 +2,7 @@
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
-import { CharRnn, Gpt, Lenet } from '../models/index.ts';
+import { CharRnn, Gpt, Lenet, ResNet20 } from '../models/index.ts';
 import * as layers from '../nn/activation.ts';
 import { Dropout } from '../nn/dropout.ts';
 import { Linear } from '../nn/linear.ts';
@@ -43,11 +43,17 @@ export interface GptConfig {
   readonly dropout: number;
 }
 
-export type ModelConfig = MlpConfig | CharRnnConfig | GptConfig | LenetConfig;
+export type ModelConfig = MlpConfig | CharRnnConfig | GptConfig | LenetConfig | ResNet20Config;
 
 /** Channels and size are those of the images. */
 export interface LenetConfig {
   readonly type: 'lenet';
+  readonly classes: number;
+}
+
+/** For images of three channels. */
+export interface ResNet20Config {
+  readonly type: 'resnet20';
   readonly classes: number;
 }
 
@@ -83,6 +89,8 @@ const ACTIVATION: Readonly<Record<Activation, new () => Layer & Module>> = {
 };
 const ACTIVATIONS = Object.keys(ACTIVATION) as Activation[];
 
+const ROWS = ['idx', 'csv', 'npz'] as const;
+
 const rate: Check<number> = number({ min: 0, below: 1 });
 
 const forward = (model: Module, x: Tensor): Tensor => (model as Module & { forward(x: Tensor): Tensor }).forward(x);
@@ -94,7 +102,7 @@ const mlp: Kind<MlpConfig> = {
     activation: optional(choice(...ACTIVATIONS), 'relu'),
     dropout: optional(rate, 0),
   }),
-  reads: ['idx', 'csv'],
+  reads: ROWS,
   outputs: ({ sizes }) => ({ path: `model.sizes[${sizes.length - 1}]`, count: sizes.at(-1)! }),
   /** Linear layers with an activation, and dropout, between them. Parameters are named as in a torch.nn.Sequential of the same layers. */
   make({ sizes, activation, dropout }, { row }) {
@@ -157,7 +165,7 @@ const images = (model: Module, x: Tensor): Tensor => forward(model, reshape(x, [
 
 const lenet: Kind<LenetConfig> = {
   check: object<LenetConfig>({ type: choice('lenet'), classes: optional(positiveWhole, 10) }),
-  reads: ['idx', 'csv'],
+  reads: ROWS,
   outputs: ({ classes }) => ({ path: 'model.classes', count: classes }),
   make({ classes }, { row }) {
     const [channels, height, width] = imageOf(row);
@@ -167,8 +175,20 @@ const lenet: Kind<LenetConfig> = {
   forward: images,
 };
 
+const resnet20: Kind<ResNet20Config> = {
+  check: object<ResNet20Config>({ type: choice('resnet20'), classes: optional(positiveWhole, 10) }),
+  reads: ROWS,
+  outputs: ({ classes }) => ({ path: 'model.classes', count: classes }),
+  make({ classes }, { row }) {
+    const [channels] = imageOf(row);
+    if (channels !== 3) throw new OptionError(`model: resnet20 expects images of 3 channels, got [${row}]`, { path: 'model' });
+    return new ResNet20(classes);
+  },
+  forward: images,
+};
+
 // biome-ignore lint/suspicious/noExplicitAny: each of its own configuration
-const MODELS: { readonly [K in ModelConfig['type']]: Kind<any> } = { mlp, lenet, charRnn, gpt };
+const MODELS: { readonly [K in ModelConfig['type']]: Kind<any> } = { mlp, lenet, resnet20, charRnn, gpt };
 
 /** What key `model` may say. */
 export const model: Check<ModelConfig> = variant<ModelConfig>(

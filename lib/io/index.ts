@@ -2,6 +2,7 @@
 export { type CsvOptions, parseCsv, readCsv, type Table } from './csv.ts';
 export type { TensorData } from './file.ts';
 export { parseIdx, readIdx } from './idx.ts';
+export { parseNpy, parseNpz, readNpy, readNpz } from './npy.ts';
 export {
   inspectSafetensors,
   type NamedTensors,

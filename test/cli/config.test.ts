@@ -79,7 +79,7 @@ it.each([
     'model.activation: expected one of relu, tanh, sigmoid, gelu, silu, softplus, got "rule"; did you mean relu?',
   ],
   ['model.layers', 3, 'model: unknown option layers; known options: type, sizes, activation, dropout'],
-  ['model.type', 'mpl', 'model.type: expected one of mlp, lenet, charRnn, gpt, got "mpl"; did you mean mlp?'],
+  ['model.type', 'mpl', 'model.type: expected one of mlp, lenet, resnet20, charRnn, gpt, got "mpl"; did you mean mlp?'],
   ['model', { type: 'charRnn' }, 'model.type: charRnn does not read data of type csv'],
   ['model', [], 'model: expected an object, got an array of 0'],
   ['data.split.train', 0, 'data.split.train: expected a number of rows, or a part of them between 0 and 1, got 0'],

@@ -7,6 +7,7 @@ import { ownSources } from '../../lib/cli/corpus.ts';
 import { sharedData } from '../kit.ts';
 import { folder, idx, run } from './kit.ts';
 
+const mnist = sharedData('mnist-10k-images-idx3-ubyte.gz');
 const EXAMPLES = resolve(import.meta.dirname, '../../examples');
 const files = readdirSync(EXAMPLES).filter((name) => !name.endsWith('.safetensors'));
 const configs = files.filter((name) => name.endsWith('.json'));
@@ -44,12 +45,17 @@ async function text(name: string): Promise<void> {
   expect(events.at(-1)!.testLoss).toBeLessThan(4.45);
 }
 
-/** Of images: two classes that a child could tell apart. */
+/** Images whose upper or lower half is white, as the label says. */
+function halves(n: number): { pixels: Uint8Array; labels: Uint8Array } {
+  const labels = Uint8Array.from({ length: n }, (_, i) => i & 1);
+  const pixels = new Uint8Array(n * 784);
+  for (let i = 0; i < n; i++) pixels.fill(255, i * 784 + 392 * labels[i]!, i * 784 + 392 * labels[i]! + 392);
+  return { pixels, labels };
+}
+
+/** Of images. */
 async function images(name: string): Promise<void> {
-  const pixels = Uint8Array.from({ length: 320 * 784 }, (_, i) =>
-    Math.floor((i % 784) / 392) === (Math.floor(i / 784) & 1) ? 255 : 0,
-  );
-  const labels = Uint8Array.from({ length: 320 }, (_, i) => i & 1);
+  const { pixels, labels } = halves(320);
   const data = { 'x.idx': idx([320, 28, 28], pixels), 'y.idx': idx([320], labels) };
   const change = { epochs: 2, data: { images: 'x.idx', labels: 'y.idx', split: { train: 256, test: 64 } } };
   expect((await short(name, data, change)).at(-1)!.testAccuracy).toBe(1);
@@ -70,6 +76,17 @@ const SHORT: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
   },
   'gpt-nano.json': text,
   'mnist-lenet.json': images,
+  'mnist-lenet.ts': async (name) => {
+    // Where the images are there, mnist-lenet.test.ts runs it on them.
+    if (mnist) return;
+    const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/mnist-lenet.ts');
+    const { pixels, labels } = halves(10_000);
+    const data = folder({
+      'mnist-10k-images-idx3-ubyte.gz': idx([10_000, 28, 28], pixels),
+      'mnist-10k-labels-idx1-ubyte.gz': idx([10_000], labels),
+    });
+    expect(await main(data, { epochs: 1, rows: 640 })).toBe(1);
+  },
   'mnist-mlp.json': images,
   // Its losses: custom-policy.test.ts.
   'custom-policy.ts': async (name) => {
@@ -103,7 +120,6 @@ it.skipIf(!digits)('digits: the median of five seeds is at least 97 %', async ()
   expect(ran.json().at(-1)!.testAccuracy).toBeGreaterThanOrEqual(0.97);
 });
 
-const mnist = sharedData('mnist-10k-images-idx3-ubyte.gz');
 it.skipIf(!mnist)('mnist-mlp: half of its epochs come close', async () => {
   const ran = await run(['train', `${EXAMPLES}/mnist-mlp.json`, '--data', dirname(mnist!), '--epochs', '5', '--json']);
   expect(ran.json().at(-1)!.testAccuracy).toBeGreaterThan(0.94);

@@ -1,4 +1,5 @@
 // prepare.test.ts: transforms and changes of images in a configuration: learned from the rows that train, saved, and refused where wrong.
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { readSafetensors } from '../../lib/io/safetensors.ts';
 import { folder, idx, run } from './kit.ts';
@@ -79,6 +80,51 @@ it('images are changed in training only, and stay bytes', async () => {
   });
   const last = (await run(['train', '--json', 'c.json'], { cwd })).json().at(-1)!;
   expect(last.testAccuracy).toBe(1);
+});
+
+it('arrays of numpy are read by name; bytes that nothing transforms are numbers as they are', async () => {
+  const file = (JSON.parse(readFileSync('test/golden/npy.json', 'utf8')) as { npz: { stored: string } }).npz.stored;
+  const base = { preprocess: [], batchSize: 2, epochs: 1 };
+  const cwd = folder({
+    'a.npz': Buffer.from(file, 'base64'),
+    'x.idx': idx(
+      [4, 2, 2],
+      Uint8Array.from({ length: 16 }, (_, i) => i % 3),
+    ),
+    'y.idx': idx([4], Uint8Array.of(0, 1, 1, 0)),
+    'npz.json': JSON.stringify({ ...config, ...base, data: { type: 'npz', file: 'a.npz', x: 'labels', y: 'no' } }),
+    'idx.json': JSON.stringify({
+      ...config,
+      ...base,
+      data: { type: 'idx', images: 'x.idx', labels: 'y.idx' },
+      model: { type: 'mlp', sizes: [4, 2] },
+    }),
+    'rows.json': JSON.stringify({ ...config, ...base, data: { type: 'npz', file: 'a.npz', y: 'labels' } }),
+  });
+  expect((await run(['train', '--json', 'idx.json'], { cwd })).json().at(-1)).toMatchObject({ stopReason: 'epochs', steps: 2 });
+  expect((await run(['train', 'npz.json'], { cwd })).stderr).toMatch(/a\.npz: no array has the name no; there are x, labels/);
+  expect((await run(['train', 'rows.json'], { cwd })).stderr).toMatch(
+    /a\.npz: labels: expected \[2\], a label for each row.*got \[3,1,2\]/,
+  );
+});
+
+it('classes weigh what they are given, or count alike', async () => {
+  // 9 rows of class 0 for each of class 1, and nothing that tells them apart: the loss is least where the model says how the classes weigh.
+  const same = Array.from({ length: 200 }, (_, i) => `1,${i % 10 === 9 ? 1 : 0}\n`).join('');
+  const change = {
+    data: { type: 'csv', file: 's.csv', split: { train: 200 } },
+    preprocess: [],
+    model: { type: 'mlp', sizes: [1, 2] },
+  };
+  const loss = async (classWeights?: unknown): Promise<number> => {
+    const cwd = folder({ 's.csv': same, 'c.json': JSON.stringify({ ...config, ...change, batchSize: 200, classWeights }) });
+    return (await run(['train', '--json', 'c.json', '--epochs', '300'], { cwd })).json().at(-1)!.loss as number;
+  };
+  const entropy = (p: number): number => -p * Math.log(p) - (1 - p) * Math.log(1 - p);
+  expect(await loss()).toBeCloseTo(entropy(0.1), 3);
+  expect(await loss('balanced')).toBeCloseTo(Math.LN2, 3);
+  expect(await loss([1, 9])).toBeCloseTo(Math.LN2, 3);
+  expect(await loss([1, 3])).toBeCloseTo(entropy(0.25), 3);
 });
 
 it.each([
