@@ -1,8 +1,9 @@
-// gemm.h: matmul, y[batch, m, n] = act(a[batch, m, k] * b[batch, k, n] + bias[n]), a and b transposed or not.
+// gemm.h: matmul, y[batch, m, n] = act(a[batch, m, k] * b[batch, k, n] + bias[n]), a and b transposed or not; at the end
+// another operand of the shape of y may be added or multiplied with. A second output may take the slope of act.
 // Every element is one fma chain over k = 0 .. k - 1 from 0, then one addition, then the activation: the bits do not depend on
 // blocking, on the team, on the layout of a and b or on the ISA (the baseline, without fma, excepted).
 
-enum MatmulInts { kMmBatch, kMmM, kMmN, kMmK, kMmTransA, kMmTransB, kMmAct, kMmF64, kMmInts };
+enum MatmulInts { kMmBatch, kMmM, kMmN, kMmK, kMmTransA, kMmTransB, kMmAct, kMmF64, kMmLast, kMmSlope, kMmInts };
 constexpr int64_t kKC = 256;            // k of a panel at most
 constexpr int64_t kSCap = 1 << 20;      // floats of packed S that a team shares, twice
 constexpr int64_t kSOwn = 1 << 18;      // floats of packed S that a thread has for itself
@@ -174,15 +175,19 @@ void matmul(const Args& a, const Team& team) {
   const bool ta = a.i[kMmTransA], tb = a.i[kMmTransB];
   if (a.i[kMmF64]) return matmul_f64(a, team);
   if (batch == 0 || m == 0 || n == 0) return;
-  const float* bias = a.n_in == 3 ? (const float*)a.in[2] : nullptr;
-  double* const stats = a.n_out == 2 ? (double*)a.out[1] : nullptr;
-  const bool columns = by_columns(m, n, k, ta, tb);
+  const bool has_last = a.i[kMmLast] != 0, has_slope = a.i[kMmSlope] != 0;
+  const float* bias = a.n_in == 3 + has_last ? (const float*)a.in[2] : nullptr;
+  const float* last = has_last ? (const float*)a.in[a.n_in - 1] : nullptr;
+  float* slope = has_slope ? (float*)a.out[1] : nullptr;
+  double* const stats = a.n_out == 2 + has_slope ? (double*)a.out[1 + has_slope] : nullptr;
+  const bool columns = !has_last && !has_slope && by_columns(m, n, k, ta, tb);
   Product g;
   const int64_t ai = ta ? 1 : k, ap = ta ? m : 1, bp = tb ? 1 : n, bj = tb ? k : 1;
   if (columns)
-    g = {n, m, k, nullptr, bj, bp, nullptr, ap, ai, nullptr, 1, n, bias, 1, 0, a.i[kMmAct], nullptr};
+    g = {n, m, k, nullptr, bj, bp, nullptr, ap, ai, nullptr, 1, n, bias, 1, 0, a.i[kMmAct], nullptr, nullptr, false, nullptr};
   else
-    g = {m, n, k, nullptr, ai, ap, nullptr, bp, bj, nullptr, n, 1, bias, 0, 1, a.i[kMmAct], stats};
+    g = {m,    n, k, nullptr,     ai,    ap,      nullptr,           bp,     bj, nullptr, n, 1,
+         bias, 0, 1, a.i[kMmAct], stats, nullptr, a.i[kMmLast] == 2, nullptr};
   const Grid grid = team.size == 1 ? Grid{1, 1, 1} : grid_of(g, columns, batch, team.size);
   const int64_t rb = quotient(team.rank, grid.m * grid.n), rest = team.rank - rb * grid.m * grid.n;
   const int64_t rm = quotient(rest, grid.n), rn = rest - rm * grid.n;
@@ -193,6 +198,8 @@ void matmul(const Args& a, const Team& team) {
     g.s = columns ? pb : pa;
     g.v = columns ? pa : pb;
     g.c = (float*)a.out[0] + x * m * n;
+    if (last) g.other = last + x * m * n;
+    if (slope) g.slope = slope + x * m * n;
     if (g.stats) g.stats = stats + x * ceil_div(m, kStat) * ceil_div(n, kStat);
     columns ? product_columns(g, at) : product_rows(g, at);
   }
@@ -222,20 +229,26 @@ static void matmul_f64(const Args& a, const Team& team) {
 
 void matmul_need(Need& n) {
   if (n.n_i != kMmInts || n.n_f != 0) return n.fail("expected batch, m, n, k, transA, transB, act, f64");
-  if (n.n_in < 2 || n.n_in > 3 || n.n_out < 1 || n.n_out > 2) return n.fail("expected a, b[, bias] and y[, stats]");
+  if ((uint64_t)n.i[kMmLast] > 2 || (n.i[kMmSlope] & ~int64_t(1))) return n.fail("unknown last operand or slope");
+  const int has_last = n.i[kMmLast] != 0, has_slope = (int)n.i[kMmSlope];
+  if (n.n_in < 2 + has_last || n.n_in > 3 + has_last || n.n_out < 1 + has_slope || n.n_out > 2 + has_slope)
+    return n.fail("expected a, b[, bias][, last] and y[, slope][, stats]");
   for (int j = 0; j < 4; j++)
     if (n.i[j] < 0) return n.fail("a size is negative");
   if ((n.i[kMmTransA] | n.i[kMmTransB] | n.i[kMmF64]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
   if (n.i[kMmAct] < 0 || n.i[kMmAct] > 6) return n.fail("unknown activation");
-  if (n.i[kMmF64] && (n.i[kMmAct] || n.n_out == 2)) return n.fail("f64 has neither activation nor stats");
+  if (n.i[kMmF64] && (n.i[kMmAct] || n.n_out > 1 || has_last)) return n.fail("f64 has a bias at most");
+  if (has_slope && n.i[kMmAct] < 4) return n.fail("a slope is of gelu, geluTanh or silu");
   for (int j = 0; j < 4; j++)
     if (n.i[j] > Need::kMax) return n.fail("a size is too large");
   const int64_t batch = n.i[kMmBatch], rows = n.i[kMmM], cols = n.i[kMmN], k = n.i[kMmK], e = n.i[kMmF64] ? 8 : 4;
   n.in[0] = size_of(batch, rows, k, e);
   n.in[1] = size_of(batch, k, cols, e);
-  if (n.n_in == 3) n.in[2] = size_of(cols, e);
+  if (n.n_in == 3 + has_last) n.in[2] = size_of(cols, e);
   n.out[0] = size_of(batch, rows, cols, e);
-  if (n.n_out == 2) n.out[1] = size_of(batch, ceil_div(rows, kStat), ceil_div(cols, kStat), 8);
+  if (has_last) n.in[n.n_in - 1] = n.out[0];
+  if (has_slope) n.out[1] = n.out[0];
+  if (n.n_out == 2 + has_slope) n.out[1 + has_slope] = size_of(batch, ceil_div(rows, kStat), ceil_div(cols, kStat), 8);
   n.local = n.i[kMmF64] ? 0 : (kVCap + kSOwn + MR * kTileLanes) * (int64_t)sizeof(float);
   n.scratch = n.i[kMmF64] ? 0 : 2 * kSCap * (int64_t)sizeof(float);
 }

@@ -53,18 +53,27 @@ static double reduce_run(const T* x, int64_t n) {
   return R::lanes(R::step(a, b));
 }
 
+// Asks for the m elements at p: rows that lie apart are nothing that the hardware would follow.
+template <typename T>
+INLINE void reduce_fetch(const T* p, int64_t m) {
+  for (int64_t c = 0; c < m; c += 64 / (int64_t)sizeof(T)) _mm_prefetch((const char*)(p + c), _MM_HINT_T0);
+}
+constexpr int64_t kReduceAhead = 12;   // rows
+
 // v[c] = reduction of x[r * pitch + c], r < rows, c < n <= kReduceBlock
 template <typename R, typename T>
 static void reduce_columns(const T* x, int64_t rows, int64_t pitch, int64_t n, double* v) {
+  constexpr int64_t G = W == 16 ? 4 : 2;   // lane groups at a time: as many as there are registers for
   int64_t c = 0;
-  for (; c + 2 * L <= n; c += 2 * L) {
-    D a = dset1(R::kInit), b = a;
+  for (; c + G * L <= n; c += G * L) {
+    D a[G];
+    for (int64_t g = 0; g < G; g++) a[g] = dset1(R::kInit);
     for (int64_t r = 0; r < rows; r++) {
-      a = R::step(a, reduce_load(x + r * pitch + c));
-      b = R::step(b, reduce_load(x + r * pitch + c + L));
+      const T* row = x + r * pitch + c;
+      if (r + kReduceAhead < rows) reduce_fetch(row + kReduceAhead * pitch, G * L);
+      for (int64_t g = 0; g < G; g++) a[g] = R::step(a[g], reduce_load(row + g * L));
     }
-    dstore(v + c, a);
-    dstore(v + c + L, b);
+    for (int64_t g = 0; g < G; g++) dstore(v + c + g * L, a[g]);
   }
   for (; c < n; c += L) {
     D a = dset1(R::kInit);

@@ -3,7 +3,7 @@
 import { CONSTANT, type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { type DType, sameShape, sizeOf } from '../ir/op.ts';
 import { CONV2D, CONV2D_GRAD_INPUT } from '../ops/conv.ts';
-import { CAST } from '../ops/elementwise.ts';
+import { CAST, mul } from '../ops/elementwise.ts';
 import { SCATTER_ADD } from '../ops/gather.ts';
 import { MAP, MAP_LIMITS, type MapArg, type MapStep } from '../ops/map.ts';
 import { type Activation, MATMUL } from '../ops/matmul.ts';
@@ -22,45 +22,72 @@ export function fuse(graph: Graph): Graph {
   return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseEpilogues(fuseBatchNorms(graph))))));
 }
 
-// ---- products + bias + activation ----------------------------------------------------------------------------------
+// ---- products + bias + activation + another operand ---------------------------------------------------------------
 
 const ACTIVATIONS: ReadonlySet<string> = new Set<Activation>(['relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu']);
+/** Those whose gradient reads what went in, not what came out. */
+const SLOPED: ReadonlySet<string> = new Set<Activation>(['gelu', 'geluTanh', 'silu']);
 
 interface Epilogue {
   readonly product: Node;
   readonly bias: Tensor | null;
   readonly act: Activation | null;
+  /** The gradient of `act`: it becomes a multiplication with a slope that the product leaves behind. */
+  readonly gradient: Node | null;
+  /** Of the shape of the product: added to it or multiplied with it at the end. Null: the slope that another product leaves behind. */
+  readonly last: { readonly op: 'add' | 'mul'; readonly other: Tensor | null } | null;
 }
 
-/** Follow a product through reshapes, one bias and one activation, as long as nobody else reads what lies between. */
+/** The nodes that apply an activation to a tensor and differentiate it, if these are all that read the tensor. */
+function slopedPair(t: Tensor, uses: ReadonlyMap<Tensor, number>, next: ReadonlyMap<Tensor, Node[]>): [Node, Node] | null {
+  if (uses.get(t) !== 2) return null;
+  const readers = next.get(t) ?? [];
+  const act = readers.find((n) => n.op.map && SLOPED.has(n.op.map));
+  const gradient = readers.find((n) => act && n.op.map === `${act.op.map}Grad` && n.ins[0] === t && n.ins[1] !== t);
+  return act && gradient ? [act, gradient] : null;
+}
+
+/**
+ * Follow a product through reshapes, one bias, one activation and one operand of its own shape, as long as nobody else reads what lies
+ * between.
+ */
 function epilogueOf(
   product: Node,
   uses: ReadonlyMap<Tensor, number>,
   next: ReadonlyMap<Tensor, Node[]>,
+  ends: ReadonlyMap<Node, Epilogue>,
+  gradients: ReadonlySet<Node>,
 ): [Node, Epilogue] | null {
-  let bias: Tensor | null = null;
-  let act: Activation | null = null;
+  const isMatrix = isOp(product, MATMUL);
+  let made: Epilogue = { product, bias: null, act: null, gradient: null, last: null };
   let last = product;
   let end = product;
-  for (;;) {
-    const node = uses.get(last.out) === 1 ? next.get(last.out)?.[0] : undefined;
-    if (!node || node.section !== product.section) break;
+  while (!made.last) {
+    const pair = isMatrix && !made.act ? slopedPair(last.out, uses, next) : null;
+    const node = pair ? pair[0] : uses.get(last.out) === 1 ? next.get(last.out)?.[0] : undefined;
+    if (!node || node.section !== product.section || (pair && pair[1].section !== node.section)) break;
     if (node.op.alias && node.out.shape.at(-1) === product.out.shape.at(-1)) {
       last = node;
       continue;
     }
-    if (node.op.map === 'add' && isOp(product, MATMUL) && !bias && !act) {
+    const { map } = node.op;
+    if (isMatrix && (map === 'add' || map === 'mul')) {
       const other = node.ins[0] === last.out ? node.ins[1]! : node.ins[0]!;
-      if (other.shape.length !== 1 || other.shape[0] !== last.out.shape.at(-1) || !sameShape(node.out.shape, last.out.shape))
-        break;
-      bias = other;
-    } else if (node.op.map && ACTIVATIONS.has(node.op.map) && !act) {
-      act = node.op.map as Activation;
+      if (!sameShape(node.out.shape, last.out.shape)) break;
+      if (map === 'add' && !made.bias && !made.act && other.shape.length === 1 && other.shape[0] === last.out.shape.at(-1)) {
+        made = { ...made, bias: other };
+      } else if (product.out.shape.length === 2 && sameShape(other.shape, last.out.shape) && !ends.has(node)) {
+        made = { ...made, last: { op: map, other } };
+      } else break;
+    } else if (isMatrix && gradients.has(node) && node.ins[1] === last.out && product.out.shape.length === 2 && !ends.has(node)) {
+      made = { ...made, last: { op: 'mul', other: null } };
+    } else if (map && ACTIVATIONS.has(map) && !made.act) {
+      made = { ...made, act: map as Activation, gradient: pair?.[1] ?? null };
     } else break;
     last = node;
     end = node;
   }
-  return bias || act ? [end, { product, bias, act }] : null;
+  return end === product ? null : [end, made];
 }
 
 /** A convolution has its bias from the start. */
@@ -73,20 +100,28 @@ function fuseEpilogues(graph: Graph): Graph {
   const uses = useCounts(graph);
   const next = consumers(graph);
   const ends = new Map<Node, Epilogue>();
+  const gradients = new Set<Node>();
   for (const node of graph.nodes) {
     if (!hasEpilogue(node)) continue;
-    const found = epilogueOf(node, uses, next);
-    if (found) ends.set(...found);
+    const found = epilogueOf(node, uses, next, ends, gradients);
+    if (!found) continue;
+    ends.set(...found);
+    if (found[1].gradient) gradients.add(found[1].gradient);
   }
   if (ends.size === 0) return graph;
+  const slopes = new Map<Node, Tensor>();
+  const like = (t: Tensor, { shape }: Tensor): Tensor => (sameShape(t.shape, shape) ? t : reshape(t, shape));
   return rewrite(graph, (node, target, moved) => {
+    const slope = slopes.get(node);
     const epilogue = ends.get(node);
-    if (!epilogue) return null;
-    const { product, bias, act } = epilogue;
+    if (!epilogue) return slope ? [mul(moved(node.ins[1]!), like(slope, node.out))] : null;
+    const { product, bias, act, gradient, last } = epilogue;
     const operands = [...product.ins, ...(bias ? [bias] : [])].map(moved);
-    const attrs = { ...(product as Node<object>).attrs, ...(act ? { act } : {}) };
-    const fused = target.add(product.op, operands, attrs).out;
-    return [sameShape(fused.shape, node.out.shape) ? fused : reshape(fused, node.out.shape)];
+    if (last) operands.push(like(last.other ? moved(last.other) : slope!, product.out));
+    const extra = { ...(act && { act }), ...(gradient && { slope: true }), ...(last && { last: last.op }) };
+    const fused = target.add(product.op, operands, { ...(product as Node<object>).attrs, ...extra }).outs;
+    if (gradient) slopes.set(gradient, fused[1]!);
+    return [like(fused[0]!, node.out)];
   });
 }
 

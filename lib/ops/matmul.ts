@@ -12,9 +12,13 @@ export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'geluTanh' | 'si
 export interface MatmulAttrs {
   readonly transA?: boolean;
   readonly transB?: boolean;
-  /** Applied to the product plus bias. Set by the compiler, as the third operand (a bias[n]) is. */
+  /** Applied to the product plus bias. Set by the compiler, as are the operands after the second: a bias[n], and see `last`. */
   readonly act?: Activation;
-  /** A second output: the sum of squares of each tile of y, `f64[matmulStatBlocks(m, n, batch)]`. Set by the compiler. */
+  /** The last operand is of the shape of y and is added to, or multiplied with, what there is. */
+  readonly last?: 'add' | 'mul';
+  /** A second output: the derivative of `act` where it was applied; of gelu, geluTanh and silu. */
+  readonly slope?: boolean;
+  /** One more output: the sum of squares of each tile of y, `f64[matmulStatBlocks(m, n, batch)]`. Set by the compiler. */
   readonly stats?: boolean;
 }
 
@@ -71,18 +75,32 @@ const nodeSizes = (node: { ins: readonly Tensor[]; attrs: MatmulAttrs }): Sizes 
 /** Activations by the number that kernels know them by; none is 0. */
 export const ACTS: readonly (Activation | undefined)[] = [undefined, 'relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu'];
 
+const LAST: readonly MatmulAttrs['last'][] = [undefined, 'add', 'mul'];
+/** The inputs after a and b. */
+function extras<T>(ins: readonly T[], { last }: MatmulAttrs): { bias: T | undefined; other: T | undefined } {
+  const [, , first, second] = ins;
+  return last ? { bias: second && first, other: second ?? first } : { bias: first, other: undefined };
+}
+
 export const MATMUL: OpDef<MatmulAttrs> = {
   name: 'matmul',
   infer(ins, attrs) {
     const { lead, m, n, batch } = sizesOf(ins, attrs);
     const { dtype } = ins[0] as TensorType;
-    const bias = ins[2];
+    const shape = [...lead, m, n];
+    const { bias, other } = extras(ins, attrs);
+    if (other && !sameShape(other.shape, shape)) {
+      throw new ShapeError(`matmul: expected a last operand ${dtype}[${shape}], got ${typeName(other)}`);
+    }
     if (bias && (bias.dtype !== dtype || !sameShape(bias.shape, [n]))) {
       throw new ShapeError(`matmul: expected a bias ${dtype}[${n}], got ${typeName(bias)}`);
     }
-    if (dtype === 'f64' && (attrs.act || attrs.stats)) throw new DTypeError('matmul: expected f32 for act and stats, got f64');
-    const y: TensorType = { dtype, shape: [...lead, m, n] };
-    return attrs.stats ? [y, { dtype: 'f64', shape: [matmulStatBlocks(m, n, batch)] }] : [y];
+    if (dtype === 'f64' && (attrs.act || attrs.stats || attrs.last)) {
+      throw new DTypeError('matmul: expected f32 for the fused form, got f64');
+    }
+    const y: TensorType = { dtype, shape };
+    const stats: TensorType = { dtype: 'f64', shape: [matmulStatBlocks(m, n, batch)] };
+    return [y, ...(attrs.slope ? [y] : []), ...(attrs.stats ? [stats] : [])];
   },
   vjp(node, [dy]) {
     const { transA = false, transB = false, act, stats } = node.attrs;
@@ -97,17 +115,19 @@ export const MATMUL: OpDef<MatmulAttrs> = {
     const { batch, m, n, k } = nodeSizes(node);
     const { transA = false, transB = false, act } = node.attrs;
     const f64 = (node.outs[0] as Tensor).dtype === 'f64';
-    return { ints: [batch, m, n, k, +transA, +transB, ACTS.indexOf(act), +f64] };
+    const { last, slope = false } = node.attrs;
+    return { ints: [batch, m, n, k, +transA, +transB, ACTS.indexOf(act), +f64, LAST.indexOf(last), +slope] };
   },
   cost(node) {
     const { batch, m, n, k } = nodeSizes(node);
     const bytes = [...node.ins, ...node.outs].reduce((sum, t) => sum + bytesOf(t.type), 0);
     return { flops: 2 * batch * m * n * k, bytes };
   },
-  ref([y, stats], [a, b, bias], node) {
+  ref([y, ...more], ins, node) {
     const { batch, m, n, k } = nodeSizes(node);
-    const { transA, transB, act } = node.attrs;
-    const [ya, aa, ba] = [y, a, b] as [RefArray, RefArray, RefArray];
+    const { transA, transB, act, last, slope, stats } = node.attrs;
+    const [ya, aa, ba] = [y, ins[0], ins[1]] as [RefArray, RefArray, RefArray];
+    const { bias, other } = extras(ins, node.attrs);
     for (let x = 0; x < batch; x++) {
       for (let i = 0; i < m; i++) {
         for (let j = 0; j < n; j++) {
@@ -117,11 +137,14 @@ export const MATMUL: OpDef<MatmulAttrs> = {
             sum += s * (ba[x * k * n + (transB ? j * k + p : p * n + j)] as number);
           }
           if (bias) sum += bias[j] as number;
-          ya[(x * m + i) * n + j] = act ? SCALAR[act](sum, NaN, NaN) : sum;
+          const at = (x * m + i) * n + j;
+          if (slope) more[0]![at] = SCALAR[`${act as 'gelu'}Grad`](sum, 1, NaN);
+          const value = act ? SCALAR[act](sum, NaN, NaN) : sum;
+          ya[at] = last === 'add' ? value + other![at]! : last === 'mul' ? value * other![at]! : value;
         }
       }
     }
-    if (stats) tileSums(stats, ya, m, n);
+    if (stats) tileSums(more.at(-1)!, ya, m, n);
   },
   samples: () => [
     sample([3, 5], [5, 2]),
@@ -139,6 +162,11 @@ export const MATMUL: OpDef<MatmulAttrs> = {
     sample([70, 33], [130, 33], { transB: true }, 130),
     ...ACTS.slice(1).map((act) => sample([15, 20], [20, 18], { act: act as Activation }, 18)),
     sample([130, 9], [9, 70], { stats: true, act: 'relu' }, 70),
+    ...(['gelu', 'geluTanh', 'silu'] as const).map((act) => sample([37, 20], [70, 20], { act, slope: true, transB: true }, 70)),
+    sample([20, 300], [300, 35], { last: 'add' }),
+    sample([3, 600], [40, 600], { last: 'add', transB: true, act: 'tanh' }, 40),
+    sample([130, 9], [9, 70], { last: 'mul', slope: true, stats: true, act: 'silu' }, 70),
+    sample([2, 5, 3], [2, 3, 4], { last: 'mul' }),
     sample([2, 66, 5], [2, 5, 3], { stats: true }),
     { ...sample([9, 4], [9, 5], { transA: true }), ins: [f64(9, 4), f64(9, 5)] },
     { ...sample([2, 4, 3], [2, 3, 3], { transB: true }), ins: [f64(2, 4, 3), f64(2, 3, 3)] },
@@ -162,8 +190,9 @@ const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 
 function sample(a: number[], b: number[], attrs: MatmulAttrs = {}, bias?: number): Sample<MatmulAttrs> {
   const k = (attrs.transA ? a.at(-2) : a.at(-1)) as number;
-  const fused = bias !== undefined || attrs.act !== undefined || attrs.stats === true;
-  const ins = [f32(...a), f32(...b), ...(bias === undefined ? [] : [f32(bias)])];
+  const fused = bias !== undefined || Object.keys(attrs).some((key) => !key.startsWith('trans'));
+  const y = [...a.slice(0, -2), attrs.transA ? a.at(-1)! : a.at(-2)!, attrs.transB ? b.at(-2)! : b.at(-1)!];
+  const ins = [f32(...a), f32(...b), ...(bias === undefined ? [] : [f32(bias)]), ...(attrs.last ? [f32(...y)] : [])];
   return { ins, attrs, tolerance: 2e-6 * Math.sqrt(Math.max(1, k)), ...(fused ? { noGradient: true } : {}) };
 }
 
