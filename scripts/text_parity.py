@@ -6,7 +6,23 @@ import numpy as np, torch, torch.nn.functional as F
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench" / "peers"))
 from torch_gpt import GPT
 
+
+class Chars(torch.nn.Module):
+    """As CharRnn."""
+
+    def __init__(self, kind, characters):
+        super().__init__()
+        self.embedding = torch.nn.Embedding(characters, 64)
+        self.rnn = kind(64, 256, batch_first=True)
+        self.head = torch.nn.Linear(256, characters)
+
+    def forward(self, x):
+        return self.head(self.rnn(self.embedding(x))[0])
+
+
 MODELS = {
+    "char-lstm": lambda characters: Chars(torch.nn.LSTM, characters),
+    "char-gru": lambda characters: Chars(torch.nn.GRU, characters),
     "gpt-nano": lambda characters: GPT(characters, 64, 4, 4, 128),
 }
 

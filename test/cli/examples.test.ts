@@ -63,6 +63,13 @@ async function images(name: string): Promise<void> {
 
 /** How each runs in a few seconds. A new example needs a line here. */
 const SHORT: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
+  'adding-problem.ts': async (name) => {
+    const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/adding-problem.ts');
+    const curves = await main({ time: 20, hidden: 32, steps: 700, sequences: 4000 });
+    expect(Object.keys(curves).length).toBe(4);
+    // Always saying 1 has 0.167.
+    for (const who of ['RNN, Adam, clip 1', 'LSTM, Adam, clip 1']) expect(curves[who]!.at(-1)).toBeLessThan(0.08);
+  },
   'char-lstm.json': text,
   'char-rnn.json': text,
   'digits.json': async (name) => {
