@@ -26,7 +26,7 @@ export async function main(folder: string, options: Options = {}): Promise<numbe
     model: new models.Lenet(),
     loss: (batch, model) => loss.crossEntropy(model.forward(batch.x!), batch.y!),
     metrics: { accuracy: (batch, model) => loss.accuracy(model.forward(batch.x!), batch.y!) },
-    optimizer: optim.adamw({ lr: 1e-3 }),
+    optimizer: optim.adamw({ lr: optim.schedule.cosine(1e-3, { steps: 125 * epochs }) }),
     clip: clip.globalNorm(1),
     batchSize: 64,
     seed,
