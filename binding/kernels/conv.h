@@ -13,8 +13,8 @@ static WalkRoom walk_room(const Walk& w) {
   r.taps = r.at + line(w.k);
   r.tile = r.taps + line(2 * w.taps);
   const int64_t tile = w.wide ? w.wide * kConvVectors * W : w.pixels() * TN;
-  r.turned = r.tile + line(most(tile, w.taps * w.lanes()));
-  r.total = r.turned + (w.fs * w.ft > 1 ? line(w.pixels() * TN) : 0);
+  r.turned = r.tile + line(most(tile, w.taps * w.lanes())) + kPutSlack;
+  r.total = r.turned + (w.fs * w.ft > 1 ? line(w.pixels() * TN) + kPutSlack : 0);
   return r;
 }
 // Floats of packed weights: for each group and block of outs, the taps of one plane of the output after the other, [ins][taps][lanes].
@@ -64,7 +64,11 @@ static void put_strided(const Walk& w, const Target& t, const float* from, int64
     for (int64_t r = 0; r < rows; r++) {
       const float* in = from + x * ld + r * cols;
       float* out = t.y + (x * w.oh + (row + r) * w.fs + t.a) * w.ow + col * w.ft + t.b;
-      for (int64_t j = 0; j < cols; j++) out[j * w.ft] = in[j];
+      if (w.ft == 2) {
+        put_even(in, cols, out);
+      } else {
+        for (int64_t j = 0; j < cols; j++) out[j * w.ft] = in[j];
+      }
     }
 }
 
@@ -141,7 +145,8 @@ static void convolve(const Args& a, const Team& team, bool back) {
     const int64_t cut = task % cuts.count, part = task / cuts.count, image = part / w.bands, g = image % w.groups;
     const int64_t first = part % w.bands * w.bh;
     const Planes& p = w.planes;
-    if (part != copied) copy_planes(p, (const float*)a.in[0] + image * p.channels * p.h * p.w, first, own + room.planes);
+    const float* x = (const float*)a.in[0] + image * p.channels * p.h * p.w;
+    if (part != copied) copy_planes(p, x, first, own + room.planes, copied < 0 || w.bands > 1);
     copied = part;
     end.bias = a.n_in == 3 ? (const float*)a.in[2] + g * w.outs : nullptr;
     for (int64_t b = cuts.begin(cut); b < cuts.begin(cut + 1); b++) {

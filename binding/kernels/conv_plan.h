@@ -45,31 +45,62 @@ struct Planes {
 };
 constexpr int64_t kPlaneSlack = (kConvVectors + 1) * 16;   // floats after the last row, read or written but not used
 
-static void copy_planes(const Planes& p, const float* x, int64_t first, float* to) {
-  for (int64_t c = 0; c < p.channels; c++, x += p.h * p.w)
-    for (int64_t a = 0; a < p.ps; a++)
-      for (int64_t b = 0; b < p.pt; b++) {
-        const int64_t lo = most(0, least(p.cols, ceil_signed(-(b + p.left), p.pt)));
-        const int64_t hi = most(lo, least(p.cols, ceil_signed(p.w - b - p.left, p.pt)));
-        for (int64_t r = 0; r < p.rows; r++, to += p.cols) {
-          const int64_t row = (r + first) * p.ps + a + p.top;
-          if (row < 0 || row >= p.h) {
-            memset(to, 0, (size_t)p.cols * sizeof(float));
-            continue;
-          }
-          const float* from = x + row * p.w + lo * p.pt + b + p.left;
-          for (int64_t j = 0; j < lo; j++) to[j] = 0.f;
+// to[j] = from[2 * j], j < n.
+static inline void take_even(const float* from, int64_t n, float* to) {
+  for (int64_t j = 0; j < n; j += W, from += 2 * W) {
+    const int m = (int)least(W, n - j), floats = 2 * m - 1;
+    const RF a = r_loadm(from, r_mfirst(floats)), b = r_loadm(from + W, r_mfirst(floats - W));
+#if defined(__AVX512F__)
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const RF v = _mm512_permutex2var_ps(a, even, b);
+#elif defined(__AVX2__)
+    const RF v = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88)), 0xd8));
+#else
+    const RF v = _mm_shuffle_ps(a, b, 0x88);
+#endif
+    r_storem(to + j, v, r_mfirst(m));
+  }
+}
+// to[2 * j] = from[j], j < n; what lies between stays as it is. May read kPutSlack floats beyond.
+constexpr int64_t kPutSlack = 16;
+static inline void put_even(const float* from, int64_t n, float* to) {
+#if defined(__AVX512F__)
+  const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+  for (int64_t j = 0; j < n; j += W / 2, to += W) {
+    const RF v = _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(_mm256_loadu_ps(from + j)));
+    r_storem(to, v, (RM)(0x5555 & r_mfirst((int)(2 * (n - j)))));
+  }
+#else
+  for (int64_t j = 0; j < n; j++) to[2 * j] = from[j];
+#endif
+}
+
+// `clear`: write the margins as well, which stay as they are from one copy of the same rows to the next.
+static void copy_planes(const Planes& p, const float* x, int64_t first, float* to, bool clear) {
+  if (clear) memset(to, 0, (size_t)(p.channels * p.plane() + kPlaneSlack) * sizeof(float));
+  for (int64_t a = 0; a < p.ps; a++)
+    for (int64_t b = 0; b < p.pt; b++) {
+      const int64_t lo = most(0, ceil_signed(-(b + p.left), p.pt)), n = least(p.cols, ceil_signed(p.w - b - p.left, p.pt)) - lo;
+      const int64_t from = a + p.top + first * p.ps;   // row 0 of the plane in the source
+      const int64_t r0 = most(0, ceil_signed(-from, p.ps)), r1 = least(p.rows, ceil_signed(p.h - from, p.ps));
+      if (n <= 0 || r0 >= r1) continue;
+      const int64_t full = n / L * L, step = p.ps * p.w;
+      const int tail = (int)(n - full);
+      for (int64_t c = 0; c < p.channels; c++) {
+        const float* in = x + (c * p.h + from + r0 * p.ps) * p.w + lo * p.pt + b + p.left;
+        float* out = to + c * p.plane() + ((a * p.pt + b) * p.rows + r0) * p.cols + lo;
+        for (int64_t r = r0; r < r1; r++, in += step, out += p.cols) {
           if (p.pt == 1) {
-            int64_t j = lo;
-            for (; j + L <= hi; j += L, from += L) store(to + j, load(from));
-            if (j < hi) store(to + j, load_n(from, (int)(hi - j)));   // what it writes beyond the row is written again
+            for (int64_t j = 0; j < full; j += L) store(out + j, load(in + j));
+            if (tail) store_n(out + full, load_n(in + full, tail), tail);
+          } else if (p.pt == 2) {
+            take_even(in, n, out);
           } else {
-            for (int64_t j = lo; j < hi; j++, from += p.pt) to[j] = *from;
+            for (int64_t j = 0; j < n; j++) out[j] = in[j * p.pt];
           }
-          for (int64_t j = hi; j < p.cols; j++) to[j] = 0.f;
         }
       }
-  memset(to, 0, kPlaneSlack * sizeof(float));
+    }
 }
 
 // Sums over taps: y[outs channels] = sum of weight * x[ins channels], forwards, or with x and y swapped, backwards.

@@ -122,7 +122,7 @@ static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask&
     const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first), pixels = rows * c.ow;
     Planes mine = planes;
     mine.top += first * c.sh;
-    copy_planes(mine, t.x + t.c0 * c.h * c.w, 0, own + room.planes);
+    copy_planes(mine, t.x + t.c0 * c.h * c.w, 0, own + room.planes, !t.add || w.bands > 1);
     for (int64_t b = t.b0; b < t.b1; b++) {
       const int64_t valid = least(TN, c.co - b * TN), lanes = valid <= W ? W : TN;
       float *const y = own + room.turned, *const sums = t.sums + b * TN * (w.k + 1);
@@ -158,7 +158,7 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
   };
   for (int64_t band = 0; band < w.bands; band++) {
     const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first);
-    copy_planes(p, t.x, first, own + room.planes);
+    copy_planes(p, t.x, first, own + room.planes, !t.add || w.bands > 1);
     for (int64_t o = t.b0; o < t.b1; o++)
       for (int64_t r0 = 0; r0 < rows; r0 += w.chain) {
         const int64_t r1 = least(rows, r0 + w.chain);
