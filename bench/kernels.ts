@@ -2,6 +2,7 @@
 import type { StreamKind } from '../lib/cli/bench/probe.ts';
 import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import type { Data, DType, OpDef } from '../lib/ir/op.ts';
+import { CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from '../lib/ops/conv.ts';
 import * as ops from '../lib/ops/index.ts';
 import { MAX_POOL_GRAD } from '../lib/ops/max-pool.ts';
 import { SCATTER_ROWS } from '../lib/ops/scatter-rows.ts';
@@ -94,6 +95,38 @@ const rows = (n: number, classes: number, gradient: boolean): KernelCase => {
   return { stream: gradient ? 'copy' : 'read', tolerance: 1e-5, build };
 };
 
+/** 8 images of size x size, through kernels of k x k that keep the size: forward, or the gradient of the input or of the weight. */
+function conv(
+  op: 'conv2d' | 'conv2dGradInput' | 'conv2dGradWeight',
+  channels: number,
+  filters: number,
+  size: number,
+  k: number,
+): KernelCase {
+  const p = (k - 1) / 2;
+  const attrs = { stride: [1, 1], padding: [p, p, p, p], dilation: [1, 1], groups: 1 } as const;
+  const build = (input: Input): Tensor => {
+    const [x, w, y] = [
+      () => input([8, channels, size, size]),
+      () => input([filters, channels, k, k]),
+      () => input([8, filters, size, size]),
+    ];
+    if (op === 'conv2d') return ops.conv2d(x(), w(), null, { padding: p });
+    if (op === 'conv2dGradInput') {
+      const dy = y();
+      return dy.graph.add(CONV2D_GRAD_INPUT, [dy, w()], { ...attrs, size: [size, size] }).out;
+    }
+    const of = x();
+    return of.graph.add(CONV2D_GRAD_WEIGHT, [of, y()], { ...attrs, kernel: [k, k], bias: true }).outs[0]!;
+  };
+  return { stream: 'read', tolerance: 2e-6 * Math.sqrt(8 * size * size), build };
+}
+const convs = (channels: number, filters: number, size: number, k: number): Record<string, KernelCase> => {
+  const of = (op: 'conv2d' | 'conv2dGradInput' | 'conv2dGradWeight') =>
+    [`${op}/${channels}-${filters}-${size}x${size}-${k}x${k}`, conv(op, channels, filters, size, k)] as const;
+  return Object.fromEntries([of('conv2d'), of('conv2dGradInput'), of('conv2dGradWeight')]);
+};
+
 const recurrent = (batch: number, steps: number, hidden: number, gradient: boolean): KernelCase => {
   const bound = 1 / Math.sqrt(hidden);
   const build = (input: Input): Tensor => {
@@ -135,6 +168,11 @@ export const KERNEL_CASES: Readonly<Record<string, KernelCase>> = {
   'norm/6x40k': norm(MLP),
   'matmul/nt-512x512x512': product(512, 512, 512),
   'matmul/nt-64x256x784': product(64, 256, 784),
+  ...convs(1, 32, 28, 5),
+  ...convs(32, 64, 14, 5),
+  ...convs(16, 16, 32, 3),
+  ...convs(32, 32, 16, 3),
+  ...convs(64, 64, 8, 3),
   'rnn/32x64x128': recurrent(32, 64, 128, false),
   'rnnGrad/32x64x128': recurrent(32, 64, 128, true),
   'relu/16M': elementwise(ops.relu, 4096, 4096),
