@@ -106,8 +106,9 @@ struct RecSoon {
   }
 };
 
-// The product of a tile of R rows with one panel: two registers of columns, to za and zb, rows L apart.
-template <int R>
+// The product of a tile of R rows with one panel: two registers of columns, to za and zb, rows L apart. `far`: weights are asked for in
+// advance; those of a small network are near, and asking costs more than it gives.
+template <int R, bool far>
 static inline void rec_panel(const float* panel, const float* s, int64_t units, float* za, float* zb, RecSoon& soon) {
   RF a[R], b[R];
 #pragma GCC unroll 16
@@ -116,8 +117,8 @@ static inline void rec_panel(const float* panel, const float* s, int64_t units, 
     soon.ask();
 #pragma GCC unroll 2
     for (int i = 0; i < L; i++, panel += kRecCols) {
-      fetch_near(panel + kAhead);
-      if (kRecCols > L) fetch_near(panel + kAhead + L);
+      if (far) fetch_near(panel + kAhead);
+      if (far && kRecCols > L) fetch_near(panel + kAhead + L);
       const RF w0 = r_load(panel), w1 = r_load(panel + W);
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
@@ -136,9 +137,10 @@ static inline void rec_panel(const float* panel, const float* s, int64_t units, 
 // z[unit of the block][row][16] of one block; K is `units` times 16.
 template <int R>
 static void rec_block(const float* packed, const float* s, float* z, int64_t units, int panels, RecSoon& soon) {
+  const auto panel = units > 8 ? rec_panel<R, true> : rec_panel<R, false>;
   for (int p = 0; p < panels; p++, packed += units * L * kRecCols) {
     float* const to = z + p * kRecCols / L * R * L + p * kRecCols % L;
-    rec_panel<R>(packed, s, units, to, W == L ? to + R * L : to + W, soon);
+    panel(packed, s, units, to, W == L ? to + R * L : to + W, soon);
   }
 }
 using RecBlock = void (*)(const float* packed, const float* s, float* z, int64_t units, int panels, RecSoon& soon);
