@@ -28,6 +28,7 @@ import { REDUCTIONS } from './reduce.ts';
 import { RESAMPLES } from './resample.ts';
 import { RESIDUAL } from './residual.ts';
 import { RNN, RNN_GRAD } from './rnn.ts';
+import { ROTARY } from './rotary.ts';
 import { ROW_NORMS } from './row-norm.ts';
 import { UPDATES } from './rules/index.ts';
 import { SCALARS } from './scalars.ts';
@@ -67,6 +68,7 @@ export * from './reduce.ts';
 export { resample, type Tap } from './resample.ts';
 export { residual } from './residual.ts';
 export * from './rnn.ts';
+export { type RotaryOptions, rotary } from './rotary.ts';
 export {
   type LayerNormOptions,
   layerNorm,
@@ -117,6 +119,7 @@ export const OPS: readonly OpDef<any>[] = [
   ...ROW_NORMS,
   ATTENTION,
   ATTENTION_GRAD,
+  ROTARY,
   ...CROSS_ENTROPIES,
   RNN,
   RNN_GRAD,
