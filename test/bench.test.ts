@@ -44,6 +44,7 @@ describe('options', () => {
       'mlp-large',
       'mlp-small',
       'mlp-tiny',
+      'ncf-sparse',
       'ncf',
       'resnet20',
       'rnn-adding',

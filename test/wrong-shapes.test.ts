@@ -18,6 +18,7 @@ const ids = (...shape: number[]): Shape => ({ dtype: 'i32', shape });
 const CASES: Readonly<Record<string, Case>> = {
   Linear: { layer: () => new nn.Linear(5, 3), calls: [[[2, 4]], [[]]] },
   Embedding: { layer: () => new nn.Embedding(5, 3), calls: [[[2, 4]]] },
+  EmbeddingBag: { layer: () => new nn.EmbeddingBag(5, 3), calls: [[[2, 4]], [ids(4)]] },
   LayerNorm: { layer: () => new nn.LayerNorm(5), calls: [[[2, 4]], [[]]] },
   RMSNorm: { layer: () => new nn.RMSNorm([2, 5]), calls: [[[2, 4]], [[5]]] },
   RNN: { layer: () => new nn.RNN(5, 3), calls: [[[2, 5]], [[2, 7, 4]], [[2, 0, 5]]] },
@@ -94,6 +95,13 @@ const CASES: Readonly<Record<string, Case>> = {
   Mlp: { layer: () => new models.Mlp([5, 3]), calls: [[[2, 4]]] },
   ResidualBlock: { layer: () => new models.ResidualBlock(3, 4, 2), calls: [[[2, 3, 4]], [[2, 4, 4, 4]]] },
   ResNet20: { layer: () => new models.ResNet20(), calls: [[[2, 1, 32, 32]], [[2, 3, 32]]] },
+  Ncf: {
+    layer: () => new models.Ncf({ users: 3, items: 4, dim: 2 }),
+    calls: [
+      [ids(4), ids(5)],
+      [[4], ids(4)],
+    ],
+  },
   Gpt: { layer: () => new models.Gpt(5, { context: 4, layers: 1, heads: 2, width: 8 }), calls: [[[2, 4]], [ids(2, 5)]] },
 };
 /** Layers that take any shape. */

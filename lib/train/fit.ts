@@ -114,7 +114,8 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
       epochStart = tally.tried;
       epochs++;
       const metrics = validateEvery === null ? yield* validation() : null;
-      c.onEpoch?.(tally.endEpoch(running.counters.epoch, metrics));
+      const end = tally.endEpoch(running.counters.epoch, metrics);
+      c.onEpoch?.(end);
       continue;
     }
 

@@ -95,6 +95,24 @@ const SHORT: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
     expect(await main(data, { epochs: 1, rows: 640 })).toBe(1);
   },
   'mnist-mlp.json': images,
+  'ncf.ts': async (name) => {
+    const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/ncf.ts');
+    for (const sparse of [false, true]) {
+      const { ncf, popularity, auc } = await main({ users: 600, items: 300, each: 41, epochs: 13, sparse });
+      expect(ncf).toBeGreaterThan(popularity + 0.1);
+      expect(auc).toBeGreaterThan(0.75);
+    }
+  },
+  'ncf-data.ts': async (name) => {
+    const { feedback } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/ncf-data.ts');
+    const options = { users: 50, items: 200, each: 20 };
+    const { taken, popularity } = feedback(options);
+    expect(feedback(options).taken).toEqual(taken);
+    expect(feedback({ ...options, seed: 2 }).taken).not.toEqual(taken);
+    for (const list of taken) expect(new Set(list).size).toBe(20);
+    const head = popularity.subarray(0, 20).reduce((a, b) => a + b, 0);
+    expect(head).toBeGreaterThan(2 * popularity.subarray(180).reduce((a, b) => a + b, 0));
+  },
   // Its losses: custom-policy.test.ts.
   'custom-policy.ts': async (name) => {
     const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/custom-policy.ts');

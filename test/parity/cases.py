@@ -21,6 +21,16 @@ class Lenet(nn.Module):
         return self.fc2(self.fc1(x).relu())
 
 
+class Ncf(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.users, self.items = nn.Embedding(9, 4), nn.Embedding(5, 4)
+        self.mlp = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3), nn.ReLU(), nn.Linear(3, 1))
+
+    def forward(self, x, y):
+        return self.mlp(torch.cat([self.users(x), self.items(y)], 1)).reshape(-1)
+
+
 class Named(nn.Module):
     """One module under a name, as models have it."""
 
@@ -102,11 +112,16 @@ CASES = {
     "linear": (lambda: nn.Linear(5, 3), plain),
     "linearRank3": (lambda: nn.Linear(5, 3, bias=False), plain),
     "embedding": (lambda: nn.Embedding(7, 4), plain),
+    "embeddingPadding": (lambda: nn.Embedding(5, 4, padding_idx=2), plain),
+    "embeddingBagMean": (lambda: nn.EmbeddingBag(7, 4, padding_idx=1), plain),
+    "embeddingBagMax": (lambda: nn.EmbeddingBag(7, 4, mode="max"), plain),
+    "embeddingBagSum": (lambda: nn.EmbeddingBag(7, 4, mode="sum"), lambda m, x, offsets, w: m(x, offsets, per_sample_weights=w)),
     "activations": (lambda: nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 8), nn.SiLU(), nn.Tanh(), nn.Softplus()), plain),
     "layerNorm": (lambda: nn.LayerNorm(17), plain),
     "layerNorm2d": (lambda: nn.LayerNorm([3, 5]), plain),
     "rmsNorm": (lambda: nn.RMSNorm(17), plain),
     "mlp": (lambda: mlp(6, 10, 8, 3), plain),
+    "ncf": (Ncf, plain),
     "mlpSmall": (lambda: mlp(784, 256, 128, 10), plain),
     # conv.ts
     "conv2d": (lambda: nn.Conv2d(4, 18, 3, padding=1), plain),

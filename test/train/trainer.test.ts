@@ -60,6 +60,10 @@ describe('epochs', () => {
     const trainer = classifier();
     const result = await trainer.fit(data, { epochs: 2 });
     expect(result).toMatchObject({ stopReason: 'epochs', tried: 26, applied: 26 });
+    expect(result.epochs).toMatchObject([
+      { epoch: 1, steps: 13 },
+      { epoch: 2, steps: 13 },
+    ]);
     expect(trainer.counters).toEqual({ attempt: 26, step: 26, epoch: 2, batch: 0, skips: 0 });
     const without = classifier({ dropLast: true });
     expect((await without.fit(data, { epochs: 2 })).tried).toBe(24);

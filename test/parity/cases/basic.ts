@@ -1,12 +1,34 @@
 // basic.ts: linear layers, embeddings, activations, row norms, the mlp.
-import { Mlp } from '../../../lib/models/index.ts';
-import { Embedding, GELU, LayerNorm, Linear, RMSNorm, Sequential, SiLU, Softplus, Tanh } from '../../../lib/nn/index.ts';
+import { Mlp, Ncf } from '../../../lib/models/index.ts';
+import {
+  Embedding,
+  EmbeddingBag,
+  GELU,
+  LayerNorm,
+  Linear,
+  RMSNorm,
+  Sequential,
+  SiLU,
+  Softplus,
+  Tanh,
+} from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
 export const BASIC: Readonly<Record<string, ParityCase>> = {
   linear: parity({ module: () => new Linear(5, 3), inputs: { x: { shape: [4, 5] } } }),
   linearRank3: parity({ module: () => new Linear(5, 3, { bias: false }), inputs: { x: { shape: [2, 3, 5] } } }),
   embedding: parity({ module: () => new Embedding(7, 4), inputs: { x: { shape: [3, 5], below: 7 } } }),
+  embeddingPadding: parity({ module: () => new Embedding(5, 4, { paddingIdx: 2 }), inputs: { x: { shape: [3, 5], below: 5 } } }),
+  embeddingBagMean: parity({
+    module: () => new EmbeddingBag(7, 4, { paddingIdx: 1 }),
+    inputs: { x: { shape: [6, 5], below: 7 } },
+  }),
+  embeddingBagMax: parity({ module: () => new EmbeddingBag(7, 4, { mode: 'max' }), inputs: { x: { shape: [6, 5], below: 7 } } }),
+  embeddingBagSum: parity({
+    module: () => new EmbeddingBag(7, 4, { mode: 'sum' }),
+    inputs: { x: { shape: [11], below: 7 }, offsets: { shape: [4], below: 12, values: [0, 3, 3, 10] }, w: { shape: [11] } },
+    run: (m, { x, offsets, w }) => ({ y: m.forward(x!, { offsets: offsets!, perSampleWeights: w! }) }),
+  }),
   activations: parity({
     module: () => new Sequential(new Linear(6, 8), new GELU(), new Linear(8, 8), new SiLU(), new Tanh(), new Softplus()),
     inputs: { x: { shape: [3, 6] } },
@@ -15,5 +37,9 @@ export const BASIC: Readonly<Record<string, ParityCase>> = {
   layerNorm2d: parity({ module: () => new LayerNorm([3, 5]), inputs: { x: { shape: [4, 3, 5] } } }),
   rmsNorm: parity({ module: () => new RMSNorm(17), inputs: { x: { shape: [5, 17] } } }),
   mlp: parity({ module: () => new Mlp([6, 10, 8, 3]), inputs: { x: { shape: [5, 6] } } }),
+  ncf: parity({
+    module: () => new Ncf({ users: 9, items: 5, dim: 4, hidden: [6, 3] }),
+    inputs: { x: { shape: [12], below: 9 }, y: { shape: [12], below: 5 } },
+  }),
   mlpSmall: parity({ module: () => new Mlp([784, 256, 128, 10]), inputs: { x: { shape: [64, 784] } }, large: true }),
 };
