@@ -6,7 +6,6 @@ import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { accuracy, bceWithLogits, crossEntropy, huber, l1, mse } from '../nn/loss/index.ts';
 import type { Module } from '../nn/module.ts';
-import { cast } from '../ops/elementwise.ts';
 import { reshape } from '../ops/shape.ts';
 import type { Optimizer } from '../optim/index.ts';
 import * as optim from '../optim/index.ts';
@@ -33,8 +32,7 @@ export function makeTask(config: TrainConfig, data: DataSet): Task {
   const { loss, labelSmoothing } = config;
   const weight = weightsOf(config, data);
   const model = makeModel(config.model, data);
-  // Bytes of images that no transform has made f32.
-  const outputs = (x: Tensor, net: Module): Tensor => outputsOf(config.model, net, data.tokens === null ? cast(x, 'f32') : x);
+  const outputs = (x: Tensor, net: Module): Tensor => outputsOf(config.model, net, x);
   const predict: Task['predict'] = ({ x }, net) => outputs(x!, net);
   if (loss !== 'crossEntropy') {
     const column = ({ x }: Batch, net: Module): Tensor => reshape(outputs(x!, net), [x!.shape[0]!]);

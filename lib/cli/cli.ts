@@ -9,6 +9,7 @@ import { DEMO, demo } from './demo.ts';
 import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
 import { INSPECT, inspect } from './inspect.ts';
 import type { Io, StopCause } from './io.ts';
+import { PREDICT, predict } from './predict.ts';
 import { SAMPLE, sample } from './sample.ts';
 import { Screen } from './screen.ts';
 import { TRAIN, train } from './train.ts';
@@ -18,6 +19,7 @@ type Action = (args: Arguments, io: Io, screen: Screen) => Promise<number>;
 const COMMANDS: readonly (readonly [Command, Action])[] = [
   [DEMO, demo],
   [TRAIN, train],
+  [PREDICT, predict],
   [SAMPLE, sample],
   [CLIP_REPORT, clipReport],
   [BENCH, bench],

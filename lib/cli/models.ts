@@ -8,6 +8,7 @@ import { Dropout } from '../nn/dropout.ts';
 import { Linear } from '../nn/linear.ts';
 import type { Module } from '../nn/module.ts';
 import { type Layer, Sequential } from '../nn/sequential.ts';
+import { cast } from '../ops/elementwise.ts';
 import { reshape } from '../ops/shape.ts';
 import type { DataConfig } from './config-data.ts';
 import { type Check, choice, list, number, object, optional, positiveWhole, variant, within, wrong } from './schema.ts';
@@ -73,6 +74,8 @@ interface Kind<C> {
   readonly reads: readonly DataConfig['type'][];
   /** Values that the model gives for a row; null where it is a logit for each class, whatever they are. */
   outputs?(config: C): { readonly path: string; readonly count: number };
+  /** It gives one value a row, never classes. */
+  readonly scores?: true;
   /** @throws OptionError where it does not fit what it is to read */
   make(config: C, reads: Reads): Module;
   /** Outputs for x; default `forward`. */
@@ -94,6 +97,9 @@ const ROWS = ['idx', 'csv', 'npz'] as const;
 const rate: Check<number> = number({ min: 0, below: 1 });
 
 const forward = (model: Module, x: Tensor): Tensor => (model as Module & { forward(x: Tensor): Tensor }).forward(x);
+
+/** Bytes of images that no transform has made f32. */
+const numbers = (x: Tensor): Tensor => cast(x, 'f32');
 
 const mlp: Kind<MlpConfig> = {
   check: object<MlpConfig>({
@@ -118,7 +124,7 @@ const mlp: Kind<MlpConfig> = {
     }
     return new Sequential(...stack);
   },
-  forward: (model, x) => forward(model, reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))])),
+  forward: (model, x) => forward(model, reshape(numbers(x), [x.shape[0]!, sizeOf(x.shape.slice(1))])),
 };
 
 const charRnn: Kind<CharRnnConfig> = {
@@ -161,7 +167,8 @@ function imageOf(row: readonly number[]): readonly [number, number, number] {
   });
 }
 
-const images = (model: Module, x: Tensor): Tensor => forward(model, reshape(x, [x.shape[0]!, ...imageOf(x.shape.slice(1))]));
+const images = (model: Module, x: Tensor): Tensor =>
+  forward(model, reshape(numbers(x), [x.shape[0]!, ...imageOf(x.shape.slice(1))]));
 
 const lenet: Kind<LenetConfig> = {
   check: object<LenetConfig>({ type: choice('lenet'), classes: optional(positiveWhole, 10) }),
@@ -202,6 +209,7 @@ export function checkModel(config: ModelConfig, data: DataConfig['type'], loss: 
     const all = Object.entries(MODELS).map(([type, { reads }]) => `${type} reads ${reads.join(', ')}`);
     throw new OptionError(`model.type: ${config.type} does not read data of type ${data} (${all.join('; ')})`);
   }
+  if (loss === 'crossEntropy' && kind.scores) throw wrong('loss', `bceWithLogits, mse, l1 or huber for ${config.type}`, loss);
   if (loss === 'crossEntropy') return;
   if (data === 'text') throw wrong('loss', `crossEntropy for a text`, loss);
   const outputs = kind.outputs?.(config);

@@ -28,6 +28,7 @@ export class ModelProgram {
   readonly #session: Session<null>;
 
   /**
+   * @param parameters values by name; of buffers (running statistics) too, where they are there
    * @param build declares the inputs, as feeds, and gives the outputs by name
    * @throws OptionError for a parameter without values; ShapeError for one of another shape
    */
@@ -53,6 +54,10 @@ export class ModelProgram {
     const used = new Set(trace().states);
     this.#store = new Store([...used]);
     for (const [state, data] of checked) if (used.has(state)) this.#store.write(state, data);
+    for (const [name, { state }] of model.namedBuffers()) {
+      const values = parameters.get(name);
+      if (values && used.has(state)) this.#store.write(state, ARRAYS[state.type.dtype].from(values.data));
+    }
     this.#session = new Session(this.#store, new Map(), () => ({ graph: trace(), extra: null }));
   }
 

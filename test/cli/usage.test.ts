@@ -16,13 +16,16 @@ it.each([[[]], [['--help']], [['-h']], [['help']]])('lists the commands: %j', as
   expect(stderr).toBe('');
 });
 
-it.each(['demo', 'train', 'sample', 'clip-report', 'bench', 'inspect'])('%s --help lists its options', async (command) => {
-  const { code, stdout, stderr } = await run([command, '--help']);
-  expect(code).toBe(0);
-  expect(stdout).toContain(`Usage: gradclip ${command}`);
-  expect(stdout).toContain('--json');
-  expect(stderr).toBe('');
-});
+it.each(['demo', 'train', 'predict', 'sample', 'clip-report', 'bench', 'inspect'])(
+  '%s --help lists its options',
+  async (command) => {
+    const { code, stdout, stderr } = await run([command, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Usage: gradclip ${command}`);
+    expect(stdout).toContain('--json');
+    expect(stderr).toBe('');
+  },
+);
 
 it.each([
   [['inspcet', 'x'], 'gradclip: unknown command "inspcet"; did you mean inspect?'],
