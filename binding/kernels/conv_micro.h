@@ -51,8 +51,8 @@ static void by_channel(int64_t k, const float* x, const int32_t* at, const float
     for (int j = 0; j < V; j++) r_store(c + (i * V + j) * W, acc[i][j]);
 }
 
-// Lanes are pixels: c[R channels, V * W pixels] = sum over k taps of w[p, R] * x[at[p] + pixel]. `next[j]`: from where the pixels of
-// register j are read. Of the last register `tail` lanes are written.
+// Lanes are pixels: c[R channels, V * W pixels] = sum over k taps of w[p, R] * x[at[p] + pixel]. Of the last register
+// `tail` lanes are written.
 using ByPixel = void (*)(int64_t k, const float* x, const int32_t* at, const float* w, float* c, int64_t cs, int tail);
 template <int R, int V>
 static void by_pixel(int64_t k, const float* x, const int32_t* at, const float* w, float* c, int64_t cs, int tail) {
