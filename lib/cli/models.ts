@@ -2,16 +2,16 @@
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
-import { CharRnn, Gpt, Lenet, ResNet20 } from '../models/index.ts';
+import { CharRnn, Gpt, Lenet, Ncf, ResNet20 } from '../models/index.ts';
 import * as layers from '../nn/activation.ts';
 import { Dropout } from '../nn/dropout.ts';
 import { Linear } from '../nn/linear.ts';
 import type { Module } from '../nn/module.ts';
 import { type Layer, Sequential } from '../nn/sequential.ts';
 import { cast } from '../ops/elementwise.ts';
-import { reshape } from '../ops/shape.ts';
+import { reshape, slice } from '../ops/shape.ts';
 import type { DataConfig } from './config-data.ts';
-import { type Check, choice, list, number, object, optional, positiveWhole, variant, within, wrong } from './schema.ts';
+import { bool, type Check, choice, list, number, object, optional, positiveWhole, variant, within, wrong } from './schema.ts';
 
 type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'silu' | 'softplus';
 
@@ -44,7 +44,7 @@ export interface GptConfig {
   readonly dropout: number;
 }
 
-export type ModelConfig = MlpConfig | CharRnnConfig | GptConfig | LenetConfig | ResNet20Config;
+export type ModelConfig = MlpConfig | CharRnnConfig | GptConfig | LenetConfig | ResNet20Config | NcfConfig;
 
 /** Channels and size are those of the images. */
 export interface LenetConfig {
@@ -56,6 +56,18 @@ export interface LenetConfig {
 export interface ResNet20Config {
   readonly type: 'resnet20';
   readonly classes: number;
+}
+
+/** For rows of a user and an item, counted from 0. */
+export interface NcfConfig {
+  readonly type: 'ncf';
+  readonly users: number;
+  readonly items: number;
+  /** Elements of the vector of each. */
+  readonly dim: number;
+  readonly hidden: readonly number[];
+  /** Update the rows of a batch alone. */
+  readonly sparse: boolean;
 }
 
 /** What a model is to read. */
@@ -194,8 +206,29 @@ const resnet20: Kind<ResNet20Config> = {
   forward: images,
 };
 
+const ncf: Kind<NcfConfig> = {
+  check: object<NcfConfig>({
+    type: choice('ncf'),
+    users: positiveWhole,
+    items: positiveWhole,
+    dim: optional(positiveWhole, 64),
+    hidden: optional(list(positiveWhole), [128, 64]),
+    sparse: optional(bool, false),
+  }),
+  reads: ['csv', 'npz'],
+  scores: true,
+  make({ type: _, ...options }, { row }) {
+    if (row.length === 1 && row[0] === 2) return new Ncf(options);
+    throw new OptionError(`model: ncf expects rows of a user and an item, got [${row}]`, { path: 'model' });
+  },
+  forward(model, x) {
+    const column = (i: number): Tensor => reshape(cast(slice(x, { axis: 1, start: i, end: i + 1 }), 'i32'), [-1]);
+    return (model as Ncf).forward(column(0), column(1));
+  },
+};
+
 // biome-ignore lint/suspicious/noExplicitAny: each of its own configuration
-const MODELS: { readonly [K in ModelConfig['type']]: Kind<any> } = { mlp, lenet, resnet20, charRnn, gpt };
+const MODELS: { readonly [K in ModelConfig['type']]: Kind<any> } = { mlp, lenet, resnet20, ncf, charRnn, gpt };
 
 /** What key `model` may say. */
 export const model: Check<ModelConfig> = variant<ModelConfig>(

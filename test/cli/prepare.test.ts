@@ -108,6 +108,23 @@ it('arrays of numpy are read by name; bytes that nothing transforms are numbers 
   );
 });
 
+it('ncf reads users and items, as they stand in a table', async () => {
+  // A user likes the items that leave the same rest.
+  const pairs = Array.from({ length: 600 }, (_, i) => [i % 12, (i * 7 + Math.floor(i / 12)) % 20] as const);
+  const cwd = folder({
+    'p.csv': pairs.map(([u, v]) => `${u},${v},${u % 2 === v % 2 ? 1 : 0}\n`).join(''),
+    'c.json': JSON.stringify({
+      ...config,
+      data: { type: 'csv', file: 'p.csv', split: { train: 500, order: 'seed' } },
+      preprocess: [],
+      loss: 'bceWithLogits',
+      model: { type: 'ncf', users: 12, items: 20, dim: 8, hidden: [16] },
+    }),
+  });
+  const ran = await run(['train', '--json', 'c.json'], { cwd });
+  expect(ran.json().at(-1)!.testLoss, ran.stderr).toBeLessThan(0.1);
+});
+
 it('classes weigh what they are given, or count alike', async () => {
   // 9 rows of class 0 for each of class 1, and nothing that tells them apart: the loss is least where the model says how the classes weigh.
   const same = Array.from({ length: 200 }, (_, i) => `1,${i % 10 === 9 ? 1 : 0}\n`).join('');
