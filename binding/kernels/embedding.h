@@ -1,5 +1,13 @@
 // embedding.h: rows of tables that an update is to see (takeRows, putRows), and bags of rows (embeddingBag).
 
+// Rows lie anywhere in the table: this many are asked for in advance.
+constexpr int64_t kRowsAhead = 8;
+static void ask_for_row(const void* table, int64_t id, int64_t rows, int64_t row) {
+  if ((uint64_t)id >= (uint64_t)rows) return;
+  const char* at = (const char*)((const float*)table + id * row);
+  for (int64_t b = 0; b < row * (int64_t)sizeof(float) && b < 1024; b += 64) __builtin_prefetch(at + b);
+}
+
 // y_k[u] = x_k[ids[u]], zeros where ids[u] is no row. i: rows, elements of a row, number of ids. ins ids (i32), x_1 .. x_n (f32); outs y_1 .. y_n.
 void takeRows(const Args& a, const Team& team) {
   const int64_t rows = a.i[0], row = a.i[1];
@@ -7,6 +15,7 @@ void takeRows(const Args& a, const Team& team) {
   const Range r = split(a.i[2], team);
   for (int k = 0; k < a.n_out; k++) {
     for (int64_t u = r.begin; u < r.end; u++) {
+      if (u + kRowsAhead < r.end) ask_for_row(a.in[1 + k], ids[u + kRowsAhead], rows, row);
       float* y = (float*)a.out[k] + u * row;
       if ((uint64_t)ids[u] < (uint64_t)rows)
         memcpy(y, (const float*)a.in[1 + k] + ids[u] * row, row * sizeof(float));
@@ -43,6 +52,7 @@ void putRows(const Args& a, const Team& team) {
   const Range r = split(a.i[2], team);
   for (int k = 0; k < a.n_out; k++) {
     for (int64_t u = r.begin; u < r.end; u++) {
+      if (u + kRowsAhead < r.end) ask_for_row(a.out[k], ids[u + kRowsAhead], rows, row);
       if ((uint64_t)ids[u] >= (uint64_t)rows) continue;
       memcpy((float*)a.out[k] + ids[u] * row, (const float*)a.in[1 + a.n_out + k] + u * row, row * sizeof(float));
     }
