@@ -102,6 +102,7 @@ const CASES: Readonly<Record<string, Case>> = {
       [[4], ids(4)],
     ],
   },
+  CharRnn: { layer: () => new models.CharRnn(5, { embedding: 4, hidden: 3 }), calls: [[[2, 4]], [ids(2)]] },
   Gpt: { layer: () => new models.Gpt(5, { context: 4, layers: 1, heads: 2, width: 8 }), calls: [[[2, 4]], [ids(2, 5)]] },
 };
 /** Layers that take any shape. */
