@@ -94,6 +94,7 @@ void augment(const Args& a, const Team& team) {
 }
 void augment_need(Need& n) {
   if (n.i[4] != 1 && n.i[4] != 4) return n.fail("images are neither u8 nor f32");
+  if (n.i[4] == 1 && !(n.f[0] > -1 && n.f[0] < 256)) return n.fail("a value that is no u8");
   if (n.i[0] < 0 || n.i[0] > 0x7fffffffll) return n.fail("number of images out of range");
   if (n.i[2] < 1 || n.i[2] > 1 << 20 || n.i[3] < 1 || n.i[3] > 1 << 20) return n.fail("size of an image out of range");
   if (n.i[5] < 0 || n.i[5] >= n.i[2] || n.i[5] >= n.i[3]) return n.fail("a shift as large as the image");

@@ -205,13 +205,13 @@ static bool bn_check(Need& n) {
   for (int k = 0; k < 3; k++)
     if (n.i[k] < 0 || n.i[k] > Need::kMax) return n.fail("size out of range"), false;
   if (size_of(n.i[0], n.i[1], n.i[2], 4) > Need::kMax) return n.fail("size out of range"), false;
+  if (n.i[1] > 0 && (n.i[0] < 1 || n.i[2] < 1)) return n.fail("a channel has no element"), false;
   return true;
 }
 void batchNorm_need(Need& n) {
   if (!bn_check(n)) return;
   if ((n.i[3] | n.i[4] | n.i[5]) & ~1) return n.fail("a flag is neither 0 nor 1");
   if (n.n_in != 1 + 2 * n.i[3] + n.i[4]) return n.fail("inputs and flags disagree");
-  if (n.i[1] > 0 && (n.i[0] < 1 || n.i[2] < 1)) return n.fail("a channel has no element");
   n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], n.i[2], 4);
   n.out[1] = n.out[2] = size_of(n.i[1], 8);
   n.alias(0, 0);

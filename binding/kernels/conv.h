@@ -34,7 +34,7 @@ static void pack_weights(const Conv& c, const Walk& w, const float* weight, Tap*
       continue;
     }
     const float* from = weight + ((g * w.ins + c0) * w.outs + o) * w.taps;
-    if (w.fs * w.ft == 1) {
+    if (c.sh * c.sw == 1) {
       transpose_block(from, w.taps, panel + c0 * w.taps * lanes, lanes, valid, w.taps, lanes);
       continue;
     }

@@ -137,7 +137,8 @@ static Walk walk_of(const Conv& c, bool back) {
   w.n = c.n, w.groups = c.groups;
   w.ins = back ? c.co : c.ci, w.outs = back ? c.ci : c.co;
   w.oh = back ? c.h : c.oh, w.ow = back ? c.w : c.ow;
-  w.fs = back ? c.sh : 1, w.ft = back ? c.sw : 1;
+  // A stride beyond the output's end leaves planes without an element, and the others one row or column each.
+  w.fs = back ? most(1, least(c.sh, w.oh)) : 1, w.ft = back ? most(1, least(c.sw, w.ow)) : 1;
   w.gh = ceil_div(w.oh, w.fs), w.gw = ceil_div(w.ow, w.ft);
   w.taps = c.kh * c.kw, w.k = w.taps * w.ins;
   w.wide = wide_of(w.outs, w.gw);

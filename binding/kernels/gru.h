@@ -48,6 +48,7 @@ void gru(const Args& a, const Team& team) {
   rec_forward<3>(a, team, q, (const float*)a.in[2], (const float*)a.in[1], cell);
 }
 void gru_need(Need& n) {
+  if (!rec_flags(n)) return n.fail("a flag is neither 0 nor 1");
   if (n.n_in != 4 + n.i[kGruLengths]) return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<3>(n, true);
   n.in[0] = n.out[2] = size_mul(z.states, 3);
@@ -111,7 +112,7 @@ void gruGrad(const Args& a, const Team& team) {
 }
 void gruGrad_need(Need& n) {
   const int64_t* has = n.i + kGruInts;
-  if ((has[0] | has[1] | n.i[kGruLengths]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
+  if (!rec_flags(n) || (has[0] | has[1]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
   if (n.n_in != 5 + has[0] + has[1] + n.i[kGruLengths]) return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<3>(n, false);
   n.in[0] = n.in[4] = n.out[3] = z.states;

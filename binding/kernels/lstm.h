@@ -50,6 +50,7 @@ void lstm(const Args& a, const Team& team) {
   rec_forward<4>(a, team, q, (const float*)a.in[3], (const float*)a.in[1], cell);
 }
 void lstm_need(Need& n) {
+  if (!rec_flags(n)) return n.fail("a flag is neither 0 nor 1");
   if (n.n_in != 4 + n.i[kLstmLengths]) return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<4>(n, true);
   n.in[0] = n.out[3] = size_mul(z.states, 4);
@@ -125,7 +126,7 @@ void lstmGrad(const Args& a, const Team& team) {
 }
 void lstmGrad_need(Need& n) {
   const int64_t* has = n.i + kLstmInts;
-  if ((has[0] | has[1] | has[2] | n.i[kLstmLengths]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
+  if (!rec_flags(n) || (has[0] | has[1] | has[2]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
   if (n.n_in != 6 + has[0] + has[1] + has[2] + n.i[kLstmLengths]) return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<4>(n, false);
   n.in[0] = n.in[5] = n.out[3] = z.states;

@@ -114,6 +114,7 @@ static bool pool_need(Need& n) {
   for (int k = 0; k < 13; k++)
     if (n.i[k] < (k < 5 || k == 9 || k == 10 ? 0 : 1) || n.i[k] > 0x7fffffff) return n.fail("a size is out of range"), false;
   if (n.i[13] < 0 || n.i[13] > 1) return n.fail("relu is neither 0 nor 1"), false;
+  if (size_mul(s.kh, s.kw) > Need::kMaxEmpty) return n.fail("windows are too large"), false;
   // Every window begins before the end of the plane.
   if (s.oh > 0 && (s.oh - 1) * s.sh - s.ph >= s.h) return n.fail("a window lies below the plane"), false;
   if (s.ow > 0 && (s.ow - 1) * s.sw - s.pw >= s.w) return n.fail("a window lies beside the plane"), false;
@@ -231,7 +232,8 @@ static bool avg_need(Need& n) {
   const AvgShape s = avg_shape(n.i);
   for (int64_t k = 0; k < s.oh + s.ow; k++) {
     const int64_t *span = s.rows + 3 * k, size = k < s.oh ? s.h : s.w;
-    if (span[0] < 0 || span[1] < span[0] || span[1] > size || span[2] < 1) return n.fail("a span is out of range"), false;
+    if (span[0] < 0 || span[1] < span[0] || span[1] > size || span[2] < 1 || span[2] > 0x7fffffff)
+      return n.fail("a span is out of range"), false;
   }
   n.local = size_mul(s.w, 8);
   return true;

@@ -398,7 +398,9 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
   }
 }
 
-// Sizes that all of them have: of [B, T, H], of [B, H], of whh with G gates; checks the flags and declares the lengths.
+// Whether it runs in reverse and whether there are lengths: to be looked at before inputs are counted by them.
+static bool rec_flags(const Need& n) { return !((n.i[3] | n.i[4]) & ~int64_t(1)); }
+// Sizes that all of them have: of [B, T, H], of [B, H], of whh with G gates; declares the lengths.
 struct RecSizes {
   int64_t states, row, weights;
 };
@@ -407,7 +409,6 @@ static RecSizes rec_sizes(Need& n, bool forward) {
   const int64_t batch = n.i[0], h = n.i[2];
   const RecSizes z = {size_of(batch, n.i[1], h, 4), size_of(batch, h, 4), size_of(h, h, 4 * G)};
   if (size_of(batch, n.i[1], h, 4 * G) > Need::kMax || z.weights > Need::kMax) n.fail("size out of range");
-  if ((n.i[3] | n.i[4]) & ~int64_t(1)) n.fail("a flag is neither 0 nor 1");
   if (n.i[4]) n.in[n.n_in - 1] = size_of(batch, 4);
   rec_scratch<G>(n, batch, h, forward);
   return z;

@@ -25,7 +25,8 @@ void rnn(const Args& a, const Team& team) {
   rec_forward<1>(a, team, q, (const float*)a.in[2], (const float*)a.in[1], cell);
 }
 void rnn_need(Need& n) {
-  if (n.n_in != 3 + n.i[kRnnLengths] || (n.i[kRnnRelu] & ~int64_t(1))) return n.fail("inputs and flags disagree");
+  if (!rec_flags(n) || (n.i[kRnnRelu] & ~int64_t(1))) return n.fail("a flag is neither 0 nor 1");
+  if (n.n_in != 3 + n.i[kRnnLengths]) return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<1>(n, true);
   n.in[0] = n.out[0] = z.states;
   n.in[1] = n.out[1] = z.row;
@@ -67,7 +68,7 @@ void rnnGrad(const Args& a, const Team& team) {
 }
 void rnnGrad_need(Need& n) {
   const int64_t states = n.i[kRnnInts], last = n.i[kRnnInts + 1];
-  if ((states | last | n.i[kRnnLengths] | n.i[kRnnRelu]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
+  if (!rec_flags(n) || (states | last | n.i[kRnnRelu]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
   if (n.n_in != 3 + states + last + n.i[kRnnLengths]) return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<1>(n, false);
   n.in[0] = n.out[0] = n.out[2] = z.states;

@@ -1,7 +1,7 @@
 // verify.test.ts: every kind of malformed program is refused with a message that says where; no program of numbers crashes.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Place, type Program, SPACE } from '../../lib/compile/program.ts';
+import { type Instr, type Place, type Program, SPACE } from '../../lib/compile/program.ts';
 import { InvalidProgramError, OptionError } from '../../lib/errors.ts';
 import { Graph } from '../../lib/ir/graph.ts';
 import { bytesOf, type TensorType } from '../../lib/ir/op.ts';
@@ -96,6 +96,13 @@ const cases: [string, Program, string][] = [
   ['a huge arena', program([good], { arenaBytes: 2 ** 47 }), 'arenaBytes: expected 0 to 2^46'],
 ];
 
+// One instruction whose operands have no bytes.
+const bare = (kernel: string, outs: number, ins: number, ints: number[], floats: number[]): Instr => {
+  const places = (n: number): Place[] => Array<Place>(n).fill(arena(0, 0));
+  const rest = { guarded: false, serial: false, note: '', flops: 0, bytes: 0 };
+  return { kernel, outs: places(outs), ins: places(ins), ints, floats, ...rest };
+};
+
 // What owns no bytes may not be huge: [kernel, outputs, inputs, ints, floats].
 const empty: [string, number, number, number[], number[]?][] = [
   ['logSoftmaxGrad', 1, 2, [2 ** 40, 0]],
@@ -113,22 +120,25 @@ const empty: [string, number, number, number[], number[]?][] = [
   ['concat', 1, 1, [4, 2 ** 40, 0, 1, 0, 0]],
 ];
 
+// Attributes that count operands, divide, or say how long a loop is: [kernel, outputs, inputs, ints, floats, message].
+const attributes: [string, number, number, number[], number[], string][] = [
+  ['rnn', 2, 0, [1, 1, 1, 0, -3, 0], [], 'a flag is neither 0 nor 1'],
+  ['lstm', 5, 0, [1, 1, 1, 0, -4], [], 'a flag is neither 0 nor 1'],
+  ['gru', 4, 0, [1, 1, 1, 0, -4], [], 'a flag is neither 0 nor 1'],
+  ['avgPool', 1, 1, [1, 1, 1, 1, 1, 0, 0, 1, 2 ** 52, 0, 1, 2 ** 52], [], 'a span is out of range'],
+  ['maxPool', 2, 1, [0, 1, 1, 1, 1, 2 ** 30, 2 ** 30, 1, 1, 0, 0, 1, 1, 0], [], 'windows are too large'],
+  ['batchNormGrad', 3, 6, [0, 3, 4, 1, 0], [1e-5], 'a channel has no element'],
+  ['augment', 1, 1, [0, 1, 4, 4, 1, 0, 0, 0, 0, 0, 0, 0], [300], 'a value that is no u8'],
+  ['augment', 1, 1, [0, 1, 4, 4, 1, 0, 0, 0, 0, 0, 0, 0], [Number.NaN], 'a value that is no u8'],
+];
+
 describe('the verifier refuses', () => {
+  test.each(attributes)('attributes of %s, %i outputs, %i inputs, %j %j', (kernel, outs, ins, ints, floats, message) => {
+    expect(refusal(program([bare(kernel, outs, ins, ints, floats)]))).toContain(message);
+  });
+
   test.each(empty)('%s of an empty tensor with huge dims', (kernel, outs, ins, ints, floats = []) => {
-    const places = (n: number): Place[] => Array<Place>(n).fill(arena(0, 0));
-    const instr = {
-      kernel,
-      outs: places(outs),
-      ins: places(ins),
-      ints,
-      floats,
-      guarded: false,
-      serial: false,
-      note: '',
-      flops: 0,
-      bytes: 0,
-    };
-    expect(refusal(program([instr]))).toMatch(/sizes overflow|out of range|too many elements|too large/);
+    expect(refusal(program([bare(kernel, outs, ins, ints, floats)]))).toMatch(/sizes overflow|out of range|too many elements|too large/);
   });
 
   test.each(cases)('%s', (_, p, message) => {
