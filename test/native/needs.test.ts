@@ -3,19 +3,19 @@
 import { appendFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Instr, SPACE } from '../../lib/compile/program.ts';
+import { instruction } from '../../lib/cli/bench/instruction.ts';
+import type { Instr } from '../../lib/compile/program.ts';
 import { Graph } from '../../lib/ir/graph.ts';
 import { addon, type NativeProgram } from '../../lib/native/addon.ts';
 import { encode } from '../../lib/native/program.ts';
 import { OPS } from '../../lib/ops/index.ts';
 import { mapIndex } from '../run-node.ts';
-import { place, program } from './kit.ts';
 
 type Call = Pick<Instr, 'kernel' | 'ints' | 'floats'> & { readonly outs: number; readonly ins: number };
 
 // One of every sample of every op that has a kernel of its own.
-function calls(): Call[] {
-  const list: Call[] = [];
+function calls(): Map<string, Call[]> {
+  const list = new Map<string, Call[]>();
   for (const op of OPS) {
     const kernel = op.kernel ?? op.name;
     if (op.map || op.alias || !addon().kernels.includes(kernel)) continue;
@@ -24,13 +24,16 @@ function calls(): Call[] {
       const ins = sample.ins.map((type, i) => graph.input(`x${i}`, type, 'feed'));
       const node = graph.add(op, ins, sample.attrs);
       const { ints = [], floats = [] } = op.lower?.(node, { mapIndex }) ?? {};
-      list.push({ kernel, outs: node.outs.length, ins: ins.length, ints, floats });
+      const call = { kernel, outs: node.outs.length, ins: ins.length, ints, floats };
+      list.set(kernel, [...(list.get(kernel) ?? []), call]);
     }
   }
   return list;
 }
 
 const MOST = 1 << 21;
+// Calls are written to this file before they are made: the last line is the one that the sanitizer stopped.
+const log = process.env.GRADCLIP_LOG;
 
 /** The bytes of each operand that the kernel asks for, learnt from refusals; undefined when it is refused for another reason, or large. */
 function sized(call: Call): number[] | undefined {
@@ -50,12 +53,8 @@ function sized(call: Call): number[] | undefined {
 }
 
 function make(call: Call, bytes: readonly number[], isa?: string): NativeProgram {
-  const places = bytes.map((b, k) => place(SPACE.blocks + k, 0, b));
-  const { kernel, ints, floats } = call;
-  const [outs, ins] = [places.slice(0, call.outs), places.slice(call.outs)];
-  const instr = { kernel, ints, floats, outs, ins, guarded: false, serial: false, note: '', flops: 0, bytes: 0 };
-  const blocks = bytes.map((b, k) => ({ name: '', bytes: b, writes: k < call.outs }));
-  return new (addon().Program)(encode(program([instr], { blocks })), isa);
+  const operation = { ...call, outs: bytes.slice(0, call.outs), ins: bytes.slice(call.outs) };
+  return new (addon().Program)(encode(instruction(operation)), isa);
 }
 
 /** The outputs of a run; undefined when an index was out of bounds, or memory short. */
@@ -78,18 +77,32 @@ function run(call: Call, bytes: readonly number[], fill: Fill, isa: string, thre
 type Fill = (memory: Uint8Array, input: number) => void;
 const fills: Fill[] = [
   () => {},
-  (m, input) => new Float32Array(m.buffer, 0, m.length >> 2).forEach((_, i, a) => (a[i] = Math.sin(i * 0.7 + input))),
-  (m, input) => new Int32Array(m.buffer, 0, m.length >> 2).forEach((_, i, a) => (a[i] = (i * 7 + input) % 3)),
+  (m, input) => m.set(bytesOf(Float32Array.from({ length: m.length >> 2 }, (_, i) => Math.sin(i * 0.7 + input)))),
+  (m, input) => m.set(bytesOf(Int32Array.from({ length: m.length >> 2 }, (_, i) => (i * 7 + input) % 3))),
 ];
+const bytesOf = (a: Float32Array | Int32Array): Uint8Array => new Uint8Array(a.buffer);
 
 test('kernels keep to what they say they need', { timeout: 120_000 }, () => {
-  const all = calls();
+  const all = [...calls().values()].filter(([call]) => call!.ints.length > 0);
   const number = fc.oneof(
     { weight: 6, arbitrary: fc.integer({ min: 0, max: 12 }) },
     { weight: 2, arbitrary: fc.integer({ min: -8, max: 70 }) },
     {
       weight: 2,
-      arbitrary: fc.constantFrom(-(2 ** 53), -(2 ** 31), 255, 256, 1000, 2 ** 20, 2 ** 24, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 46, 2 ** 53),
+      arbitrary: fc.constantFrom(
+        -(2 ** 53),
+        -(2 ** 31),
+        255,
+        256,
+        1000,
+        2 ** 20,
+        2 ** 24,
+        2 ** 31 - 1,
+        2 ** 31,
+        2 ** 32,
+        2 ** 46,
+        2 ** 53,
+      ),
     },
   );
   const change = fc.record({ at: fc.nat(), to: number, add: fc.boolean() });
@@ -97,12 +110,14 @@ test('kernels keep to what they say they need', { timeout: 120_000 }, () => {
   fc.assert(
     fc.property(
       fc.nat(all.length - 1),
+      fc.nat(),
       fc.array(change, { minLength: 1, maxLength: 4 }),
       fc.constantFrom(0, 0, 0, 0, -1, 1),
       fc.constantFrom(0, 0, 0, 0, -1, 1),
       fc.constantFrom(...fills),
-      (which, changes, moreOuts, moreIns, fill) => {
-        const given = all[which]!;
+      (which, sample, changes, moreOuts, moreIns, fill) => {
+        const samples = all[which]!;
+        const given = samples[sample % samples.length]!;
         const ints = [...given.ints];
         for (const { at, to, add } of changes) {
           const k = at % ints.length;
@@ -111,24 +126,26 @@ test('kernels keep to what they say they need', { timeout: 120_000 }, () => {
         const call = { ...given, ints, outs: Math.max(0, given.outs + moreOuts), ins: Math.max(0, given.ins + moreIns) };
         const bytes = sized(call);
         if (!bytes || make(call, bytes).scratchBytes > 1 << 26) return;
-        if (process.env.GRADCLIP_LOG) appendFileSync(process.env.GRADCLIP_LOG, `${JSON.stringify(call)}\n`);
+        if (log) appendFileSync(log, `${JSON.stringify(call)}\n`);
         const first = new Map<string, Uint8Array[]>();
         for (const [isa, threads] of addon().isas.flatMap((i) => [[i, 1] as const, [i, 3] as const])) {
           const outs = run(call, bytes, fill, isa, threads);
           if (!outs) return;
           ran.set(call.kernel, (ran.get(call.kernel) ?? 0) + 1);
           const family = isa === 'x86_64' ? isa : 'fma';
-          const known = first.get(family);
-          if (call.kernel.startsWith('attention')) continue;   // its views may overlap: then the last to write wins
-          if (!known) first.set(family, outs);
-          else known.forEach((k, i) => expect(same(k, outs[i]!), `${JSON.stringify(call)} ${isa} x${threads} output ${i}`).toBe(true));
+          const known = first.get(family) ?? outs;
+          first.set(family, known);
+          if (call.kernel.startsWith('attention')) continue; // its views may overlap: then the last to write wins
+          expect(
+            outs.every((o, i) => same(o, known[i]!)),
+            `${JSON.stringify(call)} ${isa} x${threads}`,
+          ).toBe(true);
         }
       },
     ),
-    { numRuns: Number(process.env.GRADCLIP_FUZZ ?? 4000) },
+    { numRuns: Number(process.env.GRADCLIP_FUZZ ?? 1500) },
   );
-  if (process.env.GRADCLIP_SHOW) console.log([...ran].join(' '), all.map((c) => c.kernel).filter((k) => !ran.has(k)));
-  expect(ran.size).toBeGreaterThan(50);
+  expect(ran.size).toBeGreaterThan(all.length / 2);
 });
 
 /** Bit for bit, but that what may be NaN has no bits of its own. */

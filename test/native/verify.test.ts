@@ -138,7 +138,9 @@ describe('the verifier refuses', () => {
   });
 
   test.each(empty)('%s of an empty tensor with huge dims', (kernel, outs, ins, ints, floats = []) => {
-    expect(refusal(program([bare(kernel, outs, ins, ints, floats)]))).toMatch(/sizes overflow|out of range|too many elements|too large/);
+    expect(refusal(program([bare(kernel, outs, ins, ints, floats)]))).toMatch(
+      /sizes overflow|out of range|too many elements|too large/,
+    );
   });
 
   test.each(cases)('%s', (_, p, message) => {
