@@ -56,16 +56,16 @@ static void row_norm(const Args& a, const Team& team) {
     }
   }
 }
-static void row_norm_sizes(Need& n, bool centred) {
+static void row_norm_sizes(Need& n, bool centred, int64_t& statistics) {
   if ((n.i[2] & ~1) || (n.i[3] & ~1)) return n.fail("a flag is neither 0 nor 1");
   if (n.i[0] < 0 || n.i[0] > Need::kMax || n.i[1] < 0 || n.i[1] > Need::kMax) return n.fail("size out of range");
   n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
-  n.out[1] = size_of(n.i[0], centred ? 8 : 4);
+  statistics = size_of(n.i[0], centred ? 8 : 4);
 }
 template <bool CENTRED>
 static void row_norm_need(Need& n) {
   if (n.n_in != 1 + n.i[2] + n.i[3]) return n.fail("inputs and flags disagree");
-  row_norm_sizes(n, CENTRED);
+  row_norm_sizes(n, CENTRED, n.out[1]);
   for (int k = 1; k < n.n_in; k++) n.in[k] = size_of(n.i[1], 4);
   n.alias(0, 0);
 }
@@ -135,9 +135,8 @@ static void row_norm_grad(const Args& a, const Team& team) {
 template <bool CENTRED>
 static void row_norm_grad_need(Need& n) {
   if (n.n_in != 3 + n.i[2] || n.n_out != 1 + n.i[2] + n.i[3]) return n.fail("operands and flags disagree");
-  row_norm_sizes(n, CENTRED);   // of the statistics as out[1], for now
+  row_norm_sizes(n, CENTRED, n.in[1]);
   if (n.error) return;
-  n.in[1] = n.out[1];
   n.in[2] = n.in[0];
   if (n.i[2]) n.in[3] = size_of(n.i[1], 4);
   for (int k = 1; k < n.n_out; k++) n.out[k] = size_of(n.i[1], 4);

@@ -132,6 +132,13 @@ const attributes: [string, number, number, number[], number[], string][] = [
   ['augment', 1, 1, [0, 1, 4, 4, 1, 0, 0, 0, 0, 0, 0, 0], [Number.NaN], 'a value that is no u8'],
 ];
 
+test('the gradient of a norm without weight and bias still reads all of x', () => {
+  for (const kernel of ['layerNormGrad', 'rmsNormGrad']) {
+    const instr = { ...bare(kernel, 1, 3, [4, 100, 0, 0], []), ins: [arena(0, 32), arena(0, 32), arena(0, 1600)] };
+    expect(refusal(program([{ ...instr, outs: [arena(1600, 1600)] }]))).toContain('input 0 has 32 bytes, the kernel needs 1600');
+  }
+});
+
 describe('the verifier refuses', () => {
   test.each(attributes)('attributes of %s, %i outputs, %i inputs, %j %j', (kernel, outs, ins, ints, floats, message) => {
     expect(refusal(program([bare(kernel, outs, ins, ints, floats)]))).toContain(message);
