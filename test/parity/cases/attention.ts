@@ -1,4 +1,5 @@
-// attention.ts: attention with several heads, transformer layers and stacks.
+// attention.ts: attention with several heads, transformer layers and stacks, the gpt.
+import { Gpt } from '../../../lib/models/index.ts';
 import {
   MultiheadAttention,
   TransformerDecoderLayer,
@@ -27,5 +28,10 @@ export const ATTENTION: Readonly<Record<string, ParityCase>> = {
       new TransformerEncoder(() => new TransformerEncoderLayer(8, 2, { ...small, normFirst: true, activation: 'gelu' }), 2),
     inputs: { x },
   }),
+  gpt: parity({
+    module: () => new Gpt(11, { context: 6, layers: 2, heads: 2, width: 8 }),
+    inputs: { x: { shape: [3, 5], below: 11 } },
+  }),
+  gptNano: parity({ module: () => new Gpt(65), inputs: { x: { shape: [12, 64], below: 65 } }, large: true }),
   decoderLayer: parity({ module: () => new TransformerDecoderLayer(8, 2, small), inputs: { x, memory } }),
 };
