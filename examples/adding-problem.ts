@@ -1,7 +1,7 @@
 // adding-problem.ts: the adding problem (Hochreiter and Schmidhuber 1997): of 100 numbers in [0, 1) two are marked, one in each half; the
 // answer is their sum. Whoever always says 1 has a mean squared error of 1/6 = 0.167; to do better a network must remember for 100 steps.
 // A ReLU RNN that starts as the identity (Le, Jaitly and Hinton 2015) can, but its gradients explode: without a clip it stays at 0.167
-// for good, with one it learns. An LSTM learns too. Run: node examples/adding-problem.ts (Node 24; a minute or two).
+// for good, with one it learns. An LSTM learns too. Run: npm run -s build:ts && node dist/examples/adding-problem.js (a minute or two).
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { clip, loss, type NdArray, nn, optim, type Tensor, Trainer } from 'gradclip';
