@@ -1,5 +1,8 @@
 // ncf.ts: recommend items to users who took others: neural collaborative filtering on made-up feedback of a million events (ncf-data.ts), against
-// recommending what is popular. Tables are updated whole, or with `sparse` the rows of each batch alone.
+// recommending what is popular. Tables are updated whole, or with --sparse the rows of each batch alone.
+// Run: npm run -s build:ts && node dist/examples/ncf.js [--sparse]
+import { argv } from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { metrics, models, optim, Trainer } from 'gradclip';
 import { type Feedback, feedback, random } from './ncf-data.ts';
 
@@ -105,3 +108,5 @@ function another(not: ReadonlySet<number>, items: number, next: () => number): n
     if (!not.has(i)) return i;
   }
 }
+
+if (argv[1] === fileURLToPath(import.meta.url)) await main({ sparse: argv.includes('--sparse') });
