@@ -29,7 +29,7 @@ static inline Pose pose_of(const Args& a, int64_t image) {
           blank ? top : 0,         blank ? top + side : 0, blank ? left : 0,          blank ? left + side : 0};
 }
 
-// Where a place outside [0, n) takes its value from; -1 for nowhere.
+// The index that a position outside [0, n) takes its value from, or -1: the fill.
 static inline int64_t border_at(int64_t at, int64_t n, int64_t border) {
   if (at >= 0 && at < n) return at;
   if (border == kConstant) return -1;

@@ -5,6 +5,7 @@ UNIT_BEGIN
 #include "simd.h"
 #include "math.h"
 #include "gemm_pack.h"
+#include "recurrent_product.h"
 #include "recurrent.h"
 #include "rnn.h"
 #include "lstm.h"

@@ -1,6 +1,11 @@
 """cases.py: the twins of cases/*.ts: how PyTorch makes the module, and what of it is compared (a tensor, or several by name)."""
+import os, sys
+
 import torch
 import torch.nn as nn
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", "peers"))
+from torch_gpt import GPT
 import torch.nn.functional as F
 
 
@@ -77,33 +82,6 @@ def causal(m, x):
 
 def encoder_layer(**options):
     return nn.TransformerEncoderLayer(8, 2, 12, 0, batch_first=True, **options)
-
-
-class GptBlock(nn.Module):
-    def __init__(self, width, heads):
-        super().__init__()
-        self.norm1, self.qkv, self.proj = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.norm2, self.heads = nn.LayerNorm(width), heads
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def forward(self, x):
-        b, t, c = x.shape
-        q, k, v = (y.view(b, t, self.heads, -1).transpose(1, 2) for y in self.qkv(self.norm1(x)).split(c, 2))
-        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(b, t, c)
-        x = x + self.proj(y)
-        return x + self.mlp(self.norm2(x))
-
-
-class Gpt(nn.Module):
-    def __init__(self, vocabulary, context, layers, heads, width):
-        super().__init__()
-        self.embedding, self.positions = nn.Embedding(vocabulary, width), nn.Embedding(context, width)
-        self.blocks = nn.Sequential(*[GptBlock(width, heads) for _ in range(layers)])
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, x):
-        y = self.blocks(self.embedding(x) + self.positions.weight[: x.shape[1]])
-        return nn.functional.linear(self.norm(y), self.embedding.weight)
 
 
 class ResidualBlock(nn.Module):
@@ -204,7 +182,7 @@ CASES = {
     "attentionCross": (lambda: nn.MultiheadAttention(8, 2, bias=False, batch_first=True), lambda m, x, memory: m(x, memory, memory, need_weights=False)[0]),
     "encoderLayer": (lambda: encoder_layer(), plain),
     "encoder": (lambda: nn.TransformerEncoder(encoder_layer(norm_first=True, activation="gelu"), 2, enable_nested_tensor=False), plain),
-    "gpt": (lambda: Gpt(11, 6, 2, 2, 8), plain),
-    "gptNano": (lambda: Gpt(65, 64, 4, 4, 128), plain),
+    "gpt": (lambda: GPT(11, 6, 2, 2, 8), plain),
+    "gptNano": (lambda: GPT(65, 64, 4, 4, 128), plain),
     "decoderLayer": (lambda: nn.TransformerDecoderLayer(8, 2, 12, 0, batch_first=True), plain),
 }
