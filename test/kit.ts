@@ -9,3 +9,6 @@ export function sharedData(name: string): string | null {
   console.warn(`skipped: ${path} is not there`);
   return null;
 }
+
+/** Team sizes that tests compare with one thread: those that are no prime cut work in two or three ways at once. */
+export const TEAMS: readonly number[] = [2, 3, 4, 5, 6, 7, 8, 9, 12, 16];

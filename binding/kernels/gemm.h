@@ -10,12 +10,36 @@ constexpr int64_t kSOwn = 1 << 18;      // floats of packed S that a thread has 
 constexpr int64_t kVCap = 1 << 17;      // floats of packed V that stay in L2
 constexpr int64_t kVShared = 1 << 18;   // floats of packed V that a team shares, in product_columns
 
-// The place of a thread in the work on a product: rows [rm of gm], lanes [rn of gn]. `team` is null when it works alone.
+// An operand being packed, by one thread for itself or by several for all of them: who packs what, where, and who waits are decided
+// here together, since a thread that packs a share of what nobody else packs multiplies whatever its scratch held before.
+struct Packing {
+  const Team* team;      // null: one thread packs all of it
+  int64_t part, parts;   // the part this thread packs
+  float* base;
+  int64_t room;    // floats of a buffer
+  int64_t* turn;   // the team's scratch has two halves, filled in turns, so that one barrier is enough
+  float* buffer() const { return team ? base + room * ((*turn)++ & 1) : base; }
+  Range mine(int64_t count) const {
+    const Parts all = parts_of(count, 1, parts);
+    return {all.begin(part), all.begin(part + 1)};
+  }
+  void packed() const {
+    if (team) team->barrier();
+  }
+};
+
+// The place of a thread in the work on a product: rows [rm of gm], lanes [rn of gn]. `team` is null where other threads work on other
+// products; then nothing is shared with them, however the rows and lanes are cut.
 struct Place {
   const Team* team;
   int64_t rm, gm, rn, gn;
   float *own, *shared;   // scratch of the thread, and of the team
-  int64_t turn;          // the team's scratch has two halves, filled in turns, so that one barrier is enough
+  int64_t turn;
+  // Packed by `parts` threads of the team into two halves of `room` floats at `theirs`, or by this one into `mine`, which has `alone` floats.
+  Packing packing(int64_t part, int64_t parts, float* theirs, int64_t room, float* mine, int64_t alone) {
+    if (team && parts > 1) return {team, part, parts, theirs, room, &turn};
+    return {nullptr, 0, 1, mine, alone, nullptr};
+  }
 };
 
 // One row of tiles: c[rows, cols] (+)= S[rows, k] * V, where V comes in panels of TN lanes, `step` floats apart. `done` is told of
@@ -46,15 +70,16 @@ static void product_rows(const Product& g, Place& at) {
   const Parts ks = panels_of_k(g.k), rs = parts_of(g.m, unit, at.gm), cs = parts_of(g.n, most(unit, W), at.gn);
   const int64_t kmax = ks.size + 1, c0 = cs.begin(at.rn), n = cs.begin(at.rn + 1) - c0;
   const int64_t r0 = rs.begin(at.rm), r1 = rs.begin(at.rm + 1);
-  const bool by_rows = g.sp == 1, share = at.team && at.gn > 1;
+  const bool by_rows = g.sp == 1;
   const bool direct_s = g.n <= 4 * TN * at.gn && !crowded(by_rows ? g.si : g.sp);
   // Packed S: rows of tiles of `block` floats each, in buffers of `room` floats.
   const int64_t ld = by_rows ? (kmax + 15) / 16 * 16 + 8 : kSRow, block = by_rows ? ld * MR : ld * kmax + 16;
-  const int64_t room = share ? quotient(kSCap, at.gm) : kSOwn, st = !direct_s ? ld : by_rows ? g.si : g.sp;
+  const int64_t st = !direct_s ? ld : by_rows ? g.si : g.sp, shared_room = quotient(kSCap, at.gm);
   float* const pv = at.own;
-  float* const ps = share ? at.shared + 2 * room * at.rm : at.own + kVCap;
+  const Packing packing = at.packing(at.rn, at.gn, at.shared + 2 * shared_room * at.rm, shared_room, at.own + kVCap, kSOwn);
   const int64_t units = rs.size + 1;
-  const Parts ms = parts_of(units * unit, unit, direct_s ? 1 : ceil_div(units, quotient(quotient(room, block) * MR, unit)));
+  const Parts ms =
+      parts_of(units * unit, unit, direct_s ? 1 : ceil_div(units, quotient(quotient(packing.room, block) * MR, unit)));
   const int64_t step = most(unit, TN), cap = kmax * n <= kVCap - kmax * TN ? n + step : quotient(kVCap, kmax);
   const Parts js = parts_of(n, step, ceil_div(ceil_div(n, step), quotient(g.stats ? least(cap, kStatLanes) : cap, step)));
   const Squares squares = {g.stats, g.stats ? (double*)(at.own + kVCap + kSOwn) : nullptr, g.m, g.n};
@@ -65,12 +90,12 @@ static void product_rows(const Product& g, Place& at) {
     for (int64_t kb = 0; kb < ks.count; kb++) {
       const int64_t p = ks.begin(kb), k = ks.begin(kb + 1) - p;
       const float* const s = g.s + m0 * g.si + p * g.sp;
-      float* const buffer = ps + (share && !direct_s ? room * (at.turn++ & 1) : 0);
+      float* buffer = nullptr;
       if (!direct_s) {
-        const Parts mine = parts_of(is.count, 1, share ? at.gn : 1);
-        const int64_t part = share ? at.rn : 0;
-        pack_s(s, g.si, g.sp, is, mine.begin(part), mine.begin(part + 1), k, buffer, block, ld);
-        if (share) at.team->barrier();
+        buffer = packing.buffer();
+        const Range mine = packing.mine(is.count);
+        pack_s(s, g.si, g.sp, is, mine.begin, mine.end, k, buffer, block, ld);
+        packing.packed();
       }
       for (int64_t jb = 0; jb < js.count; jb++) {
         const int64_t j = c0 + js.begin(jb), cols = c0 + js.begin(jb + 1) - j;
@@ -104,21 +129,22 @@ constexpr int64_t kTileLanes = 2048;              // lanes of `tile` at most
 constexpr int64_t kColumnsK = kVCap / (2 * TN);   // above this k V would not stay in L2
 static void product_columns(const Product& g, Place& at) {
   const Parts ks = panels_of_k(g.k), rs = parts_of(g.m, 1, at.gm);
-  const int64_t r0 = rs.begin(at.rm), m = rs.begin(at.rm + 1) - r0, k64 = most(g.k, 64), room = at.team ? kVShared : kVCap;
-  const int64_t lanes = k64 * g.n <= room - k64 * TN ? most(g.n, 1) : quotient(room, k64) / TN * TN;
+  const int64_t r0 = rs.begin(at.rm), m = rs.begin(at.rm + 1) - r0, k64 = most(g.k, 64);
+  const Packing packing = at.packing(at.rm, at.gm, at.shared, kVShared, at.own, kVCap);
+  const int64_t lanes = k64 * g.n <= packing.room - k64 * TN ? most(g.n, 1) : quotient(packing.room, k64) / TN * TN;
   const Parts js = parts_of(g.n, TN, ceil_div(g.n, least(lanes, kTileLanes))), is = parts_of(m, 1, (m + MR - 1) / MR);
   const bool direct_s = !crowded(g.si), direct_v = g.vj == 1 && rs.size < 2 * MR;   // the same for all threads
   float *const ps = at.own + kVCap, *const tile = ps + kSOwn;
   constexpr int64_t ld_s = kKC + 8;
   for (int64_t jb = 0; jb < js.count; jb++) {
     const int64_t j = js.begin(jb), cols = js.begin(jb + 1) - j, panels = (cols + TN - 1) / TN, ld = panels * TN;
-    const Parts mine = parts_of(ks.count * panels, 1, at.gm);
-    float* const pv = at.team ? at.shared + kVShared * (at.turn++ & 1) : at.own;
-    for (int64_t x = direct_v ? mine.begin(at.rm + 1) : mine.begin(at.rm); x < mine.begin(at.rm + 1); x++) {
+    float* const pv = direct_v ? nullptr : packing.buffer();
+    const Range mine = direct_v ? Range{0, 0} : packing.mine(ks.count * panels);
+    for (int64_t x = mine.begin; x < mine.end; x++) {
       const int64_t kb = quotient(x, panels), panel = x - kb * panels, p = ks.begin(kb), k = ks.begin(kb + 1) - p;
       pack_v(g.v + p * g.vp + (j + panel * TN) * g.vj, g.vp, g.vj, k, least(TN, cols - panel * TN), pv + p * ld + panel * k * TN);
     }
-    if (at.team && !direct_v) at.team->barrier();
+    if (!direct_v) packing.packed();
     for (int64_t ib = 0; ib < is.count; ib++) {
       const int64_t i = is.begin(ib), rows = is.begin(ib + 1) - i;
       for (int64_t kb = 0; kb < ks.count; kb++) {

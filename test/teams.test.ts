@@ -1,0 +1,93 @@
+// teams.test.ts: the same bits whatever the number of threads: a small network's predictions against plain loops, and products of
+// matrices of shapes drawn at random.
+import fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
+import { loss, nn, ops, optim, Trainer } from '../lib/index.ts';
+import { Graph } from '../lib/ir/graph.ts';
+import { addon } from '../lib/native/addon.ts';
+import { matmul } from '../lib/ops/index.ts';
+import { TEAMS } from './kit.ts';
+import { fillSample } from './run-graph.ts';
+import { runNode, sameBits } from './run-node.ts';
+
+const ISAS = addon().isas;
+
+/** The tables that must agree with each other: those with fma, and the baseline by itself. */
+const KINDS = [ISAS.filter((isa) => isa !== 'x86_64'), ISAS.filter((isa) => isa === 'x86_64')].filter((isas) => isas.length > 0);
+
+test('a small network: layers of 512, 64, 48 and 10', () => {
+  const widths = [1024, 512, 64, 48, 10];
+  const layers = widths.slice(1).map((width, i) => new nn.Linear(widths[i]!, width));
+  const x = Float32Array.from({ length: 4 * 1024 }, (_, i) => Math.sin(i));
+  const trainer = (threads: number): Trainer<nn.Sequential> => {
+    const model = new nn.Sequential(...layers.flatMap((layer, i) => (i === 0 ? [layer] : [ops.relu, layer])));
+    return new Trainer({
+      model,
+      loss: ({ x: input, y }, net) => loss.crossEntropy(net.forward(input!), y!),
+      optimizer: optim.sgd({ lr: 0.1 }),
+      seed: 1,
+      threads,
+    });
+  };
+  const predict = (threads: number): Float32Array => {
+    const t = trainer(threads);
+    const { data } = t.predictSync({ x: { data: x, shape: [4, 1024] } });
+    t.dispose();
+    return data as Float32Array;
+  };
+  const one = predict(1);
+  expect(one[0]).toBeCloseTo(0.1506, 4);
+  // In f64, from the same weights.
+  let rows: number[][] = Array.from({ length: 4 }, (_, r) => Array.from(x.subarray(r * 1024, (r + 1) * 1024)));
+  layers.forEach(({ weight, bias }, l) => {
+    const [w, b] = [weight.data as Float32Array, bias!.data as Float32Array];
+    rows = rows.map((row) => {
+      return Array.from(b, (start, j) => {
+        const sum = row.reduce((s, v, i) => s + v * w[j * row.length + i]!, start);
+        return l < layers.length - 1 ? Math.max(0, sum) : sum;
+      });
+    });
+  });
+  rows.flat().forEach((want, i) => {
+    expect(Math.abs(one[i]! - want), `output ${i}`).toBeLessThan(1e-6);
+  });
+  for (const threads of TEAMS) expect(predict(threads), `${threads} threads`).toEqual(one);
+});
+
+describe('products of random shapes', () => {
+  // Around the edges of tiles (rows of 6 and 14, lanes of 8, 16, 32, panels of 256), few rows, and anything else.
+  const near = (...edges: number[]) =>
+    fc.tuple(fc.constantFrom(...edges), fc.integer({ min: -1, max: 1 })).map(([edge, by]) => Math.max(1, edge + by));
+  const size = fc.oneof(near(6, 8, 14, 16, 28, 32, 64, 128), fc.integer({ min: 1, max: 17 }), fc.integer({ min: 1, max: 200 }));
+  const shape = fc.record({
+    batch: fc.option(fc.integer({ min: 1, max: 7 }), { nil: undefined }),
+    m: size,
+    n: fc.oneof(size, fc.integer({ min: 100, max: 700 })),
+    k: fc.oneof(fc.integer({ min: 1, max: 300 }), near(256, 512), fc.integer({ min: 300, max: 1100 })),
+    transA: fc.boolean(),
+    transB: fc.boolean(),
+    seed: fc.nat(),
+  });
+  it('have the same bits on any team and ISA', () => {
+    fc.assert(
+      fc.property(shape, ({ batch, m, n, k, transA, transB, seed }) => {
+        const lead = batch === undefined ? [] : [batch];
+        const types = [
+          { dtype: 'f32' as const, shape: [...lead, ...(transA ? [k, m] : [m, k])] },
+          { dtype: 'f32' as const, shape: [...lead, ...(transB ? [n, k] : [k, n])] },
+        ];
+        const graph = new Graph();
+        const [a, b] = types.map((type, i) => graph.input(`x${i}`, type, 'feed'));
+        const { node } = matmul(a!, b!, { transA, transB });
+        const data = fillSample({ ins: types, attrs: {} }, seed);
+        for (const isas of KINDS) {
+          const one = runNode(node, data, { isa: isas[0]!, threads: 1 });
+          for (const isa of isas)
+            for (const threads of TEAMS)
+              expect(sameBits(runNode(node, data, { isa, threads }), one), `${isa} with ${threads} threads`).toBe(true);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
