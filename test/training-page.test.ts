@@ -24,6 +24,7 @@ const SAYS: Readonly<Record<string, RegExp>> = {
   'Averages of the weights': /^loss 0\.\d+, with the average 0\.\d+\n$/,
   Regularisation: /^loss 0\.\d+, penalty 0\.0\d+\n$/,
   Guards: /\d+ times something was wrong\n$/,
+  Warnings: /^0 warnings\n$/,
 };
 
 test('every section has an example', () => {

@@ -3,6 +3,7 @@
 import type { Report } from '../optim/index.ts';
 import type { GuardEvent } from '../train/guarding.ts';
 import type { EpochEnd } from '../train/progress.ts';
+import type { TrainingWarning } from '../train/warnings.ts';
 import type { TrainConfig } from './config.ts';
 import type { DataSet } from './data.ts';
 import { count, duration, percent, short } from './format.ts';
@@ -98,6 +99,11 @@ export class TrainView {
     this.#screen.emit({ event: 'guard', guard, action, name, value, attempt });
     const found = value === null ? name : `${name} is ${short(value)}`;
     this.#screen.note(`batch ${count(attempt)}: ${guard}: ${found} (${action})`);
+  }
+
+  warning({ code, message, details }: TrainingWarning): void {
+    this.#screen.emit({ event: 'warning', code, message, ...details });
+    this.#screen.note(`warning: ${message}`);
   }
 
   /** The bar goes away; lines may follow. */

@@ -160,6 +160,7 @@ async function trainOnce(job: Job, io: Io, screen: Screen): Promise<Outcome> {
       ...(watched === null ? {} : { validateWeights: weights }),
       ...(config.guards.length > 0 && { onGuard: (event: GuardEvent) => view.guard(event) }),
       ...(record === null ? {} : { record }),
+      logger: (warning) => view.warning(warning),
       onEpoch: (end) => view.epoch(end, validation === null ? 'test' : 'validation'),
     });
     fit = await follow(run, io.signal, (report) => view.step(report)).finally(() => view.pause());

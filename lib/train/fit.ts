@@ -15,6 +15,7 @@ import { type Profile, profileOf } from './profile.ts';
 import { type Counters, type FitResult, type Metrics, type StopReason, Tally } from './progress.ts';
 import type { Rollback } from './rollback.ts';
 import type { Compiled, Session } from './session.ts';
+import type { Warnings } from './warnings.ts';
 
 // Of what guards find, in a result.
 const MOST_EVENTS = 100;
@@ -22,6 +23,7 @@ const MOST_EVENTS = 100;
 /** A run that is on: where it stands, and how to end it. */
 export interface Running {
   readonly halt: Halt;
+  readonly warnings: Warnings;
   counters: Counters;
 }
 
@@ -77,8 +79,9 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
   const finish = function* (stopReason: StopReason): Loop<FitResult> {
     if (best.metrics) yield* perform(c.restoreBest);
     const { tried, applied, clipped, skipped, last, epochs, nonFinite } = tally;
-    const names = [...nonFinite];
-    const result = { stopReason, tried, applied, clipped, skipped, last, epochs, nonFinite: names, best: best.metrics };
+    if (tried > 0 && applied === 0) warnOfNothingApplied(running, tally);
+    const counts = { tried, applied, clipped, skipped, nonFinite: [...nonFinite] };
+    const result = { stopReason, ...counts, last, epochs, best: best.metrics, warnings: running.warnings.list };
     const told = c.guarding ? { ...result, guards: events } : result;
     return c.profile ? { ...told, profile: profiles(c.session) } : told;
   };
@@ -204,6 +207,21 @@ function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Rep
       }),
   });
   return result && { reports: reportsOf(result), result };
+}
+
+function warnOfNothingApplied({ warnings, counters: { step } }: Running, { tried, last }: Tally): void {
+  const hit = last?.guards?.find(({ action }) => action === 'skip');
+  const why = last?.nonFinite
+    ? `the gradient of ${last.nonFinite} was not finite`
+    : hit
+      ? `${hit.guard} found ${hit.name} to be ${hit.value}`
+      : `the policy left out a gradient of norm ${last?.norm}, threshold ${last?.threshold}`;
+  const steps = tried === 1 ? 'the only step of the run was' : `all ${tried} steps of the run were`;
+  warnings.add('nothingApplied', `fit: no weight has changed: ${steps} skipped, the last since ${why}`, {
+    name: 'fit',
+    step,
+    tried,
+  });
 }
 
 function profiles(session: Session<Apply>): Profile[] {

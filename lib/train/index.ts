@@ -19,3 +19,4 @@ export { type Arrays, type Batch, type NdArray, rows, type Source, type WindowsO
 export type { Measure, Objective } from './step.ts';
 export type { Stream } from './stream.ts';
 export { Trainer } from './trainer.ts';
+export type { Logger, TrainingWarning, TrainingWarningCode, WarningDetails } from './warnings.ts';

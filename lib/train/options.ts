@@ -20,6 +20,7 @@ import type { Regularizer } from './regularize.ts';
 import { checkRollback, type RollbackOptions } from './rollback.ts';
 import type { Arrays, Batch, Source } from './source.ts';
 import type { Measure, Objective } from './step.ts';
+import { checkLogger, type Logger } from './warnings.ts';
 
 export interface GroupRule {
   readonly match: Match;
@@ -76,6 +77,8 @@ export interface TrainerOptions<M extends Module> extends FinishingOptions {
   readonly metrics?: Readonly<Record<string, Measure<M>>>;
   /** What `predict` computes; default `model.forward(batch.x)`. */
   readonly predict?: (batch: Batch, model: M) => Tensor;
+  /** Told what `result.warnings` lists, as it is found: a function, or an object with a method `warn`, such as `console`. Default: nobody is. */
+  readonly logger?: Logger;
 }
 
 export interface EarlyStop {
@@ -114,6 +117,8 @@ export interface FitOptions {
    * in another `fit`) appends; what the file has of later steps, of a run that was given up, is cut off.
    */
   readonly record?: string | RecordOptions;
+  /** In place of the trainer's, for this run. */
+  readonly logger?: Logger;
 }
 
 /** `model`: the weights that are trained; `ema`: their average, which option `ema` of the trainer keeps. */
@@ -155,6 +160,7 @@ const TRAINER_OPTIONS = [
   'threads',
   'metrics',
   'predict',
+  'logger',
 ];
 const FIT_OPTIONS = [
   'steps',
@@ -169,6 +175,7 @@ const FIT_OPTIONS = [
   'chunkSteps',
   'profile',
   'record',
+  'logger',
 ];
 
 export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>): void {
@@ -186,6 +193,7 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>
     checkFunction('Trainer', `metrics.${name}`, metric);
   }
   checkFunction('Trainer', 'predict', predict);
+  checkLogger('Trainer', options.logger);
   checkRollback(options.rollback ?? {});
   checkPreprocess(options.preprocess);
   checkAugmentation(options.augment);
@@ -220,6 +228,7 @@ export function checkFitOptions(where: string, options: FitOptions, metrics: rea
   }
   checkFunction(where, 'onEpoch', onEpoch);
   checkFunction(where, 'onGuard', options.onGuard);
+  checkLogger(where, options.logger);
   if (validateEvery !== undefined && !validation) {
     throw new OptionError(`${where}: validateEvery needs a validation set`, { option: 'validateEvery' });
   }

@@ -2,6 +2,7 @@
 import type { Report, Reports } from '../optim/report.ts';
 import type { GuardEvent } from './guarding.ts';
 import type { Profile } from './profile.ts';
+import type { TrainingWarning } from './warnings.ts';
 
 /** All counters of a trainer. They are part of a checkpoint. */
 export interface Counters {
@@ -54,6 +55,8 @@ export interface FitResult {
   readonly best: Metrics | null;
   /** What guards found: the first 100 of it. Absent without guards. */
   readonly guards?: readonly GuardEvent[];
+  /** What may not be as it was meant, each thing once. Told to the `logger` as it is found. */
+  readonly warnings: readonly TrainingWarning[];
   /** With `profile: true`: where the time went, for each batch size that came up. */
   readonly profile?: readonly Profile[];
 }

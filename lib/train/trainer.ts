@@ -34,6 +34,7 @@ import type { Arrays, NdArray, Source } from './source.ts';
 import { copyOf, type Stream } from './stream.ts';
 import { train } from './training.ts';
 import { Turns } from './turns.ts';
+import { Warnings } from './warnings.ts';
 
 type Chosen = Required<BatchOptions>;
 
@@ -316,7 +317,8 @@ export class Trainer<M extends Module> {
     if (this.#setup.plateau && !options.validation) {
       throw new OptionError(`${where}: the trainer's plateau needs a validation set`, { option: 'validation' });
     }
-    this.#running = { halt: new Halt(options.signal ?? null), counters: this.#counters };
+    const warnings = new Warnings(options.logger ?? this.#options.logger);
+    this.#running = { halt: new Halt(options.signal ?? null), warnings, counters: this.#counters };
     return this.#running;
   }
 

@@ -65,6 +65,13 @@ it.each([
   expect(await train({ schedule, epochs: 1 })).toMatchObject({ code: 0 });
 });
 
+it('a warning is an event, and a line on stderr', async () => {
+  const ran = await train({ guards: [{ type: 'loss', max: 0, action: 'skip' }], epochs: 1 });
+  expect(ran.stderr).toContain('warning: fit: no weight has changed: all 8 steps of the run were skipped');
+  const events = ran.json().filter((e) => e.event === 'warning');
+  expect(events).toMatchObject([{ code: 'nothingApplied', name: 'fit', step: 0, tried: 8 }]);
+});
+
 it('a guard that stops is exit code 3', async () => {
   const ran = await train({ guards: [{ type: 'loss', max: 0 }] });
   expect(ran.code).toBe(3);

@@ -1,0 +1,60 @@
+// warnings.ts: what a training run does that nobody may have meant, though it is no error: collected for the result, told to a logger.
+import { OptionError } from '../errors.ts';
+import { show } from '../options.ts';
+
+/** `nothingApplied`: every step of the run was skipped. */
+export type TrainingWarningCode = 'nothingApplied';
+
+/** Something about a run that may not be what was meant. */
+export interface TrainingWarning {
+  /** Stable, for programs. */
+  readonly code: TrainingWarningCode;
+  /** For people: names the thing, and says what can be done. */
+  readonly message: string;
+  /** `name` is what it is about, `step` the number of updates before it was seen; and what else belongs to the code. */
+  readonly details: WarningDetails;
+}
+
+export interface WarningDetails {
+  readonly name: string;
+  readonly step: number;
+  readonly [detail: string]: unknown;
+}
+
+/** Who is told: a function is given the warning, an object such as `console` or a logger's its message, by its method `warn`. */
+export type Logger = ((warning: TrainingWarning) => void) | { warn(message: string): void };
+
+/** @throws OptionError */
+export function checkLogger(where: string, logger: unknown): void {
+  if (logger === undefined || typeof logger === 'function') return;
+  if (typeof (logger as { warn?: unknown } | null)?.warn === 'function') return;
+  throw new OptionError(`${where}: option logger: expected a function or an object with a method warn, got ${show(logger)}`, {
+    option: 'logger',
+    value: logger,
+  });
+}
+
+/** The warnings of one run: each once for the same thing. */
+export class Warnings {
+  readonly #logger: Logger | null;
+  readonly #found = new Map<string, TrainingWarning>();
+
+  constructor(logger: Logger | null = null) {
+    this.#logger = logger;
+  }
+
+  /** In the order in which they were found. */
+  get list(): readonly TrainingWarning[] {
+    return [...this.#found.values()];
+  }
+
+  /** Take in a warning, and tell it; nothing happens if it was told about `details.name` before. */
+  add(code: TrainingWarningCode, message: string, details: WarningDetails): void {
+    const key = `${code} ${details.name}`;
+    if (this.#found.has(key)) return;
+    const warning = { code, message, details };
+    this.#found.set(key, warning);
+    if (typeof this.#logger === 'function') this.#logger(warning);
+    else this.#logger?.warn(message);
+  }
+}

@@ -1,0 +1,89 @@
+// warnings.test.ts: what a run says of itself that is no error: in its result, once for each thing, and to a logger.
+import { expect, test, vi } from 'vitest';
+import * as clip from '../../lib/clip/index.ts';
+import { OptionError } from '../../lib/errors.ts';
+import { less } from '../../lib/ops/index.ts';
+import * as guard from '../../lib/train/guard.ts';
+import { type TrainingWarning, Warnings } from '../../lib/train/warnings.ts';
+import { fails } from './fails.ts';
+import { classifier, points } from './models.ts';
+
+const data = points(40);
+
+/** A policy that takes every step for a spike. */
+const always: clip.ClipPolicy = {
+  name: 'always',
+  maxSkips: 0,
+  build(context) {
+    const m = clip.parts.measure(context, clip.parts.checkPolicy('always', {}, []));
+    const threshold = context.graph.scalar(1e-9, 'f64');
+    return { stages: [], skip: less(threshold, m.total), report: { norm: m.total, threshold }, measure: false };
+  },
+};
+
+test('a run of which nothing is wrong warns of nothing', async () => {
+  const trainer = classifier({ logger: () => expect.unreachable('nothing to tell') });
+  expect((await trainer.fit(data, { epochs: 2 })).warnings).toEqual([]);
+  expect(trainer.fitSync(data, { steps: 3 }).warnings).toEqual([]);
+});
+
+test('each thing is told once, by a function, by an object, or by nobody', () => {
+  const told: TrainingWarning[] = [];
+  const lines: string[] = [];
+  const logger = {
+    lines,
+    warn(message: string) {
+      this.lines.push(message);
+    },
+  };
+  for (const warnings of [new Warnings((w) => told.push(w)), new Warnings(logger), new Warnings()]) {
+    for (const [name, step] of [
+      ['a', 1],
+      ['b', 1],
+      ['a', 2],
+    ] as const)
+      warnings.add('nothingApplied', `of ${name}`, { name, step });
+    expect(warnings.list).toEqual([
+      { code: 'nothingApplied', message: 'of a', details: { name: 'a', step: 1 } },
+      { code: 'nothingApplied', message: 'of b', details: { name: 'b', step: 1 } },
+    ]);
+  }
+  expect(told.map((w) => w.message)).toEqual(['of a', 'of b']);
+  expect(lines).toEqual(['of a', 'of b']);
+});
+
+test.each([
+  ['not finite', {}, nan(), /all 5 steps of the run were skipped, the last since the gradient of fc\d\.\w+ was not finite$/],
+  ['guarded', { guards: [guard.loss({ max: 0, action: 'skip' })] }, data, /the last since guard\.loss found loss to be 0\.\d+$/],
+  ['spikes', { clip: always }, data, /the last since the policy left out a gradient of norm [\d.]+, threshold [\d.e-]+$/],
+])('a run whose steps are all skipped: %s', async (_, options, own, text) => {
+  const result = await classifier(options).fit(own, { epochs: 1 });
+  expect(result).toMatchObject({ tried: 5, applied: 0, skipped: 5 });
+  const found = result.warnings.filter((w) => w.code === 'nothingApplied');
+  expect(found).toMatchObject([{ details: { name: 'fit', step: 0, tried: 5 } }]);
+  expect(found[0]!.message).toMatch(text);
+});
+
+test('a logger of the trainer, and one of the run in its place', async () => {
+  const console = { warn: vi.fn() };
+  const own = vi.fn();
+  const trainer = classifier({ logger: console });
+  const first = await trainer.fit(nan(), { epochs: 1 });
+  expect(console.warn.mock.calls).toEqual(first.warnings.map((w) => [w.message]));
+  const second = trainer.fitSync(nan(), { steps: 4, logger: own });
+  expect(own.mock.calls).toEqual(second.warnings.map((w) => [w]));
+  expect(console.warn).toHaveBeenCalledTimes(first.warnings.length);
+});
+
+test.each([null, 'console', {}, { warn: 1 }])('what is no logger: %s', async (logger) => {
+  const wrong = { logger } as never;
+  await fails(() => classifier(wrong), OptionError, 'ERR_OPTION', 'Trainer: option logger: expected a function or an object');
+  await fails(() => classifier().fit(data, wrong), OptionError, 'ERR_OPTION', 'fit: option logger: expected a function');
+});
+
+/** Points of which every batch has one that is not a number. */
+function nan(): typeof data {
+  const bad = points(40);
+  bad.x.data.fill(Number.NaN);
+  return bad;
+}
