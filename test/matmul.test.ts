@@ -5,8 +5,8 @@ import { grad } from '../lib/autodiff.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import type { TensorType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
-import { add, gelu, matmul, matmulStatBlocks, relu, sigmoid, silu, sum, tanh } from '../lib/ops/index.ts';
-import { type Activation, MATMUL } from '../lib/ops/matmul.ts';
+import { add, gelu, matmul, relu, sigmoid, silu, sum, tanh } from '../lib/ops/index.ts';
+import { type Activation, MATMUL, matmulStatBlocks } from '../lib/ops/matmul.ts';
 import { runGraph } from './run-graph.ts';
 
 const FMA_ISAS = addon().isas.filter((isa) => isa !== 'x86_64');

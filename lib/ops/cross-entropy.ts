@@ -6,7 +6,7 @@ import { DTYPE_BYTES, type OpDef, type RefArray, type Sample, sameShape, sizeOf,
 import { checkNumber, checkOptions } from '../options.ts';
 import { moved } from './axes.ts';
 import { expectIndices } from './gather.ts';
-import { logSumExp } from './softmax.ts';
+import { rowLogSumExp } from './softmax.ts';
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
@@ -86,7 +86,7 @@ export const SOFTMAX_CROSS_ENTROPY: OpDef<CrossEntropyAttrs> = {
     const n = ins[0]!.shape[1]!;
     eachLabel(labels!, weight, attrs, (r, label, w) => {
       const row = Array.from(x!.slice(r * n, (r + 1) * n));
-      const lse = logSumExp(Float64Array.from(row));
+      const lse = rowLogSumExp(Float64Array.from(row));
       const spread = smoothing === 0 ? 0 : row.reduce((sum, v, c) => sum + (weight?.[c] ?? 1) * (lse - v), 0) / n;
       loss![r] = label === null ? 0 : (1 - smoothing) * w * (lse - row[label]!) + smoothing * spread;
       if (weights) weights[r] = w;
@@ -124,7 +124,7 @@ export const SOFTMAX_CROSS_ENTROPY_GRAD: OpDef<CrossEntropyAttrs> = {
     const n = ins[0]!.shape[1]!;
     eachLabel(labels!, weight, attrs, (r, label, w) => {
       const row = x!.slice(r * n, (r + 1) * n);
-      const lse = logSumExp(row);
+      const lse = rowLogSumExp(row);
       const share = (c: number): number => (c === label ? (1 - smoothing) * w : 0) + (smoothing / n) * (weight?.[c] ?? 1);
       const total = label === null ? 0 : Array.from(row, (_, c) => share(c)).reduce((a, b) => a + b, 0);
       row.forEach((v: number, c: number) => {

@@ -53,18 +53,52 @@ export { conv1d, conv2d, convTranspose2d } from './convolve.ts';
 export * from './cross-entropy.ts';
 export * from './elementwise.ts';
 export { type BagMode, type EmbeddingBagOptions, embeddingBag } from './embedding-bag.ts';
-export * from './gather.ts';
+export {
+  embedding,
+  GATHER,
+  GATHERS,
+  type GatherAttrs,
+  gather,
+  ONE_HOT,
+  type OneHotAttrs,
+  oneHot,
+  SCATTER_ADD,
+  type ScatterAddAttrs,
+  scatterAdd,
+  WINDOWS,
+  type WindowsAttrs,
+  windows,
+} from './gather.ts';
 export * from './gru.ts';
 export { historyMoments, historyPush, historyQuantile, historyType } from './history.ts';
 export { greedyBudget, perUnit, sumSegments } from './lists.ts';
+export { logSumExp } from './log-sum-exp.ts';
 export * from './lstm.ts';
-export * from './matmul.ts';
+export { ACTS, type Activation, MATMUL, type MatmulAttrs, type MatmulOptions, matmul } from './matmul.ts';
 export { maxPool1d, maxPool2d } from './max-pool.ts';
 export * from './project.ts';
 export * from './pruning.ts';
 export * from './random.ts';
 export type { RecurrentOptions, RecurrentStates } from './recurrent.ts';
-export * from './reduce.ts';
+export {
+  ARGMAX,
+  type ArgmaxAttrs,
+  argmax,
+  MAX,
+  MEAN,
+  MIN,
+  max,
+  mean,
+  min,
+  REDUCTIONS,
+  type ReduceAttrs,
+  type ReduceOptions,
+  SUM,
+  type SumAttrs,
+  type SumOptions,
+  sum,
+  sumTo,
+} from './reduce.ts';
 export { resample, type Tap } from './resample.ts';
 export { residual } from './residual.ts';
 export * from './rnn.ts';
@@ -78,7 +112,7 @@ export {
 export * from './rules/index.ts';
 export { kthLargest } from './select.ts';
 export * from './shape.ts';
-export * from './softmax.ts';
+export { LOG_SOFTMAX, LOG_SOFTMAX_GRAD, logSoftmax, SOFTMAX, SOFTMAX_GRAD, SOFTMAXES, softmax } from './softmax.ts';
 export type { Stage, Units } from './stage.ts';
 export * as stage from './stage.ts';
 export { staged } from './staged.ts';

@@ -1,4 +1,4 @@
-// reduce.ts: sum, mean, max, min and argmax over axes. Kernels: reduce.h.
+// reduce.ts: sum, mean, max, min and argmax over axes. Kernels: reduce.h. What is made of them: log-sum-exp.ts.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType } from '../ir/op.ts';
@@ -222,8 +222,16 @@ function extremeOp(name: string, better: (a: number, b: number) => boolean): OpD
 }
 export const MAX: OpDef<ReduceAttrs> = extremeOp('max', (a, b) => a > b);
 export const MIN: OpDef<ReduceAttrs> = extremeOp('min', (a, b) => a < b);
+/** `max` as a number that only keeps others in range: it has no gradient. */
+export const SHIFT: OpDef<ReduceAttrs> = {
+  ...extremeOp('shift', (a, b) => a > b),
+  kernel: 'max',
+  vjp: () => [null],
+  samples: () => MAX.samples().map((sample) => ({ ...sample, noGradient: true })),
+};
 
-function extremeOver(op: OpDef<ReduceAttrs>, x: TensorLike, options: ReduceOptions): Tensor {
+/** One of the records above over any axes. */
+export function extremeOver(op: OpDef<ReduceAttrs>, x: TensorLike, options: ReduceOptions): Tensor {
   const t = x.toTensor();
   const axes = resolveAxes(op.name, options.axes, t.shape.length);
   let y = t;
@@ -279,4 +287,4 @@ export function argmax(x: TensorLike, options: { readonly axis?: number } = {}):
 
 /** The records of this file. */
 // biome-ignore lint/suspicious/noExplicitAny: as in index.ts
-export const REDUCTIONS: readonly OpDef<any>[] = [SUM, MEAN, MAX, MIN, ARGMAX];
+export const REDUCTIONS: readonly OpDef<any>[] = [SUM, MEAN, MAX, MIN, SHIFT, ARGMAX];

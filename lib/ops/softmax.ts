@@ -36,8 +36,8 @@ function expectRows(op: string, ins: readonly TensorType[]): TensorType {
 const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 const ROW_SHAPES: readonly (readonly number[])[] = [[3, 10], [2, 65], [1, 1], [2, 3, 16], [17], [0, 4]];
 
-/** log(sum(exp(x))) of a row. */
-export function logSumExp(x: RefArray): number {
+/** log(sum(exp(x))) of a row, for `ref`s. The op is in log-sum-exp.ts. */
+export function rowLogSumExp(x: RefArray): number {
   const values = Array.from(x);
   const top = Math.max(...values);
   return top + Math.log(total(values.map((v) => Math.exp(v - top))));
@@ -55,7 +55,7 @@ function rowOp(name: string, gradient: () => OpDef<NoAttrs>, f: (v: number, lse:
     ref([y], [x], node) {
       eachRow(node, (at, end) => {
         const row = (x as RefArray).slice(at, end);
-        const lse = logSumExp(row);
+        const lse = rowLogSumExp(row);
         (y as RefArray).set(
           Array.from(row, (v) => f(v, lse)),
           at,
