@@ -1,6 +1,7 @@
 // graph.ts: symbolic nodes with static shapes. A graph is append-only, so `nodes` is always in topological order.
 import { GraphError } from '../errors.ts';
 import { type Data, type DType, type OpDef, sameType, sizeOf, type TensorType, typeName } from './op.ts';
+import { notANumber, toPrimitive } from './traced.ts';
 
 /** One output of a node: what models pass around while they are traced. */
 export class Tensor {
@@ -24,6 +25,21 @@ export class Tensor {
   /** Tensor and Parameter are both operands of ops: anything with this method is. */
   toTensor(): Tensor {
     return this;
+  }
+  toString(): string {
+    return `Tensor ${typeName(this.type)}`;
+  }
+  /** @throws GraphError: `x > 0`, `x * 2`, `+x` mean nothing while a model is traced. A text gets its type. */
+  [Symbol.toPrimitive](hint: string): string {
+    return toPrimitive(hint, this.toString());
+  }
+  /** @throws GraphError: of what has no elements, `Float32Array.from` and a loop would make nothing */
+  get length(): never {
+    throw notANumber(this.toString(), 'is used as a list');
+  }
+  /** @throws GraphError: there are no values to be written */
+  toJSON(): never {
+    throw notANumber(this.toString(), 'is written as JSON');
   }
 }
 

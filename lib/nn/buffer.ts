@@ -2,6 +2,7 @@
 import { GraphError, ShapeError } from '../errors.ts';
 import type { Graph, State, Tensor, TensorLike } from '../ir/graph.ts';
 import { ARRAYS, type Data, sameType, sizeOf, typeName } from '../ir/op.ts';
+import { toPrimitive } from '../ir/traced.ts';
 import { carry, leave } from '../ops/accumulate.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
 
@@ -99,6 +100,15 @@ export class Buffer implements TensorLike {
     }
     bound.value = value;
     bound.assigned = true;
+  }
+
+  toString(): string {
+    return `Buffer ${this.#name} [${this.shape}]`;
+  }
+
+  /** @throws GraphError where a number is wanted: ops compute with it */
+  [Symbol.toPrimitive](hint: string): string {
+    return toPrimitive(hint, this.toString());
   }
 
   /** Take a name. `Module.initialize` calls this. */

@@ -1,5 +1,6 @@
 // module.ts: the base class of layers and models: typed fields, found by name; nested, in arrays, in objects.
 import { OptionError } from '../errors.ts';
+import { toPrimitive } from '../ir/traced.ts';
 import { checkBoolean, nearest, show } from '../options.ts';
 import { Buffer } from './buffer.ts';
 import { Parameter } from './parameter.ts';
@@ -33,6 +34,11 @@ export type Match = Pattern | ((name: string, parameter: Parameter) => boolean);
 export abstract class Module {
   /** Builds the nodes of this layer while a model is traced. */
   abstract forward(...inputs: never[]): unknown;
+
+  /** @throws GraphError where a number is wanted: `this.fc * 2` for `ops.mul(this.fc.forward(x), 2)` */
+  [Symbol.toPrimitive](hint: string): string {
+    return toPrimitive(hint, this.constructor.name);
+  }
 
   /** Where parameters are looked for: names and values. All fields, unless a subclass says otherwise. */
   parts(): Iterable<readonly [string, unknown]> {

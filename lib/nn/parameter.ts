@@ -2,6 +2,7 @@
 import { GraphError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph, State, Tensor, TensorLike } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
+import { toPrimitive } from '../ir/traced.ts';
 import { checkBoolean, checkOptions, show } from '../options.ts';
 import { drawsFor } from './draws.ts';
 import { type Initializer, zeros } from './init.ts';
@@ -105,6 +106,15 @@ export class Parameter implements TensorLike {
       throw new GraphError(`${this.#name}: ${why}`, { name: this.#name });
     }
     return this.#bound.graph.state(this.#bound.state);
+  }
+
+  toString(): string {
+    return `Parameter ${this.#name} [${this.shape}]`;
+  }
+
+  /** @throws GraphError where a number is wanted: ops compute with it */
+  [Symbol.toPrimitive](hint: string): string {
+    return toPrimitive(hint, this.toString());
   }
 
   /** Take a name, and values if there are none: drawn from the seed and the name alone. `Module.initialize` calls this. */

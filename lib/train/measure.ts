@@ -1,10 +1,11 @@
 // measure.ts: how what is measured of batches becomes numbers of a data set: means over rows, or sums that are finished at the end.
-import { ShapeError } from '../errors.ts';
-import type { Graph, Tensor } from '../ir/graph.ts';
+import { OptionError, ShapeError } from '../errors.ts';
+import { type Graph, Tensor } from '../ir/graph.ts';
 import { sizeOf, typeName } from '../ir/op.ts';
 import type { Aggregate } from '../metrics/aggregate.ts';
 import { ratioOf } from '../nn/loss/reduction.ts';
 import { cast } from '../ops/elementwise.ts';
+import { show } from '../options.ts';
 
 /** One measured number: the columns of a report it is made of. */
 export interface Measured {
@@ -23,19 +24,21 @@ export interface MeasuredColumn {
 
 /** Make columns of what a loss or metric gave. */
 export function measure(graph: Graph, name: string, given: Tensor | Aggregate): Measured {
+  const known = given instanceof Tensor || typeof (given as Aggregate | null)?.finish === 'function';
+  checkTraced(name, 'a scalar Tensor, or what metrics such as metrics.f1 give', given, known);
   const column = (key: string, t: Tensor, kind: MeasuredColumn['kind']): MeasuredColumn => {
     const column = kind === 'rows' ? name : `${name}/${key}`;
     if (t.dtype !== 'f64') throw new ShapeError(`${name}: expected f64 for ${key}, got ${typeName(t.type)}`, { name });
     graph.output(column, t);
     return { column, key, elements: sizeOf(t.shape), kind };
   };
-  const weighed = 'type' in given ? ratioOf(given) : null;
+  const weighed = given instanceof Tensor ? ratioOf(given) : null;
   if (weighed) {
     const columns = [column('total', weighed.total, 'sum'), column('weight', weighed.weight, 'sum')];
     // Where nothing counts, 0, as in a batch.
     return { name, columns, finish: ({ total, weight }) => (weight![0] === 0 ? 0 : total![0]! / weight![0]!) };
   }
-  if ('type' in given) {
+  if (given instanceof Tensor) {
     const rows = (sums: Readonly<Record<string, Float64Array>>): number => sums.mean![0]!;
     return { name, columns: [column('mean', scalar(name, given), 'rows')], finish: rows };
   }
@@ -46,8 +49,21 @@ export function measure(graph: Graph, name: string, given: Tensor | Aggregate): 
   return { name, columns, finish: given.finish };
 }
 
-/** A loss or metric as f64. @throws ShapeError if it is no scalar */
-export function scalar(name: string, t: Tensor): Tensor {
+/** What a loss or metric gave, if it is one of what it may give. @throws OptionError */
+export function checkTraced<T>(name: string, expected: string, given: T, fits: boolean): T {
+  if (fits) return given;
+  const promise = typeof (given as { then?: unknown } | null)?.then === 'function';
+  const hint = promise
+    ? '; a model is traced, not run: there is nothing to wait for'
+    : given === undefined
+      ? '; is a return missing?'
+      : '';
+  throw new OptionError(`${name}: expected ${expected}, got ${show(given)}${hint}`, { name });
+}
+
+/** A loss or metric as f64. @throws OptionError if it is no tensor; ShapeError if it is no scalar */
+export function scalar(name: string, given: Tensor): Tensor {
+  const t = checkTraced(name, 'a scalar Tensor', given, given instanceof Tensor);
   if (t.shape.length !== 0 || (t.dtype !== 'f32' && t.dtype !== 'f64')) {
     throw new ShapeError(`${name}: expected a scalar of f32 or f64, got ${typeName(t.type)}`, { name });
   }

@@ -2,7 +2,7 @@
 import { grad } from '../autodiff.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
 import { LAYER_NORMS } from '../history/write.ts';
-import { Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
+import { Graph, inSection, type State, Tensor } from '../ir/graph.ts';
 import type { Aggregate } from '../metrics/aggregate.ts';
 import { type BindOptions, type Buffer, bindParameters, type Module, type Parameter } from '../nn/module.ts';
 import { accumulate } from '../ops/accumulate.ts';
@@ -14,7 +14,7 @@ import type { Finishing } from '../optim/finishing.ts';
 import { denseOf, lookupsOf } from '../optim/lookups.ts';
 import type { Guarding } from './guarding.ts';
 import type { LossScale } from './loss-scale.ts';
-import { type Measured, measure, scalar } from './measure.ts';
+import { checkTraced, type Measured, measure, scalar } from './measure.ts';
 import { type Penalties, penalize } from './penalties.ts';
 import type { Batch } from './source.ts';
 
@@ -122,7 +122,10 @@ export function tracePredict<M extends Module>(
   stands?: Stands,
 ): Graph {
   const graph = new Graph('eval');
-  withParameters(graph, model, { stands }, () => graph.output('prediction', predict(trace(graph), model)));
+  withParameters(graph, model, { stands }, () => {
+    const given = predict(trace(graph), model);
+    graph.output('prediction', checkTraced('predict', 'a Tensor', given, given instanceof Tensor));
+  });
   return graph;
 }
 
