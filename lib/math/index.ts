@@ -1,0 +1,3 @@
+// index.ts of math: elementary functions of f64 whose bits are the same in every engine.
+export { exp, log, log1p, log10, pow, tanh } from './exponential.ts';
+export { cos, sin } from './trigonometric.ts';
