@@ -1,5 +1,6 @@
 // options.ts: the command line of the benchmark.
 import { availableParallelism } from 'node:os';
+import { MAX_THREADS } from '../lib/native/threads.ts';
 import { PEER_NAMES } from './peers.ts';
 import { SUITES, type Suite } from './suites.ts';
 
@@ -60,7 +61,8 @@ export function parse(argv: readonly string[]): Options {
   if (stranger) throw new Error(`--peers: expected some of ${PEER_NAMES.join(', ')}, got ${stranger}`);
   if (given.get('html') === '') throw new Error('--html: expected the name of a file');
   const threadCounts = (given.get('threads') ?? String(availableParallelism())).split(',').map(Number);
-  if (!threadCounts.every((n) => n > 0)) throw new Error(`--threads: expected positive numbers, got ${given.get('threads')}`);
+  if (!threadCounts.every((n) => Number.isInteger(n) && n >= 1 && n <= MAX_THREADS))
+    throw new Error(`--threads: expected whole numbers from 1 to ${MAX_THREADS}, got ${given.get('threads')}`);
   return {
     suiteName,
     suite,

@@ -3,6 +3,7 @@
 
 #include "js_program.h"
 #include "js_sizing.h"
+#include "region.h"
 
 namespace gradclip {
 namespace {
@@ -10,6 +11,7 @@ namespace {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   if (!dispatch().error.empty()) raise(env, "ERR_OPTION", dispatch().error);
   if (!default_threads().error.empty()) raise(env, "ERR_OPTION", default_threads().error);
+  if (!region().error.empty()) raise(env, "ERR_ADDON", region().error);
   auto* shared = new AddonData();
   shared->binding = Napi::Persistent(BindingWrap::define(env));
   env.SetInstanceData(shared);

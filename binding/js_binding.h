@@ -175,11 +175,16 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       }
     }
     if (n[kSteps] > INT32_MAX || n[kMicros] > INT32_MAX) raise(env, "ERR_OPTION", "run: too many steps or micros");
+    if (n[kThreads] > kMaxThreads) {
+      raise(env, "ERR_OPTION",
+            "run: threads: expected at most " + std::to_string(kMaxThreads) + ", got " +
+                Napi::Number::New(env, n[kThreads]).ToString().Utf8Value());
+    }
     RunRequest r;
     r.steps = int64_t(n[kSteps]), r.micros = int64_t(n[kMicros]);
     r.attempt = uint64_t(n[kAttempt]), r.step_count = uint64_t(n[kStepCount]);
     r.skips = int64_t(n[kSkips]), r.max_skips = int64_t(n[kMaxSkips]);
-    r.threads = int(std::min<double>(n[kThreads], kMaxThreads));
+    r.threads = int(n[kThreads]);
     bool lossless = false;
     if (info[1].IsBigInt()) r.seed = info[1].As<Napi::BigInt>().Uint64Value(&lossless);
     if (!lossless) raise(env, "ERR_OPTION", "run: seed: expected a bigint from 0 to 2^64 - 1");

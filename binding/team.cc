@@ -1,11 +1,13 @@
-// team.cc: the one OpenMP parallel region.
+// team.cc: threads that run bodies together, and how many of them the system gives.
 #include "team.h"
 
-#include <omp.h>
 #include <pthread.h>
 #include <xmmintrin.h>
 
 #include <algorithm>
+#include <new>
+
+#include "region.h"
 
 namespace gradclip {
 namespace {
@@ -58,10 +60,10 @@ void Crew::run(int size, Body body, void* arg) {
   enter(0, size, &barrier_, size <= cpus_ ? kSpinNs : 0, &slept_, body, arg);
 }
 
-void Crew::work(int rank) {
+void Crew::work(int rank, int size) {
   Worker& w = workers_[rank];
   for (uint32_t seen = 0;; seen++) {
-    w.gate.wait(seen, size_ <= cpus_ ? kSpinNs : 0);
+    w.gate.wait(seen, size <= cpus_ ? kSpinNs : 0);
     if (!w.body) return;
     enter(rank, w.size, &barrier_, w.size <= cpus_ ? kSpinNs : 0, &slept_, w.body, w.arg);
   }
@@ -74,27 +76,33 @@ void Crew::dismiss() {
   }
 }
 
-void with_crew(int size, void (*lead)(void* arg, Crew& crew), void* arg) {
-  Crew crew;
-  crew.cpus_ = usable_cpus();
+void Crew::start(int size, void (*lead)(void* arg, Crew& crew), void* arg) {
   if (size > 1) size = 1 + creatable(std::min(size, kMaxThreads) - 1);
-  if (size <= 1) {
-    lead(arg, crew);
+  if (size > 1) workers_.reset(new (std::nothrow) Worker[size]);
+  if (!workers_) {
+    lead(arg, *this);
     return;
   }
-#pragma omp parallel num_threads(size)
-  {
-    const int rank = omp_get_thread_num();
-#pragma omp master
-    crew.size_ = omp_get_num_threads();
-#pragma omp barrier
-    if (rank == 0) {
-      lead(arg, crew);
-      crew.dismiss();
-    } else {
-      crew.work(rank);
-    }
-  }
+  struct Start {
+    Crew& crew;
+    void (*lead)(void*, Crew&);
+    void* arg;
+  } start{*this, lead, arg};
+  region().run(
+      size,
+      [](void* of, int rank, int size) {
+        const Start& start = *static_cast<Start*>(of);
+        if (rank > 0) return start.crew.work(rank, size);
+        start.crew.size_ = size;
+        start.lead(start.arg, start.crew);
+        start.crew.dismiss();
+      },
+      &start);
+}
+
+void with_crew(int size, void (*lead)(void* arg, Crew& crew), void* arg) {
+  Crew crew;
+  crew.start(size, lead, arg);
 }
 
 }   // namespace gradclip

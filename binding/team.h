@@ -1,6 +1,7 @@
-// team.h: the threads inside a run. The only interface to OpenMP.
+// team.h: the threads inside a run.
 #pragma once
 #include <atomic>
+#include <memory>
 
 #include "gate.h"
 #include "kernels/kernel.h"
@@ -66,17 +67,18 @@ class Crew {
     void* arg = nullptr;
     int size = 0;
   };
-  void work(int rank);
+  void start(int size, void (*lead)(void*, Crew&), void* arg);
+  void work(int rank, int size);
   void dismiss();
   int size_ = 1;
-  int cpus_ = 1;
+  const int cpus_ = usable_cpus();
   Barrier barrier_;
   std::atomic<int64_t> slept_{0};
-  Worker workers_[kMaxThreads];
+  std::unique_ptr<Worker[]> workers_;   // by rank; none at size 1
 };
 
 // Calls `lead` in the caller's thread with a crew of up to `size`; the crew lasts until `lead` returns, and is smaller
-// where the system does not give as many threads. Size 1 does not enter OpenMP.
+// where the system does not give as many threads. Size 1 needs no region.
 void with_crew(int size, void (*lead)(void* arg, Crew& crew), void* arg);
 
 // `body` on the calling thread alone.

@@ -118,7 +118,7 @@ const ThreadCount& default_threads() {
 }
 
 int acquire_threads(int asked) {
-  asked = std::max(1, std::min(asked, kMaxThreads));
+  asked = std::max(1, asked);
   const int limit = default_threads().count;
   int used = in_use.load(), count;
   do {

@@ -4,7 +4,7 @@
 
 namespace gradclip {
 
-constexpr int kMaxThreads = 64;
+constexpr int kMaxThreads = 256;   // lib/native/threads.ts, MAX_THREADS
 
 struct ThreadCount {
   int count = 1;

@@ -94,9 +94,11 @@ function main() {
     }
   }
   // The rest of the add-on runs everywhere; it may use the standard library, so only its instructions matter.
-  for (const file of objects(`${build}/CMakeFiles/gradclip.dir`)) {
-    count++;
-    faults.push(...checkDisassembly('x86_64', disassemble(file)));
+  for (const target of ['gradclip', 'gradclip_openmp']) {
+    for (const file of objects(`${build}/CMakeFiles/${target}.dir`)) {
+      count++;
+      faults.push(...checkDisassembly('x86_64', disassemble(file)));
+    }
   }
   for (const fault of faults) console.error(fault);
   console.log(`check-isa: ${count} objects, ${faults.length} faults`);

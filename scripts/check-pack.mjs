@@ -32,11 +32,14 @@ function checkContent(pack) {
   ];
   const has = new Set(pack.files.map((file) => file.path));
   const compiled = tree('lib', /\.ts$/).map((name) => `dist/${name.slice(0, -3)}.d.ts`);
+  // A prebuilt add-on needs the library of its threads beside it.
+  const beside = [...has].filter((name) => name.endsWith('.node')).map((name) => name.replace(/[^/]+$/, 'gradclip_openmp.so'));
   const named = [manifest.exports['.'].default, manifest.exports['.'].types, ...Object.values(manifest.bin)];
   const required = [
     ...['package.json', 'README.md', 'LICENSE', 'CMakeLists.txt', 'scripts/install.mjs'],
     ...named.map((name) => name.replace(/^\.\//, '')),
     ...compiled,
+    ...beside,
     ...tree('binding', /\.(h|cc|inc)$/),
   ];
   return [

@@ -74,7 +74,7 @@ describe('options', () => {
     [['--suite', 'toString'], '--suite: expected step, clip-step, gemm, kernels, policies'],
     [['--only', 'resnet'], 'got resnet'],
     [['--peers', 'caffe'], 'got caffe'],
-    [['--threads', '1,x'], '--threads: expected positive numbers, got 1,x'],
+    [['--threads', '1,x'], '--threads: expected whole numbers from 1 to 256, got 1,x'],
     [['--rounds', '0'], '--rounds: expected a positive number, got 0'],
     [['--html'], '--html: expected the name of a file'],
   ])('refuses %j', (argv, message) => {

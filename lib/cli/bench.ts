@@ -4,6 +4,7 @@ import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { addon } from '../native/addon.ts';
 import { version } from '../native/package.ts';
+import { MAX_THREADS } from '../native/threads.ts';
 import { show } from '../options.ts';
 import { type Arguments, type Command, usage } from './args.ts';
 import { CLIP_CELLS, clipCell } from './bench/clip-step.ts';
@@ -162,8 +163,8 @@ function threadsOf(args: Arguments): number[] {
   const text = args.text('threads');
   if (text === undefined) return [addon().threads.count];
   const counts = text.split(',').map((part) => (/^\d+$/.test(part) ? Number(part) : Number.NaN));
-  if (counts.every((n) => n >= 1 && n <= 256)) return counts;
-  throw usage(BENCH, `--threads: expected whole numbers from 1 to 256, got ${show(text)}`);
+  if (counts.every((n) => n >= 1 && n <= MAX_THREADS)) return counts;
+  throw usage(BENCH, `--threads: expected whole numbers from 1 to ${MAX_THREADS}, got ${show(text)}`);
 }
 
 async function profile(

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { DataError, OptionError } from '../errors.ts';
 import { fileError } from '../io/file.ts';
+import { MAX_THREADS } from '../native/threads.ts';
 import type { EmaOptions } from '../optim/ema.ts';
 import type { LossScaleOptions } from '../train/loss-scale.ts';
 import type { PlateauOptions } from '../train/plateau.ts';
@@ -127,7 +128,7 @@ const config: Check<TrainConfig> = object<TrainConfig>({
   epochs: optional(positiveWhole, null),
   steps: optional(positiveWhole, null),
   seed: optional(number({ min: 0, whole: true }), 0),
-  threads: optional(number({ min: 1, max: 256, whole: true }), null),
+  threads: optional(number({ min: 1, max: MAX_THREADS, whole: true }), null),
   earlyStop: optional(
     object<EarlyStopConfig>({
       patience: positiveWhole,

@@ -10,6 +10,7 @@ import { readText } from '../io/text.ts';
 import { CharRnn, charRnnLoss } from '../models/index.ts';
 import { addon } from '../native/addon.ts';
 import { version } from '../native/package.ts';
+import { MAX_THREADS } from '../native/threads.ts';
 import * as optim from '../optim/index.ts';
 import { generate } from '../train/generate.ts';
 import { type Source, windows } from '../train/source.ts';
@@ -76,7 +77,7 @@ export async function demo(args: Arguments, io: Io, screen: Screen): Promise<num
   const settings: Settings = {
     steps: args.whole('steps', 1) ?? 600,
     seed: args.whole('seed', 0) ?? 0,
-    threads: args.whole('threads', 1, 256) ?? addon().threads.count,
+    threads: args.whole('threads', 1, MAX_THREADS) ?? addon().threads.count,
   };
   const page = resolve(io.cwd, args.text('report') ?? 'gradclip-report.html');
   await checkFolder(page);

@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { CheckpointError, NonFiniteError, OptionError } from '../errors.ts';
 import { inspectSafetensors } from '../io/safetensors.ts';
 import { version } from '../native/package.ts';
+import { MAX_THREADS } from '../native/threads.ts';
 import type { GuardEvent } from '../train/guarding.ts';
 import type { FitResult, Metrics } from '../train/progress.ts';
 import { Trainer } from '../train/trainer.ts';
@@ -196,7 +197,7 @@ function recordOf({ record }: TrainConfig, from: string, given: string | null): 
 function override(config: TrainConfig, args: Arguments): TrainConfig {
   const seed = args.whole('seed', 0);
   const epochs = args.whole('epochs', 1);
-  const threads = args.whole('threads', 1, 256);
+  const threads = args.whole('threads', 1, MAX_THREADS);
   return {
     ...config,
     ...(seed === undefined ? {} : { seed }),

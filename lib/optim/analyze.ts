@@ -5,7 +5,7 @@ import { OptionError } from '../errors.ts';
 import { Graph } from '../ir/graph.ts';
 import { addon } from '../native/addon.ts';
 import { CompiledProgram, target } from '../native/program.ts';
-import { threadsFor } from '../native/threads.ts';
+import { MAX_THREADS, threadsFor } from '../native/threads.ts';
 import { matcher, type Pattern } from '../nn/module.ts';
 import { ANALYZED, analyzed } from '../ops/analyze.ts';
 import { checkNumber, checkOptions, show } from '../options.ts';
@@ -71,7 +71,7 @@ export function analyze(grads: Named<Float32Array>, options: AnalyzeOptions = {}
   const where = 'analyze';
   checkOptions(where, options, ['groups', 'threads']);
   const threads = options.threads ?? addon().threads.count;
-  checkNumber(where, 'threads', threads, { min: 1, max: 256, integer: true });
+  checkNumber(where, 'threads', threads, { min: 1, max: MAX_THREADS, integer: true });
   const entries = entriesOf(where, grads);
   if (entries.length === 0) throw new OptionError(`${where}: expected at least one array, got none`);
   for (const [name, x] of entries) checkArray(where, name, x);

@@ -8,7 +8,7 @@ import { Graph, type State } from '../ir/graph.ts';
 import { ARRAYS, type Data, type DType, sizeOf, typeName } from '../ir/op.ts';
 import { addon, type NativeBlock, type RunResult } from '../native/addon.ts';
 import { allocate, type BoundProgram, CompiledProgram, STATUS, target } from '../native/program.ts';
-import { threadsFor } from '../native/threads.ts';
+import { MAX_THREADS, threadsFor } from '../native/threads.ts';
 import { checkNumber, checkOptions, show } from '../options.ts';
 import { type Apply, ApplyStates, buildApply } from './apply.ts';
 import { checkArray, checkDisjoint, entriesOf, matchArrays, matchNames, type Named, sameArrays, shapesOf } from './arrays.ts';
@@ -77,7 +77,7 @@ export class BoundOptimizer {
       throw new OptionError(`${where}: option clip: expected a clip policy, got ${show(options.clip)}`);
     }
     const threads = options.threads ?? addon().threads.count;
-    checkNumber(where, 'threads', threads, { min: 1, max: 256, integer: true });
+    checkNumber(where, 'threads', threads, { min: 1, max: MAX_THREADS, integer: true });
     const entries = entriesOf(where, params);
     if (entries.length === 0) throw new OptionError(`${where}: expected at least one parameter, got none`);
     for (const [name, x] of entries) checkArray(where, name, x);

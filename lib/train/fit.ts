@@ -78,9 +78,9 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
   };
   const finish = function* (stopReason: StopReason): Loop<FitResult> {
     if (best.metrics) yield* perform(c.restoreBest);
-    const { tried, applied, clipped, skipped, last, epochs, nonFinite } = tally;
+    const { tried, applied, clipped, skipped, threads, last, epochs, nonFinite } = tally;
     if (tried > 0 && applied === 0) warnOfNothingApplied(running, tally);
-    const counts = { tried, applied, clipped, skipped, nonFinite: [...nonFinite] };
+    const counts = { tried, applied, clipped, skipped, threads, nonFinite: [...nonFinite] };
     const result = { stopReason, ...counts, last, epochs, best: best.metrics, warnings: running.warnings.list };
     const told = c.guarding ? { ...result, guards: events } : result;
     return c.profile ? { ...told, profile: profiles(c.session) } : told;
@@ -125,7 +125,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
     const done = yield* runChunk(c, chunk, pace);
     if (!done) continue;
     const { reports, result } = done;
-    tally.add(reports);
+    tally.add(reports, result.threads);
     c.onReports(reports);
     if (c.guarding) for (const event of eventsOf(c.guarding, reports)) tell(event);
     if (result.status === STATUS.tooManySkips) throw skippedTooOften(c, reports);

@@ -2,6 +2,7 @@
 import type { ClipPolicy } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
+import { MAX_THREADS } from '../native/threads.ts';
 import { type Match, Module, matchParameters } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
 import { type EmaOptions, emaWeight } from '../optim/ema.ts';
@@ -208,7 +209,7 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>
   const { batchSize = 1, accumulate = 1, threads = 1, seed = 0 } = options;
   checkNumber('Trainer', 'batchSize', batchSize, { min: 1, integer: true });
   checkNumber('Trainer', 'accumulate', accumulate, { min: 1, integer: true });
-  checkNumber('Trainer', 'threads', threads, { min: 1, max: 256, integer: true });
+  checkNumber('Trainer', 'threads', threads, { min: 1, max: MAX_THREADS, integer: true });
   if (typeof seed === 'bigint' ? seed < 0n || seed >= 2n ** 64n : !Number.isSafeInteger(seed) || seed < 0) {
     throw new OptionError(`Trainer: option seed: expected a whole number from 0 to 2^64 - 1, got ${seed}`, { value: seed });
   }

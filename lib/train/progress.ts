@@ -46,6 +46,11 @@ export interface FitResult {
   readonly applied: number;
   readonly clipped: number;
   readonly skipped: number;
+  /**
+   * Threads that the steps had: the most that any chunk got, 0 if there was none. Fewer than asked for where the model is too small to
+   * share, where runs beside it had them, and where the system gave no more.
+   */
+  readonly threads: number;
   /** Names of tensors that had a non-finite gradient in a skipped step. */
   readonly nonFinite: readonly string[];
   readonly epochs: readonly EpochEnd[];
@@ -67,6 +72,7 @@ export class Tally {
   applied = 0;
   clipped = 0;
   skipped = 0;
+  threads = 0;
   last: Report | null = null;
   readonly nonFinite: Set<string> = new Set();
   readonly epochs: EpochEnd[] = [];
@@ -76,8 +82,10 @@ export class Tally {
   #epochLosses = 0;
   #before = { tried: 0, clipped: 0, skipped: 0 };
 
-  add(reports: Reports): void {
+  /** Of a chunk that had so many threads. */
+  add(reports: Reports, threads: number): void {
     if (reports.length === 0) return;
+    this.threads = Math.max(this.threads, threads);
     this.tried += reports.length;
     const skips = countSet(reports, 'skipped');
     this.skipped += skips;

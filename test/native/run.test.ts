@@ -5,6 +5,7 @@ import type { Instr, Program } from '../../lib/compile/program.ts';
 import { IndexError } from '../../lib/errors.ts';
 import type { RunRequest, RunResult } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram, STATUS } from '../../lib/native/program.ts';
+import { MAX_THREADS } from '../../lib/native/threads.ts';
 import {
   add,
   arena,
@@ -285,15 +286,13 @@ test('every ISA runs the same program', () => {
   expect([...results]).toEqual(['2.5']);
 });
 
-test('a run asks for more threads than there are and still comes out right', async () => {
+test('a run asks for more threads than there are CPUs and still comes out right; beyond what is possible it is refused', async () => {
   const bytes = 1 << 16;
   const p = program([copy(arena(0, bytes), block(0, 0, bytes)), add(block(0, 0, bytes), arena(0, bytes), arena(0, bytes))]);
   const state = allocate(bytes);
   state.write(0, new Float32Array(bytes / 4).fill(1));
   const bound = new CompiledProgram(p).bind([state]);
-  for (const threads of [64, 1000]) {
-    const r = await bound.run(request({ steps: 3, threads }));
-    expect(r.threads).toBeLessThanOrEqual(64);
-  }
+  for (const threads of [64, MAX_THREADS]) expect(await bound.run(request({ steps: 3, threads }))).toMatchObject({ threads });
+  await expect(bound.run(request({ threads: MAX_THREADS + 1 }))).rejects.toThrow('run: threads: expected at most 256, got 257');
   expect(contents(state).every((x) => x === 64)).toBe(true);
 });
