@@ -12,6 +12,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   if (!dispatch().error.empty()) raise(env, "ERR_OPTION", dispatch().error);
   if (!default_threads().error.empty()) raise(env, "ERR_OPTION", default_threads().error);
   if (!region().error.empty()) raise(env, "ERR_ADDON", region().error);
+  if (!poison_asked().error.empty()) raise(env, "ERR_OPTION", poison_asked().error);
   auto* shared = new AddonData();
   shared->binding = Napi::Persistent(BindingWrap::define(env));
   env.SetInstanceData(shared);

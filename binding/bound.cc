@@ -19,6 +19,7 @@ Failure Bound::bind(std::shared_ptr<const Program> program, const std::vector<Me
                               " bytes of scratch memory are more than the system gives"};
   }
   resolve(blocks);
+  if (poison_asked().on) poison_.plan(*program_, arena_.data());
   return {};
 }
 
@@ -125,6 +126,7 @@ struct Loop {
     b.status_ = {kOk, -1, 0, 0, 0};
     result = {};
     result.skips = request.skips;
+    if (b.poison_.on()) b.poison_.begin();
     if (stop || closing) {
       end(kStopped);
     } else {
@@ -190,9 +192,13 @@ struct Loop {
       if (!idle && phase.serial) {
         if (member.team.rank == 0) chain(phase);
       } else if (!idle) {
+        if (b.poison_.on()) member.sync([&] { b.poison_.before(phase.begin, b.args_[phase.begin]); });
         execute(phase.begin, member.team);
       }
-      member.sync([&] { settle(phase.begin, last ? then : kGoOn); });
+      member.sync([&] {
+        if (b.poison_.on() && !idle && !phase.serial) b.poison_.after(phase.begin);
+        settle(phase.begin, last ? then : kGoOn);
+      });
       if (start && !idle && !phase.serial && member.team.rank == 0) b.profile_.done(phase.begin, now_ns() - start);
       if (last && then == kNextStep) return true;
       if (over) return false;
@@ -203,6 +209,7 @@ struct Loop {
   void execute(int32_t k, const Team& team) {
     Args a = b.args_[k];
     a.local = b.locals_.data() + team.rank * b.program_->local_bytes;
+    if (b.poison_.on()) b.poison_.local(k, a);
     if (!b.profile_.on()) return b.program_->instrs[k].kernel->run(a, team);
     const int64_t start = now_ns();
     b.program_->instrs[k].kernel->run(a, team);
@@ -215,8 +222,10 @@ struct Loop {
     for (int32_t k = phase.begin; k < phase.end; k++) {
       if (b.program_->instrs[k].guarded && b.context_.skip) continue;
       const int64_t start = b.profile_.on() ? now_ns() : 0;
+      if (b.poison_.on()) b.poison_.before(k, b.args_[k]);
       execute(k, alone);
       if (start) b.profile_.done(k, now_ns() - start);
+      if (b.poison_.on()) b.poison_.after(k);
       if (b.status_.code != kOk) {
         b.status_.instr = k;
         return;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "block.h"
+#include "poison.h"
 #include "profile.h"
 #include "program.h"
 #include "team.h"
@@ -74,6 +75,7 @@ class Bound {
   Context context_{};
   Status status_{};
   Profile profile_;
+  Poison poison_;
   std::vector<int> sizes_;
 };
 

@@ -174,7 +174,7 @@ std::string Program::decode(ProgramSpec given, const KernelTable* kernels) {
 
 // Arity, places, sizes against the kernel's own statement of need, and aliasing.
 std::string Program::verify(int32_t index) {
-  const Instr& in = instrs[index];
+  Instr& in = instrs[index];
   const KernelInfo& kernel = *in.kernel;
   std::string error = arity("outputs", kernel.n_out, in.n_out);
   if (error.empty()) error = arity("inputs", kernel.n_in, in.n_in);
@@ -205,8 +205,9 @@ std::string Program::verify(int32_t index) {
     }
   }
   if (need.scratch < 0 || need.scratch > Need::kMax || need.local < 0 || need.local > Need::kMax) return "scratch sizes overflow";
-  scratch_bytes = std::max(scratch_bytes, pad64(need.scratch));
-  local_bytes = std::max(local_bytes, pad64(need.local));
+  in.scratch_bytes = pad64(need.scratch), in.local_bytes = pad64(need.local);
+  scratch_bytes = std::max(scratch_bytes, in.scratch_bytes);
+  local_bytes = std::max(local_bytes, in.local_bytes);
   return check_overlaps(out, in.n_out, ins, in.n_in, std::move(allowed));
 }
 

@@ -22,7 +22,8 @@ struct Instr {
   const KernelInfo* kernel;
   bool guarded, serial;
   int32_t n_out, n_in, n_i, n_f;
-  size_t places, ints, floats;   // positions of the first in Program's vectors; outputs come before inputs
+  size_t places, ints, floats;          // positions of the first in Program's vectors; outputs come before inputs
+  int64_t scratch_bytes, local_bytes;   // of this one; the program's are the most of all
 };
 
 // What lies between two barriers: one shared instruction, or a chain of serial ones.

@@ -1,5 +1,5 @@
-// probe.h: what the machine can do at most, for figures to be compared with: fma in registers, and plain streams over memory. No op
-// uses them; lib/cli/bench/probe.ts does.
+// probe.h: what the machine can do at most, for figures to be compared with: fma in registers, and plain streams over memory; and what
+// scratch memory holds. No op uses them; lib/cli/bench/probe.ts and test/native/poison.test.ts do.
 
 // Chains of x = x * a + b on every thread: 2 * 16 * kChains * rounds flops each. ints: rounds. in: f32[2], a and b. out: f32[16], in each
 // lane the sum of the chains. Enough chains to hide the latency of two fma units, few enough for 16 registers.
@@ -82,4 +82,14 @@ void probe_axpy(const Args& a, const Team& team) {
     __builtin_prefetch(y + i + kProbeAhead);
     store(out + i, fma(load(x + i), factor, load(y + i)));
   }
+}
+
+// What scratch and the threads' buffers held before the kernel: 64 bytes each. ints: threads, of which each writes its own.
+void probe_scratch_need(Need& n) {
+  n.scratch = n.local = n.out[0] = 64;
+  n.out[1] = size_of(n.i[0], 64);
+}
+void probe_scratch(const Args& a, const Team& team) {
+  if (team.rank == 0) memcpy(a.out[0], a.scratch, 64);
+  if (team.rank < a.i[0]) memcpy((char*)a.out[1] + 64 * team.rank, a.local, 64);
 }

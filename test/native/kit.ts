@@ -14,7 +14,7 @@ export const report = (offset: number, bytes: number): Place => place(SPACE.repo
 export const block = (index: number, offset: number, bytes: number): Place => place(SPACE.blocks + index, offset, bytes);
 
 type Flags = { guarded?: boolean; serial?: boolean };
-function instr(kernel: string, outs: Place[], ins: Place[], ints: number[], flags: Flags): Instr {
+export function instr(kernel: string, outs: Place[], ins: Place[], ints: number[], flags: Flags = {}): Instr {
   return {
     kernel,
     outs,

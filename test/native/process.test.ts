@@ -132,6 +132,13 @@ test('GRADCLIP_THREADS sets the default', async () => {
   }
 });
 
+test('GRADCLIP_POISON is 0 or 1', async () => {
+  for (const right of ['', '0', '1']) expect((await child(['about'], { env: { GRADCLIP_POISON: right } })).code).toBe(0);
+  const r = await child(['about'], { env: { GRADCLIP_POISON: 'yes' } });
+  expect(r.code).toBe(1);
+  expect(r.errors).toContain('GRADCLIP_POISON: expected 0 or 1, got yes');
+});
+
 test('the default number of threads is no more than affinity allows', async () => {
   const { threads } = (await child(['about'], { env: { GRADCLIP_THREADS: '' } })).lines[0] as { threads: { count: number } };
   expect(threads.count).toBeLessThanOrEqual(cpus().length);
