@@ -117,12 +117,17 @@ struct Loop {
     int64_t at, tried, slept;
   } told{now_ns(), 0, crew ? crew->slept() : 0};   // what `sizing` knows of this run
 
-  enum Then { kGoOn, kNextMicro, kNextStep };
+  enum Then { kGoOn, kNextMicro, kNextStep, kEndOfPart };
 
   static void enter(void* arg, Member& member) { static_cast<Loop*>(arg)->thread(member); }
 
   void start() {
-    b.context_ = {request.seed, request.attempt, request.step_count, 0, int32_t(request.micros), 0};
+    b.context_ = {request.seed,
+                  request.attempt + uint64_t(request.first),
+                  request.step_count,
+                  int32_t(request.first),
+                  int32_t(request.micros),
+                  0};
     b.status_ = {kOk, -1, 0, 0, 0};
     result = {};
     result.skips = request.skips;
@@ -144,9 +149,10 @@ struct Loop {
   // False when the run is over.
   bool step(Member& member) {
     const Program& p = *b.program_;
-    for (int64_t m = 0; m + 1 < request.micros; m++) {
+    for (int64_t m = request.first; m + 1 < request.end; m++) {
       if (!section(p.micro, kNextMicro, member)) return false;
     }
+    if (request.end < request.micros) return section(p.micro, kEndOfPart, member);
     return section(p.micro, kGoOn, member) && section(p.apply, kNextStep, member);
   }
 
@@ -243,6 +249,8 @@ struct Loop {
       next_step();
     } else if (closing.load(std::memory_order_relaxed)) {
       end(kStopped);
+    } else if (then == kEndOfPart) {
+      end(kOk);
     } else if (then == kNextMicro) {
       b.context_.micro++;
       b.context_.attempt++;
@@ -260,7 +268,7 @@ struct Loop {
     if (stop.load(std::memory_order_relaxed) || closing.load(std::memory_order_relaxed)) return end(kStopped);
     Context& c = b.context_;
     c.skip = 0;
-    c.micro = 0;
+    c.micro = 0;   // more than one step: all micro-batches of each
     c.attempt++;
     c.step = request.step_count + uint64_t(applied);
     move_rows();
@@ -292,7 +300,8 @@ struct Loop {
   }
 
   uint8_t* feed_row() const {
-    return request.feed.data() + (result.tried * request.micros + b.context_.micro) * b.program_->spec.feed_bytes;
+    const int64_t row = result.tried * (request.end - request.first) + b.context_.micro - request.first;
+    return request.feed.data() + row * b.program_->spec.feed_bytes;
   }
   void move_rows() {
     b.move(b.feed_, feed_row());

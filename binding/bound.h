@@ -26,6 +26,7 @@ struct Memory {
 
 struct RunRequest {
   int64_t steps = 1, micros = 1;
+  int64_t first = 0, end = 1;   // which micro-batches of each step; where `end` is not `micros`, `apply` is for a later run
   uint64_t seed = 0, attempt = 0, step_count = 0;
   int64_t skips = 0, max_skips = 0;
   int threads = 1;

@@ -25,6 +25,8 @@ enum Slot {
   kSkips,
   kMaxSkips,
   kThreads,
+  kFirst,
+  kEnd,
   kStatus,
   kTried,
   kInstr,
@@ -33,12 +35,12 @@ enum Slot {
   kBound,
   kNumbers
 };
-constexpr const char* kNames[] = {"steps", "micros", "attempt", "stepCount", "skips", "maxSkips", "threads"};
+constexpr const char* kNames[] = {"steps", "micros", "attempt", "stepCount", "skips", "maxSkips", "threads", "first", "end"};
 
 double* numbers(Napi::Env env, napi_value v) {
   const View a = view(Napi::Value(env, v), "run: numbers");
   if (a.type != napi_float64_array || a.bytes != kNumbers * 8)
-    raise(env, "ERR_OPTION", "run: numbers: expected a Float64Array of 13");
+    raise(env, "ERR_OPTION", "run: numbers: expected a Float64Array of 15");
   return reinterpret_cast<double*>(a.data);
 }
 
@@ -166,8 +168,8 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
   static RunRequest request(const Napi::CallbackInfo& info, const ProgramSpec& spec) {
     const Napi::Env env = info.Env();
     const double* n = numbers(env, info[0]);
-    for (int k = kSteps; k <= kThreads; k++) {
-      const int64_t least = k == kSteps || k == kMicros || k == kThreads;
+    for (int k = kSteps; k <= kEnd; k++) {
+      const int64_t least = k == kSteps || k == kMicros || k == kThreads || k == kEnd;
       if (!is_whole(n[k], least)) {
         raise(env, "ERR_OPTION",
               std::string("run: ") + kNames[k] + ": expected a whole number of at least " + std::to_string(least) + ", got " +
@@ -180,7 +182,11 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
             "run: threads: expected at most " + std::to_string(kMaxThreads) + ", got " +
                 Napi::Number::New(env, n[kThreads]).ToString().Utf8Value());
     }
+    const bool whole = n[kFirst] == 0 && n[kEnd] == n[kMicros];
+    if (n[kFirst] >= n[kEnd] || n[kEnd] > n[kMicros] || (n[kSteps] > 1 && !whole))
+      raise(env, "ERR_OPTION", "run: first, end: expected a part of the micro-batches of one step");
     RunRequest r;
+    r.first = int64_t(n[kFirst]), r.end = int64_t(n[kEnd]);
     r.steps = int64_t(n[kSteps]), r.micros = int64_t(n[kMicros]);
     r.attempt = uint64_t(n[kAttempt]), r.step_count = uint64_t(n[kStepCount]);
     r.skips = int64_t(n[kSkips]), r.max_skips = int64_t(n[kMaxSkips]);
@@ -188,7 +194,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     bool lossless = false;
     if (info[1].IsBigInt()) r.seed = info[1].As<Napi::BigInt>().Uint64Value(&lossless);
     if (!lossless) raise(env, "ERR_OPTION", "run: seed: expected a bigint from 0 to 2^64 - 1");
-    r.feed = rows(info[2], "run: feed", size_mul(r.steps * r.micros, spec.feed_bytes));
+    r.feed = rows(info[2], "run: feed", size_mul(r.steps * (r.end - r.first), spec.feed_bytes));
     r.step = rows(info[3], "run: step", size_mul(r.steps, spec.step_bytes));
     return r;
   }

@@ -41,7 +41,12 @@ export interface RunRequest {
   readonly steps: number;
   /** Micro-batches per step. */
   readonly micros: number;
-  /** steps * micros rows of the program's feedBytes. Copied. May be absent when feedBytes is 0. */
+  /**
+   * Only micro-batches [first, end) of one step: programs that share their accumulators each run a part of it, one after the other, and
+   * `apply` is run by that with the last one. Until then no step counts as tried, and `attempt` is that of the step.
+   */
+  readonly part?: { readonly first: number; readonly end: number };
+  /** A row of the program's feedBytes for each micro-batch of each step. Copied. May be absent when feedBytes is 0. */
   readonly feed?: NodeJS.TypedArray;
   /** `steps` rows of stepBytes. Copied. */
   readonly step?: NodeJS.TypedArray;

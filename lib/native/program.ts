@@ -32,14 +32,16 @@ const AT = {
   skips: 4,
   maxSkips: 5,
   threads: 6,
-  status: 7,
-  tried: 8,
-  instr: 9,
-  position: 10,
-  value: 11,
-  bound: 12,
+  first: 7,
+  end: 8,
+  status: 9,
+  tried: 10,
+  instr: 11,
+  position: 12,
+  value: 13,
+  bound: 14,
 } as const;
-const NUMBERS = 13;
+const NUMBERS = 15;
 
 /** What the compiler must know of the add-on. */
 export function target(): LowerContext {
@@ -175,6 +177,8 @@ function put(request: RunRequest, numbers: Float64Array): void {
   numbers[AT.skips] = request.skips;
   numbers[AT.maxSkips] = request.maxSkips;
   numbers[AT.threads] = request.threads;
+  numbers[AT.first] = request.part?.first ?? 0;
+  numbers[AT.end] = request.part?.end ?? request.micros;
 }
 
 function result(numbers: Float64Array, report: ArrayBuffer): RunResult {

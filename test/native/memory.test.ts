@@ -214,6 +214,12 @@ describe('wrong requests', () => {
     [{ seed: -1n }, 'run: seed: expected a bigint'],
     [{ seed: 1n << 64n }, 'run: seed: expected a bigint'],
     [{ attempt: -1 }, 'run: attempt'],
+    [{ micros: 2, part: { first: 1, end: 1 } }, 'run: first, end: expected a part of the micro-batches of one step'],
+    [{ micros: 2, part: { first: 0, end: 3 } }, 'run: first, end'],
+    [{ micros: 2, part: { first: -1, end: 1 } }, 'run: first: expected a whole number of at least 0, got -1'],
+    [{ micros: 2, part: { first: 0, end: 0 } }, 'run: end: expected a whole number of at least 1, got 0'],
+    [{ micros: 2, steps: 2, part: { first: 0, end: 1 } }, 'run: first, end'],
+    [{ micros: 2, part: { first: 0, end: 2 } }, 'run: feed: expected 16 bytes, got 8'],
     [{ stepCount: 'x' }, 'run: stepCount: expected a whole number of at least 0, got NaN'],
     [{ feed: undefined }, 'run: feed: expected a typed array'],
     [{ feed: new Float32Array(3) }, 'run: feed: expected 8 bytes, got 12'],
@@ -228,10 +234,10 @@ describe('wrong requests', () => {
   test('numbers that no BoundProgram gives', () => {
     const { program: p, blocks } = slow(64);
     const raw = new (addon().Program)(encode(p)).bind(blocks);
-    const numbers = new Float64Array([1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    const numbers = new Float64Array([1, 1, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
     expect(raw.runSync(numbers, 0n).byteLength).toBe(0);
     expect(code(() => raw.runSync(numbers.subarray(1), 0n))).toBe('ERR_OPTION');
-    expect(code(() => raw.runSync(new Float32Array(13) as unknown as Float64Array, 0n))).toBe('ERR_OPTION');
+    expect(code(() => raw.runSync(new Float32Array(15) as unknown as Float64Array, 0n))).toBe('ERR_OPTION');
     expect(code(() => raw.runSync(undefined as unknown as Float64Array, 0n))).toBe('ERR_OPTION');
     expect(() => raw.runSync.call({} as never, numbers, 0n)).toThrow(TypeError);
     expect(() => new (raw.constructor as new () => typeof raw)().runSync(numbers, 0n)).toThrow('disposed');

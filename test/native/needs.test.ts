@@ -62,15 +62,14 @@ function run(call: Call, bytes: readonly number[], fill: Fill, isa: string, thre
   // Not small typed arrays: those lie in JavaScript's heap, where the sanitizer sees nothing.
   const memory = bytes.map((b) => new Uint8Array(new ArrayBuffer(b)));
   for (const [k, m] of memory.slice(call.outs).entries()) fill(m, k);
-  const numbers = new Float64Array(13).fill(1, 0, 2);
-  numbers[6] = threads;
+  const numbers = Float64Array.from([1, 1, 0, 0, 0, 0, threads, 0, 1, 0, 0, 0, 0, 0, 0]);
   try {
     make(call, bytes, isa).bind(memory).runSync(numbers, 3n, new Uint8Array(0), new Uint8Array(0));
   } catch (error) {
     if ((error as { code: string }).code === 'ERR_MEMORY') return undefined;
     throw error;
   }
-  return numbers[7] === 0 ? memory.slice(0, call.outs) : undefined;
+  return numbers[9] === 0 ? memory.slice(0, call.outs) : undefined;
 }
 
 // What inputs hold: zeros, which are indices of anything; small floats; small integers.

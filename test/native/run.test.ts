@@ -55,6 +55,26 @@ describe('steps and micro-batches', () => {
     expect(rows(r)).toEqual([6, 21]);
   });
 
+  test('programs that share a state run parts of one step', async () => {
+    // Each adds its feed row and a number of its own, and reports the sum when the step is whole.
+    const state = floats(0);
+    const sum = block(0, 0, 4);
+    const p = program([add(sum, sum, feed(0, 4)), add(sum, sum, block(1, 0, 4)), copy(report(0, 4), sum)], { microEnd: 2 });
+    const [a, b] = [20, 3000].map((own) => new CompiledProgram(p).bind([state, floats(own)]));
+    for (const threads of [1, 3]) {
+      const whole = { micros: 4, attempt: 10, stepCount: 7, threads };
+      const first = a!.runSync(request({ ...whole, feed: rowsOf(1, 2), part: { first: 0, end: 2 } }));
+      expect(first).toMatchObject({ status: 0, tried: 0, attempt: 10, stepCount: 7, instr: -1 });
+      expect(rows(first)).toEqual([]);
+      const second = await b!.run(request({ ...whole, feed: rowsOf(10), part: { first: 2, end: 3 } }));
+      expect(second).toMatchObject({ status: 0, tried: 0, attempt: 10, stepCount: 7 });
+      const third = a!.runSync(request({ ...whole, feed: rowsOf(100), part: { first: 3, end: 4 } }));
+      expect(third).toMatchObject({ status: 0, tried: 1, attempt: 14, stepCount: 8 });
+      expect(rows(third)).toEqual([1 + 2 + 10 + 100 + 3 * 20 + 3000]);
+      state.write(0, new Float32Array(1));
+    }
+  });
+
   test('sections may be empty', () => {
     for (const microEnd of [0, 2]) {
       const state = floats(0);

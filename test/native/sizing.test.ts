@@ -89,8 +89,9 @@ describe('a team that changes from step to step', () => {
     return b;
   };
   const numbers = (over: { micros?: number; threads?: number } = {}): Float64Array => {
-    const n = new Float64Array(13);
-    n.set([steps, over.micros ?? 1, 0, 0, 0, 0, over.threads ?? 4]);
+    const n = new Float64Array(15);
+    const micros = over.micros ?? 1;
+    n.set([steps, micros, 0, 0, 0, 0, over.threads ?? 4, 0, micros]);
     return n;
   };
   const sized = (): [ReturnType<InstanceType<ReturnType<typeof addon>['Program']>['bind']>, NativeBlock] => {
@@ -132,14 +133,14 @@ describe('a team that changes from step to step', () => {
       indices[bad * rows + 3] = 64;
       const n = numbers();
       binding.runSync(n, 1n, indices);
-      expect([n[7], n[8]]).toEqual([1, bad]);
+      expect([n[9], n[10]]).toEqual([1, bad]);
       const [endless] = sized();
       const long = numbers();
       long[0] = 1e9;
       const run = endless.run(long, 1n);
       endless.stop();
       await run;
-      expect(long[7]).toBe(4);
+      expect(long[9]).toBe(4);
     }
   });
 });
