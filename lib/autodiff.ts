@@ -1,6 +1,6 @@
 // autodiff.ts: reverse-mode differentiation, graph to graph: gradients are more nodes of the same graph.
 import { GraphError, ShapeError } from './errors.ts';
-import type { Tensor } from './ir/graph.ts';
+import type { Node, Tensor } from './ir/graph.ts';
 import { sameType, typeName } from './ir/op.ts';
 import { add } from './ops/elementwise.ts';
 import { broadcastTo } from './ops/shape.ts';
@@ -16,7 +16,24 @@ import { broadcastTo } from './ops/shape.ts';
  *
  * Counterpart: `torch.autograd.grad`.
  */
-export function grad(loss: Tensor, wrt: readonly Tensor[], options: { seed?: number | Tensor } = {}): Tensor[] {
+export function grad(loss: Tensor, wrt: readonly Tensor[], options: GradOptions = {}): Tensor[] {
+  return backward(loss, wrt, options).gradients.map((g, i) => g ?? zerosLike(wrt[i]!));
+}
+
+export interface GradOptions {
+  readonly seed?: number | Tensor;
+}
+
+/** What `grad` gives, and why it gives zeros. */
+export interface Backward {
+  /** null: no path that can be differentiated leads from the loss to it. */
+  readonly gradients: readonly (Tensor | null)[];
+  /** Where such a path ended: ops that have a gradient and give none to an operand that depends on `wrt`. */
+  readonly ends: readonly Node[];
+}
+
+/** As `grad`, but with null for what the loss does not lead to. */
+export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOptions = {}): Backward {
   if (loss.shape.length !== 0 || (loss.dtype !== 'f32' && loss.dtype !== 'f64')) {
     throw new ShapeError(`grad: expected a scalar loss of f32 or f64, got ${typeName(loss.type)}`);
   }
@@ -32,6 +49,7 @@ export function grad(loss: Tensor, wrt: readonly Tensor[], options: { seed?: num
     throw new ShapeError(`grad: expected a seed of ${typeName(loss.type)}, got ${typeName(seed.type)}`);
   }
   const gradients = new Map<Tensor, Tensor>([[loss, typeof seed === 'number' ? graph.scalar(seed, loss.dtype) : seed]]);
+  const ends: Node[] = [];
   for (let id = loss.node.id; id >= 0; id--) {
     const node = graph.nodes[id]!;
     if (!onPath.has(id) || !node.ins.some((t) => onPath.has(t.node.id))) continue;
@@ -43,7 +61,11 @@ export function grad(loss: Tensor, wrt: readonly Tensor[], options: { seed?: num
     if (!node.op.vjp) throw new GraphError(`grad: ${node.op.name} has no gradient`, { op: node.op.name });
     for (const [i, dx] of node.op.vjp(node, dys).entries()) {
       const input = node.ins[i]!;
-      if (dx === null || !onPath.has(input.node.id)) continue;
+      if (!onPath.has(input.node.id)) continue;
+      if (dx === null) {
+        if (!ends.includes(node)) ends.push(node);
+        continue;
+      }
       if (!sameType(dx.type, input.type)) {
         throw new GraphError(
           `grad: ${node.op.name} gave ${typeName(dx.type)} as the gradient of input ${i}, which is ${typeName(input.type)}`,
@@ -53,8 +75,17 @@ export function grad(loss: Tensor, wrt: readonly Tensor[], options: { seed?: num
       gradients.set(input, sum ? add(sum, dx) : dx);
     }
   }
-  return wrt.map((x) => {
-    const t = x.toTensor();
-    return gradients.get(t) ?? broadcastTo(graph.scalar(0, t.dtype === 'f64' ? 'f64' : 'f32'), t.shape);
-  });
+  return { gradients: wrt.map((x) => gradients.get(x.toTensor()) ?? null), ends };
+}
+
+/** The op that ends the paths from `t` to a loss, of those where paths end; null where the loss does not depend on `t` at all. */
+export function endOf(t: Tensor, ends: readonly Node[]): Node | null {
+  const after = new Set([t.node.id]);
+  for (const node of t.graph.nodes.slice(t.node.id + 1)) if (node.ins.some((x) => after.has(x.node.id))) after.add(node.id);
+  return ends.find((node) => after.has(node.id)) ?? null;
+}
+
+export function zerosLike(x: Tensor): Tensor {
+  const t = x.toTensor();
+  return broadcastTo(t.graph.scalar(0, t.dtype === 'f64' ? 'f64' : 'f32'), t.shape);
 }

@@ -12,19 +12,32 @@ import { emaState, emaWeight } from '../optim/ema.ts';
 import { Finishing } from '../optim/finishing.ts';
 import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
+import type { Running } from './fit.ts';
 import { Guarding } from './guarding.ts';
 import { LossScale } from './loss-scale.ts';
 import type { Measured } from './measure.ts';
-import { BATCH_SIZE, checkSparseTables, groupParameters, type TrainerOptions, type Weights } from './options.ts';
+import { BATCH_SIZE, checkSparseTables, type FitOptions, groupParameters, type TrainerOptions, type Weights } from './options.ts';
 import { matchPenalties, type Penalties } from './penalties.ts';
 import { Plateau } from './plateau.ts';
 import { Predictor } from './predict.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from './prepare.ts';
 import type { Metrics } from './progress.ts';
+import { isPerLayer } from './recording.ts';
 import { Session } from './session.ts';
 import type { Batch, Source } from './source.ts';
-import { type Accumulators, accumulatorsOf, type Stands, traceEvaluate, tracePredict, traceTrain } from './step.ts';
+import {
+  type Accumulators,
+  accumulatorsOf,
+  type Stands,
+  traceEvaluate,
+  tracePredict,
+  traceTrain,
+  type Unreached,
+} from './step.ts';
 import { Store } from './store.ts';
+
+/** The run that hears of what is found. */
+type Hearing = Pick<Running, 'warnings' | 'counters'>;
 
 export class Setup<M extends Module> {
   readonly store: Store;
@@ -89,8 +102,8 @@ export class Setup<M extends Module> {
     this.#predictors = { model: predictor(), ema: predictor(this.averages) };
   }
 
-  /** @param perLayer report the norm of each parameter's gradient too */
-  training(feeder: Feeder, profiled: boolean = false, perLayer: boolean = false): Session<Apply> {
+  /** A session of a run, which hears of parameters that the loss does not move. */
+  training(feeder: Feeder, options: Pick<FitOptions, 'profile' | 'record'> = {}, run: Hearing | null = null): Session<Apply> {
     const { model, loss } = this.#options;
     const { plateau } = this;
     const spec = {
@@ -102,17 +115,18 @@ export class Setup<M extends Module> {
       finishing: this.finishing,
       accumulators: this.#accumulators,
       ema: this.#ema,
-      perLayer,
+      perLayer: isPerLayer(options.record),
       penalties: this.#penalties,
       scaling: this.#scaling,
       guarding: this.guarding,
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
     };
     const trace = (count: number): { graph: Graph; extra: Apply } => {
-      const { graph, apply } = traceTrain(spec, (g) => this.#prepared(feeder.trace(g, count)));
+      const { graph, apply, unreached } = traceTrain(spec, (g) => this.#prepared(feeder.trace(g, count)));
+      if (run) for (const found of unreached) warnOfUnreached(found, run);
       return { graph, extra: apply };
     };
-    return new Session(this.store, feeder.data, trace, profiled);
+    return new Session(this.store, feeder.data, trace, options.profile ?? false);
   }
 
   /** What a record says of a run. */
@@ -221,6 +235,12 @@ export class Setup<M extends Module> {
       ...(this.guarding?.states ?? []),
     ];
   }
+}
+
+function warnOfUnreached({ name, op }: Unreached, { warnings, counters: { step } }: Hearing): void {
+  const how = op === null ? 'does not depend on it' : `depends on it only through ${op}, which has no gradient`;
+  const text = `${name} is trained, but the loss ${how}: it does not learn. If that is meant, set its requiresGrad to false`;
+  warnings.add('unreached', text, { name, step, op });
 }
 
 function forwardOfX<M extends Module>(batch: Batch, model: M): Tensor {

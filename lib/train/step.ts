@@ -1,6 +1,7 @@
 // step.ts: how a model becomes a program. Read this first: trace -> grad -> clip -> update -> compile, in these few lines.
-import { grad } from '../autodiff.ts';
+import { type Backward, backward, endOf, zerosLike } from '../autodiff.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
+import { OptionError } from '../errors.ts';
 import { LAYER_NORMS } from '../history/write.ts';
 import { Graph, inSection, type State, Tensor } from '../ir/graph.ts';
 import type { Aggregate } from '../metrics/aggregate.ts';
@@ -54,8 +55,20 @@ export interface Accumulators {
 /** States that parameters stand for in place of their own: averages. */
 export type Stands = ReadonlyMap<Parameter, State>;
 
+export interface Traced {
+  readonly graph: Graph;
+  readonly apply: Apply;
+  readonly unreached: readonly Unreached[];
+}
+
+/** A trained parameter that the loss cannot move: the op that has no gradient, or null where the loss does not depend on it. */
+export interface Unreached {
+  readonly name: string;
+  readonly op: string | null;
+}
+
 /** The graph of one training step on a batch that `trace` declares. */
-export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: Graph) => Batch): { graph: Graph; apply: Apply } {
+export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: Graph) => Batch): Traced {
   const graph = new Graph('train');
   const trained = spec.groups.flatMap((g) => g.params);
   const { scaling, guarding } = spec;
@@ -66,11 +79,10 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
   const seed = scaling?.seed(graph) ?? null;
-  const gradients = grad(
-    loss,
-    trained.map((p) => graph.state(p.state)),
-    seed ? { seed } : {},
-  );
+  const params = trained.map((p) => graph.state(p.state));
+  const found = backward(loss, params, seed ? { seed } : {});
+  const unreached = unreachedOf(trained, params, found);
+  const gradients = found.gradients.map((g, i) => g ?? zerosLike(params[i]!));
   // Gradients of tables that are updated by rows: what several lookups give is joined first.
   const lookups = trained.map((p, i) => (p.sparse ? lookupsOf(p.name, gradients[i]!) : null));
   for (const [i, found] of lookups.entries()) {
@@ -96,7 +108,20 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
     // Where the policy has measured the same, the compiler takes that.
     inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares', stages }).each)));
   }
-  return { graph, apply };
+  return { graph, apply, unreached };
+}
+
+/** @throws OptionError if no parameter is reached */
+function unreachedOf(trained: readonly Parameter[], params: readonly Tensor[], { gradients, ends }: Backward): Unreached[] {
+  const unreached = trained.flatMap(({ name }, i) =>
+    gradients[i] ? [] : [{ name, op: endOf(params[i]!, ends)?.op.name ?? null }],
+  );
+  if (unreached.length < trained.length) return unreached;
+  const op = unreached.find((u) => u.op !== null)?.op;
+  const why = op
+    ? `what it makes of them goes through ${op}, which has no gradient: train with a loss such as loss.crossEntropy, and give what counts to metrics`
+    : `it depends on none of them (${trained.map((p) => p.name).join(', ')})`;
+  throw new OptionError(`Trainer: option loss: it can move no trained parameter: ${why}`, { option: 'loss', op: op ?? null });
 }
 
 /** The graph that measures a batch: loss and metrics, without dropout; and how the columns of all batches become numbers. */

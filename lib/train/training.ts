@@ -67,7 +67,7 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
   const { store, policy, restorable, trained } = setup;
   const sessions: Session<unknown>[] = [];
   const work = (): R => {
-    const session = setup.training(c.feeder, options.profile ?? false, isPerLayer(options.record));
+    const session = setup.training(c.feeder, options, c.running);
     sessions.push(session);
     const validation =
       options.validation && c.evaluation(asSource('fit: validation', options.validation), options.validateWeights ?? 'model');

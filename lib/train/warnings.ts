@@ -2,8 +2,8 @@
 import { OptionError } from '../errors.ts';
 import { show } from '../options.ts';
 
-/** `nothingApplied`: every step of the run was skipped. */
-export type TrainingWarningCode = 'nothingApplied';
+/** `nothingApplied`: every step of the run was skipped. `unreached`: the loss cannot move a parameter that is trained. */
+export type TrainingWarningCode = 'nothingApplied' | 'unreached';
 
 /** Something about a run that may not be what was meant. */
 export interface TrainingWarning {
