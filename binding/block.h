@@ -1,4 +1,4 @@
-// block.h: memory the add-on owns, and the count of queued and running jobs that use it.
+// block.h: memory the add-on owns, and the count of what uses it: queued and running jobs, and views.
 #pragma once
 #include <stdint.h>
 #include <stdlib.h>
@@ -53,6 +53,7 @@ struct Block {
   Bytes bytes;
   int users = 0;     // jobs queued or running that read or write it
   int writers = 0;   // of these, the ones that write
+  int views = 0;     // ArrayBuffers on its bytes
   bool disposed = false;
 
   explicit Block(int64_t size) : bytes(size) {}
@@ -65,6 +66,10 @@ struct Block {
     writers -= writes;
     release();
   }
+  void unview() {
+    views--;
+    release();
+  }
   void dispose() {
     disposed = true;
     release();
@@ -72,7 +77,7 @@ struct Block {
 
  private:
   void release() {
-    if (disposed && users == 0) Bytes freed(static_cast<Bytes&&>(bytes));
+    if (disposed && users == 0 && views == 0) Bytes freed(static_cast<Bytes&&>(bytes));
   }
 };
 

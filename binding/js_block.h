@@ -32,7 +32,7 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
     return DefineClass(env, "Block",
                        {InstanceAccessor<&BlockWrap::bytes>("bytes"), InstanceMethod<&BlockWrap::write>("write"),
                         InstanceMethod<&BlockWrap::read>("read"), InstanceMethod<&BlockWrap::read_async>("readAsync"),
-                        InstanceMethod<&BlockWrap::dispose>("dispose")});
+                        InstanceMethod<&BlockWrap::make_view>("view"), InstanceMethod<&BlockWrap::dispose>("dispose")});
   }
   explicit BlockWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const Napi::Env env = info.Env();
@@ -84,6 +84,29 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
       return promise;
     });
   }
+  // An ArrayBuffer on the block's own bytes, which live as long as it does: to detach or to transfer it frees nothing else.
+  Napi::Value make_view(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const int64_t offset = whole(info[0], "block.view: offset", 0), bytes = whole(info[1], "block.view: bytes", 1);
+    uint8_t* from = range(env, "block.view", offset, bytes);
+    return guarded(env, [&]() -> Napi::Value {
+      auto kept = std::make_unique<Viewed>(Viewed{block_, bytes});
+      const Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, from, size_t(bytes), Viewed::end, kept.get());
+      kept.release()->block->views++;
+      // V8 counts what an ArrayBuffer holds: these bytes are counted already.
+      Napi::MemoryManagement::AdjustExternalMemory(env, -bytes);
+      return buffer;
+    });
+  }
+  struct Viewed {
+    std::shared_ptr<Block> block;
+    int64_t bytes;
+    static void end(Napi::Env env, void*, Viewed* self) {
+      self->block->unview();
+      Napi::MemoryManagement::AdjustExternalMemory(env, self->bytes);
+      delete self;
+    }
+  };
   void dispose(const Napi::CallbackInfo& info) { forget(info.Env()); }
   void forget(Napi::Env env) {
     if (block_) block_->dispose();

@@ -1,6 +1,9 @@
 // kit.ts: what several tests share.
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 /** A file of ../shared/data beside the repository (or under GRADCLIP_SHARED), null where it is absent: then skip, and say so. */
 export function sharedData(name: string): string | null {
@@ -12,3 +15,19 @@ export function sharedData(name: string): string | null {
 
 /** Team sizes that tests compare with one thread: those that are no prime cut work in two or three ways at once. */
 export const TEAMS: readonly number[] = [2, 3, 4, 5, 6, 7, 8, 9, 12, 16];
+
+/** Take an ArrayBuffer's memory from it, as a transfer does. Node 20 has no method for it. */
+export function detach(buffer: ArrayBufferLike): void {
+  setFlagsFromString('--allow-natives-syntax');
+  (runInNewContext('(buffer) => %ArrayBufferDetach(buffer)') as (b: ArrayBufferLike) => void)(buffer);
+}
+
+/** Let the garbage collector, and what it calls, run. */
+export async function collect(): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  for (let k = 0; k < 3; k++) {
+    gc();
+    await turn();
+  }
+}

@@ -1,4 +1,4 @@
-// layout.ts: which block of memory each state and data set lies in. All programs of a model share one layout.
+// layout.ts: which block of memory each state and data set lies in. All programs of a trainer share one layout.
 import { type Graph, INPUT, isOp, type State } from '../ir/graph.ts';
 import { bytesOf } from '../ir/op.ts';
 
@@ -16,18 +16,32 @@ export interface Layout {
   readonly data: ReadonlyMap<string, number>;
 }
 
-/** States one after the other in a block named `state`, and a block for each data input. */
-export function layoutOf(states: readonly State[], data: readonly { name: string; bytes: number }[]): Layout {
+/** A block that is there already, and the states that lie in it. */
+export interface Given {
+  readonly name: string;
+  readonly bytes: number;
+  readonly states: ReadonlyMap<State, number>;
+}
+
+/** States one after the other in a block named `state`; then blocks that are there already; then a block for each data input. */
+export function layoutOf(
+  states: readonly State[],
+  data: readonly { name: string; bytes: number }[],
+  given: readonly Given[] = [],
+): Layout {
   const places = new Map<State, { block: number; offset: number }>();
   let bytes = 0;
   for (const state of states) {
     places.set(state, { block: 0, offset: bytes });
     bytes += alignUp(bytesOf(state.type));
   }
+  for (const [i, g] of given.entries()) {
+    for (const [state, offset] of g.states) places.set(state, { block: 1 + i, offset });
+  }
   return {
-    blocks: [{ name: 'state', bytes }, ...data],
+    blocks: [{ name: 'state', bytes }, ...given.map((g) => ({ name: g.name, bytes: g.bytes })), ...data],
     states: places,
-    data: new Map(data.map((d, i) => [d.name, i + 1])),
+    data: new Map(data.map((d, i) => [d.name, 1 + given.length + i])),
   };
 }
 

@@ -24,7 +24,7 @@ export interface ProgramSpec {
   readonly blockWrites: Uint8Array;
 }
 
-/** Memory owned by the add-on, 64-byte aligned, zeroed. Freed when the object is collected or disposed and no run uses it. */
+/** Memory owned by the add-on, 64-byte aligned, zeroed. Freed when the object is collected or disposed and no run or view uses it. */
 export interface NativeBlock {
   readonly bytes: number;
   /** Copy bytes in. Throws ERR_BUSY while a run that uses the block, or a read, is queued or running. */
@@ -33,6 +33,11 @@ export interface NativeBlock {
   read(offset: number, target: NodeJS.TypedArray): void;
   /** Copy bytes out between chunks: waits its turn in the executor's queue. */
   readAsync(offset: number, bytes: number): Promise<ArrayBuffer>;
+  /**
+   * An ArrayBuffer on the block's own bytes, at least one of them. It keeps them, whatever becomes of the block, and nothing that is done with it
+   * (detach, transfer) takes them from the block. Nobody waits for runs: to read or write it meanwhile is a race.
+   */
+  view(offset: number, bytes: number): ArrayBuffer;
   dispose(): void;
 }
 

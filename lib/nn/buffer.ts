@@ -5,6 +5,7 @@ import { ARRAYS, type Data, sameType, sizeOf, typeName } from '../ir/op.ts';
 import { toPrimitive } from '../ir/traced.ts';
 import { carry, leave } from '../ops/accumulate.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { register, Values } from './values.ts';
 
 export interface BufferOptions {
   /** Default `f32`. Counts are `f64`: they may be loaded from integers. */
@@ -36,7 +37,9 @@ export class Buffer implements TensorLike {
   /** The state that stands for this buffer in every graph. */
   readonly state: State;
   #name = 'buffer';
-  #data: Data;
+  readonly #values: Values;
+  /** What it is at first, where somebody has set that. */
+  #first: Data | null = null;
   #bound: Bound | null = null;
 
   constructor(shape: readonly number[], options: BufferOptions = {}) {
@@ -49,15 +52,17 @@ export class Buffer implements TensorLike {
     this.shape = [...shape];
     this.persistent = checkBoolean('Buffer', 'persistent', options.persistent ?? true);
     this.eachEpoch = checkBoolean('Buffer', 'eachEpoch', options.eachEpoch ?? false);
-    this.#data = new ARRAYS[dtype](sizeOf(shape)).fill(checkNumber('Buffer', 'fill', options.fill ?? 0));
+    const fill = checkNumber('Buffer', 'fill', options.fill ?? 0);
+    this.#values = new Values(dtype, sizeOf(shape));
     const buffer = this;
     this.state = {
       get name() {
         return buffer.#name;
       },
       type: { dtype, shape: this.shape },
-      init: (out) => out.set(buffer.#data),
+      init: (out) => (buffer.#first ? out.set(buffer.#first) : out.fill(fill)),
     };
+    register(this.state, this.#values);
   }
 
   /** Path within the module that was last traced, such as `bn1.running_mean`. */
@@ -65,18 +70,25 @@ export class Buffer implements TensorLike {
     return this.#name;
   }
 
-  /** The values that a trainer starts with, row-major; not a copy. */
+  /** The values as they are now, row-major: not a copy, but the memory that training changes, as `Parameter.data`. */
   get data(): Data {
-    return this.#data;
+    this.initialize(this.#name);
+    return this.#values.view;
   }
 
-  /** Copies. @throws ShapeError if the number of values is another. */
+  /**
+   * Copies. One with `eachEpoch`, or that is not persistent, takes these values again where it begins anew.
+   * @throws ShapeError if the number of values is another; BusyError while a `fit`, or another call, of a trainer that has the buffer is not done
+   */
   set data(values: ArrayLike<number>) {
-    if (values.length !== this.#data.length) {
-      const wanted = `${this.#data.length} values for [${this.shape}]`;
-      throw new ShapeError(`${this.#name}: expected ${wanted}, got ${values.length}`);
+    const length = (values as ArrayLike<number> | undefined)?.length;
+    const { dtype } = this.state.type;
+    if (length !== sizeOf(this.shape)) {
+      const wanted = `${sizeOf(this.shape)} values for [${this.shape}]`;
+      throw new ShapeError(`${this.#name}: expected ${wanted}, got ${length}`);
     }
-    this.#data.set(values);
+    this.#values.write(this.#name, values);
+    if (this.eachEpoch || !this.persistent) this.#first = ARRAYS[dtype].from(values);
   }
 
   /** The tensor of the graph being traced: what was assigned last, else what the step before left. @throws GraphError outside a trace. */
@@ -111,9 +123,10 @@ export class Buffer implements TensorLike {
     return toPrimitive(hint, this.toString());
   }
 
-  /** Take a name. `Module.initialize` calls this. */
+  /** Take a name, and its first values if it has none. `Module.initialize` calls this. */
   initialize(name: string): void {
     this.#name = name;
+    if (!this.#values.filled) this.#values.fill(name, (out) => this.state.init!(out));
   }
 
   /** Take part in the trace of `graph` until the returned function is called, which assigns what there is to assign. */

@@ -5,6 +5,7 @@ import { checkBoolean, nearest, show } from '../options.ts';
 import { Buffer } from './buffer.ts';
 import { Parameter } from './parameter.ts';
 import { walk } from './tree.ts';
+import { placeTogether, valuesOf } from './values.ts';
 
 export { Buffer, type BufferOptions } from './buffer.ts';
 export { Parameter, type ParameterOptions } from './parameter.ts';
@@ -77,15 +78,18 @@ export abstract class Module {
   }
 
   /**
-   * Give values to every parameter that has none: they depend on `seed` and the parameter's name only, not on its neighbours.
+   * Give values to every parameter that has none: they depend on `seed` and the parameter's name only, not on its neighbours. Memory for all that
+   * have none yet is one block; it is the module's, and freed with it.
    * @param seed default 0
    */
   initialize(seed: number | bigint = 0): this {
     if (typeof seed === 'number' && !Number.isSafeInteger(seed)) {
       throw new OptionError(`initialize: expected a whole number as seed, got ${show(seed)}`, { seed });
     }
-    for (const [name, p] of this.namedParameters()) p.initialize(name, BigInt(seed));
-    for (const [name, b] of this.namedBuffers()) b.initialize(name);
+    const [parameters, buffers] = [[...this.namedParameters()], [...this.namedBuffers()]];
+    placeTogether([...parameters, ...buffers].map(([, { state }]) => valuesOf(state)!));
+    for (const [name, p] of parameters) p.initialize(name, BigInt(seed));
+    for (const [name, b] of buffers) b.initialize(name);
     return this;
   }
 

@@ -1,4 +1,4 @@
-// parameter.ts: a tensor that training changes: its shape, how it is first filled, and its values while no trainer holds them.
+// parameter.ts: a tensor that training changes: its shape, how it is first filled, and its values.
 import { GraphError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph, State, Tensor, TensorLike } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
@@ -6,6 +6,7 @@ import { toPrimitive } from '../ir/traced.ts';
 import { checkBoolean, checkOptions, show } from '../options.ts';
 import { drawsFor } from './draws.ts';
 import { type Initializer, zeros } from './init.ts';
+import { register, Values } from './values.ts';
 
 export interface ParameterOptions {
   /** false: not trained, as for fine-tuning. Default true. */
@@ -18,10 +19,12 @@ export interface ParameterOptions {
  * A trainable f32 tensor of a Module. It is an operand of every op while a model is traced.
  *
  * A parameter is made without values. They come from `Module.initialize(seed)`, which a Trainer calls, or are set by hand
- * (`parameter.data = values`) or from a file, and then `initialize` leaves them alone. A trainer works on a copy of its own.
+ * (`parameter.data = values`) or from a file, and then `initialize` leaves them alone. They belong to the module: whoever trains it
+ * changes them, and `data` is what they are now.
  */
 export class Parameter implements TensorLike {
   readonly shape: readonly number[];
+  /** Whether it is trained. What is set here takes effect at a trainer's next `fit`. */
   requiresGrad: boolean;
   /** Whether a step updates only the rows that it looked up. */
   readonly sparse: boolean;
@@ -29,7 +32,7 @@ export class Parameter implements TensorLike {
   readonly state: State;
   #name = 'parameter';
   #init: Initializer;
-  #data: Float32Array | null = null;
+  readonly #values: Values;
   #bound: { readonly graph: Graph; readonly state: State } | null = null;
 
   /**
@@ -42,6 +45,7 @@ export class Parameter implements TensorLike {
       throw new ShapeError(`Parameter: expected a shape of whole numbers, got [${shape}]`, { shape });
     }
     this.shape = [...shape];
+    this.#values = new Values('f32', this.size);
     this.requiresGrad = checkBoolean('Parameter', 'requiresGrad', options.requiresGrad ?? true);
     this.sparse = checkBoolean('Parameter', 'sparse', options.sparse ?? false);
     const parameter = this;
@@ -50,8 +54,12 @@ export class Parameter implements TensorLike {
         return parameter.#name;
       },
       type: { dtype: 'f32', shape: this.shape },
-      init: (out) => out.set(parameter.data),
+      init(out) {
+        parameter.#check();
+        out.set(parameter.#values.copy());
+      },
     };
+    register(this.state, this.#values);
     if (init instanceof Float32Array) {
       this.#init = zeros();
       this.data = init;
@@ -69,33 +77,39 @@ export class Parameter implements TensorLike {
 
   /** Whether it has values. */
   get initialized(): boolean {
-    return this.#data !== null;
+    return this.#values.filled;
   }
 
-  /** The values, row-major; not a copy. @throws GraphError before there are any. */
+  /**
+   * The values, row-major: not a copy, but the memory that training changes. What is read or written here while a `fit` runs is from the middle of
+   * it, in no order that can be relied on; `trainer.readParameters` gives the values as of the end of a step.
+   * @throws GraphError before there are any
+   */
   get data(): Float32Array {
-    if (!this.#data) {
-      throw new GraphError(`${this.#name}: has no values yet; call initialize(seed) on its module, or assign data`);
-    }
-    return this.#data;
+    this.#check();
+    return this.#values.view as Float32Array;
   }
 
-  /** Copies. @throws ShapeError if the number of values is another. */
+  /**
+   * Copies.
+   * @throws ShapeError if the number of values is another; BusyError while a `fit`, or another call, of a trainer that has the parameter is not done
+   */
   set data(values: ArrayLike<number>) {
-    if (values.length !== this.size) {
-      throw new ShapeError(`${this.#name}: expected ${this.size} values for [${this.shape}], got ${values.length}`);
+    const length = (values as ArrayLike<number> | undefined)?.length;
+    if (length !== this.size) {
+      throw new ShapeError(`${this.#name}: expected ${this.size} values for [${this.shape}], got ${length}`);
     }
-    this.#data = new Float32Array(values);
+    this.#values.write(this.#name, values);
   }
 
-  /** How `initialize` fills it. Assigning another drops values that are there. */
+  /** How `initialize` fills it. Assigning another drops values that are there. @throws BusyError as assigning `data` */
   get init(): Initializer {
     return this.#init;
   }
 
   set init(init: Initializer) {
     this.#init = checkInit(init);
-    this.#data = null;
+    this.#values.drop(this.#name);
   }
 
   /** The tensor of the graph being traced. @throws GraphError outside a trace of its module. */
@@ -120,10 +134,8 @@ export class Parameter implements TensorLike {
   /** Take a name, and values if there are none: drawn from the seed and the name alone. `Module.initialize` calls this. */
   initialize(name: string, seed: bigint): void {
     this.#name = name;
-    if (this.#data) return;
-    const out = new Float32Array(this.size);
-    this.#init(out, this.shape, drawsFor(seed, name));
-    this.#data = out;
+    if (this.initialized) return;
+    this.#values.fill(name, (out) => this.#init(out as Float32Array, this.shape, drawsFor(seed, name)));
   }
 
   /** Stand for a state of `graph`, its own or another (an average), until the returned function is called. `bindParameters` calls this. */
@@ -134,6 +146,11 @@ export class Parameter implements TensorLike {
     return () => {
       this.#bound = before;
     };
+  }
+
+  #check(): void {
+    if (this.initialized) return;
+    throw new GraphError(`${this.#name}: has no values yet; call initialize(seed) on its module, or assign data`);
   }
 }
 

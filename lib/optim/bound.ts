@@ -259,17 +259,11 @@ export class BoundOptimizer {
 
 /** Block 0 for what the optimizer keeps, then one for each parameter and one for each gradient. */
 function layoutFor(kept: readonly State[], params: readonly State[], lengths: readonly number[]): Layout {
-  const own = layoutOf(kept, []);
-  const block = (name: string, i: number) => ({ name, bytes: 4 * lengths[i]! });
-  return {
-    blocks: [
-      ...own.blocks,
-      ...params.map((p, i) => block(`parameter ${p.name}`, i)),
-      ...params.map((p, i) => block(`gradient of ${p.name}`, i)),
-    ],
-    states: new Map([...own.states, ...params.map((p, i) => [p, { block: 1 + i, offset: 0 }] as const)]),
-    data: new Map(params.map((_, i) => [`grad.${i}`, 1 + params.length + i])),
-  };
+  return layoutOf(
+    kept,
+    params.map((_, i) => ({ name: `grad.${i}`, bytes: 4 * lengths[i]! })),
+    params.map((p, i) => ({ name: `parameter ${p.name}`, bytes: 4 * lengths[i]!, states: new Map([[p, 0]]) })),
+  );
 }
 
 function zeros({ type }: State): Data {

@@ -6,6 +6,7 @@ import type { RunResult } from '../native/addon.ts';
 import { addon } from '../native/addon.ts';
 import { threadsFor } from '../native/threads.ts';
 import { bindParameters, type Module } from '../nn/module.ts';
+import { valuesOf } from '../nn/values.ts';
 import { EVALUATE } from './evaluate.ts';
 import { packBatches } from './feeder.ts';
 import { Session } from './session.ts';
@@ -28,7 +29,7 @@ export class ModelProgram {
   readonly #session: Session<null>;
 
   /**
-   * @param parameters values by name; of buffers (running statistics) too, where they are there
+   * @param parameters values by name; of buffers (running statistics) too, where they are there: else those of the model
    * @param build declares the inputs, as feeds, and gives the outputs by name
    * @throws OptionError for a parameter without values; ShapeError for one of another shape
    */
@@ -55,8 +56,12 @@ export class ModelProgram {
     this.#store = new Store([...used]);
     for (const [state, data] of checked) if (used.has(state)) this.#store.write(state, data);
     for (const [name, { state }] of model.namedBuffers()) {
+      if (!used.has(state)) continue;
       const values = parameters.get(name);
-      if (values && used.has(state)) this.#store.write(state, ARRAYS[state.type.dtype].from(values.data));
+      if (values && !sameShape(values.shape, state.type.shape)) {
+        throw new ShapeError(`${name}: expected [${state.type.shape}], got [${values.shape}]`, { name });
+      }
+      this.#store.write(state, values ? ARRAYS[state.type.dtype].from(values.data) : valuesOf(state)!.copy());
     }
     this.#session = new Session(this.#store, new Map(), () => ({ graph: trace(), extra: null }));
   }

@@ -53,7 +53,7 @@ export class Session<T> {
       const { graph, extra } = this.#trace(rows);
       const layout = this.#store.layout(this.#names.map((name, i) => ({ name, bytes: this.#sizes[i]! })));
       const program = compile(graph, { ...target(), layout });
-      const bound = new CompiledProgram(program).bind([this.#store.block, ...this.#blocks]);
+      const bound = new CompiledProgram(program).bind([...this.#store.blocks, ...this.#blocks]);
       if (this.#profiled) bound.startProfile();
       found = { program, bound, extra, ran: { steps: 0, threads: 1 } };
       this.#programs.set(rows, found);

@@ -7,6 +7,7 @@ import type { RecordHeader } from '../history/history.ts';
 import { Graph, type State, type Tensor } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
 import { type Buffer, type Match, type Module, matchParameters, type Parameter } from '../nn/module.ts';
+import { valuesOf } from '../nn/values.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/apply.ts';
 import { emaState, emaWeight } from '../optim/ema.ts';
 import { Finishing } from '../optim/finishing.ts';
@@ -34,7 +35,7 @@ import {
   traceTrain,
   type Unreached,
 } from './step.ts';
-import { Store } from './store.ts';
+import { inModule, Store } from './store.ts';
 
 /** The run that hears of what is found. */
 type Hearing = Pick<Running, 'warnings' | 'counters'>;
@@ -93,7 +94,8 @@ export class Setup<M extends Module> {
     };
     this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, options);
     this.#accumulators = accumulate > 1 ? accumulatorsOf(this.#groups, this.buffers.values()) : null;
-    this.store = new Store(this.#allStates());
+    this.store = new Store(this.#allStates(), inModule);
+    this.store.reset(this.store.own.filter((s) => s.init));
     const predictor = (stands?: Stands): Predictor =>
       new Predictor(this.store, (batch) => {
         const prepared = (graph: Graph): Batch => prepare(batch(graph), this.#plans, this.#transforms, false);
@@ -155,6 +157,15 @@ export class Setup<M extends Module> {
 
   predictor(weights: Weights): Predictor {
     return this.#predictors[weights];
+  }
+
+  /** Before a fit of `trainer`: what another one has carried from batch to batch is not continued. No run may be on. */
+  enter(trainer: symbol): void {
+    const carried = [...this.buffers.values()]
+      .filter((b) => b.eachEpoch)
+      .map(({ state }) => ({ state, values: valuesOf(state)! }));
+    this.store.reset(carried.filter(({ values: v }) => v.trainer !== null && v.trainer !== trainer).map(({ state }) => state));
+    for (const { values } of carried) values.trainer = trainer;
   }
 
   /** Give buffers that each epoch begins anew their first values. No run may be on. */

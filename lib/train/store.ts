@@ -1,9 +1,11 @@
-// store.ts: the memory of a model that outlives runs: parameters, optimizer slots, policy state. One block, shared by all its programs.
-import { type Layout, layoutOf } from '../compile/layout.ts';
+// store.ts: the memory that a trainer's programs share and that outlives runs: a block of its own (optimizer slots, policy state, averages),
+// and the blocks in which the model's values lie.
+import { type Given, type Layout, layoutOf } from '../compile/layout.ts';
 import type { State } from '../ir/graph.ts';
 import { ARRAYS, bytesOf, type Data, type DType, sizeOf } from '../ir/op.ts';
 import type { NativeBlock } from '../native/addon.ts';
 import { allocate as allocateBlock, guard } from '../native/program.ts';
+import { type Memory, type Place, valuesOf } from '../nn/values.ts';
 
 export function allocate(dtype: DType, length: number): Data {
   return new ARRAYS[dtype](length);
@@ -14,17 +16,39 @@ function view(dtype: DType, buffer: ArrayBuffer, offset: number, length: number)
   return new ARRAYS[dtype](buffer, offset, length);
 }
 
+/** Where a state lies that is not a trainer's own; null: it is. */
+export type PlaceOf = (state: State) => Place | null;
+
+/** Of a parameter or buffer: in its module's memory. */
+export const inModule: PlaceOf = (state) => valuesOf(state)?.place ?? null;
+
 export class Store {
   readonly states: readonly State[];
-  readonly block: NativeBlock;
+  /** What a program of these states binds first: the trainer's own block, then those of others. */
+  readonly blocks: readonly NativeBlock[];
+  /** The memory of others. */
+  readonly memories: readonly Memory[];
+  /** Those that lie in the trainer's own block. */
+  readonly own: readonly State[];
+  readonly #given: readonly Given[];
   readonly #layout: Layout;
 
-  /** Allocates and fills every state with its first value. */
-  constructor(states: readonly State[]) {
+  /** Allocates those that are its own: zeros, until `reset`. */
+  constructor(states: readonly State[], placeOf: PlaceOf = () => null) {
     this.states = states;
-    this.#layout = layoutOf(states, []);
-    this.block = allocateBlock(Math.max(1, this.#layout.blocks[0]!.bytes));
-    this.reset(states.filter((s) => s.init));
+    const elsewhere = new Map<Memory, Map<State, number>>();
+    const own: State[] = [];
+    for (const state of states) {
+      const place = placeOf(state);
+      if (!place) own.push(state);
+      else elsewhere.set(place.memory, (elsewhere.get(place.memory) ?? new Map()).set(state, place.offset));
+    }
+    this.own = own;
+    this.memories = [...elsewhere.keys()];
+    this.#given = [...elsewhere].map(([{ block }, states], i) => ({ name: `values ${i}`, bytes: block.bytes, states }));
+    this.#layout = this.layout([]);
+    const block = allocateBlock(Math.max(1, this.#layout.blocks[0]!.bytes));
+    this.blocks = [block, ...this.memories.map((m) => m.block)];
   }
 
   /** Give states their first values again. */
@@ -38,37 +62,55 @@ export class Store {
 
   /** The layout of a program that also reads data sets. */
   layout(data: readonly { name: string; bytes: number }[]): Layout {
-    return layoutOf(this.states, data);
+    return layoutOf(this.own, data, this.#given);
   }
 
   write(state: State, data: Data): void {
-    guard(() => this.block.write(this.#offset(state), data));
+    const { block, offset } = this.#placeOf(state);
+    guard(() => block.write(offset, data));
   }
 
   /** The same, now: no run may be on. */
   read(states: readonly State[]): Map<State, Data> {
     return new Map(
       states.map((state) => {
+        const { block, offset } = this.#placeOf(state);
         const data = allocate(state.type.dtype, sizeOf(state.type.shape));
-        guard(() => this.block.read(this.#offset(state), data));
+        guard(() => block.read(offset, data));
         return [state, data];
       }),
     );
   }
 
-  /** States as of now, copied at once between two runs, off this thread. What lies between them is copied too: best ask for neighbours. */
+  /**
+   * States as of now, copied at once between two runs, off this thread. What lies between them in a block is copied too: best ask for
+   * neighbours.
+   */
   async snapshot(states: readonly State[]): Promise<Map<State, Data>> {
-    const start = Math.min(...states.map((s) => this.#offset(s)));
-    const end = Math.max(...states.map((s) => this.#offset(s) + bytesOf(s.type)));
-    const buffer = await guard(() => this.block.readAsync(start, end - start));
-    return new Map(states.map((s) => [s, view(s.type.dtype, buffer, this.#offset(s) - start, sizeOf(s.type.shape))]));
+    const places = states.map((state) => ({ state, ...this.#placeOf(state) }));
+    // All are queued before anything else can be.
+    const copies = [...new Set(places.map((p) => p.block))].map(async (block) => {
+      const here = places.filter((p) => p.block === block);
+      const start = Math.min(...here.map((p) => p.offset));
+      const end = Math.max(...here.map((p) => p.offset + bytesOf(p.state.type)));
+      return [block, start, await guard(() => block.readAsync(start, end - start))] as const;
+    });
+    const parts = new Map((await Promise.all(copies)).map(([block, start, buffer]) => [block, { start, buffer }]));
+    return new Map(
+      places.map(({ state, block, offset }) => {
+        const { start, buffer } = parts.get(block)!;
+        return [state, view(state.type.dtype, buffer, offset - start, sizeOf(state.type.shape))];
+      }),
+    );
   }
 
+  /** Frees what is its own. */
   dispose(): void {
-    this.block.dispose();
+    this.blocks[0]!.dispose();
   }
 
-  #offset(state: State): number {
-    return this.#layout.states.get(state)!.offset;
+  #placeOf(state: State): { block: NativeBlock; offset: number } {
+    const { block, offset } = this.#layout.states.get(state)!;
+    return { block: this.blocks[block]!, offset };
   }
 }

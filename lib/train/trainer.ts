@@ -1,5 +1,5 @@
 // trainer.ts: the object users hold: a model with its optimizer, policy and state, and what can be done with them.
-import { BusyError, DisposedError, OptionError } from '../errors.ts';
+import { BusyError, OptionError } from '../errors.ts';
 import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import type { RecordHeader } from '../history/history.ts';
 import { StepLog } from '../history/log.ts';
@@ -8,6 +8,7 @@ import type { Data } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
 import { checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { Access } from './access.ts';
 import { checkMetadata, type LoadResult, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { drive, driveSync, type Loop, settle } from './effect.ts';
 import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
@@ -33,28 +34,35 @@ import { Setup } from './setup.ts';
 import type { Arrays, NdArray, Source } from './source.ts';
 import { copyOf, type Stream } from './stream.ts';
 import { train } from './training.ts';
-import { Turns } from './turns.ts';
 import { Warnings } from './warnings.ts';
 
 type Chosen = Required<BatchOptions>;
 
+interface Begun extends Running {
+  /** Let other trainers have the model's values. */
+  readonly release: () => void;
+}
+
 /**
  * Trains, measures and runs one model.
  *
- * State (weights, optimizer slots, policy state, counters) lies in native memory and is shared by all that is done with the model;
- * `save` writes all of it. `dispose()` frees it at once; without, it is freed when the trainer is collected.
+ * The weights are the model's: a trainer changes them where they lie, so `parameter.data` is what was trained, and the next trainer of the
+ * model goes on from there. One of them at a time: while one has a `fit` or another call that is not done, the others have a BusyError. What
+ * else there is (optimizer slots, policy state, averages, counters) is the trainer's own; `save` writes all of it. `dispose()` frees
+ * that at once; without, it is freed when the trainer is collected.
  */
 export class Trainer<M extends Module> {
   readonly model: M;
   readonly #options: TrainerOptions<M>;
   readonly #setup: Setup<M>;
   readonly #threads: number;
-  readonly #turns: Turns = new Turns();
+  /** Who it is, to the model. */
+  readonly #name: symbol = Symbol('trainer');
+  readonly #access: Access;
   readonly #log: StepLog = new StepLog();
   #seed: bigint;
   #counters: Counters = START;
-  #running: Running | null = null;
-  #disposed = false;
+  #running: Begun | null = null;
 
   /** @throws OptionError; ShapeError and others for what the model's loss does are thrown by the first run */
   constructor(options: TrainerOptions<M>) {
@@ -65,6 +73,7 @@ export class Trainer<M extends Module> {
     this.model = model.initialize(this.#seed);
     this.#options = options;
     this.#setup = new Setup(options);
+    this.#access = new Access(() => this.#setup.store.memories);
   }
 
   /** Batches drawn, updates applied, place in the epoch. */
@@ -92,7 +101,7 @@ export class Trainer<M extends Module> {
    *
    * @param data named arrays or a source (shuffled in each epoch by the seed), or an async iterable of batches
    * @returns a run: `await` it for the result, iterate it for every step's report
-   * @throws BusyError if a run is on; OptionError
+   * @throws BusyError if a run is on, of this or another trainer of these weights; OptionError
    * @throws (rejects) ShapeError, DataError, DetachedError for data that does not fit; NonFiniteError, IndexError, AbortError while
    * training: the state is then that of the last whole step
    */
@@ -103,7 +112,10 @@ export class Trainer<M extends Module> {
         const feeder = isStream(data)
           ? streamFeeder(data, this.#feedOptions())
           : sourceFeeder(asSource('fit', data), this.#feedOptions());
-        return await closing(feeder, () => this.#train(running, feeder, options, drive, run));
+        return await closing(feeder, async () => {
+          await this.#access.turn(() => this.#setup.enter(this.#name));
+          return this.#train(running, feeder, options, drive, run);
+        });
       } finally {
         this.#end(running);
       }
@@ -118,10 +130,11 @@ export class Trainer<M extends Module> {
    */
   fitSync(data: Arrays | Source, options: FitOptions = {}): FitResult {
     if (isStream(data)) throw new OptionError('fitSync: an asynchronous source needs fit');
-    if (!this.#turns.free) throw new BusyError('fitSync: another call of this trainer is not done; await it first');
+    if (!this.#access.idle) throw new BusyError('fitSync: another call of this trainer is not done; await it first');
     const running = this.#begin('fitSync', options);
     try {
       const feeder = sourceFeeder(asSource('fitSync', data), this.#feedOptions());
+      this.#setup.enter(this.#name);
       return this.#train(running, feeder, options, driveSync, null) as FitResult;
     } finally {
       this.#end(running);
@@ -132,14 +145,14 @@ export class Trainer<M extends Module> {
   async evaluate(data: Arrays | Source, options: BatchOptions = {}): Promise<Metrics> {
     const chosen = this.#chosen('evaluate', options);
     const source = asSource('evaluate', data);
-    return this.#use('evaluate', () => this.#withEvaluation(source, chosen, drive));
+    return this.#access.use('evaluate', () => this.#withEvaluation(source, chosen, drive));
   }
 
   /** The same, blocking. */
   evaluateSync(data: Arrays | Source, options: BatchOptions = {}): Metrics {
     const chosen = this.#chosen('evaluateSync', options);
     const source = asSource('evaluateSync', data);
-    this.#checkFree('evaluateSync');
+    this.#access.checkFree('evaluateSync');
     return this.#withEvaluation(source, chosen, driveSync) as Metrics;
   }
 
@@ -152,14 +165,14 @@ export class Trainer<M extends Module> {
   async predict(inputs: NdArray | Data | Arrays, options: BatchOptions = {}): Promise<NdArray> {
     const { batchSize, weights } = this.#chosen('predict', options);
     const batch = copyOf(inputsOf('predict', inputs));
-    return this.#use('predict', () => drive(this.#setup.predictor(weights).predict(batch, batchSize, this.#threads)));
+    return this.#access.use('predict', () => drive(this.#setup.predictor(weights).predict(batch, batchSize, this.#threads)));
   }
 
   /** The same, blocking. */
   predictSync(inputs: NdArray | Data | Arrays, options: BatchOptions = {}): NdArray {
     const { batchSize, weights } = this.#chosen('predictSync', options);
     const batch = inputsOf('predictSync', inputs);
-    this.#checkFree('predictSync');
+    this.#access.checkFree('predictSync');
     return driveSync(this.#setup.predictor(weights).predict(batch, batchSize, this.#threads));
   }
 
@@ -167,7 +180,7 @@ export class Trainer<M extends Module> {
   async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray>> {
     checkOptions('readParameters', options, ['weights']);
     const names = this.#setup.parameterNames(this.#weightsOf('readParameters', options));
-    return this.#use('readParameters', async () => {
+    return this.#access.use('readParameters', async () => {
       const values = await this.#setup.store.snapshot([...names.values()]);
       return new Map([...names].map(([name, state]) => [name, { data: values.get(state)!, shape: state.type.shape }]));
     });
@@ -175,7 +188,7 @@ export class Trainer<M extends Module> {
 
   /** Let what recurrent layers carry from batch to batch begin anew, as at the start of an epoch: the next batch continues nothing. */
   async resetCarried(): Promise<void> {
-    return this.#use('resetCarried', () => this.#setup.startEpoch());
+    return this.#access.use('resetCarried', () => this.#setup.startEpoch(), true);
   }
 
   /**
@@ -197,7 +210,7 @@ export class Trainer<M extends Module> {
       throw new OptionError("save: weights: 'ema' goes with weightsOnly: a whole checkpoint has both", { option: 'weights' });
     }
     const names = options.weightsOnly ? this.#setup.weightNames(weights) : this.#setup.stateNames();
-    const { values, progress } = await this.#use('save', async () => {
+    const { values, progress } = await this.#access.use('save', async () => {
       const progress = { counters: this.counters, seed: this.#seed };
       return { values: await this.#setup.store.snapshot([...names.values()]), progress };
     });
@@ -218,7 +231,7 @@ export class Trainer<M extends Module> {
     checkOptions('savePruned', options, ['metadata']);
     checkFile('savePruned', file);
     const { store, restorable, finishing, parameters } = this.#setup;
-    const values = await this.#use('savePruned', () => store.snapshot(restorable));
+    const values = await this.#access.use('savePruned', () => store.snapshot(restorable));
     const tensors = withoutPrunedRows(this.model, finishing, parameters, values);
     await writeSafetensors(file, tensors, this.#metadata(options));
     return new Map([...tensors].map(([name, t]) => [name, t.shape]));
@@ -227,7 +240,7 @@ export class Trainer<M extends Module> {
   /** How much is pruned, as of the end of a step. */
   async sparsity(): Promise<Sparsity> {
     const { store, restorable, finishing } = this.#setup;
-    return this.#use('sparsity', async () => sparsityOf(finishing, await store.snapshot(restorable)));
+    return this.#access.use('sparsity', async () => sparsityOf(finishing, await store.snapshot(restorable)));
   }
 
   /**
@@ -239,11 +252,11 @@ export class Trainer<M extends Module> {
   async load(file: string, options: { readonly strict?: boolean } = {}): Promise<LoadResult> {
     checkOptions('load', options, ['strict']);
     checkFile('load', file);
-    this.#checkFree('load');
+    this.#access.checkFree('load');
     const loaded = await readCheckpoint(file, this.#setup.stateNames(), options.strict ?? true);
     const transforms = preprocessOf(file, loaded.metadata);
-    return this.#turns.take(() => {
-      this.#checkFree('load');
+    return this.#access.turn(() => {
+      this.#access.checkAlone('load');
       const { values, counters, seed, missing, extra } = loaded;
       if (transforms) this.#setup.transforms = transforms;
       this.#setup.restore(values);
@@ -264,32 +277,14 @@ export class Trainer<M extends Module> {
 
   /** Free native memory. A run that is on ends first. */
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
+    if (this.#access.disposed) return;
+    this.#access.dispose();
     if (this.#running) this.#running.halt.call();
     else this.#setup.dispose();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  #checkUsable(what: string): void {
-    if (this.#disposed) throw new DisposedError(`${what}: the trainer was disposed`);
-  }
-
-  #checkFree(what: string): void {
-    this.#checkUsable(what);
-    if (this.#running) throw new BusyError(`${what}: a fit of this trainer is running; await it or stop it first`);
-  }
-
-  /** Run a task when its turn comes: while a fit is on, between two of its chunks. */
-  async #use<T>(what: string, task: () => T | Promise<T>): Promise<T> {
-    this.#checkUsable(what);
-    return this.#turns.take(() => {
-      this.#checkUsable(what);
-      return task();
-    });
   }
 
   #feedOptions(): FeedOptions {
@@ -310,23 +305,25 @@ export class Trainer<M extends Module> {
     return weights;
   }
 
-  #begin(where: string, options: FitOptions): Running {
-    this.#checkFree(where);
+  #begin(where: string, options: FitOptions): Begun {
+    this.#access.checkFree(where);
     checkFitOptions(where, options, ['loss', ...Object.keys(this.#options.metrics ?? {})]);
     this.#weightsOf(where, { weights: options.validateWeights ?? 'model' });
     if (this.#setup.plateau && !options.validation) {
       throw new OptionError(`${where}: the trainer's plateau needs a validation set`, { option: 'validation' });
     }
     const warnings = new Warnings(options.logger ?? this.#options.logger);
-    this.#running = { halt: new Halt(options.signal ?? null), warnings, counters: this.#counters };
+    const release = this.#access.begin(where);
+    this.#running = { halt: new Halt(options.signal ?? null), warnings, counters: this.#counters, release };
     return this.#running;
   }
 
-  #end({ halt, counters }: Running): void {
+  #end({ halt, counters, release }: Begun): void {
+    release();
     halt.close();
     this.#counters = counters;
     this.#running = null;
-    if (this.#disposed) this.#setup.dispose();
+    if (this.#access.disposed) this.#setup.dispose();
   }
 
   #train<R>(running: Running, feeder: Feeder, options: FitOptions, driver: (loop: Loop<FitResult>) => R, run: Run | null): R {
@@ -340,7 +337,7 @@ export class Trainer<M extends Module> {
       seed: this.#seed,
       rollback: this.#options.rollback ?? {},
       threads: this.#threads,
-      turn: (task) => this.#turns.take(task),
+      turn: (task) => this.#access.turn(task),
       log: this.#log,
       header: (perLayer) => this.#header(perLayer),
       evaluation: (source, weights) => this.#evaluation(source, this.#chosen('fit', { weights })),

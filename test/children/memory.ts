@@ -69,5 +69,22 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
       await trainer.predict({ data: new Float32Array(200), shape: [1, 200] });
       if (k % 10 === 0) await collect();
     }),
+  /** Trainers of one model of 64 MiB: nothing is copied when they begin and when they end. */
+  async values() {
+    const model = new nn.Sequential(new nn.Linear(2048, 8192), ops.relu, new nn.Linear(8192, 10)).initialize(0);
+    const trainers: Trainer<nn.Sequential>[] = [];
+    await watch(3, async () => {
+      const trainer = new Trainer({
+        model,
+        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+        optimizer: optim.sgd({ lr: 0.1 }),
+        batchSize: 1,
+        threads: 1,
+      });
+      trainers.push(trainer);
+      await trainer.fit(data(1, 2048), { steps: 1 });
+    });
+    for (const trainer of trainers) trainer.dispose();
+  },
 };
 await scenarios[process.argv[2] as string]?.();

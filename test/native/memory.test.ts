@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { BusyError, DetachedError, DisposedError, OptionError } from '../../lib/errors.ts';
 import { addon, type NativeBlock, type RunRequest } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram, encode, guard, STATUS } from '../../lib/native/program.ts';
+import { collect, detach } from '../kit.ts';
 import { add, arena, block, contents, copy, feed, floats, program, report, request, slow } from './kit.ts';
 
 const code = (f: () => unknown): string => {
@@ -35,6 +36,25 @@ describe('blocks', () => {
     expect(code(() => allocate(-1))).toBe('ERR_OPTION');
     expect(code(() => allocate(1.5))).toBe('ERR_OPTION');
     expect(code(() => allocate(2 ** 50))).toBe('ERR_MEMORY');
+  });
+
+  test('are seen through views, which keep the memory and cannot take it away', async () => {
+    const b = allocate(16);
+    const [all, part] = [new Float32Array(b.view(0, 16)), new Float32Array(b.view(4, 8))];
+    all.set([1, 2, 3, 4]);
+    expect([...part]).toEqual([2, 3]);
+    b.write(4, new Float32Array([5]));
+    expect([...all, ...part]).toEqual([1, 5, 3, 4, 5, 3]);
+    detach(all.buffer);
+    expect(all.length).toBe(0);
+    expect(contents(b)).toEqual([1, 5, 3, 4]);
+    b.dispose();
+    await collect();
+    part[1] = 6;
+    expect([...part]).toEqual([5, 6]);
+    expect(code(() => b.view(0, 4))).toBe('ERR_DISPOSED');
+    expect(code(() => allocate(8).view(0, 0))).toBe('ERR_OPTION');
+    expect(code(() => allocate(8).view(4, 8))).toBe('ERR_OPTION');
   });
 
   test('are gone after dispose', () => {

@@ -13,11 +13,12 @@ const valuesOf = async (trainer: ReturnType<typeof make>): Promise<Values> =>
 
 /** A step with and without: before it, what the penalty adds to the gradient, and the report. */
 async function added(given: TrainerOptions<Mlp>['regularize'], options: Partial<TrainerOptions<Mlp>> = {}) {
-  const model = make(options).model;
-  // One row of exact zeros, and an element.
-  model.fc1.weight.data.fill(0, 6, 12);
-  model.fc2.weight.data[3] = 0;
-  const [one, two] = [make({ ...options, model }), make({ ...options, model, ...(given && { regularize: given }) })];
+  const [one, two] = [make(options), make({ ...options, ...(given && { regularize: given }) })];
+  for (const { model } of [one, two]) {
+    // One row of exact zeros, and an element.
+    model.fc1.weight.data.fill(0, 6, 12);
+    model.fc2.weight.data[3] = 0;
+  }
   const before = await valuesOf(one);
   await one.fit(data, { steps: 1 });
   const { last } = await two.fit(data, { steps: 1 });
