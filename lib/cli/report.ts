@@ -1,4 +1,5 @@
 // report.ts: the demo's result as one HTML file that needs nothing else: pictures are SVG within it, there is no script.
+import { log } from '../math/index.ts';
 import { type DemoResult, figures } from './demo-result.ts';
 import { count, short } from './format.ts';
 import { page } from './page.ts';
@@ -8,7 +9,7 @@ export function htmlReport(result: DemoResult): string {
   const { contenders, text, steps } = result;
   const styles = contenders.map((_, i) => `s${i}`);
   const series = (key: 'loss' | 'norm') => contenders.map((c, i) => ({ style: styles[i]!, label: c.label, values: c[key] }));
-  const guess = Math.log(text.distinct);
+  const guess = log(text.distinct);
   const lanes = contenders.map((c, i) => {
     return {
       style: styles[i]!,

@@ -1,4 +1,5 @@
 // scale.ts: from values to places on a chart, with round ticks; and series thinned to what a chart can show.
+import { exp, log as ln, log10, pow } from '../math/index.ts';
 
 export interface Scale {
   readonly log: boolean;
@@ -13,7 +14,7 @@ export interface Scale {
 export function linearScale(min: number, max: number, wanted: number): Scale {
   const span = max > min ? max - min : Math.abs(min) || 1;
   const raw = span / Math.max(1, wanted);
-  const power = 10 ** Math.floor(Math.log10(raw));
+  const power = pow(10, Math.floor(log10(raw)));
   const step = power * ([1, 2, 5].find((f) => f * power >= raw * (1 - 1e-9)) ?? 10);
   const first = Math.floor(min / step + 1e-9);
   const last = Math.max(first + 1, Math.ceil((min + span) / step - 1e-9));
@@ -24,18 +25,18 @@ export function linearScale(min: number, max: number, wanted: number): Scale {
 
 /** Around positive `min` and `max`, widened to 1, 2 or 5 times a power of ten. Ticks are those where about `wanted` are enough, else powers of ten. */
 export function logScale(min: number, max: number, wanted: number): Scale {
-  const first = Math.floor(Math.log10(min) + 1e-9);
-  const last = Math.max(first + 1, Math.ceil(Math.log10(max) - 1e-9));
+  const first = Math.floor(log10(min) + 1e-9);
+  const last = Math.max(first + 1, Math.ceil(log10(max) - 1e-9));
   const all: number[] = [];
   for (let e = first; e <= last; e++) for (const f of [1, 2, 5]) all.push(Number(`${f}e${e}`));
   const lo = all.findLast((tick) => tick <= min * (1 + 1e-9)) ?? all[0]!;
   const hi = all.find((tick) => tick >= max * (1 - 1e-9) && tick > lo) ?? all.at(-1)!;
   const within = all.filter((tick) => tick >= lo && tick <= hi);
   const stride = Math.max(1, Math.ceil((last - first) / Math.max(1, wanted)));
-  const powers = within.filter((tick) => /^1e/.test(tick.toExponential()) && Math.round(Math.log10(tick) - first) % stride === 0);
+  const powers = within.filter((tick) => /^1e/.test(tick.toExponential()) && Math.round(log10(tick) - first) % stride === 0);
   const ticks = within.length <= 1.5 * wanted || powers.length < 2 ? within : powers;
-  const [from, span] = [Math.log10(lo), Math.log10(hi) - Math.log10(lo)];
-  return { log: true, min: lo, max: hi, ticks, at: (value) => (Math.log10(value) - from) / span };
+  const [from, span] = [log10(lo), log10(hi) - log10(lo)];
+  return { log: true, min: lo, max: hi, ticks, at: (value) => (log10(value) - from) / span };
 }
 
 /** A tick as text: 0.02, 500, 1e6. */
@@ -75,11 +76,11 @@ export function cellMeans(values: readonly number[], total: number, cells: numbe
     let sum = 0;
     let n = 0;
     for (let i = from; i < Math.min(to, values.length); i++) {
-      const value = log ? Math.log(values[i]!) : values[i]!;
+      const value = log ? ln(values[i]!) : values[i]!;
       if (!Number.isFinite(value)) continue;
       sum += value;
       n++;
     }
-    return n === 0 ? Number.NaN : log ? Math.exp(sum / n) : sum / n;
+    return n === 0 ? Number.NaN : log ? exp(sum / n) : sum / n;
   });
 }

@@ -231,7 +231,10 @@ function momentsOf(type: string, { data, shape }: NdArray, at: Int32Array): Mome
   }
   const means = sums.map((s, k) => (least[k] === greatest[k] ? least[k]! : s / each));
   for (let i = 0; i < data.length; ) {
-    for (let j = 0; j < row; j++, i++) squares[at[j]!]! += (data[i]! - means[at[j]!]!) ** 2;
+    for (let j = 0; j < row; j++, i++) {
+      const off = data[i]! - means[at[j]!]!;
+      squares[at[j]!]! += off * off;
+    }
   }
   return Array.from(means, (mean, k) => ({
     mean,

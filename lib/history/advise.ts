@@ -1,6 +1,7 @@
 // advise.ts: from the norms of steps that were run, a threshold for the rate of clipping that is wanted, and what looks wrong, in words.
 import { OptionError } from '../errors.ts';
 import { sizeOf } from '../ir/op.ts';
+import { squareOf } from '../math/index.ts';
 import { checkNumber, checkOptions } from '../options.ts';
 import { type History, type HistoryLike, historyOf, layerNorms, twoNorms } from './history.ts';
 import { mad, mean, quantile, sorted } from './numbers.ts';
@@ -130,7 +131,7 @@ function layersOf({ layers, norm }: History, at: readonly number[], rate: number
   return layers!.names.map((name, k) => {
     const own = layerNorms(layers!, k);
     const order = sorted(at.map((i) => own[i]!));
-    const shares = at.map((i) => (norm[i]! === 0 ? 0 : (own[i]! / norm[i]!) ** 2));
+    const shares = at.map((i) => (norm[i]! === 0 ? 0 : squareOf(own[i]! / norm[i]!)));
     return {
       name,
       elements: sizeOf(layers!.shapes[k]!),

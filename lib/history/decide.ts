@@ -8,6 +8,7 @@ import { OptionError } from '../errors.ts';
 import { Graph, INPUT, isOp, type Node, STATE, type State, type Tensor } from '../ir/graph.ts';
 import { ARRAYS, sizeOf } from '../ir/op.ts';
 import { printGraph } from '../ir/print.ts';
+import { squareOf } from '../math/index.ts';
 import { allocate, CompiledProgram, STATUS, target } from '../native/program.ts';
 import { isFinite as isFiniteEach, less, mul, notEqual, square, sub, where } from '../ops/elementwise.ts';
 import { concat, min, reshape, slice, sum } from '../ops/index.ts';
@@ -318,8 +319,8 @@ function feedOf(
       const isBad = !Number.isFinite(norm[i]!);
       if (name === EACH) {
         const n = layers!.names.length;
-        for (let l = 0; l < n; l++) values[at + l] = layers!.norms[i * n + l]! ** 2;
-      } else if (name === TOTAL) values[at] = norm[i]! ** 2;
+        for (let l = 0; l < n; l++) values[at + l] = squareOf(layers!.norms[i * n + l]!);
+      } else if (name === TOTAL) values[at] = squareOf(norm[i]!);
       else if (name === LOSS) values[at] = loss[i]!;
       else if (name === FIRST_BAD) values[at] = isBad ? Math.max(0, names.indexOf(nonFinite[i] ?? '')) : -1;
       else values[at] = isBad ? nonFiniteCount[i]! || 1 : 0;

@@ -1,5 +1,6 @@
 // warnings.ts: what looks wrong in how a run was clipped, in words and figures.
 import { sizeOf } from '../ir/op.ts';
+import { squareOf } from '../math/index.ts';
 import { type History, layerNorms } from './history.ts';
 import { median, quantile, sorted } from './numbers.ts';
 
@@ -192,7 +193,7 @@ const oneLayer: Rule = ({ history, at }) => {
   if (!layers || layers.names.length < 2) return null;
   for (const [k, name] of layers.names.entries()) {
     const own = layerNorms(layers, k);
-    const share = median(at.map((i) => (norm[i] === 0 ? 0 : (own[i]! / norm[i]!) ** 2)));
+    const share = median(at.map((i) => (norm[i] === 0 ? 0 : squareOf(own[i]! / norm[i]!))));
     if (!(share > ALONE)) continue;
     return warn(
       'oneLayer',

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { DataError } from '../errors.ts';
 import { type Data, type DType, sizeOf } from '../ir/op.ts';
 import { fileError, type TensorData } from './file.ts';
+import { halfToNumber } from './half.ts';
 import { unzip } from './zip.ts';
 
 interface Kind {
@@ -26,7 +27,7 @@ const narrowed: (values: ArrayLike<number | bigint>, where: (why: string) => Dat
 const KINDS: Readonly<Record<string, Kind>> = {
   f4: { bytes: 4, dtype: 'f32', decode: (raw) => new Float32Array(raw) },
   f8: { bytes: 8, dtype: 'f64', decode: (raw) => new Float64Array(raw) },
-  f2: { bytes: 2, dtype: 'f32', decode: (raw) => Float32Array.from(new Uint16Array(raw), half) },
+  f2: { bytes: 2, dtype: 'f32', decode: (raw) => Float32Array.from(new Uint16Array(raw), halfToNumber) },
   u1: { bytes: 1, dtype: 'u8', decode: (raw) => new Uint8Array(raw) },
   b1: { bytes: 1, dtype: 'u8', decode: (raw) => new Uint8Array(raw) },
   i4: { bytes: 4, dtype: 'i32', decode: (raw) => new Int32Array(raw) },
@@ -135,13 +136,6 @@ function rowMajor(data: Data, shape: readonly number[]): Data {
     }
   }
   return out;
-}
-
-/** A number of 16 bits as a number. */
-function half(bits: number): number {
-  const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
 }
 
 async function bytesOf(file: string): Promise<Uint8Array> {

@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { DataError, OptionError } from '../errors.ts';
 import { ARRAYS, type Data, DTYPE_BYTES, type DType, sizeOf } from '../ir/op.ts';
 import { fileError, type TensorData, withFile } from './file.ts';
+import { halfToNumber } from './half.ts';
 import {
   headerLength,
   malformed,
@@ -211,15 +212,6 @@ function narrow(values: BigInt64Array, e: SafetensorsEntry, file: string): Int32
     out[i] = Number(value);
   });
   return out;
-}
-
-/** IEEE binary16: 1 sign, 5 exponent and 10 fraction bits. Exact. */
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
 /** Make a rename last through a power cut. Some file systems cannot sync a folder; the file is whole without it. */

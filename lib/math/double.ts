@@ -20,3 +20,6 @@ export function productRest(a: number, b: number, p: number): number {
   const end = b - top;
   return high * top - p + high * end + low * top + low * end;
 }
+
+/** x^2. */
+export const squareOf = (x: number): number => x * x;

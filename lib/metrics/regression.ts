@@ -2,6 +2,7 @@
 import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sameShape, sizeOf } from '../ir/op.ts';
+import { exp, log, squareOf } from '../math/index.ts';
 import { crossEntropy } from '../nn/loss/labels.ts';
 import { ratioOf } from '../nn/loss/reduction.ts';
 import { abs, cast, square, sub } from '../ops/elementwise.ts';
@@ -108,7 +109,7 @@ export function perplexity(logits: TensorLike, labels: TensorLike, options: Perp
   const loss = crossEntropy(logits, labels, { ...options, reduction: options.ignoreIndex === undefined ? 'sum' : 'mean' });
   const count = sizeOf(labels.toTensor().shape);
   const { total, weight } = ratioOf(loss) ?? { total: loss, weight: graph.constant(Float64Array.of(count), [], 'f64') };
-  return { summed: { total, weight }, finish: ({ total, weight }) => Math.exp(total![0]! / weight![0]!) };
+  return { summed: { total, weight }, finish: ({ total, weight }) => exp(total![0]! / weight![0]!) };
 }
 
 // ---- streaming ---------------------------------------------------------------------------------------------------
@@ -182,9 +183,9 @@ export class R2 implements Metric {
     const rows = x.length / width;
     for (let i = 0; i < x.length; i++) {
       batch.mean[i % width]! += y[i]! / rows;
-      batch.error[i % width]! += (x[i]! - y[i]!) ** 2;
+      batch.error[i % width]! += squareOf(x[i]! - y[i]!);
     }
-    for (let i = 0; i < x.length; i++) batch.spread[i % width]! += (y[i]! - batch.mean[i % width]!) ** 2;
+    for (let i = 0; i < x.length; i++) batch.spread[i % width]! += squareOf(y[i]! - batch.mean[i % width]!);
     this.#moments.join(rows, batch.error, batch.mean, batch.spread);
     return this;
   }
@@ -228,14 +229,14 @@ export class Perplexity implements Metric {
       const row = Array.from({ length: classes }, (_, c) => x[r * classes + c]!);
       if (!(y[r]! in row)) throw new ShapeError(`Perplexity: expected labels from 0 to ${classes - 1}, got ${y[r]}`);
       const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-      this.#total += top + Math.log(row.reduce((s, v) => s + Math.exp(v - top), 0)) - row[y[r]!]!;
+      this.#total += top + log(row.reduce((s, v) => s + exp(v - top), 0)) - row[y[r]!]!;
       this.#count++;
     }
     return this;
   }
 
   result(): number {
-    return Math.exp(this.#total / this.#count);
+    return exp(this.#total / this.#count);
   }
 
   reset(): this {

@@ -1,5 +1,6 @@
 // lenet.ts: a small convolutional network for images, after LeNet-5. Copy it and change what you need.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { squareOf } from '../math/index.ts';
 import { Conv2d, Flatten, Linear, MaxPool2d, Module } from '../nn/index.ts';
 import { relu } from '../ops/activation.ts';
 import { checkNumber, checkOptions } from '../options.ts';
@@ -32,7 +33,7 @@ export class Lenet extends Module {
     checkNumber('Lenet', 'size', size, { min: 4, integer: true });
     this.conv1 = new Conv2d(channels, 32, 5, { padding: 2 });
     this.conv2 = new Conv2d(32, 64, 5, { padding: 2 });
-    this.fc1 = new Linear(64 * Math.floor(size / 4) ** 2, 512);
+    this.fc1 = new Linear(64 * squareOf(Math.floor(size / 4)), 512);
     this.fc2 = new Linear(512, classes);
     this.pool = new MaxPool2d(2);
     this.flatten = new Flatten();

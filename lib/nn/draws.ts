@@ -1,5 +1,6 @@
 // draws.ts: the random numbers of initial values: keyed by seed and parameter name, so order and neighbours do not matter.
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
+import { cos, log, sin } from '../math/index.ts';
 import type { Draws } from './init.ts';
 
 /** The draws of the parameter called `name` under `seed` (its low 64 bits). */
@@ -8,6 +9,9 @@ export function drawsFor(seed: bigint, name: string): Draws {
   const hash = fnv1a(name);
   const words = new Uint32Array(4);
   let block = -1;
+  let pair = -1;
+  let radius = 0;
+  let angle = 0;
   const word = (i: number): number => {
     if (i >>> 2 !== block) {
       block = i >>> 2;
@@ -17,11 +21,14 @@ export function drawsFor(seed: bigint, name: string): Draws {
   };
   return {
     uniform: (i) => (word(i) >>> 8) / 2 ** 24,
-    // Box-Muller: elements 2j and 2j + 1 are the cosine and sine of one pair. Math.log and the like are V8's own everywhere.
+    // Box-Muller: elements 2j and 2j + 1 are the cosine and sine of one pair.
     normal(i) {
-      const radius = Math.sqrt(-2 * Math.log((word(i & ~1) + 0.5) / 2 ** 32));
-      const angle = (2 * Math.PI * word(i | 1)) / 2 ** 32;
-      return radius * (i & 1 ? Math.sin(angle) : Math.cos(angle));
+      if (i >>> 1 !== pair) {
+        pair = i >>> 1;
+        radius = Math.sqrt(-2 * log((word(i & ~1) + 0.5) / 2 ** 32));
+        angle = (2 * Math.PI * word(i | 1)) / 2 ** 32;
+      }
+      return radius * (i & 1 ? sin(angle) : cos(angle));
     },
   };
 }

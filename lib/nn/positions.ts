@@ -1,6 +1,7 @@
 // positions.ts: how a model without recurrence knows places: learned and sinusoidal vectors that are added. (Rotations: ops.rotary.)
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { cos, pow, sin } from '../math/index.ts';
 import { add } from '../ops/elementwise.ts';
 import { slice } from '../ops/shape.ts';
 import { checkNumber, checkOptions } from '../options.ts';
@@ -61,8 +62,8 @@ export class SinusoidalPositions extends Module {
     const time = stepsOf('SinusoidalPositions', t, dim);
     const table = Float32Array.from({ length: time * dim }, (_, k) => {
       const i = k % dim;
-      const angle = Math.floor(k / dim) / 10000 ** ((i - (i % 2)) / dim);
-      return i % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+      const angle = Math.floor(k / dim) / pow(10000, (i - (i % 2)) / dim);
+      return i % 2 === 0 ? sin(angle) : cos(angle);
     });
     return add(t, t.graph.constant(table, [time, dim], 'f32'));
   }

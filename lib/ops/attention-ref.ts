@@ -2,6 +2,7 @@
 import type { Node, Tensor } from '../ir/graph.ts';
 import type { RefArray, RefContext } from '../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
+import { exp } from '../math/index.ts';
 import { type AttentionAttrs, type AttentionSizes, maskStrides, sizesOf, type View } from './attention-shape.ts';
 
 /** An element is dropped when the upper 24 bits of its random word lie below this. */
@@ -86,7 +87,7 @@ export function attentionRef(
   o!.fill(0);
   eachQuery(node, tensors, ins, node.attrs.mask ? ins.at(-1) : undefined, context, ({ b, h, kv, t, at, scores, keep }, s) => {
     const top = Math.max(-3.4028234663852886e38, ...scores);
-    const terms = scores.map((v) => Math.exp(v - top));
+    const terms = scores.map((v) => exp(v - top));
     const sum = terms.reduce((x, y) => x + y, 0);
     const one = sum === 0 ? 0 : 1 / sum;
     stats![at] = top;
@@ -118,7 +119,7 @@ export function attentionGradRef(
     ];
     const [q, dq] = pair(s.q, h, t);
     scores.forEach((score, j) => {
-      const w = Math.exp(score - stats[at]!) * stats[at + s.queries]!;
+      const w = exp(score - stats[at]!) * stats[at + s.queries]!;
       const [k, dk] = pair(s.k, kv, j);
       const [v, dv] = pair(s.v, kv, j);
       const ds = w * node.attrs.scale * (dot(g, v) * keep[j]! - total);

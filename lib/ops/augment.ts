@@ -38,7 +38,7 @@ function sizesOf(shape: readonly number[]): readonly [number, number, number] {
   return [shape.length === 4 ? shape[1]! : 1, h, w];
 }
 
-const threshold = (probability: number, bits: number): number => Math.round(probability * 2 ** bits);
+const threshold = (probability: number, whole: number): number => Math.round(probability * whole);
 
 export const AUGMENT: OpDef<AugmentAttrs> = {
   name: 'augment',
@@ -55,8 +55,8 @@ export const AUGMENT: OpDef<AugmentAttrs> = {
   },
   lower({ out, attrs: a }) {
     const [c, h, w] = sizesOf(out.shape);
-    const mirror = [threshold(a.horizontal, 16), threshold(a.vertical, 16)];
-    const cut = [a.cutout, a.cutout === 0 ? 0 : threshold(a.cutoutProbability, 24)];
+    const mirror = [threshold(a.horizontal, 2 ** 16), threshold(a.vertical, 2 ** 16)];
+    const cut = [a.cutout, a.cutout === 0 ? 0 : threshold(a.cutoutProbability, 2 ** 24)];
     const ints = [out.shape[0]!, c, h, w, DTYPE_BYTES[out.dtype], a.shift, BORDERS.indexOf(a.border), ...mirror, ...cut, a.key];
     return { ints, floats: [a.fill] };
   },
@@ -77,8 +77,8 @@ export const AUGMENT: OpDef<AugmentAttrs> = {
       const high = (i: number): number => words[i]! >>> 16;
       const low = (i: number): number => words[i]! & 0xffff;
       const [dy, dx] = [below(high(0), 2 * a.shift + 1) - a.shift, below(low(0), 2 * a.shift + 1) - a.shift];
-      const [mirror, turn] = [high(1) < threshold(a.horizontal, 16), low(1) < threshold(a.vertical, 16)];
-      const blank = words[3]! >>> 8 < threshold(a.cutoutProbability, 24);
+      const [mirror, turn] = [high(1) < threshold(a.horizontal, 2 ** 16), low(1) < threshold(a.vertical, 2 ** 16)];
+      const blank = words[3]! >>> 8 < threshold(a.cutoutProbability, 2 ** 24);
       const [top, left] = [below(high(2), h) - Math.floor(a.cutout / 2), below(low(2), w) - Math.floor(a.cutout / 2)];
       for (let i = 0; i < c * h * w; i++) {
         const [k, row, column] = [Math.floor(i / (h * w)), Math.floor(i / w) % h, i % w];

@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../ir/op.ts';
+import { squareOf } from '../math/index.ts';
 import { checkNumber } from '../options.ts';
 import { moved, span } from './axes.ts';
 
@@ -92,7 +93,7 @@ export const BATCH_NORM: OpDef<BatchNormAttrs> = {
     for (let c = 0; c < sizes.channels; c++) {
       const at = [...channel(sizes, c)];
       const m = at.reduce((s, i) => s + (x as RefArray)[i]!, 0) / at.length;
-      const v = at.reduce((s, i) => s + ((x as RefArray)[i]! - m) ** 2, 0) / at.length;
+      const v = at.reduce((s, i) => s + squareOf((x as RefArray)[i]! - m), 0) / at.length;
       (mean as RefArray)[c] = m;
       (variance as RefArray)[c] = v;
       for (const i of at) {

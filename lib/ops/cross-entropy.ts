@@ -3,6 +3,7 @@
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { DTYPE_BYTES, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { exp } from '../math/index.ts';
 import { checkNumber, checkOptions } from '../options.ts';
 import { moved } from './axes.ts';
 import { expectIndices } from './gather.ts';
@@ -128,7 +129,7 @@ export const SOFTMAX_CROSS_ENTROPY_GRAD: OpDef<CrossEntropyAttrs> = {
       const share = (c: number): number => (c === label ? (1 - smoothing) * w : 0) + (smoothing / n) * (weight?.[c] ?? 1);
       const total = label === null ? 0 : Array.from(row, (_, c) => share(c)).reduce((a, b) => a + b, 0);
       row.forEach((v: number, c: number) => {
-        dx![r * n + c] = label === null ? 0 : (Math.exp(v - lse) * total - share(c)) * dloss![r]!;
+        dx![r * n + c] = label === null ? 0 : (exp(v - lse) * total - share(c)) * dloss![r]!;
       });
     });
   },

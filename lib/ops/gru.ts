@@ -2,6 +2,7 @@
 import { GraphError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import type { OpDef, RefArray, Sample, TensorType } from '../ir/op.ts';
+import { squareOf, tanh } from '../math/index.ts';
 import { matmul } from './matmul.ts';
 import {
   batchFirst,
@@ -76,7 +77,7 @@ export const GRU: OpDef<RecurrentAttrs> = {
         const both = z.map((v, j) => v + (xs[j] as number)).slice(0, 2 * hidden);
         const own = z.slice(2 * hidden);
         const ru = both.map(sigmoid);
-        const n = own.map((v, j) => Math.tanh((xs[2 * hidden + j] as number) + (ru[j] as number) * v));
+        const n = own.map((v, j) => tanh((xs[2 * hidden + j] as number) + (ru[j] as number) * v));
         h = h.map((v, j) => (1 - (ru[hidden + j] as number)) * (n[j] as number) + (ru[hidden + j] as number) * v);
         (hs as RefArray).set(h, row * hidden);
         (inner as RefArray).set(own, row * hidden);
@@ -151,7 +152,7 @@ export const GRU_GRAD: OpDef<GruGradAttrs> = {
           s === 0 ? rowOf(h0 as RefArray, b, hidden) : rowOf(hs as RefArray, b * steps + (times[s - 1] as number), hidden);
         const whole = dh.map((v, j) => v + (dhs?.[row * hidden + j] ?? 0));
         const slope = (v: number): number => v * (1 - v);
-        const dn = whole.map((v, j) => v * (1 - of(1, j)) * (1 - of(2, j) ** 2));
+        const dn = whole.map((v, j) => v * (1 - of(1, j)) * (1 - squareOf(of(2, j))));
         const dr = dn.map((v, j) => v * ((inner as RefArray)[row * hidden + j] as number) * slope(of(0, j)));
         const du = whole.map((v, j) => v * ((from[j] as number) - of(2, j)) * slope(of(1, j)));
         const back = [...dr, ...du, ...dn.map((v, j) => v * of(0, j))];

@@ -3,6 +3,7 @@
 import { GraphError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { squareOf } from '../math/index.ts';
 
 const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 
@@ -116,7 +117,7 @@ export const HISTORY_MOMENTS: OpDef<Record<string, never>> = {
     for (let k = 0; k < series; k++) {
       const ring = ringOf(history!, k, 1 + capacity, capacity);
       const average = ring.length > 0 ? ring.reduce((a, b) => a + b, 0) / ring.length : 0;
-      const squares = ring.reduce((s, v) => s + (v - average) ** 2, 0);
+      const squares = ring.reduce((s, v) => s + squareOf(v - average), 0);
       mean![k] = average;
       sd![k] = ring.length > 1 ? Math.sqrt(squares / (ring.length - 1)) : 0;
       filled![k] = ring.length;

@@ -2,6 +2,7 @@
 import { ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { type OpDef, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { squareOf } from '../math/index.ts';
 import { moved } from './axes.ts';
 import { gather } from './gather.ts';
 import type { Units } from './stage.ts';
@@ -51,11 +52,11 @@ export const GREEDY_BUDGET: OpDef<Record<string, never>> = {
   lower: ({ outs }) => ({ ints: [sizeOf(outs[0]!.shape)] }),
   cost: (node) => moved(node, 10 * sizeOf(node.out.shape)),
   ref([out], [norms, budget]) {
-    let rest = budget![0]! ** 2;
+    let rest = squareOf(budget![0]!);
     for (let k = norms!.length - 1; k >= 0; k--) {
       const s = Math.min(1, Math.sqrt(rest) / norms![k]!);
       out![k] = norms![k] === 0 ? 1 : s;
-      rest = s < 1 ? 0 : Math.max(0, rest - norms![k]! ** 2);
+      rest = s < 1 ? 0 : Math.max(0, rest - squareOf(norms![k]!));
     }
   },
   samples: () => [

@@ -2,6 +2,7 @@
 import { GraphError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import type { OpDef, RefArray, Sample, TensorType } from '../ir/op.ts';
+import { squareOf, tanh } from '../math/index.ts';
 import { matmul } from './matmul.ts';
 import {
   batchFirst,
@@ -74,10 +75,10 @@ export const LSTM: OpDef<RecurrentAttrs> = {
         const row = b * steps + t;
         const xs = rowOf(x as RefArray, row, GATES * hidden);
         const z = product(whh as RefArray, h, GATES * hidden).map((v, j) => v + (xs[j] as number));
-        const gate = z.map((v, j) => (Math.floor(j / hidden) === 2 ? Math.tanh(v) : sigmoid(v)));
+        const gate = z.map((v, j) => (Math.floor(j / hidden) === 2 ? tanh(v) : sigmoid(v)));
         const of = (g: number, j: number): number => gate[g * hidden + j] as number;
         c = c.map((v, j) => of(1, j) * v + of(0, j) * of(2, j));
-        h = c.map((v, j) => of(3, j) * Math.tanh(v));
+        h = c.map((v, j) => of(3, j) * tanh(v));
         (hs as RefArray).set(h, row * hidden);
         (cells as RefArray).set(c, row * hidden);
         (gates as RefArray).set(gate, row * GATES * hidden);
@@ -164,16 +165,16 @@ export const LSTM_GRAD: OpDef<LstmGradAttrs> = {
         const row = b * steps + (times[s] as number);
         const prior = s === 0 ? b : b * steps + (times[s - 1] as number);
         const gate = rowOf(gates as RefArray, row, GATES * hidden);
-        const tc = rowOf(cells as RefArray, row, hidden).map(Math.tanh);
+        const tc = rowOf(cells as RefArray, row, hidden).map(tanh);
         const from = rowOf((s === 0 ? c0 : cells) as RefArray, prior, hidden);
         const of = (g: number, j: number): number => gate[g * hidden + j] as number;
         const whole = dh.map((v, j) => v + (dhs?.[row * hidden + j] ?? 0));
-        const total = dc.map((v, j) => v + (whole[j] as number) * of(3, j) * (1 - (tc[j] as number) ** 2));
+        const total = dc.map((v, j) => v + (whole[j] as number) * of(3, j) * (1 - squareOf(tc[j] as number)));
         const slope = (v: number): number => v * (1 - v);
         const d = [
           ...total.map((v, j) => v * of(2, j) * slope(of(0, j))),
           ...total.map((v, j) => v * (from[j] as number) * slope(of(1, j))),
-          ...total.map((v, j) => v * of(0, j) * (1 - of(2, j) ** 2)),
+          ...total.map((v, j) => v * of(0, j) * (1 - squareOf(of(2, j)))),
           ...whole.map((v, j) => v * (tc[j] as number) * slope(of(3, j))),
         ];
         (dz as RefArray).set(d, row * GATES * hidden);

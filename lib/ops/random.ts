@@ -3,6 +3,7 @@ import { DTypeError } from '../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
+import { log } from '../math/index.ts';
 import { checkNumber } from '../options.ts';
 import { moved } from './axes.ts';
 
@@ -81,7 +82,7 @@ function normal(word: number): number {
   const p = ((word >>> 9) + 0.5) / 2 ** 23;
   const q = p - 0.5;
   const middle = Math.abs(q) <= 0.425;
-  const r = middle ? 0.180625 - q * q : Math.sqrt(-Math.log(Math.min(p, 1 - p))) - 1.6;
+  const r = middle ? 0.180625 - q * q : Math.sqrt(-log(Math.min(p, 1 - p))) - 1.6;
   const [above, below] = middle ? MIDDLE : TAIL;
   return (poly(above, r) / poly(below, r)) * (middle ? q : Math.sign(q));
 }

@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type RefArray, sameShape, type TensorType, typeName } from '../ir/op.ts';
+import { exp } from '../math/index.ts';
 import { checkBoolean, checkOptions } from '../options.ts';
 import { moved } from './axes.ts';
 
@@ -122,7 +123,7 @@ export function productBack(w: RefArray, d: readonly number[], columns: number):
 export const rowOf = (a: RefArray, row: number, width: number): number[] =>
   Array.from(a.subarray(row * width, (row + 1) * width) as Float64Array);
 
-export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+export const sigmoid = (x: number): number => 1 / (1 + exp(-x));
 
 /** How a test fills operands: states in [-1, 1], weights small, gates in (0, 1), lengths up to `steps`. */
 export type Fill = readonly [number, number];

@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType } from '../ir/op.ts';
+import { squareOf } from '../math/index.ts';
 import { moved, resolveAxes, resolveAxis, span } from './axes.ts';
 import { cast, div, equal, mul } from './elementwise.ts';
 import { broadcastTo, reshape } from './shape.ts';
@@ -101,7 +102,7 @@ function sumOp(name: string, divisor: (count: number) => number): OpDef<SumAttrs
       (squares as RefArray).fill(0);
       for (let i = 0; i < (y as RefArray).length; i++) {
         const block = Math.floor(i / row) * blocks + Math.floor((i % row) / BLOCK);
-        (squares as RefArray)[block] = ((squares as RefArray)[block] as number) + ((y as RefArray)[i] as number) ** 2;
+        (squares as RefArray)[block] = ((squares as RefArray)[block] as number) + squareOf((y as RefArray)[i] as number);
       }
     },
     samples: () => [

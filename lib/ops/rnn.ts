@@ -1,6 +1,7 @@
 // rnn.ts: the RNN with tanh or relu over time as one op, forward and backward. Kernels: rnn.h.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import type { OpDef, RefArray, Sample, TensorType } from '../ir/op.ts';
+import { tanh } from '../math/index.ts';
 import { checkChoice } from '../options.ts';
 import { matmul } from './matmul.ts';
 import {
@@ -62,7 +63,7 @@ export const RNN: OpDef<RnnAttrs> = {
   ref([hs, last], [x, h0, whh, lengths], node) {
     const sizes = sizesOf((node.outs[0] as Tensor).type);
     const { steps, hidden } = sizes;
-    const act = relu(node.attrs) ? (v: number) => Math.max(0, v) : Math.tanh;
+    const act = relu(node.attrs) ? (v: number) => Math.max(0, v) : tanh;
     (hs as RefArray).fill(0);
     timesOf(sizes, node.attrs, lengths).forEach((times, b) => {
       let h = rowOf(h0 as RefArray, b, hidden);

@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { cos, pow, sin } from '../math/index.ts';
 import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
 import { moved } from './axes.ts';
 
@@ -133,9 +134,9 @@ export function rotary(x: TensorLike, options: RotaryOptions = {}): Tensor {
   const table = new Float32Array(time * dims);
   for (let k = 0; k < time; k++) {
     for (let i = 0; i < half; i++) {
-      const angle = (offset + k) * base ** ((-2 * i) / dims);
-      table[k * dims + i] = Math.cos(angle);
-      table[k * dims + half + i] = Math.sin(angle);
+      const angle = (offset + k) * pow(base, (-2 * i) / dims);
+      table[k * dims + i] = cos(angle);
+      table[k * dims + half + i] = sin(angle);
     }
   }
   const angles = t.graph.constant(table, [time, dims], 'f32');

@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../ir/op.ts';
+import { squareOf } from '../math/index.ts';
 import { checkNumber, checkOptions } from '../options.ts';
 import { moved, span } from './axes.ts';
 
@@ -75,7 +76,7 @@ function normOp(name: string, centred: boolean, gradient: () => OpDef<RowNormAtt
       for (let r = 0; r < rows; r++) {
         const row = Array.from((x as RefArray).subarray(r * n, (r + 1) * n));
         const mean = centred ? row.reduce((a, b) => a + b, 0) / n : 0;
-        const scale = 1 / Math.sqrt(row.reduce((a, b) => a + (b - mean) ** 2, 0) / n + eps);
+        const scale = 1 / Math.sqrt(row.reduce((a, b) => a + squareOf(b - mean), 0) / n + eps);
         (stats as RefArray).set(centred ? [mean, scale] : [scale], centred ? 2 * r : r);
         row.forEach((v, c) => {
           const w = weight ? (affine[0]![c] as number) : 1;

@@ -1,11 +1,12 @@
 // scalar.ts: the meaning of every elementwise operation of the `map` kernel (binding/kernels/maps.inc) as a function of f64.
+import { exp, log, log1p, pow, tanh } from '../math/index.ts';
 
 /** 1 - erf(x), to 1e-14 relative: a series near 0, a continued fraction beyond. */
 function erfc(x: number): number {
   if (x < 2) return 1 - erf(x);
   let f = 0;
   for (let n = 120; n > 0; n--) f = n / 2 / (x + f);
-  return Math.exp(-x * x) / Math.sqrt(Math.PI) / (x + f);
+  return exp(-x * x) / Math.sqrt(Math.PI) / (x + f);
 }
 export function erf(x: number): number {
   const a = Math.abs(x);
@@ -16,14 +17,14 @@ export function erf(x: number): number {
     term *= (2 * x * x) / (2 * n + 1);
     sum += term;
   }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+  return (2 / Math.sqrt(Math.PI)) * exp(-x * x) * sum;
 }
-const sigmoid = (x: number): number => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
+const sigmoid = (x: number): number => (x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)));
 /** The normal distribution function. */
 const cdf = (x: number): number => 0.5 * erfc(-x / Math.SQRT2);
 const flag = (condition: boolean): number => (condition ? 1 : 0);
 /** The sigmoid's argument in the tanh form of gelu: x / 2 * (1 + tanh(u / 2)) = x * sigmoid(u). */
-const geluTanhArg = (x: number): number => 2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3);
+const geluTanhArg = (x: number): number => 2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x);
 
 /** Names of the elementwise operations, as in maps.inc. */
 export type MapName =
@@ -78,21 +79,20 @@ export const SCALAR: Readonly<Record<MapName, (a: number, b: number, c: number) 
   sqrt: Math.sqrt,
   rsqrt: (x) => 1 / Math.sqrt(x),
   reciprocal: (x) => 1 / x,
-  exp: Math.exp,
-  log: Math.log,
-  log1p: Math.log1p,
+  exp,
+  log,
+  log1p,
   erf,
-  // C and PyTorch differ from JavaScript where the base is 1 or -1 and the exponent NaN or infinite.
-  pow: (a, b) => (a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b),
-  tanh: Math.tanh,
+  pow,
+  tanh,
   sigmoid,
   relu: (x) => Math.max(0, x),
   gelu: (x) => x * cdf(x),
   geluTanh: (x) => x * sigmoid(geluTanhArg(x)),
   silu: (x) => x * sigmoid(x),
-  softplus: (x) => Math.max(0, x) + Math.log1p(Math.exp(-Math.abs(x))),
+  softplus: (x) => Math.max(0, x) + log1p(exp(-Math.abs(x))),
   reluGrad: (y, dy) => (y <= 0 ? 0 : dy),
-  geluGrad: (x, dy) => dy * (cdf(x) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI)),
+  geluGrad: (x, dy) => dy * (cdf(x) + (x * exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI)),
   geluTanhGrad(x, dy) {
     const s = sigmoid(geluTanhArg(x));
     return dy * (s + x * s * (1 - s) * 2 * Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x));

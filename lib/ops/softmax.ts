@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { exp, log } from '../math/index.ts';
 import { moved, resolveAxis, span } from './axes.ts';
 import { transpose } from './shape.ts';
 
@@ -40,7 +41,7 @@ const ROW_SHAPES: readonly (readonly number[])[] = [[3, 10], [2, 65], [1, 1], [2
 export function rowLogSumExp(x: RefArray): number {
   const values = Array.from(x);
   const top = Math.max(...values);
-  return top + Math.log(total(values.map((v) => Math.exp(v - top))));
+  return top + log(total(values.map((v) => exp(v - top))));
 }
 
 // ---- softmax and logSoftmax --------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ function rowGradOp(
 export const SOFTMAX: OpDef<NoAttrs> = rowOp(
   'softmax',
   () => SOFTMAX_GRAD,
-  (v, lse) => Math.exp(v - lse),
+  (v, lse) => exp(v - lse),
 );
 export const LOG_SOFTMAX: OpDef<NoAttrs> = rowOp(
   'logSoftmax',
@@ -120,7 +121,7 @@ export const SOFTMAX_GRAD: OpDef<NoAttrs> = rowGradOp(
 /** Inputs y (the log-softmax) and dy. */
 export const LOG_SOFTMAX_GRAD: OpDef<NoAttrs> = rowGradOp(
   'logSoftmaxGrad',
-  (y, dy, sum) => dy - Math.exp(y) * sum,
+  (y, dy, sum) => dy - exp(y) * sum,
   (_, dy) => dy,
 );
 

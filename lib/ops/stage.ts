@@ -4,6 +4,7 @@ import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { type RefArray, type RefContext, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
+import { tanh as tanhOf } from '../math/index.ts';
 
 /** What a stage may be. The order is that of StageKind in stage.h. */
 const KINDS = [
@@ -218,7 +219,7 @@ const ELEMENT: Readonly<Record<Exclude<StageKind, 'round' | 'zeroNonFinite'>, El
   shrinkAbove: (v, above, by) => (Math.abs(v) > Math.fround(above) ? (by === 0 ? 0 : v * by) : v),
   zeroBelow: (v, least) => (Math.abs(v) < Math.fround(least) ? 0 : v),
   soft: (v, c) => (v === 0 || c === Infinity ? v : (Math.sign(v) * c) / (c / Math.abs(v) + 1)),
-  tanh: (v, c) => (v === 0 || c === Infinity ? v : c * Math.tanh(v / c)),
+  tanh: (v, c) => (v === 0 || c === Infinity ? v : c * tanhOf(v / c)),
   scaleRows: (v, by) => v * by,
   scaleColumns: (v, by) => v * by,
   shiftRows: (v, by) => v - by,

@@ -2,6 +2,7 @@
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { pow } from '../math/index.ts';
 import { abs, add, cast, equal, mul, sign } from './elementwise.ts';
 import { reshape, slice } from './shape.ts';
 import {
@@ -120,7 +121,7 @@ const TERMS: Readonly<Record<StatisticKind, (p: number, max: number) => (v: numb
   sumSquares: () => (v) => v * v,
   sumAbs: () => Math.abs,
   maxAbs: () => Math.abs,
-  sumPow: (p, max) => (v) => (max === 0 ? 0 : (Math.abs(v) / max) ** p),
+  sumPow: (p, max) => (v) => (max === 0 ? 0 : pow(Math.abs(v) / max, p)),
 };
 
 /** 2x of a sum of squares, sign(x) of a sum of abs; a maximum passes its gradient to every element that has it. */

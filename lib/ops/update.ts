@@ -2,6 +2,7 @@
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Node, Tensor } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { squareOf } from '../math/index.ts';
 import { span } from './axes.ts';
 import { applyFinish, checkFinish, type Finish, type FinishAttrs, finishCodes, finishOperands, splitFinish } from './finish.ts';
 import {
@@ -168,9 +169,9 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
         values.forEach((v, i) => {
           const s = Array.from({ length: slots }, (_, k) => (ins[(2 + k) * count + t] as RefArray)[i] as number);
           (outs[t] as RefArray)[i] = rule.step(variant, p[i] as number, v, s, hyper, each ? numbers[t]! : Number.NaN, squared);
-          for (const [k, out] of summed.entries()) out[t]! += squared[k]! ** 2;
+          for (const [k, out] of summed.entries()) out[t]! += squareOf(squared[k]!);
           for (const [k, x] of s.entries()) (outs[(1 + k) * count + t] as RefArray)[i] = x;
-          before += (g[i] as number) ** 2;
+          before += squareOf(g[i] as number);
           after += v * v;
           if (v !== g[i] && !Number.isNaN(v)) changed++;
         });

@@ -2,6 +2,7 @@
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf, type TensorType } from '../ir/op.ts';
+import { pow } from '../math/index.ts';
 import { cast, div, maximum, mul, rsqrt, sqrt, square } from '../ops/elementwise.ts';
 import { mean } from '../ops/reduce.ts';
 import { UPDATE_EMA } from '../ops/rules/index.ts';
@@ -57,7 +58,7 @@ export function adafactor(options: AdafactorOptions = {}): Optimizer {
     build(group) {
       const { grads, measured } = clippedGradients(group);
       const weight = group.column('', 1, (step, _, out) => {
-        out[0] = (step + 1) ** beta2Decay;
+        out[0] = pow(step + 1, beta2Decay);
       });
       const means = secondMoments(grads);
       const next = average(group.slots.flat(), means.flat(), weight);

@@ -1,4 +1,5 @@
 // adam.ts: Adam (Kingma and Ba 2014) and AdamW (Loshchilov and Hutter 2017), with AMSGrad (Reddi, Kale and Kumar 2018).
+import { pow } from '../math/index.ts';
 import { ADAM_VARIANT, UPDATE_ADAM } from '../ops/rules/index.ts';
 import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep } from '../options.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
@@ -47,11 +48,11 @@ function make(name: string, decoupled: boolean, options: AdamOptions, defaultDec
     hyper(step, lr, out) {
       const t = step + 1;
       const beta1 = beta1At(step);
-      out[0] = lr / (1 - beta1 ** t);
+      out[0] = lr / (1 - pow(beta1, t));
       out[1] = 1 - beta1;
       out[2] = beta2;
       out[3] = 1 - beta2;
-      out[4] = 1 / Math.sqrt(1 - beta2 ** t);
+      out[4] = 1 / Math.sqrt(1 - pow(beta2, t));
       out[5] = eps;
       out[6] = decoupled ? 1 - lr * weightDecay : weightDecay;
     },

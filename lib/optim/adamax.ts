@@ -1,4 +1,5 @@
 // adamax.ts: Adamax (Kingma and Ba 2014).
+import { pow } from '../math/index.ts';
 import { UPDATE_ADAMAX } from '../ops/rules/index.ts';
 import { checkNumber, checkOptions, type PerStep } from '../options.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
@@ -28,7 +29,7 @@ export function adamax(options: AdamaxOptions = {}): Optimizer {
     eps,
     lr: options.lr ?? 2e-3,
     hyper(step, lr, out) {
-      out[0] = lr / (1 - beta1 ** (step + 1));
+      out[0] = lr / (1 - pow(beta1, step + 1));
       out[1] = 1 - beta1;
       out[2] = beta2;
       out[3] = eps;

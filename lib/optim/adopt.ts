@@ -1,4 +1,5 @@
 // adopt.ts: ADOPT (Taniguchi et al. 2024).
+import { pow } from '../math/index.ts';
 import { ADOPT_VARIANT, UPDATE_ADOPT } from '../ops/rules/index.ts';
 import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep } from '../options.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
@@ -28,7 +29,10 @@ export function adopt(options: AdoptOptions = {}): Optimizer {
   const eps = checkNumber('optim.adopt', 'eps', options.eps ?? 1e-6, { min: 0 });
   const weightDecay = checkNumber('optim.adopt', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
   const decoupled = checkBoolean('optim.adopt', 'decoupledWeightDecay', options.decoupledWeightDecay ?? false);
-  const limit = checkPerStep('optim.adopt', 'clip', options.clip ?? ((step: number) => step ** 0.25), { min: 0, infinite: true });
+  const limit = checkPerStep('optim.adopt', 'clip', options.clip ?? ((step: number) => pow(step, 0.25)), {
+    min: 0,
+    infinite: true,
+  });
   return makeOptimizer({
     rowwise: false,
     name: 'optim.adopt',

@@ -1,4 +1,5 @@
 // lamb.ts: LAMB (You et al. 2020).
+import { pow } from '../math/index.ts';
 import { div, less, maximum, minimum, mul, sqrt, where } from '../ops/elementwise.ts';
 import { UPDATE_LAMB } from '../ops/rules/index.ts';
 import { update } from '../ops/update.ts';
@@ -37,11 +38,11 @@ export function lamb(options: LambOptions = {}): Optimizer {
     lr: options.lr ?? 1e-3,
     build(group) {
       const hyper = group.column('', 7, (step, _, out) => {
-        out[0] = 1 / (1 - beta1 ** (step + 1));
+        out[0] = 1 / (1 - pow(beta1, step + 1));
         out[1] = 1 - beta1;
         out[2] = beta2;
         out[3] = 1 - beta2;
-        out[4] = 1 / Math.sqrt(1 - beta2 ** (step + 1));
+        out[4] = 1 / Math.sqrt(1 - pow(beta2, step + 1));
         out[5] = eps;
         out[6] = weightDecay;
       });

@@ -1,4 +1,5 @@
 // nadam.ts: NAdam (Dozat 2016).
+import { pow } from '../math/index.ts';
 import { NADAM_VARIANT, UPDATE_NADAM } from '../ops/rules/index.ts';
 import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../options.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
@@ -26,7 +27,7 @@ export function nadam(options: NadamOptions = {}): Optimizer {
   const weightDecay = checkNumber('optim.nadam', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
   const momentumDecay = checkNumber('optim.nadam', 'momentumDecay', options.momentumDecay ?? 4e-3, { min: 0 });
   const decoupled = checkBoolean('optim.nadam', 'decoupledWeightDecay', options.decoupledWeightDecay ?? false);
-  const mu = (t: number): number => beta1 * (1 - 0.5 * 0.96 ** (t * momentumDecay));
+  const mu = (t: number): number => beta1 * (1 - 0.5 * pow(0.96, t * momentumDecay));
   const product = runningProduct(mu);
   return makeOptimizer({
     name: 'optim.nadam',
@@ -43,7 +44,7 @@ export function nadam(options: NadamOptions = {}): Optimizer {
       out[2] = 1 - beta1;
       out[3] = beta2;
       out[4] = 1 - beta2;
-      out[5] = 1 / Math.sqrt(1 - beta2 ** t);
+      out[5] = 1 / Math.sqrt(1 - pow(beta2, t));
       out[6] = eps;
       out[7] = decoupled ? 1 - lr * weightDecay : weightDecay;
     },

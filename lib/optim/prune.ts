@@ -1,5 +1,6 @@
 // prune.ts: pruning while training: which weights become 0 for good, how many of them, and after which steps.
 import { OptionError } from '../errors.ts';
+import { pow } from '../math/index.ts';
 import type { Match } from '../nn/module.ts';
 import type { RowNorm } from '../ops/pruning.ts';
 import { checkChoice, checkNumber, checkOptions } from '../options.ts';
@@ -103,6 +104,6 @@ function cubic(where: string, options: PruneSchedule): (step: number) => number 
     if (step === end) return sparsity;
     if (step === begin) return initial;
     if (step < begin || step > end || (step - begin) % every !== 0) return null;
-    return sparsity + (initial - sparsity) * (1 - (step - begin) / (end - begin)) ** power;
+    return sparsity + (initial - sparsity) * pow(1 - (step - begin) / (end - begin), power);
   };
 }

@@ -1,4 +1,5 @@
 // radam.ts: RAdam (Liu et al. 2019).
+import { pow } from '../math/index.ts';
 import { RADAM_VARIANT, UPDATE_RADAM } from '../ops/rules/index.ts';
 import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../options.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
@@ -33,12 +34,12 @@ export function radam(options: RadamOptions = {}): Optimizer {
     lr: options.lr ?? 1e-3,
     hyper(step, lr, out) {
       const t = step + 1;
-      const correction = 1 - beta2 ** t;
+      const correction = 1 - pow(beta2, t);
       // Length of the running mean of squares; below 5 its variance is not bounded.
-      const length = longest - (2 * t * beta2 ** t) / correction;
+      const length = longest - (2 * t * pow(beta2, t)) / correction;
       const adaptive = length > 5;
       const rectified = ((length - 4) * (length - 2) * longest) / ((longest - 4) * (longest - 2) * length);
-      out[0] = (lr / (1 - beta1 ** t)) * (adaptive ? Math.sqrt(correction * rectified) : 1);
+      out[0] = (lr / (1 - pow(beta1, t))) * (adaptive ? Math.sqrt(correction * rectified) : 1);
       out[1] = adaptive ? 1 : 0;
       out[2] = 1 - beta1;
       out[3] = beta2;

@@ -1,4 +1,5 @@
 // spam.ts: SPAM, Spike-Aware Adam with Momentum reset (Huang et al. 2025), without its sparse slots.
+import { cos, pow } from '../math/index.ts';
 import { UPDATE_SPAM } from '../ops/rules/index.ts';
 import { checkNumber, checkOptions, type PerStep } from '../options.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
@@ -49,12 +50,12 @@ export function spam(options: SpamOptions = {}): Optimizer {
       const since = step % cycle;
       const t = since + 1;
       const warming = step >= cycle && since < warmup;
-      const rate = warming ? lr * (1 - 0.495 * (1 + Math.cos((Math.PI * since) / (warmup + 1)))) : lr;
-      out[0] = rate / (1 - beta1 ** t);
+      const rate = warming ? lr * (1 - 0.495 * (1 + cos((Math.PI * since) / (warmup + 1)))) : lr;
+      out[0] = rate / (1 - pow(beta1, t));
       out[1] = 1 - beta1;
       out[2] = beta2;
       out[3] = 1 - beta2;
-      out[4] = 1 / Math.sqrt(1 - beta2 ** t);
+      out[4] = 1 / Math.sqrt(1 - pow(beta2, t));
       out[5] = eps;
       out[6] = 1 - lr * weightDecay;
       out[7] = since >= clipAfter ? theta : Number.POSITIVE_INFINITY;

@@ -1,4 +1,5 @@
 // stable-adamw.ts: StableAdamW (Wortsman et al. 2023): AdamW with Adafactor's update clip.
+import { pow } from '../math/index.ts';
 import { div, maximum, sqrt } from '../ops/elementwise.ts';
 import { UPDATE_STABLE_ADAM } from '../ops/rules/index.ts';
 import { update } from '../ops/update.ts';
@@ -34,9 +35,9 @@ export function stableAdamw(options: StableAdamwOptions = {}): Optimizer {
       const hyper = group.column('', 4, (step, _, out) => {
         // The means with their correction of the start in them.
         const t = step + 1;
-        out[0] = (1 - beta1) / (1 - beta1 ** t);
-        out[1] = (beta2 * (1 - beta2 ** step)) / (1 - beta2 ** t);
-        out[2] = (1 - beta2) / (1 - beta2 ** t);
+        out[0] = (1 - beta1) / (1 - pow(beta1, t));
+        out[1] = (beta2 * (1 - pow(beta2, step))) / (1 - pow(beta2, t));
+        out[2] = (1 - beta2) / (1 - pow(beta2, t));
         out[3] = eps;
       });
       const made = update(UPDATE_STABLE_ADAM, 0, { ...group, slots: turned(group.slots), hyper, finish: null });

@@ -3,6 +3,7 @@ import { NonFiniteError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { type Data, sizeOf, type TensorType } from '../ir/op.ts';
 import { philox4x32, philoxKey } from '../ir/philox.ts';
+import { exp } from '../math/index.ts';
 import type { Module } from '../nn/module.ts';
 import { gather } from '../ops/gather.ts';
 import { reshape } from '../ops/shape.ts';
@@ -160,7 +161,7 @@ export function draw(logits: Float32Array, { temperature, topK }: Drawing, at: n
   const from = temperature === 0 ? 1 : Math.min(topK ?? logits.length, logits.length);
   const indices = likeliest.slice(0, from).sort((a, b) => a - b);
   const most = logits[likeliest[0]!]!;
-  const weights = indices.map((i) => Math.exp((logits[i]! - most) / (temperature || 1)));
+  const weights = indices.map((i) => exp((logits[i]! - most) / (temperature || 1)));
   let left = at * weights.reduce((a, b) => a + b, 0);
   const found = weights.findIndex((weight) => {
     left -= weight;

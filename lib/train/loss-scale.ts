@@ -83,6 +83,8 @@ export class LossScale {
 
 function power(where: string, option: string, value: unknown, rule: Parameters<typeof checkNumber>[3]): number {
   const x = checkNumber(where, option, value, rule);
-  if (Number.isInteger(Math.log2(x)) && 2 ** Math.log2(x) === x) return x;
+  let least = 2 ** -1074;
+  while (least < x) least *= 2;
+  if (least === x) return x;
   throw new OptionError(`${where}: option ${option}: expected a power of two, got ${show(value)}`, { where, option, value });
 }

@@ -58,7 +58,7 @@ export function cosineSimilarity(a: TensorLike, b: TensorLike, options: { readon
   checkOptions('cosineSimilarity', options, ['eps']);
   const eps = checkNumber('cosineSimilarity', 'eps', options.eps ?? 1e-8, { above: 0 });
   const [x, y] = vectors('cosineSimilarity', a, b);
-  const length = (v: Tensor): Tensor => sqrt(maximum(sum(square(v), lastAxis), eps ** 2));
+  const length = (v: Tensor): Tensor => sqrt(maximum(sum(square(v), lastAxis), eps * eps));
   return div(sum(mul(x!, y!), lastAxis), mul(length(x!), length(y!)));
 }
 

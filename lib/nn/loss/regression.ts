@@ -1,5 +1,6 @@
 // regression.ts: losses of predicted numbers.
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import { log as ln } from '../../math/index.ts';
 import { abs, add, clamp, div, exp, less, log, maximum, minimum, mul, square, sub, where } from '../../ops/elementwise.ts';
 import { checkBoolean, checkNumber, checkOptions } from '../../options.ts';
 import { alike, clamped, difference, LOSS_OPTIONS, type LossOptions, reduced } from './reduction.ts';
@@ -94,5 +95,5 @@ export function gaussianNll(
   const spread = clamp(v, { min: eps });
   const values = mul(add(log(spread), div(square(sub(x, y)), spread)), 0.5);
   const full = checkBoolean(op, 'full', options.full ?? false);
-  return reduced(op, full ? add(values, 0.5 * Math.log(2 * Math.PI)) : values, options);
+  return reduced(op, full ? add(values, 0.5 * ln(2 * Math.PI)) : values, options);
 }

@@ -1,5 +1,6 @@
 // acclip.ts: the update of ACClip. Kernel: rules/acclip.h.
 import type { OpDef } from '../../ir/op.ts';
+import { pow } from '../../math/index.ts';
 import { type UpdateAttrs, updateOp } from '../update.ts';
 
 /** Slots: the mean, and the mean of the powers alpha of abs. `decay` is the factor 1 - lr * weight decay. */
@@ -15,10 +16,10 @@ export const UPDATE_ACCLIP: OpDef<UpdateAttrs> = updateOp({
   step(variant, p, g, slots, h) {
     const [alpha, inverse] = variant === ACCLIP_VARIANT.squares ? [2, 0.5] : [h.alpha, h.inverseAlpha];
     const m = slots[0]! + h.oneMinusBeta1 * (g - slots[0]!);
-    const power = h.beta2 * slots[1]! + h.oneMinusBeta2 * Math.abs(g) ** alpha;
+    const power = h.beta2 * slots[1]! + h.oneMinusBeta2 * pow(Math.abs(g), alpha);
     slots[0] = m;
     slots[1] = power;
-    return p * h.decay - h.lr * Math.min(power ** inverse / (Math.abs(m) + h.eps), 1) * m;
+    return p * h.decay - h.lr * Math.min(pow(power, inverse) / (Math.abs(m) + h.eps), 1) * m;
   },
 });
 

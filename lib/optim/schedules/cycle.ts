@@ -1,4 +1,5 @@
 // cycle.ts: schedules that go up and down: warm restarts, one cycle, many cycles.
+import { cos, pow } from '../../math/index.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../../options.ts';
 import type { Schedule } from './decay.ts';
 
@@ -25,7 +26,7 @@ export function cosineRestarts(initial: number, options: RestartsOptions): Sched
     let period = steps;
     let within = factor === 1 ? at % steps : at;
     for (; within >= period; period *= factor) within -= period;
-    return min + ((initial - min) * (1 + Math.cos((Math.PI * within) / period))) / 2;
+    return min + ((initial - min) * (1 + cos((Math.PI * within) / period))) / 2;
   };
 }
 
@@ -90,7 +91,7 @@ function phases(name: string, options: CycleShape, values: readonly number[]): S
       if (at <= end || isLast) {
         const part = end > start ? Math.min(1, (at - start) / (end - start)) : 1;
         const [a, b] = [values[i]!, values[i + 1]!];
-        return anneal === 'cos' ? b + ((a - b) / 2) * (1 + Math.cos(Math.PI * part)) : a + (b - a) * part;
+        return anneal === 'cos' ? b + ((a - b) / 2) * (1 + cos(Math.PI * part)) : a + (b - a) * part;
       }
       start = end;
     }
@@ -128,7 +129,7 @@ export function cyclic(base: number, options: CyclicOptions): Schedule {
     const cycle = Math.floor(at / period);
     const within = at - cycle * period;
     const height = within <= up ? within / up : (period - within) / down;
-    const times = mode === 'triangular' ? 1 : mode === 'triangular2' ? 0.5 ** cycle : gamma ** at;
+    const times = mode === 'triangular' ? 1 : mode === 'triangular2' ? pow(0.5, cycle) : pow(gamma, at);
     return base + (max - base) * height * times;
   };
 }

@@ -1,5 +1,6 @@
 // decay.ts: schedules that lead from one value to another and stay there, or go on for ever; and the line up to the first value.
 import { OptionError } from '../../errors.ts';
+import { cos, pow } from '../../math/index.ts';
 import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep, show } from '../../options.ts';
 
 /** A value for each step. Any function of the step is one. */
@@ -48,7 +49,7 @@ export function exponential(initial: number, options: ExponentialOptions): Sched
   checkOptions('schedule.exponential', options, ['gamma']);
   checkNumber('schedule.exponential', 'initial', initial);
   const gamma = checkNumber('schedule.exponential', 'gamma', options.gamma, { min: 0 });
-  return (at) => initial * gamma ** at;
+  return (at) => initial * pow(gamma, at);
 }
 
 export interface StepOptions {
@@ -63,7 +64,7 @@ export function step(initial: number, options: StepOptions): Schedule {
   checkNumber('schedule.step', 'initial', initial);
   const size = checkNumber('schedule.step', 'size', options.size, { min: 1, integer: true });
   const gamma = checkNumber('schedule.step', 'gamma', options.gamma ?? 0.1, { min: 0 });
-  return (at) => initial * gamma ** Math.floor(at / size);
+  return (at) => initial * pow(gamma, Math.floor(at / size));
 }
 
 export interface MultiStepOptions {
@@ -79,7 +80,7 @@ export function multiStep(initial: number, options: MultiStepOptions): Schedule 
   checkNumber(name, 'initial', initial);
   const milestones = checkMilestones(name, options.milestones, { repeats: true });
   const gamma = checkNumber(name, 'gamma', options.gamma ?? 0.1, { min: 0 });
-  return (at) => initial * gamma ** milestones.filter((m) => m <= at).length;
+  return (at) => initial * pow(gamma, milestones.filter((m) => m <= at).length);
 }
 
 export interface PolynomialOptions {
@@ -95,7 +96,7 @@ export function polynomial(initial: number, options: PolynomialOptions): Schedul
   checkNumber(name, 'initial', initial);
   const steps = checkNumber(name, 'steps', options.steps, { min: 1, integer: true });
   const power = checkNumber(name, 'power', options.power ?? 1, { above: 0 });
-  return (at) => initial * (1 - Math.min(at, steps) / steps) ** power;
+  return (at) => initial * pow(1 - Math.min(at, steps) / steps, power);
 }
 
 export interface CosineOptions {
@@ -116,7 +117,7 @@ export function cosine(initial: number, options: CosineOptions): Schedule {
   const steps = checkNumber('schedule.cosine', 'steps', options.steps, { min: 1, integer: true });
   const min = checkNumber('schedule.cosine', 'min', options.min ?? 0);
   const repeat = checkBoolean('schedule.cosine', 'repeat', options.repeat ?? false);
-  return (at) => (at >= steps && !repeat ? min : min + ((initial - min) * (1 + Math.cos((Math.PI * at) / steps))) / 2);
+  return (at) => (at >= steps && !repeat ? min : min + ((initial - min) * (1 + cos((Math.PI * at) / steps))) / 2);
 }
 
 export interface InverseSqrtOptions {
