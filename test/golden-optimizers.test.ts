@@ -152,7 +152,9 @@ test('lookahead: slow weights begin at the parameters and are all there is every
   const skipped = optim.lookahead(optim.sgd({ lr: 1 }), { k: 2, alpha: 0.5 }).bind(other);
   for (const g of [Number.NaN, 1, 1]) skipped.step([Float32Array.of(g)]);
   expect(other[0]![0]).toBe(0);
-  expect(() => optim.lookahead({} as never)).toThrow('optim.lookahead: expected an optimizer, got an object');
+  expect(() => optim.lookahead({} as never)).toThrow(
+    'optim.lookahead: expected an optimizer such as optim.adamw(), got an object without a name',
+  );
   expect(() => optim.lookahead(optim.sgd(), { k: 0 })).toThrow('k');
   expect(() => optim.lookahead(optim.sgd(), { alpha: 2 })).toThrow('alpha');
 });

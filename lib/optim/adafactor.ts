@@ -5,22 +5,12 @@ import { sizeOf, type TensorType } from '../ir/op.ts';
 import { pow } from '../math/index.ts';
 import { cast, div, maximum, mul, rsqrt, sqrt, square } from '../ops/elementwise.ts';
 import { mean } from '../ops/reduce.ts';
-import { UPDATE_EMA } from '../ops/rules/index.ts';
 import { reshape, slice } from '../ops/shape.ts';
 import { statistic } from '../ops/statistics.ts';
 import { unitStatistic } from '../ops/unit-statistic.ts';
-import { type Measured, update } from '../ops/update.ts';
 import { checkNumber, checkOptions, type PerStep, show } from '../options.ts';
-import {
-  average,
-  defineOptimizer,
-  descend,
-  type GroupContext,
-  measuredOf,
-  type Optimizer,
-  perElement,
-  type Slot,
-} from './optimizer.ts';
+import { clippedGradients } from './build.ts';
+import { average, defineOptimizer, descend, type Optimizer, perElement, type Slot } from './optimizer.ts';
 
 export interface AdafactorOptions {
   /** Largest learning rate, a number or a schedule; the rate of step t is at most 1 / sqrt(t), too. Default 1e-2. */
@@ -83,16 +73,6 @@ function slotsOf({ shape }: TensorType): Slot[] {
   const slot = (name: string, ...dims: number[]): Slot => ({ name, type: { dtype: 'f32', shape: dims } });
   if (!isMatrix(shape)) return [slot('variance', ...shape)];
   return [slot('row_var', shape[0]!), slot('col_var', sizeOf(shape.slice(1)))];
-}
-
-/** The gradients after their stages, written out where there are any, or where they are measured. */
-function clippedGradients(group: GroupContext): { grads: readonly Tensor[]; measured: readonly Measured[] } {
-  const { graph, params, grads, stages, measure } = group;
-  if (stages.length === 0 && !measure) return { grads, measured: [] };
-  // A mean of which the gradient makes up all.
-  const hyper = graph.constant(Float64Array.of(1), [1], 'f64');
-  const made = update(UPDATE_EMA, 0, { params, grads, slots: [], hyper, stages, measure });
-  return { grads: made.params, measured: measuredOf(made) };
 }
 
 /** Per gradient, what enters its slots: means of squares, summed in f64. */

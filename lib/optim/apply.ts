@@ -9,6 +9,7 @@ import { add, cast, div, less, mul, sqrt } from '../ops/elementwise.ts';
 import type { Lookups } from '../ops/sparse-rows.ts';
 import { selectStages, unscale } from '../ops/stage.ts';
 import type { Measured } from '../ops/update.ts';
+import { buildUpdate, checkedFill, slotsOf } from './build.ts';
 import { StepColumns } from './columns.ts';
 import { buildEma } from './ema.ts';
 import type { Finishing } from './finishing.ts';
@@ -114,7 +115,7 @@ export function buildApply(options: ApplyOptions): Apply {
         );
         return { ...of, grad: apart ? mul(of.grad, cast(by, 'f32')) : of.grad };
       });
-      const updated = optimizer.build({
+      const updated = buildUpdate(optimizer, {
         graph,
         params: group.params.map((p, t) => rows[t]?.param ?? graph.state(p.state)),
         names: group.params.map((p) => p.name),
@@ -123,11 +124,13 @@ export function buildApply(options: ApplyOptions): Apply {
         stages: groups.length > 1 ? selectStages(stages, places) : stages,
         measure: clipped.measure && (clipped.report.norm ? 'after' : 'all'),
         finish,
-        column: (name, size, fill) =>
-          columns.of(['hyper', i, name].filter((s) => s !== '').join('.'), [size], (step, out) => {
+        column(name, size, fill) {
+          const checked = optimizer.fused ? fill : checkedFill(optimizer, name, fill);
+          return columns.of(['hyper', i, name].filter((s) => s !== '').join('.'), [size], (step, out) => {
             const lr = optimizer.lr(step);
-            fill(step, rate ? rate(lr) : lr, out);
-          }),
+            checked(step, rate ? rate(lr) : lr, out);
+          });
+        },
       });
       group.params.forEach((p, t) => {
         const next = [updated.params[t]!, ...(updated.slots[t] ?? [])];
@@ -186,7 +189,7 @@ export class ApplyStates {
 /** Per parameter, the states of its slots: `optim.<parameter>.<slot>`. */
 function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states: ApplyStates): State[][] {
   return params.map((p) =>
-    optimizer.slots(p.state.type).map(({ name, type, init }) => {
+    slotsOf(optimizer, p.name, p.state.type).map(({ name, type, init }) => {
       return states.of(`optim.${p.name}.${name}`, type, init === undefined ? init : (out) => out.fill(init));
     }),
   );

@@ -1,5 +1,6 @@
 // columns.ts: what a program is given anew in each applied step: hyper-parameters, thresholds, and whatever else follows a schedule.
 import type { Column } from '../compile/program.ts';
+import { GraphError } from '../errors.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
 
@@ -15,8 +16,9 @@ export class StepColumns {
     this.#graph = graph;
   }
 
-  /** A new f64 input of the graph with values of its own in each step. */
+  /** A new f64 input of the graph with values of its own in each step. @throws GraphError for a name that is taken */
   of(name: string, shape: readonly number[], fill: FillColumn): Tensor {
+    if (this.#columns.some((c) => c.name === name)) throw new GraphError(`column ${name}: made twice`, { name });
     this.#columns.push({ name, fill, room: new Float64Array(sizeOf(shape)) });
     return this.#graph.input(name, { dtype: 'f64', shape }, 'step');
   }

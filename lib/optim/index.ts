@@ -25,7 +25,15 @@ export { type LionOptions, lion } from './lion.ts';
 export { type LookaheadOptions, lookahead } from './lookahead.ts';
 export { type MuonOptions, muon } from './muon.ts';
 export { type NadamOptions, nadam } from './nadam.ts';
-export type { GroupContext, GroupUpdate, HyperFill, Optimizer, Slot } from './optimizer.ts';
+export {
+  define,
+  type GroupContext,
+  type GroupUpdate,
+  type HyperFill,
+  type Optimizer,
+  type OwnOptimizer,
+  type Slot,
+} from './optimizer.ts';
 export type { MagnitudeOptions, Prune, PruneSchedule, RowsOptions } from './prune.ts';
 export { type RadamOptions, radam } from './radam.ts';
 export { type GuardAction, type GuardHit, type Report, Reports } from './report.ts';

@@ -1,6 +1,6 @@
 // lookahead.ts: Lookahead (Zhang, Lucas, Hinton and Ba 2019) around any optimizer.
-import { OptionError } from '../errors.ts';
-import { checkNumber, checkOptions, show } from '../options.ts';
+import { checkNumber, checkOptions } from '../options.ts';
+import { buildUpdate, checkOptimizer } from './build.ts';
 import { average, defineOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface LookaheadOptions {
@@ -16,9 +16,7 @@ export interface LookaheadOptions {
  * weights are averaged as torch.lerp does. The optimizer's own slots stay as they are (the paper's "maintain"). Throws OptionError.
  */
 export function lookahead(optimizer: Optimizer, options: LookaheadOptions = {}): Optimizer {
-  if (typeof optimizer?.build !== 'function') {
-    throw new OptionError(`optim.lookahead: expected an optimizer, got ${show(optimizer)}`, { value: optimizer });
-  }
+  checkOptimizer('optim.lookahead', optimizer);
   checkOptions('optim.lookahead', options, ['k', 'alpha']);
   const k = checkNumber('optim.lookahead', 'k', options.k ?? 5, { min: 1, integer: true });
   const alpha = checkNumber('optim.lookahead', 'alpha', options.alpha ?? 0.5, { min: 0, max: 1 });
@@ -41,7 +39,7 @@ export function lookahead(optimizer: Optimizer, options: LookaheadOptions = {}):
         group.params,
         weight('first', (step) => (step === 0 ? 1 : 0)),
       );
-      const fast = optimizer.build({ ...group, slots: group.slots.map((slots) => slots.slice(0, -1)), finish: null });
+      const fast = buildUpdate(optimizer, { ...group, slots: group.slots.map((slots) => slots.slice(0, -1)), finish: null });
       const gone = average(
         kept,
         fast.params,

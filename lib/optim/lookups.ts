@@ -42,6 +42,7 @@ export function denseOf({ values, indices, padding }: Lookups, rows: number): Te
 
 /** @throws OptionError if the optimizer does more than change each element by itself */
 export function checkSparse(name: string, optimizer: Optimizer): void {
+  if (!optimizer.fused) throw why(name, `are not for ${optimizer.name}, an optimizer of one's own`);
   if (!optimizer.rowwise)
     throw why(name, `are not for ${optimizer.name}, which looks at whole tensors or counts on seeing every row`);
 }

@@ -7,9 +7,10 @@ import type { Finish } from '../ops/finish.ts';
 import { DESCEND_VARIANT, UPDATE_DESCEND, UPDATE_EMA } from '../ops/rules/index.ts';
 import type { Stage } from '../ops/stage.ts';
 import { hyperCount, type Measured, type Measuring, type UpdateAttrs, type Updated, update } from '../ops/update.ts';
-import { checkNumber, checkPerStep, type PerStep, show } from '../options.ts';
+import { checkNumber, checkOptions, checkPerStep, type PerStep, show } from '../options.ts';
 import type { Named } from './arrays.ts';
 import { type BindOptions, BoundOptimizer } from './bound.ts';
+import { checkOptimizer } from './build.ts';
 
 /** State that an optimizer keeps per parameter, named as in PyTorch's state_dict. */
 export interface Slot {
@@ -19,7 +20,10 @@ export interface Slot {
   readonly init?: number;
 }
 
-/** What an optimizer is given to update one group of parameters with. */
+/**
+ * What an optimizer is given to update one group of parameters with. One that is not `fused` gets clipped gradients, no stages, nothing to
+ * measure and nothing to finish.
+ */
 export interface GroupContext {
   readonly graph: Graph;
   readonly params: readonly Tensor[];
@@ -38,16 +42,23 @@ export interface GroupContext {
 }
 export type HyperFill = (step: number, lr: number, out: Float64Array) => void;
 
-/** Next values, as the context gives them. What changes state must be made by guarded ops, or read what they made. */
+/** Next values, as the context gives them. A skipped step leaves out what is assigned of them. */
 export interface GroupUpdate {
   readonly params: readonly Tensor[];
-  readonly slots: readonly (readonly Tensor[])[];
+  /** Per parameter, in the order of its slots. Default: there are none. */
+  readonly slots?: readonly (readonly Tensor[])[];
   /** From each op that was asked to measure. */
-  readonly measured: readonly Measured[];
+  readonly measured?: readonly Measured[];
 }
 
+/** Made by a function such as `adamw`, or of one's own by `define`. */
 export interface Optimizer {
   readonly name: string;
+  /**
+   * `build` reads gradients through the stages of its group, measures, and finishes what it writes, as the optimizers here do in one pass. Where it
+   * is absent all that is done around `build`: its gradients are clipped, and constraints and masks hold for what it returns.
+   */
+  readonly fused?: boolean;
   slots(param: TensorType): readonly Slot[];
   /** What is added to the root of a mean of squared gradients before it divides; absent where nothing of the kind is. `advise` asks. */
   readonly eps?: number;
@@ -69,9 +80,47 @@ export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build
   readonly lr: PerStep;
 }
 
+/** What an optimizer of one's own is. */
+export interface OwnOptimizer extends Pick<Optimizer, 'name' | 'build' | 'eps'> {
+  /** A number or a schedule; `column` hands it out. */
+  readonly lr: PerStep;
+  /** Default: none. */
+  readonly slots?: Optimizer['slots'];
+}
+
+/**
+ * An optimizer of one's own, with all that those of the library have: its gradients come clipped, constraints and pruning hold for what it returns, its
+ * slots are part of checkpoints, and it works in a trainer, in groups and by itself.
+ *
+ * ```ts
+ * const signSgd = (lr: PerStep) =>
+ *   optim.define({
+ *     name: 'signSgd',
+ *     lr,
+ *     build({ params, grads, column }) {
+ *       const rate = ops.cast(column('lr', 1, (step, lr, out) => void (out[0] = lr)), 'f32');
+ *       return { params: params.map((p, t) => ops.sub(p, ops.mul(rate, ops.sign(grads[t])))) };
+ *     },
+ *   });
+ * ```
+ * @throws OptionError
+ */
+export function define(spec: OwnOptimizer): Optimizer {
+  checkOptions('optim.define', spec, ['name', 'lr', 'slots', 'build', 'eps']);
+  const { name, lr, slots = () => [], build, eps } = spec;
+  const own = checkOptimizer('optim.define', { name, lr: () => 0, slots, build });
+  return optimizer({ ...own, lr, ...(eps === undefined ? {} : { eps: checkNumber(name, 'eps', eps, { min: 0 }) }) }, false);
+}
+
+/** An optimizer of the library, which does all that is to be done in its updates. */
 export function defineOptimizer(spec: OptimizerSpec): Optimizer {
+  return optimizer(spec, true);
+}
+
+function optimizer(spec: OptimizerSpec, fused: boolean): Optimizer {
   const self: Optimizer = {
     name: spec.name,
+    fused,
     ...(spec.eps === undefined ? {} : { eps: spec.eps }),
     rowwise: spec.rowwise ?? false,
     lr: checkPerStep(spec.name, 'lr', spec.lr, { min: 0 }),

@@ -5,6 +5,7 @@ import type { Tensor } from '../ir/graph.ts';
 import { MAX_THREADS } from '../native/threads.ts';
 import { type Match, Module, matchParameters } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
+import { checkOptimizer } from '../optim/build.ts';
 import { type EmaOptions, emaWeight } from '../optim/ema.ts';
 import type { FinishingOptions } from '../optim/finishing.ts';
 import { checkSparse } from '../optim/lookups.ts';
@@ -186,7 +187,7 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>
     new OptionError(`Trainer: option ${option}: expected ${expected}, got ${show(value)}`, { option, value });
   if (!(model instanceof Module)) throw wrong('model', 'a Module', model);
   if (typeof loss !== 'function') throw wrong('loss', 'a function of a batch and the model', loss);
-  if (!isOptimizer(optimizer)) throw wrong('optimizer', 'an optimizer such as optim.adamw()', optimizer);
+  checkOptimizer('Trainer: option optimizer', optimizer);
   if (clip !== undefined && typeof clip?.build !== 'function') throw wrong('clip', 'a policy such as clip.globalNorm()', clip);
   if (typeof metrics !== 'object' || metrics === null) throw wrong('metrics', 'functions by name', metrics);
   for (const [name, metric] of Object.entries(metrics)) {
@@ -255,9 +256,7 @@ export function groupParameters<M extends Module>({ model, groups = [], optimize
   const made: ApplyGroup[] = [];
   for (const rule of groups) {
     checkOptions('Trainer: groups', rule, ['match', 'optimizer']);
-    if (!isOptimizer(rule.optimizer)) {
-      throw new OptionError(`Trainer: groups: option optimizer: expected an optimizer, got ${show(rule.optimizer)}`);
-    }
+    checkOptimizer('Trainer: groups: option optimizer', rule.optimizer);
     const params = matchParameters('Trainer: groups', model, rule.match).filter((p) => left.delete(p));
     if (params.length > 0) made.push({ params, optimizer: rule.optimizer });
   }
@@ -279,8 +278,4 @@ export function checkSparseTables(groups: readonly ApplyGroup[], accumulate: num
       );
     }
   }
-}
-
-function isOptimizer(x: unknown): x is Optimizer {
-  return typeof x === 'object' && x !== null && typeof (x as Optimizer).slots === 'function';
 }
