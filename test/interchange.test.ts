@@ -1,11 +1,14 @@
-// interchange.test.ts: a checkpoint with running statistics evaluates alike here and in PyTorch, whoever wrote it (short form of `npm run interchange`).
+// interchange.test.ts: a checkpoint with running statistics evaluates alike here and in PyTorch, whoever wrote it (short form of `npm run interchange`);
+// so does one with tied weights, in the forms in which PyTorch writes and reads it.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, mkdtempSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { io } from '../lib/index.ts';
 import { interchange } from './interchange/resnet20.ts';
+import { tied, tiedData } from './train/models.ts';
 
 const LOOK = 'import importlib.util as i, sys; sys.exit(not all(map(i.find_spec, ["torch", "safetensors"])))';
 
@@ -26,4 +29,24 @@ test.skipIf(!found)('resnet20, both ways', async () => {
     expect(accuracy.here).toBe(accuracy.torch);
     expect(distance).toBeLessThan(1e-5);
   }
+});
+
+test.skipIf(!found)('tied weights, both ways', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gradclip-tied-'));
+  const trainer = tied();
+  await trainer.fit(tiedData, { steps: 3 });
+  await trainer.save(join(folder, 'here.safetensors'), { weightsOnly: true });
+  await io.writeSafetensors(join(folder, 'data.safetensors'), { x: { dtype: 'i32', ...tiedData.x } });
+  const script = fileURLToPath(new URL('interchange/tied.py', import.meta.url));
+  const { status, stdout, stderr } = spawnSync(found!, [script, folder], { encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const theirs = JSON.parse(stdout) as Record<'here' | 'torch', number[]>;
+  const distance = async (name: 'here' | 'torch'): Promise<number> => {
+    const ours = (await trainer.predict(tiedData.x)).data;
+    return Math.max(...theirs[name].map((v, i) => Math.abs(v - ours[i]!)));
+  };
+  expect(await distance('here')).toBeLessThan(1e-6);
+  // Which has one of the names alone.
+  expect(await trainer.load(join(folder, 'torch.safetensors'))).toEqual({ missing: [], extra: [] });
+  expect(await distance('torch')).toBeLessThan(1e-6);
 });

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { fromJSON, type Tokenizer } from '../data/tokenizer.ts';
 import { CheckpointError, DataError } from '../errors.ts';
 import { readSafetensors } from '../io/safetensors.ts';
-import type { Module } from '../nn/module.ts';
+import { type Module, namesOf, Parameter } from '../nn/module.ts';
 import { generate } from '../train/generate.ts';
 import type { NdArray } from '../train/source.ts';
 import { type Arguments, type Command, usage } from './args.ts';
@@ -89,10 +89,13 @@ async function readWritten(file: string): Promise<Written> {
     const tokenizer = fromJSON(JSON.parse(tokens));
     const length = positiveWhole(config.data?.length, 'data.length');
     const model = makeModel(checkModelConfig(config.model, 'model'), { row: [], tokens: tokenizer.size, length });
-    for (const [name, p] of model.namedParameters()) {
+    for (const [x, names] of namesOf(model)) {
+      if (!(x instanceof Parameter)) continue;
+      const { shape } = x;
+      const name = names.find((n) => tensors.has(n)) ?? names[0]!;
       const found = tensors.get(name);
-      const shapes = `expected [${p.shape}], got ${found ? `[${found.shape}]` : 'nothing'}`;
-      if (String(found?.shape) !== String(p.shape)) throw new CheckpointError(`${name}: ${shapes}`, { name });
+      const shapes = `expected [${shape}], got ${found ? `[${found.shape}]` : 'nothing'}`;
+      if (String(found?.shape) !== String(shape)) throw new CheckpointError(`${name}: ${shapes}`, { name });
     }
     return { model, parameters: tensors, tokenizer };
   } catch (cause) {

@@ -30,7 +30,7 @@ export type Match = Pattern | ((name: string, parameter: Parameter) => boolean);
  * }
  * ```
  * Its parameters have PyTorch's names: `fc1.weight`, `layers.0.bias`. `#private` fields are not seen. Two fields may hold the same
- * parameter (tied weights): it is one parameter, under the name that comes first.
+ * parameter (tied weights): it is one parameter, called by the name that comes first, and answers to all of them.
  */
 export abstract class Module {
   /** Builds the nodes of this layer while a model is traced. */
@@ -54,9 +54,9 @@ export abstract class Module {
     return this.#named((x) => x instanceof Parameter, options.removeDuplicate ?? true);
   }
 
-  /** All buffers with their paths, in the order of the fields; each once. */
-  namedBuffers(): IterableIterator<[string, Buffer]> {
-    return this.#named((x) => x instanceof Buffer, true);
+  /** All buffers with their paths, as `namedParameters`. */
+  namedBuffers(options: { readonly removeDuplicate?: boolean } = {}): IterableIterator<[string, Buffer]> {
+    return this.#named((x) => x instanceof Buffer, options.removeDuplicate ?? true);
   }
 
   /** All modules with their paths, this one first, as ''; each once. */
@@ -104,6 +104,16 @@ export abstract class Module {
     for (const p of matched) p.requiresGrad = value;
     return matched.length;
   }
+}
+
+/** All names of each parameter and buffer of a module, the first one first. */
+export function namesOf(module: Module): ReadonlyMap<Parameter | Buffer, readonly string[]> {
+  const names = new Map<Parameter | Buffer, string[]>();
+  const all = { removeDuplicate: false };
+  for (const [name, x] of [...module.namedParameters(all), ...module.namedBuffers(all)]) {
+    names.set(x, [...(names.get(x) ?? []), name]);
+  }
+  return names;
 }
 
 /** Test names against a pattern. @throws OptionError if it is neither a string nor a RegExp. */

@@ -10,7 +10,7 @@ const PREFIX = 'gradclip.';
 const VERSION = '1';
 
 export interface LoadResult {
-  /** Names the model has and the file does not. */
+  /** Names the model has and the file does not; of a tensor with several names, where it has none of them, the first. */
   readonly missing: readonly string[];
   /** Names the file has and the model does not. */
   readonly extra: readonly string[];
@@ -24,10 +24,17 @@ export interface Loaded extends LoadResult {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Names in a file: parameters as they are, other states with the prefix. Transient states are in none. */
-export function stateNames(states: readonly State[], parameters: ReadonlySet<State>): Map<string, State> {
+/**
+ * Names in a file: weights as they are, other states with the prefix; some have several. Transient states are in none.
+ * @param namesOf all names of a state
+ */
+export function stateNames(
+  states: readonly State[],
+  weights: ReadonlySet<State>,
+  namesOf: (state: State) => readonly string[],
+): Map<string, State> {
   const kept = states.filter((s) => !s.transient);
-  return new Map(kept.map((s) => [parameters.has(s) ? s.name : PREFIX + s.name, s]));
+  return new Map(kept.flatMap((s) => namesOf(s).map((name) => [weights.has(s) ? name : PREFIX + name, s] as const)));
 }
 
 /** What a user gives for a file's header. */
@@ -59,7 +66,7 @@ export async function writeCheckpoint(
 }
 
 /**
- * Read a checkpoint and match it with a model. Everything is checked before anything is returned, so a refused file changes nothing.
+ * Read a checkpoint and match it with a model. A tensor with several names is found by any of them, and by several if they agree. Everything is checked before anything is returned, so a refused file changes nothing.
  *
  * @throws DataError if the file is malformed; CheckpointError if it does not fit: names (when strict), dtypes or shapes
  */
@@ -71,19 +78,28 @@ export async function readCheckpoint(file: string, names: ReadonlyMap<string, St
     throw new CheckpointError(`load: ${file}: expected a checkpoint of version ${VERSION}, got ${version}`, { file, version });
   }
   // A file from elsewhere (PyTorch) holds weights only: optimizer and policy then start afresh.
-  const wanted = own ? names : new Map([...names].filter(([name]) => !name.startsWith(PREFIX)));
-  const missing = [...wanted.keys()].filter((name) => !tensors.has(name));
+  const wanted = new Map<State, string[]>();
+  for (const [name, state] of names) {
+    if (own || !name.startsWith(PREFIX)) wanted.set(state, [...(wanted.get(state) ?? []), name]);
+  }
+  const missing: string[] = [];
   const extra = [...tensors.keys()].filter((name) => !names.has(name));
   const values = new Map<State, Data>();
   const mismatched: string[] = [];
-  for (const [name, state] of wanted) {
-    const t = tensors.get(name);
-    if (!t) continue;
-    // PyTorch counts in int64, which is read as i32; our counts are f64.
-    const data = t.dtype === 'i32' && state.type.dtype === 'f64' ? Float64Array.from(t.data) : t.data;
-    if (dtypeOf(data) !== state.type.dtype || !sameShape(t.shape, state.type.shape)) {
-      mismatched.push(`${name}: expected ${typeName(state.type)}, got ${typeName(t)}`);
-    } else values.set(state, data as Data);
+  for (const [state, all] of wanted) {
+    const there = all.filter((name) => tensors.has(name));
+    if (there.length === 0) missing.push(all[0]!);
+    for (const name of there) {
+      const t = tensors.get(name)!;
+      // PyTorch counts in int64, which is read as i32; our counts are f64.
+      const data = t.dtype === 'i32' && state.type.dtype === 'f64' ? Float64Array.from(t.data) : t.data;
+      const before = values.get(state);
+      if (dtypeOf(data) !== state.type.dtype || !sameShape(t.shape, state.type.shape)) {
+        mismatched.push(`${name}: expected ${typeName(state.type)}, got ${typeName(t)}`);
+      } else if (before && !sameBits(before, data as Data)) {
+        mismatched.push(`${name}: other values than ${there[0]}, which is the same tensor of the model`);
+      } else values.set(state, data as Data);
+    }
   }
   if (mismatched.length > 0) {
     throw new CheckpointError(`load: ${file}: ${mismatched.join('; ')}`, { file, missing, extra, mismatched });
@@ -97,6 +113,11 @@ export async function readCheckpoint(file: string, names: ReadonlyMap<string, St
     throw new CheckpointError(`load: ${file}: ${text} (strict: false loads what fits)`, { file, missing, extra, mismatched });
   }
   return { values, missing, extra, metadata, ...(own ? parseCounters(file, metadata) : { counters: null, seed: null }) };
+}
+
+function sameBits(a: Data, b: Data): boolean {
+  const bytes = (x: Data): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
+  return Buffer.compare(bytes(a), bytes(b)) === 0;
 }
 
 function parseCounters(file: string, metadata: Readonly<Record<string, string>>): { counters: Counters; seed: bigint } {

@@ -5,7 +5,7 @@ import { ARRAYS, type Data, sameShape, sizeOf } from '../ir/op.ts';
 import type { RunResult } from '../native/addon.ts';
 import { addon } from '../native/addon.ts';
 import { threadsFor } from '../native/threads.ts';
-import { bindParameters, type Module } from '../nn/module.ts';
+import { bindParameters, type Module, namesOf, Parameter } from '../nn/module.ts';
 import { valuesOf } from '../nn/values.ts';
 import { EVALUATE } from './evaluate.ts';
 import { packBatches } from './feeder.ts';
@@ -44,23 +44,17 @@ export class ModelProgram {
       for (const [name, t] of Object.entries(traced)) graph.output(name, t);
       return graph;
     };
-    const checked = Array.from(model.namedParameters(), ([name, p]) => {
-      const values = parameters.get(name);
-      if (!values) throw new OptionError(`no values for the parameter ${name}`, { name });
-      if (!sameShape(values.shape, p.shape)) {
-        throw new ShapeError(`${name}: expected [${p.shape}], got [${values.shape}]`, { name });
-      }
-      return [p.state, values.data] as const;
-    });
     const used = new Set(trace().states);
     this.#store = new Store([...used]);
-    for (const [state, data] of checked) if (used.has(state)) this.#store.write(state, data);
-    for (const [name, { state }] of model.namedBuffers()) {
-      if (!used.has(state)) continue;
+    for (const [x, names] of namesOf(model)) {
+      const { state, shape } = x;
+      const name = names.find((n) => parameters.has(n)) ?? names[0]!;
       const values = parameters.get(name);
-      if (values && !sameShape(values.shape, state.type.shape)) {
-        throw new ShapeError(`${name}: expected [${state.type.shape}], got [${values.shape}]`, { name });
+      if (!values && x instanceof Parameter) throw new OptionError(`no values for the parameter ${name}`, { name });
+      if (values && !sameShape(values.shape, shape)) {
+        throw new ShapeError(`${name}: expected [${shape}], got [${values.shape}]`, { name });
       }
+      if (!used.has(state)) continue;
       this.#store.write(state, values ? ARRAYS[state.type.dtype].from(values.data) : valuesOf(state)!.copy());
     }
     this.#session = new Session(this.#store, new Map(), () => ({ graph: trace(), extra: null }));

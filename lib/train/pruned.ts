@@ -47,22 +47,23 @@ const keepsZero = (layer: Layer): boolean => KEEP_ZERO.some((kind) => isA(layer,
  * The weights of a model without pruned rows: of a Linear in a Sequential the rows with their biases, and the columns that read them in the next
  * Linear. Between the two there may only be layers that make 0 of 0, so that the smaller model computes the same.
  *
- * @param parameters their names and values
+ * @param names those of each parameter
+ * @param values of all of them
  * @throws OptionError that names the layer, where the structure is another
  */
 export function withoutPrunedRows(
   model: Module,
   { prunings, masks }: Finishing,
-  parameters: ReadonlyMap<string, Parameter>,
+  names: ReadonlyMap<Parameter, readonly string[]>,
   values: ReadonlyMap<State, Data>,
 ): Map<string, TensorData> {
-  const names = new Map([...parameters].map(([name, p]) => [p, name]));
+  const nameOf = (p: Parameter): string => names.get(p)![0]!;
   const result = new Map<Parameter, Matrix>();
-  for (const p of parameters.values()) result.set(p, { shape: p.shape, data: values.get(p.state) as Float32Array });
+  for (const p of names.keys()) result.set(p, { shape: p.shape, data: values.get(p.state) as Float32Array });
   const lost = new Map<Parameter, number[]>();
   for (const { prune, params } of prunings) {
     if (prune.unit !== 'rows') continue;
-    for (const p of parameters.values()) {
+    for (const p of names.keys()) {
       const kept = params.some(({ state }) => state === p.state) && keptRows(p, values.get(masks.get(p.state)!)!);
       if (kept && kept.length < p.shape[0]!) lost.set(p, kept);
     }
@@ -73,11 +74,11 @@ export function withoutPrunedRows(
   const seen = new Set<Parameter>();
   for (const [path, layer] of isA(model, Sequential) ? layersOf(model, '') : []) {
     if (!isA(layer, Linear)) {
-      if (open && !keepsZero(layer)) throw refused(open.name, `${path} (${nameOf(layer)}) follows, which need not make 0 of 0`);
+      if (open && !keepsZero(layer)) throw refused(open.name, `${path} (${kindOf(layer)}) follows, which need not make 0 of 0`);
       continue;
     }
     const { weight, bias } = layer;
-    const name = names.get(weight)!;
+    const name = nameOf(weight);
     if (seen.has(weight) && (open || lost.has(weight))) throw refused(name, 'it is used twice');
     seen.add(weight);
     if (open) result.set(weight, columns(result.get(weight)!, open.kept));
@@ -85,7 +86,7 @@ export function withoutPrunedRows(
     const kept = lost.get(weight);
     if (!kept) continue;
     if (kept.length === 0) throw refused(name, 'it has lost all of them');
-    if (bias && !vanishes(result.get(bias)!.data, kept)) throw refused(name, `${names.get(bias)} of a pruned row is not 0`);
+    if (bias && !vanishes(result.get(bias)!.data, kept)) throw refused(name, `${nameOf(bias)} of a pruned row is not 0`);
     result.set(weight, rows(result.get(weight)!, kept));
     if (bias) result.set(bias, rows(result.get(bias)!, kept));
     left.delete(weight);
@@ -93,8 +94,10 @@ export function withoutPrunedRows(
     open = { name, kept };
   }
   if (open) throw refused(open.name, 'they are outputs of the model');
-  for (const p of left) throw refused(names.get(p)!, 'it is not the weight of a Linear in a Sequential that is the model');
-  return new Map([...result].map(([p, { shape, data }]) => [names.get(p)!, { dtype: 'f32', shape, data }]));
+  for (const p of left) throw refused(nameOf(p), 'it is not the weight of a Linear in a Sequential that is the model');
+  return new Map(
+    [...result].flatMap(([p, { shape, data }]) => names.get(p)!.map((name) => [name, { dtype: 'f32', shape, data }] as const)),
+  );
 }
 
 interface Matrix {
@@ -139,6 +142,6 @@ function refused(name: string, why: string): OptionError {
   return new OptionError(`savePruned: the pruned rows of ${name} cannot be left out: ${why}`, { name });
 }
 
-function nameOf(layer: Layer): string {
+function kindOf(layer: Layer): string {
   return typeof layer === 'function' ? `the function ${layer.name || 'without a name'}` : layer.constructor.name;
 }

@@ -6,7 +6,7 @@ import { headerOf, type RunFacts } from '../history/header.ts';
 import type { RecordHeader } from '../history/history.ts';
 import { Graph, type State, type Tensor } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
-import { type Buffer, type Match, type Module, matchParameters, type Parameter } from '../nn/module.ts';
+import { Buffer, type Match, type Module, matchParameters, namesOf, Parameter } from '../nn/module.ts';
 import { valuesOf } from '../nn/values.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/apply.ts';
 import { emaState, emaWeight } from '../optim/ema.ts';
@@ -43,8 +43,10 @@ type Hearing = Pick<Running, 'warnings' | 'counters'>;
 export class Setup<M extends Module> {
   readonly store: Store;
   readonly policy: ClipPolicy;
-  readonly parameters: ReadonlyMap<string, Parameter>;
-  readonly buffers: ReadonlyMap<string, Buffer>;
+  readonly parameters: readonly Parameter[];
+  readonly buffers: readonly Buffer[];
+  /** All names that the model has for each of them. */
+  readonly names: ReadonlyMap<Parameter | Buffer, readonly string[]>;
   /** The states of the parameters and of the buffers that are written with them, neighbours in the store. */
   readonly weights: readonly State[];
   /** Names of the trained parameters, in the order in which policies see them. */
@@ -73,10 +75,10 @@ export class Setup<M extends Module> {
     this.#transforms = checkPreprocess(options.preprocess);
     this.policy = clip;
     this.plateau = options.plateau ? new Plateau(options.plateau) : null;
-    this.parameters = new Map(model.namedParameters());
-    this.buffers = new Map(model.namedBuffers());
-    const kept = [...this.buffers.values()].filter((b) => b.persistent);
-    this.weights = [...this.parameters.values(), ...kept].map(({ state }) => state);
+    this.names = namesOf(model);
+    this.parameters = [...this.names.keys()].filter((x) => x instanceof Parameter);
+    this.buffers = [...this.names.keys()].filter((x) => x instanceof Buffer);
+    this.weights = [...this.parameters, ...this.buffers.filter((b) => b.persistent)].map(({ state }) => state);
     this.#groups = groupParameters(options);
     const { ema } = options;
     this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
@@ -93,7 +95,7 @@ export class Setup<M extends Module> {
       return trained.filter((p) => matched.includes(p));
     };
     this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, options);
-    this.#accumulators = accumulate > 1 ? accumulatorsOf(this.#groups, this.buffers.values()) : null;
+    this.#accumulators = accumulate > 1 ? accumulatorsOf(this.#groups, this.buffers) : null;
     this.store = new Store(this.#allStates(), inModule);
     this.store.reset(this.store.own.filter((s) => s.init));
     const predictor = (stands?: Stands): Predictor =>
@@ -161,16 +163,14 @@ export class Setup<M extends Module> {
 
   /** Before a fit of `trainer`: what another one has carried from batch to batch is not continued. No run may be on. */
   enter(trainer: symbol): void {
-    const carried = [...this.buffers.values()]
-      .filter((b) => b.eachEpoch)
-      .map(({ state }) => ({ state, values: valuesOf(state)! }));
+    const carried = this.buffers.filter((b) => b.eachEpoch).map(({ state }) => ({ state, values: valuesOf(state)! }));
     this.store.reset(carried.filter(({ values: v }) => v.trainer !== null && v.trainer !== trainer).map(({ state }) => state));
     for (const { values } of carried) values.trainer = trainer;
   }
 
   /** Give buffers that each epoch begins anew their first values. No run may be on. */
   startEpoch(): void {
-    this.store.reset([...this.buffers.values()].filter((b) => b.eachEpoch).map((b) => b.state));
+    this.store.reset(this.buffers.filter((b) => b.eachEpoch).map((b) => b.state));
   }
 
   /** What earlyStop brings back: weights, their averages and masks, neighbours in the store. */
@@ -180,15 +180,19 @@ export class Setup<M extends Module> {
 
   /** Names of states in a checkpoint; of the weights alone. */
   stateNames(): Map<string, State> {
-    return stateNames(this.store.states, new Set(this.weights));
+    const known = new Map([...this.names].map(([{ state }, names]) => [state, names]));
+    return stateNames(this.store.states, new Set(this.weights), (state) => known.get(state) ?? [state.name]);
   }
   weightNames(weights: Weights): Map<string, State> {
-    const kept = [...this.buffers].filter(([, b]) => b.persistent);
-    return new Map([...this.parameterNames(weights), ...kept.map(([name, { state }]) => [name, state] as const)]);
+    const kept = this.buffers.filter((b) => b.persistent);
+    return new Map([...this.parameterNames(weights), ...kept.flatMap((b) => this.#named(b, b.state))]);
   }
   parameterNames(weights: Weights): Map<string, State> {
     const stands = this.#stands(weights);
-    return new Map([...this.parameters].map(([name, p]) => [name, stands?.get(p) ?? p.state]));
+    return new Map(this.parameters.flatMap((p) => this.#named(p, stands?.get(p) ?? p.state)));
+  }
+  #named(x: Parameter | Buffer, state: State): [string, State][] {
+    return this.names.get(x)!.map((name) => [name, state]);
   }
 
   #prepared(batch: Batch): Batch {
@@ -230,7 +234,7 @@ export class Setup<M extends Module> {
   #allStates(): readonly State[] {
     const graph = new Graph('train');
     for (const state of this.restorable) graph.state(state);
-    for (const { state } of this.buffers.values()) graph.state(state);
+    for (const { state } of this.buffers) graph.state(state);
     const grads = this.#groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
     const { policy, finishing } = this;

@@ -176,7 +176,7 @@ export class Trainer<M extends Module> {
     return driveSync(this.#setup.predictor(weights).predict(batch, batchSize, this.#threads));
   }
 
-  /** Current values of the parameters, or of their averages, as of the end of a step. */
+  /** Current values of the parameters, or of their averages, as of the end of a step, by all their names. */
   async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray>> {
     checkOptions('readParameters', options, ['weights']);
     const names = this.#setup.parameterNames(this.#weightsOf('readParameters', options));
@@ -230,9 +230,10 @@ export class Trainer<M extends Module> {
   ): Promise<Map<string, readonly number[]>> {
     checkOptions('savePruned', options, ['metadata']);
     checkFile('savePruned', file);
-    const { store, restorable, finishing, parameters } = this.#setup;
+    const { store, restorable, finishing, parameters, names } = this.#setup;
     const values = await this.#access.use('savePruned', () => store.snapshot(restorable));
-    const tensors = withoutPrunedRows(this.model, finishing, parameters, values);
+    const named = new Map(parameters.map((p) => [p, names.get(p)!]));
+    const tensors = withoutPrunedRows(this.model, finishing, named, values);
     await writeSafetensors(file, tensors, this.#metadata(options));
     return new Map([...tensors].map(([name, t]) => [name, t.shape]));
   }

@@ -1,7 +1,7 @@
 // models.ts: small models and data that the trainer's tests share.
 import * as clip from '../../lib/clip/index.ts';
 import type { Tensor } from '../../lib/ir/graph.ts';
-import { Dropout, Linear, loss, Module } from '../../lib/nn/index.ts';
+import { Dropout, Embedding, LayerNorm, Linear, loss, Module } from '../../lib/nn/index.ts';
 import { relu } from '../../lib/ops/index.ts';
 import * as optim from '../../lib/optim/index.ts';
 import type { TrainerOptions, WeightsOptions } from '../../lib/train/options.ts';
@@ -68,4 +68,34 @@ export async function* stream(arrays: ReturnType<typeof points>, batchSize: numb
       y: arrays.y.slice(at, at + count),
     };
   }
+}
+
+/** A language model whose head is its table, as GPT-2: the second name comes before the first in the alphabet. */
+export class Tied extends Module {
+  readonly context: number = 4;
+  wte: Embedding = new Embedding(5, 3);
+  norm: LayerNorm = new LayerNorm(3);
+  head: Linear = new Linear(3, 5, { bias: false });
+  constructor() {
+    super();
+    this.head.weight = this.wte.weight;
+  }
+  forward(x: Tensor): Tensor {
+    return this.head.forward(this.norm.forward(this.wte.forward(x)));
+  }
+}
+const tokens = { data: Int32Array.from({ length: 32 }, (_, i) => (i * i + 1) % 5), shape: [8, 4] };
+export const tiedData: Readonly<Record<'x' | 'y', { data: Int32Array; shape: number[] }>> = {
+  x: tokens,
+  y: { data: tokens.data.map((v) => (v + 1) % 5), shape: tokens.shape },
+};
+export function tied(options: Partial<TrainerOptions<Tied>> = {}): Trainer<Tied> {
+  return new Trainer({
+    model: new Tied(),
+    loss: (batch, model) => loss.crossEntropy(model.forward(batch.x!), batch.y!),
+    optimizer: optim.adamw({ lr: 0.01 }),
+    clip: clip.globalNorm(1),
+    batchSize: 4,
+    ...options,
+  });
 }
