@@ -18,8 +18,8 @@ Failure Bound::bind(std::shared_ptr<const Program> program, const std::vector<Me
     return {"ERR_MEMORY", "bind: " + std::to_string(program_->spec.arena_bytes + program_->scratch_bytes) +
                               " bytes of scratch memory are more than the system gives"};
   }
+  if (poison_asked().on && !poison_.plan(*program_, arena_.data())) return {"ERR_MEMORY", "bind: no memory to poison"};
   resolve(blocks);
-  if (poison_asked().on) poison_.plan(*program_, arena_.data());
   return {};
 }
 
@@ -82,10 +82,11 @@ void Bound::resolve(const std::vector<Memory>& blocks) {
     }
   }
   args_.clear();
+  uint8_t* const scratch = poison_.on() ? poison_.scratch() : scratch_.data();
   for (const Instr& in : p.instrs) {
     void** first = operands_.data() + in.places;
-    args_.push_back({first, first + in.n_out, scratch_.data(), nullptr, p.ints.data() + in.ints, p.floats.data() + in.floats,
-                     in.n_out, in.n_in, in.n_i, in.n_f, &context_, &status_});
+    args_.push_back({first, first + in.n_out, scratch, nullptr, p.ints.data() + in.ints, p.floats.data() + in.floats, in.n_out,
+                     in.n_in, in.n_i, in.n_f, &context_, &status_});
   }
 }
 
@@ -198,7 +199,7 @@ struct Loop {
       if (!idle && phase.serial) {
         if (member.team.rank == 0) chain(phase);
       } else if (!idle) {
-        if (b.poison_.on()) member.sync([&] { b.poison_.before(phase.begin, b.args_[phase.begin]); });
+        if (b.poison_.on()) member.sync([&] { b.poison_.before(phase.begin, b.args_[phase.begin], member.team.size); });
         execute(phase.begin, member.team);
       }
       member.sync([&] {
@@ -214,8 +215,7 @@ struct Loop {
 
   void execute(int32_t k, const Team& team) {
     Args a = b.args_[k];
-    a.local = b.locals_.data() + team.rank * b.program_->local_bytes;
-    if (b.poison_.on()) b.poison_.local(k, a);
+    a.local = (b.poison_.on() ? b.poison_.locals() : b.locals_.data()) + team.rank * b.program_->local_bytes;
     if (!b.profile_.on()) return b.program_->instrs[k].kernel->run(a, team);
     const int64_t start = now_ns();
     b.program_->instrs[k].kernel->run(a, team);
@@ -228,7 +228,7 @@ struct Loop {
     for (int32_t k = phase.begin; k < phase.end; k++) {
       if (b.program_->instrs[k].guarded && b.context_.skip) continue;
       const int64_t start = b.profile_.on() ? now_ns() : 0;
-      if (b.poison_.on()) b.poison_.before(k, b.args_[k]);
+      if (b.poison_.on()) b.poison_.before(k, b.args_[k], 1);
       execute(k, alone);
       if (start) b.profile_.done(k, now_ns() - start);
       if (b.poison_.on()) b.poison_.after(k);
@@ -325,7 +325,7 @@ bool Bound::run(RunRequest& request, Crew* crew, int threads, const std::atomic<
                 RunResult& result) {
   const int all = crew ? std::min(threads, crew->size()) : 1;
   const int size = all > 1 && sizes_.empty() ? program_->sizing.size(all) : all;
-  if (!locals_.reserve(program_->local_bytes * size)) return false;
+  if (!locals_.reserve(program_->local_bytes * size) || (poison_.on() && !poison_.reserve_locals(size))) return false;
   if (profile_.on()) profile_.begin_run(size);
   Loop loop{*this, request, result, stop, closing, crew, size, all};
   loop.start();

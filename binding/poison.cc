@@ -3,8 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <wchar.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -20,6 +23,21 @@ void fill(void* to, int64_t bytes) {
   wchar_t* p = static_cast<wchar_t*>(to);
   wmemset(p, wchar_t(kPattern), words);
   memcpy(p + words, &kPattern, size_t(bytes) % sizeof kPattern);
+}
+
+// A file in memory that holds the pattern, below 0 where there is none.
+constexpr int64_t kFile = 1 << 21;
+int pattern_file() {
+  static const int file = [] {
+    const int fd = memfd_create("gradclip", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, kFile) != 0) return -1;
+    void* at = mmap(nullptr, size_t(kFile), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED) return -1;
+    fill(at, kFile);
+    munmap(at, size_t(kFile));
+    return fd;
+  }();
+  return file;
 }
 
 PoisonAsked decide() {
@@ -59,9 +77,37 @@ const PoisonAsked& poison_asked() {
   return *p;
 }
 
+PoisonPages::~PoisonPages() {
+  if (base_) munmap(base_, size_t(mapped_));
+}
+
+bool PoisonPages::reserve(int64_t bytes) {
+  constexpr int64_t kMost =
+      int64_t(1) << 32;   // each stretch of the file is a mapping, of which a process has some ten thousands
+  if (bytes <= size_) return true;
+  const int64_t page = sysconf(_SC_PAGESIZE), span = (bytes + page - 1) / page * page;
+  if (pattern_file() < 0 || span > kMost) return false;
+  uint8_t* base = static_cast<uint8_t*>(mmap(nullptr, size_t(span + page), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  if (base == MAP_FAILED) return false;
+  if (base_) munmap(base_, size_t(mapped_));
+  base_ = base, mapped_ = span + page, data_ = base + span - bytes, size_ = bytes;
+  for (int64_t at = 0; at < span; at += kFile) {
+    const size_t length = size_t(std::min(kFile, span - at));
+    if (mmap(base + at, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, pattern_file(), 0) == MAP_FAILED) return false;
+  }
+  return true;
+}
+
+void PoisonPages::fill(int64_t bytes) const {
+  constexpr int64_t kFew = 1 << 15;   // sooner written than asked of the system
+  if (bytes <= kFew) return gradclip::fill(data_, bytes);
+  madvise(base_, size_t(data_ + bytes - base_), MADV_DONTNEED);
+}
+
 // Backwards from the last instruction, after which the arena holds nothing. Micro sections loop, and so do steps; but what such a loop
 // would carry from one turn to the next was never written before its first, so no program may count on it.
-void Poison::plan(const Program& program, uint8_t* arena) {
+bool Poison::plan(const Program& program, uint8_t* arena) {
+  if (!scratch_.reserve(program.scratch_bytes)) return false;
   program_ = &program;
   arena_ = arena;
   dead_.assign(program.instrs.size(), {});
@@ -90,18 +136,18 @@ void Poison::plan(const Program& program, uint8_t* arena) {
     each(0, in.n_out, [&](int64_t begin, int64_t end) { live.remove(begin, end); });
     each(in.n_out, all, [&](int64_t begin, int64_t end) { live.add(begin, end); });
   }
+  return true;
 }
 
 void Poison::begin() { fill(arena_, program_->spec.arena_bytes); }
 
-void Poison::before(int32_t instr, const Args& args) const {
+void Poison::before(int32_t instr, const Args& args, int threads) const {
   const Instr& in = program_->instrs[size_t(instr)];
   const Place* places = program_->places.data() + in.places;
-  fill(args.scratch, in.scratch_bytes);
+  scratch_.fill(in.scratch_bytes);
+  if (in.local_bytes > 0) locals_.fill(program_->local_bytes * threads);
   for (int32_t o : fresh_[size_t(instr)]) fill(args.out[o], places[o].bytes);
 }
-
-void Poison::local(int32_t instr, const Args& args) const { fill(args.local, program_->instrs[size_t(instr)].local_bytes); }
 
 void Poison::after(int32_t instr) const {
   for (const Range& r : dead_[size_t(instr)]) fill(arena_ + r.begin, r.end - r.begin);

@@ -15,19 +15,38 @@ struct PoisonAsked {
 };
 const PoisonAsked& poison_asked();
 
-// Of one bound program. All but local() are called by one thread while the others wait.
+// Memory that holds the pattern until it is written, and again once it is filled. A product asks for megabytes of scratch and writes to
+// little of it: so these are pages of a file that holds the pattern, copied when they are written, and filling drops the copies. Behind
+// the memory lies a page that may not be touched.
+class PoisonPages {
+ public:
+  PoisonPages() = default;
+  PoisonPages(const PoisonPages&) = delete;
+  ~PoisonPages();
+  bool reserve(int64_t bytes);   // a multiple of 64
+  uint8_t* data() const { return data_; }
+  void fill(int64_t bytes) const;   // from the first on
+
+ private:
+  int64_t size_ = 0, mapped_ = 0;
+  uint8_t *base_ = nullptr, *data_ = nullptr;
+};
+
+// Of one bound program. All of it is called by one thread while the others wait.
 class Poison {
  public:
-  // From here on the mode is on.
-  void plan(const Program& program, uint8_t* arena);
+  // From here on the mode is on. False when memory is lacking.
+  bool plan(const Program& program, uint8_t* arena);
   bool on() const { return program_ != nullptr; }
+  // What the program's scratch and its threads' buffers are in this mode.
+  uint8_t* scratch() const { return scratch_.data(); }
+  uint8_t* locals() const { return locals_.data(); }
+  bool reserve_locals(int threads) { return locals_.reserve(program_->local_bytes * threads); }
 
   // Before a run: nothing in the arena outlives one.
   void begin();
-  // Before an instruction: its scratch, and its outputs but for those in place of an input.
-  void before(int32_t instr, const Args& args) const;
-  // Before an instruction, by each of its threads.
-  void local(int32_t instr, const Args& args) const;
+  // Before an instruction on so many threads: its scratch and their buffers, and its outputs but for those in place of an input.
+  void before(int32_t instr, const Args& args, int threads) const;
   // After an instruction: what of the arena it used that no later one reads before somebody writes it.
   void after(int32_t instr) const;
 
@@ -37,6 +56,7 @@ class Poison {
   };
   const Program* program_ = nullptr;
   uint8_t* arena_ = nullptr;
+  PoisonPages scratch_, locals_;
   // Per instruction:
   std::vector<std::vector<int32_t>> fresh_;   // outputs not in place of an input
   std::vector<std::vector<Range>> dead_;
