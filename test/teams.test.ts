@@ -4,16 +4,10 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { loss, nn, ops, optim, Trainer } from '../lib/index.ts';
 import { Graph } from '../lib/ir/graph.ts';
-import { addon } from '../lib/native/addon.ts';
 import { matmul } from '../lib/ops/index.ts';
 import { TEAMS } from './kit.ts';
 import { fillSample } from './run-graph.ts';
-import { runNode, sameBits } from './run-node.ts';
-
-const ISAS = addon().isas;
-
-/** The tables that must agree with each other: those with fma, and the baseline by itself. */
-const KINDS = [ISAS.filter((isa) => isa !== 'x86_64'), ISAS.filter((isa) => isa === 'x86_64')].filter((isas) => isas.length > 0);
+import { KINDS_OF_BITS, runNode, sameBits } from './run-node.ts';
 
 test('a small network: layers of 512, 64, 48 and 10', () => {
   const widths = [1024, 512, 64, 48, 10];
@@ -80,7 +74,7 @@ describe('products of random shapes', () => {
         const [a, b] = types.map((type, i) => graph.input(`x${i}`, type, 'feed'));
         const { node } = matmul(a!, b!, { transA, transB });
         const data = fillSample({ ins: types, attrs: {} }, seed);
-        for (const isas of KINDS) {
+        for (const isas of KINDS_OF_BITS) {
           const one = runNode(node, data, { isa: isas[0]!, threads: 1 });
           for (const isa of isas)
             for (const threads of TEAMS)

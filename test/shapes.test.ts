@@ -1,0 +1,113 @@
+// shapes.test.ts: every op on shapes drawn at random: the same bits from teams of any size and from AVX2 and AVX-512, in place or not,
+// with zeros of both signs, denormals, infinities and NaN among the elements; nothing read unwritten; and what `ref` says where that is soon told.
+// GRADCLIP_RUNS=1000 draws so many cases of each op.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Graph, type Node } from '../lib/ir/graph.ts';
+import { type Data, type OpDef, type RefArray, sizeOf } from '../lib/ir/op.ts';
+import { addon } from '../lib/native/addon.ts';
+import { OPS } from '../lib/ops/index.ts';
+import { allocate } from './interpret.ts';
+import { TEAMS } from './kit.ts';
+import { fillSample } from './run-graph.ts';
+import { KINDS_OF_BITS, runTeams, sameNumbers, unwritten } from './run-node.ts';
+import { type Case, Draw } from './shapes/draw.ts';
+import { GENERATORS } from './shapes/index.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
+type AnyOp = OpDef<any>;
+
+test('every op has a generator, and every kernel an op', () => {
+  expect(OPS.map((op) => op.name).filter((name) => !GENERATORS[name])).toEqual([]);
+  const kernels = new Set(OPS.map((op) => op.kernel ?? op.name));
+  // Made by the compiler, and those that no step has.
+  const others = addon().kernels.filter((name) => !kernels.has(name) && !name.startsWith('probe_'));
+  expect(others).toEqual(['skip_if']);
+});
+
+const SEED = 5n;
+const ATTEMPT = 3;
+const RUNS = process.env.GRADCLIP_RUNS;
+
+const cases = OPS.filter((op: AnyOp) => !op.alias).map((op: AnyOp) => ({ name: op.name, op }));
+test.each(cases)('$name', ({ op }) => {
+  const runs = RUNS ? Number(RUNS) : op.map ? 1 : 4;
+  fc.assert(
+    fc.property(fc.gen(), fc.nat(), (next, seed) => {
+      const d = new Draw(next);
+      check(op, GENERATORS[op.name]!(d), seed, d);
+    }),
+    { numRuns: runs },
+  );
+});
+
+function check(op: AnyOp, drawn: Case, seed: number, d: Draw): void {
+  const node = nodeOf(op, drawn);
+  const data = fillSample({ ...drawn, attrs: drawn.attrs }, seed);
+  const odd = d.rarely(3);
+  if (odd) sprinkle(drawn, data, d);
+  const inplace = d.flag() ? pairsOf(node) : [];
+  const what = `${op.name}(${drawn.ins.map((t) => `${t.dtype}[${t.shape}]`)}) ${JSON.stringify(drawn.attrs)}`;
+  for (const isas of KINDS_OF_BITS) {
+    let one: Data[] | undefined;
+    for (const isa of isas) {
+      runTeams(node, data, { isa, teams: [1, ...TEAMS], inplace, seed: SEED, attempt: ATTEMPT }, (outs, threads) => {
+        one ??= outs.map((x) => x.slice());
+        const different = outs.findIndex((x, i) => !sameNumbers(x, one![i]!));
+        if (different >= 0) expect.fail(`${what}: output ${different} on ${isa} with ${threads} threads`);
+        const hole = outs.findIndex(unwritten);
+        if (hole >= 0) expect.fail(`${what}: output ${hole} on ${isa} with ${threads} threads holds what nobody has written`);
+      });
+    }
+    if (!odd && !drawn.bitsOnly && isSoonTold(node)) compare(node, data, one!, drawn.tolerance ?? 2e-6, `${what} on ${isas}`);
+  }
+}
+
+function nodeOf(op: AnyOp, { ins, attrs }: Case): Node {
+  const graph = new Graph('train');
+  const inputs = ins.map((type, i) => graph.input(`x${i}`, type, 'feed'));
+  if (op.guarded) graph.section = 'apply';
+  return graph.add(op, inputs, attrs);
+}
+
+/** What may lie in place, one input for each output. */
+function pairsOf(node: Node): [number, number][] {
+  const used = new Set<number>();
+  const pairs = new Map<number, number>();
+  for (const [o, i] of node.op.inplace?.(node) ?? []) {
+    if (pairs.has(o) || used.has(i)) continue;
+    pairs.set(o, i);
+    used.add(i);
+  }
+  return [...pairs];
+}
+
+const ODD = [0, -0, 1e-40, -1e-40, 2 ** -149, Infinity, -Infinity, NaN, 3e38, -3e38, 1e-38, 1e30];
+/** Puts odd numbers among the floats, but for those that a case gives exactly. */
+function sprinkle({ ins, fill }: Case, data: Data[], d: Draw): void {
+  const some = d.pick(ODD.slice(0, 5), ODD);
+  for (const [k, x] of data.entries()) {
+    const given = fill?.[k];
+    if (ins[k]!.dtype[0] !== 'f' || x.length === 0 || (given && typeof given === 'object' && 'exactly' in given)) continue;
+    for (let n = d.int(0, 8); n > 0; n--) x[d.int(0, x.length - 1)] = d.pick(...some);
+  }
+}
+
+const isSoonTold = (node: Node): boolean =>
+  !node.op.effect &&
+  node.op.cost(node).flops < 1e6 &&
+  [...node.ins, ...node.outs].reduce((n, t) => n + sizeOf(t.shape), 0) < 20_000;
+
+function compare(node: Node, data: readonly Data[], got: readonly Data[], tolerance: number, what: string): void {
+  const outs = node.outs.map((t) => allocate(t.dtype, sizeOf(t.shape), true));
+  const ins = data.map((x): RefArray => (x instanceof Float32Array ? Float64Array.from(x) : x));
+  node.op.ref(outs, ins, node, { seed: SEED, attempt: ATTEMPT, micro: 0, micros: 1 });
+  for (const [o, want] of outs.entries()) {
+    for (let i = 0; i < want.length; i++) {
+      const [g, w] = [got[o]![i]!, want[i]!];
+      if (Object.is(g, w) || (Number.isNaN(g) && Number.isNaN(w))) continue;
+      const error = Math.abs(g - w) / Math.max(1, Math.abs(w));
+      if (!(error <= tolerance)) expect.fail(`${what}: output ${o} at ${i}: got ${g}, expected ${w} (error ${error})`);
+    }
+  }
+}

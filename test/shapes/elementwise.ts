@@ -1,0 +1,69 @@
+// elementwise.ts: cases of elementwise ops by themselves, and of chains of them.
+import type { DType, TensorType } from '../../lib/ir/op.ts';
+import { ACTIVATIONS } from '../../lib/ops/activation.ts';
+import { ELEMENTWISE } from '../../lib/ops/elementwise.ts';
+import { type Case, type Draw, type FillOf, f64, type Generator } from './draw.ts';
+
+const MAPS = [...ELEMENTWISE, ...ACTIVATIONS].filter((op) => op.map);
+const arityOf = (op: (typeof MAPS)[number]): number => op.samples()[0]!.ins.length;
+
+/** Shapes that broadcast to one: dimensions of 1, and leading ones left out. */
+function broadcasting(d: Draw, count: number): number[][] {
+  const out = d.sizes(d.int(0, 4), 6000);
+  return Array.from({ length: count }, () => {
+    if (d.flag()) return out;
+    return out.slice(d.int(0, out.length)).map((size) => (d.rarely(3) ? 1 : size));
+  });
+}
+
+const alone = (op: (typeof MAPS)[number]): Generator => {
+  const [sample] = op.samples();
+  return (d): Case => {
+    const dtype = d.rarely(3) ? 'f64' : 'f32';
+    const ins = broadcasting(d, sample!.ins.length).map((shape): TensorType => ({ dtype, shape }));
+    return { ins, attrs: {}, ...(sample!.fill && { fill: sample!.fill }), ...(sample!.tolerance && sample) };
+  };
+};
+
+type Arg = { readonly in: number } | { readonly step: number } | number;
+function steps(d: Draw, ins: number): { map: string; args: Arg[] }[] {
+  return d.list(1, 7, (k) => {
+    const op = d.pick(...MAPS);
+    const arg = (): Arg => {
+      const from = d.int(0, 5);
+      if (from === 0) return d.real(-3, 3);
+      return (from < 3 || k === 0) && ins > 0 ? { in: d.int(0, ins - 1) } : k > 0 ? { step: d.int(0, k - 1) } : d.real(-3, 3);
+    };
+    return { map: op.map!, args: Array.from({ length: arityOf(op) }, arg) };
+  });
+}
+
+const FILLS: Readonly<Record<DType, FillOf>> = { f32: 'normal', f64: 'normal', i32: [-9, 9], u8: [0, 255] };
+
+const chain: Generator = (d) => {
+  const ins = broadcasting(d, d.int(1, 5)).map(
+    (shape): TensorType => ({ dtype: d.pick('f32', 'f32', 'f64', 'i32', 'u8'), shape }),
+  );
+  const dtype = d.pick('f32', 'f32', 'f64');
+  const attrs = { dtype, outDtype: d.pick<DType>(dtype, dtype, 'f32', 'f64', 'i32', 'u8'), steps: steps(d, ins.length) };
+  return { ins, attrs, fill: ins.map((t) => FILLS[t.dtype]), bitsOnly: true };
+};
+
+const scalars: Generator = (d) => {
+  const ins = d.list(0, 5, () => f64());
+  const made = steps(d, ins.length);
+  return { ins, attrs: { steps: made, outs: d.list(1, 4, () => d.int(0, made.length - 1)) }, bitsOnly: true };
+};
+
+const cast: Generator = (d) => {
+  const [from, dtype] = [d.pick<DType>('f32', 'f64', 'i32', 'u8'), d.pick<DType>('f32', 'f64', 'i32', 'u8')];
+  const ins = [{ dtype: from, shape: d.sizes(d.int(0, 3)) }];
+  return { ins, attrs: { dtype }, fill: [from === 'u8' || dtype === 'u8' ? [0, 255] : [-300, 300]], bitsOnly: true };
+};
+
+export const ELEMENTWISE_CASES: Readonly<Record<string, Generator>> = {
+  ...Object.fromEntries(MAPS.map((op) => [op.name, alone(op)])),
+  map: chain,
+  scalars,
+  cast,
+};

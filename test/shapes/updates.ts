@@ -1,0 +1,75 @@
+// updates.ts: cases of what optimizers do to all parameters at once, and of what goes from one micro-batch to the next.
+import type { Sample, TensorType } from '../../lib/ir/op.ts';
+import { UPDATES } from '../../lib/ops/rules/index.ts';
+import type { Measuring, UpdateAttrs } from '../../lib/ops/update.ts';
+import { type Case, type Draw, type FillOf, f32, f64, type Generator, i32, u8 } from './draw.ts';
+import { staging, tensors } from './lists.ts';
+
+// What keeps a gradient that is 0, and one whose rows are elsewhere, as the compiler needs it.
+const STAGES = ['scale', 'limit', 'zeroNonFinite', 'sign', 'shrinkAbove', 'zeroBelow', 'soft', 'tanh'] as const;
+
+/** A variant of a rule as one of its samples has it, with hyper-parameters and numbers of each tensor, on other tensors. */
+const update = (op: (typeof UPDATES)[number]): Generator => {
+  const samples = op.samples();
+  return (d): Case => {
+    const { ins, attrs, fill, tolerance } = d.pick(...samples) as Sample<UpdateAttrs>;
+    const arrays = ins.findIndex((t) => t.dtype !== 'f32');
+    const slots = arrays / attrs.count - 2;
+    const each = ins.length > arrays + 1 && fill![arrays + 1] !== undefined && readsEach(op);
+    const shapes = tensors(d, 5);
+    const count = shapes.length;
+    const sparse = shapes.map((s) => s.length > 0 && s.every((n) => n > 0) && d.rarely(4));
+    const kept = shapes.map((s, t) => (sparse[t] ? d.int(1, s[0]!) : 0));
+    const { stages, ins: operands, fill: fills, jumps } = staging(d, shapes, 0, STAGES);
+    const finish = d.rarely(3) ? { bounded: d.flag(), masked: shapes.map(() => d.flag()) } : null;
+    const bounds = finish?.bounded ? [f64(count), f64(count)] : [];
+    const masked = shapes.filter((_, t) => finish?.masked[t]);
+    const rows = kept.map((n, t) => (sparse[t] ? [n, ...shapes[t]!.slice(1)] : shapes[t]!));
+    const at = shapes.flatMap((s, t): [TensorType, FillOf][] => (sparse[t] ? [[i32(s[0]!), [-1, kept[t]!]]] : []));
+    const all = (list: readonly (readonly number[])[]): TensorType[] => list.map((s) => f32(...s));
+    const given: (readonly [TensorType, FillOf])[] = [
+      ...[...all(shapes), ...all(rows)].map((t) => [t, 'normal'] as const),
+      ...Array.from({ length: slots }, () => all(shapes).map((t) => [t, 'positive'] as const)).flat(),
+      [ins[arrays]!, fill![arrays]!],
+      ...(each ? [[f64(count), [0.1, 0.9]] as const] : []),
+      ...operands.map((t, i) => [t, fills[i]!] as const),
+      ...bounds.map((t, i) => [t, (i === 0 ? [-0.5, 0] : [0.1, 0.9]) as FillOf] as const),
+      ...masked.map((s) => [u8(...s), [0, 2]] as const),
+      ...at,
+    ];
+    const measure = d.pick<Measuring>(false, 'after', 'all');
+    return {
+      ins: given.map(([t]) => t),
+      attrs: { variant: attrs.variant, count, sparse, stages, measure, ...(finish && { finish }) },
+      fill: given.map(([, f]) => f),
+      tolerance: Math.max(tolerance ?? 0, 1e-4),
+      bitsOnly: jumps || JUMPS.has(op.name) || (measure !== false && stages.some(({ kind }) => NEAR.has(kind))),
+    };
+  };
+};
+const readsEach = (op: (typeof UPDATES)[number]): boolean => {
+  const [{ ins }] = op.samples() as [Sample<UpdateAttrs>];
+  return ins.at(-1)!.dtype === 'f64' && ins.at(-1)!.shape[0] === 1 && ins.at(-2)!.dtype === 'f64';
+};
+// The sign of a sum, and a threshold on one.
+const JUMPS: ReadonlySet<string> = new Set(['update_lion', 'update_spam', 'update_acclip']);
+
+// What they make of a small element rounds to the element itself, which then did not change.
+const NEAR: ReadonlySet<string> = new Set(['soft', 'tanh']);
+
+const two = (dtypes: readonly TensorType['dtype'][]): Generator => {
+  return (d: Draw) => {
+    const t: TensorType = { dtype: d.pick(...dtypes), shape: d.sizes(d.int(0, 3), 9000) };
+    const fill: FillOf = t.dtype === 'i32' || t.dtype === 'u8' ? [0, 99] : 'normal';
+    return { ins: [t, t], attrs: {}, fill: [fill, fill] };
+  };
+};
+
+export const UPDATE_CASES: Readonly<Record<string, Generator>> = {
+  ...Object.fromEntries(UPDATES.map((op) => [op.name, update(op)])),
+  accumulate: two(['f32', 'f64']),
+  carry: two(['f32', 'f64', 'i32', 'u8']),
+  leave: two(['f32', 'f64', 'i32', 'u8']),
+  // Neither a flag of 0 nor any place of what is to blame ends the run.
+  fail_if: () => ({ ins: [f64(), f64()], attrs: {}, fill: [{ exactly: [0] }, 'normal'] }),
+};
