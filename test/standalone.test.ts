@@ -49,6 +49,27 @@ test('gradients may be other arrays in every step', () => {
   expect(b).toEqual(a);
 });
 
+test('a step of large arrays has the threads asked for, with the bits of one; a small one has one', () => {
+  const make = (): Float32Array => Float32Array.from({ length: 1 << 19 }, (_, i) => Math.sin(i));
+  const step = (threads: number): [Buffer, number[]] => {
+    const large = make();
+    using bound = optim.adamw().bind([large], { threads });
+    const counts = [bound.threads];
+    bound.step([make()]);
+    return [Buffer.from(large.buffer), [...counts, bound.threads]];
+  };
+  const [one, counts] = step(1);
+  expect(counts).toEqual([0, 1]);
+  for (const threads of [3, 96]) {
+    const [bits, had] = step(threads);
+    expect(had).toEqual([0, threads]);
+    expect(bits.equals(one)).toBe(true);
+  }
+  using small = optim.adamw().bind(params(), { threads: 3 });
+  small.step(grads());
+  expect(small.threads).toBe(1);
+});
+
 test('thousands of small tensors', () => {
   const many = Array.from({ length: 1500 }, (_, i) => f32(i, 1));
   const g = many.map(() => f32(3, 4));

@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { loss, nn, ops, optim, Trainer } from '../lib/index.ts';
 import { Graph } from '../lib/ir/graph.ts';
-import { matmul } from '../lib/ops/index.ts';
+import type { OpDef } from '../lib/ir/op.ts';
+import { addon } from '../lib/native/addon.ts';
+import { matmul, OPS } from '../lib/ops/index.ts';
 import { TEAMS } from './kit.ts';
 import { fillSample } from './run-graph.ts';
 import { KINDS_OF_BITS, runNode, sameBits } from './run-node.ts';
@@ -46,6 +48,26 @@ test('a small network: layers of 512, 64, 48 and 10', () => {
     expect(Math.abs(one[i]! - want), `output ${i}`).toBeLessThan(1e-6);
   });
   for (const threads of TEAMS) expect(predict(threads), `${threads} threads`).toEqual(one);
+});
+
+test('every kernel on teams far larger than the machine', () => {
+  let count = 0;
+  // biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
+  for (const op of OPS as readonly OpDef<any>[]) {
+    if (op.effect || !addon().kernels.includes(op.kernel ?? op.name)) continue;
+    for (const [i, sample] of op.samples().entries()) {
+      const graph = new Graph('train');
+      const inputs = sample.ins.map((type, k) => graph.input(`x${k}`, type, 'feed'));
+      const node = graph.add(op, inputs, sample.attrs);
+      const data = fillSample(sample, 3);
+      const run = (threads: number): ReturnType<typeof runNode> => runNode(node, data, { threads, seed: 5n, attempt: 3 });
+      const one = run(1);
+      // The larger first: its crew serves the other.
+      for (const threads of [128, 96]) expect(sameBits(run(threads), one), `${op.name} #${i} on ${threads} threads`).toBe(true);
+      count++;
+    }
+  }
+  expect(count).toBeGreaterThan(100);
 });
 
 describe('products of random shapes', () => {

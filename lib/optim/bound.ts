@@ -66,6 +66,7 @@ export class BoundOptimizer {
   readonly #averages: readonly State[] | null;
   #bindings: Binding[] = [];
   #counters = { step: 0, attempt: 0, skips: 0 };
+  #lastThreads = 0;
   #disposed = false;
 
   constructor(optimizer: Optimizer, params: Named<Float32Array>, options: BindOptions = {}) {
@@ -119,6 +120,14 @@ export class BoundOptimizer {
   }
 
   /**
+   * Threads that the last step had, 0 before the first. Fewer than asked for where the parameters are too few to share, where runs beside it
+   * had them, and where the system gave no more.
+   */
+  get threads(): number {
+    return this.#lastThreads;
+  }
+
+  /**
    * One update, in place, with gradients given as the parameters were (in a list, or by name). The first step with other arrays than
    * the ones before costs some microseconds more. Throws NonFiniteError as the clip policy says; then nothing was updated.
    */
@@ -139,6 +148,7 @@ export class BoundOptimizer {
       threads: this.#threads,
     });
     this.#counters = { step: result.stepCount, attempt: result.attempt, skips: result.skips };
+    this.#lastThreads = result.threads;
     if (result.status === STATUS.nonFinite) throw this.#nonFinite(this.#names[result.position] ?? null, step);
     const reports = new Reports({
       rows: result.report,

@@ -35,6 +35,8 @@ export interface FitContext
   readonly feeder: Feeder;
   readonly seed: bigint;
   readonly threads: number;
+  /** The number of threads was asked for: who gets fewer is told. */
+  readonly threadsAsked: boolean;
   readonly maxSkips: number;
   readonly names: readonly string[];
   readonly steps: number;
@@ -182,6 +184,7 @@ function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Rep
     pace.took(performance.now() - started, result.tried);
     ran.steps += result.tried;
     ran.threads = result.threads;
+    if (c.threadsAsked && result.threads < request.threads) warnOfFewerThreads(c.running, request.threads, result.threads);
     advance(c.running, result);
     return result;
   };
@@ -222,6 +225,11 @@ function warnOfNothingApplied({ warnings, counters: { step } }: Running, { tried
     step,
     tried,
   });
+}
+
+function warnOfFewerThreads({ warnings, counters: { step } }: Running, asked: number, got: number): void {
+  const why = 'other runs of this process have the rest, or the system gives no more';
+  warnings.add('fewerThreads', `fit: expected ${asked} threads, got ${got}: ${why}`, { name: 'threads', step, asked, got });
 }
 
 function profiles(session: Session<Apply>): Profile[] {

@@ -338,6 +338,7 @@ export class Trainer<M extends Module> {
       seed: this.#seed,
       rollback: this.#options.rollback ?? {},
       threads: this.#threads,
+      threadsAsked: this.#options.threads !== undefined,
       turn: (task) => this.#access.turn(task),
       log: this.#log,
       header: (perLayer) => this.#header(perLayer),

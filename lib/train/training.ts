@@ -47,6 +47,7 @@ export interface TrainingContext<R> {
   /** For guards that roll back. */
   readonly rollback: RollbackOptions;
   readonly threads: number;
+  readonly threadsAsked: boolean;
   /** Wait for a turn among those who use the state. */
   readonly turn: <T>(task: () => T | Promise<T>) => Promise<T>;
   evaluation(source: Source, weights: Weights): EvaluateContext;
@@ -88,6 +89,7 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
         feeder: c.feeder,
         seed: c.seed,
         threads: c.threads,
+        threadsAsked: c.threadsAsked,
         maxSkips: policy.maxSkips,
         names: trained,
         steps: steps ?? Number.POSITIVE_INFINITY,

@@ -2,8 +2,11 @@
 import { OptionError } from '../errors.ts';
 import { show } from '../options.ts';
 
-/** `nothingApplied`: every step of the run was skipped. `unreached`: the loss cannot move a parameter that is trained. */
-export type TrainingWarningCode = 'nothingApplied' | 'unreached';
+/**
+ * `nothingApplied`: every step of the run was skipped. `unreached`: the loss cannot move a parameter that is trained. `fewerThreads`: steps
+ * had fewer threads than the trainer was told to take.
+ */
+export type TrainingWarningCode = 'nothingApplied' | 'unreached' | 'fewerThreads';
 
 /** Something about a run that may not be what was meant. */
 export interface TrainingWarning {

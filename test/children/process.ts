@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { Trainer } from '../../lib/index.ts';
+import { loss, nn, optim, Trainer } from '../../lib/index.ts';
 import { hashOf } from '../golden/models.ts';
 import { type Network, plainHash, VARIANTS, type Variant } from '../train/variants.ts';
 
@@ -16,6 +16,12 @@ const message = (worker: Worker): Promise<unknown> =>
     worker.once('error', reject);
   });
 const STEPS = 60;
+/** The threads that a fit had, and its warnings. */
+async function told(threads?: number): Promise<unknown[]> {
+  using trainer = new Trainer({ ...options(), ...(threads !== undefined && { threads }) });
+  const result = await trainer.fit(data, { steps: 10 });
+  return [result.threads, ...result.warnings];
+}
 
 const scenarios: Readonly<Record<string, () => unknown>> = {
   /** Nobody awaits the run; the process lives until it is done, and no longer. */
@@ -59,6 +65,23 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
     const expected = await plainHash(VARIANTS.dropout as Variant, STEPS);
     say({ same: hashes.map((h) => h === expected), before, most });
   },
+  /** Fits beside that of another environment, and alone. */
+  async beside() {
+    const other = role('longChunk');
+    await message(other);
+    for (;;) {
+      await sleep(10);
+      const [beside, byDefault, one] = [await told(2), await told(), await told(1)];
+      if (beside[0] === 2 || byDefault[0] === 2) continue; // the chunk has not begun
+      say({ beside, byDefault, one });
+      break;
+    }
+    await other.terminate();
+    await scenarios.alone!();
+  },
+  async alone() {
+    say({ alone: await told(2), many: await told(5) });
+  },
   /** Environments that end with a fit pending, in each way, again and again. */
   async churn() {
     for (let k = 0; k < 3; k++) {
@@ -80,6 +103,19 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
     trainer.fit(data, { steps: 1e9 });
     while (trainer.counters.step < 20) await sleep(1);
     parentPort?.postMessage('half-way');
+  },
+  /** Threads are given out chunk by chunk, and this one, a whole epoch, lasts for minutes. */
+  longChunk() {
+    const trainer = new Trainer({
+      model: new nn.Sequential(new nn.Linear(1, 2048), new nn.Linear(2048, 2048), new nn.Linear(2048, 1)),
+      loss: ({ x }, model) => loss.mse(model.forward(x!), x!),
+      optimizer: optim.adamw(),
+      batchSize: 8,
+      threads: 1,
+    });
+    const steps = 20_000;
+    trainer.fit({ x: { data: new Float32Array(8 * steps), shape: [8 * steps, 1] } }, { steps, chunkSteps: steps });
+    parentPort?.postMessage('started');
   },
   leave() {
     make().fit(data, { steps: 1e9 });
