@@ -1,0 +1,28 @@
+// compare.ts: whether two outcomes are the same: bit for bit, but a NaN equals a NaN whatever its sign and payload.
+import { createHash } from 'node:crypto';
+import type { Data } from '../../lib/ir/op.ts';
+import type { Outcome } from './train.ts';
+
+/** A hash for each thing that came of a run: what is sent between processes. */
+export type Digest = ReadonlyMap<string, string>;
+
+export function digestOf(outcome: Outcome): Digest {
+  return new Map([...outcome].map(([name, value]) => [name, typeof value === 'string' ? value : hashOf(value)]));
+}
+
+function hashOf(data: Data): string {
+  const alike = data.some((v) => Number.isNaN(v)) ? data.map((v) => (Number.isNaN(v) ? Number.NaN : v)) : data;
+  return createHash('sha1')
+    .update(new Uint8Array(alike.buffer, alike.byteOffset, alike.byteLength))
+    .digest('base64');
+}
+
+// What a run may lack that another gives: synchronous ones tell the last step only, resumed ones are several.
+const MAY_LACK = /^(step|result|counters|evaluate|predict)/;
+
+/** Names of what differs. */
+export function differences(plain: Digest, other: Digest): string[] {
+  return [...plain]
+    .filter(([name, hash]) => !(MAY_LACK.test(name) && !other.has(name)) && other.get(name) !== hash)
+    .map(([name]) => name);
+}

@@ -1,0 +1,138 @@
+// lane.ts: checks one program after the other in processes of its own, for each instruction set and with memory poisoned or not; they are
+// started anew when they die or hang.
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Answer, Ready, Request } from './child.ts';
+import { differences } from './compare.ts';
+import type { ProgramSpec, Variant } from './spec.ts';
+import { PLAIN, plainOf } from './variants.ts';
+
+// Far beyond what a program takes on a machine that others use too: a team that waits for itself takes for ever.
+const HANGS_MS = 300_000;
+
+/** The environment of a process that runs programs in this way. */
+const environment = ({ isa, poison }: Place): NodeJS.ProcessEnv => ({
+  ...process.env,
+  GRADCLIP_SMALL_TEAMS: '1',
+  ...(isa && { GRADCLIP_ISA: isa }),
+  GRADCLIP_POISON: poison ? '1' : '0',
+});
+type Place = Pick<Variant, 'isa' | 'poison'>;
+const keyOf = ({ isa, poison }: Place): string => `${isa ?? ''}${poison ? ' poisoned' : ''}`;
+
+/** What is wrong with a program. */
+export interface Failure {
+  /** The way that differs; the plain one, where that fails by itself. */
+  readonly variant: Variant;
+  /** One word for what happened, which a smaller network must show too. */
+  readonly kind: 'differs' | 'throws' | 'dies';
+  readonly message: string;
+}
+
+export class Lane {
+  readonly #children = new Map<string, Promise<ChildProcess>>();
+  isas: readonly string[] = [];
+
+  /** What the machine can run: known once a process has said so. */
+  async start(): Promise<this> {
+    await this.#child(PLAIN);
+    return this;
+  }
+
+  /** Runs the program plainly and in each of these ways. Null: all the same. */
+  async check(spec: ProgramSpec, variants: readonly Variant[]): Promise<Failure | null> {
+    const plain = new Map<string | null, Answer>();
+    for (const variant of variants) {
+      const alike = plainOf(variant);
+      try {
+        let reference = plain.get(alike.isa);
+        if (!reference) {
+          reference = await this.#run({ spec, variant: alike, values: [] });
+          plain.set(alike.isa, reference);
+        }
+        if (reference.thrown) return { variant: alike, kind: 'throws', message: reference.thrown };
+        const other = await this.#run({ spec, variant, values: [] });
+        if (other.thrown) return { variant, kind: 'throws', message: other.thrown };
+        const names = differences(reference.digest, other.digest);
+        if (names.length > 0) return { variant, kind: 'differs', message: await this.#told(spec, variant, names) };
+      } catch (error) {
+        return { variant, kind: 'dies', message: (error as Error).message };
+      }
+    }
+    return null;
+  }
+
+  close(): void {
+    for (const key of this.#children.keys()) this.#end(key);
+  }
+
+  /** The first values that differ; both ways are run once more for them. */
+  async #told(spec: ProgramSpec, variant: Variant, names: readonly string[]): Promise<string> {
+    const values = names.slice(0, 4);
+    const [a, b] = [await this.#run({ spec, variant: plainOf(variant), values }), await this.#run({ spec, variant, values })];
+    const lines = values.map((name) => `${name}: ${firstDifference(a.values.get(name), b.values.get(name))}`);
+    return [...lines, ...(names.length > values.length ? [`and ${names.length - values.length} more`] : [])].join('\n');
+  }
+
+  async #run(request: Request): Promise<Answer> {
+    const child = await this.#child(request.variant);
+    return new Promise((resolve, reject) => {
+      const failed = (why: string): void => {
+        this.#end(keyOf(request.variant));
+        reject(new Error(why));
+      };
+      const timer = setTimeout(() => failed(`no answer within ${HANGS_MS / 1000} s`), HANGS_MS);
+      const settle = (): void => {
+        clearTimeout(timer);
+        child.removeAllListeners();
+      };
+      child.once('message', (answer) => {
+        settle();
+        resolve(answer as Answer);
+      });
+      child.once('exit', (code, signal) => {
+        settle();
+        failed(`the process ended with ${signal ?? code}`);
+      });
+      child.send(request);
+    });
+  }
+
+  #child(place: Place): Promise<ChildProcess> {
+    const key = keyOf(place);
+    let child = this.#children.get(key);
+    if (!child) {
+      child = new Promise((resolve, reject) => {
+        const file = fileURLToPath(new URL('child.js', import.meta.url));
+        const made = fork(file, { env: environment(place), serialization: 'advanced' });
+        made.once('message', (ready) => {
+          if (place.isa === null) this.isas = (ready as Ready).isas;
+          made.removeAllListeners();
+          resolve(made);
+        });
+        made.once('exit', (code) => reject(new Error(`a process did not start: ${code}`)));
+      });
+      this.#children.set(key, child);
+    }
+    return child;
+  }
+
+  #end(key: string): void {
+    const child = this.#children.get(key);
+    this.#children.delete(key);
+    child?.then(
+      (c) => c.kill('SIGKILL'),
+      () => {},
+    );
+  }
+}
+
+function firstDifference(a: unknown, b: unknown): string {
+  if (typeof a === 'string' || typeof b === 'string') return `${a ?? 'nothing'} and ${b ?? 'nothing'}`;
+  const [x, y] = [a, b] as [ArrayLike<number> | undefined, ArrayLike<number> | undefined];
+  if (!x || !y) return `${x ? 'some' : 'nothing'} and ${y ? 'some' : 'nothing'}`;
+  for (let i = 0; i < x.length; i++) {
+    if (!Object.is(x[i], y[i])) return `${x[i]} and ${y[i]} at ${i} of ${x.length}`;
+  }
+  return 'another length, or the same when run again';
+}

@@ -1,0 +1,120 @@
+// basic.ts: linear layers, activations, norms, dropout, and what changes shapes.
+import * as nn from '../../../lib/nn/index.ts';
+import { given, type Random } from '../random.ts';
+import type { Row } from '../spec.ts';
+import { kind, type LayerKind, room, type Unit } from './kind.ts';
+
+const ANY = [1, 2, 3];
+const affine = (r: Random): { affine?: boolean } => given({ affine: r.maybe(0.4, () => r.chance(0.5)) });
+const eps = (r: Random): { eps?: number } => given({ eps: r.maybe(0.2, () => r.pick([1e-3, 1e-6])) });
+
+/** A layer without options that changes no shape. */
+const plain = (make: () => Unit): LayerKind => kind({ ranks: ANY, keepsTime: true, draw: () => ({ options: {} }), make });
+
+/** Norms that look at the channels, which come first. */
+const channels = (ranks: readonly number[], make: (count: number, options: nn.GroupNormOptions) => Unit): LayerKind =>
+  kind<nn.GroupNormOptions & Record<string, unknown>>({
+    ranks,
+    draw: (r) => ({ options: { ...affine(r), ...eps(r) } }),
+    make: (options, row) => make(row[0]!, options),
+  });
+
+const batchNorm = (ranks: readonly number[], make: (count: number, options: nn.BatchNormOptions) => Unit): LayerKind =>
+  kind<nn.BatchNormOptions & Record<string, unknown>>({
+    ranks,
+    draw: (r) => ({
+      options: {
+        ...affine(r),
+        ...eps(r),
+        ...given({
+          momentum: r.maybe(0.3, () => r.pick([null, 0.5, 1])),
+          trackRunningStats: r.maybe(0.15, () => false),
+        }),
+      },
+    }),
+    make: (options, row) => make(row[0]!, options),
+  });
+
+/** Sizes of `count` dimensions that make n. */
+function factors(r: Random, n: number, count: number): number[] {
+  if (count === 1) return [n];
+  const first = r.divisor(n);
+  return [first, ...factors(r, n / first, count - 1)];
+}
+
+/** The last dimensions of a row, so many of them. */
+const tail = (row: Row, dims: number): number | readonly number[] => (dims === 1 ? row.at(-1)! : row.slice(-dims));
+
+export const BASIC: Readonly<Record<string, LayerKind>> = {
+  Linear: kind<{ out: number; bias?: boolean }>({
+    ranks: ANY,
+    keepsTime: true,
+    draw: (r, row) => ({
+      options: { out: r.size(room(row, row.length - 1)), ...given({ bias: r.maybe(0.2, () => false) }) },
+    }),
+    make: ({ out, ...options }, row) => new nn.Linear(row.at(-1)!, out, options),
+  }),
+  Identity: plain(() => new nn.Identity()),
+  ReLU: plain(() => new nn.ReLU()),
+  Tanh: plain(() => new nn.Tanh()),
+  Sigmoid: plain(() => new nn.Sigmoid()),
+  SiLU: plain(() => new nn.SiLU()),
+  Softplus: plain(() => new nn.Softplus()),
+  GELU: kind<nn.GELUOptions & Record<string, unknown>>({
+    ranks: ANY,
+    keepsTime: true,
+    draw: (r) => ({ options: given({ approximate: r.maybe(0.5, () => r.pick(['none', 'tanh'] as const)) }) }),
+    make: (options) => new nn.GELU(options),
+  }),
+  Dropout: kind<{ rate: number }>({
+    ranks: ANY,
+    keepsTime: true,
+    draw: (r) => ({ options: { rate: r.pick([0, 0.1, 0.5, 0.9]) } }),
+    make: ({ rate }) => new nn.Dropout(rate),
+  }),
+  LayerNorm: kind<{ dims: number; eps?: number; elementwiseAffine?: boolean; bias?: boolean }>({
+    ranks: ANY,
+    keepsTime: true,
+    draw: (r, row) => ({
+      options: {
+        dims: r.between(1, row.length),
+        ...eps(r),
+        ...given({ elementwiseAffine: r.maybe(0.2, () => false), bias: r.maybe(0.2, () => false) }),
+      },
+    }),
+    make: ({ dims, ...options }, row) => new nn.LayerNorm(tail(row, dims), options),
+  }),
+  RMSNorm: kind<{ dims: number; eps?: number; elementwiseAffine?: boolean }>({
+    ranks: ANY,
+    keepsTime: true,
+    draw: (r, row) => ({
+      options: { dims: r.between(1, row.length), ...eps(r), ...given({ elementwiseAffine: r.maybe(0.2, () => false) }) },
+    }),
+    make: ({ dims, ...options }, row) => new nn.RMSNorm(tail(row, dims), options),
+  }),
+  BatchNorm1d: batchNorm([1, 2], (count, options) => new nn.BatchNorm1d(count, options)),
+  BatchNorm2d: batchNorm([3], (count, options) => new nn.BatchNorm2d(count, options)),
+  InstanceNorm1d: channels([2], (count, options) => new nn.InstanceNorm1d(count, options)),
+  InstanceNorm2d: channels([3], (count, options) => new nn.InstanceNorm2d(count, options)),
+  GroupNorm: kind<{ groups: number; affine?: boolean; eps?: number }>({
+    ranks: ANY,
+    draw: (r, row) => ({ options: { groups: r.divisor(row[0]!), ...affine(r), ...eps(r) } }),
+    make: ({ groups, ...options }, row) => new nn.GroupNorm(groups, row[0]!, options),
+  }),
+  Flatten: kind<{ startDim?: number; endDim?: number }>({
+    ranks: ANY,
+    draw: (r, row) => {
+      if (row.length < 3 || r.chance(0.5)) return { options: {} };
+      return { options: r.chance(0.5) ? { startDim: 2 } : { startDim: 1, endDim: 2 } };
+    },
+    make: (options) => new nn.Flatten(options),
+  }),
+  Unflatten: kind<{ dim: number; sizes: readonly number[] }>({
+    ranks: [1, 2],
+    draw: (r, row) => {
+      const dim = r.between(1, row.length);
+      return { options: { dim, sizes: factors(r, row[dim - 1]!, r.between(2, 4 - row.length)) } };
+    },
+    make: ({ dim, sizes }) => new nn.Unflatten(dim, sizes),
+  }),
+};

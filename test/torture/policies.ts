@@ -1,0 +1,100 @@
+// policies.ts: every clip policy with arguments at which it bites within a few steps, and remembers.
+import * as clip from '../../lib/clip/index.ts';
+import { given, type Random } from './random.ts';
+import type { PolicySpec } from './spec.ts';
+
+export interface PolicyKind {
+  args(r: Random): readonly unknown[];
+  /** Treats rows of a gradient differently, or writes gradients of its own: not for tables that are updated by rows. */
+  readonly dense?: true;
+  /** So many policies are in it. */
+  readonly parts?: number;
+}
+
+const nonFinite = (r: Random): object =>
+  given({
+    nonFinite: r.maybe(0.25, () => r.pick(['zero', 'propagate', 'skip'])),
+    maxSkips: r.maybe(0.2, () => r.pick([1, 2, Infinity])),
+  });
+/** Near the norms that gradients of small networks have. */
+const limit = (r: Random): number => r.pick([1e-3, 0.01, 0.1, 0.5, 1, 10]);
+const p = (r: Random): object => given({ p: r.maybe(0.5, () => r.pick([1, 2, 3, Infinity])) });
+
+/** A limit, and options. */
+const limited = (more: (r: Random) => object = () => ({})): PolicyKind => ({
+  args: (r) => [limit(r), { ...nonFinite(r), ...more(r) }],
+});
+const optional = (more: (r: Random) => object = () => ({})): PolicyKind => ({ args: (r) => [{ ...nonFinite(r), ...more(r) }] });
+const axis = (r: Random): object => given({ axis: r.maybe(0.5, () => r.pick(['rows', 'columns'])) });
+const feedback = (r: Random): object => given({ errorFeedback: r.maybe(0.3, () => false) });
+const percentile: PolicyKind = { args: (r) => [r.pick([5, 10, 50, 90]), { ...nonFinite(r), window: r.between(1, 5) }] };
+
+export const POLICIES: Readonly<Record<string, PolicyKind>> = {
+  none: optional((r) => given({ measure: r.maybe(0.3, () => false) })),
+  value: limited(),
+  globalNorm: limited((r) => ({ ...p(r), ...given({ compat: r.maybe(0.3, () => 'torch') }) })),
+  perTensorNorm: limited(p),
+  averageNorm: limited(),
+  blockRms: limited(),
+  axisNorm: { ...limited((r) => ({ ...axis(r), ...given({ p: r.maybe(0.5, () => r.pick([1, 2, Infinity])) }) })), dense: true },
+  rowMaxNorm: { ...limited(axis), dense: true },
+  agc: { args: (r) => [r.pick([0.001, 0.01, 0.1]), nonFinite(r)], dense: true },
+  autoClip: percentile,
+  percentile,
+  zclip: optional((r) => ({
+    warmup: r.between(1, 3),
+    alpha: r.pick([0.5, 0.9]),
+    zThreshold: r.pick([0.1, 1]),
+    maxNorm: r.pick([1, Infinity]),
+  })),
+  adaGC: optional((r) => ({ warmup: r.between(1, 2), beta: r.pick([0.5, 0.9]) })),
+  adaClip: optional((r) => ({ theta: r.pick([0.5, 0.9]) })),
+  adaGN: optional((r) => given({ scope: r.maybe(0.5, () => 'global') })),
+  quantile: optional((r) => ({ initial: limit(r), ...given({ scope: r.maybe(0.5, () => 'tensor') }) })),
+  runningMean: { args: (r) => [r.pick([0.5, 1, 2]), nonFinite(r)] },
+  stochastic: limited((r) => ({ b: r.pick([0.3, 1]) })),
+  greedyBudget: limited(),
+  soft: limited(),
+  softNorm: limited(),
+  tanh: limited(),
+  suppress: limited(),
+  normalize: optional((r) => ({ to: limit(r), ...given({ scope: r.maybe(0.5, () => 'tensor') }) })),
+  sign: optional(),
+  centralize: { ...optional(), dense: true },
+  qsgd: { ...optional((r) => ({ ...feedback(r), levels: r.pick([1, 16, 256]) })), dense: true },
+  oneBit: { ...optional(feedback), dense: true },
+  topK: {
+    args: (r) => [r.pick([0.01, 0.2, 1]), { ...nonFinite(r), ...feedback(r), ...given({ scope: r.maybe(0.5, () => 'global') }) }],
+    dense: true,
+  },
+  spikeSkip: optional((r) => ({
+    mode: r.pick(['window', 'ema']),
+    k: r.pick([0.5, 1.05, 2]),
+    window: r.between(2, 4),
+    active: r.between(1, 2),
+    ...given({ of: r.maybe(0.4, () => 'loss') }),
+  })),
+  chain: { args: () => [], parts: 2 },
+  groups: { args: (r) => (r.chance(0.4) ? [{ norm: 'shared' }] : []), parts: 2 },
+};
+
+const MAKERS = clip as unknown as Readonly<Record<string, (...args: readonly unknown[]) => clip.ClipPolicy>>;
+const SIMPLE = Object.keys(POLICIES).filter((name) => !POLICIES[name]!.parts);
+
+/** @param dense whether policies may be used that are not for tables updated by rows */
+export function drawPolicy(r: Random, name: string, dense: boolean): PolicySpec {
+  const { args, parts = 0 } = POLICIES[name]!;
+  const names = dense ? SIMPLE : SIMPLE.filter((n) => !POLICIES[n]!.dense);
+  const drawn = { name, args: args(r) };
+  return parts === 0 ? drawn : { ...drawn, parts: Array.from({ length: parts }, () => drawPolicy(r, r.pick(names), dense)) };
+}
+
+/** @param names of the parameters: the first is a group of its own */
+export function makePolicy({ name, args, parts = [] }: PolicySpec, names: readonly string[]): clip.ClipPolicy {
+  const inside = parts.map((part) => makePolicy(part, names));
+  if (name === 'chain') return clip.chain(...inside);
+  if (name !== 'groups') return MAKERS[name]!(...args);
+  const [first, second] = inside as [clip.ClipPolicy, clip.ClipPolicy];
+  const rules = [{ match: names[0]!, policy: first }, ...(names.length > 1 ? [{ policy: second }] : [])];
+  return clip.groups(rules, ...(args as [object?]));
+}

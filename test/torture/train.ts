@@ -1,0 +1,199 @@
+// train.ts: runs a program in one of the ways that must all give the same, and collects what came of it.
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GuardError, NonFiniteError, SkipError } from '../../lib/errors.ts';
+import { readSafetensors } from '../../lib/io/safetensors.ts';
+import { type Data, sizeOf } from '../../lib/ir/op.ts';
+import { permutation } from '../../lib/ir/philox.ts';
+import { accuracy } from '../../lib/nn/loss/index.ts';
+import { cast, mean } from '../../lib/ops/index.ts';
+import type { Report } from '../../lib/optim/index.ts';
+import type { TrainerOptions } from '../../lib/train/options.ts';
+import type { FitResult } from '../../lib/train/progress.ts';
+import type { Arrays, Batch, NdArray, Source } from '../../lib/train/source.ts';
+import { Trainer } from '../../lib/train/trainer.ts';
+import { AROUND } from './around.ts';
+import { arraysOf, sourceOf } from './data.ts';
+import { LOSSES, lossOf } from './losses.ts';
+import { makeNetwork, type Network } from './network.ts';
+import { makeOptimizer } from './optimizers.ts';
+import { makePolicy } from './policies.ts';
+import type { ProgramSpec, Variant } from './spec.ts';
+
+/** All that came of a run, by name, in an order that tells first what happened first. */
+export type Outcome = ReadonlyMap<string, Data | string>;
+
+type Options = TrainerOptions<Network>;
+
+/** What runs of one program share. */
+interface Program {
+  readonly arrays: Arrays;
+  readonly source: Source;
+  /** Options of a trainer for a network of its own. */
+  options(): Options;
+}
+
+/** The trainer of a program. @throws what the library throws where something does not fit */
+export function programOf(spec: ProgramSpec): Program {
+  const made = makeNetwork(spec);
+  const arrays = arraysOf(spec, made);
+  return { arrays, source: sourceOf(spec, arrays), options: () => optionsOf(spec, arrays) };
+}
+
+function optionsOf(spec: ProgramSpec, data: Arrays): Options {
+  const { network } = makeNetwork(spec);
+  const { loss, batchSize, accumulate, dropLast, around } = spec;
+  const all = [...network.namedParameters()];
+  if (around.frozen && all.length > 2) all[0]![1].requiresGrad = false;
+  const trained = all.filter(([, p]) => p.requiresGrad);
+  const names = trained.map(([name]) => name);
+  const optimizer = makeOptimizer(spec.optimizer);
+  // Muon is for matrices: what else there is gets another optimizer.
+  const others = spec.optimizer.name === 'muon' ? trained.filter(([, { shape }]) => shape.length !== 2) : [];
+  const rest = others.map(([match]) => ({ match, optimizer: makeOptimizer({ name: 'sgd', options: { lr: 0.1 } }) }));
+  let options: Options = {
+    model: network,
+    loss: (batch, model) => lossOf(loss.name, loss.options, model.forward(batch), batch.y!),
+    predict: (batch: Batch, model: Network) => model.forward(batch),
+    optimizer,
+    clip: makePolicy(spec.policy, names),
+    metrics: {
+      size: (batch, model) => mean(cast(model.forward(batch), 'f64')),
+      ...(LOSSES[loss.name]!.targets === 'labels' && {
+        accuracy: (batch: Batch, model: Network) => accuracy(model.forward(batch), batch.y!),
+      }),
+    },
+    batchSize,
+    accumulate,
+    dropLast,
+    seed: spec.seed,
+    ...(rest.length > 0 && { groups: rest }),
+  };
+  for (const [name, value] of Object.entries(around)) {
+    const kind = AROUND[name];
+    if (!kind) continue;
+    const patch = kind.apply(value as never, { optimizer: options.optimizer, names, data }, options);
+    options = { ...options, ...patch };
+  }
+  return options;
+}
+
+const FOLDER = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'gradclip-torture-'));
+process.on('exit', () => rmSync(FOLDER, { recursive: true, force: true }));
+
+/** How a run may end beside by its last step. */
+const ENDS = [NonFiniteError, SkipError, GuardError];
+
+/** The program run in this way. @throws whatever is not one of the ends that a run may have */
+export async function outcomeOf(spec: ProgramSpec, variant: Variant): Promise<Outcome> {
+  const { options, arrays, source } = programOf(spec);
+  const { threads, resume } = variant;
+  const reports: Report[] = [];
+  const results: FitResult[] = [];
+  const told = new Map<string, Data | string>([['error', '']]);
+  const file = join(FOLDER, 'state.safetensors');
+  const cuts = [...resume, spec.steps];
+  const fresh = (k: number, more: Partial<Options> = {}): Trainer<Network> => {
+    return new Trainer({ ...options(), threads, ...(k > 0 && { seed: spec.seed + k }), ...more });
+  };
+  let trainer = fresh(0);
+  try {
+    for (const [k, end] of cuts.entries()) {
+      const begin = cuts[k - 1] ?? 0;
+      let data: Arrays | Source | (() => AsyncIterable<Arrays>) = source;
+      if (k > 0) {
+        await trainer.save(file);
+        trainer.dispose();
+        const batch = variant.alone && k === cuts.length - 1 ? lastBatch(spec, arrays) : null;
+        trainer = fresh(k, batch ? { batchSize: batch.x!.shape[0]! } : {});
+        await trainer.load(file);
+        if (batch) {
+          data = async function* () {
+            yield batch;
+          };
+        }
+      }
+      const fitOptions = { steps: end - begin, ...(variant.chunk !== null && { chunkSteps: variant.chunk }) };
+      if (variant.sync) results.push(trainer.fitSync(data as Source, fitOptions));
+      else {
+        const run = trainer.fit(data, fitOptions);
+        for await (const report of run) reports.push(report);
+        results.push(await run);
+      }
+    }
+  } catch (error) {
+    if (!ENDS.some((end) => error instanceof end)) throw error;
+    told.set('error', `${(error as Error).name}: ${(error as Error).message}`);
+  }
+  try {
+    tellReports(told, variant, reports, results);
+    await tellState(told, trainer, file);
+    // A stream leaves the place in the epoch as it was.
+    if (variant.alone) told.delete('counters');
+    else await tellAnswers(told, spec, variant, trainer, arrays, source);
+  } finally {
+    trainer.dispose();
+  }
+  return told;
+}
+
+/** Rows of the shorter last batch of the first epoch. */
+function lastBatch({ seed, rows, batchSize }: ProgramSpec, arrays: Arrays): Record<string, NdArray> {
+  const order = permutation(rows, BigInt(seed), 0).subarray(rows - (rows % batchSize));
+  const entries = Object.entries(arrays as Record<string, NdArray>).map(([name, { data, shape }]) => {
+    const width = sizeOf(shape.slice(1));
+    const taken = new (data.constructor as new (length: number) => Data)(order.length * width);
+    order.forEach((row, i) => {
+      taken.set(data.subarray(row * width, (row + 1) * width), i * width);
+    });
+    return [name, { data: taken, shape: [order.length, ...shape.slice(1)] }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** What a result tells that depends neither on the team nor on the machine. */
+const COUNTS = ['stopReason', 'tried', 'applied', 'clipped', 'skipped', 'nonFinite', 'guards', 'epochs'] as const;
+
+/** Every number of every step's report; of synchronous runs there is the last one, and the counts. */
+function tellReports(told: Map<string, Data | string>, { sync, resume }: Variant, reports: Report[], results: FitResult[]): void {
+  if (!sync) {
+    for (const [i, report] of reports.entries()) {
+      for (const [key, value] of Object.entries(report)) tell(told, `step ${i} ${key}`, value);
+    }
+  }
+  const last = results.at(-1)?.last;
+  for (const [key, value] of Object.entries(last ?? {})) tell(told, `last ${key}`, value);
+  if (resume.length > 0) return;
+  for (const result of results) for (const key of COUNTS) told.set(`result ${key}`, JSON.stringify(result[key]) ?? '');
+}
+
+function tell(told: Map<string, Data | string>, name: string, value: unknown): void {
+  told.set(name, typeof value === 'number' ? Float64Array.of(value) : (JSON.stringify(value) ?? 'undefined'));
+}
+
+/** Weights, slots, the state of policies, buffers and counters. */
+async function tellState(told: Map<string, Data | string>, trainer: Trainer<Network>, file: string): Promise<void> {
+  told.set('counters', JSON.stringify(trainer.counters));
+  await trainer.save(file);
+  const { tensors } = await readSafetensors(file);
+  for (const [name, { data }] of tensors) told.set(name, data as Data);
+}
+
+/** Predictions and evaluations. */
+async function tellAnswers(
+  told: Map<string, Data | string>,
+  spec: ProgramSpec,
+  { sync }: Variant,
+  trainer: Trainer<Network>,
+  arrays: Arrays,
+  source: Source,
+): Promise<void> {
+  const { y: _, ...inputs } = arrays as Record<string, NdArray>;
+  for (const weights of spec.around.ema ? (['model', 'ema'] as const) : (['model'] as const)) {
+    const measured = sync ? trainer.evaluateSync(source, { weights }) : await trainer.evaluate(source, { weights });
+    for (const [key, value] of Object.entries(measured)) tell(told, `evaluate ${weights} ${key}`, value);
+    const predicted = sync ? trainer.predictSync(inputs, { weights }) : await trainer.predict(inputs, { weights });
+    told.set(`predict ${weights}`, predicted.data);
+  }
+}

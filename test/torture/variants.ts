@@ -1,0 +1,61 @@
+// variants.ts: the ways in which a program is run beside the plain one: each changes one thing that must change nothing, some a team as well.
+import { Random } from './random.ts';
+import type { ProgramSpec, Variant } from './spec.ts';
+
+export const PLAIN: Variant = { threads: 1, isa: null, poison: false, sync: false, chunk: null, resume: [], alone: false };
+
+/** Team sizes: those that are no prime cut work in several ways at once. */
+const TEAMS = [2, 3, 4, 4, 5, 6, 6, 7, 8, 9, 12, 16];
+
+/** What a change is called. */
+type Kind = 'team' | 'isa' | 'sync' | 'chunk' | 'resume' | 'alone';
+
+/** Ways that may differ from each other in the last bits: the baseline has no fma. Each is compared with its own plain run. */
+export function plainOf({ isa }: Variant): Variant {
+  return isa === 'x86_64' ? { ...PLAIN, isa } : PLAIN;
+}
+
+/** Four ways to run a program, the first in a team. `isas` are those of the machine, the best first. */
+export function drawVariants(spec: ProgramSpec, isas: readonly string[]): Variant[] {
+  const r = new Random(spec.seed, 'variants');
+  const kinds: Kind[] = ['isa', 'sync', 'chunk', ...(resumes(spec) ? (['resume'] as const) : [])];
+  if (tailStep(spec) !== null) kinds.push('alone');
+  while (kinds.length > 3) kinds.splice(r.between(0, kinds.length - 1), 1);
+  while (kinds.length < 3) kinds.push('team');
+  const changes: Readonly<Record<Kind, () => Partial<Variant>>> = {
+    team: () => ({ threads: r.pick(TEAMS), sync: r.chance(0.3) }),
+    isa: () => ({ isa: otherIsa(r, isas) }),
+    sync: () => ({ sync: true }),
+    chunk: () => ({ chunk: r.chance(0.7) ? 1 : 2 }),
+    resume: () => ({ resume: cuts(r, spec.steps) }),
+    alone: () => ({ resume: [tailStep(spec)!], alone: true }),
+  };
+  return (['team', ...kinds] as const).map((kind) => {
+    return { ...PLAIN, threads: r.chance(0.5) ? r.pick(TEAMS) : 1, poison: r.chance(0.5), ...changes[kind]() };
+  });
+}
+
+/** AVX2 beside AVX-512, and now and then the baseline beside itself in a team; where there is nothing else, the best one. */
+function otherIsa(r: Random, isas: readonly string[]): string | null {
+  const others = isas.slice(1);
+  const [next] = others;
+  if (next === undefined) return null;
+  return r.chance(0.7) || others.length === 1 ? next : r.pick(others);
+}
+
+function cuts(r: Random, steps: number): number[] {
+  const first = r.between(1, steps - 1);
+  return r.chance(0.2) && first < steps - 1 ? [first, r.between(first + 1, steps - 1)] : [first];
+}
+
+/** A roll-back goes to where the fit began. */
+const resumes = ({ steps, around }: ProgramSpec): boolean => steps > 1 && around.guards === undefined;
+
+/** The step that is the last of the program and has the shorter last batch of the first epoch; null if that is not so. */
+function tailStep(spec: ProgramSpec): number | null {
+  const { rows, batchSize, accumulate, dropLast, steps, input } = spec;
+  const tail = rows % batchSize;
+  const at = Math.floor(rows / batchSize);
+  if (accumulate > 1 || dropLast || tail === 0 || at === 0 || input.source !== 'rows' || !resumes(spec)) return null;
+  return steps === at + 1 ? at : null;
+}
