@@ -11,7 +11,8 @@ import { checkPolicy, measure, remembered } from './measure.ts';
 export interface SpikeSkipOptions extends NonFiniteOptions {
   /** What is watched: the `norm` of all gradients (default), or the `loss`. */
   readonly of?: 'norm' | 'loss';
-  /** `window`: above mean + k sd of the last ones (OLMo-core; default). `ema`: at least k times their running mean (axlearn). */
+  /** `window`: above mean + k sd of the last ones (OLMo-core; default). `ema`: at least k times their running mean (axlearn), which for a mean
+   * below 0 is k - 1 times its size above it. */
   readonly mode?: 'window' | 'ema';
   /** Default 6 for `window`, 2 for `ema`. */
   readonly k?: number;
@@ -75,8 +76,10 @@ export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
         const ema = add(mul(decay, mean.now), mul(1 - decay, x));
         mean.next(where(equal(steps.now, 0), x, ema));
         steps.next(add(steps.now, 1));
-        const limit = where(lessEqual(active, steps.now), mul(k, mean.now), Infinity);
-        return { limit, spike: where(equal(limit, Infinity), 0, lessEqual(limit, x)) };
+        // k - 1 times the mean's size above it, since a loss may lie below 0; what is no more than the mean is no spike, and a mean may be 0.
+        const above = mul(where(less(mean.now, 0), 2 - k, k), mean.now);
+        const limit = where(lessEqual(active, steps.now), above, Infinity);
+        return { limit, spike: where(equal(limit, Infinity), 0, mul(lessEqual(limit, x), less(mean.now, x))) };
       }
     },
   };

@@ -12,7 +12,7 @@ export interface PlateauOptions {
   readonly factor?: number;
   /** Validations without improvement that are let pass. Default 10. */
   readonly patience?: number;
-  /** Smallest improvement that counts: a part of the best value (`rel`, the default), or a difference (`abs`). Default 1e-4. */
+  /** Smallest improvement that counts: a part of the size of the best value (`rel`, the default), or a difference (`abs`). Default 1e-4. */
   readonly threshold?: number;
   readonly thresholdMode?: 'rel' | 'abs';
   /** Validations after a reduction that are not counted. Default 0. */
@@ -27,7 +27,7 @@ const OPTIONS = ['metric', 'mode', 'factor', 'patience', 'threshold', 'threshold
 /** Where its numbers are. */
 const AT = { factor: 0, best: 1, bad: 2, cooldown: 3 } as const;
 
-/** As torch.optim.lr_scheduler.ReduceLROnPlateau, but what it lowers may itself be a schedule: it keeps a factor. */
+/** As torch.optim.lr_scheduler.ReduceLROnPlateau for values above 0, but what it lowers may itself be a schedule: it keeps a factor. */
 export class Plateau {
   readonly options: PlateauOptions;
   readonly metric: string;
@@ -87,10 +87,12 @@ export class Plateau {
     return Math.min(lr, Math.max(lr * factor, this.#rule.min));
   }
 
+  /** A part of the best value is one of its size, whatever its sign: a loss may lie below 0 (PyTorch multiplies it, so that equal is better there). */
   #better(value: number, best: number): boolean {
     const { mode, threshold, thresholdMode } = this.#rule;
     const sign = mode === 'min' ? -1 : 1;
-    const least = thresholdMode === 'rel' ? best * (1 + sign * threshold) : best + sign * threshold;
+    if (!Number.isFinite(best)) return sign * (value - best) > 0;
+    const least = thresholdMode === 'rel' ? best * (1 + sign * Math.sign(best) * threshold) : best + sign * threshold;
     return sign * (value - least) > 0;
   }
 }
