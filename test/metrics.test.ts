@@ -1,7 +1,7 @@
 // metrics.test.ts: metrics against their definitions in plain loops: streaming in batches and merged, and measured by a trainer in batches that do
 // not divide the rows.
 import { describe, expect, test } from 'vitest';
-import { OptionError, ShapeError } from '../lib/errors.ts';
+import { IndexError, OptionError, ShapeError } from '../lib/errors.ts';
 import { Module, metrics, optim, Parameter, Trainer } from '../lib/index.ts';
 import type { Tensor, TensorLike } from '../lib/ir/graph.ts';
 import { drawsFor } from '../lib/nn/draws.ts';
@@ -348,26 +348,77 @@ test('where there is nothing to say', () => {
   expect(new metrics.Accuracy().result()).toBeNaN();
   expect(new metrics.RocAuc().update([0.1, 0.2], [1, 1]).result()).toBeNaN();
   expect(new metrics.RocAuc().update([0.1, Number.NaN], [1, 0]).result()).toBeNaN();
-  expect(new metrics.AveragePrecision().update([0.1, 0.2], [0, 0]).result()).toBeNaN();
   expect(new metrics.R2().result()).toBeNaN();
   expect(new metrics.R2().update([1, 2], [2, 2]).result()).toBe(0);
   expect(new metrics.R2().update([2, 2], [2, 2]).result()).toBe(1);
-  expect(new metrics.F1().update([-1, -2], [1, 0]).result()).toBe(0);
-  // A model that gives NaN finds nothing.
-  expect(new metrics.TopK({ k: 2 }).update([Number.NaN, Number.NaN, Number.NaN], [0]).result()).toBe(0);
+  expect(new metrics.R2().update([2], [2]).result()).toBeNaN();
+  expect(new metrics.F1().result()).toBeNaN();
+  expect(new metrics.F1({ ignoreIndex: 1 }).update([0, 1], [1, 1]).result()).toBeNaN();
+  expect(new metrics.F1({ threshold: 0 }).update([-1, -2], [1, 0]).result()).toBe(0);
+  expect(new metrics.Accuracy().update([], []).result()).toBeNaN();
+  // A model that gives NaN.
+  expect(new metrics.TopK({ k: 2 }).update([Number.NaN, Number.NaN, Number.NaN], [0]).result()).toBeNaN();
+  const matrix = new metrics.ConfusionMatrix().update([[Number.NaN, 1]], [1]);
+  expect(() => matrix.result()).toThrow(/ConfusionMatrix: the scores of 1 rows are NaN/);
+});
+
+test('whether predictions are scores or classes is told by their shape, or by an option, never by the type of the array', () => {
+  const whole = [[0, 1, 2, 1], Float32Array.of(0, 1, 2, 1), Int32Array.of(0, 1, 2, 1), Uint8Array.of(0, 1, 2, 1)] as const;
+  for (const x of whole) {
+    expect(new metrics.F1({ average: 'macro' }).update(x, [0, 1, 2, 1]).result()).toBe(1);
+    expect(new metrics.Accuracy().update(x, [0, 1, 2, 1]).result()).toBe(1);
+    expect(new metrics.Accuracy().update({ data: x, shape: [4, 1] }, [0, 1, 1, 1]).result()).toBe(1);
+    expect(new metrics.Accuracy({ threshold: 1 }).update(x, [0, 0, 1, 0]).result()).toBe(1);
+    expect(new metrics.Accuracy({ predictions: 'scores' }).update(x, [0, 1, 1, 1]).result()).toBe(1);
+    expect(new metrics.Accuracy({ predictions: 'classes' }).update({ data: x, shape: [4, 1] }, [0, 1, 2, 1]).result()).toBe(1);
+    expect(new metrics.F1().update({ data: x, shape: [2, 2] }, [1, 0]).result()).toBe(1);
+    expect(new metrics.F1().update(x, [1, 0]).result()).toBe(1);
+    expect(new metrics.ConfusionMatrix().update(x, [1, 1, 2, 1]).result()).toEqual([
+      [0, 0, 0],
+      [1, 2, 0],
+      [0, 0, 1],
+    ]);
+  }
+  const nested = new metrics.Accuracy().update([[1], [-1], [2], [-2]], [1, 0, 1, 0]);
+  expect(nested.result()).toBe(1);
+  expect(() => new metrics.F1().update([0.25, 0.75], [0, 1])).toThrow(
+    "F1: expected predicted classes as whole numbers from 0 (scores: of shape [rows, 1], or predictions: 'scores'), got 0.25 at position 0",
+  );
+  expect(() => new metrics.F1({ threshold: 0.5, predictions: 'classes' })).toThrow(/option threshold: is for scores/);
+  expect(() => new metrics.F1({ threshold: 0.5 }).update([1, 2, 3, 4], [0, 1])).toThrow(/is for one score a row, got 2 scores/);
 });
 
 test('refused', () => {
-  expect(() => new metrics.F1({ average: 'mean' as 'micro' })).toThrow(/f1: option average: expected one of binary, micro/);
+  expect(() => new metrics.F1({ zeroDivision: 0.5 })).toThrow(/F1: option zeroDivision: expected 0, 1 or NaN, got 0.5/);
+  expect(() => new metrics.F1({ average: 'binary' }).update([0, 2], [0, 1]).result()).toThrow(
+    /another than binary for 3 classes/,
+  );
+  expect(() => new metrics.F1({ average: 'macro' }).merge(new metrics.F1())).toThrow(
+    /the same options \(average: macro\), got \(\)/,
+  );
+  expect(() => new metrics.TopK().update([1, 2], [0, 0])).toThrow(/TopK: expected logits of at least 2 classes a row, got 1/);
+  expect(() => new metrics.Accuracy().update({ data: [1, 2, 3, 4], shape: [2, 3] }, [0, 0])).toThrow(
+    /of the shape \[2,3\], got 4/,
+  );
+  expect(() => new metrics.Accuracy().update([[1, 2], [3]], [0, 0])).toThrow(/rows of 2 predictions, row 1 differs/);
+  expect(() => new metrics.Mae().update(['1'] as unknown as number[], [1])).toThrow(
+    /predictions as numbers, got "1" at position 0/,
+  );
+  expect(() => new metrics.Mae().update({ data: [1, 2, 3, 4], shape: [2, 2] }, { data: [1, 2, 3, 4], shape: [4] })).toThrow(
+    ShapeError,
+  );
+  expect(() => new metrics.R2({ outputs: 3 }).update({ data: [1, 2, 3, 4], shape: [2, 2] }, [1, 2, 3, 4])).toThrow(
+    /R2: expected rows of 3 outputs, got 2/,
+  );
+  expect(() => new metrics.F1({ average: 'mean' as 'micro' })).toThrow(/F1: option average: expected one of binary, micro/);
   expect(() => new metrics.TopK({ k: 0 })).toThrow(OptionError);
   expect(() => new metrics.RocAuc({ range: [1, 0] })).toThrow(/RocAuc: option range\[1\]: expected a finite number > 1, got 0/);
   expect(() => new metrics.Accuracy({ k: 1 } as object)).toThrow(/unknown option k/);
-  expect(() => new metrics.Accuracy().update([0.5, 0.25], [1, 0])).toThrow(
-    /expected logits of several classes a row, or classes/,
-  );
   expect(() => new metrics.Accuracy().update([1, 2, 3], [1, 0])).toThrow(/expected a row of logits for each of 2 labels, got 3/);
-  expect(() => new metrics.ConfusionMatrix().update([1, -1], [1, 0])).toThrow(ShapeError);
+  expect(() => new metrics.ConfusionMatrix().update([1, -1], [1, 0])).toThrow(IndexError);
   expect(() => new metrics.Mae().update([1, 2], [1])).toThrow(/Mae: expected 2 targets, got 1/);
-  expect(() => new metrics.RocAuc({ bins: 4 }).merge(new metrics.RocAuc({ bins: 5 }))).toThrow(/the same bins/);
-  expect(() => new metrics.Perplexity().update([1, 2], [2])).toThrow(/expected labels from 0 to 1, got 2/);
+  expect(() => new metrics.RocAuc({ bins: 4 }).merge(new metrics.RocAuc({ bins: 5 }))).toThrow(
+    /expected one with the same options/,
+  );
+  expect(() => new metrics.Perplexity().update([1, 2], [2])).toThrow(/Perplexity: expected labels from 0 to 1, got 2 at/);
 });

@@ -1,5 +1,6 @@
 // aggregate.ts: a metric that is no mean over rows, as the trainer measures it: what is added up of each batch, and what all of it makes.
 import type { Tensor } from '../ir/graph.ts';
+import type { Fault } from '../nn/loss/rows.ts';
 
 /** Sums by name, and what was kept of the batches, by name too. */
 export type Sums = Readonly<Record<string, Float64Array>>;
@@ -16,7 +17,7 @@ export interface Aggregate {
 
 /** A metric over arrays, batch by batch. The result is that of one call with all rows. */
 export interface Metric<R = number> {
-  /** Count a batch. Returns itself. */
+  /** Count a batch. Returns itself. A batch that is refused leaves it as it was. */
   update(predictions: Values, targets: Values): this;
   /** Over all batches since it was made or reset; NaN where there is nothing to say. */
   result(): R;
@@ -25,7 +26,29 @@ export interface Metric<R = number> {
   merge(other: this): this;
 }
 
-/** Numbers of a batch: an array with a shape, as `predict` gives, or one without. */
-export type Values = ArrayLike<number> | { readonly data: ArrayLike<number>; readonly shape: readonly number[] };
+/** Numbers of a batch: an array with a shape, as `predict` gives, rows in arrays, or numbers without a shape. */
+export type Values =
+  | ArrayLike<number>
+  | readonly (readonly number[])[]
+  | { readonly data: ArrayLike<number>; readonly shape: readonly number[] };
 
-export const dataOf = (values: Values): ArrayLike<number> => ('data' in values ? values.data : values);
+/** A metric that also tells what no batch may have. */
+export interface Checked extends Aggregate {
+  /** The metric alone. */
+  readonly metric: Aggregate;
+  /** Looks at the sums of a batch, or of all. @throws IndexError */
+  check(sums: Sums): void;
+}
+
+/** `metric` with faults measured beside it, which are looked at before it is finished. */
+export function checked(metric: Aggregate, faults: readonly Fault[]): Checked {
+  const check = (sums: Sums): void => {
+    for (const [i, fault] of faults.entries()) fault.check(sums[`fault${i}`]!);
+  };
+  const found = Object.fromEntries(faults.map((fault, i) => [`fault${i}`, fault.found]));
+  const finish = (sums: Sums): number => {
+    check(sums);
+    return metric.finish(sums);
+  };
+  return { ...metric, kept: { ...metric.kept, ...found }, metric, check, finish };
+}

@@ -1,5 +1,18 @@
 // index.ts: metrics: functions in lower case are for a trainer's `metrics`, classes count arrays batch by batch.
+export type { IgnoreOptions, ReadingOptions } from '../nn/loss/rows.ts';
 export type { Aggregate, Metric, Sums, Values } from './aggregate.ts';
-export * from './classes.ts';
-export * from './ranks.ts';
-export { Mae, mae, Perplexity, type PerplexityOptions, perplexity, R2, Rmse, r2, rmse } from './regression.ts';
+export { Accuracy, type AccuracyOptions, accuracy, TopK, type TopKOptions, topK } from './classes.ts';
+export { Perplexity, type PerplexityOptions, perplexity } from './perplexity.ts';
+export { AveragePrecision, averagePrecision, RocAuc, type RocAucOptions, rocAuc } from './ranks.ts';
+export { Mae, mae, R2, type R2Options, Rmse, r2, rmse } from './regression.ts';
+export {
+  ConfusionMatrix,
+  type ConfusionMatrixOptions,
+  F1,
+  f1,
+  Precision,
+  precision,
+  Recall,
+  recall,
+  type ScoreOptions,
+} from './scores.ts';

@@ -2,11 +2,15 @@
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sameShape, sizeOf } from '../ir/op.ts';
-import { cast, clamp, floor, mul, sub } from '../ops/elementwise.ts';
+import { type Fault, faultOf } from '../nn/loss/rows.ts';
+import { cast, clamp, equal, floor, maximum, mul, sub, where } from '../ops/elementwise.ts';
 import { scatterAdd } from '../ops/gather.ts';
+import { sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/shape.ts';
 import { checkNumber, checkOptions, show } from '../options.ts';
-import { type Aggregate, dataOf, type Metric, type Values } from './aggregate.ts';
+import { type Aggregate, type Checked, checked, type Values } from './aggregate.ts';
+import { pairs } from './arrays.ts';
+import { type Reading, Summing } from './streaming.ts';
 
 /** Share of pairs of a positive and a negative in which the positive has the higher score; ties count half. */
 function exactAuc(scores: ArrayLike<number>, targets: ArrayLike<number>): number {
@@ -22,7 +26,7 @@ function exactAuc(scores: ArrayLike<number>, targets: ArrayLike<number>): number
   return wins / (positive.length * negative.length);
 }
 
-/** Sum over the thresholds, from the highest, of the growth of recall times the precision. */
+/** Sum over the thresholds, from the highest, of the growth of recall times the precision; 0 where there is nothing to find. */
 function exactPrecision(scores: ArrayLike<number>, targets: ArrayLike<number>): number {
   const [positive, negative] = split(scores, targets);
   if (hasNaN(positive) || hasNaN(negative)) return Number.NaN;
@@ -36,7 +40,7 @@ function exactPrecision(scores: ArrayLike<number>, targets: ArrayLike<number>): 
     const found = positive.length - p;
     total += ((before - p) * found) / (found + negative.length - n);
   }
-  return total / positive.length;
+  return positive.length === 0 ? 0 : total / positive.length;
 }
 
 /** Scores of targets of 1 and of 0, ascending. */
@@ -78,115 +82,68 @@ function checkBins(op: string, options: RocAucOptions): { bins: number | null; l
   return { bins, low, width: high - low };
 }
 
-/** Scores and targets of one shape, flat, in f64. */
-function flat(op: string, scores: TensorLike, targets: TensorLike): [Tensor, Tensor] {
+/** Scores and targets of one shape, flat, in f64. Targets are 0 or 1. */
+function flat(op: string, scores: TensorLike, targets: TensorLike): { x: Tensor; y: Tensor; fault: Fault } {
   const [x, y] = [scores.toTensor(), targets.toTensor()];
   if (!sameShape(x.shape, y.shape)) throw new ShapeError(`${op}: expected targets [${x.shape}], got [${y.shape}]`);
-  return [x, y].map((t) => cast(reshape(t, [sizeOf(t.shape)]), 'f64')) as [Tensor, Tensor];
+  const [wide, of] = [x, y].map((t) => cast(reshape(t, [sizeOf(t.shape)]), 'f64')) as [Tensor, Tensor];
+  const valid = maximum(equal(of, 0), equal(of, 1));
+  return { x: wide, y: of, fault: faultOf(op, 'targets of 0 and 1', of, valid, 2) };
 }
 
 /**
  * Metric: area under the ROC curve of scores against targets 1 and 0 of the same shape, over all rows. Exact (ties count half), or from histograms
- * with `bins`. NaN where there are only positives or only negatives. As `sklearn.metrics.roc_auc_score`.
+ * with `bins`. NaN where there are only positives or only negatives, or a score is NaN. As `sklearn.metrics.roc_auc_score`.
  */
-export function rocAuc(scores: TensorLike, targets: TensorLike, options: RocAucOptions = {}): Aggregate {
-  const { bins, low, width } = checkBins('rocAuc', options);
-  const [x, y] = flat('rocAuc', scores, targets);
-  if (bins === null) return { kept: { x, y }, finish: ({ x, y }) => exactAuc(x!, y!) };
-  const place = clamp(floor(mul(sub(x, low), bins / width)), { min: 0, max: bins - 1 });
+export const rocAuc = (scores: TensorLike, targets: TensorLike, options: RocAucOptions = {}): Aggregate =>
+  measureAuc('rocAuc', scores, targets, options);
+
+function measureAuc(op: string, scores: TensorLike, targets: TensorLike, options: RocAucOptions): Checked {
+  const { bins, low, width } = checkBins(op, options);
+  const { x, y, fault } = flat(op, scores, targets);
+  if (bins === null) return checked({ kept: { x, y }, finish: ({ x, y }) => exactAuc(x!, y!) }, [fault]);
+  const known = equal(x, x);
+  const place = clamp(floor(mul(sub(where(known, x, low), low), bins / width)), { min: 0, max: bins - 1 });
   const count = (of: Tensor): Tensor => scatterAdd(of, cast(place, 'i32'), { rows: bins });
-  return {
-    summed: { positive: count(y), negative: count(sub(1, y)) },
-    finish: ({ positive, negative }) => binnedAuc(positive!, negative!),
-  };
+  const finish: Aggregate['finish'] = ({ positive, negative, unknown }) =>
+    unknown![0]! > 0 ? Number.NaN : binnedAuc(positive!, negative!);
+  return checked({ summed: { positive: count(y), negative: count(sub(1, y)), unknown: sum(sub(1, known)) }, finish }, [fault]);
 }
 
-/** Metric: average precision of scores against targets 1 and 0, exact. NaN without positives. As `sklearn.metrics.average_precision_score`. */
-export function averagePrecision(scores: TensorLike, targets: TensorLike): Aggregate {
-  const [x, y] = flat('averagePrecision', scores, targets);
-  return { kept: { x, y }, finish: ({ x, y }) => exactPrecision(x!, y!) };
+/**
+ * Metric: average precision of scores against targets 1 and 0, exact. 0 without positives, NaN where a score is NaN.
+ * As `sklearn.metrics.average_precision_score`.
+ */
+export const averagePrecision = (scores: TensorLike, targets: TensorLike): Aggregate =>
+  measurePrecision('averagePrecision', scores, targets);
+
+function measurePrecision(op: string, scores: TensorLike, targets: TensorLike): Checked {
+  const { x, y, fault } = flat(op, scores, targets);
+  return checked({ kept: { x, y }, finish: ({ x, y }) => exactPrecision(x!, y!) }, [fault]);
 }
 
-abstract class Kept implements Metric {
-  protected scores: number[] = [];
-  protected targets: number[] = [];
-  update(scores: Values, targets: Values): this {
-    const [x, y] = [dataOf(scores), dataOf(targets)];
-    expectSame(this.constructor.name, x, y);
-    for (let i = 0; i < x.length; i++) {
-      this.scores.push(x[i]!);
-      this.targets.push(y[i]!);
-    }
-    return this;
+/** Average precision over arrays; see `averagePrecision`. Keeps all scores. */
+export class AveragePrecision extends Summing {
+  /** @throws OptionError */
+  constructor(options: Record<string, never> = {}) {
+    super('AveragePrecision', options);
+    checkOptions('AveragePrecision', options, []);
   }
-  abstract result(): number;
-  reset(): this {
-    this.scores = [];
-    this.targets = [];
-    return this;
-  }
-  merge(other: this): this {
-    return this.update(other.scores.slice(), other.targets.slice());
+  protected read(scores: Values, targets: Values): Reading {
+    return { batch: pairs(this.op, scores, targets, () => 1), build: (x, y) => measurePrecision(this.op, x, y) };
   }
 }
 
-function expectSame(op: string, x: ArrayLike<number>, y: ArrayLike<number>): void {
-  if (x.length !== y.length) throw new ShapeError(`${op}: expected ${x.length} targets, got ${y.length}`);
-}
-
-/** Average precision, streaming; see `averagePrecision`. Keeps all scores. */
-export class AveragePrecision extends Kept {
-  result(): number {
-    return exactPrecision(this.scores, this.targets);
-  }
-}
-
-/** Area under the ROC curve, streaming; see `rocAuc`. Exact, keeping all scores, or with `bins`. */
-export class RocAuc extends Kept {
-  readonly #bins: ReturnType<typeof checkBins>;
-  readonly #positive: Float64Array;
-  readonly #negative: Float64Array;
-
+/** Area under the ROC curve over arrays; see `rocAuc`. Exact, keeping all scores, or with `bins`. */
+export class RocAuc extends Summing {
+  readonly #options: RocAucOptions;
   /** @throws OptionError */
   constructor(options: RocAucOptions = {}) {
-    super();
-    this.#bins = checkBins('RocAuc', options);
-    this.#positive = new Float64Array(this.#bins.bins ?? 0);
-    this.#negative = new Float64Array(this.#bins.bins ?? 0);
+    super('RocAuc', options);
+    checkBins('RocAuc', options);
+    this.#options = options;
   }
-
-  override update(scores: Values, targets: Values): this {
-    const { bins, low, width } = this.#bins;
-    if (bins === null) return super.update(scores, targets);
-    const [x, y] = [dataOf(scores), dataOf(targets)];
-    expectSame('RocAuc', x, y);
-    for (let i = 0; i < x.length; i++) {
-      const at = Math.max(0, Math.min(bins - 1, Math.floor((x[i]! - low) * (bins / width))));
-      const side = y[i] === 1 ? this.#positive : this.#negative;
-      side[at]! += 1;
-    }
-    return this;
-  }
-
-  result(): number {
-    return this.#bins.bins === null ? exactAuc(this.scores, this.targets) : binnedAuc(this.#positive, this.#negative);
-  }
-
-  override reset(): this {
-    this.#positive.fill(0);
-    this.#negative.fill(0);
-    return super.reset();
-  }
-
-  override merge(other: this): this {
-    const [a, b] = [this.#bins, other.#bins];
-    if (a.bins !== b.bins || a.low !== b.low || a.width !== b.width) {
-      throw new OptionError('RocAuc: merge: expected one with the same bins');
-    }
-    for (let i = 0; i < this.#positive.length; i++) {
-      this.#positive[i]! += other.#positive[i]!;
-      this.#negative[i]! += other.#negative[i]!;
-    }
-    return super.merge(other);
+  protected read(scores: Values, targets: Values): Reading {
+    return { batch: pairs(this.op, scores, targets, () => 1), build: (x, y) => measureAuc(this.op, x, y, this.#options) };
   }
 }

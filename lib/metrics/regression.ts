@@ -1,15 +1,14 @@
-// regression.ts: metrics of predicted numbers: mean absolute error, root mean square error, R2; and the perplexity of predicted classes.
+// regression.ts: metrics of predicted numbers: mean absolute error, root mean square error, R2.
 import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sameShape, sizeOf } from '../ir/op.ts';
-import { exp, log, squareOf } from '../math/index.ts';
-import { crossEntropy } from '../nn/loss/labels.ts';
-import { ratioOf } from '../nn/loss/reduction.ts';
-import { abs, cast, square, sub } from '../ops/elementwise.ts';
+import { abs, add, cast, square, sub } from '../ops/elementwise.ts';
 import { mean, sum } from '../ops/reduce.ts';
-import { reshape } from '../ops/shape.ts';
+import { reshape, slice } from '../ops/shape.ts';
 import { checkNumber, checkOptions } from '../options.ts';
-import { type Aggregate, dataOf, type Metric, type Values } from './aggregate.ts';
+import { type Aggregate, type Checked, checked, type Sums, type Values } from './aggregate.ts';
+import { pairs } from './arrays.ts';
+import { type Reading, Streaming, Summing } from './streaming.ts';
 
 /** Prediction and target as [rows, outputs], in f64. */
 function outputs(op: string, prediction: TensorLike, target: TensorLike): [Tensor, Tensor] {
@@ -20,48 +19,63 @@ function outputs(op: string, prediction: TensorLike, target: TensorLike): [Tenso
   return [x, y].map((t) => cast(reshape(t, [rows, sizeOf(t.shape.slice(1))]), 'f64')) as [Tensor, Tensor];
 }
 
-/** Metric: mean of |prediction - target| over all elements. */
-export function mae(prediction: TensorLike, target: TensorLike): Tensor {
-  const [x, y] = outputs('mae', prediction, target);
-  return mean(abs(sub(x, y)), { dtype: 'f64' });
+/** Metric: mean of |prediction - target| over all elements. As `sklearn.metrics.mean_absolute_error`. */
+export const mae = (prediction: TensorLike, target: TensorLike): Aggregate => measureMae('mae', prediction, target);
+
+function measureMae(op: string, prediction: TensorLike, target: TensorLike): Checked {
+  const [x, y] = outputs(op, prediction, target);
+  return meanOf(abs(sub(x, y)), (mean) => mean);
 }
 
-/** Metric: the root of the mean of (prediction - target)^2 over all elements of the data set. */
-export function rmse(prediction: TensorLike, target: TensorLike): Aggregate {
-  const [x, y] = outputs('rmse', prediction, target);
-  const count = Float64Array.of(sizeOf(x.shape));
-  return {
-    summed: { squares: sum(square(sub(x, y)), { dtype: 'f64' }), count: x.graph.constant(count, [], 'f64') },
-    finish: ({ squares, count }) => Math.sqrt(squares![0]! / count![0]!),
-  };
+/** Metric: the root of the mean of (prediction - target)^2 over all elements of the data set. As `sklearn.metrics.root_mean_squared_error`. */
+export const rmse = (prediction: TensorLike, target: TensorLike): Aggregate => measureRmse('rmse', prediction, target);
+
+function measureRmse(op: string, prediction: TensorLike, target: TensorLike): Checked {
+  const [x, y] = outputs(op, prediction, target);
+  return meanOf(square(sub(x, y)), Math.sqrt);
+}
+
+function meanOf(values: Tensor, finish: (mean: number) => number): Checked {
+  const count = values.graph.scalar(sizeOf(values.shape), 'f64');
+  const summed = { total: sum(values), count };
+  return checked({ summed, finish: ({ total, count }) => finish(total![0]! / count![0]!) }, []);
 }
 
 /**
  * Metric: 1 - (sum of squared errors) / (sum of squared deviations of the targets from their mean), over the whole data set; the mean over outputs
- * where there are several. Where all targets are equal it is 1 if they are met exactly, else 0. As `sklearn.metrics.r2_score`.
+ * where there are several. Where all targets are equal it is 1 if they are met exactly, else 0; NaN for fewer than 2 rows. As `sklearn.metrics.r2_score`.
  */
-export function r2(prediction: TensorLike, target: TensorLike): Aggregate {
-  const [x, y] = outputs('r2', prediction, target);
-  const centre = mean(y, { axes: [0], keepDims: true });
-  const column = { axes: [0], dtype: 'f64' } as const;
+export const r2 = (prediction: TensorLike, target: TensorLike): Aggregate => measureR2('r2', prediction, target);
+
+interface MeasuredR2 extends Checked {
+  /** Sums of batches, joined. */
+  moments(sums: Sums): Moments;
+}
+
+function measureR2(op: string, prediction: TensorLike, target: TensorLike): MeasuredR2 {
+  const [x, y] = outputs(op, prediction, target);
+  const column = { axes: [0] } as const;
   const [rows, width] = x.shape as [number, number];
-  return {
-    // Means of batches are not added up but joined, which loses no digits where the mean is large.
-    kept: {
-      rows: x.graph.constant(Float64Array.of(rows), [1], 'f64'),
-      error: sum(square(sub(x, y)), column),
-      mean: reshape(centre, [width]),
-      spread: sum(square(sub(y, centre)), column),
-    },
-    finish({ rows, error, mean, spread }) {
-      const all = new Moments(width);
-      for (const [b, n] of rows!.entries()) {
-        const part = (a: Float64Array): Float64Array => a.subarray(b * width, (b + 1) * width);
-        all.join(n, part(error!), part(mean!), part(spread!));
-      }
-      return all.r2();
-    },
+  // From the first target on, so that equal ones do not deviate from their mean by its rounding.
+  const first = slice(y, { axis: 0, start: 0, end: Math.min(1, rows) });
+  const from = sub(y, first);
+  const shift = mean(from, { axes: [0], keepDims: true });
+  const moments = ({ rows, error, mean, spread }: Sums): Moments => {
+    const all = new Moments(width);
+    for (const [b, n] of rows!.entries()) {
+      const part = (a: Float64Array): Float64Array => a.subarray(b * width, (b + 1) * width);
+      all.join(n, part(error!), part(mean!), part(spread!));
+    }
+    return all;
   };
+  // Means of batches are not added up but joined, which loses no digits where the mean is large.
+  const kept = {
+    rows: x.graph.constant(Float64Array.of(rows), [1], 'f64'),
+    error: sum(square(sub(x, y)), column),
+    mean: reshape(add(first, shift), [width]),
+    spread: sum(square(sub(from, shift)), column),
+  };
+  return { ...checked({ kept, finish: (sums) => moments(sums).r2() }, []), moments };
 }
 
 /** Per output: the sum of squared errors, the mean of the targets, and their squared deviations from it. */
@@ -88,174 +102,92 @@ class Moments {
     this.rows = total;
   }
   r2(): number {
-    if (this.rows === 0) return Number.NaN;
+    if (this.rows < 2) return Number.NaN;
     const each = Array.from(this.error, (e, d) => {
       const spread = this.spread[d]!;
-      return spread > 0 ? 1 - e / spread : e === 0 ? 1 : 0;
+      return spread === 0 && e >= 0 ? Number(e === 0) : 1 - e / spread;
     });
     return each.reduce((a, b) => a + b, 0) / each.length;
   }
 }
 
-export interface PerplexityOptions {
-  /** Rows with this label do not count. */
-  readonly ignoreIndex?: number;
-}
+// ---- over arrays -------------------------------------------------------------------------------------------------
 
-/** Metric: e to the mean cross-entropy of logits [..., classes] against labels [...], over all rows of the data set. */
-export function perplexity(logits: TensorLike, labels: TensorLike, options: PerplexityOptions = {}): Aggregate {
-  checkOptions('perplexity', options, ['ignoreIndex']);
-  const { graph } = logits.toTensor();
-  const loss = crossEntropy(logits, labels, { ...options, reduction: options.ignoreIndex === undefined ? 'sum' : 'mean' });
-  const count = sizeOf(labels.toTensor().shape);
-  const { total, weight } = ratioOf(loss) ?? { total: loss, weight: graph.constant(Float64Array.of(count), [], 'f64') };
-  return { summed: { total, weight }, finish: ({ total, weight }) => exp(total![0]! / weight![0]!) };
-}
-
-// ---- streaming ---------------------------------------------------------------------------------------------------
-
-abstract class Errors implements Metric {
-  protected total = 0;
-  protected count = 0;
-  protected abstract of(error: number): number;
-  abstract result(): number;
-  update(predictions: Values, targets: Values): this {
-    const [x, y] = [dataOf(predictions), dataOf(targets)];
-    expectSame(this.constructor.name, x, y);
-    for (let i = 0; i < x.length; i++) this.total += this.of(x[i]! - y[i]!);
-    this.count += x.length;
-    return this;
+/** Mean absolute error over arrays. */
+export class Mae extends Summing {
+  /** @throws OptionError */
+  constructor(options: Record<string, never> = {}) {
+    super('Mae', options);
+    checkOptions('Mae', options, []);
   }
-  reset(): this {
-    this.total = 0;
-    this.count = 0;
-    return this;
-  }
-  merge(other: this): this {
-    this.total += other.total;
-    this.count += other.count;
-    return this;
+  protected read(predictions: Values, targets: Values): Reading {
+    return { batch: pairs(this.op, predictions, targets, () => 1), build: (x, y) => measureMae(this.op, x, y) };
   }
 }
 
-function expectSame(op: string, x: ArrayLike<number>, y: ArrayLike<number>): void {
-  if (x.length !== y.length) throw new ShapeError(`${op}: expected ${x.length} targets, got ${y.length}`);
-}
-
-/** Mean absolute error, streaming. */
-export class Mae extends Errors {
-  protected of(error: number): number {
-    return Math.abs(error);
+/** Root of the mean square error over arrays. */
+export class Rmse extends Summing {
+  /** @throws OptionError */
+  constructor(options: Record<string, never> = {}) {
+    super('Rmse', options);
+    checkOptions('Rmse', options, []);
   }
-  result(): number {
-    return this.total / this.count;
+  protected read(predictions: Values, targets: Values): Reading {
+    return { batch: pairs(this.op, predictions, targets, () => 1), build: (x, y) => measureRmse(this.op, x, y) };
   }
 }
 
-/** Root of the mean square error, streaming. */
-export class Rmse extends Errors {
-  protected of(error: number): number {
-    return error * error;
-  }
-  result(): number {
-    return Math.sqrt(this.total / this.count);
-  }
+export interface R2Options {
+  /** How many a row has, where the arrays have no shape that says it. Default 1. */
+  readonly outputs?: number;
 }
 
-/** R2, streaming; see `r2`. Give `outputs` where a row has several. */
-export class R2 implements Metric {
-  readonly #outputs: number;
-  #moments: Moments;
+/** R2 over arrays; see `r2`. */
+export class R2 extends Streaming<number, MeasuredR2> {
+  readonly #outputs: number | null;
+  #moments: Moments | null = null;
 
   /** @throws OptionError */
-  constructor(options: { readonly outputs?: number } = {}) {
+  constructor(options: R2Options = {}) {
+    super('R2', options);
     checkOptions('R2', options, ['outputs']);
-    this.#outputs = checkNumber('R2', 'outputs', options.outputs ?? 1, { integer: true, min: 1 });
-    this.#moments = new Moments(this.#outputs);
+    this.#outputs =
+      options.outputs === undefined ? null : checkNumber('R2', 'outputs', options.outputs, { integer: true, min: 1 });
   }
 
-  update(predictions: Values, targets: Values): this {
-    const [x, y] = [dataOf(predictions), dataOf(targets)];
-    expectSame('R2', x, y);
-    const width = this.#outputs;
-    if (x.length % width !== 0) throw new ShapeError(`R2: expected rows of ${width} outputs, got ${x.length} values`);
-    const batch = { error: new Float64Array(width), mean: new Float64Array(width), spread: new Float64Array(width) };
-    const rows = x.length / width;
-    for (let i = 0; i < x.length; i++) {
-      batch.mean[i % width]! += y[i]! / rows;
-      batch.error[i % width]! += squareOf(x[i]! - y[i]!);
-    }
-    for (let i = 0; i < x.length; i++) batch.spread[i % width]! += squareOf(y[i]! - batch.mean[i % width]!);
-    this.#moments.join(rows, batch.error, batch.mean, batch.spread);
-    return this;
+  protected read(predictions: Values, targets: Values): Reading<MeasuredR2> {
+    const width = (shape: readonly number[] | null): number => {
+      const own = shape && sizeOf(shape.slice(1));
+      const known = this.#outputs ?? own ?? 1;
+      // A shape of one dimension says nothing of outputs.
+      if (own !== null && own !== known && shape!.length > 1)
+        throw new ShapeError(`R2: expected rows of ${known} outputs, got ${own}`);
+      if (this.#moments && this.#moments.mean.length !== known) {
+        throw new ShapeError(`R2: expected rows of ${this.#moments.mean.length} outputs as before, got ${known}`);
+      }
+      return known;
+    };
+    return { batch: pairs(this.op, predictions, targets, width), build: (x, y) => measureR2(this.op, x, y) };
   }
-
+  protected take(sums: Sums, { moments }: MeasuredR2): void {
+    const batch = moments(sums);
+    this.#moments ??= new Moments(batch.mean.length);
+    this.#moments.join(batch.rows, batch.error, batch.mean, batch.spread);
+  }
   result(): number {
-    return this.#moments.r2();
+    return this.#moments?.r2() ?? Number.NaN;
   }
-
   reset(): this {
-    this.#moments = new Moments(this.#outputs);
+    this.#moments = null;
     return this;
   }
-
-  merge(other: this): this {
-    if (other.#outputs !== this.#outputs)
-      throw new ShapeError(`R2: merge: expected ${this.#outputs} outputs, got ${other.#outputs}`);
+  protected join(other: this): void {
+    if (!other.#moments) return;
     const { rows, error, mean, spread } = other.#moments;
-    this.#moments.join(rows, error, mean, spread);
-    return this;
-  }
-}
-
-/** Perplexity of logits (rows of classes) against labels, streaming; see `perplexity`. */
-export class Perplexity implements Metric {
-  readonly #ignored: number | undefined;
-  #total = 0;
-  #count = 0;
-
-  /** @throws OptionError */
-  constructor(options: PerplexityOptions = {}) {
-    checkOptions('Perplexity', options, ['ignoreIndex']);
-    this.#ignored = options.ignoreIndex;
-    if (this.#ignored !== undefined) checkNumber('Perplexity', 'ignoreIndex', this.#ignored, { integer: true });
-  }
-
-  update(logits: Values, labels: Values): this {
-    const [x, y] = [dataOf(logits), dataOf(labels)];
-    const classes = classesOf('Perplexity', x, y);
-    for (let r = 0; r < y.length; r++) {
-      if (y[r] === this.#ignored) continue;
-      const row = Array.from({ length: classes }, (_, c) => x[r * classes + c]!);
-      if (!(y[r]! in row)) throw new ShapeError(`Perplexity: expected labels from 0 to ${classes - 1}, got ${y[r]}`);
-      const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-      this.#total += top + log(row.reduce((s, v) => s + exp(v - top), 0)) - row[y[r]!]!;
-      this.#count++;
+    this.#moments ??= new Moments(mean.length);
+    if (mean.length !== this.#moments.mean.length) {
+      throw new ShapeError(`R2: merge: expected ${this.#moments.mean.length} outputs, got ${mean.length}`);
     }
-    return this;
+    this.#moments.join(rows, error, mean, spread);
   }
-
-  result(): number {
-    return exp(this.#total / this.#count);
-  }
-
-  reset(): this {
-    this.#total = 0;
-    this.#count = 0;
-    return this;
-  }
-
-  merge(other: this): this {
-    this.#total += other.#total;
-    this.#count += other.#count;
-    return this;
-  }
-}
-
-/** How many classes rows of logits have. */
-export function classesOf(op: string, logits: ArrayLike<number>, labels: ArrayLike<number>): number {
-  if (labels.length === 0 && logits.length === 0) return 1;
-  const classes = logits.length / labels.length;
-  if (Number.isInteger(classes) && classes >= 1) return classes;
-  throw new ShapeError(`${op}: expected a row of logits for each of ${labels.length} labels, got ${logits.length} values`);
 }

@@ -34,9 +34,17 @@ export function measure(graph: Graph, name: string, given: Tensor | Aggregate): 
   };
   const weighed = given instanceof Tensor ? ratioOf(given) : null;
   if (weighed) {
-    const columns = [column('total', weighed.total, 'sum'), column('weight', weighed.weight, 'sum')];
-    // Where nothing counts, 0, as in a batch.
-    return { name, columns, finish: ({ total, weight }) => (weight![0] === 0 ? 0 : total![0]! / weight![0]!) };
+    const faults = weighed.faults ?? [];
+    const columns = [
+      ...[column('total', weighed.total, 'sum'), column('weight', weighed.weight, 'sum')],
+      ...faults.map(({ found }, i) => column(`fault${i}`, found, 'keep')),
+    ];
+    const finish: Measured['finish'] = ({ total, weight, ...found }) => {
+      for (const [i, fault] of faults.entries()) fault.check(found[`fault${i}`]!);
+      // Where nothing counts, 0, as in a batch.
+      return weight![0] === 0 ? 0 : total![0]! / weight![0]!;
+    };
+    return { name, columns, finish };
   }
   if (given instanceof Tensor) {
     const rows = (sums: Readonly<Record<string, Float64Array>>): number => sums.mean![0]!;

@@ -3,11 +3,12 @@ import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { sameShape, sizeOf } from '../../ir/op.ts';
 import { type LabelOptions, weighedCrossEntropy, weighedNll } from '../../ops/cross-entropy.ts';
-import { cast, equal, exp, maximum, mul, neg, pow, sub } from '../../ops/elementwise.ts';
-import { argmax, mean } from '../../ops/reduce.ts';
+import { div, exp, maximum, mul, neg, pow, sub } from '../../ops/elementwise.ts';
+import { sum } from '../../ops/reduce.ts';
 import { reshape } from '../../ops/shape.ts';
 import { checkNumber, checkOptions } from '../../options.ts';
-import { clamped, LOSS_OPTIONS, type LossOptions, type Numbers, numbers, reducedByWeight } from './reduction.ts';
+import { asRatio, clamped, LOSS_OPTIONS, type LossOptions, type Numbers, numbers, reducedByWeight } from './reduction.ts';
+import { hitsOf, type ReadingOptions, readRows } from './rows.ts';
 
 export interface ClassOptions extends LossOptions {
   /** What a row of each class weighs; a constant. A mean divides by the sum of the weights of the rows' labels. Default: all 1. */
@@ -73,10 +74,17 @@ export function focal(logits: TensorLike, labels: TensorLike, options: FocalOpti
   return perRow('focal', weights ? mul(values, weights) : values, weights, lead, options);
 }
 
-/** Share of rows of logits [..., classes] whose largest element is at the label [...]. For metrics: it has no gradient. */
-export function accuracy(logits: TensorLike, labels: TensorLike): Tensor {
-  const { rows, of } = classRows('accuracy', logits, labels);
-  return mean(equal(cast(argmax(rows, { axis: 1 }), 'f32'), cast(of, 'f32')), { dtype: 'f64' });
+/**
+ * Share of rows that are predicted right: logits [..., classes] of labels [...], the largest being the class (the first of equals); one logit [..., 1],
+ * or [...] as the labels, is class 1 above `threshold`, 0 by default. Labels may be of any dtype. NaN where a logit is. It has no gradient: for metrics.
+ * As `sklearn.metrics.accuracy_score`.
+ * @throws ShapeError if the shapes do not fit. A label that is none ends the evaluation with an IndexError.
+ */
+export function accuracy(logits: TensorLike, labels: TensorLike, options: ReadingOptions = {}): Tensor {
+  checkOptions('accuracy', options, ['threshold', 'predictions']);
+  const rows = readRows('accuracy', logits, labels, options);
+  const total = sum(hitsOf(rows), { dtype: 'f64' });
+  return asRatio(div(total, rows.count), { total, weight: total.graph.scalar(rows.count, 'f64'), faults: rows.faults });
 }
 
 /** Logits as [rows, classes] and labels as [rows]; `lead` is the shape of the labels. */

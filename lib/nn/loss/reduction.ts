@@ -5,6 +5,7 @@ import { sameShape } from '../../ir/op.ts';
 import { add, clamp, div, equal, sub } from '../../ops/elementwise.ts';
 import { mean, sum } from '../../ops/reduce.ts';
 import { checkChoice, checkNumber, show } from '../../options.ts';
+import type { Fault } from './rows.ts';
 
 export type Reduction = 'mean' | 'sum' | 'none';
 
@@ -75,12 +76,20 @@ export function reduced(op: string, values: Tensor, { reduction = 'mean' }: Redu
 export interface Ratio {
   readonly total: Tensor;
   readonly weight: Tensor;
+  /** What was found wrong with its labels, where they are not checked as it runs. */
+  readonly faults?: readonly Fault[];
 }
 const ratios = new WeakMap<Tensor, Ratio>();
 
 /** Sums of a loss that is a mean with weights, null for others. Over a data set they are summed before they are divided. */
 export function ratioOf(loss: Tensor): Ratio | null {
   return ratios.get(loss) ?? null;
+}
+
+/** Let a scalar be measured over a data set by its sums. */
+export function asRatio(loss: Tensor, ratio: Ratio): Tensor {
+  ratios.set(loss, ratio);
+  return loss;
 }
 
 /**
@@ -90,7 +99,5 @@ export function ratioOf(loss: Tensor): Ratio | null {
 export function reducedByWeight(op: string, values: Tensor, weights: Tensor | null, options: ReductionOptions): Tensor {
   if (!weights || (options.reduction ?? 'mean') !== 'mean') return reduced(op, values, options);
   const [total, weight] = [sum(values, { dtype: 'f64' }), sum(weights, { dtype: 'f64' })];
-  const loss = div(total, add(weight, equal(weight, 0)));
-  ratios.set(loss, { total, weight });
-  return loss;
+  return asRatio(div(total, add(weight, equal(weight, 0))), { total, weight });
 }

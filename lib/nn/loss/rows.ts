@@ -1,0 +1,156 @@
+// rows.ts: what predictions and labels say of each row: which class is predicted, which it is, and whether a label is one. Metrics share it.
+import { IndexError, OptionError, ShapeError } from '../../errors.ts';
+import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import { sameShape, sizeOf } from '../../ir/op.ts';
+import { concat } from '../../ops/concat.ts';
+import { cast, equal, floor, less, lessEqual, maximum, mul, sub, where } from '../../ops/elementwise.ts';
+import { gather } from '../../ops/gather.ts';
+import { argmax, max } from '../../ops/reduce.ts';
+import { reshape } from '../../ops/shape.ts';
+import { checkChoice, checkNumber } from '../../options.ts';
+
+export interface IgnoreOptions {
+  /** Rows with this label do not count. Default: none. */
+  readonly ignoreIndex?: number;
+}
+export interface ReadingOptions {
+  /** A row with one score is class 1 above it. Default 0, for logits; for probabilities give 0.5. */
+  readonly threshold?: number;
+  /**
+   * Whether predictions are scores (of several classes, or one a row) or classes. By default their shape says it: [..., k] for labels [...] are
+   * scores, and so is [..., 1]. As many as labels, they are classes in an array and where a tensor is i32 or u8; an f32 tensor has scores.
+   */
+  readonly predictions?: 'scores' | 'classes';
+}
+
+/** What a check found in a batch, f64 [4]: whether any value was wrong, where the first one was, the value, and the number of rows. */
+export interface Fault {
+  readonly found: Tensor;
+  /** @throws IndexError that names value and position, for what `found` was in each batch */
+  check(found: ArrayLike<number>): void;
+}
+
+export interface Labels {
+  /** f64 [rows]: 0 where the row does not count. */
+  readonly of: Tensor;
+  /** f64 [rows]: 1 for rows that count, 0 for others; null: all do. */
+  readonly weight: Tensor | null;
+  readonly fault: Fault;
+}
+
+export interface Rows {
+  readonly count: number;
+  /** How many classes there are; null where predictions are classes themselves, of which any may come. */
+  readonly classes: number | null;
+  /** One score a row. */
+  readonly single: boolean;
+  /** f64 [rows]: the class; NaN where a score is NaN. */
+  readonly predicted: Tensor;
+  readonly labels: Labels;
+  readonly faults: readonly Fault[];
+}
+
+export function checkIgnored(op: string, { ignoreIndex }: IgnoreOptions): number | null {
+  return ignoreIndex === undefined ? null : checkNumber(op, 'ignoreIndex', ignoreIndex, { integer: true });
+}
+
+/** @throws OptionError for options that make no sense, or not together */
+export function checkReading(op: string, { threshold, predictions }: ReadingOptions): void {
+  if (threshold !== undefined) checkNumber(op, 'threshold', threshold);
+  if (predictions !== undefined) checkChoice(op, 'predictions', predictions, ['scores', 'classes']);
+  if (predictions === 'classes' && threshold !== undefined) {
+    throw new OptionError(`${op}: option threshold: is for scores, not for classes`, { option: 'threshold' });
+  }
+}
+
+/** Whole numbers from 0 up to `classes`; null: any. */
+export function readLabels(op: string, labels: Tensor, classes: number | null, ignored: number | null): Labels {
+  const wide = cast(labels, 'f64');
+  const counts = ignored === null ? null : sub(1, equal(wide, ignored));
+  const valid = isClass(wide, classes);
+  const named = classes === null ? 'labels as whole numbers from 0' : `labels from 0 to ${classes - 1}`;
+  const expected = ignored === null ? named : `${named}, or ${ignored}, which is ignored`;
+  const fault = faultOf(op, expected, wide, counts ? maximum(valid, sub(1, counts)) : valid, classes);
+  return { of: where(counts ? mul(counts, valid) : valid, wide, 0), weight: counts, fault };
+}
+
+/** @throws ShapeError if the shapes do not fit; OptionError for options that do not fit the shapes */
+export function readRows(
+  op: string,
+  predictions: TensorLike,
+  targets: TensorLike,
+  options: ReadingOptions & IgnoreOptions = {},
+): Rows {
+  checkReading(op, options);
+  const [x, y] = [predictions.toTensor(), targets.toTensor()];
+  const alike = sameShape(x.shape, y.shape);
+  const deep = sameShape(x.shape.slice(0, -1), y.shape) && x.shape.length > 0;
+  if (!alike && !deep) {
+    const lead = x.shape.slice(0, -1);
+    throw new ShapeError(`${op}: expected labels [${lead}] or [${x.shape}] for predictions [${x.shape}], got [${y.shape}]`);
+  }
+  const count = sizeOf(y.shape);
+  const width = alike ? 1 : x.shape.at(-1)!;
+  const labels = reshape(y, [count]);
+  const ignored = checkIgnored(op, options);
+  const columns = alike && x.shape.length > 1 && x.shape.at(-1) === 1;
+  const whole = alike && !columns && (x.dtype === 'i32' || x.dtype === 'u8') && options.threshold === undefined;
+  const meaning = options.predictions ?? (whole ? 'classes' : 'scores');
+  if (width > 1 && (meaning === 'classes' || options.threshold !== undefined)) {
+    const [option, what] = meaning === 'classes' ? ['predictions', 'one class a row'] : ['threshold', 'one score a row'];
+    throw new OptionError(`${op}: option ${option}: is for ${what}, got ${width} scores`, { option });
+  }
+  const wide = cast(x, 'f64');
+  if (width > 1) {
+    const rows = reshape(wide, [count, width]);
+    const top = max(rows, { axes: [1] });
+    const read = readLabels(op, labels, width, ignored);
+    const predicted = where(equal(top, top), cast(argmax(rows, { axis: 1 }), 'f64'), Number.NaN);
+    return { count, classes: width, single: false, predicted, labels: read, faults: [read.fault] };
+  }
+  const flat = reshape(wide, [count]);
+  if (meaning === 'classes') {
+    const read = readLabels(op, labels, null, ignored);
+    const expected = `predicted classes as whole numbers from 0 (scores: of shape [rows, 1], or predictions: 'scores')`;
+    const fits = isClass(flat, null);
+    const fault = faultOf(op, expected, flat, read.weight ? maximum(fits, sub(1, read.weight)) : fits, null);
+    return { count, classes: null, single: false, predicted: flat, labels: read, faults: [read.fault, fault] };
+  }
+  const read = readLabels(op, labels, 2, ignored);
+  const above = less(options.threshold ?? 0, flat);
+  const predicted = where(equal(flat, flat), above, Number.NaN);
+  return { count, classes: 2, single: true, predicted, labels: read, faults: [read.fault] };
+}
+
+/** f64 [rows]: 1 where the class predicted is the label, NaN where a score is NaN; 0 where it is not, or the row does not count. */
+export function hitsOf({ predicted, labels }: Rows): Tensor {
+  const hits = where(equal(predicted, predicted), equal(predicted, labels.of), Number.NaN);
+  return labels.weight ? where(labels.weight, hits, 0) : hits;
+}
+
+// What a class may be where their number is not known: i32 holds it.
+const MOST = 0x8000_0000;
+
+/** 1 for whole numbers in [0, classes). */
+function isClass(x: Tensor, classes: number | null): Tensor {
+  return mul(mul(equal(floor(x), x), lessEqual(0, x)), less(x, classes ?? MOST));
+}
+
+/** @param valid f64, 1 where a value is what it should be */
+export function faultOf(op: string, expected: string, values: Tensor, valid: Tensor, classes: number | null): Fault {
+  const wrong = sub(1, valid);
+  const at = argmax(wrong, { axis: 0 });
+  const rows = values.graph.scalar(values.shape[0]!, 'f64');
+  const found = concat([max(wrong), cast(at, 'f64'), gather(values, at), rows].map((t) => reshape(t, [1])));
+  return {
+    found,
+    check(found) {
+      for (let i = 0, start = 0; i < found.length; start += found[i + 3]!, i += 4) {
+        if (found[i] === 0) continue;
+        const [position, value] = [start + found[i + 1]!, found[i + 2]!];
+        const message = `${op}: expected ${expected}, got ${value} at position ${position}`;
+        throw new IndexError(message, { op, position, value, bound: classes ?? MOST });
+      }
+    },
+  };
+}
