@@ -60,12 +60,17 @@ export interface GuardNames {
   readonly names: readonly string[];
 }
 
-/** Why a run ends whose last step was the last of too many that the policy skipped. `where` names the caller. */
-export function tooManySkips(where: string, last: Report, skips: number): NonFiniteError | SkipError {
+/** Why a run ends whose last step was the last of too many that the policy skipped. `where` names the caller, `why` what was found of it. */
+export function tooManySkips(
+  where: string,
+  last: Report,
+  skips: number,
+  why: { readonly text: string; readonly culprit: object } | null = null,
+): NonFiniteError | SkipError {
   const { nonFinite: tensor, step, attempt, norm, threshold } = last;
   if (tensor !== null) {
-    const text = `${where}: ${skips} steps in a row had a non-finite gradient, the last in ${tensor}`;
-    return new NonFiniteError(text, { tensor, step, attempt, skips });
+    const text = `${where}: ${skips} steps in a row had a non-finite gradient, the last in ${tensor}${why?.text ?? ''}`;
+    return new NonFiniteError(text, { tensor, step, attempt, skips, ...(why && { culprit: why.culprit }) });
   }
   const text = `${where}: ${skips} steps in a row were skipped by the clip policy, the last with a norm of ${norm}, threshold ${threshold}`;
   return new SkipError(text, { step, attempt, skips, norm, threshold });

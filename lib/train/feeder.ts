@@ -3,6 +3,7 @@ import type { Column } from '../compile/program.ts';
 import { DataError, OptionError } from '../errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { TensorType } from '../ir/op.ts';
+import type { DrawnBatch } from './culprit.ts';
 import type { Effect } from './effect.ts';
 import type { Counters } from './progress.ts';
 import type { Batch, NdArray, Source } from './source.ts';
@@ -15,6 +16,8 @@ export interface Chunk {
   readonly rows: number;
   /** The bytes of steps * micros feed rows of `rowBytes` each. */
   fill(columns: readonly Column[], rowBytes: number): Uint8Array;
+  /** The j-th of its steps * micros batches, to be looked at. */
+  batch(j: number): DrawnBatch;
   /** Where batches are not drawn by number: only those of the first steps were used, the rest comes again. */
   giveBack?(used: number): void;
 }
@@ -59,6 +62,12 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
         const at = { epoch, i: batch, attempt, batchSize, seed };
         for (let j = 0; j < count; j++, at.i++, at.attempt++) source.fill(views[j]!, at);
         return room.bytes(count * rowBytes);
+      },
+      batch(j) {
+        if (!source.byRow) return { arrays: source.data, rows: null, of: '' };
+        const indices = new Int32Array(batch + j < whole ? batchSize : tail);
+        source.fill(indices, { epoch, i: batch + j, attempt: attempt + j, batchSize, seed });
+        return { arrays: source.data, rows: indices, of: '' };
       },
     };
   };
@@ -117,6 +126,7 @@ export function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Feede
     }
     types ??= rowTypes(first);
     for (const [i, b] of batches.entries()) checkRowTypes(types, b, `fit: batch ${drawn + i} of the epoch`);
+    const start = drawn;
     drawn += batches.length;
     const micros = Math.min(accumulate, batches.length);
     return {
@@ -124,6 +134,7 @@ export function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Feede
       micros,
       rows: rowsOfBatch(first),
       fill: (...row) => packBatches(batches, ...row),
+      batch: (j) => ({ arrays: batches[j]!, rows: null, of: ` of batch ${start + j} of the epoch` }),
       giveBack(used) {
         const rest = batches.slice(used * micros);
         prefetcher?.giveBack(rest);

@@ -5,6 +5,7 @@ import { STATUS } from '../native/program.ts';
 import { threadsFor } from '../native/threads.ts';
 import type { Apply } from '../optim/apply.ts';
 import { Reports, tooManySkips } from '../optim/report.ts';
+import { type Culprit, Inquiry, type InquiryContext } from './culprit.ts';
 import { type Effect, type Loop, perform } from './effect.ts';
 import type { Chunk, Feeder } from './feeder.ts';
 import type { GuardEvent, Guarding } from './guarding.ts';
@@ -29,7 +30,8 @@ export interface Running {
 
 /** What the loop needs of its trainer. */
 export interface FitContext
-  extends Pick<FitOptions, 'earlyStop' | 'chunkSteps' | 'validateEvery' | 'onEpoch' | 'onGuard' | 'profile'> {
+  extends InquiryContext,
+    Pick<FitOptions, 'earlyStop' | 'chunkSteps' | 'validateEvery' | 'onEpoch' | 'onGuard' | 'profile'> {
   readonly running: Running;
   readonly session: Session<Apply>;
   readonly feeder: Feeder;
@@ -67,6 +69,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
   const best = new Best(c.earlyStop ?? null);
   const pace = new Pace();
   const events: GuardEvent[] = [];
+  const inquiry = new Inquiry(c);
   let epochs = 0;
   let epochStart = 0;
   let validatedAt = -1;
@@ -127,16 +130,21 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
     const done = yield* runChunk(c, chunk, pace);
     if (!done) continue;
     const { reports, result } = done;
-    tally.add(reports, result.threads);
+    const bad = tally.add(reports, result.threads);
     c.onReports(reports);
     if (c.guarding) for (const event of eventsOf(c.guarding, reports)) tell(event);
-    if (result.status === STATUS.tooManySkips) throw skippedTooOften(c, reports);
+    if (bad >= 0) yield* inquiry.tell(chunk, reports, bad);
+    if (result.status === STATUS.tooManySkips) {
+      const last = reports.length - 1;
+      throw skippedTooOften(c, reports, reports.at(last).nonFinite ? yield* inquiry.ofEnd(chunk, reports, last) : null);
+    }
     if (result.status === STATUS.nonFinite) {
       const found = c.guarding?.at(result.position);
-      if (!found) throw nonFinite(c, result);
+      const culprit = !found || found.action === 'stop' ? yield* inquiry.ofEnd(chunk, reports, result.tried) : null;
+      if (!found) throw nonFinite(c, result, culprit);
       const { attempt, step } = running.counters;
       tell({ guard: found.label, action: found.action, name: found.name, value: null, attempt, step });
-      if (found.action === 'stop') throw stopped(found, running.counters);
+      if (found.action === 'stop') throw stopped(found, running.counters, culprit);
       chunk.giveBack?.(result.tried + 1);
       tally.addUndone();
       yield* perform(c.rollback!.back(running, chunk.micros, { guard: found.label, name: found.name }));
@@ -251,12 +259,17 @@ function* eventsOf(guarding: Guarding, reports: Reports): Generator<GuardEvent> 
   }
 }
 
-function stopped({ label, name, action }: { label: string; name: string; action: string }, counters: Counters): GuardError {
+function stopped(
+  { label, name, action }: { label: string; name: string; action: string },
+  counters: Counters,
+  culprit: Culprit | null,
+): GuardError {
   const { attempt, step } = counters;
-  return new GuardError(`fit: ${label}: ${name} at step ${step}`, { guard: label, name, action, attempt, step });
+  const text = `fit: ${label}: ${name} at step ${step}${because(culprit)}`;
+  return new GuardError(text, { guard: label, name, action, attempt, step, culprit });
 }
 
-function skippedTooOften(c: FitContext, reports: Reports): GradclipError {
+function skippedTooOften(c: FitContext, reports: Reports, culprit: Culprit | null): GradclipError {
   const last = reports.at(reports.length - 1);
   const hit = last.nonFinite === null ? last.guards?.[0] : undefined;
   if (hit) {
@@ -265,18 +278,22 @@ function skippedTooOften(c: FitContext, reports: Reports): GradclipError {
     const text = `fit: ${skips} steps in a row were skipped, the last by ${hit.guard}: ${hit.name} is ${hit.value}`;
     return new GuardError(text, { guard: hit.guard, name: hit.name, action: 'skip', step, attempt, skips });
   }
-  return tooManySkips('fit', last, c.running.counters.skips);
+  return tooManySkips('fit', last, c.running.counters.skips, culprit && { text: because(culprit), culprit });
 }
 
-function nonFinite(c: FitContext, result: RunResult): NonFiniteError {
+function nonFinite(c: FitContext, result: RunResult, culprit: Culprit | null): NonFiniteError {
   const tensor = c.names[result.position] ?? null;
-  return new NonFiniteError(`fit: the gradient of ${tensor ?? 'an unknown tensor'} is not finite`, {
+  return new NonFiniteError(`fit: the gradient of ${tensor ?? 'an unknown tensor'} is not finite${because(culprit)}`, {
     tensor,
     step: c.running.counters.step,
     attempt: c.running.counters.attempt,
     skips: c.running.counters.skips,
+    culprit,
   });
 }
+
+/** What an error adds that has named a gradient. */
+const because = (culprit: Culprit | null): string => (culprit && culprit.kind !== 'gradient' ? `; ${culprit.text}` : '');
 
 /** Follows the validation metric that early stopping watches. */
 class Best {

@@ -45,6 +45,10 @@ export class LossScale {
     this.states = this.#fixed === null ? [scale, { name: 'train.loss_scale_good', type }] : [];
   }
 
+  get adapts(): boolean {
+    return this.#fixed === null;
+  }
+
   /** The seed of the backward pass, an f64 scalar. */
   seed(graph: Graph): Tensor {
     return this.#fixed === null ? graph.state(this.states[0]!) : graph.scalar(this.#fixed, 'f64');

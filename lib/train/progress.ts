@@ -82,23 +82,37 @@ export class Tally {
   #epochLosses = 0;
   #before = { tried: 0, clipped: 0, skipped: 0 };
 
-  /** Of a chunk that had so many threads. */
-  add(reports: Reports, threads: number): void {
-    if (reports.length === 0) return;
+  /**
+   * Of a chunk that had so many threads.
+   * @returns the first of its steps that was skipped for a gradient, or has a loss, that is not finite; -1: there is none
+   */
+  add(reports: Reports, threads: number): number {
+    if (reports.length === 0) return -1;
     this.threads = Math.max(this.threads, threads);
     this.tried += reports.length;
     const skips = countSet(reports, 'skipped');
     this.skipped += skips;
     this.applied += reports.length - skips;
     this.clipped += countSet(reports, 'clipped');
-    if (skips > 0) for (const r of reports) if (r.skipped && r.nonFinite) this.nonFinite.add(r.nonFinite);
+    let bad = reports.length;
+    if (skips > 0) {
+      for (const [i, r] of [...reports].entries()) {
+        if (!r.skipped || !r.nonFinite) continue;
+        this.nonFinite.add(r.nonFinite);
+        bad = Math.min(bad, i);
+      }
+    }
     const { values, start, stride } = reports.strided('loss');
     for (let at = start; at < values.length; at += stride) {
-      if (!Number.isFinite(values[at]!)) continue;
+      if (!Number.isFinite(values[at]!)) {
+        bad = Math.min(bad, (at - start) / stride);
+        continue;
+      }
       this.#epochLoss[0]! += values[at]!;
       this.#epochLosses++;
     }
     this.last = reports.at(reports.length - 1);
+    return bad < reports.length ? bad : -1;
   }
 
   /** A step that a guard has ended before its end. */

@@ -157,6 +157,11 @@ export class Setup<M extends Module> {
     for (const predictor of Object.values(this.#predictors)) predictor.dispose();
   }
 
+  /** Whether the scale of the loss follows what overflows. */
+  get scaleAdapts(): boolean {
+    return this.#scaling?.adapts ?? false;
+  }
+
   predictor(weights: Weights): Predictor {
     return this.#predictors[weights];
   }

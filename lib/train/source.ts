@@ -19,6 +19,8 @@ export interface Source {
   readonly data: ReadonlyMap<string, NdArray>;
   /** Rows of one pass in order. */
   readonly length: number;
+  /** Indices are those of rows of all arrays in `data`. Default false. */
+  readonly byRow?: boolean;
   /** Training batches of one epoch: whole ones, and rows of the shorter last one (0: none). */
   epoch(batchSize: number): { readonly whole: number; readonly tail: number };
   /** Build the batch's tensors from a feed of `rows` indices. */
@@ -44,6 +46,7 @@ export function rows(arrays: Arrays): Source {
   return {
     data,
     length,
+    byRow: true,
     epoch: (size) => ({ whole: Math.floor(length / size), tail: length % size }),
     trace(graph, count) {
       const indices = graph.input(INDEX, { dtype: 'i32', shape: [count] }, 'feed');

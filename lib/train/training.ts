@@ -4,7 +4,7 @@ import type { RecordHeader } from '../history/history.ts';
 import type { StepLog } from '../history/log.ts';
 import type { State } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
-import type { Module } from '../nn/module.ts';
+import type { Module, Parameter } from '../nn/module.ts';
 import { type Loop, settle } from './effect.ts';
 import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
 import type { Feeder } from './feeder.ts';
@@ -17,7 +17,7 @@ import { Rollback, type RollbackOptions } from './rollback.ts';
 import type { Run } from './run.ts';
 import type { Session } from './session.ts';
 import type { Setup } from './setup.ts';
-import type { Source } from './source.ts';
+import type { NdArray, Source } from './source.ts';
 
 export interface TrainingContext<R> {
   readonly running: Running;
@@ -31,6 +31,8 @@ export interface TrainingContext<R> {
     Setup<Module>,
     | 'store'
     | 'policy'
+    | 'parameters'
+    | 'scaleAdapts'
     | 'restorable'
     | 'trained'
     | 'training'
@@ -65,7 +67,7 @@ export function train<R>(c: TrainingContext<R>): R {
 function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
   const { options, run, setup, turn } = c;
   const { halt } = c.running;
-  const { store, policy, restorable, trained } = setup;
+  const { store, policy, parameters, restorable, trained } = setup;
   const sessions: Session<unknown>[] = [];
   const work = (): R => {
     const session = setup.training(c.feeder, options, c.running);
@@ -76,6 +78,7 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
     halt.also(() => {
       for (const s of sessions) s.stop();
     });
+    const parameterStates = parameters.map((p) => p.state);
     let best: ReadonlyMap<State, Data> = new Map();
     const restoreBest = (): void => {
       for (const [state, values] of best) store.write(state, values);
@@ -120,6 +123,11 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
               best = await store.snapshot(restorable);
             }),
         },
+        weights: {
+          now: () => namedValues(parameters, store.read(parameterStates)),
+          later: () => turn(async () => namedValues(parameters, await store.snapshot(parameterStates))),
+        },
+        scaleAdapts: setup.scaleAdapts,
         restoreBest: { now: restoreBest, later: () => turn(restoreBest) },
       }),
     );
@@ -127,4 +135,8 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
   return settle(work, () => {
     for (const s of sessions) s.dispose();
   });
+}
+
+function namedValues(parameters: readonly Parameter[], values: ReadonlyMap<State, Data>): Map<string, NdArray> {
+  return new Map(parameters.map(({ name, shape, state }) => [name, { data: values.get(state)!, shape }]));
 }

@@ -2,11 +2,15 @@
 import { OptionError } from '../errors.ts';
 import { show } from '../options.ts';
 
-/**
- * `nothingApplied`: every step of the run was skipped. `unreached`: the loss cannot move a parameter that is trained. `fewerThreads`: steps
- * had fewer threads than the trainer was told to take.
- */
-export type TrainingWarningCode = 'nothingApplied' | 'unreached' | 'fewerThreads';
+export type TrainingWarningCode =
+  /** Every step of the run was skipped. */
+  | 'nothingApplied'
+  /** The loss cannot move a parameter that is trained. */
+  | 'unreached'
+  /** What was not finite in the first such step. */
+  | 'nonFinite'
+  /** Steps had fewer threads than the trainer was told to take. */
+  | 'fewerThreads';
 
 /** Something about a run that may not be what was meant. */
 export interface TrainingWarning {
