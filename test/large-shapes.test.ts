@@ -82,7 +82,7 @@ const line = { dims: 1, eps: 1e-5, weight: true, bias: true };
 const rows = f32(1000, 65);
 const OTHERS: Case[] = [
   ['layerNorm', [rows, f32(65), f32(65)], line],
-  ['layerNormGrad', [rows, f32(1000, 2), rows, f32(65)], line],
+  ['layerNormGrad', [rows, f32(1000, 3), rows, f32(65)], line],
   ['embeddingBag', [f32(500, 65), i32(3000), i32(50)], { mode: 'mean', padding: 3 }, ['normal', [0, 500], { exactly: offsets }]],
   [
     'maxPool',

@@ -69,13 +69,20 @@ const UNARY: [MapName, number, number, [number, number]?][] = [
   ['gelu', 6, 66, [-11.5, 1e30]],
   ['geluTanh', 5, 5, [-1, 1e30]],
 ];
+/** These give 0 in place of a denormal. */
+const FLUSHED: ReadonlySet<MapName> = new Set(['exp', 'sigmoid', 'softplus']);
+const LEAST = 2 ** -126;
+
 /** NaN is NaN: which one comes out of two is the processor's choice. */
 const bytes = (a: Data): Buffer => Buffer.from(a.map((x) => (Number.isNaN(x) ? NaN : x)).buffer);
 
 describe('f32', () => {
   it.each(UNARY)('%s', (name, bound, baseline, [lo, hi] = [-Infinity, Infinity]) => {
     const x = sweep(lo, hi);
-    const want = Float64Array.from(x, (v) => SCALAR[name](v, NaN, NaN));
+    const want = Float64Array.from(x, (v) => {
+      const y = SCALAR[name](v, NaN, NaN);
+      return FLUSHED.has(name) && Math.abs(y) < LEAST ? 0 : y;
+    });
     const results = isas.map((isa) => runNode(single(name, 1, x.length, 'f32'), [x], { isa })[0]!);
     results.forEach((got, i) => {
       const [max, at] = worst(got, (e) => want[e]!, (e) => x[e], F32); // biome-ignore format: one line

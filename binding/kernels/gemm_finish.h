@@ -24,11 +24,11 @@ struct Applied {
 };
 INLINE Applied gelu_both(F x) {
   const Normal n = normal_f(x);
-  return {mul(x, n.cdf), fma(mul(x, set1(0.398942280f)), n.bell, n.cdf)};
+  return {mul(x, n.cdf), flush_f(fma(mul(x, set1(0.398942280f)), n.bell, n.cdf))};
 }
 INLINE Applied gelu_tanh_both(F x) {
-  const F s = sigmoid_f(gelu_tanh_arg_f(x)), y = mul(x, s), slope = fma(mul(x, x), set1(0.214064449f), set1(1.59576912f));
-  return {y, fma(mul(y, sub(set1(1.f), s)), slope, s)};
+  const F s = sigmoid_f(gelu_tanh_arg_f(x)), y = mul(x, s);
+  return {y, fma(mul(y, sub(set1(1.f), s)), gelu_tanh_slope_f(x), s)};
 }
 INLINE Applied silu_both(F x) {
   const F s = sigmoid_f(x), y = mul(x, s);

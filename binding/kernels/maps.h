@@ -46,7 +46,7 @@ MAP2(reluGrad, select(le(a, set1(0.f)), set1(0.f), b), a <= 0. ? 0. : b)
 // cdf(x) + x density(x)
 INLINE F map_geluGrad(F x, F dy) {
   const Normal n = normal_f(x);
-  return mul(dy, fma(mul(x, set1(0.398942280f)), n.bell, n.cdf));
+  return flush_f(mul(dy, fma(mul(x, set1(0.398942280f)), n.bell, n.cdf)));
 }
 static inline double map_geluGrad(double x, double dy) {
   const NormalD n = normal_d(x);
@@ -55,21 +55,23 @@ static inline double map_geluGrad(double x, double dy) {
 // For y = x s, s = sigmoid(u(x)): s + x s (1 - s) u'(x)
 INLINE F map_siluGrad(F x, F dy) {
   const F s = sigmoid_f(x);
-  return mul(dy, fma(mul(x, s), sub(set1(1.f), s), s));
+  return flush_f(mul(dy, fma(mul(x, s), sub(set1(1.f), s), s)));
 }
 static inline double map_siluGrad(double x, double dy) {
   const double s = sigmoid_d(x);
   return dy * (s + x * s * (1. - s));
 }
 INLINE F map_geluTanhGrad(F x, F dy) {
-  const F s = sigmoid_f(gelu_tanh_arg_f(x)), slope = fma(mul(x, x), set1(0.214064449f), set1(1.59576912f));
-  return mul(dy, fma(mul(mul(x, s), sub(set1(1.f), s)), slope, s));
+  const F s = sigmoid_f(gelu_tanh_arg_f(x));
+  return flush_f(mul(dy, fma(mul(mul(x, s), sub(set1(1.f), s)), gelu_tanh_slope_f(x), s)));
 }
 static inline double map_geluTanhGrad(double x, double dy) {
   const double s = sigmoid_d(gelu_tanh_arg_d(x));
   return dy * (s + x * s * (1. - s) * gelu_tanh_slope_d(x));
 }
 
+// The gradient of what saturates: no denormals (math.h).
+MAP1(flush, flush_f(x), x)
 MAP2(minimum, select(eq(a, a), min(a, b), a), a < b || a != a ? a : b)
 MAP2(maximum, select(eq(a, a), max(a, b), a), a > b || a != a ? a : b)
 MAP3(clamp, map_minimum(map_maximum(a, b), c), map_minimum(map_maximum(a, b), c))

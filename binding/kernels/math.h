@@ -1,6 +1,8 @@
 // math.h: elementary functions over lane groups of 16 f32 (exp_f ...) and scalar f64 (exp_d ...), and activations made of them.
 // Fixed polynomials and explicit fma: the same bits on every ISA that has fma. Measured errors stand beside each function, in ulp
-// on AVX2 and AVX-512; the baseline, whose fma rounds twice, comes close. Denormals are right, NaN in gives NaN out.
+// on AVX2 and AVX-512; the baseline, whose fma rounds twice, comes close. Denormals in are right, NaN in gives NaN out. What saturates gives 0
+// in place of a denormal: a product with those takes some processors thirty times as long. No mode of the processor does that, since x86
+// flushes after rounding and ARM before, and bits would differ.
 
 // A lane group that is passed to a function goes through memory on AVX2: 5 times slower.
 #define INLINE static inline __attribute__((always_inline))
@@ -15,6 +17,9 @@ INLINE F poly_f(F x, const float (&c)[N]) {
 INLINE F sign_of(F a) { return as_float(iand(bits(a), iset1((int32_t)0x80000000u))); }
 INLINE F with_sign(F magnitude, F sign) { return as_float(ior(bits(magnitude), bits(sign))); }   // magnitude >= 0
 
+// 0 in place of a denormal. NaN stays NaN.
+INLINE F flush_f(F x) { return select(lt(abs(x), set1(1.17549435e-38f)), set1(0.f), x); }
+
 // p * 2^n for whole n in [-250, 250], in two factors so that a denormal result is rounded once.
 INLINE F scale_f(F p, F n) {
   const I k = to_int(n), h = to_int(mul(n, set1(0.5f))), bias = iset1(127);
@@ -26,17 +31,18 @@ INLINE F scale_f(F p, F n) {
 static constexpr float kExpF[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                                   4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
 
-// exp: 1.0 ulp. The clamp is wide enough for 0 and infinity to come out of the rounding.
+// exp: 1.0 ulp, and 0 below 2^-126. The clamp is wide enough for infinity to come out of the rounding.
+constexpr float kExpLeast = -87.33654f;   // log(2^-126), rounded up
 INLINE F exp_f(F x) {
-  x = min(set1(89.f), max(set1(-104.f), x));   // the constant first: min and max return their second operand for NaN
+  const M least = lt(x, set1(kExpLeast));
+  x = min(set1(89.f), max(set1(kExpLeast), x));   // the constant first: min and max return their second operand for NaN
   const F n = round(mul(x, set1(1.44269504f)));
   F r = fma(n, set1(-0.693359375f), x);   // ln 2 in two parts; the first times n is exact
   r = fma(n, set1(2.12194440e-4f), r);
-  return scale_f(add(fma(poly_f(r, kExpF), mul(r, r), r), set1(1.f)), n);
+  return select(least, set1(0.f), scale_f(add(fma(poly_f(r, kExpF), mul(r, r), r), set1(1.f)), n));
 }
 
-// exp(x) for x <= 0: 1.0 ulp. Below -87, where it would be a denormal, 0: those take the processor ten times as long, and what is
-// masked out is -infinity.
+// exp(x) for x <= 0: 1.0 ulp. Below -87, where it would be a denormal, 0; what is masked out is -infinity.
 INLINE F softmax_exp(F x) {
   const F a = max(set1(-87.f), x), magic = set1(12582912.f + 127.f);   // 1.5 * 2^23 rounds; 127 is the bias
   const F k = fma(a, set1(1.44269504f), magic), n = sub(k, magic);
@@ -113,7 +119,7 @@ INLINE F erf_f(F x) {
   return select(le(a, set1(0.927734375f)), near, with_sign(far, sign_of(x)));
 }
 
-// The normal distribution at x: `cdf`, and `bell` = exp(-x^2 / 2). 5 ulp, also in the lower tail (down to 1e-30), which the usual
+// The normal distribution at x: `cdf`, and `bell` = exp(-x^2 / 2). 5 ulp, also in the lower tail (down to 2^-126), which the usual
 // 1 + erf loses; on the baseline the tail has x^2 / 2 ulp.
 struct Normal {
   F cdf, bell;
@@ -122,9 +128,10 @@ INLINE Normal normal_f(F x) {
   static constexpr float cn[] = {1.029684377e-4f, -1.181316856e-3f, 9.972360325e-3f, -6.649029626e-2f, 3.989422795e-1f};
   static constexpr float cf[] = {-1.229831570e-4f, 1.948018511e-4f,  1.569313645e-3f, -3.523574056e-3f, -7.527212912e-3f,
                                  6.040646975e-2f,  -1.865230059e-1f, 3.871366798e-1f, -6.078966061e-1f, 7.552851385e-1f};
-  const F a = min(set1(14.5f), abs(x)), h = mul(a, a), q = div(set1(1.f), add(a, set1(4.f)));
+  const M far_out = lt(set1(12.9f), abs(x));   // where the tail would be a denormal
+  const F a = min(set1(12.9f), abs(x)), h = mul(a, a), q = div(set1(1.f), add(a, set1(4.f)));
   const F lost = fma(a, a, neg(h));   // of the square, which the exponential would magnify
-  const F e = exp_f(mul(set1(-0.5f), h)), bell = fma(mul(set1(-0.5f), lost), e, e);
+  const F e = exp_f(mul(set1(-0.5f), h)), bell = select(far_out, set1(0.f), fma(mul(set1(-0.5f), lost), e, e));
   const F tail = mul(mul(poly_f(fma(set1(-8.f), q, set1(1.f)), cf), q), bell);
   const F near = fma(poly_f(h, cn), x, set1(0.5f));
   const F far = select(lt(x, set1(0.f)), tail, sub(set1(1.f), tail));
@@ -169,6 +176,11 @@ INLINE F gelu_f(F x) { return mul(x, normal_f(x).cdf); }
 // x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which is x / 2 * (1 + tanh(...)). 4 ulp near 0; the argument's rounding
 // makes it 26 ulp at -5.
 INLINE F gelu_tanh_arg_f(F x) { return fma(mul(mul(x, x), x), set1(0.0713548163f), mul(x, set1(1.59576912f))); }
+// And its derivative. Beyond 32 the sigmoid is 0 or 1, and the square would be infinite where it is to be multiplied with 0.
+INLINE F gelu_tanh_slope_f(F x) {
+  const F t = min(set1(32.f), abs(x));
+  return fma(mul(t, t), set1(0.214064449f), set1(1.59576912f));
+}
 INLINE F gelu_tanh_f(F x) { return mul(x, sigmoid_f(gelu_tanh_arg_f(x))); }
 
 // ---- f64, scalar --------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ constexpr int64_t kRecBand = 56;                          // rows that go throug
 
 constexpr int64_t kRecSmall = 65536;   // weights that stay in L2 beside all else
 
-// What vanishes over time counts as 0 below 2^-100: on denormals a product takes the processor thirty times as long.
+// What vanishes over time counts as 0 below 2^-100, so that products with it are no denormals either.
 INLINE F rec_flush(F v) { return select(lt(abs(v), set1(7.8886091e-31f)), set1(0.f), v); }
 INLINE F rec_load(const float* p, int n) { return n == L ? load(p) : load_n(p, n); }
 INLINE void rec_store(float* p, F v, int n) { n == L ? store(p, v) : store_n(p, v, n); }

@@ -1,8 +1,26 @@
 // row_norm.h: layer norm and RMS norm over rows, forward and backward. Statistics in f64, in 16 lanes; a row stays in L1 meanwhile.
 // i: rows, columns, 1 if there is a weight, 1 if there is a bias; f: epsilon.
-// CENTRED: layer norm, whose statistics of a row are mean and 1 / deviation; else RMS norm, with 1 / root of the mean square.
+// CENTRED: layer norm, whose statistics of a row are the mean rounded to f32, 1 / deviation, and what the rounding lost, times that: the
+// rounded mean is taken off exactly, so rows far from 0 are normalized as those around it. Else RMS norm: 1 / root of the mean square.
 
 constexpr int64_t kNormRows = 32;   // rows per partial gradient of weight and bias
+
+// What normalizes a row.
+struct NormLine {
+  float mean, scale, lost;
+};
+template <bool CENTRED>
+static constexpr int64_t kNormStats = CENTRED ? 3 : 1;
+template <bool CENTRED>
+INLINE F norm_value(const NormLine& l, F x) {
+  return CENTRED ? fma(sub(x, set1(l.mean)), set1(l.scale), set1(l.lost)) : mul(x, set1(l.scale));
+}
+template <bool CENTRED>
+static NormLine norm_line(const float* stats, int64_t row) {
+  if (!CENTRED) return {0, stats[row], 0};
+  stats += row * kNormStats<true>;
+  return {stats[0], stats[1], stats[2]};
+}
 
 INLINE F norm_load(const float* x, int64_t n) { return n >= L ? load(x) : load_n(x, (int)n); }
 INLINE void norm_store(float* y, F v, int64_t n) { n >= L ? store(y, v) : store_n(y, v, (int)n); }
@@ -42,14 +60,12 @@ static void row_norm(const Args& a, const Team& team) {
     const float* x = (const float*)a.in[0] + row * n;
     float* y = (float*)a.out[0] + row * n;
     const double mean = CENTRED ? norm_mean(x, n) : 0;
-    const float scale = (float)(1. / __builtin_sqrt(norm_square(x, n, mean) + a.f[0]));
-    if (CENTRED) stats[2 * row] = (float)mean;
-    stats[CENTRED ? 2 * row + 1 : row] = scale;
-    const F m = set1((float)mean), s = set1(scale);
+    const double scale = 1. / __builtin_sqrt(norm_square(x, n, mean) + a.f[0]);
+    const NormLine line = {(float)mean, (float)scale, (float)(((double)(float)mean - mean) * scale)};
+    const float kept[] = {CENTRED ? line.mean : line.scale, line.scale, line.lost};
+    memcpy(stats + row * kNormStats<CENTRED>, kept, kNormStats<CENTRED> * sizeof(float));
     for (int64_t c = 0; c < n; c += L) {
-      F v = norm_load(x + c, n - c);
-      if (CENTRED) v = sub(v, m);
-      v = mul(v, s);
+      F v = norm_value<CENTRED>(line, norm_load(x + c, n - c));
       if (weight) v = mul(v, norm_load(weight + c, n - c));
       if (bias) v = add(v, norm_load(bias + c, n - c));
       norm_store(y + c, v, n - c);
@@ -60,7 +76,7 @@ static void row_norm_sizes(Need& n, bool centred, int64_t& statistics) {
   if ((n.i[2] & ~1) || (n.i[3] & ~1)) return n.fail("a flag is neither 0 nor 1");
   if (n.i[0] < 0 || n.i[0] > Need::kMax || n.i[1] < 0 || n.i[1] > Need::kMax) return n.fail("size out of range");
   n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
-  statistics = size_of(n.i[0], centred ? 8 : 4);
+  statistics = size_of(n.i[0], (centred ? kNormStats<true> : kNormStats<false>)*(int64_t)sizeof(float));
 }
 template <bool CENTRED>
 static void row_norm_need(Need& n) {
@@ -77,14 +93,10 @@ void rmsNorm_need(Need& n) { row_norm_need<false>(n); }
 // With g = dy * weight and z the normalised x: dx = (g - mean(g) - z mean(g z)) / deviation (RMS norm: without mean(g)).
 // Adds dy z to dw and dy to db, where they are asked for.
 template <bool CENTRED>
-static void row_norm_back(const float* x, const float* dy, const float* weight, float* dx, float mean, float scale, int64_t n,
+static void row_norm_back(const float* x, const float* dy, const float* weight, float* dx, const NormLine& line, int64_t n,
                           float* dw, float* db) {
-  const F m = set1(mean), s = set1(scale);
-  const auto normal = [&](int64_t c) {
-    F v = norm_load(x + c, n - c);
-    if (CENTRED) v = sub(v, m);
-    return mul(v, s);
-  };
+  const F s = set1(line.scale);
+  const auto normal = [&](int64_t c) { return norm_value<CENTRED>(line, norm_load(x + c, n - c)); };
   const auto gradient = [&](F d, int64_t c) { return weight ? mul(d, norm_load(weight + c, n - c)) : d; };
   D sum = dset1(0), dot = sum;
   for (int64_t c = 0; c < n; c += L) {
@@ -117,8 +129,7 @@ static void row_norm_grad(const Args& a, const Team& team) {
     float *dw = has_w ? partial + b * parts * n : nullptr, *db = has_b ? partial + (b * parts + has_w) * n : nullptr;
     if (parts) memset(partial + b * parts * n, 0, parts * n * sizeof(float));
     for (int64_t row = b * kNormRows; row < rows && row < (b + 1) * kNormRows; row++) {
-      const float mean = CENTRED ? stats[2 * row] : 0.f, scale = stats[CENTRED ? 2 * row + 1 : row];
-      row_norm_back<CENTRED>(xs + row * n, dys + row * n, weight, dxs + row * n, mean, scale, n, dw, db);
+      row_norm_back<CENTRED>(xs + row * n, dys + row * n, weight, dxs + row * n, norm_line<CENTRED>(stats, row), n, dw, db);
     }
   }
   if (!parts) return;

@@ -58,7 +58,7 @@ void softmax(const Args& a, const Team& team) {
     softmax_rows((const float*)a.in[0] + first * n, y, rows, n, s);
     for (int64_t k = 0; k < rows; k++, y += n) {
       const F sum = set1((float)s.sum[k]);
-      for (int64_t c = 0; c < n; c += L) softmax_store(y + c, div(softmax_load(y + c, n - c), sum), n - c);
+      for (int64_t c = 0; c < n; c += L) softmax_store(y + c, flush_f(div(softmax_load(y + c, n - c), sum)), n - c);
     }
   });
 }
@@ -97,7 +97,7 @@ void softmaxGrad(const Args& a, const Team& team) {
     const F sum = set1((float)hsum(dot));
     for (int64_t c = 0; c < n; c += L) {
       const F g = mul(softmax_part(y + c, n - c), sub(softmax_part(dy + c, n - c), sum));
-      softmax_store(dx + c, g, n - c);
+      softmax_store(dx + c, flush_f(g), n - c);
     }
   }
 }
@@ -113,7 +113,7 @@ void logSoftmaxGrad(const Args& a, const Team& team) {
     const F sum = set1((float)hsum(total));
     for (int64_t c = 0; c < n; c += L) {
       const F g = fma(neg(softmax_exp(softmax_part(y + c, n - c))), sum, softmax_part(dy + c, n - c));
-      softmax_store(dx + c, g, n - c);
+      softmax_store(dx + c, flush_f(g), n - c);
     }
   }
 }
@@ -228,7 +228,7 @@ void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
       for (int64_t c = 0; c < n; c += L) {
         const F part = softmax_part(dx + c, n - c);
         const F less = labels.weight ? mul(off, softmax_part(labels.weight + c, n - c)) : off;
-        softmax_store(dx + c, e != 0 ? fma(part, scale, less) : mul(part, scale), n - c);
+        softmax_store(dx + c, flush_f(e != 0 ? fma(part, scale, less) : mul(part, scale)), n - c);
       }
       dx[label] = at;
     }

@@ -4,7 +4,8 @@
 // A rule is a struct: `kHyper` numbers of the hyper row, which the constructor reads, `kSlots` tensors per parameter, and `step`, which
 // says what happens to 16 elements. rules/ has one file per family. Beside the parameters it may read a number of each tensor (kEach:
 // `tensor` is given it before the elements of the tensor), and sum squares over each tensor (kSums: `step` has one argument more, for what
-// is squared).
+// is squared). Slots of a unit that gets no gradient any more come to 0: they would decay to denormals and stay there, since 0.9 times the
+// smallest of those rounds to itself.
 struct Rule {
   static constexpr int kEach = 0, kSums = 0;
   void tensor(double) {}
@@ -130,7 +131,7 @@ static inline __attribute__((always_inline)) void update_loop(const R& rule, con
     for (int k = 0; k < R::kSlots; k++) v[k] = load(slot[k] + i);
     step_of(rule, y, g, v, w);
     store(p_out + i, y);
-    for (int k = 0; k < R::kSlots; k++) store(slot_out[k] + i, v[k]);
+    for (int k = 0; k < R::kSlots; k++) store(slot_out[k] + i, flush_f(v[k]));
     for (int k = 0; k < R::kSums; k++) sum[k] = add_squares(sum[k], w[k]);
   }
   if (i < n) {
@@ -152,7 +153,7 @@ static inline __attribute__((always_inline)) void update_loop(const R& rule, con
     for (int k = 0; k < R::kSlots; k++) v[k] = load_n(slot[k] + i, left);
     step_of(rule, y, g, v, w);
     store_n(p_out + i, y, left);
-    for (int k = 0; k < R::kSlots; k++) store_n(slot_out[k] + i, v[k], left);
+    for (int k = 0; k < R::kSlots; k++) store_n(slot_out[k] + i, flush_f(v[k]), left);
     for (int k = 0; k < R::kSums; k++) {
       float rest[L];
       store(rest, w[k]);

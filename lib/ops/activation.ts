@@ -11,13 +11,17 @@ export const GELU_GRAD: OpDef<NoAttrs> = elementwise('geluGrad', 2, {});
 export const GELU_TANH_GRAD: OpDef<NoAttrs> = elementwise('geluTanhGrad', 2, {});
 export const SILU_GRAD: OpDef<NoAttrs> = elementwise('siluGrad', 2, {});
 
+/** 0 in place of a denormal of f32: a unit that saturates has gradients that come to nothing, and products with denormals are slow. */
+export const FLUSH: OpDef<NoAttrs> = elementwise('flush', 1, {});
+const flushed = (x: Tensor): Tensor => apply(FLUSH, x);
+
 export const RELU: OpDef<NoAttrs> = elementwise('relu', 1, { vjp: (dy, _, y) => [apply(RELU_GRAD, y, dy)] });
 export const TANH: OpDef<NoAttrs> = elementwise('tanh', 1, { vjp: (dy, _, y) => [mul(dy, sub(1, square(y)))] });
-export const SIGMOID: OpDef<NoAttrs> = elementwise('sigmoid', 1, { vjp: (dy, _, y) => [mul(dy, mul(y, sub(1, y)))] });
+export const SIGMOID: OpDef<NoAttrs> = elementwise('sigmoid', 1, { vjp: (dy, _, y) => [flushed(mul(dy, mul(y, sub(1, y))))] });
 export const GELU: OpDef<NoAttrs> = elementwise('gelu', 1, { vjp: (dy, [x]) => [apply(GELU_GRAD, x!, dy)] });
 export const GELU_TANH: OpDef<NoAttrs> = elementwise('geluTanh', 1, { vjp: (dy, [x]) => [apply(GELU_TANH_GRAD, x!, dy)] });
 export const SILU: OpDef<NoAttrs> = elementwise('silu', 1, { vjp: (dy, [x]) => [apply(SILU_GRAD, x!, dy)] });
-export const SOFTPLUS: OpDef<NoAttrs> = elementwise('softplus', 1, { vjp: (dy, [x]) => [mul(dy, sigmoid(x!))] });
+export const SOFTPLUS: OpDef<NoAttrs> = elementwise('softplus', 1, { vjp: (dy, [x]) => [flushed(mul(dy, sigmoid(x!)))] });
 
 /** `max(x, 0)`; its gradient at 0 is 0. As `torch.relu`. */
 export const relu = (x: TensorLike): Tensor => apply(RELU, x);
@@ -42,5 +46,5 @@ export function gelu(x: TensorLike, options: { readonly approximate?: 'none' | '
 /** The records of this file. */
 export const ACTIVATIONS: readonly OpDef<NoAttrs>[] = [
   ...[RELU, TANH, SIGMOID, GELU, GELU_TANH, SILU, SOFTPLUS],
-  ...[RELU_GRAD, GELU_GRAD, GELU_TANH_GRAD, SILU_GRAD],
+  ...[RELU_GRAD, GELU_GRAD, GELU_TANH_GRAD, SILU_GRAD, FLUSH],
 ];

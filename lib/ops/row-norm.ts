@@ -37,9 +37,9 @@ function expect(op: string, what: string, got: TensorType | undefined, shape: re
   if (!sameShape(got.shape, shape)) throw new ShapeError(`${op}: expected ${what} as [${shape}], got [${got.shape}]`);
 }
 
-/** Mean and 1 / deviation of each row of a layer norm; 1 / root mean square of an RMS norm. */
+/** Of each row of a layer norm: mean, 1 / deviation, and what rounding the mean lost, times that. Of an RMS norm: 1 / root mean square. */
 const statsType = (x: TensorType, attrs: RowNormAttrs, centred: boolean): TensorType =>
-  centred ? f32(rowsOf(x, attrs).rows, 2) : f32(rowsOf(x, attrs).rows);
+  centred ? f32(rowsOf(x, attrs).rows, 3) : f32(rowsOf(x, attrs).rows);
 
 /** The shape that weight and bias have. */
 function checkRow(op: string, x: TensorType, { dims }: RowNormAttrs): readonly number[] {
@@ -77,7 +77,8 @@ function normOp(name: string, centred: boolean, gradient: () => OpDef<RowNormAtt
         const row = Array.from((x as RefArray).subarray(r * n, (r + 1) * n));
         const mean = centred ? row.reduce((a, b) => a + b, 0) / n : 0;
         const scale = 1 / Math.sqrt(row.reduce((a, b) => a + squareOf(b - mean), 0) / n + eps);
-        (stats as RefArray).set(centred ? [mean, scale] : [scale], centred ? 2 * r : r);
+        const rounded = Math.fround(mean);
+        (stats as RefArray).set(centred ? [rounded, scale, (rounded - mean) * scale] : [scale], centred ? 3 * r : r);
         row.forEach((v, c) => {
           const w = weight ? (affine[0]![c] as number) : 1;
           (y as RefArray)[r * n + c] = (v - mean) * scale * w + (bias ? (affine[+weight]![c] as number) : 0);
@@ -112,14 +113,14 @@ function normGradOp(name: string, centred: boolean): OpDef<RowNormAttrs> {
       const { attrs } = node;
       for (const d of affine) d.fill(0);
       for (let r = 0; r < rows; r++) {
-        const [mean, scale] = (centred ? [stats[2 * r], stats[2 * r + 1]] : [0, stats[r]]) as [number, number];
-        const z = Array.from(x.subarray(r * n, (r + 1) * n), (v) => (v - mean) * scale);
+        const [mean, scale, lost] = centred ? stats.subarray(3 * r, 3 * r + 3) : [0, stats[r]!, 0];
+        const z = Array.from(x.subarray(r * n, (r + 1) * n), (v) => (v - mean!) * scale! + lost!);
         const d = Array.from(dy.subarray(r * n, (r + 1) * n));
         const g = d.map((v, c) => v * (attrs.weight ? (weight[c] as number) : 1));
         const mg = centred ? g.reduce((a, b) => a + b, 0) / n : 0;
         const mz = g.reduce((a, b, c) => a + b * (z[c] as number), 0) / n;
         (dx as RefArray).set(
-          g.map((v, c) => scale * (v - mg - (z[c] as number) * mz)),
+          g.map((v, c) => scale! * (v - mg - (z[c] as number) * mz)),
           r * n,
         );
         d.forEach((v, c) => {

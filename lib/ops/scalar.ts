@@ -55,6 +55,7 @@ export type MapName =
   | 'geluGrad'
   | 'geluTanhGrad'
   | 'siluGrad'
+  | 'flush'
   | 'minimum'
   | 'maximum'
   | 'clamp'
@@ -98,6 +99,8 @@ export const SCALAR: Readonly<Record<MapName, (a: number, b: number, c: number) 
     return dy * (s + x * s * (1 - s) * 2 * Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x));
   },
   siluGrad: (x, dy) => dy * (sigmoid(x) + x * sigmoid(x) * (1 - sigmoid(x))),
+  /** What the kernel does in f32 only: 0 in place of a denormal. */
+  flush: (x) => x,
   minimum: (a, b) => Math.min(a, b),
   maximum: (a, b) => Math.max(a, b),
   clamp: (x, lo, hi) => Math.min(Math.max(x, lo), hi),

@@ -1,6 +1,7 @@
 // acclip.ts: ACClip (Zhang et al. 2020, "Why are adaptive methods good for attention models?").
 import { ACCLIP_VARIANT, UPDATE_ACCLIP } from '../ops/rules/index.ts';
 import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { SQUARES } from './limits.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface AcclipOptions {
@@ -29,6 +30,7 @@ export function acclip(options: AcclipOptions = {}): Optimizer {
     op: UPDATE_ACCLIP,
     variant: alpha === 2 ? ACCLIP_VARIANT.squares : ACCLIP_VARIANT.powers,
     slots: ['exp_avg', 'exp_avg_pow'],
+    limit: SQUARES,
     lr: options.lr ?? 1e-3,
     hyper(_, lr, out) {
       out[0] = lr;

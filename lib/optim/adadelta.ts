@@ -1,6 +1,7 @@
 // adadelta.ts: Adadelta (Zeiler 2012).
 import { UPDATE_ADADELTA } from '../ops/rules/index.ts';
 import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { SQUARES } from './limits.ts';
 import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface AdadeltaOptions {
@@ -25,6 +26,7 @@ export function adadelta(options: AdadeltaOptions = {}): Optimizer {
     op: UPDATE_ADADELTA,
     variant: 0,
     slots: ['square_avg', 'acc_delta'],
+    limit: SQUARES,
     lr: options.lr ?? 1,
     hyper(_, lr, out) {
       out[0] = lr;

@@ -3,13 +3,14 @@ import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf, type TensorType } from '../ir/op.ts';
 import { pow } from '../math/index.ts';
-import { cast, div, maximum, mul, rsqrt, sqrt, square } from '../ops/elementwise.ts';
+import { cast, div, maximum, minimum, mul, rsqrt, sqrt, square } from '../ops/elementwise.ts';
 import { mean } from '../ops/reduce.ts';
 import { reshape, slice } from '../ops/shape.ts';
 import { statistic } from '../ops/statistics.ts';
 import { unitStatistic } from '../ops/unit-statistic.ts';
 import { checkNumber, checkOptions, type PerStep, show } from '../options.ts';
 import { clippedGradients } from './build.ts';
+import { LARGEST, SQUARES } from './limits.ts';
 import { average, defineOptimizer, descend, type Optimizer, perElement, type Slot } from './optimizer.ts';
 
 export interface AdafactorOptions {
@@ -44,6 +45,7 @@ export function adafactor(options: AdafactorOptions = {}): Optimizer {
   return defineOptimizer({
     name: where,
     slots: slotsOf,
+    limit: SQUARES,
     lr: options.lr ?? 1e-2,
     build(group) {
       const { grads, measured } = clippedGradients(group);
@@ -84,10 +86,10 @@ function secondMoments(grads: readonly Tensor[]): Tensor[][] {
     return matrices.map((_, t) => {
       const start = units.at[t]!;
       const own = slice(each, { axis: 0, start, end: start + units.counts[t]! });
-      return cast(div(own, Math.max(1, units.lengths[t]!)), 'f32');
+      return cast(minimum(div(own, Math.max(1, units.lengths[t]!)), LARGEST), 'f32');
     });
   });
-  return grads.map((g) => (isMatrix(g.shape) ? sides.map((s) => s[matrices.indexOf(g)]!) : [square(g)]));
+  return grads.map((g) => (isMatrix(g.shape) ? sides.map((s) => s[matrices.indexOf(g)]!) : [minimum(square(g), LARGEST)]));
 }
 
 function directionOf(g: Tensor, slots: readonly Tensor[], eps: number): Tensor {

@@ -1,6 +1,7 @@
 // adagrad.ts: Adagrad (Duchi, Hazan and Singer 2011).
 import { UPDATE_ADAGRAD } from '../ops/rules/index.ts';
 import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { SQUARES } from './limits.ts';
 import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface AdagradOptions {
@@ -29,6 +30,7 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
     variant: 0,
     slots: [{ name: 'sum', init: initialAccumulator }],
     eps,
+    limit: SQUARES,
     lr: options.lr ?? 1e-2,
     hyper(step, lr, out) {
       out[0] = lr / (1 + step * lrDecay);

@@ -2,6 +2,7 @@
 import { pow } from '../math/index.ts';
 import { ADAM_VARIANT, UPDATE_ADAM } from '../ops/rules/index.ts';
 import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep } from '../options.ts';
+import { SQUARES } from './limits.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface AdamOptions {
@@ -44,6 +45,7 @@ function make(name: string, decoupled: boolean, options: AdamOptions, defaultDec
     variant: amsgrad ? largest : plain,
     slots: ['exp_avg', 'exp_avg_sq', ...(amsgrad ? ['max_exp_avg_sq'] : [])],
     eps,
+    limit: SQUARES,
     lr: options.lr ?? 1e-3,
     hyper(step, lr, out) {
       const t = step + 1;

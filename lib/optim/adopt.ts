@@ -2,6 +2,7 @@
 import { pow } from '../math/index.ts';
 import { ADOPT_VARIANT, UPDATE_ADOPT } from '../ops/rules/index.ts';
 import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep } from '../options.ts';
+import { SQUARES } from './limits.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface AdoptOptions {
@@ -40,6 +41,7 @@ export function adopt(options: AdoptOptions = {}): Optimizer {
     variant: decoupled ? ADOPT_VARIANT.decoupled : ADOPT_VARIANT.l2,
     slots: ['exp_avg', 'exp_avg_sq'],
     eps,
+    limit: SQUARES,
     lr: options.lr ?? 1e-3,
     hyper(step, lr, out) {
       out[0] = lr;

@@ -1,5 +1,5 @@
 // apply.ts: clip, update and report as nodes of a graph: what the trainer and an optimizer by itself have in common.
-import type { ClipColumns, ClipPolicy } from '../clip/clip.ts';
+import type { ClipColumns, ClipPolicy, Clipped } from '../clip/clip.ts';
 import type { Column } from '../compile/program.ts';
 import { GraphError, ShapeError } from '../errors.ts';
 import { type Graph, inSection, isLeaf, type State, type Tensor } from '../ir/graph.ts';
@@ -148,7 +148,7 @@ export function buildApply(options: ApplyOptions): Apply {
       measured.length > 0 ? { ...clipped.report, ...measuredColumns(clipped.report, measured, grads) } : clipped.report;
     // Times one: a threshold that is given goes out with what is computed, not by a copy of its own.
     for (const [name, t] of Object.entries(report) as [string, Tensor][]) graph.output(name, isLeaf(t.node) ? mul(t, 1) : t);
-    const skips = [options.skip, clipped.skip].filter((t) => t !== null && t !== undefined);
+    const skips = [options.skip, clipped.skip, beyondLimit(groups, clipped)].filter((t) => t !== null && t !== undefined);
     if (skips.length > 0) {
       graph.skip = skips.reduce((a, b) => add(a, b));
       graph.output('skipped', less(0, graph.skip));
@@ -158,6 +158,12 @@ export function buildApply(options: ApplyOptions): Apply {
     names: params.map((p) => p.name),
     fillRows: (row, step, count) => columns.rows(row, step, count),
   };
+}
+
+/** Not 0 where the clipped gradient is finite, but more than an optimizer can square: for policies that skip, and know the norm by then. */
+function beyondLimit(groups: readonly ApplyGroup<Updatable>[], { skip, report }: Clipped): Tensor | null {
+  const limit = Math.min(...groups.map((g) => g.optimizer.limit ?? Infinity));
+  return skip && report.normAfter && limit < Infinity ? less(limit, report.normAfter) : null;
 }
 
 function checkGradients(params: readonly Updatable[], grads: readonly Tensor[]): void {

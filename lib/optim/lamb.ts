@@ -4,6 +4,7 @@ import { div, less, maximum, minimum, mul, sqrt, where } from '../ops/elementwis
 import { UPDATE_LAMB } from '../ops/rules/index.ts';
 import { update } from '../ops/update.ts';
 import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { SQUARES } from './limits.ts';
 import { checkBetas, defineOptimizer, descend, measuredOf, type Optimizer, turned } from './optimizer.ts';
 
 export interface LambOptions {
@@ -35,6 +36,7 @@ export function lamb(options: LambOptions = {}): Optimizer {
     name: 'optim.lamb',
     eps,
     slots: (type) => ['exp_avg', 'exp_avg_sq'].map((name) => ({ name, type })),
+    limit: SQUARES,
     lr: options.lr ?? 1e-3,
     build(group) {
       const hyper = group.column('', 7, (step, _, out) => {

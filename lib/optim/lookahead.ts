@@ -24,6 +24,7 @@ export function lookahead(optimizer: Optimizer, options: LookaheadOptions = {}):
   return defineOptimizer({
     name: 'optim.lookahead',
     ...(optimizer.eps === undefined ? {} : { eps: optimizer.eps }),
+    ...(optimizer.limit === undefined ? {} : { limit: optimizer.limit }),
     lr: optimizer.lr,
     slots: (type) => [...optimizer.slots(type), { name: 'slow', type }],
     build(group) {

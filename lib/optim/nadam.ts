@@ -2,6 +2,7 @@
 import { pow } from '../math/index.ts';
 import { NADAM_VARIANT, UPDATE_NADAM } from '../ops/rules/index.ts';
 import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { SQUARES } from './limits.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface NadamOptions {
@@ -35,6 +36,7 @@ export function nadam(options: NadamOptions = {}): Optimizer {
     variant: decoupled ? NADAM_VARIANT.decoupled : NADAM_VARIANT.l2,
     slots: ['exp_avg', 'exp_avg_sq'],
     eps,
+    limit: SQUARES,
     lr: options.lr ?? 2e-3,
     hyper(step, lr, out) {
       const t = step + 1;

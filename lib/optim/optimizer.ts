@@ -62,6 +62,11 @@ export interface Optimizer {
   slots(param: TensorType): readonly Slot[];
   /** What is added to the root of a mean of squared gradients before it divides; absent where nothing of the kind is. `advise` asks. */
   readonly eps?: number;
+  /**
+   * The largest norm of the clipped gradient that the arithmetic holds in f32. Where the policy skips what is not finite, it skips what is
+   * beyond this too. Absent: any.
+   */
+  readonly limit?: number;
   /** Each element is changed by itself, and by nothing that needs all steps: so rows of a table may be updated alone. */
   readonly rowwise: boolean;
   lr(step: number): number;
@@ -74,7 +79,7 @@ export interface Optimizer {
   bind(params: Named<Float32Array>, options?: BindOptions): BoundOptimizer;
 }
 
-export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps'> {
+export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps' | 'limit'> {
   /** Default false. */
   readonly rowwise?: boolean;
   readonly lr: PerStep;
@@ -122,6 +127,7 @@ function optimizer(spec: OptimizerSpec, fused: boolean): Optimizer {
     name: spec.name,
     fused,
     ...(spec.eps === undefined ? {} : { eps: spec.eps }),
+    ...(spec.limit === undefined ? {} : { limit: spec.limit }),
     rowwise: spec.rowwise ?? false,
     lr: checkPerStep(spec.name, 'lr', spec.lr, { min: 0 }),
     slots: spec.slots,
@@ -131,7 +137,7 @@ function optimizer(spec: OptimizerSpec, fused: boolean): Optimizer {
   return self;
 }
 
-export interface SinglePassSpec extends Pick<OptimizerSpec, 'name' | 'eps' | 'lr' | 'rowwise'> {
+export interface SinglePassSpec extends Pick<OptimizerSpec, 'name' | 'eps' | 'limit' | 'lr' | 'rowwise'> {
   // `rowwise`: default true.
   /** The update op and which of its variants. */
   readonly op: OpDef<UpdateAttrs>;

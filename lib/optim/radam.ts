@@ -2,6 +2,7 @@
 import { pow } from '../math/index.ts';
 import { RADAM_VARIANT, UPDATE_RADAM } from '../ops/rules/index.ts';
 import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { SQUARES } from './limits.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface RadamOptions {
@@ -31,6 +32,7 @@ export function radam(options: RadamOptions = {}): Optimizer {
     variant: decoupled ? RADAM_VARIANT.decoupled : RADAM_VARIANT.l2,
     slots: ['exp_avg', 'exp_avg_sq'],
     eps,
+    limit: SQUARES,
     lr: options.lr ?? 1e-3,
     hyper(step, lr, out) {
       const t = step + 1;

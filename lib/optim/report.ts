@@ -2,6 +2,7 @@
 import type { Column } from '../compile/program.ts';
 import { NonFiniteError, SkipError } from '../errors.ts';
 import { sizeOf } from '../ir/op.ts';
+import { SQUARES } from './limits.ts';
 
 /** What one step tells, of a trainer or of an optimizer by itself. */
 export interface Report {
@@ -28,7 +29,7 @@ export interface Report {
   /** The policy changed the gradient; and the fraction of its elements. */
   readonly clipped: boolean;
   readonly clippedFraction: number;
-  /** The gradient was not finite and the step was left out. */
+  /** The step was left out: the gradient was not finite, or beyond what the optimizer can square, or a policy or guard said so. */
   readonly skipped: boolean;
   /** Name of the first tensor with a non-finite gradient, or null. */
   readonly nonFinite: string | null;
@@ -73,7 +74,8 @@ export function tooManySkips(
     return new NonFiniteError(text, { tensor, step, attempt, skips, ...(why && { culprit: why.culprit }) });
   }
   const text = `${where}: ${skips} steps in a row were skipped by the clip policy, the last with a norm of ${norm}, threshold ${threshold}`;
-  return new SkipError(text, { step, attempt, skips, norm, threshold });
+  const advice = norm > SQUARES ? `; ${SQUARES.toExponential(1)} is the most whose square f32 holds: clip the gradient` : '';
+  return new SkipError(text + advice, { step, attempt, skips, norm, threshold });
 }
 
 export interface ReportsInit {

@@ -1,6 +1,7 @@
 // rmsprop.ts: RMSprop (Hinton 2012), centred (Graves 2013) and with momentum as PyTorch has it.
 import { RMSPROP_VARIANT, UPDATE_RMSPROP } from '../ops/rules/index.ts';
 import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { SQUARES } from './limits.ts';
 import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface RmspropOptions {
@@ -35,6 +36,7 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
     variant: (centered ? RMSPROP_VARIANT.centered : 0) + (momentum > 0 ? RMSPROP_VARIANT.momentum : 0),
     slots: ['square_avg', ...(centered ? ['grad_avg'] : []), ...(momentum > 0 ? ['momentum_buffer'] : [])],
     eps,
+    limit: SQUARES,
     lr: options.lr ?? 1e-2,
     hyper(_, lr, out) {
       out[0] = lr;

@@ -2,6 +2,7 @@
 import { cos, pow } from '../math/index.ts';
 import { UPDATE_SPAM } from '../ops/rules/index.ts';
 import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { SQUARES } from './limits.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface SpamOptions {
@@ -45,6 +46,7 @@ export function spam(options: SpamOptions = {}): Optimizer {
     variant: 0,
     slots: ['exp_avg', 'exp_avg_sq'],
     eps,
+    limit: SQUARES,
     lr: options.lr ?? 1e-3,
     hyper(step, lr, out) {
       const since = step % cycle;

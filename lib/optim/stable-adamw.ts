@@ -4,6 +4,7 @@ import { div, maximum, sqrt } from '../ops/elementwise.ts';
 import { UPDATE_STABLE_ADAM } from '../ops/rules/index.ts';
 import { update } from '../ops/update.ts';
 import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { SQUARES } from './limits.ts';
 import { checkBetas, defineOptimizer, descend, measuredOf, type Optimizer, perElement, turned } from './optimizer.ts';
 
 export interface StableAdamwOptions {
@@ -30,6 +31,7 @@ export function stableAdamw(options: StableAdamwOptions = {}): Optimizer {
     name: 'optim.stableAdamw',
     eps,
     slots: (type) => ['exp_avg', 'exp_avg_sq'].map((name) => ({ name, type })),
+    limit: SQUARES,
     lr: options.lr ?? 1e-3,
     build(group) {
       const hyper = group.column('', 4, (step, _, out) => {

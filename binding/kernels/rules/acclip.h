@@ -20,7 +20,7 @@ struct AcClip : Rule {
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     decay(p, g);
     slot[0] = mean(slot[0], g);
-    slot[1] = fma(kSquares ? mul(g, g) : pow_f(abs(g), alpha), rest2, mul(slot[1], beta2));
+    slot[1] = saturated(fma(kSquares ? mul(g, g) : pow_f(abs(g), alpha), rest2, mul(slot[1], beta2)));
     const F tau = kSquares ? sqrt(slot[1]) : pow_f(slot[1], inverse);
     p = fma(mul(min(div(tau, add(abs(slot[0]), eps)), set1(1.0f)), slot[0]), minus_lr, p);
   }

@@ -8,7 +8,7 @@ struct Adagrad : Rule {
   explicit Adagrad(const double* h) : minus_lr(minus(h[0])), eps(f32_of(h[1])), decay(h[2]) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     decay(p, g);
-    slot[0] = fma(g, g, slot[0]);
+    slot[0] = saturated(fma(g, g, slot[0]));
     p = add(p, div(mul(minus_lr, g), add(sqrt(slot[0]), eps)));
   }
 };

@@ -22,7 +22,7 @@ struct Adopt : Rule {
     F q = p;
     decay(q, g);
     if (first) {
-      slot[1] = mul(g, g);
+      slot[1] = saturated(mul(g, g));
       return;
     }
     const F ratio = div(g, max(eps, sqrt(slot[1])));

@@ -15,7 +15,7 @@ struct Descend : Rule {
     decays = (float)factor != 1.0f;
   }
   __attribute__((always_inline)) void step(F& p, F g, F*) const {
-    if (decays) p = mul(p, decay);
+    if (decays) p = flush_f(mul(p, decay));
     p = fma(g, minus_size, p);
   }
 };

@@ -8,7 +8,7 @@ struct Ema : Rule {
   explicit Ema(const double* h) : lerp(set1((float)(h[0] < 0.5 ? h[0] : h[0] - 1))), small(h[0] < 0.5), none(h[0] == 0) {}
   bool idle() const { return none; }
   __attribute__((always_inline)) void step(F& p, F value, F*) const {
-    p = fma(sub(value, p), lerp, small ? p : value);   // from the nearer end, as torch.lerp
+    p = flush_f(fma(sub(value, p), lerp, small ? p : value));   // from the nearer end, as torch.lerp
   }
 };
 

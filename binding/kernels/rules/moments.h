@@ -8,11 +8,14 @@ struct Lerp {
   __attribute__((always_inline)) F operator()(F m, F x) const { return fma(sub(x, m), weight, small ? m : x); }
 };
 
+// Squares of gradients above 2^64 are beyond f32: they stop at its largest number, instead of at an infinity that never decays.
+INLINE F saturated(F v) { return min(set1(3.40282347e+38f), v); }   // this order: NaN stays NaN
+
 // A running mean of squares: beta * v + (1 - beta) * g^2.
 struct MeanSquare {
   F beta, rest;
   MeanSquare(double b, double r) : beta(set1((float)b)), rest(set1((float)r)) {}
-  __attribute__((always_inline)) F operator()(F v, F g) const { return fma(mul(rest, g), g, mul(v, beta)); }
+  __attribute__((always_inline)) F operator()(F v, F g) const { return saturated(fma(mul(rest, g), g, mul(v, beta))); }
 };
 
 // Weight decay: `by` times p is added to the gradient; or, decoupled, p is multiplied by `by` = 1 - lr * weight decay.
@@ -24,7 +27,7 @@ struct Decay {
   __attribute__((always_inline)) void operator()(F& p, F& g) const {
     if (!on) return;
     if (kDecoupled)
-      p = mul(p, by);
+      p = flush_f(mul(p, by));
     else
       g = fma(p, by, g);
   }

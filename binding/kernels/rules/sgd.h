@@ -20,6 +20,7 @@ struct Sgd : Rule {
       g = kNesterov ? fma(slot[0], momentum, g) : slot[0];
     }
     p = fma(g, minus_lr, p);
+    if (decays) p = flush_f(p);
   }
 };
 
