@@ -18,6 +18,7 @@ const folder = mkdtempSync(join(root, 'dist', 'training-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const SAYS: Readonly<Record<string, RegExp>> = {
+  'Weights and what is trained': /^4 tensors, the first weight is -?\d\.\d+\n$/,
   Schedules: /^the rate is multiplied by (1|0\.\d+)\n$/,
   Accumulation: /^25 steps of 40 rows\n$/,
   'Loss scaling': /^the scale was 262144\n$/,

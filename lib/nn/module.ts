@@ -94,7 +94,7 @@ export abstract class Module {
   }
 
   /**
-   * Train, or do not train, the parameters whose names match.
+   * Train, or do not train, the parameters whose names match, from a trainer's next `fit` on.
    * @returns how many they are
    * @throws OptionError if none does
    */
@@ -106,14 +106,19 @@ export abstract class Module {
   }
 }
 
-/** All names of each parameter and buffer of a module, the first one first. */
+/** All parameters and buffers of a module with their paths, once for each. */
+export function* valuesIn(module: Module): IterableIterator<[string, Parameter | Buffer]> {
+  for (const [path, x] of walk(module, (m) => m instanceof Module)) {
+    if (x instanceof Parameter || x instanceof Buffer) yield [path, x];
+  }
+}
+
+/** All names of each parameter, then of each buffer of a module, the first one first. */
 export function namesOf(module: Module): ReadonlyMap<Parameter | Buffer, readonly string[]> {
   const names = new Map<Parameter | Buffer, string[]>();
-  const all = { removeDuplicate: false };
-  for (const [name, x] of [...module.namedParameters(all), ...module.namedBuffers(all)]) {
-    names.set(x, [...(names.get(x) ?? []), name]);
-  }
-  return names;
+  for (const [name, x] of valuesIn(module)) names.set(x, [...(names.get(x) ?? []), name]);
+  const rank = ([x]: [Parameter | Buffer, unknown]): number => (x instanceof Parameter ? 0 : 1);
+  return new Map([...names].sort((a, b) => rank(a) - rank(b)));
 }
 
 /** Test names against a pattern. @throws OptionError if it is neither a string nor a RegExp. */

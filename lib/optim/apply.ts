@@ -26,6 +26,8 @@ export interface Updatable {
 export interface ApplyGroup<P extends Updatable = Parameter> {
   readonly params: readonly P[];
   readonly optimizer: Optimizer;
+  /** The first step in which they are trained, from which the optimizer counts; its learning rate follows the step itself. Default 0. */
+  readonly since?: number;
 }
 
 export interface ApplyOptions {
@@ -99,7 +101,7 @@ export function buildApply(options: ApplyOptions): Apply {
     const values = new Map<State, Tensor>();
     let offset = 0;
     for (const [i, group] of groups.entries()) {
-      const { optimizer } = group;
+      const { optimizer, since = 0 } = group;
       const places = group.params.map((_, t) => offset + t);
       const slots = slotStates(group, states);
       const finish = finishing?.ofUpdate(graph, group.params) ?? null;
@@ -128,7 +130,7 @@ export function buildApply(options: ApplyOptions): Apply {
           const checked = optimizer.fused ? fill : checkedFill(optimizer, name, fill);
           return columns.of(['hyper', i, name].filter((s) => s !== '').join('.'), [size], (step, out) => {
             const lr = optimizer.lr(step);
-            checked(step, rate ? rate(lr) : lr, out);
+            checked(step - since, rate ? rate(lr) : lr, out);
           });
         },
       });
@@ -193,7 +195,7 @@ export class ApplyStates {
 }
 
 /** Per parameter, the states of its slots: `optim.<parameter>.<slot>`. */
-function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states: ApplyStates): State[][] {
+export function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states: ApplyStates): State[][] {
   return params.map((p) =>
     slotsOf(optimizer, p.name, p.state.type).map(({ name, type, init }) => {
       return states.of(`optim.${p.name}.${name}`, type, init === undefined ? init : (out) => out.fill(init));

@@ -14,9 +14,14 @@ export class Access {
     this.#memories = memories;
   }
 
-  /** No call waits or is under way, a fit between two chunks aside. */
-  get idle(): boolean {
-    return this.#turns.free;
+  /** @throws BusyError while a call waits or is under way, a fit between two chunks aside */
+  checkIdle(what: string): void {
+    if (!this.#turns.free) throw new BusyError(`${what}: another call of this trainer is not done; await it first`);
+  }
+
+  /** Whether a fit is on. */
+  get fitting(): boolean {
+    return this.#fitting;
   }
 
   get disposed(): boolean {

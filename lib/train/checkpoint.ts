@@ -16,12 +16,26 @@ export interface LoadResult {
   readonly extra: readonly string[];
 }
 
-export interface Loaded extends LoadResult {
-  readonly values: ReadonlyMap<State, Data>;
-  /** Absent in a file that holds weights only. */
-  readonly counters: Counters | null;
-  readonly seed: bigint | null;
+/** Where a trainer stands. */
+export interface Progress {
+  readonly counters: Counters;
+  readonly seed: bigint;
+  /** The first step of parameters that were not trained from the beginning, by name. */
+  readonly since: Readonly<Record<string, number>>;
+}
+
+/** A file that was read. */
+export interface Checkpoint {
+  readonly file: string;
+  readonly tensors: ReadonlyMap<string, TensorData>;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Null in a file that holds weights only. */
+  readonly progress: Progress | null;
+}
+
+/** What a checkpoint has for a model. */
+export interface Matched extends LoadResult {
+  readonly values: ReadonlyMap<State, Data>;
 }
 
 /**
@@ -50,7 +64,7 @@ export async function writeCheckpoint(
   file: string,
   names: ReadonlyMap<string, State>,
   values: ReadonlyMap<State, Data>,
-  progress: { readonly counters: Counters; readonly seed: bigint } | null,
+  progress: Progress | null,
   metadata: Readonly<Record<string, string>>,
 ): Promise<void> {
   const tensors = new Map<string, TensorData>();
@@ -61,22 +75,30 @@ export async function writeCheckpoint(
     'gradclip.version': VERSION,
     'gradclip.counters': JSON.stringify(progress.counters),
     'gradclip.seed': String(progress.seed),
+    ...(Object.keys(progress.since).length > 0 && { 'gradclip.since': JSON.stringify(progress.since) }),
   };
   await writeSafetensors(file, tensors, { ...metadata, ...own });
 }
 
-/**
- * Read a checkpoint and match it with a model. A tensor with several names is found by any of them, and by several if they agree. Everything is checked before anything is returned, so a refused file changes nothing.
- *
- * @throws DataError if the file is malformed; CheckpointError if it does not fit: names (when strict), dtypes or shapes
- */
-export async function readCheckpoint(file: string, names: ReadonlyMap<string, State>, strict: boolean): Promise<Loaded> {
+/** @throws DataError if the file is malformed; CheckpointError if it is of a later version, or does not say where the trainer stood */
+export async function readCheckpoint(file: string): Promise<Checkpoint> {
   const { tensors, metadata } = await readSafetensors(file);
   const version = metadata['gradclip.version'];
-  const own = version !== undefined;
-  if (own && version !== VERSION) {
+  if (version !== undefined && version !== VERSION) {
     throw new CheckpointError(`load: ${file}: expected a checkpoint of version ${VERSION}, got ${version}`, { file, version });
   }
+  return { file, tensors, metadata, progress: version === undefined ? null : parseProgress(file, metadata) };
+}
+
+/**
+ * Match a checkpoint with a model. A tensor with several names is found by any of them, and by several if they agree. Everything is checked before
+ * anything is returned, so a refused file changes nothing.
+ *
+ * @throws CheckpointError if it does not fit: names (when strict), dtypes or shapes
+ */
+export function matchCheckpoint(checkpoint: Checkpoint, names: ReadonlyMap<string, State>, strict: boolean): Matched {
+  const { file, tensors } = checkpoint;
+  const own = checkpoint.progress !== null;
   // A file from elsewhere (PyTorch) holds weights only: optimizer and policy then start afresh.
   const wanted = new Map<State, string[]>();
   for (const [name, state] of names) {
@@ -112,7 +134,7 @@ export async function readCheckpoint(file: string, names: ReadonlyMap<string, St
     const text = parts.filter((p) => p !== '').join('; ');
     throw new CheckpointError(`load: ${file}: ${text} (strict: false loads what fits)`, { file, missing, extra, mismatched });
   }
-  return { values, missing, extra, metadata, ...(own ? parseCounters(file, metadata) : { counters: null, seed: null }) };
+  return { values, missing, extra };
 }
 
 function sameBits(a: Data, b: Data): boolean {
@@ -120,16 +142,18 @@ function sameBits(a: Data, b: Data): boolean {
   return Buffer.compare(bytes(a), bytes(b)) === 0;
 }
 
-function parseCounters(file: string, metadata: Readonly<Record<string, string>>): { counters: Counters; seed: bigint } {
+function parseProgress(file: string, metadata: Readonly<Record<string, string>>): Progress {
+  const whole = (key: string, value: unknown): void => {
+    if (!Number.isSafeInteger(value) || (value as number) < 0) throw new TypeError(`${key} is ${String(value)}`);
+  };
   try {
     const counters = JSON.parse(metadata['gradclip.counters']!) as Record<string, unknown>;
-    for (const key of Object.keys(START)) {
-      const value = counters[key];
-      if (!Number.isSafeInteger(value) || (value as number) < 0) throw new TypeError(`${key} is ${String(value)}`);
-    }
+    for (const key of Object.keys(START)) whole(key, counters[key]);
     const seed = BigInt(metadata['gradclip.seed']!);
     if (seed < 0n || seed >= 2n ** 64n) throw new TypeError(`seed is ${seed}`);
-    return { counters: counters as unknown as Counters, seed };
+    const since = JSON.parse(metadata['gradclip.since'] ?? '{}') as Record<string, number>;
+    for (const [name, step] of Object.entries(since)) whole(`the first step of ${name}`, step);
+    return { counters: counters as unknown as Counters, seed, since };
   } catch (cause) {
     throw new CheckpointError(`load: ${file}: its counters cannot be read: ${(cause as Error).message}`, { file }, { cause });
   }

@@ -3,7 +3,7 @@ import type { ClipPolicy } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { MAX_THREADS } from '../native/threads.ts';
-import { type Match, Module, matchParameters } from '../nn/module.ts';
+import { type Match, Module, matchParameters, type Parameter } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
 import { checkOptimizer } from '../optim/build.ts';
 import { type EmaOptions, emaWeight } from '../optim/ema.ts';
@@ -249,18 +249,32 @@ function checkFunction(where: string, option: string, value: unknown): void {
   throw new OptionError(`${where}: option ${option}: expected a function, got ${show(value)}`, { option, value });
 }
 
-/** Trained parameters by group: the rules' first, in their order, then the rest. */
-export function groupParameters<M extends Module>({ model, groups = [], optimizer }: TrainerOptions<M>): ApplyGroup[] {
+/**
+ * Trained parameters by group: the rules' first, in their order, then the rest; of each those first that have been trained for longest. None if
+ * nothing is trained.
+ * @param since the first step of parameters that were not trained from the beginning
+ */
+export function groupParameters<M extends Module>(
+  { model, groups = [], optimizer }: TrainerOptions<M>,
+  since: ReadonlyMap<Parameter, number>,
+): ApplyGroup[] {
   const left = new Set(model.parameters().filter((p) => p.requiresGrad));
-  if (left.size === 0) throw new OptionError('Trainer: the model has no parameter that requires a gradient');
   const made: ApplyGroup[] = [];
+  const add = (params: readonly Parameter[], optimizer: Optimizer): void => {
+    const steps = new Set(params.map((p) => since.get(p) ?? 0));
+    for (const step of [...steps].sort((a, b) => a - b)) {
+      made.push({ params: params.filter((p) => (since.get(p) ?? 0) === step), optimizer, since: step });
+    }
+  };
   for (const rule of groups) {
     checkOptions('Trainer: groups', rule, ['match', 'optimizer']);
     checkOptimizer('Trainer: groups: option optimizer', rule.optimizer);
-    const params = matchParameters('Trainer: groups', model, rule.match).filter((p) => left.delete(p));
-    if (params.length > 0) made.push({ params, optimizer: rule.optimizer });
+    add(
+      matchParameters('Trainer: groups', model, rule.match).filter((p) => left.delete(p)),
+      rule.optimizer,
+    );
   }
-  if (left.size > 0) made.push({ params: [...left], optimizer });
+  add([...left], optimizer);
   return made;
 }
 

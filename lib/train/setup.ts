@@ -6,7 +6,7 @@ import { headerOf, type RunFacts } from '../history/header.ts';
 import type { RecordHeader } from '../history/history.ts';
 import { Graph, type State, type Tensor } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
-import { Buffer, type Match, type Module, matchParameters, namesOf, Parameter } from '../nn/module.ts';
+import { Buffer, type Match, type Module, matchParameters, namesOf, Parameter, valuesIn } from '../nn/module.ts';
 import { valuesOf } from '../nn/values.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/apply.ts';
 import { emaState, emaWeight } from '../optim/ema.ts';
@@ -15,6 +15,7 @@ import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
 import type { Running } from './fit.ts';
 import { Guarding } from './guarding.ts';
+import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
 import { LossScale } from './loss-scale.ts';
 import type { Measured } from './measure.ts';
 import { BATCH_SIZE, checkSparseTables, type FitOptions, groupParameters, type TrainerOptions, type Weights } from './options.ts';
@@ -37,6 +38,9 @@ import {
 } from './step.ts';
 import { inModule, Store } from './store.ts';
 
+/** The first step of trained parameters; 0 of those that are not in it. */
+export type Since = ReadonlyMap<Parameter, number>;
+
 /** The run that hears of what is found. */
 type Hearing = Pick<Running, 'warnings' | 'counters'>;
 
@@ -56,7 +60,10 @@ export class Setup<M extends Module> {
   /** The averages of the trained parameters, neighbours too; none without option `ema`. */
   readonly averages: ReadonlyMap<Parameter, State>;
   readonly finishing: Finishing;
+  readonly kept: Kept;
+  readonly since: Since;
   readonly #options: TrainerOptions<M>;
+  readonly #found: readonly (readonly [string, Parameter | Buffer])[];
   readonly #penalties: Penalties;
   readonly #scaling: LossScale | null;
   readonly #ema: ((step: number) => number) | null;
@@ -67,43 +74,82 @@ export class Setup<M extends Module> {
   readonly #plans: Plans;
   #transforms: Transforms;
 
-  /** The model's parameters must have their values. */
-  constructor(options: TrainerOptions<M>) {
+  /**
+   * The model's parameters must have their values.
+   * @param since the first step of trained parameters that were not trained from the beginning
+   * @param before what is taken over; no run may be on
+   * @throws OptionError if an option finds nothing that it is for; where nothing is trained, what is for that does not count
+   */
+  constructor(options: TrainerOptions<M>, since: Since = new Map(), before: Setup<M> | null = null) {
     const { model, accumulate = 1, clip = none(), predict = forwardOfX } = options;
     this.#options = options;
     this.#plans = checkAugmentation(options.augment);
-    this.#transforms = checkPreprocess(options.preprocess);
+    this.#transforms = before?.transforms ?? checkPreprocess(options.preprocess);
     this.policy = clip;
-    this.plateau = options.plateau ? new Plateau(options.plateau) : null;
+    this.plateau = before?.plateau ?? (options.plateau ? new Plateau(options.plateau) : null);
+    this.#found = [...valuesIn(model)];
     this.names = namesOf(model);
     this.parameters = [...this.names.keys()].filter((x) => x instanceof Parameter);
     this.buffers = [...this.names.keys()].filter((x) => x instanceof Buffer);
     this.weights = [...this.parameters, ...this.buffers.filter((b) => b.persistent)].map(({ state }) => state);
-    this.#groups = groupParameters(options);
-    const { ema } = options;
-    this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
+    this.since = since;
+    this.#groups = groupParameters(options, since);
     const trained = this.#groups.flatMap((g) => g.params);
-    this.#penalties = options.regularize ? matchPenalties(model, trained, options.regularize) : [];
+    const { ema, regularize, guards, constraints, prune } = trained.length > 0 ? options : ({} as Partial<typeof options>);
+    this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
+    this.#penalties = regularize ? matchPenalties(model, trained, regularize) : [];
     const penalized = this.#penalties.flatMap(([, params]) => params.map((p) => p.name));
     checkSparseTables(this.#groups, accumulate, penalized);
     this.#scaling = options.lossScale === undefined ? null : new LossScale(options.lossScale);
-    this.guarding = options.guards ? new Guarding(model, trained, options.guards, accumulate > 1) : null;
+    this.guarding = guards ? new Guarding(model, trained, guards, accumulate > 1) : null;
     this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);
     this.trained = trained.map((p) => p.name);
     const select = (where: string, match: Match): Parameter[] => {
       const matched = matchParameters(where, model, match);
       return trained.filter((p) => matched.includes(p));
     };
-    this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, options);
+    const rules = { ...(constraints && { constraints }), ...(prune && { prune }) };
+    this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, rules);
     this.#accumulators = accumulate > 1 ? accumulatorsOf(this.#groups, this.buffers) : null;
     this.store = new Store(this.#allStates(), inModule);
     this.store.reset(this.store.own.filter((s) => s.init));
+    this.kept = keptOf(this.#groups, this.#applyStates, this.averages, this.finishing);
+    if (before) takeOver(before, this);
     const predictor = (stands?: Stands): Predictor =>
       new Predictor(this.store, (batch) => {
         const prepared = (graph: Graph): Batch => prepare(batch(graph), this.#plans, this.#transforms, false);
         return tracePredict(model, (b, m) => inUnits(predict(b, m), this.#transforms), prepared, stands);
       });
     this.#predictors = { model: predictor(), ema: predictor(this.averages) };
+  }
+
+  /** Whether the model has what it had, and nothing in it waits for values. */
+  get sameModel(): boolean {
+    let i = 0;
+    for (const [name, x] of valuesIn(this.#options.model)) {
+      const before = this.#found[i++];
+      if (before?.[0] !== name || before[1] !== x || (x instanceof Parameter && !x.initialized)) return false;
+    }
+    return i === this.#found.length;
+  }
+
+  /** The first step of what is to be trained from `step` on, as far as it is not the first of all. */
+  sinceNow(step: number): Since {
+    const now = this.#options.model.parameters().filter((p) => p.requiresGrad);
+    return new Map(now.map((p) => [p, this.kept.has(p) ? (this.since.get(p) ?? 0) : step]));
+  }
+
+  /** Names of what is to be trained from `step` on. */
+  trainedNow(step: number): readonly string[] {
+    const names = namesOf(this.#options.model);
+    return groupParameters(this.#options, this.sinceNow(step)).flatMap((g) => g.params.map((p) => names.get(p)![0]!));
+  }
+
+  /** Whether the same parameters are to be trained, since these steps. */
+  sameTrained(since: Since): boolean {
+    const [before, now] = [this.#groups, groupParameters(this.#options, since)];
+    const same = (a: ApplyGroup, b: ApplyGroup): boolean => a.since === b.since && sameOrder(a.params, b.params);
+    return before.length === now.length && before.every((g, i) => same(g, now[i]!));
   }
 
   /** A session of a run, which hears of parameters that the loss does not move. */
@@ -183,11 +229,21 @@ export class Setup<M extends Module> {
     return [...this.weights, ...this.averages.values(), ...this.finishing.states];
   }
 
-  /** Names of states in a checkpoint; of the weights alone. */
-  stateNames(): Map<string, State> {
+  /** Names of states in a checkpoint: those that are written, or all by which they are found. */
+  stateNames(found: boolean = false): Map<string, State> {
     const known = new Map([...this.names].map(([{ state }, names]) => [state, names]));
+    for (const [p, states] of found ? this.kept : []) {
+      const names = this.names.get(p)!;
+      for (const state of states.values()) {
+        known.set(
+          state,
+          names.map((name) => state.name.replace(`.${names[0]}`, () => `.${name}`)),
+        );
+      }
+    }
     return stateNames(this.store.states, new Set(this.weights), (state) => known.get(state) ?? [state.name]);
   }
+  /** Names of the weights in a file. */
   weightNames(weights: Weights): Map<string, State> {
     const kept = this.buffers.filter((b) => b.persistent);
     return new Map([...this.parameterNames(weights), ...kept.flatMap((b) => this.#named(b, b.state))]);
@@ -195,6 +251,17 @@ export class Setup<M extends Module> {
   parameterNames(weights: Weights): Map<string, State> {
     const stands = this.#stands(weights);
     return new Map(this.parameters.flatMap((p) => this.#named(p, stands?.get(p) ?? p.state)));
+  }
+  /** `since` by the names of the parameters, and back: names that the model does not have are not taken. */
+  get sinceNames(): Record<string, number> {
+    return Object.fromEntries([...this.since].filter(([, step]) => step > 0).map(([p, step]) => [this.names.get(p)![0]!, step]));
+  }
+  sinceOf(names: Readonly<Record<string, number>>): Since {
+    const found = [...namesOf(this.#options.model)].flatMap(([p, all]) => {
+      const name = all.find((n) => Object.hasOwn(names, n));
+      return p instanceof Parameter && name !== undefined ? [[p, names[name]!] as const] : [];
+    });
+    return new Map(found);
   }
   #named(x: Parameter | Buffer, state: State): [string, State][] {
     return this.names.get(x)!.map((name) => [name, state]);
@@ -243,7 +310,9 @@ export class Setup<M extends Module> {
     const grads = this.#groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
     const { policy, finishing } = this;
-    buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy, loss, finishing, ema: this.#ema });
+    if (grads.length > 0) {
+      buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy, loss, finishing, ema: this.#ema });
+    }
     const sums = this.#accumulators
       ? [...this.#accumulators.gradients.values(), ...this.#accumulators.buffers.values(), this.#accumulators.loss]
       : [];

@@ -1,5 +1,5 @@
 // trainer.ts: the object users hold: a model with its optimizer, policy and state, and what can be done with them.
-import { BusyError, OptionError } from '../errors.ts';
+import { OptionError } from '../errors.ts';
 import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import type { RecordHeader } from '../history/history.ts';
 import { StepLog } from '../history/log.ts';
@@ -8,8 +8,9 @@ import type { Data } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
 import { checkChoice, checkNumber, checkOptions } from '../options.ts';
-import { Access } from './access.ts';
-import { checkMetadata, type LoadResult, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import type { Access } from './access.ts';
+import { checkMetadata, type LoadResult, matchCheckpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { Current } from './current.ts';
 import { drive, driveSync, type Loop, settle } from './effect.ts';
 import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
 import { closing, type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
@@ -30,7 +31,7 @@ import { preprocessMetadata, preprocessOf, type Transforms } from './prepare.ts'
 import { type Counters, type FitResult, type Metrics, START } from './progress.ts';
 import { type Sparsity, sparsityOf, withoutPrunedRows } from './pruned.ts';
 import { Run } from './run.ts';
-import { Setup } from './setup.ts';
+import type { Setup } from './setup.ts';
 import type { Arrays, NdArray, Source } from './source.ts';
 import { copyOf, type Stream } from './stream.ts';
 import { train } from './training.ts';
@@ -47,18 +48,17 @@ interface Begun extends Running {
  * Trains, measures and runs one model.
  *
  * The weights are the model's: a trainer changes them where they lie, so `parameter.data` is what was trained, and the next trainer of the
- * model goes on from there. One of them at a time: while one has a `fit` or another call that is not done, the others have a BusyError. What
+ * model goes on from there. What is changed of the model (`requiresGrad`, values, layers) counts from the next `fit` on. One trainer at a time: while one has a `fit` or another call that is not done, the others have a BusyError. What
  * else there is (optimizer slots, policy state, averages, counters) is the trainer's own; `save` writes all of it. `dispose()` frees
  * that at once; without, it is freed when the trainer is collected.
  */
 export class Trainer<M extends Module> {
   readonly model: M;
   readonly #options: TrainerOptions<M>;
-  readonly #setup: Setup<M>;
+  readonly #current: Current<M>;
   readonly #threads: number;
   /** Who it is, to the model. */
   readonly #name: symbol = Symbol('trainer');
-  readonly #access: Access;
   readonly #log: StepLog = new StepLog();
   #seed: bigint;
   #counters: Counters = START;
@@ -70,10 +70,10 @@ export class Trainer<M extends Module> {
     const { model, threads = addon().threads.count, seed = 0 } = options;
     this.#threads = threads;
     this.#seed = BigInt(seed);
-    this.model = model.initialize(this.#seed);
+    this.model = model;
     this.#options = options;
-    this.#setup = new Setup(options);
-    this.#access = new Access(() => this.#setup.store.memories);
+    const standing = (): { step: number; seed: bigint } => ({ step: this.#counters.step, seed: this.#seed });
+    this.#current = new Current(options, standing, () => this.#log.clear());
   }
 
   /** Batches drawn, updates applied, place in the epoch. */
@@ -91,9 +91,9 @@ export class Trainer<M extends Module> {
     return this.#setup.transforms;
   }
 
-  /** Names of the trained parameters, in the order in which policies see them. */
+  /** Names of the parameters that are trained, by a fit that is on, else by the next one, in the order in which policies see them. */
   get trained(): readonly string[] {
-    return this.#setup.trained;
+    return this.#running ? this.#setup.trained : this.#setup.trainedNow(this.#counters.step);
   }
 
   /**
@@ -130,7 +130,7 @@ export class Trainer<M extends Module> {
    */
   fitSync(data: Arrays | Source, options: FitOptions = {}): FitResult {
     if (isStream(data)) throw new OptionError('fitSync: an asynchronous source needs fit');
-    if (!this.#access.idle) throw new BusyError('fitSync: another call of this trainer is not done; await it first');
+    this.#access.checkIdle('fitSync');
     const running = this.#begin('fitSync', options);
     try {
       const feeder = sourceFeeder(asSource('fitSync', data), this.#feedOptions());
@@ -143,6 +143,7 @@ export class Trainer<M extends Module> {
 
   /** Loss and metrics over a data set, without dropout: means over its rows, and what metrics such as F1 make of all of them. */
   async evaluate(data: Arrays | Source, options: BatchOptions = {}): Promise<Metrics> {
+    this.#current.follow('evaluate');
     const chosen = this.#chosen('evaluate', options);
     const source = asSource('evaluate', data);
     return this.#access.use('evaluate', () => this.#withEvaluation(source, chosen, drive));
@@ -150,6 +151,7 @@ export class Trainer<M extends Module> {
 
   /** The same, blocking. */
   evaluateSync(data: Arrays | Source, options: BatchOptions = {}): Metrics {
+    this.#current.follow('evaluateSync');
     const chosen = this.#chosen('evaluateSync', options);
     const source = asSource('evaluateSync', data);
     this.#access.checkFree('evaluateSync');
@@ -163,6 +165,7 @@ export class Trainer<M extends Module> {
    * @returns one output row per input row
    */
   async predict(inputs: NdArray | Data | Arrays, options: BatchOptions = {}): Promise<NdArray> {
+    this.#current.follow('predict');
     const { batchSize, weights } = this.#chosen('predict', options);
     const batch = copyOf(inputsOf('predict', inputs));
     return this.#access.use('predict', () => drive(this.#setup.predictor(weights).predict(batch, batchSize, this.#threads)));
@@ -170,6 +173,7 @@ export class Trainer<M extends Module> {
 
   /** The same, blocking. */
   predictSync(inputs: NdArray | Data | Arrays, options: BatchOptions = {}): NdArray {
+    this.#current.follow('predictSync');
     const { batchSize, weights } = this.#chosen('predictSync', options);
     const batch = inputsOf('predictSync', inputs);
     this.#access.checkFree('predictSync');
@@ -178,6 +182,7 @@ export class Trainer<M extends Module> {
 
   /** Current values of the parameters, or of their averages, as of the end of a step, by all their names. */
   async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray>> {
+    this.#current.follow('readParameters');
     checkOptions('readParameters', options, ['weights']);
     const names = this.#setup.parameterNames(this.#weightsOf('readParameters', options));
     return this.#access.use('readParameters', async () => {
@@ -188,6 +193,7 @@ export class Trainer<M extends Module> {
 
   /** Let what recurrent layers carry from batch to batch begin anew, as at the start of an epoch: the next batch continues nothing. */
   async resetCarried(): Promise<void> {
+    this.#current.follow('resetCarried');
     return this.#access.use('resetCarried', () => this.#setup.startEpoch(), true);
   }
 
@@ -209,10 +215,15 @@ export class Trainer<M extends Module> {
     if (weights === 'ema' && !options.weightsOnly) {
       throw new OptionError("save: weights: 'ema' goes with weightsOnly: a whole checkpoint has both", { option: 'weights' });
     }
-    const names = options.weightsOnly ? this.#setup.weightNames(weights) : this.#setup.stateNames();
-    const { values, progress } = await this.#access.use('save', async () => {
-      const progress = { counters: this.counters, seed: this.#seed };
-      return { values: await this.#setup.store.snapshot([...names.values()]), progress };
+    const { names, values, progress } = await this.#access.use('save', async () => {
+      const setup = this.#current.next();
+      try {
+        const names = options.weightsOnly ? setup.weightNames(weights) : setup.stateNames();
+        const progress = { counters: this.counters, seed: this.#seed, since: setup.sinceNames };
+        return { names, progress, values: await setup.store.snapshot([...names.values()]) };
+      } finally {
+        this.#current.leave(setup);
+      }
     });
     await writeCheckpoint(file, names, values, options.weightsOnly ? null : progress, this.#metadata(options));
   }
@@ -230,6 +241,7 @@ export class Trainer<M extends Module> {
   ): Promise<Map<string, readonly number[]>> {
     checkOptions('savePruned', options, ['metadata']);
     checkFile('savePruned', file);
+    this.#current.follow('savePruned');
     const { store, restorable, finishing, parameters, names } = this.#setup;
     const values = await this.#access.use('savePruned', () => store.snapshot(restorable));
     const named = new Map(parameters.map((p) => [p, names.get(p)!]));
@@ -240,6 +252,7 @@ export class Trainer<M extends Module> {
 
   /** How much is pruned, as of the end of a step. */
   async sparsity(): Promise<Sparsity> {
+    this.#current.follow('sparsity');
     const { store, restorable, finishing } = this.#setup;
     return this.#access.use('sparsity', async () => sparsityOf(finishing, await store.snapshot(restorable)));
   }
@@ -254,17 +267,24 @@ export class Trainer<M extends Module> {
     checkOptions('load', options, ['strict']);
     checkFile('load', file);
     this.#access.checkFree('load');
-    const loaded = await readCheckpoint(file, this.#setup.stateNames(), options.strict ?? true);
-    const transforms = preprocessOf(file, loaded.metadata);
+    const read = await readCheckpoint(file);
+    const transforms = preprocessOf(file, read.metadata);
     return this.#access.turn(() => {
       this.#access.checkAlone('load');
-      const { values, counters, seed, missing, extra } = loaded;
-      if (transforms) this.#setup.transforms = transforms;
-      this.#setup.restore(values);
-      this.#counters = counters ?? START;
-      this.#seed = seed ?? this.#seed;
-      this.#log.clear();
-      return { missing, extra };
+      const { counters = START, seed = this.#seed, since = {} } = read.progress ?? {};
+      const setup = this.#current.next((before) => before.sinceOf(since));
+      try {
+        const { values, missing, extra } = matchCheckpoint(read, setup.stateNames(true), options.strict ?? true);
+        this.#current.adopt(setup);
+        if (transforms) setup.transforms = transforms;
+        setup.restore(values);
+        this.#counters = counters;
+        this.#seed = seed;
+        this.#log.clear();
+        return { missing, extra };
+      } finally {
+        this.#current.leave(setup);
+      }
     });
   }
 
@@ -286,6 +306,14 @@ export class Trainer<M extends Module> {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  get #setup(): Setup<M> {
+    return this.#current.setup;
+  }
+
+  get #access(): Access {
+    return this.#current.access;
   }
 
   #feedOptions(): FeedOptions {
@@ -313,6 +341,8 @@ export class Trainer<M extends Module> {
     if (this.#setup.plateau && !options.validation) {
       throw new OptionError(`${where}: the trainer's plateau needs a validation set`, { option: 'validation' });
     }
+    this.#access.checkAlone(where);
+    this.#current.takeIn(where);
     const warnings = new Warnings(options.logger ?? this.#options.logger);
     const release = this.#access.begin(where);
     this.#running = { halt: new Halt(options.signal ?? null), warnings, counters: this.#counters, release };
