@@ -6,6 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { DataError, OptionError } from '../lib/errors.ts';
+import { LineCutter } from '../lib/io/csv-rows.ts';
 import { parseDecimal } from '../lib/io/decimal.ts';
 import { type CsvOptions, parseCsv, parseIdx, readCsv, readIdx, readText } from '../lib/io/index.ts';
 import { sharedData } from './kit.ts';
@@ -170,6 +171,94 @@ describe('CSV', () => {
     expect(parseCsv('x,1\ny,2', { columns: [1] })).toMatchObject({ columns: null, features: { shape: [2, 1] } });
   });
 
+  test('a line 0, 1, 2, ... is a header where the rows below are told apart, and otherwise asked for', () => {
+    // As a data frame is written without its index.
+    const frame = parseCsv('0,1,2\n0.5,12,1\n2.0,3,0\n', { label: -1 });
+    expect([frame.columns, [...frame.features.data], [...frame.labels!.data]]).toEqual([
+      ['0', '1'],
+      [0.5, 12, 2, 3],
+      [1, 0],
+    ]);
+    expect(parseCsv('0,1,2,class\n5,6,7,1', { label: 'class' }).columns).toEqual(['0', '1', '2']);
+    expect(parseCsv('0,1\n1e-3,4', {}).columns).toEqual(['0', '1']);
+    const asked = '<text>:1: column 1: 0, 1, 2, ... may name the columns or be a row: option header says which, true or false';
+    for (const rows of ['3,4,5\n6,7,8', '0.5,1,2\n1,3,4', '0,1,2', '']) {
+      expect(() => parseCsv(`0,1,2\n${rows}`)).toThrow(rows === '' ? /no rows after the header/ : asked);
+    }
+    expect(values('0,1,2\n3,4,5', { header: true })).toEqual([3, 4, 5]);
+    expect(values('0,1,2\n3,4,5', { header: false })).toEqual([0, 1, 2, 3, 4, 5]);
+    // Numbers that count otherwise are rows.
+    expect(values('0\n1.5')).toEqual([0, 1.5]);
+    expect(values('1,2\n0.5,1.5')).toEqual([1, 2, 0.5, 1.5]);
+    expect(values('0.0,1\n0.5,1.5')).toEqual([0, 1, 0.5, 1.5]);
+  });
+
+  test('what is missing in the first row is no name', () => {
+    for (const missing of ['NA', '', 'nan', 'NULL', '?', 'N/A', '-']) {
+      expect(() => parseCsv(`5,${missing},7\n1,2,3`), missing).toThrow(/<text>:1: column 2: expected a number/);
+    }
+    expect(() => parseCsv('1.5,x\n2,3')).toThrow(/<text>:1: column 1: names beside numbers may name the columns or be a row/);
+    expect(() => parseCsv('-1,x\n2,3')).toThrow(/option header says which/);
+    expect(values('1.5,x\n2,3', { header: true })).toEqual([2, 3]);
+    expect(parseCsv('id,2019,2020\n1,2,3').columns).toEqual(['id', '2019', '2020']);
+  });
+
+  test('the index of a data frame is no column to learn from', () => {
+    for (const names of ['a,b', '0,1']) {
+      const text = `,${names}\n0,1.5,2.5\n1,3.5,4.5\n`;
+      expect(() => parseCsv(text)).toThrow(/<text>:1: column 1: has no name, as the index of a data frame: name the columns/);
+      expect(values(text, { columns: [1, 2] })).toEqual([1.5, 2.5, 3.5, 4.5]);
+    }
+  });
+
+  test('labels are below the number of classes, where it is given', () => {
+    const text = 'a,y\n1,0\n2,3\n3,-1\n';
+    const read = (classes: number, rows = 4) => parseCsv(text.split('\n').slice(0, rows).join('\n'), { label: 'y', classes });
+    expect([...read(4, 3).labels!.data]).toEqual([0, 3]);
+    expect(() => read(3)).toThrow('<text>:3: column 2: expected a label from 0 to 2, got "3"');
+    expect(() => read(4)).toThrow('<text>:4: column 2: expected a label from 0 to 3, got "-1"');
+    // A whole number, however it is written.
+    expect([...parseCsv('1,1.0\n2,2e0', { label: 1, classes: 3 }).labels!.data]).toEqual([1, 2]);
+  });
+
+  test('line ends of any kind, whatever the chunks', async () => {
+    const rows = 'a,b|1,2||3,4|5,6|';
+    for (const end of ['\n', '\r\n', '\r']) {
+      const text = rows.replaceAll('|', end);
+      expect(parseCsv(text).columns).toEqual(['a', 'b']);
+      expect(values(text)).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(() => parseCsv(text.replace('4', 'x'))).toThrow('<text>:4: column 2');
+      expect(values(text.slice(0, -end.length))).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(() => parseCsv(`a,b${end}`)).toThrow(/no rows after the header/);
+      for (let size = 1; size < 6; size++) {
+        const lines: string[] = [];
+        const cutter = new LineCutter('f', (bytes, from, to, line) => {
+          lines.push(`${line}: ${Buffer.from(bytes.subarray(from, to))}`);
+        });
+        const bytes = Buffer.from(text);
+        for (let at = 0; at < bytes.length; at += size) cutter.push(bytes.subarray(at, at + size));
+        cutter.finish();
+        expect(lines, `${JSON.stringify(end)} in chunks of ${size}`).toEqual(['1: a,b', '2: 1,2', '4: 3,4', '5: 5,6']);
+      }
+    }
+  });
+
+  test('a delimiter in quotes is none; one that is not known is asked for', () => {
+    expect(parseCsv('"a;b","c|d"\n1,2').columns).toEqual(['a;b', 'c|d']);
+    expect(() => parseCsv('1:2\n3:4', { header: false })).toThrow(/got "1:2"; option delimiter says what stands between cells/);
+    expect(() => parseCsv('a b c\n1 2 3')).toThrow(/<text>:2: column 1: .*option delimiter/);
+  });
+
+  test('UTF-16 is named', () => {
+    for (const mark of [
+      [0xff, 0xfe],
+      [0xfe, 0xff],
+    ]) {
+      const bytes = Uint8Array.of(...mark, 49, 0, 10, 0);
+      expect(() => parseCsv(bytes)).toThrow('<text>:1: column 1: expected UTF-8, got UTF-16');
+    }
+  });
+
   test('delimiters, byte order mark, empty lines, no last line end', () => {
     expect(values('1;2\n3;4')).toEqual([1, 2, 3, 4]);
     expect(values('1\t2\n3\t4\n')).toEqual([1, 2, 3, 4]);
@@ -223,6 +312,8 @@ describe('CSV', () => {
     await expect(bad({ columns: [0.5] })).rejects.toThrow(OptionError);
     await expect(bad({ columns: [] })).rejects.toThrow(OptionError);
     await expect(bad({ labelType: 'u8' })).rejects.toThrow(OptionError);
+    await expect(bad({ classes: 3 })).rejects.toThrow(/option classes: is for labels that are classes/);
+    await expect(bad({ label: 'bee', classes: 0 })).rejects.toThrow(/option classes: expected a finite whole number >= 1/);
     await expect(bad({ label: 'bee', header: false })).rejects.toThrow(/need a header/);
     await expect(readCsv(join(folder, 'absent.csv'))).rejects.toMatchObject({ code: 'ERR_DATA', cause: { code: 'ENOENT' } });
   });

@@ -53,6 +53,10 @@ export interface CsvData extends CommonData {
   /** Column of the label: its name, or its index, negative from the end. */
   readonly label: string | number;
   readonly header: boolean | 'auto';
+  /** What stands between cells; null: guessed from the first line. */
+  readonly delimiter: string | null;
+  /** Columns of values, by name or index; null: all but the label. */
+  readonly columns: readonly (string | number)[] | null;
   /** Of a row, where its values are an image: channels, height and width. */
   readonly shape: readonly number[] | null;
   readonly divideBy: number;
@@ -121,6 +125,8 @@ export const data: Check<DataConfig> = variant<DataConfig>({
     testFile: optional(text, null),
     label: optional(either(text, number({ whole: true })), -1),
     header: optional(either(bool, choice('auto')), 'auto'),
+    delimiter: optional(text, null),
+    columns: optional(list(either(text, number({ whole: true })), 1), null),
     shape: optional(list(positiveWhole, 1), null),
     divideBy: scale,
   }),

@@ -49,33 +49,38 @@ export interface DataSet {
   readonly tokenizer: Tokenizer | null;
 }
 
+export interface LabelsRead {
+  readonly type: 'i32' | 'f32';
+  readonly classes: number | null;
+}
+
 /**
  * Read what a configuration names.
  *
  * @param dir folder that its paths start from
- * @param labelType i32 for classes, f32 for values
- * @throws DataError naming the file
+ * @param labels `i32` for classes, of which the model may know how many there are, `f32` for values
+ * @throws DataError naming the file, and the line or row of a label that is none
  */
-export async function readData(config: DataConfig, dir: string, labelType: 'i32' | 'f32'): Promise<RawData> {
+export async function readData(config: DataConfig, dir: string, labels: LabelsRead): Promise<RawData> {
   const at = (file: string): string => resolve(dir, file);
   try {
     switch (config.type) {
       case 'text':
         return { kind: 'text', text: await readText(at(config.file)), config };
       case 'idx': {
-        const table = await idxTable(at(config.images), at(config.labels), labelType);
+        const table = await idxTable(at(config.images), at(config.labels), labels);
         const { testImages, testLabels } = config;
-        const test = testImages && testLabels ? await idxTable(at(testImages), at(testLabels), labelType) : null;
+        const test = testImages && testLabels ? await idxTable(at(testImages), at(testLabels), labels) : null;
         return { kind: 'table', table, test, split: config.split };
       }
       case 'csv': {
-        const table = await csvTable(at(config.file), config, labelType);
-        const test = config.testFile ? await csvTable(at(config.testFile), config, labelType) : null;
+        const table = await csvTable(at(config.file), config, labels);
+        const test = config.testFile ? await csvTable(at(config.testFile), config, labels) : null;
         return { kind: 'table', table, test, split: config.split };
       }
       case 'npz': {
-        const table = await npzTable(at(config.file), config, labelType);
-        const test = config.testFile ? await npzTable(at(config.testFile), config, labelType) : null;
+        const table = await npzTable(at(config.file), config, labels);
+        const test = config.testFile ? await npzTable(at(config.testFile), config, labels) : null;
         return { kind: 'table', table, test, split: config.split };
       }
     }
@@ -177,37 +182,37 @@ function countParts(split: Split, total: number, restToTest: boolean): Parts<num
   return { train, validation, test };
 }
 
-async function idxTable(images: string, labels: string, labelType: 'i32' | 'f32'): Promise<Table> {
+async function idxTable(images: string, labels: string, read: LabelsRead): Promise<Table> {
   const x = await readIdx(images);
   const y = await readIdx(labels);
-  return tableOf(x, y, images, labels, labelType);
+  return tableOf(x, y, images, labels, read);
 }
 
-async function npzTable(file: string, { x, y }: NpzData, labelType: 'i32' | 'f32'): Promise<Table> {
+async function npzTable(file: string, { x, y }: NpzData, read: LabelsRead): Promise<Table> {
   const arrays = await readNpz(file);
   const [rows, labels] = [x, y].map((name) => {
     const found = arrays.get(name);
     if (found) return found;
     throw new DataError(`${file}: no array has the name ${name}; there are ${[...arrays.keys()].join(', ')}`, { file, name });
   }) as [TensorData, TensorData];
-  return tableOf(rows, labels, `${file}: ${x}`, `${file}: ${y}`, labelType);
+  return tableOf(rows, labels, `${file}: ${x}`, `${file}: ${y}`, read);
 }
 
 /** `rows` and `labels` name the two in errors. */
-function tableOf(x: TensorData, y: TensorData, rows: string, labels: string, labelType: 'i32' | 'f32'): Table {
+function tableOf(x: TensorData, y: TensorData, rows: string, labels: string, read: LabelsRead): Table {
   if (x.shape.length < 2)
     throw new DataError(`${rows}: expected rows of values, got one value a row ([${x.shape}])`, { file: rows });
   const n = x.shape[0]!;
   if (y.shape[0] !== n || y.data.length !== n) {
     throw new DataError(`${labels}: expected [${n}], a label for each row of ${rows}, got [${y.shape}]`, { file: labels });
   }
-  const data = labelType === 'f32' ? Float32Array.from(y.data) : classes(y, labels);
+  const data = read.type === 'f32' ? Float32Array.from(y.data) : classes(y, labels, read.classes);
   return { x, y: { data, shape: [n] } };
 }
 
-async function csvTable(file: string, config: CsvData, labelType: 'i32' | 'f32'): Promise<Table> {
-  const options: CsvOptions = { label: config.label, labelType, header: config.header };
-  const { features: x, labels } = await readCsv(file, options);
+async function csvTable(file: string, config: CsvData, { type, classes }: LabelsRead): Promise<Table> {
+  const options: CsvOptions = { ...csvOptions(config), label: config.label, labelType: type };
+  const { features: x, labels } = await readCsv(file, { ...options, ...(classes !== null && { classes }) });
   const [n, values] = x.shape as [number, number];
   const row = config.shape ?? [values];
   if (sizeOf(row) !== values) {
@@ -216,9 +221,19 @@ async function csvTable(file: string, config: CsvData, labelType: 'i32' | 'f32')
   return { x: { data: x.data, shape: [n, ...row] }, y: { data: labels!.data, shape: labels!.shape } };
 }
 
-function classes({ data }: NdArray, file: string): Uint8Array | Int32Array {
-  if (data instanceof Uint8Array || data instanceof Int32Array) return data;
-  throw new DataError(`${file}: expected whole numbers as labels`, { file });
+/** How the files of a configuration are written. */
+export function csvOptions({ header, delimiter, columns }: CsvData): CsvOptions {
+  return { header, ...(delimiter && { delimiter }), ...(columns && { columns }) };
+}
+
+/** Whole numbers, of any type. */
+function classes({ data }: NdArray, file: string, count: number | null): Uint8Array | Int32Array {
+  const row = data.findIndex((label: number) => !(Number.isInteger(label) && label >= 0 && label < (count ?? 0x8000_0000)));
+  if (row >= 0) {
+    const expected = count === null ? 'labels as whole numbers from 0' : `labels from 0 to ${count - 1}`;
+    throw new DataError(`${file}: row ${row}: expected ${expected}, got ${data[row]}`, { file, row, value: data[row] });
+  }
+  return data instanceof Uint8Array || data instanceof Int32Array ? data : Int32Array.from(data);
 }
 
 function reorder({ x, y }: Table, order: Int32Array): Table {

@@ -251,6 +251,9 @@ export function checkModel(config: ModelConfig, data: DataConfig['type'], loss: 
   }
 }
 
+/** How many classes the model tells apart, null where the data say it. */
+export const classesOf = (config: ModelConfig): number | null => MODELS[config.type].outputs?.(config).count ?? null;
+
 /** @throws OptionError where the model does not fit what it is to read */
 export function makeModel(config: ModelConfig, reads: Reads): Module {
   return MODELS[config.type].make(config, reads);

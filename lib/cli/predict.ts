@@ -16,6 +16,7 @@ import { inUnits, prepare, preprocessOf, type Transforms } from '../train/prepar
 import { dtypeOf } from '../train/source.ts';
 import { type Arguments, type Command, usage } from './args.ts';
 import type { DataConfig, TrainConfig } from './config.ts';
+import { csvOptions } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import type { Io, StopCause } from './io.ts';
 import { model as checkModelConfig, makeModel, outputsOf } from './models.ts';
@@ -112,7 +113,8 @@ async function readRows(file: string, data: DataConfig, args: Arguments): Promis
     throw new DataError(`${file}: no array has the name ${data.x}`, { file, name: data.x });
   }
   const label = drop !== undefined && /^-?\d+$/.test(drop) ? Number(drop) : drop;
-  const { features } = await readCsv(file, label === undefined ? {} : { label, labelType: 'f32' });
+  const written = data.type === 'csv' ? csvOptions(data) : {};
+  const { features } = await readCsv(file, label === undefined ? written : { ...written, label, labelType: 'f32' });
   const shape = data.type === 'csv' ? data.shape : undefined;
   return shape ? { ...features, shape: [features.shape[0]!, ...shape] } : features;
 }

@@ -14,12 +14,13 @@ import { usage } from './args.ts';
 import { checkBeside, makeBeside } from './beside.ts';
 import { makeOptimizer, makePolicy, makeTask } from './build.ts';
 import { type RecordConfig, readConfig, type TrainConfig } from './config.ts';
-import { type DataSet, readData, shareOut } from './data.ts';
+import { type DataSet, type LabelsRead, readData, shareOut } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import { checkSavePruned, makeFinishing } from './finishing.ts';
 import { follow } from './follow.ts';
 import { median } from './format.ts';
 import type { Io, StopCause } from './io.ts';
+import { classesOf } from './models.ts';
 import { makeAugment, makeTransforms } from './prepare.ts';
 import type { Screen } from './screen.ts';
 import { TrainView } from './train-view.ts';
@@ -96,7 +97,9 @@ export async function train(args: Arguments, io: Io, screen: Screen): Promise<nu
 
   const first = resume === null ? config.seed : await seedOf(resume, args);
   const dir = path('data') ?? resolve(from, config.data.dir);
-  const raw = await readData(config.data, dir, config.loss === 'crossEntropy' ? 'i32' : 'f32');
+  const labels: LabelsRead =
+    config.loss === 'crossEntropy' ? { type: 'i32', classes: classesOf(config.model) } : { type: 'f32', classes: null };
+  const raw = await readData(config.data, dir, labels);
   if (config.augment.length > 0 && raw.kind === 'table' && raw.table.x.shape.length < 3) {
     const got = `rows of [${raw.table.x.shape.slice(1)}]`;
     throw new OptionError(`augment: expected images, got ${got}; data.shape says what a row's values are`, { path: 'augment' });

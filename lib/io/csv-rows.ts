@@ -9,7 +9,7 @@ const QUOTE = 34;
 /** A longer line is taken for a file that is no CSV, rather than collected until memory ends. */
 const MAX_LINE = 1 << 26;
 
-/** Lines of the data given to `push`, one call of `each` for every line that is not empty. Line ends are \n or \r\n. */
+/** Lines of the data given to `push`, one call of `each` for every line that is not empty. Line ends are \n or \r\n, or \r where the first one is. */
 export class LineCutter {
   /** Lines seen so far, from 1. */
   line = 0;
@@ -18,6 +18,10 @@ export class LineCutter {
   /** The start of a line of which the end has not come yet. */
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
+  /** What ends lines, once one has ended; \r alone where it does. */
+  #end: typeof LF | typeof CR | null = null;
+  /** The data so far end with a \r, and the next byte tells of which kind it is. */
+  #afterCr = false;
 
   constructor(file: string, each: (bytes: Uint8Array, from: number, to: number, line: number) => void) {
     this.#file = file;
@@ -25,8 +29,14 @@ export class LineCutter {
   }
 
   push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    const end = this.#end ?? this.#endIn(chunk);
+    if (end === null) {
+      this.#keep(chunk);
+      return;
+    }
     let from = 0;
-    for (let to = chunk.indexOf(LF); to >= 0; to = chunk.indexOf(LF, from)) {
+    for (let to = chunk.indexOf(end); to >= 0; to = chunk.indexOf(end, from)) {
       if (this.#pendingBytes > 0) {
         this.#keep(chunk.subarray(from, to));
         this.#flush();
@@ -38,6 +48,19 @@ export class LineCutter {
 
   finish(): void {
     if (this.#pendingBytes > 0) this.#flush();
+  }
+
+  /** The end of the first line, null where it has not come. */
+  #endIn(chunk: Uint8Array): typeof LF | typeof CR | null {
+    const [cr, lf] = [chunk.indexOf(CR), chunk.indexOf(LF)];
+    if (this.#afterCr) {
+      this.#end = chunk[0] === LF ? LF : CR;
+      // The line that ended before this chunk; its \r is no part of it.
+      if (this.#end === CR) this.#flush();
+    } else if (lf >= 0 && (cr < 0 || lf <= cr + 1)) this.#end = LF;
+    else if (cr >= 0 && cr + 1 < chunk.length) this.#end = CR;
+    this.#afterCr = cr === chunk.length - 1;
+    return this.#end;
   }
 
   #keep(part: Uint8Array): void {
@@ -58,6 +81,10 @@ export class LineCutter {
 
   #emit(bytes: Uint8Array, from: number, to: number): void {
     this.line++;
+    if (this.line === 1 && isUtf16(bytes, from)) {
+      const message = `${this.#file}:1: column 1: expected UTF-8, got UTF-16`;
+      throw new DataError(message, { file: this.#file, line: 1, column: 1 });
+    }
     const begin =
       this.line === 1 && bytes[from] === 0xef && bytes[from + 1] === 0xbb && bytes[from + 2] === 0xbf ? from + 3 : from;
     const end = to > begin && bytes[to - 1] === CR ? to - 1 : to;
@@ -101,10 +128,10 @@ export function cellText(bytes: Uint8Array, from: number, to: number): string {
   return bytes[from - 1] === QUOTE ? text.replaceAll('""', '"') : text;
 }
 
-/** Tab, bar or semicolon where the line has one, else comma. */
-export function guessDelimiter(bytes: Uint8Array, from: number, to: number): string {
-  const line = bytes.subarray(from, to);
-  return ['\t', '|', ';'].find((d) => line.includes(d.charCodeAt(0))) ?? ',';
+/** A byte order mark of UTF-16, either way round. */
+function isUtf16(bytes: Uint8Array, from: number): boolean {
+  const [a, b] = [bytes[from], bytes[from + 1]];
+  return (a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff);
 }
 
 function closingQuote(bytes: Uint8Array, from: number, to: number): number {

@@ -1,14 +1,19 @@
 // csv.ts: tables of numbers in text form, plain or gzip, read in one pass over chunks of the file.
 import { DataError, OptionError } from '../errors.ts';
-import { checkChoice, checkOptions, nearest, show } from '../options.ts';
-import { cellText, cutCells, guessDelimiter, LineCutter } from './csv-rows.ts';
+import { checkChoice, checkNumber, checkOptions, nearest, show } from '../options.ts';
+import { firstLine, guessDelimiter, isDecimal } from './csv-guess.ts';
+import { cellText, cutCells, LineCutter } from './csv-rows.ts';
 import { parseDecimal } from './decimal.ts';
 import { type TensorData, withSource } from './file.ts';
 
 export interface CsvOptions {
-  /** Whether the first line names the columns. Default 'auto': it does if one of the cells to be read in it is not a number. */
+  /**
+   * Whether the first line names the columns. Default 'auto': it does if one of its cells that are read is a name, and no number (nor what stands for
+   * a missing one, such as NA). A line 0, 1, 2, ..., which a data frame writes above columns without names, does if the numbers below in some
+   * column are all written with a dot or an exponent. Where that does not tell, this option has to.
+   */
   readonly header?: boolean | 'auto';
-  /** One ASCII character. Default: tab, bar or semicolon if the first line has one, else comma. */
+  /** One ASCII character. Default: tab, bar or semicolon if the first line has one outside quotes, else comma. */
   readonly delimiter?: string;
   /** Columns to read, by name or index (negative from the end), in this order. Default all but the label. Others may hold anything. */
   readonly columns?: readonly (string | number)[];
@@ -16,6 +21,8 @@ export interface CsvOptions {
   readonly label?: string | number;
   /** 'i32' (default) for classes: integers only. 'f32' for regression. */
   readonly labelType?: 'i32' | 'f32';
+  /** How many classes there are: labels are from 0 to one less. Default: any. */
+  readonly classes?: number;
 }
 
 /** What was read. */
@@ -30,8 +37,9 @@ export interface Table {
 
 /**
  * Read a table of numbers. Cells may be quoted; blanks around them and empty lines are ignored. Every cell read must be a
- * finite number in decimal form; there is no missing value.
- * @throws DataError with `file`, `line` and `column` (both from 1) for ragged rows, cells that are no numbers, an empty file.
+ * finite number in decimal form, with a dot; there is no missing value. Lines end with \n, \r\n or \r.
+ * @throws DataError with `file`, `line` and `column` (both from 1) for ragged rows, cells that are no numbers, labels that are none, an empty
+ * file, and a first line that may be a header or a row.
  * @throws OptionError for options that make no sense, or name a column that is not there.
  */
 export async function readCsv(file: string, options: CsvOptions = {}): Promise<Table> {
@@ -67,6 +75,8 @@ class CsvParser {
   #features: Column<Float32Array> | null = null;
   #labels: Column<Int32Array | Float32Array> | null = null;
   #rows = 0;
+  /** Where the first line counts: columns of which every number so far is written as a decimal. */
+  #decimal: number[] | null = null;
 
   constructor(file: string, options: CsvOptions) {
     checkCsvOptions(options);
@@ -87,6 +97,7 @@ class CsvParser {
     const layout = this.#layout;
     if (!layout) throw this.#error('the file is empty', 1, 1);
     if (this.#rows === 0) throw this.#error('no rows after the header', this.#lines.line + 1, 1);
+    if (this.#decimal?.length === 0) this.#ambiguous('0, 1, 2, ... may name the columns or be a row', 1);
     const n = layout.features.length;
     const labels = this.#labels?.join() ?? null;
     return {
@@ -110,9 +121,14 @@ class CsvParser {
       ? o.columns.map((c) => findColumn('columns', c, width, names))
       : texts.map((_, i) => i).filter((i) => i !== label);
     if (features.length === 0) throw this.#error('no column of features beside the label', line, 1);
-    const isNumber = (i: number): boolean => !Number.isNaN(parseDecimal(bytes, this.#cells[2 * i]!, this.#cells[2 * i + 1]!));
     const read = label === null ? features : [...features, label];
-    const named = names ?? (header === 'auto' && !read.every(isNumber) ? texts : null);
+    const kind = names ? 'header' : header === 'auto' ? firstLine(texts, read) : 'row';
+    if (kind === 'mixed') this.#ambiguous('names beside numbers may name the columns or be a row', line);
+    const named = kind === 'row' ? null : texts;
+    if (named && !o.columns && texts[0] === '' && features.includes(0)) {
+      throw this.#error('has no name, as the index of a data frame: name the columns to read, or write it without', line, 1);
+    }
+    if (kind === 'counts') this.#decimal = read;
     this.#layout = { delimiter, width, names: named, features, label };
     this.#features = new Column((length) => new Float32Array(length), features.length);
     if (label !== null) {
@@ -127,12 +143,19 @@ class CsvParser {
     if (count !== width) throw this.#error(`expected ${width} cells, got ${count}`, line, Math.min(count, width) + 1);
     const { block, at } = this.#features!.next();
     for (let i = 0; i < features.length; i++) block[at + i] = this.#number(bytes, features[i]!, line);
+    if (this.#decimal) {
+      this.#decimal = this.#decimal.filter((c) => isDecimal(bytes, this.#cells[2 * c]!, this.#cells[2 * c + 1]!));
+    }
     if (label !== null) {
       const { block, at } = this.#labels!.next();
       const value = this.#number(bytes, label, line);
       block[at] = value;
       if (block instanceof Int32Array && block[at] !== value) {
         throw this.#error(`expected an integer as label, got ${this.#text(bytes, label)}`, line, label + 1);
+      }
+      const { classes } = this.#options;
+      if (classes !== undefined && !(value >= 0 && value < classes)) {
+        throw this.#error(`expected a label from 0 to ${classes - 1}, got ${this.#text(bytes, label)}`, line, label + 1);
       }
     }
     this.#rows++;
@@ -149,7 +172,10 @@ class CsvParser {
     // Number.isFinite(Math.fround(x)) is false for NaN as for what is too large for f32.
     if (!Number.isFinite(Math.fround(value))) {
       const what = Number.isNaN(value) ? 'a number' : 'a number within f32';
-      throw this.#error(`expected ${what}, got ${this.#text(bytes, column)}`, line, column + 1);
+      const text = this.#text(bytes, column);
+      const guessed = this.#layout!.width === 1 && this.#options.delimiter === undefined;
+      const hint = guessed && /[^\w.+-]/.test(text) ? '; option delimiter says what stands between cells' : '';
+      throw this.#error(`expected ${what}, got ${text}${hint}`, line, column + 1);
     }
     return value;
   }
@@ -157,6 +183,10 @@ class CsvParser {
   #text(bytes: Uint8Array, column: number): string {
     const text = cellText(bytes, this.#cells[2 * column]!, this.#cells[2 * column + 1]!);
     return text === '' ? 'an empty cell' : JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
+  }
+
+  #ambiguous(why: string, line: number): never {
+    throw this.#error(`${why}: option header says which, true or false`, line, 1);
   }
 
   #error(why: string, line: number, column: number): DataError {
@@ -201,7 +231,7 @@ class Column<T extends Float32Array | Int32Array> {
 }
 
 function checkCsvOptions(options: CsvOptions): void {
-  checkOptions('readCsv', options, ['header', 'delimiter', 'columns', 'label', 'labelType']);
+  checkOptions('readCsv', options, ['header', 'delimiter', 'columns', 'label', 'labelType', 'classes']);
   const { header = 'auto', delimiter = ',', columns, labelType = 'i32' } = options;
   if (header !== 'auto' && typeof header !== 'boolean') {
     throw new OptionError(`readCsv: option header: expected true, false or "auto", got ${show(header)}`, { option: 'header' });
@@ -213,6 +243,12 @@ function checkCsvOptions(options: CsvOptions): void {
     throw new OptionError('readCsv: option columns: expected an array of names or indices, not empty');
   }
   checkChoice('readCsv', 'labelType', labelType, ['i32', 'f32']);
+  if (options.classes !== undefined) {
+    checkNumber('readCsv', 'classes', options.classes, { integer: true, min: 1 });
+    if (options.label === undefined || labelType !== 'i32') {
+      throw new OptionError('readCsv: option classes: is for labels that are classes', { option: 'classes' });
+    }
+  }
 }
 
 function findColumn(option: string, column: string | number, width: number, names: readonly string[] | null): number {

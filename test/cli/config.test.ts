@@ -33,6 +33,8 @@ it('fills in the defaults', () => {
       testFile: null,
       label: -1,
       header: 'auto',
+      delimiter: null,
+      columns: null,
       shape: null,
       divideBy: 1,
       about: null,
