@@ -94,6 +94,8 @@ export interface State {
   readonly init?: (out: Data) => void;
   /** Means nothing between steps (accumulators of micro-batches): not part of a checkpoint. */
   readonly transient?: boolean;
+  /** A table whose gradient must stay rows that were looked up: it is not multiplied in their place. */
+  readonly byRows?: boolean;
 }
 export interface Assign {
   readonly state: State;

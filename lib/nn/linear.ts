@@ -1,6 +1,6 @@
 // linear.ts: the fully connected layer.
 import { ShapeError } from '../errors.ts';
-import { isOp, type Tensor, type TensorLike } from '../ir/graph.ts';
+import { isOp, STATE, type Tensor, type TensorLike } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
 import { add } from '../ops/elementwise.ts';
 import { GATHER, gather } from '../ops/gather.ts';
@@ -32,11 +32,12 @@ export function linear(x: TensorLike, weight: TensorLike, bias?: TensorLike | nu
 
 /**
  * Whether x is rows of a table that has fewer than it: then the table is multiplied in its place, and the products looked up. The values
- * are the same bit for bit; the gradient is summed by rows of the table before it is multiplied.
+ * are the same bit for bit; the gradient is summed by rows of the table before it is multiplied. Not where it must stay the rows looked up.
  */
 function looksUp({ node }: Tensor): { rows: Tensor; indices: Tensor } | null {
   if (!isOp(node, GATHER)) return null;
   const [rows, indices] = node.ins as [Tensor, Tensor];
+  if (isOp(rows.node, STATE) && rows.node.attrs.state.byRows) return null;
   return rows.shape.length === 2 && 2 * rows.shape[0]! <= sizeOf(indices.shape) ? { rows, indices } : null;
 }
 

@@ -54,6 +54,7 @@ export class Parameter implements TensorLike {
         return parameter.#name;
       },
       type: { dtype: 'f32', shape: this.shape },
+      byRows: this.sparse,
       init(out) {
         parameter.#check();
         out.set(parameter.#values.copy());

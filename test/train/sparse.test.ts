@@ -198,6 +198,26 @@ describe('a table used more than once', () => {
   });
 });
 
+test('a table of fewer rows than are looked up, before a layer that would else multiply the table', async () => {
+  const few = 10;
+  const ids = Int32Array.from({ length: 40 }, (_, i) => (i * 7) % few);
+  const weights = await Promise.all(
+    [false, true].map(async (sparse) => {
+      const t = new Trainer({
+        model: new nn.Sequential(new nn.Embedding(few, DIM, { sparse }), new nn.Linear(DIM, 3)),
+        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+        optimizer: optim.sgd({ lr: 0.1 }),
+        batchSize: ids.length,
+      });
+      t.fitSync({ x: ids, y: ids.map((v) => v % 3) }, { steps: 3 });
+      const read = await t.readParameters();
+      t.dispose();
+      return [...read.values()].flatMap(({ data }) => [...data]);
+    }),
+  );
+  for (const [i, w] of weights[0]!.entries()) expect(Math.abs(weights[1]![i]! - w)).toBeLessThan(1e-5);
+});
+
 test('a bag with padding trains its members alone', async () => {
   class Bag extends Module {
     bag = new nn.EmbeddingBag(50, 16, { mode: 'sum', sparse: true, paddingIdx: 2 });
