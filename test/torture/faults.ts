@@ -20,6 +20,48 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       '    const Range mine = direct_v ? Range{0, 0} : Range{shares.begin(at.rm), shares.begin(at.rm + 1)};',
     within: 200,
   },
+  barrier: {
+    what: 'a team multiplies what it packs together without waiting for each other',
+    file: 'binding/kernels/gemm.h',
+    find: 'if (!direct_v) packing.packed();',
+    replace: '',
+    within: 1000,
+  },
+  scratch: {
+    what: 'the gradient of norms adds to scratch that nobody has set to 0',
+    file: 'binding/kernels/row_norm.h',
+    find: 'if (parts) memset(partial + b * parts * n, 0, parts * n * sizeof(float));',
+    replace: '',
+    within: 1000,
+  },
+  sum: {
+    what: 'norms of gradients are joined in as many parts as there are threads',
+    file: 'binding/kernels/statistics.h',
+    find: 'for (int64_t b = s.start[i]; b < s.start[i + 1]; b++) value = join(value, partial[b].value), wrong |= partial[b].bad != 0;',
+    replace:
+      'const int64_t blocks = s.start[i + 1] - s.start[i];\n' +
+      '      for (int64_t k = 0; k < team.size; k++) {\n' +
+      '        double part = 0;\n' +
+      '        for (int64_t b = s.start[i] + blocks * k / team.size; b < s.start[i] + blocks * (k + 1) / team.size; b++)\n' +
+      '          part = join(part, partial[b].value), wrong |= partial[b].bad != 0;\n' +
+      '        value = join(value, part);\n' +
+      '      }',
+    within: 1000,
+  },
+  tail: {
+    what: 'the shorter last batch of an epoch counts as many rows as the others',
+    file: 'lib/train/feeder.ts',
+    find: 'const rows = left > 0 ? batchSize : tail;',
+    replace: 'const rows = batchSize;',
+    within: 1000,
+  },
+  policy: {
+    what: 'the state of clip policies is in no checkpoint',
+    file: 'lib/optim/apply.ts',
+    find: '?? { name, type, ...(init && { init }) };',
+    replace: "?? { name, type, ...(init && { init }), ...(name.startsWith('clip.') && { transient: true }) };",
+    within: 1000,
+  },
 };
 
 /** The text of a file with the fault in it. @throws Error unless what it replaces is there, once */
