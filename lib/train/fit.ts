@@ -47,7 +47,8 @@ export interface FitContext
   readonly turn: <T>(task: () => T | Promise<T>) => Promise<T>;
   /** Gives null if the run was told to end meanwhile. */
   readonly validate: (() => Loop<Metrics | null>) | null;
-  /** Make ready for the first step of an epoch. */
+  /** Make ready for the first step of the run, and of an epoch. */
+  readonly start: Effect<void>;
   readonly startEpoch: Effect<void>;
   /** Take in what a validation gave, before the next steps. */
   readonly validated: (metrics: Metrics) => Effect<void>;
@@ -96,6 +97,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
     c.onGuard?.(event);
   };
 
+  yield* perform(c.start);
   for (;;) {
     if (halt.aborted) throw new AbortError('fit: the run was aborted', {}, { cause: halt.reason });
     if (halt.called) return yield* finish('stopped');

@@ -112,10 +112,7 @@ export class Trainer<M extends Module> {
         const feeder = isStream(data)
           ? streamFeeder(data, this.#feedOptions())
           : sourceFeeder(asSource('fit', data), this.#feedOptions());
-        return await closing(feeder, async () => {
-          await this.#access.turn(() => this.#setup.enter(this.#name));
-          return this.#train(running, feeder, options, drive, run);
-        });
+        return await closing(feeder, () => this.#train(running, feeder, options, drive, run));
       } finally {
         this.#end(running);
       }
@@ -134,7 +131,6 @@ export class Trainer<M extends Module> {
     const running = this.#begin('fitSync', options);
     try {
       const feeder = sourceFeeder(asSource('fitSync', data), this.#feedOptions());
-      this.#setup.enter(this.#name);
       return this.#train(running, feeder, options, driveSync, null) as FitResult;
     } finally {
       this.#end(running);
@@ -365,6 +361,7 @@ export class Trainer<M extends Module> {
       run,
       driver,
       setup: this.#setup,
+      trainer: this.#name,
       seed: this.#seed,
       rollback: this.#options.rollback ?? {},
       threads: this.#threads,

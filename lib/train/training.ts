@@ -36,15 +36,17 @@ export interface TrainingContext<R> {
     | 'restorable'
     | 'trained'
     | 'training'
+    | 'enter'
     | 'startEpoch'
     | 'validated'
-    | 'startEpoch'
     | 'guarding'
     | 'restore'
   >;
   /** The last steps. */
   readonly log: StepLog;
   header(perLayer: boolean): RecordHeader;
+  /** Whose fit it is. */
+  readonly trainer: symbol;
   readonly seed: bigint;
   /** For guards that roll back. */
   readonly rollback: RollbackOptions;
@@ -101,6 +103,7 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
         guarding: setup.guarding,
         rollback: setup.guarding?.rollsBack ? new Rollback(c.rollback, setup, turn) : null,
         validate: validation ? () => evaluateLoop({ ...validation, turn, halt }) : null,
+        start: { now: () => setup.enter(c.trainer), later: () => turn(() => setup.enter(c.trainer)) },
         startEpoch: { now: () => setup.startEpoch(), later: () => turn(() => setup.startEpoch()) },
         validated(metrics) {
           const now = (): void => setup.validated(metrics, c.running.counters.step);
