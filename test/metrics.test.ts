@@ -362,6 +362,20 @@ test('where there is nothing to say', () => {
   expect(() => matrix.result()).toThrow(/ConfusionMatrix: the scores of 1 rows are NaN/);
 });
 
+test('while a fit is on, metrics count', async () => {
+  using trainer = new Trainer({
+    model: new Same(),
+    loss: ({ x, y }, m) => loss.mse(m.forward(x!), y!),
+    optimizer: optim.sgd({ lr: 0 }),
+    batchSize: 4,
+  });
+  const metric = new metrics.Mae();
+  const fit = trainer.fit({ x: guesses, y: numbers }, { epochs: 20, onEpoch: () => void metric.update([1, 3], [2, 2]) });
+  metric.update([1, 3], [2, 2]);
+  await fit;
+  expect(metric.result()).toBe(1);
+});
+
 test('whether predictions are scores or classes is told by their shape, or by an option, never by the type of the array', () => {
   const whole = [[0, 1, 2, 1], Float32Array.of(0, 1, 2, 1), Int32Array.of(0, 1, 2, 1), Uint8Array.of(0, 1, 2, 1)] as const;
   for (const x of whole) {

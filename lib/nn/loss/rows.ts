@@ -100,15 +100,15 @@ export function readRows(
     const [option, what] = meaning === 'classes' ? ['predictions', 'one class a row'] : ['threshold', 'one score a row'];
     throw new OptionError(`${op}: option ${option}: is for ${what}, got ${width} scores`, { option });
   }
-  const wide = cast(x, 'f64');
   if (width > 1) {
-    const rows = reshape(wide, [count, width]);
-    const top = max(rows, { axes: [1] });
+    const rows = reshape(x.dtype === 'f32' ? x : cast(x, 'f64'), [count, width]);
+    // The largest is NaN where any is.
+    const top = cast(max(rows, { axes: [1] }), 'f64');
     const read = readLabels(op, labels, width, ignored);
     const predicted = where(equal(top, top), cast(argmax(rows, { axis: 1 }), 'f64'), Number.NaN);
     return { count, classes: width, single: false, predicted, labels: read, faults: [read.fault] };
   }
-  const flat = reshape(wide, [count]);
+  const flat = cast(reshape(x, [count]), 'f64');
   if (meaning === 'classes') {
     const read = readLabels(op, labels, null, ignored);
     const expected = `predicted classes as whole numbers from 0 (scores: of shape [rows, 1], or predictions: 'scores')`;
