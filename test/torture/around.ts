@@ -106,6 +106,10 @@ export const AROUND: Readonly<Record<string, AroundKind>> = {
       return { prune: [prune.rows({ ...schedule, match: headWeight(names) })] };
     },
   }),
+  plateau: around<Options>({
+    draw: (r) => ({ factor: 0.5, patience: r.between(0, 1), ...given({ mode: r.maybe(0.3, () => 'max') }) }),
+    apply: (options) => ({ plateau: options }),
+  }),
   guards: around<readonly Call[]>({
     draw(r) {
       const action = (): string => r.pick(['warn', 'warn', 'skip', 'rollback', 'stop']);

@@ -76,6 +76,8 @@ export interface Variant {
   readonly chunk: number | null;
   /** Saved after so many steps, and resumed by a trainer of another seed. */
   readonly resume: readonly number[];
+  /** Batches are put together in JavaScript. */
+  readonly stream: boolean;
   /** What comes after the last save is the one step of a shorter last batch, given as a stream to a trainer that knows no other size. */
   readonly alone: boolean;
 }

@@ -101,7 +101,7 @@ export async function outcomeOf(spec: ProgramSpec, variant: Variant): Promise<Ou
   try {
     for (const [k, end] of cuts.entries()) {
       const begin = cuts[k - 1] ?? 0;
-      let data: Arrays | Source | (() => AsyncIterable<Arrays>) = source;
+      let data: Arrays | Source | (() => AsyncIterable<Arrays>) = variant.stream ? streamOf(spec, arrays) : source;
       if (k > 0) {
         await trainer.save(file);
         trainer.dispose();
@@ -114,7 +114,11 @@ export async function outcomeOf(spec: ProgramSpec, variant: Variant): Promise<Ou
           };
         }
       }
-      const fitOptions = { steps: end - begin, ...(variant.chunk !== null && { chunkSteps: variant.chunk }) };
+      const fitOptions = {
+        steps: end - begin,
+        ...(variant.chunk !== null && { chunkSteps: variant.chunk }),
+        ...(spec.around.plateau !== undefined && { validation: source }),
+      };
       if (variant.sync) results.push(trainer.fitSync(data as Source, fitOptions));
       else {
         const run = trainer.fit(data, fitOptions);
@@ -124,12 +128,13 @@ export async function outcomeOf(spec: ProgramSpec, variant: Variant): Promise<Ou
     }
   } catch (error) {
     if (!ENDS.some((end) => error instanceof end)) throw error;
-    told.set('error', `${(error as Error).name}: ${(error as Error).message}`);
+    // What comes after a semicolon is where it came from: rows of a stream have other names.
+    told.set('error', `${(error as Error).name}: ${(error as Error).message.split(';')[0]}`);
   }
   try {
     tellReports(told, variant, reports, results);
     await tellState(told, trainer, file);
-    // A stream leaves the place in the epoch as it was.
+    // A stream that is given alone leaves the place in the epoch as it was.
     if (variant.alone) told.delete('counters');
     else await tellAnswers(told, spec, variant, trainer, arrays, source);
   } finally {
@@ -139,8 +144,27 @@ export async function outcomeOf(spec: ProgramSpec, variant: Variant): Promise<Ou
 }
 
 /** Rows of the shorter last batch of the first epoch. */
-function lastBatch({ seed, rows, batchSize }: ProgramSpec, arrays: Arrays): Record<string, NdArray> {
-  const order = permutation(rows, BigInt(seed), 0).subarray(rows - (rows % batchSize));
+function lastBatch(spec: ProgramSpec, arrays: Arrays): Record<string, NdArray> {
+  const { rows, batchSize } = spec;
+  return batchOf(arrays, orderOf(spec, 0).subarray(rows - (rows % batchSize)));
+}
+
+const orderOf = ({ rows, seed }: ProgramSpec, epoch: number): Int32Array => permutation(rows, BigInt(seed), epoch);
+
+/** The batches of one epoch after the other, as a source of rows has them. */
+function streamOf(spec: ProgramSpec, arrays: Arrays): () => AsyncIterable<Arrays> {
+  const { rows, batchSize, dropLast } = spec;
+  let epoch = 0;
+  return async function* () {
+    const order = orderOf(spec, epoch++);
+    for (let at = 0; at < rows; at += batchSize) {
+      if (!dropLast || at + batchSize <= rows) yield batchOf(arrays, order.subarray(at, at + batchSize));
+    }
+  };
+}
+
+/** Some of the rows. */
+function batchOf(arrays: Arrays, order: Int32Array): Record<string, NdArray> {
   const entries = Object.entries(arrays as Record<string, NdArray>).map(([name, { data, shape }]) => {
     const width = sizeOf(shape.slice(1));
     const taken = new (data.constructor as new (length: number) => Data)(order.length * width);

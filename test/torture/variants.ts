@@ -2,13 +2,22 @@
 import { Random } from './random.ts';
 import type { ProgramSpec, Variant } from './spec.ts';
 
-export const PLAIN: Variant = { threads: 1, isa: null, poison: false, sync: false, chunk: null, resume: [], alone: false };
+export const PLAIN: Variant = {
+  threads: 1,
+  isa: null,
+  poison: false,
+  sync: false,
+  chunk: null,
+  resume: [],
+  stream: false,
+  alone: false,
+};
 
 /** Team sizes: those that are no prime cut work in several ways at once. */
 const TEAMS = [2, 3, 4, 4, 5, 6, 6, 7, 8, 9, 12, 16];
 
 /** What a change is called. */
-type Kind = 'team' | 'isa' | 'sync' | 'chunk' | 'resume' | 'alone';
+type Kind = 'team' | 'isa' | 'sync' | 'chunk' | 'resume' | 'stream' | 'alone';
 
 /** Ways that may differ from each other in the last bits: the baseline has no fma. Each is compared with its own plain run. */
 export function plainOf({ isa }: Variant): Variant {
@@ -20,6 +29,7 @@ export function drawVariants(spec: ProgramSpec, isas: readonly string[]): Varian
   const r = new Random(spec.seed, 'variants');
   const kinds: Kind[] = ['isa', 'sync', 'chunk', ...(resumes(spec) ? (['resume'] as const) : [])];
   if (tailStep(spec) !== null) kinds.push('alone');
+  if (spec.input.source === 'rows') kinds.push('stream');
   while (kinds.length > 3) kinds.splice(r.between(0, kinds.length - 1), 1);
   while (kinds.length < 3) kinds.push('team');
   const changes: Readonly<Record<Kind, () => Partial<Variant>>> = {
@@ -28,6 +38,7 @@ export function drawVariants(spec: ProgramSpec, isas: readonly string[]): Varian
     sync: () => ({ sync: true }),
     chunk: () => ({ chunk: r.chance(0.7) ? 1 : 2 }),
     resume: () => ({ resume: cuts(r, spec.steps) }),
+    stream: () => ({ stream: true }),
     alone: () => ({ resume: [tailStep(spec)!], alone: true }),
   };
   return (['team', ...kinds] as const).map((kind) => {
@@ -48,11 +59,12 @@ function cuts(r: Random, steps: number): number[] {
   return r.chance(0.2) && first < steps - 1 ? [first, r.between(first + 1, steps - 1)] : [first];
 }
 
-/** A roll-back goes to where the fit began. */
-const resumes = ({ steps, around }: ProgramSpec): boolean => steps > 1 && around.guards === undefined;
+/** A roll-back goes to where the fit began, and what ends an epoch with a fit is not validated. */
+const resumes = ({ steps, around }: ProgramSpec): boolean =>
+  steps > 1 && around.guards === undefined && around.plateau === undefined;
 
 /** The step that is the last of the program and has the shorter last batch of the first epoch; null if that is not so. */
-function tailStep(spec: ProgramSpec): number | null {
+export function tailStep(spec: ProgramSpec): number | null {
   const { rows, batchSize, accumulate, dropLast, steps, input } = spec;
   const tail = rows % batchSize;
   const at = Math.floor(rows / batchSize);
