@@ -48,6 +48,8 @@ export interface ApplyOptions {
   readonly skip?: Tensor | null;
   /** What becomes of the learning rates that the optimizers give. Asked when rows are filled. */
   readonly rate?: (lr: number) => number;
+  /** Told what the learning rate of a group becomes in a step, when rows are filled. */
+  readonly onRate?: (group: number, lr: number, step: number) => void;
   /** Columns of the step row; default: new ones. */
   readonly columns?: StepColumns;
   /** Keep an average of the parameters, of which each step's new values make up so much. */
@@ -129,8 +131,10 @@ export function buildApply(options: ApplyOptions): Apply {
         column(name, size, fill) {
           const checked = optimizer.fused ? fill : checkedFill(optimizer, name, fill);
           return columns.of(['hyper', i, name].filter((s) => s !== '').join('.'), [size], (step, out) => {
-            const lr = optimizer.lr(step);
-            checked(step - since, rate ? rate(lr) : lr, out);
+            const given = optimizer.lr(step);
+            const lr = rate ? rate(given) : given;
+            options.onRate?.(i, lr, step);
+            checked(step - since, lr, out);
           });
         },
       });

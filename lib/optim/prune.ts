@@ -4,6 +4,7 @@ import { pow } from '../math/index.ts';
 import type { Match } from '../nn/module.ts';
 import type { RowNorm } from '../ops/pruning.ts';
 import { checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { checkLength, type Length } from './length.ts';
 
 /** Made by `prune.magnitude` and `prune.rows`. */
 export interface Prune {
@@ -24,11 +25,11 @@ export interface PruneSchedule {
   /** The share at the beginning. Default 0. */
   readonly initial?: number;
   /** The first step after whose update something is pruned. Default 0. */
-  readonly begin?: number;
+  readonly begin?: Length;
   /** The last one. Default `begin`: all at once. */
-  readonly end?: number;
+  readonly end?: Length;
   /** Steps from one pruning to the next. Default 100. */
-  readonly every?: number;
+  readonly every?: Length;
   /** Exponent of the schedule. Default 3, the cubic one. */
   readonly power?: number;
 }
@@ -96,14 +97,19 @@ export function rows(options: RowsOptions): Prune {
 function cubic(where: string, options: PruneSchedule): (step: number) => number | null {
   const sparsity = checkNumber(where, 'sparsity', options.sparsity, { min: 0, max: 1 });
   const initial = checkNumber(where, 'initial', options.initial ?? 0, { min: 0, max: sparsity });
-  const begin = checkNumber(where, 'begin', options.begin ?? 0, { min: 0, integer: true });
-  const end = checkNumber(where, 'end', options.end ?? begin, { min: begin, integer: true });
-  const every = checkNumber(where, 'every', options.every ?? 100, { min: 1, integer: true });
+  const begin = checkLength(where, 'begin', options.begin ?? 0, 0);
+  const end = options.end === undefined ? begin : checkLength(where, 'end', options.end, 0);
+  if (typeof options.begin !== 'object' && typeof options.end === 'number') {
+    checkNumber(where, 'end', options.end, { min: options.begin ?? 0, integer: true });
+  }
+  const every = checkLength(where, 'every', options.every ?? 100, 1);
   const power = checkNumber(where, 'power', options.power ?? 3, { above: 0 });
   return (step) => {
-    if (step === end) return sparsity;
-    if (step === begin) return initial;
-    if (step < begin || step > end || (step - begin) % every !== 0) return null;
-    return sparsity + (initial - sparsity) * pow(1 - (step - begin) / (end - begin), power);
+    const [first, last] = [begin(), end()];
+    if (last < first) throw new OptionError(`${where}: option end: expected a step from ${first}, its begin, on, got ${last}`);
+    if (step === last) return sparsity;
+    if (step === first) return initial;
+    if (step < first || step > last || (step - first) % every() !== 0) return null;
+    return sparsity + (initial - sparsity) * pow(1 - (step - first) / (last - first), power);
   };
 }

@@ -1,5 +1,6 @@
 // schedule.ts: learning rates, thresholds and momenta that depend on the step. Steps count from 0: the first update sees step 0. Each is a
-// closed form of the step, so a resumed run goes on exactly. (What depends on the validation is the trainer's `plateau`.)
+// closed form of the step, so a resumed run goes on exactly; lengths in epochs are those of the data that a fit is given. (What depends on the validation is the trainer's `plateau`.)
+export type { Length } from './length.ts';
 export * from './schedules/combine.ts';
 export * from './schedules/cycle.ts';
 export {

@@ -25,6 +25,8 @@ export interface Chunk {
 export interface Feeder {
   /** Arrays to bind. */
   readonly data: ReadonlyMap<string, NdArray>;
+  /** Updates in an epoch, if none is skipped; null for a stream, of which nobody knows how long it is. */
+  readonly epochSteps: number | null;
   trace(graph: Graph, rows: number): Batch;
   /** The next chunk of at most `most` steps. */
   next(most: number, counters: Counters): Effect<Chunk | 'endOfEpoch' | 'endOfData'>;
@@ -73,10 +75,22 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
   };
   return {
     data: source.data,
+    epochSteps: stepsFrom(next),
     trace: (graph, rows) => source.trace(graph, rows),
     next: (most, counters) => ({ now: () => next(most, counters), later: async () => next(most, counters) }),
     close: async () => {},
   };
+}
+
+/** Steps from the beginning of an epoch to its end, as chunks are cut. */
+function stepsFrom(next: (most: number, counters: Counters) => Chunk | 'endOfEpoch'): number {
+  let steps = 0;
+  for (let batch = 0; ; ) {
+    const chunk = next(Number.POSITIVE_INFINITY, { attempt: 0, step: 0, skips: 0, epoch: 0, batch });
+    if (chunk === 'endOfEpoch') return steps;
+    steps += chunk.steps;
+    batch += chunk.steps * chunk.micros;
+  }
 }
 
 /** Index rows of one chunk after the other, in the same memory: a run copies what it is fed. */
@@ -144,6 +158,7 @@ export function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Feede
   };
   return {
     data: new Map(),
+    epochSteps: null,
     trace: (graph, rows) => traceRows(graph, types!, rows),
     next: (most) => ({
       later: () => later(most),

@@ -4,6 +4,7 @@ import type { RunResult } from '../native/addon.ts';
 import { STATUS } from '../native/program.ts';
 import { threadsFor } from '../native/threads.ts';
 import type { Apply } from '../optim/apply.ts';
+import { inEpochs } from '../optim/length.ts';
 import { Reports, tooManySkips } from '../optim/report.ts';
 import { type Culprit, Inquiry, type InquiryContext } from './culprit.ts';
 import { type Effect, type Loop, perform } from './effect.ts';
@@ -168,7 +169,7 @@ function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Rep
     steps: chunk.steps,
     micros: chunk.micros,
     feed: chunk.fill(program.feed.columns, program.feed.bytes),
-    step: extra.fillRows(program.step, step, chunk.steps),
+    step: inEpochs(c.feeder.epochSteps, () => extra.fillRows(program.step, step, chunk.steps)),
     seed: c.seed,
     attempt,
     stepCount: step,

@@ -24,6 +24,7 @@ import { Plateau } from './plateau.ts';
 import { Predictor } from './predict.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from './prepare.ts';
 import type { Metrics } from './progress.ts';
+import { watchRates } from './rates.ts';
 import { isPerLayer } from './recording.ts';
 import { Session } from './session.ts';
 import type { Batch, Source } from './source.ts';
@@ -170,6 +171,7 @@ export class Setup<M extends Module> {
       scaling: this.#scaling,
       guarding: this.guarding,
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
+      ...(run && { onRate: watchRates(this.#groups, run) }),
     };
     const trace = (count: number): { graph: Graph; extra: Apply } => {
       const { graph, apply, unreached } = traceTrain(spec, (g) => this.#prepared(feeder.trace(g, count)));

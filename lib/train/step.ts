@@ -38,6 +38,8 @@ export interface TrainSpec<M extends Module> {
   readonly perLayer: boolean;
   /** What becomes of the optimizers' learning rates. */
   readonly rate?: (lr: number) => number;
+  /** Told of them. */
+  readonly onRate?: (group: number, lr: number, step: number) => void;
   readonly penalties: Penalties;
   readonly scaling: LossScale | null;
   readonly guarding: Guarding | null;
@@ -95,14 +97,14 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: 
   const penalized = spec.penalties.length > 0 ? penalize(graph, spec.penalties, trained, final, seed) : null;
   if (penalized) graph.output('penalty', penalized.penalty);
   const grads = penalized?.grads ?? final;
-  const { groups, states, policy, finishing, rate, ema } = spec;
+  const { groups, states, policy, finishing, rate, onRate, ema } = spec;
   const overflow = scaling?.overflow(graph, grads) ?? null;
   const unscale = scaling?.inverse(graph) ?? null;
   const stages = unscale ? [stage(unscale)] : [];
   const guarded = guarding?.build(graph, watched!.seen, total, grads, stages) ?? null;
   const skip = overflow && guarded ? inSection(graph, 'apply', () => add(overflow, guarded)) : (overflow ?? guarded);
   const shared = { graph, groups, states, grads, policy, loss: total, finishing, ema, skip, unscale, lookups };
-  const apply = buildApply({ ...shared, ...(rate && { rate }) });
+  const apply = buildApply({ ...shared, ...(rate && { rate }), ...(onRate && { onRate }) });
   scaling?.adapt(graph, overflow);
   if (spec.perLayer) {
     // Where the policy has measured the same, the compiler takes that.

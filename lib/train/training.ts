@@ -5,6 +5,7 @@ import type { StepLog } from '../history/log.ts';
 import type { State } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
 import type { Module, Parameter } from '../nn/module.ts';
+import { inEpochs } from '../optim/length.ts';
 import { type Loop, settle } from './effect.ts';
 import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
 import type { Feeder } from './feeder.ts';
@@ -106,7 +107,7 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
         start: { now: () => setup.enter(c.trainer), later: () => turn(() => setup.enter(c.trainer)) },
         startEpoch: { now: () => setup.startEpoch(), later: () => turn(() => setup.startEpoch()) },
         validated(metrics) {
-          const now = (): void => setup.validated(metrics, c.running.counters.step);
+          const now = (): void => inEpochs(c.feeder.epochSteps, () => setup.validated(metrics, c.running.counters.step));
           return { now, later: () => turn(now) };
         },
         onReports(reports) {

@@ -10,7 +10,9 @@ export type TrainingWarningCode =
   /** What was not finite in the first such step. */
   | 'nonFinite'
   /** Steps had fewer threads than the trainer was told to take. */
-  | 'fewerThreads';
+  | 'fewerThreads'
+  /** A learning rate fell below 1e-12 of what it was. */
+  | 'vanishedRate';
 
 /** Something about a run that may not be what was meant. */
 export interface TrainingWarning {

@@ -65,6 +65,18 @@ it.each([
   expect(await train({ schedule, epochs: 1 })).toMatchObject({ code: 0 });
 });
 
+it('lengths in epochs are those of the rows that train', async () => {
+  const schedule = (epoch: (n: number) => unknown) => ({ type: 'step', size: epoch(1), gamma: 0.5, warmup: epoch(0.5) });
+  const results = [];
+  for (const given of [schedule((n) => ({ epochs: n })), schedule((n) => 8 * n), schedule((n) => 4 * n)]) {
+    const ran = await train({ schedule: given, epochs: 3 });
+    expect(ran.code).toBe(0);
+    results.push(ran.json().at(-1)!.loss);
+  }
+  expect(results[0]).toBe(results[1]);
+  expect(results[0]).not.toBe(results[2]);
+});
+
 it('a warning is an event, and a line on stderr', async () => {
   const ran = await train({ guards: [{ type: 'loss', max: 0, action: 'skip' }], epochs: 1 });
   expect(ran.stderr).toContain('warning: fit: no weight has changed: all 8 steps of the run were skipped');

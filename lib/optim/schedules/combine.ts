@@ -1,7 +1,8 @@
 // combine.ts: schedules made of others, and of functions.
 import { OptionError } from '../../errors.ts';
 import { checkNumber, checkOptions, checkPerStep, type PerStep, show } from '../../options.ts';
-import { checkMilestones, type Schedule } from './decay.ts';
+import { checkMilestones, type Length } from '../length.ts';
+import type { Schedule } from './decay.ts';
 
 /**
  * `initial` times what a function gives for the step. As torch's LambdaLR. (Any function of the step is a schedule: this one only
@@ -31,7 +32,7 @@ export function multiplicative(initial: number, factor: (step: number) => number
 
 export interface SequentialOptions {
   /** Steps at which the next schedule takes over, one fewer than there are schedules. */
-  readonly milestones: readonly number[];
+  readonly milestones: readonly Length[];
 }
 /** One schedule after the other; each sees its own step 0 when it takes over. As torch's SequentialLR. Throws OptionError. */
 export function sequential(schedules: readonly PerStep[], options: SequentialOptions): Schedule {
@@ -39,12 +40,13 @@ export function sequential(schedules: readonly PerStep[], options: SequentialOpt
   checkOptions(name, options, ['milestones']);
   const parts = checkSchedules(name, schedules);
   const milestones = checkMilestones(name, options.milestones, { repeats: false });
-  if (milestones.length !== parts.length - 1) {
-    throw new OptionError(`${name}: option milestones: expected ${parts.length - 1} of them, got ${milestones.length}`);
+  if (options.milestones.length !== parts.length - 1) {
+    throw new OptionError(`${name}: option milestones: expected ${parts.length - 1} of them, got ${options.milestones.length}`);
   }
   return (at) => {
-    const i = milestones.filter((m) => m <= at).length;
-    return parts[i]!(at - (i > 0 ? milestones[i - 1]! : 0));
+    const starts = milestones();
+    const i = starts.filter((m) => m <= at).length;
+    return parts[i]!(at - (i > 0 ? starts[i - 1]! : 0));
   };
 }
 

@@ -1,11 +1,12 @@
 // cycle.ts: schedules that go up and down: warm restarts, one cycle, many cycles.
 import { cos, pow } from '../../math/index.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../../options.ts';
+import { checkLength, type Length } from '../length.ts';
 import type { Schedule } from './decay.ts';
 
 export interface RestartsOptions {
   /** Steps of the first period (torch's T_0). */
-  readonly steps: number;
+  readonly steps: Length;
   /** How many times as long each period is as the one before (torch's T_mult), a whole number. Default 1. */
   readonly factor?: number;
   /** The value that each period would end at. Default 0. */
@@ -19,12 +20,12 @@ export function cosineRestarts(initial: number, options: RestartsOptions): Sched
   const name = 'schedule.cosineRestarts';
   checkOptions(name, options, ['steps', 'factor', 'min']);
   checkNumber(name, 'initial', initial);
-  const steps = checkNumber(name, 'steps', options.steps, { min: 1, integer: true });
+  const steps = checkLength(name, 'steps', options.steps, 1);
   const factor = checkNumber(name, 'factor', options.factor ?? 1, { min: 1, integer: true });
   const min = checkNumber(name, 'min', options.min ?? 0);
   return (at) => {
-    let period = steps;
-    let within = factor === 1 ? at % steps : at;
+    let period = steps();
+    let within = factor === 1 ? at % period : at;
     for (; within >= period; period *= factor) within -= period;
     return min + ((initial - min) * (1 + cos((Math.PI * within) / period))) / 2;
   };
@@ -32,7 +33,7 @@ export function cosineRestarts(initial: number, options: RestartsOptions): Sched
 
 interface CycleShape {
   /** Steps of the whole cycle. */
-  readonly steps: number;
+  readonly steps: Length;
   /** Part of them in which the value rises. Default 0.3. */
   readonly rise?: number;
   /** How the value goes from one end of a phase to the other. Default `cos`. */
@@ -78,13 +79,14 @@ const CYCLE_OPTIONS = ['steps', 'rise', 'anneal', 'threePhase'] as const;
 
 /** From each value to the next; one value more than there are phases. */
 function phases(name: string, options: CycleShape, values: readonly number[]): Schedule {
-  const steps = checkNumber(name, 'steps', options.steps, { min: 1, integer: true });
+  const steps = checkLength(name, 'steps', options.steps, 1);
   const rise = checkNumber(name, 'rise', options.rise ?? 0.3, { min: 0, max: 1 });
   const anneal = checkChoice(name, 'anneal', options.anneal ?? 'cos', ['cos', 'linear']);
   const three = checkBoolean(name, 'threePhase', options.threePhase ?? false);
-  // The last step of each phase, as torch reckons it: not a whole number in general.
-  const ends = three ? [rise * steps - 1, 2 * rise * steps - 2, steps - 1] : [rise * steps - 1, steps - 1];
   return (at) => {
+    const whole = steps();
+    // The last step of each phase, as torch reckons it: not a whole number in general.
+    const ends = three ? [rise * whole - 1, 2 * rise * whole - 2, whole - 1] : [rise * whole - 1, whole - 1];
     let start = 0;
     for (const [i, end] of ends.entries()) {
       const isLast = i === ends.length - 1;
@@ -103,9 +105,9 @@ export interface CyclicOptions {
   /** The other end of the cycle. Below `base` for a momentum. */
   readonly max: number;
   /** Steps from `base` to `max`. Default 2000. */
-  readonly up?: number;
+  readonly up?: Length;
   /** Steps back. Default `up`. */
-  readonly down?: number;
+  readonly down?: Length;
   /** What the height of a cycle is: always the same, halved after each cycle, or times `gamma^step`. Default `triangular`. */
   readonly mode?: 'triangular' | 'triangular2' | 'expRange';
   /** Of `expRange`. Default 1. */
@@ -120,15 +122,16 @@ export function cyclic(base: number, options: CyclicOptions): Schedule {
   checkOptions(name, options, ['max', 'up', 'down', 'mode', 'gamma']);
   checkNumber(name, 'base', base);
   const max = checkNumber(name, 'max', options.max);
-  const up = checkNumber(name, 'up', options.up ?? 2000, { min: 1, integer: true });
-  const down = checkNumber(name, 'down', options.down ?? up, { min: 1, integer: true });
+  const up = checkLength(name, 'up', options.up ?? 2000, 1);
+  const down = options.down === undefined ? up : checkLength(name, 'down', options.down, 1);
   const mode = checkChoice(name, 'mode', options.mode ?? 'triangular', ['triangular', 'triangular2', 'expRange']);
   const gamma = checkNumber(name, 'gamma', options.gamma ?? 1, { min: 0 });
-  const period = up + down;
   return (at) => {
+    const rise = up();
+    const period = rise + down();
     const cycle = Math.floor(at / period);
     const within = at - cycle * period;
-    const height = within <= up ? within / up : (period - within) / down;
+    const height = within <= rise ? within / rise : (period - within) / (period - rise);
     const times = mode === 'triangular' ? 1 : mode === 'triangular2' ? pow(0.5, cycle) : pow(gamma, at);
     return base + (max - base) * height * times;
   };

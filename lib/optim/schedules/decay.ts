@@ -1,14 +1,14 @@
 // decay.ts: schedules that lead from one value to another and stay there, or go on for ever; and the line up to the first value.
-import { OptionError } from '../../errors.ts';
 import { cos, pow } from '../../math/index.ts';
-import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep, show } from '../../options.ts';
+import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep } from '../../options.ts';
+import { checkLength, checkMilestones, type Length } from '../length.ts';
 
 /** A value for each step. Any function of the step is one. */
 export type Schedule = (step: number) => number;
 
 export interface ConstantOptions {
   /** Steps in which the value is multiplied by `factor`. Default 0. */
-  readonly steps?: number;
+  readonly steps?: Length;
   /** Default 1 / 3. */
   readonly factor?: number;
 }
@@ -16,14 +16,14 @@ export interface ConstantOptions {
 export function constant(value: number, options: ConstantOptions = {}): Schedule {
   checkOptions('schedule.constant', options, ['steps', 'factor']);
   const fixed = checkNumber('schedule.constant', 'value', value, { infinite: true });
-  const steps = checkNumber('schedule.constant', 'steps', options.steps ?? 0, { min: 0, integer: true });
+  const steps = checkLength('schedule.constant', 'steps', options.steps ?? 0, 0);
   const factor = checkNumber('schedule.constant', 'factor', options.factor ?? 1 / 3, { min: 0 });
-  return (at) => (at < steps ? fixed * factor : fixed);
+  return (at) => (at < steps() ? fixed * factor : fixed);
 }
 
 export interface LinearOptions {
   /** Steps from the first factor to the last. */
-  readonly steps: number;
+  readonly steps: Length;
   /** Factor of step 0. Default 1 / 3. */
   readonly from?: number;
   /** Factor of step `steps` and all that follow. Default 1. */
@@ -34,10 +34,13 @@ export function linear(initial: number, options: LinearOptions): Schedule {
   const name = 'schedule.linear';
   checkOptions(name, options, ['steps', 'from', 'to']);
   checkNumber(name, 'initial', initial);
-  const steps = checkNumber(name, 'steps', options.steps, { min: 1, integer: true });
+  const steps = checkLength(name, 'steps', options.steps, 1);
   const from = checkNumber(name, 'from', options.from ?? 1 / 3, { min: 0 });
   const to = checkNumber(name, 'to', options.to ?? 1, { min: 0 });
-  return (at) => initial * (from + ((to - from) * Math.min(at, steps)) / steps);
+  return (at) => {
+    const last = steps();
+    return initial * (from + ((to - from) * Math.min(at, last)) / last);
+  };
 }
 
 export interface ExponentialOptions {
@@ -54,7 +57,7 @@ export function exponential(initial: number, options: ExponentialOptions): Sched
 
 export interface StepOptions {
   /** Steps between two changes. */
-  readonly size: number;
+  readonly size: Length;
   /** What the value is multiplied by each time. Default 0.1. */
   readonly gamma?: number;
 }
@@ -62,14 +65,14 @@ export interface StepOptions {
 export function step(initial: number, options: StepOptions): Schedule {
   checkOptions('schedule.step', options, ['size', 'gamma']);
   checkNumber('schedule.step', 'initial', initial);
-  const size = checkNumber('schedule.step', 'size', options.size, { min: 1, integer: true });
+  const size = checkLength('schedule.step', 'size', options.size, 1);
   const gamma = checkNumber('schedule.step', 'gamma', options.gamma ?? 0.1, { min: 0 });
-  return (at) => initial * pow(gamma, Math.floor(at / size));
+  return (at) => initial * pow(gamma, Math.floor(at / size()));
 }
 
 export interface MultiStepOptions {
   /** Steps at which the value changes, in order; one that comes twice counts twice. */
-  readonly milestones: readonly number[];
+  readonly milestones: readonly Length[];
   /** What the value is multiplied by each time. Default 0.1. */
   readonly gamma?: number;
 }
@@ -80,12 +83,12 @@ export function multiStep(initial: number, options: MultiStepOptions): Schedule 
   checkNumber(name, 'initial', initial);
   const milestones = checkMilestones(name, options.milestones, { repeats: true });
   const gamma = checkNumber(name, 'gamma', options.gamma ?? 0.1, { min: 0 });
-  return (at) => initial * pow(gamma, milestones.filter((m) => m <= at).length);
+  return (at) => initial * pow(gamma, milestones().filter((m) => m <= at).length);
 }
 
 export interface PolynomialOptions {
   /** Steps from the initial value to 0. */
-  readonly steps: number;
+  readonly steps: Length;
   /** Default 1: a straight line. */
   readonly power?: number;
 }
@@ -94,14 +97,17 @@ export function polynomial(initial: number, options: PolynomialOptions): Schedul
   const name = 'schedule.polynomial';
   checkOptions(name, options, ['steps', 'power']);
   checkNumber(name, 'initial', initial);
-  const steps = checkNumber(name, 'steps', options.steps, { min: 1, integer: true });
+  const steps = checkLength(name, 'steps', options.steps, 1);
   const power = checkNumber(name, 'power', options.power ?? 1, { above: 0 });
-  return (at) => initial * pow(1 - Math.min(at, steps) / steps, power);
+  return (at) => {
+    const last = steps();
+    return initial * pow(1 - Math.min(at, last) / last, power);
+  };
 }
 
 export interface CosineOptions {
   /** Steps from the initial value to the least. */
-  readonly steps: number;
+  readonly steps: Length;
   /** The least value. Default 0. */
   readonly min?: number;
   /** After `steps` go up again as the cosine does, and down, for ever. Default false: keep the least value. */
@@ -114,15 +120,18 @@ export interface CosineOptions {
 export function cosine(initial: number, options: CosineOptions): Schedule {
   checkOptions('schedule.cosine', options, ['steps', 'min', 'repeat']);
   checkNumber('schedule.cosine', 'initial', initial);
-  const steps = checkNumber('schedule.cosine', 'steps', options.steps, { min: 1, integer: true });
+  const steps = checkLength('schedule.cosine', 'steps', options.steps, 1);
   const min = checkNumber('schedule.cosine', 'min', options.min ?? 0);
   const repeat = checkBoolean('schedule.cosine', 'repeat', options.repeat ?? false);
-  return (at) => (at >= steps && !repeat ? min : min + ((initial - min) * (1 + cos((Math.PI * at) / steps))) / 2);
+  return (at) => {
+    const last = steps();
+    return at >= last && !repeat ? min : min + ((initial - min) * (1 + cos((Math.PI * at) / last))) / 2;
+  };
 }
 
 export interface InverseSqrtOptions {
   /** Steps of a straight line up to the value; step `warmup - 1` has it. */
-  readonly warmup: number;
+  readonly warmup: Length;
 }
 /**
  * A straight line up to `peak`, then `peak * sqrt(warmup / (step + 1))` (Vaswani et al. 2017, without the factor of the model's
@@ -131,13 +140,16 @@ export interface InverseSqrtOptions {
 export function inverseSqrt(peak: number, options: InverseSqrtOptions): Schedule {
   checkOptions('schedule.inverseSqrt', options, ['warmup']);
   checkNumber('schedule.inverseSqrt', 'peak', peak);
-  const warmup = checkNumber('schedule.inverseSqrt', 'warmup', options.warmup, { min: 1, integer: true });
-  return (at) => peak * Math.min((at + 1) / warmup, Math.sqrt(warmup / (at + 1)));
+  const warmup = checkLength('schedule.inverseSqrt', 'warmup', options.warmup, 1);
+  return (at) => {
+    const rise = warmup();
+    return peak * Math.min((at + 1) / rise, Math.sqrt(rise / (at + 1)));
+  };
 }
 
 export interface WarmupOptions {
   /** Steps until the full value is reached: step `steps - 1` has it. */
-  readonly steps: number;
+  readonly steps: Length;
   /** The value, or the schedule that follows; it sees its own step 0 after the warm-up. */
   readonly to: PerStep;
   /** Where the line starts, before the first step. Default 0. */
@@ -146,23 +158,11 @@ export interface WarmupOptions {
 /** A straight line from `from` up to the first value of what follows (Goyal et al. 2017), which then takes over. */
 export function warmup(options: WarmupOptions): Schedule {
   checkOptions('schedule.warmup', options, ['steps', 'to', 'from']);
-  const steps = checkNumber('schedule.warmup', 'steps', options.steps, { min: 1, integer: true });
+  const steps = checkLength('schedule.warmup', 'steps', options.steps, 1);
   const from = checkNumber('schedule.warmup', 'from', options.from ?? 0);
   const next = checkPerStep('schedule.warmup', 'to', options.to, { infinite: true });
-  return (at) => (at < steps ? from + ((next(0) - from) * (at + 1)) / steps : next(at - steps));
-}
-
-/** Steps in rising order. */
-export function checkMilestones(where: string, value: unknown, rule: { readonly repeats: boolean }): readonly number[] {
-  const wrong = new OptionError(`${where}: option milestones: expected whole numbers in rising order, got ${show(value)}`, {
-    where,
-    option: 'milestones',
-    value,
-  });
-  if (!Array.isArray(value)) throw wrong;
-  for (const [i, m] of value.entries()) {
-    checkNumber(where, `milestones[${i}]`, m, { min: 0, integer: true });
-    if (i > 0 && (rule.repeats ? m < value[i - 1] : m <= value[i - 1])) throw wrong;
-  }
-  return [...value];
+  return (at) => {
+    const rise = steps();
+    return at < rise ? from + ((next(0) - from) * (at + 1)) / rise : next(at - rise);
+  };
 }
