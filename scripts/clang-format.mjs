@@ -9,8 +9,8 @@ const require = createRequire(import.meta.url);
 
 // simd.h is laid out by hand, in columns: one line per operation, so that the ISAs can be compared.
 const byHand = new Set(['binding/kernels/simd.h']);
-const files = readdirSync(`${root}/binding`, { recursive: true })
-  .map((name) => `binding/${name}`)
+const files = ['binding', 'test/threads']
+  .flatMap((folder) => readdirSync(`${root}/${folder}`, { recursive: true }).map((name) => `${folder}/${name}`))
   .filter((name) => /\.(h|cc|inc)$/.test(name) && !byHand.has(name))
   .sort();
 

@@ -1,4 +1,5 @@
 // process.ts: what child processes of process.test.ts do with trainers, one scenario per process. node process.js NAME
+import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
@@ -81,6 +82,13 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
   },
   async alone() {
     say({ alone: await told(2), many: await told(5) });
+  },
+  /** The system refuses this user more than three threads beside those that are there. */
+  async refused() {
+    const before = await told(2);
+    const limit = readdirSync('/proc/self/task').length + 3;
+    execFileSync('prlimit', [`--nproc=${limit}`, '--pid', String(process.pid)]);
+    say({ before, after: await told(9) });
   },
   /** Environments that end with a fit pending, in each way, again and again. */
   async churn() {

@@ -1,4 +1,6 @@
 // threads.test.ts: how many threads a fit has: more than there are CPUs, with the bits of one; fewer than asked for, which is told.
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { type Source, Trainer } from '../../lib/index.ts';
 import { child } from '../children/kit.ts';
@@ -33,6 +35,18 @@ it('a fit beside another gets what that leaves, and says so if more was asked fo
     { beside: [1, fewer(2, 1)], byDefault: [1], one: [1] },
     { alone: [2], many: [5] },
   ]);
+});
+
+// The limit does not bind root, so as another user.
+it('a team for which the system has no threads is smaller, and told', (context) => {
+  const script = resolve(import.meta.dirname, '../../dist/test/children/process.js');
+  const user = ['--reuid=65532', '--regid=65532', '--clear-groups'];
+  const asUser = (...command: string[]): SpawnSyncReturns<string> =>
+    spawnSync('setpriv', [...user, ...command], { encoding: 'utf8', timeout: 100_000, killSignal: 'SIGKILL' });
+  if (asUser('cat', script).status !== 0) return context.skip();
+  const { status, stdout, stderr } = asUser(process.execPath, script, 'refused');
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toEqual({ before: [2], after: [4, fewer(9, 4)] });
 });
 
 it('a team that the settings of a runtime loaded before us cut is told', async () => {
