@@ -334,7 +334,7 @@ test('chains: each policy measures what the ones before it left', () => {
   expect(b.seen).not.toEqual(a.seen);
   expect(seenBy(clip.chain(clip.globalNorm(4), clip.globalNorm(1)), g).report.scale).toBeCloseTo(1 / norm(g), 8);
   expect(() => clip.chain()).toThrow(OptionError);
-  expect(() => clip.chain(value, 1 as never)).toThrow('expected policies, got 1');
+  expect(() => clip.chain(value, 1 as never)).toThrow('expected a policy such as clip.globalNorm(), got 1');
 });
 
 test('a chain may repair with one policy what another would refuse', () => {

@@ -165,7 +165,12 @@ describe('wrong arrays', () => {
     ['overlap', OptionError, 'a and b share memory', () => optim.sgd().bind({ b: buffer.subarray(3), a: buffer.subarray(0, 4) })],
     ['an unknown option', OptionError, 'did you mean threads?', () => optim.sgd().bind(params(), { thread: 1 } as never)],
     ['threads 0', OptionError, 'threads', () => optim.sgd().bind(params(), { threads: 0 })],
-    ['no policy', OptionError, 'expected a clip policy, got 1', () => optim.sgd().bind(params(), { clip: 1 as never })],
+    [
+      'no policy',
+      OptionError,
+      'expected a policy such as clip.globalNorm(), got 1',
+      () => optim.sgd().bind(params(), { clip: 1 as never }),
+    ],
   ];
   test.each(bad)('bind: %s', (_, type, message, use) => {
     expect(use).toThrow(type);

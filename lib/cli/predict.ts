@@ -44,7 +44,7 @@ export async function predict(args: Arguments, io: Io, screen: Screen): Promise<
   const [file, rows] = args.operands.map((name) => resolve(io.cwd, name)) as [string, string];
   const { tensors, metadata } = await readSafetensors(file);
   const config = configOf(file, metadata.config);
-  const transforms = preprocessOf(file, metadata) ?? {};
+  const transforms = preprocessOf(file, metadata, {}) ?? {};
   const x = await readRows(rows, config.data, args);
   const [n, ...row] = x.shape as [number, ...number[]];
   const size = Math.min(BATCH, n);

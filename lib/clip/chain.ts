@@ -3,7 +3,7 @@ import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { add, maximum, mul } from '../ops/elementwise.ts';
 import type { Stage } from '../ops/stage.ts';
-import { show } from '../options.ts';
+import { buildPolicy, checkClipPolicy } from './build.ts';
 import type { ClipColumns, ClipPolicy, Clipped } from './clip.ts';
 
 /**
@@ -12,9 +12,7 @@ import type { ClipColumns, ClipPolicy, Clipped } from './clip.ts';
  */
 export function chain(...policies: readonly ClipPolicy[]): ClipPolicy {
   if (policies.length === 0) throw new OptionError('clip.chain: expected at least one policy, got none');
-  for (const p of policies) {
-    if (typeof p?.build !== 'function') throw new OptionError(`clip.chain: expected policies, got ${show(p)}`, { value: p });
-  }
+  for (const p of policies) checkClipPolicy('clip.chain', p);
   const limits = policies.map((p) => p.maxSkips).filter((n) => n > 0);
   return {
     name: `chain(${policies.map((p) => p.name).join(', ')})`,
@@ -26,7 +24,7 @@ export function chain(...policies: readonly ClipPolicy[]): ClipPolicy {
       let stages: readonly Stage[] = [];
       for (const [i, policy] of policies.entries()) {
         const replaced = grads !== context.grads;
-        const part: Clipped = policy.build({
+        const part: Clipped = buildPolicy(policy, {
           ...context,
           grads,
           stages: replaced ? stages : [...context.stages, ...stages],

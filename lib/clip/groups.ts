@@ -6,6 +6,7 @@ import { matcher, type Pattern } from '../nn/module.ts';
 import { add, equal, less, maximum, minimum, mul, sqrt, square, sum, where } from '../ops/index.ts';
 import { readsEach, type Stage, selectStages } from '../ops/stage.ts';
 import { checkOptions, show } from '../options.ts';
+import { buildPolicy, checkClipPolicy } from './build.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 import { none } from './none.ts';
 
@@ -51,7 +52,8 @@ export function groups(rules: readonly ClipGroup[], options: GroupsOptions = {})
       for (const [i, policy] of [...policies, rest].entries()) {
         const which = i < policies.length ? i : -1;
         const members = owner.flatMap((o, t) => (o === which ? [t] : []));
-        if (members.length > 0) parts.push({ members, part: policy.build(within(context, members, `${i}`, norm === 'shared')) });
+        if (members.length > 0)
+          parts.push({ members, part: buildPolicy(policy, within(context, members, `${i}`, norm === 'shared')) });
         else if (i < policies.length) {
           throw new OptionError(`${name}: group ${i} matches no parameter; there are ${context.names.slice(0, 20).join(', ')}`, {
             group: i,
@@ -66,9 +68,7 @@ export function groups(rules: readonly ClipGroup[], options: GroupsOptions = {})
 
 function testOf(where: string, rule: ClipGroup): (name: string, shape: readonly number[]) => boolean {
   checkOptions(where, rule, ['match', 'policy']);
-  if (typeof rule.policy?.build !== 'function') {
-    throw new OptionError(`${where}: option policy: expected a policy, got ${show(rule.policy)}`, { value: rule.policy });
-  }
+  checkClipPolicy(`${where}: option policy`, rule.policy);
   const { match } = rule;
   if (match === undefined) return () => true;
   if (typeof match === 'function') return (name, shape) => Boolean(match(name, shape));

@@ -37,7 +37,12 @@ export interface Unfitted {
 export function checkTransform(where: string, value: unknown): Transform {
   const given = value as Partial<Transform & Unfitted> | null;
   if (typeof given === 'object' && given !== null) {
-    if (typeof given.build === 'function') return given as Transform;
+    if (typeof given.build === 'function') {
+      const lacks = (['buildInverse', 'toJSON'] as const).find((key) => typeof given[key] !== 'function');
+      if (lacks)
+        throw new OptionError(`${where}: transform ${given.type ?? 'without a type'} has no function ${lacks}`, { where });
+      if (typeof given.type === 'string') return given as Transform;
+    }
     if (typeof given.fit === 'function') {
       throw new OptionError(`${where}: ${given.type} was not fitted: call its fit(rows) and take what it returns`, { where });
     }

@@ -136,7 +136,12 @@ export class Parameter implements TensorLike {
   initialize(name: string, seed: bigint): void {
     this.#name = name;
     if (this.initialized) return;
-    this.#values.fill(name, (out) => this.#init(out as Float32Array, this.shape, drawsFor(seed, name)));
+    this.#values.fill(name, (out) => {
+      this.#init(out as Float32Array, this.shape, drawsFor(seed, name));
+      const at = out.findIndex((v) => !Number.isFinite(v));
+      if (at >= 0)
+        throw new OptionError(`${name}: its initializer gave ${out[at]} as value ${at} of ${out.length}`, { name, at });
+    });
   }
 
   /** Stand for a state of `graph`, its own or another (an average), until the returned function is called. `bindParameters` calls this. */

@@ -1,5 +1,5 @@
 // trace.ts: a model while it is traced: its parameters and buffers stand for states of the graph, and errors say in which layer they arose.
-import { GradclipError } from '../errors.ts';
+import { GradclipError, GraphError } from '../errors.ts';
 import type { Graph, State } from '../ir/graph.ts';
 import type { Buffer } from './buffer.ts';
 import type { Module } from './module.ts';
@@ -42,7 +42,10 @@ export function wrapForward(module: Module, around: (call: () => unknown) => unk
 
 function inLayer(path: string, call: () => unknown): unknown {
   try {
-    return call();
+    const given = call();
+    if (given !== undefined && typeof (given as { then?: unknown } | null)?.then !== 'function') return given;
+    const what = given === undefined ? 'nothing; is a return missing?' : 'a promise; a model is traced, not run: it cannot wait';
+    throw new GraphError(`forward gave ${what}`);
   } catch (error) {
     if (error instanceof GradclipError) error.inLayer(path);
     throw error;

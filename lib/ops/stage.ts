@@ -1,10 +1,11 @@
 // stage.ts: the stages of a clip policy, as statistics and updates take them: read a gradient through them, never rewrite it.
 // The twin of kernels/stage.h.
-import { DTypeError, GraphError, ShapeError } from '../errors.ts';
-import type { Graph, Tensor } from '../ir/graph.ts';
+import { DTypeError, GraphError, OptionError, ShapeError } from '../errors.ts';
+import { type Graph, Tensor } from '../ir/graph.ts';
 import { type RefArray, type RefContext, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
 import { tanh as tanhOf } from '../math/index.ts';
+import { show } from '../options.ts';
 
 /** What a stage may be. The order is that of StageKind in stage.h. */
 const KINDS = [
@@ -208,6 +209,24 @@ export function checkStages(
       }
     }
   }
+}
+
+/** Check stages that a policy made for tensors of `sizes` elements. @throws OptionError; ShapeError and DTypeError for operands that do not fit */
+export function checkStageList(graph: Graph, stages: readonly Stage[], sizes: readonly number[]): void {
+  if (!Array.isArray(stages)) throw new OptionError(`expected a list of stages, got ${show(stages)}`);
+  for (const s of stages as readonly Stage[]) {
+    const kind = s?.kind;
+    if (!KINDS.includes(kind) || !Array.isArray(s.operands) || s.operands.length !== operandsOf(kind)) {
+      throw new OptionError(`expected stages such as stage.scale(by), got ${KINDS.includes(kind) ? kind : show(s)}`);
+    }
+    for (const x of s.operands) {
+      const fits = typeof x === 'number' ? !Number.isNaN(x) : x instanceof Tensor && x.graph === graph;
+      if (!fits) throw new OptionError(`expected a number or a tensor for stage ${kind}, got ${show(x)}`);
+    }
+  }
+  const { attrs, ins } = splitStages(graph, stages);
+  const types = ins.map((t) => t.type);
+  checkStages('its stages', attrs, types, sizes);
 }
 
 type Element = (v: number, a: number, b: number) => number;

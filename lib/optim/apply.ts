@@ -1,4 +1,5 @@
 // apply.ts: clip, update and report as nodes of a graph: what the trainer and an optimizer by itself have in common.
+import { buildPolicy } from '../clip/build.ts';
 import type { ClipColumns, ClipPolicy, Clipped } from '../clip/clip.ts';
 import type { Column } from '../compile/program.ts';
 import { GraphError, ShapeError } from '../errors.ts';
@@ -85,7 +86,7 @@ export function buildApply(options: ApplyOptions): Apply {
   };
   inSection(graph, 'apply', () => {
     const first = by ? [unscale(by)] : [];
-    const clipped = policy.build({
+    const clipped = buildPolicy(policy, {
       graph,
       params: params.map((p) => graph.state(p.state)),
       grads,

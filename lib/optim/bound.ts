@@ -1,4 +1,5 @@
 // bound.ts: an optimizer by itself, on the caller's own arrays: the same graph, compiler and kernels as a trainer's, without a model.
+import { checkClipPolicy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
 import { none } from '../clip/none.ts';
 import { compile } from '../compile/compile.ts';
@@ -9,7 +10,7 @@ import { ARRAYS, type Data, type DType, sizeOf, typeName } from '../ir/op.ts';
 import { addon, type NativeBlock, type RunResult } from '../native/addon.ts';
 import { allocate, type BoundProgram, CompiledProgram, STATUS, target } from '../native/program.ts';
 import { MAX_THREADS, threadsFor } from '../native/threads.ts';
-import { checkNumber, checkOptions, show } from '../options.ts';
+import { checkNumber, checkOptions } from '../options.ts';
 import { type Apply, ApplyStates, buildApply } from './apply.ts';
 import { checkArray, checkDisjoint, entriesOf, matchArrays, matchNames, type Named, sameArrays, shapesOf } from './arrays.ts';
 import type { ConstraintRule } from './constraint.ts';
@@ -73,10 +74,7 @@ export class BoundOptimizer {
     this.#where = optimizer.name;
     const where = `${optimizer.name}.bind`;
     checkOptions(where, options, ['clip', 'threads', 'ema', 'constraints', 'shapes']);
-    this.#policy = options.clip ?? none();
-    if (typeof this.#policy?.build !== 'function') {
-      throw new OptionError(`${where}: option clip: expected a clip policy, got ${show(options.clip)}`);
-    }
+    this.#policy = checkClipPolicy(`${where}: option clip`, options.clip === undefined ? none() : options.clip);
     const threads = options.threads ?? addon().threads.count;
     checkNumber(where, 'threads', threads, { min: 1, max: MAX_THREADS, integer: true });
     const entries = entriesOf(where, params);

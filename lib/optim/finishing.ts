@@ -9,7 +9,7 @@ import type { Finish } from '../ops/finish.ts';
 import { project } from '../ops/project.ts';
 import { pruneMagnitude, pruneRows } from '../ops/pruning.ts';
 import { sum } from '../ops/reduce.ts';
-import { checkOptions, show } from '../options.ts';
+import { checkNumber, checkOptions, show } from '../options.ts';
 import type { ApplyStates, Updatable } from './apply.ts';
 import { type Constraint, type ConstraintRule, joinConstraints } from './constraint.ts';
 import type { Prune } from './prune.ts';
@@ -96,7 +96,7 @@ export class Finishing {
         tensors: params.map(({ state }) => values.get(state)!),
         masks: params.map(({ state }) => graph.state(this.masks.get(state)!)),
         pruned: graph.state(pruned),
-        share: column(`prune.${i}`, (step) => prune.share(step) ?? -1),
+        share: column(`prune.${i}`, (step) => shareAt(prune, step)),
       };
       before.push(operands.pruned);
       const { unit, norm } = prune;
@@ -132,7 +132,7 @@ function joinAll(
   for (const rule of rules as readonly ConstraintRule[]) {
     checkOptions(`${where}: constraints`, rule, ['match', 'constraint']);
     const { constraint } = rule;
-    if (typeof constraint !== 'object' || constraint === null || !('bounds' in constraint && 'projection' in constraint)) {
+    if (!isConstraint(constraint)) {
       throw new OptionError(
         `${where}: constraints: option constraint: expected one such as constraint.maxNorm(), got ${show(constraint)}`,
       );
@@ -154,7 +154,11 @@ function pruningOf(
   states: ApplyStates,
   select: (where: string, match: Match) => readonly Updatable[],
 ): Pruning {
-  if (typeof prune?.share !== 'function') {
+  if (
+    typeof prune?.share !== 'function' ||
+    !['global', 'tensor', 'rows'].includes(prune.unit) ||
+    typeof prune.name !== 'string'
+  ) {
     throw new OptionError(`${where}: expected one such as prune.magnitude(), got ${show(prune)}`);
   }
   const { match, unit } = prune;
@@ -169,6 +173,18 @@ function pruningOf(
   const params = [...weights, ...owned.map(({ bias }) => bias)];
   const pruned = states.of(`prune.${index}.pruned`, { dtype: 'f64', shape: [params.length] });
   return { prune, params, owners: owned.map(({ owner }) => owner), pruned };
+}
+
+/** The share that is pruned after a step; -1: nothing new. */
+function shareAt(prune: Prune, step: number): number {
+  const share = prune.share(step);
+  return share === null ? -1 : checkNumber(prune.name, `share at step ${step}`, share, { min: 0, max: 1 });
+}
+
+function isConstraint(x: unknown): x is Constraint {
+  const { name, bounds, projection } = (x ?? {}) as Partial<Constraint>;
+  const bounded = bounds === null || (Array.isArray(bounds) && bounds.length === 2 && bounds[0] <= bounds[1]);
+  return typeof name === 'string' && bounded && projection !== undefined;
 }
 
 /** `x.bias` goes with the rows of `x.weight`. */

@@ -79,6 +79,11 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
   const validation = function* (): Loop<Metrics | null> {
     validatedAt = tally.tried;
     const metrics = c.validate ? yield* c.validate() : null;
+    for (const [name, value] of Object.entries(metrics ?? {})) {
+      if (!Number.isNaN(value)) continue;
+      const { step } = running.counters;
+      running.warnings.add('metricNaN', `validation: ${name} is NaN after ${step} updates`, { name, step });
+    }
     if (metrics) yield* perform(c.validated(metrics));
     if (metrics && best.see(metrics)) yield* perform(c.keepBest);
     return metrics;

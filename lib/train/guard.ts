@@ -1,12 +1,14 @@
 // guard.ts: watchers of a training step: of what the model computes, of its loss and of its gradients. Each says what is wrong, where, and
 // what is done about it.
+import { OptionError } from '../errors.ts';
 import type { Match } from '../nn/module.ts';
 import type { GuardAction } from '../optim/report.ts';
-import { checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { checkChoice, checkNumber, checkOptions, show } from '../options.ts';
 
 const ACTIONS: readonly GuardAction[] = ['warn', 'skip', 'rollback', 'stop'];
 
-export type GuardKind = 'loss' | 'outputs' | 'finite' | 'exploding' | 'vanishing';
+const KINDS = ['loss', 'outputs', 'finite', 'exploding', 'vanishing'] as const;
+export type GuardKind = (typeof KINDS)[number];
 
 /** What a trainer's option `guards` lists; make one with the functions below. */
 export interface Guard {
@@ -89,4 +91,13 @@ function range(kind: 'loss' | 'outputs', options: RangeOptions, more: readonly s
 
 function action(where: string, options: GuardOptions): GuardAction {
   return checkChoice(where, 'action', options.action ?? 'stop', ACTIONS);
+}
+
+/** @throws OptionError for what is no guard of this module: there are no others */
+export function checkGuard(where: string, guard: unknown): void {
+  const { kind, action, match, min, max } = (guard ?? {}) as Partial<Guard>;
+  const known = KINDS.includes(kind as GuardKind) && ACTIONS.includes(action as GuardAction);
+  if (!known || match === undefined || !(typeof min === 'number' && typeof max === 'number' && min <= max)) {
+    throw new OptionError(`${where}: expected guards such as guard.loss(), got ${show(guard)}`, { value: guard });
+  }
 }

@@ -13,7 +13,7 @@ import type { Stage } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
 import type { GuardAction, GuardNames } from '../optim/report.ts';
 import { show } from '../options.ts';
-import type { Guard } from './guard.ts';
+import { checkGuard, type Guard } from './guard.ts';
 import { matchModules, watchForward } from './hooks.ts';
 
 /** What a guard found, and did about it. */
@@ -53,9 +53,7 @@ export class Guarding {
     this.#accumulates = accumulates;
     let offset = trained.length;
     this.placed = guards.map((guard: Guard, i): Placed => {
-      if (typeof guard?.kind !== 'string' || typeof guard.action !== 'string') {
-        throw new OptionError(`Trainer: guards: expected guards such as guard.loss(), got ${show(guard)}`, { value: guard });
-      }
+      checkGuard('Trainer: guards', guard);
       const label = `guard.${guard.kind}`;
       const matched = guard.kind === 'outputs' ? matchModules(label, model, guard.match) : new Map<string, Module>();
       if (guard.kind === 'outputs' && matched.size === 0) {

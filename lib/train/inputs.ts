@@ -2,6 +2,7 @@
 import { OptionError } from '../errors.ts';
 import type { Data } from '../ir/op.ts';
 import { show } from '../options.ts';
+import { checkedSource } from './own-source.ts';
 import { type Arrays, type NdArray, ndarrays, rows, type Source } from './source.ts';
 import type { Stream, StreamBatch } from './stream.ts';
 
@@ -19,7 +20,7 @@ export function asSource(where: string, data: Arrays | Source): Source {
   if (typeof data !== 'object' || data === null || Array.isArray(data) || ArrayBuffer.isView(data)) {
     throw new OptionError(`${where}: expected named arrays or a source of batches, got ${show(data)}`);
   }
-  return typeof (data as Source).trace === 'function' ? (data as Source) : rows(data as Arrays);
+  return typeof (data as Source).trace === 'function' ? checkedSource(where, data as Source) : rows(data as Arrays);
 }
 
 export function inputsOf(where: string, inputs: NdArray | Data | Arrays): StreamBatch {

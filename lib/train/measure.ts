@@ -28,6 +28,7 @@ export function measure(graph: Graph, name: string, given: Tensor | Aggregate): 
   checkTraced(name, 'a scalar Tensor, or what metrics such as metrics.f1 give', given, known);
   const column = (key: string, t: Tensor, kind: MeasuredColumn['kind']): MeasuredColumn => {
     const column = kind === 'rows' ? name : `${name}/${key}`;
+    checkTraced(`${name}: ${key}`, 'a tensor of f64', t, t instanceof Tensor);
     if (t.dtype !== 'f64') throw new ShapeError(`${name}: expected f64 for ${key}, got ${typeName(t.type)}`, { name });
     graph.output(column, t);
     return { column, key, elements: sizeOf(t.shape), kind };
@@ -112,7 +113,11 @@ export class Gathering {
       return kind === 'rows' ? sums.map((v) => v / this.#rows) : sums;
     };
     return Object.fromEntries(
-      this.#measured.map(({ name, columns, finish }) => [name, finish(Object.fromEntries(columns.map((c) => [c.key, of(c)])))]),
+      this.#measured.map(({ name, columns, finish }) => {
+        const value: unknown = finish(Object.fromEntries(columns.map((c) => [c.key, of(c)])));
+        if (typeof value === 'number') return [name, value];
+        throw new OptionError(`${name}: finish: expected a number, got ${show(value)}`, { name });
+      }),
     );
   }
 }

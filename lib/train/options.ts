@@ -1,4 +1,5 @@
 // options.ts: the options of a trainer and of `fit`, and their checks.
+import { checkClipPolicy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
@@ -188,7 +189,7 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>
   if (!(model instanceof Module)) throw wrong('model', 'a Module', model);
   if (typeof loss !== 'function') throw wrong('loss', 'a function of a batch and the model', loss);
   checkOptimizer('Trainer: option optimizer', optimizer);
-  if (clip !== undefined && typeof clip?.build !== 'function') throw wrong('clip', 'a policy such as clip.globalNorm()', clip);
+  if (clip !== undefined) checkClipPolicy('Trainer: option clip', clip);
   if (typeof metrics !== 'object' || metrics === null) throw wrong('metrics', 'functions by name', metrics);
   for (const [name, metric] of Object.entries(metrics)) {
     if (name === 'loss') throw new OptionError('Trainer: option metrics: loss is measured anyway', { option: 'metrics' });

@@ -1,10 +1,11 @@
 // penalties.ts: what a trainer's regularisation adds to the gradients of its loss.
-import { grad } from '../autodiff.ts';
+import { backward, grad } from '../autodiff.ts';
 import { OptionError } from '../errors.ts';
 import { type Graph, inSection, type Tensor } from '../ir/graph.ts';
 import { type Module, matchParameters, type Parameter } from '../nn/module.ts';
 import { add } from '../ops/elementwise.ts';
 import { show } from '../options.ts';
+import { scalar } from './measure.ts';
 import type { Regularizer } from './regularize.ts';
 
 /** What penalises what: parameters that are trained, each with its penalties. */
@@ -14,7 +15,7 @@ export type Penalties = readonly (readonly [Regularizer, readonly Parameter[]])[
 export function matchPenalties(model: Module, trained: readonly Parameter[], given: unknown): Penalties {
   const where = 'Trainer: regularize';
   return (Array.isArray(given) ? given : [given]).map((r: Regularizer) => {
-    if (typeof r?.penalty !== 'function') {
+    if (typeof r?.penalty !== 'function' || typeof r.name !== 'string' || r.match === undefined) {
       throw new OptionError(`${where}: expected penalties such as regularize.l2(1e-4), got ${show(r)}`, { value: r });
     }
     const matched = r.match === null ? trained.filter((p) => p.shape.length > 1) : matchParameters(where, model, r.match);
@@ -36,7 +37,7 @@ export function penalize(
   seed: Tensor | null,
 ): { grads: readonly Tensor[]; penalty: Tensor } {
   return inSection(graph, 'apply', () => {
-    const terms = penalties.flatMap(([r, params]) => params.map((p) => r.penalty(graph.state(p.state))));
+    const terms = penalties.flatMap(([r, params]) => params.map((p) => termOf(r, p.name, graph.state(p.state))));
     const penalty = terms.reduce((a, b) => add(a, b));
     const touched = trained.filter((p) => penalties.some(([, params]) => params.includes(p)));
     const own = grad(
@@ -47,4 +48,12 @@ export function penalize(
     const added = trained.map((p, i) => (touched.includes(p) ? add(grads[i]!, own[touched.indexOf(p)]!) : grads[i]!));
     return { grads: added, penalty };
   });
+}
+
+/** The penalty of one parameter, f64. @throws OptionError if it is no scalar that moves the parameter */
+function termOf(r: Regularizer, name: string, p: Tensor): Tensor {
+  const where = `Trainer: regularize: ${r.name}: the penalty of ${name}`;
+  const term = scalar(where, r.penalty(p));
+  if (backward(term, [p]).gradients[0]) return term;
+  throw new OptionError(`${where} cannot move it: it has no gradient`, { name });
 }

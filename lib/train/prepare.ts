@@ -4,7 +4,7 @@ import { type Augmentation, type AugmentPlan, augmentImages, planOf } from '../d
 import { fromJSON } from '../data/preprocess.ts';
 import { checkTransform, Pipeline, type Transform } from '../data/transform.ts';
 import { CheckpointError, OptionError } from '../errors.ts';
-import type { Tensor } from '../ir/graph.ts';
+import { Tensor } from '../ir/graph.ts';
 import { show } from '../options.ts';
 import type { Batch } from './source.ts';
 
@@ -58,13 +58,23 @@ export function prepare(batch: Batch, plans: Plans, transforms: Transforms, all:
     }
   };
   each('augment', plans, augmentImages);
-  each('preprocess', transforms, (t, transform) => transform.build(t));
+  each('preprocess', transforms, transformed);
   return prepared;
 }
 
 /** A prediction of what the loss compares with `y`, in the units that `y` came in. */
 export function inUnits(prediction: Tensor, { y }: Transforms): Tensor {
-  return y ? y.buildInverse(prediction) : prediction;
+  return y ? rowsOf(`preprocess: ${y.type}: buildInverse`, prediction, y.buildInverse(prediction)) : prediction;
+}
+
+const transformed = (t: Tensor, transform: Transform): Tensor =>
+  rowsOf(`preprocess: ${transform.type}: build`, t, transform.build(t));
+
+/** What was made of rows, if it is as many rows. @throws OptionError */
+function rowsOf(where: string, before: Tensor, after: unknown): Tensor {
+  const rows = before.shape[0];
+  if (after instanceof Tensor && after.shape[0] === rows) return after;
+  throw new OptionError(`${where}: expected a tensor of ${rows} rows, got ${after instanceof Tensor ? after : show(after)}`);
 }
 
 /** Key of a file's metadata. */
@@ -74,13 +84,18 @@ export function preprocessMetadata(transforms: Transforms): Record<string, strin
   return Object.keys(transforms).length > 0 ? { [KEY]: JSON.stringify(transforms) } : {};
 }
 
-/** The transforms that a file was saved with, null if there is nothing of them. @throws CheckpointError if they cannot be read */
-export function preprocessOf(file: string, metadata: Readonly<Record<string, string>>): Transforms | null {
+/**
+ * The transforms that a file was saved with, null if there is nothing of them.
+ * @param own transforms that there are: one that gives the same JSON is taken, which `fromJSON` may not know
+ * @throws CheckpointError if they cannot be read
+ */
+export function preprocessOf(file: string, metadata: Readonly<Record<string, string>>, own: Transforms): Transforms | null {
   const text = metadata[KEY];
   if (text === undefined) return null;
   try {
     const json = JSON.parse(text) as Record<string, unknown>;
-    return Object.fromEntries(Object.entries(json).map(([name, t]) => [name, fromJSON(t)]));
+    const same = (name: string, t: unknown): boolean => JSON.stringify(own[name]) === JSON.stringify(t);
+    return Object.fromEntries(Object.entries(json).map(([name, t]) => [name, same(name, t) ? own[name]! : fromJSON(t)]));
   } catch (cause) {
     throw new CheckpointError(`load: ${file}: its transforms cannot be read: ${(cause as Error).message}`, { file }, { cause });
   }

@@ -33,6 +33,14 @@ export interface Source {
 
 const INDEX = '$rows';
 
+const library = new WeakSet<Source>();
+/** Was it made by a function of this file? */
+export const isLibrarySource = (source: Source): boolean => library.has(source);
+function ofLibrary(source: Source): Source {
+  library.add(source);
+  return source;
+}
+
 /**
  * Rows of named arrays, shuffled anew in each epoch by the seed.
  *
@@ -43,7 +51,7 @@ export function rows(arrays: Arrays): Source {
   const length = [...data.values()][0]!.shape[0]!;
   if (length === 0) throw new DataError('data: expected at least one row, got 0');
   let order: { seed: bigint; epoch: number; rows: Int32Array } | null = null;
-  return {
+  return ofLibrary({
     data,
     length,
     byRow: true,
@@ -64,7 +72,7 @@ export function rows(arrays: Arrays): Source {
     fillInOrder(row, start) {
       for (let j = 0; j < row.length; j++) row[j] = start + j;
     },
-  };
+  });
 }
 
 export interface WindowsOptions {
@@ -99,7 +107,7 @@ export function windows(tokens: Uint8Array | Int32Array, options: WindowsOptions
     const message = `windows: expected more than ${size * length} tokens for a consecutive batch of ${size} rows, got ${tokens.length}`;
     throw new DataError(message, { tokens: tokens.length, rows: size });
   };
-  return {
+  return ofLibrary({
     data: new Map([['tokens', ndarray('tokens', tokens)]]),
     length: sideBySide,
     epoch: (size) => ({ whole: consecutive ? inEachRow(size) : Math.ceil(sideBySide / size), tail: 0 }),
@@ -120,5 +128,5 @@ export function windows(tokens: Uint8Array | Int32Array, options: WindowsOptions
     fillInOrder(row, start) {
       for (let j = 0; j < row.length; j++) row[j] = (start + j) * length;
     },
-  };
+  });
 }

@@ -264,7 +264,7 @@ export class Trainer<M extends Module> {
     checkFile('load', file);
     this.#access.checkFree('load');
     const read = await readCheckpoint(file);
-    const transforms = preprocessOf(file, read.metadata);
+    const transforms = preprocessOf(file, read.metadata, this.#setup.transforms);
     return this.#access.turn(() => {
       this.#access.checkAlone('load');
       const { counters = START, seed = this.#seed, since = {} } = read.progress ?? {};

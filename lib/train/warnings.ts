@@ -9,6 +9,8 @@ export type TrainingWarningCode =
   | 'unreached'
   /** What was not finite in the first such step. */
   | 'nonFinite'
+  /** What a validation measured is NaN: early stopping and plateaus take that for no improvement. */
+  | 'metricNaN'
   /** Steps had fewer threads than the trainer was told to take. */
   | 'fewerThreads'
   /** A learning rate fell below 1e-12 of what it was. */

@@ -1,0 +1,78 @@
+// build.ts: a policy's decision, checked: what it gives for a step is one of what an update can apply and a report can tell.
+import { DTypeError, OptionError, ShapeError } from '../errors.ts';
+import { Tensor } from '../ir/graph.ts';
+import { sameType, sizeOf, typeName } from '../ir/op.ts';
+import { checkStageList } from '../ops/stage.ts';
+import { checkNumber, nearest, show } from '../options.ts';
+import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
+
+const COLUMNS: Readonly<Record<keyof ClipColumns, true>> = {
+  norm: true,
+  normAfter: true,
+  scale: true,
+  threshold: true,
+  clipped: true,
+  clippedFraction: true,
+  firstBad: true,
+  badCount: true,
+};
+
+/** @throws OptionError for what is no policy, naming what it lacks */
+export function checkClipPolicy(where: string, given: unknown): ClipPolicy {
+  const { name, build, maxSkips } = (given ?? {}) as Partial<ClipPolicy>;
+  const named = typeof name === 'string' && name !== '';
+  if (typeof build !== 'function' || !named) {
+    const lack = typeof build === 'function' && !named ? ' without a name' : '';
+    throw new OptionError(`${where}: expected a policy such as clip.globalNorm(), got ${show(given)}${lack}`, { value: given });
+  }
+  checkNumber(`${where}: ${name}`, 'maxSkips', maxSkips, { min: 0, integer: true });
+  return given as ClipPolicy;
+}
+
+/** What a policy decides. @throws OptionError that names the policy, where it decides nothing that can be done */
+export function buildPolicy(policy: ClipPolicy, context: ClipContext): Clipped {
+  const where = `clip policy ${policy.name}`;
+  const wrong = (text: string): OptionError => new OptionError(`${where}: ${text}`, { policy: policy.name });
+  const states: { readonly name: string; readonly state: ReturnType<ClipContext['state']> }[] = [];
+  const given = policy.build({
+    ...context,
+    perStep: (name, value) =>
+      context.perStep(name, (step) => checkNumber(where, `${name} at step ${step}`, value(step), { infinite: true })),
+    state(name, type, init) {
+      const state = context.state(name, type, init);
+      states.push({ name, state });
+      return state;
+    },
+  });
+  if (typeof given !== 'object' || given === null) {
+    throw wrong(`build: expected { stages, report, skip, measure }, got ${show(given)}`);
+  }
+  const { stages, grads, report, skip, measure } = given;
+  const scalar = (what: string, t: unknown): void => {
+    if (t instanceof Tensor && t.graph === context.graph && t.dtype === 'f64' && t.shape.length === 0) return;
+    throw wrong(`expected an f64 scalar as ${what}, got ${t instanceof Tensor ? typeName(t.type) : show(t)}`);
+  };
+  const sizes = context.grads.map((g) => sizeOf(g.shape));
+  try {
+    checkStageList(context.graph, stages, sizes);
+  } catch (error) {
+    if (!(error instanceof ShapeError || error instanceof DTypeError || error instanceof OptionError)) throw error;
+    throw new OptionError(`${where}: ${error.message}`, { policy: policy.name }, { cause: error });
+  }
+  if (typeof report !== 'object' || report === null) throw wrong(`expected an object as report, got ${show(report)}`);
+  for (const [key, t] of Object.entries(report)) {
+    if (!(key in COLUMNS)) throw wrong(`the report has no ${key}; did you mean ${nearest(key, Object.keys(COLUMNS)) ?? 'norm'}?`);
+    if (t !== undefined) scalar(`report.${key}`, t);
+  }
+  if (skip !== null) scalar('skip (null: never)', skip);
+  if (typeof measure !== 'boolean') throw wrong(`expected true or false as measure, got ${show(measure)}`);
+  if (grads !== undefined) {
+    const fits = Array.isArray(grads) && grads.length === sizes.length;
+    const at = fits ? grads.findIndex((g, t) => !(g instanceof Tensor && sameType(g.type, context.grads[t]!.type))) : 0;
+    if (at >= 0) throw wrong(`expected a tensor in place of the gradient of ${context.names[at]}, of its type`);
+  }
+  const assigned = new Set(context.graph.assigns.map((a) => a.state));
+  const forgotten = states.find(({ state }) => !assigned.has(state));
+  if (forgotten) throw wrong(`state ${show(forgotten.name)} is never given a next value: graph.assign, or remembered(...).next`);
+  return given;
+}

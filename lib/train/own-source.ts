@@ -1,0 +1,46 @@
+// own-source.ts: a source of one's own, checked: what it says of itself when it is given, the indices it writes whenever it is asked.
+import { DataError, OptionError } from '../errors.ts';
+import { Tensor } from '../ir/graph.ts';
+import { checkNumber, show } from '../options.ts';
+import { isLibrarySource, type Source } from './source.ts';
+
+const FUNCTIONS = ['epoch', 'trace', 'fill', 'fillInOrder'] as const;
+
+/** A source that tells where it is wrong; those of the library are as they are. @throws OptionError */
+export function checkedSource(where: string, source: Source): Source {
+  if (isLibrarySource(source)) return source;
+  for (const key of FUNCTIONS) {
+    if (typeof source[key] !== 'function')
+      throw new OptionError(`${where}: source: expected a function ${key}, got ${show(source[key])}`);
+  }
+  if (!(source.data instanceof Map)) throw new OptionError(`${where}: source: expected a Map as data, got ${show(source.data)}`);
+  checkNumber(`${where}: source`, 'length', source.length, { min: 1, integer: true });
+  const filled = (what: string, row: Int32Array, fill: () => void): void => {
+    row.fill(-1);
+    fill();
+    const at = row.findIndex((index) => index < 0);
+    if (at >= 0) throw new DataError(`${where}: source: ${what} gave no row at place ${at} of ${row.length}`, { at });
+  };
+  return {
+    data: source.data,
+    length: source.length,
+    byRow: source.byRow ?? false,
+    epoch(batchSize) {
+      const given = source.epoch(batchSize);
+      for (const key of ['whole', 'tail'] as const) {
+        checkNumber(`${where}: source: epoch`, key, given?.[key], { min: 0, integer: true });
+      }
+      return given;
+    },
+    trace(graph, rows) {
+      const batch = source.trace(graph, rows);
+      for (const [name, t] of Object.entries(batch ?? { batch })) {
+        if (t instanceof Tensor && t.graph === graph) continue;
+        throw new OptionError(`${where}: source: trace: expected a tensor as ${name}, got ${show(t)}`, { name });
+      }
+      return batch;
+    },
+    fill: (row, at) => filled(`fill of batch ${at.i}`, row, () => source.fill(row, at)),
+    fillInOrder: (row, start) => filled(`fillInOrder from ${start}`, row, () => source.fillInOrder(row, start)),
+  };
+}
