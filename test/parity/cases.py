@@ -1,5 +1,5 @@
 """cases.py: the twins of cases/*.ts: how PyTorch makes the module, and what of it is compared (a tensor, or several by name)."""
-import os, sys
+import math, os, sys
 
 import torch
 import torch.nn as nn
@@ -24,6 +24,17 @@ class Lenet(nn.Module):
         x = F.max_pool2d(self.conv1(x).relu(), 2)
         x = F.max_pool2d(self.conv2(x).relu(), 2).flatten(1)
         return self.fc2(self.fc1(x).relu())
+
+
+class Sinusoidal(nn.Module):
+    """As PyTorch's tutorial on transformers has it (Vaswani et al. 2017)."""
+
+    def forward(self, x):
+        time, dim = x.shape[-2:]
+        angle = torch.arange(time)[:, None] * torch.exp(torch.arange(0, dim, 2).double() * (-math.log(10000.0) / dim))
+        places = torch.zeros(time, dim, dtype=x.dtype)
+        places[:, 0::2], places[:, 1::2] = angle.sin(), angle.cos()
+        return x + places
 
 
 class Ncf(nn.Module):
@@ -122,6 +133,8 @@ CASES = {
     "embeddingBagMax": (lambda: nn.EmbeddingBag(7, 4, mode="max"), plain),
     "embeddingBagSum": (lambda: nn.EmbeddingBag(7, 4, mode="sum"), lambda m, x, offsets, w: m(x, offsets, per_sample_weights=w)),
     "activations": (lambda: nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 8), nn.SiLU(), nn.Tanh(), nn.Softplus()), plain),
+    "shapes": (lambda: nn.Sequential(nn.Unflatten(1, (2, 3)), nn.Identity(), nn.Flatten(), nn.Linear(6, 2)), plain),
+    "sinusoidalPositions": (Sinusoidal, plain),
     "layerNorm": (lambda: nn.LayerNorm(17), plain),
     "layerNorm2d": (lambda: nn.LayerNorm([3, 5]), plain),
     "rmsNorm": (lambda: nn.RMSNorm(17), plain),
@@ -144,6 +157,7 @@ CASES = {
     "maxPool1d": (lambda: nn.MaxPool1d(3, 2), plain),
     "avgPool2d": (lambda: nn.AvgPool2d(3, 2, 1), plain),
     "avgPool1d": (lambda: nn.AvgPool1d(2), plain),
+    "adaptiveAvgPool1d": (lambda: nn.AdaptiveAvgPool1d(4), plain),
     "adaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d((3, 2)), plain),
     # norm.ts
     "batchNorm1d": (lambda: nn.BatchNorm1d(9), plain),
@@ -153,8 +167,10 @@ CASES = {
     "batchNorm2dUntracked": (lambda: nn.BatchNorm2d(6, track_running_stats=False), plain),
     "batchNorm2dEval": (lambda: nn.BatchNorm2d(6), plain),
     "groupNorm": (lambda: nn.GroupNorm(3, 6), plain),
+    "instanceNorm1d": (lambda: nn.InstanceNorm1d(5), plain),
     "instanceNorm2d": (lambda: nn.InstanceNorm2d(6, affine=True), plain),
     # image.ts
+    "zeroPad1d": (lambda: nn.ZeroPad1d((2, 1)), plain),
     "zeroPad2d": (lambda: nn.ZeroPad2d((1, 2, 0, 3)), plain),
     "constantPad2d": (lambda: nn.ConstantPad2d(1, 0.5), plain),
     "reflectionPad2d": (lambda: nn.ReflectionPad2d((3, 1, 2, 4)), plain),
@@ -184,5 +200,6 @@ CASES = {
     "encoder": (lambda: nn.TransformerEncoder(encoder_layer(norm_first=True, activation="gelu"), 2, enable_nested_tensor=False), plain),
     "gpt": (lambda: GPT(11, 6, 2, 2, 8), plain),
     "gptNano": (lambda: GPT(65, 64, 4, 4, 128), plain),
+    "decoder": (lambda: nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 12, 0, batch_first=True), 2), plain),
     "decoderLayer": (lambda: nn.TransformerDecoderLayer(8, 2, 12, 0, batch_first=True), plain),
 }

@@ -34,9 +34,10 @@ export function runCase(of: ParityCase, options: RunOptions = {}): Values {
     const at = layout.states.get(state)!;
     return { block: blocks[at.block]!, offset: at.offset, data: new ARRAYS[state.type.dtype](sizeOf(state.type.shape)) };
   };
+  const values = new Map([...module.namedParameters(), ...module.namedBuffers()].map(([, v]) => [v.state, v.data]));
   for (const state of layout.states.keys()) {
     const { block, offset, data } = place(state);
-    state.init?.(data);
+    data.set(values.get(state)!);
     block.write(offset, data);
   }
   const bound = new CompiledProgram(program, options.isa).bind(blocks);

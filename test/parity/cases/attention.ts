@@ -2,6 +2,7 @@
 import { Gpt } from '../../../lib/models/index.ts';
 import {
   MultiheadAttention,
+  TransformerDecoder,
   TransformerDecoderLayer,
   TransformerEncoder,
   TransformerEncoderLayer,
@@ -33,5 +34,9 @@ export const ATTENTION: Readonly<Record<string, ParityCase>> = {
     inputs: { x: { shape: [3, 5], below: 11 } },
   }),
   gptNano: parity({ module: () => new Gpt(65), inputs: { x: { shape: [12, 64], below: 65 } }, large: true }),
+  decoder: parity({
+    module: () => new TransformerDecoder(() => new TransformerDecoderLayer(8, 2, small), 2),
+    inputs: { x, memory },
+  }),
   decoderLayer: parity({ module: () => new TransformerDecoderLayer(8, 2, small), inputs: { x, memory } }),
 };

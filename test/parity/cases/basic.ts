@@ -3,14 +3,18 @@ import { Mlp, Ncf } from '../../../lib/models/index.ts';
 import {
   Embedding,
   EmbeddingBag,
+  Flatten,
   GELU,
+  Identity,
   LayerNorm,
   Linear,
   RMSNorm,
   Sequential,
   SiLU,
+  SinusoidalPositions,
   Softplus,
   Tanh,
+  Unflatten,
 } from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
@@ -33,6 +37,11 @@ export const BASIC: Readonly<Record<string, ParityCase>> = {
     module: () => new Sequential(new Linear(6, 8), new GELU(), new Linear(8, 8), new SiLU(), new Tanh(), new Softplus()),
     inputs: { x: { shape: [3, 6] } },
   }),
+  shapes: parity({
+    module: () => new Sequential(new Unflatten(1, [2, -1]), new Identity(), new Flatten(), new Linear(6, 2)),
+    inputs: { x: { shape: [4, 6] } },
+  }),
+  sinusoidalPositions: parity({ module: () => new SinusoidalPositions(6), inputs: { x: { shape: [2, 7, 6] } } }),
   layerNorm: parity({ module: () => new LayerNorm(17), inputs: { x: { shape: [5, 17] } } }),
   layerNorm2d: parity({ module: () => new LayerNorm([3, 5]), inputs: { x: { shape: [4, 3, 5] } } }),
   rmsNorm: parity({ module: () => new RMSNorm(17), inputs: { x: { shape: [5, 17] } } }),

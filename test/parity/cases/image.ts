@@ -1,10 +1,19 @@
 // image.ts: padding, upsampling, the residual network.
 import { ResidualBlock, ResNet20 } from '../../../lib/models/index.ts';
-import { CircularPad2d, ConstantPad2d, ReflectionPad2d, ReplicationPad1d, Upsample, ZeroPad2d } from '../../../lib/nn/index.ts';
+import {
+  CircularPad2d,
+  ConstantPad2d,
+  ReflectionPad2d,
+  ReplicationPad1d,
+  Upsample,
+  ZeroPad1d,
+  ZeroPad2d,
+} from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
 const x = { shape: [2, 3, 5, 4] };
 export const IMAGE: Readonly<Record<string, ParityCase>> = {
+  zeroPad1d: parity({ module: () => new ZeroPad1d([2, 1]), inputs: { x: { shape: [2, 3, 5] } } }),
   zeroPad2d: parity({ module: () => new ZeroPad2d([1, 2, 0, 3]), inputs: { x } }),
   constantPad2d: parity({ module: () => new ConstantPad2d(1, 0.5), inputs: { x } }),
   reflectionPad2d: parity({ module: () => new ReflectionPad2d([3, 1, 2, 4]), inputs: { x } }),

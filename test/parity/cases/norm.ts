@@ -1,5 +1,5 @@
 // norm.ts: batch norm, in training and in evaluation; group and instance norm.
-import { BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d } from '../../../lib/nn/index.ts';
+import { BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm1d, InstanceNorm2d } from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
 const image = { shape: [4, 6, 5, 7] };
@@ -26,5 +26,6 @@ export const NORM: Readonly<Record<string, ParityCase>> = {
   }),
   batchNorm2dEval: parity({ module: trained, inputs: { x: image }, mode: 'eval' }),
   groupNorm: parity({ module: () => new GroupNorm(3, 6), inputs: { x: image } }),
+  instanceNorm1d: parity({ module: () => new InstanceNorm1d(5), inputs: { x: { shape: [3, 5, 8] } } }),
   instanceNorm2d: parity({ module: () => new InstanceNorm2d(6, { affine: true }), inputs: { x: image } }),
 };

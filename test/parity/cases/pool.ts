@@ -1,5 +1,5 @@
 // pool.ts: pooling, which has no weights: what is compared is the gradient of the input.
-import { AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from '../../../lib/nn/index.ts';
+import { AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
 const x = { shape: [2, 3, 7, 9] };
@@ -9,5 +9,6 @@ export const POOL: Readonly<Record<string, ParityCase>> = {
   maxPool1d: parity({ module: () => new MaxPool1d(3, { stride: 2 }), inputs: { x: { shape: [2, 3, 11] } } }),
   avgPool2d: parity({ module: () => new AvgPool2d(3, { stride: 2, padding: 1 }), inputs: { x } }),
   avgPool1d: parity({ module: () => new AvgPool1d(2), inputs: { x: { shape: [2, 3, 11] } } }),
+  adaptiveAvgPool1d: parity({ module: () => new AdaptiveAvgPool1d(4), inputs: { x: { shape: [2, 3, 11] } } }),
   adaptiveAvgPool2d: parity({ module: () => new AdaptiveAvgPool2d([3, 2]), inputs: { x } }),
 };

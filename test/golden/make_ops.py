@@ -1,0 +1,147 @@
+# make_ops.py: each op of `ops` and its gradients, by PyTorch in f64, for ops-torch.test.ts. Each case has a twin of the same name there.
+# Run with PyTorch: python make_ops.py > ops.json
+import json
+import torch
+import torch.nn.functional as F
+
+torch.set_default_dtype(torch.float64)
+torch.manual_seed(11)
+INF = float("inf")
+CASES = []
+
+
+def f(*shape, low=None, high=None):  # values that f32 holds, so that both sides read the same
+    x = torch.randn(*shape) if low is None else low + (high - low) * torch.rand(*shape)
+    return x.float().double()
+
+
+def i(*shape, below):
+    return torch.randint(0, below, shape, dtype=torch.int32)
+
+
+def listed(t):
+    return [str(v) if isinstance(v, float) and (v != v or abs(v) == INF) else v for v in t.detach().reshape(-1).tolist()]
+
+
+def case(name, run, *ins):
+    ins = [x.clone().requires_grad_() if x.is_floating_point() else x for x in ins]
+    outs = run(*ins)
+    outs = outs if isinstance(outs, tuple) else (outs,)
+    loss = sum((y * torch.arange(1, y.numel() + 1).reshape(y.shape).cos()).sum() for y in outs if y.is_floating_point())
+    if isinstance(loss, torch.Tensor) and loss.requires_grad:
+        loss.backward()
+    CASES.append({
+        "name": name,
+        "ins": [{"dtype": "f32" if x.is_floating_point() else "i32", "shape": list(x.shape), "data": listed(x)} for x in ins],
+        "outs": [{"shape": list(y.shape), "data": listed(y.double())} for y in outs],
+        "grads": [listed(x.grad) if x.is_floating_point() and x.grad is not None else None for x in ins],
+    })
+
+
+long = lambda t: t.long()
+x, y, wide, positive = f(2, 3), f(3), f(2, 3, 4), f(2, 3, low=0.2, high=3)
+for name in ["abs", "erf", "exp", "floor", "neg", "relu", "round", "sigmoid", "sign", "square", "tanh"]:
+    case(name, getattr(torch, name), 2 * f(3, 5))
+for name in ["log", "log1p", "reciprocal", "rsqrt", "sqrt"]:
+    case(name, getattr(torch, name), positive)
+case("silu", F.silu, 3 * f(3, 5))
+case("softplus", F.softplus, 3 * f(3, 5))
+case("gelu", F.gelu, 3 * f(3, 5))
+case("gelu tanh", lambda a: F.gelu(a, approximate="tanh"), 3 * f(3, 5))
+for name in ["add", "sub", "mul", "maximum", "minimum"]:
+    case(name, getattr(torch, name), x, y)
+case("div", torch.div, x, f(3, low=0.5, high=2))
+case("pow", torch.pow, positive, f(3))
+case("pow whole", lambda a: a ** 3, x)
+case("clamp", lambda a: a.clamp(-0.5, 0.75), x)
+case("clamp one side", lambda a: a.clamp(min=0.125), x)
+for name, op in {"less": torch.lt, "lessEqual": torch.le, "greater": torch.gt, "greaterEqual": torch.ge, "equal": torch.eq, "notEqual": torch.ne}.items():
+    case(name, lambda a, b, op=op: op(a, b).double(), torch.tensor([1.0, 2, 3, 2]), torch.tensor([2.0, 2, 2, 3]))
+case("isFinite", lambda a: torch.isfinite(a).double(), torch.tensor([1.0, INF, -INF, float("nan"), 3e38]))
+case("where", lambda c, a, b: torch.where(c != 0, a, b), torch.tensor([[1.0, 0, 2]]), x, y)
+case("cast", lambda a: a.to(torch.int32), 3 * f(7))
+case("sum", lambda a: a.sum(), wide)
+case("sum axis", lambda a: a.sum(1), wide)
+case("sum keep", lambda a: a.sum((0, 2), keepdim=True), wide)
+case("mean", lambda a: a.mean(-1), wide)
+case("max", lambda a: a.amax(1), wide)
+case("min", lambda a: a.amin((0, 1)), wide)
+case("maxAbs", lambda a: torch.linalg.vector_norm(a, INF), x)
+case("sumSquares", lambda a: a.square().sum(), x)
+case("argmax", lambda a: a.argmax(-1).int(), wide)
+case("logSumExp", lambda a: torch.logsumexp(a, 1), wide)
+case("softmax", lambda a: F.softmax(a, -1), 4 * f(3, 5))
+case("logSoftmax", lambda a: F.log_softmax(a, -1), 4 * f(3, 5))
+case("softmaxCrossEntropy", lambda a, t: F.cross_entropy(a, long(t), reduction="none"), 4 * f(3, 5), i(3, below=5))
+case("reshape", lambda a: a.reshape(4, 6), wide)
+case("transpose", lambda a: a.permute(2, 0, 1), wide)
+case("squeeze", lambda a: a.squeeze(1), f(2, 1, 3))
+case("expandDims", lambda a: a.unsqueeze(1), x)
+case("broadcastTo", lambda a: a.expand(2, 3, 4).contiguous(), f(3, 1))
+case("sumTo", lambda a: a.sum_to_size(3, 1), wide)
+case("slice", lambda a: a[:, 1:3], wide)
+case("concat", lambda a, b: torch.cat([a, b], 1), wide, f(2, 2, 4))
+case("stack", lambda a, b: torch.stack([a, b], 1), x, f(2, 3))
+case("pad", lambda a: F.pad(a, (1, 2)), x)
+case("windows", lambda a: a.unfold(0, 4, 1).int(), i(9, below=50))
+case("gather", lambda a, t: a[long(t)], f(5, 3), i(2, 4, below=5))
+case("embedding", lambda a, t: F.embedding(long(t), a), f(5, 3), i(2, 4, below=5))
+case("embeddingBag", lambda a, t: F.embedding_bag(long(t), a, mode="mean"), f(5, 3), i(2, 4, below=5))
+case("scatterAdd", lambda a, t: torch.zeros(5, 3).index_add(0, long(t), a), f(4, 3), i(4, below=5))
+case("oneHot", lambda t: F.one_hot(long(t), 4).double(), i(5, below=4))
+case("matmul", torch.matmul, f(3, 4), f(4, 5))
+case("matmul transposed", lambda a, b: a.mT @ b.mT, f(2, 4, 3), f(2, 5, 4))
+case("conv1d", lambda a, w, b: F.conv1d(a, w, b, stride=2, padding=1), f(2, 3, 8), f(4, 3, 3), f(4))
+case("conv2d", lambda a, w, b: F.conv2d(a, w, b, stride=(2, 1), padding=(1, 0), dilation=(1, 2)), f(2, 3, 6, 7), f(4, 3, 3, 2), f(4))
+case("convTranspose2d", lambda a, w, b: F.conv_transpose2d(a, w, b, stride=2, padding=1), f(2, 3, 4, 3), f(3, 2, 3, 3), f(2))
+case("maxPool1d", lambda a: F.max_pool1d(a, 3, 2), f(2, 3, 9))
+case("maxPool2d", lambda a: F.max_pool2d(a, 2, 2, padding=1), f(2, 3, 5, 6))
+case("avgPool1d", lambda a: F.avg_pool1d(a, 3, 2), f(2, 3, 9))
+case("avgPool2d", lambda a: F.avg_pool2d(a, 2, 2, padding=1), f(2, 3, 5, 6))
+case("adaptiveAvgPool1d", lambda a: F.adaptive_avg_pool1d(a, 4), f(2, 3, 9))
+case("adaptiveAvgPool2d", lambda a: F.adaptive_avg_pool2d(a, (2, 3)), f(2, 3, 5, 7))
+case("layerNorm", lambda a, w, b: F.layer_norm(a, (4,), w, b), wide, f(4), f(4))
+case("rmsNorm", lambda a, w: F.rms_norm(a, (4,), w, eps=1e-3), wide, f(4))
+case("batchNorm", lambda a, w, b: F.batch_norm(a, None, None, w, b, training=True), f(4, 3, 5), f(3), f(3))
+case("attention", lambda q, k, v: F.scaled_dot_product_attention(q, k, v), f(2, 3, 5, 4), f(2, 3, 6, 4), f(2, 3, 6, 4))
+case("attention causal", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), f(2, 3, 5, 4), f(2, 3, 5, 4), f(2, 3, 5, 4))
+
+
+def heads(q, k, v):  # two heads side by side in the last dimension
+    cut = lambda t: t.unflatten(-1, (2, 3)).transpose(1, 2)
+    return F.scaled_dot_product_attention(cut(q), cut(k), cut(v)).transpose(1, 2).flatten(-2)
+
+
+case("headsAttention", heads, f(2, 5, 6), f(2, 4, 6), f(2, 4, 6))
+
+
+def recurrent(kind, gates):
+    cell = getattr(torch.nn, kind)(4, 3, batch_first=True)
+
+    # The projection of the input is what our op is given: an input weight of one makes PyTorch's the same.
+    def run(z, w, h, *more):
+        cell = getattr(torch.nn, kind)(3 * gates, 3, batch_first=True)
+        names = {"weight_ih_l0": torch.eye(3 * gates), "bias_ih_l0": torch.zeros(3 * gates), "weight_hh_l0": w}
+        names["bias_hh_l0"] = more[0] if kind == "GRU" else torch.zeros(3 * gates)
+        state = (h[None], more[0][None]) if kind == "LSTM" else h[None]
+        out, last = torch.func.functional_call(cell, names, (z, state))
+        return (out, *(t[0] for t in last)) if kind == "LSTM" else (out, last[0])
+
+    more = [f(2, 3)] if kind == "LSTM" else [f(3 * gates)] if kind == "GRU" else []
+    case(kind.lower(), run, f(2, 4, 3 * gates), f(3 * gates, 3), f(2, 3), *more)
+
+
+for kind, gates in [("RNN", 1), ("LSTM", 4), ("GRU", 3)]:
+    recurrent(kind, gates)
+
+
+def rotary(a):  # Su et al. 2021, halves: pairs (j, j + d / 2) turned by position / 10000^(2 j / d), of [batch, positions, d]
+    n, d = a.shape[-2], a.shape[-1]
+    angle = torch.arange(n).double()[:, None] * 10000 ** (-torch.arange(0, d, 2).double() / d)
+    c, s = angle.cos(), angle.sin()
+    one, two = a[..., : d // 2], a[..., d // 2 :]
+    return torch.cat([one * c - two * s, two * c + one * s], -1)
+
+
+case("rotary", rotary, f(2, 5, 6))
+print(json.dumps({"torch": torch.__version__, "cases": CASES}))
