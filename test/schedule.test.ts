@@ -1,8 +1,9 @@
-// schedule.test.ts: schedules against torch.optim.lr_scheduler (golden/schedules.json), in any order of steps, and their options.
+// schedule.test.ts: schedules against torch.optim.lr_scheduler (golden/schedules.json) and optax (schedules-optax.json), in any order of steps, and their options.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { OptionError } from '../lib/errors.ts';
 import * as optim from '../lib/optim/index.ts';
+import { inEpochs } from '../lib/optim/length.ts';
 import { Plateau, type PlateauOptions } from '../lib/train/plateau.ts';
 
 const { schedule } = optim;
@@ -60,8 +61,15 @@ const made: Readonly<Record<string, Schedule | readonly [Schedule, Schedule]>> =
     { milestones: [3, 9] },
   ),
   product: schedule.product([schedule.constant(0.1, { steps: 4, factor: 0.1 }), schedule.exponential(1, { gamma: 0.9 })]),
+  'step, by epochs': schedule.step(0.1, { size: { epochs: 1 }, gamma: 0.7 }),
+  'multiStep, by epochs': schedule.multiStep(0.1, { milestones: [{ epochs: 2 }, { epochs: 5 }], gamma: 0.5 }),
+  'constant, by epochs': schedule.constant(0.1, { steps: { epochs: 3 } }),
+  warmup: schedule.warmup({ steps: 5, to: schedule.cosine(0.1, { steps: 40 }) }),
+  'warmup, from half': schedule.warmup({ steps: 5, from: 0.05, to: schedule.exponential(0.1, { gamma: 0.9 }) }),
   inverseSqrt: schedule.inverseSqrt(0.1, { warmup: 6 }),
 };
+/** Of the goldens by epochs. */
+const STEPS = 4;
 
 function close(got: number, want: number, at: number): void {
   expect(Math.abs(got - want), `step ${at}: expected ${want}, got ${got}`).toBeLessThan(1e-12 + 1e-11 * Math.abs(want));
@@ -76,7 +84,8 @@ test.each(Object.keys(made))('%s as in PyTorch, asked for in order and backwards
   const curves = (typeof want[0] === 'number' ? [want] : want) as number[][];
   const schedules = [made[name]!].flat() as Schedule[];
   expect(schedules.length).toBe(curves.length);
-  for (const [i, s] of schedules.entries()) {
+  for (const [i, of] of schedules.entries()) {
+    const s = (at: number): number => inEpochs(STEPS, () => of(at));
     const forwards = curves[i]!.map((_, at) => s(at));
     curves[i]!.forEach((w, at) => {
       close(forwards[at]!, w, at);
@@ -176,5 +185,31 @@ test.each(golden.plateaus.map((g, i) => [i, g] as const))('plateau %i as ReduceL
     // All there is to know of it is in its values.
     copy.see(Number(m === 'inf' ? Infinity : m), [0.1]);
     expect(copy.values).toEqual(plateau.values);
+  });
+});
+
+const optax = JSON.parse(readFileSync(new URL('golden/schedules-optax.json', import.meta.url), 'utf8')) as {
+  readonly values: Readonly<Record<string, readonly number[]>>;
+};
+const ofOptax: Readonly<Record<string, Schedule>> = {
+  constant: schedule.constant(0.1),
+  linear: schedule.linear(0.1, { steps: 7, from: 0.25, to: 0.5 }),
+  exponential: schedule.exponential(0.1, { gamma: 0.9 }),
+  step: schedule.step(0.1, { size: 5, gamma: 0.5 }),
+  multiStep: schedule.multiStep(0.1, { milestones: [3, 3, 11], gamma: 0.5 }),
+  polynomial: schedule.polynomial(0.1, { steps: 15, power: 1.5 }),
+  cosine: schedule.cosine(0.1, { steps: 9, min: 0.01 }),
+  cosineRestarts: schedule.cosineRestarts(0.1, { steps: 5, min: 0.02 }),
+  sequential: schedule.sequential([0.01, schedule.linear(0.1, { steps: 5, from: 0.2 })], { milestones: [3] }),
+  warmup: schedule.warmup({ steps: 5, to: schedule.cosine(0.1, { steps: 20, min: 0.01 }) }),
+};
+
+test('every curve of optax has its schedule', () => {
+  expect(Object.keys(ofOptax)).toEqual(Object.keys(optax.values));
+});
+
+test.each(Object.keys(ofOptax))('%s as in optax', (name) => {
+  optax.values[name]!.forEach((want, at) => {
+    close(ofOptax[name]!(at), want, at);
   });
 });

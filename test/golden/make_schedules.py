@@ -67,6 +67,17 @@ def inverse_sqrt(peak, warmup, steps):
     return [peak * min(t / warmup, math.sqrt(warmup / t)) for t in range(1, steps + 1)]
 
 
+def by_epochs(rate, epochs, steps, make):
+    """What the updates see of a scheduler that a script steps once an epoch, of so many steps."""
+    return [v for v in curve(rate, epochs, make) for _ in range(steps)]
+
+
+def warmup(o, start, then):
+    """LinearLR whose update 4 has the whole rate, then another."""
+    line = lr.LinearLR(o, start_factor=start + (1 - start) / 5, total_iters=4)
+    return lr.SequentialLR(o, schedulers=[line, then(o)], milestones=[5])
+
+
 def chained(o):
     return lr.ChainedScheduler([lr.ConstantLR(o, factor=0.1, total_iters=4), lr.ExponentialLR(o, gamma=0.9)], optimizer=o)
 
@@ -99,6 +110,11 @@ values = {
     "multiplicative": curve(0.1, N, lambda o: lr.MultiplicativeLR(o, lambda t: 1 - 1 / (t + 1) ** 2)),
     "sequential": curve(0.1, N, sequential),
     "product": curve(0.1, N, chained),
+    "step, by epochs": by_epochs(0.1, 6, 4, lambda o: lr.StepLR(o, step_size=1, gamma=0.7)),
+    "multiStep, by epochs": by_epochs(0.1, 6, 4, lambda o: lr.MultiStepLR(o, milestones=[2, 5], gamma=0.5)),
+    "constant, by epochs": by_epochs(0.1, 6, 4, lambda o: lr.ConstantLR(o, total_iters=3)),
+    "warmup": curve(0.1, N, lambda o: warmup(o, 0, lambda o: lr.CosineAnnealingLR(o, T_max=40))),
+    "warmup, from half": curve(0.1, N, lambda o: warmup(o, 0.5, lambda o: lr.ExponentialLR(o, gamma=0.9))),
     "inverseSqrt": inverse_sqrt(0.1, 6, N),
 }
 plateaus = [
