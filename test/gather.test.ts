@@ -5,6 +5,7 @@ import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import type { Data, DType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import * as ops from '../lib/ops/index.ts';
+import { TEAMS } from './kit.ts';
 import { refNode, runNode, sameBits } from './run-node.ts';
 
 const { isas } = addon();
@@ -95,7 +96,7 @@ const CASES: [string, Node, (bad: number) => Data[], number[], number][] = [
 describe.each(isas)('%s', (isa) => {
   it.each(CASES)('%s: an index out of bounds ends the run', (_, node, ins, bad, bound) => {
     for (const value of bad) {
-      for (const threads of [1, 3]) {
+      for (const threads of [1, ...TEAMS]) {
         const error = failure(node, ins(value), isa, threads);
         expect(error).toBeInstanceOf(IndexError);
         expect((error as IndexError).details).toMatchObject({ op: node.op.name, position: 2, value, bound });
@@ -116,7 +117,7 @@ describe.each(isas)('%s', (isa) => {
       (v, i) => ops.scatterAdd(v, i, { rows: 70 }),
     );
     const want = refNode(node, [x, skewed]);
-    for (const threads of [1, 2, 3, 4]) expect(sameBits(runNode(node, [x, skewed], { isa, threads }), want)).toBe(true);
+    for (const threads of [1, ...TEAMS]) expect(sameBits(runNode(node, [x, skewed], { isa, threads }), want)).toBe(true);
   });
 });
 

@@ -7,6 +7,7 @@ import type { TensorType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import { add, gelu, matmul, relu, sigmoid, silu, sum, tanh } from '../lib/ops/index.ts';
 import { type Activation, MATMUL, matmulStatBlocks } from '../lib/ops/matmul.ts';
+import { SOME_TEAMS } from './kit.ts';
 import { runGraph } from './run-graph.ts';
 
 const FMA_ISAS = addon().isas.filter((isa) => isa !== 'x86_64');
@@ -103,7 +104,7 @@ function check(c: Omit<Case, 'transA' | 'transB'>, layouts = LAYOUTS): void {
   const want = truth(a, b, { ...c, transA: false, transB: false });
   for (const layout of layouts) {
     for (const isa of FMA_ISAS) {
-      for (const threads of [1, 2, 3]) {
+      for (const threads of [1, ...SOME_TEAMS]) {
         const got = run(a, b, { ...c, ...layout }, isa, threads);
         const wrong = got.findIndex((v, i) => !Object.is(v, want[i]));
         if (wrong >= 0) {
@@ -154,7 +155,7 @@ describe('bits: one fma chain over k', () => {
       let known: Float32Array | undefined;
       for (const layout of LAYOUTS) {
         for (const isa of FMA_ISAS) {
-          for (const threads of [1, 4]) {
+          for (const threads of [1, ...SOME_TEAMS]) {
             const got = run(a, b, { m, n, k, ...layout }, isa, threads);
             known ??= got;
             expect(Buffer.compare(Buffer.from(got.buffer), Buffer.from(known.buffer)), `${m} ${n} ${k} ${isa} ${threads}`).toBe(
@@ -220,7 +221,7 @@ describe('what is fused', () => {
       graph.output('stats', stats!);
       const inputs = { a: transA ? swapped(a, batch, m, k) : a, b: transB ? swapped(b, batch, k, n) : b };
       for (const isa of addon().isas) {
-        for (const threads of [1, 2, 3]) {
+        for (const threads of [1, ...SOME_TEAMS]) {
           const out = runGraph(graph, { inputs, isa, threads });
           expect(out.get('stats'), `${transA} ${transB} ${isa} ${threads}`).toEqual(
             tileSquares(out.get('y') as Float32Array, m, n, batch),

@@ -42,7 +42,7 @@ describe('kernel against ref', () => {
     const truth = interpret(graph, { inputs, f64: true, context });
     const bits = new Map<string, Buffer>();
     for (const isa of addon().isas) {
-      for (const threads of [1, 3]) {
+      for (const threads of [1, 6]) {
         const run = runGraph(graph, { inputs, isa, threads, seed: 5n, attempt: 3, fuse: false });
         for (const [i, t] of outs.entries()) {
           const got = run.get(`y${i}`)!;

@@ -8,6 +8,7 @@ import type { Data } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import { PRUNE_MAGNITUDE, PRUNE_ROWS, type RowNorm } from '../lib/ops/index.ts';
 import * as prune from '../lib/optim/prune.ts';
+import { TEAMS } from './kit.ts';
 import { runNode, sameBits } from './run-node.ts';
 
 const ISAS = addon().isas;
@@ -151,7 +152,7 @@ test('rows: of equal norms the first; rows pruned before stay so; biases go with
   masks[0]!.fill(0, 0, 2);
   masks[2]![0] = 0;
   for (const isa of ISAS) {
-    for (const threads of [1, 3]) {
+    for (const threads of [1, ...TEAMS]) {
       const out = choose([weight, other, bias], masks, 0.4, { unit: 'rows', owners: [0] }, { isa, threads });
       expect(out[0]).toEqual(Float32Array.of(0, 0, 0, 0, 0, -1, NaN, 0, 2, 2));
       expect(out[1]).toEqual(Float32Array.of(0, 0.2));

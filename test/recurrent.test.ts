@@ -7,6 +7,7 @@ import type { RefArray } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import * as ops from '../lib/ops/index.ts';
 import { interpret } from './interpret.ts';
+import { TEAMS } from './kit.ts';
 import { runGraph } from './run-graph.ts';
 import { runNode, sameBits } from './run-node.ts';
 
@@ -77,7 +78,7 @@ describe.each(isas)('%s', (isa) => {
       const row = (b * steps + steps - 1) * hidden;
       expect(last.subarray(b * hidden, (b + 1) * hidden)).toEqual(states.subarray(row, row + hidden));
     }
-    for (const threads of [2, 3, 4]) expect(sameBits(runNode(node, data, { isa, threads }), [states, last])).toBe(true);
+    for (const threads of TEAMS) expect(sameBits(runNode(node, data, { isa, threads }), [states, last])).toBe(true);
     expect(sameBits(runNode(node, data, { isa, threads: 2, inplace: [0, 0] }), [states, last])).toBe(true);
   });
 
@@ -102,7 +103,7 @@ describe.each(isas)('%s', (isa) => {
     }) as Node;
     const ins = [states, data[1], data[2], waves(states.length, 5), waves(19 * 33, 6)];
     const want = runNode(gradient, ins, { isa });
-    for (const threads of [2, 3]) expect(sameBits(runNode(gradient, ins, { isa, threads }), want)).toBe(true);
+    for (const threads of TEAMS) expect(sameBits(runNode(gradient, ins, { isa, threads }), want)).toBe(true);
     for (const inplace of [
       [2, 0],
       [0, 3],

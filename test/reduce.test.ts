@@ -7,6 +7,7 @@ import { type DType, sizeOf } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import * as ops from '../lib/ops/index.ts';
 import { interpret } from './interpret.ts';
+import { TEAMS } from './kit.ts';
 import { runGraph } from './run-graph.ts';
 import { refNode, runNode, sameBits } from './run-node.ts';
 
@@ -52,7 +53,7 @@ describe.each(isas)('%s', (isa) => {
     for (const op of [ops.sum, ops.mean, ops.max, ops.min]) {
       const { node } = op(input(shape), { axes: [axis] });
       const want = runNode(node, [x], { isa, threads: 1 })[0]!;
-      for (const threads of [2, 3, 4]) expect(sameBits([runNode(node, [x], { isa, threads })[0]!], [want])).toBe(true);
+      for (const threads of TEAMS) expect(sameBits([runNode(node, [x], { isa, threads })[0]!], [want])).toBe(true);
       const ref = refNode(node, [x])[0]!;
       // Relative to what was summed: noise cancels.
       const errors = want.map((w: number, i: number) => Math.abs(w - ref[i]!) / Math.max(1000, Math.abs(ref[i]!)));

@@ -5,6 +5,7 @@ import type { DType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import * as ops from '../lib/ops/index.ts';
 import { interpret } from './interpret.ts';
+import { TEAMS } from './kit.ts';
 import { runNode, sameBits } from './run-node.ts';
 
 const { isas } = addon();
@@ -55,7 +56,7 @@ describe.each(isas)('%s', (isa) => {
     ];
     for (const [node, ins] of nodes) {
       const want = runNode(node, ins, { isa, threads: 1 });
-      for (const threads of [2, 3]) expect(sameBits(runNode(node, ins, { isa, threads }), want)).toBe(true);
+      for (const threads of TEAMS) expect(sameBits(runNode(node, ins, { isa, threads }), want)).toBe(true);
       expect(sameBits(runNode(node, ins, { isa, threads: 2, inplace: [0, 0] }), want)).toBe(true);
     }
   });

@@ -17,6 +17,7 @@ import {
   type UpdateAttrs,
   update,
 } from '../lib/ops/index.ts';
+import { SOME_TEAMS } from './kit.ts';
 import { refNode, runNode, zeros } from './run-node.ts';
 
 const ISAS = addon().isas;
@@ -161,7 +162,7 @@ test('scales per tensor reach their tensors, from the offset of the group on', (
   const by = Float64Array.from([0.5, 0.25, 7, 0.125, 1]);
   const zerosOf = sizes.map((n) => new Float32Array(n));
   const each = (graph: Graph): Stage[] => [stage.scale(graph.constant(by, [5], 'f64'))];
-  for (const threads of [1, 2, 3]) {
+  for (const threads of [1, ...SOME_TEAMS]) {
     const { p } = step({ p: zerosOf, g, hyper: [-1, 0, 0, 1, 0], stages: each, threads });
     p.forEach((x, t) => {
       expect(x).toEqual(new Float32Array(sizes[t]!).fill(2 * by[t]!));
@@ -175,7 +176,7 @@ test('what is measured: sums of squares before and after, and the elements chang
   const squares = (x: Float32Array): number => x.reduce((s, v) => s + v * v, 0);
   const limit = (): Stage[] => [stage.limit(-20, 30)];
   for (const isa of ISAS) {
-    for (const threads of [1, 3]) {
+    for (const threads of [1, ...SOME_TEAMS]) {
       const { measured } = step({
         p: [g, g.slice(0, 7)],
         g: [g, g.slice(0, 7)],

@@ -4,7 +4,7 @@ import type { Instr, Program } from '../../lib/compile/program.ts';
 import { allocate, CompiledProgram } from '../../lib/native/program.ts';
 import { add, arena, block, contents, copy, floats, instr, program, report, request, skipIf, step } from './kit.ts';
 
-const TEAMS = [1, 4];
+const THREADS = [1, 4];
 
 /** The report of a run beside one block that holds 1, 2, 3, ... */
 function reported(p: Program, rest: Parameters<typeof request>[0] = {}): Float32Array {
@@ -15,7 +15,7 @@ function reported(p: Program, rest: Parameters<typeof request>[0] = {}): Float32
 /** The first 4 bytes of a larger output. */
 const part = (out: Instr['outs'][0], from: Instr['ins'][0]): Instr => instr('copy', [out], [from], [4, 0, 1, 1]);
 
-describe.skipIf(process.env.GRADCLIP_POISON === '0').each(TEAMS)('%d threads', (threads) => {
+describe.skipIf(process.env.GRADCLIP_POISON === '0').each(THREADS)('%d threads', (threads) => {
   test('an arena that nobody has written', () => {
     expect(reported(program([copy(report(0, 8), arena(64, 8))]), { threads })).toEqual(Float32Array.of(NaN, NaN));
   });

@@ -6,6 +6,7 @@ import { IndexError } from '../../lib/errors.ts';
 import type { RunRequest, RunResult } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram, STATUS } from '../../lib/native/program.ts';
 import { MAX_THREADS } from '../../lib/native/threads.ts';
+import { SOME_TEAMS } from '../kit.ts';
 import {
   add,
   arena,
@@ -61,7 +62,7 @@ describe('steps and micro-batches', () => {
     const sum = block(0, 0, 4);
     const p = program([add(sum, sum, feed(0, 4)), add(sum, sum, block(1, 0, 4)), copy(report(0, 4), sum)], { microEnd: 2 });
     const [a, b] = [20, 3000].map((own) => new CompiledProgram(p).bind([state, floats(own)]));
-    for (const threads of [1, 3]) {
+    for (const threads of [1, ...SOME_TEAMS]) {
       const whole = { micros: 4, attempt: 10, stepCount: 7, threads };
       const first = a!.runSync(request({ ...whole, feed: rowsOf(1, 2), part: { first: 0, end: 2 } }));
       expect(first).toMatchObject({ status: 0, tried: 0, attempt: 10, stepCount: 7, instr: -1 });
@@ -112,7 +113,7 @@ describe('skips', () => {
   };
   const steps = rowsOf(100, 200, 300, 400, 500);
 
-  test.each([1, 2, 3])('a skipped step changes no state and uses no step row (%d threads)', (threads) => {
+  test.each([1, ...SOME_TEAMS])('a skipped step changes no state and uses no step row (%d threads)', (threads) => {
     const state = floats(0);
     const r = new CompiledProgram(p)
       .bind([state])
@@ -149,7 +150,7 @@ describe('failures', () => {
   ]);
   const indices = new Int32Array([0, 1, 2, 3, 3, 2, 4, -1, 0, 0, 0, 0]);
 
-  test.each([1, 2, 4])('an index out of bounds ends the run before later instructions (%d threads)', async (threads) => {
+  test.each([1, ...SOME_TEAMS])('an index out of bounds ends the run before later instructions (%d threads)', async (threads) => {
     const [table, out] = [floats(10, 20, 30, 40), floats(0, 0, 0, 0)];
     const bound = new CompiledProgram(lookup).bind([table, out]);
     const wanted = request({ steps: 3, feed: indices, threads, attempt: 5, stepCount: 4 });
