@@ -173,7 +173,7 @@ const rowNormGrad = (each: readonly number[]): Generator => {
 
 export const SEQUENCE_CASES: Readonly<Record<string, Generator>> = {
   ...{ attention, attentionGrad, rotary, batchNorm, batchNormGrad },
-  ...{ layerNorm: rowNorm, rmsNorm: rowNorm, layerNormGrad: rowNormGrad([2]), rmsNormGrad: rowNormGrad([]) },
+  ...{ layerNorm: rowNorm, rmsNorm: rowNorm, layerNormGrad: rowNormGrad([3]), rmsNormGrad: rowNormGrad([]) },
   rnn: recurrent(1, (d) => ({ ins: [], attrs: nonlinearity(d) }), 1),
   lstm: recurrent(4, () => ({ ins: [] }), 2),
   gru: recurrent(3, (_, { hidden }) => ({ ins: [f32(3 * hidden)] }), 1),
