@@ -7,7 +7,7 @@ import type { RecordHeader } from '../history/history.ts';
 import { Graph, type State, type Tensor } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
 import { Buffer, type Match, type Module, matchParameters, namesOf, Parameter, valuesIn } from '../nn/module.ts';
-import { valuesOf } from '../nn/values.ts';
+import { type Values, valuesOf } from '../nn/values.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/apply.ts';
 import { emaState, emaWeight } from '../optim/ema.ts';
 import { Finishing } from '../optim/finishing.ts';
@@ -216,14 +216,23 @@ export class Setup<M extends Module> {
 
   /** Before a fit of `trainer`: what another one has carried from batch to batch is not continued. No run may be on. */
   enter(trainer: symbol): void {
-    const carried = this.buffers.filter((b) => b.eachEpoch).map(({ state }) => ({ state, values: valuesOf(state)! }));
-    this.store.reset(carried.filter(({ values: v }) => v.trainer !== null && v.trainer !== trainer).map(({ state }) => state));
-    for (const { values } of carried) values.trainer = trainer;
+    const others = this.#carried.filter(({ values: v }) => v.trainer !== null && v.trainer !== trainer);
+    this.store.reset(others.map(({ state }) => state));
+    this.claim(trainer);
+  }
+
+  /** What is carried from batch to batch is `trainer`'s now. */
+  claim(trainer: symbol): void {
+    for (const { values } of this.#carried) values.trainer = trainer;
+  }
+
+  get #carried(): { state: State; values: Values }[] {
+    return this.buffers.filter((b) => b.eachEpoch).map(({ state }) => ({ state, values: valuesOf(state)! }));
   }
 
   /** Give buffers that each epoch begins anew their first values. No run may be on. */
   startEpoch(): void {
-    this.store.reset(this.buffers.filter((b) => b.eachEpoch).map((b) => b.state));
+    this.store.reset(this.#carried.map(({ state }) => state));
   }
 
   /** What earlyStop brings back: weights, their averages and masks, neighbours in the store. */

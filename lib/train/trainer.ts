@@ -274,6 +274,7 @@ export class Trainer<M extends Module> {
         this.#current.adopt(setup);
         if (transforms) setup.transforms = transforms;
         setup.restore(values);
+        setup.claim(this.#name);
         this.#counters = counters;
         this.#seed = seed;
         this.#log.clear();

@@ -178,6 +178,13 @@ describe('a second trainer', () => {
     expect([...model.sum.data]).toEqual([4]);
     one.fitSync({ x, y: x }, { steps: 1 });
     expect([...model.sum.data]).toEqual([3]);
+    // But what a file says, it does.
+    const file = join(folder, 'carried.safetensors');
+    await one.save(file);
+    await two.fit({ x, y: x }, { steps: 2 });
+    await two.load(file);
+    await two.fit({ x, y: x }, { steps: 2 });
+    expect([...model.sum.data]).toEqual([5]);
   });
 
   it('trains while no other does, and is told so', async () => {
