@@ -1,6 +1,6 @@
 // check-isa.mjs: looks into the built objects for what would kill the process on an older CPU. Run after a build.
 // A template instance compiled for AVX-512 can be the copy that the linker keeps for everyone, so the kernel objects may share
-// nothing by name, and the baseline may hold no instruction that came after it.
+// nothing by name, and the baseline may hold no instruction that came after it. Nor may anything call what each C library rounds its own way.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -68,6 +68,16 @@ export function checkSections(isa, text) {
   return found ? [`${isa}: static initialiser (section ${found[1]})`] : [];
 }
 
+// Whose last bits differ from one C library to the next. (fma, sqrt, floor and their like have one right result.)
+const ROUNDED_AS_IT_LIKES =
+  /^(a?(sin|cos|tan)h?|atan2|sincos|exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|cbrt|hypot|erfc?|[lt]gamma)[fl]?$/;
+
+/** Faults in the text of `nm` on an object: functions of the machine's C library that would make bits depend on it. */
+export function checkLibm(name, text) {
+  const needed = [...text.matchAll(/^ *U (\w+)/gm)].map(([, symbol]) => symbol);
+  return needed.filter((symbol) => ROUNDED_AS_IT_LIKES.test(symbol)).map((symbol) => `${name}: calls ${symbol} of the C library`);
+}
+
 function tool(name, ...args) {
   const run = spawnSync(name, args, { encoding: 'utf8', maxBuffer: 1 << 30 });
   if (run.status !== 0) throw new Error(`${name} ${args.join(' ')}: ${run.error?.message ?? run.stderr}`);
@@ -88,16 +98,16 @@ function main() {
   for (const isa of Object.keys(RULES)) {
     const files = objects(`${build}/CMakeFiles/kernels_${isa}.dir`);
     count += files.length;
-    faults.push(...checkSymbols(isa, tool('nm', '-C', ...files)));
+    faults.push(...checkSymbols(isa, tool('nm', '-C', ...files)), ...checkLibm(isa, tool('nm', ...files)));
     for (const file of files) {
       faults.push(...checkDisassembly(isa, disassemble(file)), ...checkSections(isa, tool('objdump', '-h', file)));
     }
   }
-  // The rest of the add-on runs everywhere; it may use the standard library, so only its instructions matter.
+  // The rest of the add-on runs everywhere; it may use the standard library, but for what rounds as it likes, so its instructions matter.
   for (const target of ['gradclip', 'gradclip_openmp']) {
     for (const file of objects(`${build}/CMakeFiles/${target}.dir`)) {
       count++;
-      faults.push(...checkDisassembly('x86_64', disassemble(file)));
+      faults.push(...checkDisassembly('x86_64', disassemble(file)), ...checkLibm(target, tool('nm', file)));
     }
   }
   for (const fault of faults) console.error(fault);

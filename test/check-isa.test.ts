@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 type Check = (isa: string, listing: string) => string[];
 const script = new URL('../scripts/check-isa.mjs', import.meta.url).href;
-const { checkDisassembly, checkSections, checkSymbols } = (await import(script)) as Record<string, Check>;
+const { checkDisassembly, checkLibm, checkSections, checkSymbols } = (await import(script)) as Record<string, Check>;
 
 const listing = (...lines: string[]): string =>
   ['0000000000000000 <gradclip::map(gradclip::Args const&)>:', ...lines.map((line, i) => `    ${i}0:\t${line}`)].join('\n');
@@ -68,4 +68,11 @@ it('finds static initialisers', () => {
   const section = (name: string): string => `Sections:\nIdx Name          Size\n  5 ${name}   00000008  0000000000000000`;
   expect(checkSections!('avx2', section('.rodata'))).toEqual([]);
   expect(checkSections!('avx2', section('.init_array'))).toHaveLength(1);
+});
+
+it("functions whose last bits are the C library's own", () => {
+  const text = ['memset', 'fma', 'sqrt', 'floorf', 'fmod', 'logic', 'pow', 'expf', 'log1p', 'sincos', 'tanhf'];
+  const listing = text.map((name) => `                 U ${name}`).join('\n');
+  const found = checkLibm!('gradclip', `0000000000000040 T exp\n${listing}\n                 U cosf@GLIBC_2.2.5`);
+  expect(found).toEqual(['pow', 'expf', 'log1p', 'sincos', 'tanhf', 'cosf'].map((f) => `gradclip: calls ${f} of the C library`));
 });
