@@ -1,5 +1,6 @@
 // draw.ts: the program of a seed. It depends on nothing else, so that a seed alone shows it again; the turn of each layer, loss, policy and
 // optimizer comes round.
+import { sizeOf } from '../../lib/ir/op.ts';
 import { AROUND } from './around.ts';
 import { LAYERS } from './layers/index.ts';
 import type { DrawContext, LayerKind } from './layers/kind.ts';
@@ -10,13 +11,18 @@ import { drawPolicy, POLICIES } from './policies.ts';
 import { given, Random, turn } from './random.ts';
 import type { InputSpec, LayerSpec, LossSpec, ProgramSpec, Row } from './spec.ts';
 
-const PLAIN = Object.keys(LAYERS).filter((name) => !LAYERS[name]!.indices);
+/** Elements of a batch. */
+const MOST = 30_000;
+
+/** What is put around the layer whose turn it is: Linear often, since the largest products are its. */
+const PLAIN = [...Object.keys(LAYERS).filter((name) => !LAYERS[name]!.indices), ...new Array<string>(12).fill('Linear')];
 
 export function drawProgram(seed: number): ProgramSpec {
   const layer = turn(seed, 'layers', Object.keys(LAYERS));
   const optimizer = turn(seed, 'optimizers', Object.keys(OPTIMIZERS));
   const policy = turn(seed, 'policies', Object.keys(POLICIES));
   const r = new Random(seed, 'program');
+  r.wide = r.chance(0.25);
   const sparse = LAYERS[layer]!.indices === true && isRowwise(optimizer) && !POLICIES[policy]!.dense && r.chance(0.4);
   const batchSize = r.chance(0.6) ? r.between(1, 9) : r.between(1, 70);
   const input = drawInput(r, layer, batchSize);
@@ -24,7 +30,8 @@ export function drawProgram(seed: number): ProgramSpec {
   const c = new Context(input, sparse);
   const layers = drawLayers(r, layer, input, c);
   const norms = names(layers).some((name) => name.startsWith('BatchNorm'));
-  const size = norms ? Math.max(2, batchSize) : batchSize;
+  const most = Math.max(2, Math.floor(MOST / sizeOf(input.row)));
+  const size = Math.min(most, norms ? Math.max(2, batchSize) : batchSize);
   const dropLast = r.chance(0.15);
   const carries = input.source === 'consecutive';
   const accumulate = sparse ? 1 : r.chance(0.3) ? r.between(2, 8) : 1;
@@ -85,7 +92,7 @@ function drawLoss(r: Random, seed: number, { source, below }: InputSpec): LossSp
   const name = turn(seed, 'losses', Object.keys(LOSSES));
   const kind = LOSSES[name]!;
   if (source === 'rows') {
-    const width = r.size(40) * (kind.parts ?? 1);
+    const width = r.size(r.wide ? 150 : 40) * (kind.parts ?? 1);
     return { name, width, options: kind.draw(r, width) };
   }
   const labelled = kind.targets === 'labels' ? name : 'crossEntropy';

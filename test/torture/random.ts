@@ -16,6 +16,8 @@ export class Random {
   readonly #key: readonly [number, number];
   readonly #use: number;
   readonly #words: Uint32Array = new Uint32Array(4);
+  /** Sizes are mostly large: set for some programs, so that kernels cut what they are given. */
+  wide = false;
   #drawn = 0;
 
   /** @param use what for: other numbers for each */
@@ -54,18 +56,19 @@ export class Random {
     return this.chance(p) ? value() : undefined;
   }
 
-  /** The size of something: mostly small, often beside an edge of the kernels, now and then as large as may be. */
+  /** The size of something: mostly small, often beside an edge of the kernels, now and then as large as may be; or mostly large. */
   size(most: number): number {
+    const [small, edge, middle] = this.wide ? [0.1, 0.3, 0.55] : [0.45, 0.75, 0.95];
     const kind = this.unit();
     const drawn =
-      kind < 0.45
+      kind < small
         ? this.between(1, 17)
-        : kind < 0.75
+        : kind < edge
           ? this.pick(EDGES) + this.between(-1, 1)
-          : kind < 0.93
+          : kind < middle
             ? this.between(1, 80)
             : this.between(80, 600);
-    return drawn <= most ? drawn : this.between(1, most);
+    return drawn <= most ? drawn : this.between(this.wide ? Math.ceil(most / 2) : 1, most);
   }
 
   /** A divisor of n. */

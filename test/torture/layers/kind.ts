@@ -87,11 +87,12 @@ export function kind<O extends Options>(of: LayerKind<O>): LayerKind {
   return of as unknown as LayerKind;
 }
 
-/** Elements of a row that a layer may make at most. */
+/** Elements of a row that a layer may make at most, and of a matrix. */
 const MOST = 1600;
+const MOST_WEIGHTS = 120_000;
 
 /** How wide the last dimension may become, where the others stay. */
 export function room(row: Row, axis: number): number {
   const beside = row.reduce((n, d, i) => (i === axis ? n : n * d), 1);
-  return Math.max(1, Math.floor(MOST / beside));
+  return Math.max(1, Math.floor(Math.min(MOST / beside, MOST_WEIGHTS / row[axis]!)));
 }
