@@ -1,5 +1,5 @@
-// run.ts: `npm run -s torture -- --programs 10000 --seed 1 [--jobs 2]`: random networks, each run plainly on one thread and in four other ways,
-// which must give the same bits. Program k is that of seed + k, whatever came before it.
+// run.ts: `npm run -s torture -- --programs 10000 --seed 1 [--jobs 2]`: random networks, each run plainly on one thread and in four other ways
+// that must give the same bits. Program k is that of seed + k, whatever came before it.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Counts } from './counts.ts';
@@ -31,6 +31,7 @@ let failures = 0;
 
 async function work(): Promise<void> {
   const lane = await new Lane().start();
+  tellIsas(lane.isas);
   for (let k = next++; k < programs && failures < most; k = next++) {
     const seed = first + k;
     const spec = drawProgram(seed);
@@ -45,6 +46,15 @@ async function work(): Promise<void> {
     if ((k + 1) % 500 === 0) console.log(`${k + 1} programs, ${seconds()} s`);
   }
   lane.close();
+}
+
+let told = false;
+function tellIsas(isas: readonly string[]): void {
+  if (told) return;
+  told = true;
+  const [best, next] = isas.filter((isa) => isa !== 'x86_64');
+  const wide = next ? `${best} beside ${next}` : `${best ?? 'x86_64'} alone: this machine has no more`;
+  console.log(`instruction sets: ${wide}${best ? ', x86_64 beside itself' : ''}`);
 }
 
 function seconds(): number {

@@ -219,5 +219,18 @@ async function tellAnswers(
     for (const [key, value] of Object.entries(measured)) tell(told, `evaluate ${weights} ${key}`, value);
     const predicted = sync ? trainer.predictSync(inputs, { weights }) : await trainer.predict(inputs, { weights });
     told.set(`predict ${weights}`, predicted.data);
+    if (spec.input.source === 'rows') checkMean(measured.size!, predicted.data);
   }
+}
+
+/** What is measured of all rows, batch by batch, is the mean of the predictions: also where the last batch is shorter. */
+function checkMean(measured: number, predictions: Data): void {
+  let [sum, size] = [0, 0];
+  for (const v of predictions) {
+    sum += v;
+    size += Math.abs(v);
+  }
+  const off = Math.abs(measured - sum / predictions.length);
+  if (off > (1e-5 * size) / predictions.length)
+    throw new Error(`evaluate: a mean of ${measured}; of predictions ${sum / predictions.length}`);
 }
