@@ -29,6 +29,12 @@ export function checkClipPolicy(where: string, given: unknown): ClipPolicy {
   return given as ClipPolicy;
 }
 
+/** Of several policies together: only if none has a threshold from the first step on. */
+export function firstUnbounded(policies: readonly ClipPolicy[]): Pick<ClipPolicy, 'unboundedAtFirst'> {
+  const found = policies.map((p) => p.unboundedAtFirst).filter((text) => text !== undefined);
+  return found.length > 0 && found.length === policies.length ? { unboundedAtFirst: found[0]! } : {};
+}
+
 /** What a policy decides. @throws OptionError that names the policy, where it decides nothing that can be done */
 export function buildPolicy(policy: ClipPolicy, context: ClipContext): Clipped {
   const where = `clip policy ${policy.name}`;

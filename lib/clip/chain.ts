@@ -3,7 +3,7 @@ import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { add, maximum, mul } from '../ops/elementwise.ts';
 import type { Stage } from '../ops/stage.ts';
-import { buildPolicy, checkClipPolicy } from './build.ts';
+import { buildPolicy, checkClipPolicy, firstUnbounded } from './build.ts';
 import type { ClipColumns, ClipPolicy, Clipped } from './clip.ts';
 
 /**
@@ -17,6 +17,7 @@ export function chain(...policies: readonly ClipPolicy[]): ClipPolicy {
   return {
     name: `chain(${policies.map((p) => p.name).join(', ')})`,
     maxSkips: limits.length ? Math.min(...limits) : 0,
+    ...firstUnbounded(policies),
     build(context) {
       const parts: Clipped[] = [];
       let grads = context.grads;

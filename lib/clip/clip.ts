@@ -55,6 +55,8 @@ export interface ClipPolicy {
   readonly name: string;
   /** So many skipped steps in a row end the run with a NonFiniteError (a SkipError, where the gradients were finite); 0: never. */
   readonly maxSkips: number;
+  /** Its threshold comes from steps before and has no other bound: what would bound it from the first step on. A run that dies young is told. */
+  readonly unboundedAtFirst?: string;
   build(context: ClipContext): Clipped;
 }
 

@@ -6,7 +6,7 @@ import { matcher, type Pattern } from '../nn/module.ts';
 import { add, equal, less, maximum, minimum, mul, sqrt, square, sum, where } from '../ops/index.ts';
 import { readsEach, type Stage, selectStages } from '../ops/stage.ts';
 import { checkOptions, show } from '../options.ts';
-import { buildPolicy, checkClipPolicy } from './build.ts';
+import { buildPolicy, checkClipPolicy, firstUnbounded } from './build.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 import { none } from './none.ts';
 
@@ -46,6 +46,7 @@ export function groups(rules: readonly ClipGroup[], options: GroupsOptions = {})
   return {
     name: `groups(${policies.map((p) => p.name).join(', ')})`,
     maxSkips: limits.length > 0 ? Math.min(...limits) : 0,
+    ...firstUnbounded(policies),
     build(context) {
       const owner = context.names.map((n, t) => tests.findIndex((test) => test(n, shapeOf(context, t))));
       const parts: Part[] = [];

@@ -1,11 +1,11 @@
 // measure.ts: what most policies have in common: norms in f64, what is not finite, a scale applied and reported, state that remembers.
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
-import { div, equal, lessEqual, max, maximum, min, mul, pow, sqrt, square, sub, sum, where } from '../ops/index.ts';
+import { div, equal, lessEqual, max, maximum, min, minimum, mul, pow, sqrt, square, sub, sum, where } from '../ops/index.ts';
 import * as stage from '../ops/stage.ts';
 import { type Statistic, statistic } from '../ops/statistics.ts';
-import { checkOptions, checkPerStep, type NumberRule, type PerStep } from '../options.ts';
-import { type ClipColumns, type ClipContext, type Clipped, threshold } from './clip.ts';
+import { checkNumber, checkOptions, checkPerStep, type NumberRule, type PerStep } from '../options.ts';
+import { type ClipColumns, type ClipContext, type ClipPolicy, type Clipped, threshold } from './clip.ts';
 import { type Guard, guard, NON_FINITE_OPTIONS, type NonFiniteOptions } from './finite.ts';
 
 /** What a policy measured, with the way it deals with NaN and infinities. */
@@ -157,4 +157,23 @@ export function checkLimit(where: string, option: string, value: PerStep, rule: 
 export function checkPolicy(where: string, options: NonFiniteOptions, known: readonly string[]): Guard {
   checkOptions(where, options, [...known, ...NON_FINITE_OPTIONS]);
   return guard(where, options);
+}
+
+/** The option of policies whose thresholds come from earlier steps: a bound that holds from the first one on. */
+export interface MaxOptions {
+  /** No threshold goes above this. Default Infinity: the first step is its own past, whatever its size. */
+  readonly max?: number;
+}
+
+/** A bound of thresholds that are made of what was. */
+export interface Bound {
+  readonly max: number;
+  readonly first: Pick<ClipPolicy, 'unboundedAtFirst'>;
+  of(threshold: Tensor): Tensor;
+}
+
+export function checkMax(where: string, { max = Infinity }: MaxOptions): Bound {
+  checkNumber(where, 'max', max, { above: 0, infinite: true });
+  if (max === Infinity) return { max, first: { unboundedAtFirst: `option max of ${where}` }, of: (t) => t };
+  return { max, first: {}, of: (t) => minimum(t, max) };
 }

@@ -6,9 +6,9 @@ import { reshape } from '../ops/shape.ts';
 import { checkNumber } from '../options.ts';
 import type { ClipContext, ClipPolicy } from './clip.ts';
 import type { NonFiniteOptions } from './finite.ts';
-import { checkPolicy, type Measured, measure, scaled, scaleOf } from './measure.ts';
+import { checkMax, checkPolicy, type MaxOptions, type Measured, measure, scaled, scaleOf } from './measure.ts';
 
-export interface PercentileOptions extends NonFiniteOptions {
+export interface PercentileOptions extends NonFiniteOptions, MaxOptions {
   /** Norms that are remembered, the last ones. */
   readonly window?: number;
 }
@@ -25,16 +25,18 @@ function percentileOf(c: ClipContext, m: Measured, norms: Tensor, q: number, win
 
 function make(name: string, q: number, each: boolean, options: PercentileOptions, window: number): ClipPolicy {
   const where = `clip.${name}`;
-  const rules = checkPolicy(where, options, ['window']);
+  const rules = checkPolicy(where, options, ['window', 'max']);
+  const { of, first } = checkMax(where, options);
   const percent = checkNumber(where, 'q', q, { min: 0, max: 100 });
   const size = checkNumber(where, 'window', options.window ?? window, { min: 1, max: 2 ** 24, integer: true });
   return {
     name,
     maxSkips: rules.maxSkips,
+    ...first,
     build(context) {
       const m = measure(context, rules);
       const norms = each ? m.each : m.total;
-      const at = percentileOf(context, m, norms, percent, size);
+      const at = of(percentileOf(context, m, norms, percent, size));
       return scaled(context, m, scaleOf(norms, at), each ? {} : { threshold: at });
     },
   };

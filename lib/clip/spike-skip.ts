@@ -1,14 +1,14 @@
 // spike-skip.ts: steps whose norm or loss lies far above the recent ones are left out, not clipped.
 import { OptionError } from '../errors.ts';
-import { add, equal, less, lessEqual, mul, where } from '../ops/elementwise.ts';
+import { add, equal, less, lessEqual, maximum, mul, where } from '../ops/elementwise.ts';
 import { historyMoments, historyPush, historyType } from '../ops/history.ts';
 import { reshape } from '../ops/shape.ts';
 import { checkChoice, checkNumber } from '../options.ts';
 import type { ClipPolicy } from './clip.ts';
 import type { NonFiniteOptions } from './finite.ts';
-import { checkPolicy, measure, remembered } from './measure.ts';
+import { checkMax, checkPolicy, type MaxOptions, measure, remembered } from './measure.ts';
 
-export interface SpikeSkipOptions extends NonFiniteOptions {
+export interface SpikeSkipOptions extends NonFiniteOptions, MaxOptions {
   /** What is watched: the `norm` of all gradients (default), or the `loss`. */
   readonly of?: 'norm' | 'loss';
   /** `window`: above mean + k sd of the last ones (OLMo-core; default). `ema`: at least k times their running mean (axlearn), which for a mean
@@ -30,7 +30,8 @@ export interface SpikeSkipOptions extends NonFiniteOptions {
  */
 export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
   const name = 'clip.spikeSkip';
-  const rules = checkPolicy(name, options, ['of', 'mode', 'k', 'window', 'active', 'decay']);
+  const rules = checkPolicy(name, options, ['of', 'mode', 'k', 'window', 'active', 'decay', 'max']);
+  const bound = checkMax(name, options);
   const of = checkChoice(name, 'of', options.of ?? 'norm', ['norm', 'loss']);
   const windowed = checkChoice(name, 'mode', options.mode ?? 'window', ['window', 'ema']) === 'window';
   const k = checkNumber(name, 'k', options.k ?? (windowed ? 6 : 2), { above: 0 });
@@ -43,6 +44,7 @@ export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
   return {
     name: 'spikeSkip',
     maxSkips: rules.maxSkips,
+    ...bound.first,
     build(context) {
       const { graph } = context;
       const m = measure(context, rules);
@@ -52,7 +54,9 @@ export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
       const x = of === 'norm' ? m.total : context.loss!;
       // A loss that is not finite is nothing to learn from either.
       const known = where(equal(x, x), m.finite, 0);
-      const { limit, spike } = windowed ? byWindow() : byMean();
+      const own = windowed ? byWindow() : byMean();
+      const limit = bound.of(own.limit);
+      const spike = bound.max === Infinity ? own.spike : maximum(own.spike, less(bound.max, x));
       return {
         stages: m.stages,
         skip: m.skip ? add(m.skip, spike) : spike,

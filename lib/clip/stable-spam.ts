@@ -6,9 +6,9 @@ import { statistic } from '../ops/statistics.ts';
 import { checkChoice, checkNumber } from '../options.ts';
 import type { ClipPolicy } from './clip.ts';
 import type { NonFiniteOptions } from './finite.ts';
-import { checkPolicy, measure, remembered, scaled, shaped } from './measure.ts';
+import { checkMax, checkPolicy, type MaxOptions, measure, remembered, scaled, shaped } from './measure.ts';
 
-export interface AdaClipOptions extends NonFiniteOptions {
+export interface AdaClipOptions extends NonFiniteOptions, MaxOptions {
   /** Decay of the running mean of the largest |g|. Default 0.999. */
   readonly theta?: number;
 }
@@ -19,11 +19,13 @@ export interface AdaClipOptions extends NonFiniteOptions {
  */
 export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
   const name = 'clip.adaClip';
-  const rules = checkPolicy(name, options, ['theta']);
+  const rules = checkPolicy(name, options, ['theta', 'max']);
+  const { of, first } = checkMax(name, options);
   const theta = checkNumber(name, 'theta', options.theta ?? 0.999, { min: 0, below: 1 });
   return {
     name: 'adaClip',
     maxSkips: rules.maxSkips,
+    ...first,
     build(context) {
       const m = measure(context, rules);
       const largest = statistic(context.grads, { kind: 'maxAbs', stages: [...context.stages, ...m.stages] }).each;
@@ -31,7 +33,7 @@ export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
       const mean = remembered(context, m, 'largest', [context.grads.length]);
       const count = add(steps.now, 1);
       const next = add(mul(theta, mean.now), mul(1 - theta, largest));
-      const limit = div(next, sub(1, pow(theta, count)));
+      const limit = of(div(next, sub(1, pow(theta, count))));
       mean.next(next);
       steps.next(count);
       return shaped(m, [shrinkAbove(limit, where(equal(largest, 0), 1, div(limit, largest)))]);

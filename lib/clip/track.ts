@@ -4,7 +4,7 @@ import { mean } from '../ops/reduce.ts';
 import { checkChoice, checkNumber } from '../options.ts';
 import type { ClipPolicy } from './clip.ts';
 import type { NonFiniteOptions } from './finite.ts';
-import { checkPolicy, measure, remembered, scaled, scaleOf } from './measure.ts';
+import { checkMax, checkPolicy, type MaxOptions, measure, remembered, scaled, scaleOf } from './measure.ts';
 
 export interface QuantileOptions extends NonFiniteOptions {
   /** Step of the threshold, which moves by a factor. Default 0.2. */
@@ -46,13 +46,15 @@ export function quantile(options: QuantileOptions = {}): ClipPolicy {
  * globalNorm with k times the mean of all norms so far, this step's among them, as threshold (Bengio et al. 2012). State: 2 numbers.
  * @param k >= 0; default 1
  */
-export function runningMean(k = 1, options: NonFiniteOptions = {}): ClipPolicy {
+export function runningMean(k = 1, options: NonFiniteOptions & MaxOptions = {}): ClipPolicy {
   const name = 'clip.runningMean';
-  const rules = checkPolicy(name, options, []);
+  const rules = checkPolicy(name, options, ['max']);
+  const { of, first } = checkMax(name, options);
   const factor = checkNumber(name, 'k', k, { min: 0 });
   return {
     name: 'runningMean',
     maxSkips: rules.maxSkips,
+    ...first,
     build(context) {
       const m = measure(context, rules);
       const steps = remembered(context, m, 'steps', []);
@@ -61,7 +63,7 @@ export function runningMean(k = 1, options: NonFiniteOptions = {}): ClipPolicy {
       const next = add(average.now, div(sub(m.total, average.now), count));
       steps.next(count);
       average.next(next);
-      const at = mul(factor, next);
+      const at = of(mul(factor, next));
       return scaled(context, m, scaleOf(m.total, at), { threshold: at });
     },
   };

@@ -66,14 +66,14 @@ export function tooManySkips(
   where: string,
   last: Report,
   skips: number,
-  why: { readonly text: string; readonly culprit: object } | null = null,
+  why: { readonly text: string; readonly culprit: object | null } | null = null,
 ): NonFiniteError | SkipError {
   const { nonFinite: tensor, step, attempt, norm, threshold } = last;
   if (tensor !== null) {
     const text = `${where}: ${skips} steps in a row had a non-finite gradient, the last in ${tensor}${why?.text ?? ''}`;
-    return new NonFiniteError(text, { tensor, step, attempt, skips, ...(why && { culprit: why.culprit }) });
+    return new NonFiniteError(text, { tensor, step, attempt, skips, ...(why?.culprit && { culprit: why.culprit }) });
   }
-  const text = `${where}: ${skips} steps in a row were skipped by the clip policy, the last with a norm of ${norm}, threshold ${threshold}`;
+  const text = `${where}: ${skips} steps in a row were skipped by the clip policy, the last with a norm of ${norm}, threshold ${threshold}${why?.text ?? ''}`;
   const advice = norm > SQUARES ? `; ${SQUARES.toExponential(1)} is the most whose square f32 holds: clip the gradient` : '';
   return new SkipError(text + advice, { step, attempt, skips, norm, threshold });
 }

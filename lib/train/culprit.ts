@@ -1,4 +1,5 @@
 // culprit.ts: why the gradients of a step were not finite: what of its batch is not, or which weight, or neither. Looked for when it has happened.
+import type { ClipPolicy } from '../clip/clip.ts';
 import { sizeOf } from '../ir/op.ts';
 import type { Report, Reports } from '../optim/report.ts';
 import { type Effect, type Loop, perform } from './effect.ts';
@@ -83,11 +84,22 @@ function placeOf([row, ...rest]: readonly number[]): string {
   return rest.length === 1 ? `row ${row}, column ${rest[0]}` : `row ${row}, element [${rest}]`;
 }
 
+// A threshold that comes from fewer steps is hardly one.
+const YOUNG = 10;
+
+/** What to do where a run has gone wrong after a few updates, and thresholds came from those alone. */
+export function afterYoung({ unboundedAtFirst: bound }: Pick<ClipPolicy, 'unboundedAtFirst'>, step: number): string {
+  if (bound === undefined || step === 0 || step > YOUNG) return '';
+  const past = step === 1 ? 'one step' : `${step} steps`;
+  return `; the clip policy had ${past} to make a threshold of: ${bound} bounds it from the first step on`;
+}
+
 /** What is asked of a run. */
 export interface InquiryContext {
   readonly running: Pick<Running, 'warnings' | 'counters'>;
   /** Values of all parameters by name. */
   readonly weights: Effect<ReadonlyMap<string, NdArray>>;
+  readonly policy: Pick<ClipPolicy, 'unboundedAtFirst'>;
   /** A step whose scaled gradients overflow is what lowers the scale, and nothing to be told. */
   readonly scaleAdapts: boolean;
 }
@@ -110,7 +122,8 @@ export class Inquiry {
     this.#told = { culprit, step };
     const { text, ...details } = culprit;
     const what = skipped ? `batch ${attempt} was skipped` : `the loss of batch ${attempt} is ${loss}`;
-    this.#c.running.warnings.add('nonFinite', `${text}; ${what}`, { ...details, step, attempt });
+    const advice = culprit.kind === 'input' ? '' : afterYoung(this.#c.policy, step);
+    this.#c.running.warnings.add('nonFinite', `${text}; ${what}${advice}`, { ...details, step, attempt });
   }
 
   /** Of the run's last step, at place `at` in its chunk: the one that was told, if nothing was updated since. */

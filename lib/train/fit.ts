@@ -6,7 +6,7 @@ import { threadsFor } from '../native/threads.ts';
 import type { Apply } from '../optim/apply.ts';
 import { inEpochs } from '../optim/length.ts';
 import { Reports, tooManySkips } from '../optim/report.ts';
-import { type Culprit, Inquiry, type InquiryContext } from './culprit.ts';
+import { afterYoung, type Culprit, Inquiry, type InquiryContext } from './culprit.ts';
 import { type Effect, type Loop, perform } from './effect.ts';
 import type { Chunk, Feeder } from './feeder.ts';
 import type { GuardEvent, Guarding } from './guarding.ts';
@@ -286,7 +286,8 @@ function skippedTooOften(c: FitContext, reports: Reports, culprit: Culprit | nul
     const text = `fit: ${skips} steps in a row were skipped, the last by ${hit.guard}: ${hit.name} is ${hit.value}`;
     return new GuardError(text, { guard: hit.guard, name: hit.name, action: 'skip', step, attempt, skips });
   }
-  return tooManySkips('fit', last, c.running.counters.skips, culprit && { text: because(culprit), culprit });
+  const text = because(culprit) + (culprit?.kind === 'input' ? '' : afterYoung(c.policy, last.step));
+  return tooManySkips('fit', last, c.running.counters.skips, { text, culprit });
 }
 
 function nonFinite(c: FitContext, result: RunResult, culprit: Culprit | null): NonFiniteError {

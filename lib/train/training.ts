@@ -96,6 +96,7 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
         seed: c.seed,
         threads: c.threads,
         threadsAsked: c.threadsAsked,
+        policy,
         maxSkips: policy.maxSkips,
         names: trained,
         steps: steps ?? Number.POSITIVE_INFINITY,
