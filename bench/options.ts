@@ -9,6 +9,7 @@ export const USAGE: string = `npm run -s bench -- [options]
   --only a,b                 cells, or parts of their names (25x1M, adamw, nt, 64x256x784, policy/6x40k)
   --threads N,M              one number or several, default: all
   --peers [a,b]              also ${PEER_NAMES.join(', ')} where installed; without names the suite's usual ones
+  --against DIR              also another checkout of gradclip, built (npm ci), as peer before
   --overhead                 step: also time the step without a clip
   --awaited                  step: also time steps awaited one at a time
   --seconds S                per variant and engine, default 3
@@ -24,6 +25,8 @@ export interface Options {
   /** All that are asked for; `threads` is the first. */
   readonly threadCounts: readonly number[];
   readonly peers: readonly string[];
+  /** Another checkout, to be measured beside this one. */
+  readonly against: string | null;
   /** Further variants that are asked for: `overhead`, `awaited`. */
   readonly extra: ReadonlySet<string>;
   readonly seconds: number;
@@ -32,7 +35,7 @@ export interface Options {
   readonly html: string | null;
 }
 
-const NAMES = ['suite', 'only', 'threads', 'peers', 'overhead', 'awaited', 'seconds', 'rounds', 'json', 'html'];
+const NAMES = ['suite', 'only', 'threads', 'peers', 'against', 'overhead', 'awaited', 'seconds', 'rounds', 'json', 'html'];
 
 /** `--name value` pairs; a name followed by no value is true. Throws what to tell the user. */
 export function parse(argv: readonly string[]): Options {
@@ -59,6 +62,7 @@ export function parse(argv: readonly string[]): Options {
   const peers = named === undefined ? [] : named === '' ? suite.peers : named.split(',');
   const stranger = peers.find((peer) => !PEER_NAMES.includes(peer));
   if (stranger) throw new Error(`--peers: expected some of ${PEER_NAMES.join(', ')}, got ${stranger}`);
+  if (given.get('against') === '') throw new Error('--against: expected the folder of a checkout');
   if (given.get('html') === '') throw new Error('--html: expected the name of a file');
   const threadCounts = (given.get('threads') ?? String(availableParallelism())).split(',').map(Number);
   if (!threadCounts.every((n) => Number.isInteger(n) && n >= 1 && n <= MAX_THREADS))
@@ -70,6 +74,7 @@ export function parse(argv: readonly string[]): Options {
     threads: threadCounts[0]!,
     threadCounts,
     peers,
+    against: given.get('against') ?? null,
     extra: new Set(['overhead', 'awaited'].filter((name) => given.has(name))),
     seconds: positive('seconds', 3),
     rounds: Math.ceil(positive('rounds', 6)),

@@ -1,7 +1,7 @@
 // peers.ts: the peers, where they are installed (docs/PERFORMANCE.md says how), and their versions.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Launch } from './engine.ts';
 
@@ -45,6 +45,14 @@ export function findPeers(names: readonly string[], tell: (text: string) => void
     tell(`${peer}: no ${found}, goes without (PEERS_HOME says where the peers are)`);
     return [];
   });
+}
+
+/** Another checkout of this project as a peer. @throws Error where it is not built */
+export function checkout(folder: string): Peer {
+  const engine = resolve(folder, 'dist/bench/engines/gradclip.js');
+  if (!existsSync(engine)) throw new Error(`--against: no ${engine}: run npm ci there`);
+  const { version } = JSON.parse(readFileSync(resolve(folder, 'package.json'), 'utf8')) as { version: string };
+  return { peer: 'before', command: process.execPath, args: [engine], version };
 }
 
 type Found = Omit<Peer, 'peer'> | string;

@@ -1,7 +1,7 @@
 // report.ts: rows of figures, and how they are printed.
-import { ratio, type Sample, short, summarize } from '../lib/cli/bench/sample.ts';
+import { ratio, ratioInterval, type Sample, short, summarize } from '../lib/cli/bench/sample.ts';
 
-export { ratio, type Sample, short, summarize };
+export { ratio, ratioInterval, type Sample, short, summarize };
 
 /** The figures of one engine in one cell. */
 export interface Row {

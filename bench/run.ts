@@ -7,7 +7,7 @@ import { factLines, gather } from './facts.ts';
 import { htmlPage } from './html.ts';
 import { measureCell } from './measure.ts';
 import { type Options, parse, USAGE } from './options.ts';
-import { findPeers } from './peers.ts';
+import { checkout, findPeers } from './peers.ts';
 import { humanLine, type Row } from './report.ts';
 
 const tell = (text: string): void => {
@@ -25,7 +25,7 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   const engine = fileURLToPath(new URL('./engines/gradclip.js', import.meta.url));
   const ours: Launch = { peer: 'gradclip', command: process.execPath, args: [engine] };
-  const peers = findPeers(options.peers, tell);
+  const peers = [...(options.against ? [checkout(options.against)] : []), ...findPeers(options.peers, tell)];
   const facts = gather(argv, options, peers);
   if (options.json) console.log(JSON.stringify({ facts }));
   else for (const line of factLines(facts)) console.log(line);

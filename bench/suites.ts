@@ -6,7 +6,7 @@ import { policiesPage } from '../lib/cli/bench/policies-page.ts';
 import { clipStepRow, policiesRow, type Rounds, stepRow } from '../lib/cli/bench/rows.ts';
 import type { Info } from './engine.ts';
 import { KERNEL_CASES } from './kernels.ts';
-import { type Row, ratio, type Sample, short, summarize } from './report.ts';
+import { type Row, ratio, ratioInterval, type Sample, short, summarize } from './report.ts';
 import type { Reference } from './workload.ts';
 
 export type { Rounds };
@@ -55,11 +55,14 @@ async function checkStep(cell: string, info: Info): Promise<string | null> {
   return null;
 }
 
-/** Their variant over ours, where both were timed: [name of the figure, theirs, ours]. */
+/** Their variant over ours, where both were timed, and what it lies between with 95 % confidence: [name of the figure, theirs, ours]. */
 function ratios(theirs: Rounds, ours: Rounds, pairs: readonly (readonly [string, string, string])[]): Record<string, number> {
   const found = pairs.flatMap(([name, t, o]) => {
     const [a, b] = [theirs.get(t), ours.get(o)];
-    return a && b ? [[name, short(ratio(a, b))] as const] : [];
+    if (!a || !b) return [];
+    const interval = ratioInterval(a, b);
+    const ends = interval ? [[`${name}_low`, short(interval[0])] as const, [`${name}_high`, short(interval[1])] as const] : [];
+    return [[name, short(ratio(a, b))] as const, ...ends];
   });
   return Object.fromEntries(found);
 }

@@ -11,7 +11,7 @@ import { KERNEL_CASES, kernelNode } from '../bench/kernels.ts';
 import { measureCell } from '../bench/measure.ts';
 import { parse } from '../bench/options.ts';
 import { findPeers } from '../bench/peers.ts';
-import { humanLine, type Row, ratio, type Sample, short, summarize } from '../bench/report.ts';
+import { humanLine, type Row, ratio, ratioInterval, type Sample, short, summarize } from '../bench/report.ts';
 import { SUITES } from '../bench/suites.ts';
 import { fmaProbe, type StreamKind, streamProbe } from '../lib/cli/bench/probe.ts';
 import { INPUT, isOp } from '../lib/ir/graph.ts';
@@ -25,6 +25,18 @@ describe('report', () => {
   });
   it('compares round by round, so that a machine that slows down changes nothing', () => {
     expect(ratio(rounds(2, 4, 8, 16), rounds(1, 2, 4, 8))).toBe(2);
+    // The ranks of published tables of the sign test: 1 of 6, 2 of 9, 4 of 15, 6 of 20.
+    for (const [n, rank] of [
+      [6, 1],
+      [8, 1],
+      [9, 2],
+      [15, 4],
+      [20, 6],
+    ] as const) {
+      const ratios = rounds(...Array.from({ length: n }, (_, i) => ((i * 7) % n) + 1));
+      if (n % 7) expect(ratioInterval(ratios, rounds(...Array<number>(n).fill(1))), String(n)).toEqual([rank, n + 1 - rank]);
+    }
+    expect(ratioInterval(rounds(1, 2, 3, 4, 5), rounds(1, 1, 1, 1, 1))).toBeNull();
   });
   it('keeps four digits', () => {
     expect([short(0.123456), short(1234.56), short(3)]).toEqual([0.1235, 1235, 3]);

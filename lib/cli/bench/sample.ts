@@ -38,6 +38,23 @@ export function ratio(theirs: readonly Sample[], ours: readonly Sample[]): numbe
   return median(theirs.map((t, round) => t.median_ms / ours[round]!.median_ms));
 }
 
+/**
+ * Between what the true `ratio` lies with a confidence of at least 95 %: two of the ratios in order, such that a coin shows so few heads or tails in
+ * 2.5 % of as many tosses at most. It assumes nothing of how ratios are spread. null below 6 rounds, which cannot tell.
+ */
+export function ratioInterval(theirs: readonly Sample[], ours: readonly Sample[]): readonly [low: number, high: number] | null {
+  const sorted = theirs.map((t, round) => t.median_ms / ours[round]!.median_ms).sort((a, b) => a - b);
+  const n = sorted.length;
+  let chance = 1; // of so many heads in n tosses, beginning with none
+  for (let i = 0; i < n; i++) chance /= 2;
+  let rank = 0;
+  for (let sum = chance; sum <= 0.025; sum += chance) {
+    rank++;
+    chance = (chance * (n - rank + 1)) / rank;
+  }
+  return rank > 0 ? [sorted[rank - 1]!, sorted[n - rank]!] : null;
+}
+
 /** First quartile, median and third quartile, between neighbours where they fall between. */
 export function quartiles(values: readonly number[]): readonly [number, number, number] {
   const sorted = [...values].sort((a, b) => a - b);
