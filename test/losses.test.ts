@@ -54,6 +54,7 @@ function close(got: readonly number[], want: readonly number[], tolerance: numbe
 const of = (name: string, options: object): Build => {
   const f = loss[name as 'mse'] as unknown as (...args: unknown[]) => Tensor;
   // PyTorch's order is input, target, variance; goldens list what has gradients first.
+  if (name === 'weightedMean') return (x, w) => loss.weightedMean(x, w);
   if (name === 'gaussianNll') return (x, v, t) => f(x, t, v, options);
   return (...ins) => f(...ins, options);
 };

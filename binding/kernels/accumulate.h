@@ -1,28 +1,75 @@
 // accumulate.h: what goes from one micro-batch of a step to the next. Twin: ops/accumulate.ts.
 
-// out = first ? value : sum + value, divided by the number of micro-batches on the last. ints: elements, f64 (0 or 1).
+// Where a micro-batch stands in the tree of its step (placeInTree in ops/tree.ts): so many sums of those before it wait, the last
+// `joins` of which it completes.
+struct TreePlace {
+  int32_t held, joins;
+};
+static TreePlace place_in_tree(int32_t micro, int32_t micros) {
+  TreePlace p{0, 0};
+  while (micros > 1) {
+    const int32_t left = micros - micros / 2;
+    if (micro < left) {
+      micros = left, p.joins = 0;
+    } else {
+      micro -= left, micros -= left;
+      p.held++, p.joins++;
+    }
+  }
+  return p;
+}
+
+// sums, out: `levels` rows of n; out may be sums. divisor: null where nothing is divided yet.
 template <class T>
-static void accumulate_range(T* out, const T* sum, const T* value, Range r, bool first, bool last, int32_t micros) {
-  for (int64_t k = r.begin; k < r.end; k++) {
-    T t = first ? value[k] : sum[k] + value[k];
-    out[k] = last ? t / (T)micros : t;
+static void accumulate_range(T* out, const T* sums, const T* value, int64_t levels, int64_t n, Range r, TreePlace p,
+                             const double* divisor) {
+  constexpr int64_t kBlock = 512;
+  T sum[kBlock];
+  const int64_t slot = p.held - p.joins;
+  for (int64_t at = r.begin; at < r.end; at += kBlock) {
+    const int64_t length = r.end - at < kBlock ? r.end - at : kBlock;
+    for (int64_t k = 0; k < length; k++) sum[k] = value[at + k];
+    for (int64_t level = p.held - 1; level >= slot; level--) {
+      const T* before = sums + level * n + at;
+      for (int64_t k = 0; k < length; k++) sum[k] = before[k] + sum[k];
+    }
+    T* to = out + slot * n + at;
+    if (divisor) {
+      const T d = (T)*divisor;
+      for (int64_t k = 0; k < length; k++) to[k] = sum[k] / d;
+    } else {
+      for (int64_t k = 0; k < length; k++) to[k] = sum[k];
+    }
+  }
+  if (out == sums) return;
+  for (int64_t level = 0; level < levels; level++) {
+    if (level != slot) memcpy(out + level * n + r.begin, sums + level * n + r.begin, (size_t)(r.end - r.begin) * sizeof(T));
   }
 }
 
+// in: partial sums, the next value, and optional an f64 scalar that divides the sum of all. ints: levels, elements, f64 (0 or 1)
 void accumulate_need(Need& n) {
-  if (n.i[0] < 0 || n.i[1] < 0 || n.i[1] > 1) return n.fail("elements must be >= 0 and f64 0 or 1");
-  const int64_t bytes = size_of(n.i[0], n.i[1] ? 8 : 4);
-  n.out[0] = n.in[0] = n.in[1] = bytes;
+  if (n.n_in < 2 || n.n_in > 3) return n.fail("expected two or three inputs");
+  if (n.i[0] < 1 || n.i[1] < 0 || n.i[2] < 0 || n.i[2] > 1) return n.fail("levels must be > 0, elements >= 0, f64 0 or 1");
+  const int64_t size = n.i[2] ? 8 : 4;
+  n.out[0] = n.in[0] = size_of(n.i[0], n.i[1], size);
+  n.in[1] = size_of(n.i[1], size);
+  if (n.n_in == 3) n.in[2] = 8;
   n.alias(0, 0);
 }
 
 void accumulate(const Args& a, const Team& team) {
-  const Range r = split(a.i[0], team);
-  const bool first = a.ctx->micro == 0, last = a.ctx->micro == a.ctx->micros - 1;
-  if (a.i[1])
-    accumulate_range((double*)a.out[0], (const double*)a.in[0], (const double*)a.in[1], r, first, last, a.ctx->micros);
+  const TreePlace p = place_in_tree(a.ctx->micro, a.ctx->micros);
+  const int64_t levels = a.i[0], n = a.i[1];
+  // As many micro-batches as a request asks for, which the verifier does not see.
+  const int64_t most = p.joins ? p.held : p.held + 1;
+  if (most > levels) return fail(a.status, kIndexOutOfBounds, a.ctx->micro, (double)(most - 1), (double)levels);
+  const double* divisor = a.n_in == 3 && a.ctx->micro == a.ctx->micros - 1 ? (const double*)a.in[2] : nullptr;
+  const Range r = split(n, team);
+  if (a.i[2])
+    accumulate_range((double*)a.out[0], (const double*)a.in[0], (const double*)a.in[1], levels, n, r, p, divisor);
   else
-    accumulate_range((float*)a.out[0], (const float*)a.in[0], (const float*)a.in[1], r, first, last, a.ctx->micros);
+    accumulate_range((float*)a.out[0], (const float*)a.in[0], (const float*)a.in[1], levels, n, r, p, divisor);
 }
 
 static void carry_from(const Args& a, const Team& team, int input) {

@@ -137,10 +137,9 @@ async function trainOnce(job: Job, io: Io, screen: Screen): Promise<Outcome> {
   });
   if (resume !== null) await trainer.load(resume);
   const parts = train.epoch(batchSize);
-  const perEpoch = Math.ceil(parts.whole / accumulate) + (parts.tail > 0 ? 1 : 0);
+  const perEpoch = Math.ceil((parts.whole + (parts.tail > 0 ? 1 : 0)) / accumulate);
   const { epoch, batch } = trainer.counters;
-  const inEpoch = batch > parts.whole ? perEpoch : Math.ceil(batch / accumulate);
-  const done = epoch * perEpoch + inEpoch;
+  const done = epoch * perEpoch + Math.ceil(batch / accumulate);
   const view = new TrainView(screen, {
     config,
     data,

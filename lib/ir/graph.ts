@@ -92,7 +92,7 @@ export interface State {
   readonly type: TensorType;
   /** First value; zeros if absent. */
   readonly init?: (out: Data) => void;
-  /** Means nothing between steps (accumulators of micro-batches): not part of a checkpoint. */
+  /** Means nothing between steps (accumulators of micro-batches): it lies with a run's programs, and is in no checkpoint. */
   readonly transient?: boolean;
   /** A table whose gradient must stay rows that were looked up: it is not multiplied in their place. */
   readonly byRows?: boolean;

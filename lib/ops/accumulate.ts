@@ -1,30 +1,61 @@
 // accumulate.ts: what goes from one micro-batch of a step to the next: sums, and states that move on. Kernel: accumulate.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Graph, State, Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, sameType, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { bytesOf, type OpDef, type RefArray, sameShape, sameType, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { placeInTree } from './tree.ts';
 
-/** Inputs: the sum so far and the next value. The first micro-batch replaces the sum, the last one divides it by their number. */
+/**
+ * Inputs: partial sums [levels, ...], the next value [...] and, optional, an f64 scalar. Output: the partial sums after it. After the last
+ * micro-batch the first of them is the whole sum, divided by the scalar.
+ */
 export const ACCUMULATE: OpDef<Record<string, never>> = {
   name: 'accumulate',
-  infer([sum, value]) {
-    const [a, b] = [sum as TensorType, value as TensorType];
-    if (typeName(a) !== typeName(b)) throw new ShapeError(`accumulate: expected ${typeName(a)}, got ${typeName(b)}`);
-    if (a.dtype !== 'f32' && a.dtype !== 'f64') throw new DTypeError(`accumulate: expected f32 or f64, got ${a.dtype}`);
+  infer([sums, value, divisor]) {
+    const [a, b] = [sums as TensorType, value as TensorType];
+    if (a.dtype !== b.dtype || (a.shape[0] ?? 0) < 1 || !sameShape(a.shape.slice(1), b.shape)) {
+      throw new ShapeError(`accumulate: expected partial sums [levels, ${b.shape}] of ${b.dtype}, got ${typeName(a)}`);
+    }
+    if (b.dtype !== 'f32' && b.dtype !== 'f64') throw new DTypeError(`accumulate: expected f32 or f64, got ${b.dtype}`);
+    if (divisor && (divisor.dtype !== 'f64' || divisor.shape.length > 0)) {
+      throw new DTypeError(`accumulate: expected an f64 scalar to divide by, got ${typeName(divisor)}`);
+    }
     return [a];
   },
-  lower: (node) => ({ ints: [sizeOf(node.out.shape), node.out.dtype === 'f64' ? 1 : 0] }),
-  cost: (node) => ({ flops: sizeOf(node.out.shape), bytes: 3 * bytesOf(node.out.type) }),
+  lower: ({ ins: [sums, value] }) => ({ ints: [sums!.shape[0]!, sizeOf(value!.shape), value!.dtype === 'f64' ? 1 : 0] }),
+  cost: ({ ins: [, value] }) => ({ flops: sizeOf(value!.shape), bytes: 3 * bytesOf(value!.type) }),
   inplace: () => [[0, 0]],
-  ref([out], [sum, value], _node, { micro, micros }) {
-    const [o, s, v] = [out, sum, value] as [RefArray, RefArray, RefArray];
-    for (let i = 0; i < o.length; i++) {
-      const total = micro === 0 ? v[i]! : s[i]! + v[i]!;
-      o[i] = micro === micros - 1 ? total / micros : total;
+  ref([out], [sums, value, divisor], _node, { micro, micros }) {
+    const [o, s, v] = [out, sums, value] as [RefArray, RefArray, RefArray];
+    const { held, joins } = placeInTree(micro, micros);
+    const slot = held - joins;
+    o.set(s);
+    for (let i = 0; i < v.length; i++) {
+      let sum = v[i]!;
+      for (let level = held - 1; level >= slot; level--) sum += s[level * v.length + i]!;
+      o[slot * v.length + i] = divisor && micro === micros - 1 ? sum / divisor[0]! : sum;
     }
   },
   samples: () => [
-    { ins: [f32(37), f32(37)], attrs: {}, noGradient: true },
-    { ins: [f64(), f64()], attrs: {}, noGradient: true },
+    { ins: [f32(1, 37), f32(37)], attrs: {}, noGradient: true },
+    { ins: [f32(3, 5, 129), f32(5, 129), f64()], attrs: {}, fill: ['normal', 'normal', 'positive'], noGradient: true },
+    { ins: [f64(2), f64()], attrs: {}, noGradient: true },
+    { ins: [f32(2, 0, 3), f32(0, 3)], attrs: {}, noGradient: true },
+  ],
+};
+
+/** The first of several tensors that lie one after the other. No instruction is made. */
+export const HEAD: OpDef<Record<string, never>> = {
+  name: 'head',
+  alias: true,
+  infer([x]) {
+    if (!x!.shape[0]) throw new ShapeError(`head: expected at least one tensor in [${x!.shape}]`);
+    return [{ dtype: x!.dtype, shape: x!.shape.slice(1) }];
+  },
+  cost: () => ({ flops: 0, bytes: 0 }),
+  ref: ([y], [x]) => (y as RefArray).set((x as RefArray).subarray(0, y!.length)),
+  samples: () => [
+    { ins: [f32(3, 5)], attrs: {}, noGradient: true },
+    { ins: [f64(2)], attrs: {}, noGradient: true },
   ],
 };
 
@@ -73,12 +104,14 @@ const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 
 /**
- * The mean of `value` over the micro-batches of a step, kept in `state` from one to the next. Valid in the `apply` section.
+ * The sum of `value` over the micro-batches of a step, divided by `divisor`, an f64 scalar of the last of them, if given. Valid in the `apply`
+ * section.
+ * @param state partial sums, kept from one micro-batch to the next: `levelsOf` tensors like `value`
  */
-export function accumulate(graph: Graph, state: State, value: Tensor): Tensor {
-  const next = graph.add(ACCUMULATE, [graph.state(state), value], {}).out;
-  graph.assign(state, next, { always: true });
-  return next;
+export function accumulate(graph: Graph, state: State, value: Tensor, divisor?: Tensor): Tensor {
+  const sums = graph.add(ACCUMULATE, [graph.state(state), value, ...(divisor ? [divisor] : [])], {}).out;
+  graph.assign(state, sums, { always: true });
+  return graph.add(HEAD, [sums], {}).out;
 }
 
 /**

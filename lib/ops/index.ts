@@ -1,6 +1,6 @@
 // index.ts: the list of all ops, and every public function of theirs. Adding an op: a line here.
 import type { OpDef } from '../ir/op.ts';
-import { ACCUMULATE, CARRY, LEAVE } from './accumulate.ts';
+import { ACCUMULATE, CARRY, HEAD, LEAVE } from './accumulate.ts';
 import { ACTIVATIONS } from './activation.ts';
 import { ANALYZE } from './analyze.ts';
 import { ATTENTION, ATTENTION_GRAD } from './attention.ts';
@@ -181,6 +181,7 @@ export const OPS: readonly OpDef<any>[] = [
   PRUNE_ROWS,
   ...UPDATES,
   ACCUMULATE,
+  HEAD,
   CARRY,
   LEAVE,
   FAIL_IF,

@@ -10,7 +10,7 @@ export interface Report {
   readonly attempt: number;
   /** Updates applied before this step: the number that schedules see. */
   readonly step: number;
-  /** Mean over the rows of the step (over its micro-batches, if accumulated). NaN where gradients come from elsewhere. */
+  /** Of the step: over all that counts in its micro-batches, if there are several. NaN where gradients come from elsewhere. */
   readonly loss: number;
   /** What guards found in this step; absent without guards. */
   readonly guards?: readonly GuardHit[];

@@ -39,7 +39,7 @@ export interface Matched extends LoadResult {
 }
 
 /**
- * Names in a file: weights as they are, other states with the prefix; some have several. Transient states are in none.
+ * Names in a file: weights as they are, other states with the prefix; some have several.
  * @param namesOf all names of a state
  */
 export function stateNames(
@@ -47,8 +47,7 @@ export function stateNames(
   weights: ReadonlySet<State>,
   namesOf: (state: State) => readonly string[],
 ): Map<string, State> {
-  const kept = states.filter((s) => !s.transient);
-  return new Map(kept.flatMap((s) => namesOf(s).map((name) => [weights.has(s) ? name : PREFIX + name, s] as const)));
+  return new Map(states.flatMap((s) => namesOf(s).map((name) => [weights.has(s) ? name : PREFIX + name, s] as const)));
 }
 
 /** What a user gives for a file's header. */

@@ -11,15 +11,22 @@ import { checkRowTypes, Prefetcher, rowsOfBatch, rowTypes, type Stream, type Str
 
 export interface Chunk {
   readonly steps: number;
+  /** Micro-batches of each step. */
   readonly micros: number;
-  /** Rows of each micro-batch. */
-  readonly rows: number;
-  /** The bytes of steps * micros feed rows of `rowBytes` each. */
-  fill(columns: readonly Column[], rowBytes: number): Uint8Array;
+  /** One for all steps; or, of one step whose batches differ in rows, those that follow each other with equal rows. */
+  readonly parts: readonly ChunkPart[];
   /** The j-th of its steps * micros batches, to be looked at. */
   batch(j: number): DrawnBatch;
   /** Where batches are not drawn by number: only those of the first steps were used, the rest comes again. */
   giveBack?(used: number): void;
+}
+
+export interface ChunkPart {
+  /** Micro-batches of a step, and rows of each. */
+  readonly micros: number;
+  readonly rows: number;
+  /** The bytes of their feed rows, `rowBytes` each, of one step after the other. To be used before the next call. */
+  fill(columns: readonly Column[], rowBytes: number): Uint8Array;
 }
 
 export interface Feeder {
@@ -49,22 +56,27 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
   const room = new IndexRows();
   const next = (most: number, { attempt, epoch, batch }: Counters): Chunk | 'endOfEpoch' => {
     if (batch >= perEpoch) return 'endOfEpoch';
-    const left = whole - batch;
-    // The last batches of an epoch may be too few for a whole step: they make one with fewer micro-batches.
-    const micros = left >= accumulate ? accumulate : Math.max(1, left);
-    const steps = left >= accumulate ? Math.min(most, Math.floor(left / accumulate)) : 1;
-    const rows = left > 0 ? batchSize : tail;
-    return {
-      steps,
+    // The last batches of an epoch may be too few for a whole step: they make one with fewer micro-batches, the shorter one the last.
+    const micros = Math.min(accumulate, perEpoch - batch);
+    const equal = Math.max(0, whole - batch);
+    const steps = Math.max(1, Math.min(most, Math.floor(equal / micros)));
+    const part = (first: number, micros: number, rows: number): ChunkPart => ({
       micros,
       rows,
       fill(_columns, rowBytes) {
         const count = steps * micros;
         const views = room.views(count, rows, rowBytes);
-        const at = { epoch, i: batch, attempt, batchSize, seed };
+        const at = { epoch, i: batch + first, attempt: attempt + first, batchSize, seed };
         for (let j = 0; j < count; j++, at.i++, at.attempt++) source.fill(views[j]!, at);
         return room.bytes(count * rowBytes);
       },
+    });
+    const parts =
+      equal >= micros ? [part(0, micros, batchSize)] : [...(equal > 0 ? [part(0, equal, batchSize)] : []), part(equal, 1, tail)];
+    return {
+      steps,
+      micros,
+      parts,
       batch(j) {
         if (!source.byRow) return { arrays: source.data, rows: null, of: '' };
         const indices = new Int32Array(batch + j < whole ? batchSize : tail);
@@ -128,7 +140,7 @@ export function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Feede
 
   const later = async (most: number): Promise<Chunk | 'endOfEpoch' | 'endOfData'> => {
     prefetcher ??= open();
-    const batches = await prefetcher.take(most * accumulate, accumulate);
+    const batches = await prefetcher.take(most, accumulate);
     const first = batches[0];
     if (!first) {
       if (!types) throw new DataError('fit: expected at least one batch, the source gave none');
@@ -146,8 +158,11 @@ export function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Feede
     return {
       steps: batches.length / micros,
       micros,
-      rows: rowsOfBatch(first),
-      fill: (...row) => packBatches(batches, ...row),
+      parts: equalParts(batches).map((part) => ({
+        micros: Math.min(micros, part.length),
+        rows: rowsOfBatch(part[0]!),
+        fill: (...row) => packBatches(part, ...row),
+      })),
       batch: (j) => ({ arrays: batches[j]!, rows: null, of: ` of batch ${start + j} of the epoch` }),
       giveBack(used) {
         const rest = batches.slice(used * micros);
@@ -168,6 +183,17 @@ export function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Feede
     }),
     close: async () => prefetcher?.close(),
   };
+}
+
+/** Batches that follow each other with equal rows. */
+function equalParts(batches: readonly StreamBatch[]): StreamBatch[][] {
+  const parts: StreamBatch[][] = [];
+  for (const batch of batches) {
+    const last = parts.at(-1);
+    if (last && rowsOfBatch(last[0]!) === rowsOfBatch(batch)) last.push(batch);
+    else parts.push([batch]);
+  }
+  return parts;
 }
 
 /** Batches as feed rows: each array's bytes at its column. */

@@ -1,6 +1,6 @@
 // fit.ts: the training loop, chunk by chunk; the same for `fit` and `fitSync` (see effect.ts).
 import { AbortError, type GradclipError, GuardError, IndexError, NonFiniteError } from '../errors.ts';
-import type { RunResult } from '../native/addon.ts';
+import type { RunRequest, RunResult } from '../native/addon.ts';
 import { STATUS } from '../native/program.ts';
 import { threadsFor } from '../native/threads.ts';
 import type { Apply } from '../optim/apply.ts';
@@ -16,7 +16,7 @@ import { Pace } from './pace.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { type Counters, type FitResult, type Metrics, type StopReason, Tally } from './progress.ts';
 import type { Rollback } from './rollback.ts';
-import type { Compiled, Session } from './session.ts';
+import type { Session } from './session.ts';
 import type { Warnings } from './warnings.ts';
 
 // Of what guards find, in a result.
@@ -162,32 +162,47 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
   }
 }
 
+function runningSum(values: readonly number[]): number[] {
+  let sum = 0;
+  return values.map((v) => (sum += v));
+}
+
 function untilValidation({ validateEvery, validate }: FitContext, tried: number): number {
   return validate && validateEvery !== undefined ? validateEvery - (tried % validateEvery) : Number.POSITIVE_INFINITY;
 }
 
 /** Null if the run was told to end before the chunk's turn came. */
 function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Reports; result: RunResult } | null> {
-  const { program, bound, extra, ran }: Compiled<Apply> = c.session.program(chunk.rows);
   const { attempt, step, skips } = c.running.counters;
-  const request = {
-    steps: chunk.steps,
-    micros: chunk.micros,
-    feed: chunk.fill(program.feed.columns, program.feed.bytes),
-    step: inEpochs(c.feeder.epochSteps, () => extra.fillRows(program.step, step, chunk.steps)),
-    seed: c.seed,
-    attempt,
-    stepCount: step,
-    skips,
-    maxSkips: c.maxSkips,
-    threads: threadsFor(program, c.threads),
+  const ends = runningSum(chunk.parts.map((p) => p.micros));
+  const programs = chunk.parts.map((p) => c.session.program(p.rows));
+  let asked = 0;
+  const request = (i: number): RunRequest => {
+    const { program, extra } = programs[i]!;
+    asked = threadsFor(program, c.threads);
+    return {
+      steps: chunk.steps,
+      micros: chunk.micros,
+      part: { first: ends[i - 1] ?? 0, end: ends[i]! },
+      feed: chunk.parts[i]!.fill(program.feed.columns, program.feed.bytes),
+      step: inEpochs(c.feeder.epochSteps, () => extra.fillRows(program.step, step, chunk.steps)),
+      seed: c.seed,
+      attempt,
+      stepCount: step,
+      skips,
+      maxSkips: c.maxSkips,
+      threads: asked,
+    };
   };
+  // The next part follows where one came to its end; the last ends the step.
+  const goesOn = (i: number, { status }: RunResult): boolean => i + 1 < programs.length && status === STATUS.ok;
+  const { report } = programs.at(-1)!.program;
   const reportsOf = (result: RunResult): Reports =>
     new Reports({
       rows: result.report,
       length: result.tried,
-      columns: program.report.columns,
-      rowBytes: program.report.bytes,
+      columns: report.columns,
+      rowBytes: report.bytes,
       names: c.names,
       attempt,
       perStep: chunk.micros,
@@ -198,9 +213,11 @@ function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Rep
   // Within the chunk's turn, so that who comes next finds counters and weights of the same step.
   const done = (result: RunResult): RunResult => {
     pace.took(performance.now() - started, result.tried);
-    ran.steps += result.tried;
-    ran.threads = result.threads;
-    if (c.threadsAsked && result.threads < request.threads) warnOfFewerThreads(c.running, request.threads, result.threads);
+    for (const { ran } of programs) {
+      ran.steps += result.tried;
+      ran.threads = result.threads;
+    }
+    if (c.threadsAsked && result.threads < asked) warnOfFewerThreads(c.running, asked, result.threads);
     advance(c.running, result);
     return result;
   };
@@ -209,11 +226,19 @@ function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Rep
     if (error instanceof IndexError) c.onReports(reportsOf(done(error.details.result as RunResult)));
     throw error;
   };
+  const runSync = (i: number): RunResult => {
+    const result = programs[i]!.bound.runSync(request(i));
+    return goesOn(i, result) ? runSync(i + 1) : result;
+  };
+  const run = async (i: number): Promise<RunResult> => {
+    const result = await programs[i]!.bound.run(request(i));
+    return goesOn(i, result) ? run(i + 1) : result;
+  };
   const result = yield* perform<RunResult | null>({
     now() {
       started = performance.now();
       try {
-        return done(bound.runSync(request));
+        return done(runSync(0));
       } catch (error) {
         return failed(error);
       }
@@ -222,7 +247,7 @@ function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Rep
       c.turn(() => {
         if (c.running.halt.called) return null;
         started = performance.now();
-        return bound.run(request).then(done, failed);
+        return run(0).then(done, failed);
       }),
   });
   return result && { reports: reportsOf(result), result };

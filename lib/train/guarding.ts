@@ -1,9 +1,8 @@
 // guarding.ts: a trainer's guards as nodes of its training graph: what each measures, and what it decides.
 import { OptionError } from '../errors.ts';
-import { type Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
+import { type Graph, inSection, type Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
 import type { Module, Parameter } from '../nn/module.ts';
-import { accumulate } from '../ops/accumulate.ts';
 import { concat } from '../ops/concat.ts';
 import { failIf } from '../ops/control.ts';
 import { add, cast, div, equal, less, lessEqual, maximum, minimum, mul, sqrt, sub, where } from '../ops/elementwise.ts';
@@ -13,6 +12,7 @@ import type { Stage } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
 import type { GuardAction, GuardNames } from '../optim/report.ts';
 import { show } from '../options.ts';
+import type { Sums } from './accumulation.ts';
 import { checkGuard, type Guard } from './guard.ts';
 import { matchModules, watchForward } from './hooks.ts';
 
@@ -34,8 +34,6 @@ export interface GuardEvent {
 interface Placed extends GuardNames {
   readonly guard: Guard;
   readonly modules: readonly Module[];
-  /** Sums over the micro-batches of a step, of what `outputs` finds in each. */
-  readonly sums: readonly State[];
   /** First of its positions among those by which a run that it ends is told. */
   readonly offset: number;
 }
@@ -45,14 +43,12 @@ type Seen = ReadonlyMap<Placed, readonly (readonly Tensor[])[]>;
 
 export class Guarding {
   readonly placed: readonly Placed[];
-  readonly #accumulates: boolean;
 
   /** @throws OptionError */
-  constructor(model: Module, trained: readonly Parameter[], guards: unknown, accumulates: boolean) {
+  constructor(model: Module, trained: readonly Parameter[], guards: unknown) {
     if (!Array.isArray(guards)) throw new OptionError(`Trainer: option guards: expected a list, got ${show(guards)}`);
-    this.#accumulates = accumulates;
     let offset = trained.length;
-    this.placed = guards.map((guard: Guard, i): Placed => {
+    this.placed = guards.map((guard: Guard): Placed => {
       checkGuard('Trainer: guards', guard);
       const label = `guard.${guard.kind}`;
       const matched = guard.kind === 'outputs' ? matchModules(label, model, guard.match) : new Map<string, Module>();
@@ -65,19 +61,11 @@ export class Guarding {
           : guard.kind === 'loss'
             ? ['loss']
             : trained.map((p) => p.name);
-      const type = { dtype: 'f64', shape: [names.length] } as const;
-      const sums = ['flags', 'values'].map((what): State => ({ name: `${label}.${i} ${what}`, type, transient: true }));
       const { action } = guard;
-      const placed = { guard, label, action, names, modules: [...matched.values()], sums, offset };
+      const placed = { guard, label, action, names, modules: [...matched.values()], offset };
       offset += names.length;
       return placed;
     });
-  }
-
-  /** States of the training graph. */
-  get states(): readonly State[] {
-    if (!this.#accumulates) return [];
-    return this.placed.filter((p) => p.guard.kind === 'outputs').flatMap((p) => p.sums);
   }
 
   get rollsBack(): boolean {
@@ -111,14 +99,23 @@ export class Guarding {
 
   /**
    * Measure, decide and report.
-   * @param loss mean over the micro-batches, f64
+   * @param loss of the step, f64
    * @param stages what gradients are read through
+   * @param sums over the micro-batches; null: there is one
    * @returns an f64 scalar, not 0 to skip the step, or null
    */
-  build(graph: Graph, seen: Seen, loss: Tensor, grads: readonly Tensor[], stages: readonly Stage[]): Tensor | null {
+  build(
+    graph: Graph,
+    seen: Seen,
+    loss: Tensor,
+    grads: readonly Tensor[],
+    stages: readonly Stage[],
+    sums: Sums | null,
+  ): Tensor | null {
     const skips: Tensor[] = [];
     for (const [i, p] of this.placed.entries()) {
-      const { flags, values } = this.#measure(p, seen, loss, grads, stages);
+      const measured = p.guard.kind === 'outputs' ? this.#outputs(p, seen.get(p)!) : this.#step(p, loss, grads, stages);
+      const { flags, values } = sums && p.guard.kind === 'outputs' ? overMicros(sums, `${p.label}.${i}`, measured) : measured;
       inSection(graph, 'apply', () => {
         const n = p.names.length;
         const index = graph.constant(
@@ -138,9 +135,8 @@ export class Guarding {
   }
 
   /** f64 [n]: 1 where something is wrong, and what was measured. */
-  #measure(p: Placed, seen: Seen, loss: Tensor, grads: readonly Tensor[], stages: readonly Stage[]): Measured {
-    const { kind, min: least, max: most } = p.guard;
-    if (kind === 'outputs') return this.#outputs(p, seen.get(p)!);
+  #step({ guard }: Placed, loss: Tensor, grads: readonly Tensor[], stages: readonly Stage[]): Measured {
+    const { kind, min: least, max: most } = guard;
     return inSection(loss.graph, 'apply', () => {
       if (kind === 'loss') {
         const values = reshape(loss, [1]);
@@ -158,8 +154,8 @@ export class Guarding {
     });
   }
 
-  /** In each micro-batch, and the means over them: a flag of any of them shows. */
-  #outputs({ guard, sums }: Placed, outputs: readonly (readonly Tensor[])[]): Measured {
+  /** The same, of outputs of modules in one micro-batch. */
+  #outputs({ guard }: Placed, outputs: readonly (readonly Tensor[])[]): Measured {
     const graph = outputs.flat()[0]!.graph;
     const zero = graph.scalar(0, 'f64');
     const bounded = Math.abs(guard.min) < Number.MAX_VALUE || guard.max < Number.MAX_VALUE;
@@ -178,9 +174,13 @@ export class Guarding {
     const flags = outside(low, high, guard.min, guard.max);
     // Of two ends, that which is further out.
     const values = where(less(sub(0, low), high), high, low);
-    if (!this.#accumulates) return { flags, values };
-    return { flags: accumulate(graph, sums[0]!, flags), values: accumulate(graph, sums[1]!, values) };
+    return { flags, values };
   }
+}
+
+/** Of all micro-batches of a step: a flag of any of them shows, and the mean of what was measured. */
+function overMicros(sums: Sums, name: string, { flags, values }: Measured): Measured {
+  return { flags: sums.sum(`${name} flags`, flags), values: sums.mean(`${name} values`, values) };
 }
 
 interface Measured {

@@ -41,7 +41,7 @@ interface Keeping {
  */
 export function takeOver(from: Keeping, to: Keeping): void {
   const move = (a: State | undefined, b: State): void => {
-    if (a && !b.transient && sameType(a.type, b.type)) to.store.write(b, from.store.read([a]).get(a)!);
+    if (a && sameType(a.type, b.type)) to.store.write(b, from.store.read([a]).get(a)!);
   };
   for (const [p, states] of to.kept) {
     for (const [what, state] of states) move(from.kept.get(p)?.get(what), state);

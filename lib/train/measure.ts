@@ -3,9 +3,9 @@ import { OptionError, ShapeError } from '../errors.ts';
 import { type Graph, Tensor } from '../ir/graph.ts';
 import { sizeOf, typeName } from '../ir/op.ts';
 import type { Aggregate } from '../metrics/aggregate.ts';
-import { ratioOf } from '../nn/loss/reduction.ts';
 import { cast } from '../ops/elementwise.ts';
 import { show } from '../options.ts';
+import { partsOf } from './weighing.ts';
 
 /** One measured number: the columns of a report it is made of. */
 export interface Measured {
@@ -33,23 +33,23 @@ export function measure(graph: Graph, name: string, given: Tensor | Aggregate): 
     graph.output(column, t);
     return { column, key, elements: sizeOf(t.shape), kind };
   };
-  const weighed = given instanceof Tensor ? ratioOf(given) : null;
-  if (weighed) {
-    const faults = weighed.faults ?? [];
-    const columns = [
-      ...[column('total', weighed.total, 'sum'), column('weight', weighed.weight, 'sum')],
-      ...faults.map(({ found }, i) => column(`fault${i}`, found, 'keep')),
-    ];
-    const finish: Measured['finish'] = ({ total, weight, ...found }) => {
-      for (const [i, fault] of faults.entries()) fault.check(found[`fault${i}`]!);
-      // Where nothing counts, 0, as in a batch.
-      return weight![0] === 0 ? 0 : total![0]! / weight![0]!;
-    };
-    return { name, columns, finish };
-  }
   if (given instanceof Tensor) {
-    const rows = (sums: Readonly<Record<string, Float64Array>>): number => sums.mean![0]!;
-    return { name, columns: [column('mean', scalar(name, given), 'rows')], finish: rows };
+    const parts = partsOf(scalar(name, given));
+    const faults = parts.flatMap((p) => (p.count ? p.faults : []));
+    const columns = parts.map((p, i) =>
+      p.count ? [column(`total ${i}`, p.total, 'sum'), column(`count ${i}`, p.count, 'sum')] : [column('mean', p.mean, 'rows')],
+    );
+    const found = faults.map((fault, i) => column(`fault ${i}`, fault.found, 'keep'));
+    const finish: Measured['finish'] = (values) => {
+      for (const [i, fault] of faults.entries()) fault.check(values[`fault ${i}`]!);
+      return (
+        columns
+          .map((list) => list.map(({ key }) => values[key]![0]!) as [number, number?])
+          // Where nothing counts, the sum itself, as in a batch.
+          .reduce((sum, [total, count = 1]) => sum + total / (count === 0 ? 1 : count), 0)
+      );
+    };
+    return { name, columns: [...columns.flat(), ...found], finish };
   }
   const columns = [
     ...Object.entries(given.summed ?? {}).map(([key, t]) => column(key, t, 'sum')),

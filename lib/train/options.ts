@@ -65,7 +65,9 @@ export interface TrainerOptions<M extends Module> extends FinishingOptions {
   readonly preprocess?: PreprocessOption;
   /** Rows per micro-batch; default 32. */
   readonly batchSize?: number;
-  /** Micro-batches per update; gradients are averaged over them. Default 1. */
+  /**
+   * Micro-batches per update, whose gradient is that of the batch they are together: each weighs by what counts in it (docs/TRAINING.md). Default 1.
+   */
   readonly accumulate?: number;
   /** Leave out the shorter last batch of an epoch. Default false. */
   readonly dropLast?: boolean;

@@ -34,7 +34,6 @@ export class Rollback {
   readonly #rule: Required<RollbackOptions>;
   readonly #setup: RollbackContext;
   readonly #turn: <T>(task: () => T | Promise<T>) => Promise<T>;
-  readonly #states: readonly State[];
   #kept: { readonly values: ReadonlyMap<State, Data>; readonly step: number; readonly tried: number } | null = null;
   #count = 0;
 
@@ -42,7 +41,6 @@ export class Rollback {
     this.#rule = checkRollback(options);
     this.#setup = setup;
     this.#turn = turn;
-    this.#states = setup.store.states.filter((s) => !s.transient);
   }
 
   /** Steps until the next snapshot: chunks end there, so it does not depend on their length. */
@@ -62,8 +60,8 @@ export class Rollback {
       this.#kept = { values, step, tried };
     };
     return {
-      now: () => take(store.read(this.#states)),
-      later: () => this.#turn(async () => take(await store.snapshot(this.#states))),
+      now: () => take(store.read(store.states)),
+      later: () => this.#turn(async () => take(await store.snapshot(store.states))),
     };
   }
 

@@ -1,7 +1,10 @@
 // session.ts: the programs of one data set and one purpose (train, evaluate, predict), one per batch size, and the data bound to them.
 import { compile } from '../compile/compile.ts';
+import { alignUp, type Given } from '../compile/layout.ts';
 import type { Program } from '../compile/program.ts';
-import type { Graph } from '../ir/graph.ts';
+import { GraphError } from '../errors.ts';
+import type { Graph, State } from '../ir/graph.ts';
+import { bytesOf } from '../ir/op.ts';
 import type { NativeBlock } from '../native/addon.ts';
 import { allocate, type BoundProgram, CompiledProgram, guard, target } from '../native/program.ts';
 import { type NdArray, ndarray } from './source.ts';
@@ -12,7 +15,7 @@ export interface Compiled<T> {
   readonly bound: BoundProgram;
   /** What tracing gave besides the graph. */
   readonly extra: T;
-  /** Steps that its runs tried, and the threads the last of them got. */
+  /** Steps that its runs tried or had a part in, and the threads the last of them got. */
   readonly ran: { steps: number; threads: number };
 }
 
@@ -24,6 +27,8 @@ export class Session<T> {
   readonly #blocks: readonly NativeBlock[];
   readonly #profiled: boolean;
   readonly #programs = new Map<number, Compiled<T>>();
+  /** States of the session alone, in a block that is there once the first program needs it. */
+  #own: (Given & { readonly block: NativeBlock }) | null = null;
 
   /** Copies the data into memory of the add-on: the caller may change or transfer the arrays afterwards. */
   constructor(
@@ -51,9 +56,12 @@ export class Session<T> {
     let found = this.#programs.get(rows);
     if (!found) {
       const { graph, extra } = this.#trace(rows);
-      const layout = this.#store.layout(this.#names.map((name, i) => ({ name, bytes: this.#sizes[i]! })));
+      const own = this.#transient(graph);
+      const data = this.#names.map((name, i) => ({ name, bytes: this.#sizes[i]! }));
+      const layout = this.#store.layout(data, own ? [own] : []);
       const program = compile(graph, { ...target(), layout });
-      const bound = new CompiledProgram(program).bind([...this.#store.blocks, ...this.#blocks]);
+      const blocks = [...this.#store.blocks, ...(own ? [own.block] : []), ...this.#blocks];
+      const bound = new CompiledProgram(program).bind(blocks);
       if (this.#profiled) bound.startProfile();
       found = { program, bound, extra, ran: { steps: 0, threads: 1 } };
       this.#programs.set(rows, found);
@@ -74,6 +82,24 @@ export class Session<T> {
   dispose(): void {
     for (const { bound } of this.#programs.values()) bound.dispose();
     for (const block of this.#blocks) block.dispose();
+    this.#own?.block.dispose();
     this.#programs.clear();
+  }
+
+  /** The block of what goes from one micro-batch to the next, which the programs of all batch sizes share. */
+  #transient(graph: Graph): (Given & { readonly block: NativeBlock }) | null {
+    const wanted = graph.states.filter((s) => s.transient);
+    if (!this.#own && wanted.length > 0) {
+      const states = new Map<State, number>();
+      let bytes = 0;
+      for (const state of wanted) {
+        states.set(state, bytes);
+        bytes += alignUp(bytesOf(state.type));
+      }
+      this.#own = { name: 'transient', bytes, states, block: allocate(Math.max(1, bytes)) };
+    }
+    const other = wanted.find((s) => !this.#own!.states.has(s));
+    if (other) throw new GraphError(`the graphs of two batch sizes differ: ${other.name} is in one of them`);
+    return this.#own;
   }
 }

@@ -11,6 +11,7 @@ import { type Values, valuesOf } from '../nn/values.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/apply.ts';
 import { emaState, emaWeight } from '../optim/ema.ts';
 import { Finishing } from '../optim/finishing.ts';
+import { Accumulators } from './accumulation.ts';
 import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
 import type { Running } from './fit.ts';
@@ -28,15 +29,7 @@ import { watchRates } from './rates.ts';
 import { isPerLayer } from './recording.ts';
 import { Session } from './session.ts';
 import type { Batch, Source } from './source.ts';
-import {
-  type Accumulators,
-  accumulatorsOf,
-  type Stands,
-  traceEvaluate,
-  tracePredict,
-  traceTrain,
-  type Unreached,
-} from './step.ts';
+import { type Stands, traceEvaluate, tracePredict, traceTrain, type Unreached } from './step.ts';
 import { inModule, Store } from './store.ts';
 
 /** The first step of trained parameters; 0 of those that are not in it. */
@@ -102,7 +95,7 @@ export class Setup<M extends Module> {
     const penalized = this.#penalties.flatMap(([, params]) => params.map((p) => p.name));
     checkSparseTables(this.#groups, accumulate, penalized);
     this.#scaling = options.lossScale === undefined ? null : new LossScale(options.lossScale);
-    this.guarding = guards ? new Guarding(model, trained, guards, accumulate > 1) : null;
+    this.guarding = guards ? new Guarding(model, trained, guards) : null;
     this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);
     this.trained = trained.map((p) => p.name);
     const select = (where: string, match: Match): Parameter[] => {
@@ -111,7 +104,7 @@ export class Setup<M extends Module> {
     };
     const rules = { ...(constraints && { constraints }), ...(prune && { prune }) };
     this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, rules);
-    this.#accumulators = accumulate > 1 ? accumulatorsOf(this.#groups, this.buffers) : null;
+    this.#accumulators = accumulate > 1 ? new Accumulators(accumulate, this.buffers) : null;
     this.store = new Store(this.#allStates(), inModule);
     this.store.reset(this.store.own.filter((s) => s.init));
     this.kept = keptOf(this.#groups, this.#applyStates, this.averages, this.finishing);
@@ -174,7 +167,7 @@ export class Setup<M extends Module> {
       ...(run && { onRate: watchRates(this.#groups, run) }),
     };
     const trace = (count: number): { graph: Graph; extra: Apply } => {
-      const { graph, apply, unreached } = traceTrain(spec, (g) => this.#prepared(feeder.trace(g, count)));
+      const { graph, apply, unreached } = traceTrain(spec, count, (g) => this.#prepared(feeder.trace(g, count)));
       if (run) for (const found of unreached) warnOfUnreached(found, run);
       return { graph, extra: apply };
     };
@@ -324,16 +317,7 @@ export class Setup<M extends Module> {
     if (grads.length > 0) {
       buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy, loss, finishing, ema: this.#ema });
     }
-    const sums = this.#accumulators
-      ? [...this.#accumulators.gradients.values(), ...this.#accumulators.buffers.values(), this.#accumulators.loss]
-      : [];
-    return [
-      ...graph.states,
-      ...sums,
-      ...(this.plateau ? [this.plateau.state] : []),
-      ...(this.#scaling?.states ?? []),
-      ...(this.guarding?.states ?? []),
-    ];
+    return [...graph.states, ...(this.plateau ? [this.plateau.state] : []), ...(this.#scaling?.states ?? [])];
   }
 }
 

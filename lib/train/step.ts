@@ -5,14 +5,14 @@ import { OptionError } from '../errors.ts';
 import { LAYER_NORMS } from '../history/write.ts';
 import { Graph, inSection, type State, Tensor } from '../ir/graph.ts';
 import type { Aggregate } from '../metrics/aggregate.ts';
-import { type BindOptions, type Buffer, bindParameters, type Module, type Parameter } from '../nn/module.ts';
-import { accumulate } from '../ops/accumulate.ts';
+import { type BindOptions, bindParameters, type Module, type Parameter } from '../nn/module.ts';
 import { add, sqrt } from '../ops/elementwise.ts';
 import { unscale as stage } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
 import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../optim/apply.ts';
 import type { Finishing } from '../optim/finishing.ts';
 import { denseOf, lookupsOf } from '../optim/lookups.ts';
+import type { Accumulators } from './accumulation.ts';
 import type { Guarding } from './guarding.ts';
 import type { LossScale } from './loss-scale.ts';
 import { checkTraced, type Measured, measure, scalar } from './measure.ts';
@@ -32,7 +32,7 @@ export interface TrainSpec<M extends Module> {
   readonly states: ApplyStates;
   readonly policy: ClipPolicy;
   readonly finishing: Finishing;
-  /** Accumulators, when gradients of several micro-batches are summed: one per parameter, and one for the loss. */
+  /** When a step may have several micro-batches. */
   readonly accumulators: Accumulators | null;
   /** Report the 2-norm of each gradient, before the clip. */
   readonly perLayer: boolean;
@@ -45,13 +45,6 @@ export interface TrainSpec<M extends Module> {
   readonly guarding: Guarding | null;
   /** How much of the new weights enters their average in each step; null: there is none. */
   readonly ema: ((step: number) => number) | null;
-}
-
-export interface Accumulators {
-  readonly gradients: ReadonlyMap<Parameter, State>;
-  /** What each micro-batch leaves in a buffer for the next. */
-  readonly buffers: ReadonlyMap<Buffer, State>;
-  readonly loss: State;
 }
 
 /** States that parameters stand for in place of their own: averages. */
@@ -69,39 +62,39 @@ export interface Unreached {
   readonly op: string | null;
 }
 
-/** The graph of one training step on a batch that `trace` declares. */
-export function traceTrain<M extends Module>(spec: TrainSpec<M>, trace: (graph: Graph) => Batch): Traced {
+/** The graph of one training step on batches of `rows` rows that `trace` declares. */
+export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, trace: (graph: Graph) => Batch): Traced {
   const graph = new Graph('train');
   const trained = spec.groups.flatMap((g) => g.params);
   const { scaling, guarding } = spec;
   const forward = (): Tensor =>
-    withParameters(graph, spec.model, { pending: spec.accumulators?.buffers }, () =>
+    withParameters(graph, spec.model, { pending: spec.accumulators?.pending }, () =>
       scalar('loss', spec.loss(trace(graph), spec.model)),
     );
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
   const seed = scaling?.seed(graph) ?? null;
   const params = trained.map((p) => graph.state(p.state));
-  const found = backward(loss, params, seed ? { seed } : {});
+  const sums = spec.accumulators?.of(graph, rows) ?? null;
+  const names = trained.map((p) => p.name);
+  const found = sums ? sums.loss(loss, names, params, seed) : { total: loss, ...backward(loss, params, seed ? { seed } : {}) };
   const unreached = unreachedOf(trained, params, found);
+  const { total } = found;
   const gradients = found.gradients.map((g, i) => g ?? zerosLike(params[i]!));
   // Gradients of tables that are updated by rows: what several lookups give is joined first.
   const lookups = trained.map((p, i) => (p.sparse ? lookupsOf(p.name, gradients[i]!) : null));
   for (const [i, found] of lookups.entries()) {
     if (found && gradients[i]!.node.ins[0] !== found.values) gradients[i] = denseOf(found, trained[i]!.shape[0]!);
   }
-  const sums = spec.accumulators;
-  const total = sums ? accumulate(graph, sums.loss, loss) : loss;
-  const final = sums ? gradients.map((g, i) => accumulate(graph, sums.gradients.get(trained[i]!)!, g)) : gradients;
   inSection(graph, 'apply', () => graph.output('loss', total));
-  const penalized = spec.penalties.length > 0 ? penalize(graph, spec.penalties, trained, final, seed) : null;
+  const penalized = spec.penalties.length > 0 ? penalize(graph, spec.penalties, trained, gradients, seed) : null;
   if (penalized) graph.output('penalty', penalized.penalty);
-  const grads = penalized?.grads ?? final;
+  const grads = penalized?.grads ?? gradients;
   const { groups, states, policy, finishing, rate, onRate, ema } = spec;
   const overflow = scaling?.overflow(graph, grads) ?? null;
   const unscale = scaling?.inverse(graph) ?? null;
   const stages = unscale ? [stage(unscale)] : [];
-  const guarded = guarding?.build(graph, watched!.seen, total, grads, stages) ?? null;
+  const guarded = guarding?.build(graph, watched!.seen, total, grads, stages, sums) ?? null;
   const skip = overflow && guarded ? inSection(graph, 'apply', () => add(overflow, guarded)) : (overflow ?? guarded);
   const shared = { graph, groups, states, grads, policy, loss: total, finishing, ema, skip, unscale, lookups };
   const apply = buildApply({ ...shared, ...(rate && { rate }), ...(onRate && { onRate }) });
@@ -163,13 +156,4 @@ function withParameters<T>(graph: Graph, model: Module, options: BindOptions, bu
   } finally {
     unbind();
   }
-}
-
-export function accumulatorsOf(groups: readonly ApplyGroup[], buffers: Iterable<Buffer>): Accumulators {
-  const params = groups.flatMap((g) => g.params);
-  return {
-    gradients: new Map(params.map((p) => [p, { name: `accumulator ${p.name}`, type: p.state.type, transient: true }])),
-    buffers: new Map(Array.from(buffers, (b) => [b, { name: `pending ${b.name}`, type: b.state.type, transient: true }])),
-    loss: { name: 'accumulator loss', type: { dtype: 'f64', shape: [] }, transient: true },
-  };
 }

@@ -60,9 +60,9 @@ export class Store {
     }
   }
 
-  /** The layout of a program that also reads data sets. */
-  layout(data: readonly { name: string; bytes: number }[]): Layout {
-    return layoutOf(this.own, data, this.#given);
+  /** The layout of a program that also reads data sets, and states in a block of somebody else. */
+  layout(data: readonly { name: string; bytes: number }[], others: readonly Given[] = []): Layout {
+    return layoutOf(this.own, data, [...this.#given, ...others]);
   }
 
   write(state: State, data: Data): void {

@@ -58,18 +58,16 @@ export class Prefetcher {
   }
 
   /**
-   * Up to `most` batches of equal rows, waiting until there are `least` of them or no more of that size can follow.
-   * A multiple of `least` if there are as many. Empty at the end.
+   * The batches of one step, `perStep` of them or, at the end, what is left; those of up to `steps` steps that are there already, if all have
+   * equal rows. Empty at the end.
    */
-  async take(most: number, least: number): Promise<StreamBatch[]> {
-    const equal = (): number => {
-      const other = this.#ready.findIndex((b) => rowsOfBatch(b) !== rowsOfBatch(this.#ready[0]!));
-      return other < 0 ? this.#ready.length : other;
-    };
-    while (equal() < least && equal() === this.#ready.length && this.#pending) await this.#pending;
-    if (this.#ready.length === 0 && this.#failure) throw this.#failure.error;
-    const there = Math.min(most, equal());
-    const taken = this.#ready.splice(0, there >= least ? there - (there % least) : there);
+  async take(steps: number, perStep: number): Promise<StreamBatch[]> {
+    while (this.#ready.length < perStep && this.#pending) await this.#pending;
+    const [first] = this.#ready;
+    if (!first && this.#failure) throw this.#failure.error;
+    const other = this.#ready.findIndex((b) => rowsOfBatch(b) !== rowsOfBatch(first!));
+    const equal = other < 0 ? this.#ready.length : other;
+    const taken = this.#ready.splice(0, perStep * Math.max(1, Math.min(steps, Math.floor(equal / perStep))));
     this.#pull();
     return taken;
   }

@@ -114,5 +114,6 @@ for r in REDUCTIONS:
     case("hingeEmbedding", lambda i, t: F.hinge_embedding_loss(i, t, reduction=r), [u[:, 0].abs(), sides], {"reduction": r}, 1)
 for o in [{"p": 1, "swap": True}, {"p": 3, "margin": 2.5}, {"swap": True, "eps": 0.01, "margin": 5}]:
     case("tripletMargin", lambda i, j, k: F.triplet_margin_loss(i, j, k, **o), [u, v, s], o, 3)
+case("weightedMean", lambda i, j: (i * j).sum() / j.sum(), [u, v.abs()], {}, 1)
 case("hinge", lambda i, t: torch.clamp(1 - t * i, min=0).mean(), [u[:, 0], sides], {}, 1)
 print(json.dumps({"torch": torch.__version__, "cases": CASES}))

@@ -2,7 +2,7 @@
 import { OptionError, ShapeError } from '../../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../../ir/graph.ts';
 import { sameShape } from '../../ir/op.ts';
-import { add, clamp, div, equal, sub } from '../../ops/elementwise.ts';
+import { add, clamp, div, equal, mul, sub } from '../../ops/elementwise.ts';
 import { mean, sum } from '../../ops/reduce.ts';
 import { checkChoice, checkNumber, show } from '../../options.ts';
 import type { Fault } from './rows.ts';
@@ -81,7 +81,7 @@ export interface Ratio {
 }
 const ratios = new WeakMap<Tensor, Ratio>();
 
-/** Sums of a loss that is a mean with weights, null for others. Over a data set they are summed before they are divided. */
+/** Sums of a loss that is a mean with weights, null for others. Over several batches they are summed before they are divided. */
 export function ratioOf(loss: Tensor): Ratio | null {
   return ratios.get(loss) ?? null;
 }
@@ -100,4 +100,16 @@ export function reducedByWeight(op: string, values: Tensor, weights: Tensor | nu
   if (!weights || (options.reduction ?? 'mean') !== 'mean') return reduced(op, values, options);
   const [total, weight] = [sum(values, { dtype: 'f64' }), sum(weights, { dtype: 'f64' })];
   return asRatio(div(total, add(weight, equal(weight, 0))), { total, weight });
+}
+
+/**
+ * The mean of elements with weights, of one shape: sum(values weights) / sum(weights), an f64 scalar; 0 without a gradient where all weights are 0.
+ * For losses of one's own in which some elements count less, or not at all (a mask): micro-batches of a step, and batches of `evaluate`, weigh
+ * by the sum of their weights.
+ * @param weights in a step of several micro-batches they may not depend on what is trained
+ * @throws ShapeError or DTypeError if the operands do not fit
+ */
+export function weightedMean(values: TensorLike, weights: TensorLike): Tensor {
+  const [v, w] = alike('weightedMean', values, weights) as [Tensor, Tensor];
+  return reducedByWeight('weightedMean', mul(v, w), w, {});
 }
