@@ -57,7 +57,7 @@ export class Parameter implements TensorLike {
       byRows: this.sparse,
       init(out) {
         parameter.#check();
-        out.set(parameter.#values.copy());
+        out.set(parameter.#values.copy(parameter.#name));
       },
     };
     register(this.state, this.#values);

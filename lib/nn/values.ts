@@ -104,9 +104,10 @@ export class Values {
     return this.#view;
   }
 
-  /** A copy of them. @throws BusyError while a run changes them */
-  copy(): Data {
+  /** A copy of them. @throws BusyError while a fit changes them */
+  copy(name: string): Data {
     const { memory, offset } = this.place;
+    memory.check(name, null, false);
     const out = new ARRAYS[this.#dtype](this.#size);
     guard(() => memory.block.read(offset, out));
     return out;

@@ -55,7 +55,7 @@ export class ModelProgram {
         throw new ShapeError(`${name}: expected [${shape}], got [${values.shape}]`, { name });
       }
       if (!used.has(state)) continue;
-      this.#store.write(state, values ? ARRAYS[state.type.dtype].from(values.data) : valuesOf(state)!.copy());
+      this.#store.write(state, values ? ARRAYS[state.type.dtype].from(values.data) : valuesOf(state)!.copy(name));
     }
     this.#session = new Session(this.#store, new Map(), () => ({ graph: trace(), extra: null }));
   }

@@ -1,6 +1,8 @@
 // memory.ts: resident memory of long runs and of many trainers, in MiB: before, at most, after. node --expose-gc memory.js NAME
+import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Arrays, clip, loss, nn, ops, optim, Trainer } from '../../lib/index.ts';
+import { isMainThread, Worker } from 'node:worker_threads';
+import { type Arrays, clip, loss, nn, ops, optim, Parameter, Trainer } from '../../lib/index.ts';
 import { uniform } from '../golden/recipe.ts';
 
 // Without V8's own heap: it grows by itself to what suits the allocation rate, whatever is alive in it. What is alive counts.
@@ -86,5 +88,17 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
     });
     for (const trainer of trainers) trainer.dispose();
   },
+  /** Workers that end while they have a view of 32 MiB. */
+  workers: () =>
+    watch(6, async () => {
+      const worker = new Worker(new URL(import.meta.url));
+      await once(worker, 'exit');
+    }),
 };
-await scenarios[process.argv[2] as string]?.();
+if (isMainThread) await scenarios[process.argv[2] as string]?.();
+else {
+  const values = new Parameter([8 << 20], nn.init.zeros());
+  values.initialize('values', 0n);
+  values.data.fill(1);
+  process.exit(0);
+}

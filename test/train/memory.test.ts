@@ -18,6 +18,7 @@ it.skipIf(sanitized).each([
   ['100 trainers of 4 MiB, dropped', 'dropped', 150],
   // Each would add 64 of weights; the arena has room for a gradient of that size until it is disposed of.
   ['three trainers of one model of 64 MiB', 'values', 32],
+  ['six workers that end with values of 32 MiB', 'workers', 32],
 ])('%s', async (_name, scenario, limit) => {
   // Pages of poison are no memory of the trainer's.
   const ended = await child('memory.js', [scenario], { node: ['--expose-gc'], env: { GRADCLIP_POISON: '0' } });
