@@ -322,7 +322,7 @@ export class Setup<M extends Module> {
 }
 
 function warnOfUnreached({ name, op }: Unreached, { warnings, counters: { step } }: Hearing): void {
-  const how = op === null ? 'does not depend on it' : `depends on it only through ${op}, which has no gradient`;
+  const how = op === null ? 'does not depend on it' : `depends on it only through ${op}, which passes no gradient on`;
   const text = `${name} is trained, but the loss ${how}: it does not learn. If that is meant, set its requiresGrad to false`;
   warnings.add('unreached', text, { name, step, op });
 }

@@ -114,7 +114,7 @@ function unreachedOf(trained: readonly Parameter[], params: readonly Tensor[], {
   if (unreached.length < trained.length) return unreached;
   const op = unreached.find((u) => u.op !== null)?.op;
   const why = op
-    ? `what it makes of them goes through ${op}, which has no gradient: train with a loss such as loss.crossEntropy, and give what counts to metrics`
+    ? `what it makes of them goes through ${op}, which passes no gradient on: train with a loss such as loss.crossEntropy, and give what counts to metrics`
     : `it depends on none of them (${trained.map((p) => p.name).join(', ')})`;
   throw new OptionError(`Trainer: option loss: it can move no trained parameter: ${why}`, { option: 'loss', op: op ?? null });
 }
