@@ -1,4 +1,5 @@
 // line.ts: a step as a line of a record, and back. JSON has no NaN and no infinities: they are the strings "NaN", "Infinity", "-Infinity".
+import { readerOf } from '../native/package.ts';
 import type { Report } from '../optim/report.ts';
 import { NUMBERS, type NumberColumn, type RecordHeader } from './history.ts';
 
@@ -67,7 +68,8 @@ function parseStep(fields: Readonly<Record<string, unknown>>): StepRow {
 function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
   const { format, version, ...header } = fields;
   expect('format', JSON.stringify(FORMAT), format, format === FORMAT);
-  expect('version', String(VERSION), version, version === VERSION);
+  if (version !== VERSION)
+    throw new Error(`version: expected ${VERSION}, got ${JSON.stringify(version) ?? 'nothing'}; ${readerOf(header.library)}`);
   const string = (name: string): string => expect(name, 'a text', header[name], typeof header[name] === 'string');
   const list = (name: string): Readonly<Record<string, unknown>>[] => {
     const given = header[name];

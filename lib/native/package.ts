@@ -13,3 +13,10 @@ export function packageRoot(): string {
 export function version(): string {
   return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 }
+
+/** Which version reads a file whose format this one does not know. `writer`: that which wrote it, if the file says so. */
+export function readerOf(writer: unknown): string {
+  const known = typeof writer === 'string' && writer !== '';
+  const other = known ? `gradclip ${writer} wrote it: read it with that version or a later one` : 'read it with a later version';
+  return `${other}; this is gradclip ${version()}`;
+}

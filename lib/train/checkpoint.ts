@@ -3,6 +3,7 @@ import { CheckpointError, OptionError } from '../errors.ts';
 import { readSafetensors, type TensorData, writeSafetensors } from '../io/safetensors.ts';
 import type { State } from '../ir/graph.ts';
 import { type Data, sameShape, typeName } from '../ir/op.ts';
+import { version as libraryVersion, readerOf } from '../native/package.ts';
 import { type Counters, START } from './progress.ts';
 import { dtypeOf } from './source.ts';
 
@@ -72,6 +73,7 @@ export async function writeCheckpoint(
   }
   const own = progress && {
     'gradclip.version': VERSION,
+    'gradclip.library': libraryVersion(),
     'gradclip.counters': JSON.stringify(progress.counters),
     'gradclip.seed': String(progress.seed),
     ...(Object.keys(progress.since).length > 0 && { 'gradclip.since': JSON.stringify(progress.since) }),
@@ -84,7 +86,8 @@ export async function readCheckpoint(file: string): Promise<Checkpoint> {
   const { tensors, metadata } = await readSafetensors(file);
   const version = metadata['gradclip.version'];
   if (version !== undefined && version !== VERSION) {
-    throw new CheckpointError(`load: ${file}: expected a checkpoint of version ${VERSION}, got ${version}`, { file, version });
+    const text = `load: ${file}: expected a checkpoint of version ${VERSION}, got ${version}; ${readerOf(metadata['gradclip.library'])}`;
+    throw new CheckpointError(text, { file, version });
   }
   return { file, tensors, metadata, progress: version === undefined ? null : parseProgress(file, metadata) };
 }
