@@ -51,8 +51,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   tail: {
     what: 'the shorter last batch of an epoch counts as many rows as the others',
     file: 'lib/train/feeder.ts',
-    find: 'const rows = left > 0 ? batchSize : tail;',
-    replace: 'const rows = batchSize;',
+    find: 'part(equal, 1, tail)',
+    replace: 'part(equal, 1, batchSize)',
     within: 1000,
   },
   policy: {

@@ -1,7 +1,7 @@
 // losses.ts: every loss: what it is given of a prediction, what its targets are, and its options.
 import type { Tensor } from '../../lib/ir/graph.ts';
 import { loss } from '../../lib/nn/index.ts';
-import { logSoftmax, mean, slice, softplus, sub } from '../../lib/ops/index.ts';
+import { logSoftmax, mean, slice, softplus, square, sub } from '../../lib/ops/index.ts';
 import { given, type Random } from './random.ts';
 import type { Options, Row } from './spec.ts';
 
@@ -98,6 +98,11 @@ export const LOSSES: Readonly<Record<string, LossKind>> = {
   },
   hinge: alike('signs', loss.hinge, reduction),
   hingeEmbedding: alike('signs', loss.hingeEmbedding, reduction),
+  weightedMean: alike(
+    'unit',
+    (x, y) => loss.weightedMean(square(x), y),
+    () => ({}),
+  ),
 };
 
 /** The shape of a row of targets for predictions of such rows. */
