@@ -84,7 +84,7 @@ it.each(Object.keys(FAULTS))('what fault %s replaces is there', (name) => {
 });
 
 it('30 programs give the same bits in all ways', async () => {
-  const args = [resolve(ROOT, 'dist/test/torture/run.js'), '--programs', '30', '--seed', '20261128'];
+  const args = [resolve(ROOT, 'dist/test/torture/run.js'), '--programs', '30', '--seed', '20261128', '--jobs', '2'];
   const { code, out } = await new Promise<{ code: unknown; out: string }>((done) => {
     execFile(process.execPath, args, (error, stdout, stderr) => done({ code: error?.code ?? 0, out: stdout + stderr }));
   });
