@@ -19,6 +19,7 @@ constexpr uint32_t kPattern = 0x7ff4f4f4;
 
 void fill(void* to, int64_t bytes) {
   static_assert(sizeof(wchar_t) == sizeof kPattern);
+  if (bytes == 0) return;   // where there is nothing, `to` may be null, which C functions do not accept
   const size_t words = size_t(bytes) / sizeof kPattern;
   wchar_t* p = static_cast<wchar_t*>(to);
   wmemset(p, wchar_t(kPattern), words);
