@@ -125,7 +125,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   schedules: {
     names: functions(optim.schedule),
     covered: firsts(Object.keys(golden('schedules').values)),
-    through: { warmup: 'schedules sequential', oneCycleMomentum: 'schedules oneCycle' },
+    through: { oneCycleMomentum: 'schedules oneCycle' },
   },
   policies: {
     names: functions(clip),
