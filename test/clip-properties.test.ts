@@ -41,6 +41,7 @@ test('after clipping the norm is the threshold at most', () => {
     fc.property(gradients, factor, fc.constantFrom(1, 2, 3, 7.5, Infinity), (grads, part, p) => {
       const c = norm(grads, p) * part;
       const { seen, report } = seenBy(clip.globalNorm(c, { p }), grads);
+      // Rounding may take the norm 2^-23 above the threshold, which is up to two units of an element.
       // Elements below 2^-126 are rounded to multiples of 2^-149.
       const slack = 2 ** -22 * c + grads.reduce((n, g) => n + g.length, 0) * 2 ** -149;
       expect(Math.abs(norm(seen, p) - c)).toBeLessThanOrEqual(slack);
@@ -70,7 +71,7 @@ test('scaling gradients and threshold by a power of two scales the result', () =
   );
 });
 
-test('clipping twice changes no element by more than one unit in its last place', () => {
+test('clipping twice changes no element by more than two units in its last place', () => {
   fc.assert(
     fc.property(hard, gradients, factor, (f, grads, part) => {
       const c = norm(grads, Infinity) * part;
@@ -78,7 +79,7 @@ test('clipping twice changes no element by more than one unit in its last place'
       const twice = seenBy(f.make(c), once).seen;
       // Elements below 2^-126 have fewer digits, and so may a norm of them.
       const small = Math.max(...once.flatMap((g) => [...g].map(Math.abs))) < 2 ** -110;
-      const close = (a: number, b: number): boolean => Math.abs(a - b) <= (small ? 2 ** -149 + 1e-6 * Math.abs(b) : ulp(b));
+      const close = (a: number, b: number): boolean => Math.abs(a - b) <= (small ? 2 ** -149 + 1e-6 * Math.abs(b) : 2 * ulp(b));
       expect(twice.every((g, t) => g.every((v, i) => close(v, once[t]![i]!)))).toBe(true);
     }),
     RUNS,

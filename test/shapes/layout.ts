@@ -18,6 +18,7 @@ const reshape: Generator = (d) => {
   const shape = d.sizes(d.int(0, 3));
   return of(d, [shape], { shape: [...shape, 1] });
 };
+const head: Generator = (d) => of(d, [[d.int(1, 5), ...d.sizes(d.int(0, 3))]], {});
 const transpose: Generator = (d) => {
   const shape = d.sizes(d.int(1, 5));
   return of(d, [shape], { axes: d.shuffled(shape.map((_, i) => i)) });
@@ -67,7 +68,7 @@ const augment: Generator = (d) => {
 };
 
 export const LAYOUT_CASES: Readonly<Record<string, Generator>> = {
-  ...{ reshape, transpose, broadcastTo, slice, concat, pad, augment },
+  ...{ reshape, head, transpose, broadcastTo, slice, concat, pad, augment },
   dropout: random((d) => ({ rate: d.pick(0.1, 0.5, 0.9) })),
   noise: random((d) => ({ std: d.pick(0.1, 1, 2) })),
   uniform: (d) => ({ ins: [], attrs: { key: d.int(0, 2 ** 31 - 1) } }),

@@ -65,9 +65,21 @@ const two = (dtypes: readonly TensorType['dtype'][]): Generator => {
   };
 };
 
+/** Partial sums, the next value, and a divisor or none. */
+const accumulate: Generator = (d) => {
+  const dtype = d.pick<'f32' | 'f64'>('f32', 'f64');
+  const shape = d.sizes(d.int(0, 3), 9000);
+  const divided = d.flag();
+  return {
+    ins: [{ dtype, shape: [d.int(1, 4), ...shape] }, { dtype, shape }, ...(divided ? [f64()] : [])],
+    attrs: {},
+    fill: ['normal', 'normal', ...(divided ? (['positive'] as const) : [])],
+  };
+};
+
 export const UPDATE_CASES: Readonly<Record<string, Generator>> = {
   ...Object.fromEntries(UPDATES.map((op) => [op.name, update(op)])),
-  accumulate: two(['f32', 'f64']),
+  accumulate,
   carry: two(['f32', 'f64', 'i32', 'u8']),
   leave: two(['f32', 'f64', 'i32', 'u8']),
   // Neither a flag of 0 nor any place of what is to blame ends the run.
