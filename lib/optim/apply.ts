@@ -10,7 +10,7 @@ import { add, cast, div, less, mul, sqrt } from '../ops/elementwise.ts';
 import type { Lookups } from '../ops/sparse-rows.ts';
 import { selectStages, unscale } from '../ops/stage.ts';
 import type { Measured } from '../ops/update.ts';
-import { buildUpdate, checkedFill, slotsOf } from './build.ts';
+import { buildUpdate, checkedFill, isFused, slotsOf } from './build.ts';
 import { StepColumns } from './columns.ts';
 import { buildEma } from './ema.ts';
 import type { Finishing } from './finishing.ts';
@@ -130,7 +130,7 @@ export function buildApply(options: ApplyOptions): Apply {
         measure: clipped.measure && (clipped.report.norm ? 'after' : 'all'),
         finish,
         column(name, size, fill) {
-          const checked = optimizer.fused ? fill : checkedFill(optimizer, name, fill);
+          const checked = isFused(optimizer) ? fill : checkedFill(optimizer, name, fill);
           return columns.of(['hyper', i, name].filter((s) => s !== '').join('.'), [size], (step, out) => {
             const given = optimizer.lr(step);
             const lr = rate ? rate(given) : given;

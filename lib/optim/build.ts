@@ -11,6 +11,20 @@ import { type Measured, update } from '../ops/update.ts';
 import { checkNumber, show } from '../options.ts';
 import type { GroupContext, GroupUpdate, HyperFill, Optimizer, Slot } from './optimizer.ts';
 
+/** Functions that read gradients through the stages of their group, measure, and finish what they write. */
+const fused = new WeakSet<Optimizer['build']>();
+
+/**
+ * `build`, known as one that does all that is to be done around it. What is known is the function: an object that takes everything but `build` from
+ * an optimizer of the library is one of one's own.
+ */
+export function fuse(build: Optimizer['build']): Optimizer['build'] {
+  fused.add(build);
+  return build;
+}
+
+export const isFused = ({ build }: Optimizer): boolean => fused.has(build);
+
 /** @throws OptionError for what is no optimizer, naming what it lacks */
 export function checkOptimizer(where: string, given: unknown): Optimizer {
   const refuse = (text: string): never => {
@@ -60,7 +74,7 @@ export function checkedFill({ name: where }: Optimizer, name: string, fill: Hype
 
 /** Add the update of a group to the graph. @throws OptionError if the optimizer gives back what is no update */
 export function buildUpdate(optimizer: Optimizer, group: GroupContext): Required<GroupUpdate> {
-  if (optimizer.fused) return checkUpdate(optimizer, group, optimizer.build(group));
+  if (isFused(optimizer)) return checkUpdate(optimizer, group, optimizer.build(group));
   const { grads, measured } = clippedGradients(group);
   const own = optimizer.build({ ...group, grads, stages: [], measure: false, finish: null });
   const { params, slots } = checkUpdate(optimizer, group, own);
@@ -106,7 +120,7 @@ function checkUpdate(optimizer: Optimizer, group: GroupContext, given: GroupUpda
     next('the next value', t, p, params?.[t]);
     for (const [k, slot] of group.slots[t]!.entries()) next(`the next value of slot ${k}`, t, slot, slots[t]?.[k]);
   }
-  if (optimizer.fused && group.measure && measured.length === 0) {
+  if (isFused(optimizer) && group.measure && measured.length === 0) {
     throw new GraphError(`${where}: it is fused, and has not measured what the stages do`, { optimizer: optimizer.name });
   }
   return { params, slots, measured };

@@ -9,6 +9,7 @@ import type { Finish } from '../ops/finish.ts';
 import { SCATTER_ADD, scatterAdd } from '../ops/gather.ts';
 import { reshape } from '../ops/shape.ts';
 import { type Lookups, lookupRows, putRows, takeRows } from '../ops/sparse-rows.ts';
+import { isFused } from './build.ts';
 import type { Optimizer } from './optimizer.ts';
 
 const why = (name: string, what: string): OptionError =>
@@ -42,7 +43,7 @@ export function denseOf({ values, indices, padding }: Lookups, rows: number): Te
 
 /** @throws OptionError if the optimizer does more than change each element by itself */
 export function checkSparse(name: string, optimizer: Optimizer): void {
-  if (!optimizer.fused) throw why(name, `are not for ${optimizer.name}, an optimizer of one's own`);
+  if (!isFused(optimizer)) throw why(name, `are not for ${optimizer.name}, an optimizer of one's own`);
   if (!optimizer.rowwise)
     throw why(name, `are not for ${optimizer.name}, which looks at whole tensors or counts on seeing every row`);
 }

@@ -10,7 +10,7 @@ import { hyperCount, type Measured, type Measuring, type UpdateAttrs, type Updat
 import { checkNumber, checkOptions, checkPerStep, type PerStep, show } from '../options.ts';
 import type { Named } from './arrays.ts';
 import { type BindOptions, BoundOptimizer } from './bound.ts';
-import { checkOptimizer } from './build.ts';
+import { checkOptimizer, fuse } from './build.ts';
 
 /** State that an optimizer keeps per parameter, named as in PyTorch's state_dict. */
 export interface Slot {
@@ -21,7 +21,7 @@ export interface Slot {
 }
 
 /**
- * What an optimizer is given to update one group of parameters with. One that is not `fused` gets clipped gradients, no stages, nothing to
+ * What an optimizer is given to update one group of parameters with. One of one's own gets clipped gradients, no stages, nothing to
  * measure and nothing to finish.
  */
 export interface GroupContext {
@@ -54,11 +54,6 @@ export interface GroupUpdate {
 /** Made by a function such as `adamw`, or of one's own by `define`. */
 export interface Optimizer {
   readonly name: string;
-  /**
-   * `build` reads gradients through the stages of its group, measures, and finishes what it writes, as the optimizers here do in one pass. Where it
-   * is absent all that is done around `build`: its gradients are clipped, and constraints and masks hold for what it returns.
-   */
-  readonly fused?: boolean;
   slots(param: TensorType): readonly Slot[];
   /** What is added to the root of a mean of squared gradients before it divides; absent where nothing of the kind is. `advise` asks. */
   readonly eps?: number;
@@ -70,7 +65,10 @@ export interface Optimizer {
   /** Each element is changed by itself, and by nothing that needs all steps: so rows of a table may be updated alone. */
   readonly rowwise: boolean;
   lr(step: number): number;
-  /** Adds the update of a group to the graph. Throws OptionError for parameters it is not made for. */
+  /**
+   * Adds the update of a group to the graph. Its gradients come clipped, and constraints and masks hold for what it returns; the library's own do
+   * both in their one pass. Throws OptionError for parameters it is not made for.
+   */
   build(group: GroupContext): GroupUpdate;
   /**
    * Use the optimizer by itself, on the caller's own arrays: `step(grads)` updates them in place. Parameters are Float32Arrays, in
@@ -114,27 +112,28 @@ export function define(spec: OwnOptimizer): Optimizer {
   checkOptions('optim.define', spec, ['name', 'lr', 'slots', 'build', 'eps']);
   const { name, lr, slots = () => [], build, eps } = spec;
   const own = checkOptimizer('optim.define', { name, lr: () => 0, slots, build });
-  return optimizer({ ...own, lr, ...(eps === undefined ? {} : { eps: checkNumber(name, 'eps', eps, { min: 0 }) }) }, false);
+  return optimizer({ ...own, lr, ...(eps === undefined ? {} : { eps: checkNumber(name, 'eps', eps, { min: 0 }) }) });
 }
 
 /** An optimizer of the library, which does all that is to be done in its updates. */
 export function defineOptimizer(spec: OptimizerSpec): Optimizer {
-  return optimizer(spec, true);
+  return optimizer({ ...spec, build: fuse(spec.build) });
 }
 
-function optimizer(spec: OptimizerSpec, fused: boolean): Optimizer {
-  const self: Optimizer = {
+function optimizer(spec: OptimizerSpec): Optimizer {
+  return {
     name: spec.name,
-    fused,
     ...(spec.eps === undefined ? {} : { eps: spec.eps }),
     ...(spec.limit === undefined ? {} : { limit: spec.limit }),
     rowwise: spec.rowwise ?? false,
     lr: checkPerStep(spec.name, 'lr', spec.lr, { min: 0 }),
     slots: spec.slots,
     build: spec.build,
-    bind: (params, options = {}) => new BoundOptimizer(self, params, options),
+    // Of the object that it is called on: one that is spread from another, with a part of its own, is bound with that part.
+    bind(params, options = {}) {
+      return new BoundOptimizer(this, params, options);
+    },
   };
-  return self;
 }
 
 export interface SinglePassSpec extends Pick<OptimizerSpec, 'name' | 'eps' | 'limit' | 'lr' | 'rowwise'> {

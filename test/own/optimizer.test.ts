@@ -126,6 +126,32 @@ test('in a group beside one of the library, and within lookahead', async () => {
   expect(Math.max(...own!.slice(0, 96).map(Math.abs))).toBeLessThanOrEqual(Math.fround(0.3));
 });
 
+test.each<[string, (base: optim.Optimizer) => optim.Optimizer]>([
+  ['another build', (base) => ({ ...base, build: byHand.build })],
+  ['a build around the one it has', (base) => ({ ...base, build: (group) => base.build(group) })],
+  ['another build, said to be fused', (base) => Object.assign({ ...base }, { build: byHand.build, fused: true })],
+  ['another name', (base) => ({ ...base, name: 'renamed' })],
+])('spread from one of the library, with %s: clipped and bounded, by itself too', async (_, change) => {
+  const sgd = optim.sgd({ lr: 0.1 });
+  const runs = [change(sgd), sgd].map(async (optimizer) => {
+    const constraints = [{ match: 'fc1.*', constraint: constraint.weightClip(0.01) }];
+    const trainer = classifier({ optimizer, clip: clip.globalNorm(1e-3), constraints });
+    await trainer.fit(data, { steps: 4 });
+    const w = Float32Array.of(3, 4);
+    optimizer.bind([w], { clip: clip.globalNorm(1) }).step([Float32Array.of(30, 40)]);
+    return [...(await values(trainer)), ...w];
+  });
+  const [own, library] = await Promise.all(runs);
+  expect(own).toEqual(near(library!, 6));
+  expect(own!.slice(-2)).toEqual(near([2.94, 3.92], 6));
+});
+
+test('spread from one of the library, with a rate of its own, it is bound with that', () => {
+  const w = Float32Array.of(3, 4);
+  ({ ...optim.sgd({ lr: 0.1 }), lr: () => 0.5 }).bind([w]).step([Float32Array.of(2, 2)]);
+  expect([...w]).toEqual([2, 3]);
+});
+
 test('written by hand, it is clipped, held to its bounds, and the report is true', async () => {
   const runs = [byHand, optim.sgd({ lr: 0.1 })].map(async (optimizer) => {
     const constraints = [{ match: '*', constraint: constraint.weightClip(0.01) }];
