@@ -1,4 +1,5 @@
 // log.ts: the last steps of a trainer, in memory of a fixed size.
+import { inEpochs } from '../optim/length.ts';
 import type { Reports } from '../optim/report.ts';
 import { type History, historyOf, type RecordHeader } from './history.ts';
 
@@ -20,6 +21,8 @@ export class StepLog {
   #seen = 0;
   #room = 0;
   #names: readonly string[] = [];
+  /** Updates in an epoch of the last fit that knew; null where none did. */
+  epochSteps: number | null = null;
 
   add(reports: Reports, names: readonly string[]): void {
     this.#names = names;
@@ -42,7 +45,8 @@ export class StepLog {
     this.#seen = 0;
   }
 
-  history(header: RecordHeader): History {
+  /** @param header asked for where there are steps */
+  history(header: () => RecordHeader): History {
     const length = Math.min(this.#seen, this.#room);
     const first = this.#seen - length;
     const at = Array.from({ length }, (_, i) => (first + i) % this.#room);
@@ -62,7 +66,7 @@ export class StepLog {
       skipped,
       nonFinite: column('firstBad').map((k) => this.#names[k] ?? null),
       nonFiniteCount: column('badCount'),
-      header,
+      header: length > 0 ? inEpochs(this.epochSteps, header) : null,
     });
   }
 

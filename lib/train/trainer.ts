@@ -290,7 +290,8 @@ export class Trainer<M extends Module> {
    * @throws OptionError also where no step has run
    */
   advise(options: AdviseOptions = {}): Advice {
-    return advise(this.#log.history(this.#header(false)), options);
+    const history = this.#log.history(() => this.#header(false));
+    return advise(history, options);
   }
 
   /** Free native memory. A run that is on ends first. */

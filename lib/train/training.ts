@@ -61,7 +61,8 @@ export interface TrainingContext<R> {
 export function train<R>(c: TrainingContext<R>): R {
   const { record } = c.options;
   const { attempt } = c.running.counters;
-  const header = (): RecordHeader => c.header(isPerLayer(record));
+  c.log.epochSteps = c.feeder.epochSteps ?? c.log.epochSteps;
+  const header = (): RecordHeader => inEpochs(c.feeder.epochSteps, () => c.header(isPerLayer(record)));
   return recording({ record, header, log: c.log, names: c.setup.trained, attempt, sync: c.run === null }, (kept) =>
     trainKept(c, kept),
   );

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { clip, OptionError, optim, prune, type TrainingWarning } from '../../lib/index.ts';
+import { clip, OptionError, optim, prune, readRecord, type TrainingWarning } from '../../lib/index.ts';
 import { inEpochs } from '../../lib/optim/length.ts';
 import { bits, classifier, points } from './models.ts';
 
@@ -101,6 +101,18 @@ test('each fit measures all epochs by its own data', async () => {
   await trainer.fit(points(80), { steps: 20, chunkSteps: 1 });
   // In the second, two epochs are 20 steps.
   expect(seen).toEqual(Array.from({ length: 30 }, (_, t) => (t < 20 ? 1 : 0.5)));
+});
+
+test('a record and advice tell the first rate, in the epochs of the fit', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'epochs-'));
+  const file = join(folder, 'run.jsonl');
+  const lr = schedule.warmup({ steps: { epochs: 2 }, to: 1 });
+  const trainer = classifier({ ...cut, optimizer: optim.sgd({ lr }) });
+  expect(() => trainer.advise()).toThrow('expected steps with a finite norm, got none among 0');
+  await trainer.fit(data, { epochs: 1, record: file });
+  expect((await readRecord(file)).header?.optimizers).toMatchObject([{ lr: 0.1 }]);
+  rmSync(folder, { recursive: true });
+  expect(trainer.advise({ warmup: 0 }).steps).toBe(5);
 });
 
 test('where no epoch has a known length, the error says so', async () => {
