@@ -46,10 +46,11 @@ export class Current<M extends Module> {
    */
   next(since: (setup: Setup<M>) => Since = (setup) => setup.sinceNow(this.#standing().step)): Setup<M> {
     if (this.access.fitting) return this.#setup;
-    const { sameModel } = this.#setup;
-    if (!sameModel) this.#options.model.initialize(this.#standing().seed);
     const steps = since(this.#setup);
-    return sameModel && this.#setup.sameTrained(steps) ? this.#setup : new Setup(this.#options, steps, this.#setup);
+    if (this.#setup.sameModel && this.#setup.sameTrained(steps)) return this.#setup;
+    // Its parameters may have been given other names since, by another module that has them too.
+    this.#options.model.initialize(this.#standing().seed);
+    return new Setup(this.#options, steps, this.#setup);
   }
 
   /** Go on with a setup that `next` gave. */
@@ -81,7 +82,7 @@ export class Current<M extends Module> {
    * it is for
    */
   takeIn(where: string): void {
-    // Its parameters may have been given other names since, by another module that has them too.
+    // What it lacks, and its own names: as in `next`, though nothing else was changed.
     this.#options.model.initialize(this.#standing().seed);
     const setup = this.next();
     try {

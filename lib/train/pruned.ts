@@ -6,7 +6,7 @@ import { type Data, sizeOf } from '../ir/op.ts';
 import { GELU, ReLU, SiLU, Tanh } from '../nn/activation.ts';
 import { Dropout } from '../nn/dropout.ts';
 import { Linear } from '../nn/linear.ts';
-import type { Module, Parameter } from '../nn/module.ts';
+import { type Buffer, type Module, Parameter } from '../nn/module.ts';
 import { type Layer, Sequential } from '../nn/sequential.ts';
 import { gelu, relu, silu, tanh } from '../ops/activation.ts';
 import type { Finishing } from '../optim/finishing.ts';
@@ -17,9 +17,20 @@ export interface Sparsity {
   readonly tensors: Readonly<Record<string, number>>;
 }
 
-export function sparsityOf({ prunings }: Finishing, values: ReadonlyMap<State, Data>): Sparsity {
-  const each = prunings.flatMap(({ params, pruned }) => {
-    return params.map(({ name, state }, t) => ({ name, gone: values.get(pruned)![t]!, size: sizeOf(state.type.shape) }));
+/** A model's parameters with all their names, and how they are pruned. */
+interface Pruned {
+  readonly finishing: Finishing;
+  readonly names: ReadonlyMap<Parameter | Buffer, readonly string[]>;
+}
+
+export function sparsityOf({ finishing, names }: Pruned, values: ReadonlyMap<State, Data>): Sparsity {
+  const named = new Map(Array.from(names, ([{ state }, all]) => [state, all[0]!]));
+  const each = finishing.prunings.flatMap(({ params, pruned }) => {
+    return params.map(({ state }, t) => ({
+      name: named.get(state)!,
+      gone: values.get(pruned)![t]!,
+      size: sizeOf(state.type.shape),
+    }));
   });
   const sum = (f: (x: (typeof each)[number]) => number): number => each.reduce((n, x) => n + f(x), 0);
   return {
@@ -47,23 +58,22 @@ const keepsZero = (layer: Layer): boolean => KEEP_ZERO.some((kind) => isA(layer,
  * The weights of a model without pruned rows: of a Linear in a Sequential the rows with their biases, and the columns that read them in the next
  * Linear. Between the two there may only be layers that make 0 of 0, so that the smaller model computes the same.
  *
- * @param names those of each parameter
- * @param values of all of them
+ * @param values of all its parameters
  * @throws OptionError that names the layer, where the structure is another
  */
 export function withoutPrunedRows(
   model: Module,
-  { prunings, masks }: Finishing,
-  names: ReadonlyMap<Parameter, readonly string[]>,
+  { finishing: { prunings, masks }, names }: Pruned,
   values: ReadonlyMap<State, Data>,
 ): Map<string, TensorData> {
   const nameOf = (p: Parameter): string => names.get(p)![0]!;
+  const parameters = [...names.keys()].filter((x) => x instanceof Parameter);
   const result = new Map<Parameter, Matrix>();
-  for (const p of names.keys()) result.set(p, { shape: p.shape, data: values.get(p.state) as Float32Array });
+  for (const p of parameters) result.set(p, { shape: p.shape, data: values.get(p.state) as Float32Array });
   const lost = new Map<Parameter, number[]>();
   for (const { prune, params } of prunings) {
     if (prune.unit !== 'rows') continue;
-    for (const p of names.keys()) {
+    for (const p of parameters) {
       const kept = params.some(({ state }) => state === p.state) && keptRows(p, values.get(masks.get(p.state)!)!);
       if (kept && kept.length < p.shape[0]!) lost.set(p, kept);
     }

@@ -233,6 +233,11 @@ export class Setup<M extends Module> {
     return [...this.weights, ...this.averages.values(), ...this.finishing.states];
   }
 
+  /** The values of all that, as of now. */
+  snapshot(): Promise<Map<State, Data>> {
+    return this.store.snapshot(this.restorable);
+  }
+
   /** Names of states in a checkpoint: those that are written, or all by which they are found. */
   stateNames(found: boolean = false): Map<string, State> {
     const known = new Map([...this.names].map(([{ state }, names]) => [state, names]));

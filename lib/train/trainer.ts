@@ -180,8 +180,9 @@ export class Trainer<M extends Module> {
   async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray>> {
     this.#current.follow('readParameters');
     checkOptions('readParameters', options, ['weights']);
-    const names = this.#setup.parameterNames(this.#weightsOf('readParameters', options));
+    const weights = this.#weightsOf('readParameters', options);
     return this.#access.use('readParameters', async () => {
+      const names = this.#setup.parameterNames(weights);
       const values = await this.#setup.store.snapshot([...names.values()]);
       return new Map([...names].map(([name, state]) => [name, { data: values.get(state)!, shape: state.type.shape }]));
     });
@@ -211,17 +212,17 @@ export class Trainer<M extends Module> {
     if (weights === 'ema' && !options.weightsOnly) {
       throw new OptionError("save: weights: 'ema' goes with weightsOnly: a whole checkpoint has both", { option: 'weights' });
     }
-    const { names, values, progress } = await this.#access.use('save', async () => {
+    const { names, values, progress, metadata } = await this.#access.use('save', async () => {
       const setup = this.#current.next();
       try {
         const names = options.weightsOnly ? setup.weightNames(weights) : setup.stateNames();
         const progress = { counters: this.counters, seed: this.#seed, since: setup.sinceNames };
-        return { names, progress, values: await setup.store.snapshot([...names.values()]) };
+        return { names, progress, metadata: this.#metadata(options), values: await setup.store.snapshot([...names.values()]) };
       } finally {
         this.#current.leave(setup);
       }
     });
-    await writeCheckpoint(file, names, values, options.weightsOnly ? null : progress, this.#metadata(options));
+    await writeCheckpoint(file, names, values, options.weightsOnly ? null : progress, metadata);
   }
 
   /**
@@ -238,19 +239,18 @@ export class Trainer<M extends Module> {
     checkOptions('savePruned', options, ['metadata']);
     checkFile('savePruned', file);
     this.#current.follow('savePruned');
-    const { store, restorable, finishing, parameters, names } = this.#setup;
-    const values = await this.#access.use('savePruned', () => store.snapshot(restorable));
-    const named = new Map(parameters.map((p) => [p, names.get(p)!]));
-    const tensors = withoutPrunedRows(this.model, finishing, named, values);
-    await writeSafetensors(file, tensors, this.#metadata(options));
+    const { tensors, metadata } = await this.#access.use('savePruned', async () => {
+      const [metadata, values] = [this.#metadata(options), await this.#setup.snapshot()];
+      return { metadata, tensors: withoutPrunedRows(this.model, this.#setup, values) };
+    });
+    await writeSafetensors(file, tensors, metadata);
     return new Map([...tensors].map(([name, t]) => [name, t.shape]));
   }
 
   /** How much is pruned, as of the end of a step. */
   async sparsity(): Promise<Sparsity> {
     this.#current.follow('sparsity');
-    const { store, restorable, finishing } = this.#setup;
-    return this.#access.use('sparsity', async () => sparsityOf(finishing, await store.snapshot(restorable)));
+    return this.#access.use('sparsity', async () => sparsityOf(this.#setup, await this.#setup.snapshot()));
   }
 
   /**

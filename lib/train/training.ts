@@ -35,6 +35,7 @@ export interface TrainingContext<R> {
     | 'parameters'
     | 'scaleAdapts'
     | 'restorable'
+    | 'snapshot'
     | 'trained'
     | 'training'
     | 'enter'
@@ -126,7 +127,7 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
           },
           later: () =>
             turn(async () => {
-              best = await store.snapshot(restorable);
+              best = await setup.snapshot();
             }),
         },
         weights: {

@@ -296,6 +296,56 @@ describe('a model', () => {
     expect(hex(other.model.wte.weight)).toBe(hex(model.wte.weight));
   });
 
+  it('that shares parameters has them under its own names, whoever trained them last', async () => {
+    const make = (model: Module): Trainer<Module> =>
+      new Trainer({
+        model,
+        loss: ({ x, y }) => loss.crossEntropy((model as nn.Sequential).forward(x!) as Tensor, y!),
+        optimizer: optim.adamw({ lr: 1e-2 }),
+        prune: prune.magnitude({ sparsity: 0.5 }),
+        batchSize: 8,
+      });
+    const [body, head] = [new nn.Linear(6, 16), new nn.Linear(16, 2)];
+    const one = make(new nn.Sequential({ body, act: ops.relu, head }));
+    await one.fit(data, { steps: 3 });
+    const other = make(new nn.Sequential({ trunk: body, out: new nn.Linear(16, 2) }));
+    await other.fit(data, { steps: 1 });
+    expect(Object.keys((await one.sparsity()).tensors)).toEqual(['body.weight', 'head.weight']);
+    expect(one.advise({ warmup: 0 }).steps).toBe(3);
+    head.bias!.requiresGrad = false;
+    await one.save(at('shared'));
+    const { tensors } = await io.readSafetensors(at('shared'));
+    expect([...tensors.keys()].filter((name) => name.includes('trunk'))).toEqual([]);
+    const fresh = new nn.Sequential({ body: new nn.Linear(6, 16), act: ops.relu, head: new nn.Linear(16, 2) });
+    fresh.setRequiresGrad('head.bias', false);
+    const loaded = make(fresh);
+    await loaded.load(at('shared'));
+    for (const trainer of [one, loaded]) await trainer.fit(data, { steps: 2 });
+    expect(hex(fresh.parameters()[0]!)).toBe(hex(body.weight));
+  });
+
+  it('may be loaded with other parameters trained, while others wait for their turn', async () => {
+    const saved = classifier({ ema: {}, prune: prune.magnitude({ sparsity: 0.5 }) });
+    saved.model.setRequiresGrad('fc1.weight', false);
+    await saved.fit(data, { steps: 3 });
+    saved.model.setRequiresGrad('fc1.weight', true);
+    await saved.fit(data, { steps: 3 });
+    await saved.save(at('thawed'));
+    const trainer = classifier({ ema: {}, prune: prune.magnitude({ sparsity: 0.5 }) });
+    // Some of these wait behind the load.
+    const read: Promise<unknown>[] = [];
+    let loaded = false;
+    const load = trainer.load(at('thawed')).finally(() => {
+      loaded = true;
+    });
+    while (!loaded) {
+      read.push(Promise.all([bits(trainer, { weights: 'ema' }), trainer.sparsity()]));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await load;
+    expect((await Promise.all(read)).at(-1)).toEqual([await bits(saved, { weights: 'ema' }), await saved.sparsity()]);
+  });
+
   it('whose values are gone gets them again', async () => {
     const trainer = headed();
     const { weight } = trainer.model.body;
