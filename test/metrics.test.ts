@@ -407,6 +407,34 @@ test('refused', () => {
   expect(() => new metrics.F1({ average: 'binary' }).update([0, 2], [0, 1]).result()).toThrow(
     /another than binary for 3 classes/,
   );
+  for (const other of [new metrics.Rmse(), new metrics.R2(), new metrics.Accuracy(), {}, null]) {
+    expect(() => new metrics.Mae().merge(other as metrics.Mae)).toThrow(OptionError);
+  }
+  expect(() => new metrics.F1().merge(new metrics.Accuracy() as never)).toThrow('F1: merge: expected another F1, got Accuracy');
+  for (const [predicted, labels] of [
+    [
+      [2, 3],
+      [3, 2],
+    ],
+    [
+      [2, 3, 2],
+      [3, 2],
+    ],
+    [
+      [2, 3, 1],
+      [3, 2],
+    ],
+    [
+      [2, 3, 2],
+      [3, 2, 1],
+    ],
+  ] as const) {
+    const zeros = (shape: readonly number[]) => ({ data: new Float32Array(shape.reduce((a, b) => a * b)), shape });
+    for (const metric of [new metrics.Accuracy(), new metrics.F1(), new metrics.ConfusionMatrix()]) {
+      expect(() => metric.update(zeros(predicted), zeros(labels)), `${predicted}; ${labels}`).toThrow(ShapeError);
+    }
+    expect(new metrics.Accuracy().update(zeros(predicted), zeros([2, 3])).result()).toBe(1);
+  }
   expect(() => new metrics.F1({ average: 'macro' }).merge(new metrics.F1())).toThrow(
     /the same options \(average: macro\), got \(\)/,
   );

@@ -55,6 +55,9 @@ function numbers(op: string, what: string, values: ArrayLike<number>): Float64Ar
   return out;
 }
 
+/** A shape, but for a last dimension of 1. */
+const column = (shape: readonly number[]): readonly number[] => (shape.at(-1) === 1 ? shape.slice(0, -1) : shape);
+
 /** Targets as many as predictions, in the same shape where both have one; a row is one value, or `width` of them. */
 export function pairs(
   op: string,
@@ -64,7 +67,6 @@ export function pairs(
 ): Batch {
   const [x, y] = [given(op, 'predictions', predictions), given(op, 'targets', targets)];
   if (x.data.length !== y.data.length) throw new ShapeError(`${op}: expected ${x.data.length} targets, got ${y.data.length}`);
-  const column = (shape: readonly number[]): readonly number[] => (shape.at(-1) === 1 ? shape.slice(0, -1) : shape);
   if (x.shape && y.shape && !sameShape(column(x.shape), column(y.shape))) {
     throw new ShapeError(`${op}: expected targets [${x.shape}], got [${y.shape}]`);
   }
@@ -91,6 +93,11 @@ export function classRows(
   if (!Number.isInteger(width) || width < 1 || flat || x.data.length !== width * rows) {
     const got = x.shape ? `the shape [${x.shape}]` : `${x.data.length} values`;
     throw new ShapeError(`${op}: expected a row of logits for each of ${rows} labels, got ${got}`);
+  }
+  // As many in another order would be paired wrongly: [2, 3] is no [3, 2].
+  const places = y.shape && column(y.shape);
+  if (x.shape && places && places.length > 1 && !sameShape(column(lead ? x.shape.slice(0, -1) : x.shape), places)) {
+    throw new ShapeError(`${op}: expected labels [${lead ? x.shape.slice(0, -1) : x.shape}], got [${y.shape}]`);
   }
   const one = width === 1 && !lead;
   const scores = reading.predictions === 'scores' || reading.threshold !== undefined;

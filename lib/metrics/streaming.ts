@@ -1,6 +1,7 @@
 // streaming.ts: metrics over arrays, batch by batch: each is the function of its name, run on the arrays.
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
+import { show } from '../options.ts';
 import type { Aggregate, Checked, Metric, Sums, Values } from './aggregate.ts';
 import { type Batch, Measuring, Totals } from './arrays.ts';
 
@@ -34,6 +35,12 @@ export abstract class Streaming<R = number, M extends Checked = Checked> impleme
     return this;
   }
   merge(other: this): this {
+    const same = this.constructor;
+    if (!(other instanceof same) || other.constructor !== same) {
+      throw new OptionError(
+        `${this.op}: merge: expected another ${this.op}, got ${other instanceof Streaming ? other.op : show(other)}`,
+      );
+    }
     if (other.#options !== this.#options) {
       throw new OptionError(`${this.op}: merge: expected one with the same options (${this.#options}), got (${other.#options})`);
     }
