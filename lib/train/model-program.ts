@@ -9,7 +9,7 @@ import { bindParameters, type Module, namesOf, Parameter } from '../nn/module.ts
 import { valuesOf } from '../nn/values.ts';
 import { EVALUATE } from './evaluate.ts';
 import { packBatches } from './feeder.ts';
-import { Session } from './session.ts';
+import { Copied, Session } from './session.ts';
 import type { NdArray } from './source.ts';
 import { Store } from './store.ts';
 
@@ -57,7 +57,7 @@ export class ModelProgram {
       if (!used.has(state)) continue;
       this.#store.write(state, values ? ARRAYS[state.type.dtype].from(values.data) : valuesOf(state)!.copy(name));
     }
-    this.#session = new Session(this.#store, new Map(), () => ({ graph: trace(), extra: null }));
+    this.#session = new Session(this.#store, new Copied(new Map()), () => ({ graph: trace(), extra: null }));
   }
 
   /** Run it once. @throws IndexError for an index that is out of bounds */

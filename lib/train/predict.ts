@@ -7,7 +7,7 @@ import { threadsFor } from '../native/threads.ts';
 import { type Loop, perform } from './effect.ts';
 import { EVALUATE } from './evaluate.ts';
 import { packBatches } from './feeder.ts';
-import { Session } from './session.ts';
+import { Copied, Session } from './session.ts';
 import type { Batch, NdArray } from './source.ts';
 import { allocate, type Store } from './store.ts';
 import { rowTypes, type StreamBatch, traceRows } from './stream.ts';
@@ -68,7 +68,7 @@ export class Predictor {
     const key = JSON.stringify([...types]);
     let session = this.#sessions.get(key);
     if (!session) {
-      session = new Session(this.#store, new Map(), (rows) => ({
+      session = new Session(this.#store, new Copied(new Map()), (rows) => ({
         graph: this.#trace((graph) => traceRows(graph, types, rows)),
         extra: null,
       }));

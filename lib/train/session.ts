@@ -19,36 +19,44 @@ export interface Compiled<T> {
   readonly ran: { steps: number; threads: number };
 }
 
+/** Data sets, copied into memory of the add-on: the caller may change or transfer the arrays afterwards. */
+export class Copied {
+  readonly names: readonly string[];
+  readonly sizes: readonly number[];
+  readonly blocks: readonly NativeBlock[];
+
+  constructor(data: ReadonlyMap<string, NdArray>) {
+    this.names = [...data.keys()];
+    // Again: an array may have been transferred since the source was made.
+    const arrays = [...data].map(([name, a]) => ndarray(name, a).data);
+    this.sizes = arrays.map((a) => a.byteLength);
+    this.blocks = arrays.map((a) => {
+      const block = allocate(Math.max(1, a.byteLength));
+      guard(() => block.write(0, a));
+      return block;
+    });
+  }
+
+  dispose(): void {
+    for (const block of this.blocks) block.dispose();
+  }
+}
+
 export class Session<T> {
   readonly #store: Store;
   readonly #trace: (rows: number) => { graph: Graph; extra: T };
-  readonly #names: readonly string[];
-  readonly #sizes: readonly number[];
-  readonly #blocks: readonly NativeBlock[];
+  readonly #data: Copied;
   readonly #profiled: boolean;
   readonly #programs = new Map<number, Compiled<T>>();
   /** States of the session alone, in a block that is there once the first program needs it. */
   #own: (Given & { readonly block: NativeBlock }) | null = null;
 
-  /** Copies the data into memory of the add-on: the caller may change or transfer the arrays afterwards. */
-  constructor(
-    store: Store,
-    data: ReadonlyMap<string, NdArray>,
-    trace: (rows: number) => { graph: Graph; extra: T },
-    profiled: boolean = false,
-  ) {
-    this.#profiled = profiled;
+  /** @param data freed with the session */
+  constructor(store: Store, data: Copied, trace: (rows: number) => { graph: Graph; extra: T }, profiled: boolean = false) {
     this.#store = store;
+    this.#data = data;
     this.#trace = trace;
-    this.#names = [...data.keys()];
-    // Again: an array may have been transferred since the source was made.
-    const arrays = [...data].map(([name, a]) => ndarray(name, a).data);
-    this.#sizes = arrays.map((a) => a.byteLength);
-    this.#blocks = arrays.map((a) => {
-      const block = allocate(Math.max(1, a.byteLength));
-      guard(() => block.write(0, a));
-      return block;
-    });
+    this.#profiled = profiled;
   }
 
   /** The program for batches of `rows` rows; compiled on first use. */
@@ -57,10 +65,11 @@ export class Session<T> {
     if (!found) {
       const { graph, extra } = this.#trace(rows);
       const own = this.#transient(graph);
-      const data = this.#names.map((name, i) => ({ name, bytes: this.#sizes[i]! }));
+      const { names, sizes } = this.#data;
+      const data = names.map((name, i) => ({ name, bytes: sizes[i]! }));
       const layout = this.#store.layout(data, own ? [own] : []);
       const program = compile(graph, { ...target(), layout });
-      const blocks = [...this.#store.blocks, ...(own ? [own.block] : []), ...this.#blocks];
+      const blocks = [...this.#store.blocks, ...(own ? [own.block] : []), ...this.#data.blocks];
       const bound = new CompiledProgram(program).bind(blocks);
       if (this.#profiled) bound.startProfile();
       found = { program, bound, extra, ran: { steps: 0, threads: 1 } };
@@ -81,7 +90,7 @@ export class Session<T> {
 
   dispose(): void {
     for (const { bound } of this.#programs.values()) bound.dispose();
-    for (const block of this.#blocks) block.dispose();
+    this.#data.dispose();
     this.#own?.block.dispose();
     this.#programs.clear();
   }

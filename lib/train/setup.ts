@@ -27,7 +27,7 @@ import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type 
 import type { Metrics } from './progress.ts';
 import { watchRates } from './rates.ts';
 import { isPerLayer } from './recording.ts';
-import { Session } from './session.ts';
+import { Copied, Session } from './session.ts';
 import type { Batch, Source } from './source.ts';
 import { type Stands, traceEvaluate, tracePredict, traceTrain, type Unreached } from './step.ts';
 import { inModule, Store } from './store.ts';
@@ -171,7 +171,7 @@ export class Setup<M extends Module> {
       if (run) for (const found of unreached) warnOfUnreached(found, run);
       return { graph, extra: apply };
     };
-    return new Session(this.store, feeder.data, trace, options.profile ?? false);
+    return new Session(this.store, new Copied(feeder.data), trace, options.profile ?? false);
   }
 
   /** What a record says of a run. */
@@ -180,9 +180,10 @@ export class Setup<M extends Module> {
     return headerOf({ policy: this.policy, groups: this.#groups, batchSize, accumulate, ...facts });
   }
 
-  evaluation(source: Source, weights: Weights): Session<readonly Measured[]> {
+  /** @param data of the source */
+  evaluation(source: Source, data: Copied, weights: Weights): Session<readonly Measured[]> {
     const { model, loss, metrics } = this.#options;
-    return new Session(this.store, source.data, (count) => {
+    return new Session(this.store, data, (count) => {
       const trace = (graph: Graph): Batch => this.#prepared(source.trace(graph, count));
       return traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights));
     });

@@ -31,6 +31,7 @@ import { preprocessMetadata, preprocessOf, type Transforms } from './prepare.ts'
 import { type Counters, type FitResult, type Metrics, START } from './progress.ts';
 import { type Sparsity, sparsityOf, withoutPrunedRows } from './pruned.ts';
 import { Run } from './run.ts';
+import { Copied } from './session.ts';
 import type { Setup } from './setup.ts';
 import type { Arrays, NdArray, Source } from './source.ts';
 import { copyOf, type Stream } from './stream.ts';
@@ -142,7 +143,8 @@ export class Trainer<M extends Module> {
     this.#current.follow('evaluate');
     const chosen = this.#chosen('evaluate', options);
     const source = asSource('evaluate', data);
-    return this.#access.use('evaluate', () => this.#withEvaluation(source, chosen, drive));
+    const copied = new Copied(source.data);
+    return this.#access.use('evaluate', () => this.#withEvaluation(source, copied, chosen, drive));
   }
 
   /** The same, blocking. */
@@ -151,12 +153,11 @@ export class Trainer<M extends Module> {
     const chosen = this.#chosen('evaluateSync', options);
     const source = asSource('evaluateSync', data);
     this.#access.checkFree('evaluateSync');
-    return this.#withEvaluation(source, chosen, driveSync) as Metrics;
+    return this.#withEvaluation(source, new Copied(source.data), chosen, driveSync) as Metrics;
   }
 
   /**
    * Predictions for rows.
-   *
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays
    * @returns one output row per input row
    */
@@ -371,7 +372,7 @@ export class Trainer<M extends Module> {
       turn: (task) => this.#access.turn(task),
       log: this.#log,
       header: (perLayer) => this.#header(perLayer),
-      evaluation: (source, weights) => this.#evaluation(source, this.#chosen('fit', { weights })),
+      evaluation: (source, weights) => this.#evaluation(source, new Copied(source.data), this.#chosen('fit', { weights })),
     });
   }
 
@@ -384,12 +385,12 @@ export class Trainer<M extends Module> {
     return this.#setup.header({ seed: this.#seed, threads: this.#threads, perLayer });
   }
 
-  #evaluation(source: Source, { batchSize, weights }: Chosen): EvaluateContext {
-    return { session: this.#setup.evaluation(source, weights), source, batchSize, threads: this.#threads };
+  #evaluation(source: Source, data: Copied, { batchSize, weights }: Chosen): EvaluateContext {
+    return { session: this.#setup.evaluation(source, data, weights), source, batchSize, threads: this.#threads };
   }
 
-  #withEvaluation<R>(source: Source, chosen: Chosen, driver: (loop: Loop<Metrics>) => R): R {
-    const evaluation = this.#evaluation(source, chosen);
+  #withEvaluation<R>(source: Source, data: Copied, chosen: Chosen, driver: (loop: Loop<Metrics>) => R): R {
+    const evaluation = this.#evaluation(source, data, chosen);
     return settle(
       // Without a halt it runs to its end.
       () => driver(evaluateLoop(evaluation) as Loop<Metrics>),

@@ -47,6 +47,16 @@ test('inputs transferred while predict waits were copied', async () => {
   for (const prediction of waiting) expect(await prediction).toEqual(expected);
 });
 
+test('data transferred while evaluate waits was copied', async () => {
+  const trainer = classifier();
+  const expected = trainer.evaluateSync(data);
+  const [one, two] = [points(100), points(100)];
+  const waiting = [trainer.evaluate(one), trainer.evaluate(two)];
+  transferred(one.x.data);
+  two.x.data.fill(7);
+  for (const metrics of waiting) expect(await metrics).toEqual(expected);
+});
+
 test('an asynchronous source that transfers its batches, before or after', async () => {
   const trainer = classifier();
   const given: Float32Array[] = [];
