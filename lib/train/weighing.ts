@@ -1,8 +1,11 @@
 // weighing.ts: what a loss divides by, so that the batches of a step, or of a data set, weigh by what counts in each.
 import { INPUT, isOp, type Node, type Tensor } from '../ir/graph.ts';
+import { sizeOf } from '../ir/op.ts';
 import { ratioOf } from '../nn/loss/reduction.ts';
 import type { Fault } from '../nn/loss/rows.ts';
 import { ADD, add, CAST, cast, DIV, div, MUL, mul, NEG, neg, SUB } from '../ops/elementwise.ts';
+import { MAX, MEAN, MIN, SUM } from '../ops/reduce.ts';
+import { RESHAPE, reshape } from '../ops/shape.ts';
 
 /** A mean, f64 scalar: a loss, or a summand of one. */
 export type Part =
@@ -22,7 +25,7 @@ interface Term {
 
 /**
  * The means of which a loss is the sum, one for each count that they divide by. Seen are sums, differences and multiples (by what does not
- * depend on the batch) of means with weights (`ratioOf`); all else counts as a mean over rows.
+ * depend on the batch) of means with weights (`ratioOf`), in any shape of one value; all else counts as a mean over rows.
  * @param loss f64 scalar
  */
 export function partsOf(loss: Tensor): readonly Part[] {
@@ -52,6 +55,9 @@ function termsOf(t: Tensor): readonly Term[] {
   if (isOp(node, SUB)) return [...termsOf(a), ...each(b!, (x) => neg(x))];
   if (isOp(node, NEG)) return each(a, (x) => neg(x));
   if (isOp(node, CAST)) return each(a, (x) => cast(x, t.dtype));
+  // Of one value these change the shape alone, and the dtype.
+  const same = isOp(node, RESHAPE) || isOp(node, SUM) || isOp(node, MEAN) || isOp(node, MAX) || isOp(node, MIN);
+  if (same && sizeOf(a.shape) === 1) return each(a, (x) => cast(reshape(x, t.shape), t.dtype));
   if (isOp(node, MUL) && !dependsOnBatch(b!)) return each(a, (x) => mul(x, b!));
   if (isOp(node, MUL) && !dependsOnBatch(a)) return each(b!, (x) => mul(a, x));
   if (isOp(node, DIV) && !dependsOnBatch(b!)) return each(a, (x) => div(x, b!));

@@ -180,6 +180,7 @@ const SUMS: Readonly<Record<string, Loss>> = {
   'a penalty': (b, m) => ops.add(ops.mul(0.1, ops.sum(ops.square(m.weight), { dtype: 'f64' })), ignoring(b, m)),
   'a penalty, tokens and rows': (b, m) =>
     ops.add(ops.add(ops.mul(0.1, ops.sum(ops.square(m.weight), { dtype: 'f64' })), ignoring(b, m)), loss.mse(logits(b, m), b.t!)),
+  'other shapes of one value': (b, m) => ops.sum(ops.add(ops.reshape(ignoring(b, m), [1, 1]), ops.mean(weighed(b, m)))),
   'single precision': (b, m) => ops.add(ops.cast(ignoring(b, m), 'f32'), ops.cast(loss.mse(logits(b, m), b.t!), 'f32')),
 };
 
