@@ -27,6 +27,8 @@ export interface ClipContext {
   readonly params: readonly Tensor[];
   readonly grads: readonly Tensor[];
   readonly names: readonly string[];
+  /** All names of each, the first one first: tied parameters have several. Absent: they have one. */
+  readonly allNames?: readonly (readonly string[])[];
   /** f64 scalar; absent where gradients come from elsewhere. */
   readonly loss: Tensor | null;
   /** What earlier policies of a chain decided: measure gradients through these. */

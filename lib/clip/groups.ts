@@ -13,7 +13,7 @@ import { none } from './none.ts';
 export interface ClipGroup {
   /**
    * Whose gradients: a name pattern (a string with `*`, or a RegExp), a rank (1: biases; 2: matrices), or a function of name and shape.
-   * Left out: all that no group before this one took.
+   * Tied parameters match by any of their names. Left out: all that no group before this one took.
    */
   readonly match?: Pattern | number | ((name: string, shape: readonly number[]) => boolean);
   readonly policy: ClipPolicy;
@@ -48,7 +48,8 @@ export function groups(rules: readonly ClipGroup[], options: GroupsOptions = {})
     maxSkips: limits.length > 0 ? Math.min(...limits) : 0,
     ...firstUnbounded(policies),
     build(context) {
-      const owner = context.names.map((n, t) => tests.findIndex((test) => test(n, shapeOf(context, t))));
+      const { names, allNames = names.map((n) => [n]) } = context;
+      const owner = allNames.map((all, t) => tests.findIndex((test) => all.some((n) => test(n, shapeOf(context, t)))));
       const parts: Part[] = [];
       for (const [i, policy] of [...policies, rest].entries()) {
         const which = i < policies.length ? i : -1;
@@ -56,9 +57,9 @@ export function groups(rules: readonly ClipGroup[], options: GroupsOptions = {})
         if (members.length > 0)
           parts.push({ members, part: buildPolicy(policy, within(context, members, `${i}`, norm === 'shared')) });
         else if (i < policies.length) {
-          throw new OptionError(`${name}: group ${i} matches no parameter; there are ${context.names.slice(0, 20).join(', ')}`, {
+          throw new OptionError(`${name}: group ${i} matches no parameter; there are ${names.slice(0, 20).join(', ')}`, {
             group: i,
-            names: context.names,
+            names,
           });
         }
       }
@@ -87,6 +88,7 @@ function within(c: ClipContext, members: readonly number[], name: string, shared
     params: pick(c.params),
     grads: pick(c.grads),
     names: pick(c.names),
+    ...(c.allNames && { allNames: pick(c.allNames) }),
     stages: selectStages(c.stages, members),
     ...(shared && { all: c.all ?? { grads: c.grads, stages: c.stages } }),
     perStep: (key, value) => c.perStep(`${name}.${key}`, value),

@@ -34,6 +34,8 @@ export interface ApplyGroup<P extends Updatable = Parameter> {
 export interface ApplyOptions {
   readonly graph: Graph;
   readonly groups: readonly ApplyGroup<Updatable>[];
+  /** All names of the parameters, of which tied ones have several. Default: that of each. */
+  readonly allNames?: ReadonlyMap<unknown, readonly string[]>;
   /** Slots and policy state: every graph built with these shares them. Default: new ones. */
   readonly states?: ApplyStates;
   /** Final gradients (summed over uses and micro-batches, and divided) of all parameters of all groups, in order. */
@@ -91,6 +93,7 @@ export function buildApply(options: ApplyOptions): Apply {
       params: params.map((p) => graph.state(p.state)),
       grads,
       names: params.map((p) => p.name),
+      ...(options.allNames && { allNames: params.map((p) => options.allNames!.get(p) ?? [p.name]) }),
       loss: options.loss ?? null,
       stages: first,
       perStep: (name, value) => perStep(`clip.${name}`, value),

@@ -319,9 +319,10 @@ export class Setup<M extends Module> {
     for (const { state } of this.buffers) graph.state(state);
     const grads = this.#groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
-    const { policy, finishing } = this;
+    const { policy, finishing, names: allNames } = this;
+    const states = this.#applyStates;
     if (grads.length > 0) {
-      buildApply({ graph, groups: this.#groups, states: this.#applyStates, grads, policy, loss, finishing, ema: this.#ema });
+      buildApply({ graph, groups: this.#groups, allNames, states, grads, policy, loss, finishing, ema: this.#ema });
     }
     return [...graph.states, ...(this.plateau ? [this.plateau.state] : []), ...(this.#scaling?.states ?? [])];
   }

@@ -5,7 +5,7 @@ import { OptionError } from '../errors.ts';
 import { LAYER_NORMS } from '../history/write.ts';
 import { Graph, inSection, type State, Tensor } from '../ir/graph.ts';
 import type { Aggregate } from '../metrics/aggregate.ts';
-import { type BindOptions, bindParameters, type Module, type Parameter } from '../nn/module.ts';
+import { type BindOptions, bindParameters, type Module, namesOf, type Parameter } from '../nn/module.ts';
 import { add, sqrt } from '../ops/elementwise.ts';
 import { unscale as stage } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
@@ -96,7 +96,20 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, t
   const stages = unscale ? [stage(unscale)] : [];
   const guarded = guarding?.build(graph, watched!.seen, total, grads, stages, sums) ?? null;
   const skip = overflow && guarded ? inSection(graph, 'apply', () => add(overflow, guarded)) : (overflow ?? guarded);
-  const shared = { graph, groups, states, grads, policy, loss: total, finishing, ema, skip, unscale, lookups };
+  const shared = {
+    graph,
+    groups,
+    allNames: namesOf(spec.model),
+    states,
+    grads,
+    policy,
+    loss: total,
+    finishing,
+    ema,
+    skip,
+    unscale,
+    lookups,
+  };
   const apply = buildApply({ ...shared, ...(rate && { rate }), ...(onRate && { onRate }) });
   scaling?.adapt(graph, overflow);
   if (spec.perLayer) {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   CheckpointError,
+  clip,
   constraint,
   generate,
   io,
@@ -145,6 +146,15 @@ describe('any name', () => {
     ['groups', (match) => ({ groups: [{ match, optimizer: optim.sgd({ lr: 0.5 }) }] })],
     ['regularize', (match) => ({ regularize: regularize.l2(0.3, { match }) })],
     ['constraints', (match) => ({ constraints: [{ match, constraint: constraint.weightClip(0.2) }] })],
+    ['clip.groups', (match) => ({ clip: clip.groups([{ match, policy: clip.globalNorm(1e-3) }]) })],
+    [
+      'groups of groups',
+      (match) => ({ clip: clip.groups([{ policy: clip.groups([{ match, policy: clip.globalNorm(1e-3) }]) }]) }),
+    ],
+    [
+      'a function of clip.groups',
+      (match) => ({ clip: clip.groups([{ match: (name) => name === match, policy: clip.value(1e-3) }]) }),
+    ],
     ['prune', (match) => ({ prune: prune.magnitude({ match, sparsity: 0.5 }) })],
   ])('is matched by %s', async (_, options) => {
     const plain = make();
