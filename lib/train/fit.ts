@@ -92,6 +92,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
     if (best.metrics) yield* perform(c.restoreBest);
     const { tried, applied, clipped, skipped, threads, last, epochs, nonFinite } = tally;
     if (tried > 0 && applied === 0) warnOfNothingApplied(running, tally);
+    else if (tried > 0 && !tally.moved) warnOfZeroGradient(running, tally);
     const counts = { tried, applied, clipped, skipped, threads, nonFinite: [...nonFinite] };
     const result = { stopReason, ...counts, last, epochs, best: best.metrics, warnings: running.warnings.list };
     const told = c.guarding ? { ...result, guards: events } : result;
@@ -266,6 +267,13 @@ function warnOfNothingApplied({ warnings, counters: { step } }: Running, { tried
     step,
     tried,
   });
+}
+
+function warnOfZeroGradient({ warnings, counters: { step } }: Running, { tried }: Tally): void {
+  const why =
+    'the loss is constant where the weights are, as behind a clamp, units that are all dead, or labels that are all ignored';
+  const steps = tried === 1 ? 'the only step' : `all ${tried} steps`;
+  warnings.add('zeroGradient', `fit: the gradient was 0 in ${steps} of the run: ${why}`, { name: 'fit', step, tried });
 }
 
 function warnOfFewerThreads({ warnings, counters: { step } }: Running, asked: number, got: number): void {

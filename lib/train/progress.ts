@@ -73,6 +73,8 @@ export class Tally {
   clipped = 0;
   skipped = 0;
   threads = 0;
+  /** Whether a gradient was measured that is not 0, or one was not measured. */
+  moved = false;
   last: Report | null = null;
   readonly nonFinite: Set<string> = new Set();
   readonly epochs: EpochEnd[] = [];
@@ -111,6 +113,7 @@ export class Tally {
       this.#epochLoss[0]! += values[at]!;
       this.#epochLosses++;
     }
+    this.moved ||= isMoved(reports);
     this.last = reports.at(reports.length - 1);
     return bad < reports.length ? bad : -1;
   }
@@ -137,6 +140,13 @@ export class Tally {
     this.#before = { tried, clipped, skipped };
     return end;
   }
+}
+
+function isMoved(reports: Reports): boolean {
+  const { values, start, stride } = reports.strided('norm');
+  if (start >= values.length) return true;
+  for (let at = start; at < values.length; at += stride) if (values[at] !== 0) return true;
+  return false;
 }
 
 /** How many rows have this flag. */

@@ -5,6 +5,8 @@ import { show } from '../options.ts';
 export type TrainingWarningCode =
   /** Every step of the run was skipped. */
   | 'nothingApplied'
+  /** The gradient was 0 in every step of the run. */
+  | 'zeroGradient'
   /** The loss cannot move a parameter that is trained. */
   | 'unreached'
   /** What was not finite in the first such step. */

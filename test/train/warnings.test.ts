@@ -2,8 +2,10 @@
 import { expect, test, vi } from 'vitest';
 import * as clip from '../../lib/clip/index.ts';
 import { OptionError } from '../../lib/errors.ts';
-import { less } from '../../lib/ops/index.ts';
+import { crossEntropy } from '../../lib/nn/loss/index.ts';
+import { add, cast, less, mul } from '../../lib/ops/index.ts';
 import * as guard from '../../lib/train/guard.ts';
+import { l2 } from '../../lib/train/regularize.ts';
 import { type TrainingWarning, Warnings } from '../../lib/train/warnings.ts';
 import { fails } from './fails.ts';
 import { classifier, points } from './models.ts';
@@ -25,6 +27,29 @@ test('a run of which nothing is wrong warns of nothing', async () => {
   const trainer = classifier({ logger: () => expect.unreachable('nothing to tell') });
   expect((await trainer.fit(data, { epochs: 2 })).warnings).toEqual([]);
   expect(trainer.fitSync(data, { steps: 3 }).warnings).toEqual([]);
+});
+
+test.each<[string, Parameters<typeof classifier>[0], number]>([
+  ['a loss times 0', { loss: (b, m) => mul(0, crossEntropy(m.forward(b.x!), b.y!)) }, 1],
+  ['logits beyond a clamp', { loss: (b, m) => crossEntropy(add(m.forward(b.x!), 100), b.y!, { clamp: 1 }) }, 1],
+  [
+    'labels that are all ignored',
+    { loss: (b, m) => crossEntropy(m.forward(b.x!), cast(mul(0, cast(b.y!, 'f32')), 'i32'), { ignoreIndex: 0 }) },
+    1,
+  ],
+  ['a loss times 0, and a penalty', { loss: (b, m) => mul(0, crossEntropy(m.forward(b.x!), b.y!)), regularize: l2(1) }, 0],
+  [
+    'gradients that nobody measures',
+    { loss: (b, m) => mul(0, crossEntropy(m.forward(b.x!), b.y!)), clip: clip.none({ measure: false }) },
+    0,
+  ],
+  ['gradients that are clipped to 0', { clip: clip.globalNorm(0) }, 0],
+])('a gradient that is 0 in all steps: %s', async (_, options, times) => {
+  const { warnings, applied } = await classifier(options).fit(data, { epochs: 1 });
+  expect(applied).toBe(5);
+  const found = warnings.filter((w) => w.code === 'zeroGradient');
+  expect(found).toHaveLength(times);
+  if (times > 0) expect(found[0]!.message).toMatch(/^fit: the gradient was 0 in all 5 steps of the run: /);
 });
 
 test('each thing is told once, by a function, by an object, or by nobody', () => {
