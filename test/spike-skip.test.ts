@@ -24,6 +24,6 @@ test('nothing but spikes ends the run with an error that tells the norm and the 
   bound.step([Float32Array.of(50)]);
   expect(() => bound.step([Float32Array.of(50)])).toThrow(SkipError);
   expect(() => bound.step([Float32Array.of(50)])).toThrow(
-    /4 steps in a row were skipped by the clip policy, the last with a norm of 50, threshold 1\.1/,
+    /4 steps in a row were skipped, the last since the policy left out a gradient of norm 50, threshold 1\.1/,
   );
 });

@@ -61,7 +61,13 @@ export interface GuardNames {
   readonly names: readonly string[];
 }
 
-/** Why a run ends whose last step was the last of too many that the policy skipped. `where` names the caller, `why` what was found of it. */
+/** Why a step was skipped that no guard found fault with, and whose gradient is finite. */
+export function whyLeftOut({ norm, threshold }: Pick<Report, 'norm' | 'threshold'>): string {
+  if (norm <= SQUARES || norm > threshold) return `the policy left out a gradient of norm ${norm}, threshold ${threshold}`;
+  return `the gradient has a norm of ${norm}, beyond what the optimizer can square (${SQUARES.toExponential(1)}): clip it`;
+}
+
+/** Why a run ends whose last step was the last of too many that were skipped. `where` names the caller, `why` what was found of it. */
 export function tooManySkips(
   where: string,
   last: Report,
@@ -73,9 +79,8 @@ export function tooManySkips(
     const text = `${where}: ${skips} steps in a row had a non-finite gradient, the last in ${tensor}${why?.text ?? ''}`;
     return new NonFiniteError(text, { tensor, step, attempt, skips, ...(why?.culprit && { culprit: why.culprit }) });
   }
-  const text = `${where}: ${skips} steps in a row were skipped by the clip policy, the last with a norm of ${norm}, threshold ${threshold}${why?.text ?? ''}`;
-  const advice = norm > SQUARES ? `; ${SQUARES.toExponential(1)} is the most whose square f32 holds: clip the gradient` : '';
-  return new SkipError(text + advice, { step, attempt, skips, norm, threshold });
+  const text = `${where}: ${skips} steps in a row were skipped, the last since ${whyLeftOut(last)}${why?.text ?? ''}`;
+  return new SkipError(text, { step, attempt, skips, norm, threshold });
 }
 
 export interface ReportsInit {

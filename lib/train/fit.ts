@@ -5,7 +5,7 @@ import { STATUS } from '../native/program.ts';
 import { threadsFor } from '../native/threads.ts';
 import type { Apply } from '../optim/apply.ts';
 import { inEpochs } from '../optim/length.ts';
-import { Reports, tooManySkips } from '../optim/report.ts';
+import { Reports, tooManySkips, whyLeftOut } from '../optim/report.ts';
 import { afterYoung, type Culprit, Inquiry, type InquiryContext } from './culprit.ts';
 import { type Effect, type Loop, perform } from './effect.ts';
 import type { Chunk, Feeder } from './feeder.ts';
@@ -260,7 +260,9 @@ function warnOfNothingApplied({ warnings, counters: { step } }: Running, { tried
     ? `the gradient of ${last.nonFinite} was not finite`
     : hit
       ? `${hit.guard} found ${hit.name} to be ${hit.value}`
-      : `the policy left out a gradient of norm ${last?.norm}, threshold ${last?.threshold}`;
+      : last
+        ? whyLeftOut(last)
+        : 'a guard took it back';
   const steps = tried === 1 ? 'the only step of the run was' : `all ${tried} steps of the run were`;
   warnings.add('nothingApplied', `fit: no weight has changed: ${steps} skipped, the last since ${why}`, {
     name: 'fit',

@@ -1,14 +1,16 @@
 // warnings.test.ts: what a run says of itself that is no error: in its result, once for each thing, and to a logger.
 import { expect, test, vi } from 'vitest';
 import * as clip from '../../lib/clip/index.ts';
-import { OptionError } from '../../lib/errors.ts';
+import { OptionError, SkipError } from '../../lib/errors.ts';
+import type { Tensor } from '../../lib/ir/graph.ts';
 import { crossEntropy } from '../../lib/nn/loss/index.ts';
 import { add, cast, less, mul } from '../../lib/ops/index.ts';
 import * as guard from '../../lib/train/guard.ts';
 import { l2 } from '../../lib/train/regularize.ts';
+import type { Batch } from '../../lib/train/source.ts';
 import { type TrainingWarning, Warnings } from '../../lib/train/warnings.ts';
 import { fails } from './fails.ts';
-import { classifier, points } from './models.ts';
+import { classifier, type Mlp, points } from './models.ts';
 
 const data = points(40);
 
@@ -80,6 +82,12 @@ test('each thing is told once, by a function, by an object, or by nobody', () =>
 test.each([
   ['not finite', {}, nan(), /all 5 steps of the run were skipped, the last since the gradient of fc\d\.\w+ was not finite$/],
   ['guarded', { guards: [guard.loss({ max: 0, action: 'skip' })] }, data, /the last since guard\.loss found loss to be 0\.\d+$/],
+  [
+    'beyond squares',
+    { clip: clip.none(), loss: huge },
+    data,
+    /since the gradient has a norm of [\d.]+e\+2\d, beyond .*: clip it$/,
+  ],
   ['spikes', { clip: always }, data, /the last since the policy left out a gradient of norm [\d.]+, threshold [\d.e-]+$/],
 ])('a run whose steps are all skipped: %s', async (_, options, own, text) => {
   const result = await classifier(options).fit(own, { epochs: 1 });
@@ -87,6 +95,23 @@ test.each([
   const found = result.warnings.filter((w) => w.code === 'nothingApplied');
   expect(found).toMatchObject([{ details: { name: 'fit', step: 0, tried: 5 } }]);
   expect(found[0]!.message).toMatch(text);
+});
+
+test('a run whose only step a guard has taken back', async () => {
+  const guards = [guard.loss({ max: 0, action: 'rollback' })];
+  const { warnings } = await classifier({ guards }).fit(data, { steps: 1 });
+  expect(warnings).toMatchObject([{ code: 'nothingApplied' }]);
+  expect(warnings[0]!.message).toMatch(/the only step of the run was skipped, the last since a guard took it back$/);
+});
+
+test('too many steps in a row that are beyond squares: the error says what is', async () => {
+  const trainer = classifier({ clip: clip.none({ maxSkips: 2 }), loss: huge });
+  await fails(
+    () => trainer.fit(data),
+    SkipError,
+    'ERR_SKIPS',
+    /^fit: 2 steps in a row were skipped, the last since the gradient has a norm of [\d.]+e\+2\d, beyond .*: clip it$/,
+  );
 });
 
 test('a logger of the trainer, and one of the run in its place', async () => {
@@ -105,6 +130,11 @@ test.each([null, 'console', {}, { warn: 1 }])('what is no logger: %s', async (lo
   await fails(() => classifier(wrong), OptionError, 'ERR_OPTION', 'Trainer: option logger: expected a function or an object');
   await fails(() => classifier().fit(data, wrong), OptionError, 'ERR_OPTION', 'fit: option logger: expected a function');
 });
+
+/** A loss whose gradients are finite and have no squares in f32. */
+function huge({ x, y }: Batch, model: Mlp): Tensor {
+  return mul(crossEntropy(model.forward(x!), y!), 1e25);
+}
 
 /** Points of which every batch has one that is not a number. */
 function nan(): typeof data {
