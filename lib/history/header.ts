@@ -25,7 +25,7 @@ export function headerOf({ policy, groups, seed, ...rest }: RunFacts): RecordHea
     library: version(),
     policy: policy.name,
     norm: reportsTwoNorm(policy, shapes) ? 2 : null,
-    optimizers: groups.map(({ optimizer: { name, lr, eps = null } }) => ({ name, lr: lr(0), eps })),
+    optimizers: groups.map(({ optimizer }) => ({ name: optimizer.name, lr: optimizer.lr(0), eps: optimizer.eps ?? null })),
     parameters,
     seed: String(seed),
     ...rest,

@@ -31,12 +31,13 @@ export function checkOptimizer(where: string, given: unknown): Optimizer {
     throw new OptionError(`${where}: expected an optimizer such as optim.adamw(), got ${text}`, { value: given });
   };
   if (typeof given !== 'object' || given === null) return refuse(show(given));
-  const { name, ...rest } = given as Optimizer;
+  const optimizer = given as Optimizer;
+  const { name } = optimizer;
   if (typeof name !== 'string' || name === '') return refuse(`${show(given)} without a name`);
   for (const key of ['build', 'slots', 'lr'] as const) {
-    if (typeof rest[key] !== 'function') return refuse(`${name}, whose ${key} is no function but ${show(rest[key])}`);
+    if (typeof optimizer[key] !== 'function') return refuse(`${name}, whose ${key} is no function but ${show(optimizer[key])}`);
   }
-  return given as Optimizer;
+  return optimizer;
 }
 
 /** The slots of a parameter, as the optimizer names them. @throws OptionError where they make no sense */

@@ -25,7 +25,7 @@ export function lookahead(optimizer: Optimizer, options: LookaheadOptions = {}):
     name: 'optim.lookahead',
     ...(optimizer.eps === undefined ? {} : { eps: optimizer.eps }),
     ...(optimizer.limit === undefined ? {} : { limit: optimizer.limit }),
-    lr: optimizer.lr,
+    lr: (step) => optimizer.lr(step),
     slots: (type) => [...optimizer.slots(type), { name: 'slow', type }],
     build(group) {
       const weight = (name: string, value: (step: number) => number) => {

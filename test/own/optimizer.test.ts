@@ -5,7 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { POLICIES } from '../../lib/clip/list.ts';
-import { clip, constraint, guard, loss, nn, OptionError, ops, optim, prune, regularize, Trainer } from '../../lib/index.ts';
+import {
+  clip,
+  constraint,
+  guard,
+  loss,
+  nn,
+  OptionError,
+  ops,
+  optim,
+  prune,
+  readRecord,
+  regularize,
+  Trainer,
+} from '../../lib/index.ts';
 import type { Tensor } from '../../lib/ir/graph.ts';
 import { fails } from '../train/fails.ts';
 import { bits, classifier, points } from '../train/models.ts';
@@ -40,6 +53,29 @@ const byHand: optim.Optimizer = {
   build: ({ params, grads }) => ({ params: params.map((p, t) => ops.sub(p, ops.mul(0.1, grads[t]!))), slots: [], measured: [] }),
   bind: () => expect.unreachable('not used'),
 };
+
+test('its rate may be a method of an object', async () => {
+  class Halving implements Pick<optim.Optimizer, 'name' | 'lr' | 'build' | 'slots'> {
+    readonly name: string = 'halving';
+    readonly first: number = 0.5;
+    lr(step: number): number {
+      return this.first / 2 ** step;
+    }
+    slots(): [] {
+      return [];
+    }
+    build({ params, grads, column }: optim.GroupContext): optim.GroupUpdate {
+      const by = ops.cast(column('lr', 1, rate), 'f32');
+      return { params: params.map((p, t) => ops.sub(p, ops.mul(by, grads[t]!))), slots: params.map(() => []) };
+    }
+  }
+  const own = new Halving() as unknown as optim.Optimizer;
+  const file = join(mkdtempSync(join(tmpdir(), 'gradclip-own-')), 'run.jsonl');
+  for (const optimizer of [own, optim.lookahead(own)]) {
+    await classifier({ optimizer }).fit(data, { steps: 2, record: file });
+    expect((await readRecord(file)).header?.optimizers).toMatchObject([{ name: optimizer.name, lr: 0.5 }]);
+  }
+});
 
 const values = async (
   trainer: Pick<Trainer<nn.Module>, 'readParameters'>,
