@@ -218,8 +218,9 @@ function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Rep
       ran.steps += result.tried;
       ran.threads = result.threads;
     }
-    if (c.threadsAsked && result.threads < asked) warnOfFewerThreads(c.running, asked, result.threads);
     advance(c.running, result);
+    // A logger may throw: counters and weights are of the same step by then.
+    if (c.threadsAsked && result.threads < asked) warnOfFewerThreads(c.running.warnings, step, asked, result.threads);
     return result;
   };
   const failed = (error: unknown): never => {
@@ -278,7 +279,7 @@ function warnOfZeroGradient({ warnings, counters: { step } }: Running, { tried }
   warnings.add('zeroGradient', `fit: the gradient was 0 in ${steps} of the run: ${why}`, { name: 'fit', step, tried });
 }
 
-function warnOfFewerThreads({ warnings, counters: { step } }: Running, asked: number, got: number): void {
+function warnOfFewerThreads(warnings: Warnings, step: number, asked: number, got: number): void {
   const why = 'other runs of this process have the rest, or the system gives no more';
   warnings.add('fewerThreads', `fit: expected ${asked} threads, got ${got}: ${why}`, { name: 'threads', step, asked, got });
 }

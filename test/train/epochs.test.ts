@@ -178,12 +178,14 @@ describe('a rate that has vanished', () => {
     expect(reduced.warnings.map((w) => w.code)).toEqual(['vanishedRate']);
   });
 
-  test('is no rate that was 0 all along, nor one that ends where the run does', async () => {
+  test('is no rate that was 0 all along, nor one that comes back, nor one that ends where the run does', async () => {
     for (const lr of [
       0,
       schedule.step(1, { size: { epochs: 1 }, gamma: 0.7 }),
       schedule.warmup({ steps: 9, to: 1 }),
       schedule.cosine(1, { steps: 20 }),
+      schedule.cosine(1, { steps: 5, repeat: true }),
+      schedule.cyclic(0, { max: 1, up: 4 }),
     ]) {
       const { warnings } = await classifier({ ...cut, optimizer: optim.sgd({ lr }) }).fit(data, { epochs: 4 });
       expect(warnings).toEqual([]);
