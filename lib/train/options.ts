@@ -262,6 +262,7 @@ export function groupParameters<M extends Module>(
   since: ReadonlyMap<Parameter, number>,
 ): ApplyGroup[] {
   const left = new Set(model.parameters().filter((p) => p.requiresGrad));
+  const taken = new Set<Parameter>();
   const made: ApplyGroup[] = [];
   const add = (params: readonly Parameter[], optimizer: Optimizer): void => {
     const steps = new Set(params.map((p) => since.get(p) ?? 0));
@@ -272,8 +273,14 @@ export function groupParameters<M extends Module>(
   for (const rule of groups) {
     checkOptions('Trainer: groups', rule, ['match', 'optimizer']);
     checkOptimizer('Trainer: groups: option optimizer', rule.optimizer);
+    const matched = matchParameters('Trainer: groups', model, rule.match);
+    if (matched.every((p) => taken.has(p))) {
+      const text = `Trainer: groups: groups before have all that ${show(rule.match)} matches: put the narrower group first`;
+      throw new OptionError(text, { option: 'groups', match: rule.match });
+    }
+    for (const p of matched) taken.add(p);
     add(
-      matchParameters('Trainer: groups', model, rule.match).filter((p) => left.delete(p)),
+      matched.filter((p) => left.delete(p)),
       rule.optimizer,
     );
   }

@@ -52,6 +52,22 @@ describe('fine-tuning', () => {
         expect(Math.abs(v - (p - lr * (g + decay * p)))).toBeLessThan(1e-6);
       });
     }
+    // All that the second is for is in the first.
+    for (const match of ['fc1.weight', /^fc1/, () => true]) {
+      const groups = [
+        { match: '*', optimizer: bare(1) },
+        { match, optimizer: bare(0) },
+      ];
+      expect(() => classifier({ groups })).toThrow(/^Trainer: groups: groups before have all that .* matches/);
+    }
+    // What is frozen may be trained again.
+    const { model } = classifier();
+    model.setRequiresGrad('fc2.*', false);
+    const narrow = [
+      { match: 'fc1.*', optimizer: bare(1) },
+      { match: '*.bias', optimizer: bare(0) },
+    ];
+    expect(classifier({ model, groups: narrow }).trained).toEqual(['fc1.weight', 'fc1.bias']);
     expect(() => classifier({ groups: [{ match: () => false, optimizer: bare(1) }] })).toThrow(
       /no parameter matches the function/,
     );
