@@ -59,11 +59,6 @@ export class Sums {
     return accumulate(this.#graph, this.#state(name, value.type), value, divisor);
   }
 
-  /** The mean of what each micro-batch gives, weighed by its rows. */
-  mean(name: string, value: Tensor): Tensor {
-    return this.sum(name, mul(value, this.#rows), this.#divisor('rows', this.#rows));
-  }
-
   /**
    * The mean of a loss over all that counts in the step, and its gradients with respect to `wrt`: those of the batch that all micro-batches
    * together are.

@@ -23,7 +23,7 @@ export interface GuardEvent {
   readonly action: GuardAction;
   /** The parameter or module; `loss`, or `model`. */
   readonly name: string;
-  /** What was measured; null where the step was not reported (`rollback`, `stop`). */
+  /** What was measured; of outputs in a step of several micro-batches the mean over those where it was wrong; null where the step was not reported (`rollback`, `stop`). */
   readonly value: number | null;
   /** Counters before the step. */
   readonly attempt: number;
@@ -178,9 +178,11 @@ export class Guarding {
   }
 }
 
-/** Of all micro-batches of a step: a flag of any of them shows, and the mean of what was measured. */
+/** Of all micro-batches of a step: a flag of any of them shows, and the mean of what was measured in those that have one. */
 function overMicros(sums: Sums, name: string, { flags, values }: Measured): Measured {
-  return { flags: sums.sum(`${name} flags`, flags), values: sums.mean(`${name} values`, values) };
+  const flagged = sums.sum(`${name} flags`, flags);
+  const total = sums.sum(`${name} values`, where(flags, values, 0));
+  return { flags: flagged, values: inSection(flagged.graph, 'apply', () => div(total, maximum(flagged, 1))) };
 }
 
 interface Measured {

@@ -83,6 +83,17 @@ describe('warn: told in the report, in the result and to onGuard, and nothing el
   });
 });
 
+test('of several micro-batches: what those gave that were wrong, whatever the others did', async () => {
+  const guards = [guard.outputs({ max: 100, min: -100, action: 'warn' })];
+  const trainer = make(guards, { accumulate: 4, optimizer: optim.sgd({ lr: 0 }) });
+  const furthest = (t: number): number =>
+    [...trainer.predictSync(batch(t, 1e4).x).data].reduce((a, v) => (Math.abs(v) > Math.abs(a) ? v : a), 0);
+  const { guards: found = [] } = await trainer.fit(stream(1e4, 6, 22));
+  const values = [(furthest(7) + furthest(8)) / 2, furthest(20)];
+  expect(found.map((e) => e.attempt)).toEqual([0, 12]);
+  for (const [i, { value }] of found.entries()) expect(value! / values[i]!).toBeCloseTo(1, 12);
+});
+
 test('skip: the step changes nothing, and the run goes on', async () => {
   const trainer = make([guard.loss({ max: 100, action: 'skip' })]);
   const reports = await reportsOf(trainer);
