@@ -86,11 +86,14 @@ export class Gathering {
   #rows = 0;
   #measured: readonly Measured[] = [];
 
-  /** @param at values of a column of the batch */
+  /**
+   * @param at values of a column of the batch
+   * @throws ShapeError if what is summed is not of one size in all batches
+   */
   add(measured: readonly Measured[], rows: number, at: (column: string, elements: number) => Float64Array): void {
     this.#measured = measured;
     this.#rows += rows;
-    for (const { column, elements, kind } of measured.flatMap((m) => m.columns)) {
+    for (const { name, column, key, elements, kind } of measured.flatMap((m) => m.columns.map((c) => ({ ...c, name: m.name })))) {
       const values = at(column, elements);
       if (kind === 'keep') {
         const kept = this.#kept.get(column) ?? [];
@@ -99,6 +102,10 @@ export class Gathering {
         continue;
       }
       const sums = this.#summed.get(column) ?? new Float64Array(elements);
+      if (sums.length !== elements) {
+        const text = `${name}: expected ${key} to have one size in all batches, got ${sums.length} and ${elements}: sum over rows, or keep them`;
+        throw new ShapeError(text, { name, key });
+      }
       const weight = kind === 'rows' ? rows : 1;
       for (let i = 0; i < elements; i++) sums[i]! += weight * values[i]!;
       this.#summed.set(column, sums);

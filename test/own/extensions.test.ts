@@ -18,6 +18,7 @@ import {
   optim,
   prune,
   rows,
+  ShapeError,
   Trainer,
 } from '../../lib/index.ts';
 import type { Tensor } from '../../lib/ir/graph.ts';
@@ -330,6 +331,20 @@ test.each<[string, unknown, string]>([
   ['a class', class {}, 'f: expected a scalar Tensor, or what metrics such as metrics.f1 give, got a function'],
 ])('a metric: %s', async (_, given, text) => {
   await fails(() => classifier({ metrics: { f: () => given as never } }).evaluate(data), ...option(text));
+});
+
+test('a metric sums what has one size, whatever the rows of a batch; what is kept may have any', async () => {
+  const flat = ({ x }: { readonly x?: Tensor }): Tensor => ops.cast(ops.reshape(x!, [-1]), 'f64');
+  const evaluate = (f: (b: { readonly x?: Tensor }) => unknown) =>
+    classifier({ metrics: { f: f as never } }).evaluate(data, { batchSize: 7 });
+  const count = ({ s }: Readonly<Record<string, Float64Array>>): number => s!.length;
+  await fails(
+    () => evaluate((b) => ({ summed: { s: flat(b) }, finish: count })),
+    ShapeError,
+    'ERR_SHAPE',
+    /^f: expected s to have one size in all batches, got \d+ and \d+: sum over rows, or keep them$/,
+  );
+  expect(await evaluate((b) => ({ kept: { s: flat(b) }, finish: count }))).toMatchObject({ f: data.x.data.length });
 });
 
 test('a metric that is NaN is told', async () => {
