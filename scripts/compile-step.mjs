@@ -7,6 +7,7 @@ import { plan } from '../dist/lib/compile/plan.js';
 import { schedule } from '../dist/lib/compile/schedule.js';
 import { rows } from '../dist/lib/index.js';
 import { allocate, CompiledProgram, target } from '../dist/lib/native/program.js';
+import { ApplyStates } from '../dist/lib/optim/apply.js';
 import { groupParameters } from '../dist/lib/train/options.js';
 import { traceTrain } from '../dist/lib/train/step.js';
 
@@ -16,9 +17,10 @@ export function compileStep({ model, loss, optimizer, clip, data }) {
   const count = data.x.shape[0];
   model.initialize(0n);
   const marks = [performance.now()];
-  const groups = groupParameters({ model, loss, optimizer });
-  const spec = { model, loss, groups, policy: clip, accumulators: null };
-  const { graph } = traceTrain(spec, (g) => source.trace(g, count));
+  const groups = groupParameters({ model, loss, optimizer }, new Map());
+  const nothing = { accumulators: null, perLayer: false, penalties: [], scaling: null, guarding: null, ema: null };
+  const spec = { model, loss, groups, states: new ApplyStates(), policy: clip, ...nothing };
+  const { graph } = traceTrain(spec, count, (g) => source.trace(g, count));
   marks.push(performance.now());
   const layout = defaultLayout(graph);
   const program = compile(graph, { ...target(), layout });
