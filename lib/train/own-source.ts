@@ -15,11 +15,9 @@ export function checkedSource(where: string, source: Source): Source {
   }
   if (!(source.data instanceof Map)) throw new OptionError(`${where}: source: expected a Map as data, got ${show(source.data)}`);
   checkNumber(`${where}: source`, 'length', source.length, { min: 1, integer: true });
-  const filled = (what: string, row: Int32Array, fill: () => void): void => {
-    row.fill(-1);
-    fill();
+  const gap = (what: string, row: Int32Array): DataError => {
     const at = row.findIndex((index) => index < 0);
-    if (at >= 0) throw new DataError(`${where}: source: ${what} gave no row at place ${at} of ${row.length}`, { at });
+    return new DataError(`${where}: source: ${what} gave no row at place ${at} of ${row.length}`, { at });
   };
   return {
     data: source.data,
@@ -40,7 +38,24 @@ export function checkedSource(where: string, source: Source): Source {
       }
       return batch;
     },
-    fill: (row, at) => filled(`fill of batch ${at.i}`, row, () => source.fill(row, at)),
-    fillInOrder: (row, start) => filled(`fillInOrder from ${start}`, row, () => source.fillInOrder(row, start)),
+    fill(row, at) {
+      clear(row);
+      source.fill(row, at);
+      if (!isFull(row)) throw gap(`fill of batch ${at.i}`, row);
+    },
+    fillInOrder(row, start) {
+      clear(row);
+      source.fillInOrder(row, start);
+      if (!isFull(row)) throw gap(`fillInOrder from ${start}`, row);
+    },
   };
+}
+
+// Once a batch, beside steps of two microseconds: plain loops, which cost a third of fill and findIndex.
+function clear(row: Int32Array): void {
+  for (let i = 0; i < row.length; i++) row[i] = -1;
+}
+function isFull(row: Int32Array): boolean {
+  for (let i = 0; i < row.length; i++) if (row[i]! < 0) return false;
+  return true;
 }
