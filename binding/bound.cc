@@ -4,16 +4,7 @@
 #include <algorithm>
 
 namespace gradclip {
-namespace {
-
-// Where no instruction asks for scratch there is none; a kernel may still hand its address on with a length of 0, which memset and memcpy
-// do not take for null.
-alignas(64) uint8_t kNothing[64];
-uint8_t* some(uint8_t* memory) { return memory ? memory : kNothing; }
-
-}   // namespace
-
-// Operands without bytes in memory without bytes: an address that C functions accept, as they do not accept null.
+// Operands and scratch without bytes in memory without bytes: an address that C functions accept, as they do not accept null.
 static uint8_t* there(const void* base) {
   alignas(64) static uint8_t nowhere[64];
   return base ? static_cast<uint8_t*>(const_cast<void*>(base)) : nowhere;
@@ -90,7 +81,7 @@ void Bound::resolve(const std::vector<Memory>& blocks) {
     }
   }
   args_.clear();
-  uint8_t* const scratch = some(poison_.on() ? poison_.scratch() : scratch_.data());
+  uint8_t* const scratch = there(poison_.on() ? poison_.scratch() : scratch_.data());
   for (const Instr& in : p.instrs) {
     void** first = operands_.data() + in.places;
     args_.push_back({first, first + in.n_out, scratch, nullptr, p.ints.data() + in.ints, p.floats.data() + in.floats, in.n_out,
@@ -223,7 +214,7 @@ struct Loop {
 
   void execute(int32_t k, const Team& team) {
     Args a = b.args_[k];
-    a.local = some(b.poison_.on() ? b.poison_.locals() : b.locals_.data()) + team.rank * b.program_->local_bytes;
+    a.local = there(b.poison_.on() ? b.poison_.locals() : b.locals_.data()) + team.rank * b.program_->local_bytes;
     if (!b.profile_.on()) return b.program_->instrs[k].kernel->run(a, team);
     const int64_t start = now_ns();
     b.program_->instrs[k].kernel->run(a, team);
