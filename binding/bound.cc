@@ -4,6 +4,7 @@
 #include <algorithm>
 
 namespace gradclip {
+
 // Operands and scratch without bytes in memory without bytes: an address that C functions accept, as they do not accept null.
 static uint8_t* there(const void* base) {
   alignas(64) static uint8_t nowhere[64];
