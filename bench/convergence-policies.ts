@@ -53,13 +53,14 @@ export interface PolicySettings {
   readonly hidden: number;
   readonly batch: number;
   readonly window: number;
+  /** What it learns; the first 200,000 characters of the sources if not given. */
+  readonly text?: string;
 }
 export const FULL: PolicySettings = { steps: 300, seeds: [0, 1], hidden: 64, batch: 16, window: 48 };
 
 /** Train the network with one policy. */
 export async function trainWith(policy: string, settings: PolicySettings): Promise<PolicyOutcome> {
-  const { steps, seeds, hidden, batch, window } = settings;
-  const text = ownSources().slice(0, 200_000);
+  const { steps, seeds, hidden, batch, window, text = ownSources().slice(0, 200_000) } = settings;
   const vocab = tokenizer.char(text);
   const tokens = vocab.encode(text);
   let [loss, clipped, skipped] = [0, 0, 0];
