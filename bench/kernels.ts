@@ -3,9 +3,16 @@ import type { StreamKind } from '../lib/cli/bench/probe.ts';
 import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import type { Data, DType, OpDef } from '../lib/ir/op.ts';
 import { CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from '../lib/ops/conv.ts';
+import { SOFTMAX_CROSS_ENTROPY_GRAD } from '../lib/ops/cross-entropy.ts';
 import * as ops from '../lib/ops/index.ts';
+import { softmaxCrossEntropy, statistic, update } from '../lib/ops/list.ts';
 import { MAX_POOL_GRAD } from '../lib/ops/max-pool.ts';
+import { RNN_GRAD } from '../lib/ops/rnn.ts';
+import { ADAM_VARIANT, UPDATE_ADAM } from '../lib/ops/rules/adam.ts';
+import { SGD_VARIANT, UPDATE_SGD } from '../lib/ops/rules/sgd.ts';
 import { SCATTER_ROWS } from '../lib/ops/scatter-rows.ts';
+import * as stage from '../lib/ops/stage.ts';
+import type { UpdateAttrs } from '../lib/ops/update.ts';
 import { noise, uniform } from '../test/golden/recipe.ts';
 
 /** How an input is filled: floats evenly over [low, high), integers from 0 to below `high`, or with the values given. */
@@ -33,7 +40,7 @@ const LARGE = 1024 * 1024;
 
 /** An update scaled by a clip, as in a step with a global norm. */
 function updateCase(
-  op: OpDef<ops.UpdateAttrs>,
+  op: OpDef<UpdateAttrs>,
   variant: number,
   slots: number,
   hyper: readonly number[],
@@ -46,12 +53,12 @@ function updateCase(
     build(input, repeat) {
       const all = Array<readonly number[]>(repeat).fill(sizes).flat();
       const each = (fill: Fill): Tensor[] => all.map((n) => input([n], fill));
-      const { params } = ops.update(op, variant, {
+      const { params } = update(op, variant, {
         params: each({}),
         grads: each({ low: -0.5 }),
         slots: Array.from({ length: slots }, () => each({ low: 0.25 })),
         hyper: input([hyper.length], { dtype: 'f64', values: hyper }),
-        stages: [ops.stage.scale(input([], { dtype: 'f64', values: [0.5] }))],
+        stages: [stage.scale(input([], { dtype: 'f64', values: [0.5] }))],
         measure: false,
       });
       return params[0]!;
@@ -59,13 +66,13 @@ function updateCase(
   };
 }
 const adamw = (sizes: readonly number[], repeat = 1): KernelCase =>
-  updateCase(ops.UPDATE_ADAM, ops.ADAM_VARIANT.adamw, 2, [1e-6, 0.1, 0.999, 0.001, 1, 1e-8, 1 - 1e-8], sizes, repeat);
+  updateCase(UPDATE_ADAM, ADAM_VARIANT.adamw, 2, [1e-6, 0.1, 0.999, 0.001, 1, 1e-8, 1 - 1e-8], sizes, repeat);
 const momentum = (sizes: readonly number[], repeat = 1): KernelCase =>
-  updateCase(ops.UPDATE_SGD, ops.SGD_VARIANT.momentum, 1, [1e-6, 0, 0.9, 1, 0], sizes, repeat);
+  updateCase(UPDATE_SGD, SGD_VARIANT.momentum, 1, [1e-6, 0, 0.9, 1, 0], sizes, repeat);
 
 const norm = (sizes: number[]): KernelCase => {
   const build = (input: Input): Tensor => {
-    return ops.statistic(
+    return statistic(
       sizes.map((n) => input([n])),
       { kind: 'sumSquares' },
     ).total;
@@ -85,9 +92,9 @@ const rows = (n: number, classes: number, gradient: boolean): KernelCase => {
   const build = (input: Input): Tensor => {
     const labels = (): Tensor => input([n], { dtype: 'i32', high: classes });
     const logits = input([n, classes], { low: -4, high: 4 });
-    if (!gradient) return ops.softmaxCrossEntropy(logits, labels());
+    if (!gradient) return softmaxCrossEntropy(logits, labels());
     const { graph } = logits;
-    return graph.add(ops.SOFTMAX_CROSS_ENTROPY_GRAD, [logits, labels(), input([n], { dtype: 'f64' })], {
+    return graph.add(SOFTMAX_CROSS_ENTROPY_GRAD, [logits, labels(), input([n], { dtype: 'f64' })], {
       smoothing: 0,
       ignored: null,
     }).out;
@@ -132,9 +139,9 @@ const recurrent = (batch: number, steps: number, hidden: number, gradient: boole
   const build = (input: Input): Tensor => {
     const x = input([batch, steps, hidden]);
     const operands = [x, input([batch, hidden]), input([hidden, hidden], { low: -bound, high: bound })];
-    if (!gradient) return ops.rnn(operands[0]!, operands[1]!, operands[2]!);
+    if (!gradient) return ops.rnn(operands[0]!, operands[1]!, operands[2]!).states;
     const attrs = { nonlinearity: 'tanh', reverse: false, lengths: false, states: true, last: false } as const;
-    return x.graph.add(ops.RNN_GRAD, [...operands, input([batch, steps, hidden])], attrs).outs[0]!;
+    return x.graph.add(RNN_GRAD, [...operands, input([batch, steps, hidden])], attrs).outs[0]!;
   };
   return { stream: 'copy', tolerance: 1e-4, build };
 };

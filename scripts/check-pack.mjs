@@ -28,7 +28,7 @@ function checkContent(pack) {
     /^dist\/bundle\/.+\.js$/,
     /^binding\/.+\.(h|cc|inc)$/,
     /^prebuilds\/[^/]+\/.+\.(node|so[.\d]*)$/,
-    /^(package\.json|README\.md|LICENSE|CMakeLists\.txt|scripts\/install\.mjs)$/,
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|scripts\/install\.mjs)$/,
   ];
   const has = new Set(pack.files.map((file) => file.path));
   const compiled = tree('lib', /\.ts$/).map((name) => `dist/${name.slice(0, -3)}.d.ts`);
@@ -36,7 +36,7 @@ function checkContent(pack) {
   const beside = [...has].filter((name) => name.endsWith('.node')).map((name) => name.replace(/[^/]+$/, 'gradclip_openmp.so'));
   const named = [manifest.exports['.'].default, manifest.exports['.'].types, ...Object.values(manifest.bin)];
   const required = [
-    ...['package.json', 'README.md', 'LICENSE', 'CMakeLists.txt', 'scripts/install.mjs'],
+    ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'CMakeLists.txt', 'scripts/install.mjs'],
     ...named.map((name) => name.replace(/^\.\//, '')),
     ...compiled,
     ...beside,

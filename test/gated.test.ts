@@ -25,11 +25,11 @@ interface Variant {
   readonly inplace: readonly (readonly [number, number])[];
 }
 const VARIANTS: Record<string, Variant> = {
-  'rnn tanh': { gates: 1, more: 'none', build: ([x, h, w], o) => ops.rnnStates(x!, h!, w!, o), inplace: [[2, 0]] },
+  'rnn tanh': { gates: 1, more: 'none', build: ([x, h, w], o) => ops.rnn(x!, h!, w!, o), inplace: [[2, 0]] },
   'rnn relu': {
     gates: 1,
     more: 'none',
-    build: ([x, h, w], o) => ops.rnnStates(x!, h!, w!, { ...o, nonlinearity: 'relu' }),
+    build: ([x, h, w], o) => ops.rnn(x!, h!, w!, { ...o, nonlinearity: 'relu' }),
     inplace: [[2, 0]],
   },
   lstm: {

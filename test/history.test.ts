@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { Graph, type Node } from '../lib/ir/graph.ts';
 import { addon } from '../lib/native/addon.ts';
-import { historyMoments, historyPush, historyQuantile, historyType } from '../lib/ops/index.ts';
+import { historyType } from '../lib/ops/history.ts';
+import { historyMoments, historyPush, historyQuantile } from '../lib/ops/list.ts';
 import { refNode, runNode, sameBits } from './run-node.ts';
 
 const SERIES = 3;

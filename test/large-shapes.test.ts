@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { Graph } from '../lib/ir/graph.ts';
 import type { Sample, TensorType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
-import { OPS } from '../lib/ops/index.ts';
+import { OPS } from '../lib/ops/list.ts';
 import { TEAMS } from './kit.ts';
 import { fillSample } from './run-graph.ts';
 import { runNode, sameBits } from './run-node.ts';

@@ -2,6 +2,7 @@
 // space which form of it.
 import type { Tensor } from '../lib/ir/graph.ts';
 import * as ops from '../lib/ops/index.ts';
+import { maxAbs, softmaxCrossEntropy, sumSquares, sumTo, windows } from '../lib/ops/list.ts';
 
 type Build = (...ins: Tensor[]) => Tensor | readonly Tensor[];
 
@@ -30,24 +31,24 @@ export const OPS_TORCH: Readonly<Record<string, Build>> = {
   mean: (x) => ops.mean(x!, { axes: -1 }),
   max: (x) => ops.max(x!, { axes: 1 }),
   min: (x) => ops.min(x!, { axes: [0, 1] }),
-  maxAbs: (x) => ops.maxAbs(x!),
-  sumSquares: (x) => ops.sumSquares(x!),
+  maxAbs: (x) => maxAbs(x!),
+  sumSquares: (x) => sumSquares(x!),
   argmax: (x) => ops.argmax(x!),
   logSumExp: (x) => ops.logSumExp(x!, { axes: 1 }),
   softmax: (x) => ops.softmax(x!),
   logSoftmax: (x) => ops.logSoftmax(x!),
-  softmaxCrossEntropy: (x, labels) => ops.softmaxCrossEntropy(x!, labels!),
+  softmaxCrossEntropy: (x, labels) => softmaxCrossEntropy(x!, labels!),
   reshape: (x) => ops.reshape(x!, [4, 6]),
   transpose: (x) => ops.transpose(x!, { axes: [2, 0, 1] }),
   squeeze: (x) => ops.squeeze(x!, 1),
   expandDims: (x) => ops.expandDims(x!, 1),
   broadcastTo: (x) => ops.broadcastTo(x!, [2, 3, 4]),
-  sumTo: (x) => ops.sumTo(x!, [3, 1]),
+  sumTo: (x) => sumTo(x!, [3, 1]),
   slice: (x) => ops.slice(x!, { axis: 1, start: 1, end: 3 }),
   concat: (a, b) => ops.concat([a!, b!], 1),
   stack: (a, b) => ops.stack([a!, b!], 1),
   pad: (x) => ops.pad(x!, { before: 1, after: 2 }),
-  windows: (text) => ops.windows(text!, text!.graph.constant(Int32Array.from([0, 1, 2, 3, 4, 5]), [6], 'i32'), { length: 4 }),
+  windows: (text) => windows(text!, text!.graph.constant(Int32Array.from([0, 1, 2, 3, 4, 5]), [6], 'i32'), { length: 4 }),
   gather: (table, at) => ops.gather(table!, at!),
   embedding: (table, at) => ops.embedding(at!, table!),
   embeddingBag: (table, at) => ops.embeddingBag(at!, table!),
@@ -71,7 +72,7 @@ export const OPS_TORCH: Readonly<Record<string, Build>> = {
   'attention causal': (q, k, v) => ops.attention(q!, k!, v!, { causal: true }),
   headsAttention: (q, k, v) => ops.headsAttention(q!, k!, v!, { heads: 2 }),
   rnn: (x, w, h) => {
-    const { states, last } = ops.rnnStates(x!, h!, w!);
+    const { states, last } = ops.rnn(x!, h!, w!);
     return [states, last];
   },
   lstm: (x, w, h, c) => {

@@ -5,7 +5,8 @@ import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sizeOf, typeName } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import { cast, mul } from '../lib/ops/elementwise.ts';
-import { add, OPS, sum } from '../lib/ops/index.ts';
+import { add, sum } from '../lib/ops/index.ts';
+import { OPS } from '../lib/ops/list.ts';
 import { allocate, interpret } from './interpret.ts';
 import { fillSample, runGraph } from './run-graph.ts';
 

@@ -8,7 +8,7 @@ import { type Data, type OpDef, type RefArray, type Sample, sizeOf } from '../li
 import { addon } from '../lib/native/addon.ts';
 import * as loss from '../lib/nn/loss/index.ts';
 import * as ops from '../lib/ops/index.ts';
-import { OPS } from '../lib/ops/index.ts';
+import { OPS } from '../lib/ops/list.ts';
 import { fillSample, runGraph } from './run-graph.ts';
 import { runNode } from './run-node.ts';
 

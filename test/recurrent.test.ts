@@ -6,6 +6,7 @@ import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import type { RefArray } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import * as ops from '../lib/ops/index.ts';
+import { RNN_GRAD } from '../lib/ops/rnn.ts';
 import { interpret } from './interpret.ts';
 import { TEAMS } from './kit.ts';
 import { runGraph } from './run-graph.ts';
@@ -30,7 +31,7 @@ function rnnOf(batch: number, steps: number, hidden: number): Rnn {
     Tensor,
   ];
   return {
-    node: ops.rnn(x, h0, whh).node,
+    node: ops.rnn(x, h0, whh).states.node,
     data: [waves(batch * steps * hidden, 1), waves(batch * hidden, 2), waves(hidden * hidden, 3, 1.5 / Math.sqrt(hidden))],
   };
 }
@@ -96,7 +97,7 @@ describe.each(isas)('%s', (isa) => {
     const { node, data } = rnnOf(19, 6, 33);
     const states = runNode(node, data, { isa })[0]! as Float32Array;
     const [hs, last] = node.outs as [Tensor, Tensor];
-    const gradient = node.graph.add(ops.RNN_GRAD, [hs, node.ins[1]!, node.ins[2]!, hs, last], {
+    const gradient = node.graph.add(RNN_GRAD, [hs, node.ins[1]!, node.ins[2]!, hs, last], {
       ...PLAIN,
       states: true,
       last: true,
@@ -121,7 +122,7 @@ it('gives the same bits on every ISA with fma', () => {
 it('the gradient through the last state is that through a slice of all states', () => {
   const { node, data } = rnnOf(4, 7, 20);
   const [x, h0, whh] = node.ins as [Tensor, Tensor, Tensor];
-  const { states, last } = ops.rnnStates(x, h0, whh);
+  const { states, last } = ops.rnn(x, h0, whh);
   const loss = (h: Tensor): Tensor => ops.sum(ops.mul(h, ops.add(h, 0.3)), { dtype: 'f64' });
   const sliced = ops.reshape(ops.slice(states, { axis: 1, start: 6 }), [4, 20]);
   const pairs = [loss(last), loss(sliced)].map((l) => grad(l, [x, h0, whh]));
@@ -157,7 +158,7 @@ it('a gradient that vanishes over time comes out as 0, not as denormals', () => 
   const whh = data[2].map((v) => v * 0.2);
   const states = runNode(node, [data[0], data[1], whh])[0]!;
   const [hs, last] = node.outs as [Tensor, Tensor];
-  const gradient = node.graph.add(ops.RNN_GRAD, [hs, node.ins[1]!, node.ins[2]!, last], {
+  const gradient = node.graph.add(RNN_GRAD, [hs, node.ins[1]!, node.ins[2]!, last], {
     ...PLAIN,
     states: false,
     last: true,

@@ -6,6 +6,7 @@ import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import { type DType, sizeOf } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import * as ops from '../lib/ops/index.ts';
+import { TRANSPOSE } from '../lib/ops/shape.ts';
 import { refNode, runNode, sameBits, zeros } from './run-node.ts';
 
 const input = (shape: readonly number[], dtype: DType = 'f32'): Tensor => new Graph().input('x', { dtype, shape }, 'data');
@@ -106,7 +107,7 @@ describe.each(addon().isas)('random views on %s', (isa) => {
     fc.assert(
       fc.property(cases, fc.integer({ min: 1, max: 3 }), ([shape, axes, dtype], threads) => {
         const x = input(shape, dtype);
-        const node = x.graph.add(ops.TRANSPOSE, [x], { axes }) as Node;
+        const node = x.graph.add(TRANSPOSE, [x], { axes }) as Node;
         const data = zeros({ dtype, shape }).map((_: number, i: number) => i % 251);
         expect(sameBits(runNode(node, [data], { isa, threads }), refNode(node, [data]))).toBe(true);
       }),

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { Graph, type Node } from '../lib/ir/graph.ts';
 import { type Data, type OpDef, type RefArray, sizeOf } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
-import { OPS } from '../lib/ops/index.ts';
+import { OPS } from '../lib/ops/list.ts';
 import { allocate } from './interpret.ts';
 import { TEAMS } from './kit.ts';
 import { fillSample } from './run-graph.ts';

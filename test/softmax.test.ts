@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import type { DType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
+import { SOFTMAX_CROSS_ENTROPY_GRAD } from '../lib/ops/cross-entropy.ts';
 import * as ops from '../lib/ops/index.ts';
+import { softmaxCrossEntropy } from '../lib/ops/list.ts';
+import { SOFTMAX_GRAD } from '../lib/ops/softmax.ts';
 import { interpret } from './interpret.ts';
 import { TEAMS } from './kit.ts';
 import { runNode, sameBits } from './run-node.ts';
@@ -12,7 +15,7 @@ const { isas } = addon();
 const input = (shape: readonly number[], dtype: DType = 'f32'): Tensor => new Graph().input('x', { dtype, shape }, 'data');
 function crossEntropy(n: number, c: number): Node {
   const x = input([n, c]);
-  return ops.softmaxCrossEntropy(x, x.graph.input('y', { dtype: 'i32', shape: [n] }, 'data')).node;
+  return softmaxCrossEntropy(x, x.graph.input('y', { dtype: 'i32', shape: [n] }, 'data')).node;
 }
 const waves = (n: number): Float32Array => Float32Array.from({ length: n }, (_, i) => 8 * Math.sin(i * i));
 
@@ -42,7 +45,7 @@ describe.each(isas)('%s', (isa) => {
     const loss = crossEntropy(37, 65);
     const dloss = Float64Array.from({ length: 37 }, (_, i) => 1 / (i + 1));
     const g = loss.graph;
-    const gradient = g.add(ops.SOFTMAX_CROSS_ENTROPY_GRAD, [...loss.ins, g.input('d', { dtype: 'f64', shape: [37] }, 'data')], {
+    const gradient = g.add(SOFTMAX_CROSS_ENTROPY_GRAD, [...loss.ins, g.input('d', { dtype: 'f64', shape: [37] }, 'data')], {
       smoothing: 0,
       ignored: null,
     });
@@ -51,7 +54,7 @@ describe.each(isas)('%s', (isa) => {
     const nodes: [Node, Parameters<typeof runNode>[1]][] = [
       [ops.softmax(input([37, 65])).node, [x]],
       [ops.logSoftmax(input([37, 65])).node, [x]],
-      [back.graph.add(ops.SOFTMAX_GRAD, [back, back], {}) as Node, [y, y]],
+      [back.graph.add(SOFTMAX_GRAD, [back, back], {}) as Node, [y, y]],
       [gradient as Node, [x, labels, dloss]],
     ];
     for (const [node, ins] of nodes) {

@@ -3,20 +3,15 @@ import { expect, test } from 'vitest';
 import { Graph, type Node } from '../lib/ir/graph.ts';
 import type { Data, OpDef, Sample } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
-import {
-  ADAM_VARIANT,
-  FAIL_IF,
-  type Measuring,
-  SGD_VARIANT,
-  STATISTIC,
-  type Stage,
-  stage,
-  UPDATE_ADAM,
-  UPDATE_SGD,
-  UPDATES,
-  type UpdateAttrs,
-  update,
-} from '../lib/ops/index.ts';
+import { FAIL_IF } from '../lib/ops/control.ts';
+import { update } from '../lib/ops/list.ts';
+import { ADAM_VARIANT, UPDATE_ADAM } from '../lib/ops/rules/adam.ts';
+import { UPDATES } from '../lib/ops/rules/index.ts';
+import { SGD_VARIANT, UPDATE_SGD } from '../lib/ops/rules/sgd.ts';
+import type { Stage } from '../lib/ops/stage.ts';
+import * as stage from '../lib/ops/stage.ts';
+import { STATISTIC } from '../lib/ops/statistics.ts';
+import type { Measuring, UpdateAttrs } from '../lib/ops/update.ts';
 import { SOME_TEAMS } from './kit.ts';
 import { refNode, runNode, zeros } from './run-node.ts';
 

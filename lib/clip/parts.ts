@@ -1,5 +1,5 @@
 // parts.ts: what the policies here are built of, for policies of your own: `clip.parts`. See examples/custom-policy.ts.
-export * as stage from '../ops/stage.ts';
+export { type UnitStatisticOptions, unitStatistic } from '../ops/unit-statistic.ts';
 export { threshold } from './clip.ts';
 export { type Guard, guard } from './finite.ts';
 export {
@@ -15,3 +15,4 @@ export {
   scaleOf,
   shaped,
 } from './measure.ts';
+export * as stage from './stages.ts';

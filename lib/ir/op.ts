@@ -1,4 +1,4 @@
-// op.ts: the contract of an operation. All that is known of one op stands in one record (see ops/index.ts).
+// op.ts: the contract of an operation. All that is known of one op stands in one record (see ops/list.ts).
 import type { Node, Tensor } from './graph.ts';
 
 /** Element types. f64 is for statistics, losses and hyper-parameters; i32 and u8 for indices and stored data. */
@@ -52,7 +52,7 @@ export interface LowerContext {
 
 /**
  * An operation. `A` are its attributes: plain JSON values, so that printing and common-subexpression elimination work on them.
- * To add one: a record in ops/<family>.ts, a kernel in binding/kernels/<family>.h, which a unit (<unit>.cc) includes, a line in ops/index.ts and kernels.inc.
+ * To add one: a record in ops/<family>.ts, a kernel in binding/kernels/<family>.h, which a unit (<unit>.cc) includes, a line in ops/list.ts and kernels.inc.
  */
 export interface OpDef<A = unknown> {
   /** Name in printed graphs, profiles and errors, and of the kernel unless `kernel` says otherwise. */

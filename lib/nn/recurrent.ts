@@ -8,7 +8,7 @@ import { gru } from '../ops/gru.ts';
 import { lstm } from '../ops/lstm.ts';
 import { dropout } from '../ops/random.ts';
 import type { RecurrentOptions as OpOptions } from '../ops/recurrent.ts';
-import { type Nonlinearity, rnnStates } from '../ops/rnn.ts';
+import { type Nonlinearity, rnn } from '../ops/rnn.ts';
 import { reshape, slice } from '../ops/shape.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
 import { uniform } from './init.ts';
@@ -232,7 +232,7 @@ export class RNN extends RecurrentModule {
   }
 
   protected override over(x: Tensor, half: Half, [h]: readonly Tensor[], options: OpOptions): States {
-    return rnnStates(projected(x, half), h!, half.weightHh, { ...options, nonlinearity: this.nonlinearity });
+    return rnn(projected(x, half), h!, half.weightHh, { ...options, nonlinearity: this.nonlinearity });
   }
 }
 

@@ -175,16 +175,11 @@ export interface RnnOptions extends RecurrentOptions {
  * `torch.nn.RNN`. All f32. The whole loop is one instruction.
  * @throws ShapeError or DTypeError if the operands do not fit. A length above time ends the run with an IndexError.
  */
-export function rnnStates(x: TensorLike, h0: TensorLike, whh: TensorLike, options: RnnOptions = {}): RecurrentStates {
+export function rnn(x: TensorLike, h0: TensorLike, whh: TensorLike, options: RnnOptions = {}): RecurrentStates {
   const t = x.toTensor();
   const { attrs, lengths } = recurrentOptions('rnn', options, ['nonlinearity']);
   const nonlinearity = checkChoice('rnn', 'nonlinearity', options.nonlinearity ?? 'tanh', ['tanh', 'relu']);
   const ins = [t, h0.toTensor(), whh.toTensor(), ...lengths];
   const [states, last] = t.graph.add(RNN, ins, { ...attrs, nonlinearity }).outs as [Tensor, Tensor];
   return { states, last };
-}
-
-/** All states of `rnnStates`, [batch, time, hidden]. */
-export function rnn(x: TensorLike, h0: TensorLike, whh: TensorLike, options: RnnOptions = {}): Tensor {
-  return rnnStates(x, h0, whh, options).states;
 }

@@ -8,7 +8,7 @@ import type { Instr } from '../../lib/compile/program.ts';
 import { Graph } from '../../lib/ir/graph.ts';
 import { addon, type NativeProgram } from '../../lib/native/addon.ts';
 import { encode } from '../../lib/native/program.ts';
-import { OPS } from '../../lib/ops/index.ts';
+import { OPS } from '../../lib/ops/list.ts';
 import { mapIndex } from '../run-node.ts';
 
 type Call = Pick<Instr, 'kernel' | 'ints' | 'floats'> & { readonly outs: number; readonly ins: number };

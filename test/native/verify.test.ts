@@ -7,7 +7,7 @@ import { Graph } from '../../lib/ir/graph.ts';
 import { bytesOf, type TensorType } from '../../lib/ir/op.ts';
 import { addon, type ProgramSpec } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram, encode } from '../../lib/native/program.ts';
-import { OPS } from '../../lib/ops/index.ts';
+import { OPS } from '../../lib/ops/list.ts';
 import { mapIndex } from '../run-node.ts';
 import { add, arena, block, constant, copy, feed, place, program, report, skipIf, step } from './kit.ts';
 
