@@ -1,5 +1,9 @@
 // options.ts: how every function that takes an options object checks it: unknown keys, wrong types, ranges.
 import { OptionError } from './errors.ts';
+import { nearest, show } from './options/words.ts';
+
+export type { PerStep } from './options/field.ts';
+export { nearest, show } from './options/words.ts';
 
 /** Throw an OptionError for any key of `given` that is not in `known`, naming the nearest known one. */
 export function checkOptions(where: string, given: unknown, known: readonly string[]): void {
@@ -54,9 +58,6 @@ export function checkNumber(where: string, option: string, value: unknown, rule:
   );
 }
 
-/** A number, or a function of the step: 0 is the first update. Learning rates and thresholds are given so. */
-export type PerStep = number | ((step: number) => number);
-
 /** `value` as a function of the step. A number is checked now, what a function returns whenever it is called. */
 export function checkPerStep(where: string, option: string, value: unknown, rule: NumberRule = {}): (step: number) => number {
   if (typeof value !== 'function') {
@@ -83,43 +84,4 @@ export function checkChoice<T extends string>(where: string, option: string, val
 export function checkBoolean(where: string, option: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
   throw new OptionError(`${where}: option ${option}: expected true or false, got ${show(value)}`, { where, option, value });
-}
-
-/** A value as it reads in an error message: short, and strings in quotes. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
-  if (typeof value === 'function') return 'a function';
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value !== 'object' || value === null) return String(value);
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  return value.constructor?.name && value.constructor !== Object ? `a ${value.constructor.name}` : 'an object';
-}
-
-/** The known name with the fewest edits from `name`, or undefined when none is near. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const d = edits(name.toLowerCase(), candidate.toLowerCase());
-    if (d < least) {
-      least = d;
-      best = candidate;
-    }
-  }
-  return best;
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. */
-function edits(a: string, b: string): number {
-  const rows = Array.from({ length: a.length + 1 }, (_, i) => [i, ...new Array<number>(b.length).fill(0)]);
-  for (let j = 1; j <= b.length; j++) rows[0]![j] = j;
-  for (let i = 1; i <= a.length; i++) {
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      let d = Math.min(rows[i - 1]![j]! + 1, rows[i]![j - 1]! + 1, rows[i - 1]![j - 1]! + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) d = Math.min(d, rows[i - 2]![j - 2]! + 1);
-      rows[i]![j] = d;
-    }
-  }
-  return rows[a.length]![b.length]!;
 }

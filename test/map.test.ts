@@ -216,7 +216,7 @@ describe('the public functions', () => {
     expect(() => ops.add(1, 2)).toThrow('add: expected at least one tensor');
     expect(() => ops.clamp(x, {})).toThrow('clamp: expected option min or max');
     expect(() => ops.gelu(x, { approximate: 'tan' as 'tanh' })).toThrow('did you mean tanh?');
-    expect(() => ops.cast(x, 'f16' as 'f32')).toThrow('cast: expected f32, f64, i32 or u8, got f16');
+    expect(() => ops.cast(x, 'f16' as 'f32')).toThrow('ops.cast: argument dtype: expected one of f32, f64, i32, u8, got "f16"');
   });
 
   it('broadcast, and take plain numbers', () => {

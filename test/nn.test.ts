@@ -266,7 +266,7 @@ describe('layers as in PyTorch: names, shapes, values', () => {
 
   test('wrong use', () => {
     expect(() => new nn.Linear(0, 3)).toThrow(OptionError);
-    expect(() => new nn.Linear(3, 2.5)).toThrow(/Linear: option outFeatures/);
+    expect(() => new nn.Linear(3, 2.5)).toThrow(/Linear: argument outFeatures/);
     expect(() => new nn.Linear(3, 2, { bais: false } as object)).toThrow(/did you mean bias/);
     expect(() => new nn.Embedding(5, -1)).toThrow(OptionError);
     expect(() => new nn.Dropout(1)).toThrow(/Dropout: option rate: expected a finite number >= 0 and < 1, got 1/);

@@ -6,7 +6,8 @@ import { add } from '../ops/elementwise.ts';
 import { GATHER, gather } from '../ops/gather.ts';
 import { matmul } from '../ops/matmul.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
+import { bool, options, signature } from '../options/index.ts';
+import { size } from './fields.ts';
 import { kaimingUniform, uniform } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
@@ -46,6 +47,12 @@ export interface LinearOptions {
   readonly bias?: boolean;
 }
 
+const readLinear = signature(
+  'nn.Linear',
+  { inFeatures: size, outFeatures: size },
+  options<LinearOptions>()({ bias: bool.default(true) }),
+);
+
 /**
  * Fully connected layer, as `torch.nn.Linear`: `weight` [out, in], `bias` [out]; x [..., in] -> [..., out].
  * Initial values are uniform within 1 / sqrt(in).
@@ -56,14 +63,10 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
-    checkNumber('Linear', 'inFeatures', inFeatures, { min: 1, integer: true });
-    checkNumber('Linear', 'outFeatures', outFeatures, { min: 1, integer: true });
-    checkOptions('Linear', options, ['bias']);
+    const { bias } = readLinear(arguments);
     const bound = 1 / Math.sqrt(inFeatures);
     this.weight = new Parameter([outFeatures, inFeatures], kaimingUniform({ a: Math.sqrt(5) }));
-    this.bias = checkBoolean('Linear', 'bias', options.bias ?? true)
-      ? new Parameter([outFeatures], uniform(-bound, bound))
-      : null;
+    this.bias = bias ? new Parameter([outFeatures], uniform(-bound, bound)) : null;
   }
 
   forward(x: TensorLike): Tensor {

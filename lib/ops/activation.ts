@@ -2,9 +2,10 @@
 // relu, tanh and sigmoid read the output, so that bias and activation can be fused into the product before them.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import type { OpDef } from '../ir/op.ts';
-import { checkChoice, checkOptions } from '../options.ts';
+import { choice, options, signature } from '../options/index.ts';
+import { tensor } from './args.ts';
 import { mul, square, sub } from './elementwise.ts';
-import { apply, elementwise, type NoAttrs } from './elementwise-op.ts';
+import { apply, elementwise, type NoAttrs, unary } from './elementwise-op.ts';
 
 export const RELU_GRAD: OpDef<NoAttrs> = elementwise('reluGrad', 2, {});
 export const GELU_GRAD: OpDef<NoAttrs> = elementwise('geluGrad', 2, {});
@@ -24,23 +25,32 @@ export const SILU: OpDef<NoAttrs> = elementwise('silu', 1, { vjp: (dy, [x]) => [
 export const SOFTPLUS: OpDef<NoAttrs> = elementwise('softplus', 1, { vjp: (dy, [x]) => [flushed(mul(dy, sigmoid(x!)))] });
 
 /** `max(x, 0)`; its gradient at 0 is 0. As `torch.relu`. */
-export const relu = (x: TensorLike): Tensor => apply(RELU, x);
+export const relu: (x: TensorLike) => Tensor = unary('relu', RELU);
 /** The hyperbolic tangent. As `torch.tanh`. */
-export const tanh = (x: TensorLike): Tensor => apply(TANH, x);
+export const tanh: (x: TensorLike) => Tensor = unary('tanh', TANH);
 /** `1 / (1 + exp(-x))`. As `torch.sigmoid`. */
-export const sigmoid = (x: TensorLike): Tensor => apply(SIGMOID, x);
+export const sigmoid: (x: TensorLike) => Tensor = unary('sigmoid', SIGMOID);
 /** `x * sigmoid(x)`. As `torch.nn.functional.silu`. */
-export const silu = (x: TensorLike): Tensor => apply(SILU, x);
+export const silu: (x: TensorLike) => Tensor = unary('silu', SILU);
 /** `log(1 + exp(x))`, without overflow. As `torch.nn.functional.softplus`. */
-export const softplus = (x: TensorLike): Tensor => apply(SOFTPLUS, x);
+export const softplus: (x: TensorLike) => Tensor = unary('softplus', SOFTPLUS);
+export interface GeluOptions {
+  /** Default 'none', exact. */
+  readonly approximate?: 'none' | 'tanh';
+}
+const readGelu = signature(
+  'ops.gelu',
+  { x: tensor },
+  options<GeluOptions>()({ approximate: choice('none', 'tanh').default('none') }),
+);
+
 /**
  * `x` times the normal distribution function of `x`; `approximate: 'tanh'` is the form `x / 2 * (1 + tanh(...))` of GPT-2.
  * Default 'none', exact. As `torch.nn.functional.gelu`.
  */
-export function gelu(x: TensorLike, options: { readonly approximate?: 'none' | 'tanh' } = {}): Tensor {
-  checkOptions('gelu', options, ['approximate']);
-  const form = checkChoice('gelu', 'approximate', options.approximate ?? 'none', ['none', 'tanh']);
-  return apply(form === 'tanh' ? GELU_TANH : GELU, x);
+export function gelu(x: TensorLike, options: GeluOptions = {}): Tensor {
+  const { approximate } = readGelu(arguments);
+  return apply(approximate === 'tanh' ? GELU_TANH : GELU, x);
 }
 
 /** The records of this file. */

@@ -1,6 +1,8 @@
 // elementwise-op.ts: how the records of elementwise.ts and activation.ts are made.
-import type { Tensor } from '../ir/graph.ts';
+import type { Tensor, TensorLike } from '../ir/graph.ts';
 import type { DType, OpDef, Sample, TensorType } from '../ir/op.ts';
+import { signature } from '../options/index.ts';
+import { operand, tensor } from './args.ts';
 import { chainOp, floatDtype } from './map.ts';
 import { type Operand, tensors } from './operand.ts';
 import { sumTo } from './reduce.ts';
@@ -74,3 +76,25 @@ export function apply(op: OpDef<NoAttrs>, ...operands: readonly Operand[]): Tens
   const ins = tensors(op.name, ...operands);
   return (ins[0] as Tensor).graph.add(op, ins, NONE).out;
 }
+
+/** The public function `ops.name` of one tensor: what an op makes of it, or what `build` makes of ops. */
+export function unary(name: string, make: OpDef<NoAttrs> | ((x: Tensor) => Tensor)): (x: TensorLike) => Tensor {
+  const read = signature(`ops.${name}`, { x: tensor });
+  return called(name, function (x: TensorLike): Tensor {
+    read(arguments);
+    return typeof make === 'function' ? make(x.toTensor()) : apply(make, x);
+  });
+}
+
+/** The public function `ops.name` of two operands: what an op makes of them, or what `make` makes of ops. */
+export function binary(name: string, make: OpDef<NoAttrs> | Binary): Binary {
+  const read = signature(`ops.${name}`, { a: operand, b: operand });
+  return called(name, function (a: Operand, b: Operand): Tensor {
+    read(arguments);
+    return typeof make === 'function' ? make(a, b) : apply(make, a, b);
+  });
+}
+type Binary = (a: Operand, b: Operand) => Tensor;
+
+/** With the name that stack traces show. */
+const called = <F extends object>(name: string, f: F): F => Object.defineProperty(f, 'name', { value: name });

@@ -1,10 +1,11 @@
 // elementwise.ts: arithmetic, powers, comparisons, choice and rounding, element by element, with numpy broadcasting. All are
 // operations of the `map` kernel (binding/kernels/maps.inc) and fuse into chains. Activations stand in activation.ts.
-import { DTypeError, OptionError } from '../errors.ts';
+import { OptionError } from '../errors.ts';
 import { CONSTANT, type Tensor, type TensorLike } from '../ir/graph.ts';
 import type { DType, OpDef } from '../ir/op.ts';
-import { checkOptions } from '../options.ts';
-import { apply, elementwise, type NoAttrs } from './elementwise-op.ts';
+import { choice, options, signature } from '../options/index.ts';
+import { operand, tensor } from './args.ts';
+import { apply, binary, elementwise, type NoAttrs, unary } from './elementwise-op.ts';
 import { chainOp } from './map.ts';
 import type { Operand } from './operand.ts';
 
@@ -27,19 +28,19 @@ export const ABS: OpDef<NoAttrs> = elementwise('abs', 1, { vjp: (dy, [x]) => [mu
 export const SIGN: OpDef<NoAttrs> = elementwise('sign', 1, { vjp: noGradients, noGradient: true });
 
 /** `a + b`, broadcast. As `torch.add`. */
-export const add = (a: Operand, b: Operand): Tensor => apply(ADD, a, b);
+export const add: (a: Operand, b: Operand) => Tensor = binary('add', ADD);
 /** `a - b`, broadcast. As `torch.sub`. */
-export const sub = (a: Operand, b: Operand): Tensor => apply(SUB, a, b);
+export const sub: (a: Operand, b: Operand) => Tensor = binary('sub', SUB);
 /** `a * b`, broadcast. As `torch.mul`. */
-export const mul = (a: Operand, b: Operand): Tensor => apply(MUL, a, b);
+export const mul: (a: Operand, b: Operand) => Tensor = binary('mul', MUL);
 /** `a / b`, broadcast; division by 0 gives an infinity or NaN. As `torch.div`. */
-export const div = (a: Operand, b: Operand): Tensor => apply(DIV, a, b);
+export const div: (a: Operand, b: Operand) => Tensor = binary('div', DIV);
 /** `-x`. As `torch.neg`. */
-export const neg = (x: TensorLike): Tensor => apply(NEG, x);
+export const neg: (x: TensorLike) => Tensor = unary('neg', NEG);
 /** The absolute value; its gradient at 0 is 0. As `torch.abs`. */
-export const abs = (x: TensorLike): Tensor => apply(ABS, x);
+export const abs: (x: TensorLike) => Tensor = unary('abs', ABS);
 /** -1, 0 or 1; 0 for NaN. As `torch.sign`. */
-export const sign = (x: TensorLike): Tensor => apply(SIGN, x);
+export const sign: (x: TensorLike) => Tensor = unary('sign', SIGN);
 
 // ---- powers and exponentials -------------------------------------------------------------------------------------
 export const SQUARE: OpDef<NoAttrs> = elementwise('square', 1, { vjp: (dy, [x]) => [mul(dy, mul(x!, 2))] });
@@ -68,23 +69,23 @@ export const POW: OpDef<NoAttrs> = elementwise('pow', 2, {
 });
 
 /** `x * x`. As `torch.square`. */
-export const square = (x: TensorLike): Tensor => apply(SQUARE, x);
+export const square: (x: TensorLike) => Tensor = unary('square', SQUARE);
 /** The square root; NaN below 0. As `torch.sqrt`. */
-export const sqrt = (x: TensorLike): Tensor => apply(SQRT, x);
+export const sqrt: (x: TensorLike) => Tensor = unary('sqrt', SQRT);
 /** `1 / sqrt(x)`. As `torch.rsqrt`. */
-export const rsqrt = (x: TensorLike): Tensor => apply(RSQRT, x);
+export const rsqrt: (x: TensorLike) => Tensor = unary('rsqrt', RSQRT);
 /** `1 / x`. As `torch.reciprocal`. */
-export const reciprocal = (x: TensorLike): Tensor => apply(RECIPROCAL, x);
+export const reciprocal: (x: TensorLike) => Tensor = unary('reciprocal', RECIPROCAL);
 /** e to the power x. As `torch.exp`. */
-export const exp = (x: TensorLike): Tensor => apply(EXP, x);
+export const exp: (x: TensorLike) => Tensor = unary('exp', EXP);
 /** The natural logarithm: -Infinity at 0, NaN below. As `torch.log`. */
-export const log = (x: TensorLike): Tensor => apply(LOG, x);
+export const log: (x: TensorLike) => Tensor = unary('log', LOG);
 /** `log(1 + x)`, exact for small x. As `torch.log1p`. */
-export const log1p = (x: TensorLike): Tensor => apply(LOG1P, x);
+export const log1p: (x: TensorLike) => Tensor = unary('log1p', LOG1P);
 /** The error function. As `torch.erf`. */
-export const erf = (x: TensorLike): Tensor => apply(ERF, x);
+export const erf: (x: TensorLike) => Tensor = unary('erf', ERF);
 /** `a` to the power `b`, broadcast; a negative `a` needs whole `b`. As `torch.pow`. */
-export function pow(a: Operand, b: Operand): Tensor {
+export const pow: (a: Operand, b: Operand) => Tensor = binary('pow', (a, b) => {
   if (typeof a !== 'number') {
     if (b === 1) return a.toTensor();
     if (b === 2) return square(a);
@@ -92,7 +93,7 @@ export function pow(a: Operand, b: Operand): Tensor {
     if (b === -1) return reciprocal(a);
   }
   return apply(POW, a, b);
-}
+});
 
 // ---- least, greatest, comparisons, choice ------------------------------------------------------------------------
 // At a tie each side gets half the gradient.
@@ -126,41 +127,57 @@ export const FLOOR: OpDef<NoAttrs> = elementwise('floor', 1, { vjp: noGradients,
 export const ROUND: OpDef<NoAttrs> = elementwise('round', 1, { vjp: noGradients, noGradient: true });
 
 /** The smaller of each pair, broadcast; NaN if either is NaN. At a tie each gets half the gradient. As `torch.minimum`. */
-export const minimum = (a: Operand, b: Operand): Tensor => apply(MINIMUM, a, b);
+export const minimum: (a: Operand, b: Operand) => Tensor = binary('minimum', MINIMUM);
 /** The larger of each pair, broadcast; NaN if either is NaN. At a tie each gets half the gradient. As `torch.maximum`. */
-export const maximum = (a: Operand, b: Operand): Tensor => apply(MAXIMUM, a, b);
+export const maximum: (a: Operand, b: Operand) => Tensor = binary('maximum', MAXIMUM);
+export interface ClampOptions {
+  /** Default -Infinity. */
+  readonly min?: Operand;
+  /** Default Infinity. */
+  readonly max?: Operand;
+}
+const readClamp = signature(
+  'ops.clamp',
+  { x: operand },
+  options<ClampOptions>()({ min: operand.optional(), max: operand.optional() }),
+);
+
 /**
  * `x` limited to [min, max]; one of them may be absent. Where min > max the result is max. The gradient passes at the bounds.
  * As `torch.clamp`.
  * @throws OptionError if both are absent.
  */
-export function clamp(x: Operand, options: { readonly min?: Operand; readonly max?: Operand }): Tensor {
-  checkOptions('clamp', options, ['min', 'max']);
-  const { min, max } = options;
-  if (min === undefined && max === undefined) throw new OptionError('clamp: expected option min or max, got neither');
+export function clamp(x: Operand, options: ClampOptions): Tensor {
+  const { min, max } = readClamp(arguments);
+  if (min === undefined && max === undefined) throw new OptionError('ops.clamp: expected option min or max, got neither');
   return apply(CLAMP, x, min ?? -Infinity, max ?? Infinity);
 }
 /** 1 where `a < b`, else 0, in the operands' dtype. As `torch.lt`. */
-export const less = (a: Operand, b: Operand): Tensor => apply(LESS, a, b);
+export const less: (a: Operand, b: Operand) => Tensor = binary('less', LESS);
 /** 1 where `a <= b`, else 0. As `torch.le`. */
-export const lessEqual = (a: Operand, b: Operand): Tensor => apply(LESS_EQUAL, a, b);
+export const lessEqual: (a: Operand, b: Operand) => Tensor = binary('lessEqual', LESS_EQUAL);
 /** 1 where `a > b`, else 0. As `torch.gt`. */
-export const greater = (a: Operand, b: Operand): Tensor => apply(LESS, b, a);
+export const greater: (a: Operand, b: Operand) => Tensor = binary('greater', (a, b) => apply(LESS, b, a));
 /** 1 where `a >= b`, else 0. As `torch.ge`. */
-export const greaterEqual = (a: Operand, b: Operand): Tensor => apply(LESS_EQUAL, b, a);
+export const greaterEqual: (a: Operand, b: Operand) => Tensor = binary('greaterEqual', (a, b) => apply(LESS_EQUAL, b, a));
 /** 1 where `a` equals `b`, else 0 (NaN equals nothing). As `torch.eq`. */
-export const equal = (a: Operand, b: Operand): Tensor => apply(EQUAL, a, b);
+export const equal: (a: Operand, b: Operand) => Tensor = binary('equal', EQUAL);
 /** 1 where `a` differs from `b`, else 0. As `torch.ne`. */
-export const notEqual = (a: Operand, b: Operand): Tensor => sub(1, equal(a, b));
+export const notEqual: (a: Operand, b: Operand) => Tensor = binary('notEqual', (a, b) => sub(1, equal(a, b)));
 /** 1 where `x` is neither infinite nor NaN, else 0. As `torch.isfinite`. */
 // biome-ignore lint/suspicious/noShadowRestrictedNames: PyTorch's name
-export const isFinite = (x: TensorLike): Tensor => apply(IS_FINITE, x);
+export const isFinite: (x: TensorLike) => Tensor = unary('isFinite', IS_FINITE);
 /** `a` where the condition is not 0, else `b`, broadcast; all of one dtype. As `torch.where`. */
-export const where = (condition: Operand, a: Operand, b: Operand): Tensor => apply(WHERE, condition, a, b);
+export function where(condition: Operand, a: Operand, b: Operand): Tensor {
+  readWhere(arguments);
+  return apply(WHERE, condition, a, b);
+}
+const readWhere = signature('ops.where', { condition: operand, a: operand, b: operand });
+
 /** The largest whole number not above x; no gradient. As `torch.floor`. */
-export const floor = (x: TensorLike): Tensor => apply(FLOOR, x);
+export const floor: (x: TensorLike) => Tensor = unary('floor', FLOOR);
 /** The nearest whole number, halves to even; no gradient. As `torch.round`. */
-export const round = (x: TensorLike): Tensor => apply(ROUND, x);
+export const round: (x: TensorLike) => Tensor = unary('round', ROUND);
 
 // ---- conversion --------------------------------------------------------------------------------------------------
 export interface CastAttrs {
@@ -187,14 +204,15 @@ export const CAST: OpDef<CastAttrs> = {
   ],
 };
 
+const readCast = signature('ops.cast', { x: tensor, dtype: choice('f32', 'f64', 'i32', 'u8') });
+
 /**
  * `x` in another dtype. From a float to an integer: towards zero, saturating at the ends of the range, NaN to 0. The gradient
  * passes between floats. As `tensor.to(dtype)`.
- * @throws DTypeError for an unknown dtype.
+ * @throws OptionError for an unknown dtype.
  */
 export function cast(x: TensorLike, dtype: DType): Tensor {
-  const t = x.toTensor();
-  if (!['f32', 'f64', 'i32', 'u8'].includes(dtype)) throw new DTypeError(`cast: expected f32, f64, i32 or u8, got ${dtype}`);
+  const { x: t } = readCast(arguments);
   return t.dtype === dtype ? t : t.graph.add(CAST, [t], { dtype }).out;
 }
 

@@ -1,7 +1,8 @@
 // lion.ts: Lion (Chen et al. 2023).
 import { UPDATE_LION } from '../ops/rules/index.ts';
-import { checkNumber, checkOptions, type PerStep } from '../options.ts';
-import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
+import { options, optionsOnly, type PerStep } from '../options/index.ts';
+import { betas, decay, rate } from './fields.ts';
+import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface LionOptions {
   /** Learning rate, a number or a schedule. Default 1e-4. */
@@ -12,17 +13,21 @@ export interface LionOptions {
   readonly weightDecay?: number;
 }
 
+const readLion = optionsOnly(
+  'optim.lion',
+  options<LionOptions>()({ lr: rate.default(1e-4), betas: betas.default([0.9, 0.99]), weightDecay: decay.default(0) }),
+);
+
 /** Lion: steps of one size, in the direction of the sign. Slot `exp_avg`. As the authors' code. Throws OptionError. */
 export function lion(options: LionOptions = {}): Optimizer {
-  checkOptions('optim.lion', options, ['lr', 'betas', 'weightDecay']);
-  const [beta1, beta2] = checkBetas('optim.lion', options.betas, [0.9, 0.99]);
-  const weightDecay = checkNumber('optim.lion', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
+  const { lr, betas, weightDecay } = readLion(arguments);
+  const [beta1, beta2] = betas;
   return makeOptimizer({
     name: 'optim.lion',
     op: UPDATE_LION,
     variant: 0,
     slots: ['exp_avg'],
-    lr: options.lr ?? 1e-4,
+    lr,
     hyper(_, lr, out) {
       out[0] = lr;
       out[1] = beta1;

@@ -1,0 +1,169 @@
+// compound.ts: fields made of fields: lists, tuples, records, alternatives, and objects of options.
+import { OptionError } from '../errors.ts';
+import { type AnyField, Field, type OutOf, type Place, type Schema } from './field.ts';
+import { nearest, show } from './words.ts';
+
+/** A list, each of whose items is `item`. */
+export function list<In, Out>(
+  item: Field<In, Out>,
+  rule: { readonly min?: number; readonly max?: number } = {},
+): Field<readonly In[], readonly Out[]> {
+  const { min = 0, max = Number.POSITIVE_INFINITY } = rule;
+  const size =
+    min === max ? ` of ${min}` : max < Number.POSITIVE_INFINITY ? ` of ${min} to ${max}` : min > 0 ? ` of at least ${min}` : '';
+  const expected = `a list${size}`;
+  return Field.of<readonly In[], readonly Out[]>({
+    expected,
+    schema: item.schema && {
+      type: 'array',
+      items: item.schema,
+      ...(min > 0 && { minItems: min }),
+      ...(max < Number.POSITIVE_INFINITY && { maxItems: max }),
+    },
+    read(value, place) {
+      if (!Array.isArray(value) || value.length < min || value.length > max) throw place.wrong(expected, value);
+      return Array.from(value, (element, i) => item.read(element, place.item(i)));
+    },
+  });
+}
+
+/** Two values in order. */
+export function pair<A, B, OutA, OutB>(a: Field<A, OutA>, b: Field<B, OutB>): Field<readonly [A, B], readonly [OutA, OutB]> {
+  return Field.of<readonly [A, B], readonly [OutA, OutB]>({
+    expected: 'two values',
+    schema: a.schema && b.schema && { type: 'array', prefixItems: [a.schema, b.schema], minItems: 2, maxItems: 2 },
+    read(value, place) {
+      if (!Array.isArray(value) || value.length !== 2) throw place.wrong('two values', value);
+      return [a.read(value[0], place.item(0)), b.read(value[1], place.item(1))];
+    },
+  });
+}
+
+/** An object whose keys are names of the caller's own. */
+export function record<In, Out>(
+  item: Field<In, Out>,
+  expected: string = 'an object',
+): Field<Readonly<Record<string, In>>, Readonly<Record<string, Out>>> {
+  return Field.of<Readonly<Record<string, In>>, Readonly<Record<string, Out>>>({
+    expected,
+    schema: item.schema && { type: 'object', additionalProperties: item.schema },
+    read(value, place) {
+      if (!isObject(value)) throw place.wrong(expected, value);
+      return Object.fromEntries(Object.entries(value).map(([key, element]) => [key, item.read(element, place.key(key))]));
+    },
+  });
+}
+
+/** The first of the two that takes the value. Where neither does, the error is of the one that came farther into it, or names both. */
+export function either<A, B, OutA, OutB>(a: Field<A, OutA>, b: Field<B, OutB>): Field<A | B, OutA | OutB> {
+  const expected = `${a.expected}, or ${b.expected}`;
+  return Field.of<A | B, OutA | OutB>({
+    expected,
+    schema: a.schema && b.schema ? { anyOf: [a.schema, b.schema] } : (a.schema ?? b.schema),
+    read(value, place) {
+      const errors: OptionError[] = [];
+      for (const field of [a, b]) {
+        try {
+          return field.read(value, place);
+        } catch (error) {
+          if (!(error instanceof OptionError)) throw error;
+          errors.push(error);
+        }
+      }
+      throw (
+        errors.find((error) => error.details.option !== place.path || error.details.unknown === true) ??
+        place.wrong(expected, value)
+      );
+    },
+  });
+}
+
+/** The value, or null. */
+export function nullable<In, Out>(field: Field<In, Out>): Field<In | null, Out | null> {
+  return Field.of<In | null, Out | null>({
+    expected: `${field.expected}, or null`,
+    schema: field.schema && { anyOf: [field.schema, { type: 'null' }] },
+    read: (value, place) => (value === null ? null : field.read(value, place)),
+  });
+}
+
+// ---- objects of options ------------------------------------------------------------------------------------------
+export type Fields = Readonly<Record<string, AnyField>>;
+
+/** A field for each key of the interface, of its type; one that may be absent must not be required, and the other way round. */
+export type FieldsOf<O> = {
+  readonly [K in keyof O]-?: Field<Exclude<O[K], undefined>, unknown, Record<never, never> extends Pick<O, K> ? false : true>;
+};
+/** What reading them gives. */
+export type ValuesOf<F> = { readonly [K in keyof F]: OutOf<F[K]> };
+type Exactly<O, F> = { readonly [K in keyof F]: K extends keyof O ? F[K] : never };
+
+/**
+ * An object with these keys and no others. `options<LionOptions>()({ lr: perStep({ min: 0 }).default(1e-4), ... })`: a key of the interface that is
+ * missing, one that it does not have, and one of another type do not compile.
+ */
+export function options<O extends object>(): <const F extends FieldsOf<O>>(
+  fields: F & Exactly<O, F>,
+) => OptionsField<O, ValuesOf<F>> {
+  return (fields) => optionsOf(fields as unknown as Fields) as never;
+}
+
+/** A field that knows its keys. */
+export interface OptionsField<O, V> extends Field<O, V> {
+  readonly fields: Fields;
+}
+
+export function optionsOf(fields: Fields): OptionsField<object, Readonly<Record<string, unknown>>> {
+  const known = Object.keys(fields);
+  const expected = 'an object of options';
+  const field = Field.of<object, Readonly<Record<string, unknown>>>({
+    expected,
+    schema: objectSchema(fields),
+    read(value, place) {
+      // What a class has made may carry options, but is refused as a whole where it carries something else.
+      if (!isObject(value) || (isMade(value) && !Object.keys(value).every((key) => known.includes(key))))
+        throw place.wrong(expected, value);
+      checkKeys(value, known, place);
+      const values: Record<string, unknown> = {};
+      for (const key of known) values[key] = fields[key]!.read((value as Record<string, unknown>)[key], place.key(key));
+      return values;
+    },
+  });
+  return Object.assign(field, { fields });
+}
+
+/** The schema of an object with these fields; what no JSON value can be is left out. */
+export function objectSchema(fields: Fields): Schema {
+  const known = Object.entries(fields).filter(([, field]) => field.schema !== null);
+  const required = known.filter(([, field]) => field.required).map(([key]) => key);
+  return {
+    type: 'object',
+    properties: Object.fromEntries(known.map(([key, field]) => [key, field.schema])),
+    ...(required.length > 0 && { required }),
+    additionalProperties: false,
+  };
+}
+
+/** @throws OptionError for a key that is not known, naming the nearest that is */
+export function checkKeys(value: object, known: readonly string[], place: Place): void {
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue;
+    const near = nearest(key, known);
+    const hint = near ? `did you mean ${near}?` : known.length > 0 ? `known options: ${known.join(', ')}` : 'it takes no options';
+    throw place.refuse(`unknown option ${key.length > 40 ? show(key) : key}; ${hint}`, {
+      option: key,
+      nearest: near,
+      known,
+      unknown: true,
+    });
+  }
+}
+
+/** No array, no function, and nothing of the language's own, such as a Map or a Promise. */
+const isObject = (value: unknown): value is object => Object.prototype.toString.call(value) === '[object Object]';
+
+/** By a class: not a literal, of this realm or of another. */
+function isMade(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype !== null && Object.getPrototypeOf(prototype) !== null;
+}

@@ -1,0 +1,253 @@
+// field.ts: one value that a function takes: how it is checked, what errors say of it, what stands in for it, and its JSON Schema.
+import { OptionError } from '../errors.ts';
+import { nearest, show } from './words.ts';
+
+/** Where a value was given: `optim.lion: option betas[0]`, `nn.Linear: argument inFeatures`, or a place of a configuration: `model.sizes[1]`. */
+export class Place {
+  /** Of the function; '' in a configuration. */
+  readonly where: string;
+  readonly path: string;
+  readonly #word: string;
+
+  constructor(where: string, word: 'option' | 'argument' | '', path: string) {
+    this.where = where;
+    this.path = path;
+    this.#word = word;
+  }
+  key(name: string): Place {
+    return new Place(this.where, (this.#word || (this.where && 'option')) as 'option', this.path ? `${this.path}.${name}` : name);
+  }
+  item(i: number): Place {
+    return new Place(this.where, this.#word as 'option', `${this.path}[${i}]`);
+  }
+  toString(): string {
+    if (this.where === '') return this.path || 'config';
+    return this.path === '' ? this.where : `${this.where}: ${this.#word} ${this.path}`;
+  }
+
+  /** `optim.lion: option lr: expected a number >= 0, got -1` */
+  wrong(expected: string, value: unknown, hint: string = ''): OptionError {
+    const got = value === undefined ? 'nothing' : show(value);
+    return this.refuse(`expected ${expected}, got ${got}${hint}`, { value });
+  }
+  refuse(text: string, details: Record<string, unknown> = {}): OptionError {
+    return new OptionError(`${this}: ${text}`, { where: this.where, option: this.path, ...details });
+  }
+}
+
+/** What of JSON Schema (2020-12) is used. */
+export interface Schema {
+  readonly [keyword: string]: unknown;
+}
+
+interface Kind<Out> {
+  /** In words, as after "expected". */
+  readonly expected: string;
+  /** Of what stands in a configuration; null: nothing in JSON can be it. */
+  readonly schema: Schema | null;
+  /** @throws OptionError at `place` */
+  read(value: unknown, place: Place): Out;
+}
+
+/**
+ * A value that a function takes.
+ * @typeParam In what callers may give, exactly: a field for an option has the type of that option
+ * @typeParam Out what the function goes on with
+ * @typeParam Required whether it must be given
+ */
+export class Field<In, Out = In, Required extends boolean = true> {
+  declare readonly accepts?: (value: In) => In;
+  declare readonly gives?: Out;
+  readonly expected: string;
+  readonly schema: Schema | null;
+  readonly required: Required;
+  /** What stands in for a value that is not given. */
+  readonly fallback: Out | undefined;
+  readonly #read: Kind<Out>['read'];
+
+  private constructor(kind: Kind<Out>, required: Required, fallback: Out | undefined) {
+    this.expected = kind.expected;
+    this.schema = kind.schema;
+    this.#read = kind.read;
+    this.required = required;
+    this.fallback = fallback;
+  }
+
+  static of<In, Out = In>(kind: Kind<Out>): Field<In, Out> {
+    return new Field<In, Out>(kind, true, undefined);
+  }
+
+  /** @throws OptionError that begins with `place` */
+  read(value: unknown, place: Place): Out {
+    if (value === undefined && !this.required) return this.fallback as Out;
+    return this.#read(value, place);
+  }
+
+  /** Not given: as if `value` were. It is checked as if it were given, once. */
+  default(value: In): Field<In, Out, false> {
+    const json =
+      this.schema && (typeof value !== 'object' || value === null || Array.isArray(value)) && typeof value !== 'function';
+    const schema = json ? { ...this.schema, default: value } : this.schema;
+    return new Field<In, Out, false>({ ...this.#kind(), schema }, false, this.#read(value, new Place('default', '', '')));
+  }
+  /** Not given: undefined. */
+  optional(): Field<In, Out | undefined, false> {
+    return new Field<In, Out | undefined, false>(this.#kind(), false, undefined);
+  }
+  /** What comes of the value: further checks, or another form of it. */
+  map<T>(then: (value: Out, place: Place) => T): Field<In, T> {
+    return Field.of<In, T>({ ...this.#kind(), read: (value, place) => then(this.#read(value, place), place) });
+  }
+
+  #kind(): Kind<Out> {
+    return { expected: this.expected, schema: this.schema, read: this.#read };
+  }
+}
+/** Any field. */
+// biome-ignore lint/suspicious/noExplicitAny: In is neither given nor taken where the field is not known
+export type AnyField = Field<any, unknown, boolean>;
+export type OutOf<F> = F extends Field<never, infer Out, boolean> ? Out : F extends { readonly gives?: infer Out } ? Out : never;
+
+// ---- numbers -----------------------------------------------------------------------------------------------------
+/** Bounds of a number: `min` and `max` are allowed values, `above` and `below` are not. Infinity needs `infinite`, NaN never passes. */
+export interface NumberRule {
+  readonly min?: number;
+  readonly max?: number;
+  readonly above?: number;
+  readonly below?: number;
+  readonly infinite?: boolean;
+}
+
+function ruled(rule: NumberRule, whole: boolean): Kind<number> {
+  const { min, max, above, below, infinite = false } = rule;
+  const bounds = [
+    min !== undefined && `>= ${min}`,
+    above !== undefined && `> ${above}`,
+    max !== undefined && `<= ${max}`,
+    below !== undefined && `< ${below}`,
+  ].filter((bound) => bound !== false);
+  const what = `a ${infinite ? '' : 'finite '}${whole ? 'whole ' : ''}number`;
+  const expected = [what, bounds.join(' and ')].filter((part) => part !== '').join(' ');
+  return {
+    expected,
+    schema: {
+      type: whole ? 'integer' : 'number',
+      ...(min !== undefined && { minimum: min }),
+      ...(max !== undefined && { maximum: max }),
+      ...(above !== undefined && { exclusiveMinimum: above }),
+      ...(below !== undefined && { exclusiveMaximum: below }),
+    },
+    read(value, place) {
+      const fits =
+        typeof value === 'number' &&
+        (whole
+          ? Number.isSafeInteger(value) || (infinite && Math.abs(value) === Infinity)
+          : infinite || Number.isFinite(value)) &&
+        value >= (min ?? value) &&
+        value <= (max ?? value) &&
+        (above === undefined || value > above) &&
+        (below === undefined || value < below);
+      if (!fits) throw place.wrong(expected, value);
+      return value;
+    },
+  };
+}
+
+export const number = (rule: NumberRule = {}): Field<number> => Field.of(ruled(rule, false));
+/** A number without a fraction, which f64 holds exactly. */
+export const whole = (rule: NumberRule = {}): Field<number> => Field.of(ruled(rule, true));
+
+/** A number, or a function of the step: 0 is the first update. Learning rates and thresholds are given so. */
+export type PerStep = number | ((step: number) => number);
+
+/** As a function of the step. A number is checked now, what a function returns whenever it is called. */
+export function perStep(rule: NumberRule = {}): Field<PerStep, (step: number) => number> {
+  const kind = ruled(rule, false);
+  return Field.of<PerStep, (step: number) => number>({
+    expected: `${kind.expected}, or a function of the step`,
+    schema: kind.schema,
+    read(value, place) {
+      if (typeof value !== 'function') {
+        if (typeof value !== 'number') throw place.wrong(`${kind.expected}, or a function of the step`, value);
+        const fixed = kind.read(value, place);
+        return () => fixed;
+      }
+      return (step) => {
+        const now: unknown = value(step);
+        if (typeof now === 'number') return kind.read(now, new Place(place.where, 'option', `${place.path} at step ${step}`));
+        throw place.wrong(`${kind.expected} at step ${step}`, now);
+      };
+    },
+  });
+}
+
+// ---- other values ------------------------------------------------------------------------------------------------
+export const bool: Field<boolean> = Field.of({
+  expected: 'true or false',
+  schema: { type: 'boolean' },
+  read(value, place) {
+    if (typeof value !== 'boolean') throw place.wrong('true or false', value);
+    return value;
+  },
+});
+
+/** A string that is not empty. */
+export const text: Field<string> = Field.of({
+  expected: 'a text',
+  schema: { type: 'string', minLength: 1 },
+  read(value, place) {
+    if (typeof value !== 'string' || value === '') throw place.wrong('a text', value);
+    return value;
+  },
+});
+
+/** One of a few values. */
+export function choice<const T extends string | number>(...allowed: readonly T[]): Field<T> {
+  const expected = allowed.length === 1 ? show(allowed[0]) : `one of ${allowed.join(', ')}`;
+  return Field.of({
+    expected,
+    schema: allowed.length === 1 ? { const: allowed[0] } : { enum: allowed },
+    read(value, place) {
+      if (allowed.includes(value as T)) return value as T;
+      const near = typeof value === 'string' ? nearest(value, allowed.map(String)) : undefined;
+      throw place.wrong(expected, value, near === undefined ? '' : `; did you mean ${near}?`);
+    },
+  });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: of any arguments
+type AnyFunction = (...args: any[]) => unknown;
+
+/** A function that is called, which no class can be. */
+export function fn<T extends AnyFunction>(expected: string = 'a function'): Field<T> {
+  return Field.of({
+    expected,
+    schema: null,
+    read(value, place) {
+      const shown = show(value);
+      if (typeof value === 'function' && !shown.startsWith('class ')) return value as T;
+      throw place.wrong(expected, value);
+    },
+  });
+}
+
+/** What the class has made. */
+export function instance<T>(expected: string, type: abstract new (...args: never) => T): Field<T> {
+  return Field.of({
+    expected,
+    schema: null,
+    read(value, place) {
+      if (value instanceof type) return value;
+      throw place.wrong(expected, value, value === type ? `; did you forget new?` : '');
+    },
+  });
+}
+
+/** A value of the caller's own making, or of another check. `check` gives what it found it to be, or throws at `place`. */
+export function custom<In, Out = In>(
+  expected: string,
+  check: (value: unknown, place: Place) => Out,
+  schema: Schema | null = null,
+): Field<In, Out> {
+  return Field.of<In, Out>({ expected, schema, read: check });
+}

@@ -1,0 +1,89 @@
+// signature.ts: what a public function takes: its arguments in order, and its options. One declaration, from which come the check of every
+// call, the tables of the docs, and the schema of configurations.
+import { OptionError } from '../errors.ts';
+import type { Fields, OptionsField, ValuesOf } from './compound.ts';
+import { Field, Place } from './field.ts';
+import { show } from './words.ts';
+
+/** What is declared of a function. */
+export interface Signature {
+  /** As users write it: `optim.lion`, `new nn.Linear`. */
+  readonly name: string;
+  /** In order. */
+  readonly positional: Fields;
+  /** Null: there is no object of options. */
+  readonly options: Fields | null;
+}
+
+const declared = new Map<string, Signature>();
+
+/** Every public function by its name, as it declares itself. Tests, the docs and the schema of configurations read it. */
+export const signatures: ReadonlyMap<string, Signature> = declared;
+
+/** The last argument may be given many times. */
+export function rest<In, Out>(field: Field<In, Out>): Rest<In, Out> {
+  return Object.assign(
+    Field.of<readonly In[], readonly Out[]>({
+      expected: field.expected,
+      schema: null,
+      read: (value, place) => (value as readonly unknown[]).map((element, i) => field.read(element, place.item(i))),
+    }),
+    { rest: true as const },
+  );
+}
+export interface Rest<In, Out> extends Field<readonly In[], readonly Out[]> {
+  readonly rest: true;
+}
+
+/** Values of the arguments and options, by name. */
+export type Reader<P, V> = (given: ArrayLike<unknown>) => ValuesOf<P> & V;
+
+/**
+ * Declare what a public function takes, and get the reader of its calls: `const { axis } = SOFTMAX(arguments)`.
+ * @param name as users write it
+ * @param positional its arguments in order, by name
+ * @param options of the object that follows them; not given: nothing follows
+ */
+export function signature<const P extends Fields>(name: string, positional: P): Reader<P, unknown>;
+export function signature<const P extends Fields, O, V>(name: string, positional: P, options: OptionsField<O, V>): Reader<P, V>;
+export function signature(name: string, positional: Fields, options?: OptionsField<unknown, object>): Reader<Fields, object> {
+  declared.set(name, { name, positional, options: options?.fields ?? null });
+  const called = new Place(name, '', '');
+  const slots = Object.entries(positional).map(([key, field]) => ({ key, field, place: new Place(name, 'argument', key) }));
+  const repeats = slots.at(-1) !== undefined && 'rest' in slots.at(-1)!.field;
+  const most = repeats ? Number.POSITIVE_INFINITY : slots.length + (options ? 1 : 0);
+  return (given) => {
+    if (given.length > most || isMapped(given)) throw surplus(name, given, most);
+    const values: Record<string, unknown> = {};
+    for (const [i, { key, field, place }] of slots.entries()) {
+      const value = repeats && i === slots.length - 1 ? Array.prototype.slice.call(given, i) : given[i];
+      values[key] = field.read(value, place);
+    }
+    if (options) Object.assign(values, options.read(given[slots.length] ?? {}, called));
+    return values as never;
+  };
+}
+
+/** A function or constructor that takes its options alone. */
+export function optionsOnly<O, V>(name: string, options: OptionsField<O, V>): Reader<Record<never, never>, V> {
+  return signature(name, {}, options);
+}
+
+/** Whether these are what `list.map` passes: a value, its index, and the list. */
+function isMapped(given: ArrayLike<unknown>): boolean {
+  if (given.length !== 3) return false;
+  const [value, index, list] = [given[0], given[1], given[2]];
+  return typeof index === 'number' && Array.isArray(list) && list[index] === value;
+}
+
+function surplus(name: string, given: ArrayLike<unknown>, most: number): OptionError {
+  const takes = most === 0 ? 'no arguments' : most === 1 ? '1 argument' : `at most ${most} arguments`;
+  const details = { where: name, value: given[Math.min(most, given.length - 1)], count: given.length };
+  if (isMapped(given)) {
+    return new OptionError(`${name}: takes ${takes}, and map passes index and list too: write x => ${name}(x)`, details);
+  }
+  return new OptionError(
+    `${name}: expected ${takes}, got ${given.length}, the first surplus one ${show(details.value)}`,
+    details,
+  );
+}
