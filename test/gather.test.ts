@@ -4,6 +4,7 @@ import { DTypeError, IndexError, ShapeError } from '../lib/errors.ts';
 import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import type { Data, DType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
+import { INDICES } from '../lib/ops/gather.ts';
 import * as ops from '../lib/ops/index.ts';
 import { softmaxCrossEntropy, windows } from '../lib/ops/list.ts';
 import { TEAMS } from './kit.ts';
@@ -135,16 +136,39 @@ it('windows gives neighbours as i32', () => {
   ]);
 });
 
+describe.each(isas)('floats that are indices, %s', (isa) => {
+  const node = (dtype: DType): Node => nodeOf([[dtype, [1000]]], (x) => x.graph.add(INDICES, [x], {}).out);
+  const values = (dtype: DType): Data => {
+    const data = dtype === 'f32' ? new Float32Array(1000) : new Float64Array(1000);
+    return data.map((_, i) => (i % 7) - 3);
+  };
+  it.each(['f32', 'f64'] as const)('%s: whole numbers are taken', (dtype) => {
+    for (const threads of [1, ...TEAMS]) {
+      expect(runNode(node(dtype), [values(dtype)], { isa, threads })[0]).toEqual(Int32Array.from(values(dtype)));
+    }
+  });
+  it.each([
+    ['f32', 0.5, 2 ** 24],
+    ['f32', 2 ** 24, 2 ** 24],
+    ['f32', -(2 ** 24), 2 ** 24],
+    ['f32', Number.NaN, 2 ** 24],
+    ['f64', Number.NEGATIVE_INFINITY, 2 ** 31],
+    ['f64', 1 + 2 ** -40, 2 ** 31],
+    ['f64', 2 ** 31, 2 ** 31],
+  ] as const)('%s: %d ends the run', (dtype, value, bound) => {
+    const data = values(dtype);
+    data[777] = value;
+    for (const threads of [1, ...TEAMS]) {
+      const error = failure(node(dtype), [data], isa, threads);
+      expect(error).toBeInstanceOf(IndexError);
+      expect((error as IndexError).details).toMatchObject({ op: 'indices', position: 777, value, bound });
+      expect((error as IndexError).message).toContain(`got ${value} at position 777`);
+    }
+  });
+});
+
 it('refuses what cannot be an index, and shapes that do not fit', () => {
-  expect(() =>
-    nodeOf(
-      [
-        ['f32', [3]],
-        ['f32', [2]],
-      ],
-      ops.gather,
-    ),
-  ).toThrow(DTypeError);
+  expect(() => nodeOf([['i32', [3]]], (x) => x.graph.add(INDICES, [x], {}).out)).toThrow(DTypeError);
   expect(() =>
     nodeOf(
       [

@@ -442,9 +442,11 @@ test('refused', () => {
   expect(() => new metrics.Accuracy().update({ data: [1, 2, 3, 4], shape: [2, 3] }, [0, 0])).toThrow(
     /of the shape \[2,3\], got 4/,
   );
-  expect(() => new metrics.Accuracy().update([[1, 2], [3]], [0, 0])).toThrow(/rows of 2 predictions, row 1 differs/);
+  expect(() => new metrics.Accuracy().update([[1, 2], [3]], [0, 0])).toThrow(
+    /predictions: expected 2 values at row 1, as in the first row, got 1/,
+  );
   expect(() => new metrics.Mae().update(['1'] as unknown as number[], [1])).toThrow(
-    /predictions as numbers, got "1" at position 0/,
+    /predictions: expected numbers, got "1" at row 0/,
   );
   expect(() => new metrics.Mae().update({ data: [1, 2, 3, 4], shape: [2, 2] }, { data: [1, 2, 3, 4], shape: [4] })).toThrow(
     ShapeError,

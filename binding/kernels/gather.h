@@ -1,4 +1,4 @@
-// gather.h: rows by index (gather), their gradient (scatterAdd), oneHot, and windows over a text. Every index is checked.
+// gather.h: rows by index (gather), their gradient (scatterAdd), oneHot, windows over a text, and floats that are indices. Every index is checked.
 
 // y[k] = table[indices[k]], rows of `row` bytes; a row without a source is zero.
 // i: rows of the table, bytes of a row, number of indices, bytes of an index
@@ -162,4 +162,28 @@ void windows_need(Need& n) {
   n.in[0] = size_of(n.i[0], n.i[3]);
   n.in[1] = size_of(n.i[1], 4);
   n.out[0] = size_of(n.i[1], n.i[2], 4);
+}
+
+// y[k] = x[k] as i32: floats that are whole numbers, smaller than `limit` in size. i: elements, 1 if f64
+template <typename T>
+static void indices_typed(const Args& a, const Team& team, T limit) {
+  const T* x = (const T*)a.in[0];
+  int32_t* y = (int32_t*)a.out[0];
+  const Range r = split(a.i[0], team);
+  for (int64_t k = r.begin; k < r.end; k++) {
+    const T v = x[k];
+    y[k] = v > -limit && v < limit ? (int32_t)v : 0;
+    if ((T)y[k] != v) fail(a.status, kIndexOutOfBounds, k, (double)v, (double)limit);
+  }
+}
+void indices(const Args& a, const Team& team) {
+  // From 2^24 on f32 does not have every whole number: what is read there may be another one, rounded.
+  if (a.i[1])
+    indices_typed<double>(a, team, 0x1p31);
+  else
+    indices_typed<float>(a, team, 0x1p24f);
+}
+void indices_need(Need& n) {
+  n.in[0] = size_of(n.i[0], n.i[1] ? 8 : 4);
+  n.out[0] = size_of(n.i[0], 4);
 }

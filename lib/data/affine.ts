@@ -1,10 +1,10 @@
 // affine.ts: (x - shift) / scale, value by value: what standardise and minMax come to.
 import { DataError, OptionError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { type Data, sizeOf } from '../ir/op.ts';
+import { sizeOf } from '../ir/op.ts';
 import { add, cast, div, mul, sub } from '../ops/elementwise.ts';
 import { checkChoice, checkNumber, checkOptions, show } from '../options.ts';
-import { type NdArray, ndarray } from './arrays.ts';
+import { type ArrayInput, type NdArray, ndarray } from './arrays.ts';
 import { badJSON, checkRow, numbersOf, type Transform, type TransformJSON, type Unfitted } from './transform.ts';
 
 /** Which values share their statistics: those of a column (a place in the row), of a channel ([rows, channels, ...]), or all. */
@@ -49,12 +49,12 @@ export class Affine implements Transform {
     this.scale = scale;
   }
 
-  transform(x: NdArray | Data): NdArray {
+  transform(x: ArrayInput): NdArray {
     const r = Math.fround;
     return this.#map(x, (value, shift, scale) => r(r(value) - shift) / scale);
   }
 
-  inverse(y: NdArray | Data): NdArray {
+  inverse(y: ArrayInput): NdArray {
     const r = Math.fround;
     return this.#map(y, (value, shift, scale) => r(r(value) * scale) + shift);
   }
@@ -74,7 +74,7 @@ export class Affine implements Transform {
     return { type, per, row, shift: [...shift], scale: [...scale] };
   }
 
-  #map(given: NdArray | Data, f: (value: number, shift: number, scale: number) => number): NdArray {
+  #map(given: ArrayInput, f: (value: number, shift: number, scale: number) => number): NdArray {
     const { data, shape } = ndarray(this.type, given);
     this.#check(shape);
     const at = places(this.per, shape.slice(1));

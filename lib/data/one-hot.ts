@@ -9,7 +9,7 @@ import { sum } from '../ops/reduce.ts';
 import { reshape, slice } from '../ops/shape.ts';
 import { checkChoice, checkOptions } from '../options.ts';
 import { checkColumns } from './affine.ts';
-import { type NdArray, ndarray } from './arrays.ts';
+import { type ArrayInput, type NdArray, ndarray } from './arrays.ts';
 import { badJSON, checkRow, numbersOf, type Transform, type TransformJSON, type Unfitted } from './transform.ts';
 
 export interface OneHotOptions {
@@ -41,7 +41,7 @@ export class OneHot implements Transform {
     return this.categories.reduce((n, c) => n + (c?.length ?? 1), 0);
   }
 
-  transform(given: NdArray | Data): NdArray {
+  transform(given: ArrayInput): NdArray {
     const { data, shape } = ndarray(this.type, given);
     checkRow(this.type, shape.slice(1), this.row);
     const [n, from, to] = [shape[0]!, this.categories.length, this.width];
@@ -63,7 +63,7 @@ export class OneHot implements Transform {
   }
 
   /** The category of the largest column; NaN where all are 0. */
-  inverse(given: NdArray | Data): NdArray {
+  inverse(given: ArrayInput): NdArray {
     const { data, shape } = ndarray(this.type, given);
     const [n, from, to] = [shape[0]!, this.width, this.categories.length];
     checkRow(this.type, shape.slice(1), [from]);

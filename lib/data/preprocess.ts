@@ -1,7 +1,6 @@
 // preprocess.ts: the public functions for rows of numbers: transforms with statistics, and shares of a data set.
-import type { Data } from '../ir/op.ts';
 import { affineFromJSON, isAffine } from './affine.ts';
-import type { NdArray } from './arrays.ts';
+import type { ArrayInput } from './arrays.ts';
 import { oneHotFromJSON } from './one-hot.ts';
 import { badJSON, checkTransform, Pipeline, type Transform, type TransformJSON, type Unfitted } from './transform.ts';
 
@@ -14,7 +13,7 @@ export type { Transform, TransformJSON, Unfitted } from './transform.ts';
 export function pipeline(...steps: readonly (Transform | Unfitted)[]): Unfitted {
   return {
     type: 'pipeline',
-    fit(x: NdArray | Data): Transform {
+    fit(x: ArrayInput): Transform {
       let rows = x;
       const fitted = steps.map((step, i) => {
         const transform = 'fit' in step ? step.fit(rows) : checkTransform(`pipeline: step ${i}`, step);

@@ -3,7 +3,7 @@ import { OptionError } from '../errors.ts';
 import { type Data, sizeOf } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
 import { checkNumber, checkOptions, nearest } from '../options.ts';
-import { type Arrays, type NdArray, ndarray, ndarrays } from './arrays.ts';
+import { type ArrayInput, type Arrays, type NdArray, ndarray, ndarrays } from './arrays.ts';
 
 export interface SplitOptions {
   /** Rows to test on: a number, or below 1 a part of all. */
@@ -15,7 +15,7 @@ export interface SplitOptions {
   /** Name of an array with one value a row (a class): each part gets every class in the proportion of the whole, to within a row. */
   readonly stratify?: string;
   /** A value for each row; rows with the same value go to the same part. Parts then have the nearest sizes that this allows. */
-  readonly groups?: NdArray | Data;
+  readonly groups?: ArrayInput;
 }
 
 /** One part: its rows of every array, and which they were. */
@@ -158,7 +158,7 @@ function oneValue(data: ReadonlyMap<string, NdArray>, name: string): Data {
   return found.data;
 }
 
-function groupsOf(given: NdArray | Data, total: number): Data {
+function groupsOf(given: ArrayInput, total: number): Data {
   const { data } = ndarray('split: groups', given);
   if (data.length === total) return data;
   throw new OptionError(`split: groups: expected ${total} values, one for each row, got ${data.length}`, { total });

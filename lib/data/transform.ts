@@ -1,9 +1,8 @@
 // transform.ts: what a transform of rows is, several in a row, and the form in which they are saved.
 import { DataError, OptionError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import type { Data } from '../ir/op.ts';
 import { show } from '../options.ts';
-import type { NdArray } from './arrays.ts';
+import type { ArrayInput, NdArray } from './arrays.ts';
 
 /** A transform as plain JSON. */
 export interface TransformJSON {
@@ -15,9 +14,9 @@ export interface TransformJSON {
 export interface Transform {
   readonly type: string;
   /** Rows transformed, f32. @throws ShapeError if they are not as the ones it was fitted to */
-  transform(x: NdArray | Data): NdArray;
+  transform(x: ArrayInput): NdArray;
   /** Rows as they were before `transform`, to within rounding. */
-  inverse(y: NdArray | Data): NdArray;
+  inverse(y: ArrayInput): NdArray;
   /** `transform`, as part of a graph. */
   build(x: Tensor): Tensor;
   /** `inverse`, as part of a graph. @throws OptionError if this transform has none there */
@@ -30,7 +29,7 @@ export interface Transform {
 export interface Unfitted {
   readonly type: string;
   /** Learn the statistics of rows. @throws DataError if there is no row, or a value is not finite */
-  fit(x: NdArray | Data): Transform;
+  fit(x: ArrayInput): Transform;
 }
 
 /** Throws unless `value` is a transform; one that was not fitted is told apart. */
@@ -59,12 +58,12 @@ export class Pipeline implements Transform {
     this.steps = steps;
   }
 
-  transform(x: NdArray | Data): NdArray {
-    return this.steps.reduce<NdArray | Data>((rows, step) => step.transform(rows), x) as NdArray;
+  transform(x: ArrayInput): NdArray {
+    return this.steps.reduce<ArrayInput>((rows, step) => step.transform(rows), x) as NdArray;
   }
 
-  inverse(y: NdArray | Data): NdArray {
-    return this.steps.reduceRight<NdArray | Data>((rows, step) => step.inverse(rows), y) as NdArray;
+  inverse(y: ArrayInput): NdArray {
+    return this.steps.reduceRight<ArrayInput>((rows, step) => step.inverse(rows), y) as NdArray;
   }
 
   build(x: Tensor): Tensor {

@@ -1,4 +1,5 @@
 // aggregate.ts: a metric that is no mean over rows, as the trainer measures it: what is added up of each batch, and what all of it makes.
+import type { Nested } from '../data/nested.ts';
 import type { Tensor } from '../ir/graph.ts';
 import type { Fault } from '../nn/loss/rows.ts';
 
@@ -29,8 +30,9 @@ export interface Metric<R = number> {
 /** Numbers of a batch: an array with a shape, as `predict` gives, rows in arrays, or numbers without a shape. */
 export type Values =
   | ArrayLike<number>
-  | readonly (readonly number[])[]
-  | { readonly data: ArrayLike<number>; readonly shape: readonly number[] };
+  | ArrayLike<bigint>
+  | Nested
+  | { readonly data: ArrayLike<number> | ArrayLike<bigint> | Nested; readonly shape: readonly number[] };
 
 /** A metric that also tells what no batch may have. */
 export interface Checked extends Aggregate {

@@ -1,6 +1,7 @@
 // arrays.ts: arrays that metrics are given, as rows: what their shapes say, and a program that measures them as `evaluate` would.
 import { compile } from '../compile/compile.ts';
 import { defaultLayout } from '../compile/layout.ts';
+import { isNested, nestedOf } from '../data/nested.ts';
 import { DTypeError, ShapeError } from '../errors.ts';
 import { Graph, type Tensor } from '../ir/graph.ts';
 import { sameShape, sizeOf } from '../ir/op.ts';
@@ -35,25 +36,13 @@ function given(op: string, what: string, values: Values): Given {
     }
     return { data, shape: values.shape };
   }
-  const first: unknown = values[0];
-  if (Array.isArray(first)) {
-    const rows = values as readonly (readonly number[])[];
-    const uneven = rows.findIndex((row) => !Array.isArray(row) || row.length !== first.length);
-    if (uneven >= 0) throw new ShapeError(`${op}: expected rows of ${first.length} ${what}, row ${uneven} differs`);
-    return { data: numbers(op, what, rows.flat()), shape: [rows.length, first.length] };
-  }
-  return { data: numbers(op, what, values as ArrayLike<number>), shape: null };
+  if (isFloats(values)) return { data: Float64Array.from(values), shape: null };
+  const list = isNested(values) ? values : Array.from<number | bigint>(values);
+  const { data, shape } = nestedOf(`${op}: ${what}`, list, Float64Array);
+  return { data, shape: shape.length > 1 ? shape : null };
 }
 
-function numbers(op: string, what: string, values: ArrayLike<number>): Float64Array {
-  const out = new Float64Array(values.length);
-  for (let i = 0; i < out.length; i++) {
-    const v: unknown = values[i];
-    if (typeof v !== 'number') throw new DTypeError(`${op}: expected ${what} as numbers, got ${show(v)} at position ${i}`);
-    out[i] = v;
-  }
-  return out;
-}
+const isFloats = (x: unknown): x is Float32Array | Float64Array => x instanceof Float32Array || x instanceof Float64Array;
 
 /** A shape, but for a last dimension of 1. */
 const column = (shape: readonly number[]): readonly number[] => (shape.at(-1) === 1 ? shape.slice(0, -1) : shape);

@@ -57,7 +57,7 @@ class Block extends Module {
   }
 }
 
-/** Tokens i32 or u8 [batch, time] -> logits of the token after each, [batch, time, vocabulary]. The head is the embedding's table. */
+/** Tokens [batch, time] -> logits of the token after each, [batch, time, vocabulary]. The head is the embedding's table. */
 export class Gpt extends Module {
   /** Longest sequence. */
   readonly context: number;

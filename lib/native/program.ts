@@ -165,7 +165,14 @@ export class BoundProgram {
     const op = this.program.instrs[result.instr]?.kernel ?? '?';
     const { position, value, bound } = result;
     const details = { op, position, value, bound, result };
-    throw new IndexError(`${op}: expected an index from 0 to ${bound - 1} at position ${position}, got ${value}`, details);
+    // Floats where labels or tokens are wanted (ops/gather.ts).
+    const below = bound === 2 ** 24 && Number.isInteger(value) ? ` below ${bound}, since f32 does not have all others` : '';
+    const expected = op === 'indices' ? `whole numbers${below} as labels or indices` : `an index from 0 to ${bound - 1}`;
+    const text =
+      op === 'indices'
+        ? `${op}: expected ${expected}, got ${value} at position ${position}`
+        : `${op}: expected ${expected} at position ${position}, got ${value}`;
+    throw new IndexError(text, details);
   }
 }
 

@@ -19,7 +19,7 @@ export interface EmbeddingOptions {
 }
 
 /**
- * Vectors by index, as `torch.nn.Embedding`: `weight` [count, dim]; indices i32 or u8 [...] -> [..., dim].
+ * Vectors by index, as `torch.nn.Embedding`: `weight` [count, dim]; indices [...] -> [..., dim].
  * An index that is none ends the run with an IndexError. Initial values are normal with standard deviation 1.
  */
 export class Embedding extends Module {
@@ -51,7 +51,7 @@ export interface BagInputs {
 }
 
 /**
- * Sums, means or maxima of bags of vectors, as `torch.nn.EmbeddingBag`: `weight` [count, dim]; indices i32 or u8, [bags, length] or [n] with offsets ->
+ * Sums, means or maxima of bags of vectors, as `torch.nn.EmbeddingBag`: `weight` [count, dim]; indices, [bags, length] or [n] with offsets ->
  * [bags, dim]. A position with `paddingIdx` does not count, not in the length of a mean either; a bag of none is 0.
  */
 export class EmbeddingBag extends Module {

@@ -6,7 +6,7 @@ import { DTYPE_BYTES, type OpDef, type RefArray, type Sample, sameShape, sizeOf,
 import { exp } from '../math/index.ts';
 import { checkNumber, checkOptions } from '../options.ts';
 import { moved } from './axes.ts';
-import { expectIndices } from './gather.ts';
+import { asIndices, expectIndices } from './gather.ts';
 import { rowLogSumExp } from './softmax.ts';
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
@@ -247,13 +247,13 @@ export function weighedCrossEntropy(
   checkOptions(op, options, ['smoothing', 'weight', 'ignoreIndex']);
   const smoothing = checkNumber(op, 'smoothing', options.smoothing ?? 0, { min: 0, max: 1 });
   const { graph } = logits.toTensor();
-  const ins = [logits, labels, ...(options.weight ? [options.weight] : [])].map((t) => t.toTensor());
+  const ins = [logits.toTensor(), asIndices(labels), ...(options.weight ? [options.weight.toTensor()] : [])];
   const [loss, weight = null] = graph.add(SOFTMAX_CROSS_ENTROPY, ins, { smoothing, ...labelAttrs(op, options) }).outs;
   return { loss: loss!, weight };
 }
 
 /**
- * The negative log-likelihood of each row's label under the softmax of its logits: logits f32 [n, classes], labels i32 or u8 [n]
+ * The negative log-likelihood of each row's label under the softmax of its logits: logits f32 [n, classes], labels [n]
  * -> f64 [n]. As `torch.nn.functional.cross_entropy` with `reduction: 'none'`. A label outside [0, classes) ends the run with an
  * IndexError.
  * @param options.smoothing what of each row's weight is spread over all classes, its own too; default 0. PyTorch's `label_smoothing`.
@@ -270,7 +270,7 @@ export function softmaxCrossEntropy(
 /** Minus the element of each row at its label, times its weight: log-probabilities f32 [n, classes], labels [n] -> f64 [n] twice. */
 export function weighedNll(x: TensorLike, labels: TensorLike, options: LabelOptions = {}): { loss: Tensor; weight: Tensor } {
   checkOptions('nll', options, ['weight', 'ignoreIndex']);
-  const ins = [x, labels, ...(options.weight ? [options.weight] : [])].map((t) => t.toTensor());
+  const ins = [x.toTensor(), asIndices(labels), ...(options.weight ? [options.weight.toTensor()] : [])];
   const [loss, weight] = x.toTensor().graph.add(NLL, ins, labelAttrs('nll', options)).outs;
   return { loss: loss!, weight: weight! };
 }

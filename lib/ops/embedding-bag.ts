@@ -5,7 +5,7 @@ import { bytesOf, DTYPE_BYTES, type OpDef, type Sample, sameShape, sizeOf, type 
 import { checkChoice, checkNumber, checkOptions } from '../options.ts';
 import { moved, span } from './axes.ts';
 import { mul } from './elementwise.ts';
-import { expectIndices, gather, scatterAdd } from './gather.ts';
+import { asIndices, expectIndices, gather, scatterAdd } from './gather.ts';
 import { sum } from './reduce.ts';
 import { reshape } from './shape.ts';
 
@@ -210,7 +210,7 @@ export interface EmbeddingBagOptions {
 }
 
 /**
- * The sum, mean or maximum of bags of rows: indices i32 or u8, [n] with offsets or [bags, length], of a table f32 [rows, ...] -> f32 [bags, ...]. As
+ * The sum, mean or maximum of bags of rows: indices, [n] with offsets or [bags, length], of a table f32 [rows, ...] -> f32 [bags, ...]. As
  * `torch.nn.functional.embedding_bag`. Sums are made in f64. An index outside [0, rows), or offsets that do not ascend, end the run with an
  * IndexError.
  * @throws ShapeError, DTypeError, OptionError
@@ -219,7 +219,7 @@ export function embeddingBag(indices: TensorLike, table: TensorLike, options: Em
   const op = 'embeddingBag';
   checkOptions(op, options, ['offsets', 'mode', 'perSampleWeights', 'paddingIdx']);
   const mode = checkChoice(op, 'mode', options.mode ?? 'mean', MODES);
-  const [t, given] = [table.toTensor(), indices.toTensor()];
+  const [t, given] = [table.toTensor(), asIndices(indices)];
   const { paddingIdx: padding = null } = options;
   if (padding !== null) checkNumber(op, 'paddingIdx', padding, { integer: true, min: 0, below: t.shape[0] ?? 0 });
   const weights = options.perSampleWeights?.toTensor();

@@ -1,5 +1,6 @@
-// gather.ts: rows by index (gather, embedding), their gradient (scatterAdd), oneHot, windows over a text. Kernels: gather.h.
-import { DTypeError, GraphError, ShapeError } from '../errors.ts';
+// gather.ts: rows by index (gather, embedding), their gradient (scatterAdd), oneHot, windows over a text, and floats that are indices.
+// Kernels: gather.h.
+import { DTypeError, GraphError, IndexError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import {
   bytesOf,
@@ -27,6 +28,43 @@ export function expectIndices(op: string, what: string, type: TensorType): void 
 }
 
 const typeOf = (node: Node, i: number): TensorType => (node.ins[i] as Tensor).type;
+
+// ---- indices -----------------------------------------------------------------------------------------------------
+/** Floats whose values are whole numbers, as i32. */
+export const INDICES: OpDef<Readonly<Record<string, never>>> = {
+  name: 'indices',
+  infer([x]) {
+    if (x?.dtype !== 'f32' && x?.dtype !== 'f64') throw new DTypeError(`indices: expected f32 or f64, got ${x?.dtype}`);
+    return [i32(...x.shape)];
+  },
+  vjp: () => [null],
+  lower: (node) => ({ ints: [sizeOf(node.out.shape), Number(typeOf(node, 0).dtype === 'f64')] }),
+  cost: (node) => moved(node, 0),
+  ref([y], [x], node) {
+    const bound = typeOf(node, 0).dtype === 'f64' ? 2 ** 31 : 2 ** 24;
+    (x as RefArray).forEach((value: number, position: number) => {
+      if (!Number.isInteger(value) || Math.abs(value) >= bound) {
+        throw new IndexError(`indices: got ${value} at position ${position}`, { op: 'indices', position, value, bound });
+      }
+      (y as RefArray)[position] = value;
+    });
+  },
+  samples: () => [
+    { ins: [f32(7)], attrs: {}, fill: [{ exactly: [0, 1, 2, -100, 5, 16777215, -16777215] }], noGradient: true },
+    { ins: [{ dtype: 'f64', shape: [2, 2] }], attrs: {}, fill: [{ exactly: [0, 3, 2147483647, -2147483647] }], noGradient: true },
+    { ins: [f32()], attrs: {}, fill: [{ exactly: [4] }], noGradient: true },
+    { ins: [f32(0, 3)], attrs: {}, fill: [{ exactly: [] }], noGradient: true },
+  ],
+};
+
+/**
+ * Integers as they are, and floats as i32, where an op wants indices: labels and tokens may come in a column of floats. A value that is no whole
+ * number, or so large (2^24 in f32) that it may have been another, ends the run with an IndexError.
+ */
+export function asIndices(x: TensorLike): Tensor {
+  const t = x.toTensor();
+  return t.dtype === 'f32' || t.dtype === 'f64' ? t.graph.add(INDICES, [t], {}).out : t;
+}
 
 // ---- gather ------------------------------------------------------------------------------------------------------
 export interface GatherAttrs {
@@ -82,13 +120,12 @@ export const GATHER: OpDef<GatherAttrs> = {
 };
 
 /**
- * Rows of `table` [n, ...] (any dtype) at `indices` (i32 or u8, any shape [...]): [..., ...]. As `table[indices]` of PyTorch, but
+ * Rows of `table` [n, ...] (any dtype) at `indices` (whole numbers of any dtype, any shape [...]): [..., ...]. As `table[indices]` of PyTorch, but
  * indices count from 0 only. An index outside [0, n) ends the run with an IndexError.
- * @throws DTypeError if the indices are not integers.
  */
 export function gather(table: TensorLike, indices: TensorLike): Tensor {
   const t = table.toTensor();
-  return t.graph.add(GATHER, [t, indices.toTensor()], {}).out;
+  return t.graph.add(GATHER, [t, asIndices(indices)], {}).out;
 }
 
 /**
@@ -101,7 +138,7 @@ export function embedding(indices: TensorLike, table: TensorLike, options: { rea
   const { paddingIdx: padding } = options;
   if (padding === undefined) return gather(t, indices);
   checkNumber('embedding', 'paddingIdx', padding, { integer: true, min: 0, below: t.shape[0] ?? 0 });
-  return t.graph.add(GATHER, [t, indices.toTensor()], { padding }).out;
+  return t.graph.add(GATHER, [t, asIndices(indices)], { padding }).out;
 }
 
 // ---- scatterAdd --------------------------------------------------------------------------------------------------
@@ -197,7 +234,7 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
 };
 
 /**
- * [rows, ...] with row v the sum of the values [..., ...] whose index (i32 or u8, [...]) is v, zero where there is none; what the
+ * [rows, ...] with row v the sum of the values [..., ...] whose index [...] is v, zero where there is none; what the
  * gradient of `gather` is. Adds in f64 in the order of positions, so the result depends on nothing else.
  * An index outside [0, rows) ends the run with an IndexError. As `torch.zeros(rows, ...).index_add(0, indices, values)`.
  * @param options.padding positions with this index are left out
@@ -209,7 +246,7 @@ export function scatterAdd(
 ): Tensor {
   const t = values.toTensor();
   const { rows, padding } = options;
-  return t.graph.add(SCATTER_ADD, [t, indices.toTensor()], { rows, ...(padding !== undefined && { padding }) }).out;
+  return t.graph.add(SCATTER_ADD, [t, asIndices(indices)], { rows, ...(padding !== undefined && { padding }) }).out;
 }
 
 // ---- oneHot ------------------------------------------------------------------------------------------------------
@@ -243,11 +280,11 @@ export const ONE_HOT: OpDef<OneHotAttrs> = {
 };
 
 /**
- * f32 [..., classes]: 1 at the index, 0 elsewhere, for indices (i32 or u8) [...]. As `torch.nn.functional.one_hot`, in floats.
+ * f32 [..., classes]: 1 at the index, 0 elsewhere, for indices [...]. As `torch.nn.functional.one_hot`, in floats.
  * An index outside [0, classes) ends the run with an IndexError.
  */
 export function oneHot(indices: TensorLike, options: { readonly classes: number }): Tensor {
-  const t = indices.toTensor();
+  const t = asIndices(indices);
   return t.graph.add(ONE_HOT, [t], { classes: options.classes }).out;
 }
 
@@ -319,4 +356,4 @@ export function windows(text: TensorLike, starts: TensorLike, options: { readonl
 
 /** The records of this file. */
 // biome-ignore lint/suspicious/noExplicitAny: as in index.ts
-export const GATHERS: readonly OpDef<any>[] = [GATHER, SCATTER_ADD, ONE_HOT, WINDOWS];
+export const GATHERS: readonly OpDef<any>[] = [INDICES, GATHER, SCATTER_ADD, ONE_HOT, WINDOWS];

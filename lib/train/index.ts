@@ -15,7 +15,16 @@ export type { RegularizeOptions, Regularizer } from './regularize.ts';
 export * as regularize from './regularize.ts';
 export type { RollbackOptions } from './rollback.ts';
 export type { Run } from './run.ts';
-export { type Arrays, type Batch, type NdArray, rows, type Source, type WindowsOptions, windows } from './source.ts';
+export {
+  type ArrayInput,
+  type Arrays,
+  type Batch,
+  type NdArray,
+  rows,
+  type Source,
+  type WindowsOptions,
+  windows,
+} from './source.ts';
 export type { Measure, Objective } from './step.ts';
 export type { Stream } from './stream.ts';
 export { Trainer } from './trainer.ts';

@@ -1,9 +1,8 @@
 // inputs.ts: what the trainer's functions are given, checked and in one form.
 import { OptionError } from '../errors.ts';
-import type { Data } from '../ir/op.ts';
 import { show } from '../options.ts';
 import { checkedSource } from './own-source.ts';
-import { type Arrays, type NdArray, ndarrays, rows, type Source } from './source.ts';
+import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
 import type { Stream, StreamBatch } from './stream.ts';
 
 export function checkFile(where: string, file: unknown): void {
@@ -23,10 +22,10 @@ export function asSource(where: string, data: Arrays | Source): Source {
   return typeof (data as Source).trace === 'function' ? checkedSource(where, data as Source) : rows(data as Arrays);
 }
 
-export function inputsOf(where: string, inputs: NdArray | Data | Arrays): StreamBatch {
-  if (typeof inputs !== 'object' || inputs === null || Array.isArray(inputs)) {
+export function inputsOf(where: string, inputs: ArrayInput | Arrays): StreamBatch {
+  if (typeof inputs !== 'object' || inputs === null) {
     throw new OptionError(`${where}: expected an array of rows or named arrays, got ${show(inputs)}`);
   }
-  const bare = ArrayBuffer.isView(inputs) || (ArrayBuffer.isView(inputs.data) && 'shape' in inputs);
-  return ndarrays(bare ? { x: inputs as NdArray | Data } : (inputs as Arrays));
+  const bare = ArrayBuffer.isView(inputs) || Array.isArray(inputs) || ('data' in inputs && 'shape' in inputs);
+  return modelArrays(bare ? { x: inputs as ArrayInput } : (inputs as Arrays));
 }

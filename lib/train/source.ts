@@ -1,5 +1,5 @@
 // source.ts: where batches come from. A source declares its part of the graph and fills the rows that a run is fed.
-import { type Arrays, dtypeOf, type NdArray, ndarray, ndarrays } from '../data/arrays.ts';
+import { type ArrayInput, type Arrays, dtypeOf, integers, modelArrays, type NdArray } from '../data/arrays.ts';
 import { DataError, OptionError } from '../errors.ts';
 import { uniformIntegers } from '../ir/draws.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
@@ -8,7 +8,7 @@ import { gather, windows as windowsOp } from '../ops/gather.ts';
 import { slice } from '../ops/shape.ts';
 import { checkBoolean, checkOptions } from '../options.ts';
 
-export { type Arrays, dtypeOf, type NdArray, ndarray, ndarrays } from '../data/arrays.ts';
+export { type ArrayInput, type Arrays, dtypeOf, modelArrays, type NdArray, ndarray } from '../data/arrays.ts';
 
 /** The tensors that a loss or metric sees, by name. */
 export type Batch = Readonly<Record<string, Tensor>>;
@@ -47,7 +47,7 @@ function ofLibrary(source: Source): Source {
  * @throws ShapeError if the arrays differ in rows; DataError if there is no row
  */
 export function rows(arrays: Arrays): Source {
-  const data = ndarrays(arrays);
+  const data = modelArrays(arrays);
   const length = [...data.values()][0]!.shape[0]!;
   if (length === 0) throw new DataError('data: expected at least one row, got 0');
   let order: { seed: bigint; epoch: number; rows: Int32Array } | null = null;
@@ -92,13 +92,14 @@ export interface WindowsOptions {
  *
  * @throws OptionError for a length below 1; DataError if there are not more tokens than that, or too few for one consecutive batch
  */
-export function windows(tokens: Uint8Array | Int32Array, options: WindowsOptions): Source {
+export function windows(given: ArrayInput, options: WindowsOptions): Source {
   checkOptions('windows', options, ['length', 'consecutive']);
   const { length } = options;
   const consecutive = checkBoolean('windows', 'consecutive', options.consecutive ?? false);
   if (!Number.isInteger(length) || length < 1) {
     throw new OptionError(`windows: length: expected a whole number above 0, got ${length}`, { length });
   }
+  const tokens = integers('windows: tokens', given);
   if (tokens.length <= length) throw new DataError(`windows: expected more than ${length} tokens, got ${tokens.length}`);
   const sideBySide = Math.floor((tokens.length - 1) / length);
   const inEachRow = (size: number): number => {
@@ -108,7 +109,7 @@ export function windows(tokens: Uint8Array | Int32Array, options: WindowsOptions
     throw new DataError(message, { tokens: tokens.length, rows: size });
   };
   return ofLibrary({
-    data: new Map([['tokens', ndarray('tokens', tokens)]]),
+    data: new Map([['tokens', { data: tokens, shape: [tokens.length] }]]),
     length: sideBySide,
     epoch: (size) => ({ whole: consecutive ? inEachRow(size) : Math.ceil(sideBySide / size), tail: 0 }),
     trace(graph, count) {

@@ -3,7 +3,7 @@ import { DataError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { sameShape, type TensorType } from '../ir/op.ts';
 import { show } from '../options.ts';
-import { type Arrays, type Batch, dtypeOf, type NdArray, ndarrays } from './source.ts';
+import { type Arrays, type Batch, dtypeOf, modelArrays, type NdArray } from './source.ts';
 
 /** Batches, each named arrays whose first dimension is the batch. A function is called anew for each epoch. */
 export type Stream = AsyncIterable<Arrays> | (() => AsyncIterable<Arrays>);
@@ -117,7 +117,7 @@ function received(given: Arrays): StreamBatch {
   if (typeof given !== 'object' || given === null) {
     throw new DataError(`fit: expected the source to give batches of named arrays, got ${show(given)}`);
   }
-  const batch = ndarrays(given);
+  const batch = modelArrays(given);
   if (rowsOfBatch(batch) === 0) throw new DataError('fit: expected at least one row in each batch of the source, got 0');
   return copyOf(batch);
 }

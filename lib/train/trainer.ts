@@ -4,7 +4,6 @@ import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import type { RecordHeader } from '../history/history.ts';
 import { StepLog } from '../history/log.ts';
 import { writeSafetensors } from '../io/safetensors.ts';
-import type { Data } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
 import { checkChoice, checkNumber, checkOptions } from '../options.ts';
@@ -33,7 +32,7 @@ import { type Sparsity, sparsityOf, withoutPrunedRows } from './pruned.ts';
 import { Run } from './run.ts';
 import { Copied } from './session.ts';
 import type { Setup } from './setup.ts';
-import type { Arrays, NdArray, Source } from './source.ts';
+import type { ArrayInput, Arrays, NdArray, Source } from './source.ts';
 import { copyOf, type Stream } from './stream.ts';
 import { train } from './training.ts';
 import { Warnings } from './warnings.ts';
@@ -161,7 +160,7 @@ export class Trainer<M extends Module> {
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays
    * @returns one output row per input row
    */
-  async predict(inputs: NdArray | Data | Arrays, options: BatchOptions = {}): Promise<NdArray> {
+  async predict(inputs: ArrayInput | Arrays, options: BatchOptions = {}): Promise<NdArray> {
     this.#current.follow('predict');
     const { batchSize, weights } = this.#chosen('predict', options);
     const batch = copyOf(inputsOf('predict', inputs));
@@ -169,7 +168,7 @@ export class Trainer<M extends Module> {
   }
 
   /** The same, blocking. */
-  predictSync(inputs: NdArray | Data | Arrays, options: BatchOptions = {}): NdArray {
+  predictSync(inputs: ArrayInput | Arrays, options: BatchOptions = {}): NdArray {
     this.#current.follow('predictSync');
     const { batchSize, weights } = this.#chosen('predictSync', options);
     const batch = inputsOf('predictSync', inputs);

@@ -72,6 +72,11 @@ const oneHot: Generator = (d) => {
   const classes = d.size(100);
   return { ins: [index(d, classes, ...d.sizes(d.int(0, 2), 200))], attrs: { classes }, fill: [[0, classes]] };
 };
+const indices: Generator = (d) => {
+  const shape = d.sizes(d.int(0, 2), 200);
+  const values = Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => d.int(-1000, 1000));
+  return { ins: [(d.flag() ? f32 : f64)(...shape)], attrs: {}, fill: [{ exactly: values }], noGradient: true };
+};
 const windows: Generator = (d) => {
   const [length, more] = [d.int(1, 70), d.int(0, 100)];
   const text = (d.flag() ? u8 : i32)(length + more);
@@ -144,6 +149,6 @@ const greedyBudget: Generator = (d): Case => ({
 export const ROWS_CASES: Readonly<Record<string, Generator>> = {
   ...{ sum, mean: sum, max: extreme, min: extreme, shift: extreme, argmax },
   ...{ softmax, logSoftmax: softmax, softmaxGrad, logSoftmaxGrad: softmaxGrad },
-  ...{ gather, scatterAdd, scatterRows: keptRows, lookupRows: keptRows, oneHot, windows, takeRows, putRows },
+  ...{ gather, scatterAdd, scatterRows: keptRows, lookupRows: keptRows, oneHot, windows, takeRows, putRows, indices },
   ...{ embeddingBag, embeddingBagGrad, sumSegments, greedyBudget },
 };

@@ -27,8 +27,8 @@ export interface CrossEntropyOptions extends ClassOptions {
 }
 
 /**
- * Softmax and negative log-likelihood of the label, in one: logits [..., classes], labels i32 or u8 [...].
- * As `torch.nn.functional.cross_entropy`, but the classes are always the last dimension.
+ * Softmax and negative log-likelihood of the label, in one: logits [..., classes], labels [...].
+ * As `torch.nn.functional.cross_entropy`, but the classes are always the last dimension. Labels may be floats that are whole numbers.
  * @throws ShapeError if the shapes do not fit. A label outside the classes ends the run with an IndexError.
  */
 export function crossEntropy(logits: TensorLike, labels: TensorLike, options: CrossEntropyOptions = {}): Tensor {
@@ -41,7 +41,7 @@ export function crossEntropy(logits: TensorLike, labels: TensorLike, options: Cr
 }
 
 /**
- * Negative log-likelihood of the label: log-probabilities [..., classes] (`ops.logSoftmax`), labels i32 or u8 [...].
+ * Negative log-likelihood of the label: log-probabilities [..., classes] (`ops.logSoftmax`), labels [...].
  * As `torch.nn.functional.nll_loss`, but the classes are always the last dimension. @throws as `crossEntropy`
  */
 export function nll(logProbabilities: TensorLike, labels: TensorLike, options: ClassOptions = {}): Tensor {
@@ -59,7 +59,7 @@ export interface FocalOptions extends ClassOptions {
 
 /**
  * Focal loss over classes (Lin et al. 2017): (1 - p)^gamma times the cross-entropy, p the probability of the label. Logits [..., classes], labels
- * i32 or u8 [...]; `weight` is the paper's alpha, and a mean divides by its sum as in `crossEntropy`. @throws as `crossEntropy`
+ * [...]; `weight` is the paper's alpha, and a mean divides by its sum as in `crossEntropy`. @throws as `crossEntropy`
  */
 export function focal(logits: TensorLike, labels: TensorLike, options: FocalOptions = {}): Tensor {
   checkOptions('focal', options, [...CLASS_OPTIONS, 'gamma']);
