@@ -1,6 +1,6 @@
 // convergence.ts: how far every optimizer comes on three problems, each with the best of a grid of learning rates: the table of
 // docs/OPTIMIZERS.md.
-import { clip, io, loss, nn, ops, optim, Trainer, type TrainerOptions } from '../lib/index.ts';
+import { clip, io, loss, metrics, nn, ops, optim, Trainer, type TrainerOptions } from '../lib/index.ts';
 import { OPTIMIZERS } from '../lib/optim/list.ts';
 
 /** Learning rates tried. */
@@ -107,7 +107,7 @@ export function trainOn(name: string, digits: Digits, epochs: number, rates: rea
     const options: TrainerOptions<nn.Sequential> = {
       model,
       loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
-      metrics: { accuracy: ({ x, y }, m) => loss.accuracy(m.forward(x!), y!) },
+      metrics: { accuracy: ({ x, y }, m) => metrics.accuracy(m.forward(x!), y!) },
       batchSize: 32,
       seed: 1,
       clip: clip.globalNorm(1, { nonFinite: 'propagate' }),

@@ -2,7 +2,7 @@
 // The files are the 10,000 test images of MNIST and their labels, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz of
 // https://ossci-datasets.s3.amazonaws.com/mnist/, in one folder under the names below.
 import { join } from 'node:path';
-import { clip, io, loss, models, optim, Trainer } from 'gradclip';
+import { clip, io, loss, metrics, models, optim, Trainer } from 'gradclip';
 
 export interface Options {
   readonly epochs?: number;
@@ -25,7 +25,7 @@ export async function main(folder: string, options: Options = {}): Promise<numbe
   using trainer = new Trainer({
     model: new models.Lenet(),
     loss: (batch, model) => loss.crossEntropy(model.forward(batch.x!), batch.y!),
-    metrics: { accuracy: (batch, model) => loss.accuracy(model.forward(batch.x!), batch.y!) },
+    metrics: { accuracy: (batch, model) => metrics.accuracy(model.forward(batch.x!), batch.y!) },
     optimizer: optim.adamw({ lr: optim.schedule.cosine(1e-3, { steps: 125 * epochs }) }),
     clip: clip.globalNorm(1),
     batchSize: 64,

@@ -1,7 +1,6 @@
 // index.ts: everything that users import.
 export { grad } from './autodiff.ts';
 export { replayPage, replayTable } from './cli/clip-view.ts';
-export type { ClipPolicy } from './clip/index.ts';
 export * as clip from './clip/index.ts';
 export * as augment from './data/augment.ts';
 export * as preprocess from './data/preprocess.ts';
@@ -16,11 +15,18 @@ export * as metrics from './metrics/index.ts';
 export * as models from './models/index.ts';
 export { runtime } from './native/runtime.ts';
 export * as nn from './nn/index.ts';
-export { Buffer, init, loss, Module, Parameter } from './nn/index.ts';
+export * as loss from './nn/loss/index.ts';
 export * as ops from './ops/index.ts';
+export {
+  type Analysis,
+  type AnalyzeOptions,
+  analyze,
+  type GroupAnalysis,
+  type Norms,
+  type TensorAnalysis,
+} from './optim/analyze.ts';
 export * as constraint from './optim/constraint.ts';
-export type { GuardAction, Optimizer, Report } from './optim/index.ts';
 export * as optim from './optim/index.ts';
-export { analyze } from './optim/index.ts';
 export * as prune from './optim/prune.ts';
+export type { Report } from './optim/report.ts';
 export * from './train/index.ts';

@@ -6,7 +6,7 @@ import { OptionError } from '../lib/errors.ts';
 import { Graph } from '../lib/ir/graph.ts';
 import { addon } from '../lib/native/addon.ts';
 import { analyzed } from '../lib/ops/analyze.ts';
-import { analyze } from '../lib/optim/index.ts';
+import { analyze } from '../lib/optim/analyze.ts';
 import { seenBy } from './clip-kit.ts';
 import { TEAMS } from './kit.ts';
 import { runNode } from './run-node.ts';

@@ -2,12 +2,13 @@
 import type { ClipPolicy } from '../lib/clip/index.ts';
 import * as clip from '../lib/clip/index.ts';
 import * as optim from '../lib/optim/index.ts';
+import type { Report } from '../lib/optim/report.ts';
 
 export type Grads = readonly Float32Array[];
 export const f32 = (...values: number[]): Float32Array => Float32Array.from(values);
 
 /** The gradients as the optimizer gets them: what SGD with lr 1 makes of parameters that are 0. And the report. */
-export function seenBy(policy: ClipPolicy, grads: Grads, threads = 1): { seen: Float32Array[]; report: optim.Report } {
+export function seenBy(policy: ClipPolicy, grads: Grads, threads = 1): { seen: Float32Array[]; report: Report } {
   const params = grads.map((g) => new Float32Array(g.length));
   const bound = optim.sgd({ lr: 1 }).bind(params, { clip: policy, threads });
   const report = bound.step(grads);

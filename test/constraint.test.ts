@@ -4,8 +4,8 @@ import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { OptionError, ShapeError } from '../lib/errors.ts';
 import type { Data } from '../lib/ir/op.ts';
+import type { Constraint, ConstraintRule } from '../lib/optim/constraint.ts';
 import * as constraint from '../lib/optim/constraint.ts';
-import type { Constraint } from '../lib/optim/index.ts';
 import * as optim from '../lib/optim/index.ts';
 import { ALL_OPTIMIZERS, f32, OPTIMIZERS, sameNumbers } from './clip-kit.ts';
 import { sameBits } from './run-node.ts';
@@ -103,7 +103,7 @@ test('what holds already keeps its bits, and threads change none', () => {
       fc.constantFrom(...wide, ...Object.values(CASES).map((c) => c.make())),
       fc.float({ min: Math.fround(1e-20), max: Math.fround(1e20), noNaN: true }),
       (rows, row, c, size) => {
-        const run = (constraints: optim.ConstraintRule[], threads: number): Float32Array => {
+        const run = (constraints: ConstraintRule[], threads: number): Float32Array => {
           const x = waves(rows * row, 3, size);
           x[0] = -0;
           const bound = optim.sgd({ lr: 0.25 }).bind([x], { constraints, shapes: [[rows, row]], threads });

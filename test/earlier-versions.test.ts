@@ -11,7 +11,6 @@ import {
   DataError,
   io,
   loss,
-  Module,
   nn,
   ops,
   optim,
@@ -26,7 +25,7 @@ const at = (name: string): string => join(import.meta.dirname, 'fixtures/0.1.0',
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-'));
 
 /** The network of net.safetensors, and the data it was trained on. */
-class Net extends Module {
+class Net extends nn.Module {
   readonly conv: nn.Conv2d = new nn.Conv2d(1, 4, 3, { padding: 1 });
   readonly bn: nn.BatchNorm2d = new nn.BatchNorm2d(4);
   readonly rnn: nn.LSTM = new nn.LSTM(4 * 8, 12);

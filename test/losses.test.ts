@@ -6,10 +6,12 @@ import { grad } from '../lib/autodiff.ts';
 import { OptionError, ShapeError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import type { DType } from '../lib/ir/op.ts';
-import { loss } from '../lib/nn/index.ts';
+import * as loss from '../lib/nn/loss/index.ts';
 import { sum } from '../lib/ops/index.ts';
 import { interpret } from './interpret.ts';
 import { runGraph } from './run-graph.ts';
+
+const losses = { ...loss };
 
 interface Values {
   readonly shape: number[];
@@ -52,7 +54,7 @@ function close(got: readonly number[], want: readonly number[], tolerance: numbe
 }
 
 const of = (name: string, options: object): Build => {
-  const f = loss[name as 'mse'] as unknown as (...args: unknown[]) => Tensor;
+  const f = losses[name as 'mse'] as unknown as (...args: unknown[]) => Tensor;
   // PyTorch's order is input, target, variance; goldens list what has gradients first.
   if (name === 'weightedMean') return (x, w) => loss.weightedMean(x, w);
   if (name === 'gaussianNll') return (x, v, t) => f(x, t, v, options);

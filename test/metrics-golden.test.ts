@@ -6,7 +6,6 @@ import { IndexError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import { type DType, sizeOf } from '../lib/ir/op.ts';
 import * as metrics from '../lib/metrics/index.ts';
-import { accuracy } from '../lib/nn/loss/index.ts';
 import { Gathering, type Measured, measure } from '../lib/train/measure.ts';
 import { runGraph } from './run-graph.ts';
 
@@ -89,11 +88,6 @@ describe.each(golden.sets.map((set) => [set.name, set] as const))('%s', (name, {
         evaluated((x, y) => make(x, y, given), data, types, size),
         `function in batches of ${size}`,
         labels ? 1e-9 : 1e-6,
-      );
-      if (metric !== 'accuracy') continue;
-      near(
-        evaluated((x, y) => accuracy(x, y), data, types, size),
-        `loss.accuracy in batches of ${size}`,
       );
     }
     const arrays: [string, (v: number[]) => ArrayLike<number>][] = [
@@ -195,7 +189,6 @@ describe('labels are checked', () => {
   const x = [1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0];
   test.each([
     ['accuracy', metrics.accuracy, metrics.Accuracy],
-    ['loss.accuracy', accuracy, metrics.Accuracy],
     ['topK', metrics.topK, metrics.TopK],
     ['f1', metrics.f1, metrics.F1],
     ['perplexity', metrics.perplexity, metrics.Perplexity],

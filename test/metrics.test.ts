@@ -2,10 +2,10 @@
 // not divide the rows.
 import { describe, expect, test } from 'vitest';
 import { IndexError, OptionError, ShapeError } from '../lib/errors.ts';
-import { Module, metrics, optim, Parameter, Trainer } from '../lib/index.ts';
+import { metrics, nn, optim, Trainer } from '../lib/index.ts';
 import type { Tensor, TensorLike } from '../lib/ir/graph.ts';
 import { drawsFor } from '../lib/nn/draws.ts';
-import { loss } from '../lib/nn/index.ts';
+import * as loss from '../lib/nn/loss/index.ts';
 import { add, mul, reshape } from '../lib/ops/index.ts';
 
 const uniform = drawsFor(5n, 'metrics');
@@ -285,8 +285,8 @@ describe('streaming', () => {
 });
 
 /** A model that gives back what it is given. */
-class Same extends Module {
-  zero: Parameter = new Parameter([1]);
+class Same extends nn.Module {
+  zero: nn.Parameter = new nn.Parameter([1]);
   forward(x: Tensor): Tensor {
     return add(x, mul(reshape(this.zero, []), 0));
   }

@@ -5,6 +5,7 @@ import * as clip from '../lib/clip/index.ts';
 import { type Data, sizeOf } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import * as optim from '../lib/optim/index.ts';
+import type { Report } from '../lib/optim/report.ts';
 
 interface Case {
   readonly source: string;
@@ -48,7 +49,7 @@ const make = ({ policy, args }: Case): clip.ClipPolicy =>
   COMPOSED[policy]?.() ?? (clip as unknown as Record<string, (...a: readonly unknown[]) => clip.ClipPolicy>)[policy]!(...args);
 
 /** What an optimizer is given in each step: SGD with lr 1 makes -g of 0, and one with lr 0 and hardly a momentum keeps g as a slot. */
-function* seenBy(c: Case, threads: number): Generator<{ seen: Float32Array[]; report: optim.Report; state: Data[] }> {
+function* seenBy(c: Case, threads: number): Generator<{ seen: Float32Array[]; report: Report; state: Data[] }> {
   const kept = c.parameters === true;
   const params = c.tensors.map((k) => (kept ? start(k) : array(k, () => 0)));
   const optimizer = kept ? optim.sgd({ lr: 0, momentum: 1e-60 }) : optim.sgd({ lr: 1 });

@@ -6,6 +6,7 @@ import * as clip from '../lib/clip/index.ts';
 import * as metrics from '../lib/metrics/index.ts';
 import * as models from '../lib/models/index.ts';
 import * as nn from '../lib/nn/index.ts';
+import * as loss from '../lib/nn/loss/index.ts';
 import * as ops from '../lib/ops/index.ts';
 import * as list from '../lib/ops/list.ts';
 import * as optim from '../lib/optim/index.ts';
@@ -98,10 +99,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
     },
   },
   losses: {
-    names: functions(nn.loss),
+    names: functions(loss),
     covered: new Set([...golden('losses').cases.map((c: { loss: string }) => c.loss), ...Object.keys(golden('nn').losses)]),
-    through: { accuracy: 'metrics accuracy' },
-    exceptions: {},
   },
   metrics: {
     names: functions(metrics),

@@ -1,6 +1,6 @@
 // lenet.ts: convolutions of 5x5 (1 to 32 to 64 channels, pooled to 14x14 and 7x7) and 3136-512-10, 64 images of 28x28.
 import { Lenet } from '../../lib/models/lenet.ts';
-import { loss } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import { floats, ids, linearBounds, SEED, type Workload, workload } from '../workload.ts';
 
 export const WORKLOAD: Workload<Lenet> = workload({

@@ -1,5 +1,6 @@
 // mlp-large.ts: linear 1024-4096-4096-1024 with ReLU: large products, and 25 million parameters to update.
-import { Linear, loss, Sequential } from '../../lib/nn/index.ts';
+import { Linear, Sequential } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import { relu } from '../../lib/ops/index.ts';
 import { floats, linearBounds, SEED, type Workload, workload } from '../workload.ts';
 

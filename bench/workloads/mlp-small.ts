@@ -1,5 +1,6 @@
 // mlp-small.ts: linear 784-256-128-10 with ReLU, a classifier of digits.
-import { Linear, loss, Sequential } from '../../lib/nn/index.ts';
+import { Linear, Sequential } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import { relu } from '../../lib/ops/index.ts';
 import { floats, ids, linearBounds, SEED, type Workload, workload } from '../workload.ts';
 

@@ -1,5 +1,6 @@
 // mlp-tiny.ts: linear 10-10-1 with ReLU: what a step costs when there is nothing to compute.
-import { Linear, loss, Sequential } from '../../lib/nn/index.ts';
+import { Linear, Sequential } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import { relu } from '../../lib/ops/index.ts';
 import { floats, linearBounds, SEED, type Workload, workload } from '../workload.ts';
 

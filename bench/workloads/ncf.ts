@@ -1,6 +1,6 @@
 // ncf.ts: embeddings 50,000x64 and 20,000x64 into an MLP 128-128-64-1: large tables of which a step reads a few rows.
 import { Ncf } from '../../lib/models/index.ts';
-import { loss } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import { floats, ids, linearBounds, SEED, type Workload, workload } from '../workload.ts';
 
 /** @param sparse update the rows of the batch alone: the same losses, since every row of them is in every batch */

@@ -1,6 +1,6 @@
 // resnet20.ts: the residual network of 20 layers on images of 32 x 32, batch 64.
 import { ResNet20 } from '../../lib/models/resnet20.ts';
-import { loss } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import { floats, ids, SEED, type Workload, workload } from '../workload.ts';
 
 /** A convolution without bias, and the batch norm after it. */

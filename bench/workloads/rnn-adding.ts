@@ -1,6 +1,7 @@
 // rnn-adding.ts: tanh RNN 2-128 over 100 steps, the last state to one number: many small products, one after the other.
 import type { TensorLike } from '../../lib/ir/graph.ts';
-import { Linear, loss, Module, RNN } from '../../lib/nn/index.ts';
+import { Linear, Module, RNN } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import { floats, linearBounds, SEED, type Workload, workload } from '../workload.ts';
 
 class Adding extends Module {

@@ -4,14 +4,15 @@ import type { ClipPolicy } from '../clip/index.ts';
 import * as clip from '../clip/index.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { accuracy, bceWithLogits, crossEntropy, huber, l1, mse } from '../nn/loss/index.ts';
+import { accuracy } from '../metrics/index.ts';
+import { bceWithLogits, crossEntropy, huber, l1, mse } from '../nn/loss/index.ts';
 import type { Module } from '../nn/module.ts';
 import { reshape } from '../ops/shape.ts';
 import type { Optimizer } from '../optim/index.ts';
 import * as optim from '../optim/index.ts';
 import { OPTIMIZERS } from '../optim/list.ts';
 import type { Batch } from '../train/source.ts';
-import type { Objective } from '../train/step.ts';
+import type { Measure, Objective } from '../train/step.ts';
 import type { Named, TrainConfig } from './config.ts';
 import type { DataSet } from './data.ts';
 import { makeModel, outputsOf } from './models.ts';
@@ -21,7 +22,7 @@ import { choice, number, optional, within } from './schema.ts';
 export interface Task {
   readonly model: Module;
   readonly loss: Objective<Module>;
-  readonly metrics: Readonly<Record<string, Objective<Module>>>;
+  readonly metrics: Readonly<Record<string, Measure<Module>>>;
   readonly predict: (batch: Batch, model: Module) => Tensor;
 }
 

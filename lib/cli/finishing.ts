@@ -1,8 +1,9 @@
 // finishing.ts: constraints and pruning, from a configuration to what a Trainer takes.
 import { OptionError } from '../errors.ts';
+import type { Constraint, ConstraintRule } from '../optim/constraint.ts';
 import * as constraint from '../optim/constraint.ts';
 import type { FinishingOptions } from '../optim/finishing.ts';
-import type { Constraint, ConstraintRule, Prune } from '../optim/index.ts';
+import type { Prune } from '../optim/prune.ts';
 import * as prune from '../optim/prune.ts';
 import { checkOptions } from '../options.ts';
 import type { Named, TrainConfig } from './config.ts';

@@ -1,5 +1,5 @@
 // follow.ts: reads a training to its end, and stops it after its step when the command is told to stop.
-import type { Report } from '../optim/index.ts';
+import type { Report } from '../optim/report.ts';
 import type { FitResult, Run } from '../train/index.ts';
 
 export async function follow(run: Run, signal: AbortSignal, onReport: (report: Report) => void): Promise<FitResult> {

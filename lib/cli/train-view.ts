@@ -1,6 +1,6 @@
 // train-view.ts: what `gradclip train` shows: a line per epoch, a progress bar on a terminal, a line now and then elsewhere.
 
-import type { Report } from '../optim/index.ts';
+import type { Report } from '../optim/report.ts';
 import type { GuardEvent } from '../train/guarding.ts';
 import type { EpochEnd } from '../train/progress.ts';
 import type { TrainingWarning } from '../train/warnings.ts';

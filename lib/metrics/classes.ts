@@ -36,8 +36,10 @@ function shareOf(hits: Tensor, weight: Tensor | null): Aggregate {
 }
 
 /**
- * Metric: share of rows that are predicted right; see `loss.accuracy` for what predictions may be. NaN where no row counts.
+ * Metric: share of rows that are predicted right: logits [..., classes] of labels [...], the largest being the class (the first of equals); one logit
+ * [..., 1], or [...] as the labels, is class 1 above `threshold`, 0 by default. Labels may be of any dtype. NaN where a logit is, or no row counts.
  * As `sklearn.metrics.accuracy_score`.
+ * @throws ShapeError if the shapes do not fit. A label that is none ends the evaluation with an IndexError.
  */
 export const accuracy = (predictions: TensorLike, labels: TensorLike, options: AccuracyOptions = {}): Aggregate =>
   measureAccuracy('accuracy', predictions, labels, options);

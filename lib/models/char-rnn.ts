@@ -1,6 +1,7 @@
 // char-rnn.ts: a character-level recurrent language model. Copy it and change what you need.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { Embedding, GRU, Linear, LSTM, loss, Module, RNN } from '../nn/index.ts';
+import { Embedding, GRU, Linear, LSTM, Module, RNN } from '../nn/index.ts';
+import * as loss from '../nn/loss/index.ts';
 import { checkChoice, checkOptions } from '../options.ts';
 
 export interface CharRnnOptions {

@@ -1,6 +1,7 @@
 // ncf.ts: neural collaborative filtering (He et al. 2017): a vector per user and one per item, and a network that scores the pair.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { Embedding, init, Linear, loss, Module, Sequential } from '../nn/index.ts';
+import { Embedding, init, Linear, Module, Sequential } from '../nn/index.ts';
+import * as loss from '../nn/loss/index.ts';
 import { relu } from '../ops/activation.ts';
 import { concat } from '../ops/concat.ts';
 import { reshape } from '../ops/shape.ts';

@@ -23,7 +23,6 @@ export { Flatten, type FlattenOptions, Identity, Unflatten } from './flatten.ts'
 export { GroupNorm, type GroupNormOptions, InstanceNorm1d, InstanceNorm2d } from './group-norm.ts';
 export * as init from './init.ts';
 export { Linear, type LinearOptions, linear } from './linear.ts';
-export * as loss from './loss/index.ts';
 export {
   type BindOptions,
   Buffer,

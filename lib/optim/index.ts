@@ -7,17 +7,8 @@ export { type AdagradOptions, adagrad } from './adagrad.ts';
 export { type AdamOptions, adam, adamw } from './adam.ts';
 export { type AdamaxOptions, adamax } from './adamax.ts';
 export { type AdoptOptions, adopt } from './adopt.ts';
-export {
-  type Analysis,
-  type AnalyzeOptions,
-  analyze,
-  type GroupAnalysis,
-  type Norms,
-  type TensorAnalysis,
-} from './analyze.ts';
 export type { Named } from './arrays.ts';
 export type { BindOptions, BoundOptimizer, OptimizerState } from './bound.ts';
-export type { Constraint, ConstraintRule, NormConstraintOptions } from './constraint.ts';
 export type { EmaOptions } from './ema.ts';
 export { type LambOptions, lamb } from './lamb.ts';
 export { type LarsOptions, lars } from './lars.ts';
@@ -34,9 +25,7 @@ export {
   type OwnOptimizer,
   type Slot,
 } from './optimizer.ts';
-export type { MagnitudeOptions, Prune, PruneSchedule, RowsOptions } from './prune.ts';
 export { type RadamOptions, radam } from './radam.ts';
-export { type GuardAction, type GuardHit, type Report, Reports } from './report.ts';
 export { type RmspropOptions, rmsprop } from './rmsprop.ts';
 export * as schedule from './schedule.ts';
 export { type SgdOptions, sgd } from './sgd.ts';

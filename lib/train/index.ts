@@ -1,7 +1,6 @@
 // index.ts: the public names of train.
 export type { LoadResult } from './checkpoint.ts';
 export { type ContextModel, type GenerateOptions, generate, type SteppingModel, type Writer } from './generate.ts';
-export type { Guard } from './guard.ts';
 export * as guard from './guard.ts';
 export type { GuardEvent } from './guarding.ts';
 export type { LossScaleOptions } from './loss-scale.ts';
@@ -11,7 +10,6 @@ export type { InstrProfile, Profile } from './profile.ts';
 export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './progress.ts';
 export type { Sparsity } from './pruned.ts';
 export type { RecordOptions } from './recording.ts';
-export type { RegularizeOptions, Regularizer } from './regularize.ts';
 export * as regularize from './regularize.ts';
 export type { RollbackOptions } from './rollback.ts';
 export type { Run } from './run.ts';

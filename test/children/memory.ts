@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { isMainThread, Worker } from 'node:worker_threads';
-import { type Arrays, clip, loss, nn, ops, optim, Parameter, Trainer } from '../../lib/index.ts';
+import { type Arrays, clip, loss, nn, ops, optim, Trainer } from '../../lib/index.ts';
 import { uniform } from '../golden/recipe.ts';
 
 // Without V8's own heap: it grows by itself to what suits the allocation rate, whatever is alive in it. What is alive counts.
@@ -97,7 +97,7 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
 };
 if (isMainThread) await scenarios[process.argv[2] as string]?.();
 else {
-  const values = new Parameter([8 << 20], nn.init.zeros());
+  const values = new nn.Parameter([8 << 20], nn.init.zeros());
   values.initialize('values', 0n);
   values.data.fill(1);
   process.exit(0);

@@ -9,7 +9,8 @@ import { CheckpointError, DataError, IndexError, OptionError, ShapeError } from 
 import { writeSafetensors } from '../../lib/io/safetensors.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import type { Data } from '../../lib/ir/op.ts';
-import { Linear, loss, Module } from '../../lib/nn/index.ts';
+import { Linear, Module } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import * as optim from '../../lib/optim/index.ts';
 import { type Batch, dtypeOf, type NdArray } from '../../lib/train/source.ts';
 import { Trainer } from '../../lib/train/trainer.ts';

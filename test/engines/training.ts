@@ -48,7 +48,7 @@ function schedules({ schedule: s }: typeof Library.optim): string {
 
 /** Hashes by what was trained, of the library as it is imported: a way to compare engines. */
 export async function engineHashes(library: typeof Library, math: typeof Functions): Promise<Record<string, string>> {
-  const { augment, clip, generate, loss, metrics, models, Module, nn, ops, optim, Trainer, windows } = library;
+  const { augment, clip, generate, loss, metrics, models, nn, ops, optim, Trainer, windows } = library;
 
   type Options = Omit<Library.TrainerOptions<Network>, 'loss' | 'batchSize'>;
   const trainerOf = (options: Options): Library.Trainer<Network> =>
@@ -61,7 +61,7 @@ export async function engineHashes(library: typeof Library, math: typeof Functio
     const out: Float32Array[] = [];
     for (const name of OPTIMIZERS) {
       const first = new nn.Linear(12, 16);
-      first.weight = new library.Parameter([16, 12], library.init.kaimingNormal());
+      first.weight = new library.nn.Parameter([16, 12], library.nn.init.kaimingNormal());
       const model = new nn.Sequential(first, new nn.Tanh(), new nn.Dropout(0.2), new nn.Linear(16, 3));
       const trainer = trainerOf({ model, optimizer: optim[name]({ lr: optim.schedule.oneCycle(0.05, { steps: 40 }) }) });
       await trainer.fit({ x: { data: values(480), shape: [40, 12] }, y: labels(40, 3) }, { steps: 30 });
@@ -90,7 +90,7 @@ export async function engineHashes(library: typeof Library, math: typeof Functio
   };
 
   /** Positions as sines and as turns. */
-  class Positioned extends Module {
+  class Positioned extends nn.Module {
     readonly positions: Library.nn.SinusoidalPositions = new nn.SinusoidalPositions(12);
     readonly head: Library.nn.Linear = new nn.Linear(12, 5);
     forward(x: TensorLike): Library.Tensor {
@@ -134,4 +134,4 @@ export async function engineHashes(library: typeof Library, math: typeof Functio
   };
 }
 
-type Network = Library.Module & { forward(x: TensorLike): Library.Tensor };
+type Network = Library.nn.Module & { forward(x: TensorLike): Library.Tensor };

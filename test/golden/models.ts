@@ -1,10 +1,10 @@
 // models.ts: the networks of the golden runs, their trainers and their batches, for tests and for what they run in child processes.
 import { createHash } from 'node:crypto';
-import { clip, loss, Module, type NdArray, nn, ops, optim, rows, type Source, type Tensor, Trainer } from '../../lib/index.ts';
+import { clip, loss, type NdArray, nn, ops, optim, rows, type Source, type Tensor, Trainer } from '../../lib/index.ts';
 import { type Curves, charBatch, type Golden, type GoldenName, mlpBatch, weights } from './recipe.ts';
 
 /** `forward` gives the logits of every example, or of every character. */
-export abstract class Network extends Module {
+export abstract class Network extends nn.Module {
   abstract override forward(x: Tensor): Tensor;
 }
 
@@ -78,7 +78,7 @@ export async function goldenCurves(name: GoldenName, made: Golden, steps: number
 }
 
 /** A hash of all parameters, to compare bits. */
-export async function hashOf<M extends Module>(trainer: Trainer<M>): Promise<string> {
+export async function hashOf<M extends nn.Module>(trainer: Trainer<M>): Promise<string> {
   const hash = createHash('sha256');
   for (const [name, { data }] of await trainer.readParameters()) {
     hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { globalNorm } from '../../lib/clip/index.ts';
 import { readSafetensors, writeSafetensors } from '../../lib/io/safetensors.ts';
 import { ResNet20 } from '../../lib/models/index.ts';
-import { loss } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import { sgd } from '../../lib/optim/index.ts';
 import { Trainer } from '../../lib/train/index.ts';
 import { noise, uniform } from '../golden/recipe.ts';

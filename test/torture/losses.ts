@@ -1,6 +1,6 @@
 // losses.ts: every loss: what it is given of a prediction, what its targets are, and its options.
 import type { Tensor } from '../../lib/ir/graph.ts';
-import { loss } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import { logSoftmax, mean, slice, softplus, square, sub } from '../../lib/ops/index.ts';
 import { given, type Random } from './random.ts';
 import type { Options, Row } from './spec.ts';

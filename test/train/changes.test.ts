@@ -10,12 +10,10 @@ import {
   clip,
   io,
   loss,
-  Module,
   nn,
   OptionError,
   ops,
   optim,
-  Parameter,
   prune,
   regularize,
   type Tensor,
@@ -26,7 +24,7 @@ import { bits, classifier, Mlp, points, tied, tiedData } from './models.ts';
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-changes-'));
 const at = (name: string): string => join(folder, `${name}.safetensors`);
 const data = points(64);
-const hex = (p: Parameter): string => Buffer.from(Float32Array.from(p.data).buffer).toString('hex');
+const hex = (p: nn.Parameter): string => Buffer.from(Float32Array.from(p.data).buffer).toString('hex');
 const values = ({ fc1, fc2 }: Mlp): string[] => [fc1.weight, fc1.bias!, fc2.weight, fc2.bias!].map(hex);
 
 describe('what is frozen', () => {
@@ -138,9 +136,9 @@ describe('what is frozen', () => {
 
 describe('what is thawed', () => {
   /** One number each: y = w x + b. */
-  class Line extends Module {
-    w: Parameter = new Parameter([1], Float32Array.of(0.5));
-    b: Parameter = new Parameter([1], Float32Array.of(-0.25));
+  class Line extends nn.Module {
+    w: nn.Parameter = new nn.Parameter([1], Float32Array.of(0.5));
+    b: nn.Parameter = new nn.Parameter([1], Float32Array.of(-0.25));
     forward(x: Tensor): Tensor {
       return ops.add(ops.mul(x, this.w), this.b);
     }
@@ -234,7 +232,7 @@ describe('what is thawed', () => {
 });
 
 describe('a model', () => {
-  class Headed extends Module {
+  class Headed extends nn.Module {
     body: nn.Linear = new nn.Linear(6, 8);
     head: nn.Linear = new nn.Linear(8, 2);
     forward(x: Tensor): Tensor {
@@ -276,7 +274,7 @@ describe('a model', () => {
   it('may be tied: the table goes on with its moments, and the file has both names', async () => {
     const trainer = tied();
     const { model } = trainer;
-    model.head.weight = new Parameter([5, 3], new Float32Array(15));
+    model.head.weight = new nn.Parameter([5, 3], new Float32Array(15));
     await trainer.fit(tiedData, { steps: 3 });
     expect(trainer.trained).toEqual(['wte.weight', 'norm.weight', 'norm.bias', 'head.weight']);
     await trainer.save(at('apart'));
@@ -297,7 +295,7 @@ describe('a model', () => {
   });
 
   it('that shares parameters has them under its own names, whoever trained them last', async () => {
-    const make = (model: Module): Trainer<Module> =>
+    const make = (model: nn.Module): Trainer<nn.Module> =>
       new Trainer({
         model,
         loss: ({ x, y }) => loss.crossEntropy((model as nn.Sequential).forward(x!) as Tensor, y!),
@@ -365,10 +363,10 @@ describe('whatever is done in whatever order', () => {
   type Name = keyof typeof FACTORS;
   const NAMES = Object.keys(FACTORS) as Name[];
   const [rate, momentum] = [0.25, 0.5];
-  class Three extends Module {
-    a: Parameter = new Parameter([2], Float32Array.of(1, 2));
-    b: Parameter = new Parameter([3], Float32Array.of(3, 4, 5));
-    c: Parameter = new Parameter([1], Float32Array.of(6));
+  class Three extends nn.Module {
+    a: nn.Parameter = new nn.Parameter([2], Float32Array.of(1, 2));
+    b: nn.Parameter = new nn.Parameter([3], Float32Array.of(3, 4, 5));
+    c: nn.Parameter = new nn.Parameter([1], Float32Array.of(6));
     forward(x: Tensor): Tensor {
       return NAMES.map((n) => ops.mul(ops.sum(this[n]), FACTORS[n])).reduce((s, t) => ops.add(s, t), ops.mul(ops.mean(x), 0));
     }

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { IndexError, NonFiniteError, OptionError, ShapeError } from '../../lib/errors.ts';
 import type { Tensor } from '../../lib/ir/graph.ts';
-import { Embedding, GRU, Linear, LSTM, loss, Module, Parameter, RNN } from '../../lib/nn/index.ts';
+import { Embedding, GRU, Linear, LSTM, Module, Parameter, RNN } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import { add, matmul, reshape, slice, tanh } from '../../lib/ops/index.ts';
 import * as optim from '../../lib/optim/index.ts';
 import { draw, type GenerateOptions, generate } from '../../lib/train/generate.ts';

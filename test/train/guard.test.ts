@@ -5,12 +5,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   clip,
-  type Guard,
   GuardError,
   type GuardEvent,
   guard,
   loss,
-  Module,
   nn,
   OptionError,
   ops,
@@ -34,7 +32,7 @@ function batch(t: number, factor: number): ReturnType<typeof points> {
 async function* stream(factor = 1e4, from = 0, to = 40) {
   for (let t = from; t < to; t++) yield batch(t, factor);
 }
-const make = (guards: readonly Guard[], more: Partial<TrainerOptions<Mlp>> = {}) =>
+const make = (guards: readonly guard.Guard[], more: Partial<TrainerOptions<Mlp>> = {}) =>
   classifier({ guards, clip: clip.globalNorm(0.5), ...more });
 
 async function reportsOf(trainer: Trainer<Mlp>, from = 0, to = 40): Promise<Report[]> {
@@ -44,7 +42,7 @@ async function reportsOf(trainer: Trainer<Mlp>, from = 0, to = 40): Promise<Repo
 }
 
 describe('warn: told in the report, in the result and to onGuard, and nothing else', () => {
-  const cases: [string, Guard, string][] = [
+  const cases: [string, guard.Guard, string][] = [
     ['loss', guard.loss({ max: 100, action: 'warn' }), 'loss'],
     ['outputs of the model', guard.outputs({ max: 100, min: -100, action: 'warn' }), 'model'],
     ['outputs of a layer', guard.outputs({ match: 'fc*', max: 1e3, action: 'warn' }), 'fc1'],
@@ -225,7 +223,7 @@ describe('gradients', () => {
   });
 
   test('vanishing: the layer whose gradient is small beside that of others', async () => {
-    class Deep extends Module {
+    class Deep extends nn.Module {
       layers: nn.Linear[] = Array.from({ length: 8 }, () => new nn.Linear(6, 6));
       head: nn.Linear = new nn.Linear(6, 2);
       forward(x: Tensor): Tensor {

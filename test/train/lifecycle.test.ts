@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { AbortError, BusyError, DataError, DisposedError } from '../../lib/errors.ts';
-import { loss } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import type { Report } from '../../lib/optim/report.ts';
 import type { Arrays, NdArray } from '../../lib/train/source.ts';
 import { bits, classifier, points, stream } from './models.ts';

@@ -1,7 +1,8 @@
 // models.ts: small models and data that the trainer's tests share.
 import * as clip from '../../lib/clip/index.ts';
 import type { Tensor } from '../../lib/ir/graph.ts';
-import { Dropout, Embedding, LayerNorm, Linear, loss, Module } from '../../lib/nn/index.ts';
+import { Dropout, Embedding, LayerNorm, Linear, Module } from '../../lib/nn/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
 import { relu } from '../../lib/ops/index.ts';
 import * as optim from '../../lib/optim/index.ts';
 import type { TrainerOptions, WeightsOptions } from '../../lib/train/options.ts';

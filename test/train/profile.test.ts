@@ -1,9 +1,9 @@
 // profile.test.ts: `fit` with `profile: true` tells what every instruction did, and changes nothing else. No time is judged.
 import { expect, it } from 'vitest';
-import { clip, type FitResult, loss, Module, nn, optim, type Profile, type Tensor, Trainer } from '../../lib/index.ts';
+import { clip, type FitResult, loss, nn, optim, type Profile, type Tensor, Trainer } from '../../lib/index.ts';
 import { hashOf } from '../golden/models.ts';
 
-class Small extends Module {
+class Small extends nn.Module {
   first: nn.Linear = new nn.Linear(40, 240);
   last: nn.Linear = new nn.Linear(240, 5);
   forward(x: Tensor): Tensor {

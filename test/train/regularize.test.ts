@@ -1,6 +1,6 @@
 // regularize.test.ts: penalties against their derivatives by hand: what they add to the gradient, that they are clipped, and their report.
 import { describe, expect, test } from 'vitest';
-import { clip, optim, type Regularizer, regularize, type TrainerOptions } from '../../lib/index.ts';
+import { clip, optim, regularize, type TrainerOptions } from '../../lib/index.ts';
 import { bits, classifier, type Mlp, points } from './models.ts';
 
 const data = points(100);
@@ -47,7 +47,7 @@ const sums: Readonly<Record<string, (p: Values[string]) => { value: number; grad
     };
   },
 };
-const made: Readonly<Record<string, Regularizer>> = {
+const made: Readonly<Record<string, regularize.Regularizer>> = {
   l1: regularize.l1(0.1),
   l2: regularize.l2(0.3),
   elasticNet: regularize.elasticNet(0.1, 0.2),

@@ -1,12 +1,12 @@
 // signs.test.ts: what is compared by a factor, or with the best so far, is compared alike for losses below 0, of 0, tiny and huge.
 import { expect, test } from 'vitest';
-import { clip, Module, nn, ops, optim, rows, type Source, type Tensor, Trainer, type TrainerOptions } from '../../lib/index.ts';
+import { clip, nn, ops, optim, rows, type Source, type Tensor, Trainer, type TrainerOptions } from '../../lib/index.ts';
 import { Plateau } from '../../lib/train/plateau.ts';
 
 const VALUES = [1, -1, 1e-30, -1e-30, 1e30, -1e30];
 
 /** One weight that changes nothing: the loss is what the data say. */
-class Still extends Module {
+class Still extends nn.Module {
   weight: nn.Parameter = new nn.Parameter([1], Float32Array.of(0));
   forward(x: Tensor): Tensor {
     return ops.add(ops.mean(x), ops.sum(ops.mul(this.weight, 0)));

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { POLICIES } from '../../lib/clip/list.ts';
 import { OptionError } from '../../lib/errors.ts';
-import { clip, constraint, loss, Module, nn, optim, regularize, Trainer, type TrainerOptions } from '../../lib/index.ts';
+import { clip, constraint, loss, nn, optim, regularize, Trainer, type TrainerOptions } from '../../lib/index.ts';
 import type { Tensor } from '../../lib/ir/graph.ts';
 import { add, matmul, mul, sum, transpose } from '../../lib/ops/index.ts';
 import { OPTIMIZERS } from '../../lib/optim/list.ts';
@@ -12,7 +12,7 @@ import { SOME_TEAMS } from '../kit.ts';
 const ROWS = 400;
 const DIM = 20;
 
-class Tables extends Module {
+class Tables extends nn.Module {
   table: nn.Embedding;
   constructor(sparse: boolean, rows = ROWS) {
     super();
@@ -170,7 +170,7 @@ describe('policies decide as on a dense table', () => {
 });
 
 describe('a table used more than once', () => {
-  class Pair extends Module {
+  class Pair extends nn.Module {
     table: nn.Embedding;
     constructor(sparse: boolean) {
       super();
@@ -220,7 +220,7 @@ test('a table of fewer rows than are looked up, before a layer that would else m
 });
 
 test('a bag with padding trains its members alone', async () => {
-  class Bag extends Module {
+  class Bag extends nn.Module {
     bag = new nn.EmbeddingBag(50, 16, { mode: 'sum', sparse: true, paddingIdx: 2 });
     forward(x: Tensor): Tensor {
       return sum(this.bag.forward(x), { axes: [1] });

@@ -10,7 +10,6 @@ import {
   generate,
   io,
   loss,
-  Module,
   nn,
   optim,
   prune,
@@ -92,7 +91,7 @@ describe('files', () => {
   });
 
   it('have all names of a layer that is used twice, buffers too', async () => {
-    class Twice extends Module {
+    class Twice extends nn.Module {
       first: nn.BatchNorm1d = new nn.BatchNorm1d(2);
       second: nn.BatchNorm1d = this.first;
       forward(input: Tensor): Tensor {

@@ -6,9 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import * as clip from '../../lib/clip/index.ts';
 import { AbortError, BusyError, DetachedError, IndexError, NonFiniteError, OptionError, ShapeError } from '../../lib/errors.ts';
-import { loss } from '../../lib/nn/index.ts';
-
-const { accuracy, crossEntropy } = loss;
+import { accuracy } from '../../lib/metrics/index.ts';
+import { crossEntropy } from '../../lib/nn/loss/index.ts';
 
 import * as optim from '../../lib/optim/index.ts';
 import type { Report } from '../../lib/optim/report.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Buffer, BusyError, clip, loss, Module, nn, ops, optim, Parameter, type Tensor, Trainer } from '../../lib/index.ts';
+import { BusyError, clip, loss, nn, ops, optim, type Tensor, Trainer } from '../../lib/index.ts';
 import { collect, detach } from '../kit.ts';
 import { bits, classifier, Mlp, points } from './models.ts';
 
@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gradclip-values-'));
 const data = points(64);
 const hex = (p: { readonly data: ArrayLike<number> }): string =>
   globalThis.Buffer.from(Float32Array.from(p.data).buffer).toString('hex');
-const all = (model: Module): string =>
+const all = (model: nn.Module): string =>
   model
     .parameters()
     .map((p) => hex(p))
@@ -96,8 +96,8 @@ describe('parameter.data', () => {
   });
 
   it('of nothing, and of a parameter by itself', () => {
-    expect(new Parameter([0, 3], new Float32Array(0)).data.length).toBe(0);
-    const p = new Parameter([2], Float32Array.of(1, 2));
+    expect(new nn.Parameter([0, 3], new Float32Array(0)).data.length).toBe(0);
+    const p = new nn.Parameter([2], Float32Array.of(1, 2));
     p.data = new Float64Array([3, 0.1]);
     expect([...p.data]).toEqual([3, Math.fround(0.1)]);
     const view = p.data;
@@ -153,8 +153,8 @@ describe('a second trainer', () => {
   });
 
   it('does not continue what another has carried from batch to batch', async () => {
-    class Sums extends Module {
-      sum: Buffer = new Buffer([1], { persistent: false, eachEpoch: true, fill: 2 });
+    class Sums extends nn.Module {
+      sum: nn.Buffer = new nn.Buffer([1], { persistent: false, eachEpoch: true, fill: 2 });
       fc: nn.Linear = new nn.Linear(1, 1);
       forward(x: Tensor): Tensor {
         if (x.graph.mode === 'train') this.sum.assign(ops.add(this.sum, x.graph.scalar(1)));

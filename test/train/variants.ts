@@ -5,7 +5,6 @@ import {
   constraint,
   guard,
   loss,
-  Module,
   nn,
   ops,
   optim,
@@ -21,7 +20,7 @@ import { hashOf } from '../golden/models.ts';
 import { uniform } from '../golden/recipe.ts';
 
 /** `forward` gives logits. */
-export abstract class Network extends Module {
+export abstract class Network extends nn.Module {
   abstract override forward(x: Tensor): Tensor;
 }
 

@@ -20,7 +20,7 @@ const unhandled: unknown[] = [];
 process.on('unhandledRejection', (reason) => unhandled.push(reason));
 afterEach(() => expect(unhandled).toEqual([]));
 
-class Words extends gradclip.Module {
+class Words extends gradclip.nn.Module {
   readonly table: gradclip.nn.Embedding = new nn.Embedding(10, 4);
   readonly out: gradclip.nn.Linear = new nn.Linear(4, 10);
   forward(x: gradclip.Tensor): gradclip.Tensor {

@@ -7,6 +7,7 @@ import { GradclipError } from '../../errors.ts';
 import { Graph, type State } from '../../ir/graph.ts';
 import { bytesOf, sizeOf } from '../../ir/op.ts';
 import { target } from '../../native/program.ts';
+import { analyze } from '../../optim/analyze.ts';
 import { buildApply } from '../../optim/apply.ts';
 import type { Optimizer } from '../../optim/index.ts';
 import * as optim from '../../optim/index.ts';
@@ -124,7 +125,7 @@ function tensorPair(pair: Pair, threads: number, shapes: readonly (readonly numb
 /** A norm that was measured is one of the gradients: between the largest element and the sum of all. */
 function checkNorm(grads: readonly Float32Array[], norm: number): void {
   if (Number.isNaN(norm)) return;
-  const { norm1, normInf } = optim.analyze(grads);
+  const { norm1, normInf } = analyze(grads);
   if (!(norm >= normInf * (1 - 1e-6) && norm <= norm1 * (1 + 1e-6))) throw new Error(`bench: wrong norm ${norm}`);
 }
 

@@ -1,8 +1,7 @@
-// index.ts: the losses, and the accuracy of a classifier. Adding one: a function in one of these files.
+// index.ts: the losses. Adding one: a function in one of these files.
 export * from './binary.ts';
 export * from './distance.ts';
 export {
-  accuracy,
   type ClassOptions,
   type CrossEntropyOptions,
   crossEntropy,

@@ -1,14 +1,12 @@
-// labels.ts: losses of classifiers against integer labels, and their accuracy.
+// labels.ts: losses of classifiers against integer labels.
 import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { sameShape, sizeOf } from '../../ir/op.ts';
 import { type LabelOptions, weighedCrossEntropy, weighedNll } from '../../ops/cross-entropy.ts';
-import { div, exp, maximum, mul, neg, pow, sub } from '../../ops/elementwise.ts';
-import { sum } from '../../ops/reduce.ts';
+import { exp, maximum, mul, neg, pow, sub } from '../../ops/elementwise.ts';
 import { reshape } from '../../ops/shape.ts';
 import { checkNumber, checkOptions } from '../../options.ts';
-import { asRatio, clamped, LOSS_OPTIONS, type LossOptions, type Numbers, numbers, reducedByWeight } from './reduction.ts';
-import { hitsOf, type ReadingOptions, readRows } from './rows.ts';
+import { clamped, LOSS_OPTIONS, type LossOptions, type Numbers, numbers, reducedByWeight } from './reduction.ts';
 
 export interface ClassOptions extends LossOptions {
   /** What a row of each class weighs; a constant. A mean divides by the sum of the weights of the rows' labels. Default: all 1. */
@@ -72,19 +70,6 @@ export function focal(logits: TensorLike, labels: TensorLike, options: FocalOpti
   const wrong = maximum(sub(1, exp(neg(loss))), 1e-300);
   const values = gamma === 0 ? loss : mul(pow(wrong, gamma), loss);
   return perRow('focal', weights ? mul(values, weights) : values, weights, lead, options);
-}
-
-/**
- * Share of rows that are predicted right: logits [..., classes] of labels [...], the largest being the class (the first of equals); one logit [..., 1],
- * or [...] as the labels, is class 1 above `threshold`, 0 by default. Labels may be of any dtype. NaN where a logit is. It has no gradient: for metrics.
- * As `sklearn.metrics.accuracy_score`.
- * @throws ShapeError if the shapes do not fit. A label that is none ends the evaluation with an IndexError.
- */
-export function accuracy(logits: TensorLike, labels: TensorLike, options: ReadingOptions = {}): Tensor {
-  checkOptions('accuracy', options, ['threshold', 'predictions']);
-  const rows = readRows('accuracy', logits, labels, options);
-  const total = sum(hitsOf(rows), { dtype: 'f64' });
-  return asRatio(div(total, rows.count), { total, weight: total.graph.scalar(rows.count, 'f64'), faults: rows.faults });
 }
 
 /** Logits as [rows, classes] and labels as [rows]; `lead` is the shape of the labels. */
