@@ -1,6 +1,6 @@
 // compound.ts: fields made of fields: lists, tuples, records, alternatives, and objects of options.
 import { OptionError } from '../errors.ts';
-import { type AnyField, Field, type OutOf, type Place, type Schema } from './field.ts';
+import { type AnyField, choice, Field, type OutOf, type Place, type Schema } from './field.ts';
 import { nearest, show } from './words.ts';
 
 /** A list, each of whose items is `item`. */
@@ -113,9 +113,45 @@ export interface OptionsField<O, V> extends Field<O, V> {
   readonly fields: Fields;
 }
 
-export function optionsOf(fields: Fields): OptionsField<object, Readonly<Record<string, unknown>>> {
+// biome-ignore lint/suspicious/noExplicitAny: whatever callers give
+type Given = any;
+/** A field of which only matters what it gives. */
+export type Giving<T> = Field<Given, T, boolean>;
+export type OptionsOf<T> = OptionsField<Given, T>;
+
+/** As `options`, of what no function of the library takes: the interface is of what is read. */
+export function object<T extends object>(
+  fields: {
+    readonly [K in keyof T]-?: Giving<T[K]>;
+  },
+): OptionsOf<T> {
+  return optionsOf(fields as unknown as Fields, 'an object') as never;
+}
+
+/** An object whose `type` says which of several it is. */
+export function variant<T extends { readonly type: string }>(
+  kinds: {
+    readonly [K in T['type']]: OptionsOf<Extract<T, { type: K }>>;
+  },
+): Giving<T> {
+  const tag = choice(...(Object.keys(kinds) as T['type'][]));
+  return Field.of<unknown, T>({
+    expected: 'an object with a type',
+    schema: { anyOf: Object.values<OptionsOf<unknown>>(kinds).map(({ schema }) => schema) },
+    read(value, place) {
+      if (!isObject(value)) throw place.wrong('an object', value);
+      const type = tag.read((value as { type?: unknown }).type, place.key('type'));
+      return (kinds[type] as OptionsOf<T>).read(value, place);
+    },
+  });
+}
+
+/** @param expected as errors say it */
+export function optionsOf(
+  fields: Fields,
+  expected: string = 'an object of options',
+): OptionsField<object, Readonly<Record<string, unknown>>> {
   const known = Object.keys(fields);
-  const expected = 'an object of options';
   const field = Field.of<object, Readonly<Record<string, unknown>>>({
     expected,
     schema: objectSchema(fields),

@@ -92,7 +92,16 @@ export class Field<In, Out = In, Required extends boolean = true> {
   }
   /** Not given: undefined. */
   optional(): Field<In, Out | undefined, false> {
-    return new Field<In, Out | undefined, false>(this.#kind(), false, undefined);
+    return this.or(undefined);
+  }
+  /** Not given: `value`, whatever it is. */
+  or<const T>(value: T): Field<In, Out | T, false> {
+    return new Field<In, Out | T, false>(this.#kind(), false, value);
+  }
+  /** What the value means, for the schema and the docs that are made of it: a phrase that begins small, without a full stop. */
+  about(text: string): Field<In, Out, Required> {
+    const schema = this.schema && { ...this.schema, description: text };
+    return new Field<In, Out, Required>({ ...this.#kind(), schema }, this.required, this.fallback);
   }
   /** What comes of the value: further checks, or another form of it. */
   map<T>(then: (value: Out, place: Place) => T): Field<In, T> {

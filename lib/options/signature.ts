@@ -59,7 +59,7 @@ export function signature(name: string, positional: Fields, options?: OptionsFie
       const value = repeats && i === slots.length - 1 ? Array.prototype.slice.call(given, i) : given[i];
       values[key] = field.read(value, place);
     }
-    if (options) Object.assign(values, options.read(given[slots.length] ?? {}, called));
+    if (options) Object.assign(values, options.read(given[slots.length] === undefined ? {} : given[slots.length], called));
     return values as never;
   };
 }

@@ -1,0 +1,70 @@
+// samples.ts: for everything public, arguments that fit: from what is declared of it, and by hand where that cannot say.
+
+import { Graph, nn, type Tensor } from '../../lib/index.ts';
+import { type AnyField, type Schema, signatures } from '../../lib/options/index.ts';
+
+/** What declares nothing, and why. */
+export const UNDECLARED: Readonly<Record<string, string>> = {};
+
+/** A tensor of a graph of its own. */
+const tensor = (...shape: number[]): Tensor => new Graph('train').input('x', { dtype: 'f32', shape }, 'feed');
+
+/** By what errors call it, where no schema says more. */
+const BY_WORDS: Readonly<Record<string, () => unknown>> = {
+  'a Tensor': () => tensor(4, 6),
+  'a Tensor or a number': () => tensor(4, 6),
+  'a function': () => () => 1,
+};
+
+/** Arguments by hand, by path: all of them. */
+const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {};
+
+/** Instances of public classes whose methods are called, by the path of the class. */
+const INSTANCES: Readonly<Record<string, () => object>> = {
+  'nn.Linear': () => new nn.Linear(6, 2),
+};
+
+export function argumentsOf(path: string): readonly unknown[] {
+  const made = BY_HAND[path];
+  if (made) return made();
+  const { positional, options } = signatures.get(path)!;
+  const args = Object.entries(positional).flatMap(([key, field]) =>
+    'rest' in field ? [] : [sampleOf(field, `${path}: ${key}`)],
+  );
+  const required = Object.entries(options ?? {}).filter(([, field]) => field.required);
+  if (required.length === 0) return args;
+  return [...args, Object.fromEntries(required.map(([key, field]) => [key, sampleOf(field, `${path}: ${key}`)]))];
+}
+
+/** One of the class of a method; undefined where there is none to be had. */
+export function instanceOf(path: string): object | undefined {
+  return INSTANCES[path.slice(0, path.lastIndexOf('.'))]?.();
+}
+
+function sampleOf(field: AnyField, what: string): unknown {
+  if (!field.required) return undefined;
+  if (field.schema) return sampleOfSchema(field.schema);
+  const made = BY_WORDS[field.expected];
+  if (!made) throw new Error(`${what}: nothing says what ${field.expected} is: give it in samples.ts`);
+  return made();
+}
+
+function sampleOfSchema(schema: Schema): unknown {
+  const s = schema as Record<string, never>;
+  if ('const' in s) return s.const;
+  if ('enum' in s) return s.enum[0];
+  if ('anyOf' in s) return sampleOfSchema(s.anyOf[0]);
+  if (s.type === 'boolean') return true;
+  if (s.type === 'string') return 'a text';
+  if (s.type === 'number' || s.type === 'integer') return numberOf(schema);
+  if ('prefixItems' in s) return (s.prefixItems as Schema[]).map(sampleOfSchema);
+  if (s.type === 'array') return Array.from({ length: Math.max(1, s.minItems ?? 0) }, () => sampleOfSchema(s.items!));
+  const properties = (s.properties ?? {}) as Record<string, Schema>;
+  return Object.fromEntries(((s.required ?? []) as string[]).map((key) => [key, sampleOfSchema(properties[key]!)]));
+}
+
+function numberOf(schema: Schema): number {
+  const { type, minimum, exclusiveMinimum, exclusiveMaximum } = schema as Record<string, number> & { type: string };
+  const least = minimum ?? (exclusiveMinimum === undefined ? 1 : exclusiveMinimum + (type === 'integer' ? 1 : 0.25));
+  return exclusiveMaximum !== undefined && least >= exclusiveMaximum ? exclusiveMaximum / 2 : least;
+}
