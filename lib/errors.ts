@@ -1,25 +1,50 @@
 // errors.ts: every error this library throws on purpose. One base class; a stable `code`; the offending values as fields.
+import { printAs } from './errors/inspect.ts';
+import { callsOf } from './errors/places.ts';
 
-/** Base class of all errors thrown by gradclip. `code` is stable and machine-readable; `details` holds the values concerned. */
+// What of `details` is printed with an error.
+const BRIEF = { depth: 1, maxArrayLength: 8, maxStringLength: 200 };
+
+/**
+ * Base class of all errors thrown by gradclip. `code` is stable and machine-readable; `details` holds the values concerned. `stack` begins with
+ * code and message, and names files and lines of the sources (`gradclip/lib/...`).
+ */
 export class GradclipError extends Error {
   readonly code: string;
-  readonly details: Readonly<Record<string, unknown>>;
+  declare readonly details: Readonly<Record<string, unknown>>;
   constructor(code: string, message: string, details: Record<string, unknown> = {}, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
-    this.details = details;
-    this.name = new.target.name;
+    // Whatever is enumerable, Node prints at length where nobody catches the error.
+    Object.defineProperty(this, 'details', { value: details });
+    Object.defineProperty(this, 'name', { value: new.target.name, writable: true, configurable: true });
+    const calls = callsOf(new.target);
+    // Made when somebody reads it: most errors are caught, and the message may still get the name of a layer.
+    const get = (): string => `${this.name} [${this.code}]: ${this.message}${calls()}`;
+    const set = (value: unknown): void => {
+      Object.defineProperty(this, 'stack', { value, writable: true, configurable: true });
+    };
+    Object.defineProperty(this, 'stack', { get, set, configurable: true });
   }
 
   /** Say in which layer of a model it happened: before the message, and as `details.layer`. The innermost layer says it. */
   inLayer(path: string): void {
     if (path === '' || this.details.layer !== undefined) return;
     (this.details as Record<string, unknown>).layer = path;
-    const { message } = this;
-    this.message = `${path}: ${message}`;
-    if (this.stack?.includes(message)) this.stack = this.stack.replace(message, () => this.message);
+    this.message = `${path}: ${this.message}`;
   }
 }
+
+/** The stack, then what else there is, in brief. */
+printAs(GradclipError, function (inspect) {
+  const { code, ...more } = this;
+  const facts = {
+    ...(Object.keys(this.details).length > 0 && { details: this.details }),
+    ...more,
+    ...('cause' in this && { cause: this.cause }),
+  };
+  return Object.keys(facts).length > 0 ? `${this.stack} ${inspect(facts, BRIEF)}` : `${this.stack}`;
+});
 
 /** An option has a wrong value, or its name is unknown (then the nearest known name is given). Code `ERR_OPTION`. */
 export class OptionError extends GradclipError {

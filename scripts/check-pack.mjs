@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const MAX_PACKED = 600_000; // bytes; 510,000 with all layers, data and metrics
+const MAX_PACKED = 650_000; // bytes; 613,000 with lines kept in the bundle, and its source maps (20,000)
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -25,7 +25,7 @@ function tree(folder, pattern) {
 function checkContent(pack) {
   const allowed = [
     /^dist\/lib\/.+\.d\.ts$/,
-    /^dist\/bundle\/.+\.js$/,
+    /^dist\/bundle\/.+\.js(\.map)?$/,
     /^binding\/.+\.(h|cc|inc)$/,
     /^prebuilds\/[^/]+\/.+\.(node|so[.\d]*)$/,
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|scripts\/install\.mjs)$/,

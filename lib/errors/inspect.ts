@@ -1,0 +1,14 @@
+// inspect.ts: what `console.log` prints of an object, in place of its fields. It asks the object, so nothing of Node is imported.
+
+const CUSTOM = Symbol.for('nodejs.util.inspect.custom');
+
+/** `util.inspect`, with the options of the call that is being answered. */
+export type Inspect = (value: unknown, options?: object) => string;
+
+/** Let `console.log` print of objects of a class, and of classes made of it, what `text` gives. */
+export function printAs<T>(Class: { readonly prototype: T & object }, text: (this: T, inspect: Inspect) => string): void {
+  const value = function (this: T, _: number, outer: object, inspect: (value: unknown, options: object) => string): string {
+    return text.call(this, (x, options) => inspect(x, { ...outer, ...options }));
+  };
+  Object.defineProperty(Class.prototype, CUSTOM, { value, configurable: true, writable: true });
+}

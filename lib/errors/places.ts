@@ -1,0 +1,68 @@
+// places.ts: where an error was, by files and lines of lib/. What users run are a few large files, whose source maps lie beside them.
+import { readFileSync } from 'node:fs';
+import module, { type SourceMap } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+const HERE = new URL('.', import.meta.url).href;
+/** Where the sources are, or were: of what is run here, and of what Node calls it under --enable-source-maps. */
+const LIB = fileURLToPath(new URL('../../lib/', HERE));
+const PLACE = /([\w.-]+\.js):(\d+):(\d+)/y;
+
+// Calls that are looked at, and told. In a deep model the line that its user wrote is far from where it shows that something is wrong.
+const MOST_SEEN = 1000;
+const MOST_TOLD = 12;
+const MOST_OURS = 6;
+/** What stands around every call of a layer. */
+const AROUND = /\/nn\/trace\.[jt]s:/;
+
+const maps = new Map<string, SourceMap | null>();
+
+/** The map beside a file of this package; null where there is none, as beside what the tests run, or where the engine reads none. */
+function mapOf(file: string): SourceMap | null {
+  let map = maps.get(file);
+  if (map === undefined) {
+    try {
+      map = new module.SourceMap(JSON.parse(readFileSync(fileURLToPath(`${HERE}${file}.map`), 'utf8')));
+    } catch {
+      map = null;
+    }
+    maps.set(file, map);
+  }
+  return map;
+}
+
+/** A line of a stack; a place in the bundle is named by file and line of the sources: `gradclip/lib/ops/matmul.ts:20`. */
+function inSources(call: string): string {
+  const at = call.indexOf(HERE);
+  if (at < 0) return call;
+  PLACE.lastIndex = at + HERE.length;
+  const [found, file, line, column] = PLACE.exec(call) ?? [];
+  const place = file && mapOf(file)?.findEntry(Number(line) - 1, Number(column) - 1);
+  if (!found || !place || !('originalSource' in place)) return call;
+  const source = place.originalSource.replace(/^(\.\.\/)+/, '');
+  return `${call.slice(0, at)}gradclip/${source}:${place.originalLine + 1}${call.slice(PLACE.lastIndex)}`;
+}
+
+/**
+ * The calls that have led here, as lines of a stack, when they are asked for.
+ * @param made the class of the error, which is left out with all that it calls
+ */
+export function callsOf(made: new (...args: never[]) => Error): () => string {
+  const trace: { stack?: string } = {};
+  const limit = Error.stackTraceLimit;
+  if (limit > 0) Reflect.set(Error, 'stackTraceLimit', Math.max(limit, MOST_SEEN));
+  Error.captureStackTrace(trace, made);
+  Reflect.set(Error, 'stackTraceLimit', limit);
+  return () => {
+    const lines = String(trace.stack).split('\n');
+    const calls = lines.filter((line) => /^\s+at /.test(line)).map(inSources);
+    const seen = calls.filter((call) => !AROUND.test(call));
+    const most = Math.max(MOST_TOLD, limit);
+    const told = seen.length <= most ? seen : seen.filter((call, i) => i < MOST_OURS || isUsers(call)).slice(0, most);
+    return told.map((call) => `\n${call}`).join('');
+  };
+}
+
+/** Not in this package, and not in the engine. */
+const isUsers = (call: string): boolean =>
+  /:\d+\)?$/.test(call) && ![HERE, LIB, 'gradclip/lib/', 'node:'].some((place) => call.includes(place));
