@@ -104,10 +104,10 @@ export function trainOn(name: string, digits: Digits, epochs: number, rates: rea
   return best(rates, Math.max, (rate) => {
     const model = new nn.Sequential(new nn.Linear(64, 64), ops.relu, new nn.Linear(64, 10));
     const optimizer = makeOf(name)({ lr: optim.schedule.cosine(rate, { steps }) });
-    const options: TrainerOptions<nn.Sequential> = {
+    const options: TrainerOptions<nn.Sequential, 'accuracy'> = {
       model,
-      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
-      metrics: { accuracy: ({ x, y }, m) => metrics.accuracy(m.forward(x!), y!) },
+      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
+      metrics: { accuracy: ({ x, y }, m) => metrics.accuracy(m.forward(x), y) },
       batchSize: 32,
       seed: 1,
       clip: clip.globalNorm(1, { nonFinite: 'propagate' }),
@@ -118,7 +118,7 @@ export function trainOn(name: string, digits: Digits, epochs: number, rates: rea
     trainer.fitSync(digits.train, { epochs });
     const { accuracy } = trainer.evaluateSync(digits.test);
     trainer.dispose();
-    return accuracy ?? 0;
+    return accuracy;
   });
 }
 

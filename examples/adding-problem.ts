@@ -75,7 +75,7 @@ export async function main(options: AddingOptions = {}): Promise<Readonly<Record
   for (const [name, { rnn, ...rest }] of Object.entries(contestants)) {
     using trainer = new Trainer({
       model: new Adder(rnn),
-      loss: ({ x, y }, model) => loss.mse(model.forward(x!), y!),
+      loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
       batchSize: 50,
       seed: 1,
       ...rest,

@@ -34,7 +34,7 @@ export async function main(file: string): Promise<readonly number[]> {
   const make = () =>
     new Trainer({
       model: new nn.Sequential(new nn.Linear(2, 32), new nn.ReLU(), new nn.Linear(32, 2)),
-      loss: (batch, model) => loss.crossEntropy(model.forward(batch.x!), batch.y!),
+      loss: (batch, model) => loss.crossEntropy(model.forward(batch.x), batch.y),
       optimizer: optim.adamw({ lr: 1e-2 }),
       clip: growth(1.2),
     });

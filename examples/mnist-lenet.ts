@@ -24,8 +24,8 @@ export async function main(folder: string, options: Options = {}): Promise<numbe
   });
   using trainer = new Trainer({
     model: new models.Lenet(),
-    loss: (batch, model) => loss.crossEntropy(model.forward(batch.x!), batch.y!),
-    metrics: { accuracy: (batch, model) => metrics.accuracy(model.forward(batch.x!), batch.y!) },
+    loss: (batch, model) => loss.crossEntropy(model.forward(batch.x), batch.y),
+    metrics: { accuracy: (batch, model) => metrics.accuracy(model.forward(batch.x), batch.y) },
     optimizer: optim.adamw({ lr: optim.schedule.cosine(1e-3, { steps: 125 * epochs }) }),
     clip: clip.globalNorm(1),
     batchSize: 64,
@@ -36,6 +36,6 @@ export async function main(folder: string, options: Options = {}): Promise<numbe
   await trainer.fit(part(0, rows), { epochs });
   const { accuracy } = await trainer.evaluate(part(8000, 10_000));
   const seconds = (performance.now() - started) / 1000;
-  console.log(`test accuracy ${(100 * accuracy!).toFixed(2)} % after ${epochs} epochs, ${seconds.toFixed(2)} s`);
-  return accuracy!;
+  console.log(`test accuracy ${(100 * accuracy).toFixed(2)} % after ${epochs} epochs, ${seconds.toFixed(2)} s`);
+  return accuracy;
 }

@@ -6,7 +6,7 @@ export const WORKLOAD: Workload<Gpt> = workload({
   model: () => new Gpt(65, { context: 256, layers: 6, heads: 6, width: 384 }),
   bounds: gptBounds(6, 384),
   batch: () => ({ x: ids(SEED.x, 65, 4, 256), y: ids(SEED.y, 65, 4, 256) }),
-  loss: ({ x, y }, model) => gptLoss({ x: x!, y: y! }, model),
+  loss: ({ x, y }, model) => gptLoss({ x, y }, model),
   optimizer: 'adamw',
   reference: {
     params: 10770816,

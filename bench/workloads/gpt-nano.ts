@@ -6,7 +6,7 @@ export const WORKLOAD: Workload<Gpt> = workload({
   model: () => new Gpt(65, { context: 64, layers: 4, heads: 4, width: 128 }),
   bounds: gptBounds(4, 128),
   batch: () => ({ x: ids(SEED.x, 65, 12, 64), y: ids(SEED.y, 65, 12, 64) }),
-  loss: ({ x, y }, model) => gptLoss({ x: x!, y: y! }, model),
+  loss: ({ x, y }, model) => gptLoss({ x, y }, model),
   optimizer: 'adamw',
   reference: {
     params: 809856,

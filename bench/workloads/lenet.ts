@@ -7,7 +7,7 @@ export const WORKLOAD: Workload<Lenet> = workload({
   model: () => new Lenet(),
   bounds: linearBounds(25, 32 * 25, 3136, 512),
   batch: () => ({ x: floats(SEED.x, 64, 1, 28, 28), y: ids(SEED.y, 10, 64) }),
-  loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+  loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
   optimizer: 'adamw',
   reference: {
     params: 1663370,

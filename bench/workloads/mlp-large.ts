@@ -8,7 +8,7 @@ export const WORKLOAD: Workload<Sequential> = workload({
   model: () => new Sequential(new Linear(1024, 4096), relu, new Linear(4096, 4096), relu, new Linear(4096, 1024)),
   bounds: linearBounds(1024, 4096, 4096),
   batch: () => ({ x: floats(SEED.x, 256, 1024), y: floats(SEED.y, 256, 1024) }),
-  loss: ({ x, y }, model) => loss.mse(model.forward(x!), y!),
+  loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
   optimizer: 'adamw',
   reference: {
     params: 25175040,

@@ -8,7 +8,7 @@ export const WORKLOAD: Workload<Sequential> = workload({
   model: () => new Sequential(new Linear(784, 256), relu, new Linear(256, 128), relu, new Linear(128, 10)),
   bounds: linearBounds(784, 256, 128),
   batch: () => ({ x: floats(SEED.x, 64, 784), y: ids(SEED.y, 10, 64) }),
-  loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+  loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
   optimizer: 'sgd',
   reference: {
     params: 235146,

@@ -8,7 +8,7 @@ export const WORKLOAD: Workload<Sequential> = workload({
   model: () => new Sequential(new Linear(10, 10), relu, new Linear(10, 1)),
   bounds: linearBounds(10, 10),
   batch: () => ({ x: floats(SEED.x, 32, 10), y: floats(SEED.y, 32, 1) }),
-  loss: ({ x, y }, model) => loss.mse(model.forward(x!), y!),
+  loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
   optimizer: 'sgd',
   reference: {
     params: 121,

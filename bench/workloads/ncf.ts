@@ -9,7 +9,7 @@ export const ncf = (sparse: boolean): Workload<Ncf> =>
     model: () => new Ncf({ users: 50_000, items: 20_000, sparse }),
     bounds: [1, 1, ...linearBounds(128, 128, 64)],
     batch: () => ({ x: ids(SEED.x, 50_000, 1024), item: ids(SEED.x2, 20_000, 1024), y: floats(SEED.y, 1024) }),
-    loss: ({ x, item, y }, model) => loss.mse(model.forward(x!, item!), y!),
+    loss: ({ x, item, y }, model) => loss.mse(model.forward(x, item!), y),
     optimizer: 'adamw',
     reference: {
       params: 4504833,

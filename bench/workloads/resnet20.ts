@@ -15,7 +15,7 @@ export const WORKLOAD: Workload<ResNet20> = workload({
   model: () => new ResNet20(),
   bounds: [...convNorm(3, 3), ...blocks, 1 / 8, 1 / 8],
   batch: () => ({ x: floats(SEED.x, 64, 3, 32, 32), y: ids(SEED.y, 10, 64) }),
-  loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+  loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
   optimizer: 'sgd',
   reference: {
     params: 272474,

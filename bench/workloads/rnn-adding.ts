@@ -16,7 +16,7 @@ export const WORKLOAD: Workload<Adding> = workload({
   model: () => new Adding(),
   bounds: linearBounds(128, 128, 128),
   batch: () => ({ x: floats(SEED.x, 50, 100, 2), y: floats(SEED.y, 50, 1) }),
-  loss: ({ x, y }, model) => loss.mse(model.forward(x!), y!),
+  loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
   optimizer: 'sgd',
   reference: {
     params: 17025,

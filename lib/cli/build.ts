@@ -34,15 +34,15 @@ export function makeTask(config: TrainConfig, data: DataSet): Task {
   const weight = weightsOf(config, data);
   const model = makeModel(config.model, data);
   const outputs = (x: Tensor, net: Module): Tensor => outputsOf(config.model, net, x);
-  const predict: Task['predict'] = ({ x }, net) => outputs(x!, net);
+  const predict: Task['predict'] = ({ x }, net) => outputs(x, net);
   if (loss !== 'crossEntropy') {
-    const column = ({ x }: Batch, net: Module): Tensor => reshape(outputs(x!, net), [x!.shape[0]!]);
-    return { model, loss: (batch, net) => REGRESSION[loss](column(batch, net), batch.y!), metrics: {}, predict: column };
+    const column = ({ x }: Batch, net: Module): Tensor => reshape(outputs(x, net), [x.shape[0]!]);
+    return { model, loss: (batch, net) => REGRESSION[loss](column(batch, net), batch.y), metrics: {}, predict: column };
   }
   return {
     model,
-    loss: ({ x, y }, net) => crossEntropy(outputs(x!, net), y!, { labelSmoothing, ...(weight && { weight }) }),
-    metrics: { accuracy: ({ x, y }, net) => accuracy(outputs(x!, net), y!) },
+    loss: ({ x, y }, net) => crossEntropy(outputs(x, net), y, { labelSmoothing, ...(weight && { weight }) }),
+    metrics: { accuracy: ({ x, y }, net) => accuracy(outputs(x, net), y) },
     predict,
   };
 }

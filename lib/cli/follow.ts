@@ -2,7 +2,11 @@
 import type { Report } from '../optim/report.ts';
 import type { FitResult, Run } from '../train/index.ts';
 
-export async function follow(run: Run, signal: AbortSignal, onReport: (report: Report) => void): Promise<FitResult> {
+export async function follow<K extends string>(
+  run: Run<K>,
+  signal: AbortSignal,
+  onReport: (report: Report) => void,
+): Promise<FitResult<K>> {
   const stop = (): void => run.stop();
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();

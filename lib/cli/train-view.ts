@@ -75,7 +75,7 @@ export class TrainView {
       );
   }
 
-  epoch({ epoch, loss, steps, clipped, skipped, validation }: EpochEnd, on: 'test' | 'validation'): void {
+  epoch({ epoch, loss, steps, clipped, skipped, validation }: EpochEnd<string>, on: 'test' | 'validation'): void {
     if (!this.#screen.live) this.#told = performance.now();
     // A checkpoint may have been written after the last step of an epoch: nothing is left of it then.
     if (steps === 0) return;

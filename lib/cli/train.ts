@@ -51,9 +51,9 @@ export const TRAIN: Command = {
 /** What one training came to. */
 export interface Outcome {
   readonly seed: number | bigint;
-  readonly fit: FitResult | null;
+  readonly fit: FitResult<string> | null;
   readonly epochs: number;
-  readonly test: Metrics | null;
+  readonly test: Metrics<string> | null;
   readonly ms: number;
   readonly checkpoint: string | null;
   /** The share of weights that are pruned, of those that may be; null where nothing is. */
@@ -153,7 +153,7 @@ async function trainOnce(job: Job, io: Io, screen: Screen): Promise<Outcome> {
   const left = { epochs: epochs === null ? null : epochs - epoch, steps: steps === null ? null : steps - done };
   const watched = validation ?? test;
   const weights = config.ema === null ? 'model' : 'ema';
-  let fit: FitResult | null = null;
+  let fit: FitResult<string> | null = null;
   if ((left.epochs ?? 1) > 0 && (left.steps ?? 1) > 0) {
     const run = trainer.fit(train, {
       ...(left.epochs === null ? {} : { epochs: left.epochs }),

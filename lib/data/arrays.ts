@@ -5,8 +5,8 @@ import { show } from '../options.ts';
 import { isNested, listOf, type Nested, nestedOf } from './nested.ts';
 
 /** An array with a shape; rows are the first dimension. */
-export interface NdArray {
-  readonly data: Data;
+export interface NdArray<D extends Data = Data> {
+  readonly data: D;
   readonly shape: readonly number[];
 }
 

@@ -48,6 +48,6 @@ export class CharRnn extends Module {
 }
 
 /** Cross-entropy of the next character: `x` characters [batch, time], `y` those that follow. */
-export function charRnnLoss({ x, y }: { readonly x?: TensorLike; readonly y?: TensorLike }, model: CharRnn): Tensor {
-  return loss.crossEntropy(model.forward(x!), y!);
+export function charRnnLoss({ x, y }: { readonly x: TensorLike; readonly y: TensorLike }, model: CharRnn): Tensor {
+  return loss.crossEntropy(model.forward(x), y);
 }

@@ -45,6 +45,6 @@ export class Ncf extends Module {
 }
 
 /** Binary cross-entropy of pairs that happened (y = 1) and pairs that were drawn at random (y = 0). */
-export function ncfLoss({ user, item, y }: Readonly<Record<string, Tensor>>, model: Ncf): Tensor {
-  return loss.bceWithLogits(model.forward(user!, item!), y!);
+export function ncfLoss({ user, item, y }: Readonly<Record<'user' | 'item' | 'y', Tensor>>, model: Ncf): Tensor {
+  return loss.bceWithLogits(model.forward(user, item), y);
 }

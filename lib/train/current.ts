@@ -16,7 +16,7 @@ interface Standing {
 
 export class Current<M extends Module> {
   readonly access: Access;
-  readonly #options: TrainerOptions<M>;
+  readonly #options: TrainerOptions<M, string>;
   readonly #standing: () => Standing;
   readonly #changed: () => void;
   #setup: Setup<M>;
@@ -26,7 +26,7 @@ export class Current<M extends Module> {
    * @param changed called when there is another setup
    * @throws OptionError
    */
-  constructor(options: TrainerOptions<M>, standing: () => Standing, changed: () => void) {
+  constructor(options: TrainerOptions<M, string>, standing: () => Standing, changed: () => void) {
     this.#options = options;
     this.#standing = standing;
     this.#changed = changed;

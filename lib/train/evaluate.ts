@@ -24,7 +24,7 @@ export interface EvaluateContext {
   readonly halt?: Halt;
 }
 
-export function* evaluateLoop(c: EvaluateContext): Loop<Metrics | null> {
+export function* evaluateLoop(c: EvaluateContext): Loop<Metrics<string> | null> {
   const { session, source, batchSize, threads, turn = (task) => task(), halt } = c;
   const gathering = new Gathering();
   const pace = new Pace();
@@ -55,7 +55,7 @@ export function* evaluateLoop(c: EvaluateContext): Loop<Metrics | null> {
     }
     start += steps * count;
   }
-  return gathering.finish() as Metrics;
+  return gathering.finish() as Metrics<string>;
 }
 
 /** Counters of a run that neither draws randomness nor updates. */

@@ -6,7 +6,7 @@ import type { TensorType } from '../ir/op.ts';
 import type { DrawnBatch } from './culprit.ts';
 import type { Effect } from './effect.ts';
 import type { Counters } from './progress.ts';
-import type { Batch, NdArray, Source } from './source.ts';
+import type { NdArray, Source, Tensors } from './source.ts';
 import { checkRowTypes, Prefetcher, rowsOfBatch, rowTypes, type Stream, type StreamBatch, traceRows } from './stream.ts';
 
 export interface Chunk {
@@ -34,7 +34,7 @@ export interface Feeder {
   readonly data: ReadonlyMap<string, NdArray>;
   /** Updates in an epoch, if none is skipped; null for a stream, of which nobody knows how long it is. */
   readonly epochSteps: number | null;
-  trace(graph: Graph, rows: number): Batch;
+  trace(graph: Graph, rows: number): Tensors;
   /** The next chunk of at most `most` steps. */
   next(most: number, counters: Counters): Effect<Chunk | 'endOfEpoch' | 'endOfData'>;
   close(): Promise<void>;

@@ -32,7 +32,7 @@ export interface Running {
 /** What the loop needs of its trainer. */
 export interface FitContext
   extends InquiryContext,
-    Pick<FitOptions, 'earlyStop' | 'chunkSteps' | 'validateEvery' | 'onEpoch' | 'onGuard' | 'profile'> {
+    Pick<FitOptions<string>, 'earlyStop' | 'chunkSteps' | 'validateEvery' | 'onEpoch' | 'onGuard' | 'profile'> {
   readonly running: Running;
   readonly session: Session<Apply>;
   readonly feeder: Feeder;
@@ -47,12 +47,12 @@ export interface FitContext
   /** Wait for a turn among those who use the state. */
   readonly turn: <T>(task: () => T | Promise<T>) => Promise<T>;
   /** Gives null if the run was told to end meanwhile. */
-  readonly validate: (() => Loop<Metrics | null>) | null;
+  readonly validate: (() => Loop<Metrics<string> | null>) | null;
   /** Make ready for the first step of the run, and of an epoch. */
   readonly start: Effect<void>;
   readonly startEpoch: Effect<void>;
   /** Take in what a validation gave, before the next steps. */
-  readonly validated: (metrics: Metrics) => Effect<void>;
+  readonly validated: (metrics: Metrics<string>) => Effect<void>;
   readonly guarding: Guarding | null;
   /** Null where no guard rolls back. */
   readonly rollback: Rollback | null;
@@ -64,7 +64,7 @@ export interface FitContext
   readonly restoreBest: Effect<void>;
 }
 
-export function* fitLoop(c: FitContext): Loop<FitResult> {
+export function* fitLoop(c: FitContext): Loop<FitResult<string>> {
   const { running, validateEvery = null } = c;
   const { halt } = running;
   const tally = new Tally();
@@ -76,7 +76,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
   let epochStart = 0;
   let validatedAt = -1;
 
-  const validation = function* (): Loop<Metrics | null> {
+  const validation = function* (): Loop<Metrics<string> | null> {
     validatedAt = tally.tried;
     const metrics = c.validate ? yield* c.validate() : null;
     for (const [name, value] of Object.entries(metrics ?? {})) {
@@ -88,7 +88,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult> {
     if (metrics && best.see(metrics)) yield* perform(c.keepBest);
     return metrics;
   };
-  const finish = function* (stopReason: StopReason): Loop<FitResult> {
+  const finish = function* (stopReason: StopReason): Loop<FitResult<string>> {
     if (best.metrics) yield* perform(c.restoreBest);
     const { tried, applied, clipped, skipped, threads, last, epochs, nonFinite } = tally;
     if (tried > 0 && applied === 0) warnOfNothingApplied(running, tally);
@@ -342,17 +342,17 @@ const because = (culprit: Culprit | null): string => (culprit && culprit.kind !=
 
 /** Follows the validation metric that early stopping watches. */
 class Best {
-  metrics: Metrics | null = null;
+  metrics: Metrics<string> | null = null;
   #misses = 0;
-  readonly #rule: EarlyStop | null;
-  constructor(rule: EarlyStop | null) {
+  readonly #rule: EarlyStop<string> | null;
+  constructor(rule: EarlyStop<string> | null) {
     this.#rule = rule;
   }
   get exhausted(): boolean {
     return this.#rule !== null && this.#misses >= this.#rule.patience;
   }
   /** Is this the best so far? NaN never is. */
-  see(metrics: Metrics): boolean {
+  see(metrics: Metrics<string>): boolean {
     if (!this.#rule) return false;
     const { metric = 'loss', minDelta = 0 } = this.#rule;
     const sign = (this.#rule.mode ?? (metric === 'loss' ? 'min' : 'max')) === 'min' ? -1 : 1;

@@ -21,7 +21,7 @@ import type { EpochEnd } from './progress.ts';
 import { checkRecord, type RecordOptions } from './recording.ts';
 import type { Regularizer } from './regularize.ts';
 import { checkRollback, type RollbackOptions } from './rollback.ts';
-import type { Arrays, Batch, Source } from './source.ts';
+import type { Batch, Named, Source } from './source.ts';
 import type { Measure, Objective } from './step.ts';
 import { checkLogger, type Logger } from './warnings.ts';
 
@@ -31,14 +31,15 @@ export interface GroupRule {
   readonly optimizer: Optimizer;
 }
 
-export interface TrainerOptions<M extends Module> extends FinishingOptions {
+/** `M`: the model; `K`: names of metrics; `N`: names of the batch's tensors, where the loss tells them ({@link Batch}). */
+export interface TrainerOptions<M extends Module, K extends string = never, N extends string = string> extends FinishingOptions {
   readonly model: M;
   /**
    * A scalar for one batch; the mean over its rows, so that a shorter last batch weighs the same per row. A loss that is a mean with weights
    * (`loss.crossEntropy` with `weight` or `ignoreIndex`) divides by the weights of its batch in training, and by those of the whole data set in
    * `evaluate`, where nothing is added to it.
    */
-  readonly loss: Objective<M>;
+  readonly loss: Objective<M, N>;
   readonly optimizer: Optimizer;
   /** Default `clip.none()`: measures, changes nothing. */
   readonly clip?: ClipPolicy;
@@ -55,7 +56,7 @@ export interface TrainerOptions<M extends Module> extends FinishingOptions {
   /** Keep an average of the trained weights over the updates; `weights: 'ema'` then evaluates, predicts, reads and saves with it. */
   readonly ema?: EmaOptions;
   /** Lower the learning rates of all groups when the validation stops improving. A `fit` then needs a validation set. */
-  readonly plateau?: PlateauOptions;
+  readonly plateau?: PlateauOptions<NoInfer<K>>;
   /** Changes of images in training: `[augment.shift(2), augment.flip()]` for array x, or by name. They come before `preprocess`. */
   readonly augment?: AugmentOption;
   /**
@@ -79,38 +80,39 @@ export interface TrainerOptions<M extends Module> extends FinishingOptions {
    * Measured by `evaluate` beside the loss: scalars, of which the mean over rows is taken, or those of `metrics` that are no such means (F1, AUC,
    * perplexity): they are of the whole data set, however it is cut into batches.
    */
-  readonly metrics?: Readonly<Record<string, Measure<M>>>;
+  readonly metrics?: Readonly<Record<K, Measure<M, NoInfer<N>>>> & Readonly<Record<string, Measure<M, NoInfer<N>>>>;
   /** What `predict` computes; default `model.forward(batch.x)`. */
-  readonly predict?: (batch: Batch, model: M) => Tensor;
+  readonly predict?: (batch: Batch<NoInfer<N>>, model: M) => Tensor;
   /** Told what `result.warnings` lists, as it is found: a function, or an object with a method `warn`, such as `console`. Default: nobody is. */
   readonly logger?: Logger;
 }
 
-export interface EarlyStop {
+export interface EarlyStop<K extends string = never> {
   /** Validations without improvement before the run ends. */
   readonly patience: number;
   /** Smallest change that counts; default 0. */
   readonly minDelta?: number;
   /** `loss` or the name of a metric; default `loss`. */
-  readonly metric?: string;
+  readonly metric?: 'loss' | K;
   /** Default `min` for the loss, `max` for other metrics. */
   readonly mode?: 'min' | 'max';
 }
 
-export interface FitOptions {
+/** `K`: names of the trainer's metrics; `N`: names that its data has. */
+export interface FitOptions<K extends string = never, N extends string = string> {
   /** How long to train: steps, or epochs, or whichever comes first. */
   readonly steps?: number;
   readonly epochs?: number;
   /** Measured at the end of each epoch, or every `validateEvery` steps of this run. */
-  readonly validation?: Arrays | Source;
+  readonly validation?: Named<N> | Source<N>;
   readonly validateEvery?: number;
   /** Which weights are validated. Default `model`. */
   readonly validateWeights?: Weights;
   /** End when the validation stops improving, with the best weights back. */
-  readonly earlyStop?: EarlyStop;
+  readonly earlyStop?: EarlyStop<K>;
   /** Aborting rejects with AbortError after the step being run; what was trained stays. */
   readonly signal?: AbortSignal;
-  readonly onEpoch?: (end: EpochEnd) => void;
+  readonly onEpoch?: (end: EpochEnd<K>) => void;
   /** Called for what the trainer's guards find, when the steps of a chunk are done. */
   readonly onGuard?: (event: GuardEvent) => void;
   /** Steps per native call; default: about 20 ms worth. Results do not depend on it. */
@@ -183,7 +185,7 @@ const FIT_OPTIONS = [
   'logger',
 ];
 
-export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>): void {
+export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M, string>): void {
   checkOptions('Trainer', options, TRAINER_OPTIONS);
   const { model, loss, optimizer, clip, metrics = {}, predict, groups = [] } = options;
   const wrong = (option: string, expected: string, value: unknown): OptionError =>
@@ -220,7 +222,7 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M>
 }
 
 /** `metrics` are the names that validation gives. */
-export function checkFitOptions(where: string, options: FitOptions, metrics: readonly string[]): void {
+export function checkFitOptions(where: string, options: FitOptions<string>, metrics: readonly string[]): void {
   checkOptions(where, options, FIT_OPTIONS);
   for (const key of ['steps', 'epochs', 'validateEvery', 'chunkSteps'] as const) {
     if (options[key] !== undefined) checkNumber(where, key, options[key], { min: 1, integer: true });
@@ -258,7 +260,7 @@ function checkFunction(where: string, option: string, value: unknown): void {
  * @param since the first step of parameters that were not trained from the beginning
  */
 export function groupParameters<M extends Module>(
-  { model, groups = [], optimizer }: TrainerOptions<M>,
+  { model, groups = [], optimizer }: TrainerOptions<M, string>,
   since: ReadonlyMap<Parameter, number>,
 ): ApplyGroup[] {
   const left = new Set(model.parameters().filter((p) => p.requiresGrad));

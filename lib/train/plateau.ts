@@ -3,9 +3,9 @@
 import type { State } from '../ir/graph.ts';
 import { checkChoice, checkNumber, checkOptions } from '../options.ts';
 
-export interface PlateauOptions {
+export interface PlateauOptions<K extends string = never> {
   /** What is looked at: `loss` or the name of a metric. Default `loss`. */
-  readonly metric?: string;
+  readonly metric?: 'loss' | K;
   /** Default `min` for the loss, `max` for other metrics. */
   readonly mode?: 'min' | 'max';
   /** What the learning rates are multiplied by each time. Default 0.1. */
@@ -29,15 +29,15 @@ const AT = { factor: 0, best: 1, bad: 2, cooldown: 3 } as const;
 
 /** As torch.optim.lr_scheduler.ReduceLROnPlateau for values above 0, but what it lowers may itself be a schedule: it keeps a factor. */
 export class Plateau {
-  readonly options: PlateauOptions;
+  readonly options: PlateauOptions<string>;
   readonly metric: string;
   /** Factor so far, best value, validations without improvement, and those left that are not counted. */
   readonly values: Float64Array;
   readonly state: State;
-  readonly #rule: Required<PlateauOptions>;
+  readonly #rule: Required<PlateauOptions<string>>;
 
   /** @throws OptionError */
-  constructor(options: PlateauOptions) {
+  constructor(options: PlateauOptions<string>) {
     const where = 'Trainer: plateau';
     checkOptions(where, options, OPTIONS);
     const { metric = 'loss', factor = 0.1, patience = 10, threshold = 1e-4, cooldown = 0, min = 0, eps = 1e-8 } = options;

@@ -1,14 +1,14 @@
 // predict.ts: predictions of a model for given rows, in batches.
 import { ShapeError } from '../errors.ts';
 import type { Graph } from '../ir/graph.ts';
-import { bytesOf, sizeOf } from '../ir/op.ts';
+import { bytesOf, type Data, sizeOf } from '../ir/op.ts';
 import type { RunResult } from '../native/addon.ts';
 import { threadsFor } from '../native/threads.ts';
 import { type Loop, perform } from './effect.ts';
 import { EVALUATE } from './evaluate.ts';
 import { packBatches } from './feeder.ts';
 import { Copied, Session } from './session.ts';
-import type { Batch, NdArray } from './source.ts';
+import type { NdArray, Tensors } from './source.ts';
 import { allocate, type Store } from './store.ts';
 import { rowTypes, type StreamBatch, traceRows } from './stream.ts';
 
@@ -18,19 +18,20 @@ const MOST_BYTES = 16 << 20;
 /** Keeps the programs it has compiled, one per kind of input. */
 export class Predictor {
   readonly #store: Store;
-  readonly #trace: (batch: (graph: Graph) => Batch) => Graph;
+  readonly #trace: (batch: (graph: Graph) => Tensors) => Graph;
   readonly #sessions = new Map<string, Session<null>>();
 
-  constructor(store: Store, trace: (batch: (graph: Graph) => Batch) => Graph) {
+  constructor(store: Store, trace: (batch: (graph: Graph) => Tensors) => Graph) {
     this.#store = store;
     this.#trace = trace;
   }
 
-  *predict(inputs: StreamBatch, batchSize: number, threads: number): Loop<NdArray> {
+  /** `D` is what holds the model's dtype. */
+  *predict<D extends Data>(inputs: StreamBatch, batchSize: number, threads: number): Loop<NdArray<D>> {
     const total = [...inputs.values()][0]!.shape[0]!;
     if (total === 0) throw new ShapeError('predict: expected at least one row, got 0');
     const session = this.#session(inputs);
-    let out: NdArray | null = null;
+    let out: NdArray<D> | null = null;
     for (let start = 0; start < total; ) {
       const left = total - start;
       const count = Math.min(batchSize, left);
@@ -46,7 +47,7 @@ export class Predictor {
         throw new ShapeError(`predict: expected one output row per input row (${count}), got [${type.shape}]`);
       }
       const shape = [total, ...type.shape.slice(1)];
-      out ??= { data: allocate(type.dtype, sizeOf(shape)), shape };
+      out ??= { data: allocate(type.dtype, sizeOf(shape)) as D, shape };
       const target = new Uint8Array(out.data.buffer);
       const rowBytes = bytesOf(type) / count;
       for (let j = 0; j < steps; j++) {

@@ -6,7 +6,7 @@ import { checkTransform, Pipeline, type Transform } from '../data/transform.ts';
 import { CheckpointError, OptionError } from '../errors.ts';
 import { Tensor } from '../ir/graph.ts';
 import { show } from '../options.ts';
-import type { Batch } from './source.ts';
+import type { Tensors } from './source.ts';
 
 /** Transforms by the name of the array they are for. */
 export type Transforms = Readonly<Record<string, Transform>>;
@@ -44,7 +44,7 @@ export function checkAugmentation(option: AugmentOption = {}): Plans {
 }
 
 /** @throws OptionError if the batch lacks an array that something is to be done to, and `all` are wanted */
-export function prepare(batch: Batch, plans: Plans, transforms: Transforms, all: boolean): Batch {
+export function prepare(batch: Tensors, plans: Plans, transforms: Transforms, all: boolean): Tensors {
   const prepared: Record<string, Tensor> = { ...batch };
   const each = <T>(option: string, given: Readonly<Record<string, T>>, change: (t: Tensor, how: T) => Tensor): void => {
     for (const [name, how] of Object.entries(given)) {

@@ -19,10 +19,10 @@ export interface Counters {
 
 export const START: Counters = { attempt: 0, step: 0, epoch: 0, batch: 0, skips: 0 };
 
-/** Loss and metrics over a data set. */
-export type Metrics = Readonly<Record<string, number>> & { readonly loss: number };
+/** Loss and metrics over a data set; `K` are the names of the trainer's metrics. */
+export type Metrics<K extends string = never> = Readonly<Record<K, number>> & { readonly loss: number };
 
-export interface EpochEnd {
+export interface EpochEnd<K extends string = never> {
   /** Epochs finished, of all `fit` calls. */
   readonly epoch: number;
   /** Mean training loss over the steps of the epoch. */
@@ -31,7 +31,7 @@ export interface EpochEnd {
   readonly steps: number;
   readonly clipped: number;
   readonly skipped: number;
-  readonly validation: Metrics | null;
+  readonly validation: Metrics<K> | null;
 }
 
 /**
@@ -39,7 +39,7 @@ export interface EpochEnd {
  */
 export type StopReason = 'steps' | 'epochs' | 'stopped' | 'earlyStop' | 'endOfData';
 
-export interface FitResult {
+export interface FitResult<K extends string = never> {
   readonly stopReason: StopReason;
   /** Steps tried, applied, clipped and skipped in this run. */
   readonly tried: number;
@@ -53,11 +53,11 @@ export interface FitResult {
   readonly threads: number;
   /** Names of tensors that had a non-finite gradient in a skipped step. */
   readonly nonFinite: readonly string[];
-  readonly epochs: readonly EpochEnd[];
+  readonly epochs: readonly EpochEnd<K>[];
   /** The last step's report; null if there was none. */
   readonly last: Report | null;
   /** Best validation metrics, when there was early stopping; its weights are the model's now. */
-  readonly best: Metrics | null;
+  readonly best: Metrics<K> | null;
   /** What guards found: the first 100 of it. Absent without guards. */
   readonly guards?: readonly GuardEvent[];
   /** What may not be as it was meant, each thing once. Told to the `logger` as it is found. */
@@ -77,7 +77,7 @@ export class Tally {
   moved = false;
   last: Report | null = null;
   readonly nonFinite: Set<string> = new Set();
-  readonly epochs: EpochEnd[] = [];
+  readonly epochs: EpochEnd<string>[] = [];
   /** Of the current epoch: sum and number of finite losses, and the counts before it. */
   // In an array: a number that changes in a field is a new object each time.
   readonly #epochLoss = new Float64Array(1);
@@ -124,7 +124,7 @@ export class Tally {
     this.skipped++;
   }
 
-  endEpoch(epoch: number, validation: Metrics | null): EpochEnd {
+  endEpoch(epoch: number, validation: Metrics<string> | null): EpochEnd<string> {
     const { tried, clipped, skipped } = this;
     const end = {
       epoch,

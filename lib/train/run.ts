@@ -7,8 +7,8 @@ import type { FitResult } from './progress.ts';
 const BEHIND = 16;
 
 /** A training run. `await run` gives its result; `for await (const report of run)` gives every step's report. */
-export class Run implements PromiseLike<FitResult>, AsyncIterable<Report> {
-  readonly #result: Promise<FitResult>;
+export class Run<K extends string = never> implements PromiseLike<FitResult<K>>, AsyncIterable<Report> {
+  readonly #result: Promise<FitResult<K>>;
   readonly #stop: () => void;
   readonly #chunks: Reports[] = [];
   #reading = false;
@@ -16,7 +16,7 @@ export class Run implements PromiseLike<FitResult>, AsyncIterable<Report> {
   #wakeReader: (() => void) | null = null;
   #wakeWriter: (() => void) | null = null;
 
-  constructor(start: (run: Run) => Promise<FitResult>, stop: () => void) {
+  constructor(start: (run: Run<K>) => Promise<FitResult<K>>, stop: () => void) {
     this.#stop = stop;
     this.#result = start(this).finally(() => {
       this.#ended = true;
@@ -26,18 +26,18 @@ export class Run implements PromiseLike<FitResult>, AsyncIterable<Report> {
 
   /** Resolves with the result, rejects with the error that ended the run. */
   // biome-ignore lint/suspicious/noThenProperty: a run is awaitable by design
-  then<A = FitResult, B = never>(
-    onFulfilled?: ((result: FitResult) => A | PromiseLike<A>) | null,
+  then<A = FitResult<K>, B = never>(
+    onFulfilled?: ((result: FitResult<K>) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     return this.#result.then(onFulfilled, onRejected);
   }
 
-  catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<FitResult | B> {
+  catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<FitResult<K> | B> {
     return this.#result.catch(onRejected);
   }
 
-  finally(onFinally?: (() => void) | null): Promise<FitResult> {
+  finally(onFinally?: (() => void) | null): Promise<FitResult<K>> {
     return this.#result.finally(onFinally);
   }
 

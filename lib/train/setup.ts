@@ -28,7 +28,7 @@ import type { Metrics } from './progress.ts';
 import { watchRates } from './rates.ts';
 import { isPerLayer } from './recording.ts';
 import { Copied, Session } from './session.ts';
-import type { Batch, Source } from './source.ts';
+import type { Batch, Source, Tensors } from './source.ts';
 import { type Stands, traceEvaluate, tracePredict, traceTrain, type Unreached } from './step.ts';
 import { inModule, Store } from './store.ts';
 
@@ -56,7 +56,7 @@ export class Setup<M extends Module> {
   readonly finishing: Finishing;
   readonly kept: Kept;
   readonly since: Since;
-  readonly #options: TrainerOptions<M>;
+  readonly #options: TrainerOptions<M, string>;
   readonly #found: readonly (readonly [string, Parameter | Buffer])[];
   readonly #penalties: Penalties;
   readonly #scaling: LossScale | null;
@@ -74,7 +74,7 @@ export class Setup<M extends Module> {
    * @param before what is taken over; no run may be on
    * @throws OptionError if an option finds nothing that it is for; where nothing is trained, what is for that does not count
    */
-  constructor(options: TrainerOptions<M>, since: Since = new Map(), before: Setup<M> | null = null) {
+  constructor(options: TrainerOptions<M, string>, since: Since = new Map(), before: Setup<M> | null = null) {
     const { model, accumulate = 1, clip = none(), predict = forwardOfX } = options;
     this.#options = options;
     this.#plans = checkAugmentation(options.augment);
@@ -111,7 +111,7 @@ export class Setup<M extends Module> {
     if (before) takeOver(before, this);
     const predictor = (stands?: Stands): Predictor =>
       new Predictor(this.store, (batch) => {
-        const prepared = (graph: Graph): Batch => prepare(batch(graph), this.#plans, this.#transforms, false);
+        const prepared = (graph: Graph): Tensors => prepare(batch(graph), this.#plans, this.#transforms, false);
         return tracePredict(model, (b, m) => inUnits(predict(b, m), this.#transforms), prepared, stands);
       });
     this.#predictors = { model: predictor(), ema: predictor(this.averages) };
@@ -147,7 +147,11 @@ export class Setup<M extends Module> {
   }
 
   /** A session of a run, which hears of parameters that the loss does not move. */
-  training(feeder: Feeder, options: Pick<FitOptions, 'profile' | 'record'> = {}, run: Hearing | null = null): Session<Apply> {
+  training(
+    feeder: Feeder,
+    options: Pick<FitOptions<string>, 'profile' | 'record'> = {},
+    run: Hearing | null = null,
+  ): Session<Apply> {
     const { model, loss } = this.#options;
     const { plateau } = this;
     const spec = {
@@ -184,7 +188,7 @@ export class Setup<M extends Module> {
   evaluation(source: Source, data: Copied, weights: Weights): Session<readonly Measured[]> {
     const { model, loss, metrics } = this.#options;
     return new Session(this.store, data, (count) => {
-      const trace = (graph: Graph): Batch => this.#prepared(source.trace(graph, count));
+      const trace = (graph: Graph): Tensors => this.#prepared(source.trace(graph, count));
       return traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights));
     });
   }
@@ -277,7 +281,7 @@ export class Setup<M extends Module> {
     return this.names.get(x)!.map((name) => [name, state]);
   }
 
-  #prepared(batch: Batch): Batch {
+  #prepared(batch: Tensors): Tensors {
     return prepare(batch, this.#plans, this.#transforms, true);
   }
 
@@ -297,7 +301,7 @@ export class Setup<M extends Module> {
   }
 
   /** Let the learning rates go down, if a validation says so. `step` is the number of updates so far. No run may be on. */
-  validated(metrics: Metrics, step: number): void {
+  validated(metrics: Metrics<string>, step: number): void {
     if (!this.plateau) return;
     const { plateau } = this;
     plateau.see(

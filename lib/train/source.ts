@@ -10,11 +10,22 @@ import { checkBoolean, checkOptions } from '../options.ts';
 
 export { type ArrayInput, type Arrays, dtypeOf, modelArrays, type NdArray, ndarray } from '../data/arrays.ts';
 
-/** The tensors that a loss or metric sees, by name. */
-export type Batch = Readonly<Record<string, Tensor>>;
+/** Tensors by name, before anybody says which names there are. */
+export type Tensors = Readonly<Record<string, Tensor>>;
 
-/** A data set that lies in memory and is bound once; batches are gathered natively by a row of indices. */
-export interface Source {
+/**
+ * The tensors that a loss, a metric or `predict` sees, by the names of the data's arrays: `x` and `y` without further ado. Other names are told by
+ * the type, `({ input, label }: Batch<'input' | 'label'>, model) => ...`: of the loss, the trainer then wants them in its data.
+ */
+export type Batch<N extends string = string> = string extends N
+  ? Tensors & { readonly x: Tensor; readonly y: Tensor }
+  : Readonly<Record<N, Tensor>>;
+
+/** Named arrays of which these there must be; any, where the batch's names are not told. */
+export type Named<N extends string = string> = string extends N ? Arrays : Arrays & Readonly<Record<N, Arrays[string]>>;
+
+/** A data set that lies in memory and is bound once; batches are gathered natively by a row of indices. `N` are the names of a batch's tensors. */
+export interface Source<N extends string = string> {
   /** Arrays to bind, by input name. */
   readonly data: ReadonlyMap<string, NdArray>;
   /** Rows of one pass in order. */
@@ -24,7 +35,7 @@ export interface Source {
   /** Training batches of one epoch: whole ones, and rows of the shorter last one (0: none). */
   epoch(batchSize: number): { readonly whole: number; readonly tail: number };
   /** Build the batch's tensors from a feed of `rows` indices. */
-  trace(graph: Graph, rows: number): Batch;
+  trace(graph: Graph, rows: number): Readonly<Record<N, Tensor>>;
   /** Write the indices of a training batch: batch `i` of epoch `epoch`, the `attempt`-th of all. `at` is used again for the next. */
   fill(row: Int32Array, at: { epoch: number; i: number; attempt: number; batchSize: number; seed: bigint }): void;
   /** Write the indices of rows [start, start + row.length) in order, for evaluation. */
@@ -36,7 +47,7 @@ const INDEX = '$rows';
 const library = new WeakSet<Source>();
 /** Was it made by a function of this file? */
 export const isLibrarySource = (source: Source): boolean => library.has(source);
-function ofLibrary(source: Source): Source {
+function ofLibrary<N extends string>(source: Source<N>): Source<N> {
   library.add(source);
   return source;
 }
@@ -46,7 +57,7 @@ function ofLibrary(source: Source): Source {
  *
  * @throws ShapeError if the arrays differ in rows; DataError if there is no row
  */
-export function rows(arrays: Arrays): Source {
+export function rows<N extends string>(arrays: Readonly<Record<N, Arrays[string]>>): Source<N> {
   const data = modelArrays(arrays);
   const length = [...data.values()][0]!.shape[0]!;
   if (length === 0) throw new DataError('data: expected at least one row, got 0');
@@ -62,7 +73,7 @@ export function rows(arrays: Arrays): Source {
         const table = graph.input(name, { dtype: dtypeOf(a.data), shape: a.shape }, 'data');
         return [name, gather(table, indices)] as const;
       });
-      return Object.fromEntries(entries);
+      return Object.fromEntries(entries) as Record<N, Tensor>;
     },
     fill(row, { epoch, i, batchSize, seed }) {
       if (order?.seed !== seed || order.epoch !== epoch) order = { seed, epoch, rows: permutation(length, seed, epoch) };
@@ -92,7 +103,7 @@ export interface WindowsOptions {
  *
  * @throws OptionError for a length below 1; DataError if there are not more tokens than that, or too few for one consecutive batch
  */
-export function windows(given: ArrayInput, options: WindowsOptions): Source {
+export function windows(given: ArrayInput, options: WindowsOptions): Source<'x' | 'y'> {
   checkOptions('windows', options, ['length', 'consecutive']);
   const { length } = options;
   const consecutive = checkBoolean('windows', 'consecutive', options.consecutive ?? false);

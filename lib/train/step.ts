@@ -17,12 +17,12 @@ import type { Guarding } from './guarding.ts';
 import type { LossScale } from './loss-scale.ts';
 import { checkTraced, type Measured, measure, scalar } from './measure.ts';
 import { type Penalties, penalize } from './penalties.ts';
-import type { Batch } from './source.ts';
+import type { Batch, Tensors } from './source.ts';
 
-/** A loss or metric over one batch: a scalar. */
-export type Objective<M> = (batch: Batch, model: M) => Tensor;
+/** A loss or metric over one batch: a scalar. `N` are the names of the batch's tensors. */
+export type Objective<M, N extends string = string> = (batch: Batch<N>, model: M) => Tensor;
 /** What is measured over a data set: a scalar, of which the mean over rows is taken, or what makes a number of all rows (`metrics.f1`). */
-export type Measure<M> = (batch: Batch, model: M) => Tensor | Aggregate;
+export type Measure<M, N extends string = string> = (batch: Batch<N>, model: M) => Tensor | Aggregate;
 
 export interface TrainSpec<M extends Module> {
   readonly model: M;
@@ -63,13 +63,13 @@ export interface Unreached {
 }
 
 /** The graph of one training step on batches of `rows` rows that `trace` declares. */
-export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, trace: (graph: Graph) => Batch): Traced {
+export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, trace: (graph: Graph) => Tensors): Traced {
   const graph = new Graph('train');
   const trained = spec.groups.flatMap((g) => g.params);
   const { scaling, guarding } = spec;
   const forward = (): Tensor =>
     withParameters(graph, spec.model, { pending: spec.accumulators?.pending }, () =>
-      scalar('loss', spec.loss(trace(graph), spec.model)),
+      scalar('loss', spec.loss(trace(graph) as Batch, spec.model)),
     );
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
@@ -136,12 +136,12 @@ function unreachedOf(trained: readonly Parameter[], params: readonly Tensor[], {
 export function traceEvaluate<M extends Module>(
   model: M,
   measures: Readonly<Record<string, Measure<M>>>,
-  trace: (graph: Graph) => Batch,
+  trace: (graph: Graph) => Tensors,
   stands?: Stands,
 ): { graph: Graph; extra: readonly Measured[] } {
   const graph = new Graph('eval');
   const extra = withParameters(graph, model, { stands }, () => {
-    const batch = trace(graph);
+    const batch = trace(graph) as Batch;
     return Object.entries(measures).map(([name, f]) => measure(graph, name, f(batch, model)));
   });
   return { graph, extra };
@@ -151,12 +151,12 @@ export function traceEvaluate<M extends Module>(
 export function tracePredict<M extends Module>(
   model: M,
   predict: (batch: Batch, model: M) => Tensor,
-  trace: (graph: Graph) => Batch,
+  trace: (graph: Graph) => Tensors,
   stands?: Stands,
 ): Graph {
   const graph = new Graph('eval');
   withParameters(graph, model, { stands }, () => {
-    const given = predict(trace(graph), model);
+    const given = predict(trace(graph) as Batch, model);
     graph.output('prediction', checkTraced('predict', 'a Tensor', given, given instanceof Tensor));
   });
   return graph;

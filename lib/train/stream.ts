@@ -3,10 +3,10 @@ import { DataError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { sameShape, type TensorType } from '../ir/op.ts';
 import { show } from '../options.ts';
-import { type Arrays, type Batch, dtypeOf, modelArrays, type NdArray } from './source.ts';
+import { type Arrays, dtypeOf, modelArrays, type Named, type NdArray, type Tensors } from './source.ts';
 
-/** Batches, each named arrays whose first dimension is the batch. A function is called anew for each epoch. */
-export type Stream = AsyncIterable<Arrays> | (() => AsyncIterable<Arrays>);
+/** Batches, each named arrays whose first dimension is the batch. A function is called anew for each epoch. `N` are names that each has. */
+export type Stream<N extends string = string> = AsyncIterable<Named<N>> | (() => AsyncIterable<Named<N>>);
 
 export type StreamBatch = ReadonlyMap<string, NdArray>;
 
@@ -20,7 +20,7 @@ export function rowsOfBatch(batch: StreamBatch): number {
 }
 
 /** The batch's tensors, fed whole. */
-export function traceRows(graph: Graph, types: ReadonlyMap<string, TensorType>, rows: number): Batch {
+export function traceRows(graph: Graph, types: ReadonlyMap<string, TensorType>, rows: number): Tensors {
   const entries = [...types].map(([name, t]) => {
     return [name, graph.input(name, { dtype: t.dtype, shape: [rows, ...t.shape] }, 'feed')] as const;
   });

@@ -4,6 +4,7 @@ import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import type { RecordHeader } from '../history/history.ts';
 import { StepLog } from '../history/log.ts';
 import { writeSafetensors } from '../io/safetensors.ts';
+import type { Data } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
 import { checkChoice, checkNumber, checkOptions } from '../options.ts';
@@ -32,7 +33,7 @@ import { type Sparsity, sparsityOf, withoutPrunedRows } from './pruned.ts';
 import { Run } from './run.ts';
 import { Copied } from './session.ts';
 import type { Setup } from './setup.ts';
-import type { ArrayInput, Arrays, NdArray, Source } from './source.ts';
+import type { ArrayInput, Arrays, Named, NdArray, Source } from './source.ts';
 import { copyOf, type Stream } from './stream.ts';
 import { train } from './training.ts';
 import { Warnings } from './warnings.ts';
@@ -51,10 +52,15 @@ interface Begun extends Running {
  * model goes on from there. What is changed of the model (`requiresGrad`, values, layers) counts from the next `fit` on. One trainer at a time: while one has a `fit` or another call that is not done, the others have a BusyError. What
  * else there is (optimizer slots, policy state, averages, counters) is the trainer's own; `save` writes all of it. `dispose()` frees
  * that at once; without, it is freed when the trainer is collected.
+ *
+ * The type arguments are found by the compiler: write `new Trainer({ ... })`, and `Trainer<Net, 'accuracy'>` where a type is asked for.
+ * @typeParam M the model
+ * @typeParam K names of option `metrics`, as `evaluate` gives them and `earlyStop` and `plateau` take them, beside `loss`
+ * @typeParam N names of the arrays that the loss reads, where its `batch` tells them ({@link Batch}): data must have them
  */
-export class Trainer<M extends Module> {
+export class Trainer<M extends Module, K extends string = never, N extends string = string> {
   readonly model: M;
-  readonly #options: TrainerOptions<M>;
+  readonly #options: TrainerOptions<M, string>;
   readonly #current: Current<M>;
   readonly #threads: number;
   /** Who it is, to the model. */
@@ -65,7 +71,9 @@ export class Trainer<M extends Module> {
   #running: Begun | null = null;
 
   /** @throws OptionError; ShapeError and others for what the model's loss does are thrown by the first run */
-  constructor(options: TrainerOptions<M>) {
+  constructor(given: TrainerOptions<M, K, N>) {
+    // Names are for whoever writes a program: here a batch may have any.
+    const options = given as TrainerOptions<M, never> as TrainerOptions<M, string>;
     checkTrainerOptions(options);
     const { model, threads = addon().threads.count, seed = 0 } = options;
     this.#threads = threads;
@@ -105,9 +113,9 @@ export class Trainer<M extends Module> {
    * @throws (rejects) ShapeError, DataError, DetachedError for data that does not fit; NonFiniteError, IndexError, AbortError while
    * training: the state is then that of the last whole step
    */
-  fit(data: Arrays | Source | Stream, options: FitOptions = {}): Run {
+  fit(data: Named<N> | Source<N> | Stream<N>, options: FitOptions<K, N> = {}): Run<K> {
     const running = this.#begin('fit', options);
-    const start = async (run: Run): Promise<FitResult> => {
+    const start = async (run: Run<K>): Promise<FitResult<K>> => {
       try {
         const feeder = isStream(data)
           ? streamFeeder(data, this.#feedOptions())
@@ -125,20 +133,24 @@ export class Trainer<M extends Module> {
    *
    * @throws BusyError also while a `predict`, `evaluate` or `save` is not done
    */
-  fitSync(data: Arrays | Source, options: FitOptions = {}): FitResult {
+  fitSync(data: Named<N> | Source<N>, options: FitOptions<K, N> = {}): FitResult<K> {
     if (isStream(data)) throw new OptionError('fitSync: an asynchronous source needs fit');
     this.#access.checkIdle('fitSync');
     const running = this.#begin('fitSync', options);
     try {
       const feeder = sourceFeeder(asSource('fitSync', data), this.#feedOptions());
-      return this.#train(running, feeder, options, driveSync, null) as FitResult;
+      return this.#train(running, feeder, options, driveSync, null) as FitResult<K>;
     } finally {
       this.#end(running);
     }
   }
 
-  /** Loss and metrics over a data set, without dropout: means over its rows, and what metrics such as F1 make of all of them. */
-  async evaluate(data: Arrays | Source, options: BatchOptions = {}): Promise<Metrics> {
+  /**
+   * Loss and metrics over a data set, without dropout: means over its rows, and what metrics such as F1 make of all of them.
+   * @returns numbers by name: `loss`, and each of option `metrics`
+   * @throws (rejects) OptionError, ShapeError, DataError for data that does not fit; BusyError while another trainer of the model is at work
+   */
+  async evaluate(data: Named<N> | Source<N>, options: BatchOptions = {}): Promise<Metrics<K>> {
     this.#current.follow('evaluate');
     const chosen = this.#chosen('evaluate', options);
     const source = asSource('evaluate', data);
@@ -147,44 +159,47 @@ export class Trainer<M extends Module> {
   }
 
   /** The same, blocking. */
-  evaluateSync(data: Arrays | Source, options: BatchOptions = {}): Metrics {
+  evaluateSync(data: Named<N> | Source<N>, options: BatchOptions = {}): Metrics<K> {
     this.#current.follow('evaluateSync');
     const chosen = this.#chosen('evaluateSync', options);
     const source = asSource('evaluateSync', data);
     this.#access.checkFree('evaluateSync');
-    return this.#withEvaluation(source, new Copied(source.data), chosen, driveSync) as Metrics;
+    return this.#withEvaluation(source, new Copied(source.data), chosen, driveSync) as Metrics<K>;
   }
 
   /**
    * Predictions for rows.
+   * @typeParam D what holds them, where the model gives another dtype than f32: `predict<Int32Array>(x)` of an `ops.argMax`
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays
    * @returns one output row per input row
    */
-  async predict(inputs: ArrayInput | Arrays, options: BatchOptions = {}): Promise<NdArray> {
+  async predict<D extends Data = Float32Array>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): Promise<NdArray<D>> {
     this.#current.follow('predict');
     const { batchSize, weights } = this.#chosen('predict', options);
     const batch = copyOf(inputsOf('predict', inputs));
-    return this.#access.use('predict', () => drive(this.#setup.predictor(weights).predict(batch, batchSize, this.#threads)));
+    return this.#access.use('predict', () => drive(this.#setup.predictor(weights).predict<D>(batch, batchSize, this.#threads)));
   }
 
   /** The same, blocking. */
-  predictSync(inputs: ArrayInput | Arrays, options: BatchOptions = {}): NdArray {
+  predictSync<D extends Data = Float32Array>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): NdArray<D> {
     this.#current.follow('predictSync');
     const { batchSize, weights } = this.#chosen('predictSync', options);
     const batch = inputsOf('predictSync', inputs);
     this.#access.checkFree('predictSync');
-    return driveSync(this.#setup.predictor(weights).predict(batch, batchSize, this.#threads));
+    return driveSync(this.#setup.predictor(weights).predict<D>(batch, batchSize, this.#threads));
   }
 
   /** Current values of the parameters, or of their averages, as of the end of a step, by all their names. */
-  async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray>> {
+  async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray<Float32Array>>> {
     this.#current.follow('readParameters');
     checkOptions('readParameters', options, ['weights']);
     const weights = this.#weightsOf('readParameters', options);
     return this.#access.use('readParameters', async () => {
       const names = this.#setup.parameterNames(weights);
       const values = await this.#setup.store.snapshot([...names.values()]);
-      return new Map([...names].map(([name, state]) => [name, { data: values.get(state)!, shape: state.type.shape }]));
+      return new Map(
+        [...names].map(([name, state]) => [name, { data: values.get(state) as Float32Array, shape: state.type.shape }]),
+      );
     });
   }
 
@@ -332,7 +347,7 @@ export class Trainer<M extends Module> {
     return weights;
   }
 
-  #begin(where: string, options: FitOptions): Begun {
+  #begin(where: string, options: FitOptions<string>): Begun {
     this.#access.checkFree(where);
     checkFitOptions(where, options, ['loss', ...Object.keys(this.#options.metrics ?? {})]);
     this.#weightsOf(where, { weights: options.validateWeights ?? 'model' });
@@ -355,7 +370,13 @@ export class Trainer<M extends Module> {
     if (this.#access.disposed) this.#setup.dispose();
   }
 
-  #train<R>(running: Running, feeder: Feeder, options: FitOptions, driver: (loop: Loop<FitResult>) => R, run: Run | null): R {
+  #train<R>(
+    running: Running,
+    feeder: Feeder,
+    options: FitOptions<string>,
+    driver: (loop: Loop<FitResult<K>>) => R,
+    run: Run<K> | null,
+  ): R {
     return train({
       running,
       feeder,
@@ -388,11 +409,11 @@ export class Trainer<M extends Module> {
     return { session: this.#setup.evaluation(source, data, weights), source, batchSize, threads: this.#threads };
   }
 
-  #withEvaluation<R>(source: Source, data: Copied, chosen: Chosen, driver: (loop: Loop<Metrics>) => R): R {
+  #withEvaluation<R>(source: Source, data: Copied, chosen: Chosen, driver: (loop: Loop<Metrics<K>>) => R): R {
     const evaluation = this.#evaluation(source, data, chosen);
     return settle(
       // Without a halt it runs to its end.
-      () => driver(evaluateLoop(evaluation) as Loop<Metrics>),
+      () => driver(evaluateLoop(evaluation) as Loop<Metrics<K>>),
       () => evaluation.session.dispose(),
     );
   }

@@ -23,11 +23,11 @@ import type { NdArray, Source } from './source.ts';
 export interface TrainingContext<R> {
   readonly running: Running;
   readonly feeder: Feeder;
-  readonly options: FitOptions;
+  readonly options: FitOptions<string>;
   /** Gets the reports; null where nobody reads them. */
-  readonly run: Run | null;
+  readonly run: Run<string> | null;
   /** Performs the loop now or later. */
-  readonly driver: (loop: Loop<FitResult>) => R;
+  readonly driver: (loop: Loop<FitResult<string>>) => R;
   readonly setup: Pick<
     Setup<Module>,
     | 'store'

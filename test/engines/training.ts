@@ -50,11 +50,11 @@ function schedules({ schedule: s }: typeof Library.optim): string {
 export async function engineHashes(library: typeof Library, math: typeof Functions): Promise<Record<string, string>> {
   const { augment, clip, generate, loss, metrics, models, nn, ops, optim, Trainer, windows } = library;
 
-  type Options = Omit<Library.TrainerOptions<Network>, 'loss' | 'batchSize'>;
-  const trainerOf = (options: Options): Library.Trainer<Network> =>
-    new Trainer<Network>({ ...options, batchSize: 8, loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!) });
+  type Options<K extends string> = Omit<Library.TrainerOptions<Network, K>, 'loss' | 'batchSize'>;
+  const trainerOf = <K extends string = never>(options: Options<K>): Library.Trainer<Network, K> =>
+    new Trainer<Network, K>({ ...options, batchSize: 8, loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!) });
   const weights = async (trainer: Library.Trainer<Network>): Promise<Float32Array[]> =>
-    [...(await trainer.readParameters()).values()].map(({ data }) => data as Float32Array);
+    [...(await trainer.readParameters()).values()].map(({ data }) => data);
 
   /** Initial values from normal draws, dropout, and every optimizer that corrects with powers, at a rate that cycles. */
   const optimizers = async (): Promise<string> => {
@@ -84,7 +84,7 @@ export async function engineHashes(library: typeof Library, math: typeof Functio
     const data = { x: { data: values(5760), shape: [40, 1, 12, 12] }, y: labels(40, 4) };
     await trainer.fit(data, { steps: 20 });
     const measured = await trainer.evaluate(data, { weights: 'ema' });
-    const hash = sha(...(await weights(trainer)), Float64Array.of(measured.loss, measured.perplexity!));
+    const hash = sha(...(await weights(trainer)), Float64Array.of(measured.loss, measured.perplexity));
     trainer.dispose();
     return hash;
   };

@@ -90,7 +90,7 @@ const own = optim.define({
     return { params: params.map((p, t) => ops.sub(p, ops.mul(lr, seen[t]!))), slots: seen.map((s) => [s]) };
   },
 });
-const together = (threads = 1, more: object = {}): Trainer<Own> =>
+const together = (threads = 1, more: object = {}): Trainer<Own, 'wrong'> =>
   new Trainer({
     model: new Own(),
     loss: ({ x, y }, m) => ops.mul(loss.crossEntropy(m.forward(x!), y!), 1.5),

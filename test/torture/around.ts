@@ -28,7 +28,7 @@ export interface Setting {
 }
 
 /** Options that have nothing to do with the kind of the model. */
-type Patch = Partial<Omit<TrainerOptions<Module>, 'model' | 'loss' | 'metrics' | 'predict'>>;
+type Patch = Partial<Omit<TrainerOptions<Module, 'size'>, 'model' | 'loss' | 'metrics' | 'predict'>>;
 
 interface AroundKind {
   /** Null where it does not go with the rest. */

@@ -24,7 +24,7 @@ import type { ProgramSpec, Variant } from './spec.ts';
 /** All that came of a run, by name, in an order that tells first what happened first. */
 export type Outcome = ReadonlyMap<string, Data | string>;
 
-type Options = TrainerOptions<Network>;
+type Options = TrainerOptions<Network, 'size'>;
 
 /** What runs of one program share. */
 interface Program {
@@ -94,7 +94,7 @@ export async function outcomeOf(spec: ProgramSpec, variant: Variant): Promise<Ou
   const told = new Map<string, Data | string>([['error', '']]);
   const file = join(FOLDER, 'state.safetensors');
   const cuts = [...resume, spec.steps];
-  const fresh = (k: number, more: Partial<Options> = {}): Trainer<Network> => {
+  const fresh = (k: number, more: Partial<Options> = {}): Trainer<Network, 'size'> => {
     return new Trainer({ ...options(), threads, ...(k > 0 && { seed: spec.seed + k }), ...more });
   };
   let trainer = fresh(0);
@@ -209,7 +209,7 @@ async function tellAnswers(
   told: Map<string, Data | string>,
   spec: ProgramSpec,
   { sync }: Variant,
-  trainer: Trainer<Network>,
+  trainer: Trainer<Network, 'size'>,
   arrays: Arrays,
   source: Source,
 ): Promise<void> {
@@ -219,7 +219,7 @@ async function tellAnswers(
     for (const [key, value] of Object.entries(measured)) tell(told, `evaluate ${weights} ${key}`, value);
     const predicted = sync ? trainer.predictSync(inputs, { weights }) : await trainer.predict(inputs, { weights });
     told.set(`predict ${weights}`, predicted.data);
-    if (spec.input.source === 'rows') checkMean(measured.size!, predicted.data);
+    if (spec.input.source === 'rows') checkMean(measured.size, predicted.data);
   }
 }
 

@@ -19,7 +19,7 @@ import type { Arrays, Batch } from '../../lib/train/source.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { uniform } from '../golden/recipe.ts';
 import { interpret } from '../interpret.ts';
-import { bits, classifier, points, stream } from './models.ts';
+import { bits, type ClassifierOptions, classifier, points, stream } from './models.ts';
 
 const WIDTH = 3;
 const CLASSES = 4;
@@ -123,7 +123,7 @@ function wholeOf({ rows, arrays }: Data, f: Loss): { loss: number; gradient: Flo
   });
   const weight = graph.input('weight', { dtype: 'f32', shape: [WIDTH, CLASSES] }, 'feed');
   const model = { weight, forward: (x: Tensor) => ops.matmul(x, weight) } as unknown as Product;
-  const value = f(Object.fromEntries(entries), model);
+  const value = f(Object.fromEntries(entries) as Batch, model);
   const [gradient] = grad(value, [weight]);
   const inputs = { ...arrays, weight: START };
   const values = interpret(graph, { inputs, f64: true });
@@ -409,7 +409,7 @@ describe('steps whose batches differ in rows', () => {
     }
   };
   const parts = (): AsyncGenerator<Arrays> => of(data, sizes);
-  const oneStep = async (arrays: typeof data, list: readonly number[], options: Parameters<typeof classifier>[0]) => {
+  const oneStep = async (arrays: typeof data, list: readonly number[], options: ClassifierOptions) => {
     using trainer = classifier({ accumulate: list.length, ...options });
     const before = await bits(trainer);
     const { last, tried } = await trainer.fit(of(arrays, list), { epochs: 1 });
@@ -470,7 +470,7 @@ describe('steps whose batches differ in rows', () => {
   });
 
   test('loss scales and penalties change what they change elsewhere', async () => {
-    const ran = async (options: Parameters<typeof classifier>[0]): Promise<{ hash: string; last: Report }> => {
+    const ran = async (options: ClassifierOptions): Promise<{ hash: string; last: Report }> => {
       using trainer = classifier({ accumulate: 4, clip: clip.globalNorm(0.1), ...options });
       const { last } = await trainer.fit(parts, { epochs: 2 });
       return { hash: await bits(trainer), last: last! };

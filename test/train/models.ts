@@ -36,7 +36,9 @@ export function points(rows: number, width = 6, seed = 1): { x: { data: Float32A
   return { x: { data: x, shape: [rows, width] }, y };
 }
 
-export function classifier(options: Partial<TrainerOptions<Mlp>> & { rate?: number } = {}): Trainer<Mlp> {
+export type ClassifierOptions<K extends string = never> = Partial<TrainerOptions<Mlp, K>> & { rate?: number };
+
+export function classifier<K extends string = never>(options: ClassifierOptions<K> = {}): Trainer<Mlp, K> {
   const { rate = 0, ...rest } = options;
   return new Trainer({
     model: new Mlp([6, 16, 2], rate),

@@ -88,7 +88,7 @@ test('wrong options', () => {
   expect(() => trainer({ plateau: { factor: 1 } })).toThrow(
     /plateau: option factor: expected a finite number > 0 and < 1, got 1/,
   );
-  expect(() => trainer({ plateau: { metric: 'accuracy' } })).toThrow(/expected one of loss, got "accuracy"/);
+  expect(() => trainer({ plateau: { metric: 'accuracy' as 'loss' } })).toThrow(/expected one of loss, got "accuracy"/);
   const fitting = () => trainer().fitSync(data, { steps: 1 });
   expect(fitting).toThrow(OptionError);
   expect(fitting).toThrow("fitSync: the trainer's plateau needs a validation set");

@@ -11,13 +11,13 @@ import { crossEntropy } from '../../lib/nn/loss/index.ts';
 
 import * as optim from '../../lib/optim/index.ts';
 import type { Report } from '../../lib/optim/report.ts';
-import { bits, classifier, points, stream } from './models.ts';
+import { bits, type ClassifierOptions, classifier, points, stream } from './models.ts';
 
 const data = points(100);
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-'));
 
 describe('the same bits', () => {
-  const train = async (options: Parameters<typeof classifier>[0], fit: object, sync = false): Promise<string> => {
+  const train = async (options: ClassifierOptions, fit: object, sync = false): Promise<string> => {
     const trainer = classifier({ rate: 0.2, ...options });
     if (sync) trainer.fitSync(data, { steps: 60, ...fit });
     else await trainer.fit(data, { steps: 60, ...fit });

@@ -10,7 +10,7 @@ import { l2 } from '../../lib/train/regularize.ts';
 import type { Batch } from '../../lib/train/source.ts';
 import { type TrainingWarning, Warnings } from '../../lib/train/warnings.ts';
 import { fails } from './fails.ts';
-import { classifier, type Mlp, points } from './models.ts';
+import { type ClassifierOptions, classifier, type Mlp, points } from './models.ts';
 
 const data = points(40);
 
@@ -31,7 +31,7 @@ test('a run of which nothing is wrong warns of nothing', async () => {
   expect(trainer.fitSync(data, { steps: 3 }).warnings).toEqual([]);
 });
 
-test.each<[string, Parameters<typeof classifier>[0], number]>([
+test.each<[string, ClassifierOptions, number]>([
   ['a loss times 0', { loss: (b, m) => mul(0, crossEntropy(m.forward(b.x!), b.y!)) }, 1],
   ['logits beyond a clamp', { loss: (b, m) => crossEntropy(add(m.forward(b.x!), 100), b.y!, { clamp: 1 }) }, 1],
   [

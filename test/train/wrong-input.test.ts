@@ -172,7 +172,7 @@ describe('one error each', () => {
     ],
     [
       'an unknown metric to watch',
-      () => classifier().fit(data, { validation: data, earlyStop: { patience: 1, metric: 'los' } }),
+      () => classifier().fit(data, { validation: data, earlyStop: { patience: 1, metric: 'los' as 'loss' } }),
       ...option,
       /did you mean loss/,
     ],

@@ -37,7 +37,7 @@ const LARGE: StepTask = {
   get batch() {
     return { x: floats(256, 1024), y: floats(256, 1024) };
   },
-  loss: ({ x, y }, model) => mse((model as Module & { forward(x: Tensor): Tensor }).forward(x!), y!),
+  loss: ({ x, y }, model) => mse((model as Module & { forward(x: Tensor): Tensor }).forward(x), y),
   optimizer: 'adamw',
 };
 
@@ -72,7 +72,7 @@ export async function stepCell(name: string, threads: number): Promise<Cell> {
 }
 
 const classify: Objective<Module> = ({ x, y }: Batch, model) => {
-  return crossEntropy((model as Module & { forward(x: Tensor): Tensor }).forward(x!), y!);
+  return crossEntropy((model as Module & { forward(x: Tensor): Tensor }).forward(x), y);
 };
 
 /** Uniform in [-1, 1). */

@@ -1,0 +1,170 @@
+// uses.ts: what must compile, and which types it has: `is<A>()(b)` takes b only if its type is A itself, no wider and no narrower.
+import {
+  type Batch,
+  clip,
+  type DType,
+  type FitOptions,
+  loss,
+  type Metrics,
+  metrics,
+  models,
+  type NdArray,
+  nn,
+  ops,
+  optim,
+  rows,
+  type Source,
+  type Tensor,
+  Trainer,
+  type TrainerOptions,
+  windows,
+} from 'gradclip';
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+export const is =
+  <A>() =>
+  <B>(_: B, ..._same: Same<A, B> extends true ? [] : [expected: A]): void => {};
+
+const x = { data: new Float32Array(8), shape: [4, 2] };
+const y = Int32Array.of(0, 1, 1, 0);
+const data = { x, y };
+const optimizer = optim.adamw({ lr: 1e-2 });
+const model = new nn.Sequential(new nn.Linear(2, 8), new nn.ReLU(), new nn.Linear(8, 2));
+const plain = { model, loss: ({ x, y }: Batch, net: nn.Sequential) => loss.crossEntropy(net.forward(x), y), optimizer };
+
+// Names of metrics are those of option metrics, wherever they are used.
+const trainer = new Trainer({
+  model,
+  loss: (batch, net) => {
+    is<Tensor>()(batch.x);
+    is<Tensor>()(batch.y);
+    is<Tensor | undefined>()(batch.mask);
+    is<nn.Sequential>()(net);
+    return loss.crossEntropy(net.forward(batch.x), batch.y);
+  },
+  metrics: {
+    accuracy: ({ x, y }, net) => metrics.accuracy(net.forward(x), y),
+    f1: ({ x, y }, net) => metrics.f1(net.forward(x), y, { average: 'macro' }),
+  },
+  plateau: { metric: 'f1', mode: 'max' },
+  predict: ({ x }, net) => ops.softmax(net.forward(x)),
+  optimizer,
+});
+is<Trainer<nn.Sequential, 'accuracy' | 'f1'>>()(trainer);
+const measured = await trainer.evaluate(data);
+is<Metrics<'accuracy' | 'f1'>>()(measured);
+is<number>()(measured.loss);
+is<number>()(measured.accuracy);
+is<number>()(trainer.evaluateSync(data).f1);
+const run = trainer.fit(data, {
+  epochs: 3,
+  validation: rows(data),
+  earlyStop: { patience: 2, metric: 'accuracy' },
+  onEpoch: ({ validation }) => is<number | undefined>()(validation?.f1),
+});
+for await (const report of run) is<number>()(report.norm);
+const { best, epochs } = await run;
+is<Metrics<'accuracy' | 'f1'> | null>()(best);
+is<number | undefined>()(epochs.at(-1)?.validation?.accuracy);
+// Without metrics there is the loss; names that are only known when it runs are any.
+is<Metrics>()(await new Trainer(plain).evaluate(data));
+const found: Record<string, (batch: Batch, net: nn.Sequential) => Tensor> = {};
+is<number | undefined>()((await new Trainer({ ...plain, metrics: found }).evaluate(data)).any);
+// Options that are made beforehand, and functions of any trainer.
+const options: TrainerOptions<nn.Sequential, 'accuracy'> = {
+  ...plain,
+  metrics: { accuracy: ({ x, y }, net) => metrics.accuracy(net.forward(x), y) },
+  plateau: { metric: 'accuracy' },
+};
+const fitOptions: FitOptions<'accuracy'> = { epochs: 1, validation: data, earlyStop: { patience: 1, metric: 'accuracy' } };
+new Trainer(options).fit(data, fitOptions);
+const short: FitOptions = { epochs: 1 };
+trainer.fitSync(data, short);
+const scored = async (t: Trainer<nn.Sequential, 'accuracy'>): Promise<number> => (await t.evaluate(data)).accuracy;
+const lossOf = async <M extends nn.Module>(t: Trainer<M>): Promise<number> => (await t.evaluate(data)).loss;
+await scored(trainer);
+await lossOf(trainer);
+
+// Predictions are f32, unless something else is said.
+is<NdArray<Float32Array>>()(await trainer.predict(x));
+is<Float32Array>()(trainer.predictSync(x.data).data);
+is<Int32Array>()((await trainer.predict<Int32Array>({ x })).data);
+is<Float32Array | undefined>()((await trainer.readParameters()).get('0.weight')?.data);
+new metrics.F1().update(await trainer.predict(x), y);
+
+// Names of arrays: told by the loss's batch, wanted of the data.
+const named = new Trainer({
+  ...plain,
+  loss: ({ input, label }: Batch<'input' | 'label'>, net) => loss.crossEntropy(net.forward(input), label),
+  metrics: { accuracy: ({ input, label }, net) => metrics.accuracy(net.forward(input), label) },
+  predict: ({ input }, net) => net.forward(input),
+});
+is<Trainer<nn.Sequential, 'accuracy', 'input' | 'label'>>()(named);
+const parts = { input: x, label: y, weight: new Float32Array(4) };
+named.fit(parts, { validation: { input: x, label: y } });
+is<Source<'input' | 'label' | 'weight'>>()(rows(parts));
+named.fitSync(rows(parts));
+named.fit(async function* () {
+  yield parts;
+});
+const given = new Trainer<nn.Sequential, 'accuracy', 'input' | 'label'>({
+  ...plain,
+  loss: (batch, net) => loss.crossEntropy(net.forward(batch.input), batch.label),
+  metrics: { accuracy: (batch, net) => metrics.accuracy(net.forward(batch.input), batch.label) },
+});
+is<Metrics<'accuracy'>>()(given.evaluateSync(parts));
+// Arrays whose names nobody knows, and other sources.
+const read: Record<string, NdArray> = {};
+trainer.fit(read);
+trainer.fit(windows(new Uint8Array(40), { length: 8 }));
+const ncf = new Trainer({ model: new models.Ncf({ users: 3, items: 3 }), loss: models.ncfLoss, optimizer });
+ncf.fit({ user: y, item: y, y });
+
+// Arrays that are read may be read-only.
+const shape = [4, 2] as const;
+trainer.fit({ x: { data: x.data, shape }, y });
+ops.reshape(new nn.Parameter(shape), shape);
+new nn.Parameter(shape).data;
+new nn.Conv2d(1, 8, [3, 3] as const, { stride: [1, 1] as const });
+clip.groups([{ match: '*.bias', policy: clip.value(1) }] as const);
+loss.crossEntropy(new nn.Parameter(shape), new nn.Parameter([4]), { weight: [1, 2] as const });
+new nn.Sequential(...([new nn.Linear(2, 2), new nn.ReLU()] as const));
+
+// A layer, a policy, an optimizer and a metric of one's own.
+class Scale extends nn.Module {
+  by = new nn.Parameter([1], nn.init.ones);
+  forward(x: Tensor): Tensor {
+    return ops.mul(x, this.by);
+  }
+}
+class Classifier extends nn.Module {
+  fc = new nn.Linear(2, 2);
+  scale = new Scale();
+  forward(x: Tensor): { logits: Tensor; dtype: DType } {
+    const logits = this.scale.forward(this.fc.forward(x));
+    return { logits, dtype: logits.dtype };
+  }
+}
+const momentum = (lr: optim.PerStep, mu = 0.9): optim.Optimizer =>
+  optim.define({
+    name: 'momentum',
+    lr,
+    slots: (type) => [{ name: 'velocity', type }],
+    build({ params, grads, slots, column }) {
+      const rate = ops.cast(
+        column('lr', 1, (_step, lr, out) => out.fill(lr)),
+        'f32',
+      );
+      const next = grads.map((g, t) => ops.add(ops.mul(slots[t]?.[0] ?? 0, mu), g));
+      return { params: params.map((p, t) => ops.sub(p, ops.mul(rate, next[t] ?? 0))), slots: next.map((v) => [v]) };
+    },
+  });
+const shrink = (by: number): clip.ClipPolicy => ({ ...clip.globalNorm(by), name: 'shrink' });
+new Trainer({
+  model: new Classifier(),
+  loss: ({ x, y }, net) => loss.crossEntropy(net.forward(x).logits, y),
+  metrics: { margin: ({ x }, net) => ops.mean(ops.abs(net.forward(x).logits)) },
+  optimizer: momentum((step) => 0.1 / (step + 1)),
+  clip: shrink(1),
+  groups: [{ match: /bias$/, optimizer: momentum(0.1) }],
+});
