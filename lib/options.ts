@@ -47,7 +47,7 @@ export function checkNumber(where: string, option: string, value: unknown, rule:
     max !== undefined && `<= ${max}`,
     below !== undefined && `< ${below}`,
   ].filter(Boolean);
-  const what = `${infinite ? 'a' : 'a finite'} ${integer ? 'whole ' : ''}number`;
+  const what = `a ${integer ? 'whole ' : infinite ? '' : 'finite '}number`;
   throw new OptionError(
     `${where}: option ${option}: expected ${[what, bounds.join(' and ')].filter(Boolean).join(' ')}, got ${show(value)}`,
     {

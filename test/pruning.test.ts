@@ -202,7 +202,7 @@ describe('the schedule', () => {
     [
       'an end before the beginning',
       () => prune.magnitude({ sparsity: 0.5, begin: 10, end: 9 }),
-      'option end: expected a finite whole number >= 10, got 9',
+      'option end: expected a whole number >= 10, got 9',
     ],
     ['no interval', () => prune.magnitude({ sparsity: 0.5, every: 0 }), 'option every'],
     ['a scope', () => prune.magnitude({ sparsity: 0.5, scope: any('all') }), 'option scope: expected one of global, tensor'],

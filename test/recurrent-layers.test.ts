@@ -111,7 +111,7 @@ it('dropout acts between layers, in training only', () => {
 });
 
 it('wrong use', () => {
-  expect(() => new nn.LSTM(0, 3)).toThrow('LSTM: option inputSize: expected a finite whole number >= 1, got 0');
+  expect(() => new nn.LSTM(0, 3)).toThrow('LSTM: option inputSize: expected a whole number >= 1, got 0');
   expect(() => new nn.GRU(2, 3, { layers: 2 } as object)).toThrow(OptionError);
   expect(() => new nn.GRU(2, 3, { dropout: 1 })).toThrow('GRU: option dropout: expected a finite number >= 0 and < 1, got 1');
   expect(() => new nn.RNN(2, 3, { nonlinearity: 'sigmoid' } as object)).toThrow('expected one of tanh, relu, got "sigmoid"');

@@ -137,7 +137,7 @@ test('what lies beyond, and warm-up', () => {
 
 describe('options', () => {
   const wrong: [string, () => unknown][] = [
-    ['steps: expected a finite whole number >= 0', () => schedule.constant(1, { steps: -1 })],
+    ['steps: expected a whole number >= 0', () => schedule.constant(1, { steps: -1 })],
     ['value', () => schedule.constant('1' as never)],
     ['size', () => schedule.step(1, { size: 0 })],
     ['steps', () => schedule.cosine(1, { steps: 1.5 })],

@@ -135,7 +135,7 @@ function ruled(rule: NumberRule, whole: boolean): Kind<number> {
     max !== undefined && `<= ${max}`,
     below !== undefined && `< ${below}`,
   ].filter((bound) => bound !== false);
-  const what = `a ${infinite ? '' : 'finite '}${whole ? 'whole ' : ''}number`;
+  const what = `a ${whole ? 'whole ' : infinite ? '' : 'finite '}number`;
   const expected = [what, bounds.join(' and ')].filter((part) => part !== '').join(' ');
   return {
     expected,

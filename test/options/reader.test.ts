@@ -100,21 +100,21 @@ test('a field that is missing, surplus or of another type does not compile', () 
 });
 
 test.each([
-  [[0], 'test.sample: argument inputs: expected a finite whole number >= 1, got 0'],
-  [[], 'test.sample: argument inputs: expected a finite whole number >= 1, got nothing'],
+  [[0], 'test.sample: argument inputs: expected a whole number >= 1, got 0'],
+  [[], 'test.sample: argument inputs: expected a whole number >= 1, got nothing'],
   [['3'], 'got "3"'],
-  [[2 ** 60], 'expected a finite whole number >= 1, got 1152921504606847000'],
+  [[2 ** 60], 'expected a whole number >= 1, got 1152921504606847000'],
   [[3, ''], 'test.sample: argument name: expected a text, got ""'],
   [[3, 'a', { lrr: 1 }], 'test.sample: unknown option lrr; did you mean lr?'],
-  [[3, 'a', { sizes: [1, 2.5] }], 'test.sample: option sizes[1]: expected a finite whole number >= 1, got 2.5'],
+  [[3, 'a', { sizes: [1, 2.5] }], 'test.sample: option sizes[1]: expected a whole number >= 1, got 2.5'],
   [[3, 'a', { sizes: [] }], 'test.sample: option sizes: expected a list of at least 1, got an array of 0'],
   [[3, 'a', { betas: [0.9] }], 'test.sample: option betas: expected two values, got an array of 1'],
   [[3, 'a', { betas: [0.9, 1] }], 'test.sample: option betas[1]: expected a finite number >= 0 and < 1, got 1'],
-  [[3, 'a', { stop: {} }], 'test.sample: option stop.patience: expected a finite whole number >= 1, got nothing'],
+  [[3, 'a', { stop: {} }], 'test.sample: option stop.patience: expected a whole number >= 1, got nothing'],
   [[3, 'a', { stop: { patience: 1, mod: 'min' } }], 'test.sample: option stop: unknown option mod; did you mean mode?'],
   [[3, 'a', { stop: { patience: 1, mode: 'mim' } }], 'option stop.mode: expected one of min, max, got "mim"; did you mean min?'],
-  [[3, 'a', { axis: 'x' }], 'option axis: expected a finite whole number, or a list, got "x"'],
-  [[3, 'a', { axis: [0, 'x'] }], 'option axis[1]: expected a finite whole number, got "x"'],
+  [[3, 'a', { axis: 'x' }], 'option axis: expected a whole number, or a list, got "x"'],
+  [[3, 'a', { axis: [0, 'x'] }], 'option axis[1]: expected a whole number, got "x"'],
   [[3, 'a', { lr: '1' }], 'option lr: expected a finite number >= 0, or a function of the step, got "1"'],
   [[3, 'a', { nesterov: 1 }], 'option nesterov: expected true or false, got 1'],
   [[3, 'a', { limit: Number.NaN }], 'option limit: expected a number > 0, got NaN'],
@@ -177,7 +177,7 @@ describe('other fields', () => {
   test('nothing but options, of which one is required', () => {
     const stop = optionsOnly('test.stop', STOP);
     expect(stop([{ patience: 1 }])).toEqual({ patience: 1, mode: 'min' });
-    expect(refused(() => stop([])).message).toBe('test.stop: option patience: expected a finite whole number >= 1, got nothing');
+    expect(refused(() => stop([])).message).toBe('test.stop: option patience: expected a whole number >= 1, got nothing');
   });
 });
 

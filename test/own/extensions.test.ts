@@ -150,7 +150,7 @@ const policies: Record<string, [unknown, Wrong]> = {
   ],
   'no maxSkips': [
     policy(good, { maxSkips: undefined }),
-    option('Trainer: option clip: mine: option maxSkips: expected a finite whole number >= 0, got undefined'),
+    option('Trainer: option clip: mine: option maxSkips: expected a whole number >= 0, got undefined'),
   ],
   'gives nothing': [
     policy(() => undefined),
@@ -447,14 +447,14 @@ test.each(Object.keys(others))('%s', async (name) => {
 const sources: Record<string, [Partial<Record<keyof Source, unknown>>, Wrong]> = {
   'without fill': [{ fill: undefined }, option('fit: source: expected a function fill, got undefined')],
   'data that is an object': [{ data: { x: data.x } }, option('fit: source: expected a Map as data, got an object')],
-  'a length of NaN': [{ length: Number.NaN }, option('fit: source: option length: expected a finite whole number >= 1, got NaN')],
+  'a length of NaN': [{ length: Number.NaN }, option('fit: source: option length: expected a whole number >= 1, got NaN')],
   'an epoch of nothing': [
     { epoch: () => undefined },
-    option('fit: source: epoch: option whole: expected a finite whole number >= 0, got undefined'),
+    option('fit: source: epoch: option whole: expected a whole number >= 0, got undefined'),
   ],
   'an epoch of half a batch': [
     { epoch: () => ({ whole: 1.5, tail: 0 }) },
-    option('option whole: expected a finite whole number >= 0, got 1.5'),
+    option('option whole: expected a whole number >= 0, got 1.5'),
   ],
   'an epoch without batches': [{ epoch: () => ({ whole: 0, tail: 0 }) }, [DataError, 'ERR_DATA', /no batch/]],
   'a batch of numbers': [{ trace: () => ({ x: 1 }) }, option('fit: source: trace: expected a tensor as x, got 1')],

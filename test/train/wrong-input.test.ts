@@ -149,7 +149,7 @@ describe('one error each', () => {
       'a batch size of 0',
       () => classifier().evaluate(data, { batchSize: 0 }),
       ...option,
-      'evaluate: option batchSize: expected a finite whole number >= 1, got 0',
+      'evaluate: option batchSize: expected a whole number >= 1, got 0',
     ],
     ['no model', () => new gradclip.Trainer({} as never), ...option, 'Trainer: option model: expected a Module, got undefined'],
     [
@@ -168,7 +168,7 @@ describe('one error each', () => {
       'half a step',
       () => classifier().fit(data, { steps: 1.5 }),
       ...option,
-      'fit: option steps: expected a finite whole number >= 1, got 1.5',
+      'fit: option steps: expected a whole number >= 1, got 1.5',
     ],
     [
       'an unknown metric to watch',
