@@ -154,9 +154,7 @@ describe('refused', () => {
   });
   test('options that are none', () => {
     const bad = (build: Build) => refuse(build, [[4, 3], [4]], 'i32');
-    bad((x, y) => loss.crossEntropy(x, y, { ignoreIndex: 0.5 })).toThrow(
-      /crossEntropy: option ignoreIndex: expected a whole/,
-    );
+    bad((x, y) => loss.crossEntropy(x, y, { ignoreIndex: 0.5 })).toThrow(/crossEntropy: option ignoreIndex: expected a whole/);
     bad((x, y) => loss.crossEntropy(x, y, { weight: [1, Number.NaN, 1] })).toThrow(/option weight: expected finite numbers/);
     bad((x, y) => loss.nll(x, y, { labelSmoothing: 0.1 } as object)).toThrow(OptionError);
     bad((x, y) => loss.focal(x, y, { gamma: -1 })).toThrow(/focal: option gamma: expected a finite number >= 0, got -1/);

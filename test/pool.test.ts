@@ -108,9 +108,7 @@ test('wrong use', () => {
   expect(() => new nn.MaxPool2d(2, { padding: 2 })).toThrow(/option padding: expected at most half a window of 2, got 2/);
   expect(() => new nn.AvgPool2d(3, { padding: [1, 2] })).toThrow(/option padding: expected at most half a window of 3, got 1,2/);
   expect(() => new nn.AvgPool1d(3, { divisorOverride: 2 } as object)).toThrow(OptionError);
-  expect(() => new nn.AvgPool2d(3, { divisorOverride: 0 })).toThrow(
-    /divisorOverride: expected a whole number >= 1, got 0/,
-  );
+  expect(() => new nn.AvgPool2d(3, { divisorOverride: 0 })).toThrow(/divisorOverride: expected a whole number >= 1, got 0/);
   expect(() => new nn.AdaptiveAvgPool2d([1, 2, 3])).toThrow(/outputSize: expected 2 numbers or one, got an array of 3/);
   expect(() => new nn.AdaptiveAvgPool1d(0)).toThrow(/outputSize: expected a whole number >= 1, got 0/);
   const graph = new Graph();
