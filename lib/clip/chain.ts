@@ -56,7 +56,7 @@ function merge(reports: readonly ClipColumns[]): ClipColumns {
   const all = (key: keyof ClipColumns): Tensor[] => reports.flatMap((r) => value(r, key) ?? []);
   const join = (key: keyof ClipColumns, how: (a: Tensor, b: Tensor) => Tensor): Partial<Record<keyof ClipColumns, Tensor>> => {
     const found = all(key);
-    return found.length ? { [key]: found.reduce(how) } : {};
+    return found.length ? { [key]: found.reduce((a, b) => how(a, b)) } : {};
   };
   const first = (a: Tensor): Tensor => a;
   const last = (_: Tensor, b: Tensor): Tensor => b;

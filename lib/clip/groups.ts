@@ -147,7 +147,7 @@ function reportOf(c: ClipContext, parts: readonly Part[], shared: boolean): Clip
   const each = (key: keyof ClipColumns): Tensor[] => parts.flatMap(({ part }) => part.report[key] ?? []);
   const reduced = (key: keyof ClipColumns, how: (a: Tensor, b: Tensor) => Tensor): ClipColumns => {
     const found = each(key);
-    return found.length > 0 ? { [key]: found.reduce(how) } : {};
+    return found.length > 0 ? { [key]: found.reduce((a, b) => how(a, b)) } : {};
   };
   const total = (key: 'norm' | 'normAfter'): ClipColumns => {
     const found = each(key);

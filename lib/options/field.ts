@@ -1,6 +1,6 @@
 // field.ts: one value that a function takes: how it is checked, what errors say of it, what stands in for it, and its JSON Schema.
 import { OptionError } from '../errors.ts';
-import { nearest, show } from './words.ts';
+import { isClass, nearest, show } from './words.ts';
 
 /** Where a value was given: `optim.lion: option betas[0]`, `nn.Linear: argument inFeatures`, or a place of a configuration: `model.sizes[1]`. */
 export class Place {
@@ -233,8 +233,7 @@ export function fn<T extends AnyFunction>(expected: string = 'a function'): Fiel
     expected,
     schema: null,
     read(value, place) {
-      const shown = show(value);
-      if (typeof value === 'function' && !shown.startsWith('class ')) return value as T;
+      if (typeof value === 'function' && !isClass(value)) return value as T;
       throw place.wrong(expected, value);
     },
   });

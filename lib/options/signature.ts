@@ -53,7 +53,7 @@ export function signature(name: string, positional: Fields, options?: OptionsFie
   const repeats = slots.at(-1) !== undefined && 'rest' in slots.at(-1)!.field;
   const most = repeats ? Number.POSITIVE_INFINITY : slots.length + (options ? 1 : 0);
   return (given) => {
-    if (given.length > most || isMapped(given)) throw surplus(name, given, most);
+    if (given.length > most || (given.length > 2 && passedBy(given) !== null)) throw surplus(name, given, most);
     const values: Record<string, unknown> = {};
     for (const [i, { key, field, place }] of slots.entries()) {
       const value = repeats && i === slots.length - 1 ? Array.prototype.slice.call(given, i) : given[i];
@@ -69,18 +69,21 @@ export function optionsOnly<O, V>(name: string, options: OptionsField<O, V>): Re
   return signature(name, {}, options);
 }
 
-/** Whether these are what `list.map` passes: a value, its index, and the list. */
-function isMapped(given: ArrayLike<unknown>): boolean {
-  if (given.length !== 3) return false;
-  const [value, index, list] = [given[0], given[1], given[2]];
-  return typeof index === 'number' && Array.isArray(list) && list[index] === value;
+/** Of what `list.map` passes, a value, its index and the list; and what `list.reduce` passes, with the value so far before them. */
+function passedBy(given: ArrayLike<unknown>): 'map' | 'reduce' | null {
+  const { length } = given;
+  if (length !== 3 && length !== 4) return null;
+  const [value, index, list] = [given[length - 3], given[length - 2], given[length - 1]];
+  return typeof index === 'number' && Array.isArray(list) && list[index] === value ? (length === 3 ? 'map' : 'reduce') : null;
 }
 
 function surplus(name: string, given: ArrayLike<unknown>, most: number): OptionError {
   const takes = most === 0 ? 'no arguments' : most === 1 ? '1 argument' : `at most ${most} arguments`;
   const details = { where: name, value: given[Math.min(most, given.length - 1)], count: given.length };
-  if (isMapped(given)) {
-    return new OptionError(`${name}: takes ${takes}, and map passes index and list too: write x => ${name}(x)`, details);
+  const by = passedBy(given);
+  if (by !== null) {
+    const write = by === 'map' ? `x => ${name}(x)` : `(a, b) => ${name}(a, b)`;
+    return new OptionError(`${name}: takes ${takes}, and ${by} passes index and list too: write ${write}`, details);
   }
   return new OptionError(
     `${name}: expected ${takes}, got ${given.length}, the first surplus one ${show(details.value)}`,

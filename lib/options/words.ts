@@ -4,7 +4,11 @@
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
   if (typeof value === 'function')
-    return /^class\b/.test(Function.prototype.toString.call(value)) ? `class ${value.name}` : 'a function';
+    return /^class\b/.test(Function.prototype.toString.call(value))
+      ? value.name
+        ? `class ${value.name}`
+        : 'a class'
+      : 'a function';
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value !== 'object' || value === null) return String(value);
   if (Array.isArray(value)) return `an array of ${value.length}`;
@@ -12,6 +16,9 @@ export function show(value: unknown): string {
   if (typeof maker !== 'function' || maker === Object || maker.name === '') return 'an object';
   return `${/^[AEIOU]/.test(maker.name) ? 'an' : 'a'} ${maker.name}`;
 }
+
+/** Whether it can only be called with new. */
+export const isClass = (value: object): boolean => /^class\b/.test(Function.prototype.toString.call(value));
 
 /** The known name with the fewest edits from `name`, or undefined when none is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {

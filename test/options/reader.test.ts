@@ -144,6 +144,14 @@ test('map passes index and list', () => {
   expect(refused(() => [1, 2].map(call)).message).toBe(
     'test.double: takes 1 argument, and map passes index and list too: write x => test.double(x)',
   );
+  const sum = signature('test.sum', { a: number(), b: number() });
+  function add(..._: unknown[]): number {
+    const { a, b } = sum(arguments);
+    return a + b;
+  }
+  expect(refused(() => [1, 2].reduce(add)).message).toContain(
+    'and reduce passes index and list too: write (a, b) => test.sum(a, b)',
+  );
   // With options beside: the index is no object of options.
   expect(refused(() => [1, 2].map(sample)).message).toContain('write x => test.sample(x)');
 });

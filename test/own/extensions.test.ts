@@ -328,7 +328,7 @@ test.each<[string, unknown, string]>([
   ['no tensors', { summed: { a: 1 }, finish: () => 1 }, 'f: a: expected a tensor of f64, got 1'],
   ['finish gives nothing', { summed: {}, finish: () => undefined }, 'f: finish: expected a number, got undefined'],
   ['finish gives a text', { finish: () => '0.5' }, 'f: finish: expected a number, got "0.5"'],
-  ['a class', class {}, 'f: expected a scalar Tensor, or what metrics such as metrics.f1 give, got a function'],
+  ['a class', class {}, 'f: expected a scalar Tensor, or what metrics such as metrics.f1 give, got a class'],
 ])('a metric: %s', async (_, given, text) => {
   await fails(() => classifier({ metrics: { f: () => given as never } }).evaluate(data), ...option(text));
 });
