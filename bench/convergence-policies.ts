@@ -4,7 +4,7 @@
 import { ownSources } from '../lib/cli/corpus.ts';
 import { POLICIES } from '../lib/clip/list.ts';
 import { clip, optim, Trainer, tokenizer, windows } from '../lib/index.ts';
-import { CharRnn, charRnnLoss } from '../lib/models/index.ts';
+import { CharRNN, charRnnLoss } from '../lib/models/index.ts';
 
 /** Where the policy of the list waits for many steps or has a threshold for other gradients: what suits this network. */
 const SUITED: Readonly<Record<string, () => clip.ClipPolicy>> = {
@@ -18,7 +18,7 @@ const SUITED: Readonly<Record<string, () => clip.ClipPolicy>> = {
   rowMaxNorm: () => clip.rowMaxNorm(0.5),
   agc: () => clip.agc(0.03),
   zclip: () => clip.zclip({ maxNorm: 0.25 }),
-  adaGC: () => clip.adaGC({ absolute: 0.25, warmup: 20 }),
+  adaGc: () => clip.adaGc({ absolute: 0.25, warmup: 20 }),
   quantile: () => clip.quantile({ initial: 0.25 }),
   greedyBudget: () => clip.greedyBudget(0.25),
   stochastic: () => clip.stochastic(0.25, { b: 0.9 }),
@@ -27,7 +27,7 @@ const SUITED: Readonly<Record<string, () => clip.ClipPolicy>> = {
   normalize: () => clip.normalize({ to: 0.25 }),
   sign: () => clip.chain(clip.sign(), clip.globalNorm(0.25)),
   centralize: () => clip.chain(clip.centralize(), clip.globalNorm(0.25)),
-  adaGN: () => clip.chain(clip.adaGN(), clip.globalNorm(0.25)),
+  adaGn: () => clip.chain(clip.adaGn(), clip.globalNorm(0.25)),
   qsgd: () => clip.chain(clip.globalNorm(0.25), clip.qsgd()),
   oneBit: () => clip.chain(clip.globalNorm(0.25), clip.oneBit()),
   topK: () => clip.chain(clip.globalNorm(0.25), clip.topK(0.1)),
@@ -66,7 +66,7 @@ export async function trainWith(policy: string, settings: PolicySettings): Promi
   let [loss, clipped, skipped] = [0, 0, 0];
   for (const seed of seeds) {
     using trainer = new Trainer({
-      model: new CharRnn(vocab.size, { kind: 'rnn', embedding: 32, hidden }),
+      model: new CharRNN(vocab.size, { kind: 'rnn', embedding: 32, hidden }),
       loss: charRnnLoss,
       optimizer: optim.sgd({ lr: 1, momentum: 0.9 }),
       clip: (SUITED[policy] ?? POLICIES[policy]!)(),

@@ -35,7 +35,7 @@ export function linearBounds(...ins: readonly number[]): number[] {
   return ins.flatMap((n) => [1 / Math.sqrt(n), 1 / Math.sqrt(n)]);
 }
 
-/** Of a Gpt: tables, norms (weight and bias), linear layers. */
+/** Of a GPT: tables, norms (weight and bias), linear layers. */
 export function gptBounds(layers: number, width: number): number[] {
   const norm = [1, 0.1];
   const block = [...norm, ...linearBounds(width, width), ...norm, ...linearBounds(width, 4 * width)];

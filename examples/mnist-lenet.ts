@@ -23,7 +23,7 @@ export async function main(folder: string, options: Options = {}): Promise<numbe
     y: (labels.data as Uint8Array).subarray(from, to),
   });
   using trainer = new Trainer({
-    model: new models.Lenet(),
+    model: new models.LeNet(),
     loss: (batch, model) => loss.crossEntropy(model.forward(batch.x), batch.y),
     metrics: { accuracy: (batch, model) => metrics.accuracy(model.forward(batch.x), batch.y) },
     optimizer: optim.adamw({ lr: optim.schedule.cosine(1e-3, { steps: 125 * epochs }) }),

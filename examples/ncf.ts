@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { metrics, models, optim, Trainer } from 'gradclip';
 import { type Feedback, feedback, random } from './ncf-data.ts';
 
-export interface NcfExample {
+export interface NCFExample {
   readonly users?: number;
   readonly items?: number;
   /** Items that each user takes; one of them is left out to be found again. */
@@ -15,7 +15,7 @@ export interface NcfExample {
   readonly sparse?: boolean;
   readonly seed?: number;
 }
-export interface NcfScores {
+export interface NCFScores {
   /** Share of users whose item that was left out is among the first 10, among it and 99 drawn at random that they did not take. */
   readonly ncf: number;
   readonly popularity: number;
@@ -28,11 +28,11 @@ const NEGATIVES = 2; // drawn for each event, anew in each epoch
 const CANDIDATES = 100;
 
 /** Train, print and give what is found. */
-export async function main(options: NcfExample = {}): Promise<NcfScores> {
+export async function main(options: NCFExample = {}): Promise<NCFScores> {
   const { users = 10_000, items = 2000, each = 101, epochs = 3, sparse = false, seed = 1 } = options;
   const data = feedback({ users, items, each, seed });
   const trainer = new Trainer({
-    model: new models.Ncf({ users, items, dim: 32, hidden: [64, 32], sparse }),
+    model: new models.NCF({ users, items, dim: 32, hidden: [64, 32], sparse }),
     loss: models.ncfLoss,
     predict: ({ user, item }, model) => model.forward(user!, item!),
     optimizer: optim.adam({ lr: 5e-3 }),
@@ -48,7 +48,7 @@ export async function main(options: NcfExample = {}): Promise<NcfScores> {
   const asked = candidates(data, seed);
   const scores = (await trainer.predict(asked, { batchSize: 4096 })).data;
   const hit = new metrics.TopK({ k: 10 });
-  const auc = new metrics.RocAuc();
+  const auc = new metrics.ROCAUC();
   const last = new Int32Array(users).fill(CANDIDATES - 1); // the item left out: equal scores of others count as better
   const ncf = hit.update(scores, last).result();
   const popular = Float64Array.from(asked.item, (i) => data.popularity[i]!);

@@ -15,9 +15,9 @@ const crossEntropy = ({ x, y }, model) => loss.crossEntropy(model.forward(x), y)
 
 /** Each is there by the same name in text_parity.py, with the same names of parameters. */
 const MODELS = {
-  'char-lstm': { make: (characters) => new models.CharRnn(characters), length: 128, batch: 32, lr: 2e-3 },
-  'char-gru': { make: (characters) => new models.CharRnn(characters, { kind: 'gru' }), length: 128, batch: 32, lr: 2e-3 },
-  'gpt-nano': { make: (characters) => new models.Gpt(characters), length: 64, batch: 12, lr: 1e-3 },
+  'char-lstm': { make: (characters) => new models.CharRNN(characters), length: 128, batch: 32, lr: 2e-3 },
+  'char-gru': { make: (characters) => new models.CharRNN(characters, { kind: 'gru' }), length: 128, batch: 32, lr: 2e-3 },
+  'gpt-nano': { make: (characters) => new models.GPT(characters), length: 64, batch: 12, lr: 1e-3 },
 };
 
 const { values } = parseArgs({

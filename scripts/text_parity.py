@@ -8,7 +8,7 @@ from torch_gpt import GPT
 
 
 class Chars(torch.nn.Module):
-    """As CharRnn."""
+    """As CharRNN."""
 
     def __init__(self, kind, characters):
         super().__init__()

@@ -16,7 +16,7 @@ test('AdaGC: the warm-up remembers the norm, not its square', () => {
   // Norms of 0.5 in the warm-up, then of 5.
   const warmup = 3;
   const steps = [...Array<Grads>(warmup).fill([f32(0.3, 0.4)]), [f32(3, 4)]];
-  const after = normsOf(clip.adaGC({ warmup }), steps).at(-1)!;
+  const after = normsOf(clip.adaGc({ warmup }), steps).at(-1)!;
   const squared = 1.04 * 0.5 ** 2;
   expect(after).toBeCloseTo(1.04 * 0.5, 6);
   expect(Math.abs(after - squared)).toBeGreaterThan(0.2);
@@ -65,7 +65,7 @@ test.each([
   ['runningMean', () => clip.runningMean(), (xs: number[]) => xs.reduce((s, x) => s + x, 0)],
   ['percentile', () => clip.percentile(50), (xs: number[]) => Math.max(...xs)],
   ['adaClip', () => clip.adaClip({ theta: 0.5 }), (xs: number[]) => xs.reduce((m, x) => 0.5 * m + 0.5 * x)],
-  ['adaGN', () => clip.adaGN(), (xs: number[]) => xs.reduce((m, x) => 0.7 * m + 0.3 * x)],
+  ['adaGn', () => clip.adaGn(), (xs: number[]) => xs.reduce((m, x) => 0.7 * m + 0.3 * x)],
   ['quantile', () => clip.quantile({ initial: 2 }), (xs: number[]) => Math.exp(xs.reduce((s, x) => s + x, 0))],
 ] as const)('%s: one NaN does not end clipping for good', (_, make, published) => {
   const usual: Grads[] = Array.from({ length: 8 }, (_, t) => [f32(1 + 0.1 * (t % 3), 0.5)]);

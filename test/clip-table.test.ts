@@ -21,9 +21,9 @@ const STATES: Readonly<Record<string, readonly string[]>> = {
   autoClip: ['norms'],
   percentile: ['norms'],
   zclip: ['mean', 'steps', 'variance'],
-  adaGC: ['gamma', 'steps'],
+  adaGc: ['gamma', 'steps'],
   adaClip: ['largest', 'steps'],
-  adaGN: ['mean', 'square', 'steps'],
+  adaGn: ['mean', 'square', 'steps'],
   quantile: ['threshold'],
   runningMean: ['mean', 'steps'],
   qsgd: ['residual.a', 'residual.b'],
@@ -58,9 +58,9 @@ function made(name: string, options: clip.NonFiniteOptions = {}): clip.ClipPolic
     autoClip: () => clip.autoClip(10, options),
     percentile: () => clip.percentile(5, options),
     zclip: () => clip.zclip({ warmup: 3, ...options }),
-    adaGC: () => clip.adaGC({ warmup: 2, ...options }),
+    adaGc: () => clip.adaGc({ warmup: 2, ...options }),
     adaClip: () => clip.adaClip(options),
-    adaGN: () => clip.adaGN(options),
+    adaGn: () => clip.adaGn(options),
     quantile: () => clip.quantile(options),
     runningMean: () => clip.runningMean(1, options),
     stochastic: () => clip.stochastic(1, options),
@@ -85,7 +85,7 @@ function made(name: string, options: clip.NonFiniteOptions = {}): clip.ClipPolic
 }
 /** Of the list; where the list's waits for many steps, one that does not. */
 function build(name: string): clip.ClipPolicy {
-  const early = ['zclip', 'adaGC', 'spikeSkip', 'spikeSkip ema'];
+  const early = ['zclip', 'adaGc', 'spikeSkip', 'spikeSkip ema'];
   if (name === 'groups')
     return clip.groups([{ match: /^a$|weight/, policy: clip.zclip({ warmup: 3 }) }, { policy: clip.globalNorm(1) }]);
   return early.includes(name) ? made(name, { nonFinite: 'skip' }) : POLICIES[name]!();

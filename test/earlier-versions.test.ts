@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../lib/cli/config.ts';
+import { checkConfig, readConfig } from '../lib/cli/config.ts';
 import {
   CheckpointError,
   clip,
@@ -115,6 +115,13 @@ describe('0.1.0', () => {
     expect(history.header).toMatchObject({ library: '0.1.0', policy: 'globalNorm', batchSize: 16 });
     expect(history.length).toBe(282);
     expect([history.loss[0], history.norm[281]]).toEqual([4.85006649949279, 5.401095135267229]);
+  });
+
+  test('a configuration under the names it had is the one under the names of today', () => {
+    const config = (clip: object): unknown => checkConfig({ ...JSON.parse(readFileSync(at('digits.json'), 'utf8')), clip });
+    expect(config([{ type: 'adaGC', warmup: 3 }, { type: 'adaGN' }])).toEqual(
+      config([{ type: 'adaGc', warmup: 3 }, { type: 'adaGn' }]),
+    );
   });
 });
 

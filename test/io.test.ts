@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { DataError, OptionError } from '../lib/errors.ts';
 import { LineCutter } from '../lib/io/csv-rows.ts';
 import { parseDecimal } from '../lib/io/decimal.ts';
-import { type CsvOptions, parseCsv, parseIdx, readCsv, readIdx, readText } from '../lib/io/index.ts';
+import { type CSVOptions, parseCsv, parseIdx, readCsv, readIdx, readText } from '../lib/io/index.ts';
 import { sharedData } from './kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-io-'));
@@ -129,7 +129,7 @@ describe('IDX', () => {
 });
 
 describe('CSV', () => {
-  const values = (text: string, options?: CsvOptions) => [...parseCsv(text, options).features.data];
+  const values = (text: string, options?: CSVOptions) => [...parseCsv(text, options).features.data];
 
   test('the digits', async ({ skip }) => {
     const path = sharedData('digits.csv.gz');
@@ -270,7 +270,7 @@ describe('CSV', () => {
     expect(() => parseCsv(mark, { header: false })).toThrow(DataError);
   });
 
-  test.each<[string, string, CsvOptions, number, number, RegExp]>([
+  test.each<[string, string, CSVOptions, number, number, RegExp]>([
     ['nothing', '', {}, 1, 1, /the file is empty/],
     ['empty lines only', '\n\n', {}, 1, 1, /the file is empty/],
     ['a header only', 'a,b\n', {}, 2, 1, /no rows/],
@@ -302,7 +302,7 @@ describe('CSV', () => {
   });
 
   test('options that make no sense', async () => {
-    const bad = (options: object) => readCsv(save('a,a,bee\n1,2,3'), options as CsvOptions);
+    const bad = (options: object) => readCsv(save('a,a,bee\n1,2,3'), options as CSVOptions);
     await expect(bad({ heder: true })).rejects.toThrow('readCsv: unknown option heder; did you mean header?');
     await expect(bad({ header: 'yes' })).rejects.toThrow(OptionError);
     for (const delimiter of ['', ',,', '"', '\n', '1', '.']) await expect(bad({ delimiter })).rejects.toThrow(/delimiter/);

@@ -24,11 +24,11 @@ const FUNCTIONS = {
   precision: [metrics.precision, metrics.Precision],
   recall: [metrics.recall, metrics.Recall],
   f1: [metrics.f1, metrics.F1],
-  rocAuc: [metrics.rocAuc, metrics.RocAuc],
+  rocAuc: [metrics.rocAuc, metrics.ROCAUC],
   averagePrecision: [metrics.averagePrecision, metrics.AveragePrecision],
   perplexity: [metrics.perplexity, metrics.Perplexity],
-  mae: [metrics.mae, metrics.Mae],
-  rmse: [metrics.rmse, metrics.Rmse],
+  mae: [metrics.mae, metrics.MAE],
+  rmse: [metrics.rmse, metrics.RMSE],
   r2: [metrics.r2, metrics.R2],
 } as const;
 type Name = keyof typeof FUNCTIONS;
@@ -221,8 +221,8 @@ describe('labels are checked', () => {
   test('one score a row has labels 0 and 1', () => {
     const say = both((x, y) => metrics.precision(x, y), new metrics.Precision(), [1, -1, 1], [3, 1], [0, 1, 2]);
     expect(say[0]).toBe('expected labels from 0 to 1, got 2 at position 2');
-    const auc = (y: number[]): void => void new metrics.RocAuc().update([1, 2, 3], y);
-    expect(() => auc([0, 1, -1])).toThrow(/RocAuc: expected targets of 0 and 1, got -1 at position 2/);
+    const auc = (y: number[]): void => void new metrics.ROCAUC().update([1, 2, 3], y);
+    expect(() => auc([0, 1, -1])).toThrow(/ROCAUC: expected targets of 0 and 1, got -1 at position 2/);
     expect(() => new metrics.AveragePrecision().update([1, 2], [0.5, 1])).toThrow(/got 0.5 at position 0/);
     expect(() =>
       evaluated((x, y) => metrics.rocAuc(x, y), { x: [1, 2], shape: [2], y: [0, 2], yShape: [2] }, ['f32', 'i32'], 1),

@@ -188,7 +188,7 @@ const cases: Case[] = [
     name: 'AUC',
     truth: auc(scores, targets),
     on: 'scores',
-    make: () => new metrics.RocAuc(),
+    make: () => new metrics.ROCAUC(),
     graph: (x, y) => metrics.rocAuc(x, y),
   },
   {
@@ -199,7 +199,7 @@ const cases: Case[] = [
       targets,
     ),
     on: 'scores',
-    make: () => new metrics.RocAuc({ bins: 3, range: [-0.5, 0.5] }),
+    make: () => new metrics.ROCAUC({ bins: 3, range: [-0.5, 0.5] }),
     graph: (x, y) => metrics.rocAuc(x, y, { bins: 3, range: [-0.5, 0.5] }),
   },
   {
@@ -227,14 +227,14 @@ const cases: Case[] = [
     name: 'MAE',
     truth: numbers.reduce((s, v, i) => s + Math.abs(v - guesses[i]!), 0) / numbers.length,
     on: 'pairs',
-    make: () => new metrics.Mae(),
+    make: () => new metrics.MAE(),
     graph: (x, y) => metrics.mae(x, y),
   },
   {
     name: 'RMSE',
     truth: Math.sqrt(numbers.reduce((s, v, i) => s + (v - guesses[i]!) ** 2, 0) / numbers.length),
     on: 'numbers',
-    make: () => new metrics.Rmse(),
+    make: () => new metrics.RMSE(),
     graph: (x, y) => metrics.rmse(x, y),
   },
   {
@@ -346,8 +346,8 @@ test('a confusion matrix counts each pair', () => {
 
 test('where there is nothing to say', () => {
   expect(new metrics.Accuracy().result()).toBeNaN();
-  expect(new metrics.RocAuc().update([0.1, 0.2], [1, 1]).result()).toBeNaN();
-  expect(new metrics.RocAuc().update([0.1, Number.NaN], [1, 0]).result()).toBeNaN();
+  expect(new metrics.ROCAUC().update([0.1, 0.2], [1, 1]).result()).toBeNaN();
+  expect(new metrics.ROCAUC().update([0.1, Number.NaN], [1, 0]).result()).toBeNaN();
   expect(new metrics.R2().result()).toBeNaN();
   expect(new metrics.R2().update([1, 2], [2, 2]).result()).toBe(0);
   expect(new metrics.R2().update([2, 2], [2, 2]).result()).toBe(1);
@@ -369,7 +369,7 @@ test('while a fit is on, metrics count', async () => {
     optimizer: optim.sgd({ lr: 0 }),
     batchSize: 4,
   });
-  const metric = new metrics.Mae();
+  const metric = new metrics.MAE();
   const fit = trainer.fit({ x: guesses, y: numbers }, { epochs: 20, onEpoch: () => void metric.update([1, 3], [2, 2]) });
   metric.update([1, 3], [2, 2]);
   await fit;
@@ -407,8 +407,8 @@ test('refused', () => {
   expect(() => new metrics.F1({ average: 'binary' }).update([0, 2], [0, 1]).result()).toThrow(
     /another than binary for 3 classes/,
   );
-  for (const other of [new metrics.Rmse(), new metrics.R2(), new metrics.Accuracy(), {}, null]) {
-    expect(() => new metrics.Mae().merge(other as metrics.Mae)).toThrow(OptionError);
+  for (const other of [new metrics.RMSE(), new metrics.R2(), new metrics.Accuracy(), {}, null]) {
+    expect(() => new metrics.MAE().merge(other as metrics.MAE)).toThrow(OptionError);
   }
   expect(() => new metrics.F1().merge(new metrics.Accuracy() as never)).toThrow('F1: merge: expected another F1, got Accuracy');
   for (const [predicted, labels] of [
@@ -445,10 +445,10 @@ test('refused', () => {
   expect(() => new metrics.Accuracy().update([[1, 2], [3]], [0, 0])).toThrow(
     /predictions: expected 2 values at row 1, as in the first row, got 1/,
   );
-  expect(() => new metrics.Mae().update(['1'] as unknown as number[], [1])).toThrow(
+  expect(() => new metrics.MAE().update(['1'] as unknown as number[], [1])).toThrow(
     /predictions: expected numbers, got "1" at row 0/,
   );
-  expect(() => new metrics.Mae().update({ data: [1, 2, 3, 4], shape: [2, 2] }, { data: [1, 2, 3, 4], shape: [4] })).toThrow(
+  expect(() => new metrics.MAE().update({ data: [1, 2, 3, 4], shape: [2, 2] }, { data: [1, 2, 3, 4], shape: [4] })).toThrow(
     ShapeError,
   );
   expect(() => new metrics.R2({ outputs: 3 }).update({ data: [1, 2, 3, 4], shape: [2, 2] }, [1, 2, 3, 4])).toThrow(
@@ -456,12 +456,12 @@ test('refused', () => {
   );
   expect(() => new metrics.F1({ average: 'mean' as 'micro' })).toThrow(/F1: option average: expected one of binary, micro/);
   expect(() => new metrics.TopK({ k: 0 })).toThrow(OptionError);
-  expect(() => new metrics.RocAuc({ range: [1, 0] })).toThrow(/RocAuc: option range\[1\]: expected a finite number > 1, got 0/);
+  expect(() => new metrics.ROCAUC({ range: [1, 0] })).toThrow(/ROCAUC: option range\[1\]: expected a finite number > 1, got 0/);
   expect(() => new metrics.Accuracy({ k: 1 } as object)).toThrow(/unknown option k/);
   expect(() => new metrics.Accuracy().update([1, 2, 3], [1, 0])).toThrow(/expected a row of logits for each of 2 labels, got 3/);
   expect(() => new metrics.ConfusionMatrix().update([1, -1], [1, 0])).toThrow(IndexError);
-  expect(() => new metrics.Mae().update([1, 2], [1])).toThrow(/Mae: expected 2 targets, got 1/);
-  expect(() => new metrics.RocAuc({ bins: 4 }).merge(new metrics.RocAuc({ bins: 5 }))).toThrow(
+  expect(() => new metrics.MAE().update([1, 2], [1])).toThrow(/MAE: expected 2 targets, got 1/);
+  expect(() => new metrics.ROCAUC({ bins: 4 }).merge(new metrics.ROCAUC({ bins: 5 }))).toThrow(
     /expected one with the same options/,
   );
   expect(() => new metrics.Perplexity().update([1, 2], [2])).toThrow(/Perplexity: expected labels from 0 to 1, got 2 at/);

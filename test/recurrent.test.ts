@@ -18,11 +18,11 @@ const waves = (n: number, k: number, scale = 1): Float32Array =>
 
 const PLAIN = { nonlinearity: 'tanh', reverse: false, lengths: false } as const;
 
-interface Rnn {
+interface RNN {
   readonly node: Node;
   readonly data: [x: Float32Array, h0: Float32Array, whh: Float32Array];
 }
-function rnnOf(batch: number, steps: number, hidden: number): Rnn {
+function rnnOf(batch: number, steps: number, hidden: number): RNN {
   const g = new Graph();
   const shapes = { x: [batch, steps, hidden], h0: [batch, hidden], whh: [hidden, hidden] };
   const [x, h0, whh] = Object.entries(shapes).map(([name, shape]) => g.input(name, { dtype: 'f32', shape }, 'feed')) as [
@@ -37,7 +37,7 @@ function rnnOf(batch: number, steps: number, hidden: number): Rnn {
 }
 
 /** PyTorch's definition, in f64, written apart from `ref`. */
-function plain([x, h0, whh]: Rnn['data'], batch: number, steps: number, hidden: number): Float64Array {
+function plain([x, h0, whh]: RNN['data'], batch: number, steps: number, hidden: number): Float64Array {
   const out = new Float64Array(x.length);
   for (let b = 0; b < batch; b++) {
     for (let t = 0; t < steps; t++) {

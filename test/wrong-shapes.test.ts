@@ -91,19 +91,19 @@ const CASES: Readonly<Record<string, Case>> = {
   Upsample: { layer: () => new nn.Upsample({ scaleFactor: 2 }), calls: [[[3, 3]], [[1, 1, 0]]] },
   Unflatten: { layer: () => new nn.Unflatten(1, [2, 3]), calls: [[[2, 7]]] },
   Sequential: { layer: () => new nn.Sequential(new nn.Linear(5, 3)), calls: [[[2, 4]]] },
-  Lenet: { layer: () => new models.Lenet(), calls: [[[2, 28, 28]], [[2, 1, 27, 31]]] },
-  Mlp: { layer: () => new models.Mlp([5, 3]), calls: [[[2, 4]]] },
+  LeNet: { layer: () => new models.LeNet(), calls: [[[2, 28, 28]], [[2, 1, 27, 31]]] },
+  MLP: { layer: () => new models.MLP([5, 3]), calls: [[[2, 4]]] },
   ResidualBlock: { layer: () => new models.ResidualBlock(3, 4, 2), calls: [[[2, 3, 4]], [[2, 4, 4, 4]]] },
   ResNet20: { layer: () => new models.ResNet20(), calls: [[[2, 1, 32, 32]], [[2, 3, 32]]] },
-  Ncf: {
-    layer: () => new models.Ncf({ users: 3, items: 4, dim: 2 }),
+  NCF: {
+    layer: () => new models.NCF({ users: 3, items: 4, dim: 2 }),
     calls: [
       [ids(4), ids(5)],
       [[4], ids(4)],
     ],
   },
-  CharRnn: { layer: () => new models.CharRnn(5, { embedding: 4, hidden: 3 }), calls: [[[2, 4]], [ids(2)]] },
-  Gpt: { layer: () => new models.Gpt(5, { context: 4, layers: 1, heads: 2, width: 8 }), calls: [[[2, 4]], [ids(2, 5)]] },
+  CharRNN: { layer: () => new models.CharRNN(5, { embedding: 4, hidden: 3 }), calls: [[[2, 4]], [ids(2)]] },
+  GPT: { layer: () => new models.GPT(5, { context: 4, layers: 1, heads: 2, width: 8 }), calls: [[[2, 4]], [ids(2, 5)]] },
 };
 /** Layers that take any shape. */
 const ANY = ['Dropout', 'Flatten', 'Identity', 'GELU', 'ReLU', 'Sigmoid', 'SiLU', 'Softplus', 'Tanh'];

@@ -50,7 +50,7 @@ test.each(names)('%s without a bound: the run is dead after one update, and told
 
 test.each([
   ['zclip', clip.zclip()],
-  ['adaGC', clip.adaGC()],
+  ['adaGc', clip.adaGc()],
   ['chain', clip.chain(clip.globalNorm(1e-3), clip.autoClip())],
 ])('%s has a bound, and nothing is said of one', async (_, policy) => {
   expect((await run(policy)).warnings.join()).not.toContain('to make a threshold of');

@@ -1,9 +1,9 @@
 // char-rnn.ts: embedding 65x32, tanh RNN 128 over 64 steps, to 65 characters: the model of the demo.
-import { CharRnn, charRnnLoss } from '../../lib/models/index.ts';
+import { CharRNN, charRnnLoss } from '../../lib/models/index.ts';
 import { ids, linearBounds, SEED, type Workload, workload } from '../workload.ts';
 
-export const WORKLOAD: Workload<CharRnn> = workload({
-  model: () => new CharRnn(65, { kind: 'rnn', embedding: 32, hidden: 128 }),
+export const WORKLOAD: Workload<CharRNN> = workload({
+  model: () => new CharRNN(65, { kind: 'rnn', embedding: 32, hidden: 128 }),
   bounds: [1, ...linearBounds(128, 128, 128)],
   batch: () => ({ x: ids(SEED.x, 65, 32, 64), y: ids(SEED.y, 65, 32, 64) }),
   loss: charRnnLoss,

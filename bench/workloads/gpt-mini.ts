@@ -1,9 +1,9 @@
 // gpt-mini.ts: 6 blocks of width 384 with 6 heads over 256 characters, batch 4, the head tied to the embedding.
-import { Gpt, gptLoss } from '../../lib/models/gpt.ts';
+import { GPT, gptLoss } from '../../lib/models/gpt.ts';
 import { gptBounds, ids, SEED, type Workload, workload } from '../workload.ts';
 
-export const WORKLOAD: Workload<Gpt> = workload({
-  model: () => new Gpt(65, { context: 256, layers: 6, heads: 6, width: 384 }),
+export const WORKLOAD: Workload<GPT> = workload({
+  model: () => new GPT(65, { context: 256, layers: 6, heads: 6, width: 384 }),
   bounds: gptBounds(6, 384),
   batch: () => ({ x: ids(SEED.x, 65, 4, 256), y: ids(SEED.y, 65, 4, 256) }),
   loss: ({ x, y }, model) => gptLoss({ x, y }, model),

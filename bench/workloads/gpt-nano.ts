@@ -1,9 +1,9 @@
 // gpt-nano.ts: 4 blocks of width 128 with 4 heads over 64 characters, batch 12, the head tied to the embedding.
-import { Gpt, gptLoss } from '../../lib/models/gpt.ts';
+import { GPT, gptLoss } from '../../lib/models/gpt.ts';
 import { gptBounds, ids, SEED, type Workload, workload } from '../workload.ts';
 
-export const WORKLOAD: Workload<Gpt> = workload({
-  model: () => new Gpt(65, { context: 64, layers: 4, heads: 4, width: 128 }),
+export const WORKLOAD: Workload<GPT> = workload({
+  model: () => new GPT(65, { context: 64, layers: 4, heads: 4, width: 128 }),
   bounds: gptBounds(4, 128),
   batch: () => ({ x: ids(SEED.x, 65, 12, 64), y: ids(SEED.y, 65, 12, 64) }),
   loss: ({ x, y }, model) => gptLoss({ x, y }, model),

@@ -1,12 +1,12 @@
 // ncf.ts: embeddings 50,000x64 and 20,000x64 into an MLP 128-128-64-1: large tables of which a step reads a few rows.
-import { Ncf } from '../../lib/models/index.ts';
+import { NCF } from '../../lib/models/index.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
 import { floats, ids, linearBounds, SEED, type Workload, workload } from '../workload.ts';
 
 /** @param sparse update the rows of the batch alone: the same losses, since every row of them is in every batch */
-export const ncf = (sparse: boolean): Workload<Ncf> =>
+export const ncf = (sparse: boolean): Workload<NCF> =>
   workload({
-    model: () => new Ncf({ users: 50_000, items: 20_000, sparse }),
+    model: () => new NCF({ users: 50_000, items: 20_000, sparse }),
     bounds: [1, 1, ...linearBounds(128, 128, 64)],
     batch: () => ({ x: ids(SEED.x, 50_000, 1024), item: ids(SEED.x2, 20_000, 1024), y: floats(SEED.y, 1024) }),
     loss: ({ x, item, y }, model) => loss.mse(model.forward(x, item!), y),
@@ -18,4 +18,4 @@ export const ncf = (sparse: boolean): Workload<Ncf> =>
     },
   });
 
-export const WORKLOAD: Workload<Ncf> = ncf(false);
+export const WORKLOAD: Workload<NCF> = ncf(false);

@@ -17,7 +17,7 @@ import { type Cell, type Sample, short } from './bench/sample.ts';
 import { profileCell, STEP_CELLS, stepCell, taskOf } from './bench/tasks.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import { count, table } from './format.ts';
-import type { Io, StopCause } from './io.ts';
+import type { IO, StopCause } from './io.ts';
 import { choice } from './schema.ts';
 import type { Screen } from './screen.ts';
 
@@ -101,7 +101,7 @@ export const BENCH: Command = {
   },
 };
 
-export async function bench(args: Arguments, io: Io, screen: Screen): Promise<number> {
+export async function bench(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const name = choice('step', 'clip-step', 'policies')(args.text('suite') ?? 'step', '--suite');
   const suite = SUITES[name];
   const only = args.text('only')?.split(',');

@@ -74,12 +74,12 @@ const AT = {
   ...{ soft, softNorm, tanh, suppress, runningMean, topK },
   value: (v: number | undefined, options: object) => clip.value((v ?? options) as never, v === undefined ? {} : options),
 } as Readonly<Record<string, MakeAt>>;
-const { none, zclip, quantile, adaGC, spikeSkip, adaGN, adaClip, normalize, sign, centralize, qsgd, oneBit } = clip;
+const { none, zclip, quantile, adaGc, spikeSkip, adaGn, adaClip, normalize, sign, centralize, qsgd, oneBit } = clip;
 const ALONE = {
   // Their first argument is which percentile.
   autoClip: ({ q, ...options }: { readonly q?: number }) => clip.autoClip(q, options),
   percentile: ({ q, ...options }: { readonly q?: number }) => clip.percentile(q, options),
-  ...{ none, zclip, quantile, adaGC, spikeSkip, adaGN, adaClip, normalize, sign, centralize, qsgd, oneBit },
+  ...{ none, zclip, quantile, adaGc, spikeSkip, adaGn, adaClip, normalize, sign, centralize, qsgd, oneBit },
 } as Readonly<Record<string, Make>>;
 
 /** The types that key `clip` may have. */

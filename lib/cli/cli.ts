@@ -8,13 +8,13 @@ import { CLIP_REPORT, clipReport } from './clip-report.ts';
 import { DEMO, demo } from './demo.ts';
 import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
 import { INSPECT, inspect } from './inspect.ts';
-import type { Io, StopCause } from './io.ts';
+import type { IO, StopCause } from './io.ts';
 import { PREDICT, predict } from './predict.ts';
 import { SAMPLE, sample } from './sample.ts';
 import { Screen } from './screen.ts';
 import { TRAIN, train } from './train.ts';
 
-type Action = (args: Arguments, io: Io, screen: Screen) => Promise<number>;
+type Action = (args: Arguments, io: IO, screen: Screen) => Promise<number>;
 
 const COMMANDS: readonly (readonly [Command, Action])[] = [
   [DEMO, demo],
@@ -27,7 +27,7 @@ const COMMANDS: readonly (readonly [Command, Action])[] = [
 ];
 
 /** Run one command. @returns the exit code; nothing is thrown */
-export async function main(argv: readonly string[], io: Io): Promise<number> {
+export async function main(argv: readonly string[], io: IO): Promise<number> {
   const json = argv.includes('--json');
   const screen = new Screen(io, json);
   try {

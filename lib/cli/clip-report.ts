@@ -15,7 +15,7 @@ import { adviceLine, layerTable, replayPage, replayTable, ruleTable, runLine } f
 import { checkPolicies } from './config.ts';
 import { EXIT } from './exit.ts';
 import { short } from './format.ts';
-import type { Io } from './io.ts';
+import type { IO } from './io.ts';
 import type { Screen } from './screen.ts';
 
 export const CLIP_REPORT: Command = {
@@ -41,7 +41,7 @@ export const CLIP_REPORT: Command = {
   },
 };
 
-export async function clipReport(args: Arguments, io: Io, screen: Screen): Promise<number> {
+export async function clipReport(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const file = resolve(io.cwd, args.operands[0]!);
   const rate = rateOf(args);
   const warmup = args.whole('warmup', 0);

@@ -4,7 +4,7 @@ import type { History } from '../history/history.ts';
 import type { Replay, Replayed } from '../history/replay.ts';
 import { count, percent, short, table } from './format.ts';
 import { page, STYLES } from './page.ts';
-import { escapeHtml, lineChart, type SvgSeries, strip } from './svg.ts';
+import { escapeHtml, lineChart, type SVGSeries, strip } from './svg.ts';
 
 const part = (x: number): string => (Number.isNaN(x) ? '-' : percent(x, 1));
 const middle = (values: Float64Array): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
@@ -71,9 +71,9 @@ export function replayPage(replay: Replay, advice: Advice | null = null): string
   const drawn = replayed.slice(0, STYLES.length - 1);
   const own = STYLES.at(-1)!;
   const styles = drawn.map((_, i) => STYLES[i]!);
-  const series = (of: (p: Replayed) => Float64Array): SvgSeries[] =>
+  const series = (of: (p: Replayed) => Float64Array): SVGSeries[] =>
     drawn.map((p, i) => ({ style: styles[i]!, label: p.name, values: Array.from(of(p)) }));
-  const norms: SvgSeries = { style: own, label: 'norm', values: Array.from(history.norm) };
+  const norms: SVGSeries = { style: own, label: 'norm', values: Array.from(history.norm) };
   const lanes = drawn.map((p, i) => ({
     style: styles[i]!,
     label: p.name,

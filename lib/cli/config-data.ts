@@ -35,7 +35,7 @@ interface CommonData {
   readonly about: string | null;
 }
 
-export interface IdxData extends CommonData {
+export interface IDXData extends CommonData {
   readonly type: 'idx';
   readonly images: string;
   readonly labels: string;
@@ -46,7 +46,7 @@ export interface IdxData extends CommonData {
   readonly divideBy: number;
 }
 
-export interface CsvData extends CommonData {
+export interface CSVData extends CommonData {
   readonly type: 'csv';
   readonly file: string;
   readonly testFile: string | null;
@@ -72,7 +72,7 @@ export interface TextData extends CommonData {
 }
 
 /** Arrays that numpy has saved. */
-export interface NpzData extends CommonData {
+export interface NPZData extends CommonData {
   readonly type: 'npz';
   readonly file: string;
   readonly testFile: string | null;
@@ -82,7 +82,7 @@ export interface NpzData extends CommonData {
   readonly divideBy: number;
 }
 
-export type DataConfig = IdxData | CsvData | NpzData | TextData;
+export type DataConfig = IDXData | CSVData | NPZData | TextData;
 
 const share: Check<number> = (value, path) => {
   if (typeof value === 'number' && value > 0 && (value < 1 || Number.isSafeInteger(value))) return value;
@@ -109,7 +109,7 @@ const scale: Check<number> = optional(number({ above: 0 }), 1);
 
 /** What key `data` may say. */
 export const data: Check<DataConfig> = variant<DataConfig>({
-  idx: object<IdxData>({
+  idx: object<IDXData>({
     ...common,
     type: choice('idx'),
     images: text,
@@ -118,7 +118,7 @@ export const data: Check<DataConfig> = variant<DataConfig>({
     testLabels: optional(text, null),
     divideBy: scale,
   }),
-  csv: object<CsvData>({
+  csv: object<CSVData>({
     ...common,
     type: choice('csv'),
     file: text,
@@ -130,7 +130,7 @@ export const data: Check<DataConfig> = variant<DataConfig>({
     shape: optional(list(positiveWhole, 1), null),
     divideBy: scale,
   }),
-  npz: object<NpzData>({
+  npz: object<NPZData>({
     ...common,
     type: choice('npz'),
     file: text,

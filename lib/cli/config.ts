@@ -3,15 +3,16 @@ import { readFile } from 'node:fs/promises';
 import { DataError, OptionError } from '../errors.ts';
 import { fileError } from '../io/file.ts';
 import { MAX_THREADS } from '../native/threads.ts';
-import type { EmaOptions } from '../optim/ema.ts';
+import type { EMAOptions } from '../optim/ema.ts';
 import type { LossScaleOptions } from '../train/loss-scale.ts';
 import type { PlateauOptions } from '../train/plateau.ts';
 import type { RollbackOptions } from '../train/rollback.ts';
 import { checkData, type DataConfig, data } from './config-data.ts';
 import { checkModel, type ModelConfig, model } from './models.ts';
+import { renamed } from './renamed.ts';
 import { bool, type Check, choice, either, list, number, object, optional, positiveWhole, text, wrong } from './schema.ts';
 
-export type { CsvData, DataConfig, IdxData, NpzData, Split, TextData } from './config-data.ts';
+export type { CSVData, DataConfig, IDXData, NPZData, Split, TextData } from './config-data.ts';
 export type { ModelConfig } from './models.ts';
 
 /** An optimizer, policy or schedule by the name of its function, with that function's options. */
@@ -53,7 +54,7 @@ export interface TrainConfig {
   readonly guards: readonly Named[];
   readonly rollback: RollbackOptions | null;
   /** Validation and test take the average, where there is one. */
-  readonly ema: EmaOptions | null;
+  readonly ema: EMAOptions | null;
   readonly plateau: PlateauOptions | null;
   readonly lossScale: number | LossScaleOptions | null;
   /** Of crossEntropy. */
@@ -82,7 +83,7 @@ export const LOSSES = ['crossEntropy', 'mse', 'l1', 'huber', 'bceWithLogits'] as
 const named: Check<Named> = (value, path) => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(path, 'an object with a type', value);
   text((value as Named).type, `${path}.type`);
-  return value as Named;
+  return renamed(value as Named);
 };
 
 /** What key `clip` may say: a policy, or a list of them. */
@@ -118,7 +119,7 @@ const config: Check<TrainConfig> = object<TrainConfig>({
   regularize: optional(checkPolicies, []),
   guards: optional(list(named), []),
   rollback: optional(options, null),
-  ema: optional(options as Check<EmaOptions>, null),
+  ema: optional(options as Check<EMAOptions>, null),
   plateau: optional(options as Check<PlateauOptions>, null),
   lossScale: optional(either(options, number({ min: 1 })), null),
   labelSmoothing: optional(number({ min: 0, max: 1 }), 0),

@@ -4,7 +4,7 @@ import { split, type Transform } from '../data/preprocess.ts';
 import { takeRows } from '../data/split.ts';
 import { byte, char, type Tokenizer } from '../data/tokenizer.ts';
 import { DataError, OptionError } from '../errors.ts';
-import { type CsvOptions, readCsv } from '../io/csv.ts';
+import { type CSVOptions, readCsv } from '../io/csv.ts';
 import type { TensorData } from '../io/file.ts';
 import { readIdx } from '../io/idx.ts';
 import { readNpz } from '../io/npy.ts';
@@ -12,7 +12,7 @@ import { readText } from '../io/text.ts';
 import { sizeOf } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
 import { type NdArray, rows, type Source, windows } from '../train/source.ts';
-import type { CsvData, DataConfig, NpzData, Split, TextData } from './config.ts';
+import type { CSVData, DataConfig, NPZData, Split, TextData } from './config.ts';
 import type { makeTransforms } from './prepare.ts';
 
 /** Files as they were read, before any row is given a use. */
@@ -188,7 +188,7 @@ async function idxTable(images: string, labels: string, read: LabelsRead): Promi
   return tableOf(x, y, images, labels, read);
 }
 
-async function npzTable(file: string, { x, y }: NpzData, read: LabelsRead): Promise<Table> {
+async function npzTable(file: string, { x, y }: NPZData, read: LabelsRead): Promise<Table> {
   const arrays = await readNpz(file);
   const [rows, labels] = [x, y].map((name) => {
     const found = arrays.get(name);
@@ -210,8 +210,8 @@ function tableOf(x: TensorData, y: TensorData, rows: string, labels: string, rea
   return { x, y: { data, shape: [n] } };
 }
 
-async function csvTable(file: string, config: CsvData, { type, classes }: LabelsRead): Promise<Table> {
-  const options: CsvOptions = { ...csvOptions(config), label: config.label, labelType: type };
+async function csvTable(file: string, config: CSVData, { type, classes }: LabelsRead): Promise<Table> {
+  const options: CSVOptions = { ...csvOptions(config), label: config.label, labelType: type };
   const { features: x, labels } = await readCsv(file, { ...options, ...(classes !== null && { classes }) });
   const [n, values] = x.shape as [number, number];
   const row = config.shape ?? [values];
@@ -222,7 +222,7 @@ async function csvTable(file: string, config: CsvData, { type, classes }: Labels
 }
 
 /** How the files of a configuration are written. */
-export function csvOptions({ header, delimiter, columns }: CsvData): CsvOptions {
+export function csvOptions({ header, delimiter, columns }: CSVData): CSVOptions {
   return { header, ...(delimiter && { delimiter }), ...(columns && { columns }) };
 }
 

@@ -7,7 +7,7 @@ import { type CharTokenizer, char } from '../data/tokenizer.ts';
 import { DataError, NonFiniteError, OptionError } from '../errors.ts';
 import { fileError } from '../io/file.ts';
 import { readText } from '../io/text.ts';
-import { CharRnn, charRnnLoss } from '../models/index.ts';
+import { CharRNN, charRnnLoss } from '../models/index.ts';
 import { addon } from '../native/addon.ts';
 import { version } from '../native/package.ts';
 import { MAX_THREADS } from '../native/threads.ts';
@@ -22,7 +22,7 @@ import { DemoView } from './demo-view.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import { follow } from './follow.ts';
 import { count } from './format.ts';
-import type { Io, StopCause } from './io.ts';
+import type { IO, StopCause } from './io.ts';
 import { htmlReport } from './report.ts';
 import type { Screen } from './screen.ts';
 
@@ -73,7 +73,7 @@ interface Settings {
   readonly threads: number;
 }
 
-export async function demo(args: Arguments, io: Io, screen: Screen): Promise<number> {
+export async function demo(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const settings: Settings = {
     steps: args.whole('steps', 1) ?? 600,
     seed: args.whole('seed', 0) ?? 0,
@@ -82,7 +82,7 @@ export async function demo(args: Arguments, io: Io, screen: Screen): Promise<num
   const page = resolve(io.cwd, args.text('report') ?? 'gradclip-report.html');
   await checkFolder(page);
   const lesson = await readLesson(args.text('text'), io.cwd);
-  const parameters = new CharRnn(lesson.vocab.size, SIZES).parameters().reduce((sum, p) => sum + p.size, 0);
+  const parameters = new CharRNN(lesson.vocab.size, SIZES).parameters().reduce((sum, p) => sum + p.size, 0);
   const view = new DemoView(screen, POLICIES, settings.steps);
   view.start(heading(lesson, parameters, settings));
 
@@ -114,7 +114,7 @@ async function train(
   policy: (typeof POLICIES)[number],
   lesson: Lesson,
   { steps, seed, threads }: Settings,
-  io: Io,
+  io: IO,
   view: DemoView,
 ): Promise<Contender> {
   const loss: number[] = [];
@@ -124,7 +124,7 @@ async function train(
   const skipped: boolean[] = [];
   const started = performance.now();
   using trainer = new Trainer({
-    model: new CharRnn(lesson.vocab.size, SIZES),
+    model: new CharRNN(lesson.vocab.size, SIZES),
     loss: charRnnLoss,
     optimizer: optim.sgd({ lr: 1, momentum: 0.9 }),
     clip: policy.make(),

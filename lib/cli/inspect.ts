@@ -8,7 +8,7 @@ import { sizeOf } from '../ir/op.ts';
 import type { Arguments, Command } from './args.ts';
 import { EXIT } from './exit.ts';
 import { bytes, count, table } from './format.ts';
-import type { Io } from './io.ts';
+import type { IO } from './io.ts';
 import type { Screen } from './screen.ts';
 
 export const INSPECT: Command = {
@@ -29,7 +29,7 @@ interface Row {
 /** What a checkpoint of a Trainer keeps beside its parameters has this prefix. */
 const OWN = 'gradclip.';
 
-export async function inspect(args: Arguments, io: Io, screen: Screen): Promise<number> {
+export async function inspect(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const file = resolve(io.cwd, args.operands[0]!);
   if (await looksLikeIdx(file)) await inspectIdx(file, screen);
   else await inspectWeights(file, screen);

@@ -10,7 +10,7 @@ export interface Output {
 /** Why a command was told to stop: a signal, or nobody reads stdout any more. */
 export type StopCause = 'SIGINT' | 'SIGTERM' | 'EPIPE';
 
-export interface Io {
+export interface IO {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;

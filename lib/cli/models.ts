@@ -2,7 +2,7 @@
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
-import { CharRnn, Gpt, Lenet, Ncf, ResNet20 } from '../models/index.ts';
+import { CharRNN, GPT, LeNet, NCF, ResNet20 } from '../models/index.ts';
 import * as layers from '../nn/activation.ts';
 import { Dropout } from '../nn/dropout.ts';
 import { Linear } from '../nn/linear.ts';
@@ -15,7 +15,7 @@ import { bool, type Check, choice, list, number, object, optional, positiveWhole
 
 type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'silu' | 'softplus';
 
-export interface MlpConfig {
+export interface MLPConfig {
   readonly type: 'mlp';
   /** Values of a row, widths of the hidden layers, outputs. */
   readonly sizes: readonly number[];
@@ -24,7 +24,7 @@ export interface MlpConfig {
   readonly dropout: number;
 }
 
-export interface CharRnnConfig {
+export interface CharRNNConfig {
   readonly type: 'charRnn';
   readonly kind: 'rnn' | 'lstm' | 'gru';
   readonly embedding: number;
@@ -34,7 +34,7 @@ export interface CharRnnConfig {
   readonly dropout: number;
 }
 
-export interface GptConfig {
+export interface GPTConfig {
   readonly type: 'gpt';
   /** Longest sequence; null: data.length. */
   readonly context: number | null;
@@ -44,10 +44,10 @@ export interface GptConfig {
   readonly dropout: number;
 }
 
-export type ModelConfig = MlpConfig | CharRnnConfig | GptConfig | LenetConfig | ResNet20Config | NcfConfig;
+export type ModelConfig = MLPConfig | CharRNNConfig | GPTConfig | LeNetConfig | ResNet20Config | NCFConfig;
 
 /** Channels and size are those of the images. */
-export interface LenetConfig {
+export interface LeNetConfig {
   readonly type: 'lenet';
   readonly classes: number;
 }
@@ -59,7 +59,7 @@ export interface ResNet20Config {
 }
 
 /** For rows of a user and an item, counted from 0. */
-export interface NcfConfig {
+export interface NCFConfig {
   readonly type: 'ncf';
   readonly users: number;
   readonly items: number;
@@ -113,8 +113,8 @@ const forward = (model: Module, x: Tensor): Tensor => (model as Module & { forwa
 /** Bytes of images that no transform has made f32. */
 const numbers = (x: Tensor): Tensor => cast(x, 'f32');
 
-const mlp: Kind<MlpConfig> = {
-  check: object<MlpConfig>({
+const mlp: Kind<MLPConfig> = {
+  check: object<MLPConfig>({
     type: choice('mlp'),
     sizes: list(positiveWhole, 2),
     activation: optional(choice(...ACTIVATIONS), 'relu'),
@@ -139,8 +139,8 @@ const mlp: Kind<MlpConfig> = {
   forward: (model, x) => forward(model, reshape(numbers(x), [x.shape[0]!, sizeOf(x.shape.slice(1))])),
 };
 
-const charRnn: Kind<CharRnnConfig> = {
-  check: object<CharRnnConfig>({
+const charRnn: Kind<CharRNNConfig> = {
+  check: object<CharRNNConfig>({
     type: choice('charRnn'),
     embedding: optional(positiveWhole, 32),
     hidden: optional(positiveWhole, 128),
@@ -149,11 +149,11 @@ const charRnn: Kind<CharRnnConfig> = {
     dropout: optional(number({ min: 0, below: 1 }), 0),
   }),
   reads: ['text'],
-  make: ({ type: _, ...options }, { tokens }) => new CharRnn(tokens!, options),
+  make: ({ type: _, ...options }, { tokens }) => new CharRNN(tokens!, options),
 };
 
-const gpt: Kind<GptConfig> = {
-  check: object<GptConfig>({
+const gpt: Kind<GPTConfig> = {
+  check: object<GPTConfig>({
     type: choice('gpt'),
     context: optional(positiveWhole, null),
     layers: optional(positiveWhole, 4),
@@ -166,7 +166,7 @@ const gpt: Kind<GptConfig> = {
     if (context !== null && context < length!) {
       throw new OptionError(`model.context: expected at least data.length, ${length}, got ${context}`, { path: 'model.context' });
     }
-    return within('model', () => new Gpt(tokens!, { context: context ?? length!, layers, heads, width, dropout }));
+    return within('model', () => new GPT(tokens!, { context: context ?? length!, layers, heads, width, dropout }));
   },
 };
 
@@ -182,14 +182,14 @@ function imageOf(row: readonly number[]): readonly [number, number, number] {
 const images = (model: Module, x: Tensor): Tensor =>
   forward(model, reshape(numbers(x), [x.shape[0]!, ...imageOf(x.shape.slice(1))]));
 
-const lenet: Kind<LenetConfig> = {
-  check: object<LenetConfig>({ type: choice('lenet'), classes: optional(positiveWhole, 10) }),
+const lenet: Kind<LeNetConfig> = {
+  check: object<LeNetConfig>({ type: choice('lenet'), classes: optional(positiveWhole, 10) }),
   reads: ROWS,
   outputs: ({ classes }) => ({ path: 'model.classes', count: classes }),
   make({ classes }, { row }) {
     const [channels, height, width] = imageOf(row);
     if (height !== width) throw new OptionError(`model: lenet expects square images, got [${row}]`, { path: 'model' });
-    return within('model', () => new Lenet({ channels, size: height, classes }));
+    return within('model', () => new LeNet({ channels, size: height, classes }));
   },
   forward: images,
 };
@@ -206,8 +206,8 @@ const resnet20: Kind<ResNet20Config> = {
   forward: images,
 };
 
-const ncf: Kind<NcfConfig> = {
-  check: object<NcfConfig>({
+const ncf: Kind<NCFConfig> = {
+  check: object<NCFConfig>({
     type: choice('ncf'),
     users: positiveWhole,
     items: positiveWhole,
@@ -218,12 +218,12 @@ const ncf: Kind<NcfConfig> = {
   reads: ['csv', 'npz'],
   scores: true,
   make({ type: _, ...options }, { row }) {
-    if (row.length === 1 && row[0] === 2) return new Ncf(options);
+    if (row.length === 1 && row[0] === 2) return new NCF(options);
     throw new OptionError(`model: ncf expects rows of a user and an item, got [${row}]`, { path: 'model' });
   },
   forward(model, x) {
     const column = (i: number): Tensor => reshape(cast(slice(x, { axis: 1, start: i, end: i + 1 }), 'i32'), [-1]);
-    return (model as Ncf).forward(column(0), column(1));
+    return (model as NCF).forward(column(0), column(1));
   },
 };
 

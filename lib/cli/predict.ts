@@ -18,7 +18,7 @@ import { type Arguments, type Command, usage } from './args.ts';
 import type { DataConfig, TrainConfig } from './config.ts';
 import { csvOptions } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
-import type { Io, StopCause } from './io.ts';
+import type { IO, StopCause } from './io.ts';
 import { model as checkModelConfig, makeModel, outputsOf } from './models.ts';
 import type { Screen } from './screen.ts';
 
@@ -40,7 +40,7 @@ const BATCH = 256;
 
 type Told = Pick<TrainConfig, 'loss' | 'model'> & { readonly data: DataConfig };
 
-export async function predict(args: Arguments, io: Io, screen: Screen): Promise<number> {
+export async function predict(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const [file, rows] = args.operands.map((name) => resolve(io.cwd, name)) as [string, string];
   const { tensors, metadata } = await readSafetensors(file);
   const config = configOf(file, metadata.config);

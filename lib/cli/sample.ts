@@ -8,7 +8,7 @@ import { generate } from '../train/generate.ts';
 import type { NdArray } from '../train/source.ts';
 import { type Arguments, type Command, usage } from './args.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
-import type { Io, StopCause } from './io.ts';
+import type { IO, StopCause } from './io.ts';
 import { model as checkModelConfig, makeModel } from './models.ts';
 import { positiveWhole } from './schema.ts';
 import type { Screen } from './screen.ts';
@@ -37,7 +37,7 @@ interface Written {
   readonly tokenizer: Tokenizer;
 }
 
-export async function sample(args: Arguments, io: Io, screen: Screen): Promise<number> {
+export async function sample(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const topK = args.whole('top-k', 1);
   const options = {
     length: args.whole('length', 1, 1e6) ?? 500,

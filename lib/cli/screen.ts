@@ -1,7 +1,7 @@
 // screen.ts: how a command speaks: results for programs and for people, and a region of the terminal that is redrawn in place.
 import { styleText } from 'node:util';
 import { fit } from './format.ts';
-import type { Io, Output } from './io.ts';
+import type { IO, Output } from './io.ts';
 
 export type Style = Parameters<typeof styleText>[0];
 
@@ -13,12 +13,12 @@ export class Screen {
   readonly json: boolean;
   /** A terminal where lines can be drawn again. */
   readonly live: boolean;
-  readonly #io: Io;
+  readonly #io: IO;
   readonly #people: Output;
   #drawn = 0;
   #region: readonly string[] = [];
 
-  constructor(io: Io, json: boolean) {
+  constructor(io: IO, json: boolean) {
     this.#io = io;
     this.json = json;
     this.#people = json ? io.stderr : io.stdout;
@@ -84,7 +84,7 @@ export class Screen {
 }
 
 /** https://no-color.org: any value but the empty string switches colours off. */
-export function wantsColour(stream: Output, env: Io['env']): boolean {
+export function wantsColour(stream: Output, env: IO['env']): boolean {
   if (env.NO_COLOR) return false;
   if (env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0') return true;
   return stream.isTTY === true && env.TERM !== 'dumb';

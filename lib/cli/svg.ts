@@ -1,7 +1,7 @@
 // svg.ts: line charts and strips as SVG text. Colours are CSS classes, so that one picture serves light and dark pages.
 import { extent, linearScale, logScale, type Scale, smooth, tickText } from './scale.ts';
 
-export interface SvgSeries {
+export interface SVGSeries {
   /** Colour class, such as `s0`. */
   readonly style: string;
   readonly label: string;
@@ -30,7 +30,7 @@ export function escapeHtml(text: string): string {
 }
 
 /** A line for each series over the steps: faint as measured, strong as a running median; its name stands at its end. */
-export function lineChart(series: readonly SvgSeries[], { title, unit, log = false }: ChartOptions): string {
+export function lineChart(series: readonly SVGSeries[], { title, unit, log = false }: ChartOptions): string {
   const steps = Math.max(2, ...series.map((s) => s.values.length));
   const trends = series.map((s) => smooth(s.values, Math.max(3, Math.round(steps / 40))));
   const [min, max] = extent(
@@ -128,7 +128,7 @@ function stepAxis(steps: number, bottom: number): string[] {
 }
 
 /** Names at the ends of the lines, moved apart where they would cover each other. */
-function endLabels(series: readonly SvgSeries[], trends: readonly number[][], placeY: (value: number) => number): string[] {
+function endLabels(series: readonly SVGSeries[], trends: readonly number[][], placeY: (value: number) => number): string[] {
   const GAP = 16;
   const ends = series.map((s, i) => {
     const last = trends[i]!.findLast((value) => Number.isFinite(value));

@@ -19,7 +19,7 @@ import { EXIT, exitCodeOfStop } from './exit.ts';
 import { checkSavePruned, makeFinishing } from './finishing.ts';
 import { follow } from './follow.ts';
 import { median } from './format.ts';
-import type { Io, StopCause } from './io.ts';
+import type { IO, StopCause } from './io.ts';
 import { classesOf } from './models.ts';
 import { makeAugment, makeTransforms } from './prepare.ts';
 import type { Screen } from './screen.ts';
@@ -72,7 +72,7 @@ interface Job {
   readonly resume: string | null;
 }
 
-export async function train(args: Arguments, io: Io, screen: Screen): Promise<number> {
+export async function train(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const file = resolve(io.cwd, args.operands[0]!);
   const config = override(await readConfig(file), args);
   const from = dirname(file);
@@ -118,7 +118,7 @@ export async function train(args: Arguments, io: Io, screen: Screen): Promise<nu
   return EXIT.ok;
 }
 
-async function trainOnce(job: Job, io: Io, screen: Screen): Promise<Outcome> {
+async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   const { config, data, seed, out, record, pruned, resume } = job;
   const { batchSize, accumulate, threads, epochs, steps, earlyStop } = config;
   const { train, validation, test } = data.sources;

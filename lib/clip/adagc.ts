@@ -5,7 +5,7 @@ import type { ClipPolicy } from './clip.ts';
 import type { NonFiniteOptions } from './finite.ts';
 import { checkPolicy, measure, remembered, scaled, scaleOf } from './measure.ts';
 
-export interface AdaGcOptions extends NonFiniteOptions {
+export interface AdaGCOptions extends NonFiniteOptions {
   /** How far above its running mean a norm may go. Default 1.04. */
   readonly relative?: number;
   /** Threshold of the global norm in the warm-up. Default 1. */
@@ -23,8 +23,8 @@ export interface AdaGcOptions extends NonFiniteOptions {
  * then gradient i with a norm above r gamma_i is scaled by r gamma_i / (n_i + eps), and gamma_i is the running mean of the norms after
  * that. State: a number per gradient, and one. Throws OptionError.
  */
-export function adaGC(options: AdaGcOptions = {}): ClipPolicy {
-  const name = 'clip.adaGC';
+export function adaGc(options: AdaGCOptions = {}): ClipPolicy {
+  const name = 'clip.adaGc';
   const rules = checkPolicy(name, options, ['relative', 'absolute', 'beta', 'eps', 'warmup']);
   const relative = checkNumber(name, 'relative', options.relative ?? 1.04, { above: 0 });
   const absolute = checkNumber(name, 'absolute', options.absolute ?? 1, { min: 0, infinite: true });
@@ -32,7 +32,7 @@ export function adaGC(options: AdaGcOptions = {}): ClipPolicy {
   const eps = checkNumber(name, 'eps', options.eps ?? 1e-8, { min: 0 });
   const warmup = checkNumber(name, 'warmup', options.warmup ?? 100, { min: 1, integer: true });
   return {
-    name: 'adaGC',
+    name: 'adaGc',
     maxSkips: rules.maxSkips,
     build(context) {
       const m = measure(context, rules);

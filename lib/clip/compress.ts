@@ -51,7 +51,7 @@ function compressed(
   };
 }
 
-export interface QsgdOptions extends CompressOptions {
+export interface QSGDOptions extends CompressOptions {
   /** Levels s between 0 and the norm. Default 256. */
   readonly levels?: number;
 }
@@ -60,7 +60,7 @@ export interface QsgdOptions extends CompressOptions {
  * QSGD (Alistarh et al. 2017): each element of a tensor x becomes n / s times s x / n rounded up or down at random, so that its mean is x; n
  * is the tensor's 2-norm. Draws are keyed by seed and batch. Reads gradients once more, and with error feedback writes them.
  */
-export function qsgd(options: QsgdOptions = {}): ClipPolicy {
+export function qsgd(options: QSGDOptions = {}): ClipPolicy {
   const rules = checkPolicy('clip.qsgd', options, ['levels', 'errorFeedback']);
   const levels = checkNumber('clip.qsgd', 'levels', options.levels ?? 256, { min: 1, max: 2 ** 22, integer: true });
   return compressed('qsgd', rules, options, (c, xs) => {

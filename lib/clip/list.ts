@@ -1,5 +1,5 @@
 // list.ts: every policy by its name, with a threshold near the norms that tests and benchmarks give it: what enumerates policies starts here.
-import { adaGC } from './adagc.ts';
+import { adaGc } from './adagc.ts';
 import { greedyBudget, stochastic } from './budget.ts';
 import { chain } from './chain.ts';
 import type { ClipPolicy } from './clip.ts';
@@ -10,7 +10,7 @@ import { averageNorm, blockRms, globalNorm, perTensorNorm } from './norm.ts';
 import { autoClip, percentile } from './percentile.ts';
 import { normalize, sign, soft, softNorm, suppress, tanh } from './shape.ts';
 import { spikeSkip } from './spike-skip.ts';
-import { adaClip, adaGN } from './stable-spam.ts';
+import { adaClip, adaGn } from './stable-spam.ts';
 import { quantile, runningMean } from './track.ts';
 import { agc, axisNorm, centralize, rowMaxNorm } from './unit.ts';
 import { value } from './value.ts';
@@ -35,9 +35,9 @@ export const POLICIES: Readonly<Record<string, () => ClipPolicy>> = {
   autoClip: () => autoClip(),
   percentile: () => percentile(),
   zclip: () => zclip(),
-  adaGC: () => adaGC(),
+  adaGc: () => adaGc(),
   adaClip: () => adaClip(),
-  adaGN: () => adaGN(),
+  adaGn: () => adaGn(),
   quantile: () => quantile(),
   runningMean: () => runningMean(),
   stochastic: () => stochastic(1),

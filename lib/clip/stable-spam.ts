@@ -41,7 +41,7 @@ export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
   };
 }
 
-export interface AdaGnOptions extends NonFiniteOptions {
+export interface AdaGNOptions extends NonFiniteOptions {
   /** Decay of the running means of the norm and of its square. Default [0.7, 0.9]. */
   readonly gammas?: readonly [number, number];
   /** Added to the root of the second mean. Default 1e-8. */
@@ -51,8 +51,8 @@ export interface AdaGnOptions extends NonFiniteOptions {
 }
 
 /** AdaGN: g / n m^ / (sqrt(v^) + eps), m and v the running means of n and n^2, corrected for their start at 0. */
-export function adaGN(options: AdaGnOptions = {}): ClipPolicy {
-  const name = 'clip.adaGN';
+export function adaGn(options: AdaGNOptions = {}): ClipPolicy {
+  const name = 'clip.adaGn';
   const rules = checkPolicy(name, options, ['gammas', 'eps', 'scope']);
   const gammas: unknown = options.gammas ?? [0.7, 0.9];
   const [g1, g2] = [0, 1].map((i) => checkNumber(name, `gammas[${i}]`, (gammas as number[])?.[i], { min: 0, below: 1 })) as [
@@ -62,7 +62,7 @@ export function adaGN(options: AdaGnOptions = {}): ClipPolicy {
   const eps = checkNumber(name, 'eps', options.eps ?? 1e-8, { min: 0 });
   const each = checkChoice(name, 'scope', options.scope ?? 'tensor', ['tensor', 'global']) === 'tensor';
   return {
-    name: 'adaGN',
+    name: 'adaGn',
     maxSkips: rules.maxSkips,
     build(context) {
       const m = measure(context, rules);

@@ -87,7 +87,7 @@ export function rowMaxNorm(c: PerStep = 1, options: RowMaxNormOptions = {}): Cli
   };
 }
 
-export interface AgcOptions extends NonFiniteOptions {
+export interface AGCOptions extends NonFiniteOptions {
   /** Norms of parameters count as at least this. Default 1e-3. */
   readonly eps?: number;
   /** Parameters left alone, by name: the last layer, in NFNets. */
@@ -99,7 +99,7 @@ export interface AgcOptions extends NonFiniteOptions {
  * eps) is scaled by m / max(n, 1e-6). Reads gradients and parameters once more. As timm's adaptive_clip_grad and optax.adaptive_grad_clip.
  * @param lambda >= 0, may depend on the step. Default 0.01
  */
-export function agc(lambda: PerStep = 0.01, options: AgcOptions = {}): ClipPolicy {
+export function agc(lambda: PerStep = 0.01, options: AGCOptions = {}): ClipPolicy {
   const name = 'clip.agc';
   const rules = checkPolicy(name, options, ['eps', 'exclude']);
   const limit = checkLimit(name, 'lambda', lambda);

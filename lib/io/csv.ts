@@ -6,7 +6,7 @@ import { cellText, cutCells, LineCutter } from './csv-rows.ts';
 import { parseDecimal } from './decimal.ts';
 import { type TensorData, withSource } from './file.ts';
 
-export interface CsvOptions {
+export interface CSVOptions {
   /**
    * Whether the first line names the columns. Default 'auto': it does if one of its cells that are read is a name, and no number (nor what stands for
    * a missing one, such as NA). A line 0, 1, 2, ..., which a data frame writes above columns without names, does if the numbers below in some
@@ -42,8 +42,8 @@ export interface Table {
  * file, and a first line that may be a header or a row.
  * @throws OptionError for options that make no sense, or name a column that is not there.
  */
-export async function readCsv(file: string, options: CsvOptions = {}): Promise<Table> {
-  const parser = new CsvParser(file, options);
+export async function readCsv(file: string, options: CSVOptions = {}): Promise<Table> {
+  const parser = new CSVParser(file, options);
   return withSource(file, async (source) => {
     for await (const chunk of source.chunks()) parser.push(chunk);
     return parser.finish();
@@ -51,8 +51,8 @@ export async function readCsv(file: string, options: CsvOptions = {}): Promise<T
 }
 
 /** The same from memory (text in UTF-8, not gzip). */
-export function parseCsv(text: string | Uint8Array, options: CsvOptions = {}, file = '<text>'): Table {
-  const parser = new CsvParser(file, options);
+export function parseCsv(text: string | Uint8Array, options: CSVOptions = {}, file = '<text>'): Table {
+  const parser = new CSVParser(file, options);
   parser.push(typeof text === 'string' ? Buffer.from(text) : text);
   return parser.finish();
 }
@@ -66,9 +66,9 @@ interface Layout {
   readonly label: number | null;
 }
 
-class CsvParser {
+class CSVParser {
   readonly #file: string;
-  readonly #options: CsvOptions;
+  readonly #options: CSVOptions;
   readonly #lines: LineCutter;
   readonly #cells: number[] = [];
   #layout: Layout | null = null;
@@ -78,7 +78,7 @@ class CsvParser {
   /** Where the first line counts: columns of which every number so far is written as a decimal. */
   #decimal: number[] | null = null;
 
-  constructor(file: string, options: CsvOptions) {
+  constructor(file: string, options: CSVOptions) {
     checkCsvOptions(options);
     this.#file = file;
     this.#options = options;
@@ -230,7 +230,7 @@ class Column<T extends Float32Array | Int32Array> {
   }
 }
 
-function checkCsvOptions(options: CsvOptions): void {
+function checkCsvOptions(options: CSVOptions): void {
   checkOptions('readCsv', options, ['header', 'delimiter', 'columns', 'label', 'labelType', 'classes']);
   const { header = 'auto', delimiter = ',', columns, labelType = 'i32' } = options;
   if (header !== 'auto' && typeof header !== 'boolean') {

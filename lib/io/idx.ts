@@ -26,7 +26,7 @@ const CODES: Readonly<Record<number, Code>> = {
  */
 export async function readIdx(file: string): Promise<TensorData> {
   return withSource(file, async (source) => {
-    const parser = new IdxParser(file, source.maxBytes);
+    const parser = new IDXParser(file, source.maxBytes);
     for await (const chunk of source.chunks()) parser.push(chunk);
     return parser.finish();
   });
@@ -34,12 +34,12 @@ export async function readIdx(file: string): Promise<TensorData> {
 
 /** The same from memory (not gzip). The result does not share memory with `bytes`. */
 export function parseIdx(bytes: Uint8Array, file = '<bytes>'): TensorData {
-  const parser = new IdxParser(file, bytes.length);
+  const parser = new IDXParser(file, bytes.length);
   parser.push(bytes);
   return parser.finish();
 }
 
-class IdxParser {
+class IDXParser {
   readonly #file: string;
   readonly #maxBytes: number;
   #head: Buffer = Buffer.alloc(0);

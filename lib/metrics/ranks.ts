@@ -63,14 +63,14 @@ function binnedAuc(positive: Float64Array, negative: Float64Array): number {
   return wins / (total * below);
 }
 
-export interface RocAucOptions {
+export interface ROCAUCOptions {
   /** Count scores in so many bins of equal width, in place of keeping all of them: memory no longer grows with the rows. Default: exact. */
   readonly bins?: number;
   /** What the bins cover; scores outside go to the first or last. Default [0, 1], for probabilities. */
   readonly range?: readonly [number, number];
 }
 
-function checkBins(op: string, options: RocAucOptions): { bins: number | null; low: number; width: number } {
+function checkBins(op: string, options: ROCAUCOptions): { bins: number | null; low: number; width: number } {
   checkOptions(op, options, ['bins', 'range']);
   const { bins = null, range = [0, 1] } = options;
   if (!Array.isArray(range) || range.length !== 2) {
@@ -95,10 +95,10 @@ function flat(op: string, scores: TensorLike, targets: TensorLike): { x: Tensor;
  * Metric: area under the ROC curve of scores against targets 1 and 0 of the same shape, over all rows. Exact (ties count half), or from histograms
  * with `bins`. NaN where there are only positives or only negatives, or a score is NaN. As `sklearn.metrics.roc_auc_score`.
  */
-export const rocAuc = (scores: TensorLike, targets: TensorLike, options: RocAucOptions = {}): Aggregate =>
+export const rocAuc = (scores: TensorLike, targets: TensorLike, options: ROCAUCOptions = {}): Aggregate =>
   measureAuc('rocAuc', scores, targets, options);
 
-function measureAuc(op: string, scores: TensorLike, targets: TensorLike, options: RocAucOptions): Checked {
+function measureAuc(op: string, scores: TensorLike, targets: TensorLike, options: ROCAUCOptions): Checked {
   const { bins, low, width } = checkBins(op, options);
   const { x, y, fault } = flat(op, scores, targets);
   if (bins === null) return checked({ kept: { x, y }, finish: ({ x, y }) => exactAuc(x!, y!) }, [fault]);
@@ -135,12 +135,12 @@ export class AveragePrecision extends Summing {
 }
 
 /** Area under the ROC curve over arrays; see `rocAuc`. Exact, keeping all scores, or with `bins`. */
-export class RocAuc extends Summing {
-  readonly #options: RocAucOptions;
+export class ROCAUC extends Summing {
+  readonly #options: ROCAUCOptions;
   /** @throws OptionError */
-  constructor(options: RocAucOptions = {}) {
-    super('RocAuc', options);
-    checkBins('RocAuc', options);
+  constructor(options: ROCAUCOptions = {}) {
+    super('ROCAUC', options);
+    checkBins('ROCAUC', options);
     this.#options = options;
   }
   protected read(scores: Values, targets: Values): Reading {

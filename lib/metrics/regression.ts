@@ -114,11 +114,11 @@ class Moments {
 // ---- over arrays -------------------------------------------------------------------------------------------------
 
 /** Mean absolute error over arrays. */
-export class Mae extends Summing {
+export class MAE extends Summing {
   /** @throws OptionError */
   constructor(options: Record<string, never> = {}) {
-    super('Mae', options);
-    checkOptions('Mae', options, []);
+    super('MAE', options);
+    checkOptions('MAE', options, []);
   }
   protected read(predictions: Values, targets: Values): Reading {
     return { batch: pairs(this.op, predictions, targets, () => 1), build: (x, y) => measureMae(this.op, x, y) };
@@ -126,11 +126,11 @@ export class Mae extends Summing {
 }
 
 /** Root of the mean square error over arrays. */
-export class Rmse extends Summing {
+export class RMSE extends Summing {
   /** @throws OptionError */
   constructor(options: Record<string, never> = {}) {
-    super('Rmse', options);
-    checkOptions('Rmse', options, []);
+    super('RMSE', options);
+    checkOptions('RMSE', options, []);
   }
   protected read(predictions: Values, targets: Values): Reading {
     return { batch: pairs(this.op, predictions, targets, () => 1), build: (x, y) => measureRmse(this.op, x, y) };

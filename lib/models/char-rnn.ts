@@ -4,7 +4,7 @@ import { Embedding, GRU, Linear, LSTM, Module, RNN } from '../nn/index.ts';
 import * as loss from '../nn/loss/index.ts';
 import { checkChoice, checkOptions } from '../options.ts';
 
-export interface CharRnnOptions {
+export interface CharRNNOptions {
   /** Default 'lstm'. */
   readonly kind?: 'rnn' | 'lstm' | 'gru';
   /** Width of the characters' vectors. Default 64. */
@@ -19,16 +19,16 @@ export interface CharRnnOptions {
 const KINDS = { rnn: RNN, lstm: LSTM, gru: GRU } as const;
 
 /** Embedding, recurrent layers, linear: parameters `embedding.weight`, `rnn.weight_ih_l0`, ..., `head.weight`, `head.bias`. */
-export class CharRnn extends Module {
+export class CharRNN extends Module {
   embedding: Embedding;
   rnn: RNN | LSTM | GRU;
   head: Linear;
 
-  constructor(characters: number, options: CharRnnOptions = {}) {
+  constructor(characters: number, options: CharRNNOptions = {}) {
     super();
-    checkOptions('CharRnn', options, ['kind', 'embedding', 'hidden', 'layers', 'dropout']);
+    checkOptions('CharRNN', options, ['kind', 'embedding', 'hidden', 'layers', 'dropout']);
     const { embedding = 64, hidden = 256, layers = 1, dropout = 0 } = options;
-    const Recurrent = KINDS[checkChoice('CharRnn', 'kind', options.kind ?? 'lstm', ['rnn', 'lstm', 'gru'])];
+    const Recurrent = KINDS[checkChoice('CharRNN', 'kind', options.kind ?? 'lstm', ['rnn', 'lstm', 'gru'])];
     this.embedding = new Embedding(characters, embedding);
     this.rnn = new Recurrent(embedding, hidden, { numLayers: layers, dropout });
     this.head = new Linear(hidden, characters);
@@ -48,6 +48,6 @@ export class CharRnn extends Module {
 }
 
 /** Cross-entropy of the next character: `x` characters [batch, time], `y` those that follow. */
-export function charRnnLoss({ x, y }: { readonly x: TensorLike; readonly y: TensorLike }, model: CharRnn): Tensor {
+export function charRnnLoss({ x, y }: { readonly x: TensorLike; readonly y: TensorLike }, model: CharRNN): Tensor {
   return loss.crossEntropy(model.forward(x), y);
 }

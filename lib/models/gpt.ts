@@ -5,7 +5,7 @@ import * as loss from '../nn/loss/index.ts';
 import { add, headsAttention } from '../ops/index.ts';
 import { checkNumber, checkOptions } from '../options.ts';
 
-export interface GptOptions {
+export interface GPTOptions {
   /** Longest sequence. Default 64. */
   readonly context?: number;
   /** Default 4. */
@@ -47,7 +47,7 @@ class Block extends Module {
 }
 
 /** Tokens [batch, time] -> logits of the token after each, [batch, time, vocabulary]. The head is the embedding's table. */
-export class Gpt extends Module {
+export class GPT extends Module {
   /** Longest sequence. */
   readonly context: number;
   embedding: Embedding;
@@ -56,12 +56,12 @@ export class Gpt extends Module {
   norm: LayerNorm;
   readonly dropout: Dropout;
 
-  constructor(vocabulary: number, options: GptOptions = {}) {
+  constructor(vocabulary: number, options: GPTOptions = {}) {
     super();
-    checkOptions('Gpt', options, ['context', 'layers', 'heads', 'width', 'dropout']);
+    checkOptions('GPT', options, ['context', 'layers', 'heads', 'width', 'dropout']);
     const { context = 64, layers = 4, heads = 4, width = 128, dropout = 0 } = options;
-    checkNumber('Gpt', 'layers', layers, { min: 1, integer: true });
-    checkNumber('Gpt', 'heads', heads, { min: 1, max: width, integer: true });
+    checkNumber('GPT', 'layers', layers, { min: 1, integer: true });
+    checkNumber('GPT', 'heads', heads, { min: 1, max: width, integer: true });
     this.context = context;
     this.embedding = new Embedding(vocabulary, width);
     this.embedding.weight.init = init.normal(0, 0.02);
@@ -79,6 +79,6 @@ export class Gpt extends Module {
 }
 
 /** Cross-entropy of the next token: `x` tokens [batch, time], `y` those that follow. */
-export function gptLoss({ x, y }: { readonly x: TensorLike; readonly y: TensorLike }, model: Gpt): Tensor {
+export function gptLoss({ x, y }: { readonly x: TensorLike; readonly y: TensorLike }, model: GPT): Tensor {
   return loss.crossEntropy(model.forward(x), y);
 }

@@ -5,7 +5,7 @@ import { Conv2d, Flatten, Linear, MaxPool2d, Module } from '../nn/index.ts';
 import { relu } from '../ops/activation.ts';
 import { checkNumber, checkOptions } from '../options.ts';
 
-export interface LenetOptions {
+export interface LeNetOptions {
   /** Colours of an image; default 1. */
   readonly channels?: number;
   /** Height and width of an image; default 28. */
@@ -18,7 +18,7 @@ export interface LenetOptions {
  * Images [batch, channels, size, size] -> logits [batch, classes]: two convolutions of 5x5 with pooling, 32 and 64 filters, and two
  * linear layers. Parameters `conv1.weight`, `conv1.bias`, `conv2...`, `fc1...`, `fc2...`, each as PyTorch has it.
  */
-export class Lenet extends Module {
+export class LeNet extends Module {
   conv1: Conv2d;
   conv2: Conv2d;
   fc1: Linear;
@@ -26,11 +26,11 @@ export class Lenet extends Module {
   readonly pool: MaxPool2d;
   readonly flatten: Flatten;
 
-  constructor(options: LenetOptions = {}) {
+  constructor(options: LeNetOptions = {}) {
     super();
-    checkOptions('Lenet', options, ['channels', 'size', 'classes']);
+    checkOptions('LeNet', options, ['channels', 'size', 'classes']);
     const { channels = 1, size = 28, classes = 10 } = options;
-    checkNumber('Lenet', 'size', size, { min: 4, integer: true });
+    checkNumber('LeNet', 'size', size, { min: 4, integer: true });
     this.conv1 = new Conv2d(channels, 32, 5, { padding: 2 });
     this.conv2 = new Conv2d(32, 64, 5, { padding: 2 });
     this.fc1 = new Linear(64 * squareOf(Math.floor(size / 4)), 512);

@@ -4,10 +4,10 @@ import { Linear, Module, Sequential } from '../nn/index.ts';
 import { relu } from '../ops/activation.ts';
 
 /** Linear layers with ReLU between them: x [batch, sizes[0]] -> [batch, sizes.at(-1)]. Parameters `layers.0.weight`, `layers.2.weight`, .... */
-export class Mlp extends Module {
+export class MLP extends Module {
   layers: Sequential;
 
-  /** @param sizes of the input, of each layer in between, of the output: `new Mlp([784, 256, 10])` */
+  /** @param sizes of the input, of each layer in between, of the output: `new MLP([784, 256, 10])` */
   constructor(sizes: readonly number[]) {
     super();
     const linear = sizes.slice(1).map((out, i) => new Linear(sizes[i]!, out));

@@ -7,7 +7,7 @@ import { concat } from '../ops/concat.ts';
 import { reshape } from '../ops/shape.ts';
 import { checkNumber, checkOptions } from '../options.ts';
 
-export interface NcfOptions {
+export interface NCFOptions {
   readonly users: number;
   readonly items: number;
   /** Elements of a vector. Default 64. */
@@ -19,16 +19,16 @@ export interface NcfOptions {
 }
 
 /** Users and items, i32 [batch] each -> a logit of each pair, [batch]. */
-export class Ncf extends Module {
+export class NCF extends Module {
   users: Embedding;
   items: Embedding;
   mlp: Sequential;
 
-  constructor(options: NcfOptions) {
+  constructor(options: NCFOptions) {
     super();
-    checkOptions('Ncf', options, ['users', 'items', 'dim', 'hidden', 'sparse']);
+    checkOptions('NCF', options, ['users', 'items', 'dim', 'hidden', 'sparse']);
     const { users, items, dim = 64, hidden = [128, 64], sparse = false } = options;
-    checkNumber('Ncf', 'dim', dim, { min: 1, integer: true });
+    checkNumber('NCF', 'dim', dim, { min: 1, integer: true });
     this.users = new Embedding(users, dim, { sparse });
     this.items = new Embedding(items, dim, { sparse });
     // Small vectors, as in the paper: with the usual ones of length sqrt(dim) the network learns each user and item by heart.
@@ -45,6 +45,6 @@ export class Ncf extends Module {
 }
 
 /** Binary cross-entropy of pairs that happened (y = 1) and pairs that were drawn at random (y = 0). */
-export function ncfLoss({ user, item, y }: Readonly<Record<'user' | 'item' | 'y', Tensor>>, model: Ncf): Tensor {
+export function ncfLoss({ user, item, y }: Readonly<Record<'user' | 'item' | 'y', Tensor>>, model: NCF): Tensor {
   return loss.bceWithLogits(model.forward(user, item), y);
 }

@@ -21,7 +21,7 @@ export type Match = Pattern | ((name: string, parameter: Parameter) => boolean);
  * A layer or a model: fields that are parameters, modules, or arrays and objects of them, and `forward`, written with ops.
  *
  * ```ts
- * class Mlp extends Module {
+ * class MLP extends Module {
  *   fc1 = new Linear(784, 128);
  *   fc2 = new Linear(128, 10);
  *   forward(x: Tensor): Tensor {

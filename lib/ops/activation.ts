@@ -34,21 +34,21 @@ export const sigmoid: (x: TensorLike) => Tensor = unary('sigmoid', SIGMOID);
 export const silu: (x: TensorLike) => Tensor = unary('silu', SILU);
 /** `log(1 + exp(x))`, without overflow. As `torch.nn.functional.softplus`. */
 export const softplus: (x: TensorLike) => Tensor = unary('softplus', SOFTPLUS);
-export interface GeluOptions {
+export interface GELUOptions {
   /** Default 'none', exact. */
   readonly approximate?: 'none' | 'tanh';
 }
 const readGelu = signature(
   'ops.gelu',
   { x: tensor },
-  options<GeluOptions>()({ approximate: choice('none', 'tanh').default('none') }),
+  options<GELUOptions>()({ approximate: choice('none', 'tanh').default('none') }),
 );
 
 /**
  * `x` times the normal distribution function of `x`; `approximate: 'tanh'` is the form `x / 2 * (1 + tanh(...))` of GPT-2.
  * Default 'none', exact. As `torch.nn.functional.gelu`.
  */
-export function gelu(x: TensorLike, options: GeluOptions = {}): Tensor {
+export function gelu(x: TensorLike, options: GELUOptions = {}): Tensor {
   const { approximate } = readGelu(arguments);
   return apply(approximate === 'tanh' ? GELU_TANH : GELU, x);
 }

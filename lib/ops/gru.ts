@@ -107,7 +107,7 @@ function sample({ batch, steps, hidden, attrs }: SampleShape): Sample<RecurrentA
 }
 
 /** Which of the outputs of `gru` a gradient reaches. */
-export interface GruGradAttrs extends RecurrentAttrs {
+export interface GRUGradAttrs extends RecurrentAttrs {
   readonly states: boolean;
   readonly last: boolean;
 }
@@ -115,7 +115,7 @@ export interface GruGradAttrs extends RecurrentAttrs {
  * Inputs hs, h0, whh, gates, inner, then the gradients of states and last state as the attributes say, lengths. Outputs dx[B,T,3H],
  * dhh[B,T,3H] (of whh h + bias: as dx, but r times it for n), dh0, and the state before each step, [B,T,H].
  */
-export const GRU_GRAD: OpDef<GruGradAttrs> = {
+export const GRU_GRAD: OpDef<GRUGradAttrs> = {
   name: 'gruGrad',
   infer(ins, { states, last, lengths }) {
     const [hs, h0, whh, gates, inner] = ins as TensorType[] as [TensorType, TensorType, TensorType, TensorType, TensorType];
@@ -167,7 +167,7 @@ export const GRU_GRAD: OpDef<GruGradAttrs> = {
   samples: () => SAMPLE_SHAPES.map((s, i) => gradSample(s, { ...s.attrs, states: i % 3 !== 1, last: i % 3 !== 2 })),
 };
 
-function gradSample({ batch, steps, hidden }: SampleShape, attrs: GruGradAttrs): Sample<GruGradAttrs> {
+function gradSample({ batch, steps, hidden }: SampleShape, attrs: GRUGradAttrs): Sample<GRUGradAttrs> {
   const [hs, row] = [f32(batch, steps, hidden), f32(batch, hidden)];
   const grads = [...(attrs.states ? [hs] : []), ...(attrs.last ? [row] : [])];
   const [weight, lengths] = [FILLS.weight(hidden), FILLS.lengths(steps)];

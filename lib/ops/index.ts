@@ -57,15 +57,15 @@ export { type BagMode, type EmbeddingBagOptions, embeddingBag } from './embeddin
 export { embedding, gather, oneHot, scatterAdd } from './gather.ts';
 export { gru } from './gru.ts';
 export { logSumExp } from './log-sum-exp.ts';
-export { type LstmStates, lstm } from './lstm.ts';
+export { type LSTMStates, lstm } from './lstm.ts';
 export { type Activation, type MatmulOptions, matmul } from './matmul.ts';
 export { type MaxPoolOptions, maxPool1d, maxPool2d } from './max-pool.ts';
 export { dropout, noise } from './random.ts';
 export type { RecurrentOptions, RecurrentStates } from './recurrent.ts';
 export { argmax, max, mean, min, type ReduceOptions, type SumOptions, sum } from './reduce.ts';
-export { type Nonlinearity, type RnnOptions, rnn } from './rnn.ts';
+export { type Nonlinearity, type RNNOptions, rnn } from './rnn.ts';
 export { type RotaryOptions, rotary } from './rotary.ts';
-export { type LayerNormOptions, layerNorm, type RmsNormOptions, rmsNorm } from './row-norm.ts';
+export { type LayerNormOptions, layerNorm, type RMSNormOptions, rmsNorm } from './row-norm.ts';
 export { broadcastTo, expandDims, reshape, slice, squeeze, transpose } from './shape.ts';
 export { logSoftmax, softmax } from './softmax.ts';
 export type { PerDim } from './windows.ts';

@@ -108,7 +108,7 @@ function sample({ batch, steps, hidden, attrs }: SampleShape): Sample<RecurrentA
 }
 
 /** Which of the outputs of `lstm` a gradient reaches. */
-export interface LstmGradAttrs extends RecurrentAttrs {
+export interface LSTMGradAttrs extends RecurrentAttrs {
   readonly states: boolean;
   readonly last: boolean;
   readonly cell: boolean;
@@ -118,7 +118,7 @@ export interface LstmGradAttrs extends RecurrentAttrs {
  * Outputs dz[B,T,4H] (before the activations, so of x too), dh0, dc0, and the state before each step, [B,T,H]: the gradient of whh
  * is their product.
  */
-export const LSTM_GRAD: OpDef<LstmGradAttrs> = {
+export const LSTM_GRAD: OpDef<LSTMGradAttrs> = {
   name: 'lstmGrad',
   infer(ins, { states, last, cell, lengths }) {
     const [hs, h0, c0, whh, gates, cells] = ins as TensorType[] as [
@@ -192,7 +192,7 @@ export const LSTM_GRAD: OpDef<LstmGradAttrs> = {
     ),
 };
 
-function gradSample({ batch, steps, hidden }: SampleShape, attrs: LstmGradAttrs): Sample<LstmGradAttrs> {
+function gradSample({ batch, steps, hidden }: SampleShape, attrs: LSTMGradAttrs): Sample<LSTMGradAttrs> {
   const [hs, row] = [f32(batch, steps, hidden), f32(batch, hidden)];
   const grads = [...(attrs.states ? [hs] : []), ...(attrs.last ? [row] : []), ...(attrs.cell ? [row] : [])];
   const [weight, lengths] = [FILLS.weight(hidden), FILLS.lengths(steps)];
@@ -214,7 +214,7 @@ function gradSample({ batch, steps, hidden }: SampleShape, attrs: LstmGradAttrs)
 }
 
 /** What `lstm` gives. */
-export interface LstmStates extends RecurrentStates {
+export interface LSTMStates extends RecurrentStates {
   /** The cell state after the last valid step, [batch, hidden]. */
   readonly cell: Tensor;
 }
@@ -225,7 +225,7 @@ export interface LstmStates extends RecurrentStates {
  * [batch, hidden]; `whh` [4 hidden, hidden] as `weight_hh_l0` of `torch.nn.LSTM`. All f32. The whole loop is one instruction.
  * @throws ShapeError or DTypeError if the operands do not fit. A length above time ends the run with an IndexError.
  */
-export function lstm(x: TensorLike, h0: TensorLike, c0: TensorLike, whh: TensorLike, options: RecurrentOptions = {}): LstmStates {
+export function lstm(x: TensorLike, h0: TensorLike, c0: TensorLike, whh: TensorLike, options: RecurrentOptions = {}): LSTMStates {
   const t = x.toTensor();
   const { attrs, lengths } = recurrentOptions('lstm', options);
   const ins = [t, h0.toTensor(), c0.toTensor(), whh.toTensor(), ...lengths];

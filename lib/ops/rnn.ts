@@ -27,13 +27,13 @@ import {
 import { reshape } from './shape.ts';
 
 export type Nonlinearity = 'tanh' | 'relu';
-export interface RnnAttrs extends RecurrentAttrs {
+export interface RNNAttrs extends RecurrentAttrs {
   readonly nonlinearity: Nonlinearity;
 }
-const relu = (attrs: RnnAttrs): boolean => attrs.nonlinearity === 'relu';
+const relu = (attrs: RNNAttrs): boolean => attrs.nonlinearity === 'relu';
 
 /** Inputs x[B,T,H], h0[B,H], whh[H,H], lengths; outputs hs[B,T,H] and the last state [B,H]. */
-export const RNN: OpDef<RnnAttrs> = {
+export const RNN: OpDef<RNNAttrs> = {
   name: 'rnn',
   infer(ins, { lengths }) {
     const [x, h0, whh] = ins as [TensorType, TensorType, TensorType];
@@ -78,7 +78,7 @@ export const RNN: OpDef<RnnAttrs> = {
   samples: () => [...SAMPLE_SHAPES.map((s) => sample(s, 'tanh')), ...SAMPLE_SHAPES.slice(1, 5).map((s) => sample(s, 'relu'))],
 };
 
-function sample({ batch, steps, hidden, attrs }: SampleShape, nonlinearity: Nonlinearity): Sample<RnnAttrs> {
+function sample({ batch, steps, hidden, attrs }: SampleShape, nonlinearity: Nonlinearity): Sample<RNNAttrs> {
   return {
     ins: [
       f32(batch, steps, hidden),
@@ -94,7 +94,7 @@ function sample({ batch, steps, hidden, attrs }: SampleShape, nonlinearity: Nonl
 }
 
 /** Which of the outputs of `rnn` a gradient reaches. */
-export interface RnnGradAttrs extends RnnAttrs {
+export interface RNNGradAttrs extends RNNAttrs {
   readonly states: boolean;
   readonly last: boolean;
 }
@@ -102,7 +102,7 @@ export interface RnnGradAttrs extends RnnAttrs {
  * Inputs hs, h0, whh, then dhs and dlast as the attributes say, lengths. Outputs dz[B,T,H] (before the activation, so of x too),
  * dh0[B,H], and the state before each step, [B,T,H]: the gradient of whh is their product.
  */
-export const RNN_GRAD: OpDef<RnnGradAttrs> = {
+export const RNN_GRAD: OpDef<RNNGradAttrs> = {
   name: 'rnnGrad',
   infer(ins, { states, last, lengths }) {
     const [hs, h0, whh] = ins as [TensorType, TensorType, TensorType];
@@ -147,7 +147,7 @@ export const RNN_GRAD: OpDef<RnnGradAttrs> = {
     ]),
 };
 
-function gradSample({ batch, steps, hidden }: SampleShape, attrs: RnnGradAttrs): Sample<RnnGradAttrs> {
+function gradSample({ batch, steps, hidden }: SampleShape, attrs: RNNGradAttrs): Sample<RNNGradAttrs> {
   const hs = f32(batch, steps, hidden);
   const grads = [...(attrs.states ? [hs] : []), ...(attrs.last ? [f32(batch, hidden)] : [])];
   return {
@@ -164,7 +164,7 @@ function gradSample({ batch, steps, hidden }: SampleShape, attrs: RnnGradAttrs):
   };
 }
 
-export interface RnnOptions extends RecurrentOptions {
+export interface RNNOptions extends RecurrentOptions {
   /** Default 'tanh'. */
   readonly nonlinearity?: Nonlinearity;
 }
@@ -175,7 +175,7 @@ export interface RnnOptions extends RecurrentOptions {
  * `torch.nn.RNN`. All f32. The whole loop is one instruction.
  * @throws ShapeError or DTypeError if the operands do not fit. A length above time ends the run with an IndexError.
  */
-export function rnn(x: TensorLike, h0: TensorLike, whh: TensorLike, options: RnnOptions = {}): RecurrentStates {
+export function rnn(x: TensorLike, h0: TensorLike, whh: TensorLike, options: RNNOptions = {}): RecurrentStates {
   const t = x.toTensor();
   const { attrs, lengths } = recurrentOptions('rnn', options, ['nonlinearity']);
   const nonlinearity = checkChoice('rnn', 'nonlinearity', options.nonlinearity ?? 'tanh', ['tanh', 'relu']);

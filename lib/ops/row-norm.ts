@@ -173,7 +173,7 @@ export const RMS_NORM: OpDef<RowNormAttrs> = normOp('rmsNorm', false, () => RMS_
 export const LAYER_NORM_GRAD: OpDef<RowNormAttrs> = normGradOp('layerNormGrad', true);
 export const RMS_NORM_GRAD: OpDef<RowNormAttrs> = normGradOp('rmsNormGrad', false);
 
-export interface RmsNormOptions {
+export interface RMSNormOptions {
   /** How many of the last dimensions make a row. Default: those of `weight`, else 1. */
   readonly dims?: number;
   /** Of the row's shape; absent: 1. */
@@ -181,7 +181,7 @@ export interface RmsNormOptions {
   /** Added to the mean square. Default 2^-23, the distance from 1 to the next f32, as PyTorch has it. */
   readonly eps?: number;
 }
-export interface LayerNormOptions extends RmsNormOptions {
+export interface LayerNormOptions extends RMSNormOptions {
   /** Of the row's shape; absent: 0. */
   readonly bias?: TensorLike | null;
   /** Added to the variance. Default 1e-5. */
@@ -211,7 +211,7 @@ export function layerNorm(x: TensorLike, options: LayerNormOptions = {}): Tensor
  * `x / sqrt(mean(x^2) + eps) * weight` over the last dimensions of an f32 tensor. As `torch.nn.functional.rms_norm`.
  * @throws ShapeError if the weight has not the shape of a row.
  */
-export function rmsNorm(x: TensorLike, options: RmsNormOptions = {}): Tensor {
+export function rmsNorm(x: TensorLike, options: RMSNormOptions = {}): Tensor {
   checkOptions('rmsNorm', options, ['dims', 'weight', 'eps']);
   return apply(RMS_NORM, x, options, 2 ** -23);
 }

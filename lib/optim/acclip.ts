@@ -4,7 +4,7 @@ import { checkNumber, checkOptions, type PerStep } from '../options.ts';
 import { SQUARES } from './limits.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
-export interface AcclipOptions {
+export interface ACClipOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their powers. Default [0.9, 0.99]. */
@@ -18,7 +18,7 @@ export interface AcclipOptions {
 }
 
 /** ACClip: momentum whose elements are clipped to what such elements have been. Slots `exp_avg` and `exp_avg_pow`. Throws OptionError. */
-export function acclip(options: AcclipOptions = {}): Optimizer {
+export function acclip(options: ACClipOptions = {}): Optimizer {
   checkOptions('optim.acclip', options, ['lr', 'betas', 'eps', 'alpha', 'weightDecay']);
   const [beta1, beta2] = checkBetas('optim.acclip', options.betas, [0.9, 0.99]);
   const eps = checkNumber('optim.acclip', 'eps', options.eps ?? 1e-5, { min: 0 });

@@ -5,7 +5,7 @@ import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep } f
 import { SQUARES } from './limits.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
-export interface AdoptOptions {
+export interface ADOPTOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.9999]. */
@@ -24,7 +24,7 @@ export interface AdoptOptions {
  * ADOPT: Adam that divides by the squares of earlier gradients alone, and so converges for any betas. Its first step changes no parameter.
  * Slots `exp_avg` and `exp_avg_sq`. As the authors' code. Throws OptionError.
  */
-export function adopt(options: AdoptOptions = {}): Optimizer {
+export function adopt(options: ADOPTOptions = {}): Optimizer {
   checkOptions('optim.adopt', options, ['lr', 'betas', 'eps', 'weightDecay', 'decoupledWeightDecay', 'clip']);
   const [beta1, beta2] = checkBetas('optim.adopt', options.betas, [0.9, 0.9999]);
   const eps = checkNumber('optim.adopt', 'eps', options.eps ?? 1e-6, { min: 0 });

@@ -14,7 +14,7 @@ import { checkNumber, checkOptions } from '../options.ts';
 import { type Apply, ApplyStates, buildApply } from './apply.ts';
 import { checkArray, checkDisjoint, entriesOf, matchArrays, matchNames, type Named, sameArrays, shapesOf } from './arrays.ts';
 import type { ConstraintRule } from './constraint.ts';
-import { type EmaOptions, emaState, emaWeight } from './ema.ts';
+import { type EMAOptions, emaState, emaWeight } from './ema.ts';
 import { Finishing } from './finishing.ts';
 import type { Optimizer } from './optimizer.ts';
 import { type Report, Reports, tooManySkips } from './report.ts';
@@ -28,7 +28,7 @@ export interface BindOptions {
   /** Default: what affinity and container quota allow. Results do not depend on it. */
   readonly threads?: number;
   /** Keep an average of the parameters over the steps, which `average` gives. Default: none. */
-  readonly ema?: EmaOptions;
+  readonly ema?: EMAOptions;
   /** What parameters are held to, by name (of a list: by position) or pattern. */
   readonly constraints?: readonly ConstraintRule[];
   /** Shapes of parameters, as the parameters are given: for what looks at rows. Default: one dimension each. */

@@ -8,7 +8,7 @@ import type { ApplyStates, Updatable } from './apply.ts';
 import type { StepColumns } from './columns.ts';
 import type { Finishing } from './finishing.ts';
 
-export interface EmaOptions {
+export interface EMAOptions {
   /** What is kept of the average in each update of it, a number or a schedule, or `mean`: all updates weigh the same. Default 0.999. */
   readonly decay?: PerStep | 'mean';
   /** The first update that is averaged, which the average then equals. Default 0. */
@@ -18,7 +18,7 @@ export interface EmaOptions {
 }
 
 /** How much of the new parameters enters the average in each step. Throws OptionError. */
-export function emaWeight(where: string, options: EmaOptions): (step: number) => number {
+export function emaWeight(where: string, options: EMAOptions): (step: number) => number {
   checkOptions(where, options, ['decay', 'start', 'every']);
   const start = checkNumber(where, 'start', options.start ?? 0, { min: 0, integer: true });
   const every = checkNumber(where, 'every', options.every ?? 1, { min: 1, integer: true });

@@ -1,22 +1,22 @@
 // index.ts: the optimizers. Adding one: a file, and a line here and in list.ts.
 
 export type { PerStep } from '../options.ts';
-export { type AcclipOptions, acclip } from './acclip.ts';
+export { type ACClipOptions, acclip } from './acclip.ts';
 export { type AdadeltaOptions, adadelta } from './adadelta.ts';
 export { type AdafactorOptions, adafactor } from './adafactor.ts';
 export { type AdagradOptions, adagrad } from './adagrad.ts';
 export { type AdamOptions, adam, adamw } from './adam.ts';
 export { type AdamaxOptions, adamax } from './adamax.ts';
-export { type AdoptOptions, adopt } from './adopt.ts';
+export { type ADOPTOptions, adopt } from './adopt.ts';
 export type { Named } from './arrays.ts';
 export type { BindOptions, BoundOptimizer, OptimizerState } from './bound.ts';
-export type { EmaOptions } from './ema.ts';
-export { type LambOptions, lamb } from './lamb.ts';
-export { type LarsOptions, lars } from './lars.ts';
+export type { EMAOptions } from './ema.ts';
+export { type LAMBOptions, lamb } from './lamb.ts';
+export { type LARSOptions, lars } from './lars.ts';
 export { type LionOptions, lion } from './lion.ts';
 export { type LookaheadOptions, lookahead } from './lookahead.ts';
 export { type MuonOptions, muon } from './muon.ts';
-export { type NadamOptions, nadam } from './nadam.ts';
+export { type NAdamOptions, nadam } from './nadam.ts';
 export {
   define,
   type GroupContext,
@@ -26,9 +26,9 @@ export {
   type OwnOptimizer,
   type Slot,
 } from './optimizer.ts';
-export { type RadamOptions, radam } from './radam.ts';
-export { type RmspropOptions, rmsprop } from './rmsprop.ts';
+export { type RAdamOptions, radam } from './radam.ts';
+export { type RMSpropOptions, rmsprop } from './rmsprop.ts';
 export * as schedule from './schedule.ts';
-export { type SgdOptions, sgd } from './sgd.ts';
-export { type SpamOptions, spam } from './spam.ts';
-export { type StableAdamwOptions, stableAdamw } from './stable-adamw.ts';
+export { type SGDOptions, sgd } from './sgd.ts';
+export { type SPAMOptions, spam } from './spam.ts';
+export { type StableAdamWOptions, stableAdamw } from './stable-adamw.ts';

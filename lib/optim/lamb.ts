@@ -7,7 +7,7 @@ import { checkNumber, checkOptions, type PerStep } from '../options.ts';
 import { SQUARES } from './limits.ts';
 import { checkBetas, defineOptimizer, descend, measuredOf, type Optimizer, turned } from './optimizer.ts';
 
-export interface LambOptions {
+export interface LAMBOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
@@ -24,7 +24,7 @@ export interface LambOptions {
  * LAMB: the step of each tensor is lr times its norm, in Adam's direction. The trust ratio |p| / |direction| is 1 where either is 0.
  * Slots `exp_avg` and `exp_avg_sq`. As optax.lamb, and the paper's second version with its corrections of the start. Throws OptionError.
  */
-export function lamb(options: LambOptions = {}): Optimizer {
+export function lamb(options: LAMBOptions = {}): Optimizer {
   checkOptions('optim.lamb', options, ['lr', 'betas', 'eps', 'weightDecay', 'normBounds']);
   const [beta1, beta2] = checkBetas('optim.lamb', options.betas, [0.9, 0.999]);
   const eps = checkNumber('optim.lamb', 'eps', options.eps ?? 1e-6, { min: 0 });

@@ -6,7 +6,7 @@ import { update } from '../ops/update.ts';
 import { checkNumber, checkOptions, type PerStep } from '../options.ts';
 import { defineOptimizer, measuredOf, type Optimizer, turned } from './optimizer.ts';
 
-export interface LarsOptions {
+export interface LARSOptions {
   /** Learning rate of all layers, a number or a schedule. Default 1. */
   readonly lr?: PerStep;
   /** Default 0.9. */
@@ -23,7 +23,7 @@ export interface LarsOptions {
  * LARS: momentum SGD with a learning rate per tensor, lr * trust * |p| / (|g| + weightDecay * |p| + eps), which is lr where |p| or the
  * denominator is 0. Slot `momentum_buffer`, of steps. As the paper; optax.lars divides by |g + weightDecay * p|. Throws OptionError.
  */
-export function lars(options: LarsOptions = {}): Optimizer {
+export function lars(options: LARSOptions = {}): Optimizer {
   checkOptions('optim.lars', options, ['lr', 'momentum', 'weightDecay', 'trust', 'eps']);
   const momentum = checkNumber('optim.lars', 'momentum', options.momentum ?? 0.9, { min: 0 });
   const weightDecay = checkNumber('optim.lars', 'weightDecay', options.weightDecay ?? 0, { min: 0 });

@@ -5,7 +5,7 @@ import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../option
 import { SQUARES } from './limits.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
-export interface NadamOptions {
+export interface NAdamOptions {
   /** Learning rate, a number or a schedule. Default 2e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
@@ -21,7 +21,7 @@ export interface NadamOptions {
 }
 
 /** NAdam. Slots `exp_avg` and `exp_avg_sq`. As torch.optim.NAdam, whose product of momenta is f32, here f64. Throws OptionError. */
-export function nadam(options: NadamOptions = {}): Optimizer {
+export function nadam(options: NAdamOptions = {}): Optimizer {
   checkOptions('optim.nadam', options, ['lr', 'betas', 'eps', 'weightDecay', 'decoupledWeightDecay', 'momentumDecay']);
   const [beta1, beta2] = checkBetas('optim.nadam', options.betas, [0.9, 0.999]);
   const eps = checkNumber('optim.nadam', 'eps', options.eps ?? 1e-8, { min: 0 });

@@ -5,7 +5,7 @@ import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../option
 import { SQUARES } from './limits.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
-export interface RadamOptions {
+export interface RAdamOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
@@ -19,7 +19,7 @@ export interface RadamOptions {
 }
 
 /** RAdam. Slots `exp_avg` and `exp_avg_sq`. As torch.optim.RAdam. Throws OptionError. */
-export function radam(options: RadamOptions = {}): Optimizer {
+export function radam(options: RAdamOptions = {}): Optimizer {
   checkOptions('optim.radam', options, ['lr', 'betas', 'eps', 'weightDecay', 'decoupledWeightDecay']);
   const [beta1, beta2] = checkBetas('optim.radam', options.betas, [0.9, 0.999]);
   const eps = checkNumber('optim.radam', 'eps', options.eps ?? 1e-8, { min: 0 });

@@ -4,7 +4,7 @@ import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../option
 import { SQUARES } from './limits.ts';
 import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
-export interface RmspropOptions {
+export interface RMSpropOptions {
   /** Learning rate, a number or a schedule. Default 1e-2. */
   readonly lr?: PerStep;
   /** Decay of the running mean of squares. Default 0.99. */
@@ -23,7 +23,7 @@ export interface RmspropOptions {
  * RMSprop. Slots `square_avg`, `grad_avg` if centred, `momentum_buffer` if there is momentum. As torch.optim.RMSprop, whose root is NaN
  * where rounding takes the centred variance below 0; here it is 0. Throws OptionError.
  */
-export function rmsprop(options: RmspropOptions = {}): Optimizer {
+export function rmsprop(options: RMSpropOptions = {}): Optimizer {
   checkOptions('optim.rmsprop', options, ['lr', 'alpha', 'eps', 'weightDecay', 'momentum', 'centered']);
   const alpha = checkNumber('optim.rmsprop', 'alpha', options.alpha ?? 0.99, { min: 0, max: 1 });
   const eps = checkNumber('optim.rmsprop', 'eps', options.eps ?? 1e-8, { min: 0 });

@@ -4,7 +4,7 @@ import { SGD_VARIANT, UPDATE_SGD } from '../ops/rules/index.ts';
 import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep, show } from '../options.ts';
 import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
-export interface SgdOptions {
+export interface SGDOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** A number or a schedule. Default 0: no momentum. */
@@ -18,7 +18,7 @@ export interface SgdOptions {
 }
 
 /** SGD. Slot `momentum_buffer`, if there is momentum. As torch.optim.SGD. Throws OptionError. */
-export function sgd(options: SgdOptions = {}): Optimizer {
+export function sgd(options: SGDOptions = {}): Optimizer {
   checkOptions('optim.sgd', options, ['lr', 'momentum', 'dampening', 'weightDecay', 'nesterov']);
   const { momentum = 0 } = options;
   const momentumAt = checkPerStep('optim.sgd', 'momentum', momentum, { min: 0 });

@@ -5,7 +5,7 @@ import { checkNumber, checkOptions, type PerStep } from '../options.ts';
 import { SQUARES } from './limits.ts';
 import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
 
-export interface SpamOptions {
+export interface SPAMOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
@@ -28,7 +28,7 @@ export interface SpamOptions {
  * SPAM: Adam that cuts spikes of the gradient and forgets now and then. Slots `exp_avg` and `exp_avg_sq`. The correction of the means'
  * start counts from the last reset. Where the mean of squares is 0 nothing is cut: it would stay 0. Throws OptionError.
  */
-export function spam(options: SpamOptions = {}): Optimizer {
+export function spam(options: SPAMOptions = {}): Optimizer {
   checkOptions('optim.spam', options, ['lr', 'betas', 'eps', 'weightDecay', 'theta', 'resetEvery', 'warmup', 'clipAfter']);
   const [beta1, beta2] = checkBetas('optim.spam', options.betas, [0.9, 0.999]);
   const eps = checkNumber('optim.spam', 'eps', options.eps ?? 1e-6, { min: 0 });

@@ -7,7 +7,7 @@ import { checkNumber, checkOptions, type PerStep } from '../options.ts';
 import { SQUARES } from './limits.ts';
 import { checkBetas, defineOptimizer, descend, measuredOf, type Optimizer, perElement, turned } from './optimizer.ts';
 
-export interface StableAdamwOptions {
+export interface StableAdamWOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.99]. */
@@ -21,7 +21,7 @@ export interface StableAdamwOptions {
 }
 
 /** StableAdamW. Slots `exp_avg` and `exp_avg_sq`. As the paper's algorithm 2. Throws OptionError. */
-export function stableAdamw(options: StableAdamwOptions = {}): Optimizer {
+export function stableAdamw(options: StableAdamWOptions = {}): Optimizer {
   checkOptions('optim.stableAdamw', options, ['lr', 'betas', 'eps', 'weightDecay', 'clip']);
   const [beta1, beta2] = checkBetas('optim.stableAdamw', options.betas, [0.9, 0.99]);
   const eps = checkNumber('optim.stableAdamw', 'eps', options.eps ?? 1e-6, { min: 0 });

@@ -6,7 +6,7 @@ export type { GuardEvent } from './guarding.ts';
 export type { LossScaleOptions } from './loss-scale.ts';
 export type { BatchOptions, EarlyStop, FitOptions, GroupRule, TrainerOptions, Weights, WeightsOptions } from './options.ts';
 export type { PlateauOptions } from './plateau.ts';
-export type { InstrProfile, Profile } from './profile.ts';
+export type { InstructionProfile, Profile } from './profile.ts';
 export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './progress.ts';
 export type { Sparsity } from './pruned.ts';
 export type { RecordOptions } from './recording.ts';

@@ -7,7 +7,7 @@ import { MAX_THREADS } from '../native/threads.ts';
 import { type Match, Module, matchParameters, type Parameter } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
 import { checkOptimizer } from '../optim/build.ts';
-import { type EmaOptions, emaWeight } from '../optim/ema.ts';
+import { type EMAOptions, emaWeight } from '../optim/ema.ts';
 import type { FinishingOptions } from '../optim/finishing.ts';
 import { checkSparse } from '../optim/lookups.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
@@ -54,7 +54,7 @@ export interface TrainerOptions<M extends Module, K extends string = never, N ex
   /** Penalties on weights, as terms of the loss: their gradients are clipped with the rest. */
   readonly regularize?: Regularizer | readonly Regularizer[];
   /** Keep an average of the trained weights over the updates; `weights: 'ema'` then evaluates, predicts, reads and saves with it. */
-  readonly ema?: EmaOptions;
+  readonly ema?: EMAOptions;
   /** Lower the learning rates of all groups when the validation stops improving. A `fit` then needs a validation set. */
   readonly plateau?: PlateauOptions<NoInfer<K>>;
   /** Changes of images in training: `[augment.shift(2), augment.flip()]` for array x, or by name. They come before `preprocess`. */

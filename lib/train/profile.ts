@@ -2,7 +2,7 @@
 import type { Program } from '../compile/program.ts';
 
 /** One instruction of a program, over all steps profiled. */
-export interface InstrProfile {
+export interface InstructionProfile {
   /** Position in the program. */
   readonly index: number;
   readonly section: 'micro' | 'apply';
@@ -33,7 +33,7 @@ export interface Profile {
   readonly steps: number;
   /** Milliseconds per step in instructions. */
   readonly ms: number;
-  readonly instrs: readonly InstrProfile[];
+  readonly instrs: readonly InstructionProfile[];
 }
 
 /** @param times per instruction: calls, wall nanoseconds, busy nanoseconds over all threads (BoundProgram.profile) */
@@ -46,7 +46,7 @@ export function profileOf(
   const wall = (i: number): number => times[3 * i + 1]!;
   const total = program.instrs.reduce((sum, _, i) => sum + wall(i), 0);
   const per = (amount: number, time: number): number => (time > 0 ? amount / time : 0);
-  const instrs = program.instrs.map(({ kernel, note, serial, flops, bytes }, index): InstrProfile => {
+  const instrs = program.instrs.map(({ kernel, note, serial, flops, bytes }, index): InstructionProfile => {
     const [calls, ns, busy] = times.subarray(3 * index, 3 * index + 3) as unknown as [number, number, number];
     return {
       index,

@@ -7,7 +7,7 @@ import { folder } from './kit.ts';
 const good = {
   data: { type: 'csv', file: 'digits.csv', split: { train: 1500, order: 'seed' } },
   model: { type: 'mlp', sizes: [64, 128, 10] },
-  optimizer: { type: 'adamW', lr: 3e-3 },
+  optimizer: { type: 'adamw', lr: 3e-3 },
   clip: { type: 'globalNorm', threshold: 1 },
   epochs: 30,
 };
@@ -44,7 +44,7 @@ it('fills in the defaults', () => {
     augment: [],
     model: { type: 'mlp', sizes: [64, 128, 10], activation: 'relu', dropout: 0 },
     loss: 'crossEntropy',
-    optimizer: { type: 'adamW', lr: 3e-3 },
+    optimizer: { type: 'adamw', lr: 3e-3 },
     schedule: null,
     clip: [{ type: 'globalNorm', threshold: 1 }],
     constraints: [],
@@ -107,7 +107,7 @@ it.each([
   ['epochs', undefined, 'epochs: expected epochs or steps, got nothing'],
   ['seed', -1, 'seed: expected a whole number >= 0, got -1'],
   ['threads', 1000, 'threads: expected a whole number >= 1 and <= 256, got 1000'],
-  ['optimizer', 'adamW', 'optimizer: expected an object with a type, got "adamW"'],
+  ['optimizer', 'adamw', 'optimizer: expected an object with a type, got "adamw"'],
   ['clip', [], 'clip: expected a list of at least 1, got an array of 0'],
   ['clip', [{}], 'clip[0].type: expected a text, got nothing'],
   ['loss', 'mse', 'model.sizes[2]: expected 1 for the loss mse, which compares one value a row, got 10'],

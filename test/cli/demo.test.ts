@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ownSources } from '../../lib/cli/corpus.ts';
-import { CharRnn } from '../../lib/models/index.ts';
+import { CharRNN } from '../../lib/models/index.ts';
 import { folder, run } from './kit.ts';
 
 const text = 'it is a truth universally acknowledged, that a small network must be in want of a clip.\n'.repeat(30);
@@ -71,7 +71,7 @@ it('stops when it is told to and leaves no page', async () => {
 });
 
 it('starts as PyTorch does', () => {
-  const model = new CharRnn(65, { kind: 'rnn', embedding: 32, hidden: 128 }).initialize(0);
+  const model = new CharRNN(65, { kind: 'rnn', embedding: 32, hidden: 128 }).initialize(0);
   const shapes = Object.fromEntries(Array.from(model.namedParameters(), ([name, p]) => [name, p.shape]));
   expect(shapes).toEqual({
     'embedding.weight': [65, 32],

@@ -74,7 +74,7 @@ export async function engineHashes(library: typeof Library, math: typeof Functio
   /** Images that are changed and get noise, norms of the third power, averaged weights, a metric. */
   const images = async (): Promise<string> => {
     const trainer = trainerOf({
-      model: new models.Lenet({ size: 12, classes: 4 }),
+      model: new models.LeNet({ size: 12, classes: 4 }),
       optimizer: optim.adam({ lr: optim.schedule.cosine(3e-3, { steps: 20 }) }),
       clip: clip.globalNorm(0.7, { p: 3 }),
       ema: { decay: 0.99 },
@@ -113,10 +113,10 @@ export async function engineHashes(library: typeof Library, math: typeof Functio
     const tokens = Int32Array.from({ length: 600 }, (_, i) => (i * i + (i >> 3)) % 11);
     const out: ArrayBufferView[] = [];
     for (const model of [
-      new models.CharRnn(11, { kind: 'lstm', hidden: 24, layers: 2, dropout: 0.1 }),
-      new models.Gpt(11, { context: 16, layers: 2, heads: 2, width: 16, dropout: 0.1 }),
+      new models.CharRNN(11, { kind: 'lstm', hidden: 24, layers: 2, dropout: 0.1 }),
+      new models.GPT(11, { context: 16, layers: 2, heads: 2, width: 16, dropout: 0.1 }),
     ]) {
-      const trainer = trainerOf({ model, optimizer: optim.nadam({ lr: 0.01 }), clip: clip.adaGC() });
+      const trainer = trainerOf({ model, optimizer: optim.nadam({ lr: 0.01 }), clip: clip.adaGc() });
       await trainer.fit(windows(tokens, { length: 16 }), { steps: 20 });
       out.push(...(await weights(trainer)), Int32Array.from(await generate(trainer, { prompt: [1, 2, 3], length: 40 })));
       trainer.dispose();

@@ -112,11 +112,11 @@ def transcriptions():
     for options in ({}, {"maxNorm": "Infinity"}, {"maxNorm": 100, "to": "mean"}, {"maxNorm": 6, "factor": 1.25, "zThreshold": 1.5, "alpha": 0.9, "eps": 0.01}):
         adaptive("zclip", "Kumar et al. 2025 and its published code", [{"warmup": 4, **options}], zclip(**{k: math.inf if v == "Infinity" else v for k, v in options.items()}))
     for options in ({"warmup": 2}, {"warmup": 7, "absolute": 2}, {"warmup": 4, "relative": 1.5, "beta": 0.5, "eps": 0.01, "absolute": "Infinity"}):
-        adaptive("adaGC", "arXiv 2502.11034, algorithm 1", [options], ada_gc(**{k: math.inf if v == "Infinity" else v for k, v in options.items()}))
+        adaptive("adaGc", "arXiv 2502.11034, algorithm 1", [options], ada_gc(**{k: math.inf if v == "Infinity" else v for k, v in options.items()}))
     for theta in (0.999, 0.6):
         adaptive("adaClip", "Stable-SPAM 2025 with a counter of its own", [{"theta": theta}], ada_clip(theta), "elements")
     for options in ({}, {"gammas": [0.5, 0.99], "eps": 0.1, "scope": "global"}):
-        adaptive("adaGN", "Stable-SPAM 2025", [options], ada_gn(**options))
+        adaptive("adaGn", "Stable-SPAM 2025", [options], ada_gn(**options))
     for options in ({}, {"eta": 0.5, "gamma": 0.9, "initial": 2}, {"scope": "tensor", "gamma": 0.7}):
         adaptive("quantile", "Andrew et al. 2019", [options], quantile(**options))
     for k in (1, 0.5):

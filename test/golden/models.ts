@@ -8,7 +8,7 @@ export abstract class Network extends nn.Module {
   abstract override forward(x: Tensor): Tensor;
 }
 
-export class Mlp extends Network {
+export class MLP extends Network {
   readonly fc1: nn.Linear = new nn.Linear(784, 256);
   readonly fc2: nn.Linear = new nn.Linear(256, 128);
   readonly fc3: nn.Linear = new nn.Linear(128, 10);
@@ -17,7 +17,7 @@ export class Mlp extends Network {
   }
 }
 
-export class CharRnn extends Network {
+export class CharRNN extends Network {
   readonly embedding: nn.Embedding = new nn.Embedding(65, 32);
   readonly rnn: nn.RNN = new nn.RNN(32, 128);
   readonly out: nn.Linear = new nn.Linear(128, 65);
@@ -30,7 +30,7 @@ const isChar = (name: GoldenName): boolean => name === 'char-rnn-sgd';
 
 /** The trainer of a golden run, before its first step. */
 export function goldenTrainer(name: GoldenName, made: Golden): Trainer<Network> {
-  const model = isChar(name) ? new CharRnn() : new Mlp();
+  const model = isChar(name) ? new CharRNN() : new MLP();
   const initial = weights(made);
   for (const [parameter, p] of model.namedParameters()) p.data = initial.get(parameter)!;
   const { optimizer, maxNorm, ...options } = made.settings;

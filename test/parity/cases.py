@@ -14,7 +14,7 @@ def mlp(*sizes):
     return Named(layers=nn.Sequential(*layers))
 
 
-class Lenet(nn.Module):
+class LeNet(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv1, self.conv2 = nn.Conv2d(1, 32, 5, padding=2), nn.Conv2d(32, 64, 5, padding=2)
@@ -37,7 +37,7 @@ class Sinusoidal(nn.Module):
         return x + places
 
 
-class Ncf(nn.Module):
+class NCF(nn.Module):
     def __init__(self):
         super().__init__()
         self.users, self.items = nn.Embedding(9, 4), nn.Embedding(5, 4)
@@ -74,7 +74,7 @@ def states(m, x, h, c=None):
 
 
 class Chars(nn.Module):
-    """As CharRnn."""
+    """As CharRNN."""
 
     def __init__(self, kind, characters, embedding, hidden, layers):
         super().__init__()
@@ -139,7 +139,7 @@ CASES = {
     "layerNorm2d": (lambda: nn.LayerNorm([3, 5]), plain),
     "rmsNorm": (lambda: nn.RMSNorm(17), plain),
     "mlp": (lambda: mlp(6, 10, 8, 3), plain),
-    "ncf": (Ncf, plain),
+    "ncf": (NCF, plain),
     "mlpSmall": (lambda: mlp(784, 256, 128, 10), plain),
     # conv.ts
     "conv2d": (lambda: nn.Conv2d(4, 18, 3, padding=1), plain),
@@ -150,7 +150,7 @@ CASES = {
     "conv1d": (lambda: nn.Conv1d(4, 5, 5, stride=2, padding=2), plain),
     "convTranspose2d": (lambda: nn.ConvTranspose2d(4, 5, 3, stride=2, output_padding=1), plain),
     "convTranspose2dGroups": (lambda: nn.ConvTranspose2d(4, 6, 3, padding=1, dilation=2, groups=2), plain),
-    "lenet": (lambda: Lenet(), plain),
+    "lenet": (lambda: LeNet(), plain),
     # pool.ts
     "maxPool2d": (lambda: nn.MaxPool2d(2), plain),
     "maxPool2dPadded": (lambda: nn.MaxPool2d(3, 2, 1), plain),

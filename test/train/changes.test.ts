@@ -19,13 +19,13 @@ import {
   type Tensor,
   Trainer,
 } from '../../lib/index.ts';
-import { bits, classifier, Mlp, points, tied, tiedData } from './models.ts';
+import { bits, classifier, MLP, points, tied, tiedData } from './models.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-changes-'));
 const at = (name: string): string => join(folder, `${name}.safetensors`);
 const data = points(64);
 const hex = (p: nn.Parameter): string => Buffer.from(Float32Array.from(p.data).buffer).toString('hex');
-const values = ({ fc1, fc2 }: Mlp): string[] => [fc1.weight, fc1.bias!, fc2.weight, fc2.bias!].map(hex);
+const values = ({ fc1, fc2 }: MLP): string[] => [fc1.weight, fc1.bias!, fc2.weight, fc2.bias!].map(hex);
 
 describe('what is frozen', () => {
   it('after the trainer was made keeps its bits, and the rest goes on as if its rate were 0', async () => {
@@ -81,7 +81,7 @@ describe('what is frozen', () => {
       ['bias', 'weight'].flatMap((p) => ['', '_sq'].map((sq) => `gradclip.optim.fc2.${p}.exp_avg${sq}`)),
     );
     await expect(classifier({ clip: clip.zclip(), ema: {} }).load(at('frozen'))).rejects.toThrow(CheckpointError);
-    const model = new Mlp([6, 16, 2]);
+    const model = new MLP([6, 16, 2]);
     model.setRequiresGrad('fc1.*', false);
     await classifier({ model, clip: clip.zclip(), ema: {} }).load(at('frozen'));
   });
@@ -204,7 +204,7 @@ describe('what is thawed', () => {
     ['lookahead', optim.lookahead(optim.radam({ lr: 1e-2 }))],
     ['nadam', optim.nadam({ lr: 1e-2 })],
   ])('is resumed from a file bit for bit: %s', async (name, optimizer) => {
-    const make = (): Trainer<Mlp> =>
+    const make = (): Trainer<MLP> =>
       classifier({ optimizer, clip: clip.zclip(), ema: {}, accumulate: 2, lossScale: { init: 1024, interval: 5 } });
     const trainer = make();
     trainer.model.setRequiresGrad('fc1.*', false);
@@ -217,7 +217,7 @@ describe('what is thawed', () => {
     for (const t of [trainer, other]) await t.fit(data, { steps: 6 });
     expect(await bits(other)).toBe(await bits(trainer));
     expect(await bits(other, { weights: 'ema' })).toBe(await bits(trainer, { weights: 'ema' }));
-    const start = new Mlp([6, 16, 2]).initialize(3);
+    const start = new MLP([6, 16, 2]).initialize(3);
     for (const p of other.model.parameters()) expect(p.data.every(Number.isFinite)).toBe(true);
     const far = Math.max(...other.model.fc1.weight.data.map((v, i) => Math.abs(v - start.fc1.weight.data[i]!)));
     expect(far).toBeLessThan(0.5);

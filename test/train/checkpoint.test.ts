@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { CheckpointError, DataError, io, nn, OptionError } from '../../lib/index.ts';
 import { child } from '../children/kit.ts';
 import { fails } from './fails.ts';
-import { bits, classifier, Mlp, points } from './models.ts';
+import { bits, classifier, MLP, points } from './models.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-'));
 const data = points(100);
@@ -18,7 +18,7 @@ test('that do not fit: missing, extra and mismatched names', async () => {
   await trainer.save(at('whole.safetensors'));
   const before = await bits(trainer);
 
-  class Longer extends Mlp {
+  class Longer extends MLP {
     readonly fc3: nn.Linear = new nn.Linear(2, 2);
   }
   const longer = classifier({ model: new Longer([6, 16, 2]) });
@@ -35,7 +35,7 @@ test('that do not fit: missing, extra and mismatched names', async () => {
 
   await longer.save(at('longer.safetensors'), { weightsOnly: true });
   await fails(() => trainer.load(at('longer.safetensors')), CheckpointError, 'ERR_CHECKPOINT', /extra fc3.weight, fc3.bias/);
-  const wide = classifier({ model: new Mlp([6, 17, 2]) });
+  const wide = classifier({ model: new MLP([6, 17, 2]) });
   await fails(
     () => wide.load(at('whole.safetensors')),
     CheckpointError,

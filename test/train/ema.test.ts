@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { clip, OptionError, optim, type TrainerOptions } from '../../lib/index.ts';
-import { bits, classifier, type Mlp, points } from './models.ts';
+import { bits, classifier, type MLP, points } from './models.ts';
 
 const N = 37;
 const golden = JSON.parse(readFileSync(new URL('../golden/ema.json', import.meta.url), 'utf8')) as Record<
   string,
   (number[] | null)[]
 >;
-const options: Readonly<Record<string, optim.EmaOptions>> = {
+const options: Readonly<Record<string, optim.EMAOptions>> = {
   ema: { decay: 0.9 },
   low: { decay: () => 0.25 },
   late: { decay: 0.75, start: 3, every: 2 },
@@ -48,7 +48,7 @@ test('the state of an optimizer by itself has it', () => {
 describe('a trainer', () => {
   const data = points(100);
   const folder = mkdtempSync(join(tmpdir(), 'gradclip-'));
-  const trainer = (more: Partial<TrainerOptions<Mlp>> = {}) => classifier({ rate: 0.2, ema: { decay: 0.9 }, ...more });
+  const trainer = (more: Partial<TrainerOptions<MLP>> = {}) => classifier({ rate: 0.2, ema: { decay: 0.9 }, ...more });
   const average = (t: ReturnType<typeof trainer>) => bits(t, { weights: 'ema' });
 
   test('the same bits on any number of threads, async or not, resumed or not; training does not see it', async () => {

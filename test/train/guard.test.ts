@@ -18,7 +18,7 @@ import {
   Trainer,
   type TrainerOptions,
 } from '../../lib/index.ts';
-import { bits, classifier, type Mlp, points } from './models.ts';
+import { bits, classifier, type MLP, points } from './models.ts';
 
 /** 40 batches of 8 rows, in order; those in `BAD` have huge rows and wrong labels, unless `factor` is 1. */
 const BAD = [7, 8, 20];
@@ -32,10 +32,10 @@ function batch(t: number, factor: number): ReturnType<typeof points> {
 async function* stream(factor = 1e4, from = 0, to = 40) {
   for (let t = from; t < to; t++) yield batch(t, factor);
 }
-const make = (guards: readonly guard.Guard[], more: Partial<TrainerOptions<Mlp>> = {}) =>
+const make = (guards: readonly guard.Guard[], more: Partial<TrainerOptions<MLP>> = {}) =>
   classifier({ guards, clip: clip.globalNorm(0.5), ...more });
 
-async function reportsOf(trainer: Trainer<Mlp>, from = 0, to = 40): Promise<Report[]> {
+async function reportsOf(trainer: Trainer<MLP>, from = 0, to = 40): Promise<Report[]> {
   const reports: Report[] = [];
   for await (const r of trainer.fit(stream(1e4, from, to))) reports.push(r);
   return reports;
@@ -137,7 +137,7 @@ test('stop: an error that names guard, layer and step; the state is that of the 
 });
 
 describe('rollback', () => {
-  const rolling = (more: Partial<TrainerOptions<Mlp>> = {}) =>
+  const rolling = (more: Partial<TrainerOptions<MLP>> = {}) =>
     make([guard.loss({ max: 100, action: 'rollback' })], { rollback: { every: 5, limit: 9 }, ema: {}, ...more });
 
   test('back to the last snapshot, on with the next batch', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { clip, loss, NonFiniteError, ops, optim, type Report, regularize, type TrainerOptions } from '../../lib/index.ts';
-import { bits, classifier, type Mlp, points } from './models.ts';
+import { bits, classifier, type MLP, points } from './models.ts';
 
 const data = points(100);
 const golden = JSON.parse(readFileSync(new URL('../golden/loss-scale.json', import.meta.url), 'utf8')) as {
@@ -14,7 +14,7 @@ const golden = JSON.parse(readFileSync(new URL('../golden/loss-scale.json', impo
 };
 
 describe('a fixed scale changes no bit of what is learnt, and none of the report', () => {
-  const cases: [string, Partial<TrainerOptions<Mlp>>][] = [
+  const cases: [string, Partial<TrainerOptions<MLP>>][] = [
     ['global norm', { clip: clip.globalNorm(0.5) }],
     ['1-norm', { clip: clip.globalNorm(0.5, { p: 1 }) }],
     ['3-norm', { clip: clip.globalNorm(0.5, { p: 3 }) }],
@@ -27,7 +27,7 @@ describe('a fixed scale changes no bit of what is learnt, and none of the report
     ['accumulated and penalised', { accumulate: 3, regularize: regularize.elasticNet(1e-3, 1e-2) }],
   ];
   test.each(cases)('%s', async (_, options) => {
-    const run = async (more: Partial<TrainerOptions<Mlp>>): Promise<{ reports: Omit<Report, 'lossScale'>[]; hash: string }> => {
+    const run = async (more: Partial<TrainerOptions<MLP>>): Promise<{ reports: Omit<Report, 'lossScale'>[]; hash: string }> => {
       const trainer = classifier({ rate: 0.2, ...options, ...more });
       const reports: Report[] = [];
       for await (const r of trainer.fit(data, { steps: 30 })) reports.push(r);
@@ -42,8 +42,8 @@ describe('a fixed scale changes no bit of what is learnt, and none of the report
 });
 
 test('gradients that f32 cannot hold are kept', async () => {
-  const tiny: TrainerOptions<Mlp>['loss'] = ({ x, y }, model) => ops.mul(loss.crossEntropy(model.forward(x!), y!), 2 ** -140);
-  const norm = async (options: Partial<TrainerOptions<Mlp>>): Promise<number> => {
+  const tiny: TrainerOptions<MLP>['loss'] = ({ x, y }, model) => ops.mul(loss.crossEntropy(model.forward(x!), y!), 2 ** -140);
+  const norm = async (options: Partial<TrainerOptions<MLP>>): Promise<number> => {
     const { last } = await classifier({ loss: tiny, clip: clip.none(), ...options }).fit(data, { steps: 1 });
     return last!.norm;
   };
@@ -69,7 +69,7 @@ describe('dynamic', () => {
     default: { interval: 3 },
     other: { init: 1024, growth: 4, backoff: 0.25, interval: 2 },
   } as const;
-  const trainer = (name: 'default' | 'other', more: Partial<TrainerOptions<Mlp>> = {}) =>
+  const trainer = (name: 'default' | 'other', more: Partial<TrainerOptions<MLP>> = {}) =>
     classifier({ lossScale: options[name], ...more });
 
   test.each(['default', 'other'] as const)('%s as GradScaler', async (name) => {

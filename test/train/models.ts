@@ -9,7 +9,7 @@ import type { TrainerOptions, WeightsOptions } from '../../lib/train/options.ts'
 import type { Arrays, Batch } from '../../lib/train/source.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 
-export class Mlp extends Module {
+export class MLP extends Module {
   readonly fc1: Linear;
   readonly drop: Dropout;
   readonly fc2: Linear;
@@ -36,12 +36,12 @@ export function points(rows: number, width = 6, seed = 1): { x: { data: Float32A
   return { x: { data: x, shape: [rows, width] }, y };
 }
 
-export type ClassifierOptions<K extends string = never> = Partial<TrainerOptions<Mlp, K>> & { rate?: number };
+export type ClassifierOptions<K extends string = never> = Partial<TrainerOptions<MLP, K>> & { rate?: number };
 
-export function classifier<K extends string = never>(options: ClassifierOptions<K> = {}): Trainer<Mlp, K> {
+export function classifier<K extends string = never>(options: ClassifierOptions<K> = {}): Trainer<MLP, K> {
   const { rate = 0, ...rest } = options;
   return new Trainer({
-    model: new Mlp([6, 16, 2], rate),
+    model: new MLP([6, 16, 2], rate),
     loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
     optimizer: optim.adamw({ lr: 1e-2 }),
     clip: clip.globalNorm(0.5),
@@ -51,10 +51,10 @@ export function classifier<K extends string = never>(options: ClassifierOptions<
   });
 }
 
-export const regression = (batch: Batch, model: Mlp): Tensor => loss.mse(model.forward(batch.x!), batch.y!);
+export const regression = (batch: Batch, model: MLP): Tensor => loss.mse(model.forward(batch.x!), batch.y!);
 
 /** All parameters, or their averages, as one buffer, to compare bits. */
-export async function bits(trainer: Pick<Trainer<Mlp>, 'readParameters'>, options: WeightsOptions = {}): Promise<string> {
+export async function bits(trainer: Pick<Trainer<MLP>, 'readParameters'>, options: WeightsOptions = {}): Promise<string> {
   const parameters = await trainer.readParameters(options);
   return [...parameters.values()]
     .map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'))

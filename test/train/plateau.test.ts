@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { OptionError, optim, type TrainerOptions } from '../../lib/index.ts';
-import { bits, classifier, type Mlp, points } from './models.ts';
+import { bits, classifier, type MLP, points } from './models.ts';
 
 const data = points(100);
 const validation = points(64, 6, 9);
@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gradclip-'));
 const fit = { validation, validateEvery: 5 };
 // No improvement counts unless it is large, so the rate goes down again and again.
 const plateau = { patience: 1, factor: 0.5, threshold: 0.5, cooldown: 1 };
-const trainer = (options: Partial<TrainerOptions<Mlp>> = {}) =>
+const trainer = (options: Partial<TrainerOptions<MLP>> = {}) =>
   classifier({ optimizer: optim.sgd({ lr: 0.5, momentum: 0.9 }), plateau, ...options });
 
 test('the same bits on any number of threads, async or not, in chunks of any length', async () => {

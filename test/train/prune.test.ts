@@ -20,7 +20,7 @@ import {
 } from '../../lib/index.ts';
 import { ALL_OPTIMIZERS, OPTIMIZERS } from '../clip-kit.ts';
 import { fails } from './fails.ts';
-import { bits, classifier, type Mlp, points } from './models.ts';
+import { bits, classifier, type MLP, points } from './models.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-'));
 const at = (name: string): string => join(folder, `${name}.safetensors`);
@@ -41,7 +41,7 @@ function smallestGone(x: Float32Array, k: number): Float32Array {
 }
 
 describe('after one step', () => {
-  const after = async (options: Partial<TrainerOptions<Mlp>>): Promise<Values> => {
+  const after = async (options: Partial<TrainerOptions<MLP>>): Promise<Values> => {
     const trainer = classifier(options);
     await trainer.fit(data, { steps: 1 });
     return values(trainer);
@@ -143,7 +143,7 @@ test('a skipped step leaves masks and parameters alone, and what was due comes a
 });
 
 test('masks are in the checkpoint, as bytes; weights from elsewhere have none', async () => {
-  const make = (): Trainer<Mlp> => classifier({ prune: prune.magnitude({ sparsity: 0.75, end: 30, every: 10 }) });
+  const make = (): Trainer<MLP> => classifier({ prune: prune.magnitude({ sparsity: 0.75, end: 30, every: 10 }) });
   const [whole, first, second] = [make(), make(), make()];
   await whole.fit(data, { steps: 60 });
   await first.fit(data, { steps: 17 });
@@ -358,7 +358,7 @@ describe('savePruned', () => {
 });
 
 describe('refused', () => {
-  const make = (options: Partial<TrainerOptions<Mlp>>) => () => classifier(options);
+  const make = (options: Partial<TrainerOptions<MLP>>) => () => classifier(options);
   // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
   const any = (x: unknown): any => x;
   it.each<[string, () => unknown, string]>([

@@ -1,18 +1,18 @@
 // regularize.test.ts: penalties against their derivatives by hand: what they add to the gradient, that they are clipped, and their report.
 import { describe, expect, test } from 'vitest';
 import { clip, optim, regularize, type TrainerOptions } from '../../lib/index.ts';
-import { bits, classifier, type Mlp, points } from './models.ts';
+import { bits, classifier, type MLP, points } from './models.ts';
 
 const data = points(100);
 type Values = Record<string, { data: Float32Array; shape: readonly number[] }>;
 
-const make = (options: Partial<TrainerOptions<Mlp>>) =>
+const make = (options: Partial<TrainerOptions<MLP>>) =>
   classifier({ optimizer: optim.sgd({ lr: 1 }), clip: clip.none(), batchSize: 20, ...options });
 const valuesOf = async (trainer: ReturnType<typeof make>): Promise<Values> =>
   Object.fromEntries(await trainer.readParameters()) as Values;
 
 /** A step with and without: before it, what the penalty adds to the gradient, and the report. */
-async function added(given: TrainerOptions<Mlp>['regularize'], options: Partial<TrainerOptions<Mlp>> = {}) {
+async function added(given: TrainerOptions<MLP>['regularize'], options: Partial<TrainerOptions<MLP>> = {}) {
   const [one, two] = [make(options), make({ ...options, ...(given && { regularize: given }) })];
   for (const { model } of [one, two]) {
     // One row of exact zeros, and an element.

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BusyError, clip, loss, nn, ops, optim, type Tensor, Trainer } from '../../lib/index.ts';
 import { collect, detach } from '../kit.ts';
-import { bits, classifier, Mlp, points } from './models.ts';
+import { bits, classifier, MLP, points } from './models.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-values-'));
 const data = points(64);
@@ -38,8 +38,8 @@ describe('parameter.data', () => {
     const whole = classifier();
     await whole.fit(data, { steps: 12 });
     // Set by hand, some of them seen before there is a trainer: these have blocks of their own.
-    const model = new Mlp([6, 16, 2]);
-    const start = new Mlp([6, 16, 2]).initialize(3).parameters();
+    const model = new MLP([6, 16, 2]);
+    const start = new MLP([6, 16, 2]).initialize(3).parameters();
     for (const [i, p] of model.parameters().entries()) {
       p.data = start[i]!.data;
       if (i % 2) expect(hex(p)).toBe(hex(start[i]!));
@@ -50,7 +50,7 @@ describe('parameter.data', () => {
     expect(all(model)).toBe(all(whole.model));
     const file = join(folder, 'apart.safetensors');
     await apart.save(file);
-    const loaded = classifier({ model: new Mlp([6, 16, 2]) });
+    const loaded = classifier({ model: new MLP([6, 16, 2]) });
     await loaded.load(file);
     for (const t of [whole, apart, loaded]) {
       await t.fit(data, { steps: 3 });
@@ -61,7 +61,7 @@ describe('parameter.data', () => {
   it('may be set: the next call sees it', async () => {
     const trainer = classifier({ optimizer: optim.sgd({ lr: 0.1 }) });
     await trainer.fit(data, { steps: 3 });
-    const other = new Mlp([6, 16, 2]).initialize(9);
+    const other = new MLP([6, 16, 2]).initialize(9);
     for (const [i, p] of trainer.model.parameters().entries()) p.data = other.parameters()[i]!.data;
     expect(await bits(trainer)).toBe(all(other));
     const wanted = classifier({ model: other });
@@ -86,12 +86,12 @@ describe('parameter.data', () => {
   });
 
   it('lives as long as the view, without parameter and module', async () => {
-    let model: Mlp | null = new Mlp([6, 16, 2]).initialize(1);
+    let model: MLP | null = new MLP([6, 16, 2]).initialize(1);
     const view = model.fc1.weight.data;
     const before = [...view];
     model = null;
     await collect();
-    for (let k = 0; k < 20; k++) new Mlp([6, 16, 2]).initialize(k);
+    for (let k = 0; k < 20; k++) new MLP([6, 16, 2]).initialize(k);
     expect([...view]).toEqual(before);
   });
 

@@ -24,7 +24,7 @@ export abstract class Network extends nn.Module {
   abstract override forward(x: Tensor): Tensor;
 }
 
-class Mlp extends Network {
+class MLP extends Network {
   readonly layers: readonly nn.Linear[] = [new nn.Linear(64, 128), new nn.Linear(128, 96), new nn.Linear(96, 10)];
   readonly drop: nn.Dropout;
   constructor(rate: number) {
@@ -38,7 +38,7 @@ class Mlp extends Network {
   }
 }
 
-class CharRnn extends Network {
+class CharRNN extends Network {
   readonly embedding: nn.Embedding = new nn.Embedding(30, 24);
   readonly rnn: nn.RNN = new nn.RNN(24, 40);
   readonly out: nn.Linear = new nn.Linear(40, 30);
@@ -98,18 +98,18 @@ function variant(data: Arrays | Source, model: () => Network, rest: Partial<Trai
 }
 
 export const VARIANTS: Readonly<Record<string, Variant>> = {
-  'sgd with momentum': variant(images(), () => new Mlp(0), {}),
-  'adamw, value clip then norm': variant(images(), () => new Mlp(0), {
+  'sgd with momentum': variant(images(), () => new MLP(0), {}),
+  'adamw, value clip then norm': variant(images(), () => new MLP(0), {
     optimizer: optim.adamw({ lr: optim.schedule.cosine(1e-2, { steps: 100 }) }),
     clip: clip.chain(clip.value(0.01), clip.globalNorm(0.3)),
   }),
-  dropout: variant(images(), () => new Mlp(0.3), { clip: clip.perTensorNorm(0.2) }),
-  'dropout and accumulation, adamw': variant(images(), () => new Mlp(0.3), {
+  dropout: variant(images(), () => new MLP(0.3), { clip: clip.perTensorNorm(0.2) }),
+  'dropout and accumulation, adamw': variant(images(), () => new MLP(0.3), {
     accumulate: 3,
     batchSize: 16,
     optimizer: optim.adamw({ lr: 1e-2 }),
   }),
-  'pruned by the schedule, with bounds and norms': variant(images(), () => new Mlp(0), {
+  'pruned by the schedule, with bounds and norms': variant(images(), () => new MLP(0), {
     optimizer: optim.adamw({ lr: 1e-2 }),
     constraints: [
       { match: '*', constraint: constraint.weightClip(0.2) },
@@ -126,7 +126,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
     clip: clip.globalNorm(0.2),
     batchSize: 64,
   }),
-  'groups of muon, adafactor and lookahead of lamb': variant(images(), () => new Mlp(0), {
+  'groups of muon, adafactor and lookahead of lamb': variant(images(), () => new MLP(0), {
     optimizer: optim.lookahead(optim.lamb({ lr: 1e-2 }), { k: 3 }),
     groups: [
       { match: 'layers.0.weight', optimizer: optim.muon({ lr: 1e-2 }) },
@@ -134,7 +134,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
     ],
     clip: clip.chain(clip.value(0.01), clip.globalNorm(0.3)),
   }),
-  'averages, penalties, an adapting loss scale, guards': variant(images(), () => new Mlp(0.3), {
+  'averages, penalties, an adapting loss scale, guards': variant(images(), () => new MLP(0.3), {
     ema: { decay: 0.9 },
     regularize: [regularize.groupLasso(1e-3), regularize.l1(1e-4, { match: '*.bias' })],
     lossScale: { interval: 7 },
@@ -146,7 +146,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
     accumulate: 2,
     batchSize: 16,
   }),
-  'char rnn over windows': variant(windows(text, { length: 20 }), () => new CharRnn(), {
+  'char rnn over windows': variant(windows(text, { length: 20 }), () => new CharRNN(), {
     optimizer: optim.sgd({ lr: 1, momentum: 0.9 }),
     clip: clip.globalNorm(0.25),
     batchSize: 24,

@@ -10,7 +10,7 @@ import { l2 } from '../../lib/train/regularize.ts';
 import type { Batch } from '../../lib/train/source.ts';
 import { type TrainingWarning, Warnings } from '../../lib/train/warnings.ts';
 import { fails } from './fails.ts';
-import { type ClassifierOptions, classifier, type Mlp, points } from './models.ts';
+import { type ClassifierOptions, classifier, type MLP, points } from './models.ts';
 
 const data = points(40);
 
@@ -132,7 +132,7 @@ test.each([null, 'console', {}, { warn: 1 }])('what is no logger: %s', async (lo
 });
 
 /** A loss whose gradients are finite and have no squares in f32. */
-function huge({ x, y }: Batch, model: Mlp): Tensor {
+function huge({ x, y }: Batch, model: MLP): Tensor {
   return mul(crossEntropy(model.forward(x!), y!), 1e25);
 }
 

@@ -117,7 +117,7 @@ is<Metrics<'accuracy'>>()(given.evaluateSync(parts));
 const read: Record<string, NdArray> = {};
 trainer.fit(read);
 trainer.fit(windows(new Uint8Array(40), { length: 8 }));
-const ncf = new Trainer({ model: new models.Ncf({ users: 3, items: 3 }), loss: models.ncfLoss, optimizer });
+const ncf = new Trainer({ model: new models.NCF({ users: 3, items: 3 }), loss: models.ncfLoss, optimizer });
 ncf.fit({ user: y, item: y, y });
 
 // Arrays that are read may be read-only.

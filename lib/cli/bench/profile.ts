@@ -1,5 +1,5 @@
 // profile.ts: where a step's time goes, as a table: one line an instruction, the slowest first or in their order.
-import type { InstrProfile, Profile } from '../../train/index.ts';
+import type { InstructionProfile, Profile } from '../../train/index.ts';
 import { percent, short, table } from '../format.ts';
 
 /** What the machine can do at most, measured: to say how near an instruction comes. */
@@ -12,12 +12,12 @@ type Align = 'left' | 'right';
 interface ProfileColumn {
   readonly title: string;
   readonly align: Align;
-  readonly text: (i: InstrProfile) => string;
+  readonly text: (i: InstructionProfile) => string;
 }
 
 function columns(peak: Peak | null): readonly ProfileColumn[] {
   const column = (title: string, text: ProfileColumn['text'], align: Align = 'right'): ProfileColumn => ({ title, align, text });
-  const ofPeak = (i: InstrProfile): string => {
+  const ofPeak = (i: InstructionProfile): string => {
     const [flops, bytes] = [i.gflops / peak!.gflops, i.gbytes / peak!.gbytes];
     return flops > bytes ? `${percent(flops, 1, 0)} flops` : `${percent(bytes, 1, 0)} bytes`;
   };

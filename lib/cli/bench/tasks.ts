@@ -2,7 +2,7 @@
 import * as clip from '../../clip/index.ts';
 import { uniformIntegers } from '../../ir/draws.ts';
 import type { Tensor } from '../../ir/graph.ts';
-import { CharRnn } from '../../models/index.ts';
+import { CharRNN } from '../../models/index.ts';
 import { drawsFor } from '../../nn/draws.ts';
 import { uniform } from '../../nn/init.ts';
 import { Linear } from '../../nn/linear.ts';
@@ -22,7 +22,7 @@ const TASKS: Readonly<Record<string, () => StepTask>> = {
     optimizer: 'sgd',
   }),
   'char-rnn': () => ({
-    model: new CharRnn(65, { kind: 'rnn', embedding: 32, hidden: 128 }),
+    model: new CharRNN(65, { kind: 'rnn', embedding: 32, hidden: 128 }),
     batch: { x: ids(65, 32, 64), y: ids(65, 32, 64) },
     loss: classify,
     optimizer: 'sgd',

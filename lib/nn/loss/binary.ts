@@ -5,7 +5,7 @@ import { add, maximum, mul, neg, pow, sub } from '../../ops/elementwise.ts';
 import { checkNumber, checkOptions } from '../../options.ts';
 import { alike, clamped, LOSS_OPTIONS, type LossOptions, type Numbers, numbers, reduced } from './reduction.ts';
 
-export interface BceOptions extends LossOptions {
+export interface BCEOptions extends LossOptions {
   /** What a target of 1 counts against one of 0: a number, or numbers that broadcast against the logits. Default 1. */
   readonly posWeight?: number | Numbers;
   /** What each element's loss is multiplied by; broadcast. A mean still divides by the number of elements. Default 1. */
@@ -17,7 +17,7 @@ export interface BceOptions extends LossOptions {
  * `torch.nn.functional.binary_cross_entropy_with_logits`. The form y softplus(-x) + (1 - y) softplus(x) neither overflows nor
  * cancels, and unlike max(x, 0) - x y + log1p(exp(-|x|)) its gradient is right at x = 0, where a new head often starts.
  */
-export function bceWithLogits(logits: TensorLike, targets: TensorLike, options: BceOptions = {}): Tensor {
+export function bceWithLogits(logits: TensorLike, targets: TensorLike, options: BCEOptions = {}): Tensor {
   const op = 'bceWithLogits';
   checkOptions(op, options, [...LOSS_OPTIONS, 'posWeight', 'weight']);
   const { posWeight, weight } = options;

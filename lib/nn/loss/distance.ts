@@ -25,7 +25,7 @@ import { sum } from '../../ops/reduce.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../../options.ts';
 import { alike, type Reduction, type ReductionOptions, reduced } from './reduction.ts';
 
-export interface KlDivOptions {
+export interface KLDivOptions {
   /** `batchmean` is the sum divided by the first dimension, which is the divergence; `mean` divides by all elements. Default `mean`, as in PyTorch. */
   readonly reduction?: Reduction | 'batchmean';
   /** The target is in logarithms too. Default false. */
@@ -36,7 +36,7 @@ export interface KlDivOptions {
  * Kullback-Leibler divergence: target (log target - input), the input in log-probabilities (`ops.logSoftmax`), both of one shape. As
  * `torch.nn.functional.kl_div`.
  */
-export function klDiv(input: TensorLike, target: TensorLike, options: KlDivOptions = {}): Tensor {
+export function klDiv(input: TensorLike, target: TensorLike, options: KLDivOptions = {}): Tensor {
   checkOptions('klDiv', options, ['reduction', 'logTarget']);
   const reduction = checkChoice('klDiv', 'reduction', options.reduction ?? 'mean', ['mean', 'batchmean', 'sum', 'none']);
   const logTarget = checkBoolean('klDiv', 'logTarget', options.logTarget ?? false);

@@ -1,5 +1,5 @@
 // attention.ts: attention with several heads, transformer layers and stacks, the gpt.
-import { Gpt } from '../../../lib/models/index.ts';
+import { GPT } from '../../../lib/models/index.ts';
 import {
   MultiheadAttention,
   TransformerDecoder,
@@ -30,10 +30,10 @@ export const ATTENTION: Readonly<Record<string, ParityCase>> = {
     inputs: { x },
   }),
   gpt: parity({
-    module: () => new Gpt(11, { context: 6, layers: 2, heads: 2, width: 8 }),
+    module: () => new GPT(11, { context: 6, layers: 2, heads: 2, width: 8 }),
     inputs: { x: { shape: [3, 5], below: 11 } },
   }),
-  gptNano: parity({ module: () => new Gpt(65), inputs: { x: { shape: [12, 64], below: 65 } }, large: true }),
+  gptNano: parity({ module: () => new GPT(65), inputs: { x: { shape: [12, 64], below: 65 } }, large: true }),
   decoder: parity({
     module: () => new TransformerDecoder(() => new TransformerDecoderLayer(8, 2, small), 2),
     inputs: { x, memory },

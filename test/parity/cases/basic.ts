@@ -1,5 +1,5 @@
 // basic.ts: linear layers, embeddings, activations, row norms, the mlp.
-import { Mlp, Ncf } from '../../../lib/models/index.ts';
+import { MLP, NCF } from '../../../lib/models/index.ts';
 import {
   Embedding,
   EmbeddingBag,
@@ -45,10 +45,10 @@ export const BASIC: Readonly<Record<string, ParityCase>> = {
   layerNorm: parity({ module: () => new LayerNorm(17), inputs: { x: { shape: [5, 17] } } }),
   layerNorm2d: parity({ module: () => new LayerNorm([3, 5]), inputs: { x: { shape: [4, 3, 5] } } }),
   rmsNorm: parity({ module: () => new RMSNorm(17), inputs: { x: { shape: [5, 17] } } }),
-  mlp: parity({ module: () => new Mlp([6, 10, 8, 3]), inputs: { x: { shape: [5, 6] } } }),
+  mlp: parity({ module: () => new MLP([6, 10, 8, 3]), inputs: { x: { shape: [5, 6] } } }),
   ncf: parity({
-    module: () => new Ncf({ users: 9, items: 5, dim: 4, hidden: [6, 3] }),
+    module: () => new NCF({ users: 9, items: 5, dim: 4, hidden: [6, 3] }),
     inputs: { x: { shape: [12], below: 9 }, y: { shape: [12], below: 5 } },
   }),
-  mlpSmall: parity({ module: () => new Mlp([784, 256, 128, 10]), inputs: { x: { shape: [64, 784] } }, large: true }),
+  mlpSmall: parity({ module: () => new MLP([784, 256, 128, 10]), inputs: { x: { shape: [64, 784] } }, large: true }),
 };

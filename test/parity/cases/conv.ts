@@ -1,5 +1,5 @@
 // conv.ts: convolutions and transposed convolutions, lenet.
-import { Lenet } from '../../../lib/models/index.ts';
+import { LeNet } from '../../../lib/models/index.ts';
 import { Conv1d, Conv2d, ConvTranspose2d } from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
@@ -17,5 +17,5 @@ export const CONV: Readonly<Record<string, ParityCase>> = {
     inputs: { x },
   }),
   // Few images: among many windows there are some whose largest two differ by less than f32 can tell.
-  lenet: parity({ module: () => new Lenet(), inputs: { x: { shape: [16, 1, 28, 28] } }, large: true }),
+  lenet: parity({ module: () => new LeNet(), inputs: { x: { shape: [16, 1, 28, 28] } }, large: true }),
 };

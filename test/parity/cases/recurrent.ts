@@ -1,5 +1,5 @@
 // recurrent.ts: RNN, LSTM and GRU: layers, directions, states given and taken.
-import { CharRnn } from '../../../lib/models/index.ts';
+import { CharRNN } from '../../../lib/models/index.ts';
 import { GRU, LSTM, RNN } from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
@@ -35,12 +35,12 @@ export const RECURRENT: Readonly<Record<string, ParityCase>> = {
       return { y: output, h };
     },
   }),
-  charRnn: parity({ module: () => new CharRnn(11, { kind: 'rnn', ...small }), inputs: { x: characters } }),
-  charLstm: parity({ module: () => new CharRnn(11, small), inputs: { x: characters } }),
-  charGru: parity({ module: () => new CharRnn(11, { kind: 'gru', ...small }), inputs: { x: characters } }),
-  charLstmWhole: parity({ module: () => new CharRnn(65), inputs: { x: { shape: [32, 128], below: 65 } }, large: true }),
+  charRnn: parity({ module: () => new CharRNN(11, { kind: 'rnn', ...small }), inputs: { x: characters } }),
+  charLstm: parity({ module: () => new CharRNN(11, small), inputs: { x: characters } }),
+  charGru: parity({ module: () => new CharRNN(11, { kind: 'gru', ...small }), inputs: { x: characters } }),
+  charLstmWhole: parity({ module: () => new CharRNN(65), inputs: { x: { shape: [32, 128], below: 65 } }, large: true }),
   charGruWhole: parity({
-    module: () => new CharRnn(65, { kind: 'gru' }),
+    module: () => new CharRNN(65, { kind: 'gru' }),
     inputs: { x: { shape: [32, 128], below: 65 } },
     large: true,
   }),

@@ -1,0 +1,22 @@
+// renamed.ts: what configurations of 0.1.0 called otherwise. They go on working; what reads them knows the names of today only.
+import type { Named } from './config.ts';
+
+interface Renamed {
+  readonly type?: string;
+  /** Old name of an option to the name of today. */
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+/** By the type of 0.1.0. */
+const RENAMED: Readonly<Record<string, Renamed>> = {
+  adaGC: { type: 'adaGc' },
+  adaGN: { type: 'adaGn' },
+};
+
+/** The same under the names of today. */
+export function renamed(config: Named): Named {
+  if (!Object.hasOwn(RENAMED, config.type)) return config;
+  const { type = config.type, options = {} } = RENAMED[config.type]!;
+  const entries = Object.entries(config).map(([key, value]) => [Object.hasOwn(options, key) ? options[key] : key, value]);
+  return { ...Object.fromEntries(entries), type };
+}
