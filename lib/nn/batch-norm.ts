@@ -55,6 +55,10 @@ abstract class BatchNorm extends Module {
     this.num_batches_tracked = track ? new Buffer([], { dtype: 'f64' }) : null;
   }
 
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), { eps: this.#eps, momentum: this.#momentum });
+  }
+
   /** @throws ShapeError if x has another number of channels or, in training, one value per channel only. */
   forward(x: TensorLike): Tensor {
     const t = x.toTensor();

@@ -16,6 +16,7 @@ import {
 import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
 import { kaimingUniform, uniform } from './init.ts';
 import { Module, Parameter } from './module.ts';
+import { withOptions } from './repr.ts';
 
 export type { Size2d } from '../ops/convolve.ts';
 
@@ -78,6 +79,10 @@ export class Conv2d extends Module {
     this.#options = opOptions(options);
   }
 
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), this.#options);
+  }
+
   forward(x: TensorLike): Tensor {
     return conv2d(x, this.weight, this.bias, this.#options);
   }
@@ -99,6 +104,10 @@ export class Conv1d extends Module {
     const shape = (groups: number): number[] => [outChannels, inChannels / groups, kernelSize];
     [this.weight, this.bias] = parametersOf('Conv1d', options, { inChannels, outChannels }, shape);
     this.#options = opOptions(options);
+  }
+
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), this.#options);
   }
 
   forward(x: TensorLike): Tensor {
@@ -124,6 +133,10 @@ export class ConvTranspose2d extends Module {
     const shape = (groups: number): number[] => [inChannels, outChannels / groups, ...kernel];
     [this.weight, this.bias] = parametersOf('ConvTranspose2d', options, { inChannels, outChannels }, shape);
     this.#options = opOptions(options);
+  }
+
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), this.#options);
   }
 
   forward(x: TensorLike): Tensor {
