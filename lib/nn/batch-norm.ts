@@ -9,6 +9,7 @@ import { checkBoolean, checkNumber, checkOptions, show } from '../options.ts';
 import { Buffer } from './buffer.ts';
 import { ones, zeros } from './init.ts';
 import { Module, Parameter } from './module.ts';
+import { withOptions } from './repr.ts';
 
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
