@@ -59,8 +59,6 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
     if (saved !== undefined)
       throw new GraphError(`grad: output ${saved} of ${node.op.name} has no gradient`, { op: node.op.name });
     if (!node.op.vjp) throw new GraphError(`grad: ${node.op.name} has no gradient`, { op: node.op.name });
-    graph.gradientOf = node;
-    graph.layer = node.layer;
     for (const [i, dx] of node.op.vjp(node, dys).entries()) {
       const input = node.ins[i]!;
       if (!onPath.has(input.node.id)) continue;
@@ -77,8 +75,6 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
       gradients.set(input, sum ? add(sum, dx) : dx);
     }
   }
-  graph.gradientOf = null;
-  graph.layer = '';
   return { gradients: wrt.map((x) => gradients.get(x.toTensor()) ?? null), ends };
 }
 

@@ -153,7 +153,7 @@ test('lookahead: slow weights begin at the parameters and are all there is every
   for (const g of [Number.NaN, 1, 1]) skipped.step([Float32Array.of(g)]);
   expect(other[0]![0]).toBe(0);
   expect(() => optim.lookahead({} as never)).toThrow(
-    'optim.lookahead: expected an optimizer such as optim.adamw(), got an object without a name',
+    'optim.lookahead: argument optimizer: expected an optimizer such as optim.adamw(), got an object without a name',
   );
   expect(() => optim.lookahead(optim.sgd(), { k: 0 })).toThrow('k');
   expect(() => optim.lookahead(optim.sgd(), { alpha: 2 })).toThrow('alpha');

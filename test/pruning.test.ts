@@ -197,12 +197,12 @@ describe('the schedule', () => {
     [
       'an initial share above it',
       () => prune.magnitude({ sparsity: 0.5, initial: 0.6 }),
-      'option initial: expected a finite number >= 0 and <= 0.5',
+      'option initial: expected a number <= sparsity, got 0.6 and 0.5',
     ],
     [
       'an end before the beginning',
       () => prune.magnitude({ sparsity: 0.5, begin: 10, end: 9 }),
-      'option end: expected a whole number >= 10, got 9',
+      'option end: expected a step from 10, its begin, on, got 9',
     ],
     ['no interval', () => prune.magnitude({ sparsity: 0.5, every: 0 }), 'option every'],
     ['a scope', () => prune.magnitude({ sparsity: 0.5, scope: any('all') }), 'option scope: expected one of global, tensor'],
@@ -210,7 +210,7 @@ describe('the schedule', () => {
     [
       'rows of nothing',
       () => prune.rows(any({ sparsity: 0.5 })),
-      'prune.rows: option match: expected the weights that lose rows',
+      'prune.rows: option match: expected a pattern of the weights that lose rows',
     ],
     ['a norm', () => prune.rows({ sparsity: 0.5, match: '*', norm: 3 }), 'option norm: expected 1, 2 or Infinity, got 3'],
   ])('%s is refused', (_, run, message) => {

@@ -41,9 +41,7 @@ function ruleOf({ type, match, ...options }: Named, path: string): ConstraintRul
 function pruneOf({ type, ...options }: Named, path: string): Prune {
   const name = choice(...Object.keys(PRUNES))(type, `${path}.type`);
   if (options.match !== undefined) text(options.match, `${path}.match`);
-  // JSON has no infinity.
-  const norm = options.norm === 'inf' ? { norm: Number.POSITIVE_INFINITY } : {};
-  return PRUNES[name]!({ ...options, ...norm } as never);
+  return PRUNES[name]!(options as never);
 }
 
 /** @throws OptionError where a model without pruned rows is to be written and nothing prunes any */

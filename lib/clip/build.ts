@@ -3,7 +3,7 @@ import { DTypeError, OptionError, ShapeError } from '../errors.ts';
 import { Tensor } from '../ir/graph.ts';
 import { sameType, sizeOf, typeName } from '../ir/op.ts';
 import { checkStageList } from '../ops/stage.ts';
-import { checkNumber, nearest, show } from '../options.ts';
+import { custom, type Field, nearest, number, Place, show, whole } from '../options/index.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 
 const COLUMNS: Readonly<Record<keyof ClipColumns, true>> = {
@@ -17,16 +17,29 @@ const COLUMNS: Readonly<Record<keyof ClipColumns, true>> = {
   badCount: true,
 };
 
-/** @throws OptionError for what is no policy, naming what it lacks */
-export function checkClipPolicy(where: string, given: unknown): ClipPolicy {
+const skips = whole({ min: 0 });
+const anyNumber = number({ infinite: true });
+
+/** A policy; errors name what it lacks. */
+export const policy: Field<ClipPolicy> = custom('a policy such as clip.globalNorm()', (given, place) => {
   const { name, build, maxSkips } = (given ?? {}) as Partial<ClipPolicy>;
   const named = typeof name === 'string' && name !== '';
   if (typeof build !== 'function' || !named) {
     const lack = typeof build === 'function' && !named ? ' without a name' : '';
-    throw new OptionError(`${where}: expected a policy such as clip.globalNorm(), got ${show(given)}${lack}`, { value: given });
+    throw place.refuse(
+      `expected a policy such as clip.globalNorm(), got ${given === undefined ? 'nothing' : show(given)}${lack}`,
+      {
+        value: given,
+      },
+    );
   }
-  checkNumber(`${where}: ${name}`, 'maxSkips', maxSkips, { min: 0, integer: true });
+  skips.read(maxSkips, new Place(`${place}: ${name}`, 'option', 'maxSkips'));
   return given as ClipPolicy;
+});
+
+/** @throws OptionError for what is no policy, naming what it lacks */
+export function checkClipPolicy(where: string, given: unknown): ClipPolicy {
+  return policy.read(given, new Place(where, '', ''));
 }
 
 /** Of several policies together: only if none has a threshold from the first step on. */
@@ -42,8 +55,8 @@ export function buildPolicy(policy: ClipPolicy, context: ClipContext): Clipped {
   const states: { readonly name: string; readonly state: ReturnType<ClipContext['state']> }[] = [];
   const given = policy.build({
     ...context,
-    perStep: (name, value) =>
-      context.perStep(name, (step) => checkNumber(where, `${name} at step ${step}`, value(step), { infinite: true })),
+    perStep: (name, give) =>
+      context.perStep(name, (step) => anyNumber.read(give(step), new Place(where, 'option', `${name} at step ${step}`))),
     state(name, type, init) {
       const state = context.state(name, type, init);
       states.push({ name, state });

@@ -1,8 +1,11 @@
 // threads.ts: how many threads a run may have, and how many it is worth.
 import type { Program } from '../compile/program.ts';
+import { type Field, whole } from '../options/index.ts';
 
 /** Threads that a run may ask for at most; binding/threads.h, kMaxThreads. */
 export const MAX_THREADS = 256;
+/** A number of threads. */
+export const threadCount: Field<number> = whole({ min: 1, max: MAX_THREADS });
 
 // Programs below this much work a step are faster on one thread than on two (some 50 us).
 const SHARED_FLOPS = 1_500_000;

@@ -16,7 +16,6 @@ import {
 import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
 import { kaimingUniform, uniform } from './init.ts';
 import { Module, Parameter } from './module.ts';
-import { withOptions } from './repr.ts';
 
 export type { Size2d } from '../ops/convolve.ts';
 
@@ -79,10 +78,6 @@ export class Conv2d extends Module {
     this.#options = opOptions(options);
   }
 
-  override extraRepr(): string {
-    return withOptions(super.extraRepr(), this.#options);
-  }
-
   forward(x: TensorLike): Tensor {
     return conv2d(x, this.weight, this.bias, this.#options);
   }
@@ -104,10 +99,6 @@ export class Conv1d extends Module {
     const shape = (groups: number): number[] => [outChannels, inChannels / groups, kernelSize];
     [this.weight, this.bias] = parametersOf('Conv1d', options, { inChannels, outChannels }, shape);
     this.#options = opOptions(options);
-  }
-
-  override extraRepr(): string {
-    return withOptions(super.extraRepr(), this.#options);
   }
 
   forward(x: TensorLike): Tensor {
@@ -133,10 +124,6 @@ export class ConvTranspose2d extends Module {
     const shape = (groups: number): number[] => [inChannels, outChannels / groups, ...kernel];
     [this.weight, this.bias] = parametersOf('ConvTranspose2d', options, { inChannels, outChannels }, shape);
     this.#options = opOptions(options);
-  }
-
-  override extraRepr(): string {
-    return withOptions(super.extraRepr(), this.#options);
   }
 
   forward(x: TensorLike): Tensor {

@@ -1,5 +1,19 @@
 // fields.ts: arguments and options that many layers have.
-import { type Field, whole } from '../options/index.ts';
+import { custom, either, type Field, fn, whole } from '../options/index.ts';
+import type { Match, Pattern } from './module.ts';
 
 /** A number of features, channels, units or rows. */
 export const size: Field<number> = whole({ min: 1 });
+
+/** Names, by a pattern. */
+export const pattern: Field<Pattern> = custom(
+  'a pattern as string or RegExp',
+  (value, place) => {
+    if (typeof value === 'string' || value instanceof RegExp) return value;
+    throw place.wrong('a pattern as string or RegExp', value);
+  },
+  { type: 'string' },
+);
+
+/** Parameters, by a pattern of their names or by a function that looks at them. */
+export const match: Field<Match> = either(pattern, fn<Exclude<Match, Pattern>>('a function of name and parameter'));

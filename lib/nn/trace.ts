@@ -1,6 +1,6 @@
 // trace.ts: a model while it is traced: its parameters and buffers stand for states of the graph, and errors say in which layer they arose.
 import { GradclipError, GraphError } from '../errors.ts';
-import { type Graph, type State, Tensor } from '../ir/graph.ts';
+import type { Graph, State } from '../ir/graph.ts';
 import type { Buffer } from './buffer.ts';
 import type { Module } from './module.ts';
 import type { Parameter } from './parameter.ts';
@@ -18,7 +18,7 @@ export interface BindOptions {
  */
 export function bindParameters(graph: Graph, module: Module, { stands, pending }: BindOptions = {}): () => void {
   const ends = [
-    ...Array.from(module.namedModules(), ([path, m]) => wrapForward(m, (call) => inLayer(graph, path, m, call))),
+    ...Array.from(module.namedModules(), ([path, m]) => wrapForward(m, (call) => inLayer(path, call))),
     ...Array.from(module.namedParameters(), ([name, p]) => p.bind(name, graph, stands?.get(p))),
     ...Array.from(module.namedBuffers(), ([name, b]) => b.bind(name, graph, pending?.get(b) ?? null)),
   ];
@@ -40,19 +40,14 @@ export function wrapForward(module: Module, around: (call: () => unknown) => unk
   };
 }
 
-function inLayer(graph: Graph, path: string, module: Module, call: () => unknown): unknown {
-  const outer = graph.layer;
-  graph.layer = path;
+function inLayer(path: string, call: () => unknown): unknown {
   try {
     const given = call();
-    if (path !== '' && given instanceof Tensor) given.origin ??= `${module.constructor.name.toLowerCase()} ${path}`;
     if (given !== undefined && typeof (given as { then?: unknown } | null)?.then !== 'function') return given;
     const what = given === undefined ? 'nothing; is a return missing?' : 'a promise; a model is traced, not run: it cannot wait';
     throw new GraphError(`forward gave ${what}`);
   } catch (error) {
     if (error instanceof GradclipError) error.inLayer(path);
     throw error;
-  } finally {
-    graph.layer = outer;
   }
 }

@@ -1,8 +1,9 @@
 // acclip.ts: ACClip (Zhang et al. 2020, "Why are adaptive methods good for attention models?").
 import { ACCLIP_VARIANT, UPDATE_ACCLIP } from '../ops/rules/index.ts';
-import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { number, options, optionsOnly, type PerStep } from '../options/index.ts';
+import { betas, decay, epsilon, rate } from './fields.ts';
 import { SQUARES } from './limits.ts';
-import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
+import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface ACClipOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
@@ -17,13 +18,21 @@ export interface ACClipOptions {
   readonly weightDecay?: number;
 }
 
+const readAcclip = optionsOnly(
+  'optim.acclip',
+  options<ACClipOptions>()({
+    lr: rate.default(1e-3),
+    betas: betas.default([0.9, 0.99]),
+    eps: epsilon.default(1e-5),
+    alpha: number({ min: 1, max: 2 }).default(2),
+    weightDecay: decay.default(0),
+  }),
+);
+
 /** ACClip: momentum whose elements are clipped to what such elements have been. Slots `exp_avg` and `exp_avg_pow`. Throws OptionError. */
 export function acclip(options: ACClipOptions = {}): Optimizer {
-  checkOptions('optim.acclip', options, ['lr', 'betas', 'eps', 'alpha', 'weightDecay']);
-  const [beta1, beta2] = checkBetas('optim.acclip', options.betas, [0.9, 0.99]);
-  const eps = checkNumber('optim.acclip', 'eps', options.eps ?? 1e-5, { min: 0 });
-  const alpha = checkNumber('optim.acclip', 'alpha', options.alpha ?? 2, { min: 1, max: 2 });
-  const weightDecay = checkNumber('optim.acclip', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
+  const { lr, betas, eps, alpha, weightDecay } = readAcclip(arguments);
+  const [beta1, beta2] = betas;
   return makeOptimizer({
     rowwise: false,
     name: 'optim.acclip',
@@ -31,7 +40,7 @@ export function acclip(options: ACClipOptions = {}): Optimizer {
     variant: alpha === 2 ? ACCLIP_VARIANT.squares : ACCLIP_VARIANT.powers,
     slots: ['exp_avg', 'exp_avg_pow'],
     limit: SQUARES,
-    lr: options.lr ?? 1e-3,
+    lr,
     hyper(_, lr, out) {
       out[0] = lr;
       out[1] = 1 - beta1;

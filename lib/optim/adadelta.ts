@@ -1,6 +1,7 @@
 // adadelta.ts: Adadelta (Zeiler 2012).
 import { UPDATE_ADADELTA } from '../ops/rules/index.ts';
-import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { number, options, optionsOnly, type PerStep } from '../options/index.ts';
+import { decay, epsilon, rate } from './fields.ts';
 import { SQUARES } from './limits.ts';
 import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
@@ -15,19 +16,26 @@ export interface AdadeltaOptions {
   readonly weightDecay?: number;
 }
 
+const readAdadelta = optionsOnly(
+  'optim.adadelta',
+  options<AdadeltaOptions>()({
+    lr: rate.default(1),
+    rho: number({ min: 0, max: 1 }).default(0.9),
+    eps: epsilon.default(1e-6),
+    weightDecay: decay.default(0),
+  }),
+);
+
 /** Adadelta. Slots `square_avg` and `acc_delta`. As torch.optim.Adadelta. Throws OptionError. */
 export function adadelta(options: AdadeltaOptions = {}): Optimizer {
-  checkOptions('optim.adadelta', options, ['lr', 'rho', 'eps', 'weightDecay']);
-  const rho = checkNumber('optim.adadelta', 'rho', options.rho ?? 0.9, { min: 0, max: 1 });
-  const eps = checkNumber('optim.adadelta', 'eps', options.eps ?? 1e-6, { min: 0 });
-  const weightDecay = checkNumber('optim.adadelta', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
+  const { lr, rho, eps, weightDecay } = readAdadelta(arguments);
   return makeOptimizer({
     name: 'optim.adadelta',
     op: UPDATE_ADADELTA,
     variant: 0,
     slots: ['square_avg', 'acc_delta'],
     limit: SQUARES,
-    lr: options.lr ?? 1,
+    lr,
     hyper(_, lr, out) {
       out[0] = lr;
       out[1] = rho;

@@ -1,5 +1,4 @@
 // adafactor.ts: Adafactor (Shazeer and Stern 2018): Adam without a mean, whose second moments of a matrix are a row and a column.
-import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf, type TensorType } from '../ir/op.ts';
 import { pow } from '../math/index.ts';
@@ -8,8 +7,9 @@ import { mean } from '../ops/reduce.ts';
 import { reshape, slice } from '../ops/shape.ts';
 import { statistic } from '../ops/statistics.ts';
 import { unitStatistic } from '../ops/unit-statistic.ts';
-import { checkNumber, checkOptions, type PerStep, show } from '../options.ts';
+import { number, options, optionsOnly, type PerStep, pair } from '../options/index.ts';
 import { clippedGradients } from './build.ts';
+import { bound, decay, divisor, rate } from './fields.ts';
 import { LARGEST, SQUARES } from './limits.ts';
 import { average, defineOptimizer, descend, type Optimizer, perElement, type Slot } from './optimizer.ts';
 
@@ -26,27 +26,29 @@ export interface AdafactorOptions {
   readonly weightDecay?: number;
 }
 
+const readAdafactor = optionsOnly(
+  'optim.adafactor',
+  options<AdafactorOptions>()({
+    lr: rate.default(1e-2),
+    beta2Decay: number({ max: 0 }).default(-0.8),
+    eps: pair(divisor, divisor).default([2 ** -23, 1e-3]),
+    clip: bound.default(1),
+    weightDecay: decay.default(0),
+  }),
+);
+
 /**
  * Adafactor with relative steps and update clip. Slots `row_var` and `col_var` of a matrix (one number a row and a column; more than
  * two dimensions count as [first, rest]), `variance` of a vector. As torch.optim.Adafactor, which takes the last two dimensions as the
  * matrix. Throws OptionError.
  */
 export function adafactor(options: AdafactorOptions = {}): Optimizer {
-  const where = 'optim.adafactor';
-  checkOptions(where, options, ['lr', 'beta2Decay', 'eps', 'clip', 'weightDecay']);
-  const beta2Decay = checkNumber(where, 'beta2Decay', options.beta2Decay ?? -0.8, { max: 0 });
-  const given: unknown = options.eps ?? [2 ** -23, 1e-3];
-  if (!Array.isArray(given) || given.length !== 2) {
-    throw new OptionError(`${where}: option eps: expected two numbers, got ${show(given)}`, { eps: given });
-  }
-  const eps = given.map((e, i) => checkNumber(where, `eps[${i}]`, e, { above: 0 })) as [number, number];
-  const clip = checkNumber(where, 'clip', options.clip ?? 1, { above: 0, infinite: true });
-  const weightDecay = checkNumber(where, 'weightDecay', options.weightDecay ?? 0, { min: 0 });
+  const { lr, beta2Decay, eps, clip, weightDecay } = readAdafactor(arguments);
   return defineOptimizer({
-    name: where,
+    name: 'optim.adafactor',
     slots: slotsOf,
     limit: SQUARES,
-    lr: options.lr ?? 1e-2,
+    lr,
     build(group) {
       const { grads, measured } = clippedGradients(group);
       const weight = group.column('', 1, (step, _, out) => {

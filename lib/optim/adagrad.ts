@@ -1,7 +1,8 @@
 // adagrad.ts: Adagrad (Duchi, Hazan and Singer 2011).
 import { UPDATE_ADAGRAD } from '../ops/rules/index.ts';
-import { checkNumber, checkOptions, type PerStep } from '../options.ts';
-import { SQUARES } from './limits.ts';
+import { number, options, optionsOnly, type PerStep } from '../options/index.ts';
+import { decay, epsilon, rate } from './fields.ts';
+import { LARGEST, SQUARES } from './limits.ts';
 import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface AdagradOptions {
@@ -17,13 +18,20 @@ export interface AdagradOptions {
   readonly initialAccumulator?: number;
 }
 
+const readAdagrad = optionsOnly(
+  'optim.adagrad',
+  options<AdagradOptions>()({
+    lr: rate.default(1e-2),
+    lrDecay: number({ min: 0 }).default(0),
+    eps: epsilon.default(1e-10),
+    weightDecay: decay.default(0),
+    initialAccumulator: number({ min: 0, max: LARGEST }).default(0),
+  }),
+);
+
 /** Adagrad. Slot `sum`. As torch.optim.Adagrad. Throws OptionError. */
 export function adagrad(options: AdagradOptions = {}): Optimizer {
-  checkOptions('optim.adagrad', options, ['lr', 'lrDecay', 'eps', 'weightDecay', 'initialAccumulator']);
-  const lrDecay = checkNumber('optim.adagrad', 'lrDecay', options.lrDecay ?? 0, { min: 0 });
-  const eps = checkNumber('optim.adagrad', 'eps', options.eps ?? 1e-10, { min: 0 });
-  const weightDecay = checkNumber('optim.adagrad', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
-  const initialAccumulator = checkNumber('optim.adagrad', 'initialAccumulator', options.initialAccumulator ?? 0, { min: 0 });
+  const { lr, lrDecay, eps, weightDecay, initialAccumulator } = readAdagrad(arguments);
   return makeOptimizer({
     name: 'optim.adagrad',
     op: UPDATE_ADAGRAD,
@@ -31,7 +39,7 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
     slots: [{ name: 'sum', init: initialAccumulator }],
     eps,
     limit: SQUARES,
-    lr: options.lr ?? 1e-2,
+    lr,
     hyper(step, lr, out) {
       out[0] = lr / (1 + step * lrDecay);
       out[1] = eps;

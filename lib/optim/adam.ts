@@ -1,9 +1,10 @@
 // adam.ts: Adam (Kingma and Ba 2014) and AdamW (Loshchilov and Hutter 2017), with AMSGrad (Reddi, Kale and Kumar 2018).
 import { pow } from '../math/index.ts';
 import { ADAM_VARIANT, UPDATE_ADAM } from '../ops/rules/index.ts';
-import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep } from '../options.ts';
+import { bool, options, optionsOnly, type PerStep, pair, perStep } from '../options/index.ts';
+import { decay, epsilon, momentum, rate } from './fields.ts';
 import { SQUARES } from './limits.ts';
-import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
+import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface AdamOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
@@ -18,25 +19,30 @@ export interface AdamOptions {
   readonly amsgrad?: boolean;
 }
 
+const fieldsOf = (weightDecay: number) =>
+  options<AdamOptions>()({
+    lr: rate.default(1e-3),
+    betas: pair(perStep({ min: 0, below: 1 }), momentum).default([0.9, 0.999]),
+    eps: epsilon.default(1e-8),
+    weightDecay: decay.default(weightDecay),
+    amsgrad: bool.default(false),
+  });
+const readAdam = optionsOnly('optim.adam', fieldsOf(0));
+const readAdamw = optionsOnly('optim.adamw', fieldsOf(1e-2));
+
 /** Adam. Slots `exp_avg`, `exp_avg_sq`, with AMSGrad `max_exp_avg_sq`. As torch.optim.Adam. Throws OptionError. */
 export function adam(options: AdamOptions = {}): Optimizer {
-  return make('optim.adam', false, options, 0);
+  return make('optim.adam', false, readAdam(arguments));
 }
 
 /** Adam with decoupled weight decay. Slots `exp_avg`, `exp_avg_sq`, with AMSGrad `max_exp_avg_sq`. As torch.optim.AdamW. Throws OptionError. */
 export function adamw(options: AdamOptions = {}): Optimizer {
-  return make('optim.adamw', true, options, 1e-2);
+  return make('optim.adamw', true, readAdamw(arguments));
 }
 
-function make(name: string, decoupled: boolean, options: AdamOptions, defaultDecay: number): Optimizer {
-  checkOptions(name, options, ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad']);
-  const { betas } = options;
-  const cycled = Array.isArray(betas) && typeof betas[0] === 'function';
-  const [fixed, beta2] = checkBetas(name, cycled ? [0, ...betas.slice(1)] : betas, [0.9, 0.999]);
-  const beta1At = checkPerStep(name, 'betas[0]', cycled ? betas[0] : fixed, { min: 0, below: 1 });
-  const weightDecay = checkNumber(name, 'weightDecay', options.weightDecay ?? defaultDecay, { min: 0 });
-  const eps = checkNumber(name, 'eps', options.eps ?? 1e-8, { min: 0 });
-  const amsgrad = checkBoolean(name, 'amsgrad', options.amsgrad ?? false);
+function make(name: string, decoupled: boolean, values: ReturnType<typeof readAdam>): Optimizer {
+  const { lr, betas, eps, weightDecay, amsgrad } = values;
+  const [beta1At, beta2] = betas;
   const plain = decoupled ? ADAM_VARIANT.adamw : ADAM_VARIANT.adam;
   const largest = decoupled ? ADAM_VARIANT.adamwAmsgrad : ADAM_VARIANT.adamAmsgrad;
   return makeOptimizer({
@@ -46,7 +52,7 @@ function make(name: string, decoupled: boolean, options: AdamOptions, defaultDec
     slots: ['exp_avg', 'exp_avg_sq', ...(amsgrad ? ['max_exp_avg_sq'] : [])],
     eps,
     limit: SQUARES,
-    lr: options.lr ?? 1e-3,
+    lr,
     hyper(step, lr, out) {
       const t = step + 1;
       const beta1 = beta1At(step);

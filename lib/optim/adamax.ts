@@ -1,8 +1,9 @@
 // adamax.ts: Adamax (Kingma and Ba 2014).
 import { pow } from '../math/index.ts';
 import { UPDATE_ADAMAX } from '../ops/rules/index.ts';
-import { checkNumber, checkOptions, type PerStep } from '../options.ts';
-import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
+import { options, optionsOnly, type PerStep } from '../options/index.ts';
+import { betas, decay, epsilon, rate } from './fields.ts';
+import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface AdamaxOptions {
   /** Learning rate, a number or a schedule. Default 2e-3. */
@@ -15,19 +16,27 @@ export interface AdamaxOptions {
   readonly weightDecay?: number;
 }
 
+const readAdamax = optionsOnly(
+  'optim.adamax',
+  options<AdamaxOptions>()({
+    lr: rate.default(2e-3),
+    betas: betas.default([0.9, 0.999]),
+    eps: epsilon.default(1e-8),
+    weightDecay: decay.default(0),
+  }),
+);
+
 /** Adamax. Slots `exp_avg` and `exp_inf`. As torch.optim.Adamax. Throws OptionError. */
 export function adamax(options: AdamaxOptions = {}): Optimizer {
-  checkOptions('optim.adamax', options, ['lr', 'betas', 'eps', 'weightDecay']);
-  const [beta1, beta2] = checkBetas('optim.adamax', options.betas, [0.9, 0.999]);
-  const eps = checkNumber('optim.adamax', 'eps', options.eps ?? 1e-8, { min: 0 });
-  const weightDecay = checkNumber('optim.adamax', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
+  const { lr, betas, eps, weightDecay } = readAdamax(arguments);
+  const [beta1, beta2] = betas;
   return makeOptimizer({
     name: 'optim.adamax',
     op: UPDATE_ADAMAX,
     variant: 0,
     slots: ['exp_avg', 'exp_inf'],
     eps,
-    lr: options.lr ?? 2e-3,
+    lr,
     hyper(step, lr, out) {
       out[0] = lr / (1 - pow(beta1, step + 1));
       out[1] = 1 - beta1;

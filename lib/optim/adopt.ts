@@ -1,9 +1,10 @@
 // adopt.ts: ADOPT (Taniguchi et al. 2024).
 import { pow } from '../math/index.ts';
 import { ADOPT_VARIANT, UPDATE_ADOPT } from '../ops/rules/index.ts';
-import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep } from '../options.ts';
+import { bool, options, optionsOnly, type PerStep, perStep } from '../options/index.ts';
+import { betas, decay, epsilon, rate } from './fields.ts';
 import { SQUARES } from './limits.ts';
-import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
+import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface ADOPTOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
@@ -20,20 +21,25 @@ export interface ADOPTOptions {
   readonly clip?: PerStep;
 }
 
+const readAdopt = optionsOnly(
+  'optim.adopt',
+  options<ADOPTOptions>()({
+    lr: rate.default(1e-3),
+    betas: betas.default([0.9, 0.9999]),
+    eps: epsilon.default(1e-6),
+    weightDecay: decay.default(0),
+    decoupledWeightDecay: bool.default(false),
+    clip: perStep({ min: 0, infinite: true }).default((step) => pow(step, 0.25)),
+  }),
+);
+
 /**
  * ADOPT: Adam that divides by the squares of earlier gradients alone, and so converges for any betas. Its first step changes no parameter.
  * Slots `exp_avg` and `exp_avg_sq`. As the authors' code. Throws OptionError.
  */
 export function adopt(options: ADOPTOptions = {}): Optimizer {
-  checkOptions('optim.adopt', options, ['lr', 'betas', 'eps', 'weightDecay', 'decoupledWeightDecay', 'clip']);
-  const [beta1, beta2] = checkBetas('optim.adopt', options.betas, [0.9, 0.9999]);
-  const eps = checkNumber('optim.adopt', 'eps', options.eps ?? 1e-6, { min: 0 });
-  const weightDecay = checkNumber('optim.adopt', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
-  const decoupled = checkBoolean('optim.adopt', 'decoupledWeightDecay', options.decoupledWeightDecay ?? false);
-  const limit = checkPerStep('optim.adopt', 'clip', options.clip ?? ((step: number) => pow(step, 0.25)), {
-    min: 0,
-    infinite: true,
-  });
+  const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled, clip } = readAdopt(arguments);
+  const [beta1, beta2] = betas;
   return makeOptimizer({
     rowwise: false,
     name: 'optim.adopt',
@@ -42,14 +48,14 @@ export function adopt(options: ADOPTOptions = {}): Optimizer {
     slots: ['exp_avg', 'exp_avg_sq'],
     eps,
     limit: SQUARES,
-    lr: options.lr ?? 1e-3,
+    lr,
     hyper(step, lr, out) {
       out[0] = lr;
       out[1] = 1 - beta1;
       out[2] = beta2;
       out[3] = 1 - beta2;
       out[4] = eps;
-      out[5] = limit(step);
+      out[5] = clip(step);
       out[6] = decoupled ? 1 - lr * weightDecay : weightDecay;
       out[7] = step === 0 ? 1 : 0;
     },

@@ -5,11 +5,12 @@ import { OptionError } from '../errors.ts';
 import { Graph } from '../ir/graph.ts';
 import { addon } from '../native/addon.ts';
 import { CompiledProgram, target } from '../native/program.ts';
-import { MAX_THREADS, threadsFor } from '../native/threads.ts';
+import { threadCount, threadsFor } from '../native/threads.ts';
+import { pattern } from '../nn/fields.ts';
 import { matcher, type Pattern } from '../nn/module.ts';
 import { ANALYZED, analyzed } from '../ops/analyze.ts';
-import { checkNumber, checkOptions, show } from '../options.ts';
-import { checkArray, entriesOf, type Named } from './arrays.ts';
+import { options, record, signature } from '../options/index.ts';
+import { arrays, checkArray, entriesOf, type Named } from './arrays.ts';
 
 /** Norms and counts of some elements. */
 export interface Norms {
@@ -59,6 +60,12 @@ export interface AnalyzeOptions {
 const KEPT = 8;
 const programs = new Map<string, CompiledProgram>();
 
+const readAnalyze = signature(
+  'analyze',
+  { grads: arrays },
+  options<AnalyzeOptions>()({ groups: record(pattern, 'patterns by name').optional(), threads: threadCount.optional() }),
+);
+
 /**
  * Measure gradients without changing them: norms 1, 2 and infinity, zeros, and what is not finite, of each tensor, of groups of them, and of
  * all together. Sums are f64; the norms are those that clip policies see, bit for bit, on any number of threads. A repeated call
@@ -69,18 +76,16 @@ const programs = new Map<string, CompiledProgram>();
  */
 export function analyze(grads: Named<Float32Array>, options: AnalyzeOptions = {}): Analysis {
   const where = 'analyze';
-  checkOptions(where, options, ['groups', 'threads']);
-  const threads = options.threads ?? addon().threads.count;
-  checkNumber(where, 'threads', threads, { min: 1, max: MAX_THREADS, integer: true });
+  const { groups, threads = addon().threads.count } = readAnalyze(arguments);
   const entries = entriesOf(where, grads);
   if (entries.length === 0) throw new OptionError(`${where}: expected at least one array, got none`);
   for (const [name, x] of entries) checkArray(where, name, x);
   const names = entries.map(([name]) => name);
-  const members = options.groups ? byPattern(options.groups, names) : byModule(names);
+  const members = groups ? byPattern(groups, names) : byModule(names);
 
-  const arrays = entries.map(([, x]) => x);
-  const columns = measure(arrays, threads);
-  const raw = arrays.map((x, i): Raw => {
+  const values = entries.map(([, x]) => x);
+  const columns = measure(values, threads);
+  const raw = values.map((x, i): Raw => {
     const [squares, norm1, normInf, zeros, nonFinite] = columns.map((column) => column[i]!);
     return { elements: x.length, squares: squares!, norm1: norm1!, normInf: normInf!, zeros: zeros!, nonFinite: nonFinite! };
   });
@@ -170,11 +175,8 @@ function byModule(names: readonly string[]): Map<string, number[]> {
   return groups;
 }
 
-function byPattern(groups: unknown, names: readonly string[]): Map<string, number[]> {
-  if (typeof groups !== 'object' || groups === null || Array.isArray(groups)) {
-    throw new OptionError(`analyze: option groups: expected patterns by name, got ${show(groups)}`);
-  }
-  const found = Object.entries(groups as Record<string, Pattern>).map(([group, pattern]): [string, number[]] => {
+function byPattern(groups: Readonly<Record<string, Pattern>>, names: readonly string[]): Map<string, number[]> {
+  const found = Object.entries(groups).map(([group, pattern]): [string, number[]] => {
     const test = matcher(`analyze: groups: ${group}`, pattern);
     const at = names.flatMap((name, i) => (test(name) ? [i] : []));
     if (at.length === 0) throw new OptionError(`analyze: groups: ${group}: no tensor matches ${pattern}`, { group, names });

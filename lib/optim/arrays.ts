@@ -2,11 +2,16 @@
 import { DetachedError, DTypeError, OptionError, ShapeError } from '../errors.ts';
 import { sizeOf } from '../ir/op.ts';
 import { type Match, matcher, type Pattern } from '../nn/module.ts';
-import { show } from '../options.ts';
+import { custom, type Field, show } from '../options/index.ts';
 
 /** Things in a list, or by name. */
 export type Named<T> = readonly T[] | Readonly<Record<string, T>>;
 
+/** Which they are, and that they are Float32Arrays, is checked where they are bound. */
+export const arrays: Field<Named<Float32Array>> = custom('a list or a record of Float32Arrays', (given, place) => {
+  if (typeof given === 'object' && given !== null && !ArrayBuffer.isView(given)) return given as Named<Float32Array>;
+  throw place.wrong('a list or a record of Float32Arrays', given);
+});
 /** Names and values; a list is named by its positions. */
 export function entriesOf<T>(where: string, given: Named<T>): [string, T][] {
   if (typeof given !== 'object' || given === null || ArrayBuffer.isView(given)) {

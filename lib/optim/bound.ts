@@ -1,5 +1,5 @@
 // bound.ts: an optimizer by itself, on the caller's own arrays: the same graph, compiler and kernels as a trainer's, without a model.
-import { checkClipPolicy } from '../clip/build.ts';
+import { policy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
 import { none } from '../clip/none.ts';
 import { compile } from '../compile/compile.ts';
@@ -9,12 +9,22 @@ import { Graph, type State } from '../ir/graph.ts';
 import { ARRAYS, type Data, type DType, sizeOf, typeName } from '../ir/op.ts';
 import { addon, type NativeBlock, type RunResult } from '../native/addon.ts';
 import { allocate, type BoundProgram, CompiledProgram, STATUS, target } from '../native/program.ts';
-import { MAX_THREADS, threadsFor } from '../native/threads.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { threadCount, threadsFor } from '../native/threads.ts';
+import { custom, type Field, options, optionsOnly, record, signature, whole } from '../options/index.ts';
 import { type Apply, ApplyStates, buildApply } from './apply.ts';
-import { checkArray, checkDisjoint, entriesOf, matchArrays, matchNames, type Named, sameArrays, shapesOf } from './arrays.ts';
-import type { ConstraintRule } from './constraint.ts';
-import { type EMAOptions, emaState, emaWeight } from './ema.ts';
+import {
+  arrays,
+  checkArray,
+  checkDisjoint,
+  entriesOf,
+  matchArrays,
+  matchNames,
+  type Named,
+  sameArrays,
+  shapesOf,
+} from './arrays.ts';
+import { type ConstraintRule, constraintRules } from './constraint.ts';
+import { type EMAOptions, ema, emaState } from './ema.ts';
 import { Finishing } from './finishing.ts';
 import type { Optimizer } from './optimizer.ts';
 import { type Report, Reports, tooManySkips } from './report.ts';
@@ -50,6 +60,45 @@ interface Binding {
   readonly program: BoundProgram;
 }
 
+const shapes: Field<Named<readonly number[]>> = custom('shapes in a list or by name', (given, place) => {
+  if (typeof given === 'object' && given !== null) return given as Named<readonly number[]>;
+  throw place.wrong('shapes in a list or by name', given);
+});
+/** What `bind` is given, checked. */
+interface Bound {
+  readonly params: Named<Float32Array>;
+  readonly clip: ClipPolicy;
+  readonly threads: number | undefined;
+  readonly ema: ((step: number) => number) | undefined;
+  readonly constraints: readonly ConstraintRule[];
+  readonly shapes: Named<readonly number[]>;
+}
+export const readBind: (given: ArrayLike<unknown>) => Bound = signature(
+  'Optimizer.bind',
+  { params: arrays },
+  options<BindOptions>()({
+    clip: policy.default(none()),
+    threads: threadCount.optional(),
+    ema: ema.optional(),
+    constraints: constraintRules.default([]),
+    shapes: shapes.default([]),
+  }),
+);
+const readStep = signature('BoundOptimizer.step', { grads: arrays });
+const readNothing = (name: string) => signature(`BoundOptimizer.${name}`, {});
+const readAverage = readNothing('average');
+const readState = readNothing('state');
+const readDispose = readNothing('dispose');
+const count = whole({ min: 0 });
+const data: Field<Data> = custom('a typed array', (given, place) => {
+  if (ArrayBuffer.isView(given)) return given as Data;
+  throw place.wrong('a typed array', given);
+});
+const readLoad = optionsOnly(
+  'BoundOptimizer.load',
+  options<OptimizerState>()({ step: count, attempt: count, skips: count, tensors: record(data, 'arrays by name') }),
+);
+
 /** Steps the caller's parameters with the caller's gradients. Made by `optimizer.bind`. */
 export class BoundOptimizer {
   readonly #where: string;
@@ -70,13 +119,11 @@ export class BoundOptimizer {
   #lastThreads = 0;
   #disposed = false;
 
-  constructor(optimizer: Optimizer, params: Named<Float32Array>, options: BindOptions = {}) {
+  constructor(optimizer: Optimizer, bound: Bound) {
+    const { params, clip, threads = addon().threads.count, ema = null, constraints } = bound;
     this.#where = optimizer.name;
     const where = `${optimizer.name}.bind`;
-    checkOptions(where, options, ['clip', 'threads', 'ema', 'constraints', 'shapes']);
-    this.#policy = checkClipPolicy(`${where}: option clip`, options.clip === undefined ? none() : options.clip);
-    const threads = options.threads ?? addon().threads.count;
-    checkNumber(where, 'threads', threads, { min: 1, max: MAX_THREADS, integer: true });
+    this.#policy = clip;
     const entries = entriesOf(where, params);
     if (entries.length === 0) throw new OptionError(`${where}: expected at least one parameter, got none`);
     for (const [name, x] of entries) checkArray(where, name, x);
@@ -86,16 +133,15 @@ export class BoundOptimizer {
     this.#lengths = this.#params.map((x) => x.length);
 
     const graph = new Graph('train');
-    const shapes = shapesOf(where, entries, options.shapes);
+    const shapes = shapesOf(where, entries, bound.shapes);
     const targets = entries.map(([name, x]) => {
       const state: State = { name, type: { dtype: 'f32', shape: shapes.get(name)! }, init: (out) => out.set(x) };
       return { name, state };
     });
     const grads = targets.map(({ state }, i) => graph.input(`grad.${i}`, state.type, 'data'));
     const states = new ApplyStates();
-    const ema = options.ema ? emaWeight(`${where}: ema`, options.ema) : null;
     this.#averages = ema ? targets.map((t) => emaState(states, t)) : null;
-    const finishing = new Finishing(where, targets, states, (at, match) => matchNames(at, targets, match), options);
+    const finishing = new Finishing(where, targets, states, (at, match) => matchNames(at, targets, match), { constraints });
     const groups = [{ params: targets, optimizer }];
     this.#apply = buildApply({ graph, groups, grads, policy: this.#policy, states, ema, finishing });
     const given = new Set(targets.map((t) => t.state));
@@ -131,6 +177,8 @@ export class BoundOptimizer {
    */
   step(grads: Named<Float32Array>): Report {
     this.#check();
+    // What is wrong of the gradients is seen when they are bound.
+    if (arguments.length !== 1) readStep(arguments);
     const bound = this.#boundTo(grads);
     const { step, attempt, skips } = this.#counters;
     const { program } = bound;
@@ -163,6 +211,7 @@ export class BoundOptimizer {
 
   /** A copy of the averages that option `ema` keeps, by name. Throws OptionError without it. */
   average(): Record<string, Float32Array> {
+    readAverage(arguments);
     this.#check();
     if (!this.#averages) throw new OptionError(`${this.#where}.average: expected option ema to be given to bind`);
     return Object.fromEntries(this.#averages.map((state, i) => [this.#names[i]!, this.#read(state) as Float32Array]));
@@ -170,6 +219,7 @@ export class BoundOptimizer {
 
   /** A copy of slots, policy state and counters. */
   state(): OptimizerState {
+    readState(arguments);
     this.#check();
     const tensors = Object.fromEntries(this.#states.map((state) => [state.name, this.#read(state)]));
     return { ...this.#counters, tensors };
@@ -179,12 +229,11 @@ export class BoundOptimizer {
   load(saved: OptimizerState): void {
     this.#check();
     const where = `${this.#where}.load`;
-    checkOptions(where, saved, ['step', 'attempt', 'skips', 'tensors']);
-    for (const key of ['step', 'attempt', 'skips'] as const) checkNumber(where, key, saved[key], { min: 0, integer: true });
+    const { step, attempt, skips, tensors } = readLoad(arguments);
     const names = new Set(this.#states.map((s) => s.name));
-    const missing = [...names].filter((n) => !(n in saved.tensors));
-    const extra = Object.keys(saved.tensors).filter((n) => !names.has(n));
-    const mismatched = this.#states.filter((s) => s.name in saved.tensors && !fits(s, saved.tensors[s.name]));
+    const missing = [...names].filter((n) => !Object.hasOwn(tensors, n));
+    const extra = Object.keys(tensors).filter((n) => !names.has(n));
+    const mismatched = this.#states.filter((s) => Object.hasOwn(tensors, s.name) && !fits(s, tensors[s.name]));
     const wrong = [...missing, ...extra, ...mismatched.map((s) => s.name)];
     if (wrong.length > 0) {
       throw new CheckpointError(
@@ -196,12 +245,13 @@ export class BoundOptimizer {
         },
       );
     }
-    for (const state of this.#states) this.#write(state, saved.tensors[state.name]!);
-    this.#counters = { step: saved.step, attempt: saved.attempt, skips: saved.skips };
+    for (const state of this.#states) this.#write(state, tensors[state.name]!);
+    this.#counters = { step, attempt, skips };
   }
 
   /** Free native memory now. The parameters stay. */
   dispose(): void {
+    readDispose(arguments);
     if (this.#disposed) return;
     this.#disposed = true;
     for (const { program } of this.#bindings) program.dispose();

@@ -8,7 +8,7 @@ import type { Finish } from '../ops/finish.ts';
 import { UPDATE_EMA } from '../ops/rules/index.ts';
 import { staged } from '../ops/staged.ts';
 import { type Measured, update } from '../ops/update.ts';
-import { checkNumber, show } from '../options.ts';
+import { custom, type Field, number, Place, show } from '../options/index.ts';
 import type { GroupContext, GroupUpdate, HyperFill, Optimizer, Slot } from './optimizer.ts';
 
 /** Functions that read gradients through the stages of their group, measure, and finish what they write. */
@@ -25,20 +25,27 @@ export function fuse(build: Optimizer['build']): Optimizer['build'] {
 
 export const isFused = ({ build }: Optimizer): boolean => fused.has(build);
 
-/** @throws OptionError for what is no optimizer, naming what it lacks */
-export function checkOptimizer(where: string, given: unknown): Optimizer {
-  const refuse = (text: string): never => {
-    throw new OptionError(`${where}: expected an optimizer such as optim.adamw(), got ${text}`, { value: given });
-  };
-  if (typeof given !== 'object' || given === null) return refuse(show(given));
+/** An optimizer; errors name what it lacks. */
+export const optimizer: Field<Optimizer> = custom('an optimizer such as optim.adamw()', (given, place) => {
+  const wrong = (text: string): OptionError =>
+    place.refuse(`expected an optimizer such as optim.adamw(), got ${text}`, { value: given });
+  if (typeof given !== 'object' || given === null) throw wrong(given === undefined ? 'nothing' : show(given));
   const optimizer = given as Optimizer;
   const { name } = optimizer;
-  if (typeof name !== 'string' || name === '') return refuse(`${show(given)} without a name`);
+  if (typeof name !== 'string' || name === '') throw wrong(`${show(given)} without a name`);
   for (const key of ['build', 'slots', 'lr'] as const) {
-    if (typeof optimizer[key] !== 'function') return refuse(`${name}, whose ${key} is no function but ${show(optimizer[key])}`);
+    if (typeof optimizer[key] !== 'function') throw wrong(`${name}, whose ${key} is no function but ${show(optimizer[key])}`);
   }
   return optimizer;
+});
+
+/** @throws OptionError for what is no optimizer, naming what it lacks */
+export function checkOptimizer(where: string, given: unknown): Optimizer {
+  return optimizer.read(given, new Place(where, '', ''));
 }
+
+const initial = number({ infinite: true });
+const rateNow = number({ min: 0 });
 
 /** The slots of a parameter, as the optimizer names them. @throws OptionError where they make no sense */
 export function slotsOf(optimizer: Optimizer, param: string, type: TensorType): readonly Slot[] {
@@ -55,7 +62,7 @@ export function slotsOf(optimizer: Optimizer, param: string, type: TensorType): 
     if (!(own?.dtype in DTYPE_BYTES) || !Array.isArray(own.shape)) {
       throw new OptionError(`${where}: ${name}: expected a type { dtype, shape }, got ${show(own)}`, { name: param });
     }
-    checkNumber(`${where}: ${name}`, 'init', init, { infinite: true });
+    initial.read(init, new Place(`${where}: ${name}`, 'option', 'init'));
   }
   return slots;
 }
@@ -63,7 +70,7 @@ export function slotsOf(optimizer: Optimizer, param: string, type: TensorType): 
 /** Writes hyper-parameters, and says where an optimizer of one's own wrote none or NaN. */
 export function checkedFill({ name: where }: Optimizer, name: string, fill: HyperFill): HyperFill {
   return (step, lr, out) => {
-    checkNumber(where, `lr at step ${step}`, lr, { min: 0 });
+    rateNow.read(lr, new Place(where, 'option', `lr at step ${step}`));
     out.fill(Number.NaN);
     fill(step, lr, out);
     const at = out.findIndex(Number.isNaN);

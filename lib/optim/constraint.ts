@@ -1,8 +1,9 @@
 // constraint.ts: what parameters are held to after each update: bounds of their elements, or of the norms of their rows.
 import { OptionError } from '../errors.ts';
+import { match } from '../nn/fields.ts';
 import type { Match } from '../nn/module.ts';
 import type { ProjectAxis, Projection } from '../ops/project.ts';
-import { checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { choice, custom, type Field, list, number, options, optionsOnly, signature } from '../options/index.ts';
 
 /** Made by the functions of `constraint`. One that holds already changes no bit. */
 export interface Constraint {
@@ -19,17 +20,34 @@ export interface ConstraintRule {
   readonly constraint: Constraint;
 }
 
+const constraint: Field<Constraint> = custom('one such as constraint.maxNorm()', (given, place) => {
+  const { name, bounds, projection } = (given ?? {}) as Partial<Constraint>;
+  const bounded = bounds === null || (Array.isArray(bounds) && bounds.length === 2 && bounds[0] <= bounds[1]);
+  if (typeof name !== 'string' || !bounded || projection === undefined)
+    throw place.wrong('one such as constraint.maxNorm()', given);
+  return given as Constraint;
+});
+/** Rules, as an option. */
+export const constraintRules: Field<readonly ConstraintRule[], readonly ConstraintRule[]> = list(
+  options<ConstraintRule>()({ match, constraint }),
+);
+
+const readWeightClip = signature('constraint.weightClip', { w: number({ min: 0 }).default(0.01) });
+
 /**
  * Every element within [-w, w] (Arjovsky et al. 2017, for the critic of a Wasserstein GAN).
  * @param w rounded to f32; default 0.01
  */
 export function weightClip(w: number = 0.01): Constraint {
-  checkNumber('constraint.weightClip', 'w', w, { min: 0 });
+  readWeightClip(arguments);
   return { name: 'constraint.weightClip', bounds: [-w, w], projection: null };
 }
 
+const readNonNegative = signature('constraint.nonNegative', {});
+
 /** Negative elements become 0. As Keras' NonNeg. */
 export function nonNegative(): Constraint {
+  readNonNegative(arguments);
   return { name: 'constraint.nonNegative', bounds: [0, Number.POSITIVE_INFINITY], projection: null };
 }
 
@@ -43,25 +61,28 @@ export interface NormConstraintOptions {
   readonly compat?: 'exact' | 'keras';
 }
 
+const normOptions = options<NormConstraintOptions>()({
+  axis: choice('rows', 'columns', 'tensor').default('rows'),
+  compat: choice('exact', 'keras').default('exact'),
+});
+const readMaxNorm = signature('constraint.maxNorm', { max: number({ min: 0 }).default(2) }, normOptions);
+const readUnitNorm = optionsOnly('constraint.unitNorm', normOptions);
+
 /**
  * Norms of at most `max` (Srivastava et al. 2014): what is longer is scaled to that, in f64 and rounded once. As Keras' MaxNorm.
  * @param max default 2
  */
 export function maxNorm(max: number = 2, options: NormConstraintOptions = {}): Constraint {
-  checkNumber('constraint.maxNorm', 'max', max, { min: 0 });
-  return byNorm('constraint.maxNorm', false, max, options);
+  return byNorm('constraint.maxNorm', false, max, readMaxNorm(arguments));
 }
 
 /** Norms of 1. What is 0 stays 0. As Keras' UnitNorm. */
 export function unitNorm(options: NormConstraintOptions = {}): Constraint {
-  return byNorm('constraint.unitNorm', true, 1, options);
+  return byNorm('constraint.unitNorm', true, 1, readUnitNorm(arguments));
 }
 
-function byNorm(name: string, unit: boolean, limit: number, options: NormConstraintOptions): Constraint {
-  checkOptions(name, options, ['axis', 'compat']);
-  const axis = checkChoice(name, 'axis', options.axis ?? 'rows', ['rows', 'columns', 'tensor']);
-  const eps = checkChoice(name, 'compat', options.compat ?? 'exact', ['exact', 'keras']) === 'keras' ? 1e-7 : 0;
-  return { name, bounds: null, projection: { unit, limit, axis, eps } };
+function byNorm(name: string, unit: boolean, limit: number, { axis, compat }: Required<NormConstraintOptions>): Constraint {
+  return { name, bounds: null, projection: { unit, limit, axis, eps: compat === 'keras' ? 1e-7 : 0 } };
 }
 
 /**

@@ -1,9 +1,8 @@
 // ema.ts: averages of the parameters over the updates, kept beside them: an exponential moving average, or the plain mean (SWA).
-import { OptionError } from '../errors.ts';
 import type { Graph, State } from '../ir/graph.ts';
 import { UPDATE_EMA } from '../ops/rules/index.ts';
 import { update } from '../ops/update.ts';
-import { checkNumber, checkOptions, checkPerStep, type PerStep, show } from '../options.ts';
+import { choice, either, type Field, options, type PerStep, Place, perStep, whole } from '../options/index.ts';
 import type { ApplyStates, Updatable } from './apply.ts';
 import type { StepColumns } from './columns.ts';
 import type { Finishing } from './finishing.ts';
@@ -17,22 +16,21 @@ export interface EMAOptions {
   readonly every?: number;
 }
 
-/** How much of the new parameters enters the average in each step. Throws OptionError. */
-export function emaWeight(where: string, options: EMAOptions): (step: number) => number {
-  checkOptions(where, options, ['decay', 'start', 'every']);
-  const start = checkNumber(where, 'start', options.start ?? 0, { min: 0, integer: true });
-  const every = checkNumber(where, 'every', options.every ?? 1, { min: 1, integer: true });
-  const given = options.decay ?? 0.999;
-  if (typeof given === 'string' && given !== 'mean') {
-    throw new OptionError(`${where}: option decay: expected a number, a schedule or mean, got ${show(given)}`, { value: given });
-  }
-  const decay = given === 'mean' ? null : checkPerStep(where, 'decay', given, { min: 0, max: 1 });
-  return (step) => {
-    const since = step - start;
-    if (since < 0 || since % every !== 0) return 0;
-    if (since === 0) return 1;
-    return decay ? 1 - decay(step) : 1 / (since / every + 1);
-  };
+/** How much of the new parameters enters the average in each step. */
+export const ema: Field<EMAOptions, (step: number) => number> = options<EMAOptions>()({
+  decay: either(perStep({ min: 0, max: 1 }), choice('mean')).default(0.999),
+  start: whole({ min: 0 }).default(0),
+  every: whole({ min: 1 }).default(1),
+}).map(({ decay, start, every }) => (step) => {
+  const since = step - start;
+  if (since < 0 || since % every !== 0) return 0;
+  if (since === 0) return 1;
+  return decay === 'mean' ? 1 / (since / every + 1) : 1 - decay(step);
+});
+
+/** Throws OptionError. */
+export function emaWeight(where: string, options: unknown): (step: number) => number {
+  return ema.read(options, new Place(where, 'option', ''));
 }
 
 /** The state that holds the average of a parameter. */

@@ -9,10 +9,10 @@ import type { Finish } from '../ops/finish.ts';
 import { project } from '../ops/project.ts';
 import { pruneMagnitude, pruneRows } from '../ops/pruning.ts';
 import { sum } from '../ops/reduce.ts';
-import { checkNumber, checkOptions, show } from '../options.ts';
+import { number, Place } from '../options/index.ts';
 import type { ApplyStates, Updatable } from './apply.ts';
-import { type Constraint, type ConstraintRule, joinConstraints } from './constraint.ts';
-import type { Prune } from './prune.ts';
+import { type Constraint, type ConstraintRule, constraintRules, joinConstraints } from './constraint.ts';
+import { type Prune, pruneRule } from './prune.ts';
 
 /** A rule of pruning and what it is for: weights, then biases, whose elements go with rows of the weights `owners`. */
 interface Pruning {
@@ -126,18 +126,9 @@ function joinAll(
   rules: readonly ConstraintRule[],
   select: (where: string, match: Match) => readonly Updatable[],
 ): Map<State, Omit<Constraint, 'name'>> {
-  if (!Array.isArray(rules))
-    throw new OptionError(`${where}: option constraints: expected an array of rules, got ${show(rules)}`);
   const all = new Map<State, { name: string; list: Constraint[] }>();
-  for (const rule of rules as readonly ConstraintRule[]) {
-    checkOptions(`${where}: constraints`, rule, ['match', 'constraint']);
-    const { constraint } = rule;
-    if (!isConstraint(constraint)) {
-      throw new OptionError(
-        `${where}: constraints: option constraint: expected one such as constraint.maxNorm(), got ${show(constraint)}`,
-      );
-    }
-    for (const { name, state } of select(`${where}: constraints`, rule.match)) {
+  for (const { match, constraint } of constraintRules.read(rules, new Place(where, 'option', 'constraints'))) {
+    for (const { name, state } of select(`${where}: constraints`, match)) {
       const known = all.get(state) ?? { name, list: [] };
       known.list.push(constraint);
       all.set(state, known);
@@ -154,14 +145,7 @@ function pruningOf(
   states: ApplyStates,
   select: (where: string, match: Match) => readonly Updatable[],
 ): Pruning {
-  if (
-    typeof prune?.share !== 'function' ||
-    !['global', 'tensor', 'rows'].includes(prune.unit) ||
-    typeof prune.name !== 'string'
-  ) {
-    throw new OptionError(`${where}: expected one such as prune.magnitude(), got ${show(prune)}`);
-  }
-  const { match, unit } = prune;
+  const { match, unit } = pruneRule.read(prune, new Place(where, 'option', ''));
   const wide = (p: Updatable): boolean => p.state.type.shape.length > 1;
   const matched = match === undefined ? all : select(where, match);
   const weights = match !== undefined && unit !== 'rows' ? matched : matched.filter(wide);
@@ -175,16 +159,12 @@ function pruningOf(
   return { prune, params, owners: owned.map(({ owner }) => owner), pruned };
 }
 
+const fraction = number({ min: 0, max: 1 });
+
 /** The share that is pruned after a step; -1: nothing new. */
 function shareAt(prune: Prune, step: number): number {
   const share = prune.share(step);
-  return share === null ? -1 : checkNumber(prune.name, `share at step ${step}`, share, { min: 0, max: 1 });
-}
-
-function isConstraint(x: unknown): x is Constraint {
-  const { name, bounds, projection } = (x ?? {}) as Partial<Constraint>;
-  const bounded = bounds === null || (Array.isArray(bounds) && bounds.length === 2 && bounds[0] <= bounds[1]);
-  return typeof name === 'string' && bounded && projection !== undefined;
+  return share === null ? -1 : fraction.read(share, new Place(prune.name, 'option', `share at step ${step}`));
 }
 
 /** `x.bias` goes with the rows of `x.weight`. */

@@ -3,9 +3,10 @@ import { pow } from '../math/index.ts';
 import { div, less, maximum, minimum, mul, sqrt, where } from '../ops/elementwise.ts';
 import { UPDATE_LAMB } from '../ops/rules/index.ts';
 import { update } from '../ops/update.ts';
-import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { number, options, optionsOnly, type PerStep, pair } from '../options/index.ts';
+import { betas, decay, epsilon, rate } from './fields.ts';
 import { SQUARES } from './limits.ts';
-import { checkBetas, defineOptimizer, descend, measuredOf, type Optimizer, turned } from './optimizer.ts';
+import { defineOptimizer, descend, measuredOf, type Optimizer, turned } from './optimizer.ts';
 
 export interface LAMBOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
@@ -20,24 +21,35 @@ export interface LAMBOptions {
   readonly normBounds?: readonly [number, number];
 }
 
+const normBounds = pair(number({ min: 0 }), number({ min: 0, infinite: true })).map((bounds, place) => {
+  if (bounds[0] > bounds[1]) throw place.item(1).wrong(`a number >= ${bounds[0]}`, bounds[1]);
+  return bounds;
+});
+const readLamb = optionsOnly(
+  'optim.lamb',
+  options<LAMBOptions>()({
+    lr: rate.default(1e-3),
+    betas: betas.default([0.9, 0.999]),
+    eps: epsilon.default(1e-6),
+    weightDecay: decay.default(0.01),
+    normBounds: normBounds.default([0, Number.POSITIVE_INFINITY]),
+  }),
+);
+
 /**
  * LAMB: the step of each tensor is lr times its norm, in Adam's direction. The trust ratio |p| / |direction| is 1 where either is 0.
  * Slots `exp_avg` and `exp_avg_sq`. As optax.lamb, and the paper's second version with its corrections of the start. Throws OptionError.
  */
 export function lamb(options: LAMBOptions = {}): Optimizer {
-  checkOptions('optim.lamb', options, ['lr', 'betas', 'eps', 'weightDecay', 'normBounds']);
-  const [beta1, beta2] = checkBetas('optim.lamb', options.betas, [0.9, 0.999]);
-  const eps = checkNumber('optim.lamb', 'eps', options.eps ?? 1e-6, { min: 0 });
-  const weightDecay = checkNumber('optim.lamb', 'weightDecay', options.weightDecay ?? 0.01, { min: 0 });
-  const { normBounds: [lower, upper] = [0, Number.POSITIVE_INFINITY] } = options;
-  checkNumber('optim.lamb', 'normBounds[0]', lower, { min: 0 });
-  checkNumber('optim.lamb', 'normBounds[1]', upper, { min: lower, infinite: true });
+  const { lr, betas, eps, weightDecay, normBounds } = readLamb(arguments);
+  const [beta1, beta2] = betas;
+  const [lower, upper] = normBounds;
   return defineOptimizer({
     name: 'optim.lamb',
     eps,
     slots: (type) => ['exp_avg', 'exp_avg_sq'].map((name) => ({ name, type })),
     limit: SQUARES,
-    lr: options.lr ?? 1e-3,
+    lr,
     build(group) {
       const hyper = group.column('', 7, (step, _, out) => {
         out[0] = 1 / (1 - pow(beta1, step + 1));

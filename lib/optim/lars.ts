@@ -3,7 +3,8 @@ import { add, div, less, mul, sqrt, where } from '../ops/elementwise.ts';
 import { UPDATE_LARS } from '../ops/rules/index.ts';
 import { statistic } from '../ops/statistics.ts';
 import { update } from '../ops/update.ts';
-import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { number, options, optionsOnly, type PerStep } from '../options/index.ts';
+import { decay, epsilon, rate } from './fields.ts';
 import { defineOptimizer, measuredOf, type Optimizer, turned } from './optimizer.ts';
 
 export interface LARSOptions {
@@ -19,20 +20,27 @@ export interface LARSOptions {
   readonly eps?: number;
 }
 
+const readLars = optionsOnly(
+  'optim.lars',
+  options<LARSOptions>()({
+    lr: rate.default(1),
+    momentum: number({ min: 0 }).default(0.9),
+    weightDecay: decay.default(0),
+    trust: number({ min: 0 }).default(1e-3),
+    eps: epsilon.default(0),
+  }),
+);
+
 /**
  * LARS: momentum SGD with a learning rate per tensor, lr * trust * |p| / (|g| + weightDecay * |p| + eps), which is lr where |p| or the
  * denominator is 0. Slot `momentum_buffer`, of steps. As the paper; optax.lars divides by |g + weightDecay * p|. Throws OptionError.
  */
 export function lars(options: LARSOptions = {}): Optimizer {
-  checkOptions('optim.lars', options, ['lr', 'momentum', 'weightDecay', 'trust', 'eps']);
-  const momentum = checkNumber('optim.lars', 'momentum', options.momentum ?? 0.9, { min: 0 });
-  const weightDecay = checkNumber('optim.lars', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
-  const trust = checkNumber('optim.lars', 'trust', options.trust ?? 1e-3, { min: 0 });
-  const eps = checkNumber('optim.lars', 'eps', options.eps ?? 0, { min: 0 });
+  const { lr, momentum, weightDecay, trust, eps } = readLars(arguments);
   return defineOptimizer({
     name: 'optim.lars',
     slots: (type) => [{ name: 'momentum_buffer', type }],
-    lr: options.lr ?? 1,
+    lr,
     build(group) {
       const hyper = group.column('', 3, (_, lr, out) => {
         out[0] = lr;

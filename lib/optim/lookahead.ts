@@ -1,6 +1,6 @@
 // lookahead.ts: Lookahead (Zhang, Lucas, Hinton and Ba 2019) around any optimizer.
-import { checkNumber, checkOptions } from '../options.ts';
-import { buildUpdate, checkOptimizer } from './build.ts';
+import { number, options, signature, whole } from '../options/index.ts';
+import { buildUpdate, optimizer } from './build.ts';
 import { average, defineOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface LookaheadOptions {
@@ -10,16 +10,19 @@ export interface LookaheadOptions {
   readonly alpha?: number;
 }
 
+const readLookahead = signature(
+  'optim.lookahead',
+  { optimizer },
+  options<LookaheadOptions>()({ k: whole({ min: 1 }).default(5), alpha: number({ min: 0, max: 1 }).default(0.5) }),
+);
+
 /**
  * Every k applied steps the slow weights go `alpha` of the way to the parameters, which then start from there. In between it costs
  * nothing. Slots: those of the optimizer, and `slow`, the value of the parameter before the first step. In f32, where slow and fast
  * weights are averaged as torch.lerp does. The optimizer's own slots stay as they are (the paper's "maintain"). Throws OptionError.
  */
 export function lookahead(optimizer: Optimizer, options: LookaheadOptions = {}): Optimizer {
-  checkOptimizer('optim.lookahead', optimizer);
-  checkOptions('optim.lookahead', options, ['k', 'alpha']);
-  const k = checkNumber('optim.lookahead', 'k', options.k ?? 5, { min: 1, integer: true });
-  const alpha = checkNumber('optim.lookahead', 'alpha', options.alpha ?? 0.5, { min: 0, max: 1 });
+  const { k, alpha } = readLookahead(arguments);
   const syncs = (step: number): boolean => (step + 1) % k === 0;
   return defineOptimizer({
     name: 'optim.lookahead',

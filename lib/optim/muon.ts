@@ -7,7 +7,8 @@ import { matmul } from '../ops/matmul.ts';
 import { MOMENTUM_VARIANT, UPDATE_MOMENTUM } from '../ops/rules/index.ts';
 import { reshape, slice } from '../ops/shape.ts';
 import { update } from '../ops/update.ts';
-import { checkBoolean, checkChoice, checkNumber, checkOptions, type PerStep, show } from '../options.ts';
+import { bool, choice, number, options, optionsOnly, type PerStep, triple, whole } from '../options/index.ts';
+import { decay, divisor, rate } from './fields.ts';
 import { defineOptimizer, descend, type GroupContext, measuredOf, type Optimizer, turned } from './optimizer.ts';
 
 export interface MuonOptions {
@@ -34,30 +35,33 @@ const ADJUST = {
   matchRmsAdamw: (m: number, n: number) => 0.2 * Math.sqrt(Math.max(m, n)),
 } as const;
 
+const readMuon = optionsOnly(
+  'optim.muon',
+  options<MuonOptions>()({
+    lr: rate.default(1e-3),
+    weightDecay: decay.default(0.1),
+    momentum: number({ min: 0, max: 1 }).default(0.95),
+    nesterov: bool.default(true),
+    coefficients: triple(number()).default([3.4445, -4.775, 2.0315]),
+    iterations: whole({ min: 0, max: 99 }).default(5),
+    eps: divisor.default(1e-7),
+    adjustLr: choice('original', 'matchRmsAdamw').default('original'),
+  }),
+);
+
 /**
  * Muon, for matrices: Newton-Schulz iterations bring the singular values of each step near 1. Put other parameters in a group with another
  * optimizer. Slot `momentum_buffer`. As torch.optim.Muon, whose iterations are in bfloat16; here they are in f32. Throws OptionError.
  */
 export function muon(options: MuonOptions = {}): Optimizer {
-  const where = 'optim.muon';
-  checkOptions(where, options, ['lr', 'weightDecay', 'momentum', 'nesterov', 'coefficients', 'iterations', 'eps', 'adjustLr']);
-  const weightDecay = checkNumber(where, 'weightDecay', options.weightDecay ?? 0.1, { min: 0 });
-  const momentum = checkNumber(where, 'momentum', options.momentum ?? 0.95, { min: 0, max: 1 });
-  const nesterov = checkBoolean(where, 'nesterov', options.nesterov ?? true);
-  const iterations = checkNumber(where, 'iterations', options.iterations ?? 5, { min: 0, max: 99, integer: true });
-  const eps = checkNumber(where, 'eps', options.eps ?? 1e-7, { above: 0 });
-  const adjust = ADJUST[checkChoice(where, 'adjustLr', options.adjustLr ?? 'original', ['original', 'matchRmsAdamw'])];
-  const given: unknown = options.coefficients ?? [3.4445, -4.775, 2.0315];
-  if (!Array.isArray(given) || given.length !== 3) {
-    throw new OptionError(`${where}: option coefficients: expected three numbers, got ${show(given)}`, { coefficients: given });
-  }
-  const coefficients = given.map((x, i) => checkNumber(where, `coefficients[${i}]`, x)) as [number, number, number];
+  const { lr, weightDecay, momentum, nesterov, coefficients, iterations, eps, adjustLr } = readMuon(arguments);
+  const adjust = ADJUST[adjustLr];
   return defineOptimizer({
-    name: where,
+    name: 'optim.muon',
     slots: (type) => [{ name: 'momentum_buffer', type }],
-    lr: options.lr ?? 1e-3,
+    lr,
     build(group) {
-      checkMatrices(where, group);
+      checkMatrices('optim.muon', group);
       const hyper = group.column('', 2, (_step, _lr, out) => {
         out[0] = momentum;
         out[1] = 1 - momentum;

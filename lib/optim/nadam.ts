@@ -1,9 +1,10 @@
 // nadam.ts: NAdam (Dozat 2016).
 import { pow } from '../math/index.ts';
 import { NADAM_VARIANT, UPDATE_NADAM } from '../ops/rules/index.ts';
-import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { bool, number, options, optionsOnly, type PerStep } from '../options/index.ts';
+import { betas, decay, epsilon, rate } from './fields.ts';
 import { SQUARES } from './limits.ts';
-import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
+import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface NAdamOptions {
   /** Learning rate, a number or a schedule. Default 2e-3. */
@@ -20,14 +21,22 @@ export interface NAdamOptions {
   readonly momentumDecay?: number;
 }
 
+const readNadam = optionsOnly(
+  'optim.nadam',
+  options<NAdamOptions>()({
+    lr: rate.default(2e-3),
+    betas: betas.default([0.9, 0.999]),
+    eps: epsilon.default(1e-8),
+    weightDecay: decay.default(0),
+    decoupledWeightDecay: bool.default(false),
+    momentumDecay: number({ min: 0 }).default(4e-3),
+  }),
+);
+
 /** NAdam. Slots `exp_avg` and `exp_avg_sq`. As torch.optim.NAdam, whose product of momenta is f32, here f64. Throws OptionError. */
 export function nadam(options: NAdamOptions = {}): Optimizer {
-  checkOptions('optim.nadam', options, ['lr', 'betas', 'eps', 'weightDecay', 'decoupledWeightDecay', 'momentumDecay']);
-  const [beta1, beta2] = checkBetas('optim.nadam', options.betas, [0.9, 0.999]);
-  const eps = checkNumber('optim.nadam', 'eps', options.eps ?? 1e-8, { min: 0 });
-  const weightDecay = checkNumber('optim.nadam', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
-  const momentumDecay = checkNumber('optim.nadam', 'momentumDecay', options.momentumDecay ?? 4e-3, { min: 0 });
-  const decoupled = checkBoolean('optim.nadam', 'decoupledWeightDecay', options.decoupledWeightDecay ?? false);
+  const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled, momentumDecay } = readNadam(arguments);
+  const [beta1, beta2] = betas;
   const mu = (t: number): number => beta1 * (1 - 0.5 * pow(0.96, t * momentumDecay));
   const product = runningProduct(mu);
   return makeOptimizer({
@@ -37,7 +46,7 @@ export function nadam(options: NAdamOptions = {}): Optimizer {
     slots: ['exp_avg', 'exp_avg_sq'],
     eps,
     limit: SQUARES,
-    lr: options.lr ?? 2e-3,
+    lr,
     hyper(step, lr, out) {
       const t = step + 1;
       const soFar = product(t);

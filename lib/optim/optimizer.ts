@@ -1,6 +1,4 @@
 // optimizer.ts: the contract of an optimizer: its slots, and the nodes that update a group of parameters.
-import { printed } from '../errors/inspect.ts';
-import { OptionError } from '../errors.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { type OpDef, sizeOf, type TensorType } from '../ir/op.ts';
 import { div } from '../ops/elementwise.ts';
@@ -8,10 +6,11 @@ import type { Finish } from '../ops/finish.ts';
 import { DESCEND_VARIANT, UPDATE_DESCEND, UPDATE_EMA } from '../ops/rules/index.ts';
 import type { Stage } from '../ops/stage.ts';
 import { hyperCount, type Measured, type Measuring, type UpdateAttrs, type Updated, update } from '../ops/update.ts';
-import { checkNumber, checkOptions, checkPerStep, type PerStep, show } from '../options.ts';
+import { fn, options, optionsOnly, type PerStep, Place, text } from '../options/index.ts';
 import type { Named } from './arrays.ts';
-import { type BindOptions, BoundOptimizer } from './bound.ts';
-import { checkOptimizer, fuse } from './build.ts';
+import { type BindOptions, BoundOptimizer, readBind } from './bound.ts';
+import { fuse } from './build.ts';
+import { epsilon, rate } from './fields.ts';
 
 /** State that an optimizer keeps per parameter, named as in PyTorch's state_dict. */
 export interface Slot {
@@ -81,7 +80,7 @@ export interface Optimizer {
 export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps' | 'limit'> {
   /** Default false. */
   readonly rowwise?: boolean;
-  readonly lr: PerStep;
+  readonly lr: (step: number) => number;
 }
 
 /** What an optimizer of one's own is. */
@@ -91,6 +90,17 @@ export interface OwnOptimizer extends Pick<Optimizer, 'name' | 'build' | 'eps'> 
   /** Default: none. */
   readonly slots?: Optimizer['slots'];
 }
+
+const readDefine = optionsOnly(
+  'optim.define',
+  options<OwnOptimizer>()({
+    name: text,
+    lr: rate,
+    slots: fn<Optimizer['slots']>('a function of the type of a parameter').default(() => []),
+    build: fn<Optimizer['build']>('a function of the group'),
+    eps: epsilon.optional(),
+  }),
+);
 
 /**
  * An optimizer of one's own, with all that those of the library have: its gradients come clipped, constraints and pruning hold for what it returns, its
@@ -110,10 +120,10 @@ export interface OwnOptimizer extends Pick<Optimizer, 'name' | 'build' | 'eps'> 
  * @throws OptionError
  */
 export function define(spec: OwnOptimizer): Optimizer {
-  checkOptions('optim.define', spec, ['name', 'lr', 'slots', 'build', 'eps']);
-  const { name, lr, slots = () => [], build, eps } = spec;
-  const own = checkOptimizer('optim.define', { name, lr: () => 0, slots, build });
-  return optimizer({ ...own, lr, ...(eps === undefined ? {} : { eps: checkNumber(name, 'eps', eps, { min: 0 }) }) });
+  const { name, slots, build, eps } = readDefine(arguments);
+  // What a schedule gives is wrong of this optimizer.
+  const lr = rate.read(spec.lr, new Place(name, 'option', 'lr'));
+  return optimizer({ name, lr, slots, build, ...(eps === undefined ? {} : { eps }) });
 }
 
 /** An optimizer of the library, which does all that is to be done in its updates. */
@@ -122,20 +132,19 @@ export function defineOptimizer(spec: OptimizerSpec): Optimizer {
 }
 
 function optimizer(spec: OptimizerSpec): Optimizer {
-  const made: Optimizer = {
+  return {
     name: spec.name,
     ...(spec.eps === undefined ? {} : { eps: spec.eps }),
     ...(spec.limit === undefined ? {} : { limit: spec.limit }),
     rowwise: spec.rowwise ?? false,
-    lr: checkPerStep(spec.name, 'lr', spec.lr, { min: 0 }),
+    lr: spec.lr,
     slots: spec.slots,
     build: spec.build,
     // Of the object that it is called on: one that is spread from another, with a part of its own, is bound with that part.
-    bind(params, options = {}) {
-      return new BoundOptimizer(this, params, options);
+    bind(_params, _options) {
+      return new BoundOptimizer(this, readBind(arguments));
     },
   };
-  return printed(made, () => `Optimizer ${made.name}`);
 }
 
 export interface SinglePassSpec extends Pick<OptimizerSpec, 'name' | 'eps' | 'limit' | 'lr' | 'rowwise'> {
@@ -211,13 +220,4 @@ export function average(
 ): readonly Tensor[] {
   return update(UPDATE_EMA, 0, { params: means, grads: values, slots: [], hyper: weight, stages: [], measure: false, finish })
     .params;
-}
-
-/** Two decay rates below 1, checked. */
-export function checkBetas(where: string, given: unknown, usual: readonly [number, number]): readonly [number, number] {
-  const betas: unknown = given ?? usual;
-  if (!Array.isArray(betas) || betas.length !== 2) {
-    throw new OptionError(`${where}: option betas: expected two numbers, got ${show(betas)}`, { betas });
-  }
-  return betas.map((b, i) => checkNumber(where, `betas[${i}]`, b, { min: 0, below: 1 })) as [number, number];
 }

@@ -1,9 +1,10 @@
 // radam.ts: RAdam (Liu et al. 2019).
 import { pow } from '../math/index.ts';
 import { RADAM_VARIANT, UPDATE_RADAM } from '../ops/rules/index.ts';
-import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { bool, options, optionsOnly, type PerStep } from '../options/index.ts';
+import { betas, decay, epsilon, rate } from './fields.ts';
 import { SQUARES } from './limits.ts';
-import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
+import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface RAdamOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
@@ -18,13 +19,21 @@ export interface RAdamOptions {
   readonly decoupledWeightDecay?: boolean;
 }
 
+const readRadam = optionsOnly(
+  'optim.radam',
+  options<RAdamOptions>()({
+    lr: rate.default(1e-3),
+    betas: betas.default([0.9, 0.999]),
+    eps: epsilon.default(1e-8),
+    weightDecay: decay.default(0),
+    decoupledWeightDecay: bool.default(false),
+  }),
+);
+
 /** RAdam. Slots `exp_avg` and `exp_avg_sq`. As torch.optim.RAdam. Throws OptionError. */
 export function radam(options: RAdamOptions = {}): Optimizer {
-  checkOptions('optim.radam', options, ['lr', 'betas', 'eps', 'weightDecay', 'decoupledWeightDecay']);
-  const [beta1, beta2] = checkBetas('optim.radam', options.betas, [0.9, 0.999]);
-  const eps = checkNumber('optim.radam', 'eps', options.eps ?? 1e-8, { min: 0 });
-  const weightDecay = checkNumber('optim.radam', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
-  const decoupled = checkBoolean('optim.radam', 'decoupledWeightDecay', options.decoupledWeightDecay ?? false);
+  const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled } = readRadam(arguments);
+  const [beta1, beta2] = betas;
   const longest = 2 / (1 - beta2) - 1;
   return makeOptimizer({
     name: 'optim.radam',
@@ -33,7 +42,7 @@ export function radam(options: RAdamOptions = {}): Optimizer {
     slots: ['exp_avg', 'exp_avg_sq'],
     eps,
     limit: SQUARES,
-    lr: options.lr ?? 1e-3,
+    lr,
     hyper(step, lr, out) {
       const t = step + 1;
       const correction = 1 - pow(beta2, t);

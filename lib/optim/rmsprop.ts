@@ -1,6 +1,7 @@
 // rmsprop.ts: RMSprop (Hinton 2012), centred (Graves 2013) and with momentum as PyTorch has it.
 import { RMSPROP_VARIANT, UPDATE_RMSPROP } from '../ops/rules/index.ts';
-import { checkBoolean, checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { bool, number, options, optionsOnly, type PerStep } from '../options/index.ts';
+import { decay, epsilon, rate } from './fields.ts';
 import { SQUARES } from './limits.ts';
 import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
@@ -19,17 +20,24 @@ export interface RMSpropOptions {
   readonly centered?: boolean;
 }
 
+const readRmsprop = optionsOnly(
+  'optim.rmsprop',
+  options<RMSpropOptions>()({
+    lr: rate.default(1e-2),
+    alpha: number({ min: 0, max: 1 }).default(0.99),
+    eps: epsilon.default(1e-8),
+    weightDecay: decay.default(0),
+    momentum: number({ min: 0 }).default(0),
+    centered: bool.default(false),
+  }),
+);
+
 /**
  * RMSprop. Slots `square_avg`, `grad_avg` if centred, `momentum_buffer` if there is momentum. As torch.optim.RMSprop, whose root is NaN
  * where rounding takes the centred variance below 0; here it is 0. Throws OptionError.
  */
 export function rmsprop(options: RMSpropOptions = {}): Optimizer {
-  checkOptions('optim.rmsprop', options, ['lr', 'alpha', 'eps', 'weightDecay', 'momentum', 'centered']);
-  const alpha = checkNumber('optim.rmsprop', 'alpha', options.alpha ?? 0.99, { min: 0, max: 1 });
-  const eps = checkNumber('optim.rmsprop', 'eps', options.eps ?? 1e-8, { min: 0 });
-  const weightDecay = checkNumber('optim.rmsprop', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
-  const momentum = checkNumber('optim.rmsprop', 'momentum', options.momentum ?? 0, { min: 0 });
-  const centered = checkBoolean('optim.rmsprop', 'centered', options.centered ?? false);
+  const { lr, alpha, eps, weightDecay, momentum, centered } = readRmsprop(arguments);
   return makeOptimizer({
     name: 'optim.rmsprop',
     op: UPDATE_RMSPROP,
@@ -37,7 +45,7 @@ export function rmsprop(options: RMSpropOptions = {}): Optimizer {
     slots: ['square_avg', ...(centered ? ['grad_avg'] : []), ...(momentum > 0 ? ['momentum_buffer'] : [])],
     eps,
     limit: SQUARES,
-    lr: options.lr ?? 1e-2,
+    lr,
     hyper(_, lr, out) {
       out[0] = lr;
       out[1] = alpha;

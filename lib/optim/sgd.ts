@@ -1,7 +1,8 @@
 // sgd.ts: stochastic gradient descent, with momentum as PyTorch has it.
 import { OptionError } from '../errors.ts';
 import { SGD_VARIANT, UPDATE_SGD } from '../ops/rules/index.ts';
-import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep, show } from '../options.ts';
+import { bool, number, options, optionsOnly, type PerStep, perStep, show } from '../options/index.ts';
+import { decay, rate } from './fields.ts';
 import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface SGDOptions {
@@ -17,31 +18,37 @@ export interface SGDOptions {
   readonly nesterov?: boolean;
 }
 
+const readSgd = optionsOnly(
+  'optim.sgd',
+  options<SGDOptions>()({
+    lr: rate.default(1e-3),
+    momentum: perStep({ min: 0 }).default(0),
+    dampening: number().default(0),
+    weightDecay: decay.default(0),
+    nesterov: bool.default(false),
+  }),
+);
+
 /** SGD. Slot `momentum_buffer`, if there is momentum. As torch.optim.SGD. Throws OptionError. */
 export function sgd(options: SGDOptions = {}): Optimizer {
-  checkOptions('optim.sgd', options, ['lr', 'momentum', 'dampening', 'weightDecay', 'nesterov']);
-  const { momentum = 0 } = options;
-  const momentumAt = checkPerStep('optim.sgd', 'momentum', momentum, { min: 0 });
-  const dampening = checkNumber('optim.sgd', 'dampening', options.dampening ?? 0);
-  const weightDecay = checkNumber('optim.sgd', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
-  const nesterov = checkBoolean('optim.sgd', 'nesterov', options.nesterov ?? false);
-  if (nesterov && (momentum === 0 || dampening !== 0)) {
+  const { lr, momentum, dampening, weightDecay, nesterov } = readSgd(arguments);
+  if (nesterov && (momentum.fixed === 0 || dampening !== 0)) {
     throw new OptionError(
-      `optim.sgd: option nesterov: expected momentum > 0 and dampening 0, got momentum ${show(momentum)} and dampening ${dampening}`,
-      { momentum, dampening },
+      `optim.sgd: option nesterov: expected momentum > 0 and dampening 0, got momentum ${show(options.momentum ?? 0)} and dampening ${dampening}`,
+      { momentum: options.momentum, dampening },
     );
   }
-  const variant = momentum === 0 ? SGD_VARIANT.plain : nesterov ? SGD_VARIANT.nesterov : SGD_VARIANT.momentum;
+  const variant = momentum.fixed === 0 ? SGD_VARIANT.plain : nesterov ? SGD_VARIANT.nesterov : SGD_VARIANT.momentum;
   return makeOptimizer({
     name: 'optim.sgd',
     op: UPDATE_SGD,
     variant,
     slots: variant === SGD_VARIANT.plain ? [] : ['momentum_buffer'],
-    lr: options.lr ?? 1e-3,
+    lr,
     hyper(step, lr, out) {
       out[0] = lr;
       out[1] = weightDecay;
-      out[2] = momentumAt(step);
+      out[2] = momentum(step);
       out[3] = 1 - dampening;
       out[4] = step === 0 ? 1 : 0;
     },

@@ -1,9 +1,10 @@
 // spam.ts: SPAM, Spike-Aware Adam with Momentum reset (Huang et al. 2025), without its sparse slots.
 import { cos, pow } from '../math/index.ts';
 import { UPDATE_SPAM } from '../ops/rules/index.ts';
-import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { options, optionsOnly, type PerStep, whole } from '../options/index.ts';
+import { betas, bound, decay, epsilon, rate } from './fields.ts';
 import { SQUARES } from './limits.ts';
-import { checkBetas, makeOptimizer, type Optimizer } from './optimizer.ts';
+import { makeOptimizer, type Optimizer } from './optimizer.ts';
 
 export interface SPAMOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
@@ -24,21 +25,28 @@ export interface SPAMOptions {
   readonly clipAfter?: number;
 }
 
+const readSpam = optionsOnly(
+  'optim.spam',
+  options<SPAMOptions>()({
+    lr: rate.default(1e-3),
+    betas: betas.default([0.9, 0.999]),
+    eps: epsilon.default(1e-6),
+    weightDecay: decay.default(0),
+    theta: bound.default(5000),
+    resetEvery: whole({ min: 1, infinite: true }).default(500),
+    warmup: whole({ min: 0 }).default(150),
+    clipAfter: whole({ min: 0 }).default(20),
+  }),
+);
+
 /**
  * SPAM: Adam that cuts spikes of the gradient and forgets now and then. Slots `exp_avg` and `exp_avg_sq`. The correction of the means'
  * start counts from the last reset. Where the mean of squares is 0 nothing is cut: it would stay 0. Throws OptionError.
  */
 export function spam(options: SPAMOptions = {}): Optimizer {
-  checkOptions('optim.spam', options, ['lr', 'betas', 'eps', 'weightDecay', 'theta', 'resetEvery', 'warmup', 'clipAfter']);
-  const [beta1, beta2] = checkBetas('optim.spam', options.betas, [0.9, 0.999]);
-  const eps = checkNumber('optim.spam', 'eps', options.eps ?? 1e-6, { min: 0 });
-  const weightDecay = checkNumber('optim.spam', 'weightDecay', options.weightDecay ?? 0, { min: 0 });
-  const theta = checkNumber('optim.spam', 'theta', options.theta ?? 5000, { above: 0, infinite: true });
-  const warmup = checkNumber('optim.spam', 'warmup', options.warmup ?? 150, { min: 0, integer: true });
-  const clipAfter = checkNumber('optim.spam', 'clipAfter', options.clipAfter ?? 20, { min: 0, integer: true });
-  const every = options.resetEvery ?? 500;
-  const resets = every !== Number.POSITIVE_INFINITY;
-  const cycle = resets ? checkNumber('optim.spam', 'resetEvery', every, { min: 1, integer: true }) : Number.MAX_SAFE_INTEGER;
+  const { lr, betas, eps, weightDecay, theta, resetEvery, warmup, clipAfter } = readSpam(arguments);
+  const [beta1, beta2] = betas;
+  const cycle = Math.min(resetEvery, Number.MAX_SAFE_INTEGER);
   return makeOptimizer({
     rowwise: false,
     name: 'optim.spam',
@@ -47,7 +55,7 @@ export function spam(options: SPAMOptions = {}): Optimizer {
     slots: ['exp_avg', 'exp_avg_sq'],
     eps,
     limit: SQUARES,
-    lr: options.lr ?? 1e-3,
+    lr,
     hyper(step, lr, out) {
       const since = step % cycle;
       const t = since + 1;

@@ -3,9 +3,10 @@ import { pow } from '../math/index.ts';
 import { div, maximum, sqrt } from '../ops/elementwise.ts';
 import { UPDATE_STABLE_ADAM } from '../ops/rules/index.ts';
 import { update } from '../ops/update.ts';
-import { checkNumber, checkOptions, type PerStep } from '../options.ts';
+import { options, optionsOnly, type PerStep } from '../options/index.ts';
+import { betas, bound, decay, epsilon, rate } from './fields.ts';
 import { SQUARES } from './limits.ts';
-import { checkBetas, defineOptimizer, descend, measuredOf, type Optimizer, perElement, turned } from './optimizer.ts';
+import { defineOptimizer, descend, measuredOf, type Optimizer, perElement, turned } from './optimizer.ts';
 
 export interface StableAdamWOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
@@ -20,19 +21,27 @@ export interface StableAdamWOptions {
   readonly clip?: number;
 }
 
+const readStableAdamw = optionsOnly(
+  'optim.stableAdamw',
+  options<StableAdamWOptions>()({
+    lr: rate.default(1e-3),
+    betas: betas.default([0.9, 0.99]),
+    eps: epsilon.default(1e-6),
+    weightDecay: decay.default(0.01),
+    clip: bound.default(1),
+  }),
+);
+
 /** StableAdamW. Slots `exp_avg` and `exp_avg_sq`. As the paper's algorithm 2. Throws OptionError. */
 export function stableAdamw(options: StableAdamWOptions = {}): Optimizer {
-  checkOptions('optim.stableAdamw', options, ['lr', 'betas', 'eps', 'weightDecay', 'clip']);
-  const [beta1, beta2] = checkBetas('optim.stableAdamw', options.betas, [0.9, 0.99]);
-  const eps = checkNumber('optim.stableAdamw', 'eps', options.eps ?? 1e-6, { min: 0 });
-  const weightDecay = checkNumber('optim.stableAdamw', 'weightDecay', options.weightDecay ?? 0.01, { min: 0 });
-  const clip = checkNumber('optim.stableAdamw', 'clip', options.clip ?? 1, { above: 0, infinite: true });
+  const { lr, betas, eps, weightDecay, clip } = readStableAdamw(arguments);
+  const [beta1, beta2] = betas;
   return defineOptimizer({
     name: 'optim.stableAdamw',
     eps,
     slots: (type) => ['exp_avg', 'exp_avg_sq'].map((name) => ({ name, type })),
     limit: SQUARES,
-    lr: options.lr ?? 1e-3,
+    lr,
     build(group) {
       const hyper = group.column('', 4, (step, _, out) => {
         // The means with their correction of the start in them.

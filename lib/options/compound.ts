@@ -39,6 +39,11 @@ export function pair<A, B, OutA, OutB>(a: Field<A, OutA>, b: Field<B, OutB>): Fi
   });
 }
 
+/** Three values of one kind. */
+export function triple<In, Out>(item: Field<In, Out>): Field<readonly [In, In, In], readonly [Out, Out, Out]> {
+  return list(item, { min: 3, max: 3 }) as unknown as Field<readonly [In, In, In], readonly [Out, Out, Out]>;
+}
+
 /** An object whose keys are names of the caller's own. */
 export function record<In, Out>(
   item: Field<In, Out>,

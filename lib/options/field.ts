@@ -20,6 +20,10 @@ export class Place {
   item(i: number): Place {
     return new Place(this.where, this.#word as 'option', `${this.path}[${i}]`);
   }
+  /** What a function gave that was given there: `option lr at step 3`. */
+  at(when: string): Place {
+    return new Place(this.where, this.#word as 'option', `${this.path} at ${when}`);
+  }
   toString(): string {
     if (this.where === '') return this.path || 'config';
     return this.path === '' ? this.where : `${this.where}: ${this.#word} ${this.path}`;
@@ -85,9 +89,7 @@ export class Field<In, Out = In, Required extends boolean = true> {
 
   /** Not given: as if `value` were. It is checked as if it were given, once. */
   default(value: In): Field<In, Out, false> {
-    const json =
-      this.schema && (typeof value !== 'object' || value === null || Array.isArray(value)) && typeof value !== 'function';
-    const schema = json ? { ...this.schema, default: value } : this.schema;
+    const schema = this.schema && isJson(value) ? { ...this.schema, default: value } : this.schema;
     return new Field<In, Out, false>({ ...this.#kind(), schema }, false, this.#read(value, new Place('default', '', '')));
   }
   /** Not given: undefined. */
@@ -112,6 +114,13 @@ export class Field<In, Out = In, Required extends boolean = true> {
     return { expected: this.expected, schema: this.schema, read: this.#read };
   }
 }
+
+/** What a configuration can say: no function, and not Infinity. */
+function isJson(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.values(value).every(isJson);
+  return typeof value === 'number' ? Number.isFinite(value) : typeof value !== 'function';
+}
+
 /** Any field. */
 // biome-ignore lint/suspicious/noExplicitAny: In is neither given nor taken where the field is not known
 export type AnyField = Field<any, unknown, boolean>;
@@ -168,24 +177,27 @@ export const whole = (rule: NumberRule = {}): Field<number> => Field.of(ruled(ru
 
 /** A number, or a function of the step: 0 is the first update. Learning rates and thresholds are given so. */
 export type PerStep = number | ((step: number) => number);
+/** The value of each step. */
+export interface AtStep {
+  (step: number): number;
+  /** What it is in all steps; null where a function was given. */
+  readonly fixed: number | null;
+}
 
 /** As a function of the step. A number is checked now, what a function returns whenever it is called. */
-export function perStep(rule: NumberRule = {}): Field<PerStep, (step: number) => number> {
+export function perStep(rule: NumberRule = {}): Field<PerStep, AtStep> {
   const kind = ruled(rule, false);
-  return Field.of<PerStep, (step: number) => number>({
-    expected: `${kind.expected}, or a function of the step`,
+  const expected = `${kind.expected}, or a function of the step`;
+  return Field.of<PerStep, AtStep>({
+    expected,
     schema: kind.schema,
     read(value, place) {
-      if (typeof value !== 'function') {
-        if (typeof value !== 'number') throw place.wrong(`${kind.expected}, or a function of the step`, value);
+      if (typeof value === 'number') {
         const fixed = kind.read(value, place);
-        return () => fixed;
+        return Object.assign(() => fixed, { fixed });
       }
-      return (step) => {
-        const now: unknown = value(step);
-        if (typeof now === 'number') return kind.read(now, new Place(place.where, 'option', `${place.path} at step ${step}`));
-        throw place.wrong(`${kind.expected} at step ${step}`, now);
-      };
+      const given = fn<(step: number) => unknown>(expected).read(value, place);
+      return Object.assign((step: number) => kind.read(given(step), place.at(`step ${step}`)), { fixed: null });
     },
   });
 }

@@ -69,7 +69,7 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, t
   const { scaling, guarding } = spec;
   const forward = (): Tensor =>
     withParameters(graph, spec.model, { pending: spec.accumulators?.pending }, () =>
-      scalar('loss', spec.loss(batchOf(graph, trace), spec.model)),
+      scalar('loss', spec.loss(trace(graph) as Batch, spec.model)),
     );
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
@@ -141,7 +141,7 @@ export function traceEvaluate<M extends Module>(
 ): { graph: Graph; extra: readonly Measured[] } {
   const graph = new Graph('eval');
   const extra = withParameters(graph, model, { stands }, () => {
-    const batch = batchOf(graph, trace);
+    const batch = trace(graph) as Batch;
     return Object.entries(measures).map(([name, f]) => measure(graph, name, f(batch, model)));
   });
   return { graph, extra };
@@ -156,17 +156,10 @@ export function tracePredict<M extends Module>(
 ): Graph {
   const graph = new Graph('eval');
   withParameters(graph, model, { stands }, () => {
-    const given = predict(batchOf(graph, trace), model);
+    const given = predict(trace(graph) as Batch, model);
     graph.output('prediction', checkTraced('predict', 'a Tensor', given, given instanceof Tensor));
   });
   return graph;
-}
-
-/** What `trace` declares, called by its names wherever it is shown. */
-function batchOf(graph: Graph, trace: (graph: Graph) => Tensors): Batch {
-  const batch = trace(graph);
-  for (const [name, t] of Object.entries(batch)) t.origin ??= `batch ${name}`;
-  return batch as Batch;
 }
 
 function withParameters<T>(graph: Graph, model: Module, options: BindOptions, build: () => T): T {

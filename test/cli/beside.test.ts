@@ -92,7 +92,7 @@ it('a guard that stops is exit code 3', async () => {
 
 it.each([
   [{ schedule: { type: 'linaer' } }, /schedule\.type: expected one of .*; did you mean linear\?/],
-  [{ schedule: { type: 'inverseSqrt' } }, /schedule: schedule\.inverseSqrt: option warmup/],
+  [{ schedule: { type: 'inverseSqrt' } }, /schedule: optim\.schedule\.inverseSqrt: option warmup/],
   [{ regularize: { type: 'l3' } }, /regularize\.type: expected one of l1, l2, groupLasso, elasticNet/],
   [{ regularize: { type: 'l1' } }, /regularize\.weight: expected a number >= 0, got nothing/],
   [{ guards: [{ type: 'exploding' }] }, /guards\[0\]: guard\.exploding: option max/],

@@ -1,6 +1,6 @@
 // samples.ts: for everything public, arguments that fit: from what is declared of it, and by hand where that cannot say.
 
-import { Graph, nn, type Tensor } from '../../lib/index.ts';
+import { clip, Graph, nn, optim, type Tensor } from '../../lib/index.ts';
 import { type AnyField, type Schema, signatures } from '../../lib/options/index.ts';
 
 /** What declares nothing, and why. */
@@ -13,11 +13,15 @@ const tensor = (...shape: number[]): Tensor => new Graph('train').input('x', { d
 const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'a Tensor': () => tensor(4, 6),
   'a Tensor or a number': () => tensor(4, 6),
-  'a function': () => () => 1,
+  'an optimizer such as optim.adamw()': () => optim.sgd(),
+  'a policy such as clip.globalNorm()': () => clip.none(),
+  'a list or a record of Float32Arrays': () => [new Float32Array(3)],
 };
 
 /** Arguments by hand, by path: all of them. */
-const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {};
+const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
+  'optim.schedule.sequential': () => [[1, 2], { milestones: [3] }],
+};
 
 /** Instances of public classes whose methods are called, by the path of the class. */
 const INSTANCES: Readonly<Record<string, () => object>> = {
@@ -44,7 +48,7 @@ export function instanceOf(path: string): object | undefined {
 function sampleOf(field: AnyField, what: string): unknown {
   if (!field.required) return undefined;
   if (field.schema) return sampleOfSchema(field.schema);
-  const made = BY_WORDS[field.expected];
+  const made = BY_WORDS[field.expected] ?? (field.expected.startsWith('a function') ? () => () => 1 : undefined);
   if (!made) throw new Error(`${what}: nothing says what ${field.expected} is: give it in samples.ts`);
   return made();
 }

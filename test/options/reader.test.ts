@@ -2,6 +2,7 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { OptionError } from '../../lib/errors.ts';
 import {
+  type AtStep,
   bool,
   choice,
   either,
@@ -79,7 +80,9 @@ test('values and defaults, typed', () => {
   expect(values.stop).toEqual({ patience: 2, mode: 'min' });
   expect(values.lr(3)).toBe(1.5);
   expect(sample(3).lr(100)).toBe(1e-3);
-  expectTypeOf(values.lr).toEqualTypeOf<(step: number) => number>();
+  expectTypeOf(values.lr).toEqualTypeOf<AtStep>();
+  expect(values.lr.fixed).toBe(null);
+  expect(sample(3).lr.fixed).toBe(1e-3);
   expectTypeOf(values.betas).toEqualTypeOf<readonly [number, number]>();
   expectTypeOf(values.name).toEqualTypeOf<string | undefined>();
   expectTypeOf(values.inputs).toEqualTypeOf<number>();
@@ -132,7 +135,7 @@ test('what a schedule gives is checked when it is asked', () => {
   const { lr } = sample(1, 'a', { lr: (step: number) => (step < 2 ? 1 : step < 3 ? Number.NaN : 'x') });
   expect(lr(1)).toBe(1);
   expect(refused(() => lr(2)).message).toBe('test.sample: option lr at step 2: expected a finite number >= 0, got NaN');
-  expect(refused(() => lr(3)).message).toContain('option lr: expected a finite number >= 0 at step 3, got "x"');
+  expect(refused(() => lr(3)).message).toBe('test.sample: option lr at step 3: expected a finite number >= 0, got "x"');
 });
 
 test('map passes index and list', () => {

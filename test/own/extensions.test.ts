@@ -150,7 +150,7 @@ const policies: Record<string, [unknown, Wrong]> = {
   ],
   'no maxSkips': [
     policy(good, { maxSkips: undefined }),
-    option('Trainer: option clip: mine: option maxSkips: expected a whole number >= 0, got undefined'),
+    option('Trainer: option clip: mine: option maxSkips: expected a whole number >= 0, got nothing'),
   ],
   'gives nothing': [
     policy(() => undefined),
@@ -238,7 +238,7 @@ test('a policy that throws, and one that is no policy', async () => {
   await fails(() => classifier({ clip: null as never }), ...option('Trainer: option clip: expected a policy'));
   await fails(
     () => optim.sgd().bind([new Float32Array(3)], { clip: {} as never }),
-    ...option('optim.sgd.bind: option clip: expected a policy'),
+    ...option('Optimizer.bind: option clip: expected a policy'),
   );
 });
 

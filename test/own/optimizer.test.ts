@@ -228,11 +228,14 @@ test('a step that is skipped changes neither parameters nor slots', () => {
 const slot = (type: optim.Slot['type'], name = 'm'): optim.Slot => ({ name, type });
 const good: optim.OwnOptimizer = { name: 'mine', lr: 0.1, build: ({ params }) => ({ params }) };
 const wrong: Record<string, [Partial<Record<keyof optim.OwnOptimizer | 'betas', unknown>>, string]> = {
-  'no name': [{ name: undefined }, 'optim.define: expected an optimizer such as optim.adamw(), got an object without a name'],
-  'no build': [{ build: undefined }, 'got mine, whose build is no function but undefined'],
-  'slots that are a list': [{ slots: ['m'] }, 'got mine, whose slots is no function but an array of 1'],
-  'a rate that is negative': [{ lr: -1 }, 'mine: option lr: expected a finite number >= 0, got -1'],
-  'eps that is a text': [{ eps: 'small' }, 'mine: option eps'],
+  'no name': [{ name: undefined }, 'optim.define: option name: expected a text, got nothing'],
+  'no build': [{ build: undefined }, 'optim.define: option build: expected a function of the group, got nothing'],
+  'slots that are a list': [
+    { slots: ['m'] },
+    'optim.define: option slots: expected a function of the type of a parameter, got an array of 1',
+  ],
+  'a rate that is negative': [{ lr: -1 }, 'optim.define: option lr: expected a finite number >= 0, got -1'],
+  'eps that is a text': [{ eps: 'small' }, 'optim.define: option eps'],
   'an unknown option': [{ betas: [0.9] }, 'optim.define: unknown option betas'],
   'slots that give nothing': [{ slots: () => undefined }, 'mine: slots of fc1.weight: expected a list, got undefined'],
   'slots without names': [

@@ -381,7 +381,7 @@ describe('refused', () => {
     [
       'constraints that are no list',
       make({ constraints: any({}) }),
-      'Trainer: option constraints: expected an array of rules, got an object',
+      'Trainer: option constraints: expected a list, got an object',
     ],
     [
       'a constraint for nobody',

@@ -1,26 +1,35 @@
 // combine.ts: schedules made of others, and of functions.
 import { OptionError } from '../../errors.ts';
-import { checkNumber, checkOptions, checkPerStep, type PerStep, show } from '../../options.ts';
-import { checkMilestones, type Length } from '../length.ts';
+import { custom, type Field, list, number, options, type PerStep, perStep, signature } from '../../options/index.ts';
+import { type Length, milestones } from '../length.ts';
 import type { Schedule } from './decay.ts';
+
+/** What a function gives is checked whenever it is called. */
+const factor: Field<(step: number) => number> = custom('a function of the step', (value, place) => {
+  if (typeof value !== 'function') throw place.wrong('a function of the step', value);
+  return perStep().read(value, place);
+});
+const schedules = list(perStep({ infinite: true }), { min: 1 });
+
+const readLambda = signature('optim.schedule.lambda', { initial: number(), factor });
 
 /**
  * `initial` times what a function gives for the step. As torch's LambdaLR. (Any function of the step is a schedule: this one only
  * multiplies.) Throws OptionError, also where the function gives no number.
  */
 export function lambda(initial: number, factor: (step: number) => number): Schedule {
-  checkNumber('schedule.lambda', 'initial', initial);
-  const f = checkFactor('schedule.lambda', factor);
+  const { factor: f } = readLambda(arguments);
   return (at) => initial * f(at);
 }
+
+const readMultiplicative = signature('optim.schedule.multiplicative', { initial: number(), factor });
 
 /**
  * `initial` times the product of what a function gives for steps 1 to this one. As torch's MultiplicativeLR. A step later than the last
  * one asked for takes the product on from there; an earlier one takes it from the beginning. Throws OptionError.
  */
 export function multiplicative(initial: number, factor: (step: number) => number): Schedule {
-  checkNumber('schedule.multiplicative', 'initial', initial);
-  const f = checkFactor('schedule.multiplicative', factor);
+  const { factor: f } = readMultiplicative(arguments);
   let last = { at: 0, product: 1 };
   return (at) => {
     let { at: from, product } = at >= last.at ? last : { at: 0, product: 1 };
@@ -34,14 +43,20 @@ export interface SequentialOptions {
   /** Steps at which the next schedule takes over, one fewer than there are schedules. */
   readonly milestones: readonly Length[];
 }
+const readSequential = signature(
+  'optim.schedule.sequential',
+  { schedules },
+  options<SequentialOptions>()({ milestones: milestones({ repeats: false }) }),
+);
+
 /** One schedule after the other; each sees its own step 0 when it takes over. As torch's SequentialLR. Throws OptionError. */
 export function sequential(schedules: readonly PerStep[], options: SequentialOptions): Schedule {
-  const name = 'schedule.sequential';
-  checkOptions(name, options, ['milestones']);
-  const parts = checkSchedules(name, schedules);
-  const milestones = checkMilestones(name, options.milestones, { repeats: false });
+  const { schedules: parts, milestones } = readSequential(arguments);
   if (options.milestones.length !== parts.length - 1) {
-    throw new OptionError(`${name}: option milestones: expected ${parts.length - 1} of them, got ${options.milestones.length}`);
+    throw new OptionError(
+      `optim.schedule.sequential: option milestones: expected ${parts.length - 1} of them, got ${options.milestones.length}`,
+      { milestones: options.milestones },
+    );
   }
   return (at) => {
     const starts = milestones();
@@ -50,23 +65,13 @@ export function sequential(schedules: readonly PerStep[], options: SequentialOpt
   };
 }
 
+const readProduct = signature('optim.schedule.product', { schedules });
+
 /**
  * The product of schedules. As torch's ChainedScheduler of schedules that multiply: give the learning rate to one of them and 1 to the
  * others, `product([linear(0.1, { steps: 5 }), exponential(1, { gamma: 0.9 })])`. Throws OptionError.
  */
 export function product(schedules: readonly PerStep[]): Schedule {
-  const parts = checkSchedules('schedule.product', schedules);
+  const { schedules: parts } = readProduct(arguments);
   return (at) => parts.reduce((value, part) => value * part(at), 1);
-}
-
-function checkFactor(where: string, factor: unknown): Schedule {
-  if (typeof factor !== 'function') throw new OptionError(`${where}: option factor: expected a function, got ${show(factor)}`);
-  return checkPerStep(where, 'factor', factor);
-}
-
-function checkSchedules(where: string, schedules: unknown): Schedule[] {
-  if (!Array.isArray(schedules) || schedules.length === 0) {
-    throw new OptionError(`${where}: expected a list of schedules, got ${show(schedules)}`, { value: schedules });
-  }
-  return schedules.map((s, i) => checkPerStep(where, `schedules[${i}]`, s, { infinite: true }));
 }

@@ -1,7 +1,7 @@
 // cycle.ts: schedules that go up and down: warm restarts, one cycle, many cycles.
 import { cos, pow } from '../../math/index.ts';
-import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../../options.ts';
-import { checkLength, type Length } from '../length.ts';
+import { bool, choice, number, options, optionsOnly, signature, type ValuesOf, whole } from '../../options/index.ts';
+import { type Length, length } from '../length.ts';
 import type { Schedule } from './decay.ts';
 
 export interface RestartsOptions {
@@ -12,17 +12,18 @@ export interface RestartsOptions {
   /** The value that each period would end at. Default 0. */
   readonly min?: number;
 }
+const readCosineRestarts = signature(
+  'optim.schedule.cosineRestarts',
+  { initial: number() },
+  options<RestartsOptions>()({ steps: length(1), factor: whole({ min: 1 }).default(1), min: number().default(0) }),
+);
+
 /**
  * Half a cosine from `initial` towards `min`, again and again (SGDR, Loshchilov and Hutter 2016). As torch's
  * CosineAnnealingWarmRestarts. Throws OptionError.
  */
 export function cosineRestarts(initial: number, options: RestartsOptions): Schedule {
-  const name = 'schedule.cosineRestarts';
-  checkOptions(name, options, ['steps', 'factor', 'min']);
-  checkNumber(name, 'initial', initial);
-  const steps = checkLength(name, 'steps', options.steps, 1);
-  const factor = checkNumber(name, 'factor', options.factor ?? 1, { min: 1, integer: true });
-  const min = checkNumber(name, 'min', options.min ?? 0);
+  const { steps, factor, min } = readCosineRestarts(arguments);
   return (at) => {
     let period = steps();
     let within = factor === 1 ? at % period : at;
@@ -47,17 +48,28 @@ export interface OneCycleOptions extends CycleShape {
   /** The last value is the first one divided by this. Default 1e4. */
   readonly finalDivide?: number;
 }
+const cycleShape = {
+  steps: length(1),
+  rise: number({ min: 0, max: 1 }).default(0.3),
+  anneal: choice('cos', 'linear').default('cos'),
+  threePhase: bool.default(false),
+} as const;
+const divisor = number({ above: 0 });
+const readOneCycle = signature(
+  'optim.schedule.oneCycle',
+  { max: number() },
+  options<OneCycleOptions>()({ ...cycleShape, divide: divisor.default(25), finalDivide: divisor.default(1e4) }),
+);
+
 /**
  * Up from `max / divide` to `max`, then down below where it began (Smith and Topin 2017); kept after `steps`. As torch's OneCycleLR,
  * which ends with an error there. Throws OptionError.
  */
 export function oneCycle(max: number, options: OneCycleOptions): Schedule {
-  const name = 'schedule.oneCycle';
-  checkOptions(name, options, [...CYCLE_OPTIONS, 'divide', 'finalDivide']);
-  checkNumber(name, 'max', max);
-  const first = max / checkNumber(name, 'divide', options.divide ?? 25, { above: 0 });
-  const last = first / checkNumber(name, 'finalDivide', options.finalDivide ?? 1e4, { above: 0 });
-  return phases(name, options, options.threePhase ? [first, max, first, last] : [first, max, last]);
+  const { divide, finalDivide, ...shape } = readOneCycle(arguments);
+  const first = max / divide;
+  const last = first / finalDivide;
+  return phases(shape, shape.threePhase ? [first, max, first, last] : [first, max, last]);
 }
 
 export interface OneCycleMomentumOptions extends CycleShape {
@@ -66,27 +78,24 @@ export interface OneCycleMomentumOptions extends CycleShape {
   /** Where the learning rate begins and ends. Default 0.95. */
   readonly high?: number;
 }
+const momentum = number({ min: 0, below: 1 });
+const readOneCycleMomentum = optionsOnly(
+  'optim.schedule.oneCycleMomentum',
+  options<OneCycleMomentumOptions>()({ ...cycleShape, low: momentum.default(0.85), high: momentum.default(0.95) }),
+);
+
 /** The momentum that goes with `oneCycle` of the same shape: down while the learning rate goes up. As torch's OneCycleLR. Throws OptionError. */
 export function oneCycleMomentum(options: OneCycleMomentumOptions): Schedule {
-  const name = 'schedule.oneCycleMomentum';
-  checkOptions(name, options, [...CYCLE_OPTIONS, 'low', 'high']);
-  const low = checkNumber(name, 'low', options.low ?? 0.85, { min: 0, below: 1 });
-  const high = checkNumber(name, 'high', options.high ?? 0.95, { min: 0, below: 1 });
-  return phases(name, options, options.threePhase ? [high, low, high, high] : [high, low, high]);
+  const { low, high, ...shape } = readOneCycleMomentum(arguments);
+  return phases(shape, shape.threePhase ? [high, low, high, high] : [high, low, high]);
 }
 
-const CYCLE_OPTIONS = ['steps', 'rise', 'anneal', 'threePhase'] as const;
-
 /** From each value to the next; one value more than there are phases. */
-function phases(name: string, options: CycleShape, values: readonly number[]): Schedule {
-  const steps = checkLength(name, 'steps', options.steps, 1);
-  const rise = checkNumber(name, 'rise', options.rise ?? 0.3, { min: 0, max: 1 });
-  const anneal = checkChoice(name, 'anneal', options.anneal ?? 'cos', ['cos', 'linear']);
-  const three = checkBoolean(name, 'threePhase', options.threePhase ?? false);
+function phases({ steps, rise, anneal, threePhase }: ValuesOf<typeof cycleShape>, values: readonly number[]): Schedule {
   return (at) => {
     const whole = steps();
     // The last step of each phase, as torch reckons it: not a whole number in general.
-    const ends = three ? [rise * whole - 1, 2 * rise * whole - 2, whole - 1] : [rise * whole - 1, whole - 1];
+    const ends = threePhase ? [rise * whole - 1, 2 * rise * whole - 2, whole - 1] : [rise * whole - 1, whole - 1];
     let start = 0;
     for (const [i, end] of ends.entries()) {
       const isLast = i === ends.length - 1;
@@ -113,19 +122,24 @@ export interface CyclicOptions {
   /** Of `expRange`. Default 1. */
   readonly gamma?: number;
 }
+const readCyclic = signature(
+  'optim.schedule.cyclic',
+  { base: number() },
+  options<CyclicOptions>()({
+    max: number(),
+    up: length(1).default(2000),
+    down: length(1).optional(),
+    mode: choice('triangular', 'triangular2', 'expRange').default('triangular'),
+    gamma: number({ min: 0 }).default(1),
+  }),
+);
+
 /**
  * Straight lines from `base` to `max` and back, again and again (Smith 2015). As torch's CyclicLR; its momentum, which goes the other way
  * round, is `cyclic(0.9, { max: 0.8, ... })`. Throws OptionError.
  */
 export function cyclic(base: number, options: CyclicOptions): Schedule {
-  const name = 'schedule.cyclic';
-  checkOptions(name, options, ['max', 'up', 'down', 'mode', 'gamma']);
-  checkNumber(name, 'base', base);
-  const max = checkNumber(name, 'max', options.max);
-  const up = checkLength(name, 'up', options.up ?? 2000, 1);
-  const down = options.down === undefined ? up : checkLength(name, 'down', options.down, 1);
-  const mode = checkChoice(name, 'mode', options.mode ?? 'triangular', ['triangular', 'triangular2', 'expRange']);
-  const gamma = checkNumber(name, 'gamma', options.gamma ?? 1, { min: 0 });
+  const { max, up, down = up, mode, gamma } = readCyclic(arguments);
   return (at) => {
     const rise = up();
     const period = rise + down();

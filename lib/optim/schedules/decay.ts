@@ -1,10 +1,12 @@
 // decay.ts: schedules that lead from one value to another and stay there, or go on for ever; and the line up to the first value.
 import { cos, pow } from '../../math/index.ts';
-import { checkBoolean, checkNumber, checkOptions, checkPerStep, type PerStep } from '../../options.ts';
-import { checkLength, checkMilestones, type Length } from '../length.ts';
+import { bool, number, options, optionsOnly, type PerStep, perStep, signature } from '../../options/index.ts';
+import { type Length, length, milestones } from '../length.ts';
 
 /** A value for each step. Any function of the step is one. */
 export type Schedule = (step: number) => number;
+
+const initial = number();
 
 export interface ConstantOptions {
   /** Steps in which the value is multiplied by `factor`. Default 0. */
@@ -12,13 +14,16 @@ export interface ConstantOptions {
   /** Default 1 / 3. */
   readonly factor?: number;
 }
+const readConstant = signature(
+  'optim.schedule.constant',
+  { value: number({ infinite: true }) },
+  options<ConstantOptions>()({ steps: length(0).default(0), factor: number({ min: 0 }).default(1 / 3) }),
+);
+
 /** The same value in every step, but `factor` times it in the first `steps`. As torch's ConstantLR. Throws OptionError. */
 export function constant(value: number, options: ConstantOptions = {}): Schedule {
-  checkOptions('schedule.constant', options, ['steps', 'factor']);
-  const fixed = checkNumber('schedule.constant', 'value', value, { infinite: true });
-  const steps = checkLength('schedule.constant', 'steps', options.steps ?? 0, 0);
-  const factor = checkNumber('schedule.constant', 'factor', options.factor ?? 1 / 3, { min: 0 });
-  return (at) => (at < steps() ? fixed * factor : fixed);
+  const { steps, factor } = readConstant(arguments);
+  return (at) => (at < steps() ? value * factor : value);
 }
 
 export interface LinearOptions {
@@ -29,14 +34,15 @@ export interface LinearOptions {
   /** Factor of step `steps` and all that follow. Default 1. */
   readonly to?: number;
 }
+const readLinear = signature(
+  'optim.schedule.linear',
+  { initial },
+  options<LinearOptions>()({ steps: length(1), from: number({ min: 0 }).default(1 / 3), to: number({ min: 0 }).default(1) }),
+);
+
 /** `initial` times a factor on a straight line between two. As torch's LinearLR. Throws OptionError. */
 export function linear(initial: number, options: LinearOptions): Schedule {
-  const name = 'schedule.linear';
-  checkOptions(name, options, ['steps', 'from', 'to']);
-  checkNumber(name, 'initial', initial);
-  const steps = checkLength(name, 'steps', options.steps, 1);
-  const from = checkNumber(name, 'from', options.from ?? 1 / 3, { min: 0 });
-  const to = checkNumber(name, 'to', options.to ?? 1, { min: 0 });
+  const { steps, from, to } = readLinear(arguments);
   return (at) => {
     const last = steps();
     return initial * (from + ((to - from) * Math.min(at, last)) / last);
@@ -47,11 +53,15 @@ export interface ExponentialOptions {
   /** What the value is multiplied by in each step. */
   readonly gamma: number;
 }
+const readExponential = signature(
+  'optim.schedule.exponential',
+  { initial },
+  options<ExponentialOptions>()({ gamma: number({ min: 0 }) }),
+);
+
 /** `initial * gamma^step`. As torch's ExponentialLR. Throws OptionError. */
 export function exponential(initial: number, options: ExponentialOptions): Schedule {
-  checkOptions('schedule.exponential', options, ['gamma']);
-  checkNumber('schedule.exponential', 'initial', initial);
-  const gamma = checkNumber('schedule.exponential', 'gamma', options.gamma, { min: 0 });
+  const { gamma } = readExponential(arguments);
   return (at) => initial * pow(gamma, at);
 }
 
@@ -61,12 +71,15 @@ export interface StepOptions {
   /** What the value is multiplied by each time. Default 0.1. */
   readonly gamma?: number;
 }
+const readStep = signature(
+  'optim.schedule.step',
+  { initial },
+  options<StepOptions>()({ size: length(1), gamma: number({ min: 0 }).default(0.1) }),
+);
+
 /** `initial * gamma^floor(step / size)`. As torch's StepLR. Throws OptionError. */
 export function step(initial: number, options: StepOptions): Schedule {
-  checkOptions('schedule.step', options, ['size', 'gamma']);
-  checkNumber('schedule.step', 'initial', initial);
-  const size = checkLength('schedule.step', 'size', options.size, 1);
-  const gamma = checkNumber('schedule.step', 'gamma', options.gamma ?? 0.1, { min: 0 });
+  const { size, gamma } = readStep(arguments);
   return (at) => initial * pow(gamma, Math.floor(at / size()));
 }
 
@@ -76,13 +89,15 @@ export interface MultiStepOptions {
   /** What the value is multiplied by each time. Default 0.1. */
   readonly gamma?: number;
 }
+const readMultiStep = signature(
+  'optim.schedule.multiStep',
+  { initial },
+  options<MultiStepOptions>()({ milestones: milestones({ repeats: true }), gamma: number({ min: 0 }).default(0.1) }),
+);
+
 /** `initial * gamma^(milestones reached)`. As torch's MultiStepLR. Throws OptionError. */
 export function multiStep(initial: number, options: MultiStepOptions): Schedule {
-  const name = 'schedule.multiStep';
-  checkOptions(name, options, ['milestones', 'gamma']);
-  checkNumber(name, 'initial', initial);
-  const milestones = checkMilestones(name, options.milestones, { repeats: true });
-  const gamma = checkNumber(name, 'gamma', options.gamma ?? 0.1, { min: 0 });
+  const { milestones, gamma } = readMultiStep(arguments);
   return (at) => initial * pow(gamma, milestones().filter((m) => m <= at).length);
 }
 
@@ -92,13 +107,15 @@ export interface PolynomialOptions {
   /** Default 1: a straight line. */
   readonly power?: number;
 }
+const readPolynomial = signature(
+  'optim.schedule.polynomial',
+  { initial },
+  options<PolynomialOptions>()({ steps: length(1), power: number({ above: 0 }).default(1) }),
+);
+
 /** `initial * (1 - step / steps)^power`, then 0. As torch's PolynomialLR. Throws OptionError. */
 export function polynomial(initial: number, options: PolynomialOptions): Schedule {
-  const name = 'schedule.polynomial';
-  checkOptions(name, options, ['steps', 'power']);
-  checkNumber(name, 'initial', initial);
-  const steps = checkLength(name, 'steps', options.steps, 1);
-  const power = checkNumber(name, 'power', options.power ?? 1, { above: 0 });
+  const { steps, power } = readPolynomial(arguments);
   return (at) => {
     const last = steps();
     return initial * pow(1 - Math.min(at, last) / last, power);
@@ -113,16 +130,18 @@ export interface CosineOptions {
   /** After `steps` go up again as the cosine does, and down, for ever. Default false: keep the least value. */
   readonly repeat?: boolean;
 }
+const readCosine = signature(
+  'optim.schedule.cosine',
+  { initial },
+  options<CosineOptions>()({ steps: length(1), min: number().default(0), repeat: bool.default(false) }),
+);
+
 /**
  * Half a cosine from `initial` down to `min` (Loshchilov and Hutter 2016). As torch's CosineAnnealingLR, which goes up again: that is
  * `repeat: true`. Throws OptionError.
  */
 export function cosine(initial: number, options: CosineOptions): Schedule {
-  checkOptions('schedule.cosine', options, ['steps', 'min', 'repeat']);
-  checkNumber('schedule.cosine', 'initial', initial);
-  const steps = checkLength('schedule.cosine', 'steps', options.steps, 1);
-  const min = checkNumber('schedule.cosine', 'min', options.min ?? 0);
-  const repeat = checkBoolean('schedule.cosine', 'repeat', options.repeat ?? false);
+  const { steps, min, repeat } = readCosine(arguments);
   return (at) => {
     const last = steps();
     return at >= last && !repeat ? min : min + ((initial - min) * (1 + cos((Math.PI * at) / last))) / 2;
@@ -133,14 +152,18 @@ export interface InverseSqrtOptions {
   /** Steps of a straight line up to the value; step `warmup - 1` has it. */
   readonly warmup: Length;
 }
+const readInverseSqrt = signature(
+  'optim.schedule.inverseSqrt',
+  { peak: initial },
+  options<InverseSqrtOptions>()({ warmup: length(1) }),
+);
+
 /**
  * A straight line up to `peak`, then `peak * sqrt(warmup / (step + 1))` (Vaswani et al. 2017, without the factor of the model's
  * width). Throws OptionError.
  */
 export function inverseSqrt(peak: number, options: InverseSqrtOptions): Schedule {
-  checkOptions('schedule.inverseSqrt', options, ['warmup']);
-  checkNumber('schedule.inverseSqrt', 'peak', peak);
-  const warmup = checkLength('schedule.inverseSqrt', 'warmup', options.warmup, 1);
+  const { warmup } = readInverseSqrt(arguments);
   return (at) => {
     const rise = warmup();
     return peak * Math.min((at + 1) / rise, Math.sqrt(rise / (at + 1)));
@@ -155,14 +178,16 @@ export interface WarmupOptions {
   /** Where the line starts, before the first step. Default 0. */
   readonly from?: number;
 }
+const readWarmup = optionsOnly(
+  'optim.schedule.warmup',
+  options<WarmupOptions>()({ steps: length(1), to: perStep({ infinite: true }), from: number().default(0) }),
+);
+
 /** A straight line from `from` up to the first value of what follows (Goyal et al. 2017), which then takes over. */
 export function warmup(options: WarmupOptions): Schedule {
-  checkOptions('schedule.warmup', options, ['steps', 'to', 'from']);
-  const steps = checkLength('schedule.warmup', 'steps', options.steps, 1);
-  const from = checkNumber('schedule.warmup', 'from', options.from ?? 0);
-  const next = checkPerStep('schedule.warmup', 'to', options.to, { infinite: true });
+  const { steps, to, from } = readWarmup(arguments);
   return (at) => {
     const rise = steps();
-    return at < rise ? from + ((next(0) - from) * (at + 1)) / rise : next(at - rise);
+    return at < rise ? from + ((to(0) - from) * (at + 1)) / rise : to(at - rise);
   };
 }
