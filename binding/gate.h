@@ -11,7 +11,7 @@
 
 namespace gradclip {
 
-// Long enough to bridge the gap between two instructions, short enough not to hurt a neighbour who wants the core.
+// Long enough to bridge the gap between two instructions, short enough not to hurt a neighbor who wants the core.
 constexpr int64_t kSpinNs = 40000;
 
 inline int64_t now_ns() {

@@ -7,12 +7,12 @@
 
 namespace gradclip {
 
-// Where threads wait long at barriers, a trial with fewer tells whether that is faster; later a trial with more, whether the neighbour has
+// Where threads wait long at barriers, a trial with fewer tells whether that is faster; later a trial with more, whether the neighbor has
 // gone. A trial is decided by the time of a step alone, so waiting for other reasons (an uneven cut) costs a trial now and then.
 class Sizing {
  public:
   Sizing() = default;
-  static constexpr int64_t kWindow = 10000000;   // ns of steps that are judged together: a neighbour gets slices of 3 to 4 ms
+  static constexpr int64_t kWindow = 10000000;   // ns of steps that are judged together: a neighbor gets slices of 3 to 4 ms
   static constexpr double kWaiting = 0.1;        // share of the threads' time spent asleep at barriers that calls for a trial
   static constexpr double kFaster = 0.95;        // a trial that takes less than this share of the time is kept
   static constexpr int64_t kFirstHold = 200000000, kLastHold = 3200000000;   // ns between trials: doubled by each that fails
@@ -65,9 +65,9 @@ class Sizing {
     const bool fewer = trial_ < best_;
     if (time >= kFaster * time_) {
       (fewer ? fewer_ : more_).failed(now, took);
-      if (fewer) drop_ = trial_ > 1 ? 2 * drop_ : 1;   // there may be several neighbours
+      if (fewer) drop_ = trial_ > 1 ? 2 * drop_ : 1;   // there may be several neighbors
     } else {
-      if (fewer && best_ == most_ && now - since_ > kLastHold) more_.hold = kFirstHold;   // a new neighbour
+      if (fewer && best_ == most_ && now - since_ > kLastHold) more_.hold = kFirstHold;   // a new neighbor
       best_ = trial_, time_ = time, since_ = now;
       fewer_ = Trials();
       drop_ = 1;

@@ -151,7 +151,7 @@ export class DisposedError extends GradclipError {
   }
 }
 
-/** A run was cancelled through its `signal`; `cause` is the signal's reason. Code `ABORT_ERR`, as Node's own. */
+/** A run was canceled through its `signal`; `cause` is the signal's reason. Code `ABORT_ERR`, as Node's own. */
 export class AbortError extends GradclipError {
   constructor(message: string, details?: Record<string, unknown>, options?: ErrorOptions) {
     super('ABORT_ERR', message, details, options);

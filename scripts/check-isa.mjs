@@ -65,7 +65,7 @@ export function checkSymbols(isa, text) {
 /** Faults in the text of `objdump -h`: code that runs when the add-on is loaded, before the CPU is known. */
 export function checkSections(isa, text) {
   const found = /^ *\d+ (\.(?:init_array|ctors|preinit_array)\S*)/m.exec(text);
-  return found ? [`${isa}: static initialiser (section ${found[1]})`] : [];
+  return found ? [`${isa}: static initializer (section ${found[1]})`] : [];
 }
 
 // Whose last bits differ from one C library to the next. (fma, sqrt, floor and their like have one right result.)

@@ -19,7 +19,7 @@ import { INPUT, isOp } from '../lib/ir/graph.ts';
 const rounds = (...medians: number[]): Sample[] => medians.map((m) => ({ median_ms: m, min_ms: m / 2, n: 10 }));
 
 describe('report', () => {
-  it('summarises rounds', () => {
+  it('summarizes rounds', () => {
     expect(summarize(rounds(2, 1, 3))).toEqual({ median_ms: 2, min_ms: 0.5, n: 30, spread: 100 });
     expect(summarize(rounds(1, 2)).median_ms).toBe(1.5);
   });

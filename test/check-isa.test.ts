@@ -64,7 +64,7 @@ describe('symbols', () => {
   });
 });
 
-it('finds static initialisers', () => {
+it('finds static initializers', () => {
   const section = (name: string): string => `Sections:\nIdx Name          Size\n  5 ${name}   00000008  0000000000000000`;
   expect(checkSections!('avx2', section('.rodata'))).toEqual([]);
   expect(checkSections!('avx2', section('.init_array'))).toHaveLength(1);

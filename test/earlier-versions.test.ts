@@ -14,6 +14,7 @@ import {
   nn,
   ops,
   optim,
+  preprocess,
   readRecord,
   runtime,
   type Tensor,
@@ -118,10 +119,15 @@ describe('0.1.0', () => {
   });
 
   test('a configuration under the names it had is the one under the names of today', () => {
-    const config = (clip: object): unknown => checkConfig({ ...JSON.parse(readFileSync(at('digits.json'), 'utf8')), clip });
-    expect(config([{ type: 'adaGC', warmup: 3 }, { type: 'adaGN' }])).toEqual(
-      config([{ type: 'adaGc', warmup: 3 }, { type: 'adaGn' }]),
-    );
+    const config = (keys: object): unknown => checkConfig({ ...JSON.parse(readFileSync(at('digits.json'), 'utf8')), ...keys });
+    const then = { clip: [{ type: 'adaGC', warmup: 3 }, { type: 'adaGN' }], preprocess: [{ type: 'standardise', per: 'all' }] };
+    const now = { clip: [{ type: 'adaGc', warmup: 3 }, { type: 'adaGn' }], preprocess: [{ type: 'standardize', per: 'all' }] };
+    expect(config(then)).toEqual(config(now));
+  });
+
+  test('a transform that it wrote', () => {
+    const written = preprocess.standardize().fit({ data: Float32Array.of(1, 2, 3, 5), shape: [2, 2] });
+    expect(preprocess.fromJSON({ ...written.toJSON(), type: 'standardise' }).toJSON()).toEqual(written.toJSON());
   });
 });
 

@@ -123,7 +123,7 @@ describe.each(isas)('%s', (isa) => {
   });
 });
 
-it('windows gives neighbours as i32', () => {
+it('windows gives neighbors as i32', () => {
   const node = nodeOf(
     [
       ['u8', [9]],

@@ -134,7 +134,7 @@ describe.each(isas)('%s', (isa) => {
     );
   });
 
-  it('converts: towards zero, saturating, NaN to 0', () => {
+  it('converts: toward zero, saturating, NaN to 0', () => {
     const x = Float64Array.of(1.9, -1.9, 255.5, 256, 300, -0.5, -7, 2147483646.5, 2147483648, -2147483649, 1e300, -Infinity, NaN);
     const of = (dtype: DType) =>
       runNode(

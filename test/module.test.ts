@@ -1,4 +1,4 @@
-// module.test.ts: how parameters are found, named, filled and bound; initialisers against their definitions.
+// module.test.ts: how parameters are found, named, filled and bound; initializers against their definitions.
 import { describe, expect, test } from 'vitest';
 import { GraphError, OptionError, ShapeError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
@@ -174,7 +174,7 @@ describe('draws', () => {
   });
 });
 
-describe('initialisers', () => {
+describe('initializers', () => {
   const fill = (f: init.Initializer, ...shape: number[]): Float32Array => {
     const p = new Parameter(shape, f);
     p.initialize('w', 5n);

@@ -96,7 +96,7 @@ it('gives the same bits on every ISA with fma', () => {
   }
 });
 
-it('reduces axes that are no neighbours, keeps dimensions, and takes negative axes', () => {
+it('reduces axes that are no neighbors, keeps dimensions, and takes negative axes', () => {
   const x = Float32Array.from({ length: 24 }, (_, i) => i);
   const apart = evaluate([2, 3, 4], x, (t) => ops.sum(t, { axes: [0, 2] }));
   expect(apart).toEqual([0, 1, 2].map((r) => [0, 1, 2, 3, 12, 13, 14, 15].reduce((s, v) => s + v + 4 * r, 0)));

@@ -23,7 +23,7 @@ const SAYS: Readonly<Record<string, RegExp>> = {
   Accumulation: /^25 steps of 40 rows\n$/,
   'Loss scaling': /^the scale was 262144\n$/,
   'Averages of the weights': /^loss 0\.\d+, with the average 0\.\d+\n$/,
-  Regularisation: /^loss 0\.\d+, penalty 0\.0\d+\n$/,
+  Regularization: /^loss 0\.\d+, penalty 0\.0\d+\n$/,
   Guards: /\d+ times something was wrong\n$/,
   Warnings: /^0 warnings\n$/,
 };

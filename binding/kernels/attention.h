@@ -5,7 +5,7 @@
 // of its terms, so neither tiles, nor the team, nor the ISA change bits. One thread does all of a head's gradient, in order.
 //
 // ints: kAttB ..., then views of 5 numbers each: operand, offset, strides of batch, head and row; the elements of a head's row are
-// neighbours. f: scale, factor of what dropout keeps.
+// neighbors. f: scale, factor of what dropout keeps.
 
 constexpr int64_t kAttQ = 2 * L, kAttK = 64;
 enum AttentionInts {

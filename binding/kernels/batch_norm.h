@@ -223,7 +223,7 @@ void batchNorm_need(Need& n) {
   n.scratch = bn_scratch(bn_shape(n.i));
 }
 
-// Where the gradient passes: everywhere; where relu of the normalised x did; where y did.
+// Where the gradient passes: everywhere; where relu of the normalized x did; where y did.
 enum BnMask { kBnAll, kBnOwn, kBnOutput };
 // dx = weight / deviation * (g - mean(g) - z mean(g z)), z = (x - mean) / deviation, g = dy where it passes.
 template <BnMask kMask>
@@ -247,14 +247,14 @@ struct BnBackward {
     D a = dset1(0), b = a;
     double m[L] = {};
     for (int k = 0; k < bn_width(s, unit); k++) m[k] = mean[c + k];
-    const D centre = s.columns ? dload(m) : dset1(m[0]);
+    const D center = s.columns ? dload(m) : dset1(m[0]);
     if (kMask == kBnOwn) line = bn_forward_line(s, unit, mean + c, var + c, eps, weight, bias);
     const BnLine l = line;
     bn_each(
         s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
           const D g = widen(gradient(l, at, n));
           a = add(a, g);
-          b = fma(g, sub(bn_widen(x + at, n), centre), b);
+          b = fma(g, sub(bn_widen(x + at, n), center), b);
         });
     bn_put(s, a, b, out);
   }

@@ -1,7 +1,7 @@
 // conv_plan.h: convolutions of y[n, g * co, oh, ow], x[n, g * ci, h, w] and weight[g * co, ci, kh, kw]: how they are walked.
 // The planes that are read are copied into scratch with their margins of zeros, so that a tap of the kernel is one offset. A stride is
-// taken apart: forwards the planes are copied as sh x sw planes of every sh-th row and sw-th column, so that neighbours of the output
-// read neighbours; backwards the output falls into such planes, each with the taps that reach it.
+// taken apart: forwards the planes are copied as sh x sw planes of every sh-th row and sw-th column, so that neighbors of the output
+// read neighbors; backwards the output falls into such planes, each with the taps that reach it.
 
 enum ConvInts {
   kCvN,

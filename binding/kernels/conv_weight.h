@@ -43,7 +43,7 @@ static WeightWalk weight_walk_of(const Conv& c) {
   return w;
 }
 
-// Taps that lie side by side in a row of x (or, where the kernel is one wide, in neighbouring channels): where they read, which they are.
+// Taps that lie side by side in a row of x (or, where the kernel is one wide, in neighboring channels): where they read, which they are.
 struct TapGroup {
   int64_t from, tap;
 };

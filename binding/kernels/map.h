@@ -8,7 +8,7 @@
 //   per step: operation (position in maps.inc), register written, registers read.
 // Registers: inputs, then constants, then temporaries. A step writes a temporary; the last one is the result. Without steps the
 // result is register 0 (a cast, a broadcast, a fill).
-// Inputs are converted when read. From a float to an integer: towards zero, saturating, NaN to 0.
+// Inputs are converted when read. From a float to an integer: toward zero, saturating, NaN to 0.
 
 constexpr int kMapDims = 6, kMapInputs = 16, kMapConstants = 64, kMapTemps = 32, kMapSteps = 32;
 constexpr int kMapRegs = kMapInputs + kMapConstants + kMapTemps;

@@ -1,4 +1,4 @@
-// norm.cc: normalisations, and rotary positions. A unit of the kernels (unit.h).
+// norm.cc: normalizations, and rotary positions. A unit of the kernels (unit.h).
 #include "unit.h"
 
 UNIT_BEGIN

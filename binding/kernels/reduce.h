@@ -36,7 +36,7 @@ struct MinLanes {
   }
 };
 
-// n <= kReduceRun neighbours
+// n <= kReduceRun neighbors
 template <typename R, typename T>
 static double reduce_run(const T* x, int64_t n) {
   D a = dset1(R::kInit), b = a;

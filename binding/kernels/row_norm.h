@@ -1,6 +1,6 @@
 // row_norm.h: layer norm and RMS norm over rows, forward and backward. Statistics in f64, in 16 lanes; a row stays in L1 meanwhile.
 // i: rows, columns, 1 if there is a weight, 1 if there is a bias; f: epsilon.
-// CENTRED: layer norm, whose statistics of a row are the mean rounded to f32, 1 / deviation, and what the rounding lost, times that: the
+// CENTERED: layer norm, whose statistics of a row are the mean rounded to f32, 1 / deviation, and what the rounding lost, times that: the
 // rounded mean is taken off exactly, so rows far from 0 are normalized as those around it. Else RMS norm: 1 / root of the mean square.
 
 constexpr int64_t kNormRows = 32;   // rows per partial gradient of weight and bias
@@ -9,15 +9,15 @@ constexpr int64_t kNormRows = 32;   // rows per partial gradient of weight and b
 struct NormLine {
   float mean, scale, lost;
 };
-template <bool CENTRED>
-static constexpr int64_t kNormStats = CENTRED ? 3 : 1;
-template <bool CENTRED>
+template <bool CENTERED>
+static constexpr int64_t kNormStats = CENTERED ? 3 : 1;
+template <bool CENTERED>
 INLINE F norm_value(const NormLine& l, F x) {
-  return CENTRED ? fma(sub(x, set1(l.mean)), set1(l.scale), set1(l.lost)) : mul(x, set1(l.scale));
+  return CENTERED ? fma(sub(x, set1(l.mean)), set1(l.scale), set1(l.lost)) : mul(x, set1(l.scale));
 }
-template <bool CENTRED>
+template <bool CENTERED>
 static NormLine norm_line(const float* stats, int64_t row) {
-  if (!CENTRED) return {0, stats[row], 0};
+  if (!CENTERED) return {0, stats[row], 0};
   stats += row * kNormStats<true>;
   return {stats[0], stats[1], stats[2]};
 }
@@ -49,7 +49,7 @@ static double norm_square(const float* x, int64_t n, double mean) {
 }
 
 // y = (x - mean) / sqrt(variance + eps) * weight + bias; outs y, statistics of the rows; ins x[, weight[, bias]]. y may be x.
-template <bool CENTRED>
+template <bool CENTERED>
 static void row_norm(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
   const float* weight = a.i[2] ? (const float*)a.in[1] : nullptr;
@@ -59,29 +59,29 @@ static void row_norm(const Args& a, const Team& team) {
   for (int64_t row = r.begin; row < r.end; row++) {
     const float* x = (const float*)a.in[0] + row * n;
     float* y = (float*)a.out[0] + row * n;
-    const double mean = CENTRED ? norm_mean(x, n) : 0;
+    const double mean = CENTERED ? norm_mean(x, n) : 0;
     const double scale = 1. / __builtin_sqrt(norm_square(x, n, mean) + a.f[0]);
     const NormLine line = {(float)mean, (float)scale, (float)(((double)(float)mean - mean) * scale)};
-    const float kept[] = {CENTRED ? line.mean : line.scale, line.scale, line.lost};
-    memcpy(stats + row * kNormStats<CENTRED>, kept, kNormStats<CENTRED> * sizeof(float));
+    const float kept[] = {CENTERED ? line.mean : line.scale, line.scale, line.lost};
+    memcpy(stats + row * kNormStats<CENTERED>, kept, kNormStats<CENTERED> * sizeof(float));
     for (int64_t c = 0; c < n; c += L) {
-      F v = norm_value<CENTRED>(line, norm_load(x + c, n - c));
+      F v = norm_value<CENTERED>(line, norm_load(x + c, n - c));
       if (weight) v = mul(v, norm_load(weight + c, n - c));
       if (bias) v = add(v, norm_load(bias + c, n - c));
       norm_store(y + c, v, n - c);
     }
   }
 }
-static void row_norm_sizes(Need& n, bool centred, int64_t& statistics) {
+static void row_norm_sizes(Need& n, bool centered, int64_t& statistics) {
   if ((n.i[2] & ~1) || (n.i[3] & ~1)) return n.fail("a flag is neither 0 nor 1");
   if (n.i[0] < 0 || n.i[0] > Need::kMax || n.i[1] < 0 || n.i[1] > Need::kMax) return n.fail("size out of range");
   n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
-  statistics = size_of(n.i[0], (centred ? kNormStats<true> : kNormStats<false>)*(int64_t)sizeof(float));
+  statistics = size_of(n.i[0], (centered ? kNormStats<true> : kNormStats<false>)*(int64_t)sizeof(float));
 }
-template <bool CENTRED>
+template <bool CENTERED>
 static void row_norm_need(Need& n) {
   if (n.n_in != 1 + n.i[2] + n.i[3]) return n.fail("inputs and flags disagree");
-  row_norm_sizes(n, CENTRED, n.out[1]);
+  row_norm_sizes(n, CENTERED, n.out[1]);
   for (int k = 1; k < n.n_in; k++) n.in[k] = size_of(n.i[1], 4);
   n.alias(0, 0);
 }
@@ -90,34 +90,34 @@ void layerNorm_need(Need& n) { row_norm_need<true>(n); }
 void rmsNorm(const Args& a, const Team& team) { row_norm<false>(a, team); }
 void rmsNorm_need(Need& n) { row_norm_need<false>(n); }
 
-// With g = dy * weight and z the normalised x: dx = (g - mean(g) - z mean(g z)) / deviation (RMS norm: without mean(g)).
+// With g = dy * weight and z the normalized x: dx = (g - mean(g) - z mean(g z)) / deviation (RMS norm: without mean(g)).
 // Adds dy z to dw and dy to db, where they are asked for.
-template <bool CENTRED>
+template <bool CENTERED>
 static void row_norm_back(const float* x, const float* dy, const float* weight, float* dx, const NormLine& line, int64_t n,
                           float* dw, float* db) {
   const F s = set1(line.scale);
-  const auto normal = [&](int64_t c) { return norm_value<CENTRED>(line, norm_load(x + c, n - c)); };
+  const auto normal = [&](int64_t c) { return norm_value<CENTERED>(line, norm_load(x + c, n - c)); };
   const auto gradient = [&](F d, int64_t c) { return weight ? mul(d, norm_load(weight + c, n - c)) : d; };
   D sum = dset1(0), dot = sum;
   for (int64_t c = 0; c < n; c += L) {
     const F d = norm_load(dy + c, n - c), g = gradient(d, c);
     F z = normal(c);   // beyond the end it is not 0, but d and g are
-    if (CENTRED) sum = add(sum, widen(g));
+    if (CENTERED) sum = add(sum, widen(g));
     dot = fma(widen(g), widen(z), dot);
     if (dw) norm_store(dw + c, fma(d, z, norm_load(dw + c, n - c)), n - c);
     if (db) norm_store(db + c, add(d, norm_load(db + c, n - c)), n - c);
   }
-  const F mg = set1(CENTRED ? (float)(hsum(sum) / (double)n) : 0.f), mz = set1(-(float)(hsum(dot) / (double)n));
+  const F mg = set1(CENTERED ? (float)(hsum(sum) / (double)n) : 0.f), mz = set1(-(float)(hsum(dot) / (double)n));
   for (int64_t c = 0; c < n; c += L) {
     F g = gradient(norm_load(dy + c, n - c), c);
-    if (CENTRED) g = sub(g, mg);
+    if (CENTERED) g = sub(g, mg);
     norm_store(dx + c, mul(fma(normal(c), mz, g), s), n - c);
   }
 }
 
 // outs dx[, dweight[, dbias]]; ins x, statistics, dy[, weight]. The gradients of weight and bias are sums in f32 over kNormRows rows,
 // and these sums in f64, in order. dx may be x or dy.
-template <bool CENTRED>
+template <bool CENTERED>
 static void row_norm_grad(const Args& a, const Team& team) {
   const int64_t rows = a.i[0], n = a.i[1], blocks = quotient(rows + kNormRows - 1, kNormRows);
   const int64_t has_w = a.i[2], has_b = a.i[3], parts = has_w + has_b;
@@ -129,7 +129,7 @@ static void row_norm_grad(const Args& a, const Team& team) {
     float *dw = has_w ? partial + b * parts * n : nullptr, *db = has_b ? partial + (b * parts + has_w) * n : nullptr;
     if (parts) memset(partial + b * parts * n, 0, parts * n * sizeof(float));
     for (int64_t row = b * kNormRows; row < rows && row < (b + 1) * kNormRows; row++) {
-      row_norm_back<CENTRED>(xs + row * n, dys + row * n, weight, dxs + row * n, norm_line<CENTRED>(stats, row), n, dw, db);
+      row_norm_back<CENTERED>(xs + row * n, dys + row * n, weight, dxs + row * n, norm_line<CENTERED>(stats, row), n, dw, db);
     }
   }
   if (!parts) return;
@@ -143,10 +143,10 @@ static void row_norm_grad(const Args& a, const Team& team) {
     norm_store((float*)a.out[1 + p] + c, narrow(sum), n - c);
   }
 }
-template <bool CENTRED>
+template <bool CENTERED>
 static void row_norm_grad_need(Need& n) {
   if (n.n_in != 3 + n.i[2] || n.n_out != 1 + n.i[2] + n.i[3]) return n.fail("operands and flags disagree");
-  row_norm_sizes(n, CENTRED, n.in[1]);
+  row_norm_sizes(n, CENTERED, n.in[1]);
   if (n.error) return;
   n.in[2] = n.in[0];
   if (n.i[2]) n.in[3] = size_of(n.i[1], 4);

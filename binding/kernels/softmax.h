@@ -1,6 +1,6 @@
 // softmax.h: softmax and logSoftmax over rows, softmax-cross-entropy on integer labels, and their gradients.
 // A row is reduced in 16 lanes; sums run in f64. Rows go through each phase in small blocks, so that the latency of one row's
-// reduction is hidden behind its neighbours. i: rows, columns.
+// reduction is hidden behind its neighbors. i: rows, columns.
 
 constexpr int64_t kSoftmaxRows = 16;   // rows of a block
 

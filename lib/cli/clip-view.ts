@@ -104,7 +104,7 @@ with them the norms, would have taken another way.</p>`,
         { title: 'Scales', unit: 'scale', log: true },
       ),
     ]),
-    figure('Where each would have bitten', 'The stronger the colour, the more of the gradient is taken away.', [
+    figure('Where each would have bitten', 'The stronger the color, the more of the gradient is taken away.', [
       strip(lanes, 'Steps that each policy would have clipped'),
     ]),
   ];

@@ -12,7 +12,7 @@ interface Entry {
   readonly label: string;
 }
 
-const COLOURS: readonly Style[] = ['yellow', 'green', 'cyan'];
+const COLORS: readonly Style[] = ['yellow', 'green', 'cyan'];
 /** Between two pictures. */
 const FRAME_MS = 120;
 /** Lines of one training where nothing can be drawn again. */
@@ -68,7 +68,7 @@ export class DemoView {
     for (const line of this.#table(result, paint)) screen.say(line);
     screen.say();
     for (const [i, c] of result.contenders.entries()) {
-      screen.say(paint(['bold', COLOURS[i]!].flat() as Style, `${c.label} writes:`));
+      screen.say(paint(['bold', COLORS[i]!].flat() as Style, `${c.label} writes:`));
       for (const line of sampleLines(c.sample, this.#columns - 2)) screen.say(`  ${line}`);
       screen.say();
     }
@@ -89,7 +89,7 @@ export class DemoView {
     const width = this.#columns;
     const series = (key: 'loss' | 'norm') =>
       this.#entries.map(({ name }, i) => {
-        return { values: this.#seen.get(name)?.[key] ?? [], paint: (text: string) => paint(COLOURS[i]!, text) };
+        return { values: this.#seen.get(name)?.[key] ?? [], paint: (text: string) => paint(COLORS[i]!, text) };
       });
     return [
       paint('bold', 'loss, nats per character, logarithmic'),
@@ -105,7 +105,7 @@ export class DemoView {
     const i = this.#entries.findIndex((entry) => entry.name === name);
     const label = this.#entries[i]!.label.padEnd(16);
     const progress = this.#seen.get(name);
-    if (!progress) return `${paint(COLOURS[i]!, '━━')} ${label} ${paint('dim', 'to come')}`;
+    if (!progress) return `${paint(COLORS[i]!, '━━')} ${label} ${paint('dim', 'to come')}`;
     const { loss, norm, clipped, skipped, ms } = progress;
     const done = loss.length;
     const skips = skipped.filter(Boolean).length;
@@ -117,7 +117,7 @@ export class DemoView {
       duration(ms),
       skips > 0 && `skipped ${count(skips)}`,
     ];
-    return `${paint(COLOURS[i]!, '━━')} ${label} ${parts.filter(Boolean).join('  ')}`;
+    return `${paint(COLORS[i]!, '━━')} ${label} ${parts.filter(Boolean).join('  ')}`;
   }
 
   #table({ contenders }: DemoResult, paint: (style: Style, text: string) => string): string[] {
@@ -125,7 +125,7 @@ export class DemoView {
     const rows = contenders.map((c, i) => {
       const f = figures(c);
       return [
-        paint(COLOURS[i]!, c.label),
+        paint(COLORS[i]!, c.label),
         Number.isFinite(f.finalLoss) ? f.finalLoss.toFixed(2) : 'not finite',
         short(f.medianNorm),
         short(f.largestNorm),

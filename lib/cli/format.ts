@@ -48,20 +48,20 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control sequences
-const COLOURS = /\x1b\[[0-9;]*m/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colors are control sequences
+const COLORS = /\x1b\[[0-9;]*m/g;
 
 /** Columns that a text takes on a terminal, for text whose characters are one column wide. */
 export function width(text: string): number {
-  return [...text.replace(COLOURS, '')].length;
+  return [...text.replace(COLORS, '')].length;
 }
 
-/** As much of a text as fits `columns`. Colours stay, so that those that were begun are ended. */
+/** As much of a text as fits `columns`. Colors stay, so that those that were begun are ended. */
 export function fit(text: string, columns: number): string {
   let left = columns;
   return (
     text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control sequences
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: colors are control sequences
       .split(/(\x1b\[[0-9;]*m)/)
       .map((part, i) => {
         if (i % 2 === 1) return part;

@@ -1,7 +1,7 @@
 // page.ts: the frame of an HTML page that needs nothing else: no script, no other file, light and dark.
 import { escapeHtml } from './svg.ts';
 
-/** Colours that a series may have: classes of what is drawn. */
+/** Colors that a series may have: classes of what is drawn. */
 export const STYLES: readonly string[] = ['s0', 's1', 's2', 's3', 's4', 's5', 's6', 's7'];
 
 const CSS = `

@@ -8,7 +8,7 @@ import { choice, number, within } from './schema.ts';
 type Options = Readonly<Record<string, unknown>>;
 
 const TRANSFORMS: Readonly<Record<string, (options: never) => preprocess.Unfitted>> = {
-  standardise: preprocess.standardise,
+  standardize: preprocess.standardize,
   minMax: preprocess.minMax,
   oneHot: preprocess.oneHot,
 };

@@ -11,6 +11,7 @@ interface Renamed {
 const RENAMED: Readonly<Record<string, Renamed>> = {
   adaGC: { type: 'adaGc' },
   adaGN: { type: 'adaGn' },
+  standardise: { type: 'standardize' },
 };
 
 /** The same under the names of today. */

@@ -33,9 +33,9 @@ ${lineChart(series('loss'), { title: 'Loss', unit: 'nats per character', log: tr
 <figure><figcaption>L2 norm of the whole gradient before clipping, on a logarithmic scale.</figcaption>
 ${lineChart(series('norm'), { title: 'Gradient norm', unit: 'norm', log: true })}</figure>
 <h2>Where the clip bit</h2>
-<figure><figcaption>Steps in which the policy changed the gradient: the stronger the colour, the more of the norm it took away.</figcaption>
+<figure><figcaption>Steps in which the policy changed the gradient: the stronger the color, the more of the norm it took away.</figcaption>
 ${strip(lanes, 'Steps in which the policy changed the gradient')}</figure>
-<h2>What each has learnt to write</h2>
+<h2>What each has learned to write</h2>
 <p class="soft">Characters drawn one by one at temperature ${result.temperature}, after the same ${[...result.prompt].length} characters of text
 that no model was trained on.</p>
 <div class="samples">

@@ -59,7 +59,7 @@ export function extent(series: readonly (readonly number[])[], log = false): rea
   return min <= max ? [min, max] : null;
 }
 
-/** Median over a window centred on each value, which single spikes do not move. Values that are not finite are left out. */
+/** Median over a window centered on each value, which single spikes do not move. Values that are not finite are left out. */
 export function smooth(values: readonly number[], window: number): number[] {
   const half = Math.floor(window / 2);
   return values.map((_, i) => {

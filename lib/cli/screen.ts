@@ -61,14 +61,14 @@ export class Screen {
     this.#draw();
   }
 
-  /** Text in colours if what people read is a terminal that wants them. */
+  /** Text in colors if what people read is a terminal that wants them. */
   paint(style: Style, text: string): string {
-    return wantsColour(this.#people, this.#io.env) ? styleText(style, text, { validateStream: false }) : text;
+    return wantsColor(this.#people, this.#io.env) ? styleText(style, text, { validateStream: false }) : text;
   }
 
   /** The same for the live region. */
   paintLive(style: Style, text: string): string {
-    return wantsColour(this.#io.stderr, this.#io.env) ? styleText(style, text, { validateStream: false }) : text;
+    return wantsColor(this.#io.stderr, this.#io.env) ? styleText(style, text, { validateStream: false }) : text;
   }
 
   #clear(): void {
@@ -83,8 +83,8 @@ export class Screen {
   }
 }
 
-/** https://no-color.org: any value but the empty string switches colours off. */
-export function wantsColour(stream: Output, env: IO['env']): boolean {
+/** https://no-color.org: any value but the empty string switches colors off. */
+export function wantsColor(stream: Output, env: IO['env']): boolean {
   if (env.NO_COLOR) return false;
   if (env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0') return true;
   return stream.isTTY === true && env.TERM !== 'dumb';

@@ -1,8 +1,8 @@
-// svg.ts: line charts and strips as SVG text. Colours are CSS classes, so that one picture serves light and dark pages.
+// svg.ts: line charts and strips as SVG text. Colors are CSS classes, so that one picture serves light and dark pages.
 import { extent, linearScale, logScale, type Scale, smooth, tickText } from './scale.ts';
 
 export interface SVGSeries {
-  /** Colour class, such as `s0`. */
+  /** Color class, such as `s0`. */
   readonly style: string;
   readonly label: string;
   readonly values: readonly number[];
@@ -64,7 +64,7 @@ export interface Lane {
   readonly marks: readonly number[];
 }
 
-// Marks come in so many strengths, so that neighbours of the same one are drawn as one.
+// Marks come in so many strengths, so that neighbors of the same one are drawn as one.
 const STRENGTHS = 6;
 
 /** For each series a lane with a mark at each step where something happened. */

@@ -1,5 +1,5 @@
 // unit.ts: policies that look at rows or columns of each gradient: norms by axis, sums of row maxima, adaptive clipping by units (AGC),
-// centralisation. A row is what dimensions 1 and up hold; a tensor of fewer than two dimensions is one row.
+// centralization. A row is what dimensions 1 and up hold; a tensor of fewer than two dimensions is one row.
 import type { Tensor } from '../ir/graph.ts';
 import { matcher, type Pattern } from '../nn/module.ts';
 import { div, less, max, maximum, min, mul, sqrt, where } from '../ops/index.ts';

@@ -1,4 +1,4 @@
-// affine.ts: (x - shift) / scale, value by value: what standardise and minMax come to.
+// affine.ts: (x - shift) / scale, value by value: what standardize and minMax come to.
 import { DataError, OptionError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
@@ -10,14 +10,14 @@ import { badJSON, checkRow, numbersOf, type Transform, type TransformJSON, type 
 /** Which values share their statistics: those of a column (a place in the row), of a channel ([rows, channels, ...]), or all. */
 export type Per = 'column' | 'channel' | 'all';
 
-export interface StandardiseOptions {
+export interface StandardizeOptions {
   /** Default 'column'. */
   readonly per?: Per;
   /** The columns concerned, others stay as they are; default all. */
   readonly columns?: readonly number[];
 }
 
-export interface MinMaxOptions extends StandardiseOptions {
+export interface MinMaxOptions extends StandardizeOptions {
   /** What the least and the greatest value become; default [0, 1]. */
   readonly to?: readonly [number, number];
   /** Known bounds in place of those found: [0, 255] for the bytes of images. */
@@ -25,7 +25,7 @@ export interface MinMaxOptions extends StandardiseOptions {
 }
 
 const PER = ['column', 'channel', 'all'] as const;
-const TYPES = ['standardise', 'minMax'];
+const TYPES = ['standardize', 'minMax'];
 
 /** Statistics of one column, channel, or of all: `scale` is never 0. */
 interface Statistic {
@@ -108,13 +108,13 @@ export class Affine implements Transform {
  * Mean 0 and standard deviation 1 (over n, as scikit-learn). Statistics are taken in f64; a column with one value only becomes 0.
  *
  * ```js
- * const scale = preprocess.standardise().fit(train.x);
+ * const scale = preprocess.standardize().fit(train.x);
  * new Trainer({ model, loss, optimizer, preprocess: { x: scale } });
  * ```
  */
-export function standardise(options: StandardiseOptions = {}): Unfitted {
-  checkOptions('standardise', options, ['per', 'columns']);
-  return affine('standardise', options, ({ mean, deviation, constant }) => ({
+export function standardize(options: StandardizeOptions = {}): Unfitted {
+  checkOptions('standardize', options, ['per', 'columns']);
+  return affine('standardize', options, ({ mean, deviation, constant }) => ({
     shift: mean,
     scale: constant ? 1 : deviation,
   }));
@@ -160,7 +160,7 @@ interface Moments {
   readonly constant: boolean;
 }
 
-function affine(type: string, { per = 'column', columns }: StandardiseOptions, of: (moments: Moments) => Statistic): Unfitted {
+function affine(type: string, { per = 'column', columns }: StandardizeOptions, of: (moments: Moments) => Statistic): Unfitted {
   checkChoice(type, 'per', per, PER);
   if (columns !== undefined && per !== 'column') throw new OptionError(`${type}: columns goes with per: 'column'`, { per });
   return {

@@ -4,7 +4,7 @@ import type { ArrayInput } from './arrays.ts';
 import { oneHotFromJSON } from './one-hot.ts';
 import { badJSON, checkTransform, Pipeline, type Transform, type TransformJSON, type Unfitted } from './transform.ts';
 
-export { type MinMaxOptions, minMax, type Per, type StandardiseOptions, standardise } from './affine.ts';
+export { type MinMaxOptions, minMax, type Per, type StandardizeOptions, standardize } from './affine.ts';
 export { type OneHotOptions, oneHot } from './one-hot.ts';
 export { type Share, type SplitOptions, split } from './split.ts';
 export type { Transform, TransformJSON, Unfitted } from './transform.ts';
@@ -25,13 +25,15 @@ export function pipeline(...steps: readonly (Transform | Unfitted)[]): Unfitted 
   };
 }
 
-/** The transform that `toJSON` gave this. @throws DataError for anything else */
+/** The transform that `toJSON` gave this, of 0.1.0 too. @throws DataError for anything else */
 export function fromJSON(json: unknown): Transform {
   const { type } = (typeof json === 'object' && json !== null ? json : {}) as Partial<TransformJSON>;
   if (typeof type !== 'string') throw badJSON('transform', 'an object with a type');
+  // What 0.1.0 called it.
+  if (type === 'standardise') return fromJSON({ ...(json as TransformJSON), type: 'standardize' });
   const given = json as TransformJSON;
   if (isAffine(type)) return affineFromJSON(given);
   if (type === 'oneHot') return oneHotFromJSON(given);
   if (type === 'pipeline' && Array.isArray(given.steps)) return new Pipeline(given.steps.map(fromJSON));
-  throw badJSON(type, 'one of standardise, minMax, oneHot, pipeline');
+  throw badJSON(type, 'one of standardize, minMax, oneHot, pipeline');
 }

@@ -46,7 +46,7 @@ export function checkTransform(where: string, value: unknown): Transform {
       throw new OptionError(`${where}: ${given.type} was not fitted: call its fit(rows) and take what it returns`, { where });
     }
   }
-  throw new OptionError(`${where}: expected a transform such as preprocess.standardise().fit(x), got ${show(value)}`, { where });
+  throw new OptionError(`${where}: expected a transform such as preprocess.standardize().fit(x), got ${show(value)}`, { where });
 }
 
 /** Several transforms, one after the other. */

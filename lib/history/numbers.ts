@@ -1,6 +1,6 @@
 // numbers.ts: quantiles and what is made of them.
 
-/** The q-quantile of sorted values, linear between neighbours, as numpy and torch have it by default. NaN if there are none. */
+/** The q-quantile of sorted values, linear between neighbors, as numpy and torch have it by default. NaN if there are none. */
 export function quantile(sorted: ArrayLike<number>, q: number): number {
   if (sorted.length === 0) return Number.NaN;
   const at = q * (sorted.length - 1);

@@ -6,7 +6,7 @@ import { relu } from '../ops/activation.ts';
 import { checkNumber, checkOptions } from '../options.ts';
 
 export interface LeNetOptions {
-  /** Colours of an image; default 1. */
+  /** Colors of an image; default 1. */
   readonly channels?: number;
   /** Height and width of an image; default 28. */
   readonly size?: number;

@@ -93,9 +93,9 @@ abstract class BatchNorm extends Module {
   #fixed(x: Tensor, mean: Buffer, variance: Buffer): Tensor {
     const across = (t: TensorLike): Tensor => reshape(t, [this.#features, ...new Array<number>(x.shape.length - 2).fill(1)]);
     const inverse = rsqrt(add(variance, this.#eps));
-    const centred = sub(x, across(mean));
+    const centered = sub(x, across(mean));
     const { weight, bias } = this;
-    return weight && bias ? add(mul(centred, across(mul(inverse, weight))), across(bias)) : mul(centred, across(inverse));
+    return weight && bias ? add(mul(centered, across(mul(inverse, weight))), across(bias)) : mul(centered, across(inverse));
   }
 }
 
@@ -106,7 +106,7 @@ function follow(running: Buffer, value: Tensor, factor: Tensor | number): void {
 }
 
 /**
- * Normalises each channel over the batch, as `torch.nn.BatchNorm1d(numFeatures)`: x [batch, features] or [batch, features, length].
+ * Normalizes each channel over the batch, as `torch.nn.BatchNorm1d(numFeatures)`: x [batch, features] or [batch, features, length].
  * In training by the batch's mean and variance, which enter `running_mean` and `running_var` (the latter unbiased); in evaluation by
  * those. `weight` and `bias` [features], 1 and 0 at first. A step that is skipped leaves the running statistics as they were; of the
  * micro-batches of a step each counts.

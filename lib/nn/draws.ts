@@ -1,4 +1,4 @@
-// draws.ts: the random numbers of initial values: keyed by seed and parameter name, so order and neighbours do not matter.
+// draws.ts: the random numbers of initial values: keyed by seed and parameter name, so order and neighbors do not matter.
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
 import { cos, log, sin } from '../math/index.ts';
 import type { Draws } from './init.ts';

@@ -1,4 +1,4 @@
-// group-norm.ts: group norm and instance norm: each example is normalised by itself, so training and evaluation are the same.
+// group-norm.ts: group norm and instance norm: each example is normalized by itself, so training and evaluation are the same.
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
@@ -16,8 +16,8 @@ export interface GroupNormOptions {
   readonly affine?: boolean;
 }
 
-/** Neighbouring channels of each example as rows, normalised; then a weight and a bias per channel. */
-function normalised(
+/** Neighboring channels of each example as rows, normalized; then a weight and a bias per channel. */
+function normalized(
   where: string,
   x: Tensor,
   groups: number,
@@ -34,7 +34,7 @@ function normalised(
 }
 
 /**
- * Normalises groups of channels of each example, as `torch.nn.GroupNorm(numGroups, numChannels)`: x [batch, channels, ...]. `weight` and
+ * Normalizes groups of channels of each example, as `torch.nn.GroupNorm(numGroups, numChannels)`: x [batch, channels, ...]. `weight` and
  * `bias` [channels], 1 and 0 at first.
  */
 export class GroupNorm extends Module {
@@ -65,7 +65,7 @@ export class GroupNorm extends Module {
     if (t.shape.length < 2 || t.shape[1] !== this.numChannels) {
       throw new ShapeError(`GroupNorm: expected x [batch, ${this.numChannels}, ...], got [${t.shape}]`);
     }
-    return normalised('GroupNorm', t, this.numGroups, this.eps, this.weight, this.bias);
+    return normalized('GroupNorm', t, this.numGroups, this.eps, this.weight, this.bias);
   }
 }
 
@@ -98,11 +98,11 @@ abstract class InstanceNorm extends Module {
       const space = this.#rank === 3 ? 'length' : 'height, width';
       throw new ShapeError(`${this.#where}: expected x [batch, ${this.#features}, ${space}], got [${t.shape}]`);
     }
-    return normalised(this.#where, t, this.#features, this.#eps, this.weight, this.bias);
+    return normalized(this.#where, t, this.#features, this.#eps, this.weight, this.bias);
   }
 }
 
-/** Normalises each channel of each example, as `torch.nn.InstanceNorm1d`, without running statistics: x [batch, features, length]. */
+/** Normalizes each channel of each example, as `torch.nn.InstanceNorm1d`, without running statistics: x [batch, features, length]. */
 export class InstanceNorm1d extends InstanceNorm {
   constructor(numFeatures: number, options: GroupNormOptions = {}) {
     super('InstanceNorm1d', 3, numFeatures, options);

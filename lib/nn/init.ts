@@ -1,4 +1,4 @@
-// init.ts: initialisers, named and defined as in PyTorch's torch.nn.init. Each is a value: a function that fills a parameter.
+// init.ts: initializers, named and defined as in PyTorch's torch.nn.init. Each is a value: a function that fills a parameter.
 import { ShapeError } from '../errors.ts';
 import { checkChoice, checkNumber, checkOptions } from '../options.ts';
 

@@ -78,7 +78,7 @@ export abstract class Module {
   }
 
   /**
-   * Give values to every parameter that has none: they depend on `seed` and the parameter's name only, not on its neighbours. Memory for all that
+   * Give values to every parameter that has none: they depend on `seed` and the parameter's name only, not on its neighbors. Memory for all that
    * have none yet is one block; it is the module's, and freed with it.
    * @param seed default 0
    */

@@ -67,7 +67,7 @@ export class Parameter implements TensorLike {
     } else this.#init = checkInit(init);
   }
 
-  /** Path within the module that was last traced or initialised, such as `fc1.weight`. */
+  /** Path within the module that was last traced or initialized, such as `fc1.weight`. */
   get name(): string {
     return this.#name;
   }
@@ -162,5 +162,5 @@ export class Parameter implements TensorLike {
 
 function checkInit(init: unknown): Initializer {
   if (typeof init === 'function') return init as Initializer;
-  throw new OptionError(`Parameter: expected an initialiser such as zeros(), or a Float32Array, got ${show(init)}`);
+  throw new OptionError(`Parameter: expected an initializer such as zeros(), or a Float32Array, got ${show(init)}`);
 }

@@ -36,7 +36,7 @@ function checkInput(where: string, x: Tensor, row: readonly number[]): void {
 }
 
 /**
- * Normalises over the last dimensions, as `torch.nn.LayerNorm(normalizedShape)`: x [..., normalizedShape] -> the same, with `weight`
+ * Normalizes over the last dimensions, as `torch.nn.LayerNorm(normalizedShape)`: x [..., normalizedShape] -> the same, with `weight`
  * and `bias` of that shape, 1 and 0 at first.
  * @throws ShapeError if the last dimensions of x are others.
  */

@@ -19,7 +19,7 @@ export interface TransformerLayerOptions {
   readonly activation?: 'relu' | 'gelu';
   /** Default 1e-5. */
   readonly layerNormEps?: number;
-  /** Normalise before attention and linear layers, not after the sum. Default false. */
+  /** Normalize before attention and linear layers, not after the sum. Default false. */
   readonly normFirst?: boolean;
   /** Of all linear layers and norms. Default true. */
   readonly bias?: boolean;

@@ -12,7 +12,7 @@ export interface UpsampleOptions {
   readonly scaleFactor?: number | readonly number[];
   /** 'linear' for sequences and 'bilinear' for images are the same. Default 'nearest'. */
   readonly mode?: 'nearest' | 'linear' | 'bilinear';
-  /** Linear: the centres of the first and the last element stay where they are. Default false: the edges do. */
+  /** Linear: the centers of the first and the last element stay where they are. Default false: the edges do. */
   readonly alignCorners?: boolean;
 }
 

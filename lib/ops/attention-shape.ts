@@ -11,7 +11,7 @@ export type AttentionLayout = 'heads' | 'rows' | 'kv' | 'qkv';
 export interface AttentionAttrs {
   readonly layout: AttentionLayout;
   readonly heads: number;
-  /** Heads of k and v, which divides `heads`: neighbours among the heads share one. */
+  /** Heads of k and v, which divides `heads`: neighbors among the heads share one. */
   readonly kvHeads: number;
   readonly causal: boolean;
   /** Has a mask as last input. */
@@ -22,7 +22,7 @@ export interface AttentionAttrs {
   readonly key: number;
 }
 
-/** Where the rows of a head lie: operand, offset, strides of batch, head and row; the elements of a row are neighbours. */
+/** Where the rows of a head lie: operand, offset, strides of batch, head and row; the elements of a row are neighbors. */
 export type View = readonly [operand: number, offset: number, batch: number, head: number, row: number];
 export interface AttentionSizes {
   readonly batch: number;

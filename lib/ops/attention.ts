@@ -175,7 +175,7 @@ export interface AttentionOptions {
 /** For tensors whose rows hold all heads, one after the other. */
 export interface HeadsOptions extends AttentionOptions {
   readonly heads: number;
-  /** Heads of k and v, fewer than `heads`: neighbours among the heads share one. Default `heads`. */
+  /** Heads of k and v, fewer than `heads`: neighbors among the heads share one. Default `heads`. */
   readonly kvHeads?: number;
 }
 const OPTIONS = ['causal', 'mask', 'scale', 'dropout'];
@@ -203,7 +203,7 @@ function apply(
 
 /**
  * softmax(scale q k^T + mask) v, q [B, H, T, d], k and v [B, H, S, d] -> [B, H, T, d], f32; or without the dimension of heads.
- * k and v may have fewer heads, a divisor of H: then neighbours among the heads share one (grouped queries). Nothing of size T x S is
+ * k and v may have fewer heads, a divisor of H: then neighbors among the heads share one (grouped queries). Nothing of size T x S is
  * kept. As `torch.nn.functional.scaled_dot_product_attention` (`attn_mask`, `dropout_p`, `is_causal`, `scale`, `enable_gqa`).
  * @throws ShapeError, DTypeError or OptionError for what does not fit.
  */

@@ -20,7 +20,7 @@ export interface BatchNormAttrs {
 export interface BatchNormGradAttrs {
   readonly eps: number;
   readonly affine: boolean;
-  /** Made by the compiler: dy passes where relu of the normalised x does ('own'), or where an output that is an input does ('output'). */
+  /** Made by the compiler: dy passes where relu of the normalized x does ('own'), or where an output that is an input does ('output'). */
   readonly mask: 'all' | 'own' | 'output';
 }
 const MASKS = ['all', 'own', 'output'] as const;

@@ -100,7 +100,7 @@ export interface PadAttrs {
   readonly axis: number;
   readonly before: number;
   readonly after: number;
-  /** Distance in the output of neighbours in the input; 1 puts no zeros between them. */
+  /** Distance in the output of neighbors in the input; 1 puts no zeros between them. */
   readonly step: number;
 }
 export const PAD: OpDef<PadAttrs> = {
@@ -154,7 +154,7 @@ export const PAD: OpDef<PadAttrs> = {
 };
 
 /**
- * Zeros before and after the elements along one axis, and `step - 1` zeros between neighbours. Along one axis, as
+ * Zeros before and after the elements along one axis, and `step - 1` zeros between neighbors. Along one axis, as
  * `torch.nn.functional.pad` with `constant` 0; with `step`, the opposite of `slice`.
  * Defaults: `axis` -1, `before` 0, `after` 0, `step` 1.
  */

@@ -207,7 +207,7 @@ export const CAST: OpDef<CastAttrs> = {
 const readCast = signature('ops.cast', { x: tensor, dtype: choice('f32', 'f64', 'i32', 'u8') });
 
 /**
- * `x` in another dtype. From a float to an integer: towards zero, saturating at the ends of the range, NaN to 0. The gradient
+ * `x` in another dtype. From a float to an integer: toward zero, saturating at the ends of the range, NaN to 0. The gradient
  * passes between floats. As `tensor.to(dtype)`.
  * @throws OptionError for an unknown dtype.
  */

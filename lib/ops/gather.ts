@@ -346,7 +346,7 @@ export const WINDOWS: OpDef<WindowsAttrs> = {
 };
 
 /**
- * `length` neighbouring tokens of `text` (u8 or i32 [n]) from each of `starts` (i32 [b]): i32 [b, length].
+ * `length` neighboring tokens of `text` (u8 or i32 [n]) from each of `starts` (i32 [b]): i32 [b, length].
  * A start outside [0, n - length] ends the run with an IndexError.
  */
 export function windows(text: TensorLike, starts: TensorLike, options: { readonly length: number }): Tensor {

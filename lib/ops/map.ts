@@ -25,7 +25,7 @@ export interface MapAttrs {
   readonly steps: readonly MapStep[];
   /** What is computed in. Inputs of any dtype are converted to it when read. */
   readonly dtype: 'f32' | 'f64';
-  /** What the result is converted to. From a float to an integer: towards zero, saturating, NaN to 0. */
+  /** What the result is converted to. From a float to an integer: toward zero, saturating, NaN to 0. */
   readonly outDtype: DType;
 }
 /** What one `map` instruction can hold; fuse.ts stays below. */
@@ -102,7 +102,7 @@ function refMap(y: RefArray, ins: readonly RefArray[], node: Node, { steps, outD
   }
 }
 
-/** Merge neighbouring dimensions that are contiguous in every operand, and drop those of 1. */
+/** Merge neighboring dimensions that are contiguous in every operand, and drop those of 1. */
 function collapse(shape: readonly number[], strides: readonly number[][]): { shape: number[]; strides: number[][] } {
   const out = { shape: [] as number[], strides: strides.map(() => [] as number[]) };
   if (sizeOf(shape) === 0) return { shape: [0], strides: strides.map(() => [0]) };

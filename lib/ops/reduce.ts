@@ -10,7 +10,7 @@ import { broadcastTo, reshape } from './shape.ts';
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 
-/** Neighbouring axes, ascending. The public functions reduce other sets run by run. */
+/** Neighboring axes, ascending. The public functions reduce other sets run by run. */
 export interface ReduceAttrs {
   readonly axes: readonly number[];
 }
@@ -40,7 +40,7 @@ function inferReduce(op: string, ins: readonly TensorType[], axes: readonly numb
   const x = ins[0] as TensorType;
   if (x.dtype !== 'f32' && x.dtype !== 'f64') throw new DTypeError(`${op}: expected f32 or f64, got ${x.dtype}`);
   if (!axes.every((a, i) => a >= 0 && a < x.shape.length && (i === 0 || a === (axes[i - 1] as number) + 1))) {
-    throw new ShapeError(`${op}: expected neighbouring axes of [${x.shape}], got [${axes}]`);
+    throw new ShapeError(`${op}: expected neighboring axes of [${x.shape}], got [${axes}]`);
   }
   return { dtype: x.dtype, shape: x.shape.filter((_, i) => !axes.includes(i)) };
 }
@@ -135,7 +135,7 @@ export interface SumOptions extends ReduceOptions {
   readonly dtype?: 'f32' | 'f64';
 }
 
-/** Runs of neighbours in ascending `axes`, the last run first. */
+/** Runs of neighbors in ascending `axes`, the last run first. */
 function runs(axes: readonly number[]): number[][] {
   const out: number[][] = [];
   for (const a of axes) {

@@ -101,7 +101,7 @@ export const ROTARY: OpDef<RotaryAttrs> = {
 export interface RotaryOptions {
   /** Heads side by side in a row, as for `headsAttention`. Default 1: x is [..., heads, T, d]. */
   readonly heads?: number;
-  /** Pairs are neighbours, (2 i, 2 i + 1), as in GPT-J and the paper. Default false: (i, i + d / 2), as in Llama and GPT-NeoX. */
+  /** Pairs are neighbors, (2 i, 2 i + 1), as in GPT-J and the paper. Default false: (i, i + d / 2), as in Llama and GPT-NeoX. */
   readonly interleaved?: boolean;
   /** Pair i of n turns by t base^(-2 i / n) at place t. Default 10000. */
   readonly base?: number;

@@ -38,8 +38,8 @@ function expect(op: string, what: string, got: TensorType | undefined, shape: re
 }
 
 /** Of each row of a layer norm: mean, 1 / deviation, and what rounding the mean lost, times that. Of an RMS norm: 1 / root mean square. */
-const statsType = (x: TensorType, attrs: RowNormAttrs, centred: boolean): TensorType =>
-  centred ? f32(rowsOf(x, attrs).rows, 3) : f32(rowsOf(x, attrs).rows);
+const statsType = (x: TensorType, attrs: RowNormAttrs, centered: boolean): TensorType =>
+  centered ? f32(rowsOf(x, attrs).rows, 3) : f32(rowsOf(x, attrs).rows);
 
 /** The shape that weight and bias have. */
 function checkRow(op: string, x: TensorType, { dims }: RowNormAttrs): readonly number[] {
@@ -50,7 +50,7 @@ function checkRow(op: string, x: TensorType, { dims }: RowNormAttrs): readonly n
   return x.shape.slice(x.shape.length - dims);
 }
 
-function normOp(name: string, centred: boolean, gradient: () => OpDef<RowNormAttrs>): OpDef<RowNormAttrs> {
+function normOp(name: string, centered: boolean, gradient: () => OpDef<RowNormAttrs>): OpDef<RowNormAttrs> {
   return {
     name,
     infer(ins, attrs) {
@@ -58,7 +58,7 @@ function normOp(name: string, centred: boolean, gradient: () => OpDef<RowNormAtt
       const row = checkRow(name, x, attrs);
       if (attrs.weight) expect(name, 'weight', affine[0], row);
       if (attrs.bias) expect(name, 'bias', affine[+attrs.weight], row);
-      return [x, statsType(x, attrs, centred)];
+      return [x, statsType(x, attrs, centered)];
     },
     vjp(node, [dy]) {
       if (!dy) return node.ins.map(() => null);
@@ -75,28 +75,28 @@ function normOp(name: string, centred: boolean, gradient: () => OpDef<RowNormAtt
       const { eps, weight, bias } = node.attrs;
       for (let r = 0; r < rows; r++) {
         const row = Array.from((x as RefArray).subarray(r * n, (r + 1) * n));
-        const mean = centred ? row.reduce((a, b) => a + b, 0) / n : 0;
+        const mean = centered ? row.reduce((a, b) => a + b, 0) / n : 0;
         const scale = 1 / Math.sqrt(row.reduce((a, b) => a + squareOf(b - mean), 0) / n + eps);
         const rounded = Math.fround(mean);
-        (stats as RefArray).set(centred ? [rounded, scale, (rounded - mean) * scale] : [scale], centred ? 3 * r : r);
+        (stats as RefArray).set(centered ? [rounded, scale, (rounded - mean) * scale] : [scale], centered ? 3 * r : r);
         row.forEach((v, c) => {
           const w = weight ? (affine[0]![c] as number) : 1;
           (y as RefArray)[r * n + c] = (v - mean) * scale * w + (bias ? (affine[+weight]![c] as number) : 0);
         });
       }
     },
-    samples: () => SHAPES.map(([shape, attrs]) => sample(shape, attrs, centred)),
+    samples: () => SHAPES.map(([shape, attrs]) => sample(shape, attrs, centered)),
   };
 }
 
 /** Inputs x, the statistics, dy, and the weight if there is one; outputs dx, then the gradients of weight and bias, if there are such. */
-function normGradOp(name: string, centred: boolean): OpDef<RowNormAttrs> {
+function normGradOp(name: string, centered: boolean): OpDef<RowNormAttrs> {
   return {
     name,
     infer(ins, attrs) {
       const [x, stats, dy, weight] = ins as [TensorType, TensorType, TensorType, TensorType | undefined];
       const row = checkRow(name, x, attrs);
-      expect(name, 'the statistics', stats, statsType(x, attrs, centred).shape);
+      expect(name, 'the statistics', stats, statsType(x, attrs, centered).shape);
       expect(name, 'dy', dy, x.shape);
       if (attrs.weight) expect(name, 'weight', weight, row);
       return [x, ...(attrs.weight ? [f32(...row)] : []), ...(attrs.bias ? [f32(...row)] : [])];
@@ -113,11 +113,11 @@ function normGradOp(name: string, centred: boolean): OpDef<RowNormAttrs> {
       const { attrs } = node;
       for (const d of affine) d.fill(0);
       for (let r = 0; r < rows; r++) {
-        const [mean, scale, lost] = centred ? stats.subarray(3 * r, 3 * r + 3) : [0, stats[r]!, 0];
+        const [mean, scale, lost] = centered ? stats.subarray(3 * r, 3 * r + 3) : [0, stats[r]!, 0];
         const z = Array.from(x.subarray(r * n, (r + 1) * n), (v) => (v - mean!) * scale! + lost!);
         const d = Array.from(dy.subarray(r * n, (r + 1) * n));
         const g = d.map((v, c) => v * (attrs.weight ? (weight[c] as number) : 1));
-        const mg = centred ? g.reduce((a, b) => a + b, 0) / n : 0;
+        const mg = centered ? g.reduce((a, b) => a + b, 0) / n : 0;
         const mz = g.reduce((a, b, c) => a + b * (z[c] as number), 0) / n;
         (dx as RefArray).set(
           g.map((v, c) => scale! * (v - mg - (z[c] as number) * mz)),
@@ -134,7 +134,7 @@ function normGradOp(name: string, centred: boolean): OpDef<RowNormAttrs> {
         const x = f32(...shape);
         const row = f32(...shape.slice(shape.length - attrs.dims));
         return {
-          ins: [x, statsType(x, attrs, centred), x, ...(attrs.weight ? [row] : [])],
+          ins: [x, statsType(x, attrs, centered), x, ...(attrs.weight ? [row] : [])],
           attrs,
           fill: ['normal', [0.5, 1.5], 'normal'],
           tolerance: 1e-5,
@@ -157,14 +157,14 @@ const SHAPES: readonly (readonly [readonly number[], RowNormAttrs])[] = [
   [[0, 4], affine(1, true, true)],
 ];
 
-function sample(shape: readonly number[], attrs: RowNormAttrs, centred: boolean): Sample<RowNormAttrs> {
+function sample(shape: readonly number[], attrs: RowNormAttrs, centered: boolean): Sample<RowNormAttrs> {
   const row = f32(...shape.slice(shape.length - attrs.dims));
   return {
     ins: [f32(...shape), ...(attrs.weight ? [row] : []), ...(attrs.bias ? [row] : [])],
     attrs,
     tolerance: 1e-5,
     // A row of one element is a step function of nothing.
-    ...(centred && row.shape.length === 1 && row.shape[0] === 1 && { noGradient: true }),
+    ...(centered && row.shape.length === 1 && row.shape[0] === 1 && { noGradient: true }),
   };
 }
 

@@ -75,7 +75,7 @@ interface View {
   readonly strides: readonly number[];
 }
 
-/** Attributes of the `copy` kernel: [element bytes, offset, then shape and strides], neighbouring dimensions merged. */
+/** Attributes of the `copy` kernel: [element bytes, offset, then shape and strides], neighboring dimensions merged. */
 function copyInts(type: TensorType, view: View): { ints: number[] } {
   const shape: number[] = [];
   const strides: number[] = [];

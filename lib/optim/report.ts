@@ -16,7 +16,7 @@ export interface Report {
   readonly guards?: readonly GuardHit[];
   /** What the gradient was multiplied by in the backward pass; absent without `lossScale`. */
   readonly lossScale?: number;
-  /** What regularisation adds to the loss, of which `loss` has nothing; absent without. */
+  /** What regularization adds to the loss, of which `loss` has nothing; absent without. */
   readonly penalty?: number;
   /** Norm of the gradient before clipping, as the policy measures it; NaN if nothing is measured. */
   readonly norm: number;

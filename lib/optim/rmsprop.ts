@@ -1,4 +1,4 @@
-// rmsprop.ts: RMSprop (Hinton 2012), centred (Graves 2013) and with momentum as PyTorch has it.
+// rmsprop.ts: RMSprop (Hinton 2012), centered (Graves 2013) and with momentum as PyTorch has it.
 import { RMSPROP_VARIANT, UPDATE_RMSPROP } from '../ops/rules/index.ts';
 import { bool, number, options, optionsOnly, type PerStep } from '../options/index.ts';
 import { decay, epsilon, rate } from './fields.ts';
@@ -33,8 +33,8 @@ const readRmsprop = optionsOnly(
 );
 
 /**
- * RMSprop. Slots `square_avg`, `grad_avg` if centred, `momentum_buffer` if there is momentum. As torch.optim.RMSprop, whose root is NaN
- * where rounding takes the centred variance below 0; here it is 0. Throws OptionError.
+ * RMSprop. Slots `square_avg`, `grad_avg` if centered, `momentum_buffer` if there is momentum. As torch.optim.RMSprop, whose root is NaN
+ * where rounding takes the centered variance below 0; here it is 0. Throws OptionError.
  */
 export function rmsprop(options: RMSpropOptions = {}): Optimizer {
   const { lr, alpha, eps, weightDecay, momentum, centered } = readRmsprop(arguments);

@@ -1,4 +1,4 @@
-// penalties.ts: what a trainer's regularisation adds to the gradients of its loss.
+// penalties.ts: what a trainer's regularization adds to the gradients of its loss.
 import { backward, grad } from '../autodiff.ts';
 import { OptionError } from '../errors.ts';
 import { type Graph, inSection, type Tensor } from '../ir/graph.ts';
@@ -8,7 +8,7 @@ import { show } from '../options.ts';
 import { scalar } from './measure.ts';
 import type { Regularizer } from './regularize.ts';
 
-/** What penalises what: parameters that are trained, each with its penalties. */
+/** What penalizes what: parameters that are trained, each with its penalties. */
 export type Penalties = readonly (readonly [Regularizer, readonly Parameter[]])[];
 
 /** @throws OptionError if one matches nothing that is trained */

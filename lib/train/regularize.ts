@@ -43,7 +43,7 @@ export function elasticNet(first: number, second: number, options: RegularizeOpt
 
 /**
  * `weight` times the sum over rows (dimensions 1 and up; a vector is one row) of sqrt(size of a row) times its norm (Yuan and Lin 2006):
- * whole rows go towards 0. A row that is 0 gets no gradient. Throws OptionError.
+ * whole rows go toward 0. A row that is 0 gets no gradient. Throws OptionError.
  */
 export function groupLasso(weight: number, options: RegularizeOptions = {}): Regularizer {
   return make('groupLasso', [weight], options, (p) => {

@@ -45,13 +45,13 @@ export class Setup<M extends Module> {
   readonly buffers: readonly Buffer[];
   /** All names that the model has for each of them. */
   readonly names: ReadonlyMap<Parameter | Buffer, readonly string[]>;
-  /** The states of the parameters and of the buffers that are written with them, neighbours in the store. */
+  /** The states of the parameters and of the buffers that are written with them, neighbors in the store. */
   readonly weights: readonly State[];
   /** Names of the trained parameters, in the order in which policies see them. */
   readonly trained: readonly string[];
   readonly plateau: Plateau | null;
   readonly guarding: Guarding | null;
-  /** The averages of the trained parameters, neighbours too; none without option `ema`. */
+  /** The averages of the trained parameters, neighbors too; none without option `ema`. */
   readonly averages: ReadonlyMap<Parameter, State>;
   readonly finishing: Finishing;
   readonly kept: Kept;
@@ -233,7 +233,7 @@ export class Setup<M extends Module> {
     this.store.reset(this.#carried.map(({ state }) => state));
   }
 
-  /** What earlyStop brings back: weights, their averages and masks, neighbours in the store. */
+  /** What earlyStop brings back: weights, their averages and masks, neighbors in the store. */
   get restorable(): readonly State[] {
     return [...this.weights, ...this.averages.values(), ...this.finishing.states];
   }

@@ -84,7 +84,7 @@ export class Store {
 
   /**
    * States as of now, copied at once between two runs, off this thread. What lies between them in a block is copied too: best ask for
-   * neighbours.
+   * neighbors.
    */
   async snapshot(states: readonly State[]): Promise<Map<State, Data>> {
     const places = states.map((state) => ({ state, ...this.#placeOf(state) }));

@@ -39,7 +39,7 @@ it('gives JSON lines, and the same figures for the same seed', async () => {
   expect(other[0]!.finalLoss).not.toBe(once[0]!.finalLoss);
 });
 
-it('draws curves on a terminal, and nothing but text without colours where they are not wanted', async () => {
+it('draws curves on a terminal, and nothing but text without colors where they are not wanted', async () => {
   const cwd = folder({ 'text.txt': text });
   const shown = await run(quick, { cwd, tty: true, env: { NO_COLOR: '1' } });
   expect(shown.stderr).toMatch(/[\u2801-\u28ff]/);

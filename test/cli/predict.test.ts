@@ -10,7 +10,7 @@ const csv = (lines: readonly (readonly number[])[]): string => lines.map((l) => 
 const config = {
   data: { type: 'csv', file: 't.csv', split: { train: 300 } },
   preprocess: [
-    { type: 'standardise', columns: [0] },
+    { type: 'standardize', columns: [0] },
     { type: 'oneHot', columns: [1] },
   ],
   model: { type: 'mlp', sizes: [4, 16, 2], activation: 'tanh' },
@@ -31,7 +31,7 @@ it('classes and their probabilities', async () => {
   const test = rows.slice(300);
   const [cwd, { testAccuracy }] = await trained(
     {},
-    { 't.csv': csv(rows), 'raw.csv': csv(test.map((r) => r.slice(0, 2))), 'labelled.csv': csv(test) },
+    { 't.csv': csv(rows), 'raw.csv': csv(test.map((r) => r.slice(0, 2))), 'labeled.csv': csv(test) },
   );
   const { code, stdout, stderr } = await run(['predict', 'm.safetensors', 'raw.csv'], { cwd });
   expect(stderr).toBe('');
@@ -40,7 +40,7 @@ it('classes and their probabilities', async () => {
   expect(lines).toHaveLength(100);
   expect(lines.every((l) => /^[01] [01]\.\d{4}$/.test(l))).toBe(true);
   expect(lines.filter((l, i) => Number(l[0]) === test[i]![2]).length / 100).toBeCloseTo(testAccuracy!, 6);
-  const json = (await run(['predict', '--json', 'm.safetensors', 'labelled.csv', '--drop', '-1'], { cwd })).json();
+  const json = (await run(['predict', '--json', 'm.safetensors', 'labeled.csv', '--drop', '-1'], { cwd })).json();
   expect(json.map((e) => e.class)).toEqual(lines.map((l) => Number(l[0])));
   expect(json[7]).toMatchObject({ row: 7, probability: expect.closeTo(Number(lines[7]!.slice(2)), 4) });
 });
@@ -48,7 +48,7 @@ it('classes and their probabilities', async () => {
 it('values in the units of the file', async () => {
   const lines = rows.map(([a, b]) => [a, b, 1000 + 3 * a - 20 * b]);
   const change = {
-    preprocess: { x: [{ type: 'minMax' }], y: [{ type: 'standardise' }] },
+    preprocess: { x: [{ type: 'minMax' }], y: [{ type: 'standardize' }] },
     model: { type: 'mlp', sizes: [2, 1] },
     loss: 'mse',
     epochs: 60,

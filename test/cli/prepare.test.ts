@@ -13,7 +13,7 @@ const table = (n: number): string =>
 const config = {
   data: { type: 'csv', file: 't.csv', split: { train: 320, test: 80, order: 'seed', stratify: true } },
   preprocess: [
-    { type: 'standardise', columns: [0, 2] },
+    { type: 'standardize', columns: [0, 2] },
     { type: 'oneHot', columns: [1] },
   ],
   model: { type: 'mlp', sizes: [5, 16, 2], activation: 'tanh' },
@@ -32,7 +32,7 @@ it('columns of any size and categories are learned from as they stand in the fil
   expect(last.testAccuracy).toBeGreaterThan(0.9);
   const { metadata } = await readSafetensors(`${cwd}/m.safetensors`);
   const { x } = JSON.parse(metadata['gradclip.preprocess']!);
-  expect(x.steps.map((s: { type: string }) => s.type)).toEqual(['standardise', 'oneHot']);
+  expect(x.steps.map((s: { type: string }) => s.type)).toEqual(['standardize', 'oneHot']);
   expect(x.steps[1].categories).toEqual([null, [0, 10, 20], null]);
   // Of the rows that train, not of all: which those are depends on the seed.
   const shift = async (seed: string): Promise<unknown> => {
@@ -48,7 +48,7 @@ it('columns of any size and categories are learned from as they stand in the fil
 it('a value of a regression has a transform of its own', async () => {
   const cwd = project({
     data: { ...config.data, label: 0, split: { train: 100 } },
-    preprocess: { x: [{ type: 'minMax' }], y: [{ type: 'standardise' }] },
+    preprocess: { x: [{ type: 'minMax' }], y: [{ type: 'standardize' }] },
     model: { type: 'mlp', sizes: [3, 4, 1] },
     loss: 'mse',
   });
@@ -68,7 +68,7 @@ it('images are changed in training only, and stay bytes', async () => {
     'c.json': JSON.stringify({
       ...config,
       data: { type: 'idx', images: 'x.idx', labels: 'y.idx', divideBy: 255, split: { train: 64 } },
-      preprocess: [{ type: 'standardise', per: 'all' }],
+      preprocess: [{ type: 'standardize', per: 'all' }],
       augment: [
         { type: 'crop', padding: 1, border: 'edge' },
         { type: 'flip', probability: 0.5 },
@@ -147,8 +147,8 @@ it('classes weigh what they are given, or count alike', async () => {
 it.each([
   [
     'a transform',
-    { preprocess: [{ type: 'standardize' }] },
-    /preprocess\.x\[0\]\.type: expected one of.*did you mean standardise\?/,
+    { preprocess: [{ type: 'standardized' }] },
+    /preprocess\.x\[0\]\.type: expected one of.*did you mean standardize\?/,
   ],
   [
     'its options',

@@ -96,7 +96,7 @@ it('smooths without inventing values', () => {
   expect(smooth([Number.NaN], 3)).toEqual([Number.NaN]);
 });
 
-it('cuts lines where the terminal ends, and keeps their colours', () => {
+it('cuts lines where the terminal ends, and keeps their colors', () => {
   expect(fit('abc', 2)).toBe('ab');
   expect(fit('\x1b[31mabc\x1b[39mdef', 4)).toBe('\x1b[31mabc\x1b[39md');
   expect(fit('\x1b[31mabc\x1b[39mdef', 2)).toBe('\x1b[31mab\x1b[39m');

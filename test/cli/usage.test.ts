@@ -42,7 +42,7 @@ it.each([
   expect(stdout).toBe('');
 });
 
-it('gives errors as JSON too, and colours to terminals that want them', async () => {
+it('gives errors as JSON too, and colors to terminals that want them', async () => {
   const plain = await run(['inspect', '--json', '--bogus']);
   expect(plain.json()).toEqual([{ event: 'error', code: 'ERR_OPTION', message: expect.stringContaining('--bogus') }]);
   expect(plain.stderr).not.toContain('\x1b');

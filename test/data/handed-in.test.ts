@@ -211,7 +211,7 @@ describe('a training', () => {
 });
 
 it('statistics and shares of plain rows are those of f32', () => {
-  for (const kind of [preprocess.standardise(), preprocess.minMax(), preprocess.oneHot({ columns: [] })]) {
+  for (const kind of [preprocess.standardize(), preprocess.minMax(), preprocess.oneHot({ columns: [] })]) {
     expect(kind.fit(nested).toJSON()).toEqual(kind.fit(x).toJSON());
     expect(kind.fit(x).transform(nested)).toEqual(kind.fit(x).transform(x));
   }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { fromJSON, minMax, oneHot, pipeline, standardise, type Transform } from '../../lib/data/preprocess.ts';
+import { fromJSON, minMax, oneHot, pipeline, standardize, type Transform } from '../../lib/data/preprocess.ts';
 import { CheckpointError, DataError, IndexError, OptionError, ShapeError } from '../../lib/errors.ts';
 import { writeSafetensors } from '../../lib/io/safetensors.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
@@ -33,32 +33,32 @@ function inGraph(x: NdArray, transform: Transform, which: 'build' | 'buildInvers
 /** Three columns of 4 rows: the second is constant. */
 const table = rows([4, 3], 1, 7, -2, 2, 7, 0, 3, 7, 2, 6, 7, 4);
 
-describe('standardise', () => {
+describe('standardize', () => {
   it('gives each column mean 0 and deviation 1, and a constant one zeros', () => {
     // Column 0: mean 3, variance (4 + 1 + 0 + 9) / 4; column 2: mean 1, variance (9 + 1 + 1 + 9) / 4.
     const [a, b] = [Math.sqrt(3.5), Math.sqrt(5)];
-    const scale = standardise().fit(table);
+    const scale = standardize().fit(table);
     close(scale.transform(table), [-2 / a, 0, -3 / b, -1 / a, 0, -1 / b, 0, 0, 1 / b, 3 / a, 0, 3 / b]);
     close(scale.inverse(scale.transform(table)), [...table.data]);
   });
 
   it('takes statistics in f64: a column far from 0 keeps its digits', () => {
     const x = rows([4, 1], 16777212, 16777214, 16777214, 16777216);
-    close(standardise().fit(x).transform(x), [-Math.SQRT2, 0, 0, Math.SQRT2]);
+    close(standardize().fit(x).transform(x), [-Math.SQRT2, 0, 0, Math.SQRT2]);
     const same = { data: new Float32Array(1000).fill(0.1), shape: [1000, 1] };
-    expect([...standardise().fit(same).transform(same).data]).toEqual(new Array(1000).fill(0));
+    expect([...standardize().fit(same).transform(same).data]).toEqual(new Array(1000).fill(0));
   });
 
   it('per channel, of all, of some columns', () => {
     const images = rows([2, 2, 1, 2], 0, 2, 10, 10, 4, 6, 10, 30);
     const c1 = Math.sqrt(75);
-    close(standardise({ per: 'channel' }).fit(images).transform(images), [
+    close(standardize({ per: 'channel' }).fit(images).transform(images), [
       ...[-3 / Math.sqrt(5), -1 / Math.sqrt(5), -5 / c1, -5 / c1],
       ...[1 / Math.sqrt(5), 3 / Math.sqrt(5), -5 / c1, 15 / c1],
     ]);
     const bytes = { data: Uint8Array.of(0, 2, 4, 6), shape: [4] };
     close(
-      standardise({ per: 'all' }).fit(bytes).transform(bytes),
+      standardize({ per: 'all' }).fit(bytes).transform(bytes),
       [-3, -1, 1, 3].map((v) => v / Math.sqrt(5)),
     );
   });
@@ -108,11 +108,11 @@ describe('oneHot', () => {
 });
 
 const transforms = (x: NdArray): Transform[] => [
-  standardise().fit(x),
-  standardise({ per: 'all' }).fit(x),
-  standardise({ per: 'channel' }).fit(x),
+  standardize().fit(x),
+  standardize({ per: 'all' }).fit(x),
+  standardize({ per: 'channel' }).fit(x),
   minMax({ to: [-3, 5] }).fit(x),
-  pipeline(standardise({ columns: [0] }), oneHot({ columns: [1] })).fit(x),
+  pipeline(standardize({ columns: [0] }), oneHot({ columns: [1] })).fit(x),
 ];
 
 it('arrays and graphs get the same bits, through JSON too; inverse gives back what was there', () => {
@@ -135,32 +135,32 @@ it('arrays and graphs get the same bits, through JSON too; inverse gives back wh
 });
 
 describe('one clear error', () => {
-  const fitted = standardise().fit(table);
+  const fitted = standardize().fit(table);
   it.each<[string, () => unknown, new (...args: never[]) => Error, RegExp]>([
-    ['another row', () => fitted.transform(rows([1, 2], 1, 2)), ShapeError, /standardise: expected rows \[3\].*got \[2\]/],
-    ['NaN', () => standardise().fit(rows([2, 2], 1, 2, 3, Number.NaN)), DataError, /standardise: row 1, column 1: .*finite.*NaN/],
+    ['another row', () => fitted.transform(rows([1, 2], 1, 2)), ShapeError, /standardize: expected rows \[3\].*got \[2\]/],
+    ['NaN', () => standardize().fit(rows([2, 2], 1, 2, 3, Number.NaN)), DataError, /standardize: row 1, column 1: .*finite.*NaN/],
     ['no row', () => minMax().fit(rows([0, 3])), DataError, /minMax: expected at least one row/],
-    ['an option', () => standardise({ pre: 'all' } as never), OptionError, /unknown option pre; did you mean per\?/],
+    ['an option', () => standardize({ pre: 'all' } as never), OptionError, /unknown option pre; did you mean per\?/],
     [
       'columns',
-      () => standardise({ columns: [3] }).fit(table),
+      () => standardize({ columns: [3] }).fit(table),
       OptionError,
       /columns: expected distinct whole numbers below 3, got \[3\]/,
     ],
     ['bounds', () => minMax({ to: [1, 0] }), OptionError, /option to: expected the smaller number first, got 1, 0/],
     [
       'channels',
-      () => standardise({ per: 'channel' }).fit(rows([3], 1, 2, 3)),
+      () => standardize({ per: 'channel' }).fit(rows([3], 1, 2, 3)),
       ShapeError,
       /\[rows, channels, \.\.\.\], got \[3\]/,
     ],
-    ['JSON', () => fromJSON({ type: 'standardize' }), DataError, /standardize: expected one of standardise, minMax/],
+    ['JSON', () => fromJSON({ type: 'standard' }), DataError, /standard: expected one of standardize, minMax/],
     ['its numbers', () => fromJSON({ ...fitted.toJSON(), scale: [1, 0, 1] }), DataError, /scale without 0/],
     [
       'not fitted',
-      () => new Trainer({ ...task(), preprocess: { x: standardise() as never } }),
+      () => new Trainer({ ...task(), preprocess: { x: standardize() as never } }),
       OptionError,
-      /x: standardise was not fitted/,
+      /x: standardize was not fitted/,
     ],
     [
       'no such array',
@@ -204,7 +204,7 @@ function file(): string {
 
 describe('in a trainer', () => {
   const { x, y } = points();
-  const preprocess = { x: standardise().fit(x), y: standardise().fit(y) };
+  const preprocess = { x: standardize().fit(x), y: standardize().fit(y) };
 
   it('learns from raw values, predicts in the units of y; a fresh trainer that loads the file does the same', async () => {
     using trainer = new Trainer({ ...task(), preprocess });

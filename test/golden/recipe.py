@@ -4,7 +4,7 @@ import numpy as np
 
 
 def noise(seed, n):
-    """n whole numbers in [0, 2^32): murmur3's finaliser over a counter."""
+    """n whole numbers in [0, 2^32): murmur3's finalizer over a counter."""
     x = np.arange(n, dtype=np.uint32) + np.uint32(seed * 0x9E3779B9 & 0xFFFFFFFF)
     x ^= x >> np.uint32(16)
     x *= np.uint32(0x85EBCA6B)

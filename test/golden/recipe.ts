@@ -39,7 +39,7 @@ export function golden(name: GoldenName, folder: string = import.meta.dirname): 
   return JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Golden;
 }
 
-/** n whole numbers in [0, 2^32): murmur3's finaliser over a counter. */
+/** n whole numbers in [0, 2^32): murmur3's finalizer over a counter. */
 export function noise(seed: number, n: number): Uint32Array {
   const start = Math.imul(seed, 0x9e3779b9);
   const out = new Uint32Array(n);

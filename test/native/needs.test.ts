@@ -35,7 +35,7 @@ const MOST = 1 << 21;
 // Calls are written to this file before they are made: the last line is the one that the sanitizer stopped.
 const log = process.env.GRADCLIP_LOG;
 
-/** The bytes of each operand that the kernel asks for, learnt from refusals; undefined when it is refused for another reason, or large. */
+/** The bytes of each operand that the kernel asks for, learned from refusals; undefined when it is refused for another reason, or large. */
 function sized(call: Call): number[] | undefined {
   const bytes = Array<number>(call.outs + call.ins).fill(0);
   for (let tries = 0; tries <= bytes.length; tries++) {

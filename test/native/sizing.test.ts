@@ -29,14 +29,14 @@ class Machine {
   }
 }
 const alone = (size: number) => ({ ms: 1 / size, asleep: 0.01 });
-/** Of `cpus` cores, one is shared with a neighbour: who sits on it takes twice as long. */
+/** Of `cpus` cores, one is shared with a neighbor: who sits on it takes twice as long. */
 const shared = (cpus: number) => (size: number) => (size < cpus ? alone(size) : { ms: 2.2 / size, asleep: 0.5 });
 
 describe('how many threads a program gets', () => {
   test('all of them, while none waits long', () => {
     expect([...new Machine(4).play(20_000, alone)]).toEqual([[4, expect.any(Number)]]);
   });
-  test('one less while a neighbour has a core: soon, and nearly always', () => {
+  test('one less while a neighbor has a core: soon, and nearly always', () => {
     for (const most of [2, 4]) {
       const machine = new Machine(most);
       machine.play(1000, alone);
@@ -47,13 +47,13 @@ describe('how many threads a program gets', () => {
       expect(time.get(most)! / 60_000).toBeLessThan(0.01);
     }
   });
-  test('several less with several neighbours', () => {
+  test('several less with several neighbors', () => {
     const machine = new Machine(8);
     const three = (size: number) => (size <= 5 ? alone(size) : { ms: 2.2 / size, asleep: 0.5 });
     machine.play(5000, three);
     expect(machine.play(10_000, three).get(5)).toBeGreaterThan(9500);
   });
-  test('all of them again when the neighbour has gone', () => {
+  test('all of them again when the neighbor has gone', () => {
     const machine = new Machine(2);
     machine.play(30_000, shared(2));
     machine.play(3500, alone);

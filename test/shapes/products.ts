@@ -27,28 +27,28 @@ const matmul: Generator = (d) => {
 };
 
 // ---- losses ------------------------------------------------------------------------------------------------------
-interface Labelled {
+interface Labeled {
   readonly n: number;
   readonly c: number;
   readonly attrs: { readonly ignored: number | null };
   readonly weights: boolean;
 }
-function labelled(d: Draw): Labelled {
+function labeled(d: Draw): Labeled {
   const [n, c] = [d.rarely(20) ? 0 : d.size(100), d.size(400)];
   return { n, c, attrs: { ignored: d.rarely(3) ? d.pick(-1, d.int(0, c - 1)) : null }, weights: d.rarely(3) };
 }
-const labels = (d: Draw, { n, c }: Labelled) => (c <= 256 && d.rarely(3) ? u8(n) : i32(n));
-const weight = ({ c, weights }: Labelled) => (weights ? [f32(c)] : []);
+const labels = (d: Draw, { n, c }: Labeled) => (c <= 256 && d.rarely(3) ? u8(n) : i32(n));
+const weight = ({ c, weights }: Labeled) => (weights ? [f32(c)] : []);
 
 const loss = (d: Draw, more: (d: Draw) => object): Case => {
-  const l = labelled(d);
+  const l = labeled(d);
   const fill: FillOf[] = [[-9, 9], [0, l.c], 'positive'];
   return { ins: [f32(l.n, l.c), labels(d, l), ...weight(l)], attrs: { ...l.attrs, ...more(d) }, fill, tolerance: 1e-4 };
 };
 const smoothing = (d: Draw): object => ({ smoothing: d.pick(0, 0, 0.1, 0.5) });
 
 const softmaxCrossEntropyGrad: Generator = (d) => {
-  const l = labelled(d);
+  const l = labeled(d);
   const fill: FillOf[] = [[-4, 4], [0, l.c], 'normal', 'positive'];
   return {
     ins: [f32(l.n, l.c), labels(d, l), f64(l.n), ...weight(l)],
@@ -58,7 +58,7 @@ const softmaxCrossEntropyGrad: Generator = (d) => {
   };
 };
 const nllGrad: Generator = (d) => {
-  const l = labelled(d);
+  const l = labeled(d);
   return {
     ins: [labels(d, l), f64(l.n), ...weight(l)],
     attrs: { ...l.attrs, classes: l.c },

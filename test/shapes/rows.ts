@@ -2,7 +2,7 @@
 import type { DType, TensorType } from '../../lib/ir/op.ts';
 import { type Case, type Draw, type FillOf, f32, f64, type Generator, i32, ofTerms, u8 } from './draw.ts';
 
-/** A run of neighbouring axes of a shape, which seldom has a long dimension: partial sums go by 512 rows and 4096 elements. */
+/** A run of neighboring axes of a shape, which seldom has a long dimension: partial sums go by 512 rows and 4096 elements. */
 function reduced(d: Draw, some: boolean): { shape: number[]; axes: number[]; terms: number } {
   const shape = d.sizes(d.int(1, 4), 12_000, !some);
   if (d.rarely(4)) shape[d.int(0, shape.length - 1)] = d.pick(511, 513, 1024, 4095, 4097, 9000);

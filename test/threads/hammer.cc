@@ -74,7 +74,7 @@ struct Run {
       run.shared[team.rank] = round;
       team.barrier();
       const int64_t beside = run.shared[(team.rank + 1) % team.size];
-      expect(beside == round, "a neighbour is in another round");
+      expect(beside == round, "a neighbor is in another round");
       member.sync([&] {
         for (int rank = 0; rank < team.size; rank++) run.total += run.shared[rank];
       });

@@ -141,7 +141,7 @@ export const AROUND: Readonly<Record<string, AroundKind>> = {
   preprocess: around<Call>({
     draw: (r, { input }) =>
       input.dtype === 'f32'
-        ? { name: r.pick(['standardise', 'minMax']), args: [{ per: r.pick(['column', 'channel', 'all']) }] }
+        ? { name: r.pick(['standardize', 'minMax']), args: [{ per: r.pick(['column', 'channel', 'all']) }] }
         : null,
     apply: ({ name, args }, { data }) => ({ preprocess: { x: call<preprocess.Unfitted>(preprocess, name, args).fit(data.x!) } }),
   }),

@@ -95,8 +95,8 @@ function drawLoss(r: Random, seed: number, { source, below }: InputSpec): LossSp
     const width = r.size(r.wide ? 150 : 40) * (kind.parts ?? 1);
     return { name, width, options: kind.draw(r, width) };
   }
-  const labelled = kind.targets === 'labels' ? name : 'crossEntropy';
-  return { name: labelled, width: below, options: LOSSES[labelled]!.draw(r, below) };
+  const labeled = kind.targets === 'labels' ? name : 'crossEntropy';
+  return { name: labeled, width: below, options: LOSSES[labeled]!.draw(r, below) };
 }
 
 class Context implements DrawContext {

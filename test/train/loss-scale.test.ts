@@ -13,7 +13,7 @@ const golden = JSON.parse(readFileSync(new URL('../golden/loss-scale.json', impo
   readonly other: readonly number[];
 };
 
-describe('a fixed scale changes no bit of what is learnt, and none of the report', () => {
+describe('a fixed scale changes no bit of what is learned, and none of the report', () => {
   const cases: [string, Partial<TrainerOptions<MLP>>][] = [
     ['global norm', { clip: clip.globalNorm(0.5) }],
     ['1-norm', { clip: clip.globalNorm(0.5, { p: 1 }) }],
@@ -24,7 +24,7 @@ describe('a fixed scale changes no bit of what is learnt, and none of the report
     ['non-finite as 0', { clip: clip.globalNorm(0.5, { nonFinite: 'zero' }) }],
     ['measured only', { clip: clip.none() }],
     ['not measured', { clip: clip.none({ measure: false }) }],
-    ['accumulated and penalised', { accumulate: 3, regularize: regularize.elasticNet(1e-3, 1e-2) }],
+    ['accumulated and penalized', { accumulate: 3, regularize: regularize.elasticNet(1e-3, 1e-2) }],
   ];
   test.each(cases)('%s', async (_, options) => {
     const run = async (more: Partial<TrainerOptions<MLP>>): Promise<{ reports: Omit<Report, 'lossScale'>[]; hash: string }> => {

@@ -1,6 +1,6 @@
 // moments.h: what the rules of adaptive optimizers share. Each is the arithmetic of PyTorch's single-tensor CPU code.
 
-// A running mean: m moves towards x by `weight`, from the nearer end, as torch.lerp.
+// A running mean: m moves toward x by `weight`, from the nearer end, as torch.lerp.
 struct Lerp {
   F weight;
   bool small;

@@ -4,13 +4,13 @@
 template <bool kNesterov>
 struct Momentum : Rule {
   static constexpr int kHyper = 2, kSlots = 1, kSums = 1;
-  Lerp towards, mean;
-  explicit Momentum(const double* h) : towards(h[0]), mean(h[1]) {}
+  Lerp toward, mean;
+  explicit Momentum(const double* h) : toward(h[0]), mean(h[1]) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot, F* squared) const {
     slot[0] = mean(slot[0], g);
-    squared[0] = p = kNesterov ? towards(g, slot[0]) : slot[0];
+    squared[0] = p = kNesterov ? toward(g, slot[0]) : slot[0];
   }
 };
 
-// Variants: the mean, or as Nesterov on from the gradient towards it.
+// Variants: the mean, or as Nesterov on from the gradient toward it.
 UPDATE(update_momentum, Momentum<false>, Momentum<true>)

@@ -1,6 +1,6 @@
-// rmsprop.h: RMSprop, centred and with momentum.
+// rmsprop.h: RMSprop, centered and with momentum.
 
-// hyper: lr, alpha, 1 - alpha, eps, weight decay, momentum. slots: mean of squares; centred: mean; with momentum: its buffer.
+// hyper: lr, alpha, 1 - alpha, eps, weight decay, momentum. slots: mean of squares; centered: mean; with momentum: its buffer.
 template <bool kCentered, bool kMomentum>
 struct RmsProp : Rule {
   static constexpr int kHyper = 6, kSlots = 1 + kCentered + kMomentum, kBuffer = 1 + kCentered;
@@ -28,5 +28,5 @@ struct RmsProp : Rule {
   }
 };
 
-// Variants: plain, centred, momentum, both.
+// Variants: plain, centered, momentum, both.
 UPDATE(update_rmsprop, RmsProp<false, false>, RmsProp<true, false>, RmsProp<false, true>, RmsProp<true, true>)

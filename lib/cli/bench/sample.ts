@@ -55,7 +55,7 @@ export function ratioInterval(theirs: readonly Sample[], ours: readonly Sample[]
   return rank > 0 ? [sorted[rank - 1]!, sorted[n - rank]!] : null;
 }
 
-/** First quartile, median and third quartile, between neighbours where they fall between. */
+/** First quartile, median and third quartile, between neighbors where they fall between. */
 export function quartiles(values: readonly number[]): readonly [number, number, number] {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (q: number): number => {

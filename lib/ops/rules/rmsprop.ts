@@ -1,8 +1,8 @@
-// rmsprop.ts: the update of RMSprop, plain, centred and with momentum. Kernel: rules/rmsprop.h.
+// rmsprop.ts: the update of RMSprop, plain, centered and with momentum. Kernel: rules/rmsprop.h.
 import type { OpDef } from '../../ir/op.ts';
 import { type UpdateAttrs, updateOp } from '../update.ts';
 
-/** Slots: the mean of squares; centred, the mean; with momentum, its buffer. */
+/** Slots: the mean of squares; centered, the mean; with momentum, its buffer. */
 export const UPDATE_RMSPROP: OpDef<UpdateAttrs> = updateOp({
   name: 'update_rmsprop',
   slots: [1, 2, 2, 3],

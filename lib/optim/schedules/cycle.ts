@@ -19,7 +19,7 @@ const readCosineRestarts = signature(
 );
 
 /**
- * Half a cosine from `initial` towards `min`, again and again (SGDR, Loshchilov and Hutter 2016). As torch's
+ * Half a cosine from `initial` toward `min`, again and again (SGDR, Loshchilov and Hutter 2016). As torch's
  * CosineAnnealingWarmRestarts. Throws OptionError.
  */
 export function cosineRestarts(initial: number, options: RestartsOptions): Schedule {

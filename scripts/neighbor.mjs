@@ -1,12 +1,12 @@
-// neighbour.mjs: what a busy process on one of the cores does to training: mlp-small (784-256-128-10, batch 64, SGD with momentum, global
-// norm) on one thread and on all, in turns, without and with a neighbour. `npm run -s measure:neighbour -- [SECONDS [NEIGHBOURS]]`
+// neighbor.mjs: what a busy process on one of the cores does to training: mlp-small (784-256-128-10, batch 64, SGD with momentum, global
+// norm) on one thread and on all, in turns, without and with a neighbor. `npm run -s measure:neighbor -- [SECONDS [NEIGHBORS]]`
 // prints one JSON line for each. Milliseconds: `chunks` is the mean step of a long fit, the others are steps run one at a time.
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { clip, loss, nn, ops, optim, rows, runtime, Trainer } from '../dist/lib/index.js';
 
 const seconds = Number(process.argv[2] ?? 12);
-const neighbours = Number(process.argv[3] ?? 1);
+const neighbors = Number(process.argv[3] ?? 1);
 const rounds = 10;
 const batch = 64;
 const { threads } = runtime();
@@ -77,7 +77,7 @@ async function measure(count) {
     const [p50, p99] = [0.5, 0.99].map((q) => quantile(cell.single, q));
     console.log(
       JSON.stringify({
-        neighbours: count,
+        neighbors: count,
         threads: cell.count,
         chunks: ms(mean(cell.chunks)),
         mean: ms(mean(cell.single)),
@@ -97,4 +97,4 @@ async function measure(count) {
 for (const cell of cells) await round(cell, 300);
 console.log(JSON.stringify({ cpus: availableParallelism(), isa: runtime().isa, threads: threads.count, seconds }));
 await measure(0);
-await measure(neighbours);
+await measure(neighbors);
