@@ -69,8 +69,8 @@ export class DTypeError extends GradclipError {
 
 /** A graph is built or used in a way that has no meaning. Code `ERR_GRAPH`. */
 export class GraphError extends GradclipError {
-  constructor(message: string, details?: Record<string, unknown>) {
-    super('ERR_GRAPH', message, details);
+  constructor(message: string, details?: Record<string, unknown>, options?: ErrorOptions) {
+    super('ERR_GRAPH', message, details, options);
   }
 }
 

@@ -150,7 +150,10 @@ export class Graph {
   /** Append a node. Ops' public functions call this; models call those. */
   add<A>(op: OpDef<A>, ins: readonly Tensor[], attrs: A): Node<A> {
     for (const t of ins) {
-      if (t.graph !== this) throw new GraphError(`${op.name}: operands come from different graphs`, { op: op.name });
+      if (t.graph !== this) {
+        const text = `${op.name}: an operand comes from another graph: a tensor was kept from an earlier trace, or made outside of this model`;
+        throw new GraphError(text, { op: op.name });
+      }
     }
     const types = op.infer(
       ins.map((t) => t.type),

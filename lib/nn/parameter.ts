@@ -36,10 +36,11 @@ export class Parameter implements TensorLike {
   #bound: { readonly graph: Graph; readonly state: State } | null = null;
 
   /**
-   * @param init how `initialize` fills it, or its values; default zeros
-   * @throws ShapeError if the shape is none, or the values are not as many
+   * @param init how `initialize` fills it, or its values; default zeros for one dimension (a bias). What has more has no default: units that begin with
+   * the same weights stay the same
+   * @throws ShapeError if the shape is none, or the values are not as many; OptionError
    */
-  constructor(shape: readonly number[], init: Initializer | Float32Array = zeros(), options: ParameterOptions = {}) {
+  constructor(shape: readonly number[], init?: Initializer | Float32Array, options: ParameterOptions = {}) {
     checkOptions('Parameter', options, ['requiresGrad', 'sparse']);
     if (!Array.isArray(shape) || !shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
       throw new ShapeError(`Parameter: expected a shape of whole numbers, got [${shape}]`, { shape });
@@ -61,10 +62,14 @@ export class Parameter implements TensorLike {
       },
     };
     register(this.state, this.#values);
+    if (init === undefined && shape.length > 1) {
+      const text = `Parameter: expected an initializer for [${shape}], such as nn.init.xavierUniform() or nn.init.zeros(), got undefined`;
+      throw new OptionError(text, { shape });
+    }
     if (init instanceof Float32Array) {
       this.#init = zeros();
       this.data = init;
-    } else this.#init = checkInit(init);
+    } else this.#init = checkInit(init ?? zeros());
   }
 
   /** Path within the module that was last traced or initialized, such as `fc1.weight`. */

@@ -2,6 +2,7 @@
 import { GradclipError, GraphError } from '../errors.ts';
 import type { Graph, State } from '../ir/graph.ts';
 import type { Buffer } from './buffer.ts';
+import { explained } from './calls.ts';
 import type { Module } from './module.ts';
 import type { Parameter } from './parameter.ts';
 
@@ -30,6 +31,7 @@ export function bindParameters(graph: Graph, module: Module, { stands, pending }
 /** Let every call of a module's `forward` go through `around`, until the returned function is called. */
 export function wrapForward(module: Module, around: (call: () => unknown) => unknown): () => void {
   if (!Object.isExtensible(module)) return () => {};
+  if (typeof module.forward !== 'function') return () => {};
   const own = Object.getOwnPropertyDescriptor(module, 'forward');
   const original = module.forward as (...ins: unknown[]) => unknown;
   const value = (...ins: unknown[]): unknown => around(() => original.apply(module, ins));
@@ -46,8 +48,12 @@ function inLayer(path: string, call: () => unknown): unknown {
     if (given !== undefined && typeof (given as { then?: unknown } | null)?.then !== 'function') return given;
     const what = given === undefined ? 'nothing; is a return missing?' : 'a promise; a model is traced, not run: it cannot wait';
     throw new GraphError(`forward gave ${what}`);
-  } catch (error) {
+  } catch (cause) {
+    const error = explained(cause, module, isModule);
     if (error instanceof GradclipError) error.inLayer(path);
     throw error;
   }
 }
+
+/** As module.ts tells them, which imports this file. */
+const isModule = (x: unknown): boolean => typeof (x as Partial<Module> | null | undefined)?.namedModules === 'function';

@@ -51,7 +51,7 @@ export function convOut(size: number, before: number, after: number, kernel: num
 }
 
 function check4(op: string, what: string, t: TensorType): Shape4 {
-  if (t.dtype !== 'f32') throw new DTypeError(`${op}: expected ${what} in f32, got ${typeName(t)}`);
+  if (t.dtype !== 'f32') throw new DTypeError(`${op}: expected ${what} in f32, got ${typeName(t)}; ops.cast(x, 'f32') converts`);
   if (t.shape.length !== 4) throw new ShapeError(`${op}: expected ${what} of 4 dimensions, got ${typeName(t)}`);
   return t.shape as Shape4;
 }
@@ -74,8 +74,10 @@ function outSize(op: string, [h, w]: Pair, [kh, kw]: Pair, { stride, padding, di
 function checkChannels(op: string, groups: number, x: Shape4, w: Shape4): void {
   if (x[1] !== w[1] * groups || w[0] % groups !== 0) {
     const per = groups === 1 ? '' : ` in ${groups} groups`;
+    const last =
+      x[3] === w[1] * groups ? '; images are [n, channels, height, width]: ops.transpose(x, { axes: [0, 3, 1, 2] })' : '';
     throw new ShapeError(
-      `${op}: expected x of ${w[1] * groups} channels and a multiple of ${groups} filters for a weight [${w}]${per}, got x [${x}]`,
+      `${op}: expected x of ${w[1] * groups} channels and a multiple of ${groups} filters for a weight [${w}]${per}, got x [${x}]${last}`,
     );
   }
 }

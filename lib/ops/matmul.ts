@@ -46,7 +46,8 @@ function sizesOf(ins: readonly TensorType[], { transA = false, transB = false }:
     );
   }
   if (a.dtype !== b.dtype || (a.dtype !== 'f32' && a.dtype !== 'f64')) {
-    throw new DTypeError(`matmul: expected two f32 or two f64 tensors, got ${typeName(a)} and ${typeName(b)}`);
+    const hint = "; ops.cast(x, 'f32') converts, and so does a transform of the trainer's option preprocess";
+    throw new DTypeError(`matmul: expected two f32 or two f64 tensors, got ${typeName(a)} and ${typeName(b)}${hint}`);
   }
   const lead = a.shape.slice(0, -2);
   const [m, ka] = pair(a.shape, transA);

@@ -97,5 +97,9 @@ export class Current<M extends Module> {
 
 function checkTrains<M extends Module>(where: string, setup: Setup<M>): Setup<M> {
   if (setup.trained.length > 0) return setup;
-  throw new OptionError(`${where}: the model has no parameter that requires a gradient`);
+  const none = setup.parameters.length === 0;
+  const why = none
+    ? 'parameter: layers are found in public fields, arrays and plain objects of a Module (not in #private fields, a Map or local variables)'
+    : 'parameter that requires a gradient';
+  throw new OptionError(`${where}: the model has no ${why}`);
 }

@@ -35,7 +35,7 @@ export function* evaluateLoop(c: EvaluateContext): Loop<Metrics<string> | null> 
     const most = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.report.bytes)));
     const steps = Math.min(pace.steps, MOST_STEPS, most, Math.floor(left / count));
     const feed = new Uint8Array(steps * program.feed.bytes);
-    for (let j = 0; j < steps; j++) {
+    for (let j = 0; j < steps && feed.length > 0; j++) {
       source.fillInOrder(new Int32Array(feed.buffer, j * program.feed.bytes, count), start + j * count);
     }
     const request = { ...EVALUATE, steps, feed, threads: threadsFor(program, threads) };

@@ -64,6 +64,8 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
       micros,
       rows,
       fill(_columns, rowBytes) {
+        // Nothing of the batch is read.
+        if (rowBytes === 0) return new Uint8Array(0);
         const count = steps * micros;
         const views = room.views(count, rows, rowBytes);
         const at = { epoch, i: batch + first, attempt: attempt + first, batchSize, seed };

@@ -62,6 +62,8 @@ export function measure(graph: Graph, name: string, given: Tensor | Aggregate): 
 export function checkTraced<T>(name: string, expected: string, given: T, fits: boolean): T {
   if (fits) return given;
   const promise = typeof (given as { then?: unknown } | null)?.then === 'function';
+  // Nobody waits for it: what it rejects with would end the process.
+  if (promise) (given as PromiseLike<unknown>).then(undefined, () => {});
   const hint = promise
     ? '; a model is traced, not run: there is nothing to wait for'
     : given === undefined

@@ -3,6 +3,7 @@ import { checkClipPolicy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
+import { Streaming } from '../metrics/streaming.ts';
 import { MAX_THREADS } from '../native/threads.ts';
 import { type Match, Module, matchParameters, type Parameter } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
@@ -186,18 +187,22 @@ const FIT_OPTIONS = [
 ];
 
 export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M, string>): void {
+  if ((options as unknown) instanceof Module) {
+    throw new OptionError(`Trainer: expected one object of options, { model, loss, optimizer }, got ${show(options)}`);
+  }
   checkOptions('Trainer', options, TRAINER_OPTIONS);
   const { model, loss, optimizer, clip, metrics = {}, predict, groups = [] } = options;
   const wrong = (option: string, expected: string, value: unknown): OptionError =>
     new OptionError(`Trainer: option ${option}: expected ${expected}, got ${show(value)}`, { option, value });
   if (!(model instanceof Module)) throw wrong('model', 'a Module', model);
+  if (typeof model.forward !== 'function') throw wrong('model', 'a Module with a method forward', model);
   if (typeof loss !== 'function') throw wrong('loss', 'a function of a batch and the model', loss);
   checkOptimizer('Trainer: option optimizer', optimizer);
   if (clip !== undefined) checkClipPolicy('Trainer: option clip', clip);
   if (typeof metrics !== 'object' || metrics === null) throw wrong('metrics', 'functions by name', metrics);
   for (const [name, metric] of Object.entries(metrics)) {
     if (name === 'loss') throw new OptionError('Trainer: option metrics: loss is measured anyway', { option: 'metrics' });
-    checkFunction('Trainer', `metrics.${name}`, metric);
+    checkMetric(name, metric);
   }
   checkFunction('Trainer', 'predict', predict);
   checkLogger('Trainer', options.logger);
@@ -249,9 +254,20 @@ export function checkFitOptions(where: string, options: FitOptions<string>, metr
   if (!validation) throw new OptionError(`${where}: earlyStop needs a validation set`, { option: 'earlyStop' });
 }
 
+function checkMetric(name: string, value: unknown): void {
+  const class_ = typeof value === 'function' ? value : (value as object | null | undefined)?.constructor;
+  if (class_ && class_.prototype instanceof Streaming) {
+    const text = `Trainer: option metrics.${name}: expected a function, got ${show(value)}, which counts arrays`;
+    const instead = `({ x, y }, model) => metrics.${class_.name[0]!.toLowerCase()}${class_.name.slice(1)}(model.forward(x), y)`;
+    throw new OptionError(`${text}: write ${instead}`, { option: `metrics.${name}`, value });
+  }
+  checkFunction('Trainer', `metrics.${name}`, value);
+}
+
 function checkFunction(where: string, option: string, value: unknown): void {
-  if (value === undefined || typeof value === 'function') return;
-  throw new OptionError(`${where}: option ${option}: expected a function, got ${show(value)}`, { option, value });
+  const shown = show(value);
+  if (value === undefined || (typeof value === 'function' && !shown.startsWith('class '))) return;
+  throw new OptionError(`${where}: option ${option}: expected a function, got ${shown}`, { option, value });
 }
 
 /**

@@ -339,6 +339,6 @@ function warnOfUnreached({ name, op }: Unreached, { warnings, counters: { step }
 }
 
 function forwardOfX<M extends Module>(batch: Batch, model: M): Tensor {
-  if (!batch.x) throw new OptionError(`predict: expected an input named x, got ${Object.keys(batch).join(', ')}`);
+  if (!batch.x) throw new OptionError('predict: expected an array of rows, or one named x, got undefined');
   return (model.forward as (x: Tensor) => Tensor).call(model, batch.x);
 }

@@ -16,6 +16,7 @@ import type { Accumulators } from './accumulation.ts';
 import type { Guarding } from './guarding.ts';
 import type { LossScale } from './loss-scale.ts';
 import { checkTraced, type Measured, measure, scalar } from './measure.ts';
+import { ofBatch } from './objective.ts';
 import { type Penalties, penalize } from './penalties.ts';
 import type { Batch, Tensors } from './source.ts';
 
@@ -69,7 +70,7 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, t
   const { scaling, guarding } = spec;
   const forward = (): Tensor =>
     withParameters(graph, spec.model, { pending: spec.accumulators?.pending }, () =>
-      scalar('loss', spec.loss(trace(graph) as Batch, spec.model)),
+      scalar('loss', ofBatch('loss', trace(graph), spec.model, spec.loss)),
     );
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
@@ -141,8 +142,8 @@ export function traceEvaluate<M extends Module>(
 ): { graph: Graph; extra: readonly Measured[] } {
   const graph = new Graph('eval');
   const extra = withParameters(graph, model, { stands }, () => {
-    const batch = trace(graph) as Batch;
-    return Object.entries(measures).map(([name, f]) => measure(graph, name, f(batch, model)));
+    const batch = trace(graph);
+    return Object.entries(measures).map(([name, f]) => measure(graph, name, ofBatch(name, batch, model, f)));
   });
   return { graph, extra };
 }
@@ -156,7 +157,7 @@ export function tracePredict<M extends Module>(
 ): Graph {
   const graph = new Graph('eval');
   withParameters(graph, model, { stands }, () => {
-    const given = predict(trace(graph) as Batch, model);
+    const given = ofBatch('predict', trace(graph), model, predict);
     graph.output('prediction', checkTraced('predict', 'a Tensor', given, given instanceof Tensor));
   });
   return graph;

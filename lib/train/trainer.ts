@@ -7,7 +7,7 @@ import { writeSafetensors } from '../io/safetensors.ts';
 import type { Data } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
-import { checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { checkChoice, checkNumber, checkOptions, show } from '../options.ts';
 import type { Access } from './access.ts';
 import { checkMetadata, type LoadResult, matchCheckpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { Current } from './current.ts';
@@ -16,7 +16,7 @@ import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
 import { closing, type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
 import type { Running } from './fit.ts';
 import { Halt } from './halt.ts';
-import { asSource, checkFile, inputsOf, isStream } from './inputs.ts';
+import { asSource, checkFile, inputsOf, isArray, isStream } from './inputs.ts';
 import {
   BATCH_SIZE,
   type BatchOptions,
@@ -349,6 +349,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   #begin(where: string, options: FitOptions<string>): Begun {
     this.#access.checkFree(where);
+    if (isArray(options)) {
+      throw new OptionError(
+        `${where}: expected options as second argument, got ${show(options)}: data are named arrays, { x, y }`,
+      );
+    }
     checkFitOptions(where, options, ['loss', ...Object.keys(this.#options.metrics ?? {})]);
     this.#weightsOf(where, { weights: options.validateWeights ?? 'model' });
     if (this.#setup.plateau && !options.validation) {

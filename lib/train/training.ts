@@ -79,7 +79,11 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
     sessions.push(session);
     const validation =
       options.validation && c.evaluation(asSource('fit: validation', options.validation), options.validateWeights ?? 'model');
-    if (validation) sessions.push(validation.session);
+    if (validation) {
+      sessions.push(validation.session);
+      // What is wrong with it is told before the training, and not at the end of the first epoch.
+      validation.session.program(Math.min(validation.batchSize, validation.source.length));
+    }
     halt.also(() => {
       for (const s of sessions) s.stop();
     });

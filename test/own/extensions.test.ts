@@ -247,7 +247,7 @@ class Layer extends nn.Module {
   readonly fc = new nn.Linear(6, 2);
   readonly #run: (x: Tensor, layer: Layer) => unknown;
   readonly #hidden = new nn.Linear(6, 2);
-  readonly map = new Map([['a', new nn.Parameter([6, 2])]]);
+  readonly map = new Map([['a', new nn.Parameter([6, 2], nn.init.zeros())]]);
   constructor(run: (x: Tensor, layer: Layer) => unknown) {
     super();
     this.#run = run;
@@ -269,7 +269,7 @@ const layers: Record<string, [(x: Tensor, layer: Layer) => unknown, Wrong]> = {
     [GraphError, 'ERR_GRAPH', 'not part of a model being traced; keep it in a public field'],
   ],
   'a parameter made in forward': [
-    (x) => ops.matmul(x, new nn.Parameter([6, 2])),
+    (x) => ops.matmul(x, new nn.Parameter([6, 2], nn.init.zeros())),
     [GraphError, 'ERR_GRAPH', 'not part of a model being traced'],
   ],
   'a tensor of another trace': [
@@ -278,7 +278,7 @@ const layers: Record<string, [(x: Tensor, layer: Layer) => unknown, Wrong]> = {
       kept = x;
       return before ? ops.add(before, x) : x;
     },
-    [GraphError, 'ERR_GRAPH', 'operands come from different graphs'],
+    [GraphError, 'ERR_GRAPH', 'an operand comes from another graph'],
   ],
   'gives nothing': [(x, m) => void m.fc.forward(x), [GraphError, 'ERR_GRAPH', '0: forward gave nothing; is a return missing?']],
   'gives a promise': [

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { IndexError, NonFiniteError, OptionError, ShapeError } from '../../lib/errors.ts';
 import type { Tensor } from '../../lib/ir/graph.ts';
-import { Embedding, GRU, Linear, LSTM, Module, Parameter, RNN } from '../../lib/nn/index.ts';
+import { Embedding, GRU, init, Linear, LSTM, Module, Parameter, RNN } from '../../lib/nn/index.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
 import { add, matmul, reshape, slice, tanh } from '../../lib/ops/index.ts';
 import * as optim from '../../lib/optim/index.ts';
@@ -35,7 +35,7 @@ class Recurrent extends Module {
 class Causal extends Module {
   readonly context = 5;
   readonly embedding = new Embedding(11, 6);
-  readonly place = new Parameter([5, 6]);
+  readonly place = new Parameter([5, 6], init.zeros());
   readonly head = new Linear(6, 11);
   forward(x: Tensor): Tensor {
     const [batch, time] = x.shape as [number, number];

@@ -94,7 +94,7 @@ describe('one error each', () => {
       'data that is nothing',
       () => classifier().fit(null as never),
       ...option,
-      'fit: expected named arrays or a source of batches, got null',
+      'fit: expected named arrays, such as { x, y }, or a source of batches, got null',
     ],
     [
       'no rows to predict',

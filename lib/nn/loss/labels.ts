@@ -81,8 +81,14 @@ export function classRows(
   const x = logits.toTensor();
   const y = labels.toTensor();
   const lead = x.shape.slice(0, -1);
-  if (x.shape.length === 0 || !sameShape(lead, y.shape)) {
-    throw new ShapeError(`${op}: expected labels [${lead}] for logits [${x.shape}], got [${y.shape}]`);
+  // Labels in a column, [n, 1], are labels too.
+  if (x.shape.length === 0 || !(sameShape(lead, y.shape) || sameShape([...lead, 1], y.shape))) {
+    const hint = sameShape(x.shape, y.shape)
+      ? '; labels are numbers of classes: ops.argmax makes them of rows of 0 and 1'
+      : sameShape(x.shape, y.shape.slice(0, -1))
+        ? '; logits are the first argument'
+        : '';
+    throw new ShapeError(`${op}: expected labels [${lead}] for logits [${x.shape}], got [${y.shape}]${hint}`);
   }
   const n = sizeOf(lead);
   return { rows: reshape(x, [n, x.shape.at(-1) as number]), of: reshape(y, [n]), lead };

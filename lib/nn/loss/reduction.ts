@@ -2,7 +2,7 @@
 import { OptionError, ShapeError } from '../../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../../ir/graph.ts';
 import { sameShape } from '../../ir/op.ts';
-import { add, clamp, div, equal, mul, sub } from '../../ops/elementwise.ts';
+import { add, cast, clamp, div, equal, mul, sub } from '../../ops/elementwise.ts';
 import { mean, sum } from '../../ops/reduce.ts';
 import { checkChoice, checkNumber, show } from '../../options.ts';
 import type { Fault } from './rows.ts';
@@ -37,13 +37,13 @@ export function numbers(op: string, option: string, graph: Graph, given: Numbers
   return graph.constant(data, [data.length], 'f32');
 }
 
-/** The tensors of operands, which must have the shape of the first. */
+/** The tensors of operands, which must have the shape of the first. Integers, as targets may be, become floats. */
 export function alike(op: string, first: TensorLike, ...others: TensorLike[]): Tensor[] {
   const [x, ...rest] = [first, ...others].map((t) => t.toTensor()) as [Tensor, ...Tensor[]];
   for (const y of rest) {
     if (!sameShape(x.shape, y.shape)) throw new ShapeError(`${op}: expected a target of [${x.shape}], got [${y.shape}]`);
   }
-  return [x, ...rest];
+  return [x, ...rest.map((y) => (y.dtype === 'i32' || y.dtype === 'u8' ? cast(y, x.dtype) : y))];
 }
 
 export function difference(op: string, prediction: TensorLike, target: TensorLike, options: LossOptions): Tensor {

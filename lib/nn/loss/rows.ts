@@ -84,9 +84,9 @@ export function readRows(
   checkReading(op, options);
   const [x, y] = [predictions.toTensor(), targets.toTensor()];
   const alike = sameShape(x.shape, y.shape);
-  const deep = sameShape(x.shape.slice(0, -1), y.shape) && x.shape.length > 0;
+  const lead = x.shape.slice(0, -1);
+  const deep = (sameShape(lead, y.shape) || sameShape([...lead, 1], y.shape)) && x.shape.length > 0;
   if (!alike && !deep) {
-    const lead = x.shape.slice(0, -1);
     throw new ShapeError(`${op}: expected labels [${lead}] or [${x.shape}] for predictions [${x.shape}], got [${y.shape}]`);
   }
   const count = sizeOf(y.shape);
