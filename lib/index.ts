@@ -16,6 +16,7 @@ export * as models from './models/index.ts';
 export { runtime } from './native/runtime.ts';
 export * as nn from './nn/index.ts';
 export * as loss from './nn/loss/index.ts';
+export { Summary, type SummaryInput, type SummaryOptions, type SummaryRow, summary } from './nn/summary.ts';
 export * as ops from './ops/index.ts';
 export {
   type Analysis,

@@ -1,10 +1,12 @@
-// layers.test.ts: left never imports right: errors < math < options < ir < ... < cli. lib/index.ts stands above all.
+// layers.test.ts: left never imports right: errors < math < text < options < ir < ... < cli. lib/index.ts stands above all.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
 const ORDER =
-  'errors math options ir ops autodiff compile native io data nn metrics models clip optim history train cli index'.split(' ');
+  'errors math text options ir ops autodiff compile native io data nn metrics models clip optim history train cli index'.split(
+    ' ',
+  );
 const rank = (path: string): number => ORDER.indexOf(path.split('/')[1]!.replace('.ts', ''));
 const files = (readdirSync('lib', { recursive: true }) as string[]).filter((f) => f.endsWith('.ts')).map((f) => `lib/${f}`);
 

@@ -6,6 +6,7 @@ import { addon } from '../native/addon.ts';
 import { version } from '../native/package.ts';
 import { MAX_THREADS } from '../native/threads.ts';
 import { show } from '../options.ts';
+import { count, table } from '../text/format.ts';
 import { type Arguments, type Command, usage } from './args.ts';
 import { CLIP_CELLS, clipCell } from './bench/clip-step.ts';
 import { FAST_CELLS, POLICIES_CELLS, policiesCell } from './bench/policies.ts';
@@ -16,7 +17,6 @@ import { clipStepRow, policiesRow, type Rounds, stepRow } from './bench/rows.ts'
 import { type Cell, type Sample, short } from './bench/sample.ts';
 import { profileCell, STEP_CELLS, stepCell, taskOf } from './bench/tasks.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
-import { count, table } from './format.ts';
 import type { IO, StopCause } from './io.ts';
 import { choice } from './schema.ts';
 import type { Screen } from './screen.ts';

@@ -2,7 +2,7 @@
 import type { Advice } from '../history/advise.ts';
 import type { History } from '../history/history.ts';
 import type { Replay, Replayed } from '../history/replay.ts';
-import { count, percent, short, table } from './format.ts';
+import { count, percent, short, table } from '../text/format.ts';
 import { page, STYLES } from './page.ts';
 import { escapeHtml, lineChart, type SVGSeries, strip } from './svg.ts';
 

@@ -5,9 +5,9 @@ import { fileError } from '../io/file.ts';
 import { readIdx } from '../io/idx.ts';
 import { inspectSafetensors } from '../io/safetensors.ts';
 import { sizeOf } from '../ir/op.ts';
+import { bytes, count, table } from '../text/format.ts';
 import type { Arguments, Command } from './args.ts';
 import { EXIT } from './exit.ts';
-import { bytes, count, table } from './format.ts';
 import type { IO } from './io.ts';
 import type { Screen } from './screen.ts';
 

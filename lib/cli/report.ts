@@ -1,7 +1,7 @@
 // report.ts: the demo's result as one HTML file that needs nothing else: pictures are SVG within it, there is no script.
 import { log } from '../math/index.ts';
+import { count, short } from '../text/format.ts';
 import { type DemoResult, figures } from './demo-result.ts';
-import { count, short } from './format.ts';
 import { page } from './page.ts';
 import { escapeHtml, lineChart, strip } from './svg.ts';
 

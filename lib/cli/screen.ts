@@ -1,6 +1,6 @@
 // screen.ts: how a command speaks: results for programs and for people, and a region of the terminal that is redrawn in place.
 import { styleText } from 'node:util';
-import { fit } from './format.ts';
+import { fit } from '../text/format.ts';
 import type { IO, Output } from './io.ts';
 
 export type Style = Parameters<typeof styleText>[0];

@@ -1,12 +1,12 @@
 // train-view.ts: what `gradclip train` shows: a line per epoch, a progress bar on a terminal, a line now and then elsewhere.
 
 import type { Report } from '../optim/report.ts';
+import { count, duration, percent, short } from '../text/format.ts';
 import type { GuardEvent } from '../train/guarding.ts';
 import type { EpochEnd } from '../train/progress.ts';
 import type { TrainingWarning } from '../train/warnings.ts';
 import type { TrainConfig } from './config.ts';
 import type { DataSet } from './data.ts';
-import { count, duration, percent, short } from './format.ts';
 import type { Screen } from './screen.ts';
 import type { Outcome } from './train.ts';
 

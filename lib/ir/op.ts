@@ -50,6 +50,14 @@ export interface LowerContext {
   mapIndex(name: string): number;
 }
 
+/** Work of one run of an op. Bytes are those read and written. */
+export interface Cost {
+  readonly flops: number;
+  readonly bytes: number;
+  /** Multiply-adds of its products, which are two of the flops each; those that a causal mask spares count too. Absent: it has no products. */
+  readonly macs?: number;
+}
+
 /**
  * An operation. `A` are its attributes: plain JSON values, so that printing and common-subexpression elimination work on them.
  * To add one: a record in ops/<family>.ts, a kernel in binding/kernels/<family>.h, which a unit (<unit>.cc) includes, a line in ops/list.ts and kernels.inc.
@@ -67,8 +75,8 @@ export interface OpDef<A = unknown> {
   vjp?(node: Node<A>, dys: readonly (Tensor | null)[]): (Tensor | null)[];
   /** Attributes for the kernel. */
   lower?(node: Node<A>, context: LowerContext): { readonly ints?: readonly number[]; readonly floats?: readonly number[] };
-  /** Work of one run, for planning and for reports. Bytes are those read and written. */
-  cost(node: Node<A>): { readonly flops: number; readonly bytes: number };
+  /** Work of one run, for planning and for reports. */
+  cost(node: Node<A>): Cost;
   /** Pairs [output, input] that may be the same memory (the kernel declares the same to the verifier). */
   inplace?(node: Node<A>): readonly (readonly [number, number])[];
   /** Output 0 has the same bytes as input 0: no instruction is made (reshape). */

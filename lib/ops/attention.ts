@@ -1,7 +1,7 @@
 // attention.ts: scaled dot-product attention as one op, forward and backward. Kernels: attention.h.
 import { ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { type OpDef, type Sample, sameShape, type TensorType } from '../ir/op.ts';
+import { type Cost, type OpDef, type Sample, sameShape, type TensorType } from '../ir/op.ts';
 import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
 import { attentionGradRef, attentionRef, keptScale, threshold } from './attention-ref.ts';
 import {
@@ -40,10 +40,12 @@ function lowered(
 }
 
 /** `products` of the queries with the keys that they see. */
-function work(node: Node<AttentionAttrs>, tensors: readonly Tensor[], products: number): { flops: number; bytes: number } {
+function work(node: Node<AttentionAttrs>, tensors: readonly Tensor[], products: number): Cost {
   const { heads, causal } = node.attrs;
   const { batch, queries, keys, dim } = sizesOf(node.op.name, types(tensors), node.attrs);
-  return moved(node, (2 * products * dim + 20) * batch * heads * queries * keys * (causal ? 0.5 : 1));
+  const scores = batch * heads * queries * keys;
+  const cost = moved(node, (2 * products * dim + 20) * scores * (causal ? 0.5 : 1));
+  return { ...cost, macs: products * dim * scores };
 }
 
 /** Inputs as the layout says, then the mask; outputs o, and statistics for the gradient: largest score and 1 / sum of each query. */

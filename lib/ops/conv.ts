@@ -1,7 +1,17 @@
 // conv.ts: two-dimensional convolution and its gradients, the records. Kernels: conv.h, conv_weight.h. Public functions: convolve.ts.
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Node, Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import {
+  bytesOf,
+  type Cost,
+  type OpDef,
+  type RefArray,
+  type Sample,
+  sameShape,
+  sizeOf,
+  type TensorType,
+  typeName,
+} from '../ir/op.ts';
 import { add } from './elementwise.ts';
 import { ACTS, type Activation } from './matmul.ts';
 import { sum } from './reduce.ts';
@@ -103,9 +113,10 @@ function ints(s: Sizes, attrs: ConvAttrs): number[] {
   return [...sizes, ...stride, ...dilation, padding[0], padding[1], ACTS.indexOf(act)];
 }
 
-function costOf(node: Node, s: Sizes, groups: number): { flops: number; bytes: number } {
+function costOf(node: Node, s: Sizes, groups: number): Cost {
   const bytes = [...node.ins, ...node.outs].reduce((total, t) => total + bytesOf(t.type), 0);
-  return { flops: 2 * s.n * groups * s.co * s.ci * s.kh * s.kw * s.oh * s.ow, bytes };
+  const macs = s.n * groups * s.co * s.ci * s.kh * s.kw * s.oh * s.ow;
+  return { flops: 2 * macs, bytes, macs };
 }
 
 /** Calls `visit` with the positions in x, weight and y of every product that a convolution adds up. */

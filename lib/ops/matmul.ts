@@ -122,7 +122,8 @@ export const MATMUL: OpDef<MatmulAttrs> = {
   cost(node) {
     const { batch, m, n, k } = nodeSizes(node);
     const bytes = [...node.ins, ...node.outs].reduce((sum, t) => sum + bytesOf(t.type), 0);
-    return { flops: 2 * batch * m * n * k, bytes };
+    const macs = batch * m * n * k;
+    return { flops: 2 * macs, bytes, macs };
   },
   ref([y, ...more], ins, node) {
     const { batch, m, n, k } = nodeSizes(node);

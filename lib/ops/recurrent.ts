@@ -1,7 +1,7 @@
 // recurrent.ts: what the ops over time share: their operands, the order of steps, options. Ops: rnn.ts, lstm.ts, gru.ts.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { type RefArray, sameShape, type TensorType, typeName } from '../ir/op.ts';
+import { type Cost, type RefArray, sameShape, type TensorType, typeName } from '../ir/op.ts';
 import { exp } from '../math/index.ts';
 import { checkBoolean, checkOptions } from '../options.ts';
 import { moved } from './axes.ts';
@@ -94,12 +94,9 @@ export function recurrentInts({ batch, steps, hidden }: Sizes, { reverse, length
   return [batch, steps, hidden, +reverse, +lengths];
 }
 
-export function recurrentCost(
-  node: Node<unknown>,
-  { batch, steps, hidden }: Sizes,
-  gates: number,
-): { flops: number; bytes: number } {
-  return moved(node as Node, batch * steps * hidden * gates * (2 * hidden + 20));
+export function recurrentCost(node: Node<unknown>, { batch, steps, hidden }: Sizes, gates: number): Cost {
+  const sums = batch * steps * hidden * gates;
+  return { ...moved(node as Node, sums * (2 * hidden + 20)), macs: sums * hidden };
 }
 
 /** Where each row is in time: valid steps in the order in which they are taken. */

@@ -1,6 +1,7 @@
 // profile.ts: where a step's time goes, as a table: one line an instruction, the slowest first or in their order.
+
+import { percent, short, table } from '../../text/format.ts';
 import type { InstructionProfile, Profile } from '../../train/index.ts';
-import { percent, short, table } from '../format.ts';
 
 /** What the machine can do at most, measured: to say how near an instruction comes. */
 export interface Peak {

@@ -1,5 +1,5 @@
 // sample.ts: timings: samples of a call, and what several rounds of them come to.
-import { median } from '../format.ts';
+import { median } from '../../text/format.ts';
 
 /** What was measured in one round. */
 export interface Sample {
