@@ -1,9 +1,9 @@
 // facts.ts: what a figure belongs to: the machine, the versions and the command.
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
-import { bytes } from '../lib/text/format.ts';
 import { addon } from '../lib/native/addon.ts';
 import { packageRoot, version } from '../lib/native/package.ts';
+import { bytes } from '../lib/text/format.ts';
 import type { Options } from './options.ts';
 import type { Peer } from './peers.ts';
 
