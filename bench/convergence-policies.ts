@@ -17,7 +17,7 @@ const SUITED: Readonly<Record<string, () => clip.ClipPolicy>> = {
   axisNorm: () => clip.axisNorm(0.02),
   rowMaxNorm: () => clip.rowMaxNorm(0.5),
   agc: () => clip.agc(0.03),
-  zclip: () => clip.zclip({ maxNorm: 0.25 }),
+  zclip: () => clip.zclip({ max: 0.25 }),
   adaGc: () => clip.adaGc({ absolute: 0.25, warmup: 20 }),
   quantile: () => clip.quantile({ initial: 0.25 }),
   greedyBudget: () => clip.greedyBudget(0.25),

@@ -28,7 +28,7 @@ export interface NumberRule {
   readonly infinite?: boolean;
 }
 
-/** `value` if it is a number within `rule`, else an OptionError: `clip.globalNorm: option c: expected a number >= 0, got -1`. */
+/** `value` if it is a number within `rule`, else an OptionError: `clip.globalNorm: option threshold: expected a number >= 0, got -1`. */
 export function checkNumber(where: string, option: string, value: unknown, rule: NumberRule = {}): number {
   const { min, max, above, below, integer, infinite } = rule;
   const fits =

@@ -23,15 +23,15 @@ test('AdaGC: the warm-up remembers the norm, not its square', () => {
 });
 
 test('AdaClip: corrected by the steps that its own mean has seen', () => {
-  const theta = 0.999;
+  const decay = 0.999;
   const steps = Array.from({ length: 30 }, (_, t): Grads => [f32(t === 29 ? 50 : 1, 0.5)]);
-  const after = normsOf(clip.adaClip({ theta }), steps).at(-1)!;
+  const after = normsOf(clip.adaClip({ decay }), steps).at(-1)!;
   let m = 0;
-  for (let t = 1; t <= 30; t++) m = theta * m + (1 - theta) * (t === 30 ? 50 : 1);
-  const limit = m / (1 - theta ** 30);
+  for (let t = 1; t <= 30; t++) m = decay * m + (1 - decay) * (t === 30 ? 50 : 1);
+  const limit = m / (1 - decay ** 30);
   expect(after).toBeCloseTo(Math.hypot(limit, 0.5), 4);
   // A counter that began anew with the moments, when this mean did not: the limit is 30 times too high, and cuts nothing.
-  const shared = (count: number): number => m / (1 - theta ** count);
+  const shared = (count: number): number => m / (1 - decay ** count);
   expect(shared(1)).toBeGreaterThan(50);
   expect(Math.hypot(Math.min(50, shared(1)), 0.5)).toBeGreaterThan(10 * after);
 });
@@ -60,11 +60,11 @@ test('squares that f32 does not hold: neither a norm of infinity nor one of 0', 
 
 // [make, what the published code remembers after a NaN]: NaN, with which no comparison is true, so that nothing is clipped any more.
 test.each([
-  ['zclip', () => clip.zclip({ warmup: 3, maxNorm: Infinity }), (xs: number[]) => xs.reduce((m, x) => 0.97 * m + 0.03 * x)],
+  ['zclip', () => clip.zclip({ warmup: 3, max: Infinity }), (xs: number[]) => xs.reduce((m, x) => 0.97 * m + 0.03 * x)],
   ['autoClip', () => clip.autoClip(50), (xs: number[]) => xs.reduce((s, x) => s + x, 0)],
   ['runningMean', () => clip.runningMean(), (xs: number[]) => xs.reduce((s, x) => s + x, 0)],
   ['percentile', () => clip.percentile(50), (xs: number[]) => Math.max(...xs)],
-  ['adaClip', () => clip.adaClip({ theta: 0.5 }), (xs: number[]) => xs.reduce((m, x) => 0.5 * m + 0.5 * x)],
+  ['adaClip', () => clip.adaClip({ decay: 0.5 }), (xs: number[]) => xs.reduce((m, x) => 0.5 * m + 0.5 * x)],
   ['adaGn', () => clip.adaGn(), (xs: number[]) => xs.reduce((m, x) => 0.7 * m + 0.3 * x)],
   ['quantile', () => clip.quantile({ initial: 2 }), (xs: number[]) => Math.exp(xs.reduce((s, x) => s + x, 0))],
 ] as const)('%s: one NaN does not end clipping for good', (_, make, published) => {

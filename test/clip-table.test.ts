@@ -78,8 +78,8 @@ function made(name: string, options: clip.NonFiniteOptions = {}): clip.ClipPolic
     oneBit: () => clip.oneBit(options),
     topK: () => clip.topK(0.3, options),
     'topK global': () => clip.topK(0.3, { scope: 'global', ...options }),
-    spikeSkip: () => clip.spikeSkip({ window: 4, active: 2, ...options }),
-    'spikeSkip ema': () => clip.spikeSkip({ mode: 'ema', active: 2, k: 5, ...options }),
+    spikeSkip: () => clip.spikeSkip({ window: 4, warmup: 2, ...options }),
+    'spikeSkip ema': () => clip.spikeSkip({ mode: 'ema', warmup: 2, threshold: 5, ...options }),
   };
   return of[name]!();
 }

@@ -120,8 +120,20 @@ describe('0.1.0', () => {
 
   test('a configuration under the names it had is the one under the names of today', () => {
     const config = (keys: object): unknown => checkConfig({ ...JSON.parse(readFileSync(at('digits.json'), 'utf8')), ...keys });
-    const then = { clip: [{ type: 'adaGC', warmup: 3 }, { type: 'adaGN' }], preprocess: [{ type: 'standardise', per: 'all' }] };
-    const now = { clip: [{ type: 'adaGc', warmup: 3 }, { type: 'adaGn' }], preprocess: [{ type: 'standardize', per: 'all' }] };
+    const then = {
+      clip: [
+        { type: 'adaGC', warmup: 3, beta: 0.9 },
+        { type: 'spikeSkip', k: 4, active: 9 },
+      ],
+      preprocess: [{ type: 'standardise', per: 'all' }],
+    };
+    const now = {
+      clip: [
+        { type: 'adaGc', warmup: 3, decay: 0.9 },
+        { type: 'spikeSkip', threshold: 4, warmup: 9 },
+      ],
+      preprocess: [{ type: 'standardize', per: 'all' }],
+    };
     expect(config(then)).toEqual(config(now));
   });
 

@@ -6,7 +6,7 @@ import * as optim from '../lib/optim/index.ts';
 
 test('a spike is skipped, and a step after it is not', () => {
   const p = [new Float32Array(2)];
-  const bound = optim.sgd({ lr: 1 }).bind(p, { clip: clip.spikeSkip({ window: 8, active: 4, k: 3 }) });
+  const bound = optim.sgd({ lr: 1 }).bind(p, { clip: clip.spikeSkip({ window: 8, warmup: 4, threshold: 3 }) });
   for (let i = 0; i < 6; i++) expect(bound.step([Float32Array.of(1 + i / 10, 0)]).skipped).toBe(false);
   const before = p[0]!.slice();
   const spike = bound.step([Float32Array.of(100, 0)]);
@@ -17,7 +17,7 @@ test('a spike is skipped, and a step after it is not', () => {
 });
 
 test('nothing but spikes ends the run with an error that tells the norm and the threshold', () => {
-  const policy = clip.spikeSkip({ window: 4, active: 2, k: 2, maxSkips: 3 });
+  const policy = clip.spikeSkip({ window: 4, warmup: 2, threshold: 2, maxSkips: 3 });
   const bound = optim.sgd({ lr: 1 }).bind([new Float32Array(1)], { clip: policy });
   for (const g of [1, 1.1, 1]) bound.step([Float32Array.of(g)]);
   bound.step([Float32Array.of(50)]);

@@ -66,7 +66,7 @@ export function makePolicy(configs: readonly Named[]): ClipPolicy {
 
 type Make = (options: object) => ClipPolicy;
 type MakeAt = (threshold: number | undefined, options: object) => ClipPolicy;
-// `threshold` is the first argument, whatever it is called there: a norm, a part of a norm (agc), a factor (runningMean), a fraction (topK).
+// `threshold` is the first argument: a norm, a part of a norm (agc), a factor (runningMean); of topK its fraction.
 const { globalNorm, perTensorNorm, averageNorm, blockRms, axisNorm, rowMaxNorm, agc, greedyBudget, stochastic } = clip;
 const { soft, softNorm, tanh, suppress, runningMean, topK } = clip;
 const AT = {
@@ -91,8 +91,9 @@ export const UNAIDED_NAMES: readonly string[] = Object.keys(ALONE).filter((name)
 function policy({ type, threshold, ...options }: Named, path: string): ClipPolicy {
   const name = choice(...POLICY_NAMES)(type, `${path}.type`);
   if (name in ALONE) {
-    if (threshold !== undefined) throw new OptionError(`${path}.threshold: ${name} has no threshold`);
-    return ALONE[name]!(options);
+    if (threshold === undefined) return ALONE[name]!(options);
+    if (name !== 'spikeSkip') throw new OptionError(`${path}.threshold: ${name} has no threshold`);
+    return ALONE[name]!({ threshold, ...options });
   }
   return AT[name]!(optional(number({ min: 0 }), undefined)(threshold, `${path}.threshold`), options);
 }

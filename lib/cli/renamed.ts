@@ -9,9 +9,12 @@ interface Renamed {
 
 /** By the type of 0.1.0. */
 const RENAMED: Readonly<Record<string, Renamed>> = {
-  adaGC: { type: 'adaGc' },
-  adaGN: { type: 'adaGn' },
+  adaClip: { options: { theta: 'decay' } },
+  adaGC: { type: 'adaGc', options: { beta: 'decay' } },
+  adaGN: { type: 'adaGn', options: { gammas: 'decays' } },
+  spikeSkip: { options: { k: 'threshold', active: 'warmup' } },
   standardise: { type: 'standardize' },
+  zclip: { options: { alpha: 'decay', maxNorm: 'max' } },
 };
 
 /** The same under the names of today. */

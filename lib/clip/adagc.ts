@@ -11,7 +11,7 @@ export interface AdaGCOptions extends NonFiniteOptions {
   /** Threshold of the global norm in the warm-up. Default 1. */
   readonly absolute?: number;
   /** Decay of the running means. Default 0.99. */
-  readonly beta?: number;
+  readonly decay?: number;
   /** Added to the norm that divides. Default 1e-8. */
   readonly eps?: number;
   /** Steps clipped by the global norm to begin with. Default 100. */
@@ -25,10 +25,10 @@ export interface AdaGCOptions extends NonFiniteOptions {
  */
 export function adaGc(options: AdaGCOptions = {}): ClipPolicy {
   const name = 'clip.adaGc';
-  const rules = checkPolicy(name, options, ['relative', 'absolute', 'beta', 'eps', 'warmup']);
+  const rules = checkPolicy(name, options, ['relative', 'absolute', 'decay', 'eps', 'warmup']);
   const relative = checkNumber(name, 'relative', options.relative ?? 1.04, { above: 0 });
   const absolute = checkNumber(name, 'absolute', options.absolute ?? 1, { min: 0, infinite: true });
-  const beta = checkNumber(name, 'beta', options.beta ?? 0.99, { min: 0, below: 1 });
+  const decay = checkNumber(name, 'decay', options.decay ?? 0.99, { min: 0, below: 1 });
   const eps = checkNumber(name, 'eps', options.eps ?? 1e-8, { min: 0 });
   const warmup = checkNumber(name, 'warmup', options.warmup ?? 100, { min: 1, integer: true });
   return {
@@ -44,7 +44,7 @@ export function adaGc(options: AdaGCOptions = {}): ClipPolicy {
       const own = where(less(limit, m.each), div(limit, maximum(add(m.each, eps), Number.MIN_VALUE)), 1);
       const scale = where(warm, all, own);
       const after = mul(m.each, scale);
-      gamma.next(where(warm, minimum(gamma.now, after), add(mul(beta, gamma.now), mul(1 - beta, after))));
+      gamma.next(where(warm, minimum(gamma.now, after), add(mul(decay, gamma.now), mul(1 - decay, after))));
       steps.next(minimum(add(steps.now, 1), warmup));
       return scaled(context, m, scale);
     },

@@ -8,13 +8,13 @@ import type { NonFiniteOptions } from './finite.ts';
 import { checkLimit, checkPolicy, measure, measureOnly, scaled, scaleOf } from './measure.ts';
 
 /**
- * A norm of c for all gradients, shared out from the last parameter to the first, as a backward pass meets them: each keeps what is left of
- * it, r = c^2 at the start, s_i = min(1, sqrt(r) / n_i), r -= (s_i n_i)^2. The first ones may become 0. `c` as in globalNorm.
+ * A norm of `threshold` for all gradients, shared out from the last parameter to the first, as a backward pass meets them: each keeps what is left of
+ * it, r = threshold^2 at the start, s_i = min(1, sqrt(r) / n_i), r -= (s_i n_i)^2. The first ones may become 0. `threshold` as in globalNorm.
  */
-export function greedyBudget(c: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy {
+export function greedyBudget(threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy {
   const name = 'clip.greedyBudget';
   const rules = checkPolicy(name, options, []);
-  const limit = checkLimit(name, 'c', c);
+  const limit = checkLimit(name, 'threshold', threshold);
   return {
     name: 'greedyBudget',
     maxSkips: rules.maxSkips,
@@ -30,15 +30,15 @@ export function greedyBudget(c: PerStep = 1, options: NonFiniteOptions = {}): Cl
 }
 
 export interface StochasticOptions extends NonFiniteOptions {
-  /** In (0, 1]: a norm n is clipped with probability b^(c / n), so larger norms more often; 1 always clips. Default 0.5. */
+  /** In (0, 1]: a norm n is clipped with probability b^(threshold / n), so larger norms more often; 1 always clips. Default 0.5. */
   readonly b?: number;
 }
 
-/** globalNorm(c) in some steps: with probability b^(c / n). Draws are keyed by seed and batch, so that a resumed run repeats them. */
-export function stochastic(c: PerStep = 1, options: StochasticOptions = {}): ClipPolicy {
+/** globalNorm in some steps: with probability b^(threshold / n). Draws are keyed by seed and batch, so that a resumed run repeats them. */
+export function stochastic(threshold: PerStep = 1, options: StochasticOptions = {}): ClipPolicy {
   const name = 'clip.stochastic';
   const rules = checkPolicy(name, options, ['b']);
-  const limit = checkLimit(name, 'c', c);
+  const limit = checkLimit(name, 'threshold', threshold);
   const b = checkNumber(name, 'b', options.b ?? 0.5, { above: 0, max: 1 });
   return {
     name: 'stochastic',

@@ -63,6 +63,6 @@ export interface ClipPolicy {
 }
 
 /** A threshold as a tensor: a constant, or a column of the step row. `Infinity` stays a constant: it means read-only. */
-export function threshold(c: ClipContext, name: string, value: number | ((step: number) => number)): Tensor {
+export function thresholdOf(c: ClipContext, name: string, value: number | ((step: number) => number)): Tensor {
   return typeof value === 'number' ? c.graph.scalar(value, 'f64') : c.perStep(name, value);
 }

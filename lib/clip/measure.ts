@@ -5,7 +5,7 @@ import { div, equal, lessEqual, max, maximum, min, minimum, mul, pow, sqrt, squa
 import * as stage from '../ops/stage.ts';
 import { type Statistic, statistic } from '../ops/statistics.ts';
 import { checkNumber, checkOptions, checkPerStep, type NumberRule, type PerStep } from '../options.ts';
-import { type ClipColumns, type ClipContext, type ClipPolicy, type Clipped, threshold } from './clip.ts';
+import { type ClipColumns, type ClipContext, type ClipPolicy, type Clipped, thresholdOf } from './clip.ts';
 import { type Guard, guard, NON_FINITE_OPTIONS, type NonFiniteOptions } from './finite.ts';
 
 /** What a policy measured, with the way it deals with NaN and infinities. */
@@ -150,7 +150,7 @@ export interface Limit {
 /** Check a threshold. Negative ones and NaN are refused. */
 export function checkLimit(where: string, option: string, value: PerStep, rule: NumberRule = { min: 0, infinite: true }): Limit {
   const fixed = checkPerStep(where, option, value, rule);
-  return { idle: value === Infinity, at: (c) => threshold(c, option, typeof value === 'number' ? value : fixed) };
+  return { idle: value === Infinity, at: (c) => thresholdOf(c, option, typeof value === 'number' ? value : fixed) };
 }
 
 /** Check a policy's options, all known ones and those about NaN and infinities. */

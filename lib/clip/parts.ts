@@ -1,6 +1,6 @@
 // parts.ts: what the policies here are built of, for policies of your own: `clip.parts`. See examples/custom-policy.ts.
 export { type UnitStatisticOptions, unitStatistic } from '../ops/unit-statistic.ts';
-export { threshold } from './clip.ts';
+export { thresholdOf } from './clip.ts';
 export { type Guard, guard } from './finite.ts';
 export {
   checkLimit,

@@ -8,9 +8,9 @@ import type { NonFiniteOptions } from './finite.ts';
 import { checkLimit, checkPolicy, measure, measureOnly, scaled, shaped } from './measure.ts';
 
 /** A policy with one limit, which a stage applies to each element. */
-function elementwise(name: string, c: PerStep, options: NonFiniteOptions, make: (c: Tensor) => stage.Stage): ClipPolicy {
+function elementwise(name: string, threshold: PerStep, options: NonFiniteOptions, make: (at: Tensor) => stage.Stage): ClipPolicy {
   const rules = checkPolicy(`clip.${name}`, options, []);
-  const limit = checkLimit(`clip.${name}`, 'c', c);
+  const limit = checkLimit(`clip.${name}`, 'threshold', threshold);
   return {
     name,
     maxSkips: rules.maxSkips,
@@ -22,20 +22,22 @@ function elementwise(name: string, c: PerStep, options: NonFiniteOptions, make: 
   };
 }
 
-/** Each element becomes g / (1 + |g| / c), which stays within (-c, c): every element shrinks. c >= 0 may depend on the step. */
-export const soft = (c: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy => elementwise('soft', c, options, stage.soft);
+/** Each element becomes g / (1 + |g| / threshold), which stays within (-threshold, threshold): every element shrinks. `threshold` >= 0 may depend on the step. */
+export const soft = (threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy =>
+  elementwise('soft', threshold, options, stage.soft);
 
-/** Each element becomes c tanh(g / c): every element shrinks. c >= 0 may depend on the step. */
-export const tanh = (c: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy => elementwise('tanh', c, options, stage.tanh);
+/** Each element becomes threshold tanh(g / threshold): every element shrinks. `threshold` >= 0 may depend on the step. */
+export const tanh = (threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy =>
+  elementwise('tanh', threshold, options, stage.tanh);
 
-/** Elements with |g| > v become 0 ("gradient inhibition"). v >= 0 may depend on the step; Infinity only measures. */
-export const suppress = (v: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy =>
-  elementwise('suppress', v, options, (at) => stage.shrinkAbove(at, 0));
+/** Elements with |g| > threshold become 0 ("gradient inhibition"). `threshold` >= 0 may depend on the step; Infinity only measures. */
+export const suppress = (threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy =>
+  elementwise('suppress', threshold, options, (at) => stage.shrinkAbove(at, 0));
 
-/** All gradients times c / (c + n), n their norm: the smooth form of globalNorm; every gradient shrinks. c >= 0 may depend on the step. */
-export function softNorm(c: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy {
+/** All gradients times threshold / (threshold + n), n their norm: the smooth form of globalNorm; every gradient shrinks. `threshold` >= 0 may depend on the step. */
+export function softNorm(threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy {
   const rules = checkPolicy('clip.softNorm', options, []);
-  const limit = checkLimit('clip.softNorm', 'c', c);
+  const limit = checkLimit('clip.softNorm', 'threshold', threshold);
   return {
     name: 'softNorm',
     maxSkips: rules.maxSkips,
@@ -43,7 +45,7 @@ export function softNorm(c: PerStep = 1, options: NonFiniteOptions = {}): ClipPo
       if (limit.idle) return measureOnly(context, rules);
       const at = limit.at(context);
       const m = measure(context, rules);
-      // A norm of 0 stays, with c = 0 too; c = Infinity in this step leaves all alone.
+      // A norm of 0 stays, with a threshold of 0 too; Infinity in this step leaves all alone.
       const scale = where(maximum(equal(m.total, 0), equal(at, Infinity)), 1, div(at, add(at, m.total)));
       return scaled(context, m, scale, { threshold: at });
     },

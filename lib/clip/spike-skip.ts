@@ -11,15 +11,15 @@ import { checkMax, checkPolicy, type MaxOptions, measure, remembered } from './m
 export interface SpikeSkipOptions extends NonFiniteOptions, MaxOptions {
   /** What is watched: the `norm` of all gradients (default), or the `loss`. */
   readonly of?: 'norm' | 'loss';
-  /** `window`: above mean + k sd of the last ones (OLMo-core; default). `ema`: at least k times their running mean (axlearn), which for a mean
-   * below 0 is k - 1 times its size above it. */
+  /** `window`: above mean + `threshold` sd of the last ones (OLMo-core; default). `ema`: at least `threshold` times their running mean (axlearn), which for a mean
+   * below 0 is `threshold` - 1 times its size above it. */
   readonly mode?: 'window' | 'ema';
   /** Default 6 for `window`, 2 for `ema`. */
-  readonly k?: number;
+  readonly threshold?: number;
   /** Steps that `window` looks back. Default 128. */
   readonly window?: number;
   /** Steps to be seen before any is skipped. Default half of `window`. */
-  readonly active?: number;
+  readonly warmup?: number;
   /** Decay of the running mean of `ema`. Default 0.99. */
   readonly decay?: number;
 }
@@ -30,15 +30,15 @@ export interface SpikeSkipOptions extends NonFiniteOptions, MaxOptions {
  */
 export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
   const name = 'clip.spikeSkip';
-  const rules = checkPolicy(name, options, ['of', 'mode', 'k', 'window', 'active', 'decay', 'max']);
+  const rules = checkPolicy(name, options, ['of', 'mode', 'threshold', 'window', 'warmup', 'decay', 'max']);
   const bound = checkMax(name, options);
   const of = checkChoice(name, 'of', options.of ?? 'norm', ['norm', 'loss']);
   const windowed = checkChoice(name, 'mode', options.mode ?? 'window', ['window', 'ema']) === 'window';
-  const k = checkNumber(name, 'k', options.k ?? (windowed ? 6 : 2), { above: 0 });
+  const k = checkNumber(name, 'threshold', options.threshold ?? (windowed ? 6 : 2), { above: 0 });
   const window = checkNumber(name, 'window', options.window ?? 128, { min: 2, max: 2 ** 24, integer: true });
-  const active = checkNumber(name, 'active', options.active ?? Math.ceil(window / 2), { min: 1, integer: true });
-  if (windowed && active > window) {
-    throw new OptionError(`${name}: option active: expected a number <= window, got ${active} and ${window}`, { active, window });
+  const warmup = checkNumber(name, 'warmup', options.warmup ?? Math.ceil(window / 2), { min: 1, integer: true });
+  if (windowed && warmup > window) {
+    throw new OptionError(`${name}: option warmup: expected a number <= window, got ${warmup} and ${window}`, { warmup, window });
   }
   const decay = checkNumber(name, 'decay', options.decay ?? 0.99, { min: 0, below: 1 });
   return {
@@ -70,7 +70,7 @@ export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
         const { mean, sd, filled } = historyMoments(history);
         const value = reshape(where(known, x, Number.NaN), [1]);
         graph.assign(state, historyPush(history, value, { sorted: false }));
-        const limit = reshape(where(lessEqual(active, filled), add(mean, mul(k, sd)), Infinity), []);
+        const limit = reshape(where(lessEqual(warmup, filled), add(mean, mul(k, sd)), Infinity), []);
         return { limit, spike: less(limit, x) };
       }
 
@@ -82,7 +82,7 @@ export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
         steps.next(add(steps.now, 1));
         // k - 1 times the mean's size above it, since a loss may lie below 0; what is no more than the mean is no spike, and a mean may be 0.
         const above = mul(where(less(mean.now, 0), 2 - k, k), mean.now);
-        const limit = where(lessEqual(active, steps.now), above, Infinity);
+        const limit = where(lessEqual(warmup, steps.now), above, Infinity);
         return { limit, spike: where(equal(limit, Infinity), 0, mul(lessEqual(limit, x), less(mean.now, x))) };
       }
     },

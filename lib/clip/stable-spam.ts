@@ -10,7 +10,7 @@ import { checkMax, checkPolicy, type MaxOptions, measure, remembered, scaled, sh
 
 export interface AdaClipOptions extends NonFiniteOptions, MaxOptions {
   /** Decay of the running mean of the largest |g|. Default 0.999. */
-  readonly theta?: number;
+  readonly decay?: number;
 }
 
 /**
@@ -19,9 +19,9 @@ export interface AdaClipOptions extends NonFiniteOptions, MaxOptions {
  */
 export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
   const name = 'clip.adaClip';
-  const rules = checkPolicy(name, options, ['theta', 'max']);
+  const rules = checkPolicy(name, options, ['decay', 'max']);
   const { of, first } = checkMax(name, options);
-  const theta = checkNumber(name, 'theta', options.theta ?? 0.999, { min: 0, below: 1 });
+  const decay = checkNumber(name, 'decay', options.decay ?? 0.999, { min: 0, below: 1 });
   return {
     name: 'adaClip',
     maxSkips: rules.maxSkips,
@@ -32,8 +32,8 @@ export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
       const steps = remembered(context, m, 'steps', []);
       const mean = remembered(context, m, 'largest', [context.grads.length]);
       const count = add(steps.now, 1);
-      const next = add(mul(theta, mean.now), mul(1 - theta, largest));
-      const limit = of(div(next, sub(1, pow(theta, count))));
+      const next = add(mul(decay, mean.now), mul(1 - decay, largest));
+      const limit = of(div(next, sub(1, pow(decay, count))));
       mean.next(next);
       steps.next(count);
       return shaped(m, [shrinkAbove(limit, where(equal(largest, 0), 1, div(limit, largest)))]);
@@ -43,7 +43,7 @@ export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
 
 export interface AdaGNOptions extends NonFiniteOptions {
   /** Decay of the running means of the norm and of its square. Default [0.7, 0.9]. */
-  readonly gammas?: readonly [number, number];
+  readonly decays?: readonly [number, number];
   /** Added to the root of the second mean. Default 1e-8. */
   readonly eps?: number;
   /** `tensor`: each gradient by its own norm (default, as published); `global`: all by the norm of all. */
@@ -53,9 +53,9 @@ export interface AdaGNOptions extends NonFiniteOptions {
 /** AdaGN: g / n m^ / (sqrt(v^) + eps), m and v the running means of n and n^2, corrected for their start at 0. */
 export function adaGn(options: AdaGNOptions = {}): ClipPolicy {
   const name = 'clip.adaGn';
-  const rules = checkPolicy(name, options, ['gammas', 'eps', 'scope']);
-  const gammas: unknown = options.gammas ?? [0.7, 0.9];
-  const [g1, g2] = [0, 1].map((i) => checkNumber(name, `gammas[${i}]`, (gammas as number[])?.[i], { min: 0, below: 1 })) as [
+  const rules = checkPolicy(name, options, ['decays', 'eps', 'scope']);
+  const decays: unknown = options.decays ?? [0.7, 0.9];
+  const [g1, g2] = [0, 1].map((i) => checkNumber(name, `decays[${i}]`, (decays as number[])?.[i], { min: 0, below: 1 })) as [
     number,
     number,
   ];

@@ -43,14 +43,14 @@ export function quantile(options: QuantileOptions = {}): ClipPolicy {
 }
 
 /**
- * globalNorm with k times the mean of all norms so far, this step's among them, as threshold (Bengio et al. 2012). State: 2 numbers.
- * @param k >= 0; default 1
+ * globalNorm with `threshold` times the mean of all norms so far, this step's among them (Bengio et al. 2012). State: 2 numbers.
+ * @param threshold how many times the mean; >= 0, default 1
  */
-export function runningMean(k = 1, options: NonFiniteOptions & MaxOptions = {}): ClipPolicy {
+export function runningMean(threshold = 1, options: NonFiniteOptions & MaxOptions = {}): ClipPolicy {
   const name = 'clip.runningMean';
   const rules = checkPolicy(name, options, ['max']);
   const { of, first } = checkMax(name, options);
-  const factor = checkNumber(name, 'k', k, { min: 0 });
+  const factor = checkNumber(name, 'threshold', threshold, { min: 0 });
   return {
     name: 'runningMean',
     maxSkips: rules.maxSkips,

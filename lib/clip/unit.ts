@@ -35,13 +35,13 @@ function unitNorms(c: ClipContext, m: Measured, axis: Axis, p: number): { each: 
 }
 
 /**
- * Scale each row (or column) of each gradient by c / n where n, its norm, exceeds c. `c` as in globalNorm. Reads gradients once more.
+ * Scale each row (or column) of each gradient by threshold / n where n, its norm, exceeds it. `threshold` as in globalNorm. Reads gradients once more.
  * As tf.clip_by_norm with axes. Throws OptionError.
  */
-export function axisNorm(c: PerStep = 1, options: AxisNormOptions = {}): ClipPolicy {
+export function axisNorm(threshold: PerStep = 1, options: AxisNormOptions = {}): ClipPolicy {
   const where = 'clip.axisNorm';
   const rules = checkPolicy(where, options, ['axis', 'p']);
-  const limit = checkLimit(where, 'c', c);
+  const limit = checkLimit(where, 'threshold', threshold);
   const axis = checkChoice(where, 'axis', options.axis ?? 'rows', AXES);
   const p = Number(checkChoice(where, 'p', String(options.p ?? 2), ['1', '2', 'Infinity']));
   return {
@@ -68,11 +68,11 @@ export interface RowMaxNormOptions extends NonFiniteOptions {
   readonly axis?: Axis;
 }
 
-/** Scale each gradient by c / s where s, the sum over its rows of the largest |g| in each, exceeds c. Reads gradients once more. */
-export function rowMaxNorm(c: PerStep = 1, options: RowMaxNormOptions = {}): ClipPolicy {
+/** Scale each gradient by threshold / s where s, the sum over its rows of the largest |g| in each, exceeds it. Reads gradients once more. */
+export function rowMaxNorm(threshold: PerStep = 1, options: RowMaxNormOptions = {}): ClipPolicy {
   const where = 'clip.rowMaxNorm';
   const rules = checkPolicy(where, options, ['axis']);
-  const limit = checkLimit(where, 'c', c);
+  const limit = checkLimit(where, 'threshold', threshold);
   const axis = checkChoice(where, 'axis', options.axis ?? 'rows', AXES);
   return {
     name: 'rowMaxNorm',
@@ -95,14 +95,14 @@ export interface AGCOptions extends NonFiniteOptions {
 }
 
 /**
- * Adaptive gradient clipping by units (Brock et al. 2021): a row of a gradient with a norm n above m = lambda max(|row of the parameter|,
+ * Adaptive gradient clipping by units (Brock et al. 2021): a row of a gradient with a norm n above m = threshold max(|row of the parameter|,
  * eps) is scaled by m / max(n, 1e-6). Reads gradients and parameters once more. As timm's adaptive_clip_grad and optax.adaptive_grad_clip.
- * @param lambda >= 0, may depend on the step. Default 0.01
+ * @param threshold lambda there; >= 0, may depend on the step. Default 0.01
  */
-export function agc(lambda: PerStep = 0.01, options: AGCOptions = {}): ClipPolicy {
+export function agc(threshold: PerStep = 0.01, options: AGCOptions = {}): ClipPolicy {
   const name = 'clip.agc';
   const rules = checkPolicy(name, options, ['eps', 'exclude']);
-  const limit = checkLimit(name, 'lambda', lambda);
+  const limit = checkLimit(name, 'threshold', threshold);
   const eps = checkNumber(name, 'eps', options.eps ?? 1e-3, { min: 0 });
   const excluded = options.exclude === undefined ? () => false : matcher(`${name}: option exclude`, options.exclude);
   return {

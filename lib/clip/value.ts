@@ -2,27 +2,30 @@
 import { OptionError } from '../errors.ts';
 import { limit } from '../ops/stage.ts';
 import { checkPerStep, type PerStep, show } from '../options.ts';
-import { type ClipPolicy, threshold } from './clip.ts';
+import { type ClipPolicy, thresholdOf } from './clip.ts';
 import type { NonFiniteOptions } from './finite.ts';
 import { checkPolicy, measure, measureOnly, shaped } from './measure.ts';
 
 export interface ValueOptions extends NonFiniteOptions {
-  /** Clamp to [-value, value]. */
-  readonly value?: PerStep;
+  /** Clamp to [-threshold, threshold]. */
+  readonly threshold?: PerStep;
   /** Or clamp to these; the one left out is without bound. */
   readonly lower?: PerStep;
   readonly upper?: PerStep;
 }
 
 /**
- * Clamp every element of every gradient to [-v, v], or to [lower, upper]. v >= 0 may depend on the step; 0 makes gradients 0,
+ * Clamp every element of every gradient to [-threshold, threshold], or to [lower, upper]. `threshold` >= 0 may depend on the step; 0 makes gradients 0,
  * Infinity only measures. The norms reported are Euclidean and, like the fraction of elements changed, measured in the update
  * itself. As torch's clip_grad_value_. Throws OptionError.
  */
-export function value(v: PerStep | ValueOptions, options: NonFiniteOptions = {}): ClipPolicy {
+export function value(threshold: PerStep | ValueOptions, options: NonFiniteOptions = {}): ClipPolicy {
   const name = 'clip.value';
-  const given: ValueOptions = typeof v === 'object' && v !== null ? { ...v, ...options } : { ...options, value: v as PerStep };
-  const rules = checkPolicy(name, given, ['value', 'lower', 'upper']);
+  const given: ValueOptions =
+    typeof threshold === 'object' && threshold !== null
+      ? { ...threshold, ...options }
+      : { ...options, threshold: threshold as PerStep };
+  const rules = checkPolicy(name, given, ['threshold', 'lower', 'upper']);
   const [lower, upper] = bounds(name, given);
   const largest = (step: number): number => Math.max(Math.abs(lower.at(step)), Math.abs(upper.at(step)));
   return {
@@ -32,10 +35,10 @@ export function value(v: PerStep | ValueOptions, options: NonFiniteOptions = {})
       if (lower.fixed === -Infinity && upper.fixed === Infinity) return measureOnly(context, rules);
       const fixed = lower.fixed !== null && upper.fixed !== null;
       const clamp = limit(
-        threshold(context, 'lower', lower.fixed ?? lower.at),
-        threshold(context, 'upper', upper.fixed ?? upper.at),
+        thresholdOf(context, 'lower', lower.fixed ?? lower.at),
+        thresholdOf(context, 'upper', upper.fixed ?? upper.at),
       );
-      const at = { threshold: threshold(context, 'c', fixed ? largest(0) : largest) };
+      const at = { threshold: thresholdOf(context, 'threshold', fixed ? largest(0) : largest) };
       if (rules.mode === 'propagate') return { stages: [clamp], skip: null, report: at, measure: true };
       return shaped(measure(context, rules), [clamp], at);
     },
@@ -48,12 +51,12 @@ interface Bound {
   readonly fixed: number | null;
 }
 
-function bounds(name: string, { value: v, lower, upper }: ValueOptions): [Bound, Bound] {
+function bounds(name: string, { threshold: v, lower, upper }: ValueOptions): [Bound, Bound] {
   const fixed = (x: PerStep): number | null => (typeof x === 'number' ? x : null);
   if (v !== undefined) {
     if (lower !== undefined || upper !== undefined)
-      throw new OptionError(`${name}: expected value, or lower and upper, got both`);
-    const at = checkPerStep(name, 'value', v, { min: 0, infinite: true });
+      throw new OptionError(`${name}: expected threshold, or lower and upper, got both`);
+    const at = checkPerStep(name, 'threshold', v, { min: 0, infinite: true });
     const size = fixed(v);
     // 0 - x, so that a bound of 0 is not -0.
     return [
@@ -62,7 +65,7 @@ function bounds(name: string, { value: v, lower, upper }: ValueOptions): [Bound,
     ];
   }
   if (lower === undefined && upper === undefined)
-    throw new OptionError(`${name}: expected value, lower or upper, got none of them`);
+    throw new OptionError(`${name}: expected threshold, lower or upper, got none of them`);
   const low = checkPerStep(name, 'lower', lower ?? -Infinity, { infinite: true });
   const high = checkPerStep(name, 'upper', upper ?? Infinity, { infinite: true });
   const check = (step: number): void => {

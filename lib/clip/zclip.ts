@@ -8,11 +8,11 @@ import { checkPolicy, measure, remembered, scaled, scaleOf } from './measure.ts'
 
 export interface ZClipOptions extends NonFiniteOptions {
   /** Decay of the running mean and variance. Default 0.97. */
-  readonly alpha?: number;
+  readonly decay?: number;
   /** Distance, in standard deviations above the mean, from which on a norm is clipped. Default 2.5. */
   readonly zThreshold?: number;
   /** No norm goes above this; Infinity: no such limit. Default 1. */
-  readonly maxNorm?: number;
+  readonly max?: number;
   /** Added to the standard deviation. Default 1e-6. */
   readonly eps?: number;
   /** Multiplies the threshold. Default 1. */
@@ -24,15 +24,15 @@ export interface ZClipOptions extends NonFiniteOptions {
 }
 
 /**
- * ZClip: after the warm-up, a norm n with z = (n - mean) / (sd + eps) above zThreshold is scaled to `to`; none exceeds maxNorm. The mean and
+ * ZClip: after the warm-up, a norm n with z = (n - mean) / (sd + eps) above zThreshold is scaled to `to`; none exceeds `max`. The mean and
  * variance then take in that threshold, else n. State: 3 numbers. Throws OptionError.
  */
 export function zclip(options: ZClipOptions = {}): ClipPolicy {
   const name = 'clip.zclip';
-  const rules = checkPolicy(name, options, ['alpha', 'zThreshold', 'maxNorm', 'eps', 'factor', 'warmup', 'to']);
-  const alpha = checkNumber(name, 'alpha', options.alpha ?? 0.97, { min: 0, below: 1 });
+  const rules = checkPolicy(name, options, ['decay', 'zThreshold', 'max', 'eps', 'factor', 'warmup', 'to']);
+  const decay = checkNumber(name, 'decay', options.decay ?? 0.97, { min: 0, below: 1 });
   const limit = checkNumber(name, 'zThreshold', options.zThreshold ?? 2.5, { above: 0 });
-  const maxNorm = checkNumber(name, 'maxNorm', options.maxNorm ?? 1, { min: 0, infinite: true });
+  const max = checkNumber(name, 'max', options.max ?? 1, { min: 0, infinite: true });
   const eps = checkNumber(name, 'eps', options.eps ?? 1e-6, { min: 0 });
   const factor = checkNumber(name, 'factor', options.factor ?? 1, { above: 0 });
   const warmup = checkNumber(name, 'warmup', options.warmup ?? 25, { min: 1, integer: true });
@@ -54,18 +54,18 @@ export function zclip(options: ZClipOptions = {}): ClipPolicy {
       const z = div(sub(n, mean.now), add(sd, eps));
       const target = mul(adaptive ? add(mean.now, div(mul(limit * limit, sd), z)) : mean.now, factor);
       const spike = where(warm, 0, less(limit, z));
-      const at = minimum(where(spike, target, Infinity), maxNorm);
+      const at = minimum(where(spike, target, Infinity), max);
 
       const taken = where(spike, target, n);
       const first = add(mean.now, div(sub(n, mean.now), count));
-      const later = add(mul(alpha, mean.now), mul(1 - alpha, taken));
+      const later = add(mul(decay, mean.now), mul(1 - decay, taken));
       const squares = add(spread.now, mul(sub(n, mean.now), sub(n, first)));
       mean.next(where(warm, first, later));
       spread.next(
         where(
           warm,
           where(equal(count, warmup), div(squares, warmup), squares),
-          add(mul(alpha, spread.now), mul(1 - alpha, square(sub(taken, later)))),
+          add(mul(decay, spread.now), mul(1 - decay, square(sub(taken, later)))),
         ),
       );
       steps.next(minimum(count, warmup));

@@ -109,21 +109,21 @@ def transcriptions():
     adaptive("autoClip", "the same of the last 6", [60, {"window": 6}], auto_clip(60, 6))
     adaptive("percentile", "numpy.percentile of each tensor's last norms", [], percentile(5, 100))
     adaptive("percentile", "numpy.percentile of each tensor's last norms", [40, {"window": 4}], percentile(40, 4))
-    for options in ({}, {"maxNorm": "Infinity"}, {"maxNorm": 100, "to": "mean"}, {"maxNorm": 6, "factor": 1.25, "zThreshold": 1.5, "alpha": 0.9, "eps": 0.01}):
+    for options in ({}, {"max": "Infinity"}, {"max": 100, "to": "mean"}, {"max": 6, "factor": 1.25, "zThreshold": 1.5, "decay": 0.9, "eps": 0.01}):
         adaptive("zclip", "Kumar et al. 2025 and its published code", [{"warmup": 4, **options}], zclip(**{k: math.inf if v == "Infinity" else v for k, v in options.items()}))
-    for options in ({"warmup": 2}, {"warmup": 7, "absolute": 2}, {"warmup": 4, "relative": 1.5, "beta": 0.5, "eps": 0.01, "absolute": "Infinity"}):
+    for options in ({"warmup": 2}, {"warmup": 7, "absolute": 2}, {"warmup": 4, "relative": 1.5, "decay": 0.5, "eps": 0.01, "absolute": "Infinity"}):
         adaptive("adaGc", "arXiv 2502.11034, algorithm 1", [options], ada_gc(**{k: math.inf if v == "Infinity" else v for k, v in options.items()}))
     for theta in (0.999, 0.6):
-        adaptive("adaClip", "Stable-SPAM 2025 with a counter of its own", [{"theta": theta}], ada_clip(theta), "elements")
-    for options in ({}, {"gammas": [0.5, 0.99], "eps": 0.1, "scope": "global"}):
+        adaptive("adaClip", "Stable-SPAM 2025 with a counter of its own", [{"decay": theta}], ada_clip(theta), "elements")
+    for options in ({}, {"decays": [0.5, 0.99], "eps": 0.1, "scope": "global"}):
         adaptive("adaGn", "Stable-SPAM 2025", [options], ada_gn(**options))
     for options in ({}, {"eta": 0.5, "gamma": 0.9, "initial": 2}, {"scope": "tensor", "gamma": 0.7}):
         adaptive("quantile", "Andrew et al. 2019", [options], quantile(**options))
     for k in (1, 0.5):
         adaptive("runningMean", "Bengio et al. 2012", [k], running_mean(k))
     for k in (6, 1):
-        adaptive("spikeSkip", "OLMo-core: mean + k sd (of a sample) of the window before", [{"k": k, "window": 8, "active": 3, "maxSkips": "Infinity"}], skip_window(k, 8, 3))
-    adaptive("spikeSkip", "axlearn: at least k times the EMA", [{"mode": "ema", "k": 3, "active": 2, "decay": 0.75, "maxSkips": "Infinity"}], skip_ema(3, 2, 0.75))
+        adaptive("spikeSkip", "OLMo-core: mean + k sd (of a sample) of the window before", [{"threshold": k, "window": 8, "warmup": 3, "maxSkips": "Infinity"}], skip_window(k, 8, 3))
+    adaptive("spikeSkip", "axlearn: at least k times the EMA", [{"mode": "ema", "threshold": 3, "warmup": 2, "decay": 0.75, "maxSkips": "Infinity"}], skip_ema(3, 2, 0.75))
 
 
 def norms(name, source, policy, args, step, file="norms", only=None):
@@ -236,7 +236,7 @@ def percentile(q, window):
     return step
 
 
-def zclip(maxNorm=1.0, to="adaptive", factor=1.0, zThreshold=2.5, alpha=0.97, eps=1e-6, warmup=4):
+def zclip(max=1.0, to="adaptive", factor=1.0, zThreshold=2.5, decay=0.97, eps=1e-6, warmup=4):
     buffer, mean, var = [], 0.0, 0.0
 
     def step(grads):
@@ -247,21 +247,21 @@ def zclip(maxNorm=1.0, to="adaptive", factor=1.0, zThreshold=2.5, alpha=0.97, ep
             if len(buffer) == warmup:
                 mean = sum(buffer) / warmup
                 var = sum((x - mean) ** 2 for x in buffer) / warmup
-            return clip_all(grads, maxNorm)
+            return clip_all(grads, max)
         std = var**0.5
         z = (n - mean) / (std + eps)
         c = None
         if z > zThreshold:
             c = factor * (mean if to == "mean" else mean + zThreshold * std / (z / zThreshold))
         x = n if c is None else c
-        mean = alpha * mean + (1 - alpha) * x
-        var = alpha * var + (1 - alpha) * (x - mean) ** 2
-        return clip_all(grads, maxNorm if c is None else min(c, maxNorm))
+        mean = decay * mean + (1 - decay) * x
+        var = decay * var + (1 - decay) * (x - mean) ** 2
+        return clip_all(grads, max if c is None else min(c, max))
 
     return step
 
 
-def ada_gc(warmup, relative=1.04, absolute=1.0, beta=0.99, eps=1e-8):
+def ada_gc(warmup, relative=1.04, absolute=1.0, decay=0.99, eps=1e-8):
     gamma, t = None, 0
 
     def step(grads):
@@ -273,7 +273,7 @@ def ada_gc(warmup, relative=1.04, absolute=1.0, beta=0.99, eps=1e-8):
             gamma = after if gamma is None else [min(a, b) for a, b in zip(gamma, after)]
             return made
         made = [g * (relative * y / (norm(g) + eps)) if norm(g) > relative * y else g for g, y in zip(grads, gamma)]
-        gamma = [beta * y + (1 - beta) * norm(g) for g, y in zip(made, gamma)]
+        gamma = [decay * y + (1 - decay) * norm(g) for g, y in zip(made, gamma)]
         return made
 
     return step
@@ -296,7 +296,7 @@ def ada_clip(theta):
     return step
 
 
-def ada_gn(gammas=(0.7, 0.9), eps=1e-8, scope="tensor"):
+def ada_gn(decays=(0.7, 0.9), eps=1e-8, scope="tensor"):
     m, v, t = [0.0] * len(SHAPES), [0.0] * len(SHAPES), 0
 
     def step(grads):
@@ -305,9 +305,9 @@ def ada_gn(gammas=(0.7, 0.9), eps=1e-8, scope="tensor"):
         out = []
         for k, g in enumerate(grads):
             n = norm(g) if scope == "tensor" else norm_of(grads)
-            m[k] = gammas[0] * m[k] + (1 - gammas[0]) * n
-            v[k] = gammas[1] * v[k] + (1 - gammas[1]) * n * n
-            by = m[k] / (1 - gammas[0] ** t) / (math.sqrt(v[k] / (1 - gammas[1] ** t)) + eps)
+            m[k] = decays[0] * m[k] + (1 - decays[0]) * n
+            v[k] = decays[1] * v[k] + (1 - decays[1]) * n * n
+            by = m[k] / (1 - decays[0] ** t) / (math.sqrt(v[k] / (1 - decays[1] ** t)) + eps)
             out.append(g / n * by if n > 0 else g)
         return out
 

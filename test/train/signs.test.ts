@@ -60,7 +60,7 @@ function inOrder(values: readonly number[]): Source {
 
 /** Which steps of losses `values` are left out. */
 async function skips(values: readonly number[], k: number, mode: 'ema' | 'window'): Promise<boolean[]> {
-  const trainer = still({ clip: clip.spikeSkip({ of: 'loss', mode, k, window: 8, active: 4, decay: 0.5 }) });
+  const trainer = still({ clip: clip.spikeSkip({ of: 'loss', mode, threshold: k, window: 8, warmup: 4, decay: 0.5 }) });
   const skipped: boolean[] = [];
   for await (const report of trainer.fit(inOrder(values), { steps: values.length })) skipped.push(report.skipped);
   return skipped;
