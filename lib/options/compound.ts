@@ -20,6 +20,7 @@ export function list<In, Out>(
       ...(min > 0 && { minItems: min }),
       ...(max < Number.POSITIVE_INFINITY && { maxItems: max }),
     },
+    may: Array.isArray,
     read(value, place) {
       if (!Array.isArray(value) || value.length < min || value.length > max) throw place.wrong(expected, value);
       return Array.from(value, (element, i) => item.read(element, place.item(i)));
@@ -32,6 +33,7 @@ export function pair<A, B, OutA, OutB>(a: Field<A, OutA>, b: Field<B, OutB>): Fi
   return Field.of<readonly [A, B], readonly [OutA, OutB]>({
     expected: 'two values',
     schema: a.schema && b.schema && { type: 'array', prefixItems: [a.schema, b.schema], minItems: 2, maxItems: 2 },
+    may: Array.isArray,
     read(value, place) {
       if (!Array.isArray(value) || value.length !== 2) throw place.wrong('two values', value);
       return [a.read(value[0], place.item(0)), b.read(value[1], place.item(1))];
@@ -65,9 +67,11 @@ export function either<A, B, OutA, OutB>(a: Field<A, OutA>, b: Field<B, OutB>): 
   return Field.of<A | B, OutA | OutB>({
     expected,
     schema: a.schema && b.schema ? { anyOf: [a.schema, b.schema] } : (a.schema ?? b.schema),
+    may: (value) => a.may(value) || b.may(value),
     read(value, place) {
       const errors: OptionError[] = [];
       for (const field of [a, b]) {
+        if (!field.may(value)) continue;
         try {
           return field.read(value, place);
         } catch (error) {
@@ -88,6 +92,7 @@ export function nullable<In, Out>(field: Field<In, Out>): Field<In | null, Out |
   return Field.of<In | null, Out | null>({
     expected: `${field.expected}, or null`,
     schema: field.schema && { anyOf: [field.schema, { type: 'null' }] },
+    may: (value) => value === null || field.may(value),
     read: (value, place) => (value === null ? null : field.read(value, place)),
   });
 }
@@ -166,7 +171,10 @@ export function optionsOf(
         throw place.wrong(expected, value);
       checkKeys(value, known, place);
       const values: Record<string, unknown> = {};
-      for (const key of known) values[key] = fields[key]!.read((value as Record<string, unknown>)[key], place.key(key));
+      for (const key of known) {
+        const [field, given] = [fields[key]!, (value as Record<string, unknown>)[key]];
+        values[key] = given === undefined && !field.required ? field.fallback : field.read(given, place.key(key));
+      }
       return values;
     },
   });

@@ -6,27 +6,36 @@ import { isClass, nearest, show } from './words.ts';
 export class Place {
   /** Of the function; '' in a configuration. */
   readonly where: string;
-  readonly path: string;
-  readonly #word: string;
+  readonly #word: 'option' | 'argument' | '';
+  readonly #step: string | number;
+  readonly #above: Place | null;
 
-  constructor(where: string, word: 'option' | 'argument' | '', path: string) {
+  constructor(where: string, word: 'option' | 'argument' | '', step: string | number, above: Place | null = null) {
     this.where = where;
-    this.path = path;
     this.#word = word;
+    this.#step = step;
+    this.#above = above;
   }
   key(name: string): Place {
-    return new Place(this.where, (this.#word || (this.where && 'option')) as 'option', this.path ? `${this.path}.${name}` : name);
+    return new Place(this.where, this.#word || (this.where && 'option') || '', name, this);
   }
   item(i: number): Place {
-    return new Place(this.where, this.#word as 'option', `${this.path}[${i}]`);
+    return new Place(this.where, this.#word, i, this);
+  }
+  /** Put together when an error asks for it: most places are never told. */
+  get path(): string {
+    const above = this.#above?.path ?? '';
+    if (typeof this.#step === 'number') return `${above}[${this.#step}]`;
+    return above === '' ? this.#step : `${above}.${this.#step}`;
   }
   /** What a function gave that was given there: `option lr at step 3`. */
   at(when: string): Place {
     return new Place(this.where, this.#word as 'option', `${this.path} at ${when}`);
   }
   toString(): string {
-    if (this.where === '') return this.path || 'config';
-    return this.path === '' ? this.where : `${this.where}: ${this.#word} ${this.path}`;
+    const { where, path } = this;
+    if (where === '') return path || 'config';
+    return path === '' ? where : `${where}: ${this.#word} ${path}`;
   }
 
   /** `optim.lion: option lr: expected a number >= 0, got -1` */
@@ -49,6 +58,8 @@ interface Kind<Out> {
   readonly expected: string;
   /** Of what stands in a configuration; null: nothing in JSON can be it. */
   readonly schema: Schema | null;
+  /** Quick and rough: false only where `read` is sure to refuse. What cannot tell leaves it out. */
+  readonly may?: ((value: unknown) => boolean) | undefined;
   /** @throws OptionError at `place` */
   read(value: unknown, place: Place): Out;
 }
@@ -68,17 +79,24 @@ export class Field<In, Out = In, Required extends boolean = true> {
   /** What stands in for a value that is not given. */
   readonly fallback: Out | undefined;
   readonly #read: Kind<Out>['read'];
+  readonly #may: Kind<Out>['may'];
 
   private constructor(kind: Kind<Out>, required: Required, fallback: Out | undefined) {
     this.expected = kind.expected;
     this.schema = kind.schema;
     this.#read = kind.read;
+    this.#may = kind.may;
     this.required = required;
     this.fallback = fallback;
   }
 
   static of<In, Out = In>(kind: Kind<Out>): Field<In, Out> {
     return new Field<In, Out>(kind, true, undefined);
+  }
+
+  /** Whether `read` may take it: for whoever has several fields to ask, since errors are slow to make. */
+  may(value: unknown): boolean {
+    return (value === undefined && !this.required) || (this.#may?.(value) ?? true);
   }
 
   /** @throws OptionError that begins with `place` */
@@ -111,7 +129,7 @@ export class Field<In, Out = In, Required extends boolean = true> {
   }
 
   #kind(): Kind<Out> {
-    return { expected: this.expected, schema: this.schema, read: this.#read };
+    return { expected: this.expected, schema: this.schema, may: this.#may, read: this.#read };
   }
 }
 
@@ -155,6 +173,7 @@ function ruled(rule: NumberRule, whole: boolean): Kind<number> {
       ...(above !== undefined && { exclusiveMinimum: above }),
       ...(below !== undefined && { exclusiveMaximum: below }),
     },
+    may: (value) => typeof value === 'number',
     read(value, place) {
       const fits =
         typeof value === 'number' &&
@@ -191,6 +210,7 @@ export function perStep(rule: NumberRule = {}): Field<PerStep, AtStep> {
   return Field.of<PerStep, AtStep>({
     expected,
     schema: kind.schema,
+    may: (value) => typeof value === 'number' || typeof value === 'function',
     read(value, place) {
       if (typeof value === 'number') {
         const fixed = kind.read(value, place);
@@ -206,6 +226,7 @@ export function perStep(rule: NumberRule = {}): Field<PerStep, AtStep> {
 export const bool: Field<boolean> = Field.of({
   expected: 'true or false',
   schema: { type: 'boolean' },
+  may: (value) => typeof value === 'boolean',
   read(value, place) {
     if (typeof value !== 'boolean') throw place.wrong('true or false', value);
     return value;
@@ -216,6 +237,7 @@ export const bool: Field<boolean> = Field.of({
 export const text: Field<string> = Field.of({
   expected: 'a text',
   schema: { type: 'string', minLength: 1 },
+  may: (value) => typeof value === 'string',
   read(value, place) {
     if (typeof value !== 'string' || value === '') throw place.wrong('a text', value);
     return value;
@@ -228,6 +250,7 @@ export function choice<const T extends string | number>(...allowed: readonly T[]
   return Field.of({
     expected,
     schema: allowed.length === 1 ? { const: allowed[0] } : { enum: allowed },
+    may: (value) => allowed.includes(value as T),
     read(value, place) {
       if (allowed.includes(value as T)) return value as T;
       const near = typeof value === 'string' ? nearest(value, allowed.map(String)) : undefined;
@@ -244,6 +267,7 @@ export function fn<T extends AnyFunction>(expected: string = 'a function'): Fiel
   return Field.of({
     expected,
     schema: null,
+    may: (value) => typeof value === 'function',
     read(value, place) {
       if (typeof value === 'function' && !isClass(value)) return value as T;
       throw place.wrong(expected, value);
@@ -256,6 +280,7 @@ export function instance<T>(expected: string, type: abstract new (...args: never
   return Field.of({
     expected,
     schema: null,
+    may: (value) => value instanceof type,
     read(value, place) {
       if (value instanceof type) return value;
       throw place.wrong(expected, value, value === type ? `; did you forget new?` : '');

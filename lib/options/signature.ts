@@ -55,7 +55,8 @@ export function signature(name: string, positional: Fields, options?: OptionsFie
   return (given) => {
     if (given.length > most || (given.length > 2 && passedBy(given) !== null)) throw surplus(name, given, most);
     const values: Record<string, unknown> = {};
-    for (const [i, { key, field, place }] of slots.entries()) {
+    for (let i = 0; i < slots.length; i++) {
+      const { key, field, place } = slots[i]!;
       const value = repeats && i === slots.length - 1 ? Array.prototype.slice.call(given, i) : given[i];
       values[key] = field.read(value, place);
     }
