@@ -139,9 +139,9 @@ describe('what is refused', () => {
       ShapeError,
       'expected a weight [3, out / groups',
     ],
-    ['channels of a layer', () => new Conv2d(0, 4, 3), OptionError, 'Conv2d: option inChannels: expected'],
+    ['channels of a layer', () => new Conv2d(0, 4, 3), OptionError, 'nn.Conv2d: argument inChannels: expected'],
     ['groups of a layer', () => new Conv2d(6, 4, 3, { groups: 3 }), OptionError, 'expected a divisor of outChannels 4, got 3'],
-    ['kernel of a layer', () => new Conv1d(3, 4, 1.5), OptionError, 'Conv1d: option kernelSize: expected'],
+    ['kernel of a layer', () => new Conv1d(3, 4, 1.5), OptionError, 'nn.Conv1d: argument kernelSize: expected'],
     ['option of a layer', () => new ConvTranspose2d(3, 4, 3, { dilatoin: 1 } as never), OptionError, 'did you mean dilation'],
   ])('%s', (_, build, type, message) => {
     expect(build).toThrow(type);

@@ -2,18 +2,21 @@
 import { OptionError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import {
-  CONV_OPTIONS,
-  CONV_TRANSPOSE_OPTIONS,
   type Conv1dOptions,
   type Conv2dOptions,
   type ConvTranspose2dOptions,
   conv1d,
+  conv1dFields,
   conv2d,
+  conv2dFields,
   convTranspose2d,
+  convTranspose2dFields,
   type Size2d,
-  sizePair,
+  size1d,
+  size2d,
 } from '../ops/convolve.ts';
-import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
+import { bool, options, signature } from '../options/index.ts';
+import { forwardOf, size } from './fields.ts';
 import { kaimingUniform, uniform } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
@@ -28,31 +31,37 @@ export interface Conv1dLayerOptions extends Conv1dOptions, LayerOptions {}
 export interface Conv2dLayerOptions extends Conv2dOptions, LayerOptions {}
 export interface ConvTranspose2dLayerOptions extends ConvTranspose2dOptions, LayerOptions {}
 
-/** Weight and bias of a convolution, filled as PyTorch fills them: uniform within 1 / sqrt(what an output adds up). */
-function parametersOf(
-  where: string,
-  options: LayerOptions & { readonly groups?: number },
-  channels: { readonly inChannels: number; readonly outChannels: number },
-  shapeOf: (groups: number) => number[],
-): [Parameter, Parameter | null] {
-  const groups = checkNumber(where, 'groups', options.groups ?? 1, { min: 1, integer: true });
-  for (const [name, n] of Object.entries(channels)) {
-    checkNumber(where, name, n, { min: 1, integer: true });
-    if (n % groups !== 0) throw new OptionError(`${where}: option groups: expected a divisor of ${name} ${n}, got ${groups}`);
-  }
-  const shape = shapeOf(groups);
-  const bound = 1 / Math.sqrt(shape.slice(1).reduce((a, b) => a * b, 1));
-  const bias = checkBoolean(where, 'bias', options.bias ?? true);
-  return [
-    new Parameter(shape, kaimingUniform({ a: Math.sqrt(5) })),
-    bias ? new Parameter([channels.outChannels], uniform(-bound, bound)) : null,
-  ];
+/** What decides the shapes of weight and bias, as read. */
+interface Channels {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly groups: number;
+  readonly bias: boolean;
 }
 
-/** The options without `bias`. */
-function opOptions<T extends LayerOptions>({ bias: _, ...rest }: T): Omit<T, 'bias'> {
-  return rest;
+/** Weight and bias of a convolution, filled as PyTorch fills them: uniform within 1 / sqrt(what an output adds up). */
+function parametersOf(where: string, read: Channels, shape: readonly number[]): [Parameter, Parameter | null] {
+  for (const name of ['inChannels', 'outChannels'] as const) {
+    if (read[name] % read.groups === 0) continue;
+    throw new OptionError(`${where}: option groups: expected a divisor of ${name} ${read[name]}, got ${read.groups}`);
+  }
+  const bound = 1 / Math.sqrt(shape.slice(1).reduce((a, b) => a * b, 1));
+  return [
+    new Parameter(shape, kaimingUniform({ a: Math.sqrt(5) })),
+    read.bias ? new Parameter([read.outChannels], uniform(-bound, bound)) : null,
+  ];
 }
+/** [out, in / groups] of a convolution. */
+const weightOf = ({ inChannels, outChannels, groups }: Channels): number[] => [outChannels, inChannels / groups];
+
+const bias = bool.default(true);
+const channels = { inChannels: size, outChannels: size };
+const readConv2d = signature(
+  'nn.Conv2d',
+  { ...channels, kernelSize: size2d(1) },
+  options<Conv2dLayerOptions>()({ ...conv2dFields, bias }),
+);
+const readConv2dForward = forwardOf('Conv2d');
 
 /**
  * Convolution over images, as `torch.nn.Conv2d`: x [n, inChannels, h, w] -> [n, outChannels, oh, ow], with
@@ -71,17 +80,23 @@ export class Conv2d extends Module {
   /** @param kernelSize one number, or [height, width] */
   constructor(inChannels: number, outChannels: number, kernelSize: Size2d, options: Conv2dLayerOptions = {}) {
     super();
-    checkOptions('Conv2d', options, [...CONV_OPTIONS, 'bias']);
-    const kernel = sizePair('Conv2d', 'kernelSize', kernelSize, 1);
-    const shape = (groups: number): number[] => [outChannels, inChannels / groups, ...kernel];
-    [this.weight, this.bias] = parametersOf('Conv2d', options, { inChannels, outChannels }, shape);
-    this.#options = opOptions(options);
+    const read = readConv2d(arguments);
+    const { stride, padding, dilation, groups } = read;
+    [this.weight, this.bias] = parametersOf('nn.Conv2d', read, [...weightOf(read), ...read.kernelSize]);
+    this.#options = { stride, padding, dilation, groups };
   }
 
   forward(x: TensorLike): Tensor {
-    return conv2d(x, this.weight, this.bias, this.#options);
+    return conv2d(readConv2dForward(arguments).x, this.weight, this.bias, this.#options);
   }
 }
+
+const readConv1d = signature(
+  'nn.Conv1d',
+  { ...channels, kernelSize: size1d(1) },
+  options<Conv1dLayerOptions>()({ ...conv1dFields, bias }),
+);
+const readConv1dForward = forwardOf('Conv1d');
 
 /**
  * Convolution over sequences, as `torch.nn.Conv1d`: x [n, inChannels, length] -> [n, outChannels, out]. Padding is with zeros.
@@ -94,17 +109,23 @@ export class Conv1d extends Module {
 
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv1dLayerOptions = {}) {
     super();
-    checkOptions('Conv1d', options, [...CONV_OPTIONS, 'bias']);
-    checkNumber('Conv1d', 'kernelSize', kernelSize, { min: 1, integer: true });
-    const shape = (groups: number): number[] => [outChannels, inChannels / groups, kernelSize];
-    [this.weight, this.bias] = parametersOf('Conv1d', options, { inChannels, outChannels }, shape);
-    this.#options = opOptions(options);
+    const read = readConv1d(arguments);
+    const { stride, padding, dilation, groups } = read;
+    [this.weight, this.bias] = parametersOf('nn.Conv1d', read, [...weightOf(read), read.kernelSize]);
+    this.#options = { stride, padding, dilation, groups };
   }
 
   forward(x: TensorLike): Tensor {
-    return conv1d(x, this.weight, this.bias, this.#options);
+    return conv1d(readConv1dForward(arguments).x, this.weight, this.bias, this.#options);
   }
 }
+
+const readConvTranspose2d = signature(
+  'nn.ConvTranspose2d',
+  { ...channels, kernelSize: size2d(1) },
+  options<ConvTranspose2dLayerOptions>()({ ...convTranspose2dFields, bias }),
+);
+const readConvTranspose2dForward = forwardOf('ConvTranspose2d');
 
 /**
  * Transposed convolution, as `torch.nn.ConvTranspose2d`: x [n, inChannels, h, w] -> [n, outChannels, oh, ow], with
@@ -119,14 +140,13 @@ export class ConvTranspose2d extends Module {
   /** @param kernelSize one number, or [height, width] */
   constructor(inChannels: number, outChannels: number, kernelSize: Size2d, options: ConvTranspose2dLayerOptions = {}) {
     super();
-    checkOptions('ConvTranspose2d', options, [...CONV_TRANSPOSE_OPTIONS, 'bias']);
-    const kernel = sizePair('ConvTranspose2d', 'kernelSize', kernelSize, 1);
-    const shape = (groups: number): number[] => [inChannels, outChannels / groups, ...kernel];
-    [this.weight, this.bias] = parametersOf('ConvTranspose2d', options, { inChannels, outChannels }, shape);
-    this.#options = opOptions(options);
+    const read = readConvTranspose2d(arguments);
+    const { stride, padding, dilation, groups, outputPadding } = read;
+    [this.weight, this.bias] = parametersOf('nn.ConvTranspose2d', read, [inChannels, outChannels / groups, ...read.kernelSize]);
+    this.#options = { stride, padding, dilation, groups, outputPadding };
   }
 
   forward(x: TensorLike): Tensor {
-    return convTranspose2d(x, this.weight, this.bias, this.#options);
+    return convTranspose2d(readConvTranspose2dForward(arguments).x, this.weight, this.bias, this.#options);
   }
 }

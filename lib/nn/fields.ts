@@ -1,5 +1,7 @@
 // fields.ts: arguments and options that many layers have.
-import { custom, either, type Field, fn, whole } from '../options/index.ts';
+import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { tensor } from '../ops/args.ts';
+import { custom, either, type Field, fn, type Reader, signature, whole } from '../options/index.ts';
 import type { Match, Pattern } from './module.ts';
 
 /** A number of features, channels, units or rows. */
@@ -17,3 +19,7 @@ export const pattern: Field<Pattern> = custom(
 
 /** Parameters, by a pattern of their names or by a function that looks at them. */
 export const match: Field<Match> = either(pattern, fn<Exclude<Match, Pattern>>('a function of name and parameter'));
+
+/** Reads the arguments of the `forward` of a layer that makes one tensor of another. */
+export type ReadX = Reader<{ readonly x: Field<TensorLike, Tensor> }, unknown>;
+export const forwardOf = (layer: string): ReadX => signature(`nn.${layer}.forward`, { x: tensor });

@@ -1,16 +1,24 @@
 // args.ts: what the public functions of ops take: tensors, operands, axes and shapes, as fields of their signatures.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { custom, either, type Field, list, whole } from '../options/index.ts';
+import { custom, either, Field, list, nullable, number, type OptionsField, options, Place, whole } from '../options/index.ts';
 import type { Operand } from './operand.ts';
 
 const isTensorLike = (value: unknown): value is TensorLike =>
   typeof value === 'object' && value !== null && typeof (value as Partial<TensorLike>).toTensor === 'function';
 
 /** A tensor of a graph, or a parameter or buffer, which stand for theirs. */
-export const tensor: Field<TensorLike, Tensor> = custom('a Tensor', (value, place) => {
-  if (!isTensorLike(value)) throw place.wrong('a Tensor', value);
-  return value.toTensor();
+export const tensor: Field<TensorLike, Tensor> = Field.of<TensorLike, Tensor>({
+  expected: 'a Tensor',
+  schema: null,
+  may: isTensorLike,
+  read(value, place) {
+    if (!isTensorLike(value)) throw place.wrong('a Tensor', value);
+    return value.toTensor();
+  },
 });
+
+/** A tensor, or none. */
+export const optionalTensor: Field<TensorLike | null, Tensor | null, false> = nullable(tensor).default(null);
 
 /** A tensor or a number. */
 export const operand: Field<Operand> = custom('a Tensor or a number', (value, place) => {
@@ -22,3 +30,24 @@ export const operand: Field<Operand> = custom('a Tensor or a number', (value, pl
 export const axis: Field<number> = whole();
 export const axes: Field<number | readonly number[], number | readonly number[]> = either(whole(), list(whole()));
 export const shape: Field<readonly number[], readonly number[]> = list(whole({ min: 0 }));
+
+/** A row of a table that stands for nothing. */
+export const paddingIdx: Field<number> = whole({ min: 0 });
+/** @throws OptionError unless a table of so many rows has it */
+export function checkPadding(where: string, row: number, rows: number): void {
+  whole({ min: 0, below: rows }).read(row, new Place(where, 'option', 'paddingIdx'));
+}
+
+export interface AxisOptions {
+  /** Default -1, the last. */
+  readonly axis?: number;
+}
+/** The options of what runs along one axis. */
+export const axisOptions: OptionsField<AxisOptions, { readonly axis: number }> = options<AxisOptions>()({
+  axis: axis.default(-1),
+});
+
+/** Probability of a 0. */
+export const rate: Field<number> = number({ min: 0, below: 1 });
+/** What is added to a variance. */
+export const eps: Field<number> = number({ min: 0 });

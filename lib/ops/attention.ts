@@ -1,8 +1,9 @@
 // attention.ts: scaled dot-product attention as one op, forward and backward. Kernels: attention.h.
-import { ShapeError } from '../errors.ts';
+import { OptionError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type Cost, type OpDef, type Sample, sameShape, type TensorType } from '../ir/op.ts';
-import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
+import { bool, number, options, signature, type ValuesOf, whole } from '../options/index.ts';
+import { optionalTensor, rate, tensor } from './args.ts';
 import { attentionGradRef, attentionRef, keptScale, threshold } from './attention-ref.ts';
 import {
   type AttentionAttrs,
@@ -180,23 +181,28 @@ export interface HeadsOptions extends AttentionOptions {
   /** Heads of k and v, fewer than `heads`: neighbors among the heads share one. Default `heads`. */
   readonly kvHeads?: number;
 }
-const OPTIONS = ['causal', 'mask', 'scale', 'dropout'];
+const OPTIONS = { causal: bool.default(false), mask: optionalTensor, scale: number().optional(), dropout: rate.default(0) };
+const readAttention = signature('ops.attention', { q: tensor, k: tensor, v: tensor }, options<AttentionOptions>()(OPTIONS));
+const count = whole({ min: 1 });
+const readHeadsAttention = signature(
+  'ops.headsAttention',
+  { q: tensor, k: optionalTensor, v: optionalTensor },
+  options<HeadsOptions>()({ ...OPTIONS, heads: count, kvHeads: count.optional() }),
+);
 
 function apply(
   ins: readonly Tensor[],
   dim: number,
   attrs: Pick<AttentionAttrs, 'layout' | 'heads' | 'kvHeads'>,
-  options: AttentionOptions,
+  { causal, mask, scale, dropout }: ValuesOf<typeof OPTIONS>,
 ): Tensor {
   const { graph } = ins[0] as Tensor;
-  const dropout = checkNumber('attention', 'dropout', options.dropout ?? 0, { min: 0, below: 1 });
   const rate = graph.mode === 'train' ? dropout : 0;
-  const mask = options.mask?.toTensor();
   const all: AttentionAttrs = {
     ...attrs,
-    causal: checkBoolean('attention', 'causal', options.causal ?? false),
+    causal,
     mask: Boolean(mask),
-    scale: checkNumber('attention', 'scale', options.scale ?? 1 / Math.sqrt(dim)),
+    scale: scale ?? 1 / Math.sqrt(dim),
     rate,
     key: rate > 0 ? graph.randomKey() : 0,
   };
@@ -210,12 +216,12 @@ function apply(
  * @throws ShapeError, DTypeError or OptionError for what does not fit.
  */
 export function attention(q: TensorLike, k: TensorLike, v: TensorLike, options: AttentionOptions = {}): Tensor {
-  checkOptions('attention', options, OPTIONS);
-  const ins = [q, k, v].map((x) => x.toTensor());
+  const read = readAttention(arguments);
+  const ins = [read.q, read.k, read.v];
   const flat = ins.every((t) => t.shape.length === 3);
   const full = flat ? ins.map((t) => reshape(t, [t.shape[0]!, 1, t.shape[1]!, t.shape[2]!])) : ins;
   const [heads, kvHeads] = [full[0]!.shape[1] ?? 1, full[1]!.shape[1] ?? 1];
-  const o = apply(full, full[0]!.shape.at(-1) ?? 1, { layout: 'heads', heads, kvHeads }, options);
+  const o = apply(full, full[0]!.shape.at(-1) ?? 1, { layout: 'heads', heads, kvHeads }, read);
   return flat ? reshape(o, ins[0]!.shape) : o;
 }
 
@@ -226,11 +232,13 @@ export function attention(q: TensorLike, k: TensorLike, v: TensorLike, options: 
  * @throws ShapeError, DTypeError or OptionError for what does not fit.
  */
 export function headsAttention(q: TensorLike, k: TensorLike | null, v: TensorLike | null, options: HeadsOptions): Tensor {
-  checkOptions('headsAttention', options, ['heads', 'kvHeads', ...OPTIONS]);
-  const heads = checkNumber('headsAttention', 'heads', options.heads, { min: 1, integer: true });
-  const kvHeads = checkNumber('headsAttention', 'kvHeads', options.kvHeads ?? heads, { min: 1, max: heads, integer: true });
-  const ins = [q, ...(k ? [k] : []), ...(v ? [v] : [])].map((x) => x.toTensor());
+  const read = readHeadsAttention(arguments);
+  const { heads, kvHeads = heads } = read;
+  if (kvHeads > heads) {
+    throw new OptionError(`ops.headsAttention: option kvHeads: expected at most heads (${heads}), got ${kvHeads}`);
+  }
+  const ins = [read.q, read.k, read.v].filter((t) => t !== null);
   const layout = (['qkv', 'kv', 'rows'] as const)[ins.length - 1]!;
   const width = ins[0]!.shape.at(-1) ?? 0;
-  return apply(ins, width / (layout === 'qkv' ? heads + 2 * kvHeads : heads), { layout, heads, kvHeads }, options);
+  return apply(ins, width / (layout === 'qkv' ? heads + 2 * kvHeads : heads), { layout, heads, kvHeads }, read);
 }

@@ -2,11 +2,22 @@
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
-import { checkBoolean, checkNumber, checkOptions, show } from '../options.ts';
+import { bool, either, type Field, list, nullable, type OptionsField, options, signature, whole } from '../options/index.ts';
+import { tensor } from './args.ts';
 import { moved } from './axes.ts';
 import { mean } from './reduce.ts';
 import { reshape } from './shape.ts';
-import { asPlanes, expectPlanes, type Pair, type PerDim, perDim, planesLike, planesOf, windowCount } from './windows.ts';
+import {
+  asPlanes,
+  expectPlanes,
+  kernelSize,
+  type Pair,
+  type PerDim,
+  perDim,
+  planesLike,
+  planesOf,
+  windowCount,
+} from './windows.ts';
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
@@ -126,25 +137,35 @@ export interface AvgPoolWindows {
   readonly divisor: number;
 }
 
-/** Checks the options of a pooling layer or function `where`. */
-export function avgPoolWindows(where: string, dims: 1 | 2, kernelSize: PerDim, options: AvgPool2dOptions): AvgPoolWindows {
-  const known = ['stride', 'padding', 'ceilMode', 'countIncludePad'];
-  checkOptions(where, options, dims === 2 ? [...known, 'divisorOverride'] : known);
-  const kernel = perDim(where, 'kernelSize', kernelSize, dims, 1, 1);
-  const padding = perDim(where, 'padding', options.padding ?? 0, dims, 0, 0);
-  if (padding.some((p, d) => p * 2 > (kernel[d] as number))) {
-    throw new OptionError(`${where}: option padding: expected at most half a window of ${kernelSize}, got ${options.padding}`);
+/** The options as they are read. */
+export interface AvgPoolRead {
+  readonly stride: Pair | undefined;
+  readonly padding: Pair;
+  readonly ceilMode: boolean;
+  readonly countIncludePad: boolean;
+  readonly divisorOverride?: number | undefined;
+}
+const fields = (dims: 1 | 2) => ({
+  stride: perDim(dims, 1, 1).optional(),
+  padding: perDim(dims, 0, 0).default(0),
+  ceilMode: bool.default(false),
+  countIncludePad: bool.default(true),
+});
+export const avgPool1dOptions: OptionsField<AvgPoolOptions, AvgPoolRead> = options<AvgPoolOptions>()(fields(1));
+export const avgPool2dOptions: OptionsField<AvgPool2dOptions, AvgPoolRead> = options<AvgPool2dOptions>()({
+  ...fields(2),
+  divisorOverride: whole({ min: 1, max: 2 ** 31 - 1 }).optional(),
+});
+
+/** What was read of a pooling layer or function `where`, as windows. */
+export function avgPoolWindows(where: string, read: AvgPoolRead & { readonly kernelSize: Pair }): AvgPoolWindows {
+  const { kernelSize: kernel, stride = kernel, padding } = read;
+  for (const d of [0, 1] as const) {
+    if (padding[d] * 2 <= kernel[d]) continue;
+    throw new OptionError(`${where}: option padding: expected at most half a window of ${kernel[d]}, got ${padding[d]}`);
   }
-  const { divisorOverride } = options;
-  return {
-    kernel,
-    stride: perDim(where, 'stride', options.stride ?? kernelSize, dims, 1, 1),
-    padding,
-    ceil: checkBoolean(where, 'ceilMode', options.ceilMode ?? false),
-    countPadding: checkBoolean(where, 'countIncludePad', options.countIncludePad ?? true),
-    divisor:
-      divisorOverride === undefined ? 0 : checkNumber(where, 'divisorOverride', divisorOverride, { min: 1, integer: true }),
-  };
+  const { ceilMode: ceil, countIncludePad: countPadding, divisorOverride: divisor = 0 } = read;
+  return { kernel, stride, padding, ceil, countPadding, divisor };
 }
 
 function spans(where: string, size: number, d: 0 | 1, windows: AvgPoolWindows): Span[] {
@@ -169,6 +190,9 @@ export function avgPool(where: string, dims: 1 | 2, x: TensorLike, windows: AvgP
   });
 }
 
+const readAvgPool2d = signature('ops.avgPool2d', { x: tensor, kernelSize: kernelSize(2) }, avgPool2dOptions);
+const readAvgPool1d = signature('ops.avgPool1d', { x: tensor, kernelSize: kernelSize(1) }, avgPool1dOptions);
+
 /**
  * The mean of each window: x [batch, channels, height, width] (or without batch) -> [batch, channels, rows, columns]. Sums run in
  * f64. As `torch.nn.functional.avg_pool2d`.
@@ -176,25 +200,27 @@ export function avgPool(where: string, dims: 1 | 2, x: TensorLike, windows: AvgP
  * @throws OptionError, or ShapeError where x is smaller than a window.
  */
 export function avgPool2d(x: TensorLike, kernelSize: PerDim, options: AvgPool2dOptions = {}): Tensor {
-  return avgPool('avgPool2d', 2, x, avgPoolWindows('avgPool2d', 2, kernelSize, options));
+  const read = readAvgPool2d(arguments);
+  return avgPool('avgPool2d', 2, read.x, avgPoolWindows('ops.avgPool2d', read));
 }
 
 /** The same over one dimension: x [batch, channels, length] -> [batch, channels, windows]. As `torch.nn.functional.avg_pool1d`. */
 export function avgPool1d(x: TensorLike, kernelSize: PerDim, options: AvgPoolOptions = {}): Tensor {
-  return avgPool('avgPool1d', 1, x, avgPoolWindows('avgPool1d', 1, kernelSize, options));
+  const read = readAvgPool1d(arguments);
+  return avgPool('avgPool1d', 1, read.x, avgPoolWindows('ops.avgPool1d', read));
 }
 
 /** How many outputs per spatial dimension; null: as many as inputs. One for all, or a list. */
 export type OutputSize = number | null | readonly (number | null)[];
 
-/** Checks the size of an adaptive pooling layer or function `where`; null stays. */
-export function adaptiveSize(where: string, dims: 1 | 2, size: OutputSize): readonly (number | null)[] {
-  const list = Array.isArray(size) ? (size as readonly (number | null)[]) : new Array<number | null>(dims).fill(size as number);
-  if (list.length !== dims) {
-    throw new OptionError(`${where}: option outputSize: expected ${dims} numbers or one, got ${show(size)}`);
-  }
-  for (const n of list) if (n !== null) checkNumber(where, 'outputSize', n, { min: 1, integer: true });
-  return dims === 1 ? [1, ...list] : list;
+/** Rows and columns that adaptive pooling gives; null stays. */
+export type AdaptiveSize = readonly [number | null, number | null];
+export function outputSize(dims: 1 | 2): Field<OutputSize, AdaptiveSize> {
+  const one = nullable(whole({ min: 1, max: 65_535 }));
+  return either(one, list(one, { min: dims, max: dims })).map((value): AdaptiveSize => {
+    const [first, last] = typeof value === 'number' || value === null ? [value, value] : [value[0]!, value.at(-1)!];
+    return dims === 1 ? [1, last] : [first, last];
+  });
 }
 
 const adaptiveSpans = (size: number, count: number): Span[] =>
@@ -204,7 +230,7 @@ const adaptiveSpans = (size: number, count: number): Span[] =>
   });
 
 /** Adaptive average pooling to a size that was checked. */
-export function adaptiveAvgPool(where: string, dims: 1 | 2, x: TensorLike, size: readonly (number | null)[]): Tensor {
+export function adaptiveAvgPool(where: string, dims: 1 | 2, x: TensorLike, size: AdaptiveSize): Tensor {
   return asPlanes(where, x, dims, (t) => {
     expectPlanes(where, t.type);
     const { height, width } = planesOf(t.type);
@@ -219,18 +245,23 @@ export function adaptiveAvgPool(where: string, dims: 1 | 2, x: TensorLike, size:
   });
 }
 
+const readAdaptiveAvgPool2d = signature('ops.adaptiveAvgPool2d', { x: tensor, outputSize: outputSize(2) });
+const readAdaptiveAvgPool1d = signature('ops.adaptiveAvgPool1d', { x: tensor, outputSize: outputSize(1) });
+
 /**
  * The mean of each of so many windows of nearly equal size: x [batch, channels, height, width] (or without batch) -> [batch, channels,
  * rows, columns]. As `torch.nn.functional.adaptive_avg_pool2d`.
  * @param outputSize rows and columns, or one number for both; null: as many as x has
  */
 export function adaptiveAvgPool2d(x: TensorLike, outputSize: OutputSize): Tensor {
-  return adaptiveAvgPool('adaptiveAvgPool2d', 2, x, adaptiveSize('adaptiveAvgPool2d', 2, outputSize));
+  const read = readAdaptiveAvgPool2d(arguments);
+  return adaptiveAvgPool('adaptiveAvgPool2d', 2, read.x, read.outputSize);
 }
 
 /** The same over one dimension: x [batch, channels, length]. As `torch.nn.functional.adaptive_avg_pool1d`. */
 export function adaptiveAvgPool1d(x: TensorLike, outputSize: OutputSize): Tensor {
-  return adaptiveAvgPool('adaptiveAvgPool1d', 1, x, adaptiveSize('adaptiveAvgPool1d', 1, outputSize));
+  const read = readAdaptiveAvgPool1d(arguments);
+  return adaptiveAvgPool('adaptiveAvgPool1d', 1, read.x, read.outputSize);
 }
 
 const windowsOf = (shape: readonly number[], kernel: Pair, rest: Partial<AvgPoolWindows> = {}): AvgPoolAttrs => {

@@ -1,9 +1,10 @@
 // batch-norm.ts: batch norm by the statistics of the batch, forward and backward. Kernels: batch_norm.h.
-import { DTypeError, ShapeError } from '../errors.ts';
+import { DTypeError, OptionError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
-import { checkNumber } from '../options.ts';
+import { nullable, options, signature } from '../options/index.ts';
+import { eps, tensor } from './args.ts';
 import { moved, span } from './axes.ts';
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
@@ -197,6 +198,16 @@ function gradSample(shape: readonly number[], attrs: Omit<BatchNormGradAttrs, 'e
   };
 }
 
+interface EpsOptions {
+  /** Added to the variance. Default 1e-5. */
+  readonly eps?: number;
+}
+const readBatchNorm = signature(
+  'ops.batchNorm',
+  { x: tensor, weight: nullable(tensor), bias: nullable(tensor) },
+  options<EpsOptions>()({ eps: eps.default(1e-5) }),
+);
+
 /** What `batchNorm` gives. */
 export interface BatchNormed {
   readonly y: Tensor;
@@ -214,12 +225,12 @@ export function batchNorm(
   x: TensorLike,
   weight: TensorLike | null,
   bias: TensorLike | null,
-  options: { readonly eps?: number } = {},
+  options: EpsOptions = {},
 ): BatchNormed {
-  const eps = checkNumber('batchNorm', 'eps', options.eps ?? 1e-5, { min: 0 });
-  const t = x.toTensor();
-  const affine = weight !== null && bias !== null;
-  const line = affine ? [weight.toTensor(), bias.toTensor()] : [];
+  const { x: t, eps, ...read } = readBatchNorm(arguments);
+  const line = [read.weight, read.bias].filter((p) => p !== null);
+  const affine = line.length === 2;
+  if (line.length === 1) throw new OptionError('ops.batchNorm: expected weight and bias, or null for both, got one');
   const [y, mean, variance] = t.graph.add(BATCH_NORM, [t, ...line], { eps, affine, sum: false, relu: false }).outs;
   return { y: y as Tensor, mean: mean as Tensor, variance: variance as Tensor };
 }

@@ -1,7 +1,9 @@
 // concat.ts: concat, stack and pad: outputs put together from parts and zeros. Kernel: `concat` in concat.h.
-import { DTypeError, GraphError, ShapeError } from '../errors.ts';
+import { DTypeError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { DTYPE_BYTES, type OpDef, type RefArray, type TensorType } from '../ir/op.ts';
+import { list, options, signature, whole } from '../options/index.ts';
+import { axis, tensor } from './args.ts';
 import { moved, resolveAxis, span } from './axes.ts';
 import { expandDims, slice } from './shape.ts';
 
@@ -77,22 +79,26 @@ export const CONCAT: OpDef<ConcatAttrs> = {
   ],
 };
 
+const parts = { xs: list(tensor, { min: 1 }), axis: axis.default(0) };
+const readConcat = signature('ops.concat', parts);
+const readStack = signature('ops.stack', parts);
+
 /**
  * Join tensors along an existing axis (default 0). They must agree in dtype and in every other dimension. As `torch.cat`.
  */
 export function concat(xs: readonly TensorLike[], axis = 0): Tensor {
-  const ts = xs.map((x) => x.toTensor());
-  const [first] = ts;
-  if (!first) throw new GraphError('concat: expected at least one tensor, got none', { op: 'concat' });
+  const { xs: ts } = readConcat(arguments);
+  const first = ts[0]!;
   if (ts.length === 1) return first;
   return first.graph.add(CONCAT, ts, { axis: resolveAxis('concat', axis, first.shape.length) }).out;
 }
 
 /** Join tensors of one shape along a new axis (default 0). As `torch.stack`. */
 export function stack(xs: readonly TensorLike[], axis = 0): Tensor {
+  const { xs: ts } = readStack(arguments);
   return concat(
-    xs.map((x) => expandDims(x, axis)),
-    xs[0] ? resolveAxis('stack', axis, xs[0].toTensor().shape.length + 1) : 0,
+    ts.map((t) => expandDims(t, axis)),
+    resolveAxis('stack', axis, ts[0]!.shape.length + 1),
   );
 }
 
@@ -153,18 +159,31 @@ export const PAD: OpDef<PadAttrs> = {
   ],
 };
 
+interface PadOptions {
+  readonly axis?: number;
+  readonly before?: number;
+  readonly after?: number;
+  readonly step?: number;
+}
+const readPad = signature(
+  'ops.pad',
+  { x: tensor },
+  options<PadOptions>()({
+    axis: axis.default(-1),
+    before: whole({ min: 0 }).default(0),
+    after: whole({ min: 0 }).default(0),
+    step: whole({ min: 1 }).default(1),
+  }),
+);
+
 /**
  * Zeros before and after the elements along one axis, and `step - 1` zeros between neighbors. Along one axis, as
  * `torch.nn.functional.pad` with `constant` 0; with `step`, the opposite of `slice`.
  * Defaults: `axis` -1, `before` 0, `after` 0, `step` 1.
  */
-export function pad(
-  x: TensorLike,
-  options: { readonly axis?: number; readonly before?: number; readonly after?: number; readonly step?: number },
-): Tensor {
-  const t = x.toTensor();
-  const axis = resolveAxis('pad', options.axis ?? -1, t.shape.length);
-  const { before = 0, after = 0, step = 1 } = options;
+export function pad(x: TensorLike, options: PadOptions): Tensor {
+  const { x: t, before, after, step, ...given } = readPad(arguments);
+  const axis = resolveAxis('pad', given.axis, t.shape.length);
   if (before === 0 && after === 0 && step === 1) return t;
   return t.graph.add(PAD, [t], { axis, before, after, step }).out;
 }

@@ -2,7 +2,8 @@
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { bytesOf, DTYPE_BYTES, type OpDef, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
-import { checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { choice, type Field, options, signature } from '../options/index.ts';
+import { checkPadding, paddingIdx, tensor } from './args.ts';
 import { moved, span } from './axes.ts';
 import { mul } from './elementwise.ts';
 import { asIndices, expectIndices, gather, scatterAdd } from './gather.ts';
@@ -11,7 +12,8 @@ import { reshape } from './shape.ts';
 
 export type BagMode = 'sum' | 'mean' | 'max';
 // The order is that of BagMode in embedding.h.
-const MODES: readonly BagMode[] = ['sum', 'mean', 'max'];
+const MODES = ['sum', 'mean', 'max'] as const satisfies readonly BagMode[];
+export const bagMode: Field<BagMode, BagMode, false> = choice<BagMode>(...MODES).default('mean');
 
 export interface BagAttrs {
   readonly mode: BagMode;
@@ -209,6 +211,17 @@ export interface EmbeddingBagOptions {
   readonly paddingIdx?: number;
 }
 
+const readEmbeddingBag = signature(
+  'ops.embeddingBag',
+  { indices: tensor, table: tensor },
+  options<EmbeddingBagOptions>()({
+    offsets: tensor.optional(),
+    mode: bagMode,
+    perSampleWeights: tensor.optional(),
+    paddingIdx: paddingIdx.optional(),
+  }),
+);
+
 /**
  * The sum, mean or maximum of bags of rows: indices, [n] with offsets or [bags, length], of a table f32 [rows, ...] -> f32 [bags, ...]. As
  * `torch.nn.functional.embedding_bag`. Sums are made in f64. An index outside [0, rows), or offsets that do not ascend, end the run with an
@@ -217,17 +230,15 @@ export interface EmbeddingBagOptions {
  */
 export function embeddingBag(indices: TensorLike, table: TensorLike, options: EmbeddingBagOptions = {}): Tensor {
   const op = 'embeddingBag';
-  checkOptions(op, options, ['offsets', 'mode', 'perSampleWeights', 'paddingIdx']);
-  const mode = checkChoice(op, 'mode', options.mode ?? 'mean', MODES);
-  const [t, given] = [table.toTensor(), asIndices(indices)];
-  const { paddingIdx: padding = null } = options;
-  if (padding !== null) checkNumber(op, 'paddingIdx', padding, { integer: true, min: 0, below: t.shape[0] ?? 0 });
-  const weights = options.perSampleWeights?.toTensor();
+  const { table: t, indices: at, mode, paddingIdx: padding = null, ...read } = readEmbeddingBag(arguments);
+  const given = asIndices(at);
+  if (padding !== null) checkPadding('ops.embeddingBag', padding, t.shape[0] ?? 0);
+  const weights = read.perSampleWeights;
   if (weights && mode !== 'sum') throw new ShapeError(`${op}: perSampleWeights go with mode sum, got ${mode}`);
   if (weights && !sameShape(weights.shape, given.shape)) {
     throw new ShapeError(`${op}: expected perSampleWeights [${given.shape}], got [${weights.shape}]`);
   }
-  if (!options.offsets && given.shape.length !== 2) {
+  if (!read.offsets && given.shape.length !== 2) {
     throw new ShapeError(`${op}: expected indices [bags, length], or [n] with offsets, got [${given.shape}]`);
   }
   const [bags, length] = given.shape as [number, number];
@@ -237,7 +248,7 @@ export function embeddingBag(indices: TensorLike, table: TensorLike, options: Em
       [bags],
       'i32',
     );
-  const offsets = options.offsets ? options.offsets.toTensor() : even();
-  const flat = (x: Tensor): Tensor => (options.offsets ? x : reshape(x, [bags * length]));
+  const offsets = read.offsets ?? even();
+  const flat = (x: Tensor): Tensor => (read.offsets ? x : reshape(x, [bags * length]));
   return t.graph.add(EMBEDDING_BAG, [t, flat(given), offsets, ...(weights ? [flat(weights)] : [])], { mode, padding }).outs[0]!;
 }

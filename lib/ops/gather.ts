@@ -13,7 +13,8 @@ import {
   type TensorType,
   typeName,
 } from '../ir/op.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { options, signature, whole } from '../options/index.ts';
+import { checkPadding, paddingIdx, tensor } from './args.ts';
 import { moved, span } from './axes.ts';
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
@@ -119,26 +120,36 @@ export const GATHER: OpDef<GatherAttrs> = {
   ],
 };
 
+const readGather = signature('ops.gather', { table: tensor, indices: tensor });
+
 /**
  * Rows of `table` [n, ...] (any dtype) at `indices` (whole numbers of any dtype, any shape [...]): [..., ...]. As `table[indices]` of PyTorch, but
  * indices count from 0 only. An index outside [0, n) ends the run with an IndexError.
  */
 export function gather(table: TensorLike, indices: TensorLike): Tensor {
-  const t = table.toTensor();
-  return t.graph.add(GATHER, [t, asIndices(indices)], {}).out;
+  const { table: t, indices: at } = readGather(arguments);
+  return t.graph.add(GATHER, [t, asIndices(at)], {}).out;
 }
+
+interface LookupOptions {
+  /** Lookups of this row give no gradient. Default: none. */
+  readonly paddingIdx?: number;
+}
+const readEmbedding = signature(
+  'ops.embedding',
+  { indices: tensor, table: tensor },
+  options<LookupOptions>()({ paddingIdx: paddingIdx.optional() }),
+);
 
 /**
  * Vectors by index: `gather(table, indices)`. The order of arguments is that of `torch.nn.functional.embedding`.
  * @param options.paddingIdx lookups of this row give no gradient
  */
-export function embedding(indices: TensorLike, table: TensorLike, options: { readonly paddingIdx?: number } = {}): Tensor {
-  checkOptions('embedding', options, ['paddingIdx']);
-  const t = table.toTensor();
-  const { paddingIdx: padding } = options;
-  if (padding === undefined) return gather(t, indices);
-  checkNumber('embedding', 'paddingIdx', padding, { integer: true, min: 0, below: t.shape[0] ?? 0 });
-  return t.graph.add(GATHER, [t, asIndices(indices)], { padding }).out;
+export function embedding(indices: TensorLike, table: TensorLike, options: LookupOptions = {}): Tensor {
+  const { table: t, indices: at, paddingIdx: padding } = readEmbedding(arguments);
+  if (padding === undefined) return gather(t, at);
+  checkPadding('ops.embedding', padding, t.shape[0] ?? 0);
+  return t.graph.add(GATHER, [t, asIndices(at)], { padding }).out;
 }
 
 // ---- scatterAdd --------------------------------------------------------------------------------------------------
@@ -233,20 +244,26 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
   ],
 };
 
+interface ScatterAddOptions {
+  readonly rows: number;
+  /** Positions with this index are left out. Default: none. */
+  readonly padding?: number;
+}
+const readScatterAdd = signature(
+  'ops.scatterAdd',
+  { values: tensor, indices: tensor },
+  options<ScatterAddOptions>()({ rows: whole({ min: 0 }), padding: paddingIdx.optional() }),
+);
+
 /**
  * [rows, ...] with row v the sum of the values [..., ...] whose index [...] is v, zero where there is none; what the
  * gradient of `gather` is. Adds in f64 in the order of positions, so the result depends on nothing else.
  * An index outside [0, rows) ends the run with an IndexError. As `torch.zeros(rows, ...).index_add(0, indices, values)`.
  * @param options.padding positions with this index are left out
  */
-export function scatterAdd(
-  values: TensorLike,
-  indices: TensorLike,
-  options: { readonly rows: number; readonly padding?: number },
-): Tensor {
-  const t = values.toTensor();
-  const { rows, padding } = options;
-  return t.graph.add(SCATTER_ADD, [t, asIndices(indices)], { rows, ...(padding !== undefined && { padding }) }).out;
+export function scatterAdd(values: TensorLike, indices: TensorLike, options: ScatterAddOptions): Tensor {
+  const { values: t, indices: at, rows, padding } = readScatterAdd(arguments);
+  return t.graph.add(SCATTER_ADD, [t, asIndices(at)], { rows, ...(padding !== undefined && { padding }) }).out;
 }
 
 // ---- oneHot ------------------------------------------------------------------------------------------------------
@@ -279,13 +296,16 @@ export const ONE_HOT: OpDef<OneHotAttrs> = {
   ],
 };
 
+const readOneHot = signature('ops.oneHot', { indices: tensor }, options<OneHotAttrs>()({ classes: whole({ min: 1 }) }));
+
 /**
  * f32 [..., classes]: 1 at the index, 0 elsewhere, for indices [...]. As `torch.nn.functional.one_hot`, in floats.
  * An index outside [0, classes) ends the run with an IndexError.
  */
-export function oneHot(indices: TensorLike, options: { readonly classes: number }): Tensor {
-  const t = asIndices(indices);
-  return t.graph.add(ONE_HOT, [t], { classes: options.classes }).out;
+export function oneHot(indices: TensorLike, options: OneHotAttrs): Tensor {
+  const { indices: at, classes } = readOneHot(arguments);
+  const t = asIndices(at);
+  return t.graph.add(ONE_HOT, [t], { classes }).out;
 }
 
 // ---- windows -----------------------------------------------------------------------------------------------------

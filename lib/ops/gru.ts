@@ -3,6 +3,8 @@ import { GraphError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import type { OpDef, RefArray, Sample, TensorType } from '../ir/op.ts';
 import { squareOf, tanh } from '../math/index.ts';
+import { options, signature } from '../options/index.ts';
+import { tensor } from './args.ts';
 import { matmul } from './matmul.ts';
 import {
   batchFirst,
@@ -16,8 +18,8 @@ import {
   type RecurrentOptions,
   type RecurrentStates,
   recurrentCost,
+  recurrentFields,
   recurrentInts,
-  recurrentOptions,
   rowOf,
   SAMPLE_SHAPES,
   type SampleShape,
@@ -187,6 +189,12 @@ function gradSample({ batch, steps, hidden }: SampleShape, attrs: GRUGradAttrs):
   };
 }
 
+const readGru = signature(
+  'ops.gru',
+  { x: tensor, h0: tensor, whh: tensor, bias: tensor },
+  options<RecurrentOptions>()(recurrentFields),
+);
+
 /**
  * The GRU over time: with u_t = whh h_(t-1) + bias and the thirds r, z, n of x_t and u_t: r = sigmoid(x_r + u_r),
  * z = sigmoid(x_z + u_z), n = tanh(x_n + r u_n), h_t = (1 - z) n + z h_(t-1). `x` is the input already projected with its own bias,
@@ -201,9 +209,8 @@ export function gru(
   bias: TensorLike,
   options: RecurrentOptions = {},
 ): RecurrentStates {
-  const t = x.toTensor();
-  const { attrs, lengths } = recurrentOptions('gru', options);
-  const ins = [t, h0.toTensor(), whh.toTensor(), bias.toTensor(), ...lengths];
-  const [states, last] = t.graph.add(GRU, ins, attrs).outs as [Tensor, Tensor];
+  const { x: t, h0: h, whh: w, bias: b, lengths, reverse } = readGru(arguments);
+  const ins = [t, h, w, b, ...(lengths ? [lengths] : [])];
+  const [states, last] = t.graph.add(GRU, ins, { reverse, lengths: lengths !== null }).outs as [Tensor, Tensor];
   return { states, last };
 }

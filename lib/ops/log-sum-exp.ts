@@ -1,10 +1,13 @@
 // log-sum-exp.ts: the logarithm of a sum of exponentials, of the reductions and elementwise operations there are.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { checkOptions } from '../options.ts';
+import { signature } from '../options/index.ts';
+import { tensor } from './args.ts';
 import { resolveAxes } from './axes.ts';
 import { add, cast, exp, isFinite as isFiniteEach, log, sub, where } from './elementwise.ts';
-import { extremeOver, type ReduceOptions, SHIFT, sum } from './reduce.ts';
+import { extremeOver, type ReduceOptions, reduceOptions, SHIFT, sum } from './reduce.ts';
 import { reshape } from './shape.ts';
+
+const readLogSumExp = signature('ops.logSumExp', { x: tensor }, reduceOptions);
 
 /**
  * log(sum(exp(x))) over `axes` of an f32 or f64 tensor, without overflow: the largest element is taken out first. The sum, its logarithm and the
@@ -12,16 +15,15 @@ import { reshape } from './shape.ts';
  * @throws DTypeError for integers.
  */
 export function logSumExp(x: TensorLike, options: ReduceOptions = {}): Tensor {
-  checkOptions('logSumExp', options, ['axes', 'keepDims']);
-  const t = x.toTensor();
-  const axes = resolveAxes('logSumExp', options.axes, t.shape.length);
+  const { x: t, keepDims, ...given } = readLogSumExp(arguments);
+  const axes = resolveAxes('logSumExp', given.axes, t.shape.length);
   const empty = axes.some((a) => t.shape[a] === 0);
   const top = empty
     ? t.graph.scalar(0, t.dtype === 'f64' ? 'f64' : 'f32')
     : finite(extremeOver(SHIFT, t, { axes, keepDims: true }));
   const total = sum(exp(sub(t, top)), { axes, keepDims: true, dtype: 'f64' });
   const y = cast(add(log(total), cast(top, 'f64')), t.dtype);
-  return options.keepDims
+  return keepDims
     ? y
     : reshape(
         y,

@@ -3,6 +3,8 @@ import { GraphError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import type { OpDef, RefArray, Sample, TensorType } from '../ir/op.ts';
 import { squareOf, tanh } from '../math/index.ts';
+import { options, signature } from '../options/index.ts';
+import { tensor } from './args.ts';
 import { matmul } from './matmul.ts';
 import {
   batchFirst,
@@ -16,8 +18,8 @@ import {
   type RecurrentOptions,
   type RecurrentStates,
   recurrentCost,
+  recurrentFields,
   recurrentInts,
-  recurrentOptions,
   rowOf,
   SAMPLE_SHAPES,
   type SampleShape,
@@ -219,6 +221,12 @@ export interface LSTMStates extends RecurrentStates {
   readonly cell: Tensor;
 }
 
+const readLstm = signature(
+  'ops.lstm',
+  { x: tensor, h0: tensor, c0: tensor, whh: tensor },
+  options<RecurrentOptions>()(recurrentFields),
+);
+
 /**
  * The LSTM over time: with i, f, g, o the quarters of z_t = x_t + whh h_(t-1), c_t = sigmoid(f) c_(t-1) + sigmoid(i) tanh(g) and
  * h_t = sigmoid(o) tanh(c_t). `x` is the input already projected, biases added, [batch, time, 4 hidden]; `h0`, `c0`
@@ -226,9 +234,8 @@ export interface LSTMStates extends RecurrentStates {
  * @throws ShapeError or DTypeError if the operands do not fit. A length above time ends the run with an IndexError.
  */
 export function lstm(x: TensorLike, h0: TensorLike, c0: TensorLike, whh: TensorLike, options: RecurrentOptions = {}): LSTMStates {
-  const t = x.toTensor();
-  const { attrs, lengths } = recurrentOptions('lstm', options);
-  const ins = [t, h0.toTensor(), c0.toTensor(), whh.toTensor(), ...lengths];
-  const [states, last, cell] = t.graph.add(LSTM, ins, attrs).outs as [Tensor, Tensor, Tensor];
+  const { x: t, h0: h, c0: c, whh: w, lengths, reverse } = readLstm(arguments);
+  const ins = [t, h, c, w, ...(lengths ? [lengths] : [])];
+  const [states, last, cell] = t.graph.add(LSTM, ins, { reverse, lengths: lengths !== null }).outs as [Tensor, Tensor, Tensor];
   return { states, last, cell };
 }

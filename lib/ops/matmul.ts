@@ -2,7 +2,8 @@
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
-import { checkOptions } from '../options.ts';
+import { bool, options, signature } from '../options/index.ts';
+import { tensor } from './args.ts';
 import { SCALAR } from './scalar.ts';
 import { reshape } from './shape.ts';
 
@@ -205,6 +206,12 @@ export interface MatmulOptions {
   readonly transB?: boolean;
 }
 
+const readMatmul = signature(
+  'ops.matmul',
+  { a: tensor, b: tensor },
+  options<MatmulOptions>()({ transA: bool.default(false), transB: bool.default(false) }),
+);
+
 /**
  * The matrix product y[..., m, n] of a[..., m, k] and b[..., k, n]. Batch dimensions are equal; or `b` has none and multiplies
  * every matrix of `a`. Each element adds its k products in order, so the bits depend neither on threads nor on transposition.
@@ -212,9 +219,7 @@ export interface MatmulOptions {
  * @throws ShapeError for operands of one dimension and for sizes that do not fit, DTypeError unless both are f32 or both f64.
  */
 export function matmul(a: TensorLike, b: TensorLike, options: MatmulOptions = {}): Tensor {
-  checkOptions('matmul', options, ['transA', 'transB']);
-  const { transA = false, transB = false } = options;
-  const [x, w] = [a.toTensor(), b.toTensor()];
+  const { a: x, b: w, transA, transB } = readMatmul(arguments);
   const attrs = { ...(transA ? { transA } : {}), ...(transB ? { transB } : {}) };
   const collapse = x.shape.length > 2 && w.shape.length === 2 && !transA;
   if (!collapse) return x.graph.add(MATMUL, [x, w], attrs).outs[0] as Tensor;

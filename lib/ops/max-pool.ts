@@ -2,10 +2,21 @@
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
-import { checkBoolean, checkOptions } from '../options.ts';
+import { bool, type OptionsField, options, signature } from '../options/index.ts';
 import { RELU } from './activation.ts';
+import { tensor } from './args.ts';
 import { moved } from './axes.ts';
-import { asPlanes, expectPlanes, type Pair, type PerDim, perDim, planesLike, planesOf, windowCount } from './windows.ts';
+import {
+  asPlanes,
+  expectPlanes,
+  kernelSize,
+  type Pair,
+  type PerDim,
+  perDim,
+  planesLike,
+  planesOf,
+  windowCount,
+} from './windows.ts';
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
@@ -200,26 +211,32 @@ export interface MaxPoolOptions {
   readonly ceilMode?: boolean;
 }
 
-/** Checks the options of a pooling layer or function `where`. */
-export function maxPoolAttrs(where: string, dims: 1 | 2, kernelSize: PerDim, options: MaxPoolOptions): MaxPoolAttrs {
-  checkOptions(where, options, ['stride', 'padding', 'dilation', 'ceilMode']);
-  const kernel = perDim(where, 'kernelSize', kernelSize, dims, 1, 1);
-  const padding = perDim(where, 'padding', options.padding ?? 0, dims, 0, 0);
-  const dilation = perDim(where, 'dilation', options.dilation ?? 1, dims, 1, 1);
+/** The options as they are read. */
+export interface MaxPoolRead {
+  readonly stride: Pair | undefined;
+  readonly padding: Pair;
+  readonly dilation: Pair;
+  readonly ceilMode: boolean;
+}
+const maxPoolOptions = (dims: 1 | 2): OptionsField<MaxPoolOptions, MaxPoolRead> =>
+  options<MaxPoolOptions>()({
+    stride: perDim(dims, 1, 1).optional(),
+    padding: perDim(dims, 0, 0).default(0),
+    dilation: perDim(dims, 1, 1).default(1),
+    ceilMode: bool.default(false),
+  });
+export const maxPool1dOptions: OptionsField<MaxPoolOptions, MaxPoolRead> = maxPoolOptions(1);
+export const maxPool2dOptions: OptionsField<MaxPoolOptions, MaxPoolRead> = maxPoolOptions(2);
+
+/** What was read of a pooling layer or function `where`, as attributes. */
+export function maxPoolAttrs(where: string, read: MaxPoolRead & { readonly kernelSize: Pair }): MaxPoolAttrs {
+  const { kernelSize: kernel, stride = kernel, padding, dilation, ceilMode: ceil } = read;
   for (const d of [0, 1] as const) {
-    if (padding[d] * 2 > dilation[d] * (kernel[d] - 1) + 1) {
-      throw new OptionError(`${where}: option padding: expected at most half a window of ${kernelSize}, got ${options.padding}`);
-    }
+    const reach = dilation[d] * (kernel[d] - 1) + 1;
+    if (padding[d] * 2 <= reach) continue;
+    throw new OptionError(`${where}: option padding: expected at most half a window of ${reach}, got ${padding[d]}`);
   }
-  const ceil = checkBoolean(where, 'ceilMode', options.ceilMode ?? false);
-  return {
-    kernel,
-    stride: perDim(where, 'stride', options.stride ?? kernelSize, dims, 1, 1),
-    padding,
-    dilation,
-    ceil,
-    relu: false,
-  };
+  return { kernel, stride, padding, dilation, ceil, relu: false };
 }
 
 /** Max pooling by attributes that were checked. */
@@ -231,6 +248,9 @@ export function maxPool(where: string, dims: 1 | 2, x: TensorLike, attrs: MaxPoo
   });
 }
 
+const readMaxPool2d = signature('ops.maxPool2d', { x: tensor, kernelSize: kernelSize(2) }, maxPool2dOptions);
+const readMaxPool1d = signature('ops.maxPool1d', { x: tensor, kernelSize: kernelSize(1) }, maxPool1dOptions);
+
 /**
  * The largest element of each window: x [batch, channels, height, width] (or without batch) -> [batch, channels, rows, columns].
  * Where several are equal, the gradient goes to the first; NaN is larger than all. As `torch.nn.functional.max_pool2d`.
@@ -238,12 +258,14 @@ export function maxPool(where: string, dims: 1 | 2, x: TensorLike, attrs: MaxPoo
  * @throws OptionError, or ShapeError where x is smaller than a window.
  */
 export function maxPool2d(x: TensorLike, kernelSize: PerDim, options: MaxPoolOptions = {}): Tensor {
-  return maxPool('maxPool2d', 2, x, maxPoolAttrs('maxPool2d', 2, kernelSize, options));
+  const read = readMaxPool2d(arguments);
+  return maxPool('maxPool2d', 2, read.x, maxPoolAttrs('ops.maxPool2d', read));
 }
 
 /** The same over one dimension: x [batch, channels, length] -> [batch, channels, windows]. As `torch.nn.functional.max_pool1d`. */
 export function maxPool1d(x: TensorLike, kernelSize: PerDim, options: MaxPoolOptions = {}): Tensor {
-  return maxPool('maxPool1d', 1, x, maxPoolAttrs('maxPool1d', 1, kernelSize, options));
+  const read = readMaxPool1d(arguments);
+  return maxPool('maxPool1d', 1, read.x, maxPoolAttrs('ops.maxPool1d', read));
 }
 
 /** The records of this file. */

@@ -4,7 +4,8 @@ import type { Graph, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
 import { log } from '../math/index.ts';
-import { checkNumber } from '../options.ts';
+import { number, signature } from '../options/index.ts';
+import { rate, tensor } from './args.ts';
 import { moved } from './axes.ts';
 
 export interface DropoutAttrs {
@@ -48,6 +49,9 @@ export const DROPOUT: OpDef<DropoutAttrs> = {
   ],
 };
 
+const readDropout = signature('ops.dropout', { x: tensor, rate: rate.default(0.5) });
+const readNoise = signature('ops.noise', { x: tensor, std: number({ min: 0 }) });
+
 /**
  * In a training graph, elements of x become 0 with probability `rate` and the others are multiplied by 1 / (1 - rate). In an
  * evaluation graph, x itself. The mask is keyed by seed, batch and this use of the op. As `torch.nn.functional.dropout`.
@@ -55,8 +59,7 @@ export const DROPOUT: OpDef<DropoutAttrs> = {
  * @throws OptionError for another rate.
  */
 export function dropout(x: TensorLike, rate = 0.5): Tensor {
-  checkNumber('dropout', 'rate', rate, { min: 0, below: 1 });
-  const t = x.toTensor();
+  const { x: t } = readDropout(arguments);
   if (t.graph.mode === 'eval' || rate === 0) return t;
   return t.graph.add(DROPOUT, [t], { rate, key: t.graph.randomKey() }).out;
 }
@@ -121,8 +124,7 @@ export const NOISE: OpDef<NoiseAttrs> = {
  * @throws OptionError for a deviation below 0.
  */
 export function noise(x: TensorLike, std: number): Tensor {
-  checkNumber('noise', 'std', std, { min: 0 });
-  const t = x.toTensor();
+  const { x: t } = readNoise(arguments);
   if (t.graph.mode === 'eval' || std === 0) return t;
   return t.graph.add(NOISE, [t], { std, key: t.graph.randomKey() }).out;
 }

@@ -3,7 +3,8 @@ import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type Cost, type RefArray, sameShape, type TensorType, typeName } from '../ir/op.ts';
 import { exp } from '../math/index.ts';
-import { checkBoolean, checkOptions } from '../options.ts';
+import { bool, type Field } from '../options/index.ts';
+import { optionalTensor } from './args.ts';
 import { moved } from './axes.ts';
 
 export const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
@@ -29,16 +30,10 @@ export interface RecurrentStates {
   readonly last: Tensor;
 }
 
-/** The options as attributes, and the operand for lengths. */
-export function recurrentOptions(
-  op: string,
-  options: RecurrentOptions,
-  more: readonly string[] = [],
-): { attrs: RecurrentAttrs; lengths: readonly Tensor[] } {
-  checkOptions(op, options, ['lengths', 'reverse', ...more]);
-  const lengths = options.lengths ? [options.lengths.toTensor()] : [];
-  return { attrs: { reverse: checkBoolean(op, 'reverse', options.reverse ?? false), lengths: lengths.length > 0 }, lengths };
-}
+export const recurrentFields: {
+  readonly lengths: Field<TensorLike | null, Tensor | null, false>;
+  readonly reverse: Field<boolean, boolean, false>;
+} = { lengths: optionalTensor, reverse: bool.default(false) };
 
 export interface Sizes {
   readonly batch: number;

@@ -3,6 +3,8 @@ import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
+import { bool, choice, type OptionsField, options, signature } from '../options/index.ts';
+import { type AxisOptions, axes, axisOptions, tensor } from './args.ts';
 import { moved, resolveAxes, resolveAxis, span } from './axes.ts';
 import { cast, div, equal, mul } from './elementwise.ts';
 import { broadcastTo, reshape } from './shape.ts';
@@ -130,6 +132,14 @@ export interface ReduceOptions {
   /** Keep the reduced axes as dimensions of 1. Default false. */
   readonly keepDims?: boolean;
 }
+/** As they are read. */
+export interface Reduce {
+  readonly axes: readonly number[] | number | undefined;
+  readonly keepDims: boolean;
+}
+const REDUCE = { axes: axes.optional(), keepDims: bool.default(false) };
+export const reduceOptions: OptionsField<ReduceOptions, Reduce> = options<ReduceOptions>()(REDUCE);
+
 export interface SumOptions extends ReduceOptions {
   /** Of the result. Default: that of `x`. */
   readonly dtype?: 'f32' | 'f64';
@@ -146,16 +156,19 @@ function runs(axes: readonly number[]): number[][] {
   return out;
 }
 
-function sumOver(op: OpDef<SumAttrs>, x: TensorLike, options: SumOptions): Tensor {
-  const t = x.toTensor();
-  const axes = resolveAxes(op.name, options.axes, t.shape.length);
-  const dtype = options.dtype ?? (t.dtype === 'f64' ? 'f64' : 'f32');
+const sumOptions = options<SumOptions>()({ ...REDUCE, dtype: choice('f32', 'f64').optional() });
+const readSum = signature('ops.sum', { x: tensor }, sumOptions);
+const readMean = signature('ops.mean', { x: tensor }, sumOptions);
+
+function sumOver(op: OpDef<SumAttrs>, { x: t, keepDims, ...given }: ReturnType<typeof readSum>): Tensor {
+  const axes = resolveAxes(op.name, given.axes, t.shape.length);
+  const dtype = given.dtype ?? (t.dtype === 'f64' ? 'f64' : 'f32');
   const groups = axes.length === 0 ? [[]] : runs(axes);
   let y = t;
   groups.forEach((run, i) => {
     y = y.graph.add(op, [y], { axes: run, dtype: i === groups.length - 1 ? dtype : 'f64' }).out;
   });
-  return options.keepDims ? reshape(y, keep(t.shape, axes)) : y;
+  return keepDims ? reshape(y, keep(t.shape, axes)) : y;
 }
 
 /**
@@ -163,12 +176,12 @@ function sumOver(op: OpDef<SumAttrs>, x: TensorLike, options: SumOptions): Tenso
  * @throws DTypeError for integers.
  */
 export function sum(x: TensorLike, options: SumOptions = {}): Tensor {
-  return sumOver(SUM, x, options);
+  return sumOver(SUM, readSum(arguments));
 }
 
 /** The mean over `axes` of an f32 or f64 tensor. Accumulates in f64; the mean of nothing is NaN. As `torch.mean`. */
 export function mean(x: TensorLike, options: SumOptions = {}): Tensor {
-  return sumOver(MEAN, x, options);
+  return sumOver(MEAN, readMean(arguments));
 }
 
 /** Sum `x` down to `shape`, which broadcasts to the shape of `x`: what the gradient of a broadcast is. */
@@ -232,25 +245,29 @@ export const SHIFT: OpDef<ReduceAttrs> = {
 };
 
 /** One of the records above over any axes. */
-export function extremeOver(op: OpDef<ReduceAttrs>, x: TensorLike, options: ReduceOptions): Tensor {
-  const t = x.toTensor();
-  const axes = resolveAxes(op.name, options.axes, t.shape.length);
+export function extremeOver(op: OpDef<ReduceAttrs>, t: Tensor, given: Reduce): Tensor {
+  const axes = resolveAxes(op.name, given.axes, t.shape.length);
   let y = t;
   for (const run of runs(axes)) y = y.graph.add(op, [y], { axes: run }).out;
-  return options.keepDims ? reshape(y, keep(t.shape, axes)) : y;
+  return given.keepDims ? reshape(y, keep(t.shape, axes)) : y;
 }
+
+const readMax = signature('ops.max', { x: tensor }, reduceOptions);
+const readMin = signature('ops.min', { x: tensor }, reduceOptions);
 
 /**
  * The largest element over `axes`; NaN where there is one. Equal elements share the gradient equally. As `torch.amax`.
  * @throws ShapeError if there is nothing to choose from.
  */
 export function max(x: TensorLike, options: ReduceOptions = {}): Tensor {
-  return extremeOver(MAX, x, options);
+  const given = readMax(arguments);
+  return extremeOver(MAX, given.x, given);
 }
 
 /** The smallest element over `axes`; otherwise as `max`. As `torch.amin`. */
 export function min(x: TensorLike, options: ReduceOptions = {}): Tensor {
-  return extremeOver(MIN, x, options);
+  const given = readMin(arguments);
+  return extremeOver(MIN, given.x, given);
 }
 
 export interface ArgmaxAttrs {
@@ -280,10 +297,12 @@ export const ARGMAX: OpDef<ArgmaxAttrs> = {
   ],
 };
 
+const readArgmax = signature('ops.argmax', { x: tensor }, axisOptions);
+
 /** The position (i32) of the largest element along `axis` (default -1): the first among equals; NaN is largest. As `torch.argmax`. */
-export function argmax(x: TensorLike, options: { readonly axis?: number } = {}): Tensor {
-  const t = x.toTensor();
-  return t.graph.add(ARGMAX, [t], { axis: resolveAxis('argmax', options.axis ?? -1, t.shape.length) }).out;
+export function argmax(x: TensorLike, options: AxisOptions = {}): Tensor {
+  const { x: t, axis } = readArgmax(arguments);
+  return t.graph.add(ARGMAX, [t], { axis: resolveAxis('argmax', axis, t.shape.length) }).out;
 }
 
 /** The records of this file. */

@@ -2,7 +2,8 @@
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import type { OpDef, RefArray, Sample, TensorType } from '../ir/op.ts';
 import { tanh } from '../math/index.ts';
-import { checkChoice } from '../options.ts';
+import { choice, type Field, options, signature } from '../options/index.ts';
+import { tensor } from './args.ts';
 import { matmul } from './matmul.ts';
 import {
   batchFirst,
@@ -16,8 +17,8 @@ import {
   type RecurrentOptions,
   type RecurrentStates,
   recurrentCost,
+  recurrentFields,
   recurrentInts,
-  recurrentOptions,
   rowOf,
   SAMPLE_SHAPES,
   type SampleShape,
@@ -169,6 +170,13 @@ export interface RNNOptions extends RecurrentOptions {
   readonly nonlinearity?: Nonlinearity;
 }
 
+export const nonlinearity: Field<Nonlinearity, Nonlinearity, false> = choice<Nonlinearity>('tanh', 'relu').default('tanh');
+const readRnn = signature(
+  'ops.rnn',
+  { x: tensor, h0: tensor, whh: tensor },
+  options<RNNOptions>()({ ...recurrentFields, nonlinearity }),
+);
+
 /**
  * The RNN over time: h_t = tanh(x_t + whh h_(t-1)), from h_0 = `h0`. `x` is the input already projected, biases added
  * (a matmul over all steps at once), [batch, time, hidden]; `h0` [batch, hidden]; `whh` [hidden, hidden] as `weight_hh_l0` of
@@ -176,10 +184,8 @@ export interface RNNOptions extends RecurrentOptions {
  * @throws ShapeError or DTypeError if the operands do not fit. A length above time ends the run with an IndexError.
  */
 export function rnn(x: TensorLike, h0: TensorLike, whh: TensorLike, options: RNNOptions = {}): RecurrentStates {
-  const t = x.toTensor();
-  const { attrs, lengths } = recurrentOptions('rnn', options, ['nonlinearity']);
-  const nonlinearity = checkChoice('rnn', 'nonlinearity', options.nonlinearity ?? 'tanh', ['tanh', 'relu']);
-  const ins = [t, h0.toTensor(), whh.toTensor(), ...lengths];
-  const [states, last] = t.graph.add(RNN, ins, { ...attrs, nonlinearity }).outs as [Tensor, Tensor];
+  const { x: t, h0: h, whh: w, lengths, reverse, nonlinearity } = readRnn(arguments);
+  const ins = [t, h, w, ...(lengths ? [lengths] : [])];
+  const [states, last] = t.graph.add(RNN, ins, { reverse, lengths: lengths !== null, nonlinearity }).outs as [Tensor, Tensor];
   return { states, last };
 }

@@ -1,9 +1,10 @@
 // rotary.ts: rotary positions. Kernel: rotary.h.
-import { DTypeError, ShapeError } from '../errors.ts';
+import { DTypeError, OptionError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { cos, pow, sin } from '../math/index.ts';
-import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
+import { bool, number, options, signature, whole } from '../options/index.ts';
+import { tensor } from './args.ts';
 import { moved } from './axes.ts';
 
 export interface RotaryAttrs {
@@ -111,20 +112,30 @@ export interface RotaryOptions {
   readonly dims?: number;
 }
 
+const readRotary = signature(
+  'ops.rotary',
+  { x: tensor },
+  options<RotaryOptions>()({
+    heads: whole({ min: 1 }).default(1),
+    interleaved: bool.default(false),
+    base: number({ above: 0 }).default(10000),
+    offset: whole({ min: 0 }).default(0),
+    dims: whole({ min: 0 }).optional(),
+  }),
+);
+
 /**
  * Rotary positions (Su et al. 2021) on queries or keys: x [..., T, d] or, with `heads`, [..., T, heads d] -> the same. Pairs of elements
  * are turned by angles that grow with the place, so a product of a query and a key depends on how far apart they are.
  * @throws ShapeError if a head is not of even size; OptionError.
  */
 export function rotary(x: TensorLike, options: RotaryOptions = {}): Tensor {
-  checkOptions('rotary', options, ['heads', 'interleaved', 'base', 'offset', 'dims']);
-  const t = x.toTensor();
-  const heads = checkNumber('rotary', 'heads', options.heads ?? 1, { min: 1, integer: true });
-  const interleaved = checkBoolean('rotary', 'interleaved', options.interleaved ?? false);
-  const base = checkNumber('rotary', 'base', options.base ?? 10000, { above: 0 });
-  const offset = checkNumber('rotary', 'offset', options.offset ?? 0, { min: 0, integer: true });
+  const { x: t, heads, interleaved, base, offset, ...read } = readRotary(arguments);
   const [time = 0, width = 0] = t.shape.slice(-2);
-  const dims = checkNumber('rotary', 'dims', options.dims ?? width / heads, { min: 0, max: Math.max(0, width / heads) });
+  const { dims = width / heads } = read;
+  if (dims > width / heads) {
+    throw new OptionError(`ops.rotary: option dims: expected at most the ${width / heads} elements of a head, got ${dims}`);
+  }
   if (t.shape.length < 2 || width % heads !== 0 || dims % 2 !== 0) {
     throw new ShapeError(
       `rotary: expected x [..., T, ${heads > 1 ? `${heads} d` : 'd'}] with an even d to turn, got [${t.shape}]`,

@@ -3,7 +3,8 @@ import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { options, signature, whole } from '../options/index.ts';
+import { eps, optionalTensor, tensor } from './args.ts';
 import { moved, span } from './axes.ts';
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
@@ -188,12 +189,16 @@ export interface LayerNormOptions extends RMSNormOptions {
   readonly eps?: number;
 }
 
-function apply(op: OpDef<RowNormAttrs>, x: TensorLike, options: LayerNormOptions, defaultEps: number): Tensor {
-  const t = x.toTensor();
-  const [weight, bias] = [options.weight?.toTensor(), options.bias?.toTensor()];
-  const dims = options.dims ?? (weight ?? bias)?.shape.length ?? 1;
-  checkNumber(op.name, 'dims', dims, { min: 1, integer: true });
-  const eps = checkNumber(op.name, 'eps', options.eps ?? defaultEps, { min: 0 });
+const FIELDS = { dims: whole({ min: 1 }).optional(), weight: optionalTensor };
+const readLayerNorm = signature(
+  'ops.layerNorm',
+  { x: tensor },
+  options<LayerNormOptions>()({ ...FIELDS, bias: optionalTensor, eps: eps.default(1e-5) }),
+);
+const readRmsNorm = signature('ops.rmsNorm', { x: tensor }, options<RMSNormOptions>()({ ...FIELDS, eps: eps.default(2 ** -23) }));
+
+function apply(op: OpDef<RowNormAttrs>, read: ReturnType<typeof readLayerNorm>): Tensor {
+  const { x: t, weight, bias, eps, dims = Math.max(1, (weight ?? bias)?.shape.length ?? 1) } = read;
   const ins = [t, ...(weight ? [weight] : []), ...(bias ? [bias] : [])];
   return t.graph.add(op, ins, { dims, eps, weight: Boolean(weight), bias: Boolean(bias) }).outs[0] as Tensor;
 }
@@ -203,8 +208,7 @@ function apply(op: OpDef<RowNormAttrs>, x: TensorLike, options: LayerNormOptions
  * @throws ShapeError if weight or bias has not the shape of a row.
  */
 export function layerNorm(x: TensorLike, options: LayerNormOptions = {}): Tensor {
-  checkOptions('layerNorm', options, ['dims', 'weight', 'bias', 'eps']);
-  return apply(LAYER_NORM, x, options, 1e-5);
+  return apply(LAYER_NORM, readLayerNorm(arguments));
 }
 
 /**
@@ -212,8 +216,7 @@ export function layerNorm(x: TensorLike, options: LayerNormOptions = {}): Tensor
  * @throws ShapeError if the weight has not the shape of a row.
  */
 export function rmsNorm(x: TensorLike, options: RMSNormOptions = {}): Tensor {
-  checkOptions('rmsNorm', options, ['dims', 'weight', 'eps']);
-  return apply(RMS_NORM, x, options, 2 ** -23);
+  return apply(RMS_NORM, { ...readRmsNorm(arguments), bias: null });
 }
 
 /** The records of this file. */

@@ -2,6 +2,8 @@
 import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { DTYPE_BYTES, type OpDef, type RefArray, sameShape, sizeOf, type TensorType } from '../ir/op.ts';
+import { list, options, signature, whole } from '../options/index.ts';
+import { axis, shape, tensor } from './args.ts';
 import { moved, resolveAxis, stridesOf } from './axes.ts';
 import { pad } from './concat.ts';
 import { sumTo } from './reduce.ts';
@@ -34,37 +36,45 @@ export const RESHAPE: OpDef<ReshapeAttrs> = {
   ],
 };
 
+const readReshape = signature('ops.reshape', { x: tensor, shape: list(whole({ min: -1 })) });
+
 /**
  * The same elements, in the same order, under another shape. One dimension may be -1: it is worked out. As `torch.reshape`.
  * @throws ShapeError if the number of elements differs.
  */
 export function reshape(x: TensorLike, shape: readonly number[]): Tensor {
-  const t = x.toTensor();
+  const { x: t } = readReshape(arguments);
   const known = shape.reduce((n, d) => (d === -1 ? n : n * d), 1);
   const full = shape.map((d) => (d === -1 ? (known === 0 ? 0 : sizeOf(t.shape) / known) : d));
   if (shape.filter((d) => d === -1).length > 1) throw new ShapeError(`reshape: expected at most one -1, got [${shape}]`);
   return sameShape(full, t.shape) ? t : t.graph.add(RESHAPE, [t], { shape: full }).out;
 }
 
+const readExpandDims = signature('ops.expandDims', { x: tensor, axis });
+
 /** Insert a dimension of 1 before `axis` (negative: counted from the end of the result). As `torch.unsqueeze`. */
 export function expandDims(x: TensorLike, axis: number): Tensor {
-  const { shape } = x.toTensor();
+  const { x: t } = readExpandDims(arguments);
+  const { shape } = t;
   const a = resolveAxis('expandDims', axis, shape.length + 1);
-  return reshape(x, [...shape.slice(0, a), 1, ...shape.slice(a)]);
+  return reshape(t, [...shape.slice(0, a), 1, ...shape.slice(a)]);
 }
+
+const readSqueeze = signature('ops.squeeze', { x: tensor, axis: axis.optional() });
 
 /** Remove dimension `axis`, which must be 1; without `axis`, all dimensions of 1. As `torch.squeeze`, but strict. */
 export function squeeze(x: TensorLike, axis?: number): Tensor {
-  const { shape } = x.toTensor();
+  const { x: t } = readSqueeze(arguments);
+  const { shape } = t;
   if (axis === undefined) {
     return reshape(
-      x,
+      t,
       shape.filter((d) => d !== 1),
     );
   }
   const a = resolveAxis('squeeze', axis, shape.length);
   if (shape[a] !== 1) throw new ShapeError(`squeeze: expected dimension ${axis} of [${shape}] to be 1, got ${shape[a]}`);
-  return reshape(x, [...shape.slice(0, a), ...shape.slice(a + 1)]);
+  return reshape(t, [...shape.slice(0, a), ...shape.slice(a + 1)]);
 }
 
 // ---- the strided copy --------------------------------------------------------------------------------------------
@@ -165,16 +175,21 @@ export const TRANSPOSE: OpDef<TransposeAttrs> = copyOp<TransposeAttrs>(
   },
 );
 
+interface TransposeOptions {
+  readonly axes?: readonly number[];
+}
+const readTranspose = signature('ops.transpose', { x: tensor }, options<TransposeOptions>()({ axes: list(axis).optional() }));
+
 /**
  * Reorder dimensions: dimension d of the result is dimension `axes[d]` of `x`. Default: the last two are swapped (`x.mT` of
  * PyTorch); with `axes`, as `torch.permute`.
  */
-export function transpose(x: TensorLike, options: { readonly axes?: readonly number[] } = {}): Tensor {
-  const t = x.toTensor();
+export function transpose(x: TensorLike, options: TransposeOptions = {}): Tensor {
+  const { x: t, axes: given } = readTranspose(arguments);
   const rank = t.shape.length;
-  if (!options.axes && rank < 2) throw new ShapeError(`transpose: expected at least 2 dimensions, got [${t.shape}]`);
+  if (!given && rank < 2) throw new ShapeError(`transpose: expected at least 2 dimensions, got [${t.shape}]`);
   const swapped = t.shape.map((_, i) => (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
-  const axes = options.axes?.map((a) => resolveAxis('transpose', a, rank)) ?? swapped;
+  const axes = given?.map((a) => resolveAxis('transpose', a, rank)) ?? swapped;
   const real = axes.filter((a) => t.shape[a] !== 1);
   const still =
     axes.length === rank && new Set(axes).size === rank && real.every((a, i) => i === 0 || a > (real[i - 1] as number));
@@ -223,12 +238,14 @@ export const BROADCAST_TO: OpDef<BroadcastToAttrs> = copyOp<BroadcastToAttrs>(
   },
 );
 
+const readBroadcastTo = signature('ops.broadcastTo', { x: tensor, shape });
+
 /**
  * Repeat dimensions of 1 (and missing leading ones) up to `shape`. As `torch.broadcast_to`, but the result is memory of its own.
  * Elementwise ops broadcast by themselves and need no call of this.
  */
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
-  const t = x.toTensor();
+  const { x: t } = readBroadcastTo(arguments);
   if (sameShape(t.shape, shape)) return t;
   return t.graph.add(BROADCAST_TO, [t], { shape: [...shape] }).out;
 }
@@ -279,22 +296,35 @@ export const SLICE: OpDef<SliceAttrs> = copyOp<SliceAttrs>(
   },
 );
 
+interface SliceOptions {
+  readonly axis?: number;
+  readonly start?: number;
+  readonly end?: number;
+  readonly step?: number;
+}
+const readSlice = signature(
+  'ops.slice',
+  { x: tensor },
+  options<SliceOptions>()({
+    axis: axis.default(0),
+    start: whole().default(0),
+    end: whole({ infinite: true }).default(Infinity),
+    step: whole({ min: 1 }).default(1),
+  }),
+);
+
 /**
  * Elements `start`, `start + step`, ... below `end` along one axis. As `x[start:end:step]` of Python along `axis`: negative
  * `start` and `end` count from the end and both are cut to the dimension; `step` is at least 1.
  * Defaults: `axis` 0, `start` 0, `end` the whole dimension, `step` 1.
  */
-export function slice(
-  x: TensorLike,
-  options: { readonly axis?: number; readonly start?: number; readonly end?: number; readonly step?: number },
-): Tensor {
-  const t = x.toTensor();
-  const axis = resolveAxis('slice', options.axis ?? 0, t.shape.length);
+export function slice(x: TensorLike, options: SliceOptions): Tensor {
+  const { x: t, step, ...given } = readSlice(arguments);
+  const axis = resolveAxis('slice', given.axis, t.shape.length);
   const size = t.shape[axis] as number;
   const place = (at: number): number => Math.min(size, Math.max(0, at < 0 ? at + size : at));
-  const start = place(options.start ?? 0);
-  const end = Math.max(start, place(options.end ?? size));
-  const step = options.step ?? 1;
+  const start = place(given.start);
+  const end = Math.max(start, place(given.end));
   if (start === 0 && end === size && step === 1) return t;
   return t.graph.add(SLICE, [t], { axis, start, end, step }).out;
 }

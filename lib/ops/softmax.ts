@@ -3,6 +3,8 @@ import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { exp, log } from '../math/index.ts';
+import { signature } from '../options/index.ts';
+import { type AxisOptions, axisOptions, tensor } from './args.ts';
 import { moved, resolveAxis, span } from './axes.ts';
 import { transpose } from './shape.ts';
 
@@ -125,8 +127,7 @@ export const LOG_SOFTMAX_GRAD: OpDef<NoAttrs> = rowGradOp(
   (_, dy) => dy,
 );
 
-function overAxis(op: OpDef<NoAttrs>, x: TensorLike, axis: number): Tensor {
-  const t = x.toTensor();
+function overAxis(op: OpDef<NoAttrs>, t: Tensor, axis: number): Tensor {
   const rank = t.shape.length;
   if (rank === 0) throw new ShapeError(`${op.name}: expected at least 1 dimension, got a scalar`);
   const a = resolveAxis(op.name, axis, rank);
@@ -135,14 +136,19 @@ function overAxis(op: OpDef<NoAttrs>, x: TensorLike, axis: number): Tensor {
   return transpose(t.graph.add(op, [transpose(t, { axes })], {}).out, { axes });
 }
 
+const readSoftmax = signature('ops.softmax', { x: tensor }, axisOptions);
+const readLogSoftmax = signature('ops.logSoftmax', { x: tensor }, axisOptions);
+
 /** exp(x) / sum(exp(x)) over `axis` (default -1) of an f32 tensor, without overflow. As `torch.softmax`. */
-export function softmax(x: TensorLike, options: { readonly axis?: number } = {}): Tensor {
-  return overAxis(SOFTMAX, x, options.axis ?? -1);
+export function softmax(x: TensorLike, options: AxisOptions = {}): Tensor {
+  const { x: t, axis } = readSoftmax(arguments);
+  return overAxis(SOFTMAX, t, axis);
 }
 
 /** x - log(sum(exp(x))) over `axis` (default -1) of an f32 tensor, without overflow. As `torch.log_softmax`. */
-export function logSoftmax(x: TensorLike, options: { readonly axis?: number } = {}): Tensor {
-  return overAxis(LOG_SOFTMAX, x, options.axis ?? -1);
+export function logSoftmax(x: TensorLike, options: AxisOptions = {}): Tensor {
+  const { x: t, axis } = readLogSoftmax(arguments);
+  return overAxis(LOG_SOFTMAX, t, axis);
 }
 
 /** The records of this file. */

@@ -1,8 +1,8 @@
 // windows.ts: windows that slide over the last one or two dimensions: their options, and how many there are. Pooling uses it.
-import { DTypeError, OptionError, ShapeError } from '../errors.ts';
+import { DTypeError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { type TensorType, typeName } from '../ir/op.ts';
-import { checkNumber, show } from '../options.ts';
+import { either, type Field, list, whole } from '../options/index.ts';
 import { reshape } from './shape.ts';
 
 /** One number per spatial dimension, or one for all. */
@@ -11,18 +11,16 @@ export type PerDim = number | readonly number[];
 /** [height, width]; the height is 1 dimension of 1 where there is one spatial dimension only. */
 export type Pair = readonly [number, number];
 
-/** `value` for a 2d kernel: given for `dims` spatial dimensions, the other one is `filler`. */
-export function perDim(where: string, option: string, value: unknown, dims: 1 | 2, least: number, filler: number): Pair {
-  const list = Array.isArray(value) ? (value as readonly unknown[]) : new Array<unknown>(dims).fill(value);
-  if (list.length !== dims) {
-    const what = dims === 1 ? 'a number' : 'a number or two';
-    throw new OptionError(`${where}: option ${option}: expected ${what}, got ${show(value)}`, { where, option, value });
-  }
-  const rule = { min: least, integer: true };
-  const name = (i: number): string => (Array.isArray(value) ? `${option}[${i}]` : option);
-  const checked = list.map((v, i) => checkNumber(where, name(i), v, rule));
-  return (dims === 1 ? [filler, checked[0]] : checked) as unknown as Pair;
+/** A size of each spatial dimension, or one for all, as for a kernel of two dimensions: where there is one only, the other's is `filler`. */
+export function perDim(dims: 1 | 2, least: number, filler: number): Field<PerDim, Pair> {
+  const one = whole({ min: least, max: 2 ** 31 - 1 });
+  return either(one, list(one, { min: dims, max: dims })).map((value): Pair => {
+    const [first, last] = typeof value === 'number' ? [value, value] : [value[0]!, value.at(-1)!];
+    return dims === 1 ? [filler, last] : [first, last];
+  });
 }
+/** The size of a window. */
+export const kernelSize = (dims: 1 | 2): Field<PerDim, Pair> => perDim(dims, 1, 1);
 
 /** [..., H, W] as planes of H x W. */
 export interface Planes {

@@ -61,7 +61,7 @@ export function record<In, Out>(
   });
 }
 
-/** The first of the two that takes the value. Where neither does, the error is of the one that came farther into it, or names both. */
+/** The first of the two that takes the value. Where neither does, the error is of the one that was meant or came farther into it, or names both. */
 export function either<A, B, OutA, OutB>(a: Field<A, OutA>, b: Field<B, OutB>): Field<A | B, OutA | OutB> {
   const expected = `${a.expected}, or ${b.expected}`;
   return Field.of<A | B, OutA | OutB>({
@@ -79,7 +79,9 @@ export function either<A, B, OutA, OutB>(a: Field<A, OutA>, b: Field<B, OutB>): 
           errors.push(error);
         }
       }
+      const meant = a.may(value) !== b.may(value) ? errors[0] : undefined;
       throw (
+        meant ??
         errors.find((error) => error.details.option !== place.path || error.details.unknown === true) ??
         place.wrong(expected, value)
       );
@@ -89,11 +91,16 @@ export function either<A, B, OutA, OutB>(a: Field<A, OutA>, b: Field<B, OutB>): 
 
 /** The value, or null. */
 export function nullable<In, Out>(field: Field<In, Out>): Field<In | null, Out | null> {
+  const expected = `${field.expected}, or null`;
   return Field.of<In | null, Out | null>({
-    expected: `${field.expected}, or null`,
+    expected,
     schema: field.schema && { anyOf: [field.schema, { type: 'null' }] },
     may: (value) => value === null || field.may(value),
-    read: (value, place) => (value === null ? null : field.read(value, place)),
+    read(value, place) {
+      if (value === null) return null;
+      if (!field.may(value)) throw place.wrong(expected, value);
+      return field.read(value, place);
+    },
   });
 }
 

@@ -1,6 +1,7 @@
 // samples.ts: for everything public, arguments that fit: from what is declared of it, and by hand where that cannot say.
 
-import { clip, Graph, nn, optim, type Tensor } from '../../lib/index.ts';
+import * as gradclip from '../../lib/index.ts';
+import { clip, Graph, optim, type Tensor } from '../../lib/index.ts';
 import { type AnyField, type Schema, signatures } from '../../lib/options/index.ts';
 
 /** What declares nothing, and why. */
@@ -13,6 +14,7 @@ const tensor = (...shape: number[]): Tensor => new Graph('train').input('x', { d
 const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'a Tensor': () => tensor(4, 6),
   'a Tensor or a number': () => tensor(4, 6),
+  'a Tensor, or null': () => null,
   'an optimizer such as optim.adamw()': () => optim.sgd(),
   'a policy such as clip.globalNorm()': () => clip.none(),
   'a list or a record of Float32Arrays': () => [new Float32Array(3)],
@@ -20,13 +22,13 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
 
 /** Arguments by hand, by path: all of them. */
 const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
+  'ops.concat': () => [[tensor(4, 6)]],
+  'ops.stack': () => [[tensor(4, 6)]],
   'optim.schedule.sequential': () => [[1, 2], { milestones: [3] }],
 };
 
-/** Instances of public classes whose methods are called, by the path of the class. */
-const INSTANCES: Readonly<Record<string, () => object>> = {
-  'nn.Linear': () => new nn.Linear(6, 2),
-};
+/** Whose classes are made of what their signatures say, for the sake of their methods. */
+const MADE = /^(nn|models|metrics)\./;
 
 export function argumentsOf(path: string): readonly unknown[] {
   const made = BY_HAND[path];
@@ -42,7 +44,10 @@ export function argumentsOf(path: string): readonly unknown[] {
 
 /** One of the class of a method; undefined where there is none to be had. */
 export function instanceOf(path: string): object | undefined {
-  return INSTANCES[path.slice(0, path.lastIndexOf('.'))]?.();
+  const owner = path.slice(0, path.lastIndexOf('.'));
+  if (!MADE.test(owner) || !signatures.has(owner)) return undefined;
+  const type = owner.split('.').reduce((at, key) => at[key] as never, gradclip as Readonly<Record<string, unknown>>);
+  return new (type as unknown as new (...args: readonly unknown[]) => object)(...argumentsOf(owner));
 }
 
 function sampleOf(field: AnyField, what: string): unknown {
