@@ -19,7 +19,7 @@ export interface BindOptions {
  */
 export function bindParameters(graph: Graph, module: Module, { stands, pending }: BindOptions = {}): () => void {
   const ends = [
-    ...Array.from(module.namedModules(), ([path, m]) => wrapForward(m, (call) => inLayer(path, call))),
+    ...Array.from(module.namedModules(), ([path, m]) => wrapForward(m, (call) => inLayer(path, m, call))),
     ...Array.from(module.namedParameters(), ([name, p]) => p.bind(name, graph, stands?.get(p))),
     ...Array.from(module.namedBuffers(), ([name, b]) => b.bind(name, graph, pending?.get(b) ?? null)),
   ];
@@ -42,14 +42,14 @@ export function wrapForward(module: Module, around: (call: () => unknown) => unk
   };
 }
 
-function inLayer(path: string, call: () => unknown): unknown {
+function inLayer(path: string, layer: Module, call: () => unknown): unknown {
   try {
     const given = call();
     if (given !== undefined && typeof (given as { then?: unknown } | null)?.then !== 'function') return given;
     const what = given === undefined ? 'nothing; is a return missing?' : 'a promise; a model is traced, not run: it cannot wait';
     throw new GraphError(`forward gave ${what}`);
   } catch (cause) {
-    const error = explained(cause, module, isModule);
+    const error = explained(cause, layer, isModule);
     if (error instanceof GradclipError) error.inLayer(path);
     throw error;
   }
