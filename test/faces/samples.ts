@@ -1,7 +1,7 @@
 // samples.ts: for everything public, arguments that fit: from what is declared of it, and by hand where that cannot say.
 
 import * as gradclip from '../../lib/index.ts';
-import { clip, Graph, optim, type Tensor } from '../../lib/index.ts';
+import { clip, Graph, nn, optim, type Tensor } from '../../lib/index.ts';
 import { type AnyField, type Schema, signatures } from '../../lib/options/index.ts';
 
 /** What declares nothing, and why. */
@@ -15,6 +15,7 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'a Tensor': () => tensor(4, 6),
   'a Tensor or a number': () => tensor(4, 6),
   'a Tensor, or null': () => null,
+  'a Module': () => new nn.Linear(6, 2),
   'an optimizer such as optim.adamw()': () => optim.sgd(),
   'a policy such as clip.globalNorm()': () => clip.none(),
   'a list or a record of Float32Arrays': () => [new Float32Array(3)],
@@ -22,6 +23,7 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
 
 /** Arguments by hand, by path: all of them. */
 const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
+  summary: () => [new nn.Linear(6, 2), { x: [4, 6] }],
   'ops.concat': () => [[tensor(4, 6)]],
   'ops.stack': () => [[tensor(4, 6)]],
   'optim.schedule.sequential': () => [[1, 2], { milestones: [3] }],
