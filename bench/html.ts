@@ -1,6 +1,6 @@
 // html.ts: a benchmark as one HTML file that needs nothing else: bars for each group of figures, and the rows as a table.
-import { page } from '../lib/cli/page.ts';
-import { escapeHtml } from '../lib/cli/svg.ts';
+import { page } from '../lib/pages/page.ts';
+import { escapeHtml } from '../lib/pages/svg.ts';
 import { type Facts, factLines } from './facts.ts';
 import type { Row } from './report.ts';
 import type { Bar, Suite } from './suites.ts';

@@ -1,6 +1,5 @@
 // index.ts: everything that users import.
 export { grad } from './autodiff.ts';
-export { replayPage, replayTable } from './cli/clip-view.ts';
 export * as clip from './clip/index.ts';
 export * as augment from './data/augment.ts';
 export * as preprocess from './data/preprocess.ts';
@@ -30,4 +29,5 @@ export * as constraint from './optim/constraint.ts';
 export * as optim from './optim/index.ts';
 export * as prune from './optim/prune.ts';
 export type { Report } from './optim/report.ts';
+export { replayPage, replayTable } from './pages/replay-page.ts';
 export * from './train/index.ts';

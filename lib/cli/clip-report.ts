@@ -8,11 +8,11 @@ import { type Advice, advise, type History, readRecord, replay } from '../histor
 import { quantile, sorted } from '../history/numbers.ts';
 import { fileError } from '../io/file.ts';
 import { show } from '../options.ts';
+import { adviceLine, layerTable, replayPage, replayTable, ruleTable, runLine } from '../pages/replay-page.ts';
 import { short } from '../text/format.ts';
 import type { Arguments, Command } from './args.ts';
 import { usage } from './args.ts';
 import { makePolicy, UNAIDED_NAMES } from './build.ts';
-import { adviceLine, layerTable, replayPage, replayTable, ruleTable, runLine } from './clip-view.ts';
 import { checkPolicies } from './config.ts';
 import { EXIT } from './exit.ts';
 import type { IO } from './io.ts';

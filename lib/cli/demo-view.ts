@@ -1,8 +1,8 @@
 // demo-view.ts: what the demo shows while it trains, and at its end: curves in place on a terminal, a line now and then elsewhere.
 
+import { plot, xAxis } from '../pages/plot.ts';
 import { count, duration, percent, short, table } from '../text/format.ts';
 import { type Contender, type DemoResult, figures } from './demo-result.ts';
-import { plot, xAxis } from './plot.ts';
 import type { Screen, Style } from './screen.ts';
 
 /** What a training has given so far. */

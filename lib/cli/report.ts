@@ -1,9 +1,9 @@
 // report.ts: the demo's result as one HTML file that needs nothing else: pictures are SVG within it, there is no script.
 import { log } from '../math/index.ts';
+import { page } from '../pages/page.ts';
+import { escapeHtml, lineChart, strip } from '../pages/svg.ts';
 import { count, short } from '../text/format.ts';
 import { type DemoResult, figures } from './demo-result.ts';
-import { page } from './page.ts';
-import { escapeHtml, lineChart, strip } from './svg.ts';
 
 export function htmlReport(result: DemoResult): string {
   const { contenders, text, steps } = result;

@@ -3,11 +3,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makePolicy, POLICY_NAMES } from '../../lib/cli/build.ts';
-import { replayPage, replayTable } from '../../lib/cli/clip-view.ts';
 import * as clip from '../../lib/clip/index.ts';
 import { POLICIES } from '../../lib/clip/list.ts';
 import { advise, readRecord, replay } from '../../lib/history/index.ts';
 import { permutation } from '../../lib/ir/philox.ts';
+import { replayPage, replayTable } from '../../lib/pages/replay-page.ts';
 import { folder, run } from './kit.ts';
 
 function project(change: object = {}): string {

@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest';
 import type { Contender, DemoResult } from '../../lib/cli/demo-result.ts';
 import { figures } from '../../lib/cli/demo-result.ts';
-import { plot } from '../../lib/cli/plot.ts';
 import { htmlReport } from '../../lib/cli/report.ts';
-import { linearScale, logScale, smooth, tickText } from '../../lib/cli/scale.ts';
+import { plot } from '../../lib/pages/plot.ts';
+import { linearScale, logScale, smooth, tickText } from '../../lib/pages/scale.ts';
 import { fit } from '../../lib/text/format.ts';
 
 const steps = Array.from({ length: 600 }, (_, i) => i);

@@ -1,6 +1,6 @@
 // policies-page.ts: the suite `policies` as one HTML page: how it was measured, on what, and tables of costs with their spread.
-import { page } from '../page.ts';
-import { escapeHtml } from '../svg.ts';
+import { page } from '../../pages/page.ts';
+import { escapeHtml } from '../../pages/svg.ts';
 
 /** A row of the suite; `peer` is who was measured. */
 export type PoliciesRow = Readonly<Record<string, unknown>>;

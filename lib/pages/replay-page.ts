@@ -1,4 +1,4 @@
-// clip-view.ts: advice and replays as tables for people and as one HTML page with curves.
+// replay-page.ts: advice and replays as tables for people and as one HTML page with curves.
 import type { Advice } from '../history/advise.ts';
 import type { History } from '../history/history.ts';
 import type { Replay, Replayed } from '../history/replay.ts';
