@@ -1,4 +1,15 @@
 // index.ts: everything that users import.
+
+// So that `using trainer = ...` needs no `lib` beyond es2022: Node has this symbol since version 18. Where a `lib` declares the same, it is the same.
+declare global {
+  interface SymbolConstructor {
+    readonly dispose: unique symbol;
+  }
+  interface Disposable {
+    [Symbol.dispose](): void;
+  }
+}
+
 export { grad } from './autodiff.ts';
 export * as clip from './clip/index.ts';
 export * as augment from './data/augment.ts';

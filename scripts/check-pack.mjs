@@ -1,10 +1,11 @@
 // check-pack.mjs: packs the package, checks what is in it, then installs it into an empty project and uses it there.
 // The native add-on of this checkout serves there too (GRADCLIP_PREBUILD); with --build it is compiled from the tarball instead.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkExample, checkTypes } from './consumer.mjs';
 
 const MAX_PACKED = 650_000; // bytes; 613,000 with lines kept in the bundle, and its source maps (20,000)
 
@@ -24,21 +25,22 @@ function tree(folder, pattern) {
 
 function checkContent(pack) {
   const allowed = [
-    /^dist\/lib\/.+\.d\.ts$/,
-    /^dist\/bundle\/.+\.js(\.map)?$/,
+    // No types of the add-on.
+    /^dist\/types\/(?!native\/(?!runtime\.)).+\.d\.cts$/,
+    /^dist\/types\/index\.d\.ts$/,
+    /^dist\/bundle\/(.+\.js(\.map)?|index\.cjs)$/,
     /^binding\/.+\.(h|cc|inc)$/,
     /^prebuilds\/[^/]+\/.+\.(node|so[.\d]*)$/,
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|scripts\/install\.mjs)$/,
   ];
   const has = new Set(pack.files.map((file) => file.path));
-  const compiled = tree('lib', /\.ts$/).map((name) => `dist/${name.slice(0, -3)}.d.ts`);
   // A prebuilt add-on needs the library of its threads beside it.
   const beside = [...has].filter((name) => name.endsWith('.node')).map((name) => name.replace(/[^/]+$/, 'gradclip_openmp.so'));
-  const named = [manifest.exports['.'].default, manifest.exports['.'].types, ...Object.values(manifest.bin)];
+  const { import: esm, require: cjs } = manifest.exports['.'];
+  const named = [...Object.values(esm), ...Object.values(cjs), ...Object.values(manifest.bin)];
   const required = [
     ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'CMakeLists.txt', 'scripts/install.mjs'],
     ...named.map((name) => name.replace(/^\.\//, '')),
-    ...compiled,
     ...beside,
     ...tree('binding', /\.(h|cc|inc)$/),
   ];
@@ -49,37 +51,35 @@ function checkContent(pack) {
   ];
 }
 
-/** What a user does first: install, import, require, run the command, and compile TypeScript against the types. */
-function checkUse(project, tarball) {
-  writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
-  run(project, 'npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', tarball);
-  writeFileSync(
-    join(project, 'use.ts'),
-    `import * as gradclip from 'gradclip';
-import { createRequire } from 'node:module';
-const required: typeof gradclip = createRequire(import.meta.url)('gradclip');
-if (required.GradclipError !== gradclip.GradclipError) throw new Error('require and import differ');
-console.log(Object.keys(gradclip).length + ' exports, ' + gradclip.runtime().isa);
-`,
-  );
-  const options = [
-    '--strict',
-    '--module',
-    'nodenext',
-    '--target',
-    'es2023',
-    '--lib',
-    'es2023,esnext.disposable',
-    '--types',
-    'node',
-  ];
-  mkdirSync(join(project, 'node_modules/@types'), { recursive: true });
-  for (const name of ['@types/node', 'undici-types'])
-    symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name));
-  run(project, process.execPath, join(root, 'node_modules/typescript/bin/tsc'), ...options, 'use.ts');
-  const said = run(project, process.execPath, 'use.js').trim();
+/** The lock of a project that has the package alone: what it depends on is what this checkout has, so npm asks nobody. */
+function lockOf(tarball, integrity) {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const needed = Object.entries(packages).filter(([path, { dev }]) => path !== '' && !dev);
+  const dependencies = { gradclip: `file:${tarball}` };
+  const { version, bin, engines, dependencies: of } = manifest;
+  const own = { version, resolved: `file:${tarball}`, integrity, hasInstallScript: true, bin, engines, dependencies: of };
+  const all = { '': { dependencies }, 'node_modules/gradclip': own, ...Object.fromEntries(needed) };
+  return {
+    manifest: { private: true, type: 'module', dependencies },
+    lock: { lockfileVersion: 3, requires: true, packages: all },
+  };
+}
+
+/** What a user does first: install, import and require, run the command, and compile against the types. */
+function checkUse(project, tarball, integrity) {
+  const { manifest: own, lock } = lockOf(tarball, integrity);
+  writeFileSync(join(project, 'package.json'), JSON.stringify(own));
+  writeFileSync(join(project, 'package-lock.json'), JSON.stringify(lock));
+  run(project, 'npm', 'ci', '--silent', '--no-audit', '--no-fund', '--prefer-offline');
   run(project, join(project, 'node_modules/.bin/gradclip'), '--help');
-  return said;
+  checkExample(run, project);
+  checkTypes(project);
+  return run(
+    project,
+    process.execPath,
+    '-p',
+    "const g = require('gradclip'); Object.keys(g).length + ' exports, ' + g.runtime().isa",
+  ).trim();
 }
 
 const work = mkdtempSync(join(tmpdir(), 'gradclip-pack-'));
@@ -89,9 +89,11 @@ try {
   for (const fault of faults) console.error(`check-pack: ${fault}`);
   if (faults.length > 0) process.exitCode = 1;
   else {
+    // Whether each way of resolving modules finds types of the kind of module that it then runs.
+    run(root, join(root, 'node_modules/.bin/attw'), join(work, pack.filename));
     const project = join(work, 'project');
     mkdirSync(project);
-    const said = checkUse(project, join(work, pack.filename));
+    const said = checkUse(project, join(work, pack.filename), pack.integrity);
     console.log(`check-pack: ${pack.files.length} files, ${pack.size} bytes packed, ${said}`);
   }
 } finally {

@@ -3,7 +3,7 @@ import { OptionError } from '../errors.ts';
 import { type Data, sizeOf } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
 import { checkNumber, checkOptions, nearest } from '../options.ts';
-import { type ArrayInput, type Arrays, type NdArray, ndarray, ndarrays } from './arrays.ts';
+import { type ArrayInput, type NdArray, ndarray, ndarrays } from './arrays.ts';
 
 export interface SplitOptions {
   /** Rows to test on: a number, or below 1 a part of all. */
@@ -18,16 +18,16 @@ export interface SplitOptions {
   readonly groups?: ArrayInput;
 }
 
-/** One part: its rows of every array, and which they were. */
-export interface Share {
-  readonly arrays: Readonly<Record<string, NdArray>>;
+/** One part: its rows of every array, and which they were. `N` are the arrays' names. */
+export interface Share<N extends string = string> {
+  readonly arrays: Readonly<Record<N, NdArray>>;
   readonly rows: Int32Array;
 }
 
-export interface Shares {
-  readonly train: Share;
-  readonly validation: Share;
-  readonly test: Share;
+export interface Shares<N extends string = string> {
+  readonly train: Share<N>;
+  readonly validation: Share<N>;
+  readonly test: Share<N>;
 }
 
 // An epoch that no training gets to, so that the split has an order of its own.
@@ -43,7 +43,7 @@ const PARTS = ['test', 'validation', 'train'] as const;
  * ```
  * @throws OptionError if the parts do not fit into the rows, or nothing is left to train on
  */
-export function split(arrays: Arrays, options: SplitOptions): Shares {
+export function split<N extends string>(arrays: Readonly<Record<N, ArrayInput>>, options: SplitOptions): Shares<N> {
   checkOptions('split', options, ['test', 'validation', 'seed', 'stratify', 'groups']);
   const data = ndarrays(arrays);
   const total = [...data.values()][0]!.shape[0]!;
@@ -57,10 +57,10 @@ export function split(arrays: Arrays, options: SplitOptions): Shares {
       : groups !== undefined
         ? byGroup(order, groupsOf(groups, total), counts)
         : inOrder(order, counts);
-  const [test, validation, train] = parts.map((rows): Share => {
+  const [test, validation, train] = parts.map((rows): Share<N> => {
     const taken = [...data].map(([name, a]) => [name, takeRows(a, rows)] as const);
-    return { arrays: Object.fromEntries(taken), rows };
-  }) as [Share, Share, Share];
+    return { arrays: Object.fromEntries(taken) as Record<N, NdArray>, rows };
+  }) as [Share<N>, Share<N>, Share<N>];
   return { train, validation, test };
 }
 

@@ -1,14 +1,29 @@
 // halt.ts: how a run is told to end, by `stop`, `dispose` or a signal, whatever it is doing or waiting for.
 
+/** An `AbortSignal`, whoever declares that: neither the types of Node.js nor those of browsers are needed. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  /** What the run rejects with comes of it. */
+  readonly reason?: unknown;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** Whether it can tell that it is aborted: one of another realm can, too. */
+export function isAbortSignal(x: unknown): x is AbortSignalLike {
+  const { aborted, addEventListener, removeEventListener } = (x ?? {}) as Partial<AbortSignalLike>;
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function';
+}
+
 export class Halt {
-  readonly #signal: AbortSignal | null;
+  readonly #signal: AbortSignalLike | null;
   readonly #onAbort = (): void => this.#wake();
   #called = false;
   /** What ends native runs; what ends the wait of the moment. */
   #stops: readonly (() => void)[] = [];
   #release: (() => void) | null = null;
 
-  constructor(signal: AbortSignal | null) {
+  constructor(signal: AbortSignalLike | null) {
     this.#signal = signal;
     signal?.addEventListener('abort', this.#onAbort);
   }

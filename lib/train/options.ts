@@ -15,6 +15,7 @@ import type { Optimizer } from '../optim/optimizer.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
 import type { Guard } from './guard.ts';
 import type { GuardEvent } from './guarding.ts';
+import { type AbortSignalLike, isAbortSignal } from './halt.ts';
 import { LossScale, type LossScaleOptions } from './loss-scale.ts';
 import { Plateau, type PlateauOptions } from './plateau.ts';
 import { type AugmentOption, checkAugmentation, checkPreprocess, type PreprocessOption } from './prepare.ts';
@@ -112,7 +113,7 @@ export interface FitOptions<K extends string = never, N extends string = string>
   /** End when the validation stops improving, with the best weights back. */
   readonly earlyStop?: EarlyStop<K>;
   /** Aborting rejects with AbortError after the step being run; what was trained stays. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
   readonly onEpoch?: (end: EpochEnd<K>) => void;
   /** Called for what the trainer's guards find, when the steps of a chunk are done. */
   readonly onGuard?: (event: GuardEvent) => void;
@@ -235,7 +236,7 @@ export function checkFitOptions(where: string, options: FitOptions<string>, metr
   checkBoolean(where, 'profile', options.profile ?? false);
   checkRecord(where, options.record);
   const { validation, validateEvery, earlyStop, signal, onEpoch } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isAbortSignal(signal)) {
     throw new OptionError(`${where}: option signal: expected an AbortSignal, got ${show(signal)}`, { option: 'signal' });
   }
   checkFunction(where, 'onEpoch', onEpoch);

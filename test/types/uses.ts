@@ -12,6 +12,7 @@ import {
   nn,
   ops,
   optim,
+  preprocess,
   rows,
   type Source,
   type Tensor,
@@ -33,7 +34,7 @@ const model = new nn.Sequential(new nn.Linear(2, 8), new nn.ReLU(), new nn.Linea
 const plain = { model, loss: ({ x, y }: Batch, net: nn.Sequential) => loss.crossEntropy(net.forward(x), y), optimizer };
 
 // Names of metrics are those of option metrics, wherever they are used.
-const trainer = new Trainer({
+using trainer = new Trainer({
   model,
   loss: (batch, net) => {
     is<Tensor>()(batch.x);
@@ -56,7 +57,10 @@ is<Metrics<'accuracy' | 'f1'>>()(measured);
 is<number>()(measured.loss);
 is<number>()(measured.accuracy);
 is<number>()(trainer.evaluateSync(data).f1);
+// A signal is whatever can tell that it is aborted.
+const signal = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
 const run = trainer.fit(data, {
+  signal,
   epochs: 3,
   validation: rows(data),
   earlyStop: { patience: 2, metric: 'accuracy' },
@@ -113,6 +117,10 @@ const given = new Trainer<nn.Sequential, 'accuracy', 'input' | 'label'>({
   metrics: { accuracy: (batch, net) => metrics.accuracy(net.forward(batch.input), batch.label) },
 });
 is<Metrics<'accuracy'>>()(given.evaluateSync(parts));
+// What shares data out keeps its names.
+const { train } = preprocess.split({ input: [[0.5], [1]], label: [0, 1] }, { test: 1 });
+is<NdArray>()(train.arrays.input);
+named.fit(train.arrays);
 // Arrays whose names nobody knows, and other sources.
 const read: Record<string, NdArray> = {};
 trainer.fit(read);
