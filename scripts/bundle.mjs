@@ -1,6 +1,6 @@
 // bundle.mjs: what users import and run, in a few files instead of hundreds: loading takes a quarter of the time. Our own tests, scripts and
 // bench import dist/lib, where ops and classes are the same objects whoever imports them.
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 import { lineMap } from './line-map.mjs';
 
@@ -24,3 +24,4 @@ await build.write({
 await build.close();
 // For `require`: the same module, not a second one. Node loads it as one, since nothing in it is awaited at the top.
 writeFileSync('dist/bundle/index.cjs', "'use strict';\nmodule.exports = require('./index.js');\n");
+chmodSync('dist/bundle/main.js', 0o755); // `npx gradclip` runs it where it lies

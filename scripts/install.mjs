@@ -1,6 +1,6 @@
 // install.mjs: npm's install script. Makes sure that a native add-on is there: one that loads already, or one built here by CMake.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,18 @@ function binaryLoads() {
   }
 }
 
+/** What CMake has written names folders in full: in a copy of a checkout it would compile the sources of the original. */
+function dropBuildOfOther() {
+  const cache = `${root}build/CMakeCache.txt`;
+  if (!existsSync(cache)) return;
+  const [, home] = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8')) ?? [];
+  if (home !== undefined && existsSync(home) && realpathSync(home) === realpathSync(root)) return;
+  console.error(`gradclip: build/ is of ${home ?? 'another folder'}: it is made anew`);
+  rmSync(`${root}build`, { recursive: true });
+}
+
 function build() {
+  dropBuildOfOther();
   const args = ['build', '--log-level', 'error', '--parallel', String(availableParallelism())];
   const run = spawnSync(process.execPath, [require.resolve('cmake-js/bin/cmake-js'), ...args], { cwd: root, stdio: 'inherit' });
   return run.status === 0;
@@ -33,7 +44,7 @@ It needs CMake, make and a C++17 compiler with OpenMP. On Debian or Ubuntu:
 
     apt-get install cmake g++
 
-Then run ${checkout ? '`npm ci`' : '`npm rebuild gradclip`'} again.
+Then ${checkout ? 'run `npm ci` again' : 'install it again: `npm install gradclip`. npm keeps nothing of a package whose script has failed'}.
 `);
   // Loud on purpose: a package without its add-on can do nothing, and npm shows a script's words only when it fails.
   process.exitCode = 1;

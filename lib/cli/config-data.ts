@@ -89,12 +89,15 @@ const share: Check<number> = (value, path) => {
   throw wrong(path, 'a number of rows, or a part of them between 0 and 1', value);
 };
 
+/** None, too. */
+const shareOrNone: Check<number> = (value, path) => (value === 0 ? 0 : share(value, path));
+
 const ALL: Split = { train: null, validation: 0, test: null, order: 'file', stratify: false };
 
 const split: Check<Split> = object<Split>({
   train: optional(share, null),
-  validation: optional(share, 0),
-  test: optional(share, null),
+  validation: optional(shareOrNone, 0),
+  test: optional(shareOrNone, null),
   order: optional(choice('file', 'seed'), 'file'),
   stratify: optional(bool, false),
 });

@@ -168,18 +168,19 @@ export function checkConfig(value: unknown): TrainConfig {
   return checked;
 }
 
-/** @throws DataError if there is no such file or it is not JSON; OptionError for what it says */
+/** @throws OptionError if there is no such file, it is not JSON, or for what it says */
 export async function readConfig(file: string): Promise<TrainConfig> {
   let source: string;
   try {
     source = await readFile(file, 'utf8');
   } catch (error) {
-    throw fileError(file, error);
+    const cause = fileError(file, error);
+    throw cause instanceof DataError ? new OptionError(cause.message, { file }, { cause }) : cause;
   }
   try {
     return checkConfig(JSON.parse(source));
   } catch (error) {
-    if (error instanceof SyntaxError) throw new DataError(`${file}: not JSON: ${error.message}`, { file }, { cause: error });
+    if (error instanceof SyntaxError) throw new OptionError(`${file}: not JSON: ${error.message}`, { file }, { cause: error });
     if (error instanceof OptionError)
       throw new OptionError(`${file}: ${error.message}`, { ...error.details, file }, { cause: error });
     throw error;

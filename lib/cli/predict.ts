@@ -1,6 +1,6 @@
 // predict.ts: `gradclip predict CHECKPOINT FILE`: what a model that `gradclip train` has trained says of rows, as they stand in a file.
 import { resolve } from 'node:path';
-import { CheckpointError, DataError } from '../errors.ts';
+import { CheckpointError, DataError, OptionError, ShapeError } from '../errors.ts';
 import { readCsv } from '../io/csv.ts';
 import type { TensorData } from '../io/file.ts';
 import { readIdx } from '../io/idx.ts';
@@ -49,11 +49,13 @@ export async function predict(args: Arguments, io: IO, screen: Screen): Promise<
   const [n, ...row] = x.shape as [number, ...number[]];
   const size = Math.min(BATCH, n);
   const feed = { dtype: dtypeOf(x.data), shape: [size, ...row] } as const;
-  const made = makeModel(config.model, { row: rowOf(x, transforms), tokens: null, length: null });
-  const program = new ModelProgram(made, tensors, (graph) => {
-    const batch = prepare({ x: graph.input('x', feed, 'feed') }, {}, transforms, false);
-    const outputs = outputsOf(config.model, made, batch.x!);
-    return { y: told(config.loss, outputs, transforms) };
+  const program = ofRows(rows, () => {
+    const made = makeModel(config.model, { row: rowOf(x, transforms), tokens: null, length: null });
+    return new ModelProgram(made, tensors, (graph) => {
+      const batch = prepare({ x: graph.input('x', feed, 'feed') }, {}, transforms, false);
+      const outputs = outputsOf(config.model, made, batch.x!);
+      return { y: told(config.loss, outputs, transforms) };
+    });
   });
   try {
     const width = sizeOf(row);
@@ -70,6 +72,16 @@ export async function predict(args: Arguments, io: IO, screen: Screen): Promise<
     program.dispose();
   }
   return io.signal.aborted ? exitCodeOfStop(io.signal.reason as StopCause) : EXIT.ok;
+}
+
+/** What is made for the rows of a file. @throws DataError where the model, or a transform, does not take them */
+function ofRows<T>(file: string, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof ShapeError || cause instanceof OptionError)) throw cause;
+    throw new DataError(`${file}: the model does not take its rows: ${cause.message}`, { file }, { cause });
+  }
 }
 
 /** Probabilities of classes, of the one class, or values in their units. */

@@ -1,8 +1,10 @@
 // addon.ts: loads the native add-on and gives its surface a type. Nothing else in lib/ touches the binary.
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AddonError, OptionError } from '../errors.ts';
+import { OptionError } from '../errors.ts';
+import { addonError } from './missing.ts';
 
 /**
  * A program as C++ decodes it. `code` holds, for each instruction in turn, whole numbers:
@@ -133,23 +135,20 @@ export interface Addon {
   readonly threads: { readonly count: number; readonly reason: string };
 }
 
-const HELP =
-  'The native add-on of gradclip is not built. Install a compiler (on Debian or Ubuntu: apt-get install cmake g++) and run ' +
-  '`npm rebuild gradclip`; where npm blocks install scripts, run `npm install-scripts approve gradclip` first.';
-
 let loaded: Addon | undefined;
 
 /** The add-on, loaded on first use. */
 export function addon(): Addon {
   if (!loaded) {
     const require = createRequire(import.meta.url);
+    const root = packageRoot(require);
     try {
       // GRADCLIP_PREBUILD, which it knows, names the folder of another build, such as the sanitized one.
-      loaded = (require('node-gyp-build') as (dir: string) => Addon)(packageRoot(require));
+      loaded = (require('node-gyp-build') as (dir: string) => Addon)(root);
     } catch (cause) {
       // The add-on loaded and refused GRADCLIP_ISA or GRADCLIP_THREADS.
       if ((cause as { code?: unknown }).code === 'ERR_OPTION') throw new OptionError((cause as Error).message, {}, { cause });
-      throw new AddonError(`${HELP} (${(cause as Error).message.split('\n')[0]})`, {}, { cause });
+      throw addonError(cause, existsSync(`${root}/tsconfig.json`));
     }
   }
   return loaded;

@@ -124,10 +124,10 @@ it.each([
 it('names the file', async () => {
   const cwd = folder({ 'bad.json': '{ "data": }', 'wrong.json': '{}' });
   await expect(readConfig(`${cwd}/none.json`)).rejects.toMatchObject({
-    code: 'ERR_DATA',
+    code: 'ERR_OPTION',
     message: `${cwd}/none.json: no such file`,
   });
-  await expect(readConfig(`${cwd}/bad.json`)).rejects.toMatchObject({ code: 'ERR_DATA', details: { file: `${cwd}/bad.json` } });
+  await expect(readConfig(`${cwd}/bad.json`)).rejects.toMatchObject({ code: 'ERR_OPTION', details: { file: `${cwd}/bad.json` } });
   await expect(readConfig(`${cwd}/wrong.json`)).rejects.toMatchObject({
     code: 'ERR_OPTION',
     message: `${cwd}/wrong.json: data: expected an object, got nothing`,

@@ -85,8 +85,10 @@ it('says what is wrong', async () => {
   };
   expect(await failed('m.safetensors', 'no.csv')).toEqual([4, expect.stringMatching(/no\.csv: no such file/)]);
   expect(await failed('m.safetensors', 'narrow.csv')).toEqual([
-    1,
-    expect.stringMatching(/expected rows \[2\] as those it was fitted to, got \[1\]/),
+    4,
+    expect.stringMatching(
+      /narrow.csv: the model does not take its rows: .*expected rows \[2\] as those it was fitted to, got \[1\]/,
+    ),
   ]);
   expect(await failed('m.safetensors', 'other.csv')).toEqual([
     4,
