@@ -305,7 +305,7 @@ test('value with separate bounds', () => {
   const { seen, report } = seenBy(clip.value({ lower: (step) => -1 - step, upper: 2 }), g);
   expect(seen).toEqual([f32(-1, -1, 0, 1, 2)]);
   expect(report).toMatchObject({ threshold: 2, clipped: true, clippedFraction: 0.4 });
-  for (const options of [{}, { value: 1, upper: 2 }, { lower: 2, upper: 1 }, { lower: NaN }]) {
+  for (const options of [{}, { threshold: 1, upper: 2 }, { lower: 2, upper: 1 }, { lower: NaN }]) {
     expect(() => clip.value(options)).toThrow(OptionError);
   }
 });

@@ -1,9 +1,10 @@
 // adagc.ts: AdaGC: each gradient is held near the running mean of its own norm.
 import { add, div, less, maximum, minimum, mul, where } from '../ops/elementwise.ts';
-import { checkNumber } from '../options.ts';
+import { number, options, optionsOnly, whole } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import type { NonFiniteOptions } from './finite.ts';
-import { checkPolicy, measure, remembered, scaled, scaleOf } from './measure.ts';
+import { decay, epsilon, guarded } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { measure, remembered, scaled, scaleOf } from './measure.ts';
 
 export interface AdaGCOptions extends NonFiniteOptions {
   /** How far above its running mean a norm may go. Default 1.04. */
@@ -18,19 +19,26 @@ export interface AdaGCOptions extends NonFiniteOptions {
   readonly warmup?: number;
 }
 
+const readAdaGc = optionsOnly(
+  'clip.adaGc',
+  options<AdaGCOptions>()({
+    ...guarded,
+    relative: number({ above: 0 }).default(1.04),
+    absolute: number({ min: 0, infinite: true }).default(1),
+    decay: decay.default(0.99),
+    eps: epsilon.default(1e-8),
+    warmup: whole({ min: 1 }).default(100),
+  }),
+);
+
 /**
  * AdaGC (arXiv 2502.11034): in the first `warmup` steps globalNorm(absolute), and gamma_i becomes the least norm of gradient i so clipped;
  * then gradient i with a norm above r gamma_i is scaled by r gamma_i / (n_i + eps), and gamma_i is the running mean of the norms after
  * that. State: a number per gradient, and one. Throws OptionError.
  */
 export function adaGc(options: AdaGCOptions = {}): ClipPolicy {
-  const name = 'clip.adaGc';
-  const rules = checkPolicy(name, options, ['relative', 'absolute', 'decay', 'eps', 'warmup']);
-  const relative = checkNumber(name, 'relative', options.relative ?? 1.04, { above: 0 });
-  const absolute = checkNumber(name, 'absolute', options.absolute ?? 1, { min: 0, infinite: true });
-  const decay = checkNumber(name, 'decay', options.decay ?? 0.99, { min: 0, below: 1 });
-  const eps = checkNumber(name, 'eps', options.eps ?? 1e-8, { min: 0 });
-  const warmup = checkNumber(name, 'warmup', options.warmup ?? 100, { min: 1, integer: true });
+  const { relative, absolute, decay, eps, warmup, ...given } = readAdaGc(arguments);
+  const rules = guardOf(given);
   return {
     name: 'adaGc',
     maxSkips: rules.maxSkips,

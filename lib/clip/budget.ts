@@ -2,19 +2,22 @@
 import { div, less, lessEqual, pow, where } from '../ops/elementwise.ts';
 import { greedyBudget as greedy } from '../ops/lists.ts';
 import { uniform } from '../ops/random.ts';
-import { checkNumber, type PerStep } from '../options.ts';
+import { number, options, type PerStep, signature } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import type { NonFiniteOptions } from './finite.ts';
-import { checkLimit, checkPolicy, measure, measureOnly, scaled, scaleOf } from './measure.ts';
+import { guarded, limit } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { measure, measureOnly, scaled, scaleOf } from './measure.ts';
+
+const threshold = limit().default(1);
+const readGreedyBudget = signature('clip.greedyBudget', { threshold }, options<NonFiniteOptions>()(guarded));
 
 /**
- * A norm of `threshold` for all gradients, shared out from the last parameter to the first, as a backward pass meets them: each keeps what is left of
- * it, r = threshold^2 at the start, s_i = min(1, sqrt(r) / n_i), r -= (s_i n_i)^2. The first ones may become 0. `threshold` as in globalNorm.
+ * A norm of c, the threshold, for all gradients, shared out from the last parameter to the first, as a backward pass meets them: each keeps what is left of
+ * it, r = c^2 at the start, s_i = min(1, sqrt(r) / n_i), r -= (s_i n_i)^2. The first ones may become 0. The threshold is as in globalNorm.
  */
-export function greedyBudget(threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy {
-  const name = 'clip.greedyBudget';
-  const rules = checkPolicy(name, options, []);
-  const limit = checkLimit(name, 'threshold', threshold);
+export function greedyBudget(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
+  const { threshold: limit, ...given } = readGreedyBudget(arguments);
+  const rules = guardOf(given);
   return {
     name: 'greedyBudget',
     maxSkips: rules.maxSkips,
@@ -34,12 +37,16 @@ export interface StochasticOptions extends NonFiniteOptions {
   readonly b?: number;
 }
 
-/** globalNorm in some steps: with probability b^(threshold / n). Draws are keyed by seed and batch, so that a resumed run repeats them. */
-export function stochastic(threshold: PerStep = 1, options: StochasticOptions = {}): ClipPolicy {
-  const name = 'clip.stochastic';
-  const rules = checkPolicy(name, options, ['b']);
-  const limit = checkLimit(name, 'threshold', threshold);
-  const b = checkNumber(name, 'b', options.b ?? 0.5, { above: 0, max: 1 });
+const readStochastic = signature(
+  'clip.stochastic',
+  { threshold },
+  options<StochasticOptions>()({ ...guarded, b: number({ above: 0, max: 1 }).default(0.5) }),
+);
+
+/** globalNorm(c), c the threshold, in some steps: with probability b^(c / n). Draws are keyed by seed and batch, so that a resumed run repeats them. */
+export function stochastic(threshold?: PerStep, options: StochasticOptions = {}): ClipPolicy {
+  const { threshold: limit, b, ...given } = readStochastic(arguments);
+  const rules = guardOf(given);
   return {
     name: 'stochastic',
     maxSkips: rules.maxSkips,

@@ -3,8 +3,11 @@ import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { add, maximum, mul } from '../ops/elementwise.ts';
 import type { Stage } from '../ops/stage.ts';
-import { buildPolicy, checkClipPolicy, firstUnbounded } from './build.ts';
+import { rest, signature } from '../options/index.ts';
+import { buildPolicy, firstUnbounded, policy } from './build.ts';
 import type { ClipColumns, ClipPolicy, Clipped } from './clip.ts';
+
+const readChain = signature('clip.chain', { policies: rest(policy) });
 
 /**
  * Apply policies in order. Reported: the norm before the first and after the last, the product of the scales, the last threshold, and
@@ -12,7 +15,7 @@ import type { ClipColumns, ClipPolicy, Clipped } from './clip.ts';
  */
 export function chain(...policies: readonly ClipPolicy[]): ClipPolicy {
   if (policies.length === 0) throw new OptionError('clip.chain: expected at least one policy, got none');
-  for (const p of policies) checkClipPolicy('clip.chain', p);
+  readChain(arguments);
   const limits = policies.map((p) => p.maxSkips).filter((n) => n > 0);
   return {
     name: `chain(${policies.map((p) => p.name).join(', ')})`,

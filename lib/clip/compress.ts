@@ -9,24 +9,26 @@ import { kthLargest } from '../ops/select.ts';
 import * as stage from '../ops/stage.ts';
 import { staged } from '../ops/staged.ts';
 import { statistic } from '../ops/statistics.ts';
-import { checkBoolean, checkChoice, checkNumber } from '../options.ts';
+import { bool, choice, number, options, optionsOnly, signature, whole } from '../options/index.ts';
 import type { ClipContext, ClipPolicy } from './clip.ts';
-import type { Guard, NonFiniteOptions } from './finite.ts';
-import { checkPolicy, measure, perGradient } from './measure.ts';
+import { guarded } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { measure, perGradient } from './measure.ts';
 
 export interface CompressOptions extends NonFiniteOptions {
   /** Keep what compression loses and add it to the next gradient: 4 bytes per parameter. Default true. */
   readonly errorFeedback?: boolean;
 }
 
+const compressing = { ...guarded, errorFeedback: bool.default(true) };
+
 /** A policy whose stages decode what a message about tensors `xs` (gradients, with what was lost before) would carry. */
 function compressed(
   name: string,
-  rules: Guard,
-  options: CompressOptions,
+  { errorFeedback: feedback, ...given }: Required<CompressOptions>,
   decoded: (c: ClipContext, xs: readonly Tensor[]) => readonly stage.Stage[],
 ): ClipPolicy {
-  const feedback = checkBoolean(`clip.${name}`, 'errorFeedback', options.errorFeedback ?? true);
+  const rules = guardOf(given);
   return {
     name,
     maxSkips: rules.maxSkips,
@@ -56,14 +58,18 @@ export interface QSGDOptions extends CompressOptions {
   readonly levels?: number;
 }
 
+const readQsgd = optionsOnly(
+  'clip.qsgd',
+  options<QSGDOptions>()({ ...compressing, levels: whole({ min: 1, max: 2 ** 22 }).default(256) }),
+);
+
 /**
  * QSGD (Alistarh et al. 2017): each element of a tensor x becomes n / s times s x / n rounded up or down at random, so that its mean is x; n
  * is the tensor's 2-norm. Draws are keyed by seed and batch. Reads gradients once more, and with error feedback writes them.
  */
 export function qsgd(options: QSGDOptions = {}): ClipPolicy {
-  const rules = checkPolicy('clip.qsgd', options, ['levels', 'errorFeedback']);
-  const levels = checkNumber('clip.qsgd', 'levels', options.levels ?? 256, { min: 1, max: 2 ** 22, integer: true });
-  return compressed('qsgd', rules, options, (c, xs) => {
+  const { levels, ...given } = readQsgd(arguments);
+  return compressed('qsgd', given, (c, xs) => {
     const norms = sqrt(statistic(xs, { kind: 'sumSquares' }).each);
     const up = where(equal(norms, 0), 1, div(levels, norms));
     const sizes = xs.map((x) => sizeOf(x.shape));
@@ -71,10 +77,11 @@ export function qsgd(options: QSGDOptions = {}): ClipPolicy {
   });
 }
 
+const readOneBit = optionsOnly('clip.oneBit', options<CompressOptions>()(compressing));
+
 /** 1-bit gradients (Seide et al. 2014): the sign of each element times the mean |x| of its tensor. */
 export function oneBit(options: CompressOptions = {}): ClipPolicy {
-  const rules = checkPolicy('clip.oneBit', options, ['errorFeedback']);
-  return compressed('oneBit', rules, options, (c, xs) => {
+  return compressed('oneBit', readOneBit(arguments), (c, xs) => {
     const sums = statistic(xs, { kind: 'sumAbs' }).each;
     const sizes = xs.map((x) => Math.max(1, sizeOf(x.shape)));
     return [stage.sign(), stage.scale(div(sums, perGradient(c, sizes)))];
@@ -86,20 +93,23 @@ export interface TopKOptions extends CompressOptions {
   readonly scope?: 'tensor' | 'global';
 }
 
+const readTopK = signature(
+  'clip.topK',
+  { fraction: number({ above: 0, max: 1 }).default(0.01) },
+  options<TopKOptions>()({ ...compressing, scope: choice('tensor', 'global').default('tensor') }),
+);
+
 /**
  * Only the elements of the largest |x| stay, a fraction of them (at least one per tensor), with all that are equal to the smallest that
  * stays; the others become 0.
  * @param fraction in (0, 1]; default 0.01
  */
-export function topK(fraction = 0.01, options: TopKOptions = {}): ClipPolicy {
-  const name = 'clip.topK';
-  const rules = checkPolicy(name, options, ['scope', 'errorFeedback']);
-  const part = checkNumber(name, 'fraction', fraction, { above: 0, max: 1 });
-  const scope = options.scope ?? 'tensor';
-  const together = checkChoice(name, 'scope', scope, ['tensor', 'global']) === 'global';
-  return compressed('topK', rules, options, (_, xs) => {
+export function topK(fraction?: number, options: TopKOptions = {}): ClipPolicy {
+  const { fraction: part, scope, ...given } = readTopK(arguments);
+  const together = scope === 'global';
+  return compressed('topK', given, (_, xs) => {
     const sizes = xs.map((x) => sizeOf(x.shape));
     const kept = (n: number): number => (n === 0 ? 0 : Math.max(1, Math.round(part * n)));
-    return [stage.zeroBelow(kthLargest(xs, together ? kept(sizes.reduce((a, b) => a + b, 0)) : sizes.map(kept)))];
+    return [stage.zeroBelow(kthLargest(xs, together ? kept(sizes.reduce((a, b) => a + b, 0)) : sizes.map((n) => kept(n))))];
   });
 }

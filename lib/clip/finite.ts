@@ -3,15 +3,15 @@ import type { Tensor } from '../ir/graph.ts';
 import { failIf } from '../ops/control.ts';
 import { type Stage, zeroNonFinite } from '../ops/stage.ts';
 import type { Statistic } from '../ops/statistics.ts';
-import { checkChoice, checkNumber } from '../options.ts';
+import { options, Place } from '../options/index.ts';
 import type { ClipColumns } from './clip.ts';
+import { guarded } from './fields.ts';
 
 /**
  * `skip`: the step changes nothing, and after `maxSkips` in a row the run ends with a NonFiniteError. `error`: the run ends at once,
  * before anything is updated. `zero`: such elements count as 0. `propagate`: nothing is done.
  */
 export type NonFinite = 'skip' | 'error' | 'zero' | 'propagate';
-const CHOICES: readonly NonFinite[] = ['skip', 'error', 'zero', 'propagate'];
 
 export interface NonFiniteOptions {
   /** What to do about a NaN or an infinity in a gradient. Default `skip`. */
@@ -19,7 +19,6 @@ export interface NonFiniteOptions {
   /** Skips in a row that end the run. Default 10; Infinity: never. */
   readonly maxSkips?: number;
 }
-export const NON_FINITE_OPTIONS = ['nonFinite', 'maxSkips'] as const;
 
 /** One policy's way with what is not finite. */
 export interface Guard {
@@ -35,10 +34,14 @@ export interface Guard {
   ): { readonly skip: Tensor | null; readonly report: Pick<ClipColumns, 'firstBad' | 'badCount'> };
 }
 
+/** @throws OptionError */
 export function guard(where: string, options: NonFiniteOptions): Guard {
-  const mode = checkChoice(where, 'nonFinite', options.nonFinite ?? 'skip', CHOICES);
-  const maxSkips = checkNumber(where, 'maxSkips', options.maxSkips ?? 10, { min: 1, infinite: true });
-  if (Number.isFinite(maxSkips)) checkNumber(where, 'maxSkips', maxSkips, { integer: true });
+  return guardOf(nonFiniteOptions.read(options, new Place(where, '', '')));
+}
+const nonFiniteOptions = options<NonFiniteOptions>()(guarded);
+
+/** Of options that were read. */
+export function guardOf({ nonFinite: mode, maxSkips }: Required<NonFiniteOptions>): Guard {
   return {
     mode,
     maxSkips: mode === 'skip' && Number.isFinite(maxSkips) ? maxSkips : 0,

@@ -2,11 +2,12 @@
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
+import { pattern } from '../nn/fields.ts';
 import { matcher, type Pattern } from '../nn/module.ts';
 import { add, equal, less, maximum, minimum, mul, sqrt, square, sum, where } from '../ops/index.ts';
 import { readsEach, type Stage, selectStages } from '../ops/stage.ts';
-import { checkOptions, show } from '../options.ts';
-import { buildPolicy, checkClipPolicy, firstUnbounded } from './build.ts';
+import { bool, choice, either, type Field, fn, list, options, signature, whole } from '../options/index.ts';
+import { buildPolicy, firstUnbounded, policy } from './build.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 import { none } from './none.ts';
 
@@ -24,6 +25,28 @@ export interface GroupsOptions {
   readonly norm?: 'separate' | 'shared';
 }
 
+type Test = (name: string, shape: readonly number[]) => boolean;
+const match: Field<NonNullable<ClipGroup['match']>, Test> = either(
+  either(
+    pattern.map((given, place): Test => matcher(`${place}`, given)),
+    whole({ min: 0 }).map(
+      (rank): Test =>
+        (_, shape) =>
+          shape.length === rank,
+    ),
+  ),
+  fn<Test>('a function of name and shape').map(
+    (test, place): Test =>
+      (name, shape) =>
+        bool.read(test(name, shape), place.at(name)),
+  ),
+);
+const readGroups = signature(
+  'clip.groups',
+  { rules: list(options<ClipGroup>()({ match: match.default(() => true), policy }), { min: 1 }) },
+  options<GroupsOptions>()({ norm: choice('separate', 'shared').default('separate') }),
+);
+
 /**
  * Each gradient by the policy of the first group that matches it; those that none matches are measured and left alone. Reported: the
  * 2-norm over all, the smallest scale, the smallest threshold. A step is skipped when any policy skips it.
@@ -31,16 +54,9 @@ export interface GroupsOptions {
  */
 export function groups(rules: readonly ClipGroup[], options: GroupsOptions = {}): ClipPolicy {
   const name = 'clip.groups';
-  checkOptions(name, options, ['norm']);
-  const norm = options.norm ?? 'separate';
-  if (norm !== 'separate' && norm !== 'shared') {
-    throw new OptionError(`${name}: option norm: expected one of separate, shared, got ${show(norm)}`, { norm });
-  }
-  if (!Array.isArray(rules) || rules.length === 0) {
-    throw new OptionError(`${name}: expected at least one group, got ${show(rules)}`, { value: rules });
-  }
-  const tests = rules.map((rule, i) => testOf(`${name}: group ${i}`, rule));
-  const policies = rules.map((r) => r.policy);
+  const { rules: given, norm } = readGroups(arguments);
+  const tests = given.map(({ match }) => match);
+  const policies = given.map(({ policy }) => policy);
   const rest = none();
   const limits = [...policies, rest].map((p) => p.maxSkips).filter((n) => n > 0);
   return {
@@ -66,16 +82,6 @@ export function groups(rules: readonly ClipGroup[], options: GroupsOptions = {})
       return joined(context, parts, norm === 'shared');
     },
   };
-}
-
-function testOf(where: string, rule: ClipGroup): (name: string, shape: readonly number[]) => boolean {
-  checkOptions(where, rule, ['match', 'policy']);
-  checkClipPolicy(`${where}: option policy`, rule.policy);
-  const { match } = rule;
-  if (match === undefined) return () => true;
-  if (typeof match === 'function') return (name, shape) => Boolean(match(name, shape));
-  if (typeof match === 'number') return (_, shape) => shape.length === match;
-  return matcher(`${where}: option match`, match);
 }
 
 const shapeOf = (c: ClipContext, t: number): readonly number[] => c.grads[t]!.shape;

@@ -13,7 +13,7 @@ export { autoClip, type PercentileOptions, percentile } from './percentile.ts';
 export { type NormalizeOptions, normalize, sign, soft, softNorm, suppress, tanh } from './shape.ts';
 export { type SpikeSkipOptions, spikeSkip } from './spike-skip.ts';
 export { type AdaClipOptions, type AdaGNOptions, adaClip, adaGn } from './stable-spam.ts';
-export { type QuantileOptions, quantile, runningMean } from './track.ts';
+export { type QuantileOptions, quantile, type RunningMeanOptions, runningMean } from './track.ts';
 export { type AGCOptions, type AxisNormOptions, agc, axisNorm, centralize, type RowMaxNormOptions, rowMaxNorm } from './unit.ts';
 export { type ValueOptions, value } from './value.ts';
 export { type ZClipOptions, zclip } from './zclip.ts';

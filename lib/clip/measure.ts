@@ -4,9 +4,10 @@ import { sizeOf } from '../ir/op.ts';
 import { div, equal, lessEqual, max, maximum, min, minimum, mul, pow, sqrt, square, sub, sum, where } from '../ops/index.ts';
 import * as stage from '../ops/stage.ts';
 import { type Statistic, statistic } from '../ops/statistics.ts';
-import { checkNumber, checkOptions, checkPerStep, type NumberRule, type PerStep } from '../options.ts';
-import { type ClipColumns, type ClipContext, type ClipPolicy, type Clipped, thresholdOf } from './clip.ts';
-import { type Guard, guard, NON_FINITE_OPTIONS, type NonFiniteOptions } from './finite.ts';
+import { custom, type NumberRule, optionsOf, type PerStep, Place } from '../options/index.ts';
+import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
+import { guarded, type Limit, limit } from './fields.ts';
+import { type Guard, guardOf, type NonFiniteOptions } from './finite.ts';
 
 /** What a policy measured, with the way it deals with NaN and infinities. */
 export interface Measured {
@@ -140,23 +141,17 @@ export function remembered(
   return { now, next: (value) => c.graph.assign(state, where(m.finite, value, now)) };
 }
 
-/** A threshold as it is given to a policy: a number, or a value for each step. */
-export interface Limit {
-  /** Only measure: the threshold is Infinity in all steps. */
-  readonly idle: boolean;
-  at(c: ClipContext): Tensor;
-}
-
-/** Check a threshold. Negative ones and NaN are refused. */
+/** Check a threshold. Negative ones and NaN are refused. @throws OptionError */
 export function checkLimit(where: string, option: string, value: PerStep, rule: NumberRule = { min: 0, infinite: true }): Limit {
-  const fixed = checkPerStep(where, option, value, rule);
-  return { idle: value === Infinity, at: (c) => thresholdOf(c, option, typeof value === 'number' ? value : fixed) };
+  return limit(rule).read(value, new Place(where, 'option', option));
 }
 
-/** Check a policy's options, all known ones and those about NaN and infinities. */
+const others = custom('anything', (value) => value).optional();
+
+/** Check a policy's options: that all keys are known, and what is said about NaN and infinities. @throws OptionError */
 export function checkPolicy(where: string, options: NonFiniteOptions, known: readonly string[]): Guard {
-  checkOptions(where, options, [...known, ...NON_FINITE_OPTIONS]);
-  return guard(where, options);
+  const fields = { ...Object.fromEntries(known.map((key) => [key, others])), ...guarded };
+  return guardOf(optionsOf(fields).read(options, new Place(where, '', '')) as Required<NonFiniteOptions>);
 }
 
 /** The option of policies whose thresholds come from earlier steps: a bound that holds from the first one on. */
@@ -172,8 +167,8 @@ export interface Bound {
   of(threshold: Tensor): Tensor;
 }
 
-export function checkMax(where: string, { max = Infinity }: MaxOptions): Bound {
-  checkNumber(where, 'max', max, { above: 0, infinite: true });
-  if (max === Infinity) return { max, first: { unboundedAtFirst: `option max of ${where}` }, of: (t) => t };
+/** @param name of the policy, as users write it */
+export function boundOf(name: string, max: number): Bound {
+  if (max === Infinity) return { max, first: { unboundedAtFirst: `option max of ${name}` }, of: (t) => t };
   return { max, first: {}, of: (t) => minimum(t, max) };
 }

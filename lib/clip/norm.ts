@@ -1,10 +1,11 @@
 // norm.ts: clipping by a norm: of all gradients together (Pascanu et al. 2013), or of each tensor by itself.
 import type { Tensor } from '../ir/graph.ts';
 import { add, div, equal, minimum, mul, where } from '../ops/elementwise.ts';
-import { checkChoice, checkNumber, type PerStep } from '../options.ts';
+import { choice, number, options, type PerStep, signature } from '../options/index.ts';
 import type { ClipContext, ClipPolicy } from './clip.ts';
-import type { NonFiniteOptions } from './finite.ts';
-import { checkLimit, checkPolicy, measure, measureOnly, perGradient, scaled, scaleOf, sizesOf } from './measure.ts';
+import { guarded, type Limit, limit } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { measure, measureOnly, perGradient, scaled, scaleOf, sizesOf } from './measure.ts';
 
 export interface NormOptions extends NonFiniteOptions {
   /** The norm: 1, 2, Infinity or any p > 0. Default 2. */
@@ -19,20 +20,23 @@ function torchScale(norm: Tensor, c: Tensor): Tensor {
   return where(equal(c, Infinity), 1, minimum(1, div(c, add(norm, 1e-6))));
 }
 
-const checkP = (where: string, options: NormOptions): number =>
-  checkNumber(where, 'p', options.p ?? 2, { above: 0, infinite: true });
+const threshold = limit().default(1);
+const normed = { ...guarded, p: number({ above: 0, infinite: true }).default(2) };
+const readGlobalNorm = signature(
+  'clip.globalNorm',
+  { threshold },
+  options<GlobalNormOptions>()({ ...normed, compat: choice('exact', 'torch').default('exact') }),
+);
 
 /**
- * Scale all gradients by threshold / n where n, the norm of all of them together, exceeds it; otherwise leave them bit for bit alone.
- * `threshold` >= 0 may depend on the step; 0 makes gradients 0 (moments and weight decay still act), Infinity only measures. As torch's
- * clip_grad_norm_, but for what `compat` says. Norm and scale are f64. Throws OptionError.
+ * Scale all gradients by c / n where n, the norm of all of them together, exceeds c, the threshold; otherwise leave them bit for bit alone.
+ * As torch's clip_grad_norm_, but for what `compat` says. Norm and scale are f64. Throws OptionError.
+ * @param threshold >= 0, may depend on the step; 0 makes gradients 0 (moments and weight decay still act), Infinity only measures. Default 1
  */
-export function globalNorm(threshold: PerStep = 1, options: GlobalNormOptions = {}): ClipPolicy {
-  const where = 'clip.globalNorm';
-  const rules = checkPolicy(where, options, ['p', 'compat']);
-  const limit = checkLimit(where, 'threshold', threshold);
-  const p = checkP(where, options);
-  const exact = checkChoice(where, 'compat', options.compat ?? 'exact', ['exact', 'torch']) === 'exact';
+export function globalNorm(threshold?: PerStep, options: GlobalNormOptions = {}): ClipPolicy {
+  const { threshold: limit, p, compat, ...given } = readGlobalNorm(arguments);
+  const rules = guardOf(given);
+  const exact = compat === 'exact';
   return {
     name: 'globalNorm',
     maxSkips: rules.maxSkips,
@@ -45,19 +49,23 @@ export function globalNorm(threshold: PerStep = 1, options: GlobalNormOptions = 
   };
 }
 
-/** A policy that scales each gradient by t / n where n, its norm, exceeds t, which is `threshold` times `factor` of its number of elements. */
+/** A policy that scales each gradient by t / n where n, its norm, exceeds t, which is the threshold times `factor` of its number of elements. */
 function eachNorm(
   name: string,
-  threshold: PerStep,
-  options: NormOptions,
-  known: readonly string[],
+  { threshold: limit, p = 2, ...given }: { readonly threshold: Limit; readonly p?: number } & Required<NonFiniteOptions>,
   factor: ((size: number) => number) | null,
 ): ClipPolicy {
-  const rules = checkPolicy(`clip.${name}`, options, known);
-  const limit = checkLimit(`clip.${name}`, 'threshold', threshold);
-  const p = checkP(`clip.${name}`, options);
+  const rules = guardOf(given);
   const limits = (context: ClipContext, at: Tensor): Tensor =>
-    factor ? mul(at, perGradient(context, sizesOf(context).map(factor))) : at;
+    factor
+      ? mul(
+          at,
+          perGradient(
+            context,
+            sizesOf(context).map((size) => factor(size)),
+          ),
+        )
+      : at;
   return {
     name,
     maxSkips: rules.maxSkips,
@@ -70,20 +78,26 @@ function eachNorm(
   };
 }
 
+const readPerTensorNorm = signature('clip.perTensorNorm', { threshold }, options<NormOptions>()(normed));
+
 /**
- * Scale each gradient by threshold / n where n, its own norm, exceeds it. `threshold` as in globalNorm. The reported norms are of all gradients together,
- * the reported scale is the smallest. As Keras' `clipnorm` and tf.clip_by_norm. Throws OptionError.
+ * Scale each gradient by c / n where n, its own norm, exceeds c, the threshold, which is as in globalNorm. The reported norms are of all gradients
+ * together, the reported scale is the smallest. As Keras' `clipnorm` and tf.clip_by_norm. Throws OptionError.
  */
-export function perTensorNorm(threshold: PerStep = 1, options: NormOptions = {}): ClipPolicy {
-  return eachNorm('perTensorNorm', threshold, options, ['p'], null);
+export function perTensorNorm(threshold?: PerStep, options: NormOptions = {}): ClipPolicy {
+  return eachNorm('perTensorNorm', readPerTensorNorm(arguments), null);
 }
 
-/** Scale each gradient by threshold / a where a, its 2-norm divided by its number of elements, exceeds it. As TF 1's clip_by_average_norm. */
-export function averageNorm(threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy {
-  return eachNorm('averageNorm', threshold, options, [], (size) => Math.max(1, size));
+const readAverageNorm = signature('clip.averageNorm', { threshold }, options<NonFiniteOptions>()(guarded));
+
+/** Scale each gradient by c / a where a, its 2-norm divided by its number of elements, exceeds c, the threshold. As TF 1's clip_by_average_norm. */
+export function averageNorm(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
+  return eachNorm('averageNorm', readAverageNorm(arguments), (size) => Math.max(1, size));
 }
 
-/** Scale each gradient by threshold / r where r, the root of the mean of its squares, exceeds it. As optax.clip_by_block_rms. */
-export function blockRms(threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy {
-  return eachNorm('blockRms', threshold, options, [], (size) => Math.sqrt(Math.max(1, size)));
+const readBlockRms = signature('clip.blockRms', { threshold }, options<NonFiniteOptions>()(guarded));
+
+/** Scale each gradient by c / r where r, the root of the mean of its squares, exceeds c, the threshold. As optax.clip_by_block_rms. */
+export function blockRms(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
+  return eachNorm('blockRms', readBlockRms(arguments), (size) => Math.sqrt(Math.max(1, size)));
 }

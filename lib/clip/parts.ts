@@ -1,11 +1,11 @@
 // parts.ts: what the policies here are built of, for policies of your own: `clip.parts`. See examples/custom-policy.ts.
 export { type UnitStatisticOptions, unitStatistic } from '../ops/unit-statistic.ts';
 export { thresholdOf } from './clip.ts';
+export type { Limit } from './fields.ts';
 export { type Guard, guard } from './finite.ts';
 export {
   checkLimit,
   checkPolicy,
-  type Limit,
   type Measured,
   measure,
   measureOnly,

@@ -3,10 +3,11 @@ import type { Tensor } from '../ir/graph.ts';
 import { where } from '../ops/elementwise.ts';
 import { historyPush, historyQuantile, historyType } from '../ops/history.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkNumber } from '../options.ts';
+import { number, options, signature } from '../options/index.ts';
 import type { ClipContext, ClipPolicy } from './clip.ts';
-import type { NonFiniteOptions } from './finite.ts';
-import { checkMax, checkPolicy, type MaxOptions, type Measured, measure, scaled, scaleOf } from './measure.ts';
+import { guarded, max, windowOf } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { boundOf, type MaxOptions, type Measured, measure, scaled, scaleOf } from './measure.ts';
 
 export interface PercentileOptions extends NonFiniteOptions, MaxOptions {
   /** Norms that are remembered, the last ones. */
@@ -23,12 +24,13 @@ function percentileOf(c: ClipContext, m: Measured, norms: Tensor, q: number, win
   return reshape(historyQuantile(history, list, q / 100), norms.shape);
 }
 
-function make(name: string, q: number, each: boolean, options: PercentileOptions, window: number): ClipPolicy {
-  const where = `clip.${name}`;
-  const rules = checkPolicy(where, options, ['window', 'max']);
-  const { of, first } = checkMax(where, options);
-  const percent = checkNumber(where, 'q', q, { min: 0, max: 100 });
-  const size = checkNumber(where, 'window', options.window ?? window, { min: 1, max: 2 ** 24, integer: true });
+interface Given extends Required<PercentileOptions> {
+  readonly q: number;
+}
+
+function make(name: string, each: boolean, { q, window, max, ...given }: Given): ClipPolicy {
+  const rules = guardOf(given);
+  const { of, first } = boundOf(`clip.${name}`, max);
   return {
     name,
     maxSkips: rules.maxSkips,
@@ -36,22 +38,32 @@ function make(name: string, q: number, each: boolean, options: PercentileOptions
     build(context) {
       const m = measure(context, rules);
       const norms = each ? m.each : m.total;
-      const at = of(percentileOf(context, m, norms, percent, size));
+      const at = of(percentileOf(context, m, norms, q, window));
       return scaled(context, m, scaleOf(norms, at), each ? {} : { threshold: at });
     },
   };
 }
+
+const percent = number({ min: 0, max: 100 });
+const optionsOf = (window: number) => options<PercentileOptions>()({ ...guarded, max, window: windowOf(1).default(window) });
+const readAutoClip = signature('clip.autoClip', { q: percent.default(10) }, optionsOf(10_000));
 
 /**
  * AutoClip (Seetharaman et al. 2020): globalNorm with, as threshold, the percentile q of the norms so far, this step's among them,
  * interpolated linearly. State: the last `window` norms (default 10,000; 16 bytes each).
  * @param q in [0, 100]; default 10
  */
-export const autoClip = (q = 10, options: PercentileOptions = {}): ClipPolicy => make('autoClip', q, false, options, 10_000);
+export function autoClip(q?: number, options: PercentileOptions = {}): ClipPolicy {
+  return make('autoClip', false, readAutoClip(arguments));
+}
+
+const readPercentile = signature('clip.percentile', { q: percent.default(5) }, optionsOf(100));
 
 /**
  * The same for each gradient by itself, over its own last `window` norms (default 100), as bitsandbytes' percentile clipping, which counts
  * the first norm a hundred times where this one has fewer norms to begin with.
  * @param q in [0, 100]; default 5
  */
-export const percentile = (q = 5, options: PercentileOptions = {}): ClipPolicy => make('percentile', q, true, options, 100);
+export function percentile(q?: number, options: PercentileOptions = {}): ClipPolicy {
+  return make('percentile', true, readPercentile(arguments));
+}

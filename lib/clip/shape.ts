@@ -2,15 +2,22 @@
 import type { Tensor } from '../ir/graph.ts';
 import { add, div, equal, maximum, where } from '../ops/elementwise.ts';
 import * as stage from '../ops/stage.ts';
-import { checkChoice, checkNumber, type PerStep } from '../options.ts';
+import { choice, options, optionsOnly, type PerStep, signature } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import type { NonFiniteOptions } from './finite.ts';
-import { checkLimit, checkPolicy, measure, measureOnly, scaled, shaped } from './measure.ts';
+import { epsilon, guarded, type Limit, limit } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { measure, measureOnly, scaled, shaped } from './measure.ts';
+
+const threshold = limit().default(1);
+const onlyGuarded = options<NonFiniteOptions>()(guarded);
+
+interface Given extends Required<NonFiniteOptions> {
+  readonly threshold: Limit;
+}
 
 /** A policy with one limit, which a stage applies to each element. */
-function elementwise(name: string, threshold: PerStep, options: NonFiniteOptions, make: (at: Tensor) => stage.Stage): ClipPolicy {
-  const rules = checkPolicy(`clip.${name}`, options, []);
-  const limit = checkLimit(`clip.${name}`, 'threshold', threshold);
+function elementwise(name: string, { threshold: limit, ...given }: Given, make: (c: Tensor) => stage.Stage): ClipPolicy {
+  const rules = guardOf(given);
   return {
     name,
     maxSkips: rules.maxSkips,
@@ -22,22 +29,36 @@ function elementwise(name: string, threshold: PerStep, options: NonFiniteOptions
   };
 }
 
-/** Each element becomes g / (1 + |g| / threshold), which stays within (-threshold, threshold): every element shrinks. `threshold` >= 0 may depend on the step. */
-export const soft = (threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy =>
-  elementwise('soft', threshold, options, stage.soft);
+const readSoft = signature('clip.soft', { threshold }, onlyGuarded);
 
-/** Each element becomes threshold tanh(g / threshold): every element shrinks. `threshold` >= 0 may depend on the step. */
-export const tanh = (threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy =>
-  elementwise('tanh', threshold, options, stage.tanh);
+/** Each element becomes g / (1 + |g| / c), which stays within (-c, c): every element shrinks. c, the threshold, >= 0, may depend on the step. */
+export function soft(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
+  return elementwise('soft', readSoft(arguments), (at) => stage.soft(at));
+}
 
-/** Elements with |g| > threshold become 0 ("gradient inhibition"). `threshold` >= 0 may depend on the step; Infinity only measures. */
-export const suppress = (threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy =>
-  elementwise('suppress', threshold, options, (at) => stage.shrinkAbove(at, 0));
+const readTanh = signature('clip.tanh', { threshold }, onlyGuarded);
 
-/** All gradients times threshold / (threshold + n), n their norm: the smooth form of globalNorm; every gradient shrinks. `threshold` >= 0 may depend on the step. */
-export function softNorm(threshold: PerStep = 1, options: NonFiniteOptions = {}): ClipPolicy {
-  const rules = checkPolicy('clip.softNorm', options, []);
-  const limit = checkLimit('clip.softNorm', 'threshold', threshold);
+/** Each element becomes c tanh(g / c): every element shrinks. c, the threshold, >= 0, may depend on the step. */
+export function tanh(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
+  return elementwise('tanh', readTanh(arguments), (at) => stage.tanh(at));
+}
+
+const readSuppress = signature('clip.suppress', { threshold }, onlyGuarded);
+
+/** Elements with |g| above the threshold become 0 ("gradient inhibition"). It is >= 0 and may depend on the step; Infinity only measures. */
+export function suppress(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
+  return elementwise('suppress', readSuppress(arguments), (at) => stage.shrinkAbove(at, 0));
+}
+
+const readSoftNorm = signature('clip.softNorm', { threshold }, onlyGuarded);
+
+/**
+ * All gradients times c / (c + n), n their norm: the smooth form of globalNorm; every gradient shrinks. c, the threshold, >= 0, may depend on the
+ * step.
+ */
+export function softNorm(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
+  const { threshold: limit, ...given } = readSoftNorm(arguments);
+  const rules = guardOf(given);
   return {
     name: 'softNorm',
     maxSkips: rules.maxSkips,
@@ -52,9 +73,11 @@ export function softNorm(threshold: PerStep = 1, options: NonFiniteOptions = {})
   };
 }
 
+const readSign = optionsOnly('clip.sign', onlyGuarded);
+
 /** The sign of each element: -1, 0 or 1 (signSGD, Bernstein et al. 2018). */
 export function sign(options: NonFiniteOptions = {}): ClipPolicy {
-  const rules = checkPolicy('clip.sign', options, []);
+  const rules = guardOf(readSign(arguments));
   return {
     name: 'sign',
     maxSkips: rules.maxSkips,
@@ -71,13 +94,21 @@ export interface NormalizeOptions extends NonFiniteOptions {
   readonly scope?: 'global' | 'tensor';
 }
 
+const readNormalize = optionsOnly(
+  'clip.normalize',
+  options<NormalizeOptions>()({
+    ...guarded,
+    to: limit({ min: 0 }).default(1),
+    eps: epsilon.default(1e-6),
+    scope: choice('global', 'tensor').default('global'),
+  }),
+);
+
 /** Gradients times s / (n + eps), n their norm, small ones too. As optax.normalize_by_update_norm (global). Throws OptionError. */
 export function normalize(options: NormalizeOptions = {}): ClipPolicy {
-  const name = 'clip.normalize';
-  const rules = checkPolicy(name, options, ['to', 'eps', 'scope']);
-  const to = checkLimit(name, 'to', options.to ?? 1, { min: 0 });
-  const eps = checkNumber(name, 'eps', options.eps ?? 1e-6, { min: 0 });
-  const each = checkChoice(name, 'scope', options.scope ?? 'global', ['global', 'tensor']) === 'tensor';
+  const { to, eps, scope, ...given } = readNormalize(arguments);
+  const rules = guardOf(given);
+  const each = scope === 'tensor';
   return {
     name: 'normalize',
     maxSkips: rules.maxSkips,

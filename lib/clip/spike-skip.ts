@@ -3,10 +3,11 @@ import { OptionError } from '../errors.ts';
 import { add, equal, less, lessEqual, maximum, mul, where } from '../ops/elementwise.ts';
 import { historyMoments, historyPush, historyType } from '../ops/history.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkChoice, checkNumber } from '../options.ts';
+import { choice, number, options, optionsOnly, whole } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import type { NonFiniteOptions } from './finite.ts';
-import { checkMax, checkPolicy, type MaxOptions, measure, remembered } from './measure.ts';
+import { decay, guarded, max, windowOf } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { boundOf, type MaxOptions, measure, remembered } from './measure.ts';
 
 export interface SpikeSkipOptions extends NonFiniteOptions, MaxOptions {
   /** What is watched: the `norm` of all gradients (default), or the `loss`. */
@@ -24,23 +25,34 @@ export interface SpikeSkipOptions extends NonFiniteOptions, MaxOptions {
   readonly decay?: number;
 }
 
+const readSpikeSkip = optionsOnly(
+  'clip.spikeSkip',
+  options<SpikeSkipOptions>()({
+    ...guarded,
+    max,
+    of: choice('norm', 'loss').default('norm'),
+    mode: choice('window', 'ema').default('window'),
+    threshold: number({ above: 0 }).optional(),
+    window: windowOf(2).default(128),
+    warmup: whole({ min: 1 }).optional(),
+    decay: decay.default(0.99),
+  }),
+);
+
 /**
  * Skip a step whose norm (or loss) is a spike: parameters, moments and what is remembered stay as they are. After `maxSkips` in a row the
  * run ends with a SkipError, as it cannot go on. State: the window, or 2 numbers. Throws OptionError.
  */
 export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
+  const { of, mode, window, decay, max, ...rest } = readSpikeSkip(arguments);
+  const windowed = mode === 'window';
+  const { threshold: k = windowed ? 6 : 2, warmup = Math.ceil(window / 2), ...given } = rest;
   const name = 'clip.spikeSkip';
-  const rules = checkPolicy(name, options, ['of', 'mode', 'threshold', 'window', 'warmup', 'decay', 'max']);
-  const bound = checkMax(name, options);
-  const of = checkChoice(name, 'of', options.of ?? 'norm', ['norm', 'loss']);
-  const windowed = checkChoice(name, 'mode', options.mode ?? 'window', ['window', 'ema']) === 'window';
-  const k = checkNumber(name, 'threshold', options.threshold ?? (windowed ? 6 : 2), { above: 0 });
-  const window = checkNumber(name, 'window', options.window ?? 128, { min: 2, max: 2 ** 24, integer: true });
-  const warmup = checkNumber(name, 'warmup', options.warmup ?? Math.ceil(window / 2), { min: 1, integer: true });
+  const rules = guardOf(given);
+  const bound = boundOf(name, max);
   if (windowed && warmup > window) {
     throw new OptionError(`${name}: option warmup: expected a number <= window, got ${warmup} and ${window}`, { warmup, window });
   }
-  const decay = checkNumber(name, 'decay', options.decay ?? 0.99, { min: 0, below: 1 });
   return {
     name: 'spikeSkip',
     maxSkips: rules.maxSkips,

@@ -3,25 +3,27 @@ import { add, div, equal, mul, pow, square, sub, where } from '../ops/elementwis
 import { sqrt } from '../ops/index.ts';
 import { shrinkAbove } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
-import { checkChoice, checkNumber } from '../options.ts';
+import { choice, options, optionsOnly, pair } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import type { NonFiniteOptions } from './finite.ts';
-import { checkMax, checkPolicy, type MaxOptions, measure, remembered, scaled, shaped } from './measure.ts';
+import { decay, epsilon, guarded, max } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { boundOf, type MaxOptions, measure, remembered, scaled, shaped } from './measure.ts';
 
 export interface AdaClipOptions extends NonFiniteOptions, MaxOptions {
   /** Decay of the running mean of the largest |g|. Default 0.999. */
   readonly decay?: number;
 }
 
+const readAdaClip = optionsOnly('clip.adaClip', options<AdaClipOptions>()({ ...guarded, max, decay: decay.default(0.999) }));
+
 /**
  * AdaClip: elements above M^, the running mean of their tensor's largest |g| (corrected for its start at 0), are multiplied by
  * M^ / max |g|. Reads gradients once more. State: a number per gradient, and one.
  */
 export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
-  const name = 'clip.adaClip';
-  const rules = checkPolicy(name, options, ['decay', 'max']);
-  const { of, first } = checkMax(name, options);
-  const decay = checkNumber(name, 'decay', options.decay ?? 0.999, { min: 0, below: 1 });
+  const { decay, max, ...given } = readAdaClip(arguments);
+  const rules = guardOf(given);
+  const { of, first } = boundOf('clip.adaClip', max);
   return {
     name: 'adaClip',
     maxSkips: rules.maxSkips,
@@ -50,17 +52,22 @@ export interface AdaGNOptions extends NonFiniteOptions {
   readonly scope?: 'tensor' | 'global';
 }
 
+const readAdaGn = optionsOnly(
+  'clip.adaGn',
+  options<AdaGNOptions>()({
+    ...guarded,
+    decays: pair(decay, decay).default([0.7, 0.9]),
+    eps: epsilon.default(1e-8),
+    scope: choice('tensor', 'global').default('tensor'),
+  }),
+);
+
 /** AdaGN: g / n m^ / (sqrt(v^) + eps), m and v the running means of n and n^2, corrected for their start at 0. */
 export function adaGn(options: AdaGNOptions = {}): ClipPolicy {
-  const name = 'clip.adaGn';
-  const rules = checkPolicy(name, options, ['decays', 'eps', 'scope']);
-  const decays: unknown = options.decays ?? [0.7, 0.9];
-  const [g1, g2] = [0, 1].map((i) => checkNumber(name, `decays[${i}]`, (decays as number[])?.[i], { min: 0, below: 1 })) as [
-    number,
-    number,
-  ];
-  const eps = checkNumber(name, 'eps', options.eps ?? 1e-8, { min: 0 });
-  const each = checkChoice(name, 'scope', options.scope ?? 'tensor', ['tensor', 'global']) === 'tensor';
+  const { decays, eps, scope, ...given } = readAdaGn(arguments);
+  const rules = guardOf(given);
+  const [g1, g2] = decays;
+  const each = scope === 'tensor';
   return {
     name: 'adaGn',
     maxSkips: rules.maxSkips,

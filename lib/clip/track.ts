@@ -1,10 +1,11 @@
 // track.ts: thresholds that follow the norms: the quantile of Andrew et al., the running mean of Bengio et al.
 import { add, div, exp, lessEqual, mul, sub } from '../ops/elementwise.ts';
 import { mean } from '../ops/reduce.ts';
-import { checkChoice, checkNumber } from '../options.ts';
+import { choice, number, options, optionsOnly, signature } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import type { NonFiniteOptions } from './finite.ts';
-import { checkMax, checkPolicy, type MaxOptions, measure, remembered, scaled, scaleOf } from './measure.ts';
+import { guarded, max } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { boundOf, type MaxOptions, measure, remembered, scaled, scaleOf } from './measure.ts';
 
 export interface QuantileOptions extends NonFiniteOptions {
   /** Step of the threshold, which moves by a factor. Default 0.2. */
@@ -17,17 +18,25 @@ export interface QuantileOptions extends NonFiniteOptions {
   readonly scope?: 'global' | 'tensor';
 }
 
+const readQuantile = optionsOnly(
+  'clip.quantile',
+  options<QuantileOptions>()({
+    ...guarded,
+    eta: number({ min: 0 }).default(0.2),
+    gamma: number({ min: 0, max: 1 }).default(0.5),
+    initial: number({ above: 0 }).default(1),
+    scope: choice('global', 'tensor').default('global'),
+  }),
+);
+
 /**
  * The threshold C follows a quantile of the norms (Andrew et al. 2019): after each step C *= exp(-eta (b - gamma)), b the fraction of norms
  * <= C. State: 1 number. Throws OptionError.
  */
 export function quantile(options: QuantileOptions = {}): ClipPolicy {
-  const name = 'clip.quantile';
-  const rules = checkPolicy(name, options, ['eta', 'gamma', 'initial', 'scope']);
-  const eta = checkNumber(name, 'eta', options.eta ?? 0.2, { min: 0 });
-  const gamma = checkNumber(name, 'gamma', options.gamma ?? 0.5, { min: 0, max: 1 });
-  const initial = checkNumber(name, 'initial', options.initial ?? 1, { above: 0 });
-  const each = checkChoice(name, 'scope', options.scope ?? 'global', ['global', 'tensor']) === 'tensor';
+  const { eta, gamma, initial, scope, ...given } = readQuantile(arguments);
+  const rules = guardOf(given);
+  const each = scope === 'tensor';
   return {
     name: 'quantile',
     maxSkips: rules.maxSkips,
@@ -42,15 +51,23 @@ export function quantile(options: QuantileOptions = {}): ClipPolicy {
   };
 }
 
+export interface RunningMeanOptions extends NonFiniteOptions, MaxOptions {}
+
+const readRunningMean = signature(
+  'clip.runningMean',
+  { threshold: number({ min: 0 }).default(1) },
+  options<RunningMeanOptions>()({ ...guarded, max }),
+);
+
 /**
- * globalNorm with `threshold` times the mean of all norms so far, this step's among them (Bengio et al. 2012). State: 2 numbers.
- * @param threshold how many times the mean; >= 0, default 1
+ * globalNorm with a threshold that is a multiple of the mean of all norms so far, this step's among them (Bengio et al. 2012). State: 2 numbers.
+ * Throws OptionError.
+ * @param threshold in means, >= 0; default 1
  */
-export function runningMean(threshold = 1, options: NonFiniteOptions & MaxOptions = {}): ClipPolicy {
-  const name = 'clip.runningMean';
-  const rules = checkPolicy(name, options, ['max']);
-  const { of, first } = checkMax(name, options);
-  const factor = checkNumber(name, 'threshold', threshold, { min: 0 });
+export function runningMean(threshold?: number, options: RunningMeanOptions = {}): ClipPolicy {
+  const { threshold: factor, max, ...given } = readRunningMean(arguments);
+  const rules = guardOf(given);
+  const { of, first } = boundOf('clip.runningMean', max);
   return {
     name: 'runningMean',
     maxSkips: rules.maxSkips,

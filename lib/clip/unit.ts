@@ -1,18 +1,20 @@
 // unit.ts: policies that look at rows or columns of each gradient: norms by axis, sums of row maxima, adaptive clipping by units (AGC),
 // centralization. A row is what dimensions 1 and up hold; a tensor of fewer than two dimensions is one row.
 import type { Tensor } from '../ir/graph.ts';
+import { pattern } from '../nn/fields.ts';
 import { matcher, type Pattern } from '../nn/module.ts';
 import { div, less, max, maximum, min, mul, sqrt, where } from '../ops/index.ts';
 import { perUnit, sumSegments } from '../ops/lists.ts';
 import { type Stage, scaleUnits, shiftRows, type Units } from '../ops/stage.ts';
 import { unitStatistic } from '../ops/unit-statistic.ts';
-import { checkChoice, checkNumber, type PerStep } from '../options.ts';
+import { choice, custom, type Field, options, optionsOnly, type PerStep, signature } from '../options/index.ts';
 import type { ClipContext, ClipPolicy } from './clip.ts';
-import type { NonFiniteOptions } from './finite.ts';
-import { checkLimit, checkPolicy, type Measured, measure, measureOnly, perGradient, scaled, scaleOf, shaped } from './measure.ts';
+import { epsilon, guarded, limit } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { type Measured, measure, measureOnly, perGradient, scaled, scaleOf, shaped } from './measure.ts';
 
-const AXES = ['rows', 'columns'] as const;
-type Axis = (typeof AXES)[number];
+const axis = choice('rows', 'columns').default('rows');
+type Axis = 'rows' | 'columns';
 
 export interface AxisNormOptions extends NonFiniteOptions {
   /** Of what each has its norm: `rows` (along dimension 0; default), or `columns`. */
@@ -34,16 +36,28 @@ function unitNorms(c: ClipContext, m: Measured, axis: Axis, p: number): { each: 
   return { each: p === 2 ? sqrt(each) : each, units };
 }
 
+const norm: Field<number> = custom(
+  '1, 2 or Infinity',
+  (value, place) => {
+    if (value === 1 || value === 2 || value === Infinity) return value;
+    throw place.wrong('1, 2 or Infinity', value);
+  },
+  { anyOf: [{ enum: [1, 2] }, { type: 'number', exclusiveMinimum: Number.MAX_VALUE }] },
+);
+const threshold = limit().default(1);
+const readAxisNorm = signature(
+  'clip.axisNorm',
+  { threshold },
+  options<AxisNormOptions>()({ ...guarded, axis, p: norm.default(2) }),
+);
+
 /**
- * Scale each row (or column) of each gradient by threshold / n where n, its norm, exceeds it. `threshold` as in globalNorm. Reads gradients once more.
- * As tf.clip_by_norm with axes. Throws OptionError.
+ * Scale each row (or column) of each gradient by c / n where n, its norm, exceeds c, the threshold, which is as in globalNorm. Reads gradients once
+ * more. As tf.clip_by_norm with axes. Throws OptionError.
  */
-export function axisNorm(threshold: PerStep = 1, options: AxisNormOptions = {}): ClipPolicy {
-  const where = 'clip.axisNorm';
-  const rules = checkPolicy(where, options, ['axis', 'p']);
-  const limit = checkLimit(where, 'threshold', threshold);
-  const axis = checkChoice(where, 'axis', options.axis ?? 'rows', AXES);
-  const p = Number(checkChoice(where, 'p', String(options.p ?? 2), ['1', '2', 'Infinity']));
+export function axisNorm(threshold?: PerStep, options: AxisNormOptions = {}): ClipPolicy {
+  const { threshold: limit, axis, p, ...given } = readAxisNorm(arguments);
+  const rules = guardOf(given);
   return {
     name: 'axisNorm',
     maxSkips: rules.maxSkips,
@@ -68,12 +82,15 @@ export interface RowMaxNormOptions extends NonFiniteOptions {
   readonly axis?: Axis;
 }
 
-/** Scale each gradient by threshold / s where s, the sum over its rows of the largest |g| in each, exceeds it. Reads gradients once more. */
-export function rowMaxNorm(threshold: PerStep = 1, options: RowMaxNormOptions = {}): ClipPolicy {
-  const where = 'clip.rowMaxNorm';
-  const rules = checkPolicy(where, options, ['axis']);
-  const limit = checkLimit(where, 'threshold', threshold);
-  const axis = checkChoice(where, 'axis', options.axis ?? 'rows', AXES);
+const readRowMaxNorm = signature('clip.rowMaxNorm', { threshold }, options<RowMaxNormOptions>()({ ...guarded, axis }));
+
+/**
+ * Scale each gradient by c / s where s, the sum over its rows of the largest |g| in each, exceeds c, the threshold. Reads gradients once more.
+ * Throws OptionError.
+ */
+export function rowMaxNorm(threshold?: PerStep, options: RowMaxNormOptions = {}): ClipPolicy {
+  const { threshold: limit, axis, ...given } = readRowMaxNorm(arguments);
+  const rules = guardOf(given);
   return {
     name: 'rowMaxNorm',
     maxSkips: rules.maxSkips,
@@ -94,17 +111,21 @@ export interface AGCOptions extends NonFiniteOptions {
   readonly exclude?: Pattern;
 }
 
+const readAgc = signature(
+  'clip.agc',
+  { threshold: limit().default(0.01) },
+  options<AGCOptions>()({ ...guarded, eps: epsilon.default(1e-3), exclude: pattern.optional() }),
+);
+
 /**
  * Adaptive gradient clipping by units (Brock et al. 2021): a row of a gradient with a norm n above m = threshold max(|row of the parameter|,
  * eps) is scaled by m / max(n, 1e-6). Reads gradients and parameters once more. As timm's adaptive_clip_grad and optax.adaptive_grad_clip.
- * @param threshold lambda there; >= 0, may depend on the step. Default 0.01
+ * @param threshold a part of the parameter's norm (the paper's lambda), >= 0, may depend on the step. Default 0.01
  */
-export function agc(threshold: PerStep = 0.01, options: AGCOptions = {}): ClipPolicy {
-  const name = 'clip.agc';
-  const rules = checkPolicy(name, options, ['eps', 'exclude']);
-  const limit = checkLimit(name, 'threshold', threshold);
-  const eps = checkNumber(name, 'eps', options.eps ?? 1e-3, { min: 0 });
-  const excluded = options.exclude === undefined ? () => false : matcher(`${name}: option exclude`, options.exclude);
+export function agc(threshold?: PerStep, options: AGCOptions = {}): ClipPolicy {
+  const { threshold: limit, eps, exclude, ...given } = readAgc(arguments);
+  const rules = guardOf(given);
+  const excluded = exclude === undefined ? () => false : matcher('clip.agc: option exclude', exclude);
   return {
     name: 'agc',
     maxSkips: rules.maxSkips,
@@ -124,9 +145,11 @@ export function agc(threshold: PerStep = 0.01, options: AGCOptions = {}): ClipPo
   };
 }
 
+const readCentralize = optionsOnly('clip.centralize', options<NonFiniteOptions>()(guarded));
+
 /** Subtract from each row of a gradient of two or more dimensions its mean (Yong et al. 2020). Reads gradients once more. */
 export function centralize(options: NonFiniteOptions = {}): ClipPolicy {
-  const rules = checkPolicy('clip.centralize', options, []);
+  const rules = guardOf(readCentralize(arguments));
   return {
     name: 'centralize',
     maxSkips: rules.maxSkips,

@@ -1,10 +1,11 @@
 // value.ts: clipping element by element.
 import { OptionError } from '../errors.ts';
 import { limit } from '../ops/stage.ts';
-import { checkPerStep, type PerStep, show } from '../options.ts';
+import { type AtStep, either, options, type PerStep, perStep, show, signature } from '../options/index.ts';
 import { type ClipPolicy, thresholdOf } from './clip.ts';
-import type { NonFiniteOptions } from './finite.ts';
-import { checkPolicy, measure, measureOnly, shaped } from './measure.ts';
+import { guarded } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { measure, measureOnly, shaped } from './measure.ts';
 
 export interface ValueOptions extends NonFiniteOptions {
   /** Clamp to [-threshold, threshold]. */
@@ -14,19 +15,37 @@ export interface ValueOptions extends NonFiniteOptions {
   readonly upper?: PerStep;
 }
 
+const size = perStep({ min: 0, infinite: true });
+const bound = perStep({ infinite: true });
+const readValue = signature(
+  'clip.value',
+  {
+    threshold: either(
+      size,
+      options<ValueOptions>()({
+        threshold: size.optional(),
+        lower: bound.optional(),
+        upper: bound.optional(),
+        // Options may stand beside the bounds, too.
+        nonFinite: guarded.nonFinite.or(undefined),
+        maxSkips: guarded.maxSkips.or(undefined),
+      }),
+    ),
+  },
+  options<NonFiniteOptions>()(guarded),
+);
+
 /**
- * Clamp every element of every gradient to [-threshold, threshold], or to [lower, upper]. `threshold` >= 0 may depend on the step; 0 makes gradients 0,
- * Infinity only measures. The norms reported are Euclidean and, like the fraction of elements changed, measured in the update
- * itself. As torch's clip_grad_value_. Throws OptionError.
+ * Clamp every element of every gradient to [-threshold, threshold], or to [lower, upper]. The norms reported are Euclidean and, like the fraction
+ * of elements changed, measured in the update itself. As torch's clip_grad_value_. Throws OptionError.
+ * @param threshold >= 0, may depend on the step; 0 makes gradients 0, Infinity only measures. Or { lower, upper }
  */
 export function value(threshold: PerStep | ValueOptions, options: NonFiniteOptions = {}): ClipPolicy {
-  const name = 'clip.value';
-  const given: ValueOptions =
-    typeof threshold === 'object' && threshold !== null
-      ? { ...threshold, ...options }
-      : { ...options, threshold: threshold as PerStep };
-  const rules = checkPolicy(name, given, ['threshold', 'lower', 'upper']);
-  const [lower, upper] = bounds(name, given);
+  const { threshold: given, ...beside } = readValue(arguments);
+  const limits = typeof given === 'function' ? { threshold: given } : given;
+  const { nonFinite = beside.nonFinite, maxSkips = beside.maxSkips } = limits as NonFiniteOptions;
+  const rules = guardOf({ nonFinite, maxSkips });
+  const [lower, upper] = bounds('clip.value', limits);
   const largest = (step: number): number => Math.max(Math.abs(lower.at(step)), Math.abs(upper.at(step)));
   return {
     name: 'value',
@@ -51,38 +70,41 @@ interface Bound {
   readonly fixed: number | null;
 }
 
-function bounds(name: string, { threshold: v, lower, upper }: ValueOptions): [Bound, Bound] {
-  const fixed = (x: PerStep): number | null => (typeof x === 'number' ? x : null);
-  if (v !== undefined) {
+interface Limits {
+  readonly threshold?: AtStep | undefined;
+  readonly lower?: AtStep | undefined;
+  readonly upper?: AtStep | undefined;
+}
+
+const always = (value: number): AtStep => Object.assign(() => value, { fixed: value });
+
+function bounds(name: string, { threshold: size, lower, upper }: Limits): [Bound, Bound] {
+  if (size !== undefined) {
     if (lower !== undefined || upper !== undefined)
       throw new OptionError(`${name}: expected threshold, or lower and upper, got both`);
-    const at = checkPerStep(name, 'threshold', v, { min: 0, infinite: true });
-    const size = fixed(v);
     // 0 - x, so that a bound of 0 is not -0.
     return [
-      { at: (step) => 0 - at(step), fixed: size === null ? null : 0 - size },
-      { at, fixed: size },
+      { at: (step) => 0 - size(step), fixed: size.fixed === null ? null : 0 - size.fixed },
+      { at: size, fixed: size.fixed },
     ];
   }
   if (lower === undefined && upper === undefined)
     throw new OptionError(`${name}: expected threshold, lower or upper, got none of them`);
-  const low = checkPerStep(name, 'lower', lower ?? -Infinity, { infinite: true });
-  const high = checkPerStep(name, 'upper', upper ?? Infinity, { infinite: true });
+  const [low, high] = [lower ?? always(Number.NEGATIVE_INFINITY), upper ?? always(Number.POSITIVE_INFINITY)];
   const check = (step: number): void => {
     if (low(step) > high(step)) {
       throw new OptionError(`${name}: option lower: expected a number <= upper, got ${show(low(step))} and ${show(high(step))}`);
     }
   };
-  const [a, b] = [fixed(lower ?? -Infinity), fixed(upper ?? Infinity)];
-  if (a !== null && b !== null) check(0);
+  if (low.fixed !== null && high.fixed !== null) check(0);
   return [
     {
       at: (step) => {
         check(step);
         return low(step);
       },
-      fixed: a,
+      fixed: low.fixed,
     },
-    { at: high, fixed: b },
+    { at: high, fixed: high.fixed },
   ];
 }

@@ -1,10 +1,11 @@
 // zclip.ts: ZClip (Kumar et al. 2025): norms far above their running mean are scaled down to what their distance allows.
 import { add, div, equal, less, minimum, mul, square, sub, where } from '../ops/elementwise.ts';
 import { sqrt } from '../ops/index.ts';
-import { checkChoice, checkNumber } from '../options.ts';
+import { choice, number, options, optionsOnly, whole } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import type { NonFiniteOptions } from './finite.ts';
-import { checkPolicy, measure, remembered, scaled, scaleOf } from './measure.ts';
+import { decay, epsilon, guarded } from './fields.ts';
+import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { measure, remembered, scaled, scaleOf } from './measure.ts';
 
 export interface ZClipOptions extends NonFiniteOptions {
   /** Decay of the running mean and variance. Default 0.97. */
@@ -23,20 +24,28 @@ export interface ZClipOptions extends NonFiniteOptions {
   readonly to?: 'adaptive' | 'mean';
 }
 
+const readZclip = optionsOnly(
+  'clip.zclip',
+  options<ZClipOptions>()({
+    ...guarded,
+    decay: decay.default(0.97),
+    zThreshold: number({ above: 0 }).default(2.5),
+    max: number({ min: 0, infinite: true }).default(1),
+    eps: epsilon.default(1e-6),
+    factor: number({ above: 0 }).default(1),
+    warmup: whole({ min: 1 }).default(25),
+    to: choice('adaptive', 'mean').default('adaptive'),
+  }),
+);
+
 /**
  * ZClip: after the warm-up, a norm n with z = (n - mean) / (sd + eps) above zThreshold is scaled to `to`; none exceeds `max`. The mean and
  * variance then take in that threshold, else n. State: 3 numbers. Throws OptionError.
  */
 export function zclip(options: ZClipOptions = {}): ClipPolicy {
-  const name = 'clip.zclip';
-  const rules = checkPolicy(name, options, ['decay', 'zThreshold', 'max', 'eps', 'factor', 'warmup', 'to']);
-  const decay = checkNumber(name, 'decay', options.decay ?? 0.97, { min: 0, below: 1 });
-  const limit = checkNumber(name, 'zThreshold', options.zThreshold ?? 2.5, { above: 0 });
-  const max = checkNumber(name, 'max', options.max ?? 1, { min: 0, infinite: true });
-  const eps = checkNumber(name, 'eps', options.eps ?? 1e-6, { min: 0 });
-  const factor = checkNumber(name, 'factor', options.factor ?? 1, { above: 0 });
-  const warmup = checkNumber(name, 'warmup', options.warmup ?? 25, { min: 1, integer: true });
-  const adaptive = checkChoice(name, 'to', options.to ?? 'adaptive', ['adaptive', 'mean']) === 'adaptive';
+  const { decay, zThreshold: limit, max, eps, factor, warmup, to, ...given } = readZclip(arguments);
+  const rules = guardOf(given);
+  const adaptive = to === 'adaptive';
   return {
     name: 'zclip',
     maxSkips: rules.maxSkips,

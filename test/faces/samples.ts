@@ -26,6 +26,7 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   summary: () => [new nn.Linear(6, 2), { x: [4, 6] }],
   'ops.concat': () => [[tensor(4, 6)]],
   'ops.stack': () => [[tensor(4, 6)]],
+  'clip.groups': () => [[{ policy: clip.none() }]],
   'optim.schedule.sequential': () => [[1, 2], { milestones: [3] }],
 };
 

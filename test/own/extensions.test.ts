@@ -412,7 +412,7 @@ const others: Record<string, [object, Wrong]> = {
   ],
   'a threshold below 0 at a step': [
     { clip: clip.globalNorm((t) => 1 - t) },
-    option('clip.globalNorm: option threshold at step 2: expected a number >= 0, got -1'),
+    option('clip.globalNorm: argument threshold at step 2: expected a number >= 0, got -1'),
   ],
   'a decay of averages above 1': [{ ema: { decay: (t: number) => t } }, option('decay at step 2')],
   'a transform without a type': [

@@ -193,7 +193,7 @@ describe('one error each', () => {
       'a negative norm',
       () => clip.globalNorm(-1),
       ...option,
-      'clip.globalNorm: option threshold: expected a number >= 0, got -1',
+      'clip.globalNorm: argument threshold: expected a number >= 0, got -1',
     ],
     ['a negative bound', () => clip.value(-0.5), ...option, /clip.value: .*got -0.5/],
     ['a negative norm per tensor', () => clip.perTensorNorm(-2), ...option, /clip.perTensorNorm: .*got -2/],
@@ -202,7 +202,7 @@ describe('one error each', () => {
       'a threshold that becomes negative',
       () => classifier({ clip: clip.globalNorm((s) => 3 - s) }).fit(data),
       ...option,
-      'clip.globalNorm: option threshold at step 4: expected a number >= 0, got -1',
+      'clip.globalNorm: argument threshold at step 4: expected a number >= 0, got -1',
     ],
     [
       'a negative rate',
