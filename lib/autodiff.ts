@@ -52,13 +52,17 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
   const ends: Node[] = [];
   for (let id = loss.node.id; id >= 0; id--) {
     const node = graph.nodes[id]!;
-    if (!onPath.has(id) || !node.ins.some((t) => onPath.has(t.node.id))) continue;
+    if (!onPath.has(id)) continue;
     const dys = node.outs.map((t) => gradients.get(t) ?? null);
-    if (dys.every((dy) => dy === null)) continue;
+    // Whatever uses them has come before: nothing is added to these any more.
+    for (const [i, dy] of dys.entries()) if (dy) for (const seen of graph.gradientWatchers(node.outs[i]!)) seen(dy);
+    if (!node.ins.some((t) => onPath.has(t.node.id)) || dys.every((dy) => dy === null)) continue;
     const saved = node.op.saved?.find((i) => dys[i]);
     if (saved !== undefined)
       throw new GraphError(`grad: output ${saved} of ${node.op.name} has no gradient`, { op: node.op.name });
     if (!node.op.vjp) throw new GraphError(`grad: ${node.op.name} has no gradient`, { op: node.op.name });
+    graph.gradientOf = node;
+    graph.layer = node.layer;
     for (const [i, dx] of node.op.vjp(node, dys).entries()) {
       const input = node.ins[i]!;
       if (!onPath.has(input.node.id)) continue;
@@ -75,6 +79,8 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
       gradients.set(input, sum ? add(sum, dx) : dx);
     }
   }
+  graph.gradientOf = null;
+  graph.layer = '';
   return { gradients: wrt.map((x) => gradients.get(x.toTensor()) ?? null), ends };
 }
 

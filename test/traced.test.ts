@@ -69,7 +69,7 @@ const wrong: Record<string, (h: Anything, net: Anything) => unknown> = {
 
 test.each(Object.keys(wrong))('%s in forward', async (how) => {
   const error = await fails(() => fit(wrong[how]!), GraphError, 'ERR_GRAPH', 'it has no values while a model is traced');
-  expect(error.message).toMatch(/Tensor f32\[8,2\]|Parameter fc\.weight \[2,6\]|Linear/);
+  expect(error.message).toMatch(/Tensor f32\[8,2\]|Parameter fc\.weight f32\[2,6\]|Linear/);
 });
 
 test('a text describes them, and to look at them is no error', async () => {
@@ -79,8 +79,12 @@ test('a text describes them, and to look at them is no error', async () => {
     expect(h).toEqual(h);
     expect(h === null).toBe(false);
   });
-  expect(seen.slice(0, 3)).toEqual(['Tensor f32[8,2]', 'Parameter fc.weight [2,6]', 'Tensor f32[8,2]']);
-  expect(String(new nn.Buffer([3]))).toBe('Buffer buffer [3]');
+  expect(seen.slice(0, 3)).toEqual([
+    'Tensor f32[8,2] of linear fc',
+    'Parameter fc.weight f32[2,6]',
+    'Tensor f32[8,2] of linear fc',
+  ]);
+  expect(String(new nn.Buffer([3]))).toBe('Buffer buffer f32[3]');
   const buffer: Anything = new nn.Buffer([3]);
   expect(() => buffer * 2).toThrow(GraphError);
 });

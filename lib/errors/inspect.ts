@@ -12,3 +12,9 @@ export function printAs<T>(Class: { readonly prototype: T & object }, text: (thi
   };
   Object.defineProperty(Class.prototype, CUSTOM, { value, configurable: true, writable: true });
 }
+
+/** The same of one object. @returns the object */
+export function printed<T extends object>(object: T, text: () => string): T {
+  Object.defineProperty(object, CUSTOM, { value: text, configurable: true, writable: true });
+  return object;
+}

@@ -1,4 +1,5 @@
 // graph.ts: symbolic nodes with static shapes. A graph is append-only, so `nodes` is always in topological order.
+import { printAs } from '../errors/inspect.ts';
 import { GraphError } from '../errors.ts';
 import { type Data, type DType, type OpDef, sameType, sizeOf, type TensorType, typeName } from './op.ts';
 import { notANumber, toPrimitive } from './traced.ts';
@@ -8,6 +9,8 @@ export class Tensor {
   readonly node: Node;
   readonly index: number;
   readonly type: TensorType;
+  /** The first layer that gave it as its result, such as `linear fc1`, or the batch that has it: `batch x`. */
+  origin: string | null = null;
   constructor(node: Node, index: number, type: TensorType) {
     this.node = node;
     this.index = index;
@@ -26,8 +29,9 @@ export class Tensor {
   toTensor(): Tensor {
     return this;
   }
+  /** `Tensor f32[4,3] of linear fc1`: the layer that gave it, or the op that made it and the layer it was made in. */
   toString(): string {
-    return `Tensor ${typeName(this.type)}`;
+    return `Tensor ${typeName(this.type)} of ${this.origin ?? made(this.node)}`;
   }
   /** @throws GraphError: `x > 0`, `x * 2`, `+x` mean nothing while a model is traced. A text gets its type. */
   [Symbol.toPrimitive](hint: string): string {
@@ -41,6 +45,14 @@ export class Tensor {
   toJSON(): never {
     throw notANumber(this.toString(), 'is written as JSON');
   }
+}
+
+/** An op and where it was used: `add in blocks.0`. */
+function made(node: Node): string {
+  if (isOp(node, INPUT)) return `input ${node.attrs.name}`;
+  if (isOp(node, STATE)) return node.attrs.state.name;
+  const of = node.gradientOf ? `the gradient of ${node.gradientOf.op.name}` : node.op.name;
+  return node.layer === '' ? of : `${of} in ${node.layer}`;
 }
 
 /** Anything an op accepts in place of a Tensor: a Parameter of a module, for one. */
@@ -60,6 +72,10 @@ export class Node<A = unknown> {
   readonly attrs: A;
   readonly outs: readonly Tensor[];
   readonly section: Section;
+  /** Path of the layer whose `forward` added it; '' of the model itself, and where no model is traced. */
+  readonly layer: string;
+  /** In a backward pass: the node whose gradient it belongs to. */
+  readonly gradientOf: Node | null;
   constructor(graph: Graph, id: number, op: OpDef<A>, ins: readonly Tensor[], attrs: A, types: readonly TensorType[]) {
     this.graph = graph;
     this.id = id;
@@ -67,6 +83,8 @@ export class Node<A = unknown> {
     this.ins = ins;
     this.attrs = attrs;
     this.section = graph.section;
+    this.layer = graph.layer;
+    this.gradientOf = graph.gradientOf;
     this.outs = types.map((type, index) => new Tensor(this as Node, index, type));
   }
   /** The only output. */
@@ -136,8 +154,15 @@ export class Graph {
   /** Named results. In a training graph they are columns of the report; in an evaluate or predict graph, what is returned. */
   readonly outputs: Map<string, Tensor> = new Map();
   section: Section = 'micro';
+  /** Path of the layer whose `forward` is being traced. */
+  layer = '';
+  /** The node whose gradient is being added. */
+  gradientOf: Node | null = null;
   /** f64 scalar, non-zero to skip the step; its node must be in `apply`. */
   skip: Tensor | null = null;
+  /** Outputs that are told to somebody when they have been computed: their numbers, and which batch it was. */
+  readonly prints: Map<string, (numbers: Float64Array, batch: number) => void> = new Map();
+  #gradientWatchers = new Map<Tensor, ((gradient: Tensor) => void)[]>();
   #states = new Map<State, Tensor>();
   #assigned = new Set<State>();
   #scalars = new Map<string, Tensor>();
@@ -234,6 +259,14 @@ export class Graph {
     return this.#randomKeys++;
   }
 
+  /** Let a backward pass say what the gradient of `x` is, if it comes by. */
+  watchGradient(x: Tensor, seen: (gradient: Tensor) => void): void {
+    this.#gradientWatchers.set(x, [...(this.#gradientWatchers.get(x) ?? []), seen]);
+  }
+  gradientWatchers(x: Tensor): readonly ((gradient: Tensor) => void)[] {
+    return this.#gradientWatchers.get(x) ?? [];
+  }
+
   output(name: string, value: Tensor): void {
     if (this.outputs.has(name)) throw new GraphError(`output ${name}: set twice`);
     this.outputs.set(name, value);
@@ -250,3 +283,18 @@ export function inSection<T>(graph: Graph, section: Section, build: () => T): T 
     graph.section = before;
   }
 }
+
+printAs(Tensor, function () {
+  return this.toString();
+});
+
+printAs(Node, function () {
+  const types = (ts: readonly Tensor[]): string => ts.map((t) => typeName(t.type)).join(', ');
+  return `Node ${made(this)}: ${types(this.ins)} -> ${types(this.outs)}`;
+});
+
+printAs(Graph, function () {
+  const named = (ts: ReadonlyMap<string, Tensor>): string =>
+    [...ts].map(([name, t]) => `${name} ${typeName(t.type)}`).join(', ') || 'none';
+  return `Graph (${this.mode}) of ${this.nodes.length} nodes, inputs: ${named(this.inputs)}, outputs: ${named(this.outputs)}`;
+});

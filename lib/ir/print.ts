@@ -45,3 +45,9 @@ export function attrsKey(attrs: unknown): string {
 
 const isPlain = (v: number): boolean => Number.isFinite(v) && !Object.is(v, -0);
 export const numberText = (v: number): string => (Object.is(v, -0) ? '-0' : String(v));
+
+/** The first values of an array, to four digits: `0.1234 -2 3 ... of 12`. */
+export function firstValues(data: ArrayLike<number>, most: number = 6): string {
+  const first = Array.from({ length: Math.min(most, data.length) }, (_, i) => String(Number(data[i]!.toPrecision(4))));
+  return `${first.join(' ')}${data.length > most ? ` ... of ${data.length}` : ''}`;
+}

@@ -9,6 +9,7 @@ import { checkBoolean, checkNumber, checkOptions, show } from '../options.ts';
 import { Buffer } from './buffer.ts';
 import { ones, zeros } from './init.ts';
 import { Module, Parameter } from './module.ts';
+import { withOptions } from './repr.ts';
 
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
@@ -53,6 +54,10 @@ abstract class BatchNorm extends Module {
     this.running_mean = track ? new Buffer([numFeatures]) : null;
     this.running_var = track ? new Buffer([numFeatures], { fill: 1 }) : null;
     this.num_batches_tracked = track ? new Buffer([], { dtype: 'f64' }) : null;
+  }
+
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), { eps: this.#eps, momentum: this.#momentum });
   }
 
   /** @throws ShapeError if x has another number of channels or, in training, one value per channel only. */

@@ -1,7 +1,9 @@
 // buffer.ts: a tensor of a module that is not trained but moves on with each step: running statistics, a carried hidden state.
+import { printAs } from '../errors/inspect.ts';
 import { GraphError, ShapeError } from '../errors.ts';
 import type { Graph, State, Tensor, TensorLike } from '../ir/graph.ts';
 import { ARRAYS, type Data, sameType, sizeOf, typeName } from '../ir/op.ts';
+import { firstValues } from '../ir/print.ts';
 import { toPrimitive } from '../ir/traced.ts';
 import { carry, leave } from '../ops/accumulate.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
@@ -115,7 +117,7 @@ export class Buffer implements TensorLike {
   }
 
   toString(): string {
-    return `Buffer ${this.#name} [${this.shape}]`;
+    return `Buffer ${this.#name} ${typeName(this.state.type)}`;
   }
 
   /** @throws GraphError where a number is wanted: ops compute with it */
@@ -149,3 +151,8 @@ export class Buffer implements TensorLike {
     throw new GraphError(`${this.#name}: ${why}`, { name: this.#name });
   }
 }
+
+/** With its first values. */
+printAs(Buffer, function () {
+  return `${this}: ${firstValues(this.data)}`;
+});

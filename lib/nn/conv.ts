@@ -19,6 +19,7 @@ import { bool, options, signature } from '../options/index.ts';
 import { forwardOf, size } from './fields.ts';
 import { kaimingUniform, uniform } from './init.ts';
 import { Module, Parameter } from './module.ts';
+import { withOptions } from './repr.ts';
 
 export type { Size2d } from '../ops/convolve.ts';
 
@@ -86,6 +87,10 @@ export class Conv2d extends Module {
     this.#options = { stride, padding, dilation, groups };
   }
 
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), this.#options);
+  }
+
   forward(x: TensorLike): Tensor {
     return conv2d(readConv2dForward(arguments).x, this.weight, this.bias, this.#options);
   }
@@ -113,6 +118,10 @@ export class Conv1d extends Module {
     const { stride, padding, dilation, groups } = read;
     [this.weight, this.bias] = parametersOf('nn.Conv1d', read, [...weightOf(read), read.kernelSize]);
     this.#options = { stride, padding, dilation, groups };
+  }
+
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), this.#options);
   }
 
   forward(x: TensorLike): Tensor {
@@ -144,6 +153,10 @@ export class ConvTranspose2d extends Module {
     const { stride, padding, dilation, groups, outputPadding } = read;
     [this.weight, this.bias] = parametersOf('nn.ConvTranspose2d', read, [inChannels, outChannels / groups, ...read.kernelSize]);
     this.#options = { stride, padding, dilation, groups, outputPadding };
+  }
+
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), this.#options);
   }
 
   forward(x: TensorLike): Tensor {

@@ -1,9 +1,11 @@
 // module.ts: the base class of layers and models: typed fields, found by name; nested, in arrays, in objects.
+import { printAs } from '../errors/inspect.ts';
 import { OptionError } from '../errors.ts';
 import { toPrimitive } from '../ir/traced.ts';
 import { checkBoolean, nearest, show } from '../options.ts';
 import { Buffer } from './buffer.ts';
 import { Parameter } from './parameter.ts';
+import { settingsOf, treeOf } from './repr.ts';
 import { walk } from './tree.ts';
 import { placeTogether, valuesOf } from './values.ts';
 
@@ -36,9 +38,19 @@ export abstract class Module {
   /** Builds the nodes of this layer while a model is traced. */
   abstract forward(...inputs: never[]): unknown;
 
+  /** The tree of its layers, as PyTorch prints it. */
+  toString(): string {
+    return treeOf(this, (x) => x instanceof Module);
+  }
+
+  /** What stands in parentheses behind the name of its class in that tree: shapes of parameters, and fields that are plain values. */
+  extraRepr(): string {
+    return settingsOf(this);
+  }
+
   /** @throws GraphError where a number is wanted: `this.fc * 2` for `ops.mul(this.fc.forward(x), 2)` */
   [Symbol.toPrimitive](hint: string): string {
-    return toPrimitive(hint, this.constructor.name);
+    return hint === 'string' ? this.toString() : toPrimitive(hint, this.constructor.name);
   }
 
   /** Where parameters are looked for: names and values. All fields, unless a subclass says otherwise. */
@@ -105,6 +117,10 @@ export abstract class Module {
     return matched.length;
   }
 }
+
+printAs(Module, function () {
+  return this.toString();
+});
 
 /** All parameters and buffers of a module with their paths, once for each. */
 export function* valuesIn(module: Module): IterableIterator<[string, Parameter | Buffer]> {

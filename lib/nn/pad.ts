@@ -6,6 +6,7 @@ import { resample, type Tap } from '../ops/resample.ts';
 import { broadcastTo } from '../ops/shape.ts';
 import { checkNumber, show } from '../options.ts';
 import { Module } from './module.ts';
+import { withOptions } from './repr.ts';
 
 /** How many elements: on every side, or [left, right] of a sequence, [left, right, top, bottom] of an image. */
 export type Padding = number | readonly number[];
@@ -39,6 +40,10 @@ abstract class Pad extends Module {
     this.#where = where;
     this.#sides = Array.from({ length: dims }, (_, d) => [list[2 * d] as number, list[2 * d + 1] as number] as const);
     this.#fill = fill;
+  }
+
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), { padding: this.#sides.flat() });
   }
 
   /** @throws ShapeError if x has too few dimensions or, for reflection and circle, too few elements. */

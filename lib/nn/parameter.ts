@@ -1,7 +1,9 @@
 // parameter.ts: a tensor that training changes: its shape, how it is first filled, and its values.
+import { printAs } from '../errors/inspect.ts';
 import { GraphError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph, State, Tensor, TensorLike } from '../ir/graph.ts';
-import { sizeOf } from '../ir/op.ts';
+import { sizeOf, typeName } from '../ir/op.ts';
+import { firstValues } from '../ir/print.ts';
 import { toPrimitive } from '../ir/traced.ts';
 import { checkBoolean, checkOptions, show } from '../options.ts';
 import { drawsFor } from './draws.ts';
@@ -129,7 +131,7 @@ export class Parameter implements TensorLike {
   }
 
   toString(): string {
-    return `Parameter ${this.#name} [${this.shape}]`;
+    return `Parameter ${this.#name} ${typeName(this.state.type)}`;
   }
 
   /** @throws GraphError where a number is wanted: ops compute with it */
@@ -169,3 +171,8 @@ function checkInit(init: unknown): Initializer {
   if (typeof init === 'function') return init as Initializer;
   throw new OptionError(`Parameter: expected an initializer such as zeros(), or a Float32Array, got ${show(init)}`);
 }
+
+/** With its first values. */
+printAs(Parameter, function () {
+  return `${this}${this.requiresGrad ? '' : ', not trained'}${this.initialized ? `: ${firstValues(this.data)}` : ', no values yet'}`;
+});

@@ -1,6 +1,6 @@
 // trace.ts: a model while it is traced: its parameters and buffers stand for states of the graph, and errors say in which layer they arose.
 import { GradclipError, GraphError } from '../errors.ts';
-import type { Graph, State } from '../ir/graph.ts';
+import { type Graph, type State, Tensor } from '../ir/graph.ts';
 import type { Buffer } from './buffer.ts';
 import { explained } from './calls.ts';
 import type { Module } from './module.ts';
@@ -19,7 +19,7 @@ export interface BindOptions {
  */
 export function bindParameters(graph: Graph, module: Module, { stands, pending }: BindOptions = {}): () => void {
   const ends = [
-    ...Array.from(module.namedModules(), ([path, m]) => wrapForward(m, (call) => inLayer(path, m, call))),
+    ...Array.from(module.namedModules(), ([path, m]) => wrapForward(m, (call) => inLayer(graph, path, m, call))),
     ...Array.from(module.namedParameters(), ([name, p]) => p.bind(name, graph, stands?.get(p))),
     ...Array.from(module.namedBuffers(), ([name, b]) => b.bind(name, graph, pending?.get(b) ?? null)),
   ];
@@ -42,9 +42,12 @@ export function wrapForward(module: Module, around: (call: () => unknown) => unk
   };
 }
 
-function inLayer(path: string, layer: Module, call: () => unknown): unknown {
+function inLayer(graph: Graph, path: string, layer: Module, call: () => unknown): unknown {
+  const outer = graph.layer;
+  graph.layer = path;
   try {
     const given = call();
+    if (path !== '' && given instanceof Tensor) given.origin ??= `${layer.constructor.name.toLowerCase()} ${path}`;
     if (given !== undefined && typeof (given as { then?: unknown } | null)?.then !== 'function') return given;
     const what = given === undefined ? 'nothing; is a return missing?' : 'a promise; a model is traced, not run: it cannot wait';
     throw new GraphError(`forward gave ${what}`);
@@ -52,6 +55,8 @@ function inLayer(path: string, layer: Module, call: () => unknown): unknown {
     const error = explained(cause, layer, isModule);
     if (error instanceof GradclipError) error.inLayer(path);
     throw error;
+  } finally {
+    graph.layer = outer;
   }
 }
 

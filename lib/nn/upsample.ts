@@ -4,6 +4,7 @@ import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { resample, type Tap } from '../ops/resample.ts';
 import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
 import { Module } from './module.ts';
+import { withOptions } from './repr.ts';
 
 export interface UpsampleOptions {
   /** The new length or [height, width]; one number for both. */
@@ -35,6 +36,10 @@ export class Upsample extends Module {
       throw new OptionError('Upsample: option alignCorners: expected mode linear or bilinear, got nearest');
     }
     this.#options = options;
+  }
+
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), this.#options);
   }
 
   /** @throws ShapeError if x has not the dimensions that mode and size ask for. */

@@ -1,4 +1,5 @@
 // optimizer.ts: the contract of an optimizer: its slots, and the nodes that update a group of parameters.
+import { printed } from '../errors/inspect.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { type OpDef, sizeOf, type TensorType } from '../ir/op.ts';
 import { div } from '../ops/elementwise.ts';
@@ -132,7 +133,7 @@ export function defineOptimizer(spec: OptimizerSpec): Optimizer {
 }
 
 function optimizer(spec: OptimizerSpec): Optimizer {
-  return {
+  const made: Optimizer = {
     name: spec.name,
     ...(spec.eps === undefined ? {} : { eps: spec.eps }),
     ...(spec.limit === undefined ? {} : { limit: spec.limit }),
@@ -145,6 +146,7 @@ function optimizer(spec: OptimizerSpec): Optimizer {
       return new BoundOptimizer(this, readBind(arguments));
     },
   };
+  return printed(made, () => `Optimizer ${made.name}`);
 }
 
 export interface SinglePassSpec extends Pick<OptimizerSpec, 'name' | 'eps' | 'limit' | 'lr' | 'rowwise'> {

@@ -1,8 +1,11 @@
 // source.ts: where batches come from. A source declares its part of the graph and fills the rows that a run is fed.
+
 import { type ArrayInput, type Arrays, dtypeOf, integers, modelArrays, type NdArray } from '../data/arrays.ts';
+import { printed } from '../errors/inspect.ts';
 import { DataError, OptionError } from '../errors.ts';
 import { uniformIntegers } from '../ir/draws.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
+import { typeName } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
 import { gather, windows as windowsOp } from '../ops/gather.ts';
 import { slice } from '../ops/shape.ts';
@@ -49,7 +52,8 @@ const library = new WeakSet<Source>();
 export const isLibrarySource = (source: Source): boolean => library.has(source);
 function ofLibrary<N extends string>(source: Source<N>): Source<N> {
   library.add(source);
-  return source;
+  const arrays = [...source.data].map(([name, { data, shape }]) => `${name} ${typeName({ dtype: dtypeOf(data), shape })}`);
+  return printed(source, () => `Source of ${source.length} rows: ${arrays.join(', ')}`);
 }
 
 /**

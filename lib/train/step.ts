@@ -70,7 +70,7 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, t
   const { scaling, guarding } = spec;
   const forward = (): Tensor =>
     withParameters(graph, spec.model, { pending: spec.accumulators?.pending }, () =>
-      scalar('loss', ofBatch('loss', trace(graph), spec.model, spec.loss)),
+      scalar('loss', ofBatch('loss', batchOf(graph, trace), spec.model, spec.loss)),
     );
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
@@ -142,7 +142,7 @@ export function traceEvaluate<M extends Module>(
 ): { graph: Graph; extra: readonly Measured[] } {
   const graph = new Graph('eval');
   const extra = withParameters(graph, model, { stands }, () => {
-    const batch = trace(graph);
+    const batch = batchOf(graph, trace);
     return Object.entries(measures).map(([name, f]) => measure(graph, name, ofBatch(name, batch, model, f)));
   });
   return { graph, extra };
@@ -157,10 +157,17 @@ export function tracePredict<M extends Module>(
 ): Graph {
   const graph = new Graph('eval');
   withParameters(graph, model, { stands }, () => {
-    const given = ofBatch('predict', trace(graph), model, predict);
+    const given = ofBatch('predict', batchOf(graph, trace), model, predict);
     graph.output('prediction', checkTraced('predict', 'a Tensor', given, given instanceof Tensor));
   });
   return graph;
+}
+
+/** What `trace` declares, called by its names wherever it is shown. */
+function batchOf(graph: Graph, trace: (graph: Graph) => Tensors): Tensors {
+  const batch = trace(graph);
+  for (const [name, t] of Object.entries(batch)) t.origin ??= `batch ${name}`;
+  return batch;
 }
 
 function withParameters<T>(graph: Graph, model: Module, options: BindOptions, build: () => T): T {

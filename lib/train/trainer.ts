@@ -1,4 +1,5 @@
 // trainer.ts: the object users hold: a model with its optimizer, policy and state, and what can be done with them.
+import { printAs } from '../errors/inspect.ts';
 import { OptionError } from '../errors.ts';
 import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import type { RecordHeader } from '../history/history.ts';
@@ -423,3 +424,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     );
   }
 }
+
+printAs(Trainer<Module, string>, function () {
+  const { epoch, step } = this.counters;
+  return `Trainer of ${this.model.constructor.name}: ${this.trained.length} parameters trained, ${step} updates, epoch ${epoch}`;
+});
