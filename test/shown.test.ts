@@ -48,7 +48,7 @@ const TREE = `Net(
   (fc): Linear(weight=[3,6], bias=[3])
   (act): relu
   (blocks.0-2): 3 x Linear(weight=[3,3], bias=[3])
-  (heads.a): Conv2d(weight=[4,3,3,3], bias=[4], padding="same")
+  (heads.a): Conv2d(weight=[4,3,3,3], bias=[4], stride=[1,1], padding="same", dilation=[1,1], groups=1)
   (heads.b): Dropout(rate=0.25)
 )`;
 
