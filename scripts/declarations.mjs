@@ -41,6 +41,21 @@ function uses(node, found = { names: new Set(), imports: [] }) {
   return found;
 }
 
+/** Where a parameter, or a property of options, is an array that may be written to: whoever has a read-only one could not give it. */
+function writable(node, options = false, found = []) {
+  const array = (type) => type?.type === 'TSArrayType' || (type?.type === 'TSUnionType' && type.types.some(array));
+  if (Array.isArray(node)) for (const each of node) writable(each, options, found);
+  else if (node && typeof node === 'object') {
+    for (const p of node.type?.startsWith('TSTypeParameter') ? [] : (node.params ?? [])) {
+      if (array(p.typeAnnotation?.typeAnnotation) && p.type !== 'RestElement') found.push(nameOf(p));
+    }
+    const inside = options || (node.type === 'TSInterfaceDeclaration' && /Options$/.test(node.id.name));
+    if (inside && node.type === 'TSPropertySignature' && array(node.typeAnnotation?.typeAnnotation)) found.push(nameOf(node.key));
+    for (const child of Object.values(node)) writable(child, inside, found);
+  }
+  return found;
+}
+
 /** A file of dist/lib: its statements, and what its names stand for. */
 class File {
   static #all = new Map();
@@ -110,6 +125,8 @@ class File {
     if (!all && !names.includes(name)) return false;
     if (!this.kept.has(s)) {
       this.kept.add(s);
+      const arrays = writable(s.declaration ?? s);
+      if (arrays.length > 0) throw new Error(`${this.path}: ${names}: expected a readonly array as ${arrays}`);
       const { names: used, imports } = uses(s.declaration ?? s);
       for (const each of used) this.need(each, false);
       for (const { specifier, name: each } of imports) File.of(resolved(this.path, specifier)).need(each);

@@ -33,10 +33,12 @@ export class Run<K extends string = never> implements PromiseLike<FitResult<K>>,
     return this.#result.then(onFulfilled, onRejected);
   }
 
+  /** What `onRejected` makes of the error that ended the run. */
   catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<FitResult<K> | B> {
     return this.#result.catch(onRejected);
   }
 
+  /** Call `onFinally` when the run has ended, in whatever way. */
   finally(onFinally?: (() => void) | null): Promise<FitResult<K>> {
     return this.#result.finally(onFinally);
   }

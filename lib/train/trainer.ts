@@ -159,7 +159,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return this.#access.use('evaluate', () => this.#withEvaluation(source, copied, chosen, drive));
   }
 
-  /** The same, blocking. */
+  /**
+   * Loss and metrics over a data set, blocking this thread: the same bits as `evaluate`.
+   * @returns numbers by name: `loss`, and each of option `metrics`
+   * @throws OptionError, ShapeError, DataError for data that does not fit; BusyError while anything else of the trainer is not done
+   */
   evaluateSync(data: Named<N> | Source<N>, options: BatchOptions = {}): Metrics<K> {
     this.#current.follow('evaluateSync');
     const chosen = this.#chosen('evaluateSync', options);
@@ -169,10 +173,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 
   /**
-   * Predictions for rows.
-   * @typeParam D what holds them, where the model gives another dtype than f32: `predict<Int32Array>(x)` of an `ops.argMax`
+   * Predictions for rows: what option `predict` gives, by default the model's `forward` of `batch.x`, without dropout.
+   * @typeParam D what holds them, where the model gives another dtype than f32: `predict<Int32Array>(x)` of an `ops.argmax`
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays
-   * @returns one output row per input row
+   * @returns one output row for each input row, in a shape whose first number is that of the rows
+   * @throws (rejects) OptionError, ShapeError; BusyError while another trainer of the model is at work
    */
   async predict<D extends Data = Float32Array>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): Promise<NdArray<D>> {
     this.#current.follow('predict');
@@ -181,7 +186,13 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return this.#access.use('predict', () => drive(this.#setup.predictor(weights).predict<D>(batch, batchSize, this.#threads)));
   }
 
-  /** The same, blocking. */
+  /**
+   * Predictions for rows, blocking this thread: the same bits as `predict`.
+   * @typeParam D what holds them, where the model gives another dtype than f32: `predictSync<Int32Array>(x)` of an `ops.argmax`
+   * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays
+   * @returns one output row for each input row, in a shape whose first number is that of the rows
+   * @throws OptionError, ShapeError; BusyError while anything else of the trainer is not done
+   */
   predictSync<D extends Data = Float32Array>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): NdArray<D> {
     this.#current.follow('predictSync');
     const { batchSize, weights } = this.#chosen('predictSync', options);

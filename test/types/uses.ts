@@ -176,3 +176,33 @@ new Trainer({
   clip: shrink(1),
   groups: [{ match: /bias$/, optimizer: momentum(0.1) }],
 });
+
+// No function or class takes options under any key: one that is not known is refused, wherever options are written down.
+type Last<A extends readonly unknown[]> = Required<A> extends [...unknown[], infer L] ? L : never;
+type Given<F> = F extends abstract new (
+  ...args: infer A
+) => unknown
+  ? Last<A>
+  : F extends (...args: infer A) => unknown
+    ? Last<A>
+    : never;
+/** Whether what is given last may be an object with any key, but for what is no bag of options: arrays, functions, arguments of one's own. */
+type IsLoose<L> = L extends readonly unknown[] | ((...args: never[]) => unknown) | ArrayLike<unknown>
+  ? never
+  : L extends object
+    ? string extends keyof L
+      ? true
+      : never
+    : never;
+type Loose<T> = { [K in keyof T]: [IsLoose<Given<T[K]>>] extends [never] ? never : K }[keyof T];
+type Control = {
+  any(x: number, options?: Readonly<Record<string, number>>): void;
+  known(options?: { readonly lr?: number }): void;
+};
+is<'any'>()(null as unknown as Loose<Control>);
+is<never>()(null as unknown as Loose<typeof optim>);
+is<never>()(null as unknown as Loose<typeof optim.schedule>);
+is<never>()(null as unknown as Loose<typeof clip>);
+is<never>()(null as unknown as Loose<typeof loss>);
+is<never>()(null as unknown as Loose<typeof ops>);
+is<never>()(null as unknown as Loose<typeof nn>);
