@@ -12,9 +12,7 @@ declare global {
 
 export { grad } from './autodiff.ts';
 export * as clip from './clip/index.ts';
-export * as augment from './data/augment.ts';
 export * as preprocess from './data/preprocess.ts';
-export * as tokenizer from './data/tokenizer.ts';
 export * from './errors.ts';
 export * from './history/index.ts';
 export * as io from './io/index.ts';
@@ -26,7 +24,7 @@ export * as models from './models/index.ts';
 export { runtime } from './native/runtime.ts';
 export * as nn from './nn/index.ts';
 export * as loss from './nn/loss/index.ts';
-export { Summary, type SummaryInput, type SummaryOptions, type SummaryRow, summary } from './nn/summary.ts';
+export { type Summary, type SummaryInput, type SummaryOptions, type SummaryRow, summary } from './nn/summary.ts';
 export * as ops from './ops/index.ts';
 export {
   type Analysis,
@@ -36,9 +34,12 @@ export {
   type Norms,
   type TensorAnalysis,
 } from './optim/analyze.ts';
-export * as constraint from './optim/constraint.ts';
 export * as optim from './optim/index.ts';
-export * as prune from './optim/prune.ts';
 export type { Report } from './optim/report.ts';
 export { replayPage, replayTable } from './pages/replay-page.ts';
+export * as augment from './public/augment.ts';
+export * as constraint from './public/constraint.ts';
+export * as guard from './public/guard.ts';
+export * as prune from './public/prune.ts';
+export * as tokenizer from './public/tokenizer.ts';
 export * from './train/index.ts';

@@ -5,6 +5,7 @@ import { OptionError, ShapeError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import type { RefArray } from '../lib/ir/op.ts';
 import * as nn from '../lib/nn/index.ts';
+import { bindParameters } from '../lib/nn/module.ts';
 import * as ops from '../lib/ops/index.ts';
 import golden from './golden/recurrent.json' with { type: 'json' };
 import { interpret } from './interpret.ts';
@@ -51,7 +52,7 @@ describe('as PyTorch', () => {
     const ins = wanted.ins.map(({ shape }, i) => input(`in ${i}`, shape));
     const [x, h, c] = ins;
     const lengths = wanted.lengths && graph.input('lengths', { dtype: 'i32', shape: [wanted.lengths.length] }, 'feed');
-    const unbind = nn.bindParameters(graph, layer);
+    const unbind = bindParameters(graph, layer);
     const given = { ...(h ? { h } : {}), ...(lengths ? { lengths } : {}) };
     const out = layer instanceof nn.LSTM ? layer.forward(x!, { ...given, ...(c ? { c } : {}) }) : layer.forward(x!, given);
     unbind();
@@ -102,7 +103,7 @@ it('dropout acts between layers, in training only', () => {
   const layer = new nn.LSTM(4, 5, { numLayers: 3, dropout: 0.5 }).initialize(1);
   const count = (mode: 'train' | 'eval'): number => {
     const graph = new Graph(mode);
-    const unbind = nn.bindParameters(graph, layer);
+    const unbind = bindParameters(graph, layer);
     layer.forward(graph.input('x', { dtype: 'f32', shape: [2, 3, 4] }, 'feed'));
     unbind();
     return graph.nodes.filter((n) => n.op.name === 'dropout').length;
@@ -120,7 +121,7 @@ it('wrong use', () => {
   const forward = (shape: number[], given: (t: (name: string, ...shape: number[]) => Tensor) => nn.LSTMInput = () => ({})) => {
     const graph = new Graph();
     const t = (name: string, ...s: number[]): Tensor => graph.input(name, { dtype: 'f32', shape: s }, 'feed');
-    const unbind = nn.bindParameters(graph, layer);
+    const unbind = bindParameters(graph, layer);
     try {
       layer.forward(t('x', ...shape), given(t));
     } finally {

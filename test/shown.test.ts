@@ -21,6 +21,7 @@ import {
   Trainer,
   tokenizer,
 } from '../lib/index.ts';
+import { bindParameters } from '../lib/nn/module.ts';
 import { OPTIMIZERS } from '../lib/optim/list.ts';
 import { points } from './train/models.ts';
 
@@ -94,7 +95,7 @@ test('an op in a layer, and one of a gradient', () => {
   const graph = new gradclip.Graph();
   const x = graph.input('x', { dtype: 'f32', shape: [4] }, 'feed');
   const model = new Outer();
-  const end = nn.bindParameters(graph, model);
+  const end = bindParameters(graph, model);
   const y = model.forward(x);
   end();
   const [dx] = gradclip.grad(ops.sum(y), [x]);

@@ -4,8 +4,10 @@ import { DTypeError, GradclipError, ShapeError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import type { DType } from '../lib/ir/op.ts';
 import * as models from '../lib/models/index.ts';
+import { ResidualBlock } from '../lib/models/resnet20.ts';
 import * as nn from '../lib/nn/index.ts';
-import { bindParameters, Module } from '../lib/nn/index.ts';
+import { Module } from '../lib/nn/index.ts';
+import { bindParameters } from '../lib/nn/module.ts';
 
 type Shape = readonly number[] | { readonly dtype: DType; readonly shape: readonly number[] };
 interface Case {
@@ -92,7 +94,7 @@ const CASES: Readonly<Record<string, Case>> = {
   Sequential: { layer: () => new nn.Sequential(new nn.Linear(5, 3)), calls: [[[2, 4]]] },
   LeNet: { layer: () => new models.LeNet(), calls: [[[2, 28, 28]], [[2, 1, 27, 31]]] },
   MLP: { layer: () => new models.MLP([5, 3]), calls: [[[2, 4]]] },
-  ResidualBlock: { layer: () => new models.ResidualBlock(3, 4, 2), calls: [[[2, 3, 4]], [[2, 4, 4, 4]]] },
+  ResidualBlock: { layer: () => new ResidualBlock(3, 4, 2), calls: [[[2, 3, 4]], [[2, 4, 4, 4]]] },
   ResNet20: { layer: () => new models.ResNet20(), calls: [[[2, 1, 32, 32]], [[2, 3, 32]]] },
   NCF: {
     layer: () => new models.NCF({ users: 3, items: 4, dim: 2 }),

@@ -1,6 +1,7 @@
 // gpt.ts: a decoder-only transformer over tokens, as GPT-2: learned positions, norms before attention and feed-forward, tied head.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { Dropout, Embedding, GELU, init, LayerNorm, LearnedPositions, Linear, linear, Module, Sequential } from '../nn/index.ts';
+import { Dropout, Embedding, GELU, init, LayerNorm, LearnedPositions, Linear, Module, Sequential } from '../nn/index.ts';
+import { linear } from '../nn/linear.ts';
 import * as loss from '../nn/loss/index.ts';
 import { add, headsAttention } from '../ops/index.ts';
 import { checkNumber, checkOptions } from '../options.ts';

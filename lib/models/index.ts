@@ -4,4 +4,4 @@ export { GPT, type GPTOptions, gptLoss } from './gpt.ts';
 export { LeNet, type LeNetOptions } from './lenet.ts';
 export { MLP } from './mlp.ts';
 export { NCF, type NCFOptions, ncfLoss } from './ncf.ts';
-export { ResidualBlock, ResNet20 } from './resnet20.ts';
+export { ResNet20 } from './resnet20.ts';

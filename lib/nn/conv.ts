@@ -21,8 +21,6 @@ import { kaimingUniform, uniform } from './init.ts';
 import { Module, Parameter } from './module.ts';
 import { withOptions } from './repr.ts';
 
-export type { Size2d } from '../ops/convolve.ts';
-
 /** What the layers take beside what the ops take. */
 interface LayerOptions {
   /** Default true. */

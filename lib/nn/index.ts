@@ -9,7 +9,6 @@ export {
   type Conv2dLayerOptions,
   ConvTranspose2d,
   type ConvTranspose2dLayerOptions,
-  type Size2d,
 } from './conv.ts';
 export { Dropout } from './dropout.ts';
 export {
@@ -22,15 +21,12 @@ export {
 export { Flatten, type FlattenOptions, Identity, Unflatten } from './flatten.ts';
 export { GroupNorm, type GroupNormOptions, InstanceNorm1d, InstanceNorm2d } from './group-norm.ts';
 export * as init from './init.ts';
-export { Linear, type LinearOptions, linear } from './linear.ts';
+export { Linear, type LinearOptions } from './linear.ts';
 export {
-  type BindOptions,
   Buffer,
   type BufferOptions,
-  bindParameters,
   type Match,
   Module,
-  matchParameters,
   Parameter,
   type ParameterOptions,
   type Pattern,

@@ -5,8 +5,6 @@ import type { Match } from '../nn/module.ts';
 import type { GuardAction } from '../optim/report.ts';
 import { checkChoice, checkNumber, checkOptions, show } from '../options.ts';
 
-export type { GuardAction, GuardHit } from '../optim/report.ts';
-
 const ACTIONS: readonly GuardAction[] = ['warn', 'skip', 'rollback', 'stop'];
 
 const KINDS = ['loss', 'outputs', 'finite', 'exploding', 'vanishing'] as const;

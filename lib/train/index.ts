@@ -1,8 +1,6 @@
 // index.ts: the public names of train.
 export type { LoadResult } from './checkpoint.ts';
 export { type ContextModel, type GenerateOptions, generate, type SteppingModel, type Writer } from './generate.ts';
-export * as guard from './guard.ts';
-export type { GuardEvent } from './guarding.ts';
 export type { AbortSignalLike } from './halt.ts';
 export type { LossScaleOptions } from './loss-scale.ts';
 export type { BatchOptions, EarlyStop, FitOptions, GroupRule, TrainerOptions, Weights, WeightsOptions } from './options.ts';

@@ -1,7 +1,8 @@
 // network.ts: a network made of its specification: the layers, one after the other, and a last one as wide as the loss asks for.
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import type { DType } from '../../lib/ir/op.ts';
-import { bindParameters, Module, Sequential } from '../../lib/nn/index.ts';
+import { Module, Sequential } from '../../lib/nn/index.ts';
+import { bindParameters } from '../../lib/nn/module.ts';
 import type { Batch } from '../../lib/train/source.ts';
 import { LAYERS } from './layers/index.ts';
 import { Extras, type MakeContext, type Unit } from './layers/kind.ts';

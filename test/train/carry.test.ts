@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { grad } from '../../lib/autodiff.ts';
 import { DataError, loss, nn, OptionError, optim, rows, ShapeError, type Tensor, Trainer, windows } from '../../lib/index.ts';
 import { Graph, type State } from '../../lib/ir/graph.ts';
+import { bindParameters } from '../../lib/nn/module.ts';
 import * as ops from '../../lib/ops/index.ts';
 import { interpret } from '../interpret.ts';
 import { bits } from './models.ts';
@@ -48,7 +49,7 @@ const firstValue = (state: State): Float32Array => {
 function truth(kind: 'RNN' | 'LSTM' | 'GRU'): { losses: number[]; norms: number[] } {
   const model = new Model(kind).initialize(3);
   const graph = new Graph();
-  const unbind = nn.bindParameters(graph, model);
+  const unbind = bindParameters(graph, model);
   const whole = LENGTH * WINDOWS;
   const tokens = (from: number, length: number): Int32Array =>
     Int32Array.from({ length: ROWS * length }, (_, i) => text[Math.floor(i / length) * whole + from + (i % length)]!);

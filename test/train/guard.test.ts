@@ -6,7 +6,6 @@ import { describe, expect, test } from 'vitest';
 import {
   clip,
   GuardError,
-  type GuardEvent,
   guard,
   loss,
   nn,
@@ -53,7 +52,7 @@ describe('warn: told in the report, in the result and to onGuard, and nothing el
     await plain.fit(stream());
     for (const accumulate of [1, 2]) {
       const trainer = make([given], { accumulate });
-      const events: GuardEvent[] = [];
+      const events: guard.GuardEvent[] = [];
       const { guards } = await trainer.fit(stream(), { onGuard: (e) => events.push(e) });
       expect(guards).toEqual(events);
       expect(events.map((e) => e.attempt)).toEqual([...new Set(BAD.map((t) => t - (t % accumulate)))]);

@@ -1,5 +1,6 @@
 // image.ts: padding, upsampling, the residual network.
-import { ResidualBlock, ResNet20 } from '../../../lib/models/index.ts';
+import { ResNet20 } from '../../../lib/models/index.ts';
+import { ResidualBlock } from '../../../lib/models/resnet20.ts';
 import {
   CircularPad2d,
   ConstantPad2d,

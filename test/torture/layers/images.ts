@@ -1,5 +1,6 @@
 // images.ts: layers over signals [channels, length] and images [channels, height, width]: convolutions, pooling, padding, resampling.
 import * as nn from '../../../lib/nn/index.ts';
+import type { Size2d } from '../../../lib/ops/index.ts';
 import { given, type Random } from '../random.ts';
 import type { Options, Row } from '../spec.ts';
 import { kind, type LayerKind, room, type Unit } from './kind.ts';
@@ -114,7 +115,7 @@ const upTo = (size: number): number => size;
 
 export const IMAGES: Readonly<Record<string, LayerKind>> = {
   Conv1d: convolution([2], (ins, { out, kernel }, options) => new nn.Conv1d(ins, out, [kernel].flat()[0]!, options)),
-  Conv2d: convolution([3], (ins, { out, kernel }, options) => new nn.Conv2d(ins, out, kernel as nn.Size2d, options)),
+  Conv2d: convolution([3], (ins, { out, kernel }, options) => new nn.Conv2d(ins, out, kernel as Size2d, options)),
   ConvTranspose2d: kind<ConvOptions>({
     ranks: [3],
     draw(r, row) {
@@ -133,7 +134,7 @@ export const IMAGES: Readonly<Record<string, LayerKind>> = {
     make({ out, kernel, grouped, ...options }, row) {
       const [ins] = row as [number];
       const groups = grouped ? { groups: common(ins, out) } : {};
-      return new nn.ConvTranspose2d(ins, out, kernel as nn.Size2d, { ...(options as object), ...groups });
+      return new nn.ConvTranspose2d(ins, out, kernel as Size2d, { ...(options as object), ...groups });
     },
   }),
   MaxPool1d: pooling([2], true, (kernel, options) => new nn.MaxPool1d(kernel, options)),

@@ -1,0 +1,17 @@
+// guard.ts: what users have of guards: `guard`.
+export type { GuardAction, GuardHit } from '../optim/report.ts';
+export {
+  type ExplodingOptions,
+  exploding,
+  finite,
+  type Guard,
+  type GuardKind,
+  type GuardOptions,
+  loss,
+  type OutputsOptions,
+  outputs,
+  type RangeOptions,
+  type VanishingOptions,
+  vanishing,
+} from '../train/guard.ts';
+export type { GuardEvent } from '../train/guarding.ts';

@@ -1,0 +1,2 @@
+// prune.ts: what users have of pruning: `prune`.
+export { type MagnitudeOptions, magnitude, type Prune, type PruneSchedule, type RowsOptions, rows } from '../optim/prune.ts';
