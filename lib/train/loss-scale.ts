@@ -1,10 +1,9 @@
 // loss-scale.ts: the gradients of a loss times a power of two, so that small ones do not vanish in f32; taken back, exactly, before they are
 // measured. Dynamic: the scale grows while gradients stay finite and backs off where they do not, as torch.amp.GradScaler.
-import { OptionError } from '../errors.ts';
 import { type Graph, inSection, type State, type Tensor } from '../ir/graph.ts';
 import { add, div, less, lessEqual, maximum, minimum, mul, where } from '../ops/elementwise.ts';
 import { statistic } from '../ops/statistics.ts';
-import { checkNumber, checkOptions, show } from '../options.ts';
+import { custom, either, type Field, type NumberRule, number, options, Place, whole } from '../options/index.ts';
 
 export interface LossScaleOptions {
   /** The first scale, a power of two from 1 on. Default 2^16. */
@@ -20,26 +19,54 @@ export interface LossScaleOptions {
 // Far from what f32 holds, and its square from what f64 holds.
 const MOST = 2 ** 100;
 
+interface Rule extends Required<LossScaleOptions> {
+  readonly adapts: boolean;
+}
+
+/** @param range in words */
+function power(range: string, rule: NumberRule): Field<number> {
+  const expected = `a power of two ${range}`;
+  const bounded = number(rule);
+  return custom(
+    expected,
+    (value, place) => {
+      if (typeof value !== 'number' || !isPower(value)) throw place.wrong(expected, value);
+      return bounded.read(value, place);
+    },
+    bounded.schema,
+  );
+}
+
+function isPower(x: number): boolean {
+  let least = 2 ** -1074;
+  while (least < x && least < Infinity) least *= 2;
+  return least === x && x < Infinity;
+}
+
+const first = power('from 1 to 2^100', { min: 1, max: MOST });
+/** As an option: a number is a scale that stays. */
+export const lossScale: Field<number | LossScaleOptions, Rule> = either(
+  first.map((init): Rule => ({ init, growth: 1, backoff: 1, interval: 1, adapts: false })),
+  options<LossScaleOptions>()({
+    init: first.default(2 ** 16),
+    growth: power('above 1', { above: 1, max: MOST }).default(2),
+    backoff: power('below 1', { min: 1 / MOST, below: 1 }).default(0.5),
+    interval: whole({ min: 1 }).default(2000),
+  }).map((rule): Rule => ({ ...rule, adapts: true })),
+);
+
 /** What a trainer's option `lossScale` asks for. */
 export class LossScale {
   /** The scale, and the steps with finite gradients since it changed; none where it is fixed. */
   readonly states: readonly State[];
   readonly #fixed: number | null;
-  readonly #rule: Required<LossScaleOptions>;
+  readonly #rule: Rule;
 
   /** @throws OptionError */
   constructor(option: number | LossScaleOptions) {
-    const name = 'Trainer: lossScale';
-    const given = typeof option === 'number' ? { init: option } : option;
-    checkOptions(name, given, ['init', 'growth', 'backoff', 'interval']);
-    this.#rule = {
-      init: power(name, 'init', given.init ?? 2 ** 16, { min: 1, max: MOST }),
-      growth: power(name, 'growth', given.growth ?? 2, { above: 1, max: MOST }),
-      backoff: power(name, 'backoff', given.backoff ?? 0.5, { min: 1 / MOST, below: 1 }),
-      interval: checkNumber(name, 'interval', given.interval ?? 2000, { min: 1, integer: true }),
-    };
-    const { init } = this.#rule;
-    this.#fixed = typeof option === 'number' ? init : null;
+    this.#rule = lossScale.read(option, new Place('Trainer', 'option', 'lossScale'));
+    const { init, adapts } = this.#rule;
+    this.#fixed = adapts ? null : init;
     const type = { dtype: 'f64', shape: [] } as const;
     const scale: State = { name: 'train.loss_scale', type, init: (out) => out.fill(init) };
     this.states = this.#fixed === null ? [scale, { name: 'train.loss_scale_good', type }] : [];
@@ -83,12 +110,4 @@ export class LossScale {
   inverse(graph: Graph): Tensor {
     return inSection(graph, 'apply', () => div(1, this.seed(graph)));
   }
-}
-
-function power(where: string, option: string, value: unknown, rule: Parameters<typeof checkNumber>[3]): number {
-  const x = checkNumber(where, option, value, rule);
-  let least = 2 ** -1074;
-  while (least < x) least *= 2;
-  if (least === x) return x;
-  throw new OptionError(`${where}: option ${option}: expected a power of two, got ${show(value)}`, { where, option, value });
 }

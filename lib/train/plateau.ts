@@ -1,7 +1,7 @@
 // plateau.ts: lower the learning rate when the validation stops improving. The only schedule that looks back: its few numbers are a state
 // of the trainer, and so part of every checkpoint.
 import type { State } from '../ir/graph.ts';
-import { checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { choice, type Field, number, options, Place, text, whole } from '../options/index.ts';
 
 export interface PlateauOptions<K extends string = never> {
   /** What is looked at: `loss` or the name of a metric. Default `loss`. */
@@ -23,7 +23,21 @@ export interface PlateauOptions<K extends string = never> {
   readonly eps?: number;
 }
 
-const OPTIONS = ['metric', 'mode', 'factor', 'patience', 'threshold', 'thresholdMode', 'cooldown', 'min', 'eps'];
+type Rule = Required<PlateauOptions<string>>;
+
+/** As an option. Which metrics there are, the trainer knows. */
+export const plateau: Field<PlateauOptions<string>, Rule> = options<PlateauOptions<string>>()({
+  metric: text.default('loss'),
+  mode: choice('min', 'max').optional(),
+  factor: number({ above: 0, below: 1 }).default(0.1),
+  patience: whole({ min: 0 }).default(10),
+  threshold: number({ min: 0 }).default(1e-4),
+  thresholdMode: choice('rel', 'abs').default('rel'),
+  cooldown: whole({ min: 0 }).default(0),
+  min: number({ min: 0 }).default(0),
+  eps: number({ min: 0 }).default(1e-8),
+}).map(({ mode, ...rule }) => ({ ...rule, mode: mode ?? (rule.metric === 'loss' ? 'min' : 'max') }));
+
 /** Where its numbers are. */
 const AT = { factor: 0, best: 1, bad: 2, cooldown: 3 } as const;
 
@@ -34,26 +48,13 @@ export class Plateau {
   /** Factor so far, best value, validations without improvement, and those left that are not counted. */
   readonly values: Float64Array;
   readonly state: State;
-  readonly #rule: Required<PlateauOptions<string>>;
+  readonly #rule: Rule;
 
   /** @throws OptionError */
   constructor(options: PlateauOptions<string>) {
-    const where = 'Trainer: plateau';
-    checkOptions(where, options, OPTIONS);
-    const { metric = 'loss', factor = 0.1, patience = 10, threshold = 1e-4, cooldown = 0, min = 0, eps = 1e-8 } = options;
+    this.#rule = plateau.read(options, new Place('Trainer', 'option', 'plateau'));
     this.options = options;
-    this.metric = metric;
-    this.#rule = {
-      metric,
-      mode: checkChoice(where, 'mode', options.mode ?? (metric === 'loss' ? 'min' : 'max'), ['min', 'max']),
-      factor: checkNumber(where, 'factor', factor, { above: 0, below: 1 }),
-      patience: checkNumber(where, 'patience', patience, { min: 0, integer: true }),
-      threshold: checkNumber(where, 'threshold', threshold, { min: 0 }),
-      thresholdMode: checkChoice(where, 'thresholdMode', options.thresholdMode ?? 'rel', ['rel', 'abs']),
-      cooldown: checkNumber(where, 'cooldown', cooldown, { min: 0, integer: true }),
-      min: checkNumber(where, 'min', min, { min: 0 }),
-      eps: checkNumber(where, 'eps', eps, { min: 0 }),
-    };
+    this.metric = this.#rule.metric;
     const first = [1, this.#rule.mode === 'min' ? Infinity : -Infinity, 0, 0];
     this.values = Float64Array.from(first);
     this.state = { name: 'train.plateau', type: { dtype: 'f64', shape: [4] }, init: (out) => out.set(first) };

@@ -2,11 +2,12 @@
 // clipped with the rest; the decoupled decay of AdamW and others is not.
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
+import { match } from '../nn/fields.ts';
 import type { Match } from '../nn/module.ts';
 import { abs, add, equal, mul, sqrt, square, where } from '../ops/elementwise.ts';
 import { sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { number, options, signature } from '../options/index.ts';
 
 /** A penalty on some of the parameters. */
 export interface Regularizer {
@@ -22,23 +23,30 @@ export interface RegularizeOptions {
   readonly match?: Match;
 }
 
+const weight = number({ min: 0 });
+const matching = options<RegularizeOptions>()({ match: match.optional() });
+const readL1 = signature('regularize.l1', { weight }, matching);
+const readL2 = signature('regularize.l2', { weight }, matching);
+const readElasticNet = signature('regularize.elasticNet', { l1: weight, l2: weight }, matching);
+const readGroupLasso = signature('regularize.groupLasso', { weight }, matching);
+
 const total = (x: Tensor): Tensor => sum(x, { dtype: 'f64' });
 
 /** `weight` times the sum of |p|. As Keras' L1. Throws OptionError. */
 export function l1(weight: number, options: RegularizeOptions = {}): Regularizer {
-  return make('l1', [weight], options, (p) => mul(total(abs(p)), weight));
+  return make('l1', readL1(arguments), (p) => mul(total(abs(p)), weight));
 }
 
 /**
  * `weight` times the sum of p^2. As Keras' L2; the gradient is that of PyTorch's `weight_decay` of twice this weight. Throws OptionError.
  */
 export function l2(weight: number, options: RegularizeOptions = {}): Regularizer {
-  return make('l2', [weight], options, (p) => mul(total(square(p)), weight));
+  return make('l2', readL2(arguments), (p) => mul(total(square(p)), weight));
 }
 
-/** `first` times the sum of |p| plus `second` times the sum of p^2 (Zou and Hastie 2005). As Keras' L1L2. Throws OptionError. */
-export function elasticNet(first: number, second: number, options: RegularizeOptions = {}): Regularizer {
-  return make('elasticNet', [first, second], options, (p) => add(mul(total(abs(p)), first), mul(total(square(p)), second)));
+/** `l1` times the sum of |p| plus `l2` times the sum of p^2 (Zou and Hastie 2005). As Keras' L1L2. Throws OptionError. */
+export function elasticNet(l1: number, l2: number, options: RegularizeOptions = {}): Regularizer {
+  return make('elasticNet', readElasticNet(arguments), (p) => add(mul(total(abs(p)), l1), mul(total(square(p)), l2)));
 }
 
 /**
@@ -46,7 +54,7 @@ export function elasticNet(first: number, second: number, options: RegularizeOpt
  * whole rows go toward 0. A row that is 0 gets no gradient. Throws OptionError.
  */
 export function groupLasso(weight: number, options: RegularizeOptions = {}): Regularizer {
-  return make('groupLasso', [weight], options, (p) => {
+  return make('groupLasso', readGroupLasso(arguments), (p) => {
     const rows = p.shape.length > 1 ? p.shape[0]! : 1;
     const width = sizeOf(p.shape) / Math.max(1, rows);
     const squares = sum(square(reshape(p, [rows, width])), { axes: [1], dtype: 'f64' });
@@ -57,9 +65,10 @@ export function groupLasso(weight: number, options: RegularizeOptions = {}): Reg
   });
 }
 
-function make(name: string, weights: readonly number[], options: RegularizeOptions, penalty: (p: Tensor) => Tensor): Regularizer {
-  const where = `regularize.${name}`;
-  for (const w of weights) checkNumber(where, 'weight', w, { min: 0 });
-  checkOptions(where, options, ['match']);
-  return { name, match: options.match ?? null, penalty };
+function make(
+  name: string,
+  { match = null }: { readonly match: Match | null | undefined },
+  penalty: (p: Tensor) => Tensor,
+): Regularizer {
+  return { name, match, penalty };
 }

@@ -2,7 +2,7 @@
 import { GuardError } from '../errors.ts';
 import type { State } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { type Field, options, Place, whole } from '../options/index.ts';
 import type { Effect } from './effect.ts';
 import type { Counters } from './progress.ts';
 import type { Store } from './store.ts';
@@ -14,14 +14,15 @@ export interface RollbackOptions {
   readonly limit?: number;
 }
 
+/** As an option. */
+export const rollback: Field<RollbackOptions, Required<RollbackOptions>> = options<RollbackOptions>()({
+  every: whole({ min: 1 }).default(100),
+  limit: whole({ min: 1 }).default(3),
+});
+
 /** Throws OptionError. */
 export function checkRollback(options: RollbackOptions): Required<RollbackOptions> {
-  const where = 'Trainer: rollback';
-  checkOptions(where, options, ['every', 'limit']);
-  return {
-    every: checkNumber(where, 'every', options.every ?? 100, { min: 1, integer: true }),
-    limit: checkNumber(where, 'limit', options.limit ?? 3, { min: 1, integer: true }),
-  };
+  return rollback.read(options, new Place('Trainer', 'option', 'rollback'));
 }
 
 interface RollbackContext {

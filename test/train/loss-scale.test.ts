@@ -115,11 +115,11 @@ describe('dynamic', () => {
 
 test('wrong options', () => {
   const wrong = (lossScale: unknown) => () => classifier({ lossScale: lossScale as number, optimizer: optim.sgd() });
-  expect(wrong(1000)).toThrow(/lossScale: option init: expected a power of two, got 1000/);
-  expect(wrong(0.5)).toThrow(/option init: expected a finite number >= 1/);
-  expect(wrong({ growth: 1 })).toThrow(/option growth/);
-  expect(wrong({ backoff: 0.3 })).toThrow(/option backoff: expected a power of two, got 0.3/);
-  expect(wrong({ interval: 0 })).toThrow(/option interval/);
+  expect(wrong(1000)).toThrow(/option lossScale: expected a power of two from 1 to 2\^100, or an object of options, got 1000/);
+  expect(wrong(0.5)).toThrow(/expected a power of two from 1 to 2\^100, .*, got 0.5/);
+  expect(wrong({ growth: 1 })).toThrow(/option lossScale.growth/);
+  expect(wrong({ backoff: 0.3 })).toThrow(/option lossScale.backoff: expected a power of two below 1, got 0.3/);
+  expect(wrong({ interval: 0 })).toThrow(/option lossScale.interval/);
   expect(wrong({ initial: 1 })).toThrow(/unknown option initial/);
   expect(wrong('dynamic')).toThrow(/lossScale/);
 });

@@ -85,9 +85,7 @@ test('the update takes the lowered rate, and not below the least one', async () 
 
 test('wrong options', () => {
   expect(() => trainer({ plateau: { patince: 1 } as object })).toThrow(/did you mean patience/);
-  expect(() => trainer({ plateau: { factor: 1 } })).toThrow(
-    /plateau: option factor: expected a finite number > 0 and < 1, got 1/,
-  );
+  expect(() => trainer({ plateau: { factor: 1 } })).toThrow(/option plateau.factor: expected a finite number > 0 and < 1, got 1/);
   expect(() => trainer({ plateau: { metric: 'accuracy' as 'loss' } })).toThrow(/expected one of loss, got "accuracy"/);
   const fitting = () => trainer().fitSync(data, { steps: 1 });
   expect(fitting).toThrow(OptionError);
