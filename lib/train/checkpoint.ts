@@ -21,6 +21,8 @@ export interface LoadResult {
 export interface Progress {
   readonly counters: Counters;
   readonly seed: bigint;
+  /** Rows of the batches in which the place in the epoch is counted; null in files that do not say it. */
+  readonly batchSize: number | null;
   /** The first step of parameters that were not trained from the beginning, by name. */
   readonly since: Readonly<Record<string, number>>;
 }
@@ -76,6 +78,7 @@ export async function writeCheckpoint(
     'gradclip.library': libraryVersion(),
     'gradclip.counters': JSON.stringify(progress.counters),
     'gradclip.seed': String(progress.seed),
+    ...(progress.batchSize !== null && { 'gradclip.batchSize': String(progress.batchSize) }),
     ...(Object.keys(progress.since).length > 0 && { 'gradclip.since': JSON.stringify(progress.since) }),
   };
   await writeSafetensors(file, tensors, { ...metadata, ...own });
@@ -153,9 +156,12 @@ function parseProgress(file: string, metadata: Readonly<Record<string, string>>)
     for (const key of Object.keys(START)) whole(key, counters[key]);
     const seed = BigInt(metadata['gradclip.seed']!);
     if (seed < 0n || seed >= 2n ** 64n) throw new TypeError(`seed is ${seed}`);
+    const size = metadata['gradclip.batchSize'];
+    const batchSize = size === undefined ? null : Number(size);
+    if (batchSize !== null) whole('batchSize', batchSize);
     const since = JSON.parse(metadata['gradclip.since'] ?? '{}') as Record<string, number>;
     for (const [name, step] of Object.entries(since)) whole(`the first step of ${name}`, step);
-    return { counters: counters as unknown as Counters, seed, since };
+    return { counters: counters as unknown as Counters, seed, batchSize, since };
   } catch (cause) {
     throw new CheckpointError(`load: ${file}: its counters cannot be read: ${(cause as Error).message}`, { file }, { cause });
   }

@@ -1,13 +1,23 @@
 // feeder.ts: what the next chunk of steps is fed: how many steps, of how many micro-batches, of how many rows, and the bytes.
 import type { Column } from '../compile/program.ts';
-import { DataError, OptionError } from '../errors.ts';
+import { DataError } from '../errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { TensorType } from '../ir/op.ts';
 import type { DrawnBatch } from './culprit.ts';
 import type { Effect } from './effect.ts';
 import type { Counters } from './progress.ts';
 import type { NdArray, Source, Tensors } from './source.ts';
-import { checkRowTypes, Prefetcher, rowsOfBatch, rowTypes, type Stream, type StreamBatch, traceRows } from './stream.ts';
+import {
+  checkRowTypes,
+  openStream,
+  Prefetcher,
+  Puller,
+  rowsOfBatch,
+  rowTypes,
+  type Stream,
+  type StreamBatch,
+  traceRows,
+} from './stream.ts';
 
 export interface Chunk {
   readonly steps: number;
@@ -45,15 +55,18 @@ export interface FeedOptions {
   readonly accumulate: number;
   readonly dropLast: boolean;
   readonly seed: bigint;
+  /** Draw batches by the seed, or take rows as they lie. */
+  readonly shuffle: boolean;
 }
 
 /** Index rows of a source that lies in memory. */
 export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
-  const { batchSize, accumulate, dropLast, seed } = options;
+  const { batchSize, accumulate, dropLast, seed, shuffle } = options;
   const { whole, tail } = source.epoch(batchSize);
   const perEpoch = whole + (tail > 0 && !dropLast ? 1 : 0);
   if (perEpoch === 0) throw new DataError(`fit: dropLast leaves no batch: ${source.length} rows, batchSize ${batchSize}`);
   const room = new IndexRows();
+  const draw: Source['fill'] = (row, at) => (shuffle ? source.fill(row, at) : source.fillInOrder(row, at.i * batchSize));
   const next = (most: number, { attempt, epoch, batch }: Counters): Chunk | 'endOfEpoch' => {
     if (batch >= perEpoch) return 'endOfEpoch';
     // The last batches of an epoch may be too few for a whole step: they make one with fewer micro-batches, the shorter one the last.
@@ -69,7 +82,7 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
         const count = steps * micros;
         const views = room.views(count, rows, rowBytes);
         const at = { epoch, i: batch + first, attempt: attempt + first, batchSize, seed };
-        for (let j = 0; j < count; j++, at.i++, at.attempt++) source.fill(views[j]!, at);
+        for (let j = 0; j < count; j++, at.i++, at.attempt++) draw(views[j]!, at);
         return room.bytes(count * rowBytes);
       },
     });
@@ -82,7 +95,7 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
       batch(j) {
         if (!source.byRow) return { arrays: source.data, rows: null, of: '' };
         const indices = new Int32Array(batch + j < whole ? batchSize : tail);
-        source.fill(indices, { epoch, i: batch + j, attempt: attempt + j, batchSize, seed });
+        draw(indices, { epoch, i: batch + j, attempt: attempt + j, batchSize, seed });
         return { arrays: source.data, rows: indices, of: '' };
       },
     };
@@ -132,24 +145,30 @@ class IndexRows {
 // Batches held ahead of the run; more would only take memory.
 const AHEAD = 16;
 
-/** Whole batches of an asynchronous source, pulled ahead while a run is on. */
-export function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Feeder {
-  const open = (): Prefetcher =>
-    new Prefetcher(typeof stream === 'function' ? stream() : stream, Math.max(AHEAD, 2 * accumulate));
-  let prefetcher: Prefetcher | null = open();
+/**
+ * Whole batches of a stream, pulled ahead while a run is on.
+ * @param blocks for a run that does not wait, and a stream that need not
+ */
+export function streamFeeder(stream: Stream, { accumulate }: FeedOptions, blocks: boolean): Feeder {
+  let again = false;
+  const open = (): Prefetcher | Puller => {
+    const opened = openStream(stream);
+    again = opened.again;
+    const limit = Math.max(AHEAD, 2 * accumulate);
+    return blocks ? new Puller(opened, limit) : new Prefetcher(opened, limit);
+  };
+  let source: Prefetcher | Puller | null = open();
   let types: Map<string, TensorType> | null = null;
   let drawn = 0;
 
-  const later = async (most: number): Promise<Chunk | 'endOfEpoch' | 'endOfData'> => {
-    prefetcher ??= open();
-    const batches = await prefetcher.take(most, accumulate);
+  const chunkOf = (batches: readonly StreamBatch[]): Chunk | 'endOfEpoch' | 'endOfData' => {
     const first = batches[0];
     if (!first) {
       if (!types) throw new DataError('fit: expected at least one batch, the source gave none');
       if (drawn === 0) return 'endOfData';
       drawn = 0;
-      // A source that is a function is opened anew, but not before another epoch is wanted.
-      if (typeof stream === 'function') prefetcher = null;
+      // Opened anew, but not before another epoch is wanted.
+      if (again) source = null;
       return 'endOfEpoch';
     }
     types ??= rowTypes(first);
@@ -168,22 +187,24 @@ export function streamFeeder(stream: Stream, { accumulate }: FeedOptions): Feede
       batch: (j) => ({ arrays: batches[j]!, rows: null, of: ` of batch ${start + j} of the epoch` }),
       giveBack(used) {
         const rest = batches.slice(used * micros);
-        prefetcher?.giveBack(rest);
+        source?.giveBack(rest);
         drawn -= rest.length;
       },
     };
+  };
+  const now = (): Prefetcher | Puller => {
+    source ??= open();
+    return source;
   };
   return {
     data: new Map(),
     epochSteps: null,
     trace: (graph, rows) => traceRows(graph, types!, rows),
     next: (most) => ({
-      later: () => later(most),
-      now: () => {
-        throw new OptionError('fitSync: an asynchronous source needs fit');
-      },
+      later: async () => chunkOf(await now().take(most, accumulate)),
+      now: () => chunkOf(now().take(most, accumulate) as StreamBatch[]),
     }),
-    close: async () => prefetcher?.close(),
+    close: async () => source?.close(),
   };
 }
 
@@ -208,6 +229,15 @@ export function packBatches(batches: readonly StreamBatch[], columns: readonly C
     }
   }
   return bytes;
+}
+
+/** `closing`, of work that blocks. */
+export function closingNow<T>(feeder: Feeder, work: () => T): T {
+  try {
+    return work();
+  } finally {
+    feeder.close().catch(() => {});
+  }
 }
 
 /** Close the feeder when the work is done. The error of the work counts, if both fail. */

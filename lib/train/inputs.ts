@@ -3,6 +3,8 @@ import { OptionError } from '../errors.ts';
 import { Tensor } from '../ir/graph.ts';
 import { Module } from '../nn/module.ts';
 import { show } from '../options.ts';
+import { type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
+import type { FitOptions } from './options.ts';
 import { checkedSource } from './own-source.ts';
 import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
 import type { Stream, StreamBatch } from './stream.ts';
@@ -13,8 +15,27 @@ export function checkFile(where: string, file: unknown): void {
   }
 }
 
+/** A function, or what gives one batch after the other. A list is one of batches if its first element has arrays by name. */
 export function isStream(data: unknown): data is Stream {
-  return typeof data === 'function' || (typeof data === 'object' && data !== null && Symbol.asyncIterator in data);
+  if (Array.isArray(data)) return typeof data[0] === 'object' && data[0] !== null && !isArray(data[0]);
+  if (typeof data !== 'object' || data === null) return typeof data === 'function';
+  return (Symbol.asyncIterator in data || Symbol.iterator in data) && !(ArrayBuffer.isView(data) || data instanceof Map);
+}
+
+/**
+ * What feeds a fit.
+ * @throws OptionError for data that are none, and where their order is not to be chosen
+ */
+export function feederOf(where: string, data: Arrays | Source | Stream, fit: FitOptions<string>, options: FeedOptions): Feeder {
+  const order = (what: string): OptionError =>
+    new OptionError(`${where}: option shuffle: ${what} come in an order of their own`, { option: 'shuffle' });
+  if (isStream(data)) {
+    if (fit.shuffle !== undefined) throw order('batches of a stream');
+    return streamFeeder(data, options, where === 'fitSync');
+  }
+  const source = asSource(where, data);
+  if (fit.shuffle === false && !source.byRow) throw order('rows of a source');
+  return sourceFeeder(source, options);
 }
 
 export function asSource(where: string, data: Arrays | Source): Source {
@@ -38,13 +59,15 @@ function namedArrays(where: string, expected: string, data: unknown): Arrays {
   // Nobody waits for it: what it rejects with would end the process.
   if (promise) (data as PromiseLike<unknown>).then(undefined, () => {});
   const named = typeof data === 'object' && data !== null && !isArray(data) && !promise;
-  if (named && !(data instanceof Tensor || data instanceof Module || Symbol.asyncIterator in data)) return data as Arrays;
+  if (named && !(data instanceof Tensor || data instanceof Module || isStream(data))) return data as Arrays;
   const hint = promise
     ? '; is an await missing?'
     : data instanceof Tensor
       ? ': what a model computes while it is traced has no values'
-      : typeof data === 'number'
-        ? '; preprocess.split takes a part of the rows'
-        : '';
+      : isStream(data)
+        ? ': batches one after the other are for fit'
+        : typeof data === 'number'
+          ? '; preprocess.split takes a part of the rows'
+          : '';
   throw new OptionError(`${where}: expected ${expected}, got ${show(data)}${hint}`);
 }

@@ -105,6 +105,10 @@ export interface FitOptions<K extends string = never, N extends string = string>
   /** How long to train: steps, or epochs, or whichever comes first. */
   readonly steps?: number;
   readonly epochs?: number;
+  /** Rows per micro-batch of this run; default the trainer's. Where it changes within an epoch, that goes on with the batch of the next row. */
+  readonly batchSize?: number;
+  /** false: rows as they lie, in each epoch, for arrays. Default true: in another order each epoch, by the trainer's seed. */
+  readonly shuffle?: boolean;
   /** Measured at the end of each epoch, or every `validateEvery` steps of this run. */
   readonly validation?: Named<N> | Source<N>;
   readonly validateEvery?: number;
@@ -172,6 +176,8 @@ const TRAINER_OPTIONS = [
   'logger',
 ];
 const FIT_OPTIONS = [
+  'batchSize',
+  'shuffle',
   'steps',
   'epochs',
   'validation',
@@ -230,10 +236,11 @@ export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M,
 /** `metrics` are the names that validation gives. */
 export function checkFitOptions(where: string, options: FitOptions<string>, metrics: readonly string[]): void {
   checkOptions(where, options, FIT_OPTIONS);
-  for (const key of ['steps', 'epochs', 'validateEvery', 'chunkSteps'] as const) {
+  for (const key of ['batchSize', 'steps', 'epochs', 'validateEvery', 'chunkSteps'] as const) {
     if (options[key] !== undefined) checkNumber(where, key, options[key], { min: 1, integer: true });
   }
   checkBoolean(where, 'profile', options.profile ?? false);
+  checkBoolean(where, 'shuffle', options.shuffle ?? true);
   checkRecord(where, options.record);
   const { validation, validateEvery, earlyStop, signal, onEpoch } = options;
   if (signal !== undefined && !isAbortSignal(signal)) {

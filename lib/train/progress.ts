@@ -19,6 +19,14 @@ export interface Counters {
 
 export const START: Counters = { attempt: 0, step: 0, epoch: 0, batch: 0, skips: 0 };
 
+/**
+ * Counters whose place in the epoch was counted in batches of `before` rows, in batches of `now`: the one that has the next row, so that none is left
+ * out, and a few may come twice.
+ */
+export function inBatchesOf(counters: Counters, before: number, now: number): Counters {
+  return before === now ? counters : { ...counters, batch: Math.floor((counters.batch * before) / now) };
+}
+
 /** Loss and metrics over a data set; `K` are the names of the trainer's metrics. */
 export type Metrics<K extends string = never> = Readonly<Record<K, number>> & { readonly loss: number };
 

@@ -19,7 +19,7 @@ import { Guarding } from './guarding.ts';
 import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
 import { LossScale } from './loss-scale.ts';
 import type { Measured } from './measure.ts';
-import { BATCH_SIZE, checkSparseTables, type FitOptions, groupParameters, type TrainerOptions, type Weights } from './options.ts';
+import { checkSparseTables, type FitOptions, groupParameters, type TrainerOptions, type Weights } from './options.ts';
 import { matchPenalties, type Penalties } from './penalties.ts';
 import { Plateau } from './plateau.ts';
 import { Predictor } from './predict.ts';
@@ -179,9 +179,9 @@ export class Setup<M extends Module> {
   }
 
   /** What a record says of a run. */
-  header(facts: Omit<RunFacts, 'policy' | 'groups' | 'batchSize' | 'accumulate'>): RecordHeader {
-    const { batchSize = BATCH_SIZE, accumulate = 1 } = this.#options;
-    return headerOf({ policy: this.policy, groups: this.#groups, batchSize, accumulate, ...facts });
+  header(facts: Omit<RunFacts, 'policy' | 'groups' | 'accumulate'>): RecordHeader {
+    const { accumulate = 1 } = this.#options;
+    return headerOf({ policy: this.policy, groups: this.#groups, accumulate, ...facts });
   }
 
   /** @param data of the source */

@@ -1,12 +1,15 @@
-// stream.ts: batches from an asynchronous source, pulled ahead while a run is on, so that data larger than memory can be trained on.
+// stream.ts: batches that come one after the other, pulled ahead while a run is on, so that data larger than memory can be trained on.
 import { DataError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { sameShape, type TensorType } from '../ir/op.ts';
 import { show } from '../options.ts';
 import { type Arrays, dtypeOf, modelArrays, type Named, type NdArray, type Tensors } from './source.ts';
 
-/** Batches, each named arrays whose first dimension is the batch. A function is called anew for each epoch. `N` are names that each has. */
-export type Stream<N extends string = string> = AsyncIterable<Named<N>> | (() => AsyncIterable<Named<N>>);
+/** Batches, each named arrays whose first dimension is the batch: a list of them, a generator, a class of one's own. `N` are names that each has. */
+export type Batches<N extends string = string> = AsyncIterable<Named<N>> | Iterable<Named<N>>;
+
+/** What can begin anew (a list, a class that gives an iterator whenever it is asked) does so in each epoch, as a function that gives batches is called. */
+export type Stream<N extends string = string> = Batches<N> | (() => Batches<N>);
 
 export type StreamBatch = ReadonlyMap<string, NdArray>;
 
@@ -39,42 +42,77 @@ export function checkRowTypes(types: ReadonlyMap<string, TensorType>, batch: Str
   }
 }
 
+/** Batches of a stream, from its beginning. */
+export interface Opened {
+  readonly iterator: AsyncIterator<Arrays> | Iterator<Arrays>;
+  readonly waits: boolean;
+  /** Whether it can be opened again. */
+  readonly again: boolean;
+}
+
+/** @throws OptionError for what gives no batches one after the other */
+export function openStream(stream: Stream): Opened {
+  const given = (typeof stream === 'function' ? stream() : stream) as Partial<AsyncIterable<Arrays> & Iterable<Arrays>> | null;
+  const waits = typeof given?.[Symbol.asyncIterator] === 'function';
+  const iterator = waits ? given[Symbol.asyncIterator]!() : given?.[Symbol.iterator]?.();
+  if (typeof iterator?.next !== 'function') {
+    throw new OptionError(`fit: expected the function given as data to return an iterable of batches, got ${show(given)}`);
+  }
+  return { iterator, waits, again: typeof stream === 'function' || (iterator as unknown) !== given };
+}
+
+/** Batches that have come, to be handed out in order. */
+class Ready {
+  readonly #batches: StreamBatch[] = [];
+
+  get length(): number {
+    return this.#batches.length;
+  }
+
+  add(given: Arrays): void {
+    this.#batches.push(received(given));
+  }
+
+  /** `perStep` of them or, at the end, what is left; those of up to `steps` steps, if all have equal rows. */
+  take(steps: number, perStep: number): StreamBatch[] {
+    const [first] = this.#batches;
+    const other = this.#batches.findIndex((b) => rowsOfBatch(b) !== rowsOfBatch(first!));
+    const equal = other < 0 ? this.#batches.length : other;
+    return this.#batches.splice(0, perStep * Math.max(1, Math.min(steps, Math.floor(equal / perStep))));
+  }
+
+  giveBack(batches: readonly StreamBatch[]): void {
+    this.#batches.unshift(...batches);
+  }
+}
+
 /** Pulls batches ahead, at most `limit` of them, and hands them out in order. Errors of the source come out where they occurred. */
 export class Prefetcher {
-  readonly #iterator: AsyncIterator<Arrays>;
-  readonly #ready: StreamBatch[] = [];
+  readonly #iterator: Opened['iterator'];
+  readonly #ready: Ready = new Ready();
   readonly #limit: number;
   #pending: Promise<void> | null = null;
   #ended = false;
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(stream: AsyncIterable<Arrays>, limit: number) {
-    if (typeof stream?.[Symbol.asyncIterator] !== 'function') {
-      throw new OptionError('fit: expected the function given as data to return an async iterable of batches');
-    }
-    this.#iterator = stream[Symbol.asyncIterator]();
+  constructor({ iterator }: Opened, limit: number) {
+    this.#iterator = iterator;
     this.#limit = limit;
     this.#pull();
   }
 
-  /**
-   * The batches of one step, `perStep` of them or, at the end, what is left; those of up to `steps` steps that are there already, if all have
-   * equal rows. Empty at the end.
-   */
+  /** The batches of one step, and those of up to `steps` steps that are there already. Empty at the end. */
   async take(steps: number, perStep: number): Promise<StreamBatch[]> {
     while (this.#ready.length < perStep && this.#pending) await this.#pending;
-    const [first] = this.#ready;
-    if (!first && this.#failure) throw this.#failure.error;
-    const other = this.#ready.findIndex((b) => rowsOfBatch(b) !== rowsOfBatch(first!));
-    const equal = other < 0 ? this.#ready.length : other;
-    const taken = this.#ready.splice(0, perStep * Math.max(1, Math.min(steps, Math.floor(equal / perStep))));
+    if (this.#ready.length === 0 && this.#failure) throw this.#failure.error;
+    const taken = this.#ready.take(steps, perStep);
     this.#pull();
     return taken;
   }
 
   /** These, the last that were taken, come again. */
   giveBack(batches: readonly StreamBatch[]): void {
-    this.#ready.unshift(...batches);
+    this.#ready.giveBack(batches);
   }
 
   /** Tell the source that no more is wanted, unless it ended by itself. Does not wait for a batch that is still to come. */
@@ -95,7 +133,7 @@ export class Prefetcher {
     try {
       const result = await this.#next();
       if (result.done) this.#ended = true;
-      else this.#ready.push(received(result.value));
+      else this.#ready.add(result.value);
     } catch (error) {
       this.#failure = { error };
     }
@@ -109,6 +147,53 @@ export class Prefetcher {
     } catch (error) {
       this.#ended = true;
       throw error;
+    }
+  }
+}
+
+/** The same for a source that does not wait, and a run that blocks: it pulls what is asked for, at most `limit`. */
+export class Puller {
+  readonly #iterator: Iterator<Arrays>;
+  readonly #ready: Ready = new Ready();
+  readonly #limit: number;
+  #ended = false;
+  #failure: { readonly error: unknown } | null = null;
+
+  /** @throws OptionError for a source that waits */
+  constructor({ iterator, waits }: Opened, limit: number) {
+    if (waits) throw new OptionError('fitSync: an asynchronous source needs fit');
+    this.#iterator = iterator as Iterator<Arrays>;
+    this.#limit = limit;
+  }
+
+  take(steps: number, perStep: number): StreamBatch[] {
+    const wanted = Math.max(perStep, Math.min(this.#limit, steps * perStep));
+    while (this.#ready.length < wanted && !this.#ended && !this.#failure) this.#receive();
+    if (this.#ready.length === 0 && this.#failure) throw this.#failure.error;
+    return this.#ready.take(steps, perStep);
+  }
+
+  giveBack(batches: readonly StreamBatch[]): void {
+    this.#ready.giveBack(batches);
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#iterator.return?.();
+  }
+
+  #receive(): void {
+    let came = false;
+    try {
+      const result = this.#iterator.next();
+      came = true;
+      if (result.done) this.#ended = true;
+      else this.#ready.add(result.value);
+    } catch (error) {
+      this.#failure = { error };
+      // A source that has failed has ended.
+      this.#ended = !came;
     }
   }
 }

@@ -14,10 +14,10 @@ import { checkMetadata, type LoadResult, matchCheckpoint, readCheckpoint, writeC
 import { Current } from './current.ts';
 import { drive, driveSync, type Loop, settle } from './effect.ts';
 import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
-import { closing, type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
+import { closing, closingNow, type Feeder, type FeedOptions } from './feeder.ts';
 import type { Running } from './fit.ts';
 import { Halt } from './halt.ts';
-import { asSource, checkFile, inputsOf, isArray, isStream } from './inputs.ts';
+import { asSource, checkFile, feederOf, inputsOf, isArray } from './inputs.ts';
 import {
   BATCH_SIZE,
   type BatchOptions,
@@ -29,7 +29,7 @@ import {
   type WeightsOptions,
 } from './options.ts';
 import { preprocessMetadata, preprocessOf, type Transforms } from './prepare.ts';
-import { type Counters, type FitResult, type Metrics, START } from './progress.ts';
+import { type Counters, type FitResult, inBatchesOf, type Metrics, START } from './progress.ts';
 import { type Sparsity, sparsityOf, withoutPrunedRows } from './pruned.ts';
 import { Run } from './run.ts';
 import { Copied } from './session.ts';
@@ -44,6 +44,8 @@ type Chosen = Required<BatchOptions>;
 interface Begun extends Running {
   /** Let other trainers have the model's values. */
   readonly release: () => void;
+  /** Rows of its batches. */
+  readonly batchSize: number;
 }
 
 /**
@@ -69,6 +71,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   readonly #log: StepLog = new StepLog();
   #seed: bigint;
   #counters: Counters = START;
+  /** Rows of the batches in which they count. */
+  #counted: number;
   #running: Begun | null = null;
 
   /** @throws OptionError; ShapeError and others for what the model's loss does are thrown by the first run */
@@ -81,6 +85,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#seed = BigInt(seed);
     this.model = model;
     this.#options = options;
+    this.#counted = this.#batchSize;
     const standing = (): { step: number; seed: bigint } => ({ step: this.#counters.step, seed: this.#seed });
     this.#current = new Current(options, standing, () => this.#log.clear());
   }
@@ -108,7 +113,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * Train. The event loop stays free; `predict`, `evaluate` and `save` may be called meanwhile and wait for the end of a chunk (20 ms).
    *
-   * @param data named arrays or a source (shuffled in each epoch by the seed), or an async iterable of batches
+   * @param data named arrays or a source (shuffled in each epoch by the seed), or batches one after the other: a list, a generator, an async one, a function that gives one
    * @returns a run: `await` it for the result, iterate it for every step's report
    * @throws BusyError if a run is on, of this or another trainer of these weights; OptionError
    * @throws (rejects) ShapeError, DataError, DetachedError for data that does not fit; NonFiniteError, IndexError, AbortError while
@@ -118,9 +123,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const running = this.#begin('fit', options);
     const start = async (run: Run<K>): Promise<FitResult<K>> => {
       try {
-        const feeder = isStream(data)
-          ? streamFeeder(data, this.#feedOptions())
-          : sourceFeeder(asSource('fit', data), this.#feedOptions());
+        const feeder = feederOf('fit', data, options, this.#feedOptions(options));
         return await closing(feeder, () => this.#train(running, feeder, options, drive, run));
       } finally {
         this.#end(running);
@@ -134,13 +137,15 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    *
    * @throws BusyError also while a `predict`, `evaluate` or `save` is not done
    */
-  fitSync(data: Named<N> | Source<N>, options: FitOptions<K, N> = {}): FitResult<K> {
-    if (isStream(data)) throw new OptionError('fitSync: an asynchronous source needs fit');
+  fitSync(
+    data: Named<N> | Source<N> | Iterable<Named<N>> | (() => Iterable<Named<N>>),
+    options: FitOptions<K, N> = {},
+  ): FitResult<K> {
     this.#access.checkIdle('fitSync');
     const running = this.#begin('fitSync', options);
     try {
-      const feeder = sourceFeeder(asSource('fitSync', data), this.#feedOptions());
-      return this.#train(running, feeder, options, driveSync, null) as FitResult<K>;
+      const feeder = feederOf('fitSync', data, options, this.#feedOptions(options));
+      return closingNow(feeder, () => this.#train(running, feeder, options, driveSync, null) as FitResult<K>);
     } finally {
       this.#end(running);
     }
@@ -243,7 +248,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
       const setup = this.#current.next();
       try {
         const names = options.weightsOnly ? setup.weightNames(weights) : setup.stateNames();
-        const progress = { counters: this.counters, seed: this.#seed, since: setup.sinceNames };
+        const batchSize = this.#running?.batchSize ?? this.#counted;
+        const progress = { counters: this.counters, seed: this.#seed, batchSize, since: setup.sinceNames };
         return { names, progress, metadata: this.#metadata(options), values: await setup.store.snapshot([...names.values()]) };
       } finally {
         this.#current.leave(setup);
@@ -294,7 +300,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const transforms = preprocessOf(file, read.metadata, this.#setup.transforms);
     return this.#access.turn(() => {
       this.#access.checkAlone('load');
-      const { counters = START, seed = this.#seed, since = {} } = read.progress ?? {};
+      const { counters = START, seed = this.#seed, batchSize, since = {} } = read.progress ?? {};
       const setup = this.#current.next((before) => before.sinceOf(since));
       try {
         const { values, missing, extra } = matchCheckpoint(read, setup.stateNames(true), options.strict ?? true);
@@ -303,6 +309,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
         setup.restore(values);
         setup.claim(this.#name);
         this.#counters = counters;
+        this.#counted = batchSize ?? this.#batchSize;
         this.#seed = seed;
         this.#log.clear();
         return { missing, extra };
@@ -317,7 +324,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @throws OptionError also where no step has run
    */
   advise(options: AdviseOptions = {}): Advice {
-    const history = this.#log.history(() => this.#header(false));
+    const history = this.#log.history(() => this.#header(false, this.#batchSize));
     return advise(history, options);
   }
 
@@ -333,6 +340,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.dispose();
   }
 
+  get #batchSize(): number {
+    return this.#options.batchSize ?? BATCH_SIZE;
+  }
+
   get #setup(): Setup<M> {
     return this.#current.setup;
   }
@@ -341,14 +352,14 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return this.#current.access;
   }
 
-  #feedOptions(): FeedOptions {
-    const { batchSize = BATCH_SIZE, accumulate = 1, dropLast = false } = this.#options;
-    return { batchSize, accumulate, dropLast, seed: this.#seed };
+  #feedOptions({ batchSize = this.#batchSize, shuffle = true }: FitOptions<string>): FeedOptions {
+    const { accumulate = 1, dropLast = false } = this.#options;
+    return { batchSize, accumulate, dropLast, seed: this.#seed, shuffle };
   }
 
   #chosen(where: string, options: BatchOptions): Chosen {
     checkOptions(where, options, ['batchSize', 'weights']);
-    const { batchSize = this.#options.batchSize ?? BATCH_SIZE } = options;
+    const { batchSize = this.#batchSize } = options;
     checkNumber(where, 'batchSize', batchSize, { min: 1, integer: true });
     return { batchSize, weights: this.#weightsOf(where, options) };
   }
@@ -375,14 +386,17 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#current.takeIn(where);
     const warnings = new Warnings(options.logger ?? this.#options.logger);
     const release = this.#access.begin(where);
-    this.#running = { halt: new Halt(options.signal ?? null), warnings, counters: this.#counters, release };
+    const { batchSize } = this.#feedOptions(options);
+    const counters = inBatchesOf(this.#counters, this.#counted, batchSize);
+    this.#running = { halt: new Halt(options.signal ?? null), warnings, counters, release, batchSize };
     return this.#running;
   }
 
-  #end({ halt, counters, release }: Begun): void {
+  #end({ halt, counters, release, batchSize }: Begun): void {
     release();
     halt.close();
     this.#counters = counters;
+    this.#counted = batchSize;
     this.#running = null;
     if (this.#access.disposed) this.#setup.dispose();
   }
@@ -394,6 +408,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     driver: (loop: Loop<FitResult<K>>) => R,
     run: Run<K> | null,
   ): R {
+    const { batchSize } = this.#feedOptions(options);
     return train({
       running,
       feeder,
@@ -408,8 +423,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
       threadsAsked: this.#options.threads !== undefined,
       turn: (task) => this.#access.turn(task),
       log: this.#log,
-      header: (perLayer) => this.#header(perLayer),
-      evaluation: (source, weights) => this.#evaluation(source, new Copied(source.data), this.#chosen('fit', { weights })),
+      header: (perLayer) => this.#header(perLayer, batchSize),
+      evaluation: (source, weights) => this.#evaluation(source, new Copied(source.data), { batchSize, weights }),
     });
   }
 
@@ -418,8 +433,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return { ...metadata, ...preprocessMetadata(this.#setup.transforms) };
   }
 
-  #header(perLayer: boolean): RecordHeader {
-    return this.#setup.header({ seed: this.#seed, threads: this.#threads, perLayer });
+  #header(perLayer: boolean, batchSize: number): RecordHeader {
+    return this.#setup.header({ seed: this.#seed, threads: this.#threads, perLayer, batchSize });
   }
 
   #evaluation(source: Source, data: Copied, { batchSize, weights }: Chosen): EvaluateContext {

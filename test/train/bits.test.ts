@@ -32,7 +32,7 @@ describe.each(Object.entries(VARIANTS))('%s', (name, { data, options }) => {
     const { batchSize = 32, accumulate = 1 } = given;
     const source = 'trace' in data ? (data as Source) : rows(data as Parameters<typeof rows>[0]);
     const setup = new Setup(given);
-    const session = setup.training(sourceFeeder(source, { batchSize, accumulate, dropLast: false, seed: 1n }));
+    const session = setup.training(sourceFeeder(source, { batchSize, accumulate, dropLast: false, shuffle: true, seed: 1n }));
     expect(threadsFor(session.program(batchSize).program, 3)).toBe(3);
     session.dispose();
     setup.dispose();
