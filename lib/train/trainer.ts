@@ -154,7 +154,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * Loss and metrics over a data set, without dropout: means over its rows, and what metrics such as F1 make of all of them.
    * @returns numbers by name: `loss`, and each of option `metrics`
-   * @throws (rejects) OptionError, ShapeError, DataError for data that does not fit; BusyError while another trainer of the model is at work
+   * @throws (rejects) OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of another trainer of the model is on
    */
   async evaluate(data: Named<N> | Source<N>, options: BatchOptions = {}): Promise<Metrics<K>> {
     this.#current.follow('evaluate');
@@ -167,7 +167,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * Loss and metrics over a data set, blocking this thread: the same bits as `evaluate`.
    * @returns numbers by name: `loss`, and each of option `metrics`
-   * @throws OptionError, ShapeError, DataError for data that does not fit; BusyError while anything else of the trainer is not done
+   * @throws OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of this or another trainer of the model is on
    */
   evaluateSync(data: Named<N> | Source<N>, options: BatchOptions = {}): Metrics<K> {
     this.#current.follow('evaluateSync');
@@ -182,7 +182,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @typeParam D what holds them, where the model gives another dtype than f32: `predict<Int32Array>(x)` of an `ops.argmax`
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays
    * @returns one output row for each input row, in a shape whose first number is that of the rows
-   * @throws (rejects) OptionError, ShapeError; BusyError while another trainer of the model is at work
+   * @throws (rejects) OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
   async predict<D extends Data = Float32Array>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): Promise<NdArray<D>> {
     this.#current.follow('predict');
@@ -196,7 +196,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @typeParam D what holds them, where the model gives another dtype than f32: `predictSync<Int32Array>(x)` of an `ops.argmax`
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays
    * @returns one output row for each input row, in a shape whose first number is that of the rows
-   * @throws OptionError, ShapeError; BusyError while anything else of the trainer is not done
+   * @throws OptionError, ShapeError; BusyError while a fit of this or another trainer of the model is on
    */
   predictSync<D extends Data = Float32Array>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): NdArray<D> {
     this.#current.follow('predictSync');
