@@ -67,7 +67,7 @@ describe('a network trained as by PyTorch', () => {
     for (const [k, p] of model.parameters().entries()) p.data = golden.initial[k]!;
     const trainer = new Trainer({
       model,
-      loss: ({ x, y }, m) => loss.mse(m.forward(x!), y!),
+      loss: ({ x, y }, m) => loss.mse(m.forward(x), y),
       optimizer: sgd({ lr: 0.125, momentum: 0.5 }),
       batchSize: 6 / accumulate,
       accumulate,

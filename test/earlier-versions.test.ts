@@ -48,7 +48,7 @@ const y = Int32Array.from({ length: n }, (_, i) => (i * 7) % 3);
 const net = (threads: number): Trainer<Net> =>
   new Trainer({
     model: new Net(),
-    loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+    loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
     optimizer: optim.adamw({ lr: 3e-3 }),
     clip: clip.zclip(),
     ema: { decay: 0.9 },
@@ -105,7 +105,7 @@ describe('0.1.0', () => {
     expect(told.json()).toHaveLength(rows.length);
     using trainer = new Trainer({
       model: new nn.Sequential(new nn.Linear(64, 128), ops.relu, new nn.Linear(128, 10)),
-      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
       optimizer: optim.adamw({ lr: 0.003 }),
       clip: clip.globalNorm(1),
     });

@@ -298,10 +298,9 @@ describe('measured by a trainer', () => {
     const wanted = cases.filter((c) => c.on === on);
     const trainer = new Trainer({
       model: new Same(),
-      loss:
-        on === 'classes' ? ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!) : ({ x, y }, m) => loss.mse(m.forward(x!), y!),
+      loss: on === 'classes' ? ({ x, y }, m) => loss.crossEntropy(m.forward(x), y) : ({ x, y }, m) => loss.mse(m.forward(x), y),
       optimizer: optim.sgd({ lr: 0 }),
-      metrics: Object.fromEntries(wanted.map((c) => [c.name, ({ x, y }, m: Same) => c.graph(m.forward(x!), y!)])),
+      metrics: Object.fromEntries(wanted.map((c) => [c.name, ({ x, y }, m: Same) => c.graph(m.forward(x), y)])),
     });
     const set = { x: { data: x, shape }, y: on === 'pairs' ? { data: y, shape } : y };
     for (const batchSize of [1000, 16]) {
@@ -318,7 +317,7 @@ describe('measured by a trainer', () => {
     for (const o of options) {
       const trainer = new Trainer({
         model: new Same(),
-        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!, o),
+        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y, o),
         optimizer: optim.sgd({ lr: 0 }),
       });
       const of = (r: number): number => (labels[r] === o.ignoreIndex ? 0 : (o.weight?.[labels[r]!] ?? 1));
@@ -365,7 +364,7 @@ test('where there is nothing to say', () => {
 test('while a fit is on, metrics count', async () => {
   using trainer = new Trainer({
     model: new Same(),
-    loss: ({ x, y }, m) => loss.mse(m.forward(x!), y!),
+    loss: ({ x, y }, m) => loss.mse(m.forward(x), y),
     optimizer: optim.sgd({ lr: 0 }),
     batchSize: 4,
   });

@@ -176,8 +176,8 @@ describe('layers as in PyTorch: names, shapes, values', () => {
     const dtype: DType = name === 'Embedding' ? 'i32' : 'f32';
     const operands = ins.map((x) => ({ ...x, dtype }));
     const { outs: got, values } = run(layer, operands, (x, h) => {
-      if (!(layer instanceof nn.RNN)) return [layer.forward(x!) as Tensor];
-      const out = layer.forward(x!, h ? { h } : {});
+      if (!(layer instanceof nn.RNN)) return [layer.forward(x) as Tensor];
+      const out = layer.forward(x, h ? { h } : {});
       return [out.output, out.h];
     });
     for (const [i, want] of outs.entries()) {

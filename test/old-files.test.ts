@@ -33,7 +33,7 @@ test.skipIf(runtime().isa === 'x86_64')('a checkpoint with averages, running sta
   const wanted = JSON.parse(readFileSync(join(folder, 'net.expected.json'), 'utf8')) as Expected;
   const trainer = new Trainer({
     model: new Net(),
-    loss: (batch, model) => loss.crossEntropy(model.forward(batch.x!), batch.y!),
+    loss: (batch, model) => loss.crossEntropy(model.forward(batch.x), batch.y),
     optimizer: optim.adamw({ lr: 3e-3 }),
     clip: clip.zclip(),
     ema: { decay: 0.9 },

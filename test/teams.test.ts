@@ -20,7 +20,7 @@ test('a small network: layers of 512, 64, 48 and 10', () => {
     const model = new nn.Sequential(...layers.flatMap((layer, i) => (i === 0 ? [layer] : [ops.relu, layer])));
     return new Trainer({
       model,
-      loss: ({ x: input, y }, net) => loss.crossEntropy(net.forward(input!), y!),
+      loss: ({ x: input, y }, net) => loss.crossEntropy(net.forward(input!), y),
       optimizer: optim.sgd({ lr: 0.1 }),
       seed: 1,
       threads,

@@ -28,7 +28,7 @@ class Net extends nn.Module {
 const fit = (use: (h: Anything, net: Net) => unknown) =>
   new Trainer({
     model: new Net(use),
-    loss: ({ x, y }, model) => crossEntropy(model.forward(x!), y!),
+    loss: ({ x, y }, model) => crossEntropy(model.forward(x), y),
     optimizer: optim.sgd({ lr: 0.1 }),
     batchSize: 8,
   }).fit(data, { steps: 1 });
@@ -99,7 +99,7 @@ test.each([
   const make = (options: object) =>
     new Trainer({
       model: new Net(() => null),
-      loss: ({ x, y }, model) => crossEntropy(model.forward(x!), y!),
+      loss: ({ x, y }, model) => crossEntropy(model.forward(x), y),
       optimizer: optim.sgd({ lr: 0.1 }),
       ...options,
     });

@@ -27,7 +27,7 @@ const run = async (policy: clip.ClipPolicy, steps = 40) => {
   const logger = ({ message }: { message: string }): void => void warnings.push(message);
   const trainer = new Trainer({
     model: new Steep(),
-    loss: ({ x }, m) => m.forward(x!),
+    loss: ({ x }, m) => m.forward(x),
     optimizer: optim.sgd({ lr: 100 }),
     clip: policy,
     logger,

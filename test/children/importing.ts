@@ -62,7 +62,7 @@ async function use(between: () => unknown): Promise<Used> {
   const imported = await between();
   const trainer = new Trainer({
     model: new nn.Linear(512, 256),
-    loss: ({ x, y }, model) => loss.mse(model.forward(x!), y!),
+    loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
     optimizer: optim.adamw(),
     batchSize: 32,
     threads: 3,

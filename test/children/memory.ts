@@ -23,7 +23,7 @@ const data = (rows: number, width: number): Arrays => ({
 function make(width: number, hidden: number): Trainer<nn.Sequential> {
   return new Trainer({
     model: new nn.Sequential(new nn.Linear(width, hidden), ops.relu, new nn.Linear(hidden, 10)),
-    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
     optimizer: optim.adamw(),
     clip: clip.globalNorm(1),
     batchSize: 32,
@@ -78,7 +78,7 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
     await watch(3, async () => {
       const trainer = new Trainer({
         model,
-        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
         optimizer: optim.sgd({ lr: 0.1 }),
         batchSize: 1,
         threads: 1,

@@ -116,7 +116,7 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
   longChunk() {
     const trainer = new Trainer({
       model: new nn.Sequential(new nn.Linear(1, 2048), new nn.Linear(2048, 2048), new nn.Linear(2048, 1)),
-      loss: ({ x }, model) => loss.mse(model.forward(x!), x!),
+      loss: ({ x }, model) => loss.mse(model.forward(x), x),
       optimizer: optim.adamw(),
       batchSize: 8,
       threads: 1,

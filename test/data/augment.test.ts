@@ -144,7 +144,7 @@ function images(): { x: NdArray; y: Int32Array } {
 function trainer(options: Partial<TrainerOptions<Net>> = {}): Trainer<Net> {
   return new Trainer({
     model: new Net(),
-    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
     optimizer: optim.adamw({ lr: 1e-2 }),
     augment: [crop(2, { border: 'reflect' }), flip(), cutout(3), noise(4)],
     preprocess: { x: minMax({ per: 'all', from: [0, 255] }).fit(images().x) },

@@ -141,7 +141,7 @@ const LABELS: Readonly<Record<string, ArrayInput>> = {
 describe('a training', () => {
   const measured = {
     accuracy: ({ x, y }: gradclip.Batch, m: { forward(x: gradclip.Tensor): gradclip.Tensor }) =>
-      metrics.accuracy(m.forward(x!), y!),
+      metrics.accuracy(m.forward(x), y),
   };
   /** All that comes of training and measuring on these. */
   async function run(data: Arrays): Promise<unknown> {
@@ -200,7 +200,7 @@ describe('a training', () => {
     const words = async (data: Arrays | gradclip.Source): Promise<unknown> => {
       const trainer = new gradclip.Trainer({
         model: new Words(),
-        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
         optimizer: optim.sgd({ lr: 0.1 }),
       });
       return [(await trainer.fit(data, { steps: 5 })).last, await trainer.predict(text)];

@@ -183,7 +183,7 @@ class Line extends Module {
 
 const task = () => ({
   model: new Line(),
-  loss: ({ x, y }: Batch, model: Line): Tensor => loss.mse(model.forward(x!), y!),
+  loss: ({ x, y }: Batch, model: Line): Tensor => loss.mse(model.forward(x), y),
   optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }),
   batchSize: 16,
 });

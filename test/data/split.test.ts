@@ -19,9 +19,9 @@ it('every row lies in one part, with its own values; the seed decides which', ()
       expect(middle.rows.length).toBe(validation);
       expect(sorted(train.rows, test.rows, middle.rows)).toEqual([...y.keys()]);
       for (const { rows, arrays } of [train, test, middle]) {
-        expect(arrays.x!.shape).toEqual([rows.length, 2]);
-        expect([...arrays.x!.data]).toEqual([...rows].flatMap((r) => [2 * r, 2 * r + 1]));
-        expect([...arrays.y!.data]).toEqual([...rows].map((r) => y[r]));
+        expect(arrays.x.shape).toEqual([rows.length, 2]);
+        expect([...arrays.x.data]).toEqual([...rows].flatMap((r) => [2 * r, 2 * r + 1]));
+        expect([...arrays.y.data]).toEqual([...rows].map((r) => y[r]));
       }
       expect(split(data(y), options).train.rows).toEqual(train.rows);
     }),
@@ -39,15 +39,15 @@ it('stratified: each part has every class in proportion, to within a row', () =>
       const rest = y.length - parts.test.rows.length;
       for (const k of new Set(y)) {
         const all = y.filter((v) => v === k).length;
-        const inTest = parts.test.arrays.y!.data.filter((v) => v === k).length;
+        const inTest = parts.test.arrays.y.data.filter((v) => v === k).length;
         expect(Math.abs(inTest - (all * parts.test.rows.length) / y.length)).toBeLessThan(1);
-        const inMiddle = parts.validation.arrays.y!.data.filter((v) => v === k).length;
+        const inMiddle = parts.validation.arrays.y.data.filter((v) => v === k).length;
         expect(Math.abs(inMiddle - ((all - inTest) * parts.validation.rows.length) / rest)).toBeLessThan(1);
       }
     }),
   );
   const rare = split(data([...new Array(90).fill(0), ...new Array(10).fill(1)]), { test: 20, stratify: 'y' });
-  expect(rare.test.arrays.y!.data.filter((v) => v === 1).length).toBe(2);
+  expect(rare.test.arrays.y.data.filter((v) => v === 1).length).toBe(2);
 });
 
 it('groups stay together, and parts come near their size', () => {
@@ -55,7 +55,7 @@ it('groups stay together, and parts come near their size', () => {
     fc.property(fc.array(fc.nat(11), { minLength: 40, maxLength: 80 }), fc.nat(9), (groups, seed) => {
       fc.pre(new Set(groups).size > 4);
       const { train, test } = split(data(groups), { test: 0.25, seed, groups: Int32Array.from(groups) });
-      const [a, b] = [train, test].map((p) => new Set(p.arrays.y!.data)) as [Set<number>, Set<number>];
+      const [a, b] = [train, test].map((p) => new Set(p.arrays.y.data)) as [Set<number>, Set<number>];
       expect([...a].filter((g) => b.has(g))).toEqual([]);
       expect(sorted(train.rows, test.rows)).toEqual([...groups.keys()]);
       const largest = Math.max(...[...new Set(groups)].map((g) => groups.filter((v) => v === g).length));

@@ -52,7 +52,7 @@ export async function engineHashes(library: typeof Library, math: typeof Functio
 
   type Options<K extends string> = Omit<Library.TrainerOptions<Network, K>, 'loss' | 'batchSize'>;
   const trainerOf = <K extends string = never>(options: Options<K>): Library.Trainer<Network, K> =>
-    new Trainer<Network, K>({ ...options, batchSize: 8, loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!) });
+    new Trainer<Network, K>({ ...options, batchSize: 8, loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y) });
   const weights = async (trainer: Library.Trainer<Network>): Promise<Float32Array[]> =>
     [...(await trainer.readParameters()).values()].map(({ data }) => data);
 
@@ -79,7 +79,7 @@ export async function engineHashes(library: typeof Library, math: typeof Functio
       clip: clip.globalNorm(0.7, { p: 3 }),
       ema: { decay: 0.99 },
       augment: [augment.shift(1), augment.flip(), augment.noise(0.1)],
-      metrics: { perplexity: ({ x, y }, m) => metrics.perplexity(m.forward(x!), y!) },
+      metrics: { perplexity: ({ x, y }, m) => metrics.perplexity(m.forward(x), y) },
     });
     const data = { x: { data: values(5760), shape: [40, 1, 12, 12] }, y: labels(40, 4) };
     await trainer.fit(data, { steps: 20 });

@@ -36,7 +36,7 @@ export function goldenTrainer(name: GoldenName, made: Golden): Trainer<Network> 
   const { optimizer, maxNorm, ...options } = made.settings;
   return new Trainer<Network>({
     model,
-    loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+    loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
     optimizer: optim[optimizer](options),
     clip: clip.globalNorm(maxNorm, { compat: 'torch' }),
     batchSize: isChar(name) ? 32 : 64,

@@ -51,7 +51,7 @@ function images(count: number, seed: number): { x: Float32Array; y: Int32Array }
 function trainer(batchSize: number, threads: number): Trainer<ResNet20> {
   return new Trainer({
     model: new ResNet20(CLASSES).initialize(1),
-    loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+    loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
     optimizer: sgd({ lr: 0.05, momentum: 0.9 }),
     clip: globalNorm(1),
     batchSize,

@@ -93,7 +93,7 @@ const own = optim.define({
 const together = (threads = 1, more: object = {}): Trainer<Own, 'wrong'> =>
   new Trainer({
     model: new Own(),
-    loss: ({ x, y }, m) => ops.mul(loss.crossEntropy(m.forward(x!), y!), 1.5),
+    loss: ({ x, y }, m) => ops.mul(loss.crossEntropy(m.forward(x), y), 1.5),
     optimizer: own,
     clip: growth(1.1),
     regularize: cubes,
@@ -294,7 +294,7 @@ test.each(Object.keys(layers))('a layer: %s', async (name) => {
   const make = () =>
     new Trainer({
       model: new nn.Sequential(new Layer(run)),
-      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
       optimizer: optim.sgd({ lr: 0.1 }),
     });
   const trainer = make();

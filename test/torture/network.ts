@@ -20,7 +20,7 @@ export class Network extends Module {
 
   forward(batch: Batch): Tensor {
     this.#extras.take(batch);
-    return this.body.forward(batch.x!);
+    return this.body.forward(batch.x);
   }
 }
 

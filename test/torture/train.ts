@@ -54,14 +54,14 @@ function optionsOf(spec: ProgramSpec, data: Arrays): Options {
   const rest = others.map(([match]) => ({ match, optimizer: makeOptimizer({ name: 'sgd', options: { lr: 0.1 } }) }));
   let options: Options = {
     model: network,
-    loss: (batch, model) => lossOf(loss.name, loss.options, model.forward(batch), batch.y!),
+    loss: (batch, model) => lossOf(loss.name, loss.options, model.forward(batch), batch.y),
     predict: (batch: Batch, model: Network) => model.forward(batch),
     optimizer,
     clip: makePolicy(spec.policy, names),
     metrics: {
       size: (batch, model) => mean(cast(model.forward(batch), 'f64')),
       ...(LOSSES[loss.name]!.targets === 'labels' && {
-        accuracy: (batch: Batch, model: Network) => accuracy(model.forward(batch), batch.y!),
+        accuracy: (batch: Batch, model: Network) => accuracy(model.forward(batch), batch.y),
       }),
     },
     batchSize,

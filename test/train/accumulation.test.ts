@@ -138,20 +138,20 @@ function near(got: ArrayLike<number>, want: ArrayLike<number>, tolerance = 2e-6)
   }
 }
 
-const logits = ({ x }: Batch, m: Product): Tensor => m.forward(x!);
+const logits = ({ x }: Batch, m: Product): Tensor => m.forward(x);
 const column = (t: Tensor): Tensor => ops.reshape(ops.slice(t, { axis: 1, start: 0, end: 1 }), [-1]);
-const ignoring: Loss = (b, m) => loss.crossEntropy(logits(b, m), b.y!, { ignoreIndex: -100 });
+const ignoring: Loss = (b, m) => loss.crossEntropy(logits(b, m), b.y, { ignoreIndex: -100 });
 const weighed: Loss = (b, m) =>
-  loss.crossEntropy(logits(b, m), b.y!, { ignoreIndex: -100, weight: [0.5, 2, 0, 1.25], labelSmoothing: 0.1 });
+  loss.crossEntropy(logits(b, m), b.y, { ignoreIndex: -100, weight: [0.5, 2, 0, 1.25], labelSmoothing: 0.1 });
 const positive = (b: Batch, m: Product): Tensor => ops.softplus(logits(b, m));
 
 /** Every loss of `loss`. */
 const LOSSES: Readonly<Record<string, Loss>> = {
-  crossEntropy: (b, m) => loss.crossEntropy(logits(b, m), ops.cast(ops.maximum(ops.cast(b.y!, 'f32'), 0), 'i32')),
+  crossEntropy: (b, m) => loss.crossEntropy(logits(b, m), ops.cast(ops.maximum(ops.cast(b.y, 'f32'), 0), 'i32')),
   'crossEntropy, ignoring': ignoring,
   'crossEntropy, weighed': weighed,
-  nll: (b, m) => loss.nll(ops.logSoftmax(logits(b, m)), b.y!, { ignoreIndex: -100, weight: [1, 2, 3, 4] }),
-  focal: (b, m) => loss.focal(logits(b, m), b.y!, { ignoreIndex: -100 }),
+  nll: (b, m) => loss.nll(ops.logSoftmax(logits(b, m)), b.y, { ignoreIndex: -100, weight: [1, 2, 3, 4] }),
+  focal: (b, m) => loss.focal(logits(b, m), b.y, { ignoreIndex: -100 }),
   bceWithLogits: (b, m) => loss.bceWithLogits(logits(b, m), b.p!, { posWeight: 3 }),
   sigmoidFocal: (b, m) => loss.sigmoidFocal(logits(b, m), b.p!),
   mse: (b, m) => loss.mse(logits(b, m), b.t!),
@@ -221,7 +221,7 @@ test('PyTorch: ignored labels and class weights, over batches of four sizes', as
   const data = { rows: y.length, arrays: { x: Float32Array.from(x), y: Int32Array.from(y) } };
   for (const { options, loss: value, gradient } of cases) {
     for (const sizes of [[5, 3, 8, 1], [17], [1, 16], [2, 2, 2, 2, 2, 2, 2, 2, 1]]) {
-      const f: Loss = (b, m) => loss.crossEntropy(logits(b, m), b.y!, options);
+      const f: Loss = (b, m) => loss.crossEntropy(logits(b, m), b.y, options);
       const got = await step(data, sizes, f, {}, Float32Array.from(weight));
       near(got.gradient, gradient, 1e-6);
       near([got.report.loss], [value], 1e-6);
@@ -356,7 +356,7 @@ describe('the sum over micro-batches is a tree of halves', () => {
       for (const accumulate of [n, n + 5]) {
         using trainer = new Trainer({
           model: new Product(new Float32Array(width), [width]),
-          loss: ({ x }, m) => ops.sum(ops.mul(ops.reshape(x!, [width]), m.weight), { dtype: 'f64' }),
+          loss: ({ x }, m) => ops.sum(ops.mul(ops.reshape(x, [width]), m.weight), { dtype: 'f64' }),
           optimizer: optim.sgd({ lr: 1 }),
           batchSize: 1,
           accumulate,

@@ -44,7 +44,7 @@ const data = (x = X): { x: { data: Float32Array; shape: number[] }; y: { data: F
 const trainer = (options: Partial<TrainerOptions<Watched>> = {}): Trainer<Watched> =>
   new Trainer({
     model: new Watched(),
-    loss: ({ x, y }, m) => loss.mse(m.forward(x!), y!),
+    loss: ({ x, y }, m) => loss.mse(m.forward(x), y),
     optimizer: sgd({ lr: 0 }),
     batchSize: 2,
     threads: 1,

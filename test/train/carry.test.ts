@@ -30,7 +30,7 @@ class Model extends nn.Module {
 const trainerOf = (kind: 'RNN' | 'LSTM' | 'GRU', lr: number, accumulate = 1, batchSize = ROWS): Trainer<Model> =>
   new Trainer({
     model: new Model(kind, ROWS),
-    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
     optimizer: optim.sgd({ lr }),
     batchSize,
     accumulate,
@@ -93,7 +93,7 @@ it.each(['RNN', 'LSTM', 'GRU'] as const)('%s: each batch goes on where the one b
 function truthOfFresh(kind: 'RNN' | 'LSTM' | 'GRU'): number {
   const trainer = new Trainer({
     model: new Model(kind),
-    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
     optimizer: optim.sgd({ lr: 0 }),
     batchSize: ROWS,
     seed: 3,
@@ -155,7 +155,7 @@ it('a step that is skipped leaves the state as it was', () => {
   const lossAfter = (...kinds: number[]): number => {
     const trainer = new Trainer({
       model: new Values(),
-      loss: ({ x }, model) => model.forward(x!),
+      loss: ({ x }, model) => model.forward(x),
       optimizer: optim.sgd({ lr: 0 }),
       batchSize: 2,
       seed: 1,

@@ -174,7 +174,7 @@ describe('what is thawed', () => {
     const rate = (step: number): number => lr / (1 + step / 10);
     const trainer = new Trainer({
       model: new Line(),
-      loss: ({ x, y }, m) => loss.mse(m.forward(x!), y!),
+      loss: ({ x, y }, m) => loss.mse(m.forward(x), y),
       optimizer: optim.adam({ lr: rate, betas: [b1, b2], eps }),
       batchSize: 4,
     });
@@ -242,7 +242,7 @@ describe('a model', () => {
   const headed = (): Trainer<Headed> =>
     new Trainer({
       model: new Headed(),
-      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
       optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }),
       clip: clip.none(),
       batchSize: 8,
@@ -298,7 +298,7 @@ describe('a model', () => {
     const make = (model: nn.Module): Trainer<nn.Module> =>
       new Trainer({
         model,
-        loss: ({ x, y }) => loss.crossEntropy((model as nn.Sequential).forward(x!) as Tensor, y!),
+        loss: ({ x, y }) => loss.crossEntropy((model as nn.Sequential).forward(x) as Tensor, y),
         optimizer: optim.adamw({ lr: 1e-2 }),
         prune: prune.magnitude({ sparsity: 0.5 }),
         batchSize: 8,
@@ -412,7 +412,7 @@ describe('whatever is done in whatever order', () => {
       const make = (): Trainer<Three> =>
         new Trainer({
           model,
-          loss: ({ x }, m) => m.forward(x!),
+          loss: ({ x }, m) => m.forward(x),
           optimizer: optim.sgd({ lr: rate, momentum }),
           clip: clip.none(),
           batchSize: 4,

@@ -41,7 +41,7 @@ test('sync, accumulated, and shapes of other ranks', async () => {
   const make = (shape: readonly number[], accumulate: number) =>
     new Trainer({
       model: model(),
-      loss: ({ x, y }, m) => ops.mean(ops.mul(m.forward(x!), ops.reshape(ops.cast(y!, 'f32'), [-1, 1]))),
+      loss: ({ x, y }, m) => ops.mean(ops.mul(m.forward(x), ops.reshape(ops.cast(y, 'f32'), [-1, 1]))),
       optimizer: optim.sgd({ lr: 0.1 }),
       batchSize: 8,
       accumulate,
@@ -62,7 +62,7 @@ test('labels count, and the row is that of the batch in a stream', async () => {
     expect(nonFinite(result)[0]!.message).toMatch(/^x: NaN at row 5, column 0 of batch 2 of the epoch; batch 2 was skipped$/);
   }
   const vector = { x: points(40).x, y: y.subarray(0, 40) };
-  const ofVector: typeof regression = ({ x, y }, m) => ops.mean(ops.square(ops.sub(ops.max(m.forward(x!), { axes: [1] }), y!)));
+  const ofVector: typeof regression = ({ x, y }, m) => ops.mean(ops.square(ops.sub(ops.max(m.forward(x), { axes: [1] }), y)));
   expect(nonFinite(await classifier({ loss: ofVector }).fit(vector))[0]!.message).toMatch(/^y: NaN at row 21; batch/);
 });
 
@@ -87,7 +87,7 @@ test('a weight', async () => {
 test('neither: the loss and the gradients', async () => {
   const huge = points(40);
   huge.x.data.fill(3e38);
-  const result = classifier({ loss: ({ x }, m) => ops.mean(ops.square(m.forward(x!))) }).fitSync(huge, { epochs: 1 });
+  const result = classifier({ loss: ({ x }, m) => ops.mean(ops.square(m.forward(x))) }).fitSync(huge, { epochs: 1 });
   expect(nonFinite(result)).toMatchObject([{ details: { kind: 'gradient', name: 'fc1.weight', step: 0 } }]);
   expect(nonFinite(result)[0]!.message).toMatch(
     /^inputs and weights are finite, the loss is Infinity, but the gradients of fc1\.weight and \d more are not finite; batch 0 was skipped$/,
@@ -96,7 +96,7 @@ test('neither: the loss and the gradients', async () => {
 
 test('what lowers an adaptive scale of the loss is not told; an input is', async () => {
   const lossScale = { init: 2 ** 100 };
-  const large: typeof regression = ({ x, y }, m) => ops.mul(loss.crossEntropy(m.forward(x!), y!), 1e12);
+  const large: typeof regression = ({ x, y }, m) => ops.mul(loss.crossEntropy(m.forward(x), y), 1e12);
   const result = await classifier({ lossScale, clip: clip.globalNorm(1, { maxSkips: 1000 }), loss: large }).fit(points(400), {
     epochs: 3,
   });
@@ -172,7 +172,7 @@ test('tokens are never in question', async () => {
   }
   const trainer = new Trainer({
     model: new Text(),
-    loss: ({ x }, m) => ops.mean(m.forward(x!)),
+    loss: ({ x }, m) => ops.mean(m.forward(x)),
     optimizer: optim.sgd({ lr: 1 }),
   });
   const result = await trainer.fit(windows(tokens, { length: 5 }), { steps: 3 });

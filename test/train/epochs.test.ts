@@ -127,7 +127,7 @@ test('where no epoch has a known length, the error says so', async () => {
   ).toThrow(message);
   const { x, y } = points(8);
   async function* stream() {
-    yield { x: x!, y: y! };
+    yield { x: x, y: y };
   }
   await expect(classifier({ optimizer: optim.sgd({ lr }) }).fit(stream as never, { steps: 1 })).rejects.toThrow(message);
 });

@@ -51,7 +51,7 @@ class Causal extends Module {
 function trainerOf<M extends Module & { forward(x: Tensor): Tensor }>(model: M): Trainer<M> {
   return new Trainer({
     model,
-    loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+    loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
     optimizer: optim.adamw({ lr: 0.03 }),
     batchSize: 4,
     seed: 1,

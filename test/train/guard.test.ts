@@ -233,7 +233,7 @@ describe('gradients', () => {
     const trainer = (floor: number) =>
       new Trainer({
         model: new Deep(),
-        loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+        loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
         optimizer: optim.sgd({ lr: 0.1 }),
         guards: [guard.vanishing({ floor, action: 'warn' })],
         batchSize: 20,
@@ -244,7 +244,7 @@ describe('gradients', () => {
     for (const g of guards!) expect(g.value).toBeLessThan(1e-4);
     expect((await trainer(1e-12).fit(data, { steps: 3 })).guards).toEqual([]);
     // All gradients 0: all have vanished.
-    const zero = make([guard.vanishing()], { loss: ({ x, y }, m) => ops.mul(loss.crossEntropy(m.forward(x!), y!), 0) });
+    const zero = make([guard.vanishing()], { loss: ({ x, y }, m) => ops.mul(loss.crossEntropy(m.forward(x), y), 0) });
     await expect(zero.fit(data, { steps: 1 })).rejects.toThrow('fit: guard.vanishing: fc1.weight at step 0');
   });
 });
@@ -267,7 +267,7 @@ test('wrong options', () => {
   expect(() => make(guard.loss() as never)).toThrow(/option guards: expected a list/);
   expect(() => make([], { rollback: { every: 0 } })).toThrow(/option rollback.every/);
   const unused = make([guard.outputs()], {
-    loss: ({ x, y }, m) => loss.crossEntropy(m.fc2.forward(ops.relu(m.fc1.forward(x!))), y!),
+    loss: ({ x, y }, m) => loss.crossEntropy(m.fc2.forward(ops.relu(m.fc1.forward(x))), y),
   });
   expect(() => unused.fitSync(points(8), { steps: 1 })).toThrow(/guard.outputs: the loss calls no forward of model/);
 });

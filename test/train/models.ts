@@ -42,7 +42,7 @@ export function classifier<K extends string = never>(options: ClassifierOptions<
   const { rate = 0, ...rest } = options;
   return new Trainer({
     model: new MLP([6, 16, 2], rate),
-    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
     optimizer: optim.adamw({ lr: 1e-2 }),
     clip: clip.globalNorm(0.5),
     batchSize: 8,
@@ -51,7 +51,7 @@ export function classifier<K extends string = never>(options: ClassifierOptions<
   });
 }
 
-export const regression = (batch: Batch, model: MLP): Tensor => loss.mse(model.forward(batch.x!), batch.y!);
+export const regression = (batch: Batch, model: MLP): Tensor => loss.mse(model.forward(batch.x), batch.y);
 
 /** All parameters, or their averages, as one buffer, to compare bits. */
 export async function bits(trainer: Pick<Trainer<MLP>, 'readParameters'>, options: WeightsOptions = {}): Promise<string> {
@@ -95,7 +95,7 @@ export const tiedData: Readonly<Record<'x' | 'y', { data: Int32Array; shape: num
 export function tied(options: Partial<TrainerOptions<Tied>> = {}): Trainer<Tied> {
   return new Trainer({
     model: new Tied(),
-    loss: (batch, model) => loss.crossEntropy(model.forward(batch.x!), batch.y!),
+    loss: (batch, model) => loss.crossEntropy(model.forward(batch.x), batch.y),
     optimizer: optim.adamw({ lr: 0.01 }),
     clip: clip.globalNorm(1),
     batchSize: 4,

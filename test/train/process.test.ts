@@ -35,7 +35,7 @@ it('timers fire during a step', async () => {
   const [rows, width] = [64, 1024];
   const trainer = new Trainer({
     model: new nn.Sequential(new nn.Linear(width, width), ops.relu, new nn.Linear(width, width)),
-    loss: ({ x, y }, model) => loss.mse(model.forward(x!), y!),
+    loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
     optimizer: optim.adamw(),
     batchSize: rows,
   });

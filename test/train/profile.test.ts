@@ -14,7 +14,7 @@ const make = (threads: number, accumulate = 1): Trainer<Small> => {
   const model = new Small();
   return new Trainer({
     model,
-    loss: ({ x, y }) => loss.crossEntropy(model.forward(x!), y!),
+    loss: ({ x, y }) => loss.crossEntropy(model.forward(x), y),
     optimizer: optim.adamw(),
     clip: clip.globalNorm(0.5),
     batchSize: 48,

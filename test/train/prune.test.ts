@@ -228,7 +228,7 @@ describe('savePruned', () => {
   const trained = async (model: nn.Sequential, match: RegExp | string, rest: Partial<TrainerOptions<nn.Sequential>> = {}) => {
     const trainer = new Trainer({
       model,
-      loss: ({ x, y }, m: nn.Sequential) => loss.crossEntropy(m.forward(x!), y!),
+      loss: ({ x, y }, m: nn.Sequential) => loss.crossEntropy(m.forward(x), y),
       optimizer: optim.adamw({ lr: 0.02 }),
       prune: prune.rows({ sparsity: 0.5, match, begin: 5, end: 25, every: 5 }),
       seed: 4,
@@ -268,7 +268,7 @@ describe('savePruned', () => {
         new nn.GELU(),
         new nn.Linear(5, 2),
       ),
-      loss: ({ x, y }, m: nn.Sequential) => loss.crossEntropy(m.forward(x!), y!),
+      loss: ({ x, y }, m: nn.Sequential) => loss.crossEntropy(m.forward(x), y),
       optimizer: optim.sgd(),
     });
     expect(await small.load(at('small'))).toEqual({ missing: [], extra: [] });

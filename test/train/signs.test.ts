@@ -16,7 +16,7 @@ class Still extends nn.Module {
 function still(options: Partial<TrainerOptions<Still>> = {}): Trainer<Still> {
   return new Trainer({
     model: new Still(),
-    loss: ({ x }, m) => m.forward(x!),
+    loss: ({ x }, m) => m.forward(x),
     optimizer: optim.sgd({ lr: 0.1 }),
     batchSize: 1,
     ...options,

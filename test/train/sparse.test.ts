@@ -27,7 +27,7 @@ type Options = Partial<TrainerOptions<Tables>> & { rows?: number; sparse?: boole
 function trainer({ rows = ROWS, sparse = true, ...options }: Options = {}): Trainer<Tables> {
   return new Trainer({
     model: new Tables(sparse, rows),
-    loss: ({ x, y }, m) => loss.mse(m.forward(x!), y!),
+    loss: ({ x, y }, m) => loss.mse(m.forward(x), y),
     optimizer: optim.sgd({ lr: 0.1 }),
     batchSize: 1000,
     ...options,
@@ -186,7 +186,7 @@ describe('a table used more than once', () => {
       [false, true].map(async (sparse) => {
         const t = new Trainer({
           model: new Pair(sparse),
-          loss: ({ x, y, z }, m) => loss.mse(m.forward(x!, z!), y!),
+          loss: ({ x, y, z }, m) => loss.mse(m.forward(x, z!), y),
           optimizer: optim.sgd({ lr: 0.01 }),
           clip: clip.globalNorm(1),
         });
@@ -206,7 +206,7 @@ test('a table of fewer rows than are looked up, before a layer that would else m
     [false, true].map(async (sparse) => {
       const t = new Trainer({
         model: new nn.Sequential(new nn.Embedding(few, DIM, { sparse }), new nn.Linear(DIM, 3)),
-        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
         optimizer: optim.sgd({ lr: 0.1 }),
         batchSize: ids.length,
       });
@@ -226,7 +226,7 @@ test('a bag with padding trains its members alone', async () => {
       return sum(this.bag.forward(x), { axes: [1] });
     }
   }
-  const t = new Trainer({ model: new Bag(), loss: ({ x, y }, m) => loss.mse(m.forward(x!), y!), optimizer: optim.adam() });
+  const t = new Trainer({ model: new Bag(), loss: ({ x, y }, m) => loss.mse(m.forward(x), y), optimizer: optim.adam() });
   const before = Float32Array.from((await t.readParameters()).get('bag.weight')!.data);
   t.fitSync({ x: { data: Int32Array.of(4, 2, 9, 4, 2, 2), shape: [2, 3] }, y: Float32Array.of(1, 2) }, { steps: 3 });
   const after = (await t.readParameters()).get('bag.weight')!.data;
@@ -278,7 +278,7 @@ describe('refused', () => {
   });
   test('a table that is used otherwise, or not at all', () => {
     const fit = (forward: (x: Tensor, m: Tables) => Tensor) => {
-      const t = trainer({ loss: ({ x, y }, m) => loss.mse(forward(x!, m), y!) });
+      const t = trainer({ loss: ({ x, y }, m) => loss.mse(forward(x, m), y) });
       return expect(() => t.fitSync(batch([1, 2]), { steps: 1 }));
     };
     const all = (m: Tables): Tensor => sum(matmul(m.table.weight, transpose(m.table.weight.toTensor())));

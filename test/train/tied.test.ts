@@ -101,7 +101,7 @@ describe('files', () => {
     const twice = (): Trainer<Twice> =>
       new Trainer({
         model: new Twice(),
-        loss: (batch, model) => loss.mse(model.forward(batch.x!), batch.x!),
+        loss: (batch, model) => loss.mse(model.forward(batch.x), batch.x),
         optimizer: optim.sgd({ lr: 0.1 }),
       });
     const trainer = twice();

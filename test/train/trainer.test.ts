@@ -69,7 +69,7 @@ describe('epochs', () => {
   });
 
   it('learns', async () => {
-    const trainer = classifier({ metrics: { accuracy: ({ x, y }, model) => accuracy(model.forward(x!), y!) } });
+    const trainer = classifier({ metrics: { accuracy: ({ x, y }, model) => accuracy(model.forward(x), y) } });
     const before = await trainer.evaluate(data);
     await trainer.fit(data, { epochs: 20 });
     const after = trainer.evaluateSync(data, { batchSize: 33 });
@@ -140,7 +140,7 @@ describe('reports', () => {
     const trainer = classifier({
       optimizer: optim.sgd({ lr: 1 }),
       clip: clip.globalNorm(2),
-      loss: ({ x, y }, model) => crossEntropy(model.forward(x!), y!),
+      loss: ({ x, y }, model) => crossEntropy(model.forward(x), y),
     });
     const huge = points(8);
     huge.x.data.forEach((v, i) => {

@@ -26,21 +26,21 @@ class Net extends nn.Module {
 }
 
 type Loss = TrainerOptions<Net>['loss'];
-const crossEntropy: Loss = ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!);
+const crossEntropy: Loss = ({ x, y }, m) => loss.crossEntropy(m.forward(x), y);
 const make = (objective: Loss, options: Partial<TrainerOptions<Net>> = {}): Trainer<Net> =>
   new Trainer({ model: new Net(), loss: objective, optimizer: optim.sgd({ lr: 0.1 }), batchSize: 8, ...options });
 
 test.each<[string, Loss, RegExp]>([
   [
     'an accuracy',
-    ({ x, y }, m) => metrics.accuracy(m.forward(x!), y!).summed!.hits!,
+    ({ x, y }, m) => metrics.accuracy(m.forward(x), y).summed!.hits!,
     /goes through \w+, which passes no gradient on/,
   ],
-  ['a comparison', ({ x }, m) => ops.mean(ops.less(m.forward(x!), 0)), /goes through less, which passes no gradient on/],
-  ['rounded', ({ x }, m) => ops.mean(ops.round(m.forward(x!))), /goes through round, which/],
-  ['an integer', ({ x }, m) => ops.mean(ops.cast(ops.argmax(m.forward(x!)), 'f32')), /goes through cast, which/],
-  ['labels', ({ y }) => ops.mean(ops.cast(y!, 'f32')), /it depends on none of them \(body\.weight, body\.bias, head\.weight/],
-  ['what is not trained', ({ x }, m) => ops.mean(m.fixed.forward(x!)), /it depends on none of them \(body\.weight/],
+  ['a comparison', ({ x }, m) => ops.mean(ops.less(m.forward(x), 0)), /goes through less, which passes no gradient on/],
+  ['rounded', ({ x }, m) => ops.mean(ops.round(m.forward(x))), /goes through round, which/],
+  ['an integer', ({ x }, m) => ops.mean(ops.cast(ops.argmax(m.forward(x)), 'f32')), /goes through cast, which/],
+  ['labels', ({ y }) => ops.mean(ops.cast(y, 'f32')), /it depends on none of them \(body\.weight, body\.bias, head\.weight/],
+  ['what is not trained', ({ x }, m) => ops.mean(m.fixed.forward(x)), /it depends on none of them \(body\.weight/],
 ])('a loss that moves nothing: %s', async (_, objective, why) => {
   const text = /^Trainer: option loss: it can move no trained parameter: /;
   for (const options of [{}, { accumulate: 2 }, { regularize: regularize.l2(1e-3) }, { lossScale: 4 }]) {
@@ -53,9 +53,9 @@ test.each<[string, Loss, RegExp]>([
 
 test('parameters off the path are named once, with what is in the way', async () => {
   const objective: Loss = ({ x, y }, m) => {
-    const logits = m.forward(x!);
+    const logits = m.forward(x);
     const share = ops.mean(ops.less(ops.mul(logits, m.counted), 0), { dtype: 'f64' });
-    return ops.add(loss.crossEntropy(logits, y!), share);
+    return ops.add(loss.crossEntropy(logits, y), share);
   };
   const trainer = make(objective);
   // Batches of 8 and of 4 are traced apart.

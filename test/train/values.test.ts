@@ -136,7 +136,7 @@ describe('a second trainer', () => {
     const make = (classes: number) =>
       new Trainer({
         model: new nn.Sequential({ body, act: ops.relu, head: new nn.Linear(16, classes) }),
-        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+        loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
         optimizer: optim.sgd({ lr: 0.5 }),
         clip: clip.none(),
         batchSize: 8,
@@ -165,7 +165,7 @@ describe('a second trainer', () => {
     const make = () =>
       new Trainer({
         model,
-        loss: ({ x, y }, m) => loss.mse(m.forward(x!), y!),
+        loss: ({ x, y }, m) => loss.mse(m.forward(x), y),
         optimizer: optim.sgd({ lr: 0 }),
         batchSize: 1,
       });

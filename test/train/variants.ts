@@ -87,7 +87,7 @@ function variant(data: Arrays | Source, model: () => Network, rest: Partial<Trai
     data,
     options: () => ({
       model: model(),
-      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
+      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
       optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }),
       clip: clip.globalNorm(0.5),
       batchSize: 32,

@@ -32,17 +32,17 @@ test('a run of which nothing is wrong warns of nothing', async () => {
 });
 
 test.each<[string, ClassifierOptions, number]>([
-  ['a loss times 0', { loss: (b, m) => mul(0, crossEntropy(m.forward(b.x!), b.y!)) }, 1],
-  ['logits beyond a clamp', { loss: (b, m) => crossEntropy(add(m.forward(b.x!), 100), b.y!, { clamp: 1 }) }, 1],
+  ['a loss times 0', { loss: (b, m) => mul(0, crossEntropy(m.forward(b.x), b.y)) }, 1],
+  ['logits beyond a clamp', { loss: (b, m) => crossEntropy(add(m.forward(b.x), 100), b.y, { clamp: 1 }) }, 1],
   [
     'labels that are all ignored',
-    { loss: (b, m) => crossEntropy(m.forward(b.x!), cast(mul(0, cast(b.y!, 'f32')), 'i32'), { ignoreIndex: 0 }) },
+    { loss: (b, m) => crossEntropy(m.forward(b.x), cast(mul(0, cast(b.y, 'f32')), 'i32'), { ignoreIndex: 0 }) },
     1,
   ],
-  ['a loss times 0, and a penalty', { loss: (b, m) => mul(0, crossEntropy(m.forward(b.x!), b.y!)), regularize: l2(1) }, 0],
+  ['a loss times 0, and a penalty', { loss: (b, m) => mul(0, crossEntropy(m.forward(b.x), b.y)), regularize: l2(1) }, 0],
   [
     'gradients that nobody measures',
-    { loss: (b, m) => mul(0, crossEntropy(m.forward(b.x!), b.y!)), clip: clip.none({ measure: false }) },
+    { loss: (b, m) => mul(0, crossEntropy(m.forward(b.x), b.y)), clip: clip.none({ measure: false }) },
     0,
   ],
   ['gradients that are clipped to 0', { clip: clip.globalNorm(0) }, 0],
@@ -133,7 +133,7 @@ test.each([null, 'console', {}, { warn: 1 }])('what is no logger: %s', async (lo
 
 /** A loss whose gradients are finite and have no squares in f32. */
 function huge({ x, y }: Batch, model: MLP): Tensor {
-  return mul(crossEntropy(model.forward(x!), y!), 1e25);
+  return mul(crossEntropy(model.forward(x), y), 1e25);
 }
 
 /** Points of which every batch has one that is not a number. */

@@ -30,7 +30,7 @@ class Words extends gradclip.nn.Module {
 const words = (): gradclip.Trainer<Words> =>
   new gradclip.Trainer({
     model: new Words(),
-    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x!), y!),
+    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
     optimizer: optim.sgd({ lr: 0.1 }),
     batchSize: 4,
   });
@@ -66,7 +66,7 @@ describe('one error each', () => {
     ],
     [
       'a loss that is no scalar',
-      () => classifier({ loss: ({ x }, m) => m.forward(x!) }).fit(data),
+      () => classifier({ loss: ({ x }, m) => m.forward(x) }).fit(data),
       ...shape,
       'loss: expected a scalar of f32 or f64, got f32[8,2]',
     ],
