@@ -53,3 +53,17 @@ it('DATA.md: raw values in, raw values out', () => {
 it('LAYERS.md: attention with rotary positions finds the token before', () => {
   expect(Number(printed('LAYERS.md', 'class Before').trim().split(' ')[1])).toBeLessThan(0.3);
 });
+
+it('DEBUGGING.md: a model and its summary', () => {
+  const out = printed('DEBUGGING.md', 'summary(new');
+  expect(out).toMatch(/^MLP\(\n {2}\(/);
+  expect(out).toContain('392,740,864 multiply-adds');
+});
+
+it('DEBUGGING.md: what is printed while a model trains', () => {
+  const lines = printed('DEBUGGING.md', 'ops.print').trim().split('\n');
+  expect(lines.map((line) => line.split(':')[0])).toEqual(
+    [0, 10].flatMap((batch) => [`hidden, batch ${batch}`, `gradient of hidden, batch ${batch}`]),
+  );
+  expect(lines[0]).toMatch(/^hidden, batch 0: f32\[32,8\] min 0 max \S+ mean \S+ norm \S+; .* of 256$/);
+});

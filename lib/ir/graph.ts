@@ -122,6 +122,13 @@ export interface Assign {
   readonly always: boolean;
 }
 
+/** An output that is told to somebody. */
+export interface Print {
+  /** A step that is skipped computes nothing more of `apply`. */
+  readonly section: Section;
+  tell(numbers: Float64Array, batch: number): void;
+}
+
 const leaf = <A>(name: string, type: (attrs: A) => TensorType): OpDef<A> => ({
   name,
   infer: (_, attrs) => [type(attrs)],
@@ -160,8 +167,8 @@ export class Graph {
   gradientOf: Node | null = null;
   /** f64 scalar, non-zero to skip the step; its node must be in `apply`. */
   skip: Tensor | null = null;
-  /** Outputs that are told to somebody when they have been computed: their numbers, and which batch it was. */
-  readonly prints: Map<string, (numbers: Float64Array, batch: number) => void> = new Map();
+  /** Outputs that are told to somebody when they have been computed, by their names. */
+  readonly prints: Map<string, Print> = new Map();
   #gradientWatchers = new Map<Tensor, ((gradient: Tensor) => void)[]>();
   #states = new Map<State, Tensor>();
   #assigned = new Set<State>();

@@ -21,6 +21,7 @@ export {
   convTranspose2d,
   type Size2d,
 } from './convolve.ts';
+export type { TensorStatistics } from './describe.ts';
 export {
   abs,
   add,
@@ -60,6 +61,7 @@ export { logSumExp } from './log-sum-exp.ts';
 export { type LSTMStates, lstm } from './lstm.ts';
 export { type Activation, type MatmulOptions, matmul } from './matmul.ts';
 export { type MaxPoolOptions, maxPool1d, maxPool2d } from './max-pool.ts';
+export { type Printed, type PrintOptions, print } from './print.ts';
 export { dropout, noise } from './random.ts';
 export type { RecurrentOptions, RecurrentStates } from './recurrent.ts';
 export { argmax, max, mean, min, type ReduceOptions, type SumOptions, sum } from './reduce.ts';

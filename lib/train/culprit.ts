@@ -1,6 +1,8 @@
 // culprit.ts: why the gradients of a step were not finite: what of its batch is not, or which weight, or neither. Looked for when it has happened.
+
 import type { ClipPolicy } from '../clip/clip.ts';
 import { sizeOf } from '../ir/op.ts';
+import { indicesOf } from '../ops/describe.ts';
 import type { Report, Reports } from '../optim/report.ts';
 import { type Effect, type Loop, perform } from './effect.ts';
 import type { Chunk } from './feeder.ts';
@@ -67,16 +69,6 @@ function firstBad({ data, shape }: NdArray, rows: Int32Array | null): { value: n
     }
   }
   return null;
-}
-
-function indicesOf(at: number, shape: readonly number[]): number[] {
-  let left = at;
-  const indices = shape.toReversed().map((d) => {
-    const index = left % d;
-    left = Math.floor(left / d);
-    return index;
-  });
-  return indices.reverse();
 }
 
 function placeOf([row, ...rest]: readonly number[]): string {

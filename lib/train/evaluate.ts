@@ -5,6 +5,7 @@ import { type Loop, perform } from './effect.ts';
 import type { Halt } from './halt.ts';
 import { Gathering, type Measured } from './measure.ts';
 import { Pace } from './pace.ts';
+import { tellPrints } from './prints.ts';
 import type { Metrics } from './progress.ts';
 import type { Session } from './session.ts';
 import type { Source } from './source.ts';
@@ -31,7 +32,8 @@ export function* evaluateLoop(c: EvaluateContext): Loop<Metrics<string> | null> 
   for (let start = 0; start < source.length; ) {
     const left = source.length - start;
     const count = Math.min(batchSize, left);
-    const { program, bound, extra } = session.program(count);
+    const compiled = session.program(count);
+    const { program, bound, extra } = compiled;
     const most = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.report.bytes)));
     const steps = Math.min(pace.steps, MOST_STEPS, most, Math.floor(left / count));
     const feed = new Uint8Array(steps * program.feed.bytes);
@@ -46,6 +48,8 @@ export function* evaluateLoop(c: EvaluateContext): Loop<Metrics<string> | null> 
     };
     const result = yield* perform<RunResult>({ now: () => bound.runSync(request), later: () => turn(later) });
     if (halt?.called) return null;
+    const batch = Math.floor(start / batchSize);
+    tellPrints(compiled, result.report, result.tried, (i) => batch + i);
     pace.took(performance.now() - started, result.tried);
     const offsets = new Map(program.report.columns.map(({ name, offset }) => [name, offset]));
     for (let j = 0; j < steps; j++) {

@@ -13,6 +13,7 @@ import type { GuardEvent, Guarding } from './guarding.ts';
 import type { Halt } from './halt.ts';
 import type { EarlyStop, FitOptions } from './options.ts';
 import { Pace } from './pace.ts';
+import { tellPrints } from './prints.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { type Counters, type FitResult, type Metrics, type StopReason, Tally } from './progress.ts';
 import type { Rollback } from './rollback.ts';
@@ -219,7 +220,9 @@ function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Rep
       ran.threads = result.threads;
     }
     advance(c.running, result);
-    // A logger may throw: counters and weights are of the same step by then.
+    // A logger, or who is told of a print, may throw: counters and weights are of the same step by then.
+    const whole = result.tried + (result.status === STATUS.nonFinite ? 1 : 0);
+    tellPrints(programs.at(-1)!, result.report, whole, (i) => attempt + (i + 1) * chunk.micros - 1);
     if (c.threadsAsked && result.threads < asked) warnOfFewerThreads(c.running.warnings, step, asked, result.threads);
     return result;
   };

@@ -9,6 +9,7 @@ import { bindParameters, type Module, namesOf, Parameter } from '../nn/module.ts
 import { valuesOf } from '../nn/values.ts';
 import { EVALUATE } from './evaluate.ts';
 import { packBatches } from './feeder.ts';
+import { tellPrints } from './prints.ts';
 import { Copied, Session } from './session.ts';
 import type { NdArray } from './source.ts';
 import { Store } from './store.ts';
@@ -62,11 +63,13 @@ export class ModelProgram {
 
   /** Run it once. @throws IndexError for an index that is out of bounds */
   async run(inputs: ReadonlyMap<string, Data>): Promise<Map<string, Data>> {
-    const { program, bound } = this.#session.program(1);
+    const compiled = this.#session.program(1);
+    const { program, bound } = compiled;
     const batch = new Map([...inputs].map(([name, data]) => [name, { data, shape: [data.length] }]));
     const feed = packBatches([batch], program.feed.columns, program.feed.bytes);
     const threads = threadsFor(program, addon().threads.count);
     const result: RunResult = await bound.run({ ...EVALUATE, steps: 1, feed, threads });
+    tellPrints(compiled, result.report, result.tried, () => 0);
     return new Map(
       program.report.columns.map(({ name, offset, type }) => {
         return [name, new ARRAYS[type.dtype](result.report, offset, sizeOf(type.shape))];

@@ -7,6 +7,7 @@ import { threadsFor } from '../native/threads.ts';
 import { type Loop, perform } from './effect.ts';
 import { EVALUATE } from './evaluate.ts';
 import { packBatches } from './feeder.ts';
+import { tellPrints } from './prints.ts';
 import { Copied, Session } from './session.ts';
 import type { NdArray, Tensors } from './source.ts';
 import { allocate, type Store } from './store.ts';
@@ -35,14 +36,17 @@ export class Predictor {
     for (let start = 0; start < total; ) {
       const left = total - start;
       const count = Math.min(batchSize, left);
-      const { program, bound } = session.program(count);
+      const compiled = session.program(count);
+      const { program, bound } = compiled;
       const most = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.feed.bytes)));
       const steps = Math.min(most, Math.floor(left / count));
       const batches = Array.from({ length: steps }, (_, j) => rowsBetween(inputs, start + j * count, count));
       const feed = packBatches(batches, program.feed.columns, program.feed.bytes);
       const request = { ...EVALUATE, steps, feed, threads: threadsFor(program, threads) };
       const result = yield* perform<RunResult>({ now: () => bound.runSync(request), later: () => bound.run(request) });
-      const type = program.report.columns[0]!.type;
+      const batch = Math.floor(start / batchSize);
+      tellPrints(compiled, result.report, steps, (j) => batch + j);
+      const { type, offset } = program.report.columns.find(({ name }) => name === 'prediction')!;
       if (type.shape[0] !== count) {
         throw new ShapeError(`predict: expected one output row per input row (${count}), got [${type.shape}]`);
       }
@@ -51,7 +55,7 @@ export class Predictor {
       const target = new Uint8Array(out.data.buffer);
       const rowBytes = bytesOf(type) / count;
       for (let j = 0; j < steps; j++) {
-        const bytes = new Uint8Array(result.report, j * program.report.bytes, bytesOf(type));
+        const bytes = new Uint8Array(result.report, j * program.report.bytes + offset, bytesOf(type));
         target.set(bytes, (start + j * count) * rowBytes);
       }
       start += steps * count;

@@ -3,7 +3,7 @@ import { compile } from '../compile/compile.ts';
 import { alignUp, type Given } from '../compile/layout.ts';
 import type { Program } from '../compile/program.ts';
 import { GraphError } from '../errors.ts';
-import type { Graph, State } from '../ir/graph.ts';
+import type { Graph, Print, State } from '../ir/graph.ts';
 import { bytesOf } from '../ir/op.ts';
 import type { NativeBlock } from '../native/addon.ts';
 import { allocate, type BoundProgram, CompiledProgram, guard, target } from '../native/program.ts';
@@ -17,6 +17,8 @@ export interface Compiled<T> {
   readonly extra: T;
   /** Steps that its runs tried or had a part in, and the threads the last of them got. */
   readonly ran: { steps: number; threads: number };
+  /** What runs of it tell: see `tellPrints`. */
+  readonly prints: ReadonlyMap<string, Print>;
 }
 
 /** Data sets, copied into memory of the add-on: the caller may change or transfer the arrays afterwards. */
@@ -72,7 +74,7 @@ export class Session<T> {
       const blocks = [...this.#store.blocks, ...(own ? [own.block] : []), ...this.#data.blocks];
       const bound = new CompiledProgram(program).bind(blocks);
       if (this.#profiled) bound.startProfile();
-      found = { program, bound, extra, ran: { steps: 0, threads: 1 } };
+      found = { program, bound, extra, ran: { steps: 0, threads: 1 }, prints: graph.prints };
       this.#programs.set(rows, found);
     }
     return found;
