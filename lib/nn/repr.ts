@@ -50,7 +50,7 @@ function settingOf(name: string, value: unknown): string[] {
  *   (1): relu
  * )
  * ```
- * Neighbours that are the same and are numbered are told once: `(0-3): 4 x Block(`.
+ * Neighbors that are the same and are numbered are told once: `(0-3): 4 x Block(`.
  * @param isModule tells modules from other objects
  */
 export function treeOf(module: Branch, isModule: (x: unknown) => x is Branch, above: readonly unknown[] = []): string {
@@ -75,7 +75,7 @@ function branchesOf(name: string, part: unknown, isModule: (x: unknown) => x is 
   return Object.entries(part as object).flatMap(([key, x]) => branchesOf(`${name}.${key}`, x, isModule, [...above, part]));
 }
 
-/** Neighbours of the same text, whose names end in numbers that follow one another, as one. */
+/** Neighbors of the same text, whose names end in numbers that follow one another, as one. */
 function joined(branches: readonly Named[]): Named[] {
   const made: Named[] = [];
   for (let i = 0; i < branches.length; ) {
