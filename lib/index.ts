@@ -10,18 +10,18 @@ declare global {
   }
 }
 
-export { grad } from './autodiff.ts';
+export { type GradOptions, grad } from './autodiff.ts';
 export * as clip from './clip/index.ts';
 export * as preprocess from './data/preprocess.ts';
 export * from './errors.ts';
 export * from './history/index.ts';
 export * as io from './io/index.ts';
-export { Graph, type Tensor } from './ir/graph.ts';
+export { Graph, type State, type Tensor, type TensorLike } from './ir/graph.ts';
 export type { DType, TensorType } from './ir/op.ts';
 export { printGraph } from './ir/print.ts';
 export * as metrics from './metrics/index.ts';
 export * as models from './models/index.ts';
-export { runtime } from './native/runtime.ts';
+export { type Runtime, runtime } from './native/runtime.ts';
 export * as nn from './nn/index.ts';
 export * as loss from './nn/loss/index.ts';
 export { type Summary, type SummaryInput, type SummaryOptions, type SummaryRow, summary } from './nn/summary.ts';

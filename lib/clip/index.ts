@@ -6,6 +6,7 @@ export type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 export { type CompressOptions, oneBit, type QSGDOptions, qsgd, type TopKOptions, topK } from './compress.ts';
 export type { NonFinite, NonFiniteOptions } from './finite.ts';
 export { type ClipGroup, type GroupsOptions, groups } from './groups.ts';
+export type { MaxOptions } from './measure.ts';
 export { type NoneOptions, none } from './none.ts';
 export { averageNorm, blockRms, type GlobalNormOptions, globalNorm, type NormOptions, perTensorNorm } from './norm.ts';
 export * as parts from './parts.ts';

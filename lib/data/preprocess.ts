@@ -6,7 +6,7 @@ import { badJSON, checkTransform, Pipeline, type Transform, type TransformJSON, 
 
 export { type MinMaxOptions, minMax, type Per, type StandardizeOptions, standardize } from './affine.ts';
 export { type OneHotOptions, oneHot } from './one-hot.ts';
-export { type Share, type SplitOptions, split } from './split.ts';
+export { type Share, type Shares, type SplitOptions, split } from './split.ts';
 export type { Transform, TransformJSON, Unfitted } from './transform.ts';
 
 /** Several transforms, one after the other; each is fitted to what those before it give. Those that are fitted stay as they are. */

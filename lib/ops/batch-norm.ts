@@ -198,7 +198,7 @@ function gradSample(shape: readonly number[], attrs: Omit<BatchNormGradAttrs, 'e
   };
 }
 
-interface EpsOptions {
+export interface EpsOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
 }

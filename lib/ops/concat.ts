@@ -159,7 +159,7 @@ export const PAD: OpDef<PadAttrs> = {
   ],
 };
 
-interface PadOptions {
+export interface PadOptions {
   readonly axis?: number;
   readonly before?: number;
   readonly after?: number;

@@ -131,7 +131,7 @@ export function gather(table: TensorLike, indices: TensorLike): Tensor {
   return t.graph.add(GATHER, [t, asIndices(at)], {}).out;
 }
 
-interface LookupOptions {
+export interface LookupOptions {
   /** Lookups of this row give no gradient. Default: none. */
   readonly paddingIdx?: number;
 }
@@ -244,7 +244,7 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
   ],
 };
 
-interface ScatterAddOptions {
+export interface ScatterAddOptions {
   readonly rows: number;
   /** Positions with this index are left out. Default: none. */
   readonly padding?: number;

@@ -1,5 +1,6 @@
 // index.ts: the ops that users call: functions of tensors. What only the library calls, and every op's record, is in list.ts.
-export { gelu, relu, sigmoid, silu, softplus, tanh } from './activation.ts';
+export { type GELUOptions, gelu, relu, sigmoid, silu, softplus, tanh } from './activation.ts';
+export type { AxisOptions } from './args.ts';
 export { type AttentionOptions, attention, type HeadsOptions, headsAttention } from './attention.ts';
 export {
   type AvgPool2dOptions,
@@ -10,8 +11,8 @@ export {
   avgPool2d,
   type OutputSize,
 } from './avg-pool.ts';
-export { type BatchNormed, batchNorm } from './batch-norm.ts';
-export { concat, pad, stack } from './concat.ts';
+export { type BatchNormed, batchNorm, type EpsOptions } from './batch-norm.ts';
+export { concat, type PadOptions, pad, stack } from './concat.ts';
 export {
   type Conv1dOptions,
   type Conv2dOptions,
@@ -25,6 +26,7 @@ export type { TensorStatistics } from './describe.ts';
 export {
   abs,
   add,
+  type ClampOptions,
   cast,
   clamp,
   div,
@@ -55,12 +57,13 @@ export {
   where,
 } from './elementwise.ts';
 export { type BagMode, type EmbeddingBagOptions, embeddingBag } from './embedding-bag.ts';
-export { embedding, gather, oneHot, scatterAdd } from './gather.ts';
+export { embedding, gather, type LookupOptions, oneHot, type ScatterAddOptions, scatterAdd } from './gather.ts';
 export { gru } from './gru.ts';
 export { logSumExp } from './log-sum-exp.ts';
 export { type LSTMStates, lstm } from './lstm.ts';
 export { type Activation, type MatmulOptions, matmul } from './matmul.ts';
 export { type MaxPoolOptions, maxPool1d, maxPool2d } from './max-pool.ts';
+export type { Operand } from './operand.ts';
 export { type Printed, type PrintOptions, print } from './print.ts';
 export { dropout, noise } from './random.ts';
 export type { RecurrentOptions, RecurrentStates } from './recurrent.ts';
@@ -68,6 +71,15 @@ export { argmax, max, mean, min, type ReduceOptions, type SumOptions, sum } from
 export { type Nonlinearity, type RNNOptions, rnn } from './rnn.ts';
 export { type RotaryOptions, rotary } from './rotary.ts';
 export { type LayerNormOptions, layerNorm, type RMSNormOptions, rmsNorm } from './row-norm.ts';
-export { broadcastTo, expandDims, reshape, slice, squeeze, transpose } from './shape.ts';
+export {
+  broadcastTo,
+  expandDims,
+  reshape,
+  type SliceOptions,
+  slice,
+  squeeze,
+  type TransposeOptions,
+  transpose,
+} from './shape.ts';
 export { logSoftmax, softmax } from './softmax.ts';
 export type { PerDim } from './windows.ts';

@@ -175,7 +175,7 @@ export const TRANSPOSE: OpDef<TransposeAttrs> = copyOp<TransposeAttrs>(
   },
 );
 
-interface TransposeOptions {
+export interface TransposeOptions {
   readonly axes?: readonly number[];
 }
 const readTranspose = signature('ops.transpose', { x: tensor }, options<TransposeOptions>()({ axes: list(axis).optional() }));
@@ -296,7 +296,7 @@ export const SLICE: OpDef<SliceAttrs> = copyOp<SliceAttrs>(
   },
 );
 
-interface SliceOptions {
+export interface SliceOptions {
   readonly axis?: number;
   readonly start?: number;
   readonly end?: number;

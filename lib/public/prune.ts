@@ -1,2 +1,3 @@
 // prune.ts: what users have of pruning: `prune`.
+export type { RowNorm } from '../ops/pruning.ts';
 export { type MagnitudeOptions, magnitude, type Prune, type PruneSchedule, type RowsOptions, rows } from '../optim/prune.ts';

@@ -5,6 +5,7 @@ export type { AbortSignalLike } from './halt.ts';
 export type { LossScaleOptions } from './loss-scale.ts';
 export type { BatchOptions, EarlyStop, FitOptions, GroupRule, TrainerOptions, Weights, WeightsOptions } from './options.ts';
 export type { PlateauOptions } from './plateau.ts';
+export type { AugmentOption, PreprocessOption, Transforms } from './prepare.ts';
 export type { InstructionProfile, Profile } from './profile.ts';
 export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './progress.ts';
 export type { Sparsity } from './pruned.ts';
