@@ -3,7 +3,7 @@ import { DataError, OptionError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
 import { add, cast, div, mul, sub } from '../ops/elementwise.ts';
-import { checkChoice, checkNumber, checkOptions, show } from '../options.ts';
+import { choice, type Field, list, number, options, optionsOnly, pair, show, whole } from '../options/index.ts';
 import { type ArrayInput, type NdArray, ndarray } from './arrays.ts';
 import { badJSON, checkRow, numbersOf, type Transform, type TransformJSON, type Unfitted } from './transform.ts';
 
@@ -104,6 +104,12 @@ export class Affine implements Transform {
   }
 }
 
+const shared = {
+  per: choice('column', 'channel', 'all').default('column'),
+  columns: list(whole({ min: 0 })).optional(),
+} as const;
+const readStandardize = optionsOnly('preprocess.standardize', options<StandardizeOptions>()(shared));
+
 /**
  * Mean 0 and standard deviation 1 (over n, as scikit-learn). Statistics are taken in f64; a column with one value only becomes 0.
  *
@@ -113,19 +119,26 @@ export class Affine implements Transform {
  * ```
  */
 export function standardize(options: StandardizeOptions = {}): Unfitted {
-  checkOptions('standardize', options, ['per', 'columns']);
-  return affine('standardize', options, ({ mean, deviation, constant }) => ({
+  return affine('standardize', readStandardize(arguments), ({ mean, deviation, constant }) => ({
     shift: mean,
     scale: constant ? 1 : deviation,
   }));
 }
 
+const bounds: Field<readonly [number, number], readonly [number, number]> = pair(number(), number()).map((given, place) => {
+  if (given[1] > given[0]) return given;
+  throw place.refuse(`expected the smaller number first, got ${given[0]}, ${given[1]}`, { value: given });
+});
+const readMinMax = optionsOnly(
+  'preprocess.minMax',
+  options<MinMaxOptions>()({ ...shared, to: bounds.default([0, 1]), from: bounds.optional() }),
+);
+
 /** The least value becomes `to[0]`, the greatest `to[1]`. A column with one value only becomes `to[0]`. */
 export function minMax(options: MinMaxOptions = {}): Unfitted {
-  checkOptions('minMax', options, ['per', 'columns', 'to', 'from']);
-  const [low, high] = bounds('to', options.to ?? [0, 1]);
-  const from = options.from && bounds('from', options.from);
-  return affine('minMax', options, ({ least, greatest, constant }) => {
+  const { to, from, ...which } = readMinMax(arguments);
+  const [low, high] = to;
+  return affine('minMax', which, ({ least, greatest, constant }) => {
     const [a, b] = from ?? [least, greatest];
     const scale = constant && !from ? 1 : (b - a) / (high - low);
     return { shift: a - low * scale, scale };
@@ -145,13 +158,6 @@ export function affineFromJSON(json: TransformJSON): Affine {
 
 export const isAffine = (type: string): boolean => TYPES.includes(type);
 
-function bounds(option: string, value: unknown): readonly [number, number] {
-  const [a, b] = Array.isArray(value) && value.length === 2 ? value : [Number.NaN, Number.NaN];
-  checkNumber('minMax', option, a);
-  if (checkNumber('minMax', option, b) > a) return [a, b];
-  throw new OptionError(`minMax: option ${option}: expected the smaller number first, got ${a}, ${b}`, { option });
-}
-
 interface Moments {
   readonly mean: number;
   readonly deviation: number;
@@ -160,8 +166,12 @@ interface Moments {
   readonly constant: boolean;
 }
 
-function affine(type: string, { per = 'column', columns }: StandardizeOptions, of: (moments: Moments) => Statistic): Unfitted {
-  checkChoice(type, 'per', per, PER);
+interface Which {
+  readonly per: Per;
+  readonly columns: readonly number[] | undefined;
+}
+
+function affine(type: string, { per, columns }: Which, of: (moments: Moments) => Statistic): Unfitted {
   if (columns !== undefined && per !== 'column') throw new OptionError(`${type}: columns goes with per: 'column'`, { per });
   return {
     type,
@@ -192,7 +202,7 @@ function affine(type: string, { per = 'column', columns }: StandardizeOptions, o
 export function checkColumns(type: string, columns: unknown, width: number): readonly number[] {
   const fits = (c: unknown): boolean => Number.isInteger(c) && (c as number) >= 0 && (c as number) < width;
   if (!Array.isArray(columns) || new Set(columns).size !== columns.length || !columns.every(fits)) {
-    throw new OptionError(`${type}: option columns: expected distinct whole numbers below ${width}, got ${list(columns)}`, {
+    throw new OptionError(`${type}: option columns: expected distinct whole numbers below ${width}, got ${listed(columns)}`, {
       columns,
       width,
     });
@@ -200,7 +210,7 @@ export function checkColumns(type: string, columns: unknown, width: number): rea
   return columns as number[];
 }
 
-const list = (value: unknown): string => (Array.isArray(value) ? `[${value.join(', ')}]` : show(value));
+const listed = (value: unknown): string => (Array.isArray(value) ? `[${value.join(', ')}]` : show(value));
 
 /** For each value of a row, which statistic is its own. */
 function places(per: Per, row: readonly number[]): Int32Array {

@@ -1,10 +1,10 @@
 // augment.ts: changes of images that a trainer makes to each batch it trains on, and to no other: `augment: [shift(2), flip()]`.
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { type AugmentOptions, augment, type Border, checkAugment } from '../ops/augment.ts';
+import { type AugmentOptions, augment, type Border } from '../ops/augment.ts';
 import { cast } from '../ops/elementwise.ts';
 import { noise as noiseOp } from '../ops/random.ts';
-import { checkChoice, checkNumber, checkOptions, show } from '../options.ts';
+import { choice, number, options, show, signature, whole } from '../options/index.ts';
 
 /** One kind of change; plain JSON. */
 export interface Augmentation {
@@ -21,54 +21,83 @@ export interface AugmentPlan {
   readonly std: number;
 }
 
-/** Move each image by up to `by` places, up or down and left or right. @param options.fill value of what is left free; default 0 */
-export function shift(by: number, options: { readonly fill?: number } = {}): Augmentation {
-  checkOptions('shift', options, ['fill']);
-  checkNumber('shift', 'by', by, { min: 0, integer: true });
-  return made('shift', { shift: by, ...options });
+const fill = number().default(0);
+/** Places of an image. */
+const places = whole({ min: 0, max: 2 ** 20 });
+const probability = number({ min: 0, max: 1 });
+
+interface FillOptions {
+  readonly fill?: number;
 }
+interface CropOptions extends FillOptions {
+  readonly border?: Border;
+}
+interface FlipOptions {
+  readonly probability?: number;
+}
+interface CutoutOptions extends FlipOptions, FillOptions {}
+
+const readShift = signature('augment.shift', { by: places }, options<FillOptions>()({ fill }));
+
+/** Move each image by up to `by` places, up or down and left or right. @param options.fill value of what is left free; default 0 */
+export function shift(by: number, options: FillOptions = {}): Augmentation {
+  readShift(arguments);
+  return { type: 'shift', options: { shift: by, ...options } };
+}
+
+const readCrop = signature(
+  'augment.crop',
+  { padding: places },
+  options<CropOptions>()({ border: choice('constant', 'edge', 'reflect').default('constant'), fill }),
+);
 
 /**
  * Pad each image on all sides and take a window of its own size out of it at random. As `torchvision.transforms.RandomCrop(size, padding)`.
  * @param options.border what the padding is: `fill` (constant, default 0), the nearest value (edge), or the image mirrored (reflect)
  */
-export function crop(padding: number, options: { readonly border?: Border; readonly fill?: number } = {}): Augmentation {
-  checkOptions('crop', options, ['border', 'fill']);
-  checkNumber('crop', 'padding', padding, { min: 0, integer: true });
-  return made('crop', { shift: padding, ...options });
+export function crop(padding: number, options: CropOptions = {}): Augmentation {
+  readCrop(arguments);
+  return { type: 'crop', options: { shift: padding, ...options } };
 }
 
+const readFlip = signature(
+  'augment.flip',
+  { axis: choice('horizontal', 'vertical').default('horizontal') },
+  options<FlipOptions>()({ probability: probability.default(0.5) }),
+);
+
 /** Mirror each image, left to right (`horizontal`, the default) or top to bottom. @param options.probability default 0.5 */
-export function flip(
-  axis: 'horizontal' | 'vertical' = 'horizontal',
-  options: { readonly probability?: number } = {},
-): Augmentation {
-  checkChoice('flip', 'axis', axis, ['horizontal', 'vertical']);
-  checkOptions('flip', options, ['probability']);
-  return made('flip', { [axis]: options.probability ?? 0.5 });
+export function flip(axis?: 'horizontal' | 'vertical', options: FlipOptions = {}): Augmentation {
+  const { axis: along, probability } = readFlip(arguments);
+  return { type: 'flip', options: { [along]: probability } };
 }
+
+const readCutout = signature(
+  'augment.cutout',
+  { size: places },
+  options<CutoutOptions>()({ probability: probability.default(1), fill }),
+);
 
 /**
  * Blank out a square of `size` places a side, its middle anywhere in the image (DeVries and Taylor 2017).
  * @param options.probability default 1
  * @param options.fill default 0
  */
-export function cutout(size: number, options: { readonly probability?: number; readonly fill?: number } = {}): Augmentation {
-  checkOptions('cutout', options, ['probability', 'fill']);
+export function cutout(size: number, options: CutoutOptions = {}): Augmentation {
+  readCutout(arguments);
   const { probability, ...rest } = options;
-  checkNumber('cutout', 'size', size, { min: 0, integer: true });
-  return made('cutout', { cutout: size, ...(probability !== undefined && { cutoutProbability: probability }), ...rest });
+  return {
+    type: 'cutout',
+    options: { cutout: size, ...(probability !== undefined && { cutoutProbability: probability }), ...rest },
+  };
 }
+
+const readNoise = signature('augment.noise', { std: number({ min: 0 }) });
 
 /** Add normal noise to each value, in the units in which the images come. Images of bytes become f32. */
 export function noise(std: number): Augmentation {
-  checkNumber('noise', 'std', std, { min: 0 });
+  readNoise(arguments);
   return { type: 'noise', options: {}, std };
-}
-
-function made(type: Augmentation['type'], options: AugmentOptions): Augmentation {
-  checkAugment(type, options);
-  return { type, options };
 }
 
 /** What several come to: first they are moved, then mirrored, blanked out, and noise is added. @throws OptionError if two say the same */

@@ -7,7 +7,7 @@ import { add, cast, equal, mul } from '../ops/elementwise.ts';
 import { oneHot as oneHotOp } from '../ops/gather.ts';
 import { sum } from '../ops/reduce.ts';
 import { reshape, slice } from '../ops/shape.ts';
-import { checkChoice, checkOptions } from '../options.ts';
+import { choice, list, options, optionsOnly, whole } from '../options/index.ts';
 import { checkColumns } from './affine.ts';
 import { type ArrayInput, type NdArray, ndarray } from './arrays.ts';
 import { badJSON, checkRow, numbersOf, type Transform, type TransformJSON, type Unfitted } from './transform.ts';
@@ -122,14 +122,20 @@ export class OneHot implements Transform {
   }
 }
 
+const readOneHot = optionsOnly(
+  'preprocess.oneHot',
+  options<OneHotOptions>()({
+    columns: list(whole({ min: 0 })).optional(),
+    unknown: choice('error', 'zeros').default('error'),
+  }),
+);
+
 /**
  * Columns of categories (any numbers) as a column of 0 and 1 for each, in the order of their values, where the column was.
  * In a model, a value that `fit` did not see ends the run with an IndexError that names the row.
  */
 export function oneHot(options: OneHotOptions = {}): Unfitted {
-  checkOptions('oneHot', options, ['columns', 'unknown']);
-  const { unknown = 'error', columns } = options;
-  checkChoice('oneHot', 'unknown', unknown, UNKNOWN);
+  const { unknown, columns } = readOneHot(arguments);
   return {
     type: 'oneHot',
     fit(given) {

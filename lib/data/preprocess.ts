@@ -1,16 +1,21 @@
 // preprocess.ts: the public functions for rows of numbers: transforms with statistics, and shares of a data set.
+
+import { custom, rest, signature } from '../options/index.ts';
 import { affineFromJSON, isAffine } from './affine.ts';
 import type { ArrayInput } from './arrays.ts';
 import { oneHotFromJSON } from './one-hot.ts';
-import { badJSON, checkTransform, Pipeline, type Transform, type TransformJSON, type Unfitted } from './transform.ts';
+import { badJSON, checkTransform, Pipeline, step, type Transform, type TransformJSON, type Unfitted } from './transform.ts';
 
 export { type MinMaxOptions, minMax, type Per, type StandardizeOptions, standardize } from './affine.ts';
 export { type OneHotOptions, oneHot } from './one-hot.ts';
 export { type Share, type Shares, type SplitOptions, split } from './split.ts';
 export type { Transform, TransformJSON, Unfitted } from './transform.ts';
 
+const readPipeline = signature('preprocess.pipeline', { steps: rest(step) });
+
 /** Several transforms, one after the other; each is fitted to what those before it give. Those that are fitted stay as they are. */
 export function pipeline(...steps: readonly (Transform | Unfitted)[]): Unfitted {
+  readPipeline(arguments);
   return {
     type: 'pipeline',
     fit(x: ArrayInput): Transform {
@@ -25,8 +30,11 @@ export function pipeline(...steps: readonly (Transform | Unfitted)[]): Unfitted 
   };
 }
 
+const readFromJSON = signature('preprocess.fromJSON', { json: custom('what toJSON gave', (json) => json) });
+
 /** The transform that `toJSON` gave this, of 0.1.0 too. @throws DataError for anything else */
 export function fromJSON(json: unknown): Transform {
+  readFromJSON(arguments);
   const { type } = (typeof json === 'object' && json !== null ? json : {}) as Partial<TransformJSON>;
   if (typeof type !== 'string') throw badJSON('transform', 'an object with a type');
   // What 0.1.0 called it.
@@ -34,6 +42,6 @@ export function fromJSON(json: unknown): Transform {
   const given = json as TransformJSON;
   if (isAffine(type)) return affineFromJSON(given);
   if (type === 'oneHot') return oneHotFromJSON(given);
-  if (type === 'pipeline' && Array.isArray(given.steps)) return new Pipeline(given.steps.map(fromJSON));
+  if (type === 'pipeline' && Array.isArray(given.steps)) return new Pipeline(given.steps.map((step) => fromJSON(step)));
   throw badJSON(type, 'one of standardize, minMax, oneHot, pipeline');
 }

@@ -2,8 +2,9 @@
 import { OptionError } from '../errors.ts';
 import { type Data, sizeOf } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
-import { checkNumber, checkOptions, nearest } from '../options.ts';
-import { type ArrayInput, type NdArray, ndarray, ndarrays } from './arrays.ts';
+import { type Field, nearest, number, options, signature, text } from '../options/index.ts';
+import { type ArrayInput, type Arrays, type NdArray, ndarray, ndarrays } from './arrays.ts';
+import { arrayInput, arrays, seed } from './fields.ts';
 
 export interface SplitOptions {
   /** Rows to test on: a number, or below 1 a part of all. */
@@ -34,6 +35,23 @@ export interface Shares<N extends string = string> {
 const SPLIT_EPOCH = 2 ** 40;
 const PARTS = ['test', 'validation', 'train'] as const;
 
+/** Rows: so many, or a part of all. */
+const size: Field<number> = number({ min: 0 }).map((rows, place) => {
+  if (rows < 1 || Number.isSafeInteger(rows)) return rows;
+  throw place.wrong('a whole number of rows, or a part below 1', rows);
+});
+const readSplit = signature(
+  'preprocess.split',
+  { arrays },
+  options<SplitOptions>()({
+    test: size,
+    validation: size.default(0),
+    seed: seed.default(0),
+    stratify: text.optional(),
+    groups: arrayInput.optional(),
+  }),
+);
+
 /**
  * Share out the rows of named arrays, shuffled by the seed.
  *
@@ -44,12 +62,11 @@ const PARTS = ['test', 'validation', 'train'] as const;
  * @throws OptionError if the parts do not fit into the rows, or nothing is left to train on
  */
 export function split<N extends string>(arrays: Readonly<Record<N, ArrayInput>>, options: SplitOptions): Shares<N> {
-  checkOptions('split', options, ['test', 'validation', 'seed', 'stratify', 'groups']);
-  const data = ndarrays(arrays);
+  const { seed, stratify, groups, ...sizes } = readSplit(arguments);
+  const data = ndarrays(arrays as Arrays);
   const total = [...data.values()][0]!.shape[0]!;
-  const { seed = 0, stratify, groups } = options;
   if (stratify !== undefined && groups !== undefined) throw new OptionError('split: stratify and groups exclude each other');
-  const counts = countsOf(options, total);
+  const counts = countsOf(sizes, total);
   const order = permutation(total, BigInt(seed), SPLIT_EPOCH);
   const parts =
     stratify !== undefined
@@ -76,12 +93,8 @@ export function takeRows({ data, shape }: NdArray, rows: Int32Array): NdArray {
 type Counts = readonly [number, number, number];
 type Parts = readonly [Int32Array, Int32Array, Int32Array];
 
-function countsOf({ test, validation = 0 }: SplitOptions, total: number): Counts {
-  const rows = (name: string, value: number): number => {
-    checkNumber('split', name, value, { min: 0 });
-    return value < 1 ? Math.round(value * total) : checkNumber('split', name, value, { integer: true });
-  };
-  const [a, b] = [rows('test', test), rows('validation', validation)];
+function countsOf({ test, validation }: { readonly test: number; readonly validation: number }, total: number): Counts {
+  const [a, b] = [test, validation].map((size) => (size < 1 ? Math.round(size * total) : size)) as [number, number];
   if (a + b >= total) throw new OptionError(`split: expected fewer than ${total} rows of test and validation, got ${a} + ${b}`);
   return [a, b, total - a - b];
 }

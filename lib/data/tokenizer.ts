@@ -1,6 +1,19 @@
 // tokenizer.ts: text as whole numbers and back: a number for each character of a text, or for each byte of UTF-8; with special tokens.
 import { DataError, IndexError, OptionError } from '../errors.ts';
-import { checkChoice, checkOptions, nearest, show } from '../options.ts';
+import {
+  choice,
+  custom,
+  type Field,
+  list,
+  nearest,
+  options,
+  optionsOnly,
+  Place,
+  show,
+  signature,
+  text as someText,
+} from '../options/index.ts';
+import { anyText } from './fields.ts';
 
 /** A tokenizer as plain JSON. */
 export interface TokenizerJSON {
@@ -35,20 +48,25 @@ export interface CharOptions extends ByteOptions {
   readonly unknown?: string;
 }
 
+const names = list(someText).map((given, place) => {
+  if (new Set(given).size === given.length) return given;
+  throw place.refuse(`expected distinct names, got ${given.join(', ')}`, { value: given });
+});
+const specials = names.default([]);
+const tokens: Field<Iterable<number>> = custom('a list of tokens', (value, place) => {
+  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value)) throw place.wrong('a list of tokens', value);
+  return value as Iterable<number>;
+});
+const readEncode = signature('Tokenizer.encode', { text: anyText });
+const readDecode = signature('Tokenizer.decode', { tokens });
+const readId = signature('Tokenizer.id', { special: anyText });
+
 /** What both kinds share: special tokens after `count` others. */
 abstract class Base {
   readonly specials: readonly string[];
   readonly #count: number;
 
-  constructor(where: string, count: number, specials: readonly string[]) {
-    if (!Array.isArray(specials) || !specials.every((s) => typeof s === 'string' && s !== '')) {
-      throw new OptionError(`${where}: option specials: expected a list of names, got ${show(specials)}`, { option: 'specials' });
-    }
-    if (new Set(specials).size !== specials.length) {
-      throw new OptionError(`${where}: option specials: expected distinct names, got ${specials.join(', ')}`, {
-        option: 'specials',
-      });
-    }
+  constructor(count: number, specials: readonly string[]) {
     this.specials = [...specials];
     this.#count = count;
   }
@@ -58,6 +76,7 @@ abstract class Base {
   }
 
   id(special: string): number {
+    readId(arguments);
     const i = this.specials.indexOf(special);
     if (i >= 0) return this.#count + i;
     const near = nearest(String(special), this.specials);
@@ -75,6 +94,12 @@ abstract class Base {
   }
 }
 
+/** Options of `char`, read. */
+interface CharGiven {
+  readonly specials: readonly string[];
+  readonly unknown: string | undefined;
+}
+
 /** One token per character (code point), see `char`. */
 export class CharTokenizer extends Base implements Tokenizer {
   readonly type = 'char';
@@ -83,20 +108,22 @@ export class CharTokenizer extends Base implements Tokenizer {
   readonly unknown: string | null;
   readonly #index: ReadonlyMap<string, number>;
 
-  constructor(chars: Iterable<string>, { specials = [], unknown }: CharOptions = {}) {
+  constructor(chars: Iterable<string>, { specials, unknown }: CharGiven) {
     const list = [...chars];
-    super('tokenizer.char', list.length, specials);
+    super(list.length, specials);
     this.chars = list;
     this.#index = new Map(list.map((c, i) => [c, i]));
     if (list.length === 0) throw new DataError('tokenizer.char: expected at least one character, got none');
     if (this.#index.size !== list.length || list.some((c) => [...c].length !== 1)) {
       throw new DataError('tokenizer.char: expected distinct single characters');
     }
-    this.unknown = unknown === undefined ? null : checkChoice('tokenizer.char', 'unknown', unknown, this.specials);
+    this.unknown =
+      unknown === undefined ? null : choice(...specials).read(unknown, new Place('tokenizer.char', 'option', 'unknown'));
   }
 
   /** One token per code point. @throws DataError with `position` (in UTF-16 units) and `character` of one that is unknown */
   encode(text: string): Uint8Array | Int32Array {
+    readEncode(arguments);
     const out = this.room(text.length);
     const unknown = this.unknown === null ? undefined : this.id(this.unknown);
     let n = 0;
@@ -114,6 +141,7 @@ export class CharTokenizer extends Base implements Tokenizer {
   }
 
   decode(tokens: Iterable<number>): string {
+    readDecode(arguments);
     let text = '';
     let position = 0;
     for (const value of tokens) {
@@ -135,17 +163,19 @@ export class CharTokenizer extends Base implements Tokenizer {
 export class ByteTokenizer extends Base implements Tokenizer {
   readonly type = 'byte';
 
-  constructor({ specials = [] }: ByteOptions = {}) {
-    super('tokenizer.byte', 256, specials);
+  constructor(specials: readonly string[]) {
+    super(256, specials);
   }
 
   encode(text: string): Uint8Array | Int32Array {
+    readEncode(arguments);
     const bytes = new TextEncoder().encode(text);
     return this.size <= 256 ? bytes : Int32Array.from(bytes);
   }
 
   /** Bytes that are no UTF-8, as a model may write them, become U+FFFD. */
   decode(tokens: Iterable<number>): string {
+    readDecode(arguments);
     let text = '';
     let position = 0;
     let bytes: number[] = [];
@@ -172,6 +202,9 @@ export class ByteTokenizer extends Base implements Tokenizer {
   }
 }
 
+const charOptions = options<CharOptions>()({ specials, unknown: someText.optional() });
+const readChar = signature('tokenizer.char', { text: anyText }, charOptions);
+
 /**
  * A token for each distinct character (code point) of a text, in the order of code points.
  *
@@ -182,26 +215,28 @@ export class ByteTokenizer extends Base implements Tokenizer {
  * ```
  */
 export function char(text: string, options: CharOptions = {}): CharTokenizer {
-  checkOptions('tokenizer.char', options, ['specials', 'unknown']);
-  if (typeof text !== 'string') throw new OptionError(`tokenizer.char: expected a text, got ${show(text)}`);
+  const { specials, unknown } = readChar(arguments);
   const chars = [...new Set(text)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
-  return new CharTokenizer(chars, options);
+  return new CharTokenizer(chars, { specials, unknown });
 }
+
+const readByte = optionsOnly('tokenizer.byte', options<ByteOptions>()({ specials }));
 
 /** A token for each of the 256 bytes of UTF-8: takes any text, and needs none to be made. */
 export function byte(options: ByteOptions = {}): ByteTokenizer {
-  checkOptions('tokenizer.byte', options, ['specials']);
-  return new ByteTokenizer(options);
+  return new ByteTokenizer(readByte(arguments).specials);
 }
+
+const readFromJSON = signature('tokenizer.fromJSON', { json: custom('what toJSON gave', (json) => json) });
 
 /** The tokenizer that `toJSON` gave this. @throws DataError for anything else */
 export function fromJSON(json: unknown): CharTokenizer | ByteTokenizer {
+  readFromJSON(arguments);
   const { type, chars, ...options } = (typeof json === 'object' && json !== null ? json : {}) as Partial<TokenizerJSON>;
   try {
     if (type === 'byte') return byte(options as ByteOptions);
     if (type === 'char' && Array.isArray(chars) && chars.every((c) => typeof c === 'string')) {
-      checkOptions('tokenizer.char', options, ['specials', 'unknown']);
-      return new CharTokenizer(chars, options as CharOptions);
+      return new CharTokenizer(chars, charOptions.read(options, new Place('tokenizer.char', '', '')));
     }
   } catch (cause) {
     if (!(cause instanceof OptionError)) throw cause;

@@ -1,7 +1,7 @@
 // transform.ts: what a transform of rows is, several in a row, and the form in which they are saved.
 import { DataError, OptionError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { show } from '../options.ts';
+import { custom, type Field, show } from '../options/index.ts';
 import type { ArrayInput, NdArray } from './arrays.ts';
 
 /** A transform as plain JSON. */
@@ -31,6 +31,14 @@ export interface Unfitted {
   /** Learn the statistics of rows. @throws DataError if there is no row, or a value is not finite */
   fit(x: ArrayInput): Transform;
 }
+
+/** A transform, fitted or not: what it lacks is seen when it is taken. */
+export const step: Field<Transform | Unfitted> = custom('a transform such as preprocess.standardize()', (value, place) => {
+  const given = value as Partial<Transform & Unfitted> | null;
+  if (typeof given === 'object' && given !== null && (typeof given.fit === 'function' || typeof given.build === 'function'))
+    return given as Transform | Unfitted;
+  throw place.wrong('a transform such as preprocess.standardize()', value);
+});
 
 /** Throws unless `value` is a transform; one that was not fitted is told apart. */
 export function checkTransform(where: string, value: unknown): Transform {

@@ -1,15 +1,16 @@
 // source.ts: where batches come from. A source declares its part of the graph and fills the rows that a run is fed.
 
 import { type ArrayInput, type Arrays, dtypeOf, integers, modelArrays, type NdArray } from '../data/arrays.ts';
+import { arrayInput } from '../data/fields.ts';
 import { printed } from '../errors/inspect.ts';
-import { DataError, OptionError } from '../errors.ts';
+import { DataError } from '../errors.ts';
 import { uniformIntegers } from '../ir/draws.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { typeName } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
 import { gather, windows as windowsOp } from '../ops/gather.ts';
 import { slice } from '../ops/shape.ts';
-import { checkBoolean, checkOptions } from '../options.ts';
+import { bool, options, signature, whole } from '../options/index.ts';
 
 export { type ArrayInput, type Arrays, dtypeOf, modelArrays, type NdArray, ndarray } from '../data/arrays.ts';
 
@@ -100,6 +101,12 @@ export interface WindowsOptions {
   readonly consecutive?: boolean;
 }
 
+const readWindows = signature(
+  'windows',
+  { tokens: arrayInput },
+  options<WindowsOptions>()({ length: whole({ min: 1 }), consecutive: bool.default(false) }),
+);
+
 /**
  * Windows over one long sequence of tokens: `x` is [batch, length], `y` the same shifted by one. Training draws starts at random, or
  * goes through the text (`consecutive`); evaluation takes windows one after the other. An epoch is as many windows as lie side by side;
@@ -107,14 +114,12 @@ export interface WindowsOptions {
  *
  * @throws OptionError for a length below 1; DataError if there are not more tokens than that, or too few for one consecutive batch
  */
-export function windows(given: ArrayInput, options: WindowsOptions): Source<'x' | 'y'> {
-  checkOptions('windows', options, ['length', 'consecutive']);
-  const { length } = options;
-  const consecutive = checkBoolean('windows', 'consecutive', options.consecutive ?? false);
-  if (!Number.isInteger(length) || length < 1) {
-    throw new OptionError(`windows: length: expected a whole number above 0, got ${length}`, { length });
-  }
-  const tokens = integers('windows: tokens', given);
+export function windows(tokens: ArrayInput, options: WindowsOptions): Source<'x' | 'y'> {
+  const { length, consecutive } = readWindows(arguments);
+  return windowsOf(integers('windows: tokens', tokens), length, consecutive);
+}
+
+function windowsOf(tokens: Uint8Array | Int32Array, length: number, consecutive: boolean): Source<'x' | 'y'> {
   if (tokens.length <= length) throw new DataError(`windows: expected more than ${length} tokens, got ${tokens.length}`);
   const sideBySide = Math.floor((tokens.length - 1) / length);
   const inEachRow = (size: number): number => {

@@ -153,7 +153,7 @@ it.each([
   [
     'its options',
     { preprocess: [{ type: 'minMax', too: [0, 1] }] },
-    /preprocess\.x\[0\]: minMax: unknown option too; did you mean to\?/,
+    /preprocess\.x\[0\]: preprocess\.minMax: unknown option too; did you mean to\?/,
   ],
   ['a change', { augment: [{ type: 'flip' }, { type: 'move' }] }, /augment\[1\]\.type: expected one of shift, crop/],
   ['its number', { augment: [{ type: 'shift' }] }, /augment\[0\]\.by: expected a number, got nothing/],

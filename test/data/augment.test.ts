@@ -194,7 +194,7 @@ describe('one clear error', () => {
     ['twice', () => trainer({ augment: [shift(1), crop(2)] }), OptionError, /augment: x: .*two changes of one kind \(crop\)/],
     ['two fills', () => trainer({ augment: [shift(1, { fill: 1 }), cutout(2, { fill: 2 })] }), OptionError, /fill 1 and 2/],
     ['none', () => trainer({ augment: ['flip'] as never }), OptionError, /such as augment\.flip\(\), got "flip"/],
-    ['probability', () => flip('horizontal', { probability: 2 }), OptionError, /option horizontal: .*<= 1, got 2/],
+    ['probability', () => flip('horizontal', { probability: 2 }), OptionError, /augment.flip: option probability: .*<= 1, got 2/],
     [
       'no images',
       () => trainer({ preprocess: {} }).fitSync(flat, { steps: 1 }),

@@ -80,7 +80,11 @@ it.each([
 it.each<[string, () => unknown, RegExp]>([
   ['an option', () => char('a', { special: [] } as never), /unknown option special; did you mean specials\?/],
   ['names', () => byte({ specials: ['a', 'a'] }), /option specials: expected distinct names, got a, a/],
-  ['the unknown one', () => char('a', { specials: ['<unk>'], unknown: '<unknown>' }), /option unknown: expected one of <unk>/],
+  [
+    'the unknown one',
+    () => char('a', { specials: ['<unk>'], unknown: '<unknown>' }),
+    /option unknown: expected "<unk>", got "<unknown>"/,
+  ],
   ['no text', () => char(5 as never), /expected a text, got 5/],
 ])('one clear error: %s', (_, run, message) => {
   expect(run).toThrow(OptionError);

@@ -18,6 +18,8 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'a Module': () => new nn.Linear(6, 2),
   'an optimizer such as optim.adamw()': () => optim.sgd(),
   'a policy such as clip.globalNorm()': () => clip.none(),
+  'an array of numbers, or { data, shape }': () => new Float32Array(8),
+  'arrays by name': () => ({ x: new Float32Array(8) }),
   'a list or a record of Float32Arrays': () => [new Float32Array(3)],
 };
 
@@ -27,6 +29,8 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'ops.concat': () => [[tensor(4, 6)]],
   'ops.stack': () => [[tensor(4, 6)]],
   'clip.groups': () => [[{ policy: clip.none() }]],
+  'preprocess.fromJSON': () => [{ type: 'pipeline', steps: [] }],
+  'tokenizer.fromJSON': () => [{ type: 'byte' }],
   'optim.schedule.sequential': () => [[1, 2], { milestones: [3] }],
 };
 

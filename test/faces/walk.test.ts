@@ -141,8 +141,8 @@ describe.each(walked.filter(({ path }) => signatures.has(path)).map((p) => [p.pa
         const what = `${path} with ${key}: ${text(value)}`;
         const error = await called(it, call(value));
         if (schema !== null && !fits(value, schema)) {
-          // A function may stand for a number that depends on the step, or on the element; a pattern may be no text.
-          const other = typeof value === 'function' ? 'function' : value instanceof RegExp ? 'RegExp' : null;
+          // A function may stand for a number that depends on the step, or on the element; a pattern may be no text, a seed no number.
+          const other = ['function', 'bigint'].includes(typeof value) ? typeof value : value instanceof RegExp ? 'RegExp' : null;
           if (other !== null && field.expected.includes(other)) expectOwn(error, what);
           else expectRefused(error, [key], what);
         } else {
