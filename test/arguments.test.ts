@@ -1,7 +1,8 @@
-// arguments.test.ts: what ops are given is checked: nothing is dropped or taken for something else in silence.
+// arguments.test.ts: what ops and layers are given is checked: nothing is dropped or taken for something else in silence.
 import { describe, expect, test } from 'vitest';
 import { GradclipError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
+import * as nn from '../lib/nn/index.ts';
 import * as ops from '../lib/ops/index.ts';
 
 const graph = new Graph('train');
@@ -103,5 +104,37 @@ describe('arguments of ops that they do not take', () => {
     expect(refusal(() => raw(ops.where)(value, h, h))).toContain(
       'ops.where: argument condition: expected a Tensor or a number, got ',
     );
+  });
+});
+
+describe('layers', () => {
+  test.each<[string, () => unknown, string]>([
+    [
+      'ReLU',
+      () => new (nn.ReLU as never as new (o: unknown) => unknown)({ inplace: true }),
+      'nn.ReLU: expected no arguments, got 1',
+    ],
+    [
+      'Linear.forward',
+      () => new nn.Linear(6, 2).forward([1, 2] as never),
+      'nn.Linear.forward: argument x: expected a Tensor, got an array of 2',
+    ],
+    [
+      'ReLU.forward',
+      () => (new nn.ReLU().forward as (...a: unknown[]) => unknown)(h, 6),
+      'nn.ReLU.forward: expected 1 argument, got 2',
+    ],
+    [
+      'Parameter',
+      () => new (nn.Parameter as never as new (s: unknown) => unknown)([4, 3]),
+      'nn.Parameter: argument init: expected',
+    ],
+  ])('%s', (_, call, message) => {
+    expect(refusal(call)).toContain(message);
+  });
+  test('a parameter of zeros is asked for', () => {
+    const zeros = new nn.Parameter([2], nn.init.zeros());
+    zeros.initialize('zeros', 0n);
+    expect([...zeros.data]).toEqual([0, 0]);
   });
 });

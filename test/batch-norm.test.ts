@@ -188,7 +188,7 @@ describe('group and instance norm', () => {
   test('group norm', () => {
     close(run(new nn.GroupNorm(2, 6)), meant(3, true));
     close(run(new nn.GroupNorm(3, 6, { affine: false })), meant(2, false));
-    expect(() => new nn.GroupNorm(4, 6)).toThrow(/GroupNorm: option numGroups: expected a divisor of numChannels 6, got 4/);
+    expect(() => new nn.GroupNorm(4, 6)).toThrow(/nn.GroupNorm: argument numGroups: expected a divisor of numChannels 6, got 4/);
     expect(() => run(new nn.GroupNorm(1, 5, { affine: false }))).toThrow(
       /GroupNorm: expected x \[batch, 5, \.\.\.\], got \[2,6,3,2\]/,
     );
@@ -206,7 +206,7 @@ test('wrong use', () => {
     /BatchNorm2d: option momentum: expected a finite number >= 0 and <= 1, got 2/,
   );
   expect(() => new nn.BatchNorm2d(3, { momentum: '0.1' } as object)).toThrow(
-    /option momentum: expected a number or null, got "0.1"/,
+    /option momentum: expected a finite number >= 0 and <= 1, or null, got "0.1"/,
   );
   expect(() => new nn.BatchNorm1d(3, { track: false } as object)).toThrow(/unknown option track/);
   const refuse = (layer: nn.BatchNorm1d | nn.BatchNorm2d, ...shape: number[]) =>

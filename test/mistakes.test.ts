@@ -414,9 +414,14 @@ const MODEL: readonly Row[] = [
     'a matrix without an initializer',
     () => new nn.Parameter([4, 3]),
     OptionError,
-    ['Parameter: expected an initializer for [4,3]', 'nn.init.'],
+    ['nn.Parameter: argument init: expected an initializer for [4,3]', 'nn.init.'],
   ],
-  ['a size in place of a shape', () => new (nn.Parameter as Any)(4), ShapeError, ['Parameter: expected a shape']],
+  [
+    'a size in place of a shape',
+    () => new (nn.Parameter as Any)(4),
+    OptionError,
+    ['nn.Parameter: argument shape: expected a list, got 4'],
+  ],
   [
     'a pattern that matches nothing',
     () => new Net().setRequiresGrad('fcc.*', false),

@@ -112,7 +112,7 @@ it('dropout acts between layers, in training only', () => {
 });
 
 it('wrong use', () => {
-  expect(() => new nn.LSTM(0, 3)).toThrow('LSTM: option inputSize: expected a whole number >= 1, got 0');
+  expect(() => new nn.LSTM(0, 3)).toThrow('nn.LSTM: argument inputSize: expected a whole number >= 1, got 0');
   expect(() => new nn.GRU(2, 3, { layers: 2 } as object)).toThrow(OptionError);
   expect(() => new nn.GRU(2, 3, { dropout: 1 })).toThrow('GRU: option dropout: expected a finite number >= 0 and < 1, got 1');
   expect(() => new nn.RNN(2, 3, { nonlinearity: 'sigmoid' } as object)).toThrow('expected one of tanh, relu, got "sigmoid"');
@@ -134,5 +134,5 @@ it('wrong use', () => {
   expect(() => forward([4, 5, 2], (t) => ({ h: t('h', 1, 4, 3) }))).toThrow('LSTM: expected h as f32[2,4,3], got f32[1,4,3]');
   expect(() => forward([4, 5, 2], (t) => ({ c: t('c', 2, 4, 4) }))).toThrow('LSTM: expected c as f32[2,4,3], got f32[2,4,4]');
   expect(() => forward([4, 5, 2], (t) => ({ lengths: t('l', 4) }))).toThrow('lstm: expected lengths as i32, got f32[4]');
-  expect(() => forward([4, 5, 2], () => ({ hx: 1 }) as object)).toThrow('LSTM: unknown option hx');
+  expect(() => forward([4, 5, 2], () => ({ hx: 1 }) as object)).toThrow('nn.LSTM.forward: unknown option hx');
 });

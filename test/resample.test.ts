@@ -46,8 +46,10 @@ describe('as in PyTorch: shape, value, gradient', () => {
 
 test('wrong use', () => {
   const x = (...shape: number[]): Tensor => new Graph().input('x', { dtype: 'f32', shape }, 'feed');
-  expect(() => new nn.ZeroPad2d([1, 2])).toThrow(/ZeroPad2d: option padding: expected a number or 4 of them, got an array of 2/);
-  expect(() => new nn.ZeroPad1d(-1)).toThrow(/ZeroPad1d: option padding: expected a whole number >= 0, got -1/);
+  expect(() => new nn.ZeroPad2d([1, 2])).toThrow(/nn.ZeroPad2d: argument padding: expected a list of 4, got an array of 2/);
+  expect(() => new nn.ZeroPad1d(-1)).toThrow(
+    /nn.ZeroPad1d: argument padding: expected a whole number >= 0 and <= 2147483647, got -1/,
+  );
   expect(() => new nn.ReflectionPad1d(3).forward(x(1, 1, 3))).toThrow(
     /ReflectionPad1d: expected at least 4 elements along axis 2, got \[1,1,3\]/,
   );

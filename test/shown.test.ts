@@ -116,7 +116,7 @@ test('a model: the tree of its layers', () => {
   expect(inspect({ net })).toBe(`{\n  net: ${TREE.replaceAll('\n', '\n  ')}\n}`);
   expect(String(new models.GPT(20, { context: 8, layers: 3, width: 16, heads: 2 }))).toContain('  (blocks.0-2): 3 x Block(\n');
   expect(String(new nn.Sequential({ up: new nn.Upsample({ scaleFactor: 2 }), pad: new nn.ZeroPad2d([1, 2, 3, 4]) }))).toBe(
-    'Sequential(\n  (up): Upsample(scaleFactor=2)\n  (pad): ZeroPad2d(padding=[1,2,3,4])\n)',
+    'Sequential(\n  (up): Upsample(scaleFactor=2, mode="nearest", alignCorners=false)\n  (pad): ZeroPad2d(padding=[1,2,3,4])\n)',
   );
 });
 

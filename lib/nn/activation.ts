@@ -1,60 +1,96 @@
 // activation.ts: activations as layers, for Sequential; in a forward of one's own the ops (`relu(x)`) do the same.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { gelu, relu, sigmoid, silu, softplus, tanh } from '../ops/activation.ts';
-import { checkChoice, checkOptions } from '../options.ts';
+import { type GELUOptions, gelu, geluOptions, relu, sigmoid, silu, softplus, tanh } from '../ops/activation.ts';
+import { optionsOnly } from '../options/index.ts';
+import { forwardOf, plain } from './fields.ts';
 import { Module } from './module.ts';
+
+export type { GELUOptions } from '../ops/activation.ts';
+
+const readReLU = plain('ReLU');
 
 /** max(x, 0). */
 export class ReLU extends Module {
+  constructor() {
+    super();
+    readReLU.made(arguments);
+  }
+
   forward(x: TensorLike): Tensor {
-    return relu(x);
+    return relu(readReLU.forward(arguments).x);
   }
 }
+
+const readTanh = plain('Tanh');
 
 /** Hyperbolic tangent. */
 export class Tanh extends Module {
+  constructor() {
+    super();
+    readTanh.made(arguments);
+  }
+
   forward(x: TensorLike): Tensor {
-    return tanh(x);
+    return tanh(readTanh.forward(arguments).x);
   }
 }
+
+const readSigmoid = plain('Sigmoid');
 
 /** 1 / (1 + exp(-x)). */
 export class Sigmoid extends Module {
+  constructor() {
+    super();
+    readSigmoid.made(arguments);
+  }
+
   forward(x: TensorLike): Tensor {
-    return sigmoid(x);
+    return sigmoid(readSigmoid.forward(arguments).x);
   }
 }
 
-export interface GELUOptions {
-  /** 'none' (default) is exact, with erf; 'tanh' the approximation. */
-  readonly approximate?: 'none' | 'tanh';
-}
+const readGELU = optionsOnly('nn.GELU', geluOptions);
+const readGELUForward = forwardOf('GELU');
 
 /** x times the normal distribution function of x. */
 export class GELU extends Module {
+  /** 'none' is exact, with erf; 'tanh' the approximation. */
   readonly approximate: 'none' | 'tanh';
 
   constructor(options: GELUOptions = {}) {
     super();
-    checkOptions('GELU', options, ['approximate']);
-    this.approximate = checkChoice('GELU', 'approximate', options.approximate ?? 'none', ['none', 'tanh']);
+    this.approximate = readGELU(arguments).approximate;
   }
 
   forward(x: TensorLike): Tensor {
-    return gelu(x, { approximate: this.approximate });
+    return gelu(readGELUForward(arguments).x, { approximate: this.approximate });
   }
 }
+
+const readSiLU = plain('SiLU');
 
 /** x sigmoid(x). */
 export class SiLU extends Module {
+  constructor() {
+    super();
+    readSiLU.made(arguments);
+  }
+
   forward(x: TensorLike): Tensor {
-    return silu(x);
+    return silu(readSiLU.forward(arguments).x);
   }
 }
 
+const readSoftplus = plain('Softplus');
+
 /** log(1 + exp(x)). */
 export class Softplus extends Module {
+  constructor() {
+    super();
+    readSoftplus.made(arguments);
+  }
+
   forward(x: TensorLike): Tensor {
-    return softplus(x);
+    return softplus(readSoftplus.forward(arguments).x);
   }
 }

@@ -1,10 +1,12 @@
 // attention.ts: multi-head attention.
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { optionalTensor, rate, tensor } from '../ops/args.ts';
 import { headsAttention } from '../ops/attention.ts';
 import { add, cast, where } from '../ops/elementwise.ts';
 import { reshape, slice } from '../ops/shape.ts';
-import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
+import { bool, type Field, options, signature } from '../options/index.ts';
+import { size } from './fields.ts';
 import { kaimingUniform, xavierUniform, zeros } from './init.ts';
 import { Linear, linear } from './linear.ts';
 import { Module, Parameter } from './module.ts';
@@ -28,22 +30,43 @@ export interface AttentionMasks {
   /** Query t sees keys 0 .. t only. Default false. */
   readonly causal?: boolean;
 }
-export const MASKS: readonly string[] = ['mask', 'keyPaddingMask', 'causal'];
+/** An attention mask, or none. */
+export type MaskField = Field<TensorLike | null, Tensor | null, false>;
+export const maskFields: {
+  readonly mask: MaskField;
+  readonly keyPaddingMask: MaskField;
+  readonly causal: Field<boolean, boolean, false>;
+} = { mask: optionalTensor, keyPaddingMask: optionalTensor, causal: bool.default(false) };
 
 /** As something to add to the scores. */
-function added(mask: TensorLike): Tensor {
-  const t = mask.toTensor();
+function added(t: Tensor): Tensor {
   return t.dtype === 'u8' ? where(cast(t, 'f32'), -Infinity, 0) : t;
 }
-function joined({ mask, keyPaddingMask }: AttentionMasks, batch: number, keys: number): Tensor | null {
+function joined(mask: Tensor | null, keyPaddingMask: Tensor | null, batch: number, keys: number): Tensor | null {
   if (!keyPaddingMask) return mask ? added(mask) : null;
-  const { shape } = keyPaddingMask.toTensor();
+  const { shape } = keyPaddingMask;
   if (shape.length !== 2 || shape[0] !== batch || shape[1] !== keys) {
     throw new ShapeError(`MultiheadAttention: expected keyPaddingMask [${batch},${keys}], got [${shape}]`);
   }
   const padding = reshape(added(keyPaddingMask), [batch, 1, 1, keys]);
   return mask ? add(padding, added(mask)) : padding;
 }
+
+const readMultiheadAttention = signature(
+  'nn.MultiheadAttention',
+  { embedDim: size, numHeads: size },
+  options<MultiheadAttentionOptions>()({
+    dropout: rate.default(0),
+    bias: bool.default(true),
+    kdim: size.optional(),
+    vdim: size.optional(),
+  }),
+);
+const readForward = signature(
+  'nn.MultiheadAttention.forward',
+  { query: tensor, key: tensor.optional(), value: tensor.optional() },
+  options<AttentionMasks>()(maskFields),
+);
 
 /**
  * Attention with several heads, batch first, as `torch.nn.MultiheadAttention(embedDim, numHeads, batch_first=True)`: query [B, T, E], key
@@ -65,17 +88,13 @@ export class MultiheadAttention extends Module {
 
   constructor(embedDim: number, numHeads: number, options: MultiheadAttentionOptions = {}) {
     super();
-    checkOptions('MultiheadAttention', options, ['dropout', 'bias', 'kdim', 'vdim']);
-    this.embedDim = checkNumber('MultiheadAttention', 'embedDim', embedDim, { min: 1, integer: true });
-    this.numHeads = checkNumber('MultiheadAttention', 'numHeads', numHeads, { min: 1, integer: true });
+    const { dropout, bias, kdim = embedDim, vdim = embedDim } = readMultiheadAttention(arguments);
+    this.embedDim = embedDim;
+    this.numHeads = numHeads;
+    this.dropout = dropout;
     if (embedDim % numHeads !== 0) {
-      throw new OptionError(`MultiheadAttention: expected numHeads to divide embedDim, got ${numHeads} and ${embedDim}`);
+      throw new OptionError(`nn.MultiheadAttention: expected numHeads to divide embedDim, got ${numHeads} and ${embedDim}`);
     }
-    this.dropout = checkNumber('MultiheadAttention', 'dropout', options.dropout ?? 0, { min: 0, below: 1 });
-    const [kdim, vdim] = (['kdim', 'vdim'] as const).map((name) =>
-      checkNumber('MultiheadAttention', name, options[name] ?? embedDim, { min: 1, integer: true }),
-    ) as [number, number];
-    const bias = checkBoolean('MultiheadAttention', 'bias', options.bias ?? true);
     if (kdim === embedDim && vdim === embedDim) {
       this.in_proj_weight = new Parameter([3 * embedDim, embedDim], xavierUniform());
     } else {
@@ -83,7 +102,7 @@ export class MultiheadAttention extends Module {
       this.k_proj_weight = new Parameter([embedDim, kdim], xavierUniform());
       this.v_proj_weight = new Parameter([embedDim, vdim], xavierUniform());
     }
-    this.in_proj_bias = bias ? new Parameter([3 * embedDim]) : null;
+    this.in_proj_bias = bias ? new Parameter([3 * embedDim], zeros()) : null;
     this.out_proj = new Linear(embedDim, embedDim, { bias });
     this.out_proj.weight.init = kaimingUniform({ a: Math.sqrt(5) });
     if (this.out_proj.bias) this.out_proj.bias.init = zeros();
@@ -91,15 +110,14 @@ export class MultiheadAttention extends Module {
 
   /** `key` defaults to `query`, `value` to `key`. Where they are the same tensor, their projections are one product. */
   forward(query: TensorLike, key: TensorLike = query, value: TensorLike = key, masks: AttentionMasks = {}): Tensor {
-    checkOptions('MultiheadAttention', masks, MASKS);
-    const [q, k, v] = [query.toTensor(), key.toTensor(), value.toTensor()];
+    const { query: q, key: k = q, value: v = k, mask: own, keyPaddingMask, causal } = readForward(arguments);
     if ([q, k, v].some((t) => t.shape.length !== 3) || k.shape[1] !== v.shape[1]) {
       const got = [q, k, v].map((t) => `[${t.shape}]`).join(', ');
       throw new ShapeError(`MultiheadAttention: expected query [B, T, E], key and value [B, S, ...], got ${got}`);
     }
     const { numHeads: heads, dropout } = this;
-    const mask = joined(masks, k.shape[0] as number, k.shape[1] as number);
-    const options = { heads, dropout, mask, causal: masks.causal ?? false };
+    const mask = joined(own, keyPaddingMask, k.shape[0] as number, k.shape[1] as number);
+    const options = { heads, dropout, mask, causal };
     const same = this.in_proj_weight !== null && k === v;
     const o =
       same && q === k

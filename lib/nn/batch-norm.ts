@@ -1,12 +1,14 @@
 // batch-norm.ts: batch norm layers.
-import { OptionError, ShapeError } from '../errors.ts';
+import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
+import { eps } from '../ops/args.ts';
 import { batchNorm } from '../ops/batch-norm.ts';
 import { add, cast, div, mul, rsqrt, sub } from '../ops/elementwise.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkBoolean, checkNumber, checkOptions, show } from '../options.ts';
+import { bool, nullable, number, options, signature } from '../options/index.ts';
 import { Buffer } from './buffer.ts';
+import { forwardOf, type ReadX, size } from './fields.ts';
 import { ones, zeros } from './init.ts';
 import { Module, Parameter } from './module.ts';
 import { withOptions } from './repr.ts';
@@ -22,7 +24,31 @@ export interface BatchNormOptions {
   readonly trackRunningStats?: boolean;
 }
 
-/** What the batch norm layers share; each says which shapes it takes. */
+const OPTIONS = options<BatchNormOptions>()({
+  eps: eps.default(1e-5),
+  momentum: nullable(number({ min: 0, max: 1 })).default(0.1),
+  affine: bool.default(true),
+  trackRunningStats: bool.default(true),
+});
+/** What a layer is made of. */
+interface Made extends Required<BatchNormOptions> {
+  readonly numFeatures: number;
+}
+/** One of the layers: which dimensions x may have, and its readers. */
+interface Kind {
+  readonly layer: string;
+  readonly shapes: Readonly<Record<number, string>>;
+  readonly made: (given: ArrayLike<unknown>) => Made;
+  readonly forward: ReadX;
+}
+const kind = (layer: string, shapes: Kind['shapes']): Kind => ({
+  layer,
+  shapes,
+  made: signature(`nn.${layer}`, { numFeatures: size }, OPTIONS),
+  forward: forwardOf(layer),
+});
+
+/** What the batch norm layers share. */
 abstract class BatchNorm extends Module {
   weight: Parameter | null;
   bias: Parameter | null;
@@ -30,27 +56,20 @@ abstract class BatchNorm extends Module {
   running_var: Buffer | null;
   /** Batches seen so far: f64, where PyTorch's is int64; either reads the other's. */
   num_batches_tracked: Buffer | null;
-  readonly #where: string;
+  readonly #kind: Kind;
   readonly #features: number;
   readonly #eps: number;
   readonly #momentum: number | null;
 
-  constructor(where: string, numFeatures: number, options: BatchNormOptions) {
+  constructor(kind: Kind, given: Made) {
     super();
-    checkNumber(where, 'numFeatures', numFeatures, { min: 1, integer: true });
-    checkOptions(where, options, ['eps', 'momentum', 'affine', 'trackRunningStats']);
-    const { momentum = 0.1 } = options;
-    this.#where = where;
+    const { numFeatures, affine, trackRunningStats: track } = given;
+    this.#kind = kind;
     this.#features = numFeatures;
-    this.#eps = checkNumber(where, 'eps', options.eps ?? 1e-5, { min: 0 });
-    if (momentum !== null && typeof momentum !== 'number') {
-      throw new OptionError(`${where}: option momentum: expected a number or null, got ${show(momentum)}`);
-    }
-    this.#momentum = momentum === null ? null : checkNumber(where, 'momentum', momentum, { min: 0, max: 1 });
-    const affine = checkBoolean(where, 'affine', options.affine ?? true);
+    this.#eps = given.eps;
+    this.#momentum = given.momentum;
     this.weight = affine ? new Parameter([numFeatures], ones()) : null;
     this.bias = affine ? new Parameter([numFeatures], zeros()) : null;
-    const track = checkBoolean(where, 'trackRunningStats', options.trackRunningStats ?? true);
     this.running_mean = track ? new Buffer([numFeatures]) : null;
     this.running_var = track ? new Buffer([numFeatures], { fill: 1 }) : null;
     this.num_batches_tracked = track ? new Buffer([], { dtype: 'f64' }) : null;
@@ -62,17 +81,20 @@ abstract class BatchNorm extends Module {
 
   /** @throws ShapeError if x has another number of channels or, in training, one value per channel only. */
   forward(x: TensorLike): Tensor {
-    const t = x.toTensor();
-    this.checkShape(t.shape);
+    const { layer, shapes, forward } = this.#kind;
+    const { x: t } = forward(arguments);
+    if (!(t.shape.length in shapes)) {
+      throw new ShapeError(`${layer}: expected x ${Object.values(shapes).join(' or ')}, got [${t.shape}]`);
+    }
     if (t.shape[1] !== this.#features) {
-      throw new ShapeError(`${this.#where}: expected x [batch, ${this.#features}, ...], got [${t.shape}]`);
+      throw new ShapeError(`${layer}: expected x [batch, ${this.#features}, ...], got [${t.shape}]`);
     }
     const [mean, variance] = [this.running_mean, this.running_var];
     const training = t.graph.mode === 'train';
     if (!training && mean && variance) return this.#fixed(t, mean, variance);
     const count = sizeOf(t.shape) / this.#features;
     if (training && count <= 1) {
-      throw new ShapeError(`${this.#where}: expected more than one value per channel in training, got [${t.shape}]`);
+      throw new ShapeError(`${layer}: expected more than one value per channel in training, got [${t.shape}]`);
     }
     const normed = batchNorm(t, this.weight, this.bias, { eps: this.#eps });
     if (training && mean && variance) {
@@ -82,9 +104,6 @@ abstract class BatchNorm extends Module {
     }
     return normed.y;
   }
-
-  /** @throws ShapeError for a shape the layer does not take. */
-  protected abstract checkShape(shape: readonly number[]): void;
 
   /** Counts the batch. How much of its statistics enters the running ones: an f64 scalar, or a number. */
   #factor(): Tensor | number {
@@ -110,6 +129,9 @@ function follow(running: Buffer, value: Tensor, factor: Tensor | number): void {
   running.assign(cast(add(kept, mul(value, factor)), 'f32'));
 }
 
+const batchNorm1d = kind('BatchNorm1d', { 2: '[batch, features]', 3: '[batch, features, length]' });
+const batchNorm2d = kind('BatchNorm2d', { 4: '[batch, features, height, width]' });
+
 /**
  * Normalizes each channel over the batch, as `torch.nn.BatchNorm1d(numFeatures)`: x [batch, features] or [batch, features, length].
  * In training by the batch's mean and variance, which enter `running_mean` and `running_var` (the latter unbiased); in evaluation by
@@ -118,25 +140,13 @@ function follow(running: Buffer, value: Tensor, factor: Tensor | number): void {
  */
 export class BatchNorm1d extends BatchNorm {
   constructor(numFeatures: number, options: BatchNormOptions = {}) {
-    super('BatchNorm1d', numFeatures, options);
-  }
-
-  protected override checkShape(shape: readonly number[]): void {
-    if (shape.length !== 2 && shape.length !== 3) {
-      throw new ShapeError(`BatchNorm1d: expected x [batch, features] or [batch, features, length], got [${shape}]`);
-    }
+    super(batchNorm1d, batchNorm1d.made(arguments));
   }
 }
 
 /** The same over images, as `torch.nn.BatchNorm2d(numFeatures)`: x [batch, features, height, width]. */
 export class BatchNorm2d extends BatchNorm {
   constructor(numFeatures: number, options: BatchNormOptions = {}) {
-    super('BatchNorm2d', numFeatures, options);
-  }
-
-  protected override checkShape(shape: readonly number[]): void {
-    if (shape.length !== 4) {
-      throw new ShapeError(`BatchNorm2d: expected x [batch, features, height, width], got [${shape}]`);
-    }
+    super(batchNorm2d, batchNorm2d.made(arguments));
   }
 }

@@ -6,7 +6,9 @@ import { ARRAYS, type Data, sameType, sizeOf, typeName } from '../ir/op.ts';
 import { firstValues } from '../ir/print.ts';
 import { toPrimitive } from '../ir/traced.ts';
 import { carry, leave } from '../ops/accumulate.ts';
-import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { tensor } from '../ops/args.ts';
+import { bool, choice, nullable, number, options as optionsOf, signature, text } from '../options/index.ts';
+import { graph as graphField, shape as shapeField, state as stateField } from './fields.ts';
 import { register, Values } from './values.ts';
 
 export interface BufferOptions {
@@ -28,6 +30,20 @@ interface Bound {
   assigned: boolean;
 }
 
+const readBuffer = signature(
+  'nn.Buffer',
+  { shape: shapeField },
+  optionsOf<BufferOptions>()({
+    dtype: choice('f32', 'f64').default('f32'),
+    fill: number().default(0),
+    persistent: bool.default(true),
+    eachEpoch: bool.default(false),
+  }),
+);
+const readAssign = signature('nn.Buffer.assign', { value: tensor });
+const readInitialize = signature('nn.Buffer.initialize', { name: text });
+const readBind = signature('nn.Buffer.bind', { name: text, graph: graphField, pending: nullable(stateField) });
+
 /**
  * State of a Module that is not trained, as PyTorch's buffers. While a model is traced it is an operand of every op, and `assign`
  * gives it its next value, in training. A step that is skipped leaves it as it was; each micro-batch of a step sees what the one before assigned.
@@ -45,17 +61,11 @@ export class Buffer implements TensorLike {
   #bound: Bound | null = null;
 
   constructor(shape: readonly number[], options: BufferOptions = {}) {
-    checkOptions('Buffer', options, ['dtype', 'fill', 'persistent', 'eachEpoch']);
-    if (!Array.isArray(shape) || !shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
-      throw new ShapeError(`Buffer: expected a shape of whole numbers, got [${shape}]`, { shape });
-    }
-    const dtype = options.dtype ?? 'f32';
-    checkChoice('Buffer', 'dtype', dtype, ['f32', 'f64']);
-    this.shape = [...shape];
-    this.persistent = checkBoolean('Buffer', 'persistent', options.persistent ?? true);
-    this.eachEpoch = checkBoolean('Buffer', 'eachEpoch', options.eachEpoch ?? false);
-    const fill = checkNumber('Buffer', 'fill', options.fill ?? 0);
-    this.#values = new Values(dtype, sizeOf(shape));
+    const { shape: dims, dtype, fill, persistent, eachEpoch } = readBuffer(arguments);
+    this.shape = dims;
+    this.persistent = persistent;
+    this.eachEpoch = eachEpoch;
+    this.#values = new Values(dtype, sizeOf(dims));
     const buffer = this;
     this.state = {
       get name() {
@@ -105,14 +115,15 @@ export class Buffer implements TensorLike {
    * Give it its next value.
    * @throws GraphError outside a trace, and in a graph that does not train; ShapeError for another type
    */
-  assign(value: Tensor): void {
+  assign(value: TensorLike): void {
+    const { value: next } = readAssign(arguments);
     const bound = this.#inTrace();
     if (bound.graph.mode !== 'train') throw new GraphError(`${this.#name}: buffers change in training only; look at graph.mode`);
     const { type } = this.state;
-    if (!sameType(value.type, type)) {
-      throw new ShapeError(`${this.#name}: expected ${typeName(type)} as next value, got ${typeName(value.type)}`);
+    if (!sameType(next.type, type)) {
+      throw new ShapeError(`${this.#name}: expected ${typeName(type)} as next value, got ${typeName(next.type)}`);
     }
-    bound.value = value;
+    bound.value = next;
     bound.assigned = true;
   }
 
@@ -127,12 +138,14 @@ export class Buffer implements TensorLike {
 
   /** Take a name, and its first values if it has none. `Module.initialize` calls this. */
   initialize(name: string): void {
+    readInitialize(arguments);
     this.#name = name;
     if (!this.#values.filled) this.#values.fill(name, (out) => this.state.init!(out));
   }
 
   /** Take part in the trace of `graph` until the returned function is called, which assigns what there is to assign. */
   bind(name: string, graph: Graph, pending: State | null): () => void {
+    readBind(arguments);
     const before = this.#bound;
     const bound: Bound = { graph, pending, value: null, assigned: false };
     this.#name = name;

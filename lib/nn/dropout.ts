@@ -1,8 +1,13 @@
 // dropout.ts: the dropout layer.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { rate as rateField } from '../ops/args.ts';
 import { dropout } from '../ops/random.ts';
-import { checkNumber } from '../options.ts';
+import { signature } from '../options/index.ts';
+import { forwardOf } from './fields.ts';
 import { Module } from './module.ts';
+
+const readDropout = signature('nn.Dropout', { rate: rateField.default(0.5) });
+const readDropoutForward = forwardOf('Dropout');
 
 /**
  * In training, elements become 0 with probability `rate` and the others grow by 1 / (1 - rate); in evaluation nothing changes.
@@ -14,10 +19,10 @@ export class Dropout extends Module {
   /** @param rate in [0, 1); default 0.5 */
   constructor(rate = 0.5) {
     super();
-    this.rate = checkNumber('Dropout', 'rate', rate, { min: 0, below: 1 });
+    this.rate = readDropout(arguments).rate;
   }
 
   forward(x: TensorLike): Tensor {
-    return dropout(x, this.rate);
+    return dropout(readDropoutForward(arguments).x, this.rate);
   }
 }

@@ -1,8 +1,10 @@
 // embedding.ts: tables of vectors, looked up by index, one by one or in bags.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { type BagMode, embeddingBag } from '../ops/embedding-bag.ts';
+import { checkPadding, paddingIdx as paddingField, tensor } from '../ops/args.ts';
+import { type BagMode, bagMode, embeddingBag } from '../ops/embedding-bag.ts';
 import { embedding } from '../ops/gather.ts';
-import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { bool, options, signature } from '../options/index.ts';
+import { size } from './fields.ts';
 import { type Initializer, normal } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
@@ -18,6 +20,11 @@ export interface EmbeddingOptions {
   readonly sparse?: boolean;
 }
 
+const TABLE = { count: size, dim: size };
+const OPTIONS = { paddingIdx: paddingField.optional(), sparse: bool.default(false) };
+const readEmbedding = signature('nn.Embedding', TABLE, options<EmbeddingOptions>()(OPTIONS));
+const readEmbeddingForward = signature('nn.Embedding.forward', { indices: tensor });
+
 /**
  * Vectors by index, as `torch.nn.Embedding`: `weight` [count, dim]; indices [...] -> [..., dim].
  * An index that is none ends the run with an IndexError. Initial values are normal with standard deviation 1.
@@ -29,12 +36,12 @@ export class Embedding extends Module {
   /** @throws OptionError */
   constructor(count: number, dim: number, options: EmbeddingOptions = {}) {
     super();
-    checkOptions('Embedding', options, ['paddingIdx', 'sparse']);
-    [this.weight, this.#padding] = table('Embedding', count, dim, options);
+    [this.weight, this.#padding] = table('nn.Embedding', readEmbedding(arguments));
   }
 
   forward(indices: TensorLike): Tensor {
-    return embedding(indices, this.weight, this.#padding === undefined ? {} : { paddingIdx: this.#padding });
+    const { indices: at } = readEmbeddingForward(arguments);
+    return embedding(at, this.weight, this.#padding === undefined ? {} : { paddingIdx: this.#padding });
   }
 }
 
@@ -50,6 +57,13 @@ export interface BagInputs {
   readonly perSampleWeights?: TensorLike;
 }
 
+const readEmbeddingBag = signature('nn.EmbeddingBag', TABLE, options<EmbeddingBagLayerOptions>()({ ...OPTIONS, mode: bagMode }));
+const readEmbeddingBagForward = signature(
+  'nn.EmbeddingBag.forward',
+  { indices: tensor },
+  options<BagInputs>()({ offsets: tensor.optional(), perSampleWeights: tensor.optional() }),
+);
+
 /**
  * Sums, means or maxima of bags of vectors, as `torch.nn.EmbeddingBag`: `weight` [count, dim]; indices, [bags, length] or [n] with offsets ->
  * [bags, dim]. A position with `paddingIdx` does not count, not in the length of a mean either; a bag of none is 0.
@@ -62,23 +76,21 @@ export class EmbeddingBag extends Module {
   /** @throws OptionError */
   constructor(count: number, dim: number, options: EmbeddingBagLayerOptions = {}) {
     super();
-    checkOptions('EmbeddingBag', options, ['paddingIdx', 'sparse', 'mode']);
-    this.mode = checkChoice('EmbeddingBag', 'mode', options.mode ?? 'mean', ['sum', 'mean', 'max']);
-    [this.weight, this.#padding] = table('EmbeddingBag', count, dim, options);
+    const read = readEmbeddingBag(arguments);
+    this.mode = read.mode;
+    [this.weight, this.#padding] = table('nn.EmbeddingBag', read);
   }
 
   forward(indices: TensorLike, inputs: BagInputs = {}): Tensor {
+    const { indices: at } = readEmbeddingBagForward(arguments);
     const paddingIdx = this.#padding;
-    return embeddingBag(indices, this.weight, { mode: this.mode, ...inputs, ...(paddingIdx !== undefined && { paddingIdx }) });
+    return embeddingBag(at, this.weight, { mode: this.mode, ...inputs, ...(paddingIdx !== undefined && { paddingIdx }) });
   }
 }
 
-function table(where: string, count: number, dim: number, options: EmbeddingOptions): [Parameter, number | undefined] {
-  checkNumber(where, 'count', count, { min: 1, integer: true });
-  checkNumber(where, 'dim', dim, { min: 1, integer: true });
-  const { paddingIdx } = options;
-  if (paddingIdx !== undefined) checkNumber(where, 'paddingIdx', paddingIdx, { min: 0, below: count, integer: true });
-  const sparse = checkBoolean(where, 'sparse', options.sparse ?? false);
+function table(where: string, read: ReturnType<typeof readEmbedding>): [Parameter, number | undefined] {
+  const { count, dim, paddingIdx, sparse } = read;
+  if (paddingIdx !== undefined) checkPadding(where, paddingIdx, count);
   const padded: Initializer = (out, shape, draws) => {
     normal()(out, shape, draws);
     if (paddingIdx !== undefined) out.fill(0, paddingIdx * dim, (paddingIdx + 1) * dim);

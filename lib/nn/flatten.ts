@@ -2,9 +2,11 @@
 import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
+import { axis } from '../ops/args.ts';
 import { resolveAxis } from '../ops/axes.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { list, options, optionsOnly, signature, whole } from '../options/index.ts';
+import { forwardOf, plain } from './fields.ts';
 import { Module } from './module.ts';
 
 export interface FlattenOptions {
@@ -14,6 +16,9 @@ export interface FlattenOptions {
   readonly endDim?: number;
 }
 
+const readFlatten = optionsOnly('nn.Flatten', options<FlattenOptions>()({ startDim: axis.default(1), endDim: axis.default(-1) }));
+const readFlattenForward = forwardOf('Flatten');
+
 /** Dimensions `startDim` to `endDim` become one; by default all but the first: [batch, ...] -> [batch, n]. As `torch.nn.Flatten`. */
 export class Flatten extends Module {
   readonly startDim: number;
@@ -21,13 +26,13 @@ export class Flatten extends Module {
 
   constructor(options: FlattenOptions = {}) {
     super();
-    checkOptions('Flatten', options, ['startDim', 'endDim']);
-    this.startDim = checkNumber('Flatten', 'startDim', options.startDim ?? 1, { integer: true });
-    this.endDim = checkNumber('Flatten', 'endDim', options.endDim ?? -1, { integer: true });
+    const { startDim, endDim } = readFlatten(arguments);
+    this.startDim = startDim;
+    this.endDim = endDim;
   }
 
   forward(x: TensorLike): Tensor {
-    const t = x.toTensor();
+    const { x: t } = readFlattenForward(arguments);
     if (t.shape.length === 0) return reshape(t, [1]);
     // A vector has no dimension 1: it is a batch of single numbers.
     if (t.shape.length === 1 && this.startDim === 1) return reshape(t, [t.shape[0] as number, 1]);
@@ -38,6 +43,9 @@ export class Flatten extends Module {
   }
 }
 
+const readUnflatten = signature('nn.Unflatten', { dim: axis, sizes: list(whole({ min: -1 }), { min: 1 }) });
+const readUnflattenForward = forwardOf('Unflatten');
+
 /** Dimension `dim` becomes several; one of them may be -1: it is worked out. As `torch.nn.Unflatten`. */
 export class Unflatten extends Module {
   readonly dim: number;
@@ -45,13 +53,14 @@ export class Unflatten extends Module {
 
   constructor(dim: number, sizes: readonly number[]) {
     super();
-    this.dim = checkNumber('Unflatten', 'dim', dim, { integer: true });
-    this.sizes = sizes.map((n, i) => checkNumber('Unflatten', `sizes[${i}]`, n, { min: -1, integer: true }));
+    const read = readUnflatten(arguments);
+    this.dim = read.dim;
+    this.sizes = read.sizes;
   }
 
   /** @throws ShapeError if the sizes do not multiply to the dimension. */
   forward(x: TensorLike): Tensor {
-    const t = x.toTensor();
+    const { x: t } = readUnflattenForward(arguments);
     const dim = resolveAxis('Unflatten', this.dim, t.shape.length);
     const known = this.sizes.reduce((n, d) => (d === -1 ? n : n * d), 1);
     const sizes = this.sizes.map((d) => (d === -1 && known > 0 ? (t.shape[dim] as number) / known : d));
@@ -62,9 +71,16 @@ export class Unflatten extends Module {
   }
 }
 
+const readIdentity = plain('Identity');
+
 /** x itself: what stands where a layer may be. As `torch.nn.Identity`. */
 export class Identity extends Module {
+  constructor() {
+    super();
+    readIdentity.made(arguments);
+  }
+
   forward(x: TensorLike): Tensor {
-    return x.toTensor();
+    return readIdentity.forward(arguments).x;
   }
 }

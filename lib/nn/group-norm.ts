@@ -2,10 +2,12 @@
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
+import { eps as epsField } from '../ops/args.ts';
 import { add, mul } from '../ops/elementwise.ts';
 import { layerNorm } from '../ops/row-norm.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
+import { bool, options, signature } from '../options/index.ts';
+import { forwardOf, type ReadX, size } from './fields.ts';
 import { ones, zeros } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
@@ -15,6 +17,8 @@ export interface GroupNormOptions {
   /** Has weight and bias. Default true; of instance norm false. */
   readonly affine?: boolean;
 }
+
+const optionsOf = (affine: boolean) => options<GroupNormOptions>()({ eps: epsField.default(1e-5), affine: bool.default(affine) });
 
 /** Neighboring channels of each example as rows, normalized; then a weight and a bias per channel. */
 function normalized(
@@ -33,6 +37,9 @@ function normalized(
   return weight && bias ? add(mul(z, across(weight)), across(bias)) : z;
 }
 
+const readGroupNorm = signature('nn.GroupNorm', { numGroups: size, numChannels: size }, optionsOf(true));
+const readGroupNormForward = forwardOf('GroupNorm');
+
 /**
  * Normalizes groups of channels of each example, as `torch.nn.GroupNorm(numGroups, numChannels)`: x [batch, channels, ...]. `weight` and
  * `bias` [channels], 1 and 0 at first.
@@ -47,21 +54,22 @@ export class GroupNorm extends Module {
   /** @throws OptionError if the groups do not divide the channels. */
   constructor(numGroups: number, numChannels: number, options: GroupNormOptions = {}) {
     super();
-    this.numGroups = checkNumber('GroupNorm', 'numGroups', numGroups, { min: 1, integer: true });
-    this.numChannels = checkNumber('GroupNorm', 'numChannels', numChannels, { min: 1, integer: true });
-    checkOptions('GroupNorm', options, ['eps', 'affine']);
+    const { eps, affine } = readGroupNorm(arguments);
+    this.numGroups = numGroups;
+    this.numChannels = numChannels;
+    this.eps = eps;
     if (numChannels % numGroups !== 0) {
-      throw new OptionError(`GroupNorm: option numGroups: expected a divisor of numChannels ${numChannels}, got ${numGroups}`);
+      throw new OptionError(
+        `nn.GroupNorm: argument numGroups: expected a divisor of numChannels ${numChannels}, got ${numGroups}`,
+      );
     }
-    this.eps = checkNumber('GroupNorm', 'eps', options.eps ?? 1e-5, { min: 0 });
-    const affine = checkBoolean('GroupNorm', 'affine', options.affine ?? true);
     this.weight = affine ? new Parameter([numChannels], ones()) : null;
     this.bias = affine ? new Parameter([numChannels], zeros()) : null;
   }
 
   /** @throws ShapeError if x has another number of channels. */
   forward(x: TensorLike): Tensor {
-    const t = x.toTensor();
+    const { x: t } = readGroupNormForward(arguments);
     if (t.shape.length < 2 || t.shape[1] !== this.numChannels) {
       throw new ShapeError(`GroupNorm: expected x [batch, ${this.numChannels}, ...], got [${t.shape}]`);
     }
@@ -69,49 +77,62 @@ export class GroupNorm extends Module {
   }
 }
 
+/** One of the instance norm layers: the dimensions of x, and its readers. */
+interface Kind {
+  readonly layer: string;
+  readonly rank: number;
+  readonly made: (given: ArrayLike<unknown>) => Required<GroupNormOptions> & { readonly numFeatures: number };
+  readonly forward: ReadX;
+}
+const kind = (layer: string, rank: number): Kind => ({
+  layer,
+  rank,
+  made: signature(`nn.${layer}`, { numFeatures: size }, optionsOf(false)),
+  forward: forwardOf(layer),
+});
+
 /** What the instance norm layers share. */
 abstract class InstanceNorm extends Module {
   weight: Parameter | null;
   bias: Parameter | null;
-  readonly #where: string;
+  readonly #kind: Kind;
   readonly #features: number;
   readonly #eps: number;
-  readonly #rank: number;
 
-  constructor(where: string, rank: number, numFeatures: number, options: GroupNormOptions) {
+  constructor(kind: Kind, { numFeatures, eps, affine }: ReturnType<Kind['made']>) {
     super();
-    checkNumber(where, 'numFeatures', numFeatures, { min: 1, integer: true });
-    checkOptions(where, options, ['eps', 'affine']);
-    this.#where = where;
-    this.#rank = rank;
+    this.#kind = kind;
     this.#features = numFeatures;
-    this.#eps = checkNumber(where, 'eps', options.eps ?? 1e-5, { min: 0 });
-    const affine = checkBoolean(where, 'affine', options.affine ?? false);
+    this.#eps = eps;
     this.weight = affine ? new Parameter([numFeatures], ones()) : null;
     this.bias = affine ? new Parameter([numFeatures], zeros()) : null;
   }
 
   /** @throws ShapeError if x has another number of dimensions or channels. */
   forward(x: TensorLike): Tensor {
-    const t = x.toTensor();
-    if (t.shape.length !== this.#rank || t.shape[1] !== this.#features) {
-      const space = this.#rank === 3 ? 'length' : 'height, width';
-      throw new ShapeError(`${this.#where}: expected x [batch, ${this.#features}, ${space}], got [${t.shape}]`);
+    const { layer, rank, forward } = this.#kind;
+    const { x: t } = forward(arguments);
+    if (t.shape.length !== rank || t.shape[1] !== this.#features) {
+      const space = rank === 3 ? 'length' : 'height, width';
+      throw new ShapeError(`${layer}: expected x [batch, ${this.#features}, ${space}], got [${t.shape}]`);
     }
-    return normalized(this.#where, t, this.#features, this.#eps, this.weight, this.bias);
+    return normalized(layer, t, this.#features, this.#eps, this.weight, this.bias);
   }
 }
+
+const instanceNorm1d = kind('InstanceNorm1d', 3);
+const instanceNorm2d = kind('InstanceNorm2d', 4);
 
 /** Normalizes each channel of each example, as `torch.nn.InstanceNorm1d`, without running statistics: x [batch, features, length]. */
 export class InstanceNorm1d extends InstanceNorm {
   constructor(numFeatures: number, options: GroupNormOptions = {}) {
-    super('InstanceNorm1d', 3, numFeatures, options);
+    super(instanceNorm1d, instanceNorm1d.made(arguments));
   }
 }
 
 /** The same over images, as `torch.nn.InstanceNorm2d`: x [batch, features, height, width]. */
 export class InstanceNorm2d extends InstanceNorm {
   constructor(numFeatures: number, options: GroupNormOptions = {}) {
-    super('InstanceNorm2d', 4, numFeatures, options);
+    super(instanceNorm2d, instanceNorm2d.made(arguments));
   }
 }

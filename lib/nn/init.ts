@@ -1,6 +1,6 @@
 // init.ts: initializers, named and defined as in PyTorch's torch.nn.init. Each is a value: a function that fills a parameter.
-import { ShapeError } from '../errors.ts';
-import { checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { OptionError, ShapeError } from '../errors.ts';
+import { choice, number, type OptionsField, options, optionsOnly, signature } from '../options/index.ts';
 
 /** Random numbers of one parameter: the i-th of a kind is always the same, whatever else is drawn. */
 export interface Draws {
@@ -14,25 +14,34 @@ export interface Draws {
 export type Initializer = (out: Float32Array, shape: readonly number[], draws: Draws) => void;
 
 export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
-const NONLINEARITIES = ['linear', 'sigmoid', 'tanh', 'relu', 'leakyRelu', 'selu'] as const;
+const nonlinearityField = choice<Nonlinearity>('linear', 'sigmoid', 'tanh', 'relu', 'leakyRelu', 'selu');
+
+const readConstant = signature('nn.init.constant', { value: number() });
+const readZeros = signature('nn.init.zeros', {});
+const readOnes = signature('nn.init.ones', {});
 
 export function constant(value: number): Initializer {
-  checkNumber('constant', 'value', value);
+  readConstant(arguments);
   return (out) => out.fill(value);
 }
 
 export function zeros(): Initializer {
+  readZeros(arguments);
   return constant(0);
 }
 
 export function ones(): Initializer {
+  readOnes(arguments);
   return constant(1);
 }
 
+const readUniform = signature('nn.init.uniform', { a: number().default(0), b: number().default(1) });
+const readNormal = signature('nn.init.normal', { mean: number().default(0), std: number({ min: 0 }).default(1) });
+
 /** Uniform in [a, b). Defaults 0 and 1. */
 export function uniform(a = 0, b = 1): Initializer {
-  checkNumber('uniform', 'a', a);
-  checkNumber('uniform', 'b', b, { min: a });
+  readUniform(arguments);
+  if (b < a) throw new OptionError(`nn.init.uniform: argument b: expected a number >= a, got ${b} for ${a}`, { a, b });
   return (out, _, draws) => {
     for (let i = 0; i < out.length; i++) out[i] = a + (b - a) * draws.uniform(i);
   };
@@ -40,8 +49,7 @@ export function uniform(a = 0, b = 1): Initializer {
 
 /** Normal. Defaults: mean 0, standard deviation 1. */
 export function normal(mean = 0, std = 1): Initializer {
-  checkNumber('normal', 'mean', mean);
-  checkNumber('normal', 'std', std, { min: 0 });
+  readNormal(arguments);
   return (out, _, draws) => {
     for (let i = 0; i < out.length; i++) out[i] = mean + std * draws.normal(i);
   };
@@ -52,9 +60,13 @@ export interface XavierOptions {
   readonly gain?: number;
 }
 
+const gainOptions: OptionsField<XavierOptions, Required<XavierOptions>> = options<XavierOptions>()({ gain: number().default(1) });
+const readXavierUniform = optionsOnly('nn.init.xavierUniform', gainOptions);
+const readXavierNormal = optionsOnly('nn.init.xavierNormal', gainOptions);
+
 /** Glorot and Bengio 2010: uniform within gain * sqrt(6 / (fanIn + fanOut)). */
 export function xavierUniform(options: XavierOptions = {}): Initializer {
-  const gain = checkXavier('xavierUniform', options);
+  const { gain } = readXavierUniform(arguments);
   return (out, shape, draws) => {
     const { fanIn, fanOut } = fans('xavierUniform', shape);
     const bound = gain * Math.sqrt(6 / Math.max(1, fanIn + fanOut));
@@ -64,7 +76,7 @@ export function xavierUniform(options: XavierOptions = {}): Initializer {
 
 /** Glorot and Bengio 2010: normal with standard deviation gain * sqrt(2 / (fanIn + fanOut)). */
 export function xavierNormal(options: XavierOptions = {}): Initializer {
-  const gain = checkXavier('xavierNormal', options);
+  const { gain } = readXavierNormal(arguments);
   return (out, shape, draws) => {
     const { fanIn, fanOut } = fans('xavierNormal', shape);
     normal(0, gain * Math.sqrt(2 / Math.max(1, fanIn + fanOut)))(out, shape, draws);
@@ -80,9 +92,17 @@ export interface KaimingOptions {
   readonly nonlinearity?: Nonlinearity;
 }
 
+const kaimingOptions: OptionsField<KaimingOptions, Required<KaimingOptions>> = options<KaimingOptions>()({
+  a: number().default(0),
+  mode: choice('fanIn', 'fanOut').default('fanIn'),
+  nonlinearity: nonlinearityField.default('leakyRelu'),
+});
+const readKaimingUniform = optionsOnly('nn.init.kaimingUniform', kaimingOptions);
+const readKaimingNormal = optionsOnly('nn.init.kaimingNormal', kaimingOptions);
+
 /** He et al. 2015: uniform within gain * sqrt(3 / fan). */
 export function kaimingUniform(options: KaimingOptions = {}): Initializer {
-  const std = kaimingStd('kaimingUniform', options);
+  const std = kaimingStd('kaimingUniform', readKaimingUniform(arguments));
   return (out, shape, draws) => {
     const bound = Math.sqrt(3) * std(shape);
     uniform(-bound, bound)(out, shape, draws);
@@ -91,16 +111,18 @@ export function kaimingUniform(options: KaimingOptions = {}): Initializer {
 
 /** He et al. 2015: normal with standard deviation gain / sqrt(fan). */
 export function kaimingNormal(options: KaimingOptions = {}): Initializer {
-  const std = kaimingStd('kaimingNormal', options);
+  const std = kaimingStd('kaimingNormal', readKaimingNormal(arguments));
   return (out, shape, draws) => normal(0, std(shape))(out, shape, draws);
 }
+
+const readOrthogonal = optionsOnly('nn.init.orthogonal', gainOptions);
 
 /**
  * Saxe et al. 2013: rows (or columns, if there are fewer of them) orthogonal to one another, each of norm `gain`; dimensions
  * 1.. count as one. The Q of a QR decomposition of normal draws, with the signs that make it uniform over all such matrices.
  */
-export function orthogonal(options: { readonly gain?: number } = {}): Initializer {
-  const gain = checkXavier('orthogonal', options);
+export function orthogonal(options: XavierOptions = {}): Initializer {
+  const { gain } = readOrthogonal(arguments);
   return (out, shape, draws) => {
     if (shape.length < 2) throw new ShapeError(`orthogonal: expected at least 2 dimensions, got [${shape}]`);
     if (out.length === 0) return;
@@ -118,9 +140,12 @@ export function orthogonal(options: { readonly gain?: number } = {}): Initialize
   };
 }
 
+const readGainOf = signature('nn.init.gainOf', { nonlinearity: nonlinearityField, a: number().default(0.01) });
+
 /** The factor by which a nonlinearity shrinks its input's standard deviation, to make up for; PyTorch's `calculate_gain`. */
 export function gainOf(nonlinearity: Nonlinearity, a = 0.01): number {
-  switch (checkChoice('gainOf', 'nonlinearity', nonlinearity, NONLINEARITIES)) {
+  readGainOf(arguments);
+  switch (nonlinearity) {
     case 'tanh':
       return 5 / 3;
     case 'relu':
@@ -141,18 +166,8 @@ function fans(where: string, shape: readonly number[]): { fanIn: number; fanOut:
   return { fanIn: shape[1]! * window, fanOut: shape[0]! * window };
 }
 
-function kaimingStd(where: string, options: KaimingOptions): (shape: readonly number[]) => number {
-  checkOptions(where, options, ['a', 'mode', 'nonlinearity']);
-  const { a = 0, mode = 'fanIn', nonlinearity = 'leakyRelu' } = options;
-  checkNumber(where, 'a', a);
-  checkChoice(where, 'mode', mode, ['fanIn', 'fanOut']);
-  checkChoice(where, 'nonlinearity', nonlinearity, NONLINEARITIES);
+function kaimingStd(where: string, { a, mode, nonlinearity }: Required<KaimingOptions>): (shape: readonly number[]) => number {
   return (shape) => gainOf(nonlinearity, a) / Math.sqrt(Math.max(1, fans(where, shape)[mode]));
-}
-
-function checkXavier(where: string, options: XavierOptions): number {
-  checkOptions(where, options, ['gain']);
-  return checkNumber(where, 'gain', options.gain ?? 1);
 }
 
 /** Gram-Schmidt, each vector twice: once loses digits where vectors are nearly parallel. */

@@ -7,7 +7,7 @@ import { GATHER, gather } from '../ops/gather.ts';
 import { matmul } from '../ops/matmul.ts';
 import { reshape } from '../ops/shape.ts';
 import { bool, options, signature } from '../options/index.ts';
-import { size } from './fields.ts';
+import { forwardOf, size } from './fields.ts';
 import { kaimingUniform, uniform } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
@@ -53,6 +53,8 @@ const readLinear = signature(
   options<LinearOptions>()({ bias: bool.default(true) }),
 );
 
+const readForward = forwardOf('Linear');
+
 /**
  * Fully connected layer, as `torch.nn.Linear`: `weight` [out, in], `bias` [out]; x [..., in] -> [..., out].
  * Initial values are uniform within 1 / sqrt(in).
@@ -70,6 +72,6 @@ export class Linear extends Module {
   }
 
   forward(x: TensorLike): Tensor {
-    return linear(x, this.weight, this.bias);
+    return linear(readForward(arguments).x, this.weight, this.bias);
   }
 }

@@ -2,8 +2,9 @@
 import { printAs } from '../errors/inspect.ts';
 import { OptionError } from '../errors.ts';
 import { toPrimitive } from '../ir/traced.ts';
-import { checkBoolean, nearest, show } from '../options.ts';
+import { bool, instance, nearest, type OptionsField, options, optionsOnly, show, signature, text } from '../options/index.ts';
 import { Buffer } from './buffer.ts';
+import { match, seed } from './fields.ts';
 import { Parameter } from './parameter.ts';
 import { settingsOf, treeOf } from './repr.ts';
 import { walk } from './tree.ts';
@@ -18,6 +19,20 @@ export type Pattern = string | RegExp;
 
 /** Which parameters: by name, or by a function that looks at them (`(name, { shape }) => shape.length > 1`). */
 export type Match = Pattern | ((name: string, parameter: Parameter) => boolean);
+
+interface NamedOptions {
+  /** Default true; false yields what is tied once for each of its names. */
+  readonly removeDuplicate?: boolean;
+}
+const namedOptions: OptionsField<NamedOptions, Required<NamedOptions>> = options<NamedOptions>()({
+  removeDuplicate: bool.default(true),
+});
+const readNamedParameters = optionsOnly('nn.Module.namedParameters', namedOptions);
+const readNamedBuffers = optionsOnly('nn.Module.namedBuffers', namedOptions);
+const readNamedModules = signature('nn.Module.namedModules', {});
+const readParameters = signature('nn.Module.parameters', {});
+const readInitialize = signature('nn.Module.initialize', { seed: seed.default(0) });
+const readSetRequiresGrad = signature('nn.Module.setRequiresGrad', { pattern: match, value: bool });
 
 /**
  * A layer or a model: fields that are parameters, modules, or arrays and objects of them, and `forward`, written with ops.
@@ -62,17 +77,18 @@ export abstract class Module {
    * All parameters with their paths, in the order of the fields.
    * @param options `removeDuplicate` false yields a tied parameter once for each of its names; default true
    */
-  namedParameters(options: { readonly removeDuplicate?: boolean } = {}): IterableIterator<[string, Parameter]> {
-    return this.#named((x) => x instanceof Parameter, options.removeDuplicate ?? true);
+  namedParameters(options: NamedOptions = {}): IterableIterator<[string, Parameter]> {
+    return this.#named((x) => x instanceof Parameter, readNamedParameters(arguments).removeDuplicate);
   }
 
   /** All buffers with their paths, as `namedParameters`. */
-  namedBuffers(options: { readonly removeDuplicate?: boolean } = {}): IterableIterator<[string, Buffer]> {
-    return this.#named((x) => x instanceof Buffer, options.removeDuplicate ?? true);
+  namedBuffers(options: NamedOptions = {}): IterableIterator<[string, Buffer]> {
+    return this.#named((x) => x instanceof Buffer, readNamedBuffers(arguments).removeDuplicate);
   }
 
   /** All modules with their paths, this one first, as ''; each once. */
   namedModules(): IterableIterator<[string, Module]> {
+    readNamedModules(arguments);
     return this.#named((x) => x instanceof Module, true);
   }
 
@@ -86,6 +102,7 @@ export abstract class Module {
   }
 
   parameters(): Parameter[] {
+    readParameters(arguments);
     return Array.from(this.namedParameters(), ([, p]) => p);
   }
 
@@ -95,9 +112,7 @@ export abstract class Module {
    * @param seed default 0
    */
   initialize(seed: number | bigint = 0): this {
-    if (typeof seed === 'number' && !Number.isSafeInteger(seed)) {
-      throw new OptionError(`initialize: expected a whole number as seed, got ${show(seed)}`, { seed });
-    }
+    readInitialize(arguments);
     const [parameters, buffers] = [[...this.namedParameters()], [...this.namedBuffers()]];
     placeTogether([...parameters, ...buffers].map(([, { state }]) => valuesOf(state)!));
     for (const [name, p] of parameters) p.initialize(name, BigInt(seed));
@@ -111,8 +126,8 @@ export abstract class Module {
    * @throws OptionError if none does
    */
   setRequiresGrad(pattern: Match, value: boolean): number {
-    checkBoolean('setRequiresGrad', 'value', value);
-    const matched = matchParameters('setRequiresGrad', this, pattern);
+    readSetRequiresGrad(arguments);
+    const matched = matchParameters('nn.Module.setRequiresGrad', this, pattern);
     for (const p of matched) p.requiresGrad = value;
     return matched.length;
   }
@@ -151,8 +166,15 @@ export function matcher(where: string, pattern: Pattern): (name: string) => bool
   return (name) => whole.test(name);
 }
 
+const readMatchParameters = signature('nn.matchParameters', {
+  where: text,
+  module: instance('a Module', Module),
+  pattern: match,
+});
+
 /** The parameters of `module` that match, tied ones by any of their names. @throws OptionError if there is none. */
 export function matchParameters(where: string, module: Module, pattern: Match): Parameter[] {
+  readMatchParameters(arguments);
   const test = typeof pattern === 'function' ? pattern : matcher(where, pattern);
   const named = [...module.namedParameters({ removeDuplicate: false })];
   const matched = new Set(named.filter(([name, p]) => test(name, p)).map(([, p]) => p));

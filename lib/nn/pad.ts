@@ -1,10 +1,11 @@
 // pad.ts: layers that put elements around sequences and images.
-import { OptionError, ShapeError } from '../errors.ts';
+import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { concat, pad } from '../ops/concat.ts';
 import { resample, type Tap } from '../ops/resample.ts';
 import { broadcastTo } from '../ops/shape.ts';
-import { checkNumber, show } from '../options.ts';
+import { either, type Field, list, number, signature, whole } from '../options/index.ts';
+import { forwardOf, type ReadX } from './fields.ts';
 import { Module } from './module.ts';
 import { withOptions } from './repr.ts';
 
@@ -23,22 +24,50 @@ const reflect: Fill = {
 const replicate: Fill = { place: (at, size) => Math.min(Math.max(at, 0), size - 1), most: () => Infinity };
 const circular: Fill = { place: (at, size) => (at + size) % size, most: (size) => size };
 
+/** [before, after] of the last dimension, then of the one before it. */
+type Sides = readonly (readonly [number, number])[];
+
+/** At most so many on a side that each of them is looked up, or that are a value. */
+const LOOKED_UP = 65_535;
+const VALUES = 2 ** 31 - 1;
+
+function paddingField(dims: 1 | 2, most: number): Field<Padding, Sides> {
+  const one = whole({ min: 0, max: most });
+  return either(one, list(one, { min: 2 * dims, max: 2 * dims })).map((given): Sides => {
+    const of = (i: number): number => (typeof given === 'number' ? given : given[i]!);
+    return Array.from({ length: dims }, (_, d) => [of(2 * d), of(2 * d + 1)] as const);
+  });
+}
+/** One of the layers. */
+interface Kind {
+  readonly layer: string;
+  readonly made: (given: ArrayLike<unknown>) => { readonly padding: Sides };
+  readonly forward: ReadX;
+}
+const kind = (layer: string, dims: 1 | 2, most: number): Kind => ({
+  layer,
+  made: signature(`nn.${layer}`, { padding: paddingField(dims, most) }),
+  forward: forwardOf(layer),
+});
+interface ConstantKind extends Kind {
+  readonly made: (given: ArrayLike<unknown>) => { readonly padding: Sides; readonly value: number };
+}
+const constantKind = (layer: string, dims: 1 | 2): ConstantKind => ({
+  layer,
+  made: signature(`nn.${layer}`, { padding: paddingField(dims, VALUES), value: number({ infinite: true }) }),
+  forward: forwardOf(layer),
+});
+
 /** What all of these layers share. */
 abstract class Pad extends Module {
-  /** [before, after] of the last dimension, then of the one before it. */
-  readonly #sides: readonly (readonly [number, number])[];
-  readonly #where: string;
+  readonly #sides: Sides;
+  readonly #kind: Kind;
   readonly #fill: Fill;
 
-  constructor(where: string, dims: 1 | 2, padding: Padding, fill: Fill) {
+  constructor(kind: Kind, sides: Sides, fill: Fill) {
     super();
-    const list = typeof padding === 'number' ? new Array<number>(2 * dims).fill(padding) : padding;
-    if (!Array.isArray(list) || list.length !== 2 * dims) {
-      throw new OptionError(`${where}: option padding: expected a number or ${2 * dims} of them, got ${show(padding)}`);
-    }
-    for (const n of list) checkNumber(where, 'padding', n, { min: 0, integer: true });
-    this.#where = where;
-    this.#sides = Array.from({ length: dims }, (_, d) => [list[2 * d] as number, list[2 * d + 1] as number] as const);
+    this.#kind = kind;
+    this.#sides = sides;
     this.#fill = fill;
   }
 
@@ -48,12 +77,13 @@ abstract class Pad extends Module {
 
   /** @throws ShapeError if x has too few dimensions or, for reflection and circle, too few elements. */
   forward(x: TensorLike): Tensor {
-    let t = x.toTensor();
+    const { layer, forward } = this.#kind;
+    let { x: t } = forward(arguments);
     const rank = t.shape.length;
     const dims = this.#sides.length;
     if (rank !== dims + 1 && rank !== dims + 2) {
       const space = dims === 1 ? 'length' : 'height, width';
-      throw new ShapeError(`${this.#where}: expected x [batch, channels, ${space}] or [channels, ${space}], got [${t.shape}]`);
+      throw new ShapeError(`${layer}: expected x [batch, channels, ${space}] or [channels, ${space}], got [${t.shape}]`);
     }
     for (const [d, [before, after]] of this.#sides.entries()) t = this.#along(t, rank - 1 - d, before, after);
     return t;
@@ -79,7 +109,7 @@ abstract class Pad extends Module {
     }
     if (size === 0 || Math.max(before, after) > fill.most(size)) {
       const least = fill === reflect ? Math.max(before, after) + 1 : Math.max(before, after, 1);
-      throw new ShapeError(`${this.#where}: expected at least ${least} elements along axis ${axis}, got [${t.shape}]`);
+      throw new ShapeError(`${this.#kind.layer}: expected at least ${least} elements along axis ${axis}, got [${t.shape}]`);
     }
     const taps = Array.from({ length: before + size + after }, (_, j): Tap => {
       const k = fill.place(j - before, size);
@@ -89,63 +119,76 @@ abstract class Pad extends Module {
   }
 }
 
+const zeroPad1d = kind('ZeroPad1d', 1, VALUES);
+const zeroPad2d = kind('ZeroPad2d', 2, VALUES);
+const constantPad1d = constantKind('ConstantPad1d', 1);
+const constantPad2d = constantKind('ConstantPad2d', 2);
+const reflectionPad1d = kind('ReflectionPad1d', 1, LOOKED_UP);
+const reflectionPad2d = kind('ReflectionPad2d', 2, LOOKED_UP);
+const replicationPad1d = kind('ReplicationPad1d', 1, LOOKED_UP);
+const replicationPad2d = kind('ReplicationPad2d', 2, LOOKED_UP);
+const circularPad1d = kind('CircularPad1d', 1, LOOKED_UP);
+const circularPad2d = kind('CircularPad2d', 2, LOOKED_UP);
+
 /** Zeros around x [batch, channels, length], as `torch.nn.ZeroPad1d`. */
 export class ZeroPad1d extends Pad {
   constructor(padding: Padding) {
-    super('ZeroPad1d', 1, padding, { value: 0 });
+    super(zeroPad1d, zeroPad1d.made(arguments).padding, { value: 0 });
   }
 }
 /** Zeros around x [batch, channels, height, width], as `torch.nn.ZeroPad2d`. */
 export class ZeroPad2d extends Pad {
   constructor(padding: Padding) {
-    super('ZeroPad2d', 2, padding, { value: 0 });
+    super(zeroPad2d, zeroPad2d.made(arguments).padding, { value: 0 });
   }
 }
 /** One value around x [batch, channels, length], as `torch.nn.ConstantPad1d`. */
 export class ConstantPad1d extends Pad {
   constructor(padding: Padding, value: number) {
-    super('ConstantPad1d', 1, padding, { value: checkNumber('ConstantPad1d', 'value', value, { infinite: true }) });
+    const read = constantPad1d.made(arguments);
+    super(constantPad1d, read.padding, { value: read.value });
   }
 }
 /** One value around x [batch, channels, height, width], as `torch.nn.ConstantPad2d`. */
 export class ConstantPad2d extends Pad {
   constructor(padding: Padding, value: number) {
-    super('ConstantPad2d', 2, padding, { value: checkNumber('ConstantPad2d', 'value', value, { infinite: true }) });
+    const read = constantPad2d.made(arguments);
+    super(constantPad2d, read.padding, { value: read.value });
   }
 }
 /** x [batch, channels, length] reflected at its ends, which come once: as `torch.nn.ReflectionPad1d`. The padding is less than the length. */
 export class ReflectionPad1d extends Pad {
   constructor(padding: Padding) {
-    super('ReflectionPad1d', 1, padding, reflect);
+    super(reflectionPad1d, reflectionPad1d.made(arguments).padding, reflect);
   }
 }
 /** The same over images, as `torch.nn.ReflectionPad2d`. */
 export class ReflectionPad2d extends Pad {
   constructor(padding: Padding) {
-    super('ReflectionPad2d', 2, padding, reflect);
+    super(reflectionPad2d, reflectionPad2d.made(arguments).padding, reflect);
   }
 }
 /** The ends of x [batch, channels, length] repeated, as `torch.nn.ReplicationPad1d`. */
 export class ReplicationPad1d extends Pad {
   constructor(padding: Padding) {
-    super('ReplicationPad1d', 1, padding, replicate);
+    super(replicationPad1d, replicationPad1d.made(arguments).padding, replicate);
   }
 }
 /** The same over images, as `torch.nn.ReplicationPad2d`. */
 export class ReplicationPad2d extends Pad {
   constructor(padding: Padding) {
-    super('ReplicationPad2d', 2, padding, replicate);
+    super(replicationPad2d, replicationPad2d.made(arguments).padding, replicate);
   }
 }
 /** x [batch, channels, length] goes on with its other end, as `torch.nn.CircularPad1d`. The padding is at most the length. */
 export class CircularPad1d extends Pad {
   constructor(padding: Padding) {
-    super('CircularPad1d', 1, padding, circular);
+    super(circularPad1d, circularPad1d.made(arguments).padding, circular);
   }
 }
 /** The same over images, as `torch.nn.CircularPad2d`. */
 export class CircularPad2d extends Pad {
   constructor(padding: Padding) {
-    super('CircularPad2d', 2, padding, circular);
+    super(circularPad2d, circularPad2d.made(arguments).padding, circular);
   }
 }

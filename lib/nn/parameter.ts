@@ -5,8 +5,9 @@ import type { Graph, State, Tensor, TensorLike } from '../ir/graph.ts';
 import { sizeOf, typeName } from '../ir/op.ts';
 import { firstValues } from '../ir/print.ts';
 import { toPrimitive } from '../ir/traced.ts';
-import { checkBoolean, checkOptions, show } from '../options.ts';
+import { bool, either, fn, instance, options as optionsOf, Place, signature, text } from '../options/index.ts';
 import { drawsFor } from './draws.ts';
+import { graph as graphField, seed as seedField, shape as shapeField, state as stateField } from './fields.ts';
 import { type Initializer, zeros } from './init.ts';
 import { register, Values } from './values.ts';
 
@@ -16,6 +17,15 @@ export interface ParameterOptions {
   /** A table of which a step updates only the rows that it looked up; see `Embedding`. Default false. */
   readonly sparse?: boolean;
 }
+
+const initializer = fn<Initializer>('an initializer such as nn.init.zeros()');
+const readParameter = signature(
+  'nn.Parameter',
+  { shape: shapeField, init: either(initializer, instance('a Float32Array', Float32Array)).optional() },
+  optionsOf<ParameterOptions>()({ requiresGrad: bool.default(true), sparse: bool.default(false) }),
+);
+const readInitialize = signature('nn.Parameter.initialize', { name: text, seed: seedField });
+const readBind = signature('nn.Parameter.bind', { name: text, graph: graphField, state: stateField.optional() });
 
 /**
  * A trainable f32 tensor of a Module. It is an operand of every op while a model is traced.
@@ -43,14 +53,11 @@ export class Parameter implements TensorLike {
    * @throws ShapeError if the shape is none, or the values are not as many; OptionError
    */
   constructor(shape: readonly number[], init?: Initializer | Float32Array, options: ParameterOptions = {}) {
-    checkOptions('Parameter', options, ['requiresGrad', 'sparse']);
-    if (!Array.isArray(shape) || !shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
-      throw new ShapeError(`Parameter: expected a shape of whole numbers, got [${shape}]`, { shape });
-    }
-    this.shape = [...shape];
+    const read = readParameter(arguments);
+    this.shape = read.shape;
     this.#values = new Values('f32', this.size);
-    this.requiresGrad = checkBoolean('Parameter', 'requiresGrad', options.requiresGrad ?? true);
-    this.sparse = checkBoolean('Parameter', 'sparse', options.sparse ?? false);
+    this.requiresGrad = read.requiresGrad;
+    this.sparse = read.sparse;
     const parameter = this;
     this.state = {
       get name() {
@@ -65,13 +72,13 @@ export class Parameter implements TensorLike {
     };
     register(this.state, this.#values);
     if (init === undefined && shape.length > 1) {
-      const text = `Parameter: expected an initializer for [${shape}], such as nn.init.xavierUniform() or nn.init.zeros(), got undefined`;
-      throw new OptionError(text, { shape });
+      const wanted = `an initializer for [${shape}], such as nn.init.xavierUniform() or nn.init.zeros()`;
+      throw new OptionError(`nn.Parameter: argument init: expected ${wanted}, got nothing`, { shape });
     }
     if (init instanceof Float32Array) {
       this.#init = zeros();
       this.data = init;
-    } else this.#init = checkInit(init ?? zeros());
+    } else this.#init = init ?? zeros();
   }
 
   /** Path within the module that was last traced or initialized, such as `fc1.weight`. */
@@ -116,7 +123,7 @@ export class Parameter implements TensorLike {
   }
 
   set init(init: Initializer) {
-    this.#init = checkInit(init);
+    this.#init = initializer.read(init, new Place('nn.Parameter', 'option', 'init'));
     this.#values.drop(this.#name);
   }
 
@@ -140,11 +147,12 @@ export class Parameter implements TensorLike {
   }
 
   /** Take a name, and values if there are none: drawn from the seed and the name alone. `Module.initialize` calls this. */
-  initialize(name: string, seed: bigint): void {
+  initialize(name: string, seed: number | bigint): void {
+    readInitialize(arguments);
     this.#name = name;
     if (this.initialized) return;
     this.#values.fill(name, (out) => {
-      this.#init(out as Float32Array, this.shape, drawsFor(seed, name));
+      this.#init(out as Float32Array, this.shape, drawsFor(BigInt(seed), name));
       const at = out.findIndex((v) => !Number.isFinite(v));
       if (at >= 0)
         throw new OptionError(`${name}: its initializer gave ${out[at]} as value ${at} of ${out.length}`, { name, at });
@@ -153,6 +161,7 @@ export class Parameter implements TensorLike {
 
   /** Stand for a state of `graph`, its own or another (an average), until the returned function is called. `bindParameters` calls this. */
   bind(name: string, graph: Graph, state: State = this.state): () => void {
+    readBind(arguments);
     const before = this.#bound;
     this.#name = name;
     this.#bound = { graph, state };
@@ -165,11 +174,6 @@ export class Parameter implements TensorLike {
     if (this.initialized) return;
     throw new GraphError(`${this.#name}: has no values yet; call initialize(seed) on its module, or assign data`);
   }
-}
-
-function checkInit(init: unknown): Initializer {
-  if (typeof init === 'function') return init as Initializer;
-  throw new OptionError(`Parameter: expected an initializer such as zeros(), or a Float32Array, got ${show(init)}`);
 }
 
 /** With its first values. */

@@ -1,10 +1,11 @@
 // positions.ts: how a model without recurrence knows places: learned and sinusoidal vectors that are added. (Rotations: ops.rotary.)
-import { OptionError, ShapeError } from '../errors.ts';
+import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { cos, pow, sin } from '../math/index.ts';
 import { add } from '../ops/elementwise.ts';
 import { slice } from '../ops/shape.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { number, options, signature, whole } from '../options/index.ts';
+import { forwardOf, size } from './fields.ts';
 import { normal } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
@@ -23,25 +24,37 @@ export interface LearnedPositionsOptions {
   readonly std?: number;
 }
 
+const readLearned = signature(
+  'nn.LearnedPositions',
+  { length: size, dim: size },
+  options<LearnedPositionsOptions>()({ std: number({ min: 0 }).default(0.02) }),
+);
+const readLearnedForward = forwardOf('LearnedPositions');
+
 /** Adds a learned vector to each place: x [..., T, dim] with T <= `length` -> the same; `weight` [length, dim]. */
 export class LearnedPositions extends Module {
   weight: Parameter;
 
   constructor(length: number, dim: number, options: LearnedPositionsOptions = {}) {
     super();
-    checkNumber('LearnedPositions', 'length', length, { min: 1, integer: true });
-    checkNumber('LearnedPositions', 'dim', dim, { min: 1, integer: true });
-    checkOptions('LearnedPositions', options, ['std']);
-    const std = checkNumber('LearnedPositions', 'std', options.std ?? 0.02, { min: 0 });
+    const { std } = readLearned(arguments);
     this.weight = new Parameter([length, dim], normal(0, std));
   }
 
   forward(x: TensorLike): Tensor {
+    const { x: t } = readLearnedForward(arguments);
     const [length, dim] = this.weight.shape as [number, number];
-    const time = stepsOf('LearnedPositions', x.toTensor(), dim, length);
-    return add(x, slice(this.weight, { axis: 0, start: 0, end: time }));
+    const time = stepsOf('LearnedPositions', t, dim, length);
+    return add(t, slice(this.weight, { axis: 0, start: 0, end: time }));
   }
 }
+
+const even = whole({ min: 2 }).map((n, place) => {
+  if (n % 2 !== 0) throw place.wrong('an even number', n);
+  return n;
+});
+const readSinusoidal = signature('nn.SinusoidalPositions', { dim: even });
+const readSinusoidalForward = forwardOf('SinusoidalPositions');
 
 /**
  * Adds sin(t / 10000^(2 i / dim)) to element 2 i of place t, and the cosine to element 2 i + 1 (Vaswani et al. 2017):
@@ -52,13 +65,12 @@ export class SinusoidalPositions extends Module {
 
   constructor(dim: number) {
     super();
-    this.dim = checkNumber('SinusoidalPositions', 'dim', dim, { min: 2, integer: true });
-    if (dim % 2 !== 0) throw new OptionError(`SinusoidalPositions: option dim: expected an even number, got ${dim}`);
+    this.dim = readSinusoidal(arguments).dim;
   }
 
   forward(x: TensorLike): Tensor {
     const { dim } = this;
-    const t = x.toTensor();
+    const { x: t } = readSinusoidalForward(arguments);
     const time = stepsOf('SinusoidalPositions', t, dim);
     const table = Float32Array.from({ length: time * dim }, (_, k) => {
       const i = k % dim;

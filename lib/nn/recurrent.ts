@@ -2,15 +2,17 @@
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sameShape, typeName } from '../ir/op.ts';
+import { rate, tensor } from '../ops/args.ts';
 import { concat } from '../ops/concat.ts';
 import { add } from '../ops/elementwise.ts';
 import { gru } from '../ops/gru.ts';
 import { lstm } from '../ops/lstm.ts';
 import { dropout } from '../ops/random.ts';
 import type { RecurrentOptions as OpOptions } from '../ops/recurrent.ts';
-import { type Nonlinearity, rnn } from '../ops/rnn.ts';
+import { type Nonlinearity, nonlinearity, rnn } from '../ops/rnn.ts';
 import { reshape, slice } from '../ops/shape.ts';
-import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { bool, options, signature } from '../options/index.ts';
+import { layers, size } from './fields.ts';
 import { uniform } from './init.ts';
 import { linear } from './linear.ts';
 import { Buffer, Module, Parameter } from './module.ts';
@@ -32,7 +34,6 @@ export interface RecurrentOptions {
    */
   readonly carry?: number;
 }
-const OPTIONS = ['numLayers', 'bias', 'dropout', 'bidirectional', 'carry'] as const;
 
 export interface RNNOptions extends RecurrentOptions {
   /** Default 'tanh'. */
@@ -79,6 +80,26 @@ interface States {
   readonly cell?: Tensor;
 }
 
+const SIZES = { inputSize: size, hiddenSize: size };
+const OPTIONS = {
+  numLayers: layers.default(1),
+  bias: bool.default(true),
+  dropout: rate.default(0),
+  bidirectional: bool.default(false),
+  carry: size.optional(),
+};
+const recurrentOptions = options<RecurrentOptions>()(OPTIONS);
+const recurrentInput = options<RecurrentInput>()({ h: tensor.optional(), lengths: tensor.optional() });
+
+/** What a layer is made of, as read. */
+interface Made extends Required<Omit<RecurrentOptions, 'carry'>> {
+  readonly inputSize: number;
+  readonly hiddenSize: number;
+  readonly carry: number | undefined;
+}
+/** All steps of one direction of one layer; `initial` is what each kind of state is at first. */
+type Cell = (x: Tensor, half: Half, initial: readonly Tensor[], options: OpOptions) => States;
+
 /** What RNN, LSTM and GRU share: parameters by PyTorch's names, layers, directions. */
 abstract class RecurrentModule extends Module {
   /** Parameters of the first layer; those of the others are `weight_ih_l1` and so on, of the reverse direction `weight_ih_l0_reverse`. */
@@ -95,34 +116,26 @@ abstract class RecurrentModule extends Module {
   readonly carried: Readonly<Record<string, Buffer>>;
   readonly #halves: readonly Half[];
   readonly #name: string;
+  readonly #cell: Cell;
 
-  constructor(
-    name: string,
-    kinds: readonly string[],
-    gates: number,
-    inputSize: number,
-    hiddenSize: number,
-    options: RecurrentOptions,
-    more: readonly string[],
-  ) {
+  /** @param kinds of state: h, c */
+  constructor(name: string, kinds: readonly string[], gates: number, made: Made, cell: Cell) {
     super();
-    checkOptions(name, options, [...OPTIONS, ...more]);
+    const { inputSize, hiddenSize, bias, carry } = made;
     this.#name = name;
-    this.inputSize = checkNumber(name, 'inputSize', inputSize, { min: 1, integer: true });
-    this.hiddenSize = checkNumber(name, 'hiddenSize', hiddenSize, { min: 1, integer: true });
-    this.numLayers = checkNumber(name, 'numLayers', options.numLayers ?? 1, { min: 1, integer: true });
-    this.dropout = checkNumber(name, 'dropout', options.dropout ?? 0, { min: 0, below: 1 });
-    this.bidirectional = checkBoolean(name, 'bidirectional', options.bidirectional ?? false);
-    const { carry } = options;
-    if (carry !== undefined) checkNumber(name, 'carry', carry, { min: 1, integer: true });
+    this.#cell = cell;
+    this.inputSize = inputSize;
+    this.hiddenSize = hiddenSize;
+    this.numLayers = made.numLayers;
+    this.dropout = made.dropout;
+    this.bidirectional = made.bidirectional;
     if (carry !== undefined && this.bidirectional) {
-      throw new OptionError(`${name}: option carry: the reverse direction of a bidirectional layer continues no batch`, {
+      throw new OptionError(`nn.${name}: option carry: the reverse direction of a bidirectional layer continues no batch`, {
         option: 'carry',
       });
     }
     const buffer = (): Buffer => new Buffer([this.numLayers, carry!, this.hiddenSize], { persistent: false, eachEpoch: true });
     this.carried = carry === undefined ? {} : Object.fromEntries(kinds.map((kind) => [kind, buffer()]));
-    const bias = checkBoolean(name, 'bias', options.bias ?? true);
     const bound = 1 / Math.sqrt(hiddenSize);
     const rows = gates * hiddenSize;
     const make = (key: string, shape: readonly number[] | null): Parameter | null => {
@@ -150,16 +163,12 @@ abstract class RecurrentModule extends Module {
     return this.bidirectional ? 2 : 1;
   }
 
-  /** All steps of one direction of one layer. */
-  protected abstract over(x: Tensor, half: Half, initial: readonly Tensor[], options: OpOptions): States;
-
   /** `initial`: for each kind of state (h, c) what it is at first; absent: zeros. */
   protected run(
-    input: TensorLike,
-    initial: Readonly<Record<string, TensorLike | undefined>>,
-    lengths: TensorLike | undefined,
+    x: Tensor,
+    initial: Readonly<Record<string, Tensor | undefined>>,
+    lengths: Tensor | undefined,
   ): { output: Tensor; h: Tensor; last: Tensor; c: Tensor | null } {
-    const x = input.toTensor();
     const [batch, time, width] = x.shape as [number, number, number];
     if (x.shape.length !== 3 || time === 0 || width !== this.inputSize) {
       const wanted = `[batch, time, ${this.inputSize}] with at least one step`;
@@ -187,7 +196,7 @@ abstract class RecurrentModule extends Module {
       for (let d = 0; d < directions; d++) {
         const i = layer * directions + d;
         const states = first.map((of) => of(i));
-        all.push(this.over(y, this.#halves[i]!, states, { reverse: d === 1, lengths: lengths ?? null }));
+        all.push(this.#cell(y, this.#halves[i]!, states, { reverse: d === 1, lengths: lengths ?? null }));
       }
       y = concat(
         all.slice(-directions).map((s) => s.states),
@@ -212,6 +221,9 @@ function projected(x: Tensor, { weightIh, biasIh, biasHh }: Half): Tensor {
   return linear(x, weightIh, biasIh && biasHh ? add(biasIh, biasHh) : null);
 }
 
+const readRNN = signature('nn.RNN', SIZES, options<RNNOptions>()({ ...OPTIONS, nonlinearity }));
+const readRNNForward = signature('nn.RNN.forward', { x: tensor }, recurrentInput);
+
 /**
  * Recurrent layers, as `torch.nn.RNN(..., batch_first=True)`: `h[t] = tanh(weight_ih x[t] + bias_ih + weight_hh h[t-1] + bias_hh)`,
  * x [batch, time, input]. Initial values are uniform within 1 / sqrt(hidden).
@@ -221,20 +233,25 @@ export class RNN extends RecurrentModule {
   readonly nonlinearity: Nonlinearity;
 
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
-    super('RNN', ['h'], 1, inputSize, hiddenSize, options, ['nonlinearity']);
-    this.nonlinearity = checkChoice('RNN', 'nonlinearity', options.nonlinearity ?? 'tanh', ['tanh', 'relu']);
+    const made = readRNN(arguments);
+    const { nonlinearity } = made;
+    super('RNN', ['h'], 1, made, (x, half, [h], given) => rnn(projected(x, half), h!, half.weightHh, { ...given, nonlinearity }));
+    this.nonlinearity = nonlinearity;
   }
 
   forward(x: TensorLike, input: RecurrentInput = {}): Recurrent {
-    checkOptions('RNN', input, ['h', 'lengths']);
-    const { output, h, last } = this.run(x, { h: input.h }, input.lengths);
+    const read = readRNNForward(arguments);
+    const { output, h, last } = this.run(read.x, { h: read.h }, read.lengths);
     return { output, h, last };
   }
-
-  protected override over(x: Tensor, half: Half, [h]: readonly Tensor[], options: OpOptions): States {
-    return rnn(projected(x, half), h!, half.weightHh, { ...options, nonlinearity: this.nonlinearity });
-  }
 }
+
+const readLSTM = signature('nn.LSTM', SIZES, recurrentOptions);
+const readLSTMForward = signature(
+  'nn.LSTM.forward',
+  { x: tensor },
+  options<LSTMInput>()({ h: tensor.optional(), c: tensor.optional(), lengths: tensor.optional() }),
+);
 
 /**
  * Long short-term memory, as `torch.nn.LSTM(..., batch_first=True)`: gates i, f, g, o in this order in `weight_ih_l0`
@@ -244,19 +261,20 @@ export class RNN extends RecurrentModule {
  */
 export class LSTM extends RecurrentModule {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
-    super('LSTM', ['h', 'c'], 4, inputSize, hiddenSize, options, []);
+    super('LSTM', ['h', 'c'], 4, readLSTM(arguments), (x, half, [h, c], given) =>
+      lstm(projected(x, half), h!, c!, half.weightHh, given),
+    );
   }
 
   forward(x: TensorLike, input: LSTMInput = {}): LSTMRecurrent {
-    checkOptions('LSTM', input, ['h', 'c', 'lengths']);
-    const { output, h, last, c } = this.run(x, { h: input.h, c: input.c }, input.lengths);
+    const read = readLSTMForward(arguments);
+    const { output, h, last, c } = this.run(read.x, { h: read.h, c: read.c }, read.lengths);
     return { output, h, last, c: c! };
   }
-
-  protected override over(x: Tensor, half: Half, [h, c]: readonly Tensor[], options: OpOptions): States {
-    return lstm(projected(x, half), h!, c!, half.weightHh, options);
-  }
 }
+
+const readGRU = signature('nn.GRU', SIZES, recurrentOptions);
+const readGRUForward = signature('nn.GRU.forward', { x: tensor }, recurrentInput);
 
 /**
  * Gated recurrent units, as `torch.nn.GRU(..., batch_first=True)`: gates r, z, n in this order in `weight_ih_l0` [3 hidden, input] and
@@ -266,18 +284,17 @@ export class LSTM extends RecurrentModule {
  */
 export class GRU extends RecurrentModule {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
-    super('GRU', ['h'], 3, inputSize, hiddenSize, options, []);
+    const made = readGRU(arguments);
+    const rows = 3 * made.hiddenSize;
+    super('GRU', ['h'], 3, made, (x, half, [h], given) => {
+      const bias = half.biasHh ?? x.graph.constant(new Float32Array(rows), [rows], 'f32');
+      return gru(linear(x, half.weightIh, half.biasIh), h!, half.weightHh, bias, given);
+    });
   }
 
   forward(x: TensorLike, input: RecurrentInput = {}): Recurrent {
-    checkOptions('GRU', input, ['h', 'lengths']);
-    const { output, h, last } = this.run(x, { h: input.h }, input.lengths);
+    const read = readGRUForward(arguments);
+    const { output, h, last } = this.run(read.x, { h: read.h }, read.lengths);
     return { output, h, last };
-  }
-
-  protected override over(x: Tensor, half: Half, [h]: readonly Tensor[], options: OpOptions): States {
-    const rows = 3 * this.hiddenSize;
-    const bias = half.biasHh ?? x.graph.constant(new Float32Array(rows), [rows], 'f32');
-    return gru(linear(x, half.weightIh, half.biasIh), h!, half.weightHh, bias, options);
   }
 }

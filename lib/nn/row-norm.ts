@@ -1,8 +1,10 @@
 // row-norm.ts: layer norm and RMS norm over the last dimensions.
 import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { eps as epsField } from '../ops/args.ts';
 import { layerNorm, rmsNorm } from '../ops/row-norm.ts';
-import { checkBoolean, checkNumber, checkOptions } from '../options.ts';
+import { bool, either, type Field, list, options, signature } from '../options/index.ts';
+import { forwardOf, size } from './fields.ts';
 import { ones, zeros } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
@@ -21,14 +23,18 @@ export interface LayerNormOptions {
   readonly bias?: boolean;
 }
 
-function rowShape(where: string, shape: number | readonly number[]): readonly number[] {
-  const list = typeof shape === 'number' ? [shape] : shape;
-  if (!Array.isArray(list) || list.length === 0) {
-    throw new ShapeError(`${where}: expected a size, or a shape of at least one dimension, got [${shape}]`);
-  }
-  for (const d of list) checkNumber(where, 'normalizedShape', d, { min: 1, integer: true });
-  return list;
-}
+/** A size, or a shape of at least one dimension. */
+const normalizedShape: Field<number | readonly number[], readonly number[]> = either(size, list(size, { min: 1 })).map((given) =>
+  typeof given === 'number' ? [given] : given,
+);
+const elementwiseAffine = bool.default(true);
+const readLayerNorm = signature(
+  'nn.LayerNorm',
+  { normalizedShape },
+  options<LayerNormOptions>()({ eps: epsField.default(1e-5), elementwiseAffine, bias: bool.default(true) }),
+);
+const readLayerNormForward = forwardOf('LayerNorm');
+
 function checkInput(where: string, x: Tensor, row: readonly number[]): void {
   const lead = x.shape.length - row.length;
   if (lead >= 0 && row.every((d, i) => d === x.shape[lead + i])) return;
@@ -48,21 +54,27 @@ export class LayerNorm extends Module {
 
   constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
     super();
-    checkOptions('LayerNorm', options, ['eps', 'elementwiseAffine', 'bias']);
-    this.normalizedShape = rowShape('LayerNorm', normalizedShape);
-    this.eps = checkNumber('LayerNorm', 'eps', options.eps ?? 1e-5, { min: 0 });
-    const affine = checkBoolean('LayerNorm', 'elementwiseAffine', options.elementwiseAffine ?? true);
-    const bias = checkBoolean('LayerNorm', 'bias', options.bias ?? true);
+    const { normalizedShape: shape, eps, elementwiseAffine: affine, bias } = readLayerNorm(arguments);
+    this.normalizedShape = shape;
+    this.eps = eps;
     this.weight = affine ? new Parameter(this.normalizedShape, ones()) : null;
     this.bias = affine && bias ? new Parameter(this.normalizedShape, zeros()) : null;
   }
 
   forward(x: TensorLike): Tensor {
     const { normalizedShape, weight, bias, eps } = this;
-    checkInput('LayerNorm', x.toTensor(), normalizedShape);
-    return layerNorm(x, { dims: normalizedShape.length, weight, bias, eps });
+    const { x: t } = readLayerNormForward(arguments);
+    checkInput('LayerNorm', t, normalizedShape);
+    return layerNorm(t, { dims: normalizedShape.length, weight, bias, eps });
   }
 }
+
+const readRMSNorm = signature(
+  'nn.RMSNorm',
+  { normalizedShape },
+  options<RMSNormOptions>()({ eps: epsField.default(2 ** -23), elementwiseAffine }),
+);
+const readRMSNormForward = forwardOf('RMSNorm');
 
 /**
  * Divides by the root of the mean square over the last dimensions, as `torch.nn.RMSNorm(normalizedShape)`: x [..., normalizedShape] ->
@@ -76,16 +88,16 @@ export class RMSNorm extends Module {
 
   constructor(normalizedShape: number | readonly number[], options: RMSNormOptions = {}) {
     super();
-    checkOptions('RMSNorm', options, ['eps', 'elementwiseAffine']);
-    this.normalizedShape = rowShape('RMSNorm', normalizedShape);
-    this.eps = checkNumber('RMSNorm', 'eps', options.eps ?? 2 ** -23, { min: 0 });
-    const affine = checkBoolean('RMSNorm', 'elementwiseAffine', options.elementwiseAffine ?? true);
+    const { normalizedShape: shape, eps, elementwiseAffine: affine } = readRMSNorm(arguments);
+    this.normalizedShape = shape;
+    this.eps = eps;
     this.weight = affine ? new Parameter(this.normalizedShape, ones()) : null;
   }
 
   forward(x: TensorLike): Tensor {
     const { normalizedShape, weight, eps } = this;
-    checkInput('RMSNorm', x.toTensor(), normalizedShape);
-    return rmsNorm(x, { dims: normalizedShape.length, weight, eps });
+    const { x: t } = readRMSNormForward(arguments);
+    checkInput('RMSNorm', t, normalizedShape);
+    return rmsNorm(t, { dims: normalizedShape.length, weight, eps });
   }
 }

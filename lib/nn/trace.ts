@@ -1,8 +1,10 @@
 // trace.ts: a model while it is traced: its parameters and buffers stand for states of the graph, and errors say in which layer they arose.
 import { GradclipError, GraphError } from '../errors.ts';
 import { type Graph, type State, Tensor } from '../ir/graph.ts';
+import { custom, type Field, instance, options as optionsOf, signature } from '../options/index.ts';
 import type { Buffer } from './buffer.ts';
 import { explained } from './calls.ts';
+import { graph as graphField } from './fields.ts';
 import type { Module } from './module.ts';
 import type { Parameter } from './parameter.ts';
 
@@ -13,11 +15,27 @@ export interface BindOptions {
   readonly pending?: ReadonlyMap<Buffer, State> | undefined;
 }
 
+/** As module.ts tells them, which imports this file. */
+const isModule = (x: unknown): x is Module => typeof (x as Partial<Module> | null | undefined)?.namedModules === 'function';
+const moduleField: Field<Module> = custom('a Module', (value, place) => {
+  if (!isModule(value)) throw place.wrong('a Module', value);
+  return value;
+});
+const readBindParameters = signature(
+  'nn.bindParameters',
+  { graph: graphField, module: moduleField },
+  optionsOf<BindOptions>()({
+    stands: instance<ReadonlyMap<Parameter, State>>('a Map', Map).optional(),
+    pending: instance<ReadonlyMap<Buffer, State>>('a Map', Map).optional(),
+  }),
+);
+
 /**
  * Make the parameters and buffers of `module` stand for states of `graph` while it is traced.
  * @returns a function that ends it, and assigns to buffers what they were given; call it in `finally`
  */
-export function bindParameters(graph: Graph, module: Module, { stands, pending }: BindOptions = {}): () => void {
+export function bindParameters(graph: Graph, module: Module, options: BindOptions = {}): () => void {
+  const { stands, pending } = readBindParameters(arguments);
   const ends = [
     ...Array.from(module.namedModules(), ([path, m]) => wrapForward(m, (call) => inLayer(graph, path, m, call))),
     ...Array.from(module.namedParameters(), ([name, p]) => p.bind(name, graph, stands?.get(p))),
@@ -59,6 +77,3 @@ function inLayer(graph: Graph, path: string, layer: Module, call: () => unknown)
     graph.layer = outer;
   }
 }
-
-/** As module.ts tells them, which imports this file. */
-const isModule = (x: unknown): boolean => typeof (x as Partial<Module> | null | undefined)?.namedModules === 'function';

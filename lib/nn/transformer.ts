@@ -2,10 +2,12 @@
 import { OptionError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { gelu, relu } from '../ops/activation.ts';
+import { eps as epsField, optionalTensor, rate, tensor } from '../ops/args.ts';
 import { add } from '../ops/elementwise.ts';
-import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
-import { type AttentionMasks, MASKS, MultiheadAttention } from './attention.ts';
+import { bool, choice, fn, instance, nullable, options, show, signature } from '../options/index.ts';
+import { type AttentionMasks, MultiheadAttention, maskFields } from './attention.ts';
 import { Dropout } from './dropout.ts';
+import { layers, size } from './fields.ts';
 import { Linear } from './linear.ts';
 import { Module } from './module.ts';
 import { LayerNorm } from './row-norm.ts';
@@ -24,23 +26,20 @@ export interface TransformerLayerOptions {
   /** Of all linear layers and norms. Default true. */
   readonly bias?: boolean;
 }
-interface Settings extends Required<TransformerLayerOptions> {
-  readonly norm: () => LayerNorm;
-}
-function settings(where: string, dModel: number, options: TransformerLayerOptions): Settings {
-  checkOptions(where, options, ['dimFeedforward', 'dropout', 'activation', 'layerNormEps', 'normFirst', 'bias']);
-  const eps = checkNumber(where, 'layerNormEps', options.layerNormEps ?? 1e-5, { min: 0 });
-  const bias = checkBoolean(where, 'bias', options.bias ?? true);
-  return {
-    dimFeedforward: checkNumber(where, 'dimFeedforward', options.dimFeedforward ?? 2048, { min: 1, integer: true }),
-    dropout: checkNumber(where, 'dropout', options.dropout ?? 0.1, { min: 0, below: 1 }),
-    activation: checkChoice(where, 'activation', options.activation ?? 'relu', ['relu', 'gelu']),
-    layerNormEps: eps,
-    normFirst: checkBoolean(where, 'normFirst', options.normFirst ?? false),
-    bias,
-    norm: () => new LayerNorm(dModel, { eps, bias }),
-  };
-}
+const SIZES = { dModel: size, nhead: size };
+const layerOptions = options<TransformerLayerOptions>()({
+  dimFeedforward: size.default(2048),
+  dropout: rate.default(0.1),
+  activation: choice('relu', 'gelu').default('relu'),
+  layerNormEps: epsField.default(1e-5),
+  normFirst: bool.default(false),
+  bias: bool.default(true),
+});
+const readEncoderLayer = signature('nn.TransformerEncoderLayer', SIZES, layerOptions);
+const readDecoderLayer = signature('nn.TransformerDecoderLayer', SIZES, layerOptions);
+const maskOptions = options<AttentionMasks>()(maskFields);
+const readEncoderLayerForward = signature('nn.TransformerEncoderLayer.forward', { x: tensor }, maskOptions);
+
 /** x + part(norm(x)), or norm(x + part(x)). */
 function residual(x: Tensor, norm: LayerNorm, normFirst: boolean, part: (x: Tensor) => Tensor): Tensor {
   return normFirst ? add(x, part(norm.forward(x))) : norm.forward(add(x, part(x)));
@@ -62,21 +61,23 @@ export class TransformerEncoderLayer extends Module {
 
   constructor(dModel: number, nhead: number, options: TransformerLayerOptions = {}) {
     super();
-    const s = settings('TransformerEncoderLayer', dModel, options);
+    const s = readEncoderLayer(arguments);
+    const norm = (): LayerNorm => new LayerNorm(dModel, { eps: s.layerNormEps, bias: s.bias });
     this.self_attn = new MultiheadAttention(dModel, nhead, { dropout: s.dropout, bias: s.bias });
     this.linear1 = new Linear(dModel, s.dimFeedforward, { bias: s.bias });
     this.linear2 = new Linear(s.dimFeedforward, dModel, { bias: s.bias });
-    this.norm1 = s.norm();
-    this.norm2 = s.norm();
+    this.norm1 = norm();
+    this.norm2 = norm();
     this.dropout = new Dropout(s.dropout);
     this.normFirst = s.normFirst;
     this.activation = s.activation;
   }
 
   forward(x: TensorLike, masks: AttentionMasks = {}): Tensor {
+    const { x: given, ...own } = readEncoderLayerForward(arguments);
     const drop = (t: Tensor): Tensor => this.dropout.forward(t);
     const act = this.activation === 'gelu' ? gelu : relu;
-    const y = residual(x.toTensor(), this.norm1, this.normFirst, (t) => drop(this.self_attn.forward(t, t, t, masks)));
+    const y = residual(given, this.norm1, this.normFirst, (t) => drop(this.self_attn.forward(t, t, t, own)));
     return residual(y, this.norm2, this.normFirst, (t) => drop(this.linear2.forward(drop(act(this.linear1.forward(t))))));
   }
 }
@@ -86,6 +87,13 @@ export interface DecoderMasks extends AttentionMasks {
   readonly memoryMask?: TensorLike | null;
   readonly memoryKeyPaddingMask?: TensorLike | null;
 }
+
+const decoderMasks = options<DecoderMasks>()({
+  ...maskFields,
+  memoryMask: optionalTensor,
+  memoryKeyPaddingMask: optionalTensor,
+});
+const readDecoderLayerForward = signature('nn.TransformerDecoderLayer.forward', { x: tensor, memory: tensor }, decoderMasks);
 
 /**
  * Self-attention, attention to `memory` and two linear layers, each with residual and norm, batch first: x [B, T, dModel], memory
@@ -105,14 +113,15 @@ export class TransformerDecoderLayer extends Module {
 
   constructor(dModel: number, nhead: number, options: TransformerLayerOptions = {}) {
     super();
-    const s = settings('TransformerDecoderLayer', dModel, options);
+    const s = readDecoderLayer(arguments);
+    const norm = (): LayerNorm => new LayerNorm(dModel, { eps: s.layerNormEps, bias: s.bias });
     this.self_attn = new MultiheadAttention(dModel, nhead, { dropout: s.dropout, bias: s.bias });
     this.multihead_attn = new MultiheadAttention(dModel, nhead, { dropout: s.dropout, bias: s.bias });
     this.linear1 = new Linear(dModel, s.dimFeedforward, { bias: s.bias });
     this.linear2 = new Linear(s.dimFeedforward, dModel, { bias: s.bias });
-    this.norm1 = s.norm();
-    this.norm2 = s.norm();
-    this.norm3 = s.norm();
+    this.norm1 = norm();
+    this.norm2 = norm();
+    this.norm3 = norm();
     this.dropout = new Dropout(s.dropout);
     this.normFirst = s.normFirst;
     this.activation = s.activation;
@@ -120,28 +129,38 @@ export class TransformerDecoderLayer extends Module {
 
   /** `causal` is for the self-attention; default false, as PyTorch's `tgt_is_causal`. */
   forward(x: TensorLike, memory: TensorLike, masks: DecoderMasks = {}): Tensor {
-    checkOptions('TransformerDecoderLayer', masks, [...MASKS, 'memoryMask', 'memoryKeyPaddingMask']);
-    const { memoryMask = null, memoryKeyPaddingMask = null, ...own } = masks;
+    const { x: given, memory: kept, memoryMask, memoryKeyPaddingMask, ...own } = readDecoderLayerForward(arguments);
     const drop = (t: Tensor): Tensor => this.dropout.forward(t);
     const act = this.activation === 'gelu' ? gelu : relu;
     const there = { mask: memoryMask, keyPaddingMask: memoryKeyPaddingMask };
-    const y = residual(x.toTensor(), this.norm1, this.normFirst, (t) => drop(this.self_attn.forward(t, t, t, own)));
-    const z = residual(y, this.norm2, this.normFirst, (t) => drop(this.multihead_attn.forward(t, memory, memory, there)));
+    const y = residual(given, this.norm1, this.normFirst, (t) => drop(this.self_attn.forward(t, t, t, own)));
+    const z = residual(y, this.norm2, this.normFirst, (t) => drop(this.multihead_attn.forward(t, kept, kept, there)));
     return residual(z, this.norm3, this.normFirst, (t) => drop(this.linear2.forward(drop(act(this.linear1.forward(t))))));
   }
 }
 
-function stack<M>(where: string, layer: () => M, count: number): M[] {
-  if (typeof layer !== 'function') {
-    throw new OptionError(`${where}: expected a function that makes a layer, got ${show(layer)}`);
-  }
-  checkNumber(where, 'numLayers', count, { min: 1, integer: true });
-  return Array.from({ length: count }, layer);
+/** As many layers, each of its own. */
+function stack<M extends Module>(where: string, type: new (...args: never[]) => M, layer: () => M, count: number): M[] {
+  return Array.from({ length: count }, () => {
+    const made: unknown = layer();
+    if (made instanceof type) return made;
+    throw new OptionError(
+      `${where}: argument layer: expected a function that makes a ${type.name}, got one that makes ${show(made)}`,
+    );
+  });
 }
 /** What may follow the last layer. */
 export interface StackOptions {
   readonly norm?: LayerNorm | null;
 }
+
+const stackOptions = options<StackOptions>()({ norm: nullable(instance('a LayerNorm', LayerNorm)).default(null) });
+const readEncoder = signature(
+  'nn.TransformerEncoder',
+  { layer: fn<() => TransformerEncoderLayer>('a function that makes a layer'), numLayers: layers },
+  stackOptions,
+);
+const readEncoderForward = signature('nn.TransformerEncoder.forward', { x: tensor }, maskOptions);
 
 /**
  * Encoder layers one after the other, as `torch.nn.TransformerEncoder`: parameters `layers.0.self_attn...`, `norm...`.
@@ -153,16 +172,24 @@ export class TransformerEncoder extends Module {
 
   constructor(layer: () => TransformerEncoderLayer, numLayers: number, options: StackOptions = {}) {
     super();
-    checkOptions('TransformerEncoder', options, ['norm']);
-    this.layers = stack('TransformerEncoder', layer, numLayers);
-    this.norm = options.norm ?? null;
+    const { norm } = readEncoder(arguments);
+    this.layers = stack('nn.TransformerEncoder', TransformerEncoderLayer, layer, numLayers);
+    this.norm = norm;
   }
 
   forward(x: TensorLike, masks: AttentionMasks = {}): Tensor {
-    const y = this.layers.reduce((t, layer) => layer.forward(t, masks), x.toTensor());
+    const { x: given, ...own } = readEncoderForward(arguments);
+    const y = this.layers.reduce((t, layer) => layer.forward(t, own), given);
     return this.norm ? this.norm.forward(y) : y;
   }
 }
+
+const readDecoder = signature(
+  'nn.TransformerDecoder',
+  { layer: fn<() => TransformerDecoderLayer>('a function that makes a layer'), numLayers: layers },
+  stackOptions,
+);
+const readDecoderForward = signature('nn.TransformerDecoder.forward', { x: tensor, memory: tensor }, decoderMasks);
 
 /** Decoder layers one after the other, as `torch.nn.TransformerDecoder`; see TransformerEncoder. */
 export class TransformerDecoder extends Module {
@@ -171,13 +198,14 @@ export class TransformerDecoder extends Module {
 
   constructor(layer: () => TransformerDecoderLayer, numLayers: number, options: StackOptions = {}) {
     super();
-    checkOptions('TransformerDecoder', options, ['norm']);
-    this.layers = stack('TransformerDecoder', layer, numLayers);
-    this.norm = options.norm ?? null;
+    const { norm } = readDecoder(arguments);
+    this.layers = stack('nn.TransformerDecoder', TransformerDecoderLayer, layer, numLayers);
+    this.norm = norm;
   }
 
   forward(x: TensorLike, memory: TensorLike, masks: DecoderMasks = {}): Tensor {
-    const y = this.layers.reduce((t, layer) => layer.forward(t, memory, masks), x.toTensor());
+    const { x: given, memory: kept, ...own } = readDecoderForward(arguments);
+    const y = this.layers.reduce((t, layer) => layer.forward(t, kept, own), given);
     return this.norm ? this.norm.forward(y) : y;
   }
 }

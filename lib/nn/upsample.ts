@@ -2,7 +2,8 @@
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { resample, type Tap } from '../ops/resample.ts';
-import { checkBoolean, checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { bool, choice, either, type Field, list, number, options, optionsOnly, whole } from '../options/index.ts';
+import { forwardOf } from './fields.ts';
 import { Module } from './module.ts';
 import { withOptions } from './repr.ts';
 
@@ -17,35 +18,46 @@ export interface UpsampleOptions {
   readonly alignCorners?: boolean;
 }
 
+/** The largest length that is made: each of its elements is looked up. */
+const MOST = 2 ** 20;
+const perDim = (one: Field<number>): Field<number | readonly number[], number | readonly number[]> =>
+  either(one, list(one, { min: 1, max: 2 }));
+const readUpsample = optionsOnly(
+  'nn.Upsample',
+  options<UpsampleOptions>()({
+    size: perDim(whole({ min: 1, max: MOST })).optional(),
+    scaleFactor: perDim(number({ above: 0 })).optional(),
+    mode: choice('nearest', 'linear', 'bilinear').default('nearest'),
+    alignCorners: bool.default(false),
+  }),
+);
+const readForward = forwardOf('Upsample');
+
 /** x [batch, channels, length] or [batch, channels, height, width] in another size, as `torch.nn.Upsample`. */
 export class Upsample extends Module {
-  readonly #options: UpsampleOptions;
+  readonly #read: ReturnType<typeof readUpsample>;
 
   /** @throws OptionError unless one of `size` and `scaleFactor` is given. */
   constructor(options: UpsampleOptions) {
     super();
-    checkOptions('Upsample', options, ['size', 'scaleFactor', 'mode', 'alignCorners']);
-    const { size, scaleFactor, mode = 'nearest', alignCorners = false } = options;
+    this.#read = readUpsample(arguments);
+    const { size, scaleFactor, mode, alignCorners } = this.#read;
     if ((size === undefined) === (scaleFactor === undefined)) {
-      throw new OptionError('Upsample: expected either option size or option scaleFactor');
+      throw new OptionError('nn.Upsample: expected either option size or option scaleFactor');
     }
-    for (const n of [size ?? []].flat()) checkNumber('Upsample', 'size', n, { min: 1, integer: true });
-    for (const n of [scaleFactor ?? []].flat()) checkNumber('Upsample', 'scaleFactor', n, { above: 0 });
-    checkChoice('Upsample', 'mode', mode, ['nearest', 'linear', 'bilinear']);
-    if (checkBoolean('Upsample', 'alignCorners', alignCorners) && mode === 'nearest') {
-      throw new OptionError('Upsample: option alignCorners: expected mode linear or bilinear, got nearest');
+    if (alignCorners && mode === 'nearest') {
+      throw new OptionError('nn.Upsample: option alignCorners: expected mode linear or bilinear, got nearest');
     }
-    this.#options = options;
   }
 
   override extraRepr(): string {
-    return withOptions(super.extraRepr(), this.#options);
+    return withOptions(super.extraRepr(), this.#read);
   }
 
   /** @throws ShapeError if x has not the dimensions that mode and size ask for. */
   forward(x: TensorLike): Tensor {
-    let t = x.toTensor();
-    const { size, scaleFactor, mode = 'nearest', alignCorners = false } = this.#options;
+    let { x: t } = readForward(arguments);
+    const { size, scaleFactor, mode, alignCorners } = this.#read;
     const dims = t.shape.length - 2;
     const given = [size ?? scaleFactor ?? []].flat();
     const fits = given.length === dims || !Array.isArray(size ?? scaleFactor);
@@ -60,6 +72,7 @@ export class Upsample extends Module {
       const factor = size === undefined ? (given[d] ?? (given[0] as number)) : null;
       const to = factor === null ? (given[d] ?? (given[0] as number)) : Math.floor(from * factor);
       if (from === 0 || to === 0) throw new ShapeError(`Upsample: expected at least one element each way, got [${t.shape}]`);
+      if (to > MOST) throw new ShapeError(`Upsample: expected at most ${MOST} elements each way, got ${to} of [${t.shape}]`);
       const scale = factor === null ? from / to : 1 / factor;
       t = resample(t, d + 2, mode === 'nearest' ? nearest(from, to, scale) : linear(from, to, scale, alignCorners));
     }

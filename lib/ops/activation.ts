@@ -2,7 +2,7 @@
 // relu, tanh and sigmoid read the output, so that bias and activation can be fused into the product before them.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import type { OpDef } from '../ir/op.ts';
-import { choice, options, signature } from '../options/index.ts';
+import { choice, type OptionsField, options, signature } from '../options/index.ts';
 import { tensor } from './args.ts';
 import { mul, square, sub } from './elementwise.ts';
 import { apply, elementwise, type NoAttrs, unary } from './elementwise-op.ts';
@@ -38,11 +38,10 @@ export interface GELUOptions {
   /** Default 'none', exact. */
   readonly approximate?: 'none' | 'tanh';
 }
-const readGelu = signature(
-  'ops.gelu',
-  { x: tensor },
-  options<GELUOptions>()({ approximate: choice('none', 'tanh').default('none') }),
-);
+export const geluOptions: OptionsField<GELUOptions, Required<GELUOptions>> = options<GELUOptions>()({
+  approximate: choice('none', 'tanh').default('none'),
+});
+const readGelu = signature('ops.gelu', { x: tensor }, geluOptions);
 
 /**
  * `x` times the normal distribution function of `x`; `approximate: 'tanh'` is the form `x / 2 * (1 + tanh(...))` of GPT-2.

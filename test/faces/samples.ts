@@ -15,6 +15,9 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'a Tensor': () => tensor(4, 6),
   'a Tensor or a number': () => tensor(4, 6),
   'a Tensor, or null': () => null,
+  'a Graph': () => new Graph('train'),
+  'a whole number': () => 1,
+  'a State, or null': () => null,
   'a Module': () => new nn.Linear(6, 2),
   'an optimizer such as optim.adamw()': () => optim.sgd(),
   'a policy such as clip.globalNorm()': () => clip.none(),
@@ -26,6 +29,9 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
 /** Arguments by hand, by path: all of them. */
 const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   summary: () => [new nn.Linear(6, 2), { x: [4, 6] }],
+  'nn.TransformerDecoder': () => [() => new nn.TransformerDecoderLayer(8, 2), 1],
+  'nn.TransformerEncoder': () => [() => new nn.TransformerEncoderLayer(8, 2), 1],
+  'nn.Upsample': () => [{ size: 3 }],
   'ops.concat': () => [[tensor(4, 6)]],
   'ops.stack': () => [[tensor(4, 6)]],
   'clip.groups': () => [[{ policy: clip.none() }]],
@@ -52,6 +58,7 @@ export function argumentsOf(path: string): readonly unknown[] {
 /** One of the class of a method; undefined where there is none to be had. */
 export function instanceOf(path: string): object | undefined {
   const owner = path.slice(0, path.lastIndexOf('.'));
+  if (owner === 'nn.Module') return new nn.Linear(6, 2);
   if (!MADE.test(owner) || !signatures.has(owner)) return undefined;
   const type = owner.split('.').reduce((at, key) => at[key] as never, gradclip as Readonly<Record<string, unknown>>);
   return new (type as unknown as new (...args: readonly unknown[]) => object)(...argumentsOf(owner));
