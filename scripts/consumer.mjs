@@ -10,7 +10,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (file) => readFileSync(join(root, file), 'utf8');
 
 /** The blocks of code in a page. */
-const blocksOf = (page) => [...read(page).matchAll(/```js\n([\s\S]*?)```/g)].map((m) => m[1]);
+const blocksOf = (page, language = 'js') =>
+  [...read(page).matchAll(/```(\w+)\n([\s\S]*?)```/g)].flatMap((m) => (m[1] === language ? [m[2]] : []));
 
 const example = blocksOf('README.md')[0];
 
@@ -59,7 +60,8 @@ const STRICT = {
 /** What JavaScript is held to: what its author did not say is not asked for. */
 const LOOSE = { allowJs: true, checkJs: true, noImplicitAny: false, noUncheckedIndexedAccess: false };
 
-function folderOf(project, name, { type = 'module', files, options }) {
+/** A project within the project: it finds what that has installed. */
+function folderOf(project, { name, type = 'module', files, options }) {
   const folder = join(project, name);
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ type }));
@@ -90,37 +92,34 @@ export function checkTypes(project) {
     (names) =>
       `import ${names} from 'gradclip';\nimport gradclip = require('gradclip');\nexport const same: typeof Trainer = gradclip.Trainer;`,
   );
-  const folders = [
-    [folderOf(project, 'types', { files: types, options: modern }), marks],
-    [folderOf(project, 'readme', { files: { 'example.ts': example }, options: { ...modern, lib: ['es2022', 'dom'] } }), []],
-    [
-      folderOf(project, 'bundled', {
-        files: { 'uses.ts': types['uses.ts'] },
-        options: { lib: ['esnext'], module: 'esnext', moduleResolution: 'bundler' },
-      }),
-      [],
-    ],
-    [
-      folderOf(project, 'required', {
-        type: 'commonjs',
-        files: { 'example.ts': required },
-        options: { lib: ['es2023', 'esnext.disposable', 'dom'], module: 'node16' },
-      }),
-      [],
-    ],
-    [
-      folderOf(project, 'docs', {
-        files: Object.fromEntries(docs),
-        options: { ...modern, ...LOOSE, lib: ['es2023'], types: ['node'] },
-      }),
-      [],
-    ],
+  const projects = [
+    { name: 'types', files: types, options: modern, wanted: marks },
+    { name: 'page', files: { 'page.ts': blocksOf('docs/TYPESCRIPT.md', 'ts').join('') }, options: modern },
+    // They print, so somebody must have declared console.
+    { name: 'readme', files: { 'example.ts': example }, options: { ...modern, lib: ['es2022', 'dom'] } },
+    {
+      name: 'required',
+      type: 'commonjs',
+      files: { 'example.ts': required },
+      options: { lib: ['es2023', 'esnext.disposable', 'dom'], module: 'node16' },
+    },
+    {
+      name: 'bundled',
+      files: { 'uses.ts': types['uses.ts'] },
+      options: { lib: ['esnext'], module: 'esnext', moduleResolution: 'bundler' },
+    },
+    {
+      name: 'docs',
+      files: Object.fromEntries(docs),
+      options: { ...modern, ...LOOSE, lib: ['es2023'], types: ['node'] },
+    },
   ];
+  const folders = projects.map((each) => ({ folder: folderOf(project, each), wanted: each.wanted ?? [] }));
   // What Node.js itself gives (console, node:fs) is declared for the pages alone: they use it.
   for (const name of ['@types/node', 'undici-types'])
     cpSync(join(root, 'node_modules', name), join(project, 'docs/node_modules', name), { recursive: true });
   for (const { version, tsc } of compilers()) {
-    for (const [folder, wanted] of folders) {
+    for (const { folder, wanted } of folders) {
       const errors = errorsOf(tsc, folder);
       const wrong = [...errors].filter(([at]) => !wanted.includes(at)).map(([at, text]) => `${at}: ${text}`);
       const missing = wanted.filter((at) => !errors.has(at)).map((at) => `${at}: no error\n`);

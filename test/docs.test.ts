@@ -3,14 +3,21 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { transformSync } from 'rolldown/experimental';
 import { expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..');
 
-/** What the js block of a page that has this text in it prints. */
-function printed(page: string, has = ''): string {
-  const blocks = readFileSync(join(root, 'docs', page), 'utf8').matchAll(/```js\n([\s\S]*?)```/g);
-  const source = [...blocks].map((m) => m[1]!).find((text) => text.includes(has))!;
+/** The block of a page that has this text in it. */
+function block(page: string, has = '', language = 'js'): string {
+  const blocks = readFileSync(join(root, 'docs', page), 'utf8').matchAll(
+    new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'),
+  );
+  return [...blocks].map((m) => m[1]!).find((text) => text.includes(has))!;
+}
+
+/** What a program prints. */
+function said(source: string): string {
   const folder = mkdtempSync(join(root, 'dist', 'docs-'));
   try {
     const entry = pathToFileURL(join(root, 'dist/lib/index.js')).href;
@@ -20,6 +27,8 @@ function printed(page: string, has = ''): string {
     rmSync(folder, { recursive: true });
   }
 }
+
+const printed = (page: string, has?: string): string => said(block(page, has));
 
 it('CONSTRAINTS.md: a model that loses three quarters of its hidden units', () => {
   const out = printed('CONSTRAINTS.md');
@@ -66,4 +75,15 @@ it('DEBUGGING.md: what is printed while a model trains', () => {
     [0, 10].flatMap((batch) => [`hidden, batch ${batch}`, `gradient of hidden, batch ${batch}`]),
   );
   expect(lines[0]).toMatch(/^hidden, batch 0: f32\[32,8\] min 0 max \S+ mean \S+ norm \S+; .* of 256$/);
+});
+
+it('TYPESCRIPT.md: what it exports, and a name that the data does not have', () => {
+  const { code } = transformSync('example.ts', block('TYPESCRIPT.md', '', 'ts'));
+  const more = `
+    console.log(likelier, await score(trainer));
+    const wrong = new Trainer({ model: new Net(), loss: ({ x, z }, net) => loss.crossEntropy(net.forward(x), z), optimizer: optim.adamw() });
+    await wrong.fit(data).catch((error) => console.log(error.message));`;
+  const [first, second] = said(code + more).split('\n');
+  expect(first).toMatch(/^[01] accuracy [01]\.\d\d, loss \d\.\d{3}$/);
+  expect(second).toBe('loss: the batch has no array z; it has x, y');
 });
