@@ -87,3 +87,9 @@ it('TYPESCRIPT.md: what it exports, and a name that the data does not have', () 
   expect(first).toMatch(/^[01] accuracy [01]\.\d\d, loss \d\.\d{3}$/);
   expect(second).toBe('loss: the batch has no array z; it has x, y');
 });
+
+it('DEBUGGING.md: where the first NaN is', () => {
+  const out = printed('DEBUGGING.md', 'trainer.inspect');
+  expect(out).toContain('blocks.1: Linear');
+  expect(out.trim().split('\n').at(-1)).toMatch(/^\{ module: 'blocks\.1', what: 'input', which: 0, index: \[ \d+, \d+ \] \}$/);
+});

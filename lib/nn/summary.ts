@@ -1,12 +1,12 @@
 // summary.ts: a model on inputs of given shapes as a table: layers, the shapes they give, parameters, bytes and multiply-adds.
 import { type ArrayInput, dtypeOf, ndarray } from '../data/arrays.ts';
 import { printAs } from '../errors/inspect.ts';
-import { Graph, Tensor } from '../ir/graph.ts';
+import { Graph, type Tensor } from '../ir/graph.ts';
 import { bytesOf, type DType, type TensorType } from '../ir/op.ts';
 import { custom, fn, instance, options, record, signature } from '../options/index.ts';
 import { bytes, count, table } from '../text/format.ts';
 import { bindParameters, Module, Parameter } from './module.ts';
-import { wrapForward } from './trace.ts';
+import { tensorsIn, wrapForward } from './trace.ts';
 
 /** An input of a model: its shape, of f32; its shape and dtype; or an array as `fit` and `predict` take it. */
 export type SummaryInput = readonly number[] | { readonly shape: readonly number[]; readonly dtype?: DType } | ArrayInput;
@@ -176,9 +176,4 @@ export function summary<M extends Module>(
     model.parameters(),
     Object.values(types).reduce((sum, type) => sum + bytesOf(type), 0),
   );
-}
-
-function tensorsIn(given: unknown): Tensor[] {
-  if (given instanceof Tensor) return [given];
-  return typeof given === 'object' && given !== null ? Object.values(given).filter((x) => x instanceof Tensor) : [];
 }

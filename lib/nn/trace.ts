@@ -47,17 +47,23 @@ export function bindParameters(graph: Graph, module: Module, options: BindOption
 }
 
 /** Let every call of a module's `forward` go through `around`, until the returned function is called. */
-export function wrapForward(module: Module, around: (call: () => unknown) => unknown): () => void {
+export function wrapForward(module: Module, around: (call: () => unknown, ins: readonly unknown[]) => unknown): () => void {
   if (!Object.isExtensible(module)) return () => {};
   if (typeof module.forward !== 'function') return () => {};
   const own = Object.getOwnPropertyDescriptor(module, 'forward');
   const original = module.forward as (...ins: unknown[]) => unknown;
-  const value = (...ins: unknown[]): unknown => around(() => original.apply(module, ins));
+  const value = (...ins: unknown[]): unknown => around(() => original.apply(module, ins), ins);
   Object.defineProperty(module, 'forward', { value, configurable: true, writable: true, enumerable: false });
   return () => {
     if (own) Object.defineProperty(module, 'forward', own);
     else Reflect.deleteProperty(module, 'forward');
   };
+}
+
+/** The tensors in what a module is given or gives: itself, or those in an object or a list. */
+export function tensorsIn(given: unknown): Tensor[] {
+  if (given instanceof Tensor) return [given];
+  return typeof given === 'object' && given !== null ? Object.values(given).filter((x) => x instanceof Tensor) : [];
 }
 
 function inLayer(graph: Graph, path: string, layer: Module, call: () => unknown): unknown {

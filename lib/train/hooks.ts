@@ -1,7 +1,7 @@
 // hooks.ts: see what modules give while a model is traced.
-import { Tensor } from '../ir/graph.ts';
+import type { Tensor } from '../ir/graph.ts';
 import { type Module, matcher } from '../nn/module.ts';
-import { wrapForward } from '../nn/trace.ts';
+import { tensorsIn, wrapForward } from '../nn/trace.ts';
 
 /** The modules whose paths match; null: the model itself. */
 export function matchModules(where: string, model: Module, match: string | RegExp | null): Map<string, Module> {
@@ -14,8 +14,7 @@ export function matchModules(where: string, model: Module, match: string | RegEx
 export function watchForward(module: Module, seen: (output: Tensor) => void): () => void {
   return wrapForward(module, (call) => {
     const out = call();
-    const values = out instanceof Tensor ? [out] : typeof out === 'object' && out !== null ? Object.values(out) : [];
-    for (const v of values) if (v instanceof Tensor) seen(v);
+    for (const t of tensorsIn(out)) seen(t);
     return out;
   });
 }

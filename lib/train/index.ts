@@ -2,6 +2,7 @@
 export type { LoadResult } from './checkpoint.ts';
 export { type ContextModel, type GenerateOptions, generate, type SteppingModel, type Writer } from './generate.ts';
 export type { AbortSignalLike } from './halt.ts';
+export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './inspect.ts';
 export type { LossScaleOptions } from './loss-scale.ts';
 export type { BatchOptions, EarlyStop, FitOptions, GroupRule, TrainerOptions, Weights, WeightsOptions } from './options.ts';
 export type { PlateauOptions } from './plateau.ts';

@@ -6,7 +6,7 @@ import { headerOf, type RunFacts } from '../history/header.ts';
 import type { RecordHeader } from '../history/history.ts';
 import { Graph, type State, type Tensor } from '../ir/graph.ts';
 import type { Data } from '../ir/op.ts';
-import { Buffer, type Match, type Module, matchParameters, namesOf, Parameter, valuesIn } from '../nn/module.ts';
+import { Buffer, type Match, type Module, matchParameters, namesOf, Parameter, type Pattern, valuesIn } from '../nn/module.ts';
 import { type Values, valuesOf } from '../nn/values.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../optim/apply.ts';
 import { emaState, emaWeight } from '../optim/ema.ts';
@@ -16,6 +16,7 @@ import { stateNames } from './checkpoint.ts';
 import type { Feeder } from './feeder.ts';
 import type { Running } from './fit.ts';
 import { Guarding } from './guarding.ts';
+import { traceInspection, type Watching } from './inspect.ts';
 import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
 import { LossScale } from './loss-scale.ts';
 import type { Measured } from './measure.ts';
@@ -191,6 +192,14 @@ export class Setup<M extends Module> {
       const trace = (graph: Graph): Tensors => this.#prepared(source.trace(graph, count));
       return traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights));
     });
+  }
+
+  /** The session that inspects a batch: all rows of a source. */
+  inspection(source: Source, match: Pattern | undefined): Session<Watching> {
+    const trained = this.#groups.flatMap((g) => g.params);
+    return new Session(this.store, new Copied(source.data), (count) =>
+      traceInspection(this.#options, trained, match, (graph) => this.#prepared(source.trace(graph, count))),
+    );
   }
 
   get transforms(): Transforms {

@@ -63,15 +63,23 @@ export interface Unreached {
   readonly op: string | null;
 }
 
+/** The loss of a batch that `trace` declares, f64. */
+export function traceLoss<M extends Module>(
+  graph: Graph,
+  model: M,
+  loss: Objective<M>,
+  trace: (graph: Graph) => Tensors,
+  options: BindOptions = {},
+): Tensor {
+  return withParameters(graph, model, options, () => scalar('loss', ofBatch('loss', batchOf(graph, trace), model, loss)));
+}
+
 /** The graph of one training step on batches of `rows` rows that `trace` declares. */
 export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, trace: (graph: Graph) => Tensors): Traced {
   const graph = new Graph('train');
   const trained = spec.groups.flatMap((g) => g.params);
   const { scaling, guarding } = spec;
-  const forward = (): Tensor =>
-    withParameters(graph, spec.model, { pending: spec.accumulators?.pending }, () =>
-      scalar('loss', ofBatch('loss', batchOf(graph, trace), spec.model, spec.loss)),
-    );
+  const forward = (): Tensor => traceLoss(graph, spec.model, spec.loss, trace, { pending: spec.accumulators?.pending });
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
   const seed = scaling?.seed(graph) ?? null;

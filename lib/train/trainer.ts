@@ -18,6 +18,7 @@ import { closing, closingNow, type Feeder, type FeedOptions } from './feeder.ts'
 import type { Running } from './fit.ts';
 import { Halt } from './halt.ts';
 import { asSource, checkFile, feederOf, inputsOf, isArray } from './inputs.ts';
+import { type Inspection, type InspectOptions, inspectLoop, readInspect } from './inspect.ts';
 import {
   BATCH_SIZE,
   type BatchOptions,
@@ -278,6 +279,30 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     });
     await writeSafetensors(file, tensors, metadata);
     return new Map([...tensors].map(([name, t]) => [name, t.shape]));
+  }
+
+  /**
+   * Run one batch forward and backward, as a step of training would be now, and update nothing: what modules get and give, their parameters, and the
+   * gradients of all of these. Penalties and the scale of the loss are left out.
+   *
+   * ```ts
+   * const seen = await trainer.inspect({ x, y }, { match: 'blocks.*' });
+   * console.log(seen, seen.firstNonFinite);
+   * ```
+   * @param batch named arrays: all of their rows
+   */
+  async inspect(batch: Arrays, options: InspectOptions = {}): Promise<Inspection> {
+    this.#current.follow('inspect');
+    const { match } = readInspect(options);
+    const source = asSource('inspect', batch);
+    return this.#access.use('inspect', () => {
+      const session = this.#setup.inspection(source, match);
+      const now = { seed: this.#seed, attempt: this.counters.attempt, threads: this.#threads };
+      return settle(
+        () => drive(inspectLoop(session, source, now)),
+        () => session.dispose(),
+      );
+    });
   }
 
   /** How much is pruned, as of the end of a step. */
