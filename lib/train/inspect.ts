@@ -102,7 +102,7 @@ function placeText(place: NonFinitePlace | null): string {
   return `first not finite: ${what} ${which} of ${module || 'the model'} at [${index}]`;
 }
 
-const read = optionsOnly('Trainer.inspect', options<InspectOptions>()({ match: pattern.optional() }));
+const read = optionsOnly('inspect', options<InspectOptions>()({ match: pattern.optional() }));
 
 /** @throws OptionError */
 export function readInspect(options: InspectOptions): { readonly match: Pattern | undefined } {
@@ -190,13 +190,13 @@ export function traceInspection<M extends Module>(
 function matched(model: Module, match: Pattern | undefined): [string, Module][] {
   const all = [...model.namedModules()];
   if (match === undefined) return all;
-  const test = matcher('Trainer.inspect', match);
+  const test = matcher('inspect', match);
   const found = all.filter(([path]) => path !== '' && test(path));
   if (found.length > 0) return found;
   const names = all.map(([path]) => path).filter((path) => path !== '');
   const near = nearest(String(match), names);
   const hint = near ? `; did you mean ${near}?` : names.length <= 20 ? `; there are ${names.join(', ')}` : '';
-  throw new OptionError(`Trainer.inspect: option match: no module matches ${match}${hint}`, { option: 'match', match, names });
+  throw new OptionError(`inspect: option match: no module matches ${match}${hint}`, { option: 'match', match, names });
 }
 
 /** Run the program of one batch, of all rows of a source. */
