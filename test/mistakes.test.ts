@@ -156,13 +156,13 @@ const BATCH: readonly Row[] = [
     'a label beyond the classes',
     () => trainer().fit({ x, y: y.map((v, i) => (i === 7 ? 5 : v)) }),
     IndexError,
-    ['expected an index from 0 to 1', 'got 5'],
+    ['expected an index from 0 to 1', 'got 5', 'y: 5 at row 7'],
   ],
   [
     'labels that are no whole numbers',
     () => trainer().fit({ x, y: Float32Array.from(y, (v) => v + 0.5) }),
     IndexError,
-    ['whole numbers as labels', '.5'],
+    ['whole numbers as labels', '.5', 'y: '],
   ],
   [
     'one-hot labels',

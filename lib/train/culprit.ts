@@ -29,6 +29,11 @@ export interface Culprit {
   readonly position?: readonly number[];
 }
 
+/** The micro-batches of a step of a chunk. */
+export function batchesOf({ micros, batch }: Chunk, step: number): DrawnBatch[] {
+  return Array.from({ length: micros }, (_, m) => batch(step * micros + m));
+}
+
 /** What a step leaves to be looked at. */
 export interface Evidence {
   readonly batches: readonly DrawnBatch[];
@@ -71,7 +76,7 @@ function firstBad({ data, shape }: NdArray, rows: Int32Array | null): { value: n
   return null;
 }
 
-function placeOf([row, ...rest]: readonly number[]): string {
+export function placeOf([row, ...rest]: readonly number[]): string {
   if (rest.length === 0) return `row ${row}`;
   return rest.length === 1 ? `row ${row}, column ${rest[0]}` : `row ${row}, element [${rest}]`;
 }
@@ -125,8 +130,7 @@ export class Inquiry {
   }
 
   *#look(chunk: Chunk, reports: Reports, at: number): Loop<Culprit | null> {
-    const { micros } = chunk;
-    const batches = Array.from({ length: micros }, (_, m) => chunk.batch(at * micros + m));
+    const batches = batchesOf(chunk, at);
     const unchanged = reports
       .column('skipped')
       .subarray(at)

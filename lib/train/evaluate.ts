@@ -3,6 +3,7 @@ import type { RunResult } from '../native/addon.ts';
 import { threadsFor } from '../native/threads.ts';
 import { type Loop, perform } from './effect.ts';
 import type { Halt } from './halt.ts';
+import { located, rowsFrom } from './located.ts';
 import { Gathering, type Measured } from './measure.ts';
 import { Pace } from './pace.ts';
 import { tellPrints } from './prints.ts';
@@ -46,7 +47,10 @@ export function* evaluateLoop(c: EvaluateContext): Loop<Metrics<string> | null> 
       started = performance.now();
       return bound.run(request);
     };
-    const result = yield* perform<RunResult>({ now: () => bound.runSync(request), later: () => turn(later) });
+    const first = start;
+    const result = yield* located(perform<RunResult>({ now: () => bound.runSync(request), later: () => turn(later) }), (step) =>
+      source.byRow ? [rowsFrom(source.data, first + step * count, count)] : [],
+    );
     if (halt?.called) return null;
     const batch = Math.floor(start / batchSize);
     tellPrints(compiled, result.report, result.tried, (i) => batch + i);

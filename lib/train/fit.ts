@@ -6,11 +6,12 @@ import { threadsFor } from '../native/threads.ts';
 import type { Apply } from '../optim/apply.ts';
 import { inEpochs } from '../optim/length.ts';
 import { Reports, tooManySkips, whyLeftOut } from '../optim/report.ts';
-import { afterYoung, type Culprit, Inquiry, type InquiryContext } from './culprit.ts';
+import { afterYoung, batchesOf, type Culprit, Inquiry, type InquiryContext } from './culprit.ts';
 import { type Effect, type Loop, perform } from './effect.ts';
 import type { Chunk, Feeder } from './feeder.ts';
 import type { GuardEvent, Guarding } from './guarding.ts';
 import type { Halt } from './halt.ts';
+import { located } from './located.ts';
 import type { EarlyStop, FitOptions } from './options.ts';
 import { Pace } from './pace.ts';
 import { tellPrints } from './prints.ts';
@@ -137,7 +138,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult<string>> {
       continue;
     }
 
-    const done = yield* runChunk(c, chunk, pace);
+    const done = yield* located(runChunk(c, chunk, pace), (step) => batchesOf(chunk, step));
     if (!done) continue;
     const { reports, result } = done;
     const bad = tally.add(reports, result.threads);

@@ -7,6 +7,7 @@ import { threadsFor } from '../native/threads.ts';
 import { type Loop, perform } from './effect.ts';
 import { EVALUATE } from './evaluate.ts';
 import { packBatches } from './feeder.ts';
+import { located, rowsFrom } from './located.ts';
 import { tellPrints } from './prints.ts';
 import { Copied, Session } from './session.ts';
 import type { NdArray, Tensors } from './source.ts';
@@ -43,7 +44,11 @@ export class Predictor {
       const batches = Array.from({ length: steps }, (_, j) => rowsBetween(inputs, start + j * count, count));
       const feed = packBatches(batches, program.feed.columns, program.feed.bytes);
       const request = { ...EVALUATE, steps, feed, threads: threadsFor(program, threads) };
-      const result = yield* perform<RunResult>({ now: () => bound.runSync(request), later: () => bound.run(request) });
+      const first = start;
+      const result = yield* located(
+        perform<RunResult>({ now: () => bound.runSync(request), later: () => bound.run(request) }),
+        (step) => [rowsFrom(inputs, first + step * count, count)],
+      );
       const batch = Math.floor(start / batchSize);
       tellPrints(compiled, result.report, steps, (j) => batch + j);
       const { type, offset } = program.report.columns.find(({ name }) => name === 'prediction')!;
