@@ -6,8 +6,9 @@ import { show } from '../options.ts';
 import { type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
 import type { FitOptions } from './options.ts';
 import { checkedSource } from './own-source.ts';
+import type { Inputs } from './predict.ts';
 import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
-import type { Stream, StreamBatch } from './stream.ts';
+import type { Stream } from './stream.ts';
 
 export function checkFile(where: string, file: unknown): void {
   if (typeof file !== 'string' || file === '') {
@@ -43,8 +44,10 @@ export function asSource(where: string, data: Arrays | Source): Source {
   return rows(namedArrays(where, 'named arrays, such as { x, y }, or a source of batches', data));
 }
 
-export function inputsOf(where: string, inputs: ArrayInput | Arrays): StreamBatch {
-  return modelArrays(isArray(inputs) ? { x: inputs } : namedArrays(where, 'an array of rows or named arrays', inputs));
+export function inputsOf(where: string, inputs: ArrayInput | Arrays): Inputs {
+  const named = isArray(inputs) ? { x: inputs } : namedArrays(where, 'an array of rows or named arrays', inputs);
+  const shaped = Object.values(named).some((x) => !(ArrayBuffer.isView(x) || Array.isArray(x)));
+  return { arrays: modelArrays(named), shaped };
 }
 
 /** Whether it is one array, as far as its form tells. */

@@ -1,7 +1,7 @@
 // predict.ts: predictions of a model for given rows, in batches.
-import { ShapeError } from '../errors.ts';
+import { GradclipError, ShapeError } from '../errors.ts';
 import type { Graph } from '../ir/graph.ts';
-import { bytesOf, type Data, sizeOf } from '../ir/op.ts';
+import { bytesOf, type Data, sizeOf, type TensorType } from '../ir/op.ts';
 import type { RunResult } from '../native/addon.ts';
 import { threadsFor } from '../native/threads.ts';
 import { type Loop, perform } from './effect.ts';
@@ -12,16 +12,24 @@ import { tellPrints } from './prints.ts';
 import { Copied, Session } from './session.ts';
 import type { NdArray, Tensors } from './source.ts';
 import { allocate, type Store } from './store.ts';
-import { rowTypes, type StreamBatch, traceRows } from './stream.ts';
+import { rowsOfBatch, rowTypes, type StreamBatch, traceRows } from './stream.ts';
 
 // Feed bytes of one run: many small batches go in one call, large ones do not pile up.
 const MOST_BYTES = 16 << 20;
+
+/** What is to be predicted of; whether somebody has said the shape of an array. */
+export interface Inputs {
+  readonly arrays: StreamBatch;
+  readonly shaped: boolean;
+}
 
 /** Keeps the programs it has compiled, one per kind of input. */
 export class Predictor {
   readonly #store: Store;
   readonly #trace: (batch: (graph: Graph) => Tensors) => Graph;
   readonly #sessions = new Map<string, Session<null>>();
+  /** Whether what has no shape of its own is rows, by the types of these. */
+  readonly #takesRows = new Map<string, boolean>();
 
   constructor(store: Store, trace: (batch: (graph: Graph) => Tensors) => Graph) {
     this.#store = store;
@@ -29,7 +37,8 @@ export class Predictor {
   }
 
   /** `D` is what holds the model's dtype. */
-  *predict<D extends Data>(inputs: StreamBatch, batchSize: number, threads: number): Loop<NdArray<D>> {
+  *predict<D extends Data>(given: Inputs, batchSize: number, threads: number): Loop<NdArray<D>> {
+    const inputs = this.#rowsOf(given);
     const total = [...inputs.values()][0]!.shape[0]!;
     if (total === 0) throw new ShapeError('predict: expected at least one row, got 0');
     const session = this.#session(inputs);
@@ -71,6 +80,38 @@ export class Predictor {
   dispose(): void {
     for (const session of this.#sessions.values()) session.dispose();
     this.#sessions.clear();
+    this.#takesRows.clear();
+  }
+
+  /**
+   * What is given, as rows. Where nobody has said a shape, the model does: what it does not take as so many rows, and as one more, but as one row, is
+   * one.
+   */
+  #rowsOf({ arrays, shaped }: Inputs): StreamBatch {
+    const rows = rowsOfBatch(arrays);
+    if (shaped || rows === 0) return arrays;
+    const types = rowTypes(arrays);
+    const key = JSON.stringify([...types]);
+    let takes = this.#takesRows.get(key);
+    if (takes === undefined) {
+      takes = this.#takes(types, rows) && this.#takes(types, rows + 1);
+      this.#takesRows.set(key, takes);
+    }
+    if (takes) return arrays;
+    const one = new Map([...arrays].map(([name, { data, shape }]) => [name, { data, shape: [1, ...shape] }]));
+    const known = this.#sessions.has(JSON.stringify([...rowTypes(one)]));
+    return known || this.#takes(rowTypes(one), 1) ? one : arrays;
+  }
+
+  /** Whether the model makes so many rows of so many. */
+  #takes(types: ReadonlyMap<string, TensorType>, rows: number): boolean {
+    try {
+      const graph = this.#trace((graph) => traceRows(graph, types, rows));
+      return graph.outputs.get('prediction')?.shape[0] === rows;
+    } catch (error) {
+      if (error instanceof GradclipError) return false;
+      throw error;
+    }
   }
 
   #session(inputs: StreamBatch): Session<null> {

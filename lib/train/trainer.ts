@@ -181,21 +181,23 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * Predictions for rows: what option `predict` gives, by default the model's `forward` of `batch.x`, without dropout.
    * @typeParam D what holds them, where the model gives another dtype than f32: `predict<Int32Array>(x)` of an `ops.argmax`
-   * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays
+   * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays. One whose shape is not told, and which the model does not take
+   * as any number of rows, is one row: `[1, 2, 3]` for a model of [n, 3]
    * @returns one output row for each input row, in a shape whose first number is that of the rows
    * @throws (rejects) OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
   async predict<D extends Data = Float32Array>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): Promise<NdArray<D>> {
     this.#current.follow('predict');
     const { batchSize, weights } = this.#chosen('predict', options);
-    const batch = copyOf(inputsOf('predict', inputs));
+    const { arrays, shaped } = inputsOf('predict', inputs);
+    const batch = { arrays: copyOf(arrays), shaped };
     return this.#access.use('predict', () => drive(this.#setup.predictor(weights).predict<D>(batch, batchSize, this.#threads)));
   }
 
   /**
    * Predictions for rows, blocking this thread: the same bits as `predict`.
    * @typeParam D what holds them, where the model gives another dtype than f32: `predictSync<Int32Array>(x)` of an `ops.argmax`
-   * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays
+   * @param inputs as of `predict`
    * @returns one output row for each input row, in a shape whose first number is that of the rows
    * @throws OptionError, ShapeError; BusyError while a fit of this or another trainer of the model is on
    */
