@@ -26,21 +26,10 @@ const fill = number().default(0);
 const places = whole({ min: 0, max: 2 ** 20 });
 const probability = number({ min: 0, max: 1 });
 
-interface FillOptions {
-  readonly fill?: number;
-}
-interface CropOptions extends FillOptions {
-  readonly border?: Border;
-}
-interface FlipOptions {
-  readonly probability?: number;
-}
-interface CutoutOptions extends FlipOptions, FillOptions {}
-
-const readShift = signature('augment.shift', { by: places }, options<FillOptions>()({ fill }));
+const readShift = signature('augment.shift', { by: places }, options<{ readonly fill?: number }>()({ fill }));
 
 /** Move each image by up to `by` places, up or down and left or right. @param options.fill value of what is left free; default 0 */
-export function shift(by: number, options: FillOptions = {}): Augmentation {
+export function shift(by: number, options: { readonly fill?: number } = {}): Augmentation {
   readShift(arguments);
   return { type: 'shift', options: { shift: by, ...options } };
 }
@@ -48,14 +37,17 @@ export function shift(by: number, options: FillOptions = {}): Augmentation {
 const readCrop = signature(
   'augment.crop',
   { padding: places },
-  options<CropOptions>()({ border: choice('constant', 'edge', 'reflect').default('constant'), fill }),
+  options<{ readonly border?: Border; readonly fill?: number }>()({
+    border: choice('constant', 'edge', 'reflect').default('constant'),
+    fill,
+  }),
 );
 
 /**
  * Pad each image on all sides and take a window of its own size out of it at random. As `torchvision.transforms.RandomCrop(size, padding)`.
  * @param options.border what the padding is: `fill` (constant, default 0), the nearest value (edge), or the image mirrored (reflect)
  */
-export function crop(padding: number, options: CropOptions = {}): Augmentation {
+export function crop(padding: number, options: { readonly border?: Border; readonly fill?: number } = {}): Augmentation {
   readCrop(arguments);
   return { type: 'crop', options: { shift: padding, ...options } };
 }
@@ -63,11 +55,11 @@ export function crop(padding: number, options: CropOptions = {}): Augmentation {
 const readFlip = signature(
   'augment.flip',
   { axis: choice('horizontal', 'vertical').default('horizontal') },
-  options<FlipOptions>()({ probability: probability.default(0.5) }),
+  options<{ readonly probability?: number }>()({ probability: probability.default(0.5) }),
 );
 
 /** Mirror each image, left to right (`horizontal`, the default) or top to bottom. @param options.probability default 0.5 */
-export function flip(axis?: 'horizontal' | 'vertical', options: FlipOptions = {}): Augmentation {
+export function flip(axis?: 'horizontal' | 'vertical', options: { readonly probability?: number } = {}): Augmentation {
   const { axis: along, probability } = readFlip(arguments);
   return { type: 'flip', options: { [along]: probability } };
 }
@@ -75,7 +67,7 @@ export function flip(axis?: 'horizontal' | 'vertical', options: FlipOptions = {}
 const readCutout = signature(
   'augment.cutout',
   { size: places },
-  options<CutoutOptions>()({ probability: probability.default(1), fill }),
+  options<{ readonly probability?: number; readonly fill?: number }>()({ probability: probability.default(1), fill }),
 );
 
 /**
@@ -83,7 +75,7 @@ const readCutout = signature(
  * @param options.probability default 1
  * @param options.fill default 0
  */
-export function cutout(size: number, options: CutoutOptions = {}): Augmentation {
+export function cutout(size: number, options: { readonly probability?: number; readonly fill?: number } = {}): Augmentation {
   readCutout(arguments);
   const { probability, ...rest } = options;
   return {

@@ -2,8 +2,8 @@
 import { OptionError } from '../errors.ts';
 import { sizeOf } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
-import { checkNumber, checkOptions } from '../options.ts';
-import { type History, type HistoryLike, historyOf, layerNorms, twoNorms } from './history.ts';
+import { number, options, signature, whole } from '../options/index.ts';
+import { type History, type HistoryLike, historyLike, layerNorms, twoNorms } from './history.ts';
 import { mad, mean, quantile, sorted } from './numbers.ts';
 import { type Warning, warningsOf } from './warnings.ts';
 
@@ -59,6 +59,18 @@ export interface Advice {
   readonly layers: readonly LayerAdvice[] | null;
 }
 
+const readAdvise = signature(
+  'advise',
+  { history: historyLike },
+  options<AdviseOptions>()({
+    rate: number({ min: 0, max: 1 }).default(0.05),
+    k: number({ min: 0 }).default(3),
+    warmup: whole({ min: 0 }).optional(),
+    eps: number({ min: 0 }).optional(),
+    elements: whole({ min: 1 }).optional(),
+  }),
+);
+
 /**
  * Advise on a threshold. It is the quantile of the recorded norms (before the clip) that a wanted fraction of steps exceeds: what would
  * have clipped that many of the steps that were run, not a promise for those to come. Pure: the same history gives the same advice.
@@ -67,26 +79,17 @@ export interface Advice {
  * @throws OptionError also where no norm is finite
  */
 export function advise(history: HistoryLike, options: AdviseOptions = {}): Advice {
-  const where = 'advise';
-  checkOptions(where, options, ['rate', 'k', 'warmup', 'eps', 'elements']);
-  const rate = checkNumber(where, 'rate', options.rate ?? 0.05, { min: 0, max: 1 });
-  const k = checkNumber(where, 'k', options.k ?? 3, { min: 0 });
-  if (options.eps !== undefined) checkNumber(where, 'eps', options.eps, { min: 0 });
-  if (options.elements !== undefined) checkNumber(where, 'elements', options.elements, { min: 1, integer: true });
-  const all = measured(historyOf(where, history));
-  const warmup = options.warmup ?? Math.min(100, Math.floor(all.length / 10));
-  checkNumber(where, 'warmup', warmup, { min: 0, integer: true });
+  const { rate, k, eps, elements, ...given } = readAdvise(arguments);
+  const all = measured(given.history);
+  const { warmup = Math.min(100, Math.floor(all.length / 10)) } = given;
   const at = Array.from({ length: Math.max(0, all.length - warmup) }, (_, i) => warmup + i).filter((i) =>
     Number.isFinite(all.norm[i]!),
   );
   if (at.length === 0) {
-    throw new OptionError(
-      `${where}: expected steps with a finite norm, got none among ${all.length}, ${warmup} of them warm-up`,
-      {
-        steps: all.length,
-        warmup,
-      },
-    );
+    throw new OptionError(`advise: expected steps with a finite norm, got none among ${all.length}, ${warmup} of them warm-up`, {
+      steps: all.length,
+      warmup,
+    });
   }
   const norms = at.map((i) => all.norm[i]!);
   const order = sorted(norms);
@@ -117,7 +120,7 @@ export function advise(history: HistoryLike, options: AdviseOptions = {}): Advic
     rules: [...percentiles.map((p) => rule(`p${p}`, quantile(order, p / 100))), rule(`median + ${k} MAD`, middle + k * away)],
     clipped: at.filter((i) => all.clipped[i]).length / at.length,
     skipped: all.skipped.filter(Boolean).length / all.length,
-    warnings: warningsOf({ history: all, at, rate, norms: figures, threshold, eps: options.eps, elements: options.elements }),
+    warnings: warningsOf({ history: all, at, rate, norms: figures, threshold, eps, elements }),
     layers: all.layers && layersOf(all, at, rate),
   };
 }

@@ -1,7 +1,7 @@
 // history.ts: what a run's steps told, column by column: what `fit` records, and what `advise` and `replay` work on.
 import { OptionError } from '../errors.ts';
 import type { Report } from '../optim/report.ts';
-import { show } from '../options.ts';
+import { custom, type Field, show } from '../options/index.ts';
 
 /** What a record says of its run before the first step. */
 export interface RecordHeader {
@@ -90,6 +90,11 @@ export type HistoryLike = History | Columns | readonly Report[] | readonly numbe
 
 const COLUMNS = [...Object.keys(NUMBERS), ...FLAGS, 'nonFinite', 'layers', 'header', 'length'];
 
+/** What `advise` and `replay` are given, as a history. */
+export const historyLike: Field<HistoryLike, History> = custom('norms, reports or a history', (given, { where }) =>
+  historyOf(where, given as HistoryLike),
+);
+
 /** @throws OptionError for what is none, or columns of several lengths */
 export function historyOf(where: string, given: HistoryLike): History {
   if (ArrayBuffer.isView(given)) return fromColumns(where, { norm: given as Float64Array });
@@ -105,7 +110,17 @@ export function historyOf(where: string, given: HistoryLike): History {
   return fromColumns(where, given as Columns);
 }
 
+/** A plain array, or a typed one of numbers. */
+const isList = (x: unknown): boolean => {
+  if (Array.isArray(x)) return true;
+  return ArrayBuffer.isView(x) && !(x instanceof DataView || x instanceof BigInt64Array || x instanceof BigUint64Array);
+};
+
 function fromColumns(where: string, columns: Columns): History {
+  for (const [name, value] of Object.entries(columns)) {
+    if (name === 'layers' || name === 'header' || name === 'length' || value === undefined || isList(value)) continue;
+    throw new OptionError(`${where}: expected a list of values as ${name}, got ${show(value)}`, { column: name });
+  }
   const stranger = Object.keys(columns).find((key) => !COLUMNS.includes(key));
   if (stranger !== undefined) throw new OptionError(`${where}: a history has no column ${stranger}: ${COLUMNS.join(', ')}`);
   const { norm, layers = null, header = null } = columns;
@@ -127,6 +142,9 @@ function fromColumns(where: string, columns: Columns): History {
   const { nonFinite = new Array<null>(length).fill(null) } = columns;
   fits('nonFinite', nonFinite.length, length);
   if (layers) {
+    const wrong = (['names', 'shapes', 'norms'] as const).find((key) => !isList(layers[key]));
+    if (wrong)
+      throw new OptionError(`${where}: expected a list as layers.${wrong}, got ${show(layers[wrong])}`, { column: 'layers' });
     fits('layers.norms', layers.norms.length, length * layers.names.length);
     fits('layers.shapes', layers.shapes.length, layers.names.length);
   }

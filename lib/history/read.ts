@@ -1,10 +1,14 @@
 // read.ts: a record of a run, as `fit` writes it, becomes a history.
 import { DataError } from '../errors.ts';
+import { file } from '../io/fields.ts';
 import { withSource } from '../io/file.ts';
+import { signature } from '../options/index.ts';
 import { type History, type HistoryLike, historyOf, NUMBERS, type NumberColumn, type RecordHeader } from './history.ts';
 import { parseLine, type StepRow } from './line.ts';
 
 const NAMES = Object.keys(NUMBERS) as NumberColumn[];
+
+const readReadRecord = signature('readRecord', { file });
 
 /**
  * Read a record that `fit(data, { record })` wrote; `.gz` is read as it is. A last line without its end is one that is being written, and is
@@ -13,6 +17,7 @@ const NAMES = Object.keys(NUMBERS) as NumberColumn[];
  * @throws DataError for a line that is none of a record's: fields `file` and `line`
  */
 export async function readRecord(file: string): Promise<History> {
+  readReadRecord(arguments);
   const rows = new Rows(file);
   await withSource(file, async (source) => {
     const decoder = new TextDecoder();

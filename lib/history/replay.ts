@@ -1,9 +1,10 @@
 // replay.ts: what policies would have done on a run that was recorded, by their own graphs.
+
+import { policy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
-import { OptionError } from '../errors.ts';
-import { show } from '../options.ts';
+import { custom, type Field, list, record, signature } from '../options/index.ts';
 import { decide } from './decide.ts';
-import { type History, type HistoryLike, historyOf } from './history.ts';
+import { type History, type HistoryLike, historyLike } from './history.ts';
 
 /** What one policy would have done. Arrays have an element a step, up to the one that would have ended the run. */
 export interface Replayed {
@@ -38,6 +39,17 @@ export interface Replay {
 /** Policies in a list, or by the name they shall have. */
 export type Policies = readonly ClipPolicy[] | Readonly<Record<string, ClipPolicy>>;
 
+const policies: Field<Policies, readonly [string, ClipPolicy][]> = custom('policies in a list or by name', (given, place) => {
+  const entries = Array.isArray(given)
+    ? list(policy)
+        .read(given, place)
+        .map((p): [string, ClipPolicy] => [p.name, p])
+    : Object.entries(record(policy, 'policies in a list or by name').read(given, place));
+  if (entries.length === 0) throw place.refuse('expected at least one policy, got none', { value: given });
+  return entries;
+});
+const readReplay = signature('replay', { history: historyLike, policies });
+
 /**
  * Run clip policies on recorded norms: each policy's own graph is compiled with the norms in place of gradients, so that thresholds by
  * step and policies with state do what they do in a run. The norms stay those of the recorded run; under another policy the weights,
@@ -48,8 +60,8 @@ export type Policies = readonly ClipPolicy[] | Readonly<Record<string, ClipPolic
  * @throws OptionError
  */
 export function replay(history: HistoryLike, policies: Policies): Replay {
-  const all = historyOf('replay', history);
-  return { history: all, policies: named(policies).map(([name, policy]) => replayOne(name, policy, all)) };
+  const { history: all, policies: given } = readReplay(arguments);
+  return { history: all, policies: distinct(given).map(([name, policy]) => replayOne(name, policy, all)) };
 }
 
 function replayOne(name: string, policy: ClipPolicy, history: History): Replayed {
@@ -77,19 +89,8 @@ function replayOne(name: string, policy: ClipPolicy, history: History): Replayed
   };
 }
 
-function named(policies: Policies): [string, ClipPolicy][] {
-  if (typeof policies !== 'object' || policies === null) {
-    throw new OptionError(`replay: expected policies in a list or by name, got ${show(policies)}`);
-  }
-  const entries: [string, ClipPolicy][] = Array.isArray(policies)
-    ? (policies as ClipPolicy[]).map((p, i) => [typeof p?.name === 'string' ? p.name : String(i), p])
-    : Object.entries(policies as Readonly<Record<string, ClipPolicy>>);
-  if (entries.length === 0) throw new OptionError('replay: expected at least one policy, got none');
-  for (const [name, p] of entries) {
-    if (typeof p?.build !== 'function')
-      throw new OptionError(`replay: expected a clip policy for ${name}, got ${show(p)}`, { name });
-  }
-  // Two of one kind keep apart.
+/** Two of one kind keep apart. */
+function distinct(entries: readonly [string, ClipPolicy][]): [string, ClipPolicy][] {
   const seen = new Map<string, number>();
   return entries.map(([name, p]) => {
     const n = (seen.get(name) ?? 0) + 1;

@@ -1,9 +1,23 @@
 // csv.ts: tables of numbers in text form, plain or gzip, read in one pass over chunks of the file.
 import { DataError, OptionError } from '../errors.ts';
-import { checkChoice, checkNumber, checkOptions, nearest, show } from '../options.ts';
+import {
+  bool,
+  choice,
+  custom,
+  either,
+  type Field,
+  list,
+  nearest,
+  options,
+  show,
+  signature,
+  text,
+  whole,
+} from '../options/index.ts';
 import { firstLine, guessDelimiter, isDecimal } from './csv-guess.ts';
 import { cellText, cutCells, LineCutter } from './csv-rows.ts';
 import { parseDecimal } from './decimal.ts';
+import { file } from './fields.ts';
 import { type TensorData, withSource } from './file.ts';
 
 export interface CSVOptions {
@@ -35,6 +49,25 @@ export interface Table {
   readonly labels: TensorData | null;
 }
 
+const delimiter: Field<string> = custom(
+  'one character such as , ; | or tab',
+  (value, place) => {
+    if (typeof value === 'string' && /^[\t !#$%&'*/:;<=>?@^_`|~,]$/.test(value)) return value;
+    throw place.wrong('one character such as , ; | or tab', value);
+  },
+  { enum: [..."\t !#$%&'*/:;<=>?@^_`|~,"] },
+);
+const column = either(text, whole());
+const csvOptions = options<CSVOptions>()({
+  header: either(bool, choice('auto')).default('auto'),
+  delimiter: delimiter.optional(),
+  columns: list(column, { min: 1 }).optional(),
+  label: column.optional(),
+  labelType: choice('i32', 'f32').default('i32'),
+  classes: whole({ min: 1 }).optional(),
+});
+const readReadCsv = signature('io.readCsv', { file }, csvOptions);
+
 /**
  * Read a table of numbers. Cells may be quoted; blanks around them and empty lines are ignored. Every cell read must be a
  * finite number in decimal form, with a dot; there is no missing value. Lines end with \n, \r\n or \r.
@@ -43,6 +76,7 @@ export interface Table {
  * @throws OptionError for options that make no sense, or name a column that is not there.
  */
 export async function readCsv(file: string, options: CSVOptions = {}): Promise<Table> {
+  readReadCsv(arguments);
   const parser = new CSVParser(file, options);
   return withSource(file, async (source) => {
     for await (const chunk of source.chunks()) parser.push(chunk);
@@ -50,8 +84,19 @@ export async function readCsv(file: string, options: CSVOptions = {}): Promise<T
   });
 }
 
+const source: Field<string | Uint8Array> = custom('a text or a Uint8Array', (value, place) => {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value;
+  throw place.wrong('a text or a Uint8Array', value);
+});
+const readParseCsv = signature('io.parseCsv', {
+  text: source,
+  options: csvOptions.default({}),
+  file: file.default('<text>'),
+});
+
 /** The same from memory (text in UTF-8, not gzip). */
 export function parseCsv(text: string | Uint8Array, options: CSVOptions = {}, file = '<text>'): Table {
+  readParseCsv(arguments);
   const parser = new CSVParser(file, options);
   parser.push(typeof text === 'string' ? Buffer.from(text) : text);
   return parser.finish();
@@ -79,7 +124,7 @@ class CSVParser {
   #decimal: number[] | null = null;
 
   constructor(file: string, options: CSVOptions) {
-    checkCsvOptions(options);
+    checkClasses(options);
     this.#file = file;
     this.#options = options;
     this.#lines = new LineCutter(file, (bytes, from, to, line) => {
@@ -230,25 +275,10 @@ class Column<T extends Float32Array | Int32Array> {
   }
 }
 
-function checkCsvOptions(options: CSVOptions): void {
-  checkOptions('readCsv', options, ['header', 'delimiter', 'columns', 'label', 'labelType', 'classes']);
-  const { header = 'auto', delimiter = ',', columns, labelType = 'i32' } = options;
-  if (header !== 'auto' && typeof header !== 'boolean') {
-    throw new OptionError(`readCsv: option header: expected true, false or "auto", got ${show(header)}`, { option: 'header' });
-  }
-  if (!/^[\t !#$%&'*/:;<=>?@^_`|~,]$/.test(delimiter)) {
-    throw new OptionError(`readCsv: option delimiter: expected one character such as , ; | or tab, got ${show(delimiter)}`);
-  }
-  if (columns !== undefined && (!Array.isArray(columns) || columns.length === 0)) {
-    throw new OptionError('readCsv: option columns: expected an array of names or indices, not empty');
-  }
-  checkChoice('readCsv', 'labelType', labelType, ['i32', 'f32']);
-  if (options.classes !== undefined) {
-    checkNumber('readCsv', 'classes', options.classes, { integer: true, min: 1 });
-    if (options.label === undefined || labelType !== 'i32') {
-      throw new OptionError('readCsv: option classes: is for labels that are classes', { option: 'classes' });
-    }
-  }
+/** @throws OptionError for options that do not go together */
+function checkClasses({ classes, label, labelType = 'i32' }: CSVOptions): void {
+  if (classes === undefined || (label !== undefined && labelType === 'i32')) return;
+  throw new OptionError('readCsv: option classes: is for labels that are classes', { option: 'classes' });
 }
 
 function findColumn(option: string, column: string | number, width: number, names: readonly string[] | null): number {

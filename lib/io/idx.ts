@@ -1,6 +1,8 @@
 // idx.ts: the IDX format of MNIST and its kin (https://yann.lecun.com/exdb/mnist): one tensor, big-endian, plain or gzip.
+
 import { DataError } from '../errors.ts';
 import { type DType, sizeOf } from '../ir/op.ts';
+import { ofBytes, ofFile } from './fields.ts';
 import { type TensorData, withSource } from './file.ts';
 
 interface Code {
@@ -19,12 +21,15 @@ const CODES: Readonly<Record<number, Code>> = {
   14: { bytes: 8, dtype: 'f64', decode: (b) => new Float64Array(b.swap64().buffer, b.byteOffset, b.length / 8) },
 };
 
+const readReadIdx = ofFile('io.readIdx');
+
 /**
  * Read an IDX file, plain or gzip: u8 and f32 and f64 and i32 as they are, i8 and i16 widened to i32.
  * The length is checked against the header before memory is taken.
  * @throws DataError with `file` and `offset` (in the unpacked data) where the file is malformed, cut short or too long.
  */
 export async function readIdx(file: string): Promise<TensorData> {
+  readReadIdx(arguments);
   return withSource(file, async (source) => {
     const parser = new IDXParser(file, source.maxBytes);
     for await (const chunk of source.chunks()) parser.push(chunk);
@@ -32,8 +37,11 @@ export async function readIdx(file: string): Promise<TensorData> {
   });
 }
 
+const readParseIdx = ofBytes('io.parseIdx');
+
 /** The same from memory (not gzip). The result does not share memory with `bytes`. */
 export function parseIdx(bytes: Uint8Array, file = '<bytes>'): TensorData {
+  readParseIdx(arguments);
   const parser = new IDXParser(file, bytes.length);
   parser.push(bytes);
   return parser.finish();

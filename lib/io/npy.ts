@@ -1,7 +1,9 @@
 // npy.ts: numpy's arrays: one in a .npy file, several by name in a .npz file (a zip of them), of any numeric dtype and order.
+
 import { readFile } from 'node:fs/promises';
 import { DataError } from '../errors.ts';
 import { type Data, type DType, sizeOf } from '../ir/op.ts';
+import { ofBytes, ofFile } from './fields.ts';
 import { fileError, type TensorData } from './file.ts';
 import { halfToNumber } from './half.ts';
 import { unzip } from './zip.ts';
@@ -39,30 +41,42 @@ const KINDS: Readonly<Record<string, Kind>> = {
   u8: { bytes: 8, dtype: 'i32', decode: (raw, where) => narrowed(new BigUint64Array(raw), where) },
 };
 
+const readReadNpy = ofFile('io.readNpy');
+
 /**
  * Read a .npy file, as `numpy.save` writes it. Whole numbers become i32 (u1 and booleans u8), f2 becomes f32, other floats stay; arrays in
  * Fortran order are reordered.
  * @throws DataError with `file`, and `offset` where it is malformed: objects and texts, too, are refused
  */
 export async function readNpy(file: string): Promise<TensorData> {
+  readReadNpy(arguments);
   return parseNpy(await bytesOf(file), file);
 }
 
+const readReadNpz = ofFile('io.readNpz');
+
 /** Read a .npz file, as `numpy.savez` and `numpy.savez_compressed` write it: arrays by name. @throws DataError as `readNpy` */
 export async function readNpz(file: string): Promise<Map<string, TensorData>> {
+  readReadNpz(arguments);
   return parseNpz(await bytesOf(file), file);
 }
 
+const readParseNpz = ofBytes('io.parseNpz');
+
 /** The same from memory. */
 export function parseNpz(bytes: Uint8Array, file = '<bytes>'): Map<string, TensorData> {
+  readParseNpz(arguments);
   const entries = [...unzip(bytes, file)].map(([name, content]) => {
     return [name.replace(/\.npy$/, ''), parseNpy(content, `${file}: ${name}`)] as const;
   });
   return new Map(entries);
 }
 
+const readParseNpy = ofBytes('io.parseNpy');
+
 /** The same from memory. The result does not share memory with `bytes`. */
 export function parseNpy(bytes: Uint8Array, file = '<bytes>'): TensorData {
+  readParseNpy(arguments);
   const fail = (why: string, offset: number): DataError => new DataError(`${file}: offset ${offset}: ${why}`, { file, offset });
   const { start, descr, fortran, shape } = readHead(bytes, fail);
   const kind = KINDS[descr.slice(1)];

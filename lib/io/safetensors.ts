@@ -1,9 +1,12 @@
 // safetensors.ts: read and write tensors by name in the safetensors format, the one PyTorch users exchange weights in.
+
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { DataError, OptionError } from '../errors.ts';
+import { DataError } from '../errors.ts';
 import { ARRAYS, type Data, DTYPE_BYTES, type DType, sizeOf } from '../ir/op.ts';
+import { custom, type Field, record, show, signature } from '../options/index.ts';
+import { file, ofBytes, ofFile } from './fields.ts';
 import { fileError, type TensorData, withFile } from './file.ts';
 import { halfToNumber } from './half.ts';
 import {
@@ -38,11 +41,14 @@ const READ_AS: Readonly<Record<StoredDType, DType>> = {
 };
 const STORED_AS: Readonly<Record<DType, StoredDType>> = { f64: 'F64', f32: 'F32', i32: 'I32', u8: 'U8' };
 
+const readReadSafetensors = ofFile('io.readSafetensors');
+
 /**
  * Read a file. Only what the header says is read, and the header is checked against the size of the file before that.
  * @throws DataError with `file`, `offset` and `tensor` for anything the format does not allow, and for dtypes not read here.
  */
 export async function readSafetensors(file: string): Promise<Safetensors> {
+  readReadSafetensors(arguments);
   return withFile(file, async (handle, size) => {
     const { metadata, entries } = await readHeader(handle, size, file);
     for (const e of entries) checkReadable(e, file);
@@ -56,13 +62,19 @@ export async function readSafetensors(file: string): Promise<Safetensors> {
   });
 }
 
+const readInspectSafetensors = ofFile('io.inspectSafetensors');
+
 /** Read the header alone: names, stored dtypes, shapes, metadata. Tensors of any dtype are listed. */
 export async function inspectSafetensors(file: string): Promise<SafetensorsHeader> {
+  readInspectSafetensors(arguments);
   return withFile(file, (handle, size) => readHeader(handle, size, file));
 }
 
+const readParseSafetensors = ofBytes('io.parseSafetensors');
+
 /** The same as readSafetensors, from memory. The result shares no memory with `bytes`. */
 export function parseSafetensors(bytes: Uint8Array, file = '<bytes>'): Safetensors {
+  readParseSafetensors(arguments);
   const length = headerLength(bytes, bytes.length, file);
   const { metadata, entries } = parseHeader(bytes.subarray(8, 8 + length), bytes.length, file);
   for (const e of entries) checkReadable(e, file);
@@ -71,14 +83,35 @@ export function parseSafetensors(bytes: Uint8Array, file = '<bytes>'): Safetenso
   return { tensors, metadata };
 }
 
+const tensors: Field<NamedTensors> = custom('tensors by name', (value, place) => {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value))
+    return value as NamedTensors;
+  throw place.wrong('tensors by name', value);
+});
+const metadata = record(
+  custom<string>(
+    'a text',
+    (value, place) => {
+      if (typeof value !== 'string') throw place.wrong('a text', value);
+      return value;
+    },
+    { type: 'string' },
+  ),
+  'texts by name',
+).default({});
+const readSerialize = signature('io.serializeSafetensors', { tensors, metadata });
+
 /**
  * The bytes of a file. The header keeps the order of `tensors`; in the data section wider dtypes come first, so that every
  * tensor is aligned to its element.
  * @throws DataError where a tensor's data does not fit its dtype and shape.
  */
 export function serializeSafetensors(tensors: NamedTensors, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  readSerialize(arguments);
   return Buffer.concat(pieces(tensors, metadata));
 }
+
+const readWrite = signature('io.writeSafetensors', { file, tensors, metadata });
 
 /**
  * Write a file: beside its place under another name, flushed, then renamed. So whatever happens, `file` holds either what it held
@@ -90,6 +123,7 @@ export async function writeSafetensors(
   tensors: NamedTensors,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  readWrite(arguments);
   const parts = pieces(tensors, metadata);
   let temporary = '';
   try {
@@ -115,17 +149,13 @@ export async function writeSafetensors(
 
 /** The header and the tensors' bytes in the order of the file. */
 function pieces(tensors: NamedTensors, metadata: Readonly<Record<string, string>>): Uint8Array[] {
-  for (const [key, value] of Object.entries(metadata)) {
-    if (typeof value !== 'string')
-      throw new OptionError(`safetensors: expected metadata.${key} to be a string, got ${typeof value}`);
-  }
   const named: [string, TensorData][] =
     tensors instanceof Map ? [...tensors] : Object.entries(tensors as Readonly<Record<string, TensorData>>);
   const begin = new Map<string, number>();
   const data: Uint8Array[] = [];
   let at = 0;
+  for (const [name, t] of named) checkWritable(name, t);
   for (const [name, t] of [...named].sort(([, a], [, b]) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype])) {
-    checkWritable(name, t);
     begin.set(name, at);
     data.push(new Uint8Array(t.data.buffer, t.data.byteOffset, t.data.byteLength));
     at += t.data.byteLength;
@@ -136,6 +166,8 @@ function pieces(tensors: NamedTensors, metadata: Readonly<Record<string, string>
 
 function checkWritable(name: string, t: TensorData): void {
   const bad = (why: string): DataError => new DataError(`safetensors: tensor ${JSON.stringify(name)}: ${why}`, { tensor: name });
+  if (typeof t !== 'object' || t === null || !Array.isArray(t.shape))
+    throw bad(`expected { dtype, shape, data }, got ${show(t)}`);
   if (name === '__metadata__') throw bad('the format keeps this name for itself');
   const array = ARRAYS[t.dtype] as (typeof ARRAYS)[DType] | undefined;
   if (!array || !(t.data instanceof array)) throw bad(`expected ${array?.name ?? 'a known dtype'} for dtype ${t.dtype}`);

@@ -1,13 +1,18 @@
 // text.ts: text files.
+
 import { constants } from 'node:buffer';
 import { DataError } from '../errors.ts';
+import { ofFile } from './fields.ts';
 import { withSource } from './file.ts';
+
+const readReadText = ofFile('io.readText');
 
 /**
  * Read a text file in UTF-8, plain or gzip. A byte order mark is dropped.
  * @throws DataError with `file` and `offset` of the first byte that is not UTF-8.
  */
 export async function readText(file: string): Promise<string> {
+  readReadText(arguments);
   return withSource(file, async (source) => {
     const chunks: Uint8Array[] = [];
     let length = 0;

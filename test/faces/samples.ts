@@ -1,5 +1,7 @@
 // samples.ts: for everything public, arguments that fit: from what is declared of it, and by hand where that cannot say.
 
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as gradclip from '../../lib/index.ts';
 import { clip, Graph, nn, optim, type Tensor } from '../../lib/index.ts';
 import { type AnyField, type Schema, signatures } from '../../lib/options/index.ts';
@@ -21,10 +23,17 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'a Module': () => new nn.Linear(6, 2),
   'an optimizer such as optim.adamw()': () => optim.sgd(),
   'a policy such as clip.globalNorm()': () => clip.none(),
+  'policies in a list or by name': () => [clip.none()],
+  'norms, reports or a history': () => [1, 2, 3, 4],
+  'bytes as a Uint8Array': () => new Uint8Array(4),
+  'a text or a Uint8Array': () => 'a,b\n1,2\n',
+  'tensors by name': () => ({}),
   'an array of numbers, or { data, shape }': () => new Float32Array(8),
   'arrays by name': () => ({ x: new Float32Array(8) }),
   'a list or a record of Float32Arrays': () => [new Float32Array(3)],
 };
+
+const data = (data: Float32Array) => ({ dtype: 'f32', shape: [data.length], data });
 
 /** Arguments by hand, by path: all of them. */
 const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
@@ -35,6 +44,8 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'ops.concat': () => [[tensor(4, 6)]],
   'ops.stack': () => [[tensor(4, 6)]],
   'clip.groups': () => [[{ policy: clip.none() }]],
+  // Nothing is written: the format keeps this name for itself.
+  'io.writeSafetensors': () => [join(tmpdir(), 'walk.safetensors'), { __metadata__: data(new Float32Array(1)) }],
   'preprocess.fromJSON': () => [{ type: 'pipeline', steps: [] }],
   'tokenizer.fromJSON': () => [{ type: 'byte' }],
   'optim.schedule.sequential': () => [[1, 2], { milestones: [3] }],

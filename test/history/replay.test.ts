@@ -187,7 +187,7 @@ describe('replay', () => {
 
   it.each([
     [() => replay([1], []), 'expected at least one policy'],
-    [() => replay([1], { a: 3 as never }), 'expected a clip policy for a, got 3'],
+    [() => replay([1], { a: 3 as never }), 'policies.a: expected a policy such as clip.globalNorm(), got 3'],
     [() => replay(3 as never, [clip.none()]), 'expected norms, reports or a history, got 3'],
     [() => replay({ norm: [1, 2], loss: [1] }, [clip.none()]), 'replay: expected 2 values of loss, got 1'],
     [() => replay({ norm: [1], lost: [1] } as never, [clip.none()]), 'has no column lost'],
