@@ -135,7 +135,7 @@ describe('losses as in PyTorch: values and gradients', () => {
     bad((x, y) => loss.l1(x, y, { delta: 1 } as object)).toThrow(/unknown option delta/);
     bad((x, y) => loss.l1(x, y, { clamp: 0 })).toThrow(/l1: option clamp: expected a finite number > 0, got 0/);
     bad((x, y) => loss.mse(x, y, { clamp: [1, 1] })).toThrow(/option clamp\[1\]: expected a finite number > 1, got 1/);
-    bad((x, y) => loss.mse(x, y, { clamp: [1] as never })).toThrow(/expected a number or two bounds, got an array of 1/);
+    bad((x, y) => loss.mse(x, y, { clamp: [1] as never })).toThrow(/option clamp: expected two values, got an array of 1/);
     bad((x, y) => loss.crossEntropy(x, y, { labelSmoothing: 1.5 })).toThrow(
       /labelSmoothing: expected a finite number >= 0 and <= 1/,
     );

@@ -1,10 +1,11 @@
 // reduction.ts: what losses share: their options, the check of their operands, and how elements become a mean, a sum, or stay.
-import { OptionError, ShapeError } from '../../errors.ts';
+import { ShapeError } from '../../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../../ir/graph.ts';
 import { sameShape } from '../../ir/op.ts';
+import { tensor } from '../../ops/args.ts';
 import { add, cast, clamp, div, equal, mul, sub } from '../../ops/elementwise.ts';
 import { mean, sum } from '../../ops/reduce.ts';
-import { checkChoice, checkNumber, show } from '../../options.ts';
+import { choice, custom, either, type Field, number, pair, signature } from '../../options/index.ts';
 import type { Fault } from './rows.ts';
 
 export type Reduction = 'mean' | 'sum' | 'none';
@@ -21,53 +22,65 @@ export interface LossOptions extends ReductionOptions {
    */
   readonly clamp?: number | readonly [number, number];
 }
-export const LOSS_OPTIONS = ['reduction', 'clamp'] as const;
+export const reductionField: Field<Reduction, Reduction, false> = choice<Reduction>('mean', 'sum', 'none').default('mean');
+
+type Bounds = readonly [min: number, max: number];
+const bounds: Field<number | Bounds, Bounds> = either(
+  number({ above: 0 }).map((most): Bounds => [-most, most]),
+  pair(number(), number()).map(([min, max], place): Bounds => [min, number({ above: min }).read(max, place.item(1))]),
+);
+/** What all losses take. */
+export const lossFields: {
+  readonly reduction: typeof reductionField;
+  readonly clamp: Field<number | Bounds, Bounds | undefined, false>;
+} = { reduction: reductionField, clamp: bounds.optional() };
+/** The same, as read. */
+export interface LossRead {
+  readonly reduction: Reduction;
+  readonly clamp: Bounds | undefined;
+}
 
 /** Numbers in an array, or a tensor. */
 export type Numbers = TensorLike | Float32Array | readonly number[];
 
+const NUMBERS = 'finite numbers or a tensor';
+export const numbersField: Field<Numbers> = custom(
+  NUMBERS,
+  (value, place) => {
+    if (tensor.may(value)) return value as TensorLike;
+    const list = Array.isArray(value) || value instanceof Float32Array ? (value as readonly unknown[]) : null;
+    if (!list?.every((v) => typeof v === 'number' && Number.isFinite(Math.fround(v)))) throw place.wrong(NUMBERS, value);
+    return list as readonly number[];
+  },
+  { type: 'array', items: { type: 'number' } },
+);
+
 /** Numbers as a tensor: a constant of one dimension, unless they are one already. */
-export function numbers(op: string, option: string, graph: Graph, given: Numbers): Tensor {
-  if (typeof (given as TensorLike).toTensor === 'function') return (given as TensorLike).toTensor();
-  const isList = Array.isArray(given) || given instanceof Float32Array;
-  if (!isList || !(given as number[]).every((v) => Number.isFinite(v))) {
-    throw new OptionError(`${op}: option ${option}: expected finite numbers or a tensor, got ${show(given)}`, { option });
-  }
-  const data = Float32Array.from(given as number[]);
+export function numbers(graph: Graph, given: Numbers): Tensor {
+  if ('toTensor' in given) return given.toTensor();
+  const data = Float32Array.from(given);
   return graph.constant(data, [data.length], 'f32');
 }
 
-/** The tensors of operands, which must have the shape of the first. Integers, as targets may be, become floats. */
-export function alike(op: string, first: TensorLike, ...others: TensorLike[]): Tensor[] {
-  const [x, ...rest] = [first, ...others].map((t) => t.toTensor()) as [Tensor, ...Tensor[]];
-  for (const y of rest) {
+/** Operands beside `x`, which must have its shape. Integers, as targets may be, become floats. */
+export function alike<const T extends readonly Tensor[]>(op: string, x: Tensor, ...others: T): { [K in keyof T]: Tensor } {
+  for (const y of others) {
     if (!sameShape(x.shape, y.shape)) throw new ShapeError(`${op}: expected a target of [${x.shape}], got [${y.shape}]`);
   }
-  return [x, ...rest.map((y) => (y.dtype === 'i32' || y.dtype === 'u8' ? cast(y, x.dtype) : y))];
+  return others.map((y) => (y.dtype === 'i32' || y.dtype === 'u8' ? cast(y, x.dtype) : y)) as never;
 }
 
-export function difference(op: string, prediction: TensorLike, target: TensorLike, options: LossOptions): Tensor {
-  const [x, y] = alike(op, clamped(op, prediction, options), target);
-  return sub(x!, y!);
+export function difference(op: string, prediction: Tensor, target: Tensor, read: LossRead): Tensor {
+  const x = clamped(prediction, read);
+  const [y] = alike(op, x, target);
+  return sub(x, y);
 }
 
-export function clamped(op: string, x: TensorLike, options: LossOptions): TensorLike {
-  const { clamp: given } = options;
-  if (given === undefined) return x;
-  if (typeof given === 'number') {
-    checkNumber(op, 'clamp', given, { above: 0 });
-    return clamp(x, { min: -given, max: given });
-  }
-  if (!Array.isArray(given) || given.length !== 2) {
-    throw new OptionError(`${op}: option clamp: expected a number or two bounds, got ${show(given)}`, { option: 'clamp' });
-  }
-  const [min, max] = given.map((v, i) => checkNumber(op, `clamp[${i}]`, v)) as [number, number];
-  checkNumber(op, 'clamp[1]', max, { above: min });
-  return clamp(x, { min, max });
+export function clamped(x: Tensor, { clamp: bounds }: LossRead): Tensor {
+  return bounds ? clamp(x, { min: bounds[0], max: bounds[1] }) : x;
 }
 
-export function reduced(op: string, values: Tensor, { reduction = 'mean' }: ReductionOptions): Tensor {
-  checkChoice(op, 'reduction', reduction, ['mean', 'sum', 'none']);
+export function reduced(values: Tensor, { reduction }: { readonly reduction: Reduction }): Tensor {
   if (reduction === 'none') return values;
   return (reduction === 'mean' ? mean : sum)(values, { dtype: 'f64' });
 }
@@ -96,11 +109,13 @@ export function asRatio(loss: Tensor, ratio: Ratio): Tensor {
  * As `reduced`, of losses that are already multiplied by their weights: a mean divides by the sum of the weights. Where all weights are 0
  * the mean is 0 and has no gradient.
  */
-export function reducedByWeight(op: string, values: Tensor, weights: Tensor | null, options: ReductionOptions): Tensor {
-  if (!weights || (options.reduction ?? 'mean') !== 'mean') return reduced(op, values, options);
+export function reducedByWeight(values: Tensor, weights: Tensor | null, read: { readonly reduction: Reduction }): Tensor {
+  if (!weights || read.reduction !== 'mean') return reduced(values, read);
   const [total, weight] = [sum(values, { dtype: 'f64' }), sum(weights, { dtype: 'f64' })];
   return asRatio(div(total, add(weight, equal(weight, 0))), { total, weight });
 }
+
+const readWeightedMean = signature('loss.weightedMean', { values: tensor, weights: tensor });
 
 /**
  * The mean of elements with weights, of one shape: sum(values weights) / sum(weights), an f64 scalar; 0 without a gradient where all weights are 0.
@@ -110,6 +125,7 @@ export function reducedByWeight(op: string, values: Tensor, weights: Tensor | nu
  * @throws ShapeError or DTypeError if the operands do not fit
  */
 export function weightedMean(values: TensorLike, weights: TensorLike): Tensor {
-  const [v, w] = alike('weightedMean', values, weights) as [Tensor, Tensor];
-  return reducedByWeight('weightedMean', mul(v, w), w, {});
+  const { values: v, weights: given } = readWeightedMean(arguments);
+  const [w] = alike('weightedMean', v, given);
+  return reducedByWeight(mul(v, w), w, { reduction: 'mean' });
 }

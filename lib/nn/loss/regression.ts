@@ -1,20 +1,26 @@
 // regression.ts: losses of predicted numbers.
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { log as ln } from '../../math/index.ts';
+import { tensor } from '../../ops/args.ts';
 import { abs, add, clamp, div, exp, less, log, maximum, minimum, mul, square, sub, where } from '../../ops/elementwise.ts';
-import { checkBoolean, checkNumber, checkOptions } from '../../options.ts';
-import { alike, clamped, difference, LOSS_OPTIONS, type LossOptions, reduced } from './reduction.ts';
+import { bool, number, options, signature } from '../../options/index.ts';
+import { alike, clamped, difference, type LossOptions, lossFields, reduced } from './reduction.ts';
+
+const OPERANDS = { prediction: tensor, target: tensor };
+const lossOptions = options<LossOptions>()(lossFields);
+const readMse = signature('loss.mse', OPERANDS, lossOptions);
+const readL1 = signature('loss.l1', OPERANDS, lossOptions);
 
 /** Mean of (prediction - target)^2. As `torch.nn.functional.mse_loss`, without broadcasting. */
 export function mse(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
-  checkOptions('mse', options, LOSS_OPTIONS);
-  return reduced('mse', square(difference('mse', prediction, target, options)), options);
+  const { prediction: x, target: y, ...read } = readMse(arguments);
+  return reduced(square(difference('mse', x, y, read)), read);
 }
 
 /** Mean of |prediction - target|. As `torch.nn.functional.l1_loss`, without broadcasting. */
 export function l1(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
-  checkOptions('l1', options, LOSS_OPTIONS);
-  return reduced('l1', abs(difference('l1', prediction, target, options)), options);
+  const { prediction: x, target: y, ...read } = readL1(arguments);
+  return reduced(abs(difference('l1', x, y, read)), read);
 }
 
 export interface HuberOptions extends LossOptions {
@@ -22,11 +28,16 @@ export interface HuberOptions extends LossOptions {
   readonly delta?: number;
 }
 
+const readHuber = signature(
+  'loss.huber',
+  OPERANDS,
+  options<HuberOptions>()({ ...lossFields, delta: number({ above: 0 }).default(1) }),
+);
+
 /** Mean of d^2 / 2 where d = |prediction - target| is at most delta, else delta (d - delta / 2). As `torch.nn.functional.huber_loss`. */
 export function huber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): Tensor {
-  checkOptions('huber', options, [...LOSS_OPTIONS, 'delta']);
-  const delta = checkNumber('huber', 'delta', options.delta ?? 1, { above: 0 });
-  return reduced('huber', hubers('huber', prediction, target, delta, options), options);
+  const { prediction: x, target: y, delta, ...read } = readHuber(arguments);
+  return reduced(hubers(difference('huber', x, y, read), delta), read);
 }
 
 export interface SmoothL1Options extends LossOptions {
@@ -34,19 +45,21 @@ export interface SmoothL1Options extends LossOptions {
   readonly beta?: number;
 }
 
+const readSmoothL1 = signature(
+  'loss.smoothL1',
+  OPERANDS,
+  options<SmoothL1Options>()({ ...lossFields, beta: number({ min: 0 }).default(1) }),
+);
+
 /** The Huber loss of delta = beta, divided by beta: its slope beyond beta is 1. As `torch.nn.functional.smooth_l1_loss`. */
 export function smoothL1(prediction: TensorLike, target: TensorLike, options: SmoothL1Options = {}): Tensor {
-  checkOptions('smoothL1', options, [...LOSS_OPTIONS, 'beta']);
-  const beta = checkNumber('smoothL1', 'beta', options.beta ?? 1, { min: 0 });
-  const values =
-    beta === 0
-      ? abs(difference('smoothL1', prediction, target, options))
-      : div(hubers('smoothL1', prediction, target, beta, options), beta);
-  return reduced('smoothL1', values, options);
+  const { prediction: x, target: y, beta, ...read } = readSmoothL1(arguments);
+  const apart = difference('smoothL1', x, y, read);
+  return reduced(beta === 0 ? abs(apart) : div(hubers(apart, beta), beta), read);
 }
 
-function hubers(op: string, prediction: TensorLike, target: TensorLike, delta: number, options: LossOptions): Tensor {
-  const d = abs(difference(op, prediction, target, options));
+function hubers(apart: Tensor, delta: number): Tensor {
+  const d = abs(apart);
   const near = minimum(d, delta);
   return add(mul(square(near), 0.5), mul(sub(d, near), delta));
 }
@@ -60,18 +73,27 @@ export interface PoissonOptions extends LossOptions {
   readonly eps?: number;
 }
 
+const readPoissonNll = signature(
+  'loss.poissonNll',
+  OPERANDS,
+  options<PoissonOptions>()({
+    ...lossFields,
+    logInput: bool.default(true),
+    full: bool.default(false),
+    eps: number({ min: 0 }).default(1e-8),
+  }),
+);
+
 /** Negative log-likelihood of counts under Poisson's distribution. As `torch.nn.functional.poisson_nll_loss`. */
 export function poissonNll(prediction: TensorLike, target: TensorLike, options: PoissonOptions = {}): Tensor {
-  const op = 'poissonNll';
-  checkOptions(op, options, [...LOSS_OPTIONS, 'logInput', 'full', 'eps']);
-  const logInput = checkBoolean(op, 'logInput', options.logInput ?? true);
-  const eps = checkNumber(op, 'eps', options.eps ?? 1e-8, { min: 0 });
-  const [x, y] = alike(op, clamped(op, prediction, options), target) as [Tensor, Tensor];
+  const { logInput, full, eps, ...read } = readPoissonNll(arguments);
+  const x = clamped(read.prediction, read);
+  const [y] = alike('poissonNll', x, read.target);
   const values = logInput ? sub(exp(x), mul(y, x)) : sub(x, mul(y, log(add(x, eps))));
-  if (!checkBoolean(op, 'full', options.full ?? false)) return reduced(op, values, options);
+  if (!full) return reduced(values, read);
   const atLeast = maximum(y, 1);
   const stirling = add(sub(mul(y, log(atLeast)), y), mul(log(mul(atLeast, 2 * Math.PI)), 0.5));
-  return reduced(op, add(values, where(less(1, y), stirling, 0)), options);
+  return reduced(add(values, where(less(1, y), stirling, 0)), read);
 }
 
 export interface GaussianOptions extends LossOptions {
@@ -81,6 +103,12 @@ export interface GaussianOptions extends LossOptions {
   readonly eps?: number;
 }
 
+const readGaussianNll = signature(
+  'loss.gaussianNll',
+  { ...OPERANDS, variance: tensor },
+  options<GaussianOptions>()({ ...lossFields, full: bool.default(false), eps: number({ above: 0 }).default(1e-6) }),
+);
+
 /** Negative log-likelihood under a normal distribution of predicted mean and variance. As `torch.nn.functional.gaussian_nll_loss`, without broadcasting. */
 export function gaussianNll(
   prediction: TensorLike,
@@ -88,12 +116,10 @@ export function gaussianNll(
   variance: TensorLike,
   options: GaussianOptions = {},
 ): Tensor {
-  const op = 'gaussianNll';
-  checkOptions(op, options, [...LOSS_OPTIONS, 'full', 'eps']);
-  const eps = checkNumber(op, 'eps', options.eps ?? 1e-6, { above: 0 });
-  const [x, y, v] = alike(op, clamped(op, prediction, options), target, variance) as [Tensor, Tensor, Tensor];
+  const { full, eps, ...read } = readGaussianNll(arguments);
+  const x = clamped(read.prediction, read);
+  const [y, v] = alike('gaussianNll', x, read.target, read.variance);
   const spread = clamp(v, { min: eps });
   const values = mul(add(log(spread), div(square(sub(x, y)), spread)), 0.5);
-  const full = checkBoolean(op, 'full', options.full ?? false);
-  return reduced(op, full ? add(values, 0.5 * ln(2 * Math.PI)) : values, options);
+  return reduced(full ? add(values, 0.5 * ln(2 * Math.PI)) : values, read);
 }
