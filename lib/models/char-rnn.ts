@@ -1,8 +1,10 @@
 // char-rnn.ts: a character-level recurrent language model. Copy it and change what you need.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { batch as batchField, layers as layersField, size } from '../nn/fields.ts';
 import { Embedding, GRU, Linear, LSTM, Module, RNN } from '../nn/index.ts';
 import * as loss from '../nn/loss/index.ts';
-import { checkChoice, checkOptions } from '../options.ts';
+import { rate, tensor } from '../ops/args.ts';
+import { choice, instance, list, nullable, options, signature } from '../options/index.ts';
 
 export interface CharRNNOptions {
   /** Default 'lstm'. */
@@ -16,6 +18,19 @@ export interface CharRNNOptions {
   /** Rate of dropout between recurrent layers. Default 0. */
   readonly dropout?: number;
 }
+const readCharRNN = signature(
+  'models.CharRNN',
+  { characters: size },
+  options<CharRNNOptions>()({
+    kind: choice('rnn', 'lstm', 'gru').default('lstm'),
+    embedding: size.default(64),
+    hidden: size.default(256),
+    layers: layersField.default(1),
+    dropout: rate.default(0),
+  }),
+);
+const readForward = signature('models.CharRNN.forward', { x: tensor });
+const readStep = signature('models.CharRNN.step', { x: tensor, states: nullable(list(tensor, { min: 1, max: 2 })) });
 const KINDS = { rnn: RNN, lstm: LSTM, gru: GRU } as const;
 
 /** Embedding, recurrent layers, linear: parameters `embedding.weight`, `rnn.weight_ih_l0`, ..., `head.weight`, `head.bias`. */
@@ -26,9 +41,8 @@ export class CharRNN extends Module {
 
   constructor(characters: number, options: CharRNNOptions = {}) {
     super();
-    checkOptions('CharRNN', options, ['kind', 'embedding', 'hidden', 'layers', 'dropout']);
-    const { embedding = 64, hidden = 256, layers = 1, dropout = 0 } = options;
-    const Recurrent = KINDS[checkChoice('CharRNN', 'kind', options.kind ?? 'lstm', ['rnn', 'lstm', 'gru'])];
+    const { kind, embedding, hidden, layers, dropout } = readCharRNN(arguments);
+    const Recurrent = KINDS[kind];
     this.embedding = new Embedding(characters, embedding);
     this.rnn = new Recurrent(embedding, hidden, { numLayers: layers, dropout });
     this.head = new Linear(hidden, characters);
@@ -36,18 +50,22 @@ export class CharRNN extends Module {
 
   /** Logits of the next character at each place: x [batch, time] -> [batch, time, characters]. */
   forward(x: TensorLike): Tensor {
-    return this.head.forward(this.rnn.forward(this.embedding.forward(x)).output);
+    return this.head.forward(this.rnn.forward(this.embedding.forward(readForward(arguments).x)).output);
   }
 
   /** One more character for each row, for `generate`: x [batch, 1] and the states that the step before left -> logits [batch, characters]. */
   step(x: Tensor, states: readonly Tensor[] | null): { logits: Tensor; states: Tensor[] } {
-    const [h, c] = states ?? [];
-    const { last, ...next } = this.rnn.forward(this.embedding.forward(x), { ...(h && { h }), ...(c && { c }) });
+    const { x: t, states: before } = readStep(arguments);
+    const [h, c] = before ?? [];
+    const { last, ...next } = this.rnn.forward(this.embedding.forward(t), { ...(h && { h }), ...(c && { c }) });
     return { logits: this.head.forward(last), states: 'c' in next ? [next.h, next.c as Tensor] : [next.h] };
   }
 }
 
+const readLoss = signature('models.charRnnLoss', { batch: batchField, model: instance('a CharRNN', CharRNN) });
+
 /** Cross-entropy of the next character: `x` characters [batch, time], `y` those that follow. */
-export function charRnnLoss({ x, y }: { readonly x: TensorLike; readonly y: TensorLike }, model: CharRNN): Tensor {
-  return loss.crossEntropy(model.forward(x), y);
+export function charRnnLoss(batch: { readonly x: TensorLike; readonly y: TensorLike }, model: CharRNN): Tensor {
+  readLoss(arguments);
+  return loss.crossEntropy(model.forward(batch.x), batch.y);
 }

@@ -1,10 +1,13 @@
 // gpt.ts: a decoder-only transformer over tokens, as GPT-2: learned positions, norms before attention and feed-forward, tied head.
+import { OptionError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { batch as batchField, layers as layersField, size } from '../nn/fields.ts';
 import { Dropout, Embedding, GELU, init, LayerNorm, LearnedPositions, Linear, Module, Sequential } from '../nn/index.ts';
 import { linear } from '../nn/linear.ts';
 import * as loss from '../nn/loss/index.ts';
+import { rate, tensor } from '../ops/args.ts';
 import { add, headsAttention } from '../ops/index.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { instance, options, signature } from '../options/index.ts';
 
 export interface GPTOptions {
   /** Longest sequence. Default 64. */
@@ -18,6 +21,19 @@ export interface GPTOptions {
   /** Of embeddings, attention weights and what each block adds. Default 0. */
   readonly dropout?: number;
 }
+
+const readGPT = signature(
+  'models.GPT',
+  { vocabulary: size },
+  options<GPTOptions>()({
+    context: size.default(64),
+    layers: layersField.default(4),
+    heads: size.default(4),
+    width: size.default(128),
+    dropout: rate.default(0),
+  }),
+);
+const readForward = signature('models.GPT.forward', { tokens: tensor });
 
 class Block extends Module {
   norm1: LayerNorm;
@@ -59,10 +75,10 @@ export class GPT extends Module {
 
   constructor(vocabulary: number, options: GPTOptions = {}) {
     super();
-    checkOptions('GPT', options, ['context', 'layers', 'heads', 'width', 'dropout']);
-    const { context = 64, layers = 4, heads = 4, width = 128, dropout = 0 } = options;
-    checkNumber('GPT', 'layers', layers, { min: 1, integer: true });
-    checkNumber('GPT', 'heads', heads, { min: 1, max: width, integer: true });
+    const { context, layers, heads, width, dropout } = readGPT(arguments);
+    if (width % heads !== 0) {
+      throw new OptionError(`models.GPT: option heads: expected a divisor of the width ${width}, got ${heads}`, { heads, width });
+    }
     this.context = context;
     this.embedding = new Embedding(vocabulary, width);
     this.embedding.weight.init = init.normal(0, 0.02);
@@ -73,13 +89,16 @@ export class GPT extends Module {
   }
 
   forward(tokens: TensorLike): Tensor {
-    const x = this.dropout.forward(this.positions.forward(this.embedding.forward(tokens)));
+    const x = this.dropout.forward(this.positions.forward(this.embedding.forward(readForward(arguments).tokens)));
     const hidden = this.blocks.reduce((t, block) => block.forward(t), x);
     return linear(this.norm.forward(hidden), this.embedding.weight);
   }
 }
 
+const readLoss = signature('models.gptLoss', { batch: batchField, model: instance('a GPT', GPT) });
+
 /** Cross-entropy of the next token: `x` tokens [batch, time], `y` those that follow. */
-export function gptLoss({ x, y }: { readonly x: TensorLike; readonly y: TensorLike }, model: GPT): Tensor {
-  return loss.crossEntropy(model.forward(x), y);
+export function gptLoss(batch: { readonly x: TensorLike; readonly y: TensorLike }, model: GPT): Tensor {
+  readLoss(arguments);
+  return loss.crossEntropy(model.forward(batch.x), batch.y);
 }

@@ -1,9 +1,11 @@
 // lenet.ts: a small convolutional network for images, after LeNet-5. Copy it and change what you need.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { squareOf } from '../math/index.ts';
+import { size as sizeField } from '../nn/fields.ts';
 import { Conv2d, Flatten, Linear, MaxPool2d, Module } from '../nn/index.ts';
 import { relu } from '../ops/activation.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { tensor } from '../ops/args.ts';
+import { options, optionsOnly, signature, whole } from '../options/index.ts';
 
 export interface LeNetOptions {
   /** Colors of an image; default 1. */
@@ -13,6 +15,16 @@ export interface LeNetOptions {
   /** Default 10. */
   readonly classes?: number;
 }
+
+const readLeNet = optionsOnly(
+  'models.LeNet',
+  options<LeNetOptions>()({
+    channels: sizeField.default(1),
+    size: whole({ min: 4, max: 65_535 }).default(28),
+    classes: sizeField.default(10),
+  }),
+);
+const readForward = signature('models.LeNet.forward', { x: tensor });
 
 /**
  * Images [batch, channels, size, size] -> logits [batch, classes]: two convolutions of 5x5 with pooling, 32 and 64 filters, and two
@@ -28,9 +40,7 @@ export class LeNet extends Module {
 
   constructor(options: LeNetOptions = {}) {
     super();
-    checkOptions('LeNet', options, ['channels', 'size', 'classes']);
-    const { channels = 1, size = 28, classes = 10 } = options;
-    checkNumber('LeNet', 'size', size, { min: 4, integer: true });
+    const { channels, size, classes } = readLeNet(arguments);
     this.conv1 = new Conv2d(channels, 32, 5, { padding: 2 });
     this.conv2 = new Conv2d(32, 64, 5, { padding: 2 });
     this.fc1 = new Linear(64 * squareOf(Math.floor(size / 4)), 512);
@@ -40,7 +50,7 @@ export class LeNet extends Module {
   }
 
   forward(x: TensorLike): Tensor {
-    let t = this.pool.forward(relu(this.conv1.forward(x)));
+    let t = this.pool.forward(relu(this.conv1.forward(readForward(arguments).x)));
     t = this.pool.forward(relu(this.conv2.forward(t)));
     t = relu(this.fc1.forward(this.flatten.forward(t)));
     return this.fc2.forward(t);

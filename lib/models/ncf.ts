@@ -1,11 +1,13 @@
 // ncf.ts: neural collaborative filtering (He et al. 2017): a vector per user and one per item, and a network that scores the pair.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { batch as batchField, size } from '../nn/fields.ts';
 import { Embedding, init, Linear, Module, Sequential } from '../nn/index.ts';
 import * as loss from '../nn/loss/index.ts';
 import { relu } from '../ops/activation.ts';
+import { tensor } from '../ops/args.ts';
 import { concat } from '../ops/concat.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { bool, instance, list, options, optionsOnly, signature } from '../options/index.ts';
 
 export interface NCFOptions {
   readonly users: number;
@@ -18,6 +20,18 @@ export interface NCFOptions {
   readonly sparse?: boolean;
 }
 
+const readNCF = optionsOnly(
+  'models.NCF',
+  options<NCFOptions>()({
+    users: size,
+    items: size,
+    dim: size.default(64),
+    hidden: list(size, { max: 1000 }).default([128, 64]),
+    sparse: bool.default(false),
+  }),
+);
+const readForward = signature('models.NCF.forward', { users: tensor, items: tensor });
+
 /** Users and items, i32 [batch] each -> a logit of each pair, [batch]. */
 export class NCF extends Module {
   users: Embedding;
@@ -26,9 +40,7 @@ export class NCF extends Module {
 
   constructor(options: NCFOptions) {
     super();
-    checkOptions('NCF', options, ['users', 'items', 'dim', 'hidden', 'sparse']);
-    const { users, items, dim = 64, hidden = [128, 64], sparse = false } = options;
-    checkNumber('NCF', 'dim', dim, { min: 1, integer: true });
+    const { users, items, dim, hidden, sparse } = readNCF(arguments);
     this.users = new Embedding(users, dim, { sparse });
     this.items = new Embedding(items, dim, { sparse });
     // Small vectors, as in the paper: with the usual ones of length sqrt(dim) the network learns each user and item by heart.
@@ -39,12 +51,16 @@ export class NCF extends Module {
   }
 
   forward(users: TensorLike, items: TensorLike): Tensor {
-    const pair = concat([this.users.forward(users), this.items.forward(items)], 1);
+    const read = readForward(arguments);
+    const pair = concat([this.users.forward(read.users), this.items.forward(read.items)], 1);
     return reshape(this.mlp.forward(pair), [-1]);
   }
 }
 
+const readLoss = signature('models.ncfLoss', { batch: batchField, model: instance('an NCF', NCF) });
+
 /** Binary cross-entropy of pairs that happened (y = 1) and pairs that were drawn at random (y = 0). */
-export function ncfLoss({ user, item, y }: Readonly<Record<'user' | 'item' | 'y', Tensor>>, model: NCF): Tensor {
-  return loss.bceWithLogits(model.forward(user, item), y);
+export function ncfLoss(batch: Readonly<Record<'user' | 'item' | 'y', Tensor>>, model: NCF): Tensor {
+  readLoss(arguments);
+  return loss.bceWithLogits(model.forward(batch.user, batch.item), batch.y);
 }

@@ -1,8 +1,11 @@
 // resnet20.ts: the residual network of 20 layers for small images (He et al. 2016, section 4.2). Copy it and change what you need.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
+import { size } from '../nn/fields.ts';
 import { AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Linear, Module, Sequential } from '../nn/index.ts';
 import { relu } from '../ops/activation.ts';
+import { tensor } from '../ops/args.ts';
 import { add } from '../ops/elementwise.ts';
+import { signature } from '../options/index.ts';
 
 /** Two convolutions, and what goes past them: x itself or, where the shape changes, a convolution of 1 x 1. */
 export class ResidualBlock extends Module {
@@ -31,6 +34,9 @@ export class ResidualBlock extends Module {
   }
 }
 
+const readResNet20 = signature('models.ResNet20', { classes: size.default(10) });
+const readForward = signature('models.ResNet20.forward', { x: tensor });
+
 /** x [batch, 3, height, width] -> logits [batch, classes]; made for images of 32 x 32. 272,474 parameters with 10 classes. */
 export class ResNet20 extends Module {
   conv: Conv2d;
@@ -41,6 +47,7 @@ export class ResNet20 extends Module {
   /** @param classes default 10 */
   constructor(classes = 10) {
     super();
+    readResNet20(arguments);
     this.conv = new Conv2d(3, 16, 3, { padding: 1, bias: false });
     this.bn = new BatchNorm2d(16);
     const widths = [16, 16, 16, 32, 32, 32, 64, 64, 64];
@@ -50,6 +57,6 @@ export class ResNet20 extends Module {
   }
 
   forward(x: TensorLike): Tensor {
-    return this.head.forward(this.blocks.forward(relu(this.bn.forward(this.conv.forward(x)))));
+    return this.head.forward(this.blocks.forward(relu(this.bn.forward(this.conv.forward(readForward(arguments).x)))));
   }
 }

@@ -28,6 +28,12 @@ export const state: Field<State> = custom('a State', (value, place) => {
   throw place.wrong('a State', value);
 });
 
+/** What a loss is given: tensors by name. Which of them it reads, is its own. */
+export const batch: Field<object> = custom('a batch of tensors by name', (value, place) => {
+  if (typeof value !== 'object' || value === null) throw place.wrong('a batch of tensors by name', value);
+  return value;
+});
+
 /** Names, by a pattern. */
 export const pattern: Field<Pattern> = custom(
   'a pattern as string or RegExp',

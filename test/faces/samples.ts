@@ -3,7 +3,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gradclip from '../../lib/index.ts';
-import { clip, Graph, nn, optim, type Tensor } from '../../lib/index.ts';
+import { clip, Graph, models, nn, optim, type Tensor } from '../../lib/index.ts';
 import { type AnyField, type Schema, signatures } from '../../lib/options/index.ts';
 
 /** What declares nothing, and why. */
@@ -38,6 +38,10 @@ const data = (data: Float32Array) => ({ dtype: 'f32', shape: [data.length], data
 /** Arguments by hand, by path: all of them. */
 const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   summary: () => [new nn.Linear(6, 2), { x: [4, 6] }],
+  'models.CharRNN.step': () => [tensor(1, 1), null],
+  'models.charRnnLoss': () => [{}, new models.CharRNN(3)],
+  'models.gptLoss': () => [{}, new models.GPT(3)],
+  'models.ncfLoss': () => [{}, new models.NCF({ users: 2, items: 2 })],
   'nn.TransformerDecoder': () => [() => new nn.TransformerDecoderLayer(8, 2), 1],
   'nn.TransformerEncoder': () => [() => new nn.TransformerEncoderLayer(8, 2), 1],
   'nn.Upsample': () => [{ size: 3 }],
