@@ -31,7 +31,7 @@ function checkContent(pack) {
     /^dist\/bundle\/(.+\.js(\.map)?|index\.cjs)$/,
     /^binding\/.+\.(h|cc|inc)$/,
     /^prebuilds\/[^/]+\/.+\.(node|so[.\d]*)$/,
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|scripts\/install\.mjs)$/,
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|docs\/config\.schema\.json|scripts\/install\.mjs)$/,
   ];
   const has = new Set(pack.files.map((file) => file.path));
   // A prebuilt add-on needs the library of its threads beside it.
@@ -39,7 +39,15 @@ function checkContent(pack) {
   const { import: esm, require: cjs } = manifest.exports['.'];
   const named = [...Object.values(esm), ...Object.values(cjs), ...Object.values(manifest.bin)];
   const required = [
-    ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'CMakeLists.txt', 'scripts/install.mjs'],
+    ...[
+      'package.json',
+      'README.md',
+      'LICENSE',
+      'CHANGELOG.md',
+      'CMakeLists.txt',
+      'docs/config.schema.json',
+      'scripts/install.mjs',
+    ],
     ...named.map((name) => name.replace(/^\.\//, '')),
     ...beside,
     ...tree('binding', /\.(h|cc|inc)$/),

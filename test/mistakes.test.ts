@@ -276,7 +276,7 @@ const METRICS: readonly Row[] = [
     'its name',
     () => trainer({ metrics: ['accuracy'] }),
     OptionError,
-    ['Trainer: option metrics.0: expected a function', '"accuracy"'],
+    ['Trainer: option metrics: expected functions by name', '"accuracy"'],
   ],
   [
     'a list',

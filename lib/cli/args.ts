@@ -1,12 +1,14 @@
 // args.ts: the command line: what each command takes, its help, and errors that name the nearest known word.
 import { parseArgs } from 'node:util';
 import { OptionError } from '../errors.ts';
-import { nearest, show } from '../options.ts';
+import { type Giving, nearest, Place, show } from '../options/index.ts';
 
 export interface Flag {
   /** What its value is called in the help; absent: it takes none. */
   readonly value?: string;
   readonly help: string;
+  /** What its value may be, and its default, which the help tells too; absent: any text. */
+  readonly takes?: Giving<unknown, false>;
 }
 
 export interface Command {
@@ -45,34 +47,29 @@ export class Arguments {
     return typeof value === 'string' ? value : undefined;
   }
 
-  /** A whole number within bounds, or undefined where the flag is not given. */
-  whole(flag: string, min: number, max: number = Number.MAX_SAFE_INTEGER): number | undefined {
-    const text = this.text(flag);
-    if (text === undefined) return undefined;
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= min && value <= max) return value;
-    const bounds = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-    throw usage(this.command, `--${flag}: expected a whole number ${bounds}, got ${show(text)}`);
+  /** The number that a flag takes, as it declares it, or its default; undefined where it has none. */
+  number(name: string): number | undefined {
+    const takes = this.command.flags[name]!.takes!;
+    const text = this.text(name);
+    if (text === undefined) return takes.read(undefined, FLAG) as number | undefined;
+    const value = /^\s*$/.test(text) ? Number.NaN : Number(text);
+    try {
+      return takes.read(value, FLAG) as number;
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      throw usage(this.command, `--${name}: expected ${takes.expected}, got ${show(text)}`);
+    }
   }
 
-  /** A number above 0, or undefined where the flag is not given. */
-  positive(flag: string): number | undefined {
-    return this.#number(flag, 'a number above 0', (value) => value > 0);
-  }
-
-  /** A number of 0 or more, or undefined where the flag is not given. */
-  notNegative(flag: string): number | undefined {
-    return this.#number(flag, 'a number of at least 0', (value) => value >= 0);
-  }
-
-  #number(flag: string, expected: string, fits: (value: number) => boolean): number | undefined {
-    const text = this.text(flag);
-    if (text === undefined) return undefined;
-    const value = text.trim() === '' ? Number.NaN : Number(text);
-    if (fits(value) && Number.isFinite(value)) return value;
-    throw usage(this.command, `--${flag}: expected ${expected}, got ${show(text)}`);
+  /** What a flag says that takes one of a few words, or its default. */
+  choice<T extends string>(name: string): T {
+    const takes = this.command.flags[name]!.takes!;
+    return takes.read(this.text(name), new Place(`gradclip ${this.command.name}`, '', `--${name}`)) as T;
   }
 }
+
+/** Errors are made anew, with the text as it was given. */
+const FLAG = new Place('', '', '');
 
 /** The arguments of one command. @throws OptionError naming the nearest known flag */
 export function parseCommand(command: Command, argv: readonly string[]): Arguments {
@@ -119,8 +116,14 @@ export function helpOf(command: Command): string[] {
     ...(command.more ?? []),
     '',
     'Options:',
-    ...flags.map(([, { help }], i) => `  ${names[i]!.padEnd(wide)}  ${help}`),
+    ...flags.map(([, flag], i) => `  ${names[i]!.padEnd(wide)}  ${helpOfFlag(flag)}`),
   ];
+}
+
+function helpOfFlag({ help, takes }: Flag): string {
+  if (!takes) return help;
+  const { fallback } = takes;
+  return `${help} (${takes.expected}${fallback === undefined ? '' : `; default ${fallback}`})`;
 }
 
 function checkOperands(command: Command, operands: readonly string[]): void {

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { addon } from '../native/addon.ts';
 import { version } from '../native/package.ts';
 import { MAX_THREADS } from '../native/threads.ts';
-import { show } from '../options.ts';
+import { choice, number, show, whole } from '../options/index.ts';
 import { count, table } from '../text/format.ts';
 import { type Arguments, type Command, usage } from './args.ts';
 import { CLIP_CELLS, clipCell } from './bench/clip-step.ts';
@@ -18,7 +18,6 @@ import { type Cell, type Sample, short } from './bench/sample.ts';
 import { profileCell, STEP_CELLS, stepCell, taskOf } from './bench/tasks.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import type { IO, StopCause } from './io.ts';
-import { choice } from './schema.ts';
 import type { Screen } from './screen.ts';
 
 interface Suite {
@@ -91,26 +90,26 @@ export const BENCH: Command = {
     'Variants take turns; figures are medians. Run it on a machine that does nothing else.',
   ],
   flags: {
-    suite: { value: 'NAME', help: 'step, clip-step or policies; default step' },
+    suite: { value: 'NAME', help: 'what is measured', takes: choice('step', 'clip-step', 'policies').default('step') },
     only: { value: 'A,B', help: `cells or parts of their names: ${STEP_CELLS.join(', ')}; 25x1M, adamw...` },
     threads: { value: 'N,M', help: 'threads, one number or several; default: what affinity and container quota allow' },
-    seconds: { value: 'S', help: 'for each variant; default 2' },
-    rounds: { value: 'R', help: 'in so many turns; default 5' },
+    seconds: { value: 'S', help: 'for each variant', takes: number({ above: 0 }).default(2) },
+    rounds: { value: 'R', help: 'in so many turns', takes: whole({ min: 1, max: 1000 }).default(5) },
     html: { value: 'FILE', help: 'suite policies: also write a page with the method, the machine and the tables' },
     profile: { help: 'suite step: time, flops and bytes of each instruction of a step' },
   },
 };
 
 export async function bench(args: Arguments, io: IO, screen: Screen): Promise<number> {
-  const name = choice('step', 'clip-step', 'policies')(args.text('suite') ?? 'step', '--suite');
+  const name = args.choice<keyof typeof SUITES>('suite');
   const suite = SUITES[name];
   const only = args.text('only')?.split(',');
   const matches = (cell: string, part: string): boolean => `/${cell}/`.includes(`/${part}/`);
   const cells = only ? suite.cells.filter((cell) => only.some((part) => matches(cell, part))) : (suite.usual ?? suite.cells);
   if (cells.length === 0) throw usage(BENCH, `--only: expected some of ${suite.cells.join(', ')}, got ${args.text('only')}`);
   const counts = threadsOf(args);
-  const rounds = args.whole('rounds', 1, 1000) ?? 5;
-  const seconds = args.positive('seconds') ?? 2;
+  const rounds = args.number('rounds')!;
+  const seconds = args.number('seconds')!;
   const html = args.text('html');
   if (html !== undefined && name !== 'policies') throw usage(BENCH, `--html: expected suite policies, got ${name}`);
 

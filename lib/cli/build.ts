@@ -2,6 +2,8 @@
 
 import type { ClipPolicy } from '../clip/index.ts';
 import * as clip from '../clip/index.ts';
+import type { Augmentation } from '../data/augment.ts';
+import * as preprocess from '../data/preprocess.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { accuracy } from '../metrics/index.ts';
@@ -10,13 +12,15 @@ import type { Module } from '../nn/module.ts';
 import { reshape } from '../ops/shape.ts';
 import type { Optimizer } from '../optim/index.ts';
 import * as optim from '../optim/index.ts';
-import { OPTIMIZERS } from '../optim/list.ts';
+import { number, Place } from '../options/index.ts';
+import type { TrainerOptions } from '../train/options.ts';
 import type { Batch } from '../train/source.ts';
 import type { Measure, Objective } from '../train/step.ts';
 import type { Named, TrainConfig } from './config.ts';
 import type { DataSet } from './data.ts';
 import { makeModel, outputsOf } from './models.ts';
-import { choice, number, optional, within } from './schema.ts';
+import { make, type Room, within } from './named.ts';
+import { AUGMENTATIONS, CONSTRAINTS, GUARDS, OPTIMIZERS, PENALTIES, POLICIES, PRUNES, SCHEDULES, TRANSFORMS } from './rooms.ts';
 
 /** A model with its loss and what is measured of it beside. */
 export interface Task {
@@ -59,76 +63,72 @@ function weightsOf({ classWeights }: TrainConfig, { classes }: DataSet): readonl
 
 /** Several policies apply in order; none means measured only. */
 export function makePolicy(configs: readonly Named[]): ClipPolicy {
-  const several = configs.length > 1;
-  const made = configs.map((config, i) => within(several ? `clip[${i}]` : 'clip', (path) => policy(config, path)));
-  return several ? clip.chain(...made) : (made[0] ?? clip.none());
+  const made = all(POLICIES, configs, 'clip');
+  return made.length > 1 ? clip.chain(...made) : (made[0] ?? clip.none());
 }
-
-type Make = (options: object) => ClipPolicy;
-type MakeAt = (threshold: number | undefined, options: object) => ClipPolicy;
-// `threshold` is the first argument: a norm, a part of a norm (agc), a factor (runningMean); of topK its fraction.
-const { globalNorm, perTensorNorm, averageNorm, blockRms, axisNorm, rowMaxNorm, agc, greedyBudget, stochastic } = clip;
-const { soft, softNorm, tanh, suppress, runningMean, topK } = clip;
-const AT = {
-  ...{ globalNorm, perTensorNorm, averageNorm, blockRms, axisNorm, rowMaxNorm, agc, greedyBudget, stochastic },
-  ...{ soft, softNorm, tanh, suppress, runningMean, topK },
-  value: (v: number | undefined, options: object) => clip.value((v ?? options) as never, v === undefined ? {} : options),
-} as Readonly<Record<string, MakeAt>>;
-const { none, zclip, quantile, adaGc, spikeSkip, adaGn, adaClip, normalize, sign, centralize, qsgd, oneBit } = clip;
-const ALONE = {
-  // Their first argument is which percentile.
-  autoClip: ({ q, ...options }: { readonly q?: number }) => clip.autoClip(q, options),
-  percentile: ({ q, ...options }: { readonly q?: number }) => clip.percentile(q, options),
-  ...{ none, zclip, quantile, adaGc, spikeSkip, adaGn, adaClip, normalize, sign, centralize, qsgd, oneBit },
-} as Readonly<Record<string, Make>>;
-
-/** The types that key `clip` may have. */
-export const POLICY_NAMES: readonly string[] = [...Object.keys(AT), ...Object.keys(ALONE)];
-
-/** Those of them that find their own threshold, or have none. */
-export const UNAIDED_NAMES: readonly string[] = Object.keys(ALONE).filter((name) => name !== 'none');
-
-function policy({ type, threshold, ...options }: Named, path: string): ClipPolicy {
-  const name = choice(...POLICY_NAMES)(type, `${path}.type`);
-  if (name in ALONE) {
-    if (threshold === undefined) return ALONE[name]!(options);
-    if (name !== 'spikeSkip') throw new OptionError(`${path}.threshold: ${name} has no threshold`);
-    return ALONE[name]!({ threshold, ...options });
-  }
-  return AT[name]!(optional(number({ min: 0 }), undefined)(threshold, `${path}.threshold`), options);
-}
-
-const { warmup: warmUp, ...all } = optim.schedule;
-/** Those that begin at a learning rate, or lead to it; the others are made of functions and of other schedules. */
-const SCHEDULES: Readonly<Record<string, (lr: number, options: never) => optim.schedule.Schedule>> = {
-  constant: all.constant,
-  step: all.step,
-  multiStep: all.multiStep,
-  linear: all.linear,
-  exponential: all.exponential,
-  polynomial: all.polynomial,
-  cosine: all.cosine,
-  cosineRestarts: all.cosineRestarts,
-  oneCycle: all.oneCycle,
-  cyclic: all.cyclic,
-  inverseSqrt: all.inverseSqrt,
-};
 
 /** The schedule, if there is one, begins at the optimizer's `lr`. */
-export function makeOptimizer(config: Named, schedule: Named | null): Optimizer {
-  const { type, lookahead, ...options } = config;
-  const make = OPTIMIZERS[choice(...Object.keys(OPTIMIZERS))(type, 'optimizer.type')]!;
-  const lr = schedule === null ? {} : { lr: makeSchedule(schedule, number({ min: 0 })(options.lr, 'optimizer.lr')) };
-  const made = within('optimizer', () => make({ ...options, ...lr }));
-  return lookahead === undefined ? made : within('optimizer.lookahead', () => optim.lookahead(made, lookahead as object));
+export function makeOptimizer({ lookahead: around, ...config }: Named, schedule: Named | null): Optimizer {
+  const lr =
+    schedule === null
+      ? {}
+      : { lr: makeSchedule(schedule, number({ min: 0 }).read(config.lr, new Place('', '', 'optimizer.lr'))) };
+  const made = make(OPTIMIZERS, { ...(config as Named), ...lr }, 'optimizer');
+  return around === undefined ? made : within('optimizer.lookahead', () => optim.lookahead(made, around as object));
 }
 
 /** `warmup` steps up to `lr`, then what `type` says. (That of inverseSqrt is its own.) */
-function makeSchedule({ type, warmup, ...options }: Named, lr: number): (step: number) => number {
-  const name = choice(...Object.keys(SCHEDULES))(type, 'schedule.type');
-  return within('schedule', () => {
-    const own = name === 'inverseSqrt';
-    const then = SCHEDULES[name]!(lr, { ...options, ...(own && warmup !== undefined && { warmup }) } as never);
-    return warmup === undefined || own ? then : warmUp({ steps: warmup as number, to: then });
-  });
+function makeSchedule({ warmup, ...config }: Named, lr: number): (step: number) => number {
+  const own = config.type === 'inverseSqrt';
+  const named = { ...config, ...(own && warmup !== undefined && { warmup }) } as Named;
+  const then = make(SCHEDULES, named, 'schedule', lr);
+  return warmup === undefined || own
+    ? then
+    : within('schedule', () => optim.schedule.warmup({ steps: warmup as number, to: then }));
+}
+
+type Beside = Pick<
+  TrainerOptions<Module, string>,
+  'ema' | 'plateau' | 'regularize' | 'lossScale' | 'guards' | 'rollback' | 'constraints' | 'prune'
+>;
+
+/** What stands beside optimizer and policy. @throws OptionError that begins with the place */
+export function makeBeside(config: TrainConfig): Beside {
+  const { ema, plateau, lossScale, rollback } = config;
+  return {
+    ...(ema && { ema }),
+    ...(plateau && { plateau }),
+    ...(lossScale !== null && { lossScale }),
+    ...(rollback && { rollback }),
+    regularize: all(PENALTIES, config.regularize, 'regularize'),
+    guards: all(GUARDS, config.guards, 'guards'),
+    constraints: config.constraints.map(({ match, ...one }, i) => ({
+      match: match as string,
+      constraint: make(CONSTRAINTS, one as Named, `constraints[${i}]`),
+    })),
+    prune: all(PRUNES, config.prune, 'prune'),
+  };
+}
+
+/** @throws OptionError that begins with the place */
+export function makeAugment({ augment }: Pick<TrainConfig, 'augment'>): readonly Augmentation[] {
+  return all(AUGMENTATIONS, augment, 'augment');
+}
+
+/** The transforms of x and of y, null where there is none. @throws OptionError that begins with the place */
+export function makeTransforms({ preprocess: { x, y }, data }: Pick<TrainConfig, 'preprocess' | 'data'>): {
+  readonly x: preprocess.Unfitted | null;
+  readonly y: preprocess.Unfitted | null;
+} {
+  const divided =
+    data.type === 'text' || data.divideBy === 1 ? [] : [preprocess.minMax({ per: 'all', from: [0, data.divideBy] })];
+  return { x: pipeline([...divided, ...all(TRANSFORMS, x, 'preprocess.x')]), y: pipeline(all(TRANSFORMS, y, 'preprocess.y')) };
+}
+
+const pipeline = (steps: preprocess.Unfitted[]): preprocess.Unfitted | null =>
+  steps.length > 1 ? preprocess.pipeline(...steps) : (steps[0] ?? null);
+
+/** What each of a list names; the place of one that is alone has no index. */
+function all<T>(room: Room<T>, configs: readonly Named[], key: string): T[] {
+  return configs.map((config, i) => make(room, config, configs.length > 1 ? `${key}[${i}]` : key));
 }

@@ -7,15 +7,16 @@ import { DataError, OptionError } from '../errors.ts';
 import { type Advice, advise, type History, readRecord, replay } from '../history/index.ts';
 import { quantile, sorted } from '../history/numbers.ts';
 import { fileError } from '../io/file.ts';
-import { show } from '../options.ts';
+import { Place, show, signatures, whole } from '../options/index.ts';
 import { adviceLine, layerTable, replayPage, replayTable, ruleTable, runLine } from '../pages/replay-page.ts';
 import { short } from '../text/format.ts';
 import type { Arguments, Command } from './args.ts';
 import { usage } from './args.ts';
-import { makePolicy, UNAIDED_NAMES } from './build.ts';
-import { checkPolicies } from './config.ts';
+import { makePolicy } from './build.ts';
+import { policies } from './config.ts';
 import { EXIT } from './exit.ts';
 import type { IO } from './io.ts';
+import { POLICIES } from './rooms.ts';
 import type { Screen } from './screen.ts';
 
 export const CLIP_REPORT: Command = {
@@ -36,7 +37,11 @@ export const CLIP_REPORT: Command = {
       value: 'A,B',
       help: 'policies to replay; default: globalNorm at p90, p95 and p99, and those that find their own threshold',
     },
-    warmup: { value: 'N', help: 'first steps that the advice leaves out; default: a tenth of them, at most 100' },
+    warmup: {
+      value: 'N',
+      help: 'first steps that the advice leaves out; default: a tenth of them, at most 100',
+      takes: whole({ min: 0 }).optional(),
+    },
     html: { value: 'FILE', help: 'also write a page with the curves' },
   },
 };
@@ -44,7 +49,7 @@ export const CLIP_REPORT: Command = {
 export async function clipReport(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const file = resolve(io.cwd, args.operands[0]!);
   const rate = rateOf(args);
-  const warmup = args.whole('warmup', 0);
+  const warmup = args.number('warmup');
   const history = await readRecord(file);
   const advice = adviceOn(file, history, { rate, ...(warmup === undefined ? {} : { warmup }) });
   const policies = await policiesOf(args, io.cwd, { history, norms: history.norm.subarray(advice.warmup) });
@@ -121,7 +126,10 @@ async function policiesOf(args: Arguments, cwd: string, seen: Seen): Promise<Rec
         `--policies: ${word}: expected a number or a percentile such as p95 after the colon, got ${show(limit)}`,
       );
     }
-    return [word, makePolicy([limit === undefined ? { type } : { type, threshold: number }])];
+    return [
+      word,
+      makePolicy(policies.read(limit === undefined ? { type } : { type, threshold: number }, new Place('', '', '--policies'))),
+    ];
   });
   return Object.fromEntries(entries);
 }
@@ -136,7 +144,7 @@ function usual(seen: Seen): Record<string, ClipPolicy> {
     `globalNorm:${p}`,
     globalNorm(normAt(seen, Number(p.slice(1)))),
   ]);
-  const others = UNAIDED_NAMES.map((type): [string, ClipPolicy] => [type, makePolicy([{ type }])]);
+  const others = UNAIDED.map((type): [string, ClipPolicy] => [type, makePolicy([{ type }])]);
   const works = ([name, policy]: [string, ClipPolicy]): boolean =>
     replay(seen.history, { [name]: policy }).policies[0]!.steps > 0;
   return Object.fromEntries([...fixed, ...others.filter(works)]);
@@ -159,9 +167,17 @@ async function fromFile(file: string): Promise<Record<string, ClipPolicy>> {
     throw new OptionError(`${file}: expected policies by name, got ${show(value)}`, { file });
   }
   return Object.fromEntries(
-    Object.entries(value).map(([name, clip]): [string, ClipPolicy] => [name, makePolicy(checkPolicies(clip, name))]),
+    Object.entries(value).map(([name, clip]): [string, ClipPolicy] => [
+      name,
+      makePolicy(policies.read(clip, new Place('', '', name))),
+    ]),
   );
 }
+
+/** Policies that find their own threshold, or have none. */
+const UNAIDED: readonly string[] = Object.keys(POLICIES.functions).filter((name) => {
+  return name !== 'none' && !('threshold' in signatures.get(`clip.${name}`)!.positional);
+});
 
 async function writePage(file: string, html: string): Promise<void> {
   try {

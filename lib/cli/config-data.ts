@@ -2,18 +2,23 @@
 import { OptionError } from '../errors.ts';
 import {
   bool,
-  type Check,
   choice,
+  custom,
   either,
+  type Field,
+  type Giving,
   list,
   number,
+  type OptionsOf,
   object,
-  optional,
-  positiveWhole,
   text,
   variant,
-  wrong,
-} from './schema.ts';
+  whole,
+} from '../options/index.ts';
+import { wrong } from './named.ts';
+
+/** How many. */
+const positive = whole({ min: 1 });
 
 /** How rows (of a text: its characters) are shared out: first those that train, then validation, then test. */
 export interface Split {
@@ -84,72 +89,81 @@ export interface NPZData extends CommonData {
 
 export type DataConfig = IDXData | CSVData | NPZData | TextData;
 
-const share: Check<number> = (value, path) => {
-  if (typeof value === 'number' && value > 0 && (value < 1 || Number.isSafeInteger(value))) return value;
-  throw wrong(path, 'a number of rows, or a part of them between 0 and 1', value);
-};
+const rows: Field<number> = custom(
+  'a number of rows, or a part of them between 0 and 1',
+  (value, place) => {
+    if (typeof value === 'number' && value > 0 && (value < 1 || Number.isSafeInteger(value))) return value;
+    throw place.wrong('a number of rows, or a part of them between 0 and 1', value);
+  },
+  { type: 'number', exclusiveMinimum: 0 },
+);
+const none = either(choice(0), rows);
 
-/** None, too. */
-const shareOrNone: Check<number> = (value, path) => (value === 0 ? 0 : share(value, path));
-
-const ALL: Split = { train: null, validation: 0, test: null, order: 'file', stratify: false };
-
-const split: Check<Split> = object<Split>({
-  train: optional(share, null),
-  validation: optional(shareOrNone, 0),
-  test: optional(shareOrNone, null),
-  order: optional(choice('file', 'seed'), 'file'),
-  stratify: optional(bool, false),
+const split = object<Split>({
+  train: rows.or(null).about('rows that train; all that are left where it is not given'),
+  validation: none.default(0).about('rows that are looked at while training'),
+  test: none.or(null).about('rows of the test; those that train and validation leave where it is not given'),
+  order: choice('file', 'seed').default('file').about('as they stand in the file, or shuffled by the seed first'),
+  stratify: bool.default(false).about('each part gets every class in the proportion of the whole; with order seed'),
 });
 
 const common = {
-  dir: optional(text, '.'),
-  split: optional(split, ALL),
-  about: optional(text, null),
+  dir: text.default('.').about('folder of the files, from the folder of the configuration; --data DIR replaces it'),
+  split: split
+    .default({} as never)
+    .about('how rows (of a text: characters) are shared out, in this order: numbers of them, or parts of all below 1'),
+  about: text.or(null).about('where to get the files, told when one is missing'),
 } as const;
 
-const scale: Check<number> = optional(number({ above: 0 }), 1);
+const scale = number({ above: 0 }).default(1).about('values are divided by it; 255 for bytes, which stay bytes in memory');
+const testFile = text.or(null).about('a file for the test, in place of `split.test`');
+const column = either(text, whole());
 
 /** What key `data` may say. */
-export const data: Check<DataConfig> = variant<DataConfig>({
+export const DATA: { readonly [K in DataConfig['type']]: OptionsOf<Extract<DataConfig, { type: K }>> } = {
   idx: object<IDXData>({
-    ...common,
     type: choice('idx'),
-    images: text,
-    labels: text,
-    testImages: optional(text, null),
-    testLabels: optional(text, null),
+    images: text.about('file of the rows'),
+    labels: text.about('file of the labels'),
+    testImages: text.or(null).about('file of the rows of the test; with `testLabels`'),
+    testLabels: text.or(null).about('file of the labels of the test'),
     divideBy: scale,
+    ...common,
   }),
   csv: object<CSVData>({
-    ...common,
     type: choice('csv'),
-    file: text,
-    testFile: optional(text, null),
-    label: optional(either(text, number({ whole: true })), -1),
-    header: optional(either(bool, choice('auto')), 'auto'),
-    delimiter: optional(text, null),
-    columns: optional(list(either(text, number({ whole: true })), 1), null),
-    shape: optional(list(positiveWhole, 1), null),
+    file: text.about('file of the table; `.gz` is read as it is, here and above and below'),
+    testFile,
+    label: column.default(-1).about('name or index of its column, negative from the end'),
+    header: either(bool, choice('auto'))
+      .default('auto')
+      .about('whether the first line has names; `"auto"` guesses as [DATA.md](DATA.md) says'),
+    delimiter: text.or(null).about('what stands between cells; guessed of tab, bar, semicolon and comma where it is not given'),
+    columns: list(column, { min: 1 })
+      .or(null)
+      .about('names or indices of those to read; all but the label where it is not given'),
+    shape: list(positive, { min: 1 }).or(null).about('of a row whose values are an image: `[1, 8, 8]`'),
     divideBy: scale,
+    ...common,
   }),
   npz: object<NPZData>({
-    ...common,
     type: choice('npz'),
-    file: text,
-    testFile: optional(text, null),
-    x: optional(text, 'x'),
-    y: optional(text, 'y'),
+    file: text.about('file as `numpy.savez` writes it'),
+    testFile,
+    x: text.default('x').about('name of the array of rows'),
+    y: text.default('y').about('name of the array of labels'),
     divideBy: scale,
+    ...common,
   }),
   text: object<TextData>({
-    ...common,
     type: choice('text'),
-    file: text,
-    length: optional(positiveWhole, 64),
-    tokenizer: optional(choice('char', 'byte'), 'char'),
+    file: text.about('file of the text, in UTF-8'),
+    length: positive.default(64).about('tokens of a window'),
+    tokenizer: choice('char', 'byte').default('char').about('what a token is: a character, or a byte'),
+    ...common,
   }),
-});
+};
+export const data: Giving<DataConfig> = variant<DataConfig>(DATA);
 
 /** @throws OptionError for keys that do not go together */
 export function checkData(data: DataConfig, loss: string): void {
@@ -158,7 +172,7 @@ export function checkData(data: DataConfig, loss: string): void {
     throw new OptionError('data: testImages and testLabels go together');
   }
   const ownTest = data.type === 'idx' ? data.testImages : data.type === 'text' ? null : data.testFile;
-  if (ownTest !== null && split.test !== null) {
+  if (ownTest !== null && split.test !== null && split.test !== 0) {
     throw wrong('data.split.test', 'nothing, since the test set has files of its own', split.test);
   }
   if (data.type === 'text' && split.order === 'seed') throw wrong('data.split.order', 'file for a text', 'seed');

@@ -3,23 +3,20 @@ import { readFile } from 'node:fs/promises';
 import { DataError, OptionError } from '../errors.ts';
 import { fileError } from '../io/file.ts';
 import { MAX_THREADS } from '../native/threads.ts';
-import type { EMAOptions } from '../optim/ema.ts';
-import type { LossScaleOptions } from '../train/loss-scale.ts';
-import type { PlateauOptions } from '../train/plateau.ts';
-import type { RollbackOptions } from '../train/rollback.ts';
+import { type EMAOptions, ema } from '../optim/ema.ts';
+import { bool, choice, either, type Giving, list, number, type OptionsOf, object, Place, text, whole } from '../options/index.ts';
+import { type LossScaleOptions, lossScale } from '../train/loss-scale.ts';
+import { BATCH_SIZE } from '../train/options.ts';
+import { type PlateauOptions, plateau } from '../train/plateau.ts';
+import { type RollbackOptions, rollback } from '../train/rollback.ts';
 import { checkData, type DataConfig, data } from './config-data.ts';
 import { checkModel, type ModelConfig, model } from './models.ts';
-import { renamed } from './renamed.ts';
-import { bool, type Check, choice, either, list, number, object, optional, positiveWhole, text, wrong } from './schema.ts';
+import { asGiven, type Named, named, wrong } from './named.ts';
+import { AUGMENTATIONS, CONSTRAINTS, GUARDS, OPTIMIZERS, PENALTIES, POLICIES, PRUNES, SCHEDULES, TRANSFORMS } from './rooms.ts';
 
 export type { CSVData, DataConfig, IDXData, NPZData, Split, TextData } from './config-data.ts';
 export type { ModelConfig } from './models.ts';
-
-/** An optimizer, policy or schedule by the name of its function, with that function's options. */
-export interface Named {
-  readonly type: string;
-  readonly [option: string]: unknown;
-}
+export type { Named } from './named.ts';
 
 export interface EarlyStopConfig {
   /** Epochs without improvement. */
@@ -35,6 +32,7 @@ export interface RecordConfig {
 }
 
 export interface TrainConfig {
+  readonly $schema: string | null;
   readonly data: DataConfig;
   /** In training, evaluation and prediction; learned from the rows that train. */
   readonly preprocess: { readonly x: readonly Named[]; readonly y: readonly Named[] };
@@ -55,7 +53,7 @@ export interface TrainConfig {
   readonly rollback: RollbackOptions | null;
   /** Validation and test take the average, where there is one. */
   readonly ema: EMAOptions | null;
-  readonly plateau: PlateauOptions | null;
+  readonly plateau: PlateauOptions<string> | null;
   readonly lossScale: number | LossScaleOptions | null;
   /** Of crossEntropy. */
   readonly labelSmoothing: number;
@@ -72,80 +70,113 @@ export interface TrainConfig {
   /** Checkpoint to write, from the folder of the configuration. */
   readonly save: string | null;
   /** Record to write, a line a step, from the folder of the configuration. */
-  readonly record: string | RecordConfig | null;
+  readonly record: RecordConfig | null;
   /** The weights without pruned rows, from the folder of the configuration. */
   readonly savePruned: string | null;
 }
 
 export const LOSSES = ['crossEntropy', 'mse', 'l1', 'huber', 'bceWithLogits'] as const;
 
-/** The options are the function's to check: see build.ts. */
-const named: Check<Named> = (value, path) => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(path, 'an object with a type', value);
-  text((value as Named).type, `${path}.type`);
-  return renamed(value as Named);
-};
+const positive = whole({ min: 1 });
+
+/** One of a room, or several in order. */
+const several = (room: Giving<Named>): Giving<readonly Named[]> =>
+  either(
+    list(room, { min: 1 }),
+    room.map((one) => [one]),
+  );
 
 /** What key `clip` may say: a policy, or a list of them. */
-export const checkPolicies: Check<readonly Named[]> = (value, path) => {
-  return Array.isArray(value) ? list(named, 1)(value, path) : [named(value, path)];
-};
+export const policies: Giving<readonly Named[]> = several(named(POLICIES));
 
-/** Transforms of x, or of x and y. */
-const preprocess: Check<TrainConfig['preprocess']> = (value, path) => {
-  if (Array.isArray(value)) return { x: list(named)(value, path), y: [] };
-  return object<TrainConfig['preprocess']>({ x: optional(list(named), []), y: optional(list(named), []) })(value, path);
-};
+const transforms = list(named(TRANSFORMS));
 
-const record: Check<RecordConfig> = object<RecordConfig>({ file: text, perLayer: optional(bool, false) });
-
-/** The options are the trainer's to check. */
-const options: Check<object> = (value, path) => {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw wrong(path, 'an object', value);
-};
-
-const config: Check<TrainConfig> = object<TrainConfig>({
-  data,
-  preprocess: optional(preprocess, { x: [], y: [] }),
-  augment: optional(list(named), []),
-  model,
-  loss: optional(choice(...LOSSES), 'crossEntropy'),
-  optimizer: named,
-  schedule: optional(named, null),
-  clip: optional(checkPolicies, []),
-  constraints: optional(list(named), []),
-  prune: optional(checkPolicies, []),
-  regularize: optional(checkPolicies, []),
-  guards: optional(list(named), []),
-  rollback: optional(options, null),
-  ema: optional(options as Check<EMAOptions>, null),
-  plateau: optional(options as Check<PlateauOptions>, null),
-  lossScale: optional(either(options, number({ min: 1 })), null),
-  labelSmoothing: optional(number({ min: 0, max: 1 }), 0),
-  classWeights: optional(either(choice('balanced'), list(number({ min: 0 }), 1)), null),
-  batchSize: optional(positiveWhole, 32),
-  accumulate: optional(positiveWhole, 1),
-  epochs: optional(positiveWhole, null),
-  steps: optional(positiveWhole, null),
-  seed: optional(number({ min: 0, whole: true }), 0),
-  threads: optional(number({ min: 1, max: MAX_THREADS, whole: true }), null),
-  earlyStop: optional(
-    object<EarlyStopConfig>({
-      patience: positiveWhole,
-      minDelta: optional(number({ min: 0 }), 0),
-      metric: optional(choice('loss', 'accuracy'), 'loss'),
+/** Every key, in the order of the docs. */
+export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
+  $schema: text.or(null).about('the schema of configurations, for editors: `node_modules/gradclip/config.schema.json`'),
+  data: data.about('see below'),
+  preprocess: either(
+    transforms.map((x) => ({ x, y: [] as readonly Named[] })),
+    object<TrainConfig['preprocess']>({
+      x: transforms.or([]).about('of x'),
+      y: transforms.or([]).about('of a value to learn; the loss is then that of the transformed values'),
     }),
-    null,
+  )
+    .or({ x: [], y: [] })
+    .about(
+      'transforms of x, or of x and y, with the options of [DATA.md](DATA.md); learned from the rows that train, saved with the model',
+    ),
+  augment: list(named(AUGMENTATIONS))
+    .or([])
+    .about('augmentations of images in training, before `preprocess`; see [DATA.md](DATA.md)'),
+  model: model.about('see below'),
+  loss: choice(...LOSSES)
+    .default('crossEntropy')
+    .about('`crossEntropy` for classes; the others for one value a row (the last size is 1)'),
+  labelSmoothing: number({ min: 0, max: 1 }).default(0).about('of `crossEntropy`'),
+  classWeights: either(choice('balanced'), list(number({ min: 0 }), { min: 1 }))
+    .or(null)
+    .about('of `crossEntropy`: a weight for each class, or `"balanced"`, which makes classes count alike'),
+  optimizer: named(OPTIMIZERS).about(
+    'one of [OPTIMIZERS.md](OPTIMIZERS.md) with its options; `lookahead` goes around any. Not `muon`, which needs groups beside it',
   ),
-  save: optional(text, null),
-  record: optional(either(text, record), null),
-  savePruned: optional(text, null),
+  schedule: named(SCHEDULES)
+    .or(null)
+    .about(
+      'one of `optim.schedule` with its options, after `warmup` steps; lengths in steps or as `{ "epochs": 5 }`. Begins at the `lr` of the optimizer (oneCycle: has it as its largest)',
+    ),
+  clip: policies
+    .or([])
+    .about(
+      'a policy of [CLIPPING.md](CLIPPING.md) (not groups) with its options, or several in order; without one, gradients are measured only',
+    ),
+  constraints: list(named(CONSTRAINTS))
+    .or([])
+    .about('of the parameters that `match` names; see [CONSTRAINTS.md](CONSTRAINTS.md)'),
+  prune: several(named(PRUNES)).or([]).about('see [CONSTRAINTS.md](CONSTRAINTS.md)'),
+  regularize: several(named(PENALTIES))
+    .or([])
+    .about('penalties on weights; see [TRAINING.md](TRAINING.md), also for the keys down to `guards`'),
+  ema: asGiven(ema).or(null).about('an average of the weights, which validation and test then take'),
+  plateau: asGiven(plateau).or(null).about('lowers the learning rate when the validation stops improving'),
+  lossScale: asGiven(lossScale)
+    .or(null)
+    .about('multiplies the gradients in the backward pass: a power of two, or one that adapts'),
+  guards: list(named(GUARDS)).or([]).about('watch outputs, loss and gradients'),
+  rollback: asGiven(rollback).or(null).about('snapshots for guards that roll back'),
+  batchSize: positive.default(BATCH_SIZE).about('rows of a micro-batch'),
+  accumulate: positive.default(1).about('micro-batches of a step'),
+  epochs: positive.or(null).about('how long, from the first step on; epochs or steps, or whichever comes first'),
+  steps: positive.or(null).about('as `epochs`'),
+  seed: whole({ min: 0 }).default(0).about('of weights, shuffling, dropout, and of the split where its order is seed'),
+  threads: whole({ min: 1, max: MAX_THREADS })
+    .or(null)
+    .about('of a run; results do not depend on it. What affinity and container quota allow, where it is not given'),
+  earlyStop: object<EarlyStopConfig>({
+    patience: positive.about('epochs without improvement that end the training'),
+    minDelta: number({ min: 0 }).default(0).about('smallest change that counts'),
+    metric: choice('loss', 'accuracy').default('loss').about('of the validation rows'),
+  })
+    .or(null)
+    .about('ends the training when the validation stops improving; the best weights come back'),
+  record: either(
+    text.map((file) => ({ file, perLayer: false })),
+    object<RecordConfig>({
+      file: text.about('from the folder of the configuration'),
+      perLayer: bool.default(false).about('with the norm of the gradient of each parameter'),
+    }),
+  )
+    .or(null)
+    .about('a file with a line of JSON for each step, which `gradclip clip-report` reads; with `--resume` it goes on'),
+  save: text.or(null).about('checkpoint, written at the end and when stopped by a signal; `--resume FILE` goes on from one'),
+  savePruned: text
+    .or(null)
+    .about('file for the weights without the rows that `prune` of type rows has pruned, written at the end'),
 });
 
 /** Check a parsed configuration. @throws OptionError that begins with the place: `model.sizes[1]: expected ...` */
 export function checkConfig(value: unknown): TrainConfig {
-  const checked = config(value, '');
+  const checked = CONFIG.read(value, new Place('', '', ''));
   const { data, model, loss, epochs, steps, earlyStop } = checked;
   if (epochs === null && steps === null) throw wrong('epochs', 'epochs or steps', undefined);
   checkModel(model, data.type, loss);
@@ -165,7 +196,18 @@ export function checkConfig(value: unknown): TrainConfig {
   }
   if (earlyStop?.metric === 'accuracy' && loss !== 'crossEntropy')
     throw wrong('earlyStop.metric', `loss where the loss is ${loss}`, 'accuracy');
+  checkTogether(checked);
   return checked;
+}
+
+/** @throws OptionError where keys beside the optimizer do not go with the others */
+function checkTogether({ data, loss, plateau, labelSmoothing, savePruned, prune }: TrainConfig): void {
+  if (plateau && data.split.validation === 0)
+    throw wrong('data.split.validation', 'some rows, for plateau to look at', undefined);
+  if (labelSmoothing > 0 && loss !== 'crossEntropy') throw wrong('loss', 'crossEntropy, since there is labelSmoothing', loss);
+  if (savePruned !== null && !prune.some(({ type }) => type === 'rows')) {
+    throw wrong('prune', 'one of type rows, since savePruned leaves out rows', undefined);
+  }
 }
 
 /** @throws OptionError if there is no such file, it is not JSON, or for what it says */

@@ -12,8 +12,8 @@ import { readText } from '../io/text.ts';
 import { sizeOf } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
 import { type NdArray, rows, type Source, windows } from '../train/source.ts';
+import type { makeTransforms } from './build.ts';
 import type { CSVData, DataConfig, NPZData, Split, TextData } from './config.ts';
-import type { makeTransforms } from './prepare.ts';
 
 /** Files as they were read, before any row is given a use. */
 export type RawData =

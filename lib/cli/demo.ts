@@ -12,6 +12,7 @@ import { addon } from '../native/addon.ts';
 import { version } from '../native/package.ts';
 import { MAX_THREADS } from '../native/threads.ts';
 import * as optim from '../optim/index.ts';
+import { whole } from '../options/index.ts';
 import { count } from '../text/format.ts';
 import { generate } from '../train/generate.ts';
 import { type Source, windows } from '../train/source.ts';
@@ -37,9 +38,13 @@ export const DEMO: Command = {
   ],
   flags: {
     text: { value: 'FILE', help: 'learn this text (UTF-8, plain or .gz); default: the sources of gradclip' },
-    steps: { value: 'N', help: 'steps of each training; default 600' },
-    seed: { value: 'N', help: 'seed of weights, batches and samples; default 0' },
-    threads: { value: 'N', help: 'threads; default: what affinity and container quota allow' },
+    steps: { value: 'N', help: 'steps of each training', takes: whole({ min: 1 }).default(600) },
+    seed: { value: 'N', help: 'of weights, batches and samples', takes: whole({ min: 0 }).default(0) },
+    threads: {
+      value: 'N',
+      help: 'default: what affinity and container quota allow',
+      takes: whole({ min: 1, max: MAX_THREADS }).optional(),
+    },
     report: { value: 'FILE', help: 'where the page goes; default gradclip-report.html' },
   },
 };
@@ -75,9 +80,9 @@ interface Settings {
 
 export async function demo(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const settings: Settings = {
-    steps: args.whole('steps', 1) ?? 600,
-    seed: args.whole('seed', 0) ?? 0,
-    threads: args.whole('threads', 1, MAX_THREADS) ?? addon().threads.count,
+    steps: args.number('steps')!,
+    seed: args.number('seed')!,
+    threads: args.number('threads') ?? addon().threads.count,
   };
   const page = resolve(io.cwd, args.text('report') ?? 'gradclip-report.html');
   await checkFolder(page);

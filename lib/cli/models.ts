@@ -10,8 +10,9 @@ import type { Module } from '../nn/module.ts';
 import { type Layer, Sequential } from '../nn/sequential.ts';
 import { cast } from '../ops/elementwise.ts';
 import { reshape, slice } from '../ops/shape.ts';
+import { bool, choice, type Giving, list, number, type OptionsOf, object, variant, whole } from '../options/index.ts';
 import type { DataConfig } from './config-data.ts';
-import { bool, type Check, choice, list, number, object, optional, positiveWhole, variant, within, wrong } from './schema.ts';
+import { within, wrong } from './named.ts';
 
 type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'silu' | 'softplus';
 
@@ -81,7 +82,7 @@ export interface Reads {
 }
 
 interface Kind<C> {
-  readonly check: Check<C>;
+  readonly keys: OptionsOf<C>;
   /** Types of data. */
   readonly reads: readonly DataConfig['type'][];
   /** Values that the model gives for a row; null where it is a logit for each class, whatever they are. */
@@ -106,7 +107,8 @@ const ACTIVATIONS = Object.keys(ACTIVATION) as Activation[];
 
 const ROWS = ['idx', 'csv', 'npz'] as const;
 
-const rate: Check<number> = number({ min: 0, below: 1 });
+const positive = whole({ min: 1 });
+const rate = number({ min: 0, below: 1 }).default(0);
 
 const forward = (model: Module, x: Tensor): Tensor => (model as Module & { forward(x: Tensor): Tensor }).forward(x);
 
@@ -114,11 +116,13 @@ const forward = (model: Module, x: Tensor): Tensor => (model as Module & { forwa
 const numbers = (x: Tensor): Tensor => cast(x, 'f32');
 
 const mlp: Kind<MLPConfig> = {
-  check: object<MLPConfig>({
+  keys: object<MLPConfig>({
     type: choice('mlp'),
-    sizes: list(positiveWhole, 2),
-    activation: optional(choice(...ACTIVATIONS), 'relu'),
-    dropout: optional(rate, 0),
+    sizes: list(positive, { min: 2 }).about('values of a row, widths of the hidden layers, outputs: `[784, 256, 10]`'),
+    activation: choice(...ACTIVATIONS)
+      .default('relu')
+      .about('after each hidden layer'),
+    dropout: rate.about('after each hidden layer'),
   }),
   reads: ROWS,
   outputs: ({ sizes }) => ({ path: `model.sizes[${sizes.length - 1}]`, count: sizes.at(-1)! }),
@@ -140,26 +144,26 @@ const mlp: Kind<MLPConfig> = {
 };
 
 const charRnn: Kind<CharRNNConfig> = {
-  check: object<CharRNNConfig>({
+  keys: object<CharRNNConfig>({
     type: choice('charRnn'),
-    embedding: optional(positiveWhole, 32),
-    hidden: optional(positiveWhole, 128),
-    kind: optional(choice('rnn', 'lstm', 'gru'), 'rnn'),
-    layers: optional(positiveWhole, 1),
-    dropout: optional(number({ min: 0, below: 1 }), 0),
+    kind: choice('rnn', 'lstm', 'gru').default('rnn').about('of the recurrent layers'),
+    embedding: positive.default(32).about('elements of the vector of a token'),
+    hidden: positive.default(128).about('elements of the state'),
+    layers: positive.default(1).about('recurrent layers'),
+    dropout: rate.about('between layers'),
   }),
   reads: ['text'],
   make: ({ type: _, ...options }, { tokens }) => new CharRNN(tokens!, options),
 };
 
 const gpt: Kind<GPTConfig> = {
-  check: object<GPTConfig>({
+  keys: object<GPTConfig>({
     type: choice('gpt'),
-    context: optional(positiveWhole, null),
-    layers: optional(positiveWhole, 4),
-    heads: optional(positiveWhole, 4),
-    width: optional(positiveWhole, 128),
-    dropout: optional(rate, 0),
+    layers: positive.default(4).about('blocks'),
+    heads: positive.default(4).about('heads of the attention of each'),
+    width: positive.default(128).about('elements of the vector of a token'),
+    dropout: rate.about('after the embedding, and in each block'),
+    context: positive.or(null).about('longest sequence; `data.length` where it is not given'),
   }),
   reads: ['text'],
   make({ context, layers, heads, width, dropout }, { tokens, length }) {
@@ -183,7 +187,7 @@ const images = (model: Module, x: Tensor): Tensor =>
   forward(model, reshape(numbers(x), [x.shape[0]!, ...imageOf(x.shape.slice(1))]));
 
 const lenet: Kind<LeNetConfig> = {
-  check: object<LeNetConfig>({ type: choice('lenet'), classes: optional(positiveWhole, 10) }),
+  keys: object<LeNetConfig>({ type: choice('lenet'), classes: positive.default(10).about('outputs') }),
   reads: ROWS,
   outputs: ({ classes }) => ({ path: 'model.classes', count: classes }),
   make({ classes }, { row }) {
@@ -195,7 +199,7 @@ const lenet: Kind<LeNetConfig> = {
 };
 
 const resnet20: Kind<ResNet20Config> = {
-  check: object<ResNet20Config>({ type: choice('resnet20'), classes: optional(positiveWhole, 10) }),
+  keys: object<ResNet20Config>({ type: choice('resnet20'), classes: positive.default(10).about('outputs') }),
   reads: ROWS,
   outputs: ({ classes }) => ({ path: 'model.classes', count: classes }),
   make({ classes }, { row }) {
@@ -207,13 +211,13 @@ const resnet20: Kind<ResNet20Config> = {
 };
 
 const ncf: Kind<NCFConfig> = {
-  check: object<NCFConfig>({
+  keys: object<NCFConfig>({
     type: choice('ncf'),
-    users: positiveWhole,
-    items: positiveWhole,
-    dim: optional(positiveWhole, 64),
-    hidden: optional(list(positiveWhole), [128, 64]),
-    sparse: optional(bool, false),
+    users: positive.about('how many there are'),
+    items: positive.about('how many there are'),
+    dim: positive.default(64).about('elements of the vector of each'),
+    hidden: list(positive).default([128, 64]).about('widths of the hidden layers'),
+    sparse: bool.default(false).about('update the rows of a batch alone'),
   }),
   reads: ['csv', 'npz'],
   scores: true,
@@ -230,9 +234,11 @@ const ncf: Kind<NCFConfig> = {
 // biome-ignore lint/suspicious/noExplicitAny: each of its own configuration
 const MODELS: { readonly [K in ModelConfig['type']]: Kind<any> } = { mlp, lenet, resnet20, ncf, charRnn, gpt };
 
-/** What key `model` may say. */
-export const model: Check<ModelConfig> = variant<ModelConfig>(
-  Object.fromEntries(Object.entries(MODELS).map(([type, kind]) => [type, kind.check])) as never,
+/** What key `model` may say, by its type, and the types of data that each reads. */
+export const MODEL_KEYS: readonly { readonly keys: OptionsOf<ModelConfig>; readonly reads: readonly string[] }[] =
+  Object.values(MODELS);
+export const model: Giving<ModelConfig> = variant<ModelConfig>(
+  Object.fromEntries(Object.entries(MODELS).map(([type, kind]) => [type, kind.keys])) as never,
 );
 
 /** @throws OptionError where model, data and loss do not go together */

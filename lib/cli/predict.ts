@@ -11,6 +11,7 @@ import { type Data, sizeOf } from '../ir/op.ts';
 import { sigmoid } from '../ops/activation.ts';
 import { reshape } from '../ops/shape.ts';
 import { softmax } from '../ops/softmax.ts';
+import { Place } from '../options/index.ts';
 import { ModelProgram } from '../train/model-program.ts';
 import { inUnits, prepare, preprocessOf, type Transforms } from '../train/prepare.ts';
 import { dtypeOf } from '../train/source.ts';
@@ -19,7 +20,7 @@ import type { DataConfig, TrainConfig } from './config.ts';
 import { csvOptions } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import type { IO, StopCause } from './io.ts';
-import { model as checkModelConfig, makeModel, outputsOf } from './models.ts';
+import { makeModel, model as modelConfig, outputsOf } from './models.ts';
 import type { Screen } from './screen.ts';
 
 export const PREDICT: Command = {
@@ -108,7 +109,7 @@ function configOf(file: string, text: string | undefined): Told {
     // What is not set is null there.
     const config = JSON.parse(text ?? '{}', (_, value) => value ?? undefined) as Told;
     if (config.data?.type === undefined || config.data.type === 'text') throw new TypeError('no model of rows');
-    return { ...config, model: checkModelConfig(config.model, 'model') };
+    return { ...config, model: modelConfig.read(config.model, new Place('', '', 'model')) };
   } catch (cause) {
     const message = `${file}: expected what gradclip train writes of rows: ${(cause as Error).message}`;
     throw new CheckpointError(message, { file }, { cause });

@@ -1,5 +1,5 @@
 // renamed.ts: what configurations of 0.1.0 called otherwise. They go on working; what reads them knows the names of today only.
-import type { Named } from './config.ts';
+import type { Named } from './named.ts';
 
 interface Renamed {
   readonly type?: string;

@@ -4,13 +4,13 @@ import { fromJSON, type Tokenizer } from '../data/tokenizer.ts';
 import { CheckpointError, DataError } from '../errors.ts';
 import { readSafetensors } from '../io/safetensors.ts';
 import { type Module, namesOf, Parameter } from '../nn/module.ts';
+import { number, Place, whole } from '../options/index.ts';
 import { generate } from '../train/generate.ts';
 import type { NdArray } from '../train/source.ts';
 import { type Arguments, type Command, usage } from './args.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import type { IO, StopCause } from './io.ts';
-import { model as checkModelConfig, makeModel } from './models.ts';
-import { positiveWhole } from './schema.ts';
+import { makeModel, model as modelConfig } from './models.ts';
 import type { Screen } from './screen.ts';
 
 export const SAMPLE: Command = {
@@ -20,13 +20,14 @@ export const SAMPLE: Command = {
   more: ['The checkpoint knows its model and its tokens. The same seed writes the same text.'],
   flags: {
     prompt: { value: 'TEXT', help: 'go on from this text; default: a new line' },
-    length: { value: 'N', help: 'tokens (characters, or bytes) to write; default 500' },
+    length: { value: 'N', help: 'tokens (characters, or bytes) to write', takes: whole({ min: 1, max: 1e6 }).default(500) },
     temperature: {
       value: 'T',
-      help: 'below 1, likely tokens become likelier, above 1 less likely; 0 takes the likeliest; default 1',
+      help: 'below 1, likely tokens become likelier, above 1 less likely; 0 takes the likeliest',
+      takes: number({ min: 0 }).default(1),
     },
-    'top-k': { value: 'K', help: 'draw from the K likeliest tokens only' },
-    seed: { value: 'N', help: 'of the draws; default 0' },
+    'top-k': { value: 'K', help: 'draw from the K likeliest tokens only', takes: whole({ min: 1 }).optional() },
+    seed: { value: 'N', help: 'of the draws', takes: whole({ min: 0 }).default(0) },
   },
 };
 
@@ -38,11 +39,11 @@ interface Written {
 }
 
 export async function sample(args: Arguments, io: IO, screen: Screen): Promise<number> {
-  const topK = args.whole('top-k', 1);
+  const topK = args.number('top-k');
   const options = {
-    length: args.whole('length', 1, 1e6) ?? 500,
-    temperature: args.notNegative('temperature') ?? 1,
-    seed: args.whole('seed', 0) ?? 0,
+    length: args.number('length')!,
+    temperature: args.number('temperature')!,
+    seed: args.number('seed')!,
     ...(topK !== undefined && { topK }),
   };
   const { model, parameters, tokenizer } = await readWritten(resolve(io.cwd, args.operands[0]!));
@@ -87,8 +88,12 @@ async function readWritten(file: string): Promise<Written> {
     // What is not set is null there, and absent in a file that somebody writes.
     const config = JSON.parse(text, (_, value) => value ?? undefined) as { model?: unknown; data?: { length?: unknown } };
     const tokenizer = fromJSON(JSON.parse(tokens));
-    const length = positiveWhole(config.data?.length, 'data.length');
-    const model = makeModel(checkModelConfig(config.model, 'model'), { row: [], tokens: tokenizer.size, length });
+    const length = whole({ min: 1 }).read(config.data?.length, new Place('', '', 'data.length'));
+    const model = makeModel(modelConfig.read(config.model, new Place('', '', 'model')), {
+      row: [],
+      tokens: tokenizer.size,
+      length,
+    });
     for (const [x, names] of namesOf(model)) {
       if (!(x instanceof Parameter)) continue;
       const { shape } = x;

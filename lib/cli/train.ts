@@ -6,22 +6,20 @@ import { CheckpointError, NonFiniteError, OptionError } from '../errors.ts';
 import { inspectSafetensors } from '../io/safetensors.ts';
 import { version } from '../native/package.ts';
 import { MAX_THREADS } from '../native/threads.ts';
+import { whole } from '../options/index.ts';
 import { median } from '../text/format.ts';
 import type { GuardEvent } from '../train/guarding.ts';
 import type { FitResult, Metrics } from '../train/progress.ts';
 import { Trainer } from '../train/trainer.ts';
 import type { Arguments, Command } from './args.ts';
 import { usage } from './args.ts';
-import { checkBeside, makeBeside } from './beside.ts';
-import { makeOptimizer, makePolicy, makeTask } from './build.ts';
+import { makeAugment, makeBeside, makeOptimizer, makePolicy, makeTask, makeTransforms } from './build.ts';
 import { type RecordConfig, readConfig, type TrainConfig } from './config.ts';
 import { type DataSet, type LabelsRead, readData, shareOut } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
-import { checkSavePruned, makeFinishing } from './finishing.ts';
 import { follow } from './follow.ts';
 import type { IO, StopCause } from './io.ts';
 import { classesOf } from './models.ts';
-import { makeAugment, makeTransforms } from './prepare.ts';
 import type { Screen } from './screen.ts';
 import { TrainView } from './train-view.ts';
 
@@ -35,13 +33,18 @@ export const TRAIN: Command = {
   ],
   flags: {
     data: { value: 'DIR', help: "folder of the data files, in place of the configuration's data.dir" },
-    seed: { value: 'N', help: "in place of the configuration's" },
+    seed: { value: 'N', help: "in place of the configuration's", takes: whole({ min: 0 }).optional() },
     seeds: {
       value: 'N',
       help: 'train N times, with this seed and those after it, and tell the median test accuracy; keeps no checkpoint',
+      takes: whole({ min: 1, max: 1000 }).default(1),
     },
-    epochs: { value: 'N', help: "in place of the configuration's epochs and steps" },
-    threads: { value: 'N', help: "in place of the configuration's; default: what affinity and container quota allow" },
+    epochs: { value: 'N', help: "in place of the configuration's epochs and steps", takes: whole({ min: 1 }).optional() },
+    threads: {
+      value: 'N',
+      help: "in place of the configuration's; default: what affinity and container quota allow",
+      takes: whole({ min: 1, max: MAX_THREADS }).optional(),
+    },
     out: { value: 'FILE', help: "write the checkpoint here, in place of the configuration's save" },
     record: { value: 'FILE', help: "write a record of every step here, in place of the configuration's; clip-report reads it" },
     resume: { value: 'FILE', help: 'go on from this checkpoint' },
@@ -77,7 +80,7 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
   const config = override(await readConfig(file), args);
   const from = dirname(file);
   const path = (flag: string): string | null => (args.has(flag) ? resolve(io.cwd, args.text(flag)!) : null);
-  const seeds = args.whole('seeds', 1, 1000) ?? 1;
+  const seeds = args.number('seeds')!;
   const out = path('out') ?? (config.save === null ? null : resolve(from, config.save));
   const pruned = config.savePruned === null ? null : resolve(from, config.savePruned);
   const resume = path('resume');
@@ -88,9 +91,7 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
   // What the configuration asks for is made once now, so that it is refused before anything is read.
   makePolicy(config.clip);
   makeOptimizer(config.optimizer, config.schedule);
-  makeFinishing(config);
-  checkSavePruned(config);
-  checkBeside(config);
+  makeBeside(config);
   makeAugment(config);
   const transforms = makeTransforms(config);
   if (out !== null) await checkFolder(out);
@@ -126,7 +127,6 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
     ...makeTask(config, data),
     optimizer: makeOptimizer(config.optimizer, config.schedule),
     clip: makePolicy(config.clip),
-    ...makeFinishing(config),
     ...makeBeside(config),
     preprocess: data.preprocess,
     augment: makeAugment(config),
@@ -191,15 +191,14 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
 
 /** `given` on the command line goes before the configuration's, which is looked for from its folder. */
 function recordOf({ record }: TrainConfig, from: string, given: string | null): RecordConfig | null {
-  if (record === null && given === null) return null;
-  const { file, perLayer } = typeof record === 'object' && record !== null ? record : { file: record ?? '', perLayer: false };
-  return { file: given ?? resolve(from, file), perLayer };
+  if (given !== null) return { file: given, perLayer: record?.perLayer ?? false };
+  return record && { ...record, file: resolve(from, record.file) };
 }
 
 function override(config: TrainConfig, args: Arguments): TrainConfig {
-  const seed = args.whole('seed', 0);
-  const epochs = args.whole('epochs', 1);
-  const threads = args.whole('threads', 1, MAX_THREADS);
+  const seed = args.number('seed');
+  const epochs = args.number('epochs');
+  const threads = args.number('threads');
   return {
     ...config,
     ...(seed === undefined ? {} : { seed }),

@@ -133,13 +133,13 @@ export interface OptionsField<O, V> extends Field<O, V> {
 // biome-ignore lint/suspicious/noExplicitAny: whatever callers give
 type Given = any;
 /** A field of which only matters what it gives. */
-export type Giving<T> = Field<Given, T, boolean>;
+export type Giving<T, Required extends boolean = true> = Field<Given, T, Required>;
 export type OptionsOf<T> = OptionsField<Given, T>;
 
 /** As `options`, of what no function of the library takes: the interface is of what is read. */
 export function object<T extends object>(
   fields: {
-    readonly [K in keyof T]-?: Giving<T[K]>;
+    readonly [K in keyof T]-?: Giving<T[K], boolean>;
   },
 ): OptionsOf<T> {
   return optionsOf(fields as unknown as Fields, 'an object') as never;
@@ -172,6 +172,7 @@ export function optionsOf(
   const field = Field.of<object, Readonly<Record<string, unknown>>>({
     expected,
     schema: objectSchema(fields),
+    may: isObject,
     read(value, place) {
       // What a class has made may carry options, but is refused as a whole where it carries something else.
       if (!isObject(value) || (isMade(value) && !Object.keys(value).every((key) => known.includes(key))))

@@ -4,7 +4,17 @@ export { type ContextModel, type GenerateOptions, generate, type SteppingModel, 
 export type { AbortSignalLike } from './halt.ts';
 export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './inspect.ts';
 export type { LossScaleOptions } from './loss-scale.ts';
-export type { BatchOptions, EarlyStop, FitOptions, GroupRule, TrainerOptions, Weights, WeightsOptions } from './options.ts';
+export type {
+  BatchOptions,
+  EarlyStop,
+  FitOptions,
+  GroupRule,
+  LoadOptions,
+  SaveOptions,
+  TrainerOptions,
+  Weights,
+  WeightsOptions,
+} from './options.ts';
 export type { PlateauOptions } from './plateau.ts';
 export type { AugmentOption, PreprocessOption, Transforms } from './prepare.ts';
 export type { InstructionProfile, Profile } from './profile.ts';

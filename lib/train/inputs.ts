@@ -10,12 +10,6 @@ import type { Inputs } from './predict.ts';
 import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
 import type { Stream } from './stream.ts';
 
-export function checkFile(where: string, file: unknown): void {
-  if (typeof file !== 'string' || file === '') {
-    throw new OptionError(`${where}: expected the name of a file, got ${show(file)}`, { file });
-  }
-}
-
 /** A function, or what gives one batch after the other. A list is one of batches if its first element has arrays by name. */
 export function isStream(data: unknown): data is Stream {
   if (Array.isArray(data)) return typeof data[0] === 'object' && data[0] !== null && !isArray(data[0]);

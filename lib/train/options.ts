@@ -1,31 +1,26 @@
-// options.ts: the options of a trainer and of `fit`, and their checks.
-import { checkClipPolicy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { Streaming } from '../metrics/streaming.ts';
-import { MAX_THREADS } from '../native/threads.ts';
-import { type Match, Module, matchParameters, type Parameter } from '../nn/module.ts';
+import { type Match, type Module, matchParameters, type Parameter } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
-import { checkOptimizer } from '../optim/build.ts';
-import { type EMAOptions, emaWeight } from '../optim/ema.ts';
+import type { EMAOptions } from '../optim/ema.ts';
 import type { FinishingOptions } from '../optim/finishing.ts';
 import { checkSparse } from '../optim/lookups.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import { checkBoolean, checkChoice, checkNumber, checkOptions, show } from '../options.ts';
+import { show } from '../options.ts';
 import type { Guard } from './guard.ts';
 import type { GuardEvent } from './guarding.ts';
-import { type AbortSignalLike, isAbortSignal } from './halt.ts';
-import { LossScale, type LossScaleOptions } from './loss-scale.ts';
-import { Plateau, type PlateauOptions } from './plateau.ts';
-import { type AugmentOption, checkAugmentation, checkPreprocess, type PreprocessOption } from './prepare.ts';
+import type { AbortSignalLike } from './halt.ts';
+import type { LossScaleOptions } from './loss-scale.ts';
+import type { PlateauOptions } from './plateau.ts';
+import type { AugmentOption, PreprocessOption } from './prepare.ts';
 import type { EpochEnd } from './progress.ts';
-import { checkRecord, type RecordOptions } from './recording.ts';
+import type { RecordOptions } from './recording.ts';
 import type { Regularizer } from './regularize.ts';
-import { checkRollback, type RollbackOptions } from './rollback.ts';
+import type { RollbackOptions } from './rollback.ts';
 import type { Batch, Named, Source } from './source.ts';
 import type { Measure, Objective } from './step.ts';
-import { checkLogger, type Logger } from './warnings.ts';
+import type { Logger } from './warnings.ts';
 
 export interface GroupRule {
   readonly match: Match;
@@ -150,132 +145,16 @@ export interface BatchOptions extends WeightsOptions {
 /** Default of `batchSize`. */
 export const BATCH_SIZE = 32;
 
-const TRAINER_OPTIONS = [
-  'model',
-  'loss',
-  'optimizer',
-  'clip',
-  'groups',
-  'plateau',
-  'ema',
-  'constraints',
-  'prune',
-  'regularize',
-  'lossScale',
-  'guards',
-  'rollback',
-  'augment',
-  'preprocess',
-  'batchSize',
-  'accumulate',
-  'dropLast',
-  'seed',
-  'threads',
-  'metrics',
-  'predict',
-  'logger',
-];
-const FIT_OPTIONS = [
-  'batchSize',
-  'shuffle',
-  'steps',
-  'epochs',
-  'validation',
-  'validateEvery',
-  'validateWeights',
-  'earlyStop',
-  'signal',
-  'onEpoch',
-  'onGuard',
-  'chunkSteps',
-  'profile',
-  'record',
-  'logger',
-];
-
-export function checkTrainerOptions<M extends Module>(options: TrainerOptions<M, string>): void {
-  if ((options as unknown) instanceof Module) {
-    throw new OptionError(`Trainer: expected one object of options, { model, loss, optimizer }, got ${show(options)}`);
-  }
-  checkOptions('Trainer', options, TRAINER_OPTIONS);
-  const { model, loss, optimizer, clip, metrics = {}, predict, groups = [] } = options;
-  const wrong = (option: string, expected: string, value: unknown): OptionError =>
-    new OptionError(`Trainer: option ${option}: expected ${expected}, got ${show(value)}`, { option, value });
-  if (!(model instanceof Module)) throw wrong('model', 'a Module', model);
-  if (typeof model.forward !== 'function') throw wrong('model', 'a Module with a method forward', model);
-  if (typeof loss !== 'function') throw wrong('loss', 'a function of a batch and the model', loss);
-  checkOptimizer('Trainer: option optimizer', optimizer);
-  if (clip !== undefined) checkClipPolicy('Trainer: option clip', clip);
-  if (typeof metrics !== 'object' || metrics === null) throw wrong('metrics', 'functions by name', metrics);
-  for (const [name, metric] of Object.entries(metrics)) {
-    if (name === 'loss') throw new OptionError('Trainer: option metrics: loss is measured anyway', { option: 'metrics' });
-    checkMetric(name, metric);
-  }
-  checkFunction('Trainer', 'predict', predict);
-  checkLogger('Trainer', options.logger);
-  checkRollback(options.rollback ?? {});
-  checkPreprocess(options.preprocess);
-  checkAugmentation(options.augment);
-  if (options.lossScale !== undefined) new LossScale(options.lossScale);
-  if (options.ema !== undefined) emaWeight('Trainer: ema', options.ema);
-  if (options.plateau !== undefined) {
-    const names = ['loss', ...Object.keys(metrics)];
-    checkChoice('Trainer: plateau', 'metric', new Plateau(options.plateau).metric, names);
-  }
-  if (!Array.isArray(groups)) throw wrong('groups', 'an array of rules', groups);
-  checkBoolean('Trainer', 'dropLast', options.dropLast ?? false);
-  const { batchSize = 1, accumulate = 1, threads = 1, seed = 0 } = options;
-  checkNumber('Trainer', 'batchSize', batchSize, { min: 1, integer: true });
-  checkNumber('Trainer', 'accumulate', accumulate, { min: 1, integer: true });
-  checkNumber('Trainer', 'threads', threads, { min: 1, max: MAX_THREADS, integer: true });
-  if (typeof seed === 'bigint' ? seed < 0n || seed >= 2n ** 64n : !Number.isSafeInteger(seed) || seed < 0) {
-    throw new OptionError(`Trainer: option seed: expected a whole number from 0 to 2^64 - 1, got ${seed}`, { value: seed });
-  }
+export interface SaveOptions extends WeightsOptions {
+  /** Leave out optimizer, policy and counters. Default false. */
+  readonly weightsOnly?: boolean;
+  /** Further pairs for the header of the file. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** `metrics` are the names that validation gives. */
-export function checkFitOptions(where: string, options: FitOptions<string>, metrics: readonly string[]): void {
-  checkOptions(where, options, FIT_OPTIONS);
-  for (const key of ['batchSize', 'steps', 'epochs', 'validateEvery', 'chunkSteps'] as const) {
-    if (options[key] !== undefined) checkNumber(where, key, options[key], { min: 1, integer: true });
-  }
-  checkBoolean(where, 'profile', options.profile ?? false);
-  checkBoolean(where, 'shuffle', options.shuffle ?? true);
-  checkRecord(where, options.record);
-  const { validation, validateEvery, earlyStop, signal, onEpoch } = options;
-  if (signal !== undefined && !isAbortSignal(signal)) {
-    throw new OptionError(`${where}: option signal: expected an AbortSignal, got ${show(signal)}`, { option: 'signal' });
-  }
-  checkFunction(where, 'onEpoch', onEpoch);
-  checkFunction(where, 'onGuard', options.onGuard);
-  checkLogger(where, options.logger);
-  if (validateEvery !== undefined && !validation) {
-    throw new OptionError(`${where}: validateEvery needs a validation set`, { option: 'validateEvery' });
-  }
-  if (!earlyStop) return;
-  const rule = `${where}: earlyStop`;
-  checkOptions(rule, earlyStop, ['patience', 'minDelta', 'metric', 'mode']);
-  checkNumber(rule, 'patience', earlyStop.patience, { min: 1, integer: true });
-  checkNumber(rule, 'minDelta', earlyStop.minDelta ?? 0, { min: 0 });
-  checkChoice(rule, 'metric', earlyStop.metric ?? 'loss', metrics);
-  checkChoice(rule, 'mode', earlyStop.mode ?? 'min', ['min', 'max']);
-  if (!validation) throw new OptionError(`${where}: earlyStop needs a validation set`, { option: 'earlyStop' });
-}
-
-function checkMetric(name: string, value: unknown): void {
-  const class_ = typeof value === 'function' ? value : (value as object | null | undefined)?.constructor;
-  if (class_ && class_.prototype instanceof Streaming) {
-    const text = `Trainer: option metrics.${name}: expected a function, got ${show(value)}, which counts arrays`;
-    const instead = `({ x, y }, model) => metrics.${class_.name[0]!.toLowerCase()}${class_.name.slice(1)}(model.forward(x), y)`;
-    throw new OptionError(`${text}: write ${instead}`, { option: `metrics.${name}`, value });
-  }
-  checkFunction('Trainer', `metrics.${name}`, value);
-}
-
-function checkFunction(where: string, option: string, value: unknown): void {
-  const shown = show(value);
-  if (value === undefined || (typeof value === 'function' && !shown.startsWith('class '))) return;
-  throw new OptionError(`${where}: option ${option}: expected a function, got ${shown}`, { option, value });
+export interface LoadOptions {
+  /** Missing or extra names are an error; false loads what fits and lists the others. Default true. */
+  readonly strict?: boolean;
 }
 
 /**
@@ -297,8 +176,6 @@ export function groupParameters<M extends Module>(
     }
   };
   for (const rule of groups) {
-    checkOptions('Trainer: groups', rule, ['match', 'optimizer']);
-    checkOptimizer('Trainer: groups: option optimizer', rule.optimizer);
     const matched = matchParameters('Trainer: groups', model, rule.match);
     if (matched.every((p) => taken.has(p))) {
       const text = `Trainer: groups: groups before have all that ${show(rule.match)} matches: put the narrower group first`;

@@ -1,10 +1,9 @@
 // recording.ts: the steps of a training as they are kept: the last ones in memory for `advise`, all of them in a file where `fit` is asked to.
-import { OptionError } from '../errors.ts';
 import type { RecordHeader } from '../history/history.ts';
 import type { StepLog } from '../history/log.ts';
 import { Recorder } from '../history/write.ts';
 import type { Reports } from '../optim/report.ts';
-import { checkBoolean, checkOptions, show } from '../options.ts';
+import { bool, either, type Field, options, text } from '../options/index.ts';
 
 export interface RecordOptions {
   readonly file: string;
@@ -12,20 +11,11 @@ export interface RecordOptions {
   readonly perLayer?: boolean;
 }
 
-export function checkRecord(where: string, record: unknown): void {
-  if (record === undefined || (typeof record === 'string' && record !== '')) return;
-  if (typeof record !== 'object' || record === null) {
-    throw new OptionError(`${where}: option record: expected the name of a file, or { file, perLayer }, got ${show(record)}`, {
-      option: 'record',
-    });
-  }
-  checkOptions(`${where}: record`, record, ['file', 'perLayer']);
-  const { file, perLayer = false } = record as RecordOptions;
-  if (typeof file !== 'string' || file === '') {
-    throw new OptionError(`${where}: record: option file: expected the name of a file, got ${show(file)}`, { option: 'file' });
-  }
-  checkBoolean(`${where}: record`, 'perLayer', perLayer);
-}
+/** The name of a file, or that with what is recorded. */
+export const recordTo: Field<string | RecordOptions, unknown> = either(
+  text,
+  options<RecordOptions>()({ file: text, perLayer: bool.default(false) }),
+);
 
 export const isPerLayer = (record: string | RecordOptions | undefined): boolean =>
   typeof record === 'object' && record.perLayer === true;

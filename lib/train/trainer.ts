@@ -8,7 +8,6 @@ import { writeSafetensors } from '../io/safetensors.ts';
 import type { Data } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
-import { checkChoice, checkNumber, checkOptions, show } from '../options.ts';
 import type { Access } from './access.ts';
 import { checkMetadata, type LoadResult, matchCheckpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { Current } from './current.ts';
@@ -16,15 +15,16 @@ import { drive, driveSync, type Loop, settle } from './effect.ts';
 import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
 import { closing, closingNow, type Feeder, type FeedOptions } from './feeder.ts';
 import type { Running } from './fit.ts';
+import { type Asked, checkFitOptions, checkTrainerOptions, readMethod } from './given.ts';
 import { Halt } from './halt.ts';
-import { asSource, checkFile, feederOf, inputsOf, isArray } from './inputs.ts';
+import { asSource, feederOf, inputsOf } from './inputs.ts';
 import { type Inspection, type InspectOptions, inspectLoop, readInspect } from './inspect.ts';
 import {
   BATCH_SIZE,
   type BatchOptions,
-  checkFitOptions,
-  checkTrainerOptions,
   type FitOptions,
+  type LoadOptions,
+  type SaveOptions,
   type TrainerOptions,
   type Weights,
   type WeightsOptions,
@@ -80,7 +80,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   constructor(given: TrainerOptions<M, K, N>) {
     // Names are for whoever writes a program: here a batch may have any.
     const options = given as TrainerOptions<M, never> as TrainerOptions<M, string>;
-    checkTrainerOptions(options);
+    checkTrainerOptions(arguments);
     const { model, threads = addon().threads.count, seed = 0 } = options;
     this.#threads = threads;
     this.#seed = BigInt(seed);
@@ -121,7 +121,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * training: the state is then that of the last whole step
    */
   fit(data: Named<N> | Source<N> | Stream<N>, options: FitOptions<K, N> = {}): Run<K> {
-    const running = this.#begin('fit', options);
+    const running = this.#begin('fit', arguments, options);
     const start = async (run: Run<K>): Promise<FitResult<K>> => {
       try {
         const feeder = feederOf('fit', data, options, this.#feedOptions(options));
@@ -143,7 +143,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     options: FitOptions<K, N> = {},
   ): FitResult<K> {
     this.#access.checkIdle('fitSync');
-    const running = this.#begin('fitSync', options);
+    const running = this.#begin('fitSync', arguments, options);
     try {
       const feeder = feederOf('fitSync', data, options, this.#feedOptions(options));
       return closingNow(feeder, () => this.#train(running, feeder, options, driveSync, null) as FitResult<K>);
@@ -159,7 +159,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   async evaluate(data: Named<N> | Source<N>, options: BatchOptions = {}): Promise<Metrics<K>> {
     this.#current.follow('evaluate');
-    const chosen = this.#chosen('evaluate', options);
+    const chosen = this.#chosen('evaluate', readMethod.evaluate(arguments));
     const source = asSource('evaluate', data);
     const copied = new Copied(source.data);
     return this.#access.use('evaluate', () => this.#withEvaluation(source, copied, chosen, drive));
@@ -172,7 +172,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   evaluateSync(data: Named<N> | Source<N>, options: BatchOptions = {}): Metrics<K> {
     this.#current.follow('evaluateSync');
-    const chosen = this.#chosen('evaluateSync', options);
+    const chosen = this.#chosen('evaluateSync', readMethod.evaluateSync(arguments));
     const source = asSource('evaluateSync', data);
     this.#access.checkFree('evaluateSync');
     return this.#withEvaluation(source, new Copied(source.data), chosen, driveSync) as Metrics<K>;
@@ -188,7 +188,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   async predict<D extends Data = Float32Array>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): Promise<NdArray<D>> {
     this.#current.follow('predict');
-    const { batchSize, weights } = this.#chosen('predict', options);
+    const { batchSize, weights } = this.#chosen('predict', readMethod.predict(arguments));
     const { arrays, shaped } = inputsOf('predict', inputs);
     const batch = { arrays: copyOf(arrays), shaped };
     return this.#access.use('predict', () => drive(this.#setup.predictor(weights).predict<D>(batch, batchSize, this.#threads)));
@@ -203,7 +203,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   predictSync<D extends Data = Float32Array>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): NdArray<D> {
     this.#current.follow('predictSync');
-    const { batchSize, weights } = this.#chosen('predictSync', options);
+    const { batchSize, weights } = this.#chosen('predictSync', readMethod.predictSync(arguments));
     const batch = inputsOf('predictSync', inputs);
     this.#access.checkFree('predictSync');
     return driveSync(this.#setup.predictor(weights).predict<D>(batch, batchSize, this.#threads));
@@ -212,8 +212,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /** Current values of the parameters, or of their averages, as of the end of a step, by all their names. */
   async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray<Float32Array>>> {
     this.#current.follow('readParameters');
-    checkOptions('readParameters', options, ['weights']);
-    const weights = this.#weightsOf('readParameters', options);
+    const weights = this.#weightsOf('readParameters', readMethod.readParameters(arguments).weights);
     return this.#access.use('readParameters', async () => {
       const names = this.#setup.parameterNames(weights);
       const values = await this.#setup.store.snapshot([...names.values()]);
@@ -237,28 +236,26 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @param options.weights with `weightsOnly`: `ema` writes the averages under the weights' names
    * @param options.metadata further string pairs for the file's header
    */
-  async save(
-    file: string,
-    options: WeightsOptions & { readonly weightsOnly?: boolean; readonly metadata?: Readonly<Record<string, string>> } = {},
-  ): Promise<void> {
-    checkOptions('save', options, ['weightsOnly', 'weights', 'metadata']);
-    checkFile('save', file);
-    const weights = this.#weightsOf('save', options);
-    if (weights === 'ema' && !options.weightsOnly) {
+  async save(file: string, options: SaveOptions = {}): Promise<void> {
+    const given = readMethod.save(arguments);
+    const { weightsOnly } = given;
+    const weights = this.#weightsOf('save', given.weights);
+    if (weights === 'ema' && !weightsOnly) {
       throw new OptionError("save: weights: 'ema' goes with weightsOnly: a whole checkpoint has both", { option: 'weights' });
     }
     const { names, values, progress, metadata } = await this.#access.use('save', async () => {
       const setup = this.#current.next();
       try {
-        const names = options.weightsOnly ? setup.weightNames(weights) : setup.stateNames();
+        const names = weightsOnly ? setup.weightNames(weights) : setup.stateNames();
         const batchSize = this.#running?.batchSize ?? this.#counted;
         const progress = { counters: this.counters, seed: this.#seed, batchSize, since: setup.sinceNames };
-        return { names, progress, metadata: this.#metadata(options), values: await setup.store.snapshot([...names.values()]) };
+        const values = await setup.store.snapshot([...names.values()]);
+        return { names, progress, metadata: this.#metadata(given.metadata), values };
       } finally {
         this.#current.leave(setup);
       }
     });
-    await writeCheckpoint(file, names, values, options.weightsOnly ? null : progress, metadata);
+    await writeCheckpoint(file, names, values, weightsOnly ? null : progress, metadata);
   }
 
   /**
@@ -268,15 +265,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns the shapes in the file by name: a model of these shapes loads it, and computes the same
    * @throws (rejects) OptionError that names the layer, where the model's structure is another
    */
-  async savePruned(
-    file: string,
-    options: { readonly metadata?: Readonly<Record<string, string>> } = {},
-  ): Promise<Map<string, readonly number[]>> {
-    checkOptions('savePruned', options, ['metadata']);
-    checkFile('savePruned', file);
+  async savePruned(file: string, options: Pick<SaveOptions, 'metadata'> = {}): Promise<Map<string, readonly number[]>> {
+    const given = readMethod.savePruned(arguments);
     this.#current.follow('savePruned');
     const { tensors, metadata } = await this.#access.use('savePruned', async () => {
-      const [metadata, values] = [this.#metadata(options), await this.#setup.snapshot()];
+      const [metadata, values] = [this.#metadata(given.metadata), await this.#setup.snapshot()];
       return { metadata, tensors: withoutPrunedRows(this.model, this.#setup, values) };
     });
     await writeSafetensors(file, tensors, metadata);
@@ -319,9 +312,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @param options.strict default true: missing or extra names are an error; false loads what fits and lists the others
    * @throws DataError, CheckpointError, BusyError; nothing is changed then
    */
-  async load(file: string, options: { readonly strict?: boolean } = {}): Promise<LoadResult> {
-    checkOptions('load', options, ['strict']);
-    checkFile('load', file);
+  async load(file: string, options: LoadOptions = {}): Promise<LoadResult> {
+    const { strict } = readMethod.load(arguments);
     this.#access.checkFree('load');
     const read = await readCheckpoint(file);
     const transforms = preprocessOf(file, read.metadata, this.#setup.transforms);
@@ -330,7 +322,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
       const { counters = START, seed = this.#seed, batchSize, since = {} } = read.progress ?? {};
       const setup = this.#current.next((before) => before.sinceOf(since));
       try {
-        const { values, missing, extra } = matchCheckpoint(read, setup.stateNames(true), options.strict ?? true);
+        const { values, missing, extra } = matchCheckpoint(read, setup.stateNames(true), strict);
         this.#current.adopt(setup);
         if (transforms) setup.transforms = transforms;
         setup.restore(values);
@@ -384,28 +376,20 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return { batchSize, accumulate, dropLast, seed: this.#seed, shuffle };
   }
 
-  #chosen(where: string, options: BatchOptions): Chosen {
-    checkOptions(where, options, ['batchSize', 'weights']);
-    const { batchSize = this.#batchSize } = options;
-    checkNumber(where, 'batchSize', batchSize, { min: 1, integer: true });
-    return { batchSize, weights: this.#weightsOf(where, options) };
+  #chosen(where: string, options: Asked): Chosen {
+    const { batchSize = this.#batchSize, weights } = options;
+    return { batchSize, weights: this.#weightsOf(where, weights) };
   }
 
-  #weightsOf(where: string, { weights = 'model' }: WeightsOptions): Weights {
-    checkChoice(where, 'weights', weights, ['model', 'ema']);
+  #weightsOf(where: string, weights: Weights = 'model'): Weights {
     if (weights === 'ema' && !this.#options.ema) throw new OptionError(`${where}: weights: 'ema' needs the trainer's option ema`);
     return weights;
   }
 
-  #begin(where: string, options: FitOptions<string>): Begun {
+  #begin(where: 'fit' | 'fitSync', given: ArrayLike<unknown>, options: FitOptions<string>): Begun {
     this.#access.checkFree(where);
-    if (isArray(options)) {
-      throw new OptionError(
-        `${where}: expected options as second argument, got ${show(options)}: data are named arrays, { x, y }`,
-      );
-    }
-    checkFitOptions(where, options, ['loss', ...Object.keys(this.#options.metrics ?? {})]);
-    this.#weightsOf(where, { weights: options.validateWeights ?? 'model' });
+    checkFitOptions(where, given, Object.keys(this.#options.metrics ?? {}));
+    this.#weightsOf(where, options.validateWeights);
     if (this.#setup.plateau && !options.validation) {
       throw new OptionError(`${where}: the trainer's plateau needs a validation set`, { option: 'validation' });
     }
@@ -455,7 +439,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     });
   }
 
-  #metadata({ metadata = {} }: { readonly metadata?: Readonly<Record<string, string>> }): Record<string, string> {
+  #metadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
     checkMetadata(metadata);
     return { ...metadata, ...preprocessMetadata(this.#setup.transforms) };
   }

@@ -1,6 +1,4 @@
 // warnings.ts: what a training run does that nobody may have meant, though it is no error: collected for the result, told to a logger.
-import { OptionError } from '../errors.ts';
-import { show } from '../options.ts';
 
 export type TrainingWarningCode =
   /** Every step of the run was skipped. */
@@ -36,16 +34,6 @@ export interface WarningDetails {
 
 /** Who is told: a function is given the warning, an object such as `console` or a logger's its message, by its method `warn`. */
 export type Logger = ((warning: TrainingWarning) => void) | { warn(message: string): void };
-
-/** @throws OptionError */
-export function checkLogger(where: string, logger: unknown): void {
-  if (logger === undefined || typeof logger === 'function') return;
-  if (typeof (logger as { warn?: unknown } | null)?.warn === 'function') return;
-  throw new OptionError(`${where}: option logger: expected a function or an object with a method warn, got ${show(logger)}`, {
-    option: 'logger',
-    value: logger,
-  });
-}
 
 /** The warnings of one run: each once for the same thing. */
 export class Warnings {

@@ -24,7 +24,7 @@ it('times the optimizer phase', async () => {
 it.each([
   [['--suite', 'steps'], '--suite: expected one of step, clip-step, policies, got "steps"; did you mean step?'],
   [['--only', 'resnet'], '--only: expected some of mlp-small, char-rnn, got resnet'],
-  [['--seconds', '0'], '--seconds: expected a number above 0, got "0"'],
+  [['--seconds', '0'], '--seconds: expected a finite number > 0, got "0"'],
 ])('refuses %j', async (argv, message) => {
   const ran = await run(['bench', ...argv]);
   expect(ran).toMatchObject({ code: 2, stdout: '' });

@@ -93,14 +93,14 @@ it('a guard that stops is exit code 3', async () => {
 it.each([
   [{ schedule: { type: 'linaer' } }, /schedule\.type: expected one of .*; did you mean linear\?/],
   [{ schedule: { type: 'inverseSqrt' } }, /schedule: optim\.schedule\.inverseSqrt: option warmup/],
-  [{ regularize: { type: 'l3' } }, /regularize\.type: expected one of l1, l2, groupLasso, elasticNet/],
-  [{ regularize: { type: 'l1' } }, /regularize\.weight: expected a number >= 0, got nothing/],
-  [{ guards: [{ type: 'exploding' }] }, /guards\[0\]: guard\.exploding: option max/],
-  [{ ema: { decay: 2 } }, /ema: option decay/],
+  [{ regularize: { type: 'l3' } }, /regularize\.type: expected one of l1, l2, elasticNet, groupLasso/],
+  [{ regularize: { type: 'l1' } }, /regularize\.weight: expected a finite number >= 0, got nothing/],
+  [{ guards: [{ type: 'exploding' }] }, /guards\[0\]\.max: expected a finite number > 0, got nothing/],
+  [{ ema: { decay: 2 } }, /ema\.decay: expected/],
   [{ plateau: {}, data: { ...config.data, split: { train: 160, test: 40 } } }, /some rows, for plateau to look at/],
   [
     { labelSmoothing: 0.1, loss: 'mse', model: { type: 'mlp', sizes: [2, 4, 1] } },
-    /labelSmoothing: expected the loss crossEntropy/,
+    /loss: expected crossEntropy, since there is labelSmoothing, got "mse"/,
   ],
 ])('%j is wrong', async (change, message) => {
   const ran = await train(change);

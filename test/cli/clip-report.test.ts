@@ -2,11 +2,14 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { makePolicy, POLICY_NAMES } from '../../lib/cli/build.ts';
+import { makePolicy } from '../../lib/cli/build.ts';
+import { policies } from '../../lib/cli/config.ts';
+import { POLICIES as ROOM } from '../../lib/cli/rooms.ts';
 import * as clip from '../../lib/clip/index.ts';
 import { POLICIES } from '../../lib/clip/list.ts';
 import { advise, readRecord, replay } from '../../lib/history/index.ts';
 import { permutation } from '../../lib/ir/philox.ts';
+import { Place } from '../../lib/options/index.ts';
 import { replayPage, replayTable } from '../../lib/pages/replay-page.ts';
 import { folder, run } from './kit.ts';
 
@@ -161,10 +164,13 @@ it('shows runs that ended, skipped everything, or cannot be replayed', () => {
 
 it('makes every policy from a configuration', () => {
   const names = new Set(Object.keys(POLICIES).map((name) => name.split(' ')[0]!));
+  const POLICY_NAMES = Object.keys(ROOM.functions);
   expect(new Set(POLICY_NAMES)).toEqual(new Set([...names].filter((name) => name !== 'chain' && name !== 'groups')));
   for (const type of POLICY_NAMES) {
     const limit = ['soft', 'softNorm', 'tanh', 'suppress', 'value'].includes(type) ? { threshold: 0.1 } : {};
     expect(makePolicy([{ type, ...limit, maxSkips: 3 }]).maxSkips, type).toBe(3);
   }
-  expect(() => makePolicy([{ type: 'zclip', threshold: 1 }])).toThrow('clip.threshold: zclip has no threshold');
+  expect(() => policies.read({ type: 'zclip', threshold: 1 }, new Place('', '', 'clip'))).toThrow(
+    'clip: unknown option threshold',
+  );
 });

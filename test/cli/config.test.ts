@@ -26,6 +26,7 @@ function changed(path: string, value: unknown): unknown {
 
 it('fills in the defaults', () => {
   expect(checkConfig(good)).toEqual({
+    $schema: null,
     data: {
       type: 'csv',
       dir: '.',
@@ -73,8 +74,8 @@ it('fills in the defaults', () => {
 it.each([
   ['model.sizes', [64, 'x', 10], 'model.sizes[1]: expected a whole number >= 1, got "x"'],
   ['model.sizes', [64], 'model.sizes: expected a list of at least 2, got an array of 1'],
-  ['model.sizes', undefined, 'model.sizes: expected a list, got nothing'],
-  ['model.dropout', 1, 'model.dropout: expected a number >= 0 and < 1, got 1'],
+  ['model.sizes', undefined, 'model.sizes: expected a list of at least 2, got nothing'],
+  ['model.dropout', 1, 'model.dropout: expected a finite number >= 0 and < 1, got 1'],
   [
     'model.activation',
     'rule',
@@ -88,7 +89,7 @@ it.each([
   ['data.split.train', 0, 'data.split.train: expected a number of rows, or a part of them between 0 and 1, got 0'],
   ['data.split.tset', 5, 'data.split: unknown option tset; did you mean test?'],
   ['data.split.order', 'random', 'data.split.order: expected one of file, seed'],
-  ['data.divideBy', 0, 'data.divideBy: expected a number > 0, got 0'],
+  ['data.divideBy', 0, 'data.divideBy: expected a finite number > 0, got 0'],
   ['data.file', '', 'data.file: expected a text, got ""'],
   ['data', { type: 'idx', images: 'a', labels: 'b', testImages: 'c' }, 'data: testImages and testLabels go together'],
   [
@@ -97,7 +98,7 @@ it.each([
     'data.split.test: expected nothing, since the test set',
   ],
   ['data.split', { stratify: true }, "data.split.stratify: is for classes, and goes with order 'seed'"],
-  ['preprocess', 'standardize', 'preprocess: expected an object of options, got "standardize"'],
+  ['preprocess', 'standardize', 'preprocess: expected a list, or an object, got "standardize"'],
   ['preprocess', [{ of: 1 }], 'preprocess[0].type: expected a text, got nothing'],
   ['preprocess', { y: [{ type: 'standardize' }] }, 'preprocess.y: expected nothing, since crossEntropy compares with classes'],
   ['augment', { type: 'flip' }, 'augment: expected a list, got an object'],
@@ -108,12 +109,12 @@ it.each([
   ['seed', -1, 'seed: expected a whole number >= 0, got -1'],
   ['threads', 1000, 'threads: expected a whole number >= 1 and <= 256, got 1000'],
   ['optimizer', 'adamw', 'optimizer: expected an object with a type, got "adamw"'],
-  ['clip', [], 'clip: expected a list of at least 1, got an array of 0'],
+  ['clip', [], 'clip: expected a list of at least 1, or an object with a type, got an array of 0'],
   ['clip', [{}], 'clip[0].type: expected a text, got nothing'],
   ['loss', 'mse', 'model.sizes[2]: expected 1 for the loss mse, which compares one value a row, got 10'],
-  ['lossScale', 'big', 'lossScale: expected a number >= 1, got "big"'],
-  ['labelSmoothing', 2, 'labelSmoothing: expected a number >= 0 and <= 1, got 2'],
-  ['ema', 0.9, 'ema: expected an object, got 0.9'],
+  ['lossScale', 'big', 'lossScale: expected a power of two from 1 to 2^100, got "big"'],
+  ['labelSmoothing', 2, 'labelSmoothing: expected a finite number >= 0 and <= 1, got 2'],
+  ['ema', 0.9, 'ema: expected an object of options, got 0.9'],
   ['earlyStop', { patience: 3 }, 'data.split.validation: expected some rows, for earlyStop to look at, got nothing'],
 ])('%s = %j', (path, value, message) => {
   const check = (): unknown => checkConfig(changed(path, value));

@@ -49,7 +49,7 @@ it('draws curves on a terminal, and nothing but text without colors where they a
 });
 
 it.each([
-  [['--steps', '0'], 2, '--steps: expected a whole number of at least 1, got "0"'],
+  [['--steps', '0'], 2, '--steps: expected a whole number >= 1, got "0"'],
   [['--report', 'no/such/folder.html'], 2, '--report: '],
   [['--text', 'none.txt'], 4, 'none.txt: no such file'],
   [['--text', 'short.txt'], 4, 'short.txt: expected at least 73 characters to learn from, got 5'],

@@ -87,9 +87,9 @@ it('says what is wrong', async () => {
   ]);
   expect(await failed('--temperature', '-1')).toEqual([
     2,
-    expect.stringMatching(/--temperature: expected a number of at least 0, got "-1"/),
+    expect.stringMatching(/--temperature: expected a finite number >= 0, got "-1"/),
   ]);
-  expect(await failed('--top-k', '0')).toEqual([2, expect.stringMatching(/--top-k: expected a whole number of at least 1/)]);
+  expect(await failed('--top-k', '0')).toEqual([2, expect.stringMatching(/--top-k: expected a whole number >= 1/)]);
   expect(await failed('--topk', '1')).toEqual([2, expect.stringMatching(/did you mean --top-k\?/)]);
   const csv = {
     data: { type: 'csv', file: 't.csv', split: { train: 1 } },

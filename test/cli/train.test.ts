@@ -194,7 +194,7 @@ it.each([
     'a schedule with nothing to start from',
     { optimizer: { type: 'sgd' }, schedule: { type: 'constant' } },
     2,
-    /optimizer\.lr: expected a number/,
+    /optimizer\.lr: expected a finite number/,
   ],
 ])('refuses %s', async (_, change, code, message) => {
   const cwd = project(change, { 'ragged.csv': '1,2,0\n1,2\n', 'labels.csv': '1,2,0\n3,4,7\n' });
@@ -206,7 +206,7 @@ it.each([
 
 it.each([
   [['config.json', '--seeds', '2', '--out', 'x'], '--seeds'],
-  [['config.json', '--seed', '-1'], '--seed: expected a whole number of at least 0, got "-1"'],
+  [['config.json', '--seed', '-1'], '--seed: expected a whole number >= 0, got "-1"'],
   [['config.json', '--out', 'no/such/x'], 'is no folder that can be written to'],
   [['config.json', '--epochs'], '--epochs: expected N after it'],
 ])('refuses %j', async (argv, message) => {
@@ -295,23 +295,20 @@ it('prunes rows, holds weights to their constraints, and writes the smaller mode
 
 it.each([
   [{ prune: { type: 'row', match: '0.weight' } }, 'prune.type: expected one of magnitude, rows, got "row"; did you mean rows?'],
-  [
-    { prune: { type: 'magnitude', sparsity: 2 } },
-    'prune: prune.magnitude: option sparsity: expected a finite number >= 0 and <= 1, got 2',
-  ],
+  [{ prune: { type: 'magnitude', sparsity: 2 } }, 'prune.sparsity: expected a finite number >= 0 and <= 1, got 2'],
   [
     {
       prune: [
         { type: 'magnitude', sparsity: 0.5 },
-        { type: 'rows', match: 3 },
+        { type: 'rows', sparsity: 0.5, match: 3 },
       ],
     },
-    'prune[1].match: expected a text, got 3',
+    'prune[1].match: expected a pattern as string or RegExp, got 3',
   ],
   [{ constraints: [{ type: 'maxNorm' }] }, 'constraints[0].match: expected a text, got nothing'],
   [{ constraints: [{ type: 'weightClip', match: '*', max: 1 }] }, 'constraints[0]: unknown option max'],
   [{ constraints: [{ type: 'unitNorm', match: '*', axis: 'row' }] }, 'did you mean rows?'],
-  [{ savePruned: 'x' }, 'savePruned: expected prune of type rows'],
+  [{ savePruned: 'x' }, 'prune: expected one of type rows, since savePruned leaves out rows'],
 ])('refuses %j', async (change, message) => {
   const { code, stderr } = await run(['train', 'config.json'], { cwd: project(change) });
   expect(code).not.toBe(0);

@@ -121,9 +121,7 @@ describe('a trainer', () => {
   });
 
   test('wrong options', async () => {
-    expect(() => trainer({ ema: { decay: 1.5 } })).toThrow(
-      /ema: option decay: expected a finite number >= 0 and <= 1, or a function of the step, or "mean", got 1.5/,
-    );
+    expect(() => trainer({ ema: { decay: 1.5 } })).toThrow(/option ema.decay: expected a finite number >= 0 and <= 1, got 1.5/);
     expect(() => trainer({ ema: { decay: 'average' as never } })).toThrow(/or "mean", got "average"/);
     expect(() => trainer({ ema: { dacay: 1 } as object })).toThrow(/did you mean decay/);
     expect(() => classifier().predictSync(data.x, { weights: 'ema' })).toThrow(/needs the trainer's option ema/);

@@ -115,8 +115,8 @@ describe('dynamic', () => {
 
 test('wrong options', () => {
   const wrong = (lossScale: unknown) => () => classifier({ lossScale: lossScale as number, optimizer: optim.sgd() });
-  expect(wrong(1000)).toThrow(/option lossScale: expected a power of two from 1 to 2\^100, or an object of options, got 1000/);
-  expect(wrong(0.5)).toThrow(/expected a power of two from 1 to 2\^100, .*, got 0.5/);
+  expect(wrong(1000)).toThrow(/option lossScale: expected a power of two from 1 to 2\^100, got 1000/);
+  expect(wrong(0.5)).toThrow(/expected a power of two from 1 to 2\^100, got 0.5|expected a finite number >= 1/);
   expect(wrong({ growth: 1 })).toThrow(/option lossScale.growth/);
   expect(wrong({ backoff: 0.3 })).toThrow(/option lossScale.backoff: expected a power of two below 1, got 0.3/);
   expect(wrong({ interval: 0 })).toThrow(/option lossScale.interval/);

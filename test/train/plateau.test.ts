@@ -86,7 +86,7 @@ test('the update takes the lowered rate, and not below the least one', async () 
 test('wrong options', () => {
   expect(() => trainer({ plateau: { patince: 1 } as object })).toThrow(/did you mean patience/);
   expect(() => trainer({ plateau: { factor: 1 } })).toThrow(/option plateau.factor: expected a finite number > 0 and < 1, got 1/);
-  expect(() => trainer({ plateau: { metric: 'accuracy' as 'loss' } })).toThrow(/expected one of loss, got "accuracy"/);
+  expect(() => trainer({ plateau: { metric: 'accuracy' as 'loss' } })).toThrow(/expected "loss", got "accuracy"/);
   const fitting = () => trainer().fitSync(data, { steps: 1 });
   expect(fitting).toThrow(OptionError);
   expect(fitting).toThrow("fitSync: the trainer's plateau needs a validation set");

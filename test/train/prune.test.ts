@@ -362,7 +362,11 @@ describe('refused', () => {
   // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
   const any = (x: unknown): any => x;
   it.each<[string, () => unknown, string]>([
-    ['no rule', make({ prune: any('magnitude') }), 'Trainer: prune: expected one such as prune.magnitude(), got "magnitude"'],
+    [
+      'no rule',
+      make({ prune: any('magnitude') }),
+      'Trainer: option prune: expected one such as prune.magnitude(), got "magnitude"',
+    ],
     [
       'a name',
       make({ prune: prune.rows({ sparsity: 0.5, match: 'fc3.weight' }) }),

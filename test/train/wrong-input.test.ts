@@ -151,7 +151,7 @@ describe('one error each', () => {
       ...option,
       'evaluate: option batchSize: expected a whole number >= 1, got 0',
     ],
-    ['no model', () => new gradclip.Trainer({} as never), ...option, 'Trainer: option model: expected a Module, got undefined'],
+    ['no model', () => new gradclip.Trainer({} as never), ...option, 'Trainer: option model: expected a Module, got nothing'],
     [
       'an optimizer that is none',
       () => classifier({ optimizer: 'adam' as never }),
@@ -186,7 +186,7 @@ describe('one error each', () => {
       'a file name that is none',
       () => classifier().save(undefined as never),
       ...option,
-      'save: expected the name of a file, got undefined',
+      'Trainer.save: argument file: expected a text, got nothing',
     ],
     // Thresholds and rates.
     [

@@ -1,0 +1,244 @@
+// given.ts: what a trainer and its methods are given: the declarations that read it.
+import { checkClipPolicy } from '../clip/build.ts';
+import type { ClipPolicy } from '../clip/clip.ts';
+import { OptionError } from '../errors.ts';
+import { Streaming } from '../metrics/streaming.ts';
+import { MAX_THREADS } from '../native/threads.ts';
+import { match } from '../nn/fields.ts';
+import { Module } from '../nn/module.ts';
+import { optimizer } from '../optim/build.ts';
+import { constraintRules } from '../optim/constraint.ts';
+import { ema } from '../optim/ema.ts';
+import { pruneRule } from '../optim/prune.ts';
+import {
+  bool,
+  choice,
+  custom,
+  either,
+  type Field,
+  fn,
+  list,
+  number,
+  options,
+  Place,
+  record,
+  show,
+  signature,
+  text,
+  whole,
+} from '../options/index.ts';
+import { checkGuard, type Guard } from './guard.ts';
+import { type AbortSignalLike, isAbortSignal } from './halt.ts';
+import { lossScale } from './loss-scale.ts';
+import type {
+  BatchOptions,
+  EarlyStop,
+  FitOptions,
+  GroupRule,
+  LoadOptions,
+  SaveOptions,
+  TrainerOptions,
+  Weights,
+  WeightsOptions,
+} from './options.ts';
+import { plateau } from './plateau.ts';
+import { type AugmentOption, checkAugmentation, checkPreprocess, type PreprocessOption } from './prepare.ts';
+import { recordTo } from './recording.ts';
+import type { Regularizer } from './regularize.ts';
+import { rollback } from './rollback.ts';
+import type { Objective } from './step.ts';
+import type { Logger } from './warnings.ts';
+
+/** What is made by a function of the library, or checked by one. */
+const made = <T>(expected: string, check: (where: string, value: unknown) => unknown): Field<T> =>
+  custom(expected, (value, place) => {
+    check(String(place), value);
+    return value as T;
+  });
+
+// ---- the trainer -------------------------------------------------------------------------------------------------
+const model: Field<Module> = custom('a Module', (value, place) => {
+  if (!(value instanceof Module)) throw place.wrong('a Module', value);
+  if (typeof value.forward !== 'function') throw place.wrong('a Module with a method forward', value);
+  return value;
+});
+
+/** Scalars, and what metrics such as `metrics.f1` give, which graphs know; classes count arrays. */
+const measure = custom<NonNullable<TrainerOptions<Module, string>['metrics']>[string]>('a function', (value, place) => {
+  const made = typeof value === 'function' ? value : (value as object | null | undefined)?.constructor;
+  if (made?.prototype instanceof Streaming) {
+    const instead = `({ x, y }, model) => metrics.${made.name[0]!.toLowerCase()}${made.name.slice(1)}(model.forward(x), y)`;
+    throw place.refuse(`expected a function, got ${show(value)}, which counts arrays: write ${instead}`, { value });
+  }
+  return fn().read(value, place) as never;
+});
+
+const byName = record(measure, 'functions by name');
+const metrics: Field<NonNullable<TrainerOptions<Module, string>['metrics']>> = custom('functions by name', (value, place) => {
+  // The names of metrics in a list, as other libraries take them.
+  if (Array.isArray(value)) throw place.refuse(`expected functions by name, got a list with ${show(value[0])}`, { value });
+  const all = byName.read(value, place);
+  if ('loss' in all) throw place.refuse('loss is measured anyway');
+  return all as never;
+});
+
+const seed: Field<number | bigint> = custom(
+  'a whole number from 0 to 2^64 - 1',
+  (value, place) => {
+    const fits =
+      typeof value === 'bigint' ? value >= 0n && value < 2n ** 64n : Number.isSafeInteger(value) && (value as number) >= 0;
+    if (!fits) throw place.wrong('a whole number from 0 to 2^64 - 1', value);
+    return value as number | bigint;
+  },
+  { type: 'integer', minimum: 0 },
+);
+
+const logger: Field<Logger> = custom('a function or an object with a method warn', (value, place) => {
+  if (typeof value === 'function' || typeof (value as { warn?: unknown } | null | undefined)?.warn === 'function')
+    return value as Logger;
+  throw place.wrong('a function or an object with a method warn', value);
+});
+
+const positive = whole({ min: 1 });
+const several = <T>(item: Field<T>): Field<T | readonly T[]> => either(list(item), item) as Field<T | readonly T[]>;
+const penalty: Field<Regularizer> = custom('penalties such as regularize.l2()', (value, place) => {
+  const { name, penalty: build } = (value ?? {}) as Partial<Regularizer>;
+  if (typeof name === 'string' && typeof build === 'function') return value as Regularizer;
+  throw place.wrong('penalties such as regularize.l2()', value);
+});
+
+const readTrainer = signature(
+  'Trainer',
+  {},
+  options<TrainerOptions<Module, string>>()({
+    model,
+    loss: fn<Objective<Module>>('a function of a batch and the model'),
+    optimizer,
+    clip: made<ClipPolicy>('a policy such as clip.globalNorm()', checkClipPolicy).optional(),
+    groups: list(options<GroupRule>()({ match, optimizer })).default([]),
+    guards: list(made<Guard>('guards such as guard.loss()', checkGuard)).default([]),
+    rollback: rollback.default({}),
+    lossScale: lossScale.optional(),
+    regularize: several(penalty).default([]),
+    ema: ema.optional(),
+    plateau: plateau.optional(),
+    constraints: constraintRules.default([]),
+    prune: several(pruneRule).default([]),
+    augment: made<AugmentOption>('augmentations such as augment.flip()', (_, value) =>
+      checkAugmentation(value as AugmentOption),
+    ).optional(),
+    preprocess: made<PreprocessOption>('transforms by the names of arrays', (_, value) =>
+      checkPreprocess(value as PreprocessOption),
+    ).optional(),
+    batchSize: positive.default(32),
+    accumulate: positive.default(1),
+    dropLast: bool.default(false),
+    seed: seed.default(0),
+    threads: whole({ min: 1, max: MAX_THREADS }).optional(),
+    metrics: metrics.default({}),
+    predict: fn<NonNullable<TrainerOptions<Module, string>['predict']>>().optional(),
+    logger: logger.optional(),
+  }),
+);
+
+/** @throws OptionError for what no trainer is made of */
+export function checkTrainerOptions(given: ArrayLike<unknown>): void {
+  if (given[0] instanceof Module) {
+    throw new OptionError(`Trainer: expected one object of options, { model, loss, optimizer }, got ${show(given[0])}`);
+  }
+  const { plateau, metrics } = readTrainer(given);
+  if (plateau) checkMetric('Trainer', 'plateau.metric', plateau.metric, Object.keys(metrics));
+}
+
+function checkMetric(where: string, option: string, name: string, metrics: readonly string[]): void {
+  choice('loss', ...metrics).read(name, new Place(where, 'option', option));
+}
+
+// ---- its methods -------------------------------------------------------------------------------------------------
+/** What `asSource` and others look at. */
+const data: Field<unknown> = custom('named arrays, { x, y }, or a source', (value) => value);
+const weights = choice('model', 'ema').default('model');
+const string: Field<string> = custom('a text', (value, place) => {
+  if (typeof value === 'string') return value;
+  throw place.wrong('a text', value);
+});
+const metadata = record(string).default({});
+
+const fitOptions = options<FitOptions<string>>()({
+  batchSize: positive.optional(),
+  shuffle: bool.default(true),
+  steps: positive.optional(),
+  epochs: positive.optional(),
+  validation: data.optional() as never,
+  validateEvery: positive.optional(),
+  validateWeights: weights,
+  earlyStop: options<EarlyStop<string>>()({
+    patience: positive,
+    minDelta: number({ min: 0 }).default(0),
+    metric: text.default('loss'),
+    mode: choice('min', 'max').optional(),
+  }).optional(),
+  signal: custom<AbortSignalLike>('an AbortSignal', (value, place) => {
+    if (isAbortSignal(value)) return value;
+    throw place.wrong('an AbortSignal', value);
+  }).optional(),
+  onEpoch: fn<NonNullable<FitOptions<string>['onEpoch']>>().optional(),
+  onGuard: fn<NonNullable<FitOptions<string>['onGuard']>>().optional(),
+  chunkSteps: positive.optional(),
+  profile: bool.default(false),
+  record: recordTo.optional(),
+  logger: logger.optional(),
+});
+const batchOptions = options<BatchOptions>()({ batchSize: positive.optional(), weights });
+
+const readFit = {
+  fit: signature('Trainer.fit', { data }, fitOptions),
+  fitSync: signature('Trainer.fitSync', { data }, fitOptions),
+};
+
+/** @param metrics the names that validation gives, beside the loss */
+export function checkFitOptions(method: 'fit' | 'fitSync', given: ArrayLike<unknown>, metrics: readonly string[]): void {
+  if (given[1] instanceof Object && (Array.isArray(given[1]) || ArrayBuffer.isView(given[1]))) {
+    const text = `Trainer.${method}: expected options as second argument, got ${show(given[1])}: data are named arrays, { x, y }`;
+    throw new OptionError(text, { value: given[1] });
+  }
+  const { validation, validateEvery, earlyStop } = readFit[method](given);
+  const needs = validateEvery !== undefined ? 'validateEvery' : earlyStop ? 'earlyStop' : null;
+  if (needs && !validation) throw new OptionError(`Trainer.${method}: ${needs} needs a validation set`, { option: needs });
+  if (earlyStop) checkMetric(`Trainer.${method}`, 'earlyStop.metric', earlyStop.metric, metrics);
+}
+
+type Read<V> = (given: ArrayLike<unknown>) => V;
+/** What `evaluate` and `predict` are asked for. */
+export interface Asked {
+  readonly batchSize: number | undefined;
+  readonly weights: Weights;
+}
+
+/** What each method is given, by its name. */
+export const readMethod: {
+  readonly [K in 'evaluate' | 'evaluateSync' | 'predict' | 'predictSync']: Read<Asked>;
+} & {
+  readonly readParameters: Read<Pick<Asked, 'weights'>>;
+  readonly save: Read<Required<SaveOptions>>;
+  readonly savePruned: Read<Required<Pick<SaveOptions, 'metadata'>>>;
+  readonly load: Read<Required<LoadOptions>>;
+} & {
+  readonly [K in 'resetCarried' | 'sparsity' | 'dispose']: Read<unknown>;
+} = {
+  evaluate: signature('Trainer.evaluate', { data }, batchOptions),
+  evaluateSync: signature('Trainer.evaluateSync', { data }, batchOptions),
+  predict: signature('Trainer.predict', { inputs: data }, batchOptions),
+  predictSync: signature('Trainer.predictSync', { inputs: data }, batchOptions),
+  readParameters: signature('Trainer.readParameters', {}, options<WeightsOptions>()({ weights })),
+  save: signature(
+    'Trainer.save',
+    { file: text },
+    options<SaveOptions>()({ weightsOnly: bool.default(false), weights, metadata }),
+  ),
+  savePruned: signature('Trainer.savePruned', { file: text }, options<Pick<SaveOptions, 'metadata'>>()({ metadata })),
+  load: signature('Trainer.load', { file: text }, options<LoadOptions>()({ strict: bool.default(true) })),
+  resetCarried: signature('Trainer.resetCarried', {}),
+  sparsity: signature('Trainer.sparsity', {}),
+  dispose: signature('Trainer.dispose', {}),
+};
