@@ -214,6 +214,12 @@ const LOSS: readonly Row[] = [
     ['crossEntropy', 'logits are the first argument'],
   ],
   [
+    'no labels',
+    () => withLoss(({ x }: Any, m: Any) => (loss.crossEntropy as Any)(m.forward(x))),
+    OptionError,
+    ['argument labels: expected a Tensor, got nothing'],
+  ],
+  [
     'targets of another shape',
     () => withLoss(({ x, y }: Any, m: Any) => loss.mse(m.forward(x), y)),
     ShapeError,
@@ -324,6 +330,15 @@ const MODEL: readonly Row[] = [
     ['forward gave nothing; is a return missing?'],
   ],
   [
+    'forward that gives a list',
+    () =>
+      forward(function (x) {
+        return [this.fc.forward(x)];
+      }),
+    OptionError,
+    ['argument logits: expected a Tensor, got an array of 1'],
+  ],
+  [
     'forward that is async',
     () =>
       forward(async function (x) {
@@ -429,6 +444,65 @@ const MODEL: readonly Row[] = [
     ['no parameter matches fcc.*', 'fc.weight'],
   ],
   ['a dropout of 50', () => new nn.Dropout(50), OptionError, ['Dropout', '50']],
+];
+
+/** An op in forward, of what linear makes. */
+const withOp = (f: (h: Any) => Any): Any =>
+  forward(function (x) {
+    return f(this.fc.forward(x));
+  });
+const OPERANDS: readonly Row[] = [
+  [
+    'text',
+    () => withOp((h) => ops.add(h, '2' as Any)),
+    OptionError,
+    ['ops.add: argument b: expected a Tensor or a number, got "2"'],
+  ],
+  ['null', () => withOp((h) => ops.mul(h, null as Any)), OptionError, ['ops.mul: argument b', 'got null']],
+  ['true', () => withOp((h) => ops.sub(h, true as Any)), OptionError, ['ops.sub: argument b', 'got true']],
+  ['a list', () => withOp((h) => ops.add(h, [1] as Any)), OptionError, ['ops.add: argument b', 'got an array of 1']],
+  [
+    'a typed array',
+    () => withOp((h) => ops.add(h, new Float32Array(2) as Any)),
+    OptionError,
+    ['ops.add: argument b', 'a Float32Array'],
+  ],
+  ['a bigint', () => withOp((h) => ops.div(h, 2n as Any)), OptionError, ['ops.div: argument b', 'got 2n']],
+  ['nothing', () => withOp(() => (ops.relu as Any)()), OptionError, ['ops.relu: argument x: expected a Tensor', 'nothing']],
+  [
+    'tensors one by one',
+    () => withOp((h) => (ops.concat as Any)(h, h)),
+    OptionError,
+    ['ops.concat', 'expected a list', 'Tensor'],
+  ],
+  [
+    'a condition that is none',
+    () => withOp((h) => ops.where(true as Any, h, h)),
+    OptionError,
+    ['ops.where: argument condition', 'got true'],
+  ],
+  [
+    'axis',
+    () => withOp((h) => ops.mean(h, { axis: 1 } as Any)),
+    OptionError,
+    ['ops.mean: unknown option axis; did you mean axes?'],
+  ],
+  ['dim', () => withOp((h) => ops.softmax(h, { dim: 1 } as Any)), OptionError, ['ops.softmax: unknown option dim', 'axis']],
+  [
+    'an axis by itself',
+    () => withOp((h) => ops.sum(h, 1 as Any)),
+    OptionError,
+    ['ops.sum: expected an object of options, got 1'],
+  ],
+  ['sizes one by one', () => withOp((h) => (ops.reshape as Any)(h, 2, 4)), OptionError, ['ops.reshape', 'got 3']],
+  ['an op in map', () => withOp((h) => [h].map(ops.relu as Any)[0]), OptionError, ['ops.relu', 'x => ops.relu(x)']],
+  [
+    'numbers for a layer',
+    () => new nn.Linear(3, 2).forward([1, 2, 3] as Any),
+    OptionError,
+    ['nn.Linear', 'argument x: expected a Tensor'],
+  ],
+  ['a class in a sequence', () => new nn.Sequential(nn.Linear as Any), OptionError, ['nn.Sequential', 'class Linear']],
 ];
 
 const OPTIONS: readonly Row[] = [
@@ -537,6 +611,7 @@ describe.each([
   ['a loss', LOSS],
   ['a metric', METRICS],
   ['a model', MODEL],
+  ['an operand', OPERANDS],
   ['an option', OPTIONS],
   ['the order of calls', LIFE],
 ])('%s', (_name, rows) => {
