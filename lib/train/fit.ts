@@ -17,6 +17,7 @@ import { Pace } from './pace.ts';
 import { tellPrints } from './prints.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { type Counters, type FitResult, type Metrics, type StopReason, Tally } from './progress.ts';
+import { warnOfZeroRates } from './rates.ts';
 import type { Rollback } from './rollback.ts';
 import type { Session } from './session.ts';
 import type { Warnings } from './warnings.ts';
@@ -28,6 +29,8 @@ const MOST_EVENTS = 100;
 export interface Running {
   readonly halt: Halt;
   readonly warnings: Warnings;
+  /** Groups by name: whether their learning rate was 0 in every step so far. */
+  readonly idle: Map<string, boolean>;
   counters: Counters;
 }
 
@@ -95,6 +98,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult<string>> {
     const { tried, applied, clipped, skipped, threads, last, epochs, nonFinite } = tally;
     if (tried > 0 && applied === 0) warnOfNothingApplied(running, tally);
     else if (tried > 0 && !tally.moved) warnOfZeroGradient(running, tally);
+    if (applied > 0) warnOfZeroRates(running, tried);
     const counts = { tried, applied, clipped, skipped, threads, nonFinite: [...nonFinite] };
     const result = { stopReason, ...counts, last, epochs, best: best.metrics, warnings: running.warnings.list };
     const told = c.guarding ? { ...result, guards: events } : result;

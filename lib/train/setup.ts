@@ -37,7 +37,7 @@ import { inModule, Store } from './store.ts';
 export type Since = ReadonlyMap<Parameter, number>;
 
 /** The run that hears of what is found. */
-type Hearing = Pick<Running, 'warnings' | 'counters'>;
+type Hearing = Pick<Running, 'warnings' | 'idle' | 'counters'>;
 
 export class Setup<M extends Module> {
   readonly store: Store;

@@ -399,7 +399,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const release = this.#access.begin(where);
     const { batchSize } = this.#feedOptions(options);
     const counters = inBatchesOf(this.#counters, this.#counted, batchSize);
-    this.#running = { halt: new Halt(options.signal ?? null), warnings, counters, release, batchSize };
+    this.#running = { halt: new Halt(options.signal ?? null), warnings, idle: new Map(), counters, release, batchSize };
     return this.#running;
   }
 

@@ -13,6 +13,8 @@ export type TrainingWarningCode =
   | 'metricNaN'
   /** Steps had fewer threads than the trainer was told to take. */
   | 'fewerThreads'
+  /** A learning rate was 0 in every step of the run. */
+  | 'zeroRate'
   /** A learning rate fell below 1e-12 of what it was. */
   | 'vanishedRate';
 

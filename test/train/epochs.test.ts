@@ -177,7 +177,6 @@ describe('a rate that has vanished', () => {
 
   test('is no rate that was 0 all along, nor one that comes back, nor one that ends where the run does', async () => {
     for (const lr of [
-      0,
       schedule.step(1, { size: { epochs: 1 }, gamma: 0.7 }),
       schedule.warmup({ steps: 9, to: 1 }),
       schedule.cosine(1, { steps: 20 }),
@@ -187,5 +186,23 @@ describe('a rate that has vanished', () => {
       const { warnings } = await classifier({ ...cut, optimizer: optim.sgd({ lr }) }).fit(data, { epochs: 4 });
       expect(warnings).toEqual([]);
     }
+  });
+
+  test('0 in all steps is told at the end, of each group; a schedule that begins there is not', async () => {
+    const stands = optim.sgd({ lr: 0 });
+    const { warnings } = await classifier({ ...cut, optimizer: stands }).fit(data, { epochs: 2 });
+    expect(warnings.map(({ code, message }) => [code, message.replace(/all \d+ /, '')])).toEqual([
+      [
+        'zeroRate',
+        'optim.sgd: the learning rate was 0 in steps of the run: nothing was learned. What shall stay as it is has requiresGrad = false',
+      ],
+    ]);
+    const groups = [{ match: 'fc2.*', optimizer: stands }];
+    const grouped = await classifier({ ...cut, optimizer: optim.sgd({ lr: 0.1 }), groups }).fit(data, { steps: 1 });
+    expect(grouped.warnings).toMatchObject([
+      { code: 'zeroRate', details: { name: 'optim.sgd of fc2.weight', step: 1, tried: 1 } },
+    ]);
+    const begins = optim.sgd({ lr: (step) => step / 10 });
+    expect((await classifier({ ...cut, optimizer: begins }).fit(data, { steps: 1 })).warnings).toEqual([]);
   });
 });
