@@ -8,7 +8,7 @@ import type { Rounds } from './suites.ts';
 // Threads of OpenBLAS and of OpenMP spin for a while when their work is done: the next engine shall not pay for that.
 const SETTLE_MS = 100;
 
-export interface Measured {
+export interface Cell {
   readonly rows: readonly Row[];
   /** Who did not take part, and why. */
   readonly faults: ReadonlyMap<string, string>;
@@ -33,7 +33,7 @@ async function alternate(engines: readonly Engine[], options: Options): Promise<
   return results;
 }
 
-export async function measureCell(cell: string, launches: readonly Launch[], options: Options): Promise<Measured> {
+export async function measureCell(cell: string, launches: readonly Launch[], options: Options): Promise<Cell> {
   const { suite, suiteName, threads } = options;
   const engines: Engine[] = [];
   const faults = new Map<string, string>();

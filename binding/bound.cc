@@ -193,7 +193,7 @@ struct Loop {
     }
     for (size_t k = 0; k < phases.size(); k++) {
       const Phase& phase = phases[k];
-      const bool last = k + 1 == phases.size(), idle = phase.guarded && skip;
+      const bool last = k + 1 == phases.size(), idle = phase.skippable && skip;
       if (idle && !last) continue;
       const int64_t start = b.profile_.on() ? now_ns() : 0;
       if (!idle && phase.serial) {
@@ -226,7 +226,7 @@ struct Loop {
   void chain(const Phase& phase) {
     const Team alone{0, 1, nullptr, nullptr};
     for (int32_t k = phase.begin; k < phase.end; k++) {
-      if (b.program_->instrs[k].guarded && b.context_.skip) continue;
+      if (b.program_->instrs[k].skippable && b.context_.skip) continue;
       const int64_t start = b.profile_.on() ? now_ns() : 0;
       if (b.poison_.on()) b.poison_.before(k, b.args_[k], 1);
       execute(k, alone);

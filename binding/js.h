@@ -20,7 +20,7 @@ namespace {
 
 // Runs `f` and turns a failed allocation into a JavaScript error.
 template <class F>
-auto guarded(Napi::Env env, F f) -> decltype(f()) {
+auto allocating(Napi::Env env, F f) -> decltype(f()) {
   try {
     return f();
   } catch (const std::bad_alloc&) {

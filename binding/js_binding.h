@@ -228,7 +228,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     const Napi::Env env = info.Env();
     const std::shared_ptr<Session>& s = session(env);
     if (!s->pinned.empty()) raise(env, "ERR_OPTION", "run: a program bound to the caller's own arrays runs synchronously only");
-    return guarded(env, [&]() -> Napi::Value {
+    return allocating(env, [&]() -> Napi::Value {
       const ProgramSpec& spec = s->bound.program().spec;
       RunRequest r = request(info, spec);
       check_free(env, *s);
@@ -245,7 +245,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
   Napi::Value run_sync(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const std::shared_ptr<Session>& s = session(env);
-    return guarded(env, [&]() -> Napi::Value {
+    return allocating(env, [&]() -> Napi::Value {
       const ProgramSpec& spec = s->bound.program().spec;
       RunRequest r = request(info, spec);
       check_free(env, *s);
@@ -283,7 +283,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     return s->bound.profile();
   }
   void start_profile(const Napi::CallbackInfo& info) {
-    guarded(info.Env(), [&] { idle_profile(info).start(session_->bound.program().instrs.size()); });
+    allocating(info.Env(), [&] { idle_profile(info).start(session_->bound.program().instrs.size()); });
   }
   Napi::Value profile(const Napi::CallbackInfo& info) {
     const std::vector<Profile::Times>& times = idle_profile(info).times();

@@ -37,7 +37,7 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
   explicit BlockWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const Napi::Env env = info.Env();
     const int64_t bytes = whole(info[0], "block", 0);
-    if (bytes <= Need::kMax) block_ = guarded(env, [&] { return std::make_shared<Block>(bytes); });
+    if (bytes <= Need::kMax) block_ = allocating(env, [&] { return std::make_shared<Block>(bytes); });
     if (!block_ || !block_->bytes.data())
       raise(env, "ERR_MEMORY", "block: the system does not give " + std::to_string(bytes) + " bytes");
     napi_type_tag_object(env, info.This(), &kBlockTag);
@@ -76,7 +76,7 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
     const Napi::Env env = info.Env();
     const int64_t offset = whole(info[0], "block.readAsync: offset", 0), bytes = whole(info[1], "block.readAsync: bytes", 0);
     range(env, "block.readAsync", offset, bytes);
-    return guarded(env, [&]() -> Napi::Value {
+    return allocating(env, [&]() -> Napi::Value {
       Executor& executor = data(env).start(env);
       auto job = std::make_unique<ReadJob>(env, block_, offset, bytes);
       const Napi::Promise promise = job->promised.promise;
@@ -89,7 +89,7 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
     const Napi::Env env = info.Env();
     const int64_t offset = whole(info[0], "block.view: offset", 0), bytes = whole(info[1], "block.view: bytes", 1);
     uint8_t* from = range(env, "block.view", offset, bytes);
-    return guarded(env, [&]() -> Napi::Value {
+    return allocating(env, [&]() -> Napi::Value {
       auto kept = std::make_unique<Viewed>(Viewed{block_, bytes});
       const Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, from, size_t(bytes), Viewed::end, kept.get());
       kept.release()->block->views++;

@@ -21,7 +21,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
       table = dispatch().find(isa);
       if (!table) raise(env, "ERR_OPTION", "program: isa: expected one of " + dispatch().names() + ", got " + isa);
     }
-    guarded(env, [&] {
+    allocating(env, [&] {
       auto program = std::make_shared<Program>();
       const std::string error = program->decode(spec(env, info[0]), table);
       if (!error.empty()) raise(env, "ERR_PROGRAM", error);
@@ -63,7 +63,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
   Napi::Value bind(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     if (!info[0].IsArray()) raise(env, "ERR_OPTION", "bind: expected an array of blocks");
-    return guarded(env, [&]() -> Napi::Value {
+    return allocating(env, [&]() -> Napi::Value {
       Napi::Object binding = data(env).binding.New({});
       BindingWrap::Unwrap(binding)->init(env, program_, info[0].As<Napi::Array>());
       return binding;

@@ -148,7 +148,7 @@ std::string Program::decode(ProgramSpec given, const KernelTable* kernels) {
     if (!known) return name + text("kernel %lld is unknown, there are %d", ll(id), table->n_kernels);
     if (flags < 0 || flags > 3) return name + text("flags %lld are unknown", ll(flags));
     in.kernel = &table->kernels[id];
-    in.guarded = flags & 1, in.serial = flags & 2;
+    in.skippable = flags & 1, in.serial = flags & 2;
     in.places = places.size(), in.ints = ints.size(), in.floats = floats.size();
     for (int32_t p = 0; p < in.n_out + in.n_in && r.error.empty(); p++) {
       const int64_t space = r.whole(), offset = r.whole(), bytes = r.whole();
@@ -252,9 +252,9 @@ std::vector<Phase> Program::phases(int32_t begin, int32_t end) const {
   for (int32_t k = begin; k < end; k++) {
     if (instrs[k].serial && !list.empty() && list.back().serial) {
       list.back().end = k + 1;
-      list.back().guarded = list.back().guarded && instrs[k].guarded;
+      list.back().skippable = list.back().skippable && instrs[k].skippable;
     } else {
-      list.push_back({k, k + 1, instrs[k].serial, instrs[k].guarded});
+      list.push_back({k, k + 1, instrs[k].serial, instrs[k].skippable});
     }
   }
   return list;

@@ -20,7 +20,7 @@ struct Place {
 
 struct Instr {
   const KernelInfo* kernel;
-  bool guarded, serial;
+  bool skippable, serial;
   int32_t n_out, n_in, n_i, n_f;
   size_t places, ints, floats;          // positions of the first in Program's vectors; outputs come before inputs
   int64_t scratch_bytes, local_bytes;   // of this one; the program's are the most of all
@@ -30,7 +30,7 @@ struct Instr {
 struct Phase {
   int32_t begin, end;
   bool serial;
-  bool guarded;   // all of it
+  bool skippable;   // all of it
 };
 
 // As it comes from JavaScript.

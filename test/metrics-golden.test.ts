@@ -6,7 +6,7 @@ import { IndexError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import { type DType, sizeOf } from '../lib/ir/op.ts';
 import * as metrics from '../lib/metrics/index.ts';
-import { Gathering, type Measured, measure } from '../lib/train/measure.ts';
+import { Gathering, measure, type TracedMetric } from '../lib/train/measure.ts';
 import { runGraph } from './run-graph.ts';
 
 type Numbers = readonly (number | string)[];
@@ -50,7 +50,7 @@ function evaluated(
     const graph = new Graph('eval');
     const input = (name: string, dtype: DType, of: readonly number[]): Tensor =>
       graph.input(name, { dtype, shape: [end - start, ...of.slice(1)] }, 'feed');
-    const measured: Measured = measure(graph, 'metric', build(input('x', xType, shape), input('y', yType, yShape)));
+    const measured: TracedMetric = measure(graph, 'metric', build(input('x', xType, shape), input('y', yType, yShape)));
     const inputs = {
       x: Float64Array.from(x.slice(start * row, end * row)),
       y: Float64Array.from(y.slice(start * yRow, end * yRow)),

@@ -22,7 +22,7 @@ const cases = OPS.flatMap((op: AnyOp) =>
 function graphOf(op: AnyOp, sample: AnySample): { graph: Graph; inputs: Tensor[]; outs: readonly Tensor[] } {
   const graph = new Graph('train');
   const inputs = sample.ins.map((type, i) => graph.input(`x${i}`, type, 'feed'));
-  if (op.guarded) graph.section = 'apply';
+  if (op.skippable) graph.section = 'apply';
   const outs = graph.add(op, inputs, sample.attrs).outs;
   for (const [i, t] of outs.entries()) graph.output(`y${i}`, t);
   return { graph, inputs, outs };

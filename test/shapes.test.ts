@@ -67,7 +67,7 @@ function check(op: AnyOp, drawn: Case, seed: number, d: Draw): void {
 function nodeOf(op: AnyOp, { ins, attrs }: Case): Node {
   const graph = new Graph('train');
   const inputs = ins.map((type, i) => graph.input(`x${i}`, type, 'feed'));
-  if (op.guarded) graph.section = 'apply';
+  if (op.skippable) graph.section = 'apply';
   return graph.add(op, inputs, attrs);
 }
 

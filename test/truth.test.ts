@@ -81,6 +81,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     },
     exceptions: {
       failIf: 'ends a run, computes nothing',
+      print: 'gives back what it is given',
       ...Object.fromEntries(['accumulate', 'carry', 'leave'].map((n) => [n, micro])),
       augment: random,
     },

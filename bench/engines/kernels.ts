@@ -20,7 +20,7 @@ export async function kernelCell(name: string, threads: number): Promise<Cell> {
       ints,
       floats,
       // As the compiler does with what is updated; other outputs stay apart, so that inputs keep their values.
-      inplace: op.guarded ? (op.inplace?.(node) ?? []) : [],
+      inplace: op.skippable ? (op.inplace?.(node) ?? []) : [],
     },
     data,
     threads,

@@ -22,7 +22,7 @@ struct Context {
   uint64_t step;      // updates applied so far
   int32_t micro;      // which micro-batch of this step, from 0
   int32_t micros;     // micro-batches of this step
-  int32_t skip;       // set to 1 by `decide`: guarded instructions of this step do nothing
+  int32_t skip;       // set to 1 by `decide`: skippable instructions of this step do nothing
 };
 
 // One instruction's operands. Sizes were checked against `need` when the program was made, so a kernel does not check again.

@@ -22,10 +22,10 @@ import { ownSources } from './corpus.ts';
 import type { Contender, DemoResult } from './demo-result.ts';
 import { DemoView } from './demo-view.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
-import { follow } from './follow.ts';
 import type { IO, StopCause } from './io.ts';
 import { htmlReport } from './report.ts';
 import type { Screen } from './screen.ts';
+import { untilStopped } from './until-stopped.ts';
 
 export const DEMO: Command = {
   name: 'demo',
@@ -138,7 +138,7 @@ async function train(
     threads,
   });
   const run = trainer.fit(lesson.source, { steps });
-  await follow(run, io.signal, (report) => {
+  await untilStopped(run, io.signal, (report) => {
     loss.push(report.loss);
     norm.push(report.norm);
     normAfter.push(report.normAfter);

@@ -17,11 +17,11 @@ import { makeAugment, makeBeside, makeOptimizer, makePolicy, makeTask, makeTrans
 import { type RecordConfig, readConfig, type TrainConfig } from './config.ts';
 import { type DataSet, type LabelsRead, readData, shareOut } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
-import { follow } from './follow.ts';
 import type { IO, StopCause } from './io.ts';
 import { classesOf } from './models.ts';
 import type { Screen } from './screen.ts';
 import { TrainView } from './train-view.ts';
+import { untilStopped } from './until-stopped.ts';
 
 export const TRAIN: Command = {
   name: 'train',
@@ -166,7 +166,7 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
       logger: (warning) => view.warning(warning),
       onEpoch: (end) => view.epoch(end, validation === null ? 'test' : 'validation'),
     });
-    fit = await follow(run, io.signal, (report) => view.step(report)).finally(() => view.pause());
+    fit = await untilStopped(run, io.signal, (report) => view.step(report)).finally(() => view.pause());
   }
   const stopped = fit?.stopReason === 'stopped';
   const broken = fit !== null && !Number.isFinite(fit.last?.loss ?? 0);

@@ -2,8 +2,8 @@
 import { add, div, less, maximum, minimum, mul, where } from '../ops/elementwise.ts';
 import { number, options, optionsOnly, whole } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import { decay, epsilon, guarded } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { decay, epsilon, nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { measure, remembered, scaled, scaleOf } from './measure.ts';
 
 export interface AdaGCOptions extends NonFiniteOptions {
@@ -22,7 +22,7 @@ export interface AdaGCOptions extends NonFiniteOptions {
 const readAdaGc = optionsOnly(
   'clip.adaGc',
   options<AdaGCOptions>()({
-    ...guarded,
+    ...nonFiniteFields,
     relative: number({ above: 0 }).default(1.04),
     absolute: number({ min: 0, infinite: true }).default(1),
     decay: decay.default(0.99),
@@ -38,7 +38,7 @@ const readAdaGc = optionsOnly(
  */
 export function adaGc(options: AdaGCOptions = {}): ClipPolicy {
   const { relative, absolute, decay, eps, warmup, ...given } = readAdaGc(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   return {
     name: 'adaGc',
     maxSkips: rules.maxSkips,

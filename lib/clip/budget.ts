@@ -4,12 +4,12 @@ import { greedyBudget as greedy } from '../ops/lists.ts';
 import { uniform } from '../ops/random.ts';
 import { number, options, type PerStep, signature } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import { guarded, limit } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { limit, nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { measure, measureOnly, scaled, scaleOf } from './measure.ts';
 
 const threshold = limit().default(1);
-const readGreedyBudget = signature('clip.greedyBudget', { threshold }, options<NonFiniteOptions>()(guarded));
+const readGreedyBudget = signature('clip.greedyBudget', { threshold }, options<NonFiniteOptions>()(nonFiniteFields));
 
 /**
  * A norm of c, the threshold, for all gradients, shared out from the last parameter to the first, as a backward pass meets them: each keeps what is left of
@@ -17,7 +17,7 @@ const readGreedyBudget = signature('clip.greedyBudget', { threshold }, options<N
  */
 export function greedyBudget(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   const { threshold: limit, ...given } = readGreedyBudget(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   return {
     name: 'greedyBudget',
     maxSkips: rules.maxSkips,
@@ -40,13 +40,13 @@ export interface StochasticOptions extends NonFiniteOptions {
 const readStochastic = signature(
   'clip.stochastic',
   { threshold },
-  options<StochasticOptions>()({ ...guarded, b: number({ above: 0, max: 1 }).default(0.5) }),
+  options<StochasticOptions>()({ ...nonFiniteFields, b: number({ above: 0, max: 1 }).default(0.5) }),
 );
 
 /** globalNorm(c), c the threshold, in some steps: with probability b^(c / n). Draws are keyed by seed and batch, so that a resumed run repeats them. */
 export function stochastic(threshold?: PerStep, options: StochasticOptions = {}): ClipPolicy {
   const { threshold: limit, b, ...given } = readStochastic(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   return {
     name: 'stochastic',
     maxSkips: rules.maxSkips,

@@ -11,8 +11,8 @@ import { staged } from '../ops/staged.ts';
 import { statistic } from '../ops/statistics.ts';
 import { bool, choice, number, options, optionsOnly, signature, whole } from '../options/index.ts';
 import type { ClipContext, ClipPolicy } from './clip.ts';
-import { guarded } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { measure, perGradient } from './measure.ts';
 
 export interface CompressOptions extends NonFiniteOptions {
@@ -20,7 +20,7 @@ export interface CompressOptions extends NonFiniteOptions {
   readonly errorFeedback?: boolean;
 }
 
-const compressing = { ...guarded, errorFeedback: bool.default(true) };
+const compressing = { ...nonFiniteFields, errorFeedback: bool.default(true) };
 
 /** A policy whose stages decode what a message about tensors `xs` (gradients, with what was lost before) would carry. */
 function compressed(
@@ -28,7 +28,7 @@ function compressed(
   { errorFeedback: feedback, ...given }: Required<CompressOptions>,
   decoded: (c: ClipContext, xs: readonly Tensor[]) => readonly stage.Stage[],
 ): ClipPolicy {
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   return {
     name,
     maxSkips: rules.maxSkips,

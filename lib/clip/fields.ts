@@ -22,7 +22,7 @@ export function limitOf(name: string, value: AtStep): Limit {
 }
 
 /** What all policies take: see NonFiniteOptions. */
-export const guarded: {
+export const nonFiniteFields: {
   readonly nonFinite: Field<NonFinite, NonFinite, false>;
   readonly maxSkips: Field<number, number, false>;
 } = {

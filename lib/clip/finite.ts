@@ -5,7 +5,7 @@ import { type Stage, zeroNonFinite } from '../ops/stage.ts';
 import type { Statistic } from '../ops/statistics.ts';
 import { options, Place } from '../options/index.ts';
 import type { ClipColumns } from './clip.ts';
-import { guarded } from './fields.ts';
+import { nonFiniteFields } from './fields.ts';
 
 /**
  * `skip`: the step changes nothing, and after `maxSkips` in a row the run ends with a NonFiniteError. `error`: the run ends at once,
@@ -21,7 +21,7 @@ export interface NonFiniteOptions {
 }
 
 /** One policy's way with what is not finite. */
-export interface Guard {
+export interface NonFiniteRule {
   readonly mode: NonFinite;
   /** 0: never end the run. */
   readonly maxSkips: number;
@@ -35,13 +35,13 @@ export interface Guard {
 }
 
 /** @throws OptionError */
-export function guard(where: string, options: NonFiniteOptions): Guard {
-  return guardOf(nonFiniteOptions.read(options, new Place(where, '', '')));
+export function nonFiniteRule(where: string, options: NonFiniteOptions): NonFiniteRule {
+  return ruleOf(nonFiniteOptions.read(options, new Place(where, '', '')));
 }
-const nonFiniteOptions = options<NonFiniteOptions>()(guarded);
+const nonFiniteOptions = options<NonFiniteOptions>()(nonFiniteFields);
 
 /** Of options that were read. */
-export function guardOf({ nonFinite: mode, maxSkips }: Required<NonFiniteOptions>): Guard {
+export function ruleOf({ nonFinite: mode, maxSkips }: Required<NonFiniteOptions>): NonFiniteRule {
   return {
     mode,
     maxSkips: mode === 'skip' && Number.isFinite(maxSkips) ? maxSkips : 0,

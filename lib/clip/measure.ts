@@ -6,8 +6,8 @@ import * as stage from '../ops/stage.ts';
 import { type Statistic, statistic } from '../ops/statistics.ts';
 import { custom, type NumberRule, optionsOf, type PerStep, Place } from '../options/index.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
-import { guarded, type Limit, limit } from './fields.ts';
-import { type Guard, guardOf, type NonFiniteOptions } from './finite.ts';
+import { type Limit, limit, nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, type NonFiniteRule, ruleOf } from './finite.ts';
 
 /** What a policy measured, with the way it deals with NaN and infinities. */
 export interface Measured {
@@ -25,8 +25,8 @@ export interface Measured {
   readonly finite: Tensor;
 }
 
-/** Measure gradients behind the stages of earlier policies and of the guard. One reading of the gradients, or none where they were just written. */
-export function measure(c: ClipContext, rules: Guard, p = 2): Measured {
+/** Measure gradients behind the stages of earlier policies and of its rule for NaN. One reading of the gradients, or none where they were just written. */
+export function measure(c: ClipContext, rules: NonFiniteRule, p = 2): Measured {
   const { total, each, found } = norms(c, rules, p);
   const { skip, report } = rules.decide(found, c.stages);
   if (c.all) {
@@ -37,7 +37,7 @@ export function measure(c: ClipContext, rules: Guard, p = 2): Measured {
 }
 
 /** p-norms in f64. Finite gradients have a finite norm for p = 1, 2 and Infinity, whatever their size. */
-function norms(c: ClipContext, rules: Guard, p: number): { total: Tensor; each: Tensor; found: Statistic } {
+function norms(c: ClipContext, rules: NonFiniteRule, p: number): { total: Tensor; each: Tensor; found: Statistic } {
   const stages = [...c.stages, ...rules.stages];
   const xs = c.grads;
   if (p === 2) {
@@ -97,7 +97,7 @@ export function shaped(m: Measured, stages: readonly stage.Stage[], report: Clip
 }
 
 /** The gradients measured and left alone: clip.none, and a threshold of Infinity. */
-export function measureOnly(c: ClipContext, rules: Guard, p = 2): Clipped {
+export function measureOnly(c: ClipContext, rules: NonFiniteRule, p = 2): Clipped {
   const m = measure(c, rules, p);
   return { stages: m.stages, skip: m.skip, report: { norm: m.total, normAfter: m.total, ...m.report }, measure: false };
 }
@@ -149,9 +149,9 @@ export function checkLimit(where: string, option: string, value: PerStep, rule: 
 const others = custom('anything', (value) => value).optional();
 
 /** Check a policy's options: that all keys are known, and what is said about NaN and infinities. @throws OptionError */
-export function checkPolicy(where: string, options: NonFiniteOptions, known: readonly string[]): Guard {
-  const fields = { ...Object.fromEntries(known.map((key) => [key, others])), ...guarded };
-  return guardOf(optionsOf(fields).read(options, new Place(where, '', '')) as Required<NonFiniteOptions>);
+export function checkPolicy(where: string, options: NonFiniteOptions, known: readonly string[]): NonFiniteRule {
+  const fields = { ...Object.fromEntries(known.map((key) => [key, others])), ...nonFiniteFields };
+  return ruleOf(optionsOf(fields).read(options, new Place(where, '', '')) as Required<NonFiniteOptions>);
 }
 
 /** The option of policies whose thresholds come from earlier steps: a bound that holds from the first one on. */

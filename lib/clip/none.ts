@@ -1,8 +1,8 @@
 // none.ts: no clipping, measured or not.
 import { bool, options, optionsOnly } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import { guarded } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { measureOnly } from './measure.ts';
 
 export interface NoneOptions extends NonFiniteOptions {
@@ -10,12 +10,12 @@ export interface NoneOptions extends NonFiniteOptions {
   readonly measure?: boolean;
 }
 
-const readNone = optionsOnly('clip.none', options<NoneOptions>()({ ...guarded, measure: bool.default(true) }));
+const readNone = optionsOnly('clip.none', options<NoneOptions>()({ ...nonFiniteFields, measure: bool.default(true) }));
 
 /** Leave gradients alone. They are measured, and a step with a NaN is skipped, unless `measure` is false. */
 export function none(options: NoneOptions = {}): ClipPolicy {
   const { measure, ...given } = readNone(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   return {
     name: 'none',
     maxSkips: measure ? rules.maxSkips : 0,

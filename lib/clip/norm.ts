@@ -3,8 +3,8 @@ import type { Tensor } from '../ir/graph.ts';
 import { add, div, equal, minimum, mul, where } from '../ops/elementwise.ts';
 import { choice, number, options, type PerStep, signature } from '../options/index.ts';
 import type { ClipContext, ClipPolicy } from './clip.ts';
-import { guarded, type Limit, limit } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { type Limit, limit, nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { measure, measureOnly, perGradient, scaled, scaleOf, sizesOf } from './measure.ts';
 
 export interface NormOptions extends NonFiniteOptions {
@@ -21,7 +21,7 @@ function torchScale(norm: Tensor, c: Tensor): Tensor {
 }
 
 const threshold = limit().default(1);
-const normed = { ...guarded, p: number({ above: 0, infinite: true }).default(2) };
+const normed = { ...nonFiniteFields, p: number({ above: 0, infinite: true }).default(2) };
 const readGlobalNorm = signature(
   'clip.globalNorm',
   { threshold },
@@ -35,7 +35,7 @@ const readGlobalNorm = signature(
  */
 export function globalNorm(threshold?: PerStep, options: GlobalNormOptions = {}): ClipPolicy {
   const { threshold: limit, p, compat, ...given } = readGlobalNorm(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   const exact = compat === 'exact';
   return {
     name: 'globalNorm',
@@ -55,7 +55,7 @@ function eachNorm(
   { threshold: limit, p = 2, ...given }: { readonly threshold: Limit; readonly p?: number } & Required<NonFiniteOptions>,
   factor: ((size: number) => number) | null,
 ): ClipPolicy {
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   const limits = (context: ClipContext, at: Tensor): Tensor =>
     factor
       ? mul(
@@ -88,14 +88,14 @@ export function perTensorNorm(threshold?: PerStep, options: NormOptions = {}): C
   return eachNorm('perTensorNorm', readPerTensorNorm(arguments), null);
 }
 
-const readAverageNorm = signature('clip.averageNorm', { threshold }, options<NonFiniteOptions>()(guarded));
+const readAverageNorm = signature('clip.averageNorm', { threshold }, options<NonFiniteOptions>()(nonFiniteFields));
 
 /** Scale each gradient by c / a where a, its 2-norm divided by its number of elements, exceeds c, the threshold. As TF 1's clip_by_average_norm. */
 export function averageNorm(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   return eachNorm('averageNorm', readAverageNorm(arguments), (size) => Math.max(1, size));
 }
 
-const readBlockRms = signature('clip.blockRms', { threshold }, options<NonFiniteOptions>()(guarded));
+const readBlockRms = signature('clip.blockRms', { threshold }, options<NonFiniteOptions>()(nonFiniteFields));
 
 /** Scale each gradient by c / r where r, the root of the mean of its squares, exceeds c, the threshold. As optax.clip_by_block_rms. */
 export function blockRms(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {

@@ -2,7 +2,7 @@
 export { type UnitStatisticOptions, unitStatistic } from '../ops/unit-statistic.ts';
 export { thresholdOf } from './clip.ts';
 export type { Limit } from './fields.ts';
-export { type Guard, guard } from './finite.ts';
+export { type NonFiniteRule, nonFiniteRule } from './finite.ts';
 export {
   checkLimit,
   checkPolicy,

@@ -5,8 +5,8 @@ import { historyPush, historyQuantile, historyType } from '../ops/history.ts';
 import { reshape } from '../ops/shape.ts';
 import { number, options, signature } from '../options/index.ts';
 import type { ClipContext, ClipPolicy } from './clip.ts';
-import { guarded, max, windowOf } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { max, nonFiniteFields, windowOf } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { boundOf, type MaxOptions, type Measured, measure, scaled, scaleOf } from './measure.ts';
 
 export interface PercentileOptions extends NonFiniteOptions, MaxOptions {
@@ -29,7 +29,7 @@ interface Given extends Required<PercentileOptions> {
 }
 
 function make(name: string, each: boolean, { q, window, max, ...given }: Given): ClipPolicy {
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   const { of, first } = boundOf(`clip.${name}`, max);
   return {
     name,
@@ -45,7 +45,8 @@ function make(name: string, each: boolean, { q, window, max, ...given }: Given):
 }
 
 const percent = number({ min: 0, max: 100 });
-const optionsOf = (window: number) => options<PercentileOptions>()({ ...guarded, max, window: windowOf(1).default(window) });
+const optionsOf = (window: number) =>
+  options<PercentileOptions>()({ ...nonFiniteFields, max, window: windowOf(1).default(window) });
 const readAutoClip = signature('clip.autoClip', { q: percent.default(10) }, optionsOf(10_000));
 
 /**

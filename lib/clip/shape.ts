@@ -4,12 +4,12 @@ import { add, div, equal, maximum, where } from '../ops/elementwise.ts';
 import * as stage from '../ops/stage.ts';
 import { choice, options, optionsOnly, type PerStep, signature } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import { epsilon, guarded, type Limit, limit } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { epsilon, type Limit, limit, nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { measure, measureOnly, scaled, shaped } from './measure.ts';
 
 const threshold = limit().default(1);
-const onlyGuarded = options<NonFiniteOptions>()(guarded);
+const onlyNonFinite = options<NonFiniteOptions>()(nonFiniteFields);
 
 interface Given extends Required<NonFiniteOptions> {
   readonly threshold: Limit;
@@ -17,7 +17,7 @@ interface Given extends Required<NonFiniteOptions> {
 
 /** A policy with one limit, which a stage applies to each element. */
 function elementwise(name: string, { threshold: limit, ...given }: Given, make: (c: Tensor) => stage.Stage): ClipPolicy {
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   return {
     name,
     maxSkips: rules.maxSkips,
@@ -29,28 +29,28 @@ function elementwise(name: string, { threshold: limit, ...given }: Given, make: 
   };
 }
 
-const readSoft = signature('clip.soft', { threshold }, onlyGuarded);
+const readSoft = signature('clip.soft', { threshold }, onlyNonFinite);
 
 /** Each element becomes g / (1 + |g| / c), which stays within (-c, c): every element shrinks. c, the threshold, >= 0, may depend on the step. */
 export function soft(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   return elementwise('soft', readSoft(arguments), (at) => stage.soft(at));
 }
 
-const readTanh = signature('clip.tanh', { threshold }, onlyGuarded);
+const readTanh = signature('clip.tanh', { threshold }, onlyNonFinite);
 
 /** Each element becomes c tanh(g / c): every element shrinks. c, the threshold, >= 0, may depend on the step. */
 export function tanh(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   return elementwise('tanh', readTanh(arguments), (at) => stage.tanh(at));
 }
 
-const readSuppress = signature('clip.suppress', { threshold }, onlyGuarded);
+const readSuppress = signature('clip.suppress', { threshold }, onlyNonFinite);
 
 /** Elements with |g| above the threshold become 0 ("gradient inhibition"). It is >= 0 and may depend on the step; Infinity only measures. */
 export function suppress(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   return elementwise('suppress', readSuppress(arguments), (at) => stage.shrinkAbove(at, 0));
 }
 
-const readSoftNorm = signature('clip.softNorm', { threshold }, onlyGuarded);
+const readSoftNorm = signature('clip.softNorm', { threshold }, onlyNonFinite);
 
 /**
  * All gradients times c / (c + n), n their norm: the smooth form of globalNorm; every gradient shrinks. c, the threshold, >= 0, may depend on the
@@ -58,7 +58,7 @@ const readSoftNorm = signature('clip.softNorm', { threshold }, onlyGuarded);
  */
 export function softNorm(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   const { threshold: limit, ...given } = readSoftNorm(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   return {
     name: 'softNorm',
     maxSkips: rules.maxSkips,
@@ -73,11 +73,11 @@ export function softNorm(threshold?: PerStep, options: NonFiniteOptions = {}): C
   };
 }
 
-const readSign = optionsOnly('clip.sign', onlyGuarded);
+const readSign = optionsOnly('clip.sign', onlyNonFinite);
 
 /** The sign of each element: -1, 0 or 1 (signSGD, Bernstein et al. 2018). */
 export function sign(options: NonFiniteOptions = {}): ClipPolicy {
-  const rules = guardOf(readSign(arguments));
+  const rules = ruleOf(readSign(arguments));
   return {
     name: 'sign',
     maxSkips: rules.maxSkips,
@@ -97,7 +97,7 @@ export interface NormalizeOptions extends NonFiniteOptions {
 const readNormalize = optionsOnly(
   'clip.normalize',
   options<NormalizeOptions>()({
-    ...guarded,
+    ...nonFiniteFields,
     to: limit({ min: 0 }).default(1),
     eps: epsilon.default(1e-6),
     scope: choice('global', 'tensor').default('global'),
@@ -107,7 +107,7 @@ const readNormalize = optionsOnly(
 /** Gradients times s / (n + eps), n their norm, small ones too. As optax.normalize_by_update_norm (global). Throws OptionError. */
 export function normalize(options: NormalizeOptions = {}): ClipPolicy {
   const { to, eps, scope, ...given } = readNormalize(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   const each = scope === 'tensor';
   return {
     name: 'normalize',

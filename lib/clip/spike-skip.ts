@@ -5,8 +5,8 @@ import { historyMoments, historyPush, historyType } from '../ops/history.ts';
 import { reshape } from '../ops/shape.ts';
 import { choice, number, options, optionsOnly, whole } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import { decay, guarded, max, windowOf } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { decay, max, nonFiniteFields, windowOf } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { boundOf, type MaxOptions, measure, remembered } from './measure.ts';
 
 export interface SpikeSkipOptions extends NonFiniteOptions, MaxOptions {
@@ -28,7 +28,7 @@ export interface SpikeSkipOptions extends NonFiniteOptions, MaxOptions {
 const readSpikeSkip = optionsOnly(
   'clip.spikeSkip',
   options<SpikeSkipOptions>()({
-    ...guarded,
+    ...nonFiniteFields,
     max,
     of: choice('norm', 'loss').default('norm'),
     mode: choice('window', 'ema').default('window'),
@@ -48,7 +48,7 @@ export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
   const windowed = mode === 'window';
   const { threshold: k = windowed ? 6 : 2, warmup = Math.ceil(window / 2), ...given } = rest;
   const name = 'clip.spikeSkip';
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   const bound = boundOf(name, max);
   if (windowed && warmup > window) {
     throw new OptionError(`${name}: option warmup: expected a number <= window, got ${warmup} and ${window}`, { warmup, window });

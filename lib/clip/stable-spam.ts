@@ -5,8 +5,8 @@ import { shrinkAbove } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
 import { choice, options, optionsOnly, pair } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import { decay, epsilon, guarded, max } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { decay, epsilon, max, nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { boundOf, type MaxOptions, measure, remembered, scaled, shaped } from './measure.ts';
 
 export interface AdaClipOptions extends NonFiniteOptions, MaxOptions {
@@ -14,7 +14,10 @@ export interface AdaClipOptions extends NonFiniteOptions, MaxOptions {
   readonly decay?: number;
 }
 
-const readAdaClip = optionsOnly('clip.adaClip', options<AdaClipOptions>()({ ...guarded, max, decay: decay.default(0.999) }));
+const readAdaClip = optionsOnly(
+  'clip.adaClip',
+  options<AdaClipOptions>()({ ...nonFiniteFields, max, decay: decay.default(0.999) }),
+);
 
 /**
  * AdaClip: elements above M^, the running mean of their tensor's largest |g| (corrected for its start at 0), are multiplied by
@@ -22,7 +25,7 @@ const readAdaClip = optionsOnly('clip.adaClip', options<AdaClipOptions>()({ ...g
  */
 export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
   const { decay, max, ...given } = readAdaClip(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   const { of, first } = boundOf('clip.adaClip', max);
   return {
     name: 'adaClip',
@@ -55,7 +58,7 @@ export interface AdaGNOptions extends NonFiniteOptions {
 const readAdaGn = optionsOnly(
   'clip.adaGn',
   options<AdaGNOptions>()({
-    ...guarded,
+    ...nonFiniteFields,
     decays: pair(decay, decay).default([0.7, 0.9]),
     eps: epsilon.default(1e-8),
     scope: choice('tensor', 'global').default('tensor'),
@@ -65,7 +68,7 @@ const readAdaGn = optionsOnly(
 /** AdaGN: g / n m^ / (sqrt(v^) + eps), m and v the running means of n and n^2, corrected for their start at 0. */
 export function adaGn(options: AdaGNOptions = {}): ClipPolicy {
   const { decays, eps, scope, ...given } = readAdaGn(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   const [g1, g2] = decays;
   const each = scope === 'tensor';
   return {

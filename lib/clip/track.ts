@@ -3,8 +3,8 @@ import { add, div, exp, lessEqual, mul, sub } from '../ops/elementwise.ts';
 import { mean } from '../ops/reduce.ts';
 import { choice, number, options, optionsOnly, signature } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import { guarded, max } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { max, nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { boundOf, type MaxOptions, measure, remembered, scaled, scaleOf } from './measure.ts';
 
 export interface QuantileOptions extends NonFiniteOptions {
@@ -21,7 +21,7 @@ export interface QuantileOptions extends NonFiniteOptions {
 const readQuantile = optionsOnly(
   'clip.quantile',
   options<QuantileOptions>()({
-    ...guarded,
+    ...nonFiniteFields,
     eta: number({ min: 0 }).default(0.2),
     gamma: number({ min: 0, max: 1 }).default(0.5),
     initial: number({ above: 0 }).default(1),
@@ -35,7 +35,7 @@ const readQuantile = optionsOnly(
  */
 export function quantile(options: QuantileOptions = {}): ClipPolicy {
   const { eta, gamma, initial, scope, ...given } = readQuantile(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   const each = scope === 'tensor';
   return {
     name: 'quantile',
@@ -56,7 +56,7 @@ export interface RunningMeanOptions extends NonFiniteOptions, MaxOptions {}
 const readRunningMean = signature(
   'clip.runningMean',
   { threshold: number({ min: 0 }).default(1) },
-  options<RunningMeanOptions>()({ ...guarded, max }),
+  options<RunningMeanOptions>()({ ...nonFiniteFields, max }),
 );
 
 /**
@@ -66,7 +66,7 @@ const readRunningMean = signature(
  */
 export function runningMean(threshold?: number, options: RunningMeanOptions = {}): ClipPolicy {
   const { threshold: factor, max, ...given } = readRunningMean(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   const { of, first } = boundOf('clip.runningMean', max);
   return {
     name: 'runningMean',

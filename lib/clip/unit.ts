@@ -9,8 +9,8 @@ import { type Stage, scaleUnits, shiftRows, type Units } from '../ops/stage.ts';
 import { unitStatistic } from '../ops/unit-statistic.ts';
 import { choice, custom, type Field, options, optionsOnly, type PerStep, signature } from '../options/index.ts';
 import type { ClipContext, ClipPolicy } from './clip.ts';
-import { epsilon, guarded, limit } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { epsilon, limit, nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { type Measured, measure, measureOnly, perGradient, scaled, scaleOf, shaped } from './measure.ts';
 
 const axis = choice('rows', 'columns').default('rows');
@@ -48,7 +48,7 @@ const threshold = limit().default(1);
 const readAxisNorm = signature(
   'clip.axisNorm',
   { threshold },
-  options<AxisNormOptions>()({ ...guarded, axis, p: norm.default(2) }),
+  options<AxisNormOptions>()({ ...nonFiniteFields, axis, p: norm.default(2) }),
 );
 
 /**
@@ -57,7 +57,7 @@ const readAxisNorm = signature(
  */
 export function axisNorm(threshold?: PerStep, options: AxisNormOptions = {}): ClipPolicy {
   const { threshold: limit, axis, p, ...given } = readAxisNorm(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   return {
     name: 'axisNorm',
     maxSkips: rules.maxSkips,
@@ -82,7 +82,7 @@ export interface RowMaxNormOptions extends NonFiniteOptions {
   readonly axis?: Axis;
 }
 
-const readRowMaxNorm = signature('clip.rowMaxNorm', { threshold }, options<RowMaxNormOptions>()({ ...guarded, axis }));
+const readRowMaxNorm = signature('clip.rowMaxNorm', { threshold }, options<RowMaxNormOptions>()({ ...nonFiniteFields, axis }));
 
 /**
  * Scale each gradient by c / s where s, the sum over its rows of the largest |g| in each, exceeds c, the threshold. Reads gradients once more.
@@ -90,7 +90,7 @@ const readRowMaxNorm = signature('clip.rowMaxNorm', { threshold }, options<RowMa
  */
 export function rowMaxNorm(threshold?: PerStep, options: RowMaxNormOptions = {}): ClipPolicy {
   const { threshold: limit, axis, ...given } = readRowMaxNorm(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   return {
     name: 'rowMaxNorm',
     maxSkips: rules.maxSkips,
@@ -114,7 +114,7 @@ export interface AGCOptions extends NonFiniteOptions {
 const readAgc = signature(
   'clip.agc',
   { threshold: limit().default(0.01) },
-  options<AGCOptions>()({ ...guarded, eps: epsilon.default(1e-3), exclude: pattern.optional() }),
+  options<AGCOptions>()({ ...nonFiniteFields, eps: epsilon.default(1e-3), exclude: pattern.optional() }),
 );
 
 /**
@@ -124,7 +124,7 @@ const readAgc = signature(
  */
 export function agc(threshold?: PerStep, options: AGCOptions = {}): ClipPolicy {
   const { threshold: limit, eps, exclude, ...given } = readAgc(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   const excluded = exclude === undefined ? () => false : matcher('clip.agc: option exclude', exclude);
   return {
     name: 'agc',
@@ -145,11 +145,11 @@ export function agc(threshold?: PerStep, options: AGCOptions = {}): ClipPolicy {
   };
 }
 
-const readCentralize = optionsOnly('clip.centralize', options<NonFiniteOptions>()(guarded));
+const readCentralize = optionsOnly('clip.centralize', options<NonFiniteOptions>()(nonFiniteFields));
 
 /** Subtract from each row of a gradient of two or more dimensions its mean (Yong et al. 2020). Reads gradients once more. */
 export function centralize(options: NonFiniteOptions = {}): ClipPolicy {
-  const rules = guardOf(readCentralize(arguments));
+  const rules = ruleOf(readCentralize(arguments));
   return {
     name: 'centralize',
     maxSkips: rules.maxSkips,

@@ -3,8 +3,8 @@ import { OptionError } from '../errors.ts';
 import { limit } from '../ops/stage.ts';
 import { type AtStep, either, options, type PerStep, perStep, show, signature } from '../options/index.ts';
 import { type ClipPolicy, thresholdOf } from './clip.ts';
-import { guarded } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { measure, measureOnly, shaped } from './measure.ts';
 
 export interface ValueOptions extends NonFiniteOptions {
@@ -27,12 +27,12 @@ const readValue = signature(
         lower: bound.optional(),
         upper: bound.optional(),
         // Options may stand beside the bounds, too.
-        nonFinite: guarded.nonFinite.or(undefined),
-        maxSkips: guarded.maxSkips.or(undefined),
+        nonFinite: nonFiniteFields.nonFinite.or(undefined),
+        maxSkips: nonFiniteFields.maxSkips.or(undefined),
       }),
     ),
   },
-  options<NonFiniteOptions>()(guarded),
+  options<NonFiniteOptions>()(nonFiniteFields),
 );
 
 /**
@@ -44,7 +44,7 @@ export function value(threshold: PerStep | ValueOptions, options: NonFiniteOptio
   const { threshold: given, ...beside } = readValue(arguments);
   const limits = typeof given === 'function' ? { threshold: given } : given;
   const { nonFinite = beside.nonFinite, maxSkips = beside.maxSkips } = limits as NonFiniteOptions;
-  const rules = guardOf({ nonFinite, maxSkips });
+  const rules = ruleOf({ nonFinite, maxSkips });
   const [lower, upper] = bounds('clip.value', limits);
   const largest = (step: number): number => Math.max(Math.abs(lower.at(step)), Math.abs(upper.at(step)));
   return {

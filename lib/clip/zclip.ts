@@ -3,8 +3,8 @@ import { add, div, equal, less, minimum, mul, square, sub, where } from '../ops/
 import { sqrt } from '../ops/index.ts';
 import { choice, number, options, optionsOnly, whole } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
-import { decay, epsilon, guarded } from './fields.ts';
-import { guardOf, type NonFiniteOptions } from './finite.ts';
+import { decay, epsilon, nonFiniteFields } from './fields.ts';
+import { type NonFiniteOptions, ruleOf } from './finite.ts';
 import { measure, remembered, scaled, scaleOf } from './measure.ts';
 
 export interface ZClipOptions extends NonFiniteOptions {
@@ -27,7 +27,7 @@ export interface ZClipOptions extends NonFiniteOptions {
 const readZclip = optionsOnly(
   'clip.zclip',
   options<ZClipOptions>()({
-    ...guarded,
+    ...nonFiniteFields,
     decay: decay.default(0.97),
     zThreshold: number({ above: 0 }).default(2.5),
     max: number({ min: 0, infinite: true }).default(1),
@@ -44,7 +44,7 @@ const readZclip = optionsOnly(
  */
 export function zclip(options: ZClipOptions = {}): ClipPolicy {
   const { decay, zThreshold: limit, max, eps, factor, warmup, to, ...given } = readZclip(arguments);
-  const rules = guardOf(given);
+  const rules = ruleOf(given);
   const adaptive = to === 'adaptive';
   return {
     name: 'zclip',

@@ -5,10 +5,10 @@ import { fold } from './fold.ts';
 import { fuse } from './fuse.ts';
 import { defaultLayout, type Layout } from './layout.ts';
 import { lower } from './lower.ts';
+import { orderOf } from './order.ts';
 import { plan } from './plan.ts';
 import type { Program } from './program.ts';
-import { cse, prune } from './prune.ts';
-import { schedule } from './schedule.ts';
+import { cse, dropUnused } from './simplify.ts';
 
 export interface CompileOptions extends LowerContext {
   /** Where states and data sets lie; default: a layout of this graph alone. */
@@ -19,14 +19,14 @@ export interface CompileOptions extends LowerContext {
 
 /** The passes before planning. */
 export function simplify(graph: Graph, options: Pick<CompileOptions, 'fuse'> = {}): Graph {
-  const simple = cse(prune(graph));
-  return options.fuse === false ? simple : prune(fuse(fold(simple)));
+  const simple = cse(dropUnused(graph));
+  return options.fuse === false ? simple : dropUnused(fuse(fold(simple)));
 }
 
 /** Compile a graph. Pure: the same graph gives the same program. */
 export function compile(graph: Graph, options: CompileOptions): Program {
   const layout = options.layout ?? defaultLayout(graph);
   const simple = simplify(graph, options);
-  const order = schedule(simple);
+  const order = orderOf(simple);
   return lower(simple, order, plan(simple, order, layout), layout, options);
 }

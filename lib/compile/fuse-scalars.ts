@@ -3,8 +3,8 @@ import { CONSTANT, type Graph, isLeaf, isOp, type Node, type Tensor } from '../i
 import type { MapArg, MapStep } from '../ops/map.ts';
 import type { MapName } from '../ops/scalar.ts';
 import { SCALARS, scalarsFit } from '../ops/scalars.ts';
+import { skippableNodes } from './order.ts';
 import { consumers, rewrite, roots } from './rewrite.ts';
-import { guardedNodes } from './schedule.ts';
 
 export function fuseScalars(graph: Graph): Graph {
   const groups = findGroups(graph);
@@ -53,13 +53,13 @@ function chainOf(members: readonly Node[]): { ins: Tensor[]; steps: MapStep[] } 
  * waits for an instruction that waits for another of them.
  */
 function findGroups(graph: Graph): Node[][] {
-  const guarded = guardedNodes(graph);
+  const skippable = skippableNodes(graph);
   const assigned = new Set(graph.assigns.map((a) => a.value));
   const found: Node[][] = [];
   const open = new Map<string, { members: Node[]; behind: Set<Node> }>();
   for (const node of graph.nodes) {
     if (isLeaf(node)) continue;
-    const key = `${node.section} ${guarded.has(node)}`;
+    const key = `${node.section} ${skippable.has(node)}`;
     for (const group of open.values()) {
       const inside = (t: Tensor): boolean => group.members.includes(t.node);
       const late = node.ins.some((t) => group.behind.has(t.node));

@@ -2,22 +2,22 @@
 import type { Graph, Node, Tensor } from '../ir/graph.ts';
 import { bytesOf, DTYPE_BYTES, type LowerContext, typeName } from '../ir/op.ts';
 import type { Layout } from './layout.ts';
+import type { Order } from './order.ts';
 import type { Plan } from './plan.ts';
 import { type Instr, type Place, type Program, SPACE } from './program.ts';
-import type { Schedule } from './schedule.ts';
 
 // Below this an instruction is cheaper on one thread than the barrier that sharing it needs (about 0.5 us).
 const SERIAL_FLOPS = 16_384;
 const SERIAL_BYTES = 16_384;
 
-export function lower(graph: Graph, order: Schedule, plan: Plan, layout: Layout, target: LowerContext): Program {
+export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, target: LowerContext): Program {
   const place = (t: Tensor): Place => plan.places.get(t)!;
   const micro: Instr[] = [];
   const apply: Instr[] = [];
   let flops = 0;
   let bytes = 0;
   for (const [at, node] of order.nodes.entries()) {
-    if (at === order.guardStart && graph.skip) apply.push(skipInstr(place(graph.skip)));
+    if (at === order.skippableFrom && graph.skip) apply.push(skipInstr(place(graph.skip)));
     if (node.op.alias) continue;
     const cost = node.op.cost(node);
     flops += cost.flops;
@@ -26,15 +26,16 @@ export function lower(graph: Graph, order: Schedule, plan: Plan, layout: Layout,
       ...kernelOf(node, target),
       outs: node.outs.map(place),
       ins: node.ins.map(place),
-      guarded: at >= order.guardStart && graph.skip !== null,
+      skippable: at >= order.skippableFrom && graph.skip !== null,
       serial: cost.flops <= SERIAL_FLOPS && cost.bytes <= SERIAL_BYTES,
       note: `${node.op.name} -> ${node.outs.map((t) => typeName(t.type)).join(', ')}`,
       ...cost,
     };
     (at < order.microEnd ? micro : apply).push(instr);
   }
-  if (graph.skip && order.guardStart === order.nodes.length) apply.push(skipInstr(place(graph.skip)));
-  for (const { from, to, guarded } of plan.copies) apply.push(copyInstr(from, place(from), to, guarded && graph.skip !== null));
+  if (graph.skip && order.skippableFrom === order.nodes.length) apply.push(skipInstr(place(graph.skip)));
+  for (const { from, to, skippable } of plan.copies)
+    apply.push(copyInstr(from, place(from), to, skippable && graph.skip !== null));
   const instrs = [...micro, ...apply];
   const written = new Set(instrs.flatMap((instr) => instr.outs.map((p) => p.space)));
   return {
@@ -63,7 +64,7 @@ function skipInstr(flag: Place): Instr {
     ins: [flag],
     ints: [],
     floats: [],
-    guarded: false,
+    skippable: false,
     serial: true,
     note: 'skip_if',
     flops: 0,
@@ -72,7 +73,7 @@ function skipInstr(flag: Place): Instr {
 }
 
 /** Elements from one place to another: the strided copy kernel (ops/shape.ts) with no offset, one dimension, stride 1. */
-function copyInstr(t: Tensor, from: Place, to: Place, guarded: boolean): Instr {
+function copyInstr(t: Tensor, from: Place, to: Place, skippable: boolean): Instr {
   const bytes = bytesOf(t.type);
   const elements = bytes / DTYPE_BYTES[t.dtype];
   return {
@@ -81,7 +82,7 @@ function copyInstr(t: Tensor, from: Place, to: Place, guarded: boolean): Instr {
     ins: [from],
     ints: [DTYPE_BYTES[t.dtype], 0, elements, 1],
     floats: [],
-    guarded,
+    skippable,
     serial: bytes <= SERIAL_BYTES,
     note: `copy ${typeName(t.type)}`,
     flops: 0,

@@ -14,8 +14,8 @@ import {
 } from '../ir/graph.ts';
 import { bytesOf } from '../ir/op.ts';
 import { alignUp, type Layout } from './layout.ts';
+import type { Order } from './order.ts';
 import { type Column, type Place, SPACE } from './program.ts';
-import type { Schedule } from './schedule.ts';
 
 export interface Rows {
   readonly bytes: number;
@@ -32,7 +32,7 @@ export interface Plan {
   readonly step: Rows;
   readonly report: Rows;
   /** Values that must be copied after the last instruction, because they could not be placed directly. */
-  readonly copies: readonly { readonly from: Tensor; readonly to: Place; readonly guarded: boolean }[];
+  readonly copies: readonly { readonly from: Tensor; readonly to: Place; readonly skippable: boolean }[];
 }
 
 /** Values that share memory: a value, its reshapes, and what is computed in place of it. */
@@ -43,7 +43,7 @@ interface Storage {
   place: Place | null;
 }
 
-export function plan(graph: Graph, order: Schedule, layout: Layout): Plan {
+export function plan(graph: Graph, order: Order, layout: Layout): Plan {
   const storages = new Map<Tensor, Storage>();
   const places = new Map<Tensor, Place>();
   const constants = new Constants();
@@ -89,7 +89,7 @@ export function plan(graph: Graph, order: Schedule, layout: Layout): Plan {
   const copies: Plan['copies'][number][] = [];
   for (const [name, t] of graph.outputs) {
     const to = columnPlace(report, name, SPACE.report);
-    if (!samePlace(places.get(t)!, to)) copies.push({ from: t, to, guarded: false });
+    if (!samePlace(places.get(t)!, to)) copies.push({ from: t, to, skippable: false });
   }
   for (const a of graph.assigns) {
     const from = places.get(a.value)!;
@@ -99,19 +99,19 @@ export function plan(graph: Graph, order: Schedule, layout: Layout): Plan {
     if (graph.assigns.some((b) => b !== a && samePlace(statePlace(b, layout), from))) {
       throw new GraphError(`assign ${a.state.name}: its next value is the memory of another assigned state`);
     }
-    copies.push({ from: a.value, to, guarded: !a.always });
+    copies.push({ from: a.value, to, skippable: !a.always });
   }
   return { places, ...arena, constants: constants.bytes(), feed, step, report, copies };
 }
 
 /** Index of the last instruction that reads each value; values read at the end (copies) live for ever. */
-function lastUses(graph: Graph, order: Schedule): Map<Tensor, number> {
+function lastUses(graph: Graph, order: Order): Map<Tensor, number> {
   const last = new Map<Tensor, number>();
   order.nodes.forEach((node, at) => {
     for (const t of node.ins) last.set(t, at);
   });
   // The skip decision is read where what it guards begins, however early it was made.
-  if (graph.skip) last.set(graph.skip, Math.max(last.get(graph.skip) ?? 0, order.guardStart));
+  if (graph.skip) last.set(graph.skip, Math.max(last.get(graph.skip) ?? 0, order.skippableFrom));
   const end = order.nodes.length;
   for (const t of graph.outputs.values()) last.set(t, end);
   for (const a of graph.assigns) last.set(a.value, end);
@@ -129,7 +129,7 @@ function lastUses(graph: Graph, order: Schedule): Map<Tensor, number> {
  */
 function reservations(
   graph: Graph,
-  order: Schedule,
+  order: Order,
   layout: Layout,
   report: Rows,
   lastUse: ReadonlyMap<Tensor, number>,
@@ -141,7 +141,7 @@ function reservations(
   });
   const replaced = overwritten();
   for (const a of graph.assigns) {
-    const least = a.always ? 0 : order.guardStart;
+    const least = a.always ? 0 : order.skippableFrom;
     const made = stepsInPlace(graph.state(a.state), a.value, (t) => {
       const at = position.get(t.node);
       return at === undefined || at < least ? [] : replaced(t).filter((x) => (lastUse.get(x) ?? -1) <= at);

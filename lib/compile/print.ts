@@ -21,7 +21,7 @@ export function printProgram(program: Program): string {
   for (const [i, instr] of program.instrs.entries()) {
     if (i === 0) lines.push('micro:');
     if (i === program.microEnd) lines.push('apply:');
-    const flags = `${instr.guarded ? ' guarded' : ''}${instr.serial ? ' serial' : ''}`;
+    const flags = `${instr.skippable ? ' skippable' : ''}${instr.serial ? ' serial' : ''}`;
     lines.push(
       `${String(i).padStart(4)} ${instr.note}${flags}\n       ${[...instr.outs.map(at), '<-', ...instr.ins.map(at)].join(' ')}`,
     );

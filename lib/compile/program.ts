@@ -34,7 +34,7 @@ export interface Instr {
   readonly ints: readonly number[];
   readonly floats: readonly number[];
   /** Does nothing when the step is skipped. */
-  readonly guarded: boolean;
+  readonly skippable: boolean;
   /** Too small to share: the first thread runs it alone. */
   readonly serial: boolean;
   /** What it computes, for printed programs and profiles: `matmul -> f32[64,10]`. */

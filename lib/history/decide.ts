@@ -2,8 +2,8 @@
 import type { ClipPolicy } from '../clip/clip.ts';
 import { compile } from '../compile/compile.ts';
 import { layoutOf } from '../compile/layout.ts';
-import { prune } from '../compile/prune.ts';
 import { rewrite } from '../compile/rewrite.ts';
+import { dropUnused } from '../compile/simplify.ts';
 import { OptionError } from '../errors.ts';
 import { Graph, INPUT, isOp, type Node, STATE, type State, type Tensor } from '../ir/graph.ts';
 import { ARRAYS, sizeOf } from '../ir/op.ts';
@@ -58,12 +58,12 @@ function decision(policy: ClipPolicy, { names, shapes }: Shapes): Decision {
   const index = new Map(names.map((name, i) => [`gradient ${name}`, i] as const));
   const replaces = graph.nodes.some((node) => isUpdate(node) && !gradientsOf(node).every((t) => isGradient(t.node)));
   const sizes = shapes.map(sizeOf);
-  const seen = rewrite(prune(graph), (node, to, moved) => {
+  const seen = rewrite(dropUnused(graph), (node, to, moved) => {
     if (isOp(node, STATISTIC)) return fromNorms(node, new Norms(to, index, sizes), moved);
     if (isUpdate(node)) return measuredFromNorms(node, to, new Norms(to, index, sizes), moved);
     return null;
   });
-  return { graph: prune(seen), apply, stages, replaces };
+  return { graph: dropUnused(seen), apply, stages, replaces };
 }
 
 const gradientsOf = ({ ins, attrs: { count } }: Node<UpdateAttrs>): readonly Tensor[] => ins.slice(count, 2 * count);

@@ -86,7 +86,7 @@ export interface OpDef<A = unknown> {
   /** Has an effect (ends the run on a condition): never pruned, never merged. */
   readonly effect?: boolean;
   /** Does nothing in a step that is skipped (optimizer updates); so does everything that reads its outputs. */
-  readonly guarded?: boolean;
+  readonly skippable?: boolean;
   /** The meaning, in plain loops. */
   ref(outs: readonly RefArray[], ins: readonly RefArray[], node: Node<A>, context: RefContext): void;
   /** Small and awkward cases: 1 element, odd tails, large k. At least one for every op. */

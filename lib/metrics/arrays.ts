@@ -106,7 +106,7 @@ const MOST_ROWS = 1024;
 const MOST_VALUES = 1 << 18;
 
 /** Measures batches of arrays by the graph that measures those of a trainer. */
-export class Measuring<M extends Checked> {
+export class ArrayRun<M extends Checked> {
   readonly #pieces = new Map<string, Piece<M>>();
 
   /**

@@ -47,12 +47,12 @@ function meanOf(values: Tensor, finish: (mean: number) => number): Checked {
  */
 export const r2 = (prediction: TensorLike, target: TensorLike): Aggregate => measureR2('r2', prediction, target);
 
-interface MeasuredR2 extends Checked {
+interface CheckedR2 extends Checked {
   /** Sums of batches, joined. */
   moments(sums: Sums): Moments;
 }
 
-function measureR2(op: string, prediction: TensorLike, target: TensorLike): MeasuredR2 {
+function measureR2(op: string, prediction: TensorLike, target: TensorLike): CheckedR2 {
   const [x, y] = outputs(op, prediction, target);
   const column = { axes: [0] } as const;
   const [rows, width] = x.shape as [number, number];
@@ -143,7 +143,7 @@ export interface R2Options {
 }
 
 /** R2 over arrays; see `r2`. */
-export class R2 extends Streaming<number, MeasuredR2> {
+export class R2 extends Streaming<number, CheckedR2> {
   readonly #outputs: number | null;
   #moments: Moments | null = null;
 
@@ -155,7 +155,7 @@ export class R2 extends Streaming<number, MeasuredR2> {
       options.outputs === undefined ? null : checkNumber('R2', 'outputs', options.outputs, { integer: true, min: 1 });
   }
 
-  protected read(predictions: Values, targets: Values): Reading<MeasuredR2> {
+  protected read(predictions: Values, targets: Values): Reading<CheckedR2> {
     const width = (shape: readonly number[] | null): number => {
       const own = shape && sizeOf(shape.slice(1));
       const known = this.#outputs ?? own ?? 1;
@@ -169,7 +169,7 @@ export class R2 extends Streaming<number, MeasuredR2> {
     };
     return { batch: pairs(this.op, predictions, targets, width), build: (x, y) => measureR2(this.op, x, y) };
   }
-  protected take(sums: Sums, { moments }: MeasuredR2): void {
+  protected take(sums: Sums, { moments }: CheckedR2): void {
     const batch = moments(sums);
     this.#moments ??= new Moments(batch.mean.length);
     this.#moments.join(batch.rows, batch.error, batch.mean, batch.spread);

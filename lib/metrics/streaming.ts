@@ -3,7 +3,7 @@ import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { show } from '../options.ts';
 import type { Aggregate, Checked, Metric, Sums, Values } from './aggregate.ts';
-import { type Batch, Measuring, Totals } from './arrays.ts';
+import { ArrayRun, type Batch, Totals } from './arrays.ts';
 
 /** A batch, and the function that measures it, which depends on its shape and the metric's own options. */
 export interface Reading<M extends Checked = Checked> {
@@ -16,7 +16,7 @@ export abstract class Streaming<R = number, M extends Checked = Checked> impleme
   /** Of the class, for errors. */
   protected readonly op: string;
   readonly #options: string;
-  readonly #measuring = new Measuring<M>();
+  readonly #measuring = new ArrayRun<M>();
 
   /** @param options what two that are merged have in common */
   constructor(op: string, options: object) {

@@ -8,7 +8,7 @@ import { addonError } from './missing.ts';
 
 /**
  * A program as C++ decodes it. `code` holds, for each instruction in turn, whole numbers:
- *   kernel, flags (1 guarded, 2 serial), nOut, nIn, nInt, nFloat,
+ *   kernel, flags (1 skippable, 2 serial), nOut, nIn, nInt, nFloat,
  *   then nOut + nIn operands of three numbers (space, offset, bytes), then nInt ints, then nFloat floats.
  */
 export interface ProgramSpec {

@@ -63,7 +63,7 @@ export function encode(program: Program): ProgramSpec {
     const id = ids.get(instr.kernel);
     if (id === undefined)
       throw new InvalidProgramError(`instr ${index} (${instr.kernel}): the add-on has no kernel of this name`);
-    code.push(id, (instr.guarded ? 1 : 0) + (instr.serial ? 2 : 0));
+    code.push(id, (instr.skippable ? 1 : 0) + (instr.serial ? 2 : 0));
     code.push(instr.outs.length, instr.ins.length, instr.ints.length, instr.floats.length);
     for (const p of instr.outs) code.push(p.space, p.offset, p.bytes);
     for (const p of instr.ins) code.push(p.space, p.offset, p.bytes);
@@ -92,14 +92,14 @@ export class CompiledProgram {
   /** Throws InvalidProgramError. `isa` forces a kernel table downwards. */
   constructor(program: Program, isa?: string) {
     this.program = program;
-    this.#native = guard(() => new (addon().Program)(encode(program), isa));
+    this.#native = withOurErrors(() => new (addon().Program)(encode(program), isa));
   }
 
   /** Memory for every block of the program, in its order: blocks, or the caller's arrays (then it runs synchronously only). */
   bind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[]): BoundProgram {
     return new BoundProgram(
       this.program,
-      guard(() => this.#native.bind(blocks)),
+      withOurErrors(() => this.#native.bind(blocks)),
     );
   }
 }
@@ -134,13 +134,13 @@ export class BoundProgram {
   runSync(request: RunRequest): RunResult {
     const numbers = this.#numbers;
     put(request, numbers);
-    const report = guard(() => this.#native.runSync(numbers, request.seed, request.feed, request.step));
+    const report = withOurErrors(() => this.#native.runSync(numbers, request.seed, request.feed, request.step));
     return this.#check(result(numbers, report));
   }
 
   /** From here on, measure each instruction. @throws BusyError while a run is queued or running */
   startProfile(): void {
-    guard(() => this.#native.startProfile());
+    withOurErrors(() => this.#native.startProfile());
   }
 
   /**
@@ -148,7 +148,7 @@ export class BoundProgram {
    * @throws BusyError while a run is queued or running
    */
   profile(): Float64Array {
-    return guard(() => this.#native.profile());
+    return withOurErrors(() => this.#native.profile());
   }
 
   /** Ask queued and running runs to end after the step they are in. */
@@ -207,11 +207,11 @@ function result(numbers: Float64Array, report: ArrayBuffer): RunResult {
 
 /** A block of native memory. */
 export function allocate(bytes: number): NativeBlock {
-  return guard(() => new (addon().Block)(bytes));
+  return withOurErrors(() => new (addon().Block)(bytes));
 }
 
 /** Calls the add-on; what it throws comes out as a GradclipError. */
-export function guard<T>(call: () => T): T {
+export function withOurErrors<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {

@@ -1,5 +1,5 @@
 // index.ts: the public names of nn. Adding a layer: a line here.
-export { GELU, type GELUOptions, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './activation.ts';
+export { GELU, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './activation.ts';
 export { type AttentionMasks, MultiheadAttention, type MultiheadAttentionOptions } from './attention.ts';
 export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './batch-norm.ts';
 export {

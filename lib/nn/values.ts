@@ -4,7 +4,7 @@ import { BusyError } from '../errors.ts';
 import type { State } from '../ir/graph.ts';
 import { ARRAYS, type Data, DTYPE_BYTES, type DType } from '../ir/op.ts';
 import type { NativeBlock } from '../native/addon.ts';
-import { allocate, guard } from '../native/program.ts';
+import { allocate, withOurErrors } from '../native/program.ts';
 
 /** Who works on a memory, until it is done: a trainer with a fit, which changes the values, or with another call. */
 interface Hold {
@@ -92,7 +92,7 @@ export class Values {
     this.#place = place;
     const given = this.#given;
     this.#given = null;
-    if (given) guard(() => place.memory.block.write(place.offset, given));
+    if (given) withOurErrors(() => place.memory.block.write(place.offset, given));
   }
 
   /** The values themselves. One that was detached is replaced by another on the same memory. */
@@ -109,7 +109,7 @@ export class Values {
     const { memory, offset } = this.place;
     memory.check(name, null, false);
     const out = new ARRAYS[this.#dtype](this.#size);
-    guard(() => memory.block.read(offset, out));
+    withOurErrors(() => memory.block.read(offset, out));
     return out;
   }
 
@@ -120,7 +120,7 @@ export class Values {
     else {
       const { memory, offset } = this.#place;
       memory.check(name, null, true);
-      guard(() => memory.block.write(offset, values instanceof array ? values : array.from(values)));
+      withOurErrors(() => memory.block.write(offset, values instanceof array ? values : array.from(values)));
     }
     this.filled = true;
   }
@@ -143,7 +143,7 @@ export class Values {
 /** Elements of a block as an array: the only place where native memory becomes JavaScript's. */
 function viewOf(block: NativeBlock, dtype: DType, offset: number, size: number): Data {
   const array = ARRAYS[dtype];
-  return size === 0 ? new array(0) : new array(guard(() => block.view(offset, size * DTYPE_BYTES[dtype])));
+  return size === 0 ? new array(0) : new array(withOurErrors(() => block.view(offset, size * DTYPE_BYTES[dtype])));
 }
 
 const VALUES = new WeakMap<State, Values>();

@@ -131,7 +131,7 @@ export interface PushAttrs {
 }
 export const HISTORY_PUSH: OpDef<PushAttrs> = {
   name: 'historyPush',
-  guarded: true,
+  skippable: true,
   infer(ins, { sorted }) {
     check('historyPush', ins, sorted);
     return [ins[0]!];

@@ -29,7 +29,7 @@ export interface ProjectAttrs {
  */
 export const PROJECT: OpDef<ProjectAttrs> = {
   name: 'project',
-  guarded: true,
+  skippable: true,
   infer(ins, { each }) {
     if (each.length < 1 || ins.length !== each.length) {
       throw new GraphError(`project: expected ${each.length} tensors, got ${ins.length}`);

@@ -30,7 +30,7 @@ function pruneOp<A extends { readonly count: number }>(
 ): OpDef<A> {
   return {
     name,
-    guarded: true,
+    skippable: true,
     infer(ins, attrs) {
       const n = attrs.count + rest.extra(attrs);
       if (attrs.count < 1 || ins.length !== 2 * n + 2)

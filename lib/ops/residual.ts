@@ -11,7 +11,7 @@ const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 /** Inputs: tensors, the states that the outputs may replace (they are not read), operands of the stages. */
 export const RESIDUAL: OpDef<StagedAttrs> = {
   name: 'residual',
-  guarded: true,
+  skippable: true,
   infer(ins, { stages }) {
     const count = (ins.length - stageOperands(stages)) / 2;
     if (!Number.isInteger(count) || count < 1) throw new ShapeError('residual: expected tensors and as many states');

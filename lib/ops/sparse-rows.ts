@@ -114,7 +114,7 @@ export const TAKE_ROWS: OpDef<NoAttrs> = {
  */
 export const PUT_ROWS: OpDef<NoAttrs> = {
   name: 'putRows',
-  guarded: true,
+  skippable: true,
   infer([ids, ...arrays]) {
     if (arrays.length % 2 !== 0) throw new ShapeError(`putRows: expected as many rows as tables, got ${arrays.length} arrays`);
     const tables = arrays.slice(0, arrays.length / 2);

@@ -92,7 +92,7 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
   const pairs = new WeakMap<Node<UpdateAttrs>, [number, number][]>();
   const made: OpDef<UpdateAttrs> = {
     name: op,
-    guarded: true,
+    skippable: true,
     infer(ins, attrs) {
       const { count, stages, measure, sparse, finish } = attrs;
       const slots = rule.slots[attrs.variant];
@@ -288,7 +288,7 @@ export interface UpdateOperands {
 }
 
 /** f64 scalars: the sums of squares after the stages and before them, and the number of elements the stages changed. */
-export interface Measured {
+export interface StageSums {
   readonly before: Tensor | null;
   readonly after: Tensor;
   readonly changed: Tensor;
@@ -299,7 +299,7 @@ export interface Updated {
   readonly slots: readonly (readonly Tensor[])[];
   /** f64 [n] each: the sums of squares over each tensor that the rule makes. */
   readonly sums: readonly Tensor[];
-  readonly measured: Measured | null;
+  readonly measured: StageSums | null;
 }
 
 /** Update the parameters of a group in one pass. */

@@ -9,7 +9,7 @@ import type { Parameter } from '../nn/module.ts';
 import { add, cast, div, less, mul, sqrt } from '../ops/elementwise.ts';
 import type { Lookups } from '../ops/sparse-rows.ts';
 import { selectStages, unscale } from '../ops/stage.ts';
-import type { Measured } from '../ops/update.ts';
+import type { StageSums } from '../ops/update.ts';
 import { buildUpdate, checkedFill, isFused, slotsOf } from './build.ts';
 import { StepColumns } from './columns.ts';
 import { buildEma } from './ema.ts';
@@ -103,7 +103,7 @@ export function buildApply(options: ApplyOptions): Apply {
     const apart = by !== null && clipped.measure && !clipped.grads;
     const updates = clipped.grads ?? (apart ? grads.map((g) => mul(g, cast(by, 'f32'))) : grads);
     const stages = apart || clipped.grads ? clipped.stages : [...first, ...clipped.stages];
-    const measured: Measured[] = [];
+    const measured: StageSums[] = [];
     const values = new Map<State, Tensor>();
     let offset = 0;
     for (const [i, group] of groups.entries()) {
@@ -212,8 +212,8 @@ export function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states:
 }
 
 /** What the updates measured, in place of what the policy could not know. */
-function measuredColumns(report: ClipColumns, measured: readonly Measured[], grads: readonly Tensor[]): ClipColumns {
-  const total = (key: keyof Measured): Tensor => measured.map((m) => m[key]!).reduce((a, b) => add(a, b));
+function measuredColumns(report: ClipColumns, measured: readonly StageSums[], grads: readonly Tensor[]): ClipColumns {
+  const total = (key: keyof StageSums): Tensor => measured.map((m) => m[key]!).reduce((a, b) => add(a, b));
   const changed = total('changed');
   const elements = grads.reduce((n, t) => n + sizeOf(t.shape), 0);
   return {

@@ -7,7 +7,7 @@ import { cast, clamp, where } from '../ops/elementwise.ts';
 import type { Finish } from '../ops/finish.ts';
 import { UPDATE_EMA } from '../ops/rules/index.ts';
 import { staged } from '../ops/staged.ts';
-import { type Measured, update } from '../ops/update.ts';
+import { type StageSums, update } from '../ops/update.ts';
 import { custom, type Field, number, Place, show } from '../options/index.ts';
 import type { GroupContext, GroupUpdate, HyperFill, Optimizer, Slot } from './optimizer.ts';
 
@@ -92,7 +92,7 @@ export function buildUpdate(optimizer: Optimizer, group: GroupContext): Required
 /** The gradients of a group as its stages make them, written out where there are any, or where what these change is to be measured. */
 export function clippedGradients({ graph, params, grads, stages, measure }: GroupContext): {
   readonly grads: readonly Tensor[];
-  readonly measured: readonly Measured[];
+  readonly measured: readonly StageSums[];
 } {
   if (!measure) return { grads: stages.length > 0 ? staged(graph, grads, stages) : grads, measured: [] };
   // A mean of which the gradient makes up all: an update, since those measure.

@@ -11,6 +11,7 @@ export { type ADOPTOptions, adopt } from './adopt.ts';
 export type { Named } from './arrays.ts';
 export type { BindOptions, BoundOptimizer, OptimizerState } from './bound.ts';
 export type { EMAOptions } from './ema.ts';
+export type { FinishingOptions } from './finishing.ts';
 export { type LAMBOptions, lamb } from './lamb.ts';
 export { type LARSOptions, lars } from './lars.ts';
 export { type LionOptions, lion } from './lion.ts';

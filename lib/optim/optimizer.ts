@@ -6,7 +6,7 @@ import { div } from '../ops/elementwise.ts';
 import type { Finish } from '../ops/finish.ts';
 import { DESCEND_VARIANT, UPDATE_DESCEND, UPDATE_EMA } from '../ops/rules/index.ts';
 import type { Stage } from '../ops/stage.ts';
-import { hyperCount, type Measured, type Measuring, type UpdateAttrs, type Updated, update } from '../ops/update.ts';
+import { hyperCount, type Measuring, type StageSums, type UpdateAttrs, type Updated, update } from '../ops/update.ts';
 import { fn, options, optionsOnly, type PerStep, Place, text } from '../options/index.ts';
 import type { Named } from './arrays.ts';
 import { type BindOptions, BoundOptimizer, readBind } from './bound.ts';
@@ -49,7 +49,7 @@ export interface GroupUpdate {
   /** Per parameter, in the order of its slots. Default: there are none. */
   readonly slots?: readonly (readonly Tensor[])[];
   /** From each op that was asked to measure. */
-  readonly measured?: readonly Measured[];
+  readonly measured?: readonly StageSums[];
 }
 
 /** Made by a function such as `adamw`, or of one's own by `define`. */
@@ -179,7 +179,7 @@ export function turned(lists: readonly (readonly Tensor[])[]): Tensor[][] {
   return (lists[0] ?? []).map((_, k) => lists.map((list) => list[k]!));
 }
 
-export function measuredOf({ measured }: Updated): Measured[] {
+export function measuredOf({ measured }: Updated): StageSums[] {
   return measured ? [measured] : [];
 }
 

@@ -4,7 +4,7 @@ import { threadsFor } from '../native/threads.ts';
 import { type Loop, perform } from './effect.ts';
 import type { Halt } from './halt.ts';
 import { located, rowsFrom } from './located.ts';
-import { Gathering, type Measured } from './measure.ts';
+import { Gathering, type TracedMetric } from './measure.ts';
 import { Pace } from './pace.ts';
 import { tellPrints } from './prints.ts';
 import type { Metrics } from './progress.ts';
@@ -16,7 +16,7 @@ const MOST_STEPS = 256;
 const MOST_BYTES = 16 << 20;
 
 export interface EvaluateContext {
-  readonly session: Session<readonly Measured[]>;
+  readonly session: Session<readonly TracedMetric[]>;
   readonly source: Source;
   readonly batchSize: number;
   readonly threads: number;

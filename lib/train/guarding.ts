@@ -135,7 +135,7 @@ export class Guarding {
   }
 
   /** f64 [n]: 1 where something is wrong, and what was measured. */
-  #step({ guard }: Placed, loss: Tensor, grads: readonly Tensor[], stages: readonly Stage[]): Measured {
+  #step({ guard }: Placed, loss: Tensor, grads: readonly Tensor[], stages: readonly Stage[]): Flagged {
     const { kind, min: least, max: most } = guard;
     return inSection(loss.graph, 'apply', () => {
       if (kind === 'loss') {
@@ -155,7 +155,7 @@ export class Guarding {
   }
 
   /** The same, of outputs of modules in one micro-batch. */
-  #outputs({ guard }: Placed, outputs: readonly (readonly Tensor[])[]): Measured {
+  #outputs({ guard }: Placed, outputs: readonly (readonly Tensor[])[]): Flagged {
     const graph = outputs.flat()[0]!.graph;
     const zero = graph.scalar(0, 'f64');
     const bounded = Math.abs(guard.min) < Number.MAX_VALUE || guard.max < Number.MAX_VALUE;
@@ -179,13 +179,13 @@ export class Guarding {
 }
 
 /** Of all micro-batches of a step: a flag of any of them shows, and the mean of what was measured in those that have one. */
-function overMicros(sums: Sums, name: string, { flags, values }: Measured): Measured {
+function overMicros(sums: Sums, name: string, { flags, values }: Flagged): Flagged {
   const flagged = sums.sum(`${name} flags`, flags);
   const total = sums.sum(`${name} values`, where(flags, values, 0));
   return { flags: flagged, values: inSection(flagged.graph, 'apply', () => div(total, maximum(flagged, 1))) };
 }
 
-interface Measured {
+interface Flagged {
   readonly flags: Tensor;
   readonly values: Tensor;
 }

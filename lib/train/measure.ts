@@ -8,12 +8,12 @@ import { show } from '../options.ts';
 import { partsOf } from './weighing.ts';
 
 /** One measured number: the columns of a report it is made of. */
-export interface Measured {
+export interface TracedMetric {
   readonly name: string;
-  readonly columns: readonly MeasuredColumn[];
+  readonly columns: readonly MetricColumn[];
   finish(sums: Readonly<Record<string, Float64Array>>): number;
 }
-export interface MeasuredColumn {
+export interface MetricColumn {
   /** Name of the report's column, and by which `finish` knows it. */
   readonly column: string;
   readonly key: string;
@@ -23,10 +23,10 @@ export interface MeasuredColumn {
 }
 
 /** Make columns of what a loss or metric gave. */
-export function measure(graph: Graph, name: string, given: Tensor | Aggregate): Measured {
+export function measure(graph: Graph, name: string, given: Tensor | Aggregate): TracedMetric {
   const known = given instanceof Tensor || typeof (given as Aggregate | null)?.finish === 'function';
   checkTraced(name, 'a scalar Tensor, or what metrics such as metrics.f1 give', given, known);
-  const column = (key: string, t: Tensor, kind: MeasuredColumn['kind']): MeasuredColumn => {
+  const column = (key: string, t: Tensor, kind: MetricColumn['kind']): MetricColumn => {
     const column = kind === 'rows' ? name : `${name}/${key}`;
     checkTraced(`${name}: ${key}`, 'a tensor of f64', t, t instanceof Tensor);
     if (t.dtype !== 'f64') throw new ShapeError(`${name}: expected f64 for ${key}, got ${typeName(t.type)}`, { name });
@@ -40,7 +40,7 @@ export function measure(graph: Graph, name: string, given: Tensor | Aggregate): 
       p.count ? [column(`total ${i}`, p.total, 'sum'), column(`count ${i}`, p.count, 'sum')] : [column('mean', p.mean, 'rows')],
     );
     const found = faults.map((fault, i) => column(`fault ${i}`, fault.found, 'keep'));
-    const finish: Measured['finish'] = (values) => {
+    const finish: TracedMetric['finish'] = (values) => {
       for (const [i, fault] of faults.entries()) fault.check(values[`fault ${i}`]!);
       return (
         columns
@@ -86,13 +86,13 @@ export class Gathering {
   readonly #summed = new Map<string, Float64Array>();
   readonly #kept = new Map<string, number[]>();
   #rows = 0;
-  #measured: readonly Measured[] = [];
+  #measured: readonly TracedMetric[] = [];
 
   /**
    * @param at values of a column of the batch
    * @throws ShapeError if what is summed is not of one size in all batches
    */
-  add(measured: readonly Measured[], rows: number, at: (column: string, elements: number) => Float64Array): void {
+  add(measured: readonly TracedMetric[], rows: number, at: (column: string, elements: number) => Float64Array): void {
     this.#measured = measured;
     this.#rows += rows;
     for (const { name, column, key, elements, kind } of measured.flatMap((m) => m.columns.map((c) => ({ ...c, name: m.name })))) {
@@ -116,7 +116,7 @@ export class Gathering {
 
   /** Loss and metrics by name. */
   finish(): Record<string, number> {
-    const of = ({ column, kind }: MeasuredColumn): Float64Array => {
+    const of = ({ column, kind }: MetricColumn): Float64Array => {
       if (kind === 'keep') return Float64Array.from(this.#kept.get(column)!);
       const sums = this.#summed.get(column)!;
       return kind === 'rows' ? sums.map((v) => v / this.#rows) : sums;

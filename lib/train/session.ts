@@ -6,7 +6,7 @@ import { GraphError } from '../errors.ts';
 import type { Graph, Print, State } from '../ir/graph.ts';
 import { bytesOf } from '../ir/op.ts';
 import type { NativeBlock } from '../native/addon.ts';
-import { allocate, type BoundProgram, CompiledProgram, guard, target } from '../native/program.ts';
+import { allocate, type BoundProgram, CompiledProgram, target, withOurErrors } from '../native/program.ts';
 import { type NdArray, ndarray } from './source.ts';
 import type { Store } from './store.ts';
 
@@ -34,7 +34,7 @@ export class Copied {
     this.sizes = arrays.map((a) => a.byteLength);
     this.blocks = arrays.map((a) => {
       const block = allocate(Math.max(1, a.byteLength));
-      guard(() => block.write(0, a));
+      withOurErrors(() => block.write(0, a));
       return block;
     });
   }

@@ -19,7 +19,7 @@ import { Guarding } from './guarding.ts';
 import { traceInspection, type Watching } from './inspect.ts';
 import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
 import { LossScale } from './loss-scale.ts';
-import type { Measured } from './measure.ts';
+import type { TracedMetric } from './measure.ts';
 import { checkSparseTables, type FitOptions, groupParameters, type TrainerOptions, type Weights } from './options.ts';
 import { matchPenalties, type Penalties } from './penalties.ts';
 import { Plateau } from './plateau.ts';
@@ -186,7 +186,7 @@ export class Setup<M extends Module> {
   }
 
   /** @param data of the source */
-  evaluation(source: Source, data: Copied, weights: Weights): Session<readonly Measured[]> {
+  evaluation(source: Source, data: Copied, weights: Weights): Session<readonly TracedMetric[]> {
     const { model, loss, metrics } = this.#options;
     return new Session(this.store, data, (count) => {
       const trace = (graph: Graph): Tensors => this.#prepared(source.trace(graph, count));

@@ -15,7 +15,7 @@ import { denseOf, lookupsOf } from '../optim/lookups.ts';
 import type { Accumulators } from './accumulation.ts';
 import type { Guarding } from './guarding.ts';
 import type { LossScale } from './loss-scale.ts';
-import { checkTraced, type Measured, measure, scalar } from './measure.ts';
+import { checkTraced, measure, scalar, type TracedMetric } from './measure.ts';
 import { ofBatch } from './objective.ts';
 import { type Penalties, penalize } from './penalties.ts';
 import type { Batch, Tensors } from './source.ts';
@@ -147,7 +147,7 @@ export function traceEvaluate<M extends Module>(
   measures: Readonly<Record<string, Measure<M>>>,
   trace: (graph: Graph) => Tensors,
   stands?: Stands,
-): { graph: Graph; extra: readonly Measured[] } {
+): { graph: Graph; extra: readonly TracedMetric[] } {
   const graph = new Graph('eval');
   const extra = withParameters(graph, model, { stands }, () => {
     const batch = batchOf(graph, trace);

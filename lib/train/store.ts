@@ -4,7 +4,7 @@ import { type Given, type Layout, layoutOf } from '../compile/layout.ts';
 import type { State } from '../ir/graph.ts';
 import { ARRAYS, bytesOf, type Data, type DType, sizeOf } from '../ir/op.ts';
 import type { NativeBlock } from '../native/addon.ts';
-import { allocate as allocateBlock, guard } from '../native/program.ts';
+import { allocate as allocateBlock, withOurErrors } from '../native/program.ts';
 import { type Memory, type Place, valuesOf } from '../nn/values.ts';
 
 export function allocate(dtype: DType, length: number): Data {
@@ -67,7 +67,7 @@ export class Store {
 
   write(state: State, data: Data): void {
     const { block, offset } = this.#placeOf(state);
-    guard(() => block.write(offset, data));
+    withOurErrors(() => block.write(offset, data));
   }
 
   /** The same, now: no run may be on. */
@@ -76,7 +76,7 @@ export class Store {
       states.map((state) => {
         const { block, offset } = this.#placeOf(state);
         const data = allocate(state.type.dtype, sizeOf(state.type.shape));
-        guard(() => block.read(offset, data));
+        withOurErrors(() => block.read(offset, data));
         return [state, data];
       }),
     );
@@ -93,7 +93,7 @@ export class Store {
       const here = places.filter((p) => p.block === block);
       const start = Math.min(...here.map((p) => p.offset));
       const end = Math.max(...here.map((p) => p.offset + bytesOf(p.state.type)));
-      return [block, start, await guard(() => block.readAsync(start, end - start))] as const;
+      return [block, start, await withOurErrors(() => block.readAsync(start, end - start))] as const;
     });
     const parts = new Map((await Promise.all(copies)).map(([block, start, buffer]) => [block, { start, buffer }]));
     return new Map(

@@ -100,7 +100,7 @@ describe('states', () => {
     }
   });
 
-  it('a skipped step leaves guarded states alone and counts attempts only', () => {
+  it('a skipped step leaves skippable states alone and counts attempts only', () => {
     const graph = new Graph();
     const bad = graph.input('bad', { dtype: 'f64', shape: [] }, 'feed');
     inSection(graph, 'apply', () => {

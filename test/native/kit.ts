@@ -13,7 +13,7 @@ export const step = (offset: number, bytes: number): Place => place(SPACE.step, 
 export const report = (offset: number, bytes: number): Place => place(SPACE.report, offset, bytes);
 export const block = (index: number, offset: number, bytes: number): Place => place(SPACE.blocks + index, offset, bytes);
 
-type Flags = { guarded?: boolean; serial?: boolean };
+type Flags = { skippable?: boolean; serial?: boolean };
 export function instr(kernel: string, outs: Place[], ins: Place[], ints: number[], flags: Flags = {}): Instr {
   return {
     kernel,
@@ -21,7 +21,7 @@ export function instr(kernel: string, outs: Place[], ins: Place[], ints: number[
     ins,
     ints,
     floats: [],
-    guarded: flags.guarded ?? false,
+    skippable: flags.skippable ?? false,
     serial: flags.serial ?? false,
     note: kernel,
     flops: 0,

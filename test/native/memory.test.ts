@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { BusyError, DetachedError, DisposedError, OptionError } from '../../lib/errors.ts';
 import { addon, type NativeBlock, type RunRequest } from '../../lib/native/addon.ts';
-import { allocate, CompiledProgram, encode, guard, STATUS } from '../../lib/native/program.ts';
+import { allocate, CompiledProgram, encode, STATUS, withOurErrors } from '../../lib/native/program.ts';
 import { collect, detach } from '../kit.ts';
 import { add, arena, block, contents, copy, feed, floats, program, report, request, slow } from './kit.ts';
 
@@ -28,8 +28,8 @@ describe('blocks', () => {
 
   test('refuse what lies outside', () => {
     const b = allocate(16);
-    expect(() => guard(() => b.write(12, new Float32Array(2)))).toThrow('block.write: ends at 20, the block has 16');
-    expect(() => guard(() => b.read(2 ** 53, new Float32Array(2)))).toThrow(OptionError);
+    expect(() => withOurErrors(() => b.write(12, new Float32Array(2)))).toThrow('block.write: ends at 20, the block has 16');
+    expect(() => withOurErrors(() => b.read(2 ** 53, new Float32Array(2)))).toThrow(OptionError);
     expect(code(() => b.read(-1, new Float32Array(1)))).toBe('ERR_OPTION');
     expect(code(() => b.readAsync(0, 17))).toBe('ERR_OPTION');
     expect(code(() => b.write(0, [1] as unknown as Float32Array))).toBe('ERR_OPTION');

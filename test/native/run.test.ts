@@ -97,7 +97,7 @@ describe('skips', () => {
   const p = program(
     [
       skipIf(feed(0, 8)),
-      add(block(0, 0, 4), block(0, 0, 4), feed(8, 4), { guarded: true }),
+      add(block(0, 0, 4), block(0, 0, 4), feed(8, 4), { skippable: true }),
       copy(report(0, 4), step(0, 4), { serial: true }),
       copy(report(8, 4), block(0, 0, 4), { serial: true }),
     ],
@@ -197,7 +197,7 @@ interface Case {
     out: number;
     a: number;
     b: number;
-    guarded: boolean;
+    skippable: boolean;
     serial: boolean;
   }[];
   readonly micro: number;
@@ -214,7 +214,7 @@ function model(c: Case, state: Float32Array[]): { tried: number; skips: number; 
     let skip = false;
     const section = (begin: number, end: number, row: number): void => {
       for (const i of c.instrs.slice(begin, end)) {
-        if (i.guarded && skip) continue;
+        if (i.skippable && skip) continue;
         if (i.kind === 'skip') skip ||= c.flags[row] as boolean;
         else {
           const [out, a, b] = [state[i.out], state[i.a], state[i.b]] as [Float32Array, Float32Array, Float32Array];
@@ -242,7 +242,7 @@ test('random programs: any team size gives what the model gives', () => {
           out: slot,
           a: slot,
           b: slot,
-          guarded: fc.boolean(),
+          skippable: fc.boolean(),
           serial: fc.boolean(),
         }),
         { maxLength: 8 },
@@ -259,7 +259,7 @@ test('random programs: any team size gives what the model gives', () => {
     fc.property(arb, fc.integer({ min: 1, max: 4 }), (c, threads) => {
       const at = (k: number) => block(0, k * bytes, bytes);
       const instrs = c.instrs.map((i): Instr => {
-        if (i.kind === 'skip') return { ...skipIf(feed(0, 8)), serial: i.serial, guarded: i.guarded };
+        if (i.kind === 'skip') return { ...skipIf(feed(0, 8)), serial: i.serial, skippable: i.skippable };
         return i.kind === 'copy' ? copy(at(i.out), at(i.a), i) : add(at(i.out), at(i.a), at(i.b), i);
       });
       const p: Program = program(instrs, {

@@ -99,7 +99,7 @@ const cases: [string, Program, string][] = [
 // One instruction whose operands have no bytes.
 const bare = (kernel: string, outs: number, ins: number, ints: number[], floats: number[]): Instr => {
   const places = (n: number): Place[] => Array<Place>(n).fill(arena(0, 0));
-  const rest = { guarded: false, serial: false, note: '', flops: 0, bytes: 0 };
+  const rest = { skippable: false, serial: false, note: '', flops: 0, bytes: 0 };
   return { kernel, outs: places(outs), ins: places(ins), ints, floats, ...rest };
 };
 
@@ -210,7 +210,7 @@ function seeds(): Program[] {
       copy(arena(0, 256), feed(0, 256)),
       add(arena(256, 256), arena(0, 256), constant(0, 256)),
       skipIf(step(0, 8)),
-      copy(block(0, 0, 256), arena(256, 256), { guarded: true }),
+      copy(block(0, 0, 256), arena(256, 256), { skippable: true }),
       copy(report(0, 64), block(0, 64, 64), { serial: true }),
     ]),
   ];
@@ -234,7 +234,7 @@ function seeds(): Program[] {
         ins: ins.map((t) => take(SPACE.feed, t.type)),
         ints,
         floats,
-        guarded: false,
+        skippable: false,
         serial: false,
         note: op.name,
         flops: 0,

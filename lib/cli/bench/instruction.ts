@@ -21,7 +21,7 @@ export function instruction({ kernel, outs, ins, ints = [], floats = [], inplace
   const split = [places.slice(0, outs.length), places.slice(outs.length)] as const;
   const nothing = { bytes: 0, columns: [] };
   const cost = { flops: 0, bytes: 0 };
-  const flags = { guarded: false, serial: false, note: kernel };
+  const flags = { skippable: false, serial: false, note: kernel };
   return {
     instrs: [{ kernel, outs: split[0], ins: split[1], ints, floats, ...flags, ...cost }],
     microEnd: 1,

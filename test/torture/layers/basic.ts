@@ -1,5 +1,6 @@
 // basic.ts: linear layers, activations, norms, dropout, and what changes shapes.
 import * as nn from '../../../lib/nn/index.ts';
+import type { GELUOptions } from '../../../lib/ops/index.ts';
 import { given, type Random } from '../random.ts';
 import type { Row } from '../spec.ts';
 import { kind, type LayerKind, room, type Unit } from './kind.ts';
@@ -60,7 +61,7 @@ export const BASIC: Readonly<Record<string, LayerKind>> = {
   Sigmoid: plain(() => new nn.Sigmoid()),
   SiLU: plain(() => new nn.SiLU()),
   Softplus: plain(() => new nn.Softplus()),
-  GELU: kind<nn.GELUOptions & Record<string, unknown>>({
+  GELU: kind<GELUOptions & Record<string, unknown>>({
     ranks: ANY,
     keepsTime: true,
     draw: (r) => ({ options: given({ approximate: r.maybe(0.5, () => r.pick(['none', 'tanh'] as const)) }) }),

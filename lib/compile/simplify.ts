@@ -1,10 +1,10 @@
-// prune.ts: drop nodes nothing needs, and merge nodes that compute the same (common-subexpression elimination).
+// simplify.ts: drop nodes nothing needs, and merge nodes that compute the same (common-subexpression elimination).
 import { CONSTANT, type Graph, isLeaf, isOp, type Node } from '../ir/graph.ts';
 import { attrsKey, numberText } from '../ir/print.ts';
 import { rewrite, roots } from './rewrite.ts';
 
 /** Keep only what outputs, states, effects and the skip decision need. */
-export function prune(graph: Graph): Graph {
+export function dropUnused(graph: Graph): Graph {
   const live = new Set<Node>();
   for (const root of roots(graph)) live.add(root.node);
   for (let id = graph.nodes.length - 1; id >= 0; id--) {

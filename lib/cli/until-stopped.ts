@@ -1,8 +1,8 @@
-// follow.ts: reads a training to its end, and stops it after its step when the command is told to stop.
+// until-stopped.ts: reads a training to its end, and stops it after its step when the command is told to stop.
 import type { Report } from '../optim/report.ts';
 import type { FitResult, Run } from '../train/index.ts';
 
-export async function follow<K extends string>(
+export async function untilStopped<K extends string>(
   run: Run<K>,
   signal: AbortSignal,
   onReport: (report: Report) => void,
