@@ -97,7 +97,12 @@ const BATCH: readonly Row[] = [
     ShapeError,
     ['y: expected 20 rows as x has, got 10'],
   ],
-  ['x and y as two arguments', () => trainer().fit(x, y), OptionError, ['fit: expected options', 'Int32Array', '{ x, y }']],
+  [
+    'x and y as two arguments',
+    () => trainer().fit(x, y),
+    OptionError,
+    ['fit: expected an object of options as second argument', 'Int32Array', '{ x, y }'],
+  ],
   ['x and y in a list', () => trainer().fit([x.data, y]), OptionError, ['fit: expected named arrays', '{ x, y }']],
   ['only x', () => trainer().fit(x), OptionError, ['fit: expected named arrays', '{ x, y }']],
   ['one label', () => trainer().fit({ x, y: 3 }), OptionError, ['y: expected an array of numbers', 'got 3']],

@@ -7,7 +7,8 @@ import { exp } from '../math/index.ts';
 import type { Module } from '../nn/module.ts';
 import { gather } from '../ops/gather.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkNumber, checkOptions, show } from '../options.ts';
+import { custom, type Field, fn, number, options, show, signature, whole } from '../options/index.ts';
+import { seed } from './fields.ts';
 import { ModelProgram, traceModel } from './model-program.ts';
 import type { NdArray } from './source.ts';
 import { allocate } from './store.ts';
@@ -48,6 +49,31 @@ export interface GenerateOptions {
   readonly onToken?: (token: number) => unknown;
 }
 
+const prompt: Field<ArrayLike<number>, readonly number[]> = custom('at least one token', (value, place) => {
+  const tokens =
+    typeof value === 'object' && value !== null && 'length' in value ? Array.from(value as ArrayLike<unknown>) : null;
+  if (tokens === null) throw place.wrong('tokens', value);
+  if (tokens.length > 0 && tokens.every((t) => Number.isSafeInteger(t) && (t as number) >= 0)) return tokens as number[];
+  throw place.refuse(`expected at least one token, got [${tokens.slice(0, 9)}]`, { value });
+});
+const writer: Field<Writer> = custom('a trainer, or a model with its parameters', (value, place) => {
+  const { model, readParameters } = (value ?? {}) as Partial<Writer>;
+  if (typeof model === 'object' && typeof readParameters === 'function') return value as Writer;
+  throw place.wrong('a trainer, or { model, readParameters }', value);
+});
+const readGenerate = signature(
+  'generate',
+  { writer },
+  options<GenerateOptions>()({
+    prompt,
+    length: whole({ min: 0 }),
+    temperature: number({ min: 0 }).default(1),
+    topK: whole({ min: 1 }).optional(),
+    seed: seed.default(0),
+    onToken: fn<NonNullable<GenerateOptions['onToken']>>().optional(),
+  }),
+);
+
 /**
  * Write tokens with a model that has `step` (charRnn) or `context` (gpt).
  *
@@ -59,7 +85,8 @@ export interface GenerateOptions {
  * @throws OptionError; IndexError for a token in the prompt that the model does not have; NonFiniteError where the logits are not finite
  */
 export async function generate(writer: Writer, options: GenerateOptions): Promise<number[]> {
-  const { prompt, length, onToken, ...how } = checkGenerate(options);
+  const { prompt, length, onToken, temperature, topK = null, seed } = readGenerate(arguments);
+  const how = { temperature, topK, seed: BigInt(seed) };
   const predictor = predictorOf(writer.model, await writer.readParameters());
   try {
     const out: number[] = [];
@@ -179,29 +206,4 @@ function uniform(seed: bigint, i: number): number {
   const words = new Uint32Array(4);
   philox4x32(words, i, 0, SAMPLE, 0, ...philoxKey(seed));
   return words[0]! / 2 ** 32;
-}
-
-type Checked = Drawing & {
-  readonly prompt: readonly number[];
-  readonly length: number;
-  readonly seed: bigint;
-  readonly onToken: GenerateOptions['onToken'];
-};
-
-function checkGenerate(options: GenerateOptions): Checked {
-  checkOptions('generate', options, ['prompt', 'length', 'temperature', 'topK', 'seed', 'onToken']);
-  const { length, temperature = 1, topK, seed = 0, onToken } = options;
-  const prompt = Array.from(options.prompt ?? []);
-  if (prompt.length === 0 || !prompt.every((t) => Number.isInteger(t) && t >= 0)) {
-    throw new OptionError(`generate: option prompt: expected at least one token, got [${prompt.slice(0, 9)}]`, { prompt });
-  }
-  if (typeof seed !== 'bigint') checkNumber('generate', 'seed', seed, { min: 0, integer: true });
-  return {
-    prompt,
-    length: checkNumber('generate', 'length', length, { min: 0, integer: true }),
-    temperature: checkNumber('generate', 'temperature', temperature, { min: 0 }),
-    topK: topK === undefined ? null : checkNumber('generate', 'topK', topK, { min: 1, integer: true }),
-    seed: BigInt(seed),
-    onToken,
-  };
 }

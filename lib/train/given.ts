@@ -27,6 +27,7 @@ import {
   text,
   whole,
 } from '../options/index.ts';
+import { seed } from './fields.ts';
 import { checkGuard, type Guard } from './guard.ts';
 import { type AbortSignalLike, isAbortSignal } from './halt.ts';
 import { lossScale } from './loss-scale.ts';
@@ -81,17 +82,6 @@ const metrics: Field<NonNullable<TrainerOptions<Module, string>['metrics']>> = c
   if ('loss' in all) throw place.refuse('loss is measured anyway');
   return all as never;
 });
-
-const seed: Field<number | bigint> = custom(
-  'a whole number from 0 to 2^64 - 1',
-  (value, place) => {
-    const fits =
-      typeof value === 'bigint' ? value >= 0n && value < 2n ** 64n : Number.isSafeInteger(value) && (value as number) >= 0;
-    if (!fits) throw place.wrong('a whole number from 0 to 2^64 - 1', value);
-    return value as number | bigint;
-  },
-  { type: 'integer', minimum: 0 },
-);
 
 const logger: Field<Logger> = custom('a function or an object with a method warn', (value, place) => {
   if (typeof value === 'function' || typeof (value as { warn?: unknown } | null | undefined)?.warn === 'function')
@@ -199,7 +189,7 @@ const readFit = {
 /** @param metrics the names that validation gives, beside the loss */
 export function checkFitOptions(method: 'fit' | 'fitSync', given: ArrayLike<unknown>, metrics: readonly string[]): void {
   if (given[1] instanceof Object && (Array.isArray(given[1]) || ArrayBuffer.isView(given[1]))) {
-    const text = `Trainer.${method}: expected options as second argument, got ${show(given[1])}: data are named arrays, { x, y }`;
+    const text = `Trainer.${method}: expected an object of options as second argument, got ${show(given[1])}: data are named arrays, { x, y }`;
     throw new OptionError(text, { value: given[1] });
   }
   const { validation, validateEvery, earlyStop } = readFit[method](given);

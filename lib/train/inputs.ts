@@ -2,7 +2,7 @@
 import { OptionError } from '../errors.ts';
 import { Tensor } from '../ir/graph.ts';
 import { Module } from '../nn/module.ts';
-import { show } from '../options.ts';
+import { isClass, show } from '../options/index.ts';
 import { type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
 import type { FitOptions } from './options.ts';
 import { checkedSource } from './own-source.ts';
@@ -13,7 +13,7 @@ import type { Stream } from './stream.ts';
 /** A function, or what gives one batch after the other. A list is one of batches if its first element has arrays by name. */
 export function isStream(data: unknown): data is Stream {
   if (Array.isArray(data)) return typeof data[0] === 'object' && data[0] !== null && !isArray(data[0]);
-  if (typeof data !== 'object' || data === null) return typeof data === 'function';
+  if (typeof data !== 'object' || data === null) return typeof data === 'function' && !isClass(data);
   return (Symbol.asyncIterator in data || Symbol.iterator in data) && !(ArrayBuffer.isView(data) || data instanceof Map);
 }
 

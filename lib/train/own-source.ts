@@ -1,7 +1,7 @@
 // own-source.ts: a source of one's own, checked: what it says of itself when it is given, the indices it writes whenever it is asked.
 import { DataError, OptionError } from '../errors.ts';
 import { Tensor } from '../ir/graph.ts';
-import { checkNumber, show } from '../options.ts';
+import { Place, show, whole } from '../options/index.ts';
 import { isLibrarySource, type Source } from './source.ts';
 
 const FUNCTIONS = ['epoch', 'trace', 'fill', 'fillInOrder'] as const;
@@ -14,7 +14,7 @@ export function checkedSource(where: string, source: Source): Source {
       throw new OptionError(`${where}: source: expected a function ${key}, got ${show(source[key])}`);
   }
   if (!(source.data instanceof Map)) throw new OptionError(`${where}: source: expected a Map as data, got ${show(source.data)}`);
-  checkNumber(`${where}: source`, 'length', source.length, { min: 1, integer: true });
+  whole({ min: 1 }).read(source.length, new Place(where, 'option', 'source.length'));
   const gap = (what: string, row: Int32Array): DataError => {
     const at = row.findIndex((index) => index < 0);
     return new DataError(`${where}: source: ${what} gave no row at place ${at} of ${row.length}`, { at });
@@ -26,7 +26,7 @@ export function checkedSource(where: string, source: Source): Source {
     epoch(batchSize) {
       const given = source.epoch(batchSize);
       for (const key of ['whole', 'tail'] as const) {
-        checkNumber(`${where}: source: epoch`, key, given?.[key], { min: 0, integer: true });
+        whole({ min: 0 }).read(given?.[key], new Place(where, 'option', `source.epoch.${key}`));
       }
       return given;
     },

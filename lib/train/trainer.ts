@@ -224,6 +224,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   /** Let what recurrent layers carry from batch to batch begin anew, as at the start of an epoch: the next batch continues nothing. */
   async resetCarried(): Promise<void> {
+    readMethod.resetCarried(arguments);
     this.#current.follow('resetCarried');
     return this.#access.use('resetCarried', () => this.#setup.startEpoch(), true);
   }
@@ -302,6 +303,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   /** How much is pruned, as of the end of a step. */
   async sparsity(): Promise<Sparsity> {
+    readMethod.sparsity(arguments);
     this.#current.follow('sparsity');
     return this.#access.use('sparsity', async () => sparsityOf(this.#setup, await this.#setup.snapshot()));
   }
@@ -349,6 +351,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   /** Free native memory. A run that is on ends first. */
   dispose(): void {
+    readMethod.dispose(arguments);
     if (this.#access.disposed) return;
     this.#access.dispose();
     if (this.#running) this.#running.halt.call();

@@ -1,10 +1,21 @@
 // samples.ts: for everything public, arguments that fit: from what is declared of it, and by hand where that cannot say.
 
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gradclip from '../../lib/index.ts';
-import { clip, Graph, models, nn, optim, type Tensor } from '../../lib/index.ts';
+import { clip, Graph, loss, models, nn, optim, type Tensor } from '../../lib/index.ts';
 import { type AnyField, type Schema, signatures } from '../../lib/options/index.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'gradclip-walk-'));
+
+/** Arguments that name files to write: a text there is no mistake. */
+export const WRITES: ReadonlySet<string> = new Set([
+  'Trainer.save file',
+  'Trainer.savePruned file',
+  'Trainer.fit record',
+  'Trainer.fitSync record',
+]);
 
 /** What declares nothing, and why. */
 export const UNDECLARED: Readonly<Record<string, string>> = {};
@@ -21,6 +32,8 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'a whole number': () => 1,
   'a State, or null': () => null,
   'a Module': () => new nn.Linear(6, 2),
+  'a trainer, or a model with its parameters': () => trainer(),
+  'at least one token': () => [1],
   'an optimizer such as optim.adamw()': () => optim.sgd(),
   'a policy such as clip.globalNorm()': () => clip.none(),
   'policies in a list or by name': () => [clip.none()],
@@ -35,8 +48,29 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
 
 const data = (data: Float32Array) => ({ dtype: 'f32', shape: [data.length], data });
 
+/** A trainer that nobody else holds, and rows for it. */
+function trainer(): gradclip.Trainer<nn.Linear> {
+  return new gradclip.Trainer({
+    model: new nn.Linear(6, 2),
+    loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
+    optimizer: optim.sgd(),
+  });
+}
+const x = () => ({ data: new Float32Array(24), shape: [4, 6] });
+const xy = () => ({ x: x(), y: { data: new Float32Array(8), shape: [4, 2] } });
+const file = (): string => join(folder, 'walk.safetensors');
+
 /** Arguments by hand, by path: all of them. */
 const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
+  'Trainer.fit': () => [xy(), { steps: 1 }],
+  'Trainer.fitSync': () => [xy(), { steps: 1 }],
+  'Trainer.evaluate': () => [xy()],
+  'Trainer.evaluateSync': () => [xy()],
+  'Trainer.predict': () => [x()],
+  'Trainer.predictSync': () => [x()],
+  'Trainer.save': () => [file()],
+  'Trainer.savePruned': () => [file()],
+  'Trainer.load': () => [file()],
   summary: () => [new nn.Linear(6, 2), { x: [4, 6] }],
   'models.CharRNN.step': () => [tensor(1, 1), null],
   'models.charRnnLoss': () => [{}, new models.CharRNN(3)],
@@ -73,6 +107,7 @@ export function argumentsOf(path: string): readonly unknown[] {
 /** One of the class of a method; undefined where there is none to be had. */
 export function instanceOf(path: string): object | undefined {
   const owner = path.slice(0, path.lastIndexOf('.'));
+  if (owner === 'Trainer') return trainer();
   if (owner === 'nn.Module') return new nn.Linear(6, 2);
   if (!MADE.test(owner) || !signatures.has(owner)) return undefined;
   const type = owner.split('.').reduce((at, key) => at[key] as never, gradclip as Readonly<Record<string, unknown>>);

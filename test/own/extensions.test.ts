@@ -376,7 +376,7 @@ const others: Record<string, [object, Wrong]> = {
   ],
   'a guard of an unknown kind': [
     { guards: [{ kind: 'weights', action: 'stop', match: null, min: 0, max: 1 }] },
-    option('Trainer: guards: expected guards such as guard.loss()'),
+    option('Trainer: option guards[0]: expected guards such as guard.loss()'),
   ],
   'a guard that does nothing known': [
     { guards: [{ kind: 'loss', action: 'shout', match: null, min: 0, max: 1 }] },
@@ -447,14 +447,14 @@ test.each(Object.keys(others))('%s', async (name) => {
 const sources: Record<string, [Partial<Record<keyof Source, unknown>>, Wrong]> = {
   'without fill': [{ fill: undefined }, option('fit: source: expected a function fill, got undefined')],
   'data that is an object': [{ data: { x: data.x } }, option('fit: source: expected a Map as data, got an object')],
-  'a length of NaN': [{ length: Number.NaN }, option('fit: source: option length: expected a whole number >= 1, got NaN')],
+  'a length of NaN': [{ length: Number.NaN }, option('fit: option source.length: expected a whole number >= 1, got NaN')],
   'an epoch of nothing': [
     { epoch: () => undefined },
-    option('fit: source: epoch: option whole: expected a whole number >= 0, got undefined'),
+    option('fit: option source.epoch.whole: expected a whole number >= 0, got nothing'),
   ],
   'an epoch of half a batch': [
     { epoch: () => ({ whole: 1.5, tail: 0 }) },
-    option('option whole: expected a whole number >= 0, got 1.5'),
+    option('option source.epoch.whole: expected a whole number >= 0, got 1.5'),
   ],
   'an epoch without batches': [{ epoch: () => ({ whole: 0, tail: 0 }) }, [DataError, 'ERR_DATA', /no batch/]],
   'a batch of numbers': [{ trace: () => ({ x: 1 }) }, option('fit: source: trace: expected a tensor as x, got 1')],

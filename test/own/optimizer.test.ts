@@ -322,7 +322,7 @@ test('wrong: an object that is no optimizer, a rate that is a number, a column m
   await fails(() => make({ ...byHand, lr: 0.1 }), OptionError, 'ERR_OPTION', 'got byHand, whose lr is no function but 0.1');
   await fails(() => make({ slots: () => [] }), OptionError, 'ERR_OPTION', 'an object without a name');
   const groups = [{ match: '*', optimizer: {} as never }];
-  await fails(() => make(byHand, { groups }), OptionError, 'ERR_OPTION', 'groups: option optimizer: expected an optimizer');
+  await fails(() => make(byHand, { groups }), OptionError, 'ERR_OPTION', 'option groups[0].optimizer: expected an optimizer');
   await fails(
     () => make({ ...byHand, lr: () => Number.NaN, build: (g: optim.GroupContext) => ({ params: [g.column('a', 1, () => {})] }) }),
     OptionError,
