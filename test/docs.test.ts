@@ -93,3 +93,13 @@ it('DEBUGGING.md: where the first NaN is', () => {
   expect(out).toContain('blocks.1: Linear');
   expect(out.trim().split('\n').at(-1)).toMatch(/^\{ module: 'blocks\.1', what: 'input', which: 0, index: \[ \d+, \d+ \] \}$/);
 });
+
+it('DEBUGGING.md: the op that gave the first NaN, and its line', () => {
+  const lines = printed('DEBUGGING.md', 'debug: true').trim().split('\n');
+  expect(lines[0]).toMatch(/^debug: log gave NaN at \[\d+,\d\] and \d+ more$/);
+  const source = block('DEBUGGING.md', 'debug: true');
+  const [, file, line] = /^ {2}written at \/.*\/(\w+\.\w+):(\d+):\d+$/.exec(lines[1]!)!;
+  expect(file).toMatch(/^example/);
+  expect(source.split('\n')[Number(line) - 1]).toContain('// some of h are negative');
+  expect(lines[2]).toMatch(/^ {2}input 0, linear fc: f32\[32,4\] min -/);
+});

@@ -3,8 +3,8 @@ import { CONSTANT, type Graph, isLeaf, isOp, type Node } from '../ir/graph.ts';
 import { attrsKey, numberText } from '../ir/print.ts';
 import { rewrite, roots } from './rewrite.ts';
 
-/** Keep only what outputs, states, effects and the skip decision need. */
-export function dropUnused(graph: Graph): Graph {
+/** What outputs, states, effects and the skip decision need. */
+export function liveNodes(graph: Graph): Set<Node> {
   const live = new Set<Node>();
   for (const root of roots(graph)) live.add(root.node);
   for (let id = graph.nodes.length - 1; id >= 0; id--) {
@@ -12,6 +12,12 @@ export function dropUnused(graph: Graph): Graph {
     if (node.op.effect) live.add(node);
     if (live.has(node)) for (const t of node.ins) live.add(t.node);
   }
+  return live;
+}
+
+/** Keep only those. */
+export function dropUnused(graph: Graph): Graph {
+  const live = liveNodes(graph);
   if (live.size === graph.nodes.length) return graph;
   return rewrite(
     graph,

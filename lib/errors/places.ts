@@ -48,14 +48,10 @@ function inSources(call: string): string {
  * @param made the class of the error, which is left out with all that it calls
  */
 export function callsOf(made: new (...args: never[]) => Error): () => string {
-  const trace: { stack?: string } = {};
   const limit = Error.stackTraceLimit;
-  if (limit > 0) Reflect.set(Error, 'stackTraceLimit', Math.max(limit, MOST_SEEN));
-  Error.captureStackTrace(trace, made);
-  Reflect.set(Error, 'stackTraceLimit', limit);
+  const lines = linesOf(limit, made as never);
   return () => {
-    const lines = String(trace.stack).split('\n');
-    const calls = lines.filter((line) => /^\s+at /.test(line)).map(inSources);
+    const calls = lines().map(inSources);
     const seen = calls.filter((call) => !AROUND.test(call));
     const most = Math.max(MOST_TOLD, limit);
     const told = seen.length <= most ? seen : seen.filter((call, i) => i < MOST_OURS || isUsers(call)).slice(0, most);
@@ -66,3 +62,23 @@ export function callsOf(made: new (...args: never[]) => Error): () => string {
 /** Not in this package, and not in the engine. */
 const isUsers = (call: string): boolean =>
   /:\d+\)?$/.test(call) && ![HERE, LIB, 'gradclip/lib/', 'node:'].some((place) => call.includes(place));
+
+/** The place in the user's files from which the library was called: `/home/me/model.mjs:8:20`; null where none is known. */
+export function userPlace(): string | null {
+  const call = linesOf(MOST_SEEN, userPlace)().map(inSources).find(isUsers);
+  const place = call && /\(?([^()\s]+:\d+:\d+)\)?$/.exec(call)?.[1];
+  return place ? place.replace(/^file:\/\//, '') : null;
+}
+
+/** Lines of the stack as it is now, when they are asked for; none if there may be none. */
+function linesOf(limit: number, below: (...args: never[]) => unknown): () => string[] {
+  const trace: { stack?: string } = {};
+  const before = Error.stackTraceLimit;
+  if (limit > 0) Reflect.set(Error, 'stackTraceLimit', Math.max(limit, MOST_SEEN));
+  Error.captureStackTrace(trace, below);
+  Reflect.set(Error, 'stackTraceLimit', before);
+  return () =>
+    String(trace.stack)
+      .split('\n')
+      .filter((line) => /^\s+at /.test(line));
+}

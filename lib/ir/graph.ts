@@ -152,6 +152,19 @@ export function isLeaf(node: Node): boolean {
   return isOp(node, INPUT) || isOp(node, STATE) || isOp(node, CONSTANT);
 }
 
+let nodeAdded: ((node: Node) => void) | null = null;
+
+/** Build something, and see each node that is added to a graph meanwhile. */
+export function watchNodes<T>(seen: (node: Node) => void, build: () => T): T {
+  const before = nodeAdded;
+  nodeAdded = seen;
+  try {
+    return build();
+  } finally {
+    nodeAdded = before;
+  }
+}
+
 /** A graph under construction. `mode` is read by layers that differ between training and evaluation (dropout). */
 export class Graph {
   readonly nodes: Node[] = [];
@@ -193,6 +206,7 @@ export class Graph {
     );
     const node = new Node<A>(this, this.nodes.length, op, ins, attrs, types);
     this.nodes.push(node as Node);
+    nodeAdded?.(node as Node);
     return node;
   }
 

@@ -87,7 +87,9 @@ export interface OpDef<A = unknown> {
   readonly effect?: boolean;
   /** Does nothing in a step that is skipped (optimizer updates); so does everything that reads its outputs. */
   readonly skippable?: boolean;
-  /** The meaning, in plain loops. */
+  /** Operands whose elements are places: whole numbers from 0, below `bound`, or `ignored`. The kernel ends the run where one is not. */
+  indices?(node: Node<A>): readonly { readonly input: number; readonly bound: number; readonly ignored?: number | null }[];
+  /** The meaning, in plain loops: of indices that are in their bounds. */
   ref(outs: readonly RefArray[], ins: readonly RefArray[], node: Node<A>, context: RefContext): void;
   /** Small and awkward cases: 1 element, odd tails, large k. At least one for every op. */
   samples(): readonly Sample<A>[];

@@ -104,8 +104,11 @@ export class CompiledProgram {
   }
 }
 
+/** What runs the steps of a program: its kernels, or an interpreter of its graph. */
+export type Engine = Pick<BoundProgram, 'run' | 'runSync' | 'startProfile' | 'profile' | 'stop' | 'dispose'>;
+
 /** A program with its memory. */
-export class BoundProgram {
+export class BoundProgram implements Engine {
   readonly program: Program;
   readonly #native: NativeBinding;
   /** For synchronous runs, one after the other. */

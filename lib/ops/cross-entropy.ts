@@ -82,6 +82,7 @@ export const SOFTMAX_CROSS_ENTROPY: OpDef<CrossEntropyAttrs> = {
   },
   lower: (node) => ({ ints: labelInts(shapeOf(node as Node), node.ins[1]!, node.attrs), floats: [node.attrs.smoothing] }),
   cost: (node) => moved(node as Node, 20 * sizeOf(shapeOf(node as Node))),
+  indices: (node) => [{ input: 1, bound: shapeOf(node as Node)[1]!, ignored: node.attrs.ignored }],
   ref([loss, weights], [x, labels, weight], { attrs, ins }) {
     const { smoothing } = attrs;
     const n = ins[0]!.shape[1]!;
@@ -162,6 +163,7 @@ export const NLL: OpDef<LabelAttrs> = {
   },
   lower: (node) => ({ ints: labelInts(shapeOf(node as Node), node.ins[1]!, node.attrs) }),
   cost: (node) => ({ flops: 0, bytes: 24 * shapeOf(node as Node)[0]! }),
+  indices: (node) => [{ input: 1, bound: shapeOf(node as Node)[1]!, ignored: node.attrs.ignored }],
   ref([loss, weights], [x, labels, weight], { attrs, ins }) {
     const n = ins[0]!.shape[1]!;
     eachLabel(labels!, weight, attrs, (r, label, w) => {

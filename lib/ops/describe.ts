@@ -1,6 +1,6 @@
 // describe.ts: statistics of a tensor as one small tensor of numbers, which a report can carry: for people who look into a model while it runs.
 import { inSection, type Tensor } from '../ir/graph.ts';
-import { sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { type RefArray, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { firstValues } from '../ir/print.ts';
 import { concat } from './concat.ts';
 import { cast, equal, isFinite as finiteOnes, square, sub, where } from './elementwise.ts';
@@ -75,6 +75,28 @@ export function describedBy(numbers: Float64Array, { dtype, shape }: TensorType)
     firstNonFinite: notFinite! > 0 ? indicesOf(first!, shape) : null,
     values: [...numbers.subarray(KEYS.length)],
   };
+}
+
+/** The same of an array that is at hand. */
+export function statisticsOf(data: RefArray, type: TensorType): TensorStatistics {
+  const numbers = new Float64Array(KEYS.length + Math.min(FIRST, data.length));
+  let [sum, squares, min, max, zeros, nan, notFinite, first] = [0, 0, Infinity, -Infinity, 0, 0, 0, 0];
+  for (let i = 0; i < data.length; i++) {
+    const v = data[i]!;
+    if (!Number.isFinite(v)) {
+      if (notFinite++ === 0) first = i;
+      if (Number.isNaN(v)) nan++;
+      continue;
+    }
+    sum += v;
+    squares += v * v;
+    if (v < min) min = v;
+    if (v > max) max = v;
+    if (v === 0) zeros++;
+  }
+  numbers.set([sum, squares, min, max, zeros, nan, notFinite, first]);
+  numbers.set(data.subarray(0, FIRST), KEYS.length);
+  return describedBy(numbers, type);
 }
 
 /** Where the element at a place in row-major order is. */

@@ -91,6 +91,10 @@ export const EMBEDDING_BAG: OpDef<BagAttrs> = {
     const elements = sizeOf(node.ins[1]!.shape) * row;
     return { flops: elements, bytes: 4 * elements + bytesOf(node.ins[1]!.type) + bytesOf(node.out.type) };
   },
+  indices: ({ ins }) => [
+    { input: 1, bound: ins[0]!.shape[0]! },
+    { input: 2, bound: ins[1]!.shape[0]! + 1 },
+  ],
   ref([y, at], [table, indices, offsets, weights], node) {
     const row = span(node.ins[0]!.shape, 1);
     const { mode } = node.attrs;

@@ -90,6 +90,7 @@ export const GATHER: OpDef<GatherAttrs> = {
     return { ints: [table.shape[0] as number, row, sizeOf(indices.shape), DTYPE_BYTES[indices.dtype]] };
   },
   cost: (node) => ({ flops: 0, bytes: 2 * bytesOf(node.out.type) + bytesOf(typeOf(node, 1)) }),
+  indices: (node) => [{ input: 1, bound: typeOf(node, 0).shape[0]! }],
   ref([y], [table, indices], node) {
     const row = span(typeOf(node, 0).shape, 1);
     (indices as RefArray).forEach((v: number, k: number) => {
@@ -208,6 +209,7 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
     };
   },
   cost: (node) => moved(node, sizeOf(typeOf(node, 0).shape)),
+  indices: ({ attrs }) => [{ input: 1, bound: attrs.rows }],
   ref([y, squares], [x, indices], node) {
     const { row } = scatterShape(node);
     // In f64, rounded once.
@@ -283,6 +285,7 @@ export const ONE_HOT: OpDef<OneHotAttrs> = {
     return { ints: [sizeOf(indices.shape), node.attrs.classes, DTYPE_BYTES[indices.dtype]] };
   },
   cost: moved,
+  indices: ({ attrs }) => [{ input: 0, bound: attrs.classes }],
   ref([y], [indices], node) {
     (y as RefArray).fill(0);
     (indices as RefArray).forEach((v: number, k: number) => {
@@ -331,6 +334,7 @@ export const WINDOWS: OpDef<WindowsAttrs> = {
     return { ints: [sizeOf(text.shape), sizeOf(starts.shape), node.attrs.length, DTYPE_BYTES[text.dtype]] };
   },
   cost: (node) => ({ flops: 0, bytes: 2 * bytesOf(node.out.type) }),
+  indices: (node) => [{ input: 1, bound: typeOf(node, 0).shape[0]! - node.attrs.length + 1 }],
   ref([y], [text, starts], node) {
     const { length } = node.attrs;
     (starts as RefArray).forEach((s: number, k: number) => {

@@ -4,8 +4,8 @@ import type { ClipPolicy } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
 import { Streaming } from '../metrics/streaming.ts';
 import { MAX_THREADS } from '../native/threads.ts';
-import { match } from '../nn/fields.ts';
-import { Module } from '../nn/module.ts';
+import { match, pattern } from '../nn/fields.ts';
+import { Module, type Pattern } from '../nn/module.ts';
 import { optimizer } from '../optim/build.ts';
 import { constraintRules } from '../optim/constraint.ts';
 import { ema } from '../optim/ema.ts';
@@ -30,6 +30,7 @@ import {
 import { seed } from './fields.ts';
 import { checkGuard, type Guard } from './guard.ts';
 import { type AbortSignalLike, isAbortSignal } from './halt.ts';
+import type { InspectOptions } from './inspect.ts';
 import { lossScale } from './loss-scale.ts';
 import type {
   BatchOptions,
@@ -128,6 +129,7 @@ const readTrainer = signature(
     metrics: metrics.default({}),
     predict: fn<NonNullable<TrainerOptions<Module, string>['predict']>>().optional(),
     logger: logger.optional(),
+    debug: bool.default(false),
   }),
 );
 
@@ -210,6 +212,7 @@ export const readMethod: {
   readonly [K in 'evaluate' | 'evaluateSync' | 'predict' | 'predictSync']: Read<Asked>;
 } & {
   readonly readParameters: Read<Pick<Asked, 'weights'>>;
+  readonly inspect: Read<{ readonly match: Pattern | undefined }>;
   readonly save: Read<Required<SaveOptions>>;
   readonly savePruned: Read<Required<Pick<SaveOptions, 'metadata'>>>;
   readonly load: Read<Required<LoadOptions>>;
@@ -220,6 +223,7 @@ export const readMethod: {
   evaluateSync: signature('Trainer.evaluateSync', { data }, batchOptions),
   predict: signature('Trainer.predict', { inputs: data }, batchOptions),
   predictSync: signature('Trainer.predictSync', { inputs: data }, batchOptions),
+  inspect: signature('Trainer.inspect', { batch: data }, options<InspectOptions>()({ match: pattern.optional() })),
   readParameters: signature('Trainer.readParameters', {}, options<WeightsOptions>()({ weights })),
   save: signature(
     'Trainer.save',

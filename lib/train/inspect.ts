@@ -5,11 +5,10 @@ import { OptionError } from '../errors.ts';
 import { Graph, type Tensor } from '../ir/graph.ts';
 import { sizeOf, typeName } from '../ir/op.ts';
 import { threadsFor } from '../native/threads.ts';
-import { pattern } from '../nn/fields.ts';
 import { type Module, matcher, Parameter, type Pattern } from '../nn/module.ts';
 import { tensorsIn, wrapForward } from '../nn/trace.ts';
 import { describe, describedBy, type TensorStatistics } from '../ops/describe.ts';
-import { nearest, options, optionsOnly } from '../options/index.ts';
+import { nearest } from '../options/index.ts';
 import { table } from '../text/format.ts';
 import { type Loop, perform } from './effect.ts';
 import { EVALUATE } from './evaluate.ts';
@@ -102,13 +101,6 @@ function placeText(place: NonFinitePlace | null): string {
   return `first not finite: ${what} ${which} of ${module || 'the model'} at [${index}]`;
 }
 
-const read = optionsOnly('inspect', options<InspectOptions>()({ match: pattern.optional() }));
-
-/** @throws OptionError */
-export function readInspect(options: InspectOptions): { readonly match: Pattern | undefined } {
-  return read([options]);
-}
-
 /** A tensor, and the columns of the report with its statistics and those of its gradient. */
 interface Watched {
   readonly tensor: Tensor;
@@ -190,13 +182,13 @@ export function traceInspection<M extends Module>(
 function matched(model: Module, match: Pattern | undefined): [string, Module][] {
   const all = [...model.namedModules()];
   if (match === undefined) return all;
-  const test = matcher('inspect', match);
+  const test = matcher('Trainer.inspect', match);
   const found = all.filter(([path]) => path !== '' && test(path));
   if (found.length > 0) return found;
   const names = all.map(([path]) => path).filter((path) => path !== '');
   const near = nearest(String(match), names);
   const hint = near ? `; did you mean ${near}?` : names.length <= 20 ? `; there are ${names.join(', ')}` : '';
-  throw new OptionError(`inspect: option match: no module matches ${match}${hint}`, { option: 'match', match, names });
+  throw new OptionError(`Trainer.inspect: option match: no module matches ${match}${hint}`, { option: 'match', match, names });
 }
 
 /** Run the program of one batch, of all rows of a source. */

@@ -9,7 +9,7 @@ import { EVALUATE } from './evaluate.ts';
 import { packBatches } from './feeder.ts';
 import { located, rowsFrom } from './located.ts';
 import { tellPrints } from './prints.ts';
-import { Copied, Session } from './session.ts';
+import { Copied, Session, type SessionOptions } from './session.ts';
 import type { NdArray, Tensors } from './source.ts';
 import { allocate, type Store } from './store.ts';
 import { rowsOfBatch, rowTypes, type StreamBatch, traceRows } from './stream.ts';
@@ -27,11 +27,13 @@ export interface Inputs {
 export class Predictor {
   readonly #store: Store;
   readonly #trace: (batch: (graph: Graph) => Tensors) => Graph;
+  readonly #options: SessionOptions;
   readonly #sessions = new Map<string, Session<null>>();
   /** Whether what has no shape of its own is rows, by the types of these. */
   readonly #takesRows = new Map<string, boolean>();
 
-  constructor(store: Store, trace: (batch: (graph: Graph) => Tensors) => Graph) {
+  constructor(store: Store, trace: (batch: (graph: Graph) => Tensors) => Graph, options: SessionOptions) {
+    this.#options = options;
     this.#store = store;
     this.#trace = trace;
   }
@@ -119,10 +121,15 @@ export class Predictor {
     const key = JSON.stringify([...types]);
     let session = this.#sessions.get(key);
     if (!session) {
-      session = new Session(this.#store, new Copied(new Map()), (rows) => ({
-        graph: this.#trace((graph) => traceRows(graph, types, rows)),
-        extra: null,
-      }));
+      session = new Session(
+        this.#store,
+        new Copied(new Map()),
+        (rows) => ({
+          graph: this.#trace((graph) => traceRows(graph, types, rows)),
+          extra: null,
+        }),
+        this.#options,
+      );
       this.#sessions.set(key, session);
     }
     return session;

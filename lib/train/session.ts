@@ -2,17 +2,26 @@
 import { compile } from '../compile/compile.ts';
 import { alignUp, type Given } from '../compile/layout.ts';
 import type { Program } from '../compile/program.ts';
+import { userPlace } from '../errors/places.ts';
 import { GraphError } from '../errors.ts';
-import type { Graph, Print, State } from '../ir/graph.ts';
+import { type Graph, type Node, type Print, type State, watchNodes } from '../ir/graph.ts';
 import { bytesOf } from '../ir/op.ts';
 import type { NativeBlock } from '../native/addon.ts';
-import { allocate, type BoundProgram, CompiledProgram, target, withOurErrors } from '../native/program.ts';
+import { allocate, CompiledProgram, type Engine, target, withOurErrors } from '../native/program.ts';
+import { Interpreter, type InterpreterInit } from './interpreter.ts';
 import { type NdArray, ndarray } from './source.ts';
 import type { Store } from './store.ts';
 
+export interface SessionOptions {
+  /** Measure each instruction. */
+  readonly profiled?: boolean;
+  /** Run op by op, and look at what each gives. */
+  readonly debug?: Pick<InterpreterInit, 'gradients'> | null;
+}
+
 export interface Compiled<T> {
   readonly program: Program;
-  readonly bound: BoundProgram;
+  readonly bound: Engine;
   /** What tracing gave besides the graph. */
   readonly extra: T;
   /** Steps that its runs tried or had a part in, and the threads the last of them got. */
@@ -48,32 +57,40 @@ export class Session<T> {
   readonly #store: Store;
   readonly #trace: (rows: number) => { graph: Graph; extra: T };
   readonly #data: Copied;
-  readonly #profiled: boolean;
+  readonly #options: SessionOptions;
   readonly #programs = new Map<number, Compiled<T>>();
   /** States of the session alone, in a block that is there once the first program needs it. */
   #own: (Given & { readonly block: NativeBlock }) | null = null;
 
   /** @param data freed with the session */
-  constructor(store: Store, data: Copied, trace: (rows: number) => { graph: Graph; extra: T }, profiled: boolean = false) {
+  constructor(store: Store, data: Copied, trace: (rows: number) => { graph: Graph; extra: T }, options: SessionOptions = {}) {
     this.#store = store;
     this.#data = data;
     this.#trace = trace;
-    this.#profiled = profiled;
+    this.#options = options;
   }
 
   /** The program for batches of `rows` rows; compiled on first use. */
   program(rows: number): Compiled<T> {
     let found = this.#programs.get(rows);
     if (!found) {
-      const { graph, extra } = this.#trace(rows);
+      const { profiled, debug } = this.#options;
+      const places = new Map<Node, string>();
+      const note = (node: Node): void => {
+        const place = userPlace();
+        if (place !== null) places.set(node, place);
+      };
+      const { graph, extra } = debug ? watchNodes(note, () => this.#trace(rows)) : this.#trace(rows);
       const own = this.#transient(graph);
       const { names, sizes } = this.#data;
       const data = names.map((name, i) => ({ name, bytes: sizes[i]! }));
       const layout = this.#store.layout(data, own ? [own] : []);
       const program = compile(graph, { ...target(), layout });
       const blocks = [...this.#store.blocks, ...(own ? [own.block] : []), ...this.#data.blocks];
-      const bound = new CompiledProgram(program).bind(blocks);
-      if (this.#profiled) bound.startProfile();
+      const bound: Engine = debug
+        ? new Interpreter({ graph, program, layout, blocks, places, ...debug })
+        : new CompiledProgram(program).bind(blocks);
+      if (profiled) bound.startProfile();
       found = { program, bound, extra, ran: { steps: 0, threads: 1 }, prints: graph.prints };
       this.#programs.set(rows, found);
     }

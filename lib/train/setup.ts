@@ -28,7 +28,7 @@ import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type 
 import type { Metrics } from './progress.ts';
 import { watchRates } from './rates.ts';
 import { isPerLayer } from './recording.ts';
-import { Copied, Session } from './session.ts';
+import { Copied, Session, type SessionOptions } from './session.ts';
 import type { Batch, Source, Tensors } from './source.ts';
 import { type Stands, traceEvaluate, tracePredict, traceTrain, type Unreached } from './step.ts';
 import { inModule, Store } from './store.ts';
@@ -111,10 +111,14 @@ export class Setup<M extends Module> {
     this.kept = keptOf(this.#groups, this.#applyStates, this.averages, this.finishing);
     if (before) takeOver(before, this);
     const predictor = (stands?: Stands): Predictor =>
-      new Predictor(this.store, (batch) => {
-        const prepared = (graph: Graph): Tensors => prepare(batch(graph), this.#plans, this.#transforms, false);
-        return tracePredict(model, (b, m) => inUnits(predict(b, m), this.#transforms), prepared, stands);
-      });
+      new Predictor(
+        this.store,
+        (batch) => {
+          const prepared = (graph: Graph): Tensors => prepare(batch(graph), this.#plans, this.#transforms, false);
+          return tracePredict(model, (b, m) => inUnits(predict(b, m), this.#transforms), prepared, stands);
+        },
+        this.#session,
+      );
     this.#predictors = { model: predictor(), ema: predictor(this.averages) };
   }
 
@@ -176,7 +180,7 @@ export class Setup<M extends Module> {
       if (run) for (const found of unreached) warnOfUnreached(found, run);
       return { graph, extra: apply };
     };
-    return new Session(this.store, new Copied(feeder.data), trace, options.profile ?? false);
+    return new Session(this.store, new Copied(feeder.data), trace, { ...this.#session, profiled: options.profile ?? false });
   }
 
   /** What a record says of a run. */
@@ -188,10 +192,15 @@ export class Setup<M extends Module> {
   /** @param data of the source */
   evaluation(source: Source, data: Copied, weights: Weights): Session<readonly TracedMetric[]> {
     const { model, loss, metrics } = this.#options;
-    return new Session(this.store, data, (count) => {
-      const trace = (graph: Graph): Tensors => this.#prepared(source.trace(graph, count));
-      return traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights));
-    });
+    return new Session(
+      this.store,
+      data,
+      (count) => {
+        const trace = (graph: Graph): Tensors => this.#prepared(source.trace(graph, count));
+        return traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights));
+      },
+      this.#session,
+    );
   }
 
   /** The session that inspects a batch: all rows of a source. */
@@ -210,6 +219,15 @@ export class Setup<M extends Module> {
   set transforms(transforms: Transforms) {
     this.#transforms = transforms;
     for (const predictor of Object.values(this.#predictors)) predictor.dispose();
+  }
+
+  /** Whether steps run op by op. */
+  get debug(): boolean {
+    return this.#options.debug ?? false;
+  }
+
+  get #session(): SessionOptions {
+    return { debug: this.debug ? { gradients: !this.scaleAdapts } : null };
   }
 
   /** Whether the scale of the loss follows what overflows. */

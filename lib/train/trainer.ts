@@ -18,7 +18,7 @@ import type { Running } from './fit.ts';
 import { type Asked, checkFitOptions, checkTrainerOptions, readMethod } from './given.ts';
 import { Halt } from './halt.ts';
 import { asSource, feederOf, inputsOf } from './inputs.ts';
-import { type Inspection, type InspectOptions, inspectLoop, readInspect } from './inspect.ts';
+import { type Inspection, type InspectOptions, inspectLoop } from './inspect.ts';
 import {
   BATCH_SIZE,
   type BatchOptions,
@@ -287,9 +287,9 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * ```
    * @param batch named arrays: all of their rows
    */
-  async inspect(batch: Arrays, options: InspectOptions = {}): Promise<Inspection> {
+  async inspect(batch: Named<N>, options: InspectOptions = {}): Promise<Inspection> {
     this.#current.follow('inspect');
-    const { match } = readInspect(options);
+    const { match } = readMethod.inspect(arguments);
     const source = asSource('inspect', batch);
     return this.#access.use('inspect', () => {
       const session = this.#setup.inspection(source, match);

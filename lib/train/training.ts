@@ -34,6 +34,7 @@ export interface TrainingContext<R> {
     | 'policy'
     | 'parameters'
     | 'scaleAdapts'
+    | 'debug'
     | 'restorable'
     | 'snapshot'
     | 'trained'
@@ -92,7 +93,7 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
     const restoreBest = (): void => {
       for (const [state, values] of best) store.write(state, values);
     };
-    const { steps, epochs, ...rest } = options;
+    const { steps, epochs, ...rest } = setup.debug ? { ...options, chunkSteps: 1 } : options;
     return c.driver(
       fitLoop({
         ...rest,

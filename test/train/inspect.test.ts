@@ -62,9 +62,11 @@ test('which modules, in the order of their calls', async () => {
   expect(paths((await t.inspect(data, { match: 'blocks.*.fc' })).modules)).toEqual(['blocks.0.fc', 'blocks.1.fc']);
   expect(paths((await t.inspect(data, { match: /^head$/ })).modules)).toEqual(['head']);
   await expect(t.inspect(data, { match: 'heat' })).rejects.toThrow(
-    new OptionError('inspect: option match: no module matches heat; did you mean head?'),
+    new OptionError('Trainer.inspect: option match: no module matches heat; did you mean head?'),
   );
-  await expect(t.inspect(data, { mach: 'head' } as object)).rejects.toThrow('inspect: unknown option mach; did you mean match?');
+  await expect(t.inspect(data, { mach: 'head' } as object)).rejects.toThrow(
+    'Trainer.inspect: unknown option mach; did you mean match?',
+  );
 });
 
 test('numbers: of the first layer by plain loops, of gradients as the next step reports them', async () => {
