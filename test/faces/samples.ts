@@ -66,6 +66,7 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.fitSync': () => [xy(), { steps: 1 }],
   'Trainer.evaluate': () => [xy()],
   'Trainer.evaluateSync': () => [xy()],
+  'Trainer.inspect': () => [xy()],
   'Trainer.predict': () => [x()],
   'Trainer.predictSync': () => [x()],
   'Trainer.save': () => [file()],
