@@ -3,6 +3,7 @@
 import type { Graph, State, Tensor } from '../ir/graph.ts';
 import type { Data, TensorType } from '../ir/op.ts';
 import type { Stage } from '../ops/stage.ts';
+import { custom, perStep, signature, text } from '../options/index.ts';
 
 /** What a step tells of its clipping: f64 scalars. What a policy leaves out has the default of optim/report.ts. */
 export interface ClipColumns {
@@ -62,7 +63,17 @@ export interface ClipPolicy {
   build(context: ClipContext): Clipped;
 }
 
+const readThresholdOf = signature('clip.parts.thresholdOf', {
+  context: custom('the context that build is given', (value, place) => {
+    if (typeof (value as Partial<ClipContext> | null)?.perStep === 'function') return value as ClipContext;
+    throw place.wrong('the context that build is given', value);
+  }),
+  name: text,
+  value: perStep({ infinite: true }),
+});
+
 /** A threshold as a tensor: a constant, or a column of the step row. `Infinity` stays a constant: it means read-only. */
 export function thresholdOf(c: ClipContext, name: string, value: number | ((step: number) => number)): Tensor {
+  readThresholdOf(arguments);
   return typeof value === 'number' ? c.graph.scalar(value, 'f64') : c.perStep(name, value);
 }

@@ -1,9 +1,9 @@
 // fields.ts: options that many policies have, and how a threshold is given.
 
-import type { Tensor } from '../ir/graph.ts';
-import { type AtStep, choice, type Field, type NumberRule, number, type PerStep, perStep, whole } from '../options/index.ts';
+import { Graph, type Tensor } from '../ir/graph.ts';
+import { choice, custom, type Field, type NumberRule, number, type PerStep, perStep, whole } from '../options/index.ts';
 import { type ClipContext, thresholdOf } from './clip.ts';
-import type { NonFinite } from './finite.ts';
+import type { NonFinite, NonFiniteRule } from './finite.ts';
 
 /** A threshold as it is given to a policy: a number, or a value for each step. */
 export interface Limit {
@@ -12,13 +12,12 @@ export interface Limit {
   at(c: ClipContext): Tensor;
 }
 
-/** A limit that a policy reads from a column of the step row, which has the name of the option. */
-export function limit(rule: NumberRule = { min: 0, infinite: true }): Field<PerStep, Limit> {
-  return perStep(rule).map((value, { path }) => limitOf(path, value));
-}
-
-export function limitOf(name: string, value: AtStep): Limit {
-  return { idle: value.fixed === Infinity, at: (c) => thresholdOf(c, name, value.fixed ?? value) };
+/** A limit. @param name of the column of the step row that a policy reads it from, where it depends on the step */
+export function limit(name: string = 'threshold', rule: NumberRule = { min: 0, infinite: true }): Field<PerStep, Limit> {
+  return perStep(rule).map((value) => ({
+    idle: value.fixed === Infinity,
+    at: (c) => thresholdOf(c, name, value.fixed ?? value),
+  }));
 }
 
 /** What all policies take: see NonFiniteOptions. */
@@ -38,3 +37,15 @@ export const decay: Field<number> = number({ min: 0, below: 1 });
 export const epsilon: Field<number> = number({ min: 0 });
 /** Norms or losses that are remembered. */
 export const windowOf = (min: number): Field<number> => whole({ min, max: 2 ** 24 });
+
+/** What `build` of a policy is given. */
+export const context: Field<ClipContext> = custom('the context that build is given', (value, place) => {
+  const { graph, grads, perStep } = (value ?? {}) as Partial<ClipContext>;
+  if (!(graph instanceof Graph) || !Array.isArray(grads) || typeof perStep !== 'function')
+    throw place.wrong('the context that build is given', value);
+  return value as ClipContext;
+});
+export const rules: Field<NonFiniteRule> = custom('what checkPolicy gives', (value, place) => {
+  if (typeof (value as Partial<NonFiniteRule> | null)?.decide !== 'function') throw place.wrong('what checkPolicy gives', value);
+  return value as NonFiniteRule;
+});

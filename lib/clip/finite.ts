@@ -3,7 +3,7 @@ import type { Tensor } from '../ir/graph.ts';
 import { failIf } from '../ops/control.ts';
 import { type Stage, zeroNonFinite } from '../ops/stage.ts';
 import type { Statistic } from '../ops/statistics.ts';
-import { options, Place } from '../options/index.ts';
+import { custom, options, Place, signature, text } from '../options/index.ts';
 import type { ClipColumns } from './clip.ts';
 import { nonFiniteFields } from './fields.ts';
 
@@ -34,8 +34,14 @@ export interface NonFiniteRule {
   ): { readonly skip: Tensor | null; readonly report: Pick<ClipColumns, 'firstBad' | 'badCount'> };
 }
 
+const readNonFiniteRule = signature('clip.parts.nonFiniteRule', {
+  where: text,
+  options: custom('an object of options', (given) => given),
+});
+
 /** @throws OptionError */
 export function nonFiniteRule(where: string, options: NonFiniteOptions): NonFiniteRule {
+  readNonFiniteRule(arguments);
   return ruleOf(nonFiniteOptions.read(options, new Place(where, '', '')));
 }
 const nonFiniteOptions = options<NonFiniteOptions>()(nonFiniteFields);

@@ -1,12 +1,27 @@
 // measure.ts: what most policies have in common: norms in f64, what is not finite, a scale applied and reported, state that remembers.
-import type { Tensor } from '../ir/graph.ts';
+import { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
+import { shape, tensor } from '../ops/args.ts';
 import { div, equal, lessEqual, max, maximum, min, minimum, mul, pow, sqrt, square, sub, sum, where } from '../ops/index.ts';
 import * as stage from '../ops/stage.ts';
 import { type Statistic, statistic } from '../ops/statistics.ts';
-import { custom, type NumberRule, optionsOf, type PerStep, Place } from '../options/index.ts';
+import {
+  bool,
+  custom,
+  type Field,
+  list,
+  type NumberRule,
+  number,
+  options as optionsField,
+  optionsOf,
+  type PerStep,
+  Place,
+  record,
+  signature,
+  text,
+} from '../options/index.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
-import { type Limit, limit, nonFiniteFields } from './fields.ts';
+import { context, type Limit, limit, nonFiniteFields, rules } from './fields.ts';
 import { type NonFiniteOptions, type NonFiniteRule, ruleOf } from './finite.ts';
 
 /** What a policy measured, with the way it deals with NaN and infinities. */
@@ -25,8 +40,19 @@ export interface Measured {
   readonly finite: Tensor;
 }
 
+const anything = custom('anything', (value) => value).optional();
+const edge = number({ infinite: true }).optional();
+const bounds = optionsField<NumberRule>()({ min: edge, max: edge, above: edge, below: edge, infinite: bool.optional() });
+const report: Field<ClipColumns, ClipColumns, false> = record(tensor, 'columns by name').default({}) as never;
+const measured: Field<Pick<Measured, 'finite'>> = custom('what measure gives', (value, place) => {
+  if (!((value as Partial<Measured> | null)?.finite instanceof Tensor)) throw place.wrong('what measure gives', value);
+  return value as Measured;
+});
+const readMeasure = signature('clip.parts.measure', { context, rules, p: number({ above: 0, infinite: true }).default(2) });
+
 /** Measure gradients behind the stages of earlier policies and of its rule for NaN. One reading of the gradients, or none where they were just written. */
 export function measure(c: ClipContext, rules: NonFiniteRule, p = 2): Measured {
+  readMeasure(arguments);
   const { total, each, found } = norms(c, rules, p);
   const { skip, report } = rules.decide(found, c.stages);
   if (c.all) {
@@ -61,13 +87,19 @@ export function joined(each: Tensor, p: number): Tensor {
   return mul(largest, pow(sum(pow(ratio, p)), 1 / p));
 }
 
-/** Exactly 1 up to the threshold, then c / n; NaN for a NaN norm, but 1 for a threshold of Infinity. */
-export function scaleOf(norm: Tensor, c: Tensor): Tensor {
-  return where(maximum(lessEqual(norm, c), equal(c, Infinity)), 1, div(c, norm));
+const readScaleOf = signature('clip.parts.scaleOf', { norm: tensor, threshold: tensor });
+
+/** Exactly 1 up to the threshold, then threshold / n; NaN for a NaN norm, but 1 for a threshold of Infinity. */
+export function scaleOf(norm: Tensor, threshold: Tensor): Tensor {
+  readScaleOf(arguments);
+  return where(maximum(lessEqual(norm, threshold), equal(threshold, Infinity)), 1, div(threshold, norm));
 }
+
+const readScaled = signature('clip.parts.scaled', { context, measured, scale: tensor, report });
 
 /** Multiply gradients by `scale`: one for all (f64 []), or one each (f64 [n]). */
 export function scaled(c: ClipContext, m: Measured, scale: Tensor, report: ClipColumns = {}): Clipped {
+  readScaled(arguments);
   const each = scale.shape.length > 0;
   const changed = sub(1, equal(scale, 1));
   return {
@@ -86,8 +118,11 @@ export function scaled(c: ClipContext, m: Measured, scale: Tensor, report: ClipC
   };
 }
 
+const readShaped = signature('clip.parts.shaped', { measured, stages: list(stage.stageField), report });
+
 /** What `stages` make of the gradients; the update measures how much they changed. */
 export function shaped(m: Measured, stages: readonly stage.Stage[], report: ClipColumns = {}): Clipped {
+  readShaped(arguments);
   return {
     stages: [...m.stages, ...stages],
     skip: m.skip,
@@ -96,8 +131,15 @@ export function shaped(m: Measured, stages: readonly stage.Stage[], report: Clip
   };
 }
 
+const readMeasureOnly = signature('clip.parts.measureOnly', {
+  context,
+  rules,
+  p: number({ above: 0, infinite: true }).default(2),
+});
+
 /** The gradients measured and left alone: clip.none, and a threshold of Infinity. */
 export function measureOnly(c: ClipContext, rules: NonFiniteRule, p = 2): Clipped {
+  readMeasureOnly(arguments);
   const m = measure(c, rules, p);
   return { stages: m.stages, skip: m.skip, report: { norm: m.total, normAfter: m.total, ...m.report }, measure: false };
 }
@@ -105,8 +147,11 @@ export function measureOnly(c: ClipContext, rules: NonFiniteRule, p = 2): Clippe
 /** Elements of each gradient. */
 export const sizesOf = (c: ClipContext): number[] => c.grads.map((g) => sizeOf(g.shape));
 
+const readPerGradient = signature('clip.parts.perGradient', { context, values: list(number({ infinite: true })) });
+
 /** A number per gradient, f64 [n]. */
 export function perGradient(c: ClipContext, values: readonly number[]): Tensor {
+  readPerGradient(arguments);
   return c.graph.constant(Float64Array.from(values), [values.length], 'f64');
 }
 
@@ -123,6 +168,14 @@ export function shares(c: ClipContext): Tensor {
   );
 }
 
+const readRemembered = signature('clip.parts.remembered', {
+  context,
+  measured,
+  name: text,
+  shape,
+  initial: number({ infinite: true }).default(0),
+});
+
 /**
  * A policy's own numbers, f64 of `shape`, which start at `initial`: the value of before this step. `next` gives what they become, unless
  * the step is skipped or a gradient is not finite.
@@ -134,6 +187,7 @@ export function remembered(
   shape: readonly number[],
   initial = 0,
 ): { readonly now: Tensor; next(value: Tensor): void } {
+  readRemembered(arguments);
   const state = c.state(name, { dtype: 'f64', shape }, (out) => {
     out.fill(initial);
   });
@@ -141,16 +195,25 @@ export function remembered(
   return { now, next: (value) => c.graph.assign(state, where(m.finite, value, now)) };
 }
 
+const readCheckLimit = signature('clip.parts.checkLimit', {
+  where: text,
+  option: text,
+  value: anything,
+  rule: bounds.default({ min: 0, infinite: true }),
+});
+
 /** Check a threshold. Negative ones and NaN are refused. @throws OptionError */
 export function checkLimit(where: string, option: string, value: PerStep, rule: NumberRule = { min: 0, infinite: true }): Limit {
-  return limit(rule).read(value, new Place(where, 'option', option));
+  readCheckLimit(arguments);
+  return limit(option, rule).read(value, new Place(where, 'option', option));
 }
 
-const others = custom('anything', (value) => value).optional();
+const readCheckPolicy = signature('clip.parts.checkPolicy', { where: text, options: anything, known: list(text) });
 
 /** Check a policy's options: that all keys are known, and what is said about NaN and infinities. @throws OptionError */
 export function checkPolicy(where: string, options: NonFiniteOptions, known: readonly string[]): NonFiniteRule {
-  const fields = { ...Object.fromEntries(known.map((key) => [key, others])), ...nonFiniteFields };
+  readCheckPolicy(arguments);
+  const fields = { ...Object.fromEntries(known.map((key) => [key, anything])), ...nonFiniteFields };
   return ruleOf(optionsOf(fields).read(options, new Place(where, '', '')) as Required<NonFiniteOptions>);
 }
 

@@ -98,7 +98,7 @@ const readNormalize = optionsOnly(
   'clip.normalize',
   options<NormalizeOptions>()({
     ...nonFiniteFields,
-    to: limit({ min: 0 }).default(1),
+    to: limit('to', { min: 0 }).default(1),
     eps: epsilon.default(1e-6),
     scope: choice('global', 'tensor').default('global'),
   }),

@@ -1,11 +1,12 @@
 // stage.ts: the stages of a clip policy, as statistics and updates take them: read a gradient through them, never rewrite it.
 // The twin of kernels/stage.h.
 import { DTypeError, GraphError, OptionError, ShapeError } from '../errors.ts';
-import { type Graph, Tensor } from '../ir/graph.ts';
+import { Graph, Tensor } from '../ir/graph.ts';
 import { type RefArray, type RefContext, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
 import { tanh as tanhOf } from '../math/index.ts';
-import { show } from '../options.ts';
+import { choice, custom, type Field, instance, list, show, signature, whole } from '../options/index.ts';
+import { operand, tensor } from './args.ts';
 
 /** What a stage may be. The order is that of StageKind in stage.h. */
 const KINDS = [
@@ -49,27 +50,72 @@ export interface Stage {
   readonly exact?: boolean;
 }
 
+const readScale = signature('clip.parts.stage.scale', { by: operand });
+
 /** Times `by`. Rounded once to f32, or split into two factors where one f32 would lose bits; 1 changes no bit. */
-export const scale = (by: Tensor | number): Stage => ({ kind: 'scale', operands: [by] });
+export function scale(by: Tensor | number): Stage {
+  readScale(arguments);
+  return { kind: 'scale', operands: [by] };
+}
+
 /** Times `by`, which is a power of two: what undoes the scale of a loss. */
 export const unscale = (by: Tensor): Stage => ({ kind: 'scale', operands: [by], exact: true });
+
+const readLimit = signature('clip.parts.stage.limit', { lower: operand, upper: operand });
+
 /** Clamp to [lower, upper]; a NaN stays. */
-export const limit = (lower: Tensor | number, upper: Tensor | number): Stage => ({ kind: 'limit', operands: [lower, upper] });
+export function limit(lower: Tensor | number, upper: Tensor | number): Stage {
+  readLimit(arguments);
+  return { kind: 'limit', operands: [lower, upper] };
+}
+
+const readZeroNonFinite = signature('clip.parts.stage.zeroNonFinite', {});
+
 /** NaN and infinities become 0. */
-export const zeroNonFinite = (): Stage => ({ kind: 'zeroNonFinite', operands: [] });
+export function zeroNonFinite(): Stage {
+  readZeroNonFinite(arguments);
+  return { kind: 'zeroNonFinite', operands: [] };
+}
+
+const readSign = signature('clip.parts.stage.sign', {});
+
 /** -1, 0 or 1; a NaN stays. */
-export const sign = (): Stage => ({ kind: 'sign', operands: [] });
+export function sign(): Stage {
+  readSign(arguments);
+  return { kind: 'sign', operands: [] };
+}
+
+const readShrinkAbove = signature('clip.parts.stage.shrinkAbove', { above: operand, by: operand });
+
 /** Elements with |g| > above are multiplied by `by`; 0 makes them 0. */
-export const shrinkAbove = (above: Tensor | number, by: Tensor | number): Stage => ({
-  kind: 'shrinkAbove',
-  operands: [above, by],
-});
+export function shrinkAbove(above: Tensor | number, by: Tensor | number): Stage {
+  readShrinkAbove(arguments);
+  return { kind: 'shrinkAbove', operands: [above, by] };
+}
+
+const readZeroBelow = signature('clip.parts.stage.zeroBelow', { least: operand });
+
 /** Elements with |g| < least become 0. */
-export const zeroBelow = (least: Tensor | number): Stage => ({ kind: 'zeroBelow', operands: [least] });
-/** g / (1 + |g| / c), which stays within (-c, c). */
-export const soft = (c: Tensor | number): Stage => ({ kind: 'soft', operands: [c] });
-/** c tanh(g / c). */
-export const tanh = (c: Tensor | number): Stage => ({ kind: 'tanh', operands: [c] });
+export function zeroBelow(least: Tensor | number): Stage {
+  readZeroBelow(arguments);
+  return { kind: 'zeroBelow', operands: [least] };
+}
+
+const readSoft = signature('clip.parts.stage.soft', { threshold: operand });
+
+/** g / (1 + |g| / threshold), which stays within (-threshold, threshold). */
+export function soft(threshold: Tensor | number): Stage {
+  readSoft(arguments);
+  return { kind: 'soft', operands: [threshold] };
+}
+
+const readTanh = signature('clip.parts.stage.tanh', { threshold: operand });
+
+/** threshold tanh(g / threshold). */
+export function tanh(threshold: Tensor | number): Stage {
+  readTanh(arguments);
+  return { kind: 'tanh', operands: [threshold] };
+}
 
 /** Rows or columns of a list of gradients, numbered one after the other. */
 export interface Units {
@@ -83,8 +129,17 @@ export interface Units {
   readonly lengths: readonly number[];
 }
 
+const shapes = list(list(whole({ min: 0 })));
+const units: Field<Units> = custom('what unitsOf gives', (value, place) => {
+  const { axis, at, unit } = (value ?? {}) as Partial<Units>;
+  if (typeof axis !== 'string' || !Array.isArray(at) || !Array.isArray(unit)) throw place.wrong('what unitsOf gives', value);
+  return value as Units;
+});
+const readUnitsOf = signature('clip.parts.stage.unitsOf', { shapes, axis: choice('rows', 'columns') });
+
 /** The rows (along dimension 0) or columns (along all others) of gradients; with fewer than two dimensions, one row or one-element columns. */
 export function unitsOf(shapes: readonly (readonly number[])[], axis: 'rows' | 'columns'): Units {
+  readUnitsOf(arguments);
   const width = shapes.map((s) => (s.length < 2 ? sizeOf(s) : sizeOf(s.slice(1))));
   const rows = shapes.map((s) => (s.length < 2 ? 1 : s[0]!));
   const counts = axis === 'rows' ? rows : width;
@@ -103,16 +158,28 @@ const byUnits = (kind: StageKind, units: Units, by: Tensor): Stage => ({
   at: units.at,
   unit: units.unit,
 });
+const readScaleUnits = signature('clip.parts.stage.scaleUnits', { units, by: tensor });
+
 /** Each row, or column, times its own value: f64 [units.total]. */
-export const scaleUnits = (units: Units, by: Tensor): Stage =>
-  byUnits(units.axis === 'rows' ? 'scaleRows' : 'scaleColumns', units, by);
+export function scaleUnits(units: Units, by: Tensor): Stage {
+  readScaleUnits(arguments);
+  return byUnits(units.axis === 'rows' ? 'scaleRows' : 'scaleColumns', units, by);
+}
+
+const readShiftRows = signature('clip.parts.stage.shiftRows', { units, by: tensor });
+
 /** Each row minus its own value: f64 [units.total]. */
 export function shiftRows(units: Units, by: Tensor): Stage {
+  readShiftRows(arguments);
   if (units.axis !== 'rows') throw new GraphError('shiftRows: expected rows, got columns');
   return byUnits('shiftRows', units, by);
 }
+
+const readRound = signature('clip.parts.stage.round', { graph: instance('a Graph', Graph), sizes: list(whole({ min: 0 })) });
+
 /** To a whole number, up or down at random so that the mean is the element. `sizes`: elements of each gradient. */
 export function round(graph: Graph, sizes: readonly number[]): Stage {
+  readRound(arguments);
   return { kind: 'round', operands: [], at: segments(sizes, 64).slice(0, -1), key: graph.randomKey() };
 }
 
@@ -210,6 +277,13 @@ export function checkStages(
     }
   }
 }
+
+/** A stage that a function here made: whether its operands fit, the policy's gradients say. */
+export const stageField: Field<Stage> = custom('a stage such as stage.scale(by)', (value, place) => {
+  if (!KINDS.includes((value as Partial<Stage> | null)?.kind as StageKind))
+    throw place.wrong('a stage such as stage.scale(by)', value);
+  return value as Stage;
+});
 
 /** Check stages that a policy made for tensors of `sizes` elements. @throws OptionError; ShapeError and DTypeError for operands that do not fit */
 export function checkStageList(graph: Graph, stages: readonly Stage[], sizes: readonly number[]): void {

@@ -3,12 +3,15 @@
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
+import { choice, list, options, signature } from '../options/index.ts';
+import { tensor } from './args.ts';
 import {
   applyStages,
   checkStages,
   type Stage,
   type StageAttrs,
   splitStages,
+  stageField,
   stageInts,
   stageOperands,
   type Units,
@@ -97,11 +100,21 @@ export interface UnitStatisticOptions {
   readonly stages?: readonly Stage[];
 }
 
+const readUnitStatistic = signature(
+  'clip.parts.unitStatistic',
+  { xs: list(tensor) },
+  options<UnitStatisticOptions>()({
+    kind: choice(...KINDS),
+    axis: choice('rows', 'columns'),
+    stages: list(stageField).default([]),
+  }),
+);
+
 /** A number per row (along dimension 0) or column of every tensor, in f64, numbered as `units` says. */
 export function unitStatistic(xs: readonly Tensor[], options: UnitStatisticOptions): { each: Tensor; units: Units } {
+  const { kind, axis, stages } = readUnitStatistic(arguments);
   const [first] = xs;
   if (!first) throw new GraphError('unitStatistic: expected at least one tensor, got none', { op: 'unitStatistic' });
-  const { kind, axis, stages = [] } = options;
   const { attrs, ins } = splitStages(first.graph, stages);
   const each = first.graph.add(UNIT_STATISTIC, [...xs, ...ins], { kind, axis, stages: attrs }).out;
   return { each, units: unitsOf(shapesOf(xs), axis) };

@@ -36,6 +36,11 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'at least one token': () => [1],
   'an optimizer such as optim.adamw()': () => optim.sgd(),
   'a policy such as clip.globalNorm()': () => clip.none(),
+  'the context that build is given': () => context(),
+  'what checkPolicy gives': () => clip.parts.checkPolicy('mine', {}, []),
+  'what measure gives': () => clip.parts.measure(context(), clip.parts.checkPolicy('mine', {}, [])),
+  'what unitsOf gives': () => clip.parts.stage.unitsOf([[4, 6]], 'rows'),
+  'a stage such as stage.scale(by)': () => clip.parts.stage.sign(),
   'policies in a list or by name': () => [clip.none()],
   'norms, reports or a history': () => [1, 2, 3, 4],
   'bytes as a Uint8Array': () => new Uint8Array(4),
@@ -45,6 +50,17 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'arrays by name': () => ({ x: new Float32Array(8) }),
   'a list or a record of Float32Arrays': () => [new Float32Array(3)],
 };
+
+/** As a policy's `build` is given it. */
+function context(): clip.ClipContext {
+  const grad = tensor(4, 6);
+  const { graph } = grad;
+  return {
+    ...{ graph, params: [grad], grads: [grad], names: ['w'], loss: null, stages: [] },
+    perStep: (_, value) => graph.scalar(value(0), 'f64'),
+    state: (name, type) => ({ name, type }),
+  };
+}
 
 const data = (data: Float32Array) => ({ dtype: 'f32', shape: [data.length], data });
 
@@ -83,6 +99,10 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'ops.concat': () => [[tensor(4, 6)]],
   'ops.stack': () => [[tensor(4, 6)]],
   'clip.groups': () => [[{ policy: clip.none() }]],
+  'clip.parts.perGradient': () => [context(), [1]],
+  'clip.parts.nonFiniteRule': () => ['mine', {}],
+  'clip.parts.unitStatistic': () => [[tensor(4, 6)], { kind: 'sum', axis: 'rows' }],
+  'clip.parts.shaped': () => [clip.parts.measure(context(), clip.parts.checkPolicy('mine', {}, [])), []],
   // Nothing is written: the format keeps this name for itself.
   'io.writeSafetensors': () => [join(tmpdir(), 'walk.safetensors'), { __metadata__: data(new Float32Array(1)) }],
   'preprocess.fromJSON': () => [{ type: 'pipeline', steps: [] }],
