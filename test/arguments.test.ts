@@ -87,7 +87,7 @@ describe('arguments of ops that they do not take', () => {
     [
       'dropout',
       () => raw(ops.dropout)(h, { rate: 0.5 }),
-      'ops.dropout: argument rate: expected a finite number >= 0 and < 1, got an object',
+      'ops.dropout: argument p: expected a finite number >= 0 and < 1, got an object',
     ],
     ['noise', () => raw(ops.noise)(h), 'ops.noise: argument std: expected a finite number >= 0, got nothing'],
     ['maxPool2d', () => raw(ops.maxPool2d)(image), 'ops.maxPool2d: argument kernelSize: expected'],

@@ -186,7 +186,7 @@ export const OPTIMIZERS: Readonly<Record<string, () => optim.Optimizer>> = {
   adam: () => optim.adam({ lr: 0.1, weightDecay: 0.01 }),
   adamw: () => optim.adamw({ lr: 0.1 }),
   'adam with amsgrad': () => optim.adam({ lr: 0.1, amsgrad: true }),
-  adagrad: () => optim.adagrad({ lr: 0.1, initialAccumulator: 0.1 }),
+  adagrad: () => optim.adagrad({ lr: 0.1, initialAccumulatorValue: 0.1 }),
   rmsprop: () => optim.rmsprop(),
   'rmsprop, centered, with momentum': () => optim.rmsprop({ momentum: 0.9, centered: true }),
   adadelta: () => optim.adadelta(),

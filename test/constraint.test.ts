@@ -256,7 +256,7 @@ test.each<[string, () => unknown, abstract new (...args: never[]) => Error, stri
     'a negative clip',
     () => constraint.weightClip(-1),
     OptionError,
-    'constraint.weightClip: argument w: expected a finite number >= 0, got -1',
+    'constraint.weightClip: argument max: expected a finite number >= 0, got -1',
   ],
   ['no number', () => constraint.maxNorm(NaN), OptionError, 'constraint.maxNorm: argument max'],
   ['an axis', () => constraint.unitNorm({ axis: any('row') }), OptionError, 'did you mean rows?'],

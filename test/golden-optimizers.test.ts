@@ -69,7 +69,7 @@ test('every optimizer is in the goldens, and in the table that clipping is teste
 test('SPAM cuts a spike, and not only a copy of it', () => {
   const run = (theta: number): { p: number; mean: number } => {
     const p = [Float32Array.of(1)];
-    const bound = optim.spam({ lr: 0.1, theta, clipAfter: 0 }).bind(p, { clip: clip.none() });
+    const bound = optim.spam({ lr: 0.1, threshold: theta, clipAfter: 0 }).bind(p, { clip: clip.none() });
     for (const g of [0.5, -0.25, 0.5, 1e6]) bound.step([Float32Array.of(g)]);
     return { p: p[0]![0]!, mean: bound.state().tensors['optim.0.exp_avg']![0]! };
   };

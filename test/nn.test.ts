@@ -263,7 +263,7 @@ describe('layers as in PyTorch: names, shapes, values', () => {
     expect(() => new nn.Linear(3, 2.5)).toThrow(/Linear: argument outFeatures/);
     expect(() => new nn.Linear(3, 2, { bais: false } as object)).toThrow(/did you mean bias/);
     expect(() => new nn.Embedding(5, -1)).toThrow(OptionError);
-    expect(() => new nn.Dropout(1)).toThrow(/nn.Dropout: argument rate: expected a finite number >= 0 and < 1, got 1/);
+    expect(() => new nn.Dropout(1)).toThrow(/nn.Dropout: argument p: expected a finite number >= 0 and < 1, got 1/);
     expect(() => new nn.GELU({ approximate: 'tan' } as object)).toThrow(/did you mean tanh/);
     expect(() => new nn.Sequential(3 as unknown as nn.Layer)).toThrow(
       'nn.Sequential: argument layers[0]: expected a Module or a function, or an object of layers, got 3',

@@ -113,7 +113,7 @@ test('slots are named as in PyTorch', () => {
   expect(names(optim.rmsprop({ centered: true, momentum: 0.5 }))).toEqual(['square_avg', 'grad_avg', 'momentum_buffer']);
   expect(names(optim.adadelta())).toEqual(['square_avg', 'acc_delta']);
   expect(names(optim.adamax())).toEqual(['exp_avg', 'exp_inf']);
-  expect(optim.adagrad({ initialAccumulator: 3 }).slots(type)).toEqual([{ name: 'sum', type, init: 3 }]);
+  expect(optim.adagrad({ initialAccumulatorValue: 3 }).slots(type)).toEqual([{ name: 'sum', type, init: 3 }]);
   expect(optim.adamw().slots(type)[0]!.type).toEqual(type);
 });
 
@@ -141,7 +141,7 @@ describe('options', () => {
     ['betas[1]', () => optim.lion({ betas: [0.9, 1] })],
     ['clip', () => optim.adopt({ clip: -1 })],
     ['alpha', () => optim.acclip({ alpha: 3 })],
-    ['theta', () => optim.spam({ theta: 0 })],
+    ['threshold', () => optim.spam({ threshold: 0 })],
     ['resetEvery', () => optim.spam({ resetEvery: 0.5 })],
     ['amsgrad', () => optim.adamw({ amsgrad: 'true' as never })],
     ['momentun; did you mean momentum?', () => optim.sgd({ momentun: 0.9 } as never)],
@@ -242,7 +242,7 @@ describe('groups', () => {
     const read = (k: number, name: string, i = 0): number =>
       view.getFloat64(k * program.step.bytes + program.step.columns.find((c) => c.name === name)!.offset + 8 * i, true);
     expect(rows.length).toBe(2 * program.step.bytes);
-    expect([read(0, 'clip.c'), read(1, 'clip.c')]).toEqual([13, 14]);
+    expect([read(0, 'clip.threshold'), read(1, 'clip.threshold')]).toEqual([13, 14]);
     expect([0, 1].map((k) => read(k, 'hyper.1'))).toEqual([4, 5].map((t) => 0.1 / (1 - pow(0.9, t))));
     expect(read(0, 'hyper.1', 5)).toBe(1e-8);
   });

@@ -107,7 +107,7 @@ describe('dropout', () => {
     expect(dropout(inTrain, 0)).toBe(inTrain);
     expect(dropout(inTrain).node.attrs).toEqual({ rate: 0.5, key: 0 });
     expect(dropout(inTrain).node.attrs).toEqual({ rate: 0.5, key: 1 });
-    for (const rate of [1, -0.1, NaN]) expect(() => dropout(inTrain, rate)).toThrow('dropout: option rate: expected');
+    for (const rate of [1, -0.1, NaN]) expect(() => dropout(inTrain, rate)).toThrow('ops.dropout: argument p: expected');
     const f64 = new Graph('train').input('x', { dtype: 'f64', shape: [3] }, 'feed');
     expect(() => dropout(f64, 0.5)).toThrow("dropout: expected f32, got f64; convert it with cast(x, 'f32')");
   });

@@ -50,7 +50,7 @@ const TREE = `Net(
   (act): relu
   (blocks.0-2): 3 x Linear(weight=[3,3], bias=[3])
   (heads.a): Conv2d(weight=[4,3,3,3], bias=[4], stride=[1,1], padding="same", dilation=[1,1], groups=1)
-  (heads.b): Dropout(rate=0.25)
+  (heads.b): Dropout(p=0.25)
 )`;
 
 const net = new Net();

@@ -9,11 +9,15 @@ interface Renamed {
 
 /** By the type of 0.1.0. */
 const RENAMED: Readonly<Record<string, Renamed>> = {
+  adagrad: { options: { initialAccumulator: 'initialAccumulatorValue' } },
   adaClip: { options: { theta: 'decay' } },
   adaGC: { type: 'adaGc', options: { beta: 'decay' } },
   adaGN: { type: 'adaGn', options: { gammas: 'decays' } },
+  spam: { options: { theta: 'threshold' } },
   spikeSkip: { options: { k: 'threshold', active: 'warmup' } },
   standardise: { type: 'standardize' },
+  topK: { options: { threshold: 'fraction' } },
+  weightClip: { options: { w: 'max' } },
   zclip: { options: { alpha: 'decay', maxNorm: 'max' } },
 };
 

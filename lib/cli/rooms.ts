@@ -23,7 +23,8 @@ function functions<T>(path: string, all: object, except: readonly string[] = [])
   const found = Object.entries(all).filter(
     ([name, f]) => typeof f === 'function' && signatures.has(`${path}.${name}`) && !except.includes(name),
   );
-  return Object.fromEntries(found) as Functions<T>;
+  // Each way of loading modules lists what they export in an order of its own.
+  return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1))) as Functions<T>;
 }
 
 export const OPTIMIZERS: Room<Optimizer> = {

@@ -57,7 +57,7 @@ class Block extends Module {
 
   forward(x: Tensor): Tensor {
     const qkv = this.qkv.forward(this.norm1.forward(x));
-    const seen = headsAttention(qkv, null, null, { heads: this.heads, causal: true, dropout: this.dropout.rate });
+    const seen = headsAttention(qkv, null, null, { heads: this.heads, causal: true, dropout: this.dropout.p });
     const y = add(x, this.dropout.forward(this.proj.forward(seen)));
     return add(y, this.dropout.forward(this.mlp.forward(this.norm2.forward(y))));
   }

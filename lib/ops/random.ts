@@ -49,19 +49,19 @@ export const DROPOUT: OpDef<DropoutAttrs> = {
   ],
 };
 
-const readDropout = signature('ops.dropout', { x: tensor, rate: rate.default(0.5) });
+const readDropout = signature('ops.dropout', { x: tensor, p: rate.default(0.5) });
 const readNoise = signature('ops.noise', { x: tensor, std: number({ min: 0 }) });
 
 /**
- * In a training graph, elements of x become 0 with probability `rate` and the others are multiplied by 1 / (1 - rate). In an
+ * In a training graph, elements of x become 0 with probability `p` and the others are multiplied by 1 / (1 - p). In an
  * evaluation graph, x itself. The mask is keyed by seed, batch and this use of the op. As `torch.nn.functional.dropout`.
- * @param rate in [0, 1); default 0.5
- * @throws OptionError for another rate.
+ * @param p in [0, 1); default 0.5
+ * @throws OptionError for another p.
  */
-export function dropout(x: TensorLike, rate = 0.5): Tensor {
+export function dropout(x: TensorLike, p = 0.5): Tensor {
   const { x: t } = readDropout(arguments);
-  if (t.graph.mode === 'eval' || rate === 0) return t;
-  return t.graph.add(DROPOUT, [t], { rate, key: t.graph.randomKey() }).out;
+  if (t.graph.mode === 'eval' || p === 0) return t;
+  return t.graph.add(DROPOUT, [t], { rate: p, key: t.graph.randomKey() }).out;
 }
 
 export interface NoiseAttrs {

@@ -15,7 +15,7 @@ export interface AdagradOptions {
   /** Added to the gradient as weightDecay * p, after clipping. Default 0. */
   readonly weightDecay?: number;
   /** First value of the sum. Default 0. */
-  readonly initialAccumulator?: number;
+  readonly initialAccumulatorValue?: number;
 }
 
 const readAdagrad = optionsOnly(
@@ -25,18 +25,18 @@ const readAdagrad = optionsOnly(
     lrDecay: number({ min: 0 }).default(0),
     eps: epsilon.default(1e-10),
     weightDecay: decay.default(0),
-    initialAccumulator: number({ min: 0, max: LARGEST }).default(0),
+    initialAccumulatorValue: number({ min: 0, max: LARGEST }).default(0),
   }),
 );
 
 /** Adagrad. Slot `sum`. As torch.optim.Adagrad. Throws OptionError. */
 export function adagrad(options: AdagradOptions = {}): Optimizer {
-  const { lr, lrDecay, eps, weightDecay, initialAccumulator } = readAdagrad(arguments);
+  const { lr, lrDecay, eps, weightDecay, initialAccumulatorValue } = readAdagrad(arguments);
   return makeOptimizer({
     name: 'optim.adagrad',
     op: UPDATE_ADAGRAD,
     variant: 0,
-    slots: [{ name: 'sum', init: initialAccumulator }],
+    slots: [{ name: 'sum', init: initialAccumulatorValue }],
     eps,
     limit: SQUARES,
     lr,

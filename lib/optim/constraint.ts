@@ -32,15 +32,15 @@ export const constraintRules: Field<readonly ConstraintRule[], readonly Constrai
   options<ConstraintRule>()({ match, constraint }),
 );
 
-const readWeightClip = signature('constraint.weightClip', { w: number({ min: 0 }).default(0.01) });
+const readWeightClip = signature('constraint.weightClip', { max: number({ min: 0 }).default(0.01) });
 
 /**
- * Every element within [-w, w] (Arjovsky et al. 2017, for the critic of a Wasserstein GAN).
- * @param w rounded to f32; default 0.01
+ * Every element within [-max, max] (Arjovsky et al. 2017, for the critic of a Wasserstein GAN).
+ * @param max rounded to f32; default 0.01
  */
-export function weightClip(w: number = 0.01): Constraint {
+export function weightClip(max: number = 0.01): Constraint {
   readWeightClip(arguments);
-  return { name: 'constraint.weightClip', bounds: [-w, w], projection: null };
+  return { name: 'constraint.weightClip', bounds: [-max, max], projection: null };
 }
 
 const readNonNegative = signature('constraint.nonNegative', {});

@@ -15,8 +15,8 @@ export interface SPAMOptions {
   readonly eps?: number;
   /** Shrinks p by lr * weightDecay in every step. Default 0. */
   readonly weightDecay?: number;
-  /** An element whose square is above theta times the mean of squares is a spike, and is cut to that. Infinity: none. Default 5000. */
-  readonly theta?: number;
+  /** An element whose square is above threshold times the mean of squares is a spike, and is cut to that. Infinity: none. Default 5000. */
+  readonly threshold?: number;
   /** Steps between two resets of both means to 0. Infinity: none. Default 500. */
   readonly resetEvery?: number;
   /** Steps over which the learning rate rises again after a reset, from 0.01 of it along a cosine. Default 150. */
@@ -32,7 +32,7 @@ const readSpam = optionsOnly(
     betas: betas.default([0.9, 0.999]),
     eps: epsilon.default(1e-6),
     weightDecay: decay.default(0),
-    theta: bound.default(5000),
+    threshold: bound.default(5000),
     resetEvery: whole({ min: 1, infinite: true }).default(500),
     warmup: whole({ min: 0 }).default(150),
     clipAfter: whole({ min: 0 }).default(20),
@@ -44,7 +44,7 @@ const readSpam = optionsOnly(
  * start counts from the last reset. Where the mean of squares is 0 nothing is cut: it would stay 0. Throws OptionError.
  */
 export function spam(options: SPAMOptions = {}): Optimizer {
-  const { lr, betas, eps, weightDecay, theta, resetEvery, warmup, clipAfter } = readSpam(arguments);
+  const { lr, betas, eps, weightDecay, threshold, resetEvery, warmup, clipAfter } = readSpam(arguments);
   const [beta1, beta2] = betas;
   const cycle = Math.min(resetEvery, Number.MAX_SAFE_INTEGER);
   return makeOptimizer({
@@ -68,7 +68,7 @@ export function spam(options: SPAMOptions = {}): Optimizer {
       out[4] = 1 / Math.sqrt(1 - pow(beta2, t));
       out[5] = eps;
       out[6] = 1 - lr * weightDecay;
-      out[7] = since >= clipAfter ? theta : Number.POSITIVE_INFINITY;
+      out[7] = since >= clipAfter ? threshold : Number.POSITIVE_INFINITY;
       out[8] = since === 0 ? 1 : 0;
     },
   });

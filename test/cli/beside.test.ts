@@ -93,7 +93,7 @@ it('a guard that stops is exit code 3', async () => {
 it.each([
   [{ schedule: { type: 'linaer' } }, /schedule\.type: expected one of .*; did you mean linear\?/],
   [{ schedule: { type: 'inverseSqrt' } }, /schedule: optim\.schedule\.inverseSqrt: option warmup/],
-  [{ regularize: { type: 'l3' } }, /regularize\.type: expected one of l1, l2, elasticNet, groupLasso/],
+  [{ regularize: { type: 'l3' } }, /regularize\.type: expected one of elasticNet, groupLasso, l1, l2/],
   [{ regularize: { type: 'l1' } }, /regularize\.weight: expected a finite number >= 0, got nothing/],
   [{ guards: [{ type: 'exploding' }] }, /guards\[0\]\.max: expected a finite number > 0, got nothing/],
   [{ ema: { decay: 2 } }, /ema\.decay: expected/],

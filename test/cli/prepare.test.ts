@@ -151,7 +151,7 @@ it.each([
     /preprocess\[0\]\.type: expected one of.*did you mean standardize\?/,
   ],
   ['its options', { preprocess: [{ type: 'minMax', too: [0, 1] }] }, /preprocess\[0\]: unknown option too; did you mean to\?/],
-  ['a change', { augment: [{ type: 'flip' }, { type: 'move' }] }, /augment\[1\]\.type: expected one of shift, crop/],
+  ['a change', { augment: [{ type: 'flip' }, { type: 'move' }] }, /augment\[1\]\.type: expected one of crop, cutout/],
   ['its number', { augment: [{ type: 'shift' }] }, /augment\[0\]\.by: expected a whole number >= 0[^,]*, got nothing/],
   ['no images', { augment: [{ type: 'flip' }] }, /augment: expected images, got rows of \[3\]/],
   ['weights', { classWeights: [1, 2, 3] }, /expected .*2.*3/],

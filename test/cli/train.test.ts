@@ -273,7 +273,7 @@ it('prunes rows, holds weights to their constraints, and writes the smaller mode
   const cwd = project({
     savePruned: 'small.safetensors',
     constraints: [
-      { match: '*', type: 'weightClip', w: 0.75 },
+      { match: '*', type: 'weightClip', max: 0.75 },
       { match: '2.weight', type: 'maxNorm', max: 1.5, axis: 'columns' },
     ],
     prune: { type: 'rows', match: '0.weight', sparsity: 0.5, end: 60, every: 10, norm: 'inf' },
@@ -306,7 +306,7 @@ it.each([
     'prune[1].match: expected a pattern as string or RegExp, got 3',
   ],
   [{ constraints: [{ type: 'maxNorm' }] }, 'constraints[0].match: expected a text, got nothing'],
-  [{ constraints: [{ type: 'weightClip', match: '*', max: 1 }] }, 'constraints[0]: unknown option max'],
+  [{ constraints: [{ type: 'weightClip', match: '*', min: 1 }] }, 'constraints[0]: unknown option min'],
   [{ constraints: [{ type: 'unitNorm', match: '*', axis: 'row' }] }, 'did you mean rows?'],
   [{ savePruned: 'x' }, 'prune: expected one of type rows, since savePruned leaves out rows'],
 ])('refuses %j', async (change, message) => {

@@ -88,7 +88,7 @@ def from_torch():
     one = {"foreach": False}
     for name, ours, options, make in [
         ("adagrad", "adagrad", {}, lambda ps: o.Adagrad(ps, **one)),
-        ("adagrad, all options", "adagrad", {"lr": 0.1, "lrDecay": 0.1, "weightDecay": 0.1, "initialAccumulator": 0.5, "eps": 1e-3},
+        ("adagrad, all options", "adagrad", {"lr": 0.1, "lrDecay": 0.1, "weightDecay": 0.1, "initialAccumulatorValue": 0.5, "eps": 1e-3},
          lambda ps: o.Adagrad(ps, lr=0.1, lr_decay=0.1, weight_decay=0.1, initial_accumulator_value=0.5, eps=1e-3, **one)),
         ("rmsprop", "rmsprop", {}, lambda ps: o.RMSprop(ps, **one)),
         ("rmsprop, momentum and decay", "rmsprop", {"momentum": 0.9, "weightDecay": 0.1},
@@ -303,7 +303,7 @@ def from_papers():
     source = "Huang et al. 2025, transcribed in f64; the correction of the start counts from the last reset"
     case("spam", source, "spam", {}, transcribed(spam()))
     case("spam, spikes and resets", source, "spam",
-         {"lr": 0.01, "weightDecay": 0.1, "theta": 50, "resetEvery": 7, "warmup": 4, "clipAfter": 1},
+         {"lr": 0.01, "weightDecay": 0.1, "threshold": 50, "resetEvery": 7, "warmup": 4, "clipAfter": 1},
          transcribed(spam(lr=0.01, wd=0.1, theta=50.0, every=7, warmup=4, after=1)))
 
 

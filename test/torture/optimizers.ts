@@ -18,7 +18,10 @@ export const OPTIMIZERS: Readonly<Record<string, Draw>> = {
   acclip: (r) => ({ ...betas(r), ...given({ alpha: r.maybe(0.4, () => 1.5) }) }),
   adadelta: (r) => ({ ...decay(r), ...given({ rho: r.maybe(0.4, () => 0.5) }) }),
   adafactor: (r) => ({ ...decay(r), ...given({ clip: r.maybe(0.4, () => 0.1) }) }),
-  adagrad: (r) => ({ ...decay(r), ...given({ lrDecay: r.maybe(0.4, () => 0.1), initialAccumulator: r.maybe(0.4, () => 0.5) }) }),
+  adagrad: (r) => ({
+    ...decay(r),
+    ...given({ lrDecay: r.maybe(0.4, () => 0.1), initialAccumulatorValue: r.maybe(0.4, () => 0.5) }),
+  }),
   adam: (r) => ({ ...betas(r), ...flag(r, 'amsgrad') }),
   adamax: betas,
   adamw: (r) => ({ ...betas(r), ...flag(r, 'amsgrad') }),
@@ -45,7 +48,7 @@ export const OPTIMIZERS: Readonly<Record<string, Draw>> = {
     ...betas(r),
     resetEvery: r.between(2, 4),
     warmup: r.between(1, 3),
-    ...given({ theta: r.maybe(0.5, () => 2) }),
+    ...given({ threshold: r.maybe(0.5, () => 2) }),
   }),
   stableAdamw: betas,
 };

@@ -67,11 +67,11 @@ export const BASIC: Readonly<Record<string, LayerKind>> = {
     draw: (r) => ({ options: given({ approximate: r.maybe(0.5, () => r.pick(['none', 'tanh'] as const)) }) }),
     make: (options) => new nn.GELU(options),
   }),
-  Dropout: kind<{ rate: number }>({
+  Dropout: kind<{ p: number }>({
     ranks: ANY,
     keepsTime: true,
-    draw: (r) => ({ options: { rate: r.pick([0, 0.1, 0.5, 0.9]) } }),
-    make: ({ rate }) => new nn.Dropout(rate),
+    draw: (r) => ({ options: { p: r.pick([0, 0.1, 0.5, 0.9]) } }),
+    make: ({ p }) => new nn.Dropout(p),
   }),
   LayerNorm: kind<{ dims: number; eps?: number; elementwiseAffine?: boolean; bias?: boolean }>({
     ranks: ANY,
