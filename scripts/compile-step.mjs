@@ -3,8 +3,8 @@
 
 import { compile, simplify } from '../dist/lib/compile/compile.js';
 import { defaultLayout } from '../dist/lib/compile/layout.js';
+import { orderOf } from '../dist/lib/compile/order.js';
 import { plan } from '../dist/lib/compile/plan.js';
-import { schedule } from '../dist/lib/compile/schedule.js';
 import { rows } from '../dist/lib/index.js';
 import { allocate, CompiledProgram, target } from '../dist/lib/native/program.js';
 import { ApplyStates } from '../dist/lib/optim/apply.js';
@@ -30,7 +30,7 @@ export function compileStep({ model, loss, optimizer, clip, data }) {
   const [trace, compiled, bind] = marks.slice(1).map((mark, i) => mark - marks[i]);
   const planned = () => {
     const simple = simplify(graph);
-    return plan(simple, schedule(simple), layout);
+    return plan(simple, orderOf(simple), layout);
   };
   return { program, times: { trace, compile: compiled, bind }, plan: planned };
 }
