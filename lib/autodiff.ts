@@ -1,9 +1,17 @@
 // autodiff.ts: reverse-mode differentiation, graph to graph: gradients are more nodes of the same graph.
 import { GraphError, ShapeError } from './errors.ts';
-import type { Node, Tensor } from './ir/graph.ts';
+import { type Node, Tensor } from './ir/graph.ts';
 import { sameType, typeName } from './ir/op.ts';
 import { add } from './ops/elementwise.ts';
 import { broadcastTo } from './ops/shape.ts';
+import { either, type Field, instance, list, number, options, signature } from './options/index.ts';
+
+const given: Field<Tensor> = instance('a Tensor', Tensor);
+const readGrad = signature(
+  'grad',
+  { loss: given, wrt: list(given) },
+  options<GradOptions>()({ seed: either(number(), given).optional() }),
+);
 
 /**
  * Gradients of a scalar with respect to tensors of its graph.
@@ -17,6 +25,7 @@ import { broadcastTo } from './ops/shape.ts';
  * Counterpart: `torch.autograd.grad`.
  */
 export function grad(loss: Tensor, wrt: readonly Tensor[], options: GradOptions = {}): Tensor[] {
+  readGrad(arguments);
   return backward(loss, wrt, options).gradients.map((g, i) => g ?? zerosLike(wrt[i]!));
 }
 

@@ -1,7 +1,7 @@
 // cli.ts: from the arguments to a command, and from what it did to an exit code.
 import { GradclipError } from '../errors.ts';
 import { version } from '../native/package.ts';
-import { nearest, show } from '../options.ts';
+import { nearest, show } from '../options/index.ts';
 import { type Arguments, type Command, helpOf, parseCommand, usage } from './args.ts';
 import { BENCH, bench } from './bench.ts';
 import { CLIP_REPORT, clipReport } from './clip-report.ts';

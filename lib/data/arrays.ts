@@ -1,7 +1,7 @@
 // arrays.ts: arrays that people hand in, in one form: what is taken for an array of numbers, and named arrays of as many rows.
 import { DetachedError, DTypeError, OptionError, ShapeError } from '../errors.ts';
 import { type Data, type DType, sizeOf } from '../ir/op.ts';
-import { show } from '../options.ts';
+import { show } from '../options/index.ts';
 import { isNested, listOf, type Nested, nestedOf } from './nested.ts';
 
 /** An array with a shape; rows are the first dimension. */

@@ -1,6 +1,6 @@
 // nested.ts: plain arrays of numbers, in any depth, with typed arrays as rows or without, as one list of values with a shape.
 import { DTypeError, ShapeError } from '../errors.ts';
-import { show } from '../options.ts';
+import { show } from '../options/index.ts';
 
 /** What stands for a number in a plain array. */
 export type Scalar = number | boolean | bigint;

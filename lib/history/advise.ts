@@ -2,7 +2,7 @@
 import { OptionError } from '../errors.ts';
 import { sizeOf } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
-import { number, options, signature, whole } from '../options/index.ts';
+import { number, type OptionsField, options, signature, whole } from '../options/index.ts';
 import { type History, type HistoryLike, historyLike, layerNorms, twoNorms } from './history.ts';
 import { mad, mean, quantile, sorted } from './numbers.ts';
 import { type Warning, warningsOf } from './warnings.ts';
@@ -59,17 +59,21 @@ export interface Advice {
   readonly layers: readonly LayerAdvice[] | null;
 }
 
-const readAdvise = signature(
-  'advise',
-  { history: historyLike },
-  options<AdviseOptions>()({
-    rate: number({ min: 0, max: 1 }).default(0.05),
-    k: number({ min: 0 }).default(3),
-    warmup: whole({ min: 0 }).optional(),
-    eps: number({ min: 0 }).optional(),
-    elements: whole({ min: 1 }).optional(),
-  }),
-);
+interface Given {
+  readonly rate: number;
+  readonly k: number;
+  readonly warmup: number | undefined;
+  readonly eps: number | undefined;
+  readonly elements: number | undefined;
+}
+export const adviseOptions: OptionsField<AdviseOptions, Given> = options<AdviseOptions>()({
+  rate: number({ min: 0, max: 1 }).default(0.05),
+  k: number({ min: 0 }).default(3),
+  warmup: whole({ min: 0 }).optional(),
+  eps: number({ min: 0 }).optional(),
+  elements: whole({ min: 1 }).optional(),
+});
+const readAdvise = signature('advise', { history: historyLike }, adviseOptions);
 
 /**
  * Advise on a threshold. It is the quantile of the recorded norms (before the clip) that a wanted fraction of steps exceeds: what would

@@ -1,9 +1,13 @@
 // print.ts: graphs as text, one line a node: `%7 f32[64,10] = matmul(%5, %6) {"transB":true}`.
-import { CONSTANT, type Graph, INPUT, isLeaf, isOp, type Node, STATE, type Tensor } from './graph.ts';
+import { instance, signature } from '../options/index.ts';
+import { CONSTANT, Graph, INPUT, isLeaf, isOp, type Node, STATE, type Tensor } from './graph.ts';
 import { typeName } from './op.ts';
+
+const readPrintGraph = signature('printGraph', { graph: instance('a Graph', Graph) });
 
 /** A graph as readable text. Numbering follows the printed order, so that unrelated edits do not change it. */
 export function printGraph(graph: Graph): string {
+  readPrintGraph(arguments);
   const names = new Map<Tensor, string>();
   const lines: string[] = [];
   let section = '';

@@ -1,4 +1,5 @@
 // runtime.ts: what the native side found on this machine.
+import { signature } from '../options/index.ts';
 import { addon } from './addon.ts';
 
 export interface Runtime {
@@ -9,8 +10,11 @@ export interface Runtime {
   readonly threads: { readonly count: number; readonly reason: string };
 }
 
+const readRuntime = signature('runtime', {});
+
 /** The instruction set and the number of threads in use. Loads the add-on. */
 export function runtime(): Runtime {
+  readRuntime(arguments);
   const { isa, isas, threads } = addon();
   return { isa, isas: [...isas], threads: { ...threads } };
 }

@@ -3,7 +3,7 @@ import { DTypeError, OptionError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { DTYPE_BYTES, type OpDef, type RefArray, type TensorType, typeName } from '../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
-import { checkChoice, checkNumber, checkOptions } from '../options.ts';
+import { choice, number, options, Place, whole } from '../options/index.ts';
 import { moved } from './axes.ts';
 
 /** What lies outside an image that was moved: `fill`, the nearest value, or the image mirrored at its edge. */
@@ -124,7 +124,7 @@ export const AUGMENT: OpDef<AugmentAttrs> = {
  * @throws OptionError; ShapeError where x holds no images, or smaller ones than the shift; DTypeError
  */
 export function augment(x: TensorLike, options: AugmentOptions): Tensor {
-  const attrs = checkAugment('augment', options);
+  const attrs = augmentOptions.read(options, new Place('augment', 'option', ''));
   const t = x.toTensor();
   if (t.graph.mode === 'eval') return t;
   if (t.dtype === 'u8' && (!Number.isInteger(attrs.fill) || attrs.fill < 0 || attrs.fill > 255)) {
@@ -133,20 +133,14 @@ export function augment(x: TensorLike, options: AugmentOptions): Tensor {
   return t.graph.add(AUGMENT, [t], { ...attrs, key: t.graph.randomKey() }).out;
 }
 
-/** With its defaults. @throws OptionError */
-export function checkAugment(where: string, options: AugmentOptions): Required<AugmentOptions> {
-  checkOptions(where, options, ['shift', 'border', 'horizontal', 'vertical', 'cutout', 'cutoutProbability', 'fill']);
-  const { shift = 0, border = 'constant', horizontal = 0, vertical = 0, cutout = 0, cutoutProbability = 1, fill = 0 } = options;
-  const whole = (option: string, value: number): number =>
-    checkNumber(where, option, value, { min: 0, max: 2 ** 20, integer: true });
-  const part = (option: string, value: number): number => checkNumber(where, option, value, { min: 0, max: 1 });
-  return {
-    shift: whole('shift', shift),
-    border: checkChoice(where, 'border', border, BORDERS),
-    horizontal: part('horizontal', horizontal),
-    vertical: part('vertical', vertical),
-    cutout: whole('cutout', cutout),
-    cutoutProbability: part('cutoutProbability', cutoutProbability),
-    fill: checkNumber(where, 'fill', fill),
-  };
-}
+const places = whole({ min: 0, max: 2 ** 20 });
+const probability = number({ min: 0, max: 1 });
+const augmentOptions = options<AugmentOptions>()({
+  shift: places.default(0),
+  border: choice(...BORDERS).default('constant'),
+  horizontal: probability.default(0),
+  vertical: probability.default(0),
+  cutout: places.default(0),
+  cutoutProbability: probability.default(1),
+  fill: number().default(0),
+});

@@ -1,6 +1,6 @@
 // index.ts: the optimizers. Adding one: a file, and a line here and in list.ts.
 
-export type { PerStep } from '../options.ts';
+export type { PerStep } from '../options/index.ts';
 export { type ACClipOptions, acclip } from './acclip.ts';
 export { type AdadeltaOptions, adadelta } from './adadelta.ts';
 export { type AdafactorOptions, adafactor } from './adafactor.ts';

@@ -2,6 +2,7 @@
 import type { Advice } from '../history/advise.ts';
 import type { History } from '../history/history.ts';
 import type { Replay, Replayed } from '../history/replay.ts';
+import { custom, type Field, nullable, signature } from '../options/index.ts';
 import { count, percent, short, table } from '../text/format.ts';
 import { page, STYLES } from './page.ts';
 import { escapeHtml, lineChart, type SVGSeries, strip } from './svg.ts';
@@ -9,8 +10,23 @@ import { escapeHtml, lineChart, type SVGSeries, strip } from './svg.ts';
 const part = (x: number): string => (Number.isNaN(x) ? '-' : percent(x, 1));
 const middle = (values: Float64Array): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
+const replayed: Field<Replay> = custom('what replay gives', (value, place) => {
+  const { history, policies } = (value ?? {}) as Partial<Replay>;
+  if (typeof history !== 'object' || !Array.isArray(policies)) throw place.wrong('what replay gives', value);
+  return value as Replay;
+});
+const advised: Field<Advice> = custom('what advise gives', (value, place) => {
+  const { norms, rules } = (value ?? {}) as Partial<Advice>;
+  if (typeof norms !== 'object' || !Array.isArray(rules)) throw place.wrong('what advise gives', value);
+  return value as Advice;
+});
+const readReplayTable = signature('replayTable', { replay: replayed });
+const readReplayPage = signature('replayPage', { replay: replayed, advice: nullable(advised).default(null) });
+
 /** What each policy would have done, a line each; those that cannot be replayed say why. */
-export function replayTable({ policies }: Replay): string[] {
+export function replayTable(replay: Replay): string[] {
+  readReplayTable(arguments);
+  const { policies } = replay;
   const head = ['policy', 'threshold', 'clips', 'mean scale', 'takes away', 'skips', ''];
   const rows = policies.filter((p) => p.steps > 0).map((p) => [p.name, ...figuresOf(p), noteOf(p)]);
   const lines = rows.length > 0 ? table([head, ...rows], ['left', 'right', 'right', 'right', 'right', 'right', 'left']) : [];
@@ -66,6 +82,7 @@ export function adviceLine({ rate, threshold, clipRate, used }: Advice): string 
  * there is one, the advice.
  */
 export function replayPage(replay: Replay, advice: Advice | null = null): string {
+  readReplayPage(arguments);
   const { history } = replay;
   const replayed = replay.policies.filter((p) => p.steps > 0);
   const drawn = replayed.slice(0, STYLES.length - 1);

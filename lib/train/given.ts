@@ -1,7 +1,9 @@
 // given.ts: what a trainer and its methods are given: the declarations that read it.
+
 import { checkClipPolicy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
+import { adviseOptions } from '../history/advise.ts';
 import { Streaming } from '../metrics/streaming.ts';
 import { MAX_THREADS } from '../native/threads.ts';
 import { match, pattern } from '../nn/fields.ts';
@@ -217,7 +219,7 @@ export const readMethod: {
   readonly savePruned: Read<Required<Pick<SaveOptions, 'metadata'>>>;
   readonly load: Read<Required<LoadOptions>>;
 } & {
-  readonly [K in 'resetCarried' | 'sparsity' | 'dispose']: Read<unknown>;
+  readonly [K in 'advise' | 'resetCarried' | 'sparsity' | 'dispose']: Read<unknown>;
 } = {
   evaluate: signature('Trainer.evaluate', { data }, batchOptions),
   evaluateSync: signature('Trainer.evaluateSync', { data }, batchOptions),
@@ -232,6 +234,7 @@ export const readMethod: {
   ),
   savePruned: signature('Trainer.savePruned', { file: text }, options<Pick<SaveOptions, 'metadata'>>()({ metadata })),
   load: signature('Trainer.load', { file: text }, options<LoadOptions>()({ strict: bool.default(true) })),
+  advise: signature('Trainer.advise', {}, adviseOptions),
   resetCarried: signature('Trainer.resetCarried', {}),
   sparsity: signature('Trainer.sparsity', {}),
   dispose: signature('Trainer.dispose', {}),

@@ -11,7 +11,7 @@ import { reshape } from '../ops/shape.ts';
 import type { Stage } from '../ops/stage.ts';
 import { statistic } from '../ops/statistics.ts';
 import type { GuardAction, GuardNames } from '../optim/report.ts';
-import { show } from '../options.ts';
+import { show } from '../options/index.ts';
 import type { Sums } from './accumulation.ts';
 import { checkGuard, type Guard } from './guard.ts';
 import { matchModules, watchForward } from './hooks.ts';

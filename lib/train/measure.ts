@@ -4,7 +4,7 @@ import { type Graph, Tensor } from '../ir/graph.ts';
 import { sizeOf, typeName } from '../ir/op.ts';
 import type { Aggregate } from '../metrics/aggregate.ts';
 import { cast } from '../ops/elementwise.ts';
-import { show } from '../options.ts';
+import { show } from '../options/index.ts';
 import { partsOf } from './weighing.ts';
 
 /** One measured number: the columns of a report it is made of. */

@@ -5,7 +5,7 @@ import { fromJSON } from '../data/preprocess.ts';
 import { checkTransform, Pipeline, type Transform } from '../data/transform.ts';
 import { CheckpointError, OptionError } from '../errors.ts';
 import { Tensor } from '../ir/graph.ts';
-import { show } from '../options.ts';
+import { show } from '../options/index.ts';
 import type { Tensors } from './source.ts';
 
 /** Transforms by the name of the array they are for. */

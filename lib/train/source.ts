@@ -1,7 +1,7 @@
 // source.ts: where batches come from. A source declares its part of the graph and fills the rows that a run is fed.
 
 import { type ArrayInput, type Arrays, dtypeOf, integers, modelArrays, type NdArray } from '../data/arrays.ts';
-import { arrayInput } from '../data/fields.ts';
+import { arrayInput, arrays as namedArrays } from '../data/fields.ts';
 import { printed } from '../errors/inspect.ts';
 import { DataError } from '../errors.ts';
 import { uniformIntegers } from '../ir/draws.ts';
@@ -57,12 +57,15 @@ function ofLibrary<N extends string>(source: Source<N>): Source<N> {
   return printed(source, () => `Source of ${source.length} rows: ${arrays.join(', ')}`);
 }
 
+const readRows = signature('rows', { arrays: namedArrays });
+
 /**
  * Rows of named arrays, shuffled anew in each epoch by the seed.
  *
  * @throws ShapeError if the arrays differ in rows; DataError if there is no row
  */
 export function rows<N extends string>(arrays: Readonly<Record<N, Arrays[string]>>): Source<N> {
+  readRows(arguments);
   const data = modelArrays(arrays);
   const length = [...data.values()][0]!.shape[0]!;
   if (length === 0) throw new DataError('data: expected at least one row, got 0');

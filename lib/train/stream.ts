@@ -2,7 +2,7 @@
 import { DataError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { sameShape, type TensorType } from '../ir/op.ts';
-import { show } from '../options.ts';
+import { show } from '../options/index.ts';
 import { type Arrays, dtypeOf, modelArrays, type Named, type NdArray, type Tensors } from './source.ts';
 
 /** Batches, each named arrays whose first dimension is the batch: a list of them, a generator, a class of one's own. `N` are names that each has. */

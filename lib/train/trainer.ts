@@ -345,6 +345,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @throws OptionError also where no step has run
    */
   advise(options: AdviseOptions = {}): Advice {
+    readMethod.advise(arguments);
     const history = this.#log.history(() => this.#header(false, this.#batchSize));
     return advise(history, options);
   }

@@ -4,7 +4,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gradclip from '../../lib/index.ts';
-import { clip, Graph, loss, models, nn, optim, type Tensor } from '../../lib/index.ts';
+import { advise, clip, Graph, loss, models, nn, ops, optim, replay, type Tensor } from '../../lib/index.ts';
 import { type AnyField, type Schema, signatures } from '../../lib/options/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-walk-'));
@@ -41,6 +41,8 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'what measure gives': () => clip.parts.measure(context(), clip.parts.checkPolicy('mine', {}, [])),
   'what unitsOf gives': () => clip.parts.stage.unitsOf([[4, 6]], 'rows'),
   'a stage such as stage.scale(by)': () => clip.parts.stage.sign(),
+  'what replay gives': () => replay([1, 2, 3], [clip.none()]),
+  'what advise gives': () => advise([1, 2, 3]),
   'policies in a list or by name': () => [clip.none()],
   'norms, reports or a history': () => [1, 2, 3, 4],
   'bytes as a Uint8Array': () => new Uint8Array(4),
@@ -103,6 +105,10 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'clip.parts.nonFiniteRule': () => ['mine', {}],
   'clip.parts.unitStatistic': () => [[tensor(4, 6)], { kind: 'sum', axis: 'rows' }],
   'clip.parts.shaped': () => [clip.parts.measure(context(), clip.parts.checkPolicy('mine', {}, [])), []],
+  grad: () => {
+    const x = tensor(4, 6);
+    return [ops.sum(x), [x]];
+  },
   // Nothing is written: the format keeps this name for itself.
   'io.writeSafetensors': () => [join(tmpdir(), 'walk.safetensors'), { __metadata__: data(new Float32Array(1)) }],
   'preprocess.fromJSON': () => [{ type: 'pipeline', steps: [] }],

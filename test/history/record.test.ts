@@ -199,11 +199,11 @@ describe('the record of fit', () => {
   });
 
   it.each([
-    [{ record: 3 }, 'option record: expected the name of a file, or { file, perLayer }, got 3'],
+    [{ record: 3 }, 'option record: expected a text, or an object of options, got 3'],
     [{ record: '' }, 'option record'],
-    [{ record: { perLayer: true } }, 'option file: expected the name of a file'],
+    [{ record: { perLayer: true } }, 'option record.file: expected a text, got nothing'],
     [{ record: { file: 'x', perlayer: true } }, 'did you mean perLayer'],
-    [{ record: { file: 'x', perLayer: 1 } }, 'option perLayer: expected true or false, got 1'],
+    [{ record: { file: 'x', perLayer: 1 } }, 'option record.perLayer: expected true or false, got 1'],
   ])('refuses %j', (options, message) => {
     using trainer = classifier();
     expect(() => trainer.fit(data, options as never)).toThrow(OptionError);
