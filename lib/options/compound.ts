@@ -14,12 +14,13 @@ export function list<In, Out>(
   const expected = `a list${size}`;
   return Field.of<readonly In[], readonly Out[]>({
     expected,
-    schema: item.schema && {
-      type: 'array',
-      items: item.schema,
-      ...(min > 0 && { minItems: min }),
-      ...(max < Number.POSITIVE_INFINITY && { maxItems: max }),
-    },
+    schema: () =>
+      item.schema && {
+        type: 'array',
+        items: item.schema,
+        ...(min > 0 && { minItems: min }),
+        ...(max < Number.POSITIVE_INFINITY && { maxItems: max }),
+      },
     may: Array.isArray,
     read(value, place) {
       if (!Array.isArray(value) || value.length < min || value.length > max) throw place.wrong(expected, value);
@@ -32,7 +33,7 @@ export function list<In, Out>(
 export function pair<A, B, OutA, OutB>(a: Field<A, OutA>, b: Field<B, OutB>): Field<readonly [A, B], readonly [OutA, OutB]> {
   return Field.of<readonly [A, B], readonly [OutA, OutB]>({
     expected: 'two values',
-    schema: a.schema && b.schema && { type: 'array', prefixItems: [a.schema, b.schema], minItems: 2, maxItems: 2 },
+    schema: () => a.schema && b.schema && { type: 'array', prefixItems: [a.schema, b.schema], minItems: 2, maxItems: 2 },
     may: Array.isArray,
     read(value, place) {
       if (!Array.isArray(value) || value.length !== 2) throw place.wrong('two values', value);
@@ -53,7 +54,7 @@ export function record<In, Out>(
 ): Field<Readonly<Record<string, In>>, Readonly<Record<string, Out>>> {
   return Field.of<Readonly<Record<string, In>>, Readonly<Record<string, Out>>>({
     expected,
-    schema: item.schema && { type: 'object', additionalProperties: item.schema },
+    schema: () => item.schema && { type: 'object', additionalProperties: item.schema },
     read(value, place) {
       if (!isObject(value)) throw place.wrong(expected, value);
       return Object.fromEntries(Object.entries(value).map(([key, element]) => [key, item.read(element, place.key(key))]));
@@ -66,7 +67,7 @@ export function either<A, B, OutA, OutB>(a: Field<A, OutA>, b: Field<B, OutB>): 
   const expected = `${a.expected}, or ${b.expected}`;
   return Field.of<A | B, OutA | OutB>({
     expected,
-    schema: a.schema && b.schema ? { anyOf: [a.schema, b.schema] } : (a.schema ?? b.schema),
+    schema: () => (a.schema && b.schema ? { anyOf: [a.schema, b.schema] } : (a.schema ?? b.schema)),
     may: (value) => a.may(value) || b.may(value),
     read(value, place) {
       const errors: OptionError[] = [];
@@ -94,7 +95,7 @@ export function nullable<In, Out>(field: Field<In, Out>): Field<In | null, Out |
   const expected = `${field.expected}, or null`;
   return Field.of<In | null, Out | null>({
     expected,
-    schema: field.schema && { anyOf: [field.schema, { type: 'null' }] },
+    schema: () => field.schema && { anyOf: [field.schema, { type: 'null' }] },
     may: (value) => value === null || field.may(value),
     read(value, place) {
       if (value === null) return null;
@@ -154,7 +155,7 @@ export function variant<T extends { readonly type: string }>(
   const tag = choice(...(Object.keys(kinds) as T['type'][]));
   return Field.of<unknown, T>({
     expected: 'an object with a type',
-    schema: { anyOf: Object.values<OptionsOf<unknown>>(kinds).map(({ schema }) => schema) },
+    schema: () => ({ anyOf: Object.values<OptionsOf<unknown>>(kinds).map(({ schema }) => schema) }),
     read(value, place) {
       if (!isObject(value)) throw place.wrong('an object', value);
       const type = tag.read((value as { type?: unknown }).type, place.key('type'));
@@ -171,7 +172,7 @@ export function optionsOf(
   const known = Object.keys(fields);
   const field = Field.of<object, Readonly<Record<string, unknown>>>({
     expected,
-    schema: objectSchema(fields),
+    schema: () => objectSchema(fields),
     may: isObject,
     read(value, place) {
       // What a class has made may carry options, but is refused as a whole where it carries something else.

@@ -57,7 +57,7 @@ interface Kind<Out> {
   /** In words, as after "expected". */
   readonly expected: string;
   /** Of what stands in a configuration; null: nothing in JSON can be it. */
-  readonly schema: Schema | null;
+  readonly schema: Schema | null | (() => Schema | null);
   /** Quick and rough: false only where `read` is sure to refuse. What cannot tell leaves it out. */
   readonly may?: ((value: unknown) => boolean) | undefined;
   /** @throws OptionError at `place` */
@@ -74,41 +74,50 @@ export class Field<In, Out = In, Required extends boolean = true> {
   declare readonly accepts?: (value: In) => In;
   declare readonly gives?: Out;
   readonly expected: string;
-  readonly schema: Schema | null;
   readonly required: Required;
-  /** What stands in for a value that is not given. */
-  readonly fallback: Out | undefined;
-  readonly #read: Kind<Out>['read'];
-  readonly #may: Kind<Out>['may'];
+  readonly #kind: Kind<Out>;
+  /** Schema and fallback are made when they are asked for: importing the library makes a thousand fields, a program uses few. */
+  #schema: Schema | null | undefined;
+  #fallback: { readonly value: Out } | (() => Out);
 
-  private constructor(kind: Kind<Out>, required: Required, fallback: Out | undefined) {
+  private constructor(kind: Kind<Out>, required: Required, fallback: () => Out) {
     this.expected = kind.expected;
-    this.schema = kind.schema;
-    this.#read = kind.read;
-    this.#may = kind.may;
     this.required = required;
-    this.fallback = fallback;
+    this.#kind = kind;
+    this.#fallback = fallback;
   }
 
   static of<In, Out = In>(kind: Kind<Out>): Field<In, Out> {
-    return new Field<In, Out>(kind, true, undefined);
+    return new Field<In, Out>(kind, true, () => undefined as Out);
+  }
+
+  /** Of what stands in a configuration; null: nothing in JSON can be it. */
+  get schema(): Schema | null {
+    this.#schema ??= typeof this.#kind.schema === 'function' ? this.#kind.schema() : this.#kind.schema;
+    return this.#schema;
+  }
+
+  /** What stands in for a value that is not given. */
+  get fallback(): Out {
+    if (typeof this.#fallback === 'function') this.#fallback = { value: this.#fallback() };
+    return this.#fallback.value;
   }
 
   /** Whether `read` may take it: for whoever has several fields to ask, since errors are slow to make. */
   may(value: unknown): boolean {
-    return (value === undefined && !this.required) || (this.#may?.(value) ?? true);
+    return (value === undefined && !this.required) || (this.#kind.may?.(value) ?? true);
   }
 
   /** @throws OptionError that begins with `place` */
   read(value: unknown, place: Place): Out {
-    if (value === undefined && !this.required) return this.fallback as Out;
-    return this.#read(value, place);
+    if (value === undefined && !this.required) return this.fallback;
+    return this.#kind.read(value, place);
   }
 
   /** Not given: as if `value` were. It is checked as if it were given, once. */
   default(value: In): Field<In, Out, false> {
-    const schema = this.schema && isJson(value) ? { ...this.schema, default: value } : this.schema;
-    return new Field<In, Out, false>({ ...this.#kind(), schema }, false, this.#read(value, new Place('default', '', '')));
+    const schema = (): Schema | null => (this.schema && isJson(value) ? { ...this.schema, default: value } : this.schema);
+    return new Field<In, Out, false>({ ...this.#kind, schema }, false, () => this.read(value, new Place('default', '', '')));
   }
   /** Not given: undefined. */
   optional(): Field<In, Out | undefined, false> {
@@ -116,20 +125,17 @@ export class Field<In, Out = In, Required extends boolean = true> {
   }
   /** Not given: `value`, whatever it is. */
   or<const T>(value: T): Field<In, Out | T, false> {
-    return new Field<In, Out | T, false>(this.#kind(), false, value);
+    return new Field<In, Out | T, false>(this.#kind, false, () => value);
   }
   /** What the value means, for the schema and the docs that are made of it: a phrase that begins small, without a full stop. */
   about(text: string): Field<In, Out, Required> {
-    const schema = this.schema && { ...this.schema, description: text };
-    return new Field<In, Out, Required>({ ...this.#kind(), schema }, this.required, this.fallback);
+    const schema = (): Schema | null => this.schema && { ...this.schema, description: text };
+    return new Field<In, Out, Required>({ ...this.#kind, schema }, this.required, () => this.fallback);
   }
   /** What comes of the value: further checks, or another form of it. */
   map<T>(then: (value: Out, place: Place) => T): Field<In, T> {
-    return Field.of<In, T>({ ...this.#kind(), read: (value, place) => then(this.#read(value, place), place) });
-  }
-
-  #kind(): Kind<Out> {
-    return { expected: this.expected, schema: this.schema, may: this.#may, read: this.#read };
+    const { read } = this.#kind;
+    return Field.of<In, T>({ ...this.#kind, read: (value, place) => then(read(value, place), place) });
   }
 }
 

@@ -48,6 +48,15 @@ export function signature<const P extends Fields>(name: string, positional: P): 
 export function signature<const P extends Fields, O, V>(name: string, positional: P, options: OptionsField<O, V>): Reader<P, V>;
 export function signature(name: string, positional: Fields, options?: OptionsField<unknown, object>): Reader<Fields, object> {
   declared.set(name, { name, positional, options: options?.fields ?? null });
+  // At the first call: importing the library declares hundreds, a program calls few.
+  let read: Reader<Fields, object> | undefined;
+  return (given) => {
+    read ??= readerOf(name, positional, options);
+    return read(given);
+  };
+}
+
+function readerOf(name: string, positional: Fields, options: OptionsField<unknown, object> | undefined): Reader<Fields, object> {
   const called = new Place(name, '', '');
   const slots = Object.entries(positional).map(([key, field]) => ({ key, field, place: new Place(name, 'argument', key) }));
   const repeats = slots.at(-1) !== undefined && 'rest' in slots.at(-1)!.field;

@@ -183,7 +183,7 @@ describe('other fields', () => {
     expect(refused(() => join(['a', 2])).message).toBe('test.join: argument parts[1]: expected a text, got 2');
   });
   test('a default is checked as a value is', () => {
-    expect(() => whole({ min: 1 }).default(0)).toThrow(OptionError);
+    expect(() => whole({ min: 1 }).default(0).fallback).toThrow(OptionError);
   });
   test('nothing but options, of which one is required', () => {
     const stop = optionsOnly('test.stop', STOP);
