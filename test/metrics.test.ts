@@ -435,7 +435,7 @@ test('refused', () => {
     expect(new metrics.Accuracy().update(zeros(predicted), zeros([2, 3])).result()).toBe(1);
   }
   expect(() => new metrics.F1({ average: 'macro' }).merge(new metrics.F1())).toThrow(
-    /the same options \(average: macro\), got \(\)/,
+    /the same options \(average: macro, zeroDivision: 0\), got \(zeroDivision: 0\)/,
   );
   expect(() => new metrics.TopK().update([1, 2], [0, 0])).toThrow(/TopK: expected logits of at least 2 classes a row, got 1/);
   expect(() => new metrics.Accuracy().update({ data: [1, 2, 3, 4], shape: [2, 3] }, [0, 0])).toThrow(

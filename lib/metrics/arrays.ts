@@ -6,7 +6,7 @@ import { DTypeError, ShapeError } from '../errors.ts';
 import { Graph, type Tensor } from '../ir/graph.ts';
 import { sameShape, sizeOf } from '../ir/op.ts';
 import { allocate, type BoundProgram, CompiledProgram, target } from '../native/program.ts';
-import type { ReadingOptions } from '../nn/loss/rows.ts';
+import type { ReadingRead } from '../nn/loss/rows.ts';
 import { show } from '../options.ts';
 import type { Aggregate, Checked, Sums, Values } from './aggregate.ts';
 
@@ -72,8 +72,8 @@ export function classRows(
   op: string,
   predictions: Values,
   labels: Values,
-  reading: ReadingOptions = {},
-): { readonly batch: Batch; readonly reading: ReadingOptions } {
+  reading: ReadingRead = {},
+): { readonly batch: Batch; readonly reading: ReadingRead } {
   const [x, y] = [given(op, 'predictions', predictions), given(op, 'labels', labels)];
   const rows = y.data.length;
   const lead = x.shape && x.shape.length > 1 && sizeOf(x.shape.slice(0, -1)) === rows;

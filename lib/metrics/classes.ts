@@ -3,29 +3,34 @@ import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sameShape, sizeOf } from '../ir/op.ts';
 import {
-  checkIgnored,
   checkReading,
   hitsOf,
   type IgnoreOptions,
+  type IgnoreRead,
+  ignoreFields,
   type Labels,
   type ReadingOptions,
+  type ReadingRead,
+  readingFields,
   readLabels,
   readRows,
 } from '../nn/loss/rows.ts';
+import { tensor } from '../ops/args.ts';
 import { cast, equal, less, mul, sub, where } from '../ops/elementwise.ts';
 import { max, sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkNumber, checkOptions } from '../options.ts';
-import { type Aggregate, type Checked, checked, type Sums, type Values } from './aggregate.ts';
+import { options, signature, whole } from '../options/index.ts';
+import { type Aggregate, type Checked, checked, type Sums } from './aggregate.ts';
 import { classRows } from './arrays.ts';
-import { type Reading, Summing } from './streaming.ts';
+import { kind, Summing } from './streaming.ts';
 
 export interface AccuracyOptions extends IgnoreOptions, ReadingOptions {}
 export interface TopKOptions extends IgnoreOptions {
   /** How many of the largest logits count. Default 5. */
   readonly k?: number;
 }
-const ACCURACY_OPTIONS = ['ignoreIndex', 'threshold', 'predictions'] as const;
+const accuracyOptions = options<AccuracyOptions>()({ ...ignoreFields, ...readingFields });
+const topKOptions = options<TopKOptions>()({ ...ignoreFields, k: whole({ min: 1 }).default(5) });
 
 const share = ({ hits, rows }: Sums): number => hits![0]! / rows![0]!;
 
@@ -35,34 +40,38 @@ function shareOf(hits: Tensor, weight: Tensor | null): Aggregate {
   return { summed: { hits: sum(hits), rows }, finish: share };
 }
 
+const readAccuracy = signature('metrics.accuracy', { predicted: tensor, labels: tensor }, accuracyOptions);
+
 /**
  * Metric: share of rows that are predicted right: logits [..., classes] of labels [...], the largest being the class (the first of equals); one logit
  * [..., 1], or [...] as the labels, is class 1 above `threshold`, 0 by default. Labels may be of any dtype. NaN where a logit is, or no row counts.
  * As `sklearn.metrics.accuracy_score`.
  * @throws ShapeError if the shapes do not fit. A label that is none ends the evaluation with an IndexError.
  */
-export const accuracy = (predictions: TensorLike, labels: TensorLike, options: AccuracyOptions = {}): Aggregate =>
-  measureAccuracy('accuracy', predictions, labels, options);
+export function accuracy(predicted: TensorLike, labels: TensorLike, options: AccuracyOptions = {}): Aggregate {
+  const { predicted: x, labels: y, ...read } = readAccuracy(arguments);
+  return measureAccuracy('accuracy', x, y, read);
+}
 
-function measureAccuracy(op: string, predictions: TensorLike, labels: TensorLike, options: AccuracyOptions): Checked {
-  checkOptions(op, options, ACCURACY_OPTIONS);
-  const rows = readRows(op, predictions, labels, options);
+function measureAccuracy(op: string, x: Tensor, y: Tensor, read: ReadingRead & IgnoreRead): Checked {
+  const rows = readRows(op, x, y, read);
   return checked(shareOf(hitsOf(rows), rows.labels.weight), rows.faults);
 }
+
+const readTopK = signature('metrics.topK', { logits: tensor, labels: tensor }, topKOptions);
 
 /**
  * Metric: share of rows of logits [..., classes] whose label is among the k largest. Of equal logits the first are the larger, so that k = 1 is the
  * accuracy (`sklearn.metrics.top_k_accuracy_score` takes the last ones first, and is else the same). NaN where a logit is NaN, or no row counts.
  */
-export const topK = (logits: TensorLike, labels: TensorLike, options: TopKOptions = {}): Aggregate =>
-  measureTopK('topK', logits, labels, options);
+export function topK(logits: TensorLike, labels: TensorLike, options: TopKOptions = {}): Aggregate {
+  const { logits: x, labels: y, ...read } = readTopK(arguments);
+  return measureTopK('topK', x, y, read);
+}
 
-const checkK = (op: string, k = 5): number => checkNumber(op, 'k', k, { integer: true, min: 1 });
-
-function measureTopK(op: string, logits: TensorLike, labels: TensorLike, options: TopKOptions): Checked {
-  checkOptions(op, options, ['k', 'ignoreIndex']);
-  const k = checkK(op, options.k);
-  const { rows, own, before, labels: known } = logitRows(op, logits, labels, options);
+function measureTopK(op: string, x: Tensor, y: Tensor, read: IgnoreRead & { readonly k: number }): Checked {
+  const { k } = read;
+  const { rows, own, before, labels: known } = logitRows(op, x, y, read);
   // Ahead of the label: what is not smaller, without its equals from the label on.
   const ahead = sub(sub(1, less(rows, own)), mul(equal(rows, own), sub(1, before)));
   const top = max(rows, { axes: [1] });
@@ -81,8 +90,12 @@ export interface LogitRows {
 }
 
 /** Logits of two classes at least, beside their labels. @throws ShapeError */
-export function logitRows(op: string, logits: TensorLike, labels: TensorLike, options: IgnoreOptions): LogitRows {
-  const [x, y] = [logits.toTensor(), labels.toTensor()];
+export function logitRows(
+  op: string,
+  x: Tensor,
+  y: Tensor,
+  { ignoreIndex = null }: { readonly ignoreIndex?: number | null | undefined },
+): LogitRows {
   const lead = x.shape.slice(0, -1);
   const classes = x.shape.at(-1) ?? 0;
   if (!sameShape(lead, y.shape)) {
@@ -91,7 +104,7 @@ export function logitRows(op: string, logits: TensorLike, labels: TensorLike, op
   if (classes < 2) throw new ShapeError(`${op}: expected logits of at least 2 classes a row, got ${classes}`);
   const n = sizeOf(lead);
   const rows = reshape(cast(x, 'f64'), [n, classes]);
-  const known = readLabels(op, reshape(y, [n]), classes, checkIgnored(op, options));
+  const known = readLabels(op, reshape(y, [n]), classes, ignoreIndex);
   const label = reshape(known.of, [n, 1]);
   const numbers = Float64Array.from({ length: classes }, (_, c) => c);
   const number = x.graph.constant(numbers, [classes], 'f64');
@@ -99,37 +112,32 @@ export function logitRows(op: string, logits: TensorLike, labels: TensorLike, op
   return { rows, own, before: less(number, label), labels: known };
 }
 
+const accuracyKind = kind('Accuracy', accuracyOptions);
+
 /** Share of rows that are predicted right, over arrays: scores or classes against labels; see `accuracy`. */
 export class Accuracy extends Summing {
-  readonly #given: AccuracyOptions;
   /** @throws OptionError */
   constructor(options: AccuracyOptions = {}) {
-    super('Accuracy', options);
-    checkOptions('Accuracy', options, ACCURACY_OPTIONS);
-    checkIgnored('Accuracy', options);
-    checkReading('Accuracy', options);
-    this.#given = options;
-  }
-  protected read(predictions: Values, labels: Values): Reading {
-    const { batch, reading } = classRows(this.op, predictions, labels, this.#given);
-    return { batch, build: (x, y) => measureAccuracy(this.op, x, y, { ...this.#given, ...reading }) };
+    const read = accuracyKind.made(arguments);
+    checkReading('metrics.Accuracy', read);
+    super(accuracyKind, read, (op, predictions, labels) => {
+      const { batch, reading } = classRows(op, predictions, labels, read);
+      return { batch, build: (x, y) => measureAccuracy(op, x, y, { ...read, ...reading }) };
+    });
   }
 }
 
+const topKKind = kind('TopK', topKOptions);
+
 /** Share of rows whose label is among the k largest logits, over arrays; see `topK`. */
 export class TopK extends Summing {
-  readonly #given: TopKOptions;
   /** @throws OptionError */
   constructor(options: TopKOptions = {}) {
-    super('TopK', options);
-    checkOptions('TopK', options, ['k', 'ignoreIndex']);
-    checkK('TopK', options.k);
-    checkIgnored('TopK', options);
-    this.#given = options;
-  }
-  protected read(logits: Values, labels: Values): Reading {
-    const { batch } = classRows(this.op, logits, labels);
-    const build: Reading['build'] = (x, y) => measureTopK(this.op, x, y, this.#given);
-    return { batch: { ...batch, xRow: batch.xRow.length === 0 ? [1] : batch.xRow }, build };
+    const read = topKKind.made(arguments);
+    super(topKKind, read, (op, logits, labels) => {
+      const { batch } = classRows(op, logits, labels);
+      const build = (x: Tensor, y: Tensor): Checked => measureTopK(op, x, y, read);
+      return { batch: { ...batch, xRow: batch.xRow.length === 0 ? [1] : batch.xRow }, build };
+    });
   }
 }

@@ -1,28 +1,32 @@
 // perplexity.ts: perplexity of predicted classes, as a function and over arrays.
-import type { TensorLike } from '../ir/graph.ts';
+import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { exp as expOf } from '../math/index.ts';
-import { checkIgnored, type IgnoreOptions } from '../nn/loss/rows.ts';
+import { type IgnoreOptions, type IgnoreRead, ignoreFields } from '../nn/loss/rows.ts';
+import { tensor } from '../ops/args.ts';
 import { exp, log, sub, where } from '../ops/elementwise.ts';
 import { max, sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkOptions } from '../options.ts';
-import { type Aggregate, type Checked, checked, type Values } from './aggregate.ts';
+import { options, signature } from '../options/index.ts';
+import { type Aggregate, type Checked, checked } from './aggregate.ts';
 import { classRows } from './arrays.ts';
 import { logitRows } from './classes.ts';
-import { type Reading, Summing } from './streaming.ts';
+import { kind, Summing } from './streaming.ts';
 
 export interface PerplexityOptions extends IgnoreOptions {}
+const perplexityOptions = options<PerplexityOptions>()(ignoreFields);
+const readPerplexity = signature('metrics.perplexity', { logits: tensor, labels: tensor }, perplexityOptions);
 
 /**
  * Metric: e to the mean cross-entropy of logits [..., classes] against labels [...], over all rows of the data set. NaN where no row
  * counts. As the exponential of `sklearn.metrics.log_loss` of the softmax.
  */
-export const perplexity = (logits: TensorLike, labels: TensorLike, options: PerplexityOptions = {}): Aggregate =>
-  measurePerplexity('perplexity', logits, labels, options);
+export function perplexity(logits: TensorLike, labels: TensorLike, options: PerplexityOptions = {}): Aggregate {
+  const { logits: x, labels: y, ...read } = readPerplexity(arguments);
+  return measurePerplexity('perplexity', x, y, read);
+}
 
-function measurePerplexity(op: string, logits: TensorLike, labels: TensorLike, options: PerplexityOptions): Checked {
-  checkOptions(op, options, ['ignoreIndex']);
-  const { rows, own, labels: known } = logitRows(op, logits, labels, options);
+function measurePerplexity(op: string, x: Tensor, y: Tensor, read: IgnoreRead): Checked {
+  const { rows, own, labels: known } = logitRows(op, x, y, read);
   // From the largest on, beside which a logarithm would be lost.
   const top = max(rows, { axes: [1], keepDims: true });
   const losses = sub(log(sum(exp(sub(rows, top)), { axes: [1], keepDims: true })), sub(own, top));
@@ -32,19 +36,17 @@ function measurePerplexity(op: string, logits: TensorLike, labels: TensorLike, o
   return checked({ summed: { total, weight }, finish }, [known.fault]);
 }
 
+const perplexityKind = kind('Perplexity', perplexityOptions);
+
 /** Perplexity of logits (rows of classes) against labels, over arrays; see `perplexity`. */
 export class Perplexity extends Summing {
-  readonly #options: PerplexityOptions;
   /** @throws OptionError */
   constructor(options: PerplexityOptions = {}) {
-    super('Perplexity', options);
-    checkOptions('Perplexity', options, ['ignoreIndex']);
-    checkIgnored('Perplexity', options);
-    this.#options = options;
-  }
-  protected read(logits: Values, labels: Values): Reading {
-    const { batch } = classRows(this.op, logits, labels);
-    const build: Reading['build'] = (x, y) => measurePerplexity(this.op, x, y, this.#options);
-    return { batch: { ...batch, xRow: batch.xRow.length === 0 ? [1] : batch.xRow }, build };
+    const read = perplexityKind.made(arguments);
+    super(perplexityKind, read, (op, logits, labels) => {
+      const { batch } = classRows(op, logits, labels);
+      const build = (x: Tensor, y: Tensor): Checked => measurePerplexity(op, x, y, read);
+      return { batch: { ...batch, xRow: batch.xRow.length === 0 ? [1] : batch.xRow }, build };
+    });
   }
 }

@@ -1,16 +1,17 @@
 // ranks.ts: what depends on the order of scores: the area under the ROC curve, exact and from histograms, and average precision.
-import { OptionError, ShapeError } from '../errors.ts';
+import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sameShape, sizeOf } from '../ir/op.ts';
 import { type Fault, faultOf } from '../nn/loss/rows.ts';
+import { tensor } from '../ops/args.ts';
 import { cast, clamp, equal, floor, maximum, mul, sub, where } from '../ops/elementwise.ts';
 import { scatterAdd } from '../ops/gather.ts';
 import { sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/shape.ts';
-import { checkNumber, checkOptions, show } from '../options.ts';
-import { type Aggregate, type Checked, checked, type Values } from './aggregate.ts';
+import { number, type OptionsField, options, pair, signature, whole } from '../options/index.ts';
+import { type Aggregate, type Checked, checked } from './aggregate.ts';
 import { pairs } from './arrays.ts';
-import { type Reading, Summing } from './streaming.ts';
+import { kind, Summing } from './streaming.ts';
 
 /** Share of pairs of a positive and a negative in which the positive has the higher score; ties count half. */
 function exactAuc(scores: ArrayLike<number>, targets: ArrayLike<number>): number {
@@ -70,38 +71,46 @@ export interface ROCAUCOptions {
   readonly range?: readonly [number, number];
 }
 
-function checkBins(op: string, options: ROCAUCOptions): { bins: number | null; low: number; width: number } {
-  checkOptions(op, options, ['bins', 'range']);
-  const { bins = null, range = [0, 1] } = options;
-  if (!Array.isArray(range) || range.length !== 2) {
-    throw new OptionError(`${op}: option range: expected two numbers, got ${show(range)}`, { option: 'range' });
-  }
-  const low = checkNumber(op, 'range[0]', range[0]);
-  const high = checkNumber(op, 'range[1]', range[1], { above: low });
-  if (bins !== null) checkNumber(op, 'bins', bins, { integer: true, min: 2 });
-  return { bins, low, width: high - low };
+/** The options as read. */
+interface Bins {
+  readonly bins: number | undefined;
+  readonly range: readonly [number, number];
 }
+const range = pair(number(), number()).map(([low, high], place): readonly [number, number] => [
+  low,
+  number({ above: low }).read(high, place.item(1)),
+]);
+const aucOptions: OptionsField<ROCAUCOptions, Bins> = options<ROCAUCOptions>()({
+  // A count for each of them is kept.
+  bins: whole({ min: 2, max: 2 ** 24 }).optional(),
+  range: range.default([0, 1]),
+});
 
 /** Scores and targets of one shape, flat, in f64. Targets are 0 or 1. */
-function flat(op: string, scores: TensorLike, targets: TensorLike): { x: Tensor; y: Tensor; fault: Fault } {
-  const [x, y] = [scores.toTensor(), targets.toTensor()];
+function flat(op: string, x: Tensor, y: Tensor): { x: Tensor; y: Tensor; fault: Fault } {
   if (!sameShape(x.shape, y.shape)) throw new ShapeError(`${op}: expected targets [${x.shape}], got [${y.shape}]`);
   const [wide, of] = [x, y].map((t) => cast(reshape(t, [sizeOf(t.shape)]), 'f64')) as [Tensor, Tensor];
   const valid = maximum(equal(of, 0), equal(of, 1));
   return { x: wide, y: of, fault: faultOf(op, 'targets of 0 and 1', of, valid, 2) };
 }
 
+const OPERANDS = { scores: tensor, targets: tensor };
+const readRocAuc = signature('metrics.rocAuc', OPERANDS, aucOptions);
+const readAveragePrecision = signature('metrics.averagePrecision', OPERANDS);
+
 /**
  * Metric: area under the ROC curve of scores against targets 1 and 0 of the same shape, over all rows. Exact (ties count half), or from histograms
  * with `bins`. NaN where there are only positives or only negatives, or a score is NaN. As `sklearn.metrics.roc_auc_score`.
  */
-export const rocAuc = (scores: TensorLike, targets: TensorLike, options: ROCAUCOptions = {}): Aggregate =>
-  measureAuc('rocAuc', scores, targets, options);
+export function rocAuc(scores: TensorLike, targets: TensorLike, options: ROCAUCOptions = {}): Aggregate {
+  const { scores: x, targets: y, ...read } = readRocAuc(arguments);
+  return measureAuc('rocAuc', x, y, read);
+}
 
-function measureAuc(op: string, scores: TensorLike, targets: TensorLike, options: ROCAUCOptions): Checked {
-  const { bins, low, width } = checkBins(op, options);
+function measureAuc(op: string, scores: Tensor, targets: Tensor, { bins, range: [low, high] }: Bins): Checked {
+  const width = high - low;
   const { x, y, fault } = flat(op, scores, targets);
-  if (bins === null) return checked({ kept: { x, y }, finish: ({ x, y }) => exactAuc(x!, y!) }, [fault]);
+  if (bins === undefined) return checked({ kept: { x, y }, finish: ({ x, y }) => exactAuc(x!, y!) }, [fault]);
   const known = equal(x, x);
   const place = clamp(floor(mul(sub(where(known, x, low), low), bins / width)), { min: 0, max: bins - 1 });
   const count = (of: Tensor): Tensor => scatterAdd(of, cast(place, 'i32'), { rows: bins });
@@ -114,36 +123,40 @@ function measureAuc(op: string, scores: TensorLike, targets: TensorLike, options
  * Metric: average precision of scores against targets 1 and 0, exact. 0 without positives, NaN where a score is NaN.
  * As `sklearn.metrics.average_precision_score`.
  */
-export const averagePrecision = (scores: TensorLike, targets: TensorLike): Aggregate =>
-  measurePrecision('averagePrecision', scores, targets);
+export function averagePrecision(scores: TensorLike, targets: TensorLike): Aggregate {
+  const { scores: x, targets: y } = readAveragePrecision(arguments);
+  return measurePrecision('averagePrecision', x, y);
+}
 
-function measurePrecision(op: string, scores: TensorLike, targets: TensorLike): Checked {
+function measurePrecision(op: string, scores: Tensor, targets: Tensor): Checked {
   const { x, y, fault } = flat(op, scores, targets);
   return checked({ kept: { x, y }, finish: ({ x, y }) => exactPrecision(x!, y!) }, [fault]);
 }
+
+const averagePrecisionKind = kind('AveragePrecision', options<Record<never, never>>()({}));
 
 /** Average precision over arrays; see `averagePrecision`. Keeps all scores. */
 export class AveragePrecision extends Summing {
   /** @throws OptionError */
   constructor(options: Record<string, never> = {}) {
-    super('AveragePrecision', options);
-    checkOptions('AveragePrecision', options, []);
-  }
-  protected read(scores: Values, targets: Values): Reading {
-    return { batch: pairs(this.op, scores, targets, () => 1), build: (x, y) => measurePrecision(this.op, x, y) };
+    const read = averagePrecisionKind.made(arguments);
+    super(averagePrecisionKind, read, (op, scores, targets) => ({
+      batch: pairs(op, scores, targets, () => 1),
+      build: (x, y) => measurePrecision(op, x, y),
+    }));
   }
 }
 
+const aucKind = kind('ROCAUC', aucOptions);
+
 /** Area under the ROC curve over arrays; see `rocAuc`. Exact, keeping all scores, or with `bins`. */
 export class ROCAUC extends Summing {
-  readonly #options: ROCAUCOptions;
   /** @throws OptionError */
   constructor(options: ROCAUCOptions = {}) {
-    super('ROCAUC', options);
-    checkBins('ROCAUC', options);
-    this.#options = options;
-  }
-  protected read(scores: Values, targets: Values): Reading {
-    return { batch: pairs(this.op, scores, targets, () => 1), build: (x, y) => measureAuc(this.op, x, y, this.#options) };
+    const read = aucKind.made(arguments);
+    super(aucKind, read, (op, scores, targets) => ({
+      batch: pairs(op, scores, targets, () => 1),
+      build: (x, y) => measureAuc(op, x, y, read),
+    }));
   }
 }

@@ -2,35 +2,47 @@
 import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { sameShape, sizeOf } from '../ir/op.ts';
+import { size } from '../nn/fields.ts';
+import { tensor } from '../ops/args.ts';
 import { abs, add, cast, square, sub } from '../ops/elementwise.ts';
 import { mean, sum } from '../ops/reduce.ts';
 import { reshape, slice } from '../ops/shape.ts';
-import { checkNumber, checkOptions } from '../options.ts';
+import { options, signature } from '../options/index.ts';
 import { type Aggregate, type Checked, checked, type Sums, type Values } from './aggregate.ts';
 import { pairs } from './arrays.ts';
-import { type Reading, Streaming, Summing } from './streaming.ts';
+import { type Kind, kind, type Reading, Streaming, Summing } from './streaming.ts';
 
 /** Prediction and target as [rows, outputs], in f64. */
-function outputs(op: string, prediction: TensorLike, target: TensorLike): [Tensor, Tensor] {
-  const [x, y] = [prediction.toTensor(), target.toTensor()];
+function outputs(op: string, x: Tensor, y: Tensor): [Tensor, Tensor] {
   if (!sameShape(x.shape, y.shape)) throw new ShapeError(`${op}: expected a target of [${x.shape}], got [${y.shape}]`);
   if (x.shape.length === 0) throw new ShapeError(`${op}: expected rows, got a scalar`);
   const rows = x.shape[0]!;
   return [x, y].map((t) => cast(reshape(t, [rows, sizeOf(t.shape.slice(1))]), 'f64')) as [Tensor, Tensor];
 }
 
-/** Metric: mean of |prediction - target| over all elements. As `sklearn.metrics.mean_absolute_error`. */
-export const mae = (prediction: TensorLike, target: TensorLike): Aggregate => measureMae('mae', prediction, target);
+const OPERANDS = { prediction: tensor, target: tensor };
+const readMae = signature('metrics.mae', OPERANDS);
+const readRmse = signature('metrics.rmse', OPERANDS);
+const readR2 = signature('metrics.r2', OPERANDS);
 
-function measureMae(op: string, prediction: TensorLike, target: TensorLike): Checked {
+/** Metric: mean of |prediction - target| over all elements. As `sklearn.metrics.mean_absolute_error`. */
+export function mae(prediction: TensorLike, target: TensorLike): Aggregate {
+  const { prediction: x, target: y } = readMae(arguments);
+  return measureMae('mae', x, y);
+}
+
+function measureMae(op: string, prediction: Tensor, target: Tensor): Checked {
   const [x, y] = outputs(op, prediction, target);
   return meanOf(abs(sub(x, y)), (mean) => mean);
 }
 
 /** Metric: the root of the mean of (prediction - target)^2 over all elements of the data set. As `sklearn.metrics.root_mean_squared_error`. */
-export const rmse = (prediction: TensorLike, target: TensorLike): Aggregate => measureRmse('rmse', prediction, target);
+export function rmse(prediction: TensorLike, target: TensorLike): Aggregate {
+  const { prediction: x, target: y } = readRmse(arguments);
+  return measureRmse('rmse', x, y);
+}
 
-function measureRmse(op: string, prediction: TensorLike, target: TensorLike): Checked {
+function measureRmse(op: string, prediction: Tensor, target: Tensor): Checked {
   const [x, y] = outputs(op, prediction, target);
   return meanOf(square(sub(x, y)), Math.sqrt);
 }
@@ -45,14 +57,17 @@ function meanOf(values: Tensor, finish: (mean: number) => number): Checked {
  * Metric: 1 - (sum of squared errors) / (sum of squared deviations of the targets from their mean), over the whole data set; the mean over outputs
  * where there are several. Where all targets are equal it is 1 if they are met exactly, else 0; NaN for fewer than 2 rows. As `sklearn.metrics.r2_score`.
  */
-export const r2 = (prediction: TensorLike, target: TensorLike): Aggregate => measureR2('r2', prediction, target);
+export function r2(prediction: TensorLike, target: TensorLike): Aggregate {
+  const { prediction: x, target: y } = readR2(arguments);
+  return measureR2('r2', x, y);
+}
 
 interface CheckedR2 extends Checked {
   /** Sums of batches, joined. */
   moments(sums: Sums): Moments;
 }
 
-function measureR2(op: string, prediction: TensorLike, target: TensorLike): CheckedR2 {
+function measureR2(op: string, prediction: Tensor, target: Tensor): CheckedR2 {
   const [x, y] = outputs(op, prediction, target);
   const column = { axes: [0] } as const;
   const [rows, width] = x.shape as [number, number];
@@ -113,15 +128,18 @@ class Moments {
 
 // ---- over arrays -------------------------------------------------------------------------------------------------
 
+const NONE = options<Record<never, never>>()({});
+const maeKind = kind('MAE', NONE);
+const rmseKind = kind('RMSE', NONE);
+
 /** Mean absolute error over arrays. */
 export class MAE extends Summing {
   /** @throws OptionError */
   constructor(options: Record<string, never> = {}) {
-    super('MAE', options);
-    checkOptions('MAE', options, []);
-  }
-  protected read(predictions: Values, targets: Values): Reading {
-    return { batch: pairs(this.op, predictions, targets, () => 1), build: (x, y) => measureMae(this.op, x, y) };
+    super(maeKind, maeKind.made(arguments), (op, predictions, targets) => ({
+      batch: pairs(op, predictions, targets, () => 1),
+      build: (x, y) => measureMae(op, x, y),
+    }));
   }
 }
 
@@ -129,11 +147,10 @@ export class MAE extends Summing {
 export class RMSE extends Summing {
   /** @throws OptionError */
   constructor(options: Record<string, never> = {}) {
-    super('RMSE', options);
-    checkOptions('RMSE', options, []);
-  }
-  protected read(predictions: Values, targets: Values): Reading {
-    return { batch: pairs(this.op, predictions, targets, () => 1), build: (x, y) => measureRmse(this.op, x, y) };
+    super(rmseKind, rmseKind.made(arguments), (op, predictions, targets) => ({
+      batch: pairs(op, predictions, targets, () => 1),
+      build: (x, y) => measureRmse(op, x, y),
+    }));
   }
 }
 
@@ -142,17 +159,16 @@ export interface R2Options {
   readonly outputs?: number;
 }
 
-/** R2 over arrays; see `r2`. */
-export class R2 extends Streaming<number, CheckedR2> {
+const r2Kind: Kind<{ readonly outputs: number | undefined }> = kind('R2', options<R2Options>()({ outputs: size.optional() }));
+
+/** What R2 counts. */
+abstract class Squares extends Streaming<number, CheckedR2> {
   readonly #outputs: number | null;
   #moments: Moments | null = null;
 
-  /** @throws OptionError */
-  constructor(options: R2Options = {}) {
-    super('R2', options);
-    checkOptions('R2', options, ['outputs']);
-    this.#outputs =
-      options.outputs === undefined ? null : checkNumber('R2', 'outputs', options.outputs, { integer: true, min: 1 });
+  constructor(read: { readonly outputs: number | undefined }) {
+    super(r2Kind, read);
+    this.#outputs = read.outputs ?? null;
   }
 
   protected read(predictions: Values, targets: Values): Reading<CheckedR2> {
@@ -175,9 +191,11 @@ export class R2 extends Streaming<number, CheckedR2> {
     this.#moments.join(batch.rows, batch.error, batch.mean, batch.spread);
   }
   result(): number {
+    this.kind.result(arguments);
     return this.#moments?.r2() ?? Number.NaN;
   }
   reset(): this {
+    this.kind.reset(arguments);
     this.#moments = null;
     return this;
   }
@@ -189,5 +207,13 @@ export class R2 extends Streaming<number, CheckedR2> {
       throw new ShapeError(`R2: merge: expected ${this.#moments.mean.length} outputs, got ${mean.length}`);
     }
     this.#moments.join(rows, error, mean, spread);
+  }
+}
+
+/** R2 over arrays; see `r2`. */
+export class R2 extends Squares {
+  /** @throws OptionError */
+  constructor(options: R2Options = {}) {
+    super(r2Kind.made(arguments));
   }
 }

@@ -1,14 +1,25 @@
 // scores.ts: precision, recall, F1 and the confusion matrix, as functions and over arrays.
 import { DataError, OptionError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { checkIgnored, checkReading, type IgnoreOptions, type ReadingOptions, type Rows, readRows } from '../nn/loss/rows.ts';
+import {
+  checkReading,
+  type IgnoreOptions,
+  type IgnoreRead,
+  ignoreFields,
+  type ReadingOptions,
+  type ReadingRead,
+  type Rows,
+  readingFields,
+  readRows,
+} from '../nn/loss/rows.ts';
+import { tensor } from '../ops/args.ts';
 import { cast, equal, mul, sub, where } from '../ops/elementwise.ts';
 import { scatterAdd } from '../ops/gather.ts';
 import { sum } from '../ops/reduce.ts';
-import { checkChoice, checkOptions, show } from '../options.ts';
+import { choice, custom, options, signature } from '../options/index.ts';
 import { type Aggregate, type Checked, checked, type Sums, type Values } from './aggregate.ts';
 import { classRows } from './arrays.ts';
-import { type Reading, Streaming } from './streaming.ts';
+import { type Kind, kind, type Reading, Streaming } from './streaming.ts';
 
 export interface ScoreOptions extends IgnoreOptions, ReadingOptions {
   /**
@@ -22,19 +33,21 @@ export interface ScoreOptions extends IgnoreOptions, ReadingOptions {
 export type Score = 'precision' | 'recall' | 'f1';
 type Average = NonNullable<ScoreOptions['average']>;
 
-const SCORE_OPTIONS = ['average', 'zeroDivision', 'threshold', 'predictions', 'ignoreIndex'] as const;
-
-function checkScore(op: string, options: ScoreOptions): void {
-  checkOptions(op, options, SCORE_OPTIONS);
-  const { average, zeroDivision = 0 } = options;
-  if (average !== undefined) checkChoice(op, 'average', average, ['binary', 'micro', 'macro', 'weighted']);
-  if (![0, 1].includes(zeroDivision) && !Number.isNaN(zeroDivision)) {
-    const message = `${op}: option zeroDivision: expected 0, 1 or NaN, got ${show(zeroDivision)}`;
-    throw new OptionError(message, { option: 'zeroDivision', value: zeroDivision });
-  }
-  checkIgnored(op, options);
-  checkReading(op, options);
+/** The options as read. */
+interface ScoreRead extends ReadingRead, IgnoreRead {
+  readonly average: Average | undefined;
+  readonly zeroDivision: number;
 }
+const zeroDivision = custom<number>('0, 1 or NaN', (value, place) => {
+  if (value === 0 || value === 1 || Number.isNaN(value)) return value as number;
+  throw place.wrong('0, 1 or NaN', value);
+});
+const scoreOptions = options<ScoreOptions>()({
+  ...ignoreFields,
+  ...readingFields,
+  average: choice('binary', 'micro', 'macro', 'weighted').optional(),
+  zeroDivision: zeroDivision.default(0),
+});
 
 /** `binary` is for two classes. */
 function checkBinary(op: string, classes: number): void {
@@ -49,14 +62,13 @@ function pairsOf({ predicted, labels }: Rows): Aggregate['kept'] & object {
   return { predicted, actual: labels.weight ? where(labels.weight, labels.of, Number.NaN) : labels.of };
 }
 
-function score(kind: Score, predictions: TensorLike, targets: TensorLike, options: ScoreOptions): Aggregate {
-  checkScore(kind, options);
-  const rows = readRows(kind, predictions, targets, options);
+function score(kind: Score, x: Tensor, y: Tensor, read: ScoreRead): Aggregate {
+  const rows = readRows(kind, x, y, read);
   const { classes, predicted, labels, count } = rows;
-  const average = options.average ?? (rows.single ? 'binary' : 'macro');
+  const average = read.average ?? (rows.single ? 'binary' : 'macro');
   if (average === 'binary') checkBinary(kind, classes ?? 2);
   if (classes === null) {
-    const finish = (sums: Sums): number => new Counts().add(sums).score(kind, average, options);
+    const finish = (sums: Sums): number => new Counts().add(sums).score(kind, average, read);
     return checked({ kept: pairsOf(rows), finish }, rows.faults);
   }
   const { graph } = predicted;
@@ -72,27 +84,38 @@ function score(kind: Score, predictions: TensorLike, targets: TensorLike, option
         actual: per(ones, cast(labels.of, 'i32')),
         unknown: sum(mul(ones, sub(1, known))),
       },
-      finish: (sums) => scoreOf(kind, average, sums, options),
+      finish: (sums) => scoreOf(kind, average, sums, read),
     },
     rows.faults,
   );
 }
 
+const OPERANDS = { predicted: tensor, targets: tensor };
+const readPrecision = signature('metrics.precision', OPERANDS, scoreOptions);
+const readRecall = signature('metrics.recall', OPERANDS, scoreOptions);
+const readF1 = signature('metrics.f1', OPERANDS, scoreOptions);
+
 /**
  * Metric: of the rows predicted as a class, how many are of it. Predictions are logits [..., classes] with labels [...]; one score a row, [..., 1] or
  * as the labels, with labels 0 and 1; or classes, i32 or u8. NaN where a score is NaN, or no row counts. As `sklearn.metrics.precision_score`.
  */
-export const precision = (predictions: TensorLike, targets: TensorLike, options: ScoreOptions = {}): Aggregate =>
-  score('precision', predictions, targets, options);
+export function precision(predicted: TensorLike, targets: TensorLike, options: ScoreOptions = {}): Aggregate {
+  const { predicted: x, targets: y, ...read } = readPrecision(arguments);
+  return score('precision', x, y, read);
+}
 /** Metric: of the rows of a class, how many were predicted as such. Else as `precision`. As `sklearn.metrics.recall_score`. */
-export const recall = (predictions: TensorLike, targets: TensorLike, options: ScoreOptions = {}): Aggregate =>
-  score('recall', predictions, targets, options);
+export function recall(predicted: TensorLike, targets: TensorLike, options: ScoreOptions = {}): Aggregate {
+  const { predicted: x, targets: y, ...read } = readRecall(arguments);
+  return score('recall', x, y, read);
+}
 /** Metric: the harmonic mean of precision and recall of each class. Else as `precision`. As `sklearn.metrics.f1_score`. */
-export const f1 = (predictions: TensorLike, targets: TensorLike, options: ScoreOptions = {}): Aggregate =>
-  score('f1', predictions, targets, options);
+export function f1(predicted: TensorLike, targets: TensorLike, options: ScoreOptions = {}): Aggregate {
+  const { predicted: x, targets: y, ...read } = readF1(arguments);
+  return score('f1', x, y, read);
+}
 
 /** What counts of each class make: rows that are and were predicted, rows that were predicted, rows that are. Classes that do not occur are left out. */
-function scoreOf(kind: Score, average: Average, sums: Sums, { zeroDivision = 0 }: ScoreOptions): number {
+function scoreOf(kind: Score, average: Average, sums: Sums, { zeroDivision }: { readonly zeroDivision: number }): number {
   const { hits, predicted, actual, unknown } = sums as Record<keyof ClassSums, Float64Array>;
   const add = (xs: Float64Array): number => xs.reduce((a, b) => a + b, 0);
   if (unknown[0]! > 0 || add(actual) === 0) return Number.NaN;
@@ -144,7 +167,7 @@ class Counts {
   *cells(): Generator<readonly [actual: number, predicted: number, count: number]> {
     for (const [actual, row] of this.#cells) for (const [predicted, n] of row) yield [actual, predicted, n];
   }
-  score(kind: Score, average: Average, options: ScoreOptions): number {
+  score(kind: Score, average: Average, read: { readonly zeroDivision: number }): number {
     if (average === 'binary') checkBinary(kind, this.classes);
     // Classes that occur, side by side; 0 and 1 stand first.
     const at = new Map([0, 1].map((c) => [c, c]));
@@ -157,7 +180,7 @@ class Counts {
       sums.predicted[p]! += n;
       if (a === p) sums.hits[a]! += n;
     }
-    return scoreOf(kind, average, sums, options);
+    return scoreOf(kind, average, sums, read);
   }
 }
 
@@ -170,18 +193,16 @@ interface Counted extends Checked {
 /** What counts pairs of classes. */
 abstract class Counting<R> extends Streaming<R, Counted> {
   protected counts: Counts = new Counts();
-  readonly #ignored: IgnoreOptions;
-  readonly #reading: ReadingOptions;
-  constructor(op: string, options: ReadingOptions & IgnoreOptions) {
-    super(op, options);
-    const { threshold, predictions, ignoreIndex } = options;
-    this.#reading = { ...(threshold !== undefined && { threshold }), ...(predictions !== undefined && { predictions }) };
-    this.#ignored = ignoreIndex === undefined ? {} : { ignoreIndex };
+  readonly #options: ReadingRead & IgnoreRead;
+  constructor(kind: Kind<object>, read: ReadingRead & IgnoreRead) {
+    super(kind, read);
+    checkReading(`metrics.${kind.name}`, read);
+    this.#options = read;
   }
   protected read(predictions: Values, labels: Values): Reading<Counted> {
-    const { batch, reading } = classRows(this.op, predictions, labels, this.#reading);
+    const { batch, reading } = classRows(this.op, predictions, labels, this.#options);
     const build = (x: Tensor, y: Tensor): Counted => {
-      const rows = readRows(this.op, x, y, { ...reading, ...this.#ignored });
+      const rows = readRows(this.op, x, y, { ...this.#options, ...reading });
       return { ...checked({ kept: pairsOf(rows), finish: () => Number.NaN }, rows.faults), rows };
     };
     return { batch, build };
@@ -190,6 +211,7 @@ abstract class Counting<R> extends Streaming<R, Counted> {
     this.counts.add(sums);
   }
   reset(): this {
+    this.kind.reset(arguments);
     this.counts = new Counts();
     return this;
   }
@@ -199,14 +221,13 @@ abstract class Counting<R> extends Streaming<R, Counted> {
 }
 
 abstract class Scores extends Counting<number> {
-  readonly #kind: Score;
-  readonly #options: ScoreOptions;
+  readonly #score: Score;
+  readonly #options: ScoreRead;
   #single = true;
-  constructor(op: string, kind: Score, options: ScoreOptions) {
-    super(op, options);
-    checkScore(op, options);
-    this.#kind = kind;
-    this.#options = options;
+  constructor(kind: Kind<object>, score: Score, read: ScoreRead) {
+    super(kind, read);
+    this.#score = score;
+    this.#options = read;
   }
   protected override take(sums: Sums, measured: Counted): void {
     const { classes, single } = measured.rows;
@@ -215,7 +236,8 @@ abstract class Scores extends Counting<number> {
     this.#single &&= single;
   }
   result(): number {
-    return this.counts.score(this.#kind, this.#options.average ?? (this.#single ? 'binary' : 'macro'), this.#options);
+    this.kind.result(arguments);
+    return this.counts.score(this.#score, this.#options.average ?? (this.#single ? 'binary' : 'macro'), this.#options);
   }
   override reset(): this {
     this.#single = true;
@@ -227,25 +249,29 @@ abstract class Scores extends Counting<number> {
   }
 }
 
+const precisionKind = kind('Precision', scoreOptions);
+const recallKind = kind('Recall', scoreOptions);
+const f1Kind = kind('F1', scoreOptions);
+
 /** Precision over arrays: logits, scores or classes against labels; see `precision`. */
 export class Precision extends Scores {
   /** @throws OptionError */
   constructor(options: ScoreOptions = {}) {
-    super('Precision', 'precision', options);
+    super(precisionKind, 'precision', precisionKind.made(arguments));
   }
 }
 /** Recall over arrays; see `recall`. */
 export class Recall extends Scores {
   /** @throws OptionError */
   constructor(options: ScoreOptions = {}) {
-    super('Recall', 'recall', options);
+    super(recallKind, 'recall', recallKind.made(arguments));
   }
 }
 /** F1 over arrays; see `f1`. */
 export class F1 extends Scores {
   /** @throws OptionError */
   constructor(options: ScoreOptions = {}) {
-    super('F1', 'f1', options);
+    super(f1Kind, 'f1', f1Kind.made(arguments));
   }
 }
 
@@ -254,17 +280,18 @@ export interface ConfusionMatrixOptions extends ReadingOptions, IgnoreOptions {}
 // A matrix is made for this many classes at most.
 const MOST_CLASSES = 1 << 13;
 
+const matrixKind = kind('ConfusionMatrix', options<ConfusionMatrixOptions>()({ ...ignoreFields, ...readingFields }));
+const readCells = signature('metrics.ConfusionMatrix.cells', {});
+
 /** How often a row of class i was predicted as class j: `result()[i][j]`. Logits, scores or classes against labels. As `sklearn.metrics.confusion_matrix`. */
 export class ConfusionMatrix extends Counting<number[][]> {
   /** @throws OptionError */
   constructor(options: ConfusionMatrixOptions = {}) {
-    super('ConfusionMatrix', options);
-    checkOptions('ConfusionMatrix', options, ['threshold', 'predictions', 'ignoreIndex']);
-    checkIgnored('ConfusionMatrix', options);
-    checkReading('ConfusionMatrix', options);
+    super(matrixKind, matrixKind.made(arguments));
   }
   /** A row for each class up to the largest that occurred. @throws DataError where a score was NaN, or for more than 8192 classes */
   result(): number[][] {
+    this.kind.result(arguments);
     const { classes: n, unknown } = this.counts;
     if (unknown > 0) throw new DataError(`ConfusionMatrix: the scores of ${unknown} rows are NaN`, { rows: unknown });
     if (n > MOST_CLASSES)
@@ -275,6 +302,7 @@ export class ConfusionMatrix extends Counting<number[][]> {
   }
   /** The cells that are not 0: the class, what it was predicted as, how often. */
   cells(): Iterable<readonly [actual: number, predicted: number, count: number]> {
+    readCells(arguments);
     return this.counts.cells();
   }
   /** One more than the largest class that occurred. */

@@ -1,11 +1,9 @@
 // activation.ts: activations as layers, for Sequential; in a forward of one's own the ops (`relu(x)`) do the same.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { type GELUOptions, gelu, geluOptions, relu, sigmoid, silu, softplus, tanh } from '../ops/activation.ts';
+import { gelu, geluOptions, relu, sigmoid, silu, softplus, tanh } from '../ops/activation.ts';
 import { optionsOnly } from '../options/index.ts';
 import { forwardOf, plain } from './fields.ts';
 import { Module } from './module.ts';
-
-export type { GELUOptions } from '../ops/activation.ts';
 
 const readReLU = plain('ReLU');
 
@@ -49,6 +47,10 @@ export class Sigmoid extends Module {
   }
 }
 
+export interface GELUOptions {
+  /** 'none' (default) is exact, with erf; 'tanh' the approximation. */
+  readonly approximate?: 'none' | 'tanh';
+}
 const readGELU = optionsOnly('nn.GELU', geluOptions);
 const readGELUForward = forwardOf('GELU');
 

@@ -47,6 +47,8 @@ export type Reader<P, V> = (given: ArrayLike<unknown>) => ValuesOf<P> & V;
 export function signature<const P extends Fields>(name: string, positional: P): Reader<P, unknown>;
 export function signature<const P extends Fields, O, V>(name: string, positional: P, options: OptionsField<O, V>): Reader<P, V>;
 export function signature(name: string, positional: Fields, options?: OptionsField<unknown, object>): Reader<Fields, object> {
+  const twice = Object.keys(positional).find((key) => options && key in options.fields);
+  if (twice !== undefined) throw new Error(`${name}: ${twice} is an argument and an option: what is read has one name for each`);
   declared.set(name, { name, positional, options: options?.fields ?? null });
   // At the first call: importing the library declares hundreds, a program calls few.
   let read: Reader<Fields, object> | undefined;

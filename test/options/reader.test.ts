@@ -138,6 +138,11 @@ test('what a schedule gives is checked when it is asked', () => {
   expect(refused(() => lr(3)).message).toBe('test.sample: option lr at step 3: expected a finite number >= 0, got "x"');
 });
 
+test('an argument and an option of one name would be one value', () => {
+  const both = options<{ readonly x?: number }>()({ x: number().default(0) });
+  expect(() => signature('test.both', { x: number() }, both)).toThrow('test.both: x is an argument and an option');
+});
+
 test('map passes index and list', () => {
   const double = signature('test.double', { x: number() });
   function call(..._: unknown[]): number {

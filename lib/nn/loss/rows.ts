@@ -1,13 +1,13 @@
 // rows.ts: what predictions and labels say of each row: which class is predicted, which it is, and whether a label is one. Metrics share it.
 import { IndexError, OptionError, ShapeError } from '../../errors.ts';
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import type { Tensor } from '../../ir/graph.ts';
 import { sameShape, sizeOf } from '../../ir/op.ts';
 import { concat } from '../../ops/concat.ts';
 import { cast, equal, floor, less, lessEqual, maximum, mul, sub, where } from '../../ops/elementwise.ts';
 import { gather } from '../../ops/gather.ts';
 import { argmax, max } from '../../ops/reduce.ts';
 import { reshape } from '../../ops/shape.ts';
-import { checkChoice, checkNumber } from '../../options.ts';
+import { choice, type Field, number, whole } from '../../options/index.ts';
 
 export interface IgnoreOptions {
   /** Rows with this label do not count. Default: none. */
@@ -50,14 +50,26 @@ export interface Rows {
   readonly faults: readonly Fault[];
 }
 
-export function checkIgnored(op: string, { ignoreIndex }: IgnoreOptions): number | null {
-  return ignoreIndex === undefined ? null : checkNumber(op, 'ignoreIndex', ignoreIndex, { integer: true });
+export const ignoreFields: { readonly ignoreIndex: Field<number, number | undefined, false> } = {
+  ignoreIndex: whole().optional(),
+};
+type Meaning = NonNullable<ReadingOptions['predictions']>;
+export const readingFields: {
+  readonly threshold: Field<number, number | undefined, false>;
+  readonly predictions: Field<Meaning, Meaning | undefined, false>;
+} = { threshold: number().optional(), predictions: choice<Meaning>('scores', 'classes').optional() };
+
+/** The options, as read. */
+export interface ReadingRead {
+  readonly threshold?: number | undefined;
+  readonly predictions?: Meaning | undefined;
+}
+export interface IgnoreRead {
+  readonly ignoreIndex?: number | undefined;
 }
 
-/** @throws OptionError for options that make no sense, or not together */
-export function checkReading(op: string, { threshold, predictions }: ReadingOptions): void {
-  if (threshold !== undefined) checkNumber(op, 'threshold', threshold);
-  if (predictions !== undefined) checkChoice(op, 'predictions', predictions, ['scores', 'classes']);
+/** @throws OptionError for options that make no sense together */
+export function checkReading(op: string, { threshold, predictions }: ReadingRead): void {
   if (predictions === 'classes' && threshold !== undefined) {
     throw new OptionError(`${op}: option threshold: is for scores, not for classes`, { option: 'threshold' });
   }
@@ -75,14 +87,8 @@ export function readLabels(op: string, labels: Tensor, classes: number | null, i
 }
 
 /** @throws ShapeError if the shapes do not fit; OptionError for options that do not fit the shapes */
-export function readRows(
-  op: string,
-  predictions: TensorLike,
-  targets: TensorLike,
-  options: ReadingOptions & IgnoreOptions = {},
-): Rows {
-  checkReading(op, options);
-  const [x, y] = [predictions.toTensor(), targets.toTensor()];
+export function readRows(op: string, x: Tensor, y: Tensor, read: ReadingRead & IgnoreRead): Rows {
+  checkReading(op, read);
   const alike = sameShape(x.shape, y.shape);
   const lead = x.shape.slice(0, -1);
   const deep = (sameShape(lead, y.shape) || sameShape([...lead, 1], y.shape)) && x.shape.length > 0;
@@ -92,11 +98,11 @@ export function readRows(
   const count = sizeOf(y.shape);
   const width = alike ? 1 : x.shape.at(-1)!;
   const labels = reshape(y, [count]);
-  const ignored = checkIgnored(op, options);
+  const { ignoreIndex: ignored = null } = read;
   const columns = alike && x.shape.length > 1 && x.shape.at(-1) === 1;
-  const whole = alike && !columns && (x.dtype === 'i32' || x.dtype === 'u8') && options.threshold === undefined;
-  const meaning = options.predictions ?? (whole ? 'classes' : 'scores');
-  if (width > 1 && (meaning === 'classes' || options.threshold !== undefined)) {
+  const whole = alike && !columns && (x.dtype === 'i32' || x.dtype === 'u8') && read.threshold === undefined;
+  const meaning = read.predictions ?? (whole ? 'classes' : 'scores');
+  if (width > 1 && (meaning === 'classes' || read.threshold !== undefined)) {
     const [option, what] = meaning === 'classes' ? ['predictions', 'one class a row'] : ['threshold', 'one score a row'];
     throw new OptionError(`${op}: option ${option}: is for ${what}, got ${width} scores`, { option });
   }
@@ -104,22 +110,22 @@ export function readRows(
     const rows = reshape(x.dtype === 'f32' ? x : cast(x, 'f64'), [count, width]);
     // The largest is NaN where any is.
     const top = cast(max(rows, { axes: [1] }), 'f64');
-    const read = readLabels(op, labels, width, ignored);
+    const known = readLabels(op, labels, width, ignored);
     const predicted = where(equal(top, top), cast(argmax(rows, { axis: 1 }), 'f64'), Number.NaN);
-    return { count, classes: width, single: false, predicted, labels: read, faults: [read.fault] };
+    return { count, classes: width, single: false, predicted, labels: known, faults: [known.fault] };
   }
   const flat = cast(reshape(x, [count]), 'f64');
   if (meaning === 'classes') {
-    const read = readLabels(op, labels, null, ignored);
+    const known = readLabels(op, labels, null, ignored);
     const expected = `predicted classes as whole numbers from 0 (scores: of shape [rows, 1], or predictions: 'scores')`;
     const fits = isClass(flat, null);
-    const fault = faultOf(op, expected, flat, read.weight ? maximum(fits, sub(1, read.weight)) : fits, null);
-    return { count, classes: null, single: false, predicted: flat, labels: read, faults: [read.fault, fault] };
+    const fault = faultOf(op, expected, flat, known.weight ? maximum(fits, sub(1, known.weight)) : fits, null);
+    return { count, classes: null, single: false, predicted: flat, labels: known, faults: [known.fault, fault] };
   }
-  const read = readLabels(op, labels, 2, ignored);
-  const above = less(options.threshold ?? 0, flat);
+  const known = readLabels(op, labels, 2, ignored);
+  const above = less(read.threshold ?? 0, flat);
   const predicted = where(equal(flat, flat), above, Number.NaN);
-  return { count, classes: 2, single: true, predicted, labels: read, faults: [read.fault] };
+  return { count, classes: 2, single: true, predicted, labels: known, faults: [known.fault] };
 }
 
 /** f64 [rows]: 1 where the class predicted is the label, NaN where a score is NaN; 0 where it is not, or the row does not count. */
