@@ -174,6 +174,16 @@ describe('draws', () => {
     expect(Math.abs(lag)).toBeLessThan(5 / Math.sqrt(n));
     expect(z[123]).toBe(drawsFor(1n, 'w').normal(123));
   });
+
+  test('many at once are those one by one', () => {
+    for (const n of [0, 1, 3, 4, 5, 1001]) {
+      const draws = drawsFor(7n, 'many');
+      draws.uniform(2);
+      const out = new Float32Array(n);
+      draws.fillUniform(out, -0.3, 0.7);
+      expect(out).toEqual(Float32Array.from({ length: n }, (_, i) => -0.3 + (0.7 - -0.3) * draws.uniform(i)));
+    }
+  });
 });
 
 describe('initializers', () => {

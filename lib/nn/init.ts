@@ -6,6 +6,8 @@ import { choice, number, type OptionsField, options, optionsOnly, signature } fr
 export interface Draws {
   /** Uniform in [0, 1). */
   uniform(i: number): number;
+  /** Every element of `out`: low + (high - low) * uniform(i). */
+  fillUniform(out: Float32Array, low: number, high: number): void;
   /** Normal, mean 0 and standard deviation 1. */
   normal(i: number): number;
 }
@@ -42,9 +44,7 @@ const readNormal = signature('nn.init.normal', { mean: number().default(0), std:
 export function uniform(a = 0, b = 1): Initializer {
   readUniform(arguments);
   if (b < a) throw new OptionError(`nn.init.uniform: argument b: expected a number >= a, got ${b} for ${a}`, { a, b });
-  return (out, _, draws) => {
-    for (let i = 0; i < out.length; i++) out[i] = a + (b - a) * draws.uniform(i);
-  };
+  return (out, _, draws) => draws.fillUniform(out, a, b);
 }
 
 /** Normal. Defaults: mean 0, standard deviation 1. */
