@@ -74,6 +74,9 @@ describe('names', () => {
     );
     tree.layers[0]!.weight = tree.own;
     expect(matchParameters('test', tree, 'own')).toEqual([tree.own]);
+    expect(() => matchParameters('test', tree, (name) => name.match(/own/) as never)).toThrow(
+      /^test: option match of \S+: expected true or false, got (null|an array of 1)$/,
+    );
   });
 
   test('requiresGrad by pattern', () => {

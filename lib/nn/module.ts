@@ -2,7 +2,18 @@
 import { printAs } from '../errors/inspect.ts';
 import { OptionError } from '../errors.ts';
 import { toPrimitive } from '../ir/traced.ts';
-import { bool, instance, nearest, type OptionsField, options, optionsOnly, show, signature, text } from '../options/index.ts';
+import {
+  bool,
+  instance,
+  nearest,
+  type OptionsField,
+  options,
+  optionsOnly,
+  Place,
+  show,
+  signature,
+  text,
+} from '../options/index.ts';
 import { Buffer } from './buffer.ts';
 import { match, seed } from './fields.ts';
 import { Parameter } from './parameter.ts';
@@ -161,7 +172,7 @@ export function matcher(where: string, pattern: Pattern): (name: string) => bool
   if (typeof pattern !== 'string') {
     throw new OptionError(`${where}: expected a pattern as string or RegExp, got ${show(pattern)}`);
   }
-  const escaped = pattern.split('*').map((s) => s.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  const escaped = pattern.split(/\*+/).map((s) => s.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
   const whole = new RegExp(`^${escaped.join('.*')}$`, 's');
   return (name) => whole.test(name);
 }
@@ -172,10 +183,15 @@ const readMatchParameters = signature('nn.matchParameters', {
   pattern: match,
 });
 
+/** A function that says which parameters match: what it gives is looked at. */
+function asked(where: string, test: Exclude<Match, Pattern>): Exclude<Match, Pattern> {
+  return (name, p) => bool.read(test(name, p), new Place(where, 'option', `match of ${name}`));
+}
+
 /** The parameters of `module` that match, tied ones by any of their names. @throws OptionError if there is none. */
 export function matchParameters(where: string, module: Module, pattern: Match): Parameter[] {
   readMatchParameters(arguments);
-  const test = typeof pattern === 'function' ? pattern : matcher(where, pattern);
+  const test = typeof pattern === 'function' ? asked(where, pattern) : matcher(where, pattern);
   const named = [...module.namedParameters({ removeDuplicate: false })];
   const matched = new Set(named.filter(([name, p]) => test(name, p)).map(([, p]) => p));
   if (matched.size === 0) {
