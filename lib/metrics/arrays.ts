@@ -7,7 +7,7 @@ import { Graph, type Tensor } from '../ir/graph.ts';
 import { sameShape, sizeOf } from '../ir/op.ts';
 import { allocate, type BoundProgram, CompiledProgram, target } from '../native/program.ts';
 import type { ReadingRead } from '../nn/loss/rows.ts';
-import { show } from '../options.ts';
+import { show } from '../options/index.ts';
 import type { Aggregate, Checked, Sums, Values } from './aggregate.ts';
 
 /** f64 values; `shape` is null where none was given. */

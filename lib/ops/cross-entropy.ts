@@ -4,7 +4,6 @@ import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
 import { DTYPE_BYTES, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { exp } from '../math/index.ts';
-import { checkNumber, checkOptions } from '../options.ts';
 import { moved } from './axes.ts';
 import { asIndices, expectIndices } from './gather.ts';
 import { rowLogSumExp } from './softmax.ts';
@@ -219,7 +218,7 @@ function gradSample(n: number, c: number, attrs: CrossEntropyAttrs, weighed = fa
   return { ins, attrs, fill: [[-4, 4], [0, c], 'normal', 'positive'], tolerance: 4e-6 };
 }
 
-// ---- public functions --------------------------------------------------------------------------------------------
+// ---- what losses call --------------------------------------------------------------------------------------------
 
 export interface LabelOptions {
   /** f32 [classes]: what a row of each class weighs; a constant. Default: all 1. */
@@ -233,24 +232,16 @@ export interface LabelLoss {
   readonly weight: Tensor | null;
 }
 
-export function labelAttrs(op: string, { ignoreIndex }: LabelOptions): LabelAttrs {
-  if (ignoreIndex !== undefined)
-    checkNumber(op, 'ignoreIndex', ignoreIndex, { integer: true, min: -(2 ** 31), max: 2 ** 31 - 1 });
-  return { ignored: ignoreIndex ?? null };
-}
-
 /** `softmaxCrossEntropy` with the weight of each row's label. */
 export function weighedCrossEntropy(
   logits: TensorLike,
   labels: TensorLike,
   options: LabelOptions & { readonly smoothing?: number } = {},
 ): LabelLoss {
-  const op = 'softmaxCrossEntropy';
-  checkOptions(op, options, ['smoothing', 'weight', 'ignoreIndex']);
-  const smoothing = checkNumber(op, 'smoothing', options.smoothing ?? 0, { min: 0, max: 1 });
+  const { smoothing = 0, ignoreIndex: ignored = null } = options;
   const { graph } = logits.toTensor();
   const ins = [logits.toTensor(), asIndices(labels), ...(options.weight ? [options.weight.toTensor()] : [])];
-  const [loss, weight = null] = graph.add(SOFTMAX_CROSS_ENTROPY, ins, { smoothing, ...labelAttrs(op, options) }).outs;
+  const [loss, weight = null] = graph.add(SOFTMAX_CROSS_ENTROPY, ins, { smoothing, ignored }).outs;
   return { loss: loss!, weight };
 }
 
@@ -259,7 +250,7 @@ export function weighedCrossEntropy(
  * -> f64 [n]. As `torch.nn.functional.cross_entropy` with `reduction: 'none'`. A label outside [0, classes) ends the run with an
  * IndexError.
  * @param options.smoothing what of each row's weight is spread over all classes, its own too; default 0. PyTorch's `label_smoothing`.
- * @throws ShapeError or DTypeError if the operands do not fit; OptionError
+ * @throws ShapeError or DTypeError if the operands do not fit
  */
 export function softmaxCrossEntropy(
   logits: TensorLike,
@@ -271,9 +262,8 @@ export function softmaxCrossEntropy(
 
 /** Minus the element of each row at its label, times its weight: log-probabilities f32 [n, classes], labels [n] -> f64 [n] twice. */
 export function weighedNll(x: TensorLike, labels: TensorLike, options: LabelOptions = {}): { loss: Tensor; weight: Tensor } {
-  checkOptions('nll', options, ['weight', 'ignoreIndex']);
   const ins = [x.toTensor(), asIndices(labels), ...(options.weight ? [options.weight.toTensor()] : [])];
-  const [loss, weight] = x.toTensor().graph.add(NLL, ins, labelAttrs('nll', options)).outs;
+  const [loss, weight] = x.toTensor().graph.add(NLL, ins, { ignored: options.ignoreIndex ?? null }).outs;
   return { loss: loss!, weight: weight! };
 }
 
