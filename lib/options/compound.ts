@@ -24,7 +24,9 @@ export function list<In, Out>(
     may: Array.isArray,
     read(value, place) {
       if (!Array.isArray(value) || value.length < min || value.length > max) throw place.wrong(expected, value);
-      return Array.from(value, (element, i) => item.read(element, place.item(i)));
+      const read: Out[] = [];
+      for (let i = 0; i < value.length; i++) read.push(item.read(value[i], place.item(i)));
+      return read;
     },
   });
 }

@@ -63,6 +63,8 @@ function readerOf(name: string, positional: Fields, options: OptionsField<unknow
   const slots = Object.entries(positional).map(([key, field]) => ({ key, field, place: new Place(name, 'argument', key) }));
   const repeats = slots.at(-1) !== undefined && 'rest' in slots.at(-1)!.field;
   const most = repeats ? Number.POSITIVE_INFINITY : slots.length + (options ? 1 : 0);
+  // What is read of options that are not given, where none must be.
+  const none = options && Object.values(options.fields).every((field) => !field.required) ? options.read({}, called) : undefined;
   return (given) => {
     if (given.length > most || (given.length > 2 && passedBy(given) !== null)) throw surplus(name, given, most);
     const values: Record<string, unknown> = {};
@@ -71,7 +73,8 @@ function readerOf(name: string, positional: Fields, options: OptionsField<unknow
       const value = repeats && i === slots.length - 1 ? Array.prototype.slice.call(given, i) : given[i];
       values[key] = field.read(value, place);
     }
-    if (options) Object.assign(values, options.read(given[slots.length] === undefined ? {} : given[slots.length], called));
+    const last = given[slots.length];
+    if (options) Object.assign(values, last === undefined && none ? none : options.read(last === undefined ? {} : last, called));
     return values as never;
   };
 }
