@@ -1,8 +1,11 @@
-// arguments.test.ts: what ops and layers are given is checked: nothing is dropped or taken for something else in silence.
+// arguments.test.ts: what ops, layers, losses, models and metrics are given is checked: nothing is dropped or taken for something else in silence.
 import { describe, expect, test } from 'vitest';
 import { GradclipError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
+import * as metrics from '../lib/metrics/index.ts';
+import * as models from '../lib/models/index.ts';
 import * as nn from '../lib/nn/index.ts';
+import * as loss from '../lib/nn/loss/index.ts';
 import * as ops from '../lib/ops/index.ts';
 
 const graph = new Graph('train');
@@ -136,5 +139,46 @@ describe('layers', () => {
     const zeros = new nn.Parameter([2], nn.init.zeros());
     zeros.initialize('zeros', 0n);
     expect([...zeros.data]).toEqual([0, 0]);
+  });
+});
+
+describe('losses, models and metrics', () => {
+  const made = (type: unknown, ...args: unknown[]) => new (type as new (...args: unknown[]) => unknown)(...args);
+  test.each<[string, () => unknown, string]>([
+    ['a loss with another option', () => raw(loss.mse)(h, h, { reduce: 'sum' }), 'loss.mse: unknown option reduce'],
+    ['a loss of numbers', () => raw(loss.l1)(h, 2), 'loss.l1: argument target: expected a Tensor, got 2'],
+    [
+      'weights beyond f32',
+      () => raw(loss.crossEntropy)(h, indices, { weight: [1, 1e300] }),
+      'loss.crossEntropy: option weight: expected finite numbers or a tensor, got an array of 2',
+    ],
+    [
+      'a network of one size',
+      () => made(models.MLP, [784]),
+      'models.MLP: argument sizes: expected a list of 2 to 1000, got an array of 1',
+    ],
+    [
+      'more layers than can be',
+      () => made(models.GPT, 9, { layers: 2 ** 40 }),
+      'models.GPT: option layers: expected a whole number >= 1',
+    ],
+    [
+      'heads that do not divide',
+      () => made(models.GPT, 9, { heads: 3 }),
+      'models.GPT: option heads: expected a divisor of the width 128',
+    ],
+    ['a metric with a surplus argument', () => raw(metrics.mae)(h, h, {}), 'metrics.mae: expected at most 2 arguments, got 3'],
+    [
+      'objects for arrays',
+      () => (new metrics.MAE().update as (...a: unknown[]) => unknown).call(new metrics.MAE(), {}, {}),
+      'metrics.MAE.update: argument predictions: expected numbers in an array, or { data, shape }, got an object',
+    ],
+    [
+      'merged with nothing',
+      () => new metrics.F1().merge(null as never),
+      'metrics.F1.merge: argument other: expected a metric, got null',
+    ],
+  ])('%s', (_, call, message) => {
+    expect(refusal(call)).toContain(message);
   });
 });
