@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { grad } from '../lib/autodiff.ts';
 import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
-import { type Data, type RefArray, sizeOf, type TensorType } from '../lib/ir/op.ts';
+import { type Data, f32, type RefArray, sizeOf } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import * as ops from '../lib/ops/index.ts';
 import { interpret } from './interpret.ts';
@@ -14,7 +14,6 @@ import { refNode, runNode, sameBits } from './run-node.ts';
 const { isas } = addon();
 const waves = (n: number, k: number, scale = 1): Float32Array =>
   Float32Array.from({ length: n }, (_, i) => scale * Math.sin(k * i + i * i));
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 interface Variant {
   readonly gates: number;

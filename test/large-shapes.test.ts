@@ -2,16 +2,12 @@
 // shared columns, blocks of keys): the same bits on teams of any size and on each instruction set.
 import { expect, test } from 'vitest';
 import { Graph } from '../lib/ir/graph.ts';
-import type { Sample, TensorType } from '../lib/ir/op.ts';
+import { f32, f64, i32, type Sample, type TensorType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import { OPS } from '../lib/ops/list.ts';
 import { TEAMS } from './kit.ts';
 import { fillSample } from './run-graph.ts';
 import { runNode, sameBits } from './run-node.ts';
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
-const i32 = (...shape: number[]): TensorType => ({ dtype: 'i32', shape });
 
 type Case = readonly [op: string, ins: TensorType[], attrs: unknown, fill?: Sample<unknown>['fill']];
 

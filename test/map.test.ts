@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
-import type { Data, DType, TensorType } from '../lib/ir/op.ts';
+import { type Data, type DType, f32, type TensorType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import * as ops from '../lib/ops/index.ts';
 import { lowerMap, MAP, MAP_LIMITS, type MapStep } from '../lib/ops/map.ts';
@@ -168,7 +168,6 @@ it('gives the same bits on AVX2 and AVX-512', () => {
 });
 
 describe('lowerMap', () => {
-  const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
   const index = (name: string): number => 'add mul where'.split(' ').indexOf(name);
 
   it('merges dimensions and reuses temporaries', () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { grad } from '../lib/autodiff.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
-import type { TensorType } from '../lib/ir/op.ts';
+import { f32, type TensorType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import { add, gelu, matmul, relu, sigmoid, silu, sum, tanh } from '../lib/ops/index.ts';
 import { type Activation, MATMUL, matmulStatBlocks } from '../lib/ops/matmul.ts';
@@ -11,7 +11,6 @@ import { SOME_TEAMS } from './kit.ts';
 import { runGraph } from './run-graph.ts';
 
 const FMA_ISAS = addon().isas.filter((isa) => isa !== 'x86_64');
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 const f64 = new Float64Array(1);
 const u64 = new BigUint64Array(f64.buffer);

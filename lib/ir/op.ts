@@ -18,6 +18,11 @@ export interface TensorType {
   /** Static, row-major, contiguous. `[]` is a scalar. A dimension may be 0. */
   readonly shape: readonly number[];
 }
+/** The type of a tensor of this shape. */
+export const f32 = (...shape: readonly number[]): TensorType => ({ dtype: 'f32', shape });
+export const f64 = (...shape: readonly number[]): TensorType => ({ dtype: 'f64', shape });
+export const i32 = (...shape: readonly number[]): TensorType => ({ dtype: 'i32', shape });
+export const u8 = (...shape: readonly number[]): TensorType => ({ dtype: 'u8', shape });
 
 /** Typed arrays that hold tensor data outside a program. */
 export type Data = Float32Array | Float64Array | Int32Array | Uint8Array;

@@ -1,7 +1,18 @@
 // accumulate.ts: what goes from one micro-batch of a step to the next: sums, and states that move on. Kernel: accumulate.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Graph, State, Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, sameShape, sameType, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import {
+  bytesOf,
+  f32,
+  f64,
+  type OpDef,
+  type RefArray,
+  sameShape,
+  sameType,
+  sizeOf,
+  type TensorType,
+  typeName,
+} from '../ir/op.ts';
 import { placeInTree } from './tree.ts';
 
 /**
@@ -99,9 +110,6 @@ export const LEAVE: OpDef<Record<string, never>> = {
     (out as RefArray).set(value as RefArray);
   },
 };
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 
 /**
  * The sum of `value` over the micro-batches of a step, divided by `divisor`, an f64 scalar of the last of them, if given. Valid in the `apply`

@@ -1,7 +1,7 @@
 // analyze.ts: all that there is to know of a list of tensors, in one instruction that reads them once. Kernel: analyze.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
+import { bytesOf, f32, type OpDef, type RefArray, type Sample, sizeOf } from '../ir/op.ts';
 import { segments } from './stage.ts';
 
 // Elements in one partial sum. The kernel's kBlock.
@@ -50,7 +50,6 @@ export const ANALYZE: OpDef<NoAttrs> = {
     });
   },
   samples(): Sample<NoAttrs>[] {
-    const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
     return [
       { ins: [f32(1)], attrs: {} },
       { ins: [f32(31, 17)], attrs: {} },

@@ -1,7 +1,7 @@
 // attention.ts: scaled dot-product attention as one op, forward and backward. Kernels: attention.h.
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { type Cost, type OpDef, type Sample, sameShape, type TensorType } from '../ir/op.ts';
+import { type Cost, f32, type OpDef, type Sample, sameShape, type TensorType, u8 } from '../ir/op.ts';
 import { bool, number, options, signature, type ValuesOf, whole } from '../options/index.ts';
 import { optionalTensor, rate, tensor } from './args.ts';
 import { attentionGradRef, attentionRef, keptScale, threshold } from './attention-ref.ts';
@@ -18,7 +18,6 @@ import {
 import { moved } from './axes.ts';
 import { reshape } from './shape.ts';
 
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 const types = (ins: readonly Tensor[]): TensorType[] => ins.map((t) => t.type);
 const tensorsOf = (node: Node<AttentionAttrs>): Tensor[] => node.ins.slice(0, OPERANDS[node.attrs.layout]);
 const gradTensors = (node: Node<AttentionAttrs>): Tensor[] => node.ins.slice(3, 3 + OPERANDS[node.attrs.layout]);
@@ -101,7 +100,6 @@ interface Case {
   readonly mask?: TensorType;
   readonly rate?: number;
 }
-const u8 = (...shape: number[]): TensorType => ({ dtype: 'u8', shape });
 const CASES: readonly Case[] = [
   { layout: 'heads', sizes: [1, 1, 1, 1, 1, 1] },
   { layout: 'heads', sizes: [2, 3, 3, 5, 7, 4] },

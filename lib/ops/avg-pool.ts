@@ -1,7 +1,7 @@
 // avg-pool.ts: average and adaptive average pooling and their gradient. Kernels: pool.h.
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
+import { f32, type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
 import { bool, either, type Field, list, nullable, type OptionsField, options, signature, whole } from '../options/index.ts';
 import { tensor } from './args.ts';
 import { moved } from './axes.ts';
@@ -18,8 +18,6 @@ import {
   planesOf,
   windowCount,
 } from './windows.ts';
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 /** Elements `from` to below `end` of a dimension, and for how many they count. Neither falls from one window to the next. */
 export type Span = readonly [from: number, end: number, count: number];

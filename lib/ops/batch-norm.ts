@@ -1,14 +1,11 @@
 // batch-norm.ts: batch norm by the statistics of the batch, forward and backward. Kernels: batch_norm.h.
 import { DTypeError, OptionError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../ir/op.ts';
+import { f32, f64, type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
 import { nullable, options, signature } from '../options/index.ts';
 import { eps, tensor } from './args.ts';
 import { moved, span } from './axes.ts';
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 
 export interface BatchNormAttrs {
   readonly eps: number;

@@ -1,13 +1,11 @@
 // concat.ts: concat, stack and pad: outputs put together from parts and zeros. Kernel: `concat` in concat.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { DTYPE_BYTES, type OpDef, type RefArray, type TensorType } from '../ir/op.ts';
+import { DTYPE_BYTES, f32, type OpDef, type RefArray, type TensorType } from '../ir/op.ts';
 import { list, options, signature, whole } from '../options/index.ts';
 import { axis, tensor } from './args.ts';
 import { moved, resolveAxis, span } from './axes.ts';
 import { expandDims, slice } from './shape.ts';
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 /** A part of each row that the `concat` kernel writes: `blocks` blocks from input `source` (-1: zeros), `gap` zeros between. */
 type Part = readonly [source: number, blocks: number, block: number, gap: number];

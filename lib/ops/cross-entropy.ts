@@ -2,15 +2,23 @@
 // Kernels: softmax.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { DTYPE_BYTES, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import {
+  DTYPE_BYTES,
+  f32,
+  f64,
+  i32,
+  type OpDef,
+  type RefArray,
+  type Sample,
+  sameShape,
+  sizeOf,
+  type TensorType,
+  typeName,
+} from '../ir/op.ts';
 import { exp } from '../math/index.ts';
 import { moved } from './axes.ts';
 import { asIndices, expectIndices } from './gather.ts';
 import { rowLogSumExp } from './softmax.ts';
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
-const i32 = (...shape: number[]): TensorType => ({ dtype: 'i32', shape });
 
 export interface LabelAttrs {
   /** Rows with this label weigh nothing; null: every label must be a class. */

@@ -1,7 +1,18 @@
 // embedding-bag.ts: sums, means and maxima of bags of rows of a table. Kernels: embedding.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { bytesOf, DTYPE_BYTES, type OpDef, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import {
+  bytesOf,
+  DTYPE_BYTES,
+  f32,
+  i32,
+  type OpDef,
+  type Sample,
+  sameShape,
+  sizeOf,
+  type TensorType,
+  typeName,
+} from '../ir/op.ts';
 import { choice, type Field, options, signature } from '../options/index.ts';
 import { checkPadding, paddingIdx, tensor } from './args.ts';
 import { moved, span } from './axes.ts';
@@ -24,9 +35,6 @@ interface BagGradAttrs extends BagAttrs {
   /** Of the table. */
   readonly rows: number;
 }
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-const i32 = (...shape: number[]): TensorType => ({ dtype: 'i32', shape });
 
 function expectBags(op: string, indices: TensorType, offsets: TensorType, weights: TensorType | undefined): void {
   expectIndices(op, 'indices', indices);

@@ -6,20 +6,19 @@ import {
   bytesOf,
   DTYPE_BYTES,
   type DType,
+  f32,
+  i32,
   type OpDef,
   type RefArray,
   sameShape,
   sizeOf,
   type TensorType,
   typeName,
+  u8,
 } from '../ir/op.ts';
 import { options, signature, whole } from '../options/index.ts';
 import { checkPadding, paddingIdx, tensor } from './args.ts';
 import { moved, span } from './axes.ts';
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-const i32 = (...shape: number[]): TensorType => ({ dtype: 'i32', shape });
-const u8 = (...shape: number[]): TensorType => ({ dtype: 'u8', shape });
 
 /** Throws unless `type` can hold indices. */
 export function expectIndices(op: string, what: string, type: TensorType): void {

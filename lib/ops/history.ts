@@ -2,10 +2,8 @@
 // Kernels: history.h.
 import { GraphError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { bytesOf, f64, type OpDef, type RefArray, type Sample, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
-
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 
 /**
  * The state of a history, all zeros at the start: f64 [series, 1 + capacity], or twice the capacity if quantiles are wanted. A row holds

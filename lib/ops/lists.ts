@@ -1,13 +1,11 @@
 // lists.ts: on lists of f64 numbers, one per gradient or unit: sums of stretches, and the greedy budget of a norm. Kernels: lists.h.
 import { ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { type OpDef, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { f64, type OpDef, sizeOf, typeName } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
 import { moved } from './axes.ts';
 import { gather } from './gather.ts';
 import type { Units } from './stage.ts';
-
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 
 export interface SegmentsAttrs {
   /** Numbers in each stretch. */

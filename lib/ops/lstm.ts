@@ -1,7 +1,7 @@
 // lstm.ts: the LSTM over time as one op, forward and backward. Kernels: lstm.h.
 import { GraphError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import type { OpDef, RefArray, Sample, TensorType } from '../ir/op.ts';
+import { f32, type OpDef, type RefArray, type Sample, type TensorType } from '../ir/op.ts';
 import { squareOf, tanh } from '../math/index.ts';
 import { options, signature } from '../options/index.ts';
 import { tensor } from './args.ts';
@@ -11,7 +11,6 @@ import {
   expectRest,
   expectShape,
   FILLS,
-  f32,
   product,
   productBack,
   type RecurrentAttrs,

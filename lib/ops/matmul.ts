@@ -1,7 +1,18 @@
 // matmul.ts: matrix products, plain and batched, in any transposition. Kernel: gemm.h.
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import {
+  bytesOf,
+  f32,
+  f64,
+  type OpDef,
+  type RefArray,
+  type Sample,
+  sameShape,
+  sizeOf,
+  type TensorType,
+  typeName,
+} from '../ir/op.ts';
 import { bool, options, signature } from '../options/index.ts';
 import { tensor } from './args.ts';
 import { SCALAR } from './scalar.ts';
@@ -187,9 +198,6 @@ function tileSums(stats: RefArray, y: RefArray, m: number, n: number): void {
     stats[t] = (stats[t] as number) + v * v;
   });
 }
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 
 function sample(a: number[], b: number[], attrs: MatmulAttrs = {}, bias?: number): Sample<MatmulAttrs> {
   const k = (attrs.transA ? a.at(-2) : a.at(-1)) as number;

@@ -1,7 +1,7 @@
 // max-pool.ts: max pooling and its gradient. Kernels: pool.h.
 import { OptionError, ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
+import { f32, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
 import { bool, type OptionsField, options, signature } from '../options/index.ts';
 import { RELU } from './activation.ts';
 import { tensor } from './args.ts';
@@ -17,8 +17,6 @@ import {
   planesOf,
   windowCount,
 } from './windows.ts';
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 export interface MaxPoolAttrs {
   readonly kernel: Pair;

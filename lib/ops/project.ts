@@ -1,7 +1,7 @@
 // project.ts: constraints by norm: parts of tensors (rows, columns, the whole) scaled to a largest norm, or to a norm of 1. Kernel: project.h.
 import { DTypeError, GraphError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
+import { bytesOf, f32, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
 import { CHUNK } from './stage.ts';
 
 /** The parts a norm is taken of: a row is dims 1.., a column is dim 0. A tensor of one dimension is one part, whatever is said. */
@@ -78,7 +78,6 @@ export const PROJECT: OpDef<ProjectAttrs> = {
     }
   },
   samples() {
-    const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
     const rule = (unit: boolean, limit: number, axis: ProjectAxis, eps = 0): Projection => ({ unit, limit, axis, eps });
     const sample = (ins: TensorType[], ...each: Projection[]): Sample<ProjectAttrs> => ({ ins, attrs: { each } });
     return [

@@ -1,7 +1,19 @@
 // pruning.ts: which parameters are pruned from now on: the smallest, or the rows of the smallest norm. Kernels: pruning.h.
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Node, Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import {
+  bytesOf,
+  f32,
+  f64,
+  type OpDef,
+  type RefArray,
+  type Sample,
+  sameShape,
+  sizeOf,
+  type TensorType,
+  typeName,
+  u8,
+} from '../ir/op.ts';
 import { CHUNK, segments } from './stage.ts';
 
 export interface PruneMagnitudeAttrs {
@@ -115,7 +127,7 @@ export const PRUNE_MAGNITUDE: OpDef<PruneMagnitudeAttrs> = pruneOp<PruneMagnitud
     const sample = (together: boolean, ...shapes: number[][]): Sample<PruneMagnitudeAttrs> => {
       const n = shapes.length;
       return {
-        ins: [...shapes.map(f32), ...shapes.map(u8), f64(n), f64()],
+        ins: [...shapes.map((shape) => f32(...shape)), ...shapes.map((shape) => u8(...shape)), f64(n), f64()],
         attrs: { count: n, together },
         fill: [...shapes.map(() => 'normal' as const), ...shapes.map(() => [0, 4] as const), [0, 1], [0.2, 0.9]],
       };
@@ -162,7 +174,7 @@ export const PRUNE_ROWS: OpDef<PruneRowsAttrs> = pruneOp<PruneRowsAttrs>('pruneR
       const shapes = [...weights, ...owners.map((t) => [weights[t]![0]!])];
       const n = shapes.length;
       return {
-        ins: [...shapes.map(f32), ...shapes.map(u8), f64(n), f64()],
+        ins: [...shapes.map((shape) => f32(...shape)), ...shapes.map((shape) => u8(...shape)), f64(n), f64()],
         attrs: { count: weights.length, norm, owners },
         fill: [...shapes.map(() => 'normal' as const), ...shapes.map(() => [1, 2] as const), [0, 1], [0.2, 0.9]],
       };
@@ -189,10 +201,6 @@ function normOf(x: RefArray, norm: RowNorm): number {
   if (norm === 'inf') return a.reduce((m, v) => Math.max(m, v), 0);
   return norm === 1 ? a.reduce((s, v) => s + v, 0) : Math.sqrt(a.reduce((s, v) => s + v * v, 0));
 }
-
-const f32 = (shape: readonly number[]): TensorType => ({ dtype: 'f32', shape });
-const u8 = (shape: readonly number[]): TensorType => ({ dtype: 'u8', shape });
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 
 export interface PruneOperands {
   readonly tensors: readonly Tensor[];

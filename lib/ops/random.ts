@@ -1,7 +1,7 @@
 // random.ts: dropout, noise, and single random numbers. Kernel: random.h. The same counters give the same mask, forward, backward, and in any run resumed.
 import { DTypeError } from '../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../ir/graph.ts';
-import { type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
+import { f32, type OpDef, type RefArray, sizeOf } from '../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
 import { log } from '../math/index.ts';
 import { number, signature } from '../options/index.ts';
@@ -18,7 +18,6 @@ export interface DropoutAttrs {
 /** An element is dropped when the upper 24 bits of its random word lie below this. */
 const threshold = (rate: number): number => Math.ceil(rate * 2 ** 24);
 const scale = (rate: number): number => Math.fround(1 / (1 - rate));
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 export const DROPOUT: OpDef<DropoutAttrs> = {
   name: 'dropout',

@@ -7,8 +7,6 @@ import { bool, type Field } from '../options/index.ts';
 import { optionalTensor } from './args.ts';
 import { moved } from './axes.ts';
 
-export const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-
 export interface RecurrentOptions {
   /** i32 [batch]: the valid steps of each row, from 0 to time. Beyond them the state stays and outputs are 0. Default: all. */
   readonly lengths?: TensorLike | null;

@@ -1,16 +1,13 @@
 // reduce.ts: sum, mean, max, min and argmax over axes. Kernels: reduce.h. What is made of them: log-sum-exp.ts.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType } from '../ir/op.ts';
+import { f32, f64, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
 import { bool, choice, type OptionsField, options, signature } from '../options/index.ts';
 import { type AxisOptions, axes, axisOptions, tensor } from './args.ts';
 import { moved, resolveAxes, resolveAxis, span } from './axes.ts';
 import { cast, div, equal, mul } from './elementwise.ts';
 import { broadcastTo, reshape } from './shape.ts';
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
 
 /** Neighboring axes, ascending. The public functions reduce other sets run by run. */
 export interface ReduceAttrs {

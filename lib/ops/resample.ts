@@ -2,10 +2,8 @@
 // the circle. Kernels: resample.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { f32, type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { moved, resolveAxis, span } from './axes.ts';
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 /** y = (1 - weight) x[first] + weight x[second]; weight in [0, 1]. */
 export type Tap = readonly [first: number, second: number, weight: number];

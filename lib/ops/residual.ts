@@ -1,12 +1,9 @@
 // residual.ts: what stages take away from tensors: x minus what they make of it. Kernel: staged.h.
 import { ShapeError } from '../errors.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { bytesOf, f32, f64, type OpDef, type RefArray, sizeOf, typeName } from '../ir/op.ts';
 import { applyStages, CHUNK, checkStages, type Stage, segments, splitStages, stageInts, stageOperands } from './stage.ts';
 import type { StagedAttrs } from './staged.ts';
-
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 /** Inputs: tensors, the states that the outputs may replace (they are not read), operands of the stages. */
 export const RESIDUAL: OpDef<StagedAttrs> = {

@@ -1,6 +1,6 @@
 // rnn.ts: the RNN with tanh or relu over time as one op, forward and backward. Kernels: rnn.h.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import type { OpDef, RefArray, Sample, TensorType } from '../ir/op.ts';
+import { f32, type OpDef, type RefArray, type Sample, type TensorType } from '../ir/op.ts';
 import { tanh } from '../math/index.ts';
 import { choice, type Field, options, signature } from '../options/index.ts';
 import { tensor } from './args.ts';
@@ -10,7 +10,6 @@ import {
   expectRest,
   expectShape,
   FILLS,
-  f32,
   product,
   productBack,
   type RecurrentAttrs,

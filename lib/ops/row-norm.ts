@@ -1,13 +1,11 @@
 // row-norm.ts: layer norm and RMS norm over the last dimensions, forward and backward. Kernels: row_norm.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../ir/op.ts';
+import { f32, type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
 import { options, signature, whole } from '../options/index.ts';
 import { eps, optionalTensor, tensor } from './args.ts';
 import { moved, span } from './axes.ts';
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 export interface RowNormAttrs {
   /** How many of the last dimensions are one row. */

@@ -1,5 +1,5 @@
 // scatter-rows.ts: scatterAdd that keeps only the rows it was given. Made by the compiler (fuse-rows.ts). Kernel: scatter_rows.h.
-import { DTYPE_BYTES, type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
+import { DTYPE_BYTES, f32, i32, type OpDef, type RefArray, sizeOf, type TensorType } from '../ir/op.ts';
 import { moved, span } from './axes.ts';
 import { blockRows, checkScatter, scatterAddBlocks, scatterShape } from './gather.ts';
 
@@ -55,8 +55,6 @@ export const SCATTER_ROWS: OpDef<ScatterRowsAttrs> = {
     });
   },
   samples: () => {
-    const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-    const i32 = (...shape: number[]): TensorType => ({ dtype: 'i32', shape });
     const sample = (x: TensorType, indices: TensorType, rows: number, stats: boolean, padding?: number) => ({
       ins: [x, indices],
       attrs: { rows, stats, padding },

@@ -1,16 +1,13 @@
 // select.ts: the k-th largest magnitude of tensors, exactly. Kernel: select.h.
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
+import { bytesOf, f32, f64, type OpDef, type RefArray, type Sample, sizeOf } from '../ir/op.ts';
 import { CHUNK, segments } from './stage.ts';
 
 export interface KthLargestAttrs {
   /** Which of each tensor, from 1; 0 gives infinity. One number: which of all tensors together. */
   readonly k: readonly number[] | number;
 }
-
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 export const KTH_LARGEST: OpDef<KthLargestAttrs> = {
   name: 'kthLargest',

@@ -1,7 +1,7 @@
 // shape.ts: ops whose output is a view of the input: reshape, transpose, broadcastTo, slice. Kernel: `copy` in shape.h.
 import { ShapeError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { DTYPE_BYTES, type OpDef, type RefArray, sameShape, sizeOf, type TensorType } from '../ir/op.ts';
+import { DTYPE_BYTES, f32, type OpDef, type RefArray, sameShape, sizeOf, type TensorType } from '../ir/op.ts';
 import { list, options, signature, whole } from '../options/index.ts';
 import { axis, shape, tensor } from './args.ts';
 import { moved, resolveAxis, stridesOf } from './axes.ts';
@@ -9,7 +9,6 @@ import { pad } from './concat.ts';
 import { sumTo } from './reduce.ts';
 
 const one = (ins: readonly TensorType[]): TensorType => ins[0] as TensorType;
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 // ---- reshape -----------------------------------------------------------------------------------------------------
 export interface ReshapeAttrs {

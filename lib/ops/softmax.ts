@@ -1,7 +1,7 @@
 // softmax.ts: softmax, logSoftmax and their gradients. Kernels: softmax.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { f32, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
 import { exp, log } from '../math/index.ts';
 import { signature } from '../options/index.ts';
 import { type AxisOptions, axisOptions, tensor } from './args.ts';
@@ -9,7 +9,6 @@ import { moved, resolveAxis, span } from './axes.ts';
 import { transpose } from './shape.ts';
 
 type NoAttrs = Record<string, never>;
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 /** The first input as rows over its last dimension. */
 function rowsOf(node: Node): { rows: number; n: number } {

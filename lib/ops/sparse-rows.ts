@@ -2,12 +2,20 @@
 // back. Kernels: scatter_rows.h, embedding.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Node, Tensor } from '../ir/graph.ts';
-import { bytesOf, DTYPE_BYTES, type OpDef, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import {
+  bytesOf,
+  DTYPE_BYTES,
+  f32,
+  i32,
+  type OpDef,
+  type Sample,
+  sameShape,
+  sizeOf,
+  type TensorType,
+  typeName,
+} from '../ir/op.ts';
 import { moved, span } from './axes.ts';
 import { blockRows, checkScatter, scatterAddBlocks, scatterShape } from './gather.ts';
-
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-const i32 = (...shape: number[]): TensorType => ({ dtype: 'i32', shape });
 
 export interface LookupRowsAttrs {
   /** Rows of the table. */

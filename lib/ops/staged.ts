@@ -1,7 +1,7 @@
 // staged.ts: gradients written out as a policy's stages make them, for what needs them in memory. Kernel: staged.h.
 import { DTypeError, ShapeError } from '../errors.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
+import { bytesOf, f32, f64, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
 import {
   applyStages,
   CHUNK,
@@ -18,9 +18,6 @@ import {
 export interface StagedAttrs {
   readonly stages: readonly StageAttrs[];
 }
-
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 export const STAGED: OpDef<StagedAttrs> = {
   name: 'staged',

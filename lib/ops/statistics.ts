@@ -1,7 +1,7 @@
 // statistics.ts: sums of squares, of abs, of powers and the largest abs, for a whole list of tensors in one instruction. Kernel: statistics.h.
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Node, Tensor, TensorLike } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import { bytesOf, f32, f64, type OpDef, type RefArray, type Sample, sizeOf, typeName } from '../ir/op.ts';
 import { pow } from '../math/index.ts';
 import { abs, add, cast, equal, mul, sign } from './elementwise.ts';
 import { reshape, slice } from './shape.ts';
@@ -32,9 +32,6 @@ export interface StatisticAttrs {
   /** Which inputs are f64 partial sums, made by the instruction that wrote the tensor, in place of the tensor. */
   readonly ready: readonly boolean[];
 }
-
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
 /** Inputs: tensors, maximum, operands of the stages. */
 function split<T>(

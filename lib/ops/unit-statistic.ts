@@ -2,7 +2,7 @@
 // unit_statistic.h.
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../ir/op.ts';
+import { bytesOf, f32, f64, type OpDef, type RefArray, type Sample, sizeOf } from '../ir/op.ts';
 import { choice, list, options, signature } from '../options/index.ts';
 import { tensor } from './args.ts';
 import {
@@ -27,8 +27,6 @@ export interface UnitStatisticAttrs {
   readonly stages: readonly StageAttrs[];
 }
 
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 const shapesOf = (types: readonly { readonly shape: readonly number[] }[]): (readonly number[])[] => types.map((t) => t.shape);
 
 export const UNIT_STATISTIC: OpDef<UnitStatisticAttrs> = {

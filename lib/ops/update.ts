@@ -1,7 +1,19 @@
 // update.ts: the builder of optimizer updates: one op per family of optimizers, of which rules/ holds the records. Kernel: update.h.
 import { DTypeError, GraphError, ShapeError } from '../errors.ts';
 import type { Node, Tensor } from '../ir/graph.ts';
-import { bytesOf, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import {
+  bytesOf,
+  f32,
+  f64,
+  type OpDef,
+  type RefArray,
+  type Sample,
+  sameShape,
+  sizeOf,
+  type TensorType,
+  typeName,
+  u8,
+} from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
 import { span } from './axes.ts';
 import { applyFinish, checkFinish, type Finish, type FinishAttrs, finishCodes, finishOperands, splitFinish } from './finish.ts';
@@ -65,10 +77,6 @@ export interface UpdateRule<H extends string = string> {
     squared: number[],
   ): number;
 }
-
-const f64 = (...shape: number[]): TensorType => ({ dtype: 'f64', shape });
-const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
-const u8 = (...shape: number[]): TensorType => ({ dtype: 'u8', shape });
 
 const rules = new WeakMap<object, UpdateRule>();
 

@@ -1,10 +1,12 @@
 // program.test.ts: compiled programs against the graph they came from: fused or not, in place or not, states, skips, printing.
+
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { grad } from '../../lib/autodiff.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import { printProgram } from '../../lib/compile/print.ts';
 import { Graph, inSection, type State, type Tensor } from '../../lib/ir/graph.ts';
+import { f32 } from '../../lib/ir/op.ts';
 import { printGraph } from '../../lib/ir/print.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { target } from '../../lib/native/program.ts';
@@ -14,7 +16,6 @@ import { reshape, transpose } from '../../lib/ops/shape.ts';
 import { interpret } from '../interpret.ts';
 import { runGraph } from '../run-graph.ts';
 
-const f32 = (...shape: number[]) => ({ dtype: 'f32', shape }) as const;
 const waves = (n: number, k: number): Float32Array => Float32Array.from({ length: n }, (_, i) => Math.sin(k + i * 0.37));
 
 function mlp(): { graph: Graph; inputs: Record<string, Float32Array> } {

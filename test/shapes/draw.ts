@@ -1,6 +1,6 @@
 // draw.ts: what the generators of cases draw from: sizes around the edges of tiles, few rows, and anything else.
 import fc from 'fast-check';
-import { type Sample, sizeOf, type TensorType } from '../../lib/ir/op.ts';
+import { type Sample, sizeOf } from '../../lib/ir/op.ts';
 
 /** A case for one op, as a sample of its record. */
 export interface Case extends Pick<Sample<unknown>, 'ins' | 'attrs' | 'fill' | 'tolerance'> {
@@ -9,11 +9,6 @@ export interface Case extends Pick<Sample<unknown>, 'ins' | 'attrs' | 'fill' | '
 }
 export type Generator = (d: Draw) => Case;
 export type FillOf = NonNullable<NonNullable<Sample<unknown>['fill']>[number]>;
-
-export const f32 = (...shape: readonly number[]): TensorType => ({ dtype: 'f32', shape });
-export const f64 = (...shape: readonly number[]): TensorType => ({ dtype: 'f64', shape });
-export const i32 = (...shape: readonly number[]): TensorType => ({ dtype: 'i32', shape });
-export const u8 = (...shape: readonly number[]): TensorType => ({ dtype: 'u8', shape });
 
 // Rows of tiles (4, 6, 14), lanes (4, 8, 16, 32), blocks and chunks.
 const EDGES = [4, 6, 8, 14, 16, 28, 32, 48, 56, 64, 128, 256, 512, 1024];

@@ -1,8 +1,8 @@
 // elementwise.ts: cases of elementwise ops by themselves, and of chains of them.
-import type { DType, TensorType } from '../../lib/ir/op.ts';
+import { type DType, f64, type TensorType } from '../../lib/ir/op.ts';
 import { ACTIVATIONS } from '../../lib/ops/activation.ts';
 import { ELEMENTWISE } from '../../lib/ops/elementwise.ts';
-import { type Case, type Draw, type FillOf, f64, type Generator } from './draw.ts';
+import type { Case, Draw, FillOf, Generator } from './draw.ts';
 
 const MAPS = [...ELEMENTWISE, ...ACTIVATIONS].filter((op) => op.map);
 const arityOf = (op: (typeof MAPS)[number]): number => op.samples()[0]!.ins.length;

@@ -1,7 +1,6 @@
 // layout.ts: cases of ops that move elements, draw them at random or move images about.
-import type { DType, TensorType } from '../../lib/ir/op.ts';
+import { type DType, f32, type TensorType } from '../../lib/ir/op.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
-import { f32 } from './draw.ts';
 
 const FILLS: Readonly<Record<DType, FillOf>> = { f32: 'normal', f64: 'normal', i32: [-9, 9], u8: [0, 255] };
 function of(d: Draw, shapes: readonly (readonly number[])[], attrs: unknown): Case {

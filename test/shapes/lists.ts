@@ -1,8 +1,8 @@
 // lists.ts: cases of ops on lists of tensors, the gradients and parameters of a model: stages, statistics, pruning, histories.
-import { sizeOf, type TensorType } from '../../lib/ir/op.ts';
+import { f32, f64, sizeOf, type TensorType, u8 } from '../../lib/ir/op.ts';
 import type { RowNorm } from '../../lib/ops/pruning.ts';
 import { CHUNK, type StageAttrs, type StageKind, segments, unitsOf } from '../../lib/ops/stage.ts';
-import { type Case, type Draw, elementsOf, type FillOf, f32, f64, type Generator, u8 } from './draw.ts';
+import { type Case, type Draw, elementsOf, type FillOf, type Generator } from './draw.ts';
 
 type Shapes = readonly (readonly number[])[];
 /** Around the edges of chunks (1024) and blocks (4096), rows and columns of any width, and nothing at all. */

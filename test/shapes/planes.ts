@@ -1,12 +1,12 @@
 // planes.ts: cases of ops on planes: convolutions, pooling, resampling.
 import { Graph } from '../../lib/ir/graph.ts';
-import type { TensorType } from '../../lib/ir/op.ts';
+import { f32, type TensorType } from '../../lib/ir/op.ts';
 import { adaptiveAvgPool2d, avgPool2d } from '../../lib/ops/avg-pool.ts';
 import { CONV2D } from '../../lib/ops/conv.ts';
 import { MAX_POOLS } from '../../lib/ops/max-pool.ts';
 import { fillSample } from '../run-graph.ts';
 import { refNode } from '../run-node.ts';
-import { type Case, type Draw, f32, type Generator, ofTerms } from './draw.ts';
+import { type Case, type Draw, type Generator, ofTerms } from './draw.ts';
 
 type Pair = [number, number];
 const pair = (make: () => number): Pair => [make(), make()];

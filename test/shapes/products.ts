@@ -1,5 +1,7 @@
 // products.ts: cases of products of matrices, with all that the compiler fuses into them, and of losses over classes.
-import { type Case, type Draw, type FillOf, f32, f64, type Generator, i32, ofTerms, u8 } from './draw.ts';
+
+import { f32, f64, i32, u8 } from '../../lib/ir/op.ts';
+import { type Case, type Draw, type FillOf, type Generator, ofTerms } from './draw.ts';
 
 const ACTS = ['relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu'] as const;
 const SLOPED = ['gelu', 'geluTanh', 'silu'] as const;

@@ -1,6 +1,6 @@
 // rows.ts: cases of reductions, of ops that work on rows by themselves, and of rows by index.
-import type { DType, TensorType } from '../../lib/ir/op.ts';
-import { type Case, type Draw, type FillOf, f32, f64, type Generator, i32, ofTerms, u8 } from './draw.ts';
+import { type DType, f32, f64, i32, type TensorType, u8 } from '../../lib/ir/op.ts';
+import { type Case, type Draw, type FillOf, type Generator, ofTerms } from './draw.ts';
 
 /** A run of neighboring axes of a shape, which seldom has a long dimension: partial sums go by 512 rows and 4096 elements. */
 function reduced(d: Draw, some: boolean): { shape: number[]; axes: number[]; terms: number } {

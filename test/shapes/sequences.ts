@@ -1,7 +1,7 @@
 // sequences.ts: cases of ops on sequences: attention, rotary positions, recurrent ops; and of the norms between them.
-import { sizeOf, type TensorType } from '../../lib/ir/op.ts';
+import { f32, f64, i32, sizeOf, type TensorType, u8 } from '../../lib/ir/op.ts';
 import { FILLS } from '../../lib/ops/recurrent.ts';
-import { type Case, type Draw, type FillOf, f32, f64, type Generator, i32, u8 } from './draw.ts';
+import type { Case, Draw, FillOf, Generator } from './draw.ts';
 
 // ---- attention ---------------------------------------------------------------------------------------------------
 interface Attention {

@@ -1,8 +1,8 @@
 // updates.ts: cases of what optimizers do to all parameters at once, and of what goes from one micro-batch to the next.
-import type { Sample, TensorType } from '../../lib/ir/op.ts';
+import { f32, f64, i32, type Sample, type TensorType, u8 } from '../../lib/ir/op.ts';
 import { UPDATES } from '../../lib/ops/rules/index.ts';
 import type { Measuring, UpdateAttrs } from '../../lib/ops/update.ts';
-import { type Case, type Draw, type FillOf, f32, f64, type Generator, i32, u8 } from './draw.ts';
+import type { Case, Draw, FillOf, Generator } from './draw.ts';
 import { staging, tensors } from './lists.ts';
 
 // What keeps a gradient that is 0, and one whose rows are elsewhere, as the compiler needs it.
