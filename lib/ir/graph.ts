@@ -1,6 +1,7 @@
 // graph.ts: symbolic nodes with static shapes. A graph is append-only, so `nodes` is always in topological order.
 import { printAs } from '../errors/inspect.ts';
 import { GraphError } from '../errors.ts';
+import { bool, choice, custom, type Field, instance, list, object, options, signature, text, whole } from '../options/index.ts';
 import { type Data, type DType, type OpDef, sameType, sizeOf, type TensorType, typeName } from './op.ts';
 import { notANumber, toPrimitive } from './traced.ts';
 
@@ -165,6 +166,41 @@ export function watchNodes<T>(seen: (node: Node) => void, build: () => T): T {
   }
 }
 
+// ---- what users of a graph give it -------------------------------------------------------------------------------
+const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
+const dtype = choice('f32', 'f64', 'i32', 'u8');
+const shape = list(whole({ min: 0 }));
+const type = object<TensorType>({ dtype, shape });
+const name = text;
+const tensor: Field<Tensor> = instance('a Tensor', Tensor);
+const array: Field<Data> = custom('a typed array of the dtype', (value, place) => {
+  if (Object.values(ARRAYS).some((type) => value instanceof type)) return value as Data;
+  throw place.wrong('a Float32Array, Float64Array, Int32Array or Uint8Array', value);
+});
+/** Infinities and NaN are numbers of a graph, too. */
+const anyNumber: Field<number> = custom('a number', (value, place) => {
+  if (typeof value === 'number') return value;
+  throw place.wrong('a number', value);
+});
+const state: Field<State> = custom('a state { name, type }', (value, place) => {
+  const given = (value ?? {}) as Partial<State>;
+  text.read(given.name, place.key('name'));
+  type.read(given.type, place.key('type'));
+  return value as State;
+});
+const readGraph = signature('Graph', { mode: choice('train', 'eval').default('eval') });
+const readInput = signature('Graph.input', { name, type, role: choice('feed', 'step', 'data') });
+const readState = signature('Graph.state', { state });
+const readAssign = signature('Graph.assign', { state, value: tensor }, options<AssignOptions>()({ always: bool.default(false) }));
+const readConstant = signature('Graph.constant', { data: array, shape, dtype });
+const readScalar = signature('Graph.scalar', { value: anyNumber, dtype: choice('f32', 'f64').default('f32') });
+const readOutput = signature('Graph.output', { name, value: tensor });
+
+export interface AssignOptions {
+  /** In a step that is skipped, too. Default false. */
+  readonly always?: boolean;
+}
+
 /** A graph under construction. `mode` is read by layers that differ between training and evaluation (dropout). */
 export class Graph {
   readonly nodes: Node[] = [];
@@ -189,6 +225,7 @@ export class Graph {
   #randomKeys = 0;
 
   constructor(mode: 'train' | 'eval' = 'eval') {
+    readGraph(arguments);
     this.mode = mode;
   }
 
@@ -219,6 +256,7 @@ export class Graph {
   }
 
   input(name: string, type: TensorType, role: InputRole): Tensor {
+    readInput(arguments);
     const known = this.inputs.get(name);
     if (known) {
       const a = known.node.attrs as InputAttrs;
@@ -234,6 +272,7 @@ export class Graph {
 
   /** The value of a state at the start of the step. One node per state and graph. */
   state(state: State): Tensor {
+    readState(arguments);
     let t = this.#states.get(state);
     if (!t) {
       t = this.add(STATE, [], { state }).out;
@@ -247,17 +286,21 @@ export class Graph {
   }
 
   /** Give a state its next value. It takes effect at the end of the step, unless the step is skipped (see `always`). */
-  assign(state: State, value: Tensor, options: { always?: boolean } = {}): void {
+  assign(state: State, value: Tensor, options: AssignOptions = {}): void {
+    const { always } = readAssign(arguments);
     if (!sameType(value.type, state.type)) {
       throw new GraphError(`assign ${state.name}: expected ${typeName(state.type)}, got ${typeName(value.type)}`);
     }
     if (this.#assigned.has(state)) throw new GraphError(`assign ${state.name}: assigned twice`);
     this.#assigned.add(state);
     this.state(state);
-    this.assigns.push({ state, value, always: options.always ?? false });
+    this.assigns.push({ state, value, always });
   }
 
   constant(data: Data, shape: readonly number[], dtype: DType): Tensor {
+    readConstant(arguments);
+    if (!(data instanceof ARRAYS[dtype]))
+      throw new GraphError(`constant: expected a ${ARRAYS[dtype].name} for ${dtype}, got a ${data.constructor.name}`);
     if (data.length !== sizeOf(shape)) {
       throw new GraphError(`constant: expected ${sizeOf(shape)} elements for [${shape}], got ${data.length}`);
     }
@@ -266,6 +309,7 @@ export class Graph {
 
   /** A scalar constant, one node per value. */
   scalar(value: number, dtype: 'f32' | 'f64' = 'f32'): Tensor {
+    readScalar(arguments);
     const key = `${dtype}:${Object.is(value, -0) ? '-0' : value}`;
     let t = this.#scalars.get(key);
     if (!t) {
@@ -289,6 +333,7 @@ export class Graph {
   }
 
   output(name: string, value: Tensor): void {
+    readOutput(arguments);
     if (this.outputs.has(name)) throw new GraphError(`output ${name}: set twice`);
     this.outputs.set(name, value);
   }

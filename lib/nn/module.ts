@@ -38,6 +38,7 @@ interface NamedOptions {
 const namedOptions: OptionsField<NamedOptions, Required<NamedOptions>> = options<NamedOptions>()({
   removeDuplicate: bool.default(true),
 });
+const readModule = signature('nn.Module', {});
 const readNamedParameters = optionsOnly('nn.Module.namedParameters', namedOptions);
 const readNamedBuffers = optionsOnly('nn.Module.namedBuffers', namedOptions);
 const readNamedModules = signature('nn.Module.namedModules', {});
@@ -61,6 +62,11 @@ const readSetRequiresGrad = signature('nn.Module.setRequiresGrad', { pattern: ma
  * parameter (tied weights): it is one parameter, called by the name that comes first, and answers to all of them.
  */
 export abstract class Module {
+  /** Takes nothing: a class of one's own reads what it is given, or what it is given is not used. */
+  constructor() {
+    readModule(arguments);
+  }
+
   /** Builds the nodes of this layer while a model is traced. */
   abstract forward(...inputs: never[]): unknown;
 
