@@ -60,7 +60,7 @@ export function rewrite(graph: Graph, visit: Visit, nodes: readonly Node[] = gra
     outs[node.id] = visit(node, target, moved) ?? copyNode(node, target, moved);
   }
   for (const [name, t] of graph.outputs) target.output(name, moved(t));
-  for (const a of graph.assigns) target.assign(a.state, moved(a.value), a);
+  for (const a of graph.assigns) target.assign(a.state, moved(a.value), { always: a.always });
   if (graph.skip) target.skip = moved(graph.skip);
   return target;
 }

@@ -7,7 +7,7 @@ import type { EMAOptions } from '../optim/ema.ts';
 import type { FinishingOptions } from '../optim/finishing.ts';
 import { checkSparse } from '../optim/lookups.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import { show } from '../options.ts';
+import { show } from '../options/index.ts';
 import type { Guard } from './guard.ts';
 import type { GuardEvent } from './guarding.ts';
 import type { AbortSignalLike } from './halt.ts';

@@ -18,7 +18,17 @@ export const WRITES: ReadonlySet<string> = new Set([
 ]);
 
 /** What declares nothing, and why. */
-export const UNDECLARED: Readonly<Record<string, string>> = {};
+export const UNDECLARED: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    Object.entries(gradclip).flatMap(([name, value]) =>
+      typeof value === 'function' && name.endsWith('Error') ? [[name, 'thrown by the library: a program makes none']] : [],
+    ),
+  ),
+};
+
+/** Methods that are asked for what they tell, take nothing, or are called by ops with what these have checked. */
+export const UNDECLARED_METHODS: RegExp =
+  /^GradclipError\.|^Graph\.(add|copy|randomKey|watchGradient|gradientWatchers)$|\.(toString|toTensor|extraRepr|parts)$/;
 
 /** A tensor of a graph of its own. */
 const tensor = (...shape: number[]): Tensor => new Graph('train').input('x', { dtype: 'f32', shape }, 'feed');
@@ -30,6 +40,8 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'a Tensor, or null': () => null,
   'a Graph': () => new Graph('train'),
   'a whole number': () => 1,
+  'a number': () => 1,
+  'a state { name, type }': () => ({ name: 'a', type: { dtype: 'f32', shape: [2] } }),
   'a State, or null': () => null,
   'a Module': () => new nn.Linear(6, 2),
   'a trainer, or a model with its parameters': () => trainer(),
@@ -80,6 +92,9 @@ const file = (): string => join(folder, 'walk.safetensors');
 
 /** Arguments by hand, by path: all of them. */
 const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
+  'Graph.constant': () => [new Float32Array(2), [2], 'f32'],
+  'Graph.output': () => ['y', tensor(2)],
+  'Graph.assign': () => [{ name: 'a', type: { dtype: 'f32', shape: [2] } }, tensor(2)],
   'Trainer.fit': () => [xy(), { steps: 1 }],
   'Trainer.fitSync': () => [xy(), { steps: 1 }],
   'Trainer.evaluate': () => [xy()],
@@ -135,6 +150,7 @@ export function argumentsOf(path: string): readonly unknown[] {
 export function instanceOf(path: string): object | undefined {
   const owner = path.slice(0, path.lastIndexOf('.'));
   if (owner === 'Trainer') return trainer();
+  if (owner === 'Graph') return new Graph('train');
   if (owner === 'nn.Module') return new nn.Linear(6, 2);
   if (!MADE.test(owner) || !signatures.has(owner)) return undefined;
   const type = owner.split('.').reduce((at, key) => at[key] as never, gradclip as Readonly<Record<string, unknown>>);

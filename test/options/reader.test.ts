@@ -9,6 +9,7 @@ import {
   fn,
   instance,
   list,
+  nearest,
   nullable,
   number,
   options,
@@ -208,4 +209,11 @@ test('JSON Schema', () => {
     anyOf: [{ type: 'integer' }, { type: 'array', items: { type: 'number', exclusiveMinimum: 0 }, minItems: 1 }],
   });
   expect(fn().schema).toBe(null);
+});
+
+test('the nearest known name', () => {
+  expect(nearest('lr', ['rl'])).toBe('rl');
+  expect(nearest('weightdecay', ['lr', 'momentum', 'weightDecay'])).toBe('weightDecay');
+  expect(nearest('maxNorm', ['minNorm', 'p'])).toBe('minNorm');
+  expect(nearest('p', ['maxNorm'])).toBe(undefined);
 });
