@@ -1,4 +1,5 @@
 // streaming.ts: metrics over arrays, batch by batch: each is the function of its name, run on the arrays.
+import { printAs } from '../errors/inspect.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { shape } from '../ops/args.ts';
@@ -61,6 +62,12 @@ export abstract class Streaming<R = number, M extends Checked = Checked> impleme
       .map(([key, value]) => `${key}: ${value}`)
       .sort()
       .join(', ');
+  }
+
+  static {
+    printAs<Streaming<unknown>>(Streaming, function (inspect) {
+      return `${this.op}(${this.#options}): ${inspect(this.result())}`;
+    });
   }
 
   update(predictions: Values, targets: Values): this {
