@@ -17,7 +17,7 @@ import type { TrainerOptions } from '../train/options.ts';
 import type { Batch } from '../train/source.ts';
 import type { Measure, Objective } from '../train/step.ts';
 import type { Named, TrainConfig } from './config.ts';
-import type { DataSet } from './data.ts';
+import type { DataSet, Preparing } from './data.ts';
 import { makeModel, outputsOf } from './models.ts';
 import { make, type Room, within } from './named.ts';
 import { AUGMENTATIONS, CONSTRAINTS, GUARDS, OPTIMIZERS, PENALTIES, POLICIES, PRUNES, SCHEDULES, TRANSFORMS } from './rooms.ts';
@@ -116,10 +116,7 @@ export function makeAugment({ augment }: Pick<TrainConfig, 'augment'>): readonly
 }
 
 /** The transforms of x and of y, null where there is none. @throws OptionError that begins with the place */
-export function makeTransforms({ preprocess: { x, y }, data }: Pick<TrainConfig, 'preprocess' | 'data'>): {
-  readonly x: preprocess.Unfitted | null;
-  readonly y: preprocess.Unfitted | null;
-} {
+export function makeTransforms({ preprocess: { x, y }, data }: Pick<TrainConfig, 'preprocess' | 'data'>): Preparing {
   const divided =
     data.type === 'text' || data.divideBy === 1 ? [] : [preprocess.minMax({ per: 'all', from: [0, data.divideBy] })];
   return { x: pipeline([...divided, ...all(TRANSFORMS, x, 'preprocess.x')]), y: pipeline(all(TRANSFORMS, y, 'preprocess.y')) };

@@ -1,6 +1,6 @@
 // data.ts: the data of a configuration: files read, rows shared out between training, validation and test.
 import { resolve } from 'node:path';
-import { split, type Transform } from '../data/preprocess.ts';
+import { split, type Transform, type Unfitted } from '../data/preprocess.ts';
 import { takeRows } from '../data/split.ts';
 import { byte, char, type Tokenizer } from '../data/tokenizer.ts';
 import { DataError, OptionError } from '../errors.ts';
@@ -12,7 +12,6 @@ import { readText } from '../io/text.ts';
 import { sizeOf } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
 import { type NdArray, rows, type Source, windows } from '../train/source.ts';
-import type { makeTransforms } from './build.ts';
 import type { CSVData, DataConfig, NPZData, Split, TextData } from './config.ts';
 
 /** Files as they were read, before any row is given a use. */
@@ -89,16 +88,18 @@ export async function readData(config: DataConfig, dir: string, labels: LabelsRe
   }
 }
 
+/** What x and y go through first, learned from the rows that train; null: nothing. */
+export interface Preparing {
+  readonly x: Unfitted | null;
+  readonly y: Unfitted | null;
+}
+
 /** Share the rows out. With `order: 'seed'` the seed decides which rows train. */
-export function shareOut(raw: RawData, unfitted: ReturnType<typeof makeTransforms>, seed: bigint): DataSet {
+export function shareOut(raw: RawData, unfitted: Preparing, seed: bigint): DataSet {
   return raw.kind === 'text' ? shareText(raw.text, raw.config) : shareTable(raw, unfitted, seed);
 }
 
-function shareTable(
-  { table, test, split }: Extract<RawData, { kind: 'table' }>,
-  unfitted: ReturnType<typeof makeTransforms>,
-  seed: bigint,
-): DataSet {
+function shareTable({ table, test, split }: Extract<RawData, { kind: 'table' }>, unfitted: Preparing, seed: bigint): DataSet {
   const total = table.y.shape[0]!;
   const counts = countParts(split, total, test === null);
   const all = split.order === 'seed' ? reorder(table, orderOf(table, split, counts, seed)) : table;

@@ -1,6 +1,4 @@
 // renamed.ts: what configurations of 0.1.0 called otherwise. They go on working; what reads them knows the names of today only.
-import type { Named } from './named.ts';
-
 interface Renamed {
   readonly type?: string;
   /** Old name of an option to the name of today. */
@@ -22,9 +20,9 @@ const RENAMED: Readonly<Record<string, Renamed>> = {
 };
 
 /** The same under the names of today. */
-export function renamed(config: Named): Named {
+export function renamed<T extends { readonly type: string }>(config: T): T {
   if (!Object.hasOwn(RENAMED, config.type)) return config;
   const { type = config.type, options = {} } = RENAMED[config.type]!;
   const entries = Object.entries(config).map(([key, value]) => [Object.hasOwn(options, key) ? options[key] : key, value]);
-  return { ...Object.fromEntries(entries), type };
+  return { ...Object.fromEntries(entries), type } as T;
 }

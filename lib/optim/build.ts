@@ -39,11 +39,6 @@ export const optimizer: Field<Optimizer> = custom('an optimizer such as optim.ad
   return optimizer;
 });
 
-/** @throws OptionError for what is no optimizer, naming what it lacks */
-export function checkOptimizer(where: string, given: unknown): Optimizer {
-  return optimizer.read(given, new Place(where, '', ''));
-}
-
 const initial = number({ infinite: true });
 const rateNow = number({ min: 0 });
 

@@ -20,11 +20,6 @@ export const rollback: Field<RollbackOptions, Required<RollbackOptions>> = optio
   limit: whole({ min: 1 }).default(3),
 });
 
-/** Throws OptionError. */
-export function checkRollback(options: RollbackOptions): Required<RollbackOptions> {
-  return rollback.read(options, new Place('Trainer', 'option', 'rollback'));
-}
-
 interface RollbackContext {
   readonly store: Store;
   restore(values: ReadonlyMap<State, Data>): void;
@@ -39,7 +34,7 @@ export class Rollback {
   #count = 0;
 
   constructor(options: RollbackOptions, setup: RollbackContext, turn: <T>(task: () => T | Promise<T>) => Promise<T>) {
-    this.#rule = checkRollback(options);
+    this.#rule = rollback.read(options, new Place('Trainer', 'option', 'rollback'));
     this.#setup = setup;
     this.#turn = turn;
   }
