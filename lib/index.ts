@@ -17,7 +17,7 @@ export * from './errors.ts';
 export * from './history/index.ts';
 export * as io from './io/index.ts';
 export { Graph, type State, type Tensor, type TensorLike } from './ir/graph.ts';
-export type { Data, DType, TensorType } from './ir/op.ts';
+export type { Data, DataOf, DType, TensorType } from './ir/op.ts';
 export { printGraph } from './ir/print.ts';
 export * as metrics from './metrics/index.ts';
 export * as models from './models/index.ts';

@@ -26,6 +26,13 @@ export const u8 = (...shape: readonly number[]): TensorType => ({ dtype: 'u8', s
 
 /** Typed arrays that hold tensor data outside a program. */
 export type Data = Float32Array | Float64Array | Int32Array | Uint8Array;
+/** The typed array that holds tensors of a dtype; one of several, where the dtype is not known. */
+export type DataOf<T extends DType> = {
+  readonly f32: Float32Array;
+  readonly f64: Float64Array;
+  readonly i32: Int32Array;
+  readonly u8: Uint8Array;
+}[T];
 /** What `ref` works on. In gradient checks f32 values come as Float64Array, so a `ref` never assumes f32 rounding. */
 export type RefArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 

@@ -1,6 +1,7 @@
 import type { ClipPolicy } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
+import type { DType } from '../ir/op.ts';
 import { type Match, type Module, matchParameters, type Parameter } from '../nn/module.ts';
 import type { ApplyGroup } from '../optim/apply.ts';
 import type { EMAOptions } from '../optim/ema.ts';
@@ -28,8 +29,12 @@ export interface GroupRule {
   readonly optimizer: Optimizer;
 }
 
-/** `M`: the model; `K`: names of metrics; `N`: names of the batch's tensors, where the loss tells them ({@link Batch}). */
-export interface TrainerOptions<M extends Module, K extends string = never, N extends string = string> extends FinishingOptions {
+/**
+ * `M`: the model; `K`: names of metrics; `N`: names of the batch's tensors, where the loss tells them ({@link Batch}); `T`: dtypes that option `predict`
+ * may give.
+ */
+export interface TrainerOptions<M extends Module, K extends string = never, N extends string = string, T extends DType = DType>
+  extends FinishingOptions {
   readonly model: M;
   /**
    * A scalar for one batch; the mean over its rows, so that a shorter last batch weighs the same per row. A loss that is a mean with weights
@@ -78,8 +83,8 @@ export interface TrainerOptions<M extends Module, K extends string = never, N ex
    * perplexity): they are of the whole data set, however it is cut into batches.
    */
   readonly metrics?: Readonly<Record<K, Measure<M, NoInfer<N>>>> & Readonly<Record<string, Measure<M, NoInfer<N>>>>;
-  /** What `predict` computes; default `model.forward(batch.x)`. */
-  readonly predict?: (batch: Batch<NoInfer<N>>, model: M) => Tensor;
+  /** What `predict` computes, of any dtype: `({ x }, model) => ops.argmax(model.forward(x))` gives classes. Default `model.forward(batch.x)`. */
+  readonly predict?: (batch: Batch<NoInfer<N>>, model: M) => Tensor & { readonly dtype: T };
   /** Told what `result.warnings` lists, as it is found: a function, or an object with a method `warn`, such as `console`. Default: nobody is. */
   readonly logger?: Logger;
   /**

@@ -5,7 +5,7 @@ import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import type { RecordHeader } from '../history/history.ts';
 import { StepLog } from '../history/log.ts';
 import { writeSafetensors } from '../io/safetensors.ts';
-import type { Data } from '../ir/op.ts';
+import type { Data, DataOf, DType } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
 import type { Access } from './access.ts';
@@ -61,8 +61,9 @@ interface Begun extends Running {
  * @typeParam M the model
  * @typeParam K names of option `metrics`, as `evaluate` gives them and `earlyStop` and `plateau` take them, beside `loss`
  * @typeParam N names of the arrays that the loss reads, where its `batch` tells them ({@link Batch}): data must have them
+ * @typeParam T dtypes that predictions may have: f32, but any where option `predict` is given; `Trainer<Net>` asks for f32
  */
-export class Trainer<M extends Module, K extends string = never, N extends string = string> {
+export class Trainer<M extends Module, K extends string = never, N extends string = string, T extends DType = 'f32'> {
   readonly model: M;
   readonly #options: TrainerOptions<M, string>;
   readonly #current: Current<M>;
@@ -77,9 +78,9 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   #running: Begun | null = null;
 
   /** @throws OptionError; ShapeError and others for what the model's loss does are thrown by the first run */
-  constructor(given: TrainerOptions<M, K, N>) {
+  constructor(given: TrainerOptions<M, K, N, T>) {
     // Names are for whoever writes a program: here a batch may have any.
-    const options = given as TrainerOptions<M, never> as TrainerOptions<M, string>;
+    const options = given as TrainerOptions<M, K, N> as TrainerOptions<M, never> as TrainerOptions<M, string>;
     checkTrainerOptions(arguments);
     const { model, threads = addon().threads.count, seed = 0 } = options;
     this.#threads = threads;
@@ -180,13 +181,13 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   /**
    * Predictions for rows: what option `predict` gives, by default the model's `forward` of `batch.x`, without dropout.
-   * @typeParam D what holds them, where the model gives another dtype than f32: `predict<Int32Array>(x)` of an `ops.argmax`
+   * @typeParam D what holds them: f32, but any typed array with option `predict`, until it is told: `predict<Int32Array>(x)` of an `ops.argmax`
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays. One whose shape is not told, and which the model does not take
    * as any number of rows, is one row: `[1, 2, 3]` for a model of [n, 3]
    * @returns one output row for each input row, in a shape whose first number is that of the rows
    * @throws (rejects) OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
-  async predict<D extends Data = Float32Array>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): Promise<NdArray<D>> {
+  async predict<D extends Data = DataOf<T>>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): Promise<NdArray<D>> {
     this.#current.follow('predict');
     const { batchSize, weights } = this.#chosen('predict', readMethod.predict(arguments));
     const { arrays, shaped } = inputsOf('predict', inputs);
@@ -196,12 +197,12 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   /**
    * Predictions for rows, blocking this thread: the same bits as `predict`.
-   * @typeParam D what holds them, where the model gives another dtype than f32: `predictSync<Int32Array>(x)` of an `ops.argmax`
+   * @typeParam D as of `predict`
    * @param inputs as of `predict`
    * @returns one output row for each input row, in a shape whose first number is that of the rows
    * @throws OptionError, ShapeError; BusyError while a fit of this or another trainer of the model is on
    */
-  predictSync<D extends Data = Float32Array>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): NdArray<D> {
+  predictSync<D extends Data = DataOf<T>>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): NdArray<D> {
     this.#current.follow('predictSync');
     const { batchSize, weights } = this.#chosen('predictSync', readMethod.predictSync(arguments));
     const batch = inputsOf('predictSync', inputs);
@@ -466,7 +467,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 }
 
-printAs(Trainer<Module, string>, function () {
+printAs(Trainer<Module, string, string, DType>, function () {
   const { epoch, step } = this.counters;
   return `Trainer of ${this.model.constructor.name}: ${this.trained.length} parameters trained, ${step} updates, epoch ${epoch}`;
 });

@@ -50,7 +50,7 @@ function schedules({ schedule: s }: typeof Library.optim): string {
 export async function engineHashes(library: typeof Library, math: typeof Functions): Promise<Record<string, string>> {
   const { augment, clip, generate, loss, metrics, models, nn, ops, optim, Trainer, windows } = library;
 
-  type Options<K extends string> = Omit<Library.TrainerOptions<Network, K>, 'loss' | 'batchSize'>;
+  type Options<K extends string> = Omit<Library.TrainerOptions<Network, K>, 'loss' | 'batchSize' | 'predict'>;
   const trainerOf = <K extends string = never>(options: Options<K>): Library.Trainer<Network, K> =>
     new Trainer<Network, K>({ ...options, batchSize: 8, loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y) });
   const weights = async (trainer: Library.Trainer<Network>): Promise<Float32Array[]> =>

@@ -78,6 +78,10 @@ trainer.predict(5); //! 'number'
 trainer.predict({ data: new Float32Array(4), shape: '2,2' }); //! 'string'
 trainer.fit({ x: 'points.csv', y }); //! 'string' is not assignable
 trainer.fit('points.csv'); //! 'string'
+const classes = new Trainer({ ...plain, predict: ({ x }, net) => ops.argmax(net.forward(x)) });
+const f32: Float32Array = classes.predictSync(x).data; //! 'DataOf<DType>'
+new Trainer({ ...plain, predict: ({ x }, net) => net.forward(x).shape }); //! is not assignable
+console.log(f32);
 const { data: predicted } = await trainer.predict(x);
 predicted.push(1); //! 'push' does not exist
 

@@ -2,6 +2,7 @@
 import {
   type Batch,
   clip,
+  type Data,
   type DType,
   type FitOptions,
   loss,
@@ -51,7 +52,7 @@ using trainer = new Trainer({
   predict: ({ x }, net) => ops.softmax(net.forward(x)),
   optimizer,
 });
-is<Trainer<nn.Sequential, 'accuracy' | 'f1'>>()(trainer);
+is<Trainer<nn.Sequential, 'accuracy' | 'f1', string, DType>>()(trainer);
 const measured = await trainer.evaluate(data);
 is<Metrics<'accuracy' | 'f1'>>()(measured);
 is<number>()(measured.loss);
@@ -89,10 +90,17 @@ const lossOf = async <M extends nn.Module>(t: Trainer<M>): Promise<number> => (a
 await scored(trainer);
 await lossOf(trainer);
 
-// Predictions are f32, unless something else is said.
-is<NdArray<Float32Array>>()(await trainer.predict(x));
-is<Float32Array>()(trainer.predictSync(x.data).data);
+// Predictions are f32; those of option predict are any array until it is said which.
+using forward = new Trainer(plain);
+is<Trainer<nn.Sequential>>()(forward);
+is<NdArray<Float32Array>>()(await forward.predict(x));
+is<Float32Array>()(forward.predictSync(x.data).data);
+is<NdArray>()(await trainer.predict(x));
+is<Data>()(trainer.predictSync(x.data).data);
+is<number | undefined>()(trainer.predictSync(x).data.at(-1));
 is<Int32Array>()((await trainer.predict<Int32Array>({ x })).data);
+is<Data>()(new Trainer(options).predictSync(x).data);
+await lossOf(forward);
 is<Float32Array | undefined>()((await trainer.readParameters()).get('0.weight')?.data);
 new metrics.F1().update(await trainer.predict(x), y);
 
@@ -103,7 +111,7 @@ const named = new Trainer({
   metrics: { accuracy: ({ input, label }, net) => metrics.accuracy(net.forward(input), label) },
   predict: ({ input }, net) => net.forward(input),
 });
-is<Trainer<nn.Sequential, 'accuracy', 'input' | 'label'>>()(named);
+is<Trainer<nn.Sequential, 'accuracy', 'input' | 'label', DType>>()(named);
 const parts = { input: x, label: y, weight: new Float32Array(4) };
 named.fit(parts, { validation: { input: x, label: y } });
 is<Source<'input' | 'label' | 'weight'>>()(rows(parts));
