@@ -1,6 +1,16 @@
 // named.ts: functions of the library that a configuration names by `type`: their arguments and options stand beside it, by their names.
 import { OptionError } from '../errors.ts';
-import { choice, Field, type Fields, type Giving, optionsOf, Place, type Schema, signatures } from '../options/index.ts';
+import {
+  choice,
+  Field,
+  type Fields,
+  type Giving,
+  INFINITY,
+  optionsOf,
+  Place,
+  type Schema,
+  signatures,
+} from '../options/index.ts';
 import { renamed } from './renamed.ts';
 
 /** What a configuration says of one. */
@@ -19,9 +29,6 @@ export interface Room<T> {
   /** Keys that each has beside those of the function. */
   readonly beside?: Fields;
 }
-
-/** JSON has no infinity. */
-const INFINITY = 'inf';
 
 /** One of a room's functions, with all it is given: as it stands, since the function reads it again. */
 export function named<T>(room: Room<T>): Giving<Named> {

@@ -116,7 +116,8 @@ export class Field<In, Out = In, Required extends boolean = true> {
 
   /** Not given: as if `value` were. It is checked as if it were given, once. */
   default(value: In): Field<In, Out, false> {
-    const schema = (): Schema | null => (this.schema && isJson(value) ? { ...this.schema, default: value } : this.schema);
+    const json = (value as unknown) === Number.POSITIVE_INFINITY ? INFINITY : value;
+    const schema = (): Schema | null => (this.schema && isJson(json) ? { ...this.schema, default: json } : this.schema);
     return new Field<In, Out, false>({ ...this.#kind, schema }, false, () => this.read(value, new Place('default', '', '')));
   }
   /** Not given: undefined. */
@@ -138,6 +139,9 @@ export class Field<In, Out = In, Required extends boolean = true> {
     return Field.of<In, T>({ ...this.#kind, read: (value, place) => then(read(value, place), place) });
   }
 }
+
+/** JSON has no infinity: what a configuration says in its place. */
+export const INFINITY = 'inf';
 
 /** What a configuration can say: no function, and not Infinity. */
 function isJson(value: unknown): boolean {
@@ -170,15 +174,16 @@ function ruled(rule: NumberRule, whole: boolean): Kind<number> {
   ].filter((bound) => bound !== false);
   const what = `a ${whole ? 'whole ' : infinite ? '' : 'finite '}number`;
   const expected = [what, bounds.join(' and ')].filter((part) => part !== '').join(' ');
+  const schema = {
+    type: whole ? 'integer' : 'number',
+    ...(min !== undefined && { minimum: min }),
+    ...(max !== undefined && { maximum: max }),
+    ...(above !== undefined && { exclusiveMinimum: above }),
+    ...(below !== undefined && { exclusiveMaximum: below }),
+  };
   return {
     expected,
-    schema: {
-      type: whole ? 'integer' : 'number',
-      ...(min !== undefined && { minimum: min }),
-      ...(max !== undefined && { maximum: max }),
-      ...(above !== undefined && { exclusiveMinimum: above }),
-      ...(below !== undefined && { exclusiveMaximum: below }),
-    },
+    schema: infinite ? { anyOf: [schema, { const: INFINITY }] } : schema,
     may: (value) => typeof value === 'number',
     read(value, place) {
       const fits =

@@ -122,6 +122,14 @@ it.each([
   expect(check).toThrow(message);
 });
 
+it('says infinity as a text, where a number may be infinite', () => {
+  const made = checkConfig({ ...good, clip: [{ type: 'globalNorm', threshold: 'inf', p: 'inf' }] });
+  expect(made.clip).toEqual([{ type: 'globalNorm', threshold: Infinity, p: Infinity }]);
+  expect(() => checkConfig({ ...good, optimizer: { type: 'sgd', lr: 'inf' } })).toThrow(
+    'optimizer.lr: expected a finite number >= 0',
+  );
+});
+
 it('names the file', async () => {
   const cwd = folder({ 'bad.json': '{ "data": }', 'wrong.json': '{}' });
   await expect(readConfig(`${cwd}/none.json`)).rejects.toMatchObject({
