@@ -432,9 +432,15 @@ const MODEL: readonly Row[] = [
   ],
   [
     'a matrix without an initializer',
-    () => new nn.Parameter([4, 3]),
+    () => new (nn.Parameter as Any)([4, 3]),
     OptionError,
     ['nn.Parameter: argument init: expected an initializer for [4,3]', 'nn.init.'],
+  ],
+  [
+    'what makes an initializer in place of one',
+    () => new nn.Parameter([4, 3], nn.init.zeros),
+    OptionError,
+    ['nn.Parameter: argument init: expected an initializer, got', 'nn.init.zeros() '],
   ],
   [
     'a size in place of a shape',

@@ -130,7 +130,7 @@ describe('values', () => {
     }).toThrow('parameter: expected 6 values for [2,3], got 2');
     expect(() => new Parameter([2], Float32Array.of(1))).toThrow(ShapeError);
     expect(() => new Parameter([-1])).toThrow(OptionError);
-    expect(() => new Parameter(3 as unknown as number[])).toThrow(OptionError);
+    expect(() => new Parameter(3 as unknown as [number])).toThrow(OptionError);
     expect(() => new Parameter([2], 'zeros' as unknown as init.Initializer)).toThrow(OptionError);
     expect(() => new Parameter([2], init.zeros(), { requireGrad: false } as object)).toThrow(/did you mean requiresGrad/);
   });

@@ -8,8 +8,12 @@ import { toPrimitive } from '../ir/traced.ts';
 import { bool, either, fn, instance, options as optionsOf, Place, signature, text } from '../options/index.ts';
 import { drawsFor } from './draws.ts';
 import { graph as graphField, seed as seedField, shape as shapeField, state as stateField } from './fields.ts';
-import { type Initializer, zeros } from './init.ts';
+import type { Initializer } from './init.ts';
+import * as initializers from './init.ts';
 import { register, Values } from './values.ts';
+
+/** A shape that needs no initializer: of more dimensions `init` is wanted as second argument. */
+export type ShapeWithDefaultInit = readonly [] | readonly [length: number];
 
 export interface ParameterOptions {
   /** false: not trained, as for fine-tuning. Default true. */
@@ -18,7 +22,12 @@ export interface ParameterOptions {
   readonly sparse?: boolean;
 }
 
-const initializer = fn<Initializer>('an initializer such as nn.init.zeros()');
+/** What makes initializers is none, however alike the two look to the compiler. */
+const makers: ReadonlySet<unknown> = new Set(Object.values(initializers));
+const initializer = fn<Initializer>('an initializer such as nn.init.zeros()').map((given, place) => {
+  if (!makers.has(given)) return given;
+  throw place.refuse(`expected an initializer, got the function that makes one: nn.init.${given.name}() with its parentheses`);
+});
 const readParameter = signature(
   'nn.Parameter',
   { shape: shapeField, init: either(initializer, instance('a Float32Array', Float32Array)).optional() },
@@ -52,6 +61,8 @@ export class Parameter implements TensorLike {
    * the same weights stay the same
    * @throws ShapeError if the shape is none, or the values are not as many; OptionError
    */
+  constructor(shape: ShapeWithDefaultInit, init?: Initializer | Float32Array, options?: ParameterOptions);
+  constructor(shape: readonly number[], init: Initializer | Float32Array, options?: ParameterOptions);
   constructor(shape: readonly number[], init?: Initializer | Float32Array, options: ParameterOptions = {}) {
     const read = readParameter(arguments);
     this.shape = read.shape;
@@ -76,9 +87,9 @@ export class Parameter implements TensorLike {
       throw new OptionError(`nn.Parameter: argument init: expected ${wanted}, got nothing`, { shape });
     }
     if (init instanceof Float32Array) {
-      this.#init = zeros();
+      this.#init = initializers.zeros();
       this.data = init;
-    } else this.#init = init ?? zeros();
+    } else this.#init = init ?? initializers.zeros();
   }
 
   /** Path within the module that was last traced or initialized, such as `fc1.weight`. */

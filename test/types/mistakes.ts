@@ -89,6 +89,9 @@ predicted.push(1); //! 'push' does not exist
 new nn.Linear('2', 8); //! 'string' is not assignable
 new nn.Linear(2); //! Expected 2-3 arguments
 new nn.Linear(2, 8, { biass: false }); //! 'biass'
+new nn.Parameter([8, 4]); //! 'ShapeWithDefaultInit'
+new nn.Parameter(x.shape); //! 'ShapeWithDefaultInit'
+new nn.Parameter(4); //! 'number'
 new nn.Conv2d(1, 8, 3, { padding: 'full' }); //! "full"
 new nn.Sequential(new nn.Linear(2, 8), 'relu'); //! 'string' is not assignable to type 'Layer'
 new nn.LSTM(2, 8, { num_layers: 2 }); //! 'num_layers' does not exist

@@ -139,16 +139,18 @@ ncf.fit({ user: y, item: y, y });
 // Arrays that are read may be read-only.
 const shape = [4, 2] as const;
 trainer.fit({ x: { data: x.data, shape }, y });
-ops.reshape(new nn.Parameter(shape), shape);
-new nn.Parameter(shape).data;
+ops.reshape(new nn.Parameter(shape, nn.init.normal()), shape);
+new nn.Parameter(shape, nn.init.zeros()).data;
+new nn.Parameter([...shape, 3], new Float32Array(24), { requiresGrad: false });
+new nn.Parameter([]);
 new nn.Conv2d(1, 8, [3, 3] as const, { stride: [1, 1] as const });
 clip.groups([{ match: '*.bias', policy: clip.value(1) }] as const);
-loss.crossEntropy(new nn.Parameter(shape), new nn.Parameter([4]), { weight: [1, 2] as const });
+loss.crossEntropy(new nn.Parameter(shape, nn.init.ones()), new nn.Parameter([4]), { weight: [1, 2] as const });
 new nn.Sequential(...([new nn.Linear(2, 2), new nn.ReLU()] as const));
 
 // A layer, a policy, an optimizer and a metric of one's own.
 class Scale extends nn.Module {
-  by = new nn.Parameter([1], nn.init.ones);
+  by = new nn.Parameter([1], nn.init.ones());
   forward(x: Tensor): Tensor {
     return ops.mul(x, this.by);
   }
