@@ -650,6 +650,17 @@ it('a value that is not finite is told at the first step that is skipped', async
   ]);
 });
 
+it('a part of a split is data as it is', async () => {
+  const { train, validation, test } = preprocess.split(data, { validation: 4, test: 4 });
+  const [one, other] = [trainer(), trainer()];
+  const { epochs } = await one.fit(train, { validation });
+  expect(epochs).toEqual((await other.fit(train.arrays, { validation: validation.arrays })).epochs);
+  expect(await one.evaluate(structuredClone(test))).toEqual(await other.evaluate(test.arrays));
+  expect(await one.predict(test)).toEqual(await other.predict(test.arrays.x));
+  const named = { arrays: [1, 2], rows: Int32Array.of(0, 1) };
+  await expect(one.fit(named)).rejects.toThrow('the batch has no array x; it has arrays, rows');
+});
+
 it('a loss that reads nothing of its batch trains', async () => {
   const away = trainer({ loss: (_: unknown, m: Net) => ops.sum(ops.square(m.fc.weight)) });
   const { applied } = await away.fit(data, { epochs: 3 });

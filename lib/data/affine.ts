@@ -114,7 +114,7 @@ const readStandardize = optionsOnly('preprocess.standardize', options<Standardiz
  * Mean 0 and standard deviation 1 (over n, as scikit-learn). Statistics are taken in f64; a column with one value only becomes 0.
  *
  * ```js
- * const scale = preprocess.standardize().fit(train.x);
+ * const scale = preprocess.standardize().fit(train.arrays.x);
  * new Trainer({ model, loss, optimizer, preprocess: { x: scale } });
  * ```
  */

@@ -30,6 +30,19 @@ export type ArrayInput = NdArray | Typed | Nested | { readonly data: Typed | Nes
 /** Named arrays with the same number of rows. */
 export type Arrays = Readonly<Record<string, ArrayInput>>;
 
+/** One part: its rows of every array, and which they were. A trainer takes it for its arrays. `N` are the arrays' names. */
+export interface Share<N extends string = string> {
+  readonly arrays: Readonly<Record<N, NdArray>>;
+  readonly rows: Int32Array;
+}
+
+/** Whether it is one, by its form: one of another realm, or that was cloned, is one too. No arrays by name have such a form. */
+export function isShare(data: unknown): data is Share {
+  const { arrays, rows } = (data ?? {}) as Partial<Share>;
+  if (typeof arrays !== 'object' || arrays === null || Array.isArray(arrays) || ArrayBuffer.isView(arrays)) return false;
+  return rows instanceof Int32Array && Object.values(arrays).every((a) => ArrayBuffer.isView(a?.data) && Array.isArray(a.shape));
+}
+
 export function dtypeOf(data: unknown, name = 'data'): DType {
   if (data instanceof Float32Array) return 'f32';
   if (data instanceof Float64Array) return 'f64';

@@ -1,6 +1,6 @@
 // fields.ts: arguments that many functions of data have.
 import { custom, type Field } from '../options/index.ts';
-import type { ArrayInput, Arrays } from './arrays.ts';
+import { type ArrayInput, type Arrays, isShare } from './arrays.ts';
 
 /** What is taken for an array of numbers: whether it is one, `ndarray` says, which names it. */
 export const arrayInput: Field<ArrayInput> = custom('an array of numbers, or { data, shape }', (value) => value as ArrayInput);
@@ -9,6 +9,8 @@ export const arrayInput: Field<ArrayInput> = custom('an array of numbers, or { d
 export const arrays: Field<Arrays> = custom('arrays by name', (value, place) => {
   const named = typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
   if (!named) throw place.wrong('arrays by name', value);
+  if (isShare(value))
+    throw place.refuse('expected arrays by name, got a part of preprocess.split: its arrays are arrays', { value });
   return value as Arrays;
 });
 

@@ -2,14 +2,17 @@
 import { OptionError } from '../errors.ts';
 import { type Data, sizeOf } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
-import { type Field, nearest, number, options, signature, text } from '../options/index.ts';
-import { type ArrayInput, type Arrays, type NdArray, ndarray, ndarrays } from './arrays.ts';
+import { type Field, nearest, number, options, show, signature, text } from '../options/index.ts';
+import { type ArrayInput, type Arrays, type NdArray, ndarray, ndarrays, type Share } from './arrays.ts';
 import { arrayInput, arrays, seed } from './fields.ts';
 
+export type { Share } from './arrays.ts';
+
+/** One of `test` and `validation` must be told. */
 export interface SplitOptions {
-  /** Rows to test on: a number, or below 1 a part of all. */
-  readonly test: number;
-  /** Rows to validate on; default 0. */
+  /** Rows to test on: a number, or below 1 a part of all; default 0. */
+  readonly test?: number;
+  /** Rows to validate on: a number, or below 1 a part of all; default 0. */
   readonly validation?: number;
   /** Which rows go where; default 0. */
   readonly seed?: number | bigint;
@@ -17,12 +20,6 @@ export interface SplitOptions {
   readonly stratify?: string;
   /** A value for each row; rows with the same value go to the same part. Parts then have the nearest sizes that this allows. */
   readonly groups?: ArrayInput;
-}
-
-/** One part: its rows of every array, and which they were. `N` are the arrays' names. */
-export interface Share<N extends string = string> {
-  readonly arrays: Readonly<Record<N, NdArray>>;
-  readonly rows: Int32Array;
 }
 
 export interface Shares<N extends string = string> {
@@ -44,8 +41,8 @@ const readSplit = signature(
   'preprocess.split',
   { arrays },
   options<SplitOptions>()({
-    test: size,
-    validation: size.default(0),
+    test: size.optional(),
+    validation: size.optional(),
     seed: seed.default(0),
     stratify: text.optional(),
     groups: arrayInput.optional(),
@@ -56,17 +53,20 @@ const readSplit = signature(
  * Share out the rows of named arrays, shuffled by the seed.
  *
  * ```js
- * const { train, test } = preprocess.split({ x, y }, { test: 0.2, stratify: 'y' });
- * await trainer.fit(train.arrays, { epochs: 10, validation: test.arrays });
+ * const { train, validation, test } = preprocess.split({ x, y }, { validation: 0.1, test: 0.2, stratify: 'y' });
+ * await trainer.fit(train, { epochs: 10, validation });
+ * await trainer.evaluate(test); // test.arrays.x is array x of it, test.rows says which rows these are
  * ```
- * @throws OptionError if the parts do not fit into the rows, or nothing is left to train on
+ * @throws OptionError if neither `test` nor `validation` is told, if the parts do not fit into the rows, or nothing is left to train on
  */
 export function split<N extends string>(arrays: Readonly<Record<N, ArrayInput>>, options: SplitOptions): Shares<N> {
-  const { seed, stratify, groups, ...sizes } = readSplit(arguments);
+  if (typeof options === 'number' || Array.isArray(options)) throw expectedSizes(show(options));
+  const { seed, stratify, groups, test: toTest, validation: toValidate } = readSplit(arguments);
+  if (toTest === undefined && toValidate === undefined) throw expectedSizes('neither');
   const data = ndarrays(arrays as Arrays);
   const total = [...data.values()][0]!.shape[0]!;
   if (stratify !== undefined && groups !== undefined) throw new OptionError('split: stratify and groups exclude each other');
-  const counts = countsOf(sizes, total);
+  const counts = countsOf({ test: toTest ?? 0, validation: toValidate ?? 0 }, total);
   const order = permutation(total, BigInt(seed), SPLIT_EPOCH);
   const parts =
     stratify !== undefined
@@ -79,6 +79,12 @@ export function split<N extends string>(arrays: Readonly<Record<N, ArrayInput>>,
     return { arrays: Object.fromEntries(taken) as Record<N, NdArray>, rows };
   }) as [Share<N>, Share<N>, Share<N>];
   return { train, validation, test };
+}
+
+function expectedSizes(got: string): OptionError {
+  return new OptionError(
+    `preprocess.split: expected option test, validation or both, as in { validation: 0.1, test: 0.2 }, got ${got}`,
+  );
 }
 
 /** The rows of an array with these indices, in their order. */

@@ -1,4 +1,6 @@
 // inputs.ts: what the trainer's functions are given, checked and in one form.
+
+import { isShare, type Share } from '../data/arrays.ts';
 import { OptionError } from '../errors.ts';
 import { Tensor } from '../ir/graph.ts';
 import { Module } from '../nn/module.ts';
@@ -21,7 +23,12 @@ export function isStream(data: unknown): data is Stream {
  * What feeds a fit.
  * @throws OptionError for data that are none, and where their order is not to be chosen
  */
-export function feederOf(where: string, data: Arrays | Source | Stream, fit: FitOptions<string>, options: FeedOptions): Feeder {
+export function feederOf(
+  where: string,
+  data: Arrays | Share | Source | Stream,
+  fit: FitOptions<string>,
+  options: FeedOptions,
+): Feeder {
   const order = (what: string): OptionError =>
     new OptionError(`${where}: option shuffle: ${what} come in an order of their own`, { option: 'shuffle' });
   if (isStream(data)) {
@@ -33,12 +40,12 @@ export function feederOf(where: string, data: Arrays | Source | Stream, fit: Fit
   return sourceFeeder(source, options);
 }
 
-export function asSource(where: string, data: Arrays | Source): Source {
+export function asSource(where: string, data: Arrays | Share | Source): Source {
   if (typeof (data as Partial<Source> | null)?.trace === 'function') return checkedSource(where, data as Source);
   return rows(namedArrays(where, 'named arrays, such as { x, y }, or a source of batches', data));
 }
 
-export function inputsOf(where: string, inputs: ArrayInput | Arrays): Inputs {
+export function inputsOf(where: string, inputs: ArrayInput | Arrays | Share): Inputs {
   const named = isArray(inputs) ? { x: inputs } : namedArrays(where, 'an array of rows or named arrays', inputs);
   const shaped = Object.values(named).some((x) => !(ArrayBuffer.isView(x) || Array.isArray(x)));
   return { arrays: modelArrays(named), shaped };
@@ -51,6 +58,7 @@ export function isArray(x: unknown): x is ArrayInput {
 
 /** @throws OptionError for what has no arrays by name */
 function namedArrays(where: string, expected: string, data: unknown): Arrays {
+  if (isShare(data)) return data.arrays;
   if (data instanceof Map) return Object.fromEntries(data) as Arrays;
   const promise = typeof (data as { then?: unknown } | null)?.then === 'function';
   // Nobody waits for it: what it rejects with would end the process.

@@ -1,4 +1,5 @@
 import type { ClipPolicy } from '../clip/clip.ts';
+import type { Share } from '../data/arrays.ts';
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import type { DType } from '../ir/op.ts';
@@ -115,7 +116,7 @@ export interface FitOptions<K extends string = never, N extends string = string>
   /** false: rows as they lie, in each epoch, for arrays. Default true: in another order each epoch, by the trainer's seed. */
   readonly shuffle?: boolean;
   /** Measured at the end of each epoch, or every `validateEvery` steps of this run. */
-  readonly validation?: Named<N> | Source<N>;
+  readonly validation?: Named<N> | Share<N> | Source<N>;
   readonly validateEvery?: number;
   /** Which weights are validated. Default `model`. */
   readonly validateWeights?: Weights;

@@ -1,4 +1,5 @@
 // trainer.ts: the object users hold: a model with its optimizer, policy and state, and what can be done with them.
+import type { Share } from '../data/arrays.ts';
 import { printAs } from '../errors/inspect.ts';
 import { OptionError } from '../errors.ts';
 import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
@@ -115,13 +116,13 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * Train. The event loop stays free; `predict`, `evaluate` and `save` may be called meanwhile and wait for the end of a chunk (20 ms).
    *
-   * @param data named arrays or a source (shuffled in each epoch by the seed), or batches one after the other: a list, a generator, an async one, a function that gives one
+   * @param data named arrays, a part of `preprocess.split`, or a source (shuffled in each epoch by the seed), or batches one after the other: a list, a generator, an async one, a function that gives one
    * @returns a run: `await` it for the result, iterate it for every step's report
    * @throws BusyError if a run is on, of this or another trainer of these weights; OptionError
    * @throws (rejects) ShapeError, DataError, DetachedError for data that does not fit; NonFiniteError, IndexError, AbortError while
    * training: the state is then that of the last whole step
    */
-  fit(data: Named<N> | Source<N> | Stream<N>, options: FitOptions<K, N> = {}): Run<K> {
+  fit(data: Named<N> | Share<N> | Source<N> | Stream<N>, options: FitOptions<K, N> = {}): Run<K> {
     const running = this.#begin('fit', arguments, options);
     const start = async (run: Run<K>): Promise<FitResult<K>> => {
       try {
@@ -140,7 +141,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @throws BusyError also while a `predict`, `evaluate` or `save` is not done
    */
   fitSync(
-    data: Named<N> | Source<N> | Iterable<Named<N>> | (() => Iterable<Named<N>>),
+    data: Named<N> | Share<N> | Source<N> | Iterable<Named<N>> | (() => Iterable<Named<N>>),
     options: FitOptions<K, N> = {},
   ): FitResult<K> {
     this.#access.checkIdle('fitSync');
@@ -158,7 +159,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns numbers by name: `loss`, and each of option `metrics`
    * @throws (rejects) OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of another trainer of the model is on
    */
-  async evaluate(data: Named<N> | Source<N>, options: BatchOptions = {}): Promise<Metrics<K>> {
+  async evaluate(data: Named<N> | Share<N> | Source<N>, options: BatchOptions = {}): Promise<Metrics<K>> {
     this.#current.follow('evaluate');
     const chosen = this.#chosen('evaluate', readMethod.evaluate(arguments));
     const source = asSource('evaluate', data);
@@ -171,7 +172,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns numbers by name: `loss`, and each of option `metrics`
    * @throws OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of this or another trainer of the model is on
    */
-  evaluateSync(data: Named<N> | Source<N>, options: BatchOptions = {}): Metrics<K> {
+  evaluateSync(data: Named<N> | Share<N> | Source<N>, options: BatchOptions = {}): Metrics<K> {
     this.#current.follow('evaluateSync');
     const chosen = this.#chosen('evaluateSync', readMethod.evaluateSync(arguments));
     const source = asSource('evaluateSync', data);
@@ -187,7 +188,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns one output row for each input row, in a shape whose first number is that of the rows
    * @throws (rejects) OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
-  async predict<D extends Data = DataOf<T>>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): Promise<NdArray<D>> {
+  async predict<D extends Data = DataOf<T>>(
+    inputs: ArrayInput | Arrays | Share,
+    options: BatchOptions = {},
+  ): Promise<NdArray<D>> {
     this.#current.follow('predict');
     const { batchSize, weights } = this.#chosen('predict', readMethod.predict(arguments));
     const { arrays, shaped } = inputsOf('predict', inputs);
@@ -202,7 +206,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns one output row for each input row, in a shape whose first number is that of the rows
    * @throws OptionError, ShapeError; BusyError while a fit of this or another trainer of the model is on
    */
-  predictSync<D extends Data = DataOf<T>>(inputs: ArrayInput | Arrays, options: BatchOptions = {}): NdArray<D> {
+  predictSync<D extends Data = DataOf<T>>(inputs: ArrayInput | Arrays | Share, options: BatchOptions = {}): NdArray<D> {
     this.#current.follow('predictSync');
     const { batchSize, weights } = this.#chosen('predictSync', readMethod.predictSync(arguments));
     const batch = inputsOf('predictSync', inputs);
@@ -288,7 +292,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * ```
    * @param batch named arrays: all of their rows
    */
-  async inspect(batch: Named<N>, options: InspectOptions = {}): Promise<Inspection> {
+  async inspect(batch: Named<N> | Share<N>, options: InspectOptions = {}): Promise<Inspection> {
     this.#current.follow('inspect');
     const { match } = readMethod.inspect(arguments);
     const source = asSource('inspect', batch);

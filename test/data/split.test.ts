@@ -68,6 +68,14 @@ describe('one clear error', () => {
   const y = [0, 0, 1, 1];
   it.each<[string, () => unknown, RegExp]>([
     ['too much', () => split(data(y), { test: 4 }), /expected fewer than 4 rows of test and validation, got 4 \+ 0/],
+    ['no part', () => split(data(y), {}), /expected option test, validation or both, as in .*, got neither/],
+    ['parts in a list', () => split(data(y), [0.8, 0.2] as never), /as in { validation: 0.1, test: 0.2 }, got an array of 2/],
+    ['a part alone', () => split(data(y), 0.2 as never), /as in { validation: 0.1, test: 0.2 }, got 0.2/],
+    [
+      'a part of a part',
+      () => split(split(data(y), { test: 1 }).train as never, { test: 1 }),
+      /a part of preprocess.split: its arrays/,
+    ],
     ['no whole number', () => split(data(y), { test: 1.5 }), /option test: expected a whole number.*1\.5/],
     ['no such array', () => split(data(y), { test: 1, stratify: 'Y' }), /no array has the name Y; did you mean y\?/],
     ['not one value', () => split(data(y), { test: 1, stratify: 'x' }), /expected one value a row in x, got \[4,2\]/],

@@ -129,6 +129,9 @@ is<Metrics<'accuracy'>>()(given.evaluateSync(parts));
 const { train } = preprocess.split({ input: [[0.5], [1]], label: [0, 1] }, { test: 1 });
 is<NdArray>()(train.arrays.input);
 named.fit(train.arrays);
+named.fit(train, { validation: preprocess.split(parts, { validation: 1 }).validation });
+await named.evaluate(train);
+await named.predict(train);
 // Arrays whose names nobody knows, and other sources.
 const read: Record<string, NdArray> = {};
 trainer.fit(read);
