@@ -149,7 +149,7 @@ const BATCH: readonly Row[] = [
     'images without channels',
     () => trainer({ model: new nn.Sequential(new nn.Conv2d(1, 2, 3), new nn.Flatten()) }).fit(images([2, 8, 8])),
     ShapeError,
-    ['conv2d', '[n, channels, height, width]', 'got [2,8,8]'],
+    ['conv2d', '[n, channels, height, width]', 'got [2,8,8]; is'],
   ],
   [
     'bytes for a linear layer',

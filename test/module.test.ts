@@ -90,6 +90,20 @@ describe('names', () => {
   });
 });
 
+describe('getParameter', () => {
+  test('finds each by any of its names', () => {
+    const tree = new Tree();
+    for (const [name, p] of tree.namedParameters({ removeDuplicate: false })) expect(tree.getParameter(name)).toBe(p);
+  });
+  test('names the nearest of those that there are', () => {
+    expect(() => new Tree().getParameter('layer.1.weight')).toThrow(
+      /no parameter "layer\.1\.weight"; did you mean layers\.\d\.weight\?/,
+    );
+    expect(() => new Leaf().getParameter('something else')).toThrow(/no parameter "something else"; there are weight/);
+    expect(() => new Leaf().getParameter(undefined as unknown as string)).toThrow(OptionError);
+  });
+});
+
 describe('values', () => {
   test('depend on seed and name alone', () => {
     const values = (m: Module, name: string): number[] => [...new Map(m.namedParameters()).get(name)!.data];

@@ -5,13 +5,13 @@ import { toPrimitive } from '../ir/traced.ts';
 import {
   bool,
   instance,
-  nearest,
   type OptionsField,
   options,
   optionsOnly,
   Place,
   show,
   signature,
+  suggestion,
   text,
 } from '../options/index.ts';
 import { Buffer } from './buffer.ts';
@@ -42,6 +42,7 @@ const readModule = signature('nn.Module', {});
 const readNamedParameters = optionsOnly('nn.Module.namedParameters', namedOptions);
 const readNamedBuffers = optionsOnly('nn.Module.namedBuffers', namedOptions);
 const readNamedModules = signature('nn.Module.namedModules', {});
+const readGetParameter = signature('nn.Module.getParameter', { name: text });
 const readParameters = signature('nn.Module.parameters', {});
 const readInitialize = signature('nn.Module.initialize', { seed: seed.default(0) });
 const readSetRequiresGrad = signature('nn.Module.setRequiresGrad', { pattern: match, value: bool });
@@ -116,6 +117,19 @@ export abstract class Module {
       seen.add(value);
       yield [path, value];
     }
+  }
+
+  /**
+   * The parameter of this name, or any of its names if it is tied: `model.getParameter('fc1.weight').data`. As torch's `get_parameter`.
+   * @throws OptionError if there is none
+   */
+  getParameter(name: string): Parameter {
+    readGetParameter(arguments);
+    const named = new Map(this.namedParameters({ removeDuplicate: false }));
+    const found = named.get(name);
+    if (found) return found;
+    const names = [...named.keys()];
+    throw new OptionError(`nn.Module.getParameter: no parameter ${show(name)}${suggestion(name, names)}`, { name, names });
   }
 
   parameters(): Parameter[] {
@@ -202,8 +216,7 @@ export function matchParameters(where: string, module: Module, pattern: Match): 
   const matched = new Set(named.filter(([name, p]) => test(name, p)).map(([, p]) => p));
   if (matched.size === 0) {
     const names = named.map(([name]) => name);
-    const near = nearest(String(pattern), names);
-    const hint = near ? `; did you mean ${near}?` : names.length <= 20 ? `; there are ${names.join(', ')}` : '';
+    const hint = suggestion(String(pattern), names);
     throw new OptionError(`${where}: no parameter matches ${typeof pattern === 'function' ? 'the function' : pattern}${hint}`, {
       pattern,
       names,

@@ -95,7 +95,9 @@ function attrsOf(where: string, read: Read, weight: Tensor): ConvAttrs {
 function expectRank(where: string, what: string, t: Tensor, rank: number): void {
   const names = ['n', 'channels', ...(rank === 4 ? ['height', 'width'] : ['length'])];
   const layout = what === 'x' ? names : ['out', 'in', ...(rank === 4 ? ['height', 'width'] : ['length'])];
-  if (t.shape.length !== rank) throw new ShapeError(`${where}: expected ${what} [${layout.join(', ')}], got [${t.shape}]`);
+  if (t.shape.length === rank) return;
+  const hint = what === 'x' && t.shape.length === rank - 1 ? '; is the first dimension, rows, missing?' : '';
+  throw new ShapeError(`${where}: expected ${what} [${layout.join(', ')}], got [${t.shape}]${hint}`);
 }
 
 const readConv2d = signature(

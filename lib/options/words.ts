@@ -34,6 +34,12 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best;
 }
 
+/** The end of an error about a name that is not known: the nearest one, else all of them, where they are few. */
+export function suggestion(name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  return near ? `; did you mean ${near}?` : known.length <= 20 ? `; there are ${known.join(', ')}` : '';
+}
+
 /** Insertions, deletions, replacements and swaps of neighbors that turn `a` into `b`. */
 function edits(a: string, b: string): number {
   const rows = Array.from({ length: a.length + 1 }, (_, i) => [i, ...new Array<number>(b.length).fill(0)]);

@@ -4,6 +4,7 @@ import { readSafetensors, type TensorData, writeSafetensors } from '../io/safete
 import type { State } from '../ir/graph.ts';
 import { type Data, sameShape, typeName } from '../ir/op.ts';
 import { version as libraryVersion, readerOf } from '../native/package.ts';
+import { show } from '../options/index.ts';
 import { type Counters, START } from './progress.ts';
 import { dtypeOf } from './source.ts';
 
@@ -132,6 +133,8 @@ export function matchCheckpoint(checkpoint: Checkpoint, names: ReadonlyMap<strin
     throw new CheckpointError(`load: ${file}: ${mismatched.join('; ')}`, { file, missing, extra, mismatched });
   }
   if (strict && missing.length + extra.length > 0) {
+    const shifted = prefixed(missing, names, extra, tensors);
+    if (shifted !== null) throw new CheckpointError(`load: ${file}: ${shifted}`, { file, missing, extra, mismatched });
     const parts = [
       missing.length > 0 ? `missing ${missing.join(', ')}` : '',
       extra.length > 0 ? `extra ${extra.join(', ')}` : '',
@@ -140,6 +143,28 @@ export function matchCheckpoint(checkpoint: Checkpoint, names: ReadonlyMap<strin
     throw new CheckpointError(`load: ${file}: ${text} (strict: false loads what fits)`, { file, missing, extra, mismatched });
   }
   return { values, missing, extra };
+}
+
+type Names = ReadonlyMap<string, unknown>;
+
+/** What is said where the weights' names in the file and in the model are the same but for one prefix; null where they are not. */
+function prefixed(missing: readonly string[], model: Names, extra: readonly string[], file: Names): string | null {
+  const [lost, left] = [missing, extra].map((names) => names.filter((name) => !name.startsWith(PREFIX))) as [string[], string[]];
+  const more = prefixOf(left, file, lost, model);
+  if (more !== undefined) return `the names in the file have a prefix ${show(more)} that the model's have not: ${more}${lost[0]}`;
+  const less = prefixOf(lost, model, left, file);
+  return less === undefined ? null : `the names in the file lack the prefix ${show(less)} of the model's: ${less}${left[0]}`;
+}
+
+/** What all of the `long` names have before the `short` ones; `longs` and `shorts` are all names that there are, of tied tensors too. */
+function prefixOf(long: readonly string[], longs: Names, short: readonly string[], shorts: Names): string | undefined {
+  const first = short[0];
+  if (first === undefined || long.length === 0) return undefined;
+  const prefixes = long.filter((name) => name.endsWith(`.${first}`)).map((name) => name.slice(0, -first.length));
+  const isBetween = (prefix: string): boolean =>
+    short.every((name) => longs.has(prefix + name)) &&
+    long.every((name) => name.startsWith(prefix) && shorts.has(name.slice(prefix.length)));
+  return prefixes.find(isBetween);
 }
 
 function sameBits(a: Data, b: Data): boolean {

@@ -8,7 +8,7 @@ import { threadsFor } from '../native/threads.ts';
 import { type Module, matcher, Parameter, type Pattern } from '../nn/module.ts';
 import { tensorsIn, wrapForward } from '../nn/trace.ts';
 import { describe, describedBy, type TensorStatistics } from '../ops/describe.ts';
-import { nearest } from '../options/index.ts';
+import { suggestion } from '../options/index.ts';
 import { table } from '../text/format.ts';
 import { type Loop, perform } from './effect.ts';
 import { EVALUATE } from './evaluate.ts';
@@ -186,9 +186,8 @@ function matched(model: Module, match: Pattern | undefined): [string, Module][] 
   const found = all.filter(([path]) => path !== '' && test(path));
   if (found.length > 0) return found;
   const names = all.map(([path]) => path).filter((path) => path !== '');
-  const near = nearest(String(match), names);
-  const hint = near ? `; did you mean ${near}?` : names.length <= 20 ? `; there are ${names.join(', ')}` : '';
-  throw new OptionError(`Trainer.inspect: option match: no module matches ${match}${hint}`, { option: 'match', match, names });
+  const text = `Trainer.inspect: option match: no module matches ${match}${suggestion(String(match), names)}`;
+  throw new OptionError(text, { option: 'match', match, names });
 }
 
 /** Run the program of one batch, of all rows of a source. */

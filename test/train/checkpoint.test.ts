@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { CheckpointError, DataError, io, nn, OptionError } from '../../lib/index.ts';
+import { CheckpointError, DataError, io, loss, nn, OptionError, optim, type Tensor, Trainer } from '../../lib/index.ts';
 import { child } from '../children/kit.ts';
 import { fails } from './fails.ts';
 import { bits, classifier, MLP, points } from './models.ts';
@@ -11,6 +11,27 @@ import { bits, classifier, MLP, points } from './models.ts';
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-'));
 const data = points(100);
 const at = (name: string): string => join(folder, name);
+const trainerOf = <M extends nn.Module & { forward(x: Tensor): Tensor }>(model: M): Trainer<M> =>
+  new Trainer({ model, loss: ({ x, y }, net) => loss.crossEntropy(net.forward(x), y), optimizer: optim.adamw() });
+
+test('of another model whose names are the same but for a prefix, of weights and of all state', async () => {
+  class Whole extends nn.Module {
+    readonly inner: MLP = new MLP([6, 16, 2]);
+    forward(x: Tensor): Tensor {
+      return this.inner.forward(x);
+    }
+  }
+  const [own, whole] = [classifier(), trainerOf(new Whole())];
+  for (const weightsOnly of [true, false]) {
+    await own.save(at('own.safetensors'), { weightsOnly });
+    await whole.save(at('inner.safetensors'), { weightsOnly });
+    const lacks = /own.safetensors: the names in the file lack the prefix "inner." of the model's: inner.fc1.weight$/;
+    const error = await fails(() => whole.load(at('own.safetensors')), CheckpointError, 'ERR_CHECKPOINT', lacks);
+    expect(error.details.missing).toContain('inner.fc2.bias');
+    const has = /inner.safetensors: the names in the file have a prefix "inner." that the model's have not: inner.fc1.weight$/;
+    await fails(() => own.load(at('inner.safetensors')), CheckpointError, 'ERR_CHECKPOINT', has);
+  }
+});
 
 test('that do not fit: missing, extra and mismatched names', async () => {
   const trainer = classifier();
