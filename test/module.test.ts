@@ -4,7 +4,10 @@ import { GraphError, OptionError, ShapeError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import { drawsFor } from '../lib/nn/draws.ts';
 import * as init from '../lib/nn/init.ts';
+import { Linear } from '../lib/nn/linear.ts';
 import { bindParameters, Module, matchParameters, Parameter } from '../lib/nn/module.ts';
+import { Sequential } from '../lib/nn/sequential.ts';
+import { relu } from '../lib/ops/index.ts';
 
 class Leaf extends Module {
   weight: Parameter = new Parameter([2, 3], init.normal());
@@ -87,6 +90,24 @@ describe('names', () => {
     expect(trained.map(([name]) => name)).toEqual(['heads.a.weight', 'heads.a.bias', 'heads.b.0']);
     expect(() => tree.setRequiresGrad('tail.*', true)).toThrow(OptionError);
     expect(() => tree.setRequiresGrad('*', 1 as unknown as boolean)).toThrow(OptionError);
+  });
+});
+
+describe('at', () => {
+  const layers = [new Linear(2, 3), relu, new Linear(3, 1)] as const;
+  test.each([new Sequential(...layers), new Sequential({ a: layers[0], b: layers[1], c: layers[2] })])(
+    'counts layers from both ends',
+    (model) => {
+      for (const [i, layer] of layers.entries()) {
+        expect(model.at(i)).toBe(layer);
+        expect(model.at(i - 3)).toBe(layer);
+      }
+    },
+  );
+  test('refuses a place where there is none', () => {
+    const at = (index: unknown) => () => new Sequential(...layers).at(index as number);
+    for (const index of [3, -4]) expect(at(index)).toThrow(`expected a place among 3 layers, got ${index}`);
+    for (const index of [0.5, '0', undefined, Number.NaN]) expect(at(index)).toThrow(OptionError);
   });
 });
 

@@ -1,7 +1,7 @@
 // sequential.ts: layers one after the other.
 import { GraphError, OptionError } from '../errors.ts';
 import { Tensor, type TensorLike } from '../ir/graph.ts';
-import { custom, either, type Field, isClass, record, rest, show, signature } from '../options/index.ts';
+import { custom, either, type Field, isClass, record, rest, show, signature, whole } from '../options/index.ts';
 import { forwardOf } from './fields.ts';
 import { Module } from './module.ts';
 
@@ -15,15 +15,39 @@ const layer: Field<Layer> = custom('a Module or a function', (value, place) => {
 });
 const layersByName = record(layer, 'an object of layers');
 const readSequential = signature('nn.Sequential', { layers: rest(either(layer, layersByName)) });
+const readAt = signature('nn.Sequential.at', { index: whole({ min: Number.MIN_SAFE_INTEGER }) });
 const readForward = forwardOf('Sequential');
+
+/** The layer at a place, counted from the end where that is negative; one of them, where the compiler knows no number. */
+export type LayerAt<L extends readonly Layer[], I extends number> = number extends L['length'] | I
+  ? L[number]
+  : `${I}` extends `-${infer N}`
+    ? FromEnd<L, N>
+    : L[I];
+type FromEnd<L extends readonly unknown[], N extends string, Seen extends readonly unknown[] = [unknown]> = L extends readonly [
+  ...infer Rest,
+  infer Last,
+]
+  ? `${Seen['length']}` extends N
+    ? Last
+    : FromEnd<Rest, N, [...Seen, unknown]>
+  : undefined;
 
 /**
  * Layers applied in order, as `torch.nn.Sequential`. Parameters are named by place (`0.weight`) or, for an object of layers, by
  * key (`fc1.weight`). Plain functions count as places too.
+ *
+ * ```ts
+ * const model = new Sequential(new Linear(2, 8), new ReLU(), new Linear(8, 3));
+ * model.at(-1).bias; // of the last layer
+ * ```
+ * @typeParam L its layers, as the compiler finds them
  */
-export class Sequential extends Module {
+export class Sequential<L extends readonly Layer[] = readonly Layer[]> extends Module {
   readonly layers: readonly (readonly [string, Layer])[];
 
+  constructor(layers: Readonly<Record<string, Layer>>);
+  constructor(...layers: L);
   constructor(...layers: readonly Layer[] | readonly [Readonly<Record<string, Layer>>]) {
     super();
     const { layers: read } = readSequential(arguments);
@@ -38,6 +62,17 @@ export class Sequential extends Module {
 
   override parts(): Iterable<readonly [string, unknown]> {
     return this.layers;
+  }
+
+  /**
+   * The layer at a place: 0 is the first, -1 the last.
+   * @throws OptionError if there is none
+   */
+  at<S extends readonly Layer[], I extends number>(this: Sequential<S>, index: I): LayerAt<S, I> {
+    readAt(arguments);
+    const found = this.layers.at(index);
+    if (found) return found[1] as LayerAt<S, I>;
+    throw new OptionError(`nn.Sequential.at: argument index: expected a place among ${this.layers.length} layers, got ${index}`);
   }
 
   forward(x: TensorLike): Tensor {

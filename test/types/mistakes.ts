@@ -93,7 +93,10 @@ new nn.Parameter([8, 4]); //! 'ShapeWithDefaultInit'
 new nn.Parameter(x.shape); //! 'ShapeWithDefaultInit'
 new nn.Parameter(4); //! 'number'
 new nn.Conv2d(1, 8, 3, { padding: 'full' }); //! "full"
-new nn.Sequential(new nn.Linear(2, 8), 'relu'); //! 'string' is not assignable to type 'Layer'
+new nn.Sequential(new nn.Linear(2, 8), 'relu'); //! 'string' is not assignable to parameter of type 'Layer'
+model.at(1).weight; //! 'weight' does not exist on type 'ReLU'
+model.at(3).weight; //! possibly 'undefined'
+model.at('0'); //! 'string'
 new nn.LSTM(2, 8, { num_layers: 2 }); //! 'num_layers' does not exist
 new nn.Linear(2, 8).forward([1, 2]); //! number[]
 new nn.Linear(2, 8).forward(x.data); //! Float32Array
@@ -110,5 +113,5 @@ class Net extends nn.Module {
     return this.fc(x); //! not callable
   }
 }
-new Trainer({ ...plain, model: new Net() }); //! 'layers' is missing
+new Trainer({ ...plain, model: new Net() }); //! type 'Sequential<readonly Layer[]>': layers
 trainer.model.forward(logits).backward(); //! 'backward' does not exist

@@ -151,6 +151,20 @@ clip.groups([{ match: '*.bias', policy: clip.value(1) }] as const);
 loss.crossEntropy(new nn.Parameter(shape, nn.init.ones()), new nn.Parameter([4]), { weight: [1, 2] as const });
 new nn.Sequential(...([new nn.Linear(2, 2), new nn.ReLU()] as const));
 
+// A layer of a Sequential has its own type, where the number is written down.
+is<nn.Linear>()(model.at(0));
+is<nn.Linear>()(model.at(-1));
+is<nn.ReLU>()(model.at(-2));
+is<nn.Linear | nn.ReLU>()(model.at(Number(0)));
+const nested = new nn.Sequential((x) => ops.relu(x), new nn.Sequential(new nn.Conv2d(1, 1, 1)));
+is<nn.Conv2d>()(nested.at(-1).at(0));
+is<nn.Parameter>()(model.getParameter('0.weight'));
+const some: nn.Layer[] = [ops.relu];
+is<nn.Layer>()(new nn.Sequential(...some).at(0));
+is<nn.Layer>()(new nn.Sequential({ fc: new nn.Linear(2, 2) }).at(0));
+const any: nn.Sequential = model;
+is<nn.Layer>()(any.at(2));
+
 // A layer, a policy, an optimizer and a metric of one's own.
 class Scale extends nn.Module {
   by = new nn.Parameter([1], nn.init.ones());
