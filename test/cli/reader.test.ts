@@ -14,8 +14,15 @@ const { version, dependencies } = JSON.parse(readFileSync(join(root, 'package.js
 const work = mkdtempSync(join(tmpdir(), 'gradclip-reader-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
-// Nothing is fetched; the tarball is used with the add-on of this checkout.
-const env = { ...process.env, GRADCLIP_PREBUILD: root, npm_config_offline: 'true', npm_config_update_notifier: 'false' };
+// Nothing is fetched; the tarball is used with the add-on of this checkout. No scripts: npx links the clone into a folder of its own the first
+// time, and its `prepare` would build dist anew, under the feet of other tests.
+const env = {
+  ...process.env,
+  GRADCLIP_PREBUILD: root,
+  npm_config_ignore_scripts: 'true',
+  npm_config_offline: 'true',
+  npm_config_update_notifier: 'false',
+};
 function at(cwd: string, command: string, ...args: string[]): string {
   return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
