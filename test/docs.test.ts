@@ -96,7 +96,7 @@ it('DEBUGGING.md: where the first NaN is', () => {
 
 it('DEBUGGING.md: the op that gave the first NaN, and its line', () => {
   const lines = printed('DEBUGGING.md', 'debug: true').trim().split('\n');
-  expect(lines[0]).toMatch(/^debug: log gave NaN at \[\d+,\d\] and \d+ more$/);
+  expect(lines[0]).toMatch(/^NonFiniteError: debug: log gave NaN at \[\d+,\d\] and \d+ more$/);
   const source = block('DEBUGGING.md', 'debug: true');
   const [, file, line] = /^ {2}written at \/.*\/(\w+\.\w+):(\d+):\d+$/.exec(lines[1]!)!;
   expect(file).toMatch(/^example/);

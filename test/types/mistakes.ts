@@ -81,7 +81,7 @@ trainer.fit('points.csv'); //! 'string'
 const classes = new Trainer({ ...plain, predict: ({ x }, net) => ops.argmax(net.forward(x)) });
 const f32: Float32Array = classes.predictSync(x).data; //! 'DataOf<DType>'
 new Trainer({ ...plain, predict: ({ x }, net) => net.forward(x).shape }); //! is not assignable
-console.log(f32);
+f32.at(0);
 const { data: predicted } = await trainer.predict(x);
 predicted.push(1); //! 'push' does not exist
 
