@@ -215,10 +215,79 @@ describe('CSV', () => {
     const text = 'a,y\n1,0\n2,3\n3,-1\n';
     const read = (classes: number, rows = 4) => parseCsv(text.split('\n').slice(0, rows).join('\n'), { label: 'y', classes });
     expect([...read(4, 3).labels!.data]).toEqual([0, 3]);
-    expect(() => read(3)).toThrow('<text>:3: column 2: expected a label from 0 to 2, got "3"');
-    expect(() => read(4)).toThrow('<text>:4: column 2: expected a label from 0 to 3, got "-1"');
+    expect(() => read(3)).toThrow('<text>:3: column 2 (y): expected a label from 0 to 2, got "3"');
+    expect(() => read(4)).toThrow('<text>:4: column 2 (y): expected a label from 0 to 3, got "-1"');
     // A whole number, however it is written.
     expect([...parseCsv('1,1.0\n2,2e0', { label: 1, classes: 3 }).labels!.data]).toEqual([1, 2]);
+  });
+
+  test('labels that are words are classes, in the order of their code points', async () => {
+    const kinds = ['virginica', 'setosa', '\u{1f33c}', '\uff21', 'setosa', 'Versicolor', 'virginica'];
+    const text = `width,kind\n${kinds.map((kind, i) => `${i},"${kind}"`).join('\n')}`;
+    const { labels, classes, columns } = await readCsv(save(text), { label: 'kind' });
+    // By UTF-16, as < has it, the flower would stand before the wide letter.
+    expect(classes).toEqual(['Versicolor', 'setosa', 'virginica', '\uff21', '\u{1f33c}']);
+    expect(labels).toEqual({ dtype: 'i32', shape: [7], data: Int32Array.of(2, 1, 4, 3, 1, 0, 2) });
+    expect(columns).toEqual(['width']);
+    // Another file has the numbers of this one.
+    const other = parseCsv('width,kind\n1,virginica\n2,Versicolor', { label: 'kind', classes: classes! });
+    expect([[...other.labels.data], other.classes]).toEqual([[2, 0], classes]);
+    const listed = parseCsv('1,2\n3,NA', { label: 1, header: false, classes: ['NA', '2'] });
+    expect([[...listed.labels.data], listed.classes]).toEqual([
+      [1, 0],
+      ['NA', '2'],
+    ]);
+    expect(parseCsv('1,7\n3,4', { label: 1 }).classes).toBeNull();
+    expect(parseCsv('1,7\n3,4').classes).toBeNull();
+    // As Fisher's table is handed on: no header.
+    expect(parseCsv('5.1,b\n4.9,a', { label: -1, header: false }).classes).toEqual(['a', 'b']);
+  });
+
+  test('every cell has the class of its word, whatever the words', () => {
+    const word = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 4 }).map((text) => `w${text.replace(/[\s",]/gu, '')}`);
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 1, maxLength: 40 }), (words) => {
+        const { labels, classes } = parseCsv(`a,b\n${words.map((w) => `1,${w}`).join('\n')}`, { label: 'b' });
+        expect(Array.from(labels.data, (i) => classes![i])).toEqual(words);
+        expect(classes).toHaveLength(new Set(words).size);
+      }),
+    );
+  });
+
+  test.each<[string, string, CSVOptions, RegExp]>([
+    [
+      'a word after numbers',
+      'a,y\n1,0\n2,cat',
+      {},
+      /^<text>:3: column 2 \(y\): expected an integer as label, as those above, got "cat"/,
+    ],
+    [
+      'a number after words',
+      'a,y\n1,cat\n2,0',
+      {},
+      /^<text>:3: column 2 \(y\): expected a word as label, as those above .*got "0"/,
+    ],
+    ['no label', 'a,y\n1,cat\n2,', {}, /:3: column 2 \(y\): expected a label .*got an empty cell/],
+    ['a missing one', 'a,y\n1,cat\n2,NA', {}, /:3: column 2 \(y\): expected a label \(option classes lists .*got "NA"/],
+    ['words for values', 'a,y\n1,cat', { labelType: 'f32' }, /:2: column 2 \(y\): expected a number as label, got "cat"/],
+    [
+      'too many words',
+      'a,y\n1,cat\n2,dog\n3,cow',
+      { classes: 2 },
+      /:4: column 2 \(y\): expected at most 2 classes, cat, dog, got "cow"/,
+    ],
+    [
+      'a word that is not listed',
+      'a,y\n1,cow',
+      { classes: ['cat', 'dog'] },
+      /:2: .*expected one of the classes cat, dog as label, got "cow"/,
+    ],
+    ['a class twice', 'a,y\n1,cow', { classes: ['cat', 'cat'] }, /option classes: "cat" is there twice/],
+    // Five and three centimeters, or columns 5 and 3?
+    ['a first row that may be names', '5,3,cat\n4,2,dog', { label: -1 }, /numbers beside a word .* option header says which/],
+    ['a first row with a fraction', '5.1,3,cat\n4,2,dog', { label: -1 }, /option header says which/],
+  ])('labels refused: %s', (_, text, options, message) => {
+    expect(() => parseCsv(text, { label: 'y', ...options })).toThrow(message);
   });
 
   test('line ends of any kind, whatever the chunks', async () => {
@@ -246,7 +315,7 @@ describe('CSV', () => {
   test('a delimiter in quotes is none; one that is not known is asked for', () => {
     expect(parseCsv('"a;b","c|d"\n1,2').columns).toEqual(['a;b', 'c|d']);
     expect(() => parseCsv('1:2\n3:4', { header: false })).toThrow(/got "1:2"; option delimiter says what stands between cells/);
-    expect(() => parseCsv('a b c\n1 2 3')).toThrow(/<text>:2: column 1: .*option delimiter/);
+    expect(() => parseCsv('a b c\n1 2 3')).toThrow(/<text>:2: column 1 \(a b c\): .*option delimiter/);
   });
 
   test('UTF-16 is named', () => {

@@ -134,7 +134,9 @@ export const DATA: { readonly [K in DataConfig['type']]: OptionsOf<Extract<DataC
     type: choice('csv'),
     file: text.about('file of the table; `.gz` is read as it is, here and above and below'),
     testFile,
-    label: column.default(-1).about('name or index of its column, negative from the end'),
+    label: column
+      .default(-1)
+      .about('name or index of its column, negative from the end; words in it are classes, in the order of their code points'),
     header: either(bool, choice('auto'))
       .default('auto')
       .about('whether the first line has names; `"auto"` guesses as [DATA.md](DATA.md) says'),

@@ -16,8 +16,17 @@ import type { CSVData, DataConfig, NPZData, Split, TextData } from './config.ts'
 
 /** Files as they were read, before any row is given a use. */
 export type RawData =
-  | { readonly kind: 'table'; readonly table: Table; readonly test: Table | null; readonly split: Split }
+  | {
+      readonly kind: 'table';
+      readonly table: Table;
+      readonly test: Table | null;
+      readonly split: Split;
+      readonly classNames?: ClassNames;
+    }
   | { readonly kind: 'text'; readonly text: string; readonly config: TextData };
+
+/** The words that labels of a csv are, by class; null where they are numbers. */
+export type ClassNames = readonly string[] | null;
 
 /** Rows of features [n, ...] and their labels [n]. */
 interface Table {
@@ -44,6 +53,7 @@ export interface DataSet {
   readonly preprocess: Readonly<Record<string, Transform>>;
   /** Rows that train of each class; null where there are no classes. */
   readonly classes: readonly number[] | null;
+  readonly classNames: ClassNames;
   /** Of a text. */
   readonly tokenizer: Tokenizer | null;
 }
@@ -73,9 +83,15 @@ export async function readData(config: DataConfig, dir: string, labels: LabelsRe
         return { kind: 'table', table, test, split: config.split };
       }
       case 'csv': {
-        const table = await csvTable(at(config.file), config, labels);
-        const test = config.testFile ? await csvTable(at(config.testFile), config, labels) : null;
-        return { kind: 'table', table, test, split: config.split };
+        const { classNames, ...table } = await csvTable(at(config.file), config, labels);
+        if (config.testFile === null) return { kind: 'table', table, test: null, split: config.split, classNames };
+        // Its words are the classes that they are in the other file.
+        const file = at(config.testFile);
+        const { classNames: words, ...test } = await csvTable(file, config, { ...labels, classes: classNames ?? labels.classes });
+        if (classNames === null && words !== null) {
+          throw new DataError(`${file}: labels are words, those of ${at(config.file)} are numbers`, { file });
+        }
+        return { kind: 'table', table, test, split: config.split, classNames };
       }
       case 'npz': {
         const table = await npzTable(at(config.file), config, labels);
@@ -99,7 +115,11 @@ export function shareOut(raw: RawData, unfitted: Preparing, seed: bigint): DataS
   return raw.kind === 'text' ? shareText(raw.text, raw.config) : shareTable(raw, unfitted, seed);
 }
 
-function shareTable({ table, test, split }: Extract<RawData, { kind: 'table' }>, unfitted: Preparing, seed: bigint): DataSet {
+function shareTable(
+  { table, test, split, classNames = null }: Extract<RawData, { kind: 'table' }>,
+  unfitted: Preparing,
+  seed: bigint,
+): DataSet {
   const total = table.y.shape[0]!;
   const counts = countParts(split, total, test === null);
   const all = split.order === 'seed' ? reorder(table, orderOf(table, split, counts, seed)) : table;
@@ -121,6 +141,7 @@ function shareTable({ table, test, split }: Extract<RawData, { kind: 'table' }>,
     tokens: null,
     length: null,
     classes: classCounts(train.y),
+    classNames,
     tokenizer: null,
     preprocess,
   };
@@ -161,6 +182,7 @@ function shareText(text: string, { length, split, tokenizer: kind }: TextData): 
     tokens: tokenizer.size,
     length,
     classes: null,
+    classNames: null,
     tokenizer,
     preprocess: {},
   };
@@ -211,15 +233,19 @@ function tableOf(x: TensorData, y: TensorData, rows: string, labels: string, rea
   return { x, y: { data, shape: [n] } };
 }
 
-async function csvTable(file: string, config: CSVData, { type, classes }: LabelsRead): Promise<Table> {
-  const options: CSVOptions = { ...csvOptions(config), label: config.label, labelType: type };
-  const { features: x, labels } = await readCsv(file, { ...options, ...(classes !== null && { classes }) });
+async function csvTable(
+  file: string,
+  config: CSVData,
+  { type, classes }: { readonly type: LabelsRead['type']; readonly classes: number | ClassNames },
+): Promise<Table & { readonly classNames: ClassNames }> {
+  const options = { ...csvOptions(config), label: config.label, labelType: type };
+  const { features: x, labels, classes: classNames } = await readCsv(file, { ...options, ...(classes !== null && { classes }) });
   const [n, values] = x.shape as [number, number];
   const row = config.shape ?? [values];
   if (sizeOf(row) !== values) {
     throw new DataError(`${file}: expected rows of ${sizeOf(row)} values, for data.shape [${row}], got ${values}`, { file });
   }
-  return { x: { data: x.data, shape: [n, ...row] }, y: { data: labels!.data, shape: labels!.shape } };
+  return { x: { data: x.data, shape: [n, ...row] }, y: { data: labels.data, shape: labels.shape }, classNames };
 }
 
 /** How the files of a configuration are written. */

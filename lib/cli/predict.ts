@@ -1,7 +1,8 @@
 // predict.ts: `gradclip predict CHECKPOINT FILE`: what a model that `gradclip train` has trained says of rows, as they stand in a file.
 import { resolve } from 'node:path';
+import { anyText } from '../data/fields.ts';
 import { CheckpointError, DataError, OptionError, ShapeError } from '../errors.ts';
-import { readCsv } from '../io/csv.ts';
+import { readCsv, readFeatures } from '../io/csv.ts';
 import type { TensorData } from '../io/file.ts';
 import { readIdx } from '../io/idx.ts';
 import { readNpz } from '../io/npy.ts';
@@ -11,13 +12,13 @@ import { type Data, sizeOf } from '../ir/op.ts';
 import { sigmoid } from '../ops/activation.ts';
 import { reshape } from '../ops/shape.ts';
 import { softmax } from '../ops/softmax.ts';
-import { Place } from '../options/index.ts';
+import { list, Place } from '../options/index.ts';
 import { ModelProgram } from '../train/model-program.ts';
 import { inUnits, prepare, preprocessOf, type Transforms } from '../train/prepare.ts';
 import { dtypeOf } from '../train/source.ts';
 import { type Arguments, type Command, usage } from './args.ts';
 import type { DataConfig, TrainConfig } from './config.ts';
-import { csvOptions } from './data.ts';
+import { type ClassNames, csvOptions } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import type { IO, StopCause } from './io.ts';
 import { makeModel, model as modelConfig, outputsOf } from './models.ts';
@@ -29,7 +30,7 @@ export const PREDICT: Command = {
   summary: 'Tell what a model that train has trained says of the rows of a file',
   more: [
     'FILE is of the type that the model was trained on: csv, idx (images) or npz, with the values as they came then: the checkpoint knows what to do',
-    'with them. A line for each row: the class and its probability, or the value.',
+    'with them. A line for each row: the class (its word, where labels were words) and its probability, or the value.',
   ],
   flags: {
     drop: { value: 'COLUMN', help: 'leave out this column of a csv, by name or index: the label, where FILE has it' },
@@ -39,12 +40,12 @@ export const PREDICT: Command = {
 /** Rows that are run at a time. */
 const BATCH = 256;
 
-type Told = Pick<TrainConfig, 'loss' | 'model'> & { readonly data: DataConfig };
+type Told = Pick<TrainConfig, 'loss' | 'model'> & { readonly data: DataConfig; readonly classNames: ClassNames };
 
 export async function predict(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const [file, rows] = args.operands.map((name) => resolve(io.cwd, name)) as [string, string];
   const { tensors, metadata } = await readSafetensors(file);
-  const config = configOf(file, metadata.config);
+  const config = configOf(file, metadata);
   const transforms = preprocessOf(file, metadata, {}) ?? {};
   const x = await readRows(rows, config.data, args);
   const [n, ...row] = x.shape as [number, ...number[]];
@@ -92,7 +93,7 @@ function told(loss: TrainConfig['loss'], outputs: Tensor, transforms: Transforms
   return loss === 'bceWithLogits' ? sigmoid(column) : inUnits(column, transforms);
 }
 
-function tell(row: number, y: Data, { loss }: Told, screen: Screen): void {
+function tell(row: number, y: Data, { loss, classNames }: Told, screen: Screen): void {
   if (loss !== 'crossEntropy') {
     const key = loss === 'bceWithLogits' ? 'probability' : 'value';
     screen.emit({ row, [key]: y[0] });
@@ -100,16 +101,18 @@ function tell(row: number, y: Data, { loss }: Told, screen: Screen): void {
     return;
   }
   const most = y.indexOf(Math.max(...y));
-  screen.emit({ row, class: most, probability: y[most] });
-  if (!screen.json) screen.say(`${most} ${y[most]!.toFixed(4)}`);
+  const name = classNames?.[most] ?? most;
+  screen.emit({ row, class: name, probability: y[most] });
+  if (!screen.json) screen.say(`${name} ${y[most]!.toFixed(4)}`);
 }
 
-function configOf(file: string, text: string | undefined): Told {
+function configOf(file: string, { config: text, classes }: Readonly<Record<string, string>>): Told {
   try {
     // What is not set is null there.
     const config = JSON.parse(text ?? '{}', (_, value) => value ?? undefined) as Told;
     if (config.data?.type === undefined || config.data.type === 'text') throw new TypeError('no model of rows');
-    return { ...config, model: modelConfig.read(config.model, new Place('', '', 'model')) };
+    const classNames = classes === undefined ? null : list(anyText).read(JSON.parse(classes), new Place('', '', 'classes'));
+    return { ...config, classNames, model: modelConfig.read(config.model, new Place('', '', 'model')) };
   } catch (cause) {
     const message = `${file}: expected what gradclip train writes of rows: ${(cause as Error).message}`;
     throw new CheckpointError(message, { file }, { cause });
@@ -127,7 +130,7 @@ async function readRows(file: string, data: DataConfig, args: Arguments): Promis
   }
   const label = drop !== undefined && /^-?\d+$/.test(drop) ? Number(drop) : drop;
   const written = data.type === 'csv' ? csvOptions(data) : {};
-  const { features } = await readCsv(file, label === undefined ? written : { ...written, label, labelType: 'f32' });
+  const { features } = label === undefined ? await readCsv(file, written) : await readFeatures(file, { ...written, label });
   const shape = data.type === 'csv' ? data.shape : undefined;
   return shape ? { ...features, shape: [features.shape[0]!, ...shape] } : features;
 }

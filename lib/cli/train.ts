@@ -229,11 +229,12 @@ async function checkFolder(file: string): Promise<void> {
   }
 }
 
-function metadata(config: TrainConfig, { tokenizer }: DataSet): Record<string, string> {
+function metadata(config: TrainConfig, { tokenizer, classNames }: DataSet): Record<string, string> {
   return {
     program: `gradclip ${version()}`,
     policy: JSON.stringify(config.clip),
     config: JSON.stringify(config),
+    ...(classNames !== null && { classes: JSON.stringify(classNames) }),
     ...(tokenizer !== null && { tokenizer: JSON.stringify(tokenizer) }),
   };
 }

@@ -60,9 +60,9 @@ const readSplit = signature(
  * @throws OptionError if neither `test` nor `validation` is told, if the parts do not fit into the rows, or nothing is left to train on
  */
 export function split<N extends string>(arrays: Readonly<Record<N, ArrayInput>>, options: SplitOptions): Shares<N> {
-  if (typeof options === 'number' || Array.isArray(options)) throw expectedSizes(show(options));
+  if (typeof options === 'number' || Array.isArray(options)) throw expectedSizes('an object of options', show(options));
   const { seed, stratify, groups, test: toTest, validation: toValidate } = readSplit(arguments);
-  if (toTest === undefined && toValidate === undefined) throw expectedSizes('neither');
+  if (toTest === undefined && toValidate === undefined) throw expectedSizes('option test, validation or both', 'neither');
   const data = ndarrays(arrays as Arrays);
   const total = [...data.values()][0]!.shape[0]!;
   if (stratify !== undefined && groups !== undefined) throw new OptionError('split: stratify and groups exclude each other');
@@ -81,10 +81,8 @@ export function split<N extends string>(arrays: Readonly<Record<N, ArrayInput>>,
   return { train, validation, test };
 }
 
-function expectedSizes(got: string): OptionError {
-  return new OptionError(
-    `preprocess.split: expected option test, validation or both, as in { validation: 0.1, test: 0.2 }, got ${got}`,
-  );
+function expectedSizes(expected: string, got: string): OptionError {
+  return new OptionError(`preprocess.split: expected ${expected}, as in { validation: 0.1, test: 0.2 }, got ${got}`);
 }
 
 /** The rows of an array with these indices, in their order. */

@@ -18,6 +18,8 @@ export function guessDelimiter(bytes: Uint8Array, from: number, to: number): str
 /** What stands for a missing value elsewhere (in pandas, mostly), and so names no column. */
 const MISSING = /^(|#?n\/?a|<na>|-?nan|null|none|\?|-+|\.+|[+-]?inf(inity)?)$/i;
 
+export const isMissing = (cell: string): boolean => MISSING.test(cell);
+
 /**
  * What a first line is, by its cells and which of them are read.
  *
@@ -28,7 +30,7 @@ const MISSING = /^(|#?n\/?a|<na>|-?nan|null|none|\?|-+|\.+|[+-]?inf(inity)?)$/i;
  */
 export function firstLine(cells: readonly string[], read: readonly number[]): 'header' | 'row' | 'counts' | 'mixed' {
   const isNumber = (i: number): boolean => !Number.isNaN(parseDecimal(Buffer.from(cells[i]!), 0, Buffer.byteLength(cells[i]!)));
-  if (read.some((i) => !isNumber(i) && !MISSING.test(cells[i]!))) {
+  if (read.some((i) => !isNumber(i) && !isMissing(cells[i]!))) {
     return read.every((i) => !isNumber(i) || /^\d+$/.test(cells[i]!)) ? 'header' : 'mixed';
   }
   // The column of an index has no name.

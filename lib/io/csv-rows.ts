@@ -128,6 +128,12 @@ export function cellText(bytes: Uint8Array, from: number, to: number): string {
   return bytes[from - 1] === QUOTE ? text.replaceAll('""', '"') : text;
 }
 
+/** A cell as errors tell it. */
+export function shownCell(bytes: Uint8Array, from: number, to: number): string {
+  const text = cellText(bytes, from, to);
+  return text === '' ? 'an empty cell' : JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
+}
+
 /** A byte order mark of UTF-16, either way round. */
 function isUtf16(bytes: Uint8Array, from: number): boolean {
   const [a, b] = [bytes[from], bytes[from + 1]];

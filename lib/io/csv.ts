@@ -14,8 +14,10 @@ import {
   text,
   whole,
 } from '../options/index.ts';
+import { Column } from './csv-column.ts';
 import { firstLine, guessDelimiter, isDecimal } from './csv-guess.ts';
-import { cellText, cutCells, LineCutter } from './csv-rows.ts';
+import { Labels } from './csv-labels.ts';
+import { cellText, cutCells, LineCutter, shownCell } from './csv-rows.ts';
 import { parseDecimal } from './decimal.ts';
 import { file } from './fields.ts';
 import { type TensorData, withSource } from './file.ts';
@@ -33,10 +35,13 @@ export interface CSVOptions {
   readonly columns?: readonly (string | number)[];
   /** The column of labels, by name or index (negative from the end). Default none. */
   readonly label?: string | number;
-  /** 'i32' (default) for classes: integers only. 'f32' for regression. */
+  /** 'i32' (default) for classes: integers, or words. 'f32' for regression. */
   readonly labelType?: 'i32' | 'f32';
-  /** How many classes there are: labels are from 0 to one less. Default: any. */
-  readonly classes?: number;
+  /**
+   * How many classes there are: labels are from 0 to one less, or as many words. Or the words themselves, class 0 first, as `classes` of another
+   * table has them: labels are words then, and no others. Default: any.
+   */
+  readonly classes?: number | readonly string[];
 }
 
 /** What was read. */
@@ -47,6 +52,14 @@ export interface Table {
   readonly features: TensorData;
   /** i32 or f32 [rows]; null unless the option `label` is given. */
   readonly labels: TensorData | null;
+  /** Where labels are words: those, in the order of their code points, or of option `classes`: label i is `classes[i]`. Else null. */
+  readonly classes: readonly string[] | null;
+}
+
+/** What was read with option `label`. */
+export interface LabeledTable extends Table {
+  /** i32 or f32 [rows]. */
+  readonly labels: TensorData;
 }
 
 const delimiter: Field<string> = custom(
@@ -64,20 +77,38 @@ const csvOptions = options<CSVOptions>()({
   columns: list(column, { min: 1 }).optional(),
   label: column.optional(),
   labelType: choice('i32', 'f32').default('i32'),
-  classes: whole({ min: 1 }).optional(),
+  classes: either(whole({ min: 1 }), list(text, { min: 1 })).optional(),
 });
 const readReadCsv = signature('io.readCsv', { file }, csvOptions);
 
 /**
  * Read a table of numbers. Cells may be quoted; blanks around them and empty lines are ignored. Every cell read must be a
- * finite number in decimal form, with a dot; there is no missing value. Lines end with \n, \r\n or \r.
+ * finite number in decimal form, with a dot; there is no missing value. Lines end with \n, \r\n or \r. Labels that are words become classes,
+ * numbered in the order of the words' code points.
+ *
+ * ```ts
+ * const { features, labels, classes } = await io.readCsv('iris.csv', { label: 'kind' });
+ * await trainer.fit({ x: features, y: labels }, { epochs: 50 });
+ * const { data } = await trainer.predict(features); // where option predict gives ops.argmax of the logits
+ * console.log(classes[data[0]]); // 'setosa'
+ * ```
  * @throws DataError with `file`, `line` and `column` (both from 1) for ragged rows, cells that are no numbers, labels that are none, an empty
  * file, and a first line that may be a header or a row.
  * @throws OptionError for options that make no sense, or name a column that is not there.
  */
+export function readCsv(file: string, options: CSVOptions & { readonly label: string | number }): Promise<LabeledTable>;
+export function readCsv(file: string, options?: CSVOptions): Promise<Table>;
 export async function readCsv(file: string, options: CSVOptions = {}): Promise<Table> {
   readReadCsv(arguments);
-  const parser = new CSVParser(file, options);
+  return readTable(file, new CSVParser(file, options));
+}
+
+/** Its features alone: in column `label` may stand anything. */
+export function readFeatures(file: string, options: CSVOptions): Promise<Table> {
+  return readTable(file, new CSVParser(file, options, false));
+}
+
+function readTable(file: string, parser: CSVParser): Promise<Table> {
   return withSource(file, async (source) => {
     for await (const chunk of source.chunks()) parser.push(chunk);
     return parser.finish();
@@ -95,6 +126,12 @@ const readParseCsv = signature('io.parseCsv', {
 });
 
 /** The same from memory (text in UTF-8, not gzip). */
+export function parseCsv(
+  text: string | Uint8Array,
+  options: CSVOptions & { readonly label: string | number },
+  file?: string,
+): LabeledTable;
+export function parseCsv(text: string | Uint8Array, options?: CSVOptions, file?: string): Table;
 export function parseCsv(text: string | Uint8Array, options: CSVOptions = {}, file = '<text>'): Table {
   readParseCsv(arguments);
   const parser = new CSVParser(file, options);
@@ -118,15 +155,18 @@ class CSVParser {
   readonly #cells: number[] = [];
   #layout: Layout | null = null;
   #features: Column<Float32Array> | null = null;
-  #labels: Column<Int32Array | Float32Array> | null = null;
+  readonly #labels: Labels | null;
   #rows = 0;
   /** Where the first line counts: columns of which every number so far is written as a decimal. */
   #decimal: number[] | null = null;
+  /** Nothing but the name of the labels makes a header of the first line, and it may be a row whose label is a word. */
+  #namedByLabel = false;
 
-  constructor(file: string, options: CSVOptions) {
+  constructor(file: string, options: CSVOptions, withLabels = true) {
     checkClasses(options);
     this.#file = file;
     this.#options = options;
+    this.#labels = withLabels && options.label !== undefined ? new Labels(options) : null;
     this.#lines = new LineCutter(file, (bytes, from, to, line) => {
       if (this.#layout) this.#row(this.#layout, bytes, from, to, line);
       else this.#firstLine(bytes, from, to, line);
@@ -141,14 +181,15 @@ class CSVParser {
     this.#lines.finish();
     const layout = this.#layout;
     if (!layout) throw this.#error('the file is empty', 1, 1);
-    if (this.#rows === 0) throw this.#error('no rows after the header', this.#lines.line + 1, 1);
+    if (this.#rows === 0) throw this.#error('no rows after the header', this.#lines.line + 1, 1, '');
     if (this.#decimal?.length === 0) this.#ambiguous('0, 1, 2, ... may name the columns or be a row', 1);
     const n = layout.features.length;
-    const labels = this.#labels?.join() ?? null;
+    const { data: labels, classes } = this.#labels?.join() ?? { data: null, classes: null };
     return {
       columns: layout.names && layout.features.map((c) => layout.names![c]!),
       features: { dtype: 'f32', shape: [this.#rows, n], data: this.#features!.join() },
-      labels: labels && { dtype: this.#options.labelType ?? 'i32', shape: [this.#rows], data: labels },
+      labels: labels && { dtype: this.#labels!.dtype, shape: [this.#rows], data: labels },
+      classes,
     };
   }
 
@@ -166,7 +207,7 @@ class CSVParser {
       ? o.columns.map((c) => findColumn('columns', c, width, names))
       : texts.map((_, i) => i).filter((i) => i !== label);
     if (features.length === 0) throw this.#error('no column of features beside the label', line, 1);
-    const read = label === null ? features : [...features, label];
+    const read = label === null || !this.#labels ? features : [...features, label];
     const kind = names ? 'header' : header === 'auto' ? firstLine(texts, read) : 'row';
     if (kind === 'mixed') this.#ambiguous('names beside numbers may name the columns or be a row', line);
     const named = kind === 'row' ? null : texts;
@@ -174,11 +215,9 @@ class CSVParser {
       throw this.#error('has no name, as the index of a data frame: name the columns to read, or write it without', line, 1);
     }
     if (kind === 'counts') this.#decimal = read;
+    this.#namedByLabel = !names && kind === 'header' && firstLine(texts, features) !== 'header';
     this.#layout = { delimiter, width, names: named, features, label };
     this.#features = new Column((length) => new Float32Array(length), features.length);
-    if (label !== null) {
-      this.#labels = new Column((length) => (o.labelType === 'f32' ? new Float32Array(length) : new Int32Array(length)), 1);
-    }
     if (!named) this.#row(this.#layout, bytes, from, to, line);
   }
 
@@ -191,17 +230,11 @@ class CSVParser {
     if (this.#decimal) {
       this.#decimal = this.#decimal.filter((c) => isDecimal(bytes, this.#cells[2 * c]!, this.#cells[2 * c + 1]!));
     }
-    if (label !== null) {
-      const { block, at } = this.#labels!.next();
-      const value = this.#number(bytes, label, line);
-      block[at] = value;
-      if (block instanceof Int32Array && block[at] !== value) {
-        throw this.#error(`expected an integer as label, got ${this.#text(bytes, label)}`, line, label + 1);
-      }
-      const { classes } = this.#options;
-      if (classes !== undefined && !(value >= 0 && value < classes)) {
-        throw this.#error(`expected a label from 0 to ${classes - 1}, got ${this.#text(bytes, label)}`, line, label + 1);
-      }
+    if (label !== null && this.#labels) {
+      const fault = this.#labels.add(bytes, this.#cells[2 * label]!, this.#cells[2 * label + 1]!);
+      if (this.#labels.areWords && this.#namedByLabel)
+        this.#ambiguous('numbers beside a word may name the columns or be a row', 1);
+      if (fault !== null) throw this.#error(fault, line, label + 1);
     }
     this.#rows++;
   }
@@ -226,57 +259,27 @@ class CSVParser {
   }
 
   #text(bytes: Uint8Array, column: number): string {
-    const text = cellText(bytes, this.#cells[2 * column]!, this.#cells[2 * column + 1]!);
-    return text === '' ? 'an empty cell' : JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
+    return shownCell(bytes, this.#cells[2 * column]!, this.#cells[2 * column + 1]!);
   }
 
   #ambiguous(why: string, line: number): never {
-    throw this.#error(`${why}: option header says which, true or false`, line, 1);
+    throw this.#error(`${why}: option header says which, true or false`, line, 1, '');
   }
 
-  #error(why: string, line: number, column: number): DataError {
-    return new DataError(`${this.#file}:${line}: column ${column}: ${why}`, { file: this.#file, line, column });
-  }
-}
-
-/** Rows of one column, or of several side by side, collected in blocks so that growing copies nothing. */
-class Column<T extends Float32Array | Int32Array> {
-  readonly #make: (length: number) => T;
-  readonly #width: number;
-  readonly #blockLength: number;
-  readonly #blocks: T[] = [];
-  #at: number;
-
-  constructor(make: (length: number) => T, width: number) {
-    this.#make = make;
-    this.#width = width;
-    this.#blockLength = width * Math.max(1, Math.floor((1 << 16) / width));
-    this.#at = this.#blockLength;
-  }
-
-  /** Where the next row goes. */
-  next(): { block: T; at: number } {
-    if (this.#at === this.#blockLength) {
-      this.#blocks.push(this.#make(this.#blockLength));
-      this.#at = 0;
-    }
-    const at = this.#at;
-    this.#at += this.#width;
-    return { block: this.#blocks.at(-1)!, at };
-  }
-
-  /** All rows in one array. */
-  join(): T {
-    const out = this.#make((this.#blocks.length - 1) * this.#blockLength + this.#at);
-    for (const [i, block] of this.#blocks.entries()) {
-      out.set(block.subarray(0, out.length - i * this.#blockLength), i * this.#blockLength);
-    }
-    return out;
+  #error(why: string, line: number, column: number, name = this.#layout?.names?.[column - 1]): DataError {
+    return new DataError(`${this.#file}:${line}: column ${column}${name ? ` (${name})` : ''}: ${why}`, {
+      file: this.#file,
+      line,
+      column,
+    });
   }
 }
 
 /** @throws OptionError for options that do not go together */
 function checkClasses({ classes, label, labelType = 'i32' }: CSVOptions): void {
+  const listed = typeof classes === 'number' ? [] : (classes ?? []);
+  const twice = listed.find((word, i) => listed.indexOf(word) !== i);
+  if (twice !== undefined) throw new OptionError(`readCsv: option classes: ${show(twice)} is there twice`, { option: 'classes' });
   if (classes === undefined || (label !== undefined && labelType === 'i32')) return;
   throw new OptionError('readCsv: option classes: is for labels that are classes', { option: 'classes' });
 }

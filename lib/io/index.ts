@@ -1,5 +1,5 @@
 // index.ts: the public functions of io.
-export { type CSVOptions, parseCsv, readCsv, type Table } from './csv.ts';
+export { type CSVOptions, type LabeledTable, parseCsv, readCsv, type Table } from './csv.ts';
 export type { TensorData } from './file.ts';
 export { parseIdx, readIdx } from './idx.ts';
 export { parseNpy, parseNpz, readNpy, readNpz } from './npy.ts';

@@ -21,7 +21,7 @@ async function train(text: string, data: object = {}): Promise<{ code: number; s
 test('a label that is no class of the model is refused with its line', async () => {
   const found = await train(`a,b,y\n${written(rows(4))}`);
   expect(found.code).toBe(4);
-  expect(found.stderr).toMatch(/t\.csv:5: column 3: expected a label from 0 to 2, got "3"/);
+  expect(found.stderr).toMatch(/t\.csv:5: column 3 \(y\): expected a label from 0 to 2, got "3"/);
   const negative = rows(3).map((r, i) => (i === 7 ? [1, 1, -1] : r));
   expect((await train(written(negative))).stderr).toMatch(/t\.csv:8: column 3: expected a label from 0 to 2, got "-1"/);
 });

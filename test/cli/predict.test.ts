@@ -45,6 +45,38 @@ it('classes and their probabilities', async () => {
   expect(json[7]).toMatchObject({ row: 7, probability: expect.closeTo(Number(lines[7]!.slice(2)), 4) });
 });
 
+it('labels that are words are told as words, whatever file they are in', async () => {
+  const word = (l: number): string => (l === 1 ? 'steep' : 'flat');
+  const table = (of: readonly (readonly [number, number, number])[]): string =>
+    `a,b,kind\n${of.map(([a, b, l]) => `${a},${b},${word(l)}\n`).join('')}`;
+  // In the test's file the other word comes alone: it is class 1 there too.
+  const steep = table(rows.filter((r) => r[2] === 1));
+  const data = { type: 'csv', file: 't.csv', testFile: 'steep.csv', label: 'kind' };
+  const files = { 't.csv': table(rows), 'steep.csv': steep, 'bad.csv': `${steep}1,2,round\n` };
+  const [cwd, { testAccuracy }] = await trained({ data }, files);
+  expect(testAccuracy).toBeGreaterThan(0.9);
+  const { stdout, stderr } = await run(['predict', 'm.safetensors', 't.csv', '--drop', 'kind'], { cwd });
+  expect(stderr).toBe('');
+  const told = stdout.trim().split('\n');
+  expect(told.every((l) => /^(flat|steep) [01]\.\d{4}$/.test(l))).toBe(true);
+  expect(told.filter((l, i) => l.startsWith(word(rows[i]![2]))).length).toBeGreaterThan(360);
+  const json = (await run(['predict', '--json', 'm.safetensors', 't.csv', '--drop', 'kind'], { cwd })).json();
+  expect(json.map((e) => e.class)).toEqual(told.map((l) => l.split(' ')[0]));
+
+  const refused = async (change: object): Promise<string> => {
+    const there = folder({
+      'c.json': JSON.stringify({ ...config, data: { ...data, ...change } }),
+      ...files,
+      'n.csv': 'a,b,kind\n1,2,0\n',
+    });
+    const { code, stderr } = await run(['train', 'c.json'], { cwd: there });
+    expect(code).toBe(4);
+    return stderr;
+  };
+  expect(await refused({ testFile: 'bad.csv' })).toMatch(/bad\.csv:\d+: column 3 \(kind\): .*flat, steep.*got "round"/);
+  expect(await refused({ file: 'n.csv', testFile: 't.csv' })).toMatch(/t\.csv: labels are words, those of .*n\.csv are numbers/);
+});
+
 it('values in the units of the file', async () => {
   const lines = rows.map(([a, b]) => [a, b, 1000 + 3 * a - 20 * b]);
   const change = {

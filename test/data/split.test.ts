@@ -69,7 +69,11 @@ describe('one clear error', () => {
   it.each<[string, () => unknown, RegExp]>([
     ['too much', () => split(data(y), { test: 4 }), /expected fewer than 4 rows of test and validation, got 4 \+ 0/],
     ['no part', () => split(data(y), {}), /expected option test, validation or both, as in .*, got neither/],
-    ['parts in a list', () => split(data(y), [0.8, 0.2] as never), /as in { validation: 0.1, test: 0.2 }, got an array of 2/],
+    [
+      'parts in a list',
+      () => split(data(y), [0.8, 0.2] as never),
+      /expected an object of options, as in { validation: 0.1, test: 0.2 }, got an array of 2/,
+    ],
     ['a part alone', () => split(data(y), 0.2 as never), /as in { validation: 0.1, test: 0.2 }, got 0.2/],
     [
       'a part of a part',

@@ -5,6 +5,7 @@ import {
   type Data,
   type DType,
   type FitOptions,
+  io,
   loss,
   type Metrics,
   metrics,
@@ -125,6 +126,11 @@ const given = new Trainer<nn.Sequential, 'accuracy', 'input' | 'label'>({
   metrics: { accuracy: (batch, net) => metrics.accuracy(net.forward(batch.input), batch.label) },
 });
 is<Metrics<'accuracy'>>()(given.evaluateSync(parts));
+// Labels are there where their column is told.
+const table = io.parseCsv('a,b\n1,x', { label: 'b' });
+is<readonly number[]>()(table.labels.shape);
+is<readonly string[] | null>()(table.classes);
+trainer.fit({ x: table.features, y: table.labels });
 // What shares data out keeps its names.
 const { train } = preprocess.split({ input: [[0.5], [1]], label: [0, 1] }, { test: 1 });
 is<NdArray>()(train.arrays.input);

@@ -1,0 +1,90 @@
+// csv-labels.ts: the column of labels of a table: whole numbers, values, or words that become classes.
+import { Column } from './csv-column.ts';
+import { isMissing } from './csv-guess.ts';
+import { cellText, shownCell } from './csv-rows.ts';
+import { parseDecimal } from './decimal.ts';
+
+export interface LabelOptions {
+  readonly labelType?: 'i32' | 'f32' | undefined;
+  readonly classes?: number | readonly string[] | undefined;
+}
+
+/** Labels of one kind: the first one decides whether they are numbers or words, unless the classes are listed. */
+export class Labels {
+  readonly dtype: 'i32' | 'f32';
+  readonly #listed: readonly string[] | null;
+  /** How many classes there are. */
+  readonly #count: number;
+  readonly #column: Column<Int32Array | Float32Array>;
+  /** Words by the number that stands for each in the column; null as long as no label is one. */
+  #words: Map<string, number> | null;
+  #rows = 0;
+
+  constructor({ labelType = 'i32', classes = Number.POSITIVE_INFINITY }: LabelOptions) {
+    this.dtype = labelType;
+    this.#listed = typeof classes === 'number' ? null : classes;
+    this.#count = typeof classes === 'number' ? classes : classes.length;
+    this.#words = this.#listed && new Map(this.#listed.map((word, i) => [word, i]));
+    this.#column = new Column((length) => (labelType === 'f32' ? new Float32Array(length) : new Int32Array(length)), 1);
+  }
+
+  /** Whether labels are words. */
+  get areWords(): boolean {
+    return this.#words !== null;
+  }
+
+  /** Add the label of a row. @returns what is wrong with it, null where nothing is */
+  add(bytes: Uint8Array, from: number, to: number): string | null {
+    const number = parseDecimal(bytes, from, to);
+    if (this.#rows++ === 0 && this.dtype === 'i32' && Number.isNaN(number)) this.#words ??= new Map();
+    const { block, at } = this.#column.next();
+    const got = `, got ${shownCell(bytes, from, to)}`;
+    if (this.#words) {
+      const word = cellText(bytes, from, to);
+      const fault = this.#listed ? this.#unlisted(word) : this.#noWord(word, number);
+      if (fault !== null) return fault + got;
+      if (!this.#words.has(word)) this.#words.set(word, this.#words.size);
+      block[at] = this.#words.get(word)!;
+      return null;
+    }
+    block[at] = number;
+    if (this.dtype === 'f32') {
+      // False for NaN as for what is too large for f32.
+      if (Number.isFinite(Math.fround(number))) return null;
+      return `expected a number${Number.isNaN(number) ? '' : ' within f32'} as label${got}`;
+    }
+    if (Number.isNaN(number)) return `expected an integer as label, as those above${got}${LISTED}`;
+    if (block[at] !== number) return `expected an integer as label${got}`;
+    const any = this.#count === Number.POSITIVE_INFINITY;
+    return any || (number >= 0 && number < this.#count) ? null : `expected a label from 0 to ${this.#count - 1}${got}`;
+  }
+
+  /** All labels, and the words that they stand for: class i is `classes[i]`. */
+  join(): { readonly data: Int32Array | Float32Array; readonly classes: readonly string[] | null } {
+    const data = this.#column.join();
+    if (this.#listed) return { data, classes: this.#listed };
+    if (!this.#words) return { data, classes: null };
+    const found = [...this.#words.keys()];
+    // In the order of UTF-8, which is that of code points; that of < is one of UTF-16.
+    const classes = found.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    const rank = new Map(classes.map((word, i) => [word, i]));
+    return { data: data.map((i) => rank.get(found[i]!)!), classes };
+  }
+
+  #unlisted(word: string): string | null {
+    if (this.#words!.has(word)) return null;
+    const [some, more] = [this.#listed!.slice(0, 8).join(', '), this.#listed!.length > 8 ? ', ...' : ''];
+    return `expected one of the classes ${some}${more} as label`;
+  }
+
+  #noWord(word: string, number: number): string | null {
+    const words = this.#words!;
+    if (isMissing(word)) return `expected a label${LISTED}`;
+    if (!Number.isNaN(number)) return `expected a word as label, as those above${LISTED}`;
+    if (word.includes('\ufffd')) return 'expected a label in UTF-8';
+    if (words.has(word) || words.size < this.#count) return null;
+    return `expected at most ${this.#count} classes, ${[...words.keys()].slice(0, 8).join(', ')}`;
+  }
+}
+
+const LISTED = ' (option classes lists words where a number, or what stands for a missing value, is one)';
