@@ -21,12 +21,13 @@ export type Tensors = Readonly<Record<string, Tensor>>;
  * The tensors that a loss, a metric or `predict` sees, by the names of the data's arrays: `x` and `y` without further ado. Other names are told by
  * the type, `({ input, label }: Batch<'input' | 'label'>, model) => ...`: of the loss, the trainer then wants them in its data.
  */
-export type Batch<N extends string = string> = string extends N
+// Nobody tells them where N is string, nor where it is what the compiler finds in a loss that takes tensors, `loss.crossEntropy`.
+export type Batch<N extends string = string> = 'toTensor' extends N
   ? Tensors & { readonly x: Tensor; readonly y: Tensor }
   : Readonly<Record<N, Tensor>>;
 
 /** Named arrays of which these there must be; any, where the batch's names are not told. */
-export type Named<N extends string = string> = string extends N ? Arrays : Arrays & Readonly<Record<N, Arrays[string]>>;
+export type Named<N extends string = string> = 'toTensor' extends N ? Arrays : Arrays & Readonly<Record<N, Arrays[string]>>;
 
 /** A data set that lies in memory and is bound once; batches are gathered natively by a row of indices. `N` are the names of a batch's tensors. */
 export interface Source<N extends string = string> {

@@ -51,7 +51,8 @@ clip.value(1, { nonfinite: 'skip' }); //! nonfinite
 // Losses and metrics
 new Trainer({ ...plain, loss: () => 0.5 }); //! 'number' is not assignable
 new Trainer({ ...plain, loss: async ({ x }: Batch, net: nn.Sequential) => ops.sum(net.forward(x)) }); //! Promise<Tensor>
-new Trainer({ ...plain, loss: loss.crossEntropy }); //! is not assignable
+new Trainer({ ...plain, loss: loss.crossEntropy }); //! { readonly x: Tensor; readonly y: Tensor; }' but required in type 'TensorLike'
+new Trainer({ ...plain, metrics: { accuracy: metrics.accuracy } }); //! { readonly x: Tensor; readonly y: Tensor; }' but required in type 'TensorLike'
 new Trainer({ ...plain, metrics: { f1: metrics.F1 } }); //! is not assignable
 new Trainer({ ...plain, metrics: { f1: new metrics.F1() } }); //! is not assignable
 new Trainer({ ...plain, metrics: [metrics.accuracy] }); //! is not assignable
