@@ -28,7 +28,7 @@ export const TRAIN: Command = {
   operands: ['CONFIG.json'],
   summary: 'Train the model that a configuration describes',
   more: [
-    'examples/ and docs/CONFIG.md in the repository show what a configuration may say. Its paths begin at its own folder, those',
+    'examples/ and docs/CONFIG.md in the package show what a configuration may say. Its paths begin at its own folder, those',
     'given here at the current one. SIGINT and SIGTERM end the training after its step; the checkpoint is written.',
   ],
   flags: {

@@ -123,10 +123,22 @@ export function ndarrays(arrays: Arrays): Map<string, NdArray> {
   if (!first) throw new OptionError('data: expected at least one named array, got none');
   for (const [name, a] of entries) {
     if (a.shape[0] !== first[1].shape[0]) {
-      throw new ShapeError(`${name}: expected ${first[1].shape[0]} rows as ${first[0]} has, got ${a.shape[0]}`, { name });
+      const text = `${name}: expected ${first[1].shape[0]} rows as ${first[0]} has, got ${a.shape[0]}`;
+      throw new ShapeError(text + flatHint(arrays, [first, [name, a]]), { name });
     }
   }
   return new Map(entries);
+}
+
+/** Of two arrays that differ in rows: whether the longer one has no shape, and with one would have the rows of the other. */
+function flatHint(arrays: Arrays, two: readonly (readonly [name: string, array: NdArray])[]): string {
+  const [short, long] = two.map(([name, { shape }]) => ({ name, rows: shape[0]! })).sort((a, b) => a.rows - b.rows) as [
+    { name: string; rows: number },
+    { name: string; rows: number },
+  ];
+  if (!ArrayBuffer.isView(arrays[long.name]) || short.rows === 0 || long.rows % short.rows !== 0) return '';
+  const shape = `[${short.rows}, ${long.rows / short.rows}]`;
+  return `; ${long.name} is ${show(arrays[long.name])} without a shape, one value a row: { data: ${long.name}, shape: ${shape} } has ${short.rows} rows`;
 }
 
 /** Named arrays as a model reads them: it computes in f32, so f64 becomes that. */

@@ -190,12 +190,16 @@ const readFit = {
   fitSync: signature('Trainer.fitSync', { data }, fitOptions),
 };
 
+/** x and y as two arguments. */
+function checkNoPair(method: string, { 1: second }: ArrayLike<unknown>): void {
+  if (!Array.isArray(second) && !ArrayBuffer.isView(second)) return;
+  const text = `Trainer.${method}: expected an object of options as second argument, got ${show(second)}: data are named arrays, { x, y }`;
+  throw new OptionError(text, { value: second });
+}
+
 /** @param metrics the names that validation gives, beside the loss */
 export function checkFitOptions(method: 'fit' | 'fitSync', given: ArrayLike<unknown>, metrics: readonly string[]): void {
-  if (given[1] instanceof Object && (Array.isArray(given[1]) || ArrayBuffer.isView(given[1]))) {
-    const text = `Trainer.${method}: expected an object of options as second argument, got ${show(given[1])}: data are named arrays, { x, y }`;
-    throw new OptionError(text, { value: given[1] });
-  }
+  checkNoPair(method, given);
   const { validation, validateEvery, earlyStop } = readFit[method](given);
   const needs = validateEvery !== undefined ? 'validateEvery' : earlyStop ? 'earlyStop' : null;
   if (needs && !validation) throw new OptionError(`Trainer.${method}: ${needs} needs a validation set`, { option: needs });
@@ -209,6 +213,14 @@ export interface Asked {
   readonly weights: Weights;
 }
 
+const measuring = (method: 'evaluate' | 'evaluateSync'): Read<Asked> => {
+  const read = signature(`Trainer.${method}`, { data }, batchOptions);
+  return (given) => {
+    checkNoPair(method, given);
+    return read(given);
+  };
+};
+
 /** What each method is given, by its name. */
 export const readMethod: {
   readonly [K in 'evaluate' | 'evaluateSync' | 'predict' | 'predictSync']: Read<Asked>;
@@ -221,8 +233,8 @@ export const readMethod: {
 } & {
   readonly [K in 'advise' | 'resetCarried' | 'sparsity' | 'dispose']: Read<unknown>;
 } = {
-  evaluate: signature('Trainer.evaluate', { data }, batchOptions),
-  evaluateSync: signature('Trainer.evaluateSync', { data }, batchOptions),
+  evaluate: measuring('evaluate'),
+  evaluateSync: measuring('evaluateSync'),
   predict: signature('Trainer.predict', { inputs: data }, batchOptions),
   predictSync: signature('Trainer.predictSync', { inputs: data }, batchOptions),
   inspect: signature('Trainer.inspect', { batch: data }, options<InspectOptions>()({ match: pattern.optional() })),
