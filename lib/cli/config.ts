@@ -4,7 +4,20 @@ import { DataError, OptionError } from '../errors.ts';
 import { fileError } from '../io/file.ts';
 import { MAX_THREADS } from '../native/threads.ts';
 import { type EMAOptions, ema } from '../optim/ema.ts';
-import { bool, choice, either, type Giving, list, number, type OptionsOf, object, Place, text, whole } from '../options/index.ts';
+import {
+  bool,
+  choice,
+  either,
+  Field,
+  type Giving,
+  list,
+  number,
+  type OptionsOf,
+  object,
+  Place,
+  text,
+  whole,
+} from '../options/index.ts';
 import { type LossScaleOptions, lossScale } from '../train/loss-scale.ts';
 import { BATCH_SIZE } from '../train/options.ts';
 import { type PlateauOptions, plateau } from '../train/plateau.ts';
@@ -80,33 +93,42 @@ export const LOSSES = ['crossEntropy', 'mse', 'l1', 'huber', 'bceWithLogits'] as
 const positive = whole({ min: 1 });
 
 /** One of a room, or several in order. */
-const several = (room: Giving<Named>): Giving<readonly Named[]> =>
+const several = (room: Giving<Named>, min: 0 | 1): Giving<readonly Named[]> =>
   either(
-    list(room, { min: 1 }),
+    list(room, { min }),
     room.map((one) => [one]),
   );
 
 /** What key `clip` may say: a policy, or a list of them. */
-export const policies: Giving<readonly Named[]> = several(named(POLICIES));
+export const policies: Giving<readonly Named[]> = several(named(POLICIES), 1);
 
-const transforms = list(named(TRANSFORMS));
+const transforms = several(named(TRANSFORMS), 0);
+const ofArrays = object<TrainConfig['preprocess']>({
+  x: transforms.or([]).about('of x'),
+  y: transforms.or([]).about('of a value to learn; the loss is then that of the transformed values'),
+});
+
+/** An object with a type is a transform. */
+const byArray: Giving<TrainConfig['preprocess']> = Field.of<unknown, TrainConfig['preprocess']>({
+  expected: ofArrays.expected,
+  schema: () => ofArrays.schema,
+  may: (value) => ofArrays.may(value) && !('type' in (value as object)),
+  read: (value, place) => ofArrays.read(value, place),
+});
 
 /** Every key, in the order of the docs. */
 export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
-  $schema: text.or(null).about('the schema of configurations, for editors: `node_modules/gradclip/config.schema.json`'),
+  $schema: text.or(null).about('the schema of configurations, for editors: `node_modules/gradclip/docs/config.schema.json`'),
   data: data.about('see below'),
   preprocess: either(
+    byArray,
     transforms.map((x) => ({ x, y: [] as readonly Named[] })),
-    object<TrainConfig['preprocess']>({
-      x: transforms.or([]).about('of x'),
-      y: transforms.or([]).about('of a value to learn; the loss is then that of the transformed values'),
-    }),
   )
     .or({ x: [], y: [] })
     .about(
       'transforms of x, or of x and y, with the options of [DATA.md](DATA.md); learned from the rows that train, saved with the model',
     ),
-  augment: list(named(AUGMENTATIONS))
+  augment: several(named(AUGMENTATIONS), 0)
     .or([])
     .about('augmentations of images in training, before `preprocess`; see [DATA.md](DATA.md)'),
   model: model.about('see below'),
@@ -133,8 +155,8 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   constraints: list(named(CONSTRAINTS))
     .or([])
     .about('of the parameters that `match` names; see [CONSTRAINTS.md](CONSTRAINTS.md)'),
-  prune: several(named(PRUNES)).or([]).about('see [CONSTRAINTS.md](CONSTRAINTS.md)'),
-  regularize: several(named(PENALTIES))
+  prune: several(named(PRUNES), 1).or([]).about('see [CONSTRAINTS.md](CONSTRAINTS.md)'),
+  regularize: several(named(PENALTIES), 1)
     .or([])
     .about('penalties on weights; see [TRAINING.md](TRAINING.md), also for the keys down to `guards`'),
   ema: asGiven(ema).or(null).about('an average of the weights, which validation and test then take'),

@@ -40,7 +40,10 @@ export function named<T>(room: Room<T>): Giving<Named> {
     expected: 'an object with a type',
     schema: { anyOf: [...kinds.values()].map(({ schema }) => schema) },
     read(value, place) {
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) throw place.wrong('an object with a type', value);
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        const type = kinds.has(value as string) ? value : [...kinds.keys()][0];
+        throw place.wrong(`an object with a type such as { "type": "${type}" }`, value);
+      }
       const today = renamed(value as Named);
       if (typeof today.type !== 'string') throw place.key('type').wrong('a text', today.type);
       const type = tag.read(today.type, place.key('type'));

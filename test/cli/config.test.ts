@@ -98,17 +98,23 @@ it.each([
     'data.split.test: expected nothing, since the test set',
   ],
   ['data.split', { stratify: true }, "data.split.stratify: is for classes, and goes with order 'seed'"],
-  ['preprocess', 'standardize', 'preprocess: expected a list, or an object, got "standardize"'],
+  [
+    'preprocess',
+    'standardize',
+    'preprocess: expected an object with a type such as { "type": "standardize" }, got "standardize"',
+  ],
   ['preprocess', [{ of: 1 }], 'preprocess[0].type: expected a text, got nothing'],
   ['preprocess', { y: [{ type: 'standardize' }] }, 'preprocess.y: expected nothing, since crossEntropy compares with classes'],
-  ['augment', { type: 'flip' }, 'augment: expected a list, got an object'],
+  ['preprocess', { y: 'minMax' }, 'preprocess.y: expected an object with a type such as { "type": "minMax" }, got "minMax"'],
+  ['preprocess', { type: 'standardise2' }, 'preprocess.type: '],
+  ['preprocess', { z: [] }, 'preprocess: unknown option z'],
   ['data.shape', [8, 0], 'data.shape[1]: expected a whole number >= 1, got 0'],
   ['batchsize', 3, 'config: unknown option batchsize; did you mean batchSize?'],
   ['batchSize', 1.5, 'batchSize: expected a whole number >= 1, got 1.5'],
   ['epochs', undefined, 'epochs: expected epochs or steps, got nothing'],
   ['seed', -1, 'seed: expected a whole number >= 0, got -1'],
   ['threads', 1000, 'threads: expected a whole number >= 1 and <= 256, got 1000'],
-  ['optimizer', 'adamw', 'optimizer: expected an object with a type, got "adamw"'],
+  ['optimizer', 'adamw', 'optimizer: expected an object with a type such as { "type": "adamw" }, got "adamw"'],
   ['clip', [], 'clip: expected a list of at least 1, or an object with a type, got an array of 0'],
   ['clip', [{}], 'clip[0].type: expected a text, got nothing'],
   ['loss', 'mse', 'model.sizes[2]: expected 1 for the loss mse, which compares one value a row, got 10'],
@@ -120,6 +126,13 @@ it.each([
   const check = (): unknown => checkConfig(changed(path, value));
   expect(check).toThrow(OptionError);
   expect(check).toThrow(message);
+});
+
+it('takes one transform, or one augmentation, where several may stand', () => {
+  const one = { type: 'standardize', per: 'all' };
+  expect(checkConfig(changed('preprocess', one)).preprocess).toEqual({ x: [one], y: [] });
+  expect(checkConfig(changed('preprocess', { x: one })).preprocess).toEqual({ x: [one], y: [] });
+  expect(checkConfig(changed('augment', { type: 'flip' })).augment).toEqual([{ type: 'flip' }]);
 });
 
 it('says infinity as a text, where a number may be infinite', () => {
