@@ -198,6 +198,21 @@ const BATCH: readonly Row[] = [
 ];
 
 const LOSS: readonly Row[] = [
+  [
+    "the library's own loss",
+    () => withLoss(loss.crossEntropy),
+    OptionError,
+    [
+      'Trainer: option loss: loss.crossEntropy takes the outputs',
+      'write ({ x, y }, model) => loss.crossEntropy(model.forward(x), y)',
+    ],
+  ],
+  [
+    'one output a row against a list of targets',
+    () => withLoss(({ x, y }: Any, m: Any) => loss.mse(ops.slice(m.forward(x), { axis: 1, start: 0, end: 1 }), y)),
+    ShapeError,
+    ['mse: expected a target of [4,1], got [4]', 'ops.reshape(outputs, [-1])'],
+  ],
   ['no return', () => withLoss(() => {}), OptionError, ['loss: expected a scalar Tensor, got undefined; is a return missing?']],
   ['a number', () => withLoss(() => 3), OptionError, ['loss: expected a scalar Tensor, got 3']],
   [
@@ -529,7 +544,13 @@ const OPERANDS: readonly Row[] = [
     'numbers for a layer',
     () => new nn.Linear(3, 2).forward([1, 2, 3] as Any),
     OptionError,
-    ['nn.Linear', 'argument x: expected a Tensor'],
+    ['nn.Linear', 'argument x: expected a Tensor', 'trainer.predict'],
+  ],
+  [
+    'a rate by itself',
+    () => optim.adamw(0.01 as Any),
+    OptionError,
+    ['optim.adamw: expected an object of options, got 0.01', '{ lr: 0.01 }'],
   ],
   ['a class in a sequence', () => new nn.Sequential(nn.Linear as Any), OptionError, ['nn.Sequential', 'class Linear']],
 ];

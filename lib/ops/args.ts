@@ -6,13 +6,17 @@ import type { Operand } from './operand.ts';
 const isTensorLike = (value: unknown): value is TensorLike =>
   typeof value === 'object' && value !== null && typeof (value as Partial<TensorLike>).toTensor === 'function';
 
+/** Tensors are there while a model is traced; arrays go through the trainer. */
+const ranOnArrays = (value: unknown): string =>
+  Array.isArray(value) || ArrayBuffer.isView(value) ? '; trainer.predict runs a model on arrays' : '';
+
 /** A tensor of a graph, or a parameter or buffer, which stand for theirs. */
 export const tensor: Field<TensorLike, Tensor> = Field.of<TensorLike, Tensor>({
   expected: 'a Tensor',
   schema: null,
   may: isTensorLike,
   read(value, place) {
-    if (!isTensorLike(value)) throw place.wrong('a Tensor', value);
+    if (!isTensorLike(value)) throw place.wrong('a Tensor', value, ranOnArrays(value));
     return value.toTensor();
   },
 });

@@ -179,7 +179,7 @@ export function optionsOf(
     read(value, place) {
       // What a class has made may carry options, but is refused as a whole where it carries something else.
       if (!isObject(value) || (isMade(value) && !Object.keys(value).every((key) => known.includes(key))))
-        throw place.wrong(expected, value);
+        throw place.wrong(expected, value, bareValue(fields, value));
       checkKeys(value, known, place);
       const values: Record<string, unknown> = {};
       for (const key of known) {
@@ -190,6 +190,14 @@ export function optionsOf(
     },
   });
   return Object.assign(field, { fields });
+}
+
+/** Which option a value that stands by itself may be: `optim.adamw(0.01)` means { lr: 0.01 }. */
+function bareValue(fields: Fields, value: unknown): string {
+  if (typeof value !== 'number' && typeof value !== 'string') return '';
+  const entries = Object.entries(fields).filter(([, field]) => field.may(value));
+  const key = (entries.find(([, field]) => field.required) ?? entries[0])?.[0];
+  return key === undefined ? '' : `; did you mean { ${key}: ${show(value)} }?`;
 }
 
 /** The schema of an object with these fields; what no JSON value can be is left out. */

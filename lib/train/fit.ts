@@ -346,7 +346,10 @@ function nonFinite(c: FitContext, result: RunResult, culprit: Culprit | null): N
 }
 
 /** What an error adds that has named a gradient. */
-const because = (culprit: Culprit | null): string => (culprit && culprit.kind !== 'gradient' ? `; ${culprit.text}` : '');
+function because(culprit: Culprit | null): string {
+  if (!culprit) return '';
+  return `; ${culprit.text}${culprit.kind === 'gradient' ? ': option debug of the trainer names the op where it begins' : ''}`;
+}
 
 /** Follows the validation metric that early stopping watches. */
 class Best {

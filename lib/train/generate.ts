@@ -52,7 +52,8 @@ export interface GenerateOptions {
 const prompt: Field<ArrayLike<number>, readonly number[]> = custom('at least one token', (value, place) => {
   const tokens =
     typeof value === 'object' && value !== null && 'length' in value ? Array.from(value as ArrayLike<unknown>) : null;
-  if (tokens === null) throw place.wrong('tokens', value);
+  if (tokens === null)
+    throw place.wrong('tokens', value, typeof value === 'string' ? '; a tokenizer makes them: tokens.encode(text)' : '');
   if (tokens.length > 0 && tokens.every((t) => Number.isSafeInteger(t) && (t as number) >= 0)) return tokens as number[];
   throw place.refuse(`expected at least one token, got [${tokens.slice(0, 9)}]`, { value });
 });

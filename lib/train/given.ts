@@ -4,9 +4,11 @@ import { checkClipPolicy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
 import { adviseOptions } from '../history/advise.ts';
+import * as metricFunctions from '../metrics/index.ts';
 import { Streaming } from '../metrics/streaming.ts';
 import { MAX_THREADS } from '../native/threads.ts';
 import { match, pattern } from '../nn/fields.ts';
+import * as losses from '../nn/loss/index.ts';
 import { Module, type Pattern } from '../nn/module.ts';
 import { optimizer } from '../optim/build.ts';
 import { constraintRules } from '../optim/constraint.ts';
@@ -67,6 +69,22 @@ const model: Field<Module> = custom('a Module', (value, place) => {
   return value;
 });
 
+/** Losses and metrics of the library by their public names: they take what a model gives, and no batch. */
+const TAKE_OUTPUTS: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  ...Object.entries(losses).map(([name, f]) => [f, `loss.${name}`] as const),
+  ...Object.entries(metricFunctions).map(([name, f]) => [f, `metrics.${name}`] as const),
+]);
+
+/** A function of a batch and the model. */
+function ofBatch<T>(value: unknown, place: Place): T {
+  const name = TAKE_OUTPUTS.get(value);
+  if (name !== undefined) {
+    const write = `({ x, y }, model) => ${name}(model.forward(x), y)`;
+    throw place.refuse(`${name} takes the outputs of a model and their targets: write ${write}`, { value });
+  }
+  return fn('a function of a batch and the model').read(value, place) as T;
+}
+
 /** Scalars, and what metrics such as `metrics.f1` give, which graphs know; classes count arrays. */
 const measure = custom<NonNullable<TrainerOptions<Module, string>['metrics']>[string]>('a function', (value, place) => {
   const made = typeof value === 'function' ? value : (value as object | null | undefined)?.constructor;
@@ -74,7 +92,7 @@ const measure = custom<NonNullable<TrainerOptions<Module, string>['metrics']>[st
     const instead = `({ x, y }, model) => metrics.${made.name[0]!.toLowerCase()}${made.name.slice(1)}(model.forward(x), y)`;
     throw place.refuse(`expected a function, got ${show(value)}, which counts arrays: write ${instead}`, { value });
   }
-  return fn().read(value, place) as never;
+  return ofBatch(value, place);
 });
 
 const byName = record(measure, 'functions by name');
@@ -105,7 +123,7 @@ const readTrainer = signature(
   {},
   options<TrainerOptions<Module, string>>()({
     model,
-    loss: fn<Objective<Module>>('a function of a batch and the model'),
+    loss: custom<Objective<Module>>('a function of a batch and the model', ofBatch),
     optimizer,
     clip: made<ClipPolicy>('a policy such as clip.globalNorm()', checkClipPolicy).optional(),
     groups: list(options<GroupRule>()({ match, optimizer })).default([]),

@@ -1,7 +1,7 @@
 // reduction.ts: what losses share: their options, the check of their operands, and how elements become a mean, a sum, or stay.
 import { ShapeError } from '../../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../../ir/graph.ts';
-import { sameShape } from '../../ir/op.ts';
+import { sameShape, sizeOf } from '../../ir/op.ts';
 import { tensor } from '../../ops/args.ts';
 import { add, cast, clamp, div, equal, mul, sub } from '../../ops/elementwise.ts';
 import { mean, sum } from '../../ops/reduce.ts';
@@ -65,9 +65,17 @@ export function numbers(graph: Graph, given: Numbers): Tensor {
 /** Operands beside `x`, which must have its shape. Integers, as targets may be, become floats. */
 export function alike<const T extends readonly Tensor[]>(op: string, x: Tensor, ...others: T): { [K in keyof T]: Tensor } {
   for (const y of others) {
-    if (!sameShape(x.shape, y.shape)) throw new ShapeError(`${op}: expected a target of [${x.shape}], got [${y.shape}]`);
+    if (!sameShape(x.shape, y.shape))
+      throw new ShapeError(`${op}: expected a target of [${x.shape}], got [${y.shape}]${column(x, y)}`);
   }
   return others.map((y) => (y.dtype === 'i32' || y.dtype === 'u8' ? cast(y, x.dtype) : y)) as never;
+}
+
+/** One value a row, as a column or not. */
+function column(x: Tensor, y: Tensor): string {
+  if (sizeOf(x.shape) !== sizeOf(y.shape)) return '';
+  if (y.shape.length === 1) return ': ops.reshape(outputs, [-1]) has the shape of the target';
+  return x.shape.length === 1 ? ': ops.reshape(target, [-1]) has the shape of the outputs' : '';
 }
 
 export function difference(op: string, prediction: Tensor, target: Tensor, read: LossRead): Tensor {
