@@ -194,6 +194,12 @@ const BATCH: readonly Row[] = [
     ['crossEntropy: expected labels [4]', 'ops.argmax'],
   ],
   ['inputs of another width', () => trainer().predict([[1, 2, 3, 4]]), ShapeError, ['linear: expected x [..., 3]', 'got [1,4]']],
+  [
+    'predict of other names',
+    () => trainer().predict({ user: x, item: x }),
+    OptionError,
+    ['predict: the batch has no array x; it has user, item', 'option predict of the trainer'],
+  ],
   ['predict without rows', () => trainer().predict(), OptionError, ['predict: expected an array of rows', 'undefined']],
 ];
 
@@ -203,7 +209,7 @@ const LOSS: readonly Row[] = [
     () => withLoss(loss.crossEntropy),
     OptionError,
     [
-      'Trainer: option loss: loss.crossEntropy takes the outputs',
+      'Trainer: option loss: loss.crossEntropy takes what a model makes',
       'write ({ x, y }, model) => loss.crossEntropy(model.forward(x), y)',
     ],
   ],
@@ -212,6 +218,12 @@ const LOSS: readonly Row[] = [
     () => withLoss(({ x, y }: Any, m: Any) => loss.mse(ops.slice(m.forward(x), { axis: 1, start: 0, end: 1 }), y)),
     ShapeError,
     ['mse: expected a target of [4,1], got [4]', 'ops.reshape(outputs, [-1])'],
+  ],
+  [
+    "the library's own loss of three tensors",
+    () => withLoss(loss.tripletMargin),
+    OptionError,
+    ['write ({ x, y }, model) => loss.tripletMargin(...)'],
   ],
   ['no return', () => withLoss(() => {}), OptionError, ['loss: expected a scalar Tensor, got undefined; is a return missing?']],
   ['a number', () => withLoss(() => 3), OptionError, ['loss: expected a scalar Tensor, got 3']],

@@ -28,6 +28,7 @@ import {
   record,
   show,
   signature,
+  signatures,
   text,
   whole,
 } from '../options/index.ts';
@@ -79,8 +80,10 @@ const TAKE_OUTPUTS: ReadonlyMap<unknown, string> = new Map<unknown, string>([
 function ofBatch<T>(value: unknown, place: Place): T {
   const name = TAKE_OUTPUTS.get(value);
   if (name !== undefined) {
-    const write = `({ x, y }, model) => ${name}(model.forward(x), y)`;
-    throw place.refuse(`${name} takes the outputs of a model and their targets: write ${write}`, { value });
+    // Some take more, or something else, than the outputs of a model and their targets.
+    const two = Object.keys(signatures.get(name)!.positional).length === 2 && name !== 'loss.weightedMean';
+    const write = `({ x, y }, model) => ${name}(${two ? 'model.forward(x), y' : '...'})`;
+    throw place.refuse(`${name} takes what a model makes of a batch, not the batch: write ${write}`, { value });
   }
   return fn('a function of a batch and the model').read(value, place) as T;
 }

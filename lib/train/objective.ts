@@ -24,7 +24,9 @@ export function ofBatch<M extends Module, T>(where: string, batch: Tensors, mode
     const [name] = missed;
     if (name !== undefined && comesOfNothing(error)) {
       const known = Object.keys(batch);
-      const text = `${where}: the batch has no array ${name}; it has ${known.join(', ')}`;
+      const remedy =
+        where === 'predict' && name === 'x' ? '; option predict of the trainer says what the model makes of them' : '';
+      const text = `${where}: the batch has no array ${name}; it has ${known.join(', ')}${remedy}`;
       throw new OptionError(text, { where, name, known }, { cause: error });
     }
     throw explained(error, model, (x) => x instanceof Module);

@@ -108,7 +108,7 @@ export interface EarlyStop<K extends string = never> {
 
 /** `K`: names of the trainer's metrics; `N`: names that its data has. */
 export interface FitOptions<K extends string = never, N extends string = string> {
-  /** How long to train: steps, or epochs, or whichever comes first. */
+  /** How long to train: steps, or epochs, or whichever comes first. Default: one epoch. */
   readonly steps?: number;
   readonly epochs?: number;
   /** Rows per micro-batch of this run; default the trainer's. Where it changes within an epoch, that goes on with the batch of the next row. */

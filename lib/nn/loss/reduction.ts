@@ -1,7 +1,7 @@
 // reduction.ts: what losses share: their options, the check of their operands, and how elements become a mean, a sum, or stay.
 import { ShapeError } from '../../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../../ir/graph.ts';
-import { sameShape, sizeOf } from '../../ir/op.ts';
+import { sameShape } from '../../ir/op.ts';
 import { tensor } from '../../ops/args.ts';
 import { add, cast, clamp, div, equal, mul, sub } from '../../ops/elementwise.ts';
 import { mean, sum } from '../../ops/reduce.ts';
@@ -73,7 +73,8 @@ export function alike<const T extends readonly Tensor[]>(op: string, x: Tensor, 
 
 /** One value a row, as a column or not. */
 function column(x: Tensor, y: Tensor): string {
-  if (sizeOf(x.shape) !== sizeOf(y.shape)) return '';
+  const [a, b] = [x, y].map(({ shape }) => shape.filter((d) => d !== 1));
+  if (!sameShape(a!, b!)) return '';
   if (y.shape.length === 1) return ': ops.reshape(outputs, [-1]) has the shape of the target';
   return x.shape.length === 1 ? ': ops.reshape(target, [-1]) has the shape of the outputs' : '';
 }
