@@ -116,7 +116,9 @@ describe('losses as in PyTorch: values and gradients', () => {
     const refuse = (f: (a: Tensor, b: Tensor) => Tensor, a: number[], b: number[], dtype: DType = 'f32') =>
       expect(() => run(null, [zeros(...a), { ...zeros(...b), dtype }], (x, y) => [f(x, y)]));
     for (const name of ['mse', 'l1', 'huber', 'bceWithLogits'] as const) {
-      refuse(losses[name], [4, 1], [4]).toThrow(new ShapeError(`${name}: expected a target of [4,1], got [4]`));
+      const text = `${name}: expected a target of [4,1], got [4]: ops.reshape(outputs, [-1]) has the shape of the target`;
+      refuse(losses[name], [4, 1], [4]).toThrow(new ShapeError(text));
+      refuse(losses[name], [2, 3], [4]).toThrow(new ShapeError(`${name}: expected a target of [2,3], got [4]`));
     }
     refuse(loss.crossEntropy, [4, 3], [3], 'i32').toThrow(
       new ShapeError('crossEntropy: expected labels [4] for logits [4,3], got [3]'),
