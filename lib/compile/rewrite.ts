@@ -1,5 +1,5 @@
 // rewrite.ts: what all passes share: copy a graph while replacing nodes, and count uses.
-import { CONSTANT, Graph, INPUT, isOp, type Node, STATE, type Tensor } from '../ir/graph.ts';
+import { CONSTANT, Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 
 /** Every tensor that must be computed: outputs, next states, the skip decision, inputs of effects. */
 export function roots(graph: Graph): Tensor[] {
@@ -48,26 +48,16 @@ export function rewrite(graph: Graph, visit: Visit, nodes: readonly Node[] = gra
   const outs: (readonly Tensor[])[] = new Array(graph.nodes.length); // in the target, by the id of the node
   const moved = (t: Tensor): Tensor => {
     const { id } = t.node;
-    if (outs[id] === undefined && isOp(t.node, CONSTANT)) {
-      const { data, type } = t.node.attrs;
-      outs[id] = [target.constant(data, type.shape, type.dtype)];
-    }
+    if (outs[id] === undefined && isOp(t.node, CONSTANT)) outs[id] = target.copy(t.node, []).outs;
     return outs[id]?.[t.index] as Tensor;
   };
   for (const node of nodes) {
     if (isOp(node, CONSTANT)) continue;
     target.section = node.section;
-    outs[node.id] = visit(node, target, moved) ?? copyNode(node, target, moved);
+    outs[node.id] = visit(node, target, moved) ?? target.copy(node, node.ins.map(moved)).outs;
   }
   for (const [name, t] of graph.outputs) target.output(name, moved(t));
-  for (const a of graph.assigns) target.assign(a.state, moved(a.value), { always: a.always });
+  for (const a of graph.assigns) target.copyAssign(a, moved(a.value));
   if (graph.skip) target.skip = moved(graph.skip);
   return target;
-}
-
-/** The node itself in another graph. Leaves keep their identity there: one node per state and input. */
-function copyNode(node: Node, target: Graph, moved: (t: Tensor) => Tensor): readonly Tensor[] {
-  if (isOp(node, STATE)) return [target.state(node.attrs.state)];
-  if (isOp(node, INPUT)) return [target.input(node.attrs.name, node.attrs.type, node.attrs.role)];
-  return target.copy(node, node.ins.map(moved)).outs;
 }

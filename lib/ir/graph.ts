@@ -247,8 +247,13 @@ export class Graph {
     return node;
   }
 
-  /** Append a node of another graph, on operands of the same types. */
+  /**
+   * Append a node of another graph, on operands of the same types. A leaf keeps its identity: one node per state and input. Nothing is checked
+   * again, since compiling copies every node several times.
+   */
   copy(node: Node, ins: readonly Tensor[]): Node {
+    if (isOp(node, STATE)) return this.#stateOf(node.attrs.state).node;
+    if (isOp(node, INPUT)) return this.#inputOf(node.attrs).node;
     const types = node.outs.map((t) => t.type);
     const made = new Node(this, this.nodes.length, node.op, ins, node.attrs, types);
     this.nodes.push(made);
@@ -257,6 +262,10 @@ export class Graph {
 
   input(name: string, type: TensorType, role: InputRole): Tensor {
     readInput(arguments);
+    return this.#inputOf({ name, role, type });
+  }
+  #inputOf(attrs: InputAttrs): Tensor {
+    const { name, type, role } = attrs;
     const known = this.inputs.get(name);
     if (known) {
       const a = known.node.attrs as InputAttrs;
@@ -265,7 +274,7 @@ export class Graph {
       }
       return known;
     }
-    const t = this.add(INPUT, [], { name, role, type }).out;
+    const t = this.add(INPUT, [], attrs).out;
     this.inputs.set(name, t);
     return t;
   }
@@ -273,6 +282,9 @@ export class Graph {
   /** The value of a state at the start of the step. One node per state and graph. */
   state(state: State): Tensor {
     readState(arguments);
+    return this.#stateOf(state);
+  }
+  #stateOf(state: State): Tensor {
     let t = this.#states.get(state);
     if (!t) {
       t = this.add(STATE, [], { state }).out;
@@ -288,12 +300,17 @@ export class Graph {
   /** Give a state its next value. It takes effect at the end of the step, unless the step is skipped (see `always`). */
   assign(state: State, value: Tensor, options: AssignOptions = {}): void {
     const { always } = readAssign(arguments);
+    this.copyAssign({ state, always }, value);
+  }
+
+  /** The assignment of another graph, of its value here. */
+  copyAssign({ state, always }: Omit<Assign, 'value'>, value: Tensor): void {
     if (!sameType(value.type, state.type)) {
       throw new GraphError(`assign ${state.name}: expected ${typeName(state.type)}, got ${typeName(value.type)}`);
     }
     if (this.#assigned.has(state)) throw new GraphError(`assign ${state.name}: assigned twice`);
     this.#assigned.add(state);
-    this.state(state);
+    this.#stateOf(state);
     this.assigns.push({ state, value, always });
   }
 

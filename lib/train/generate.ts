@@ -1,4 +1,6 @@
 // generate.ts: text, or any sequence of tokens, that a model writes: each token is drawn from what the model predicts after those before.
+
+import { seed } from '../data/fields.ts';
 import { NonFiniteError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { type Data, sizeOf, type TensorType } from '../ir/op.ts';
@@ -8,7 +10,6 @@ import type { Module } from '../nn/module.ts';
 import { gather } from '../ops/gather.ts';
 import { reshape } from '../ops/shape.ts';
 import { custom, type Field, fn, number, options, show, signature, whole } from '../options/index.ts';
-import { seed } from './fields.ts';
 import { ModelProgram, traceModel } from './model-program.ts';
 import type { NdArray } from './source.ts';
 import { allocate } from './store.ts';

@@ -2,6 +2,7 @@
 
 import { checkClipPolicy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
+import { anyText, seed } from '../data/fields.ts';
 import { OptionError } from '../errors.ts';
 import { adviseOptions } from '../history/advise.ts';
 import * as metricFunctions from '../metrics/index.ts';
@@ -32,7 +33,6 @@ import {
   text,
   whole,
 } from '../options/index.ts';
-import { seed } from './fields.ts';
 import { checkGuard, type Guard } from './guard.ts';
 import { type AbortSignalLike, isAbortSignal } from './halt.ts';
 import type { InspectOptions } from './inspect.ts';
@@ -173,11 +173,7 @@ function checkMetric(where: string, option: string, name: string, metrics: reado
 /** What `asSource` and others look at. */
 const data: Field<unknown> = custom('named arrays, { x, y }, or a source', (value) => value);
 const weights = choice('model', 'ema').default('model');
-const string: Field<string> = custom('a text', (value, place) => {
-  if (typeof value === 'string') return value;
-  throw place.wrong('a text', value);
-});
-const metadata = record(string).default({});
+const metadata = record(anyText).default({});
 
 const fitOptions = options<FitOptions<string>>()({
   batchSize: positive.optional(),
