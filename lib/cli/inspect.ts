@@ -1,7 +1,6 @@
 // inspect.ts: `gradclip inspect FILE`: what a safetensors or IDX file holds, without its data (safetensors) or its use (IDX).
-import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { fileError } from '../io/file.ts';
+import { firstBytes, withFile } from '../io/file.ts';
 import { readIdx } from '../io/idx.ts';
 import { inspectSafetensors } from '../io/safetensors.ts';
 import { sizeOf } from '../ir/op.ts';
@@ -74,17 +73,7 @@ function showTensors(rows: readonly Row[], screen: Screen): void {
 
 /** IDX begins with two zero bytes, a dtype and a number of dimensions; safetensors with a length that cannot look like that. */
 async function looksLikeIdx(file: string): Promise<boolean> {
-  const head = new Uint8Array(4);
-  try {
-    const handle = await open(file, 'r');
-    try {
-      await handle.read(head, 0, 4, 0);
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    throw fileError(file, error);
-  }
+  const head = await withFile(file, (handle) => firstBytes(handle, 4));
   const gzip = head[0] === 0x1f && head[1] === 0x8b;
   return gzip || (head[0] === 0 && head[1] === 0 && head[2]! >= 8 && head[2]! <= 14 && head[3]! > 0);
 }

@@ -1,5 +1,7 @@
 // fields.ts: arguments that the readers have.
-import { custom, type Field, signature, text } from '../options/index.ts';
+import { custom, type Field, type OptionsField, options, signature, text, whole } from '../options/index.ts';
+import type { ReadOptions } from './file.ts';
+import { MAX_BYTES, MAX_WEIGHTS } from './limits.ts';
 
 /** A path. */
 export const file: Field<string> = text;
@@ -8,6 +10,19 @@ export const file: Field<string> = text;
 export const bytes: Field<Uint8Array> = custom('bytes as a Uint8Array', (value, place) => {
   if (value instanceof Uint8Array) return value;
   throw place.wrong('bytes as a Uint8Array', value);
+});
+
+const most = whole({ min: 1, infinite: true });
+
+/** Option `maxBytes` of a reader of data or text. */
+export const maxBytes: Field<number, number, false> = most.default(MAX_BYTES);
+
+/** Options of a reader that has none but `maxBytes`. */
+export const readOptions: OptionsField<ReadOptions, { maxBytes: number }> = options<ReadOptions>()({ maxBytes });
+
+/** The same of weights. */
+export const weightsOptions: OptionsField<ReadOptions, { maxBytes: number }> = options<ReadOptions>()({
+  maxBytes: most.default(MAX_WEIGHTS),
 });
 
 type Read = (given: ArrayLike<unknown>) => unknown;
