@@ -1,7 +1,7 @@
 // workload.ts: what a file of bench/workloads/ exports: a model, one batch, and what PyTorch computes for them.
 import type { Module } from '../lib/nn/index.ts';
-import type { Arrays, NdArray } from '../lib/train/source.ts';
-import type { Objective } from '../lib/train/step.ts';
+import type { Arrays, NdArray } from '../lib/train/feed/source.ts';
+import type { Objective } from '../lib/train/step/step.ts';
 import { noise, uniform } from '../test/golden/recipe.ts';
 
 export interface Workload<M extends Module> {

@@ -9,7 +9,7 @@ import { rows } from '../dist/lib/index.js';
 import { allocate, CompiledProgram, target } from '../dist/lib/native/program.js';
 import { ApplyStates } from '../dist/lib/optim/apply.js';
 import { groupParameters } from '../dist/lib/train/options.js';
-import { traceTrain } from '../dist/lib/train/step.js';
+import { traceTrain } from '../dist/lib/train/step/step.js';
 
 /** One batch holds all of `data`. Times in milliseconds; `plan` gives the memory plan, which says how small an arena could be. */
 export function compileStep({ model, loss, optimizer, clip, data }) {

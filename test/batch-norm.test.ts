@@ -17,8 +17,8 @@ import * as loss from '../lib/nn/loss/index.ts';
 import { bindParameters } from '../lib/nn/module.ts';
 import { add, mul, relu, sum, tanh } from '../lib/ops/index.ts';
 import { sgd } from '../lib/optim/index.ts';
+import type { Arrays } from '../lib/train/feed/source.ts';
 import { Trainer } from '../lib/train/index.ts';
-import type { Arrays } from '../lib/train/source.ts';
 import { interpret } from './interpret.ts';
 import { runGraph } from './run-graph.ts';
 

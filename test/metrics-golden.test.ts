@@ -6,7 +6,7 @@ import { IndexError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import { type DType, sizeOf } from '../lib/ir/op.ts';
 import * as metrics from '../lib/metrics/index.ts';
-import { Gathering, measure, type TracedMetric } from '../lib/train/measure.ts';
+import { Gathering, measure, type TracedMetric } from '../lib/train/step/measure.ts';
 import { runGraph } from './run-graph.ts';
 
 type Numbers = readonly (number | string)[];

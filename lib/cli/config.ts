@@ -18,10 +18,10 @@ import {
   text,
   whole,
 } from '../options/index.ts';
-import { type LossScaleOptions, lossScale } from '../train/loss-scale.ts';
 import { BATCH_SIZE } from '../train/options.ts';
-import { type PlateauOptions, plateau } from '../train/plateau.ts';
-import { type RollbackOptions, rollback } from '../train/rollback.ts';
+import { type LossScaleOptions, lossScale } from '../train/step/loss-scale.ts';
+import { type PlateauOptions, plateau } from '../train/watch/plateau.ts';
+import { type RollbackOptions, rollback } from '../train/watch/rollback.ts';
 import { checkData, type DataConfig, data } from './config-data.ts';
 import { checkModel, type ModelConfig, model } from './models.ts';
 import { asGiven, type Named, named, wrong } from './named.ts';

@@ -11,7 +11,7 @@ import { readNpz } from '../io/npy.ts';
 import { readText } from '../io/text.ts';
 import { sizeOf } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
-import { type NdArray, rows, type Source, windows } from '../train/source.ts';
+import { type NdArray, rows, type Source, windows } from '../train/feed/source.ts';
 import type { CSVData, DataConfig, NPZData, Split, TextData } from './config.ts';
 
 /** Files as they were read, before any row is given a use. */

@@ -12,8 +12,8 @@ import { OPTIMIZERS as LIST } from '../optim/list.ts';
 import type { Prune } from '../optim/prune.ts';
 import * as prune from '../optim/prune.ts';
 import { optionsOf, signatures, text } from '../options/index.ts';
-import * as guard from '../train/guard.ts';
-import * as regularize from '../train/regularize.ts';
+import * as guard from '../train/step/guard.ts';
+import * as regularize from '../train/step/regularize.ts';
 import type { Room } from './named.ts';
 
 type Functions<T> = Readonly<Record<string, (...given: never[]) => T>>;

@@ -2,9 +2,9 @@
 
 import type { Report } from '../optim/report.ts';
 import { count, duration, percent, short } from '../text/format.ts';
-import type { GuardEvent } from '../train/guarding.ts';
-import type { EpochEnd } from '../train/progress.ts';
-import type { TrainingWarning } from '../train/warnings.ts';
+import type { EpochEnd } from '../train/loop/progress.ts';
+import type { TrainingWarning } from '../train/loop/warnings.ts';
+import type { GuardEvent } from '../train/step/guarding.ts';
 import type { TrainConfig } from './config.ts';
 import type { DataSet } from './data.ts';
 import type { Screen } from './screen.ts';

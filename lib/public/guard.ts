@@ -13,5 +13,5 @@ export {
   type RangeOptions,
   type VanishingOptions,
   vanishing,
-} from '../train/guard.ts';
-export type { GuardEvent } from '../train/guarding.ts';
+} from '../train/step/guard.ts';
+export type { GuardEvent } from '../train/step/guarding.ts';

@@ -10,9 +10,9 @@ import type { Module } from '../nn/module.ts';
 import { gather } from '../ops/gather.ts';
 import { reshape } from '../ops/shape.ts';
 import { custom, type Field, fn, number, options, show, signature, whole } from '../options/index.ts';
-import { ModelProgram, traceModel } from './model-program.ts';
-import type { NdArray } from './source.ts';
-import { allocate } from './store.ts';
+import type { NdArray } from './feed/source.ts';
+import { ModelProgram, traceModel } from './state/model-program.ts';
+import { allocate } from './state/store.ts';
 
 /** A model that goes on from a state, as recurrent ones do. */
 export interface SteppingModel extends Module {

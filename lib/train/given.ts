@@ -33,10 +33,10 @@ import {
   text,
   whole,
 } from '../options/index.ts';
-import { checkGuard, type Guard } from './guard.ts';
-import { type AbortSignalLike, isAbortSignal } from './halt.ts';
-import type { InspectOptions } from './inspect.ts';
-import { lossScale } from './loss-scale.ts';
+import type { InspectOptions } from './debug/inspect.ts';
+import { type AugmentOption, checkAugmentation, checkPreprocess, type PreprocessOption } from './feed/prepare.ts';
+import { type AbortSignalLike, isAbortSignal } from './loop/halt.ts';
+import type { Logger } from './loop/warnings.ts';
 import type {
   BatchOptions,
   EarlyStop,
@@ -48,13 +48,13 @@ import type {
   Weights,
   WeightsOptions,
 } from './options.ts';
-import { plateau } from './plateau.ts';
-import { type AugmentOption, checkAugmentation, checkPreprocess, type PreprocessOption } from './prepare.ts';
-import { recordTo } from './recording.ts';
-import type { Regularizer } from './regularize.ts';
-import { rollback } from './rollback.ts';
-import type { Objective } from './step.ts';
-import type { Logger } from './warnings.ts';
+import { checkGuard, type Guard } from './step/guard.ts';
+import { lossScale } from './step/loss-scale.ts';
+import type { Regularizer } from './step/regularize.ts';
+import type { Objective } from './step/step.ts';
+import { plateau } from './watch/plateau.ts';
+import { recordTo } from './watch/recording.ts';
+import { rollback } from './watch/rollback.ts';
 
 /** What is made by a function of the library, or checked by one. */
 const made = <T>(expected: string, check: (where: string, value: unknown) => unknown): Field<T> =>

@@ -1,9 +1,24 @@
 // index.ts: the public names of train.
-export type { LoadResult } from './checkpoint.ts';
+
+export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './debug/inspect.ts';
+export type { AugmentOption, PreprocessOption, Transforms } from './feed/prepare.ts';
+export {
+  type ArrayInput,
+  type Arrays,
+  type Batch,
+  type NdArray,
+  rows,
+  type Source,
+  type WindowsOptions,
+  windows,
+} from './feed/source.ts';
+export type { Stream } from './feed/stream.ts';
 export { type ContextModel, type GenerateOptions, generate, type SteppingModel, type Writer } from './generate.ts';
-export type { AbortSignalLike } from './halt.ts';
-export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './inspect.ts';
-export type { LossScaleOptions } from './loss-scale.ts';
+export type { AbortSignalLike } from './loop/halt.ts';
+export type { InstructionProfile, Profile } from './loop/profile.ts';
+export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './loop/progress.ts';
+export type { Run } from './loop/run.ts';
+export type { Logger, TrainingWarning, TrainingWarningCode, WarningDetails } from './loop/warnings.ts';
 export type {
   BatchOptions,
   EarlyStop,
@@ -15,26 +30,12 @@ export type {
   Weights,
   WeightsOptions,
 } from './options.ts';
-export type { PlateauOptions } from './plateau.ts';
-export type { AugmentOption, PreprocessOption, Transforms } from './prepare.ts';
-export type { InstructionProfile, Profile } from './profile.ts';
-export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './progress.ts';
-export type { Sparsity } from './pruned.ts';
-export type { RecordOptions } from './recording.ts';
-export * as regularize from './regularize.ts';
-export type { RollbackOptions } from './rollback.ts';
-export type { Run } from './run.ts';
-export {
-  type ArrayInput,
-  type Arrays,
-  type Batch,
-  type NdArray,
-  rows,
-  type Source,
-  type WindowsOptions,
-  windows,
-} from './source.ts';
-export type { Measure, Objective } from './step.ts';
-export type { Stream } from './stream.ts';
+export type { LoadResult } from './state/checkpoint.ts';
+export type { Sparsity } from './state/pruned.ts';
+export type { LossScaleOptions } from './step/loss-scale.ts';
+export * as regularize from './step/regularize.ts';
+export type { Measure, Objective } from './step/step.ts';
 export { Trainer } from './trainer.ts';
-export type { Logger, TrainingWarning, TrainingWarningCode, WarningDetails } from './warnings.ts';
+export type { PlateauOptions } from './watch/plateau.ts';
+export type { RecordOptions } from './watch/recording.ts';
+export type { RollbackOptions } from './watch/rollback.ts';

@@ -9,17 +9,22 @@ import { writeSafetensors } from '../io/safetensors.ts';
 import type { Data, DataOf, DType } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
-import type { Access } from './access.ts';
-import { checkMetadata, type LoadResult, matchCheckpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import { Current } from './current.ts';
-import { drive, driveSync, type Loop, settle } from './effect.ts';
-import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
-import { closing, closingNow, type Feeder, type FeedOptions } from './feeder.ts';
-import type { Running } from './fit.ts';
+import { type Inspection, type InspectOptions, inspectLoop } from './debug/inspect.ts';
+import { closing, closingNow, type Feeder, type FeedOptions } from './feed/feeder.ts';
+import { asSource, feederOf, inputsOf } from './feed/inputs.ts';
+import { preprocessMetadata, preprocessOf, type Transforms } from './feed/prepare.ts';
+import type { ArrayInput, Arrays, Named, NdArray, Source } from './feed/source.ts';
+import { copyOf, type Stream } from './feed/stream.ts';
 import { type Asked, checkFitOptions, checkTrainerOptions, readMethod } from './given.ts';
-import { Halt } from './halt.ts';
-import { asSource, feederOf, inputsOf } from './inputs.ts';
-import { type Inspection, type InspectOptions, inspectLoop } from './inspect.ts';
+import type { Access } from './loop/access.ts';
+import { drive, driveSync, type Loop, settle } from './loop/effect.ts';
+import { type EvaluateContext, evaluateLoop } from './loop/evaluate.ts';
+import type { Running } from './loop/fit.ts';
+import { Halt } from './loop/halt.ts';
+import { type Counters, type FitResult, inBatchesOf, type Metrics, START } from './loop/progress.ts';
+import { Run } from './loop/run.ts';
+import { train } from './loop/training.ts';
+import { Warnings } from './loop/warnings.ts';
 import {
   BATCH_SIZE,
   type BatchOptions,
@@ -30,16 +35,11 @@ import {
   type Weights,
   type WeightsOptions,
 } from './options.ts';
-import { preprocessMetadata, preprocessOf, type Transforms } from './prepare.ts';
-import { type Counters, type FitResult, inBatchesOf, type Metrics, START } from './progress.ts';
-import { type Sparsity, sparsityOf, withoutPrunedRows } from './pruned.ts';
-import { Run } from './run.ts';
-import { Copied } from './session.ts';
-import type { Setup } from './setup.ts';
-import type { ArrayInput, Arrays, Named, NdArray, Source } from './source.ts';
-import { copyOf, type Stream } from './stream.ts';
-import { train } from './training.ts';
-import { Warnings } from './warnings.ts';
+import { checkMetadata, type LoadResult, matchCheckpoint, readCheckpoint, writeCheckpoint } from './state/checkpoint.ts';
+import { Current } from './state/current.ts';
+import { type Sparsity, sparsityOf, withoutPrunedRows } from './state/pruned.ts';
+import { Copied } from './state/session.ts';
+import type { Setup } from './state/setup.ts';
 
 type Chosen = Required<BatchOptions>;
 

@@ -12,8 +12,8 @@ import { Linear, Module } from '../../lib/nn/index.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
 import { reshape } from '../../lib/ops/index.ts';
 import * as optim from '../../lib/optim/index.ts';
+import { dtypeOf, type NdArray } from '../../lib/train/feed/source.ts';
 import type { TrainerOptions } from '../../lib/train/options.ts';
-import { dtypeOf, type NdArray } from '../../lib/train/source.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { runGraph } from '../run-graph.ts';
 

@@ -12,7 +12,7 @@ import type { Data } from '../../lib/ir/op.ts';
 import { Linear, Module } from '../../lib/nn/index.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
 import * as optim from '../../lib/optim/index.ts';
-import { type Batch, dtypeOf, type NdArray } from '../../lib/train/source.ts';
+import { type Batch, dtypeOf, type NdArray } from '../../lib/train/feed/source.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { runGraph } from '../run-graph.ts';
 

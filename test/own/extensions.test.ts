@@ -23,8 +23,8 @@ import {
 } from '../../lib/index.ts';
 import type { Tensor } from '../../lib/ir/graph.ts';
 import type { Prune } from '../../lib/optim/prune.ts';
-import type { Regularizer } from '../../lib/train/regularize.ts';
-import type { Source } from '../../lib/train/source.ts';
+import type { Source } from '../../lib/train/feed/source.ts';
+import type { Regularizer } from '../../lib/train/step/regularize.ts';
 import { fails, type Kind } from '../train/fails.ts';
 import { bits, classifier, points } from '../train/models.ts';
 

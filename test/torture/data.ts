@@ -1,6 +1,6 @@
 // data.ts: the rows of a program: what it reads and its targets.
 import { type Data, type DType, sizeOf } from '../../lib/ir/op.ts';
-import { type Arrays, type NdArray, rows, type Source, windows } from '../../lib/train/source.ts';
+import { type Arrays, type NdArray, rows, type Source, windows } from '../../lib/train/feed/source.ts';
 import { LOSSES, targetRow } from './losses.ts';
 import type { Made } from './network.ts';
 import { Random } from './random.ts';

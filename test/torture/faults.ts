@@ -50,7 +50,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   tail: {
     what: 'the shorter last batch of an epoch counts as many rows as the others',
-    file: 'lib/train/feeder.ts',
+    file: 'lib/train/feed/feeder.ts',
     find: 'part(equal, 1, tail)',
     replace: 'part(equal, 1, batchSize)',
     within: 1000,

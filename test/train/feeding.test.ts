@@ -7,8 +7,8 @@ import { describe, expect, it } from 'vitest';
 import type { Arrays } from '../../lib/data/arrays.ts';
 import { DataError, OptionError } from '../../lib/errors.ts';
 import { readRecord } from '../../lib/history/index.ts';
+import { rows, windows } from '../../lib/train/feed/source.ts';
 import type { FitOptions, Stream } from '../../lib/train/index.ts';
-import { rows, windows } from '../../lib/train/source.ts';
 import { fails } from './fails.ts';
 import { bits, classifier, points } from './models.ts';
 

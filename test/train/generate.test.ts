@@ -6,8 +6,8 @@ import { Embedding, GRU, init, Linear, LSTM, Module, Parameter, RNN } from '../.
 import * as loss from '../../lib/nn/loss/index.ts';
 import { add, matmul, reshape, slice, tanh } from '../../lib/ops/index.ts';
 import * as optim from '../../lib/optim/index.ts';
+import type { NdArray } from '../../lib/train/feed/source.ts';
 import { draw, type GenerateOptions, generate } from '../../lib/train/generate.ts';
-import type { NdArray } from '../../lib/train/source.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 
 const KINDS = { RNN, LSTM, GRU } as const;

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { AbortError, BusyError, DataError, DisposedError } from '../../lib/errors.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
 import type { Report } from '../../lib/optim/report.ts';
-import type { Arrays, NdArray } from '../../lib/train/source.ts';
+import type { Arrays, NdArray } from '../../lib/train/feed/source.ts';
 import { bits, classifier, points, stream } from './models.ts';
 
 const data = points(100);

@@ -1,8 +1,8 @@
 // located.test.ts: an index out of its bound is told by array and row of the data, whatever the order of rows and the cut into batches.
 import { describe, expect, it } from 'vitest';
 import { IndexError } from '../../lib/errors.ts';
+import { windows } from '../../lib/train/feed/source.ts';
 import type { FitOptions } from '../../lib/train/index.ts';
-import { windows } from '../../lib/train/source.ts';
 import { fails } from './fails.ts';
 import { classifier, points, stream, tied, tiedData } from './models.ts';
 

@@ -5,8 +5,8 @@ import { Dropout, Embedding, LayerNorm, Linear, Module } from '../../lib/nn/inde
 import * as loss from '../../lib/nn/loss/index.ts';
 import { relu } from '../../lib/ops/index.ts';
 import * as optim from '../../lib/optim/index.ts';
+import type { Arrays, Batch } from '../../lib/train/feed/source.ts';
 import type { TrainerOptions, WeightsOptions } from '../../lib/train/options.ts';
-import type { Arrays, Batch } from '../../lib/train/source.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 
 export class MLP extends Module {

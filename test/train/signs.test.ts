@@ -1,7 +1,7 @@
 // signs.test.ts: what is compared by a factor, or with the best so far, is compared alike for losses below 0, of 0, tiny and huge.
 import { expect, test } from 'vitest';
 import { clip, nn, ops, optim, rows, type Source, type Tensor, Trainer, type TrainerOptions } from '../../lib/index.ts';
-import { Plateau } from '../../lib/train/plateau.ts';
+import { Plateau } from '../../lib/train/watch/plateau.ts';
 
 const VALUES = [1, -1, 1e-30, -1e-30, 1e30, -1e30];
 

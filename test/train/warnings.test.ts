@@ -5,10 +5,10 @@ import { OptionError, SkipError } from '../../lib/errors.ts';
 import type { Tensor } from '../../lib/ir/graph.ts';
 import { crossEntropy } from '../../lib/nn/loss/index.ts';
 import { add, cast, less, mul } from '../../lib/ops/index.ts';
-import * as guard from '../../lib/train/guard.ts';
-import { l2 } from '../../lib/train/regularize.ts';
-import type { Batch } from '../../lib/train/source.ts';
-import { type TrainingWarning, Warnings } from '../../lib/train/warnings.ts';
+import type { Batch } from '../../lib/train/feed/source.ts';
+import { type TrainingWarning, Warnings } from '../../lib/train/loop/warnings.ts';
+import * as guard from '../../lib/train/step/guard.ts';
+import { l2 } from '../../lib/train/step/regularize.ts';
 import { fails } from './fails.ts';
 import { type ClassifierOptions, classifier, type MLP, points } from './models.ts';
 

@@ -1,0 +1,254 @@
+// feeder.ts: what the next chunk of steps is fed: how many steps, of how many micro-batches, of how many rows, and the bytes.
+import type { Column } from '../../compile/program.ts';
+import { DataError } from '../../errors.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { TensorType } from '../../ir/op.ts';
+import type { DrawnBatch } from '../loop/culprit.ts';
+import type { Effect } from '../loop/effect.ts';
+import type { Counters } from '../loop/progress.ts';
+import type { NdArray, Source, Tensors } from './source.ts';
+import {
+  checkRowTypes,
+  openStream,
+  Prefetcher,
+  Puller,
+  rowsOfBatch,
+  rowTypes,
+  type Stream,
+  type StreamBatch,
+  traceRows,
+} from './stream.ts';
+
+export interface Chunk {
+  readonly steps: number;
+  /** Micro-batches of each step. */
+  readonly micros: number;
+  /** One for all steps; or, of one step whose batches differ in rows, those that follow each other with equal rows. */
+  readonly parts: readonly ChunkPart[];
+  /** The j-th of its steps * micros batches, to be looked at. */
+  batch(j: number): DrawnBatch;
+  /** Where batches are not drawn by number: only those of the first steps were used, the rest comes again. */
+  giveBack?(used: number): void;
+}
+
+export interface ChunkPart {
+  /** Micro-batches of a step, and rows of each. */
+  readonly micros: number;
+  readonly rows: number;
+  /** The bytes of their feed rows, `rowBytes` each, of one step after the other. To be used before the next call. */
+  fill(columns: readonly Column[], rowBytes: number): Uint8Array;
+}
+
+export interface Feeder {
+  /** Arrays to bind. */
+  readonly data: ReadonlyMap<string, NdArray>;
+  /** Updates in an epoch, if none is skipped; null for a stream, of which nobody knows how long it is. */
+  readonly epochSteps: number | null;
+  trace(graph: Graph, rows: number): Tensors;
+  /** The next chunk of at most `most` steps. */
+  next(most: number, counters: Counters): Effect<Chunk | 'endOfEpoch' | 'endOfData'>;
+  close(): Promise<void>;
+}
+
+export interface FeedOptions {
+  readonly batchSize: number;
+  readonly accumulate: number;
+  readonly dropLast: boolean;
+  readonly seed: bigint;
+  /** Draw batches by the seed, or take rows as they lie. */
+  readonly shuffle: boolean;
+}
+
+/** Index rows of a source that lies in memory. */
+export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
+  const { batchSize, accumulate, dropLast, seed, shuffle } = options;
+  const { whole, tail } = source.epoch(batchSize);
+  const perEpoch = whole + (tail > 0 && !dropLast ? 1 : 0);
+  if (perEpoch === 0) throw new DataError(`fit: dropLast leaves no batch: ${source.length} rows, batchSize ${batchSize}`);
+  const room = new IndexRows();
+  const draw: Source['fill'] = (row, at) => (shuffle ? source.fill(row, at) : source.fillInOrder(row, at.i * batchSize));
+  const next = (most: number, { attempt, epoch, batch }: Counters): Chunk | 'endOfEpoch' => {
+    if (batch >= perEpoch) return 'endOfEpoch';
+    // The last batches of an epoch may be too few for a whole step: they make one with fewer micro-batches, the shorter one the last.
+    const micros = Math.min(accumulate, perEpoch - batch);
+    const equal = Math.max(0, whole - batch);
+    const steps = Math.max(1, Math.min(most, Math.floor(equal / micros)));
+    const part = (first: number, micros: number, rows: number): ChunkPart => ({
+      micros,
+      rows,
+      fill(_columns, rowBytes) {
+        // Nothing of the batch is read.
+        if (rowBytes === 0) return new Uint8Array(0);
+        const count = steps * micros;
+        const views = room.views(count, rows, rowBytes);
+        const at = { epoch, i: batch + first, attempt: attempt + first, batchSize, seed };
+        for (let j = 0; j < count; j++, at.i++, at.attempt++) draw(views[j]!, at);
+        return room.bytes(count * rowBytes);
+      },
+    });
+    const parts =
+      equal >= micros ? [part(0, micros, batchSize)] : [...(equal > 0 ? [part(0, equal, batchSize)] : []), part(equal, 1, tail)];
+    return {
+      steps,
+      micros,
+      parts,
+      batch(j) {
+        if (!source.byRow) return { arrays: source.data, rows: null, of: '' };
+        const indices = new Int32Array(batch + j < whole ? batchSize : tail);
+        draw(indices, { epoch, i: batch + j, attempt: attempt + j, batchSize, seed });
+        return { arrays: source.data, rows: indices, of: '' };
+      },
+    };
+  };
+  return {
+    data: source.data,
+    epochSteps: stepsFrom(next),
+    trace: (graph, rows) => source.trace(graph, rows),
+    next: (most, counters) => ({ now: () => next(most, counters), later: async () => next(most, counters) }),
+    close: async () => {},
+  };
+}
+
+/** Steps from the beginning of an epoch to its end, as chunks are cut. */
+function stepsFrom(next: (most: number, counters: Counters) => Chunk | 'endOfEpoch'): number {
+  let steps = 0;
+  for (let batch = 0; ; ) {
+    const chunk = next(Number.POSITIVE_INFINITY, { attempt: 0, step: 0, skips: 0, epoch: 0, batch });
+    if (chunk === 'endOfEpoch') return steps;
+    steps += chunk.steps;
+    batch += chunk.steps * chunk.micros;
+  }
+}
+
+/** Index rows of one chunk after the other, in the same memory: a run copies what it is fed. */
+class IndexRows {
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #views: Int32Array[] = [];
+  #rows = 0;
+
+  /** `count` rows of so many indices, `rowBytes` apart. */
+  views(count: number, rows: number, rowBytes: number): readonly Int32Array[] {
+    if (rows !== this.#rows || count > this.#views.length) {
+      const { buffer } = new Uint8Array(count * rowBytes);
+      this.#bytes = new Uint8Array(buffer);
+      this.#views = Array.from({ length: count }, (_, j) => new Int32Array(buffer, j * rowBytes, rows));
+      this.#rows = rows;
+    }
+    return this.#views;
+  }
+
+  bytes(length: number): Uint8Array {
+    return this.#bytes.subarray(0, length);
+  }
+}
+
+// Batches held ahead of the run; more would only take memory.
+const AHEAD = 16;
+
+/**
+ * Whole batches of a stream, pulled ahead while a run is on.
+ * @param blocks for a run that does not wait, and a stream that need not
+ */
+export function streamFeeder(stream: Stream, { accumulate }: FeedOptions, blocks: boolean): Feeder {
+  let again = false;
+  const open = (): Prefetcher | Puller => {
+    const opened = openStream(stream);
+    again = opened.again;
+    const limit = Math.max(AHEAD, 2 * accumulate);
+    return blocks ? new Puller(opened, limit) : new Prefetcher(opened, limit);
+  };
+  let source: Prefetcher | Puller | null = open();
+  let types: Map<string, TensorType> | null = null;
+  let drawn = 0;
+
+  const chunkOf = (batches: readonly StreamBatch[]): Chunk | 'endOfEpoch' | 'endOfData' => {
+    const first = batches[0];
+    if (!first) {
+      if (!types) throw new DataError('fit: expected at least one batch, the source gave none');
+      if (drawn === 0) return 'endOfData';
+      drawn = 0;
+      // Opened anew, but not before another epoch is wanted.
+      if (again) source = null;
+      return 'endOfEpoch';
+    }
+    types ??= rowTypes(first);
+    for (const [i, b] of batches.entries()) checkRowTypes(types, b, `fit: batch ${drawn + i} of the epoch`);
+    const start = drawn;
+    drawn += batches.length;
+    const micros = Math.min(accumulate, batches.length);
+    return {
+      steps: batches.length / micros,
+      micros,
+      parts: equalParts(batches).map((part) => ({
+        micros: Math.min(micros, part.length),
+        rows: rowsOfBatch(part[0]!),
+        fill: (...row) => packBatches(part, ...row),
+      })),
+      batch: (j) => ({ arrays: batches[j]!, rows: null, of: ` of batch ${start + j} of the epoch` }),
+      giveBack(used) {
+        const rest = batches.slice(used * micros);
+        source?.giveBack(rest);
+        drawn -= rest.length;
+      },
+    };
+  };
+  const now = (): Prefetcher | Puller => {
+    source ??= open();
+    return source;
+  };
+  return {
+    data: new Map(),
+    epochSteps: null,
+    trace: (graph, rows) => traceRows(graph, types!, rows),
+    next: (most) => ({
+      later: async () => chunkOf(await now().take(most, accumulate)),
+      now: () => chunkOf(now().take(most, accumulate) as StreamBatch[]),
+    }),
+    close: async () => source?.close(),
+  };
+}
+
+/** Batches that follow each other with equal rows. */
+function equalParts(batches: readonly StreamBatch[]): StreamBatch[][] {
+  const parts: StreamBatch[][] = [];
+  for (const batch of batches) {
+    const last = parts.at(-1);
+    if (last && rowsOfBatch(last[0]!) === rowsOfBatch(batch)) last.push(batch);
+    else parts.push([batch]);
+  }
+  return parts;
+}
+
+/** Batches as feed rows: each array's bytes at its column. */
+export function packBatches(batches: readonly StreamBatch[], columns: readonly Column[], rowBytes: number): Uint8Array {
+  const bytes = new Uint8Array(batches.length * rowBytes);
+  for (const [j, batch] of batches.entries()) {
+    for (const { name, offset } of columns) {
+      const { data } = batch.get(name)!;
+      bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), j * rowBytes + offset);
+    }
+  }
+  return bytes;
+}
+
+/** `closing`, of work that blocks. */
+export function closingNow<T>(feeder: Feeder, work: () => T): T {
+  try {
+    return work();
+  } finally {
+    feeder.close().catch(() => {});
+  }
+}
+
+/** Close the feeder when the work is done. The error of the work counts, if both fail. */
+export async function closing<T>(feeder: Feeder, work: () => Promise<T>): Promise<T> {
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    await feeder.close().catch(() => {});
+    throw error;
+  }
+  await feeder.close();
+  return result;
+}

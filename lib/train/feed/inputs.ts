@@ -1,0 +1,78 @@
+// inputs.ts: what the trainer's functions are given, checked and in one form.
+
+import { isShare, type Share } from '../../data/arrays.ts';
+import { OptionError } from '../../errors.ts';
+import { Tensor } from '../../ir/graph.ts';
+import { Module } from '../../nn/module.ts';
+import { isClass, show } from '../../options/index.ts';
+import type { Inputs } from '../loop/predict.ts';
+import type { FitOptions } from '../options.ts';
+import { type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
+import { checkedSource } from './own-source.ts';
+import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
+import type { Stream } from './stream.ts';
+
+/** A function, or what gives one batch after the other. A list is one of batches if its first element has arrays by name. */
+export function isStream(data: unknown): data is Stream {
+  if (Array.isArray(data)) return typeof data[0] === 'object' && data[0] !== null && !isArray(data[0]);
+  if (typeof data !== 'object' || data === null) return typeof data === 'function' && !isClass(data);
+  return (Symbol.asyncIterator in data || Symbol.iterator in data) && !(ArrayBuffer.isView(data) || data instanceof Map);
+}
+
+/**
+ * What feeds a fit.
+ * @throws OptionError for data that are none, and where their order is not to be chosen
+ */
+export function feederOf(
+  where: string,
+  data: Arrays | Share | Source | Stream,
+  fit: FitOptions<string>,
+  options: FeedOptions,
+): Feeder {
+  const order = (what: string): OptionError =>
+    new OptionError(`${where}: option shuffle: ${what} come in an order of their own`, { option: 'shuffle' });
+  if (isStream(data)) {
+    if (fit.shuffle !== undefined) throw order('batches of a stream');
+    return streamFeeder(data, options, where === 'fitSync');
+  }
+  const source = asSource(where, data);
+  if (fit.shuffle === false && !source.byRow) throw order('rows of a source');
+  return sourceFeeder(source, options);
+}
+
+export function asSource(where: string, data: Arrays | Share | Source): Source {
+  if (typeof (data as Partial<Source> | null)?.trace === 'function') return checkedSource(where, data as Source);
+  return rows(namedArrays(where, 'named arrays, such as { x, y }, or a source of batches', data));
+}
+
+export function inputsOf(where: string, inputs: ArrayInput | Arrays | Share): Inputs {
+  const named = isArray(inputs) ? { x: inputs } : namedArrays(where, 'an array of rows or named arrays', inputs);
+  const shaped = Object.values(named).some((x) => !(ArrayBuffer.isView(x) || Array.isArray(x)));
+  return { arrays: modelArrays(named), shaped };
+}
+
+/** Whether it is one array, as far as its form tells. */
+export function isArray(x: unknown): x is ArrayInput {
+  return ArrayBuffer.isView(x) || Array.isArray(x) || (typeof x === 'object' && x !== null && 'data' in x && 'shape' in x);
+}
+
+/** @throws OptionError for what has no arrays by name */
+function namedArrays(where: string, expected: string, data: unknown): Arrays {
+  if (isShare(data)) return data.arrays;
+  if (data instanceof Map) return Object.fromEntries(data) as Arrays;
+  const promise = typeof (data as { then?: unknown } | null)?.then === 'function';
+  // Nobody waits for it: what it rejects with would end the process.
+  if (promise) (data as PromiseLike<unknown>).then(undefined, () => {});
+  const named = typeof data === 'object' && data !== null && !isArray(data) && !promise;
+  if (named && !(data instanceof Tensor || data instanceof Module || isStream(data))) return data as Arrays;
+  const hint = promise
+    ? '; is an await missing?'
+    : data instanceof Tensor
+      ? ': what a model computes while it is traced has no values'
+      : isStream(data)
+        ? ': batches one after the other are for fit'
+        : typeof data === 'number'
+          ? '; preprocess.split takes a part of the rows'
+          : '';
+  throw new OptionError(`${where}: expected ${expected}, got ${show(data)}${hint}`);
+}

@@ -1,0 +1,157 @@
+// source.ts: where batches come from. A source declares its part of the graph and fills the rows that a run is fed.
+
+import { type ArrayInput, type Arrays, dtypeOf, integers, modelArrays, type NdArray } from '../../data/arrays.ts';
+import { arrayInput, arrays as namedArrays } from '../../data/fields.ts';
+import { printed } from '../../errors/inspect.ts';
+import { DataError } from '../../errors.ts';
+import { uniformIntegers } from '../../ir/draws.ts';
+import type { Graph, Tensor } from '../../ir/graph.ts';
+import { typeName } from '../../ir/op.ts';
+import { permutation } from '../../ir/philox.ts';
+import { gather, windows as windowsOp } from '../../ops/gather.ts';
+import { slice } from '../../ops/shape.ts';
+import { bool, options, signature, whole } from '../../options/index.ts';
+
+export { type ArrayInput, type Arrays, dtypeOf, modelArrays, type NdArray, ndarray } from '../../data/arrays.ts';
+
+/** Tensors by name, before anybody says which names there are. */
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+/**
+ * The tensors that a loss, a metric or `predict` sees, by the names of the data's arrays: `x` and `y` without further ado. Other names are told by
+ * the type, `({ input, label }: Batch<'input' | 'label'>, model) => ...`: of the loss, the trainer then wants them in its data.
+ */
+// Nobody tells them where N is string, nor where it is what the compiler finds in a loss that takes tensors, `loss.crossEntropy`.
+export type Batch<N extends string = string> = 'toTensor' extends N
+  ? Tensors & { readonly x: Tensor; readonly y: Tensor }
+  : Readonly<Record<N, Tensor>>;
+
+/** Named arrays of which these there must be; any, where the batch's names are not told. */
+export type Named<N extends string = string> = 'toTensor' extends N ? Arrays : Arrays & Readonly<Record<N, Arrays[string]>>;
+
+/** A data set that lies in memory and is bound once; batches are gathered natively by a row of indices. `N` are the names of a batch's tensors. */
+export interface Source<N extends string = string> {
+  /** Arrays to bind, by input name. */
+  readonly data: ReadonlyMap<string, NdArray>;
+  /** Rows of one pass in order. */
+  readonly length: number;
+  /** Indices are those of rows of all arrays in `data`. Default false. */
+  readonly byRow?: boolean;
+  /** Training batches of one epoch: whole ones, and rows of the shorter last one (0: none). */
+  epoch(batchSize: number): { readonly whole: number; readonly tail: number };
+  /** Build the batch's tensors from a feed of `rows` indices. */
+  trace(graph: Graph, rows: number): Readonly<Record<N, Tensor>>;
+  /** Write the indices of a training batch: batch `i` of epoch `epoch`, the `attempt`-th of all. `at` is used again for the next. */
+  fill(row: Int32Array, at: { epoch: number; i: number; attempt: number; batchSize: number; seed: bigint }): void;
+  /** Write the indices of rows [start, start + row.length) in order, for evaluation. */
+  fillInOrder(row: Int32Array, start: number): void;
+}
+
+const INDEX = '$rows';
+
+const library = new WeakSet<Source>();
+/** Was it made by a function of this file? */
+export const isLibrarySource = (source: Source): boolean => library.has(source);
+function ofLibrary<N extends string>(source: Source<N>): Source<N> {
+  library.add(source);
+  const arrays = [...source.data].map(([name, { data, shape }]) => `${name} ${typeName({ dtype: dtypeOf(data), shape })}`);
+  return printed(source, () => `Source of ${source.length} rows: ${arrays.join(', ')}`);
+}
+
+const readRows = signature('rows', { arrays: namedArrays });
+
+/**
+ * Rows of named arrays, shuffled anew in each epoch by the seed.
+ *
+ * @throws ShapeError if the arrays differ in rows; DataError if there is no row
+ */
+export function rows<N extends string>(arrays: Readonly<Record<N, Arrays[string]>>): Source<N> {
+  readRows(arguments);
+  const data = modelArrays(arrays);
+  const length = [...data.values()][0]!.shape[0]!;
+  if (length === 0) throw new DataError('data: expected at least one row, got 0');
+  let order: { seed: bigint; epoch: number; rows: Int32Array } | null = null;
+  return ofLibrary({
+    data,
+    length,
+    byRow: true,
+    epoch: (size) => ({ whole: Math.floor(length / size), tail: length % size }),
+    trace(graph, count) {
+      const indices = graph.input(INDEX, { dtype: 'i32', shape: [count] }, 'feed');
+      const entries = [...data].map(([name, a]) => {
+        const table = graph.input(name, { dtype: dtypeOf(a.data), shape: a.shape }, 'data');
+        return [name, gather(table, indices)] as const;
+      });
+      return Object.fromEntries(entries) as Record<N, Tensor>;
+    },
+    fill(row, { epoch, i, batchSize, seed }) {
+      if (order?.seed !== seed || order.epoch !== epoch) order = { seed, epoch, rows: permutation(length, seed, epoch) };
+      const start = i * batchSize;
+      for (let j = 0; j < row.length; j++) row[j] = order.rows[start + j]!;
+    },
+    fillInOrder(row, start) {
+      for (let j = 0; j < row.length; j++) row[j] = start + j;
+    },
+  });
+}
+
+export interface WindowsOptions {
+  /** Tokens of a window. */
+  readonly length: number;
+  /**
+   * In training, row j of each batch goes on where row j of the batch before ended: the text is cut into as many parts as a batch has rows.
+   * For recurrent layers with `carry`. Default false: starts are drawn at random.
+   */
+  readonly consecutive?: boolean;
+}
+
+const readWindows = signature(
+  'windows',
+  { tokens: arrayInput },
+  options<WindowsOptions>()({ length: whole({ min: 1 }), consecutive: bool.default(false) }),
+);
+
+/**
+ * Windows over one long sequence of tokens: `x` is [batch, length], `y` the same shifted by one. Training draws starts at random, or
+ * goes through the text (`consecutive`); evaluation takes windows one after the other. An epoch is as many windows as lie side by side;
+ * if consecutive, what does not fill a whole batch is left out, so all batches are of one size.
+ *
+ * @throws OptionError for a length below 1; DataError if there are not more tokens than that, or too few for one consecutive batch
+ */
+export function windows(tokens: ArrayInput, options: WindowsOptions): Source<'x' | 'y'> {
+  const { length, consecutive } = readWindows(arguments);
+  return windowsOf(integers('windows: tokens', tokens), length, consecutive);
+}
+
+function windowsOf(tokens: Uint8Array | Int32Array, length: number, consecutive: boolean): Source<'x' | 'y'> {
+  if (tokens.length <= length) throw new DataError(`windows: expected more than ${length} tokens, got ${tokens.length}`);
+  const sideBySide = Math.floor((tokens.length - 1) / length);
+  const inEachRow = (size: number): number => {
+    const count = Math.floor((tokens.length - 1) / size / length);
+    if (count > 0) return count;
+    const message = `windows: expected more than ${size * length} tokens for a consecutive batch of ${size} rows, got ${tokens.length}`;
+    throw new DataError(message, { tokens: tokens.length, rows: size });
+  };
+  return ofLibrary({
+    data: new Map([['tokens', { data: tokens, shape: [tokens.length] }]]),
+    length: sideBySide,
+    epoch: (size) => ({ whole: consecutive ? inEachRow(size) : Math.ceil(sideBySide / size), tail: 0 }),
+    trace(graph, count) {
+      const text = graph.input('tokens', { dtype: dtypeOf(tokens), shape: [tokens.length] }, 'data');
+      const starts = graph.input(INDEX, { dtype: 'i32', shape: [count] }, 'feed');
+      const both = windowsOp(text, starts, { length: length + 1 });
+      return {
+        x: slice(both, { axis: 1, start: 0, end: length }),
+        y: slice(both, { axis: 1, start: 1, end: length + 1 }),
+      };
+    },
+    fill(row, { attempt, seed, i, batchSize }) {
+      if (!consecutive) return uniformIntegers(row, tokens.length - length, seed, attempt);
+      const part = inEachRow(batchSize) * length;
+      for (let j = 0; j < row.length; j++) row[j] = j * part + i * length;
+    },
+    fillInOrder(row, start) {
+      for (let j = 0; j < row.length; j++) row[j] = (start + j) * length;
+    },
+  });
+}

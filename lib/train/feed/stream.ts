@@ -1,0 +1,213 @@
+// stream.ts: batches that come one after the other, pulled ahead while a run is on, so that data larger than memory can be trained on.
+import { DataError, OptionError, ShapeError } from '../../errors.ts';
+import type { Graph } from '../../ir/graph.ts';
+import { sameShape, type TensorType } from '../../ir/op.ts';
+import { show } from '../../options/index.ts';
+import { type Arrays, dtypeOf, modelArrays, type Named, type NdArray, type Tensors } from './source.ts';
+
+/** Batches, each named arrays whose first dimension is the batch: a list of them, a generator, a class of one's own. `N` are names that each has. */
+export type Batches<N extends string = string> = AsyncIterable<Named<N>> | Iterable<Named<N>>;
+
+/** What can begin anew (a list, a class that gives an iterator whenever it is asked) does so in each epoch, as a function that gives batches is called. */
+export type Stream<N extends string = string> = Batches<N> | (() => Batches<N>);
+
+export type StreamBatch = ReadonlyMap<string, NdArray>;
+
+/** Types of one row of each array of a batch. */
+export function rowTypes(batch: StreamBatch): Map<string, TensorType> {
+  return new Map([...batch].map(([name, a]) => [name, { dtype: dtypeOf(a.data, name), shape: a.shape.slice(1) }]));
+}
+
+export function rowsOfBatch(batch: StreamBatch): number {
+  return [...batch.values()][0]!.shape[0]!;
+}
+
+/** The batch's tensors, fed whole. */
+export function traceRows(graph: Graph, types: ReadonlyMap<string, TensorType>, rows: number): Tensors {
+  const entries = [...types].map(([name, t]) => {
+    return [name, graph.input(name, { dtype: t.dtype, shape: [rows, ...t.shape] }, 'feed')] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Refuse a batch whose arrays differ from the first batch's in name, dtype or row shape. */
+export function checkRowTypes(types: ReadonlyMap<string, TensorType>, batch: StreamBatch, where: string): void {
+  const given = rowTypes(batch);
+  for (const [name, t] of types) {
+    const g = given.get(name);
+    if (!g) throw new DataError(`${where}: expected an array named ${name}, got ${[...given.keys()].join(', ')}`, { name });
+    if (g.dtype !== t.dtype || !sameShape(g.shape, t.shape)) {
+      throw new ShapeError(`${where}: ${name}: expected rows of ${t.dtype}[${t.shape}], got ${g.dtype}[${g.shape}]`, { name });
+    }
+  }
+}
+
+/** Batches of a stream, from its beginning. */
+export interface Opened {
+  readonly iterator: AsyncIterator<Arrays> | Iterator<Arrays>;
+  readonly waits: boolean;
+  /** Whether it can be opened again. */
+  readonly again: boolean;
+}
+
+/** @throws OptionError for what gives no batches one after the other */
+export function openStream(stream: Stream): Opened {
+  const given = (typeof stream === 'function' ? stream() : stream) as Partial<AsyncIterable<Arrays> & Iterable<Arrays>> | null;
+  const waits = typeof given?.[Symbol.asyncIterator] === 'function';
+  const iterator = waits ? given[Symbol.asyncIterator]!() : given?.[Symbol.iterator]?.();
+  if (typeof iterator?.next !== 'function') {
+    throw new OptionError(`fit: expected the function given as data to return an iterable of batches, got ${show(given)}`);
+  }
+  return { iterator, waits, again: typeof stream === 'function' || (iterator as unknown) !== given };
+}
+
+/** Batches that have come, to be handed out in order. */
+class Ready {
+  readonly #batches: StreamBatch[] = [];
+
+  get length(): number {
+    return this.#batches.length;
+  }
+
+  add(given: Arrays): void {
+    this.#batches.push(received(given));
+  }
+
+  /** `perStep` of them or, at the end, what is left; those of up to `steps` steps, if all have equal rows. */
+  take(steps: number, perStep: number): StreamBatch[] {
+    const [first] = this.#batches;
+    const other = this.#batches.findIndex((b) => rowsOfBatch(b) !== rowsOfBatch(first!));
+    const equal = other < 0 ? this.#batches.length : other;
+    return this.#batches.splice(0, perStep * Math.max(1, Math.min(steps, Math.floor(equal / perStep))));
+  }
+
+  giveBack(batches: readonly StreamBatch[]): void {
+    this.#batches.unshift(...batches);
+  }
+}
+
+/** Pulls batches ahead, at most `limit` of them, and hands them out in order. Errors of the source come out where they occurred. */
+export class Prefetcher {
+  readonly #iterator: Opened['iterator'];
+  readonly #ready: Ready = new Ready();
+  readonly #limit: number;
+  #pending: Promise<void> | null = null;
+  #ended = false;
+  #failure: { readonly error: unknown } | null = null;
+
+  constructor({ iterator }: Opened, limit: number) {
+    this.#iterator = iterator;
+    this.#limit = limit;
+    this.#pull();
+  }
+
+  /** The batches of one step, and those of up to `steps` steps that are there already. Empty at the end. */
+  async take(steps: number, perStep: number): Promise<StreamBatch[]> {
+    while (this.#ready.length < perStep && this.#pending) await this.#pending;
+    if (this.#ready.length === 0 && this.#failure) throw this.#failure.error;
+    const taken = this.#ready.take(steps, perStep);
+    this.#pull();
+    return taken;
+  }
+
+  /** These, the last that were taken, come again. */
+  giveBack(batches: readonly StreamBatch[]): void {
+    this.#ready.giveBack(batches);
+  }
+
+  /** Tell the source that no more is wanted, unless it ended by itself. Does not wait for a batch that is still to come. */
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    const closed = (async () => this.#iterator.return?.())();
+    if (this.#pending) closed.catch(() => {});
+    else await closed;
+  }
+
+  #pull(): void {
+    if (this.#pending || this.#ended || this.#failure || this.#ready.length >= this.#limit) return;
+    this.#pending = this.#receive();
+  }
+
+  async #receive(): Promise<void> {
+    try {
+      const result = await this.#next();
+      if (result.done) this.#ended = true;
+      else this.#ready.add(result.value);
+    } catch (error) {
+      this.#failure = { error };
+    }
+    this.#pending = null;
+    this.#pull();
+  }
+
+  async #next(): Promise<IteratorResult<Arrays>> {
+    try {
+      return await this.#iterator.next();
+    } catch (error) {
+      this.#ended = true;
+      throw error;
+    }
+  }
+}
+
+/** The same for a source that does not wait, and a run that blocks: it pulls what is asked for, at most `limit`. */
+export class Puller {
+  readonly #iterator: Iterator<Arrays>;
+  readonly #ready: Ready = new Ready();
+  readonly #limit: number;
+  #ended = false;
+  #failure: { readonly error: unknown } | null = null;
+
+  /** @throws OptionError for a source that waits */
+  constructor({ iterator, waits }: Opened, limit: number) {
+    if (waits) throw new OptionError('fitSync: an asynchronous source needs fit');
+    this.#iterator = iterator as Iterator<Arrays>;
+    this.#limit = limit;
+  }
+
+  take(steps: number, perStep: number): StreamBatch[] {
+    const wanted = Math.max(perStep, Math.min(this.#limit, steps * perStep));
+    while (this.#ready.length < wanted && !this.#ended && !this.#failure) this.#receive();
+    if (this.#ready.length === 0 && this.#failure) throw this.#failure.error;
+    return this.#ready.take(steps, perStep);
+  }
+
+  giveBack(batches: readonly StreamBatch[]): void {
+    this.#ready.giveBack(batches);
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#iterator.return?.();
+  }
+
+  #receive(): void {
+    let came = false;
+    try {
+      const result = this.#iterator.next();
+      came = true;
+      if (result.done) this.#ended = true;
+      else this.#ready.add(result.value);
+    } catch (error) {
+      this.#failure = { error };
+      // A source that has failed has ended.
+      this.#ended = !came;
+    }
+  }
+}
+
+function received(given: Arrays): StreamBatch {
+  if (typeof given !== 'object' || given === null) {
+    throw new DataError(`fit: expected the source to give batches of named arrays, got ${show(given)}`);
+  }
+  const batch = modelArrays(given);
+  if (rowsOfBatch(batch) === 0) throw new DataError('fit: expected at least one row in each batch of the source, got 0');
+  return copyOf(batch);
+}
+
+/** The source may use its arrays again for the next batch, or transfer them, while this one waits for its turn. */
+export function copyOf(batch: StreamBatch): StreamBatch {
+  return new Map([...batch].map(([name, a]) => [name, { data: a.data.slice(), shape: a.shape }]));
+}

@@ -1,0 +1,88 @@
+// access.ts: who may use a trainer when: its own calls take turns, and other trainers of the same values wait until they are done.
+import { BusyError, DisposedError } from '../../errors.ts';
+import { holdAll, type Memory } from '../../nn/values.ts';
+import { Turns } from './turns.ts';
+
+export class Access {
+  readonly #turns: Turns = new Turns();
+  /** Where the model's values lie. */
+  readonly #memories: () => readonly Memory[];
+  #fitting = false;
+  #disposed = false;
+
+  constructor(memories: () => readonly Memory[]) {
+    this.#memories = memories;
+  }
+
+  /** @throws BusyError while a call waits or is under way, a fit between two chunks aside */
+  checkIdle(what: string): void {
+    if (!this.#turns.free) throw new BusyError(`${what}: another call of this trainer is not done; await it first`);
+  }
+
+  /** Whether a fit is on. */
+  get fitting(): boolean {
+    return this.#fitting;
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+  }
+
+  /** @throws DisposedError; BusyError while a fit is on, of this trainer or another of its values */
+  checkFree(what: string): void {
+    this.#checkUsable(what);
+    if (this.#fitting) throw new BusyError(`${what}: a fit of this trainer is running; await it or stop it first`);
+    this.#hold(what, false)();
+  }
+
+  /** @throws BusyError also while a call of another trainer of the values is not done */
+  checkAlone(what: string): void {
+    this.checkFree(what);
+    this.#hold(what, true)();
+  }
+
+  /** A fit is on until the returned function is called. @throws as checkAlone */
+  begin(what: string): () => void {
+    this.checkFree(what);
+    const release = this.#hold(what, true);
+    this.#fitting = true;
+    return () => {
+      this.#fitting = false;
+      release();
+    };
+  }
+
+  /**
+   * Run a task when its turn comes: while a fit is on, between two of its chunks.
+   * @param writes it changes values
+   */
+  async use<T>(what: string, task: () => T | Promise<T>, writes: boolean = false): Promise<T> {
+    this.#checkUsable(what);
+    const release = this.#hold(what, writes);
+    try {
+      return await this.#turns.take(() => {
+        this.#checkUsable(what);
+        return task();
+      });
+    } finally {
+      release();
+    }
+  }
+
+  /** The same for a part of a fit, whether or not the trainer was disposed of meanwhile. */
+  turn<T>(task: () => T | Promise<T>): Promise<T> {
+    return this.#turns.take(task);
+  }
+
+  #checkUsable(what: string): void {
+    if (this.#disposed) throw new DisposedError(`${what}: the trainer was disposed`);
+  }
+
+  #hold(what: string, writes: boolean): () => void {
+    return holdAll(this.#memories(), what, this, writes);
+  }
+}

@@ -1,0 +1,101 @@
+// run.ts: what `fit` returns: awaitable for the result, iterable for the reports, stoppable.
+import { BusyError } from '../../errors.ts';
+import type { Report, Reports } from '../../optim/report.ts';
+import type { FitResult } from './progress.ts';
+
+// Chunks a slow reader may fall behind before training waits for it.
+const BEHIND = 16;
+
+/** A training run. `await run` gives its result; `for await (const report of run)` gives every step's report. */
+export class Run<K extends string = never> implements PromiseLike<FitResult<K>>, AsyncIterable<Report> {
+  readonly #result: Promise<FitResult<K>>;
+  readonly #stop: () => void;
+  readonly #chunks: Reports[] = [];
+  #reading = false;
+  #ended = false;
+  #wakeReader: (() => void) | null = null;
+  #wakeWriter: (() => void) | null = null;
+
+  constructor(start: (run: Run<K>) => Promise<FitResult<K>>, stop: () => void) {
+    this.#stop = stop;
+    this.#result = start(this).finally(() => {
+      this.#ended = true;
+      this.#wakeReader?.();
+    });
+  }
+
+  /** Resolves with the result, rejects with the error that ended the run. */
+  // biome-ignore lint/suspicious/noThenProperty: a run is awaitable by design
+  then<A = FitResult<K>, B = never>(
+    onFulfilled?: ((result: FitResult<K>) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#result.then(onFulfilled, onRejected);
+  }
+
+  /** What `onRejected` makes of the error that ended the run. */
+  catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<FitResult<K> | B> {
+    return this.#result.catch(onRejected);
+  }
+
+  /** Call `onFinally` when the run has ended, in whatever way. */
+  finally(onFinally?: (() => void) | null): Promise<FitResult<K>> {
+    return this.#result.finally(onFinally);
+  }
+
+  /** End after the step being run; the run resolves with `stopReason: 'stopped'`. */
+  stop(): void {
+    this.#stop();
+  }
+
+  /**
+   * Reports from here on; the run ends when the reader leaves the loop. Training waits for a reader far behind.
+   * @throws BusyError for a second reader
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Report, void, undefined> {
+    if (this.#reading) throw new BusyError('fit: the reports of this run are being read; a run has one reader');
+    this.#reading = true;
+    // The reader gets the error from the loop below; without this it would be an unhandled rejection before that.
+    this.#result.catch(() => {});
+    try {
+      for (;;) {
+        const chunk = this.#chunks.shift();
+        if (chunk) {
+          this.#wakeWriter?.();
+          yield* chunk;
+        } else if (this.#ended) {
+          await this.#result;
+          return;
+        } else {
+          await new Promise<void>((resolve) => {
+            this.#wakeReader = resolve;
+          });
+        }
+      }
+    } finally {
+      this.#reading = false;
+      this.#chunks.length = 0;
+      this.#wakeWriter?.();
+      if (!this.#ended) {
+        this.stop();
+        await this.#result.catch(() => {});
+      }
+    }
+  }
+
+  /** For the training loop: reports of a chunk. */
+  push(reports: Reports): void {
+    if (!this.#reading) return;
+    this.#chunks.push(reports);
+    this.#wakeReader?.();
+  }
+
+  /** For the training loop: wait while the reader is far behind. */
+  async caughtUp(): Promise<void> {
+    while (this.#reading && this.#chunks.length > BEHIND) {
+      await new Promise<void>((resolve) => {
+        this.#wakeWriter = resolve;
+      });
+    }
+  }
+}

@@ -1,0 +1,193 @@
+// checkpoint.ts: a trainer's state as a safetensors file. Parameters keep PyTorch's names; all other state is prefixed `gradclip.`.
+import { CheckpointError, OptionError } from '../../errors.ts';
+import { readSafetensors, type TensorData, writeSafetensors } from '../../io/safetensors.ts';
+import type { State } from '../../ir/graph.ts';
+import { type Data, sameShape, typeName } from '../../ir/op.ts';
+import { version as libraryVersion, readerOf } from '../../native/package.ts';
+import { show } from '../../options/index.ts';
+import { dtypeOf } from '../feed/source.ts';
+import { type Counters, START } from '../loop/progress.ts';
+
+const PREFIX = 'gradclip.';
+const VERSION = '1';
+
+export interface LoadResult {
+  /** Names the model has and the file does not; of a tensor with several names, where it has none of them, the first. */
+  readonly missing: readonly string[];
+  /** Names the file has and the model does not. */
+  readonly extra: readonly string[];
+}
+
+/** Where a trainer stands. */
+export interface Progress {
+  readonly counters: Counters;
+  readonly seed: bigint;
+  /** Rows of the batches in which the place in the epoch is counted; null in files that do not say it. */
+  readonly batchSize: number | null;
+  /** The first step of parameters that were not trained from the beginning, by name. */
+  readonly since: Readonly<Record<string, number>>;
+}
+
+/** A file that was read. */
+export interface Checkpoint {
+  readonly file: string;
+  readonly tensors: ReadonlyMap<string, TensorData>;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Null in a file that holds weights only. */
+  readonly progress: Progress | null;
+}
+
+/** What a checkpoint has for a model. */
+export interface Matched extends LoadResult {
+  readonly values: ReadonlyMap<State, Data>;
+}
+
+/**
+ * Names in a file: weights as they are, other states with the prefix; some have several.
+ * @param namesOf all names of a state
+ */
+export function stateNames(
+  states: readonly State[],
+  weights: ReadonlySet<State>,
+  namesOf: (state: State) => readonly string[],
+): Map<string, State> {
+  return new Map(states.flatMap((s) => namesOf(s).map((name) => [weights.has(s) ? name : PREFIX + name, s] as const)));
+}
+
+/** What a user gives for a file's header. */
+export function checkMetadata(metadata: Readonly<Record<string, string>>): void {
+  for (const key of Object.keys(metadata)) {
+    if (key.startsWith(PREFIX))
+      throw new OptionError(`save: metadata ${key}: names that start with ${PREFIX} are taken`, { key });
+  }
+}
+
+/** Write a checkpoint; `names` decides what goes in, `progress` is null for weights only. The file is replaced only when all of the new one is written. */
+export async function writeCheckpoint(
+  file: string,
+  names: ReadonlyMap<string, State>,
+  values: ReadonlyMap<State, Data>,
+  progress: Progress | null,
+  metadata: Readonly<Record<string, string>>,
+): Promise<void> {
+  const tensors = new Map<string, TensorData>();
+  for (const [name, state] of names) {
+    tensors.set(name, { dtype: state.type.dtype, shape: state.type.shape, data: values.get(state)! });
+  }
+  const own = progress && {
+    'gradclip.version': VERSION,
+    'gradclip.library': libraryVersion(),
+    'gradclip.counters': JSON.stringify(progress.counters),
+    'gradclip.seed': String(progress.seed),
+    ...(progress.batchSize !== null && { 'gradclip.batchSize': String(progress.batchSize) }),
+    ...(Object.keys(progress.since).length > 0 && { 'gradclip.since': JSON.stringify(progress.since) }),
+  };
+  await writeSafetensors(file, tensors, { ...metadata, ...own });
+}
+
+/** @throws DataError if the file is malformed; CheckpointError if it is of a later version, or does not say where the trainer stood */
+export async function readCheckpoint(file: string): Promise<Checkpoint> {
+  const { tensors, metadata } = await readSafetensors(file);
+  const version = metadata['gradclip.version'];
+  if (version !== undefined && version !== VERSION) {
+    const text = `load: ${file}: expected a checkpoint of version ${VERSION}, got ${version}; ${readerOf(metadata['gradclip.library'])}`;
+    throw new CheckpointError(text, { file, version });
+  }
+  return { file, tensors, metadata, progress: version === undefined ? null : parseProgress(file, metadata) };
+}
+
+/**
+ * Match a checkpoint with a model. A tensor with several names is found by any of them, and by several if they agree. Everything is checked before
+ * anything is returned, so a refused file changes nothing.
+ *
+ * @throws CheckpointError if it does not fit: names (when strict), dtypes or shapes
+ */
+export function matchCheckpoint(checkpoint: Checkpoint, names: ReadonlyMap<string, State>, strict: boolean): Matched {
+  const { file, tensors } = checkpoint;
+  const own = checkpoint.progress !== null;
+  // A file from elsewhere (PyTorch) holds weights only: optimizer and policy then start afresh.
+  const wanted = new Map<State, string[]>();
+  for (const [name, state] of names) {
+    if (own || !name.startsWith(PREFIX)) wanted.set(state, [...(wanted.get(state) ?? []), name]);
+  }
+  const missing: string[] = [];
+  const extra = [...tensors.keys()].filter((name) => !names.has(name));
+  const values = new Map<State, Data>();
+  const mismatched: string[] = [];
+  for (const [state, all] of wanted) {
+    const there = all.filter((name) => tensors.has(name));
+    if (there.length === 0) missing.push(all[0]!);
+    for (const name of there) {
+      const t = tensors.get(name)!;
+      // PyTorch counts in int64, which is read as i32; our counts are f64.
+      const data = t.dtype === 'i32' && state.type.dtype === 'f64' ? Float64Array.from(t.data) : t.data;
+      const before = values.get(state);
+      if (dtypeOf(data) !== state.type.dtype || !sameShape(t.shape, state.type.shape)) {
+        mismatched.push(`${name}: expected ${typeName(state.type)}, got ${typeName(t)}`);
+      } else if (before && !sameBits(before, data as Data)) {
+        mismatched.push(`${name}: other values than ${there[0]}, which is the same tensor of the model`);
+      } else values.set(state, data as Data);
+    }
+  }
+  if (mismatched.length > 0) {
+    throw new CheckpointError(`load: ${file}: ${mismatched.join('; ')}`, { file, missing, extra, mismatched });
+  }
+  if (strict && missing.length + extra.length > 0) {
+    const shifted = prefixed(missing, names, extra, tensors);
+    if (shifted !== null) throw new CheckpointError(`load: ${file}: ${shifted}`, { file, missing, extra, mismatched });
+    const parts = [
+      missing.length > 0 ? `missing ${missing.join(', ')}` : '',
+      extra.length > 0 ? `extra ${extra.join(', ')}` : '',
+    ];
+    const text = parts.filter((p) => p !== '').join('; ');
+    throw new CheckpointError(`load: ${file}: ${text} (strict: false loads what fits)`, { file, missing, extra, mismatched });
+  }
+  return { values, missing, extra };
+}
+
+type Names = ReadonlyMap<string, unknown>;
+
+/** What is said where the weights' names in the file and in the model are the same but for one prefix; null where they are not. */
+function prefixed(missing: readonly string[], model: Names, extra: readonly string[], file: Names): string | null {
+  const [lost, left] = [missing, extra].map((names) => names.filter((name) => !name.startsWith(PREFIX))) as [string[], string[]];
+  const more = prefixOf(left, file, lost, model);
+  if (more !== undefined) return `the names in the file have a prefix ${show(more)} that the model's have not: ${more}${lost[0]}`;
+  const less = prefixOf(lost, model, left, file);
+  return less === undefined ? null : `the names in the file lack the prefix ${show(less)} of the model's: ${less}${left[0]}`;
+}
+
+/** What all of the `long` names have before the `short` ones; `longs` and `shorts` are all names that there are, of tied tensors too. */
+function prefixOf(long: readonly string[], longs: Names, short: readonly string[], shorts: Names): string | undefined {
+  const first = short[0];
+  if (first === undefined || long.length === 0) return undefined;
+  const prefixes = long.filter((name) => name.endsWith(`.${first}`)).map((name) => name.slice(0, -first.length));
+  const isBetween = (prefix: string): boolean =>
+    short.every((name) => longs.has(prefix + name)) &&
+    long.every((name) => name.startsWith(prefix) && shorts.has(name.slice(prefix.length)));
+  return prefixes.find(isBetween);
+}
+
+function sameBits(a: Data, b: Data): boolean {
+  const bytes = (x: Data): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
+  return Buffer.compare(bytes(a), bytes(b)) === 0;
+}
+
+function parseProgress(file: string, metadata: Readonly<Record<string, string>>): Progress {
+  const whole = (key: string, value: unknown): void => {
+    if (!Number.isSafeInteger(value) || (value as number) < 0) throw new TypeError(`${key} is ${String(value)}`);
+  };
+  try {
+    const counters = JSON.parse(metadata['gradclip.counters']!) as Record<string, unknown>;
+    for (const key of Object.keys(START)) whole(key, counters[key]);
+    const seed = BigInt(metadata['gradclip.seed']!);
+    if (seed < 0n || seed >= 2n ** 64n) throw new TypeError(`seed is ${seed}`);
+    const size = metadata['gradclip.batchSize'];
+    const batchSize = size === undefined ? null : Number(size);
+    if (batchSize !== null) whole('batchSize', batchSize);
+    const since = JSON.parse(metadata['gradclip.since'] ?? '{}') as Record<string, number>;
+    for (const [name, step] of Object.entries(since)) whole(`the first step of ${name}`, step);
+    return { counters: counters as unknown as Counters, seed, batchSize, since };
+  } catch (cause) {
+    throw new CheckpointError(`load: ${file}: its counters cannot be read: ${(cause as Error).message}`, { file }, { cause });
+  }
+}

@@ -1,0 +1,105 @@
+// current.ts: a trainer's setup, and how it follows what is changed of the model: parameters and buffers that it has got, lost or has under
+// another name, values that are gone, and what is to be trained.
+import { OptionError } from '../../errors.ts';
+import type { Module } from '../../nn/module.ts';
+import { Access } from '../loop/access.ts';
+import type { TrainerOptions } from '../options.ts';
+import { Setup, type Since } from './setup.ts';
+
+/** Where its trainer stands. */
+interface Standing {
+  /** Updates so far. */
+  readonly step: number;
+  /** Of values that are missing. */
+  readonly seed: bigint;
+}
+
+export class Current<M extends Module> {
+  readonly access: Access;
+  readonly #options: TrainerOptions<M, string>;
+  readonly #standing: () => Standing;
+  readonly #changed: () => void;
+  #setup: Setup<M>;
+
+  /**
+   * The model's parameters get their values, if they have none.
+   * @param changed called when there is another setup
+   * @throws OptionError
+   */
+  constructor(options: TrainerOptions<M, string>, standing: () => Standing, changed: () => void) {
+    this.#options = options;
+    this.#standing = standing;
+    this.#changed = changed;
+    options.model.initialize(standing().seed);
+    this.#setup = checkTrains('Trainer', new Setup(options));
+    this.access = new Access(() => this.#setup.store.memories);
+  }
+
+  get setup(): Setup<M> {
+    return this.#setup;
+  }
+
+  /**
+   * The setup for the model as it is now: the one there is, where that suits it or a fit is on; else one that has taken over from it, to be adopted
+   * or left. No run may be on.
+   * @param since the first step of what is trained; default: what was not trained before begins now
+   */
+  next(since: (setup: Setup<M>) => Since = (setup) => setup.sinceNow(this.#standing().step)): Setup<M> {
+    if (this.access.fitting) return this.#setup;
+    const steps = since(this.#setup);
+    if (this.#setup.sameModel && this.#setup.sameTrained(steps)) return this.#setup;
+    // Its parameters may have been given other names since, by another module that has them too.
+    this.#options.model.initialize(this.#standing().seed);
+    return new Setup(this.#options, steps, this.#setup);
+  }
+
+  /** Go on with a setup that `next` gave. */
+  adopt(setup: Setup<M>): void {
+    if (setup === this.#setup) return;
+    this.#setup.dispose();
+    this.#setup = setup;
+    this.#changed();
+  }
+
+  /** Drop a setup that `next` gave, unless it is the one there is. */
+  leave(setup: Setup<M>): void {
+    if (setup !== this.#setup) setup.dispose();
+  }
+
+  /**
+   * Before a call that trains nothing: take in what the model has got or has in another place.
+   * @throws BusyError while a call is not done that works with what it had
+   */
+  follow(what: string): void {
+    if (this.access.fitting || this.access.disposed || this.#setup.sameModel) return;
+    this.access.checkIdle(what);
+    this.adopt(this.next());
+  }
+
+  /**
+   * Before a fit: take in all that was changed.
+   * @throws BusyError while a call is not done that works with what the model had; OptionError if nothing is trained, or an option finds nothing that
+   * it is for
+   */
+  takeIn(where: string): void {
+    // What it lacks, and its own names: as in `next`, though nothing else was changed.
+    this.#options.model.initialize(this.#standing().seed);
+    const setup = this.next();
+    try {
+      checkTrains(where, setup);
+      if (setup !== this.#setup) this.access.checkIdle(where);
+      this.adopt(setup);
+    } finally {
+      this.leave(setup);
+    }
+  }
+}
+
+function checkTrains<M extends Module>(where: string, setup: Setup<M>): Setup<M> {
+  if (setup.trained.length > 0) return setup;
+  const none = setup.parameters.length === 0;
+  const why = none
+    ? 'parameter: layers are found in public fields, arrays and plain objects of a Module (not in #private fields, a Map or local variables)'
+    : 'parameter that requires a gradient';
+  throw new OptionError(`${where}: the model has no ${why}`);
+}

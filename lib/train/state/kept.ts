@@ -1,0 +1,70 @@
+// kept.ts: what a trainer keeps for each parameter that it trains, and how it is taken over when other parameters are trained.
+import type { State } from '../../ir/graph.ts';
+import { type Data, sameType } from '../../ir/op.ts';
+import type { Parameter } from '../../nn/module.ts';
+import { type ApplyGroup, type ApplyStates, slotStates } from '../../optim/apply.ts';
+import type { Finishing } from '../../optim/finishing.ts';
+import type { Store } from './store.ts';
+
+/** Of each trained parameter, states by what they are: `optim.exp_avg`, `ema`, `mask`. */
+export type Kept = ReadonlyMap<Parameter, ReadonlyMap<string, State>>;
+
+export function keptOf(
+  groups: readonly ApplyGroup[],
+  states: ApplyStates,
+  averages: ReadonlyMap<Parameter, State>,
+  finishing: Finishing,
+): Kept {
+  const kept = new Map<Parameter, Map<string, State>>();
+  for (const group of groups) {
+    const slots = slotStates(group, states);
+    for (const [t, p] of group.params.entries()) {
+      const [average, mask] = [averages.get(p), finishing.masks.get(p.state)];
+      const of = new Map(slots[t]!.map((state) => [state.name.replace(`.${p.name}.`, '.'), state]));
+      if (average) of.set('ema', average);
+      if (mask) of.set('mask', mask);
+      kept.set(p, of);
+    }
+  }
+  return kept;
+}
+
+interface Keeping {
+  readonly store: Store;
+  readonly kept: Kept;
+  readonly finishing: Finishing;
+}
+
+/**
+ * Take over what an earlier store holds, between runs: what was kept for parameters that are still trained, and what belongs to no parameter.
+ * What a clip policy has seen were gradients of all that was trained then: it is taken over where that is the same. Everything else stays afresh.
+ */
+export function takeOver(from: Keeping, to: Keeping): void {
+  const move = (a: State | undefined, b: State): void => {
+    if (a && sameType(a.type, b.type)) to.store.write(b, from.store.read([a]).get(a)!);
+  };
+  for (const [p, states] of to.kept) {
+    for (const [what, state] of states) move(from.kept.get(p)?.get(what), state);
+  }
+  const ofParameters = new Set([...to.kept.values()].flatMap((states) => [...states.values()]));
+  const same = sameOrder([...from.kept.keys()], [...to.kept.keys()]);
+  const before = new Map(from.store.own.map((state) => [state.name, state]));
+  for (const state of to.store.own) {
+    if (ofParameters.has(state) || (!same && state.name.startsWith('clip.'))) continue;
+    move(before.get(state.name), state);
+  }
+  // How much is pruned is what the masks say.
+  for (const { params, pruned } of to.finishing.prunings) {
+    const masks = params.map((p) => to.finishing.masks.get(p.state)!);
+    const values = to.store.read(masks);
+    const gone = (mask: Data): number => (mask as Uint8Array).reduce((n, kept) => n + (kept === 0 ? 1 : 0), 0);
+    to.store.write(
+      pruned,
+      Float64Array.from(masks, (mask) => gone(values.get(mask)!)),
+    );
+  }
+}
+
+export function sameOrder<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((x, i) => x === b[i]);
+}

@@ -1,0 +1,84 @@
+// model-program.ts: a model with given weights as a program of one's own inputs and outputs: for what goes on from its own results.
+import { OptionError, ShapeError } from '../../errors.ts';
+import { Graph, type Tensor } from '../../ir/graph.ts';
+import { ARRAYS, type Data, sameShape, sizeOf } from '../../ir/op.ts';
+import type { RunResult } from '../../native/addon.ts';
+import { addon } from '../../native/addon.ts';
+import { threadsFor } from '../../native/threads.ts';
+import { bindParameters, type Module, namesOf, Parameter } from '../../nn/module.ts';
+import { valuesOf } from '../../nn/values.ts';
+import { packBatches } from '../feed/feeder.ts';
+import type { NdArray } from '../feed/source.ts';
+import { EVALUATE } from '../loop/evaluate.ts';
+import { tellPrints } from '../loop/prints.ts';
+import { Copied, Session } from './session.ts';
+import { Store } from './store.ts';
+
+/** Build a graph with a model's parameters standing for states. */
+export function traceModel<T>(model: Module, build: (graph: Graph) => T): { graph: Graph; traced: T } {
+  const graph = new Graph('eval');
+  const unbind = bindParameters(graph, model);
+  try {
+    return { graph, traced: build(graph) };
+  } finally {
+    unbind();
+  }
+}
+
+export class ModelProgram {
+  readonly #store: Store;
+  readonly #session: Session<null>;
+
+  /**
+   * @param parameters values by name; of buffers (running statistics) too, where they are there: else those of the model
+   * @param build declares the inputs, as feeds, and gives the outputs by name
+   * @throws OptionError for a parameter without values; ShapeError for one of another shape
+   */
+  constructor(
+    model: Module,
+    parameters: ReadonlyMap<string, NdArray>,
+    build: (graph: Graph) => Readonly<Record<string, Tensor>>,
+  ) {
+    model.initialize();
+    const trace = (): Graph => {
+      const { graph, traced } = traceModel(model, build);
+      for (const [name, t] of Object.entries(traced)) graph.output(name, t);
+      return graph;
+    };
+    const used = new Set(trace().states);
+    this.#store = new Store([...used]);
+    for (const [x, names] of namesOf(model)) {
+      const { state, shape } = x;
+      const name = names.find((n) => parameters.has(n)) ?? names[0]!;
+      const values = parameters.get(name);
+      if (!values && x instanceof Parameter) throw new OptionError(`no values for the parameter ${name}`, { name });
+      if (values && !sameShape(values.shape, shape)) {
+        throw new ShapeError(`${name}: expected [${shape}], got [${values.shape}]`, { name });
+      }
+      if (!used.has(state)) continue;
+      this.#store.write(state, values ? ARRAYS[state.type.dtype].from(values.data) : valuesOf(state)!.copy(name));
+    }
+    this.#session = new Session(this.#store, new Copied(new Map()), () => ({ graph: trace(), extra: null }));
+  }
+
+  /** Run it once. @throws IndexError for an index that is out of bounds */
+  async run(inputs: ReadonlyMap<string, Data>): Promise<Map<string, Data>> {
+    const compiled = this.#session.program(1);
+    const { program, bound } = compiled;
+    const batch = new Map([...inputs].map(([name, data]) => [name, { data, shape: [data.length] }]));
+    const feed = packBatches([batch], program.feed.columns, program.feed.bytes);
+    const threads = threadsFor(program, addon().threads.count);
+    const result: RunResult = await bound.run({ ...EVALUATE, steps: 1, feed, threads });
+    tellPrints(compiled, result.report, result.tried, () => 0);
+    return new Map(
+      program.report.columns.map(({ name, offset, type }) => {
+        return [name, new ARRAYS[type.dtype](result.report, offset, sizeOf(type.shape))];
+      }),
+    );
+  }
+
+  dispose(): void {
+    this.#session.dispose();
+    this.#store.dispose();
+  }
+}

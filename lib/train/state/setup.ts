@@ -1,0 +1,371 @@
+// setup.ts: a model made ready: its parameters in groups, all of its state in one store, and the sessions that work on it.
+import type { ClipPolicy } from '../../clip/clip.ts';
+import { none } from '../../clip/none.ts';
+import { OptionError } from '../../errors.ts';
+import { headerOf, type RunFacts } from '../../history/header.ts';
+import type { RecordHeader } from '../../history/history.ts';
+import { Graph, type State, type Tensor } from '../../ir/graph.ts';
+import type { Data } from '../../ir/op.ts';
+import { Buffer, type Match, type Module, matchParameters, namesOf, Parameter, type Pattern, valuesIn } from '../../nn/module.ts';
+import { type Values, valuesOf } from '../../nn/values.ts';
+import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../../optim/apply.ts';
+import { emaState, emaWeight } from '../../optim/ema.ts';
+import { Finishing } from '../../optim/finishing.ts';
+import { traceInspection, type Watching } from '../debug/inspect.ts';
+import type { Feeder } from '../feed/feeder.ts';
+import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
+import type { Batch, Source, Tensors } from '../feed/source.ts';
+import type { Running } from '../loop/fit.ts';
+import { Predictor } from '../loop/predict.ts';
+import type { Metrics } from '../loop/progress.ts';
+import { checkSparseTables, type FitOptions, groupParameters, type TrainerOptions, type Weights } from '../options.ts';
+import { Accumulators } from '../step/accumulation.ts';
+import { Guarding } from '../step/guarding.ts';
+import { LossScale } from '../step/loss-scale.ts';
+import type { TracedMetric } from '../step/measure.ts';
+import { matchPenalties, type Penalties } from '../step/penalties.ts';
+import { watchRates } from '../step/rates.ts';
+import { type Stands, traceEvaluate, tracePredict, traceTrain, type Unreached } from '../step/step.ts';
+import { Plateau } from '../watch/plateau.ts';
+import { isPerLayer } from '../watch/recording.ts';
+import { stateNames } from './checkpoint.ts';
+import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
+import { Copied, Session, type SessionOptions } from './session.ts';
+import { inModule, Store } from './store.ts';
+
+/** The first step of trained parameters; 0 of those that are not in it. */
+export type Since = ReadonlyMap<Parameter, number>;
+
+/** The run that hears of what is found. */
+type Hearing = Pick<Running, 'warnings' | 'idle' | 'counters'>;
+
+export class Setup<M extends Module> {
+  readonly store: Store;
+  readonly policy: ClipPolicy;
+  readonly parameters: readonly Parameter[];
+  readonly buffers: readonly Buffer[];
+  /** All names that the model has for each of them. */
+  readonly names: ReadonlyMap<Parameter | Buffer, readonly string[]>;
+  /** The states of the parameters and of the buffers that are written with them, neighbors in the store. */
+  readonly weights: readonly State[];
+  /** Names of the trained parameters, in the order in which policies see them. */
+  readonly trained: readonly string[];
+  readonly plateau: Plateau | null;
+  readonly guarding: Guarding | null;
+  /** The averages of the trained parameters, neighbors too; none without option `ema`. */
+  readonly averages: ReadonlyMap<Parameter, State>;
+  readonly finishing: Finishing;
+  readonly kept: Kept;
+  readonly since: Since;
+  readonly #options: TrainerOptions<M, string>;
+  readonly #found: readonly (readonly [string, Parameter | Buffer])[];
+  readonly #penalties: Penalties;
+  readonly #scaling: LossScale | null;
+  readonly #ema: ((step: number) => number) | null;
+  readonly #predictors: Readonly<Record<Weights, Predictor>>;
+  readonly #groups: readonly ApplyGroup[];
+  readonly #applyStates: ApplyStates = new ApplyStates();
+  readonly #accumulators: Accumulators | null;
+  readonly #plans: Plans;
+  #transforms: Transforms;
+
+  /**
+   * The model's parameters must have their values.
+   * @param since the first step of trained parameters that were not trained from the beginning
+   * @param before what is taken over; no run may be on
+   * @throws OptionError if an option finds nothing that it is for; where nothing is trained, what is for that does not count
+   */
+  constructor(options: TrainerOptions<M, string>, since: Since = new Map(), before: Setup<M> | null = null) {
+    const { model, accumulate = 1, clip = none(), predict = forwardOfX } = options;
+    this.#options = options;
+    this.#plans = checkAugmentation(options.augment);
+    this.#transforms = before?.transforms ?? checkPreprocess(options.preprocess);
+    this.policy = clip;
+    this.plateau = before?.plateau ?? (options.plateau ? new Plateau(options.plateau) : null);
+    this.#found = [...valuesIn(model)];
+    this.names = namesOf(model);
+    this.parameters = [...this.names.keys()].filter((x) => x instanceof Parameter);
+    this.buffers = [...this.names.keys()].filter((x) => x instanceof Buffer);
+    this.weights = [...this.parameters, ...this.buffers.filter((b) => b.persistent)].map(({ state }) => state);
+    this.since = since;
+    this.#groups = groupParameters(options, since);
+    const trained = this.#groups.flatMap((g) => g.params);
+    const { ema, regularize, guards, constraints, prune } = trained.length > 0 ? options : ({} as Partial<typeof options>);
+    this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
+    this.#penalties = regularize ? matchPenalties(model, trained, regularize) : [];
+    const penalized = this.#penalties.flatMap(([, params]) => params.map((p) => p.name));
+    checkSparseTables(this.#groups, accumulate, penalized);
+    this.#scaling = options.lossScale === undefined ? null : new LossScale(options.lossScale);
+    this.guarding = guards ? new Guarding(model, trained, guards) : null;
+    this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);
+    this.trained = trained.map((p) => p.name);
+    const select = (where: string, match: Match): Parameter[] => {
+      const matched = matchParameters(where, model, match);
+      return trained.filter((p) => matched.includes(p));
+    };
+    const rules = { ...(constraints && { constraints }), ...(prune && { prune }) };
+    this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, rules);
+    this.#accumulators = accumulate > 1 ? new Accumulators(accumulate, this.buffers) : null;
+    this.store = new Store(this.#allStates(), inModule);
+    this.store.reset(this.store.own.filter((s) => s.init));
+    this.kept = keptOf(this.#groups, this.#applyStates, this.averages, this.finishing);
+    if (before) takeOver(before, this);
+    const predictor = (stands?: Stands): Predictor =>
+      new Predictor(
+        this.store,
+        (batch) => {
+          const prepared = (graph: Graph): Tensors => prepare(batch(graph), this.#plans, this.#transforms, false);
+          return tracePredict(model, (b, m) => inUnits(predict(b, m), this.#transforms), prepared, stands);
+        },
+        this.#session,
+      );
+    this.#predictors = { model: predictor(), ema: predictor(this.averages) };
+  }
+
+  /** Whether the model has what it had, and nothing in it waits for values. */
+  get sameModel(): boolean {
+    let i = 0;
+    for (const [name, x] of valuesIn(this.#options.model)) {
+      const before = this.#found[i++];
+      if (before?.[0] !== name || before[1] !== x || (x instanceof Parameter && !x.initialized)) return false;
+    }
+    return i === this.#found.length;
+  }
+
+  /** The first step of what is to be trained from `step` on, as far as it is not the first of all. */
+  sinceNow(step: number): Since {
+    const now = this.#options.model.parameters().filter((p) => p.requiresGrad);
+    return new Map(now.map((p) => [p, this.kept.has(p) ? (this.since.get(p) ?? 0) : step]));
+  }
+
+  /** Names of what is to be trained from `step` on. */
+  trainedNow(step: number): readonly string[] {
+    const names = namesOf(this.#options.model);
+    return groupParameters(this.#options, this.sinceNow(step)).flatMap((g) => g.params.map((p) => names.get(p)![0]!));
+  }
+
+  /** Whether the same parameters are to be trained, since these steps. */
+  sameTrained(since: Since): boolean {
+    const [before, now] = [this.#groups, groupParameters(this.#options, since)];
+    const same = (a: ApplyGroup, b: ApplyGroup): boolean => a.since === b.since && sameOrder(a.params, b.params);
+    return before.length === now.length && before.every((g, i) => same(g, now[i]!));
+  }
+
+  /** A session of a run, which hears of parameters that the loss does not move. */
+  training(
+    feeder: Feeder,
+    options: Pick<FitOptions<string>, 'profile' | 'record'> = {},
+    run: Hearing | null = null,
+  ): Session<Apply> {
+    const { model, loss } = this.#options;
+    const { plateau } = this;
+    const spec = {
+      model,
+      loss,
+      groups: this.#groups,
+      states: this.#applyStates,
+      policy: this.policy,
+      finishing: this.finishing,
+      accumulators: this.#accumulators,
+      ema: this.#ema,
+      perLayer: isPerLayer(options.record),
+      penalties: this.#penalties,
+      scaling: this.#scaling,
+      guarding: this.guarding,
+      ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
+      ...(run && { onRate: watchRates(this.#groups, run) }),
+    };
+    const trace = (count: number): { graph: Graph; extra: Apply } => {
+      const { graph, apply, unreached } = traceTrain(spec, count, (g) => this.#prepared(feeder.trace(g, count)));
+      if (run) for (const found of unreached) warnOfUnreached(found, run);
+      return { graph, extra: apply };
+    };
+    return new Session(this.store, new Copied(feeder.data), trace, { ...this.#session, profiled: options.profile ?? false });
+  }
+
+  /** What a record says of a run. */
+  header(facts: Omit<RunFacts, 'policy' | 'groups' | 'accumulate'>): RecordHeader {
+    const { accumulate = 1 } = this.#options;
+    return headerOf({ policy: this.policy, groups: this.#groups, accumulate, ...facts });
+  }
+
+  /** @param data of the source */
+  evaluation(source: Source, data: Copied, weights: Weights): Session<readonly TracedMetric[]> {
+    const { model, loss, metrics } = this.#options;
+    return new Session(
+      this.store,
+      data,
+      (count) => {
+        const trace = (graph: Graph): Tensors => this.#prepared(source.trace(graph, count));
+        return traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights));
+      },
+      this.#session,
+    );
+  }
+
+  /** The session that inspects a batch: all rows of a source. */
+  inspection(source: Source, match: Pattern | undefined): Session<Watching> {
+    const trained = this.#groups.flatMap((g) => g.params);
+    return new Session(this.store, new Copied(source.data), (count) =>
+      traceInspection(this.#options, trained, match, (graph) => this.#prepared(source.trace(graph, count))),
+    );
+  }
+
+  get transforms(): Transforms {
+    return this.#transforms;
+  }
+
+  /** From now on: what was compiled with the others is dropped. No run may be on. */
+  set transforms(transforms: Transforms) {
+    this.#transforms = transforms;
+    for (const predictor of Object.values(this.#predictors)) predictor.dispose();
+  }
+
+  /** Whether steps run op by op. */
+  get debug(): boolean {
+    return this.#options.debug ?? false;
+  }
+
+  get #session(): SessionOptions {
+    return { debug: this.debug ? { gradients: !this.scaleAdapts } : null };
+  }
+
+  /** Whether the scale of the loss follows what overflows. */
+  get scaleAdapts(): boolean {
+    return this.#scaling?.adapts ?? false;
+  }
+
+  predictor(weights: Weights): Predictor {
+    return this.#predictors[weights];
+  }
+
+  /** Before a fit of `trainer`: what another one has carried from batch to batch is not continued. No run may be on. */
+  enter(trainer: symbol): void {
+    const others = this.#carried.filter(({ values: v }) => v.trainer !== null && v.trainer !== trainer);
+    this.store.reset(others.map(({ state }) => state));
+    this.claim(trainer);
+  }
+
+  /** What is carried from batch to batch is `trainer`'s now. */
+  claim(trainer: symbol): void {
+    for (const { values } of this.#carried) values.trainer = trainer;
+  }
+
+  get #carried(): { state: State; values: Values }[] {
+    return this.buffers.filter((b) => b.eachEpoch).map(({ state }) => ({ state, values: valuesOf(state)! }));
+  }
+
+  /** Give buffers that each epoch begins anew their first values. No run may be on. */
+  startEpoch(): void {
+    this.store.reset(this.#carried.map(({ state }) => state));
+  }
+
+  /** What earlyStop brings back: weights, their averages and masks, neighbors in the store. */
+  get restorable(): readonly State[] {
+    return [...this.weights, ...this.averages.values(), ...this.finishing.states];
+  }
+
+  /** The values of all that, as of now. */
+  snapshot(): Promise<Map<State, Data>> {
+    return this.store.snapshot(this.restorable);
+  }
+
+  /** Names of states in a checkpoint: those that are written, or all by which they are found. */
+  stateNames(found: boolean = false): Map<string, State> {
+    const known = new Map([...this.names].map(([{ state }, names]) => [state, names]));
+    for (const [p, states] of found ? this.kept : []) {
+      const names = this.names.get(p)!;
+      for (const state of states.values()) {
+        known.set(
+          state,
+          names.map((name) => state.name.replace(`.${names[0]}`, () => `.${name}`)),
+        );
+      }
+    }
+    return stateNames(this.store.states, new Set(this.weights), (state) => known.get(state) ?? [state.name]);
+  }
+  /** Names of the weights in a file. */
+  weightNames(weights: Weights): Map<string, State> {
+    const kept = this.buffers.filter((b) => b.persistent);
+    return new Map([...this.parameterNames(weights), ...kept.flatMap((b) => this.#named(b, b.state))]);
+  }
+  parameterNames(weights: Weights): Map<string, State> {
+    const stands = this.#stands(weights);
+    return new Map(this.parameters.flatMap((p) => this.#named(p, stands?.get(p) ?? p.state)));
+  }
+  /** `since` by the names of the parameters, and back: names that the model does not have are not taken. */
+  get sinceNames(): Record<string, number> {
+    return Object.fromEntries([...this.since].filter(([, step]) => step > 0).map(([p, step]) => [this.names.get(p)![0]!, step]));
+  }
+  sinceOf(names: Readonly<Record<string, number>>): Since {
+    const found = [...namesOf(this.#options.model)].flatMap(([p, all]) => {
+      const name = all.find((n) => Object.hasOwn(names, n));
+      return p instanceof Parameter && name !== undefined ? [[p, names[name]!] as const] : [];
+    });
+    return new Map(found);
+  }
+  #named(x: Parameter | Buffer, state: State): [string, State][] {
+    return this.names.get(x)!.map((name) => [name, state]);
+  }
+
+  #prepared(batch: Tensors): Tensors {
+    return prepare(batch, this.#plans, this.#transforms, true);
+  }
+
+  #stands(weights: Weights): Stands | undefined {
+    return weights === 'ema' ? this.averages : undefined;
+  }
+
+  /** Put values into states. States that are not weights and get none start afresh, averages as what they are of. */
+  restore(values: ReadonlyMap<State, Data>): void {
+    const weights = new Set(this.weights);
+    this.store.reset(this.store.states.filter((s) => !values.has(s) && !weights.has(s)));
+    for (const [state, data] of values) this.store.write(state, data);
+    for (const [p, average] of this.averages) {
+      if (!values.has(average)) this.store.write(average, this.store.read([p.state]).get(p.state)!);
+    }
+    if (this.plateau) this.plateau.values.set(this.store.read([this.plateau.state]).get(this.plateau.state)!);
+  }
+
+  /** Let the learning rates go down, if a validation says so. `step` is the number of updates so far. No run may be on. */
+  validated(metrics: Metrics<string>, step: number): void {
+    if (!this.plateau) return;
+    const { plateau } = this;
+    plateau.see(
+      metrics[plateau.metric]!,
+      this.#groups.map((g) => g.optimizer.lr(step)),
+    );
+    this.store.write(plateau.state, plateau.values);
+  }
+
+  dispose(): void {
+    for (const predictor of Object.values(this.#predictors)) predictor.dispose();
+    this.store.dispose();
+  }
+
+  /** Every state there will be: those of the parameters, and those that clip and update add. */
+  #allStates(): readonly State[] {
+    const graph = new Graph('train');
+    for (const state of this.restorable) graph.state(state);
+    for (const { state } of this.buffers) graph.state(state);
+    const grads = this.#groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
+    const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
+    const { policy, finishing, names: allNames } = this;
+    const states = this.#applyStates;
+    if (grads.length > 0) {
+      buildApply({ graph, groups: this.#groups, allNames, states, grads, policy, loss, finishing, ema: this.#ema });
+    }
+    return [...graph.states, ...(this.plateau ? [this.plateau.state] : []), ...(this.#scaling?.states ?? [])];
+  }
+}
+
+function warnOfUnreached({ name, op }: Unreached, { warnings, counters: { step } }: Hearing): void {
+  const how = op === null ? 'does not depend on it' : `depends on it only through ${op}, which passes no gradient on`;
+  const text = `${name} is trained, but the loss ${how}: it does not learn. If that is meant, set its requiresGrad to false`;
+  warnings.add('unreached', text, { name, step, op });
+}
+
+function forwardOfX<M extends Module>(batch: Batch, model: M): Tensor {
+  if (!batch.x) throw new OptionError('predict: expected an array of rows, or one named x, got undefined');
+  return (model.forward as (x: Tensor) => Tensor).call(model, batch.x);
+}

@@ -1,0 +1,116 @@
+// store.ts: the memory that a trainer's programs share and that outlives runs: a block of its own (optimizer slots, policy state, averages),
+// and the blocks in which the model's values lie.
+import { type Given, type Layout, layoutOf } from '../../compile/layout.ts';
+import type { State } from '../../ir/graph.ts';
+import { ARRAYS, bytesOf, type Data, type DType, sizeOf } from '../../ir/op.ts';
+import type { NativeBlock } from '../../native/addon.ts';
+import { allocate as allocateBlock, withOurErrors } from '../../native/program.ts';
+import { type Memory, type Place, valuesOf } from '../../nn/values.ts';
+
+export function allocate(dtype: DType, length: number): Data {
+  return new ARRAYS[dtype](length);
+}
+
+/** View of a state's bytes within a copy of the block. */
+function view(dtype: DType, buffer: ArrayBuffer, offset: number, length: number): Data {
+  return new ARRAYS[dtype](buffer, offset, length);
+}
+
+/** Where a state lies that is not a trainer's own; null: it is. */
+export type PlaceOf = (state: State) => Place | null;
+
+/** Of a parameter or buffer: in its module's memory. */
+export const inModule: PlaceOf = (state) => valuesOf(state)?.place ?? null;
+
+export class Store {
+  readonly states: readonly State[];
+  /** What a program of these states binds first: the trainer's own block, then those of others. */
+  readonly blocks: readonly NativeBlock[];
+  /** The memory of others. */
+  readonly memories: readonly Memory[];
+  /** Those that lie in the trainer's own block. */
+  readonly own: readonly State[];
+  readonly #given: readonly Given[];
+  readonly #layout: Layout;
+
+  /** Allocates those that are its own: zeros, until `reset`. */
+  constructor(states: readonly State[], placeOf: PlaceOf = () => null) {
+    this.states = states;
+    const elsewhere = new Map<Memory, Map<State, number>>();
+    const own: State[] = [];
+    for (const state of states) {
+      const place = placeOf(state);
+      if (!place) own.push(state);
+      else elsewhere.set(place.memory, (elsewhere.get(place.memory) ?? new Map()).set(state, place.offset));
+    }
+    this.own = own;
+    this.memories = [...elsewhere.keys()];
+    this.#given = [...elsewhere].map(([{ block }, states], i) => ({ name: `values ${i}`, bytes: block.bytes, states }));
+    this.#layout = this.layout([]);
+    const block = allocateBlock(Math.max(1, this.#layout.blocks[0]!.bytes));
+    this.blocks = [block, ...this.memories.map((m) => m.block)];
+  }
+
+  /** Give states their first values again. */
+  reset(states: readonly State[]): void {
+    for (const state of states) {
+      const data = allocate(state.type.dtype, sizeOf(state.type.shape));
+      state.init?.(data);
+      this.write(state, data);
+    }
+  }
+
+  /** The layout of a program that also reads data sets, and states in a block of somebody else. */
+  layout(data: readonly { name: string; bytes: number }[], others: readonly Given[] = []): Layout {
+    return layoutOf(this.own, data, [...this.#given, ...others]);
+  }
+
+  write(state: State, data: Data): void {
+    const { block, offset } = this.#placeOf(state);
+    withOurErrors(() => block.write(offset, data));
+  }
+
+  /** The same, now: no run may be on. */
+  read(states: readonly State[]): Map<State, Data> {
+    return new Map(
+      states.map((state) => {
+        const { block, offset } = this.#placeOf(state);
+        const data = allocate(state.type.dtype, sizeOf(state.type.shape));
+        withOurErrors(() => block.read(offset, data));
+        return [state, data];
+      }),
+    );
+  }
+
+  /**
+   * States as of now, copied at once between two runs, off this thread. What lies between them in a block is copied too: best ask for
+   * neighbors.
+   */
+  async snapshot(states: readonly State[]): Promise<Map<State, Data>> {
+    const places = states.map((state) => ({ state, ...this.#placeOf(state) }));
+    // All are queued before anything else can be.
+    const copies = [...new Set(places.map((p) => p.block))].map(async (block) => {
+      const here = places.filter((p) => p.block === block);
+      const start = Math.min(...here.map((p) => p.offset));
+      const end = Math.max(...here.map((p) => p.offset + bytesOf(p.state.type)));
+      return [block, start, await withOurErrors(() => block.readAsync(start, end - start))] as const;
+    });
+    const parts = new Map((await Promise.all(copies)).map(([block, start, buffer]) => [block, { start, buffer }]));
+    return new Map(
+      places.map(({ state, block, offset }) => {
+        const { start, buffer } = parts.get(block)!;
+        return [state, view(state.type.dtype, buffer, offset - start, sizeOf(state.type.shape))];
+      }),
+    );
+  }
+
+  /** Frees what is its own. */
+  dispose(): void {
+    this.blocks[0]!.dispose();
+  }
+
+  #placeOf(state: State): { block: NativeBlock; offset: number } {
+    const { block, offset } = this.#layout.states.get(state)!;
+    return { block: this.blocks[block]!, offset };
+  }
+}

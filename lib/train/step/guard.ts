@@ -1,0 +1,123 @@
+// guard.ts: watchers of a training step: of what the model computes, of its loss and of its gradients. Each says what is wrong, where, and
+// what is done about it.
+import { OptionError } from '../../errors.ts';
+import { pattern } from '../../nn/fields.ts';
+import type { Match } from '../../nn/module.ts';
+import type { GuardAction } from '../../optim/report.ts';
+import { choice, custom, type Field, number, options, optionsOnly, Place } from '../../options/index.ts';
+
+const ACTIONS: readonly GuardAction[] = ['warn', 'skip', 'rollback', 'stop'];
+
+const KINDS = ['loss', 'outputs', 'finite', 'exploding', 'vanishing'] as const;
+export type GuardKind = (typeof KINDS)[number];
+
+/** What a trainer's option `guards` lists; make one with the functions below. */
+export interface Guard {
+  readonly kind: GuardKind;
+  readonly action: GuardAction;
+  /** Of `outputs`: the modules, by name; null: the model itself. */
+  readonly match: string | RegExp | null;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface GuardOptions {
+  /** Default `stop`. */
+  readonly action?: GuardAction;
+}
+
+export interface RangeOptions extends GuardOptions {
+  /** What is smallest and largest; default: whatever is finite. */
+  readonly min?: number;
+  readonly max?: number;
+}
+
+export interface OutputsOptions extends RangeOptions {
+  /** Modules whose outputs are looked at, by name (`fc1`, `layers.*`); default: the model itself. */
+  readonly match?: Exclude<Match, (...args: never[]) => unknown>;
+}
+
+// Every finite f32 is within these, an infinity is not.
+const MOST = Number.MAX_VALUE;
+
+const guarded = { action: choice('warn', 'skip', 'rollback', 'stop').default('stop') } as const;
+const ranged = { ...guarded, min: number().optional(), max: number().optional() } as const;
+const readLoss = optionsOnly('guard.loss', options<RangeOptions>()(ranged));
+
+/** The loss of a step is finite and in a range. Throws OptionError. */
+export function loss(options: RangeOptions = {}): Guard {
+  return { ...range('loss', readLoss(arguments)), match: null };
+}
+
+const readOutputs = optionsOnly('guard.outputs', options<OutputsOptions>()({ ...ranged, match: pattern.optional() }));
+
+/**
+ * The outputs of the model, or of the modules that match, are finite and in a range. A module is named by its path, as its parameters are.
+ * Its outputs are read once more: bytes of all that match. Throws OptionError.
+ */
+export function outputs(options: OutputsOptions = {}): Guard {
+  const { match = null, ...within } = readOutputs(arguments);
+  return { ...range('outputs', within), match };
+}
+
+const readFinite = optionsOnly('guard.finite', options<GuardOptions>()(guarded));
+
+/** Every gradient is finite. Costs nothing where the policy measures the 2-norm. Throws OptionError. */
+export function finite(options: GuardOptions = {}): Guard {
+  const { action } = readFinite(arguments);
+  return { kind: 'finite', action, match: null, min: -MOST, max: MOST };
+}
+
+export interface ExplodingOptions extends GuardOptions {
+  /** Largest 2-norm of the gradient of one parameter. */
+  readonly max: number;
+}
+const readExploding = optionsOnly('guard.exploding', options<ExplodingOptions>()({ ...guarded, max: number({ above: 0 }) }));
+
+/** No parameter's gradient, before the clip, has a 2-norm above `max`, or is not finite. Throws OptionError. */
+export function exploding(options: ExplodingOptions): Guard {
+  const { max, action } = readExploding(arguments);
+  return { kind: 'exploding', action, match: null, min: 0, max };
+}
+
+export interface VanishingOptions extends GuardOptions {
+  /** Smallest root mean square of a parameter's gradient, as a part of the largest one of all parameters. Default 1e-6. */
+  readonly floor?: number;
+}
+const readVanishing = optionsOnly(
+  'guard.vanishing',
+  options<VanishingOptions>()({ ...guarded, floor: number({ above: 0, below: 1 }).default(1e-6) }),
+);
+
+/** No parameter's gradient, element by element, is much smaller than that of others, and not all are 0. Throws OptionError. */
+export function vanishing(options: VanishingOptions = {}): Guard {
+  const { floor: min, action } = readVanishing(arguments);
+  return { kind: 'vanishing', action, match: null, min, max: MOST };
+}
+
+interface Range {
+  readonly action: GuardAction;
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+}
+
+function range(kind: 'loss' | 'outputs', { action, min = -MOST, max = MOST }: Range): Omit<Guard, 'match'> {
+  if (max < min) {
+    throw new OptionError(`guard.${kind}: option max: expected a number >= ${min}, its min, got ${max}`, { min, max });
+  }
+  return { kind, action, min, max };
+}
+
+/** What the functions here make, as an option: there are no others. */
+export const guardRule: Field<Guard> = custom('guards such as guard.loss()', (given, place) => {
+  const { kind, action, match, min, max } = (given ?? {}) as Partial<Guard>;
+  const known = KINDS.includes(kind as GuardKind) && ACTIONS.includes(action as GuardAction);
+  const bounded = typeof min === 'number' && typeof max === 'number' && min <= max;
+  if (!known || match === undefined || !bounded) throw place.wrong('guards such as guard.loss()', given);
+  return given as Guard;
+});
+
+/** @throws OptionError for what is no guard of this module */
+export function checkGuard(where: string, guard: unknown): void {
+  guardRule.read(guard, new Place(where, '', ''));
+}

@@ -1,0 +1,202 @@
+// guarding.ts: a trainer's guards as nodes of its training graph: what each measures, and what it decides.
+import { OptionError } from '../../errors.ts';
+import { type Graph, inSection, type Tensor } from '../../ir/graph.ts';
+import { sizeOf } from '../../ir/op.ts';
+import type { Module, Parameter } from '../../nn/module.ts';
+import { concat } from '../../ops/concat.ts';
+import { failIf } from '../../ops/control.ts';
+import { add, cast, div, equal, less, lessEqual, maximum, minimum, mul, sqrt, sub, where } from '../../ops/elementwise.ts';
+import { max, min, sum } from '../../ops/reduce.ts';
+import { reshape } from '../../ops/shape.ts';
+import type { Stage } from '../../ops/stage.ts';
+import { statistic } from '../../ops/statistics.ts';
+import type { GuardAction, GuardNames } from '../../optim/report.ts';
+import { show } from '../../options/index.ts';
+import type { Sums } from './accumulation.ts';
+import { checkGuard, type Guard } from './guard.ts';
+import { matchModules, watchForward } from './hooks.ts';
+
+/** What a guard found, and did about it. */
+export interface GuardEvent {
+  /** `guard.loss` and so on. */
+  readonly guard: string;
+  readonly action: GuardAction;
+  /** The parameter or module; `loss`, or `model`. */
+  readonly name: string;
+  /** What was measured; of outputs in a step of several micro-batches the mean over those where it was wrong; null where the step was not reported (`rollback`, `stop`). */
+  readonly value: number | null;
+  /** Counters before the step. */
+  readonly attempt: number;
+  readonly step: number;
+}
+
+/** One guard and all that it may name. */
+interface Placed extends GuardNames {
+  readonly guard: Guard;
+  readonly modules: readonly Module[];
+  /** First of its positions among those by which a run that it ends is told. */
+  readonly offset: number;
+}
+
+/** Outputs of modules, by guard. */
+type Seen = ReadonlyMap<Placed, readonly (readonly Tensor[])[]>;
+
+export class Guarding {
+  readonly placed: readonly Placed[];
+
+  /** @throws OptionError */
+  constructor(model: Module, trained: readonly Parameter[], guards: unknown) {
+    if (!Array.isArray(guards)) throw new OptionError(`Trainer: option guards: expected a list, got ${show(guards)}`);
+    let offset = trained.length;
+    this.placed = guards.map((guard: Guard): Placed => {
+      checkGuard('Trainer: guards', guard);
+      const label = `guard.${guard.kind}`;
+      const matched = guard.kind === 'outputs' ? matchModules(label, model, guard.match) : new Map<string, Module>();
+      if (guard.kind === 'outputs' && matched.size === 0) {
+        throw new OptionError(`Trainer: guards: ${label}: no module matches ${guard.match}`, { match: guard.match });
+      }
+      const names =
+        guard.kind === 'outputs'
+          ? [...matched.keys()].map((path) => path || 'model')
+          : guard.kind === 'loss'
+            ? ['loss']
+            : trained.map((p) => p.name);
+      const { action } = guard;
+      const placed = { guard, label, action, names, modules: [...matched.values()], offset };
+      offset += names.length;
+      return placed;
+    });
+  }
+
+  get rollsBack(): boolean {
+    return this.placed.some((p) => p.guard.action === 'rollback');
+  }
+
+  /** What a run's position means, if a guard has ended it. */
+  at(position: number): { readonly label: string; readonly action: GuardAction; readonly name: string } | null {
+    const found = this.placed.find((p) => position >= p.offset && position < p.offset + p.names.length);
+    return found ? { label: found.label, action: found.guard.action, name: found.names[position - found.offset]! } : null;
+  }
+
+  /** Trace a model by `build`, and see what the modules give that are looked at. */
+  watch<T>(build: () => T): { result: T; seen: Seen } {
+    const seen = new Map(this.placed.map((p) => [p, p.modules.map((): Tensor[] => [])]));
+    const ends = [...seen].flatMap(([p, lists]) =>
+      p.modules.map((m, i) => watchForward(m, (t) => void (t.dtype === 'f32' && lists[i]!.push(t)))),
+    );
+    try {
+      const result = build();
+      for (const [p, lists] of seen) {
+        if (lists.length > 0 && lists.every((outputs) => outputs.length === 0)) {
+          throw new OptionError(`${p.label}: the loss calls no forward of ${p.names.join(', ')} that gives a tensor of f32`);
+        }
+      }
+      return { result, seen };
+    } finally {
+      for (const end of ends.reverse()) end();
+    }
+  }
+
+  /**
+   * Measure, decide and report.
+   * @param loss of the step, f64
+   * @param stages what gradients are read through
+   * @param sums over the micro-batches; null: there is one
+   * @returns an f64 scalar, not 0 to skip the step, or null
+   */
+  build(
+    graph: Graph,
+    seen: Seen,
+    loss: Tensor,
+    grads: readonly Tensor[],
+    stages: readonly Stage[],
+    sums: Sums | null,
+  ): Tensor | null {
+    const skips: Tensor[] = [];
+    for (const [i, p] of this.placed.entries()) {
+      const measured = p.guard.kind === 'outputs' ? this.#outputs(p, seen.get(p)!) : this.#step(p, loss, grads, stages);
+      const { flags, values } = sums && p.guard.kind === 'outputs' ? overMicros(sums, `${p.label}.${i}`, measured) : measured;
+      inSection(graph, 'apply', () => {
+        const n = p.names.length;
+        const index = graph.constant(
+          Float64Array.from({ length: n }, (_, k) => k),
+          [n],
+          'f64',
+        );
+        const first = min(where(flags, index, n));
+        const found = less(first, n);
+        graph.output(`guard.${i}`, where(found, first, -1));
+        graph.output(`guard.${i}.value`, sum(where(equal(index, first), values, 0)));
+        if (p.guard.action === 'skip') skips.push(found);
+        if (p.guard.action === 'stop' || p.guard.action === 'rollback') failIf(found, add(first, p.offset));
+      });
+    }
+    return skips.length > 0 ? inSection(graph, 'apply', () => skips.reduce((a, b) => add(a, b))) : null;
+  }
+
+  /** f64 [n]: 1 where something is wrong, and what was measured. */
+  #step({ guard }: Placed, loss: Tensor, grads: readonly Tensor[], stages: readonly Stage[]): Flagged {
+    const { kind, min: least, max: most } = guard;
+    return inSection(loss.graph, 'apply', () => {
+      if (kind === 'loss') {
+        const values = reshape(loss, [1]);
+        return { values, flags: outside(values, values, least, most) };
+      }
+      const squares = statistic(grads, { kind: 'sumSquares', stages }).each;
+      if (kind === 'finite') return { values: sqrt(squares), flags: outside(squares, squares, least, most) };
+      const norms = sqrt(squares);
+      if (kind === 'exploding') return { values: norms, flags: outside(norms, norms, least, most) };
+      const sizes = Float64Array.from(grads, (g) => Math.max(1, sizeOf(g.shape)));
+      const rms = sqrt(div(squares, loss.graph.constant(sizes, [grads.length], 'f64')));
+      const largest = max(rms);
+      const ratios = where(equal(largest, 0), 0, div(rms, largest));
+      return { values: ratios, flags: less(ratios, least) };
+    });
+  }
+
+  /** The same, of outputs of modules in one micro-batch. */
+  #outputs({ guard }: Placed, outputs: readonly (readonly Tensor[])[]): Flagged {
+    const graph = outputs.flat()[0]!.graph;
+    const zero = graph.scalar(0, 'f64');
+    const bounded = Math.abs(guard.min) < Number.MAX_VALUE || guard.max < Number.MAX_VALUE;
+    const ends = outputs.map((ts): readonly [Tensor, Tensor] => {
+      if (ts.length === 0) return [zero, zero];
+      if (!bounded) {
+        const largest = statistic(ts, { kind: 'maxAbs' }).total;
+        return [largest, largest];
+      }
+      const flat = ts.filter((t) => sizeOf(t.shape) > 0).map((t) => f64Ends(t));
+      if (flat.length === 0) return [zero, zero];
+      return flat.reduce(([a, b], [c, d]) => [minimum(a, c), maximum(b, d)]);
+    });
+    const vector = (i: 0 | 1): Tensor => concat(ends.map((e) => reshape(e[i], [1])));
+    const [low, high] = [vector(0), vector(1)];
+    const flags = outside(low, high, guard.min, guard.max);
+    // Of two ends, that which is further out.
+    const values = where(less(sub(0, low), high), high, low);
+    return { flags, values };
+  }
+}
+
+/** Of all micro-batches of a step: a flag of any of them shows, and the mean of what was measured in those that have one. */
+function overMicros(sums: Sums, name: string, { flags, values }: Flagged): Flagged {
+  const flagged = sums.sum(`${name} flags`, flags);
+  const total = sums.sum(`${name} values`, where(flags, values, 0));
+  return { flags: flagged, values: inSection(flagged.graph, 'apply', () => div(total, maximum(flagged, 1))) };
+}
+
+interface Flagged {
+  readonly flags: Tensor;
+  readonly values: Tensor;
+}
+
+/** 0 where min <= low and high <= max, else 1, also for NaN. */
+function outside(low: Tensor, high: Tensor, least: number, most: number): Tensor {
+  return sub(1, mul(lessEqual(least, low), lessEqual(high, most)));
+}
+
+/** Smallest and largest element of an f32 tensor, in f64; NaN if there is one. */
+function f64Ends(t: Tensor): readonly [Tensor, Tensor] {
+  const flat = reshape(t, [sizeOf(t.shape)]);
+  return [cast(min(flat), 'f64'), cast(max(flat), 'f64')];
+}

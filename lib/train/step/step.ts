@@ -1,0 +1,188 @@
+// step.ts: how a model becomes a program. Read this first: trace -> grad -> clip -> update -> compile, in these few lines.
+import { type Backward, backward, endOf, zerosLike } from '../../autodiff.ts';
+import type { ClipPolicy } from '../../clip/clip.ts';
+import { OptionError } from '../../errors.ts';
+import { LAYER_NORMS } from '../../history/write.ts';
+import { Graph, inSection, type State, Tensor } from '../../ir/graph.ts';
+import type { Aggregate } from '../../metrics/aggregate.ts';
+import { type BindOptions, bindParameters, type Module, namesOf, type Parameter } from '../../nn/module.ts';
+import { add, sqrt } from '../../ops/elementwise.ts';
+import { unscale as stage } from '../../ops/stage.ts';
+import { statistic } from '../../ops/statistics.ts';
+import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../../optim/apply.ts';
+import type { Finishing } from '../../optim/finishing.ts';
+import { denseOf, lookupsOf } from '../../optim/lookups.ts';
+import type { Batch, Tensors } from '../feed/source.ts';
+import type { Accumulators } from './accumulation.ts';
+import type { Guarding } from './guarding.ts';
+import type { LossScale } from './loss-scale.ts';
+import { checkTraced, measure, scalar, type TracedMetric } from './measure.ts';
+import { ofBatch } from './objective.ts';
+import { type Penalties, penalize } from './penalties.ts';
+
+/** A loss or metric over one batch: a scalar. `N` are the names of the batch's tensors. */
+export type Objective<M, N extends string = string> = (batch: Batch<N>, model: M) => Tensor;
+/** What is measured over a data set: a scalar, of which the mean over rows is taken, or what makes a number of all rows (`metrics.f1`). */
+export type Measure<M, N extends string = string> = (batch: Batch<N>, model: M) => Tensor | Aggregate;
+
+export interface TrainSpec<M extends Module> {
+  readonly model: M;
+  readonly loss: Objective<M>;
+  readonly groups: readonly ApplyGroup[];
+  /** Slots and policy state, shared by the programs of all batch sizes. */
+  readonly states: ApplyStates;
+  readonly policy: ClipPolicy;
+  readonly finishing: Finishing;
+  /** When a step may have several micro-batches. */
+  readonly accumulators: Accumulators | null;
+  /** Report the 2-norm of each gradient, before the clip. */
+  readonly perLayer: boolean;
+  /** What becomes of the optimizers' learning rates. */
+  readonly rate?: (lr: number) => number;
+  /** Told of them. */
+  readonly onRate?: (group: number, lr: number, step: number) => void;
+  readonly penalties: Penalties;
+  readonly scaling: LossScale | null;
+  readonly guarding: Guarding | null;
+  /** How much of the new weights enters their average in each step; null: there is none. */
+  readonly ema: ((step: number) => number) | null;
+}
+
+/** States that parameters stand for in place of their own: averages. */
+export type Stands = ReadonlyMap<Parameter, State>;
+
+export interface Traced {
+  readonly graph: Graph;
+  readonly apply: Apply;
+  readonly unreached: readonly Unreached[];
+}
+
+/** A trained parameter that the loss cannot move: the op that has no gradient, or null where the loss does not depend on it. */
+export interface Unreached {
+  readonly name: string;
+  readonly op: string | null;
+}
+
+/** The loss of a batch that `trace` declares, f64. */
+export function traceLoss<M extends Module>(
+  graph: Graph,
+  model: M,
+  loss: Objective<M>,
+  trace: (graph: Graph) => Tensors,
+  options: BindOptions = {},
+): Tensor {
+  return withParameters(graph, model, options, () => scalar('loss', ofBatch('loss', batchOf(graph, trace), model, loss)));
+}
+
+/** The graph of one training step on batches of `rows` rows that `trace` declares. */
+export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, trace: (graph: Graph) => Tensors): Traced {
+  const graph = new Graph('train');
+  const trained = spec.groups.flatMap((g) => g.params);
+  const { scaling, guarding } = spec;
+  const forward = (): Tensor => traceLoss(graph, spec.model, spec.loss, trace, { pending: spec.accumulators?.pending });
+  const watched = guarding?.watch(forward);
+  const loss = watched ? watched.result : forward();
+  const seed = scaling?.seed(graph) ?? null;
+  const params = trained.map((p) => graph.state(p.state));
+  const sums = spec.accumulators?.of(graph, rows) ?? null;
+  const names = trained.map((p) => p.name);
+  const found = sums ? sums.loss(loss, names, params, seed) : { total: loss, ...backward(loss, params, seed ? { seed } : {}) };
+  const unreached = unreachedOf(trained, params, found);
+  const { total } = found;
+  const gradients = found.gradients.map((g, i) => g ?? zerosLike(params[i]!));
+  // Gradients of tables that are updated by rows: what several lookups give is joined first.
+  const lookups = trained.map((p, i) => (p.sparse ? lookupsOf(p.name, gradients[i]!) : null));
+  for (const [i, found] of lookups.entries()) {
+    if (found && gradients[i]!.node.ins[0] !== found.values) gradients[i] = denseOf(found, trained[i]!.shape[0]!);
+  }
+  inSection(graph, 'apply', () => graph.output('loss', total));
+  const penalized = spec.penalties.length > 0 ? penalize(graph, spec.penalties, trained, gradients, seed) : null;
+  if (penalized) graph.output('penalty', penalized.penalty);
+  const grads = penalized?.grads ?? gradients;
+  const { groups, states, policy, finishing, rate, onRate, ema } = spec;
+  const overflow = scaling?.overflow(graph, grads) ?? null;
+  const unscale = scaling?.inverse(graph) ?? null;
+  const stages = unscale ? [stage(unscale)] : [];
+  const guarded = guarding?.build(graph, watched!.seen, total, grads, stages, sums) ?? null;
+  const skip = overflow && guarded ? inSection(graph, 'apply', () => add(overflow, guarded)) : (overflow ?? guarded);
+  const shared = {
+    graph,
+    groups,
+    allNames: namesOf(spec.model),
+    states,
+    grads,
+    policy,
+    loss: total,
+    finishing,
+    ema,
+    skip,
+    unscale,
+    lookups,
+  };
+  const apply = buildApply({ ...shared, ...(rate && { rate }), ...(onRate && { onRate }) });
+  scaling?.adapt(graph, overflow);
+  if (spec.perLayer) {
+    // Where the policy has measured the same, the compiler takes that.
+    inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares', stages }).each)));
+  }
+  return { graph, apply, unreached };
+}
+
+/** @throws OptionError if no parameter is reached */
+function unreachedOf(trained: readonly Parameter[], params: readonly Tensor[], { gradients, ends }: Backward): Unreached[] {
+  const unreached = trained.flatMap(({ name }, i) =>
+    gradients[i] ? [] : [{ name, op: endOf(params[i]!, ends)?.op.name ?? null }],
+  );
+  if (unreached.length < trained.length) return unreached;
+  const op = unreached.find((u) => u.op !== null)?.op;
+  const why = op
+    ? `what it makes of them goes through ${op}, which passes no gradient on: train with a loss such as loss.crossEntropy, and give what counts to metrics`
+    : `it depends on none of them (${trained.map((p) => p.name).join(', ')})`;
+  throw new OptionError(`Trainer: option loss: it can move no trained parameter: ${why}`, { option: 'loss', op: op ?? null });
+}
+
+/** The graph that measures a batch: loss and metrics, without dropout; and how the columns of all batches become numbers. */
+export function traceEvaluate<M extends Module>(
+  model: M,
+  measures: Readonly<Record<string, Measure<M>>>,
+  trace: (graph: Graph) => Tensors,
+  stands?: Stands,
+): { graph: Graph; extra: readonly TracedMetric[] } {
+  const graph = new Graph('eval');
+  const extra = withParameters(graph, model, { stands }, () => {
+    const batch = batchOf(graph, trace);
+    return Object.entries(measures).map(([name, f]) => measure(graph, name, ofBatch(name, batch, model, f)));
+  });
+  return { graph, extra };
+}
+
+/** The graph that computes a prediction for a batch. */
+export function tracePredict<M extends Module>(
+  model: M,
+  predict: (batch: Batch, model: M) => Tensor,
+  trace: (graph: Graph) => Tensors,
+  stands?: Stands,
+): Graph {
+  const graph = new Graph('eval');
+  withParameters(graph, model, { stands }, () => {
+    const given = ofBatch('predict', batchOf(graph, trace), model, predict);
+    graph.output('prediction', checkTraced('predict', 'a Tensor', given, given instanceof Tensor));
+  });
+  return graph;
+}
+
+/** What `trace` declares, called by its names wherever it is shown. */
+function batchOf(graph: Graph, trace: (graph: Graph) => Tensors): Tensors {
+  const batch = trace(graph);
+  for (const [name, t] of Object.entries(batch)) t.origin ??= `batch ${name}`;
+  return batch;
+}
+
+function withParameters<T>(graph: Graph, model: Module, options: BindOptions, build: () => T): T {
+  const unbind = bindParameters(graph, model, options);
+  try {
+    return build();
+  } finally {
+    unbind();
+  }
+}
