@@ -1,19 +1,22 @@
 // errors.ts: every error this library throws on purpose. One base class; a stable `code`; the offending values as fields.
 import { printAs } from './errors/inspect.ts';
 import { callsOf } from './errors/places.ts';
+import { messageOf } from './errors/visible.ts';
 
 // What of `details` is printed with an error.
 const BRIEF = { depth: 1, maxArrayLength: 8, maxStringLength: 200 };
 
 /**
  * Base class of all errors thrown by gradclip. `code` is stable and machine-readable; `details` holds the values concerned. `stack` begins with
- * code and message, and names files and lines of the sources (`gradclip/lib/...`).
+ * code and message, and names files and lines of the sources (`gradclip/lib/...`). A message may quote names and values of files: control characters
+ * in it are spelled out (`\x1b`), so that it can be shown on a terminal. `details` has the values as they are.
  */
 export class GradclipError extends Error {
   readonly code: string;
   declare readonly details: Readonly<Record<string, unknown>>;
-  constructor(code: string, message: string, details: Record<string, unknown> = {}, options?: ErrorOptions) {
-    super(message, options);
+  /** @param message a list: lines of it */
+  constructor(code: string, message: string | readonly string[], details: Record<string, unknown> = {}, options?: ErrorOptions) {
+    super(messageOf(message), options);
     this.code = code;
     // Whatever is enumerable, Node prints at length where nobody catches the error.
     Object.defineProperty(this, 'details', { value: details });
@@ -31,7 +34,7 @@ export class GradclipError extends Error {
   inLayer(path: string): void {
     if (path === '' || this.details.layer !== undefined) return;
     (this.details as Record<string, unknown>).layer = path;
-    this.message = `${path}: ${this.message}`;
+    this.message = `${messageOf(path)}: ${this.message}`;
   }
 }
 
@@ -104,7 +107,7 @@ export class DetachedError extends GradclipError {
 
 /** Gradients are not finite and the policy says to stop. Fields `tensor`, `step`, `skips`. Code `ERR_NON_FINITE`. */
 export class NonFiniteError extends GradclipError {
-  constructor(message: string, details?: Record<string, unknown>) {
+  constructor(message: string | readonly string[], details?: Record<string, unknown>) {
     super('ERR_NON_FINITE', message, details);
   }
 }
@@ -139,7 +142,7 @@ export class CheckpointError extends GradclipError {
 
 /** The native add-on cannot be loaded. The message says what to install. Code `ERR_ADDON`. */
 export class AddonError extends GradclipError {
-  constructor(message: string, details?: Record<string, unknown>, options?: ErrorOptions) {
+  constructor(message: string | readonly string[], details?: Record<string, unknown>, options?: ErrorOptions) {
     super('ERR_ADDON', message, details, options);
   }
 }

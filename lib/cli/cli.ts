@@ -69,10 +69,14 @@ function find(name: string): readonly [Command, Action] {
 function tellError(error: unknown, screen: Screen): void {
   const known = error instanceof GradclipError;
   const message = error instanceof Error ? error.message : String(error);
+  // Ours may have several lines.
+  const [first, ...more] = known ? message.split('\n') : [message];
   screen.emit({ event: 'error', code: known ? error.code : 'ERR_INTERNAL', message });
-  screen.note(`${screen.paintLive(['red', 'bold'], 'error:')} ${message}`);
+  screen.note(`${screen.paintLive(['red', 'bold'], 'error:')} ${first}`);
+  for (const line of more) screen.note(line);
   // What nobody foresaw is a bug of ours, and the way to it helps to mend it.
-  if (!known && error instanceof Error && error.stack) screen.note(error.stack.split('\n').slice(1).join('\n'));
+  if (known || !(error instanceof Error)) return;
+  for (const line of error.stack?.split('\n').slice(1) ?? []) screen.note(line);
 }
 
 function overview(): string[] {

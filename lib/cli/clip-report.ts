@@ -62,7 +62,10 @@ export async function clipReport(args: Arguments, io: IO, screen: Screen): Promi
   for (const { normAfter, scale, threshold, clipped, isSkipped, ...figures } of replayed.policies) {
     screen.emit({ event: 'replay', ...figures });
   }
-  const heading = (text: string): void => screen.say(`\n${screen.paint('bold', text)}`);
+  const heading = (text: string): void => {
+    screen.say();
+    screen.say(screen.paint('bold', text));
+  };
   screen.say(runLine(history, advice));
   const { min, median, p90, p95, p99, max } = advice.norms;
   screen.say(
@@ -78,7 +81,9 @@ export async function clipReport(args: Arguments, io: IO, screen: Screen): Promi
   }
   heading('What each policy would have done with these norms');
   for (const line of replayTable(replayed)) screen.say(line);
-  if (page !== null) screen.say(`\npage: ${page}`);
+  if (page === null) return EXIT.ok;
+  screen.say();
+  screen.say(`page: ${page}`);
   return EXIT.ok;
 }
 

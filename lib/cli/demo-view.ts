@@ -1,5 +1,6 @@
 // demo-view.ts: what the demo shows while it trains, and at its end: curves in place on a terminal, a line now and then elsewhere.
 
+import { visible } from '../errors/visible.ts';
 import { plot, xAxis } from '../pages/plot.ts';
 import { count, duration, percent, short, table } from '../text/format.ts';
 import { type Contender, type DemoResult, figures } from './demo-result.ts';
@@ -152,11 +153,10 @@ function recent(values: readonly number[]): number {
   return last.reduce((sum, value) => sum + value, 0) / last.length;
 }
 
-/** At most six lines that fit, control characters as dots. */
+/** At most six lines that fit. */
 function sampleLines(sample: string, columns: number): string[] {
   const lines = sample.split('\n').map((line) => {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    const shown = [...line.replace(/\t/g, '  ').replace(/[\x00-\x1f\x7f-\x9f]/g, '·')];
+    const shown = [...visible(line.replaceAll('\t', '  '))];
     return shown.length > columns ? `${shown.slice(0, columns - 1).join('')}…` : shown.join('');
   });
   return lines.filter((line) => line.trim() !== '').slice(0, 6);

@@ -9,6 +9,7 @@ import { readNpz } from '../io/npy.ts';
 import { readSafetensors } from '../io/safetensors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { type Data, sizeOf } from '../ir/op.ts';
+import { largestOf } from '../math/index.ts';
 import { sigmoid } from '../ops/activation.ts';
 import { reshape } from '../ops/shape.ts';
 import { softmax } from '../ops/softmax.ts';
@@ -100,7 +101,7 @@ function tell(row: number, y: Data, { loss, classNames }: Told, screen: Screen):
     if (!screen.json) screen.say(String(y[0]));
     return;
   }
-  const most = y.indexOf(Math.max(...y));
+  const most = largestOf(y);
   const name = classNames?.[most] ?? most;
   screen.emit({ row, class: name, probability: y[most] });
   if (!screen.json) screen.say(`${name} ${y[most]!.toFixed(4)}`);

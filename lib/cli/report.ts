@@ -39,7 +39,7 @@ ${strip(lanes, 'Steps in which the policy changed the gradient')}</figure>
 <p class="soft">Characters drawn one by one at temperature ${result.temperature}, after the same ${[...result.prompt].length} characters of text
 that no model was trained on.</p>
 <div class="samples">
-${contenders.map((c, i) => `<div><h3><span class="chip ${styles[i]}"></span>${escapeHtml(c.label)}</h3><pre>${escapeHtml(visible(c.sample))}</pre></div>`).join('\n')}
+${contenders.map((c, i) => `<div><h3><span class="chip ${styles[i]}"></span>${escapeHtml(c.label)}</h3><pre>${escapeHtml(c.sample)}</pre></div>`).join('\n')}
 </div>
 <p class="soft" style="margin-top:40px">The same again: <code>${escapeHtml(result.command)}</code></p>`;
   return page(`gradclip demo: ${text.name}`, body);
@@ -65,10 +65,4 @@ function table({ contenders }: DemoResult, styles: readonly string[]): string {
 <thead><tr><th>policy</th><th>loss, mean of<br>the last 50 steps</th><th>norm,<br>median</th><th>norm,<br>largest</th><th>steps<br>clipped</th><th>steps<br>skipped</th><th>time</th></tr></thead>
 <tbody>${rows.join('\n')}</tbody>
 </table></div>`;
-}
-
-/** Control characters, which a page cannot show, as a dot. */
-function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '·');
 }

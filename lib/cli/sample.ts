@@ -48,7 +48,7 @@ export async function sample(args: Arguments, io: IO, screen: Screen): Promise<n
   };
   const { model, parameters, tokenizer } = await readWritten(resolve(io.cwd, args.operands[0]!));
   const prompt = promptOf(args, tokenizer);
-  const told = new Told(tokenizer, (text) => !screen.json && io.stdout.write(text));
+  const told = new Told(tokenizer, (text) => !screen.json && screen.tell(text));
   if (args.has('prompt')) told.add(prompt);
   const tokens = await generate(
     { model, readParameters: () => parameters },
@@ -133,7 +133,7 @@ class Told {
   }
 
   add(tokens: readonly number[]): void {
-    this.#waiting.push(...tokens);
+    for (const token of tokens) this.#waiting.push(token);
     const text = this.#tokenizer.decode(this.#waiting);
     // A character of UTF-8 has four bytes at most.
     if (text.endsWith('\ufffd') && this.#waiting.length < 4) return;

@@ -1,5 +1,7 @@
 // screen.ts: how a command speaks: results for programs and for people, and a region of the terminal that is redrawn in place.
+import { randomInt } from 'node:crypto';
 import { styleText } from 'node:util';
+import { visible, visibleJson } from '../errors/visible.ts';
 import { fit } from '../text/format.ts';
 import type { IO, Output } from './io.ts';
 
@@ -8,6 +10,9 @@ export type Style = Parameters<typeof styleText>[0];
 /**
  * With --json the lines of `emit` are all there is on stdout and people read stderr; without, people read stdout and `emit` is silent.
  * The live region (a progress bar, curves) is on stderr, and there only if that is a terminal.
+ *
+ * All that a command shows goes through here, and no control character of what it shows, such as a name in a file, gets to the terminal: they are
+ * spelled out. Colors are told from those in a name by a number that nobody else knows.
  */
 export class Screen {
   readonly json: boolean;
@@ -15,6 +20,8 @@ export class Screen {
   readonly live: boolean;
   readonly #io: IO;
   readonly #people: Output;
+  /** What the colors of `paint` begin with. */
+  readonly #color = `\x1b[${randomInt(2 ** 32, 2 ** 47)};`;
   #drawn = 0;
   #region: readonly string[] = [];
 
@@ -36,39 +43,57 @@ export class Screen {
 
   /** One JSON line on stdout, under --json. NaN and infinities, which JSON does not have, become null. */
   emit(value: object): void {
-    if (this.json) this.#io.stdout.write(`${JSON.stringify(value)}\n`);
+    if (this.json) this.#io.stdout.write(`${visibleJson(JSON.stringify(value))}\n`);
   }
 
   /** A line for people. */
   say(text = ''): void {
     this.#clear();
-    this.#people.write(`${text}\n`);
+    this.#people.write(`${this.#shown(text)}\n`);
     this.#draw();
   }
 
   /** A line on stderr, whatever the mode. */
   note(text: string): void {
     this.#clear();
-    this.#io.stderr.write(`${text}\n`);
+    this.#io.stderr.write(`${this.#shown(text)}\n`);
     this.#draw();
+  }
+
+  /** Text for people as it comes, in lines of its own. */
+  tell(text: string): void {
+    this.#people.write(visible(text, '\n\t'));
   }
 
   /** Replace the live region. Lines are cut where the terminal ends: one that goes on in the next row could not be taken away again. */
   redraw(lines: readonly string[]): void {
     if (!this.live) return;
     this.#clear();
-    this.#region = lines.map((line) => fit(line, this.columns - 1));
+    this.#region = lines.map((line) => fit(this.#shown(line), this.columns - 1));
     this.#draw();
   }
 
   /** Text in colors if what people read is a terminal that wants them. */
   paint(style: Style, text: string): string {
-    return wantsColor(this.#people, this.#io.env) ? styleText(style, text, { validateStream: false }) : text;
+    return wantsColor(this.#people, this.#io.env) ? this.#painted(style, text) : text;
   }
 
   /** The same for the live region. */
   paintLive(style: Style, text: string): string {
-    return wantsColor(this.#io.stderr, this.#io.env) ? styleText(style, text, { validateStream: false }) : text;
+    return wantsColor(this.#io.stderr, this.#io.env) ? this.#painted(style, text) : text;
+  }
+
+  #painted(style: Style, text: string): string {
+    const [begin, end] = styleText(style, '|', { validateStream: false }).replaceAll('\x1b[', this.#color).split('|');
+    return `${begin}${text}${end}`;
+  }
+
+  /** A line as the terminal gets it. */
+  #shown(line: string): string {
+    return line
+      .split(this.#color)
+      .map((part) => visible(part))
+      .join('\x1b[');
   }
 
   #clear(): void {

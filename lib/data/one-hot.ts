@@ -2,6 +2,7 @@
 import { DataError, OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { type Data, sizeOf } from '../ir/op.ts';
+import { largestOf } from '../math/index.ts';
 import { concat } from '../ops/concat.ts';
 import { add, cast, equal, mul } from '../ops/elementwise.ts';
 import { oneHot as oneHotOp } from '../ops/gather.ts';
@@ -72,8 +73,8 @@ export class OneHot implements Transform {
       let at = i * from;
       for (const [j, categories] of this.categories.entries()) {
         const values = data.subarray(at, at + (categories?.length ?? 1));
-        const most = Math.max(...values);
-        out[i * to + j] = categories === null ? values[0]! : most > 0 ? categories[values.indexOf(most)]! : Number.NaN;
+        const most = largestOf(values);
+        out[i * to + j] = categories === null ? values[0]! : values[most]! > 0 ? categories[most]! : Number.NaN;
         at += values.length;
       }
     }

@@ -150,7 +150,8 @@ function byGroup(order: Int32Array, groups: Data, counts: Counts): Parts {
   const largest = [...rowsOf.values()].sort((a, b) => b.length - a.length);
   for (const rows of largest) {
     const lacks = counts.map((count, i) => count - parts[i as 0 | 1 | 2].length);
-    parts[lacks.indexOf(Math.max(...lacks)) as 0 | 1 | 2].push(...rows);
+    const part = parts[lacks.indexOf(Math.max(...lacks)) as 0 | 1 | 2];
+    for (const row of rows) part.push(row);
   }
   for (const [i, count] of counts.entries()) {
     if (count > 0 && parts[i as 0 | 1 | 2].length === 0) {

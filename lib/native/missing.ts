@@ -19,7 +19,7 @@ export function addonError(cause: unknown, checkout: boolean): AddonError {
           'pnpm: pnpm approve-builds',
           'bun:  bun pm trust gradclip',
         ];
-    return new AddonError([`${text} ${TOOLS}. Then:`, ...build].join('\n'), {}, { cause });
+    return new AddonError([`${text} ${TOOLS}. Then:`, ...build], {}, { cause });
   }
   const [, library] = /^(\S+): cannot open shared object file/.exec(first) ?? [];
   if (library !== undefined && !library.includes('gradclip')) {
@@ -32,5 +32,5 @@ export function addonError(cause: unknown, checkout: boolean): AddonError {
   }
   const again = checkout ? 'npm run build:native' : 'npm rebuild gradclip';
   const text = `The native add-on of gradclip is there, but does not load: ${first}`;
-  return new AddonError(`${text}\nIf it was built on another machine, build it here: ${again}. ${TOOLS}.`, {}, { cause });
+  return new AddonError([text, `If it was built on another machine, build it here: ${again}. ${TOOLS}.`], {}, { cause });
 }

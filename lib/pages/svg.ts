@@ -1,4 +1,5 @@
 // svg.ts: line charts and strips as SVG text. Colors are CSS classes, so that one picture serves light and dark pages.
+import { visible } from '../errors/visible.ts';
 import { extent, linearScale, logScale, type Scale, smooth, tickText } from './scale.ts';
 
 export interface SVGSeries {
@@ -24,9 +25,10 @@ const HEIGHT = 300;
 // More points than this along x would only make the file longer.
 const MOST_POINTS = 1200;
 
+/** Text within a page: characters of markup by their names, control characters but ends of lines and tabs spelled out. */
 export function escapeHtml(text: string): string {
   const names: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replace(/[&<>"']/g, (c) => names[c]!);
+  return visible(text, '\n\t').replace(/[&<>"']/g, (c) => names[c]!);
 }
 
 /** A line for each series over the steps: faint as measured, strong as a running median; its name stands at its end. */

@@ -1,4 +1,5 @@
 // format.ts: numbers, durations and tables as people read them.
+import { visible } from '../errors/visible.ts';
 
 /** Thousands separated by commas: 235,146. */
 export function count(n: number): string {
@@ -51,9 +52,9 @@ export function median(values: readonly number[]): number {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colors are control sequences
 const COLORS = /\x1b\[[0-9;]*m/g;
 
-/** Columns that a text takes on a terminal, for text whose characters are one column wide. */
+/** Columns that a text takes on a terminal, where control characters are spelled out, for text whose characters are one column wide. */
 export function width(text: string): number {
-  return [...text.replace(COLORS, '')].length;
+  return [...visible(text.replace(COLORS, ''))].length;
 }
 
 /** As much of a text as fits `columns`. Colors stay, so that those that were begun are ended. */
@@ -75,7 +76,7 @@ export function fit(text: string, columns: number): string {
 
 /** Columns aligned, to the left or to the right, two blanks between them. */
 export function table(rows: readonly (readonly string[])[], align: readonly ('left' | 'right')[]): string[] {
-  const widths = align.map((_, i) => Math.max(0, ...rows.map((row) => width(row[i] ?? ''))));
+  const widths = align.map((_, i) => rows.reduce((most, row) => Math.max(most, width(row[i] ?? '')), 0));
   return rows.map((row) => {
     const cells = row.map((cell, i) => {
       const space = ' '.repeat(widths[i]! - width(cell));

@@ -5,7 +5,7 @@ import { figures } from '../../lib/cli/demo-result.ts';
 import { htmlReport } from '../../lib/cli/report.ts';
 import { plot } from '../../lib/pages/plot.ts';
 import { linearScale, logScale, smooth, tickText } from '../../lib/pages/scale.ts';
-import { fit } from '../../lib/text/format.ts';
+import { fit, table } from '../../lib/text/format.ts';
 
 const steps = Array.from({ length: 600 }, (_, i) => i);
 
@@ -100,6 +100,14 @@ it('cuts lines where the terminal ends, and keeps their colors', () => {
   expect(fit('abc', 2)).toBe('ab');
   expect(fit('\x1b[31mabc\x1b[39mdef', 4)).toBe('\x1b[31mabc\x1b[39md');
   expect(fit('\x1b[31mabc\x1b[39mdef', 2)).toBe('\x1b[31mab\x1b[39m');
+});
+
+it('aligns more rows than a call takes arguments', () => {
+  const lines = table(
+    Array.from({ length: 150_000 }, (_, i) => [`${i}`, 'x']),
+    ['right', 'left'],
+  );
+  expect([lines[0], lines[149_999]]).toEqual(['     0  x', '149999  x']);
 });
 
 it('plots into the given width and height', () => {

@@ -50,6 +50,12 @@ it('stratified: each part has every class in proportion, to within a row', () =>
   expect(rare.test.arrays.y.data.filter((v) => v === 1).length).toBe(2);
 });
 
+it('a group of more rows than a call takes arguments', () => {
+  const groups = Int32Array.from({ length: 300_000 }, (_, i) => (i < 200_000 ? 0 : 1));
+  const { train, test } = split({ x: new Float32Array(300_000) }, { test: 1 / 3, groups });
+  expect([train.rows.length, test.rows.length]).toEqual([200_000, 100_000]);
+});
+
 it('groups stay together, and parts come near their size', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(11), { minLength: 40, maxLength: 80 }), fc.nat(9), (groups, seed) => {

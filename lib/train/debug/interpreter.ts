@@ -299,12 +299,12 @@ class Finite {
       ...statisticsOf(this.#values.get(x)!, x.type),
     }));
     const lines = [
-      given ? `${String(t).replace(/^Tensor \S+ of /, '')} has ${told}, read by ${nameOf(node)}` : `${nameOf(node)} gave ${told}`,
-      ...(place === null ? [] : [`written at ${place}`]),
-      ...inputs.slice(0, 3).map((x, i) => `input ${i}, ${x.of}: ${statisticsText(x)}`),
+      `debug: ${given ? `${String(t).replace(/^Tensor \S+ of /, '')} has ${told}, read by ${nameOf(node)}` : `${nameOf(node)} gave ${told}`}`,
+      ...(place === null ? [] : [`  written at ${place}`]),
+      ...inputs.slice(0, 3).map((x, i) => `  input ${i}, ${x.of}: ${statisticsText(x)}`),
     ];
     const { op, layer } = node;
-    return new NonFiniteError(`debug: ${lines.join('\n  ')}`, {
+    return new NonFiniteError(lines, {
       op: op.name,
       layer,
       place,

@@ -1,5 +1,7 @@
 // warnings.ts: what a training run does that nobody may have meant, though it is no error: collected for the result, told to a logger.
 
+import { visible } from '../../errors/visible.ts';
+
 export type TrainingWarningCode =
   /** Every step of the run was skipped. */
   | 'nothingApplied'
@@ -55,9 +57,9 @@ export class Warnings {
   add(code: TrainingWarningCode, message: string, details: WarningDetails): void {
     const key = `${code} ${details.name}`;
     if (this.#found.has(key)) return;
-    const warning = { code, message, details };
+    const warning = { code, message: visible(message), details };
     this.#found.set(key, warning);
     if (typeof this.#logger === 'function') this.#logger(warning);
-    else this.#logger?.warn(message);
+    else this.#logger?.warn(warning.message);
   }
 }
