@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { type FitOptions, rows, runtime, type Source, Trainer } from '../../lib/index.ts';
 import { threadsFor } from '../../lib/native/threads.ts';
 import { sourceFeeder } from '../../lib/train/feed/feeder.ts';
+import { driveSync, type Loop, perform } from '../../lib/train/loop/effect.ts';
 import { Setup } from '../../lib/train/state/setup.ts';
 import { child } from '../children/kit.ts';
 import { hashOf } from '../golden/models.ts';
@@ -33,7 +34,11 @@ describe.each(Object.entries(VARIANTS))('%s', (name, { data, options }) => {
     const source = 'trace' in data ? (data as Source) : rows(data as Parameters<typeof rows>[0]);
     const setup = new Setup(given);
     const session = setup.training(sourceFeeder(source, { batchSize, accumulate, dropLast: false, shuffle: true, seed: 1n }));
-    expect(threadsFor(session.program(batchSize).program, 3)).toBe(3);
+    const looked = session.use([batchSize], function* ([compiled]): Loop<void> {
+      const now = (): void => expect(threadsFor(compiled!.program, 3)).toBe(3);
+      yield* perform({ now, later: async () => now() });
+    });
+    driveSync(looked);
     session.dispose();
     setup.dispose();
   });

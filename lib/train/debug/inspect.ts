@@ -14,7 +14,7 @@ import type { Source, Tensors } from '../feed/source.ts';
 import { type Loop, perform } from '../loop/effect.ts';
 import { EVALUATE } from '../loop/evaluate.ts';
 import { tellPrints } from '../loop/prints.ts';
-import type { Session } from '../state/session.ts';
+import type { Compiled, Session } from '../state/session.ts';
 import { type Objective, traceLoss } from '../step/step.ts';
 
 /** A tensor and, where the loss depends on it by a path that has gradients, the gradient. */
@@ -191,12 +191,17 @@ function matched(model: Module, match: Pattern | undefined): [string, Module][] 
 }
 
 /** Run the program of one batch, of all rows of a source. */
-export function* inspectLoop(
-  session: Session<Watching>,
-  source: Source,
-  { seed, attempt, threads }: { readonly seed: bigint; readonly attempt: number; readonly threads: number },
-): Loop<Inspection> {
-  const compiled = session.program(source.length);
+export function inspectLoop(session: Session<Watching>, source: Source, now: Now): Loop<Inspection> {
+  return session.use([source.length], ([compiled]) => inspectRows(compiled!, source, now));
+}
+
+interface Now {
+  readonly seed: bigint;
+  readonly attempt: number;
+  readonly threads: number;
+}
+
+function* inspectRows(compiled: Compiled<Watching>, source: Source, { seed, attempt, threads }: Now): Loop<Inspection> {
   const { program, bound, extra } = compiled;
   const feed = new Uint8Array(program.feed.bytes);
   source.fillInOrder(new Int32Array(feed.buffer, 0, source.length), 0);

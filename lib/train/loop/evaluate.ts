@@ -2,7 +2,7 @@
 import type { RunResult } from '../../native/addon.ts';
 import { threadsFor } from '../../native/threads.ts';
 import type { Source } from '../feed/source.ts';
-import type { Session } from '../state/session.ts';
+import type { Compiled, Session } from '../state/session.ts';
 import { Gathering, type TracedMetric } from '../step/measure.ts';
 import { type Loop, perform } from './effect.ts';
 import type { Halt } from './halt.ts';
@@ -30,13 +30,11 @@ export function* evaluateLoop(c: EvaluateContext): Loop<Metrics<string> | null> 
   const { session, source, batchSize, threads, turn = (task) => task(), halt } = c;
   const gathering = new Gathering();
   const pace = new Pace();
-  for (let start = 0; start < source.length; ) {
-    const left = source.length - start;
-    const count = Math.min(batchSize, left);
-    const compiled = session.program(count);
+  // How many rows there are behind; null once it is told to end.
+  const part = function* (compiled: Compiled<readonly TracedMetric[]>, start: number, count: number): Loop<number | null> {
     const { program, bound, extra } = compiled;
     const most = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.report.bytes)));
-    const steps = Math.min(pace.steps, MOST_STEPS, most, Math.floor(left / count));
+    const steps = Math.min(pace.steps, MOST_STEPS, most, Math.floor((source.length - start) / count));
     const feed = new Uint8Array(steps * program.feed.bytes);
     for (let j = 0; j < steps && feed.length > 0; j++) {
       source.fillInOrder(new Int32Array(feed.buffer, j * program.feed.bytes, count), start + j * count);
@@ -47,9 +45,8 @@ export function* evaluateLoop(c: EvaluateContext): Loop<Metrics<string> | null> 
       started = performance.now();
       return bound.run(request);
     };
-    const first = start;
     const result = yield* located(perform<RunResult>({ now: () => bound.runSync(request), later: () => turn(later) }), (step) =>
-      source.byRow ? [rowsFrom(source.data, first + step * count, count)] : [],
+      source.byRow ? [rowsFrom(source.data, start + step * count, count)] : [],
     );
     if (halt?.called) return null;
     const batch = Math.floor(start / batchSize);
@@ -61,7 +58,13 @@ export function* evaluateLoop(c: EvaluateContext): Loop<Metrics<string> | null> 
         new Float64Array(result.report, j * program.report.bytes + offsets.get(column)!, elements);
       gathering.add(extra, count, at);
     }
-    start += steps * count;
+    return start + steps * count;
+  };
+  for (let start = 0; start < source.length; ) {
+    const count = Math.min(batchSize, source.length - start);
+    const end = yield* session.use([count], ([compiled]) => part(compiled!, start, count));
+    if (end === null) return null;
+    start = end;
   }
   return gathering.finish() as Metrics<string>;
 }

@@ -8,7 +8,7 @@ import { inEpochs } from '../../optim/length.ts';
 import { Reports, tooManySkips, whyLeftOut } from '../../optim/report.ts';
 import type { Chunk, Feeder } from '../feed/feeder.ts';
 import type { EarlyStop, FitOptions } from '../options.ts';
-import type { Session } from '../state/session.ts';
+import type { Compiled, Session } from '../state/session.ts';
 import type { GuardEvent, Guarding } from '../step/guarding.ts';
 import { warnOfZeroRates } from '../step/rates.ts';
 import type { Rollback } from '../watch/rollback.ts';
@@ -18,7 +18,6 @@ import type { Halt } from './halt.ts';
 import { located } from './located.ts';
 import { Pace } from './pace.ts';
 import { tellPrints } from './prints.ts';
-import { type Profile, profileOf } from './profile.ts';
 import { type Counters, type FitResult, type Metrics, type StopReason, Tally } from './progress.ts';
 import type { Warnings } from './warnings.ts';
 
@@ -102,7 +101,7 @@ export function* fitLoop(c: FitContext): Loop<FitResult<string>> {
     const counts = { tried, applied, clipped, skipped, threads, nonFinite: [...nonFinite] };
     const result = { stopReason, ...counts, last, epochs, best: best.metrics, warnings: running.warnings.list };
     const told = c.guarding ? { ...result, guards: events } : result;
-    return c.profile ? { ...told, profile: profiles(c.session) } : told;
+    return c.profile ? { ...told, profile: c.session.profiles() } : told;
   };
 
   const tell = (event: GuardEvent): void => {
@@ -142,7 +141,9 @@ export function* fitLoop(c: FitContext): Loop<FitResult<string>> {
       continue;
     }
 
-    const done = yield* located(runChunk(c, chunk, pace), (step) => batchesOf(chunk, step));
+    const rows = chunk.parts.map((p) => p.rows);
+    const held = c.session.use(rows, (programs) => runChunk(c, chunk, programs, pace));
+    const done = yield* located(held, (step) => batchesOf(chunk, step));
     if (!done) continue;
     const { reports, result } = done;
     const bad = tally.add(reports, result.threads);
@@ -179,10 +180,14 @@ function untilValidation({ validateEvery, validate }: FitContext, tried: number)
 }
 
 /** Null if the run was told to end before the chunk's turn came. */
-function* runChunk(c: FitContext, chunk: Chunk, pace: Pace): Loop<{ reports: Reports; result: RunResult } | null> {
+function* runChunk(
+  c: FitContext,
+  chunk: Chunk,
+  programs: readonly Compiled<Apply>[],
+  pace: Pace,
+): Loop<{ reports: Reports; result: RunResult } | null> {
   const { attempt, step, skips } = c.running.counters;
   const ends = runningSum(chunk.parts.map((p) => p.micros));
-  const programs = chunk.parts.map((p) => c.session.program(p.rows));
   let asked = 0;
   const request = (i: number): RunRequest => {
     const { program, extra } = programs[i]!;
@@ -290,10 +295,6 @@ function warnOfZeroGradient({ warnings, counters: { step } }: Running, { tried }
 function warnOfFewerThreads(warnings: Warnings, step: number, asked: number, got: number): void {
   const why = 'other runs of this process have the rest, or the system gives no more';
   warnings.add('fewerThreads', `fit: expected ${asked} threads, got ${got}: ${why}`, { name: 'threads', step, asked, got });
-}
-
-function profiles(session: Session<Apply>): Profile[] {
-  return [...session.programs].map(([rows, { program, bound, ran }]) => profileOf(program, bound.profile(), { rows, ...ran }));
 }
 
 function advance(running: Running, { attempt, stepCount, skips }: RunResult): void {

@@ -7,15 +7,18 @@ import { threadsFor } from '../../native/threads.ts';
 import { packBatches } from '../feed/feeder.ts';
 import type { NdArray, Tensors } from '../feed/source.ts';
 import { rowsOfBatch, rowTypes, type StreamBatch, traceRows } from '../feed/stream.ts';
-import { Copied, Session, type SessionOptions } from '../state/session.ts';
+import type { Programs } from '../state/programs.ts';
+import { type Compiled, Copied, Session, type SessionOptions } from '../state/session.ts';
 import { allocate, type Store } from '../state/store.ts';
 import { type Loop, perform } from './effect.ts';
 import { EVALUATE } from './evaluate.ts';
 import { located, rowsFrom } from './located.ts';
 import { tellPrints } from './prints.ts';
 
-// Feed bytes of one run: many small batches go in one call, large ones do not pile up.
+// Feed or report bytes of one run: many small batches go in one call, large ones do not pile up.
 const MOST_BYTES = 16 << 20;
+// Types of inputs without a shape of which is remembered how the model takes them.
+const MOST_KNOWN = 1000;
 
 /** What is to be predicted of; whether somebody has said the shape of an array. */
 export interface Inputs {
@@ -23,19 +26,26 @@ export interface Inputs {
   readonly shaped: boolean;
 }
 
-/** Keeps the programs it has compiled, one per kind of input. */
-export class Predictor {
-  readonly #store: Store;
-  readonly #trace: (batch: (graph: Graph) => Tensors) => Graph;
-  readonly #options: SessionOptions;
-  readonly #sessions = new Map<string, Session<null>>();
-  /** Whether what has no shape of its own is rows, by the types of these. */
-  readonly #takesRows = new Map<string, boolean>();
+/** A kind of inputs: so many rows of these types. */
+interface Kind {
+  readonly rows: number;
+  readonly types: ReadonlyMap<string, TensorType>;
+  readonly name: string;
+}
 
-  constructor(store: Store, trace: (batch: (graph: Graph) => Tensors) => Graph, options: SessionOptions) {
-    this.#options = options;
-    this.#store = store;
+export class Predictor {
+  readonly #trace: (batch: (graph: Graph) => Tensors) => Graph;
+  readonly #session: Session<null, Kind>;
+  /** Whether the model takes what has no shape of its own as rows, or as one, by types. */
+  readonly #taken = new Map<string, boolean>();
+
+  constructor(store: Store, trace: (batch: (graph: Graph) => Tensors) => Graph, programs: Programs, options: SessionOptions) {
     this.#trace = trace;
+    const traceKind = ({ types, rows }: Kind): { graph: Graph; extra: null } => ({
+      graph: this.#trace((graph) => traceRows(graph, types, rows)),
+      extra: null,
+    });
+    this.#session = new Session(store, new Copied(new Map()), traceKind, programs, options);
   }
 
   /** `D` is what holds the model's dtype. */
@@ -43,22 +53,19 @@ export class Predictor {
     const inputs = this.#rowsOf(given);
     const total = [...inputs.values()][0]!.shape[0]!;
     if (total === 0) throw new ShapeError('predict: expected at least one row, got 0');
-    const session = this.#session(inputs);
+    const types = rowTypes(inputs);
+    const named = nameOf(types);
     let out: NdArray<D> | null = null;
-    for (let start = 0; start < total; ) {
-      const left = total - start;
-      const count = Math.min(batchSize, left);
-      const compiled = session.program(count);
+    const part = function* (compiled: Compiled<null>, start: number, count: number): Loop<number> {
       const { program, bound } = compiled;
-      const most = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.feed.bytes)));
-      const steps = Math.min(most, Math.floor(left / count));
+      const most = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.feed.bytes, program.report.bytes)));
+      const steps = Math.min(most, Math.floor((total - start) / count));
       const batches = Array.from({ length: steps }, (_, j) => rowsBetween(inputs, start + j * count, count));
       const feed = packBatches(batches, program.feed.columns, program.feed.bytes);
       const request = { ...EVALUATE, steps, feed, threads: threadsFor(program, threads) };
-      const first = start;
       const result = yield* located(
         perform<RunResult>({ now: () => bound.runSync(request), later: () => bound.run(request) }),
-        (step) => [rowsFrom(inputs, first + step * count, count)],
+        (step) => [rowsFrom(inputs, start + step * count, count)],
       );
       const batch = Math.floor(start / batchSize);
       tellPrints(compiled, result.report, steps, (j) => batch + j);
@@ -74,15 +81,24 @@ export class Predictor {
         const bytes = new Uint8Array(result.report, j * program.report.bytes + offset, bytesOf(type));
         target.set(bytes, (start + j * count) * rowBytes);
       }
-      start += steps * count;
+      return steps * count;
+    };
+    for (let start = 0; start < total; ) {
+      const count = Math.min(batchSize, total - start);
+      const kind = { rows: count, types, name: `${count} ${named}` };
+      start += yield* this.#session.use([kind], ([compiled]) => part(compiled!, start, count));
     }
     return out!;
   }
 
+  /** What was compiled is dropped. */
+  forget(): void {
+    this.#session.forget();
+    this.#taken.clear();
+  }
+
   dispose(): void {
-    for (const session of this.#sessions.values()) session.dispose();
-    this.#sessions.clear();
-    this.#takesRows.clear();
+    this.#session.dispose();
   }
 
   /**
@@ -93,16 +109,20 @@ export class Predictor {
     const rows = rowsOfBatch(arrays);
     if (shaped || rows === 0) return arrays;
     const types = rowTypes(arrays);
-    const key = JSON.stringify([...types]);
-    let takes = this.#takesRows.get(key);
-    if (takes === undefined) {
-      takes = this.#takes(types, rows) && this.#takes(types, rows + 1);
-      this.#takesRows.set(key, takes);
-    }
-    if (takes) return arrays;
+    if (this.#known(`rows ${nameOf(types)}`, () => this.#takes(types, rows) && this.#takes(types, rows + 1))) return arrays;
     const one = new Map([...arrays].map(([name, { data, shape }]) => [name, { data, shape: [1, ...shape] }]));
-    const known = this.#sessions.has(JSON.stringify([...rowTypes(one)]));
-    return known || this.#takes(rowTypes(one), 1) ? one : arrays;
+    const typesOfOne = rowTypes(one);
+    return this.#known(`one ${nameOf(typesOfOne)}`, () => this.#takes(typesOfOne, 1)) ? one : arrays;
+  }
+
+  #known(name: string, find: () => boolean): boolean {
+    let known = this.#taken.get(name);
+    if (known === undefined) {
+      known = find();
+      if (this.#taken.size >= MOST_KNOWN) this.#taken.clear();
+      this.#taken.set(name, known);
+    }
+    return known;
   }
 
   /** Whether the model makes so many rows of so many. */
@@ -115,25 +135,10 @@ export class Predictor {
       throw error;
     }
   }
+}
 
-  #session(inputs: StreamBatch): Session<null> {
-    const types = rowTypes(inputs);
-    const key = JSON.stringify([...types]);
-    let session = this.#sessions.get(key);
-    if (!session) {
-      session = new Session(
-        this.#store,
-        new Copied(new Map()),
-        (rows) => ({
-          graph: this.#trace((graph) => traceRows(graph, types, rows)),
-          extra: null,
-        }),
-        this.#options,
-      );
-      this.#sessions.set(key, session);
-    }
-    return session;
-  }
+function nameOf(types: ReadonlyMap<string, TensorType>): string {
+  return JSON.stringify([...types]);
 }
 
 function rowsBetween(inputs: StreamBatch, start: number, count: number): StreamBatch {

@@ -83,7 +83,7 @@ function trainKept<R>(c: TrainingContext<R>, kept: Recording): R {
     if (validation) {
       sessions.push(validation.session);
       // What is wrong with it is told before the training, and not at the end of the first epoch.
-      validation.session.program(Math.min(validation.batchSize, validation.source.length));
+      validation.session.prepare(Math.min(validation.batchSize, validation.source.length));
     }
     halt.also(() => {
       for (const s of sessions) s.stop();

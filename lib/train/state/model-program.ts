@@ -9,9 +9,11 @@ import { bindParameters, type Module, namesOf, Parameter } from '../../nn/module
 import { valuesOf } from '../../nn/values.ts';
 import { packBatches } from '../feed/feeder.ts';
 import type { NdArray } from '../feed/source.ts';
+import { drive, type Loop, perform } from '../loop/effect.ts';
 import { EVALUATE } from '../loop/evaluate.ts';
 import { tellPrints } from '../loop/prints.ts';
-import { Copied, Session } from './session.ts';
+import { Programs } from './programs.ts';
+import { type Compiled, Copied, Session } from './session.ts';
 import { Store } from './store.ts';
 
 /** Build a graph with a model's parameters standing for states. */
@@ -58,27 +60,30 @@ export class ModelProgram {
       if (!used.has(state)) continue;
       this.#store.write(state, values ? ARRAYS[state.type.dtype].from(values.data) : valuesOf(state)!.copy(name));
     }
-    this.#session = new Session(this.#store, new Copied(new Map()), () => ({ graph: trace(), extra: null }));
+    this.#session = new Session(this.#store, new Copied(new Map()), () => ({ graph: trace(), extra: null }), new Programs());
   }
 
   /** Run it once. @throws IndexError for an index that is out of bounds */
   async run(inputs: ReadonlyMap<string, Data>): Promise<Map<string, Data>> {
-    const compiled = this.#session.program(1);
-    const { program, bound } = compiled;
-    const batch = new Map([...inputs].map(([name, data]) => [name, { data, shape: [data.length] }]));
-    const feed = packBatches([batch], program.feed.columns, program.feed.bytes);
-    const threads = threadsFor(program, addon().threads.count);
-    const result: RunResult = await bound.run({ ...EVALUATE, steps: 1, feed, threads });
-    tellPrints(compiled, result.report, result.tried, () => 0);
-    return new Map(
-      program.report.columns.map(({ name, offset, type }) => {
-        return [name, new ARRAYS[type.dtype](result.report, offset, sizeOf(type.shape))];
-      }),
-    );
+    return drive(this.#session.use([1], ([compiled]) => runOnce(compiled!, inputs)));
   }
 
   dispose(): void {
     this.#session.dispose();
     this.#store.dispose();
   }
+}
+
+function* runOnce(compiled: Compiled<null>, inputs: ReadonlyMap<string, Data>): Loop<Map<string, Data>> {
+  const { program, bound } = compiled;
+  const batch = new Map([...inputs].map(([name, data]) => [name, { data, shape: [data.length] }]));
+  const feed = packBatches([batch], program.feed.columns, program.feed.bytes);
+  const request = { ...EVALUATE, steps: 1, feed, threads: threadsFor(program, addon().threads.count) };
+  const result = yield* perform<RunResult>({ now: () => bound.runSync(request), later: () => bound.run(request) });
+  tellPrints(compiled, result.report, result.tried, () => 0);
+  return new Map(
+    program.report.columns.map(({ name, offset, type }) => {
+      return [name, new ARRAYS[type.dtype](result.report, offset, sizeOf(type.shape))];
+    }),
+  );
 }

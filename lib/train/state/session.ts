@@ -1,4 +1,4 @@
-// session.ts: the programs of one data set and one purpose (train, evaluate, predict), one per batch size, and the data bound to them.
+// session.ts: the programs of one data set and one purpose (train, evaluate, predict), one for each shape of a batch, and the data bound to them.
 import { compile } from '../../compile/compile.ts';
 import { alignUp, type Given } from '../../compile/layout.ts';
 import type { Program } from '../../compile/program.ts';
@@ -10,7 +10,13 @@ import type { NativeBlock } from '../../native/addon.ts';
 import { allocate, CompiledProgram, type Engine, target, withOurErrors } from '../../native/program.ts';
 import { Interpreter, type InterpreterInit } from '../debug/interpreter.ts';
 import { type NdArray, ndarray } from '../feed/source.ts';
+import type { Loop } from '../loop/effect.ts';
+import { type Profile, profileOf } from '../loop/profile.ts';
+import type { Entry, Programs } from './programs.ts';
 import type { Store } from './store.ts';
+
+// What the arrays and objects of an instruction take in JavaScript and in C++, about.
+const PER_INSTR = 4096;
 
 export interface SessionOptions {
   /** Measure each instruction. */
@@ -53,65 +59,137 @@ export class Copied {
   }
 }
 
-export class Session<T> {
+/** A batch of so many rows, or one that has more to be told by: then of a name that no other shape has. */
+type Shape = number | { readonly rows: number; readonly name: string };
+
+/** What was measured of the programs for a shape, all those that have been dropped together. */
+interface Measured {
+  readonly rows: number;
+  readonly program: Program;
+  readonly ran: Compiled<unknown>['ran'];
+  readonly times: Float64Array;
+}
+
+export class Session<T, S extends Shape = number> {
   readonly #store: Store;
-  readonly #trace: (rows: number) => { graph: Graph; extra: T };
   readonly #data: Copied;
+  readonly #trace: (shape: S) => { graph: Graph; extra: T };
+  readonly #programs: Programs;
   readonly #options: SessionOptions;
-  readonly #programs = new Map<number, Compiled<T>>();
+  readonly #entries = new Map<number | string, Entry & { readonly compiled: Compiled<T> }>();
+  readonly #measured = new Map<number | string, Measured>();
   /** States of the session alone, in a block that is there once the first program needs it. */
   #own: (Given & { readonly block: NativeBlock }) | null = null;
 
-  /** @param data freed with the session */
-  constructor(store: Store, data: Copied, trace: (rows: number) => { graph: Graph; extra: T }, options: SessionOptions = {}) {
+  /**
+   * @param data freed with the session
+   * @param programs says how long programs are kept
+   */
+  constructor(
+    store: Store,
+    data: Copied,
+    trace: (shape: S) => { graph: Graph; extra: T },
+    programs: Programs,
+    options: SessionOptions = {},
+  ) {
     this.#store = store;
     this.#data = data;
     this.#trace = trace;
+    this.#programs = programs;
     this.#options = options;
   }
 
-  /** The program for batches of `rows` rows; compiled on first use. */
-  program(rows: number): Compiled<T> {
-    let found = this.#programs.get(rows);
-    if (!found) {
-      const { profiled, debug } = this.#options;
-      const places = new Map<Node, string>();
-      const note = (node: Node): void => {
-        const place = userPlace();
-        if (place !== null) places.set(node, place);
-      };
-      const { graph, extra } = debug ? watchNodes(note, () => this.#trace(rows)) : this.#trace(rows);
-      const own = this.#transient(graph);
-      const { names, sizes } = this.#data;
-      const data = names.map((name, i) => ({ name, bytes: sizes[i]! }));
-      const layout = this.#store.layout(data, own ? [own] : []);
-      const program = compile(graph, { ...target(), layout });
-      const blocks = [...this.#store.blocks, ...(own ? [own.block] : []), ...this.#data.blocks];
-      const bound: Engine = debug
-        ? new Interpreter({ graph, program, layout, blocks, places, ...debug })
-        : new CompiledProgram(program).bind(blocks);
-      if (profiled) bound.startProfile();
-      found = { program, bound, extra, ran: { steps: 0, threads: 1 }, prints: graph.prints };
-      this.#programs.set(rows, found);
+  /** Work with the programs for batches of these shapes, which are there until it is done. */
+  *use<R>(shapes: readonly S[], work: (programs: readonly Compiled<T>[]) => Loop<R>): Loop<R> {
+    const held: Entry[] = [];
+    try {
+      const programs = shapes.map((shape) => {
+        const entry = this.#entry(shape);
+        this.#programs.hold(entry);
+        held.push(entry);
+        return entry.compiled;
+      });
+      return yield* work(programs);
+    } finally {
+      for (const entry of held) this.#programs.release(entry);
     }
-    return found;
   }
 
-  /** Every program made so far, by its number of rows. */
-  get programs(): ReadonlyMap<number, Compiled<T>> {
-    return this.#programs;
+  /** Compile the program for batches of a shape, to see whether that can be done. */
+  prepare(shape: S): void {
+    const entry = this.#entry(shape);
+    this.#programs.hold(entry);
+    this.#programs.release(entry);
+  }
+
+  /** Where the time went, for each shape in order of first use. No run may be on. */
+  profiles(): Profile[] {
+    return [...this.#measured].map(([key, { rows, program, ran, times }]) => {
+      const now = this.#entries.get(key)?.compiled.bound.profile();
+      return profileOf(program, now ? times.map((t, i) => t + now[i]!) : times, { rows, ...ran });
+    });
   }
 
   /** Ask runs of all programs to end after the step they are in. */
   stop(): void {
-    for (const { bound } of this.#programs.values()) bound.stop();
+    for (const { compiled } of this.#entries.values()) compiled.bound.stop();
+  }
+
+  /** Drop the programs; the next runs compile theirs anew. */
+  forget(): void {
+    for (const entry of this.#entries.values()) this.#programs.drop(entry);
   }
 
   dispose(): void {
-    for (const { bound } of this.#programs.values()) bound.dispose();
+    this.forget();
     this.#data.dispose();
     this.#own?.block.dispose();
-    this.#programs.clear();
+  }
+
+  #entry(shape: S): Entry & { readonly compiled: Compiled<T> } {
+    const key = typeof shape === 'number' ? shape : shape.name;
+    let entry = this.#entries.get(key);
+    if (!entry) {
+      const compiled = this.#compile(shape);
+      const { bound, program, ran } = compiled;
+      if (this.#options.profiled && !this.#measured.has(key)) {
+        const rows = typeof shape === 'number' ? shape : shape.rows;
+        this.#measured.set(key, { rows, program, ran, times: new Float64Array(3 * program.instrs.length) });
+      }
+      const drop = (): void => {
+        this.#entries.delete(key);
+        const measured = this.#measured.get(key);
+        if (measured) for (const [i, t] of bound.profile().entries()) measured.times[i]! += t;
+        bound.dispose();
+      };
+      const bytes = program.arenaBytes + program.constants.length + PER_INSTR * program.instrs.length;
+      entry = { owner: this, bytes, drop, compiled };
+      this.#entries.set(key, entry);
+    }
+    return entry;
+  }
+
+  #compile(shape: S): Compiled<T> {
+    const { profiled, debug } = this.#options;
+    const places = new Map<Node, string>();
+    const note = (node: Node): void => {
+      const place = userPlace();
+      if (place !== null) places.set(node, place);
+    };
+    const { graph, extra } = debug ? watchNodes(note, () => this.#trace(shape)) : this.#trace(shape);
+    const own = this.#transient(graph);
+    const { names, sizes } = this.#data;
+    const data = names.map((name, i) => ({ name, bytes: sizes[i]! }));
+    const layout = this.#store.layout(data, own ? [own] : []);
+    const program = compile(graph, { ...target(), layout });
+    const blocks = [...this.#store.blocks, ...(own ? [own.block] : []), ...this.#data.blocks];
+    const bound: Engine = debug
+      ? new Interpreter({ graph, program, layout, blocks, places, ...debug })
+      : new CompiledProgram(program).bind(blocks);
+    if (profiled) bound.startProfile();
+    const key = typeof shape === 'number' ? shape : shape.name;
+    const ran = this.#measured.get(key)?.ran ?? { steps: 0, threads: 1 };
+    return { program, bound, extra, ran, prints: graph.prints };
   }
 
   /** The block of what goes from one micro-batch to the next, which the programs of all batch sizes share. */

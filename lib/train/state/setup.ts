@@ -30,6 +30,7 @@ import { Plateau } from '../watch/plateau.ts';
 import { isPerLayer } from '../watch/recording.ts';
 import { stateNames } from './checkpoint.ts';
 import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
+import { Programs } from './programs.ts';
 import { Copied, Session, type SessionOptions } from './session.ts';
 import { inModule, Store } from './store.ts';
 
@@ -57,6 +58,8 @@ export class Setup<M extends Module> {
   readonly finishing: Finishing;
   readonly kept: Kept;
   readonly since: Since;
+  /** Those of all sessions. */
+  readonly programs: Programs = new Programs();
   readonly #options: TrainerOptions<M, string>;
   readonly #found: readonly (readonly [string, Parameter | Buffer])[];
   readonly #penalties: Penalties;
@@ -117,6 +120,7 @@ export class Setup<M extends Module> {
           const prepared = (graph: Graph): Tensors => prepare(batch(graph), this.#plans, this.#transforms, false);
           return tracePredict(model, (b, m) => inUnits(predict(b, m), this.#transforms), prepared, stands);
         },
+        this.programs,
         this.#session,
       );
     this.#predictors = { model: predictor(), ema: predictor(this.averages) };
@@ -180,7 +184,8 @@ export class Setup<M extends Module> {
       if (run) for (const found of unreached) warnOfUnreached(found, run);
       return { graph, extra: apply };
     };
-    return new Session(this.store, new Copied(feeder.data), trace, { ...this.#session, profiled: options.profile ?? false });
+    const made = { ...this.#session, profiled: options.profile ?? false };
+    return new Session(this.store, new Copied(feeder.data), trace, this.programs, made);
   }
 
   /** What a record says of a run. */
@@ -199,6 +204,7 @@ export class Setup<M extends Module> {
         const trace = (graph: Graph): Tensors => this.#prepared(source.trace(graph, count));
         return traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights));
       },
+      this.programs,
       this.#session,
     );
   }
@@ -206,9 +212,9 @@ export class Setup<M extends Module> {
   /** The session that inspects a batch: all rows of a source. */
   inspection(source: Source, match: Pattern | undefined): Session<Watching> {
     const trained = this.#groups.flatMap((g) => g.params);
-    return new Session(this.store, new Copied(source.data), (count) =>
-      traceInspection(this.#options, trained, match, (graph) => this.#prepared(source.trace(graph, count))),
-    );
+    const trace = (count: number): { graph: Graph; extra: Watching } =>
+      traceInspection(this.#options, trained, match, (graph) => this.#prepared(source.trace(graph, count)));
+    return new Session(this.store, new Copied(source.data), trace, this.programs);
   }
 
   get transforms(): Transforms {
@@ -218,7 +224,7 @@ export class Setup<M extends Module> {
   /** From now on: what was compiled with the others is dropped. No run may be on. */
   set transforms(transforms: Transforms) {
     this.#transforms = transforms;
-    for (const predictor of Object.values(this.#predictors)) predictor.dispose();
+    for (const predictor of Object.values(this.#predictors)) predictor.forget();
   }
 
   /** Whether steps run op by op. */
