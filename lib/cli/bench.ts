@@ -1,7 +1,7 @@
 // bench.ts: `gradclip bench`: what a step costs on this machine, with a clip and without, in whole steps and of the optimizer alone.
-import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
+import { writeWhole } from '../io/write.ts';
 import { addon } from '../native/addon.ts';
 import { version } from '../native/package.ts';
 import { MAX_THREADS } from '../native/threads.ts';
@@ -153,7 +153,7 @@ export async function bench(args: Arguments, io: IO, screen: Screen): Promise<nu
       only ? `${command} --only ${only.join()}` : command,
     ];
     const own = rows.map((row) => ({ peer: 'gradclip', ...row }));
-    await writeFile(resolve(io.cwd, html), policiesPage(lines, own));
+    await writeWhole(resolve(io.cwd, html), policiesPage(lines, own));
   }
   return EXIT.ok;
 }

@@ -1,5 +1,5 @@
 // clip-report.ts: `gradclip clip-report RUN`: what the clip did in a recorded run, which threshold to take, and what other policies would have done.
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { ClipPolicy } from '../clip/index.ts';
 import { globalNorm } from '../clip/index.ts';
@@ -7,6 +7,7 @@ import { DataError, OptionError } from '../errors.ts';
 import { type Advice, advise, type History, readRecord, replay } from '../history/index.ts';
 import { quantile, sorted } from '../history/numbers.ts';
 import { fileError } from '../io/file.ts';
+import { writeWhole } from '../io/write.ts';
 import { Place, show, signatures, whole } from '../options/index.ts';
 import { adviceLine, layerTable, replayPage, replayTable, ruleTable, runLine } from '../pages/replay-page.ts';
 import { short } from '../text/format.ts';
@@ -56,7 +57,7 @@ export async function clipReport(args: Arguments, io: IO, screen: Screen): Promi
   const replayed = replay(history, policies);
   const html = args.text('html');
   const page = html === undefined ? null : resolve(io.cwd, html);
-  if (page !== null) await writePage(page, replayPage(replayed, advice));
+  if (page !== null) await writeWhole(page, replayPage(replayed, advice));
 
   screen.emit({ event: 'advice', file, header: history.header, ...advice });
   for (const { normAfter, scale, threshold, clipped, isSkipped, ...figures } of replayed.policies) {
@@ -183,12 +184,3 @@ async function fromFile(file: string): Promise<Record<string, ClipPolicy>> {
 const UNAIDED: readonly string[] = Object.keys(POLICIES.functions).filter((name) => {
   return name !== 'none' && !('threshold' in signatures.get(`clip.${name}`)!.positional);
 });
-
-async function writePage(file: string, html: string): Promise<void> {
-  try {
-    await writeFile(`${file}.tmp`, html);
-    await rename(`${file}.tmp`, file);
-  } catch (error) {
-    throw fileError(file, error);
-  }
-}

@@ -1,12 +1,10 @@
 // demo.ts: `gradclip demo`: one network, one text, three clip policies; curves while they train, then figures, samples and a page.
-import { constants } from 'node:fs';
-import { access, rename, writeFile } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import * as clip from '../clip/index.ts';
 import { type CharTokenizer, char } from '../data/tokenizer.ts';
-import { DataError, NonFiniteError, OptionError } from '../errors.ts';
-import { fileError } from '../io/file.ts';
+import { DataError, NonFiniteError } from '../errors.ts';
 import { readText } from '../io/text.ts';
+import { writeWhole } from '../io/write.ts';
 import { CharRNN, charRnnLoss } from '../models/index.ts';
 import { addon } from '../native/addon.ts';
 import { version } from '../native/package.ts';
@@ -23,6 +21,7 @@ import type { Contender, DemoResult } from './demo-result.ts';
 import { DemoView } from './demo-view.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import type { IO, StopCause } from './io.ts';
+import { checkOutput } from './output.ts';
 import { htmlReport } from './report.ts';
 import type { Screen } from './screen.ts';
 import { untilStopped } from './until-stopped.ts';
@@ -85,7 +84,7 @@ export async function demo(args: Arguments, io: IO, screen: Screen): Promise<num
     threads: args.number('threads') ?? addon().threads.count,
   };
   const page = resolve(io.cwd, args.text('report') ?? 'gradclip-report.html');
-  await checkFolder(page);
+  await checkOutput('--report', page);
   const lesson = await readLesson(args.text('text'), io.cwd);
   const parameters = new CharRNN(lesson.vocab.size, SIZES).parameters().reduce((sum, p) => sum + p.size, 0);
   const view = new DemoView(screen, POLICIES, settings.steps);
@@ -110,7 +109,7 @@ export async function demo(args: Arguments, io: IO, screen: Screen): Promise<num
     temperature: TEMPERATURE,
     command: command(args, settings),
   };
-  await writePage(page, htmlReport(result));
+  await writeWhole(page, htmlReport(result));
   view.show(result, page);
   return EXIT.ok;
 }
@@ -189,24 +188,6 @@ async function readLesson(file: string | undefined, cwd: string): Promise<Lesson
     trained,
     prompt: tokens.slice(from, from + WINDOW),
   };
-}
-
-/** Now, rather than when all the work is done. */
-async function checkFolder(file: string): Promise<void> {
-  try {
-    await access(dirname(file), constants.W_OK);
-  } catch (cause) {
-    throw new OptionError(`--report: ${dirname(file)} is no folder that can be written to`, { file }, { cause });
-  }
-}
-
-async function writePage(file: string, html: string): Promise<void> {
-  try {
-    await writeFile(`${file}.tmp`, html);
-    await rename(`${file}.tmp`, file);
-  } catch (error) {
-    throw fileError(file, error);
-  }
 }
 
 function command(args: Arguments, { steps, seed }: Settings): string {

@@ -1,6 +1,4 @@
 // train.ts: `gradclip train CONFIG.json`: trains what a configuration says, tells how it goes, writes a checkpoint.
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { CheckpointError, NonFiniteError, OptionError } from '../errors.ts';
 import { inspectSafetensors } from '../io/safetensors.ts';
@@ -19,6 +17,7 @@ import { type DataSet, type LabelsRead, readData, shareOut } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import type { IO, StopCause } from './io.ts';
 import { classesOf } from './models.ts';
+import { checkOutput } from './output.ts';
 import type { Screen } from './screen.ts';
 import { TrainView } from './train-view.ts';
 import { untilStopped } from './until-stopped.ts';
@@ -94,7 +93,8 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
   makeBeside(config);
   makeAugment(config);
   const transforms = makeTransforms(config);
-  if (out !== null) await checkFolder(out);
+  if (out !== null) await checkOutput('--out', out);
+  if (pruned !== null) await checkOutput('savePruned', pruned);
 
   const first = resume === null ? config.seed : await seedOf(resume, args);
   const dir = path('data') ?? resolve(from, config.data.dir);
@@ -219,14 +219,6 @@ async function seedOf(checkpoint: string, args: Arguments): Promise<bigint> {
   if (args.has('seed') && args.text('seed') !== text)
     throw usage(TRAIN, `--seed ${args.text('seed')}: the checkpoint has seed ${text}`);
   return BigInt(text);
-}
-
-async function checkFolder(file: string): Promise<void> {
-  try {
-    await access(dirname(file), constants.W_OK);
-  } catch (cause) {
-    throw new OptionError(`--out: ${dirname(file)} is no folder that can be written to`, { file }, { cause });
-  }
 }
 
 function metadata(config: TrainConfig, { tokenizer, classNames }: DataSet): Record<string, string> {

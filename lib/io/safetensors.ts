@@ -1,13 +1,11 @@
 // safetensors.ts: read and write tensors by name in the safetensors format, the one PyTorch users exchange weights in.
 
-import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, realpath, rename, rm } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
 import { DataError } from '../errors.ts';
 import { ARRAYS, type Data, DTYPE_BYTES, type DType, sizeOf } from '../ir/op.ts';
 import { custom, type Field, record, show, signature } from '../options/index.ts';
 import { file, ofBytes, ofFile } from './fields.ts';
-import { fileError, type TensorData, withFile } from './file.ts';
+import { type TensorData, withFile } from './file.ts';
 import { halfToNumber } from './half.ts';
 import {
   headerLength,
@@ -19,6 +17,7 @@ import {
   type StoredDType,
   serializeHeader,
 } from './safetensors-header.ts';
+import { writeWhole } from './write.ts';
 
 export type { TensorData } from './file.ts';
 
@@ -114,9 +113,11 @@ export function serializeSafetensors(tensors: NamedTensors, metadata: Readonly<R
 const readWrite = signature('io.writeSafetensors', { file, tensors, metadata });
 
 /**
- * Write a file: beside its place under another name, flushed, then renamed. So whatever happens, `file` holds either what it held
- * before or all of the new. The arrays must not change until the promise is settled.
- * @throws DataError with `file`; the cause is the error of the system.
+ * Write a file: beside its place under another name, flushed, then renamed, and the folder flushed. So whatever happens, `file` holds either what it
+ * held before or all of the new. Of a file that is replaced mode and owner stay (the latter where the system allows it), a link is followed, other
+ * hard links keep the old content. Calls for one file are done in their order. What processes that are dead left of writing this file is removed.
+ * The arrays must not change until the promise is settled.
+ * @throws DataError with `file` and the system's `code` (ENOSPC, EACCES, ...), whose error is the cause; the file is as it was, then.
  */
 export async function writeSafetensors(
   file: string,
@@ -124,27 +125,7 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   readWrite(arguments);
-  const parts = pieces(tensors, metadata);
-  let temporary = '';
-  try {
-    const target = await realpath(file).catch(() => resolve(file));
-    temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
-    const handle = await open(temporary, 'wx');
-    try {
-      for (const part of parts) await handle.writeFile(part);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, target);
-    await syncFolder(dirname(target));
-  } catch (error) {
-    if (temporary) await rm(temporary, { force: true }).catch(() => {});
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new DataError(`${file}: there is no folder ${dirname(resolve(file))}`, { file }, { cause: error });
-    }
-    throw fileError(file, error);
-  }
+  await writeWhole(file, pieces(tensors, metadata));
 }
 
 /** The header and the tensors' bytes in the order of the file. */
@@ -244,14 +225,4 @@ function narrow(values: BigInt64Array, e: SafetensorsEntry, file: string): Int32
     out[i] = Number(value);
   });
   return out;
-}
-
-/** Make a rename last through a power cut. Some file systems cannot sync a folder; the file is whole without it. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => null);
-  try {
-    await handle?.sync().catch(() => {});
-  } finally {
-    await handle?.close();
-  }
 }

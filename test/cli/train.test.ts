@@ -207,7 +207,7 @@ it.each([
 it.each([
   [['config.json', '--seeds', '2', '--out', 'x'], '--seeds'],
   [['config.json', '--seed', '-1'], '--seed: expected a whole number >= 0, got "-1"'],
-  [['config.json', '--out', 'no/such/x'], 'is no folder that can be written to'],
+  [['config.json', '--out', 'no/such/x'], 'x: cannot be written: there is no folder'],
   [['config.json', '--epochs'], '--epochs: expected N after it'],
 ])('refuses %j', async (argv, message) => {
   const ran = await run(['train', ...argv], { cwd: project() });

@@ -1,0 +1,338 @@
+// writing.test.ts: a file that is written is whole or as it was: the order of what the system is asked, and every one of these calls made to fail.
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { DataError } from '../../lib/errors.ts';
+import { temporaryFor } from '../../lib/io/temporary.ts';
+import { checkWritable, writeWhole } from '../../lib/io/write.ts';
+
+/** What the system is asked, in order; the call of this number fails with this code. */
+const system = vi.hoisted(() => ({
+  calls: [] as string[],
+  fails: null as { readonly call: number; readonly code: string } | null,
+  /** Called before each. */
+  before: (_: string): void | Promise<void> => {},
+}));
+
+vi.mock('node:fs/promises', async (original) => {
+  const fs = await original<typeof import('node:fs/promises')>();
+  const named = (path: unknown): string => {
+    const name = basename(String(path));
+    return name.endsWith('.tmp') ? 'temporary' : name.startsWith('gradclip-writing-') ? 'folder' : name;
+  };
+  const asked = async (call: string): Promise<void> => {
+    system.calls.push(call);
+    await system.before(call);
+    if (system.fails?.call !== system.calls.length) return;
+    throw Object.assign(new Error(`${system.fails.code}: made to fail`), { code: system.fails.code });
+  };
+  return {
+    ...fs,
+    async open(path: string, flags: string, mode?: number): Promise<FileHandle> {
+      const name = named(path);
+      await asked(`open ${name}`);
+      const handle = await fs.open(path, flags, mode);
+      for (const method of ['writeFile', 'chmod', 'chown', 'sync', 'close'] as const) {
+        const real = handle[method].bind(handle) as (...given: unknown[]) => Promise<void>;
+        const traced = async (...given: unknown[]): Promise<void> => {
+          // A handle is closed, whatever that says.
+          if (method === 'close') await real();
+          await asked(`${method} ${name}`);
+          if (method !== 'close') await real(...given);
+        };
+        Object.assign(handle, { [method]: traced });
+      }
+      return handle;
+    },
+    async rename(from: string, to: string): Promise<void> {
+      await asked(`rename ${named(from)} ${named(to)}`);
+      await fs.rename(from, to);
+    },
+  };
+});
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gradclip-writing-'));
+  Object.assign(system, { calls: [], fails: null, before: () => {} });
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+});
+const at = (name: string): string => join(folder, name);
+const mode = (file: string): number => statSync(file).mode & 0o7777;
+
+/** The error, which must be the library's own and name the file. */
+async function failure(run: Promise<unknown>): Promise<DataError> {
+  const error = await run.then(
+    () => new Error('expected a DataError, nothing was thrown'),
+    (e: unknown) => e,
+  );
+  expect(error).toBeInstanceOf(DataError);
+  return error as DataError;
+}
+
+const TRACE = [
+  'open folder',
+  'open temporary',
+  'writeFile temporary',
+  'writeFile temporary',
+  'chmod temporary',
+  'sync temporary',
+  'close temporary',
+  'rename temporary model',
+  'sync folder',
+  'close folder',
+];
+const PARTS = [Buffer.from('all of '), Buffer.from('the new')];
+
+describe('one write', () => {
+  it('goes to the disk before its name does, and the name after it', async () => {
+    writeFileSync(at('model'), 'old');
+    await writeWhole(at('model'), PARTS);
+    expect(system.calls).toEqual(TRACE);
+    expect(readFileSync(at('model'), 'utf8')).toBe('all of the new');
+    expect(readdirSync(folder)).toEqual(['model']);
+  });
+
+  it.each(
+    TRACE.slice(0, 8).flatMap((call, i) => ['ENOSPC', 'EIO', 'EMFILE', 'EROFS'].map((code) => [code, call, i + 1] as const)),
+  )('%s of "%s" leaves the old file, no other, and one error', async (code, call, number) => {
+    writeFileSync(at('model'), 'old');
+    system.fails = { call: number, code };
+    const error = await failure(writeWhole(at('model'), PARTS));
+    expect(system.calls).toContain(call);
+    expect(error.message.startsWith(`${at('model')}: `)).toBe(true);
+    expect(error).toMatchObject({ code: 'ERR_DATA', details: { file: at('model'), code }, cause: { code } });
+    expect(readFileSync(at('model'), 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['model']);
+    system.fails = null;
+    await writeWhole(at('model'), 'new');
+    expect(readFileSync(at('model'), 'utf8')).toBe('new');
+  });
+
+  it('says so where the folder did not reach the disk, and is content where folders cannot', async () => {
+    system.fails = { call: TRACE.length - 2, code: 'EIO' };
+    const error = await failure(writeWhole(at('model'), PARTS));
+    expect(system.calls.at(-2)).toBe('sync folder');
+    expect(error.details).toMatchObject({ code: 'EIO' });
+    expect(readFileSync(at('model'), 'utf8')).toBe('all of the new');
+    Object.assign(system, { calls: [], fails: { call: TRACE.length - 1, code: 'EINVAL' } });
+    await writeWhole(at('model'), PARTS);
+  });
+});
+
+describe('what is replaced', () => {
+  it.each([0o600, 0o640, 0o644, 0o755])('keeps its mode %o', async (bits) => {
+    writeFileSync(at('model'), 'old');
+    chmodSync(at('model'), bits);
+    await writeWhole(at('model'), 'new');
+    expect(mode(at('model'))).toBe(bits);
+  });
+
+  it('a new file has the mode that the process gives', async () => {
+    writeFileSync(at('usual'), '');
+    await writeWhole(at('model'), 'new');
+    expect(mode(at('model'))).toBe(mode(at('usual')));
+  });
+
+  it('nobody else can read it while it is written', async () => {
+    writeFileSync(at('model'), 'old');
+    chmodSync(at('model'), 0o644);
+    const modes: number[] = [];
+    system.before = (call) => {
+      if (call !== 'writeFile temporary') return;
+      modes.push(...readdirSync(folder).flatMap((name) => (name.endsWith('.tmp') ? [mode(at(name))] : [])));
+    };
+    await writeWhole(at('model'), 'new');
+    expect(modes).toEqual([0o600]);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('keeps its owner', async () => {
+    writeFileSync(at('model'), 'old');
+    chownSync(at('model'), 1234, 2345);
+    chmodSync(at('model'), 0o4750);
+    await writeWhole(at('model'), 'new');
+    expect(statSync(at('model'))).toMatchObject({ uid: 1234, gid: 2345 });
+    expect(mode(at('model'))).toBe(0o4750);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('whose group cannot be kept lets another group do no more than all', async () => {
+    writeFileSync(at('model'), 'old');
+    chownSync(at('model'), 0, 2345);
+    chmodSync(at('model'), 0o660);
+    system.before = (call) => {
+      if (call === 'chown temporary') throw Object.assign(new Error('EPERM'), { code: 'EPERM' });
+    };
+    await writeWhole(at('model'), 'new');
+    expect(statSync(at('model')).gid).toBe(statSync(folder).gid);
+    expect(mode(at('model'))).toBe(0o600);
+  });
+
+  it('through links, to the file at their end, there or not yet', async () => {
+    mkdirSync(at('far'));
+    writeFileSync(at('far/real'), 'old');
+    symlinkSync('far/real', at('link'));
+    symlinkSync('link', at('chain'));
+    symlinkSync(join('far', 'coming'), at('dangling'));
+    await writeWhole(at('chain'), 'new');
+    await writeWhole(at('dangling'), 'new');
+    expect(readFileSync(at('far/real'), 'utf8')).toBe('new');
+    expect(readFileSync(at('far/coming'), 'utf8')).toBe('new');
+    expect(readlinkSync(at('chain'))).toBe('link');
+    expect(readlinkSync(at('dangling'))).toBe('far/coming');
+    expect(readdirSync(at('far')).sort()).toEqual(['coming', 'real']);
+    symlinkSync('b', at('a'));
+    symlinkSync('a', at('b'));
+    expect((await failure(writeWhole(at('a'), 'new'))).details).toMatchObject({ code: 'ELOOP' });
+  });
+
+  it.skipIf(process.platform === 'win32')('is a file, in a folder that is there', async () => {
+    mkdirSync(at('taken'));
+    execFileSync('mkfifo', [at('pipe')]);
+    const cases: [string, RegExp][] = [
+      [at('taken'), /taken: expected a regular file, got a folder/],
+      [at('pipe'), /pipe: expected a regular file, got a pipe/],
+      ['/dev/null', /\/dev\/null: expected a regular file, got a device/],
+      [at('no/such/x'), /cannot be written: there is no folder .*no\/such/],
+      [at('n'.repeat(300)), /the name is too long/],
+      ['a\0b', /null bytes/],
+    ];
+    for (const [file, message] of cases) {
+      expect((await failure(writeWhole(file, 'new'))).message).toMatch(message);
+      expect((await failure(checkWritable(file))).message).toMatch(message);
+    }
+    expect(readdirSync(folder).sort()).toEqual(['pipe', 'taken']);
+    await checkWritable(at('free'));
+    expect(existsSync(at('free'))).toBe(false);
+  });
+
+  it('may have the longest name there is', async () => {
+    const name = 'ü'.repeat(127);
+    await writeWhole(at(name), 'new');
+    expect(readdirSync(folder)).toEqual([name]);
+  });
+});
+
+describe('writes at once', () => {
+  it('go in the order of the calls, by whatever name', async () => {
+    symlinkSync('model', at('link'));
+    // Later ones would be done sooner.
+    let left = 5;
+    system.before = async (call) => {
+      if (call !== 'writeFile temporary') return;
+      const turns = --left;
+      for (let i = 0; i < 10 * turns; i++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const done: number[] = [];
+    const writes = [0, 1, 2, 3, 4].map((i) => {
+      return writeWhole(i % 2 ? at('link') : at('model'), String(i)).then(() => done.push(i));
+    });
+    await Promise.all(writes);
+    expect(done).toEqual([0, 1, 2, 3, 4]);
+    expect(readFileSync(at('model'), 'utf8')).toBe('4');
+    expect(readdirSync(folder).sort()).toEqual(['link', 'model']);
+  });
+
+  it('one that fails keeps no other from its turn, and other files do not wait', async () => {
+    let release!: () => void;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    system.before = async (call) => {
+      if (call !== 'rename temporary model') return;
+      await held;
+      system.before = () => {};
+      throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    };
+    const first = failure(writeWhole(at('model'), 'first'));
+    const second = writeWhole(at('model'), 'second');
+    await writeWhole(at('other'), 'free');
+    release();
+    await first;
+    await second;
+    expect(readFileSync(at('model'), 'utf8')).toBe('second');
+  });
+});
+
+describe('temporary files of others', () => {
+  /** What a process with this number and start would have left. */
+  const left = async (file: string, change: (parts: string[]) => void): Promise<string> => {
+    const own = await temporaryFor(file);
+    const parts = own.slice(file.length + 1).split('-');
+    change(parts);
+    const name = `${file}.${parts.join('-')}`;
+    writeFileSync(name, 'part of');
+    return name;
+  };
+
+  it('stay while their writer lives, and go when it is dead', async () => {
+    const living = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+    onTestFinished(() => void living.kill('SIGKILL'));
+    const startOf = (pid: number): string => {
+      if (process.platform !== 'linux') return '0';
+      const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+      return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]!;
+    };
+    const start = startOf(living.pid!);
+    const theirs = await left(at('model'), (parts) => {
+      parts[0] = String(living.pid);
+      parts[1] = start;
+    });
+    const worker = await left(at('model'), () => {});
+    await writeWhole(at('model'), 'new');
+    expect(readdirSync(folder).sort()).toEqual(['model', basename(theirs), basename(worker)].sort());
+    living.kill('SIGKILL');
+    await new Promise((resolve) => living.once('exit', resolve));
+    await writeWhole(at('model'), 'new');
+    expect(readdirSync(folder).sort()).toEqual(['model', basename(worker)].sort());
+  });
+
+  it.skipIf(process.platform !== 'linux')('go when another process has the number now', async () => {
+    await left(at('model'), (parts) => {
+      parts[1] = String(Number(parts[1]) - 1);
+    });
+    await writeWhole(at('model'), 'new');
+    expect(readdirSync(folder)).toEqual(['model']);
+  });
+
+  it('of another machine or container go when a day has passed', async () => {
+    const name = await left(at('model'), (parts) => {
+      parts[2] = '0123456789ab';
+    });
+    await writeWhole(at('model'), 'new');
+    expect(existsSync(name)).toBe(true);
+    const before = Date.now() / 1000 - 25 * 60 * 60;
+    utimesSync(name, before, before);
+    await writeWhole(at('model'), 'new');
+    expect(readdirSync(folder)).toEqual(['model']);
+  });
+
+  it('of other files stay, and so does whatever else is there', async () => {
+    const dead = (parts: string[]): void => {
+      parts[0] = '999999999';
+    };
+    const names = [await left(at('model.2'), dead), await left(at('mode'), dead), at('model.tmp'), at('model.1-2-3-4.tmp')];
+    for (const name of names) writeFileSync(name, 'theirs');
+    await writeWhole(at('model'), 'new');
+    expect(readdirSync(folder).sort()).toEqual(['model', ...names.map((name) => basename(name))].sort());
+    await writeWhole(at('model.2'), 'new');
+    expect(existsSync(names[0]!)).toBe(false);
+    expect(dirname(names[0]!)).toBe(folder);
+  });
+});
