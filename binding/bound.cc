@@ -14,9 +14,8 @@ static uint8_t* there(const void* base) {
 Failure Bound::bind(std::shared_ptr<const Program> program, const std::vector<Memory>& blocks) {
   program_ = std::move(program);
   if (Failure f = check(blocks)) return f;
-  if (!arena_.reserve(program_->spec.arena_bytes) || !scratch_.reserve(program_->scratch_bytes)) {
-    return {"ERR_MEMORY", "bind: " + std::to_string(program_->spec.arena_bytes + program_->scratch_bytes) +
-                              " bytes of scratch memory are more than the system gives"};
+  if (!arena_.reserve(program_->spec.arena_bytes)) {
+    return {"ERR_MEMORY", "bind: " + std::to_string(program_->spec.arena_bytes) + " bytes are more than the system gives"};
   }
   if (poison_asked().on && !poison_.plan(*program_, arena_.data())) return {"ERR_MEMORY", "bind: no memory to poison"};
   resolve(blocks);
@@ -82,10 +81,9 @@ void Bound::resolve(const std::vector<Memory>& blocks) {
     }
   }
   args_.clear();
-  uint8_t* const scratch = there(poison_.on() ? poison_.scratch() : scratch_.data());
   for (const Instr& in : p.instrs) {
     void** first = operands_.data() + in.places;
-    args_.push_back({first, first + in.n_out, scratch, nullptr, p.ints.data() + in.ints, p.floats.data() + in.floats, in.n_out,
+    args_.push_back({first, first + in.n_out, nullptr, nullptr, p.ints.data() + in.ints, p.floats.data() + in.floats, in.n_out,
                      in.n_in, in.n_i, in.n_f, &context_, &status_});
   }
 }
@@ -100,6 +98,7 @@ void Bound::move(const std::vector<Patch>& patches, uint8_t* row) {
 struct Loop {
   Bound& b;
   RunRequest& request;
+  uint8_t *const scratch, *const locals;
   RunResult& result;
   const std::atomic<bool>& stop;
   const std::atomic<bool>& closing;
@@ -215,7 +214,8 @@ struct Loop {
 
   void execute(int32_t k, const Team& team) {
     Args a = b.args_[k];
-    a.local = there(b.poison_.on() ? b.poison_.locals() : b.locals_.data()) + team.rank * b.program_->local_bytes;
+    a.scratch = scratch;
+    a.local = locals + team.rank * b.program_->local_bytes;
     if (!b.profile_.on()) return b.program_->instrs[k].kernel->run(a, team);
     const int64_t start = now_ns();
     b.program_->instrs[k].kernel->run(a, team);
@@ -321,13 +321,18 @@ struct Loop {
   }
 };
 
-bool Bound::run(RunRequest& request, Crew* crew, int threads, const std::atomic<bool>& stop, const std::atomic<bool>& closing,
-                RunResult& result) {
+bool Bound::run(RunRequest& request, Workspace& workspace, Crew* crew, int threads, const std::atomic<bool>& stop,
+                const std::atomic<bool>& closing, RunResult& result) {
   const int all = crew ? std::min(threads, crew->size()) : 1;
   const int size = all > 1 && sizes_.empty() ? program_->sizing.size(all) : all;
-  if (!locals_.reserve(program_->local_bytes * size) || (poison_.on() && !poison_.reserve_locals(size))) return false;
+  const bool there_is =
+      poison_.on() ? poison_.reserve_locals(size)
+                   : workspace.scratch.reserve(program_->scratch_bytes) && workspace.locals.reserve(program_->local_bytes * size);
+  if (!there_is) return false;
+  uint8_t* const scratch = there(poison_.on() ? poison_.scratch() : workspace.scratch.data());
+  uint8_t* const locals = there(poison_.on() ? poison_.locals() : workspace.locals.data());
   if (profile_.on()) profile_.begin_run(size);
-  Loop loop{*this, request, result, stop, closing, crew, size, all};
+  Loop loop{*this, request, scratch, locals, result, stop, closing, crew, size, all};
   loop.start();
   if (size > 1) {
     crew->run(size, Loop::enter, &loop);

@@ -41,6 +41,12 @@ struct RunResult {
   double value = 0, bound = 0;
 };
 
+// What instructions may use while they run, and that holds nothing between them: the runs of an environment, which are one after the other, share
+// it. A product asks for ten megabytes of scratch, whatever its size; there may be many programs.
+struct Workspace {
+  Bytes scratch, locals;   // of the team; of its threads
+};
+
 // One run at a time. Nothing here knows JavaScript.
 class Bound {
  public:
@@ -48,15 +54,15 @@ class Bound {
   const Program& program() const { return *program_; }
   // Of all runs since it was started. Between runs only.
   Profile& profile() { return profile_; }
-  int64_t owned_bytes() const { return arena_.size() + scratch_.size(); }
+  int64_t owned_bytes() const { return arena_.size(); }
 
   // For tests: step k of a run takes sizes[k % n] of its threads. Between runs only.
   void size_steps(std::vector<int> sizes) { sizes_ = std::move(sizes); }
 
   // Whole run with up to `threads` of the crew; null: on the calling thread alone. `stop` ends it after a step,
-  // `closing` after an instruction. False when memory for the threads' scratch is lacking; nothing has run then.
-  bool run(RunRequest& request, Crew* crew, int threads, const std::atomic<bool>& stop, const std::atomic<bool>& closing,
-           RunResult& result);
+  // `closing` after an instruction. False when memory for the workspace is lacking; nothing has run then.
+  bool run(RunRequest& request, Workspace& workspace, Crew* crew, int threads, const std::atomic<bool>& stop,
+           const std::atomic<bool>& closing, RunResult& result);
 
  private:
   friend struct Loop;
@@ -69,7 +75,7 @@ class Bound {
   void move(const std::vector<Patch>& patches, uint8_t* row);
 
   std::shared_ptr<const Program> program_;
-  Bytes arena_, scratch_, locals_;
+  Bytes arena_;
   std::vector<void*> operands_;
   std::vector<Args> args_;
   std::vector<Patch> feed_, step_, report_;

@@ -1,10 +1,33 @@
 // executor.cc: the queue, hand-over to and from JavaScript, and an orderly end with the environment.
 #include "executor.h"
 
+#include <stdio.h>
+
 #include <new>
+#include <stdexcept>
 #include <system_error>
 
 namespace gradclip {
+
+void Thrown::take() noexcept {
+  const auto say = [this](const char* as, const char* what) {
+    code = as;
+    snprintf(message, sizeof message, "%s", what);
+  };
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    say("ERR_MEMORY", "out of memory");
+  } catch (const std::length_error&) {
+    say("ERR_MEMORY", "out of memory");
+  } catch (const std::system_error& e) {   // a thread or a lock that the system refuses
+    say("ERR_MEMORY", e.what());
+  } catch (const std::exception& e) {
+    say("ERR_PROGRAM", e.what());
+  } catch (...) {
+    say("ERR_PROGRAM", "unknown");
+  }
+}
 
 std::shared_ptr<Executor> Executor::start(napi_env env) {
   std::shared_ptr<Executor> self(new Executor());
@@ -21,8 +44,10 @@ std::shared_ptr<Executor> Executor::start(napi_env env) {
   napi_add_env_cleanup_hook(env, on_close, self.get());
   try {
     self->thread_ = std::thread([raw = self.get()] { raw->main(); });
-  } catch (const std::system_error&) {
-    return nullptr;   // the function and the hook stay until the environment ends; there is no thread to join then
+  } catch (...) {   // of memory, or of the system
+    napi_remove_env_cleanup_hook(env, on_close, self.get());
+    napi_release_threadsafe_function(self->tell_, napi_tsfn_abort);   // frees `owner`, later
+    return nullptr;
   }
   return self;
 }
@@ -89,7 +114,7 @@ void Executor::lead(Crew& crew) {
   do {
     Job* job = current_;
     current_ = nullptr;
-    job->work(&crew, granted_, closing_);
+    job->perform(&crew, granted_, closing_);
     release_threads(granted_);
     finish(job);
   } while (take() && granted_ <= made_for);

@@ -12,14 +12,34 @@
 
 namespace gradclip {
 
+// Something was thrown, and what it said, in memory that was there before: there may be none left.
+class Thrown {
+ public:
+  const char* code = nullptr;   // 'ERR_...', null: nothing
+  char message[200] = "";
+  // Of the exception that is being handled.
+  void take() noexcept;
+};
+
 // Made and destroyed on the JavaScript thread.
 class Job {
  public:
   virtual ~Job() = default;
   virtual int threads() const { return 1; }   // asked for
-  // On the executor's thread, with `threads` of the crew granted. Must not throw.
-  virtual void work(Crew* crew, int threads, const std::atomic<bool>& closing) = 0;
+  // On the executor's thread, or on another while that has nothing to do.
+  void perform(Crew* crew, int threads, const std::atomic<bool>& closing) noexcept {
+    try {
+      work(crew, threads, closing);
+    } catch (...) {
+      thrown.take();
+    }
+  }
   virtual void done(napi_env env) = 0;   // on the JavaScript thread: settles the promise. Must not throw
+  Thrown thrown;                         // by work()
+
+ protected:
+  // With `threads` of the crew granted.
+  virtual void work(Crew* crew, int threads, const std::atomic<bool>& closing) = 0;
 
  private:
   friend class Executor;

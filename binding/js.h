@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "bound.h"
 #include "executor.h"
 
 namespace gradclip {
@@ -75,12 +76,18 @@ Napi::ArrayBuffer array_buffer(Napi::Env env, int64_t bytes) {
   }
 }
 
+// What a job has thrown, where it was.
+void raise_thrown(Napi::Env env, const char* what, const Job& job) {
+  if (job.thrown.code) raise(env, job.thrown.code, std::string(what) + ": " + job.thrown.message);
+}
+
 constexpr napi_type_tag kBlockTag = {0x6772616463626c6f, 0x636b2d7461672d31};
 const std::atomic<bool> kNever{false};
 
 struct AddonData {
   Napi::FunctionReference binding;
   std::shared_ptr<Executor> executor;   // made at the first run that needs it
+  std::weak_ptr<Workspace> workspace;   // there while there is a binding
   Executor& start(Napi::Env env) {
     if (!executor) executor = Executor::start(env);
     if (!executor) raise(env, "ERR_MEMORY", "run: the system has no thread to give");
@@ -109,7 +116,8 @@ class Promised {
       napi_value buffer;
       napi_get_reference_value(env, buffer_, &buffer);
       napi_delete_reference(env, buffer_);
-      napi_resolve_deferred(env, deferred_, result(Napi::ArrayBuffer(env, buffer)));
+      napi_resolve_deferred(env, deferred_,
+                            allocating(env, [&]() -> Napi::Value { return result(Napi::ArrayBuffer(env, buffer)); }));
     } catch (const Napi::Error& e) {
       napi_reject_deferred(env, deferred_, e.Value());
     } catch (...) {   // the environment takes no more JavaScript

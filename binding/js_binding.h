@@ -1,5 +1,6 @@
 // js_binding.h: the class Binding (NativeBinding in lib/native/addon.ts) and its runs. For addon.cc alone.
 #pragma once
+#include <system_error>
 #include <unordered_set>
 
 #include "bound.h"
@@ -49,14 +50,18 @@ class RunJob;
 // What a binding and its queued runs share.
 struct Session {
   Bound bound;
+  std::shared_ptr<Workspace> workspace;
   std::vector<std::pair<std::shared_ptr<Block>, bool>> blocks;   // and whether the program writes to it
   std::vector<Pinned> pinned;                                    // the caller's own arrays
   std::vector<RunJob*> jobs;                                     // queued or running
+  std::string fail;                                              // for tests: what the next run throws
 };
 
 class RunJob : public Job {
  public:
-  RunJob(std::shared_ptr<Session> session, RunRequest request) : session_(std::move(session)), request_(std::move(request)) {}
+  RunJob(std::shared_ptr<Session> session, RunRequest request) : session_(std::move(session)), request_(std::move(request)) {
+    std::swap(fail_, session_->fail);
+  }
   ~RunJob() override {
     if (!promised) return;
     for (auto& [block, writes] : session_->blocks) block->unuse(writes);
@@ -77,7 +82,8 @@ class RunJob : public Job {
   }
   int threads() const override { return request_.threads; }
   void work(Crew* crew, int threads, const std::atomic<bool>& closing) override {
-    ran_ = session_->bound.run(request_, crew, threads, stop, closing, result_);
+    if (!fail_.empty()) fail();
+    ran_ = session_->bound.run(request_, *session_->workspace, crew, threads, stop, closing, result_);
   }
   void done(napi_env env) override {
     promised->settle(env, [&](Napi::ArrayBuffer report) {
@@ -89,14 +95,15 @@ class RunJob : public Job {
   }
   // Fills `out` and gives the rows of the steps tried, and of the one that failed.
   Napi::Value result(Napi::Env env, double* out, Napi::ArrayBuffer report) {
-    if (!ran_) raise(env, "ERR_MEMORY", "run: no memory for the threads' scratch");
+    raise_thrown(env, "run", *this);
+    if (!ran_) raise(env, "ERR_MEMORY", "run: no memory for the scratch of the program and its threads");
     const RunResult& r = result_;
     out[kStatus] = r.status, out[kTried] = double(r.tried), out[kInstr] = r.instr;
     out[kAttempt] = double(r.attempt), out[kStepCount] = double(r.step_count), out[kSkips] = double(r.skips);
     out[kPosition] = double(r.position), out[kValue] = r.value, out[kBound] = r.bound, out[kThreads] = r.threads;
     const size_t rows = size_t(r.tried + (r.instr >= 0)), bytes = rows * size_t(session_->bound.program().spec.report_bytes);
     if (bytes == report.ByteLength()) return report;
-    Napi::ArrayBuffer part = Napi::ArrayBuffer::New(env, bytes);
+    Napi::ArrayBuffer part = array_buffer(env, int64_t(bytes));
     if (bytes) memcpy(part.Data(), report.Data(), bytes);
     return part;
   }
@@ -105,7 +112,15 @@ class RunJob : public Job {
   std::unique_ptr<Promised> promised;
 
  private:
+  void fail() const {
+    if (fail_ == "memory") throw std::bad_alloc();
+    if (fail_ == "thread") throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+    if (fail_ == "error") throw std::runtime_error("a failure that was asked for");
+    throw 1;
+  }
+
   std::shared_ptr<Session> session_;
+  std::string fail_;
   RunRequest request_;
   RunResult result_;
   napi_ref numbers_ = nullptr;
@@ -115,11 +130,12 @@ class RunJob : public Job {
 class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Binding",
-                       {InstanceMethod<&BindingWrap::run>("run"), InstanceMethod<&BindingWrap::run_sync>("runSync"),
-                        InstanceMethod<&BindingWrap::start_profile>("startProfile"),
-                        InstanceMethod<&BindingWrap::profile>("profile"), InstanceMethod<&BindingWrap::stop>("stop"),
-                        InstanceMethod<&BindingWrap::size_steps>("sizeSteps"), InstanceMethod<&BindingWrap::dispose>("dispose")});
+    return DefineClass(
+        env, "Binding",
+        {InstanceMethod<&BindingWrap::run>("run"), InstanceMethod<&BindingWrap::run_sync>("runSync"),
+         InstanceMethod<&BindingWrap::start_profile>("startProfile"), InstanceMethod<&BindingWrap::profile>("profile"),
+         InstanceMethod<&BindingWrap::stop>("stop"), InstanceMethod<&BindingWrap::size_steps>("sizeSteps"),
+         InstanceMethod<&BindingWrap::fail_next>("failNext"), InstanceMethod<&BindingWrap::dispose>("dispose")});
   }
   explicit BindingWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
 
@@ -142,6 +158,8 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       }
     }
     if (Failure f = session->bound.bind(std::move(program), memory)) raise(env, f.code, f.message);
+    session->workspace = data(env).workspace.lock();
+    if (!session->workspace) data(env).workspace = session->workspace = std::make_shared<Workspace>();
     session_ = std::move(session);
     owned_ = session_->bound.owned_bytes();
     Napi::MemoryManagement::AdjustExternalMemory(env, owned_);
@@ -206,7 +224,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       raise(v.Env(), "ERR_OPTION",
             std::string(name) + ": expected " + std::to_string(bytes) + " bytes, got " + std::to_string(a.bytes));
     }
-    Bytes copy(bytes);
+    Bytes copy = Bytes::unset(bytes);
     if (!copy.data()) raise(v.Env(), "ERR_MEMORY", std::string(name) + ": no memory for a copy");
     if (bytes) memcpy(copy.data(), a.data, size_t(bytes));
     return copy;
@@ -255,7 +273,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       job.report_into(report);
       if (job.threads() == 1 && data(env).idle()) {
         const int granted = acquire_threads(1);
-        job.work(nullptr, granted, kNever);
+        job.perform(nullptr, granted, kNever);
         release_threads(granted);
       } else {
         data(env).start(env).wait(job);
@@ -302,6 +320,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     const int32_t* sizes = reinterpret_cast<const int32_t*>(a.data);
     session(env)->bound.size_steps({sizes, sizes + a.bytes / 4});
   }
+  void fail_next(const Napi::CallbackInfo& info) { session(info.Env())->fail = info[0].ToString().Utf8Value(); }
   void dispose(const Napi::CallbackInfo& info) { forget(info.Env()); }
   void forget(Napi::Env env) {
     if (!session_) return;

@@ -17,7 +17,10 @@ class ReadJob : public Job {
     if (bytes_) memcpy(promised.data, block_->bytes.data() + offset_, size_t(bytes_));
   }
   void done(napi_env env) override {
-    promised.settle(env, [](Napi::ArrayBuffer b) { return b; });
+    promised.settle(env, [&](Napi::ArrayBuffer b) {
+      raise_thrown(env, "block.readAsync", *this);
+      return b;
+    });
   }
   Promised promised;
 

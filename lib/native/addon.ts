@@ -108,6 +108,8 @@ export interface NativeBinding {
   stop(): void;
   /** For tests: step k of a run takes sizes[k % length] of its threads, whatever the machine is busy with. */
   sizeSteps(sizes: Int32Array): void;
+  /** For tests: what the next run throws where it does its work, `memory`, `thread`, `error` or anything else. */
+  failNext(what: string): void;
   dispose(): void;
 }
 

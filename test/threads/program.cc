@@ -82,6 +82,7 @@ std::shared_ptr<const Program> counting() {
 struct Runs {
   Numbers numbers;
   Bound bound;
+  Workspace workspace;
   double cells[kCells] = {};
   double counted = 0;
 
@@ -110,7 +111,7 @@ struct Runs {
     std::thread stopper([&] {
       if (endless) std::this_thread::sleep_for(std::chrono::microseconds(500)), stop = true;
     });
-    expect(bound.run(request, &crew, crew.size(), stop, closing, result), "no memory for a run");
+    expect(bound.run(request, workspace, &crew, crew.size(), stop, closing, result), "no memory for a run");
     stopper.join();
     expect(endless || result.tried == request.steps, "a run ended early");
     for (int64_t step = 0; step < result.tried; step++) {

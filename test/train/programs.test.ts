@@ -5,6 +5,7 @@ import { inputsOf } from '../../lib/train/feed/inputs.ts';
 import { driveSync } from '../../lib/train/loop/effect.ts';
 import { type Entry, Programs } from '../../lib/train/state/programs.ts';
 import { Setup } from '../../lib/train/state/setup.ts';
+import { child } from '../children/kit.ts';
 import { hashOf } from '../golden/models.ts';
 import { classifier, points } from './models.ts';
 import { Network, VARIANTS } from './variants.ts';
@@ -153,3 +154,14 @@ it('a profile tells of programs that were dropped, too', async () => {
   expect(await profile()).toEqual(kept);
   expect(kept).toHaveLength(9);
 });
+
+// A sanitized build keeps what was freed.
+it.skipIf(process.env.GRADCLIP_PREBUILD !== undefined)(
+  'predict with 300 lengths takes little more memory than with one',
+  async () => {
+    const ended = await child('memory.js', ['lengths'], { node: ['--expose-gc'], env: { GRADCLIP_POISON: '0' } });
+    expect(ended).toMatchObject({ code: 0, errors: '' });
+    const { before, after } = ended.lines[0] as { before: number; after: number };
+    expect(after - before).toBeLessThan(60);
+  },
+);
