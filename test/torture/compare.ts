@@ -21,8 +21,19 @@ function hashOf(data: Data): string {
 const MAY_LACK = /^(step|result|counters|evaluate|predict)/;
 
 /** Names of what differs. */
-export function differences(plain: Digest, other: Digest): string[] {
+export function differences(plain: Digest, other: Digest, mayLack: RegExp | null = MAY_LACK): string[] {
   return [...plain]
-    .filter(([name, hash]) => !(MAY_LACK.test(name) && !other.has(name)) && other.get(name) !== hash)
+    .filter(([name, hash]) => !(mayLack?.test(name) && !other.has(name)) && other.get(name) !== hash)
     .map(([name]) => name);
+}
+
+/** Where two values that differ do so first, in words. */
+export function firstDifference(a: unknown, b: unknown): string {
+  if (typeof a === 'string' || typeof b === 'string') return `${a ?? 'nothing'} and ${b ?? 'nothing'}`;
+  const [x, y] = [a, b] as [ArrayLike<number> | undefined, ArrayLike<number> | undefined];
+  if (!x || !y) return `${x ? 'some' : 'nothing'} and ${y ? 'some' : 'nothing'}`;
+  for (let i = 0; i < x.length; i++) {
+    if (!Object.is(x[i], y[i])) return `${x[i]} and ${y[i]} at ${i} of ${x.length}`;
+  }
+  return 'another length, or the same when run again';
 }

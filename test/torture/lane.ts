@@ -3,7 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Answer, Ready, Request } from './child.ts';
-import { differences } from './compare.ts';
+import { differences, firstDifference } from './compare.ts';
 import type { ProgramSpec, Variant } from './spec.ts';
 import { PLAIN, plainOf } from './variants.ts';
 
@@ -125,14 +125,4 @@ export class Lane {
       () => {},
     );
   }
-}
-
-function firstDifference(a: unknown, b: unknown): string {
-  if (typeof a === 'string' || typeof b === 'string') return `${a ?? 'nothing'} and ${b ?? 'nothing'}`;
-  const [x, y] = [a, b] as [ArrayLike<number> | undefined, ArrayLike<number> | undefined];
-  if (!x || !y) return `${x ? 'some' : 'nothing'} and ${y ? 'some' : 'nothing'}`;
-  for (let i = 0; i < x.length; i++) {
-    if (!Object.is(x[i], y[i])) return `${x[i]} and ${y[i]} at ${i} of ${x.length}`;
-  }
-  return 'another length, or the same when run again';
 }

@@ -24,14 +24,14 @@ import type { ProgramSpec, Variant } from './spec.ts';
 /** All that came of a run, by name, in an order that tells first what happened first. */
 export type Outcome = ReadonlyMap<string, Data | string>;
 
-type Options = TrainerOptions<Network, 'size'>;
+export type ProgramOptions = TrainerOptions<Network, 'size'>;
 
 /** What runs of one program share. */
-interface Program {
+export interface Program {
   readonly arrays: Arrays;
   readonly source: Source;
   /** Options of a trainer for a network of its own. */
-  options(): Options;
+  options(): ProgramOptions;
 }
 
 /** The trainer of a program. @throws what the library throws where something does not fit */
@@ -41,7 +41,7 @@ export function programOf(spec: ProgramSpec): Program {
   return { arrays, source: sourceOf(spec, arrays), options: () => optionsOf(spec, arrays) };
 }
 
-function optionsOf(spec: ProgramSpec, data: Arrays): Options {
+function optionsOf(spec: ProgramSpec, data: Arrays): ProgramOptions {
   const { network } = makeNetwork(spec);
   const { loss, batchSize, accumulate, dropLast, around } = spec;
   const all = [...network.namedParameters()];
@@ -52,7 +52,7 @@ function optionsOf(spec: ProgramSpec, data: Arrays): Options {
   // Muon is for matrices: what else there is gets another optimizer.
   const others = spec.optimizer.name === 'muon' ? trained.filter(([, { shape }]) => shape.length !== 2) : [];
   const rest = others.map(([match]) => ({ match, optimizer: makeOptimizer({ name: 'sgd', options: { lr: 0.1 } }) }));
-  let options: Options = {
+  let options: ProgramOptions = {
     model: network,
     loss: (batch, model) => lossOf(loss.name, loss.options, model.forward(batch), batch.y),
     predict: (batch: Batch, model: Network) => model.forward(batch),
@@ -94,7 +94,7 @@ export async function outcomeOf(spec: ProgramSpec, variant: Variant): Promise<Ou
   const told = new Map<string, Data | string>([['error', '']]);
   const file = join(FOLDER, 'state.safetensors');
   const cuts = [...resume, spec.steps];
-  const fresh = (k: number, more: Partial<Options> = {}): Trainer<Network, 'size'> => {
+  const fresh = (k: number, more: Partial<ProgramOptions> = {}): Trainer<Network, 'size'> => {
     return new Trainer({ ...options(), threads, ...(k > 0 && { seed: spec.seed + k }), ...more });
   };
   let trainer = fresh(0);
@@ -153,14 +153,19 @@ const orderOf = ({ rows, seed }: ProgramSpec, epoch: number): Int32Array => perm
 
 /** The batches of one epoch after the other, as a source of rows has them. */
 function streamOf(spec: ProgramSpec, arrays: Arrays): () => AsyncIterable<Arrays> {
-  const { rows, batchSize, dropLast } = spec;
   let epoch = 0;
   return async function* () {
-    const order = orderOf(spec, epoch++);
-    for (let at = 0; at < rows; at += batchSize) {
-      if (!dropLast || at + batchSize <= rows) yield batchOf(arrays, order.subarray(at, at + batchSize));
-    }
+    yield* batchesOf(spec, arrays, epoch++);
   };
+}
+
+/** The batches of an epoch from batch `from` on. */
+export function* batchesOf(spec: ProgramSpec, arrays: Arrays, epoch: number, from = 0): Generator<Arrays> {
+  const { rows, batchSize, dropLast } = spec;
+  const order = orderOf(spec, epoch);
+  for (let at = from * batchSize; at < rows; at += batchSize) {
+    if (!dropLast || at + batchSize <= rows) yield batchOf(arrays, order.subarray(at, at + batchSize));
+  }
 }
 
 /** Some of the rows. */
@@ -192,12 +197,12 @@ function tellReports(told: Map<string, Data | string>, { sync, resume }: Variant
   for (const result of results) for (const key of COUNTS) told.set(`result ${key}`, JSON.stringify(result[key]) ?? '');
 }
 
-function tell(told: Map<string, Data | string>, name: string, value: unknown): void {
+export function tell(told: Map<string, Data | string>, name: string, value: unknown): void {
   told.set(name, typeof value === 'number' ? Float64Array.of(value) : (JSON.stringify(value) ?? 'undefined'));
 }
 
 /** Weights, slots, the state of policies, buffers and counters. */
-async function tellState(told: Map<string, Data | string>, trainer: Trainer<Network>, file: string): Promise<void> {
+export async function tellState(told: Map<string, Data | string>, trainer: Trainer<Network>, file: string): Promise<void> {
   told.set('counters', JSON.stringify(trainer.counters));
   await trainer.save(file);
   const { tensors } = await readSafetensors(file);
