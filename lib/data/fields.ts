@@ -1,5 +1,8 @@
 // fields.ts: arguments that many functions of data have.
 import { custom, type Field } from '../options/index.ts';
+
+export { anyText } from '../io/fields.ts';
+
 import { type ArrayInput, type Arrays, isShare } from './arrays.ts';
 
 /** What is taken for an array of numbers: whether it is one, `ndarray` says, which names it. */
@@ -24,14 +27,4 @@ export const seed: Field<number | bigint> = custom(
     return value as number | bigint;
   },
   { type: 'integer', minimum: 0 },
-);
-
-/** A text, which may be empty. */
-export const anyText: Field<string> = custom(
-  'a text',
-  (value, place) => {
-    if (typeof value !== 'string') throw place.wrong('a text', value);
-    return value;
-  },
-  { type: 'string' },
 );

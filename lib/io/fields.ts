@@ -6,6 +6,16 @@ import { MAX_BYTES, MAX_WEIGHTS } from './limits.ts';
 /** A path. */
 export const file: Field<string> = text;
 
+/** A text, which may be empty. */
+export const anyText: Field<string> = custom(
+  'a text',
+  (value, place) => {
+    if (typeof value !== 'string') throw place.wrong('a text', value);
+    return value;
+  },
+  { type: 'string' },
+);
+
 /** What a file holds. */
 export const bytes: Field<Uint8Array> = custom('bytes as a Uint8Array', (value, place) => {
   if (value instanceof Uint8Array) return value;
@@ -21,9 +31,8 @@ export const maxBytes: Field<number, number, false> = most.default(MAX_BYTES);
 export const readOptions: OptionsField<ReadOptions, { maxBytes: number }> = options<ReadOptions>()({ maxBytes });
 
 /** The same of weights. */
-export const weightsOptions: OptionsField<ReadOptions, { maxBytes: number }> = options<ReadOptions>()({
-  maxBytes: most.default(MAX_WEIGHTS),
-});
+export const weightsBytes: Field<number, number, false> = most.default(MAX_WEIGHTS);
+export const weightsOptions: OptionsField<ReadOptions, { maxBytes: number }> = options<ReadOptions>()({ maxBytes: weightsBytes });
 
 type Read = (given: ArrayLike<unknown>) => unknown;
 

@@ -1,6 +1,6 @@
 // index.ts: the public functions of io.
 export { type CSVOptions, type LabeledTable, parseCsv, readCsv, type Table } from './csv.ts';
-export type { TensorData } from './file.ts';
+export type { ReadOptions, TensorData } from './file.ts';
 export { parseIdx, readIdx } from './idx.ts';
 export { parseNpy, parseNpz, readNpy, readNpz } from './npy.ts';
 export {
@@ -9,6 +9,7 @@ export {
   parseSafetensors,
   readSafetensors,
   type Safetensors,
+  type SafetensorsOptions,
   serializeSafetensors,
   writeSafetensors,
 } from './safetensors.ts';

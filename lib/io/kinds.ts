@@ -1,5 +1,7 @@
 // kinds.ts: what a file is that lies in place of another, by its first bytes, and what to do about it.
 
+import { MAX_HEADER } from './limits.ts';
+
 interface Kind {
   /** What it is, as after "got". */
   readonly name: string;
@@ -29,7 +31,7 @@ const KINDS: readonly Kind[] = [
   {
     name: 'a safetensors file',
     cure: 'io.readSafetensors and Trainer.load read it',
-    is: (head) => head.length > 8 && head[8] === 0x7b && head.readBigUInt64LE(0) <= 100_000_000n,
+    is: (head) => head.length > 8 && head[8] === 0x7b && head.readBigUInt64LE(0) <= BigInt(MAX_HEADER),
   },
   { name: 'JSON', cure: 'an index or a configuration has no weights or data: the file is named beside it', is: isJson },
   {
@@ -62,14 +64,14 @@ export const HEAD = 128;
 /**
  * `a Git LFS pointer: run git lfs pull ...`; null where the bytes tell nothing.
  * @param bytes the first of the file, `HEAD` or all there are
- * @param expected what should be there, by its name here: that is not told
+ * @param expected what should be there, by its name here: null where it is
  */
 export function otherKind(bytes: Uint8Array, expected: string = ''): string | null {
   if (bytes.length === 0) return 'an empty file';
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, HEAD));
   const text = head.toString('latin1').replace(/^\xef\xbb\xbf/, '');
-  const kind = KINDS.find(({ name, is }) => name !== expected && is(head, text));
-  return kind ? `${kind.name}: ${kind.cure}` : null;
+  const kind = KINDS.find(({ is }) => is(head, text));
+  return kind && kind.name !== expected ? `${kind.name}: ${kind.cure}` : null;
 }
 
 /** An object or list of something JSON has, and not a line of text in brackets. */

@@ -1,10 +1,18 @@
 // safetensors-header.ts: the header of a safetensors file, read strictly and written. Names, dtypes, shapes, places; no data.
 import { DataError } from '../errors.ts';
 import { sizeOf } from '../ir/op.ts';
+import { show } from '../options/index.ts';
+import { JsonCursor } from './json-cursor.ts';
+import { otherKind } from './kinds.ts';
+import { MAX_HEADER, MAX_METADATA, MAX_NAME, MAX_RANK, MAX_TENSORS } from './limits.ts';
+import type { Parts } from './pace.ts';
 
-/** Bytes of one element, by the names the format uses. */
-export const STORED_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, U8: 1 } as const;
-export type StoredDType = keyof typeof STORED_BYTES;
+/** Bits of one element, by the names the format uses. Files with other dtypes can be inspected. */
+const BITS: Readonly<Record<string, number>> = {
+  ...{ F64: 64, F32: 32, F16: 16, BF16: 16, C64: 64 },
+  ...{ I64: 64, I32: 32, I16: 16, I8: 8, U64: 64, U32: 32, U16: 16, U8: 8, BOOL: 8 },
+  ...{ F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8, F6_E2M3: 6, F6_E3M2: 6, F4: 4 },
+};
 
 /** One tensor as the header describes it. */
 export interface SafetensorsEntry {
@@ -19,123 +27,157 @@ export interface SafetensorsEntry {
 
 export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>;
-  /** In the order of the header; names that are plain integers first. */
+  /** In the order of the header. */
   readonly entries: readonly SafetensorsEntry[];
 }
 
-/** Larger headers are refused, as the format's own reader does. */
-const MAX_HEADER = 100_000_000;
 const PREFIX = 8;
 
 /**
  * Length in bytes of the JSON that follows the first 8 bytes.
- * @param prefix at least the first 8 bytes of the file, or all there is
+ * @param head the first bytes of the file, `HEAD` of them or all there are
  * @param size of the whole file
  */
-export function headerLength(prefix: Uint8Array, size: number, file: string): number {
-  if (prefix.length < PREFIX) throw malformed(file, 0, `expected 8 bytes of header length, the file has ${prefix.length}`);
-  const length = new DataView(prefix.buffer, prefix.byteOffset, PREFIX).getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER)) throw malformed(file, 0, `expected a header of at most ${MAX_HEADER} bytes, got ${length}`);
+export function headerLength(head: Uint8Array, size: number, file: string): number {
+  // Nearly always another file that lies in its place: what it is says more than what is wrong with its first bytes.
+  const other = otherKind(head, 'a safetensors file');
+  if (other !== null) throw malformed(file, 0, `expected a safetensors file, got ${other}`);
+  if (head.length < PREFIX) throw malformed(file, 0, `expected 8 bytes of header length, the file has ${head.length}`);
+  const length = new DataView(head.buffer, head.byteOffset, PREFIX).getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER)) {
+    const why = `expected a header of at most ${MAX_HEADER} bytes, got ${length}: this is no safetensors file`;
+    throw malformed(file, 0, why);
+  }
   if (Number(length) > size - PREFIX) {
     throw malformed(file, 0, `expected a header of ${length} bytes, the file has ${size - PREFIX} after the first 8`);
   }
   return Number(length);
 }
 
+/** Tensors of the header between two places where the event loop may have a turn. */
+const PART = 512;
+
 /**
  * Check everything the header says against the size of the file: unique names, known fields, ranges that tile the data exactly.
  * @param bytes the JSON alone
  * @param size of the whole file
  */
-export function parseHeader(bytes: Uint8Array, size: number, file: string): SafetensorsHeader {
-  const json = parseJson(bytes, file);
+export function* parseHeader(bytes: Uint8Array, size: number, file: string): Parts<SafetensorsHeader> {
+  const json = new JsonCursor(bytes, (why, at) => malformed(file, PREFIX + at, `the header is not JSON in UTF-8: ${why}`));
+  if (bytes[0] !== 0x7b) throw malformed(file, PREFIX, 'expected the header to begin with {');
   const dataStart = PREFIX + bytes.length;
-  let metadata: Record<string, string> = {};
-  const entries: SafetensorsEntry[] = [];
-  for (const [name, value] of Object.entries(json)) {
-    if (name === '__metadata__') metadata = checkMetadata(value, file);
-    else entries.push(checkEntry(name, value, dataStart, file));
+  let metadata: Record<string, string> | null = null;
+  const entries = new Map<string, SafetensorsEntry>();
+  const twice = (name: string): DataError =>
+    malformed(file, PREFIX + json.at, `the header has the key ${JSON.stringify(name)} twice`);
+  for (const name of json.keys(MAX_NAME)) {
+    if (name === '__metadata__') {
+      if (metadata !== null) throw twice(name);
+      metadata = metadataAt(json, file);
+      continue;
+    }
+    if (entries.has(name)) throw twice(name);
+    if (entries.size === MAX_TENSORS)
+      throw malformed(file, PREFIX + json.at, `expected at most ${MAX_TENSORS} tensors, got more`);
+    entries.set(name, entryAt(json, name, dataStart, file));
+    if (entries.size % PART === 0) yield;
   }
-  checkTiling(entries, dataStart, size, file);
-  return { metadata, entries };
+  if (json.peek() !== '') throw json.wrong('the end');
+  const all = [...entries.values()];
+  checkTiling(all, dataStart, size, file);
+  return { metadata: metadata ?? {}, entries: all };
 }
 
-/** The first 8 bytes and the JSON, padded with spaces so that the data begins at a multiple of 8. Offsets are those of `entries`. */
+/**
+ * The first 8 bytes and the JSON, padded with spaces so that the data begins at a multiple of 8. Offsets are those of `entries`.
+ * @throws DataError for what `parseHeader` would refuse
+ */
 export function serializeHeader(
   entries: readonly Omit<SafetensorsEntry, 'end'>[],
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const fields = entries.map((e) => {
-    const bytes = sizeOf(e.shape) * STORED_BYTES[e.dtype as StoredDType];
-    return [e.name, { dtype: e.dtype, shape: e.shape, data_offsets: [e.begin, e.begin + bytes] }] as const;
+  const tooMuch = (what: string, most: number, got: number, tensor?: string): DataError =>
+    new DataError(`safetensors: ${what}: expected at most ${most}, got ${got}`, tensor === undefined ? {} : { tensor });
+  if (entries.length > MAX_TENSORS) throw tooMuch('tensors', MAX_TENSORS, entries.length);
+  const fields = entries.map(({ name, dtype, shape, begin }) => {
+    const written = JSON.stringify(name);
+    const length = Buffer.byteLength(written) - 2;
+    if (length > MAX_NAME) throw tooMuch(`bytes of the name ${show(name)}`, MAX_NAME, length, name);
+    if (shape.length > MAX_RANK) throw tooMuch(`dimensions of ${show(name)}`, MAX_RANK, shape.length, name);
+    const bytes = (sizeOf(shape) * BITS[dtype]!) / 8;
+    return `${written}:${JSON.stringify({ dtype, shape, data_offsets: [begin, begin + bytes] })}`;
   });
+  if (Object.keys(metadata).length > 0) {
+    const written = JSON.stringify(metadata);
+    const length = Buffer.byteLength(written);
+    if (length > MAX_METADATA) throw tooMuch('bytes of metadata', MAX_METADATA, length);
+    fields.unshift(`"__metadata__":${written}`);
+  }
   // Written entry by entry: an object would move names like "0" to the front, and lose one named __proto__.
-  const all = Object.keys(metadata).length > 0 ? [['__metadata__', metadata] as const, ...fields] : fields;
-  const json = `{${all.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
-  const text = Buffer.from(json);
+  const text = Buffer.from(`{${fields.join(',')}}`);
   const padded = Math.ceil(text.length / 8) * 8;
+  if (padded > MAX_HEADER) throw tooMuch('bytes of the header', MAX_HEADER, padded);
   const out = Buffer.alloc(PREFIX + padded, ' ');
   out.writeBigUInt64LE(BigInt(padded), 0);
   out.set(text, PREFIX);
   return out;
 }
 
-function parseJson(bytes: Uint8Array, file: string): Record<string, unknown> {
-  let text: string;
-  let json: unknown;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw malformed(file, PREFIX, `the header is not JSON in UTF-8 (${(cause as Error).message})`, cause);
+/** Texts by name. Some writers say null where there are none. */
+function metadataAt(json: JsonCursor, file: string): Record<string, string> {
+  const from = json.at;
+  const bad = (why: string): DataError => malformed(file, PREFIX + json.at, why);
+  if (json.peek() === 'n') {
+    json.skip(0);
+    return {};
   }
-  if (text[0] !== '{') throw malformed(file, PREFIX, 'expected the header to begin with {');
-  const twice = duplicateKey(text);
-  if (twice) {
-    const offset = PREFIX + Buffer.byteLength(text.slice(0, twice.index));
-    throw malformed(file, offset, `the header has the key ${JSON.stringify(twice.key)} twice`);
+  if (json.peek() !== '{') throw bad('expected __metadata__ to be an object of strings');
+  const pairs = new Map<string, string>();
+  for (const key of json.keys(MAX_METADATA)) {
+    if (pairs.has(key)) throw bad(`the header has the key ${JSON.stringify(key)} twice`);
+    if (json.peek() !== '"') throw bad(`expected __metadata__.${key} to be a string, got ${JSON.stringify(json.peek())}`);
+    pairs.set(key, json.text(MAX_METADATA));
+    if (json.at - from > MAX_METADATA) throw bad(`expected at most ${MAX_METADATA} bytes of metadata, got more`);
   }
-  return json as Record<string, unknown>;
+  return Object.fromEntries(pairs);
 }
 
-/** The first key that stands twice in one object of valid JSON: JSON.parse silently keeps the last. */
-function duplicateKey(text: string): { key: string; index: number } | null {
-  const open: Set<string>[] = [];
-  for (const token of text.matchAll(/[{}]|("(?:[^"\\]|\\.)*")(\s*:)?/g)) {
-    if (token[0] === '{') open.push(new Set());
-    else if (token[0] === '}') open.pop();
-    else if (token[2] !== undefined) {
-      const key = JSON.parse(token[1]!) as string;
-      const keys = open.at(-1)!;
-      if (keys.has(key)) return { key, index: token.index };
-      keys.add(key);
-    }
-  }
-  return null;
-}
+/** Longest names of fields and dtypes. */
+const MAX_WORD = 64;
 
-function checkMetadata(value: unknown, file: string): Record<string, string> {
-  if (!isObject(value)) throw malformed(file, PREFIX, 'expected __metadata__ to be an object of strings');
-  for (const [key, v] of Object.entries(value)) {
-    if (typeof v !== 'string') throw malformed(file, PREFIX, `expected __metadata__.${key} to be a string, got ${typeof v}`);
+function entryAt(json: JsonCursor, name: string, dataStart: number, file: string): SafetensorsEntry {
+  const from = PREFIX + json.at;
+  const bad = (why: string): DataError => malformed(file, from, `tensor ${JSON.stringify(name)}: ${why}`, undefined, name);
+  if (json.peek() !== '{') throw bad('expected an object');
+  let dtype: string | undefined;
+  let shape: number[] | undefined;
+  let range: number[] | undefined;
+  const once = (key: string, before: unknown): void => {
+    if (before !== undefined) throw bad(`the header has the key ${JSON.stringify(key)} twice`);
+  };
+  for (const key of json.keys(MAX_WORD)) {
+    if (key === 'dtype') {
+      once(key, dtype);
+      if (json.peek() !== '"') throw bad('expected dtype to be a string');
+      dtype = json.text(MAX_WORD);
+    } else if (key === 'shape') {
+      once(key, shape);
+      shape = json.wholes(MAX_RANK) ?? undefined;
+      if (!shape) throw bad(`expected shape to be an array of non-negative integers, at most ${MAX_RANK} of them`);
+    } else if (key === 'data_offsets') {
+      once(key, range);
+      range = json.wholes(2) ?? undefined;
+      if (range?.length !== 2 || range[0]! > range[1]!) throw bad('expected data_offsets to be [begin, end]');
+    } else json.skip(MAX_NAME);
   }
-  return value as Record<string, string>;
-}
-
-function checkEntry(name: string, value: unknown, dataStart: number, file: string): SafetensorsEntry {
-  const bad = (why: string): DataError => malformed(file, PREFIX, `tensor ${JSON.stringify(name)}: ${why}`, undefined, name);
-  if (!isObject(value)) throw bad('expected an object');
-  const { dtype, shape, data_offsets: range } = value;
-  if (typeof dtype !== 'string') throw bad('expected dtype to be a string');
-  if (!Array.isArray(shape) || !shape.every(isCount)) throw bad('expected shape to be an array of non-negative integers');
-  if (!Array.isArray(range) || range.length !== 2 || !range.every(isCount) || range[0] > range[1]) {
-    throw bad('expected data_offsets to be [begin, end]');
-  }
+  if (dtype === undefined) throw bad('expected dtype to be a string, it is missing');
+  if (shape === undefined) throw bad('expected shape to be an array of non-negative integers, it is missing');
+  if (range === undefined) throw bad('expected data_offsets to be [begin, end], they are missing');
   const [begin, end] = range as [number, number];
-  const width = Object.hasOwn(STORED_BYTES, dtype) ? STORED_BYTES[dtype as StoredDType] : undefined;
+  const bits = Object.hasOwn(BITS, dtype) ? BITS[dtype]! : undefined;
   // `!(a === b)` and not `a !== b` for sizes that overflow to NaN.
-  if (width !== undefined && !(sizeOf(shape) * width === end - begin)) {
-    throw bad(`expected ${sizeOf(shape) * width} bytes for ${dtype}[${shape}], got ${end - begin}`);
+  if (bits !== undefined && !(sizeOf(shape) * bits === (end - begin) * 8)) {
+    throw bad(`expected ${(sizeOf(shape) * bits) / 8} bytes for ${dtype}[${shape}], got ${end - begin}`);
   }
   return { name, dtype, shape, begin: dataStart + begin, end: dataStart + end };
 }
@@ -151,14 +193,6 @@ function checkTiling(entries: readonly SafetensorsEntry[], dataStart: number, si
     at = e.end;
   }
   if (at !== size) throw malformed(file, Math.min(at, size), `expected the file to end at ${at}, it has ${size} bytes`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** A DataError with `file`, `offset` and, where one is concerned, `tensor`. */

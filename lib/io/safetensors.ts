@@ -2,19 +2,20 @@
 
 import type { FileHandle } from 'node:fs/promises';
 import { DataError } from '../errors.ts';
-import { ARRAYS, type Data, DTYPE_BYTES, type DType, sizeOf } from '../ir/op.ts';
-import { custom, type Field, record, show, signature } from '../options/index.ts';
-import { file, ofBytes, ofFile } from './fields.ts';
-import { type TensorData, withFile } from './file.ts';
-import { halfToNumber } from './half.ts';
+import { ARRAYS, DTYPE_BYTES, type DType, sizeOf } from '../ir/op.ts';
+import { custom, type Field, list, options, record, show, signature } from '../options/index.ts';
+import { STORED, type Stored, type Wrong } from './decode.ts';
+import { anyText, bytes, file, weightsBytes, weightsOptions } from './fields.ts';
+import { firstBytes, type ReadOptions, type TensorData, withFile } from './file.ts';
+import { HEAD } from './kinds.ts';
+import { MAX_WEIGHTS } from './limits.ts';
+import { atOnce, inTurns, Pace, type Parts } from './pace.ts';
 import {
   headerLength,
   malformed,
   parseHeader,
   type SafetensorsEntry,
   type SafetensorsHeader,
-  STORED_BYTES,
-  type StoredDType,
   serializeHeader,
 } from './safetensors-header.ts';
 import { writeWhole } from './write.ts';
@@ -28,57 +29,100 @@ export interface Safetensors {
 }
 export type NamedTensors = ReadonlyMap<string, TensorData> | Readonly<Record<string, TensorData>>;
 
-/** dtypes that are read; F16 and BF16 are widened to f32, I64 is narrowed to i32 where every value fits. */
-const READ_AS: Readonly<Record<StoredDType, DType>> = {
-  F64: 'f64',
-  F32: 'f32',
-  F16: 'f32',
-  BF16: 'f32',
-  I64: 'i32',
-  I32: 'i32',
-  U8: 'u8',
-};
-const STORED_AS: Readonly<Record<DType, StoredDType>> = { f64: 'F64', f32: 'F32', i32: 'I32', u8: 'U8' };
+export interface SafetensorsOptions extends ReadOptions {
+  /**
+   * Names of the tensors to read. Default all; those of a dtype that is not read here are an error, then. What is not asked for does not matter, and takes
+   * no memory.
+   */
+  readonly tensors?: readonly string[];
+}
 
-const readReadSafetensors = ofFile('io.readSafetensors');
+/** dtypes that are read, by the names of the format. */
+const READ_AS: Readonly<Record<string, Stored>> = {
+  ...{ F64: STORED.f64, F32: STORED.f32, F16: STORED.f16, BF16: STORED.bf16 },
+  ...{ I64: STORED.i64, I32: STORED.i32, I16: STORED.i16, I8: STORED.i8 },
+  ...{ U64: STORED.u64, U32: STORED.u32, U16: STORED.u16, U8: STORED.u8, BOOL: STORED.bool },
+};
+const STORED_AS: Readonly<Record<DType, string>> = { f64: 'F64', f32: 'F32', i32: 'I32', u8: 'U8' };
+
+const names = list(anyText).optional();
+const safetensorsOptions = options<SafetensorsOptions>()({ tensors: names, maxBytes: weightsBytes });
+const readReadSafetensors = signature('io.readSafetensors', { file }, safetensorsOptions);
 
 /**
- * Read a file. Only what the header says is read, and the header is checked against the size of the file before that.
- * @throws DataError with `file`, `offset` and `tensor` for anything the format does not allow, and for dtypes not read here.
+ * Read a file. F16 and BF16 become f32; BOOL becomes u8, and other whole numbers i32 where every value fits. The header is checked against the size of
+ * the file before anything else is read: at most 100 MB, 16 MiB of metadata, 100,000 tensors of 64 dimensions, names of 4,096 bytes.
+ *
+ * @throws DataError with `file`, `offset` and `tensor` for anything the format does not allow, for dtypes not read here, for names in option
+ * `tensors` that are not there, and for a file above `maxBytes` (default 64 GiB). Another file that lies in its place is named.
  */
-export async function readSafetensors(file: string): Promise<Safetensors> {
-  readReadSafetensors(arguments);
-  return withFile(file, async (handle, size) => {
-    const { metadata, entries } = await readHeader(handle, size, file);
-    for (const e of entries) checkReadable(e, file);
-    const tensors = new Map<string, TensorData>();
-    for (const e of entries) {
-      const bytes = allocate(e, file);
-      await readExactly(handle, bytes, e.begin, file);
-      tensors.set(e.name, decode(e, bytes, file));
-    }
-    return { tensors, metadata };
-  });
+export async function readSafetensors(file: string, options: SafetensorsOptions = {}): Promise<Safetensors> {
+  const { tensors: wanted, maxBytes } = readReadSafetensors(arguments);
+  const { tensors, metadata, unread } = await readTensors(file, maxBytes, wanted && new Set(wanted));
+  for (const error of unread.values()) throw error;
+  checkThere(wanted, tensors, file);
+  return { tensors, metadata };
 }
 
-const readInspectSafetensors = ofFile('io.inspectSafetensors');
-
-/** Read the header alone: names, stored dtypes, shapes, metadata. Tensors of any dtype are listed. */
-export async function inspectSafetensors(file: string): Promise<SafetensorsHeader> {
-  readInspectSafetensors(arguments);
-  return withFile(file, (handle, size) => readHeader(handle, size, file));
+/** What of a file could not be read, and why, by name. */
+export interface Unread {
+  readonly unread: ReadonlyMap<string, DataError>;
 }
 
-const readParseSafetensors = ofBytes('io.parseSafetensors');
+/** Read a file for somebody to whom tensors that cannot be read may not matter. @param wanted names; not given: all */
+export async function readTensors(
+  file: string,
+  maxBytes: number = MAX_WEIGHTS,
+  wanted?: ReadonlySet<string>,
+): Promise<Safetensors & Unread> {
+  return withFile(
+    file,
+    async (handle, size) => {
+      const { metadata, entries } = await readHeader(handle, size, file);
+      const reading = new Reading(file, entries, wanted);
+      const pace = new Pace();
+      for (const block of blocksOf(reading.readable)) {
+        const bytes = allocate(block, file);
+        await readExactly(handle, bytes, block.begin, file);
+        for (const e of block.entries) {
+          const own = block.entries.length === 1 ? bytes : bytes.slice(e.begin - block.begin, e.end - block.begin);
+          await inTurns(reading.decode(e, own), pace);
+        }
+      }
+      return { metadata, ...reading.done() };
+    },
+    maxBytes,
+  );
+}
+
+const readInspectSafetensors = signature('io.inspectSafetensors', { file }, weightsOptions);
+
+/** Read the header alone: names, stored dtypes, shapes, metadata. Tensors of any dtype are listed. @throws DataError as `readSafetensors` */
+export async function inspectSafetensors(file: string, options: ReadOptions = {}): Promise<SafetensorsHeader> {
+  const { maxBytes } = readInspectSafetensors(arguments);
+  return withFile(file, (handle, size) => readHeader(handle, size, file), maxBytes);
+}
+
+const readParseSafetensors = signature(
+  'io.parseSafetensors',
+  { bytes, file: file.default('<bytes>') },
+  options<Pick<SafetensorsOptions, 'tensors'>>()({ tensors: names }),
+);
 
 /** The same as readSafetensors, from memory. The result shares no memory with `bytes`. */
-export function parseSafetensors(bytes: Uint8Array, file = '<bytes>'): Safetensors {
-  readParseSafetensors(arguments);
+export function parseSafetensors(
+  bytes: Uint8Array,
+  file = '<bytes>',
+  options: Pick<SafetensorsOptions, 'tensors'> = {},
+): Safetensors {
+  const { tensors: wanted } = readParseSafetensors(arguments);
   const length = headerLength(bytes, bytes.length, file);
-  const { metadata, entries } = parseHeader(bytes.subarray(8, 8 + length), bytes.length, file);
-  for (const e of entries) checkReadable(e, file);
-  const tensors = new Map<string, TensorData>();
-  for (const e of entries) tensors.set(e.name, decode(e, new Uint8Array(bytes.subarray(e.begin, e.end)), file));
+  const { metadata, entries } = atOnce(parseHeader(bytes.subarray(8, 8 + length), bytes.length, file));
+  const reading = new Reading(file, entries, wanted && new Set(wanted));
+  for (const e of reading.readable) atOnce(reading.decode(e, new Uint8Array(bytes.subarray(e.begin, e.end))));
+  const { tensors, unread } = reading.done();
+  for (const error of unread.values()) throw error;
+  checkThere(wanted, tensors, file);
   return { tensors, metadata };
 }
 
@@ -87,23 +131,13 @@ const tensors: Field<NamedTensors> = custom('tensors by name', (value, place) =>
     return value as NamedTensors;
   throw place.wrong('tensors by name', value);
 });
-const metadata = record(
-  custom<string>(
-    'a text',
-    (value, place) => {
-      if (typeof value !== 'string') throw place.wrong('a text', value);
-      return value;
-    },
-    { type: 'string' },
-  ),
-  'texts by name',
-).default({});
+const metadata = record(anyText, 'texts by name').default({});
 const readSerialize = signature('io.serializeSafetensors', { tensors, metadata });
 
 /**
  * The bytes of a file. The header keeps the order of `tensors`; in the data section wider dtypes come first, so that every
  * tensor is aligned to its element.
- * @throws DataError where a tensor's data does not fit its dtype and shape.
+ * @throws DataError where a tensor's data does not fit its dtype and shape, and for what `readSafetensors` would refuse (its limits).
  */
 export function serializeSafetensors(tensors: NamedTensors, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   readSerialize(arguments);
@@ -156,11 +190,9 @@ function checkWritable(name: string, t: TensorData): void {
 }
 
 async function readHeader(handle: FileHandle, size: number, file: string): Promise<SafetensorsHeader> {
-  const prefix = new Uint8Array(Math.min(8, size));
-  await readExactly(handle, prefix, 0, file);
-  const bytes = new Uint8Array(headerLength(prefix, size, file));
+  const bytes = new Uint8Array(headerLength(await firstBytes(handle, HEAD), size, file));
   await readExactly(handle, bytes, 8, file);
-  return parseHeader(bytes, size, file);
+  return inTurns(parseHeader(bytes, size, file));
 }
 
 /** Fill `out` from `position`. One read gives at most 2 GiB, and less when a signal comes. */
@@ -174,55 +206,82 @@ async function readExactly(handle: FileHandle, out: Uint8Array, position: number
   }
 }
 
-function allocate(e: SafetensorsEntry, file: string): Uint8Array<ArrayBuffer> {
+/** Tensors that lie side by side, read at once: a read costs more than many a tensor. */
+interface Block {
+  readonly entries: readonly SafetensorsEntry[];
+  readonly begin: number;
+  readonly end: number;
+}
+const BLOCK = 1 << 20;
+
+function* blocksOf(entries: readonly SafetensorsEntry[]): Generator<Block> {
+  const sorted = [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end);
+  for (let i = 0; i < sorted.length; ) {
+    const { begin } = sorted[i]!;
+    let to = i + 1;
+    while (to < sorted.length && sorted[to]!.end - begin <= BLOCK) to++;
+    yield { entries: sorted.slice(i, to), begin, end: sorted[to - 1]!.end };
+    i = to;
+  }
+}
+
+function allocate({ begin, end }: Block, file: string): Uint8Array<ArrayBuffer> {
   try {
-    return new Uint8Array(e.end - e.begin);
+    return new Uint8Array(end - begin);
   } catch (cause) {
-    throw malformed(file, e.begin, `no memory for the ${e.end - e.begin} bytes of tensor ${e.name}`, cause, e.name);
+    throw malformed(file, begin, `no memory for ${end - begin} bytes of tensors`, cause);
   }
 }
 
-function checkReadable(e: SafetensorsEntry, file: string): void {
-  if (!Object.hasOwn(STORED_BYTES, e.dtype)) {
-    const known = Object.keys(STORED_BYTES).join(', ');
-    throw malformed(
-      file,
-      e.begin,
-      `tensor ${JSON.stringify(e.name)}: expected dtype ${known}, got ${e.dtype}`,
-      undefined,
-      e.name,
-    );
+/** The tensors of one file, as they are decoded, and what cannot be. */
+class Reading {
+  readonly readable: readonly SafetensorsEntry[];
+  readonly #file: string;
+  readonly #wanted: readonly SafetensorsEntry[];
+  readonly #tensors = new Map<string, TensorData>();
+  readonly #unread = new Map<string, DataError>();
+
+  constructor(file: string, entries: readonly SafetensorsEntry[], wanted: ReadonlySet<string> | undefined) {
+    this.#file = file;
+    this.#wanted = wanted ? entries.filter(({ name }) => wanted.has(name)) : entries;
+    this.readable = this.#wanted.filter(({ dtype }) => Object.hasOwn(READ_AS, dtype));
   }
-}
 
-/** `bytes` has an ArrayBuffer of its own; where the width stays, the result is a view of it. */
-function decode(e: SafetensorsEntry, bytes: Uint8Array<ArrayBuffer>, file: string): TensorData {
-  const stored = e.dtype as StoredDType;
-  const dtype = READ_AS[stored];
-  return { dtype, shape: e.shape, data: decodeAs(stored, bytes, e, file) };
-}
-
-function decodeAs(stored: StoredDType, { buffer }: Uint8Array<ArrayBuffer>, e: SafetensorsEntry, file: string): Data {
-  switch (stored) {
-    case 'F16':
-      return new Float32Array(new Uint16Array(buffer)).map(halfToNumber);
-    case 'BF16':
-      return new Float32Array(new Uint32Array(new Uint16Array(buffer)).map((bits) => bits << 16).buffer);
-    case 'I64':
-      return narrow(new BigInt64Array(buffer), e, file);
-    default:
-      return new ARRAYS[READ_AS[stored]](buffer);
-  }
-}
-
-function narrow(values: BigInt64Array, e: SafetensorsEntry, file: string): Int32Array {
-  const out = new Int32Array(values.length);
-  values.forEach((value, i) => {
-    if (BigInt.asIntN(32, value) !== value) {
-      const why = `tensor ${JSON.stringify(e.name)}: I64 is read as i32, and element ${i} is ${value}`;
-      throw malformed(file, e.begin + 8 * i, why, undefined, e.name);
+  /** `bytes` has an ArrayBuffer of its own; where the width stays, the result is a view of it. */
+  *decode(e: SafetensorsEntry, { buffer }: Uint8Array<ArrayBuffer>): Parts<void> {
+    const { dtype, bytes, decode } = READ_AS[e.dtype]!;
+    const wrong: Wrong = (expected, value, i) => {
+      const why = `tensor ${JSON.stringify(e.name)}: element ${i} of ${e.dtype}: expected ${expected}, got ${value}`;
+      return malformed(this.#file, e.begin + bytes * i, why, undefined, e.name);
+    };
+    try {
+      this.#tensors.set(e.name, { dtype, shape: e.shape, data: yield* decode(buffer, wrong) });
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      this.#unread.set(e.name, error);
     }
-    out[i] = Number(value);
-  });
-  return out;
+  }
+
+  /** In the order of the header. */
+  done(): Pick<Safetensors, 'tensors'> & Unread {
+    const tensors = new Map<string, TensorData>();
+    const unread = new Map<string, DataError>();
+    for (const e of this.#wanted) {
+      const t = this.#tensors.get(e.name);
+      if (t) tensors.set(e.name, t);
+      else unread.set(e.name, this.#unread.get(e.name) ?? this.#unknown(e));
+    }
+    return { tensors, unread };
+  }
+
+  #unknown(e: SafetensorsEntry): DataError {
+    const known = Object.keys(READ_AS).join(', ');
+    const why = `tensor ${JSON.stringify(e.name)}: expected dtype ${known}, got ${e.dtype}; option tensors names those to read`;
+    return malformed(this.#file, e.begin, why, undefined, e.name);
+  }
+}
+
+function checkThere(wanted: readonly string[] | undefined, tensors: ReadonlyMap<string, TensorData>, file: string): void {
+  const lost = wanted?.find((name) => !tensors.has(name));
+  if (lost !== undefined) throw new DataError(`${file}: no tensor has the name ${show(lost)}`, { file, tensor: lost });
 }

@@ -5,6 +5,7 @@ import type { ClipPolicy } from '../clip/clip.ts';
 import { anyText, seed } from '../data/fields.ts';
 import { OptionError } from '../errors.ts';
 import { adviseOptions } from '../history/advise.ts';
+import { weightsBytes } from '../io/fields.ts';
 import * as metricFunctions from '../metrics/index.ts';
 import { Streaming } from '../metrics/streaming.ts';
 import { MAX_THREADS } from '../native/threads.ts';
@@ -262,7 +263,11 @@ export const readMethod: {
     options<SaveOptions>()({ weightsOnly: bool.default(false), weights, metadata }),
   ),
   savePruned: signature('Trainer.savePruned', { file: text }, options<Pick<SaveOptions, 'metadata'>>()({ metadata })),
-  load: signature('Trainer.load', { file: text }, options<LoadOptions>()({ strict: bool.default(true) })),
+  load: signature(
+    'Trainer.load',
+    { file: text },
+    options<LoadOptions>()({ strict: bool.default(true), skipMismatched: bool.default(false), maxBytes: weightsBytes }),
+  ),
   advise: signature('Trainer.advise', {}, adviseOptions),
   resetCarried: signature('Trainer.resetCarried', {}),
   sparsity: signature('Trainer.sparsity', {}),

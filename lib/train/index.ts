@@ -30,7 +30,7 @@ export type {
   Weights,
   WeightsOptions,
 } from './options.ts';
-export type { LoadResult } from './state/checkpoint.ts';
+export type { LoadResult, Mismatch } from './state/checkpoint.ts';
 export type { Sparsity } from './state/pruned.ts';
 export type { LossScaleOptions } from './step/loss-scale.ts';
 export * as regularize from './step/regularize.ts';

@@ -1,6 +1,7 @@
 import type { ClipPolicy } from '../clip/clip.ts';
 import type { Share } from '../data/arrays.ts';
 import { OptionError } from '../errors.ts';
+import type { ReadOptions } from '../io/file.ts';
 import type { Tensor } from '../ir/graph.ts';
 import type { DType } from '../ir/op.ts';
 import { type Match, type Module, matchParameters, type Parameter } from '../nn/module.ts';
@@ -163,9 +164,14 @@ export interface SaveOptions extends WeightsOptions {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-export interface LoadOptions {
+export interface LoadOptions extends ReadOptions {
   /** Missing or extra names are an error; false loads what fits and lists the others. Default true. */
   readonly strict?: boolean;
+  /**
+   * Weights whose shape differs from the model's are left out and listed: those of the model stay, as for a head of other classes. Where there are any,
+   * optimizer, policy and counters start afresh. Default false: they are an error.
+   */
+  readonly skipMismatched?: boolean;
 }
 
 /**

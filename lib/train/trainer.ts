@@ -35,7 +35,14 @@ import {
   type Weights,
   type WeightsOptions,
 } from './options.ts';
-import { checkMetadata, type LoadResult, matchCheckpoint, readCheckpoint, writeCheckpoint } from './state/checkpoint.ts';
+import {
+  checkMetadata,
+  type LoadResult,
+  matchCheckpoint,
+  readCheckpoint,
+  withoutMismatched,
+  writeCheckpoint,
+} from './state/checkpoint.ts';
 import { Current } from './state/current.ts';
 import { type Sparsity, sparsityOf, withoutPrunedRows } from './state/pruned.ts';
 import { Copied } from './state/session.ts';
@@ -317,19 +324,22 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * Read what `save` wrote, or weights from elsewhere (then optimizer, policy and counters start afresh).
    *
    * @param options.strict default true: missing or extra names are an error; false loads what fits and lists the others
+   * @param options.skipMismatched default false: weights of other shapes are an error; true leaves them as they are in the model and lists them
+   * @param options.maxBytes of the file; default 64 GiB
    * @throws DataError, CheckpointError, BusyError; nothing is changed then
    */
   async load(file: string, options: LoadOptions = {}): Promise<LoadResult> {
-    const { strict } = readMethod.load(arguments);
+    const { strict, skipMismatched, maxBytes } = readMethod.load(arguments);
     this.#access.checkFree('load');
-    const read = await readCheckpoint(file);
-    const transforms = preprocessOf(file, read.metadata, this.#setup.transforms);
+    const whole = await readCheckpoint(file, maxBytes);
+    const transforms = preprocessOf(file, whole.metadata, this.#setup.transforms);
     return this.#access.turn(() => {
       this.#access.checkAlone('load');
+      const read = skipMismatched ? withoutMismatched(whole, this.#setup.weightNames('model')) : whole;
       const { counters = START, seed = this.#seed, batchSize, since = {} } = read.progress ?? {};
       const setup = this.#current.next((before) => before.sinceOf(since));
       try {
-        const { values, missing, extra } = matchCheckpoint(read, setup.stateNames(true), strict);
+        const { values, ...result } = matchCheckpoint(read, setup.stateNames(true), strict);
         this.#current.adopt(setup);
         if (transforms) setup.transforms = transforms;
         setup.restore(values);
@@ -338,7 +348,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
         this.#counted = batchSize ?? this.#batchSize;
         this.#seed = seed;
         this.#log.clear();
-        return { missing, extra };
+        return result;
       } finally {
         this.#current.leave(setup);
       }

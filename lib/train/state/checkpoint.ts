@@ -1,8 +1,8 @@
 // checkpoint.ts: a trainer's state as a safetensors file. Parameters keep PyTorch's names; all other state is prefixed `gradclip.`.
-import { CheckpointError, OptionError } from '../../errors.ts';
-import { readSafetensors, type TensorData, writeSafetensors } from '../../io/safetensors.ts';
+import { CheckpointError, type DataError, OptionError } from '../../errors.ts';
+import { readTensors, type TensorData, writeSafetensors } from '../../io/safetensors.ts';
 import type { State } from '../../ir/graph.ts';
-import { type Data, sameShape, typeName } from '../../ir/op.ts';
+import { ARRAYS, type Data, type DType, sameShape, typeName } from '../../ir/op.ts';
 import { version as libraryVersion, readerOf } from '../../native/package.ts';
 import { show } from '../../options/index.ts';
 import { dtypeOf } from '../feed/source.ts';
@@ -16,6 +16,15 @@ export interface LoadResult {
   readonly missing: readonly string[];
   /** Names the file has and the model does not. */
   readonly extra: readonly string[];
+  /** With option `skipMismatched`: weights that were left out since their shapes differ. */
+  readonly mismatched?: readonly Mismatch[];
+}
+
+/** A weight that has one shape in the model and another in the file. */
+export interface Mismatch {
+  readonly name: string;
+  readonly model: readonly number[];
+  readonly file: readonly number[];
 }
 
 /** Where a trainer stands. */
@@ -32,6 +41,10 @@ export interface Progress {
 export interface Checkpoint {
   readonly file: string;
   readonly tensors: ReadonlyMap<string, TensorData>;
+  /** Tensors of dtypes or values that have no place here: they matter where the model has their names. */
+  readonly unread: ReadonlyMap<string, DataError>;
+  /** Left out of `tensors`; not there where nothing was to be left out. */
+  readonly mismatched?: readonly Mismatch[];
   readonly metadata: Readonly<Record<string, string>>;
   /** Null in a file that holds weights only. */
   readonly progress: Progress | null;
@@ -86,14 +99,28 @@ export async function writeCheckpoint(
 }
 
 /** @throws DataError if the file is malformed; CheckpointError if it is of a later version, or does not say where the trainer stood */
-export async function readCheckpoint(file: string): Promise<Checkpoint> {
-  const { tensors, metadata } = await readSafetensors(file);
+export async function readCheckpoint(file: string, maxBytes: number): Promise<Checkpoint> {
+  const { tensors, metadata, unread } = await readTensors(file, maxBytes);
   const version = metadata['gradclip.version'];
   if (version !== undefined && version !== VERSION) {
     const text = `load: ${file}: expected a checkpoint of version ${VERSION}, got ${version}; ${readerOf(metadata['gradclip.library'])}`;
     throw new CheckpointError(text, { file, version });
   }
-  return { file, tensors, metadata, progress: version === undefined ? null : parseProgress(file, metadata) };
+  const progress = version === undefined ? null : parseProgress(file, metadata);
+  return { file, tensors, metadata, progress, unread };
+}
+
+/** A checkpoint without the weights that have other shapes in the model; if there are any, it is one of weights only. */
+export function withoutMismatched(checkpoint: Checkpoint, weights: ReadonlyMap<string, State>): Checkpoint {
+  const tensors = new Map(checkpoint.tensors);
+  const mismatched: Mismatch[] = [];
+  for (const [name, { type }] of weights) {
+    const t = tensors.get(name);
+    if (!t || sameShape(t.shape, type.shape)) continue;
+    mismatched.push({ name, model: type.shape, file: t.shape });
+    tensors.delete(name);
+  }
+  return { ...checkpoint, tensors, mismatched, ...(mismatched.length > 0 && { progress: null }) };
 }
 
 /**
@@ -103,7 +130,8 @@ export async function readCheckpoint(file: string): Promise<Checkpoint> {
  * @throws CheckpointError if it does not fit: names (when strict), dtypes or shapes
  */
 export function matchCheckpoint(checkpoint: Checkpoint, names: ReadonlyMap<string, State>, strict: boolean): Matched {
-  const { file, tensors } = checkpoint;
+  const { file, tensors, unread, mismatched: left } = checkpoint;
+  const skipped = new Set(left?.map(({ name }) => name));
   const own = checkpoint.progress !== null;
   // A file from elsewhere (PyTorch) holds weights only: optimizer and policy then start afresh.
   const wanted = new Map<State, string[]>();
@@ -111,26 +139,29 @@ export function matchCheckpoint(checkpoint: Checkpoint, names: ReadonlyMap<strin
     if (own || !name.startsWith(PREFIX)) wanted.set(state, [...(wanted.get(state) ?? []), name]);
   }
   const missing: string[] = [];
-  const extra = [...tensors.keys()].filter((name) => !names.has(name));
+  const extra = [...tensors.keys(), ...unread.keys()].filter((name) => !names.has(name));
   const values = new Map<State, Data>();
   const mismatched: string[] = [];
+  let hint = '';
   for (const [state, all] of wanted) {
     const there = all.filter((name) => tensors.has(name));
-    if (there.length === 0) missing.push(all[0]!);
+    const wrong = all.filter((name) => unread.has(name));
+    for (const name of wrong) mismatched.push(unread.get(name)!.message.slice(`${file}: `.length));
+    if (there.length + wrong.length === 0 && !all.some((name) => skipped.has(name))) missing.push(all[0]!);
     for (const name of there) {
       const t = tensors.get(name)!;
-      // PyTorch counts in int64, which is read as i32; our counts are f64.
-      const data = t.dtype === 'i32' && state.type.dtype === 'f64' ? Float64Array.from(t.data) : t.data;
+      const data = held(t.data, state.type.dtype);
       const before = values.get(state);
       if (dtypeOf(data) !== state.type.dtype || !sameShape(t.shape, state.type.shape)) {
         mismatched.push(`${name}: expected ${typeName(state.type)}, got ${typeName(t)}`);
-      } else if (before && !sameBits(before, data as Data)) {
+        if (!sameShape(t.shape, state.type.shape)) hint = ' (skipMismatched: true leaves out weights of other shapes)';
+      } else if (before && !sameBits(before, data)) {
         mismatched.push(`${name}: other values than ${there[0]}, which is the same tensor of the model`);
-      } else values.set(state, data as Data);
+      } else values.set(state, data);
     }
   }
   if (mismatched.length > 0) {
-    throw new CheckpointError(`load: ${file}: ${mismatched.join('; ')}`, { file, missing, extra, mismatched });
+    throw new CheckpointError(`load: ${file}: ${mismatched.join('; ')}${hint}`, { file, missing, extra, mismatched });
   }
   if (strict && missing.length + extra.length > 0) {
     const shifted = prefixed(missing, names, extra, tensors);
@@ -142,7 +173,7 @@ export function matchCheckpoint(checkpoint: Checkpoint, names: ReadonlyMap<strin
     const text = parts.filter((p) => p !== '').join('; ');
     throw new CheckpointError(`load: ${file}: ${text} (strict: false loads what fits)`, { file, missing, extra, mismatched });
   }
-  return { values, missing, extra };
+  return { values, missing, extra, ...(left && { mismatched: left }) };
 }
 
 type Names = ReadonlyMap<string, unknown>;
@@ -165,6 +196,13 @@ function prefixOf(long: readonly string[], longs: Names, short: readonly string[
     short.every((name) => longs.has(prefix + name)) &&
     long.every((name) => name.startsWith(prefix) && shorts.has(name.slice(prefix.length)));
   return prefixes.find(isBetween);
+}
+
+/** Whole numbers as another dtype, if it holds every one: PyTorch counts in int64, which is read as i32, and our counts are f64. Else as they are. */
+function held(data: Data, dtype: DType): Data {
+  if (dtypeOf(data) === dtype || data instanceof Float32Array || data instanceof Float64Array) return data;
+  const same = new ARRAYS[dtype](data);
+  return same.every((value, i) => value === data[i]) ? same : data;
 }
 
 function sameBits(a: Data, b: Data): boolean {

@@ -1,0 +1,127 @@
+// json-cursor.ts: a small part of JSON read byte by byte: objects and lists of texts and whole numbers. In one pass, whatever the bytes are, with no
+// memory but for what is asked for: JSON.parse makes objects of everything first, and says of a key that comes twice nothing.
+import type { DataError } from '../errors.ts';
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const ZERO = 0x30;
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** A place in JSON. Each method takes what stands there, past blanks, and the cursor stands behind it. */
+export class JsonCursor {
+  at = 0;
+  readonly #bytes: Buffer;
+  readonly #fail: (why: string, at: number) => DataError;
+
+  /** @param fail the error for what is not JSON, at a byte */
+  constructor(bytes: Uint8Array, fail: (why: string, at: number) => DataError) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#fail = fail;
+  }
+
+  /** The byte that comes next as a character; '' at the end. */
+  peek(): string {
+    for (; this.at < this.#bytes.length; this.at++) {
+      const byte = this.#bytes[this.at]!;
+      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return String.fromCharCode(byte);
+    }
+    return '';
+  }
+
+  /** Whether it comes next; then it is taken. */
+  takes(character: string): boolean {
+    if (this.peek() !== character) return false;
+    this.at++;
+    return true;
+  }
+
+  take(character: string): void {
+    if (!this.takes(character)) throw this.wrong(JSON.stringify(character));
+  }
+
+  /** Each key of an object, with the cursor at its value, which must be taken before the next. @param limit as of `text` */
+  *keys(limit: number): Generator<string, void, void> {
+    this.take('{');
+    if (this.takes('}')) return;
+    do {
+      const key = this.text(limit);
+      this.take(':');
+      yield key;
+    } while (this.takes(','));
+    this.take('}');
+  }
+
+  /** @param limit of its bytes as they are written */
+  text(limit: number): string {
+    if (this.peek() !== '"') throw this.wrong('a text');
+    const bytes = this.#bytes;
+    const from = this.at + 1;
+    const last = Math.min(bytes.length, from + limit);
+    let [plain, escaped] = [true, false];
+    let at = from;
+    for (; bytes[at] !== QUOTE; at++) {
+      if (at >= last)
+        throw this.#fail(at < bytes.length ? `a text of more than ${limit} bytes` : 'a text without an end', from - 1);
+      const byte = bytes[at]!;
+      if (byte < 0x20) throw this.#fail(`a control character (${byte}) in a text`, at);
+      if (byte >= 0x80) plain = false;
+      if (byte === BACKSLASH) {
+        escaped = true;
+        at++;
+      }
+    }
+    this.at = at + 1;
+    if (plain && !escaped) return bytes.toString('latin1', from, at);
+    try {
+      const text = decoder.decode(bytes.subarray(from, at));
+      return escaped ? (JSON.parse(`"${text}"`) as string) : text;
+    } catch (cause) {
+      throw this.#fail((cause as Error).message, from - 1);
+    }
+  }
+
+  /** A list of whole numbers >= 0; null for anything else, and for more than `most`. */
+  wholes(most: number): number[] | null {
+    const list: number[] = [];
+    if (!this.takes('[')) return null;
+    if (this.takes(']')) return list;
+    do {
+      const value = this.#whole();
+      if (value === null || list.length === most) return null;
+      list.push(value);
+    } while (this.takes(','));
+    return this.takes(']') ? list : null;
+  }
+
+  /** Pass a text, a number, true, false or null. */
+  skip(limit: number): void {
+    if (this.peek() === '"') this.text(limit);
+    else {
+      const found = /^(?:-?\d{1,32}(?:\.\d{1,32})?(?:[eE][+-]?\d{1,9})?|true|false|null)/.exec(
+        this.#bytes.toString('latin1', this.at, this.at + 80),
+      );
+      if (!found) throw this.wrong('a text, a number, true, false or null');
+      this.at += found[0].length;
+    }
+  }
+
+  wrong(expected: string): DataError {
+    const next = this.peek();
+    return this.#fail(`expected ${expected}, ${next === '' ? 'it ends' : `got ${JSON.stringify(next)}`}`, this.at);
+  }
+
+  #whole(): number | null {
+    this.peek();
+    const from = this.at;
+    let value = 0;
+    for (; this.at - from < 17; this.at++) {
+      const digit = this.#bytes[this.at]! - ZERO;
+      if (!(digit >= 0 && digit <= 9)) break;
+      value = value * 10 + digit;
+    }
+    const digits = this.at - from;
+    const isWhole = digits > 0 && (digits === 1 || this.#bytes[from] !== ZERO) && Number.isSafeInteger(value);
+    return isWhole ? value : null;
+  }
+}
