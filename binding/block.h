@@ -6,6 +6,11 @@
 
 namespace gradclip {
 
+// Bytes that are many are known by their first: how much of them all nobody has touched yet. False where there is no memory to know them by.
+bool note_large(uint8_t* data, int64_t size) noexcept;
+void forget_large(uint8_t* data) noexcept;
+int64_t untouched_bytes();
+
 // Zeroed bytes at a 64-byte boundary; null data when the system has no such memory. Many of them are pages of their own: untouched at first, and the
 // system's again when they are freed, where malloc would keep them among what is not. Where there is much to touch, we ask for huge pages: 512
 // times fewer faults at first, and fewer misses of the TLB ever after.
@@ -19,6 +24,7 @@ class Bytes {
     if (!raw_) return;
     data_ = aligned(raw_, align);
     if (align == kHugePage) madvise(data_, size_t(size) & ~(align - 1), MADV_HUGEPAGE);   // refused: small pages, as before
+    large_ = size >= kLarge && note_large(data_, size);
   }
   // For what lives as long as a run and is written at once: not zeroed, and of malloc, which has it at hand for the next run.
   static Bytes unset(int64_t size) {
@@ -35,6 +41,7 @@ class Bytes {
   }
   Bytes(const Bytes&) = delete;
   ~Bytes() {
+    if (large_) forget_large(data_);
     if (mapped_ && raw_)
       munmap(raw_, mapped_);
     else
@@ -51,7 +58,7 @@ class Bytes {
   }
 
  private:
-  static constexpr int64_t kHugePage = 2 << 20;
+  static constexpr int64_t kHugePage = 2 << 20, kLarge = 64 << 20;
 #ifdef __SANITIZE_ADDRESS__
   static constexpr int64_t kMapped = INT64_MAX;   // it watches the ends of what malloc gives
 #else
@@ -67,13 +74,15 @@ class Bytes {
   void swap(Bytes& other) {
     int64_t size = size_;
     size_t mapped = mapped_;
+    bool large = large_;
     void* raw = raw_;
     uint8_t* data = data_;
-    size_ = other.size_, mapped_ = other.mapped_, raw_ = other.raw_, data_ = other.data_;
-    other.size_ = size, other.mapped_ = mapped, other.raw_ = raw, other.data_ = data;
+    size_ = other.size_, mapped_ = other.mapped_, large_ = other.large_, raw_ = other.raw_, data_ = other.data_;
+    other.size_ = size, other.mapped_ = mapped, other.large_ = large, other.raw_ = raw, other.data_ = data;
   }
   int64_t size_ = 0;
   size_t mapped_ = 0;   // bytes of the pages; 0: malloc's
+  bool large_ = false;
   void* raw_ = nullptr;
   uint8_t* data_ = nullptr;
 };

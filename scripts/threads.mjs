@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const sources = ['team.cc', 'bound.cc', 'program.cc', 'poison.cc'].map((name) => `binding/${name}`);
+const sources = ['team.cc', 'block.cc', 'bound.cc', 'program.cc', 'poison.cc'].map((name) => `binding/${name}`);
 const hammer = readdirSync(join(root, 'test/threads')).filter((name) => name.endsWith('.cc'));
 const flags = ['-std=c++17', '-O1', '-g', '-fsanitize=thread', '-ffp-contract=off', '-Wall', '-Ibinding', '-Itest/threads'];
 

@@ -135,6 +135,8 @@ export interface Addon {
   readonly isa: string;
   /** Threads a run may use by default, and why: 'affinity', 'cgroup quota', 'GRADCLIP_THREADS'. */
   readonly threads: { readonly count: number; readonly reason: string };
+  /** Bytes of large blocks and arenas of the whole process that have been given and that nobody has touched yet. */
+  untouched(): number;
 }
 
 let loaded: Addon | undefined;

@@ -19,6 +19,7 @@ import {
   type RunRequest,
   type RunResult,
 } from './addon.ts';
+import { checkRoom, type Purpose } from './room.ts';
 
 /** RunResult.status. */
 export const STATUS = { ok: 0, indexOutOfBounds: 1, tooManySkips: 2, nonFinite: 3, stopped: 4 } as const;
@@ -95,8 +96,12 @@ export class CompiledProgram {
     this.#native = withOurErrors(() => new (addon().Program)(encode(program), isa));
   }
 
-  /** Memory for every block of the program, in its order: blocks, or the caller's arrays (then it runs synchronously only). */
-  bind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[]): BoundProgram {
+  /**
+   * Memory for every block of the program, in its order: blocks, or the caller's arrays (then it runs synchronously only).
+   * @throws GradclipError ERR_MEMORY where there is none for what the program computes
+   */
+  bind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[], purpose: Purpose = { what: 'a program' }): BoundProgram {
+    checkRoom(purpose, this.program.arenaBytes + this.#native.scratchBytes);
     return new BoundProgram(
       this.program,
       withOurErrors(() => this.#native.bind(blocks)),
@@ -208,8 +213,9 @@ function result(numbers: Float64Array, report: ArrayBuffer): RunResult {
   };
 }
 
-/** A block of native memory. */
-export function allocate(bytes: number): NativeBlock {
+/** A block of native memory. @throws GradclipError ERR_MEMORY */
+export function allocate(bytes: number, purpose: Purpose = { what: 'a block' }): NativeBlock {
+  checkRoom(purpose, bytes);
   return withOurErrors(() => new (addon().Block)(bytes));
 }
 

@@ -18,7 +18,7 @@ export class Memory {
   readonly #holds = new Set<Hold>();
 
   constructor(bytes: number) {
-    this.block = allocate(Math.max(1, bytes));
+    this.block = allocate(Math.max(1, bytes), { what: 'the values of parameters', advice: 'A smaller model takes less' });
   }
 
   /** @throws BusyError while anybody but `owner` works on it: if `writes`, in any way; else with a fit */

@@ -1,10 +1,12 @@
 // apply.ts: clip, update and report as nodes of a graph: what the trainer and an optimizer by itself have in common.
+
 import { buildPolicy } from '../clip/build.ts';
 import type { ClipColumns, ClipPolicy, Clipped } from '../clip/clip.ts';
 import type { Column } from '../compile/program.ts';
 import { GraphError, ShapeError } from '../errors.ts';
 import { type Graph, inSection, isLeaf, type State, type Tensor } from '../ir/graph.ts';
 import { type Data, sameShape, sizeOf, type TensorType, typeName } from '../ir/op.ts';
+import type { Purpose } from '../native/room.ts';
 import type { Parameter } from '../nn/module.ts';
 import { add, cast, div, less, mul, sqrt } from '../ops/elementwise.ts';
 import type { Lookups } from '../ops/sparse-rows.ts';
@@ -16,6 +18,12 @@ import { buildEma } from './ema.ts';
 import type { Finishing } from './finishing.ts';
 import { checkStages, taken } from './lookups.ts';
 import type { Optimizer } from './optimizer.ts';
+
+/** What the memory of `ApplyStates` is for. */
+export const STATES: Purpose = {
+  what: 'the state of optimizer and policy',
+  advice: 'An optimizer that keeps less of each parameter takes less',
+};
 
 /** What can be updated: a Parameter, or anything else with a name and a state. */
 export interface Updatable {

@@ -11,7 +11,7 @@ import { addon, type NativeBlock, type RunResult } from '../native/addon.ts';
 import { allocate, type BoundProgram, CompiledProgram, STATUS, target } from '../native/program.ts';
 import { threadCount, threadsFor } from '../native/threads.ts';
 import { custom, type Field, options, optionsOnly, record, signature, whole } from '../options/index.ts';
-import { type Apply, ApplyStates, buildApply } from './apply.ts';
+import { type Apply, ApplyStates, buildApply, STATES } from './apply.ts';
 import {
   arrays,
   checkArray,
@@ -154,7 +154,7 @@ export class BoundOptimizer {
     const program = compile(graph, { ...target(), layout: this.#layout });
     this.#threads = threadsFor(program, threads);
     this.#program = new CompiledProgram(program);
-    this.#memory = allocate(Math.max(1, this.#layout.blocks[0]!.bytes));
+    this.#memory = allocate(Math.max(1, this.#layout.blocks[0]!.bytes), STATES);
     for (const state of this.#states) if (state.init) this.#write(state, filled(state));
   }
 
@@ -283,7 +283,7 @@ export class BoundOptimizer {
     }
     const named = (what: string, xs: readonly Float32Array[]) => xs.map((x, i) => [`${what} ${this.#names[i]}`, x] as const);
     checkDisjoint(where, [...named('parameter', this.#params), ...named('the gradient of', grads)]);
-    const program = this.#program.bind([this.#memory, ...this.#params, ...grads]);
+    const program = this.#program.bind([this.#memory, ...this.#params, ...grads], { what: 'a step of the optimizer' });
     for (const old of this.#bindings.splice(KEPT - 1)) old.program.dispose();
     this.#bindings.unshift({ grads, program });
     return program;

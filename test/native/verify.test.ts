@@ -271,7 +271,7 @@ test('thousands of mutated programs: refused, or they run', () => {
         }
         try {
           const p = new (addon().Program)({ ...spec, code });
-          const blocks = [...spec.blockBytes].map(allocate);
+          const blocks = [...spec.blockBytes].map((bytes) => allocate(bytes));
           const micros = 2;
           const numbers = Float64Array.from([1, micros, 0, 0, 0, 0, 1, 0, micros, 0, 0, 0, 0, 0, 0]);
           p.bind(blocks).runSync(numbers, 1n, new Uint8Array(spec.feedBytes * micros).fill(fill), new Uint8Array(spec.stepBytes));

@@ -3,6 +3,7 @@ import { GradclipError, ShapeError } from '../../errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { bytesOf, type Data, sizeOf, type TensorType } from '../../ir/op.ts';
 import type { RunResult } from '../../native/addon.ts';
+import type { Purpose } from '../../native/room.ts';
 import { threadsFor } from '../../native/threads.ts';
 import { packBatches } from '../feed/feeder.ts';
 import type { NdArray, Tensors } from '../feed/source.ts';
@@ -19,6 +20,8 @@ import { tellPrints } from './prints.ts';
 const MOST_BYTES = 16 << 20;
 // Types of inputs without a shape of which is remembered how the model takes them.
 const MOST_KNOWN = 1000;
+
+const PREDICTED: Purpose = { what: 'predict: what is predicted', advice: 'Fewer rows at a time take less' };
 
 /** What is to be predicted of; whether somebody has said the shape of an array. */
 export interface Inputs {
@@ -74,7 +77,7 @@ export class Predictor {
         throw new ShapeError(`predict: expected one output row per input row (${count}), got [${type.shape}]`);
       }
       const shape = [total, ...type.shape.slice(1)];
-      out ??= { data: allocate(type.dtype, sizeOf(shape)) as D, shape };
+      out ??= { data: allocate(type.dtype, sizeOf(shape), PREDICTED) as D, shape };
       const target = new Uint8Array(out.data.buffer);
       const rowBytes = bytesOf(type) / count;
       for (let j = 0; j < steps; j++) {

@@ -8,12 +8,19 @@ import { type Graph, type Node, type Print, type State, watchNodes } from '../..
 import { bytesOf } from '../../ir/op.ts';
 import type { NativeBlock } from '../../native/addon.ts';
 import { allocate, CompiledProgram, type Engine, target, withOurErrors } from '../../native/program.ts';
+import { checkRoom, type Purpose } from '../../native/room.ts';
 import { Interpreter, type InterpreterInit } from '../debug/interpreter.ts';
 import { type NdArray, ndarray } from '../feed/source.ts';
 import type { Loop } from '../loop/effect.ts';
 import { type Profile, profileOf } from '../loop/profile.ts';
 import type { Entry, Programs } from './programs.ts';
 import type { Store } from './store.ts';
+
+function purposeOf(shape: Shape): Purpose {
+  const rows = typeof shape === 'number' ? shape : shape.rows;
+  const what = `a batch of ${rows} ${rows === 1 ? 'row' : 'rows'}`;
+  return { what, advice: rows === 1 ? 'A smaller model, or shorter rows, take less' : 'A smaller batchSize takes less' };
+}
 
 // What the arrays and objects of an instruction take in JavaScript and in C++, about.
 const PER_INSTR = 4096;
@@ -36,6 +43,8 @@ export interface Compiled<T> {
   readonly prints: ReadonlyMap<string, Print>;
 }
 
+const DATA: Purpose = { what: 'the copy of the data', advice: 'Batches of a stream take less' };
+
 /** Data sets, copied into memory of the add-on: the caller may change or transfer the arrays afterwards. */
 export class Copied {
   readonly names: readonly string[];
@@ -47,8 +56,13 @@ export class Copied {
     // Again: an array may have been transferred since the source was made.
     const arrays = [...data].map(([name, a]) => ndarray(name, a).data);
     this.sizes = arrays.map((a) => a.byteLength);
+    // All of it before the first is copied.
+    checkRoom(
+      DATA,
+      this.sizes.reduce((sum, size) => sum + size, 0),
+    );
     this.blocks = arrays.map((a) => {
-      const block = allocate(Math.max(1, a.byteLength));
+      const block = allocate(Math.max(1, a.byteLength), DATA);
       withOurErrors(() => block.write(0, a));
       return block;
     });
@@ -185,7 +199,7 @@ export class Session<T, S extends Shape = number> {
     const blocks = [...this.#store.blocks, ...(own ? [own.block] : []), ...this.#data.blocks];
     const bound: Engine = debug
       ? new Interpreter({ graph, program, layout, blocks, places, ...debug })
-      : new CompiledProgram(program).bind(blocks);
+      : new CompiledProgram(program).bind(blocks, purposeOf(shape));
     if (profiled) bound.startProfile();
     const key = typeof shape === 'number' ? shape : shape.name;
     const ran = this.#measured.get(key)?.ran ?? { steps: 0, threads: 1 };

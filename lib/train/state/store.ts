@@ -2,14 +2,20 @@
 // and the blocks in which the model's values lie.
 import { type Given, type Layout, layoutOf } from '../../compile/layout.ts';
 import type { State } from '../../ir/graph.ts';
-import { ARRAYS, bytesOf, type Data, type DType, sizeOf } from '../../ir/op.ts';
+import { ARRAYS, bytesOf, type Data, DTYPE_BYTES, type DType, sizeOf } from '../../ir/op.ts';
 import type { NativeBlock } from '../../native/addon.ts';
 import { allocate as allocateBlock, withOurErrors } from '../../native/program.ts';
+import { checkRoom, type Purpose } from '../../native/room.ts';
 import { type Memory, type Place, valuesOf } from '../../nn/values.ts';
+import { STATES } from '../../optim/apply.ts';
 
-export function allocate(dtype: DType, length: number): Data {
+/** @throws GradclipError ERR_MEMORY */
+export function allocate(dtype: DType, length: number, purpose: Purpose = { what: 'an array' }): Data {
+  checkRoom(purpose, length * DTYPE_BYTES[dtype]);
   return new ARRAYS[dtype](length);
 }
+
+const COPY: Purpose = { what: 'a copy of the state' };
 
 /** View of a state's bytes within a copy of the block. */
 function view(dtype: DType, buffer: ArrayBuffer, offset: number, length: number): Data {
@@ -47,7 +53,7 @@ export class Store {
     this.memories = [...elsewhere.keys()];
     this.#given = [...elsewhere].map(([{ block }, states], i) => ({ name: `values ${i}`, bytes: block.bytes, states }));
     this.#layout = this.layout([]);
-    const block = allocateBlock(Math.max(1, this.#layout.blocks[0]!.bytes));
+    const block = allocateBlock(Math.max(1, this.#layout.blocks[0]!.bytes), STATES);
     this.blocks = [block, ...this.memories.map((m) => m.block)];
   }
 
@@ -93,6 +99,7 @@ export class Store {
       const here = places.filter((p) => p.block === block);
       const start = Math.min(...here.map((p) => p.offset));
       const end = Math.max(...here.map((p) => p.offset + bytesOf(p.state.type)));
+      checkRoom(COPY, end - start);
       return [block, start, await withOurErrors(() => block.readAsync(start, end - start))] as const;
     });
     const parts = new Map((await Promise.all(copies)).map(([block, start, buffer]) => [block, { start, buffer }]));
