@@ -59,7 +59,7 @@ export async function clipReport(args: Arguments, io: IO, screen: Screen): Promi
   const page = html === undefined ? null : resolve(io.cwd, html);
   if (page !== null) await writeWhole(page, replayPage(replayed, advice));
 
-  screen.emit({ event: 'advice', file, header: history.header, ...advice });
+  screen.emit({ event: 'advice', file, header: history.header, torn: history.torn, ...advice });
   for (const { normAfter, scale, threshold, clipped, isSkipped, ...figures } of replayed.policies) {
     screen.emit({ event: 'replay', ...figures });
   }
@@ -68,6 +68,8 @@ export async function clipReport(args: Arguments, io: IO, screen: Screen): Promi
     screen.say(screen.paint('bold', text));
   };
   screen.say(runLine(history, advice));
+  if (history.torn > 0)
+    screen.say(`left out: a last line of ${history.torn} bytes that is being written, or was when the run was killed`);
   const { min, median, p90, p95, p99, max } = advice.norms;
   screen.say(
     `norms: least ${short(min)}, median ${short(median)}, p90 ${short(p90)}, p95 ${short(p95)}, p99 ${short(p99)}, largest ${short(max)}`,

@@ -58,8 +58,10 @@ export interface CSVData extends CommonData {
   /** Column of the label: its name, or its index, negative from the end. */
   readonly label: string | number;
   readonly header: boolean | 'auto';
-  /** What stands between cells; null: guessed from the first line. */
+  /** What stands between cells; null: guessed from the first two lines. */
   readonly delimiter: string | null;
+  /** What stands before a fraction. */
+  readonly decimal: '.' | ',';
   /** Columns of values, by name or index; null: all but the label. */
   readonly columns: readonly (string | number)[] | null;
   /** Of a row, where its values are an image: channels, height and width. */
@@ -141,6 +143,7 @@ export const DATA: { readonly [K in DataConfig['type']]: OptionsOf<Extract<DataC
       .default('auto')
       .about('whether the first line has names; `"auto"` guesses as [DATA.md](DATA.md) says'),
     delimiter: text.or(null).about('what stands between cells; guessed of tab, bar, semicolon and comma where it is not given'),
+    decimal: choice('.', ',').default('.').about('what stands before a fraction'),
     columns: list(column, { min: 1 })
       .or(null)
       .about('names or indices of those to read; all but the label where it is not given'),

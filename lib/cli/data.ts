@@ -4,7 +4,8 @@ import { split, type Transform, type Unfitted } from '../data/preprocess.ts';
 import { takeRows } from '../data/split.ts';
 import { byte, char, type Tokenizer } from '../data/tokenizer.ts';
 import { DataError, OptionError } from '../errors.ts';
-import { type CSVOptions, readCsv } from '../io/csv.ts';
+import { readCsv } from '../io/csv.ts';
+import type { CSVOptions } from '../io/csv-options.ts';
 import type { TensorData } from '../io/file.ts';
 import { readIdx } from '../io/idx.ts';
 import { readNpz } from '../io/npy.ts';
@@ -249,8 +250,8 @@ async function csvTable(
 }
 
 /** How the files of a configuration are written. */
-export function csvOptions({ header, delimiter, columns }: CSVData): CSVOptions {
-  return { header, ...(delimiter && { delimiter }), ...(columns && { columns }) };
+export function csvOptions({ header, delimiter, decimal, columns }: CSVData): CSVOptions {
+  return { header, decimal, ...(delimiter && { delimiter }), ...(columns && { columns }) };
 }
 
 /** Whole numbers, of any type. */

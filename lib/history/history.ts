@@ -50,6 +50,8 @@ export interface History {
   readonly nonFinite: readonly (string | null)[];
   readonly nonFiniteCount: Float64Array;
   readonly layers: Layers | null;
+  /** Bytes at the end of a record that are part of a line, which is left out: it is being written, or a kill cut it. 0 where there are none. */
+  readonly torn: number;
 }
 
 /** The numbers of a step, and the value of each where nobody told it. */
@@ -83,12 +85,14 @@ export type Columns = { readonly norm: ArrayLike<number> } & {
   readonly nonFinite?: readonly (string | null)[];
   readonly layers?: Layers | null;
   readonly header?: RecordHeader | null;
+  readonly torn?: number;
 };
 
 /** What `advise` and `replay` take: a history, some of its columns, the reports of steps, or the norms alone. */
 export type HistoryLike = History | Columns | readonly Report[] | readonly number[] | Float64Array | Float32Array;
 
-const COLUMNS = [...Object.keys(NUMBERS), ...FLAGS, 'nonFinite', 'layers', 'header', 'length'];
+const ABOUT = ['layers', 'header', 'length', 'torn'];
+const COLUMNS = [...Object.keys(NUMBERS), ...FLAGS, 'nonFinite', ...ABOUT];
 
 /** What `advise` and `replay` are given, as a history. */
 export const historyLike: Field<HistoryLike, History> = custom('norms, reports or a history', (given, { where }) =>
@@ -118,12 +122,12 @@ const isList = (x: unknown): boolean => {
 
 function fromColumns(where: string, columns: Columns): History {
   for (const [name, value] of Object.entries(columns)) {
-    if (name === 'layers' || name === 'header' || name === 'length' || value === undefined || isList(value)) continue;
+    if (ABOUT.includes(name) || value === undefined || isList(value)) continue;
     throw new OptionError(`${where}: expected a list of values as ${name}, got ${show(value)}`, { column: name });
   }
   const stranger = Object.keys(columns).find((key) => !COLUMNS.includes(key));
   if (stranger !== undefined) throw new OptionError(`${where}: a history has no column ${stranger}: ${COLUMNS.join(', ')}`);
-  const { norm, layers = null, header = null } = columns;
+  const { norm, layers = null, header = null, torn = 0 } = columns;
   const { length } = norm;
   const fits = (name: string, found: number, expected: number): void => {
     if (found !== expected)
@@ -148,7 +152,7 @@ function fromColumns(where: string, columns: Columns): History {
     fits('layers.norms', layers.norms.length, length * layers.names.length);
     fits('layers.shapes', layers.shapes.length, layers.names.length);
   }
-  return { ...(Object.fromEntries([...numbers, ...flags]) as unknown as History), length, nonFinite, layers, header };
+  return { ...(Object.fromEntries([...numbers, ...flags]) as unknown as History), length, nonFinite, layers, header, torn };
 }
 
 function fromReports(reports: readonly Report[]): History {

@@ -1,10 +1,12 @@
 // line.ts: a step as a line of a record, and back. JSON has no NaN and no infinities: they are the strings "NaN", "Infinity", "-Infinity".
+import { parseJson } from '../io/json.ts';
+import { MAX_RANK } from '../io/limits.ts';
 import { readerOf } from '../native/package.ts';
 import type { Report } from '../optim/report.ts';
 import { NUMBERS, type NumberColumn, type RecordHeader } from './history.ts';
 
 /** What the first key of a record's first line says. */
-const FORMAT = 'gradclip record';
+export const FORMAT = 'gradclip record';
 const VERSION = 1;
 
 export function headerLine(h: RecordHeader): string {
@@ -41,9 +43,9 @@ export interface StepRow extends Readonly<Record<NumberColumn, number>> {
 export function parseLine(line: string): { readonly header: RecordHeader } | { readonly row: StepRow } {
   let value: unknown;
   try {
-    value = JSON.parse(line);
-  } catch {
-    throw new Error('expected a line of JSON');
+    value = parseJson(line);
+  } catch (error) {
+    throw new Error(`expected a line of JSON: ${(error as Error).message}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('expected an object');
   const fields = value as Readonly<Record<string, unknown>>;
@@ -58,6 +60,8 @@ function parseStep(fields: Readonly<Record<string, unknown>>): StepRow {
   expect('layers', 'a list', layers, layers === null || Array.isArray(layers));
   return {
     ...(Object.fromEntries(numbers) as Record<NumberColumn, number>),
+    attempt: countOf('attempt', fields.attempt),
+    step: countOf('step', fields.step),
     clipped: flag('clipped'),
     skipped: flag('skipped'),
     nonFinite: nonFinite as string | null,
@@ -78,11 +82,12 @@ function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
   };
   const named = (at: string, of: Readonly<Record<string, unknown>>): string =>
     expect(`${at}.name`, 'a text', of.name, typeof of.name === 'string');
+  const optimizers = list('optimizers');
   return {
     library: string('library'),
     policy: string('policy'),
     norm: expect('norm', '2 or null', header.norm, header.norm === 2 || header.norm === null),
-    optimizers: list('optimizers').map((o, i) => {
+    optimizers: optimizers.map((o, i) => {
       const at = `optimizers[${i}]`;
       return {
         name: named(at, o),
@@ -95,18 +100,26 @@ function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
       return {
         name: named(at, p),
         shape: expect(`${at}.shape`, 'a list of numbers', p.shape, isShape(p.shape)) as readonly number[],
-        optimizer: numberOf(`${at}.optimizer`, p.optimizer),
+        optimizer: expect(`${at}.optimizer`, 'one of the optimizers', p.optimizer, isIndex(p.optimizer, optimizers.length)),
       };
     }),
     seed: string('seed'),
-    threads: numberOf('threads', header.threads),
-    batchSize: numberOf('batchSize', header.batchSize),
-    accumulate: numberOf('accumulate', header.accumulate),
+    threads: countOf('threads', header.threads),
+    batchSize: countOf('batchSize', header.batchSize),
+    accumulate: countOf('accumulate', header.accumulate),
     perLayer: expect('perLayer', 'true or false', header.perLayer, typeof header.perLayer === 'boolean'),
   };
 }
 
-const isShape = (x: unknown): boolean => Array.isArray(x) && x.every((d) => Number.isSafeInteger(d) && d >= 0);
+const isCount = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
+const isIndex = (x: unknown, length: number): boolean => isCount(x) && x < length;
+
+/** A list of dimensions, of as many elements at most as can be counted. */
+function isShape(x: unknown): boolean {
+  return Array.isArray(x) && x.length <= MAX_RANK && x.every(isCount) && Number.isSafeInteger(x.reduce((a, b) => a * b, 1));
+}
+
+const countOf = (name: string, value: unknown): number => expect(name, 'a whole number from 0', value, isCount(value)) as number;
 
 function numberOf(name: string, value: unknown): number {
   if (typeof value === 'number') return value;

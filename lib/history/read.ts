@@ -1,51 +1,92 @@
 // read.ts: a record of a run, as `fit` writes it, becomes a history.
 import { DataError } from '../errors.ts';
-import { file } from '../io/fields.ts';
-import { withSource } from '../io/file.ts';
+import { Column } from '../io/csv-column.ts';
+import { file, readOptions } from '../io/fields.ts';
+import { type ReadOptions, withSource } from '../io/file.ts';
+import { otherKind } from '../io/kinds.ts';
+import { MAX_RECORD_LINE } from '../io/limits.ts';
+import { LineCutter } from '../io/lines.ts';
+import { inTurns, type Parts } from '../io/pace.ts';
 import { signature } from '../options/index.ts';
-import { type History, type HistoryLike, historyOf, NUMBERS, type NumberColumn, type RecordHeader } from './history.ts';
+import { type History, NUMBERS, type NumberColumn, type RecordHeader } from './history.ts';
 import { parseLine, type StepRow } from './line.ts';
 
 const NAMES = Object.keys(NUMBERS) as NumberColumn[];
 
-const readReadRecord = signature('readRecord', { file });
+const readReadRecord = signature('readRecord', { file }, readOptions);
 
 /**
- * Read a record that `fit(data, { record })` wrote; `.gz` is read as it is. A last line without its end is one that is being written, and is
- * left out. Where the run was resumed with other settings, the header is that of the last part.
+ * Read a record that `fit(data, { record })` wrote; `.gz` is read as it is. A last line without its end is one that is being written, or that was when
+ * the run was killed: it is left out, and `torn` tells its bytes. Where the run was resumed with other settings, the header is that of the last part.
+ * A line has at most 4 MiB.
  *
  * @throws DataError for a line that is none of a record's: fields `file` and `line`
  */
-export async function readRecord(file: string): Promise<History> {
-  readReadRecord(arguments);
+export async function readRecord(file: string, options: ReadOptions = {}): Promise<History> {
+  const { maxBytes } = readReadRecord(arguments) as { readonly maxBytes: number };
   const rows = new Rows(file);
-  await withSource(file, async (source) => {
-    const decoder = new TextDecoder();
-    let rest = '';
-    for await (const chunk of source.chunks()) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-      rest = lines.pop()!;
-      for (const line of lines) rows.add(line);
-    }
-  });
-  return rows.history();
+  const read = async (chunks: AsyncIterable<Uint8Array>): Promise<History> => {
+    for await (const piece of chunks) rows.push(piece);
+    return inTurns(rows.history());
+  };
+  return withSource(file, (source) => read(source.chunks()), maxBytes);
 }
 
 class Rows {
   readonly #file: string;
-  readonly #columns: Record<NumberColumn, number[]> = Object.fromEntries(NAMES.map((n) => [n, []])) as never;
-  readonly #clipped: boolean[] = [];
-  readonly #skipped: boolean[] = [];
+  readonly #lines: LineCutter;
+  readonly #columns = Object.fromEntries(NAMES.map((n) => [n, new Column((k) => new Float64Array(k), 1)])) as Readonly<
+    Record<NumberColumn, Column<Float64Array>>
+  >;
+  readonly #clipped = new Column((k) => new Uint8Array(k), 1);
+  readonly #skipped = new Column((k) => new Uint8Array(k), 1);
   readonly #nonFinite: (string | null)[] = [];
-  readonly #layers: number[] = [];
+  #layers: Column<Float64Array> | null = null;
   #header: RecordHeader | null = null;
+  /** Batches drawn before the last step. */
+  #attempt = -1;
   #line = 0;
 
   constructor(file: string) {
     this.#file = file;
+    const each = (bytes: Uint8Array, from: number, to: number): void => {
+      this.#add(Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString());
+    };
+    this.#lines = new LineCutter(file, each, MAX_RECORD_LINE);
   }
 
-  add(line: string): void {
+  push(piece: Uint8Array): void {
+    const kind = this.#header === null && this.#lines.pending === 0 ? otherKind(piece, 'JSON') : null;
+    if (kind !== null) throw this.#wrong(`expected a record, got ${kind}`);
+    this.#lines.push(piece);
+  }
+
+  *history(): Parts<History> {
+    const header = this.#header;
+    const torn = this.#lines.pending;
+    if (!header) {
+      const got = torn === 0 ? 'an empty file' : 'no whole line';
+      throw new DataError(`${this.#file}: expected a record, got ${got}`, { file: this.#file, line: 1 });
+    }
+    const { parameters } = header;
+    const names = parameters.map((p) => p.name);
+    const shapes = parameters.map((p) => p.shape);
+    const columns = {} as Record<NumberColumn, Float64Array>;
+    for (const name of NAMES) columns[name] = yield* this.#columns[name].join();
+    const norms = this.#layers ? yield* this.#layers.join() : new Float64Array(0);
+    return {
+      ...columns,
+      clipped: yield* this.#clipped.join(),
+      skipped: yield* this.#skipped.join(),
+      nonFinite: this.#nonFinite,
+      length: this.#nonFinite.length,
+      layers: header.perLayer ? { names, shapes, norms } : null,
+      header,
+      torn,
+    };
+  }
+
+  #add(line: string): void {
     this.#line++;
     let parsed: ReturnType<typeof parseLine>;
     try {
@@ -57,52 +98,39 @@ class Rows {
     else this.#step(parsed.row);
   }
 
-  history(): History {
-    const header = this.#header;
-    if (!header) throw new DataError(`${this.#file}: expected a record, got an empty file`, { file: this.#file, line: 1 });
-    const { parameters } = header;
-    const layers = {
-      names: parameters.map((p) => p.name),
-      shapes: parameters.map((p) => p.shape),
-      norms: Float64Array.from(this.#layers),
-    };
-    const columns = {
-      ...this.#columns,
-      clipped: this.#clipped,
-      skipped: this.#skipped,
-      nonFinite: this.#nonFinite,
-      layers: header.perLayer ? layers : null,
-      header,
-    } as HistoryLike;
-    return historyOf(this.#file, columns);
-  }
-
   #begin(header: RecordHeader): void {
     const known = this.#header;
     if (known && !sameParameters(known, header)) throw this.#wrong('parameters: another model than in the lines before');
     if (known && known.perLayer !== header.perLayer) throw this.#wrong('perLayer: differs from the lines before');
     this.#header = header;
+    if (header.perLayer) this.#layers ??= new Column((k) => new Float64Array(k), Math.max(1, header.parameters.length));
   }
 
   #step(row: StepRow): void {
     if (!this.#header) throw this.#wrong('expected the header of a record');
-    const last = this.#columns.attempt.at(-1);
-    if (last !== undefined && !(row.attempt > last)) throw this.#wrong(`attempt: expected more than ${last}, got ${row.attempt}`);
+    const last = this.#attempt;
+    if (row.attempt <= last) throw this.#wrong(`attempt: expected more than ${last}, got ${row.attempt}`);
+    this.#attempt = row.attempt;
     const { parameters, perLayer } = this.#header;
     const layers = perLayer ? parameters.length : 0;
     if ((row.layers?.length ?? 0) !== layers) {
       throw this.#wrong(`layers: expected ${layers} norms, got ${row.layers?.length ?? 'none'}`);
     }
-    for (const name of NAMES) this.#columns[name].push(row[name]);
-    this.#clipped.push(row.clipped);
-    this.#skipped.push(row.skipped);
+    for (const name of NAMES) put(this.#columns[name], [row[name]]);
+    put(this.#clipped, [Number(row.clipped)]);
+    put(this.#skipped, [Number(row.skipped)]);
     this.#nonFinite.push(row.nonFinite);
-    for (const norm of row.layers ?? []) this.#layers.push(norm);
+    if (this.#layers && layers > 0) put(this.#layers, row.layers!);
   }
 
   #wrong(message: string): DataError {
     return new DataError(`${this.#file}: line ${this.#line}: ${message}`, { file: this.#file, line: this.#line });
   }
+}
+
+function put(column: Column<Float64Array | Uint8Array>, values: readonly number[]): void {
+  const { block, at } = column.next();
+  for (let i = 0; i < values.length; i++) block[at + i] = values[i]!;
 }
 
 export function sameParameters(a: RecordHeader, b: RecordHeader): boolean {

@@ -3,9 +3,10 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readSync, write as write
 import { resolve } from 'node:path';
 import { DataError, GradclipError } from '../errors.ts';
 import { fileError } from '../io/file.ts';
+import { MAX_RECORD_LINE } from '../io/limits.ts';
 import type { Reports } from '../optim/report.ts';
 import type { RecordHeader } from './history.ts';
-import { headerLine, parseLine, stepLine } from './line.ts';
+import { FORMAT, headerLine, parseLine, stepLine } from './line.ts';
 import { sameParameters } from './read.ts';
 
 /** The report column that has the norms of all parameters. */
@@ -181,7 +182,7 @@ const written = new Map<string, { readonly size: number; readonly header: string
 
 /** What stays of the file: the steps before the first one to come. A run from its very start keeps none; a file of another kind is left alone. */
 function keptPart(file: string, fd: number, size: number, { header, attempt }: RecorderOptions): Kept {
-  if (size === 0) return { end: 0, last: null };
+  if (size === 0 || isTornHeader(fd, size)) return { end: 0, last: null };
   const first = headerOf(file, fd, size);
   if (attempt === 0) return { end: 0, last: null };
   if (!sameParameters(first, header)) {
@@ -203,7 +204,9 @@ function endOfSteps(file: string, fd: number, size: number, attempt: number): nu
     const block = readAt(fd, from, size - from);
     // Whole lines only: none that the block begins within, and none without an end.
     const begin = from === 0 ? 0 : block.indexOf(10) + 1;
-    for (let end = block.lastIndexOf(10) + 1; end > begin; ) {
+    const whole = block.lastIndexOf(10) + 1;
+    if (block.length - whole > MAX_RECORD_LINE) throw tooLong(file);
+    for (let end = whole; end > begin; ) {
       const start = block.lastIndexOf(10, end - 2) + 1;
       const parsed = lineAt(file, block.toString('utf8', start, end));
       if ('row' in parsed && parsed.row.attempt < attempt) return from + end;
@@ -214,6 +217,7 @@ function endOfSteps(file: string, fd: number, size: number, attempt: number): nu
 }
 
 const HEADER_BEGINS = '{"format":';
+const FIRST_LINE_BEGINS = `${HEADER_BEGINS}${JSON.stringify(FORMAT)},`;
 
 function lastHeader(file: string, fd: number, end: number): RecordHeader {
   for (let to = end; to > 0; ) {
@@ -227,11 +231,23 @@ function lastHeader(file: string, fd: number, end: number): RecordHeader {
   return headerOf(file, fd, end);
 }
 
+/** A run was killed while it wrote the first line, so there is no step to go on from. */
+function isTornHeader(fd: number, size: number): boolean {
+  if (size > MAX_RECORD_LINE) return false;
+  const begin = readAt(fd, 0, Math.min(size, FIRST_LINE_BEGINS.length)).toString();
+  return begin === FIRST_LINE_BEGINS && !readAt(fd, 0, size).includes(10);
+}
+
+function tooLong(file: string): DataError {
+  return new DataError(`record: ${file}: expected lines of at most ${MAX_RECORD_LINE} bytes to go on with`, { file });
+}
+
 /** The header that begins at byte `at`. */
 function headerOf(file: string, fd: number, size: number, at = 0): RecordHeader {
   for (let bytes = BLOCK; ; bytes *= 4) {
     const block = readAt(fd, at, Math.min(size - at, bytes));
     const end = block.indexOf(10);
+    if (end < 0 && block.length > MAX_RECORD_LINE) throw tooLong(file);
     if (end < 0 && at + bytes < size && block.toString('utf8', 0, HEADER_BEGINS.length) === HEADER_BEGINS) continue;
     const parsed = end < 0 ? null : lineAt(file, block.toString('utf8', 0, end));
     if (parsed && 'header' in parsed) return parsed.header;

@@ -1,7 +1,8 @@
 // csv-column.ts: numbers of a table, collected while it is read.
+import type { Parts } from './pace.ts';
 
 /** Rows of one column, or of several side by side, collected in blocks so that growing copies nothing. */
-export class Column<T extends Float32Array | Int32Array> {
+export class Column<T extends Float32Array | Float64Array | Int32Array | Uint8Array> {
   readonly #make: (length: number) => T;
   readonly #width: number;
   readonly #blockLength: number;
@@ -26,11 +27,13 @@ export class Column<T extends Float32Array | Int32Array> {
     return { block: this.#blocks.at(-1)!, at };
   }
 
-  /** All rows in one array. */
-  join(): T {
-    const out = this.#make((this.#blocks.length - 1) * this.#blockLength + this.#at);
-    for (const [i, block] of this.#blocks.entries()) {
-      out.set(block.subarray(0, out.length - i * this.#blockLength), i * this.#blockLength);
+  /** All rows in one array. The blocks go as they are copied: there are no two of everything. */
+  *join(): Parts<T> {
+    const out = this.#make(this.#blocks.length === 0 ? 0 : (this.#blocks.length - 1) * this.#blockLength + this.#at);
+    this.#blocks.reverse();
+    for (let at = 0; this.#blocks.length > 0; at += this.#blockLength) {
+      out.set(this.#blocks.pop()!.subarray(0, out.length - at), at);
+      yield;
     }
     return out;
   }

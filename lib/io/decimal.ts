@@ -11,8 +11,9 @@ const DOT = 46;
  * The number in bytes[from, to): `-12`, `.5`, `1.`, `6.02e+23`. NaN where it is anything else; NaN and Infinity are not
  * spelled. A mantissa below 2^53 and a power of ten up to 22 are both exact in f64, so one product or quotient rounds
  * correctly (Clinger 1990); the rest goes through Number().
+ * @param dot what stands before a fraction: the code of a dot, or of a comma
  */
-export function parseDecimal(bytes: Uint8Array, from: number, to: number): number {
+export function parseDecimal(bytes: Uint8Array, from: number, to: number, dot: number = DOT): number {
   let at = from;
   const negative = bytes[at] === MINUS;
   if (negative || bytes[at] === PLUS) at++;
@@ -25,7 +26,7 @@ export function parseDecimal(bytes: Uint8Array, from: number, to: number): numbe
       mantissa = mantissa * 10 + (c - ZERO);
       digits++;
       if (seenDot) fraction++;
-    } else if (c === DOT && !seenDot) seenDot = true;
+    } else if (c === dot && !seenDot) seenDot = true;
     else break;
   }
   if (digits === 0) return Number.NaN;
@@ -45,7 +46,8 @@ export function parseDecimal(bytes: Uint8Array, from: number, to: number): numbe
   }
   exponent -= fraction;
   if (mantissa > Number.MAX_SAFE_INTEGER || exponent > 22 || exponent < -22) {
-    return Number(Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1'));
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
+    return Number(dot === DOT ? text : text.replace(',', '.'));
   }
   const value = exponent < 0 ? mantissa / POWERS[-exponent]! : mantissa * POWERS[exponent]!;
   return negative ? -value : value;

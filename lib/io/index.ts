@@ -1,5 +1,6 @@
 // index.ts: the public functions of io.
-export { type CSVOptions, type LabeledTable, parseCsv, readCsv, type Table } from './csv.ts';
+export { parseCsv, readCsv } from './csv.ts';
+export type { CSVOptions, LabeledTable, Table } from './csv-options.ts';
 export type { ReadOptions, TensorData } from './file.ts';
 export { parseIdx, readIdx } from './idx.ts';
 export { parseNpy, parseNpz, readNpy, readNpz } from './npy.ts';

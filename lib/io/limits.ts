@@ -4,6 +4,20 @@
 export const MAX_BYTES: number = 2 ** 32;
 /** The same for files of weights, which are read as they lie: their header is checked against their size first. 64 GiB. */
 export const MAX_WEIGHTS: number = 2 ** 36;
+/** Default of option `maxLine`: bytes of a line of a table, and of a row whose quoted cells go over several lines. 1 MiB. */
+export const MAX_LINE: number = 2 ** 20;
+/** Default of option `maxColumns`: cells of a row of a table, read or not. */
+export const MAX_COLUMNS: number = 2 ** 16;
+/** Bytes of a line of a record, whose header names all parameters. 4 MiB. */
+export const MAX_RECORD_LINE: number = 2 ** 22;
+/** Words that labels may be, where option `classes` does not tell. */
+export const MAX_CLASSES: number = 2 ** 16;
+/** Characters of one of them. */
+export const MAX_WORD = 1024;
+/** Bytes of a configuration, and of a file of policies. 1 MiB. */
+export const MAX_CONFIG: number = 2 ** 20;
+/** Lists and objects of JSON within each other, wherever JSON is read. */
+export const MAX_DEPTH = 64;
 /** Dimensions of one array, in every format. numpy and PyTorch allow as many. */
 export const MAX_RANK = 64;
 
