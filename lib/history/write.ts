@@ -2,8 +2,8 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, write as writeFile, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DataError, GradclipError } from '../errors.ts';
-import { fileError } from '../io/file.ts';
 import { MAX_RECORD_LINE } from '../io/limits.ts';
+import { writeError } from '../io/write.ts';
 import type { Reports } from '../optim/report.ts';
 import type { RecordHeader } from './history.ts';
 import { FORMAT, headerLine, parseLine, stepLine } from './line.ts';
@@ -48,7 +48,7 @@ export class Recorder {
     try {
       this.#fd = openSync(file, 'a+');
     } catch (error) {
-      throw writeError(file, error);
+      throw recordError(file, error);
     }
     let opened = false;
     try {
@@ -63,7 +63,7 @@ export class Recorder {
       // Nothing that was not there before: a header in part would make the file none of ours.
       if (opened) this.#cut();
       closeSync(this.#fd);
-      throw writeError(file, error);
+      throw recordError(file, error);
     }
   }
 
@@ -156,7 +156,7 @@ export class Recorder {
   }
 
   #failed(error: unknown): void {
-    this.#failure = writeError(this.#file, error);
+    this.#failure = recordError(this.#file, error);
     this.#cut();
   }
 }
@@ -164,10 +164,10 @@ export class Recorder {
 /** How many of the first bytes are whole lines. */
 const wholeLines = (bytes: Buffer, done: number): number => bytes.subarray(0, done).lastIndexOf(10) + 1;
 
-function writeError(file: string, error: unknown): unknown {
+function recordError(file: string, error: unknown): unknown {
   if (error instanceof GradclipError) return error;
-  const named = fileError(file, error);
-  return named instanceof DataError ? new DataError(`record: ${named.message}`, { file }, { cause: error }) : named;
+  const named = writeError(file, error);
+  return named instanceof DataError ? new DataError(`record: ${named.message}`, named.details, { cause: error }) : named;
 }
 
 interface Kept {

@@ -150,7 +150,8 @@ const SAID: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
 };
 
-function writeError(file: string, error: unknown): unknown {
+/** What the system says of writing `file`, as an error of the library. */
+export function writeError(file: string, error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (error instanceof DataError || !(error instanceof Error)) return error;
   const why = code === 'ENOENT' ? `there is no folder ${dirname(resolve(file))}` : SAID[code];

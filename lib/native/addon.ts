@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OptionError } from '../errors.ts';
 import { addonError } from './missing.ts';
+import { version } from './package.ts';
 
 /**
  * A program as C++ decodes it. `code` holds, for each instruction in turn, whole numbers:
@@ -154,6 +155,10 @@ export function addon(): Addon {
       if ((cause as { code?: unknown }).code === 'ERR_OPTION') throw new OptionError((cause as Error).message, {}, { cause });
       throw addonError(cause, existsSync(`${root}/tsconfig.json`));
     }
+    // Files tell it, and by then the process may have no handle left to look. Where it cannot be found, whoever asks is told.
+    try {
+      version();
+    } catch {}
   }
   return loaded;
 }

@@ -10,8 +10,11 @@ export function packageRoot(): string {
   return folder;
 }
 
+let known: string | undefined;
+
 export function version(): string {
-  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+  known ??= (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+  return known;
 }
 
 /** Which version reads a file whose format this one does not know. `writer`: that which wrote it, if the file says so. */

@@ -40,7 +40,10 @@ it.each(['fit', 'fitSync'] as const)('%s', async (how) => {
   disk.room = 4000;
   const options = { steps: 200, chunkSteps: 3, record: file };
   const failed = how === 'fit' ? trainer.fit(data, options) : (async () => trainer.fitSync(data, options))();
-  await expect(failed).rejects.toThrow(`record: ${file}: ENOSPC: no space left on device, write`);
+  await expect(failed).rejects.toMatchObject({
+    message: `record: ${file}: cannot be written: no space left on the device`,
+    details: { file, code: 'ENOSPC' },
+  });
   disk.room = Number.POSITIVE_INFINITY;
   expect(readFileSync(file, 'utf8').at(-1)).toBe('\n');
   const { length } = await readRecord(file);

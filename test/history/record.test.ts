@@ -191,10 +191,12 @@ describe('the record of fit', () => {
     expect(() => trainer.fitSync(data, { record: { file: `${file}.jsonl`, perLayer: true } })).toThrow('perLayer');
     await expect(trainer.fit(data, { record: '/nowhere/run.jsonl' })).rejects.toThrow(DataError);
     await expect(trainer.fit(data, { record: '/nowhere/run.jsonl' })).rejects.toThrow(
-      /^record: \/nowhere\/run\.jsonl: no such file/,
+      /^record: \/nowhere\/run\.jsonl: cannot be written: there is no folder \/nowhere/,
     );
     // A disk that is full when the first line is written.
-    await expect(trainer.fit(data, { record: '/dev/full' })).rejects.toThrow(/^record: \/dev\/full: ENOSPC/);
+    await expect(trainer.fit(data, { record: '/dev/full' })).rejects.toThrow(
+      /^record: \/dev\/full: cannot be written: no space left/,
+    );
     await trainer.fit(data, { steps: 1 });
   });
 
