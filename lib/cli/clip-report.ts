@@ -1,12 +1,11 @@
 // clip-report.ts: `gradclip clip-report RUN`: what the clip did in a recorded run, which threshold to take, and what other policies would have done.
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { ClipPolicy } from '../clip/index.ts';
 import { globalNorm } from '../clip/index.ts';
 import { DataError, OptionError } from '../errors.ts';
 import { type Advice, advise, type History, readRecord, replay } from '../history/index.ts';
 import { quantile, sorted } from '../history/numbers.ts';
-import { fileError } from '../io/file.ts';
+import { readJson } from '../io/json-file.ts';
 import { writeWhole } from '../io/write.ts';
 import { Place, show, signatures, whole } from '../options/index.ts';
 import { adviceLine, layerTable, replayPage, replayTable, ruleTable, runLine } from '../pages/replay-page.ts';
@@ -159,18 +158,7 @@ function usual(seen: Seen): Record<string, ClipPolicy> {
 }
 
 async function fromFile(file: string): Promise<Record<string, ClipPolicy>> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw fileError(file, error);
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new DataError(`${file}: expected JSON: ${(cause as Error).message}`, { file }, { cause });
-  }
+  const value = await readJson(file);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new OptionError(`${file}: expected policies by name, got ${show(value)}`, { file });
   }

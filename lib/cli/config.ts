@@ -1,7 +1,6 @@
 // config.ts: the file that `gradclip train` takes: what it may say, its defaults, and how it is read.
-import { readFile } from 'node:fs/promises';
 import { DataError, OptionError } from '../errors.ts';
-import { fileError } from '../io/file.ts';
+import { readJson } from '../io/json-file.ts';
 import { MAX_THREADS } from '../native/threads.ts';
 import { type EMAOptions, ema } from '../optim/ema.ts';
 import {
@@ -234,17 +233,10 @@ function checkTogether({ data, loss, plateau, labelSmoothing, savePruned, prune 
 
 /** @throws OptionError if there is no such file, it is not JSON, or for what it says */
 export async function readConfig(file: string): Promise<TrainConfig> {
-  let source: string;
   try {
-    source = await readFile(file, 'utf8');
+    return checkConfig(await readJson(file));
   } catch (error) {
-    const cause = fileError(file, error);
-    throw cause instanceof DataError ? new OptionError(cause.message, { file }, { cause }) : cause;
-  }
-  try {
-    return checkConfig(JSON.parse(source));
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new OptionError(`${file}: not JSON: ${error.message}`, { file }, { cause: error });
+    if (error instanceof DataError) throw new OptionError(error.message, { file }, { cause: error });
     if (error instanceof OptionError)
       throw new OptionError(`${file}: ${error.message}`, { ...error.details, file }, { cause: error });
     throw error;

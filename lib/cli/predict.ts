@@ -5,6 +5,7 @@ import { CheckpointError, DataError, OptionError, ShapeError } from '../errors.t
 import { readCsv, readFeatures } from '../io/csv.ts';
 import type { TensorData } from '../io/file.ts';
 import { readIdx } from '../io/idx.ts';
+import { parseJson } from '../io/json.ts';
 import { readNpz } from '../io/npy.ts';
 import { readSafetensors } from '../io/safetensors.ts';
 import type { Tensor } from '../ir/graph.ts';
@@ -110,9 +111,9 @@ function tell(row: number, y: Data, { loss, classNames }: Told, screen: Screen):
 function configOf(file: string, { config: text, classes }: Readonly<Record<string, string>>): Told {
   try {
     // What is not set is null there.
-    const config = JSON.parse(text ?? '{}', (_, value) => value ?? undefined) as Told;
+    const config = parseJson(text ?? '{}', true) as Told;
     if (config.data?.type === undefined || config.data.type === 'text') throw new TypeError('no model of rows');
-    const classNames = classes === undefined ? null : list(anyText).read(JSON.parse(classes), new Place('', '', 'classes'));
+    const classNames = classes === undefined ? null : list(anyText).read(parseJson(classes), new Place('', '', 'classes'));
     return { ...config, classNames, model: modelConfig.read(config.model, new Place('', '', 'model')) };
   } catch (cause) {
     const message = `${file}: expected what gradclip train writes of rows: ${(cause as Error).message}`;

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { fromJSON, type Tokenizer } from '../data/tokenizer.ts';
 import { CheckpointError, DataError } from '../errors.ts';
+import { parseJson } from '../io/json.ts';
 import { readSafetensors } from '../io/safetensors.ts';
 import { type Module, namesOf, Parameter } from '../nn/module.ts';
 import { number, Place, whole } from '../options/index.ts';
@@ -86,8 +87,8 @@ async function readWritten(file: string): Promise<Written> {
   }
   try {
     // What is not set is null there, and absent in a file that somebody writes.
-    const config = JSON.parse(text, (_, value) => value ?? undefined) as { model?: unknown; data?: { length?: unknown } };
-    const tokenizer = fromJSON(JSON.parse(tokens));
+    const config = parseJson(text, true) as { model?: unknown; data?: { length?: unknown } };
+    const tokenizer = fromJSON(parseJson(tokens));
     const length = whole({ min: 1 }).read(config.data?.length, new Place('', '', 'data.length'));
     const model = makeModel(modelConfig.read(config.model, new Place('', '', 'model')), {
       row: [],

@@ -210,7 +210,12 @@ export function checkColumns(type: string, columns: unknown, width: number): rea
   return columns as number[];
 }
 
-const listed = (value: unknown): string => (Array.isArray(value) ? `[${value.join(', ')}]` : show(value));
+const listed = (value: unknown): string => {
+  if (!Array.isArray(value)) return show(value);
+  const shown = value.slice(0, MOST_LISTED).map(show).join(', ');
+  return `[${shown}${value.length > MOST_LISTED ? ', ...' : ''}]`;
+};
+const MOST_LISTED = 16;
 
 /** For each value of a row, which statistic is its own. */
 function places(per: Per, row: readonly number[]): Int32Array {

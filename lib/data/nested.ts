@@ -27,7 +27,7 @@ export function nestedOf<T extends Floats>(name: string, given: Nested, Type: Fl
     if (shape.length > MOST_DIMENSIONS) throw new ShapeError(`${name}: expected at most ${MOST_DIMENSIONS} dimensions`, { name });
     if (x.length === 0) break;
   }
-  const data = new Type(shape.reduce((a, b) => a * b, 1));
+  const data = roomFor(name, shape, Type);
   fill(name, given, shape, data, 0, []);
   return { data, shape };
 }
@@ -40,6 +40,16 @@ export function listOf<T extends Floats>(name: string, given: Nested, Type: Floa
 }
 
 const MOST_DIMENSIONS = 64;
+
+/** @throws ShapeError for more values than an array can have: rows that are one and the same array take no memory, but their values would */
+function roomFor<T extends Floats>(name: string, shape: readonly number[], Type: FloatsOf<T>): T {
+  try {
+    return new Type(shape.reduce((a, b) => a * b, 1));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ShapeError(`${name}: expected values that memory can hold, got the shape [${shape}]`, { name, shape });
+  }
+}
 
 const isList = (x: unknown): x is ArrayLike<unknown> => Array.isArray(x) || (ArrayBuffer.isView(x) && 'length' in x);
 

@@ -1,5 +1,6 @@
 // preprocess.ts: the public functions for rows of numbers: transforms with statistics, and shares of a data set.
 
+import { MAX_DEPTH } from '../io/limits.ts';
 import { custom, rest, signature } from '../options/index.ts';
 import { affineFromJSON, isAffine } from './affine.ts';
 import type { ArrayInput } from './arrays.ts';
@@ -35,13 +36,20 @@ const readFromJSON = signature('preprocess.fromJSON', { json: custom('what toJSO
 /** The transform that `toJSON` gave this, of 0.1.0 too. @throws DataError for anything else */
 export function fromJSON(json: unknown): Transform {
   readFromJSON(arguments);
+  return transformOf(json, 0);
+}
+
+function transformOf(json: unknown, depth: number): Transform {
   const { type } = (typeof json === 'object' && json !== null ? json : {}) as Partial<TransformJSON>;
   if (typeof type !== 'string') throw badJSON('transform', 'an object with a type');
   // What 0.1.0 called it.
-  if (type === 'standardise') return fromJSON({ ...(json as TransformJSON), type: 'standardize' });
+  if (type === 'standardise') return transformOf({ ...(json as TransformJSON), type: 'standardize' }, depth);
   const given = json as TransformJSON;
   if (isAffine(type)) return affineFromJSON(given);
   if (type === 'oneHot') return oneHotFromJSON(given);
-  if (type === 'pipeline' && Array.isArray(given.steps)) return new Pipeline(given.steps.map((step) => fromJSON(step)));
+  if (type === 'pipeline' && Array.isArray(given.steps)) {
+    if (depth === MAX_DEPTH) throw badJSON(type, `at most ${MAX_DEPTH} within each other`);
+    return new Pipeline(given.steps.map((step) => transformOf(step, depth + 1)));
+  }
   throw badJSON(type, 'one of standardize, minMax, oneHot, pipeline');
 }

@@ -1,11 +1,11 @@
 // tokenizer.ts: text as whole numbers and back: a number for each character of a text, or for each byte of UTF-8; with special tokens.
 import { DataError, IndexError, OptionError } from '../errors.ts';
 import {
-  choice,
   custom,
   type Field,
   list,
   nearest,
+  oneOf,
   options,
   optionsOnly,
   Place,
@@ -94,6 +94,12 @@ abstract class Base {
   }
 }
 
+/** One code point. Not by spreading the text, which may be long. */
+function isCharacter(text: string): boolean {
+  const code = text.codePointAt(0);
+  return code !== undefined && text.length === (code > 0xffff ? 2 : 1);
+}
+
 /** Options of `char`, read. */
 interface CharGiven {
   readonly specials: readonly string[];
@@ -114,11 +120,10 @@ export class CharTokenizer extends Base implements Tokenizer {
     this.chars = list;
     this.#index = new Map(list.map((c, i) => [c, i]));
     if (list.length === 0) throw new DataError('tokenizer.char: expected at least one character, got none');
-    if (this.#index.size !== list.length || list.some((c) => [...c].length !== 1)) {
+    if (this.#index.size !== list.length || !list.every(isCharacter)) {
       throw new DataError('tokenizer.char: expected distinct single characters');
     }
-    this.unknown =
-      unknown === undefined ? null : choice(...specials).read(unknown, new Place('tokenizer.char', 'option', 'unknown'));
+    this.unknown = unknown === undefined ? null : oneOf(specials).read(unknown, new Place('tokenizer.char', 'option', 'unknown'));
   }
 
   /** One token per code point. @throws DataError with `position` (in UTF-16 units) and `character` of one that is unknown */

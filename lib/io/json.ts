@@ -1,29 +1,35 @@
 // json.ts: JSON of unknown origin. Engines parse any depth, and overflow later, where what was parsed is walked through.
-import { MAX_DEPTH } from './limits.ts';
+import { MAX_DEPTH, MAX_NODES } from './limits.ts';
 
 const QUOTE = 34;
 const BACKSLASH = 92;
 
 /**
  * What a text in JSON says.
- * @param nullAs what null becomes: undefined, where what is not set is written as null
- * @throws SyntaxError for what is none, and for lists and objects that go deeper than `MAX_DEPTH`
+ * @param unset whether null says that something is not set: it becomes undefined
+ * @throws SyntaxError for what is none, for lists and objects that go deeper than `MAX_DEPTH`, and for more than `MAX_NODES` of them, which take many times
+ * the memory of their text
  */
-export function parseJson(text: string, nullAs: null | undefined = null): unknown {
-  if (isDeep(text)) throw new SyntaxError(`expected lists and objects of at most ${MAX_DEPTH} levels`);
-  return JSON.parse(text, nullAs === null ? undefined : (_, value: unknown) => value ?? undefined);
+export function parseJson(text: string, unset: boolean = false): unknown {
+  checkNodes(text);
+  return JSON.parse(text, unset ? (_, value: unknown) => value ?? undefined : undefined);
 }
 
-/** Whether brackets outside strings go deeper than is allowed. Each character is looked at once. */
-function isDeep(text: string): boolean {
+/** Each character is looked at once. */
+function checkNodes(text: string): void {
   let depth = 0;
+  let nodes = 0;
   for (let at = 0; at < text.length; at++) {
     const c = text.charCodeAt(at);
     // `[` and `{`, `]` and `}` differ in one bit.
-    if ((c | 32) === 123 && ++depth > MAX_DEPTH) return true;
-    if ((c | 32) === 125) depth--;
-    if (c !== QUOTE) continue;
-    for (at++; at < text.length && text.charCodeAt(at) !== QUOTE; at++) if (text.charCodeAt(at) === BACKSLASH) at++;
+    if ((c | 32) === 123) {
+      depth++;
+      nodes++;
+      if (depth > MAX_DEPTH) throw new SyntaxError(`expected lists and objects of at most ${MAX_DEPTH} levels`);
+      if (nodes > MAX_NODES) throw new SyntaxError(`expected at most ${MAX_NODES} lists and objects`);
+    } else if ((c | 32) === 125) depth--;
+    else if (c === QUOTE) {
+      for (at++; at < text.length && text.charCodeAt(at) !== QUOTE; at++) if (text.charCodeAt(at) === BACKSLASH) at++;
+    }
   }
-  return false;
 }

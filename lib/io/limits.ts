@@ -18,6 +18,8 @@ export const MAX_WORD = 1024;
 export const MAX_CONFIG: number = 2 ** 20;
 /** Lists and objects of JSON within each other, wherever JSON is read. */
 export const MAX_DEPTH = 64;
+/** How many of them there are in one text. */
+export const MAX_NODES: number = 2 ** 20;
 /** Dimensions of one array, in every format. numpy and PyTorch allow as many. */
 export const MAX_RANK = 64;
 

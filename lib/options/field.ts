@@ -257,6 +257,11 @@ export const text: Field<string> = Field.of({
 
 /** One of a few values. */
 export function choice<const T extends string | number>(...allowed: readonly T[]): Field<T> {
+  return oneOf(allowed);
+}
+
+/** One of a list of values, which may be long. */
+export function oneOf<T extends string | number>(allowed: readonly T[]): Field<T> {
   const expected = allowed.length === 1 ? show(allowed[0]) : `one of ${allowed.join(', ')}`;
   return Field.of({
     expected,

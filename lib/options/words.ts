@@ -20,11 +20,18 @@ export function show(value: unknown): string {
 /** Whether it can only be called with new. */
 export const isClass = (value: object): boolean => /^class\b/.test(Function.prototype.toString.call(value));
 
+/** Names of more characters are no slip of somebody's hand, and no more than so many are looked at. */
+const LONGEST = 64;
+const MOST = 10_000;
+
 /** The known name with the fewest edits from `name`, or undefined when none is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
+  if (name.length > LONGEST) return undefined;
   let best: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
+  for (const candidate of known.slice(0, MOST)) {
+    // Each character more is an edit.
+    if (Math.abs(candidate.length - name.length) >= least) continue;
     const d = edits(name.toLowerCase(), candidate.toLowerCase());
     if (d < least) {
       least = d;

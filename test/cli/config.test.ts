@@ -35,6 +35,7 @@ it('fills in the defaults', () => {
       label: -1,
       header: 'auto',
       delimiter: null,
+      decimal: '.',
       columns: null,
       shape: null,
       divideBy: 1,

@@ -4,6 +4,7 @@ import { type Augmentation, type AugmentPlan, augmentImages, planOf } from '../.
 import { fromJSON } from '../../data/preprocess.ts';
 import { checkTransform, Pipeline, type Transform } from '../../data/transform.ts';
 import { CheckpointError, OptionError } from '../../errors.ts';
+import { parseJson } from '../../io/json.ts';
 import { Tensor } from '../../ir/graph.ts';
 import { show } from '../../options/index.ts';
 import type { Tensors } from './source.ts';
@@ -93,7 +94,7 @@ export function preprocessOf(file: string, metadata: Readonly<Record<string, str
   const text = metadata[KEY];
   if (text === undefined) return null;
   try {
-    const json = JSON.parse(text) as Record<string, unknown>;
+    const json = parseJson(text) as Record<string, unknown>;
     const same = (name: string, t: unknown): boolean => JSON.stringify(own[name]) === JSON.stringify(t);
     return Object.fromEntries(Object.entries(json).map(([name, t]) => [name, same(name, t) ? own[name]! : fromJSON(t)]));
   } catch (cause) {

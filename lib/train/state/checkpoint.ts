@@ -1,5 +1,6 @@
 // checkpoint.ts: a trainer's state as a safetensors file. Parameters keep PyTorch's names; all other state is prefixed `gradclip.`.
 import { CheckpointError, type DataError, OptionError } from '../../errors.ts';
+import { parseJson } from '../../io/json.ts';
 import { readTensors, type TensorData, writeSafetensors } from '../../io/safetensors.ts';
 import type { State } from '../../ir/graph.ts';
 import { ARRAYS, type Data, type DType, sameShape, typeName } from '../../ir/op.ts';
@@ -215,14 +216,14 @@ function parseProgress(file: string, metadata: Readonly<Record<string, string>>)
     if (!Number.isSafeInteger(value) || (value as number) < 0) throw new TypeError(`${key} is ${String(value)}`);
   };
   try {
-    const counters = JSON.parse(metadata['gradclip.counters']!) as Record<string, unknown>;
+    const counters = parseJson(metadata['gradclip.counters']!) as Record<string, unknown>;
     for (const key of Object.keys(START)) whole(key, counters[key]);
     const seed = BigInt(metadata['gradclip.seed']!);
     if (seed < 0n || seed >= 2n ** 64n) throw new TypeError(`seed is ${seed}`);
     const size = metadata['gradclip.batchSize'];
     const batchSize = size === undefined ? null : Number(size);
     if (batchSize !== null) whole('batchSize', batchSize);
-    const since = JSON.parse(metadata['gradclip.since'] ?? '{}') as Record<string, number>;
+    const since = parseJson(metadata['gradclip.since'] ?? '{}') as Record<string, number>;
     for (const [name, step] of Object.entries(since)) whole(`the first step of ${name}`, step);
     return { counters: counters as unknown as Counters, seed, batchSize, since };
   } catch (cause) {
