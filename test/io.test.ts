@@ -87,7 +87,8 @@ describe('IDX', () => {
     ],
     ['one byte more', Buffer.concat([good, Buffer.from([0])]), 18, /expected 18 bytes .* got more/],
     ['4 billion rows', swapped(4, 255), 4, /the file has at most 18/],
-    ['sizes past all bounds', idx(14, Array(255).fill(0xffffffff), Buffer.alloc(0)), 4, /Infinity bytes/],
+    ['sizes past all bounds', idx(14, Array(64).fill(0xffffffff), Buffer.alloc(0)), 4, /Infinity bytes/],
+    ['too many dimensions', idx(8, Array(65).fill(1), Buffer.alloc(1)), 3, /at most 64 dimensions, got 65/],
   ])('%s', async (_, bytes, offset, message) => {
     const path = save(bytes);
     for (const error of [await failure(() => parseIdx(bytes, path)), await failure(() => readIdx(path))]) {

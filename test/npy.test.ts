@@ -108,6 +108,6 @@ describe('one clear error', () => {
     const file = bytes(golden.npz.stored);
     const at = file.indexOf(Buffer.from(Float32Array.of(1.25).buffer));
     file[at]! ^= 1;
-    expect(() => parseNpz(file, 'a.npz')).toThrow(/a\.npz: offset \d+: x\.npy is damaged: its checksum is another/);
+    expect(() => parseNpz(file, 'a.npz')).toThrow(/a\.npz: offset \d+: x\.npy: damaged, its checksum is another/);
   });
 });

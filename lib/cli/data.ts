@@ -213,13 +213,8 @@ async function idxTable(images: string, labels: string, read: LabelsRead): Promi
 }
 
 async function npzTable(file: string, { x, y }: NPZData, read: LabelsRead): Promise<Table> {
-  const arrays = await readNpz(file);
-  const [rows, labels] = [x, y].map((name) => {
-    const found = arrays.get(name);
-    if (found) return found;
-    throw new DataError(`${file}: no array has the name ${name}; there are ${[...arrays.keys()].join(', ')}`, { file, name });
-  }) as [TensorData, TensorData];
-  return tableOf(rows, labels, `${file}: ${x}`, `${file}: ${y}`, read);
+  const arrays = await readNpz(file, { arrays: [x, y] });
+  return tableOf(arrays.get(x)!, arrays.get(y)!, `${file}: ${x}`, `${file}: ${y}`, read);
 }
 
 /** `rows` and `labels` name the two in errors. */

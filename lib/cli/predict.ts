@@ -125,11 +125,7 @@ async function readRows(file: string, data: DataConfig, args: Arguments): Promis
   const drop = args.text('drop');
   if (drop !== undefined && data.type !== 'csv') throw usage(PREDICT, '--drop: is for csv files');
   if (data.type === 'idx') return readIdx(file);
-  if (data.type === 'npz') {
-    const found = (await readNpz(file)).get(data.x);
-    if (found) return found;
-    throw new DataError(`${file}: no array has the name ${data.x}`, { file, name: data.x });
-  }
+  if (data.type === 'npz') return (await readNpz(file, { arrays: [data.x] })).get(data.x)!;
   const label = drop !== undefined && /^-?\d+$/.test(drop) ? Number(drop) : drop;
   const written = data.type === 'csv' ? csvOptions(data) : {};
   const { features } = label === undefined ? await readCsv(file, written) : await readFeatures(file, { ...written, label });

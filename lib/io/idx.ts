@@ -1,40 +1,44 @@
 // idx.ts: the IDX format of MNIST and its kin (https://yann.lecun.com/exdb/mnist): one tensor, big-endian, plain or gzip.
 
 import { DataError } from '../errors.ts';
-import { type DType, sizeOf } from '../ir/op.ts';
-import { ofBytes, ofFile } from './fields.ts';
-import { type TensorData, withSource } from './file.ts';
+import { sizeOf } from '../ir/op.ts';
+import { signature } from '../options/index.ts';
+import { STORED, type Stored, swap } from './decode.ts';
+import { file, ofBytes, readOptions } from './fields.ts';
+import { type ReadOptions, type TensorData, withSource } from './file.ts';
+import { otherKind } from './kinds.ts';
+import { MAX_RANK } from './limits.ts';
+import { atOnce, inTurns, type Parts } from './pace.ts';
 
-interface Code {
-  readonly bytes: number;
-  readonly dtype: DType;
-  /** Turn the data's bytes, big-endian, into an array of this machine; in place where the width stays. */
-  readonly decode: (raw: Buffer) => TensorData['data'];
-}
-/** By the third byte of a file. i8 and i16 become i32: there is no narrower signed dtype here. */
-const CODES: Readonly<Record<number, Code>> = {
-  8: { bytes: 1, dtype: 'u8', decode: (b) => new Uint8Array(b.buffer, b.byteOffset, b.length) },
-  9: { bytes: 1, dtype: 'i32', decode: (b) => Int32Array.from(new Int8Array(b.buffer, b.byteOffset, b.length)) },
-  11: { bytes: 2, dtype: 'i32', decode: (b) => Int32Array.from({ length: b.length / 2 }, (_, i) => b.readInt16BE(2 * i)) },
-  12: { bytes: 4, dtype: 'i32', decode: (b) => new Int32Array(b.swap32().buffer, b.byteOffset, b.length / 4) },
-  13: { bytes: 4, dtype: 'f32', decode: (b) => new Float32Array(b.swap32().buffer, b.byteOffset, b.length / 4) },
-  14: { bytes: 8, dtype: 'f64', decode: (b) => new Float64Array(b.swap64().buffer, b.byteOffset, b.length / 8) },
+/** By the third byte of a file. */
+const CODES: Readonly<Record<number, Stored>> = {
+  8: STORED.u8,
+  9: STORED.i8,
+  11: STORED.i16,
+  12: STORED.i32,
+  13: STORED.f32,
+  14: STORED.f64,
 };
 
-const readReadIdx = ofFile('io.readIdx');
+const readReadIdx = signature('io.readIdx', { file }, readOptions);
 
 /**
- * Read an IDX file, plain or gzip: u8 and f32 and f64 and i32 as they are, i8 and i16 widened to i32.
+ * Read an IDX file, plain or gzip: u8 and f32 and f64 and i32 as they are, i8 and i16 widened to i32. At most 64 dimensions.
  * The length is checked against the header before memory is taken.
- * @throws DataError with `file` and `offset` (in the unpacked data) where the file is malformed, cut short or too long.
+ * @throws DataError with `file` and `offset` (in the unpacked data) where the file is malformed, cut short or too long, and for more than
+ * `maxBytes` of the file or of what it unpacks to (default 4 GiB). Another file that lies in its place is named.
  */
-export async function readIdx(file: string): Promise<TensorData> {
-  readReadIdx(arguments);
-  return withSource(file, async (source) => {
-    const parser = new IDXParser(file, source.maxBytes);
-    for await (const chunk of source.chunks()) parser.push(chunk);
-    return parser.finish();
-  });
+export async function readIdx(file: string, options: ReadOptions = {}): Promise<TensorData> {
+  const { maxBytes } = readReadIdx(arguments);
+  return withSource(
+    file,
+    async (source) => {
+      const parser = new IDXParser(file, source.maxBytes);
+      for await (const chunk of source.chunks()) parser.push(chunk);
+      return inTurns(parser.finish());
+    },
+    maxBytes,
+  );
 }
 
 const readParseIdx = ofBytes('io.parseIdx');
@@ -44,16 +48,16 @@ export function parseIdx(bytes: Uint8Array, file = '<bytes>'): TensorData {
   readParseIdx(arguments);
   const parser = new IDXParser(file, bytes.length);
   parser.push(bytes);
-  return parser.finish();
+  return atOnce(parser.finish());
 }
 
 class IDXParser {
   readonly #file: string;
   readonly #maxBytes: number;
   #head: Buffer = Buffer.alloc(0);
-  #code: Code | null = null;
+  #code: Stored | null = null;
   #shape: number[] = [];
-  #data: Buffer | null = null;
+  #data: Buffer<ArrayBuffer> | null = null;
   #filled = 0;
 
   constructor(file: string, maxBytes: number) {
@@ -79,7 +83,7 @@ class IDXParser {
     this.#filled += rest.length;
   }
 
-  finish(): TensorData {
+  *finish(): Parts<TensorData> {
     if (!this.#data) {
       throw this.#error(`expected an IDX header, the file ends after ${this.#head.length} bytes`, this.#head.length);
     }
@@ -88,18 +92,25 @@ class IDXParser {
       throw this.#error(`expected ${this.#head.length + this.#data.length} bytes for ${this.#what()}, got ${end}`, end);
     }
     const code = this.#code!;
-    return { dtype: code.dtype, shape: this.#shape, data: code.decode(this.#data) };
+    yield* swap(this.#data, code.bytes);
+    // Every value of these types fits.
+    const data = yield* code.decode(this.#data.buffer, (expected) => this.#error(`expected ${expected}`, 4));
+    return { dtype: code.dtype, shape: this.#shape, data };
   }
 
   /** Length of the header, 0 while more bytes are needed. Takes the memory for the data. */
   #readHead(): number {
     const head = this.#head;
     for (let i = 0; i < Math.min(2, head.length); i++) {
-      if (head[i] !== 0) throw this.#error(`expected an IDX file (two zero bytes first), got byte ${head[i]}`, i);
+      if (head[i] !== 0) {
+        const got = otherKind(head) ?? `byte ${head[i]}`;
+        throw this.#error(`expected an IDX file (two zero bytes first), got ${got}`, i);
+      }
     }
     if (head.length < 4) return 0;
     const code = CODES[head[2]!];
     if (!code) throw this.#error(`unknown IDX dtype code ${head[2]}`, 2);
+    if (head[3]! > MAX_RANK) throw this.#error(`expected at most ${MAX_RANK} dimensions, got ${head[3]}`, 3);
     const length = 4 + 4 * head[3]!;
     if (head.length < length) return 0;
     this.#code = code;

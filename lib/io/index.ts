@@ -3,7 +3,7 @@ export { parseCsv, readCsv } from './csv.ts';
 export type { CSVOptions, LabeledTable, Table } from './csv-options.ts';
 export type { ReadOptions, TensorData } from './file.ts';
 export { parseIdx, readIdx } from './idx.ts';
-export { parseNpy, parseNpz, readNpy, readNpz } from './npy.ts';
+export { type NPZOptions, parseNpy, parseNpz, readNpy, readNpz } from './npy.ts';
 export {
   inspectSafetensors,
   type NamedTensors,

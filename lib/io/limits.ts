@@ -28,7 +28,9 @@ export const MAX_RANK = 64;
 export const MAX_HEADER = 100_000_000;
 /** Bytes of the header's metadata. 16 MiB. */
 export const MAX_METADATA: number = 2 ** 24;
-/** Bytes of a tensor's name, as it is written in JSON. */
+/** Bytes of a tensor's name, as it is written in JSON, and of a file's in a zip archive. */
 export const MAX_NAME = 4096;
-/** Tensors of one file. */
+/** Tensors of one file, and files of one zip archive. */
 export const MAX_TENSORS = 100_000;
+/** Bytes of what stands before the numbers of a .npy file. 64 KiB; numpy takes 10,000 of files that it does not trust. */
+export const MAX_NPY_HEADER: number = 2 ** 16;
