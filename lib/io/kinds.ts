@@ -123,8 +123,10 @@ export function otherKind(bytes: Uint8Array, expected: string = ''): string | nu
   if (bytes.length === 0) return anyText ? null : 'an empty file';
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, HEAD));
   const text = head.toString('latin1').replace(/^\xef\xbb\xbf/, '');
+  // First bytes may be those of another kind by chance: of what is expected, they are not.
+  if (KINDS.find(({ name }) => name === expected)?.is(head, text)) return null;
   const kind = KINDS.find(({ is, text: isText }) => !(anyText && isText) && is(head, text));
-  return kind && kind.name !== expected ? `${kind.name}: ${kind.cure}` : null;
+  return kind ? `${kind.name}: ${kind.cure}` : null;
 }
 
 /** As characters of ASCII are in UTF-16: each with a 0 before it, or after it. */
