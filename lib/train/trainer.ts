@@ -303,8 +303,9 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#current.follow('inspect');
     const { match } = readMethod.inspect(arguments);
     const source = asSource('inspect', batch);
+    const copied = new Copied(source.data);
     return this.#access.use('inspect', () => {
-      const session = this.#setup.inspection(source, match);
+      const session = this.#setup.inspection(source, copied, match);
       const now = { seed: this.#seed, attempt: this.counters.attempt, threads: this.#threads };
       return settle(
         () => drive(inspectLoop(session, source, now)),

@@ -210,11 +210,11 @@ export class Setup<M extends Module> {
   }
 
   /** The session that inspects a batch: all rows of a source. */
-  inspection(source: Source, match: Pattern | undefined): Session<Watching> {
+  inspection(source: Source, data: Copied, match: Pattern | undefined): Session<Watching> {
     const trained = this.#groups.flatMap((g) => g.params);
     const trace = (count: number): { graph: Graph; extra: Watching } =>
       traceInspection(this.#options, trained, match, (graph) => this.#prepared(source.trace(graph, count)));
-    return new Session(this.store, new Copied(source.data), trace, this.programs);
+    return new Session(this.store, data, trace, this.programs);
   }
 
   get transforms(): Transforms {
