@@ -62,7 +62,7 @@ class Bytes {
 #ifdef __SANITIZE_ADDRESS__
   static constexpr int64_t kMapped = INT64_MAX;   // it watches the ends of what malloc gives
 #else
-  static constexpr int64_t kMapped = 1 << 18;
+  static constexpr int64_t kMapped = 1 << 17;
 #endif
   static uint8_t* aligned(void* at, size_t align) {
     return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(at) + align - 1) & ~(align - 1));

@@ -1,11 +1,12 @@
 // memory.mjs: that a step in steady state takes no more memory. `npm run -s measure:memory -- [PART]` prints one JSON line for each part:
 // resident memory over 100,000 steps of mlp-tiny and 5,000 of mlp-small, in chunks and nobody reading the reports; what a step leaves to
-// the garbage collector; and the arena of mlp-large against the least that lifetimes allow. Needs --expose-gc.
+// the garbage collector; the arena of mlp-large against the least that lifetimes allow; and what predictions for 300 lengths add to those for one.
+// Needs --expose-gc.
 import { execFileSync } from 'node:child_process';
 import { Session } from 'node:inspector/promises';
 import { fileURLToPath } from 'node:url';
 import { fillParameters } from '../dist/bench/workload.js';
-import { clip, optim, Trainer } from '../dist/lib/index.js';
+import { clip, loss, nn, optim, Trainer } from '../dist/lib/index.js';
 import { compileStep } from './compile-step.mjs';
 
 const MIB = 2 ** 20;
@@ -119,11 +120,35 @@ async function arena(name) {
   };
 }
 
+/** A transformer that predicts rows of one length, then of 300. */
+async function lengths() {
+  const trainer = new Trainer({
+    model: new nn.Sequential(
+      new nn.Embedding(64, 128),
+      ...Array.from({ length: 2 }, () => new nn.TransformerEncoderLayer(128, 4, { dimFeedforward: 256 })),
+      new nn.Linear(128, 64),
+    ),
+    loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
+    optimizer: optim.sgd({ lr: 0.1 }),
+  });
+  const predict = (length) => trainer.predict({ x: { data: new Int32Array(8 * length), shape: [8, length] } });
+  const rss = () => process.memoryUsage().rss / MIB;
+  for (let k = 0; k < 300; k++) await predict(300);
+  const one = rss();
+  let most = one;
+  for (let length = 1; length <= 300; length++) {
+    await predict(length);
+    most = Math.max(most, rss());
+  }
+  return { measure: 'lengths', one_mib: round(one), most_more_mib: round(most - one), more_mib: round(rss() - one) };
+}
+
 const PARTS = {
   tiny: () => steady('mlp-tiny', 100_000),
   small: () => steady('mlp-small', 5000),
   garbage: () => garbage('mlp-tiny'),
   arena: () => arena('mlp-large'),
+  lengths,
 };
 const [asked] = process.argv.slice(2);
 if (globalThis.gc) console.log(JSON.stringify(await PARTS[asked]()));

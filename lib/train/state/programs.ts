@@ -10,7 +10,7 @@ export interface Limits {
   readonly bytes: number;
 }
 
-const LIMITS: Limits = { own: 2, count: 64, bytes: 16 << 20 };
+const LIMITS: Limits = { own: 2, count: 64, bytes: 8 << 20 };
 /** GRADCLIP_FEW_PROGRAMS=1: only what a run uses. */
 const FEWEST: Limits = { own: 0, count: 0, bytes: 0 };
 
