@@ -23,19 +23,17 @@ export function growth(samples) {
   return above / below;
 }
 
+// Through fewer there is no line.
+const FEWEST = 8;
+
 /** One JSON line, and exit code 1 where it grows by more than `most` MiB over all of the work. */
 export function report(facts, samples, { per, most }) {
-  const rate = growth(samples);
-  const total = rate * (samples.at(-1)[0] - samples[0][0]);
-  const flat = total <= most;
-  const named = {
-    ...facts,
-    mib: samples.map(([, m]) => Math.round(m)),
-    [`mib_per_${per}`]: Number((rate * per).toFixed(3)),
-    flat,
-  };
+  const rate = samples.length < FEWEST ? null : growth(samples);
+  const flat = rate === null ? null : rate * (samples.at(-1)[0] - samples[0][0]) <= most;
+  const mib = samples.map(([, m]) => Math.round(m));
+  const named = { ...facts, mib, [`mib_per_${per}`]: rate && Number((rate * per).toFixed(3)), flat };
   console.log(JSON.stringify(named));
-  if (!flat) process.exitCode = 1;
+  if (flat === false) process.exitCode = 1;
 }
 
 /** Runs a script of this folder again with what it needs; true in the process that is to work. */

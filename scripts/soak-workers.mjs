@@ -127,7 +127,7 @@ async function soak(total) {
   const samples = [];
   const done = {};
   const started = performance.now();
-  const each = Math.max(AT_ONCE, Math.ceil(total / 20));
+  const each = Math.max(Math.min(AT_ONCE, total), Math.ceil(total / 20));
   try {
     for (let at = 0; at < total; at += each) {
       let left = Math.min(each, total - at);
