@@ -1,4 +1,5 @@
 // csv-labels.ts: the column of labels of a table: whole numbers, values, or words that become classes.
+import { isUtf8 } from 'node:buffer';
 import { Column } from './csv-column.ts';
 import { isMissing } from './csv-guess.ts';
 import { cellText, shownCell } from './csv-rows.ts';
@@ -45,6 +46,7 @@ export class Labels {
     const { block, at } = this.#column.next();
     if (this.#words) {
       const word = cellText(bytes, from, to);
+      if (word.includes('\ufffd') && !isUtf8(bytes.subarray(from, to))) return 'expected a label in UTF-8';
       const known = this.#words.get(word);
       const fault = known !== undefined ? null : this.#listed ? this.#unlisted() : this.#noWord(word, number);
       if (fault !== null) return `${fault}, got ${shownCell(bytes, from, to)}`;
@@ -98,7 +100,6 @@ export class Labels {
     const words = this.#words!;
     if (isMissing(word)) return `expected a label${LISTED}`;
     if (!Number.isNaN(number)) return `expected a word as label, as those above${LISTED}`;
-    if (word.includes('\ufffd')) return 'expected a label in UTF-8';
     if (word.length > MAX_WORD) return `expected a label of at most ${MAX_WORD} characters`;
     const most = Number.isFinite(this.#count) ? this.#count : MAX_CLASSES;
     if (words.size < most) return null;

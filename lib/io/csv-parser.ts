@@ -1,4 +1,5 @@
 // csv-parser.ts: a table out of chunks of its file: what the first line is, what the cells of each row are.
+import { isUtf8 } from 'node:buffer';
 import { DataError, OptionError } from '../errors.ts';
 import { nearest, show } from '../options/index.ts';
 import { Column } from './csv-column.ts';
@@ -25,11 +26,10 @@ export class CSVParser {
   readonly #file: string;
   readonly #options: CSVOptions;
   readonly #lines: LineCutter;
-  readonly #cells = new Cells();
+  readonly #cells: Cells;
   /** What stands before a fraction. */
   readonly #dot: number;
   readonly #maxLine: number;
-  readonly #maxColumns: number;
   /** The first line, while the second is waited for: both tell what the delimiter is. */
   #first: Uint8Array | null = null;
   #firstAt = 0;
@@ -51,7 +51,7 @@ export class CSVParser {
     this.#file = file;
     this.#options = options;
     this.#maxLine = options.maxLine ?? MAX_LINE;
-    this.#maxColumns = options.maxColumns ?? MAX_COLUMNS;
+    this.#cells = new Cells(options.maxColumns ?? MAX_COLUMNS);
     this.#dot = (options.decimal ?? '.').charCodeAt(0);
     this.#delimiter = options.delimiter?.charCodeAt(0) ?? null;
     this.#labels = withLabels && options.label !== undefined ? new Labels(options, this.#dot) : null;
@@ -117,9 +117,8 @@ export class CSVParser {
     if (cells.fault === 'open') {
       this.#open = new OpenRow(this.#file, bytes.slice(from, to), { line, column: cells.count }, this.#maxLine);
     } else if (cells.fault === 'stray') throw this.#error(STRAY, line, cells.count);
-    else if (cells.count > this.#maxColumns) {
-      const most = `${this.#maxColumns} cells (option maxColumns)`;
-      throw this.#error(`expected at most ${most}, got ${cells.count}`, line, this.#maxColumns + 1, '');
+    else if (cells.fault === 'surplus') {
+      throw this.#error(`expected at most ${cells.count} cells (option maxColumns), got more`, line, cells.count + 1, '');
     } else if (this.#layout) this.#row(this.#layout, bytes, line);
     else this.#firstLine(bytes, line);
   }
@@ -141,7 +140,7 @@ export class CSVParser {
     const kind = names ? 'header' : header === 'auto' ? firstLine(texts, read, this.#dot) : 'row';
     if (kind === 'mixed') this.#ambiguous('names beside numbers may name the columns or be a row', line);
     const named = kind === 'row' ? null : texts;
-    const unreadable = named ? read.find((c) => named[c]!.includes('\ufffd')) : undefined;
+    const unreadable = named ? read.find((c) => !isUtf8(bytes.subarray(places[2 * c]!, places[2 * c + 1]!))) : undefined;
     if (unreadable !== undefined) throw this.#error(LATIN, line, unreadable + 1, '');
     if (named && !o.columns && texts[0] === '' && features.includes(0)) {
       throw this.#error('has no name, as the index of a data frame: name the columns to read, or write it without', line, 1);

@@ -1,7 +1,7 @@
 // csv-rows.ts: cut lines into cells, and join lines that a quoted cell goes over. No meaning is given to a cell here.
 import { DataError } from '../errors.ts';
 
-const LF = 10;
+const END = Uint8Array.of(10);
 const SPACE = 32;
 const TAB = 9;
 const QUOTE = 34;
@@ -11,8 +11,13 @@ export class Cells {
   readonly places: number[] = [];
   /** How many there are. */
   count = 0;
-  /** Of the last one: its quote has not ended, or more than the delimiter follows it. */
-  fault: 'open' | 'stray' | null = null;
+  /** Of the last one: its quote has not ended, more than the delimiter follows it, or it is one more than there may be. */
+  fault: 'open' | 'stray' | 'surplus' | null = null;
+  readonly #most: number;
+
+  constructor(most: number = Number.POSITIVE_INFINITY) {
+    this.#most = most;
+  }
 
   cut(bytes: Uint8Array, from: number, to: number, delimiter: number): void {
     const { places } = this;
@@ -20,6 +25,10 @@ export class Cells {
     this.fault = null;
     for (this.count = 0; ; at++) {
       while (at < to && isBlank(bytes[at]!, delimiter)) at++;
+      if (this.count === this.#most) {
+        this.fault = 'surplus';
+        return;
+      }
       const i = 2 * this.count++;
       if (at < to && bytes[at] === QUOTE) {
         const close = closingQuote(bytes, at + 1, to);
@@ -55,8 +64,9 @@ export class OpenRow {
   begin: Begin;
   readonly #file: string;
   readonly #maxLine: number;
-  readonly #parts: Uint8Array[];
-  #bytes: number;
+  /** Room for what has come so far, and often for what is to come. */
+  #room: Buffer;
+  #bytes = 0;
   readonly #cells = new Cells();
 
   constructor(file: string, bytes: Uint8Array, begin: Begin, maxLine: number) {
@@ -64,27 +74,42 @@ export class OpenRow {
     this.#maxLine = maxLine;
     this.line = begin.line;
     this.begin = begin;
-    this.#parts = [bytes];
-    this.#bytes = bytes.length;
+    this.#room = Buffer.alloc(2 * bytes.length);
+    this.#keep(bytes);
   }
 
   /** Go on with the next line. @returns all of the row, once it has ended. @throws DataError for a quoted cell that is too long, or goes on after its end */
   add(bytes: Uint8Array, from: number, to: number, line: number, delimiter: number): Uint8Array | null {
-    this.#parts.push(Uint8Array.of(LF), bytes.slice(from, to));
-    this.#bytes += to - from + 1;
-    if (this.#bytes > this.#maxLine) {
+    if (this.#bytes + 1 + to - from > this.#maxLine) {
       throw this.error(`a quote that begins here does not end within ${this.#maxLine} bytes (option maxLine)`);
     }
+    this.#keep(END);
+    this.#keep(bytes.subarray(from, to));
     const close = closingQuote(bytes, from, to);
     if (close < 0) return null;
     const next = afterBlanks(bytes, close + 1, to, delimiter);
-    if (next === to) return Buffer.concat(this.#parts);
+    if (next === to) return this.#whole();
     if (bytes[next] !== delimiter) throw this.error(STRAY);
     this.#cells.cut(bytes, next + 1, to, delimiter);
-    if (this.#cells.fault === null) return Buffer.concat(this.#parts);
+    if (this.#cells.fault === null) return this.#whole();
     this.begin = { line, column: this.begin.column + this.#cells.count };
     if (this.#cells.fault === 'stray') throw this.error(STRAY);
     return null;
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const wanted = this.#bytes + bytes.length;
+    if (wanted > this.#room.length) {
+      const room = Buffer.alloc(2 * wanted);
+      room.set(this.#room.subarray(0, this.#bytes));
+      this.#room = room;
+    }
+    this.#room.set(bytes, this.#bytes);
+    this.#bytes = wanted;
+  }
+
+  #whole(): Uint8Array {
+    return this.#room.subarray(0, this.#bytes);
   }
 
   error(why: string): DataError {

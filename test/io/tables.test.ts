@@ -241,6 +241,12 @@ const AWKWARD: readonly (readonly [string, string | Uint8Array, CSVOptions, Want
     { rows: [[2]] },
   ],
   [
+    'a character that stands for another, as it is meant',
+    'a\ufffd,y\n1,w\ufffd\n',
+    { label: 'y' },
+    { columns: ['a\ufffd'], classes: ['w\ufffd'] },
+  ],
+  [
     'a label in Latin-1',
     Buffer.from('a,y\n1,gr\u00fcn\n', 'latin1'),
     { label: 'y' },
@@ -368,7 +374,7 @@ describe('limits', () => {
     const wide = (n: number): string => `${'1,'.repeat(n - 1)}1\n`;
     expect(parseCsv(wide(MAX_COLUMNS)).features.shape).toEqual([1, MAX_COLUMNS]);
     expect(() => parseCsv(wide(MAX_COLUMNS + 1))).toThrow(
-      '<text>:1: column 65537: expected at most 65536 cells (option maxColumns), got 65537',
+      '<text>:1: column 65537: expected at most 65536 cells (option maxColumns), got more',
     );
     expect(parseCsv(wide(MAX_COLUMNS + 1), { maxColumns: Infinity }).features.shape).toEqual([1, MAX_COLUMNS + 1]);
   });
