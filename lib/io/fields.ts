@@ -36,8 +36,5 @@ export const weightsOptions: OptionsField<ReadOptions, { maxBytes: number }> = o
 
 type Read = (given: ArrayLike<unknown>) => unknown;
 
-/** A function that reads a file, and nothing else. @param name as users write it */
-export const ofFile = (name: string): Read => signature(name, { file });
-
-/** One that reads memory. The name of the file is for errors. */
+/** A function that reads memory; the name of the file is for errors. @param name as users write it */
 export const ofBytes = (name: string): Read => signature(name, { bytes, file: file.default('<bytes>') });

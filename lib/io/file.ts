@@ -64,10 +64,20 @@ export async function withSource<T>(file: string, use: (source: Source) => Promi
 export async function readBytes(file: string, maxBytes: number = MAX_BYTES): Promise<Buffer> {
   return withFile(
     file,
-    async (handle) => {
+    async (handle, size) => {
+      // A size of 0 is what the system says of files that it makes while they are read.
       const parts: Uint8Array[] = [];
-      for await (const piece of pieces(plain(handle), file, maxBytes)) parts.push(piece);
-      return Buffer.concat(parts);
+      const whole = Buffer.from(new ArrayBuffer(size));
+      let filled = 0;
+      for await (const piece of pieces(plain(handle), file, maxBytes)) {
+        if (parts.length > 0 || filled + piece.length > size) parts.push(piece);
+        else {
+          whole.set(piece, filled);
+          filled += piece.length;
+        }
+      }
+      const read = whole.subarray(0, filled);
+      return parts.length > 0 ? Buffer.concat([read, ...parts]) : read;
     },
     maxBytes,
   );

@@ -1,10 +1,14 @@
 // json-cursor.ts: a small part of JSON read byte by byte: objects and lists of texts and whole numbers. In one pass, whatever the bytes are, with no
 // memory but for what is asked for: JSON.parse makes objects of everything first, and says of a key that comes twice nothing.
 import type { DataError } from '../errors.ts';
+import type { Parts } from './pace.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const ZERO = 0x30;
+const LETTER_U = 0x75;
+/** Bytes of a long text that are read at once. */
+const PIECE = 1 << 17;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -54,30 +58,57 @@ export class JsonCursor {
 
   /** @param limit of its bytes as they are written */
   text(limit: number): string {
+    const begin = this.#opened();
+    const { text, ended } = this.#piece(limit, begin);
+    if (!ended) throw this.#fail(`a text of more than ${limit} bytes`, begin);
+    return text;
+  }
+
+  /** The same of a long one. */
+  *longText(limit: number): Parts<string> {
+    const begin = this.#opened();
+    let whole = '';
+    for (;;) {
+      const { text, ended } = this.#piece(PIECE, begin);
+      whole += text;
+      if (ended) return whole;
+      if (this.at - begin > limit) throw this.#fail(`a text of more than ${limit} bytes`, begin);
+      yield;
+    }
+  }
+
+  /** Past the quote that begins a text: where that is. */
+  #opened(): number {
     if (this.peek() !== '"') throw this.wrong('a text');
+    return this.at++;
+  }
+
+  /** `most` bytes of a text and as many more as its last character has, or the rest with the quote that ends it. */
+  #piece(most: number, begin: number): { readonly text: string; readonly ended: boolean } {
     const bytes = this.#bytes;
-    const from = this.at + 1;
-    const last = Math.min(bytes.length, from + limit);
+    const from = this.at;
     let [plain, escaped] = [true, false];
     let at = from;
     for (; bytes[at] !== QUOTE; at++) {
-      if (at >= last)
-        throw this.#fail(at < bytes.length ? `a text of more than ${limit} bytes` : 'a text without an end', from - 1);
+      if (at >= bytes.length) throw this.#fail('a text without an end', begin);
       const byte = bytes[at]!;
+      // A character goes on with bytes of 10xxxxxx.
+      if (at - from >= most && (byte & 0xc0) !== 0x80) break;
       if (byte < 0x20) throw this.#fail(`a control character (${byte}) in a text`, at);
       if (byte >= 0x80) plain = false;
       if (byte === BACKSLASH) {
         escaped = true;
-        at++;
+        at += bytes[at + 1] === LETTER_U ? 5 : 1;
       }
     }
-    this.at = at + 1;
-    if (plain && !escaped) return bytes.toString('latin1', from, at);
+    const ended = bytes[at] === QUOTE;
+    this.at = ended ? at + 1 : at;
+    if (plain && !escaped) return { text: bytes.toString('latin1', from, at), ended };
     try {
       const text = decoder.decode(bytes.subarray(from, at));
-      return escaped ? (JSON.parse(`"${text}"`) as string) : text;
+      return { text: escaped ? (JSON.parse(`"${text}"`) as string) : text, ended };
     } catch (cause) {
-      throw this.#fail((cause as Error).message, from - 1);
+      throw this.#fail((cause as Error).message, begin);
     }
   }
 

@@ -107,7 +107,10 @@ function* npyParts(bytes: Uint8Array, file: string): Parts<TensorData> {
     throw fail(`expected ${wanted} bytes for [${shape}] of ${descr}, got ${bytes.length - start}`, start);
   }
   const raw = Buffer.from(new ArrayBuffer(wanted));
-  raw.set(bytes.subarray(start));
+  for (let at = 0; at < wanted; at += COPIED) {
+    raw.set(bytes.subarray(start + at, start + Math.min(wanted, at + COPIED)), at);
+    yield;
+  }
   if (descr[0] === '>') yield* swap(raw, kind.bytes);
   const data = yield* kind.decode(raw.buffer, (expected, value, i) => {
     return fail(`value ${i}: expected ${expected}, got ${value}`, start + i * kind.bytes);
@@ -115,12 +118,13 @@ function* npyParts(bytes: Uint8Array, file: string): Parts<TensorData> {
   return { dtype: kind.dtype, shape, data: fortran && shape.length > 1 ? yield* rowMajor(data, shape) : data };
 }
 
-/** Elements between two places where the event loop may have a turn. */
+/** Elements between two places where the event loop may have a turn, and bytes that are only copied. */
 const PART = 1 << 15;
+const COPIED = 1 << 22;
 
 /** From column-major to row-major order. */
 function* rowMajor(data: Data, shape: readonly number[]): Parts<Data> {
-  const out = data.slice();
+  const out = new (data.constructor as new (length: number) => Data)(data.length);
   const strides = new Array<number>(shape.length);
   let stride = 1;
   for (let k = 0; k < shape.length; k++) {

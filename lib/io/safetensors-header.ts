@@ -73,7 +73,7 @@ export function* parseHeader(bytes: Uint8Array, size: number, file: string): Par
   for (const name of json.keys(MAX_NAME)) {
     if (name === '__metadata__') {
       if (metadata !== null) throw twice(name);
-      metadata = metadataAt(json, file);
+      metadata = yield* metadataAt(json, file);
       continue;
     }
     if (entries.has(name)) throw twice(name);
@@ -124,7 +124,7 @@ export function serializeHeader(
 }
 
 /** Texts by name. Some writers say null where there are none. */
-function metadataAt(json: JsonCursor, file: string): Record<string, string> {
+function* metadataAt(json: JsonCursor, file: string): Parts<Record<string, string>> {
   const from = json.at;
   const bad = (why: string): DataError => malformed(file, PREFIX + json.at, why);
   if (json.peek() === 'n') {
@@ -136,7 +136,7 @@ function metadataAt(json: JsonCursor, file: string): Record<string, string> {
   for (const key of json.keys(MAX_METADATA)) {
     if (pairs.has(key)) throw bad(`the header has the key ${JSON.stringify(key)} twice`);
     if (json.peek() !== '"') throw bad(`expected __metadata__.${key} to be a string, got ${JSON.stringify(json.peek())}`);
-    pairs.set(key, json.text(MAX_METADATA));
+    pairs.set(key, yield* json.longText(MAX_METADATA));
     if (json.at - from > MAX_METADATA) throw bad(`expected at most ${MAX_METADATA} bytes of metadata, got more`);
   }
   return Object.fromEntries(pairs);

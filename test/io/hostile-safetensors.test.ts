@@ -196,6 +196,21 @@ describe('limits, of reading and writing alike', () => {
     );
   });
 
+  it('a long text is read in pieces, wherever they end', () => {
+    const unit = 'aü"\\\u{1f600}\n\ud800\u0001';
+    for (let shift = 0; shift < 24; shift++) {
+      const text = `${'x'.repeat(2 ** 17 - shift)}${unit.repeat(4)}${'y'.repeat(2 ** 17)}${unit}`;
+      expect(parseSafetensors(serializeSafetensors({}, { text })).metadata.text === text, String(shift)).toBe(true);
+      // As others may write it: everything escaped, or nothing that need not be.
+      const escaped = Array.from(text.slice(-400 - 2 ** 17), (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join(
+        '',
+      );
+      expect(
+        parseSafetensors(file(`{"__metadata__":{"k":"${' '.repeat(shift)}${escaped}"}}`)).metadata.k!.length,
+      ).toBeGreaterThan(2 ** 17);
+    }
+  });
+
   it('of tensors, and of the header', () => {
     const none: TensorData = { dtype: 'u8', shape: [0], data: new Uint8Array(0) };
     const many = new Map(Array.from({ length: MAX_TENSORS + 1 }, (_, i) => [String(i), none]));
