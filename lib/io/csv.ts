@@ -31,8 +31,7 @@ export async function readCsv(file: string, options: CSVOptions = {}): Promise<T
 }
 
 /** Its features alone: in column `label` may stand anything. */
-export async function readFeatures(file: string, options: CSVOptions): Promise<Table> {
-  readReadCsv(arguments);
+export function readFeatures(file: string, options: CSVOptions): Promise<Table> {
   return readTable(file, options, false);
 }
 

@@ -141,7 +141,7 @@ const readSerialize = signature('io.serializeSafetensors', { tensors, metadata }
  */
 export function serializeSafetensors(tensors: NamedTensors, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   readSerialize(arguments);
-  return Buffer.concat(safetensorsParts(tensors, metadata));
+  return Buffer.concat(pieces(tensors, metadata));
 }
 
 const readWrite = signature('io.writeSafetensors', { file, tensors, metadata });
@@ -159,11 +159,11 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   readWrite(arguments);
-  await writeWhole(file, safetensorsParts(tensors, metadata));
+  await writeWhole(file, pieces(tensors, metadata));
 }
 
 /** The header and the tensors' bytes in the order of the file. */
-export function safetensorsParts(tensors: NamedTensors, metadata: Readonly<Record<string, string>>): Uint8Array[] {
+function pieces(tensors: NamedTensors, metadata: Readonly<Record<string, string>>): Uint8Array[] {
   const named: [string, TensorData][] =
     tensors instanceof Map ? [...tensors] : Object.entries(tensors as Readonly<Record<string, TensorData>>);
   const begin = new Map<string, number>();

@@ -33,16 +33,12 @@ const MUCH = 64 << 20;
 // What is left to everything else, page tables among it.
 const RESERVE = 32 << 20;
 
-/**
- * The least of all limits; null where none is known.
- * @param given bytes that this process was given and has not touched: addresses that it has, memory that is not there yet
- */
-export function roomOf(roots: Roots = LINUX, given: number = 0): Room | null {
+/** The least of all limits; null where none is known. */
+export function roomOf(roots: Roots = LINUX): Room | null {
   const machine = fieldsOf(textOf(`${roots.proc}/meminfo`), 1024);
   const swap = machine.get('SwapFree') ?? 0;
   const free = machine.get('MemAvailable');
-  const shared = [...(free === undefined ? [] : [{ bytes: free + swap, of: 'the machine' }]), ...groups(roots, swap)];
-  const all = [...shared.map(({ bytes, of }) => ({ bytes: bytes - given, of })), ...own(roots)];
+  const all = [...(free === undefined ? [] : [{ bytes: free + swap, of: 'the machine' }]), ...groups(roots, swap), ...own(roots)];
   return all.reduce<Room | null>((least, room) => (least && least.bytes <= room.bytes ? least : room), null);
 }
 
@@ -52,9 +48,10 @@ export function roomOf(roots: Roots = LINUX, given: number = 0): Room | null {
  */
 export function checkRoom({ what, advice }: Purpose, bytes: number, roots: Roots = LINUX): void {
   if (bytes < MUCH) return;
-  const room = roomOf(roots, addon().untouched());
+  const room = roomOf(roots);
   if (!room) return;
-  const available = Math.max(0, room.bytes - RESERVE);
+  // What was given to this process before, and will still be touched.
+  const available = Math.max(0, room.bytes - addon().untouched() - RESERVE);
   if (bytes <= available) return;
   const missing = bytes - available;
   const [asked, there, more] = [bytes, available, missing].map(sized);

@@ -1,0 +1,77 @@
+// child.ts: a process that reads inputs for run.ts: those of a range of seeds, or one that it is given. Before each it writes down which, so that
+// its end names one.
+import { mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { check } from './check.ts';
+import { Coverage, type Unreached } from './coverage.ts';
+import { drawInput } from './draw.ts';
+import { prepareReaders } from './readers/index.ts';
+import type { Failure, Input, Outcome } from './spec.ts';
+
+export type Request =
+  | { readonly kind: 'range'; readonly from: number; readonly to: number; readonly only: string | null }
+  | { readonly kind: 'input'; readonly input: Input }
+  | { readonly kind: 'draw'; readonly seed: number; readonly only: string | null }
+  | { readonly kind: 'coverage' };
+
+/** What came of an input of a range. */
+export interface Seen extends Outcome {
+  readonly seed: number;
+  readonly reader: string;
+}
+
+export type Answer =
+  | { readonly seen: readonly Seen[] }
+  | { readonly failure: Failure | null }
+  | { readonly input: Input }
+  | { readonly unreached: Unreached };
+
+const [folderOfAll, measures] = process.argv.slice(2) as [string, string];
+const folder = mkdtempSync(join(folderOfAll, 'process-'));
+const now = openSync(join(folder, 'now'), 'w');
+const coverage = measures === 'coverage' ? new Coverage() : null;
+
+/** A rejection that nobody handles belongs to what is read meanwhile. */
+let unhandled: unknown;
+process.on('unhandledRejection', (error) => {
+  unhandled = error;
+});
+
+async function checked(input: Input): Promise<Outcome> {
+  unhandled = undefined;
+  const outcome = await check(input, folder);
+  if (unhandled === undefined) return outcome;
+  const message = `unhandled rejection: ${unhandled instanceof Error ? unhandled.stack : String(unhandled)}`;
+  return { ...outcome, failure: { kind: 'throws', way: 'afterwards', message } };
+}
+
+const plainInput = ({ reader, files, options }: Input): Input => ({ reader, files, options });
+
+async function answer(request: Request): Promise<Answer> {
+  if (request.kind === 'coverage') return { unreached: await coverage!.unreached() };
+  if (request.kind === 'draw') return { input: plainInput(drawInput(request.seed, request.only)) };
+  if (request.kind === 'input') return { failure: (await checked(request.input)).failure };
+  const seen: Seen[] = [];
+  for (let seed = request.from; seed < request.to; seed++) {
+    writeSync(now, String(seed).padEnd(20), 0);
+    const input = drawInput(seed, request.only);
+    seen.push({ seed, reader: input.reader, ...(await checked(input)) });
+  }
+  return { seen };
+}
+
+// Messages come in while one is answered.
+let last: Promise<void> = Promise.resolve();
+process.on('message', (request: Request) => {
+  last = last.then(async () => {
+    process.send!(await answer(request));
+  });
+});
+process.on('disconnect', () => {
+  rmSync(folder, { recursive: true, force: true });
+  process.exit();
+});
+
+await coverage?.begin();
+await prepareReaders(folder);
+process.send!({ folder });

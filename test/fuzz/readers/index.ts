@@ -1,0 +1,38 @@
+// index.ts: every reader of the library. Adding one: a file here, a line below; test/fuzz.test.ts tells what is missing.
+import type { Reader } from '../spec.ts';
+import { CHECKPOINT, makeTrainers } from './checkpoint.ts';
+import { CLIP_REPORT, INSPECT, PREDICT, SAMPLE, trainModels } from './commands.ts';
+import { CONFIG, DATA } from './config.ts';
+import { CSV } from './csv.ts';
+import { IDX } from './idx.ts';
+import { NPY } from './npy.ts';
+import { NPZ } from './npz.ts';
+import { RECORD } from './record.ts';
+import { SAFETENSORS } from './safetensors.ts';
+import { TEXT } from './text.ts';
+import { TOKENIZER, TRANSFORM } from './tokens.ts';
+
+export const READERS: Readonly<Record<string, Reader>> = {
+  safetensors: SAFETENSORS,
+  checkpoint: CHECKPOINT,
+  npy: NPY,
+  npz: NPZ,
+  idx: IDX,
+  csv: CSV,
+  text: TEXT,
+  record: RECORD,
+  config: CONFIG,
+  data: DATA,
+  tokenizer: TOKENIZER,
+  transform: TRANSFORM,
+  inspect: INSPECT,
+  'clip-report': CLIP_REPORT,
+  predict: PREDICT,
+  sample: SAMPLE,
+};
+
+/** What some of them need beforehand: weights that were trained. */
+export async function prepareReaders(folder: string): Promise<void> {
+  await makeTrainers(folder);
+  await trainModels(folder);
+}

@@ -1,0 +1,161 @@
+// safetensors.ts: weights: every dtype there is, headers that lie, and what is written here itself, read again.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  inspectSafetensors,
+  parseSafetensors,
+  readSafetensors,
+  type Safetensors,
+  serializeSafetensors,
+  type TensorData,
+  writeSafetensors,
+} from '../../../lib/io/safetensors.ts';
+import { Random } from '../../torture/random.ts';
+import { damaged } from '../make/damaged.ts';
+import { changedJson, inOrder, type Json, written } from '../make/json.ts';
+import { data, joined, le, type Part, text } from '../make/parts.ts';
+import { plainTensor, STORED, type Stored, type StoredName, shape, sizeOf, values } from '../make/tensors.ts';
+import { anyText, word } from '../make/text.ts';
+import { Broken, type Drawn, type Input, type Reader } from '../spec.ts';
+import { limitOf } from './limits.ts';
+
+const DTYPES: Readonly<Record<string, StoredName>> = {
+  ...{ F64: 'f64', F32: 'f32', F16: 'f16', BF16: 'bf16', I64: 'i64', I32: 'i32', U8: 'u8' },
+  ...{ I8: 'i8', I16: 'i16', U16: 'u16', U32: 'u32', U64: 'u64', BOOL: 'bool' },
+};
+const OTHER_DTYPES = ['F8_E4M3', 'F8_E5M2', 'C64', 'F4', 'f32', '', '__proto__', 'toString'];
+
+interface Spec {
+  readonly header: readonly (readonly [string, Json])[];
+  readonly bytes: Uint8Array;
+  readonly expects: unknown;
+}
+
+function spec(r: Random): Spec {
+  const names = new Set(
+    Array.from({ length: r.between(0, 4) }, () => (r.chance(0.1) ? anyText(r, 12) : `${word(r)}.${word(r)}`)),
+  );
+  names.delete('__metadata__');
+  const found: (readonly [string, unknown])[] = [];
+  const header: (readonly [string, Json])[] = [];
+  const pieces: Uint8Array[] = [];
+  let at = 0;
+  for (const name of names) {
+    const dtype = r.pick(Object.keys(DTYPES));
+    const stored: Stored = STORED[DTYPES[dtype]!];
+    const { shape: of, bytes, numbers } = values(r, stored, shape(r));
+    header.push([name, { dtype, shape: of, data_offsets: [at, at + bytes.length] }]);
+    found.push([name, { dtype: stored.dtype, shape: of, numbers }]);
+    pieces.push(bytes);
+    at += bytes.length;
+  }
+  const metadata = Object.fromEntries(Array.from({ length: r.between(0, 3) }, () => [word(r), anyText(r, 20)]));
+  if (Object.keys(metadata).length > 0) header.unshift(['__metadata__', metadata]);
+  return { header, bytes: Buffer.concat(pieces), expects: { tensors: byName(found), metadata } };
+}
+
+function parts(r: Random, json: string, bytes: Uint8Array): Part[] {
+  const padding = ' '.repeat(r.pick([0, (8 - (Buffer.byteLength(json) % 8)) % 8]));
+  const length = Buffer.byteLength(json) + padding.length;
+  return [le(length, 8), text(json + padding), data(bytes)];
+}
+
+/** Many tensors, many of them empty, large headers, dtypes that are none of ours. */
+function odd(r: Random): Part[] {
+  const many = r.pick([1, 2, 1000]);
+  const dtype = r.pick([...Object.keys(DTYPES), ...OTHER_DTYPES]);
+  const of = r.pick([[], [0], [0, 2 ** 53], [2 ** 32, 2 ** 32], [1], new Array(65).fill(1), new Array(3000).fill(1)]);
+  const size = r.pick([0, 1, 8]);
+  const entry = (i: number): Json => ({ dtype, shape: of, data_offsets: [r.chance(0.1) ? 0 : i * size, (i + 1) * size] });
+  const json = written(inOrder(Array.from({ length: many }, (_, i) => [`${i}`, entry(i)])));
+  return parts(r, json, new Uint8Array(r.chance(0.9) ? size * many : r.between(0, 9)));
+}
+
+function draw(r: Random): Drawn {
+  const { header, bytes, expects } = spec(r);
+  const name = 'a.safetensors';
+  const kind = r.unit();
+  const whole = joined(parts(r, written(inOrder(header)), bytes));
+  if (kind < 0.25) return { files: { [name]: whole }, options: {}, expects };
+  if (kind < 0.26)
+    return { files: { [name]: whole }, options: { tensors: [...header.map(([key]) => key), word(r)].slice(0, 2) } };
+  if (kind < 0.3) return { files: { [name]: joined(odd(r)) }, options: {} };
+  if (kind < 0.36) return { files: { [name]: new Uint8Array(0) }, options: { write: r.between(0, 2 ** 31) } };
+  if (kind < 0.7) return { files: { [name]: joined(parts(r, written(changedJson(r, inOrder(header))), bytes)) }, options: {} };
+  return { files: { [name]: damaged(r, parts(r, written(inOrder(header)), bytes)) }, options: {} };
+}
+
+const byName = <T>(pairs: readonly (readonly [string, T])[]): (readonly [string, T])[] =>
+  [...pairs].sort(([a], [b]) => (a < b ? -1 : 1));
+
+const plain = ({ tensors, metadata }: Safetensors): unknown => ({
+  tensors: byName([...tensors]).map(([name, t]) => [name, plainTensor(t)]),
+  metadata: { ...metadata },
+});
+
+const OWN: readonly (readonly [TensorData['dtype'], StoredName])[] = [
+  ['f32', 'f32'],
+  ['f64', 'f64'],
+  ['i32', 'i32'],
+  ['u8', 'u8'],
+];
+const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
+
+/** Tensors and texts to write. */
+function ownTensors(r: Random): { readonly tensors: Map<string, TensorData>; readonly metadata: Record<string, string> } {
+  const tensors = Array.from({ length: r.between(0, 4) }, (): [string, TensorData] => {
+    const [dtype, stored] = r.pick(OWN);
+    const { shape: of, bytes } = values(r, STORED[stored], shape(r));
+    const data = new ARRAYS[dtype](bytes.buffer as ArrayBuffer, 0, sizeOf(of));
+    return [r.chance(0.3) ? anyText(r, 12) : word(r), { dtype, shape: of, data }];
+  });
+  const pairs = Array.from({ length: r.between(0, 3) }, () => [word(r), anyText(r, r.pick([5, 300]))]);
+  return { tensors: new Map(tensors), metadata: Object.fromEntries(pairs) as Record<string, string> };
+}
+
+/** What is written is what is read: `seed` says what. */
+async function rewritten(seed: number, file: string): Promise<unknown> {
+  const { tensors, metadata } = ownTensors(new Random(seed, 'written'));
+  await writeSafetensors(file, tensors, metadata);
+  const bytes = readFileSync(file);
+  if (Buffer.compare(bytes, serializeSafetensors(tensors, metadata)) !== 0) throw new Broken('serialize and write differ');
+  const [was, is] = [plain({ tensors, metadata }), plain(await readSafetensors(file))];
+  if (!isDeepStrictEqual(was, is)) throw new Broken('what was read is not what was written');
+  return is;
+}
+
+function ways({ files, options }: Input, folder: string): ReturnType<Reader['ways']> {
+  const file = join(folder, 'a.safetensors');
+  if (typeof options.write === 'number') {
+    return [{ name: 'writeSafetensors', run: () => rewritten(options.write as number, file) }];
+  }
+  const own = options.tensors ? { tensors: options.tensors as string[] } : {};
+  const parse = (): unknown => plain(parseSafetensors(files['a.safetensors']!, file, own));
+  const read = async (): Promise<unknown> => plain(await readSafetensors(file, { ...own, ...limitOf('io.readSafetensors') }));
+  const inspect = async (): Promise<unknown> => {
+    const { entries, metadata } = await inspectSafetensors(file, limitOf('io.inspectSafetensors'));
+    return { entries: entries.map(({ name, dtype, shape, begin, end }) => [name, dtype, shape, begin, end]), metadata };
+  };
+  return [
+    { name: 'parseSafetensors', alike: 'safetensors', sync: true, run: parse },
+    { name: 'readSafetensors', alike: 'safetensors', run: read },
+    { name: 'inspectSafetensors', partial: true, run: inspect },
+  ];
+}
+
+export const SAFETENSORS: Reader = {
+  covers: [
+    'io.readSafetensors',
+    'io.parseSafetensors',
+    'io.inspectSafetensors',
+    'io.serializeSafetensors',
+    'io.writeSafetensors',
+  ],
+  reaches: [
+    ...['io/safetensors.ts', 'io/safetensors-header.ts', 'io/json.ts', 'io/json-cursor.ts'],
+    ...['io/write.ts', 'io/temporary.ts'],
+  ],
+  draw,
+  ways,
+};

@@ -1,0 +1,43 @@
+// text.ts: texts in UTF-8, plain and gzip, and bytes that are none.
+import { join } from 'node:path';
+import { readText } from '../../../lib/io/text.ts';
+import type { Random } from '../../torture/random.ts';
+import { havoc, other } from '../make/bytes.ts';
+import { perhapsGzipped } from '../make/damaged.ts';
+import { bomb } from '../make/gzip.ts';
+import { anyText, disturbed } from '../make/text.ts';
+import type { Drawn, Reader } from '../spec.ts';
+import { limited } from './limits.ts';
+
+function draw(r: Random): Drawn {
+  const kind = r.unit();
+  if (kind < 0.003) {
+    const { bytes, unpacked } = bomb(r, Buffer.from('text'), r.pick(['a', '\n', 'ä', '\ud83d\ude00']));
+    return { files: { 'a.txt': bytes }, options: {}, unpacked };
+  }
+  const once = anyText(r, r.pick([10, 200, 2000]));
+  const text = kind < 0.006 ? once.repeat(r.between(1, 3000)) : once;
+  const marked = `${r.chance(0.1) ? '\ufeff' : ''}${text}`;
+  if (kind < 0.3) {
+    const expects = marked.startsWith('\ufeff') ? marked.slice(1) : marked;
+    return {
+      files: { 'a.txt': perhapsGzipped(r, Buffer.from(marked), false) },
+      options: {},
+      expects,
+      unpacked: 4 * marked.length,
+    };
+  }
+  if (kind < 0.36)
+    return { files: { 'a.txt': r.chance(0.5) ? other(r) : Buffer.from(text, r.pick(['utf16le', 'latin1'])) }, options: {} };
+  const bytes = r.chance(0.5)
+    ? havoc(r, Buffer.from(text))
+    : Buffer.from(disturbed(r, Buffer.from(text).toString('latin1')), 'latin1');
+  return { files: { 'a.txt': perhapsGzipped(r, bytes, true) }, options: {} };
+}
+
+export const TEXT: Reader = {
+  covers: ['io.readText'],
+  reaches: ['io/text.ts', 'io/file.ts'],
+  draw,
+  ways: (_, folder) => [{ name: 'readText', run: () => limited('io.readText', readText, join(folder, 'a.txt')) }],
+};
