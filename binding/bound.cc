@@ -332,6 +332,7 @@ bool Bound::run(RunRequest& request, Workspace& workspace, Crew* crew, int threa
   uint8_t* const scratch = there(poison_.on() ? poison_.scratch() : workspace.scratch.data());
   uint8_t* const locals = there(poison_.on() ? poison_.locals() : workspace.locals.data());
   if (profile_.on()) profile_.begin_run(size);
+  // What may throw stands above: whoever leaves the loop by an exception leaves the others at its barriers.
   Loop loop{*this, request, scratch, locals, result, stop, closing, crew, size, all};
   loop.start();
   if (size > 1) {

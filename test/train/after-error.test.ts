@@ -1,6 +1,7 @@
 // after-error.test.ts: what state wrong input leaves: weights of the last whole step, a trainer that goes on, copies that nobody can spoil.
-import { expect, test } from 'vitest';
-import { BusyError, clip, DetachedError, IndexError, OptionError, optim, rows } from '../../lib/index.ts';
+import { expect, test, vi } from 'vitest';
+import { BusyError, clip, DetachedError, GradclipError, IndexError, OptionError, optim, rows } from '../../lib/index.ts';
+import { BoundProgram } from '../../lib/native/program.ts';
 import { fails, transferred } from './fails.ts';
 import { bits, classifier, points } from './models.ts';
 
@@ -97,4 +98,31 @@ test('while a fit is on', async () => {
   await fails(() => trainer.load('any.safetensors'), BusyError, 'ERR_BUSY', 'load: a fit of this trainer is running');
   run.stop();
   await run;
+});
+
+// A step of several parts is of several runs: those before the one that fails have left sums, which nobody may go on from.
+test.each([1, 3, 4, 7, 8])('run %i of a fit finds no memory: the next fit goes on as if nothing had been', async (k) => {
+  const make = () => classifier({ accumulate: 4, rate: 0.2, threads: 2 });
+  const [failed, whole] = [make(), make()];
+  // 12 batches, the last of 4 rows: three steps an epoch, of which the last has two parts, runs 3 and 4.
+  const data = points(92);
+  const fit = { steps: 7, chunkSteps: 1 };
+  const { run } = BoundProgram.prototype;
+  let runs = 0;
+  const spy = vi.spyOn(BoundProgram.prototype, 'run').mockImplementation(function (this: BoundProgram, request) {
+    return ++runs === k ? Promise.reject(new GradclipError('ERR_MEMORY', 'run: out of memory')) : run.call(this, request);
+  });
+  try {
+    await fails(() => failed.fit(data, fit), GradclipError, 'ERR_MEMORY', 'out of memory');
+  } finally {
+    spy.mockRestore();
+  }
+  const { step } = failed.counters;
+  expect(step).toBe([0, 0, 0, 2, 2, 3, 4, 5, 5][k]);
+  await failed.fit(data, { ...fit, steps: 7 - step });
+  await whole.fit(data, fit);
+  expect(failed.counters).toEqual(whole.counters);
+  expect(await bits(failed)).toBe(await bits(whole));
+  expect(await failed.evaluate(data)).toEqual(await whole.evaluate(data));
+  failed.dispose();
 });
