@@ -23,6 +23,17 @@ export function growth(samples) {
   return above / below;
 }
 
+/** True from the moment the process is told to end: then what there is so far is told. */
+export function interrupted() {
+  const told = { so: false };
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => {
+      told.so = true;
+    });
+  }
+  return () => told.so;
+}
+
 // Through fewer there is no line.
 const FEWEST = 8;
 

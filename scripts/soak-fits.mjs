@@ -1,7 +1,7 @@
 // soak-fits.mjs: fit after fit in one process, of new trainers and of one again and again, with errors and aborts in between:
 // `npm run -s soak:fits -- [FITS]`, 100,000 by default. Memory must stay flat. One JSON line tells; the exit code is 1 where it does not.
 import { clip, GradclipError, loss, nn, ops, optim, Trainer } from '../dist/lib/index.js';
-import { report, resident, withGc } from './resident.mjs';
+import { interrupted, report, resident, withGc } from './resident.mjs';
 
 const MOST_MIB = 32;
 
@@ -95,12 +95,14 @@ async function soak(total) {
   const samples = [];
   const each = Math.max(1, Math.ceil(total / 20));
   const started = performance.now();
-  for (let k = 0; k < total; k++) {
+  const ends = interrupted();
+  let k = 0;
+  for (; k < total && !ends(); k++) {
     await FITS[k % FITS.length](k);
     if ((k + 1) % each === 0) samples.push([k + 1, await resident()]);
   }
   const seconds = Math.round((performance.now() - started) / 1000);
-  report({ soak: 'fits', fits: total, seconds }, samples, { per: 10_000, most: MOST_MIB });
+  report({ soak: 'fits', fits: k, seconds }, samples, { per: 10_000, most: MOST_MIB });
 }
 
 if (await withGc(import.meta.url)) await soak(Number(process.argv[2] ?? 100_000));

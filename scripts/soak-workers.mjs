@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { clip, loss, nn, ops, optim, Trainer } from '../dist/lib/index.js';
-import { report, resident, withGc } from './resident.mjs';
+import { interrupted, report, resident, withGc } from './resident.mjs';
 
 const AT_ONCE = 8;
 const MOST_MIB = 64;
@@ -125,24 +125,27 @@ async function soak(total) {
   };
   const folder = mkdtempSync(join(tmpdir(), 'gradclip-soak-'));
   const samples = [];
-  const done = {};
+  const of = {};
+  const ends = interrupted();
+  let done = 0;
   const started = performance.now();
   const each = Math.max(Math.min(AT_ONCE, total), Math.ceil(total / 20));
   try {
-    for (let at = 0; at < total; at += each) {
-      let left = Math.min(each, total - at);
+    for (; done < total && !ends(); ) {
+      let left = Math.min(each, total - done);
       const chain = async () => {
         while (left-- > 0) {
           const doing = await one(draw, folder);
-          done[doing] = (done[doing] ?? 0) + 1;
+          of[doing] = (of[doing] ?? 0) + 1;
+          done++;
         }
       };
       await Promise.all(Array.from({ length: AT_ONCE }, chain));
-      samples.push([at + each, await resident()]);
+      samples.push([done, await resident()]);
     }
     const left = readdirSync(folder).filter((name) => !name.endsWith('.safetensors')).length;
     const seconds = Math.round((performance.now() - started) / 1000);
-    report({ soak: 'workers', workers: total, seconds, done, leftovers: left }, samples, { per: 1000, most: MOST_MIB });
+    report({ soak: 'workers', workers: done, seconds, of, leftovers: left }, samples, { per: 1000, most: MOST_MIB });
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -1,5 +1,6 @@
 // config-data.ts: key `data` of a configuration: files, and how their rows are shared out.
 import { OptionError } from '../errors.ts';
+import { MAX_BYTES, MAX_COLUMNS, MAX_LINE } from '../io/limits.ts';
 import {
   bool,
   choice,
@@ -36,6 +37,8 @@ interface CommonData {
   /** Folder of the files, from the folder of the configuration. */
   readonly dir: string;
   readonly split: Split;
+  /** Most bytes of a file, and of what is unpacked of it. */
+  readonly maxBytes: number;
   /** Where the files come from: part of the message when one is not there. */
   readonly about: string | null;
 }
@@ -62,6 +65,9 @@ export interface CSVData extends CommonData {
   readonly delimiter: string | null;
   /** What stands before a fraction. */
   readonly decimal: '.' | ',';
+  /** Most bytes of a line, and cells of a row. */
+  readonly maxLine: number;
+  readonly maxColumns: number;
   /** Columns of values, by name or index; null: all but the label. */
   readonly columns: readonly (string | number)[] | null;
   /** Of a row, where its values are an image: channels, height and width. */
@@ -114,6 +120,7 @@ const common = {
   split: split
     .default({} as never)
     .about('how rows (of a text: characters) are shared out, in this order: numbers of them, or parts of all below 1'),
+  maxBytes: positive.default(MAX_BYTES).about('most bytes of a file, and of all that is unpacked of it'),
   about: text.or(null).about('where to get the files, told when one is missing'),
 } as const;
 
@@ -144,6 +151,8 @@ export const DATA: { readonly [K in DataConfig['type']]: OptionsOf<Extract<DataC
       .about('whether the first line has names; `"auto"` guesses as [DATA.md](DATA.md) says'),
     delimiter: text.or(null).about('what stands between cells; guessed of tab, bar, semicolon and comma where it is not given'),
     decimal: choice('.', ',').default('.').about('what stands before a fraction'),
+    maxLine: positive.default(MAX_LINE).about('most bytes of a line'),
+    maxColumns: positive.default(MAX_COLUMNS).about('most cells of a row, those that are not read too'),
     columns: list(column, { min: 1 })
       .or(null)
       .about('names or indices of those to read; all but the label where it is not given'),

@@ -13,7 +13,7 @@ import { readText } from '../io/text.ts';
 import { sizeOf } from '../ir/op.ts';
 import { permutation } from '../ir/philox.ts';
 import { type NdArray, rows, type Source, windows } from '../train/feed/source.ts';
-import type { CSVData, DataConfig, NPZData, Split, TextData } from './config.ts';
+import type { CSVData, DataConfig, IDXData, NPZData, Split, TextData } from './config.ts';
 
 /** Files as they were read, before any row is given a use. */
 export type RawData =
@@ -76,11 +76,11 @@ export async function readData(config: DataConfig, dir: string, labels: LabelsRe
   try {
     switch (config.type) {
       case 'text':
-        return { kind: 'text', text: await readText(at(config.file)), config };
+        return { kind: 'text', text: await readText(at(config.file), { maxBytes: config.maxBytes }), config };
       case 'idx': {
-        const table = await idxTable(at(config.images), at(config.labels), labels);
+        const table = await idxTable(at(config.images), at(config.labels), config, labels);
         const { testImages, testLabels } = config;
-        const test = testImages && testLabels ? await idxTable(at(testImages), at(testLabels), labels) : null;
+        const test = testImages && testLabels ? await idxTable(at(testImages), at(testLabels), config, labels) : null;
         return { kind: 'table', table, test, split: config.split };
       }
       case 'csv': {
@@ -206,14 +206,14 @@ function countParts(split: Split, total: number, restToTest: boolean): Parts<num
   return { train, validation, test };
 }
 
-async function idxTable(images: string, labels: string, read: LabelsRead): Promise<Table> {
-  const x = await readIdx(images);
-  const y = await readIdx(labels);
+async function idxTable(images: string, labels: string, { maxBytes }: IDXData, read: LabelsRead): Promise<Table> {
+  const x = await readIdx(images, { maxBytes });
+  const y = await readIdx(labels, { maxBytes });
   return tableOf(x, y, images, labels, read);
 }
 
-async function npzTable(file: string, { x, y }: NPZData, read: LabelsRead): Promise<Table> {
-  const arrays = await readNpz(file, { arrays: [x, y] });
+async function npzTable(file: string, { x, y, maxBytes }: NPZData, read: LabelsRead): Promise<Table> {
+  const arrays = await readNpz(file, { arrays: [x, y], maxBytes });
   return tableOf(arrays.get(x)!, arrays.get(y)!, `${file}: ${x}`, `${file}: ${y}`, read);
 }
 
@@ -245,8 +245,9 @@ async function csvTable(
 }
 
 /** How the files of a configuration are written. */
-export function csvOptions({ header, delimiter, decimal, columns }: CSVData): CSVOptions {
-  return { header, decimal, ...(delimiter && { delimiter }), ...(columns && { columns }) };
+export function csvOptions({ delimiter, columns, ...config }: CSVData): CSVOptions {
+  const { header, decimal, maxLine, maxColumns, maxBytes } = config;
+  return { header, decimal, maxLine, maxColumns, maxBytes, ...(delimiter && { delimiter }), ...(columns && { columns }) };
 }
 
 /** Whole numbers, of any type. */

@@ -20,6 +20,7 @@ import { dtypeOf } from '../train/feed/source.ts';
 import { ModelProgram } from '../train/state/model-program.ts';
 import { type Arguments, type Command, usage } from './args.ts';
 import type { DataConfig, TrainConfig } from './config.ts';
+import { data as dataConfig } from './config-data.ts';
 import { type ClassNames, csvOptions } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import type { IO, StopCause } from './io.ts';
@@ -114,7 +115,8 @@ function configOf(file: string, { config: text, classes }: Readonly<Record<strin
     const config = parseJson(text ?? '{}', true) as Told;
     if (config.data?.type === undefined || config.data.type === 'text') throw new TypeError('no model of rows');
     const classNames = classes === undefined ? null : list(anyText).read(parseJson(classes), new Place('', '', 'classes'));
-    return { ...config, classNames, model: modelConfig.read(config.model, new Place('', '', 'model')) };
+    const data = dataConfig.read(config.data, new Place('', '', 'data'));
+    return { ...config, data, classNames, model: modelConfig.read(config.model, new Place('', '', 'model')) };
   } catch (cause) {
     const message = `${file}: expected what gradclip train writes of rows: ${(cause as Error).message}`;
     throw new CheckpointError(message, { file }, { cause });
@@ -124,8 +126,8 @@ function configOf(file: string, { config: text, classes }: Readonly<Record<strin
 async function readRows(file: string, data: DataConfig, args: Arguments): Promise<TensorData> {
   const drop = args.text('drop');
   if (drop !== undefined && data.type !== 'csv') throw usage(PREDICT, '--drop: is for csv files');
-  if (data.type === 'idx') return readIdx(file);
-  if (data.type === 'npz') return (await readNpz(file, { arrays: [data.x] })).get(data.x)!;
+  if (data.type === 'idx') return readIdx(file, { maxBytes: data.maxBytes });
+  if (data.type === 'npz') return (await readNpz(file, { arrays: [data.x], maxBytes: data.maxBytes })).get(data.x)!;
   const label = drop !== undefined && /^-?\d+$/.test(drop) ? Number(drop) : drop;
   const written = data.type === 'csv' ? csvOptions(data) : {};
   const { features } = label === undefined ? await readCsv(file, written) : await readFeatures(file, { ...written, label });

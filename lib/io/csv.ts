@@ -31,7 +31,8 @@ export async function readCsv(file: string, options: CSVOptions = {}): Promise<T
 }
 
 /** Its features alone: in column `label` may stand anything. */
-export function readFeatures(file: string, options: CSVOptions): Promise<Table> {
+export async function readFeatures(file: string, options: CSVOptions): Promise<Table> {
+  readReadCsv(arguments);
   return readTable(file, options, false);
 }
 

@@ -141,7 +141,7 @@ const readSerialize = signature('io.serializeSafetensors', { tensors, metadata }
  */
 export function serializeSafetensors(tensors: NamedTensors, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   readSerialize(arguments);
-  return Buffer.concat(pieces(tensors, metadata));
+  return Buffer.concat(safetensorsParts(tensors, metadata));
 }
 
 const readWrite = signature('io.writeSafetensors', { file, tensors, metadata });
@@ -159,11 +159,11 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   readWrite(arguments);
-  await writeWhole(file, pieces(tensors, metadata));
+  await writeWhole(file, safetensorsParts(tensors, metadata));
 }
 
 /** The header and the tensors' bytes in the order of the file. */
-function pieces(tensors: NamedTensors, metadata: Readonly<Record<string, string>>): Uint8Array[] {
+export function safetensorsParts(tensors: NamedTensors, metadata: Readonly<Record<string, string>>): Uint8Array[] {
   const named: [string, TensorData][] =
     tensors instanceof Map ? [...tensors] : Object.entries(tensors as Readonly<Record<string, TensorData>>);
   const begin = new Map<string, number>();

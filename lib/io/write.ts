@@ -21,14 +21,19 @@ const last = new Map<string, Promise<void>>();
  * removed first.
  *
  * @param content text in UTF-8, or bytes in parts, which must not change until the promise is settled
+ * @param ready done when the new file is complete beside its place, before it takes that
  * @throws DataError with `file` and the system's `code`
  */
-export async function writeWhole(file: string, content: string | readonly Uint8Array[]): Promise<void> {
+export async function writeWhole(
+  file: string,
+  content: string | readonly Uint8Array[],
+  ready: () => Promise<void> = async () => {},
+): Promise<void> {
   const parts = typeof content === 'string' ? [Buffer.from(content)] : content;
   const target = found.then(() => targetOf(file));
   found = target.catch(() => {});
   try {
-    await inOrder(await target, (path) => replace(file, path, parts));
+    await inOrder(await target, (path) => replace(file, path, parts, ready));
   } catch (error) {
     throw writeError(file, error);
   }
@@ -56,7 +61,7 @@ async function inOrder(target: string, write: (target: string) => Promise<void>)
   }
 }
 
-async function replace(file: string, target: string, parts: readonly Uint8Array[]): Promise<void> {
+async function replace(file: string, target: string, parts: readonly Uint8Array[], ready: () => Promise<void>): Promise<void> {
   const old = await replaced(file, target);
   await removeLeftovers(target);
   // Opened first: where there are no more handles, that is known before anything has changed.
@@ -72,6 +77,7 @@ async function replace(file: string, target: string, parts: readonly Uint8Array[
       } finally {
         await handle.close();
       }
+      await ready();
       await rename(temporary, target);
     } catch (error) {
       await unlink(temporary).catch(() => {});

@@ -33,12 +33,16 @@ const MUCH = 64 << 20;
 // What is left to everything else, page tables among it.
 const RESERVE = 32 << 20;
 
-/** The least of all limits; null where none is known. */
-export function roomOf(roots: Roots = LINUX): Room | null {
+/**
+ * The least of all limits; null where none is known.
+ * @param given bytes that this process was given and has not touched: addresses that it has, memory that is not there yet
+ */
+export function roomOf(roots: Roots = LINUX, given: number = 0): Room | null {
   const machine = fieldsOf(textOf(`${roots.proc}/meminfo`), 1024);
   const swap = machine.get('SwapFree') ?? 0;
   const free = machine.get('MemAvailable');
-  const all = [...(free === undefined ? [] : [{ bytes: free + swap, of: 'the machine' }]), ...groups(roots, swap), ...own(roots)];
+  const shared = [...(free === undefined ? [] : [{ bytes: free + swap, of: 'the machine' }]), ...groups(roots, swap)];
+  const all = [...shared.map(({ bytes, of }) => ({ bytes: bytes - given, of })), ...own(roots)];
   return all.reduce<Room | null>((least, room) => (least && least.bytes <= room.bytes ? least : room), null);
 }
 
@@ -48,10 +52,9 @@ export function roomOf(roots: Roots = LINUX): Room | null {
  */
 export function checkRoom({ what, advice }: Purpose, bytes: number, roots: Roots = LINUX): void {
   if (bytes < MUCH) return;
-  const room = roomOf(roots);
+  const room = roomOf(roots, addon().untouched());
   if (!room) return;
-  // What was given to this process before, and will still be touched.
-  const available = Math.max(0, room.bytes - addon().untouched() - RESERVE);
+  const available = Math.max(0, room.bytes - RESERVE);
   if (bytes <= available) return;
   const missing = bytes - available;
   const [asked, there, more] = [bytes, available, missing].map(sized);

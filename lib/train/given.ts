@@ -40,7 +40,6 @@ import { type AbortSignalLike, isAbortSignal } from './loop/halt.ts';
 import type { Logger } from './loop/warnings.ts';
 import type {
   BatchOptions,
-  EarlyStop,
   FitOptions,
   GroupRule,
   LoadOptions,
@@ -53,6 +52,9 @@ import { checkGuard, type Guard } from './step/guard.ts';
 import { lossScale } from './step/loss-scale.ts';
 import type { Regularizer } from './step/regularize.ts';
 import type { Objective } from './step/step.ts';
+import { callbacks } from './watch/callback.ts';
+import { type CheckpointRule, checkpoint } from './watch/checkpointing.ts';
+import type { EarlyStop } from './watch/early-stop.ts';
 import { plateau } from './watch/plateau.ts';
 import { recordTo } from './watch/recording.ts';
 import { rollback } from './watch/rollback.ts';
@@ -196,6 +198,9 @@ const fitOptions = options<FitOptions<string>>()({
   }).optional(),
   onEpoch: fn<NonNullable<FitOptions<string>['onEpoch']>>().optional(),
   onGuard: fn<NonNullable<FitOptions<string>['onGuard']>>().optional(),
+  callbacks: callbacks.default([]),
+  checkpoint: checkpoint.optional(),
+  resume: text.optional(),
   chunkSteps: positive.optional(),
   profile: bool.default(false),
   record: recordTo.optional(),
@@ -215,13 +220,30 @@ function checkNoPair(method: string, { 1: second }: ArrayLike<unknown>): void {
   throw new OptionError(text, { value: second });
 }
 
+/** What a fit writes and reads. */
+export interface FitFiles {
+  readonly checkpoint: CheckpointRule | null;
+  readonly resume: string | null;
+}
+
 /** @param metrics the names that validation gives, beside the loss */
-export function checkFitOptions(method: 'fit' | 'fitSync', given: ArrayLike<unknown>, metrics: readonly string[]): void {
+export function checkFitOptions(method: 'fit' | 'fitSync', given: ArrayLike<unknown>, metrics: readonly string[]): FitFiles {
   checkNoPair(method, given);
-  const { validation, validateEvery, earlyStop } = readFit[method](given);
+  const { validation, validateEvery, earlyStop, checkpoint, resume } = readFit[method](given);
   const needs = validateEvery !== undefined ? 'validateEvery' : earlyStop ? 'earlyStop' : null;
   if (needs && !validation) throw new OptionError(`Trainer.${method}: ${needs} needs a validation set`, { option: needs });
   if (earlyStop) checkMetric(`Trainer.${method}`, 'earlyStop.metric', earlyStop.metric, metrics);
+  const files = checkpoint ? 'checkpoint' : resume !== undefined ? 'resume' : null;
+  if (files && method === 'fitSync') {
+    throw new OptionError(`Trainer.fitSync: option ${files}: files are read and written beside a training: use fit`, {
+      option: files,
+    });
+  }
+  if (resume === 'auto' && !checkpoint) {
+    const text = `Trainer.${method}: resume: 'auto' looks for the files of option checkpoint: give that too, or resume a file by its name`;
+    throw new OptionError(text, { option: 'resume' });
+  }
+  return { checkpoint: checkpoint ?? null, resume: resume ?? null };
 }
 
 type Read<V> = (given: ArrayLike<unknown>) => V;

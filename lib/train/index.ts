@@ -12,7 +12,7 @@ export {
   type WindowsOptions,
   windows,
 } from './feed/source.ts';
-export type { Stream } from './feed/stream.ts';
+export type { Stream, StreamPlace } from './feed/stream.ts';
 export { type ContextModel, type GenerateOptions, generate, type SteppingModel, type Writer } from './generate.ts';
 export type { AbortSignalLike } from './loop/halt.ts';
 export type { InstructionProfile, Profile } from './loop/profile.ts';
@@ -21,7 +21,6 @@ export type { Run } from './loop/run.ts';
 export type { Logger, TrainingWarning, TrainingWarningCode, WarningDetails } from './loop/warnings.ts';
 export type {
   BatchOptions,
-  EarlyStop,
   FitOptions,
   GroupRule,
   LoadOptions,
@@ -36,6 +35,9 @@ export type { LossScaleOptions } from './step/loss-scale.ts';
 export * as regularize from './step/regularize.ts';
 export type { Measure, Objective } from './step/step.ts';
 export { Trainer } from './trainer.ts';
+export type { Callback, CallbackRun, StepReports } from './watch/callback.ts';
+export type { CheckpointOptions, Every } from './watch/checkpointing.ts';
+export type { EarlyStop } from './watch/early-stop.ts';
 export type { PlateauOptions } from './watch/plateau.ts';
 export type { RecordOptions } from './watch/recording.ts';
 export type { RollbackOptions } from './watch/rollback.ts';

@@ -21,6 +21,9 @@ import type { GuardEvent } from './step/guarding.ts';
 import type { LossScaleOptions } from './step/loss-scale.ts';
 import type { Regularizer } from './step/regularize.ts';
 import type { Measure, Objective } from './step/step.ts';
+import type { Callback } from './watch/callback.ts';
+import type { CheckpointOptions } from './watch/checkpointing.ts';
+import type { EarlyStop } from './watch/early-stop.ts';
 import type { PlateauOptions } from './watch/plateau.ts';
 import type { RecordOptions } from './watch/recording.ts';
 import type { RollbackOptions } from './watch/rollback.ts';
@@ -96,38 +99,43 @@ export interface TrainerOptions<M extends Module, K extends string = never, N ex
   readonly debug?: boolean;
 }
 
-export interface EarlyStop<K extends string = never> {
-  /** Validations without improvement before the run ends. */
-  readonly patience: number;
-  /** Smallest change that counts; default 0. */
-  readonly minDelta?: number;
-  /** `loss` or the name of a metric; default `loss`. */
-  readonly metric?: 'loss' | K;
-  /** Default `min` for the loss, `max` for other metrics. */
-  readonly mode?: 'min' | 'max';
-}
-
 /** `K`: names of the trainer's metrics; `N`: names that its data has. */
 export interface FitOptions<K extends string = never, N extends string = string> {
-  /** How long to train: steps, or epochs, or whichever comes first. Default: one epoch. */
+  /**
+   * How long to train: steps, or epochs, or whichever comes first; of a run that `resume` goes on with, counted from where that began. An epoch that
+   * is under way is one. Default: one epoch.
+   */
   readonly steps?: number;
   readonly epochs?: number;
   /** Rows per micro-batch of this run; default the trainer's. Where it changes within an epoch, that goes on with the batch of the next row. */
   readonly batchSize?: number;
   /** false: rows as they lie, in each epoch, for arrays. Default true: in another order each epoch, by the trainer's seed. */
   readonly shuffle?: boolean;
-  /** Measured at the end of each epoch, or every `validateEvery` steps of this run. */
+  /** Measured at the end of each epoch, or every `validateEvery` steps of the trainer. */
   readonly validation?: Named<N> | Share<N> | Source<N>;
   readonly validateEvery?: number;
   /** Which weights are validated. Default `model`. */
   readonly validateWeights?: Weights;
-  /** End when the validation stops improving, with the best weights back. */
+  /**
+   * End when the validation stops improving. However the run ends, the best weights are back then; a fit that follows, with the same rule and validation
+   * set, goes on from the last ones and counts on, also after `save` and `load`, unless this has ended the run.
+   */
   readonly earlyStop?: EarlyStop<K>;
   /** Aborting rejects with AbortError after the step being run; what was trained stays. */
   readonly signal?: AbortSignalLike;
-  readonly onEpoch?: (end: EpochEnd<K>) => void;
+  /** Called at the end of each epoch, after its validation; a promise is waited for. */
+  readonly onEpoch?: (end: EpochEnd<K>) => unknown;
   /** Called for what the trainer's guards find, when the steps of a chunk are done. */
-  readonly onGuard?: (event: GuardEvent) => void;
+  readonly onGuard?: (event: GuardEvent) => unknown;
+  /** Told what happens, in this order after what the library does itself; what they must know to go on is in checkpoints. */
+  readonly callbacks?: readonly Callback<K>[];
+  /** Write checkpoints while training, and one at the end: a file, or how often and how many. Not for `fitSync`. */
+  readonly checkpoint?: string | CheckpointOptions;
+  /**
+   * Go on with the run of a checkpoint: `auto` is the newest whole one of option `checkpoint`, and begins anew where there is none; else a file. The
+   * call that was interrupted, made again, is the run that was not: `steps` and `epochs` are counted from where that began. Not for `fitSync`.
+   */
+  readonly resume?: 'auto' | string;
   /** Steps per native call; default: about 20 ms worth. Results do not depend on it. */
   readonly chunkSteps?: number;
   /** Measure each instruction: `profile` of the result says where the time went. Costs two clock readings an instruction. Default false. */

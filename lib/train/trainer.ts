@@ -11,17 +11,17 @@ import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
 import { type Inspection, type InspectOptions, inspectLoop } from './debug/inspect.ts';
 import { closing, closingNow, type Feeder, type FeedOptions } from './feed/feeder.ts';
-import { asSource, feederOf, inputsOf } from './feed/inputs.ts';
-import { preprocessMetadata, preprocessOf, type Transforms } from './feed/prepare.ts';
+import { asSource, feederOf, inputsOf, isStream } from './feed/inputs.ts';
+import type { Transforms } from './feed/prepare.ts';
 import type { ArrayInput, Arrays, Named, NdArray, Source } from './feed/source.ts';
 import { copyOf, type Stream } from './feed/stream.ts';
-import { type Asked, checkFitOptions, checkTrainerOptions, readMethod } from './given.ts';
+import { type Asked, checkFitOptions, checkTrainerOptions, type FitFiles, readMethod } from './given.ts';
 import type { Access } from './loop/access.ts';
 import { drive, driveSync, type Loop, settle } from './loop/effect.ts';
 import { type EvaluateContext, evaluateLoop } from './loop/evaluate.ts';
 import type { Running } from './loop/fit.ts';
 import { Halt } from './loop/halt.ts';
-import { type Counters, type FitResult, inBatchesOf, type Metrics, START } from './loop/progress.ts';
+import type { Counters, FitResult, Metrics } from './loop/progress.ts';
 import { Run } from './loop/run.ts';
 import { train } from './loop/training.ts';
 import { Warnings } from './loop/warnings.ts';
@@ -35,27 +35,17 @@ import {
   type Weights,
   type WeightsOptions,
 } from './options.ts';
-import {
-  checkMetadata,
-  type LoadResult,
-  matchCheckpoint,
-  readCheckpoint,
-  withoutMismatched,
-  writeCheckpoint,
-} from './state/checkpoint.ts';
+
+import { type LoadResult, readCheckpoint, withoutMismatched } from './state/checkpoint.ts';
+
 import { Current } from './state/current.ts';
 import { type Sparsity, sparsityOf, withoutPrunedRows } from './state/pruned.ts';
 import { Copied } from './state/session.ts';
 import type { Setup } from './state/setup.ts';
+import { type Begun, newestWhole, Standing, wholeCheckpoint } from './state/standing.ts';
+import { Checkpointing, type CheckpointRule, type WriteCheckpoint } from './watch/checkpointing.ts';
 
 type Chosen = Required<BatchOptions>;
-
-interface Begun extends Running {
-  /** Let other trainers have the model's values. */
-  readonly release: () => void;
-  /** Rows of its batches. */
-  readonly batchSize: number;
-}
 
 /**
  * Trains, measures and runs one model.
@@ -79,11 +69,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /** Who it is, to the model. */
   readonly #name: symbol = Symbol('trainer');
   readonly #log: StepLog = new StepLog();
-  #seed: bigint;
-  #counters: Counters = START;
-  /** Rows of the batches in which they count. */
-  #counted: number;
-  #running: Begun | null = null;
+  readonly #standing: Standing<M>;
 
   /** @throws OptionError; ShapeError and others for what the model's loss does are thrown by the first run */
   constructor(given: TrainerOptions<M, K, N, T>) {
@@ -92,17 +78,23 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     checkTrainerOptions(arguments);
     const { model, threads = addon().threads.count, seed = 0 } = options;
     this.#threads = threads;
-    this.#seed = BigInt(seed);
     this.model = model;
     this.#options = options;
-    this.#counted = this.#batchSize;
-    const standing = (): { step: number; seed: bigint } => ({ step: this.#counters.step, seed: this.#seed });
+    this.#standing = new Standing({
+      current: () => this.#current,
+      log: this.#log,
+      batchSize: this.#batchSize,
+      seed: BigInt(seed),
+      accumulate: options.accumulate ?? 1,
+      name: this.#name,
+    });
+    const standing = (): { step: number; seed: bigint } => ({ step: this.counters.step, seed: this.#seed });
     this.#current = new Current(options, standing, () => this.#log.clear());
   }
 
   /** Batches drawn, updates applied, place in the epoch. */
   get counters(): Counters {
-    return this.#running?.counters ?? this.#counters;
+    return this.#standing.counters;
   }
 
   /** What `plateau` multiplies the learning rates by now; 1 without it. */
@@ -117,7 +109,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   /** Names of the parameters that are trained, by a fit that is on, else by the next one, in the order in which policies see them. */
   get trained(): readonly string[] {
-    return this.#running ? this.#setup.trained : this.#setup.trainedNow(this.#counters.step);
+    return this.#standing.running ? this.#setup.trained : this.#setup.trainedNow(this.counters.step);
   }
 
   /**
@@ -130,11 +122,14 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * training: the state is then that of the last whole step
    */
   fit(data: Named<N> | Share<N> | Source<N> | Stream<N>, options: FitOptions<K, N> = {}): Run<K> {
-    const running = this.#begin('fit', arguments, options);
+    const { running, files } = this.#begin('fit', arguments, data, options);
     const start = async (run: Run<K>): Promise<FitResult<K>> => {
       try {
+        if (files.resume !== null) await this.#resume(files.resume, files.checkpoint, running);
+        const checkpointing = files.checkpoint && this.#checkpointing(files.checkpoint, running);
         const feeder = feederOf('fit', data, options, this.#feedOptions(options));
-        return await closing(feeder, () => this.#train(running, feeder, options, drive, run));
+        const resumed = files.resume !== null;
+        return await closing(feeder, () => this.#train(running, feeder, options, drive, { run, checkpointing, resumed }));
       } finally {
         this.#end(running);
       }
@@ -152,10 +147,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     options: FitOptions<K, N> = {},
   ): FitResult<K> {
     this.#access.checkIdle('fitSync');
-    const running = this.#begin('fitSync', arguments, options);
+    const { running } = this.#begin('fitSync', arguments, data, options);
     try {
       const feeder = feederOf('fitSync', data, options, this.#feedOptions(options));
-      return closingNow(feeder, () => this.#train(running, feeder, options, driveSync, null) as FitResult<K>);
+      const blocking = { run: null, checkpointing: null, resumed: false };
+      return closingNow(feeder, () => this.#train(running, feeder, options, driveSync, blocking) as FitResult<K>);
     } finally {
       this.#end(running);
     }
@@ -256,19 +252,9 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     if (weights === 'ema' && !weightsOnly) {
       throw new OptionError("save: weights: 'ema' goes with weightsOnly: a whole checkpoint has both", { option: 'weights' });
     }
-    const { names, values, progress, metadata } = await this.#access.use('save', async () => {
-      const setup = this.#current.next();
-      try {
-        const names = weightsOnly ? setup.weightNames(weights) : setup.stateNames();
-        const batchSize = this.#running?.batchSize ?? this.#counted;
-        const progress = { counters: this.counters, seed: this.#seed, batchSize, since: setup.sinceNames };
-        const values = await setup.store.snapshot([...names.values()]);
-        return { names, progress, metadata: this.#metadata(given.metadata), values };
-      } finally {
-        this.#current.leave(setup);
-      }
-    });
-    await writeCheckpoint(file, names, values, weightsOnly ? null : progress, metadata);
+    const captured = { weightsOnly, weights, metadata: given.metadata };
+    const write = await this.#access.use('save', () => this.#standing.capture(captured));
+    await write(file);
   }
 
   /**
@@ -282,7 +268,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const given = readMethod.savePruned(arguments);
     this.#current.follow('savePruned');
     const { tensors, metadata } = await this.#access.use('savePruned', async () => {
-      const [metadata, values] = [this.#metadata(given.metadata), await this.#setup.snapshot()];
+      const [metadata, values] = [this.#standing.metadata(given.metadata), await this.#setup.snapshot()];
       return { metadata, tensors: withoutPrunedRows(this.model, this.#setup, values) };
     });
     await writeSafetensors(file, tensors, metadata);
@@ -332,27 +318,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   async load(file: string, options: LoadOptions = {}): Promise<LoadResult> {
     const { strict, skipMismatched, maxBytes } = readMethod.load(arguments);
     this.#access.checkFree('load');
-    const whole = await readCheckpoint(file, maxBytes);
-    const transforms = preprocessOf(file, whole.metadata, this.#setup.transforms);
+    const read = await readCheckpoint(file, maxBytes);
     return this.#access.turn(() => {
       this.#access.checkAlone('load');
-      const read = skipMismatched ? withoutMismatched(whole, this.#setup.weightNames('model')) : whole;
-      const { counters = START, seed = this.#seed, batchSize, since = {} } = read.progress ?? {};
-      const setup = this.#current.next((before) => before.sinceOf(since));
-      try {
-        const { values, ...result } = matchCheckpoint(read, setup.stateNames(true), strict);
-        this.#current.adopt(setup);
-        if (transforms) setup.transforms = transforms;
-        setup.restore(values);
-        setup.claim(this.#name);
-        this.#counters = counters;
-        this.#counted = batchSize ?? this.#batchSize;
-        this.#seed = seed;
-        this.#log.clear();
-        return result;
-      } finally {
-        this.#current.leave(setup);
-      }
+      const fitting = skipMismatched ? withoutMismatched(read, this.#setup.weightNames('model')) : read;
+      return this.#standing.adopt(fitting, strict);
     });
   }
 
@@ -371,7 +341,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     readMethod.dispose(arguments);
     if (this.#access.disposed) return;
     this.#access.dispose();
-    if (this.#running) this.#running.halt.call();
+    const { running } = this.#standing;
+    if (running) running.halt.call();
     else this.#setup.dispose();
   }
 
@@ -381,6 +352,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   get #batchSize(): number {
     return this.#options.batchSize ?? BATCH_SIZE;
+  }
+
+  get #seed(): bigint {
+    return this.#standing.seed;
   }
 
   get #setup(): Setup<M> {
@@ -393,7 +368,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   #feedOptions({ batchSize = this.#batchSize, shuffle = true }: FitOptions<string>): FeedOptions {
     const { accumulate = 1, dropLast = false } = this.#options;
-    return { batchSize, accumulate, dropLast, seed: this.#seed, shuffle };
+    const { epoch, batch } = this.counters;
+    return { batchSize, accumulate, dropLast, seed: this.#seed, shuffle, place: { epoch, batch } };
   }
 
   #chosen(where: string, options: Asked): Chosen {
@@ -406,9 +382,14 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return weights;
   }
 
-  #begin(where: 'fit' | 'fitSync', given: ArrayLike<unknown>, options: FitOptions<string>): Begun {
+  #begin(
+    where: 'fit' | 'fitSync',
+    given: ArrayLike<unknown>,
+    data: unknown,
+    options: FitOptions<string>,
+  ): { running: Begun; files: FitFiles } {
     this.#access.checkFree(where);
-    checkFitOptions(where, given, Object.keys(this.#options.metrics ?? {}));
+    const files = checkFitOptions(where, given, Object.keys(this.#options.metrics ?? {}));
     this.#weightsOf(where, options.validateWeights);
     if (this.#setup.plateau && !options.validation) {
       throw new OptionError(`${where}: the trainer's plateau needs a validation set`, { option: 'validation' });
@@ -417,19 +398,30 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#current.takeIn(where);
     const warnings = new Warnings(options.logger ?? this.#options.logger);
     const release = this.#access.begin(where);
-    const { batchSize } = this.#feedOptions(options);
-    const counters = inBatchesOf(this.#counters, this.#counted, batchSize);
-    this.#running = { halt: new Halt(options.signal ?? null), warnings, idle: new Map(), counters, release, batchSize };
-    return this.#running;
+    const batchSize = isStream(data) ? null : this.#feedOptions(options).batchSize;
+    const run = { halt: new Halt(options.signal ?? null), warnings, idle: new Map<string, boolean>(), release, batchSize };
+    return { running: this.#standing.begin(run), files };
   }
 
-  #end({ halt, counters, release, batchSize }: Begun): void {
-    release();
-    halt.close();
-    this.#counters = counters;
-    this.#counted = batchSize;
-    this.#running = null;
+  #end(running: Begun): void {
+    running.release();
+    running.halt.close();
+    this.#standing.end(running);
     if (this.#access.disposed) this.#setup.dispose();
+  }
+
+  /** Be where a checkpoint is, before anything is trained. */
+  async #resume(resume: string, checkpoint: CheckpointRule | null, { warnings }: Begun): Promise<void> {
+    const read = resume === 'auto' ? await newestWhole(checkpoint!, warnings) : await wholeCheckpoint(resume);
+    if (read) await this.#access.turn(() => this.#standing.adopt(read, true));
+  }
+
+  #checkpointing(rule: CheckpointRule, { warnings }: Begun): Checkpointing {
+    const captured = { weightsOnly: false, weights: 'model' as const };
+    // The run has to be written even if the trainer was disposed of meanwhile: then it has ended.
+    const capture = (metadata: Readonly<Record<string, string>>): Promise<WriteCheckpoint> =>
+      this.#access.turn(() => this.#standing.capture({ ...captured, metadata }));
+    return new Checkpointing(rule, { warnings, capture });
   }
 
   #train<R>(
@@ -437,14 +429,14 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     feeder: Feeder,
     options: FitOptions<string>,
     driver: (loop: Loop<FitResult<K>>) => R,
-    run: Run<K> | null,
+    how: { readonly run: Run<K> | null; readonly checkpointing: Checkpointing | null; readonly resumed: boolean },
   ): R {
     const { batchSize } = this.#feedOptions(options);
     return train({
       running,
       feeder,
       options,
-      run,
+      ...how,
       driver,
       setup: this.#setup,
       trainer: this.#name,
@@ -457,11 +449,6 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
       header: (perLayer) => this.#header(perLayer, batchSize),
       evaluation: (source, weights) => this.#evaluation(source, new Copied(source.data), { batchSize, weights }),
     });
-  }
-
-  #metadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
-    checkMetadata(metadata);
-    return { ...metadata, ...preprocessMetadata(this.#setup.transforms) };
   }
 
   #header(perLayer: boolean, batchSize: number): RecordHeader {

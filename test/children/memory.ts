@@ -71,23 +71,6 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
       await trainer.predict({ data: new Float32Array(200), shape: [1, 200] });
       if (k % 10 === 0) await collect();
     }),
-  /** Predictions for 300 lengths, after those for one, of a transformer whose programs would take 1 GiB together. */
-  async lengths() {
-    const trainer = new Trainer({
-      model: new nn.Sequential(
-        new nn.Embedding(64, 128),
-        new nn.TransformerEncoderLayer(128, 4, { dimFeedforward: 256 }),
-        new nn.Linear(128, 64),
-      ),
-      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
-      optimizer: optim.sgd({ lr: 0.1 }),
-      threads: 1,
-    });
-    await watch(300, (k) => {
-      const length = k < 0 ? 300 : k + 1;
-      return trainer.predict({ x: { data: new Int32Array(4 * length), shape: [4, length] } });
-    });
-  },
   /** Trainers of one model of 64 MiB: nothing is copied when they begin and when they end. */
   async values() {
     const model = new nn.Sequential(new nn.Linear(2048, 8192), ops.relu, new nn.Linear(8192, 10)).initialize(0);

@@ -1,5 +1,8 @@
 // data-files.test.ts: files of a configuration that are written otherwise: delimiter, columns, header; and labels that the model has no class for.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { readSafetensors, serializeSafetensors } from '../../lib/io/safetensors.ts';
 import { folder, idx, run } from './kit.ts';
 
 const config = {
@@ -50,4 +53,62 @@ test('delimiter, columns and header hold for predict, too', async () => {
 test('a header of numbers that cannot be told is asked for', async () => {
   const { code, stderr } = await train(written([[0, 1, 2], ...rows(3).map(([, b, y]) => [Math.floor(b!), 3, y!])]));
   expect([code, stderr]).toEqual([4, expect.stringMatching(/t\.csv:1: column 1: .* option header says which, true or false/)]);
+});
+
+test('decimal commas and limits hold for predict, too', async () => {
+  const text = `a;b;y\n${written(rows(3), ';').replaceAll('.', ',')}`;
+  const { code, stderr, cwd } = await train(text, { decimal: ',', maxLine: 20, maxColumns: 3, maxBytes: 1000 });
+  expect([code, stderr]).toEqual([0, expect.anything()]);
+  const predict = (file: string) => run(['predict', 'm.safetensors', file, '--drop', 'y'], { cwd });
+  expect((await predict('t.csv')).stdout.trim().split('\n').length).toBe(24);
+  writeFileSync(join(cwd, 'long.csv'), `${text}0,5;${'1'.repeat(20)};1\n`);
+  expect(await predict('long.csv')).toMatchObject({
+    code: 4,
+    stderr: expect.stringMatching(/long\.csv:26: expected a line of at most 20 bytes/),
+  });
+  writeFileSync(join(cwd, 'large.csv'), text.repeat(10));
+  expect(await predict('large.csv')).toMatchObject({
+    code: 4,
+    stderr: expect.stringMatching(/at most 1000 bytes \(option maxBytes\)/),
+  });
+
+  expect((await train(text, { decimal: ',', maxLine: 5 })).stderr).toMatch(
+    /t\.csv:2: expected a line of at most 5 bytes \(option maxLine\)/,
+  );
+  expect((await train(text, { decimal: ',', maxColumns: 2 })).stderr).toMatch(
+    /:1: column 3: expected at most 2 cells \(option maxColumns\)/,
+  );
+  expect((await train(text, { decimal: ',', maxLine: 1e15, maxBytes: 1e15 })).code).toBe(0);
+  expect(await train(text, { decimal: '·' })).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/data\.decimal: expected one of \., ,/),
+  });
+});
+
+test('a checkpoint that says of its data what no configuration may is refused', async () => {
+  const { cwd } = await train(written(rows(3)));
+  const { tensors, metadata } = await readSafetensors(join(cwd, 'm.safetensors'));
+  const of = JSON.parse(metadata.config!) as { data: object };
+  for (const data of [
+    { decimal: ['x'] },
+    { maxLine: -1 },
+    { columns: [[[1]]] },
+    { delimiter: { a: 1 } },
+    { shape: 'x' },
+    { type: 'zip' },
+  ]) {
+    const config = JSON.stringify({ ...of, data: { ...of.data, ...data } });
+    writeFileSync(join(cwd, 'bad.safetensors'), serializeSafetensors(Object.fromEntries(tensors), { ...metadata, config }));
+    const { code, stderr } = await run(['predict', 'bad.safetensors', 't.csv', '--drop', '2'], { cwd });
+    expect([code, stderr], config).toEqual([
+      4,
+      expect.stringMatching(/bad\.safetensors: expected what gradclip train writes of rows: data/),
+    ]);
+  }
+  const config = `${'{"a":'.repeat(1e5)}1${'}'.repeat(1e5)}`;
+  writeFileSync(join(cwd, 'bad.safetensors'), serializeSafetensors(Object.fromEntries(tensors), { ...metadata, config }));
+  expect(await run(['predict', 'bad.safetensors', 't.csv'], { cwd })).toMatchObject({
+    code: 4,
+    stderr: expect.stringMatching(/at most 64 levels/),
+  });
 });

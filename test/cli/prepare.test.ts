@@ -102,7 +102,7 @@ it('arrays of numpy are read by name; bytes that nothing transforms are numbers 
     'rows.json': JSON.stringify({ ...config, ...base, data: { type: 'npz', file: 'a.npz', y: 'labels' } }),
   });
   expect((await run(['train', '--json', 'idx.json'], { cwd })).json().at(-1)).toMatchObject({ stopReason: 'epochs', steps: 2 });
-  expect((await run(['train', 'npz.json'], { cwd })).stderr).toMatch(/a\.npz: no array has the name no; there are x, labels/);
+  expect((await run(['train', 'npz.json'], { cwd })).stderr).toMatch(/a\.npz: no array has the name "no"; there are x, labels/);
   expect((await run(['train', 'rows.json'], { cwd })).stderr).toMatch(
     /a\.npz: labels: expected \[2\], a label for each row.*got \[3,1,2\]/,
   );

@@ -94,6 +94,15 @@ test.each<[string, Record<string, string | number>, number, string]>([
   expect(roomOf(tree({ ...machine(8 * GIB, GIB), ...files }))).toEqual({ bytes, of });
 });
 
+test('what was given and is not touched is no limit on addresses', () => {
+  const limits = {
+    'proc/self/limits': `Max address space  ${4 * GIB}  unlimited  bytes`,
+    'proc/self/status': `VmSize:\t ${(3 * GIB) / 1024} kB`,
+  };
+  expect(roomOf(tree({ ...machine(8 * GIB), ...limits }), 2 * GIB)).toMatchObject({ bytes: GIB });
+  expect(roomOf(tree(machine(8 * GIB)), 2 * GIB)).toEqual({ bytes: 6 * GIB, of: 'the machine' });
+});
+
 test('the error says how much is asked for, how much there is, how much is missing, and what takes less', () => {
   const roots = tree(machine(21 * GIB));
   const untouched = addon().untouched();

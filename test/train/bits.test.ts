@@ -33,7 +33,9 @@ describe.each(Object.entries(VARIANTS))('%s', (name, { data, options }) => {
     const { batchSize = 32, accumulate = 1 } = given;
     const source = 'trace' in data ? (data as Source) : rows(data as Parameters<typeof rows>[0]);
     const setup = new Setup(given);
-    const session = setup.training(sourceFeeder(source, { batchSize, accumulate, dropLast: false, shuffle: true, seed: 1n }));
+    const session = setup.training(
+      sourceFeeder(source, { batchSize, accumulate, dropLast: false, shuffle: true, seed: 1n, place: { epoch: 0, batch: 0 } }),
+    );
     const looked = session.use([batchSize], function* ([compiled]): Loop<void> {
       const now = (): void => expect(threadsFor(compiled!.program, 3)).toBe(3);
       yield* perform({ now, later: async () => now() });

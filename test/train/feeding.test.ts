@@ -100,8 +100,9 @@ describe('batchSize of a fit', () => {
     // 25 of them: the one after is in the first batch of 30.
     await trainer.fit(data, { steps: 1, batchSize: 30 });
     expect(trainer.counters).toMatchObject({ epoch: 0, batch: 1 });
+    // Which the second one ends.
     await trainer.fit(data, { steps: 1, batchSize: 30 });
-    expect(trainer.counters).toMatchObject({ epoch: 0, batch: 2 });
+    expect(trainer.counters).toMatchObject({ epoch: 1, batch: 0 });
   });
   it('must be one', async () => {
     await fails(() => classifier().fit(data, { batchSize: 0 }), OptionError, 'ERR_OPTION', /batchSize.* got 0/);

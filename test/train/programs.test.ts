@@ -5,7 +5,6 @@ import { inputsOf } from '../../lib/train/feed/inputs.ts';
 import { driveSync } from '../../lib/train/loop/effect.ts';
 import { type Entry, Programs } from '../../lib/train/state/programs.ts';
 import { Setup } from '../../lib/train/state/setup.ts';
-import { child } from '../children/kit.ts';
 import { hashOf } from '../golden/models.ts';
 import { classifier, points } from './models.ts';
 import { Network, VARIANTS } from './variants.ts';
@@ -61,7 +60,7 @@ class Reader extends Network {
   }
 }
 
-it('predict with 100 lengths keeps a bounded number of programs, and of bytes', () => {
+it('predict with 80 lengths keeps a bounded number of programs, and of bytes', () => {
   const model = new Reader().initialize(0);
   const setup = new Setup({
     model,
@@ -73,7 +72,7 @@ it('predict with 100 lengths keeps a bounded number of programs, and of bytes', 
     return driveSync(setup.predictor('model').predict<Float32Array>(given, 8, 1)).data;
   };
   const first = predict(1);
-  for (let length = 2; length <= 100; length++) predict(length);
+  for (let length = 2; length <= 80; length++) predict(length);
   expect(setup.programs.count).toBeGreaterThan(10);
   expect(setup.programs.count).toBeLessThanOrEqual(66);
   expect(setup.programs.bytes).toBeLessThan(40 << 20);
@@ -84,8 +83,14 @@ it('predict with 100 lengths keeps a bounded number of programs, and of bytes', 
 });
 
 // A tail, micro-batches of several sizes, validation between steps.
-const FITS: Readonly<Record<string, () => Promise<unknown>>> = Object.fromEntries(
-  Object.entries(VARIANTS).map(([name, { data, options }]) => [
+const FITS = [
+  'dropout and accumulation, adamw',
+  'pruned by the schedule, with bounds and norms',
+  'tables of which few rows are read',
+  'averages, penalties, an adapting loss scale, guards',
+].map((name): [string, () => Promise<unknown>] => {
+  const { data, options } = VARIANTS[name]!;
+  return [
     name,
     async () => {
       using trainer = new Trainer({ ...options(), threads: 2 });
@@ -95,8 +100,8 @@ const FITS: Readonly<Record<string, () => Promise<unknown>>> = Object.fromEntrie
       const metrics = await trainer.evaluate(data);
       return [epochs, metrics, await hashOf(trainer)];
     },
-  ]),
-);
+  ];
+});
 const text = Uint8Array.from({ length: 403 }, (_, i) => (i * i + 3 * i) % 7);
 class Carrying extends Network {
   readonly embedding: nn.Embedding = new nn.Embedding(7, 5);
@@ -108,7 +113,7 @@ class Carrying extends Network {
 }
 
 it.each<[string, () => Promise<unknown>]>([
-  ...Object.entries(FITS),
+  ...FITS,
   [
     'carry and accumulation over windows',
     async () => {
@@ -154,14 +159,3 @@ it('a profile tells of programs that were dropped, too', async () => {
   expect(await profile()).toEqual(kept);
   expect(kept).toHaveLength(9);
 });
-
-// A sanitized build keeps what was freed.
-it.skipIf(process.env.GRADCLIP_PREBUILD !== undefined)(
-  'predict with 300 lengths takes little more memory than with one',
-  async () => {
-    const ended = await child('memory.js', ['lengths'], { node: ['--expose-gc'], env: { GRADCLIP_POISON: '0' } });
-    expect(ended).toMatchObject({ code: 0, errors: '' });
-    const { before, after } = ended.lines[0] as { before: number; after: number };
-    expect(after - before).toBeLessThan(60);
-  },
-);

@@ -315,9 +315,9 @@ describe('one error each', () => {
       'no folder to save to',
       () => classifier().save(at('no/where.safetensors')),
       ...file,
-      /where.safetensors: there is no folder/,
+      /where.safetensors: cannot be written: there is no folder/,
     ],
-    ['a folder in the way', () => classifier().save(folder), ...file, /EISDIR|is a directory/],
+    ['a folder in the way', () => classifier().save(folder), ...file, /expected a regular file, got a folder/],
   ])('%s', async (_name, call, kind, code, text) => {
     await fails(call, kind, code, text);
   });

@@ -9,6 +9,7 @@ import type { Counters } from '../loop/progress.ts';
 import type { NdArray, Source, Tensors } from './source.ts';
 import {
   checkRowTypes,
+  type Opened,
   openStream,
   Prefetcher,
   Puller,
@@ -16,6 +17,7 @@ import {
   rowTypes,
   type Stream,
   type StreamBatch,
+  type StreamPlace,
   traceRows,
 } from './stream.ts';
 
@@ -47,6 +49,11 @@ export interface Feeder {
   trace(graph: Graph, rows: number): Tensors;
   /** The next chunk of at most `most` steps. */
   next(most: number, counters: Counters): Effect<Chunk | 'endOfEpoch' | 'endOfData'>;
+  /**
+   * Whether the epoch under way has no batch left. A stream that takes long to say so is not waited for: then the end of the epoch is told when the
+   * next run finds it.
+   */
+  ends(counters: Counters): Effect<boolean>;
   close(): Promise<void>;
 }
 
@@ -57,6 +64,8 @@ export interface FeedOptions {
   readonly seed: bigint;
   /** Draw batches by the seed, or take rows as they lie. */
   readonly shuffle: boolean;
+  /** Where the run begins. */
+  readonly place: StreamPlace;
 }
 
 /** Index rows of a source that lies in memory. */
@@ -105,6 +114,7 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
     epochSteps: stepsFrom(next),
     trace: (graph, rows) => source.trace(graph, rows),
     next: (most, counters) => ({ now: () => next(most, counters), later: async () => next(most, counters) }),
+    ends: ({ batch }) => ({ now: () => batch >= perEpoch, later: async () => batch >= perEpoch }),
     close: async () => {},
   };
 }
@@ -149,26 +159,28 @@ const AHEAD = 16;
  * Whole batches of a stream, pulled ahead while a run is on.
  * @param blocks for a run that does not wait, and a stream that need not
  */
-export function streamFeeder(stream: Stream, { accumulate }: FeedOptions, blocks: boolean): Feeder {
-  let again = false;
-  const open = (): Prefetcher | Puller => {
-    const opened = openStream(stream);
-    again = opened.again;
+export function streamFeeder(stream: Stream, { accumulate, place }: FeedOptions, blocks: boolean): Feeder {
+  let opened!: Opened;
+  const open = (place: StreamPlace): Prefetcher | Puller => {
+    opened = openStream(stream, place);
     const limit = Math.max(AHEAD, 2 * accumulate);
     return blocks ? new Puller(opened, limit) : new Prefetcher(opened, limit);
   };
-  let source: Prefetcher | Puller | null = open();
+  let source: Prefetcher | Puller | null = open(place);
   let types: Map<string, TensorType> | null = null;
-  let drawn = 0;
+  let drawn = place.batch;
 
+  const endEpoch = (): void => {
+    drawn = 0;
+    // Opened anew, but not before another epoch is wanted.
+    if (opened.again) source = null;
+  };
   const chunkOf = (batches: readonly StreamBatch[]): Chunk | 'endOfEpoch' | 'endOfData' => {
     const first = batches[0];
     if (!first) {
-      if (!types) throw new DataError('fit: expected at least one batch, the source gave none');
+      if (!types && drawn === 0) throw new DataError('fit: expected at least one batch, the source gave none');
       if (drawn === 0) return 'endOfData';
-      drawn = 0;
-      // Opened anew, but not before another epoch is wanted.
-      if (again) source = null;
+      endEpoch();
       return 'endOfEpoch';
     }
     types ??= rowTypes(first);
@@ -192,17 +204,21 @@ export function streamFeeder(stream: Stream, { accumulate }: FeedOptions, blocks
       },
     };
   };
-  const now = (): Prefetcher | Puller => {
-    source ??= open();
+  const now = ({ epoch, batch }: StreamPlace): Prefetcher | Puller => {
+    source ??= open({ epoch, batch });
     return source;
   };
   return {
     data: new Map(),
     epochSteps: null,
     trace: (graph, rows) => traceRows(graph, types!, rows),
-    next: (most) => ({
-      later: async () => chunkOf(await now().take(most, accumulate)),
-      now: () => chunkOf(now().take(most, accumulate) as StreamBatch[]),
+    next: (most, at) => ({
+      later: async () => chunkOf(await now(at).take(most, accumulate)),
+      now: () => chunkOf(now(at).take(most, accumulate) as StreamBatch[]),
+    }),
+    ends: (at) => ({
+      later: async () => drawn > 0 && (await now(at).ends()),
+      now: () => drawn > 0 && (now(at).ends() as boolean),
     }),
     close: async () => source?.close(),
   };

@@ -8,8 +8,19 @@ import { type Arrays, dtypeOf, modelArrays, type Named, type NdArray, type Tenso
 /** Batches, each named arrays whose first dimension is the batch: a list of them, a generator, a class of one's own. `N` are names that each has. */
 export type Batches<N extends string = string> = AsyncIterable<Named<N>> | Iterable<Named<N>>;
 
-/** What can begin anew (a list, a class that gives an iterator whenever it is asked) does so in each epoch, as a function that gives batches is called. */
-export type Stream<N extends string = string> = Batches<N> | (() => Batches<N>);
+/** Where a training stands in its data. */
+export interface StreamPlace {
+  /** Epochs that are over, and the batch of this one that comes next. */
+  readonly epoch: number;
+  readonly batch: number;
+}
+
+/**
+ * What can begin anew (a list, a class that gives an iterator whenever it is asked) does so in each epoch, as a function that gives batches is called.
+ * Where a run goes on within an epoch, a function that takes the place begins there; of one that takes nothing, of a list or a class, the batches
+ * that were drawn before are drawn once more and dropped. An iterator goes on where it is.
+ */
+export type Stream<N extends string = string> = Batches<N> | ((at: StreamPlace) => Batches<N>);
 
 export type StreamBatch = ReadonlyMap<string, NdArray>;
 
@@ -42,35 +53,50 @@ export function checkRowTypes(types: ReadonlyMap<string, TensorType>, batch: Str
   }
 }
 
-/** Batches of a stream, from its beginning. */
+/** Batches of a stream, from a place in an epoch. */
 export interface Opened {
   readonly iterator: AsyncIterator<Arrays> | Iterator<Arrays>;
   readonly waits: boolean;
   /** Whether it can be opened again. */
   readonly again: boolean;
+  /** Batches that were drawn before: they come once more. */
+  readonly before: number;
 }
 
 /** @throws OptionError for what gives no batches one after the other */
-export function openStream(stream: Stream): Opened {
-  const given = (typeof stream === 'function' ? stream() : stream) as Partial<AsyncIterable<Arrays> & Iterable<Arrays>> | null;
+export function openStream(stream: Stream, place: StreamPlace): Opened {
+  // Who takes no place begins at the beginning; with no arguments, so does whoever takes it by a default or as `...rest`.
+  const told = typeof stream === 'function' && stream.length > 0;
+  const call = stream as (at?: StreamPlace) => Batches;
+  const given = (typeof stream !== 'function' ? stream : told ? call({ ...place }) : call()) as Partial<
+    AsyncIterable<Arrays> & Iterable<Arrays>
+  > | null;
   const waits = typeof given?.[Symbol.asyncIterator] === 'function';
   const iterator = waits ? given[Symbol.asyncIterator]!() : given?.[Symbol.iterator]?.();
   if (typeof iterator?.next !== 'function') {
     throw new OptionError(`fit: expected the function given as data to return an iterable of batches, got ${show(given)}`);
   }
-  return { iterator, waits, again: typeof stream === 'function' || (iterator as unknown) !== given };
+  const again = typeof stream === 'function' || (iterator as unknown) !== given;
+  return { iterator, waits, again, before: told || !again ? 0 : place.batch };
 }
 
 /** Batches that have come, to be handed out in order. */
 class Ready {
   readonly #batches: StreamBatch[] = [];
+  #before: number;
+
+  /** @param before batches that were drawn before, and are not handed out */
+  constructor(before: number) {
+    this.#before = before;
+  }
 
   get length(): number {
     return this.#batches.length;
   }
 
   add(given: Arrays): void {
-    this.#batches.push(received(given));
+    if (this.#before > 0) this.#before--;
+    else this.#batches.push(received(given));
   }
 
   /** `perStep` of them or, at the end, what is left; those of up to `steps` steps, if all have equal rows. */
@@ -86,17 +112,21 @@ class Ready {
   }
 }
 
+/** Milliseconds. */
+const PATIENCE = 100;
+
 /** Pulls batches ahead, at most `limit` of them, and hands them out in order. Errors of the source come out where they occurred. */
 export class Prefetcher {
   readonly #iterator: Opened['iterator'];
-  readonly #ready: Ready = new Ready();
+  readonly #ready: Ready;
   readonly #limit: number;
   #pending: Promise<void> | null = null;
   #ended = false;
   #failure: { readonly error: unknown } | null = null;
 
-  constructor({ iterator }: Opened, limit: number) {
+  constructor({ iterator, before }: Opened, limit: number) {
     this.#iterator = iterator;
+    this.#ready = new Ready(before);
     this.#limit = limit;
     this.#pull();
   }
@@ -108,6 +138,21 @@ export class Prefetcher {
     const taken = this.#ready.take(steps, perStep);
     this.#pull();
     return taken;
+  }
+
+  /** Whether no batch is left, as far as the source says so within a tenth of a second: it might wait for ever. What it fails with then is told when it is taken. */
+  async ends(): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    let late = false;
+    const tooLate = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        late = true;
+        resolve();
+      }, PATIENCE);
+    });
+    while (this.#ready.length === 0 && this.#pending && !late) await Promise.race([this.#pending, tooLate]);
+    clearTimeout(timer);
+    return this.#ready.length === 0 && this.#ended && !this.#failure;
   }
 
   /** These, the last that were taken, come again. */
@@ -154,15 +199,16 @@ export class Prefetcher {
 /** The same for a source that does not wait, and a run that blocks: it pulls what is asked for, at most `limit`. */
 export class Puller {
   readonly #iterator: Iterator<Arrays>;
-  readonly #ready: Ready = new Ready();
+  readonly #ready: Ready;
   readonly #limit: number;
   #ended = false;
   #failure: { readonly error: unknown } | null = null;
 
   /** @throws OptionError for a source that waits */
-  constructor({ iterator, waits }: Opened, limit: number) {
+  constructor({ iterator, waits, before }: Opened, limit: number) {
     if (waits) throw new OptionError('fitSync: an asynchronous source needs fit');
     this.#iterator = iterator as Iterator<Arrays>;
+    this.#ready = new Ready(before);
     this.#limit = limit;
   }
 
@@ -171,6 +217,11 @@ export class Puller {
     while (this.#ready.length < wanted && !this.#ended && !this.#failure) this.#receive();
     if (this.#ready.length === 0 && this.#failure) throw this.#failure.error;
     return this.#ready.take(steps, perStep);
+  }
+
+  ends(): boolean {
+    while (this.#ready.length === 0 && !this.#ended && !this.#failure) this.#receive();
+    return this.#ready.length === 0 && this.#ended && !this.#failure;
   }
 
   giveBack(batches: readonly StreamBatch[]): void {

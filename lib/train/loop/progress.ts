@@ -1,6 +1,8 @@
 // progress.ts: where a training run stands, and what it ends with.
-import type { Report, Reports } from '../../optim/report.ts';
+import type { Data } from '../../ir/op.ts';
+import type { Report } from '../../optim/report.ts';
 import type { GuardEvent } from '../step/guarding.ts';
+import type { Kept } from '../watch/watcher.ts';
 import type { Profile } from './profile.ts';
 import type { TrainingWarning } from './warnings.ts';
 
@@ -26,6 +28,21 @@ export const START: Counters = { attempt: 0, step: 0, epoch: 0, batch: 0, skips:
 export function inBatchesOf(counters: Counters, before: number, now: number): Counters {
   return before === now ? counters : { ...counters, batch: Math.floor((counters.batch * before) / now) };
 }
+
+/** Where a trainer stands beside its counters, and what followed its runs. */
+export interface Course {
+  /** Steps tried, of all runs: what is done every so many steps counts them. */
+  readonly tried: number;
+  /** Where the run began that is on, or was the last: what a run that goes on counts its steps and epochs from. */
+  readonly begin: { readonly tried: number; readonly epoch: number };
+  /** After which step the last validation within an epoch was. */
+  readonly validated: number;
+  readonly kept: ReadonlyMap<string, Kept>;
+  /** The weights that the last run left, where what is kept holds for no others; null: whichever there are. */
+  readonly left: ReadonlyMap<string, Data> | null;
+}
+
+export const NO_COURSE: Course = { tried: 0, begin: { tried: 0, epoch: 0 }, validated: 0, kept: new Map(), left: null };
 
 /** Loss and metrics over a data set; `K` are the names of the trainer's metrics. */
 export type Metrics<K extends string = never> = Readonly<Record<K, number>> & { readonly loss: number };
@@ -72,95 +89,4 @@ export interface FitResult<K extends string = never> {
   readonly warnings: readonly TrainingWarning[];
   /** With `profile: true`: where the time went, for each batch size that came up. */
   readonly profile?: readonly Profile[];
-}
-
-/** Sums over the steps of a run and of its current epoch. */
-export class Tally {
-  tried = 0;
-  applied = 0;
-  clipped = 0;
-  skipped = 0;
-  threads = 0;
-  /** Whether a gradient was measured that is not 0, or one was not measured. */
-  moved = false;
-  last: Report | null = null;
-  readonly nonFinite: Set<string> = new Set();
-  readonly epochs: EpochEnd<string>[] = [];
-  /** Of the current epoch: sum and number of finite losses, and the counts before it. */
-  // In an array: a number that changes in a field is a new object each time.
-  readonly #epochLoss = new Float64Array(1);
-  #epochLosses = 0;
-  #before = { tried: 0, clipped: 0, skipped: 0 };
-
-  /**
-   * Of a chunk that had so many threads.
-   * @returns the first of its steps that was skipped for a gradient, or has a loss, that is not finite; -1: there is none
-   */
-  add(reports: Reports, threads: number): number {
-    if (reports.length === 0) return -1;
-    this.threads = Math.max(this.threads, threads);
-    this.tried += reports.length;
-    const skips = countSet(reports, 'skipped');
-    this.skipped += skips;
-    this.applied += reports.length - skips;
-    this.clipped += countSet(reports, 'clipped');
-    let bad = reports.length;
-    if (skips > 0) {
-      for (const [i, r] of [...reports].entries()) {
-        if (!r.skipped || !r.nonFinite) continue;
-        this.nonFinite.add(r.nonFinite);
-        bad = Math.min(bad, i);
-      }
-    }
-    const { values, start, stride } = reports.strided('loss');
-    for (let at = start; at < values.length; at += stride) {
-      if (!Number.isFinite(values[at]!)) {
-        bad = Math.min(bad, (at - start) / stride);
-        continue;
-      }
-      this.#epochLoss[0]! += values[at]!;
-      this.#epochLosses++;
-    }
-    this.moved ||= isMoved(reports);
-    this.last = reports.at(reports.length - 1);
-    return bad < reports.length ? bad : -1;
-  }
-
-  /** A step that a guard has ended before its end. */
-  addUndone(): void {
-    this.tried++;
-    this.skipped++;
-  }
-
-  endEpoch(epoch: number, validation: Metrics<string> | null): EpochEnd<string> {
-    const { tried, clipped, skipped } = this;
-    const end = {
-      epoch,
-      loss: this.#epochLoss[0]! / this.#epochLosses,
-      steps: tried - this.#before.tried,
-      clipped: clipped - this.#before.clipped,
-      skipped: skipped - this.#before.skipped,
-      validation,
-    };
-    this.epochs.push(end);
-    this.#epochLoss[0] = 0;
-    this.#epochLosses = 0;
-    this.#before = { tried, clipped, skipped };
-    return end;
-  }
-}
-
-function isMoved(reports: Reports): boolean {
-  const { values, start, stride } = reports.strided('norm');
-  if (start >= values.length) return true;
-  for (let at = start; at < values.length; at += stride) if (values[at] !== 0) return true;
-  return false;
-}
-
-/** How many rows have this flag. */
-function countSet(reports: Reports, flag: string): number {
-  const { values, start, stride } = reports.strided(flag);
-  let n = 0;
-  for (let at = start; at < values.length; at += stride) if (values[at] === 1) n++;
-  return n;
 }

@@ -18,7 +18,11 @@ export type TrainingWarningCode =
   /** A learning rate was 0 in every step of the run. */
   | 'zeroRate'
   /** A learning rate fell below 1e-12 of what it was. */
-  | 'vanishedRate';
+  | 'vanishedRate'
+  /** A checkpoint was not written, since the loss was not finite. */
+  | 'noCheckpoint'
+  /** A checkpoint that was to be gone on with is not whole: one before it was taken. */
+  | 'brokenCheckpoint';
 
 /** Something about a run that may not be what was meant. */
 export interface TrainingWarning {

@@ -1,13 +1,15 @@
 // checkpoint.ts: a trainer's state as a safetensors file. Parameters keep PyTorch's names; all other state is prefixed `gradclip.`.
 import { CheckpointError, type DataError, OptionError } from '../../errors.ts';
 import { parseJson } from '../../io/json.ts';
-import { readTensors, type TensorData, writeSafetensors } from '../../io/safetensors.ts';
+import { readTensors, safetensorsParts, type TensorData } from '../../io/safetensors.ts';
+import { writeWhole } from '../../io/write.ts';
 import type { State } from '../../ir/graph.ts';
 import { ARRAYS, type Data, type DType, sameShape, typeName } from '../../ir/op.ts';
 import { version as libraryVersion, readerOf } from '../../native/package.ts';
 import { show } from '../../options/index.ts';
 import { dtypeOf } from '../feed/source.ts';
-import { type Counters, START } from '../loop/progress.ts';
+import { type Counters, type Course, START } from '../loop/progress.ts';
+import { type KeptTensors, partKept, readCourse, writeCourse } from './course.ts';
 
 const PREFIX = 'gradclip.';
 const VERSION = '1';
@@ -36,6 +38,8 @@ export interface Progress {
   readonly batchSize: number | null;
   /** The first step of parameters that were not trained from the beginning, by name. */
   readonly since: Readonly<Record<string, number>>;
+  /** Null in files of versions that did not keep it. */
+  readonly course: Course | null;
 }
 
 /** A file that was read. */
@@ -76,13 +80,17 @@ export function checkMetadata(metadata: Readonly<Record<string, string>>): void 
   }
 }
 
-/** Write a checkpoint; `names` decides what goes in, `progress` is null for weights only. The file is replaced only when all of the new one is written. */
+/**
+ * Write a checkpoint; `names` decides what goes in, `progress` is null for weights only. The file is replaced only when all of the new one is written.
+ * @param ready done then, before it is
+ */
 export async function writeCheckpoint(
   file: string,
   names: ReadonlyMap<string, State>,
   values: ReadonlyMap<State, Data>,
   progress: Progress | null,
   metadata: Readonly<Record<string, string>>,
+  ready?: () => Promise<void>,
 ): Promise<void> {
   const tensors = new Map<string, TensorData>();
   for (const [name, state] of names) {
@@ -95,19 +103,21 @@ export async function writeCheckpoint(
     'gradclip.seed': String(progress.seed),
     ...(progress.batchSize !== null && { 'gradclip.batchSize': String(progress.batchSize) }),
     ...(Object.keys(progress.since).length > 0 && { 'gradclip.since': JSON.stringify(progress.since) }),
+    ...(progress.course && { 'gradclip.course': writeCourse(progress.course, tensors) }),
   };
-  await writeSafetensors(file, tensors, { ...metadata, ...own });
+  await writeWhole(file, safetensorsParts(tensors, { ...metadata, ...own }), ready);
 }
 
 /** @throws DataError if the file is malformed; CheckpointError if it is of a later version, or does not say where the trainer stood */
 export async function readCheckpoint(file: string, maxBytes: number): Promise<Checkpoint> {
-  const { tensors, metadata, unread } = await readTensors(file, maxBytes);
+  const { tensors: all, metadata, unread } = await readTensors(file, maxBytes);
   const version = metadata['gradclip.version'];
   if (version !== undefined && version !== VERSION) {
     const text = `load: ${file}: expected a checkpoint of version ${VERSION}, got ${version}; ${readerOf(metadata['gradclip.library'])}`;
     throw new CheckpointError(text, { file, version });
   }
-  const progress = version === undefined ? null : parseProgress(file, metadata);
+  const [tensors, kept] = partKept(all);
+  const progress = version === undefined ? null : parseProgress(file, metadata, kept);
   return { file, tensors, metadata, progress, unread };
 }
 
@@ -211,7 +221,7 @@ function sameBits(a: Data, b: Data): boolean {
   return Buffer.compare(bytes(a), bytes(b)) === 0;
 }
 
-function parseProgress(file: string, metadata: Readonly<Record<string, string>>): Progress {
+function parseProgress(file: string, metadata: Readonly<Record<string, string>>, kept: KeptTensors): Progress {
   const whole = (key: string, value: unknown): void => {
     if (!Number.isSafeInteger(value) || (value as number) < 0) throw new TypeError(`${key} is ${String(value)}`);
   };
@@ -225,7 +235,14 @@ function parseProgress(file: string, metadata: Readonly<Record<string, string>>)
     if (batchSize !== null) whole('batchSize', batchSize);
     const since = parseJson(metadata['gradclip.since'] ?? '{}') as Record<string, number>;
     for (const [name, step] of Object.entries(since)) whole(`the first step of ${name}`, step);
-    return { counters: counters as unknown as Counters, seed, batchSize, since };
+    const course = metadata['gradclip.course'];
+    return {
+      counters: counters as unknown as Counters,
+      seed,
+      batchSize,
+      since,
+      course: course === undefined ? null : readCourse(course, kept),
+    };
   } catch (cause) {
     throw new CheckpointError(`load: ${file}: its counters cannot be read: ${(cause as Error).message}`, { file }, { cause });
   }

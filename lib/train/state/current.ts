@@ -43,9 +43,10 @@ export class Current<M extends Module> {
    * The setup for the model as it is now: the one there is, where that suits it or a fit is on; else one that has taken over from it, to be adopted
    * or left. No run may be on.
    * @param since the first step of what is trained; default: what was not trained before begins now
+   * @param begun a fit is on that has not done anything yet
    */
-  next(since: (setup: Setup<M>) => Since = (setup) => setup.sinceNow(this.#standing().step)): Setup<M> {
-    if (this.access.fitting) return this.#setup;
+  next(since: (setup: Setup<M>) => Since = (setup) => setup.sinceNow(this.#standing().step), begun: boolean = false): Setup<M> {
+    if (this.access.fitting && !begun) return this.#setup;
     const steps = since(this.#setup);
     if (this.#setup.sameModel && this.#setup.sameTrained(steps)) return this.#setup;
     // Its parameters may have been given other names since, by another module that has them too.

@@ -27,6 +27,8 @@ export class Programs {
   readonly #limits: Limits;
   /** The least recently used first, each with how many use it now. */
   readonly #entries = new Map<Entry, number>();
+  /** Whether some are over the limits and still there, as they are in use. */
+  #crowded = false;
 
   constructor(limits: Limits = process.env.GRADCLIP_FEW_PROGRAMS === '1' ? FEWEST : LIMITS) {
     this.#limits = limits;
@@ -43,17 +45,17 @@ export class Programs {
 
   /** It is in use until `release`, and the most recently used one. */
   hold(entry: Entry): void {
-    const users = this.#entries.get(entry) ?? 0;
+    const users = this.#entries.get(entry);
     this.#entries.delete(entry);
-    this.#entries.set(entry, users + 1);
-    if (users === 0) this.#trim();
+    this.#entries.set(entry, (users ?? 0) + 1);
+    if (users === undefined) this.#trim();
   }
 
   release(entry: Entry): void {
     const users = this.#entries.get(entry);
     if (users === undefined) return; // dropped with its owner
     this.#entries.set(entry, users - 1);
-    if (users === 1) this.#trim();
+    if (users === 1 && this.#crowded) this.#trim();
   }
 
   /** Drop it, also while it is in use: then it frees its memory when the run is over. */
@@ -62,7 +64,7 @@ export class Programs {
   }
 
   #trim(): void {
-    if (this.#entries.size <= this.#limits.own) return;
+    this.#crowded = false;
     const seen = new Map<object, number>();
     let count = 0;
     let bytes = 0;
@@ -70,10 +72,12 @@ export class Programs {
       const before = seen.get(entry.owner) ?? 0;
       seen.set(entry.owner, before + 1);
       if (before < this.#limits.own) continue;
-      if (users === 0 && (count >= this.#limits.count || bytes + entry.bytes > this.#limits.bytes)) {
+      const over = count >= this.#limits.count || bytes + entry.bytes > this.#limits.bytes;
+      if (over && users === 0) {
         this.drop(entry);
         continue;
       }
+      this.#crowded ||= over;
       count++;
       bytes += entry.bytes;
     }

@@ -3,14 +3,13 @@ import { GuardError } from '../../errors.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import { type Field, options, Place, whole } from '../../options/index.ts';
-import type { Effect } from '../loop/effect.ts';
 import type { Counters } from '../loop/progress.ts';
-import type { Store } from '../state/store.ts';
+import { after, type Host, type Kept, type Wait, type Watcher } from './watcher.ts';
 
 export interface RollbackOptions {
-  /** Steps from one snapshot to the next; the first is taken when a `fit` begins. Default 100. */
+  /** Steps from one snapshot to the next; the first is taken when a training begins. Default 100. */
   readonly every?: number;
-  /** Roll-backs of one `fit`; one more ends it with a GuardError. Default 3. */
+  /** Roll-backs of one training, however many fits it takes; one more ends it with a GuardError. Default 3. */
   readonly limit?: number;
 }
 
@@ -21,55 +20,76 @@ export const rollback: Field<RollbackOptions, Required<RollbackOptions>> = optio
 });
 
 interface RollbackContext {
-  readonly store: Store;
+  readonly states: readonly State[];
+  /** Put all of a trainer's state back. */
   restore(values: ReadonlyMap<State, Data>): void;
 }
 
-/** The snapshot of one `fit`. */
-export class Rollback {
+/** Where a snapshot was taken, and roll-backs so far. */
+interface Standing {
+  readonly step: number;
+  readonly tried: number;
+  readonly count: number;
+}
+
+export class Rollback implements Watcher {
+  readonly name = 'rollback';
+  readonly key: string;
   readonly #rule: Required<RollbackOptions>;
   readonly #setup: RollbackContext;
-  readonly #turn: <T>(task: () => T | Promise<T>) => Promise<T>;
-  #kept: { readonly values: ReadonlyMap<State, Data>; readonly step: number; readonly tried: number } | null = null;
-  #count = 0;
+  readonly #host: Host;
+  readonly #running: { counters: Counters };
+  #standing: Standing | null = null;
+  #values: ReadonlyMap<State, Data> | null = null;
 
-  constructor(options: RollbackOptions, setup: RollbackContext, turn: <T>(task: () => T | Promise<T>) => Promise<T>) {
+  constructor(options: RollbackOptions, setup: RollbackContext, host: Host, running: { counters: Counters }) {
     this.#rule = rollback.read(options, new Place('Trainer', 'option', 'rollback'));
+    this.key = String(this.#rule.every);
     this.#setup = setup;
-    this.#turn = turn;
+    this.#host = host;
+    this.#running = running;
   }
 
-  /** Steps until the next snapshot: chunks end there, so it does not depend on their length. */
+  restore({ state, values }: Kept): void {
+    const found = values?.snapshot && this.#host.found(values.snapshot, this.#setup.states);
+    if (!found) return;
+    this.#standing = state as Standing;
+    this.#values = found;
+  }
+
+  /** Chunks end where a snapshot is taken, so it does not depend on their length. */
   until(tried: number): number {
     const { every } = this.#rule;
     return every - (tried % every);
   }
 
-  /** Is a snapshot to be taken now? */
-  due(tried: number): boolean {
-    return this.#kept === null || (tried % this.#rule.every === 0 && tried > this.#kept.tried);
+  before(tried: number): (() => Wait) | null {
+    const last = this.#standing;
+    if (last && (tried % this.#rule.every !== 0 || tried <= last.tried)) return null;
+    return () =>
+      after(this.#host.read(this.#setup.states), (values) => {
+        this.#values = values;
+        this.#standing = { step: this.#running.counters.step, tried, count: last?.count ?? 0 };
+      });
   }
 
-  keep(tried: number, { step }: Counters): Effect<void> {
-    const { store } = this.#setup;
-    const take = (values: ReadonlyMap<State, Data>): void => {
-      this.#kept = { values, step, tried };
-    };
-    return {
-      now: () => take(store.read(store.states)),
-      later: () => this.#turn(async () => take(await store.snapshot(store.states))),
-    };
+  state(): Omit<Kept, 'key'> | null {
+    return this.#values && { state: this.#standing, values: { snapshot: this.#host.named(this.#values) } };
   }
 
   /**
    * Put the snapshot back. The batches drawn since then stay drawn: the run goes on with the next one.
    * @param where the guard and what it found, for the error
-   * @throws GuardError if that was done too often
+   * @throws GuardError if that was done too often; the next run counts anew
    */
-  back(running: { counters: Counters }, micros: number, where: { guard: string; name: string }): Effect<void> {
+  back(micros: number, where: { guard: string; name: string }): void {
     const { limit } = this.#rule;
-    const { attempt, step } = running.counters;
-    if (++this.#count > limit) {
+    const { counters } = this.#running;
+    const { attempt, step } = counters;
+    const standing = this.#standing!;
+    if (standing.count >= limit) {
+      this.#standing = null;
+      this.#values = null;
       throw new GuardError(`fit: ${where.guard}: ${where.name} at step ${step}, after ${limit} roll-backs in this run`, {
         ...where,
         action: 'rollback',
@@ -78,12 +98,9 @@ export class Rollback {
         rollbacks: limit,
       });
     }
-    const now = (): void => {
-      const { counters } = running;
-      this.#setup.restore(this.#kept!.values);
-      const [drawn, batch] = [counters.attempt + micros, counters.batch + micros];
-      running.counters = { ...counters, attempt: drawn, batch, step: this.#kept!.step, skips: 0 };
-    };
-    return { now, later: () => this.#turn(now) };
+    this.#standing = { ...standing, count: standing.count + 1 };
+    this.#setup.restore(this.#values!);
+    const [drawn, batch] = [attempt + micros, counters.batch + micros];
+    this.#running.counters = { ...counters, attempt: drawn, batch, step: standing.step, skips: 0 };
   }
 }

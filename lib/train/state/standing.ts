@@ -1,0 +1,183 @@
+// standing.ts: where a trainer stands, in a run or between two, and how that goes to a file and comes from one.
+import { CheckpointError, DataError } from '../../errors.ts';
+import type { StepLog } from '../../history/log.ts';
+import { MAX_WEIGHTS } from '../../io/limits.ts';
+import type { Module } from '../../nn/module.ts';
+import { preprocessMetadata, preprocessOf } from '../feed/prepare.ts';
+import type { Running } from '../loop/fit.ts';
+import { type Counters, type Course, inBatchesOf, NO_COURSE, START } from '../loop/progress.ts';
+import { keptNow } from '../loop/training.ts';
+import type { Warnings } from '../loop/warnings.ts';
+import type { Weights } from '../options.ts';
+import { type CheckpointRule, checkpointFiles, type WriteCheckpoint } from '../watch/checkpointing.ts';
+import {
+  type Checkpoint,
+  checkMetadata,
+  type LoadResult,
+  matchCheckpoint,
+  readCheckpoint,
+  writeCheckpoint,
+} from './checkpoint.ts';
+import type { Current } from './current.ts';
+
+/** A run, and how its batches are counted. */
+export interface Begun extends Running {
+  /** Let other trainers have the model's values. */
+  readonly release: () => void;
+  /** Rows of its batches; null where they are a stream's. */
+  readonly batchSize: number | null;
+}
+
+/** What of a trainer goes to a file. */
+export interface Captured {
+  readonly weightsOnly: boolean;
+  readonly weights: Weights;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface StandingContext<M extends Module> {
+  readonly current: () => Current<M>;
+  readonly log: StepLog;
+  /** Rows of the trainer's batches, and its seed. */
+  readonly batchSize: number;
+  readonly seed: bigint;
+  readonly accumulate: number;
+  /** Who the trainer is, to the model. */
+  readonly name: symbol;
+}
+
+export class Standing<M extends Module> {
+  seed: bigint;
+  running: Begun | null = null;
+  readonly #c: StandingContext<M>;
+  #counters: Counters = START;
+  #course: Course = NO_COURSE;
+  /** Rows of the batches in which they count. */
+  #counted: number;
+
+  constructor(c: StandingContext<M>) {
+    this.#c = c;
+    this.seed = c.seed;
+    this.#counted = c.batchSize;
+  }
+
+  get counters(): Counters {
+    return this.running?.counters ?? this.#counters;
+  }
+
+  /** With what is kept of those who follow the run that is on. */
+  get course(): Course {
+    const { course, watchers } = this.running ?? { course: this.#course, watchers: null };
+    return watchers ? { ...course, kept: keptNow(course.kept, watchers), left: null } : course;
+  }
+
+  /** A run begins. @param batchSize rows of its batches; null where they are a stream's */
+  begin(run: Omit<Begun, 'counters' | 'course' | 'watchers'>): Begun {
+    this.running = { ...run, counters: this.#countersIn(run.batchSize), course: this.#from(this.#course), watchers: null };
+    return this.running;
+  }
+
+  end({ counters, course, batchSize }: Begun): void {
+    this.#counters = counters;
+    this.#course = course;
+    this.#counted = batchSize ?? this.#counted;
+    this.running = null;
+  }
+
+  /** Copy state as of now, in a turn. @returns what writes it */
+  async capture({ weightsOnly, weights, metadata }: Captured): Promise<WriteCheckpoint> {
+    const current = this.#c.current();
+    const setup = current.next();
+    try {
+      const names = weightsOnly ? setup.weightNames(weights) : setup.stateNames();
+      const { counters, seed, course } = this;
+      const batchSize = this.running?.batchSize ?? this.#counted;
+      const progress = weightsOnly ? null : { counters, seed, batchSize, since: setup.sinceNames, course };
+      const header = this.metadata(metadata);
+      const values = await setup.store.snapshot([...names.values()]);
+      return (file, ready) => writeCheckpoint(file, names, values, progress, header, ready);
+    } finally {
+      current.leave(setup);
+    }
+  }
+
+  /** For the header of a file. */
+  metadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
+    checkMetadata(metadata);
+    return { ...metadata, ...preprocessMetadata(this.#c.current().setup.transforms) };
+  }
+
+  /**
+   * Be where a file says, in a turn; nothing is changed where it does not fit. A run that has begun goes on with the one in the file.
+   * @throws CheckpointError, DataError
+   */
+  adopt(read: Checkpoint, strict: boolean): LoadResult {
+    const current = this.#c.current();
+    const transforms = preprocessOf(read.file, read.metadata, current.setup.transforms);
+    const { counters = START, seed = this.seed, batchSize, since = {}, course = NO_COURSE } = read.progress ?? {};
+    const setup = current.next((before) => before.sinceOf(since), this.running !== null);
+    try {
+      const { values, ...result } = matchCheckpoint(read, setup.stateNames(true), strict);
+      current.adopt(setup);
+      if (transforms) setup.transforms = transforms;
+      setup.restore(values);
+      setup.claim(this.#c.name);
+      this.#counters = counters;
+      this.#counted = batchSize ?? this.#c.batchSize;
+      this.#course = course ?? { ...NO_COURSE, ...this.#guessed(counters) };
+      this.seed = seed;
+      this.#c.log.clear();
+      if (this.running) {
+        this.running.counters = this.#countersIn(this.running.batchSize);
+        this.running.course = this.#course;
+      }
+      return result;
+    } finally {
+      current.leave(setup);
+    }
+  }
+
+  /** A run without a course, of an earlier version, began where it did by what is known: at the beginning. */
+  #guessed({ attempt }: Counters): Pick<Course, 'tried' | 'validated'> {
+    const tried = Math.ceil(attempt / this.#c.accumulate);
+    return { tried, validated: tried };
+  }
+
+  #countersIn(batchSize: number | null): Counters {
+    return batchSize === null ? this.#counters : inBatchesOf(this.#counters, this.#counted, batchSize);
+  }
+
+  #from(course: Course): Course {
+    return { ...course, begin: { tried: course.tried, epoch: this.#counters.epoch } };
+  }
+}
+
+/**
+ * The newest checkpoint that is whole; null: there is none at all. Those that are not are told.
+ * @throws DataError where there are some, and none is whole; CheckpointError
+ */
+export async function newestWhole(rule: CheckpointRule, warnings: Warnings): Promise<Checkpoint | null> {
+  let broken: unknown = null;
+  for (const file of checkpointFiles(rule)) {
+    try {
+      const read = await readCheckpoint(file, MAX_WEIGHTS);
+      if (broken instanceof Error) {
+        const text = `resume: ${broken.message}; the checkpoint before it is taken, ${file}`;
+        warnings.add('brokenCheckpoint', text, { name: file, step: read.progress?.counters.step ?? 0 });
+      }
+      return read;
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      if (error.details.code !== 'ENOENT') broken ??= error;
+    }
+  }
+  if (broken) throw broken;
+  return null;
+}
+
+/** A checkpoint to go on with. @throws CheckpointError for one of weights alone */
+export async function wholeCheckpoint(file: string): Promise<Checkpoint> {
+  const read = await readCheckpoint(file, MAX_WEIGHTS);
+  if (read.progress) return read;
+  throw new CheckpointError(`resume: ${file}: expected a checkpoint of a training, got weights only: load takes those`, { file });
+}

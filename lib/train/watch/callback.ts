@@ -1,0 +1,127 @@
+// callback.ts: what users have follow a run.
+import { OptionError } from '../../errors.ts';
+import { parseJson } from '../../io/json.ts';
+import type { Report } from '../../optim/report.ts';
+import { custom, type Field, fn, list, show, suggestion, text } from '../../options/index.ts';
+import type { Counters, EpochEnd, FitResult, Metrics } from '../loop/progress.ts';
+import type { GuardEvent } from '../step/guarding.ts';
+import type { Ending, Follower, Kept, Wait } from './watcher.ts';
+
+/** The run that a callback follows. */
+export interface CallbackRun {
+  /** As of what is told. */
+  readonly counters: Counters;
+  /** End after the steps that are done; the run resolves with `stopReason: 'stopped'`. */
+  stop(): void;
+}
+
+/** The steps of a chunk, one report each. */
+export type StepReports = Iterable<Report> & { readonly length: number };
+
+/**
+ * Follows a run. What a function gives back, if it is a promise, is waited for before the run goes on (`fitSync` refuses it), and what it fails with
+ * ends the run. It may use the trainer: `save`, `evaluate`, `predict`. Counterparts: `Callback` of Keras and Lightning, `TrainerCallback` of transformers.
+ *
+ * ```ts
+ * const follow = { name: 'best', onValidation({ loss }, run) { if (loss < 0.1) run.stop(); } };
+ * await trainer.fit(data, { validation, callbacks: [follow] });
+ * ```
+ * @typeParam K names of the trainer's metrics
+ */
+export interface Callback<K extends string = never> {
+  /** Under which its state is kept. Needed where there is a `state`; no two callbacks of a run have the same. */
+  readonly name?: string;
+  /** Before the first step, also of a run that goes on. */
+  onStart?(run: CallbackRun): unknown;
+  /** After each chunk (20 ms of steps, or `chunkSteps` of them): what its steps tell. */
+  onSteps?(steps: StepReports, run: CallbackRun): unknown;
+  /** After each validation. */
+  onValidation?(metrics: Metrics<K>, run: CallbackRun): unknown;
+  /** After each epoch, and its validation. */
+  onEpoch?(end: EpochEnd<K>, run: CallbackRun): unknown;
+  /** What a guard has found. */
+  onGuard?(event: GuardEvent, run: CallbackRun): unknown;
+  /** The run has ended: with a result, or (then that is null) with an error. The best weights are back by then. */
+  onEnd?(result: FitResult<K> | null, error: unknown, run: CallbackRun): unknown;
+  /** What it must know to go on, as JSON: it is in every checkpoint, and kept for the trainer's next fit. Called at the end of a chunk. */
+  state?(): unknown;
+  /** Called before `onStart`, where there is a state under its name: with a copy of what `state` gave. */
+  restore?(state: unknown): void;
+}
+
+const HOOKS: readonly (keyof Callback)[] = ['onStart', 'onSteps', 'onValidation', 'onEpoch', 'onGuard', 'onEnd'];
+
+/** Everything that an object has, whether its own or of its classes. */
+function keysOf(value: object): string[] {
+  const keys: string[] = [];
+  for (let at: object | null = value; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    keys.push(...Object.getOwnPropertyNames(at));
+  }
+  return keys;
+}
+
+/** What it needs for itself it may have; what is called like a hook must be one. */
+const callback: Field<Callback<string>> = custom('an object with functions such as onEpoch', (value, place) => {
+  if (typeof value !== 'object' || value === null) throw place.wrong('an object with functions such as onEpoch', value);
+  const given = value as Readonly<Record<string, unknown>>;
+  const keys = keysOf(value);
+  const unknown = keys.find((key) => /^on[A-Z]/.test(key) && !HOOKS.includes(key as keyof Callback));
+  if (unknown !== undefined) throw place.refuse(`unknown function ${unknown}${suggestion(unknown, HOOKS)}`, { value: unknown });
+  for (const key of [...HOOKS, 'state', 'restore']) {
+    if (given[key] !== undefined) fn().read(given[key], place.key(key));
+  }
+  if (given.name !== undefined) text.read(given.name, place.key('name'));
+  if (!HOOKS.some((key) => given[key])) throw place.wrong(`an object with one of ${HOOKS.join(', ')}`, value);
+  if (given.name === undefined && (given.state || given.restore)) {
+    throw place.key('name').wrong('a name, under which its state is kept', undefined);
+  }
+  return value as Callback<string>;
+});
+
+/** As an option: no two have the same name. */
+export const callbacks: Field<readonly Callback<string>[]> = custom('a list', (value, place) => {
+  const all = list(callback).read(value, place);
+  for (const [i, { name }] of all.entries()) {
+    if (name === undefined || all.findIndex((c) => c.name === name) === i) continue;
+    throw place
+      .item(i)
+      .key('name')
+      .refuse(`another callback has the name ${show(name)}`, { value: name });
+  }
+  return all;
+});
+
+/**
+ * A callback as a follower of a run.
+ * @param where for errors
+ */
+export function follower(callback: Callback<string>, where: string, run: CallbackRun): Follower {
+  return {
+    name: `callback.${callback.name ?? ''}`,
+    where,
+    restore: ({ state }: Kept) => callback.restore?.(JSON.parse(JSON.stringify(state))),
+    start: () => callback.onStart?.(run) as Wait,
+    steps: (reports) => callback.onSteps?.(reports, run) as undefined,
+    validation: (metrics) => callback.onValidation?.(metrics as Metrics<string>, run) as Wait,
+    epoch: (end) => callback.onEpoch?.(end, run) as Wait,
+    guard: (event) => callback.onGuard?.(event, run) as undefined,
+    end: ({ result, error }: Ending) => callback.onEnd?.(result, error, run) as Wait,
+    state: () => (callback.state ? { state: asJson(where, callback.state()) } : null),
+  };
+}
+
+/** @throws OptionError for what JSON does not give back */
+function asJson(where: string, state: unknown): unknown {
+  try {
+    return toJson(state);
+  } catch (cause) {
+    throw new OptionError(`fit: ${where}: state: expected what JSON can hold: ${(cause as Error).message}`, {}, { cause });
+  }
+}
+
+function toJson(state: unknown): unknown {
+  const text = JSON.stringify(state);
+  if (text === undefined) throw new TypeError(`got ${typeof state}`);
+  // What `load` would refuse is refused here.
+  return parseJson(text);
+}

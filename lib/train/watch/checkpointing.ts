@@ -1,0 +1,162 @@
+// checkpointing.ts: checkpoints that a run writes by itself, and which files they are.
+import { constants } from 'node:fs';
+import { copyFile, link, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
+import { anyText } from '../../data/fields.ts';
+import { AbortError } from '../../errors.ts';
+import type { Report, Reports } from '../../optim/report.ts';
+import { either, type Field, number, options, record, text, whole } from '../../options/index.ts';
+import type { Warnings } from '../loop/warnings.ts';
+import type { ChunkFacts, Ending, Wait, Watcher } from './watcher.ts';
+
+/** So many steps, or seconds, whichever comes first. */
+export interface Every {
+  readonly steps?: number;
+  readonly seconds?: number;
+}
+
+export interface CheckpointOptions {
+  /** The newest checkpoint. Those before it have their number before the extension: `run.1.safetensors`, `run.2.safetensors`. */
+  readonly file: string;
+  /** From one checkpoint to the next; there is one at the end of the run anyway. Default `{ seconds: 60 }`. */
+  readonly every?: Every;
+  /** How many there are, the newest among them. Default 1. */
+  readonly keep?: number;
+  /** Further pairs for the header of the files. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** What is read of them. */
+export interface CheckpointRule {
+  readonly file: string;
+  readonly every: Every;
+  readonly keep: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const SECONDS = 60;
+const MOST_KEPT = 1000;
+
+const every = options<Every>()({ steps: whole({ min: 1 }).optional(), seconds: number({ above: 0 }).optional() }).map(
+  ({ steps, seconds }): Every =>
+    steps === undefined && seconds === undefined
+      ? { seconds: SECONDS }
+      : { ...(steps !== undefined && { steps }), ...(seconds !== undefined && { seconds }) },
+);
+const rule = options<CheckpointOptions>()({
+  file: text,
+  every: every.default({ seconds: SECONDS }),
+  keep: whole({ min: 1, max: MOST_KEPT }).default(1),
+  metadata: record(anyText).default({}),
+});
+
+/** The name of a file, or that with how often it is written. */
+export const checkpoint: Field<string | CheckpointOptions, CheckpointRule> = either(
+  text.map((file): CheckpointRule => ({ file, every: { seconds: SECONDS }, keep: 1, metadata: {} })),
+  rule,
+) as Field<string | CheckpointOptions, CheckpointRule>;
+
+/** The files of `keep` checkpoints, the newest first. */
+export function checkpointFiles({ file, keep }: Pick<CheckpointRule, 'file' | 'keep'>): string[] {
+  const extension = extname(file);
+  const stem = join(dirname(file), basename(file, extension));
+  return [file, ...Array.from({ length: keep - 1 }, (_, i) => `${stem}.${i + 1}${extension}`)];
+}
+
+/** Give each checkpoint the name of the one before it; the newest keeps its own too, until it is replaced. So at any moment there is one under it. */
+async function moveOn(files: readonly string[]): Promise<void> {
+  if (files.length === 1) return;
+  for (let i = files.length - 1; i >= 2; i--) await renameIfThere(files[i - 1]!, files[i]!);
+  const [newest, second] = files as [string, string];
+  await unlink(second).catch(unlessMissing);
+  // Where there are no hard links, a copy.
+  await link(newest, second).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') await copyFile(newest, second, constants.COPYFILE_FICLONE).catch(unlessMissing);
+  });
+}
+
+async function renameIfThere(from: string, to: string): Promise<void> {
+  await rename(from, to).catch(unlessMissing);
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+export interface CheckpointingContext {
+  readonly warnings: Warnings;
+  /** Copy all state, as of now; gives what writes it to a file, and calls `ready` before that takes the place of another. */
+  readonly capture: (metadata: Readonly<Record<string, string>>) => Promise<WriteCheckpoint>;
+}
+
+export type WriteCheckpoint = (file: string, ready?: () => Promise<void>) => Promise<void>;
+
+export class Checkpointing implements Watcher {
+  readonly name = 'checkpoint';
+  readonly #rule: CheckpointRule;
+  readonly #c: CheckpointingContext;
+  /** Steps tried, of all runs, and of those since the last checkpoint. */
+  #tried = 0;
+  #steps = 0;
+  #time: number = performance.now();
+  #last: Report | null = null;
+  /** Of the file that is being written. */
+  #writing: Promise<void> | null = null;
+  #failure: { readonly error: unknown } | null = null;
+
+  constructor(rule: CheckpointRule, c: CheckpointingContext) {
+    this.#rule = rule;
+    this.#c = c;
+  }
+
+  /** Chunks end where one is due, so what is in it does not depend on their length. */
+  until(tried: number): number {
+    const { steps } = this.#rule.every;
+    return steps === undefined ? Number.POSITIVE_INFINITY : steps - (tried % steps);
+  }
+
+  steps(reports: Reports, { tried }: ChunkFacts): void {
+    this.#tried = tried;
+    this.#steps += reports.length;
+    if (reports.length > 0) this.#last = reports.at(reports.length - 1);
+  }
+
+  /** The state is copied here, and goes to the file while the training goes on; the next one waits for it. */
+  settled(): Wait {
+    if (this.#failure) throw this.#failure.error;
+    if (this.#steps > 0 && this.#due) return this.#save();
+  }
+
+  async close({ error }: Ending): Promise<void> {
+    // What has failed may have left weights that nobody wants in place of those there are.
+    if (error === null || error instanceof AbortError) await this.#save();
+    await this.#writing;
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  get #due(): boolean {
+    const { steps, seconds = Number.POSITIVE_INFINITY } = this.#rule.every;
+    return (steps !== undefined && this.#tried % steps === 0) || performance.now() - this.#time >= 1000 * seconds;
+  }
+
+  async #save(): Promise<void> {
+    await this.#writing;
+    if (this.#failure) throw this.#failure.error;
+    if (this.#last && !Number.isFinite(this.#last.loss)) return this.#warn(this.#last);
+    this.#steps = 0;
+    this.#time = performance.now();
+    const { file, metadata } = this.#rule;
+    const write = await this.#c.capture(metadata);
+    // Those before it move on when it is all there.
+    const writing = write(file, () => moveOn(checkpointFiles(this.#rule)));
+    this.#writing = writing.catch((error: unknown) => {
+      this.#failure ??= { error };
+    });
+  }
+
+  #warn({ loss, step }: Report): void {
+    const { file } = this.#rule;
+    const text = `${file}: no checkpoint is written while the loss is ${loss}: what is there stays`;
+    this.#c.warnings.add('noCheckpoint', text, { name: file, step, loss });
+  }
+}

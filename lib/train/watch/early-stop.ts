@@ -1,0 +1,120 @@
+// early-stop.ts: the end of a run whose validation stops improving, and the best weights, which are the model's when the run has ended.
+import type { State } from '../../ir/graph.ts';
+import type { Data } from '../../ir/op.ts';
+import type { Metrics, StopReason } from '../loop/progress.ts';
+import { after, type Host, type Kept, type Wait, type Watcher } from './watcher.ts';
+
+export interface EarlyStop<K extends string = never> {
+  /** Validations without improvement before the run ends. */
+  readonly patience: number;
+  /** Smallest change that counts; default 0. */
+  readonly minDelta?: number;
+  /** `loss` or the name of a metric; default `loss`. */
+  readonly metric?: 'loss' | K;
+  /** Default `min` for the loss, `max` for other metrics. */
+  readonly mode?: 'min' | 'max';
+}
+
+interface Standing {
+  readonly best: Metrics<string> | null;
+  readonly misses: number;
+  /** It has ended a run: the next one begins afresh. */
+  readonly done: boolean;
+}
+
+type Values = ReadonlyMap<State, Data>;
+
+/**
+ * While a run is on, the best weights are kept beside the model's; when it has ended, those that the run came to are kept, and the model has the best.
+ * A run that goes on begins with what the last one came to: so it is the run that did not end.
+ */
+export class EarlyStopping implements Watcher {
+  readonly name = 'earlyStop';
+  readonly key: string;
+  readonly #rule: Required<EarlyStop<string>>;
+  readonly #host: Host;
+  /** What is brought back. */
+  readonly #states: readonly State[];
+  readonly #resumed: boolean;
+  #standing: Standing = { best: null, misses: 0, done: false };
+  #bestValues: Values | null = null;
+  /** Of a run that has ended: what it came to. */
+  #last: Values | null = null;
+
+  /**
+   * @param data what is validated: another set is measured afresh
+   * @param resumed the run goes on: one that was ended stays so
+   */
+  constructor(rule: EarlyStop<string>, host: Host, states: readonly State[], data: string, resumed: boolean) {
+    const { patience, minDelta = 0, metric = 'loss', mode = metric === 'loss' ? 'min' : 'max' } = rule;
+    this.#rule = { patience, minDelta, metric, mode };
+    this.key = JSON.stringify([metric, mode, minDelta, data]);
+    this.#host = host;
+    this.#states = states;
+    this.#resumed = resumed;
+  }
+
+  /** The best that a validation gave; its weights are the model's when the run has ended. */
+  get best(): Metrics<string> | null {
+    return this.#standing.best;
+  }
+
+  restore({ state, values = {} }: Kept): void {
+    const standing = state as Standing;
+    if (standing.done && !this.#resumed) return;
+    const [best, last] = ['best', 'last'].map((set) => values[set] && this.#host.found(values[set], this.#states));
+    // What belongs to other states is of a model that is no more.
+    if (best === null || last === null) return;
+    this.#standing = standing;
+    this.#bestValues = best ?? null;
+    this.#last = last ?? null;
+  }
+
+  start(): Wait {
+    const last = this.#last;
+    if (!last) return;
+    return after(this.#host.read(this.#states), (best) => {
+      this.#host.write(last);
+      this.#bestValues = best;
+      this.#last = null;
+    });
+  }
+
+  stop(): StopReason | null {
+    return this.#standing.misses >= this.#rule.patience ? 'earlyStop' : null;
+  }
+
+  /** Is it the best so far? NaN never is. */
+  validation(metrics: Metrics<string>): Wait {
+    const { best, misses } = this.#standing;
+    const { metric, mode, minDelta } = this.#rule;
+    const value = metrics[metric as 'loss'];
+    const sign = mode === 'min' ? -1 : 1;
+    const better = best ? sign * (value - best[metric as 'loss']) > minDelta : !Number.isNaN(value);
+    if (!better) {
+      this.#standing = { best, misses: misses + 1, done: false };
+      return;
+    }
+    return after(this.#host.read(this.#states), (values) => {
+      this.#bestValues = values;
+      this.#standing = { best: metrics, misses: 0, done: false };
+    });
+  }
+
+  end(): Wait {
+    const best = this.#bestValues;
+    if (!best) return;
+    const done = this.stop() !== null;
+    return after(this.#host.read(this.#states), (last) => {
+      this.#host.write(best);
+      this.#standing = { ...this.#standing, done };
+      this.#last = done ? null : last;
+      this.#bestValues = null;
+    });
+  }
+
+  state(): Omit<Kept, 'key'> {
+    const [set, values] = this.#last ? ['last', this.#last] : ['best', this.#bestValues];
+    return { state: this.#standing, ...(values && { values: { [set as string]: this.#host.named(values) } }) };
+  }
+}

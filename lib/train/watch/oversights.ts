@@ -1,0 +1,59 @@
+// oversights.ts: what nobody may have meant of a run as a whole: no weight has changed, the gradient or a learning rate was always 0, threads were fewer.
+import { whyLeftOut } from '../../optim/report.ts';
+import type { Running } from '../loop/fit.ts';
+import { warnOfZeroRates } from '../step/rates.ts';
+import type { Tally } from './tally.ts';
+import type { ChunkFacts, Ending, Watcher } from './watcher.ts';
+
+export class Oversights implements Watcher {
+  readonly name = 'oversights';
+  readonly #running: Running;
+  readonly #tally: Tally;
+  readonly #threadsAsked: boolean;
+
+  /** @param threadsAsked the number of threads was asked for: who gets fewer is told */
+  constructor(running: Running, tally: Tally, threadsAsked: boolean) {
+    this.#running = running;
+    this.#tally = tally;
+    this.#threadsAsked = threadsAsked;
+  }
+
+  steps(_: unknown, { asked, threads, step }: ChunkFacts): void {
+    if (!this.#threadsAsked || threads >= asked) return;
+    const why = 'other runs of this process have the rest, or the system gives no more';
+    const details = { name: 'threads', step, asked, got: threads };
+    this.#running.warnings.add('fewerThreads', `fit: expected ${asked} threads, got ${threads}: ${why}`, details);
+  }
+
+  end({ error }: Ending): void {
+    if (error !== null) return;
+    const { tried, applied, moved } = this.#tally;
+    if (tried > 0 && applied === 0) this.#warnOfNothingApplied();
+    else if (tried > 0 && !moved) this.#warnOfZeroGradient();
+    if (applied > 0) warnOfZeroRates(this.#running, tried);
+  }
+
+  #warnOfNothingApplied(): void {
+    const { tried, last } = this.#tally;
+    const hit = last?.guards?.find(({ action }) => action === 'skip');
+    const why = last?.nonFinite
+      ? `the gradient of ${last.nonFinite} was not finite`
+      : hit
+        ? `${hit.guard} found ${hit.name} to be ${hit.value}`
+        : last
+          ? whyLeftOut(last)
+          : 'a guard took it back';
+    const steps = tried === 1 ? 'the only step of the run was' : `all ${tried} steps of the run were`;
+    const message = `fit: no weight has changed: ${steps} skipped, the last since ${why}`;
+    this.#running.warnings.add('nothingApplied', message, { name: 'fit', step: this.#running.counters.step, tried });
+  }
+
+  #warnOfZeroGradient(): void {
+    const { tried } = this.#tally;
+    const why =
+      'the loss is constant where the weights are, as behind a clamp, units that are all dead, or labels that are all ignored';
+    const steps = tried === 1 ? 'the only step' : `all ${tried} steps`;
+    const message = `fit: the gradient was 0 in ${steps} of the run: ${why}`;
+    this.#running.warnings.add('zeroGradient', message, { name: 'fit', step: this.#running.counters.step, tried });
+  }
+}

@@ -1,0 +1,213 @@
+// watcher.ts: the contract of whatever follows a run, and how those who follow one are told. The loop knows nobody by name: what each must know to
+// go on after a stop is kept for it, and is in every checkpoint.
+import { OptionError } from '../../errors.ts';
+import type { State } from '../../ir/graph.ts';
+import type { Data } from '../../ir/op.ts';
+import type { Reports } from '../../optim/report.ts';
+import type { EpochEnd, FitResult, Metrics, StopReason } from '../loop/progress.ts';
+import type { GuardEvent } from '../step/guarding.ts';
+
+/** At once, or when it has been waited for. */
+export type Wait<T = void> = T | Promise<T>;
+
+/** Go on with what may have to be waited for: at once where it is there. */
+export function after<T, R>(value: Wait<T>, next: (value: T) => Wait<R>): Wait<R> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
+/** Do one thing after the other. */
+export function inOrder<T>(items: readonly T[], task: (item: T) => Wait): Wait {
+  return items.reduce<Wait>((before, item) => after(before, () => task(item)), undefined);
+}
+
+/** What is kept of a watcher from a run to the next one, and in checkpoints. */
+export interface Kept {
+  /** What its state means: one with another key begins afresh. */
+  readonly key: string;
+  /** JSON. */
+  readonly state: unknown;
+  /** Values of the trainer's states, by their names in files, in sets. */
+  readonly values?: Readonly<Record<string, ReadonlyMap<string, Data>>>;
+}
+
+/** How a run ended. */
+export type Ending =
+  | { readonly result: FitResult<string>; readonly error: null }
+  | { readonly result: null; readonly error: unknown };
+
+/** What a chunk had. */
+export interface ChunkFacts {
+  /** Threads that its steps had, and how many they were to have. */
+  readonly threads: number;
+  readonly asked: number;
+  /** Steps tried with these, of all runs; updates before them. */
+  readonly tried: number;
+  readonly step: number;
+}
+
+/**
+ * Who follows a run. What changes its state is called within the turn of what it tells of, and counters and weights are then of the same step:
+ * so a checkpoint, whenever it is made, has all of it or none. In a fit that blocks nothing may wait.
+ */
+export interface Watcher {
+  /** Under which it is kept. */
+  readonly name: string;
+  readonly key?: string;
+  /** Take up what was kept; before `start`. */
+  restore?(kept: Kept): void;
+  /** In the turn of the run's first step, before it. */
+  start?(): Wait;
+  /** Why the run shall end, if it shall; asked before each chunk. */
+  stop?(): StopReason | null;
+  /** Steps until a chunk must end. `tried` are the steps tried so far. */
+  until?(tried: number): number;
+  /** What is to be done before the next chunk, in a turn; null: nothing. */
+  before?(tried: number): (() => Wait) | null;
+  /** The steps of a chunk are done. */
+  steps?(reports: Reports, facts: ChunkFacts): void;
+  validation?(metrics: Metrics<string>): Wait;
+  /** A guard has found something. */
+  guard?(event: GuardEvent): void;
+  epoch?(end: EpochEnd<string>): Wait;
+  /** Outside of turns: everybody has been told of all that was done, the next chunk has not begun. */
+  settled?(): Wait;
+  /** The run has ended, in whatever way; in a turn. */
+  end?(ending: Ending): Wait;
+  /** After that, outside of turns; also where an `end` has failed. */
+  close?(ending: Ending): Wait;
+  /** Null: there is nothing to be kept. */
+  state?(): Omit<Kept, 'key'> | null;
+}
+
+/** Those that belong to users: called in the turn, but what they wait for is waited for after it, since it may be another turn. */
+export interface Follower extends Watcher {
+  readonly where: string;
+}
+
+type Told = 'validation' | 'guard' | 'epoch' | 'end' | 'start' | 'steps';
+
+/** All that follow one run. */
+export class Watchers {
+  readonly #own: readonly Watcher[];
+  readonly #followers: readonly Follower[];
+  readonly #all: readonly Watcher[];
+  readonly #sync: boolean;
+  /** What followers wait for, or have failed with, since `told` was last waited for. */
+  #pending: Promise<unknown>[] = [];
+  #failure: { readonly error: unknown } | null = null;
+
+  /** @param sync nothing may wait */
+  constructor(own: readonly Watcher[], followers: readonly Follower[], sync: boolean) {
+    this.#own = own;
+    this.#followers = followers;
+    this.#all = [...own, ...followers];
+    this.#sync = sync;
+  }
+
+  /** Give each what is kept of it. `same`: the weights are those that were left. */
+  restore(kept: ReadonlyMap<string, Kept>, same: boolean): void {
+    for (const w of this.#all) {
+      const found = kept.get(w.name);
+      if (found && found.key === (w.key ?? '') && (same || !found.values)) w.restore?.(found);
+    }
+  }
+
+  /** What is to be kept of each. */
+  get kept(): Map<string, Kept> {
+    const all = new Map<string, Kept>();
+    for (const w of this.#all) {
+      const state = w.state?.();
+      if (state) all.set(w.name, { key: w.key ?? '', ...state });
+    }
+    return all;
+  }
+
+  until(tried: number): number {
+    return Math.min(...this.#all.map((w) => w.until?.(tried) ?? Number.POSITIVE_INFINITY));
+  }
+
+  /** Why the run shall end, if it shall. */
+  get stop(): StopReason | null {
+    for (const w of this.#all) {
+      const reason = w.stop?.();
+      if (reason) return reason;
+    }
+    return null;
+  }
+
+  /** What is to be done in a turn before the next chunk; null: nothing. */
+  before(tried: number): (() => Wait) | null {
+    const tasks = this.#own.flatMap((w) => w.before?.(tried) ?? []);
+    return tasks.length === 0 ? null : () => inOrder(tasks, (task) => task());
+  }
+
+  /** In a turn: what happened. `told` is to be waited for after it. */
+  tell<H extends Told>(hook: H, ...args: Parameters<NonNullable<Watcher[H]>>): Wait {
+    const call = (w: Watcher): Wait => (w[hook] as ((...args: unknown[]) => Wait) | undefined)?.(...args);
+    return after(inOrder(this.#own, call), () => {
+      // Each is told, also where one before it has failed: what they keep is of the same step.
+      for (const f of this.#followers) {
+        try {
+          const waits = call(f) as unknown;
+          if (typeof (waits as PromiseLike<unknown> | undefined)?.then === 'function')
+            this.#wait(f, waits as PromiseLike<unknown>);
+        } catch (error) {
+          this.#failure ??= { error };
+        }
+      }
+    });
+  }
+
+  /** Wait for followers that do. @throws what one of them failed with */
+  told(): Wait {
+    const pending = this.#pending;
+    this.#pending = [];
+    const check = (): void => {
+      const failure = this.#failure;
+      this.#failure = null;
+      if (failure) throw failure.error;
+    };
+    return pending.length === 0 ? check() : Promise.all(pending).then(check);
+  }
+
+  settled(): Wait {
+    return inOrder(this.#all, (w) => w.settled?.());
+  }
+
+  /** Close all, whatever fails. @throws the first failure */
+  close(ending: Ending): Wait {
+    let failure: { readonly error: unknown } | null = null;
+    const failed = (error: unknown): void => {
+      failure ??= { error };
+    };
+    const closed = inOrder(this.#all, (w) => {
+      try {
+        const waits = w.close?.(ending);
+        return waits instanceof Promise ? waits.catch(failed) : undefined;
+      } catch (error) {
+        failed(error);
+      }
+    });
+    return after(closed, () => {
+      if (failure) throw (failure as { readonly error: unknown }).error;
+    });
+  }
+
+  #wait(follower: Follower, waits: PromiseLike<unknown>): void {
+    const settled = Promise.resolve(waits).catch((error: unknown) => {
+      this.#failure ??= { error };
+    });
+    if (!this.#sync) this.#pending.push(settled);
+    else this.#failure ??= { error: new OptionError(`fitSync: ${follower.where} gave a promise: what waits needs fit`) };
+  }
+}
+
+/** What watchers may do with a trainer's state, in a turn. */
+export interface Host {
+  /** Values as of now: at once in a fit that blocks. */
+  read(states: readonly State[]): Wait<ReadonlyMap<State, Data>>;
+  write(values: ReadonlyMap<State, Data>): void;
+  /** By names in files, and back: null where a state has no values of its type. */
+  named(values: ReadonlyMap<State, Data>): Map<string, Data>;
+  found(values: ReadonlyMap<string, Data>, states: readonly State[]): ReadonlyMap<State, Data> | null;
+}
