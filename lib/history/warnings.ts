@@ -1,4 +1,5 @@
 // warnings.ts: what looks wrong in how a run was clipped, in words and figures.
+import { visible } from '../errors/visible.ts';
 import { sizeOf } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
 import { type History, layerNorms } from './history.ts';
@@ -55,7 +56,7 @@ export function warningsOf(evidence: Evidence): Warning[] {
   return RULES.flatMap((rule) => rule(evidence) ?? []);
 }
 
-const warn = (code: WarningCode, figures: Warning['figures'], text: string): Warning => ({ code, text, figures });
+const warn = (code: WarningCode, figures: Warning['figures'], text: string): Warning => ({ code, text: visible(text), figures });
 const show = (x: number): string => {
   const text = x.toPrecision(3);
   return Math.abs(x) >= 1e5 || (x !== 0 && Math.abs(x) < 1e-3) ? x.toExponential(1) : String(Number(text));

@@ -1,4 +1,5 @@
 // replay-page.ts: advice and replays as tables for people and as one HTML page with curves.
+import { visible } from '../errors/visible.ts';
 import type { Advice } from '../history/advise.ts';
 import type { History } from '../history/history.ts';
 import type { Replay, Replayed } from '../history/replay.ts';
@@ -30,7 +31,9 @@ export function replayTable(replay: Replay): string[] {
   const head = ['policy', 'threshold', 'clips', 'mean scale', 'takes away', 'skips', ''];
   const rows = policies.filter((p) => p.steps > 0).map((p) => [p.name, ...figuresOf(p), noteOf(p)]);
   const lines = rows.length > 0 ? table([head, ...rows], ['left', 'right', 'right', 'right', 'right', 'right', 'left']) : [];
-  return [...lines, ...policies.filter((p) => p.steps === 0).map((p) => `${p.name} cannot be replayed: ${p.reason}`)];
+  const lacking = policies.filter((p) => p.steps === 0).map((p) => `${p.name} cannot be replayed: ${p.reason}`);
+  // Names of policies and, where a step was not finite, of parameters; whoever asks for lines prints them.
+  return [...lines, ...lacking].map((line) => visible(line));
 }
 
 function figuresOf(p: Replayed): string[] {

@@ -5,7 +5,7 @@ import { inspect as show } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Screen } from '../../lib/cli/screen.ts';
 import { DataError, GradclipError, NonFiniteError } from '../../lib/errors.ts';
-import { io } from '../../lib/index.ts';
+import { advise, clip, io, replay, replayTable } from '../../lib/index.ts';
 import { serializeSafetensors } from '../../lib/io/safetensors.ts';
 import { escapeHtml } from '../../lib/pages/svg.ts';
 import { folder, type Ran, type RunOptions, run } from './kit.ts';
@@ -232,6 +232,29 @@ describe('what anybody may print', () => {
       expect(error).toBeInstanceOf(GradclipError);
       expect(RAW.exec(error.message)?.[0]).toBeUndefined();
       expect(error.message).not.toContain('\n');
+    }
+  });
+
+  it('lines about a record: warnings of advise, the table of replay', async () => {
+    const names = [HOSTILE, `${HOSTILE}2`];
+    const length = 200;
+    const layers = {
+      names,
+      shapes: [[2], [2]],
+      norms: Float64Array.from({ length: 2 * length }, (_, i) => (i % 2 ? 100 : 0.001)),
+    };
+    const skipped = Array.from({ length }, (_, i) => i % 2 === 0);
+    const nonFinite = skipped.map((s) => (s ? HOSTILE : null));
+    const norm = Array.from({ length }, (_, i) => (i % 2 ? 1 + i : Number.NaN));
+    const history = { norm, skipped, nonFinite, nonFiniteCount: skipped.map(Number), layers };
+    const { warnings } = advise(history);
+    const texts = warnings.map((w) => w.text);
+    expect(texts.join()).toContain('\\x1b]52');
+    const lines = replayTable(replay(history, { [HOSTILE]: clip.globalNorm(1), auto: clip.autoClip(), zclip: clip.zclip() }));
+    expect(lines.join()).toContain('\\x1b]52');
+    for (const line of [...texts, ...lines]) {
+      expect(RAW.exec(line)?.[0]).toBeUndefined();
+      expect(line).not.toContain('\n');
     }
   });
 
