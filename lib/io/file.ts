@@ -120,7 +120,7 @@ export async function firstBytes(handle: FileHandle, length: number): Promise<Bu
 /** What a path leads to that holds no bytes of its own. */
 export function notRegular(file: string, stat: Stats): DataError {
   const what = stat.isDirectory() ? 'a folder' : stat.isFIFO() ? 'a pipe' : stat.isSocket() ? 'a socket' : 'a device';
-  return new DataError(`${file}: expected a regular file, got ${what}`, { file });
+  return new DataError(`${file}: expected a regular file, got ${what}`, { file, ...(stat.isDirectory() && { code: 'EISDIR' }) });
 }
 
 function tooLong(file: string, maxBytes: number, size?: number): DataError {

@@ -20,28 +20,37 @@ interface Writer {
 
 const NAME = /^(\d{1,10})-(\d{1,20})-([0-9a-f]{12})-[0-9a-f]{12}\.tmp$/;
 
-let own: Promise<Writer> | undefined;
+let asked: Promise<Writer> | undefined;
+function self(): Promise<Writer> {
+  asked ??= writer();
+  return asked;
+}
 
 /** A name beside `target` that nobody else has. */
 export async function temporaryFor(target: string): Promise<string> {
-  own ??= writer();
-  const { pid, start, place } = await own;
+  const { pid, start, place } = await self();
   return `${prefixOf(target)}${pid}-${start}-${place}-${randomBytes(6).toString('hex')}.tmp`;
 }
 
 /** Remove what dead processes left of writing `target`. Whatever stands in the way of that, stands in the way of nothing else. */
 export async function removeLeftovers(target: string): Promise<void> {
-  own ??= writer();
-  const { place } = await own;
+  const own = await self();
   const folder = dirname(target);
   const prefix = basename(prefixOf(target));
   for (const name of await readdir(folder).catch(() => [])) {
     const told = name.startsWith(prefix) ? NAME.exec(name.slice(prefix.length)) : null;
     if (!told) continue;
     const file = join(folder, name);
-    const dead = told[3] === place ? !(await lives(Number(told[1]), told[2]!)) : await untouched(file);
-    if (dead) await unlink(file).catch(() => {});
+    if (await isLeft(file, { pid: Number(told[1]), start: told[2]!, place: told[3]! }, own)) await unlink(file).catch(() => {});
   }
+}
+
+/** Whether nobody goes on writing a file. */
+async function isLeft(file: string, { pid, start, place }: Writer, own: Writer): Promise<boolean> {
+  if (place !== own.place) return untouched(file);
+  if (pid !== own.pid || start !== own.start) return !(await isRunning(pid, start));
+  // Node forgets to close what a worker was about to open when it was terminated.
+  return !(await isOpen(file)) || untouched(file);
 }
 
 function prefixOf(target: string): string {
@@ -60,8 +69,22 @@ async function writer(): Promise<Writer> {
   return { pid, start: stat?.start ?? '0', place: hash(`${hostname()}\n${boot}\n${space}`) };
 }
 
+/** Whether this process has the file open, as it has while it writes it: a worker may have been terminated meanwhile. Not sure is yes. */
+async function isOpen(file: string): Promise<boolean> {
+  const [found, handles] = await Promise.all([
+    stat(file, { bigint: true }).catch(() => null),
+    readdir('/proc/self/fd').catch(() => null),
+  ]);
+  if (found === null || handles === null) return true;
+  for (const handle of handles) {
+    const open = await stat(`/proc/self/fd/${handle}`, { bigint: true }).catch(() => null);
+    if (open?.ino === found.ino && open.dev === found.dev) return true;
+  }
+  return false;
+}
+
 /** Not sure is yes: of another user's process only the number can be known. */
-async function lives(pid: number, start: string): Promise<boolean> {
+async function isRunning(pid: number, start: string): Promise<boolean> {
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -74,11 +74,12 @@ async function replace(file: string, target: string, parts: readonly Uint8Array[
         for (const part of parts) await handle.writeFile(part);
         if (old) await keepRights(handle, old);
         await handle.sync();
+        await ready();
+        await rename(temporary, target);
       } finally {
-        await handle.close();
+        // Not before: an open file tells the other threads of this process that somebody writes it. What is flushed is not lost by closing.
+        await handle.close().catch(() => {});
       }
-      await ready();
-      await rename(temporary, target);
     } catch (error) {
       await unlink(temporary).catch(() => {});
       throw error;
