@@ -19,6 +19,7 @@ import {
 } from '../options/index.ts';
 import { BATCH_SIZE } from '../train/options.ts';
 import { type LossScaleOptions, lossScale } from '../train/step/loss-scale.ts';
+import { type CheckpointRule, every, kept, SECONDS } from '../train/watch/checkpointing.ts';
 import { type PlateauOptions, plateau } from '../train/watch/plateau.ts';
 import { type RollbackOptions, rollback } from '../train/watch/rollback.ts';
 import { checkData, type DataConfig, data } from './config-data.ts';
@@ -42,6 +43,8 @@ export interface RecordConfig {
   /** With the norm of each parameter's gradient. */
   readonly perLayer: boolean;
 }
+
+export type CheckpointConfig = Omit<CheckpointRule, 'metadata'>;
 
 export interface TrainConfig {
   readonly $schema: string | null;
@@ -83,6 +86,8 @@ export interface TrainConfig {
   readonly save: string | null;
   /** Record to write, a line a step, from the folder of the configuration. */
   readonly record: RecordConfig | null;
+  readonly checkpoint: CheckpointConfig | null;
+  readonly resume: string | null;
   /** The weights without pruned rows, from the folder of the configuration. */
   readonly savePruned: string | null;
 }
@@ -189,11 +194,27 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   )
     .or(null)
     .about('a file with a line of JSON for each step, which `gradclip clip-report` reads; with `--resume` it goes on'),
+  checkpoint: either(
+    text.map((file): CheckpointConfig => ({ file, every: every.read({}, new Place('', '', '')), keep: 1 })),
+    object<CheckpointConfig>({
+      file: text.about('from the folder of the configuration; those before it have a number before the extension'),
+      every: every.default({ seconds: SECONDS }).about('steps, or seconds, from one to the next'),
+      keep: kept.default(1).about('how many there are'),
+    }),
+  )
+    .or(null)
+    .about('checkpoints that are written while it trains'),
+  resume: text
+    .or(null)
+    .about('`"auto"`: go on from the newest whole one of `checkpoint`, if there is one; or a file to go on from, as `--resume`'),
   save: text.or(null).about('checkpoint, written at the end and when stopped by a signal; `--resume FILE` goes on from one'),
   savePruned: text
     .or(null)
     .about('file for the weights without the rows that `prune` of type rows has pruned, written at the end'),
 });
+
+/** Value of `resume` that looks for the newest checkpoint. */
+export const AUTO = 'auto';
 
 /** Check a parsed configuration. @throws OptionError that begins with the place: `model.sizes[1]: expected ...` */
 export function checkConfig(value: unknown): TrainConfig {
@@ -222,7 +243,8 @@ export function checkConfig(value: unknown): TrainConfig {
 }
 
 /** @throws OptionError where keys beside the optimizer do not go with the others */
-function checkTogether({ data, loss, plateau, labelSmoothing, savePruned, prune }: TrainConfig): void {
+function checkTogether({ data, loss, plateau, labelSmoothing, savePruned, prune, resume, checkpoint }: TrainConfig): void {
+  if (resume === AUTO && !checkpoint) throw wrong('checkpoint', `a file, for resume to look for`, undefined);
   if (plateau && data.split.validation === 0)
     throw wrong('data.split.validation', 'some rows, for plateau to look at', undefined);
   if (labelSmoothing > 0 && loss !== 'crossEntropy') throw wrong('loss', 'crossEntropy, since there is labelSmoothing', loss);

@@ -15,6 +15,7 @@ import { count } from '../text/format.ts';
 import { type Source, windows } from '../train/feed/source.ts';
 import { generate } from '../train/generate.ts';
 import { Trainer } from '../train/trainer.ts';
+import type { StepReports } from '../train/watch/callback.ts';
 import type { Arguments, Command } from './args.ts';
 import { ownSources } from './corpus.ts';
 import type { Contender, DemoResult } from './demo-result.ts';
@@ -136,15 +137,17 @@ async function train(
     seed,
     threads,
   });
-  const run = trainer.fit(lesson.source, { steps });
-  await untilStopped(run, io.signal, (report) => {
-    loss.push(report.loss);
-    norm.push(report.norm);
-    normAfter.push(report.normAfter);
-    clipped.push(report.clipped);
-    skipped.push(report.skipped);
+  const onSteps = (steps: StepReports): void => {
+    for (const report of steps) {
+      loss.push(report.loss);
+      norm.push(report.norm);
+      normAfter.push(report.normAfter);
+      clipped.push(report.clipped);
+      skipped.push(report.skipped);
+    }
     view.step(policy.name, { loss, norm, clipped, skipped, ms: performance.now() - started });
-  });
+  };
+  await untilStopped(trainer.fit(lesson.source, { steps, callbacks: [{ onSteps }] }), io.signal);
   const ms = performance.now() - started;
   const sampled = io.signal.aborted
     ? []

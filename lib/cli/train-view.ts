@@ -1,10 +1,10 @@
 // train-view.ts: what `gradclip train` shows: a line per epoch, a progress bar on a terminal, a line now and then elsewhere.
 
-import type { Report } from '../optim/report.ts';
 import { count, duration, percent, short } from '../text/format.ts';
 import type { EpochEnd } from '../train/loop/progress.ts';
 import type { TrainingWarning } from '../train/loop/warnings.ts';
 import type { GuardEvent } from '../train/step/guarding.ts';
+import type { Callback, CallbackRun, StepReports } from '../train/watch/callback.ts';
 import type { TrainConfig } from './config.ts';
 import type { DataSet } from './data.ts';
 import type { Screen } from './screen.ts';
@@ -14,21 +14,24 @@ export interface Setting {
   readonly config: TrainConfig;
   readonly data: DataSet;
   readonly seed: number | bigint;
-  /** Steps of an epoch, and steps done before. */
+  /** Steps of an epoch. */
   readonly perEpoch: number;
-  readonly done: number;
+  readonly accumulate: number;
   readonly parameters: number;
+  /** What is validated on. */
+  readonly on: 'test' | 'validation';
 }
 
 /** Between two pictures of the bar, and between two lines where there is none. */
 const FRAME_MS = 100;
 const LINE_MS = 10_000;
 
-export class TrainView {
+export class TrainView implements Callback<string> {
   readonly #screen: Screen;
   readonly #setting: Setting;
-  readonly #total: number;
   readonly #started: number = performance.now();
+  /** Of the whole run, less those that were done before. */
+  #total = 0;
   #told: number = performance.now();
   #steps = 0;
   #loss = Number.NaN;
@@ -36,11 +39,16 @@ export class TrainView {
   constructor(screen: Screen, setting: Setting) {
     this.#screen = screen;
     this.#setting = setting;
-    const { config, data, seed, perEpoch, done, parameters } = setting;
+  }
+
+  onStart({ counters: { epoch, batch } }: CallbackRun): void {
+    const { config, data, seed, perEpoch, accumulate, parameters } = this.#setting;
+    const done = epoch * perEpoch + Math.ceil(batch / accumulate);
     const { epochs, steps } = config;
-    this.#total = Math.min(epochs === null ? Infinity : epochs * perEpoch, steps ?? Infinity) - done;
+    const whole = Math.min(epochs === null ? Infinity : epochs * perEpoch, steps ?? Infinity);
+    this.#total = Math.max(0, whole - done);
     const { train, validation, test } = data.counts;
-    screen.emit({
+    this.#screen.emit({
       event: 'start',
       seed: Number(seed),
       parameters,
@@ -54,17 +62,18 @@ export class TrainView {
       test > 0 && `${count(test)} test`,
     ];
     const what = data.tokenizer === null ? 'rows' : 'characters';
-    screen.say(
+    this.#screen.say(
       `seed ${seed}: ${count(parameters)} parameters; ${what}: ${shares.filter(Boolean).join(', ')}; ${count(this.#total)} steps`,
     );
-    if (done > 0) screen.say(`going on from step ${count(done)}`);
+    if (done > 0) this.#screen.say(`going on from step ${count(done)}`);
   }
 
-  step(report: Report): void {
-    this.#steps++;
-    // A mean over about the last 20 steps; a single loss says little.
-    if (Number.isFinite(report.loss))
-      this.#loss = Number.isNaN(this.#loss) ? report.loss : 0.95 * this.#loss + 0.05 * report.loss;
+  onSteps(steps: StepReports): void {
+    for (const { loss } of steps) {
+      this.#steps++;
+      // A mean over about the last 20 steps; a single loss says little.
+      if (Number.isFinite(loss)) this.#loss = Number.isNaN(this.#loss) ? loss : 0.95 * this.#loss + 0.05 * loss;
+    }
     const now = performance.now();
     if (now - this.#told < (this.#screen.live ? FRAME_MS : LINE_MS)) return;
     this.#told = now;
@@ -75,14 +84,13 @@ export class TrainView {
       );
   }
 
-  epoch({ epoch, loss, steps, clipped, skipped, validation }: EpochEnd<string>, on: 'test' | 'validation'): void {
+  onEpoch({ epoch, loss, steps, clipped, skipped, validation }: EpochEnd<string>): void {
+    const { config, on } = this.#setting;
     if (!this.#screen.live) this.#told = performance.now();
-    // A checkpoint may have been written after the last step of an epoch: nothing is left of it then.
-    if (steps === 0) return;
     const measured =
       validation === null ? {} : { [`${on}Loss`]: validation.loss, [`${on}Accuracy`]: validation.accuracy ?? null };
     this.#screen.emit({ event: 'epoch', epoch, loss, ...measured, steps, clipped, skipped });
-    const { epochs } = this.#setting.config;
+    const { epochs } = config;
     const of = epochs === null ? '' : `/${epochs}`;
     const parts = [
       `epoch ${String(epoch).padStart(String(epochs ?? '').length)}${of}`,
@@ -95,7 +103,7 @@ export class TrainView {
     this.#screen.say(parts.filter(Boolean).join('  '));
   }
 
-  guard({ guard, action, name, value, attempt }: GuardEvent): void {
+  onGuard({ guard, action, name, value, attempt }: GuardEvent): void {
     this.#screen.emit({ event: 'guard', guard, action, name, value, attempt });
     const found = value === null ? name : `${name} is ${short(value)}`;
     this.#screen.note(`batch ${count(attempt)}: ${guard}: ${found} (${action})`);
@@ -116,14 +124,14 @@ export class TrainView {
     this.#screen.emit({
       event: 'result',
       seed: Number(seed),
-      stopReason: fit?.stopReason ?? 'done before',
+      stopReason: fit.tried === 0 && !stopped ? 'done before' : fit.stopReason,
       epochs,
-      steps: fit?.tried ?? 0,
-      applied: fit?.applied ?? 0,
-      clipped: fit?.clipped ?? 0,
-      skipped: fit?.skipped ?? 0,
-      nonFinite: fit?.nonFinite ?? [],
-      loss: fit?.epochs.at(-1)?.loss ?? fit?.last?.loss ?? null,
+      steps: fit.tried,
+      applied: fit.applied,
+      clipped: fit.clipped,
+      skipped: fit.skipped,
+      nonFinite: fit.nonFinite,
+      loss: fit.epochs.at(-1)?.loss ?? fit.last?.loss ?? null,
       testLoss: test?.loss ?? null,
       testAccuracy: test?.accuracy ?? null,
       seconds: ms / 1000,
@@ -131,12 +139,10 @@ export class TrainView {
       ...(sparsity !== null && { sparsity }),
     });
     const say = (text: string): void => this.#screen.say(text);
-    const steps = fit?.tried ?? 0;
-    const how = stopped ? 'stopped after' : fit?.stopReason === 'earlyStop' ? 'stopped improving after' : 'done:';
-    say(
-      `${how} ${count(steps)} steps in ${duration(ms)}, ${percent(fit?.clipped ?? 0, steps)} clipped, ${count(fit?.skipped ?? 0)} skipped`,
-    );
-    if (fit && fit.nonFinite.length > 0) say(`not finite: the gradient of ${fit.nonFinite.join(', ')}`);
+    const steps = fit.tried;
+    const how = stopped ? 'stopped after' : fit.stopReason === 'earlyStop' ? 'stopped improving after' : 'done:';
+    say(`${how} ${count(steps)} steps in ${duration(ms)}, ${percent(fit.clipped, steps)} clipped, ${count(fit.skipped)} skipped`);
+    if (fit.nonFinite.length > 0) say(`not finite: the gradient of ${fit.nonFinite.join(', ')}`);
     if (test?.accuracy !== undefined)
       say(this.#screen.paint('bold', `test accuracy ${(100 * test.accuracy).toFixed(2)} %, loss ${test.loss.toFixed(4)}`));
     else if (test) say(this.#screen.paint('bold', `test loss ${test.loss.toFixed(4)}`));

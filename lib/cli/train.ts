@@ -1,18 +1,18 @@
 // train.ts: `gradclip train CONFIG.json`: trains what a configuration says, tells how it goes, writes a checkpoint.
 import { dirname, resolve } from 'node:path';
-import { CheckpointError, NonFiniteError, OptionError } from '../errors.ts';
+import { CheckpointError, DataError, NonFiniteError, OptionError } from '../errors.ts';
 import { inspectSafetensors } from '../io/safetensors.ts';
 import { version } from '../native/package.ts';
 import { MAX_THREADS } from '../native/threads.ts';
 import { whole } from '../options/index.ts';
 import { median } from '../text/format.ts';
 import type { FitResult, Metrics } from '../train/loop/progress.ts';
-import type { GuardEvent } from '../train/step/guarding.ts';
 import { Trainer } from '../train/trainer.ts';
+import { checkpointFiles } from '../train/watch/checkpointing.ts';
 import type { Arguments, Command } from './args.ts';
 import { usage } from './args.ts';
 import { makeAugment, makeBeside, makeOptimizer, makePolicy, makeTask, makeTransforms } from './build.ts';
-import { type RecordConfig, readConfig, type TrainConfig } from './config.ts';
+import { AUTO, type CheckpointConfig, type RecordConfig, readConfig, type TrainConfig } from './config.ts';
 import { type DataSet, type LabelsRead, readData, shareOut } from './data.ts';
 import { EXIT, exitCodeOfStop } from './exit.ts';
 import type { IO, StopCause } from './io.ts';
@@ -46,14 +46,17 @@ export const TRAIN: Command = {
     },
     out: { value: 'FILE', help: "write the checkpoint here, in place of the configuration's save" },
     record: { value: 'FILE', help: "write a record of every step here, in place of the configuration's; clip-report reads it" },
-    resume: { value: 'FILE', help: 'go on from this checkpoint' },
+    resume: {
+      value: 'FILE',
+      help: 'go on from this checkpoint, or, auto, from the newest whole one that the configuration writes',
+    },
   },
 };
 
 /** What one training came to. */
 export interface Outcome {
   readonly seed: number | bigint;
-  readonly fit: FitResult<string> | null;
+  readonly fit: FitResult<string>;
   readonly epochs: number;
   readonly test: Metrics<string> | null;
   readonly ms: number;
@@ -71,6 +74,8 @@ interface Job {
   readonly record: RecordConfig | null;
   /** File of the weights without pruned rows. */
   readonly pruned: string | null;
+  readonly checkpoint: CheckpointConfig | null;
+  /** `auto`, or a file. */
   readonly resume: string | null;
 }
 
@@ -82,9 +87,10 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
   const seeds = args.number('seeds')!;
   const out = path('out') ?? (config.save === null ? null : resolve(from, config.save));
   const pruned = config.savePruned === null ? null : resolve(from, config.savePruned);
-  const resume = path('resume');
+  const checkpoint = config.checkpoint && { ...config.checkpoint, file: resolve(from, config.checkpoint.file) };
+  const resume = resumed(config, args, checkpoint, { from, cwd: io.cwd });
   const record = recordOf(config, from, path('record'));
-  if (seeds > 1 && (args.has('out') || args.has('record') || resume)) {
+  if (seeds > 1 && (args.has('out') || args.has('record') || args.has('resume'))) {
     throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint and no record');
   }
   // What the configuration asks for is made once now, so that it is refused before anything is read.
@@ -96,7 +102,7 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
   if (out !== null) await checkOutput('--out', out);
   if (pruned !== null) await checkOutput('savePruned', pruned);
 
-  const first = resume === null ? config.seed : await seedOf(resume, args);
+  const first = seeds > 1 ? config.seed : await seedOf(resume, checkpoint, config, args);
   const dir = path('data') ?? resolve(from, config.data.dir);
   const labels: LabelsRead =
     config.loss === 'crossEntropy' ? { type: 'i32', classes: classesOf(config.model) } : { type: 'f32', classes: null };
@@ -108,8 +114,9 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
   const outcomes: Outcome[] = [];
   for (let i = 0; i < seeds; i++) {
     const seed = typeof first === 'bigint' ? first : first + i;
-    const kept = seeds > 1 ? { out: null, record: null, pruned: null } : { out, record, pruned };
-    const job = { config, data: shareOut(raw, transforms, BigInt(seed)), seed, ...kept, resume };
+    const files = { out, record, pruned, checkpoint, resume };
+    const none = { out: null, record: null, pruned: null, checkpoint: null, resume: null };
+    const job = { config, data: shareOut(raw, transforms, BigInt(seed)), seed, ...(seeds > 1 ? none : files) };
     const outcome = await trainOnce(job, io, screen);
     outcomes.push(outcome);
     if (outcome.stopped) return exitCodeOfStop(io.signal.reason as StopCause);
@@ -120,7 +127,7 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
 }
 
 async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
-  const { config, data, seed, out, record, pruned, resume } = job;
+  const { config, data, seed, out, record, pruned, checkpoint, resume } = job;
   const { batchSize, accumulate, threads, epochs, steps, earlyStop } = config;
   const { train, validation, test } = data.sources;
   using trainer = new Trainer({
@@ -135,43 +142,32 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
     seed,
     ...(threads === null ? {} : { threads }),
   });
-  if (resume !== null) await trainer.load(resume);
   const parts = train.epoch(batchSize);
   const perEpoch = Math.ceil((parts.whole + (parts.tail > 0 ? 1 : 0)) / accumulate);
-  const { epoch, batch } = trainer.counters;
-  const done = epoch * perEpoch + Math.ceil(batch / accumulate);
-  const view = new TrainView(screen, {
-    config,
-    data,
-    seed,
-    perEpoch,
-    done,
-    parameters: trainer.model.parameters().reduce((n, p) => n + p.size, 0),
-  });
+  const parameters = trainer.model.parameters().reduce((n, p) => n + p.size, 0);
+  const on = validation === null ? 'test' : 'validation';
+  const view = new TrainView(screen, { config, data, seed, perEpoch, parameters, on, accumulate });
 
   const started = performance.now();
-  const left = { epochs: epochs === null ? null : epochs - epoch, steps: steps === null ? null : steps - done };
   const watched = validation ?? test;
   const weights = config.ema === null ? 'model' : 'ema';
-  let fit: FitResult<string> | null = null;
-  if ((left.epochs ?? 1) > 0 && (left.steps ?? 1) > 0) {
-    const run = trainer.fit(train, {
-      ...(left.epochs === null ? {} : { epochs: left.epochs }),
-      ...(left.steps === null ? {} : { steps: left.steps }),
-      ...(watched === null ? {} : { validation: watched }),
-      ...(earlyStop === null ? {} : { earlyStop }),
-      ...(watched === null ? {} : { validateWeights: weights }),
-      ...(config.guards.length > 0 && { onGuard: (event: GuardEvent) => view.guard(event) }),
-      ...(record === null ? {} : { record }),
-      logger: (warning) => view.warning(warning),
-      onEpoch: (end) => view.epoch(end, validation === null ? 'test' : 'validation'),
-    });
-    fit = await untilStopped(run, io.signal, (report) => view.step(report)).finally(() => view.pause());
-  }
-  const stopped = fit?.stopReason === 'stopped';
-  const broken = fit !== null && !Number.isFinite(fit.last?.loss ?? 0);
+  const run = trainer.fit(train, {
+    ...(epochs === null ? {} : { epochs }),
+    ...(steps === null ? {} : { steps }),
+    ...(watched === null ? {} : { validation: watched }),
+    ...(earlyStop === null ? {} : { earlyStop }),
+    ...(watched === null ? {} : { validateWeights: weights }),
+    ...(record === null ? {} : { record }),
+    ...(checkpoint && { checkpoint: { ...checkpoint, metadata: metadata(config, data) } }),
+    ...(resume !== null && { resume }),
+    logger: (warning) => view.warning(warning),
+    callbacks: [view],
+  });
+  const fit = await untilStopped(run, io.signal).finally(() => view.pause());
+  const stopped = fit.stopReason === 'stopped';
+  const broken = !Number.isFinite(fit.last?.loss ?? 0);
   // Told to stop before the first step: there is nothing that a file from before should make way for.
-  const worthKeeping = !broken && fit?.tried !== 0;
+  const worthKeeping = !broken && (fit.tried > 0 || !stopped);
   if (out !== null && worthKeeping) await trainer.save(out, { metadata: metadata(config, data) });
   if (pruned !== null && worthKeeping && !stopped) await trainer.savePruned(pruned, { metadata: metadata(config, data) });
   const measured = test === null || stopped ? null : await trainer.evaluate(test, { weights });
@@ -207,8 +203,42 @@ function override(config: TrainConfig, args: Arguments): TrainConfig {
   };
 }
 
+/** The flag goes before the configuration; a file is looked for from where it is told. */
+function resumed(
+  config: TrainConfig,
+  args: Arguments,
+  checkpoint: CheckpointConfig | null,
+  { from, cwd }: { readonly from: string; readonly cwd: string },
+): string | null {
+  const flag = args.text('resume');
+  const given = flag ?? config.resume;
+  if (given === undefined || given === null) return null;
+  if (given !== AUTO) return resolve(flag === undefined ? from : cwd, given);
+  if (!checkpoint) throw usage(TRAIN, '--resume auto looks for the files of checkpoint, which the configuration has not');
+  return AUTO;
+}
+
 /** The seed that a checkpoint was trained with decides which rows train, so it stays. */
-async function seedOf(checkpoint: string, args: Arguments): Promise<bigint> {
+async function seedOf(
+  resume: string | null,
+  checkpoint: CheckpointConfig | null,
+  config: TrainConfig,
+  args: Arguments,
+): Promise<number | bigint> {
+  if (resume === null) return config.seed;
+  if (resume !== AUTO) return seedIn(resume, args);
+  for (const file of checkpointFiles(checkpoint!)) {
+    try {
+      return await seedIn(file, args);
+    } catch (error) {
+      // Which of them are whole, the trainer says.
+      if (!(error instanceof DataError)) throw error;
+    }
+  }
+  return config.seed;
+}
+
+async function seedIn(checkpoint: string, args: Arguments): Promise<bigint> {
   const { metadata } = await inspectSafetensors(checkpoint);
   const text = metadata['gradclip.seed'];
   if (text === undefined || !/^\d+$/.test(text)) {
@@ -232,7 +262,7 @@ function metadata(config: TrainConfig, { tokenizer, classNames }: DataSet): Reco
 }
 
 function checkFinite({ fit, test }: Outcome): void {
-  const loss = fit?.last?.loss ?? 0;
+  const loss = fit.last?.loss ?? 0;
   if (!Number.isFinite(loss)) throw new NonFiniteError(`train: diverged: the loss of the last step is ${loss}`, { loss });
   if (test !== null && !Number.isFinite(test.loss)) {
     throw new NonFiniteError(`train: diverged: the loss on the test rows is ${test.loss}`, { loss: test.loss });

@@ -70,6 +70,8 @@ it('fills in the defaults', () => {
     threads: null,
     earlyStop: null,
     record: null,
+    checkpoint: null,
+    resume: null,
     save: null,
     savePruned: null,
   });

@@ -1,5 +1,5 @@
 // train.test.ts: `gradclip train` on small data made here: results, checkpoints, errors, and what is on stdout.
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readSafetensors } from '../../lib/io/safetensors.ts';
@@ -313,4 +313,38 @@ it.each([
   const { code, stderr } = await run(['train', 'config.json'], { cwd: project(change) });
   expect(code).not.toBe(0);
   expect(stderr).toContain(message);
+});
+
+it('writes checkpoints while it trains, and goes on from the newest', async () => {
+  const more = { checkpoint: { file: 'run.safetensors', every: { steps: 7 }, keep: 2 }, resume: 'auto', seed: 3 };
+  const cwd = project(more);
+  const whole = last(await run(['train', '--json', 'config.json', '--out', 'whole.safetensors', '--resume', 'auto'], { cwd }));
+  rmSync(join(cwd, 'run.safetensors'));
+  rmSync(join(cwd, 'run.1.safetensors'));
+  await run(['train', '--json', 'config.json', '--epochs', '5'], { cwd });
+  expect(existsSync(join(cwd, 'run.1.safetensors'))).toBe(true);
+  const events = (await run(['train', '--json', 'config.json'], { cwd })).json();
+  expect(events[0]).toMatchObject({ resumedAt: 50, steps: 70 });
+  expect(events.at(-1)).toMatchObject({ epochs: 12, steps: 70, loss: whole.loss, testLoss: whole.testLoss });
+  expect(last(await run(['train', '--json', 'config.json'], { cwd }))).toMatchObject({ stopReason: 'done before', steps: 0 });
+  // What it says of itself is what `save` writes.
+  expect((await run(['inspect', 'run.safetensors'], { cwd })).stdout).toContain('gradclip');
+});
+
+it.each([
+  ['resume without files to look for', { resume: 'auto' }, [], 2, /checkpoint: expected a file, for resume to look for/],
+  ['the same as a flag', {}, ['--resume', 'auto'], 2, /--resume auto looks for the files of checkpoint/],
+  [
+    'another seed',
+    { checkpoint: 'a.safetensors' },
+    ['--resume', 'auto', '--seed', '9'],
+    2,
+    /--seed 9: the checkpoint has seed 0/,
+  ],
+])('refuses %s', async (_, more, flags, code, message) => {
+  const cwd = project(more);
+  if ('checkpoint' in more) await run(['train', 'config.json', '--epochs', '1'], { cwd });
+  const ran = await run(['train', 'config.json', ...flags], { cwd });
+  expect(ran).toMatchObject({ code });
+  expect(ran.stderr).toMatch(message);
 });

@@ -59,9 +59,7 @@ function cuts(r: Random, steps: number): number[] {
   return r.chance(0.2) && first < steps - 1 ? [first, r.between(first + 1, steps - 1)] : [first];
 }
 
-/** A roll-back goes to where the fit began, and what ends an epoch with a fit is not validated. */
-const resumes = ({ steps, around }: ProgramSpec): boolean =>
-  steps > 1 && around.guards === undefined && around.plateau === undefined;
+const resumes = ({ steps }: ProgramSpec): boolean => steps > 1;
 
 /** The step that is the last of the program and has the shorter last batch of the first epoch; null if that is not so. */
 export function tailStep(spec: ProgramSpec): number | null {

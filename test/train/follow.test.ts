@@ -374,3 +374,32 @@ describe('checkpoints by themselves', () => {
     expect(readFileSync(join(folder, 'text'), 'utf8')).toBe('text');
   });
 });
+
+it('a course that somebody has changed is one error', async () => {
+  const [path, changed] = [file(), file()];
+  const options = { validation, earlyStop: { patience: 9 } };
+  const trainer = make();
+  await trainer.fit(data, { steps: 9, ...options });
+  await trainer.save(path);
+  const { tensors, metadata } = await io.readSafetensors(path);
+  const course = metadata['gradclip.course']!;
+  const parsed = JSON.parse(course) as { kept: unknown[][] };
+  const of = (name: string): number => parsed.kept.findIndex(([n]) => n === name);
+  const withState = (name: string, state: unknown): string =>
+    JSON.stringify({ ...parsed, kept: parsed.kept.with(of(name), parsed.kept[of(name)]!.with(2, state)) });
+  const courses = ['', 'null', '[]', '{', '7', '{"tried":-1}', '{"tried":1e300}', JSON.stringify({ ...parsed, begin: null })];
+  courses.push(JSON.stringify({ ...parsed, kept: [1] }), JSON.stringify({ ...parsed, kept: [['a', 'b', 0, 1]] }));
+  for (const state of [null, 1, 'x', [], {}, { best: 1 }, { best: { loss: 'x' }, misses: 1, done: false }]) {
+    courses.push(withState('earlyStop', state), withState('epoch', state));
+  }
+  for (const text of courses) {
+    await io.writeSafetensors(changed, tensors, { ...metadata, 'gradclip.course': text });
+    const next = make();
+    const loaded = next.load(changed).then(() => next.fit(data, { steps: 1, ...options }));
+    await expect(loaded, text).rejects.toThrow(CheckpointError);
+  }
+  await io.writeSafetensors(changed, tensors, { ...metadata, 'gradclip.course': course });
+  const whole = make();
+  await whole.load(changed);
+  await whole.fit(data, { steps: 1, ...options });
+});

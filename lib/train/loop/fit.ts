@@ -128,7 +128,8 @@ export function* fitLoop(c: FitContext): Loop<StopReason> {
       const ends = c.feeder.ends(running.counters);
       if (yield* perform({ now: ends.now, later: () => halt.or(ends.later()) })) yield* endEpoch();
       if (halt.called) continue;
-      return over;
+      // The validation at its end may end the run as well.
+      return watchers.stop ?? over;
     }
     yield* wait(watchers.settled(), true);
     if (halt.called) continue;

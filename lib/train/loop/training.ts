@@ -1,26 +1,19 @@
 // training.ts: one run of the training loop (fit.ts) on a trainer: its sessions, validation, who follows it, and how it ends.
 import type { RecordHeader } from '../../history/history.ts';
 import type { StepLog } from '../../history/log.ts';
-import type { State } from '../../ir/graph.ts';
-import { type Data, sizeOf } from '../../ir/op.ts';
-import type { Module, Parameter } from '../../nn/module.ts';
-import { inEpochs } from '../../optim/length.ts';
+import type { Data } from '../../ir/op.ts';
+import type { Module } from '../../nn/module.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { asSource } from '../feed/inputs.ts';
-import { fingerprint, type NdArray, type Source } from '../feed/source.ts';
+import type { Source } from '../feed/source.ts';
 import type { FitOptions, Weights } from '../options.ts';
 import type { Session } from '../state/session.ts';
 import type { Setup } from '../state/setup.ts';
-import { follower } from '../watch/callback.ts';
+import { watch } from '../watch/all.ts';
 import type { Checkpointing } from '../watch/checkpointing.ts';
-import { EarlyStopping } from '../watch/early-stop.ts';
-import { Guards } from '../watch/guards.ts';
-import { Oversights } from '../watch/oversights.ts';
-import { plateauWatcher } from '../watch/plateau.ts';
-import { isPerLayer, Recording } from '../watch/recording.ts';
-import { Rollback, type RollbackOptions } from '../watch/rollback.ts';
-import { Tally } from '../watch/tally.ts';
-import { after, type Ending, type Follower, type Host, type Kept, type Wait, type Watcher, Watchers } from '../watch/watcher.ts';
+import { hostOf } from '../watch/host.ts';
+import type { RollbackOptions } from '../watch/rollback.ts';
+import { after, type Ending, type Host, keptNow, type Wait, type Watchers } from '../watch/watcher.ts';
 import { type Effect, type Loop, perform, settle } from './effect.ts';
 import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
 import { fitLoop, type Running } from './fit.ts';
@@ -28,7 +21,7 @@ import type { FitResult, StopReason } from './progress.ts';
 import type { Run } from './run.ts';
 
 /** What of a setup a run has to do with. */
-type Trained = Pick<
+export type Trained = Pick<
   Setup<Module>,
   | 'store'
   | 'policy'
@@ -194,103 +187,10 @@ function leave({ running, watchers, host, setup }: Ended): Wait {
   });
 }
 
-interface Watching {
-  readonly watchers: Watchers;
-  readonly tally: Tally;
-  readonly guards: Guards;
-  readonly stopping: EarlyStopping | null;
-}
-
-/** What is kept of the watchers of a run, and of others: but not the weights of a run before it. */
-export function keptNow(before: ReadonlyMap<string, Kept>, watchers: Watchers): Map<string, Kept> {
-  const now = watchers.kept;
-  const others = [...before].filter(([name, { values }]) => !values && !now.has(name));
-  return new Map([...others, ...now]);
-}
-
-/** All that follow a run, in the order in which they are told. */
-function watch<R>(c: TrainingContext<R>, host: Host, source: Source | null, inTurn: Ended['inTurn']): Watching {
-  const { options, running, setup, feeder, run, log } = c;
-  const sync = run === null;
-  const { trained, parameters, store, guarding, plateau } = setup;
-  const followers: Follower[] = [];
-  const watchers = (): Watchers => all;
-  const tally = new Tally();
-  const stopping =
-    options.earlyStop && source
-      ? new EarlyStopping(options.earlyStop, host, setup.restorable, fingerprint(source), c.resumed)
-      : null;
-  const rollback = guarding?.rollsBack
-    ? new Rollback(c.rollback, { states: store.states, restore: (v) => setup.restore(v) }, host, running)
-    : null;
-  const states = parameters.map((p) => p.state);
-  const guards = new Guards({
-    running,
-    guarding,
-    rollback,
-    tally,
-    names: trained,
-    policy: setup.policy,
-    scaleAdapts: setup.scaleAdapts,
-    weights: inTurn(() => after(host.read(states), (values) => namedValues(parameters, values))),
-    tell: (event) => watchers().tell('guard', event),
-    inTurn,
-  });
-  const header = (): RecordHeader => inEpochs(feeder.epochSteps, () => c.header(isPerLayer(options.record)));
-  const recording = new Recording(options.record, header, log, { names: trained, attempt: running.counters.attempt, sync });
-  const own: Watcher[] = [tally];
-  if (plateau) own.push(plateauWatcher((m) => inEpochs(feeder.epochSteps, () => setup.validated(m, running.counters.step))));
-  if (stopping) own.push(stopping);
-  if (rollback) own.push(rollback);
-  own.push(guards, new Oversights(running, tally, c.threadsAsked), recording);
-  if (run) own.push({ name: 'reader', steps: (reports) => run.push(reports), settled: () => run.caughtUp() });
-  const view = {
-    get counters() {
-      return running.counters;
-    },
-    stop: () => running.halt.call(),
-  };
-  const { onEpoch, onGuard, callbacks = [] } = options;
-  const plain = { ...(onEpoch && { onEpoch }), ...(onGuard && { onGuard }) };
-  for (const callback of [...(onEpoch || onGuard ? [plain] : []), ...callbacks]) {
-    followers.push(
-      follower(callback, callback === plain ? 'onEpoch or onGuard' : `callbacks[${callbacks.indexOf(callback)}]`, view),
-    );
-  }
-  if (c.checkpointing) own.push(c.checkpointing);
-  const all = new Watchers(own, followers, sync);
-  return { watchers: all, tally, guards, stopping };
-}
-
-function hostOf(setup: Trained, sync: boolean): Host {
-  const { store } = setup;
-  const names = new Map([...setup.stateNames()].reverse().map(([name, state]) => [state, name]));
-  return {
-    read: (states) => (sync ? store.read(states) : store.snapshot(states)),
-    write(values) {
-      for (const [state, data] of values) store.write(state, data);
-    },
-    named: (values) => new Map([...values].map(([state, data]) => [names.get(state)!, data])),
-    found(values, states) {
-      const found = new Map<State, Data>();
-      for (const state of states) {
-        const data = values.get(names.get(state)!);
-        if (!data || data.length !== sizeOf(state.type.shape)) return null;
-        found.set(state, data);
-      }
-      return found;
-    },
-  };
-}
-
 function sameValues(a: ReadonlyMap<string, Data>, b: ReadonlyMap<string, Data>): boolean {
   const bytes = (x: Data): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
   return [...a].every(([name, x]) => {
     const y = b.get(name);
     return y !== undefined && Buffer.compare(bytes(x), bytes(y)) === 0;
   });
-}
-
-function namedValues(parameters: readonly Parameter[], values: ReadonlyMap<State, Data>): Map<string, NdArray> {
-  return new Map(parameters.map(({ name, shape, state }) => [name, { data: values.get(state)!, shape }]));
 }

@@ -6,10 +6,10 @@ import type { Module } from '../../nn/module.ts';
 import { preprocessMetadata, preprocessOf } from '../feed/prepare.ts';
 import type { Running } from '../loop/fit.ts';
 import { type Counters, type Course, inBatchesOf, NO_COURSE, START } from '../loop/progress.ts';
-import { keptNow } from '../loop/training.ts';
 import type { Warnings } from '../loop/warnings.ts';
 import type { Weights } from '../options.ts';
 import { type CheckpointRule, checkpointFiles, type WriteCheckpoint } from '../watch/checkpointing.ts';
+import { keptNow } from '../watch/watcher.ts';
 import {
   type Checkpoint,
   checkMetadata,

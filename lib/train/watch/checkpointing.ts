@@ -34,19 +34,24 @@ export interface CheckpointRule {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-const SECONDS = 60;
+/** From one checkpoint to the next, where nobody says. */
+export const SECONDS = 60;
 const MOST_KEPT = 1000;
 
-const every = options<Every>()({ steps: whole({ min: 1 }).optional(), seconds: number({ above: 0 }).optional() }).map(
+export const every: Field<Every> = options<Every>()({
+  steps: whole({ min: 1 }).optional(),
+  seconds: number({ above: 0 }).optional(),
+}).map(
   ({ steps, seconds }): Every =>
     steps === undefined && seconds === undefined
       ? { seconds: SECONDS }
       : { ...(steps !== undefined && { steps }), ...(seconds !== undefined && { seconds }) },
 );
+export const kept: Field<number> = whole({ min: 1, max: MOST_KEPT });
 const rule = options<CheckpointOptions>()({
   file: text,
   every: every.default({ seconds: SECONDS }),
-  keep: whole({ min: 1, max: MOST_KEPT }).default(1),
+  keep: kept.default(1),
   metadata: record(anyText).default({}),
 });
 

@@ -2,7 +2,7 @@
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import type { Metrics, StopReason } from '../loop/progress.ts';
-import { after, type Host, type Kept, type Wait, type Watcher } from './watcher.ts';
+import { after, type Host, type Kept, unreadable, type Wait, type Watcher } from './watcher.ts';
 
 export interface EarlyStop<K extends string = never> {
   /** Validations without improvement before the run ends. */
@@ -20,6 +20,12 @@ interface Standing {
   readonly misses: number;
   /** It has ended a run: the next one begins afresh. */
   readonly done: boolean;
+}
+
+function isStanding(state: unknown): state is Standing {
+  const { best, misses, done } = (state ?? {}) as Partial<Standing>;
+  const measured = best === null || (typeof best === 'object' && Object.values(best).every((v) => typeof v === 'number'));
+  return measured && Number.isSafeInteger(misses) && typeof done === 'boolean';
 }
 
 type Values = ReadonlyMap<State, Data>;
@@ -60,7 +66,8 @@ export class EarlyStopping implements Watcher {
   }
 
   restore({ state, values = {} }: Kept): void {
-    const standing = state as Standing;
+    if (!isStanding(state)) throw unreadable(this.name);
+    const standing = state;
     if (standing.done && !this.#resumed) return;
     const [best, last] = ['best', 'last'].map((set) => values[set] && this.#host.found(values[set], this.#states));
     // What belongs to other states is of a model that is no more.

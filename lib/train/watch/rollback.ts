@@ -4,7 +4,7 @@ import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import { type Field, options, Place, whole } from '../../options/index.ts';
 import type { Counters } from '../loop/progress.ts';
-import { after, type Host, type Kept, type Wait, type Watcher } from './watcher.ts';
+import { after, type Host, type Kept, unreadable, type Wait, type Watcher } from './watcher.ts';
 
 export interface RollbackOptions {
   /** Steps from one snapshot to the next; the first is taken when a training begins. Default 100. */
@@ -32,6 +32,9 @@ interface Standing {
   readonly count: number;
 }
 
+const isStanding = (state: unknown): state is Standing =>
+  ['step', 'tried', 'count'].every((key) => Number.isSafeInteger((state as Record<string, unknown> | null)?.[key]));
+
 export class Rollback implements Watcher {
   readonly name = 'rollback';
   readonly key: string;
@@ -53,7 +56,8 @@ export class Rollback implements Watcher {
   restore({ state, values }: Kept): void {
     const found = values?.snapshot && this.#host.found(values.snapshot, this.#setup.states);
     if (!found) return;
-    this.#standing = state as Standing;
+    if (!isStanding(state)) throw unreadable(this.name);
+    this.#standing = state;
     this.#values = found;
   }
 

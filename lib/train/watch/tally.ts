@@ -1,7 +1,7 @@
 // tally.ts: sums over the steps of a run, and of the epoch that is under way, whichever runs it takes.
 import type { Report, Reports } from '../../optim/report.ts';
 import type { EpochEnd, Metrics } from '../loop/progress.ts';
-import type { ChunkFacts, Kept, Watcher } from './watcher.ts';
+import { type ChunkFacts, type Kept, unreadable, type Watcher } from './watcher.ts';
 
 /** Of an epoch so far: the sum of its finite losses and their number, and counts of steps. */
 interface Part {
@@ -11,6 +11,9 @@ interface Part {
   readonly clipped: number;
   readonly skipped: number;
 }
+
+const isPart = (state: unknown): state is Part =>
+  Object.keys(NONE).every((key) => typeof (state as Record<string, unknown> | null)?.[key] === 'number');
 
 const NONE: Part = { loss: 0, losses: 0, steps: 0, clipped: 0, skipped: 0 };
 
@@ -37,7 +40,8 @@ export class Tally implements Watcher {
   #start = { tried: 0, clipped: 0, skipped: 0 };
 
   restore({ state }: Kept): void {
-    this.#before = state as Part;
+    if (!isPart(state)) throw unreadable(this.name);
+    this.#before = state;
     // Added to, not added up apart: the same bits as in one run.
     this.#epochLoss[0] = this.#before.loss;
   }

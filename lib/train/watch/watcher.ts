@@ -1,6 +1,6 @@
 // watcher.ts: the contract of whatever follows a run, and how those who follow one are told. The loop knows nobody by name: what each must know to
 // go on after a stop is kept for it, and is in every checkpoint.
-import { OptionError } from '../../errors.ts';
+import { CheckpointError, OptionError } from '../../errors.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import type { Reports } from '../../optim/report.ts';
@@ -28,6 +28,11 @@ export interface Kept {
   readonly state: unknown;
   /** Values of the trainer's states, by their names in files, in sets. */
   readonly values?: Readonly<Record<string, ReadonlyMap<string, Data>>>;
+}
+
+/** Of a state that is none of its own, as in a file that somebody has changed. */
+export function unreadable(name: string): CheckpointError {
+  return new CheckpointError(`fit: what the checkpoint has of ${name} cannot be read`, { name });
 }
 
 /** How a run ended. */
@@ -200,6 +205,13 @@ export class Watchers {
     if (!this.#sync) this.#pending.push(settled);
     else this.#failure ??= { error: new OptionError(`fitSync: ${follower.where} gave a promise: what waits needs fit`) };
   }
+}
+
+/** What is kept of the watchers of a run, and of others: but not the weights of a run before it. */
+export function keptNow(before: ReadonlyMap<string, Kept>, watchers: Watchers): Map<string, Kept> {
+  const now = watchers.kept;
+  const others = [...before].filter(([name, { values }]) => !values && !now.has(name));
+  return new Map([...others, ...now]);
 }
 
 /** What watchers may do with a trainer's state, in a turn. */

@@ -1,0 +1,28 @@
+// host.ts: what watchers may do with a trainer's state: read it, put it back, and tell it by the names that it has in files.
+import type { State } from '../../ir/graph.ts';
+import { type Data, sizeOf } from '../../ir/op.ts';
+import { dtypeOf } from '../feed/source.ts';
+import type { Trained } from '../loop/training.ts';
+import type { Host } from './watcher.ts';
+
+/** @param sync reads are done at once */
+export function hostOf(setup: Pick<Trained, 'store' | 'stateNames'>, sync: boolean): Host {
+  const { store } = setup;
+  const names = new Map([...setup.stateNames()].reverse().map(([name, state]) => [state, name]));
+  return {
+    read: (states) => (sync ? store.read(states) : store.snapshot(states)),
+    write(values) {
+      for (const [state, data] of values) store.write(state, data);
+    },
+    named: (values) => new Map([...values].map(([state, data]) => [names.get(state)!, data])),
+    found(values, states) {
+      const found = new Map<State, Data>();
+      for (const state of states) {
+        const data = values.get(names.get(state)!);
+        if (data?.length !== sizeOf(state.type.shape) || dtypeOf(data) !== state.type.dtype) return null;
+        found.set(state, data);
+      }
+      return found;
+    },
+  };
+}
