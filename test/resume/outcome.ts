@@ -1,23 +1,26 @@
 // outcome.ts: a training of a set-up, whole or stopped and resumed by what a new process would have, and all that came of it.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GuardError, NonFiniteError, SkipError } from '../../lib/errors.ts';
+import { AbortError, GuardError, NonFiniteError, SkipError } from '../../lib/errors.ts';
 import { readSafetensors, writeSafetensors } from '../../lib/io/safetensors.ts';
-import type { Data } from '../../lib/ir/op.ts';
+import type { Arrays, Source } from '../../lib/train/feed/source.ts';
+import type { Stream } from '../../lib/train/feed/stream.ts';
 import type { FitResult } from '../../lib/train/loop/progress.ts';
 import type { FitOptions } from '../../lib/train/options.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { differences, digestOf, firstDifference } from '../torture/compare.ts';
 import type { Network } from '../torture/network.ts';
 import type { ProgramSpec } from '../torture/spec.ts';
-import { type Outcome, type Program, programOf, tell, tellState } from '../torture/train.ts';
-import { PLAIN, type Setup } from './setups.ts';
+import { batchesOf, type Outcome, type Program, programOf, tellState } from '../torture/train.ts';
+import { Log } from './log.ts';
+import { PLAIN, type Setup } from './setup.ts';
 
 const FOLDER = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'gradclip-resume-'));
 process.on('exit', () => rmSync(FOLDER, { recursive: true, force: true }));
 const STATE = join(FOLDER, 'state.safetensors');
 const RECORD = join(FOLDER, 'record.jsonl');
+const KEPT = join(FOLDER, 'kept');
 
 /** What a run may end with that is no fault of the library. */
 const ENDS = [NonFiniteError, SkipError, GuardError];
@@ -35,64 +38,88 @@ export function stepsOf(setup: Setup): number {
   return Math.ceil(batches / accumulate);
 }
 
+const lastOf = (setup: Setup): number => 2 * stepsOf(setup) + BEYOND;
+
 /** Every step of two epochs. */
 export const allStops = (setup: Setup): number[] => Array.from({ length: 2 * stepsOf(setup) }, (_, i) => i + 1);
 
-/** Within the first epoch, at its end, and within the second. */
+/** Within the first epoch, at its end, within the second, and at its end. */
 export function someStops(setup: Setup): number[] {
   const steps = stepsOf(setup);
-  return [...new Set([Math.ceil(steps / 2), steps, steps + Math.ceil(steps / 3)])];
-}
-
-/** What is written down while parts of a run follow each other. */
-class Log {
-  readonly told: Map<string, Data | string> = new Map();
-  readonly #counts = new Map<string, number>();
-
-  /** One more of a kind: a report, an event. */
-  add(kind: string, value: object): void {
-    const count = this.#counts.get(kind) ?? 0;
-    this.#counts.set(kind, count + 1);
-    for (const [key, v] of Object.entries(value)) tell(this.told, `${kind} ${count} ${key}`, v);
-  }
+  return [...new Set([Math.ceil(steps / 2), steps, steps + Math.ceil(steps / 3), 2 * steps])];
 }
 
 /**
- * The training, stopped after so many steps.
- * @param spoilt for whether that would be seen
+ * How a training is stopped: its fit has so many steps, or is aborted, and what is saved then is loaded; or a file that it has written itself is resumed.
+ */
+export type Way = 'ends' | 'aborts' | 'resumes';
+
+/** Those of a set-up: what blocks cannot be aborted, and writes no files itself; a file is resumed by the fit that wrote it. */
+export function waysOf({ sync, changes }: Setup): readonly Way[] {
+  return sync ? ['ends'] : changes ? ['ends', 'aborts'] : ['ends', 'aborts', 'resumes'];
+}
+
+/**
+ * The training, stopped after so many steps; where it is resumed, once.
+ * @param how.way default `ends`
+ * @param how.spoilt for whether that would be seen
  * @throws whatever is not one of the ends that a run may have
  */
-export async function outcomeOf(setup: Setup, stops: readonly number[], spoilt?: Spoilt): Promise<Outcome> {
+export async function outcomeOf(
+  setup: Setup,
+  stops: readonly number[],
+  how: { way?: Way; spoilt?: Spoilt } = {},
+): Promise<Outcome> {
   rmSync(RECORD, { force: true });
+  if (how.way === 'resumes') return resumed(setup, stops[0]!);
   const { changes } = setup;
-  const log = new Log();
-  const last = 2 * stepsOf(setup) + BEYOND;
+  const last = lastOf(setup);
   const ends = [...new Set([...stops, ...(changes ? [changes.after] : []), last])].sort((a, b) => a - b);
-  let trainer = trainerOf(setup, 0);
-  let result: FitResult<'size'> | null = null;
-  try {
-    for (const [k, end] of ends.entries()) {
-      const begin = ends[k - 1] ?? 0;
-      if (stops.includes(begin)) {
-        await trainer.save(STATE);
-        trainer.dispose();
-        if (spoilt !== undefined) await spoil(spoilt);
-        trainer = trainerOf(setup, begin);
-        await trainer.load(STATE);
-      }
-      if (begin === changes?.after) changes.model?.(trainer.model);
-      result = null;
-      result = await fit(setup, trainer, log, begin, end);
+  const run = new Following(setup, 0);
+  for (const [k, end] of ends.entries()) {
+    const begin = ends[k - 1] ?? 0;
+    if (stops.includes(begin)) {
+      await run.trainer.save(STATE);
+      if (how.spoilt !== undefined) await spoil(how.spoilt);
+      run.begin(begin);
+      await run.trainer.load(STATE);
     }
-  } catch (error) {
-    if (!ENDS.some((end) => error instanceof end)) throw error;
-    log.told.set('error', (error as Error).message);
+    if (begin === changes?.after) changes.model?.(run.trainer.model);
+    const aborts = how.way === 'aborts' && stops.includes(end);
+    const until = changes && begin < changes.after ? changes.after : last;
+    const steps = (aborts ? until : end) - begin;
+    if (!(await run.fit({ steps, ...(changes && begin >= changes.after && changes.fit) }, aborts ? end : null))) break;
   }
-  const { told } = log;
-  if (result) for (const key of ['stopReason', 'best'] as const) told.set(key, JSON.stringify(result[key]));
-  await tellRest(told, setup, trainer);
-  trainer.dispose();
-  return told;
+  return run.outcome();
+}
+
+/** What one run has written: files by the steps tried. */
+let written: { setup: Setup; files: ReadonlyMap<number, string> } | null = null;
+
+/** A run resumed from the file that it has written after so many steps, or before them where it has written none then. */
+async function resumed(setup: Setup, stop: number): Promise<Outcome> {
+  const steps = lastOf(setup);
+  if (written?.setup !== setup) {
+    rmSync(KEPT, { recursive: true, force: true });
+    mkdirSync(KEPT);
+    const run = new Following(setup, 0);
+    await run.fit({ steps, checkpoint: { file: join(KEPT, 'state.safetensors'), every: { steps: 1 }, keep: steps } });
+    run.trainer.dispose();
+    if (setup.record) renameSync(RECORD, join(KEPT, 'record'));
+    const files = new Map<number, string>();
+    for (const name of readdirSync(KEPT)) {
+      if (name === 'record') continue;
+      const { metadata } = await readSafetensors(join(KEPT, name));
+      files.set((JSON.parse(metadata['gradclip.course']!) as { tried: number }).tried, join(KEPT, name));
+    }
+    written = { setup, files };
+  }
+  const before = [...written.files].filter(([tried]) => tried <= stop).sort(([a], [b]) => b - a)[0];
+  // It has more steps than the file that is resumed, as that of a process which was killed.
+  if (setup.record) copyFileSync(join(KEPT, 'record'), RECORD);
+  const run = new Following(setup, stop);
+  await run.fit({ steps, ...(before && { resume: before[1] }) });
+  return run.outcome();
 }
 
 /** A state that is another one in a checkpoint than it was. */
@@ -107,50 +134,105 @@ async function spoil({ name, value }: Spoilt): Promise<void> {
   if (tensor) await writeSafetensors(STATE, new Map([...tensors, [name, { ...tensor, data: tensor.data.map(value) }]]), metadata);
 }
 
-/** A trainer as a new process makes it for what comes after step `begin`. */
-function trainerOf(setup: Setup, begin: number): Trainer<Network, 'size'> {
-  const { options, after, changes } = setup;
-  const trainer = new Trainer({ ...programOf(specOf(setup)).options(), ...options, ...(begin > 0 && after) });
-  if (changes && begin > changes.after) changes.model?.(trainer.model);
-  return trainer;
-}
+type Fit = FitOptions<'size'>;
 
-async function fit(
-  setup: Setup,
-  trainer: Trainer<Network, 'size'>,
-  log: Log,
-  begin: number,
-  end: number,
-): Promise<FitResult<'size'>> {
-  const { changes } = setup;
-  const { validation, ...rest } = { ...setup.fit, ...(changes && begin >= changes.after && changes.fit) };
-  const options: FitOptions<'size'> = {
-    ...rest,
-    steps: end - begin,
-    ...(validation && { validation: others(setup).source }),
-    ...(setup.record && { record: { file: RECORD, ...setup.record } }),
-    onGuard: (event) => log.add('guard', event),
-  };
-  const { source } = programOf(specOf(setup));
-  if (setup.sync) return trainer.fitSync(source, options);
-  const run = trainer.fit(source, options);
-  for await (const report of run) log.add('step', report);
-  return run;
+/** A trainer as one process after the other has it, and what its runs tell. */
+class Following {
+  readonly #setup: Setup;
+  #trainer: Trainer<Network, 'size'> | null = null;
+  #log: Log = new Log();
+  #result: FitResult<'size'> | null = null;
+  #error = '';
+
+  constructor(setup: Setup, after: number) {
+    this.#setup = setup;
+    this.begin(after);
+  }
+
+  get trainer(): Trainer<Network, 'size'> {
+    return this.#trainer!;
+  }
+
+  /** As a new process does for what comes after so many steps. */
+  begin(steps: number): void {
+    const { options, after, changes } = this.#setup;
+    this.#trainer?.dispose();
+    this.#trainer = new Trainer({ ...programOf(specOf(this.#setup)).options(), ...options, ...(steps > 0 && after) });
+    if (changes && steps > changes.after) changes.model?.(this.trainer.model);
+    this.#log = new Log();
+  }
+
+  /**
+   * @param abortAfter so many steps, of all there were
+   * @returns whether the training goes on
+   */
+  async fit(more: Omit<Fit, 'validation'> & { readonly validation?: true }, abortAfter: number | null = null): Promise<boolean> {
+    const setup = this.#setup;
+    const { validation, ...rest } = { ...setup.fit, ...more };
+    const controller = new AbortController();
+    this.#log.stop = (steps) => {
+      if (abortAfter !== null && steps >= abortAfter) controller.abort();
+    };
+    const options: Fit = {
+      ...rest,
+      callbacks: [this.#log],
+      ...(validation && { validation: others(setup).source }),
+      ...(setup.record && { record: { file: RECORD, ...setup.record } }),
+      ...(abortAfter !== null && { signal: controller.signal, chunkSteps: 1 }),
+    };
+    this.#result = null;
+    try {
+      this.#result = setup.sync
+        ? this.trainer.fitSync(dataOf(setup) as Source, options)
+        : await this.trainer.fit(dataOf(setup), options);
+      return this.#result.stopReason === 'steps';
+    } catch (error) {
+      if (abortAfter !== null && error instanceof AbortError) return true;
+      if (!ENDS.some((end) => error instanceof end)) throw error;
+      this.#error = (error as Error).message;
+      return false;
+    }
+  }
+
+  /** What was told, weights, all states, counters, and the record. */
+  async outcome(): Promise<Outcome> {
+    const { told } = this.#log;
+    const setup = this.#setup;
+    told.set('error', this.#error);
+    for (const key of ['stopReason', 'best'] as const) told.set(key, JSON.stringify(this.#result?.[key] ?? null));
+    await tellState(told, this.trainer, STATE);
+    told.set('rate factor', String(this.trainer.rateFactor));
+    if (setup.record) {
+      for (const [i, line] of readFileSync(RECORD, 'utf8').split('\n').entries()) told.set(`line ${i} of the record`, line);
+    }
+    this.trainer.dispose();
+    return told;
+  }
 }
 
 /** Other rows of the same kind. */
 const others = (setup: Setup): Program => programOf({ ...specOf(setup), seed: PLAIN.seed + 1, rows: 11 });
 
-/** Weights, all states, counters, what is measured, and the record. */
-async function tellRest(told: Map<string, Data | string>, setup: Setup, trainer: Trainer<Network, 'size'>): Promise<void> {
-  const { source } = programOf(specOf(setup));
-  await tellState(told, trainer, STATE);
-  told.set('rate factor', String(trainer.rateFactor));
-  for (const weights of setup.program?.around?.ema ? (['model', 'ema'] as const) : (['model'] as const)) {
-    for (const [key, value] of Object.entries(await trainer.evaluate(source, { weights })))
-      tell(told, `${weights} ${key}`, value);
-  }
-  if (setup.record) told.set('record', readFileSync(RECORD, 'utf8'));
+/** The batches of an epoch. */
+type Rows = (at: { readonly epoch: number; readonly batch: number }) => Iterable<Arrays>;
+
+const STREAMS: Readonly<Record<NonNullable<Setup['batches']>, (rows: Rows) => Stream>> = {
+  'a function that is told where': (rows) => (at) => rows(at),
+  'an async function that is told where': (rows) =>
+    async function* (at) {
+      for (const batch of rows(at)) {
+        await new Promise((resolve) => setImmediate(resolve));
+        yield batch;
+      }
+    },
+  'a function that is told nothing': (rows) => () => rows({ epoch: 0, batch: 0 }),
+  'a list': (rows) => [...rows({ epoch: 0, batch: 0 })],
+};
+
+function dataOf(setup: Setup): Source | Stream {
+  const spec = specOf(setup);
+  const { source, arrays } = programOf(spec);
+  return setup.batches ? STREAMS[setup.batches](({ epoch, batch }) => batchesOf(spec, arrays, epoch, batch)) : source;
 }
 
 /** Names of the states that a checkpoint has beside weights. */

@@ -1,8 +1,9 @@
 // run.ts: `npm run -s resume [-- --only NAME]`: every set-up stopped after each step of two epochs, saved, and resumed by new objects, and once
 // stopped after all of them: the same bits as the run that was not stopped. With `--spoil`: whether any state would be missed.
 import { parseArgs } from 'node:util';
-import { allStops, compared, outcomeOf, someStops, statesIn } from './outcome.ts';
-import { SETUPS, type Setup } from './setups.ts';
+import { allStops, compared, outcomeOf, someStops, statesIn, waysOf } from './outcome.ts';
+import type { Setup } from './setup.ts';
+import { SETUPS } from './setups.ts';
 
 const { values: flags } = parseArgs({
   options: { only: { type: 'string', default: '' }, spoil: { type: 'boolean', default: false } },
@@ -15,11 +16,15 @@ async function differing(setup: Setup): Promise<{ tried: number; found: string[]
   const whole = await outcomeOf(setup, []);
   const found: string[] = [];
   const all = allStops(setup);
-  for (const stops of [...all.map((stop) => [stop]), all]) {
-    const difference = await outcomeOf(setup, stops).then((outcome) => compared(whole, outcome), String);
-    if (difference !== null) found.push(`after ${stops.length > 1 ? 'every step' : stops[0]}: ${difference}`);
+  let tried = 0;
+  for (const way of waysOf(setup)) {
+    for (const stops of [...all.map((stop) => [stop]), ...(way === 'resumes' ? [] : [all])]) {
+      tried += stops.length === 1 ? 1 : 0;
+      const difference = await outcomeOf(setup, stops, { way }).then((outcome) => compared(whole, outcome), String);
+      if (difference !== null) found.push(`${way} after ${stops.length > 1 ? 'every step' : stops[0]}: ${difference}`);
+    }
   }
-  return { tried: all.length, found };
+  return { tried, found };
 }
 
 /** States that may be other ones after the stop, and nobody sees it. */
@@ -31,7 +36,7 @@ async function missed(setup: Setup): Promise<{ tried: number; found: string[] }>
     let seen = false;
     for (const stop of [1, ...someStops(setup)]) {
       for (const value of [() => 0, (v: number) => v + 1]) {
-        seen ||= compared(whole, await outcomeOf(setup, [stop], { name, value })) !== null;
+        seen ||= compared(whole, await outcomeOf(setup, [stop], { spoilt: { name, value } })) !== null;
       }
     }
     if (!seen) found.push(`${name} makes no difference`);

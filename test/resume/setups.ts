@@ -2,52 +2,14 @@
 import * as clip from '../../lib/clip/index.ts';
 import { POLICIES as LISTED } from '../../lib/clip/list.ts';
 import { OPTIMIZERS as MAKERS } from '../../lib/optim/list.ts';
-import type { FitOptions } from '../../lib/train/options.ts';
 import type { Network } from '../torture/network.ts';
 import { drawOptimizer } from '../torture/optimizers.ts';
 import { drawPolicy } from '../torture/policies.ts';
 import { Random } from '../torture/random.ts';
 import type { InputSpec, LayerSpec, ProgramSpec } from '../torture/spec.ts';
-import type { ProgramOptions } from '../torture/train.ts';
+import { around, guards, PLAIN, type Setup, validated } from './setup.ts';
+import { WATCHED } from './watched.ts';
 
-export interface Setup {
-  /** What the program has otherwise than PLAIN. */
-  readonly program?: Partial<ProgramSpec>;
-  /** Options of the trainer that no program has. */
-  readonly options?: Partial<ProgramOptions>;
-  /** Options of each fit. `validation` stands for other rows of the same kind. */
-  readonly fit?: Omit<FitOptions<'size'>, 'validation' | 'record'> & { readonly validation?: true };
-  /** Write a record. */
-  readonly record?: { readonly perLayer: boolean };
-  readonly sync?: true;
-  /** What is otherwise after the stop. */
-  readonly after?: Partial<ProgramOptions>;
-  /** The run is two fits: what the second one has otherwise, and what is done to the model before it. */
-  readonly changes?: { readonly after: number; readonly fit?: Setup['fit']; readonly model?: (model: Network) => unknown };
-}
-
-/** Six steps an epoch, the last of three rows. */
-export const PLAIN: ProgramSpec = {
-  seed: 20261129,
-  input: { source: 'rows', dtype: 'f32', row: [6], below: 5, scale: 1 },
-  layers: [
-    { name: 'Linear', options: { out: 9 } },
-    { name: 'Tanh', options: {} },
-  ],
-  loss: { name: 'crossEntropy', width: 3, options: {} },
-  policy: { name: 'globalNorm', args: [0.5] },
-  optimizer: { name: 'adamw', options: { lr: 0.01 } },
-  around: {},
-  rows: 23,
-  batchSize: 4,
-  accumulate: 1,
-  dropLast: false,
-  steps: 0,
-};
-
-const around = (options: ProgramSpec['around'], rest: Partial<ProgramSpec> = {}): Setup => ({
-  program: { around: options, ...rest },
-});
 const layers = (...names: LayerSpec[]): Partial<ProgramSpec> => ({ layers: [PLAIN.layers[0]!, ...names] });
 const dropout = layers({ name: 'Tanh', options: {} }, { name: 'Dropout', options: { p: 0.5 } });
 /** Rows of 3 tokens; of a text, where source is not rows. */
@@ -65,8 +27,6 @@ const image: Partial<ProgramSpec> = {
 const schedule = (name: string, ...args: readonly unknown[]): Setup => ({
   program: { optimizer: { ...PLAIN.optimizer, options: { lr: 0.05 }, schedule: { name, args } } },
 });
-const guards = (...calls: readonly { name: string; args: readonly unknown[] }[]): ProgramSpec['around'] => ({ guards: calls });
-const validated = { validation: true } as const;
 
 const freeze =
   (layer: number) =>
@@ -77,11 +37,11 @@ const thaw = (model: Network): number => model.setRequiresGrad('*', true);
 const POLICIES = Object.keys(LISTED).map((key) => key.split(' ')[0]!);
 const policies = [...new Set(POLICIES)].map((name): [string, Setup] => [
   `clip.${name}`,
-  { program: { policy: drawPolicy(new Random(5, `resume ${name}`), name, true) } },
+  { program: { policy: drawPolicy(new Random(5, `resume ${name}`), name, true), rows: 24 } },
 ]);
 const optimizers = Object.keys(MAKERS).map((name): [string, Setup] => [
   `optim.${name}`,
-  { program: { optimizer: drawOptimizer(new Random(4, `resume ${name}`), name) } },
+  { program: { optimizer: drawOptimizer(new Random(4, `resume ${name}`), name), rows: 24 } },
 ]);
 const remembering = (name: string, ...args: readonly unknown[]): Setup => ({ program: { policy: { name, args } } });
 
@@ -205,4 +165,5 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
   'another seed after the stop': { program: dropout, after: { seed: 99 } },
   'synchronous, record': { sync: true, record: { perLayer: true } },
   'one step a call': { program: dropout, fit: { chunkSteps: 1 } },
+  ...WATCHED,
 };

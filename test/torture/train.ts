@@ -197,7 +197,7 @@ function tellReports(told: Map<string, Data | string>, { sync, resume }: Variant
   for (const result of results) for (const key of COUNTS) told.set(`result ${key}`, JSON.stringify(result[key]) ?? '');
 }
 
-export function tell(told: Map<string, Data | string>, name: string, value: unknown): void {
+function tell(told: Map<string, Data | string>, name: string, value: unknown): void {
   told.set(name, typeof value === 'number' ? Float64Array.of(value) : (JSON.stringify(value) ?? 'undefined'));
 }
 
