@@ -1,4 +1,4 @@
-// child.ts: a training that writes to FILE: node child.js WHAT FILE, where WHAT is save, record or handles. Says with which error it failed, and
+// child.ts: a training that writes to FILE: node child.js WHAT FILE, where WHAT is save, checkpoint, record or handles. Says with which error it failed, and
 // for how long its event loop stood still at most.
 import { openSync } from 'node:fs';
 import { clip, GradclipError, loss, nn, ops, optim, Trainer } from '../../lib/index.ts';
@@ -37,6 +37,7 @@ const WORK: Readonly<Record<string, () => Promise<unknown>>> = {
     takeHandles();
     await trainer.save(file);
   },
+  checkpoint: async () => trainer.fit(data, { steps: 4, checkpoint: { file, every: { steps: 1 } } }),
   record: async () => trainer.fit(data, { steps: 5000, chunkSteps: 10, record: file }),
 };
 await trainer.fit(data, { steps: 2 });

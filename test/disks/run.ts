@@ -84,7 +84,7 @@ async function onDisk(name: string, make: () => Disk): Promise<void> {
     await ended(start([CHILD, 'save', file], HEALTHY));
     const old = readFileSync(file);
     disk.spoil();
-    for (const what of ['save']) {
+    for (const what of ['save', 'checkpoint']) {
       const result = told(await ended(start([CHILD, what, file], disk)));
       line(`${name}: ${what}`, result.message, [
         ...checkError(result, file, disk.code!),
