@@ -7,7 +7,7 @@ import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkExample, checkTypes } from './consumer.mjs';
 
-const MAX_PACKED = 710_000; // bytes; 675,000 with lines kept in the bundle, its source maps (20,000), docs and examples (80,000)
+const MAX_PACKED = 750_000; // bytes; 715,000 with lines kept in the bundle, its source maps (20,000), docs and examples (80,000)
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
