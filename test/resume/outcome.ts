@@ -54,8 +54,12 @@ export function someStops(setup: Setup): number[] {
  */
 export type Way = 'ends' | 'aborts' | 'resumes';
 
-/** Those of a set-up: what blocks cannot be aborted, and writes no files itself; a file is resumed by the fit that wrote it. */
-export function waysOf({ sync, changes }: Setup): readonly Way[] {
+/**
+ * Those of a set-up: what blocks cannot be aborted, and writes no files itself; a file is resumed by the fit that wrote it, and only that counts epochs
+ * from where the run began.
+ */
+export function waysOf({ sync, changes, fit }: Setup): readonly Way[] {
+  if (fit?.epochs !== undefined) return ['resumes'];
   return sync ? ['ends'] : changes ? ['ends', 'aborts'] : ['ends', 'aborts', 'resumes'];
 }
 

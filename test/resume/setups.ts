@@ -142,6 +142,8 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
   'drop last and accumulation': { program: { dropLast: true, accumulate: 2 } },
   'rows that divide': { program: { rows: 24 } },
   'an epoch of one step': { program: { rows: 3 } },
+  'two epochs': { fit: { epochs: 2 } },
+  'two epochs, a tail of accumulation, validated': { program: { accumulate: 4, rows: 41 }, fit: { ...validated, epochs: 2 } },
   'rows in order': { fit: { shuffle: false } },
   'classes with weights': {
     program: { loss: { name: 'crossEntropy', width: 3, options: { weight: [1, 2, 0.25], ignoreIndex: 1 } }, accumulate: 2 },

@@ -42,6 +42,7 @@ export const WATCHED: Readonly<Record<string, Setup>> = {
     program: { accumulate: 4, rows: 41 },
   },
   'a stream told where, validated': { batches: 'a function that is told where', fit: { ...validated, validateEvery: 4 } },
+  'a stream told where, two epochs': { batches: 'a function that is told where', fit: { epochs: 2 } },
   'a stream told nothing': { batches: 'a function that is told nothing' },
   'a list of batches, accumulation': { batches: 'a list', program: { accumulate: 2 } },
   'synchronous, a list of batches': { sync: true, batches: 'a list', record: { perLayer: false } },
