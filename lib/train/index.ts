@@ -17,7 +17,6 @@ export { type ContextModel, type GenerateOptions, generate, type SteppingModel, 
 export type { AbortSignalLike } from './loop/halt.ts';
 export type { InstructionProfile, Profile } from './loop/profile.ts';
 export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './loop/progress.ts';
-export type { Run } from './loop/run.ts';
 export type { Logger, TrainingWarning, TrainingWarningCode, WarningDetails } from './loop/warnings.ts';
 export type {
   BatchOptions,
@@ -29,6 +28,7 @@ export type {
   Weights,
   WeightsOptions,
 } from './options.ts';
+export type { Run } from './run/run.ts';
 export type { LoadResult, Mismatch } from './state/checkpoint.ts';
 export type { Sparsity } from './state/pruned.ts';
 export type { LossScaleOptions } from './step/loss-scale.ts';

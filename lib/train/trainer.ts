@@ -10,21 +10,15 @@ import type { Data, DataOf, DType } from '../ir/op.ts';
 import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module.ts';
 import { type Inspection, type InspectOptions, inspectLoop } from './debug/inspect.ts';
-import { closing, closingNow, type Feeder, type FeedOptions } from './feed/feeder.ts';
-import { asSource, feederOf, inputsOf, isStream } from './feed/inputs.ts';
+import { asSource, inputsOf } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
 import type { ArrayInput, Arrays, Named, NdArray, Source } from './feed/source.ts';
 import { copyOf, type Stream } from './feed/stream.ts';
-import { type Asked, checkFitOptions, checkTrainerOptions, type FitFiles, readMethod } from './given.ts';
+import { type Asked, checkTrainerOptions, readMethod } from './given.ts';
 import type { Access } from './loop/access.ts';
 import { drive, driveSync, type Loop, settle } from './loop/effect.ts';
 import { type EvaluateContext, evaluateLoop } from './loop/evaluate.ts';
-import type { Running } from './loop/fit.ts';
-import { Halt } from './loop/halt.ts';
 import type { Counters, FitResult, Metrics } from './loop/progress.ts';
-import { Run } from './loop/run.ts';
-import { train } from './loop/training.ts';
-import { Warnings } from './loop/warnings.ts';
 import {
   BATCH_SIZE,
   type BatchOptions,
@@ -35,15 +29,14 @@ import {
   type Weights,
   type WeightsOptions,
 } from './options.ts';
-
+import { Fitting } from './run/fitting.ts';
+import type { Run } from './run/run.ts';
 import { type LoadResult, readCheckpoint, withoutMismatched } from './state/checkpoint.ts';
-
 import { Current } from './state/current.ts';
 import { type Sparsity, sparsityOf, withoutPrunedRows } from './state/pruned.ts';
 import { Copied } from './state/session.ts';
 import type { Setup } from './state/setup.ts';
-import { type Begun, newestWhole, Standing, wholeCheckpoint } from './state/standing.ts';
-import { Checkpointing, type CheckpointRule, type WriteCheckpoint } from './watch/checkpointing.ts';
+import { Standing } from './state/standing.ts';
 
 type Chosen = Required<BatchOptions>;
 
@@ -70,6 +63,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   readonly #name: symbol = Symbol('trainer');
   readonly #log: StepLog = new StepLog();
   readonly #standing: Standing<M>;
+  readonly #fitting: Fitting<M, K>;
 
   /** @throws OptionError; ShapeError and others for what the model's loss does are thrown by the first run */
   constructor(given: TrainerOptions<M, K, N, T>) {
@@ -90,6 +84,18 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     });
     const standing = (): { step: number; seed: bigint } => ({ step: this.counters.step, seed: this.#seed });
     this.#current = new Current(options, standing, () => this.#log.clear());
+    this.#fitting = new Fitting<M, K>({
+      options,
+      current: this.#current,
+      standing: this.#standing,
+      log: this.#log,
+      name: this.#name,
+      threads,
+      batchSize: this.#batchSize,
+      weightsOf: (where, weights) => this.#weightsOf(where, weights),
+      header: (perLayer, batchSize) => this.#header(perLayer, batchSize),
+      evaluation: (source, chosen) => this.#evaluation(source, new Copied(source.data), chosen),
+    });
   }
 
   /** Batches drawn, updates applied, place in the epoch. */
@@ -122,19 +128,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * training: the state is then that of the last whole step
    */
   fit(data: Named<N> | Share<N> | Source<N> | Stream<N>, options: FitOptions<K, N> = {}): Run<K> {
-    const { running, files } = this.#begin('fit', arguments, data, options);
-    const start = async (run: Run<K>): Promise<FitResult<K>> => {
-      try {
-        if (files.resume !== null) await this.#resume(files.resume, files.checkpoint, running);
-        const checkpointing = files.checkpoint && this.#checkpointing(files.checkpoint, running);
-        const feeder = feederOf('fit', data, options, this.#feedOptions(options));
-        const resumed = files.resume !== null;
-        return await closing(feeder, () => this.#train(running, feeder, options, drive, { run, checkpointing, resumed }));
-      } finally {
-        this.#end(running);
-      }
-    };
-    return new Run(start, () => running.halt.call());
+    return this.#fitting.fit(arguments, data, options);
   }
 
   /**
@@ -146,15 +140,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     data: Named<N> | Share<N> | Source<N> | Iterable<Named<N>> | (() => Iterable<Named<N>>),
     options: FitOptions<K, N> = {},
   ): FitResult<K> {
-    this.#access.checkIdle('fitSync');
-    const { running } = this.#begin('fitSync', arguments, data, options);
-    try {
-      const feeder = feederOf('fitSync', data, options, this.#feedOptions(options));
-      const blocking = { run: null, checkpointing: null, resumed: false };
-      return closingNow(feeder, () => this.#train(running, feeder, options, driveSync, blocking) as FitResult<K>);
-    } finally {
-      this.#end(running);
-    }
+    return this.#fitting.fitSync(arguments, data, options);
   }
 
   /**
@@ -366,12 +352,6 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return this.#current.access;
   }
 
-  #feedOptions({ batchSize = this.#batchSize, shuffle = true }: FitOptions<string>): FeedOptions {
-    const { accumulate = 1, dropLast = false } = this.#options;
-    const { epoch, batch } = this.counters;
-    return { batchSize, accumulate, dropLast, seed: this.#seed, shuffle, place: { epoch, batch } };
-  }
-
   #chosen(where: string, options: Asked): Chosen {
     const { batchSize = this.#batchSize, weights } = options;
     return { batchSize, weights: this.#weightsOf(where, weights) };
@@ -380,75 +360,6 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   #weightsOf(where: string, weights: Weights = 'model'): Weights {
     if (weights === 'ema' && !this.#options.ema) throw new OptionError(`${where}: weights: 'ema' needs the trainer's option ema`);
     return weights;
-  }
-
-  #begin(
-    where: 'fit' | 'fitSync',
-    given: ArrayLike<unknown>,
-    data: unknown,
-    options: FitOptions<string>,
-  ): { running: Begun; files: FitFiles } {
-    this.#access.checkFree(where);
-    const files = checkFitOptions(where, given, Object.keys(this.#options.metrics ?? {}));
-    this.#weightsOf(where, options.validateWeights);
-    if (this.#setup.plateau && !options.validation) {
-      throw new OptionError(`${where}: the trainer's plateau needs a validation set`, { option: 'validation' });
-    }
-    this.#access.checkAlone(where);
-    this.#current.takeIn(where);
-    const warnings = new Warnings(options.logger ?? this.#options.logger);
-    const release = this.#access.begin(where);
-    const batchSize = isStream(data) ? null : this.#feedOptions(options).batchSize;
-    const run = { halt: new Halt(options.signal ?? null), warnings, idle: new Map<string, boolean>(), release, batchSize };
-    return { running: this.#standing.begin(run), files };
-  }
-
-  #end(running: Begun): void {
-    running.release();
-    running.halt.close();
-    this.#standing.end(running);
-    if (this.#access.disposed) this.#setup.dispose();
-  }
-
-  /** Be where a checkpoint is, before anything is trained. */
-  async #resume(resume: string, checkpoint: CheckpointRule | null, { warnings }: Begun): Promise<void> {
-    const read = resume === 'auto' ? await newestWhole(checkpoint!, warnings) : await wholeCheckpoint(resume);
-    if (read) await this.#access.turn(() => this.#standing.adopt(read, true));
-  }
-
-  #checkpointing(rule: CheckpointRule, { warnings }: Begun): Checkpointing {
-    const captured = { weightsOnly: false, weights: 'model' as const };
-    // The run has to be written even if the trainer was disposed of meanwhile: then it has ended.
-    const capture = (metadata: Readonly<Record<string, string>>): Promise<WriteCheckpoint> =>
-      this.#access.turn(() => this.#standing.capture({ ...captured, metadata }));
-    return new Checkpointing(rule, { warnings, capture });
-  }
-
-  #train<R>(
-    running: Running,
-    feeder: Feeder,
-    options: FitOptions<string>,
-    driver: (loop: Loop<FitResult<K>>) => R,
-    how: { readonly run: Run<K> | null; readonly checkpointing: Checkpointing | null; readonly resumed: boolean },
-  ): R {
-    const { batchSize } = this.#feedOptions(options);
-    return train({
-      running,
-      feeder,
-      options,
-      ...how,
-      driver,
-      setup: this.#setup,
-      trainer: this.#name,
-      seed: this.#seed,
-      rollback: this.#options.rollback ?? {},
-      threads: this.#threads,
-      threadsAsked: this.#options.threads !== undefined,
-      turn: (task) => this.#access.turn(task),
-      log: this.#log,
-      header: (perLayer) => this.#header(perLayer, batchSize),
-      evaluation: (source, weights) => this.#evaluation(source, new Copied(source.data), { batchSize, weights }),
-    });
   }
 
   #header(perLayer: boolean, batchSize: number): RecordHeader {

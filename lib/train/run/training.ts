@@ -6,18 +6,18 @@ import type { Module } from '../../nn/module.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { asSource } from '../feed/inputs.ts';
 import type { Source } from '../feed/source.ts';
+import { type Effect, type Loop, perform, settle } from '../loop/effect.ts';
+import { type EvaluateContext, evaluateLoop } from '../loop/evaluate.ts';
+import { fitLoop, type Running } from '../loop/fit.ts';
+import type { FitResult, StopReason } from '../loop/progress.ts';
 import type { FitOptions, Weights } from '../options.ts';
 import type { Session } from '../state/session.ts';
 import type { Setup } from '../state/setup.ts';
-import { watch } from '../watch/all.ts';
 import type { Checkpointing } from '../watch/checkpointing.ts';
-import { hostOf } from '../watch/host.ts';
 import type { RollbackOptions } from '../watch/rollback.ts';
 import { after, type Ending, type Host, keptNow, type Wait, type Watchers } from '../watch/watcher.ts';
-import { type Effect, type Loop, perform, settle } from './effect.ts';
-import { type EvaluateContext, evaluateLoop } from './evaluate.ts';
-import { fitLoop, type Running } from './fit.ts';
-import type { FitResult, StopReason } from './progress.ts';
+import { watch } from './followers.ts';
+import { hostOf } from './host.ts';
 import type { Run } from './run.ts';
 
 /** What of a setup a run has to do with. */

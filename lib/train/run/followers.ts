@@ -1,4 +1,4 @@
-// all.ts: all that follow a run, in the order in which they are told.
+// followers.ts: all that follow a run, in the order in which they are told.
 import type { RecordHeader } from '../../history/history.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
@@ -6,16 +6,16 @@ import type { Parameter } from '../../nn/module.ts';
 import { inEpochs } from '../../optim/length.ts';
 import { fingerprint, type NdArray, type Source } from '../feed/source.ts';
 import type { Effect } from '../loop/effect.ts';
-import type { TrainingContext } from '../loop/training.ts';
-import { follower } from './callback.ts';
-import { EarlyStopping } from './early-stop.ts';
-import { Guards } from './guards.ts';
-import { Oversights } from './oversights.ts';
-import { plateauWatcher } from './plateau.ts';
-import { isPerLayer, Recording } from './recording.ts';
-import { Rollback } from './rollback.ts';
-import { Tally } from './tally.ts';
-import { after, type Follower, type Host, type Wait, type Watcher, Watchers } from './watcher.ts';
+import { follower } from '../watch/callback.ts';
+import { EarlyStopping } from '../watch/early-stop.ts';
+import { Guards } from '../watch/guards.ts';
+import { Oversights } from '../watch/oversights.ts';
+import { plateauWatcher } from '../watch/plateau.ts';
+import { isPerLayer, Recording } from '../watch/recording.ts';
+import { Rollback } from '../watch/rollback.ts';
+import { Tally } from '../watch/tally.ts';
+import { after, type Follower, type Host, type Wait, type Watcher, Watchers } from '../watch/watcher.ts';
+import type { TrainingContext } from './training.ts';
 
 export interface Watching {
   readonly watchers: Watchers;

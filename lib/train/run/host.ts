@@ -2,8 +2,8 @@
 import type { State } from '../../ir/graph.ts';
 import { type Data, sizeOf } from '../../ir/op.ts';
 import { dtypeOf } from '../feed/source.ts';
-import type { Trained } from '../loop/training.ts';
-import type { Host } from './watcher.ts';
+import type { Host } from '../watch/watcher.ts';
+import type { Trained } from './training.ts';
 
 /** @param sync reads are done at once */
 export function hostOf(setup: Pick<Trained, 'store' | 'stateNames'>, sync: boolean): Host {

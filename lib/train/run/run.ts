@@ -1,7 +1,7 @@
 // run.ts: what `fit` returns: awaitable for the result, iterable for the reports, stoppable.
 import { BusyError } from '../../errors.ts';
 import type { Report, Reports } from '../../optim/report.ts';
-import type { FitResult } from './progress.ts';
+import type { FitResult } from '../loop/progress.ts';
 
 // Chunks a slow reader may fall behind before training waits for it.
 const BEHIND = 16;
