@@ -200,6 +200,10 @@ describe('refused', () => {
     );
     expect(bad({ dtype: 'f32', shape: [2], data: new Float64Array(2) }).message).toMatch(/expected Float32Array for dtype f32/);
     expect(bad({ dtype: 'f16', shape: [2], data: new Float32Array(2) }).message).toMatch(/known dtype/);
+    expect(bad({ dtype: '__proto__', shape: [2], data: new Float32Array(2) }).message).toMatch(/known dtype/);
+    for (const shape of [[-1, -2], [0.5, 4], ['2'], [2n]]) {
+      expect(bad({ dtype: 'f32', shape, data: new Float32Array(2) }).message).toMatch(/a shape of whole numbers/);
+    }
   });
 });
 

@@ -184,7 +184,10 @@ function checkWritable(name: string, t: TensorData): void {
   if (typeof t !== 'object' || t === null || !Array.isArray(t.shape))
     throw bad(`expected { dtype, shape, data }, got ${show(t)}`);
   if (name === '__metadata__') throw bad('the format keeps this name for itself');
-  const array = ARRAYS[t.dtype] as (typeof ARRAYS)[DType] | undefined;
+  if (!t.shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
+    throw bad(`expected a shape of whole numbers from 0, got [${t.shape.map((d) => show(d))}]`);
+  }
+  const array = Object.hasOwn(ARRAYS, t.dtype) ? ARRAYS[t.dtype] : undefined;
   if (!array || !(t.data instanceof array)) throw bad(`expected ${array?.name ?? 'a known dtype'} for dtype ${t.dtype}`);
   if (t.data.length !== sizeOf(t.shape)) throw bad(`expected ${sizeOf(t.shape)} elements for [${t.shape}], got ${t.data.length}`);
 }

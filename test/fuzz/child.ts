@@ -2,10 +2,7 @@
 // its end names one.
 import { mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { check } from './check.ts';
 import { Coverage, type Unreached } from './coverage.ts';
-import { drawInput } from './draw.ts';
-import { prepareReaders } from './readers/index.ts';
 import type { Failure, Input, Outcome } from './spec.ts';
 
 export type Request =
@@ -30,6 +27,11 @@ const [folderOfAll, measures] = process.argv.slice(2) as [string, string];
 const folder = mkdtempSync(join(folderOfAll, 'process-'));
 const now = openSync(join(folder, 'now'), 'w');
 const coverage = measures === 'coverage' ? new Coverage() : null;
+await coverage?.begin();
+// Imported now, so that it is counted what they do when they are.
+const { check } = await import('./check.ts');
+const { drawInput } = await import('./draw.ts');
+const { prepareReaders } = await import('./readers/index.ts');
 
 /** A rejection that nobody handles belongs to what is read meanwhile. */
 let unhandled: unknown;
@@ -72,6 +74,5 @@ process.on('disconnect', () => {
   process.exit();
 });
 
-await coverage?.begin();
 await prepareReaders(folder);
 process.send!({ folder });

@@ -27,7 +27,8 @@ class Memory {
   readonly #status = openSync('/proc/self/status', 'r');
   readonly #forget = openSync('/proc/self/clear_refs', 'w');
   readonly #text = Buffer.alloc(4096);
-  readonly #base: number;
+  /** What there is after the collector has run. */
+  #base: number;
   #before = 0;
 
   constructor() {
@@ -40,6 +41,7 @@ class Memory {
     if (this.#before - this.#base > 48 * MIB) {
       collect();
       this.#before = this.#read('VmRSS');
+      this.#base = this.#before;
     }
     // Peaks of memory that is there, and nothing else.
     writeSync(this.#forget, '5', 0);

@@ -82,7 +82,7 @@ function ways({ options }: Input, folder: string): readonly Way[] {
   const load = async (): Promise<unknown> => {
     const before = await held(trainer);
     try {
-      const { missing, extra } = await trainer.load(file, { ...how, ...limitOf('Trainer.load') });
+      const { missing, extra } = await trainer.load(file, { ...how, ...limitOf(options) });
       return { missing: [...missing], extra: [...extra] };
     } catch (error) {
       if (!isDeepStrictEqual(await held(trainer), before)) throw new Broken(`refused, and yet the trainer has changed: ${error}`);

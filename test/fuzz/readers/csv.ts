@@ -27,7 +27,8 @@ const cell = (r: Random): string =>
 /** A table of numbers: how it looks is drawn, what it says is known. */
 export function table(r: Random, most = 6): Made {
   const [columns, rows] = [r.between(1, 5), r.between(1, most)];
-  const delimiter = r.pick([',', ',', ';', '\t', '|', ' ', ':']);
+  const comma = r.chance(0.1);
+  const delimiter = comma ? r.pick([';', '\t']) : r.pick([',', ',', ';', '\t', '|', ' ', ':']);
   // Blanks do not count around a cell, but where they are what stands between two.
   const blank = (): string => (delimiter !== ' ' && r.chance(0.05) ? ' ' : '');
   const quoted = (text: string): string => `${blank()}${r.chance(0.1) ? `"${text}"` : text}${blank()}`;
@@ -40,14 +41,16 @@ export function table(r: Random, most = 6): Made {
   const kind = label === null ? null : r.pick(['i32', 'f32', 'words'] as const);
   if (label !== null && kind !== 'f32')
     for (const row of cells) row[label] = kind === 'i32' ? `${r.between(0, 9)}` : `w${r.between(0, 3)}`;
-  const lines = [...(names ? [names] : []), ...cells].map((line) => line.map(quoted).join(delimiter));
+  const shown = comma ? cells.map((row) => row.map((text) => text.replace('.', ','))) : cells;
+  const lines = [...(names ? [names] : []), ...shown].map((line) => line.map(quoted).join(delimiter));
   const gaps = r.chance(0.1) ? end : '';
   const text = `${r.chance(0.1) ? '\ufeff' : ''}${lines.join(end + gaps)}${r.chance(0.8) ? end : ''}`;
   const guessed = columns === 1 || [',', ';', '\t', '|'].includes(delimiter);
   const options: CSVOptions = {
     // A first line of numbers alone may count columns: then the option has to say.
     header: names !== null && kind !== 'words' && r.chance(0.5) ? 'auto' : names !== null,
-    ...((!guessed || r.chance(0.3)) && { delimiter }),
+    ...(comma && { decimal: ',' }),
+    ...((!guessed || comma || r.chance(0.3)) && { delimiter }),
     ...(label !== null && { label: names && r.chance(0.5) ? names[label]! : r.chance(0.5) ? label : label - columns }),
     ...(kind === 'f32' && { labelType: kind }),
   };
@@ -83,7 +86,11 @@ function expected(
 /** Options that need not fit the table. */
 function oddOptions(r: Random, given: CSVOptions): CSVOptions {
   const column = (): string | number => (r.chance(0.5) ? r.between(-3, 5) : r.chance(0.5) ? anyText(r, 5) : 'a');
-  switch (r.between(0, 5)) {
+  switch (r.between(0, 7)) {
+    case 6:
+      return { ...given, decimal: r.pick(['.', ','] as const) };
+    case 7:
+      return { ...given, ...r.pick([{ maxLine: r.pick([1, 10, 40]) }, { maxColumns: r.pick([1, 2]) }]) };
     case 0:
       return { ...given, header: r.pick([true, false, 'auto'] as const) };
     case 1:
@@ -112,7 +119,9 @@ function odd(r: Random): string {
     case 3:
       return `"${'x'.repeat(r.between(0, 3000))}${r.pick(['"', '""', '"y', ''])},1\n2,3\n`;
     case 4:
-      return `${r.pick(['0,1,2', '0,1,2.5', 'a,1.5', ',0,1', 'id,', '-,NA'])}\n${line(3, r.pick(['1', '1.5', '', 'x']))}\n`;
+      return `${r.pick(['0,1,2', '0,1,2.5', 'a,1.5', ',0,1', 'id,', '-,NA', 'a,a,b', '1,2,kind'])}\n${line(3, r.pick(['1', '1.5', '', 'x', '3.5e38']))}\n`.repeat(
+        r.between(1, 3),
+      );
     default:
       return `1,2${r.pick(['\r', '\n', '\r\n', '\n\r', '\x00', '\x0b', '\u2028'])}3,4\r`;
   }
@@ -139,7 +148,8 @@ function draw(r: Random): Drawn {
   const { text, options, expects } = table(r);
   if (kind < 0.25) return { files: { 'a.csv': perhapsGzipped(r, bytesOf(text), false) }, options: { ...options }, expects };
   const now = r.chance(0.3) ? oddOptions(r, options) : options;
-  if (kind < 0.35) return { files: { 'a.csv': perhapsGzipped(r, bytesOf(odd(r)), true) }, options: { ...now } };
+  if (kind < 0.35)
+    return { files: { 'a.csv': perhapsGzipped(r, bytesOf(odd(r)), true) }, options: r.chance(0.5) ? {} : { ...now } };
   if (kind < 0.4) return { files: { 'a.csv': r.chance(0.5) ? other(r) : Buffer.from(text, 'utf16le') }, options: { ...now } };
   if (kind < 0.55) return { files: { 'a.csv': bytesOf(text) }, options: { ...oddOptions(r, options) } };
   let bytes: Uint8Array = Buffer.from(text);
@@ -160,17 +170,16 @@ function ways({ files, options }: Input, folder: string): ReturnType<Reader['way
   const bytes = files['a.csv']!;
   const text = Buffer.from(bytes).toString();
   const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  const given = { ...options, ...limitOf('io.readCsv') } as CSVOptions;
-  const fromMemory = { ...options, ...limitOf('io.parseCsv') } as CSVOptions;
+  const given = { ...options, ...limitOf(options) } as CSVOptions;
   const alike = packed ? 'csv from memory' : 'csv';
   return [
-    { name: 'parseCsv', alike, sync: true, partial: packed, run: () => plain(parseCsv(bytes, fromMemory, file)) },
+    { name: 'parseCsv', alike, sync: true, partial: packed, run: () => plain(parseCsv(bytes, given, file)) },
     {
       name: 'parseCsv of text',
       alike: `${alike} as text`,
       sync: true,
       partial: packed,
-      run: () => plain(parseCsv(text, fromMemory, file)),
+      run: () => plain(parseCsv(text, given, file)),
     },
     { name: 'readCsv', alike: 'csv', run: async () => plain(await readCsv(file, given)) },
     { name: 'readFeatures', partial: true, run: async () => plain(await readFeatures(file, given)) },

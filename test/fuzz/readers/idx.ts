@@ -7,7 +7,7 @@ import { bomb } from '../make/gzip.ts';
 import { be, data, EDGES, joined, type Part } from '../make/parts.ts';
 import { plainTensor, STORED, type Stored, type StoredName, shape, sizeOf, swapped, values } from '../make/tensors.ts';
 import type { Drawn, Reader } from '../spec.ts';
-import { limited } from './limits.ts';
+import { limitOf } from './limits.ts';
 
 const CODES: readonly (readonly [number, StoredName])[] = [
   [8, 'u8'],
@@ -66,7 +66,8 @@ export const IDX: Reader = {
   covers: ['io.readIdx', 'io.parseIdx'],
   reaches: ['io/idx.ts', 'io/file.ts'],
   draw,
-  ways({ files }, folder) {
+  ways({ files, options }, folder) {
+    const limit = limitOf(options);
     const file = join(folder, 'a.idx');
     const bytes = files['a.idx']!;
     const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
@@ -76,9 +77,9 @@ export const IDX: Reader = {
         alike: packed ? 'idx from memory' : 'idx',
         sync: true,
         partial: packed,
-        run: () => plainTensor(limited('io.parseIdx', parseIdx, bytes, file)),
+        run: () => plainTensor(parseIdx(bytes, file)),
       },
-      { name: 'readIdx', alike: 'idx', run: async () => plainTensor(await limited('io.readIdx', readIdx, file)) },
+      { name: 'readIdx', alike: 'idx', run: async () => plainTensor(await readIdx(file, limit)) },
     ];
   },
 };

@@ -11,9 +11,11 @@ import { RECORD } from './record.ts';
 import { SAFETENSORS } from './safetensors.ts';
 import { TEXT } from './text.ts';
 import { TOKENIZER, TRANSFORM } from './tokens.ts';
+import { WRITTEN } from './written.ts';
 
 export const READERS: Readonly<Record<string, Reader>> = {
   safetensors: SAFETENSORS,
+  written: WRITTEN,
   checkpoint: CHECKPOINT,
   npy: NPY,
   npz: NPZ,

@@ -7,7 +7,7 @@ import { data, joined, le, type Part, text } from '../make/parts.ts';
 import { plainTensor, STORED, type Stored, type StoredName, shape, sizeOf, swapped, values } from '../make/tensors.ts';
 import { NUMBERS } from '../make/text.ts';
 import type { Drawn, Reader } from '../spec.ts';
-import { limited } from './limits.ts';
+import { limitOf } from './limits.ts';
 
 /** What follows the order of bytes in `descr`. */
 const CODES: Readonly<Record<string, StoredName>> = {
@@ -95,16 +95,17 @@ export const NPY: Reader = {
   covers: ['io.readNpy', 'io.parseNpy'],
   reaches: ['io/npy.ts'],
   draw,
-  ways({ files }, folder) {
+  ways({ files, options }, folder) {
+    const limit = limitOf(options);
     const file = join(folder, 'a.npy');
     return [
       {
         name: 'parseNpy',
         alike: 'npy',
         sync: true,
-        run: () => plainTensor(limited('io.parseNpy', parseNpy, files['a.npy'], file)),
+        run: () => plainTensor(parseNpy(files['a.npy']!, file)),
       },
-      { name: 'readNpy', alike: 'npy', run: async () => plainTensor(await limited('io.readNpy', readNpy, file)) },
+      { name: 'readNpy', alike: 'npy', run: async () => plainTensor(await readNpy(file, limit)) },
     ];
   },
 };

@@ -10,7 +10,7 @@ import { data, joined, le, lengthOf, type Part, text } from '../make/parts.ts';
 import { plainTensor } from '../make/tensors.ts';
 import { anyText, word } from '../make/text.ts';
 import type { Drawn, Reader } from '../spec.ts';
-import { limited } from './limits.ts';
+import { limitOf } from './limits.ts';
 import { npyParts } from './npy.ts';
 
 /** A file in an archive as its list tells it. */
@@ -146,6 +146,10 @@ function draw(r: Random): Drawn {
   }
   const { entries, expects } = arrays(r);
   if (r.chance(0.25)) return { files: { 'a.npz': joined(zip(r, entries)) }, options: {}, expects };
+  if (r.chance(0.05)) {
+    const names = entries.map(({ name }) => name.slice(0, -4));
+    return { files: { 'a.npz': joined(zip(r, entries)) }, options: { arrays: [...names, word(r)].slice(r.between(0, 1), 2) } };
+  }
   if (r.chance(0.4)) return { files: { 'a.npz': joined(zip(r, lying(r, entries))) }, options: {} };
   if (r.chance(0.2) && entries.length > 0) {
     const broken = { ...entry(r, entries[0]!.name, damaged(r, npyParts(r).parts)) };
@@ -160,11 +164,12 @@ export const NPZ: Reader = {
   covers: ['io.readNpz', 'io.parseNpz'],
   reaches: ['io/npy.ts', 'io/zip.ts'],
   draw,
-  ways({ files }, folder) {
+  ways({ files, options }, folder) {
+    const limit = { ...limitOf(options), ...(options.arrays !== undefined && { arrays: options.arrays as string[] }) };
     const file = join(folder, 'a.npz');
     return [
-      { name: 'parseNpz', alike: 'npz', sync: true, run: () => plain(limited('io.parseNpz', parseNpz, files['a.npz'], file)) },
-      { name: 'readNpz', alike: 'npz', run: async () => plain(await limited('io.readNpz', readNpz, file)) },
+      { name: 'parseNpz', alike: 'npz', sync: true, run: () => plain(parseNpz(files['a.npz']!, file, limit)) },
+      { name: 'readNpz', alike: 'npz', run: async () => plain(await readNpz(file, limit)) },
     ];
   },
 };

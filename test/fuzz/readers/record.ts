@@ -11,7 +11,7 @@ import { bomb } from '../make/gzip.ts';
 import { disturbedJson } from '../make/json.ts';
 import { anyText, disturbed, word } from '../make/text.ts';
 import type { Drawn, Input, Reader } from '../spec.ts';
-import { limited } from './limits.ts';
+import { limitOf } from './limits.ts';
 
 interface Parameter {
   readonly name: string;
@@ -136,7 +136,7 @@ function goneOn(file: string, attempt: number): unknown {
 }
 function ways({ options }: Input, folder: string): ReturnType<Reader['ways']> {
   const file = join(folder, 'a.jsonl');
-  const read = { name: 'readRecord', run: async () => plain(await limited('readRecord', readRecord, file)) };
+  const read = { name: 'readRecord', run: async () => plain(await readRecord(file, limitOf(options))) };
   if (typeof options.attempt !== 'number') return [read];
   return [read, { name: 'record that goes on', sync: true, run: () => goneOn(file, options.attempt as number) }];
 }

@@ -1,15 +1,21 @@
 // text.ts: texts in UTF-8, plain and gzip, and bytes that are none.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readText } from '../../../lib/io/text.ts';
+import { readText } from '../../../lib/io/index.ts';
 import type { Random } from '../../torture/random.ts';
 import { havoc, other } from '../make/bytes.ts';
 import { perhapsGzipped } from '../make/damaged.ts';
 import { bomb } from '../make/gzip.ts';
 import { anyText, disturbed } from '../make/text.ts';
 import type { Drawn, Reader } from '../spec.ts';
-import { limited } from './limits.ts';
+import { limitOf } from './limits.ts';
+
+/** What a path may lead to in place of a file. */
+const OTHERS = ['a folder', 'nothing', 'a link to itself', 'a pipe', 'a device', 'a file below a file'] as const;
 
 function draw(r: Random): Drawn {
+  if (r.chance(0.01)) return { files: {}, options: { place: r.pick(OTHERS) } };
   const kind = r.unit();
   if (kind < 0.003) {
     const { bytes, unpacked } = bomb(r, Buffer.from('text'), r.pick(['a', '\n', 'ä', '\ud83d\ude00']));
@@ -35,9 +41,21 @@ function draw(r: Random): Drawn {
   return { files: { 'a.txt': perhapsGzipped(r, bytes, true) }, options: {} };
 }
 
+/** @returns the path that is to be read */
+function placed(place: unknown, folder: string): string {
+  const file = join(folder, place === undefined ? 'a.txt' : 'other');
+  rmSync(join(folder, 'other'), { recursive: true, force: true });
+  if (place === 'a folder') mkdirSync(file);
+  if (place === 'a link to itself') symlinkSync('other', file);
+  if (place === 'a pipe') execFileSync('mkfifo', [file]);
+  if (place === 'a device') return '/dev/zero';
+  if (place === 'a file below a file') writeFileSync(file, '');
+  return place === 'a file below a file' ? join(file, 'a.txt') : file;
+}
+
 export const TEXT: Reader = {
   covers: ['io.readText'],
   reaches: ['io/text.ts', 'io/file.ts'],
   draw,
-  ways: (_, folder) => [{ name: 'readText', run: () => limited('io.readText', readText, join(folder, 'a.txt')) }],
+  ways: ({ options }, folder) => [{ name: 'readText', run: () => readText(placed(options.place, folder), limitOf(options)) }],
 };
