@@ -70,7 +70,8 @@ class Check {
   async all(ways: readonly Way[]): Promise<Outcome> {
     const first = new Map<string, readonly [Way, Measured]>();
     for (const way of ways) {
-      const found = await measure(() => way.run());
+      const raw = await measure(() => way.run());
+      const found = way.plain && !('error' in raw) ? { ...raw, value: way.plain(raw.value as never) } : raw;
       const fault = await this.#faultOf(way, found, first.get(way.alike ?? way.name));
       if (fault) return this.#outcome({ way: way.name, ...fault });
       if (way.alike !== undefined && !first.has(way.alike)) first.set(way.alike, [way, found]);

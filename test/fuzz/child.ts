@@ -47,7 +47,10 @@ async function checked(input: Input): Promise<Outcome> {
   return { ...outcome, failure: { kind: 'throws', way: 'afterwards', message } };
 }
 
-const plainInput = ({ reader, files, options }: Input): Input => ({ reader, files, options });
+const plainInput = ({ reader, files, options, unpacked }: Input): Input => ({
+  ...{ reader, files, options },
+  ...(unpacked !== undefined && { unpacked }),
+});
 
 async function answer(request: Request): Promise<Answer> {
   if (request.kind === 'coverage') return { unreached: await coverage!.unreached() };

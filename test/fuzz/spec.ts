@@ -7,14 +7,14 @@ export interface Input {
   /** What stands in the folder, by name; the first is the one that is read. */
   readonly files: Readonly<Record<string, Uint8Array>>;
   readonly options: Readonly<Record<string, unknown>>;
+  /** Bytes of all that may be unpacked of it; default those of the files. */
+  readonly unpacked?: number;
 }
 
 /** An input as it was drawn. */
 export interface Drawn extends Omit<Input, 'reader'> {
   /** What is read of it, as `Way.run` gives it; absent where nobody knows. */
   readonly expects?: unknown;
-  /** Bytes of all that may be unpacked of it; default those of the files. */
-  readonly unpacked?: number;
 }
 
 /** One way to read an input: of those that have the same `alike`, all must give the same. */
@@ -25,8 +25,10 @@ export interface Way {
   readonly sync?: boolean;
   /** What the input expects is not what this one reads of it. */
   readonly partial?: boolean;
-  /** Gives something plain, for `isDeepStrictEqual`. Throws what the library throws; `Broken` where something else is wrong. */
+  /** Gives what the library gives, and throws what it throws; `Broken` where something else is wrong. Time and memory are counted. */
   run(): unknown;
+  /** The same as something plain, for `isDeepStrictEqual`; default as it is. */
+  readonly plain?: (value: never) => unknown;
 }
 
 export interface Reader {

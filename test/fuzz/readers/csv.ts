@@ -106,10 +106,28 @@ function oddOptions(r: Random, given: CSVOptions): CSVOptions {
   }
 }
 
+/** Labels of several kinds, and options that may fit none of them. */
+function oddLabels(r: Random): { readonly text: string; readonly options: CSVOptions } {
+  const labels = ['w0', 'w1', 'NA', '', '3', '-1', '2.5', '1e39', 'x'.repeat(1500), 'w\ufffd', '"a, b"', '"a\nb"'];
+  const rows = Array.from({ length: r.between(1, 4) }, (_, i) => `${i},1.5,${r.pick(labels)}`);
+  const head = r.pick([[], ['a,b,kind'], ['a,a,kind'], ['0,1,2'], ['0,1,kind']]);
+  const classes = [1, 3, 2 ** 31, ['w0', 'w1'], ['w0', 'NA', 'a, b']];
+  const more = r.pick<() => CSVOptions>([
+    () => ({}),
+    () => ({ classes: r.pick(classes) }),
+    () => ({ labelType: 'f32' }),
+    () => ({ header: true }),
+  ]);
+  return { text: [...head, ...rows].join('\n'), options: { label: r.pick([-1, -1, 'kind', 'a']), ...more() } };
+}
+
 /** Long lines, wide lines, cells at the edges of numbers. */
 function odd(r: Random): string {
   const line = (n: number, text: string): string => new Array(n).fill(text).join(',');
-  switch (r.between(0, 5)) {
+  switch (r.between(0, 6)) {
+    case 6:
+      // Quoted cells that go over lines.
+      return `"a${r.pick(['\n', '\r\n', '\n\n'])}b",c${r.pick(['', ',"d\ne', ',"d\ne"f', '"'])}\n${line(r.pick([2, 3]), '"1"')}\n"${'x\n'.repeat(r.pick([0, 5, 3000]))}`;
     case 0:
       return `${line(3, r.pick(NUMBERS))}\n1,2,3\n`;
     case 1:
@@ -148,9 +166,13 @@ function draw(r: Random): Drawn {
   const { text, options, expects } = table(r);
   if (kind < 0.25) return { files: { 'a.csv': perhapsGzipped(r, bytesOf(text), false) }, options: { ...options }, expects };
   const now = r.chance(0.3) ? oddOptions(r, options) : options;
-  if (kind < 0.35)
+  if (kind < 0.3) {
+    const { text: odd, options: given } = oddLabels(r);
+    return { files: { 'a.csv': perhapsGzipped(r, bytesOf(odd), true) }, options: { ...given } };
+  }
+  if (kind < 0.38)
     return { files: { 'a.csv': perhapsGzipped(r, bytesOf(odd(r)), true) }, options: r.chance(0.5) ? {} : { ...now } };
-  if (kind < 0.4) return { files: { 'a.csv': r.chance(0.5) ? other(r) : Buffer.from(text, 'utf16le') }, options: { ...now } };
+  if (kind < 0.43) return { files: { 'a.csv': r.chance(0.5) ? other(r) : Buffer.from(text, 'utf16le') }, options: { ...now } };
   if (kind < 0.55) return { files: { 'a.csv': bytesOf(text) }, options: { ...oddOptions(r, options) } };
   let bytes: Uint8Array = Buffer.from(text);
   if (r.chance(0.8)) bytes = Buffer.from(disturbed(r, Buffer.from(text).toString('latin1')), 'latin1');
@@ -173,16 +195,17 @@ function ways({ files, options }: Input, folder: string): ReturnType<Reader['way
   const given = { ...options, ...limitOf(options) } as CSVOptions;
   const alike = packed ? 'csv from memory' : 'csv';
   return [
-    { name: 'parseCsv', alike, sync: true, partial: packed, run: () => plain(parseCsv(bytes, given, file)) },
+    { name: 'parseCsv', alike, sync: true, partial: packed, plain, run: () => parseCsv(bytes, given, file) },
     {
       name: 'parseCsv of text',
       alike: `${alike} as text`,
       sync: true,
       partial: packed,
-      run: () => plain(parseCsv(text, given, file)),
+      plain,
+      run: () => parseCsv(text, given, file),
     },
-    { name: 'readCsv', alike: 'csv', run: async () => plain(await readCsv(file, given)) },
-    { name: 'readFeatures', partial: true, run: async () => plain(await readFeatures(file, given)) },
+    { name: 'readCsv', alike: 'csv', plain, run: () => readCsv(file, given) },
+    { name: 'readFeatures', partial: true, plain, run: () => readFeatures(file, given) },
   ];
 }
 

@@ -77,9 +77,10 @@ export const IDX: Reader = {
         alike: packed ? 'idx from memory' : 'idx',
         sync: true,
         partial: packed,
-        run: () => plainTensor(parseIdx(bytes, file)),
+        plain: plainTensor,
+        run: () => parseIdx(bytes, file),
       },
-      { name: 'readIdx', alike: 'idx', run: async () => plainTensor(await readIdx(file, limit)) },
+      { name: 'readIdx', alike: 'idx', plain: plainTensor, run: () => readIdx(file, limit) },
     ];
   },
 };

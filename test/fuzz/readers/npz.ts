@@ -168,8 +168,8 @@ export const NPZ: Reader = {
     const limit = { ...limitOf(options), ...(options.arrays !== undefined && { arrays: options.arrays as string[] }) };
     const file = join(folder, 'a.npz');
     return [
-      { name: 'parseNpz', alike: 'npz', sync: true, run: () => plain(parseNpz(files['a.npz']!, file, limit)) },
-      { name: 'readNpz', alike: 'npz', run: async () => plain(await readNpz(file, limit)) },
+      { name: 'parseNpz', alike: 'npz', sync: true, plain, run: () => parseNpz(files['a.npz']!, file, limit) },
+      { name: 'readNpz', alike: 'npz', plain, run: () => readNpz(file, limit) },
     ];
   },
 };

@@ -136,7 +136,7 @@ function goneOn(file: string, attempt: number): unknown {
 }
 function ways({ options }: Input, folder: string): ReturnType<Reader['ways']> {
   const file = join(folder, 'a.jsonl');
-  const read = { name: 'readRecord', run: async () => plain(await readRecord(file, limitOf(options))) };
+  const read = { name: 'readRecord', plain, run: () => readRecord(file, limitOf(options)) };
   if (typeof options.attempt !== 'number') return [read];
   return [read, { name: 'record that goes on', sync: true, run: () => goneOn(file, options.attempt as number) }];
 }

@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -103,10 +104,12 @@ async function prepared(place: Place, folder: string): Promise<string> {
   if (place === 'a folder') mkdirSync(file);
   if (place === 'leftovers') {
     const own = await temporaryFor(file);
-    // Of a process that is no more, of this one, and of one elsewhere.
-    const pid = `.${process.pid}-`;
-    for (const name of [own.replace(pid, '.4000000000-'), own, own.replace(/-[0-9a-f]+-([0-9a-f]+\.tmp)$/, '-0-$1')])
+    // Of a process that is no more, of this one, and of two elsewhere, of which one is long ago.
+    const elsewhere = (digit: string): string =>
+      own.replace(/-[0-9a-f]+(?=-[0-9a-f]+\.tmp$)/, (place) => `-${digit.repeat(place.length - 1)}`);
+    for (const name of [own.replace(`.${process.pid}-`, '.4194303-'), own, elsewhere('0'), elsewhere('1')])
       writeFileSync(name, '');
+    utimesSync(elsewhere('1'), 0, 0);
   }
   return place === 'no folder' ? join(folder, 'none', 'a.safetensors') : file;
 }
@@ -123,7 +126,8 @@ async function rewritten({ options }: Input, folder: string): Promise<unknown> {
   const before = existsSync(file) && statSync(file).isFile();
   try {
     const other = place === 'two at once' ? writeSafetensors(file, new Map(), { other: 'one' }) : null;
-    await Promise.all([other, writeSafetensors(file, tensors, metadata)]);
+    const written = await Promise.allSettled([other, writeSafetensors(file, tensors, metadata)]);
+    for (const one of written) if (one.status === 'rejected') throw one.reason;
   } catch (error) {
     if (!(error instanceof GradclipError)) throw error;
     if (before && Buffer.compare(readFileSync(file), BEFORE) !== 0) throw new Broken('refused, and yet the file has changed');
@@ -133,6 +137,8 @@ async function rewritten({ options }: Input, folder: string): Promise<unknown> {
   const bytes = readFileSync(file);
   if (Buffer.compare(bytes, serializeSafetensors(tensors, metadata)) !== 0) throw new Broken('serialize and write differ');
   if (place === 'a file' && (statSync(file).mode & 0o777) !== 0o640) throw new Broken('the mode has changed');
+  const left = readdirSync(there).filter((name) => name.endsWith('.tmp')).length;
+  if (left !== (place === 'leftovers' ? 2 : 0)) throw new Broken(`${left} temporary files are left`);
   const [was, is] = [plainSafetensors({ tensors, metadata }), plainSafetensors(await readSafetensors(file))];
   if (!isDeepStrictEqual(was, is)) throw new Broken('what was read is not what was written');
   return is;
