@@ -9,6 +9,7 @@ interface Kept {
   readonly was: string;
   readonly reader: string;
   readonly options: Input['options'];
+  readonly unpacked?: number;
   readonly files: Readonly<Record<string, { readonly base64: string } | { readonly gzip: string }>>;
 }
 
@@ -19,21 +20,20 @@ export interface Entry extends Input {
 export function readCorpus(folder: string): Entry[] {
   const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
   return names.sort().map((name) => {
-    const { reader, options, files } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Kept;
+    const { was, files, ...input } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Kept;
     return {
       name,
-      reader,
-      options,
-      files: Object.fromEntries(Object.entries(files).map(([file, text]) => [file, unpacked(text)])),
+      ...input,
+      files: Object.fromEntries(Object.entries(files).map(([file, text]) => [file, bytesOf(text)])),
     };
   });
 }
 
 /** @returns the file it was written to */
-export function keep(folder: string, { reader, options, files }: Input, { kind, message }: Failure): string {
+export function keep(folder: string, { reader, options, files, unpacked }: Input, { kind, message }: Failure): string {
   const packed = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, smallest(bytes)]));
   const was = `${kind}: ${message.split('\n')[0]!.slice(0, 200)}`;
-  const kept: Kept = { was, reader, options, files: packed };
+  const kept: Kept = { was, reader, options, ...(unpacked !== undefined && { unpacked }), files: packed };
   const name = `${reader}-${kind}-${crc32(JSON.stringify(packed)).toString(16).padStart(8, '0')}.json`;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, name), `${JSON.stringify(kept, null, 2)}\n`);
@@ -45,5 +45,5 @@ function smallest(bytes: Uint8Array): Kept['files'][string] {
   return plain.length <= gzip.length ? { base64: plain } : { gzip };
 }
 
-const unpacked = (text: Kept['files'][string]): Uint8Array =>
+const bytesOf = (text: Kept['files'][string]): Uint8Array =>
   'gzip' in text ? gunzipSync(Buffer.from(text.gzip, 'base64')) : Buffer.from(text.base64, 'base64');

@@ -26,6 +26,14 @@ const common = {
   threads: 1,
 } as const;
 
+/** What follows a run has a state of its own in the file. */
+const FOLLOWED = {
+  batchSize: 4,
+  validation: { x: X, y: Y },
+  earlyStop: { patience: 9 },
+  callbacks: [{ name: 'own', onEpoch() {}, state: () => ({ list: [1, 'two', null] }), restore() {} }],
+} as const;
+
 /** Trainers with little and with much to keep. */
 const TRAINERS: Readonly<Record<string, () => Kept>> = {
   plain: () =>
@@ -38,6 +46,8 @@ const TRAINERS: Readonly<Record<string, () => Kept>> = {
       clip: clip.autoClip(50),
       preprocess: { x: standardize().fit(X) },
       ema: { decay: 0.9 },
+      plateau: { factor: 0.5, patience: 1 },
+      lossScale: 8,
       seed: 2,
       batchSize: 4,
     }),
@@ -52,7 +62,7 @@ const bases = new Map<string, Base>();
 export async function makeTrainers(folder: string): Promise<void> {
   for (const [kind, make] of Object.entries(TRAINERS)) {
     const trainer = make();
-    trainer.fitSync({ x: X, y: Y }, { steps: 3 });
+    trainer.fitSync({ x: X, y: Y }, { ...FOLLOWED, steps: 5 });
     const file = join(folder, `${kind}.safetensors`);
     await trainer.save(file, { metadata: { name: 'base' } });
     bases.set(kind, { trainer, bytes: readFileSync(file) });
@@ -65,7 +75,7 @@ function draw(r: Random): Drawn {
   const { bytes } = bases.get(kind)!;
   const strict = r.chance(0.5);
   const skipMismatched = !strict && r.chance(0.3);
-  const options = { kind, load: { strict, skipMismatched }, go: r.chance(0.05) };
+  const options = { kind, load: { strict, skipMismatched }, go: r.chance(0.3) };
   if (r.chance(0.1)) return { files: { 'a.safetensors': bytes }, options, expects: { missing: [], extra: [] } };
   return { files: { 'a.safetensors': r.chance(0.02) ? other(r) : changedWeights(r, bytes) }, options };
 }
@@ -91,7 +101,7 @@ function ways({ options }: Input, folder: string): readonly Way[] {
   };
   const onwards = async (): Promise<unknown> => {
     const loaded = await load();
-    await trainer.fit({ x: X, y: Y }, { steps: 2 });
+    await trainer.fit({ x: X, y: Y }, { ...FOLLOWED, steps: 2 });
     await trainer.save(file);
     await trainer.load(file);
     return loaded;
@@ -101,7 +111,7 @@ function ways({ options }: Input, folder: string): readonly Way[] {
 
 export const CHECKPOINT: Reader = {
   covers: ['Trainer.load', 'Trainer.save'],
-  reaches: ['train/state/checkpoint.ts', 'train/feed/prepare.ts'],
+  reaches: ['train/state/checkpoint.ts', 'train/state/course.ts', 'train/feed/prepare.ts', 'train/watch/callback.ts'],
   draw,
   ways,
 };
