@@ -192,6 +192,33 @@ describe('callbacks', () => {
     expect(third.told[0]).toBe('start 9');
   });
 
+  it('get back what they gave, whatever numbers it has', async () => {
+    const state = { a: [Number.NaN, Infinity, -Infinity, -0, 1e-320], b: { c: null, d: 'x', e: [[true]] }, f: undefined };
+    let back: unknown;
+    const keeping = { name: 'a', onStart() {}, state: () => state, restore: (given: unknown) => (back = given) };
+    const trainer = make();
+    await trainer.fit(data, { steps: 1, callbacks: [keeping] });
+    await (await moved(trainer)).fit(data, { steps: 1, callbacks: [keeping] });
+    const { f, ...rest } = state;
+    expect(back).toEqual(rest);
+    expect(Object.is((back as typeof state).a[3], -0)).toBe(true);
+    const deep = { of: null as unknown };
+    for (let i = 0, at = deep; i < 40; i++) at = at.of = { of: null } as typeof deep;
+    for (const [bad, place] of [
+      [new Map(), 'state: '],
+      [{ at: new Date() }, 'state.at: '],
+      [[new Float32Array(2)], /state\[0\]: .*got a Float32Array/],
+      [Promise.resolve(1), 'state: '],
+      [{ $number: '1' }, 'got a key $number'],
+      [[undefined], 'state[0]: '],
+      [deep, 'levels'],
+    ] as const) {
+      const callbacks = [{ ...keeping, state: () => bad }];
+      await expect(make().fit(data, { steps: 1, callbacks })).rejects.toThrow(place);
+      await expect(make().fit(data, { steps: 1, callbacks })).rejects.toThrow(OptionError);
+    }
+  });
+
   it('are waited for, may use the trainer, and stop it', async () => {
     const trainer = make();
     const log: string[] = [];
@@ -271,7 +298,7 @@ describe('callbacks', () => {
     const callbacks = [{ async onEpoch() {} }];
     expect(() => make().fitSync(data, { callbacks })).toThrow('fitSync: callbacks[0] gave a promise: what waits needs fit');
     const state = [{ name: 'a', onStart() {}, state: () => 1n }];
-    expect(() => make().fitSync(data, { callbacks: state })).toThrow(/callbacks\[0\]: state: expected what JSON can hold/);
+    expect(() => make().fitSync(data, { callbacks: state })).toThrow(/callbacks\[0\]: state: expected numbers, texts/);
   });
 });
 

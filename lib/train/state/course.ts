@@ -4,6 +4,7 @@ import { parseJson } from '../../io/json.ts';
 import type { Data } from '../../ir/op.ts';
 import { dtypeOf } from '../feed/source.ts';
 import type { Course } from '../loop/progress.ts';
+import { NUMBER } from '../watch/plain.ts';
 import type { Kept } from '../watch/watcher.ts';
 
 const PREFIX = 'gradclip.watch.';
@@ -71,7 +72,7 @@ function count(what: string, value: unknown): number {
 /** JSON has no numbers that are not finite, and no -0. */
 function asJson(value: unknown): unknown {
   return typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
-    ? { $number: Object.is(value, -0) ? '-0' : String(value) }
+    ? { [NUMBER]: Object.is(value, -0) ? '-0' : String(value) }
     : value;
 }
 
@@ -81,6 +82,6 @@ function ofJson(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value);
   const [first] = entries;
-  if (entries.length === 1 && first![0] === '$number' && typeof first![1] === 'string') return Number(first![1]);
+  if (entries.length === 1 && first![0] === NUMBER && typeof first![1] === 'string') return Number(first![1]);
   return Object.fromEntries(entries.map(([key, v]) => [key, ofJson(v)]));
 }

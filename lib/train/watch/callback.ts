@@ -1,10 +1,10 @@
 // callback.ts: what users have follow a run.
 import { OptionError } from '../../errors.ts';
-import { parseJson } from '../../io/json.ts';
 import type { Report } from '../../optim/report.ts';
 import { custom, type Field, fn, list, show, suggestion, text } from '../../options/index.ts';
 import type { Counters, EpochEnd, FitResult, Metrics } from '../loop/progress.ts';
 import type { GuardEvent } from '../step/guarding.ts';
+import { plain } from './plain.ts';
 import type { Ending, Follower, Kept, Wait } from './watcher.ts';
 
 /** The run that a callback follows. */
@@ -43,7 +43,10 @@ export interface Callback<K extends string = never> {
   onGuard?(event: GuardEvent, run: CallbackRun): unknown;
   /** The run has ended: with a result, or (then that is null) with an error. The best weights are back by then. */
   onEnd?(result: FitResult<K> | null, error: unknown, run: CallbackRun): unknown;
-  /** What it must know to go on, as JSON: it is in every checkpoint, and kept for the trainer's next fit. Called at the end of a chunk. */
+  /**
+   * What it must know to go on: numbers, texts, booleans, null, lists and plain objects of them; anything else is an OptionError. It is in every
+   * checkpoint, and kept for the trainer's next fit. Called between two chunks, and not waited for.
+   */
   state?(): unknown;
   /** Called before `onStart`, where there is a state under its name: with a copy of what `state` gave. */
   restore?(state: unknown): void;
@@ -99,29 +102,13 @@ export function follower(callback: Callback<string>, where: string, run: Callbac
   return {
     name: `callback.${callback.name ?? ''}`,
     where,
-    restore: ({ state }: Kept) => callback.restore?.(JSON.parse(JSON.stringify(state))),
+    restore: ({ state }: Kept) => callback.restore?.(plain(where, state)),
     start: () => callback.onStart?.(run) as Wait,
     steps: (reports) => callback.onSteps?.(reports, run) as undefined,
     validation: (metrics) => callback.onValidation?.(metrics as Metrics<string>, run) as Wait,
     epoch: (end) => callback.onEpoch?.(end, run) as Wait,
     guard: (event) => callback.onGuard?.(event, run) as undefined,
     end: ({ result, error }: Ending) => callback.onEnd?.(result, error, run) as Wait,
-    state: () => (callback.state ? { state: asJson(where, callback.state()) } : null),
+    state: () => (callback.state ? { state: plain(where, callback.state()) } : null),
   };
-}
-
-/** @throws OptionError for what JSON does not give back */
-function asJson(where: string, state: unknown): unknown {
-  try {
-    return toJson(state);
-  } catch (cause) {
-    throw new OptionError(`fit: ${where}: state: expected what JSON can hold: ${(cause as Error).message}`, {}, { cause });
-  }
-}
-
-function toJson(state: unknown): unknown {
-  const text = JSON.stringify(state);
-  if (text === undefined) throw new TypeError(`got ${typeof state}`);
-  // What `load` would refuse is refused here.
-  return parseJson(text);
 }
