@@ -1,5 +1,4 @@
 // callback.ts: what users have follow a run.
-import { OptionError } from '../../errors.ts';
 import type { Report } from '../../optim/report.ts';
 import { custom, type Field, fn, list, show, suggestion, text } from '../../options/index.ts';
 import type { Counters, EpochEnd, FitResult, Metrics } from '../loop/progress.ts';
