@@ -25,6 +25,8 @@ const SAYS: Readonly<Record<string, RegExp>> = {
   'Averages of the weights': /^loss 0\.\d+, with the average 0\.\d+\n$/,
   Regularization: /^loss 0\.\d+, penalty 0\.0\d+\n$/,
   Guards: /\d+ times something was wrong\n$/,
+  'Following a run': /^best loss 0\.\d+\n$/,
+  'Checkpoints, and a run that goes on': /^100 steps\n$/,
   Warnings: /^0 warnings\n$/,
 };
 

@@ -2,7 +2,7 @@
 
 import { checkClipPolicy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
-import { anyText, seed } from '../data/fields.ts';
+import { seed } from '../data/fields.ts';
 import { OptionError } from '../errors.ts';
 import { adviseOptions } from '../history/advise.ts';
 import { weightsBytes } from '../io/fields.ts';
@@ -48,6 +48,7 @@ import type {
   Weights,
   WeightsOptions,
 } from './options.ts';
+import { metadata } from './state/checkpoint.ts';
 import { checkGuard, type Guard } from './step/guard.ts';
 import { lossScale } from './step/loss-scale.ts';
 import type { Regularizer } from './step/regularize.ts';
@@ -176,7 +177,6 @@ function checkMetric(where: string, option: string, name: string, metrics: reado
 /** What `asSource` and others look at. */
 const data: Field<unknown> = custom('named arrays, { x, y }, or a source', (value) => value);
 const weights = choice('model', 'ema').default('model');
-const metadata = record(anyText).default({});
 
 const fitOptions = options<FitOptions<string>>()({
   batchSize: positive.optional(),

@@ -201,15 +201,18 @@ export class Puller {
   readonly #iterator: Iterator<Arrays>;
   readonly #ready: Ready;
   readonly #limit: number;
+  /** Another run may go on with the iterator: no batch is taken that is not trained on. */
+  readonly #goesOn: boolean;
   #ended = false;
   #failure: { readonly error: unknown } | null = null;
 
   /** @throws OptionError for a source that waits */
-  constructor({ iterator, waits, before }: Opened, limit: number) {
+  constructor({ iterator, waits, again, before }: Opened, limit: number) {
     if (waits) throw new OptionError('fitSync: an asynchronous source needs fit');
     this.#iterator = iterator as Iterator<Arrays>;
     this.#ready = new Ready(before);
     this.#limit = limit;
+    this.#goesOn = !again && typeof iterator.return !== 'function';
   }
 
   take(steps: number, perStep: number): StreamBatch[] {
@@ -220,7 +223,7 @@ export class Puller {
   }
 
   ends(): boolean {
-    while (this.#ready.length === 0 && !this.#ended && !this.#failure) this.#receive();
+    while (!this.#goesOn && this.#ready.length === 0 && !this.#ended && !this.#failure) this.#receive();
     return this.#ready.length === 0 && this.#ended && !this.#failure;
   }
 

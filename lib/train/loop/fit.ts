@@ -156,6 +156,8 @@ export function* fitLoop(c: FitContext): Loop<StopReason> {
     if (!done) continue;
     yield* wait(watchers.told());
     yield* c.examine(chunk, done.reports, done.result);
+    // A guard that has undone a step is told of by then.
+    yield* wait(watchers.told());
   }
 }
 

@@ -39,7 +39,13 @@ export function watch<R>(
   const tally = new Tally();
   const stopping =
     options.earlyStop && source
-      ? new EarlyStopping(options.earlyStop, host, setup.restorable, fingerprint(source), c.resumed)
+      ? new EarlyStopping(
+          options.earlyStop,
+          host,
+          setup.restorable,
+          `${options.validateWeights ?? 'model'} ${fingerprint(source)}`,
+          c.resumed,
+        )
       : null;
   const rollback = guarding?.rollsBack
     ? new Rollback(c.rollback, { states: store.states, restore: (v) => setup.restore(v) }, host, running)

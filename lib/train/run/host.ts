@@ -2,13 +2,14 @@
 import type { State } from '../../ir/graph.ts';
 import { type Data, sizeOf } from '../../ir/op.ts';
 import { dtypeOf } from '../feed/source.ts';
+import { nameByState } from '../state/checkpoint.ts';
 import type { Host } from '../watch/watcher.ts';
 import type { Trained } from './training.ts';
 
 /** @param sync reads are done at once */
 export function hostOf(setup: Pick<Trained, 'store' | 'stateNames'>, sync: boolean): Host {
   const { store } = setup;
-  const names = new Map([...setup.stateNames()].reverse().map(([name, state]) => [state, name]));
+  const names = nameByState(setup.stateNames());
   return {
     read: (states) => (sync ? store.read(states) : store.snapshot(states)),
     write(values) {

@@ -1,7 +1,6 @@
 // training.ts: one run of the training loop (fit.ts) on a trainer: its sessions, validation, who follows it, and how it ends.
 import type { RecordHeader } from '../../history/history.ts';
 import type { StepLog } from '../../history/log.ts';
-import type { Data } from '../../ir/op.ts';
 import type { Module } from '../../nn/module.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { asSource } from '../feed/inputs.ts';
@@ -15,7 +14,7 @@ import type { Session } from '../state/session.ts';
 import type { Setup } from '../state/setup.ts';
 import type { Checkpointing } from '../watch/checkpointing.ts';
 import type { RollbackOptions } from '../watch/rollback.ts';
-import { after, type Ending, type Host, keptNow, type Wait, type Watchers } from '../watch/watcher.ts';
+import { after, type Ending, type Host, keptNow, sameValues, type Wait, type Watchers } from '../watch/watcher.ts';
 import { watch } from './followers.ts';
 import { hostOf } from './host.ts';
 import type { Run } from './run.ts';
@@ -184,13 +183,5 @@ function leave({ running, watchers, host, setup }: Ended): Wait {
   if (![...kept.values()].some(({ values }) => values)) return;
   return after(host.read(setup.weights), (weights) => {
     running.course = { ...running.course, left: host.named(weights) };
-  });
-}
-
-function sameValues(a: ReadonlyMap<string, Data>, b: ReadonlyMap<string, Data>): boolean {
-  const bytes = (x: Data): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
-  return [...a].every(([name, x]) => {
-    const y = b.get(name);
-    return y !== undefined && Buffer.compare(bytes(x), bytes(y)) === 0;
   });
 }

@@ -1,12 +1,13 @@
 // checkpoint.ts: a trainer's state as a safetensors file. Parameters keep PyTorch's names; all other state is prefixed `gradclip.`.
-import { CheckpointError, type DataError, OptionError } from '../../errors.ts';
+import { anyText } from '../../data/fields.ts';
+import { CheckpointError, type DataError } from '../../errors.ts';
 import { parseJson } from '../../io/json.ts';
 import { readTensors, safetensorsParts, type TensorData } from '../../io/safetensors.ts';
 import { writeWhole } from '../../io/write.ts';
 import type { State } from '../../ir/graph.ts';
 import { ARRAYS, type Data, type DType, sameShape, typeName } from '../../ir/op.ts';
 import { version as libraryVersion, readerOf } from '../../native/package.ts';
-import { show } from '../../options/index.ts';
+import { type Field, record, show } from '../../options/index.ts';
 import { dtypeOf } from '../feed/source.ts';
 import { type Counters, type Course, START } from '../loop/progress.ts';
 import { type KeptTensors, partKept, readCourse, writeCourse } from './course.ts';
@@ -72,13 +73,19 @@ export function stateNames(
   return new Map(states.flatMap((s) => namesOf(s).map((name) => [weights.has(s) ? name : PREFIX + name, s] as const)));
 }
 
-/** What a user gives for a file's header. */
-export function checkMetadata(metadata: Readonly<Record<string, string>>): void {
-  for (const key of Object.keys(metadata)) {
-    if (key.startsWith(PREFIX))
-      throw new OptionError(`save: metadata ${key}: names that start with ${PREFIX} are taken`, { key });
-  }
+/** By states: their names, of several the first. */
+export function nameByState(names: ReadonlyMap<string, State>): Map<State, string> {
+  return new Map([...names].reverse().map(([name, state]) => [state, name]));
 }
+
+/** What a user gives for a file's header. */
+export const metadata: Field<Readonly<Record<string, string>>, Readonly<Record<string, string>>, false> = record(anyText)
+  .map((pairs, place) => {
+    const key = Object.keys(pairs).find((name) => name.startsWith(PREFIX));
+    if (key !== undefined) throw place.key(key).refuse(`names that start with ${PREFIX} are taken`, { key });
+    return pairs;
+  })
+  .default({});
 
 /**
  * Write a checkpoint; `names` decides what goes in, `progress` is null for weights only. The file is replaced only when all of the new one is written.

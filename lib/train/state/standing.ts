@@ -2,6 +2,8 @@
 import { CheckpointError, DataError } from '../../errors.ts';
 import type { StepLog } from '../../history/log.ts';
 import { MAX_WEIGHTS } from '../../io/limits.ts';
+import type { State } from '../../ir/graph.ts';
+import type { Data } from '../../ir/op.ts';
 import type { Module } from '../../nn/module.ts';
 import { preprocessMetadata, preprocessOf } from '../feed/prepare.ts';
 import type { Running } from '../loop/fit.ts';
@@ -9,16 +11,10 @@ import { type Counters, type Course, inBatchesOf, NO_COURSE, START } from '../lo
 import type { Warnings } from '../loop/warnings.ts';
 import type { Weights } from '../options.ts';
 import { type CheckpointRule, checkpointFiles, type WriteCheckpoint } from '../watch/checkpointing.ts';
-import { keptNow } from '../watch/watcher.ts';
-import {
-  type Checkpoint,
-  checkMetadata,
-  type LoadResult,
-  matchCheckpoint,
-  readCheckpoint,
-  writeCheckpoint,
-} from './checkpoint.ts';
+import { keptNow, sameValues, withoutValues } from '../watch/watcher.ts';
+import { type Checkpoint, type LoadResult, matchCheckpoint, nameByState, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { Current } from './current.ts';
+import type { Setup } from './setup.ts';
 
 /** A run, and how its batches are counted. */
 export interface Begun extends Running {
@@ -92,9 +88,10 @@ export class Standing<M extends Module> {
       const names = weightsOnly ? setup.weightNames(weights) : setup.stateNames();
       const { counters, seed, course } = this;
       const batchSize = this.running?.batchSize ?? this.#counted;
-      const progress = weightsOnly ? null : { counters, seed, batchSize, since: setup.sinceNames, course };
       const header = this.metadata(metadata);
+      const since = setup.sinceNames;
       const values = await setup.store.snapshot([...names.values()]);
+      const progress = weightsOnly ? null : { counters, seed, batchSize, since, course: courseWith(course, setup, values) };
       return (file, ready) => writeCheckpoint(file, names, values, progress, header, ready);
     } finally {
       current.leave(setup);
@@ -103,7 +100,6 @@ export class Standing<M extends Module> {
 
   /** For the header of a file. */
   metadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
-    checkMetadata(metadata);
     return { ...metadata, ...preprocessMetadata(this.#c.current().setup.transforms) };
   }
 
@@ -124,7 +120,7 @@ export class Standing<M extends Module> {
       setup.claim(this.#c.name);
       this.#counters = counters;
       this.#counted = batchSize ?? this.#c.batchSize;
-      this.#course = course ?? { ...NO_COURSE, ...this.#guessed(counters) };
+      this.#course = course ? { ...course, left: weightsOf(setup, values) } : { ...NO_COURSE, ...this.#guessed(counters) };
       this.seed = seed;
       this.#c.log.clear();
       if (this.running) {
@@ -152,6 +148,20 @@ export class Standing<M extends Module> {
   }
 }
 
+type Values = ReadonlyMap<State, Data>;
+
+/** Values of the model's weights among others, by their names in files. */
+function weightsOf<M extends Module>(setup: Setup<M>, values: Values): Map<string, Data> {
+  const names = nameByState(setup.stateNames());
+  return new Map(setup.weights.flatMap((state) => (values.has(state) ? [[names.get(state)!, values.get(state)!]] : [])));
+}
+
+/** What was kept for the weights that a run left is not kept with others, which somebody has set since. */
+function courseWith<M extends Module>(course: Course, setup: Setup<M>, values: Values): Course {
+  const { kept, left } = course;
+  return left === null || sameValues(weightsOf(setup, values), left) ? course : { ...course, kept: withoutValues(kept) };
+}
+
 /**
  * The newest checkpoint that is whole; null: there is none at all. Those that are not are told.
  * @throws DataError where there are some, and none is whole; CheckpointError
@@ -160,7 +170,7 @@ export async function newestWhole(rule: CheckpointRule, warnings: Warnings): Pro
   let broken: unknown = null;
   for (const file of checkpointFiles(rule)) {
     try {
-      const read = await readCheckpoint(file, MAX_WEIGHTS);
+      const read = await wholeCheckpoint(file);
       if (broken instanceof Error) {
         const text = `resume: ${broken.message}; the checkpoint before it is taken, ${file}`;
         warnings.add('brokenCheckpoint', text, { name: file, step: read.progress?.counters.step ?? 0 });

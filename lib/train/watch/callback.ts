@@ -44,7 +44,7 @@ export interface Callback<K extends string = never> {
   onEnd?(result: FitResult<K> | null, error: unknown, run: CallbackRun): unknown;
   /**
    * What it must know to go on: numbers, texts, booleans, null, lists and plain objects of them; anything else is an OptionError. It is in every
-   * checkpoint, and kept for the trainer's next fit. Called between two chunks, and not waited for.
+   * checkpoint, and kept for the trainer's next fit. Called whenever somebody saves: a function changes it before it waits for anything.
    */
   state?(): unknown;
   /** Called before `onStart`, where there is a state under its name: with a copy of what `state` gave. */
@@ -103,7 +103,8 @@ export function follower(callback: Callback<string>, where: string, run: Callbac
     where,
     restore: ({ state }: Kept) => callback.restore?.(plain(where, state)),
     start: () => callback.onStart?.(run) as Wait,
-    steps: (reports) => callback.onSteps?.(reports, run) as undefined,
+    // A chunk whose first step was undone, or that was told to end before it, has none.
+    steps: (reports) => (reports.length > 0 ? (callback.onSteps?.(reports, run) as undefined) : undefined),
     validation: (metrics) => callback.onValidation?.(metrics as Metrics<string>, run) as Wait,
     epoch: (end) => callback.onEpoch?.(end, run) as Wait,
     guard: (event) => callback.onGuard?.(event, run) as undefined,

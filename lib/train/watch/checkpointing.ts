@@ -1,12 +1,13 @@
 // checkpointing.ts: checkpoints that a run writes by itself, and which files they are.
 import { constants } from 'node:fs';
-import { copyFile, link, rename, unlink } from 'node:fs/promises';
+import { access, copyFile, link, realpath, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import { anyText } from '../../data/fields.ts';
 import { AbortError } from '../../errors.ts';
+import { checkWritable } from '../../io/write.ts';
 import type { Report, Reports } from '../../optim/report.ts';
-import { either, type Field, number, options, record, text, whole } from '../../options/index.ts';
+import { either, type Field, number, options, text, whole } from '../../options/index.ts';
 import type { Warnings } from '../loop/warnings.ts';
+import { metadata } from '../state/checkpoint.ts';
 import type { ChunkFacts, Ending, Wait, Watcher } from './watcher.ts';
 
 /** So many steps, or seconds, whichever comes first. */
@@ -52,7 +53,7 @@ const rule = options<CheckpointOptions>()({
   file: text,
   every: every.default({ seconds: SECONDS }),
   keep: kept.default(1),
-  metadata: record(anyText).default({}),
+  metadata,
 });
 
 /** The name of a file, or that with how often it is written. */
@@ -70,18 +71,25 @@ export function checkpointFiles({ file, keep }: Pick<CheckpointRule, 'file' | 'k
 
 /** Give each checkpoint the name of the one before it; the newest keeps its own too, until it is replaced. So at any moment there is one under it. */
 async function moveOn(files: readonly string[]): Promise<void> {
-  if (files.length === 1) return;
+  // The file itself, where the name is a link: another link would tell of whatever is there next.
+  const there = await realpath(files[0]!).catch(unlessMissing);
+  if (files.length === 1 || there === undefined) return;
   for (let i = files.length - 1; i >= 2; i--) await renameIfThere(files[i - 1]!, files[i]!);
-  const [newest, second] = files as [string, string];
+  const second = files[1]!;
   await unlink(second).catch(unlessMissing);
   // Where there are no hard links, a copy.
-  await link(newest, second).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') await copyFile(newest, second, constants.COPYFILE_FICLONE).catch(unlessMissing);
-  });
+  await link(there, second).catch(() => copyFile(there, second, constants.COPYFILE_FICLONE));
 }
 
 async function renameIfThere(from: string, to: string): Promise<void> {
   await rename(from, to).catch(unlessMissing);
+}
+
+async function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 function unlessMissing(error: NodeJS.ErrnoException): void {
@@ -105,6 +113,8 @@ export class Checkpointing implements Watcher {
   #steps = 0;
   #time: number = performance.now();
   #last: Report | null = null;
+  /** Whether anything was done since the run began. */
+  #done = false;
   /** Of the file that is being written. */
   #writing: Promise<void> | null = null;
   #failure: { readonly error: unknown } | null = null;
@@ -112,6 +122,11 @@ export class Checkpointing implements Watcher {
   constructor(rule: CheckpointRule, c: CheckpointingContext) {
     this.#rule = rule;
     this.#c = c;
+  }
+
+  /** What would be said at the first checkpoint, maybe hours later. */
+  start(): Promise<void> {
+    return checkWritable(this.#rule.file);
   }
 
   /** Chunks end where one is due, so what is in it does not depend on their length. */
@@ -124,6 +139,15 @@ export class Checkpointing implements Watcher {
     this.#tried = tried;
     this.#steps += reports.length;
     if (reports.length > 0) this.#last = reports.at(reports.length - 1);
+    this.#done ||= reports.length > 0;
+  }
+
+  validation(): void {
+    this.#done = true;
+  }
+
+  epoch(): void {
+    this.#done = true;
   }
 
   /** The state is copied here, and goes to the file while the training goes on; the next one waits for it. */
@@ -133,8 +157,10 @@ export class Checkpointing implements Watcher {
   }
 
   async close({ error }: Ending): Promise<void> {
-    // What has failed may have left weights that nobody wants in place of those there are.
-    if (error === null || error instanceof AbortError) await this.#save();
+    // What has failed may have left weights that nobody wants in place of those there are; what has done nothing, nothing that is not there: so whoever is
+    // started and stopped again and again loses none of the files before.
+    const worth = error === null || error instanceof AbortError;
+    if (worth && (this.#done || !(await exists(this.#rule.file)))) await this.#save();
     await this.#writing;
     if (this.#failure) throw this.#failure.error;
   }

@@ -48,7 +48,7 @@ export class EarlyStopping implements Watcher {
   #last: Values | null = null;
 
   /**
-   * @param data what is validated: another set is measured afresh
+   * @param data what is validated, and of what weights: another set is measured afresh
    * @param resumed the run goes on: one that was ended stays so
    */
   constructor(rule: EarlyStop<string>, host: Host, states: readonly State[], data: string, resumed: boolean) {
@@ -79,9 +79,10 @@ export class EarlyStopping implements Watcher {
 
   start(): Wait {
     const last = this.#last;
-    if (!last) return;
+    // Where there is a best one and no values of it, they are the model's.
+    if (!this.best || this.#bestValues) return;
     return after(this.#host.read(this.#states), (best) => {
-      this.#host.write(last);
+      if (last) this.#host.write(last);
       this.#bestValues = best;
       this.#last = null;
     });

@@ -68,16 +68,19 @@ export class Guards implements Watcher {
     const culprit = !found || found.action === 'stop' ? yield* this.#inquiry.ofEnd(chunk, reports, result.tried) : null;
     if (!found) throw this.#nonFinite(result, culprit);
     const { attempt, step } = running.counters;
-    this.#tell({ guard: found.label, action: found.action, name: found.name, value: null, attempt, step });
-    if (found.action === 'stop') {
-      const text = `fit: ${found.label}: ${found.name} at step ${step}${because(culprit)}`;
-      throw new GuardError(text, { guard: found.label, name: found.name, action: found.action, attempt, step, culprit });
+    const { label: guard, name, action } = found;
+    const tell = (): void => this.#tell({ guard, action, name, value: null, attempt, step });
+    if (action === 'stop') {
+      yield* perform(inTurn(tell));
+      const text = `fit: ${guard}: ${name} at step ${step}${because(culprit)}`;
+      throw new GuardError(text, { guard, name, action, attempt, step, culprit });
     }
     chunk.giveBack?.(result.tried + 1);
-    // What was undone counts in the same turn as what it was undone by.
+    // What was undone counts, and is told, in the same turn as what it was undone by.
     yield* perform(
       inTurn(() => {
-        rollback!.back(chunk.micros, { guard: found.label, name: found.name });
+        tell();
+        rollback!.back(chunk.micros, { guard, name });
         tally.addUndone();
         running.course = { ...running.course, tried: running.course.tried + 1 };
       }),

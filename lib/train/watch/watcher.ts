@@ -210,8 +210,22 @@ export class Watchers {
 /** What is kept of the watchers of a run, and of others: but not the weights of a run before it. */
 export function keptNow(before: ReadonlyMap<string, Kept>, watchers: Watchers): Map<string, Kept> {
   const now = watchers.kept;
-  const others = [...before].filter(([name, { values }]) => !values && !now.has(name));
+  const others = [...withoutValues(before)].filter(([name]) => !now.has(name));
   return new Map([...others, ...now]);
+}
+
+/** What holds for any weights. */
+export function withoutValues(kept: ReadonlyMap<string, Kept>): Map<string, Kept> {
+  return new Map([...kept].filter(([, { values }]) => !values));
+}
+
+/** By names: whether the values are those, to the bit. */
+export function sameValues(a: ReadonlyMap<string, Data>, b: ReadonlyMap<string, Data>): boolean {
+  const bytes = (x: Data): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
+  return [...a].every(([name, x]) => {
+    const y = b.get(name);
+    return y !== undefined && Buffer.compare(bytes(x), bytes(y)) === 0;
+  });
 }
 
 /** What watchers may do with a trainer's state, in a turn. */
