@@ -37,7 +37,7 @@ const coverage = !flags['no-coverage'];
 
 // Seeds that a process is asked for before the next one gets some.
 const SHARE = 1000;
-const TOLD_EVERY = 50_000;
+const TOLD_EVERY = 10_000;
 
 const SHM = '/dev/shm';
 const folder = mkdtempSync(join(existsSync(SHM) ? SHM : tmpdir(), 'gradclip-fuzz-'));

@@ -104,7 +104,7 @@ async function prepared(place: Place, folder: string): Promise<string> {
   if (place === 'a folder') mkdirSync(file);
   if (place === 'leftovers') {
     const own = await temporaryFor(file);
-    // Of a process that is no more, of this one, and of two elsewhere, of which one is long ago.
+    // Of a process that is no more, of this one, which does not have it open, and of two elsewhere, of which one was there long ago.
     const elsewhere = (digit: string): string =>
       own.replace(/-[0-9a-f]+(?=-[0-9a-f]+\.tmp$)/, (place) => `-${digit.repeat(place.length - 1)}`);
     for (const name of [own.replace(`.${process.pid}-`, '.4194303-'), own, elsewhere('0'), elsewhere('1')])
@@ -138,7 +138,7 @@ async function rewritten({ options }: Input, folder: string): Promise<unknown> {
   if (Buffer.compare(bytes, serializeSafetensors(tensors, metadata)) !== 0) throw new Broken('serialize and write differ');
   if (place === 'a file' && (statSync(file).mode & 0o777) !== 0o640) throw new Broken('the mode has changed');
   const left = readdirSync(there).filter((name) => name.endsWith('.tmp')).length;
-  if (left !== (place === 'leftovers' ? 2 : 0)) throw new Broken(`${left} temporary files are left`);
+  if (left !== (place === 'leftovers' ? 1 : 0)) throw new Broken(`${left} temporary files are left`);
   const [was, is] = [plainSafetensors({ tensors, metadata }), plainSafetensors(await readSafetensors(file))];
   if (!isDeepStrictEqual(was, is)) throw new Broken('what was read is not what was written');
   return is;
