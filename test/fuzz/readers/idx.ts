@@ -43,12 +43,12 @@ function odd(r: Random): Part[] {
 
 function draw(r: Random): Drawn {
   const kind = r.unit();
-  if (kind < 0.003) {
+  if (kind < 0.001) {
     const size = r.pick([1 << 20, 1 << 24, 40 << 20]);
     const { bytes, unpacked } = bomb(r, joined(head(8, [size])), '\0');
     return { files: { 'a.idx': bytes }, options: {}, unpacked };
   }
-  if (kind < 0.006) {
+  if (kind < 0.003) {
     const of = [r.between(300, 900), r.between(300, 900)];
     return {
       files: { 'a.idx': perhapsGzipped(r, joined([...head(8, of), data(new Uint8Array(sizeOf(of)))]), false) },

@@ -140,7 +140,7 @@ function bomb(r: Random): { readonly parts: Part[]; readonly unpacked: number } 
 }
 
 function draw(r: Random): Drawn {
-  if (r.chance(0.004)) {
+  if (r.chance(0.001)) {
     const { parts, unpacked } = bomb(r);
     return { files: { 'a.npz': joined(parts) }, options: {}, unpacked };
   }

@@ -120,7 +120,7 @@ function draw(r: Random): Drawn {
     const bytes = perhapsGzipped(r, Buffer.concat([text, rest]), false);
     return { files: { 'a.jsonl': bytes }, options: {}, expects: expected(made), unpacked: text.length };
   }
-  if (kind < 0.303) {
+  if (kind < 0.301) {
     const { bytes, unpacked } = bomb(r, text, r.pick(['a', '{}\n', '[', '\n']));
     return { files: { 'a.jsonl': bytes }, options: {}, unpacked };
   }

@@ -17,12 +17,12 @@ const OTHERS = ['a folder', 'nothing', 'a link to itself', 'a pipe', 'a device',
 function draw(r: Random): Drawn {
   if (r.chance(0.01)) return { files: {}, options: { place: r.pick(OTHERS) } };
   const kind = r.unit();
-  if (kind < 0.003) {
+  if (kind < 0.001) {
     const { bytes, unpacked } = bomb(r, Buffer.from('text'), r.pick(['a', '\n', 'ä', '\ud83d\ude00']));
     return { files: { 'a.txt': bytes }, options: {}, unpacked };
   }
   const once = anyText(r, r.pick([10, 200, 2000]));
-  const text = kind < 0.006 ? once.repeat(r.between(1, 3000)) : once;
+  const text = kind < 0.003 ? once.repeat(r.between(1, 3000)) : once;
   const marked = `${r.chance(0.1) ? '\ufeff' : ''}${text}`;
   if (kind < 0.3) {
     const expects = marked.startsWith('\ufeff') ? marked.slice(1) : marked;

@@ -63,7 +63,6 @@ function unfit(r: Random, { tensors, metadata }: Content): Content {
     () => one('x', r.pick([null, 1, {}, { dtype: 'f32', shape: 1, data }])),
     () => one('x', { dtype: 'f32', shape: new Array(65).fill(1), data }),
     () => one('x'.repeat(5000), { dtype: 'f32', shape: [1], data }),
-    () => ({ tensors, metadata: { ...metadata, x: 'x'.repeat(r.chance(0.01) ? 17 << 20 : 9) } }),
     () => ({ tensors, metadata: { ...metadata, x: r.pick([1, null, {}]) as never } }),
   ])();
 }
@@ -84,8 +83,12 @@ const PLACES = [
 type Place = (typeof PLACES)[number];
 
 function draw(r: Random): Drawn {
-  return { files: {}, options: { seed: r.between(0, 2 ** 31), place: r.pick(PLACES), fits: r.chance(0.8) } };
+  const options = { seed: r.between(0, 2 ** 31), place: r.pick(PLACES), fits: r.chance(0.8) };
+  return r.chance(0.001) ? { files: {}, options: { ...options, long: LONG }, unpacked: LONG } : { files: {}, options };
 }
+
+/** Characters of a text that no header may have. */
+const LONG = 17 << 20;
 
 const BEFORE = Buffer.from('what was there before');
 
@@ -118,7 +121,8 @@ async function rewritten({ options }: Input, folder: string): Promise<unknown> {
   const { seed, place, fits } = options as { readonly seed: number; readonly place: Place; readonly fits: boolean };
   const r = new Random(seed, 'written');
   const drawn = content(r);
-  const { tensors, metadata } = fits ? drawn : unfit(r, drawn);
+  const { tensors, metadata: texts } = fits ? drawn : unfit(r, drawn);
+  const metadata = typeof options.long === 'number' ? { ...texts, long: 'x'.repeat(options.long) } : texts;
   const there = join(folder, 'there');
   rmSync(there, { recursive: true, force: true });
   mkdirSync(there);
