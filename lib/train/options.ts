@@ -133,7 +133,8 @@ export interface FitOptions<K extends string = never, N extends string = string>
   readonly checkpoint?: string | CheckpointOptions;
   /**
    * Go on with the run of a checkpoint: `auto` is the newest whole one of option `checkpoint`, and begins anew where there is none; else a file. The
-   * call that was interrupted, made again, is the run that was not: `steps` and `epochs` are counted from where that began. Not for `fitSync`.
+   * call that was interrupted, made again, is the run that was not: `steps` and `epochs` are counted from where that began. Data are taken when the file
+   * has been read: they stay as they are until `onStart`. Not for `fitSync`.
    */
   readonly resume?: 'auto' | string;
   /** Steps per native call; default: about 20 ms worth. Results do not depend on it. */

@@ -132,6 +132,24 @@ describe('a step that a guard has undone', () => {
   });
 });
 
+it('a run that steps and epochs end at once ends by steps, gone on with or not', async () => {
+  const options = { steps: 14, epochs: 2, validation, checkpoint: file() };
+  expect(await make().fit(data, options)).toMatchObject({ stopReason: 'steps', tried: 14 });
+  expect(await make().fit(data, { ...options, resume: 'auto' })).toMatchObject({ stopReason: 'steps', tried: 0 });
+});
+
+it('steps of a run without validations are followed by none in the next one', async () => {
+  const told: string[] = [];
+  const trainer = make();
+  await trainer.fit(data, { steps: 12 });
+  const follow = {
+    onSteps: (s: { length: number }) => void told.push(`${s.length}`),
+    onValidation: () => void told.push('validation'),
+  };
+  await trainer.fit(data, { steps: 4, chunkSteps: 4, validation, validateEvery: 4, callbacks: [follow] });
+  expect(told).toEqual(['2', '2', 'validation']);
+});
+
 describe('files of checkpoints', () => {
   const step = async (path: string): Promise<number> =>
     (JSON.parse((await io.inspectSafetensors(path)).metadata['gradclip.counters']!) as { step: number }).step;

@@ -161,9 +161,10 @@ export function* fitLoop(c: FitContext): Loop<StopReason> {
   }
 }
 
+/** Of both, steps: they are done before the epoch that they end is over. */
 function limitOf({ running, epochs, steps }: FitContext, tried: number): 'epochs' | 'steps' | null {
-  if (running.counters.epoch - running.course.begin.epoch >= epochs) return 'epochs';
-  return tried >= steps ? 'steps' : null;
+  if (tried >= steps) return 'steps';
+  return running.counters.epoch - running.course.begin.epoch >= epochs ? 'epochs' : null;
 }
 
 /** Whether steps were tried since the last one, as many as there are between two: whichever run tried them. */
@@ -230,7 +231,7 @@ function* runChunk(
       ran.steps += result.tried;
       ran.threads = result.threads;
     }
-    advance(c.running, result);
+    advance(c.running, result, c.validate === null || c.validateEvery === null);
     const reports = reportsOf(result);
     c.watchers.tell('steps', reports, { threads: result.threads, asked, tried: c.running.course.tried, step });
     // Who is told of a print may throw: by then all is of the same step.
@@ -269,9 +270,11 @@ function* runChunk(
   });
 }
 
-function advance(running: Running, { attempt, stepCount, skips, tried }: RunResult): void {
+/** @param never no step is followed by a validation: none is due when a run begins that has some */
+function advance(running: Running, { attempt, stepCount, skips, tried }: RunResult, never: boolean): void {
   const { counters, course } = running;
   const batch = counters.batch + (attempt - counters.attempt);
-  running.course = { ...course, tried: course.tried + tried };
+  const all = course.tried + tried;
+  running.course = { ...course, tried: all, validated: never ? all : course.validated };
   running.counters = { epoch: counters.epoch, attempt, step: stepCount, batch, skips };
 }
