@@ -89,6 +89,12 @@ export class Recorder {
     if (this.#failure) throw this.#failure;
   }
 
+  /** Wait until all is written. @throws DataError if a write failed */
+  async flush(): Promise<void> {
+    while (this.#working) await this.#working;
+    if (this.#failure) throw this.#failure;
+  }
+
   /** Write what is left. @throws DataError if this or an earlier write failed */
   async close(): Promise<void> {
     while (this.#working) await this.#working;

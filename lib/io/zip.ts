@@ -1,10 +1,9 @@
 // zip.ts: the files in a zip archive, stored or deflated, with sizes of 64 bits (numpy writes those); no encryption, no parts.
-import { promisify } from 'node:util';
-import { crc32, inflateRaw, inflateRawSync } from 'node:zlib';
+import { crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
 import { DataError } from '../errors.ts';
 import { otherKind } from './kinds.ts';
 import { MAX_NAME, MAX_TENSORS } from './limits.ts';
-import type { Parts } from './pace.ts';
+import { Pace, type Parts } from './pace.ts';
 
 const LOCAL = 0x04034b50;
 const ENTRY = 0x02014b50;
@@ -18,7 +17,8 @@ const RATIO = 1032;
 const PART = 512;
 const CRC_PART = 1 << 22;
 
-const inflate = promisify(inflateRaw);
+/** Bytes that zlib gives at once. */
+const PIECE = 1 << 18;
 
 /** One file of an archive, not unpacked yet. */
 export interface ZipEntry {
@@ -94,14 +94,26 @@ export function unpack({ packed, size, deflated, fail }: ZipEntry): Uint8Array {
   }
 }
 
-/** The same on another thread. */
+/** The same on another thread, copied into its place piece by piece: zlib would join all pieces in one go. */
 export async function unpackLater({ packed, size, deflated, fail }: ZipEntry): Promise<Uint8Array> {
   if (!deflated) return packed;
+  const content = new Uint8Array(size);
+  const pace = new Pace();
+  let at = 0;
   try {
-    return await inflate(packed, { maxOutputLength: Math.max(1, size) });
+    const pieces = createInflateRaw({ chunkSize: Math.max(64, Math.min(PIECE, size)) });
+    pieces.end(packed);
+    for await (const piece of pieces as AsyncIterable<Uint8Array>) {
+      if (at + piece.length > size) throw fail(`corrupt data (expected ${size} bytes, got more)`);
+      content.set(piece, at);
+      at += piece.length;
+      if (pace.due) await pace.turn();
+    }
   } catch (cause) {
+    if (cause instanceof DataError) throw cause;
     throw fail(`corrupt data (${(cause as Error).message})`);
   }
+  return content.subarray(0, at);
 }
 
 /** @throws DataError where unpacked bytes are not what was packed */

@@ -1,4 +1,5 @@
 // given.ts: what a trainer and its methods are given: the declarations that read it.
+import { resolve } from 'node:path';
 
 import { checkClipPolicy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
@@ -54,10 +55,10 @@ import { lossScale } from './step/loss-scale.ts';
 import type { Regularizer } from './step/regularize.ts';
 import type { Objective } from './step/step.ts';
 import { callbacks } from './watch/callback.ts';
-import { type CheckpointRule, checkpoint } from './watch/checkpointing.ts';
+import { type CheckpointRule, checkpoint, checkpointFiles } from './watch/checkpointing.ts';
 import type { EarlyStop } from './watch/early-stop.ts';
 import { plateau } from './watch/plateau.ts';
-import { recordTo } from './watch/recording.ts';
+import { fileOf, type RecordOptions, recordTo } from './watch/recording.ts';
 import { rollback } from './watch/rollback.ts';
 
 /** What is made by a function of the library, or checked by one. */
@@ -229,7 +230,7 @@ export interface FitFiles {
 /** @param metrics the names that validation gives, beside the loss */
 export function checkFitOptions(method: 'fit' | 'fitSync', given: ArrayLike<unknown>, metrics: readonly string[]): FitFiles {
   checkNoPair(method, given);
-  const { validation, validateEvery, earlyStop, checkpoint, resume } = readFit[method](given);
+  const { validation, validateEvery, earlyStop, checkpoint, resume, record } = readFit[method](given);
   const needs = validateEvery !== undefined ? 'validateEvery' : earlyStop ? 'earlyStop' : null;
   if (needs && !validation) throw new OptionError(`Trainer.${method}: ${needs} needs a validation set`, { option: needs });
   if (earlyStop) checkMetric(`Trainer.${method}`, 'earlyStop.metric', earlyStop.metric, metrics);
@@ -242,6 +243,10 @@ export function checkFitOptions(method: 'fit' | 'fitSync', given: ArrayLike<unkn
   if (resume === 'auto' && !checkpoint) {
     const text = `Trainer.${method}: resume: 'auto' looks for the files of option checkpoint: give that too, or resume a file by its name`;
     throw new OptionError(text, { option: 'resume' });
+  }
+  const recorded = fileOf(record as string | RecordOptions | undefined);
+  if (checkpoint && recorded !== undefined && checkpointFiles(checkpoint).some((file) => resolve(file) === resolve(recorded))) {
+    throw new OptionError(`Trainer.${method}: option record: ${recorded} is a file of option checkpoint`, { option: 'record' });
   }
   return { checkpoint: checkpoint ?? null, resume: resume ?? null };
 }

@@ -358,8 +358,34 @@ describe('checkpoints by themselves', () => {
     expect([tried, warnings.map((w) => w.code)]).toEqual([4, ['brokenCheckpoint']]);
     for (const name of [path, path.replace('.safetensors', '.1.safetensors')]) truncateSync(name, 500);
     await expect(make().fit(data, { checkpoint, resume: 'auto' })).rejects.toThrow(DataError);
+    await expect(make().fit(data, { checkpoint, resume: 'auto' })).rejects.toThrow(
+      /no checkpoint is whole: to begin anew, remove/,
+    );
     // Nothing was written over.
     expect(readFileSync(path).length).toBe(500);
+  });
+
+  it('also where more were kept before, and wherever the process stands by then', async () => {
+    const path = file();
+    await make().fit(data, { steps: 6, checkpoint: { file: path, every: { steps: 2 }, keep: 3 } });
+    for (const name of [path, path.replace('.safetensors', '.1.safetensors')]) truncateSync(name, 500);
+    expect((await make().fit(data, { steps: 6, checkpoint: path, resume: 'auto' })).tried).toBe(4);
+    const record = path.replace('.safetensors', '.1.safetensors');
+    expect(() => make().fit(data, { checkpoint: { file: path, keep: 2 }, record })).toThrow('is a file of option checkpoint');
+  });
+
+  it('never ahead of the record', async () => {
+    const [path, record] = [file(), join(folder, 'ahead.jsonl')];
+    const lines: [number, number][] = [];
+    const onSteps = async (): Promise<void> => {
+      const step = await numbers(path).then(
+        ({ step }) => step,
+        () => 0,
+      );
+      lines.push([step, readFileSync(record, 'utf8').split('\n').length - 2]);
+    };
+    await make().fit(data, { steps: 20, checkpoint: { file: path, every: { steps: 1 } }, record, callbacks: [{ onSteps }] });
+    expect(lines.every(([step, rows]) => rows >= step)).toBe(true);
   });
 
   it('from a file by its name, which must be of a training', async () => {

@@ -1,4 +1,5 @@
 // fitting.ts: the fits of a trainer: how one begins, goes on with another, and ends.
+import { resolve } from 'node:path';
 
 import { OptionError } from '../../errors.ts';
 import type { RecordHeader } from '../../history/history.ts';
@@ -108,7 +109,9 @@ export class Fitting<M extends Module, K extends string> {
     const release = this.#access.begin(where);
     const batchSize = isStream(data) ? null : this.#feedOptions(options).batchSize;
     const run = { halt: new Halt(options.signal ?? null), warnings, idle: new Map<string, boolean>(), release, batchSize };
-    return { running: this.#c.standing.begin(run), files };
+    // Where the process stands may change meanwhile.
+    const checkpoint = files.checkpoint && { ...files.checkpoint, file: resolve(files.checkpoint.file) };
+    return { running: this.#c.standing.begin(run), files: { ...files, checkpoint } };
   }
 
   #end(running: Begun): void {
@@ -124,11 +127,14 @@ export class Fitting<M extends Module, K extends string> {
     if (read) await this.#access.turn(() => this.#c.standing.adopt(read, true));
   }
 
-  #checkpointing(rule: CheckpointRule, { warnings }: Begun): Checkpointing {
+  #checkpointing(rule: CheckpointRule, running: Begun): Checkpointing {
+    const { warnings } = running;
     const captured = { weightsOnly: false, weights: 'model' as const };
     // The run has to be written even if the trainer was disposed of meanwhile: then it has ended.
-    const capture = (metadata: Readonly<Record<string, string>>): Promise<WriteCheckpoint> =>
-      this.#access.turn(() => this.#c.standing.capture({ ...captured, metadata }));
+    const capture = async (metadata: Readonly<Record<string, string>>): Promise<WriteCheckpoint> => {
+      await running.watchers?.flush();
+      return this.#access.turn(() => this.#c.standing.capture({ ...captured, metadata }));
+    };
     return new Checkpointing(rule, { warnings, capture });
   }
 

@@ -10,7 +10,7 @@ import type { Running } from '../loop/fit.ts';
 import { type Counters, type Course, inBatchesOf, NO_COURSE, START } from '../loop/progress.ts';
 import type { Warnings } from '../loop/warnings.ts';
 import type { Weights } from '../options.ts';
-import { type CheckpointRule, checkpointFiles, type WriteCheckpoint } from '../watch/checkpointing.ts';
+import { type CheckpointRule, checkpointFiles, MOST_KEPT, type WriteCheckpoint } from '../watch/checkpointing.ts';
 import { keptNow, sameValues, withoutValues } from '../watch/watcher.ts';
 import { type Checkpoint, type LoadResult, matchCheckpoint, nameByState, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { Current } from './current.ts';
@@ -168,7 +168,9 @@ function courseWith<M extends Module>(course: Course, setup: Setup<M>, values: V
  */
 export async function newestWhole(rule: CheckpointRule, warnings: Warnings): Promise<Checkpoint | null> {
   let broken: unknown = null;
-  for (const file of checkpointFiles(rule)) {
+  // There may be more of them, from a run that kept more.
+  const files = checkpointFiles({ ...rule, keep: MOST_KEPT });
+  for (const [i, file] of files.entries()) {
     try {
       const read = await wholeCheckpoint(file);
       if (broken instanceof Error) {
@@ -179,10 +181,12 @@ export async function newestWhole(rule: CheckpointRule, warnings: Warnings): Pro
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
       if (error.details.code !== 'ENOENT') broken ??= error;
+      else if (i >= rule.keep) break;
     }
   }
-  if (broken) throw broken;
-  return null;
+  if (!(broken instanceof DataError)) return null;
+  const text = `resume: ${broken.message}; no checkpoint is whole: to begin anew, remove or rename them`;
+  throw new DataError(text, broken.details, { cause: broken });
 }
 
 /** A checkpoint to go on with. @throws CheckpointError for one of weights alone */

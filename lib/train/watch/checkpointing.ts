@@ -37,7 +37,7 @@ export interface CheckpointRule {
 
 /** From one checkpoint to the next, where nobody says. */
 export const SECONDS = 60;
-const MOST_KEPT = 1000;
+export const MOST_KEPT = 1000;
 
 export const every: Field<Every> = options<Every>()({
   steps: whole({ min: 1 }).optional(),

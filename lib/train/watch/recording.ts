@@ -18,6 +18,9 @@ export const recordTo: Field<string | RecordOptions, unknown> = either(
   options<RecordOptions>()({ file: text, perLayer: bool.default(false) }),
 );
 
+export const fileOf = (record: string | RecordOptions | undefined): string | undefined =>
+  typeof record === 'object' ? record.file : record;
+
 export const isPerLayer = (record: string | RecordOptions | undefined): boolean =>
   typeof record === 'object' && record.perLayer === true;
 
@@ -45,7 +48,7 @@ export class Recording implements Watcher {
     this.#log = log;
     this.#names = names;
     this.#sync = sync;
-    const file = typeof record === 'object' ? record.file : record;
+    const file = fileOf(record);
     this.#recorder = file === undefined ? null : new Recorder({ file, header: header(), attempt, sync });
   }
 
@@ -57,6 +60,11 @@ export class Recording implements Watcher {
   /** Waits for a disk that is far behind. */
   settled(): Wait {
     return this.#sync ? undefined : this.#recorder?.caughtUp();
+  }
+
+  /** A checkpoint is not ahead of the record: whoever goes on from it would leave a gap. */
+  flush(): Wait {
+    return this.#sync ? undefined : this.#recorder?.flush();
   }
 
   close(): Wait {

@@ -76,6 +76,8 @@ export interface Watcher {
   epoch?(end: EpochEnd<string>): Wait;
   /** Outside of turns: everybody has been told of all that was done, the next chunk has not begun. */
   settled?(): Wait;
+  /** Outside of turns, before a checkpoint: what it was told is where it shall be, or this throws. */
+  flush?(): Wait;
   /** The run has ended, in whatever way; in a turn. */
   end?(ending: Ending): Wait;
   /** After that, outside of turns; also where an `end` has failed. */
@@ -179,7 +181,11 @@ export class Watchers {
     return inOrder(this.#all, (w) => w.settled?.());
   }
 
-  /** Close all, whatever fails. @throws the first failure */
+  flush(): Wait {
+    return inOrder(this.#all, (w) => w.flush?.());
+  }
+
+  /** Close all, whatever fails: those after a failure are closed with that. @throws the first failure */
   close(ending: Ending): Wait {
     let failure: { readonly error: unknown } | null = null;
     const failed = (error: unknown): void => {
@@ -187,7 +193,7 @@ export class Watchers {
     };
     const closed = inOrder(this.#all, (w) => {
       try {
-        const waits = w.close?.(ending);
+        const waits = w.close?.(failure ? { result: null, error: (failure as { readonly error: unknown }).error } : ending);
         return waits instanceof Promise ? waits.catch(failed) : undefined;
       } catch (error) {
         failed(error);
