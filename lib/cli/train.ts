@@ -99,7 +99,7 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
   makeBeside(config);
   makeAugment(config);
   const transforms = makeTransforms(config);
-  if (out !== null) await checkOutput('--out', out);
+  if (out !== null) await checkOutput(args.has('out') ? '--out' : 'save', out);
   if (pruned !== null) await checkOutput('savePruned', pruned);
 
   const first = seeds > 1 ? config.seed : await seedOf(resume, checkpoint, config, args);
