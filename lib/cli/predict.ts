@@ -85,7 +85,8 @@ function ofRows<T>(file: string, make: () => T): T {
     return make();
   } catch (cause) {
     if (!(cause instanceof ShapeError || cause instanceof OptionError)) throw cause;
-    throw new DataError(`${file}: the model does not take its rows: ${cause.message}`, { file }, { cause });
+    const hint = '; a column that is no input, such as the label, is left out with --drop';
+    throw new DataError(`${file}: the model does not take its rows: ${cause.message}${hint}`, { file }, { cause });
   }
 }
 

@@ -145,9 +145,18 @@ export function withoutMismatched(checkpoint: Checkpoint, weights: ReadonlyMap<s
  * Match a checkpoint with a model. A tensor with several names is found by any of them, and by several if they agree. Everything is checked before
  * anything is returned, so a refused file changes nothing.
  *
+ * @param resumes for a run that goes on: nothing is left out there
  * @throws CheckpointError if it does not fit: names (when strict), dtypes or shapes
  */
-export function matchCheckpoint(checkpoint: Checkpoint, names: ReadonlyMap<string, State>, strict: boolean): Matched {
+export function matchCheckpoint(
+  checkpoint: Checkpoint,
+  names: ReadonlyMap<string, State>,
+  strict: boolean,
+  resumes: boolean = false,
+): Matched {
+  const where = resumes ? 'resume' : 'load';
+  const remedy = (option: string): string =>
+    resumes ? '; a run goes on with the model, optimizer and options that it began with' : ` (${option})`;
   const { file, tensors, unread, mismatched: left } = checkpoint;
   const skipped = new Set(left?.map(({ name }) => name));
   const own = checkpoint.progress !== null;
@@ -172,24 +181,29 @@ export function matchCheckpoint(checkpoint: Checkpoint, names: ReadonlyMap<strin
       const before = values.get(state);
       if (dtypeOf(data) !== state.type.dtype || !sameShape(t.shape, state.type.shape)) {
         mismatched.push(`${name}: expected ${typeName(state.type)}, got ${typeName(t)}`);
-        if (!sameShape(t.shape, state.type.shape)) hint = ' (skipMismatched: true leaves out weights of other shapes)';
+        if (!sameShape(t.shape, state.type.shape)) hint = remedy('skipMismatched: true leaves out weights of other shapes');
       } else if (before && !sameBits(before, data)) {
         mismatched.push(`${name}: other values than ${there[0]}, which is the same tensor of the model`);
       } else values.set(state, data);
     }
   }
   if (mismatched.length > 0) {
-    throw new CheckpointError(`load: ${file}: ${mismatched.join('; ')}${hint}`, { file, missing, extra, mismatched });
+    throw new CheckpointError(`${where}: ${file}: ${mismatched.join('; ')}${hint}`, { file, missing, extra, mismatched });
   }
   if (strict && missing.length + extra.length > 0) {
     const shifted = prefixed(missing, names, extra, tensors);
-    if (shifted !== null) throw new CheckpointError(`load: ${file}: ${shifted}`, { file, missing, extra, mismatched });
+    if (shifted !== null) throw new CheckpointError(`${where}: ${file}: ${shifted}`, { file, missing, extra, mismatched });
     const parts = [
       missing.length > 0 ? `missing ${missing.join(', ')}` : '',
       extra.length > 0 ? `extra ${extra.join(', ')}` : '',
     ];
     const text = parts.filter((p) => p !== '').join('; ');
-    throw new CheckpointError(`load: ${file}: ${text} (strict: false loads what fits)`, { file, missing, extra, mismatched });
+    throw new CheckpointError(`${where}: ${file}: ${text}${remedy('strict: false loads what fits')}`, {
+      file,
+      missing,
+      extra,
+      mismatched,
+    });
   }
   return { values, missing, extra, ...(left && { mismatched: left }) };
 }

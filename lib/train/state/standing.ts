@@ -113,7 +113,7 @@ export class Standing<M extends Module> {
     const { counters = START, seed = this.seed, batchSize, since = {}, course = NO_COURSE } = read.progress ?? {};
     const setup = current.next((before) => before.sinceOf(since), this.running !== null);
     try {
-      const { values, ...result } = matchCheckpoint(read, setup.stateNames(true), strict);
+      const { values, ...result } = matchCheckpoint(read, setup.stateNames(true), strict, this.running !== null);
       current.adopt(setup);
       if (transforms) setup.transforms = transforms;
       setup.restore(values);
