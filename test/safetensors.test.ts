@@ -13,6 +13,7 @@ import {
   serializeSafetensors,
   writeSafetensors,
 } from '../lib/io/safetensors.ts';
+import { failure } from './io/kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-safetensors-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -23,16 +24,6 @@ function file(header: unknown, data: Uint8Array | number = 0): Buffer {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(json.length));
   return Buffer.concat([length, json, typeof data === 'number' ? Buffer.alloc(data) : data]);
-}
-
-function failure(run: () => unknown): DataError {
-  try {
-    run();
-  } catch (e) {
-    expect(e).toBeInstanceOf(DataError);
-    return e as DataError;
-  }
-  throw new Error('expected a DataError, nothing was thrown');
 }
 
 const f32 = (begin: number, end: number, shape = [(end - begin) / 4]) => ({ dtype: 'F32', shape, data_offsets: [begin, end] });

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { DataError } from '../../lib/errors.ts';
 import { parseIdx, parseNpy, parseNpz, readIdx, readNpy, readNpz } from '../../lib/io/index.ts';
 import { MAX_NPY_HEADER, MAX_RANK } from '../../lib/io/limits.ts';
 import { Pace } from '../../lib/io/pace.ts';
+import { bytesOf, failure } from './kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-arrays-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -17,16 +17,6 @@ function save(bytes: Uint8Array | string): string {
   writeFileSync(path, bytes);
   return path;
 }
-function failure(run: () => unknown): DataError {
-  try {
-    run();
-  } catch (e) {
-    expect(e).toBeInstanceOf(DataError);
-    return e as DataError;
-  }
-  throw new Error('expected a DataError, nothing was thrown');
-}
-const bytesOf = (x: NodeJS.ArrayBufferView): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
 
 /** A .npy file with this dictionary. */
 function npyOf(dictionary: string, data: Uint8Array = Buffer.alloc(0), version = 1): Buffer {

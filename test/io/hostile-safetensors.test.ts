@@ -15,6 +15,7 @@ import {
   serializeSafetensors,
   writeSafetensors,
 } from '../../lib/io/safetensors.ts';
+import { bytesOf, failure } from './kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-hostile-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -39,17 +40,6 @@ function stored(
     return [name, { dtype, shape, data_offsets: range }];
   });
   return file(Object.fromEntries(header), Buffer.concat(Object.values(tensors).map(([, , bytes]) => bytes)));
-}
-const bytesOf = (x: NodeJS.ArrayBufferView): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
-
-function failure(run: () => unknown): DataError {
-  try {
-    run();
-  } catch (e) {
-    expect(e).toBeInstanceOf(DataError);
-    return e as DataError;
-  }
-  throw new Error('expected a DataError, nothing was thrown');
 }
 
 describe('dtypes', () => {

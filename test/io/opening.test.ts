@@ -10,6 +10,7 @@ import { DataError } from '../../lib/errors.ts';
 import { readBytes, withFile, withSource } from '../../lib/io/file.ts';
 import { otherKind } from '../../lib/io/kinds.ts';
 import { atOnce, inTurns, Pace, type Parts } from '../../lib/io/pace.ts';
+import { steppedClock, turnsDuring } from './kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-opening-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -91,50 +92,28 @@ it.skipIf(process.platform !== 'linux')('a file that the system makes while it i
 });
 
 describe('turns of the event loop', () => {
-  /** A clock that goes on by `ms` whenever it is read. */
-  function clock(ms: number): void {
-    let now = 0;
-    const spy = vi.spyOn(performance, 'now').mockImplementation(() => {
-      now += ms;
-      return now;
-    });
-    onTestFinished(() => spy.mockRestore());
-  }
   function* parts(n: number): Parts<number> {
     for (let i = 0; i < n; i++) yield;
     return n;
   }
-  /** How many turns the loop has while `work` goes on. */
-  async function turns(work: Promise<unknown>): Promise<number> {
-    let count = 0;
-    let going = true;
-    const next = (): void => {
-      count++;
-      if (going) setImmediate(next);
-    };
-    setImmediate(next);
-    await work;
-    going = false;
-    return count;
-  }
-
   it('come every 10 ms of work in parts', async () => {
-    clock(1);
+    steppedClock(1);
     const pace = new Pace();
     const taken = vi.spyOn(pace, 'turn');
-    expect(await turns(inTurns(parts(1000), pace))).toBeGreaterThan(80);
+    expect(await turnsDuring(() => inTurns(parts(1000), pace))).toBeGreaterThan(80);
     expect(taken).toHaveBeenCalledTimes(Math.floor(1000 / 10));
     expect(atOnce(parts(1000))).toBe(1000);
   });
 
   it('come between the pieces of a file', async () => {
     const file = save('long.gz', gzipSync(Buffer.alloc(1 << 22)));
-    clock(6);
+    steppedClock();
     const pieces: number[] = [];
-    const read = withSource(file, async (source) => {
-      for await (const chunk of source.chunks()) pieces.push(chunk.length);
-    });
-    expect(await turns(read)).toBeGreaterThan(pieces.length / 2 - 1);
+    const read = (): Promise<void> =>
+      withSource(file, async (source) => {
+        for await (const chunk of source.chunks()) pieces.push(chunk.length);
+      });
+    expect(await turnsDuring(read)).toBeGreaterThan(pieces.length / 2 - 1);
     expect(Math.max(...pieces)).toBeLessThanOrEqual(1 << 16);
   });
 });

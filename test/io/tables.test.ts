@@ -11,6 +11,7 @@ import { type CSVOptions, parseCsv, readCsv } from '../../lib/io/index.ts';
 import { MAX_COLUMNS, MAX_LINE } from '../../lib/io/limits.ts';
 import { LineCutter } from '../../lib/io/lines.ts';
 import { atOnce } from '../../lib/io/pace.ts';
+import { steppedClock, turnsDuring } from './kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-tables-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -416,23 +417,11 @@ describe('turns of the event loop', () => {
   it('come while a table is read and while it is put together', async () => {
     const rows = 200_000;
     const path = save('long.csv.gz', gzipSync('1,2,3\n'.repeat(rows)));
-    // A clock that goes on by 6 ms whenever it is read: a turn is due at every second look.
-    let now = 0;
-    const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
-      now += 6;
-      return now;
+    steppedClock();
+    const turns = await turnsDuring(async () => {
+      const { features } = await readCsv(path, { label: 2 });
+      expect(features.shape).toEqual([rows, 2]);
     });
-    onTestFinished(() => clock.mockRestore());
-    let turns = 0;
-    let going = true;
-    const next = (): void => {
-      turns++;
-      if (going) setImmediate(next);
-    };
-    setImmediate(next);
-    const { features } = await readCsv(path, { label: 2 });
-    going = false;
-    expect(features.shape).toEqual([rows, 2]);
     // At least one for every 2 pieces of 64 KiB (10,900 rows each), and for every 2 blocks of 65,536 values.
     expect(turns).toBeGreaterThanOrEqual(Math.floor((6 * rows) / 65_536 / 2) + Math.floor((3 * rows) / 65_536 / 2));
   });

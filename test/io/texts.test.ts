@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../lib/cli/config.ts';
 import { fromJSON as transformOf } from '../../lib/data/preprocess.ts';
 import { fromJSON } from '../../lib/data/tokenizer.ts';
@@ -15,6 +15,7 @@ import { parseJson } from '../../lib/io/json.ts';
 import { readJson } from '../../lib/io/json-file.ts';
 import { MAX_CONFIG, MAX_DEPTH, MAX_NODES } from '../../lib/io/limits.ts';
 import { nearest } from '../../lib/options/words.ts';
+import { steppedClock, turnsDuring } from './kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-texts-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -97,21 +98,8 @@ describe('readText', () => {
     await expect(readText(save(gzipSync(text)), { maxBytes: text.length - 1 })).rejects.toThrow(/option maxBytes/);
     expect(await readText(save(text), { maxBytes: text.length })).toHaveLength(text.length);
     await expect(readText(save(text), { maxBytes: 0 })).rejects.toThrow(OptionError);
-    let now = 0;
-    const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
-      now += 6;
-      return now;
-    });
-    onTestFinished(() => clock.mockRestore());
-    let turns = 0;
-    let going = true;
-    const next = (): void => {
-      turns++;
-      if (going) setImmediate(next);
-    };
-    setImmediate(next);
-    await readText(save(text));
-    going = false;
+    steppedClock();
+    const turns = await turnsDuring(() => readText(save(text)));
     expect(turns).toBeGreaterThanOrEqual(text.length / 65_536 / 2);
   });
 });
