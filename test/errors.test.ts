@@ -28,3 +28,9 @@ it('keeps the cause', () => {
   const cause = new Error('ENOENT');
   expect(new errors.DataError('train.csv: cannot be read', {}, { cause }).cause).toBe(cause);
 });
+
+it('says no more than somebody may read, control characters spelled out', () => {
+  const { message } = new errors.DataError(`a.csv: column 1 (${'\x00'.repeat(8000)}): expected a number`);
+  expect(message.length).toBeLessThan(9000);
+  expect(message).toMatch(/^a\.csv: column 1 \(\\x00\\x00.*characters.*expected a number$/);
+});

@@ -26,7 +26,7 @@ const MOST = 8192;
 
 /** A message in one line, or in those it is given as, of a length that somebody may read. */
 export function messageOf(message: string | readonly string[]): string {
-  return typeof message === 'string' ? visible(shortened(message)) : message.map(messageOf).join('\n');
+  return typeof message === 'string' ? shortened(visible(message)) : message.map(messageOf).join('\n');
 }
 
 function shortened(text: string): string {

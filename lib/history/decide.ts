@@ -217,6 +217,9 @@ export function decide(policy: ClipPolicy, history: History): Decided {
   const stand = (size: number): Shapes => ({ names: ['a', 'b'], shapes: [[size], [size]] });
   let made: Decision;
   try {
+    // What a policy asks for does not depend on how large parameters are, and one that goes by rows or columns lists them all.
+    const wrong = known && missing(decision(policy, fewElements(known)), history);
+    if (wrong) return none(wrong);
     made = decision(policy, known ?? stand(1));
   } catch (error) {
     // Such as groups by names that the history does not have.
@@ -233,6 +236,11 @@ export function decide(policy: ClipPolicy, history: History): Decided {
     ...run(made, policy.maxSkips, known ?? stand(1), history),
     reason: random ? 'it draws at random: other numbers than in a run' : null,
   };
+}
+
+/** The same parameters with at most two rows and columns. */
+function fewElements({ names, shapes }: Shapes): Shapes {
+  return { names, shapes: shapes.map((shape) => shape.map((d) => Math.min(d, 2))) };
 }
 
 function shapesOf({ header, layers }: History): Shapes | null {

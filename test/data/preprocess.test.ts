@@ -168,6 +168,12 @@ describe('one clear error', () => {
       OptionError,
       /no array has the name z; the batch has x, y/,
     ],
+    [
+      'the name of what every object has',
+      () => new Trainer({ ...task(), preprocess: { constructor: fitted } }).fitSync(points(), { steps: 1 }),
+      OptionError,
+      /no array has the name constructor; the batch has x, y/,
+    ],
   ])('%s', (_, run, kind, message) => {
     expect(run).toThrow(kind);
     expect(run).toThrow(message);

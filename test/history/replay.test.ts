@@ -196,3 +196,12 @@ describe('replay', () => {
     expect(call).toThrow(message);
   });
 });
+
+it('parameters of more rows than there is memory for are nothing to list: what a policy asks for is seen before', () => {
+  const layers = { names: ['w'], shapes: [[2 ** 40, 2]], norms: Float64Array.of(1, 2) };
+  const history = { norm: [1, 2], layers };
+  const [centralize, agc, norm] = replay(history, [clip.centralize(), clip.agc(), clip.globalNorm(1)]).policies;
+  expect(centralize!.reason).toMatch(/elements/);
+  expect(agc!.reason).toMatch(/elements/);
+  expect(norm).toMatchObject({ reason: null, steps: 2 });
+});

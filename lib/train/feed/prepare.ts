@@ -49,8 +49,7 @@ export function prepare(batch: Tensors, plans: Plans, transforms: Transforms, al
   const prepared: Record<string, Tensor> = { ...batch };
   const each = <T>(option: string, given: Readonly<Record<string, T>>, change: (t: Tensor, how: T) => Tensor): void => {
     for (const [name, how] of Object.entries(given)) {
-      const t = prepared[name];
-      if (t) prepared[name] = change(t, how);
+      if (Object.hasOwn(prepared, name)) prepared[name] = change(prepared[name]!, how);
       else if (all) {
         throw new OptionError(`${option}: no array has the name ${name}; the batch has ${Object.keys(batch).join(', ')}`, {
           name,
