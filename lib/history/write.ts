@@ -83,7 +83,12 @@ export class Recorder {
     this.#working ??= this.#work();
   }
 
-  /** Wait if the disk is far behind. @throws DataError if a write failed */
+  /** Whether the disk is far behind, or a write has failed. */
+  get isBehind(): boolean {
+    return this.#queue.length > BEHIND || this.#failure !== null;
+  }
+
+  /** Wait if it is. @throws DataError if a write failed */
   async caughtUp(): Promise<void> {
     while (this.#queue.length > BEHIND && this.#working) await this.#working;
     if (this.#failure) throw this.#failure;

@@ -69,18 +69,21 @@ export function* fitLoop(c: FitContext): Loop<StopReason> {
   const { halt } = running;
   const pace = new Pace();
   const tried = (): number => running.course.tried - running.course.begin.tried;
-  const wait = function* (waits: Wait, halts = false): Loop<void> {
-    if (waits instanceof Promise) yield* perform<unknown>({ now: () => {}, later: () => (halts ? halt.or(waits) : waits) });
+  const waited = (waits: Promise<void>): Effect<void> => ({ now: () => {}, later: () => waits });
+  const told = function* (): Loop<void> {
+    const waits = watchers.told();
+    if (waits instanceof Promise) yield* perform(waited(waits));
   };
 
   /** An epoch that is over is ended once, in one turn: until then a checkpoint has it still before its end. */
   const endEpoch = function* (): Loop<void> {
-    yield* perform(c.inTurn(c.startEpoch));
     // Of an epoch of which nothing was seen, as after a file of an earlier version, there is nothing to tell.
     const validate = validateEvery === null && tally.begun ? c.validate : null;
+    if (validate) yield* perform(c.inTurn(c.startEpoch));
     const metrics = validate ? yield* validate() : null;
     if (validate && metrics === null) return;
     const end = (): Wait => {
+      if (!validate) c.startEpoch();
       const { counters, course } = running;
       const epoch = counters.epoch + 1;
       running.counters = { ...counters, epoch, batch: 0 };
@@ -89,7 +92,7 @@ export function* fitLoop(c: FitContext): Loop<StopReason> {
       return tally.begun ? watchers.tell('epoch', tally.endEpoch(epoch, metrics)) : undefined;
     };
     yield* perform(c.inTurn(() => after(metrics ? validated(metrics) : undefined, end)));
-    yield* wait(watchers.told());
+    yield* told();
   };
   const validated = (metrics: Metrics<string>): Wait => {
     for (const [name, value] of Object.entries(metrics)) {
@@ -109,11 +112,11 @@ export function* fitLoop(c: FitContext): Loop<StopReason> {
         }),
       ),
     );
-    yield* wait(watchers.told());
+    yield* told();
   };
 
   yield* perform(c.inTurn(() => after(c.start(), () => watchers.tell('start'))));
-  yield* wait(watchers.told());
+  yield* told();
   for (;;) {
     if (halt.aborted) throw new AbortError('fit: the run was aborted', {}, { cause: halt.reason });
     if (halt.called) return 'stopped';
@@ -131,8 +134,11 @@ export function* fitLoop(c: FitContext): Loop<StopReason> {
       // The validation at its end may end the run as well.
       return watchers.stop ?? over;
     }
-    yield* wait(watchers.settled(), true);
-    if (halt.called) continue;
+    const unsettled = watchers.settled();
+    if (unsettled instanceof Promise) {
+      yield* perform<unknown>({ now: () => {}, later: () => halt.or(unsettled) });
+      if (halt.called) continue;
+    }
     const task = watchers.before(running.course.tried);
     if (task) yield* perform(c.inTurn(task));
 
@@ -154,10 +160,10 @@ export function* fitLoop(c: FitContext): Loop<StopReason> {
     const held = c.session.use(rows, (programs) => runChunk(c, chunk, programs, pace));
     const done = yield* located(held, (step) => batchesOf(chunk, step));
     if (!done) continue;
-    yield* wait(watchers.told());
+    yield* told();
     yield* c.examine(chunk, done.reports, done.result);
     // A guard that has undone a step is told of by then.
-    yield* wait(watchers.told());
+    yield* told();
   }
 }
 

@@ -70,7 +70,12 @@ export function watch<R>(
   if (stopping) own.push(stopping);
   if (rollback) own.push(rollback);
   own.push(guards, new Oversights(running, tally, c.threadsAsked), recording);
-  if (run) own.push({ name: 'reader', steps: (reports) => run.push(reports), settled: () => run.caughtUp() });
+  if (run)
+    own.push({
+      name: 'reader',
+      steps: (reports) => run.push(reports),
+      settled: () => run.caughtUp(),
+    });
   const view = {
     get counters() {
       return running.counters;

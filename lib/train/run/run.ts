@@ -90,12 +90,11 @@ export class Run<K extends string = never> implements PromiseLike<FitResult<K>>,
     this.#wakeReader?.();
   }
 
-  /** For the training loop: wait while the reader is far behind. */
-  async caughtUp(): Promise<void> {
-    while (this.#reading && this.#chunks.length > BEHIND) {
-      await new Promise<void>((resolve) => {
-        this.#wakeWriter = resolve;
-      });
-    }
+  /** For the training loop: wait while the reader is far behind. Nothing where it is not. */
+  caughtUp(): Promise<void> | undefined {
+    if (!this.#reading || this.#chunks.length <= BEHIND) return undefined;
+    return new Promise<void>((resolve) => {
+      this.#wakeWriter = resolve;
+    }).then(() => this.caughtUp());
   }
 }

@@ -59,7 +59,7 @@ export class Recording implements Watcher {
 
   /** Waits for a disk that is far behind. */
   settled(): Wait {
-    return this.#sync ? undefined : this.#recorder?.caughtUp();
+    return this.#recorder?.isBehind && !this.#sync ? this.#recorder.caughtUp() : undefined;
   }
 
   /** A checkpoint is not ahead of the record: whoever goes on from it would leave a gap. */

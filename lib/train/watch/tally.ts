@@ -85,7 +85,7 @@ export class Tally implements Watcher {
 
   /** Whether any step of the epoch under way was seen. */
   get begun(): boolean {
-    return this.#part.steps > 0;
+    return this.#before.steps + this.tried > this.#start.tried;
   }
 
   /** The epoch under way ends: what it came to. */

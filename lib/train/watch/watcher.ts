@@ -17,7 +17,12 @@ export function after<T, R>(value: Wait<T>, next: (value: T) => Wait<R>): Wait<R
 
 /** Do one thing after the other. */
 export function inOrder<T>(items: readonly T[], task: (item: T) => Wait): Wait {
-  return items.reduce<Wait>((before, item) => after(before, () => task(item)), undefined);
+  let waits: Promise<void> | null = null;
+  for (const item of items) {
+    const next: Wait = waits ? waits.then(() => task(item)) : task(item);
+    if (next instanceof Promise) waits = next;
+  }
+  return waits ?? undefined;
 }
 
 /** What is kept of a watcher from a run to the next one, and in checkpoints. */
@@ -91,23 +96,42 @@ export interface Follower extends Watcher {
   readonly where: string;
 }
 
+type Hook = Exclude<keyof Watcher, 'name' | 'key'>;
+type With<W extends Watcher, H extends Hook> = W & { readonly [K in H]-?: NonNullable<W[K]> };
+type Having<W extends Watcher = Watcher> = <H extends Hook>(hook: H) => readonly With<W, H>[];
+
+function having<W extends Watcher>(all: readonly W[]): Having<W> {
+  const found = new Map<Hook, readonly W[]>();
+  return (hook) => {
+    let list = found.get(hook);
+    if (!list) {
+      list = all.filter((w) => w[hook] !== undefined);
+      found.set(hook, list);
+    }
+    return list as never;
+  };
+}
+
 type Told = 'validation' | 'guard' | 'epoch' | 'end' | 'start' | 'steps';
 
 /** All that follow one run. */
 export class Watchers {
-  readonly #own: readonly Watcher[];
-  readonly #followers: readonly Follower[];
   readonly #all: readonly Watcher[];
   readonly #sync: boolean;
+  /** Those that have a function, ours first: most chunks are told to few. */
+  readonly #own: Having;
+  readonly #followers: Having<Follower>;
+  readonly #either: Having;
   /** What followers wait for, or have failed with, since `told` was last waited for. */
   #pending: Promise<unknown>[] = [];
   #failure: { readonly error: unknown } | null = null;
 
   /** @param sync nothing may wait */
   constructor(own: readonly Watcher[], followers: readonly Follower[], sync: boolean) {
-    this.#own = own;
-    this.#followers = followers;
     this.#all = [...own, ...followers];
+    this.#own = having(own);
+    this.#followers = having(followers);
+    this.#either = having(this.#all);
     this.#sync = sync;
   }
 
@@ -130,13 +154,15 @@ export class Watchers {
   }
 
   until(tried: number): number {
-    return Math.min(...this.#all.map((w) => w.until?.(tried) ?? Number.POSITIVE_INFINITY));
+    let least = Number.POSITIVE_INFINITY;
+    for (const w of this.#either('until')) least = Math.min(least, w.until(tried));
+    return least;
   }
 
   /** Why the run shall end, if it shall. */
   get stop(): StopReason | null {
-    for (const w of this.#all) {
-      const reason = w.stop?.();
+    for (const w of this.#either('stop')) {
+      const reason = w.stop();
       if (reason) return reason;
     }
     return null;
@@ -144,16 +170,23 @@ export class Watchers {
 
   /** What is to be done in a turn before the next chunk; null: nothing. */
   before(tried: number): (() => Wait) | null {
-    const tasks = this.#own.flatMap((w) => w.before?.(tried) ?? []);
+    const tasks: (() => Wait)[] = [];
+    for (const w of this.#either('before')) {
+      const task = w.before(tried);
+      if (task) tasks.push(task);
+    }
     return tasks.length === 0 ? null : () => inOrder(tasks, (task) => task());
   }
 
   /** In a turn: what happened. `told` is to be waited for after it. */
   tell<H extends Told>(hook: H, ...args: Parameters<NonNullable<Watcher[H]>>): Wait {
-    const call = (w: Watcher): Wait => (w[hook] as ((...args: unknown[]) => Wait) | undefined)?.(...args);
-    return after(inOrder(this.#own, call), () => {
+    const call = (w: Watcher): Wait => (w[hook] as (...args: unknown[]) => Wait)(...args);
+    const followers = this.#followers(hook);
+    const own = inOrder(this.#own(hook), call);
+    if (followers.length === 0) return own;
+    return after(own, () => {
       // Each is told, also where one before it has failed: what they keep is of the same step.
-      for (const f of this.#followers) {
+      for (const f of followers) {
         try {
           const waits = call(f) as unknown;
           if (typeof (waits as PromiseLike<unknown> | undefined)?.then === 'function')
@@ -167,6 +200,7 @@ export class Watchers {
 
   /** Wait for followers that do. @throws what one of them failed with */
   told(): Wait {
+    if (this.#pending.length === 0 && !this.#failure) return;
     const pending = this.#pending;
     this.#pending = [];
     const check = (): void => {
@@ -178,7 +212,7 @@ export class Watchers {
   }
 
   settled(): Wait {
-    return inOrder(this.#all, (w) => w.settled?.());
+    return inOrder(this.#either('settled'), (w) => w.settled());
   }
 
   flush(): Wait {
