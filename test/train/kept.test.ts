@@ -1,5 +1,6 @@
 // kept.test.ts: what is kept of those who follow a run: for which weights it holds, in which files, and who is told when of what was undone.
-import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, promises, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -181,6 +182,46 @@ describe('files of checkpoints', () => {
     expect(await step(other)).toBe(6);
   });
 
+  it('on a slow disk: a run that is told to end writes its last one, and not the one that was due as well', async () => {
+    const { open } = promises;
+    const path = file();
+    let goOn!: () => void;
+    const slow = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let flushed = 0;
+    promises.open = async (...given) => {
+      const handle = await open(...given);
+      const sync = handle.sync.bind(handle);
+      // Each checkpoint flushes its file and the folder: the second one waits.
+      handle.sync = async () => {
+        if (++flushed === 3) await slow;
+        return sync();
+      };
+      return handle;
+    };
+    syncBuiltinESMExports();
+    let told = 0;
+    const stop = (_: unknown, run: { stop(): void }): void => {
+      if (++told < 3) return;
+      // The third one is due by then.
+      setImmediate(() => {
+        run.stop();
+        goOn();
+      });
+    };
+    try {
+      const checkpoint = { file: path, every: { steps: 1 }, keep: 3 };
+      expect(await make().fit(data, { steps: 30, chunkSteps: 1, checkpoint, callbacks: [{ onSteps: stop }] })).toMatchObject({
+        tried: 3,
+      });
+    } finally {
+      promises.open = open;
+      syncBuiltinESMExports();
+    }
+    expect(await steps(path)).toEqual([3, 2, 1]);
+  });
+
   it('that cannot be written are told before the first step', async () => {
     let seen = 0;
     const onSteps = (): void => void seen++;
@@ -222,3 +263,32 @@ it('an iterator that several fits go on with gives no batch that none of them tr
   whole.fitSync(iterator, { steps: 5 });
   expect(parts.counters).toEqual(whole.counters);
 });
+
+it.each(['fit', 'fitSync'] as const)(
+  'a source that fails within a step leaves the steps before, and no part of that one: %s',
+  async (fit) => {
+    const { x, y } = data;
+    const batches = Array.from({ length: 7 }, (_, k) => ({
+      x: { data: x.data.slice(48 * k, 48 * k + 48), shape: [8, 6] },
+      y: y.slice(8 * k, 8 * k + 8),
+    }));
+    const whole = make({ accumulate: 2 });
+    whole.fitSync(batches, { epochs: 2 });
+    for (const at of [1, 3, 6]) {
+      let fails = true;
+      const failing = function* (): Generator<Arrays> {
+        for (const [k, batch] of batches.entries()) {
+          if (k === at && fails) throw new Error('mine');
+          yield batch;
+        }
+      };
+      const trainer = make({ accumulate: 2 });
+      await expect((async () => trainer[fit](failing, { epochs: 2 }))()).rejects.toThrow('mine');
+      expect(trainer.counters.step).toBe(Math.floor(at / 2));
+      fails = false;
+      await trainer[fit](failing, { epochs: 2 });
+      expect(trainer.counters).toEqual(whole.counters);
+      expect(await bits(trainer)).toBe(await bits(whole));
+    }
+  },
+);

@@ -134,7 +134,8 @@ export class Prefetcher {
   /** The batches of one step, and those of up to `steps` steps that are there already. Empty at the end. */
   async take(steps: number, perStep: number): Promise<StreamBatch[]> {
     while (this.#ready.length < perStep && this.#pending) await this.#pending;
-    if (this.#ready.length === 0 && this.#failure) throw this.#failure.error;
+    // Too few for a step, of a source that has failed, are not its last: the next run draws them again.
+    if (this.#ready.length < perStep && this.#failure) throw this.#failure.error;
     const taken = this.#ready.take(steps, perStep);
     this.#pull();
     return taken;
@@ -218,7 +219,7 @@ export class Puller {
   take(steps: number, perStep: number): StreamBatch[] {
     const wanted = Math.max(perStep, Math.min(this.#limit, steps * perStep));
     while (this.#ready.length < wanted && !this.#ended && !this.#failure) this.#receive();
-    if (this.#ready.length === 0 && this.#failure) throw this.#failure.error;
+    if (this.#ready.length < perStep && this.#failure) throw this.#failure.error;
     return this.#ready.take(steps, perStep);
   }
 

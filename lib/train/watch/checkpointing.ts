@@ -113,8 +113,9 @@ export class Checkpointing implements Watcher {
   #steps = 0;
   #time: number = performance.now();
   #last: Report | null = null;
-  /** Whether anything was done since the run began. */
+  /** Whether anything was done since the run began, and whether it has ended. */
   #done = false;
+  #ended = false;
   /** Of the file that is being written. */
   #writing: Promise<void> | null = null;
   #failure: { readonly error: unknown } | null = null;
@@ -153,12 +154,14 @@ export class Checkpointing implements Watcher {
   /** The state is copied here, and goes to the file while the training goes on; the next one waits for it. */
   settled(): Wait {
     if (this.#failure) throw this.#failure.error;
-    if (this.#steps > 0 && this.#due) return this.#save();
+    // Told to end while this waits for the one before, a run has its last one to write, and not this one too.
+    if (this.#steps > 0 && this.#due) return this.#save(() => this.#ended);
   }
 
   async close({ error }: Ending): Promise<void> {
     // What has failed may have left weights that nobody wants in place of those there are; what has done nothing, nothing that is not there: so whoever is
     // started and stopped again and again loses none of the files before.
+    this.#ended = true;
     const worth = error === null || error instanceof AbortError;
     if (worth && (this.#done || !(await exists(this.#rule.file)))) await this.#save();
     await this.#writing;
@@ -170,8 +173,9 @@ export class Checkpointing implements Watcher {
     return (steps !== undefined && this.#tried % steps === 0) || performance.now() - this.#time >= 1000 * seconds;
   }
 
-  async #save(): Promise<void> {
+  async #save(late: () => boolean = () => false): Promise<void> {
     await this.#writing;
+    if (late()) return;
     if (this.#failure) throw this.#failure.error;
     if (this.#last && !Number.isFinite(this.#last.loss)) return this.#warn(this.#last);
     this.#steps = 0;
