@@ -127,14 +127,11 @@ export class Fitting<M extends Module, K extends string> {
     if (read) await this.#access.turn(() => this.#c.standing.adopt(read, true));
   }
 
-  #checkpointing(rule: CheckpointRule, running: Begun): Checkpointing {
-    const { warnings } = running;
+  #checkpointing(rule: CheckpointRule, { warnings }: Begun): Checkpointing {
     const captured = { weightsOnly: false, weights: 'model' as const };
     // The run has to be written even if the trainer was disposed of meanwhile: then it has ended.
-    const capture = async (metadata: Readonly<Record<string, string>>): Promise<WriteCheckpoint> => {
-      await running.watchers?.flush();
-      return this.#access.turn(() => this.#c.standing.capture({ ...captured, metadata }));
-    };
+    const capture = (metadata: Readonly<Record<string, string>>): Promise<WriteCheckpoint> =>
+      this.#access.turn(() => this.#c.standing.capture({ ...captured, metadata }));
     return new Checkpointing(rule, { warnings, capture });
   }
 

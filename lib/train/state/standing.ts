@@ -92,7 +92,13 @@ export class Standing<M extends Module> {
       const since = setup.sinceNames;
       const values = await setup.store.snapshot([...names.values()]);
       const progress = weightsOnly ? null : { counters, seed, batchSize, since, course: courseWith(course, setup, values) };
-      return (file, ready) => writeCheckpoint(file, names, values, progress, header, ready);
+      const watchers = this.running?.watchers;
+      // What follows the run is not behind the file: who goes on from it would leave a gap in the record.
+      const complete = async (ready?: () => Promise<void>): Promise<void> => {
+        await watchers?.flush();
+        await ready?.();
+      };
+      return (file, ready) => writeCheckpoint(file, names, values, progress, header, () => complete(ready));
     } finally {
       current.leave(setup);
     }

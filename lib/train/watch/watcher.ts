@@ -81,7 +81,7 @@ export interface Watcher {
   epoch?(end: EpochEnd<string>): Wait;
   /** Outside of turns: everybody has been told of all that was done, the next chunk has not begun. */
   settled?(): Wait;
-  /** Outside of turns, before a checkpoint: what it was told is where it shall be, or this throws. */
+  /** Outside of turns, before a checkpoint takes its place: what it was told is where it shall be, or this throws. */
   flush?(): Wait;
   /** The run has ended, in whatever way; in a turn. */
   end?(ending: Ending): Wait;
