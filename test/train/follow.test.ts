@@ -374,20 +374,6 @@ describe('checkpoints by themselves', () => {
     expect(() => make().fit(data, { checkpoint: { file: path, keep: 2 }, record })).toThrow('is a file of option checkpoint');
   });
 
-  it('never ahead of the record', async () => {
-    const [path, record] = [file(), join(folder, 'ahead.jsonl')];
-    const lines: [number, number][] = [];
-    const onSteps = async (): Promise<void> => {
-      const step = await numbers(path).then(
-        ({ step }) => step,
-        () => 0,
-      );
-      lines.push([step, readFileSync(record, 'utf8').split('\n').length - 2]);
-    };
-    await make().fit(data, { steps: 20, checkpoint: { file: path, every: { steps: 1 } }, record, callbacks: [{ onSteps }] });
-    expect(lines.every(([step, rows]) => rows >= step)).toBe(true);
-  });
-
   it('from a file by its name, which must be of a training', async () => {
     const [path, weights] = [file(), file()];
     const trainer = make();
