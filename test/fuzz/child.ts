@@ -30,7 +30,7 @@ const coverage = measures === 'coverage' ? new Coverage() : null;
 await coverage?.begin();
 // Imported now, so that it is counted what they do when they are.
 const { check } = await import('./check.ts');
-const { drawInput } = await import('./draw.ts');
+const { drawInput, readerOf } = await import('./draw.ts');
 const { prepareReaders } = await import('./readers/index.ts');
 
 /** A rejection that nobody handles belongs to what is read meanwhile. */
@@ -47,6 +47,18 @@ async function checked(input: Input): Promise<Outcome> {
   return { ...outcome, failure: { kind: 'throws', way: 'afterwards', message } };
 }
 
+/** What draws an input may fail, too. */
+async function drawnAndChecked(seed: number, only: string | null): Promise<Outcome> {
+  let input: Input;
+  try {
+    input = drawInput(seed, only);
+  } catch (error) {
+    const failure: Failure = { kind: 'broken', way: 'drawing it', message: String((error as Error).stack) };
+    return { failure, said: [], ms: 0, bytes: 0 };
+  }
+  return checked(input);
+}
+
 const plainInput = ({ reader, files, options, unpacked }: Input): Input => ({
   ...{ reader, files, options },
   ...(unpacked !== undefined && { unpacked }),
@@ -59,8 +71,7 @@ async function answer(request: Request): Promise<Answer> {
   const seen: Seen[] = [];
   for (let seed = request.from; seed < request.to; seed++) {
     writeSync(now, String(seed).padEnd(20), 0);
-    const input = drawInput(seed, request.only);
-    seen.push({ seed, reader: input.reader, ...(await checked(input)) });
+    seen.push({ seed, reader: readerOf(seed, request.only), ...(await drawnAndChecked(seed, request.only)) });
   }
   return { seen };
 }

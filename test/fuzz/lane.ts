@@ -64,11 +64,10 @@ export class Lane {
     return 'failure' in answer ? answer.failure : null;
   }
 
-  /** What a seed is drawn to. */
-  async draw(seed: number, only: string | null): Promise<Input> {
+  /** What a seed is drawn to; null where drawing it fails. */
+  async draw(seed: number, only: string | null): Promise<Input | null> {
     const answer = await this.#ask({ kind: 'draw', seed, only });
-    if ('input' in answer) return answer.input;
-    throw new Error(`seed ${seed}: drawing it failed`);
+    return 'input' in answer ? answer.input : null;
   }
 
   /** What it has not reached in all that it was asked since it was started. */

@@ -85,8 +85,10 @@ async function take(lane: Lane, seen: Seen): Promise<void> {
     `FAILED: reader ${reader}, seed ${seed}: ${failure.way}: ${failure.kind}: ${failure.message}\nto see it again: ${again}`,
   );
   // What a right file should give is known only of the whole one.
-  if (['wrong', 'refused'].includes(failure.kind)) return;
-  const small = await shrink((candidate) => lane.check(candidate), await lane.draw(seed, only), failure);
+  if (['wrong', 'refused'].includes(failure.kind) || failure.way === 'drawing it') return;
+  const input = await lane.draw(seed, only);
+  if (input === null) return;
+  const small = await shrink((candidate) => lane.check(candidate), input, failure);
   console.log(`kept: ${keep(flags.corpus, small, failure)}`);
 }
 
