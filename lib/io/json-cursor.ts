@@ -92,7 +92,7 @@ export class JsonCursor {
     for (; bytes[at] !== QUOTE; at++) {
       if (at >= bytes.length) throw this.#fail('a text without an end', begin);
       const byte = bytes[at]!;
-      // A character goes on with bytes of 10xxxxxx.
+      // A character of several bytes goes on with those whose first two bits are 1 and 0.
       if (at - from >= most && (byte & 0xc0) !== 0x80) break;
       if (byte < 0x20) throw this.#fail(`a control character (${byte}) in a text`, at);
       if (byte >= 0x80) plain = false;

@@ -363,6 +363,12 @@ describe('checkpoints by themselves', () => {
     );
     // Nothing was written over.
     expect(readFileSync(path).length).toBe(500);
+    // A name that the system does not take is no checkpoint that is not whole.
+    const long = { checkpoint: join(folder, 'x'.repeat(300)), resume: 'auto' } as const;
+    await expect(make().fit(data, long)).rejects.toThrow(/^(?!.*no checkpoint is whole).*x{200}/);
+    const quoted = { file: join(folder, `it's "my" run\n.v1.safetensors`), every: { steps: 2 }, keep: 2 };
+    await make({ threads: 8 }).fit(data, { steps: 3, checkpoint: quoted });
+    expect((await make({ threads: 1 }).fit(data, { steps: 5, checkpoint: quoted, resume: 'auto' })).tried).toBe(2);
   });
 
   it('also where more were kept before, and wherever the process stands by then', async () => {

@@ -186,7 +186,10 @@ export async function newestWhole(rule: CheckpointRule, warnings: Warnings): Pro
       return read;
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      if (error.details.code !== 'ENOENT') broken ??= error;
+      const { code } = error.details;
+      // What the system does not let be read may be whole.
+      if (code !== undefined && code !== 'ENOENT') throw error;
+      if (code === undefined) broken ??= error;
       else if (i >= rule.keep) break;
     }
   }
