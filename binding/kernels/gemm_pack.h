@@ -7,8 +7,8 @@ constexpr int kSteps = W == 16 ? 2 : 4;   // steps of k at a time: more of them 
 constexpr int kSRow = W == 16 ? 16 : 8;   // stride of S packed by columns
 
 // Asks for the line at p, into L2 or into L1. Inline by force: gcc takes a function that does nothing else for one without effect.
-INLINE void fetch(const float* p) { _mm_prefetch((const char*)p, _MM_HINT_T1); }
-INLINE void fetch_near(const float* p) { _mm_prefetch((const char*)p, _MM_HINT_T0); }
+INLINE void fetch(const float* p) { __builtin_prefetch(p, 0, 2); }
+INLINE void fetch_near(const float* p) { __builtin_prefetch(p, 0, 3); }
 
 static inline int64_t ceil_div(int64_t a, int64_t b) { return quotient(a + b - 1, b); }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }

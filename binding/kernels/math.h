@@ -186,11 +186,8 @@ INLINE F gelu_tanh_f(F x) { return mul(x, sigmoid_f(gelu_tanh_arg_f(x))); }
 // ---- f64, scalar --------------------------------------------------------------------------------------------------
 // The baseline has no fma instruction, and the library's is slow: it rounds twice there.
 static inline double fma_d(double a, double b, double c) {
-#if defined(__FMA__)
-  return __builtin_fma(a, b, c);
-#else
+  if constexpr (kFma) return __builtin_fma(a, b, c);
   return a * b + c;
-#endif
 }
 template <int N>
 static inline double poly_d(double x, const double (&c)[N]) {
