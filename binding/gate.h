@@ -1,6 +1,5 @@
 // gate.h: wait for a 32-bit value to change: spin for some microseconds, then sleep in the kernel (futex).
 #pragma once
-#include <immintrin.h>
 #include <linux/futex.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -8,6 +7,8 @@
 #include <unistd.h>
 
 #include <atomic>
+
+#include "processor.h"
 
 namespace gradclip {
 
@@ -29,7 +30,7 @@ class alignas(64) Gate {
     for (int64_t end = 0; spin_ns > 0;) {
       for (int i = 0; i < 16; i++) {
         if (value() != old) return 0;
-        _mm_pause();
+        relax();
       }
       const int64_t now = now_ns();
       if (end == 0) end = now + spin_ns;

@@ -2,11 +2,11 @@
 #include "team.h"
 
 #include <pthread.h>
-#include <xmmintrin.h>
 
 #include <algorithm>
 #include <new>
 
+#include "processor.h"
 #include "region.h"
 
 namespace gradclip {
@@ -35,11 +35,10 @@ int creatable(int count) {
 void enter(int rank, int size, Barrier* barrier, int64_t spin_ns, std::atomic<int64_t>* slept, Body body, void* arg) {
   Member member{{rank, size, nullptr, wait_all}, barrier, spin_ns, slept};
   member.team.impl = &member;
-  // Another library may have left the thread flushing denormals or rounding otherwise: then bits would depend on the thread.
-  const uint32_t mode = _mm_getcsr();
-  _mm_setcsr(0x1f80);
-  body(arg, member);
-  _mm_setcsr(mode);
+  {
+    const IeeeFloats here;
+    body(arg, member);
+  }
   // Nobody may leave the body's data behind while another thread still looks at it.
   if (size > 1) barrier->wait(size, spin_ns, [] {});
 }

@@ -6,7 +6,7 @@
 #include "simd/avx512.h"
 #elif defined(__AVX2__)
 #include "simd/avx2.h"
-#else
+#elif defined(__x86_64__)
 #include "simd/sse.h"
 #endif
 

@@ -2,11 +2,15 @@
 // compiles its own family only. All of it lies in the namespace of the ISA, which keeps the linker from mixing instruction sets up.
 // Kernels have external linkage, for the table; everything else is static, a template or a type.
 #pragma once
-#include <immintrin.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 #include "kernel.h"
 
