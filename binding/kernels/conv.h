@@ -65,7 +65,7 @@ static void put_strided(const Walk& w, const Target& t, const float* from, int64
       const float* in = from + x * ld + r * cols;
       float* out = t.y + (x * w.oh + (row + r) * w.fs + t.a) * w.ow + col * w.ft + t.b;
       if (w.ft == 2) {
-        put_even(in, cols, out);
+        r_put_even(in, cols, out);
       } else {
         for (int64_t j = 0; j < cols; j++) out[j * w.ft] = in[j];
       }

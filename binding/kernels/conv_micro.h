@@ -2,16 +2,6 @@
 
 constexpr int kConvVectors = 4;   // registers of pixels at most, where lanes are pixels
 
-// a += x[0] * b
-INLINE RF fma_broadcast(RF a, const float* x, RF b) {
-#if defined(__AVX512F__)
-  asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(a) : "v"(b), "m"(*x));
-  return a;
-#else
-  return fma_to(a, r_set1(*x), b);
-#endif
-}
-
 // Lanes are channels: c[R pixels, V * W channels] (+)= sum over k taps of x[at[p] + pixel] * w[p, channels].
 using ByChannel = void (*)(int64_t k, const float* x, const int32_t* at, const float* w, float* c, bool first);
 template <int R, int V>
@@ -29,11 +19,11 @@ static void by_channel(int64_t k, const float* x, const int32_t* at, const float
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
       if (V == 1) {
-        acc[i][0] = fma_broadcast(acc[i][0], q + i, b[0]);
+        acc[i][0] = r_fma_to(acc[i][0], q + i, b[0]);
       } else {
         const RF s = r_set1(q[i]);
 #pragma GCC unroll 2
-        for (int j = 0; j < V; j++) acc[i][j] = fma_to(acc[i][j], s, b[j]);
+        for (int j = 0; j < V; j++) acc[i][j] = r_fma_to(acc[i][j], s, b[j]);
       }
     }
   };
@@ -71,7 +61,7 @@ static void by_pixel(int64_t k, const float* x, const int32_t* at, const float* 
     for (int i = 0; i < R; i++) {
       const RF s = r_set1(w[i]);
 #pragma GCC unroll 4
-      for (int j = 0; j < V; j++) acc[i][j] = fma_to(acc[i][j], s, b[j]);
+      for (int j = 0; j < V; j++) acc[i][j] = r_fma_to(acc[i][j], s, b[j]);
     }
     w = settle(w + R);
   }
@@ -119,11 +109,11 @@ static void by_tap(const Patch& g) {
       for (int i = 0; i < GS; i++) {
         const float* at = q[x] + i * st + u;
         if (V == 1) {
-          acc[x][i][0] = fma_broadcast(acc[x][i][0], at, b[0]);
+          acc[x][i][0] = r_fma_to(acc[x][i][0], at, b[0]);
         } else {
           const RF s = r_set1(*at);
 #pragma GCC unroll 2
-          for (int j = 0; j < V; j++) acc[x][i][j] = fma_to(acc[x][i][j], s, b[j]);
+          for (int j = 0; j < V; j++) acc[x][i][j] = r_fma_to(acc[x][i][j], s, b[j]);
         }
       }
   };
@@ -173,12 +163,12 @@ static const ByChannel kByChannel[2][14] = {GRADCLIP_CV(1), GRADCLIP_CV(2)};   /
 #undef GRADCLIP_C
 
 // By channels (1, 2, 4, 8), registers - 1. Those of more accumulators than there are registers are not used.
-constexpr int kWide = W == 16 ? 3 : 1;   // registers beside 8 channels; twice as many beside 4
+constexpr int kWide = kRegs == 32 ? 3 : 1;   // registers beside 8 channels; twice as many beside 4
 static const ByPixel kByPixel[4][kConvVectors] = {
     {by_pixel<1, 1>, by_pixel<1, 2>, by_pixel<1, 3>, by_pixel<1, 4>},
     {by_pixel<2, 1>, by_pixel<2, 2>, by_pixel<2, 3>, by_pixel<2, 4>},
-    {by_pixel<4, 1>, by_pixel<4, 2>, by_pixel<4, W == 16 ? 3 : 2>, by_pixel<4, W == 16 ? 4 : 2>},
-    {by_pixel<8, 1>, by_pixel<8, W == 16 ? 2 : 1>, by_pixel<8, kWide>, by_pixel<8, kWide>}};
+    {by_pixel<4, 1>, by_pixel<4, 2>, by_pixel<4, kRegs == 32 ? 3 : 2>, by_pixel<4, kRegs == 32 ? 4 : 2>},
+    {by_pixel<8, 1>, by_pixel<8, kRegs == 32 ? 2 : 1>, by_pixel<8, kWide>, by_pixel<8, kWide>}};
 
 // Taps of a group, and groups at once: as many accumulators as a tile of the matrix product has.
 constexpr int kTaps = 5;

@@ -50,30 +50,10 @@ static inline void take_even(const float* from, int64_t n, float* to) {
   for (int64_t j = 0; j < n; j += W, from += 2 * W) {
     const int m = (int)least(W, n - j), floats = 2 * m - 1;
     const RF a = r_loadm(from, r_mfirst(floats)), b = r_loadm(from + W, r_mfirst(floats - W));
-#if defined(__AVX512F__)
-    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    const RF v = _mm512_permutex2var_ps(a, even, b);
-#elif defined(__AVX2__)
-    const RF v = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88)), 0xd8));
-#else
-    const RF v = _mm_shuffle_ps(a, b, 0x88);
-#endif
-    r_storem(to + j, v, r_mfirst(m));
+    r_storem(to + j, r_even(a, b), r_mfirst(m));
   }
 }
-// to[2 * j] = from[j], j < n; what lies between stays as it is. May read kPutSlack floats beyond.
-constexpr int64_t kPutSlack = 16;
-static inline void put_even(const float* from, int64_t n, float* to) {
-#if defined(__AVX512F__)
-  const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-  for (int64_t j = 0; j < n; j += W / 2, to += W) {
-    const RF v = _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(_mm256_loadu_ps(from + j)));
-    r_storem(to, v, (RM)(0x5555 & r_mfirst((int)(2 * (n - j)))));
-  }
-#else
-  for (int64_t j = 0; j < n; j++) to[2 * j] = from[j];
-#endif
-}
+constexpr int64_t kPutSlack = 16;   // floats that r_put_even may read beyond the end
 
 // `clear`: write the margins as well, which stay as they are from one copy of the same rows to the next.
 static void copy_planes(const Planes& p, const float* x, int64_t first, float* to, bool clear) {

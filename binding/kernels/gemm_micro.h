@@ -8,15 +8,6 @@ struct Soon {
 };
 static inline Soon soon_run(const float* p, int64_t floats) { return {p, 32, 16, floats / 32}; }
 
-// a += x * b, where the compiler may neither move a to another register nor swap factors: left to itself gcc spills accumulators.
-INLINE RF fma_to(RF a, RF x, RF b) {
-#if defined(__FMA__)
-  asm("vfmadd231ps %2, %1, %0" : "+v"(a) : "v"(x), "v"(b));
-  return a;
-#else
-  return r_fma(x, b, a);
-#endif
-}
 // A pointer from somewhere: gcc would keep as many as there are addresses in the loop.
 template <class T>
 INLINE T* settle(T* p) {
@@ -62,7 +53,7 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
       const float* q = i < 3 ? q0 : i < 6 ? q1 : i < 9 ? q2 : i < 12 ? q3 : q4;
       const RF x = r_set1(KS1 ? q[(i % 3) * st + u] : s[packed ? u * kSRow + i : i]);
 #pragma GCC unroll 2
-      for (int j = 0; j < V; j++) acc[i][j] = fma_to(acc[i][j], x, b[j]);
+      for (int j = 0; j < V; j++) acc[i][j] = r_fma_to(acc[i][j], x, b[j]);
     }
     if (!KS1 && !packed) s = settle(s + st);
   };

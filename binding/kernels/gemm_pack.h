@@ -1,14 +1,10 @@
 // gemm_pack.h: how the operands of a matrix product are cut and laid out for the micro-kernels.
 // A tile is MR rows by 2 registers. Its rows come from the side that is broadcast (S), its lanes from the side that is loaded (V).
 
-constexpr int MR = W == 16 ? 14 : 6;      // 28 (12) accumulators, two registers of V, one of S
-constexpr int TN = 2 * W;                 // lanes of a tile
-constexpr int kSteps = W == 16 ? 2 : 4;   // steps of k at a time: more of them and gcc runs out of registers
-constexpr int kSRow = W == 16 ? 16 : 8;   // stride of S packed by columns
-
-// Asks for the line at p, into L2 or into L1. Inline by force: gcc takes a function that does nothing else for one without effect.
-INLINE void fetch(const float* p) { __builtin_prefetch(p, 0, 2); }
-INLINE void fetch_near(const float* p) { __builtin_prefetch(p, 0, 3); }
+constexpr int MR = kRegs == 32 ? 14 : 6;      // 28 (12) accumulators, two registers of V, one of S
+constexpr int TN = 2 * W;                     // lanes of a tile
+constexpr int kSteps = kRegs == 32 ? 2 : 4;   // steps of k at a time: more of them and gcc runs out of registers
+constexpr int kSRow = kRegs == 32 ? 16 : 8;   // stride of S packed by columns
 
 static inline int64_t ceil_div(int64_t a, int64_t b) { return quotient(a + b - 1, b); }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -22,84 +18,6 @@ struct Parts {
 static inline Parts parts_of(int64_t total, int64_t unit, int64_t count) {
   const int64_t units = unit == 1 ? total : ceil_div(total, unit), size = count < 2 ? units : quotient(units, count);
   return {total, unit, count, size, units - size * count};
-}
-
-// The W x W matrix in r, transposed.
-static inline void r_transpose(RF (&r)[W]) {
-#if defined(__AVX512F__)
-  __m512 a[16], b[16];
-#pragma GCC unroll 8
-  for (int i = 0; i < 16; i += 2) {
-    a[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
-    a[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 16; i += 4) {   // b[i + c]: columns c, c + 4, c + 8, c + 12 of rows i .. i + 3
-    b[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a[i]), _mm512_castps_pd(a[i + 2])));
-    b[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a[i]), _mm512_castps_pd(a[i + 2])));
-    b[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a[i + 1]), _mm512_castps_pd(a[i + 3])));
-    b[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a[i + 1]), _mm512_castps_pd(a[i + 3])));
-  }
-#pragma GCC unroll 4
-  for (int c = 0; c < 4; c++) {
-    const __m512 lo = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x88), hi = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0x88);
-    const __m512 lo2 = _mm512_shuffle_f32x4(b[c], b[4 + c], 0xdd), hi2 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0xdd);
-    r[c] = _mm512_shuffle_f32x4(lo, hi, 0x88);
-    r[8 + c] = _mm512_shuffle_f32x4(lo, hi, 0xdd);
-    r[4 + c] = _mm512_shuffle_f32x4(lo2, hi2, 0x88);
-    r[12 + c] = _mm512_shuffle_f32x4(lo2, hi2, 0xdd);
-  }
-#elif defined(__AVX2__)
-  __m256 a[8], b[8];
-#pragma GCC unroll 4
-  for (int i = 0; i < 8; i += 2) {
-    a[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-    a[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
-  }
-#pragma GCC unroll 2
-  for (int i = 0; i < 8; i += 4) {   // b[i + c]: columns c and c + 4 of rows i .. i + 3
-    b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
-    b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
-    b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
-    b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
-  }
-#pragma GCC unroll 4
-  for (int c = 0; c < 4; c++) {
-    r[c] = _mm256_permute2f128_ps(b[c], b[4 + c], 0x20);
-    r[4 + c] = _mm256_permute2f128_ps(b[c], b[4 + c], 0x31);
-  }
-#else
-  _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]);
-#endif
-}
-
-// dst[c, r] = src[r, c] for rows x cols of src. Writes whole rows of dst up to `pad` >= rows, the rest of them zero.
-static inline void transpose_block(const float* src, int64_t ss, float* dst, int64_t ds, int64_t rows, int64_t cols,
-                                   int64_t pad) {
-  for (int64_t i = 0; i < pad; i += W) {
-    const int have = (int)(rows - i < W ? rows - i : W), put = (int)(pad - i < W ? pad - i : W);
-    for (int64_t j = 0; j < cols; j += W) {
-      const int n = (int)(cols - j < W ? cols - j : W);
-      const float* from = src + i * ss + j;
-      float* to = dst + j * ds + i;
-      RF r[W];
-      if (have == W && n == W && put == W) {
-#pragma GCC unroll 16
-        for (int x = 0; x < W; x++) r[x] = r_load(from + x * ss);
-        r_transpose(r);
-#pragma GCC unroll 16
-        for (int x = 0; x < W; x++) r_store(to + x * ds, r[x]);
-      } else {
-        const RM in = r_mfirst(n), out = r_mfirst(put);
-#pragma GCC unroll 16
-        for (int x = 0; x < W; x++) r[x] = x < have ? r_loadm(from + x * ss, in) : r_set1(0.f);
-        r_transpose(r);
-#pragma GCC unroll 16
-        for (int x = 0; x < W; x++)
-          if (x < n) r_storem(to + x * ds, r[x], out);
-      }
-    }
-  }
 }
 
 // V[k, n] into panels of TN lanes, [panel][k][TN], the last one filled up with zeros. Element (p, j) at v[p * vp + j * vj].

@@ -4,9 +4,6 @@
 // in place of a denormal: a product with those takes some processors thirty times as long. No mode of the processor does that, since x86
 // flushes after rounding and ARM before, and bits would differ.
 
-// A lane group that is passed to a function goes through memory on AVX2: 5 times slower.
-#define INLINE static inline __attribute__((always_inline))
-
 // c[0] is the highest coefficient.
 template <int N>
 INLINE F poly_f(F x, const float (&c)[N]) {

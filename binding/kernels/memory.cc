@@ -4,6 +4,7 @@
 UNIT_BEGIN
 #include "simd.h"
 #include "math.h"
+#include "transpose.h"
 #include "shape.h"
 #include "concat.h"
 #include "philox.h"

@@ -4,6 +4,7 @@
 UNIT_BEGIN
 #include "simd.h"
 #include "math.h"
+#include "transpose.h"
 #include "gemm_pack.h"
 #include "recurrent_product.h"
 #include "recurrent.h"

@@ -1,9 +1,9 @@
 // recurrent_product.h: the product of a step of recurrent kernels: packed weights, and tiles of rows times panels of them.
 
-constexpr int kRecCols = 2 * W;                           // columns of a panel of weights: two registers
-constexpr int kRecRows = W == 16 ? 14 : W == 8 ? 6 : 4;   // rows of a tile at most: 2 accumulators each
-constexpr int kAhead = 24 * kRecCols;                     // weights are asked for so many floats before they are used
-constexpr int64_t kRecBand = 56;                          // rows that go through time together: their state stays in L2
+constexpr int kRecCols = 2 * W;                               // columns of a panel of weights: two registers
+constexpr int kRecRows = kRegs == 32 ? 14 : W == 8 ? 6 : 4;   // rows of a tile at most: 2 accumulators each
+constexpr int kAhead = 24 * kRecCols;                         // weights are asked for so many floats before they are used
+constexpr int64_t kRecBand = 56;                              // rows that go through time together: their state stays in L2
 
 // A member function that goes into its caller: see INLINE.
 #define MEMBER inline __attribute__((always_inline))
@@ -18,7 +18,7 @@ INLINE void rec_store(float* p, F v, int n) { n == L ? store(p, v) : store_n(p, 
 // The columns of a product with G units a group, cut in blocks of whole groups that fill whole panels.
 template <int G>
 struct Blocks {
-  static constexpr int pair = W == 16 && G % 2 ? 2 : 1;   // groups of a block
+  static constexpr int pair = kRecCols > L&& G % 2 ? 2 : 1;   // groups of a block
   static constexpr int units = G * pair, panels = units * L / kRecCols;
   static int64_t count(int64_t groups) { return (groups + pair - 1) / pair; }
   static int64_t floats(int64_t k) { return panels * k * kRecCols; }   // of one block
@@ -118,25 +118,10 @@ static void rec_block(const float* packed, const float* s, float* z, int64_t uni
 }
 using RecBlock = void (*)(const float* packed, const float* s, float* z, int64_t units, int panels, RecSoon& soon);
 static RecBlock rec_block_of(int64_t rows) {
-  static constexpr RecBlock kBlocks[] = {
-    rec_block<1>,
-    rec_block<2>,
-    rec_block<3>,
-    rec_block<4>,
-#if defined(__AVX2__)
-    rec_block<5>,
-    rec_block<6>,
-#endif
-#if defined(__AVX512F__)
-    rec_block<7>,
-    rec_block<8>,
-    rec_block<9>,
-    rec_block<10>,
-    rec_block<11>,
-    rec_block<12>,
-    rec_block<13>,
-    rec_block<14>,
-#endif
-  };
+#define GRADCLIP_R(r) rec_block<(r <= kRecRows ? r : kRecRows)>
+  static constexpr RecBlock kBlocks[] = {GRADCLIP_R(1),  GRADCLIP_R(2),  GRADCLIP_R(3),  GRADCLIP_R(4), GRADCLIP_R(5),
+                                         GRADCLIP_R(6),  GRADCLIP_R(7),  GRADCLIP_R(8),  GRADCLIP_R(9), GRADCLIP_R(10),
+                                         GRADCLIP_R(11), GRADCLIP_R(12), GRADCLIP_R(13), GRADCLIP_R(14)};
+#undef GRADCLIP_R
   return kBlocks[rows - 1];
 }

@@ -56,7 +56,7 @@ static double reduce_run(const T* x, int64_t n) {
 // Asks for the m elements at p: rows that lie apart are nothing that the hardware would follow.
 template <typename T>
 INLINE void reduce_fetch(const T* p, int64_t m) {
-  for (int64_t c = 0; c < m; c += 64 / (int64_t)sizeof(T)) __builtin_prefetch(p + c, 0, 3);
+  for (int64_t c = 0; c < m; c += 64 / (int64_t)sizeof(T)) fetch_near(p + c);
 }
 constexpr int64_t kReduceAhead = 12;   // rows
 

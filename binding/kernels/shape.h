@@ -42,25 +42,8 @@ static inline void copy_row(const T* x, T* y, int64_t n, int64_t stride) {
 // y[a * ys + b] = x[b * xs + a], a < na, b < nb
 template <typename T>
 static inline void copy_tile(const T* x, int64_t xs, T* y, int64_t ys, int64_t na, int64_t nb) {
-  int64_t a = 0;
-  if (sizeof(T) == 4) {
-    for (; a + 4 <= na; a += 4) {
-      int64_t b = 0;
-      for (; b + 4 <= nb; b += 4) {
-        const float* p = (const float*)(x + b * xs + a);
-        float* q = (float*)(y + a * ys + b);
-        __m128 r0 = _mm_loadu_ps(p), r1 = _mm_loadu_ps(p + xs), r2 = _mm_loadu_ps(p + 2 * xs), r3 = _mm_loadu_ps(p + 3 * xs);
-        _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
-        _mm_storeu_ps(q, r0);
-        _mm_storeu_ps(q + ys, r1);
-        _mm_storeu_ps(q + 2 * ys, r2);
-        _mm_storeu_ps(q + 3 * ys, r3);
-      }
-      for (; b < nb; b++)
-        for (int k = 0; k < 4; k++) y[(a + k) * ys + b] = x[b * xs + a + k];
-    }
-  }
-  for (; a < na; a++)
+  if (sizeof(T) == sizeof(float)) return transpose_block((const float*)x, xs, (float*)y, ys, nb, na, nb);
+  for (int64_t a = 0; a < na; a++)
     for (int64_t b = 0; b < nb; b++) y[a * ys + b] = x[b * xs + a];
 }
 

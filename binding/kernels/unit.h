@@ -19,6 +19,8 @@
 #define GRADCLIP_STR_(a) #a
 #define GRADCLIP_STR(a) GRADCLIP_STR_(a)
 #define GRADCLIP_ISA GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME)
+// A lane group that is passed to a function goes through memory on AVX2: 5 times slower.
+#define INLINE static inline __attribute__((always_inline))
 #define UNIT_BEGIN     \
   namespace gradclip { \
   namespace GRADCLIP_ISA {

@@ -1,6 +1,7 @@
 // avx2.h: one register of AVX2 with FMA. avx512.h says what the functions do.
 
 constexpr int W = 8;
+constexpr int kRegs = 16;
 constexpr bool kFma = true;
 typedef __m256 RF;
 typedef __m256d RD;
@@ -84,4 +85,32 @@ static inline void r_widen(RF a, RD& lo, RD& hi) {
 static inline RD r_widenload(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
 static inline RF r_narrow(RD lo, RD hi) {
   return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(lo)), _mm256_cvtpd_ps(hi), 1);
+}
+INLINE RF r_fma_to(RF a, RF x, RF b) {
+  asm("vfmadd231ps %2, %1, %0" : "+v"(a) : "v"(x), "v"(b));
+  return a;
+}
+INLINE RF r_fma_to(RF a, const float* x, RF b) { return r_fma_to(a, r_set1(*x), b); }
+static inline void r_put_even(const float* from, int64_t n, float* to) {
+  for (int64_t j = 0; j < n; j++) to[2 * j] = from[j];
+}
+static inline void r_transpose(RF (&r)[W]) {
+  __m256 a[8], b[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    a[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    a[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {   // b[i + c]: columns c and c + 4 of rows i .. i + 3
+    b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+    b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
+    b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+    b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; c++) {
+    r[c] = _mm256_permute2f128_ps(b[c], b[4 + c], 0x20);
+    r[4 + c] = _mm256_permute2f128_ps(b[c], b[4 + c], 0x31);
+  }
 }

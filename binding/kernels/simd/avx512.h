@@ -1,6 +1,7 @@
 // avx512.h: one register of AVX-512 (F, BW, DQ, VL). The files of the other instruction sets have the same functions in the same order.
 
-constexpr int W = 16;
+constexpr int W = 16;         // floats of a register
+constexpr int kRegs = 32;     // registers there are
 constexpr bool kFma = true;   // r_fma and r_dfma round once
 typedef __m512 RF;
 typedef __m512d RD;
@@ -87,4 +88,47 @@ static inline void r_widen(RF a, RD& lo, RD& hi) {
 static inline RD r_widenload(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }   // W / 2 floats
 static inline RF r_narrow(RD lo, RD hi) {
   return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(lo)), _mm512_cvtpd_ps(hi), 1);
+}
+// a + x * b, where the compiler may neither move a to another register nor swap factors: left to itself gcc spills accumulators.
+INLINE RF r_fma_to(RF a, RF x, RF b) {
+  asm("vfmadd231ps %2, %1, %0" : "+v"(a) : "v"(x), "v"(b));
+  return a;
+}
+// The same with x[0] in all lanes of x.
+INLINE RF r_fma_to(RF a, const float* x, RF b) {
+  asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(a) : "v"(b), "m"(*x));
+  return a;
+}
+// to[2 * i] = from[i], i < n; what lies between stays as it is. May read W / 2 floats beyond.
+static inline void r_put_even(const float* from, int64_t n, float* to) {
+  const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+  for (int64_t j = 0; j < n; j += W / 2, to += W) {
+    const RF v = _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(_mm256_loadu_ps(from + j)));
+    r_storem(to, v, (RM)(0x5555 & r_mfirst((int)(2 * (n - j)))));
+  }
+}
+// The W x W matrix in r, transposed.
+static inline void r_transpose(RF (&r)[W]) {
+  __m512 a[16], b[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) {
+    a[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+    a[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {   // b[i + c]: columns c, c + 4, c + 8, c + 12 of rows i .. i + 3
+    b[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a[i]), _mm512_castps_pd(a[i + 2])));
+    b[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a[i]), _mm512_castps_pd(a[i + 2])));
+    b[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a[i + 1]), _mm512_castps_pd(a[i + 3])));
+    b[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a[i + 1]), _mm512_castps_pd(a[i + 3])));
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; c++) {
+    const __m512 lo = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x88), hi = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0x88);
+    const __m512 lo2 = _mm512_shuffle_f32x4(b[c], b[4 + c], 0xdd), hi2 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0xdd);
+    r[c] = _mm512_shuffle_f32x4(lo, hi, 0x88);
+    r[8 + c] = _mm512_shuffle_f32x4(lo, hi, 0xdd);
+    r[4 + c] = _mm512_shuffle_f32x4(lo2, hi2, 0x88);
+    r[12 + c] = _mm512_shuffle_f32x4(lo2, hi2, 0xdd);
+  }
 }

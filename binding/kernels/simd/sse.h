@@ -1,6 +1,7 @@
 // sse.h: one register of the x86-64 baseline, SSE2. avx512.h says what the functions do.
 
 constexpr int W = 4;
+constexpr int kRegs = 16;
 constexpr bool kFma = false;
 typedef __m128 RF;
 typedef __m128d RD;
@@ -94,3 +95,9 @@ static inline void r_widen(RF a, RD& lo, RD& hi) {
 }
 static inline RD r_widenload(const float* p) { return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i*)p))); }
 static inline RF r_narrow(RD lo, RD hi) { return _mm_movelh_ps(_mm_cvtpd_ps(lo), _mm_cvtpd_ps(hi)); }
+INLINE RF r_fma_to(RF a, RF x, RF b) { return r_fma(x, b, a); }
+INLINE RF r_fma_to(RF a, const float* x, RF b) { return r_fma_to(a, r_set1(*x), b); }
+static inline void r_put_even(const float* from, int64_t n, float* to) {
+  for (int64_t j = 0; j < n; j++) to[2 * j] = from[j];
+}
+static inline void r_transpose(RF (&r)[W]) { _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]); }
