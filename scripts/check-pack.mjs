@@ -1,24 +1,26 @@
-// check-pack.mjs: packs the package, checks what is in it, then installs it into an empty project and uses it there.
-// The native add-on of this checkout serves there too (GRADCLIP_PREBUILD); with --build it is compiled from the tarball instead.
+// check-pack.mjs: packs the package, checks what is in it, then installs it into an empty project, without any script, and uses it there.
+// Where prebuilds/ has no add-on for this machine, that of the checkout is put where `gradclip build` would put one; with --build that is run.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, posix } from 'node:path';
+import { join, posix, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkExample, checkTypes } from './consumer.mjs';
 
-const MAX_PACKED = 750_000; // bytes; 715,000 with lines kept in the bundle, its source maps (20,000), docs and examples (80,000)
+// Bytes, with the add-ons of all systems; and of what is there without them, unpacked: bundle and maps, types, docs, sources, headers.
+const MOST = { packed: 12_000_000, unpacked: 30_000_000, withoutPrebuilds: 3_600_000 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 function run(cwd, command, ...args) {
-  const env = { ...process.env, ...(process.argv.includes('--build') ? {} : { GRADCLIP_PREBUILD: root }) };
-  return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 26 });
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 26 });
 }
 
 /** Everything under a folder of the checkout, as paths from its root. */
 function tree(folder, pattern) {
+  if (!existsSync(join(root, folder))) return [];
   const names = readdirSync(join(root, folder), { recursive: true });
   return names.map((name) => `${folder}/${name}`).filter((name) => pattern.test(name));
 }
@@ -30,34 +32,46 @@ function checkContent(pack) {
     /^dist\/types\/index\.d\.ts$/,
     /^dist\/bundle\/(.+\.js(\.map)?|index\.cjs)$/,
     /^binding\/.+\.(h|cc|inc)$/,
-    /^prebuilds\/[^/]+\/.+\.(node|so[.\d]*)$/,
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|CMakeLists\.txt|docs\/(config\.schema\.json|\w+\.md)|examples\/[\w-]+\.(json|ts)|scripts\/install\.mjs)$/,
+    /^prebuilds\/(SHA256SUMS|[a-z0-9]+-[a-z0-9]+\/gradclip(\.glibc|\.musl)?\.node)$/,
+    /^dist\/headers\/\w[\w-]*(\.deprecated)?\.(h|def)$/,
+    /^cmake\/[\w-]+\.(cmake|map|txt|def)$/,
+    /^(package\.json|README\.md|LICENSE|NOTICE|CHANGELOG\.md|CONTRIBUTING\.md|SECURITY\.md|CMakeLists\.txt)$/,
+    /^(docs\/(config\.schema\.json|\w+\.md)|examples\/[\w-]+\.(json|ts)|scripts\/build-native\.mjs)$/,
   ];
   const has = new Set(pack.files.map((file) => file.path));
-  // A prebuilt add-on needs the library of its threads beside it.
-  const beside = [...has].filter((name) => name.endsWith('.node')).map((name) => name.replace(/[^/]+$/, 'gradclip_openmp.so'));
   const { import: esm, require: cjs } = manifest.exports['.'];
   const named = [...Object.values(esm), ...Object.values(cjs), ...Object.values(manifest.bin)];
   const required = [
-    ...[
-      'package.json',
-      'README.md',
-      'LICENSE',
-      'CHANGELOG.md',
-      'CMakeLists.txt',
-      'docs/config.schema.json',
-      'scripts/install.mjs',
-    ],
+    ...['package.json', 'README.md', 'LICENSE', 'NOTICE', 'CHANGELOG.md', 'SECURITY.md', 'CMakeLists.txt'],
+    ...['docs/config.schema.json', 'scripts/build-native.mjs', 'dist/headers/napi.h', 'dist/headers/node_api.h'],
     ...named.map((name) => name.replace(/^\.\//, '')),
-    ...beside,
     ...tree('binding', /\.(h|cc|inc)$/),
+    ...tree('cmake', /./),
+    ...tree('prebuilds', /\.node$/),
   ];
   return [
     ...[...has].filter((name) => !allowed.some((pattern) => pattern.test(name))).map((name) => `${name} does not belong there`),
     ...required.filter((name) => !has.has(name)).map((name) => `${name} is missing`),
     ...deadLinks(has),
-    ...(pack.size > MAX_PACKED ? [`expected at most ${MAX_PACKED} bytes, got ${pack.size}`] : []),
+    ...sizes(pack),
+    ...unnoticed(),
   ];
+}
+
+function sizes({ size, unpackedSize, files }) {
+  const prebuilt = files.filter(({ path }) => path.startsWith('prebuilds/')).reduce((sum, file) => sum + file.size, 0);
+  const are = { packed: size, unpacked: unpackedSize, withoutPrebuilds: unpackedSize - prebuilt };
+  const large = Object.keys(MOST).filter((what) => are[what] > MOST[what]);
+  return large.map((what) => `${what}: expected at most ${MOST[what]} bytes, got ${are[what]}`);
+}
+
+/** What others have written and the package has copies of, and whose license NOTICE does not tell in full. */
+function unnoticed() {
+  const words = (text) => text.replace(/[^\w]+/g, ' ').trim();
+  const notice = words(readFileSync(join(root, 'NOTICE'), 'utf8'));
+  const licenses = ['node-addon-api/LICENSE.md', 'node-api-headers/LICENSE'];
+  const missing = licenses.filter((file) => !notice.includes(words(readFileSync(join(root, 'node_modules', file), 'utf8'))));
+  return missing.map((file) => `NOTICE: expected the text of node_modules/${file}`);
 }
 
 /** Links of the pages in the package that lead to no file of it. */
@@ -75,9 +89,11 @@ function deadLinks(has) {
 function lockOf(tarball, integrity) {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   const needed = Object.entries(packages).filter(([path, { dev }]) => path !== '' && !dev);
+  const names = needed.map(([path]) => path);
+  if (names.join() !== 'node_modules/node-gyp-build') throw new Error(`expected node-gyp-build alone, got ${names}`);
   const dependencies = { gradclip: `file:${tarball}` };
   const { version, bin, engines, dependencies: of } = manifest;
-  const own = { version, resolved: `file:${tarball}`, integrity, hasInstallScript: true, bin, engines, dependencies: of };
+  const own = { version, resolved: `file:${tarball}`, integrity, bin, engines, dependencies: of };
   const all = { '': { dependencies }, 'node_modules/gradclip': own, ...Object.fromEntries(needed) };
   return {
     manifest: { private: true, type: 'module', dependencies },
@@ -85,21 +101,36 @@ function lockOf(tarball, integrity) {
   };
 }
 
+/** Sees to an add-on in the installed package. @returns where it is from */
+function provideAddon(project) {
+  const installed = join(project, 'node_modules/gradclip');
+  if (process.argv.includes('--build')) {
+    run(project, join(project, 'node_modules/.bin/gradclip'), 'build', '--json');
+    return 'compiled from the tarball';
+  }
+  const { resolve } = createRequire(join(installed, 'package.json'))('node-gyp-build');
+  try {
+    return relative(installed, resolve(installed));
+  } catch {
+    cpSync(join(root, 'build/Release'), join(installed, 'build/Release'), { recursive: true });
+    return "the checkout's own, since prebuilds/ has none for this machine";
+  }
+}
+
 /** What a user does first: install, import and require, run the command, and compile against the types. */
 function checkUse(project, tarball, integrity) {
   const { manifest: own, lock } = lockOf(tarball, integrity);
   writeFileSync(join(project, 'package.json'), JSON.stringify(own));
   writeFileSync(join(project, 'package-lock.json'), JSON.stringify(lock));
-  run(project, 'npm', 'ci', '--silent', '--no-audit', '--no-fund', '--prefer-offline');
+  const start = performance.now();
+  run(project, 'npm', 'ci', '--silent', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts');
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  const from = provideAddon(project);
   run(project, join(project, 'node_modules/.bin/gradclip'), '--help');
   checkExample(run, project);
   checkTypes(project);
-  return run(
-    project,
-    process.execPath,
-    '-p',
-    "const g = require('gradclip'); Object.keys(g).length + ' exports, ' + g.runtime().isa",
-  ).trim();
+  const code = "const g = require('gradclip'); Object.keys(g).length + ' exports, ' + g.runtime().isa";
+  return `installed in ${seconds} s, add-on: ${from}; ${run(project, process.execPath, '-p', code).trim()}`;
 }
 
 const work = mkdtempSync(join(tmpdir(), 'gradclip-pack-'));
@@ -114,7 +145,7 @@ try {
     const project = join(work, 'project');
     mkdirSync(project);
     const said = checkUse(project, join(work, pack.filename), pack.integrity);
-    console.log(`check-pack: ${pack.files.length} files, ${pack.size} bytes packed, ${said}`);
+    console.log(`check-pack: ${pack.files.length} files, ${pack.size} bytes packed, ${pack.unpackedSize} unpacked; ${said}`);
   }
 } finally {
   rmSync(work, { recursive: true });

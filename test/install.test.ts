@@ -1,6 +1,6 @@
-// install.test.ts: the way to the native add-on: what is said where it cannot be loaded, and a build that is of another folder.
+// install.test.ts: what is said where the native add-on cannot be loaded.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -73,33 +73,4 @@ it.each(CASES)('%s', (_name, cause, what, help) => {
 
 it('in a checkout nobody has to allow anything', () => {
   expect(addonError(loading(folder()), true).message).toMatch(/is not built.*npm run build:native$/s);
-});
-
-it('a copied checkout builds its own sources', () => {
-  const [original, copy] = [join(folder(), 'original'), join(folder(), 'copy')];
-  mkdirSync(join(original, 'scripts'), { recursive: true });
-  copyFileSync(join(root, 'scripts/install.mjs'), join(original, 'scripts/install.mjs'));
-  symlinkSync(join(root, 'node_modules'), join(original, 'node_modules'));
-  writeFileSync(join(original, 'package.json'), '{ "name": "small", "type": "module", "version": "1.0.0" }\n');
-  writeFileSync(join(original, 'tsconfig.json'), '{}\n');
-  // What is built tells of which sources.
-  writeFileSync(
-    join(original, 'CMakeLists.txt'),
-    `cmake_minimum_required(VERSION 3.18)
-project(small NONE)
-add_custom_target(told ALL COMMAND \${CMAKE_COMMAND} -E copy \${CMAKE_SOURCE_DIR}/word \${CMAKE_BINARY_DIR}/told)
-`,
-  );
-  writeFileSync(join(original, 'word'), 'first');
-  const install = (dir: string): string => {
-    execFileSync(process.execPath, ['scripts/install.mjs'], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
-    return readFileSync(join(dir, 'build/told'), 'utf8');
-  };
-  expect(install(original)).toBe('first');
-  cpSync(original, copy, { recursive: true, verbatimSymlinks: true });
-  writeFileSync(join(copy, 'word'), 'second');
-  expect(install(copy)).toBe('second');
-  expect(install(original)).toBe('first');
-  writeFileSync(join(copy, 'word'), 'third');
-  expect(install(copy)).toBe('third');
 });

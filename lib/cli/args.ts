@@ -61,8 +61,8 @@ export class Arguments {
     }
   }
 
-  /** What a flag says that takes one of a few words, or its default. */
-  choice<T extends string>(name: string): T {
+  /** What a flag says that takes one of a few words, or its default; undefined where it has none. */
+  choice<T extends string | undefined>(name: string): T {
     const takes = this.command.flags[name]!.takes!;
     return takes.read(this.text(name), new Place(`gradclip ${this.command.name}`, '', `--${name}`)) as T;
   }

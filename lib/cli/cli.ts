@@ -4,6 +4,7 @@ import { version } from '../native/package.ts';
 import { nearest, show } from '../options/index.ts';
 import { type Arguments, type Command, helpOf, parseCommand, usage } from './args.ts';
 import { BENCH, bench } from './bench.ts';
+import { BUILD, buildAddon } from './build-addon.ts';
 import { CLIP_REPORT, clipReport } from './clip-report.ts';
 import { DEMO, demo } from './demo.ts';
 import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
@@ -24,6 +25,7 @@ const COMMANDS: readonly (readonly [Command, Action])[] = [
   [CLIP_REPORT, clipReport],
   [BENCH, bench],
   [INSPECT, inspect],
+  [BUILD, buildAddon],
 ];
 
 /** Run one command. @returns the exit code; nothing is thrown */
