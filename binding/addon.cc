@@ -39,6 +39,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("isas", isas);
   exports.Set("isa", table.isa);
   exports.Set("threads", threads);
+  exports.Set("team", region().team);
   exports.Set("untouched", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::Number::New(info.Env(), double(untouched_bytes()));
               }));

@@ -42,9 +42,7 @@ std::shared_ptr<Executor> Executor::start(napi_env env) {
   napi_unref_threadsafe_function(env, self->tell_);
   // After the function, so that it runs before the function's own hook: the thread has ended when the function goes.
   napi_add_env_cleanup_hook(env, on_close, self.get());
-  try {
-    self->thread_ = std::thread([raw = self.get()] { raw->main(); });
-  } catch (...) {   // of memory, or of the system
+  if (!self->thread_.start([](void* raw) { static_cast<Executor*>(raw)->main(); }, self.get())) {
     napi_remove_env_cleanup_hook(env, on_close, self.get());
     napi_release_threadsafe_function(self->tell_, napi_tsfn_abort);   // frees `owner`, later
     return nullptr;
@@ -141,7 +139,7 @@ void Executor::on_done(napi_env env, napi_value, void* self, void* data) {
 void Executor::shut() {
   closing_ = true;
   posted_.advance();
-  if (thread_.joinable()) thread_.join();
+  if (thread_.started()) thread_.join();
   while (Job* job = first_) {
     first_ = job->next_;
     delete job;

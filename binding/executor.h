@@ -1,13 +1,13 @@
-// executor.h: one native thread per environment and its queue of jobs. The only thread that enters OpenMP.
+// executor.h: one native thread per environment and its queue of jobs. The only thread that leads a team.
 #pragma once
 #include <node_api.h>
 
 #include <atomic>
 #include <memory>
 #include <mutex>
-#include <thread>
 
 #include "gate.h"
+#include "port/port.h"
 #include "team.h"
 
 namespace gradclip {
@@ -76,7 +76,7 @@ class Executor {
   static void on_finalize(napi_env env, void* owner, void* self);
 
   napi_threadsafe_function tell_ = nullptr;
-  std::thread thread_;
+  port::Thread thread_;
   std::mutex mutex_;   // of the queue
   Job* first_ = nullptr;
   Job* last_ = nullptr;

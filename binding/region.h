@@ -1,20 +1,20 @@
-// region.h: where the threads of a team come from: a small library beside the add-on, loaded with it.
+// region.h: where the threads of a team come from: OpenMP's (region/openmp.cc) or native ones (region/threads.cc), as the add-on was built.
 #pragma once
 #include <string>
 
 namespace gradclip {
 
-// Calls `body` in `size` threads at once, the caller's as rank 0, and returns when all have returned. They may be fewer: all are told how
-// many they are.
+// Calls `body` in `size` threads at once, the caller's as rank 0, and returns when all have returned. They are fewer where the system refuses
+// some: all are told how many they are.
 using Region = void (*)(int size, void (*body)(void* arg, int rank, int size), void* arg);
 
-struct RegionLibrary {
+struct Regions {
+  const char* team;   // 'openmp' or 'threads'
   Region run = nullptr;
-  std::string error;   // set when it cannot be loaded
+  std::string error;   // set when there are none
 };
 
-// Loaded at the first call. OpenMP reads its environment then, and finds nothing there: OMP_PROC_BIND would bind the thread that
-// imports us to one CPU, and OMP_THREAD_LIMIT would cut teams.
-const RegionLibrary& region();
+// Decided at the first call.
+const Regions& region();
 
 }   // namespace gradclip

@@ -1,7 +1,5 @@
-// team.cc: threads that run bodies together, and how many of them the system gives.
+// team.cc: threads that run bodies together.
 #include "team.h"
-
-#include <pthread.h>
 
 #include <algorithm>
 #include <new>
@@ -15,21 +13,6 @@ namespace {
 void wait_all(void* impl, int) {
   Member* member = static_cast<Member*>(impl);
   member->sync([] {});
-}
-
-// libgomp ends the process when the system refuses it a thread. So ask first: how many of `count` threads can exist at once?
-int creatable(int count) {
-  Gate done;
-  pthread_t threads[kMaxThreads];
-  int n = 0;
-  const auto wait = [](void* gate) -> void* {
-    static_cast<Gate*>(gate)->wait(0, 0);
-    return nullptr;
-  };
-  while (n < count && pthread_create(&threads[n], nullptr, wait, &done) == 0) n++;
-  done.advance();
-  for (int k = 0; k < n; k++) pthread_join(threads[k], nullptr);
-  return n;
 }
 
 void enter(int rank, int size, Barrier* barrier, int64_t spin_ns, std::atomic<int64_t>* slept, Body body, void* arg) {
@@ -76,7 +59,7 @@ void Crew::dismiss() {
 }
 
 void Crew::start(int size, void (*lead)(void* arg, Crew& crew), void* arg) {
-  if (size > 1) size = 1 + creatable(std::min(size, kMaxThreads) - 1);
+  size = std::min(size, kMaxThreads);
   if (size > 1) workers_.reset(new (std::nothrow) Worker[size]);
   if (!workers_) {
     lead(arg, *this);

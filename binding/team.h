@@ -49,8 +49,8 @@ struct Member {
 
 using Body = void (*)(void* arg, Member& member);
 
-// The caller's thread as rank 0 and the workers beside it. They sleep between runs: a region of libgomp that ends leaves its
-// workers spinning for milliseconds, so one region serves many runs and ends only when a larger team is wanted.
+// The caller's thread as rank 0 and the workers beside it. They sleep between runs: to begin a region makes threads, and one of libgomp that
+// ends leaves its workers spinning for milliseconds, so one region serves many runs and ends only when a larger team is wanted.
 class Crew {
  public:
   int size() const { return size_; }

@@ -1,5 +1,5 @@
-// threads.mjs: test/threads under ThreadSanitizer: gates, barriers, crews and runs, with std::thread in place of OpenMP, whose waiting the
-// sanitizer cannot see. It must find nothing in binding/ as it is, and a race in each of some copies with one order taken out.
+// threads.mjs: test/threads under ThreadSanitizer: gates, barriers, crews and runs, on native threads:
+// the sanitizer cannot see how OpenMP waits. It must find nothing in binding/ as it is, and a race in each of some copies with one order taken out.
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const sources = ['team.cc', 'block.cc', 'bound.cc', 'program.cc', 'poison.cc'].map((name) => `binding/${name}`);
+const sources = ['team.cc', 'region/threads.cc', 'port/posix.cc', 'block.cc', 'bound.cc', 'program.cc', 'poison.cc'].map(
+  (name) => `binding/${name}`,
+);
 const hammer = readdirSync(join(root, 'test/threads')).filter((name) => name.endsWith('.cc'));
 const flags = ['-std=c++17', '-O1', '-g', '-fsanitize=thread', '-ffp-contract=off', '-Wall', '-Ibinding', '-Itest/threads'];
 
@@ -21,6 +23,7 @@ const PLANTED = [
   ],
   ['team.h', 'arrived_.fetch_add(1, std::memory_order_acq_rel)', 'arrived_.fetch_add(1, std::memory_order_relaxed)'],
   ['team.cc', 'if (size > 1) barrier->wait(size, spin_ns, [] {});', ''],
+  ['region/threads.cc', 'start->counted.wait(0, 0);', ''],
   ['bound.cc', 'if (member.team.rank == 0) chain(phase);', 'chain(phase);'],
 ];
 

@@ -136,6 +136,8 @@ export interface Addon {
   readonly isa: string;
   /** Threads a run may use by default, and why: 'affinity', 'cgroup quota', 'GRADCLIP_THREADS'. */
   readonly threads: { readonly count: number; readonly reason: string };
+  /** Whose threads teams are made of (binding/region.h). */
+  readonly team: 'openmp' | 'threads';
   /** Bytes of large blocks and arenas of the whole process that have been given and that nobody has touched yet. */
   untouched(): number;
 }

@@ -8,13 +8,18 @@ export interface Runtime {
   readonly isas: readonly string[];
   /** Threads of a run by default, and why so many: CPU affinity, container quota or GRADCLIP_THREADS. */
   readonly threads: { readonly count: number; readonly reason: string };
+  /**
+   * What the threads of a run are: those of OpenMP, the default of a build from source on Linux, or native ones (`threads`), as in prebuilt
+   * add-ons. The results are the same, to the bit.
+   */
+  readonly team: 'openmp' | 'threads';
 }
 
 const readRuntime = signature('runtime', {});
 
-/** The instruction set and the number of threads in use. Loads the add-on. */
+/** The instruction set, the number of threads in use and whose they are. Loads the add-on. */
 export function runtime(): Runtime {
   readRuntime(arguments);
-  const { isa, isas, threads } = addon();
-  return { isa, isas: [...isas], threads: { ...threads } };
+  const { isa, isas, threads, team } = addon();
+  return { isa, isas: [...isas], threads: { ...threads }, team };
 }

@@ -2,9 +2,12 @@
 // order they fail to make is a race. Arguments: seed.
 #include "hammer.h"
 
+#include <pthread.h>
+
 #include <thread>
 #include <vector>
 
+#include "port/port.h"
 #include "team.h"
 
 namespace gradclip {
@@ -105,6 +108,23 @@ void hammer_crews(uint64_t seed, int cpus) {
   }
 }
 
+// The stack is what we say, whatever the C library or the shell would give.
+void measure_stack() {
+  size_t size = 0;
+  port::Thread thread;
+  const bool started = thread.start(
+      [](void* arg) {
+        pthread_attr_t attributes;
+        pthread_getattr_np(pthread_self(), &attributes);
+        pthread_attr_getstacksize(&attributes, static_cast<size_t*>(arg));
+        pthread_attr_destroy(&attributes);
+      },
+      &size);
+  expect(started, "no thread");
+  thread.join();
+  expect(size == 2 << 20 && !thread.started(), "a stack of another size");
+}
+
 // Several environments at once, each with what `hammer` does.
 template <class F>
 void beside_each_other(F hammer) {
@@ -114,6 +134,7 @@ void beside_each_other(F hammer) {
 }
 
 void all(uint64_t seed) {
+  measure_stack();
   for (const int64_t spin_ns : {int64_t(0), kSpinNs}) {
     hammer_gate(spin_ns);
     for (int size = 1; size <= kMostSize; size++) hammer_barrier(size, spin_ns);

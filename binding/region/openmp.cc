@@ -1,11 +1,16 @@
-// region.cc: loads the library with the parallel region while the environment is silent about OpenMP.
-#include "region.h"
-
+// openmp.cc: teams are OpenMP's. The parallel region lies in a library beside the add-on, which is loaded while the environment is silent
+// about OpenMP: it would bind the thread that imports us to one CPU (OMP_PROC_BIND), and cut teams (OMP_THREAD_LIMIT).
 #include <dlfcn.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
+
+#include "../gate.h"
+#include "../port/port.h"
+#include "../region.h"
+#include "../threads.h"
 
 namespace gradclip {
 namespace {
@@ -53,21 +58,40 @@ std::string own_folder() {
   return file.substr(0, file.rfind('/') + 1);
 }
 
-RegionLibrary load() {
+Region of_library = nullptr;
+
+// libgomp ends the process when the system refuses it a thread. So ask first: how many of `count` threads can exist at once?
+int creatable(int count) {
+  Gate done;
+  port::Thread threads[kMaxThreads];
+  const auto wait = [](void* gate) { static_cast<Gate*>(gate)->wait(0, 0); };
+  int n = 0;
+  while (n < count && threads[n].start(wait, &done)) n++;
+  done.advance();
+  for (int k = 0; k < n; k++) threads[k].join();
+  return n;
+}
+
+void run(int size, void (*body)(void* arg, int rank, int size), void* arg) {
+  size = 1 + creatable(std::min(size, kMaxThreads) - 1);
+  if (size == 1) return body(arg, 0, 1);
+  of_library(size, body, arg);
+}
+
+Regions load() {
   const std::string path = own_folder() + "gradclip_openmp.so";
   const SilentEnvironment silent;
-  RegionLibrary library;
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);   // never closed: its threads wait for work
-  if (handle) library.run = reinterpret_cast<Region>(dlsym(handle, "gradclip_region"));
-  if (!library.run) library.error = dlerror();
-  return library;
+  if (handle) of_library = reinterpret_cast<Region>(dlsym(handle, "gradclip_region"));
+  if (!of_library) return {"openmp", nullptr, dlerror()};
+  return {"openmp", run, ""};
 }
 
 }   // namespace
 
-const RegionLibrary& region() {
-  static const RegionLibrary* const library = new RegionLibrary(load());   // never freed: runs may outlive exit()
-  return *library;
+const Regions& region() {
+  static const Regions* const regions = new Regions(load());   // never freed: runs may outlive exit()
+  return *regions;
 }
 
 }   // namespace gradclip

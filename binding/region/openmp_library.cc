@@ -1,4 +1,4 @@
-// region.cc: the one parallel region, a library beside the add-on (see ../region.h). Nothing else knows OpenMP.
+// openmp_library.cc: the one parallel region, a library beside the add-on (see openmp.cc). Nothing else knows OpenMP.
 #include <omp.h>
 
 namespace {
