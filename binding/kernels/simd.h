@@ -1,5 +1,5 @@
 // simd.h: the lane groups all kernels are written with: F 16 x f32, D 16 x f64, I 16 x i32, M a mask of 16 lanes.
-// One set of functions for every ISA, so a kernel gives the same bits on AVX2 and AVX-512 by construction.
+// One set of functions for every ISA, so a kernel gives the same bits on AVX2, AVX-512 and NEON by construction.
 // r_* are the operations on one register of the ISA (W floats), a file for each; micro-kernels that count registers use those.
 
 #if defined(__AVX512F__)
@@ -8,6 +8,8 @@
 #include "simd/avx2.h"
 #elif defined(__x86_64__)
 #include "simd/sse.h"
+#elif defined(__aarch64__)
+#include "simd/neon.h"
 #endif
 
 // Asks for the line at p, into L2 or into L1. Inline by force: gcc takes a function that does nothing else for one without effect.
