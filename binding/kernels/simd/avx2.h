@@ -35,9 +35,9 @@ static inline RM r_mfirst(int n) {
 static inline RF r_loadm(const float* p, RM m) { return _mm256_maskload_ps(p, _mm256_castps_si256(m)); }
 static inline void r_storem(float* p, RF a, RM m) { _mm256_maskstore_ps(p, _mm256_castps_si256(m), a); }
 static inline RI r_bits(RF a) { return _mm256_castps_si256(a); }
-static inline RF r_turn(RF a) { return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xd8)); }
-static inline RF r_even(RF a, RF b) { return r_turn(_mm256_shuffle_ps(a, b, 0x88)); }
-static inline RF r_odd(RF a, RF b) { return r_turn(_mm256_shuffle_ps(a, b, 0xdd)); }
+static inline RF turn(RF a) { return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xd8)); }
+static inline RF r_even(RF a, RF b) { return turn(_mm256_shuffle_ps(a, b, 0x88)); }
+static inline RF r_odd(RF a, RF b) { return turn(_mm256_shuffle_ps(a, b, 0xdd)); }
 static inline RF r_zip_low(RF a, RF b) {
   return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20);
 }

@@ -1,4 +1,4 @@
-// avx512.h: one register of AVX-512 (F, BW, DQ, VL). The files of the other instruction sets have the same functions in the same order.
+// avx512.h: one register of AVX-512 (F, BW, DQ, VL). The files of the other instruction sets have the same functions.
 
 constexpr int W = 16;         // floats of a register
 constexpr int kRegs = 32;     // registers there are
