@@ -140,7 +140,7 @@ export class CheckpointError extends GradclipError {
   }
 }
 
-/** The native add-on cannot be loaded. The message says what to install. Code `ERR_ADDON`. */
+/** The native add-on is missing or cannot be loaded; the message says what helps. Fields `reason`, `system`, `libc`, `engine`, and `file` or `folder`. Code `ERR_ADDON`. */
 export class AddonError extends GradclipError {
   constructor(message: string | readonly string[], details?: Record<string, unknown>, options?: ErrorOptions) {
     super('ERR_ADDON', message, details, options);

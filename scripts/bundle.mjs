@@ -1,14 +1,15 @@
 // bundle.mjs: what users import and run, in a few files instead of hundreds: loading takes a quarter of the time. Our own tests, scripts and
 // bench import dist/lib, where ops and classes are the same objects whoever imports them.
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 import { lineMap } from './line-map.mjs';
 
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const build = await rolldown({
   input: { index: 'lib/index.ts', main: 'lib/cli/main.ts' },
   platform: 'node',
   external: /^node:|^node-gyp-build$/,
-  transform: { target: 'node20.19' },
+  transform: { target: 'node20.19', define: { GRADCLIP_VERSION: JSON.stringify(version) } },
 });
 await build.write({
   dir: 'dist/bundle',

@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import module, { type SourceMap } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-const HERE = new URL('.', import.meta.url).href;
+// Null in CommonJS that a bundler has made, which does not say where it is: then no place is known as ours.
+const FILE = import.meta.url as string | undefined;
+const HERE = FILE?.startsWith('file:') ? new URL('.', FILE).href : null;
 /** Where the sources are, or were: of what is run here, and of what Node calls it under --enable-source-maps. */
-const LIB = fileURLToPath(new URL('../../lib/', HERE));
+const LIB = HERE && fileURLToPath(new URL('../../lib/', HERE));
 const PLACE = /([\w.-]+\.js):(\d+):(\d+)/y;
 
 // Calls that are looked at, and told. In a deep model the line that its user wrote is far from where it shows that something is wrong.
@@ -33,8 +35,8 @@ function mapOf(file: string): SourceMap | null {
 
 /** A line of a stack; a place in the bundle is named by file and line of the sources: `gradclip/lib/ops/matmul.ts:20`. */
 function inSources(call: string): string {
-  const at = call.indexOf(HERE);
-  if (at < 0) return call;
+  const at = HERE ? call.indexOf(HERE) : -1;
+  if (!HERE || at < 0) return call;
   PLACE.lastIndex = at + HERE.length;
   const [found, file, line, column] = PLACE.exec(call) ?? [];
   const place = file && mapOf(file)?.findEntry(Number(line) - 1, Number(column) - 1);
@@ -61,7 +63,7 @@ export function callsOf(made: new (...args: never[]) => Error): () => string {
 
 /** Not in this package, and not in the engine. */
 const isUsers = (call: string): boolean =>
-  /:\d+\)?$/.test(call) && ![HERE, LIB, 'gradclip/lib/', 'node:'].some((place) => call.includes(place));
+  /:\d+\)?$/.test(call) && ![HERE, LIB, 'gradclip/lib/', 'node:'].some((place) => place && call.includes(place));
 
 /** The place in the user's files from which the library was called: `/home/me/model.mjs:8:20`; null where none is known. */
 export function userPlace(): string | null {

@@ -1,11 +1,8 @@
 // addon.ts: loads the native add-on and gives its surface a type. Nothing else in lib/ touches the binary.
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { OptionError } from '../errors.ts';
-import { addonError } from './missing.ts';
-import { version } from './package.ts';
+import { absent, checkFile, checkHost, refused, unreadable } from './failure.ts';
+import { type Found, find, type Searched, searched } from './find.ts';
 
 /**
  * A program as C++ decodes it. `code` holds, for each instruction in turn, whole numbers:
@@ -142,36 +139,41 @@ export interface Addon {
   untouched(): number;
 }
 
-let loaded: Addon | undefined;
+let loaded: (Found & { readonly addon: Addon }) | undefined;
 
 /** The add-on, loaded on first use. */
 export function addon(): Addon {
-  if (!loaded) {
-    const require = createRequire(import.meta.url);
-    const root = packageRoot(require);
-    try {
-      // GRADCLIP_PREBUILD, which it knows, names the folder of another build, such as the sanitized one.
-      loaded = (require('node-gyp-build') as (dir: string) => Addon)(root);
-    } catch (cause) {
-      // The add-on loaded and refused GRADCLIP_ISA or GRADCLIP_THREADS.
-      if ((cause as { code?: unknown }).code === 'ERR_OPTION') throw new OptionError((cause as Error).message, {}, { cause });
-      throw addonError(cause, existsSync(`${root}/tsconfig.json`));
-    }
-    // Files tell it, and by then the process may have no handle left to look. Where it cannot be found, whoever asks is told.
-    try {
-      version();
-    } catch {}
-  }
-  return loaded;
+  loaded ??= load();
+  return loaded.addon;
 }
 
-/** The folder of package.json, from lib/ as from dist/lib/. */
-function packageRoot(require: NodeJS.Require): string {
-  const here = dirname(fileURLToPath(import.meta.url));
-  for (const up of ['../..', '../../..']) {
-    try {
-      return dirname(require.resolve(`${here}/${up}/package.json`));
-    } catch {}
+/** Which file it is. Loads it. */
+export function addonFile(): Found {
+  addon();
+  return loaded!;
+}
+
+function load(): Found & { readonly addon: Addon } {
+  checkHost();
+  const at = searched();
+  const found = lookFor(at);
+  checkFile(found, at);
+  try {
+    return { ...found, addon: createRequire(found.file)(found.file) as Addon };
+  } catch (cause) {
+    // The add-on loaded and refused GRADCLIP_ISA or GRADCLIP_THREADS.
+    if ((cause as { code?: unknown }).code === 'ERR_OPTION') throw new OptionError((cause as Error).message, {}, { cause });
+    throw refused(found, at, cause);
   }
-  return here;
+}
+
+function lookFor(at: Searched): Found {
+  let found: Found | null;
+  try {
+    found = find(at);
+  } catch (cause) {
+    throw unreadable(at.folder, cause);
+  }
+  if (!found) throw absent(at);
+  return found;
 }

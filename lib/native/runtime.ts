@@ -1,6 +1,7 @@
 // runtime.ts: what the native side found on this machine.
 import { signature } from '../options/index.ts';
-import { addon } from './addon.ts';
+import { addon, addonFile } from './addon.ts';
+import { libc } from './host.ts';
 
 export interface Runtime {
   /** Instruction set in use, and those this machine can run, best first. GRADCLIP_ISA forces a lower one. */
@@ -13,13 +14,18 @@ export interface Runtime {
    * add-ons. The results are the same, to the bit.
    */
   readonly team: 'openmp' | 'threads';
+  /** The native add-on that was loaded: a build that GRADCLIP_PREBUILD names, one compiled here, or the package's own. */
+  readonly binary: { readonly file: string; readonly origin: 'GRADCLIP_PREBUILD' | 'source build' | 'prebuilt' };
+  /** The C library of this process; null where the system has but one. */
+  readonly libc: 'glibc' | 'musl' | null;
 }
 
 const readRuntime = signature('runtime', {});
 
-/** The instruction set, the number of threads in use and whose they are. Loads the add-on. */
+/** The instruction set, the number of threads in use and whose they are, and the native add-on. Loads that. */
 export function runtime(): Runtime {
   readRuntime(arguments);
   const { isa, isas, threads, team } = addon();
-  return { isa, isas: [...isas], threads: { ...threads }, team };
+  const { file, origin } = addonFile();
+  return { isa, isas: [...isas], threads: { ...threads }, team, binary: { file, origin }, libc: libc() };
 }
