@@ -3,6 +3,7 @@ import { compile } from '../lib/compile/compile.ts';
 import { defaultLayout, type Layout } from '../lib/compile/layout.ts';
 import { type Graph, INPUT, isOp } from '../lib/ir/graph.ts';
 import { type Data, type DType, type RefArray, type Sample, sizeOf } from '../lib/ir/op.ts';
+import { cos, log } from '../lib/math/index.ts';
 import { allocate, CompiledProgram, target } from '../lib/native/program.ts';
 
 export interface RunOptions {
@@ -78,7 +79,7 @@ export function fillSample(sample: Sample<unknown>, seed: number): Data[] {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return (state + 0.5) / 2 ** 32;
   };
-  const normal = (): number => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+  const normal = (): number => Math.sqrt(-2 * log(uniform())) * cos(2 * Math.PI * uniform());
   return sample.ins.map((type, i) => {
     const data = new ARRAYS[type.dtype](sizeOf(type.shape));
     const fill = sample.fill?.[i] ?? 'normal';

@@ -3,16 +3,16 @@
 // GRADCLIP_RUNS=1000 draws so many cases of each op.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Graph, type Node } from '../lib/ir/graph.ts';
+import type { Node } from '../lib/ir/graph.ts';
 import { type Data, type OpDef, type RefArray, sizeOf } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import { OPS } from '../lib/ops/list.ts';
 import { allocate } from './interpret.ts';
 import { TEAMS } from './kit.ts';
-import { fillSample } from './run-graph.ts';
 import { KINDS_OF_BITS, runTeams, sameNumbers, unwritten } from './run-node.ts';
 import { type Case, Draw } from './shapes/draw.ts';
 import { GENERATORS } from './shapes/index.ts';
+import { setUp } from './shapes/set-up.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
 type AnyOp = OpDef<any>;
@@ -43,12 +43,7 @@ test.each(cases)('$name', ({ op }) => {
 });
 
 function check(op: AnyOp, drawn: Case, seed: number, d: Draw): void {
-  const node = nodeOf(op, drawn);
-  const data = fillSample({ ...drawn, attrs: drawn.attrs }, seed);
-  const odd = d.rarely(3);
-  if (odd) sprinkle(drawn, data, d);
-  const inplace = d.flag() ? pairsOf(node) : [];
-  const what = `${op.name}(${drawn.ins.map((t) => `${t.dtype}[${t.shape}]`)}) ${JSON.stringify(drawn.attrs)}`;
+  const { node, data, odd, inplace, what } = setUp(op, drawn, seed, d);
   for (const isas of KINDS_OF_BITS) {
     let one: Data[] | undefined;
     for (const isa of isas) {
@@ -61,36 +56,6 @@ function check(op: AnyOp, drawn: Case, seed: number, d: Draw): void {
       });
     }
     if (!odd && !drawn.bitsOnly && isSoonTold(node)) compare(node, data, one!, drawn.tolerance ?? 2e-6, `${what} on ${isas}`);
-  }
-}
-
-function nodeOf(op: AnyOp, { ins, attrs }: Case): Node {
-  const graph = new Graph('train');
-  const inputs = ins.map((type, i) => graph.input(`x${i}`, type, 'feed'));
-  if (op.skippable) graph.section = 'apply';
-  return graph.add(op, inputs, attrs);
-}
-
-/** What may lie in place, one input for each output. */
-function pairsOf(node: Node): [number, number][] {
-  const used = new Set<number>();
-  const pairs = new Map<number, number>();
-  for (const [o, i] of node.op.inplace?.(node) ?? []) {
-    if (pairs.has(o) || used.has(i)) continue;
-    pairs.set(o, i);
-    used.add(i);
-  }
-  return [...pairs];
-}
-
-const ODD = [0, -0, 1e-40, -1e-40, 2 ** -149, Infinity, -Infinity, NaN, 3e38, -3e38, 1e-38, 1e30];
-/** Puts odd numbers among the floats, but for those that a case gives exactly. */
-function sprinkle({ ins, fill }: Case, data: Data[], d: Draw): void {
-  const some = d.pick(ODD.slice(0, 5), ODD);
-  for (const [k, x] of data.entries()) {
-    const given = fill?.[k];
-    if (ins[k]!.dtype[0] !== 'f' || x.length === 0 || (given && typeof given === 'object' && 'exactly' in given)) continue;
-    for (let n = d.int(0, 8); n > 0; n--) x[d.int(0, x.length - 1)] = d.pick(...some);
   }
 }
 

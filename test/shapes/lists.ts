@@ -1,5 +1,6 @@
 // lists.ts: cases of ops on lists of tensors, the gradients and parameters of a model: stages, statistics, pruning, histories.
 import { f32, f64, sizeOf, type TensorType, u8 } from '../../lib/ir/op.ts';
+import { sin } from '../../lib/math/index.ts';
 import type { RowNorm } from '../../lib/ops/pruning.ts';
 import { CHUNK, type StageAttrs, type StageKind, segments, unitsOf } from '../../lib/ops/stage.ts';
 import { type Case, type Draw, elementsOf, type FillOf, type Generator } from './draw.ts';
@@ -152,7 +153,7 @@ function history(d: Draw, sorted: boolean): { type: TensorType; fill: FillOf; se
   const exactly = Array.from({ length: series }, (_, k) => {
     const count = d.pick(0, d.int(0, capacity), capacity, d.int(0, 5 * capacity));
     const filled = Math.min(count, capacity);
-    const ring = Array.from({ length: capacity }, (_, i) => (i < filled ? Math.sin(7 * i + k) : 0));
+    const ring = Array.from({ length: capacity }, (_, i) => (i < filled ? sin(7 * i + k) : 0));
     const ascending = ring.slice(0, filled).sort((a, b) => a - b);
     return [count, ...ring, ...(sorted ? [...ascending, ...new Array<number>(capacity - filled).fill(0)] : [])];
   });

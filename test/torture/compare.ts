@@ -10,7 +10,8 @@ export function digestOf(outcome: Outcome): Digest {
   return new Map([...outcome].map(([name, value]) => [name, typeof value === 'string' ? value : hashOf(value)]));
 }
 
-function hashOf(data: Data): string {
+/** Of bits, but that all NaN are one. */
+export function hashOf(data: Data): string {
   const alike = data.some((v) => Number.isNaN(v)) ? data.map((v) => (Number.isNaN(v) ? Number.NaN : v)) : data;
   return createHash('sha1')
     .update(new Uint8Array(alike.buffer, alike.byteOffset, alike.byteLength))

@@ -17,8 +17,9 @@ const environment = ({ isa, poison }: Place): NodeJS.ProcessEnv => ({
   ...(isa && { GRADCLIP_ISA: isa }),
   GRADCLIP_POISON: poison ? '1' : '0',
 });
-type Place = Pick<Variant, 'isa' | 'poison'>;
-const keyOf = ({ isa, poison }: Place): string => `${isa ?? ''}${poison ? ' poisoned' : ''}`;
+/** Where a program runs. `engine`: an executable of Node, null for the one that runs this. */
+type Place = Pick<Variant, 'isa' | 'poison'> & { readonly engine: string | null };
+const keyOf = ({ isa, poison, engine }: Place): string => `${engine ?? ''} ${isa ?? ''}${poison ? ' poisoned' : ''}`;
 
 /** What is wrong with a program. */
 export interface Failure {
@@ -31,11 +32,20 @@ export interface Failure {
 
 export class Lane {
   readonly #children = new Map<string, Promise<ChildProcess>>();
+  readonly #beside: string | null;
+  /** What the ways can run on, the best first: known once a process has said so. */
   isas: readonly string[] = [];
 
-  /** What the machine can run: known once a process has said so. */
+  /**
+   * @param beside an executable of Node, perhaps of another processor. All ways are run by it, the plain run they are compared with by the engine
+   *   that runs this.
+   */
+  constructor(beside: string | null = null) {
+    this.#beside = beside;
+  }
+
   async start(): Promise<this> {
-    await this.#child(PLAIN);
+    await this.#child({ ...PLAIN, engine: this.#beside });
     return this;
   }
 
@@ -47,11 +57,11 @@ export class Lane {
       try {
         let reference = plain.get(alike.isa);
         if (!reference) {
-          reference = await this.#run({ spec, variant: alike, values: [] });
+          reference = await this.#run({ spec, variant: alike, values: [] }, null);
           plain.set(alike.isa, reference);
         }
         if (reference.thrown) return { variant: alike, kind: 'throws', message: reference.thrown };
-        const other = await this.#run({ spec, variant, values: [] });
+        const other = await this.#run({ spec, variant, values: [] }, this.#beside);
         if (other.thrown) return { variant, kind: 'throws', message: other.thrown };
         const names = differences(reference.digest, other.digest);
         if (names.length > 0) return { variant, kind: 'differs', message: await this.#told(spec, variant, names) };
@@ -69,16 +79,18 @@ export class Lane {
   /** The first values that differ; both ways are run once more for them. */
   async #told(spec: ProgramSpec, variant: Variant, names: readonly string[]): Promise<string> {
     const values = names.slice(0, 4);
-    const [a, b] = [await this.#run({ spec, variant: plainOf(variant), values }), await this.#run({ spec, variant, values })];
+    const a = await this.#run({ spec, variant: plainOf(variant), values }, null);
+    const b = await this.#run({ spec, variant, values }, this.#beside);
     const lines = values.map((name) => `${name}: ${firstDifference(a.values.get(name), b.values.get(name))}`);
     return [...lines, ...(names.length > values.length ? [`and ${names.length - values.length} more`] : [])].join('\n');
   }
 
-  async #run(request: Request): Promise<Answer> {
-    const child = await this.#child(request.variant);
+  async #run(request: Request, engine: string | null): Promise<Answer> {
+    const place = { ...request.variant, engine };
+    const child = await this.#child(place);
     return new Promise((resolve, reject) => {
       const failed = (why: string): void => {
-        this.#end(keyOf(request.variant));
+        this.#end(keyOf(place));
         reject(new Error(why));
       };
       const timer = setTimeout(() => failed(`no answer within ${HANGS_MS / 1000} s`), HANGS_MS);
@@ -104,9 +116,10 @@ export class Lane {
     if (!child) {
       child = new Promise((resolve, reject) => {
         const file = fileURLToPath(new URL('child.js', import.meta.url));
-        const made = fork(file, { env: environment(place), serialization: 'advanced' });
+        const execPath = place.engine ?? process.execPath;
+        const made = fork(file, { execPath, env: environment(place), serialization: 'advanced' });
         made.once('message', (ready) => {
-          if (place.isa === null) this.isas = (ready as Ready).isas;
+          if (place.isa === null && place.engine === this.#beside) this.isas = (ready as Ready).isas;
           made.removeAllListeners();
           resolve(made);
         });

@@ -1,5 +1,6 @@
 // run.ts: `npm run -s torture -- --programs 10000 --seed 1 [--jobs 2]`: random networks, each run plainly on one thread and in four other ways
 // that must give the same bits. Program k is that of seed + k, whatever came before it.
+// --beside PATH: the four ways are run by that executable of Node, of another version or processor; the plain run by the one that runs this.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Counts } from './counts.ts';
@@ -15,6 +16,7 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
     jobs: { type: 'string', default: String(availableParallelism()) },
     failures: { type: 'string', default: '1' },
+    beside: { type: 'string' },
   },
 });
 const whole = (name: keyof typeof flags): number => {
@@ -30,7 +32,7 @@ let next = 0;
 let failures = 0;
 
 async function work(): Promise<void> {
-  const lane = await new Lane().start();
+  const lane = await new Lane(flags.beside).start();
   tellIsas(lane.isas);
   for (let k = next++; k < programs && failures < most; k = next++) {
     const seed = first + k;
@@ -52,6 +54,10 @@ let told = false;
 function tellIsas(isas: readonly string[]): void {
   if (told) return;
   told = true;
+  if (flags.beside) {
+    console.log(`instruction sets: ${isas.join(', ')} of ${flags.beside} beside the best one here`);
+    return;
+  }
   const [best, next] = isas.filter((isa) => isa !== 'x86_64');
   const wide = next ? `${best} beside ${next}` : `${best ?? 'x86_64'} alone: this machine has no more`;
   console.log(`instruction sets: ${wide}${best ? ', x86_64 beside itself' : ''}`);
