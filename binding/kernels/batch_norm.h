@@ -29,8 +29,6 @@ static inline int bn_width(const BnShape& s, int64_t unit) {
   return !s.columns ? 1 : left < L ? (int)left : L;
 }
 
-INLINE F bn_load(const float* p, int n) { return n == L ? load(p) : load_n(p, n); }
-INLINE void bn_store(float* p, F v, int n) { n == L ? store(p, v) : store_n(p, v, n); }
 INLINE D bn_widen(const float* p, int n) { return n == L ? widen_load(p) : widen(load_n(p, n)); }
 // v, and 0 from lane n on.
 static D bn_first(D v, int n) {
@@ -137,7 +135,7 @@ struct BnForward {
 
   // The channel's first element: without it taken off, a mean far from 0 would drown the variance.
   D pivot(int64_t unit) const {
-    return s.columns ? widen(bn_load(x + unit * L, bn_width(s, unit))) : dset1((double)x[unit * s.space]);
+    return s.columns ? widen(load_part(x + unit * L, bn_width(s, unit))) : dset1((double)x[unit * s.space]);
   }
   void sums(int64_t unit, int64_t part, double* out) {
     D a = dset1(0), b = a;
@@ -170,10 +168,10 @@ struct BnForward {
     const BnLine l = line;
     bn_each(
         s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
-          F v = bn_value(l, bn_load(x + at, n));
-          if (kSum) v = add(v, bn_load(other + at, n));
+          F v = bn_value(l, load_part(x + at, n));
+          if (kSum) v = add(v, load_part(other + at, n));
           if (kRelu) v = max(set1(0.f), v);
-          bn_store(y + at, v, n);
+          store_part(y + at, v, n);
         });
   }
 };
@@ -237,9 +235,9 @@ struct BnBackward {
   F k1, k0;      // dx = a g + (x - m) k1 + k0
 
   __attribute__((always_inline)) F gradient(const BnLine& l, int64_t at, int n) const {
-    const F g = bn_load(dy + at, n);
-    if (kMask == kBnOwn) return select(le(bn_value(l, bn_load(x + at, n)), set1(0.f)), set1(0.f), g);
-    if (kMask == kBnOutput) return select(le(bn_load(y + at, n), set1(0.f)), set1(0.f), g);
+    const F g = load_part(dy + at, n);
+    if (kMask == kBnOwn) return select(le(bn_value(l, load_part(x + at, n)), set1(0.f)), set1(0.f), g);
+    if (kMask == kBnOutput) return select(le(load_part(y + at, n), set1(0.f)), set1(0.f), g);
     return g;
   }
   void sums(int64_t unit, int64_t part, double* out) {
@@ -281,7 +279,7 @@ struct BnBackward {
     bn_each(
         s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
           const F g = gradient(l, at, n);
-          bn_store(dx + at, fma(g, l.a, fma(sub(bn_load(x + at, n), l.m), slope, offset)), n);
+          store_part(dx + at, fma(g, l.a, fma(sub(load_part(x + at, n), l.m), slope, offset)), n);
         });
   }
 };

@@ -196,7 +196,7 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
         for (int64_t r = r0; r < r1; r++)
           for (int64_t j = 0; j < c.ow; j += L) {
             const int n = (int)least(L, c.ow - j);
-            sum = add(sum, n == L ? load(dy + r * c.ow + j) : load_n(dy + r * c.ow + j, n));
+            sum = add(sum, load_part(dy + r * c.ow + j, n));
           }
         put(w.k, sum);
       }

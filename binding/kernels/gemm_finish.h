@@ -44,14 +44,14 @@ static inline void finish_with(const Product& g, float* c, int64_t ld, int64_t i
       const int n = (int)least(L, cols - j);
       float* to = c + i * ld + j;
       const int64_t at = (i0 + i) * g.ci + j0 + j;
-      F x = n == L ? load(to) : load_n(to, n);
-      if (bias) x = add(x, g.bj == 0 ? set1(bias[i]) : n == L ? load(bias + j) : load_n(bias + j, n));
+      F x = load_part(to, n);
+      if (bias) x = add(x, g.bj == 0 ? set1(bias[i]) : load_part(bias + j, n));
       x = fn(x, at, n);
       if (g.other) {
-        const F other = n == L ? load(g.other + at) : load_n(g.other + at, n);
+        const F other = load_part(g.other + at, n);
         x = g.times ? mul(x, other) : add(x, other);
       }
-      n == L ? store(to, x) : store_n(to, x, n);
+      store_part(to, x, n);
     }
 }
 // What follows a product, over the finished part at its row i, lane j, which lies at c.
@@ -64,7 +64,7 @@ static void finish(const Product& g, float* c, int64_t ld, int64_t i, int64_t j,
     finish_with(
         g, c, ld, i, j, rows, cols, [&](F x, int64_t at, int n) __attribute__((always_inline)) {
           const Applied a = fn(x);
-          n == L ? store(g.slope + at, a.slope) : store_n(g.slope + at, a.slope, n);
+          store_part(g.slope + at, a.slope, n);
           return a.y;
         });
   };

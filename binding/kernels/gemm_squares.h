@@ -75,7 +75,7 @@ static void squares_of(const float* y, double* stats, int64_t batch, int64_t m, 
       const float* p = y + t / (tm * tn) * m * n + i0 * n + j;
       D sum = dset1(0.);
       for (int64_t i = i0; i < i1; i++, p += n) {
-        const D x = widen(j1 - j >= L ? load(p) : load_n(p, (int)(j1 - j)));
+        const D x = widen(load_part(p, j1 - j));
         sum = fma(x, x, sum);
       }
       total = j == j0 ? sum : add(total, sum);

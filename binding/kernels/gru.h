@@ -10,8 +10,8 @@ struct GruCell {
   MEMBER void end(const Spot&) const {}
   MEMBER void idle(const Spot& at) const {
     const int64_t r = at.row;
-    for (int g = 0; g < 3; g++) rec_store(gates + (r * 3 + g) * h + at.c, set1(0.f), at.n);
-    rec_store(inner + r * h + at.c, set1(0.f), at.n);
+    for (int g = 0; g < 3; g++) store_part(gates + (r * 3 + g) * h + at.c, set1(0.f), at.n);
+    store_part(inner + r * h + at.c, set1(0.f), at.n);
   }
   MEMBER void soon(const Spot& at, RecSoon& s) const {
     const int64_t r = at.row;
@@ -23,14 +23,14 @@ struct GruCell {
     const int64_t row = at.row, o = row * 3 * h + at.c;
     F x3[3], hh[3];
     for (int g = 0; g < 3; g++) {
-      x3[g] = rec_load(x + o + g * h, at.n);
-      hh[g] = add(load(z + g * stride), rec_load(bias + g * h + at.c, at.n));
+      x3[g] = load_part(x + o + g * h, at.n);
+      hh[g] = add(load(z + g * stride), load_part(bias + g * h + at.c, at.n));
     }
     const F r = sigmoid_f(add(x3[0], hh[0])), u = sigmoid_f(add(x3[1], hh[1])), n = tanh_f(fma(r, hh[2], x3[2]));
-    rec_store(gates + o, r, at.n);
-    rec_store(gates + o + h, u, at.n);
-    rec_store(gates + o + 2 * h, n, at.n);
-    rec_store(inner + row * h + at.c, hh[2], at.n);
+    store_part(gates + o, r, at.n);
+    store_part(gates + o + h, u, at.n);
+    store_part(gates + o + 2 * h, n, at.n);
+    store_part(inner + row * h + at.c, hh[2], at.n);
     return rec_flush(fma(u, sub(before, n), n));
   }
 };
@@ -70,8 +70,8 @@ struct GruBack {
   MEMBER void idle(const Spot& at) const {
     const int64_t o = at.row * 3 * h + at.c;
     for (int g = 0; g < 3; g++) {
-      rec_store(dx + o + g * h, set1(0.f), at.n);
-      rec_store(dhh + o + g * h, set1(0.f), at.n);
+      store_part(dx + o + g * h, set1(0.f), at.n);
+      store_part(dhh + o + g * h, set1(0.f), at.n);
     }
   }
   MEMBER void soon(const Spot& at, RecSoon& s) const {
@@ -87,14 +87,14 @@ struct GruBack {
   MEMBER F step(F dh, F before, F, const Spot& at, int64_t, F (&d)[3]) const {
     const int64_t row = at.row, o = row * 3 * h + at.c, oh = row * h + at.c;
     const F one = set1(1.f);
-    const F r = rec_load(gates + o, at.n), u = rec_load(gates + o + h, at.n), n = rec_load(gates + o + 2 * h, at.n);
+    const F r = load_part(gates + o, at.n), u = load_part(gates + o + h, at.n), n = load_part(gates + o + 2 * h, at.n);
     const F dn = rec_flush(mul(mul(dh, sub(one, u)), fma(neg(n), n, one)));
-    d[0] = rec_flush(mul(mul(dn, rec_load(inner + oh, at.n)), mul(r, sub(one, r))));
+    d[0] = rec_flush(mul(mul(dn, load_part(inner + oh, at.n)), mul(r, sub(one, r))));
     d[1] = rec_flush(mul(mul(dh, sub(before, n)), mul(u, sub(one, u))));
     d[2] = rec_flush(mul(dn, r));
     for (int g = 0; g < 3; g++) {
-      rec_store(dx + o + g * h, g == 2 ? dn : d[g], at.n);
-      rec_store(dhh + o + g * h, d[g], at.n);
+      store_part(dx + o + g * h, g == 2 ? dn : d[g], at.n);
+      store_part(dhh + o + g * h, d[g], at.n);
     }
     return rec_flush(mul(dh, u));
   }

@@ -7,12 +7,12 @@ struct LstmCell {
   const float* hs;
   float *last, *gates, *cs, *memory;   // memory: the cell state, beside the state
   int64_t steps, h;
-  MEMBER void begin(const Spot& at) const { store(memory + at.cell, rec_load(c0 + at.b * h + at.c, at.n)); }
-  MEMBER void end(const Spot& at) const { rec_store(last + at.b * h + at.c, load(memory + at.cell), at.n); }
+  MEMBER void begin(const Spot& at) const { store(memory + at.cell, load_part(c0 + at.b * h + at.c, at.n)); }
+  MEMBER void end(const Spot& at) const { store_part(last + at.b * h + at.c, load(memory + at.cell), at.n); }
   MEMBER void idle(const Spot& at) const {
     const int64_t r = at.row;
-    for (int g = 0; g < 4; g++) rec_store(gates + (r * 4 + g) * h + at.c, set1(0.f), at.n);
-    rec_store(cs + r * h + at.c, set1(0.f), at.n);
+    for (int g = 0; g < 4; g++) store_part(gates + (r * 4 + g) * h + at.c, set1(0.f), at.n);
+    store_part(cs + r * h + at.c, set1(0.f), at.n);
   }
   MEMBER void soon(const Spot& at, RecSoon& s) const {
     const int64_t r = at.row;
@@ -24,13 +24,13 @@ struct LstmCell {
     const int64_t r = at.row, o = r * 4 * h + at.c;
     F v[4];
     for (int g = 0; g < 4; g++) {
-      v[g] = add(load(z + g * stride), rec_load(x + o + g * h, at.n));
+      v[g] = add(load(z + g * stride), load_part(x + o + g * h, at.n));
       v[g] = g == 2 ? tanh_f(v[g]) : sigmoid_f(v[g]);
-      rec_store(gates + o + g * h, v[g], at.n);
+      store_part(gates + o + g * h, v[g], at.n);
     }
     const F c = rec_flush(fma(v[1], load(memory + at.cell), mul(v[0], v[2])));
     store(memory + at.cell, c);
-    rec_store(cs + r * h + at.c, c, at.n);
+    store_part(cs + r * h + at.c, c, at.n);
     return rec_flush(mul(v[3], tanh_f(c)));
   }
 };
@@ -67,11 +67,11 @@ struct LstmBack {
   int64_t steps, h;
   bool reverse;
   MEMBER void begin(const Spot& at) const {
-    store(memory + at.cell, dclast ? rec_load(dclast + at.b * h + at.c, at.n) : set1(0.f));
+    store(memory + at.cell, dclast ? load_part(dclast + at.b * h + at.c, at.n) : set1(0.f));
   }
-  MEMBER void end(const Spot& at) const { rec_store(dc0 + at.b * h + at.c, load(memory + at.cell), at.n); }
+  MEMBER void end(const Spot& at) const { store_part(dc0 + at.b * h + at.c, load(memory + at.cell), at.n); }
   MEMBER void idle(const Spot& at) const {
-    for (int g = 0; g < 4; g++) rec_store(dz + (at.row * 4 + g) * h + at.c, set1(0.f), at.n);
+    for (int g = 0; g < 4; g++) store_part(dz + (at.row * 4 + g) * h + at.c, set1(0.f), at.n);
   }
   MEMBER void soon(const Spot& at, RecSoon& s) const {
     const int64_t r = at.row;
@@ -86,10 +86,10 @@ struct LstmBack {
     const F one = set1(1.f);
     F v[4];
     for (int g = 0; g < 4; g++) {
-      v[g] = rec_load(gates + o + g * h, at.n);
+      v[g] = load_part(gates + o + g * h, at.n);
     }
-    const F tc = tanh_f(rec_load(cs + oc, at.n));
-    const F from = s == 0 ? rec_load(c0 + at.b * h + at.c, at.n) : rec_load(cs + oc + back, at.n);
+    const F tc = tanh_f(load_part(cs + oc, at.n));
+    const F from = s == 0 ? load_part(c0 + at.b * h + at.c, at.n) : load_part(cs + oc + back, at.n);
     const F dc = fma(mul(dh, v[3]), fma(neg(tc), tc, one), load(memory + at.cell));
     d[0] = mul(mul(dc, v[2]), mul(v[0], sub(one, v[0])));
     d[1] = mul(mul(dc, from), mul(v[1], sub(one, v[1])));
@@ -98,7 +98,7 @@ struct LstmBack {
     store(memory + at.cell, rec_flush(mul(dc, v[1])));
     for (int g = 0; g < 4; g++) {
       d[g] = rec_flush(d[g]);
-      rec_store(dz + o + g * h, d[g], at.n);
+      store_part(dz + o + g * h, d[g], at.n);
     }
     return set1(0.f);
   }

@@ -132,7 +132,7 @@ void maxPool_need(Need& n) {
 INLINE void pool_quad_spread(const uint8_t* place, const float* dy, float* x0, float* x1, int n) {
   int32_t t[L];
   for (int k = 0; k < L; k++) t[k] = k < n ? place[k] : 255;
-  const F at = to_float(iload(t)), g = n == L ? load(dy) : load_n(dy, n), zero = set1(0.f);
+  const F at = to_float(iload(t)), g = load_part(dy, n), zero = set1(0.f);
   F v[4];
   for (int k = 0; k < 4; k++) v[k] = select(eq(at, set1((float)k)), g, zero);
   for (int row = 0; row < 2; row++) {

@@ -33,7 +33,7 @@ static double sum_squares(const float* x, int64_t n) {
   }
   for (int k = 0; k < 2 && i < n; k++, i += L) {
     float rest[L];
-    store(rest, load_n(x + i, (int)(n - i < L ? n - i : L)));
+    store(rest, load_part(x + i, n - i));
     sum.take(k, rest);
   }
   return sum.value();

@@ -173,7 +173,7 @@ static double row_statistic(const float* x, int64_t n) {
   Kind kind(0, 0);
   for (int64_t i = 0; i < n; i += L) {
     float part[L];
-    store(part, load_n(x + i, (int)(n - i < L ? n - i : L)));
+    store(part, load_part(x + i, n - i));
     kind.take((int)(i / L % 2), part);
   }
   return kind.value();

@@ -130,7 +130,7 @@ static void rec_forward(const Args& a, const Team& team, const Sequences& sequen
     for (int64_t block = part.c0; block < part.c1; block++)
       tiles.each([&](int64_t r0, int64_t rows) {
         each(block, r0, rows, 0, [&](const Spot& x, int64_t at, int64_t) {
-          store(states[0] + at, rec_load(h0 + x.b * h + x.c, x.n));
+          store(states[0] + at, load_part(h0 + x.b * h + x.c, x.n));
           cell.begin(x);
         });
       });
@@ -150,10 +150,10 @@ static void rec_forward(const Args& a, const Team& team, const Sequences& sequen
             if (x.live) {
               const F y = cell.step(z + zat, rows * L, before, x);
               store(next + at, y);
-              rec_store(hs + o, y, x.n);
+              store_part(hs + o, y, x.n);
             } else {
               store(next + at, before);
-              rec_store(hs + o, set1(0.f), x.n);
+              store_part(hs + o, set1(0.f), x.n);
               cell.idle(x);
             }
           });
@@ -163,7 +163,7 @@ static void rec_forward(const Args& a, const Team& team, const Sequences& sequen
     for (int64_t block = part.c0; block < part.c1; block++)
       tiles.each([&](int64_t r0, int64_t rows) {
         each(block, r0, rows, 0, [&](const Spot& x, int64_t at, int64_t) {
-          rec_store(last + x.b * h + x.c, load(states[q.steps & 1] + at), x.n);
+          store_part(last + x.b * h + x.c, load(states[q.steps & 1] + at), x.n);
           cell.end(x);
         });
       });
@@ -213,7 +213,7 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
       });
     };
     each(0, [&](const Spot& x, int64_t at, int64_t, int64_t) {
-      store(carry + at, dlast ? rec_load(dlast + x.b * h + x.c, x.n) : set1(0.f));
+      store(carry + at, dlast ? load_part(dlast + x.b * h + x.c, x.n) : set1(0.f));
       if (direct) store(straight + at, set1(0.f));
       cell.begin(x);
     });
@@ -224,14 +224,14 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
         F dh = load(carry + at), d[G];
         if (direct) dh = add(dh, load(straight + at));
         if (x.live) {
-          if (dhs) dh = add(dh, rec_load(dhs + o, x.n));
-          const F y = rec_load(hs + o, x.n);
-          const F from = s == 0 ? rec_load(h0 + x.b * h + x.c, x.n) : rec_load(hs + (q.reverse ? o + h : o - h), x.n);
+          if (dhs) dh = add(dh, load_part(dhs + o, x.n));
+          const F y = load_part(hs + o, x.n);
+          const F from = s == 0 ? load_part(h0 + x.b * h + x.c, x.n) : load_part(hs + (q.reverse ? o + h : o - h), x.n);
           dh = cell.step(dh, from, y, x, s, d);
-          rec_store(before + o, from, x.n);
+          store_part(before + o, from, x.n);
         } else {
           for (int g = 0; g < G; g++) d[g] = set1(0.f);
-          rec_store(before + o, d[0], x.n);
+          store_part(before + o, d[0], x.n);
           cell.idle(x);
         }
         if (direct) store(straight + at, dh);
@@ -250,7 +250,7 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
     }
     each(0, [&](const Spot& x, int64_t at, int64_t, int64_t) {
       const F dh = load(carry + at);
-      rec_store(dh0 + x.b * h + x.c, direct ? add(dh, load(straight + at)) : dh, x.n);
+      store_part(dh0 + x.b * h + x.c, direct ? add(dh, load(straight + at)) : dh, x.n);
       cell.end(x);
     });
     if (part.meet) team.barrier();

@@ -12,8 +12,6 @@ constexpr int64_t kRecSmall = 65536;   // weights that stay in L2 beside all els
 
 // What vanishes over time counts as 0 below 2^-100, so that products with it are no denormals either.
 INLINE F rec_flush(F v) { return select(lt(abs(v), set1(7.8886091e-31f)), set1(0.f), v); }
-INLINE F rec_load(const float* p, int n) { return n == L ? load(p) : load_n(p, n); }
-INLINE void rec_store(float* p, F v, int n) { n == L ? store(p, v) : store_n(p, v, n); }
 
 // The columns of a product with G units a group, cut in blocks of whole groups that fill whole panels.
 template <int G>

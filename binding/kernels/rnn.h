@@ -14,7 +14,7 @@ struct RnnCell {
     const int64_t o = at.row * h + at.c;
     __builtin_prefetch(x + (reverse ? o - h : o + h));
     __builtin_prefetch(hs + (reverse ? o - h : o + h));
-    const F y = rec_flush(add(load(z), rec_load(x + o, at.n)));
+    const F y = rec_flush(add(load(z), load_part(x + o, at.n)));
     return relu ? relu_f(y) : tanh_f(y);
   }
 };
@@ -42,7 +42,7 @@ struct RnnBack {
   bool relu, reverse;
   MEMBER void begin(const Spot&) const {}
   MEMBER void end(const Spot&) const {}
-  MEMBER void idle(const Spot& at) const { rec_store(dz + at.row * h + at.c, set1(0.f), at.n); }
+  MEMBER void idle(const Spot& at) const { store_part(dz + at.row * h + at.c, set1(0.f), at.n); }
   MEMBER void soon(const Spot&, RecSoon&) const {}
   MEMBER F step(F dh, F, F y, const Spot& at, int64_t, F (&d)[1]) const {
     const int64_t o = at.row * h + at.c, then = reverse ? o + h : o - h;
@@ -51,7 +51,7 @@ struct RnnBack {
     __builtin_prefetch(dz + then);
     __builtin_prefetch(before + then);
     d[0] = rec_flush(relu ? select(lt(set1(0.f), y), dh, set1(0.f)) : mul(dh, fma(neg(y), y, set1(1.f))));
-    rec_store(dz + o, d[0], at.n);
+    store_part(dz + o, d[0], at.n);
     return set1(0.f);
   }
 };

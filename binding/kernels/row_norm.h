@@ -22,12 +22,9 @@ static NormLine norm_line(const float* stats, int64_t row) {
   return {stats[0], stats[1], stats[2]};
 }
 
-INLINE F norm_load(const float* x, int64_t n) { return n >= L ? load(x) : load_n(x, (int)n); }
-INLINE void norm_store(float* y, F v, int64_t n) { n >= L ? store(y, v) : store_n(y, v, (int)n); }
-
 static double norm_mean(const float* x, int64_t n) {
   D sum = dset1(0);
-  for (int64_t c = 0; c < n; c += L) sum = add(sum, widen(norm_load(x + c, n - c)));
+  for (int64_t c = 0; c < n; c += L) sum = add(sum, widen(load_part(x + c, n - c)));
   return hsum(sum) / (double)n;
 }
 // The mean of (x - mean)^2.
@@ -65,10 +62,10 @@ static void row_norm(const Args& a, const Team& team) {
     const float kept[] = {CENTERED ? line.mean : line.scale, line.scale, line.lost};
     memcpy(stats + row * kNormStats<CENTERED>, kept, kNormStats<CENTERED> * sizeof(float));
     for (int64_t c = 0; c < n; c += L) {
-      F v = norm_value<CENTERED>(line, norm_load(x + c, n - c));
-      if (weight) v = mul(v, norm_load(weight + c, n - c));
-      if (bias) v = add(v, norm_load(bias + c, n - c));
-      norm_store(y + c, v, n - c);
+      F v = norm_value<CENTERED>(line, load_part(x + c, n - c));
+      if (weight) v = mul(v, load_part(weight + c, n - c));
+      if (bias) v = add(v, load_part(bias + c, n - c));
+      store_part(y + c, v, n - c);
     }
   }
 }
@@ -96,22 +93,22 @@ template <bool CENTERED>
 static void row_norm_back(const float* x, const float* dy, const float* weight, float* dx, const NormLine& line, int64_t n,
                           float* dw, float* db) {
   const F s = set1(line.scale);
-  const auto normal = [&](int64_t c) { return norm_value<CENTERED>(line, norm_load(x + c, n - c)); };
-  const auto gradient = [&](F d, int64_t c) { return weight ? mul(d, norm_load(weight + c, n - c)) : d; };
+  const auto normal = [&](int64_t c) { return norm_value<CENTERED>(line, load_part(x + c, n - c)); };
+  const auto gradient = [&](F d, int64_t c) { return weight ? mul(d, load_part(weight + c, n - c)) : d; };
   D sum = dset1(0), dot = sum;
   for (int64_t c = 0; c < n; c += L) {
-    const F d = norm_load(dy + c, n - c), g = gradient(d, c);
+    const F d = load_part(dy + c, n - c), g = gradient(d, c);
     F z = normal(c);   // beyond the end it is not 0, but d and g are
     if (CENTERED) sum = add(sum, widen(g));
     dot = fma(widen(g), widen(z), dot);
-    if (dw) norm_store(dw + c, fma(d, z, norm_load(dw + c, n - c)), n - c);
-    if (db) norm_store(db + c, add(d, norm_load(db + c, n - c)), n - c);
+    if (dw) store_part(dw + c, fma(d, z, load_part(dw + c, n - c)), n - c);
+    if (db) store_part(db + c, add(d, load_part(db + c, n - c)), n - c);
   }
   const F mg = set1(CENTERED ? (float)(hsum(sum) / (double)n) : 0.f), mz = set1(-(float)(hsum(dot) / (double)n));
   for (int64_t c = 0; c < n; c += L) {
-    F g = gradient(norm_load(dy + c, n - c), c);
+    F g = gradient(load_part(dy + c, n - c), c);
     if (CENTERED) g = sub(g, mg);
-    norm_store(dx + c, mul(fma(normal(c), mz, g), s), n - c);
+    store_part(dx + c, mul(fma(normal(c), mz, g), s), n - c);
   }
 }
 
@@ -139,8 +136,8 @@ static void row_norm_grad(const Args& a, const Team& team) {
   for (int64_t t = g.begin; t < g.end; t++) {
     const int64_t p = quotient(t, groups), c = (t - p * groups) * L;
     D sum = dset1(0);
-    for (int64_t b = 0; b < blocks; b++) sum = add(sum, widen(norm_load(partial + (b * parts + p) * n + c, n - c)));
-    norm_store((float*)a.out[1 + p] + c, narrow(sum), n - c);
+    for (int64_t b = 0; b < blocks; b++) sum = add(sum, widen(load_part(partial + (b * parts + p) * n + c, n - c)));
+    store_part((float*)a.out[1 + p] + c, narrow(sum), n - c);
   }
 }
 template <bool CENTERED>

@@ -44,6 +44,9 @@ static inline void store(float* p, F a) { GRADCLIP_EACH(NR, r_store(p + W * i, a
 // The first n lanes (0..16); the others read as zero, and no memory past n is touched.
 static inline F load_n(const float* p, int n) { F r; GRADCLIP_EACH(NR, r.v[i] = r_loadm(p + W * i, r_mfirst(n - W * i))); return r; }
 static inline void store_n(float* p, F a, int n) { GRADCLIP_EACH(NR, r_storem(p + W * i, a.v[i], r_mfirst(n - W * i))); }
+// The rest of a row from p on, of which n elements are left: as many of them as there are lanes.
+INLINE F load_part(const float* p, int64_t n) { return n >= L ? load(p) : load_n(p, (int)n); }
+INLINE void store_part(float* p, F a, int64_t n) { n >= L ? store(p, a) : store_n(p, a, (int)n); }
 static inline F set1(float x) { F r; GRADCLIP_EACH(NR, r.v[i] = r_set1(x)); return r; }
 static inline F fma(F a, F b, F c) { F r; GRADCLIP_EACH(NR, r.v[i] = r_fma(a.v[i], b.v[i], c.v[i])); return r; }   // a * b + c
 static inline F select(M m, F a, F b) { F r; GRADCLIP_EACH(NR, r.v[i] = r_select(m.v[i], a.v[i], b.v[i])); return r; }   // m ? a : b

@@ -11,7 +11,6 @@ INLINE F softmax_load(const float* x, int64_t n) {
   for (int i = 0; i < NR; i++) first.v[i] = r_mfirst((int)n - W * i);
   return select(first, load_n(x, (int)n), set1(-__builtin_inff()));
 }
-INLINE void softmax_store(float* y, F v, int64_t n) { n >= L ? store(y, v) : store_n(y, v, (int)n); }
 
 static float softmax_max(const float* x, int64_t n) {
   F top = set1(-__builtin_inff());
@@ -28,7 +27,7 @@ static double softmax_sum(const float* x, float* y, int64_t n, float top) {
   for (int64_t c = 0; c < n; c += L) {
     const F e = softmax_exp(sub(softmax_load(x + c, n - c), set1(top)));
     sum = add(sum, widen(e));
-    if (y) softmax_store(y + c, e, n - c);
+    if (y) store_part(y + c, e, n - c);
   }
   return hsum(sum);
 }
@@ -58,7 +57,7 @@ void softmax(const Args& a, const Team& team) {
     softmax_rows((const float*)a.in[0] + first * n, y, rows, n, s);
     for (int64_t k = 0; k < rows; k++, y += n) {
       const F sum = set1((float)s.sum[k]);
-      for (int64_t c = 0; c < n; c += L) softmax_store(y + c, flush_f(div(softmax_load(y + c, n - c), sum)), n - c);
+      for (int64_t c = 0; c < n; c += L) store_part(y + c, flush_f(div(softmax_load(y + c, n - c), sum)), n - c);
     }
   });
 }
@@ -72,7 +71,7 @@ void logSoftmax(const Args& a, const Team& team) {
     softmax_rows(x, nullptr, rows, n, s);
     for (int64_t k = 0; k < rows; k++, x += n, y += n) {
       const F top = set1(s.top[k]), low = set1((float)log_d(s.sum[k]));
-      for (int64_t c = 0; c < n; c += L) softmax_store(y + c, sub(sub(softmax_load(x + c, n - c), top), low), n - c);
+      for (int64_t c = 0; c < n; c += L) store_part(y + c, sub(sub(softmax_load(x + c, n - c), top), low), n - c);
     }
   });
 }
@@ -82,9 +81,6 @@ void softmax_need(Need& n) {
 }
 void logSoftmax_need(Need& n) { softmax_need(n); }
 
-// The part of a row from c on, zero beyond its end.
-INLINE F softmax_part(const float* x, int64_t n) { return n >= L ? load(x) : load_n(x, (int)n); }
-
 // dx = y (dy - sum(dy y)), y the softmax. ins y, dy; dx may be either.
 void softmaxGrad(const Args& a, const Team& team) {
   const int64_t n = a.i[1];
@@ -93,11 +89,11 @@ void softmaxGrad(const Args& a, const Team& team) {
     const float *y = (const float*)a.in[0] + row * n, *dy = (const float*)a.in[1] + row * n;
     float* dx = (float*)a.out[0] + row * n;
     D dot = dset1(0);
-    for (int64_t c = 0; c < n; c += L) dot = fma(widen(softmax_part(y + c, n - c)), widen(softmax_part(dy + c, n - c)), dot);
+    for (int64_t c = 0; c < n; c += L) dot = fma(widen(load_part(y + c, n - c)), widen(load_part(dy + c, n - c)), dot);
     const F sum = set1((float)hsum(dot));
     for (int64_t c = 0; c < n; c += L) {
-      const F g = mul(softmax_part(y + c, n - c), sub(softmax_part(dy + c, n - c), sum));
-      softmax_store(dx + c, flush_f(g), n - c);
+      const F g = mul(load_part(y + c, n - c), sub(load_part(dy + c, n - c), sum));
+      store_part(dx + c, flush_f(g), n - c);
     }
   }
 }
@@ -109,11 +105,11 @@ void logSoftmaxGrad(const Args& a, const Team& team) {
     const float *y = (const float*)a.in[0] + row * n, *dy = (const float*)a.in[1] + row * n;
     float* dx = (float*)a.out[0] + row * n;
     D total = dset1(0);
-    for (int64_t c = 0; c < n; c += L) total = add(total, widen(softmax_part(dy + c, n - c)));
+    for (int64_t c = 0; c < n; c += L) total = add(total, widen(load_part(dy + c, n - c)));
     const F sum = set1((float)hsum(total));
     for (int64_t c = 0; c < n; c += L) {
-      const F g = fma(neg(softmax_exp(softmax_part(y + c, n - c))), sum, softmax_part(dy + c, n - c));
-      softmax_store(dx + c, flush_f(g), n - c);
+      const F g = fma(neg(softmax_exp(load_part(y + c, n - c))), sum, load_part(dy + c, n - c));
+      store_part(dx + c, flush_f(g), n - c);
     }
   }
 }
@@ -125,7 +121,7 @@ void logSoftmaxGrad_need(Need& n) { softmaxGrad_need(n); }
 
 static double softmax_mean(const float* x, int64_t n) {
   D sum = dset1(0);
-  for (int64_t c = 0; c < n; c += L) sum = add(sum, widen(softmax_part(x + c, n - c)));
+  for (int64_t c = 0; c < n; c += L) sum = add(sum, widen(load_part(x + c, n - c)));
   return hsum(sum) / (double)n;
 }
 
@@ -159,7 +155,7 @@ static bool label_need(Need& n, int labels, int weight) {
 // sum(w x) of a row, in f64.
 static double softmax_weighted(const float* x, const float* w, int64_t n) {
   D sum = dset1(0);
-  for (int64_t c = 0; c < n; c += L) sum = fma(widen(softmax_part(w + c, n - c)), widen(softmax_part(x + c, n - c)), sum);
+  for (int64_t c = 0; c < n; c += L) sum = fma(widen(load_part(w + c, n - c)), widen(load_part(x + c, n - c)), sum);
   return hsum(sum);
 }
 
@@ -226,9 +222,9 @@ void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
       const F scale = set1((float)(total * dloss[k] / s.sum[k]));
       const F off = set1(-(float)(each * dloss[k]));
       for (int64_t c = 0; c < n; c += L) {
-        const F part = softmax_part(dx + c, n - c);
-        const F less = labels.weight ? mul(off, softmax_part(labels.weight + c, n - c)) : off;
-        softmax_store(dx + c, flush_f(e != 0 ? fma(part, scale, less) : mul(part, scale)), n - c);
+        const F part = load_part(dx + c, n - c);
+        const F less = labels.weight ? mul(off, load_part(labels.weight + c, n - c)) : off;
+        store_part(dx + c, flush_f(e != 0 ? fma(part, scale, less) : mul(part, scale)), n - c);
       }
       dx[label] = at;
     }
