@@ -47,33 +47,36 @@ static void accumulate_range(T* out, const T* sums, const T* value, int64_t leve
   }
 }
 
+enum AccumulateInts { kAccLevels, kAccElements, kAccF64 };
 // in: partial sums, the next value, and optional an f64 scalar that divides the sum of all. ints: levels, elements, f64 (0 or 1)
 void accumulate_need(Need& n) {
   if (n.n_in < 2 || n.n_in > 3) return n.fail("expected two or three inputs");
-  if (n.i[0] < 1 || n.i[1] < 0 || n.i[2] < 0 || n.i[2] > 1) return n.fail("levels must be > 0, elements >= 0, f64 0 or 1");
-  const int64_t size = n.i[2] ? 8 : 4;
-  n.out[0] = n.in[0] = size_of(n.i[0], n.i[1], size);
-  n.in[1] = size_of(n.i[1], size);
+  if (n.i[kAccLevels] < 1 || n.i[kAccElements] < 0 || n.i[kAccF64] < 0 || n.i[kAccF64] > 1)
+    return n.fail("levels must be > 0, elements >= 0, f64 0 or 1");
+  const int64_t size = n.i[kAccF64] ? 8 : 4;
+  n.out[0] = n.in[0] = size_of(n.i[kAccLevels], n.i[kAccElements], size);
+  n.in[1] = size_of(n.i[kAccElements], size);
   if (n.n_in == 3) n.in[2] = 8;
   n.alias(0, 0);
 }
 
 void accumulate(const Args& a, const Team& team) {
   const TreePlace p = place_in_tree(a.ctx->micro, a.ctx->micros);
-  const int64_t levels = a.i[0], n = a.i[1];
+  const int64_t levels = a.i[kAccLevels], n = a.i[kAccElements];
   // As many micro-batches as a request asks for, which the verifier does not see.
   const int64_t most = p.joins ? p.held : p.held + 1;
   if (most > levels) return fail(a.status, kIndexOutOfBounds, a.ctx->micro, (double)(most - 1), (double)levels);
   const double* divisor = a.n_in == 3 && a.ctx->micro == a.ctx->micros - 1 ? (const double*)a.in[2] : nullptr;
   const Range r = split(n, team);
-  if (a.i[2])
+  if (a.i[kAccF64])
     accumulate_range((double*)a.out[0], (const double*)a.in[0], (const double*)a.in[1], levels, n, r, p, divisor);
   else
     accumulate_range((float*)a.out[0], (const float*)a.in[0], (const float*)a.in[1], levels, n, r, p, divisor);
 }
 
+enum CarryInts { kCarryBytes };
 static void carry_from(const Args& a, const Team& team, int input) {
-  const Range r = split(a.i[0], team);
+  const Range r = split(a.i[kCarryBytes], team);
   const char* from = (const char*)a.in[input];
   char* to = (char*)a.out[0];
   if (to != from) memcpy(to + r.begin, from + r.begin, (size_t)(r.end - r.begin));
@@ -81,12 +84,12 @@ static void carry_from(const Args& a, const Team& team, int input) {
 // out = in[0] in the first micro-batch of a step, in[1] in the others. ints: bytes
 void carry(const Args& a, const Team& team) { carry_from(a, team, a.ctx->micro == 0 ? 0 : 1); }
 void carry_need(Need& n) {
-  n.out[0] = n.in[0] = n.in[1] = size_of(n.i[0], 1);
+  n.out[0] = n.in[0] = n.in[1] = size_of(n.i[kCarryBytes], 1);
   n.alias(0, 1);
 }
 // out = in[1], written over in[0]. ints: bytes
 void leave(const Args& a, const Team& team) { carry_from(a, team, 1); }
 void leave_need(Need& n) {
-  n.out[0] = n.in[0] = n.in[1] = size_of(n.i[0], 1);
+  n.out[0] = n.in[0] = n.in[1] = size_of(n.i[kCarryBytes], 1);
   n.alias(0, 0);
 }

@@ -53,10 +53,11 @@ static AnalyzePartial analyze_block(const float* x, int64_t n, int64_t ahead) {
   return {a.squares.value(), a.absolute.value(), a.largest.value(), count, (double)a.bad, a.first};
 }
 
+enum AnalyzeInts { kAnalyzeTensors, kAnalyzeSizes };
 // i: tensors, their sizes, then the first block of each and the number of blocks. in: tensors (f32). out, f64 with one value per tensor:
 // sum of squares, sum of abs, largest abs (NaN if there is one), zeros, elements that are not finite, index of the first of these (-1: none).
 void analyze(const Args& a, const Team& team) {
-  const int64_t n = a.i[0], *size = a.i + 1, *start = size + n;
+  const int64_t n = a.i[kAnalyzeTensors], *size = a.i + kAnalyzeSizes, *start = size + n;
   AnalyzePartial* partial = (AnalyzePartial*)a.scratch;
   const Range r = split(start[n], team);
   int64_t t = segment_of(start, n, r.begin);
@@ -83,11 +84,11 @@ void analyze(const Args& a, const Team& team) {
   }
 }
 void analyze_need(Need& n) {
-  if (n.n_i < 1) return n.fail("expected tensors");
-  const int64_t count = n.i[0];
+  if (n.n_i < kAnalyzeSizes) return n.fail("expected tensors");
+  const int64_t count = n.i[kAnalyzeTensors];
   if (count < 1 || count != n.n_in) return n.fail("expected as many tensors as inputs, at least one");
-  if (n.n_i != 2 + 2 * count) return n.fail("wrong number of integers");
-  const int64_t *size = n.i + 1, *start = size + count;
+  if (n.n_i != kAnalyzeSizes + 2 * count + 1) return n.fail("wrong number of integers");
+  const int64_t *size = n.i + kAnalyzeSizes, *start = size + count;
   if (!segments_ok(size, nullptr, start, count, kBlock)) return n.fail("sizes and blocks do not agree");
   for (int64_t t = 0; t < count; t++) n.in[t] = size_mul(size[t], 4);
   for (int k = 0; k < 6; k++) n.out[k] = size_mul(count, 8);

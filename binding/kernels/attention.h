@@ -24,17 +24,22 @@ enum AttentionInts {
   kAttDrop,
   kAttViews
 };
+enum AttViewInts { kViewOperand, kViewOffset, kViewBatch, kViewHead, kViewRow, kViewInts };
 
 struct AttView {
   const int64_t* i;
-  int64_t at(int64_t b, int64_t h, int64_t t) const { return i[1] + b * i[2] + h * i[3] + t * i[4]; }
-  int64_t row() const { return i[4]; }
+  int64_t at(int64_t b, int64_t h, int64_t t) const {
+    return i[kViewOffset] + b * i[kViewBatch] + h * i[kViewHead] + t * i[kViewRow];
+  }
+  int64_t row() const { return i[kViewRow]; }
 };
-static inline AttView att_view(const int64_t* ints, int which) { return {ints + kAttViews + 5 * which}; }
+static inline AttView att_view(const int64_t* ints, int which) { return {ints + kAttViews + kViewInts * which}; }
 static inline const float* att_in(const Args& a, AttView v, int64_t b, int64_t h) {
-  return (const float*)a.in[v.i[0]] + v.at(b, h, 0);
+  return (const float*)a.in[v.i[kViewOperand]] + v.at(b, h, 0);
 }
-static inline float* att_out(const Args& a, AttView v, int64_t b, int64_t h) { return (float*)a.out[v.i[0]] + v.at(b, h, 0); }
+static inline float* att_out(const Args& a, AttView v, int64_t b, int64_t h) {
+  return (float*)a.out[v.i[kViewOperand]] + v.at(b, h, 0);
+}
 
 // c[rows, cols] (+)= s[rows, k] * v[k, cols]; element (i, p) of s at s[i * st + p], or at s[p * st + i].
 static void att_product(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t rows, int64_t cols,
@@ -185,7 +190,8 @@ void attention(const Args& a, const Team& team) {
 static int64_t att_span(const Need& n, int which, int64_t heads, int64_t rows) {
   const int64_t* v = att_view(n.i, which).i;
   if (size_of(n.i[kAttB], heads, rows, n.i[kAttD]) == 0) return 0;
-  const int64_t parts[] = {v[1], size_mul(n.i[kAttB] - 1, v[2]), size_mul(heads - 1, v[3]), size_mul(rows - 1, v[4]), n.i[kAttD]};
+  const int64_t parts[] = {v[kViewOffset], size_mul(n.i[kAttB] - 1, v[kViewBatch]), size_mul(heads - 1, v[kViewHead]),
+                           size_mul(rows - 1, v[kViewRow]), n.i[kAttD]};
   int64_t end = 0;
   for (const int64_t p : parts) {
     if (p < 0 || p > Need::kMax) return Need::kMax + 1;
@@ -194,12 +200,12 @@ static int64_t att_span(const Need& n, int which, int64_t heads, int64_t rows) {
   return end;
 }
 static void att_touch(Need& n, int which, int64_t heads, int64_t rows, int64_t* operands, int64_t count) {
-  const int64_t operand = n.i[kAttViews + 5 * which];
+  const int64_t operand = n.i[kAttViews + kViewInts * which + kViewOperand];
   if (operand < 0 || operand >= count) return n.fail("a view of no operand");
   operands[operand] = most(operands[operand], size_mul(att_span(n, which, heads, rows), 4));
 }
 static void att_checks(Need& n, int views, int inputs) {
-  if (n.n_i != kAttViews + 5 * views) return n.fail("wrong number of attributes");
+  if (n.n_i != kAttViews + kViewInts * views) return n.fail("wrong number of attributes");
   for (int k = 0; k < n.n_i; k++)
     if (n.i[k] < 0 || n.i[k] > Need::kMax) return n.fail("an attribute is out of range");
   if (n.i[kAttD] < 1) return n.fail("heads are empty");

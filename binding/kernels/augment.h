@@ -7,12 +7,26 @@ struct Pose {
   int64_t y0, ys, x0, xs, top, bottom, left, right;
 };
 
+enum AugmentInts {
+  kAugmentImages,
+  kAugmentChannels,
+  kAugmentHeight,
+  kAugmentWidth,
+  kAugmentBytes,
+  kAugmentShift,
+  kAugmentBorder,
+  kAugmentMirror,
+  kAugmentTurn,
+  kAugmentSide,
+  kAugmentBlank,
+  kAugmentKey
+};
 // i: images, channels, height, width, bytes of a value (1: u8, 4: f32), shift, border, thresholds of 2^16 for mirroring left to right
 // and top to bottom, side of the blank square, its threshold of 2^24, key of the op. f: value of what is blank and of a constant border
 static inline Pose pose_of(const Args& a, int64_t image) {
-  const int64_t h = a.i[2], w = a.i[3], shift = a.i[5], side = a.i[9];
+  const int64_t h = a.i[kAugmentHeight], w = a.i[kAugmentWidth], shift = a.i[kAugmentShift], side = a.i[kAugmentSide];
   const uint32_t attempt = (uint32_t)a.ctx->attempt, tag = 0x6175676du ^ (uint32_t)(a.ctx->attempt >> 32);
-  const Philox r = philox(iset1((int32_t)image), attempt, tag, (uint32_t)a.i[11], a.ctx->seed);
+  const Philox r = philox(iset1((int32_t)image), attempt, tag, (uint32_t)a.i[kAugmentKey], a.ctx->seed);
   uint32_t word[4];
   for (int k = 0; k < 4; k++) {
     int32_t lanes[L];
@@ -22,8 +36,8 @@ static inline Pose pose_of(const Args& a, int64_t image) {
   // A whole number below n from 16 bits.
   const auto below = [](uint32_t bits, int64_t n) { return (int64_t)(bits & 0xffff) * n >> 16; };
   const int64_t dy = below(word[0] >> 16, 2 * shift + 1) - shift, dx = below(word[0], 2 * shift + 1) - shift;
-  const bool mirror = (int64_t)(word[1] >> 16) < a.i[7], turn = (int64_t)(word[1] & 0xffff) < a.i[8];
-  const bool blank = (int64_t)(word[3] >> 8) < a.i[10];
+  const bool mirror = (int64_t)(word[1] >> 16) < a.i[kAugmentMirror], turn = (int64_t)(word[1] & 0xffff) < a.i[kAugmentTurn];
+  const bool blank = (int64_t)(word[3] >> 8) < a.i[kAugmentBlank];
   const int64_t top = below(word[2] >> 16, h) - side / 2, left = below(word[2], w) - side / 2;
   return {dy + (turn ? h - 1 : 0), turn ? -1 : 1,          dx + (mirror ? w - 1 : 0), mirror ? -1 : 1,
           blank ? top : 0,         blank ? top + side : 0, blank ? left : 0,          blank ? left + side : 0};
@@ -64,9 +78,9 @@ static void augment_row(T* y, const T* source, int64_t w, const Pose& p, int64_t
 
 template <typename T>
 static void augment_typed(const Args& a, const Team& team) {
-  const int64_t c = a.i[1], h = a.i[2], w = a.i[3], border = a.i[6];
+  const int64_t c = a.i[kAugmentChannels], h = a.i[kAugmentHeight], w = a.i[kAugmentWidth], border = a.i[kAugmentBorder];
   const T fill = (T)a.f[0];
-  const Range r = split(a.i[0], team);
+  const Range r = split(a.i[kAugmentImages], team);
   for (int64_t n = r.begin; n < r.end; n++) {
     const Pose p = pose_of(a, n);
     const int64_t left = p.left < 0 ? 0 : p.left, right = p.right > w ? w : p.right;
@@ -87,20 +101,25 @@ static void augment_typed(const Args& a, const Team& team) {
 }
 
 void augment(const Args& a, const Team& team) {
-  if (a.i[4] == 1)
+  if (a.i[kAugmentBytes] == 1)
     augment_typed<uint8_t>(a, team);
   else
     augment_typed<float>(a, team);
 }
 void augment_need(Need& n) {
-  if (n.i[4] != 1 && n.i[4] != 4) return n.fail("images are neither u8 nor f32");
-  if (n.i[4] == 1 && !(n.f[0] > -1 && n.f[0] < 256)) return n.fail("a value that is no u8");
-  if (n.i[0] < 0 || n.i[0] > 0x7fffffffll) return n.fail("number of images out of range");
-  if (n.i[2] < 1 || n.i[2] > 1 << 20 || n.i[3] < 1 || n.i[3] > 1 << 20) return n.fail("size of an image out of range");
-  if (n.i[5] < 0 || n.i[5] >= n.i[2] || n.i[5] >= n.i[3]) return n.fail("a shift as large as the image");
-  if (n.i[6] < kConstant || n.i[6] > kReflect) return n.fail("unknown border");
-  if (n.i[7] < 0 || n.i[7] > 1 << 16 || n.i[8] < 0 || n.i[8] > 1 << 16) return n.fail("wrong threshold");
-  if (n.i[9] < 0 || n.i[9] > 1 << 20 || n.i[10] < 0 || n.i[10] > 1 << 24) return n.fail("wrong blank square");
-  if (n.i[11] < 0 || n.i[11] > 0xffffffffll) return n.fail("wrong key");
-  n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], n.i[2], n.i[3], n.i[4]);
+  if (n.i[kAugmentBytes] != 1 && n.i[kAugmentBytes] != 4) return n.fail("images are neither u8 nor f32");
+  if (n.i[kAugmentBytes] == 1 && !(n.f[0] > -1 && n.f[0] < 256)) return n.fail("a value that is no u8");
+  if (n.i[kAugmentImages] < 0 || n.i[kAugmentImages] > 0x7fffffffll) return n.fail("number of images out of range");
+  if (n.i[kAugmentHeight] < 1 || n.i[kAugmentHeight] > 1 << 20 || n.i[kAugmentWidth] < 1 || n.i[kAugmentWidth] > 1 << 20)
+    return n.fail("size of an image out of range");
+  if (n.i[kAugmentShift] < 0 || n.i[kAugmentShift] >= n.i[kAugmentHeight] || n.i[kAugmentShift] >= n.i[kAugmentWidth])
+    return n.fail("a shift as large as the image");
+  if (n.i[kAugmentBorder] < kConstant || n.i[kAugmentBorder] > kReflect) return n.fail("unknown border");
+  if (n.i[kAugmentMirror] < 0 || n.i[kAugmentMirror] > 1 << 16 || n.i[kAugmentTurn] < 0 || n.i[kAugmentTurn] > 1 << 16)
+    return n.fail("wrong threshold");
+  if (n.i[kAugmentSide] < 0 || n.i[kAugmentSide] > 1 << 20 || n.i[kAugmentBlank] < 0 || n.i[kAugmentBlank] > 1 << 24)
+    return n.fail("wrong blank square");
+  if (n.i[kAugmentKey] < 0 || n.i[kAugmentKey] > 0xffffffffll) return n.fail("wrong key");
+  n.in[0] = n.out[0] =
+      size_of(n.i[kAugmentImages], n.i[kAugmentChannels], n.i[kAugmentHeight], n.i[kAugmentWidth], n.i[kAugmentBytes]);
 }

@@ -4,15 +4,17 @@
 // space is one element, 16 channels lie side by side and are one unit, a channel a lane; else a channel is a unit. A thread does all of
 // a unit at once, so that what it reads twice is in its cache the second time; where units are few, all share the parts of each.
 
+enum BatchNormInts { kBnBatch, kBnChannels, kBnSpace, kBnAffine, kBnAdds, kBnRelu };
 struct BnShape {
   int64_t batch, channels, space, units, rows, parts;   // rows of a part
   bool columns;
 };
 static inline BnShape bn_shape(const int64_t* i) {
-  const bool columns = i[2] == 1;
-  const int64_t rows = columns ? 512 : i[2] >= 8192 ? 1 : quotient(8192 + i[2] - 1, i[2] ? i[2] : 1);
-  const int64_t units = columns ? quotient(i[1] + L - 1, L) : i[1];
-  return {i[0], i[1], i[2], units, rows, quotient(i[0] + rows - 1, rows), columns};
+  const int64_t batch = i[kBnBatch], channels = i[kBnChannels], space = i[kBnSpace];
+  const bool columns = space == 1;
+  const int64_t rows = columns ? 512 : space >= 8192 ? 1 : quotient(8192 + space - 1, space ? space : 1);
+  const int64_t units = columns ? quotient(channels + L - 1, L) : channels;
+  return {batch, channels, space, units, rows, quotient(batch + rows - 1, rows), columns};
 }
 constexpr int64_t kBnSums = 2 * L,
                   kBnPart = 3 * L;   // of a part: two sums of up to 16 channels, and the elements they are measured from
@@ -181,7 +183,7 @@ struct BnForward {
 template <bool kSum, bool kRelu>
 static void bn_forward(const Args& a, const Team& team) {
   const float* const* in = (const float* const*)a.in;
-  const bool affine = a.i[3] != 0;
+  const bool affine = a.i[kBnAffine] != 0;
   BnForward<kSum, kRelu> k = {bn_shape(a.i),
                               in[0],
                               affine ? in[1] : nullptr,
@@ -195,28 +197,28 @@ static void bn_forward(const Args& a, const Team& team) {
   bn_run(k, (double*)a.scratch, team);
 }
 void batchNorm(const Args& a, const Team& team) {
-  a.i[4]   ? a.i[5] ? bn_forward<true, true>(a, team) : bn_forward<true, false>(a, team)
-    : a.i[5] ? bn_forward<false, true>(a, team)
-           : bn_forward<false, false>(a, team);
+  a.i[kBnAdds]   ? a.i[kBnRelu] ? bn_forward<true, true>(a, team) : bn_forward<true, false>(a, team)
+    : a.i[kBnRelu] ? bn_forward<false, true>(a, team)
+                 : bn_forward<false, false>(a, team);
 }
 static bool bn_check(Need& n) {
-  for (int k = 0; k < 3; k++)
+  for (int k = kBnBatch; k <= kBnSpace; k++)
     if (n.i[k] < 0 || n.i[k] > Need::kMax) return n.fail("size out of range"), false;
-  if (size_of(n.i[0], n.i[1], n.i[2], 4) > Need::kMax) return n.fail("size out of range"), false;
-  if (n.i[1] > 0 && (n.i[0] < 1 || n.i[2] < 1)) return n.fail("a channel has no element"), false;
+  if (size_of(n.i[kBnBatch], n.i[kBnChannels], n.i[kBnSpace], 4) > Need::kMax) return n.fail("size out of range"), false;
+  if (n.i[kBnChannels] > 0 && (n.i[kBnBatch] < 1 || n.i[kBnSpace] < 1)) return n.fail("a channel has no element"), false;
   return true;
 }
 void batchNorm_need(Need& n) {
   if (!bn_check(n)) return;
-  if ((n.i[3] | n.i[4] | n.i[5]) & ~1) return n.fail("a flag is neither 0 nor 1");
-  if (n.n_in != 1 + 2 * n.i[3] + n.i[4]) return n.fail("inputs and flags disagree");
-  n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], n.i[2], 4);
-  n.out[1] = n.out[2] = size_of(n.i[1], 8);
+  if ((n.i[kBnAffine] | n.i[kBnAdds] | n.i[kBnRelu]) & ~1) return n.fail("a flag is neither 0 nor 1");
+  if (n.n_in != 1 + 2 * n.i[kBnAffine] + n.i[kBnAdds]) return n.fail("inputs and flags disagree");
+  n.in[0] = n.out[0] = size_of(n.i[kBnBatch], n.i[kBnChannels], n.i[kBnSpace], 4);
+  n.out[1] = n.out[2] = size_of(n.i[kBnChannels], 8);
   n.alias(0, 0);
-  if (n.i[3]) n.in[1] = n.in[2] = size_of(n.i[1], 4);
-  if (n.i[4]) {
-    n.in[1 + 2 * n.i[3]] = n.in[0];
-    n.alias(0, (int32_t)(1 + 2 * n.i[3]));
+  if (n.i[kBnAffine]) n.in[1] = n.in[2] = size_of(n.i[kBnChannels], 4);
+  if (n.i[kBnAdds]) {
+    n.in[1 + 2 * n.i[kBnAffine]] = n.in[0];
+    n.alias(0, (int32_t)(1 + 2 * n.i[kBnAffine]));
   }
   n.scratch = bn_scratch(bn_shape(n.i));
 }
@@ -284,12 +286,13 @@ struct BnBackward {
   }
 };
 
+enum BatchNormGradInts { kBnPasses = kBnAffine + 1 };   // the others as forward
 // i: batch, channels, space, 1 if there are weight and bias, where the gradient passes; f: eps.
 // outs dx[, dweight, dbias]; ins x, mean, variance, dy[, weight, bias][, y].
 template <BnMask kMask>
 static void bn_backward(const Args& a, const Team& team) {
   const float* const* in = (const float* const*)a.in;
-  const bool affine = a.i[3] != 0;
+  const bool affine = a.i[kBnAffine] != 0;
   BnBackward<kMask> k = {bn_shape(a.i),
                          in[0],
                          in[3],
@@ -308,20 +311,21 @@ static void bn_backward(const Args& a, const Team& team) {
   bn_run(k, (double*)a.scratch, team);
 }
 void batchNormGrad(const Args& a, const Team& team) {
-  a.i[4] == kBnAll   ? bn_backward<kBnAll>(a, team)
-  : a.i[4] == kBnOwn ? bn_backward<kBnOwn>(a, team)
-                     : bn_backward<kBnOutput>(a, team);
+  a.i[kBnPasses] == kBnAll   ? bn_backward<kBnAll>(a, team)
+  : a.i[kBnPasses] == kBnOwn ? bn_backward<kBnOwn>(a, team)
+                             : bn_backward<kBnOutput>(a, team);
 }
 void batchNormGrad_need(Need& n) {
   if (!bn_check(n)) return;
-  if ((n.i[3] & ~1) || n.i[4] < kBnAll || n.i[4] > kBnOutput) return n.fail("a flag is out of range");
-  if (n.n_in != 4 + 2 * n.i[3] + (n.i[4] == kBnOutput) || n.n_out != 1 + 2 * n.i[3]) return n.fail("operands and flags disagree");
-  n.in[0] = n.in[3] = n.out[0] = size_of(n.i[0], n.i[1], n.i[2], 4);
-  n.in[1] = n.in[2] = size_of(n.i[1], 8);
+  if ((n.i[kBnAffine] & ~1) || n.i[kBnPasses] < kBnAll || n.i[kBnPasses] > kBnOutput) return n.fail("a flag is out of range");
+  if (n.n_in != 4 + 2 * n.i[kBnAffine] + (n.i[kBnPasses] == kBnOutput) || n.n_out != 1 + 2 * n.i[kBnAffine])
+    return n.fail("operands and flags disagree");
+  n.in[0] = n.in[3] = n.out[0] = size_of(n.i[kBnBatch], n.i[kBnChannels], n.i[kBnSpace], 4);
+  n.in[1] = n.in[2] = size_of(n.i[kBnChannels], 8);
   n.alias(0, 0);
   n.alias(0, 3);
-  if (n.i[3]) n.in[4] = n.in[5] = n.out[1] = n.out[2] = size_of(n.i[1], 4);
-  if (n.i[4] == kBnOutput) {
+  if (n.i[kBnAffine]) n.in[4] = n.in[5] = n.out[1] = n.out[2] = size_of(n.i[kBnChannels], 4);
+  if (n.i[kBnPasses] == kBnOutput) {
     n.in[n.n_in - 1] = n.in[0];
     n.alias(0, n.n_in - 1);
   }

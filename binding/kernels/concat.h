@@ -1,11 +1,15 @@
 // concat.h: writes rows put together from blocks of the inputs and zeros (concat, stack, pad).
 
+enum ConcatInts { kConcatBytes, kConcatRows, kConcatParts };
 // i: element bytes, rows, then per part of a row: source (input, or -1 for zeros), blocks, block, gap (in elements).
 // A part is `blocks` blocks of `block` elements, read one after the other, with `gap` zeros between them.
 struct ConcatPart {
   int64_t source, blocks, block, gap;
 };
-static inline ConcatPart concat_part(const int64_t* i, int p) { return {i[2 + 4 * p], i[3 + 4 * p], i[4 + 4 * p], i[5 + 4 * p]}; }
+static inline ConcatPart concat_part(const int64_t* i, int p) {
+  i += kConcatParts + 4 * p;
+  return {i[0], i[1], i[2], i[3]};
+}
 static inline int64_t concat_size(const ConcatPart& p) { return p.blocks == 0 ? 0 : p.blocks * p.block + (p.blocks - 1) * p.gap; }
 
 // Elements [from, to) of one part of a row: y is where the part begins, x where its row of the source begins.
@@ -26,8 +30,8 @@ static void concat_fill(uint8_t* y, const uint8_t* x, const ConcatPart& p, int64
 }
 
 void concat(const Args& a, const Team& team) {
-  const int64_t elem = a.i[0], rows = a.i[1];
-  const int parts = (a.n_i - 2) / 4;
+  const int64_t elem = a.i[kConcatBytes], rows = a.i[kConcatRows];
+  const int parts = (a.n_i - kConcatParts) / 4;
   int64_t row = 0;
   for (int p = 0; p < parts; p++) row += concat_size(concat_part(a.i, p));
   const Range r = split(row * rows, team);
@@ -46,12 +50,12 @@ void concat(const Args& a, const Team& team) {
   }
 }
 void concat_need(Need& n) {
-  if (n.n_i < 2 || (n.n_i - 2) % 4) return n.fail("expected two integers and four per part");
-  const int64_t elem = n.i[0], rows = n.i[1];
+  if (n.n_i < kConcatParts || (n.n_i - kConcatParts) % 4) return n.fail("expected two integers and four per part");
+  const int64_t elem = n.i[kConcatBytes], rows = n.i[kConcatRows];
   if (elem != 1 && elem != 4 && elem != 8) return n.fail("element size is none of 1, 4, 8");
   if (rows < 0) return n.fail("negative number of rows");
   int64_t row = 0;
-  for (int p = 0; p < (n.n_i - 2) / 4; p++) {
+  for (int p = 0; p < (n.n_i - kConcatParts) / 4; p++) {
     const ConcatPart part = concat_part(n.i, p);
     if (part.source < -1 || part.source >= n.n_in) return n.fail("a part names no input");
     if (part.blocks < 0 || part.block < 0 || part.gap < 0) return n.fail("negative block, gap or number of blocks");

@@ -8,11 +8,13 @@ static void ask_for_row(const void* table, int64_t id, int64_t rows, int64_t row
   for (int64_t b = 0; b < row * (int64_t)sizeof(float) && b < 1024; b += 64) __builtin_prefetch(at + b);
 }
 
+enum SomeRowsInts { kSomeRowsTable, kSomeRowsRow, kSomeRowsIds };   // of takeRows and putRows
+
 // y_k[u] = x_k[ids[u]], zeros where ids[u] is no row. i: rows, elements of a row, number of ids. ins ids (i32), x_1 .. x_n (f32); outs y_1 .. y_n.
 void takeRows(const Args& a, const Team& team) {
-  const int64_t rows = a.i[0], row = a.i[1];
+  const int64_t rows = a.i[kSomeRowsTable], row = a.i[kSomeRowsRow];
   const int32_t* ids = (const int32_t*)a.in[0];
-  const Range r = split(a.i[2], team);
+  const Range r = split(a.i[kSomeRowsIds], team);
   for (int k = 0; k < a.n_out; k++) {
     for (int64_t u = r.begin; u < r.end; u++) {
       if (u + kRowsAhead < r.end) ask_for_row(a.in[1 + k], ids[u + kRowsAhead], rows, row);
@@ -25,21 +27,23 @@ void takeRows(const Args& a, const Team& team) {
   }
 }
 static bool some_rows_need(Need& n, int64_t arrays) {
-  if (n.i[0] < 0 || n.i[0] > Need::kMax || n.i[1] < 0 || n.i[1] > Need::kMax || n.i[2] < 0 || n.i[2] > Need::kMax)
+  if (n.i[kSomeRowsTable] < 0 || n.i[kSomeRowsTable] > Need::kMax || n.i[kSomeRowsRow] < 0 || n.i[kSomeRowsRow] > Need::kMax ||
+      n.i[kSomeRowsIds] < 0 || n.i[kSomeRowsIds] > Need::kMax)
     return n.fail("size out of range"), false;
   if (arrays < 1 || n.n_out != arrays) return n.fail("wrong number of inputs or outputs"), false;
-  n.in[0] = size_of(n.i[2], 4);
+  n.in[0] = size_of(n.i[kSomeRowsIds], 4);
   return true;
 }
 void takeRows_need(Need& n) {
   if (!some_rows_need(n, n.n_in - 1)) return;
-  for (int k = 0; k < n.n_out; k++) n.in[1 + k] = size_of(n.i[0], n.i[1], 4), n.out[k] = size_of(n.i[2], n.i[1], 4);
+  for (int k = 0; k < n.n_out; k++)
+    n.in[1 + k] = size_of(n.i[kSomeRowsTable], n.i[kSomeRowsRow], 4), n.out[k] = size_of(n.i[kSomeRowsIds], n.i[kSomeRowsRow], 4);
 }
 
 // y_k = x_k, but y_k[ids[u]] = v_k[u] where ids[u] is a row; ids are distinct. y_k may be x_k.
 // i: rows, elements of a row, number of ids. ins ids (i32), x_1 .. x_n, v_1 .. v_n; outs y_1 .. y_n.
 void putRows(const Args& a, const Team& team) {
-  const int64_t rows = a.i[0], row = a.i[1];
+  const int64_t rows = a.i[kSomeRowsTable], row = a.i[kSomeRowsRow];
   const int32_t* ids = (const int32_t*)a.in[0];
   bool copies = false;
   for (int k = 0; k < a.n_out; k++) {
@@ -49,7 +53,7 @@ void putRows(const Args& a, const Team& team) {
     copies = true;
   }
   if (copies) team.barrier();
-  const Range r = split(a.i[2], team);
+  const Range r = split(a.i[kSomeRowsIds], team);
   for (int k = 0; k < a.n_out; k++) {
     for (int64_t u = r.begin; u < r.end; u++) {
       if (u + kRowsAhead < r.end) ask_for_row(a.out[k], ids[u + kRowsAhead], rows, row);
@@ -61,12 +65,13 @@ void putRows(const Args& a, const Team& team) {
 void putRows_need(Need& n) {
   if (n.n_in % 2 != 1 || !some_rows_need(n, n.n_in / 2)) return n.fail("wrong number of inputs or outputs");
   for (int k = 0; k < n.n_out; k++) {
-    n.in[1 + k] = n.out[k] = size_of(n.i[0], n.i[1], 4);
-    n.in[1 + n.n_out + k] = size_of(n.i[2], n.i[1], 4);
+    n.in[1 + k] = n.out[k] = size_of(n.i[kSomeRowsTable], n.i[kSomeRowsRow], 4);
+    n.in[1 + n.n_out + k] = size_of(n.i[kSomeRowsIds], n.i[kSomeRowsRow], 4);
     n.alias(k, 1 + k);
   }
 }
 
+enum BagsInts { kBagsRows, kBagsRow, kBagsPositions, kBagsCount, kBagsBytes, kBagsMode, kBagsPadding, kBagsWeighted };
 // i: rows of the table, elements of a row, number of positions, bags, bytes of an index, mode, a padding index (-1: none), whether positions
 // have weights
 enum BagMode { kBagSum = 0, kBagMean = 1, kBagMax = 2 };
@@ -74,7 +79,10 @@ struct Bags {
   int64_t rows, row, count, bags, bytes, mode, padding;
   bool weighted;
 };
-static Bags bags_of(const int64_t* i) { return {i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7] != 0}; }
+static Bags bags_of(const int64_t* i) {
+  return {i[kBagsRows],  i[kBagsRow],  i[kBagsPositions], i[kBagsCount],
+          i[kBagsBytes], i[kBagsMode], i[kBagsPadding],   i[kBagsWeighted] != 0};
+}
 // The positions of a bag; none where the offsets do not ascend, and then the run ends.
 static Range bag_range(const Args& a, const Bags& g, const int32_t* offsets, int64_t bag) {
   const int64_t begin = offsets[bag], end = bag + 1 < g.bags ? offsets[bag + 1] : g.count;
@@ -131,7 +139,7 @@ static bool bags_need(Need& n, int indices) {
   const Bags g = bags_of(n.i);
   if (g.bytes != 1 && g.bytes != 4) return n.fail("indices are neither u8 nor i32"), false;
   if (g.mode < kBagSum || g.mode > kBagMax) return n.fail("no such mode"), false;
-  for (int k = 0; k < 4; k++)
+  for (int k = kBagsRows; k <= kBagsCount; k++)
     if (n.i[k] < 0 || n.i[k] > Need::kMax) return n.fail("size out of range"), false;
   if (g.count > INT32_MAX) return n.fail("more positions than 32 bits number"), false;
   if (n.n_in != indices + 2 + g.weighted) return n.fail("wrong number of inputs"), false;
@@ -180,7 +188,7 @@ void embeddingBagGrad(const Args& a, const Team& team) {
   }
 }
 void embeddingBagGrad_need(Need& n) {
-  const int first = n.i[5] == kBagMax ? 2 : 1;
+  const int first = n.i[kBagsMode] == kBagMax ? 2 : 1;
   if (!bags_need(n, first)) return;
   const Bags g = bags_of(n.i);
   for (int k = 0; k < first; k++) n.in[k] = size_of(g.bags, g.row, 4);

@@ -1,12 +1,14 @@
 // gather.h: rows by index (gather), their gradient (scatterAdd), oneHot, windows over a text, and floats that are indices. Every index is checked.
 
+enum GatherInts { kGatherRows, kGatherRow, kGatherCount, kGatherBytes };
+
 // y[k] = table[indices[k]], rows of `row` bytes; a row without a source is zero.
 // i: rows of the table, bytes of a row, number of indices, bytes of an index
 void gather(const Args& a, const Team& team) {
-  const int64_t rows = a.i[0], row = a.i[1], bytes = a.i[3];
+  const int64_t rows = a.i[kGatherRows], row = a.i[kGatherRow], bytes = a.i[kGatherBytes];
   const uint8_t* table = (const uint8_t*)a.in[0];
   uint8_t* y = (uint8_t*)a.out[0];
-  const Range r = split(a.i[2], team);
+  const Range r = split(a.i[kGatherCount], team);
   for (int64_t k = r.begin; k < r.end; k++) {
     const int64_t from = index_at(a.in[1], bytes, k);
     if (index_ok(a, k, from, rows))
@@ -16,10 +18,10 @@ void gather(const Args& a, const Team& team) {
   }
 }
 void gather_need(Need& n) {
-  if (n.i[3] != 1 && n.i[3] != 4) return n.fail("indices are neither u8 nor i32");
-  n.in[0] = size_of(n.i[0], n.i[1]);
-  n.in[1] = size_of(n.i[2], n.i[3]);
-  n.out[0] = size_of(n.i[2], n.i[1]);
+  if (n.i[kGatherBytes] != 1 && n.i[kGatherBytes] != 4) return n.fail("indices are neither u8 nor i32");
+  n.in[0] = size_of(n.i[kGatherRows], n.i[kGatherRow]);
+  n.in[1] = size_of(n.i[kGatherCount], n.i[kGatherBytes]);
+  n.out[0] = size_of(n.i[kGatherCount], n.i[kGatherRow]);
 }
 
 constexpr int64_t kScatterBlock = 256;   // elements of a block: whole rows, at least one
@@ -96,59 +98,65 @@ static void scatter_typed(const Args& a, const ScatterPlan& p, int64_t rows, int
   }
 }
 
+enum ScatterInts { kScatterRows, kScatterRow, kScatterCount, kScatterBytes, kScatterF64, kScatterSkipped };
+
 // y[v] = sum of x[k] over the positions k with indices[k] = v, zero where there is none.
 // i: rows of y, elements of a row, number of indices, bytes of an index, 1 if f64, an index that is left out (-1: none)
 // A second output takes the sum of squares of every block of rows.
 void scatterAdd(const Args& a, const Team& team) {
-  const int64_t rows = a.i[0], row = a.i[1], count = a.i[2];
+  const int64_t rows = a.i[kScatterRows], row = a.i[kScatterRow], count = a.i[kScatterCount];
   ScatterPlan p = {(int64_t*)a.scratch, nullptr};
   p.order = (int32_t*)(p.start + rows + 2);
-  if (team.rank == 0) scatter_plan(a, p, rows, count, a.i[3], a.i[5]);
+  if (team.rank == 0) scatter_plan(a, p, rows, count, a.i[kScatterBytes], a.i[kScatterSkipped]);
   team.barrier();
-  if (a.i[4])
+  if (a.i[kScatterF64])
     scatter_typed<double>(a, p, rows, row, team);
   else
     scatter_typed<float>(a, p, rows, row, team);
 }
 void scatterAdd_need(Need& n) {
   if (n.n_out != 1 && n.n_out != 2) return n.fail("expected one or two outputs");
-  if (n.i[3] != 1 && n.i[3] != 4) return n.fail("indices are neither u8 nor i32");
-  const int64_t rows = n.i[0], row = n.i[1], count = n.i[2], elem = n.i[4] ? 8 : 4;
+  if (n.i[kScatterBytes] != 1 && n.i[kScatterBytes] != 4) return n.fail("indices are neither u8 nor i32");
+  const int64_t rows = n.i[kScatterRows], row = n.i[kScatterRow], count = n.i[kScatterCount], elem = n.i[kScatterF64] ? 8 : 4;
   if (rows < 0 || rows > Need::kMax || row < 0 || row > Need::kMax) return n.fail("size out of range");
   if (count < 0 || count > 0x7fffffff) return n.fail("number of indices out of range");
   n.in[0] = size_of(count, row, elem);
-  n.in[1] = size_of(count, n.i[3]);
+  n.in[1] = size_of(count, n.i[kScatterBytes]);
   n.out[0] = size_of(rows, row, elem);
   const int64_t height = scatter_block_rows(row);
   if (n.n_out > 1) n.out[1] = size_mul((rows + height - 1) / height, 8);
   n.scratch = size_mul(rows + 2, 8) + size_mul(count, 4);
 }
 
+enum OneHotInts { kOneHotCount, kOneHotClasses, kOneHotBytes };
+
 // y[k, :] = 1 at indices[k], else 0. i: number of indices, classes, bytes of an index
 void oneHot(const Args& a, const Team& team) {
-  const int64_t classes = a.i[1];
+  const int64_t classes = a.i[kOneHotClasses];
   float* y = (float*)a.out[0];
-  const Range r = split(a.i[0], team);
+  const Range r = split(a.i[kOneHotCount], team);
   memset(y + r.begin * classes, 0, (r.end - r.begin) * classes * sizeof(float));
   for (int64_t k = r.begin; k < r.end; k++) {
-    const int64_t v = index_at(a.in[0], a.i[2], k);
+    const int64_t v = index_at(a.in[0], a.i[kOneHotBytes], k);
     if (index_ok(a, k, v, classes)) y[k * classes + v] = 1.f;
   }
 }
 void oneHot_need(Need& n) {
-  if (n.i[2] != 1 && n.i[2] != 4) return n.fail("indices are neither u8 nor i32");
-  n.in[0] = size_of(n.i[0], n.i[2]);
-  n.out[0] = size_of(n.i[0], n.i[1], 4);
+  if (n.i[kOneHotBytes] != 1 && n.i[kOneHotBytes] != 4) return n.fail("indices are neither u8 nor i32");
+  n.in[0] = size_of(n.i[kOneHotCount], n.i[kOneHotBytes]);
+  n.out[0] = size_of(n.i[kOneHotCount], n.i[kOneHotClasses], 4);
 }
+
+enum WindowsInts { kWindowsText, kWindowsCount, kWindowsLength, kWindowsBytes };
 
 // y[k, t] = text[starts[k] + t]. i: elements of the text, windows, length of a window, bytes of an element of the text
 void windows(const Args& a, const Team& team) {
-  const int64_t length = a.i[2], bytes = a.i[3];
-  const Range r = split(a.i[1], team);
+  const int64_t length = a.i[kWindowsLength], bytes = a.i[kWindowsBytes];
+  const Range r = split(a.i[kWindowsCount], team);
   for (int64_t k = r.begin; k < r.end; k++) {
     const int64_t from = ((const int32_t*)a.in[1])[k];
     int32_t* row = (int32_t*)a.out[0] + k * length;
-    if (!index_ok(a, k, from, a.i[0] - length + 1))
+    if (!index_ok(a, k, from, a.i[kWindowsText] - length + 1))
       memset(row, 0, length * 4);
     else if (bytes == 4)
       memcpy(row, (const int32_t*)a.in[0] + from, length * 4);
@@ -157,19 +165,21 @@ void windows(const Args& a, const Team& team) {
   }
 }
 void windows_need(Need& n) {
-  if (n.i[3] != 1 && n.i[3] != 4) return n.fail("the text is neither u8 nor i32");
-  if (n.i[2] < 0 || n.i[2] > n.i[0]) return n.fail("a window is longer than the text");
-  n.in[0] = size_of(n.i[0], n.i[3]);
-  n.in[1] = size_of(n.i[1], 4);
-  n.out[0] = size_of(n.i[1], n.i[2], 4);
+  if (n.i[kWindowsBytes] != 1 && n.i[kWindowsBytes] != 4) return n.fail("the text is neither u8 nor i32");
+  if (n.i[kWindowsLength] < 0 || n.i[kWindowsLength] > n.i[kWindowsText]) return n.fail("a window is longer than the text");
+  n.in[0] = size_of(n.i[kWindowsText], n.i[kWindowsBytes]);
+  n.in[1] = size_of(n.i[kWindowsCount], 4);
+  n.out[0] = size_of(n.i[kWindowsCount], n.i[kWindowsLength], 4);
 }
+
+enum IndicesInts { kIndicesCount, kIndicesF64 };
 
 // y[k] = x[k] as i32: floats that are whole numbers, smaller than `limit` in size. i: elements, 1 if f64
 template <typename T>
 static void indices_typed(const Args& a, const Team& team, T limit) {
   const T* x = (const T*)a.in[0];
   int32_t* y = (int32_t*)a.out[0];
-  const Range r = split(a.i[0], team);
+  const Range r = split(a.i[kIndicesCount], team);
   for (int64_t k = r.begin; k < r.end; k++) {
     const T v = x[k];
     y[k] = v > -limit && v < limit ? (int32_t)v : 0;
@@ -178,12 +188,12 @@ static void indices_typed(const Args& a, const Team& team, T limit) {
 }
 void indices(const Args& a, const Team& team) {
   // From 2^24 on f32 does not have every whole number: what is read there may be another one, rounded.
-  if (a.i[1])
+  if (a.i[kIndicesF64])
     indices_typed<double>(a, team, 0x1p31);
   else
     indices_typed<float>(a, team, 0x1p24f);
 }
 void indices_need(Need& n) {
-  n.in[0] = size_of(n.i[0], n.i[1] ? 8 : 4);
-  n.out[0] = size_of(n.i[0], 4);
+  n.in[0] = size_of(n.i[kIndicesCount], n.i[kIndicesF64] ? 8 : 4);
+  n.out[0] = size_of(n.i[kIndicesCount], 4);
 }

@@ -1,7 +1,5 @@
 // gru.h: the GRU over time, gates r, z, n as PyTorch: n = tanh(x_n + r (whh_n h + b_n)), h' = (1 - z) n + z h.
 
-enum { kGruB, kGruT, kGruH, kGruReverse, kGruLengths, kGruInts };
-
 struct GruCell {
   const float *x, *bias, *hs;
   float *gates, *inner;
@@ -35,7 +33,7 @@ struct GruCell {
   }
 };
 // outs hs[B,T,H], last[B,H], gates[B,T,3H], inner[B,T,H] (whh_n h + b_n); ins x[B,T,3H], h0[B,H], whh[3H,H], bias[3H], lengths[B] if
-// i[4]. gates may be x.
+// kRecLengths. gates may be x.
 void gru(const Args& a, const Team& team) {
   const Sequences q = sequences_of(a, team);
   const GruCell cell = {(const float*)a.in[0],
@@ -49,12 +47,12 @@ void gru(const Args& a, const Team& team) {
 }
 void gru_need(Need& n) {
   if (!rec_flags(n)) return n.fail("a flag is neither 0 nor 1");
-  if (n.n_in != 4 + n.i[kGruLengths]) return n.fail("inputs and flags disagree");
+  if (n.n_in != 4 + n.i[kRecLengths]) return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<3>(n, true);
   n.in[0] = n.out[2] = size_mul(z.states, 3);
   n.in[1] = n.out[1] = z.row;
   n.in[2] = z.weights;
-  n.in[3] = size_of(n.i[kGruH], 12);
+  n.in[3] = size_of(n.i[kRecHidden], 12);
   n.out[0] = n.out[3] = z.states;
   n.alias(2, 0);
 }
@@ -100,27 +98,28 @@ struct GruBack {
   }
 };
 // outs dx[B,T,3H], dhh[B,T,3H] (of whh h + b: as dx, but for n times r), dh0[B,H], before[B,T,H]; ins hs[B,T,H], h0[B,H], whh[3H,H],
-// gates[B,T,3H], inner[B,T,H], then dhs[B,T,H] if i[5], dlast[B,H] if i[6], lengths if i[4]. dx may be gates, before may be hs.
+// gates[B,T,3H], inner[B,T,H], then dhs[B,T,H] if kRecDhs, dlast[B,H] if kRecDlast, lengths if kRecLengths. dx may be gates, before may be hs.
 void gruGrad(const Args& a, const Team& team) {
   const Sequences q = sequences_of(a, team);
-  const int64_t* has = a.i + kGruInts;
-  const RecGrads g = {has[0] ? (const float*)a.in[5] : nullptr, has[1] ? (const float*)a.in[5 + has[0]] : nullptr};
+  const int64_t* has = a.i + kRecInts;
+  const RecGrads g = {has[kRecDhs] ? (const float*)a.in[5] : nullptr,
+                      has[kRecDlast] ? (const float*)a.in[5 + has[kRecDhs]] : nullptr};
   const float* hs = (const float*)a.in[0];
   const GruBack cell = {
       (const float*)a.in[3], (const float*)a.in[4], g.dhs, hs, (float*)a.out[0], (float*)a.out[1], q.steps, q.hidden, q.reverse};
   rec_backward<3>(a, team, q, (const float*)a.in[2], hs, (const float*)a.in[1], g, (float*)a.out[2], (float*)a.out[3], cell);
 }
 void gruGrad_need(Need& n) {
-  const int64_t* has = n.i + kGruInts;
-  if (!rec_flags(n) || (has[0] | has[1]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
-  if (n.n_in != 5 + has[0] + has[1] + n.i[kGruLengths]) return n.fail("inputs and flags disagree");
+  const int64_t* has = n.i + kRecInts;
+  if (!rec_flags(n) || (has[kRecDhs] | has[kRecDlast]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
+  if (n.n_in != 5 + has[kRecDhs] + has[kRecDlast] + n.i[kRecLengths]) return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<3>(n, false);
   n.in[0] = n.in[4] = n.out[3] = z.states;
   n.in[1] = n.out[2] = z.row;
   n.in[2] = z.weights;
   n.in[3] = n.out[0] = n.out[1] = size_mul(z.states, 3);
-  if (has[0]) n.in[5] = z.states;
-  if (has[1]) n.in[5 + has[0]] = z.row;
+  if (has[kRecDhs]) n.in[5] = z.states;
+  if (has[kRecDlast]) n.in[5 + has[kRecDhs]] = z.row;
   n.alias(0, 3);
   n.alias(3, 0);
 }

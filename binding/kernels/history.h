@@ -1,5 +1,7 @@
 // history.h: the last numbers of each of several series, kept in a state: quantiles and moments for policies that adapt.
 
+enum HistoryInts { kHistorySeries, kHistoryCapacity, kHistorySorted };
+
 // A history is a row per series: how many numbers it was ever given, a ring of the last `capacity` of them, and if it is sorted the same
 // in ascending order. A number that is not finite is never taken in.
 struct History {
@@ -30,8 +32,8 @@ static inline int64_t count_below(const double* s, int64_t n, double x) {
 // i: series, capacity. f: quantile in [0, 1]. in: history (sorted), a number per series. out: per series the quantile, interpolated
 // linearly, of its last `capacity` numbers, that one among them; NaN if it is not finite.
 void historyQuantile(const Args& a, const Team& team) {
-  const int64_t capacity = a.i[1], row = history_row(capacity, 1);
-  const Range r = split(a.i[0], team);
+  const int64_t capacity = a.i[kHistoryCapacity], row = history_row(capacity, 1);
+  const Range r = split(a.i[kHistorySeries], team);
   for (int64_t k = r.begin; k < r.end; k++) {
     const History h = history_of((const double*)a.in[0] + k * row, capacity);
     const double x = ((const double*)a.in[1])[k];
@@ -55,7 +57,7 @@ void historyQuantile(const Args& a, const Team& team) {
   }
 }
 void historyQuantile_need(Need& n) {
-  const int64_t series = n.i[0], capacity = n.i[1];
+  const int64_t series = n.i[kHistorySeries], capacity = n.i[kHistoryCapacity];
   if (series < 1 || series > Need::kMax / 64 || capacity < 1 || capacity > 1 << 24)
     return n.fail("wrong number of series or capacity");
   if (!(n.f[0] >= 0 && n.f[0] <= 1)) return n.fail("the quantile is not in [0, 1]");
@@ -65,8 +67,8 @@ void historyQuantile_need(Need& n) {
 
 // i: series, capacity. in: history (not sorted). out: per series mean, standard deviation (of a sample) and how many numbers there are.
 void historyMoments(const Args& a, const Team& team) {
-  const int64_t capacity = a.i[1], row = history_row(capacity, 0);
-  const Range r = split(a.i[0], team);
+  const int64_t capacity = a.i[kHistoryCapacity], row = history_row(capacity, 0);
+  const Range r = split(a.i[kHistorySeries], team);
   for (int64_t k = r.begin; k < r.end; k++) {
     const History h = history_of((const double*)a.in[0] + k * row, capacity);
     double sum = 0, squares = 0;
@@ -79,7 +81,7 @@ void historyMoments(const Args& a, const Team& team) {
   }
 }
 void historyMoments_need(Need& n) {
-  const int64_t series = n.i[0], capacity = n.i[1];
+  const int64_t series = n.i[kHistorySeries], capacity = n.i[kHistoryCapacity];
   if (series < 1 || series > Need::kMax / 64 || capacity < 1 || capacity > 1 << 24)
     return n.fail("wrong number of series or capacity");
   n.in[0] = size_of(series, history_row(capacity, 0), 8);
@@ -88,8 +90,8 @@ void historyMoments_need(Need& n) {
 
 // i: series, capacity, sorted (0 or 1). in: history, a number per series. out: the history with the numbers (may be its input).
 void historyPush(const Args& a, const Team& team) {
-  const int64_t capacity = a.i[1], row = history_row(capacity, a.i[2]);
-  const Range r = split(a.i[0], team);
+  const int64_t capacity = a.i[kHistoryCapacity], row = history_row(capacity, a.i[kHistorySorted]);
+  const Range r = split(a.i[kHistorySeries], team);
   for (int64_t k = r.begin; k < r.end; k++) {
     double* out = (double*)a.out[0] + k * row;
     if (a.out[0] != a.in[0]) memcpy(out, (const double*)a.in[0] + k * row, row * sizeof(double));
@@ -97,7 +99,7 @@ void historyPush(const Args& a, const Team& team) {
     if (!is_finite(x)) continue;
     const History h = history_of(out, capacity);
     double* place = out + 1 + h.count % capacity;
-    if (a.i[2]) {
+    if (a.i[kHistorySorted]) {
       double* sorted = out + 1 + capacity;
       int64_t n = h.filled;
       if (n == capacity) {
@@ -114,11 +116,11 @@ void historyPush(const Args& a, const Team& team) {
   }
 }
 void historyPush_need(Need& n) {
-  const int64_t series = n.i[0], capacity = n.i[1];
+  const int64_t series = n.i[kHistorySeries], capacity = n.i[kHistoryCapacity];
   if (series < 1 || series > Need::kMax / 64 || capacity < 1 || capacity > 1 << 24)
     return n.fail("wrong number of series or capacity");
-  if (n.i[2] < 0 || n.i[2] > 1) return n.fail("sorted is neither 0 nor 1");
-  n.in[0] = n.out[0] = size_of(series, history_row(capacity, n.i[2]), 8);
+  if (n.i[kHistorySorted] < 0 || n.i[kHistorySorted] > 1) return n.fail("sorted is neither 0 nor 1");
+  n.in[0] = n.out[0] = size_of(series, history_row(capacity, n.i[kHistorySorted]), 8);
   n.in[1] = size_mul(series, 8);
   n.alias(0, 0);
 }

@@ -1,7 +1,5 @@
 // lstm.h: the LSTM over time, gates i, f, g, o as PyTorch: c' = f c + i g, h' = o tanh(c').
 
-enum { kLstmB, kLstmT, kLstmH, kLstmReverse, kLstmLengths, kLstmInts };
-
 struct LstmCell {
   const float *x, *c0;
   const float* hs;
@@ -34,7 +32,7 @@ struct LstmCell {
     return rec_flush(mul(v[3], tanh_f(c)));
   }
 };
-// outs hs[B,T,H], last[B,H], clast[B,H], gates[B,T,4H], cs[B,T,H]; ins x[B,T,4H], h0[B,H], c0[B,H], whh[4H,H], lengths[B] if i[4].
+// outs hs[B,T,H], last[B,H], clast[B,H], gates[B,T,4H], cs[B,T,H]; ins x[B,T,4H], h0[B,H], c0[B,H], whh[4H,H], lengths[B] if kRecLengths.
 // gates may be x.
 void lstm(const Args& a, const Team& team) {
   const Sequences q = sequences_of(a, team);
@@ -51,7 +49,7 @@ void lstm(const Args& a, const Team& team) {
 }
 void lstm_need(Need& n) {
   if (!rec_flags(n)) return n.fail("a flag is neither 0 nor 1");
-  if (n.n_in != 4 + n.i[kLstmLengths]) return n.fail("inputs and flags disagree");
+  if (n.n_in != 4 + n.i[kRecLengths]) return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<4>(n, true);
   n.in[0] = n.out[3] = size_mul(z.states, 4);
   n.in[1] = n.in[2] = n.out[1] = n.out[2] = z.row;
@@ -103,13 +101,15 @@ struct LstmBack {
     return set1(0.f);
   }
 };
-// outs dz[B,T,4H], dh0[B,H], dc0[B,H], before[B,T,H]; ins hs[B,T,H], h0, c0, whh, gates[B,T,4H], cs[B,T,H], then dhs[B,T,H] if i[5],
-// dlast[B,H] if i[6], dclast[B,H] if i[7], lengths if i[4]. dz may be gates, before may be hs.
+// outs dz[B,T,4H], dh0[B,H], dc0[B,H], before[B,T,H]; ins hs[B,T,H], h0, c0, whh, gates[B,T,4H], cs[B,T,H], then dhs[B,T,H] if kRecDhs,
+// dlast[B,H] if kRecDlast, dclast[B,H] if kRecDclast, lengths if kRecLengths. dz may be gates, before may be hs.
 void lstmGrad(const Args& a, const Team& team) {
   const Sequences q = sequences_of(a, team);
-  const int64_t *has = a.i + kLstmInts, in = 6;
-  const RecGrads g = {has[0] ? (const float*)a.in[in] : nullptr, has[1] ? (const float*)a.in[in + has[0]] : nullptr};
-  const float *dclast = has[2] ? (const float*)a.in[in + has[0] + has[1]] : nullptr, *hs = (const float*)a.in[0];
+  const int64_t *has = a.i + kRecInts, in = 6;
+  const RecGrads g = {has[kRecDhs] ? (const float*)a.in[in] : nullptr,
+                      has[kRecDlast] ? (const float*)a.in[in + has[kRecDhs]] : nullptr};
+  const float *dclast = has[kRecDclast] ? (const float*)a.in[in + has[kRecDhs] + has[kRecDlast]] : nullptr,
+              *hs = (const float*)a.in[0];
   const LstmBack cell = {(const float*)a.in[4],
                          (const float*)a.in[5],
                          (const float*)a.in[2],
@@ -125,16 +125,18 @@ void lstmGrad(const Args& a, const Team& team) {
   rec_backward<4>(a, team, q, (const float*)a.in[3], hs, (const float*)a.in[1], g, (float*)a.out[1], (float*)a.out[3], cell);
 }
 void lstmGrad_need(Need& n) {
-  const int64_t* has = n.i + kLstmInts;
-  if (!rec_flags(n) || (has[0] | has[1] | has[2]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
-  if (n.n_in != 6 + has[0] + has[1] + has[2] + n.i[kLstmLengths]) return n.fail("inputs and flags disagree");
+  const int64_t* has = n.i + kRecInts;
+  if (!rec_flags(n) || (has[kRecDhs] | has[kRecDlast] | has[kRecDclast]) & ~int64_t(1))
+    return n.fail("a flag is neither 0 nor 1");
+  if (n.n_in != 6 + has[kRecDhs] + has[kRecDlast] + has[kRecDclast] + n.i[kRecLengths])
+    return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<4>(n, false);
   n.in[0] = n.in[5] = n.out[3] = z.states;
   n.in[1] = n.in[2] = n.out[1] = n.out[2] = z.row;
   n.in[3] = z.weights;
   n.in[4] = n.out[0] = size_mul(z.states, 4);
-  if (has[0]) n.in[6] = z.states;
-  for (int64_t i = has[0]; i < has[0] + has[1] + has[2]; i++) n.in[6 + i] = z.row;
+  if (has[kRecDhs]) n.in[6] = z.states;
+  for (int64_t i = has[kRecDhs]; i < has[kRecDhs] + has[kRecDlast] + has[kRecDclast]; i++) n.in[6 + i] = z.row;
   n.alias(0, 4);
   n.alias(3, 0);
 }

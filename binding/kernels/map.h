@@ -126,12 +126,15 @@ constexpr MapCopy kMapStore[2][4] = {
     {map_copy<float, double>, map_copy<double, double>, map_copy<int32_t, double>, map_copy<uint8_t, double>}};
 
 // ---- the kernel ----------------------------------------------------------------------------------------------------
+enum MapInts { kMapIntType, kMapIntOutType, kMapIntDims, kMapIntSteps, kMapIntTemps, kMapIntShape };
 struct MapPlan {
   int type, out_type, dims, steps, temps;
   const int64_t *shape, *inputs, *code;   // into the attributes
 };
 static inline MapPlan map_plan(const int64_t* i, int n_in) {
-  return {(int)i[0], (int)i[1], (int)i[2], (int)i[3], (int)i[4], i + 5, i + 5 + i[2], i + 5 + i[2] + n_in * (1 + i[2])};
+  const int64_t dims = i[kMapIntDims], *const shape = i + kMapIntShape, *const inputs = shape + dims;
+  return {(int)i[kMapIntType],       (int)i[kMapIntOutType], (int)dims, (int)i[kMapIntSteps], (int)i[kMapIntTemps], shape, inputs,
+          inputs + n_in * (1 + dims)};
 }
 static inline bool map_contiguous(const int64_t* strides, const int64_t* shape, int dims) {
   int64_t expect = 1;
@@ -233,13 +236,14 @@ void map(const Args& a, const Team& team) {
 }
 
 void map_need(Need& n) {
-  if (n.n_i < 5) return n.fail("too few attributes");
-  const int64_t dims = n.i[2], steps = n.i[3], temps = n.i[4];
-  if (n.i[0] < 0 || n.i[0] > 1 || n.i[1] < 0 || n.i[1] > 3) return n.fail("unknown type");
+  if (n.n_i < kMapIntShape) return n.fail("too few attributes");
+  const int64_t dims = n.i[kMapIntDims], steps = n.i[kMapIntSteps], temps = n.i[kMapIntTemps];
+  if (n.i[kMapIntType] < 0 || n.i[kMapIntType] > 1 || n.i[kMapIntOutType] < 0 || n.i[kMapIntOutType] > 3)
+    return n.fail("unknown type");
   if (dims < 1 || dims > kMapDims) return n.fail("too many dims");
   if (steps < 0 || steps > kMapSteps || temps < 0 || temps > kMapTemps) return n.fail("too many steps or temporaries");
   if (n.n_in > kMapInputs || n.n_f > kMapConstants || n.n_in + n.n_f < 1) return n.fail("too many or no operands");
-  if (n.n_i < 5 + dims + n.n_in * (1 + dims)) return n.fail("too few attributes");
+  if (n.n_i < kMapIntShape + dims + n.n_in * (1 + dims)) return n.fail("too few attributes");
   const MapPlan p = map_plan(n.i, n.n_in);
   int64_t total = 1, span = 1;   // as in size_of
   for (int d = 0; d < dims; d++) {

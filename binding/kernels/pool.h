@@ -1,12 +1,29 @@
 // pool.h: max and average pooling of planes [height, width], and their gradients. What is chosen or added is chosen and added in
 // one order, window by window, so no path below changes a bit.
 
+enum PoolInts {
+  kPoolPlanes,
+  kPoolH,
+  kPoolW,
+  kPoolOh,
+  kPoolOw,
+  kPoolKh,
+  kPoolKw,
+  kPoolSh,
+  kPoolSw,
+  kPoolPh,
+  kPoolPw,
+  kPoolDh,
+  kPoolDw,
+  kPoolRelu
+};
 struct PoolShape {
   int64_t planes, h, w, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
   bool relu;
 };
 static inline PoolShape pool_shape(const int64_t* i) {
-  return {i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7], i[8], i[9], i[10], i[11], i[12], i[13] != 0};
+  return {i[kPoolPlanes], i[kPoolH],  i[kPoolW],  i[kPoolOh], i[kPoolOw], i[kPoolKh], i[kPoolKw],
+          i[kPoolSh],     i[kPoolSw], i[kPoolPh], i[kPoolPw], i[kPoolDh], i[kPoolDw], i[kPoolRelu] != 0};
 }
 // Windows of 2 by 2, side by side, all inside.
 static inline bool pool_is_quad(const PoolShape& s) {
@@ -111,9 +128,10 @@ void maxPool(const Args& a, const Team& team) {
 // What both need: x and y.
 static bool pool_need(Need& n) {
   const PoolShape s = pool_shape(n.i);
-  for (int k = 0; k < 13; k++)
-    if (n.i[k] < (k < 5 || k == 9 || k == 10 ? 0 : 1) || n.i[k] > 0x7fffffff) return n.fail("a size is out of range"), false;
-  if (n.i[13] < 0 || n.i[13] > 1) return n.fail("relu is neither 0 nor 1"), false;
+  for (int k = 0; k < kPoolRelu; k++)
+    if (n.i[k] < (k <= kPoolOw || k == kPoolPh || k == kPoolPw ? 0 : 1) || n.i[k] > 0x7fffffff)
+      return n.fail("a size is out of range"), false;
+  if (n.i[kPoolRelu] < 0 || n.i[kPoolRelu] > 1) return n.fail("relu is neither 0 nor 1"), false;
   if (size_mul(s.kh, s.kw) > Need::kMaxEmpty) return n.fail("windows are too large"), false;
   // Every window begins before the end of the plane.
   if (s.oh > 0 && (s.oh - 1) * s.sh - s.ph >= s.h) return n.fail("a window lies below the plane"), false;
@@ -193,12 +211,16 @@ void maxPoolGrad_need(Need& n) {
 }
 
 // ---- averages ------------------------------------------------------------------------------------------------------
+enum AvgInts { kAvgPlanes, kAvgH, kAvgW, kAvgOh, kAvgOw, kAvgDivisor, kAvgSpans };
 // i: planes, height, width, of y too, divisor (0: the counts), then a span (from, end, count) per row of y and per column of y
 struct AvgShape {
   int64_t planes, h, w, oh, ow, divisor;
   const int64_t *rows, *columns;
 };
-static inline AvgShape avg_shape(const int64_t* i) { return {i[0], i[1], i[2], i[3], i[4], i[5], i + 6, i + 6 + 3 * i[3]}; }
+static inline AvgShape avg_shape(const int64_t* i) {
+  const int64_t* const rows = i + kAvgSpans;
+  return {i[kAvgPlanes], i[kAvgH], i[kAvgW], i[kAvgOh], i[kAvgOw], i[kAvgDivisor], rows, rows + 3 * i[kAvgOh]};
+}
 static inline float avg_divisor(const AvgShape& s, const int64_t* row, const int64_t* column) {
   return (float)(s.divisor ? s.divisor : row[2] * column[2]);
 }
@@ -225,10 +247,10 @@ void avgPool(const Args& a, const Team& team) {
   }
 }
 static bool avg_need(Need& n) {
-  if (n.n_i < 6) return n.fail("too few attributes"), false;
-  for (int k = 0; k < 6; k++)
+  if (n.n_i < kAvgSpans) return n.fail("too few attributes"), false;
+  for (int k = 0; k < kAvgSpans; k++)
     if (n.i[k] < 0 || n.i[k] > 0x7fffffff) return n.fail("a size is out of range"), false;
-  if (n.n_i != 6 + 3 * (n.i[3] + n.i[4])) return n.fail("expected three numbers per row and column"), false;
+  if (n.n_i != kAvgSpans + 3 * (n.i[kAvgOh] + n.i[kAvgOw])) return n.fail("expected three numbers per row and column"), false;
   const AvgShape s = avg_shape(n.i);
   for (int64_t k = 0; k < s.oh + s.ow; k++) {
     const int64_t *span = s.rows + 3 * k, size = k < s.oh ? s.h : s.w;
@@ -240,8 +262,8 @@ static bool avg_need(Need& n) {
 }
 void avgPool_need(Need& n) {
   if (!avg_need(n)) return;
-  n.in[0] = size_of(n.i[0], n.i[1], n.i[2], 4);
-  n.out[0] = size_of(n.i[0], n.i[3], n.i[4], 4);
+  n.in[0] = size_of(n.i[kAvgPlanes], n.i[kAvgH], n.i[kAvgW], 4);
+  n.out[0] = size_of(n.i[kAvgPlanes], n.i[kAvgOh], n.i[kAvgOw], 4);
 }
 
 // dx: each row of dy, divided and spread along the columns, is added to the rows of its span.
@@ -268,6 +290,6 @@ void avgPoolGrad(const Args& a, const Team& team) {
 }
 void avgPoolGrad_need(Need& n) {
   if (!avg_need(n)) return;
-  n.in[0] = size_of(n.i[0], n.i[3], n.i[4], 4);
-  n.out[0] = size_of(n.i[0], n.i[1], n.i[2], 4);
+  n.in[0] = size_of(n.i[kAvgPlanes], n.i[kAvgOh], n.i[kAvgOw], 4);
+  n.out[0] = size_of(n.i[kAvgPlanes], n.i[kAvgH], n.i[kAvgW], 4);
 }

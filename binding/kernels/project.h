@@ -2,6 +2,7 @@
 
 enum ProjectAxis { kRows = 0, kColumns = 1, kWhole = 2, kProjectAxes = 3 };
 
+enum ProjectInts { kProjectTensors, kProjectUnits };
 // i: tensors, then per tensor: 1 if to a norm of 1 (else to at most a limit), axis, rows, elements of a row; then the first task of each
 // tensor and the number of tasks. f: per tensor the limit, then per tensor the epsilon of Keras' formula, or 0 for none.
 // in, out: the tensors; each output may be its input.
@@ -11,8 +12,8 @@ struct ProjectArgs {
   const int64_t *unit, *axis, *rows, *row, *start;
 };
 static ProjectArgs project_args(const int64_t* i) {
-  const int64_t n = i[0];
-  return {n, i + 1, i + 1 + n, i + 1 + 2 * n, i + 1 + 3 * n, i + 1 + 4 * n};
+  const int64_t n = i[kProjectTensors], *const unit = i + kProjectUnits;
+  return {n, unit, unit + n, unit + 2 * n, unit + 3 * n, unit + 4 * n};
 }
 
 constexpr int kStripe = 16 * L;   // columns of a task: fewer use less of each page of memory
@@ -138,9 +139,10 @@ void project(const Args& a, const Team& team) {
   }
 }
 void project_need(Need& n) {
-  if (n.n_i < 2 || n.i[0] < 1 || n.i[0] > n.n_in) return n.fail("more tensors than inputs, or none");
-  const int64_t count = n.i[0];
-  if (n.n_in != count || n.n_out != count || n.n_i != 2 + 5 * count || n.n_f != 2 * count)
+  if (n.n_i <= kProjectUnits || n.i[kProjectTensors] < 1 || n.i[kProjectTensors] > n.n_in)
+    return n.fail("more tensors than inputs, or none");
+  const int64_t count = n.i[kProjectTensors];
+  if (n.n_in != count || n.n_out != count || n.n_i != kProjectUnits + 5 * count + 1 || n.n_f != 2 * count)
     return n.fail("wrong number of inputs, outputs or attributes");
   const ProjectArgs p = project_args(n.i);
   if (p.start[0] != 0) return n.fail("the first task is not 0");

@@ -20,6 +20,7 @@ static void prune_copy(void* out, const void* in, int64_t bytes, const Team& tea
 
 // ---- by magnitude --------------------------------------------------------------------------------------------------
 
+enum PruneInts { kPruneTensors, kPruneTogether, kPruneSizes };
 // i: tensors, whether all are taken together, sizes, then the first chunk of each tensor and the number of chunks.
 // in: tensors, masks (u8), how many of each are pruned (f64), the share to prune (f64). out: tensors, masks, how many are pruned; each may
 // be its input.
@@ -27,7 +28,9 @@ struct PruneArgs {
   int64_t n, together;
   const int64_t *size, *start;
 };
-static PruneArgs prune_args(const int64_t* i) { return {i[0], i[1], i + 2, i + 2 + i[0]}; }
+static PruneArgs prune_args(const int64_t* i) {
+  return {i[kPruneTensors], i[kPruneTogether], i + kPruneSizes, i + kPruneSizes + i[kPruneTensors]};
+}
 
 // Keys order elements by magnitude: those pruned before come first, a NaN last.
 static inline uint32_t prune_key(const float* p, const uint8_t* mask, int64_t i) {
@@ -126,10 +129,11 @@ void pruneMagnitude(const Args& a, const Team& team) {
   }
 }
 void pruneMagnitude_need(Need& n) {
-  if (n.n_i < 3 || n.i[0] < 1 || n.i[0] > n.n_in) return n.fail("more tensors than inputs, or none");
-  const int64_t count = n.i[0];
-  if (n.i[1] < 0 || n.i[1] > 1) return n.fail("together is neither 0 nor 1");
-  if (n.n_i != 3 + 2 * count || n.n_in != 2 * count + 2 || n.n_out != 2 * count + 1)
+  if (n.n_i <= kPruneSizes || n.i[kPruneTensors] < 1 || n.i[kPruneTensors] > n.n_in)
+    return n.fail("more tensors than inputs, or none");
+  const int64_t count = n.i[kPruneTensors];
+  if (n.i[kPruneTogether] < 0 || n.i[kPruneTogether] > 1) return n.fail("together is neither 0 nor 1");
+  if (n.n_i != kPruneSizes + 2 * count + 1 || n.n_in != 2 * count + 2 || n.n_out != 2 * count + 1)
     return n.fail("wrong number of inputs, outputs or integers");
   const PruneArgs u = prune_args(n.i);
   if (!segments_ok(u.size, nullptr, u.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
@@ -146,6 +150,7 @@ void pruneMagnitude_need(Need& n) {
 
 // ---- by rows -------------------------------------------------------------------------------------------------------
 
+enum PruneRowsInts { kPruneRowsWeights, kPruneRowsBiases, kPruneRowsNorm, kPruneRowsSizes };
 // i: weights, biases, norm (0: sum of squares, 1: sum of abs, 2: largest abs), rows of each weight, elements of a row of each, then which
 // weight each bias belongs to: its elements go with the rows. in: weights, biases, masks of both (u8), how many elements of each are
 // pruned (f64), the share of rows to prune (f64). out: all but the share; each may be its input.
@@ -153,7 +158,10 @@ struct PruneRowsArgs {
   int64_t n, biases, norm;
   const int64_t *rows, *row, *owner;
 };
-static PruneRowsArgs prune_rows_args(const int64_t* i) { return {i[0], i[1], i[2], i + 3, i + 3 + i[0], i + 3 + 2 * i[0]}; }
+static PruneRowsArgs prune_rows_args(const int64_t* i) {
+  const int64_t n = i[kPruneRowsWeights], *const rows = i + kPruneRowsSizes;
+  return {n, i[kPruneRowsBiases], i[kPruneRowsNorm], rows, rows + n, rows + 2 * n};
+}
 
 // The keys of the k smallest of n, the first of equal ones: all below `key`, and `equal` that are it.
 static void smallest(const uint64_t* keys, int64_t n, int64_t k, uint64_t& key, int64_t& equal) {
@@ -236,11 +244,12 @@ void pruneRows(const Args& a, const Team& team) {
   }
 }
 void pruneRows_need(Need& n) {
-  if (n.n_i < 3 || n.i[0] < 1 || n.i[0] > n.n_in || n.i[1] < 0 || n.i[1] > n.n_in)
+  if (n.n_i < kPruneRowsSizes || n.i[kPruneRowsWeights] < 1 || n.i[kPruneRowsWeights] > n.n_in || n.i[kPruneRowsBiases] < 0 ||
+      n.i[kPruneRowsBiases] > n.n_in)
     return n.fail("more tensors than inputs, or none");
-  const int64_t count = n.i[0], biases = n.i[1], all = count + biases;
-  if (n.i[2] < 0 || n.i[2] > 2) return n.fail("no such norm");
-  if (n.n_i != 3 + 2 * count + biases || n.n_in != 2 * all + 2 || n.n_out != 2 * all + 1)
+  const int64_t count = n.i[kPruneRowsWeights], biases = n.i[kPruneRowsBiases], all = count + biases;
+  if (n.i[kPruneRowsNorm] < 0 || n.i[kPruneRowsNorm] > 2) return n.fail("no such norm");
+  if (n.n_i != kPruneRowsSizes + 2 * count + biases || n.n_in != 2 * all + 2 || n.n_out != 2 * all + 1)
     return n.fail("wrong number of inputs, outputs or integers");
   const PruneRowsArgs u = prune_rows_args(n.i);
   int64_t most = 0;

@@ -20,13 +20,15 @@ INLINE void each_word(const Args& a, const Team& team, int64_t n, uint32_t use, 
   }
 }
 
+enum DropoutInts { kDropoutElements, kDropoutKey, kDropoutThreshold };
+
 // y[n] = x[n] * (0 or floats[0]). ints: n, key of the op, threshold: an element is dropped when the upper 24 bits of its word lie
 // below it.
 void dropout(const Args& a, const Team& team) {
-  const F threshold = set1((float)a.i[2]), scale = set1((float)a.f[0]);
+  const F threshold = set1((float)a.i[kDropoutThreshold]), scale = set1((float)a.f[0]);
   const float* x = (const float*)a.in[0];
   float* y = (float*)a.out[0];
-  each_word(a, team, a.i[0], 0x64726f70u, (uint32_t)a.i[1], [=](int64_t at, int m, I word) {
+  each_word(a, team, a.i[kDropoutElements], 0x64726f70u, (uint32_t)a.i[kDropoutKey], [=](int64_t at, int m, I word) {
     const F factor = select(le(threshold, to_float(ishr<8>(word))), scale, set1(0.f));
     if (m == L)
       store(y + at, mul(load(x + at), factor));
@@ -35,9 +37,10 @@ void dropout(const Args& a, const Team& team) {
   });
 }
 void dropout_need(Need& n) {
-  if (n.i[0] < 0 || n.i[0] > int64_t(1) << 34) return n.fail("wrong number of elements");
-  if (n.i[1] < 0 || n.i[1] > 0xffffffffll || n.i[2] < 0 || n.i[2] > 1 << 24) return n.fail("wrong key or threshold");
-  n.out[0] = n.in[0] = size_of(n.i[0], 4);
+  if (n.i[kDropoutElements] < 0 || n.i[kDropoutElements] > int64_t(1) << 34) return n.fail("wrong number of elements");
+  if (n.i[kDropoutKey] < 0 || n.i[kDropoutKey] > 0xffffffffll || n.i[kDropoutThreshold] < 0 || n.i[kDropoutThreshold] > 1 << 24)
+    return n.fail("wrong key or threshold");
+  n.out[0] = n.in[0] = size_of(n.i[kDropoutElements], 4);
   n.alias(0, 0);
 }
 
@@ -57,12 +60,14 @@ INLINE F normal_quantile(I word) {
   return select(le(abs(q), set1(0.425f)), middle, with_sign(tail, sign_of(q)));
 }
 
+enum NoiseInts { kNoiseElements, kNoiseKey };
+
 // y[n] = x[n] + floats[0] * normal. ints: n, key of the op
 void noise(const Args& a, const Team& team) {
   const F std = set1((float)a.f[0]);
   const float* x = (const float*)a.in[0];
   float* y = (float*)a.out[0];
-  each_word(a, team, a.i[0], 0x6e6f6973u, (uint32_t)a.i[1], [=](int64_t at, int m, I word) {
+  each_word(a, team, a.i[kNoiseElements], 0x6e6f6973u, (uint32_t)a.i[kNoiseKey], [=](int64_t at, int m, I word) {
     if (m == L)
       store(y + at, fma(std, normal_quantile(word), load(x + at)));
     else
@@ -70,22 +75,24 @@ void noise(const Args& a, const Team& team) {
   });
 }
 void noise_need(Need& n) {
-  if (n.i[0] < 0 || n.i[0] > int64_t(1) << 34) return n.fail("wrong number of elements");
-  if (n.i[1] < 0 || n.i[1] > 0xffffffffll) return n.fail("wrong key");
-  n.out[0] = n.in[0] = size_of(n.i[0], 4);
+  if (n.i[kNoiseElements] < 0 || n.i[kNoiseElements] > int64_t(1) << 34) return n.fail("wrong number of elements");
+  if (n.i[kNoiseKey] < 0 || n.i[kNoiseKey] > 0xffffffffll) return n.fail("wrong key");
+  n.out[0] = n.in[0] = size_of(n.i[kNoiseElements], 4);
   n.alias(0, 0);
 }
+
+enum UniformInts { kUniformKey };
 
 // One number of [0, 1) with 53 bits, keyed by seed, attempt and int 0.
 void uniform(const Args& a, const Team& team) {
   if (team.rank != 0) return;
   const uint32_t attempt = (uint32_t)a.ctx->attempt, tag = 0x756e6966u ^ (uint32_t)(a.ctx->attempt >> 32);
-  const Philox r = philox(iset1(0), attempt, tag, (uint32_t)a.i[0], a.ctx->seed);
+  const Philox r = philox(iset1(0), attempt, tag, (uint32_t)a.i[kUniformKey], a.ctx->seed);
   int32_t high[L], low[L];
   istore(high, r.word[0]), istore(low, r.word[1]);
   *(double*)a.out[0] = ((double)((uint32_t)high[0] >> 5) * 0x1p26 + (double)((uint32_t)low[0] >> 6)) * 0x1p-53;
 }
 void uniform_need(Need& n) {
-  if (n.i[0] < 0 || n.i[0] > 0xffffffffll) return n.fail("wrong key");
+  if (n.i[kUniformKey] < 0 || n.i[kUniformKey] > 0xffffffffll) return n.fail("wrong key");
   n.out[0] = 8;
 }

@@ -6,6 +6,16 @@
 // Hidden values go in groups of 16 lanes, those beyond H are zero. A unit is one gate of one group. A state lies in tiles of rows,
 // [unit][row][16], so that a tile's rows are at constant offsets.
 
+enum RecInts {
+  kRecBatch,
+  kRecSteps,
+  kRecHidden,
+  kRecReverse,
+  kRecLengths,
+  kRecInts
+};                                                     // of all recurrences; what is a cell's own comes after
+enum RecGradInts { kRecDhs, kRecDlast, kRecDclast };   // of gradients, behind all others: which come from outside
+
 // The sequences: a row's steps beyond its length do nothing, its output is 0 there. In reverse the last of them comes first.
 struct Sequences {
   int64_t batch, steps, hidden;
@@ -20,7 +30,8 @@ struct Sequences {
   int64_t at(int64_t len, int64_t s) const { return reverse && s < len ? len - 1 - s : s; }
 };
 static Sequences sequences_of(const Args& a, const Team& team) {
-  const Sequences q = {a.i[0], a.i[1], a.i[2], a.i[4] ? (const int32_t*)a.in[a.n_in - 1] : nullptr, a.i[3] != 0};
+  const Sequences q = {a.i[kRecBatch], a.i[kRecSteps], a.i[kRecHidden],
+                       a.i[kRecLengths] ? (const int32_t*)a.in[a.n_in - 1] : nullptr, a.i[kRecReverse] != 0};
   const Range r = split(q.lengths ? q.batch : 0, team);
   for (int64_t b = r.begin; b < r.end; b++)
     if (q.lengths[b] < 0 || q.lengths[b] > q.steps) fail(a.status, kIndexOutOfBounds, b, q.lengths[b], (double)(q.steps + 1));
@@ -258,17 +269,17 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
 }
 
 // Whether it runs in reverse and whether there are lengths: to be looked at before inputs are counted by them.
-static bool rec_flags(const Need& n) { return !((n.i[3] | n.i[4]) & ~int64_t(1)); }
+static bool rec_flags(const Need& n) { return !((n.i[kRecReverse] | n.i[kRecLengths]) & ~int64_t(1)); }
 // Sizes that all of them have: of [B, T, H], of [B, H], of whh with G gates; declares the lengths.
 struct RecSizes {
   int64_t states, row, weights;
 };
 template <int G>
 static RecSizes rec_sizes(Need& n, bool forward) {
-  const int64_t batch = n.i[0], h = n.i[2];
-  const RecSizes z = {size_of(batch, n.i[1], h, 4), size_of(batch, h, 4), size_of(h, h, 4 * G)};
-  if (size_of(batch, n.i[1], h, 4 * G) > Need::kMax || z.weights > Need::kMax) n.fail("size out of range");
-  if (n.i[4]) n.in[n.n_in - 1] = size_of(batch, 4);
+  const int64_t batch = n.i[kRecBatch], h = n.i[kRecHidden];
+  const RecSizes z = {size_of(batch, n.i[kRecSteps], h, 4), size_of(batch, h, 4), size_of(h, h, 4 * G)};
+  if (size_of(batch, n.i[kRecSteps], h, 4 * G) > Need::kMax || z.weights > Need::kMax) n.fail("size out of range");
+  if (n.i[kRecLengths]) n.in[n.n_in - 1] = size_of(batch, 4);
   rec_scratch<G>(n, batch, h, forward);
   return z;
 }

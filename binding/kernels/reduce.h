@@ -159,22 +159,23 @@ static void reduce_typed(const Args& a, const ReduceShape& s, bool out64, double
   }
 }
 
+enum ReduceInts { kReduceOuter, kReduceCount, kReduceInner, kReduceF64, kReduceOutF64 };   // of argmax the first four
 // i: outer, count, inner, 1 if x is f64, 1 if y is f64; f: what to divide by.
 // A second output takes the sum of squares of every block of outputs (see reduce_shape).
 template <typename R>
 static void reduce(const Args& a, const Team& team) {
-  const ReduceShape s = reduce_shape(a.i[0], a.i[1], a.i[2]);
-  if (a.i[3])
-    reduce_typed<R, double>(a, s, a.i[4] != 0, a.f[0], team);
+  const ReduceShape s = reduce_shape(a.i[kReduceOuter], a.i[kReduceCount], a.i[kReduceInner]);
+  if (a.i[kReduceF64])
+    reduce_typed<R, double>(a, s, a.i[kReduceOutF64] != 0, a.f[0], team);
   else
-    reduce_typed<R, float>(a, s, a.i[4] != 0, a.f[0], team);
+    reduce_typed<R, float>(a, s, a.i[kReduceOutF64] != 0, a.f[0], team);
 }
 static void reduce_need(Need& n) {
   if (n.n_out != 1 && n.n_out != 2) return n.fail("expected one or two outputs");
-  n.in[0] = size_of(n.i[0], n.i[1], n.i[2], n.i[3] ? 8 : 4);
-  n.out[0] = size_of(n.i[0], n.i[2], n.i[4] ? 8 : 4);
+  n.in[0] = size_of(n.i[kReduceOuter], n.i[kReduceCount], n.i[kReduceInner], n.i[kReduceF64] ? 8 : 4);
+  n.out[0] = size_of(n.i[kReduceOuter], n.i[kReduceInner], n.i[kReduceOutF64] ? 8 : 4);
   if (n.in[0] > Need::kMax || n.out[0] > Need::kMax) return n.fail("size out of range");
-  const ReduceShape s = reduce_shape(n.i[0], n.i[1], n.i[2]);
+  const ReduceShape s = reduce_shape(n.i[kReduceOuter], n.i[kReduceCount], n.i[kReduceInner]);
   const int64_t tasks = s.rows ? s.blocks : s.outer * s.blocks;
   if (n.n_out > 1) n.out[1] = size_mul(tasks, 8);
   if (s.parts > 1) n.scratch = size_mul(size_mul(tasks, s.parts), kReduceBlock * 8);
@@ -205,13 +206,13 @@ static void argmax_typed(const T* x, int32_t* y, int64_t outer, int64_t count, i
 }
 // i: outer, count, inner, 1 if x is f64
 void argmax(const Args& a, const Team& team) {
-  if (a.i[3])
-    argmax_typed((const double*)a.in[0], (int32_t*)a.out[0], a.i[0], a.i[1], a.i[2], team);
+  if (a.i[kReduceF64])
+    argmax_typed((const double*)a.in[0], (int32_t*)a.out[0], a.i[kReduceOuter], a.i[kReduceCount], a.i[kReduceInner], team);
   else
-    argmax_typed((const float*)a.in[0], (int32_t*)a.out[0], a.i[0], a.i[1], a.i[2], team);
+    argmax_typed((const float*)a.in[0], (int32_t*)a.out[0], a.i[kReduceOuter], a.i[kReduceCount], a.i[kReduceInner], team);
 }
 void argmax_need(Need& n) {
-  if (n.i[1] < 1 || n.i[1] > 0x7fffffff) return n.fail("number of elements to choose from out of range");
-  n.in[0] = size_of(n.i[0], n.i[1], n.i[2], n.i[3] ? 8 : 4);
-  n.out[0] = size_of(n.i[0], n.i[2], 4);
+  if (n.i[kReduceCount] < 1 || n.i[kReduceCount] > 0x7fffffff) return n.fail("number of elements to choose from out of range");
+  n.in[0] = size_of(n.i[kReduceOuter], n.i[kReduceCount], n.i[kReduceInner], n.i[kReduceF64] ? 8 : 4);
+  n.out[0] = size_of(n.i[kReduceOuter], n.i[kReduceInner], 4);
 }

@@ -1,11 +1,14 @@
 // resample.h: along one axis, y[j] = (1 - w[j]) x[first[j]] + w[j] x[second[j]], and its gradient. Products are rounded before they are added.
 // i: outer, size of x along the axis, inner, size of y, then first and second of each j; f: the weights
 
+enum ResampleInts { kResampleOuter, kResampleSize, kResampleInner, kResampleCount, kResamplePlaces };
 struct ResampleShape {
   int64_t outer, size, inner, count;
   const int64_t* places;
 };
-static inline ResampleShape resample_shape(const int64_t* i) { return {i[0], i[1], i[2], i[3], i + 4}; }
+static inline ResampleShape resample_shape(const int64_t* i) {
+  return {i[kResampleOuter], i[kResampleSize], i[kResampleInner], i[kResampleCount], i + kResamplePlaces};
+}
 
 void resample(const Args& a, const Team& team) {
   const ResampleShape s = resample_shape(a.i);
@@ -23,11 +26,12 @@ void resample(const Args& a, const Team& team) {
   }
 }
 static void resample_check(Need& n, int64_t& x, int64_t& y) {
-  if (n.n_i < 4) return n.fail("too few attributes");
+  if (n.n_i < kResamplePlaces) return n.fail("too few attributes");
   const ResampleShape s = resample_shape(n.i);
-  for (int k = 0; k < 4; k++)
+  for (int k = 0; k < kResamplePlaces; k++)
     if (n.i[k] < 0 || n.i[k] > 0x7fffffff) return n.fail("a size is out of range");
-  if (n.n_i != 4 + 2 * s.count || n.n_f != s.count) return n.fail("expected two places and a weight for each element");
+  if (n.n_i != kResamplePlaces + 2 * s.count || n.n_f != s.count)
+    return n.fail("expected two places and a weight for each element");
   for (int64_t k = 0; k < 2 * s.count; k++)
     if (s.places[k] < 0 || s.places[k] >= s.size) return n.fail("a place is out of range");
   x = size_of(s.outer, s.size, s.inner, 4);

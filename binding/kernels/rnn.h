@@ -1,6 +1,6 @@
 // rnn.h: the RNN with tanh or relu over time: h' = act(x + whh h).
 
-enum { kRnnB, kRnnT, kRnnH, kRnnReverse, kRnnLengths, kRnnRelu, kRnnInts };
+enum RnnInts { kRnnRelu = kRecInts, kRnnInts };
 
 struct RnnCell {
   const float *x, *hs;
@@ -18,7 +18,7 @@ struct RnnCell {
     return relu ? relu_f(y) : tanh_f(y);
   }
 };
-// outs hs[B,T,H], last[B,H]; ins x[B,T,H], h0[B,H], whh[H,H], lengths[B] if i[4]. hs may be x.
+// outs hs[B,T,H], last[B,H]; ins x[B,T,H], h0[B,H], whh[H,H], lengths[B] if kRecLengths. hs may be x.
 void rnn(const Args& a, const Team& team) {
   const Sequences q = sequences_of(a, team);
   const RnnCell cell = {(const float*)a.in[0], (float*)a.out[0], q.steps, q.hidden, a.i[kRnnRelu] != 0, q.reverse};
@@ -26,7 +26,7 @@ void rnn(const Args& a, const Team& team) {
 }
 void rnn_need(Need& n) {
   if (!rec_flags(n) || (n.i[kRnnRelu] & ~int64_t(1))) return n.fail("a flag is neither 0 nor 1");
-  if (n.n_in != 3 + n.i[kRnnLengths]) return n.fail("inputs and flags disagree");
+  if (n.n_in != 3 + n.i[kRecLengths]) return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<1>(n, true);
   n.in[0] = n.out[0] = z.states;
   n.in[1] = n.out[1] = z.row;
@@ -55,11 +55,11 @@ struct RnnBack {
     return set1(0.f);
   }
 };
-// outs dz[B,T,H], dh0[B,H], before[B,T,H]; ins hs[B,T,H], h0[B,H], whh[H,H], then dhs[B,T,H] if i[6], dlast[B,H] if i[7], lengths
-// if i[4]. dz may be dhs; before may be hs.
+// outs dz[B,T,H], dh0[B,H], before[B,T,H]; ins hs[B,T,H], h0[B,H], whh[H,H], then dhs[B,T,H] if kRecDhs, dlast[B,H] if kRecDlast, lengths
+// if kRecLengths. dz may be dhs; before may be hs.
 void rnnGrad(const Args& a, const Team& team) {
   const Sequences q = sequences_of(a, team);
-  const int64_t states = a.i[kRnnInts], last = a.i[kRnnInts + 1];
+  const int64_t states = a.i[kRnnInts + kRecDhs], last = a.i[kRnnInts + kRecDlast];
   const RecGrads g = {states ? (const float*)a.in[3] : nullptr, last ? (const float*)a.in[3 + states] : nullptr};
   const float* hs = (const float*)a.in[0];
   float *dz = (float*)a.out[0], *before = (float*)a.out[2];
@@ -67,9 +67,9 @@ void rnnGrad(const Args& a, const Team& team) {
   rec_backward<1>(a, team, q, (const float*)a.in[2], hs, (const float*)a.in[1], g, (float*)a.out[1], before, cell);
 }
 void rnnGrad_need(Need& n) {
-  const int64_t states = n.i[kRnnInts], last = n.i[kRnnInts + 1];
+  const int64_t states = n.i[kRnnInts + kRecDhs], last = n.i[kRnnInts + kRecDlast];
   if (!rec_flags(n) || (states | last | n.i[kRnnRelu]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
-  if (n.n_in != 3 + states + last + n.i[kRnnLengths]) return n.fail("inputs and flags disagree");
+  if (n.n_in != 3 + states + last + n.i[kRecLengths]) return n.fail("inputs and flags disagree");
   const RecSizes z = rec_sizes<1>(n, false);
   n.in[0] = n.out[0] = n.out[2] = z.states;
   n.in[1] = n.out[1] = z.row;

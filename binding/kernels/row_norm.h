@@ -3,6 +3,7 @@
 // CENTERED: layer norm, whose statistics of a row are the mean rounded to f32, 1 / deviation, and what the rounding lost, times that: the
 // rounded mean is taken off exactly, so rows far from 0 are normalized as those around it. Else RMS norm: 1 / root of the mean square.
 
+enum RowNormInts { kRowNormRows, kRowNormColumns, kRowNormWeight, kRowNormBias };
 constexpr int64_t kNormRows = 32;   // rows per partial gradient of weight and bias
 
 // What normalizes a row.
@@ -48,11 +49,11 @@ static double norm_square(const float* x, int64_t n, double mean) {
 // y = (x - mean) / sqrt(variance + eps) * weight + bias; outs y, statistics of the rows; ins x[, weight[, bias]]. y may be x.
 template <bool CENTERED>
 static void row_norm(const Args& a, const Team& team) {
-  const int64_t n = a.i[1];
-  const float* weight = a.i[2] ? (const float*)a.in[1] : nullptr;
-  const float* bias = a.i[3] ? (const float*)a.in[1 + a.i[2]] : nullptr;
+  const int64_t n = a.i[kRowNormColumns];
+  const float* weight = a.i[kRowNormWeight] ? (const float*)a.in[1] : nullptr;
+  const float* bias = a.i[kRowNormBias] ? (const float*)a.in[1 + a.i[kRowNormWeight]] : nullptr;
   float* stats = (float*)a.out[1];
-  const Range r = split(a.i[0], team);
+  const Range r = split(a.i[kRowNormRows], team);
   for (int64_t row = r.begin; row < r.end; row++) {
     const float* x = (const float*)a.in[0] + row * n;
     float* y = (float*)a.out[0] + row * n;
@@ -70,16 +71,17 @@ static void row_norm(const Args& a, const Team& team) {
   }
 }
 static void row_norm_sizes(Need& n, bool centered, int64_t& statistics) {
-  if ((n.i[2] & ~1) || (n.i[3] & ~1)) return n.fail("a flag is neither 0 nor 1");
-  if (n.i[0] < 0 || n.i[0] > Need::kMax || n.i[1] < 0 || n.i[1] > Need::kMax) return n.fail("size out of range");
-  n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
-  statistics = size_of(n.i[0], (centered ? kNormStats<true> : kNormStats<false>)*(int64_t)sizeof(float));
+  if ((n.i[kRowNormWeight] & ~1) || (n.i[kRowNormBias] & ~1)) return n.fail("a flag is neither 0 nor 1");
+  if (n.i[kRowNormRows] < 0 || n.i[kRowNormRows] > Need::kMax || n.i[kRowNormColumns] < 0 || n.i[kRowNormColumns] > Need::kMax)
+    return n.fail("size out of range");
+  n.in[0] = n.out[0] = size_of(n.i[kRowNormRows], n.i[kRowNormColumns], 4);
+  statistics = size_of(n.i[kRowNormRows], (centered ? kNormStats<true> : kNormStats<false>)*(int64_t)sizeof(float));
 }
 template <bool CENTERED>
 static void row_norm_need(Need& n) {
-  if (n.n_in != 1 + n.i[2] + n.i[3]) return n.fail("inputs and flags disagree");
+  if (n.n_in != 1 + n.i[kRowNormWeight] + n.i[kRowNormBias]) return n.fail("inputs and flags disagree");
   row_norm_sizes(n, CENTERED, n.out[1]);
-  for (int k = 1; k < n.n_in; k++) n.in[k] = size_of(n.i[1], 4);
+  for (int k = 1; k < n.n_in; k++) n.in[k] = size_of(n.i[kRowNormColumns], 4);
   n.alias(0, 0);
 }
 void layerNorm(const Args& a, const Team& team) { row_norm<true>(a, team); }
@@ -116,8 +118,8 @@ static void row_norm_back(const float* x, const float* dy, const float* weight, 
 // and these sums in f64, in order. dx may be x or dy.
 template <bool CENTERED>
 static void row_norm_grad(const Args& a, const Team& team) {
-  const int64_t rows = a.i[0], n = a.i[1], blocks = quotient(rows + kNormRows - 1, kNormRows);
-  const int64_t has_w = a.i[2], has_b = a.i[3], parts = has_w + has_b;
+  const int64_t rows = a.i[kRowNormRows], n = a.i[kRowNormColumns], blocks = quotient(rows + kNormRows - 1, kNormRows);
+  const int64_t has_w = a.i[kRowNormWeight], has_b = a.i[kRowNormBias], parts = has_w + has_b;
   const float *xs = (const float*)a.in[0], *stats = (const float*)a.in[1], *dys = (const float*)a.in[2];
   const float* weight = has_w ? (const float*)a.in[3] : nullptr;
   float *dxs = (float*)a.out[0], *partial = (float*)a.scratch;   // [block][dweight, dbias][n]
@@ -142,13 +144,15 @@ static void row_norm_grad(const Args& a, const Team& team) {
 }
 template <bool CENTERED>
 static void row_norm_grad_need(Need& n) {
-  if (n.n_in != 3 + n.i[2] || n.n_out != 1 + n.i[2] + n.i[3]) return n.fail("operands and flags disagree");
+  if (n.n_in != 3 + n.i[kRowNormWeight] || n.n_out != 1 + n.i[kRowNormWeight] + n.i[kRowNormBias])
+    return n.fail("operands and flags disagree");
   row_norm_sizes(n, CENTERED, n.in[1]);
   if (n.error) return;
   n.in[2] = n.in[0];
-  if (n.i[2]) n.in[3] = size_of(n.i[1], 4);
-  for (int k = 1; k < n.n_out; k++) n.out[k] = size_of(n.i[1], 4);
-  n.scratch = size_mul(quotient(n.i[0] + kNormRows - 1, kNormRows), size_mul(n.i[2] + n.i[3], n.i[1] * 4));
+  if (n.i[kRowNormWeight]) n.in[3] = size_of(n.i[kRowNormColumns], 4);
+  for (int k = 1; k < n.n_out; k++) n.out[k] = size_of(n.i[kRowNormColumns], 4);
+  n.scratch = size_mul(quotient(n.i[kRowNormRows] + kNormRows - 1, kNormRows),
+                       size_mul(n.i[kRowNormWeight] + n.i[kRowNormBias], n.i[kRowNormColumns] * 4));
   n.alias(0, 0), n.alias(0, 2);
 }
 void layerNormGrad(const Args& a, const Team& team) { row_norm_grad<true>(a, team); }

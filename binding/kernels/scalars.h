@@ -3,6 +3,7 @@
 
 constexpr int kScalarRegs = kMapInputs + kMapConstants + kMapSteps;
 
+enum ScalarsInts { kScalarsSteps, kScalarsCode };
 // i: steps, then per step its operation (position in maps.inc) and three registers read, then per output the register it takes.
 // Registers: inputs, then constants (f), then the value of each step.
 void scalars(const Args& a, const Team& team) {
@@ -11,20 +12,20 @@ void scalars(const Args& a, const Team& team) {
   int n = 0;
   for (; n < a.n_in; n++) reg[n] = *(const double*)a.in[n];
   for (int c = 0; c < a.n_f; c++) reg[n++] = a.f[c];
-  const int64_t* code = a.i + 1;
-  for (int64_t s = 0; s < a.i[0]; s++, code += 4) {
+  const int64_t* code = a.i + kScalarsCode;
+  for (int64_t s = 0; s < a.i[kScalarsSteps]; s++, code += 4) {
     const void* in[3] = {reg + code[1], reg + code[2], reg + code[3]};
     kMapRows[code[0]].f64(reg + n++, in, 1);
   }
   for (int o = 0; o < a.n_out; o++) *(double*)a.out[o] = reg[code[o]];
 }
 void scalars_need(Need& n) {
-  if (n.n_i < 1 || n.i[0] < 0 || n.i[0] > kMapSteps) return n.fail("too many steps");
+  if (n.n_i < kScalarsCode || n.i[kScalarsSteps] < 0 || n.i[kScalarsSteps] > kMapSteps) return n.fail("too many steps");
   if (n.n_in > kMapInputs || n.n_f > kMapConstants || n.n_in + n.n_f < 1) return n.fail("too many or no operands");
-  if (n.n_i != 1 + 4 * n.i[0] + n.n_out) return n.fail("wrong number of integers");
+  if (n.n_i != kScalarsCode + 4 * n.i[kScalarsSteps] + n.n_out) return n.fail("wrong number of integers");
   int64_t known = n.n_in + n.n_f;
-  const int64_t* code = n.i + 1;
-  for (int64_t s = 0; s < n.i[0]; s++, code += 4, known++) {
+  const int64_t* code = n.i + kScalarsCode;
+  for (int64_t s = 0; s < n.i[kScalarsSteps]; s++, code += 4, known++) {
     if (code[0] < 0 || code[0] >= kMapCount) return n.fail("unknown operation");
     for (int k = 1; k <= 3; k++) {
       if (code[k] < 0 || code[k] >= known) return n.fail("reads an unknown register");

@@ -1,5 +1,7 @@
 // scatter_rows.h: scatterAdd that keeps only the rows it was given: the gradient of a large table of which few rows were read.
 
+enum ScatterRowsInts { kScatterRowsTable, kScatterRowsRow, kScatterRowsCount, kScatterRowsBytes, kScatterRowsSkipped };
+
 // values[u] = the sum of x[k] over the positions k whose index is the u-th distinct one, in order of first appearance; zero from there
 // on. at[v] = u for the row v of the table, -1 where no position has that index.
 // i: rows of the table, elements of a row, number of indices, bytes of an index, an index that is left out (-1: none). out: values, at, and if there is a third the sum of
@@ -11,29 +13,29 @@ struct RowsPlan {
 };
 static RowsPlan rows_plan_of(const Args& a) {
   int64_t* p = (int64_t*)a.scratch;
-  return {p, p + 1, (int32_t*)(p + a.i[2] + 3)};
+  return {p, p + 1, (int32_t*)(p + a.i[kScatterRowsCount] + 3)};
 }
 static void rows_plan(const Args& a, const RowsPlan& p, int32_t* at) {
-  const int64_t rows = a.i[0], count = a.i[2], bytes = a.i[3];
+  const int64_t rows = a.i[kScatterRowsTable], count = a.i[kScatterRowsCount], bytes = a.i[kScatterRowsBytes];
   int64_t used = 0;
   memset(p.start, 0, (count + 2) * sizeof(int64_t));
   for (int64_t k = 0; k < count; k++) {
     const int64_t v = index_at(a.in[1], bytes, k);
-    if (!index_ok(a, k, v, rows) || v == a.i[4]) continue;
+    if (!index_ok(a, k, v, rows) || v == a.i[kScatterRowsSkipped]) continue;
     if (at[v] < 0) at[v] = (int32_t)used++;
     p.start[at[v] + 2]++;
   }
   for (int64_t u = 2; u <= used + 1; u++) p.start[u] += p.start[u - 1];
   for (int64_t k = 0; k < count; k++) {
     const int64_t v = index_at(a.in[1], bytes, k);
-    if ((uint64_t)v < (uint64_t)rows && v != a.i[4]) p.order[p.start[at[v] + 1]++] = (int32_t)k;
+    if ((uint64_t)v < (uint64_t)rows && v != a.i[kScatterRowsSkipped]) p.order[p.start[at[v] + 1]++] = (int32_t)k;
   }
   *p.used = used;
 }
 
 // The sums of the rows in use, zeros behind them. Blocks of rows go to the threads in turn: those in use lie in front.
 static void rows_sum(const Args& a, const RowsPlan& p, double* squares, const Team& team) {
-  const int64_t row = a.i[1], count = a.i[2];
+  const int64_t row = a.i[kScatterRowsRow], count = a.i[kScatterRowsCount];
   const float* x = (const float*)a.in[0];
   float* values = (float*)a.out[0];
   const int64_t height = scatter_block_rows(row), blocks = (count + height - 1) / height;
@@ -62,7 +64,7 @@ static void rows_sum(const Args& a, const RowsPlan& p, double* squares, const Te
 void scatterRows(const Args& a, const Team& team) {
   int32_t* at = (int32_t*)a.out[1];
   const RowsPlan p = rows_plan_of(a);
-  const Range mine = split(a.i[0], team);
+  const Range mine = split(a.i[kScatterRowsTable], team);
   memset(at + mine.begin, 0xff, (mine.end - mine.begin) * sizeof(int32_t));
   team.barrier();
   if (team.rank == 0) rows_plan(a, p, at);
@@ -71,19 +73,19 @@ void scatterRows(const Args& a, const Team& team) {
 }
 static bool rows_need(Need& n) {
   if (n.n_out != 2 && n.n_out != 3) return n.fail("expected two or three outputs"), false;
-  if (n.i[3] != 1 && n.i[3] != 4) return n.fail("indices are neither u8 nor i32"), false;
-  const int64_t rows = n.i[0], row = n.i[1], count = n.i[2];
+  if (n.i[kScatterRowsBytes] != 1 && n.i[kScatterRowsBytes] != 4) return n.fail("indices are neither u8 nor i32"), false;
+  const int64_t rows = n.i[kScatterRowsTable], row = n.i[kScatterRowsRow], count = n.i[kScatterRowsCount];
   if (rows < 0 || rows > Need::kMax || row < 0 || row > Need::kMax) return n.fail("size out of range"), false;
   if (count < 0 || count > INT32_MAX / 4) return n.fail("more positions than 32 bits number"), false;
   n.in[0] = n.out[0] = size_of(count, row, 4);
-  n.in[1] = size_of(count, n.i[3]);
+  n.in[1] = size_of(count, n.i[kScatterRowsBytes]);
   const int64_t height = scatter_block_rows(row);
   if (n.n_out == 3) n.out[2] = size_mul((count + height - 1) / height, 8);
   n.scratch = size_mul(count + 3, 8) + size_mul(count, 4);
   return true;
 }
 void scatterRows_need(Need& n) {
-  if (rows_need(n)) n.out[1] = size_of(n.i[0], 4);
+  if (rows_need(n)) n.out[1] = size_of(n.i[kScatterRowsTable], 4);
 }
 
 // The same, and in place of `at` the indices themselves: ids[u] is the row of the table that value u is of, -1 behind those in use. Nothing
@@ -100,11 +102,11 @@ static int lookup_bits(int64_t count) {
 }
 static LookupPlan lookup_plan_of(const Args& a) {
   const RowsPlan rows = rows_plan_of(a);
-  int32_t* place = rows.order + a.i[2];
-  return {rows, place, place + a.i[2], 32 - lookup_bits(a.i[2])};
+  int32_t* place = rows.order + a.i[kScatterRowsCount];
+  return {rows, place, place + a.i[kScatterRowsCount], 32 - lookup_bits(a.i[kScatterRowsCount])};
 }
 static void lookup_plan(const Args& a, const LookupPlan& l, int32_t* ids) {
-  const int64_t rows = a.i[0], count = a.i[2], bytes = a.i[3];
+  const int64_t rows = a.i[kScatterRowsTable], count = a.i[kScatterRowsCount], bytes = a.i[kScatterRowsBytes];
   const RowsPlan& p = l.rows;
   const uint32_t mask = UINT32_MAX >> l.shift;
   int32_t used = 0;
@@ -113,7 +115,7 @@ static void lookup_plan(const Args& a, const LookupPlan& l, int32_t* ids) {
   for (int64_t k = 0; k < count; k++) {
     const int64_t v = index_at(a.in[1], bytes, k);
     l.place[k] = -1;
-    if (!index_ok(a, k, v, rows) || v == a.i[4]) continue;
+    if (!index_ok(a, k, v, rows) || v == a.i[kScatterRowsSkipped]) continue;
     uint32_t h = ((uint32_t)v * 2654435761u) >> l.shift;
     while (l.slot[h] && ids[l.slot[h] - 1] != v) h = (h + 1) & mask;
     if (!l.slot[h]) ids[used] = (int32_t)v, l.slot[h] = ++used;
@@ -134,7 +136,7 @@ void lookupRows(const Args& a, const Team& team) {
 }
 void lookupRows_need(Need& n) {
   if (!rows_need(n)) return;
-  if (n.i[0] > (int64_t)INT32_MAX + 1) return n.fail("more rows than 32 bits number");
-  n.out[1] = size_of(n.i[2], 4);
-  n.scratch += size_mul(n.i[2], 4) + ((int64_t)4 << lookup_bits(n.i[2]));
+  if (n.i[kScatterRowsTable] > (int64_t)INT32_MAX + 1) return n.fail("more rows than 32 bits number");
+  n.out[1] = size_of(n.i[kScatterRowsCount], 4);
+  n.scratch += size_mul(n.i[kScatterRowsCount], 4) + ((int64_t)4 << lookup_bits(n.i[kScatterRowsCount]));
 }

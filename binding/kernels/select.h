@@ -1,5 +1,6 @@
 // select.h: the k-th largest magnitude of tensors, exactly, by counting digits of the bits of |x|, which order as the numbers do.
 
+enum SelectInts { kSelectTensors, kSelectTogether, kSelectK };
 // i: tensors, together (0 or 1), then k of each tensor (or one), sizes, then the first chunk of each tensor and the number of chunks.
 // in: tensors. out: the k-th largest |x| of each (or of all), infinity where k is 0.
 struct SelectArgs {
@@ -7,7 +8,7 @@ struct SelectArgs {
   const int64_t *k, *size, *start;
 };
 static SelectArgs select_args(const int64_t* i) {
-  SelectArgs r = {i[0], i[1], i + 2, nullptr, nullptr};
+  SelectArgs r = {i[kSelectTensors], i[kSelectTogether], i + kSelectK, nullptr, nullptr};
   r.size = r.k + (r.together ? 1 : r.n);
   r.start = r.size + r.n;
   return r;
@@ -58,11 +59,11 @@ void kthLargest(const Args& a, const Team& team) {
   }
 }
 void kthLargest_need(Need& n) {
-  if (n.n_i < 2) return n.fail("expected tensors");
-  const int64_t count = n.i[0], together = n.i[1];
+  if (n.n_i < kSelectK) return n.fail("expected tensors");
+  const int64_t count = n.i[kSelectTensors], together = n.i[kSelectTogether];
   if (count < 1 || count != n.n_in || together < 0 || together > 1) return n.fail("wrong number of tensors");
   const int64_t groups = together ? 1 : count;
-  if (n.n_i != 3 + groups + 2 * count) return n.fail("wrong number of integers");
+  if (n.n_i != kSelectK + groups + 2 * count + 1) return n.fail("wrong number of integers");
   const SelectArgs u = select_args(n.i);
   if (!segments_ok(u.size, nullptr, u.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
   int64_t all = 0;

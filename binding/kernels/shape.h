@@ -108,27 +108,29 @@ static void copy_typed(const T* x, T* y, int rank, const int64_t* shape, const i
   }
 }
 
+enum CopyInts { kCopyBytes, kCopyOffset, kCopyShape };
 // i: element bytes, offset, shape[rank], strides[rank] (in elements, none negative).
 // Output element (k0, k1, ...) is input element offset + k0 * strides[0] + k1 * strides[1] + ...
 void copy(const Args& a, const Team& team) {
-  const int rank = (a.n_i - 2) / 2;
-  const int64_t *shape = a.i + 2, *strides = shape + rank, offset = a.i[1];
-  if (a.i[0] == 1)
+  const int rank = (a.n_i - kCopyShape) / 2;
+  const int64_t *shape = a.i + kCopyShape, *strides = shape + rank, offset = a.i[kCopyOffset];
+  if (a.i[kCopyBytes] == 1)
     copy_typed((const uint8_t*)a.in[0] + offset, (uint8_t*)a.out[0], rank, shape, strides, team);
-  else if (a.i[0] == 4)
+  else if (a.i[kCopyBytes] == 4)
     copy_typed((const uint32_t*)a.in[0] + offset, (uint32_t*)a.out[0], rank, shape, strides, team);
   else
     copy_typed((const uint64_t*)a.in[0] + offset, (uint64_t*)a.out[0], rank, shape, strides, team);
 }
 void copy_need(Need& n) {
-  if (n.n_i < 2 || n.n_i % 2 || n.n_i > 18) return n.fail("expected an even number of integers, at most 8 dimensions");
-  const int rank = (n.n_i - 2) / 2;
-  const int64_t elem = n.i[0];
+  if (n.n_i < kCopyShape || n.n_i % 2 || n.n_i > kCopyShape + 2 * 8)
+    return n.fail("expected an even number of integers, at most 8 dimensions");
+  const int rank = (n.n_i - kCopyShape) / 2;
+  const int64_t elem = n.i[kCopyBytes];
   if (elem != 1 && elem != 4 && elem != 8) return n.fail("element size is none of 1, 4, 8");
-  int64_t count = elem, span = elem, last = n.i[1];   // count and span as in size_of
+  int64_t count = elem, span = elem, last = n.i[kCopyOffset];   // count and span as in size_of
   if (last < 0 || last > Need::kMax) return n.fail("offset out of range");
   for (int d = 0; d < rank; d++) {
-    const int64_t size = n.i[2 + d], stride = n.i[2 + rank + d];
+    const int64_t size = n.i[kCopyShape + d], stride = n.i[kCopyShape + rank + d];
     if (size < 0 || stride < 0) return n.fail("negative size or stride");
     count = size_mul(count, size), span = size_mul(span, size ? size : 1);
     last = last > Need::kMax ? last : last + size_mul(size > 0 ? size - 1 : 0, stride);

@@ -2,6 +2,13 @@
 // A row is reduced in 16 lanes; sums run in f64. Rows go through each phase in small blocks, so that the latency of one row's
 // reduction is hidden behind its neighbors. i: rows, columns.
 
+enum SoftmaxInts {
+  kSoftmaxLines,
+  kSoftmaxColumns,
+  kSoftmaxLabelBytes,
+  kSoftmaxIgnores,
+  kSoftmaxIgnored
+};                                     // rows and columns; the rest of losses of labels
 constexpr int64_t kSoftmaxRows = 16;   // rows of a block
 
 // The first n lanes of x; the others -infinity, which softmax_exp turns into 0.
@@ -50,8 +57,8 @@ INLINE void softmax_blocks(int64_t rows, const Team& team, Fn f) {
 
 // y = exp(x - max) / sum. y may be x.
 void softmax(const Args& a, const Team& team) {
-  const int64_t n = a.i[1];
-  softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
+  const int64_t n = a.i[kSoftmaxColumns];
+  softmax_blocks(a.i[kSoftmaxLines], team, [&](int64_t first, int64_t rows) {
     float* y = (float*)a.out[0] + first * n;
     SoftmaxRows s;
     softmax_rows((const float*)a.in[0] + first * n, y, rows, n, s);
@@ -63,8 +70,8 @@ void softmax(const Args& a, const Team& team) {
 }
 // y = x - max - log(sum). y may be x.
 void logSoftmax(const Args& a, const Team& team) {
-  const int64_t n = a.i[1];
-  softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
+  const int64_t n = a.i[kSoftmaxColumns];
+  softmax_blocks(a.i[kSoftmaxLines], team, [&](int64_t first, int64_t rows) {
     const float* x = (const float*)a.in[0] + first * n;
     float* y = (float*)a.out[0] + first * n;
     SoftmaxRows s;
@@ -76,15 +83,15 @@ void logSoftmax(const Args& a, const Team& team) {
   });
 }
 void softmax_need(Need& n) {
-  n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
+  n.in[0] = n.out[0] = size_of(n.i[kSoftmaxLines], n.i[kSoftmaxColumns], 4);
   n.alias(0, 0);
 }
 void logSoftmax_need(Need& n) { softmax_need(n); }
 
 // dx = y (dy - sum(dy y)), y the softmax. ins y, dy; dx may be either.
 void softmaxGrad(const Args& a, const Team& team) {
-  const int64_t n = a.i[1];
-  const Range r = split(a.i[0], team);
+  const int64_t n = a.i[kSoftmaxColumns];
+  const Range r = split(a.i[kSoftmaxLines], team);
   for (int64_t row = r.begin; row < r.end; row++) {
     const float *y = (const float*)a.in[0] + row * n, *dy = (const float*)a.in[1] + row * n;
     float* dx = (float*)a.out[0] + row * n;
@@ -99,8 +106,8 @@ void softmaxGrad(const Args& a, const Team& team) {
 }
 // dx = dy - exp(y) sum(dy), y the log-softmax. ins y, dy; dx may be either.
 void logSoftmaxGrad(const Args& a, const Team& team) {
-  const int64_t n = a.i[1];
-  const Range r = split(a.i[0], team);
+  const int64_t n = a.i[kSoftmaxColumns];
+  const Range r = split(a.i[kSoftmaxLines], team);
   for (int64_t row = r.begin; row < r.end; row++) {
     const float *y = (const float*)a.in[0] + row * n, *dy = (const float*)a.in[1] + row * n;
     float* dx = (float*)a.out[0] + row * n;
@@ -114,7 +121,7 @@ void logSoftmaxGrad(const Args& a, const Team& team) {
   }
 }
 void softmaxGrad_need(Need& n) {
-  n.in[0] = n.in[1] = n.out[0] = size_of(n.i[0], n.i[1], 4);
+  n.in[0] = n.in[1] = n.out[0] = size_of(n.i[kSoftmaxLines], n.i[kSoftmaxColumns], 4);
   n.alias(0, 0), n.alias(0, 1);
 }
 void logSoftmaxGrad_need(Need& n) { softmaxGrad_need(n); }
@@ -142,13 +149,13 @@ struct LabelRows {
 };
 static LabelRows label_rows(const Args& a, int labels, int weight) {
   const float* w = weight < a.n_in ? (const float*)a.in[weight] : nullptr;
-  return {a.in[labels], w, a.i[1], a.i[2], a.i[4], a.i[3] != 0};
+  return {a.in[labels], w, a.i[kSoftmaxColumns], a.i[kSoftmaxLabelBytes], a.i[kSoftmaxIgnored], a.i[kSoftmaxIgnores] != 0};
 }
 static bool label_need(Need& n, int labels, int weight) {
-  if (n.i[2] != 1 && n.i[2] != 4) return n.fail("labels are neither u8 nor i32"), false;
+  if (n.i[kSoftmaxLabelBytes] != 1 && n.i[kSoftmaxLabelBytes] != 4) return n.fail("labels are neither u8 nor i32"), false;
   if (n.n_in != weight && n.n_in != weight + 1) return n.fail("wrong number of inputs"), false;
-  n.in[labels] = size_of(n.i[0], n.i[2]);
-  if (n.n_in > weight) n.in[weight] = size_of(n.i[1], 4);
+  n.in[labels] = size_of(n.i[kSoftmaxLines], n.i[kSoftmaxLabelBytes]);
+  if (n.n_in > weight) n.in[weight] = size_of(n.i[kSoftmaxColumns], 4);
   return true;
 }
 
@@ -163,10 +170,10 @@ static double softmax_weighted(const float* x, const float* w, int64_t n) {
 // (1 - e) w[label] (lse - x[label]) + e mean(w (lse - x)). 0 where the label is ignored.
 // i: as of LabelRows; f: smoothing; ins x, labels, class weights. outs: losses, and if there is a second the weight of each row's label.
 void softmaxCrossEntropy(const Args& a, const Team& team) {
-  const int64_t n = a.i[1];
+  const int64_t n = a.i[kSoftmaxColumns];
   const LabelRows labels = label_rows(a, 1, 2);
   const double e = a.f[0], all = e != 0 && labels.weight ? softmax_mean(labels.weight, n) : 1;
-  softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
+  softmax_blocks(a.i[kSoftmaxLines], team, [&](int64_t first, int64_t rows) {
     const float* x = (const float*)a.in[0] + first * n;
     double* loss = (double*)a.out[0] + first;
     double* weight = a.n_out > 1 ? (double*)a.out[1] + first : nullptr;
@@ -193,19 +200,19 @@ void softmaxCrossEntropy(const Args& a, const Team& team) {
 void softmaxCrossEntropy_need(Need& n) {
   if (n.n_out != 1 && n.n_out != 2) return n.fail("expected one or two outputs");
   if (!label_need(n, 1, 2)) return;
-  n.in[0] = size_of(n.i[0], n.i[1], 4);
-  n.out[0] = size_of(n.i[0], 8);
-  if (n.n_out > 1) n.out[1] = size_of(n.i[0], 8);
+  n.in[0] = size_of(n.i[kSoftmaxLines], n.i[kSoftmaxColumns], 4);
+  n.out[0] = size_of(n.i[kSoftmaxLines], 8);
+  if (n.n_out > 1) n.out[1] = size_of(n.i[kSoftmaxLines], 8);
 }
 
 // dx = (softmax(x) - (1 - e) onehot(label) - e / columns) dloss; with class weights
 // (softmax(x) s - (1 - e) w[label] onehot(label) - e w / columns) dloss, s = (1 - e) w[label] + e mean(w). 0 where the label is ignored.
 // i and f as above; ins x, labels, dloss (f64, one per row), class weights. dx may be x.
 void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
-  const int64_t n = a.i[1];
+  const int64_t n = a.i[kSoftmaxColumns];
   const LabelRows labels = label_rows(a, 1, 3);
   const double e = a.f[0], each = e / (double)n, all = e != 0 && labels.weight ? softmax_mean(labels.weight, n) : 1;
-  softmax_blocks(a.i[0], team, [&](int64_t first, int64_t rows) {
+  softmax_blocks(a.i[kSoftmaxLines], team, [&](int64_t first, int64_t rows) {
     const double* dloss = (const double*)a.in[2] + first;
     float* dx = (float*)a.out[0] + first * n;
     SoftmaxRows s;
@@ -232,40 +239,40 @@ void softmaxCrossEntropyGrad(const Args& a, const Team& team) {
 }
 void softmaxCrossEntropyGrad_need(Need& n) {
   if (!label_need(n, 1, 3)) return;
-  n.in[0] = n.out[0] = size_of(n.i[0], n.i[1], 4);
-  n.in[2] = size_of(n.i[0], 8);
+  n.in[0] = n.out[0] = size_of(n.i[kSoftmaxLines], n.i[kSoftmaxColumns], 4);
+  n.in[2] = size_of(n.i[kSoftmaxLines], 8);
   n.alias(0, 0);
 }
 
 // loss[row] = -w[label] x[label], in f64, and the weights; 0 where the label is ignored. i: as of LabelRows; ins x, labels, class weights.
 void nll(const Args& a, const Team& team) {
   const LabelRows labels = label_rows(a, 1, 2);
-  const Range r = split(a.i[0], team);
+  const Range r = split(a.i[kSoftmaxLines], team);
   for (int64_t row = r.begin; row < r.end; row++) {
     const int64_t label = labels.label(a, row);
     const double w = labels.of(label);
-    ((double*)a.out[0])[row] = label < 0 ? 0 : -w * (double)((const float*)a.in[0])[row * a.i[1] + label];
+    ((double*)a.out[0])[row] = label < 0 ? 0 : -w * (double)((const float*)a.in[0])[row * a.i[kSoftmaxColumns] + label];
     ((double*)a.out[1])[row] = w;
   }
 }
 void nll_need(Need& n) {
   if (!label_need(n, 1, 2)) return;
-  n.in[0] = size_of(n.i[0], n.i[1], 4);
-  n.out[0] = n.out[1] = size_of(n.i[0], 8);
+  n.in[0] = size_of(n.i[kSoftmaxLines], n.i[kSoftmaxColumns], 4);
+  n.out[0] = n.out[1] = size_of(n.i[kSoftmaxLines], 8);
 }
 // dx = -w[label] dloss at the label, 0 elsewhere. ins labels, dloss, class weights.
 void nllGrad(const Args& a, const Team& team) {
   const LabelRows labels = label_rows(a, 0, 2);
-  const Range r = split(a.i[0], team);
+  const Range r = split(a.i[kSoftmaxLines], team);
   for (int64_t row = r.begin; row < r.end; row++) {
-    float* dx = (float*)a.out[0] + row * a.i[1];
+    float* dx = (float*)a.out[0] + row * a.i[kSoftmaxColumns];
     const int64_t label = labels.label(a, row);
-    memset(dx, 0, a.i[1] * sizeof(float));
+    memset(dx, 0, a.i[kSoftmaxColumns] * sizeof(float));
     if (label >= 0) dx[label] = (float)(-labels.of(label) * ((const double*)a.in[1])[row]);
   }
 }
 void nllGrad_need(Need& n) {
   if (!label_need(n, 0, 2)) return;
-  n.in[1] = size_of(n.i[0], 8);
-  n.out[0] = size_of(n.i[0], n.i[1], 4);
+  n.in[1] = size_of(n.i[kSoftmaxLines], 8);
+  n.out[0] = size_of(n.i[kSoftmaxLines], n.i[kSoftmaxColumns], 4);
 }

@@ -26,6 +26,7 @@ static inline bool stage_units(int64_t kind) { return kind == kScaleRows || kind
 
 // One stage. In the integers of an instruction: kind, key (of kRound: it keys the random numbers), then per tensor `at`, and for rows and
 // columns then per tensor `unit`.
+enum StageInts { kStageOf, kStageKey, kStageAt };
 struct Stage {
   int64_t kind, key;
   const int64_t*
@@ -41,15 +42,15 @@ struct Stages {
 // Integers that `count` stages of `tensors` tensors take, starting at `i`.
 static int64_t stages_ints(const int64_t* i, int64_t count, int64_t tensors) {
   int64_t used = 0;
-  for (int64_t s = 0; s < count; s++) used += 2 + tensors * (stage_units(i[used]) ? 2 : 1);
+  for (int64_t s = 0; s < count; s++) used += kStageAt + tensors * (stage_units(i[used + kStageOf]) ? 2 : 1);
   return used;
 }
 // The same of integers that are not known to be stages; -1: there are fewer than `left`, or they are none.
 static int64_t stages_length(const int64_t* i, int64_t left, int64_t count, int64_t tensors) {
   int64_t used = 0;
   for (int64_t s = 0; s < count; s++) {
-    if (left - used < 2 || i[used] < 0 || i[used] >= kStageKinds) return -1;
-    used += 2 + tensors * (stage_units(i[used]) ? 2 : 1);
+    if (left - used < kStageAt || i[used + kStageOf] < 0 || i[used + kStageOf] >= kStageKinds) return -1;
+    used += kStageAt + tensors * (stage_units(i[used + kStageOf]) ? 2 : 1);
     if (used > left) return -1;
   }
   return used;
@@ -60,11 +61,11 @@ static Stages stages_of(const int64_t* i, int64_t count, int64_t tensors, const 
   r.ctx = ctx;
   for (int64_t s = 0; s < count; s++) {
     Stage& stage = r.stage[s];
-    stage = {i[0], i[1], i + 2, i + 2 + tensors, nullptr, nullptr};
+    stage = {i[kStageOf], i[kStageKey], i + kStageAt, i + kStageAt + tensors, nullptr, nullptr};
     const int operands = stage_operands(stage.kind);
     if (operands > 0) stage.a = (const double*)*in++;
     if (operands > 1) stage.b = (const double*)*in++;
-    i += 2 + tensors * (stage_units(stage.kind) ? 2 : 1);
+    i += kStageAt + tensors * (stage_units(stage.kind) ? 2 : 1);
   }
   return r;
 }
@@ -74,25 +75,25 @@ static Stages stages_of(const int64_t* i, int64_t count, int64_t tensors, const 
 static int64_t stages_need(Need& n, const int64_t* i, int64_t count, const int64_t* size, int64_t tensors, int64_t first) {
   int64_t operands = 0;
   for (int64_t s = 0; s < count; s++) {
-    const bool units = stage_units(i[0]);
+    const bool units = stage_units(i[kStageOf]);
     int64_t length = 1;   // of an operand
     for (int64_t t = 0; t < tensors; t++) {
-      const int64_t at = i[2 + t], unit = units ? i[2 + tensors + t] : 1;
+      const int64_t at = i[kStageAt + t], unit = units ? i[kStageAt + tensors + t] : 1;
       if (at < -1 || at > Need::kMax / 16) return -1;
       if (at < 0) continue;
       int64_t end = at + 1;
       if (units) {
         if (unit < 0 || unit > Need::kMax / 16 || (unit == 0 && size[t] > 0)) return -1;
         const int64_t rows = unit == 0 ? 0 : (size[t] + unit - 1) / unit;
-        end = at + (i[0] == kScaleColumns ? unit : rows);
+        end = at + (i[kStageOf] == kScaleColumns ? unit : rows);
       }
       length = end > length ? end : length;
     }
-    for (int k = 0; k < stage_operands(i[0]); k++, operands++) {
+    for (int k = 0; k < stage_operands(i[kStageOf]); k++, operands++) {
       if (first + operands >= n.n_in) return -1;
       n.in[first + operands] = size_mul(length, 8);
     }
-    i += 2 + tensors * (units ? 2 : 1);
+    i += kStageAt + tensors * (units ? 2 : 1);
   }
   return operands;
 }

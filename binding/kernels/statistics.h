@@ -4,6 +4,7 @@
 constexpr int kBlock = 4 * kChunk;   // elements summed into one partial
 enum StatisticKind { kSumSquares = 0, kSumAbs = 1, kMaxAbs = 2, kSumPow = 3 };
 
+enum StatisticInts { kStatisticOf, kStatisticTensors, kStatisticMax, kStatisticSteps, kStatisticStages };
 // i: kind, tensors, max (0 none, 1 one for all, 2 one per tensor), number of stages, then the stages, then per tensor whether it is given as ready partial sums, then sizes, then the first block of each tensor and the number of blocks. f: p.
 // in: tensors (f32, or f64 partials), max, operands of the stages. out: per tensor, total, first bad tensor (-1: none), number
 // of bad tensors.
@@ -12,8 +13,8 @@ struct StatisticArgs {
   const int64_t *ready, *size, *start;
 };
 static StatisticArgs statistic_args(const int64_t* i) {
-  StatisticArgs r = {i[0], i[1], i[2], i[3], nullptr, nullptr, nullptr};
-  r.ready = i + 4 + stages_ints(i + 4, r.stages, r.n);
+  StatisticArgs r = {i[kStatisticOf], i[kStatisticTensors], i[kStatisticMax], i[kStatisticSteps], nullptr, nullptr, nullptr};
+  r.ready = i + kStatisticStages + stages_ints(i + kStatisticStages, r.stages, r.n);
   r.size = r.ready + r.n;
   r.start = r.size + r.n;
   return r;
@@ -118,7 +119,7 @@ static StatisticPartial statistic_block(double largest, double p, const Stages& 
 
 void statistic(const Args& a, const Team& team) {
   const StatisticArgs s = statistic_args(a.i);
-  const Stages stages = stages_of(a.i + 4, s.stages, s.n, a.in + s.n + (s.max != 0), a.ctx);
+  const Stages stages = stages_of(a.i + kStatisticStages, s.stages, s.n, a.in + s.n + (s.max != 0), a.ctx);
   const double* largest = s.max ? (const double*)a.in[s.n] : nullptr;
   const double p = a.n_f ? a.f[0] : 0;
   StatisticPartial* partial = (StatisticPartial*)a.scratch;
@@ -168,8 +169,8 @@ void statistic(const Args& a, const Team& team) {
   }
 }
 void statistic_need(Need& n) {
-  if (n.n_i < 5) return n.fail("expected kind, tensors, max and stages");
-  const int64_t kind = n.i[0], count = n.i[1], max = n.i[2], steps = n.i[3];
+  if (n.n_i <= kStatisticStages) return n.fail("expected kind, tensors, max and stages");
+  const int64_t kind = n.i[kStatisticOf], count = n.i[kStatisticTensors], max = n.i[kStatisticMax], steps = n.i[kStatisticSteps];
   if (kind < kSumSquares || kind > kSumPow) return n.fail("no such statistic");
   if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
   if (max < 0 || max > 2 || (kind == kSumPow) != (max != 0)) return n.fail("a maximum belongs to a sum of powers");
@@ -177,8 +178,8 @@ void statistic_need(Need& n) {
   if (steps < 0 || steps > kMaxStages) return n.fail("too many stages");
   const int64_t first = count + (max != 0);   // operand of the stages
   // The sizes lie behind the stages, whose check needs them: their length comes first.
-  const int64_t ints = stages_length(n.i + 4, n.n_i - 4, steps, count);
-  if (ints < 0 || n.n_i != 5 + ints + 3 * count) return n.fail("wrong number of integers");
+  const int64_t ints = stages_length(n.i + kStatisticStages, n.n_i - kStatisticStages, steps, count);
+  if (ints < 0 || n.n_i != kStatisticStages + ints + 3 * count + 1) return n.fail("wrong number of integers");
   const StatisticArgs s = statistic_args(n.i);
   if (!segments_ok(s.size, s.ready, s.start, count, kBlock)) return n.fail("sizes and blocks do not agree");
   for (int64_t t = 0; t < count; t++) n.in[t] = size_mul(s.size[t], s.ready[t] ? 8 : 4);
@@ -186,7 +187,7 @@ void statistic_need(Need& n) {
     if (count >= n.n_in) return n.fail("the maximum is missing");
     n.in[count] = max == 2 ? size_mul(count, 8) : 8;
   }
-  const int64_t operands = stages_need(n, n.i + 4, steps, s.size, count, first);
+  const int64_t operands = stages_need(n, n.i + kStatisticStages, steps, s.size, count, first);
   if (operands < 0 || n.n_in != first + operands) return n.fail("wrong stages or number of inputs");
   n.out[0] = size_mul(count, 8);
   n.out[1] = n.out[2] = n.out[3] = 8;

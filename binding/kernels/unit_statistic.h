@@ -2,6 +2,7 @@
 
 constexpr int kColumnBlock = 256;   // columns summed together
 
+enum UnitInts { kUnitOf, kUnitColumns, kUnitTensors, kUnitSteps, kUnitStages };
 // i: kind, columns (0 or 1), tensors, number of stages, then the stages, sizes, widths (elements of a row) and the first unit of each
 // tensor and the number of units. in: tensors, operands of the stages. out: the numbers.
 enum UnitKind { kUnitSum = 0, kUnitSumAbs = 1, kUnitSumSquares = 2, kUnitMaxAbs = 3, kUnitKinds = 4 };
@@ -10,8 +11,8 @@ struct UnitArgs {
   const int64_t *size, *width, *start;
 };
 static UnitArgs unit_args(const int64_t* i) {
-  UnitArgs r = {i[0], i[1], i[2], i[3], nullptr, nullptr, nullptr};
-  r.size = i + 4 + stages_ints(i + 4, r.stages, r.n);
+  UnitArgs r = {i[kUnitOf], i[kUnitColumns], i[kUnitTensors], i[kUnitSteps], nullptr, nullptr, nullptr};
+  r.size = i + kUnitStages + stages_ints(i + kUnitStages, r.stages, r.n);
   r.width = r.size + r.n;
   r.start = r.width + r.n;
   return r;
@@ -87,7 +88,7 @@ static void column_values(const UnitArgs& u, const Args& a, const Stages& stages
 
 void unitStatistic(const Args& a, const Team& team) {
   const UnitArgs u = unit_args(a.i);
-  const Stages stages = stages_of(a.i + 4, u.stages, u.n, a.in + u.n, a.ctx);
+  const Stages stages = stages_of(a.i + kUnitStages, u.stages, u.n, a.in + u.n, a.ctx);
   switch (u.kind) {
     case kUnitSum:
       return u.columns ? column_values(u, a, stages, team, [](D s, D x) { return add(s, x); })
@@ -105,13 +106,13 @@ void unitStatistic(const Args& a, const Team& team) {
   }
 }
 void unitStatistic_need(Need& n) {
-  if (n.n_i < 5) return n.fail("expected kind, axis, tensors and stages");
-  const int64_t kind = n.i[0], columns = n.i[1], count = n.i[2], steps = n.i[3];
+  if (n.n_i <= kUnitStages) return n.fail("expected kind, axis, tensors and stages");
+  const int64_t kind = n.i[kUnitOf], columns = n.i[kUnitColumns], count = n.i[kUnitTensors], steps = n.i[kUnitSteps];
   if (kind < 0 || kind >= kUnitKinds || columns < 0 || columns > 1) return n.fail("no such statistic");
   if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
   if (steps < 0 || steps > kMaxStages) return n.fail("too many stages");
-  const int64_t ints = stages_length(n.i + 4, n.n_i - 4, steps, count);
-  if (ints < 0 || n.n_i != 5 + ints + 3 * count) return n.fail("wrong number of integers");
+  const int64_t ints = stages_length(n.i + kUnitStages, n.n_i - kUnitStages, steps, count);
+  if (ints < 0 || n.n_i != kUnitStages + ints + 3 * count + 1) return n.fail("wrong number of integers");
   const UnitArgs u = unit_args(n.i);
   if (u.start[0] != 0) return n.fail("units do not begin at 0");
   for (int64_t t = 0; t < count; t++) {
@@ -125,7 +126,7 @@ void unitStatistic_need(Need& n) {
     if (size == 0 && columns && units != width) return n.fail("sizes and units do not agree");
     n.in[t] = size_mul(size, 4);
   }
-  const int64_t operands = stages_need(n, n.i + 4, steps, u.size, count, count);
+  const int64_t operands = stages_need(n, n.i + kUnitStages, steps, u.size, count, count);
   if (operands < 0 || n.n_in != count + operands) return n.fail("wrong stages or number of inputs");
   n.out[0] = size_mul(u.start[count], 8);
   n.local = kChunk * 4 + kColumnBlock * 8;

@@ -25,6 +25,7 @@ static const float* rows_chunk(const Rows& r, const float* values, int64_t from,
   return any ? buffer : kZeros;
 }
 
+enum UpdateInts { kUpdateVariant, kUpdateTensors, kUpdateMeasure, kUpdateSteps, kUpdateStages };
 // i: variant, tensors, measure (0, 1 or 2), number of stages, then the stages, sizes, the first chunk of each tensor and the number of
 // chunks, and per tensor the elements of a row and the rows of a gradient of rows, 0 and 0 of a dense one; then whether there are bounds,
 // and per tensor whether it has a mask (finish.h).
@@ -37,8 +38,9 @@ struct UpdateArgs {
   const int64_t *size, *start, *row, *rows, *bounded, *masked;
 };
 static UpdateArgs update_args(const int64_t* i) {
-  UpdateArgs r = {i[0], i[1], i[2], i[3], nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
-  r.size = i + 4 + stages_ints(i + 4, r.stages, r.n);
+  UpdateArgs r = {i[kUpdateVariant], i[kUpdateTensors], i[kUpdateMeasure], i[kUpdateSteps], nullptr,
+                  nullptr,           nullptr,           nullptr,           nullptr,         nullptr};
+  r.size = i + kUpdateStages + stages_ints(i + kUpdateStages, r.stages, r.n);
   r.start = r.size + r.n;
   r.row = r.start + r.n + 1;
   r.rows = r.row + r.n;
@@ -90,7 +92,7 @@ static void update_run(const Args& a, const Team& team, const RuleInfo& info) {
   if (info.make(rule, (const double*)rest[0]) && in_place(a, n, info.slots) && !u.measure && !has_finish(u)) return;
   const double* each = (const double*)rest[info.each];
   rest += info.each;
-  const Stages stages = stages_of(a.i + 4, u.stages, n, rest + 1, a.ctx);
+  const Stages stages = stages_of(a.i + kUpdateStages, u.stages, n, rest + 1, a.ctx);
   int64_t operands = 0;
   for (int64_t k = 0; k < u.stages; k++) operands += stage_operands(stages.stage[k].kind);
   const Finish finish = finish_of(*u.bounded, u.masked, n, rest + 1 + operands);
@@ -167,14 +169,14 @@ static void update_run(const Args& a, const Team& team, const RuleInfo& info) {
 }
 
 static void update_check(Need& n, const RuleInfo& info) {
-  if (n.n_i < 5) return n.fail("expected variant, tensors, measure and stages");
-  const int64_t count = n.i[1], measure = n.i[2], steps = n.i[3];
+  if (n.n_i <= kUpdateStages) return n.fail("expected variant, tensors, measure and stages");
+  const int64_t count = n.i[kUpdateTensors], measure = n.i[kUpdateMeasure], steps = n.i[kUpdateSteps];
   if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
   if (measure < 0 || measure > 2) return n.fail("no such measure");
   const int64_t numbers = measure > 0 ? 1 + measure : 0;
   if (steps < 0 || steps > kMaxStages) return n.fail("too many stages");
-  const int64_t ints = stages_length(n.i + 4, n.n_i - 4, steps, count);
-  if (ints < 0 || n.n_i != 6 + ints + 5 * count) return n.fail("wrong number of integers");
+  const int64_t ints = stages_length(n.i + kUpdateStages, n.n_i - kUpdateStages, steps, count);
+  if (ints < 0 || n.n_i != kUpdateStages + ints + 5 * count + 2) return n.fail("wrong number of integers");
   const UpdateArgs u = update_args(n.i);
   if (!segments_ok(u.size, nullptr, u.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
   const int64_t arrays = count * (2 + info.slots), outs = count * (1 + info.slots);
@@ -183,7 +185,7 @@ static void update_check(Need& n, const RuleInfo& info) {
   for (int64_t i = 0; i < arrays; i++) n.in[i] = size_mul(u.size[i % count], 4);
   n.in[arrays] = info.hyper * 8;
   if (info.each) n.in[arrays + 1] = count * 8;
-  const int64_t operands = stages_need(n, n.i + 4, steps, u.size, count, staged);
+  const int64_t operands = stages_need(n, n.i + kUpdateStages, steps, u.size, count, staged);
   if (operands < 0) return n.fail("wrong stages");
   const int64_t finish = finish_need(n, *u.bounded, u.masked, u.size, count, staged + operands);
   if (finish < 0) return n.fail("wrong bounds or masks");
@@ -210,10 +212,11 @@ static void update_check(Need& n, const RuleInfo& info) {
 template <class... Rules>
 struct Variants {
   static constexpr RuleInfo kEach[] = {rule_info<Rules>()...};
-  static void run(const Args& a, const Team& team) { update_run(a, team, kEach[a.i[0]]); }
+  static void run(const Args& a, const Team& team) { update_run(a, team, kEach[a.i[kUpdateVariant]]); }
   static void need(Need& n) {
-    if (n.n_i < 1 || n.i[0] < 0 || n.i[0] >= (int64_t)sizeof...(Rules)) return n.fail("no such variant");
-    update_check(n, kEach[n.i[0]]);
+    if (n.n_i < 1 || n.i[kUpdateVariant] < 0 || n.i[kUpdateVariant] >= (int64_t)sizeof...(Rules))
+      return n.fail("no such variant");
+    update_check(n, kEach[n.i[kUpdateVariant]]);
   }
 };
 #define UPDATE(name, ...)                                                             \
