@@ -1,5 +1,8 @@
 // accumulate.h: what goes from one micro-batch of a step to the next. Twin: ops/accumulate.ts.
+#pragma once
+#include "unit.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // Where a micro-batch stands in the tree of its step (placeInTree in ops/tree.ts): so many sums of those before it wait, the last
 // `joins` of which it completes.
 struct TreePlace {
@@ -93,3 +96,4 @@ void leave_need(Need& n) {
   n.out[0] = n.in[0] = n.in[1] = size_of(n.i[kCarryBytes], 1);
   n.alias(0, 0);
 }
+}   // namespace gradclip::GRADCLIP_ISA

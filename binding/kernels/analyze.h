@@ -1,5 +1,8 @@
 // analyze.h: all that there is to know of tensors in one reading of them. The norms have the bits that `statistic` gives.
+#pragma once
+#include "statistics.h"
 
+namespace gradclip::GRADCLIP_ISA {
 struct AnalyzePartial {   // of one block
   double squares, abs, largest, zeros, bad;
   int64_t first;   // element of the block that is not finite before all others; -1: none
@@ -94,3 +97,4 @@ void analyze_need(Need& n) {
   for (int k = 0; k < 6; k++) n.out[k] = size_mul(count, 8);
   n.scratch = size_mul(start[count], sizeof(AnalyzePartial));
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -6,7 +6,11 @@
 //
 // ints: kAttB ..., then views of 5 numbers each: operand, offset, strides of batch, head and row; the elements of a head's row are
 // neighbors. f: scale, factor of what dropout keeps.
+#pragma once
+#include "gemm.h"
+#include "philox.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int64_t kAttQ = 2 * L, kAttK = 64;
 enum AttentionInts {
   kAttB,
@@ -325,3 +329,4 @@ void attentionGrad_need(Need& n) {
   for (int x = 5; x < 8; x++) att_touch(n, x, of_keys[x] ? kv : H, of_keys[x] ? S : T, n.out, n.n_out);
   n.local = size_mul(4 * kAttK + 3 * d, kAttQ * 4) + size_mul(2 * S, d * 4);
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,8 @@
 // augment.h: images moved, mirrored, and with a square blanked out, each by its own random numbers.
+#pragma once
+#include "philox.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum Border : int64_t { kConstant = 0, kEdge = 1, kReflect = 2 };
 
 // What is done to one image: place (y, x) of the result is (y0 + ys * y, x0 + xs * x) of the source; [top, bottom) x [left, right) is blank.
@@ -123,3 +126,4 @@ void augment_need(Need& n) {
   n.in[0] = n.out[0] =
       size_of(n.i[kAugmentImages], n.i[kAugmentChannels], n.i[kAugmentHeight], n.i[kAugmentWidth], n.i[kAugmentBytes]);
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -3,7 +3,10 @@
 // Statistics of a channel are sums in f64 of parts of a fixed size, each in 16 lanes, joined in order: the same bits for any team. Where the
 // space is one element, 16 channels lie side by side and are one unit, a channel a lane; else a channel is a unit. A thread does all of
 // a unit at once, so that what it reads twice is in its cache the second time; where units are few, all share the parts of each.
+#pragma once
+#include "math.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum BatchNormInts { kBnBatch, kBnChannels, kBnSpace, kBnAffine, kBnAdds, kBnRelu };
 struct BnShape {
   int64_t batch, channels, space, units, rows, parts;   // rows of a part
@@ -331,3 +334,4 @@ void batchNormGrad_need(Need& n) {
   }
   n.scratch = bn_scratch(bn_shape(n.i));
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,8 @@
 // concat.h: writes rows put together from blocks of the inputs and zeros (concat, stack, pad).
+#pragma once
+#include "unit.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum ConcatInts { kConcatBytes, kConcatRows, kConcatParts };
 // i: element bytes, rows, then per part of a row: source (input, or -1 for zeros), blocks, block, gap (in elements).
 // A part is `blocks` blocks of `block` elements, read one after the other, with `gap` zeros between them.
@@ -68,3 +71,4 @@ void concat_need(Need& n) {
   }
   n.out[0] = size_of(rows, row, elem);
 }
+}   // namespace gradclip::GRADCLIP_ISA

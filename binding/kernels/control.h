@@ -1,5 +1,8 @@
 // control.h: kernels that steer a run instead of computing tensors.
+#pragma once
+#include "unit.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // in[0] f64 scalar; anything but 0 (NaN too) skips the step.
 void skip_if(const Args& a, const Team& team) {
   if (team.rank == 0 && *(const double*)a.in[0] != 0) a.ctx->skip = 1;
@@ -13,3 +16,4 @@ void fail_if(const Args& a, const Team& team) {
   if (team.rank == 0 && flag != 0) fail(a.status, kNonFinite, at >= 0 && at < 0x1p53 ? (int64_t)at : -1, flag, 0);
 }
 void fail_if_need(Need& n) { n.in[0] = n.in[1] = 8; }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,7 +1,11 @@
 // conv.h: conv2d, y = act(x * weight + bias), and conv2dGradInput, the same backwards: dx = act(dy * weight^T + bias).
 // Every element is one fma chain from 0: forwards over (channel, row, column) of the weight, backwards over (filter, row, column), then
 // one addition, then the activation. The bits depend neither on how lanes are used nor on the team.
+#pragma once
+#include "conv_plan.h"
+#include "gemm_finish.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // Where the parts of a thread's own memory begin, in floats.
 struct WalkRoom {
   int64_t planes, at, taps, tile, turned, total;
@@ -191,3 +195,4 @@ static void convolve_need(Need& n, bool back) {
 }
 void conv2d_need(Need& n) { convolve_need(n, false); }
 void conv2dGradInput_need(Need& n) { convolve_need(n, true); }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,8 @@
 // conv_micro.h: the micro-kernels of convolution, the part that counts registers. Every sum is one fma chain.
+#pragma once
+#include "gemm_micro.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int kConvVectors = 4;   // registers of pixels at most, where lanes are pixels
 
 // Lanes are channels: c[R pixels, V * W channels] (+)= sum over k taps of x[at[p] + pixel] * w[p, channels].
@@ -190,3 +193,4 @@ static const ByTap kByTap[2][2][kTaps][5] = {{GRADCLIP_TV(1, false), GRADCLIP_TV
 #undef GRADCLIP_TV
 #undef GRADCLIP_TG
 #undef GRADCLIP_T
+}   // namespace gradclip::GRADCLIP_ISA

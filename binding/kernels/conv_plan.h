@@ -2,7 +2,10 @@
 // The planes that are read are copied into scratch with their margins of zeros, so that a tap of the kernel is one offset. A stride is
 // taken apart: forwards the planes are copied as sh x sw planes of every sh-th row and sw-th column, so that neighbors of the output
 // read neighbors; backwards the output falls into such planes, each with the taps that reach it.
+#pragma once
+#include "conv_micro.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum ConvInts {
   kCvN,
   kCvGroups,
@@ -183,3 +186,4 @@ static int64_t x_bytes(const Conv& c) { return size_of(c.n, c.groups, c.ci, c.h,
 static int64_t y_bytes(const Conv& c) { return size_of(c.n, c.groups, c.co, c.oh, c.ow, 4); }
 static int64_t planes_floats(const Planes& p) { return size_of(p.channels, p.ps, p.pt, p.rows, p.cols); }
 static inline int64_t line(int64_t floats) { return (floats + 15) / 16 * 16; }   // so that what follows begins a line of cache
+}   // namespace gradclip::GRADCLIP_ISA

@@ -2,7 +2,10 @@
 // The images fall into parts (a number that depends on sizes only), each with sums of its own that are added up in order at the end. Within
 // an image rows fall into blocks of about kChain pixels: a block is one fma chain from 0, the blocks of a part are added in order.
 // Lanes are filters; where a group has few of them, lanes are 16 pixels, added up by hsum.
+#pragma once
+#include "conv_plan.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int64_t kChain = 256;               // pixels of a chain
 constexpr int64_t kImageParts = 8;            // parts of the images at most
 constexpr int64_t kPartialFloats = 1 << 22;   // of all parts together, unless one alone has more
@@ -289,3 +292,4 @@ void conv2dGradWeight_need(Need& n) {
   n.local = size_mul(weight_room(c, w).total, 4);
   n.scratch = size_mul(size_mul(w.parts, w.partial), 4);
 }
+}   // namespace gradclip::GRADCLIP_ISA

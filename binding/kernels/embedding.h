@@ -1,5 +1,9 @@
 // embedding.h: rows of tables that an update is to see (takeRows, putRows), and bags of rows (embeddingBag).
+#pragma once
+#include "indices.h"
+#include "reduce_load.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // Rows lie anywhere in the table: this many are asked for in advance.
 constexpr int64_t kRowsAhead = 8;
 static void ask_for_row(const void* table, int64_t id, int64_t rows, int64_t row) {
@@ -194,3 +198,4 @@ void embeddingBagGrad_need(Need& n) {
   for (int k = 0; k < first; k++) n.in[k] = size_of(g.bags, g.row, 4);
   n.out[0] = size_of(g.count, g.row, 4);
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,8 @@
 // finish.h: what an update does with new parameters while they lie in L1: bounds, and masks of those that are pruned.
+#pragma once
+#include "stage.h"
 
+namespace gradclip::GRADCLIP_ISA {
 struct Finish {
   const double *lower, *upper;   // per tensor, or null
   const int64_t* masked;         // per tensor: has it a mask?
@@ -48,3 +51,4 @@ static void finish_chunk(const Finish& f, int64_t t, const void* mask, int64_t f
     memcpy(p + i, &word, 4);
   }
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,9 @@
 // gather.h: rows by index (gather), their gradient (scatterAdd), oneHot, windows over a text, and floats that are indices. Every index is checked.
+#pragma once
+#include "indices.h"
+#include "reduce_load.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum GatherInts { kGatherRows, kGatherRow, kGatherCount, kGatherBytes };
 
 // y[k] = table[indices[k]], rows of `row` bytes; a row without a source is zero.
@@ -197,3 +201,4 @@ void indices_need(Need& n) {
   n.in[0] = size_of(n.i[kIndicesCount], n.i[kIndicesF64] ? 8 : 4);
   n.out[0] = size_of(n.i[kIndicesCount], 4);
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -2,7 +2,12 @@
 // another operand of the shape of y may be added or multiplied with. A second output may take the slope of act.
 // Every element is one fma chain over k = 0 .. k - 1 from 0, then one addition, then the activation: the bits do not depend on
 // blocking, on the team, on the layout of a and b or on the ISA (the baseline, without fma, excepted).
+#pragma once
+#include "gemm_finish.h"
+#include "gemm_micro.h"
+#include "gemm_squares.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum MatmulInts { kMmBatch, kMmM, kMmN, kMmK, kMmTransA, kMmTransB, kMmAct, kMmF64, kMmLast, kMmSlope, kMmInts };
 constexpr int64_t kKC = 256;            // k of a panel at most
 constexpr int64_t kSCap = 1 << 20;      // floats of packed S that a team shares, twice
@@ -278,3 +283,4 @@ void matmul_need(Need& n) {
   n.local = n.i[kMmF64] ? 0 : (kVCap + kSOwn + MR * kTileLanes) * (int64_t)sizeof(float);
   n.scratch = n.i[kMmF64] ? 0 : 2 * kSCap * (int64_t)sizeof(float);
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,9 @@
 // gemm_finish.h: what a product is, and bias and activation over parts of it that are finished. Convolutions end the same way.
+#pragma once
+#include "gemm_pack.h"
+#include "math.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // t[m, n] = s[m, k] * v[k, n]: S is broadcast, V is loaded as lanes. Lanes of C are contiguous (cj = 1), or its rows are (ci = 1).
 struct Product {
   int64_t m, n, k;
@@ -85,3 +89,4 @@ static void finish(const Product& g, float* c, int64_t ld, int64_t i, int64_t j,
       return g.slope ? sloped([](F x) { return silu_both(x); }) : plain([](F x) { return silu_f(x); });
   }
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,8 @@
 // gemm_micro.h: the micro-kernels of the matrix product, the part that counts registers.
+#pragma once
+#include "gemm_pack.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // Memory that is read soon: `count` pairs of lines, `pair` floats between the two and `step` from one pair to the next. Micro-kernels
 // ask for a pair now and then, because asked for at once they would wait for one another.
 struct Soon {
@@ -107,3 +110,4 @@ static const Micro kMicro[2][4][14] = {
     {GRADCLIP_MR(true, 0), GRADCLIP_MR(true, 1), GRADCLIP_MR(true, 2), GRADCLIP_MR(true, 3)}};
 #undef GRADCLIP_MR
 #undef GRADCLIP_M
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,6 +1,9 @@
 // gemm_pack.h: how the operands of a matrix product are cut and laid out for the micro-kernels.
 // A tile is MR rows by 2 registers. Its rows come from the side that is broadcast (S), its lanes from the side that is loaded (V).
+#pragma once
+#include "transpose.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int MR = kRegs == 32 ? 14 : 6;      // 28 (12) accumulators, two registers of V, one of S
 constexpr int TN = 2 * W;                     // lanes of a tile
 constexpr int kSteps = kRegs == 32 ? 2 : 4;   // steps of k at a time: more of them and gcc runs out of registers
@@ -77,3 +80,4 @@ static void pack_s(const float* s, int64_t si, int64_t sp, const Parts& is, int6
     }
   }
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,7 +1,10 @@
 // gemm_squares.h: sums of squares of what a product writes, one for each tile of kStat x kStat elements of y: what norms are made of.
 // A column of a tile is one chain of f64 fma down its rows; columns 16 apart are added up in order, then the 16 sums by hsum.
 // No other order: the product may come in pieces of any size, as long as each column's rows come in order and to one thread.
+#pragma once
+#include "gemm_pack.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int64_t kStat = 64;
 constexpr int64_t kStatLanes = 2048;   // lanes of a block of product_rows at most, when it sums squares
 
@@ -83,3 +86,4 @@ static void squares_of(const float* y, double* stats, int64_t batch, int64_t m, 
     stats[t] = hsum(total);
   }
 }
+}   // namespace gradclip::GRADCLIP_ISA

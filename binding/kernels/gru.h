@@ -1,5 +1,8 @@
 // gru.h: the GRU over time, gates r, z, n as PyTorch: n = tanh(x_n + r (whh_n h + b_n)), h' = (1 - z) n + z h.
+#pragma once
+#include "recurrent.h"
 
+namespace gradclip::GRADCLIP_ISA {
 struct GruCell {
   const float *x, *bias, *hs;
   float *gates, *inner;
@@ -123,3 +126,4 @@ void gruGrad_need(Need& n) {
   n.alias(0, 3);
   n.alias(3, 0);
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,8 @@
 // history.h: the last numbers of each of several series, kept in a state: quantiles and moments for policies that adapt.
+#pragma once
+#include "unit.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum HistoryInts { kHistorySeries, kHistoryCapacity, kHistorySorted };
 
 // A history is a row per series: how many numbers it was ever given, a ring of the last `capacity` of them, and if it is sorted the same
@@ -124,3 +127,4 @@ void historyPush_need(Need& n) {
   n.in[1] = size_mul(series, 8);
   n.alias(0, 0);
 }
+}   // namespace gradclip::GRADCLIP_ISA

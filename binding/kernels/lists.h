@@ -1,5 +1,8 @@
 // lists.h: on lists of f64 numbers, one per gradient or unit: sums of stretches, and the greedy budget of a norm.
+#pragma once
+#include "simd.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum SegmentInts { kSegmentCount, kSegmentBegins };
 // i: stretches, then where each begins and the end. in: numbers. out: the sum of each stretch.
 void sumSegments(const Args& a, const Team& team) {
@@ -51,3 +54,4 @@ void greedyBudget_need(Need& n) {
   n.in[0] = n.out[0] = size_mul(n.i[kBudgetNorms], 8);
   n.in[1] = 8;
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,8 @@
 // lstm.h: the LSTM over time, gates i, f, g, o as PyTorch: c' = f c + i g, h' = o tanh(c').
+#pragma once
+#include "recurrent.h"
 
+namespace gradclip::GRADCLIP_ISA {
 struct LstmCell {
   const float *x, *c0;
   const float* hs;
@@ -140,3 +143,4 @@ void lstmGrad_need(Need& n) {
   n.alias(0, 4);
   n.alias(3, 0);
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -9,7 +9,10 @@
 // Registers: inputs, then constants, then temporaries. A step writes a temporary; the last one is the result. Without steps the
 // result is register 0 (a cast, a broadcast, a fill).
 // Inputs are converted when read. From a float to an integer: toward zero, saturating, NaN to 0.
+#pragma once
+#include "maps.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int kMapDims = 6, kMapInputs = 16, kMapConstants = 64, kMapTemps = 32, kMapSteps = 32;
 constexpr int kMapRegs = kMapInputs + kMapConstants + kMapTemps;
 constexpr int64_t kMapSlot = 2048;   // bytes of one register's block: 512 f32 or 256 f64
@@ -283,3 +286,4 @@ void map_need(Need& n) {
   if (code != end) return n.fail("too many attributes");
   n.local = (fixed + temps) * kMapSlot;
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,6 +1,9 @@
 // maps.h: the elementwise operations of maps.inc, each for a lane group of f32 and for one f64.
 // NaN as in PyTorch: minimum, maximum, clamp and relu hand it on; a comparison with it is 0.
+#pragma once
+#include "math.h"
 
+namespace gradclip::GRADCLIP_ISA {
 #define MAP1(name, group, one)               \
   INLINE F map_##name(F x) { return group; } \
   static inline double map_##name(double x) { return one; }
@@ -96,3 +99,4 @@ static inline double map_floor(double x) {
 #undef MAP1
 #undef MAP2
 #undef MAP3
+}   // namespace gradclip::GRADCLIP_ISA

@@ -3,7 +3,10 @@
 // on AVX2 and AVX-512; the baseline, whose fma rounds twice, comes close. Denormals in are right, NaN in gives NaN out. What saturates gives 0
 // in place of a denormal: a product with those takes some processors thirty times as long. No mode of the processor does that, since x86
 // flushes after rounding and ARM before, and bits would differ.
+#pragma once
+#include "simd.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // c[0] is the highest coefficient.
 template <int N>
 INLINE F poly_f(F x, const float (&c)[N]) {
@@ -363,3 +366,4 @@ static inline double pow_d(double x, double y) {
   }
   return odd && bits_d(x) >> 63 ? -r : r;
 }
+}   // namespace gradclip::GRADCLIP_ISA

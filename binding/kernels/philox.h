@@ -1,5 +1,8 @@
 // philox.h: Philox4x32-10 (Salmon et al. 2011), 16 counters at once. lib/ir/philox.ts has the same in TypeScript.
+#pragma once
+#include "simd.h"
 
+namespace gradclip::GRADCLIP_ISA {
 struct Philox {
   I word[4];
 };
@@ -20,3 +23,4 @@ INLINE Philox philox(I c0, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key) 
   }
   return c;
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,6 +1,9 @@
 // pool.h: max and average pooling of planes [height, width], and their gradients. What is chosen or added is chosen and added in
 // one order, window by window, so no path below changes a bit.
+#pragma once
+#include "simd.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum PoolInts {
   kPoolPlanes,
   kPoolH,
@@ -293,3 +296,4 @@ void avgPoolGrad_need(Need& n) {
   n.in[0] = size_of(n.i[kAvgPlanes], n.i[kAvgOh], n.i[kAvgOw], 4);
   n.out[0] = size_of(n.i[kAvgPlanes], n.i[kAvgH], n.i[kAvgW], 4);
 }
+}   // namespace gradclip::GRADCLIP_ISA

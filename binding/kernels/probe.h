@@ -1,6 +1,9 @@
 // probe.h: what the machine can do at most, for figures to be compared with: fma in registers, and plain streams over memory; and what
 // scratch memory holds. No op uses them; lib/cli/bench/probe.ts and test/native/poison.test.ts do.
+#pragma once
+#include "simd.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum ProbeInts { kProbeSize };   // rounds, elements or threads, whatever a probe takes
 
 // Chains of x = x * a + b on every thread: 2 * 16 * kChains * rounds flops each. ints: rounds. in: f32[2], a and b. out: f32[16], in each
@@ -95,3 +98,4 @@ void probe_scratch(const Args& a, const Team& team) {
   if (team.rank == 0) memcpy(a.out[0], a.scratch, 64);
   if (team.rank < a.i[kProbeSize]) memcpy((char*)a.out[1] + 64 * team.rank, a.local, 64);
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,8 @@
 // project.h: constraints by norm: rows, columns or whole tensors are scaled back to a largest norm, or to a norm of 1, in place.
+#pragma once
+#include "statistics.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum ProjectAxis { kRows = 0, kColumns = 1, kWhole = 2, kProjectAxes = 3 };
 
 enum ProjectInts { kProjectTensors, kProjectUnits };
@@ -157,3 +160,4 @@ void project_need(Need& n) {
   }
   n.scratch = size_mul(p.start[count], 8);
 }
+}   // namespace gradclip::GRADCLIP_ISA

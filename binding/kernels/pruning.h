@@ -1,6 +1,9 @@
 // pruning.h: which parameters are pruned from now on: the smallest of a tensor or of many, or the rows of the smallest norm. Masks only
 // ever lose elements. In steps with a negative target nothing happens.
+#pragma once
+#include "unit_statistic.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // A share of n as a whole number, halves to even, as Python's round.
 static int64_t share_of(double share, int64_t n) {
   const double x = share * (double)n;
@@ -266,3 +269,4 @@ void pruneRows_need(Need& n) {
   for (int32_t o = 0; o <= 2 * all; o++) n.alias(o, o);
   n.scratch = size_mul(most, 8);
 }
+}   // namespace gradclip::GRADCLIP_ISA

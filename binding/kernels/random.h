@@ -1,5 +1,9 @@
 // random.h: dropout, noise, and single random numbers.
+#pragma once
+#include "math.h"
+#include "philox.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // The words of n elements: f(at, m, word) for each 16 of them from `at`, m of which there are. Element 64 g + 16 w + l takes word w
 // of counter 16 g + l.
 template <class Each>
@@ -96,3 +100,4 @@ void uniform_need(Need& n) {
   if (n.i[kUniformKey] < 0 || n.i[kUniformKey] > 0xffffffffll) return n.fail("wrong key");
   n.out[0] = 8;
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -5,7 +5,10 @@
 //
 // Hidden values go in groups of 16 lanes, those beyond H are zero. A unit is one gate of one group. A state lies in tiles of rows,
 // [unit][row][16], so that a tile's rows are at constant offsets.
+#pragma once
+#include "recurrent_product.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum RecInts {
   kRecBatch,
   kRecSteps,
@@ -283,3 +286,4 @@ static RecSizes rec_sizes(Need& n, bool forward) {
   rec_scratch<G>(n, batch, h, forward);
   return z;
 }
+}   // namespace gradclip::GRADCLIP_ISA

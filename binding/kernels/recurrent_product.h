@@ -1,5 +1,9 @@
 // recurrent_product.h: the product of a step of recurrent kernels: packed weights, and tiles of rows times panels of them.
+#pragma once
+#include "gemm_pack.h"
+#include "math.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int kRecCols = 2 * W;                               // columns of a panel of weights: two registers
 constexpr int kRecRows = kRegs == 32 ? 14 : W == 8 ? 6 : 4;   // rows of a tile at most: 2 accumulators each
 constexpr int kAhead = 24 * kRecCols;                         // weights are asked for so many floats before they are used
@@ -123,3 +127,4 @@ static RecBlock rec_block_of(int64_t rows) {
 #undef GRADCLIP_R
   return kBlocks[rows - 1];
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,7 +1,10 @@
 // reduce.h: sum, max and min over one run of axes, [outer, count, inner] -> [outer, inner], and argmax.
 // The shape of a reduction is fixed: runs of kReduceRun elements (along a row) or kReduceRows rows (down columns), each in 16
 // lanes of f64, joined in order. So the bits depend neither on the team nor on the ISA.
+#pragma once
+#include "reduce_load.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int64_t kReduceRun = 4096;   // elements of a row per partial
 constexpr int64_t kReduceRows = 512;   // rows of a column block per partial
 constexpr int64_t kReduceBlock = 64;   // outputs per task, and per partial sum of squares
@@ -216,3 +219,4 @@ void argmax_need(Need& n) {
   n.in[0] = size_of(n.i[kReduceOuter], n.i[kReduceCount], n.i[kReduceInner], n.i[kReduceF64] ? 8 : 4);
   n.out[0] = size_of(n.i[kReduceOuter], n.i[kReduceInner], 4);
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,8 @@
 // reduce_load.h: 16 elements as lanes of f64, for whatever sums.
+#pragma once
+#include "simd.h"
 
+namespace gradclip::GRADCLIP_ISA {
 INLINE D reduce_load(const float* x) { return widen(load(x)); }
 INLINE D reduce_load(const double* x) { return dload(x); }
 // The first n lanes; the others hold `fill`.
@@ -14,3 +17,4 @@ INLINE D reduce_load_n(const float* x, int64_t n, double fill) {
   for (int i = 0; i < L; i++) t[i] = i < n ? x[i] : (float)fill;
   return widen(load(t));
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,6 +1,9 @@
 // resample.h: along one axis, y[j] = (1 - w[j]) x[first[j]] + w[j] x[second[j]], and its gradient. Products are rounded before they are added.
 // i: outer, size of x along the axis, inner, size of y, then first and second of each j; f: the weights
+#pragma once
+#include "unit.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum ResampleInts { kResampleOuter, kResampleSize, kResampleInner, kResampleCount, kResamplePlaces };
 struct ResampleShape {
   int64_t outer, size, inner, count;
@@ -57,3 +60,4 @@ void resampleGrad(const Args& a, const Team& team) {
   }
 }
 void resampleGrad_need(Need& n) { resample_check(n, n.out[0], n.in[0]); }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,8 @@
 // rnn.h: the RNN with tanh or relu over time: h' = act(x + whh h).
+#pragma once
+#include "recurrent.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum RnnInts { kRnnRelu = kRecInts, kRnnInts };
 
 struct RnnCell {
@@ -79,3 +82,4 @@ void rnnGrad_need(Need& n) {
   n.alias(2, 0);
   if (states) n.alias(0, 3);
 }
+}   // namespace gradclip::GRADCLIP_ISA

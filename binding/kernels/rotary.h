@@ -1,6 +1,10 @@
 // rotary.h: rotary positions (Su et al. 2021): pairs of elements of a head are turned by an angle that grows with the place.
 // y[a, t, h, c] of x[A, T, H, d]: the first n elements of each head are pairs (c, c + n / 2), or (2 c, 2 c + 1) if interleaved; the rest
 // stays. ins x, table[T, n]: the cosines of a place, then its sines. i: A, T, H, d, n, interleaved, 1 to turn back. y may be x.
+#pragma once
+#include "unit.h"
+
+namespace gradclip::GRADCLIP_ISA {
 enum RotaryInts { kRotaryA, kRotaryT, kRotaryH, kRotaryD, kRotaryN, kRotaryInterleaved, kRotaryBack };
 void rotary(const Args& a, const Team& team) {
   const int64_t T = a.i[kRotaryT], H = a.i[kRotaryH], d = a.i[kRotaryD], n = a.i[kRotaryN], half = n / 2,
@@ -30,3 +34,4 @@ void rotary_need(Need& n) {
   n.in[1] = size_of(n.i[kRotaryT], n.i[kRotaryN], 4);
   n.alias(0, 0);
 }
+}   // namespace gradclip::GRADCLIP_ISA

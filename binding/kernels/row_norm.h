@@ -2,7 +2,10 @@
 // i: rows, columns, 1 if there is a weight, 1 if there is a bias; f: epsilon.
 // CENTERED: layer norm, whose statistics of a row are the mean rounded to f32, 1 / deviation, and what the rounding lost, times that: the
 // rounded mean is taken off exactly, so rows far from 0 are normalized as those around it. Else RMS norm: 1 / root of the mean square.
+#pragma once
+#include "math.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum RowNormInts { kRowNormRows, kRowNormColumns, kRowNormWeight, kRowNormBias };
 constexpr int64_t kNormRows = 32;   // rows per partial gradient of weight and bias
 
@@ -159,3 +162,4 @@ void layerNormGrad(const Args& a, const Team& team) { row_norm_grad<true>(a, tea
 void layerNormGrad_need(Need& n) { row_norm_grad_need<true>(n); }
 void rmsNormGrad(const Args& a, const Team& team) { row_norm_grad<false>(a, team); }
 void rmsNormGrad_need(Need& n) { row_norm_grad_need<false>(n); }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,6 +1,9 @@
 // scalars.h: chains of elementwise operations on f64 scalars in one instruction: what a clip policy decides and reports. The operations
 // are those of `map`, with the same bits.
+#pragma once
+#include "map.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int kScalarRegs = kMapInputs + kMapConstants + kMapSteps;
 
 enum ScalarsInts { kScalarsSteps, kScalarsCode };
@@ -37,3 +40,4 @@ void scalars_need(Need& n) {
   }
   for (int i = 0; i < n.n_in; i++) n.in[i] = 8;
 }
+}   // namespace gradclip::GRADCLIP_ISA

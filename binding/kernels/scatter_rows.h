@@ -1,5 +1,8 @@
 // scatter_rows.h: scatterAdd that keeps only the rows it was given: the gradient of a large table of which few rows were read.
+#pragma once
+#include "gather.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum ScatterRowsInts { kScatterRowsTable, kScatterRowsRow, kScatterRowsCount, kScatterRowsBytes, kScatterRowsSkipped };
 
 // values[u] = the sum of x[k] over the positions k whose index is the u-th distinct one, in order of first appearance; zero from there
@@ -140,3 +143,4 @@ void lookupRows_need(Need& n) {
   n.out[1] = size_of(n.i[kScatterRowsCount], 4);
   n.scratch += size_mul(n.i[kScatterRowsCount], 4) + ((int64_t)4 << lookup_bits(n.i[kScatterRowsCount]));
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,8 @@
 // select.h: the k-th largest magnitude of tensors, exactly, by counting digits of the bits of |x|, which order as the numbers do.
+#pragma once
+#include "stage.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum SelectInts { kSelectTensors, kSelectTogether, kSelectK };
 // i: tensors, together (0 or 1), then k of each tensor (or one), sizes, then the first chunk of each tensor and the number of chunks.
 // in: tensors. out: the k-th largest |x| of each (or of all), infinity where k is 0.
@@ -74,3 +77,4 @@ void kthLargest_need(Need& n) {
   n.scratch = kSelectDigits * kSelectSize * 8;
   n.local = kSelectSize * 8;
 }
+}   // namespace gradclip::GRADCLIP_ISA

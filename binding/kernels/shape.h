@@ -1,5 +1,8 @@
 // shape.h: the strided copy behind transpose, broadcastTo and slice.
+#pragma once
+#include "transpose.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // Steps through the outer dimensions of a strided view in row-major order.
 struct Odometer {
   int rank;
@@ -51,9 +54,8 @@ static inline void copy_tile(const T* x, int64_t xs, T* y, int64_t ys, int64_t n
 template <typename T>
 static void copy_transposed(const T* x, T* y, int rank, const int64_t* shape, const int64_t* strides, int along,
                             const Team& team) {
-  int64_t outer_shape[8], x_strides[8], y_strides[8], run = 1;
+  int64_t outer_shape[8], x_strides[8], y_strides[8] = {}, run = 1;
   int n = 0;
-  for (int d = 0; d < rank; d++) y_strides[d] = 0;
   for (int d = rank - 1; d >= 0; d--) {
     y_strides[d] = run;
     run *= shape[d];
@@ -139,3 +141,4 @@ void copy_need(Need& n) {
   n.out[0] = count;
   n.in[0] = count == 0 ? 0 : size_mul(elem, last + 1);
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,7 +1,8 @@
 // simd.h: the lane groups all kernels are written with: F 16 x f32, D 16 x f64, I 16 x i32, M a mask of 16 lanes.
 // One set of functions for every ISA, so a kernel gives the same bits on AVX2, AVX-512 and NEON by construction.
 // r_* are the operations on one register of the ISA (W floats), a file for each; micro-kernels that count registers use those.
-
+#pragma once
+#include "unit.h"
 #if defined(__AVX512F__)
 #include "simd/avx512.h"
 #elif defined(__AVX2__)
@@ -12,6 +13,7 @@
 #include "simd/neon.h"
 #endif
 
+namespace gradclip::GRADCLIP_ISA {
 // Asks for the line at p, into L2 or into L1. Inline by force: gcc takes a function that does nothing else for one without effect.
 INLINE void fetch(const void* p) { __builtin_prefetch(p, 0, 2); }
 INLINE void fetch_near(const void* p) { __builtin_prefetch(p, 0, 3); }
@@ -96,3 +98,4 @@ static inline double hsum(D a) {
 #undef GRADCLIP_I2
 #undef GRADCLIP_D2
 #undef GRADCLIP_DCMP
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,7 +1,11 @@
 // softmax.h: softmax and logSoftmax over rows, softmax-cross-entropy on integer labels, and their gradients.
 // A row is reduced in 16 lanes; sums run in f64. Rows go through each phase in small blocks, so that the latency of one row's
 // reduction is hidden behind its neighbors. i: rows, columns.
+#pragma once
+#include "indices.h"
+#include "math.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum SoftmaxInts {
   kSoftmaxLines,
   kSoftmaxColumns,
@@ -276,3 +280,4 @@ void nllGrad_need(Need& n) {
   n.in[1] = size_of(n.i[kSoftmaxLines], 8);
   n.out[0] = size_of(n.i[kSoftmaxLines], n.i[kSoftmaxColumns], 4);
 }
+}   // namespace gradclip::GRADCLIP_ISA

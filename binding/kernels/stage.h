@@ -1,6 +1,10 @@
 // stage.h: the stages of a clip policy, applied in order to a chunk of a gradient that lies in L1. Statistics and updates read gradients
 // through these, so a clipped gradient is never written to memory. lib/ops/stage.ts has the same table and says what each kind does.
+#pragma once
+#include "math.h"
+#include "philox.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int kChunk = 1024;   // elements of one tensor handled at a time: work is cut here, whatever the team
 constexpr int kMaxStages = 16;
 enum StageKind {
@@ -319,3 +323,4 @@ static bool segments_ok(const int64_t* size, const int64_t* without, const int64
   }
   return true;
 }
+}   // namespace gradclip::GRADCLIP_ISA

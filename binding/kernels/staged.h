@@ -1,5 +1,8 @@
 // staged.h: tensors written out as the stages of a policy make them, and what those take away.
+#pragma once
+#include "stage.h"
 
+namespace gradclip::GRADCLIP_ISA {
 enum StagedInts { kStagedTensors, kStagedSteps, kStagedStages };
 // i: tensors, number of stages, then the stages, sizes, the first chunk of each tensor and the number of chunks. in: tensors, for residual
 // the states to be replaced (not read), operands of the stages. out: per tensor (may be its input, or its state).
@@ -62,3 +65,4 @@ static void staged_check(Need& n, int64_t states) {
 }
 void staged_need(Need& n) { staged_check(n, 0); }
 void residual_need(Need& n) { staged_check(n, 1); }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,6 +1,9 @@
 // statistics.h: one f64 number per tensor of a group (sum of squares, of abs, of powers, max abs), and all tensors' total,
 // in one instruction. Gradients are read through the stages decided so far, in blocks that depend on the shapes alone.
+#pragma once
+#include "stage.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int kBlock = 4 * kChunk;   // elements summed into one partial
 enum StatisticKind { kSumSquares = 0, kSumAbs = 1, kMaxAbs = 2, kSumPow = 3 };
 
@@ -194,3 +197,4 @@ void statistic_need(Need& n) {
   n.scratch = size_mul(s.start[count], sizeof(StatisticPartial));
   n.local = kChunk * 4;
 }
+}   // namespace gradclip::GRADCLIP_ISA

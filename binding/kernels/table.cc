@@ -1,7 +1,7 @@
 // table.cc: the table of an ISA's kernels, made of the list in kernels.inc.
 #include "unit.h"
 
-UNIT_BEGIN
+namespace gradclip::GRADCLIP_ISA {
 // Declared here and not in unit.h: a new kernel then compiles no other unit again.
 #define KERNEL(name, outs, ins, ints, floats) \
   void name(const Args&, const Team&);        \
@@ -18,7 +18,7 @@ static const MapInfo kMaps[] = {
 #include "maps.inc"
 };
 #undef MAP
-UNIT_END
+}   // namespace gradclip::GRADCLIP_ISA
 
 namespace gradclip {
 extern const KernelTable GRADCLIP_CAT(table_, GRADCLIP_ISA_NAME);

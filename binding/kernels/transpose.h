@@ -1,5 +1,8 @@
 // transpose.h: blocks of floats, transposed in registers.
+#pragma once
+#include "simd.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // dst[c, r] = src[r, c] for rows x cols of src. Writes whole rows of dst up to `pad` >= rows, the rest of them zero.
 static inline void transpose_block(const float* src, int64_t ss, float* dst, int64_t ds, int64_t rows, int64_t cols,
                                    int64_t pad) {
@@ -28,3 +31,4 @@ static inline void transpose_block(const float* src, int64_t ss, float* dst, int
     }
   }
 }
+}   // namespace gradclip::GRADCLIP_ISA

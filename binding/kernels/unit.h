@@ -1,5 +1,6 @@
-// unit.h: what every unit of the kernels begins with. A unit is one family's headers in one .cc, compiled once per ISA, so that a change
-// compiles its own family only. All of it lies in the namespace of the ISA, which keeps the linker from mixing instruction sets up.
+// unit.h: what every file of the kernels begins with. A unit is one family's headers in one .cc, compiled once per ISA, so that a change
+// compiles its own family only. All of it lies in the namespace of the ISA, which keeps the linker from mixing instruction sets up: each
+// header opens it itself, after what it includes, so that it can be compiled, and looked at in an editor, alone.
 // Kernels have external linkage, for the table; everything else is static, a template or a type.
 #pragma once
 #include <math.h>
@@ -21,9 +22,3 @@
 #define GRADCLIP_ISA GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME)
 // A lane group that is passed to a function goes through memory on AVX2: 5 times slower.
 #define INLINE static inline __attribute__((always_inline))
-#define UNIT_BEGIN     \
-  namespace gradclip { \
-  namespace GRADCLIP_ISA {
-#define UNIT_END \
-  }              \
-  }

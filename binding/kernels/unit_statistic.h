@@ -1,5 +1,8 @@
 // unit_statistic.h: one f64 number per row or column of each tensor of a list (sum, sum of abs, of squares, max abs), read through stages.
+#pragma once
+#include "statistics.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int kColumnBlock = 256;   // columns summed together
 
 enum UnitInts { kUnitOf, kUnitColumns, kUnitTensors, kUnitSteps, kUnitStages };
@@ -131,3 +134,4 @@ void unitStatistic_need(Need& n) {
   n.out[0] = size_mul(u.start[count], 8);
   n.local = kChunk * 4 + kColumnBlock * 8;
 }
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,15 +1,4 @@
 // update.cc: the optimizers' updates. A unit of the kernels (unit.h).
-#include "unit.h"
-
-UNIT_BEGIN
-#include "simd.h"
-#include "math.h"
-#include "philox.h"
-#include "stage.h"
-#include "finish.h"
-#include "update_loop.h"
-#include "update.h"
-#include "rules/moments.h"
 #include "rules/acclip.h"
 #include "rules/adadelta.h"
 #include "rules/adagrad.h"
@@ -17,9 +6,9 @@ UNIT_BEGIN
 #include "rules/adamax.h"
 #include "rules/adopt.h"
 #include "rules/descend.h"
+#include "rules/ema.h"
 #include "rules/lamb.h"
 #include "rules/lars.h"
-#include "rules/ema.h"
 #include "rules/lion.h"
 #include "rules/momentum.h"
 #include "rules/nadam.h"
@@ -28,4 +17,3 @@ UNIT_BEGIN
 #include "rules/sgd.h"
 #include "rules/spam.h"
 #include "rules/stable_adam.h"
-UNIT_END

@@ -1,6 +1,9 @@
 // update.h: optimizer updates. Each gradient is read once, chunk by chunk, through the stages of the clip policy, and fed to a small struct
 // per optimizer (rules/) by the loop of update_loop.h.
+#pragma once
+#include "update_loop.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // A gradient of which only some rows are kept (scatter_rows.h). `row` is 0 where it is dense.
 struct Rows {
   const int32_t* at;    // per row of the parameter: which row of the values, anything else for none
@@ -222,3 +225,4 @@ struct Variants {
 #define UPDATE(name, ...)                                                             \
   void name(const Args& a, const Team& team) { Variants<__VA_ARGS__>::run(a, team); } \
   void name##_need(Need& n) { Variants<__VA_ARGS__>::need(n); }
+}   // namespace gradclip::GRADCLIP_ISA

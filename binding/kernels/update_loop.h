@@ -1,6 +1,10 @@
 // update_loop.h: a chunk of an optimizer's update: the loop that feeds gradients to a rule, and what it measures. Arithmetic is f32 in the
 // order of PyTorch's single-tensor CPU code, fused where that calls a fused multiply-add.
+#pragma once
+#include "finish.h"
+#include "stage.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // A rule is a struct: `kHyper` numbers of the hyper row, which the constructor reads, `kSlots` tensors per parameter, and `step`, which
 // says what happens to 16 elements. rules/ has one file per family. Beside the parameters it may read a number of each tensor (kEach:
 // `tensor` is given it before the elements of the tensor), and sum squares over each tensor (kSums: `step` has one argument more, for what
@@ -171,3 +175,4 @@ static void update_chunk(const void* made, const Chunk& c) {
   else
     update_loop<R, true>(rule, c);
 }
+}   // namespace gradclip::GRADCLIP_ISA

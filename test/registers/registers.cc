@@ -1,14 +1,9 @@
 // registers.cc: every function on one register of an instruction set (binding/kernels/simd), lane by lane, against plain C++. Compiled
 // with the options of that set's kernels (CMakeLists.txt); prints what it compared, and exits with 1 where something differs.
-#include "kernels/unit.h"
-
-UNIT_BEGIN
-#include "kernels/simd.h"
-UNIT_END
-
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "kernels/simd.h"
 #include "truth.h"
 
 using namespace gradclip::GRADCLIP_ISA;

@@ -1,5 +1,9 @@
 // acclip.h: ACClip.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr, 1 - beta1, beta2, 1 - beta2, eps, alpha, 1 / alpha, decay = 1 - lr * weight decay.
 // slots: mean, mean of the powers alpha of abs. No element of the step is longer than the root of the latter.
 template <bool kSquares>
@@ -28,3 +32,4 @@ struct AcClip : Rule {
 
 // Variants: alpha is 2, or any number.
 UPDATE(update_acclip, AcClip<true>, AcClip<false>)
+}   // namespace gradclip::GRADCLIP_ISA

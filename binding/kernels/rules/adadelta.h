@@ -1,5 +1,9 @@
 // adadelta.h: Adadelta.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr, rho, 1 - rho, eps, weight decay. slots: mean of squares of the gradients, of the steps.
 struct Adadelta : Rule {
   static constexpr int kHyper = 5, kSlots = 2;
@@ -17,3 +21,4 @@ struct Adadelta : Rule {
 };
 
 UPDATE(update_adadelta, Adadelta)
+}   // namespace gradclip::GRADCLIP_ISA

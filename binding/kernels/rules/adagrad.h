@@ -1,5 +1,9 @@
 // adagrad.h: Adagrad.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr of this step, eps, weight decay. Slot: the sum of squares.
 struct Adagrad : Rule {
   static constexpr int kHyper = 3, kSlots = 1;
@@ -14,3 +18,4 @@ struct Adagrad : Rule {
 };
 
 UPDATE(update_adagrad, Adagrad)
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,9 @@
 // adam.h: Adam and AdamW, with AMSGrad.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr / (1 - beta1^t), 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay.
 // slots: mean, mean of squares; with AMSGrad the largest of the latter, which then takes its place below the root.
 template <bool kDecoupled, bool kAmsgrad>
@@ -24,3 +28,4 @@ struct Adam : Rule {
 
 // Variants: Adam, AdamW, and both with AMSGrad.
 UPDATE(update_adam, Adam<false, false>, Adam<true, false>, Adam<false, true>, Adam<true, true>)
+}   // namespace gradclip::GRADCLIP_ISA

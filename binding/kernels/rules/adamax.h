@@ -1,5 +1,9 @@
 // adamax.h: Adamax.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr / (1 - beta1^t), 1 - beta1, beta2, eps, weight decay. slots: mean, largest abs, fading.
 struct Adamax : Rule {
   static constexpr int kHyper = 5, kSlots = 2;
@@ -16,3 +20,4 @@ struct Adamax : Rule {
 };
 
 UPDATE(update_adamax, Adamax)
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,9 @@
 // adopt.h: ADOPT.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr, 1 - beta1, beta2, 1 - beta2, eps, limit, decay, first (not 0 in the first step, which only begins the second slot).
 // The gradient is divided by what the squares were before it.
 template <bool kDecoupled>
@@ -34,3 +38,4 @@ struct Adopt : Rule {
 
 // Variants: weight decay in the gradient, or decoupled.
 UPDATE(update_adopt, Adopt<false>, Adopt<true>)
+}   // namespace gradclip::GRADCLIP_ISA

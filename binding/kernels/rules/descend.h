@@ -1,5 +1,9 @@
 // descend.h: a step along a direction that another instruction made: the last part of optimizers that look at whole tensors.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr, weight decay. Each tensor has a factor of lr; weight decay goes with it (kScaled), or with lr alone.
 template <bool kScaled>
 struct Descend : Rule {
@@ -22,3 +26,4 @@ struct Descend : Rule {
 
 // Variants: weight decay with the step of the tensor, or with lr alone.
 UPDATE(update_descend, Descend<true>, Descend<false>)
+}   // namespace gradclip::GRADCLIP_ISA

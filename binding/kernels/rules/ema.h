@@ -1,5 +1,9 @@
 // ema.h: a moving average. What takes the place of the gradient is the value that enters it.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: how much of the value enters: 1 copies it, 0 leaves the average as it is
 struct Ema : Rule {
   static constexpr int kHyper = 1, kSlots = 0;
@@ -13,3 +17,4 @@ struct Ema : Rule {
 };
 
 UPDATE(update_ema, Ema)
+}   // namespace gradclip::GRADCLIP_ISA

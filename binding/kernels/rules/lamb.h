@@ -1,5 +1,9 @@
 // lamb.h: the direction of LAMB: what Adam would do, weight decay included, and its norm and the parameter's.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: 1 / (1 - beta1^t), 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, weight decay. slots: mean, mean of squares.
 // sums: squares of the direction, of the parameter.
 struct Lamb : Rule {
@@ -25,3 +29,4 @@ struct Lamb : Rule {
 };
 
 UPDATE(update_lamb, Lamb)
+}   // namespace gradclip::GRADCLIP_ISA

@@ -1,5 +1,9 @@
 // lars.h: LARS.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr, momentum, weight decay. Each tensor has its trust ratio. Slot: the momentum buffer, of steps.
 struct Lars : Rule {
   static constexpr int kHyper = 3, kSlots = 1, kEach = 1;
@@ -16,3 +20,4 @@ struct Lars : Rule {
 };
 
 UPDATE(update_lars, Lars)
+}   // namespace gradclip::GRADCLIP_ISA

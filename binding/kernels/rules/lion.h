@@ -1,5 +1,9 @@
 // lion.h: Lion.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr, beta1, 1 - beta1, beta2, 1 - beta2, decay = 1 - lr * weight decay. Slot: the mean.
 struct Lion : Rule {
   static constexpr int kHyper = 6, kSlots = 1;
@@ -16,3 +20,4 @@ struct Lion : Rule {
 };
 
 UPDATE(update_lion, Lion)
+}   // namespace gradclip::GRADCLIP_ISA

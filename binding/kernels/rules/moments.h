@@ -1,5 +1,8 @@
 // moments.h: what the rules of adaptive optimizers share. Each is the arithmetic of PyTorch's single-tensor CPU code.
+#pragma once
+#include "../update.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // A running mean: m moves toward x by `weight`, from the nearer end, as torch.lerp.
 struct Lerp {
   F weight;
@@ -35,3 +38,4 @@ struct Decay {
 
 static inline F minus(double x) { return set1(-(float)x); }
 static inline F f32_of(double x) { return set1((float)x); }
+}   // namespace gradclip::GRADCLIP_ISA

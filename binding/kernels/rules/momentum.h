@@ -1,5 +1,9 @@
 // momentum.h: the direction of Muon before it is made orthogonal: a running mean of the gradient, and its norm.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: momentum, 1 - momentum. Slot: the mean. sums: squares of the direction.
 template <bool kNesterov>
 struct Momentum : Rule {
@@ -14,3 +18,4 @@ struct Momentum : Rule {
 
 // Variants: the mean, or as Nesterov on from the gradient toward it.
 UPDATE(update_momentum, Momentum<false>, Momentum<true>)
+}   // namespace gradclip::GRADCLIP_ISA

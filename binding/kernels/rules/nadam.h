@@ -1,5 +1,9 @@
 // nadam.h: NAdam.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: factors of the gradient and of the mean, 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay.
 template <bool kDecoupled>
 struct Nadam : Rule {
@@ -26,3 +30,4 @@ struct Nadam : Rule {
 
 // Variants: weight decay in the gradient, or decoupled.
 UPDATE(update_nadam, Nadam<false>, Nadam<true>)
+}   // namespace gradclip::GRADCLIP_ISA

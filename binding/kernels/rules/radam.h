@@ -1,5 +1,9 @@
 // radam.h: RAdam.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: step size, adaptive (0: not yet), 1 - beta1, beta2, 1 - beta2, eps, decay.
 template <bool kDecoupled>
 struct Radam : Rule {
@@ -21,3 +25,4 @@ struct Radam : Rule {
 
 // Variants: weight decay in the gradient, or decoupled.
 UPDATE(update_radam, Radam<false>, Radam<true>)
+}   // namespace gradclip::GRADCLIP_ISA

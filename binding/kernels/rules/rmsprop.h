@@ -1,5 +1,9 @@
 // rmsprop.h: RMSprop, centered and with momentum.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr, alpha, 1 - alpha, eps, weight decay, momentum. slots: mean of squares; centered: mean; with momentum: its buffer.
 template <bool kCentered, bool kMomentum>
 struct RmsProp : Rule {
@@ -30,3 +34,4 @@ struct RmsProp : Rule {
 
 // Variants: plain, centered, momentum, both.
 UPDATE(update_rmsprop, RmsProp<false, false>, RmsProp<true, false>, RmsProp<false, true>, RmsProp<true, true>)
+}   // namespace gradclip::GRADCLIP_ISA

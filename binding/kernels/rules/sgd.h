@@ -1,5 +1,9 @@
 // sgd.h: stochastic gradient descent, with momentum as PyTorch has it.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr, weight decay, momentum, 1 - dampening, first (not 0 in the first step: the buffer becomes the gradient)
 template <bool kMomentum, bool kNesterov>
 struct Sgd : Rule {
@@ -26,3 +30,4 @@ struct Sgd : Rule {
 
 // Variants: plain, momentum, Nesterov momentum.
 UPDATE(update_sgd, Sgd<false, false>, Sgd<true, false>, Sgd<true, true>)
+}   // namespace gradclip::GRADCLIP_ISA

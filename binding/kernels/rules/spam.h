@@ -1,5 +1,9 @@
 // spam.h: SPAM.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: lr / (1 - beta1^t), 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay, theta, reset, where t counts the steps since
 // the slots were reset to 0. Spikes, g^2 > theta v, are cut to sqrt(theta v); not where v is 0, which would hold it there for ever.
 struct Spam : Rule {
@@ -31,3 +35,4 @@ struct Spam : Rule {
 };
 
 UPDATE(update_spam, Spam)
+}   // namespace gradclip::GRADCLIP_ISA

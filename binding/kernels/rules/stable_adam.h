@@ -1,5 +1,9 @@
 // stable_adam.h: the direction of StableAdamW, and how far the gradient is beyond what its squares have been.
+#pragma once
+#include "../update.h"
+#include "moments.h"
 
+namespace gradclip::GRADCLIP_ISA {
 // hyper: weight of the gradient in the mean, beta2 and its rest for the mean of squares (both corrected for the start), eps.
 // slots: mean, mean of squares. sums: squares of g / max(root, eps); 0 where both are 0.
 struct StableAdam : Rule {
@@ -18,3 +22,4 @@ struct StableAdam : Rule {
 };
 
 UPDATE(update_stable_adam, StableAdam)
+}   // namespace gradclip::GRADCLIP_ISA

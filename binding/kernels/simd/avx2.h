@@ -1,5 +1,8 @@
 // avx2.h: one register of AVX2 with FMA. avx512.h says what the functions do.
+#pragma once
+#include "../unit.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int W = 8;
 constexpr int kRegs = 16;
 constexpr bool kFma = true;
@@ -114,3 +117,4 @@ static inline void r_transpose(RF (&r)[W]) {
     r[4 + c] = _mm256_permute2f128_ps(b[c], b[4 + c], 0x31);
   }
 }
+}   // namespace gradclip::GRADCLIP_ISA

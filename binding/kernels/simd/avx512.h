@@ -1,5 +1,8 @@
 // avx512.h: one register of AVX-512 (F, BW, DQ, VL). The files of the other instruction sets have the same functions.
+#pragma once
+#include "../unit.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int W = 16;         // floats of a register
 constexpr int kRegs = 32;     // registers there are
 constexpr bool kFma = true;   // r_fma and r_dfma round once
@@ -132,3 +135,4 @@ static inline void r_transpose(RF (&r)[W]) {
     r[12 + c] = _mm512_shuffle_f32x4(lo2, hi2, 0xdd);
   }
 }
+}   // namespace gradclip::GRADCLIP_ISA

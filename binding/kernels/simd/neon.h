@@ -1,5 +1,8 @@
 // neon.h: one register of NEON, with fma, as every 64-bit ARM has it. avx512.h says what the functions do.
+#pragma once
+#include "../unit.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int W = 4;
 constexpr int kRegs = 32;
 constexpr bool kFma = true;
@@ -112,3 +115,4 @@ static inline void r_transpose(RF (&r)[W]) {
   r[2] = (RF)vzip2q_f64(a, c);
   r[3] = (RF)vzip2q_f64(b, d);
 }
+}   // namespace gradclip::GRADCLIP_ISA

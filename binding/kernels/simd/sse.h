@@ -1,5 +1,8 @@
 // sse.h: one register of the x86-64 baseline, SSE2. avx512.h says what the functions do.
+#pragma once
+#include "../unit.h"
 
+namespace gradclip::GRADCLIP_ISA {
 constexpr int W = 4;
 constexpr int kRegs = 16;
 constexpr bool kFma = false;
@@ -101,3 +104,4 @@ static inline void r_put_even(const float* from, int64_t n, float* to) {
   for (int64_t j = 0; j < n; j++) to[2 * j] = from[j];
 }
 static inline void r_transpose(RF (&r)[W]) { _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]); }
+}   // namespace gradclip::GRADCLIP_ISA
