@@ -3,6 +3,7 @@
 
 #include "js_program.h"
 #include "js_sizing.h"
+#include "port/port.h"
 #include "region.h"
 
 namespace gradclip {
@@ -13,6 +14,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   if (!default_threads().error.empty()) raise(env, "ERR_OPTION", default_threads().error);
   if (!region().error.empty()) raise(env, "ERR_ADDON", region().error);
   if (!poison_asked().error.empty()) raise(env, "ERR_OPTION", poison_asked().error);
+  port::stay_loaded();
   auto* shared = new AddonData();
   shared->binding = Napi::Persistent(BindingWrap::define(env));
   env.SetInstanceData(shared);

@@ -1,8 +1,6 @@
 // block.cc: which of the memory that was given is not there yet.
 #include "block.h"
 
-#include <unistd.h>
-
 #include <map>
 #include <mutex>
 
@@ -38,14 +36,13 @@ void forget_large(uint8_t* data) noexcept {
 
 int64_t untouched_bytes() {
   constexpr int64_t kStride = 2 << 20;   // a huge page; where pages are small, a sample
-  const uintptr_t page = uintptr_t(sysconf(_SC_PAGESIZE));
+  const uintptr_t page = port::page_size();
   std::lock_guard<std::mutex> lock(large().mutex);
   int64_t bytes = 0;
   for (const auto& [data, size] : large().sizes) {
     for (int64_t at = 0; at < size; at += kStride) {
-      unsigned char there = 1;
       void* const start = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(data) + uintptr_t(at)) & ~(page - 1));
-      if (mincore(start, page, &there) == 0 && !(there & 1)) bytes += size - at < kStride ? size - at : kStride;
+      if (!port::is_resident(start)) bytes += size - at < kStride ? size - at : kStride;
     }
   }
   return bytes;

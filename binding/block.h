@@ -2,7 +2,8 @@
 #pragma once
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+
+#include "port/port.h"
 
 namespace gradclip {
 
@@ -20,10 +21,10 @@ class Bytes {
   explicit Bytes(int64_t size) : size_(size) {
     const size_t align = size >= 2 * kHugePage ? kHugePage : 64;
     mapped_ = size >= kMapped ? size_t(size) + align : 0;
-    raw_ = mapped_ ? map(mapped_) : calloc(size_t(size) + align, 1);
+    raw_ = mapped_ ? port::map_pages(mapped_) : calloc(size_t(size) + align, 1);
     if (!raw_) return;
     data_ = aligned(raw_, align);
-    if (align == kHugePage) madvise(data_, size_t(size) & ~(align - 1), MADV_HUGEPAGE);   // refused: small pages, as before
+    if (align == kHugePage) port::prefer_huge_pages(data_, size_t(size) & ~(align - 1));
     large_ = size >= kLarge && note_large(data_, size);
   }
   // For what lives as long as a run and is written at once: not zeroed, and of malloc, which has it at hand for the next run.
@@ -43,7 +44,7 @@ class Bytes {
   ~Bytes() {
     if (large_) forget_large(data_);
     if (mapped_ && raw_)
-      munmap(raw_, mapped_);
+      port::unmap_pages(raw_, mapped_);
     else
       free(raw_);
   }
@@ -66,10 +67,6 @@ class Bytes {
 #endif
   static uint8_t* aligned(void* at, size_t align) {
     return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(at) + align - 1) & ~(align - 1));
-  }
-  static void* map(size_t size) {
-    void* const at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return at == MAP_FAILED ? nullptr : at;
   }
   void swap(Bytes& other) {
     int64_t size = size_;

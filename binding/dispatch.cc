@@ -1,8 +1,7 @@
 // dispatch.cc: of the tables this machine can run (processor.h), those that are used; GRADCLIP_ISA forces downwards only.
 #include "dispatch.h"
 
-#include <stdlib.h>
-
+#include "port/port.h"
 #include "processor.h"
 
 namespace gradclip {
@@ -11,10 +10,10 @@ namespace {
 Dispatch decide() {
   Dispatch r;
   r.tables = runnable_tables();
-  const char* forced = getenv("GRADCLIP_ISA");
-  if (!forced || !*forced) return r;
+  const std::string forced = port::environment("GRADCLIP_ISA");
+  if (forced.empty()) return r;
   if (!r.find(forced)) {
-    r.error = std::string("GRADCLIP_ISA: expected one of ") + r.names() + " on this machine, got " + forced;
+    r.error = "GRADCLIP_ISA: expected one of " + r.names() + " on this machine, got " + forced;
     return r;
   }
   while (r.tables[0] != r.find(forced)) r.tables.erase(r.tables.begin());

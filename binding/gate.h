@@ -1,13 +1,11 @@
-// gate.h: wait for a 32-bit value to change: spin for some microseconds, then sleep in the kernel (futex).
+// gate.h: wait for a 32-bit value to change: spin for some microseconds, then sleep.
 #pragma once
-#include <linux/futex.h>
 #include <stdint.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 
+#include "port/port.h"
 #include "processor.h"
 
 namespace gradclip {
@@ -16,9 +14,7 @@ namespace gradclip {
 constexpr int64_t kSpinNs = 40000;
 
 inline int64_t now_ns() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return int64_t(t.tv_sec) * 1000000000 + t.tv_nsec;
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 class alignas(64) Gate {
@@ -40,7 +36,7 @@ class alignas(64) Gate {
     const int64_t start = now_ns();
     while (value() == old) {
       sleepers_.fetch_add(1);
-      syscall(SYS_futex, &value_, FUTEX_WAIT_PRIVATE, old, nullptr, nullptr, 0);
+      port::sleep_while(value_, old);
       sleepers_.fetch_sub(1);
     }
     return now_ns() - start;
@@ -50,13 +46,11 @@ class alignas(64) Gate {
   // that goes to sleep is either counted here or finds the new value.
   void advance() {
     value_.store(value_.load(std::memory_order_relaxed) + 1);
-    if (sleepers_.load() > 0) syscall(SYS_futex, &value_, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
+    if (sleepers_.load() > 0) port::wake_all(value_);
   }
 
  private:
   std::atomic<uint32_t> value_{0};
   std::atomic<int32_t> sleepers_{0};
 };
-static_assert(sizeof(std::atomic<uint32_t>) == 4, "a futex is four bytes");
-
 }   // namespace gradclip

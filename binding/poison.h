@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "port/port.h"
 #include "program.h"
 
 namespace gradclip {
@@ -15,22 +16,8 @@ struct PoisonAsked {
 };
 const PoisonAsked& poison_asked();
 
-// Memory that holds the pattern until it is written, and again once it is filled. A product asks for megabytes of scratch and writes to
-// little of it: so these are pages of a file that holds the pattern, copied when they are written, and filling drops the copies. Behind
-// the memory lies a page that may not be touched.
-class PoisonPages {
- public:
-  PoisonPages() = default;
-  PoisonPages(const PoisonPages&) = delete;
-  ~PoisonPages();
-  bool reserve(int64_t bytes);   // a multiple of 64
-  uint8_t* data() const { return data_; }
-  void fill(int64_t bytes) const;   // from the first on
-
- private:
-  int64_t size_ = 0, mapped_ = 0;
-  uint8_t *base_ = nullptr, *data_ = nullptr;
-};
+// Not a number as f32 and as f64 (a signalling one), as an index beyond any table.
+constexpr uint32_t kPattern = 0x7ff4f4f4;
 
 // Of one bound program. All of it is called by one thread while the others wait.
 class Poison {
@@ -56,7 +43,7 @@ class Poison {
   };
   const Program* program_ = nullptr;
   uint8_t* arena_ = nullptr;
-  PoisonPages scratch_, locals_;
+  port::PatternPages scratch_{kPattern}, locals_{kPattern};
   // Per instruction:
   std::vector<std::vector<int32_t>> fresh_;   // outputs not in place of an input
   std::vector<std::vector<Range>> dead_;

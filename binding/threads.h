@@ -8,7 +8,7 @@ constexpr int kMaxThreads = 256;   // lib/native/threads.ts, MAX_THREADS
 
 struct ThreadCount {
   int count = 1;
-  std::string reason;   // 'affinity', 'cgroup quota' or 'GRADCLIP_THREADS'
+  std::string reason;   // 'GRADCLIP_THREADS', or why the system allows no more (port.h)
   std::string error;    // set when GRADCLIP_THREADS makes no sense
 };
 

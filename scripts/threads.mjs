@@ -7,9 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const sources = ['team.cc', 'region/threads.cc', 'port/posix.cc', 'block.cc', 'bound.cc', 'program.cc', 'poison.cc'].map(
-  (name) => `binding/${name}`,
-);
+const names = 'team region/threads port/posix port/linux block bound program poison'.split(' ');
+const sources = names.map((name) => `binding/${name}.cc`);
 const hammer = readdirSync(join(root, 'test/threads')).filter((name) => name.endsWith('.cc'));
 const flags = ['-std=c++17', '-O1', '-g', '-fsanitize=thread', '-ffp-contract=off', '-Wall', '-Ibinding', '-Itest/threads'];
 
@@ -24,6 +23,7 @@ const PLANTED = [
   ['team.h', 'arrived_.fetch_add(1, std::memory_order_acq_rel)', 'arrived_.fetch_add(1, std::memory_order_relaxed)'],
   ['team.cc', 'if (size > 1) barrier->wait(size, spin_ns, [] {});', ''],
   ['region/threads.cc', 'start->counted.wait(0, 0);', ''],
+  ['port/parking.h', '{ std::lock_guard<std::mutex> lock(lot.mutex); }', ''],
   ['bound.cc', 'if (member.team.rank == 0) chain(phase);', 'chain(phase);'],
 ];
 

@@ -18,3 +18,28 @@ it.each(files)('%s', (file) => {
     expect(rank(path), `${file} imports ${path}`).toBeLessThanOrEqual(rank(file));
   }
 });
+
+// What of binding/ includes something that is not of C++ or of gradclip itself, and what.
+const OF_SYSTEMS: Readonly<Record<string, readonly string[]>> = {
+  'addon.cc': ['napi.h'],
+  'executor.h': ['node_api.h'],
+  'processor/x86_64.cc': ['cpuid.h'],
+  'processor/x86_64.h': ['xmmintrin.h'],
+  'region/openmp_library.cc': ['omp.h'],
+};
+const STANDARD = new Set(
+  `algorithm atomic chrono cmath condition_variable cstring functional initializer_list map memory mutex new set stdexcept string system_error unordered_set
+  utility vector stdarg.h stddef.h stdint.h stdio.h stdlib.h string.h`.split(/\s+/),
+);
+
+it('what asks the operating system lies in binding/port', () => {
+  const sources = (readdirSync('binding', { recursive: true, encoding: 'utf8' }) as string[])
+    .map((name) => name.replaceAll('\\', '/'))
+    .filter((name) => /\.(h|cc|inc)$/.test(name) && !/^(port|kernels)\//.test(name));
+  const found = sources.flatMap((name): [string, string[]][] => {
+    const includes = [...readFileSync(`binding/${name}`, 'utf8').matchAll(/#include <(.+)>/g)].map(([, header]) => header!);
+    const others = includes.filter((header) => !STANDARD.has(header));
+    return others.length > 0 ? [[name, others]] : [];
+  });
+  expect(Object.fromEntries(found)).toEqual(OF_SYSTEMS);
+});

@@ -1,5 +1,8 @@
 // posix.cc: what Linux and macOS share.
 #include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <new>
 
@@ -44,6 +47,20 @@ void Thread::join() noexcept {
   pthread_join(started->thread, nullptr);
   delete started;
   handle_ = nullptr;
+}
+
+void* map_pages(size_t bytes) noexcept {
+  void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return at == MAP_FAILED ? nullptr : at;
+}
+
+void unmap_pages(void* at, size_t bytes) noexcept { munmap(at, bytes); }
+
+size_t page_size() noexcept { return size_t(sysconf(_SC_PAGESIZE)); }
+
+std::string environment(const char* name) {
+  const char* const value = getenv(name);
+  return value ? value : "";
 }
 
 }   // namespace port

@@ -131,7 +131,7 @@ export interface Addon {
   /** ISAs this machine can run, best first, and the one chosen (GRADCLIP_ISA considered). */
   readonly isas: readonly string[];
   readonly isa: string;
-  /** Threads a run may use by default, and why: 'affinity', 'cgroup quota', 'GRADCLIP_THREADS'. */
+  /** Threads a run may use by default, and why: see Runtime. */
   readonly threads: { readonly count: number; readonly reason: string };
   /** Whose threads teams are made of (binding/region.h). */
   readonly team: 'openmp' | 'threads';

@@ -7,7 +7,10 @@ export interface Runtime {
   /** Instruction set in use, and those this machine can run, best first. GRADCLIP_ISA forces a lower one. */
   readonly isa: string;
   readonly isas: readonly string[];
-  /** Threads of a run by default, and why so many: CPU affinity, container quota or GRADCLIP_THREADS. */
+  /**
+   * Threads of a run by default, and why so many: `affinity`, the CPUs that the process may use; `performance cores`, of a Mac; a quota, `cgroup quota` or
+   * that of a `job object` of Windows; or `GRADCLIP_THREADS`.
+   */
   readonly threads: { readonly count: number; readonly reason: string };
   /**
    * What the threads of a run are: those of OpenMP, the default of a build from source on Linux, or native ones (`threads`), as in prebuilt

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "port/parking.h"
 #include "port/port.h"
 #include "team.h"
 
@@ -108,6 +109,28 @@ void hammer_crews(uint64_t seed, int cpus) {
   }
 }
 
+// Two threads in turn, each of which sleeps until the other has counted: one wake that is lost, and both sleep forever.
+void hammer_parking() {
+  constexpr uint32_t kRounds = 20000;
+  port::Parking parking;
+  std::atomic<uint32_t> value{0};
+  const auto turns = [&](uint32_t odd) {
+    for (uint32_t next = odd; next < kRounds; next += 2) {
+      while (value.load() != next) parking.sleep_while(value, next - 1);
+      value.store(next + 1);
+      parking.wake_all(value);
+    }
+  };
+  std::thread even(turns, 0), odd(turns, 1);
+  for (uint32_t before = kRounds + 1; value.load() < kRounds;) {
+    expect(value.load() != before, "both sleep");
+    before = value.load();
+    for (int k = 0; k < 500 && value.load() < kRounds; k++) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  even.join();
+  odd.join();
+}
+
 // The stack is what we say, whatever the C library or the shell would give.
 void measure_stack() {
   size_t size = 0;
@@ -135,6 +158,7 @@ void beside_each_other(F hammer) {
 
 void all(uint64_t seed) {
   measure_stack();
+  hammer_parking();
   for (const int64_t spin_ns : {int64_t(0), kSpinNs}) {
     hammer_gate(spin_ns);
     for (int size = 1; size <= kMostSize; size++) hammer_barrier(size, spin_ns);
