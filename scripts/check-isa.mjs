@@ -2,22 +2,41 @@
 // A template instance compiled for AVX-512 can be the copy that the linker keeps for everyone, so the kernel objects may share
 // nothing by name, and the baseline may hold no instruction that came after it. Nor may anything call what each C library rounds its own way.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** What the operands of an ISA's instructions may not name. `vex`: no VEX or EVEX encoding at all. */
-const RULES = {
-  x86_64: { vex: false, registers: /%[yz]mm\d|%k[0-7]\b|%xmm(1[6-9]|[23]\d)/ },
-  avx2: { vex: true, registers: /%zmm\d|%k[0-7]\b|%[xy]mm(1[6-9]|[23]\d)/ },
-  avx512: { vex: true, registers: null },
-};
 // Old instructions that begin with v all the same, and VEX ones that do not (BMI).
 const NOT_VEX = /^(verr|verw|vm(call|launch|resume|xoff|xon|read|write|clear|func|ptrld|ptrst))/;
 const VEX_WITHOUT_V = /^(andn|bextr|bls(i|r|msk)|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx)[lq]?$/;
+const isVex = (mnemonic) => (mnemonic.startsWith('v') && !NOT_VEX.test(mnemonic)) || VEX_WITHOUT_V.test(mnemonic);
+
+// What came after the first 64-bit ARM, or may be left out of it: atomics that are one instruction (LSE) and weaker loads; products of bytes, of
+// bfloat16 and of complex numbers; rounding products; ciphers and checksums; signed addresses but for those that older processors pass over.
+const AFTER_ARMV8 = [
+  /^(casp?|swp|(ld|st)(add|clr|eor|set|[su]max|[su]min))(a|l|al)?[bh]?$|^ldapu?r/,
+  /^([su]|us|su)dot$|^([su]|us)mmla$|^bf(dot|mmla|mlal|cvt)|^fml[as]l2?$|^fcmla$|^fcadd$|^sqrdml[as]h$|^fjcvtzs$|^frint(32|64)/,
+  /^aes|^sha\d|^sm[34]|^crc32|^eor3$|^rax1$|^xar$|^bcax$|^(ret|br|blr|eret)a[ab]/,
+];
+// Registers of SVE, and arithmetic on halves: what converts them to and from floats is old.
+const SVE = /\b[zp]\d+(\.[bhsdq]\b|\/[mz]\b)|\{z\d/;
+const HALVES = /\bv\d+\.[48]h\b|\bh\d+\b/;
+const isArmv8 = (mnemonic, operands) =>
+  !AFTER_ARMV8.some((later) => later.test(mnemonic)) &&
+  !SVE.test(operands) &&
+  !(/^f(?!cvt)/.test(mnemonic) && HALVES.test(operands));
+
+/** Whether an ISA has an instruction, by its name and what objdump prints after that. */
+const HAS = {
+  x86_64: (mnemonic, operands) => !isVex(mnemonic) && !/%[yz]mm\d|%k[0-7]\b|%xmm(1[6-9]|[23]\d)/.test(operands),
+  avx2: (_mnemonic, operands) => !/%zmm\d|%k[0-7]\b|%[xy]mm(1[6-9]|[23]\d)/.test(operands),
+  avx512: () => true,
+  neon: isArmv8,
+};
+/** The ISAs of a family of processors; what is not of the kernels is of the first, which runs on all of the family. */
+const FAMILIES = [['x86_64', 'avx2', 'avx512'], ['neon']];
 
 /** Faults in the text of `objdump -d --no-show-raw-insn` (AT&T syntax), at most `limit` of them. */
 export function checkDisassembly(isa, text, limit = 5) {
-  const rule = RULES[isa];
   const faults = [];
   let symbol = '';
   for (const line of text.split('\n')) {
@@ -26,11 +45,9 @@ export function checkDisassembly(isa, text, limit = 5) {
     const instruction = /^ *[0-9a-f]+:\t(?:(?:rep[nz]*|lock|notrack|data16|bnd|cs) )*(\S+)(.*)$/.exec(line);
     if (!instruction) continue;
     const [, mnemonic, operands] = instruction;
-    const vex = (mnemonic.startsWith('v') && !NOT_VEX.test(mnemonic)) || VEX_WITHOUT_V.test(mnemonic);
-    if ((vex && !rule.vex) || rule.registers?.test(operands)) {
-      faults.push(`${isa}: ${symbol}: ${mnemonic}${operands} is not of this ISA`);
-      if (faults.length === limit) break;
-    }
+    if (HAS[isa](mnemonic, operands)) continue;
+    faults.push(`${isa}: ${symbol}: ${mnemonic}${operands} is not of this ISA`);
+    if (faults.length === limit) break;
   }
   return faults;
 }
@@ -92,15 +109,21 @@ function objects(folder) {
 
 function main() {
   const build = process.argv[2] ?? fileURLToPath(new URL('../build', import.meta.url));
-  const disassemble = (file) => tool('objdump', '-dC', '--no-show-raw-insn', file);
+  const isas = FAMILIES.find(([first]) => existsSync(`${build}/CMakeFiles/kernels_${first}.dir`));
+  if (!isas) throw new Error(`${build} has no kernels of a known processor: build first`);
+  // The tools are those of the compiler, which need not compile for this machine.
+  const cache = readFileSync(`${build}/CMakeCache.txt`, 'utf8');
+  const found = (name) => new RegExp(`^CMAKE_${name}:FILEPATH=(.+)$`, 'm').exec(cache)?.[1] ?? name.toLowerCase();
+  const [objdump, nm] = ['OBJDUMP', 'NM'].map(found);
+  const disassemble = (file) => tool(objdump, '-dC', '--no-show-raw-insn', file);
   const faults = [];
   let count = 0;
-  for (const isa of Object.keys(RULES)) {
+  for (const isa of isas) {
     const files = objects(`${build}/CMakeFiles/kernels_${isa}.dir`);
     count += files.length;
-    faults.push(...checkSymbols(isa, tool('nm', '-C', ...files)), ...checkLibm(isa, tool('nm', ...files)));
+    faults.push(...checkSymbols(isa, tool(nm, '-C', ...files)), ...checkLibm(isa, tool(nm, ...files)));
     for (const file of files) {
-      faults.push(...checkDisassembly(isa, disassemble(file)), ...checkSections(isa, tool('objdump', '-h', file)));
+      faults.push(...checkDisassembly(isa, disassemble(file)), ...checkSections(isa, tool(objdump, '-h', file)));
     }
   }
   // The rest of the add-on runs everywhere; it may use the standard library, but for what rounds as it likes, so its instructions matter.
@@ -108,12 +131,12 @@ function main() {
   for (const target of ['gradclip', ...openmp]) {
     for (const file of objects(`${build}/CMakeFiles/${target}.dir`)) {
       count++;
-      faults.push(...checkDisassembly('x86_64', disassemble(file)), ...checkLibm(target, tool('nm', file)));
+      faults.push(...checkDisassembly(isas[0], disassemble(file)), ...checkLibm(target, tool(nm, file)));
     }
   }
   for (const fault of faults) console.error(fault);
-  console.log(`check-isa: ${count} objects, ${faults.length} faults`);
-  process.exitCode = faults.length > 0 || count <= Object.keys(RULES).length ? 1 : 0;
+  console.log(`check-isa: ${count} objects of ${isas.join(', ')}, ${faults.length} faults`);
+  process.exitCode = faults.length > 0 || count <= isas.length ? 1 : 0;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) main();

@@ -27,6 +27,28 @@ describe('instructions', () => {
     );
     expect(seen).toEqual(allowed);
   });
+  it.each([
+    ['fma on four lanes', 'fmla\tv0.4s, v1.4s, v2.4s', true],
+    ['halves that are converted', 'fcvtl\tv0.4s, v1.4h', true],
+    ['integers of 16 bits', 'add\tv0.8h, v1.8h, v2.8h', true],
+    ['bits that are put into another register', 'bfxil\tx0, x1, #0, #32', true],
+    ['a store that may fail', 'stlxr\tw1, w2, [x0]', true],
+    ['a hint that older processors pass over', 'paciasp', true],
+    ['a name that only begins like an atomic', 'ldaxr\tw0, [x1]', true],
+    ['an atomic that is one instruction', 'ldaddal\tw1, w2, [x0]', false],
+    ['compare and swap', 'casal\tw1, w2, [x0]', false],
+    ['compare and swap of a pair', 'caspal\tx0, x1, x2, x3, [x4]', false],
+    ['a weaker load', 'ldapr\tw0, [x1]', false],
+    ['products of bytes', 'sdot\tv0.4s, v1.16b, v2.16b', false],
+    ['halves that are added', 'fadd\tv0.8h, v1.8h, v2.8h', false],
+    ['one half that is multiplied', 'fmul\th0, h1, h2', false],
+    ['bfloat16', 'bfmmla\tv0.4s, v1.8h, v2.8h', false],
+    ['SVE', 'fmla\tz0.s, p0/m, z1.s, z2.s', false],
+    ['a load of SVE', 'ld1w\t{z0.s}, p0/z, [x0]', false],
+    ['AES', 'aese\tv0.16b, v1.16b', false],
+  ])('of 64-bit ARM: %s', (_, line, allowed) => {
+    expect(checkDisassembly!('neon', listing('mov\tx0, x1', line, 'ret')).length === 0).toBe(allowed);
+  });
   it('names the function', () => {
     expect(checkDisassembly!('avx2', listing('vaddps %zmm1,%zmm0,%zmm0'))[0]).toBe(
       'avx2: gradclip::map(gradclip::Args const&): vaddps %zmm1,%zmm0,%zmm0 is not of this ISA',
