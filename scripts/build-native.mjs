@@ -182,7 +182,8 @@ function makeWritable(folder) {
 
 /** What an add-on says of itself, in a process of its own. @throws BuildError where it does not load */
 async function tried(file) {
-  const code = 'const { isa, threads } = require(process.argv[1]); console.log(JSON.stringify({ isa, threads: threads.count }))';
+  const says = '{ isa: a.isa, threads: a.threads.count, team: a.team }';
+  const code = `const a = require(process.argv[1]); console.log(JSON.stringify(${says}))`;
   try {
     return JSON.parse(await run(process.execPath, ['-e', code, file], {}));
   } catch (error) {

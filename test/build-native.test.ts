@@ -215,6 +215,7 @@ describe('gradclip build', () => {
 
   it('builds the package that it is of', () => {
     const dir = packageOf(built);
+    writeFileSync(join(dir, 'package.json'), '{ "name": "gradclip", "type": "module", "version": "1.0.0" }\n');
     mkdirSync(join(dir, 'scripts'));
     mkdirSync(join(dir, 'dist'));
     copyFileSync(join(root, 'scripts/build-native.mjs'), join(dir, 'scripts/build-native.mjs'));
@@ -224,9 +225,9 @@ describe('gradclip build', () => {
     const main = join(dir, 'dist/lib/cli/main.js');
     const { stdout, stderr, status } = spawnSync(process.execPath, [...keep, main, 'build', '--json'], { encoding: 'utf8' });
     expect(status, stderr).toBe(0);
-    const { isa, threads } = addon();
+    const { isa, threads, team } = addon();
     const file = join(dir, 'build/Release/gradclip.node');
-    expect(JSON.parse(stdout)).toEqual({ event: 'result', file, isa, threads: threads.count });
+    expect(JSON.parse(stdout)).toEqual({ event: 'result', file, isa, threads: threads.count, team });
     expect(existsSync(file)).toBe(true);
   });
 });

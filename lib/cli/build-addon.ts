@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AbortError, AddonError } from '../errors.ts';
-import { packageRoot } from '../native/package.ts';
+import { packageFolder } from '../native/package.ts';
 import { choice, whole } from '../options/index.ts';
 import type { Arguments, Command } from './args.ts';
 import { EXIT } from './exit.ts';
@@ -41,11 +41,13 @@ interface Builder {
     readonly jobs?: number;
     readonly tell: (text: string) => void;
     readonly signal: AbortSignal;
-  }): Promise<{ readonly file: string; readonly isa: string; readonly threads: number }>;
+  }): Promise<{ readonly file: string; readonly isa: string; readonly threads: number; readonly team: 'openmp' | 'threads' }>;
 }
 
 export async function buildAddon(args: Arguments, io: IO, screen: Screen): Promise<number> {
-  const root = packageRoot();
+  const root = packageFolder();
+  if (root === null)
+    throw new AddonError('build: the sources are in the package gradclip, and this code is in a bundle: run npx gradclip build');
   const to = args.text('to');
   const jobs = args.number('jobs');
   const team = args.choice<'openmp' | 'threads' | undefined>('team');
@@ -61,7 +63,9 @@ export async function buildAddon(args: Arguments, io: IO, screen: Screen): Promi
     });
     screen.emit({ event: 'result', ...built });
     if (!screen.json) {
-      screen.say(`built ${built.file}: ${built.isa}, ${built.threads} thread${built.threads === 1 ? '' : 's'}`);
+      const { file, isa, threads } = built;
+      const whose = built.team === 'openmp' ? "OpenMP's" : 'native threads';
+      screen.say(`built ${file}: ${isa}, ${threads} thread${threads === 1 ? '' : 's'} (${whose})`);
       if (to !== undefined) screen.say(`to use it: GRADCLIP_PREBUILD=${resolve(io.cwd, to)}`);
     }
     return EXIT.ok;
