@@ -17,6 +17,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   port::stay_loaded();
   auto* shared = new AddonData();
   shared->binding = Napi::Persistent(BindingWrap::define(env));
+  shared->external = takes_external(env);
   env.SetInstanceData(shared);
 
   const KernelTable& table = *dispatch().tables[0];
@@ -42,6 +43,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("isa", table.isa);
   exports.Set("threads", threads);
   exports.Set("team", region().team);
+  exports.Set("externalBuffers", shared->external);
   exports.Set("untouched", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::Number::New(info.Env(), double(untouched_bytes()));
               }));

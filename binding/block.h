@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include <memory>
+
 #include "port/port.h"
 
 namespace gradclip {
@@ -19,14 +21,16 @@ class Bytes {
  public:
   Bytes() = default;
   explicit Bytes(int64_t size) : size_(size) {
-    const size_t align = size >= 2 * kHugePage ? kHugePage : 64;
+    const size_t align = align_of(size);
     mapped_ = size >= kMapped ? size_t(size) + align : 0;
     raw_ = mapped_ ? port::map_pages(mapped_) : calloc(size_t(size) + align, 1);
-    if (!raw_) return;
-    data_ = aligned(raw_, align);
-    if (align == kHugePage) port::prefer_huge_pages(data_, size_t(size) & ~(align - 1));
-    large_ = size >= kLarge && note_large(data_, size);
+    if (raw_) place(raw_, align);
   }
+  // Within memory that `keeper` keeps: zeroed, of room(size) bytes.
+  Bytes(int64_t size, void* memory, std::shared_ptr<void> keeper) : size_(size), keeper_(std::move(keeper)) {
+    place(memory, align_of(size));
+  }
+  static int64_t room(int64_t size) { return size + int64_t(align_of(size)); }
   // For what lives as long as a run and is written at once: not zeroed, and of malloc, which has it at hand for the next run.
   static Bytes unset(int64_t size) {
     Bytes b;
@@ -65,6 +69,12 @@ class Bytes {
 #else
   static constexpr int64_t kMapped = 1 << 17;
 #endif
+  static size_t align_of(int64_t size) { return size >= 2 * kHugePage ? kHugePage : 64; }
+  void place(void* memory, size_t align) {
+    data_ = aligned(memory, align);
+    if (align == kHugePage) port::prefer_huge_pages(data_, size_t(size_) & ~(align - 1));
+    large_ = size_ >= kLarge && note_large(data_, size_);
+  }
   static uint8_t* aligned(void* at, size_t align) {
     return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(at) + align - 1) & ~(align - 1));
   }
@@ -76,12 +86,14 @@ class Bytes {
     uint8_t* data = data_;
     size_ = other.size_, mapped_ = other.mapped_, large_ = other.large_, raw_ = other.raw_, data_ = other.data_;
     other.size_ = size, other.mapped_ = mapped, other.large_ = large, other.raw_ = raw, other.data_ = data;
+    keeper_.swap(other.keeper_);
   }
   int64_t size_ = 0;
   size_t mapped_ = 0;   // bytes of the pages; 0: malloc's
   bool large_ = false;
   void* raw_ = nullptr;
   uint8_t* data_ = nullptr;
+  std::shared_ptr<void> keeper_;
 };
 
 // All fields but the bytes are touched by the JavaScript thread alone.
@@ -92,7 +104,7 @@ struct Block {
   int views = 0;     // ArrayBuffers on its bytes
   bool disposed = false;
 
-  explicit Block(int64_t size) : bytes(size) {}
+  explicit Block(Bytes memory) : bytes(std::move(memory)) {}
   void use(bool writes) {
     users++;
     writers += writes;

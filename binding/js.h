@@ -88,6 +88,7 @@ struct AddonData {
   Napi::FunctionReference binding;
   std::shared_ptr<Executor> executor;   // made at the first run that needs it
   std::weak_ptr<Workspace> workspace;   // there while there is a binding
+  bool external = true;                 // what blocks are made of: js_block.h
   Executor& start(Napi::Env env) {
     if (!executor) executor = Executor::start(env);
     if (!executor) raise(env, "ERR_MEMORY", "run: the system has no thread to give");

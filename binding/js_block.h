@@ -29,6 +29,27 @@ class ReadJob : public Job {
   int64_t offset_, bytes_;
 };
 
+// Whether an ArrayBuffer may be on memory that V8 did not give. Not where it keeps all of it within a cage, as in Electron.
+bool takes_external(napi_env env) {
+#ifdef NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED
+  return false;
+#else
+  const auto end = [](napi_env, void* data, void*) { free(data); };
+  void* const memory = calloc(1, 1);
+  napi_value buffer;
+  if (memory && napi_create_external_arraybuffer(env, memory, 1, end, nullptr, &buffer) == napi_ok) return true;
+  free(memory);
+  return false;
+#endif
+}
+
+// A SharedArrayBuffer, and an array on some of its bytes. Nobody can detach one, and it lives as long as anybody refers to it.
+Napi::Object new_of(Napi::Env env, const char* type, std::initializer_list<napi_value> args) {
+  const Napi::Value made_by = env.Global().Get(type);
+  if (!made_by.IsFunction()) raise(env, "ERR_MEMORY", std::string("block: this process has no ") + type);
+  return made_by.As<Napi::Function>().New(args);
+}
+
 class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -40,7 +61,7 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
   explicit BlockWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const Napi::Env env = info.Env();
     const int64_t bytes = whole(info[0], "block", 0);
-    if (bytes <= Need::kMax) block_ = allocating(env, [&] { return std::make_shared<Block>(bytes); });
+    if (bytes <= Need::kMax) block_ = allocating(env, [&] { return std::make_shared<Block>(memory(env, bytes)); });
     if (!block_ || !block_->bytes.data())
       raise(env, "ERR_MEMORY", "block: the system does not give " + std::to_string(bytes) + " bytes");
     napi_type_tag_object(env, info.This(), &kBlockTag);
@@ -52,6 +73,23 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
   std::shared_ptr<Block> block() const { return block_; }
 
  private:
+  Bytes memory(Napi::Env env, int64_t bytes) {
+    if (data(env).external) return Bytes(bytes);
+    Napi::Object shared;
+    try {
+      shared = new_of(env, "SharedArrayBuffer", {Napi::Number::New(env, double(Bytes::room(bytes)))});
+    } catch (const Napi::Error& e) {
+      if (e.Get("code").IsString()) throw;
+      return Bytes();   // a RangeError: there is no such memory
+    }
+    auto kept = std::make_shared<Napi::ObjectReference>(Napi::Persistent(shared));
+    shared_ = kept;
+    return Bytes(bytes, array_on(env, shared, 0, 1).Data(), kept);
+  }
+  static Napi::Uint8Array array_on(Napi::Env env, napi_value buffer, int64_t offset, int64_t bytes) {
+    return new_of(env, "Uint8Array", {buffer, Napi::Number::New(env, double(offset)), Napi::Number::New(env, double(bytes))})
+        .As<Napi::Uint8Array>();
+  }
   Napi::Value bytes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(size_)); }
 
   // The range [offset, offset + bytes) after checks.
@@ -87,19 +125,28 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
       return promise;
     });
   }
-  // An ArrayBuffer on the block's own bytes, which live as long as it does: to detach or to transfer it frees nothing else.
+  // An array on the block's own bytes: of an ArrayBuffer of these alone, or of the SharedArrayBuffer that all of them lie in. The bytes live as long as
+  // it does; to detach or to transfer it frees nothing else.
   Napi::Value make_view(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const int64_t offset = whole(info[0], "block.view: offset", 0), bytes = whole(info[1], "block.view: bytes", 1);
     uint8_t* from = range(env, "block.view", offset, bytes);
+    if (const std::shared_ptr<Napi::ObjectReference> shared = shared_.lock()) {
+      const Napi::Object all = shared->Value();
+      return array_on(env, all, from - array_on(env, all, 0, 1).Data(), bytes);
+    }
+#ifdef NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED
+    return env.Undefined();   // there are no other blocks
+#else
     return allocating(env, [&]() -> Napi::Value {
       auto kept = std::make_unique<Viewed>(Viewed{block_, bytes});
       const Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, from, size_t(bytes), Viewed::end, kept.get());
       kept.release()->block->views++;
       // V8 counts what an ArrayBuffer holds: these bytes are counted already.
       Napi::MemoryManagement::AdjustExternalMemory(env, -bytes);
-      return buffer;
+      return Napi::Uint8Array::New(env, size_t(bytes), buffer, 0);
     });
+#endif
   }
   struct Viewed {
     std::shared_ptr<Block> block;
@@ -122,6 +169,7 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
   }
 
   std::shared_ptr<Block> block_;
+  std::weak_ptr<Napi::ObjectReference> shared_;   // the SharedArrayBuffer that the block's memory is of, if it is
   int64_t size_ = 0;
 };
 

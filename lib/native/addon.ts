@@ -34,10 +34,11 @@ export interface NativeBlock {
   /** Copy bytes out between chunks: waits its turn in the executor's queue. */
   readAsync(offset: number, bytes: number): Promise<ArrayBuffer>;
   /**
-   * An ArrayBuffer on the block's own bytes, at least one of them. It keeps them, whatever becomes of the block, and nothing that is done with it
-   * (detach, transfer) takes them from the block. Nobody waits for runs: to read or write it meanwhile is a race.
+   * An array on the block's own bytes, at least one of them. It keeps them, whatever becomes of the block, and nothing that is done with it
+   * (detach, transfer) takes them from the block. Its buffer has these bytes alone, or, where there are no `externalBuffers`, is a SharedArrayBuffer of
+   * the whole block. Nobody waits for runs: to read or write it meanwhile is a race.
    */
-  view(offset: number, bytes: number): ArrayBuffer;
+  view(offset: number, bytes: number): Uint8Array;
   dispose(): void;
 }
 
@@ -135,6 +136,8 @@ export interface Addon {
   readonly threads: { readonly count: number; readonly reason: string };
   /** Whose threads teams are made of (binding/region.h). */
   readonly team: 'openmp' | 'threads';
+  /** Whether ArrayBuffers may be on the add-on's memory. Where they may not, as in Electron, blocks are SharedArrayBuffers. */
+  readonly externalBuffers: boolean;
   /** Bytes of large blocks and arenas of the whole process that have been given and that nobody has touched yet. */
   untouched(): number;
 }

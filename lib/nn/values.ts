@@ -143,7 +143,10 @@ export class Values {
 /** Elements of a block as an array: the only place where native memory becomes JavaScript's. */
 function viewOf(block: NativeBlock, dtype: DType, offset: number, size: number): Data {
   const array = ARRAYS[dtype];
-  return size === 0 ? new array(0) : new array(withOurErrors(() => block.view(offset, size * DTYPE_BYTES[dtype])));
+  if (size === 0) return new array(0);
+  const { buffer, byteOffset } = withOurErrors(() => block.view(offset, size * DTYPE_BYTES[dtype]));
+  // Or a SharedArrayBuffer, which arrays take as well.
+  return new array(buffer as ArrayBuffer, byteOffset, size);
 }
 
 const VALUES = new WeakMap<State, Values>();

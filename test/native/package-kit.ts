@@ -39,7 +39,7 @@ afterAll(() => {
 /** Do it when all tests of the file are done: of those that run at the same time, none can be told from the others. */
 export const atEnd = (end: () => unknown): unknown => ends.push(end);
 
-function temporary(): string {
+export function temporary(): string {
   const path = mkdtempSync(join(tmpdir(), 'gradclip-'));
   // Others may look into it.
   chmodSync(path, 0o755);
