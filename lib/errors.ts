@@ -133,7 +133,10 @@ export class DataError extends GradclipError {
   }
 }
 
-/** A checkpoint does not fit the model. Fields `missing`, `extra`, `mismatched`. Code `ERR_CHECKPOINT`. */
+/**
+ * A checkpoint does not fit the model (fields `missing`, `extra`, `mismatched`), or could not take the place of the one before, which another program has
+ * open on Windows (fields `file`, `beside`: the new one). Code `ERR_CHECKPOINT`.
+ */
 export class CheckpointError extends GradclipError {
   constructor(message: string, details?: Record<string, unknown>, options?: ErrorOptions) {
     super('ERR_CHECKPOINT', message, details, options);

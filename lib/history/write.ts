@@ -1,5 +1,5 @@
 // write.ts: the record of a run as it is written: whole lines, behind the training's back, and cut where a resumed run begins.
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, write as writeFile, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, truncateSync, write as writeFile, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DataError, GradclipError } from '../errors.ts';
 import { MAX_RECORD_LINE } from '../io/limits.ts';
@@ -54,7 +54,7 @@ export class Recorder {
     try {
       const { size } = fstatSync(this.#fd);
       const { end, last } = keptPart(file, this.#fd, size, options);
-      if (end < size) ftruncateSync(this.#fd, end);
+      if (end < size) cut(file, this.#fd, end);
       this.#position = end;
       opened = true;
       this.#header = line;
@@ -162,7 +162,7 @@ export class Recorder {
   /** Part of a line may have been written: it goes away again, if the file lets it. */
   #cut(): void {
     try {
-      ftruncateSync(this.#fd, this.#position);
+      cut(this.#file, this.#fd, this.#position);
     } catch {}
   }
 
@@ -170,6 +170,12 @@ export class Recorder {
     this.#failure = recordError(this.#file, error);
     this.#cut();
   }
+}
+
+function cut(file: string, fd: number, size: number): void {
+  // What is open for appending may do nothing else on Windows.
+  if (process.platform === 'win32') truncateSync(file, size);
+  else ftruncateSync(fd, size);
 }
 
 /** How many of the first bytes are whole lines. */

@@ -14,7 +14,7 @@ interface Writer {
   readonly pid: number;
   /** When the process began, in the system's ticks, since numbers of processes come again; '0' where the system does not say. */
   readonly start: string;
-  /** Where numbers of processes mean the same: machine, boot, container. */
+  /** Where numbers of processes mean the same: machine, boot and container, of which Linux alone tells the latter two. */
   readonly place: string;
 }
 
@@ -48,7 +48,8 @@ export async function removeLeftovers(target: string): Promise<void> {
 /** Whether nobody goes on writing a file. */
 async function isLeft(file: string, { pid, start, place }: Writer, own: Writer): Promise<boolean> {
   if (place !== own.place) return untouched(file);
-  if (pid !== own.pid || start !== own.start) return !(await isRunning(pid, start));
+  // Where nothing tells when a process began, a number may have come again, and then its file would stay forever.
+  if (pid !== own.pid || start !== own.start) return !(await isRunning(pid, start)) || (start === '0' && untouched(file));
   // Node forgets to close what a worker was about to open when it was terminated.
   return !(await isOpen(file)) || untouched(file);
 }
@@ -94,7 +95,7 @@ async function isRunning(pid: number, start: string): Promise<boolean> {
   return stat === null || (!stat.ended && stat.start === start);
 }
 
-/** What Linux says of a process; null where it does not. */
+/** What Linux says of a process; null elsewhere. */
 async function statOf(pid: number): Promise<{ readonly start: string; readonly ended: boolean } | null> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   if (text === null) return null;

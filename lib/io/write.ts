@@ -4,6 +4,7 @@ import { access, type FileHandle, open, readlink, realpath, rename, stat, unlink
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
 import { fileError, notRegular } from './file.ts';
+import { insist, isOpenElsewhere } from './insist.ts';
 import { removeLeftovers, temporaryFor } from './temporary.ts';
 
 /** Links followed one after the other, as many as Linux does. */
@@ -19,6 +20,8 @@ const last = new Map<string, Promise<void>>();
  * it is renamed, then the folder goes to the disk. Mode and owner of a file that is replaced stay, the latter where the system allows it; links are
  * followed to their end. Of calls for one file, the last one's content stays. Temporary files that dead processes left of writing this file are
  * removed first.
+ *
+ * Windows replaces no file that another program has open: after 2 s the new one is left beside it, and `beside` of the error's details is its name.
  *
  * @param content text in UTF-8, or bytes in parts, which must not change until the promise is settled
  * @param ready done when the new file is complete beside its place, before it takes that
@@ -75,19 +78,32 @@ async function replace(file: string, target: string, parts: readonly Uint8Array[
         if (old) await keepRights(handle, old);
         await handle.sync();
         await ready();
-        await rename(temporary, target);
+        await insist(() => rename(temporary, target)).catch(async (error: unknown) => {
+          throw isOpenElsewhere(error) ? await leftBeside(file, target, temporary, error as NodeJS.ErrnoException) : error;
+        });
       } finally {
         // Not before: an open file tells the other threads of this process that somebody writes it. What is flushed is not lost by closing.
         await handle.close().catch(() => {});
       }
     } catch (error) {
-      await unlink(temporary).catch(() => {});
+      if (!(error instanceof DataError && 'beside' in error.details)) await unlink(temporary).catch(() => {});
       throw error;
     }
     await unless(CANNOT_SYNC, folder?.sync());
   } finally {
     await folder?.close();
   }
+}
+
+/** The new file gets a name by which it is found, and which nobody takes for left over. */
+async function leftBeside(file: string, target: string, temporary: string, cause: NodeJS.ErrnoException): Promise<DataError> {
+  const named = `${target}.new`;
+  const beside = await insist(() => rename(temporary, named)).then(
+    () => named,
+    () => temporary,
+  );
+  const text = `${file}: cannot be replaced: another program has it open. It is as it was, and the new one is ${beside}`;
+  return new DataError(text, { file, code: cause.code, beside }, { cause });
 }
 
 /** The end of all links, be there a file or not. */

@@ -1,6 +1,7 @@
 // room.ts: how much memory there is to be had. The system gives more than it has, and ends the process when that is touched: so whoever asks for much
-// looks first. On Linux only, as is the add-on; what cannot be read limits nothing.
+// looks first. What cannot be read limits nothing.
 import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { GradclipError } from '../errors.ts';
 import { bytes as sized } from '../text/format.ts';
 import { addon } from './addon.ts';
@@ -41,7 +42,8 @@ export function roomOf(roots: Roots = LINUX, given: number = 0): Room | null {
   const machine = fieldsOf(textOf(`${roots.proc}/meminfo`), 1024);
   const swap = machine.get('SwapFree') ?? 0;
   const free = machine.get('MemAvailable');
-  const shared = [...(free === undefined ? [] : [{ bytes: free + swap, of: 'the machine' }]), ...groups(roots, swap)];
+  const whole = free === undefined ? elsewhere() : [{ bytes: free + swap, of: 'the machine' }];
+  const shared = [...whole, ...groups(roots, swap)];
   const all = [...shared.map(({ bytes, of }) => ({ bytes: bytes - given, of })), ...own(roots)];
   return all.reduce<Room | null>((least, room) => (least && least.bytes <= room.bytes ? least : room), null);
 }
@@ -60,6 +62,14 @@ export function checkRoom({ what, advice }: Purpose, bytes: number, roots: Roots
   const [asked, there, more] = [bytes, available, missing].map(sized);
   const text = `${what}: ${asked} of memory are asked for, and ${room.of} has ${there} left: ${more} are missing`;
   throw new GradclipError('ERR_MEMORY', advice ? `${text}. ${advice}` : text, { asked: bytes, available, missing, of: room.of });
+}
+
+/**
+ * On macOS, what it has beside this process: it moves to the disk what others do not use, but what a training goes through in each step must all be there.
+ * Windows gives no more than it has: what is not to be had, it refuses by itself.
+ */
+function elsewhere(): Room[] {
+  return process.platform === 'darwin' ? [{ bytes: totalmem() - process.memoryUsage.rss(), of: 'the machine' }] : [];
 }
 
 /** The groups that the process is in, and those they are in. */

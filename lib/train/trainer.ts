@@ -225,7 +225,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   /**
    * Write a safetensors file with all state: weights under PyTorch's names, the rest prefixed `gradclip.`. The file is replaced only
-   * when the new one is complete.
+   * when the new one is complete. Windows replaces none that another program has open: after 2 s it stays as it is, and the CheckpointError names the new
+   * one beside it.
    *
    * @param options.weightsOnly leave out optimizer, policy and counters; default false
    * @param options.weights with `weightsOnly`: `ema` writes the averages under the weights' names

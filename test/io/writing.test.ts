@@ -26,11 +26,14 @@ import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { DataError } from '../../lib/errors.ts';
 import { temporaryFor } from '../../lib/io/temporary.ts';
 import { checkWritable, writeWhole } from '../../lib/io/write.ts';
+import { pretendSystem } from '../pretend.ts';
 
 /** What the system is asked, in order; the call of this number fails with this code. */
 const system = vi.hoisted(() => ({
   calls: [] as string[],
   fails: null as { readonly call: number; readonly code: string } | null,
+  /** Whether nothing tells of processes, as it is where there is no /proc. */
+  silent: false,
   /** Called before each. */
   before: (_: string): void | Promise<void> => {},
 }));
@@ -65,6 +68,10 @@ vi.mock('node:fs/promises', async (original) => {
       }
       return handle;
     },
+    async readFile(path: string, encoding: 'utf8'): Promise<string> {
+      if (system.silent && path.startsWith('/proc/')) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
+      return fs.readFile(path, encoding);
+    },
     async rename(from: string, to: string): Promise<void> {
       await asked(`rename ${named(from)} ${named(to)}`);
       await fs.rename(from, to);
@@ -75,7 +82,7 @@ vi.mock('node:fs/promises', async (original) => {
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gradclip-writing-'));
-  Object.assign(system, { calls: [], fails: null, before: () => {} });
+  Object.assign(system, { calls: [], fails: null, silent: false, before: () => {} });
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
 });
 const at = (name: string): string => join(folder, name);
@@ -234,6 +241,67 @@ describe('what is replaced', () => {
   });
 });
 
+describe('on Windows, a file that another program has open', () => {
+  /** Milliseconds that were waited. */
+  let waited = 0;
+  /** Whether a rename is refused, by what it is called. */
+  const refused = (which: (call: string, times: number) => boolean): void => {
+    pretendSystem('win32');
+    waited = 0;
+    const pause = (done: () => void, ms = 0): unknown => {
+      waited += ms;
+      return setImmediate(done);
+    };
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(pause as typeof setTimeout);
+    onTestFinished(() => void vi.restoreAllMocks());
+    writeFileSync(at('model'), 'old');
+    let times = 0;
+    system.before = (call) => {
+      if (call.startsWith('rename') && which(call, ++times)) throw Object.assign(new Error('EPERM'), { code: 'EPERM' });
+    };
+  };
+
+  it('is replaced when it is closed', async () => {
+    refused((_, times) => times <= 3);
+    await writeWhole(at('model'), PARTS);
+    expect(readFileSync(at('model'), 'utf8')).toBe('all of the new');
+    expect(readdirSync(folder)).toEqual(['model']);
+  });
+
+  it('is as it was after 2 s, and the new one is beside it; the next one that can takes the place', async () => {
+    refused((call) => call.endsWith(' model'));
+    const beside = `${at('model')}.new`;
+    const error = await failure(writeWhole(at('model'), PARTS));
+    expect(waited).toBe(2000);
+    expect(error.message).toBe(
+      `${at('model')}: cannot be replaced: another program has it open. It is as it was, and the new one is ${beside}`,
+    );
+    expect(error).toMatchObject({ details: { file: at('model'), code: 'EPERM', beside }, cause: { code: 'EPERM' } });
+    expect(readdirSync(folder)).toEqual(['model', 'model.new']);
+    expect([at('model'), beside].map((file) => readFileSync(file, 'utf8'))).toEqual(['old', 'all of the new']);
+    system.before = () => {};
+    await writeWhole(at('model'), 'newer');
+    expect(readFileSync(at('model'), 'utf8')).toBe('newer');
+    // It is not ours to remove: it may be all that is left of a training.
+    expect(readFileSync(beside, 'utf8')).toBe('all of the new');
+  });
+
+  it('and so is the one beside it: the new one keeps its first name', async () => {
+    refused(() => true);
+    const error = await failure(writeWhole(at('model'), PARTS));
+    expect(error.details.beside).toMatch(/model\.[\w-]+\.tmp$/);
+    expect(readFileSync(error.details.beside as string, 'utf8')).toBe('all of the new');
+  });
+
+  it('elsewhere one refusal is enough', async () => {
+    refused(() => true);
+    pretendSystem('linux');
+    expect((await failure(writeWhole(at('model'), PARTS))).details).toEqual({ file: at('model'), code: 'EPERM' });
+    expect(system.calls.filter((call) => call.startsWith('rename'))).toHaveLength(1);
+    expect(readdirSync(folder)).toEqual(['model']);
+  });
+});
+
 describe('writes at once', () => {
   it('go in the order of the calls, by whatever name', async () => {
     symlinkSync('model', at('link'));
@@ -336,6 +404,20 @@ describe('temporary files of others', () => {
     await left(at('model'), (parts) => {
       parts[1] = String(Number(parts[1]) - 1);
     });
+    await writeWhole(at('model'), 'new');
+    expect(readdirSync(folder)).toEqual(['model']);
+  });
+
+  it('go when a day has passed where nothing tells whether their process or another has the number', async () => {
+    system.silent = true;
+    const name = await left(at('model'), (parts) => {
+      parts[0] = String(process.ppid);
+      parts[1] = '0';
+    });
+    await writeWhole(at('model'), 'new');
+    expect(existsSync(name)).toBe(true);
+    const before = Date.now() / 1000 - 25 * 60 * 60;
+    utimesSync(name, before, before);
     await writeWhole(at('model'), 'new');
     expect(readdirSync(folder)).toEqual(['model']);
   });

@@ -1,12 +1,13 @@
 // room.test.ts: how much memory there is, by files as the system writes them; and that what does not fit is refused before it is touched.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { addon } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram } from '../../lib/native/program.ts';
 import { checkRoom, type Roots, roomOf } from '../../lib/native/room.ts';
+import { pretendSystem } from '../pretend.ts';
 import { add, arena, program } from './kit.ts';
 
 const NO_MEMORY = expect.objectContaining({ name: 'GradclipError', code: 'ERR_MEMORY' });
@@ -29,6 +30,17 @@ const machine = (available: number, swap = 0): Record<string, string> => ({ 'pro
 test('nothing is known where nothing can be read', () => {
   expect(roomOf(tree({}))).toBeNull();
   expect(() => checkRoom({ what: 'x' }, 2 ** 60, tree({}))).not.toThrow();
+});
+
+test('macOS: no more than the machine has beside this process; Windows refuses by itself', () => {
+  pretendSystem('darwin');
+  const { bytes, of } = roomOf(tree({}), GIB)!;
+  const expected = totalmem() - process.memoryUsage.rss() - GIB;
+  expect(of).toBe('the machine');
+  expect(Math.abs(bytes - expected)).toBeLessThan(256 * MIB);
+  expect(() => checkRoom({ what: 'x' }, totalmem(), tree({}))).toThrow(NO_MEMORY);
+  pretendSystem('win32');
+  expect(roomOf(tree({}))).toBeNull();
 });
 
 test('the machine: what is available, and its swap', () => {

@@ -1,6 +1,6 @@
 // checkpoint.ts: a trainer's state as a safetensors file. Parameters keep PyTorch's names; all other state is prefixed `gradclip.`.
 import { anyText } from '../../data/fields.ts';
-import { CheckpointError, type DataError } from '../../errors.ts';
+import { CheckpointError, DataError } from '../../errors.ts';
 import { parseJson } from '../../io/json.ts';
 import { readTensors, safetensorsParts, type TensorData } from '../../io/safetensors.ts';
 import { writeWhole } from '../../io/write.ts';
@@ -90,6 +90,7 @@ export const metadata: Field<Readonly<Record<string, string>>, Readonly<Record<s
 /**
  * Write a checkpoint; `names` decides what goes in, `progress` is null for weights only. The file is replaced only when all of the new one is written.
  * @param ready done then, before it is
+ * @throws DataError; CheckpointError with `beside`, the new file, where another program has the old one open and the system therefore keeps it
  */
 export async function writeCheckpoint(
   file: string,
@@ -112,7 +113,12 @@ export async function writeCheckpoint(
     ...(Object.keys(progress.since).length > 0 && { 'gradclip.since': JSON.stringify(progress.since) }),
     ...(progress.course && { 'gradclip.course': writeCourse(progress.course, tensors) }),
   };
-  await writeWhole(file, safetensorsParts(tensors, { ...metadata, ...own }), ready);
+  try {
+    await writeWhole(file, safetensorsParts(tensors, { ...metadata, ...own }), ready);
+  } catch (error) {
+    if (!(error instanceof DataError && 'beside' in error.details)) throw error;
+    throw new CheckpointError(error.message, error.details, { cause: error.cause });
+  }
 }
 
 /** @throws DataError if the file is malformed; CheckpointError if it is of a later version, or does not say where the trainer stood */

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, copyFile, link, realpath, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { AbortError } from '../../errors.ts';
+import { insist } from '../../io/insist.ts';
 import { checkWritable } from '../../io/write.ts';
 import type { Report, Reports } from '../../optim/report.ts';
 import { either, type Field, number, options, text, whole } from '../../options/index.ts';
@@ -76,13 +77,13 @@ async function moveOn(files: readonly string[]): Promise<void> {
   if (files.length === 1 || there === undefined) return;
   for (let i = files.length - 1; i >= 2; i--) await renameIfThere(files[i - 1]!, files[i]!);
   const second = files[1]!;
-  await unlink(second).catch(unlessMissing);
+  await insist(() => unlink(second)).catch(unlessMissing);
   // Where there are no hard links, a copy.
-  await link(there, second).catch(() => copyFile(there, second, constants.COPYFILE_FICLONE));
+  await insist(() => link(there, second)).catch(() => copyFile(there, second, constants.COPYFILE_FICLONE));
 }
 
 async function renameIfThere(from: string, to: string): Promise<void> {
-  await rename(from, to).catch(unlessMissing);
+  await insist(() => rename(from, to)).catch(unlessMissing);
 }
 
 async function exists(file: string): Promise<boolean> {
