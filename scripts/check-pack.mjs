@@ -1,5 +1,6 @@
 // check-pack.mjs: packs the package, checks what is in it, then installs it into an empty project, without any script, and uses it there.
 // Where prebuilds/ has no add-on for this machine, that of the checkout is put where `gradclip build` would put one; with --build that is run.
+// With --release the add-ons of all systems must be there.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -7,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join, posix, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkExample, checkTypes } from './consumer.mjs';
+import { sumsOf } from './release/sums.mjs';
+import { fileOf, TARGETS } from './release/targets.mjs';
 
 // Bytes, with the add-ons of all systems; and of what is there without them, unpacked: bundle and maps, types, docs, sources, headers.
 const MOST = { packed: 12_000_000, unpacked: 30_000_000, withoutPrebuilds: 3_600_000 };
@@ -48,6 +51,7 @@ function checkContent(pack) {
     ...tree('binding', /\.(h|cc|inc)$/),
     ...tree('cmake', /./),
     ...tree('prebuilds', /\.node$/),
+    ...(process.argv.includes('--release') ? Object.values(TARGETS).map((target) => `prebuilds/${fileOf(target)}`) : []),
   ];
   return [
     ...[...has].filter((name) => !allowed.some((pattern) => pattern.test(name))).map((name) => `${name} does not belong there`),
@@ -55,6 +59,7 @@ function checkContent(pack) {
     ...deadLinks(has),
     ...sizes(pack),
     ...unnoticed(),
+    ...unsummed(has),
   ];
 }
 
@@ -72,6 +77,15 @@ function unnoticed() {
   const licenses = ['node-addon-api/LICENSE.md', 'node-api-headers/LICENSE'];
   const missing = licenses.filter((file) => !notice.includes(words(readFileSync(join(root, 'node_modules', file), 'utf8'))));
   return missing.map((file) => `NOTICE: expected the text of node_modules/${file}`);
+}
+
+/** Whether SHA256SUMS lists the add-ons as they are. */
+function unsummed(has) {
+  if (![...has].some((name) => name.startsWith('prebuilds/'))) return [];
+  const folder = join(root, 'prebuilds');
+  const said = has.has('prebuilds/SHA256SUMS') ? readFileSync(join(folder, 'SHA256SUMS'), 'utf8') : '';
+  const wanted = sumsOf(folder);
+  return said === wanted ? [] : [`prebuilds/SHA256SUMS: expected\n${wanted}got\n${said}`];
 }
 
 /** Links of the pages in the package that lead to no file of it. */

@@ -1,13 +1,13 @@
 // prebuilds.mjs: builds the add-ons of all systems into prebuilds/, each twice, in folders and with caches of their own, to the same bytes; looks into
 // each (check.mjs); and writes SHA256SUMS. `-- --only linux-x64-musl,win32-x64` builds these alone, `--once` without the second time.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { checkPrebuild } from './check.mjs';
-import { hashOf, writeSums } from './sums.mjs';
+import { hashOf, sumsOf } from './sums.mjs';
 import { fileOf, TARGETS } from './targets.mjs';
 import { installTools } from './tools.mjs';
 
@@ -94,6 +94,8 @@ for (const name of names) {
     console.error(`${name}: FAILED ${took()}: ${error.message}`);
   }
 }
-for (const line of writeSums(prebuilds)) console.log(line);
+const sums = sumsOf(prebuilds);
+writeFileSync(join(prebuilds, 'SHA256SUMS'), sums);
+console.log(sums);
 console.log(`${names.length - bad.length} of ${names.length} built, in ${Math.round((performance.now() - start) / 1000)} s`);
 process.exitCode = bad.length > 0 ? 1 : 0;
