@@ -1,18 +1,22 @@
 // run.ts: the same trainings under several engines; exits with 1 if a bit differs. Run: npm run -s check:engines -- [--update] PATH...
 // Each PATH is the executable of an engine (node, bun); the one that runs this is always among them. --update keeps its hashes for the suite.
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import type { Kept } from './kept.ts';
 
 const GOLDEN = 'test/golden/engines.json';
 const { values, positionals } = parseArgs({ options: { update: { type: 'boolean' } }, allowPositionals: true });
 const child = fileURLToPath(new URL('print.js', import.meta.url));
-const runs = [process.execPath, ...positionals].map(
-  (path) =>
-    JSON.parse(execFileSync(path, [child], { encoding: 'utf8' })) as { engine: string; bits: keyof Kept; hashes: Kept['fma'] },
-);
+interface Printed {
+  readonly engine: string;
+  readonly bits: keyof Kept;
+  readonly hashes: Kept['fma'];
+}
+const printed = async (path: string): Promise<Printed> =>
+  JSON.parse((await promisify(execFile)(path, [child])).stdout) as Printed;
+const runs = await Promise.all([process.execPath, ...positionals].map(printed));
 const { bits, hashes: first } = runs[0]!;
 let differing = 0;
 for (const name of Object.keys(first)) {

@@ -1,8 +1,8 @@
 // run.ts: every op's kernels here and under other executables of Node, on other processors perhaps: exits with 1 where a bit differs.
 // Run: npm run -s check:processors -- [--shapes 12] PATH...
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import type { Hashes } from './hashes.ts';
 
 const { values, positionals } = parseArgs({ options: { shapes: { type: 'string', default: '12' } }, allowPositionals: true });
@@ -12,16 +12,17 @@ interface Printed {
   readonly engine: string;
   readonly hashes: Hashes;
 }
-const printed = (path: string): Printed =>
-  JSON.parse(execFileSync(path, [child, values.shapes], { encoding: 'utf8', maxBuffer: 1 << 28 })) as Printed;
+const printed = async (path: string): Promise<Printed> => {
+  const { stdout } = await promisify(execFile)(path, [child, values.shapes], { maxBuffer: 1 << 28 });
+  return JSON.parse(stdout) as Printed;
+};
 
-const here = printed(process.execPath);
+const [here, ...elsewhere] = (await Promise.all([process.execPath, ...positionals].map(printed))) as [Printed, ...Printed[]];
 const cases = Object.entries(here.hashes);
 let differing = cases.length === 0 ? 1 : 0;
-for (const path of positionals) {
-  const there = printed(path);
-  const known = Object.keys(there.hashes).filter((name) => !here.hashes[name]);
-  const faults = [...known.map((name) => `${name}: not here`)];
+for (const there of elsewhere) {
+  const unknown = Object.keys(there.hashes).filter((name) => !here.hashes[name]);
+  const faults = unknown.map((name) => `${name}: not here`);
   for (const [name, [ins, outs]] of cases) {
     const other = there.hashes[name];
     if (!other) faults.push(`${name}: not there`);

@@ -1,0 +1,31 @@
+// vitest.config.ts of test/arm64: the tests of what computes, in processes of a Node for 64-bit ARM (npm run test:arm64). Vitest itself, and the compiling of
+// tests, is this machine's own; GRADCLIP_ARM64_NODE is an executable that the processes are started with.
+import { resolve } from 'node:path';
+import type { ViteUserConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+const node = process.env.GRADCLIP_ARM64_NODE;
+if (!node) throw new Error('GRADCLIP_ARM64_NODE: expected an executable of Node: run `npm run test:arm64`');
+// Vitest forks what process.execPath names. A fork of another version understands it: what they send is structured clones.
+process.execPath = node;
+
+const config: ViteUserConfig = {
+  ...base,
+  root: resolve(import.meta.dirname, '../..'),
+  test: {
+    ...base.test,
+    // Would compile dist/ by that Node; test:arm64 has done so.
+    globalSetup: [],
+    setupFiles: [resolve(import.meta.dirname, 'setup.ts')],
+    // What no processor changes: words and files, the tools of a checkout, what has commands of its own and measures this machine.
+    exclude: [
+      'test/{cli,data,faces,fuzz,history,io,options,own-build,types}/**',
+      'test/{api,arguments,bench,build-native,check-isa,config-docs,docs,errors,fuzz,history,importing,install}.test.ts',
+      'test/{interchange,io,kills,layers,lint,metrics,mistakes,mnist-lenet,npy,pages,readme,recipe,safetensors}.test.ts',
+      'test/{schedule,scripts,shown,soak,spelling,summary,torture,training-page,types,uncaught,wrong-shapes}.test.ts',
+      'test/native/{find,failures,loader,process,room}.test.ts',
+      'test/convergence*.test.ts',
+    ],
+  },
+};
+export default config;
