@@ -139,21 +139,18 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
     return env.Undefined();   // there are no other blocks
 #else
     return allocating(env, [&]() -> Napi::Value {
-      auto kept = std::make_unique<Viewed>(Viewed{block_, bytes});
+      auto kept = std::make_unique<Viewed>(Viewed{block_});
       const Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, from, size_t(bytes), Viewed::end, kept.get());
       kept.release()->block->views++;
-      // V8 counts what an ArrayBuffer holds: these bytes are counted already.
-      Napi::MemoryManagement::AdjustExternalMemory(env, -bytes);
+      // V8 counts these bytes once more. What we took off for that could be taken off before it is added: newer ones end the process below 0.
       return Napi::Uint8Array::New(env, size_t(bytes), buffer, 0);
     });
 #endif
   }
   struct Viewed {
     std::shared_ptr<Block> block;
-    int64_t bytes;
-    static void end(Napi::Env env, void*, Viewed* self) {
+    static void end(Napi::Env, void*, Viewed* self) {
       self->block->unview();
-      Napi::MemoryManagement::AdjustExternalMemory(env, self->bytes);
       delete self;
     }
   };
