@@ -1,11 +1,15 @@
 // write.ts: the one way to write a file that is whole or not there: beside its place, flushed, renamed, and the folder flushed.
-import { constants, type Stats } from 'node:fs';
+import { constants, fsync, type Stats } from 'node:fs';
 import { access, type FileHandle, open, readlink, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { DataError } from '../errors.ts';
 import { fileError, notRegular } from './file.ts';
 import { insist, isOpenElsewhere } from './insist.ts';
 import { removeLeftovers, temporaryFor } from './temporary.ts';
+
+/** To the disk. Handles of yarn's Plug and Play have no `sync`, though a file of the system's. */
+const flush = ({ fd }: FileHandle): Promise<void> => promisify(fsync)(fd);
 
 /** Links followed one after the other, as many as Linux does. */
 const MAX_LINKS = 40;
@@ -76,7 +80,7 @@ async function replace(file: string, target: string, parts: readonly Uint8Array[
       try {
         for (const part of parts) await handle.writeFile(part);
         if (old) await keepRights(handle, old);
-        await handle.sync();
+        await flush(handle);
         await ready();
         await insist(() => rename(temporary, target)).catch(async (error: unknown) => {
           throw isOpenElsewhere(error) ? await leftBeside(file, target, temporary, error as NodeJS.ErrnoException) : error;
@@ -89,7 +93,7 @@ async function replace(file: string, target: string, parts: readonly Uint8Array[
       if (!(error instanceof DataError && 'beside' in error.details)) await unlink(temporary).catch(() => {});
       throw error;
     }
-    await unless(CANNOT_SYNC, folder?.sync());
+    await unless(CANNOT_SYNC, folder ? flush(folder) : undefined);
   } finally {
     await folder?.close();
   }

@@ -1,5 +1,5 @@
 // kept.test.ts: what is kept of those who follow a run: for which weights it holds, in which files, and who is told when of what was undone.
-import { existsSync, mkdtempSync, promises, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -183,23 +183,17 @@ describe('files of checkpoints', () => {
   });
 
   it('on a slow disk: a run that is told to end writes its last one, and not the one that was due as well', async () => {
-    const { open } = promises;
+    const { fsync } = fs;
     const path = file();
     let goOn!: () => void;
     const slow = new Promise<void>((resolve) => {
       goOn = resolve;
     });
     let flushed = 0;
-    promises.open = async (...given) => {
-      const handle = await open(...given);
-      const sync = handle.sync.bind(handle);
-      // Each checkpoint flushes its file and the folder: the second one waits.
-      handle.sync = async () => {
-        if (++flushed === 3) await slow;
-        return sync();
-      };
-      return handle;
-    };
+    // Each checkpoint flushes its file and the folder: the second one waits.
+    fs.fsync = ((fd, done) => {
+      void (++flushed === 3 ? slow : Promise.resolve()).then(() => fsync(fd, done));
+    }) as typeof fsync;
     syncBuiltinESMExports();
     let told = 0;
     const stop = (_: unknown, run: { stop(): void }): void => {
@@ -216,7 +210,7 @@ describe('files of checkpoints', () => {
         tried: 3,
       });
     } finally {
-      promises.open = open;
+      fs.fsync = fsync;
       syncBuiltinESMExports();
     }
     expect(await steps(path)).toEqual([3, 2, 1]);
