@@ -4,7 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { transformSync } from 'rolldown/experimental';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { LEAVE_OUT } from '../lib/native/cures.ts';
+import { PREBUILT } from '../lib/native/failure.ts';
+import { runtime } from '../lib/native/runtime.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -102,4 +105,32 @@ it('DEBUGGING.md: the op that gave the first NaN, and its line', () => {
   expect(file).toMatch(/^example/);
   expect(source.split('\n')[Number(line) - 1]).toContain('// some of h are negative');
   expect(lines[2]).toMatch(/^ {2}input 0, linear fc: f32\[32,4\] min -/);
+});
+
+describe('INSTALL.md', () => {
+  const page = readFileSync(join(root, 'docs/INSTALL.md'), 'utf8');
+  const text = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+  it('what is loaded', () => {
+    const { isa, team, binary, libc } = runtime();
+    expect(printed('INSTALL.md')).toBe(`${isa} ${team} ${binary.origin} ${libc}\n`);
+  });
+
+  it('names the files that are built, and no others', async () => {
+    const { fileOf, TARGETS } = (await import('../scripts/release/targets.mjs' as string)) as {
+      readonly TARGETS: Readonly<Record<string, { readonly platform: string; readonly arch: string }>>;
+      readonly fileOf: (target: object) => string;
+    };
+    const named = [...page.matchAll(/^\| .* \| `([^`]+\.node)` \| /gm)].map(([, file]) => file);
+    expect(named.sort()).toEqual(Object.values(TARGETS).map(fileOf).sort());
+    const systems = new Set(Object.values(TARGETS).map(({ platform, arch }) => `${platform}-${arch}`));
+    expect(PREBUILT).toEqual([...systems].sort());
+  });
+
+  it('says of compilers what gradclip build says, and of bundlers what errors do', () => {
+    const told = [...text('scripts/build-native.mjs').matchAll(/^ {2}\{ program: '(\w+)[^']*', .* install: '([^']+)'/gm)];
+    expect(told.length).toBeGreaterThan(4);
+    for (const [, program, install] of told) if (!/pacman|choco/.test(program!)) expect(page).toContain(`\`${install}\``);
+    for (const cure of LEAVE_OUT) expect(page).toContain(cure.replace(/^[^:]+: +(bun build )?/, '').replaceAll('"', "'"));
+  });
 });
