@@ -107,11 +107,12 @@ const pe = (target, file) => {
 };
 
 const FORMATS = { elf, 'mach-o': mach, pe };
-/** By family of processors: what runs on all of them. */
-const BASELINE = { x86_64: 'x86_64', arm64: 'neon' };
+/** By family of processors: what runs on all of them; null where that is all there is. */
+const BASELINE = { x86_64: 'x86_64', arm64: 'neon', apple: null };
 
 /** Text of `llvm-objdump --disassemble --demangle`: what lies in the namespace of an ISA is of that ISA, everything else of the baseline. */
 export function isaFaults(cpu, text) {
+  if (BASELINE[cpu] === null) return [];
   const parts = {};
   for (const part of text.split(/^(?=[0-9a-f]{8,} <)/m)) {
     const isa = /^[0-9a-f]+ <[^\n]*?\bgradclip::isa_(\w+)::/.exec(part)?.[1] ?? BASELINE[cpu];

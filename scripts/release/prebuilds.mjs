@@ -23,14 +23,12 @@ for (const name of names) {
 const zig = installTools(join(folder, 'tools'));
 
 const inherit = { stdio: ['ignore', 2, 2] };
-/** No cache of compiled objects but zig's own, of which the second time has an empty one. */
-const environment = (round) => ({
-  ...process.env,
-  CMAKE_CXX_COMPILER_LAUNCHER: '',
-  GRADCLIP_ZIG: zig,
-  ZIG_GLOBAL_CACHE_DIR: join(folder, `cache-${round}`),
-  ZIG_LOCAL_CACHE_DIR: join(folder, `cache-${round}`),
-});
+/** No cache of compiled objects but zig's own: the first time one that lasts, the second time an empty one. */
+function environment(round) {
+  const cache = round === 1 ? (process.env.ZIG_GLOBAL_CACHE_DIR ?? join(folder, 'cache')) : join(folder, 'cache-of-second');
+  const zigs = { GRADCLIP_ZIG: zig, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };
+  return { ...process.env, CMAKE_CXX_COMPILER_LAUNCHER: '', ...zigs };
+}
 
 /** @returns the file that prebuildify has made */
 function build(target, work, round) {
@@ -77,8 +75,8 @@ function make(name) {
   copyFileSync(file, place);
 }
 
-// The second time is from nothing. The first may use what an earlier run has compiled: if that were wrong, the two would differ.
-rmSync(join(folder, 'cache-2'), { recursive: true, force: true });
+// What an earlier run has compiled may serve the first time: if that were wrong, the second would differ.
+rmSync(join(folder, 'cache-of-second'), { recursive: true, force: true });
 if (values.only === undefined) rmSync(prebuilds, { recursive: true, force: true });
 mkdirSync(prebuilds, { recursive: true });
 const start = performance.now();

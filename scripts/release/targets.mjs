@@ -7,7 +7,8 @@ export const TARGETS = {
   'linux-x64-musl': linux('x64', 'x86_64', 'musl', 'x86_64-linux-musl'),
   'linux-arm64-glibc': linux('arm64', 'arm64', 'glibc', 'aarch64-linux-gnu.2.28', '2.28'),
   'linux-arm64-musl': linux('arm64', 'arm64', 'musl', 'aarch64-linux-musl'),
-  'darwin-arm64': { platform: 'darwin', arch: 'arm64', cpu: 'arm64', format: 'mach-o', zig: 'aarch64-macos.11.0', floor: '11.0' },
+  // All Macs of this kind have what Apple's first processor of its own has, which zig compiles for.
+  'darwin-arm64': { platform: 'darwin', arch: 'arm64', cpu: 'apple', format: 'mach-o', zig: 'aarch64-macos.11.0', floor: '11.0' },
   'win32-x64': { platform: 'win32', arch: 'x64', cpu: 'x86_64', format: 'pe', zig: 'x86_64-windows-gnu' },
 };
 

@@ -37,7 +37,18 @@ function installZig(folder) {
   const wanted = /^ziglang==(\S+)/m.exec(readFileSync(requirements, 'utf8'))[1];
   if (existsSync(zig) && execFileSync(zig, ['version'], { encoding: 'utf8' }).trim() === wanted) return zig;
   rmSync(folder, { recursive: true, force: true });
-  const pip = ['-m', 'pip', 'install', '--quiet', '--require-hashes', '--no-deps', '--only-binary=:all:', '--target', folder];
+  const pip = [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--root-user-action=ignore',
+    '--require-hashes',
+    '--no-deps',
+    '--only-binary=:all:',
+    '--target',
+    folder,
+  ];
   execFileSync('python3', [...pip, '-r', requirements], inherit);
   return zig;
 }
