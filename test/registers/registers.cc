@@ -1,9 +1,10 @@
-// registers.cc: every function on one register of an instruction set (binding/kernels/simd), lane by lane, against plain C++. Compiled
-// with the options of that set's kernels (CMakeLists.txt); prints what it compared, and exits with 1 where something differs.
+// registers.cc: every function on one register of an instruction set (binding/kernels/simd), lane by lane, against plain C++, and how a thread
+// computes with floats (binding/processor.h). Compiled with the options of that set's kernels (CMakeLists.txt); prints what it compared, and exits with 1 where something differs.
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "kernels/simd.h"
+#include "processor.h"
 #include "truth.h"
 
 using namespace gradclip::GRADCLIP_ISA;
@@ -280,6 +281,31 @@ void doubles() {
   });
 }
 
+// What another library may leave a thread with: denormals are flushed, and rounding is upwards.
+#if defined(__x86_64__)
+constexpr gradclip::FloatMode kOdd = 0x1f80 | 0x8040 | 0x4000;
+#else
+constexpr gradclip::FloatMode kOdd = 1 << 24 | 1 << 22;
+#endif
+
+void float_mode() {
+  BEGIN(IeeeFloats);
+  // Volatile: computed where it stands here.
+  volatile float one = 1.f, denormal = 1e-40f, small = 1e-9f, flushed, up, kept, nearest;
+  const gradclip::FloatMode before = gradclip::float_mode();
+  gradclip::set_float_mode(kOdd);
+  flushed = one * denormal, up = one + small;
+  {
+    const gradclip::IeeeFloats here;
+    kept = one * denormal, nearest = one + small;
+  }
+  const gradclip::FloatMode after = gradclip::float_mode();
+  gradclip::set_float_mode(before);
+  tally.expect((float)flushed, 0.f), tally.expect((float)up, 1.0000001f);
+  tally.expect((float)kept, 1e-40f), tally.expect((float)nearest, 1.f);
+  tally.expect((int32_t)(after & kOdd), (int32_t)kOdd);
+}
+
 bool runs_here() {
 #if defined(__AVX512F__)
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
@@ -301,6 +327,7 @@ int main() {
   lanes();
   ints();
   doubles();
+  float_mode();
   printf("%s: %d functions, %lld comparisons, %d differences\n", isa, tally.functions, (long long)tally.comparisons, tally.differences);
   return tally.differences > 0;
 }
