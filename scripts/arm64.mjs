@@ -60,9 +60,16 @@ function nodeOf(version) {
 }
 
 /** Of the tests of what computes, which take most of an hour, some that take a moment. All kernels have had their turn by then. */
-const SHORT_TESTS = ['test/math.test.ts', 'test/teams.test.ts', 'test/native/run.test.ts'];
+const SHORT_TESTS = ['test/math.test.ts', 'test/native/run.test.ts'];
 /** Under a second Node: what reaches into an engine. */
-const SOME_TESTS = [...SHORT_TESTS, 'test/ops.test.ts', 'test/native', 'test/train/threads.test.ts', 'test/train/bits.test.ts'];
+const SOME_TESTS = [
+  ...SHORT_TESTS,
+  'test/ops.test.ts',
+  'test/teams.test.ts',
+  'test/native',
+  'test/train/threads.test.ts',
+  'test/train/bits.test.ts',
+];
 
 function vitest(node, tests) {
   const config = join(root, 'test/arm64/vitest.config.ts');
