@@ -8,7 +8,7 @@ import { addon } from '../lib/native/addon.ts';
 const root = resolve(import.meta.dirname, '..');
 const text = (path: string): string => readFileSync(join(root, path), 'utf8');
 const functionsOf = (file: string): string[] =>
-  [...text(`binding/kernels/simd/${file}`).matchAll(/^(?:template <int S> )?(?:static inline|INLINE) \S+ (r_\w+)\(/gm)].map(
+  [...text(`binding/kernels/simd/${file}`).matchAll(/^(?:template <int \w> )?(?:static inline|INLINE) \S+ (r_\w+)\(/gm)].map(
     ([, name]) => name!,
   );
 

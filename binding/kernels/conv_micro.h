@@ -19,12 +19,13 @@ static void by_channel(int64_t k, const float* x, const int32_t* at, const float
     RF b[V];
 #pragma GCC unroll 2
     for (int j = 0; j < V; j++) b[j] = r_load(w + (u * V + j) * W);
+    const auto pixels = r_numbers<R>(q);
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
-      if (V == 1) {
+      if (V == 1 && !kLanes) {
         acc[i][0] = r_fma_to(acc[i][0], q + i, b[0]);
       } else {
-        const RF s = r_set1(q[i]);
+        const auto s = r_number(pixels, i);
 #pragma GCC unroll 2
         for (int j = 0; j < V; j++) acc[i][j] = r_fma_to(acc[i][j], s, b[j]);
       }
@@ -60,9 +61,10 @@ static void by_pixel(int64_t k, const float* x, const int32_t* at, const float* 
     RF b[V];
 #pragma GCC unroll 4
     for (int j = 0; j < V; j++) b[j] = r_load(q + j * W);
+    const auto channels = r_numbers<R>(w);
 #pragma GCC unroll 8
     for (int i = 0; i < R; i++) {
-      const RF s = r_set1(w[i]);
+      const auto s = r_number(channels, i);
 #pragma GCC unroll 4
       for (int j = 0; j < V; j++) acc[i][j] = r_fma_to(acc[i][j], s, b[j]);
     }
@@ -102,10 +104,30 @@ static void by_tap(const Patch& g) {
       for (int j = 0; j < V; j++) acc[x][i][j] = r_set1(0.f);
   const float* y = g.y;
   const int64_t st = CLOSE ? 1 : g.st;
-  const auto step = [&](const float* const(&q)[G], int u) __attribute__((always_inline)) {
-    RF b[V];
+  const auto load_y = [&](RF(&b)[V], int u) __attribute__((always_inline)) {
 #pragma GCC unroll 2
     for (int j = 0; j < V; j++) b[j] = r_load(y + (u * V + j) * W);
+  };
+  // N pixels side by side, of taps side by side: what they read overlaps.
+  const auto close_steps = [&](const float* const(&q)[G], auto n) __attribute__((always_inline)) {
+    constexpr int N = decltype(n)::count;
+    RF b[N][V];
+#pragma GCC unroll 2
+    for (int u = 0; u < N; u++) load_y(b[u], u);
+#pragma GCC unroll 16
+    for (int x = 0; x < G; x++) {
+      const auto pixels = r_numbers<GS + N - 1>(q[x]);
+#pragma GCC unroll 2
+      for (int u = 0; u < N; u++)
+#pragma GCC unroll 16
+        for (int i = 0; i < GS; i++)
+#pragma GCC unroll 2
+          for (int j = 0; j < V; j++) acc[x][i][j] = r_fma_to(acc[x][i][j], r_number(pixels, i + u), b[u][j]);
+    }
+  };
+  const auto step = [&](const float* const(&q)[G], int u) __attribute__((always_inline)) {
+    RF b[V];
+    load_y(b, u);
 #pragma GCC unroll 16
     for (int x = 0; x < G; x++)
 #pragma GCC unroll 16
@@ -133,8 +155,16 @@ static void by_tap(const Patch& g) {
     if (CLOSE)
 #pragma GCC unroll 1
       for (; left >= 2; left -= 2) {
-        step(q, 0);
-        step(q, 1);
+        if constexpr (kLanes) {
+          close_steps(q, Steps<2>{});
+        } else {
+          step(q, 0);
+          // What both read would stay in registers, in place of accumulators.
+          if (G * (GS * V + GS - 1) + V > kRegs)
+#pragma GCC unroll 16
+            for (int x = 0; x < G; x++) q[x] = settle(q[x]);
+          step(q, 1);
+        }
         walk(2);
       }
 #pragma GCC unroll 1

@@ -75,10 +75,10 @@ static void product_rows(const Product& g, Place& at) {
   const Parts ks = panels_of_k(g.k), rs = parts_of(g.m, unit, at.gm), cs = parts_of(g.n, most(unit, W), at.gn);
   const int64_t kmax = ks.size + 1, c0 = cs.begin(at.rn), n = cs.begin(at.rn + 1) - c0;
   const int64_t r0 = rs.begin(at.rm), r1 = rs.begin(at.rm + 1);
-  const bool by_rows = g.sp == 1;
+  const bool by_rows = g.sp == 1, packs_rows = by_rows && kSByRows;
   const bool direct_s = g.n <= 4 * TN * at.gn && !crowded(by_rows ? g.si : g.sp);
   // Packed S: rows of tiles of `block` floats each, in buffers of `room` floats.
-  const int64_t ld = by_rows ? (kmax + 15) / 16 * 16 + 8 : kSRow, block = by_rows ? ld * MR : ld * kmax + 16;
+  const int64_t ld = packs_rows ? (kmax + 15) / 16 * 16 + 8 : kSRow, block = packs_rows ? ld * MR : ld * kmax + 16;
   const int64_t st = !direct_s ? ld : by_rows ? g.si : g.sp, shared_room = quotient(kSCap, at.gm);
   float* const pv = at.own;
   const Packing packing = at.packing(at.rn, at.gn, at.shared + 2 * shared_room * at.rm, shared_room, at.own + kVCap, kSOwn);
@@ -115,8 +115,8 @@ static void product_rows(const Product& g, Place& at) {
                             : by_rows ? soon_run(tile_s + rows * g.si, ks.count == 1 ? rows * k : 0)
                                       : Soon{tile_s + rows, g.sp, rows - 1, k};
           float* c = g.c + (m0 + i) * g.ci + j;
-          tiles(tile_s, by_rows, st, direct_v ? v : pv, direct_v ? g.vp : TN, direct_v ? TN : k * TN, rows, cols, k, c, g.ci,
-                kb == 0, soon, [&](int64_t x, int64_t width) {
+          tiles(tile_s, direct_s ? by_rows : packs_rows, st, direct_v ? v : pv, direct_v ? g.vp : TN, direct_v ? TN : k * TN,
+                rows, cols, k, c, g.ci, kb == 0, soon, [&](int64_t x, int64_t width) {
                   if (!last) return;
                   finish(g, c + x, g.ci, m0 + i, j + x, rows, width);
                   if (g.stats) squares.take(m0 + i, x, c + x, g.ci, rows, width);
@@ -138,11 +138,12 @@ static void product_columns(const Product& g, Place& at) {
   const Packing packing = at.packing(at.rm, at.gm, at.shared, kVShared, at.own, kVCap);
   const int64_t lanes = k64 * g.n <= packing.room - k64 * TN ? most(g.n, 1) : quotient(packing.room, k64) / TN * TN;
   const Parts js = parts_of(g.n, TN, ceil_div(g.n, least(lanes, kTileLanes))), is = parts_of(m, 1, (m + MR - 1) / MR);
-  const bool direct_s = !crowded(g.si), direct_v = g.vj == 1 && rs.size < 2 * MR;   // the same for all threads
+  const bool direct_v = g.vj == 1 && rs.size < 2 * MR;   // the same for all threads
   float *const ps = at.own + kVCap, *const tile = ps + kSOwn;
-  constexpr int64_t ld_s = kKC + 8;
+  constexpr int64_t ld_s = kSByRows ? kKC + 8 : kSRow;
   for (int64_t jb = 0; jb < js.count; jb++) {
     const int64_t j = js.begin(jb), cols = js.begin(jb + 1) - j, panels = (cols + TN - 1) / TN, ld = panels * TN;
+    const bool direct_s = !crowded(g.si) && (kSByRows || panels < 4);   // else it is worth to turn rows into columns
     float* const pv = direct_v ? nullptr : packing.buffer();
     const Range mine = direct_v ? Range{0, 0} : packing.mine(ks.count * panels);
     for (int64_t x = mine.begin; x < mine.end; x++) {
@@ -157,8 +158,8 @@ static void product_columns(const Product& g, Place& at) {
         const float* s = g.s + (r0 + i) * g.si + p;
         if (!direct_s) pack_s(s, g.si, 1, parts_of(rows, 1, 1), 0, 1, k, ps, 0, ld_s);
         const float* v = direct_v ? g.v + p * g.vp + j : pv + p * ld;
-        tiles(direct_s ? s : ps, true, direct_s ? g.si : ld_s, v, direct_v ? g.vp : TN, direct_v ? TN : k * TN, rows, cols, k,
-              tile, ld, kb == 0, soon_run(s + rows * g.si, ks.count == 1 ? rows * k : 0), [](int64_t, int64_t) {});
+        tiles(direct_s ? s : ps, direct_s || kSByRows, direct_s ? g.si : ld_s, v, direct_v ? g.vp : TN, direct_v ? TN : k * TN,
+              rows, cols, k, tile, ld, kb == 0, soon_run(s + rows * g.si, ks.count == 1 ? rows * k : 0), [](int64_t, int64_t) {});
       }
       finish(g, tile, ld, r0 + i, j, rows, cols);
       transpose_block(tile, ld, g.c + (r0 + i) + j * g.cj, g.cj, rows, cols, rows);

@@ -25,11 +25,20 @@ INLINE T* settle(T* p) {
 // `next`: the tile of C after this one; it and `soon` are asked for on the way.
 using Micro = void (*)(int64_t k, const float* s, int64_t st, const float* v, int64_t vs, float* c, int64_t cs, int tail,
                        bool first, const float* next, const Soon& soon);
+template <int N>
+struct Steps {
+  static constexpr int count = N;
+};
+// Steps of k at a time: as many as keep all of a tile in registers.
+constexpr int steps_at_once(bool by_rows, int rows) { return kLanes ? by_rows && rows > 10 ? 2 : 4 : kRegs == 32 ? 2 : 4; }
+
 template <bool KS1, int FORM, int R>
 static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t vs, float* c, int64_t cs, int tail, bool first,
                   const float* next, const Soon& soon) {
-  constexpr int V = FORM == 2 ? 1 : 2;
+  constexpr int V = FORM == 2 ? 1 : 2, kSteps = steps_at_once(KS1, R);
   constexpr bool masked = FORM == 1 || FORM == 2, packed = FORM == 3;
+  // Where masks cost, whole registers of V are loaded while later steps of it lie behind: those hold at least a lane each.
+  constexpr int kLast = masked && !kMasks ? W : 0;
   const RM mask = r_mfirst(masked ? tail : W);
   const auto get = [&](const float* p, int j) { return masked && j == V - 1 ? r_loadm(p + j * W, mask) : r_load(p + j * W); };
   RF acc[R][V];
@@ -46,28 +55,66 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
   }
   // Five pointers and the stride as index reach all rows without more registers.
   const float *q0 = s, *q1 = s + 3 * st, *q2 = s + 6 * st, *q3 = s + 9 * st, *q4 = s + 12 * st;
-  const auto step = [&](int u) __attribute__((always_inline)) {
-    RF b[V];
+  const auto row = [&](int i) __attribute__((always_inline)) {
+    return (i < 3 ? q0 : i < 6 ? q1 : i < 9 ? q2 : i < 12 ? q3 : q4) + (i % 3) * st;
+  };
+  const auto load_v = [&](RF(&b)[V], int u, bool last) __attribute__((always_inline)) {
 #pragma GCC unroll 2
-    for (int j = 0; j < V; j++) b[j] = get(packed ? v + u * TN : v, j);
-    if (!packed) v = settle(v + vs);
-#pragma GCC unroll 16
-    for (int i = 0; i < R; i++) {
-      const float* q = i < 3 ? q0 : i < 6 ? q1 : i < 9 ? q2 : i < 12 ? q3 : q4;
-      const RF x = r_set1(KS1 ? q[(i % 3) * st + u] : s[packed ? u * kSRow + i : i]);
-#pragma GCC unroll 2
-      for (int j = 0; j < V; j++) acc[i][j] = r_fma_to(acc[i][j], x, b[j]);
+    for (int j = 0; j < V; j++) {
+      const float* p = packed ? v + u * TN : v;
+      b[j] = kLast > 0 && !last ? r_load(p + j * W) : get(p, j);
     }
-    if (!KS1 && !packed) s = settle(s + st);
+    if (!packed) v = settle(v + vs);
   };
-  const auto steps = [&](int n) __attribute__((always_inline)) {
+  const auto step = [&](int u, bool last) __attribute__((always_inline)) {
+    RF b[V];
+    load_v(b, u, last);
+    if constexpr (KS1) {
+#pragma GCC unroll 16
+      for (int i = 0; i < R; i++) {
+        const RF x = r_set1(row(i)[u]);
+#pragma GCC unroll 2
+        for (int j = 0; j < V; j++) acc[i][j] = r_fma_to(acc[i][j], x, b[j]);
+      }
+    } else {
+      const auto column = r_numbers<R>(packed ? s + u * kSRow : s);
+#pragma GCC unroll 16
+      for (int i = 0; i < R; i++) {
+        const auto x = r_number(column, i);
+#pragma GCC unroll 2
+        for (int j = 0; j < V; j++) acc[i][j] = r_fma_to(acc[i][j], x, b[j]);
+      }
+      if (!packed) s = settle(s + st);
+    }
+  };
+  const auto steps = [&](auto n, bool last) __attribute__((always_inline)) {
+    constexpr int N = decltype(n)::count;
+    if constexpr (KS1 && kLanes && N > 1) {
+      // The next N of a row in a register. Two rows in turn: else each fma would wait for the one before the last.
+      RF b[N][V];
 #pragma GCC unroll 4
-    for (int u = 0; u < n; u++) step(u);
-    if (packed) v = settle(v + n * TN);
-    if (packed && !KS1) s = settle(s + n * kSRow);
-    if (KS1) q0 += n, q1 += n, q2 += n, q3 += n, q4 += n;
+      for (int u = 0; u < N; u++) load_v(b[u], u, last);
+#pragma GCC unroll 16
+      for (int i = 0; i < R; i += 2) {
+        const auto x = r_numbers<N>(row(i)), y = r_numbers<N>(row(i + 1 < R ? i + 1 : i));
+#pragma GCC unroll 4
+        for (int u = 0; u < N; u++)
+#pragma GCC unroll 2
+          for (int j = 0; j < V; j++) {
+            acc[i][j] = r_fma_to(acc[i][j], r_number(x, u), b[u][j]);
+            if (i + 1 < R) acc[i + 1][j] = r_fma_to(acc[i + 1][j], r_number(y, u), b[u][j]);
+          }
+      }
+    } else {
+#pragma GCC unroll 4
+      for (int u = 0; u < N; u++) step(u, last);
+    }
+    if (packed) v = settle(v + N * TN);
+    if (packed && !KS1) s = settle(s + N * kSRow);
+    if (KS1) q0 = settle(q0 + N), q1 = settle(q1 + N), q2 = settle(q2 + N), q3 = settle(q3 + N), q4 = settle(q4 + N);
   };
-  int64_t left = k / kSteps;
+  int64_t left = (kLast == 0 ? k : vs > 0 ? most(0, k - kLast) : 0) / kSteps;
+  const int64_t rest = k - left * kSteps;
   Soon ask = {next, cs, TN - 1, R};
 #pragma GCC unroll 1
   for (int x = 0; x < 2; x++, ask = soon) {
@@ -77,13 +124,13 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
     for (int64_t y = 0; y < count; y++, ask.p += ask.step) {
       fetch_near(ask.p);
       fetch_near(ask.p + ask.pair);
-      steps(kSteps);
+      steps(Steps<kSteps>{}, false);
     }
   }
 #pragma GCC unroll 1
-  for (; left > 0; left--) steps(kSteps);
+  for (; left > 0; left--) steps(Steps<kSteps>{}, false);
 #pragma GCC unroll 1
-  for (int64_t p = k % kSteps; p > 0; p--) steps(1);
+  for (int64_t p = rest; p > 0; p--) steps(Steps<1>{}, true);
   c = settle(c);
 #pragma GCC unroll 16
   for (int i = 0; i < R; i++)

@@ -4,10 +4,10 @@
 #include "transpose.h"
 
 namespace gradclip::GRADCLIP_ISA {
-constexpr int MR = kRegs == 32 ? 14 : 6;      // 28 (12) accumulators, two registers of V, one of S
-constexpr int TN = 2 * W;                     // lanes of a tile
-constexpr int kSteps = kRegs == 32 ? 2 : 4;   // steps of k at a time: more of them and gcc runs out of registers
-constexpr int kSRow = kRegs == 32 ? 16 : 8;   // stride of S packed by columns
+constexpr int MR = kLanes ? 12 : kRegs == 32 ? 14 : 6;      // 24, 28 or 12 accumulators; beside them two registers of V, and S
+constexpr int TN = 2 * W;                                   // lanes of a tile
+constexpr int kSRow = kLanes ? 12 : kRegs == 32 ? 16 : 8;   // stride of S packed by columns
+constexpr bool kSByRows = !kLanes;   // S is packed by rows where it lies so: else rows are turned into columns
 
 static inline int64_t ceil_div(int64_t a, int64_t b) { return quotient(a + b - 1, b); }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -50,6 +50,11 @@ static void pack_v(const float* v, int64_t vp, int64_t vj, int64_t k, int64_t n,
 // Where tile rows begin and how S is packed: `count` blocks, the first `more` of them of size + 1 rows.
 static void pack_s(const float* s, int64_t si, int64_t sp, const Parts& is, int64_t from, int64_t to, int64_t k, float* dst,
                    int64_t block, int64_t ld) {
+  if (sp == 1 && !kSByRows) {
+    for (int64_t b = from; b < to; b++)
+      transpose_block(s + is.begin(b) * si, si, dst + b * block, ld, is.begin(b + 1) - is.begin(b), k, ld);
+    return;
+  }
   if (sp == 1) {   // by rows with stride ld
     for (int64_t b = from; b < to; b++)
       for (int64_t i = is.begin(b), x = 0; i < is.begin(b + 1); i++, x++) {
@@ -74,7 +79,8 @@ static void pack_s(const float* s, int64_t si, int64_t sp, const Parts& is, int6
       for (int64_t b = b0; b < b1; b++, out += block) {
         const int rows = (int)(is.size + (b < is.more));
 #pragma GCC unroll 2
-        for (int x = 0; x < kSRow; x += W) r_store(out + x, r_loadm(in + x, r_mfirst(rows - x)));
+        for (int x = 0; x < kSRow; x += W)
+          r_store(out + x, !kMasks && rows - x >= W ? r_load(in + x) : r_loadm(in + x, r_mfirst(rows - x)));
         in += rows;
       }
     }

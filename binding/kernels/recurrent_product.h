@@ -4,10 +4,10 @@
 #include "math.h"
 
 namespace gradclip::GRADCLIP_ISA {
-constexpr int kRecCols = 2 * W;                               // columns of a panel of weights: two registers
-constexpr int kRecRows = kRegs == 32 ? 14 : W == 8 ? 6 : 4;   // rows of a tile at most: 2 accumulators each
-constexpr int kAhead = 24 * kRecCols;                         // weights are asked for so many floats before they are used
-constexpr int64_t kRecBand = 56;                              // rows that go through time together: their state stays in L2
+constexpr int kRecCols = 2 * W;                                             // columns of a panel of weights: two registers
+constexpr int kRecRows = kLanes ? 10 : kRegs == 32 ? 14 : W == 8 ? 6 : 4;   // rows of a tile at most: 2 accumulators each
+constexpr int kAhead = 24 * kRecCols;   // weights are asked for so many floats before they are used
+constexpr int64_t kRecBand = 56;        // rows that go through time together: their state stays in L2
 
 // A member function that goes into its caller: see INLINE.
 #define MEMBER inline __attribute__((always_inline))
@@ -90,6 +90,29 @@ static inline void rec_panel(const float* panel, const float* s, int64_t units, 
   for (int r = 0; r < R; r++) a[r] = b[r] = r_set1(0.f);
   for (int64_t u = 0; u < units; u++, s += R * L) {
     soon.ask();
+    if constexpr (kLanes) {
+#pragma GCC unroll 1
+      for (int i = 0; i < L; i += 4, panel += 4 * kRecCols) {
+        if (far) fetch_near(panel + kAhead);
+        if (far) fetch_near(panel + kAhead + L);
+        RF w0[4], w1[4];
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; k++) w0[k] = r_load(panel + k * kRecCols), w1[k] = r_load(panel + k * kRecCols + W);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; r += 2) {
+          const auto x = r_numbers<4>(s + r * L + i), y = r_numbers<4>(s + (r + 1 < R ? r + 1 : r) * L + i);
+#pragma GCC unroll 4
+          for (int k = 0; k < 4; k++) {
+            a[r] = r_fma_to(a[r], r_number(x, k), w0[k]);
+            b[r] = r_fma_to(b[r], r_number(x, k), w1[k]);
+            if (r + 1 == R) continue;
+            a[r + 1] = r_fma_to(a[r + 1], r_number(y, k), w0[k]);
+            b[r + 1] = r_fma_to(b[r + 1], r_number(y, k), w1[k]);
+          }
+        }
+      }
+      continue;
+    }
 #pragma GCC unroll 2
     for (int i = 0; i < L; i++, panel += kRecCols) {
       if (far) fetch_near(panel + kAhead);

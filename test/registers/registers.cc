@@ -152,16 +152,24 @@ void masks() {
   for (int n = -40; n <= 40; n++) tally.expect(r_mbits(r_mfirst(n)), n <= 0 ? 0 : n >= W ? kAll : (1 << n) - 1);
 }
 
-// Loads and stores of some lanes at either end of a page between two that nobody may touch: lanes masked off are not accessed.
-void masked_memory() {
+// A page between two that nobody may touch.
+struct GuardedPage {
   const size_t page = (size_t)sysconf(_SC_PAGESIZE);
   char* const pages = (char*)mmap(nullptr, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (pages == MAP_FAILED || mprotect(pages, page, PROT_NONE) != 0 || mprotect(pages + 2 * page, page, PROT_NONE) != 0) {
+  float *const begin = (float*)(pages + page), *const end = (float*)(pages + 2 * page);
+  bool had() {
+    if (pages != MAP_FAILED && mprotect(pages, page, PROT_NONE) == 0 && mprotect(end, page, PROT_NONE) == 0) return true;
     tally.differences++;
-    return (void)printf("no pages to be had\n");
+    return printf("no pages to be had\n"), false;
   }
-  float* const begin = (float*)(pages + page);
-  float* const end = (float*)(pages + 2 * page);
+  ~GuardedPage() { munmap(pages, 3 * page); }
+};
+
+// Loads and stores of some lanes at either end of such a page: lanes masked off are not accessed.
+void masked_memory() {
+  GuardedPage page;
+  if (!page.had()) return;
+  float *const begin = page.begin, *const end = page.end;
   float value[W];
   for (int i = 0; i < W; i++) value[i] = kFloats[i + 4];
   BEGIN(r_loadm), BEGIN(r_storem);
@@ -178,7 +186,25 @@ void masked_memory() {
       for (int i = low; i < high; i++) tally.expect(at[i], bits >> i & 1 ? value[i] : -1.f - (float)i);
     }
   }
-  munmap(pages, 3 * page);
+}
+
+// N numbers at the end of such a page, each as a factor; and fewer.
+template <int N>
+void numbers(const GuardedPage& page) {
+  float* const x = page.end - N;
+  float a[W], b[W], got[W];
+  for (int i = 0; i < N; i++) x[i] = kFloats[i + 4];
+  for (int i = 0; i < W; i++) a[i] = kFloats[i + 5], b[i] = 0.1f + (float)i;
+  for (int i = 0; i < N; i++) {
+    r_store(got, r_fma_to(r_load(a), r_number(r_numbers<N>(x), i), r_load(b)));
+    for (int j = 0; j < W; j++) tally.expect(got[j], fma_of(x[i], b[j], a[j]));
+  }
+  if constexpr (N > 1) numbers<N - 1>(page);
+}
+void all_numbers() {
+  BEGIN(r_numbers), BEGIN(r_number);
+  GuardedPage page;
+  if (page.had()) numbers<14>(page);
 }
 
 // Where lanes go: `f` of two registers with lanes 0 .. 2W - 1 has lanes `from(i)`.
@@ -324,6 +350,7 @@ int main() {
   floats();
   masks();
   masked_memory();
+  all_numbers();
   lanes();
   ints();
   doubles();

@@ -6,6 +6,7 @@ namespace gradclip::GRADCLIP_ISA {
 constexpr int W = 8;
 constexpr int kRegs = 16;
 constexpr bool kFma = true;
+constexpr bool kMasks = true;
 typedef __m256 RF;
 typedef __m256d RD;
 typedef __m256i RI;
@@ -94,6 +95,10 @@ INLINE RF r_fma_to(RF a, RF x, RF b) {
   return a;
 }
 INLINE RF r_fma_to(RF a, const float* x, RF b) { return r_fma_to(a, r_set1(*x), b); }
+constexpr bool kLanes = false;
+template <int N> struct Numbers { const float* p; };
+template <int N> INLINE Numbers<N> r_numbers(const float* p) { return {p}; }
+template <int N> INLINE RF r_number(const Numbers<N>& f, int i) { return r_set1(f.p[i]); }
 static inline void r_put_even(const float* from, int64_t n, float* to) {
   for (int64_t j = 0; j < n; j++) to[2 * j] = from[j];
 }

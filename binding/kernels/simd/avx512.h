@@ -6,6 +6,7 @@ namespace gradclip::GRADCLIP_ISA {
 constexpr int W = 16;         // floats of a register
 constexpr int kRegs = 32;     // registers there are
 constexpr bool kFma = true;   // r_fma and r_dfma round once
+constexpr bool kMasks = true;   // r_loadm and r_storem are one instruction
 typedef __m512 RF;
 typedef __m512d RD;
 typedef __m512i RI;
@@ -102,6 +103,11 @@ INLINE RF r_fma_to(RF a, const float* x, RF b) {
   asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(a) : "v"(b), "m"(*x));
   return a;
 }
+// N numbers that lie side by side, each a factor of whole registers: broadcast from memory where it is needed.
+constexpr bool kLanes = false;   // an fma takes one lane of a register as a factor
+template <int N> struct Numbers { const float* p; };
+template <int N> INLINE Numbers<N> r_numbers(const float* p) { return {p}; }
+template <int N> INLINE RF r_number(const Numbers<N>& f, int i) { return r_set1(f.p[i]); }
 // to[2 * i] = from[i], i < n; what lies between stays as it is. May read W / 2 floats beyond.
 static inline void r_put_even(const float* from, int64_t n, float* to) {
   const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);

@@ -6,6 +6,7 @@ namespace gradclip::GRADCLIP_ISA {
 constexpr int W = 4;
 constexpr int kRegs = 32;
 constexpr bool kFma = true;
+constexpr bool kMasks = false;
 typedef float32x4_t RF;
 typedef float64x2_t RD;
 typedef int32x4_t RI;
@@ -104,6 +105,29 @@ INLINE RF r_fma_to(RF a, RF x, RF b) {
   return a;
 }
 INLINE RF r_fma_to(RF a, const float* x, RF b) { return r_fma_to(a, r_set1(*x), b); }
+// N numbers that lie side by side: in registers, of which an fma takes one lane.
+constexpr bool kLanes = true;
+template <int N> struct Numbers { RF v[(N + 3) / 4]; };
+template <int N> INLINE Numbers<N> r_numbers(const float* p) {
+  Numbers<N> f;
+#pragma GCC unroll 4
+  for (int i = 0; i < N / 4; i++) f.v[i] = vld1q_f32(p + 4 * i);
+  const float* const rest = p + N / 4 * 4;
+  if constexpr (N % 4 == 1) f.v[N / 4] = vdupq_n_f32(rest[0]);
+  if constexpr (N % 4 >= 2) f.v[N / 4] = vcombine_f32(vld1_f32(rest), vdup_n_f32(0.f));
+  if constexpr (N % 4 == 3) f.v[N / 4] = vld1q_lane_f32(rest + 2, f.v[N / 4], 2);
+  return f;
+}
+struct Lane { RF v; int at; };
+template <int N> INLINE Lane r_number(const Numbers<N>& f, int i) { return {f.v[i / 4], i % 4}; }
+INLINE RF r_fma_to(RF a, Lane x, RF b) {
+  switch (x.at) {
+    case 0: asm("fmla %0.4s, %2.4s, %1.s[0]" : "+w"(a) : "w"(x.v), "w"(b)); return a;
+    case 1: asm("fmla %0.4s, %2.4s, %1.s[1]" : "+w"(a) : "w"(x.v), "w"(b)); return a;
+    case 2: asm("fmla %0.4s, %2.4s, %1.s[2]" : "+w"(a) : "w"(x.v), "w"(b)); return a;
+    default: asm("fmla %0.4s, %2.4s, %1.s[3]" : "+w"(a) : "w"(x.v), "w"(b)); return a;
+  }
+}
 static inline void r_put_even(const float* from, int64_t n, float* to) {
   for (int64_t j = 0; j < n; j++) to[2 * j] = from[j];
 }

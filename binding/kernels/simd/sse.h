@@ -6,6 +6,7 @@ namespace gradclip::GRADCLIP_ISA {
 constexpr int W = 4;
 constexpr int kRegs = 16;
 constexpr bool kFma = false;
+constexpr bool kMasks = false;
 typedef __m128 RF;
 typedef __m128d RD;
 typedef __m128i RI;
@@ -100,6 +101,10 @@ static inline RD r_widenload(const float* p) { return _mm_cvtps_pd(_mm_castsi128
 static inline RF r_narrow(RD lo, RD hi) { return _mm_movelh_ps(_mm_cvtpd_ps(lo), _mm_cvtpd_ps(hi)); }
 INLINE RF r_fma_to(RF a, RF x, RF b) { return r_fma(x, b, a); }
 INLINE RF r_fma_to(RF a, const float* x, RF b) { return r_fma_to(a, r_set1(*x), b); }
+constexpr bool kLanes = false;
+template <int N> struct Numbers { const float* p; };
+template <int N> INLINE Numbers<N> r_numbers(const float* p) { return {p}; }
+template <int N> INLINE RF r_number(const Numbers<N>& f, int i) { return r_set1(f.p[i]); }
 static inline void r_put_even(const float* from, int64_t n, float* to) {
   for (int64_t j = 0; j < n; j++) to[2 * j] = from[j];
 }
