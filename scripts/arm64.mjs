@@ -99,6 +99,7 @@ const steps = [
     },
   ],
   ['check:isa', () => run(process.execPath, [join(root, 'scripts/check-isa.mjs'), join(home, 'build')])],
+  ['check:loops', () => run(process.execPath, [join(root, 'scripts/check-loops.mjs'), join(home, 'build')])],
   ['functions on a register', () => run('cmake', ['--build', join(home, 'build'), '--target', 'check_registers'])],
   ['trainings, the same bits as here', () => dist('engines/run.js', ...nodes)],
   ['all kernels, the same bits as here', () => dist('processors/run.js', '--shapes', short ? '2' : '40', ...nodes)],
