@@ -1,16 +1,11 @@
 // threads.mjs: test/threads under ThreadSanitizer: gates, barriers, crews and runs, on native threads:
 // the sanitizer cannot see how OpenMP waits. It must find nothing in binding/ as it is, and a race in each of some copies with one order taken out.
-import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { compile, copyOf, inFolder, link, root, SOURCES, say, watched } from './tsan.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const names = 'team region/threads port/posix port/linux block bound program poison'.split(' ');
-const sources = names.map((name) => `binding/${name}.cc`);
 const hammer = readdirSync(join(root, 'test/threads')).filter((name) => name.endsWith('.cc'));
-const flags = ['-std=c++17', '-O1', '-g', '-fsanitize=thread', '-ffp-contract=off', '-Wall', '-Ibinding', '-Itest/threads'];
+const files = [...new Set([...SOURCES, ...hammer.map((name) => `test/threads/${name}`)])];
 
 /** One order of memory or one wait that is left out: where, and what stands in its place. */
 const PLANTED = [
@@ -30,41 +25,7 @@ const PLANTED = [
 /** So often is a copy with a planted race run until the race is seen. */
 const MOST_RUNS = 20;
 
-/** Runs a command to its end, or for two minutes. */
-function run(cwd, command, args) {
-  return new Promise((resolve) => {
-    const env = { ...process.env, TSAN_OPTIONS: 'halt_on_error=1' };
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000, killSignal: 'SIGKILL' });
-    let text = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (data) => {
-        text += data;
-      });
-    }
-    child.on('error', (error) => resolve({ code: -1, text: error.message }));
-    child.on('close', (code) => resolve({ code, text }));
-  });
-}
-
-async function build(folder) {
-  const files = [...sources, ...hammer.map((name) => `test/threads/${name}`)];
-  const waiting = [...files];
-  const compile = async () => {
-    for (let file = waiting.pop(); file; file = waiting.pop()) {
-      const { code, text } = await run(folder, 'g++', [...flags, '-c', file, '-o', `${file}.o`]);
-      if (code !== 0) throw new Error(`${file}: ${text}`);
-    }
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, compile));
-  const { code, text } = await run(folder, 'g++', ['-fsanitize=thread', ...files.map((file) => `${file}.o`), '-o', 'hammer']);
-  if (code !== 0) throw new Error(text);
-}
-
-/** What the sanitizer and the test say. Where the kernel scatters memory more than the sanitizer can follow, without that. */
-async function hammered(folder, seed) {
-  const ended = await run(folder, './hammer', [String(seed)]);
-  return ended.text.includes('unexpected memory mapping') ? run(folder, 'setarch', ['-R', './hammer', String(seed)]) : ended;
-}
+const hammered = (folder, seed) => watched(folder, 'hammer', [String(seed)]);
 
 /**
  * Whether a planted race is seen: by the sanitizer, or by the test's own expectations, which stop the program where a wrong value comes
@@ -78,30 +39,19 @@ async function found(folder) {
   return false;
 }
 
-const work = mkdtempSync(join(tmpdir(), 'gradclip-threads-'));
-let faults = 0;
-const say = (right, text) => {
-  if (!right) faults++;
-  console.log(`${right ? 'ok' : 'FAULT'}: ${text}`);
-};
-try {
+await inFolder(async (work) => {
   for (const [k, planted] of [null, ...PLANTED].entries()) {
     const folder = join(work, String(k));
-    mkdirSync(folder);
-    for (const name of ['binding', 'test/threads']) cpSync(join(root, name), join(folder, name), { recursive: true });
+    const [name, from, to] = planted ?? [];
+    copyOf(folder, planted && { name, from, to });
+    await compile(folder, files);
+    await link(
+      folder,
+      files.map((file) => `${file}.o`),
+      'hammer',
+    );
     if (planted) {
-      const [name, from, to] = planted;
-      const file = join(folder, 'binding', name);
-      const text = readFileSync(file, 'utf8');
-      if (text.split(from).length !== 2) throw new Error(`${name}: expected "${from}" once`);
-      writeFileSync(
-        file,
-        text.replace(from, () => to),
-      );
-    }
-    await build(folder);
-    if (planted) {
-      say(await found(folder), `a race is found in ${planted[0]} without "${planted[1]}"`);
+      say(await found(folder), `a race is found in ${name} without "${from}"`);
     } else {
       const { code, text } = await hammered(folder, 1);
       const clean = code === 0 && !text.includes('ThreadSanitizer');
@@ -109,9 +59,4 @@ try {
       if (!clean) console.log(text.slice(0, 8000));
     }
   }
-} catch (error) {
-  say(false, error.message);
-} finally {
-  rmSync(work, { recursive: true });
-}
-process.exitCode = faults > 0 ? 1 : 0;
+});

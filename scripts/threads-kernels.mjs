@@ -1,0 +1,100 @@
+// threads-kernels.mjs: every kernel by crews of four under ThreadSanitizer: runs of single kernels on random shapes and of random networks are written down
+// on one thread (test/threads/replay/record.ts), then replayed by the same C++ under the sanitizer, with the same results. And without a barrier, the
+// race is found. --cases 12 --programs 30 --seed 1: so many shapes of each op, so many networks. --every-barrier: without each barrier there is.
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { compile, copyOf, inFolder, link, root, run, SOURCES, say, watched } from './tsan.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    cases: { type: 'string', default: '12' },
+    programs: { type: 'string', default: '30' },
+    seed: { type: 'string', default: '1' },
+    'every-barrier': { type: 'boolean', default: false },
+  },
+});
+
+// The sanitizer follows loads of up to 16 bytes one by one, so the baseline of the processor's family.
+const isa = process.arch === 'arm64' ? 'neon' : 'x86_64';
+const define = [`-DGRADCLIP_ISA_NAME=${isa}`];
+const kernelFlags = [
+  ...define,
+  '-g1',
+  '-fno-exceptions',
+  '-fno-rtti',
+  '-fno-math-errno',
+  '-fno-trapping-math',
+  '-Wno-unused-function',
+];
+
+const kernels = join(root, 'binding/kernels');
+const units = readdirSync(kernels).filter((name) => name.endsWith('.cc'));
+const REPLAY = 'test/threads/replay/replay.cc';
+
+/** Everything that a file of binding/kernels includes, itself among it. */
+function included(name, seen = new Set()) {
+  if (seen.has(name)) return seen;
+  seen.add(name);
+  const text = readFileSync(join(kernels, name), 'utf8');
+  for (const [, other] of text.matchAll(/^#include "([\w./]+\.(?:h|inc))"/gm)) included(join(dirname(name), other), seen);
+  return seen;
+}
+
+/** A barrier is taken out: some here, or each one there is. */
+const BARRIER = /(?:if \([^()]*\) )?team(?:\.|->)barrier\(\);/g;
+const SOME = ['row_norm.h', 'conv_weight.h', 'pruning.h'];
+function barriers() {
+  const names = flags['every-barrier'] ? readdirSync(kernels).filter((name) => /\.h$/.test(name) && name !== 'kernel.h') : SOME;
+  return names.flatMap((name) => {
+    const all = [...readFileSync(join(kernels, name), 'utf8').matchAll(BARRIER)].map(([text]) => text);
+    const places = all.map((from, k) => ({ name, from, to: ';', nth: all.slice(0, k).filter((text) => text === from).length }));
+    return flags['every-barrier'] ? places : places.slice(0, 1);
+  });
+}
+
+await inFolder(async (work) => {
+  const file = join(work, 'runs');
+  const args = ['--cases', flags.cases, '--programs', flags.programs, '--seed', flags.seed];
+  const env = { GRADCLIP_ISA: isa, GRADCLIP_POISON: '0' };
+  const recorded = await run(root, process.execPath, ['dist/test/threads/replay/record.js', file, ...args], {
+    env,
+    timeout: 600_000,
+  });
+  say(recorded.code === 0, recorded.text.trim());
+  if (recorded.code !== 0) return;
+
+  const whole = join(work, 'whole');
+  copyOf(whole);
+  await compile(whole, [...SOURCES, REPLAY], define);
+  await compile(
+    whole,
+    units.map((name) => `binding/kernels/${name}`),
+    kernelFlags,
+  );
+  const objects = [...SOURCES, REPLAY, ...units.map((name) => `binding/kernels/${name}`)].map((name) => join(whole, `${name}.o`));
+  await link(whole, objects, 'replay');
+  const { code, text } = await watched(whole, 'replay', [file]);
+  const clean = code === 0 && !text.includes('ThreadSanitizer');
+  say(clean, 'kernels as they are');
+  if (!clean) return console.log(text.slice(0, 8000));
+
+  for (const [k, planted] of barriers().entries()) {
+    const folder = join(work, String(k));
+    copyOf(folder, { ...planted, name: `kernels/${planted.name}` });
+    const changed = units.filter((name) => included(name).has(planted.name));
+    await compile(
+      folder,
+      changed.map((name) => `binding/kernels/${name}`),
+      kernelFlags,
+    );
+    const others = objects.filter((object) => !changed.includes(basename(object, '.o')) || !object.includes('/kernels/'));
+    await link(folder, [...others, ...changed.map((name) => join(folder, `binding/kernels/${name}.o`))], 'replay');
+    const ended = await watched(folder, 'replay', [file]);
+    const [, where] = /replay: in (.*)/.exec(ended.text) ?? [];
+    say(
+      ended.code !== 0,
+      `without barrier ${planted.nth + 1} of its kind, "${planted.from}", ${planted.name} has a race, seen in ${where}`,
+    );
+  }
+});
