@@ -96,9 +96,11 @@ Load command 15
       cmd LC_CODE_SIGNATURE
   cmdsize 16
 `,
-    symbols: `
-0000000000004790 T _napi_register_module_v1
-0000000000003bcc T _node_api_module_get_api_version_v1
+    trie: `
+Exports trie:
+0x00001790  _napi_register_module_v1
+0x00001788  _node_api_module_get_api_version_v1
+0x00196050  ___dso_handle
 `,
   };
   const target = TARGETS['darwin-arm64']!;
@@ -108,7 +110,7 @@ Load command 15
     ['headers', 'libSystem.B', 'libc++.1', 'needs /usr/lib/libc++.1.dylib, which it may not'],
     ['headers', 'LC_CODE_SIGNATURE', 'LC_UUID', 'is not signed'],
     ['headers', 'Load command 14', '  sectname __mod_init_func\nLoad command 14', 'static initializers'],
-    ['symbols', 'T _node', 'T __Znwm\n0000000000003bcc T _node', 'exports _Znwm, which it may not'],
+    ['trie', '___dso_handle', '__Znwm', 'exports _Znwm, which it may not'],
   ];
   it('accepts what needs the system library alone', () => {
     expect(machFaults(target, texts)).toEqual([]);
@@ -197,6 +199,12 @@ it('an instruction in code that is not of its ISA', () => {
   ]) {
     expect(isaFaults('x86_64', avx2 + listing(symbol))).toEqual([expect.stringContaining(symbol)]);
   }
+});
+
+it('an instruction that the disassembler does not know, but for what asks the processor first', () => {
+  const listing = (symbol: string): string => `00000000001a91f0 <${symbol}>:\n  1a929c:      \t<unknown>\n`;
+  expect(isaFaults('arm64', listing('gradclip::Bound::run(int)'))).toEqual([expect.stringContaining('<unknown>')]);
+  expect(isaFaults('arm64', listing('libunwind::Registers_arm64::getRegister(int) const'))).toEqual([]);
 });
 
 it('lie where the loader looks for them', () => {

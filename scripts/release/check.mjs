@@ -58,14 +58,17 @@ const elf = (target, file) => {
   return elfFaults(target, texts);
 };
 
-/** Text of `llvm-objdump --macho --private-headers` and of `llvm-nm`. */
-export function machFaults({ floor }, { headers, symbols }) {
+/** What zig's linker exports besides: where the file itself begins. */
+const OWN_ADDRESS = /^_(_dso_handle|mh_dylib_header)$/;
+
+/** Text of `llvm-objdump --macho`. */
+export function machFaults({ floor }, { headers, trie }) {
   const command = (name) => all(headers, new RegExp(`cmd ${name}\\n([\\s\\S]*?)(?=Load command|$)`, 'g'));
   const version = /minos (\S+)/.exec(command('LC_BUILD_VERSION')[0] ?? '')?.[1] ?? 'none';
-  const exported = all(symbols, /^[0-9a-f]+ [A-TV-Z] _(\S+)$/gm);
+  const exported = all(trie, /^0x[0-9A-Fa-f]+ +_(\S+)/gm);
   const libraries = command('LC_LOAD_(?:WEAK_)?DYLIB').map((text) => /name (\S+)/.exec(text)[1]);
   return [
-    ...compare('exports', exported, { may: NOTHING, must: EXPORTS }),
+    ...compare('exports', exported, { may: OWN_ADDRESS, must: EXPORTS }),
     ...compare('needs', libraries, { may: NOTHING, must: ['/usr/lib/libSystem.B.dylib'] }),
     ...(command('LC_RPATH').length > 0 ? ['has a path of libraries'] : []),
     ...(version === floor ? [] : [`is for macOS ${version} and newer, expected ${floor}`]),
@@ -76,9 +79,9 @@ export function machFaults({ floor }, { headers, symbols }) {
 }
 
 const mach = (target, file) => {
-  const headers = tool('llvm-objdump', '--macho', '--private-headers', file);
-  const symbols = tool('llvm-nm', '--extern-only', '--defined-only', file);
-  return [...machFaults(target, { headers, symbols }), ...checkSignature(readFileSync(file))];
+  const read = (flag) => tool('llvm-objdump', '--macho', flag, file);
+  const texts = { headers: read('--private-headers'), trie: read('--exports-trie') };
+  return [...machFaults(target, texts), ...checkSignature(readFileSync(file))];
 };
 
 /** What Windows 10 has, and Node.js itself. */
@@ -110,11 +113,15 @@ const FORMATS = { elf, 'mach-o': mach, pe };
 /** By family of processors: what runs on all of them; null where that is all there is. */
 const BASELINE = { x86_64: 'x86_64', arm64: 'neon', apple: null };
 
+/** What unwinds the stack reads the registers of SVE and SME where a frame or the processor says that there are any. */
+const ASKS_FIRST = /^[0-9a-f]+ <(libunwind::|__libunwind_)/;
+
 /** Text of `llvm-objdump --disassemble --demangle`: what lies in the namespace of an ISA is of that ISA, everything else of the baseline. */
 export function isaFaults(cpu, text) {
   if (BASELINE[cpu] === null) return [];
   const parts = {};
   for (const part of text.split(/^(?=[0-9a-f]{8,} <)/m)) {
+    if (ASKS_FIRST.test(part)) continue;
     const isa = /^[0-9a-f]+ <[^\n]*?\bgradclip::isa_(\w+)::/.exec(part)?.[1] ?? BASELINE[cpu];
     parts[isa] ??= [];
     parts[isa].push(part);
