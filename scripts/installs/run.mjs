@@ -1,7 +1,8 @@
 // run.mjs: `npm run -s try:installs -- [TARBALL] [--only TEXT,TEXT] [--list]`: installs the package in all places (places.mjs), trains the README's example there,
 // and prints a table with the hash of the saved weights, which must be the same everywhere; those of the x86-64 baseline, which has no fma, are alike
-// among themselves. Without a tarball: one of this checkout, with what is in prebuilds/. What cannot be had on this machine is skipped, with the reason.
-import { appendFileSync } from 'node:fs';
+// among themselves. Without a tarball: one of this checkout, with what is in prebuilds/, or with the file of
+// --addon for this machine. What cannot be had on this machine is skipped, with the reason.
+import { appendFileSync, cpSync, existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { dropAll, freshFolder } from './kit.mjs';
@@ -10,8 +11,15 @@ import { root, run, Skip } from './tools.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string' }, list: { type: 'boolean', default: false }, log: { type: 'string' } },
+  options: {
+    only: { type: 'string' },
+    list: { type: 'boolean', default: false },
+    log: { type: 'string' },
+    addon: { type: 'string' },
+  },
 });
+
+const HERE = `${process.platform}-${process.arch}`;
 
 /** The places whose names have one of these texts, or all. */
 function chosen() {
@@ -21,13 +29,28 @@ function chosen() {
   return places;
 }
 
+/** @returns the tarball that was named, or one of this checkout */
 function packed() {
   if (positionals[0]) return resolve(positionals[0]);
   const to = freshFolder('pack-');
-  const [pack] = JSON.parse(
-    run('npm', ['pack', '--silent', '--json', '--ignore-scripts', '--pack-destination', to], { cwd: root }),
-  );
-  return join(to, pack.filename);
+  const pack = (folder) => {
+    const [{ filename }] = JSON.parse(
+      run('npm', ['pack', '--silent', '--json', '--ignore-scripts', '--pack-destination', to], { cwd: folder }),
+    );
+    return join(to, filename);
+  };
+  const tarball = pack(root);
+  if (values.addon === undefined) {
+    if (existsSync(join(root, 'prebuilds', HERE))) return tarball;
+    throw new Error(
+      `prebuilds/${HERE} is missing: npm run release:prebuilds; or --addon FILE, of a build without OpenMP, in its place`,
+    );
+  }
+  run('tar', ['xf', tarball], { cwd: to });
+  const place = join(to, 'package/prebuilds', HERE);
+  mkdirSync(place, { recursive: true });
+  cpSync(values.addon, join(place, process.platform === 'linux' ? 'gradclip.glibc.node' : 'gradclip.node'));
+  return pack(join(to, 'package'));
 }
 
 async function result({ name, at }, tarball) {
@@ -37,7 +60,12 @@ async function result({ name, at }, tarball) {
     return { name, state: 'ok', ...(await at(tarball)), took: took() };
   } catch (error) {
     if (error instanceof Skip) return { name, state: 'skipped', note: error.message, took: took() };
-    return { name, state: 'FAILED', note: `${error.stderr || error.message}`.trim(), took: took() };
+    return {
+      name,
+      state: 'FAILED',
+      note: `${error.stderr || error.message}`.trim().split('\n').slice(0, 12).join('\n'),
+      took: took(),
+    };
   }
 }
 

