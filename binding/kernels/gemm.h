@@ -33,9 +33,9 @@ struct Packing {
   }
 };
 
-// The place of a thread in the work on a product: rows [rm of gm], lanes [rn of gn]. `team` is null where other threads work on other
+// The share of a thread in the work on a product: rows [rm of gm], lanes [rn of gn]. `team` is null where other threads work on other
 // products; then nothing is shared with them, however the rows and lanes are cut.
-struct Place {
+struct Share {
   const Team* team;
   int64_t rm, gm, rn, gn;
   float *own, *shared;   // scratch of the thread, and of the team
@@ -70,7 +70,7 @@ static inline bool crowded(int64_t stride) { return ((stride * 4 + 64) & 2047) <
 static inline Parts panels_of_k(int64_t k) { return parts_of(k, 1, most(1, ceil_div(k, kKC))); }
 
 // Lanes of C contiguous: partial sums wait in C between panels of k. Threads beside each other share packed S.
-static void product_rows(const Product& g, Place& at) {
+static void product_rows(const Product& g, Share& at) {
   const int64_t unit = g.stats ? kStat : 1;   // sums of squares do not cross a cut
   const Parts ks = panels_of_k(g.k), rs = parts_of(g.m, unit, at.gm), cs = parts_of(g.n, most(unit, W), at.gn);
   const int64_t kmax = ks.size + 1, c0 = cs.begin(at.rn), n = cs.begin(at.rn + 1) - c0;
@@ -132,7 +132,7 @@ static void product_rows(const Product& g, Place& at) {
 // share packed V and divide the rows.
 constexpr int64_t kTileLanes = 2048;              // lanes of `tile` at most
 constexpr int64_t kColumnsK = kVCap / (2 * TN);   // above this k V would not stay in L2
-static void product_columns(const Product& g, Place& at) {
+static void product_columns(const Product& g, Share& at) {
   const Parts ks = panels_of_k(g.k), rs = parts_of(g.m, 1, at.gm);
   const int64_t r0 = rs.begin(at.rm), m = rs.begin(at.rm + 1) - r0, k64 = most(g.k, 64);
   const Packing packing = at.packing(at.rm, at.gm, at.shared, kVShared, at.own, kVCap);
@@ -223,7 +223,7 @@ void matmul(const Args& a, const Team& team) {
   const Grid grid = team.size == 1 ? Grid{1, 1, 1} : grid_of(g, columns, batch, team.size);
   const int64_t rb = quotient(team.rank, grid.m * grid.n), rest = team.rank - rb * grid.m * grid.n;
   const int64_t rm = quotient(rest, grid.n), rn = rest - rm * grid.n;
-  Place at = {team.size > 1 && grid.b == 1 ? &team : nullptr, rm, grid.m, rn, grid.n, (float*)a.local, (float*)a.scratch, 0};
+  Share at = {team.size > 1 && grid.b == 1 ? &team : nullptr, rm, grid.m, rn, grid.n, (float*)a.local, (float*)a.scratch, 0};
   const Parts bs = parts_of(batch, 1, grid.b);
   for (int64_t x = bs.begin(rb); x < bs.begin(rb + 1); x++) {
     const float *pa = (const float*)a.in[0] + x * m * k, *pb = (const float*)a.in[1] + x * k * n;

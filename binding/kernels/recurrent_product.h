@@ -4,8 +4,9 @@
 #include "math.h"
 
 namespace gradclip::GRADCLIP_ISA {
-constexpr int kRecCols = 2 * W;                                             // columns of a panel of weights: two registers
-constexpr int kRecRows = kLanes ? 10 : kRegs == 32 ? 14 : W == 8 ? 6 : 4;   // rows of a tile at most: 2 accumulators each
+constexpr int kRecCols = 2 * W;   // columns of a panel of weights: two registers
+// Rows of a tile at most, of two accumulators each. Without fma a product takes registers of its own.
+constexpr int kRecRows = kLanes ? 10 : kRegs == 32 ? 14 : kFma ? 6 : 4;
 constexpr int kAhead = 24 * kRecCols;   // weights are asked for so many floats before they are used
 constexpr int64_t kRecBand = 56;        // rows that go through time together: their state stays in L2
 

@@ -66,7 +66,7 @@ constexpr int64_t kReduceAhead = 12;   // rows
 // v[c] = reduction of x[r * pitch + c], r < rows, c < n <= kReduceBlock
 template <typename R, typename T>
 static void reduce_columns(const T* x, int64_t rows, int64_t pitch, int64_t n, double* v) {
-  constexpr int64_t G = W == 16 ? 4 : 2;   // lane groups at a time: as many as there are registers for
+  constexpr int64_t G = kRegs / (4 * NR) > 2 ? 4 : 2;   // lane groups at a time, of 2 NR registers: half of all there are
   int64_t c = 0;
   for (; c + G * L <= n; c += G * L) {
     D a[G];
