@@ -34,6 +34,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   threads.Set("count", default_threads().count);
   threads.Set("reason", default_threads().reason);
 
+  exports.Set("version", GRADCLIP_VERSION);
   exports.Set("Block", BlockWrap::define(env));
   exports.Set("Program", ProgramWrap::define(env));
   exports.Set("Sizing", SizingWrap::define(env));

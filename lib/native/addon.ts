@@ -1,7 +1,7 @@
 // addon.ts: loads the native add-on and gives its surface a type. Nothing else in lib/ touches the binary.
 import { createRequire } from 'node:module';
-import { OptionError } from '../errors.ts';
-import { absent, checkFile, checkHost, refused, unreadable } from './failure.ts';
+import { AddonError, OptionError } from '../errors.ts';
+import { absent, checkFile, checkHost, checkVersion, refused, unreadable } from './failure.ts';
 import { type Found, find, type Searched, searched } from './find.ts';
 
 /**
@@ -119,6 +119,8 @@ export interface NativeSizing {
 }
 
 export interface Addon {
+  /** Of the package that it was compiled in. */
+  readonly version: string;
   readonly Block: new (bytes: number) => NativeBlock;
   /** Decodes and verifies. Throws ERR_PROGRAM. `isa` forces a table downwards (tests); default is the process's choice. */
   readonly Program: new (
@@ -162,8 +164,11 @@ function load(): Found & { readonly addon: Addon } {
   const found = lookFor(at);
   checkFile(found, at);
   try {
-    return { ...found, addon: createRequire(found.file)(found.file) as Addon };
+    const addon = createRequire(found.file)(found.file) as Addon;
+    checkVersion(addon.version, found, at);
+    return { ...found, addon };
   } catch (cause) {
+    if (cause instanceof AddonError) throw cause;
     // The add-on loaded and refused GRADCLIP_ISA or GRADCLIP_THREADS.
     if ((cause as { code?: unknown }).code === 'ERR_OPTION') throw new OptionError((cause as Error).message, {}, { cause });
     throw refused(found, at, cause);

@@ -8,7 +8,7 @@ import { ALLOW, compile, installLibrary, instead, isCheckout, LEAVE_OUT, REINSTA
 import { type Found, prebuilds, type Searched } from './find.ts';
 import { engine, here, libc, libcOf, NODE_API, OLDEST_NODE } from './host.ts';
 import { type Image, imageOf } from './image.ts';
-import { ownFile } from './package.ts';
+import { ownFile, version } from './package.ts';
 
 /** Why; `details.reason` of an AddonError. */
 export type Reason =
@@ -23,6 +23,7 @@ export type Reason =
   | 'not loaded'
   | 'other libc'
   | 'other machine'
+  | 'other version'
   | 'system too old'
   | 'unreadable'
   | 'unsupported'
@@ -118,6 +119,14 @@ export function checkFile(found: Found, at: Searched): void {
   const [made, runs] = [compiledFor(image), libc()];
   if (made && runs && made !== runs)
     throw is('other libc', `was compiled for ${made}, and this ${engine()} runs on ${runs}.`, { compiled: made });
+}
+
+/** @throws AddonError where the add-on that was loaded is of another version than this code, which would call it as it is not to be called */
+export function checkVersion(compiled: string | undefined, found: Found, at: Searched): void {
+  if (compiled === version()) return;
+  const of = compiled === undefined ? 'an earlier gradclip' : `gradclip ${compiled}`;
+  const text = `${found.file} is of ${of}, and the code that loads it of gradclip ${version()}.`;
+  throw failure('other version', [text, ...instead(found, at)], { file: found.file, compiled, version: version() });
 }
 
 function compiledFor({ needed }: Image): ReturnType<typeof libcOf> {

@@ -20,6 +20,7 @@ import {
   renamed,
   type Said,
   type Start,
+  VERSION,
 } from './package-kit.ts';
 
 const HERE = `${process.platform}-${process.arch}`;
@@ -446,6 +447,21 @@ const REFUSED: readonly Case[] = [
       cause: 'Cannot load native addon because loading addons is disabled.',
     }),
   ),
+  {
+    name: 'a build of another version',
+    reason: 'other version',
+    make(it) {
+      it.link('other/build/Release/gradclip.node');
+      const code = join(it.folder, 'dist/bundle/index.js');
+      it.write('dist/bundle/index.js', readFileSync(code, 'utf8').replaceAll(`"${VERSION}"`, '"77.0.0"'));
+      return { env: { GRADCLIP_PREBUILD: join(it.folder, 'other') } };
+    },
+    text: [
+      `PACKAGE/other/build/Release/gradclip.node is of gradclip ${VERSION}, and the code that loads it of gradclip 77.0.0.`,
+      'GRADCLIP_PREBUILD names it; where that is not set, the add-on of the package is taken.',
+    ],
+    details: { compiled: VERSION, version: '77.0.0' },
+  },
   {
     name: 'a library that is no add-on',
     reason: 'not loaded',

@@ -20,6 +20,7 @@ import { afterAll } from 'vitest';
 
 export const ROOT: string = resolve(import.meta.dirname, '../..');
 export const BUILT: string = join(ROOT, 'build/Release');
+export const VERSION: string = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
 /** The name that a build of this machine has in prebuilds/. */
 export const PREBUILT: string = `prebuilds/${process.platform}-${process.arch}/gradclip.glibc.node`;
 
@@ -60,7 +61,7 @@ export async function codeOf({
   format?: 'esm' | 'cjs';
   url?: string;
 }): Promise<string> {
-  const define = { GRADCLIP_VERSION: '"0.0.0"', ...(url !== undefined && { 'import.meta.url': url }) };
+  const define = { GRADCLIP_VERSION: JSON.stringify(VERSION), ...(url !== undefined && { 'import.meta.url': url }) };
   const build = await rolldown({ input, platform: 'node', transform: { define } });
   const { output } = await build.generate({ format, codeSplitting: false });
   await build.close();
