@@ -1,6 +1,7 @@
 // threads-kernels.mjs: every kernel by crews of four under ThreadSanitizer: runs of single kernels on random shapes and of random networks are written down
 // on one thread (test/threads/replay/record.ts), then replayed by the same C++ under the sanitizer, with the same results. And without a barrier, the
-// race is found. --cases 12 --programs 30 --seed 1: so many shapes of each op, so many networks. --every-barrier: without each barrier there is.
+// race is found. --cases 12 --programs 30 --seed 1: so many shapes of each op, so many networks. --barriers gemm.h,select.h: without each
+// barrier of these files in turn; `all`: of all.
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,7 +12,7 @@ const { values: flags } = parseArgs({
     cases: { type: 'string', default: '12' },
     programs: { type: 'string', default: '30' },
     seed: { type: 'string', default: '1' },
-    'every-barrier': { type: 'boolean', default: false },
+    barriers: { type: 'string' },
   },
 });
 
@@ -41,15 +42,16 @@ function included(name, seen = new Set()) {
   return seen;
 }
 
-/** A barrier is taken out: some here, or each one there is. */
+/** A barrier is taken out: the first of some files, or each one there is. */
 const BARRIER = /(?:if \([^()]*\) )?team(?:\.|->)barrier\(\);/g;
 const SOME = ['row_norm.h', 'conv_weight.h', 'pruning.h'];
 function barriers() {
-  const names = flags['every-barrier'] ? readdirSync(kernels).filter((name) => /\.h$/.test(name) && name !== 'kernel.h') : SOME;
+  const every = readdirSync(kernels).filter((name) => /\.h$/.test(name) && name !== 'kernel.h');
+  const names = flags.barriers === 'all' ? every : (flags.barriers?.split(',') ?? SOME);
   return names.flatMap((name) => {
     const all = [...readFileSync(join(kernels, name), 'utf8').matchAll(BARRIER)].map(([text]) => text);
     const places = all.map((from, k) => ({ name, from, to: ';', nth: all.slice(0, k).filter((text) => text === from).length }));
-    return flags['every-barrier'] ? places : places.slice(0, 1);
+    return flags.barriers ? places : places.slice(0, 1);
   });
 }
 
@@ -92,9 +94,7 @@ await inFolder(async (work) => {
     await link(folder, [...others, ...changed.map((name) => join(folder, `binding/kernels/${name}.o`))], 'replay');
     const ended = await watched(folder, 'replay', [file]);
     const [, where] = /replay: in (.*)/.exec(ended.text) ?? [];
-    say(
-      ended.code !== 0,
-      `without barrier ${planted.nth + 1} of its kind, "${planted.from}", ${planted.name} has a race, seen in ${where}`,
-    );
+    const which = `${planted.name} without "${planted.from}", number ${planted.nth + 1}`;
+    say(ended.code !== 0, ended.code !== 0 ? `${which}: the race is found in ${where}` : `${which}: no race is found`);
   }
 });

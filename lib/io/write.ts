@@ -129,9 +129,15 @@ async function replaced(file: string, target: string): Promise<Stats | null> {
     throw error;
   });
   if (old && !old.isFile()) throw notRegular(file, old);
+  if (process.platform === 'win32' && DEVICE.test(basename(target))) {
+    throw new DataError(`${file}: expected a regular file, got the name of a device of Windows`, { file });
+  }
   if (old) await access(target, constants.W_OK);
   return old;
 }
+
+/** In any folder, and with any extension; where Node.js gets round that, it makes a file that few programs can open. */
+const DEVICE = /^(con|prn|aux|nul|(com|lpt)[1-9])(\.|$)/i;
 
 /** Owner and mode of `old`. Where the group cannot be kept, the file's own group may do what all others may, and no more. */
 async function keepRights(handle: FileHandle, old: Stats): Promise<void> {

@@ -36,7 +36,23 @@ const system = vi.hoisted(() => ({
   silent: false,
   /** Called before each. */
   before: (_: string): void | Promise<void> => {},
+  /** What each descriptor is of. */
+  names: new Map<number, string>(),
+  async asked(call: string): Promise<void> {
+    this.calls.push(call);
+    await this.before(call);
+    if (this.fails?.call !== this.calls.length) return;
+    throw Object.assign(new Error(`${this.fails.code}: made to fail`), { code: this.fails.code });
+  },
 }));
+
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof import('node:fs')>();
+  const fsync: (fd: number, done: (error: unknown) => void) => void = (fd, done) => {
+    system.asked(`sync ${system.names.get(fd)}`).then(() => fs.fsync(fd, done), done);
+  };
+  return { ...fs, fsync };
+});
 
 vi.mock('node:fs/promises', async (original) => {
   const fs = await original<typeof import('node:fs/promises')>();
@@ -44,24 +60,19 @@ vi.mock('node:fs/promises', async (original) => {
     const name = basename(String(path));
     return name.endsWith('.tmp') ? 'temporary' : name.startsWith('gradclip-writing-') ? 'folder' : name;
   };
-  const asked = async (call: string): Promise<void> => {
-    system.calls.push(call);
-    await system.before(call);
-    if (system.fails?.call !== system.calls.length) return;
-    throw Object.assign(new Error(`${system.fails.code}: made to fail`), { code: system.fails.code });
-  };
   return {
     ...fs,
     async open(path: string, flags: string, mode?: number): Promise<FileHandle> {
       const name = named(path);
-      await asked(`open ${name}`);
+      await system.asked(`open ${name}`);
       const handle = await fs.open(path, flags, mode);
-      for (const method of ['writeFile', 'chmod', 'chown', 'sync', 'close'] as const) {
+      system.names.set(handle.fd, name);
+      for (const method of ['writeFile', 'chmod', 'chown', 'close'] as const) {
         const real = handle[method].bind(handle) as (...given: unknown[]) => Promise<void>;
         const traced = async (...given: unknown[]): Promise<void> => {
           // A handle is closed, whatever that says.
           if (method === 'close') await real();
-          await asked(`${method} ${name}`);
+          await system.asked(`${method} ${name}`);
           if (method !== 'close') await real(...given);
         };
         Object.assign(handle, { [method]: traced });
@@ -73,7 +84,7 @@ vi.mock('node:fs/promises', async (original) => {
       return fs.readFile(path, encoding);
     },
     async rename(from: string, to: string): Promise<void> {
-      await asked(`rename ${named(from)} ${named(to)}`);
+      await system.asked(`rename ${named(from)} ${named(to)}`);
       await fs.rename(from, to);
     },
   };
@@ -291,6 +302,17 @@ describe('on Windows, a file that another program has open', () => {
     const error = await failure(writeWhole(at('model'), PARTS));
     expect(error.details.beside).toMatch(/model\.[\w-]+\.tmp$/);
     expect(readFileSync(error.details.beside as string, 'utf8')).toBe('all of the new');
+  });
+
+  it.each(['NUL', 'con.safetensors', 'Lpt1.x.y'])('%s is a device there, and a name elsewhere', async (name) => {
+    pretendSystem('win32');
+    const text = `${at(name)}: expected a regular file, got the name of a device of Windows`;
+    expect((await failure(writeWhole(at(name), 'new'))).message).toBe(text);
+    expect((await failure(checkWritable(at(name)))).message).toBe(text);
+    await writeWhole(at('console.txt'), 'new');
+    pretendSystem('linux');
+    await writeWhole(at(name), 'new');
+    expect(readdirSync(folder).sort()).toEqual([name, 'console.txt'].sort());
   });
 
   it('elsewhere one refusal is enough', async () => {
