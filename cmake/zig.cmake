@@ -24,6 +24,8 @@ set(names_linux Linux)
 set(names_macos Darwin)
 set(names_windows Windows)
 set(CMAKE_SYSTEM_NAME ${names_${CMAKE_MATCH_2}})
+# It compiles its C++ library once for each set of options: what CMake tries is to have those of the add-on.
+set(CMAKE_TRY_COMPILE_CONFIGURATION Release)
 # Else it writes what debuggers want, which takes time.
 set(CMAKE_CXX_COMPILER ${GRADCLIP_ZIG} c++ -target ${target} -g0)
 # It takes the least processor of a family where a target is named, and none of the names that other compilers know.

@@ -36,8 +36,8 @@ function checkContent(pack) {
     /^dist\/bundle\/(.+\.js(\.map)?|index\.cjs)$/,
     /^binding\/.+\.(h|cc|inc)$/,
     /^prebuilds\/(SHA256SUMS|[a-z0-9]+-[a-z0-9]+\/gradclip(\.glibc|\.musl)?\.node)$/,
-    /^dist\/headers\/\w[\w-]*(\.deprecated)?\.(h|def)$/,
-    /^cmake\/[\w-]+\.(cmake|map|txt|def)$/,
+    /^dist\/headers\/\w[\w-]*(\.deprecated)?\.h$/,
+    /^cmake\/[\w-]+\.(cmake|map|txt)$/,
     /^(package\.json|README\.md|LICENSE|NOTICE|CHANGELOG\.md|CONTRIBUTING\.md|SECURITY\.md|CMakeLists\.txt)$/,
     /^(docs\/(config\.schema\.json|\w+\.md)|examples\/[\w-]+\.(json|ts)|scripts\/build-native\.mjs)$/,
   ];

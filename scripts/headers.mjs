@@ -9,7 +9,6 @@ const to = fileURLToPath(new URL('../dist/headers', import.meta.url));
 const of = (name, folder = '') => join(dirname(require.resolve(`${name}/package.json`)), folder);
 
 mkdirSync(to, { recursive: true });
-for (const folder of [of('node-addon-api'), of('node-api-headers', 'include'), of('node-api-headers', 'def')]) {
-  // The .def files list what node.exe exports.
-  for (const name of readdirSync(folder).filter((name) => /\.(h|def)$/.test(name))) cpSync(join(folder, name), join(to, name));
+for (const folder of [of('node-addon-api'), of('node-api-headers', 'include')]) {
+  for (const name of readdirSync(folder).filter((name) => name.endsWith('.h'))) cpSync(join(folder, name), join(to, name));
 }

@@ -20,6 +20,7 @@ const define = {
   GRADCLIP_OPENMP: 'OFF',
   // Stripped by the linker, which signs what is for macOS after that.
   CMAKE_SHARED_LINKER_FLAGS: '-s',
+  CMAKE_EXE_LINKER_FLAGS: '-s',
 };
 const args = [
   ...['build', '--directory', root, '--out', join(process.cwd(), 'build'), '--log-level', 'error'],
