@@ -1,15 +1,21 @@
-// start.mjs: how long a user waits at first. `npm run -s measure:start -- [PROCESSES]` prints one JSON line: medians over fresh
+// start.mjs: how long a user waits at first. `npm run -s measure:start -- [PROCESSES [PACKAGE]]` prints one JSON line: medians over fresh
 // processes, in milliseconds. `first_step`: from before the import to the end of a first step of mlp-small. `layers_100`: from a model of
-// 100 layers to a program bound to memory, after the import.
+// 100 layers to a program bound to memory, after the import; not where PACKAGE is the folder of an installed package, which is measured in place of
+// this checkout.
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const [first = '11', installed] = process.argv.slice(2);
 
 const noise = (size) => Float32Array.from({ length: size }, Math.random);
 
 async function firstStep() {
   const times = [performance.now()];
-  const { clip, loss, nn, ops, optim, Trainer } = await import('../dist/bundle/index.js');
+  const { clip, loss, nn, ops, optim, Trainer } = await import(
+    installed ? pathToFileURL(join(installed, 'dist/bundle/index.js')).href : '../dist/bundle/index.js'
+  );
   times.push(performance.now());
   const data = {
     x: { data: noise(64 * 784), shape: [64, 784] },
@@ -48,14 +54,17 @@ async function layers100() {
   return { layers_100: trace + compile + bind, of_trace: trace, of_compile: compile, of_bind: bind };
 }
 
-const CHILDREN = { firstStep, layers100 };
-const [first = '11'] = process.argv.slice(2);
+const CHILDREN = { firstStep, ...(!installed && { layers100 }) };
 if (first in CHILDREN) console.log(JSON.stringify(await CHILDREN[first]()));
 else {
   const found = {};
   for (const name of Object.keys(CHILDREN)) {
     const runs = Array.from({ length: Number(first) }, () =>
-      JSON.parse(execFileSync(process.execPath, [fileURLToPath(import.meta.url), name], { encoding: 'utf8' })),
+      JSON.parse(
+        execFileSync(process.execPath, [fileURLToPath(import.meta.url), name, ...(installed ? [installed] : [])], {
+          encoding: 'utf8',
+        }),
+      ),
     );
     for (const key of Object.keys(runs[0])) {
       const sorted = runs.map((run) => run[key]).sort((a, b) => a - b);

@@ -299,9 +299,24 @@ export function instance<T>(expected: string, type: abstract new (...args: never
     may: (value) => value instanceof type,
     read(value, place) {
       if (value instanceof type) return value;
-      throw place.wrong(expected, value, value === type ? `; did you forget new?` : '');
+      throw place.wrong(expected, value, notOf(value, type));
     },
   });
+}
+
+/** Why a value is not of a class, where that is plain: to be said after what was expected. */
+export function notOf(value: unknown, type: abstract new (...args: never) => unknown): string {
+  if (value === type) return '; did you forget new?';
+  const other = '; it is of another copy of gradclip: npm ls gradclip tells who brings it, npm dedupe may make one of them';
+  return alike(value, type) ? other : '';
+}
+
+/** Whether a class of the same name has made it, or one that it is made of. */
+function alike(value: unknown, type: abstract new (...args: never) => unknown): boolean {
+  if (typeof value !== 'object') return false;
+  for (let of = value; of !== null; of = Object.getPrototypeOf(of) as object | null)
+    if (Object.hasOwn(of, 'constructor') && of.constructor.name === type.name) return true;
+  return false;
 }
 
 /** A value of the caller's own making, or of another check. `check` gives what it found it to be, or throws at `place`. */

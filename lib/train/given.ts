@@ -25,6 +25,7 @@ import {
   type Field,
   fn,
   list,
+  notOf,
   number,
   options,
   Place,
@@ -70,7 +71,7 @@ const made = <T>(expected: string, check: (where: string, value: unknown) => unk
 
 // ---- the trainer -------------------------------------------------------------------------------------------------
 const model: Field<Module> = custom('a Module', (value, place) => {
-  if (!(value instanceof Module)) throw place.wrong('a Module', value);
+  if (!(value instanceof Module)) throw place.wrong('a Module', value, notOf(value, Module));
   if (typeof value.forward !== 'function') throw place.wrong('a Module with a method forward', value);
   return value;
 });

@@ -1,10 +1,8 @@
-// program.mjs: what every place runs besides the README's example: threads, an abort, workers; prints one line of JSON. `program.mjs start`: how long it is
-// from the import to the end of a first step. Nothing but what Node.js, Bun and Deno have.
+// program.mjs: what every place runs besides the README's example: threads, an abort, workers; prints one line of JSON. Nothing but
+// what Node.js, Bun and Deno have.
 import { createHash } from 'node:crypto';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-
-const start = performance.now();
-const { clip, loss, nn, ops, optim, runtime, Trainer } = await import('gradclip');
+import { clip, loss, nn, ops, optim, runtime, Trainer } from 'gradclip';
 
 const numbers = (size, modulus) => Float32Array.from({ length: size }, (_, i) => ((i * 2654435761) % modulus) / modulus - 0.5);
 const data = {
@@ -63,10 +61,6 @@ if (!isMainThread) {
     parentPort.postMessage('begun');
     await run;
   } else parentPort.postMessage((await hashOf(3)).hash);
-} else if (process.argv[2] === 'start') {
-  const trainer = trainerOf();
-  await trainer.fit(data, { steps: 1 });
-  console.log(JSON.stringify({ ms: performance.now() - start }));
 } else {
   const [one, three] = [await hashOf(1), await hashOf(3)];
   const of = await workers();

@@ -175,6 +175,15 @@ describe('other fields', () => {
     );
     expect(instance('a Net', Net).read(new Net(), at)).toBeInstanceOf(Net);
     expect(refused(() => instance('a Net', Net).read({}, at)).message).toContain('expected a Net, got an object');
+    expect(refused(() => instance('a Net', Net).read(Object.create(null), at)).message).not.toContain('copy');
+    const other = ((): object => {
+      class Net {}
+      class Mine extends Net {}
+      return new Mine();
+    })();
+    expect(refused(() => instance('a Net', Net).read(other, at)).message).toMatch(
+      /expected a Net, got a Mine; it is of another copy of gradclip: npm ls gradclip/,
+    );
   });
   test('records say the key', () => {
     expect(record(number()).read({ a: 1 }, at)).toEqual({ a: 1 });
