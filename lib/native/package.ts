@@ -1,6 +1,6 @@
 // package.ts: where this package lies, and its version.
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The version, where scripts/bundle.mjs has written it into the code: another bundle may take that anywhere. */
@@ -20,7 +20,10 @@ export function packageFolder(): string | null {
   const file = ownFile();
   if (file === null || !existsSync(file)) return null;
   for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
-    if (existsSync(join(folder, 'package.json'))) return manifest(folder).name === 'gradclip' ? folder : null;
+    if (!existsSync(join(folder, 'package.json'))) continue;
+    // Somebody's own folder may have the name.
+    const ours = manifest(folder).name === 'gradclip' && /^(dist|lib)[/\\]/.test(relative(folder, file));
+    return ours ? folder : null;
   }
   return null;
 }

@@ -593,7 +593,7 @@ describe('in a bundle of somebody', () => {
   it.concurrent.each(BUNDLES)('%s', async (_, options, where) => {
     const of = await installed('elsewhere');
     const file = join(of.project, options.format === 'cjs' ? 'app.cjs' : 'app.mjs');
-    of.write('../package.json', '{ "name": "somebody", "version": "7.0.0" }');
+    of.write('../package.json', '{ "name": "gradclip", "version": "7.0.0" }');
     of.write(relative(of.folder, file), await codeOf(options));
     expect(inWords(await ask(of, { file }), of)).toMatchObject({
       message: [
