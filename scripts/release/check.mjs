@@ -1,7 +1,8 @@
 // check.mjs: looks into a built add-on with LLVM's tools: that it needs nothing but what every system of its kind has, exports nothing but Node-API's two
 // functions, and holds no instruction that an older processor lacks.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { checkDisassembly } from '../check-isa.mjs';
 import { checkSignature } from './signature.mjs';
 
@@ -116,6 +117,10 @@ const BASELINE = { x86_64: 'x86_64', arm64: 'neon', apple: null };
 /** What unwinds the stack reads the registers of SVE and SME where a frame or the processor says that there are any. */
 const ASKS_FIRST = /^[0-9a-f]+ <(libunwind::|__libunwind_)/;
 
+const disassembled = (file) => tool('llvm-objdump', '--disassemble', '--demangle', '--no-show-raw-insn', file);
+/** As GNU's objdump prints it. */
+const normal = (text) => text.replace(/^( *[0-9a-f]+:) +/gm, '$1');
+
 /** Text of `llvm-objdump --disassemble --demangle`: what lies in the namespace of an ISA is of that ISA, everything else of the baseline. */
 export function isaFaults(cpu, text) {
   if (BASELINE[cpu] === null) return [];
@@ -126,11 +131,23 @@ export function isaFaults(cpu, text) {
     parts[isa] ??= [];
     parts[isa].push(part);
   }
-  return Object.entries(parts).flatMap(([isa, of]) => checkDisassembly(isa, of.join('').replace(/^( *[0-9a-f]+:) +/gm, '$1')));
+  return Object.entries(parts).flatMap(([isa, of]) => checkDisassembly(isa, normal(of.join(''))));
 }
 
-/** @param files `file`: the add-on; `named`: the same, with the names of functions @returns faults, none in one that may be published */
-export function checkPrebuild(target, { file, named }) {
-  const disassembled = tool('llvm-objdump', '--disassemble', '--demangle', '--no-show-raw-insn', named);
-  return [...FORMATS[target.format](target, file), ...isaFaults(target.cpu, disassembled)];
+/** The same of the objects that an add-on was linked from: in files for Windows functions have no names. */
+function objectFaults(cpu, build) {
+  const names = readdirSync(build, { recursive: true }).filter((name) => /\.obj?$/.test(name));
+  return names.flatMap((name) => {
+    const isa = /kernels_(\w+)\.dir/.exec(name)?.[1] ?? BASELINE[cpu];
+    return checkDisassembly(isa, normal(disassembled(join(build, name))));
+  });
+}
+
+/**
+ * @param files `file`: the add-on; `build`: the folder it was built in; `named`: the add-on with the names of its functions, if it has any
+ * @returns faults, none in one that may be published
+ */
+export function checkPrebuild(target, { file, named, build }) {
+  const isa = named ? isaFaults(target.cpu, disassembled(named)) : objectFaults(target.cpu, join(build, 'CMakeFiles'));
+  return [...FORMATS[target.format](target, file), ...isa];
 }

@@ -50,11 +50,7 @@ function linkWithNames(work) {
   const env = environment(1);
   const place = join(work, 'named');
   const options = { ...inherit, env };
-  const given = [
-    '-DCMAKE_SHARED_LINKER_FLAGS=',
-    `-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${place}`,
-    `-DCMAKE_RUNTIME_OUTPUT_DIRECTORY=${place}`,
-  ];
+  const given = ['-DCMAKE_SHARED_LINKER_FLAGS=', `-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${place}`];
   execFileSync('cmake', [join(work, 'build'), ...given], options);
   execFileSync('cmake', ['--build', join(work, 'build')], options);
   return join(place, 'gradclip.node');
@@ -68,7 +64,8 @@ function make(name) {
     const again = build(target, work(2), 2);
     if (hashOf(again) !== hashOf(file)) throw new Error(`${name}: built twice, it differs: ${file}, ${again}`);
   }
-  const faults = checkPrebuild(target, { file, named: linkWithNames(work(1)) });
+  const named = target.format === 'pe' ? null : linkWithNames(work(1));
+  const faults = checkPrebuild(target, { file, named, build: join(work(1), 'build') });
   if (faults.length > 0) throw new Error(faults.join('\n'));
   const place = join(prebuilds, fileOf(target));
   mkdirSync(dirname(place), { recursive: true });

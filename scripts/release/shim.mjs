@@ -14,6 +14,8 @@ const target = Object.values(TARGETS).find(
     platform === PREBUILD_PLATFORM && arch === PREBUILD_ARCH && libc === PREBUILD_LIBC,
 );
 const define = {
+  // cmake-js says so of other kinds of libraries: on Windows it counts as a program.
+  CMAKE_RUNTIME_OUTPUT_DIRECTORY: join(process.cwd(), 'build/Release'),
   CMAKE_TOOLCHAIN_FILE: join(root, 'cmake/zig.cmake'),
   GRADCLIP_ZIG,
   GRADCLIP_TARGET: target.zig,
