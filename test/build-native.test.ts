@@ -1,5 +1,5 @@
-// build-native.test.ts: the way from the sources to an add-on, in a checkout and in an installed package, on small projects that take a moment: what is
-// built lands where it is found, and what is missing, fails or is stopped leaves nothing behind.
+// build-native.test.ts: the way from the sources to an add-on, in a checkout and in an installed package, on small projects that take a moment, where
+// this checkout was compiled: what is built lands where it is found, and what is missing, fails or is stopped leaves nothing behind.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -20,6 +20,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { addon } from '../lib/native/addon.ts';
 import { run } from './cli/kit.ts';
+import { COMPILED } from './kit.ts';
 
 interface Builder {
   build(options: object): Promise<{ readonly file: string; readonly isa: string; readonly threads: number }>;
@@ -66,7 +67,7 @@ const built = copying(join(root, 'build/Release'));
 
 const left = (dir: string): string[] => readdirSync(join(dir, 'tmp'));
 
-describe('an installed package', () => {
+describe.skipIf(!COMPILED)('an installed package', () => {
   it('is built where it is found, and nothing else is left', async () => {
     const dir = packageOf(built);
     const { file, isa } = await build({ root: dir });
@@ -135,7 +136,7 @@ describe('an installed package', () => {
   });
 });
 
-describe('what is missing', () => {
+describe.skipIf(!COMPILED)('what is missing', () => {
   /** A folder with these programs, which say this. */
   function programs(said: Readonly<Record<string, string>>): string {
     const bin = folder();
@@ -171,7 +172,7 @@ describe('what is missing', () => {
   });
 });
 
-describe('a checkout', () => {
+describe.skipIf(!COMPILED)('a checkout', () => {
   it('that is copied builds its own sources', () => {
     const [original, copy] = [join(folder(), 'original'), join(folder(), 'copy')];
     mkdirSync(join(original, 'scripts'), { recursive: true });
@@ -202,7 +203,7 @@ add_custom_target(told ALL COMMAND \${CMAKE_COMMAND} -E copy \${CMAKE_SOURCE_DIR
   });
 });
 
-describe('gradclip build', () => {
+describe.skipIf(!COMPILED)('gradclip build', () => {
   it.each([
     [['--team', 'pthreads'], 2, '--team: expected one of openmp, threads, got "pthreads"'],
     [['--jobs', '0'], 2, '--jobs: expected a whole number >= 1, got "0"'],

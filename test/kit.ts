@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { libc } from '../lib/native/host.ts';
 
 /** A file of ../shared/data beside the repository (or under GRADCLIP_SHARED), null where it is absent: then skip, and say so. */
 export function sharedData(name: string): string | null {
@@ -12,6 +13,15 @@ export function sharedData(name: string): string | null {
   console.warn(`skipped: ${path} is not there`);
   return null;
 }
+
+/**
+ * Whether this checkout was compiled here, on Linux with glibc: what changes files of the build, or compiles, is tried there alone. A release runs the
+ * tests on prebuilt add-ons, where nothing is compiled.
+ */
+export const COMPILED: boolean =
+  process.platform === 'linux' &&
+  libc() === 'glibc' &&
+  existsSync(resolve(import.meta.dirname, '../build/Release/gradclip.node'));
 
 /** Team sizes that tests compare with one thread: those that are no prime cut work in two or three ways at once. */
 export const TEAMS: readonly number[] = [2, 3, 4, 5, 6, 7, 8, 9, 12, 16];

@@ -1,10 +1,11 @@
 // loading.test.ts: which native add-on is loaded, and what is said of one that is missing or does not load: every failure is made, and the whole text
-// compared. In copies of the package and in processes of their own.
+// compared. In copies of the package and in processes of their own, of the build of this checkout.
 import { chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { COMPILED } from '../kit.ts';
 import { NOT_THERE } from './loading/absent.ts';
 import { BUNDLERS } from './loading/kit.ts';
 import { REFUSED } from './loading/refused.ts';
@@ -20,7 +21,7 @@ function inWords({ error }: Said, it: Package): unknown {
   return JSON.parse(text) as unknown;
 }
 
-describe.each([
+describe.skipIf(!COMPILED).each([
   ['there is none', NOT_THERE],
   ['it is seen not to load', SEEN],
   ['the system does not load it', REFUSED],
@@ -41,7 +42,7 @@ describe.each([
   );
 });
 
-describe('which is loaded', () => {
+describe.skipIf(!COMPILED)('which is loaded', () => {
   const loads = async (make: (it: Package) => unknown, origin: string, file: string): Promise<Said> => {
     const of = await installed();
     const said = await ask(of, (make(of) ?? {}) as Start);
@@ -107,7 +108,7 @@ describe('which is loaded', () => {
   });
 });
 
-describe('in a bundle of somebody', () => {
+describe.skipIf(!COMPILED)('in a bundle of somebody', () => {
   const all = join(ROOT, 'dist/bundle/index.js');
   const LEAVE = 'Leave the package out, and install it where the bundle runs:';
   const gone = join(tmpdir(), 'gradclip-gone', 'node_modules/gradclip/dist/bundle/index.js');

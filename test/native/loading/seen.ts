@@ -1,10 +1,11 @@
 // seen.ts: one that is seen not to load before it is tried.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { COMPILED } from '../../kit.ts';
 import { BUILT, headers, PREBUILT, renamed } from '../package-kit.ts';
 import { AGAIN, type Case, HERE, looksLike, MACHINE, OTHER, OTHER_SYSTEM, REMOVE, replaced, startedAs } from './kit.ts';
 
-const LEFT = { size: 2_000_000, bytes: statSync(join(BUILT, 'gradclip.node')).size };
+const LEFT = { size: 2_000_000, bytes: COMPILED ? statSync(join(BUILT, 'gradclip.node')).size : 0 };
 /** What a PE and a Mach-O file begin with. */
 const PE = Buffer.alloc(128);
 PE.write('MZ', 'latin1');
