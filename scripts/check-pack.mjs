@@ -1,6 +1,6 @@
 // check-pack.mjs: packs the package, checks what is in it, then installs it into an empty project, without any script, and uses it there.
 // Where prebuilds/ has no add-on for this machine, that of the checkout is put where `gradclip build` would put one; with --build that is run.
-// With --release the add-ons of all systems must be there.
+// With --release the add-ons of all systems must be there, and package.json must name repository and version (release/names.mjs).
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, posix, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkExample, checkTypes } from './consumer.mjs';
+import { nameFaults } from './release/names.mjs';
 import { sumsOf } from './release/sums.mjs';
 import { fileOf, TARGETS } from './release/targets.mjs';
 
@@ -16,6 +17,7 @@ const MOST = { packed: 12_000_000, unpacked: 30_000_000, withoutPrebuilds: 3_600
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const release = process.argv.includes('--release');
 
 function run(cwd, command, ...args) {
   return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 26 });
@@ -51,7 +53,7 @@ function checkContent(pack) {
     ...tree('binding', /\.(h|cc|inc)$/),
     ...tree('cmake', /./),
     ...tree('prebuilds', /\.node$/),
-    ...(process.argv.includes('--release') ? Object.values(TARGETS).map((target) => `prebuilds/${fileOf(target)}`) : []),
+    ...(release ? Object.values(TARGETS).map((target) => `prebuilds/${fileOf(target)}`) : []),
   ];
   return [
     ...[...has].filter((name) => !allowed.some((pattern) => pattern.test(name))).map((name) => `${name} does not belong there`),
@@ -60,6 +62,7 @@ function checkContent(pack) {
     ...sizes(pack),
     ...unnoticed(),
     ...unsummed(has),
+    ...(release ? nameFaults(manifest, process.env.GITHUB_REF_NAME) : []),
   ];
 }
 

@@ -23,21 +23,31 @@ const NOTHING = /^$/;
 /** -1, 0 or 1, of versions such as 2.17. */
 const order = (a, b) => a.localeCompare(b, 'en', { numeric: true });
 
-/** The library of the system itself, which lies on every machine that Node.js runs on. */
+/** The library of the system itself, which lies on every machine that Node.js runs on: what may be needed, and what must be. */
 const SYSTEM = {
-  glibc: /^(lib(c\.so\.6|m\.so\.6|pthread\.so\.0|dl\.so\.2|rt\.so\.1)|ld-linux-(x86-64\.so\.2|aarch64\.so\.1))$/,
-  musl: /^libc\.so$/,
+  glibc: {
+    must: ['libc.so.6'],
+    may: /^(lib(m\.so\.6|pthread\.so\.0|dl\.so\.2|rt\.so\.1)|ld-linux-(x86-64\.so\.2|aarch64\.so\.1))$/,
+  },
+  musl: { must: ['libc.so'], may: NOTHING },
 };
 
 /** Text of `llvm-readelf`, by what was asked. */
 export function elfFaults({ libc, floor }, { symbols, dynamic, versions, sections, segments }) {
   // name and version, of what is defined
-  const exported = all(symbols, /^ *\d+: [0-9a-f]+ +\d+ \w+ +(?:GLOBAL|WEAK) +\w+ +(?!UND)\S+ (\S+)$/gm);
-  const wanted = all(versions, /Name: GLIBC_([\d.]+) /g).sort(order);
-  const highest = wanted.at(-1) ?? '0';
+  const exported = all(symbols, /^ *\d+: [0-9a-f]+ +\d+ \w+ +(?:GLOBAL|WEAK|UNIQUE) +\w+ +(?!UND)\S+ (\S+)$/gm);
+  const wanted = all(versions, /Name: (\S+)/g);
+  const strange = wanted.filter((name) => !/^GLIBC_\d+(\.\d+)+$/.test(name));
+  const highest =
+    wanted
+      .filter((name) => !strange.includes(name))
+      .map((name) => name.slice('GLIBC_'.length))
+      .sort(order)
+      .at(-1) ?? '0';
   return [
     ...compare('exports', exported, { may: NOTHING, must: EXPORTS }),
-    ...compare('needs', all(dynamic, /\(NEEDED\).*\[(.+)\]/g), { may: SYSTEM[libc] }),
+    ...compare('needs', all(dynamic, /\(NEEDED\).*\[(.+)\]/g), SYSTEM[libc]),
+    ...strange.map((name) => `needs ${name}, which is no version that every glibc has`),
     ...(/\bNODELETE\b/.test(dynamic) ? [] : ['would be unloaded with the worker thread that imported it (no NODELETE)']),
     ...(/\((RPATH|RUNPATH|TEXTREL)\)/.test(dynamic) ? ['has a path of libraries, or text that is written to'] : []),
     ...(floor && order(highest, floor) > 0 ? [`needs GLIBC_${highest}, which is newer than ${floor}`] : []),
@@ -85,14 +95,14 @@ const mach = (target, file) => {
   return [...machFaults(target, texts), ...checkSignature(readFileSync(file))];
 };
 
-/** What Windows 10 has, and Node.js itself. */
-const WINDOWS = /^(node\.exe|(KERNEL32|ntdll|ADVAPI32|api-ms-win-(crt|core)-[\w-]+)\.dll)$/i;
+/** What Windows 10 has. The program that loads the add-on is found when it runs (windows_node_api.cc), since node.exe may have another name. */
+const WINDOWS = { must: ['KERNEL32.dll'], may: /^(ntdll|ADVAPI32|api-ms-win-(crt|core)-[\w-]+)\.dll$/i };
 
 /** Text of `llvm-readobj`. */
 export function peFaults(_, { headers, imports, exports, sections }) {
   return [
     ...compare('exports', all(exports, /^ *Name: (\S+)$/gm), { may: NOTHING, must: EXPORTS }),
-    ...compare('needs', all(imports, /^(?:Delay)?Import \{\s+Name: (\S+)$/gm), { may: WINDOWS }),
+    ...compare('needs', all(imports, /^(?:Delay)?Import \{\s+Name: (\S+)$/gm), WINDOWS),
     ...(/IMAGE_FILE_DLL/.test(headers) && /IMAGE_FILE_MACHINE_AMD64/.test(headers) ? [] : ['is no library for x64']),
     ...['DYNAMIC_BASE', 'NX_COMPAT'].filter((flag) => !headers.includes(flag)).map((flag) => `has no ${flag}`),
     ...(/Name: \.debug/.test(sections) ? ['is not stripped'] : []),
@@ -121,9 +131,13 @@ const disassembled = (file) => tool('llvm-objdump', '--disassemble', '--demangle
 /** As GNU's objdump prints it. */
 const normal = (text) => text.replace(/^( *[0-9a-f]+:) +/gm, '$1');
 
+const INSTRUCTION = /^ *[0-9a-f]+: +\t/m;
+const NO_CODE = 'has no instructions that could be looked at';
+
 /** Text of `llvm-objdump --disassemble --demangle`: what lies in the namespace of an ISA is of that ISA, everything else of the baseline. */
 export function isaFaults(cpu, text) {
   if (BASELINE[cpu] === null) return [];
+  if (!INSTRUCTION.test(text)) return [NO_CODE];
   const parts = {};
   for (const part of text.split(/^(?=[0-9a-f]{8,} <)/m)) {
     if (ASKS_FIRST.test(part)) continue;
@@ -137,10 +151,14 @@ export function isaFaults(cpu, text) {
 /** The same of the objects that an add-on was linked from: in files for Windows functions have no names. */
 function objectFaults(cpu, build) {
   const names = readdirSync(build, { recursive: true }).filter((name) => /\.obj?$/.test(name));
-  return names.flatMap((name) => {
+  let any = false;
+  const faults = names.flatMap((name) => {
+    const text = disassembled(join(build, name));
+    any ||= INSTRUCTION.test(text);
     const isa = /kernels_(\w+)\.dir/.exec(name)?.[1] ?? BASELINE[cpu];
-    return checkDisassembly(isa, normal(disassembled(join(build, name))));
+    return checkDisassembly(isa, normal(text));
   });
+  return any ? faults : [NO_CODE];
 }
 
 /**
