@@ -185,7 +185,9 @@ async function tried(file) {
   const says = '{ isa: a.isa, threads: a.threads.count, team: a.team }';
   const code = `const a = require(process.argv[1]); console.log(JSON.stringify(${says}))`;
   try {
-    return JSON.parse(await run(process.execPath, ['-e', code, file], {}));
+    const text = await run(process.execPath, ['-e', code, file], {});
+    // Node.js may say more, such as that a debugger may attach.
+    return JSON.parse(/^\{"isa":.*\}$/m.exec(text)?.[0] ?? text);
   } catch (error) {
     const reason = /^Error: (.+)$/m.exec(error.details?.output ?? '')?.[1] ?? error.message;
     throw new BuildError([`What was compiled does not load here: ${reason}`], error.details);
@@ -208,14 +210,18 @@ export async function build({ root, to = root, ...options }) {
   const work = mkdtempSync(join(tmpdir(), 'gradclip-build-'));
   try {
     const release = await compile(root, work, options);
-    const says = await tried(join(release, 'gradclip.node'));
-    for (const name of readdirSync(release).filter((name) => /\.(node|so|dylib|dll)$/.test(name))) {
+    // Tried where it is to be: nothing may be run from the temporary folder of some systems.
+    const trial = mkdtempSync(join(place, '.trial-'));
+    try {
+      const names = readdirSync(release).filter((name) => /\.(node|so|dylib|dll)$/.test(name));
+      for (const name of names) cpSync(join(release, name), join(trial, name));
+      const says = await tried(join(trial, 'gradclip.node'));
       // Renamed: whoever has the file of before open keeps it.
-      const temporary = join(place, `.${process.pid}-${name}`);
-      cpSync(join(release, name), temporary);
-      renameSync(temporary, join(place, name));
+      for (const name of names) renameSync(join(trial, name), join(place, name));
+      return { file, ...says };
+    } finally {
+      rmSync(trial, { recursive: true, force: true });
     }
-    return { file, ...says };
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -112,8 +112,8 @@ describe('INSTALL.md', () => {
   const text = (file: string): string => readFileSync(join(root, file), 'utf8');
 
   it('what is loaded', () => {
-    const { isa, team, binary, libc } = runtime();
-    expect(printed('INSTALL.md')).toBe(`${isa} ${team} ${binary.origin} ${libc}\n`);
+    const { isa, team, origin, libc } = runtime();
+    expect(printed('INSTALL.md')).toBe(`${isa} ${team} ${origin} ${libc}\n`);
   });
 
   it('names the files that are built, and no others', async () => {

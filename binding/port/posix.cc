@@ -20,7 +20,7 @@ struct Started {
 
 }   // namespace
 
-bool Thread::start(void (*body)(void* arg), void* arg) noexcept {
+bool Thread::start(void (*body)(void* arg), void* arg, size_t stack) noexcept {
   auto* const started = new (std::nothrow) Started{{}, body, arg};
   pthread_attr_t attributes;
   if (!started || pthread_attr_init(&attributes) != 0) {
@@ -32,8 +32,8 @@ bool Thread::start(void (*body)(void* arg), void* arg) noexcept {
     of.body(of.arg);
     return nullptr;
   };
-  const bool given =
-      pthread_attr_setstacksize(&attributes, kStack) == 0 && pthread_create(&started->thread, &attributes, enter, started) == 0;
+  const bool set = stack == kDefaultStack || pthread_attr_setstacksize(&attributes, stack) == 0;
+  const bool given = set && pthread_create(&started->thread, &attributes, enter, started) == 0;
   pthread_attr_destroy(&attributes);
   if (given)
     handle_ = started;

@@ -33,7 +33,7 @@ int cpus_of_groups() {
 
 }   // namespace
 
-bool Thread::start(void (*body)(void* arg), void* arg) noexcept {
+bool Thread::start(void (*body)(void* arg), void* arg, size_t stack) noexcept {
   auto* const started = new (std::nothrow) Started{nullptr, body, arg};
   if (!started) return false;
   const auto enter = [](void* self) -> DWORD {
@@ -41,7 +41,7 @@ bool Thread::start(void (*body)(void* arg), void* arg) noexcept {
     of.body(of.arg);
     return 0;
   };
-  started->thread = CreateThread(nullptr, kStack, enter, started, STACK_SIZE_PARAM_IS_A_RESERVATION, nullptr);
+  started->thread = CreateThread(nullptr, stack, enter, started, STACK_SIZE_PARAM_IS_A_RESERVATION, nullptr);
   if (started->thread)
     handle_ = started;
   else

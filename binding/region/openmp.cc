@@ -12,13 +12,14 @@ namespace {
 
 Region of_library = nullptr;
 
-// libgomp ends the process when the system refuses it a thread. So ask first: how many of `count` threads can exist at once?
+// libgomp ends the process when the system refuses it a thread. So ask first: how many of `count` threads can exist at once, with stacks as its own
+// have, since these take most of the room?
 int creatable(int count) {
   Gate done;
   port::Thread threads[kMaxThreads];
   const auto wait = [](void* gate) { static_cast<Gate*>(gate)->wait(0, 0); };
   int n = 0;
-  while (n < count && threads[n].start(wait, &done)) n++;
+  while (n < count && threads[n].start(wait, &done, port::Thread::kDefaultStack)) n++;
   done.advance();
   for (int k = 0; k < n; k++) threads[k].join();
   return n;

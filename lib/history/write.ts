@@ -29,6 +29,8 @@ export interface RecorderOptions {
 /** Opened by the constructor. A write that fails ends in one DataError, thrown by whatever is called next, and leaves whole lines. */
 export class Recorder {
   readonly #file: string;
+  /** Where it is, whatever folder the program works in later. */
+  readonly #place: string;
   readonly #fd: number;
   readonly #perLayer: boolean;
   readonly #sync: boolean;
@@ -43,6 +45,7 @@ export class Recorder {
     const { file, header, sync } = options;
     const line = headerLine(header);
     this.#file = file;
+    this.#place = resolve(file);
     this.#perLayer = header.perLayer;
     this.#sync = sync;
     try {
@@ -108,7 +111,7 @@ export class Recorder {
 
   closeSync(): void {
     closeSync(this.#fd);
-    written.set(resolve(this.#file), { size: this.#position, header: this.#header });
+    written.set(this.#place, { size: this.#position, header: this.#header });
     if (this.#failure) throw this.#failure;
   }
 
@@ -162,7 +165,7 @@ export class Recorder {
   /** Part of a line may have been written: it goes away again, if the file lets it. */
   #cut(): void {
     try {
-      cut(this.#file, this.#fd, this.#position);
+      cut(this.#place, this.#fd, this.#position);
     } catch {}
   }
 

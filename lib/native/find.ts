@@ -29,8 +29,8 @@ export function searched(): Searched {
 /** Null where there is none for this system. */
 export function find({ folder, of }: Searched): Found | null {
   const named = of === 'GRADCLIP_PREBUILD' ? of : null;
-  const file = proposed(folder);
-  if (file?.startsWith(join(folder, 'build') + sep)) return { file, origin: named ?? 'source build' };
+  const file = compiledIn(folder);
+  if (file) return { file, origin: named ?? 'source build' };
   // What it says of prebuilt files rests on /etc/alpine-release, LIBC and npm_config_arch: it may be for another system.
   const prebuilt = prebuilds(folder).find(
     ({ system, tag }) => system === here() && (tag === null || tag === (libc() ?? 'glibc')),
@@ -38,7 +38,14 @@ export function find({ folder, of }: Searched): Found | null {
   return prebuilt ? { file: prebuilt.file, origin: named ?? 'prebuilt' } : null;
 }
 
-/** What node-gyp-build finds, if it is there: a bundle may have left it behind. */
+/** A build in a folder: as node-gyp-build finds it, or, where a bundle has left that behind or it may not look around, under its name. */
+function compiledIn(folder: string): string | null {
+  const file = proposed(folder);
+  if (file?.startsWith(join(folder, 'build') + sep)) return file;
+  const own = join(folder, 'build/Release/gradclip.node');
+  return existsSync(own) ? own : null;
+}
+
 function proposed(folder: string): string | null {
   const own = ownFile();
   try {

@@ -17,8 +17,9 @@ export interface Runtime {
    * add-ons. The results are the same, to the bit.
    */
   readonly team: 'openmp' | 'threads';
-  /** The native add-on that was loaded: a build that GRADCLIP_PREBUILD names, one compiled here, or the package's own. */
-  readonly binary: { readonly file: string; readonly origin: 'GRADCLIP_PREBUILD' | 'source build' | 'prebuilt' };
+  /** The file of the native add-on that was loaded, and what that is: a build that GRADCLIP_PREBUILD names, one compiled here, or the package's own. */
+  readonly binary: string;
+  readonly origin: 'GRADCLIP_PREBUILD' | 'source build' | 'prebuilt';
   /** The C library of this process; null where the system has but one. */
   readonly libc: 'glibc' | 'musl' | null;
 }
@@ -30,5 +31,5 @@ export function runtime(): Runtime {
   readRuntime(arguments);
   const { isa, isas, threads, team } = addon();
   const { file, origin } = addonFile();
-  return { isa, isas: [...isas], threads: { ...threads }, team, binary: { file, origin }, libc: libc() };
+  return { isa, isas: [...isas], threads: { ...threads }, team, binary: file, origin, libc: libc() };
 }

@@ -83,7 +83,7 @@ export async function tryOut(folder, command, { programs = true, origin = 'prebu
   const more = JSON.parse(lines.trim().split('\n').at(-1));
   if (more.hashes.length !== 1) throw new Error(`threads and workers give different weights: ${more.hashes.join(', ')}`);
   if (!more.aborted) throw new Error('a fit that was aborted did not end, or the next one did not begin');
-  if (more.runtime.binary.origin !== origin) throw new Error(`expected a ${origin} add-on, got ${more.runtime.binary.file}`);
+  if (more.runtime.origin !== origin) throw new Error(`expected a ${origin} add-on, got ${more.runtime.binary}`);
   return { hash, program: more.hashes[0], ...more.runtime };
 }
 

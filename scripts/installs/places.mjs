@@ -157,7 +157,7 @@ const fit = async ({ Trainer, nn, loss, optim }) => {
   return Buffer.from(trainer.model.parameters()[0].data.slice().buffer).toString('hex');
 };
 const [a, b] = await Promise.all([fit(one), fit(two)]);
-if (one.Trainer === two.Trainer || one.runtime().binary.file === two.runtime().binary.file || a !== b) throw new Error('not two, or not alike');
+if (one.Trainer === two.Trainer || one.runtime().binary === two.runtime().binary || a !== b) throw new Error('not two, or not alike');
 `,
   );
   await started(by(here)('both.mjs', [], folder));

@@ -1,11 +1,15 @@
 // walk.test.ts: everything public, called as nobody should: with an unknown option, a surplus argument, values of other types, and numbers
 // that are not finite, negative or huge. What comes is the library's own error, which names what is wrong, and never silence.
-import { describe, expect, test } from 'vitest';
+import { rmSync } from 'node:fs';
+import { afterAll, describe, expect, test } from 'vitest';
 import { GradclipError, OptionError } from '../../lib/errors.ts';
 import { type AnyField, type Fields, type Schema, type Signature, signatures } from '../../lib/options/index.ts';
 import { PUBLIC, type Public } from './public.ts';
 import { argumentsOf, instanceOf, UNDECLARED, UNDECLARED_METHODS, WRITES } from './samples.ts';
 import { fits } from './schema.ts';
+
+// What writes files writes this one: the walk's own text is a name like another.
+afterAll(() => rmSync('a text', { force: true }));
 
 /** No function takes all of these; most take few. */
 const WRONG: readonly unknown[] = [

@@ -46,7 +46,7 @@ describe.skipIf(!COMPILED)('which is loaded', () => {
   const loads = async (make: (it: Package) => unknown, origin: string, file: string): Promise<Said> => {
     const of = await installed();
     const said = await ask(of, (make(of) ?? {}) as Start);
-    expect(said).toMatchObject({ runtime: { binary: { file: join(of.folder, file), origin }, libc: 'glibc' } });
+    expect(said).toMatchObject({ runtime: { binary: join(of.folder, file), origin, libc: 'glibc' } });
     return said;
   };
 
@@ -101,10 +101,20 @@ describe.skipIf(!COMPILED)('which is loaded', () => {
       PREBUILT,
     ));
 
+  it.concurrent('one compiled here, without it', () =>
+    loads(
+      (it) => {
+        it.link('build/Release/gradclip.node');
+        it.write('../node-gyp-build/package.json', '{ "main": "gone.js" }');
+      },
+      'source build',
+      'build/Release/gradclip.node',
+    ));
+
   it.concurrent('from a folder with spaces and letters of all kinds', async () => {
     const of = await installed('Ordner mit Leerzeichen/日本 $x %41 #1/gradclip');
     of.link(PREBUILT);
-    expect(await ask(of)).toMatchObject({ runtime: { binary: { file: join(of.folder, PREBUILT) } } });
+    expect(await ask(of)).toMatchObject({ runtime: { binary: join(of.folder, PREBUILT) } });
   });
 });
 
@@ -138,7 +148,7 @@ describe.skipIf(!COMPILED)('in a bundle of somebody', () => {
     of.write('../package.json', '{ "name": "somebody", "version": "7.0.0" }');
     of.write('../app.mjs', await codeOf({ input: all }));
     expect(await ask(of, { file: join(of.project, 'app.mjs') })).toMatchObject({
-      runtime: { binary: { file: join(of.project, PREBUILT), origin: 'prebuilt' } },
+      runtime: { binary: join(of.project, PREBUILT), origin: 'prebuilt' },
     });
   });
 });

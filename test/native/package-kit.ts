@@ -105,7 +105,7 @@ export interface Start {
 
 /** What loading says: of the add-on that was loaded, or the error. */
 export interface Said {
-  readonly runtime?: { readonly binary: { readonly file: string; readonly origin: string }; readonly libc: string | null };
+  readonly runtime?: { readonly binary: string; readonly origin: string; readonly libc: string | null };
   readonly error?: {
     readonly name: string;
     readonly code: string;

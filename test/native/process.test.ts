@@ -110,6 +110,17 @@ test('where the system refuses threads, runs get fewer or an error', (context) =
   }
 });
 
+// Threads of OpenMP have larger stacks than ours, and it ends the process where one is refused.
+test.skipIf(process.env.LD_PRELOAD || process.platform !== 'linux').each([20, 40, 60, 80])(
+  'where there is room for %i MiB more, a team is as large as its stacks allow',
+  (more) => {
+    const args = ['--min-semi-space-size=16', script, binary, 'crowded', String(more)];
+    const ended = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 100_000 });
+    expect(ended).toMatchObject({ status: 0, stderr: '' });
+    if (ended.stdout.trim() !== '"ERR_MEMORY"') expect(Number(ended.stdout)).toBeLessThanOrEqual(8);
+  },
+);
+
 // There is no room for a stack while all else has some. A sanitizer reserves more than that for itself.
 test.skipIf(process.env.LD_PRELOAD)('where the system refuses the executor its thread, runs reject until it does not', () => {
   const node = ['--min-semi-space-size=16', script, binary, 'refused'];
