@@ -1,5 +1,5 @@
 // find.ts: which file is the native add-on: that of GRADCLIP_PREBUILD, that compiled here, or that of the package for this system.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve, sep } from 'node:path';
 import { here, type Libc, libc } from './host.ts';
@@ -66,9 +66,12 @@ export interface Prebuilt {
 
 /** All that are in a folder, as prebuildify names them: prebuilds/linux-x64/gradclip.musl.node. */
 export function prebuilds(folder: string): Prebuilt[] {
-  return namesIn(join(folder, 'prebuilds')).flatMap((name) => {
+  const all = join(folder, 'prebuilds');
+  // SHA256SUMS lies beside the folders of the systems.
+  const systems = namesIn(all).filter((name) => statSync(join(all, name)).isDirectory());
+  return systems.flatMap((name) => {
     const [platform, archs = ''] = name.split('-');
-    const inside = join(folder, 'prebuilds', name);
+    const inside = join(all, name);
     const files = namesIn(inside).filter((file) => file.endsWith('.node'));
     return archs.split('+').flatMap((arch) =>
       files.map((file) => {
