@@ -271,7 +271,8 @@ export const PLACES = [
     at: thenTried(
       installedBy(
         () => here,
-        () => [script('yarn@1', 'yarn/bin/yarn.js'), 'install', '--silent'],
+        // Its own cache takes a tarball of the same name and version for the one before.
+        () => [script('yarn@1', 'yarn/bin/yarn.js'), 'install', '--silent', '--cache-folder', freshFolder('yarn-')],
         file,
       ),
     ),
