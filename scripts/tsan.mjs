@@ -50,8 +50,8 @@ export function link(folder, objects, program) {
 }
 
 /** What the sanitizer and the program say. Where the kernel scatters memory more than the sanitizer can follow, without that. */
-export async function watched(folder, program, args) {
-  const options = { env: { TSAN_OPTIONS: 'halt_on_error=1' }, timeout: 600_000 };
+export async function watched(folder, program, args, timeout = 600_000) {
+  const options = { env: { TSAN_OPTIONS: 'halt_on_error=1' }, timeout };
   const ended = await run(folder, `./${program}`, args, options);
   if (!ended.text.includes('unexpected memory mapping')) return ended;
   return run(folder, 'setarch', ['-R', `./${program}`, ...args], options);
