@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const SAYS: Readonly<Record<string, RegExp>> = {
   'Weights and what is trained': /^4 tensors, the first weight is -?\d\.\d+\n$/,
-  Schedules: /^the rate is multiplied by (1|0\.\d+)\n$/,
+  'Rates that follow the validation': /^the rate is multiplied by (1|0\.\d+)\n$/,
   Accumulation: /^25 steps of 40 rows\n$/,
   'Loss scaling': /^the scale was 262144\n$/,
   'Averages of the weights': /^loss 0\.\d+, with the average 0\.\d+\n$/,
