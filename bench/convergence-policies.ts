@@ -1,7 +1,7 @@
 // convergence-policies.ts: what each clip policy does for a recurrent network whose gradients explode: the table of docs/CLIPPING.md.
 // Network, text and optimizer are those of `gradclip demo`.
 
-import { ownSources } from '../lib/cli/corpus.ts';
+import { ownSources } from '../lib/cli/demo/corpus.ts';
 import { POLICIES } from '../lib/clip/list.ts';
 import { clip, optim, Trainer, tokenizer, windows } from '../lib/index.ts';
 import { CharRNN, charRnnLoss } from '../lib/models/index.ts';

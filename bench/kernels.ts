@@ -2,17 +2,17 @@
 import type { StreamKind } from '../lib/cli/bench/probe.ts';
 import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import type { Data, DType, OpDef } from '../lib/ir/op.ts';
-import { CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from '../lib/ops/conv.ts';
-import { SOFTMAX_CROSS_ENTROPY_GRAD } from '../lib/ops/cross-entropy.ts';
+import * as stage from '../lib/ops/gradient/stage.ts';
+import { MAX_POOL_GRAD } from '../lib/ops/image/max-pool.ts';
 import * as ops from '../lib/ops/index.ts';
 import { softmaxCrossEntropy, statistic, update } from '../lib/ops/list.ts';
-import { MAX_POOL_GRAD } from '../lib/ops/max-pool.ts';
-import { RNN_GRAD } from '../lib/ops/rnn.ts';
+import { CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from '../lib/ops/product/conv.ts';
+import { RNN_GRAD } from '../lib/ops/recurrent/rnn.ts';
+import { SOFTMAX_CROSS_ENTROPY_GRAD } from '../lib/ops/reduce/cross-entropy.ts';
+import { SCATTER_ROWS } from '../lib/ops/rows/scatter-rows.ts';
 import { ADAM_VARIANT, UPDATE_ADAM } from '../lib/ops/rules/adam.ts';
 import { SGD_VARIANT, UPDATE_SGD } from '../lib/ops/rules/sgd.ts';
-import { SCATTER_ROWS } from '../lib/ops/scatter-rows.ts';
-import * as stage from '../lib/ops/stage.ts';
-import type { UpdateAttrs } from '../lib/ops/update.ts';
+import type { UpdateAttrs } from '../lib/ops/update/update.ts';
 import { noise, uniform } from '../test/golden/recipe.ts';
 
 /** How an input is filled: floats evenly over [low, high), integers from 0 to below `high`, or with the values given. */

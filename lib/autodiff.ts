@@ -2,8 +2,8 @@
 import { GraphError, ShapeError } from './errors.ts';
 import { type Node, Tensor } from './ir/graph.ts';
 import { sameType, typeName } from './ir/op.ts';
-import { add } from './ops/elementwise.ts';
-import { broadcastTo } from './ops/shape.ts';
+import { add } from './ops/elementwise/elementwise.ts';
+import { broadcastTo } from './ops/shape/shape.ts';
 import { either, type Field, instance, list, number, options, signature } from './options/index.ts';
 
 const given: Field<Tensor> = instance('a Tensor', Tensor);

@@ -24,8 +24,10 @@ export * as models from './models/index.ts';
 export { type Runtime, runtime } from './native/runtime.ts';
 export * as nn from './nn/index.ts';
 export * as loss from './nn/loss/index.ts';
-export { type Summary, type SummaryInput, type SummaryOptions, type SummaryRow, summary } from './nn/summary.ts';
+export { type Summary, type SummaryInput, type SummaryOptions, type SummaryRow, summary } from './nn/module/summary.ts';
 export * as ops from './ops/index.ts';
+export type { Report } from './optim/apply/report.ts';
+export * as optim from './optim/index.ts';
 export {
   type Analysis,
   type AnalyzeOptions,
@@ -33,9 +35,7 @@ export {
   type GroupAnalysis,
   type Norms,
   type TensorAnalysis,
-} from './optim/analyze.ts';
-export * as optim from './optim/index.ts';
-export type { Report } from './optim/report.ts';
+} from './optim/standalone/analyze.ts';
 export { replayPage, replayTable } from './pages/replay-page.ts';
 export * as augment from './public/augment.ts';
 export * as constraint from './public/constraint.ts';

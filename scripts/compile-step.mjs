@@ -7,7 +7,7 @@ import { orderOf } from '../dist/lib/compile/order.js';
 import { plan } from '../dist/lib/compile/plan.js';
 import { rows } from '../dist/lib/index.js';
 import { allocate, CompiledProgram, target } from '../dist/lib/native/program.js';
-import { ApplyStates } from '../dist/lib/optim/apply.js';
+import { ApplyStates } from '../dist/lib/optim/apply/apply.js';
 import { groupParameters } from '../dist/lib/train/options.js';
 import { traceTrain } from '../dist/lib/train/step/step.js';
 

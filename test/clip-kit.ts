@@ -1,8 +1,8 @@
 // clip-kit.ts: what tests of clipping share: what an optimizer sees of gradients, and policies in plain f64 loops.
 import type { ClipPolicy } from '../lib/clip/index.ts';
 import * as clip from '../lib/clip/index.ts';
+import type { Report } from '../lib/optim/apply/report.ts';
 import * as optim from '../lib/optim/index.ts';
-import type { Report } from '../lib/optim/report.ts';
 
 export type Grads = readonly Float32Array[];
 export const f32 = (...values: number[]): Float32Array => Float32Array.from(values);

@@ -2,7 +2,7 @@
 // `gradclip train` takes.
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { checkConfig } from '../lib/cli/config.ts';
+import { checkConfig } from '../lib/cli/config/config.ts';
 import { configPage, configSchema } from './config-docs/make.ts';
 import { fits } from './faces/schema.ts';
 

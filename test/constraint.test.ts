@@ -4,9 +4,9 @@ import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { OptionError, ShapeError } from '../lib/errors.ts';
 import type { Data } from '../lib/ir/op.ts';
-import type { Constraint, ConstraintRule } from '../lib/optim/constraint.ts';
-import * as constraint from '../lib/optim/constraint.ts';
 import * as optim from '../lib/optim/index.ts';
+import type { Constraint, ConstraintRule } from '../lib/optim/weights/constraint.ts';
+import * as constraint from '../lib/optim/weights/constraint.ts';
 import { ALL_OPTIMIZERS, f32, OPTIMIZERS, sameNumbers } from './clip-kit.ts';
 import { sameBits } from './run-node.ts';
 

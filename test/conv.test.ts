@@ -9,7 +9,7 @@ import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import { type RefArray, sizeOf } from '../lib/ir/op.ts';
 import { target } from '../lib/native/program.ts';
 import { Conv1d, Conv2d, ConvTranspose2d } from '../lib/nn/index.ts';
-import { bindParameters } from '../lib/nn/module.ts';
+import { bindParameters } from '../lib/nn/module/module.ts';
 import { conv1d, conv2d, convTranspose2d, gelu, mul, relu, sum } from '../lib/ops/index.ts';
 import { interpret } from './interpret.ts';
 import { runGraph } from './run-graph.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkConfig, readConfig } from '../lib/cli/config.ts';
+import { checkConfig, readConfig } from '../lib/cli/config/config.ts';
 import {
   CheckpointError,
   clip,

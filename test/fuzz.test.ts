@@ -73,7 +73,7 @@ describe('no reader is left out', () => {
 
 /** They open or parse what is of this package, of the system, or is written by them. */
 const NOT_OF_STRANGERS = [
-  'cli/corpus.ts',
+  'cli/demo/corpus.ts',
   'errors/places.ts',
   'native/cures.ts',
   'native/failure.ts',

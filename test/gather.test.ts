@@ -4,9 +4,9 @@ import { DTypeError, IndexError, OptionError, ShapeError } from '../lib/errors.t
 import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import type { Data, DType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
-import { INDICES } from '../lib/ops/gather.ts';
 import * as ops from '../lib/ops/index.ts';
 import { softmaxCrossEntropy, windows } from '../lib/ops/list.ts';
+import { INDICES } from '../lib/ops/rows/gather.ts';
 import { TEAMS } from './kit.ts';
 import { refNode, runNode, sameBits } from './run-node.ts';
 

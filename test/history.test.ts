@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { Graph, type Node } from '../lib/ir/graph.ts';
 import { addon } from '../lib/native/addon.ts';
-import { historyType } from '../lib/ops/history.ts';
+import { historyType } from '../lib/ops/gradient/history.ts';
 import { historyMoments, historyPush, historyQuantile } from '../lib/ops/list.ts';
 import { refNode, runNode, sameBits } from './run-node.ts';
 

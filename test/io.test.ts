@@ -6,9 +6,9 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { DataError, OptionError } from '../lib/errors.ts';
-import { parseDecimal } from '../lib/io/decimal.ts';
+import { parseDecimal } from '../lib/io/csv/decimal.ts';
+import { LineCutter } from '../lib/io/csv/lines.ts';
 import { type CSVOptions, parseCsv, parseIdx, readCsv, readIdx, readText } from '../lib/io/index.ts';
-import { LineCutter } from '../lib/io/lines.ts';
 import { sharedData } from './kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-io-'));

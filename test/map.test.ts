@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import { type Data, type DType, f32, type TensorType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
+import { lowerMap, MAP, MAP_LIMITS, type MapStep } from '../lib/ops/elementwise/map.ts';
+import { type MapName, SCALAR } from '../lib/ops/elementwise/scalar.ts';
 import * as ops from '../lib/ops/index.ts';
-import { lowerMap, MAP, MAP_LIMITS, type MapStep } from '../lib/ops/map.ts';
-import { type MapName, SCALAR } from '../lib/ops/scalar.ts';
 import { mapIndex, refNode, runNode, zeros } from './run-node.ts';
 
 const { isas } = addon();

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { Graph, type Node } from '../lib/ir/graph.ts';
 import type { Data } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
-import { MAP } from '../lib/ops/map.ts';
-import { erf, type MapName, SCALAR } from '../lib/ops/scalar.ts';
+import { MAP } from '../lib/ops/elementwise/map.ts';
+import { erf, type MapName, SCALAR } from '../lib/ops/elementwise/scalar.ts';
 import { runNode } from './run-node.ts';
 
 const { isas } = addon();

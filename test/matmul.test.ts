@@ -6,7 +6,7 @@ import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import { f32, type TensorType } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import { add, gelu, matmul, relu, sigmoid, silu, sum, tanh } from '../lib/ops/index.ts';
-import { type Activation, MATMUL, matmulStatBlocks } from '../lib/ops/matmul.ts';
+import { type Activation, MATMUL, matmulStatBlocks } from '../lib/ops/product/matmul.ts';
 import { SOME_TEAMS } from './kit.ts';
 import { runGraph } from './run-graph.ts';
 

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { IndexError, OptionError, ShapeError } from '../lib/errors.ts';
 import { metrics, nn, optim, Trainer } from '../lib/index.ts';
 import type { Tensor, TensorLike } from '../lib/ir/graph.ts';
-import { drawsFor } from '../lib/nn/draws.ts';
 import * as loss from '../lib/nn/loss/index.ts';
+import { drawsFor } from '../lib/nn/module/draws.ts';
 import { add, mul, reshape } from '../lib/ops/index.ts';
 
 const uniform = drawsFor(5n, 'metrics');

@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { GraphError, OptionError, ShapeError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
-import { drawsFor } from '../lib/nn/draws.ts';
-import * as init from '../lib/nn/init.ts';
-import { Linear } from '../lib/nn/linear.ts';
-import { bindParameters, Module, matchParameters, Parameter } from '../lib/nn/module.ts';
-import { Sequential } from '../lib/nn/sequential.ts';
+import { Linear } from '../lib/nn/layers/linear.ts';
+import { Sequential } from '../lib/nn/layers/sequential.ts';
+import { drawsFor } from '../lib/nn/module/draws.ts';
+import * as init from '../lib/nn/module/init.ts';
+import { bindParameters, Module, matchParameters, Parameter } from '../lib/nn/module/module.ts';
 import { relu } from '../lib/ops/index.ts';
 
 class Leaf extends Module {

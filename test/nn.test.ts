@@ -8,7 +8,7 @@ import { type DType, type RefArray, sizeOf } from '../lib/ir/op.ts';
 import * as nn from '../lib/nn/index.ts';
 import { Module } from '../lib/nn/index.ts';
 import * as loss from '../lib/nn/loss/index.ts';
-import { bindParameters } from '../lib/nn/module.ts';
+import { bindParameters } from '../lib/nn/module/module.ts';
 import { add, relu, square, sum } from '../lib/ops/index.ts';
 import { interpret } from './interpret.ts';
 

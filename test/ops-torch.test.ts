@@ -5,7 +5,7 @@ import { grad } from '../lib/autodiff.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import { type DType, sizeOf } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
-import { cast } from '../lib/ops/elementwise.ts';
+import { cast } from '../lib/ops/elementwise/elementwise.ts';
 import { add, mul, sum } from '../lib/ops/index.ts';
 import { interpret } from './interpret.ts';
 import { OPS_TORCH } from './ops-torch.ts';

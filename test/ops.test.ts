@@ -4,7 +4,7 @@ import { grad } from '../lib/autodiff.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sizeOf, typeName } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
-import { cast, mul } from '../lib/ops/elementwise.ts';
+import { cast, mul } from '../lib/ops/elementwise/elementwise.ts';
 import { add, sum } from '../lib/ops/index.ts';
 import { OPS } from '../lib/ops/list.ts';
 import { allocate, interpret } from './interpret.ts';

@@ -6,7 +6,7 @@ import { OptionError } from '../lib/errors.ts';
 import { Graph, type State } from '../lib/ir/graph.ts';
 import { pow } from '../lib/math/index.ts';
 import { target } from '../lib/native/program.ts';
-import { ApplyStates, buildApply } from '../lib/optim/apply.ts';
+import { ApplyStates, buildApply } from '../lib/optim/apply/apply.ts';
 import * as optim from '../lib/optim/index.ts';
 import { norm } from './clip-kit.ts';
 import { runGraph } from './run-graph.ts';

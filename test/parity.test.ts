@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readSafetensors } from '../lib/io/safetensors.ts';
+import { readSafetensors } from '../lib/io/arrays/safetensors.ts';
 import { addon } from '../lib/native/addon.ts';
 import { SOME_TEAMS } from './kit.ts';
 import { CASES } from './parity/cases/index.ts';

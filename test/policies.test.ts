@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import * as clip from '../lib/clip/index.ts';
 import { type Data, sizeOf } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
+import type { Report } from '../lib/optim/apply/report.ts';
 import * as optim from '../lib/optim/index.ts';
-import type { Report } from '../lib/optim/report.ts';
 
 interface Case {
   readonly source: string;

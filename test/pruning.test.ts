@@ -6,8 +6,8 @@ import { OptionError } from '../lib/errors.ts';
 import { Graph, type Node } from '../lib/ir/graph.ts';
 import type { Data } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
-import { PRUNE_MAGNITUDE, PRUNE_ROWS, type RowNorm } from '../lib/ops/pruning.ts';
-import * as prune from '../lib/optim/prune.ts';
+import { PRUNE_MAGNITUDE, PRUNE_ROWS, type RowNorm } from '../lib/ops/update/pruning.ts';
+import * as prune from '../lib/optim/weights/prune.ts';
 import { TEAMS } from './kit.ts';
 import { runNode, sameBits } from './run-node.ts';
 

@@ -5,7 +5,7 @@ import { OptionError, ShapeError } from '../lib/errors.ts';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import type { RefArray } from '../lib/ir/op.ts';
 import * as nn from '../lib/nn/index.ts';
-import { bindParameters } from '../lib/nn/module.ts';
+import { bindParameters } from '../lib/nn/module/module.ts';
 import * as ops from '../lib/ops/index.ts';
 import golden from './golden/recurrent.json' with { type: 'json' };
 import { interpret } from './interpret.ts';

@@ -6,7 +6,7 @@ import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import type { RefArray } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import * as ops from '../lib/ops/index.ts';
-import { RNN_GRAD } from '../lib/ops/rnn.ts';
+import { RNN_GRAD } from '../lib/ops/recurrent/rnn.ts';
 import { interpret } from './interpret.ts';
 import { TEAMS } from './kit.ts';
 import { runGraph } from './run-graph.ts';

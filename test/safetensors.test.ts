@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { DataError } from '../lib/errors.ts';
-import type { TensorData } from '../lib/io/file.ts';
 import {
   inspectSafetensors,
   parseSafetensors,
   readSafetensors,
   serializeSafetensors,
   writeSafetensors,
-} from '../lib/io/safetensors.ts';
+} from '../lib/io/arrays/safetensors.ts';
+import type { TensorData } from '../lib/io/file/file.ts';
 import { failure } from './io/kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-safetensors-'));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { OptionError } from '../lib/errors.ts';
 import * as optim from '../lib/optim/index.ts';
-import { inEpochs } from '../lib/optim/length.ts';
+import { inEpochs } from '../lib/optim/schedules/length.ts';
 import { Plateau, type PlateauOptions } from '../lib/train/watch/plateau.ts';
 
 const { schedule } = optim;

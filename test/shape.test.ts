@@ -6,7 +6,7 @@ import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
 import { type DType, sizeOf } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import * as ops from '../lib/ops/index.ts';
-import { TRANSPOSE } from '../lib/ops/shape.ts';
+import { TRANSPOSE } from '../lib/ops/shape/shape.ts';
 import { refNode, runNode, sameBits, zeros } from './run-node.ts';
 
 const input = (shape: readonly number[], dtype: DType = 'f32'): Tensor => new Graph().input('x', { dtype, shape }, 'data');

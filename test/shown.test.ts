@@ -21,7 +21,7 @@ import {
   Trainer,
   tokenizer,
 } from '../lib/index.ts';
-import { bindParameters } from '../lib/nn/module.ts';
+import { bindParameters } from '../lib/nn/module/module.ts';
 import { OPTIMIZERS } from '../lib/optim/list.ts';
 import { points } from './train/models.ts';
 

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 
 const FOLDERS = ['lib', 'binding', 'docs', 'examples', 'bench', 'scripts', 'test'];
 /** What has old names on purpose, and what others wrote. */
-const OLD = /^(test\/fixtures\/|lib\/cli\/renamed\.ts|lib\/data\/preprocess\.ts|test\/(earlier-versions|spelling)\.test\.ts)/;
+const OLD =
+  /^(test\/fixtures\/|lib\/cli\/config\/renamed\.ts|lib\/data\/preprocess\.ts|test\/(.*\/)?(earlier-versions|spelling)\.test\.ts)/;
 
 const BRITISH = new RegExp(
   [

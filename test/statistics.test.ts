@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import type { Data } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
+import * as stage from '../lib/ops/gradient/stage.ts';
+import type { StatisticKind, StatisticOptions } from '../lib/ops/gradient/statistics.ts';
 import { statistic } from '../lib/ops/list.ts';
-import * as stage from '../lib/ops/stage.ts';
-import type { StatisticKind, StatisticOptions } from '../lib/ops/statistics.ts';
 import { TEAMS } from './kit.ts';
 import { runNode } from './run-node.ts';
 

@@ -7,7 +7,7 @@ import { Graph, type Tensor } from '../lib/ir/graph.ts';
 import { type DType, type RefArray, sizeOf } from '../lib/ir/op.ts';
 import * as nn from '../lib/nn/index.ts';
 import { Module } from '../lib/nn/index.ts';
-import { bindParameters } from '../lib/nn/module.ts';
+import { bindParameters } from '../lib/nn/module/module.ts';
 import { cast, mul, sum } from '../lib/ops/index.ts';
 import { interpret } from './interpret.ts';
 import { runGraph } from './run-graph.ts';

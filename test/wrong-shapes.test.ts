@@ -7,7 +7,7 @@ import * as models from '../lib/models/index.ts';
 import { ResidualBlock } from '../lib/models/resnet20.ts';
 import * as nn from '../lib/nn/index.ts';
 import { Module } from '../lib/nn/index.ts';
-import { bindParameters } from '../lib/nn/module.ts';
+import { bindParameters } from '../lib/nn/module/module.ts';
 
 type Shape = readonly number[] | { readonly dtype: DType; readonly shape: readonly number[] };
 interface Case {

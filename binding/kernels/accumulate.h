@@ -1,9 +1,9 @@
-// accumulate.h: what goes from one micro-batch of a step to the next. Twin: ops/accumulate.ts.
+// accumulate.h: what goes from one micro-batch of a step to the next. Twin: ops/step/accumulate.ts.
 #pragma once
 #include "unit.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// Where a micro-batch stands in the tree of its step (placeInTree in ops/tree.ts): so many sums of those before it wait, the last
+// Where a micro-batch stands in the tree of its step (placeInTree in ops/step/tree.ts): so many sums of those before it wait, the last
 // `joins` of which it completes.
 struct TreePlace {
   int32_t held, joins;

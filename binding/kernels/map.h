@@ -1,7 +1,7 @@
 // map.h: kernel `map`, a fused chain of elementwise operations with broadcasting. It interprets the chain over blocks that stay
 // in L1, one vector loop per operation and block, so that the interpretation costs little and nothing but the output is written.
 //
-// Attributes (lib/ops/map.ts makes them), all in ints but the constants, which are floats:
+// Attributes (lib/ops/elementwise/map.ts makes them), all in ints but the constants, which are floats:
 //   type of computation (0 f32, 1 f64), type of the output (0 f32, 1 f64, 2 i32, 3 u8), dims, steps, temporaries,
 //   the output's shape (dims numbers, after merging dims that are contiguous in every operand),
 //   per input: its type, then its stride per dim in elements (0: broadcast),

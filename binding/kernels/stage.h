@@ -1,5 +1,5 @@
 // stage.h: the stages of a clip policy, applied in order to a chunk of a gradient that lies in L1. Statistics and updates read gradients
-// through these, so a clipped gradient is never written to memory. lib/ops/stage.ts has the same table and says what each kind does.
+// through these, so a clipped gradient is never written to memory. lib/ops/gradient/stage.ts has the same table and says what each kind does.
 #pragma once
 #include "math.h"
 #include "philox.h"

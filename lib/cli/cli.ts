@@ -3,17 +3,17 @@ import { GradclipError } from '../errors.ts';
 import { version } from '../native/package.ts';
 import { nearest, show } from '../options/index.ts';
 import { type Arguments, type Command, helpOf, parseCommand, usage } from './args.ts';
-import { BENCH, bench } from './bench.ts';
-import { BUILD, buildAddon } from './build-addon.ts';
-import { CLIP_REPORT, clipReport } from './clip-report.ts';
-import { DEMO, demo } from './demo.ts';
+import { BENCH, bench } from './bench/bench.ts';
+import { BUILD, buildAddon } from './commands/build-addon.ts';
+import { CLIP_REPORT, clipReport } from './commands/clip-report.ts';
+import { INSPECT, inspect } from './commands/inspect.ts';
+import { PREDICT, predict } from './commands/predict.ts';
+import { SAMPLE, sample } from './commands/sample.ts';
+import { TRAIN, train } from './commands/train.ts';
+import { DEMO, demo } from './demo/demo.ts';
 import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
-import { INSPECT, inspect } from './inspect.ts';
 import type { IO, StopCause } from './io.ts';
-import { PREDICT, predict } from './predict.ts';
-import { SAMPLE, sample } from './sample.ts';
 import { Screen } from './screen.ts';
-import { TRAIN, train } from './train.ts';
 
 type Action = (args: Arguments, io: IO, screen: Screen) => Promise<number>;
 

@@ -1,6 +1,6 @@
 // output.ts: files that a command is told to write.
 import { DataError, OptionError } from '../errors.ts';
-import { checkWritable } from '../io/write.ts';
+import { checkWritable } from '../io/file/write.ts';
 
 /** Now, rather than when all the work is done. @param flag where the file was named */
 export async function checkOutput(flag: string, file: string): Promise<void> {

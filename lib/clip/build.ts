@@ -2,7 +2,7 @@
 import { DTypeError, OptionError, ShapeError } from '../errors.ts';
 import { Tensor } from '../ir/graph.ts';
 import { sameType, sizeOf, typeName } from '../ir/op.ts';
-import { checkStageList } from '../ops/stage.ts';
+import { checkStageList } from '../ops/gradient/stage.ts';
 import { custom, type Field, nearest, number, Place, show, whole } from '../options/index.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 

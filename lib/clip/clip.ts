@@ -2,10 +2,10 @@
 // update, stage by stage, so gradients are never rewritten in memory.
 import type { Graph, State, Tensor } from '../ir/graph.ts';
 import type { Data, TensorType } from '../ir/op.ts';
-import type { Stage } from '../ops/stage.ts';
+import type { Stage } from '../ops/gradient/stage.ts';
 import { custom, perStep, signature, text } from '../options/index.ts';
 
-/** What a step tells of its clipping: f64 scalars. What a policy leaves out has the default of optim/report.ts. */
+/** What a step tells of its clipping: f64 scalars. What a policy leaves out has the default of optim/apply/report.ts. */
 export interface ClipColumns {
   /** Norm of all gradients before the policy, and after it. */
   readonly norm?: Tensor;

@@ -1,8 +1,8 @@
 // finite.ts: what policies do about NaN and infinities, in one place.
 import type { Tensor } from '../ir/graph.ts';
-import { failIf } from '../ops/control.ts';
-import { type Stage, zeroNonFinite } from '../ops/stage.ts';
-import type { Statistic } from '../ops/statistics.ts';
+import { type Stage, zeroNonFinite } from '../ops/gradient/stage.ts';
+import type { Statistic } from '../ops/gradient/statistics.ts';
+import { failIf } from '../ops/step/control.ts';
 import { custom, options, Place, signature, text } from '../options/index.ts';
 import type { ClipColumns } from './clip.ts';
 import { nonFiniteFields } from './fields.ts';

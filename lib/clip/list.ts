@@ -1,20 +1,21 @@
 // list.ts: every policy by its name, with a threshold near the norms that tests and benchmarks give it: what enumerates policies starts here.
-import { adaGc } from './adagc.ts';
-import { greedyBudget, stochastic } from './budget.ts';
-import { chain } from './chain.ts';
+
 import type { ClipPolicy } from './clip.ts';
-import { oneBit, qsgd, topK } from './compress.ts';
-import { groups } from './groups.ts';
-import { none } from './none.ts';
-import { averageNorm, blockRms, globalNorm, perTensorNorm } from './norm.ts';
-import { autoClip, percentile } from './percentile.ts';
-import { normalize, sign, soft, softNorm, suppress, tanh } from './shape.ts';
-import { spikeSkip } from './spike-skip.ts';
-import { adaClip, adaGn } from './stable-spam.ts';
-import { quantile, runningMean } from './track.ts';
-import { agc, axisNorm, centralize, rowMaxNorm } from './unit.ts';
-import { value } from './value.ts';
-import { zclip } from './zclip.ts';
+import { adaGc } from './policies/adagc.ts';
+import { greedyBudget, stochastic } from './policies/budget.ts';
+import { chain } from './policies/chain.ts';
+import { oneBit, qsgd, topK } from './policies/compress.ts';
+import { groups } from './policies/groups.ts';
+import { none } from './policies/none.ts';
+import { averageNorm, blockRms, globalNorm, perTensorNorm } from './policies/norm.ts';
+import { autoClip, percentile } from './policies/percentile.ts';
+import { normalize, sign, soft, softNorm, suppress, tanh } from './policies/shape.ts';
+import { spikeSkip } from './policies/spike-skip.ts';
+import { adaClip, adaGn } from './policies/stable-spam.ts';
+import { quantile, runningMean } from './policies/track.ts';
+import { agc, axisNorm, centralize, rowMaxNorm } from './policies/unit.ts';
+import { value } from './policies/value.ts';
+import { zclip } from './policies/zclip.ts';
 
 /** A name is that of the function, and what is particular to the case after a blank. */
 export const POLICIES: Readonly<Record<string, () => ClipPolicy>> = {

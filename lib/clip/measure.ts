@@ -2,9 +2,9 @@
 import { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
 import { shape, tensor } from '../ops/args.ts';
+import * as stage from '../ops/gradient/stage.ts';
+import { type Statistic, statistic } from '../ops/gradient/statistics.ts';
 import { div, equal, lessEqual, max, maximum, min, minimum, mul, pow, sqrt, square, sub, sum, where } from '../ops/index.ts';
-import * as stage from '../ops/stage.ts';
-import { type Statistic, statistic } from '../ops/statistics.ts';
 import {
   bool,
   custom,

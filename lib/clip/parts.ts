@@ -1,5 +1,5 @@
 // parts.ts: what the policies here are built of, for policies of your own: `clip.parts`. See examples/custom-policy.ts.
-export { type UnitStatisticOptions, unitStatistic } from '../ops/unit-statistic.ts';
+export { type UnitStatisticOptions, unitStatistic } from '../ops/gradient/unit-statistic.ts';
 export { thresholdOf } from './clip.ts';
 export type { Limit } from './fields.ts';
 export { type NonFiniteRule, nonFiniteRule } from './finite.ts';

@@ -15,4 +15,4 @@ export {
   unitsOf,
   zeroBelow,
   zeroNonFinite,
-} from '../ops/stage.ts';
+} from '../ops/gradient/stage.ts';

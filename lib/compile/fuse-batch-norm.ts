@@ -2,9 +2,9 @@
 // gradient of the batch norm before it. So each of a residual network's large tensors is read and written once less.
 import { type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { sameShape } from '../ir/op.ts';
-import { RELU, RELU_GRAD } from '../ops/activation.ts';
-import { BATCH_NORM, BATCH_NORM_GRAD, type BatchNormGradAttrs } from '../ops/batch-norm.ts';
-import { ADD } from '../ops/elementwise.ts';
+import { RELU, RELU_GRAD } from '../ops/elementwise/activation.ts';
+import { ADD } from '../ops/elementwise/elementwise.ts';
+import { BATCH_NORM, BATCH_NORM_GRAD, type BatchNormGradAttrs } from '../ops/norm/batch-norm.ts';
 import { consumers, rewrite, useCounts } from './rewrite.ts';
 
 interface Tail {

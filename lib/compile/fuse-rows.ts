@@ -3,13 +3,13 @@
 // by rows (lookupRows), what is measured is read of the same rows.
 import { type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
-import { span } from '../ops/axes.ts';
-import { SCATTER_ADD, type ScatterAddAttrs } from '../ops/gather.ts';
-import { SCATTER_ROWS } from '../ops/scatter-rows.ts';
-import { LOOKUP_ROWS, type LookupRowsAttrs } from '../ops/sparse-rows.ts';
-import { keepsZeros } from '../ops/stage.ts';
-import { STATISTIC } from '../ops/statistics.ts';
-import { isUpdate } from '../ops/update.ts';
+import { keepsZeros } from '../ops/gradient/stage.ts';
+import { STATISTIC } from '../ops/gradient/statistics.ts';
+import { SCATTER_ADD, type ScatterAddAttrs } from '../ops/rows/gather.ts';
+import { SCATTER_ROWS } from '../ops/rows/scatter-rows.ts';
+import { LOOKUP_ROWS, type LookupRowsAttrs } from '../ops/rows/sparse-rows.ts';
+import { span } from '../ops/shape/axes.ts';
+import { isUpdate } from '../ops/update/update.ts';
 import { consumers, rewrite, useCounts } from './rewrite.ts';
 
 // Shorter rows are cheaper dense: an update looks each of them up.

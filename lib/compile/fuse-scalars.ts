@@ -1,8 +1,8 @@
 // fuse-scalars.ts: what a clip policy decides and reports are a dozen operations on single numbers; together they are one instruction.
 import { CONSTANT, type Graph, isLeaf, isOp, type Node, type Tensor } from '../ir/graph.ts';
-import type { MapArg, MapStep } from '../ops/map.ts';
-import type { MapName } from '../ops/scalar.ts';
-import { SCALARS, scalarsFit } from '../ops/scalars.ts';
+import type { MapArg, MapStep } from '../ops/elementwise/map.ts';
+import type { MapName } from '../ops/elementwise/scalar.ts';
+import { SCALARS, scalarsFit } from '../ops/elementwise/scalars.ts';
 import { skippableNodes } from './order.ts';
 import { consumers, rewrite, roots } from './rewrite.ts';
 

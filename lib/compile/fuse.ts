@@ -2,17 +2,17 @@
 // into one pass. Only the files fuse*.ts of the compiler name concrete ops.
 import { CONSTANT, type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { type DType, sameShape, sizeOf } from '../ir/op.ts';
-import { CONV2D, CONV2D_GRAD_INPUT } from '../ops/conv.ts';
-import { CAST, mul } from '../ops/elementwise.ts';
-import { SCATTER_ADD } from '../ops/gather.ts';
-import { MAP, MAP_LIMITS, type MapArg, type MapStep } from '../ops/map.ts';
-import { type Activation, MATMUL } from '../ops/matmul.ts';
-import { SUM } from '../ops/reduce.ts';
-import type { MapName } from '../ops/scalar.ts';
-import { SCATTER_ROWS } from '../ops/scatter-rows.ts';
-import { BROADCAST_TO, reshape } from '../ops/shape.ts';
-import { LOOKUP_ROWS } from '../ops/sparse-rows.ts';
-import { STATISTIC } from '../ops/statistics.ts';
+import { CAST, mul } from '../ops/elementwise/elementwise.ts';
+import { MAP, MAP_LIMITS, type MapArg, type MapStep } from '../ops/elementwise/map.ts';
+import type { MapName } from '../ops/elementwise/scalar.ts';
+import { STATISTIC } from '../ops/gradient/statistics.ts';
+import { CONV2D, CONV2D_GRAD_INPUT } from '../ops/product/conv.ts';
+import { type Activation, MATMUL } from '../ops/product/matmul.ts';
+import { SUM } from '../ops/reduce/reduce.ts';
+import { SCATTER_ADD } from '../ops/rows/gather.ts';
+import { SCATTER_ROWS } from '../ops/rows/scatter-rows.ts';
+import { LOOKUP_ROWS } from '../ops/rows/sparse-rows.ts';
+import { BROADCAST_TO, reshape } from '../ops/shape/shape.ts';
 import { fuseBatchNorms } from './fuse-batch-norm.ts';
 import { fuseRows } from './fuse-rows.ts';
 import { fuseScalars } from './fuse-scalars.ts';

@@ -72,7 +72,7 @@ function skipInstr(flag: Place): Instr {
   };
 }
 
-/** Elements from one place to another: the strided copy kernel (ops/shape.ts) with no offset, one dimension, stride 1. */
+/** Elements from one place to another: the strided copy kernel (ops/shape/shape.ts) with no offset, one dimension, stride 1. */
 function copyInstr(t: Tensor, from: Place, to: Place, skippable: boolean): Instr {
   const bytes = bytesOf(t.type);
   const elements = bytes / DTYPE_BYTES[t.dtype];

@@ -2,7 +2,7 @@
 import { DataError, OptionError, ShapeError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
-import { add, cast, div, mul, sub } from '../ops/elementwise.ts';
+import { add, cast, div, mul, sub } from '../ops/elementwise/elementwise.ts';
 import { choice, type Field, list, number, options, optionsOnly, pair, show, whole } from '../options/index.ts';
 import { type ArrayInput, type NdArray, ndarray } from './arrays.ts';
 import { badJSON, checkRow, numbersOf, type Transform, type TransformJSON, type Unfitted } from './transform.ts';

@@ -1,8 +1,8 @@
 // augment.ts: changes of images that a trainer makes to each batch it trains on, and to no other: `augment: [shift(2), flip()]`.
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
-import { type AugmentOptions, augment, type Border } from '../ops/augment.ts';
-import { cast } from '../ops/elementwise.ts';
+import { cast } from '../ops/elementwise/elementwise.ts';
+import { type AugmentOptions, augment, type Border } from '../ops/image/augment.ts';
 import { noise as noiseOp } from '../ops/random.ts';
 import { choice, number, options, show, signature, whole } from '../options/index.ts';
 

@@ -15,7 +15,7 @@ const MOST_SEEN = 1000;
 const MOST_TOLD = 12;
 const MOST_OURS = 6;
 /** What stands around every call of a layer. */
-const AROUND = /\/nn\/trace\.[jt]s:/;
+const AROUND = /\/nn\/module\/trace\.[jt]s:/;
 
 const maps = new Map<string, SourceMap | null>();
 

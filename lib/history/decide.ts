@@ -10,14 +10,14 @@ import { ARRAYS, sizeOf } from '../ir/op.ts';
 import { printGraph } from '../ir/print.ts';
 import { squareOf } from '../math/index.ts';
 import { allocate, CompiledProgram, STATUS, target } from '../native/program.ts';
-import { isFinite as isFiniteEach, less, mul, notEqual, square, sub, where } from '../ops/elementwise.ts';
+import { isFinite as isFiniteEach, less, mul, notEqual, square, sub, where } from '../ops/elementwise/elementwise.ts';
+import { type StageAttrs, stageOperands } from '../ops/gradient/stage.ts';
+import { STATISTIC } from '../ops/gradient/statistics.ts';
 import { concat, min, reshape, slice, sum } from '../ops/index.ts';
-import { type StageAttrs, stageOperands } from '../ops/stage.ts';
-import { STATISTIC } from '../ops/statistics.ts';
-import { isUpdate, type UpdateAttrs } from '../ops/update.ts';
-import { type Apply, buildApply } from '../optim/apply.ts';
-import { type Report, Reports } from '../optim/report.ts';
-import { sgd } from '../optim/sgd.ts';
+import { isUpdate, type UpdateAttrs } from '../ops/update/update.ts';
+import { type Apply, buildApply } from '../optim/apply/apply.ts';
+import { type Report, Reports } from '../optim/apply/report.ts';
+import { sgd } from '../optim/rules/sgd.ts';
 import { type History, twoNorms } from './history.ts';
 
 /** The parameters that a policy is built for. */

@@ -1,7 +1,7 @@
 // header.ts: what a record says of its run before the first step.
 import type { ClipPolicy } from '../clip/clip.ts';
 import { version } from '../native/package.ts';
-import type { ApplyGroup } from '../optim/apply.ts';
+import type { ApplyGroup } from '../optim/apply/apply.ts';
 import { reportsTwoNorm } from './decide.ts';
 import type { RecordHeader } from './history.ts';
 

@@ -1,6 +1,6 @@
 // history.ts: what a run's steps told, column by column: what `fit` records, and what `advise` and `replay` work on.
 import { OptionError } from '../errors.ts';
-import type { Report } from '../optim/report.ts';
+import type { Report } from '../optim/apply/report.ts';
 import { custom, type Field, show } from '../options/index.ts';
 
 /** What a record says of its run before the first step. */

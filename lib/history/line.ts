@@ -2,7 +2,7 @@
 import { parseJson } from '../io/json.ts';
 import { MAX_RANK } from '../io/limits.ts';
 import { readerOf } from '../native/package.ts';
-import type { Report } from '../optim/report.ts';
+import type { Report } from '../optim/apply/report.ts';
 import { NUMBERS, type NumberColumn, type RecordHeader } from './history.ts';
 
 /** What the first key of a record's first line says. */

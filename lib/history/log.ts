@@ -1,6 +1,7 @@
 // log.ts: the last steps of a trainer, in memory of a fixed size.
-import { inEpochs } from '../optim/length.ts';
-import type { Reports } from '../optim/report.ts';
+
+import type { Reports } from '../optim/apply/report.ts';
+import { inEpochs } from '../optim/schedules/length.ts';
 import { type History, historyOf, type RecordHeader } from './history.ts';
 
 // Steps kept: 1.2 MB of them at most.

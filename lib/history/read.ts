@@ -1,12 +1,12 @@
 // read.ts: a record of a run, as `fit` writes it, becomes a history.
 import { DataError } from '../errors.ts';
-import { Column } from '../io/csv-column.ts';
+import { Column } from '../io/csv/column.ts';
+import { LineCutter } from '../io/csv/lines.ts';
 import { file, readOptions } from '../io/fields.ts';
-import { type ReadOptions, withSource } from '../io/file.ts';
-import { otherKind } from '../io/kinds.ts';
+import { type ReadOptions, withSource } from '../io/file/file.ts';
+import { otherKind } from '../io/file/kinds.ts';
+import { inTurns, type Parts } from '../io/file/pace.ts';
 import { MAX_RECORD_LINE } from '../io/limits.ts';
-import { LineCutter } from '../io/lines.ts';
-import { inTurns, type Parts } from '../io/pace.ts';
 import { signature } from '../options/index.ts';
 import { type History, NUMBERS, type NumberColumn, type RecordHeader } from './history.ts';
 import { parseLine, type StepRow } from './line.ts';

@@ -2,9 +2,9 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, truncateSync, write as writeFile, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DataError, GradclipError } from '../errors.ts';
+import { writeError } from '../io/file/write.ts';
 import { MAX_RECORD_LINE } from '../io/limits.ts';
-import { writeError } from '../io/write.ts';
-import type { Reports } from '../optim/report.ts';
+import type { Reports } from '../optim/apply/report.ts';
 import type { RecordHeader } from './history.ts';
 import { FORMAT, headerLine, parseLine, stepLine } from './line.ts';
 import { sameParameters } from './read.ts';

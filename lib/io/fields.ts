@@ -1,6 +1,6 @@
 // fields.ts: arguments that the readers have.
 import { custom, type Field, type OptionsField, options, signature, text, whole } from '../options/index.ts';
-import type { ReadOptions } from './file.ts';
+import type { ReadOptions } from './file/file.ts';
 import { MAX_BYTES, MAX_WEIGHTS } from './limits.ts';
 
 /** A path. */

@@ -1,9 +1,7 @@
 // index.ts: the public functions of io.
-export { parseCsv, readCsv } from './csv.ts';
-export type { CSVOptions, LabeledTable, Table } from './csv-options.ts';
-export type { ReadOptions, TensorData } from './file.ts';
-export { parseIdx, readIdx } from './idx.ts';
-export { type NPZOptions, parseNpy, parseNpz, readNpy, readNpz } from './npy.ts';
+
+export { parseIdx, readIdx } from './arrays/idx.ts';
+export { type NPZOptions, parseNpy, parseNpz, readNpy, readNpz } from './arrays/npy.ts';
 export {
   inspectSafetensors,
   type NamedTensors,
@@ -13,6 +11,9 @@ export {
   type SafetensorsOptions,
   serializeSafetensors,
   writeSafetensors,
-} from './safetensors.ts';
-export type { SafetensorsEntry, SafetensorsHeader } from './safetensors-header.ts';
+} from './arrays/safetensors.ts';
+export type { SafetensorsEntry, SafetensorsHeader } from './arrays/safetensors-header.ts';
+export { parseCsv, readCsv } from './csv/csv.ts';
+export type { CSVOptions, LabeledTable, Table } from './csv/options.ts';
+export type { ReadOptions, TensorData } from './file/file.ts';
 export { readText } from './text.ts';

@@ -1,7 +1,7 @@
 // json-cursor.ts: a small part of JSON read byte by byte: objects and lists of texts and whole numbers. In one pass, whatever the bytes are, with no
 // memory but for what is asked for: JSON.parse makes objects of everything first, and says of a key that comes twice nothing.
 import type { DataError } from '../errors.ts';
-import type { Parts } from './pace.ts';
+import type { Parts } from './file/pace.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

@@ -5,8 +5,8 @@ import { extname } from 'node:path';
 import { DataError } from '../errors.ts';
 import { signature } from '../options/index.ts';
 import { file, readOptions } from './fields.ts';
-import { type ReadOptions, type Source, withSource } from './file.ts';
-import { HEAD, otherKind } from './kinds.ts';
+import { type ReadOptions, type Source, withSource } from './file/file.ts';
+import { HEAD, otherKind } from './file/kinds.ts';
 
 const readReadText = signature('io.readText', { file }, readOptions);
 

@@ -16,9 +16,9 @@ import {
   readRows,
 } from '../nn/loss/rows.ts';
 import { tensor } from '../ops/args.ts';
-import { cast, equal, less, mul, sub, where } from '../ops/elementwise.ts';
-import { max, sum } from '../ops/reduce.ts';
-import { reshape } from '../ops/shape.ts';
+import { cast, equal, less, mul, sub, where } from '../ops/elementwise/elementwise.ts';
+import { max, sum } from '../ops/reduce/reduce.ts';
+import { reshape } from '../ops/shape/shape.ts';
 import { options, signature, whole } from '../options/index.ts';
 import { type Aggregate, type Checked, checked, type Sums } from './aggregate.ts';
 import { classRows } from './arrays.ts';

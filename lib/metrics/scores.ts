@@ -13,9 +13,9 @@ import {
   readRows,
 } from '../nn/loss/rows.ts';
 import { tensor } from '../ops/args.ts';
-import { cast, equal, mul, sub, where } from '../ops/elementwise.ts';
-import { scatterAdd } from '../ops/gather.ts';
-import { sum } from '../ops/reduce.ts';
+import { cast, equal, mul, sub, where } from '../ops/elementwise/elementwise.ts';
+import { sum } from '../ops/reduce/reduce.ts';
+import { scatterAdd } from '../ops/rows/gather.ts';
 import { choice, custom, options, signature } from '../options/index.ts';
 import { type Aggregate, type Checked, checked, type Sums, type Values } from './aggregate.ts';
 import { classRows } from './arrays.ts';

@@ -3,7 +3,7 @@ import { OptionError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { batch as batchField, layers as layersField, size } from '../nn/fields.ts';
 import { Dropout, Embedding, GELU, init, LayerNorm, LearnedPositions, Linear, Module, Sequential } from '../nn/index.ts';
-import { linear } from '../nn/linear.ts';
+import { linear } from '../nn/layers/linear.ts';
 import * as loss from '../nn/loss/index.ts';
 import { rate, tensor } from '../ops/args.ts';
 import { add, headsAttention } from '../ops/index.ts';

@@ -3,8 +3,8 @@ import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { squareOf } from '../math/index.ts';
 import { size as sizeField } from '../nn/fields.ts';
 import { Conv2d, Flatten, Linear, MaxPool2d, Module } from '../nn/index.ts';
-import { relu } from '../ops/activation.ts';
 import { tensor } from '../ops/args.ts';
+import { relu } from '../ops/elementwise/activation.ts';
 import { options, optionsOnly, signature, whole } from '../options/index.ts';
 
 export interface LeNetOptions {

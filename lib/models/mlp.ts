@@ -2,8 +2,8 @@
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { size } from '../nn/fields.ts';
 import { Linear, Module, Sequential } from '../nn/index.ts';
-import { relu } from '../ops/activation.ts';
 import { tensor } from '../ops/args.ts';
+import { relu } from '../ops/elementwise/activation.ts';
 import { list, signature } from '../options/index.ts';
 
 const readMLP = signature('models.MLP', { sizes: list(size, { min: 2, max: 1000 }) });

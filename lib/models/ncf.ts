@@ -3,10 +3,10 @@ import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { batch as batchField, size } from '../nn/fields.ts';
 import { Embedding, init, Linear, Module, Sequential } from '../nn/index.ts';
 import * as loss from '../nn/loss/index.ts';
-import { relu } from '../ops/activation.ts';
 import { tensor } from '../ops/args.ts';
-import { concat } from '../ops/concat.ts';
-import { reshape } from '../ops/shape.ts';
+import { relu } from '../ops/elementwise/activation.ts';
+import { concat } from '../ops/shape/concat.ts';
+import { reshape } from '../ops/shape/shape.ts';
 import { bool, instance, list, options, optionsOnly, signature } from '../options/index.ts';
 
 export interface NCFOptions {

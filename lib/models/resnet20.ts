@@ -2,9 +2,9 @@
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { size } from '../nn/fields.ts';
 import { AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Linear, Module, Sequential } from '../nn/index.ts';
-import { relu } from '../ops/activation.ts';
 import { tensor } from '../ops/args.ts';
-import { add } from '../ops/elementwise.ts';
+import { relu } from '../ops/elementwise/activation.ts';
+import { add } from '../ops/elementwise/elementwise.ts';
 import { signature } from '../options/index.ts';
 
 /** Two convolutions, and what goes past them: x itself or, where the shape changes, a convolution of 1 x 1. */

@@ -3,7 +3,7 @@ import { Graph, type State, type Tensor, type TensorLike } from '../ir/graph.ts'
 import { sizeOf } from '../ir/op.ts';
 import { shape as anyShape, tensor } from '../ops/args.ts';
 import { custom, either, type Field, fn, instance, type Reader, signature, whole } from '../options/index.ts';
-import type { Match, Pattern } from './module.ts';
+import type { Match, Pattern } from './module/module.ts';
 
 /** A number of features, channels, units or rows. */
 export const size: Field<number> = whole({ min: 1 });

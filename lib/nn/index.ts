@@ -1,7 +1,7 @@
 // index.ts: the public names of nn. Adding a layer: a line here.
-export { GELU, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './activation.ts';
-export { type AttentionMasks, MultiheadAttention, type MultiheadAttentionOptions } from './attention.ts';
-export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './batch-norm.ts';
+export { GELU, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './layers/activation.ts';
+export { type AttentionMasks, MultiheadAttention, type MultiheadAttentionOptions } from './layers/attention.ts';
+export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/batch-norm.ts';
 export {
   Conv1d,
   type Conv1dLayerOptions,
@@ -9,28 +9,18 @@ export {
   type Conv2dLayerOptions,
   ConvTranspose2d,
   type ConvTranspose2dLayerOptions,
-} from './conv.ts';
-export { Dropout } from './dropout.ts';
+} from './layers/conv.ts';
+export { Dropout } from './layers/dropout.ts';
 export {
   type BagInputs,
   Embedding,
   EmbeddingBag,
   type EmbeddingBagLayerOptions,
   type EmbeddingOptions,
-} from './embedding.ts';
-export { Flatten, type FlattenOptions, Identity, Unflatten } from './flatten.ts';
-export { GroupNorm, type GroupNormOptions, InstanceNorm1d, InstanceNorm2d } from './group-norm.ts';
-export * as init from './init.ts';
-export { Linear, type LinearOptions } from './linear.ts';
-export {
-  Buffer,
-  type BufferOptions,
-  type Match,
-  Module,
-  Parameter,
-  type ParameterOptions,
-  type Pattern,
-} from './module.ts';
+} from './layers/embedding.ts';
+export { Flatten, type FlattenOptions, Identity, Unflatten } from './layers/flatten.ts';
+export { GroupNorm, type GroupNormOptions, InstanceNorm1d, InstanceNorm2d } from './layers/group-norm.ts';
+export { Linear, type LinearOptions } from './layers/linear.ts';
 export {
   CircularPad1d,
   CircularPad2d,
@@ -43,9 +33,9 @@ export {
   ReplicationPad2d,
   ZeroPad1d,
   ZeroPad2d,
-} from './pad.ts';
-export { AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './pool.ts';
-export { LearnedPositions, type LearnedPositionsOptions, SinusoidalPositions } from './positions.ts';
+} from './layers/pad.ts';
+export { AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './layers/pool.ts';
+export { LearnedPositions, type LearnedPositionsOptions, SinusoidalPositions } from './layers/positions.ts';
 export {
   GRU,
   LSTM,
@@ -56,9 +46,9 @@ export {
   type RecurrentOptions,
   RNN,
   type RNNOptions,
-} from './recurrent.ts';
-export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './row-norm.ts';
-export { type Layer, Sequential } from './sequential.ts';
+} from './layers/recurrent.ts';
+export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './layers/row-norm.ts';
+export { type Layer, Sequential } from './layers/sequential.ts';
 export {
   type DecoderMasks,
   type StackOptions,
@@ -67,5 +57,15 @@ export {
   TransformerEncoder,
   TransformerEncoderLayer,
   type TransformerLayerOptions,
-} from './transformer.ts';
-export { Upsample, type UpsampleOptions } from './upsample.ts';
+} from './layers/transformer.ts';
+export { Upsample, type UpsampleOptions } from './layers/upsample.ts';
+export * as init from './module/init.ts';
+export {
+  Buffer,
+  type BufferOptions,
+  type Match,
+  Module,
+  Parameter,
+  type ParameterOptions,
+  type Pattern,
+} from './module/module.ts';

@@ -1,7 +1,7 @@
 // args.ts: what the public functions of ops take: tensors, operands, axes and shapes, as fields of their signatures.
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { custom, either, Field, list, nullable, number, type OptionsField, options, Place, whole } from '../options/index.ts';
-import type { Operand } from './operand.ts';
+import type { Operand } from './elementwise/operand.ts';
 
 const isTensorLike = (value: unknown): value is TensorLike =>
   typeof value === 'object' && value !== null && typeof (value as Partial<TensorLike>).toTensor === 'function';

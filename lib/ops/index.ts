@@ -1,28 +1,7 @@
 // index.ts: the ops that users call: functions of tensors. What only the library calls, and every op's record, is in list.ts.
-export { type GELUOptions, gelu, relu, sigmoid, silu, softplus, tanh } from './activation.ts';
+
 export type { AxisOptions } from './args.ts';
-export { type AttentionOptions, attention, type HeadsOptions, headsAttention } from './attention.ts';
-export {
-  type AvgPool2dOptions,
-  type AvgPoolOptions,
-  adaptiveAvgPool1d,
-  adaptiveAvgPool2d,
-  avgPool1d,
-  avgPool2d,
-  type OutputSize,
-} from './avg-pool.ts';
-export { type BatchNormed, batchNorm, type EpsOptions } from './batch-norm.ts';
-export { concat, type PadOptions, pad, stack } from './concat.ts';
-export {
-  type Conv1dOptions,
-  type Conv2dOptions,
-  type ConvTranspose2dOptions,
-  conv1d,
-  conv2d,
-  convTranspose2d,
-  type Size2d,
-} from './convolve.ts';
-export type { TensorStatistics } from './describe.ts';
+export { type GELUOptions, gelu, relu, sigmoid, silu, softplus, tanh } from './elementwise/activation.ts';
 export {
   abs,
   add,
@@ -55,22 +34,45 @@ export {
   square,
   sub,
   where,
-} from './elementwise.ts';
-export { type BagMode, type EmbeddingBagOptions, embeddingBag } from './embedding-bag.ts';
-export { embedding, gather, type LookupOptions, oneHot, type ScatterAddOptions, scatterAdd } from './gather.ts';
-export { gru } from './gru.ts';
-export { logSumExp } from './log-sum-exp.ts';
-export { type LSTMStates, lstm } from './lstm.ts';
-export { type Activation, type MatmulOptions, matmul } from './matmul.ts';
-export { type MaxPoolOptions, maxPool1d, maxPool2d } from './max-pool.ts';
-export type { Operand } from './operand.ts';
-export { type Printed, type PrintOptions, print } from './print.ts';
+} from './elementwise/elementwise.ts';
+export type { Operand } from './elementwise/operand.ts';
+export {
+  type AvgPool2dOptions,
+  type AvgPoolOptions,
+  adaptiveAvgPool1d,
+  adaptiveAvgPool2d,
+  avgPool1d,
+  avgPool2d,
+  type OutputSize,
+} from './image/avg-pool.ts';
+export { type MaxPoolOptions, maxPool1d, maxPool2d } from './image/max-pool.ts';
+export type { PerDim } from './image/windows.ts';
+export { type BatchNormed, batchNorm, type EpsOptions } from './norm/batch-norm.ts';
+export { type LayerNormOptions, layerNorm, type RMSNormOptions, rmsNorm } from './norm/row-norm.ts';
+export { type AttentionOptions, attention, type HeadsOptions, headsAttention } from './product/attention.ts';
+export {
+  type Conv1dOptions,
+  type Conv2dOptions,
+  type ConvTranspose2dOptions,
+  conv1d,
+  conv2d,
+  convTranspose2d,
+  type Size2d,
+} from './product/convolve.ts';
+export { type Activation, type MatmulOptions, matmul } from './product/matmul.ts';
+export { type RotaryOptions, rotary } from './product/rotary.ts';
 export { dropout, noise } from './random.ts';
-export type { RecurrentOptions, RecurrentStates } from './recurrent.ts';
-export { argmax, max, mean, min, type ReduceOptions, type SumOptions, sum } from './reduce.ts';
-export { type Nonlinearity, type RNNOptions, rnn } from './rnn.ts';
-export { type RotaryOptions, rotary } from './rotary.ts';
-export { type LayerNormOptions, layerNorm, type RMSNormOptions, rmsNorm } from './row-norm.ts';
+export { gru } from './recurrent/gru.ts';
+export { type LSTMStates, lstm } from './recurrent/lstm.ts';
+export type { RecurrentOptions, RecurrentStates } from './recurrent/recurrent.ts';
+export { type Nonlinearity, type RNNOptions, rnn } from './recurrent/rnn.ts';
+export type { TensorStatistics } from './reduce/describe.ts';
+export { logSumExp } from './reduce/log-sum-exp.ts';
+export { argmax, max, mean, min, type ReduceOptions, type SumOptions, sum } from './reduce/reduce.ts';
+export { logSoftmax, softmax } from './reduce/softmax.ts';
+export { type BagMode, type EmbeddingBagOptions, embeddingBag } from './rows/embedding-bag.ts';
+export { embedding, gather, type LookupOptions, oneHot, type ScatterAddOptions, scatterAdd } from './rows/gather.ts';
+export { concat, type PadOptions, pad, stack } from './shape/concat.ts';
 export {
   broadcastTo,
   expandDims,
@@ -80,6 +82,5 @@ export {
   squeeze,
   type TransposeOptions,
   transpose,
-} from './shape.ts';
-export { logSoftmax, softmax } from './softmax.ts';
-export type { PerDim } from './windows.ts';
+} from './shape/shape.ts';
+export { type Printed, type PrintOptions, print } from './step/print.ts';

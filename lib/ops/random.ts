@@ -6,7 +6,7 @@ import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
 import { log } from '../math/index.ts';
 import { number, signature } from '../options/index.ts';
 import { rate, tensor } from './args.ts';
-import { moved } from './axes.ts';
+import { moved } from './shape/axes.ts';
 
 export interface DropoutAttrs {
   /** Probability of 0, in [0, 1). */

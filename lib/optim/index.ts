@@ -1,23 +1,7 @@
 // index.ts: the optimizers. Adding one: a file, and a line here and in list.ts.
 
 export type { PerStep } from '../options/index.ts';
-export { type ACClipOptions, acclip } from './acclip.ts';
-export { type AdadeltaOptions, adadelta } from './adadelta.ts';
-export { type AdafactorOptions, adafactor } from './adafactor.ts';
-export { type AdagradOptions, adagrad } from './adagrad.ts';
-export { type AdamOptions, adam, adamw } from './adam.ts';
-export { type AdamaxOptions, adamax } from './adamax.ts';
-export { type ADOPTOptions, adopt } from './adopt.ts';
-export type { Named } from './arrays.ts';
-export type { BindOptions, BoundOptimizer, OptimizerState } from './bound.ts';
-export type { EMAOptions } from './ema.ts';
-export type { FinishingOptions } from './finishing.ts';
-export { type LAMBOptions, lamb } from './lamb.ts';
-export { type LARSOptions, lars } from './lars.ts';
-export { type LionOptions, lion } from './lion.ts';
-export { type LookaheadOptions, lookahead } from './lookahead.ts';
-export { type MuonOptions, muon } from './muon.ts';
-export { type NAdamOptions, nadam } from './nadam.ts';
+export type { FinishingOptions } from './apply/finishing.ts';
 export {
   define,
   type GroupContext,
@@ -27,9 +11,25 @@ export {
   type OwnOptimizer,
   type Slot,
 } from './optimizer.ts';
-export { type RAdamOptions, radam } from './radam.ts';
-export { type RMSpropOptions, rmsprop } from './rmsprop.ts';
-export * as schedule from './schedule.ts';
-export { type SGDOptions, sgd } from './sgd.ts';
-export { type SPAMOptions, spam } from './spam.ts';
-export { type StableAdamWOptions, stableAdamw } from './stable-adamw.ts';
+export { type ACClipOptions, acclip } from './rules/acclip.ts';
+export { type AdadeltaOptions, adadelta } from './rules/adadelta.ts';
+export { type AdafactorOptions, adafactor } from './rules/adafactor.ts';
+export { type AdagradOptions, adagrad } from './rules/adagrad.ts';
+export { type AdamOptions, adam, adamw } from './rules/adam.ts';
+export { type AdamaxOptions, adamax } from './rules/adamax.ts';
+export { type ADOPTOptions, adopt } from './rules/adopt.ts';
+export { type LAMBOptions, lamb } from './rules/lamb.ts';
+export { type LARSOptions, lars } from './rules/lars.ts';
+export { type LionOptions, lion } from './rules/lion.ts';
+export { type LookaheadOptions, lookahead } from './rules/lookahead.ts';
+export { type MuonOptions, muon } from './rules/muon.ts';
+export { type NAdamOptions, nadam } from './rules/nadam.ts';
+export { type RAdamOptions, radam } from './rules/radam.ts';
+export { type RMSpropOptions, rmsprop } from './rules/rmsprop.ts';
+export { type SGDOptions, sgd } from './rules/sgd.ts';
+export { type SPAMOptions, spam } from './rules/spam.ts';
+export { type StableAdamWOptions, stableAdamw } from './rules/stable-adamw.ts';
+export * as schedule from './schedules/schedule.ts';
+export type { Named } from './standalone/arrays.ts';
+export type { BindOptions, BoundOptimizer, OptimizerState } from './standalone/bound.ts';
+export type { EMAOptions } from './weights/ema.ts';

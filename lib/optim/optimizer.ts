@@ -2,16 +2,16 @@
 import { printed } from '../errors/inspect.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { type OpDef, sizeOf, type TensorType } from '../ir/op.ts';
-import { div } from '../ops/elementwise.ts';
-import type { Finish } from '../ops/finish.ts';
+import { div } from '../ops/elementwise/elementwise.ts';
+import type { Stage } from '../ops/gradient/stage.ts';
 import { DESCEND_VARIANT, UPDATE_DESCEND, UPDATE_EMA } from '../ops/rules/index.ts';
-import type { Stage } from '../ops/stage.ts';
-import { hyperCount, type Measuring, type StageSums, type UpdateAttrs, type Updated, update } from '../ops/update.ts';
+import type { Finish } from '../ops/update/finish.ts';
+import { hyperCount, type Measuring, type StageSums, type UpdateAttrs, type Updated, update } from '../ops/update/update.ts';
 import { fn, options, optionsOnly, type PerStep, Place, text } from '../options/index.ts';
-import type { Named } from './arrays.ts';
-import { type BindOptions, BoundOptimizer, readBind } from './bound.ts';
-import { fuse } from './build.ts';
+import { fuse } from './apply/build.ts';
 import { epsilon, rate } from './fields.ts';
+import type { Named } from './standalone/arrays.ts';
+import { type BindOptions, BoundOptimizer, readBind } from './standalone/bound.ts';
 
 /** State that an optimizer keeps per parameter, named as in PyTorch's state_dict. */
 export interface Slot {

@@ -7,4 +7,4 @@ export {
   nonNegative,
   unitNorm,
   weightClip,
-} from '../optim/constraint.ts';
+} from '../optim/weights/constraint.ts';

@@ -1,5 +1,5 @@
 // guard.ts: what users have of guards: `guard`.
-export type { GuardAction, GuardHit } from '../optim/report.ts';
+export type { GuardAction, GuardHit } from '../optim/apply/report.ts';
 export {
   type ExplodingOptions,
   exploding,

@@ -12,11 +12,11 @@ import { Streaming } from '../metrics/streaming.ts';
 import { MAX_THREADS } from '../native/threads.ts';
 import { match, pattern } from '../nn/fields.ts';
 import * as losses from '../nn/loss/index.ts';
-import { Module, type Pattern } from '../nn/module.ts';
-import { optimizer } from '../optim/build.ts';
-import { constraintRules } from '../optim/constraint.ts';
-import { ema } from '../optim/ema.ts';
-import { pruneRule } from '../optim/prune.ts';
+import { Module, type Pattern } from '../nn/module/module.ts';
+import { optimizer } from '../optim/apply/build.ts';
+import { constraintRules } from '../optim/weights/constraint.ts';
+import { ema } from '../optim/weights/ema.ts';
+import { pruneRule } from '../optim/weights/prune.ts';
 import {
   bool,
   choice,

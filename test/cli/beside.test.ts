@@ -1,6 +1,6 @@
 // beside.test.ts: what stands beside the optimizer, in the configuration of `gradclip train`: it is taken, and errors name the place.
 import { expect, it } from 'vitest';
-import { readSafetensors } from '../../lib/io/safetensors.ts';
+import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { folder, type Ran, run } from './kit.ts';
 
 const rows = Array.from({ length: 200 }, (_, i) => {

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { makePolicy } from '../../lib/cli/build.ts';
-import { policies } from '../../lib/cli/config.ts';
-import { POLICIES as ROOM } from '../../lib/cli/rooms.ts';
+import { makePolicy } from '../../lib/cli/config/build.ts';
+import { policies } from '../../lib/cli/config/config.ts';
+import { POLICIES as ROOM } from '../../lib/cli/config/rooms.ts';
 import * as clip from '../../lib/clip/index.ts';
 import { POLICIES } from '../../lib/clip/list.ts';
 import { advise, readRecord, replay } from '../../lib/history/index.ts';

@@ -1,6 +1,6 @@
 // config.test.ts: what a configuration may say, and that errors name the place.
 import { expect, it } from 'vitest';
-import { checkConfig, readConfig } from '../../lib/cli/config.ts';
+import { checkConfig, readConfig } from '../../lib/cli/config/config.ts';
 import { OptionError } from '../../lib/errors.ts';
 import { folder } from './kit.ts';
 

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readSafetensors, serializeSafetensors } from '../../lib/io/safetensors.ts';
+import { readSafetensors, serializeSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { folder, idx, run } from './kit.ts';
 
 const config = {

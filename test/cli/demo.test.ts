@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { ownSources } from '../../lib/cli/corpus.ts';
+import { ownSources } from '../../lib/cli/demo/corpus.ts';
 import { CharRNN } from '../../lib/models/index.ts';
 import { folder, run } from './kit.ts';
 

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '../../lib/cli/config.ts';
-import { ownSources } from '../../lib/cli/corpus.ts';
+import { readConfig } from '../../lib/cli/config/config.ts';
+import { ownSources } from '../../lib/cli/demo/corpus.ts';
 import { sharedData } from '../kit.ts';
 import { folder, idx, run } from './kit.ts';
 

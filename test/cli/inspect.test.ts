@@ -1,7 +1,7 @@
 // inspect.test.ts: `gradclip inspect` on good files and on bad ones.
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { serializeSafetensors } from '../../lib/io/safetensors.ts';
+import { serializeSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { folder, idx, run } from './kit.ts';
 
 const weights = serializeSafetensors(

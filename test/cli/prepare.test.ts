@@ -1,7 +1,7 @@
 // prepare.test.ts: transforms and changes of images in a configuration: learned from the rows that train, saved, and refused where wrong.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { readSafetensors } from '../../lib/io/safetensors.ts';
+import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { folder, idx, run } from './kit.ts';
 
 /** The label is 1 where a / 1000 is larger than b, a category; the third column says nothing. */

@@ -1,8 +1,8 @@
 // report.test.ts: the demo's HTML page and terminal plots, from made-up curves.
 import { expect, it } from 'vitest';
-import type { Contender, DemoResult } from '../../lib/cli/demo-result.ts';
-import { figures } from '../../lib/cli/demo-result.ts';
-import { htmlReport } from '../../lib/cli/report.ts';
+import { htmlReport } from '../../lib/cli/demo/report.ts';
+import type { Contender, DemoResult } from '../../lib/cli/demo/result.ts';
+import { figures } from '../../lib/cli/demo/result.ts';
 import { plot } from '../../lib/pages/plot.ts';
 import { linearScale, logScale, smooth, tickText } from '../../lib/pages/scale.ts';
 import { fit, table } from '../../lib/text/format.ts';

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { Screen } from '../../lib/cli/screen.ts';
 import { DataError, GradclipError, NonFiniteError } from '../../lib/errors.ts';
 import { advise, clip, io, replay, replayTable } from '../../lib/index.ts';
-import { serializeSafetensors } from '../../lib/io/safetensors.ts';
+import { serializeSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { escapeHtml } from '../../lib/pages/svg.ts';
 import { folder, type Ran, type RunOptions, run } from './kit.ts';
 

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readSafetensors } from '../../lib/io/safetensors.ts';
+import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { permutation } from '../../lib/ir/philox.ts';
 import { folder, idx, type Ran, run } from './kit.ts';
 

@@ -11,8 +11,8 @@ import { printGraph } from '../../lib/ir/print.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { target } from '../../lib/native/program.ts';
 import { add, clamp, exp, mul, relu, sigmoid, sub, tanh } from '../../lib/ops/index.ts';
-import { matmul } from '../../lib/ops/matmul.ts';
-import { reshape, transpose } from '../../lib/ops/shape.ts';
+import { matmul } from '../../lib/ops/product/matmul.ts';
+import { reshape, transpose } from '../../lib/ops/shape/shape.ts';
 import { interpret } from '../interpret.ts';
 import { runGraph } from '../run-graph.ts';
 

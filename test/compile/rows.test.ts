@@ -8,7 +8,7 @@ import { Graph, inSection, type State, type Tensor } from '../../lib/ir/graph.ts
 import { addon } from '../../lib/native/addon.ts';
 import { target } from '../../lib/native/program.ts';
 import { add, gather, mul, sum } from '../../lib/ops/index.ts';
-import { buildApply } from '../../lib/optim/apply.ts';
+import { buildApply } from '../../lib/optim/apply/apply.ts';
 import * as optim from '../../lib/optim/index.ts';
 import { SOME_TEAMS } from '../kit.ts';
 import { runGraph } from '../run-graph.ts';

@@ -9,7 +9,7 @@ import { Graph, inSection, type State, type Tensor } from '../../lib/ir/graph.ts
 import { addon } from '../../lib/native/addon.ts';
 import { target } from '../../lib/native/program.ts';
 import { add, broadcastTo, cast, div, less, maximum, mean, mul, sqrt, square, sub, sum, where } from '../../lib/ops/index.ts';
-import { buildApply } from '../../lib/optim/apply.ts';
+import { buildApply } from '../../lib/optim/apply/apply.ts';
 import * as optim from '../../lib/optim/index.ts';
 import { runGraph } from '../run-graph.ts';
 

@@ -7,8 +7,9 @@ interface Interface {
   readonly keys: Readonly<Record<string, string>>;
 }
 
+/** By name, and by file and name: two files may each have one of the same name. */
 const interfaces = new Map<string, Interface>();
-/** Name of the interface by the public path of the function. */
+/** The interface by the public path of the function. */
 const taken = new Map<string, string>();
 
 for (const name of readdirSync('lib', { recursive: true }) as string[]) {
@@ -17,11 +18,12 @@ for (const name of readdirSync('lib', { recursive: true }) as string[]) {
   for (const [, type, parents = '', body] of source.matchAll(
     /interface (\w+)(?:<[^{]*?>)?(?: extends ([^{]+?))? \{\n([\s\S]*?)\n\}/g,
   )) {
-    interfaces.set(type!, { parents: [...parents.matchAll(/\w+/g)].map(([parent]) => parent), keys: keysOf(body!) });
+    const found = { parents: [...parents.matchAll(/\w+/g)].map(([parent]) => parent), keys: keysOf(body!) };
+    interfaces.set(type!, found).set(`${name} ${type}`, found);
   }
   for (const [, path, rest] of source.matchAll(/(?:signature|optionsOnly)\(\s*'([\w.]+)'([\s\S]*?);\n/g)) {
     const type = rest!.match(/options<(\w+)>/)?.[1];
-    if (type) taken.set(path!, type);
+    if (type) taken.set(path!, `${name} ${type}`);
   }
 }
 
@@ -32,7 +34,7 @@ function keysOf(body: string): Record<string, string> {
 }
 
 const allOf = (type: string): Record<string, string> => {
-  const found = interfaces.get(type);
+  const found = interfaces.get(type) ?? interfaces.get(type.split(' ').at(-1)!);
   return found ? Object.assign({}, ...found.parents.map(allOf), found.keys) : {};
 };
 

@@ -1,9 +1,9 @@
 // make.ts: the JSON Schema of configurations and the tables of docs/CONFIG.md, from the declarations that read a configuration.
-import { CONFIG } from '../../lib/cli/config.ts';
-import { DATA } from '../../lib/cli/config-data.ts';
-import { MODEL_KEYS } from '../../lib/cli/models.ts';
-import { named, type Room } from '../../lib/cli/named.ts';
-import * as rooms from '../../lib/cli/rooms.ts';
+import { CONFIG } from '../../lib/cli/config/config.ts';
+import { MODEL_KEYS } from '../../lib/cli/config/models.ts';
+import { named, type Room } from '../../lib/cli/config/named.ts';
+import * as rooms from '../../lib/cli/config/rooms.ts';
+import { DATA } from '../../lib/cli/config/sources.ts';
 import { type AnyField, type Fields, type Schema, signatures } from '../../lib/options/index.ts';
 import { describe } from './describe.ts';
 

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { fromJSON, minMax, oneHot, pipeline, standardize, type Transform } from '../../lib/data/preprocess.ts';
 import { CheckpointError, DataError, IndexError, OptionError, ShapeError } from '../../lib/errors.ts';
-import { writeSafetensors } from '../../lib/io/safetensors.ts';
+import { writeSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import type { Data } from '../../lib/ir/op.ts';
 import { Linear, Module } from '../../lib/nn/index.ts';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readRecord } from '../../lib/history/read.ts';
-import { readSafetensors } from '../../lib/io/safetensors.ts';
+import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { DISKS, type Disk, healthyDisk, Missing, slowDisk } from './disk.ts';
 
 const CHILD = fileURLToPath(new URL('child.js', import.meta.url));

@@ -51,7 +51,7 @@ function gapsOf(ranges: readonly Range[]): (readonly [number, number])[] {
 export interface Covered {
   readonly lines: number;
   readonly reached: number;
-  /** `io/npy.ts:12`. */
+  /** `io/arrays/npy.ts:12`. */
   readonly unreached: readonly string[];
 }
 

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import * as clip from '../../lib/clip/index.ts';
 import { OptionError } from '../../lib/errors.ts';
 import { type Advice, advise, type Columns } from '../../lib/history/index.ts';
+import type { Report } from '../../lib/optim/apply/report.ts';
 import { sgd } from '../../lib/optim/index.ts';
-import type { Report } from '../../lib/optim/report.ts';
 import { classifier, points } from '../train/models.ts';
 
 /** Norms in a fixed order without a trend: 0.5 to 1.5. */

@@ -8,9 +8,9 @@ import * as clip from '../../lib/clip/index.ts';
 import { DataError, NonFiniteError, OptionError } from '../../lib/errors.ts';
 import { readRecord } from '../../lib/history/index.ts';
 import { parseLine, stepLine } from '../../lib/history/line.ts';
-import { analyze } from '../../lib/optim/analyze.ts';
+import type { Report } from '../../lib/optim/apply/report.ts';
 import { sgd } from '../../lib/optim/index.ts';
-import type { Report } from '../../lib/optim/report.ts';
+import { analyze } from '../../lib/optim/standalone/analyze.ts';
 import { classifier, points } from '../train/models.ts';
 
 function folder(): string {

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { globalNorm } from '../../lib/clip/index.ts';
-import { readSafetensors, writeSafetensors } from '../../lib/io/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { ResNet20 } from '../../lib/models/index.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
 import { sgd } from '../../lib/optim/index.ts';

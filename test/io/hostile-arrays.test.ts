@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Pace } from '../../lib/io/file/pace.ts';
 import { parseIdx, parseNpy, parseNpz, readIdx, readNpy, readNpz } from '../../lib/io/index.ts';
 import { MAX_NPY_HEADER, MAX_RANK } from '../../lib/io/limits.ts';
-import { Pace } from '../../lib/io/pace.ts';
 import { bytesOf, failure } from './kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-arrays-'));

@@ -5,16 +5,16 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { DataError } from '../../lib/errors.ts';
-import type { TensorData } from '../../lib/io/file.ts';
-import { JsonCursor } from '../../lib/io/json-cursor.ts';
-import { MAX_HEADER, MAX_METADATA, MAX_NAME, MAX_RANK, MAX_TENSORS } from '../../lib/io/limits.ts';
 import {
   inspectSafetensors,
   parseSafetensors,
   readSafetensors,
   serializeSafetensors,
   writeSafetensors,
-} from '../../lib/io/safetensors.ts';
+} from '../../lib/io/arrays/safetensors.ts';
+import type { TensorData } from '../../lib/io/file/file.ts';
+import { JsonCursor } from '../../lib/io/json-cursor.ts';
+import { MAX_HEADER, MAX_METADATA, MAX_NAME, MAX_RANK, MAX_TENSORS } from '../../lib/io/limits.ts';
 import { bytesOf, failure } from './kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-hostile-'));

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { DataError } from '../../lib/errors.ts';
-import { readBytes, withFile, withSource } from '../../lib/io/file.ts';
-import { otherKind } from '../../lib/io/kinds.ts';
-import { atOnce, inTurns, Pace, type Parts } from '../../lib/io/pace.ts';
+import { readBytes, withFile, withSource } from '../../lib/io/file/file.ts';
+import { otherKind } from '../../lib/io/file/kinds.ts';
+import { atOnce, inTurns, Pace, type Parts } from '../../lib/io/file/pace.ts';
 import { steppedClock, turnsDuring } from './kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-opening-'));

@@ -6,11 +6,11 @@ import { deflateRawSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { DataError, OptionError } from '../../lib/errors.ts';
-import { CSVParser } from '../../lib/io/csv-parser.ts';
+import { LineCutter } from '../../lib/io/csv/lines.ts';
+import { CSVParser } from '../../lib/io/csv/parser.ts';
+import { atOnce } from '../../lib/io/file/pace.ts';
 import { type CSVOptions, parseCsv, readCsv } from '../../lib/io/index.ts';
 import { MAX_COLUMNS, MAX_LINE } from '../../lib/io/limits.ts';
-import { LineCutter } from '../../lib/io/lines.ts';
-import { atOnce } from '../../lib/io/pace.ts';
 import { steppedClock, turnsDuring } from './kit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-tables-'));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readConfig } from '../../lib/cli/config.ts';
+import { readConfig } from '../../lib/cli/config/config.ts';
 import { fromJSON as transformOf } from '../../lib/data/preprocess.ts';
 import { fromJSON } from '../../lib/data/tokenizer.ts';
 import { DataError, OptionError, ShapeError } from '../../lib/errors.ts';

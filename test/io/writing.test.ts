@@ -24,8 +24,8 @@ import { basename, dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { DataError } from '../../lib/errors.ts';
-import { temporaryFor } from '../../lib/io/temporary.ts';
-import { checkWritable, writeWhole } from '../../lib/io/write.ts';
+import { temporaryFor } from '../../lib/io/file/temporary.ts';
+import { checkWritable, writeWhole } from '../../lib/io/file/write.ts';
 import { pretendSystem } from '../pretend.ts';
 
 /** What the system is asked, in order; the call of this number fails with this code. */

@@ -8,7 +8,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { readSafetensors } from '../../lib/io/safetensors.ts';
+import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { Random } from '../torture/random.ts';
 import { filesIn, STEPS, train } from './training.ts';
 

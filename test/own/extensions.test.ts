@@ -22,7 +22,7 @@ import {
   Trainer,
 } from '../../lib/index.ts';
 import type { Tensor } from '../../lib/ir/graph.ts';
-import type { Prune } from '../../lib/optim/prune.ts';
+import type { Prune } from '../../lib/optim/weights/prune.ts';
 import type { Source } from '../../lib/train/feed/source.ts';
 import type { Regularizer } from '../../lib/train/step/regularize.ts';
 import { fails, type Kind } from '../train/fails.ts';

@@ -7,9 +7,9 @@ import { Graph, type State, Tensor } from '../../lib/ir/graph.ts';
 import { ARRAYS, type Data, sizeOf } from '../../lib/ir/op.ts';
 import { allocate, CompiledProgram, target } from '../../lib/native/program.ts';
 import type { Module } from '../../lib/nn/index.ts';
-import { bindParameters } from '../../lib/nn/module.ts';
-import { add, mul } from '../../lib/ops/elementwise.ts';
-import { mean } from '../../lib/ops/reduce.ts';
+import { bindParameters } from '../../lib/nn/module/module.ts';
+import { add, mul } from '../../lib/ops/elementwise/elementwise.ts';
+import { mean } from '../../lib/ops/reduce/reduce.ts';
 import { directionOf, dtypeOf, LR, type ParityCase, STEPS, valuesOf } from './case.ts';
 
 export interface RunOptions {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { readSafetensors, type TensorData, writeSafetensors } from '../../lib/io/safetensors.ts';
+import { readSafetensors, type TensorData, writeSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { type ParityCase, valuesOf } from './case.ts';
 import { CASES } from './cases/index.ts';
 import { compare, type Truth } from './compare.ts';

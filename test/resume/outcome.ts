@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AbortError, GuardError, NonFiniteError, SkipError } from '../../lib/errors.ts';
-import { readSafetensors, writeSafetensors } from '../../lib/io/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import type { Arrays, Source } from '../../lib/train/feed/source.ts';
 import type { Stream } from '../../lib/train/feed/stream.ts';
 import type { FitResult } from '../../lib/train/loop/progress.ts';

@@ -1,7 +1,7 @@
 // elementwise.ts: cases of elementwise ops by themselves, and of chains of them.
 import { type DType, f64, type TensorType } from '../../lib/ir/op.ts';
-import { ACTIVATIONS } from '../../lib/ops/activation.ts';
-import { ELEMENTWISE } from '../../lib/ops/elementwise.ts';
+import { ACTIVATIONS } from '../../lib/ops/elementwise/activation.ts';
+import { ELEMENTWISE } from '../../lib/ops/elementwise/elementwise.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
 
 const MAPS = [...ELEMENTWISE, ...ACTIVATIONS].filter((op) => op.map);

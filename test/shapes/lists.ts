@@ -1,8 +1,8 @@
 // lists.ts: cases of ops on lists of tensors, the gradients and parameters of a model: stages, statistics, pruning, histories.
 import { f32, f64, sizeOf, type TensorType, u8 } from '../../lib/ir/op.ts';
 import { sin } from '../../lib/math/index.ts';
-import type { RowNorm } from '../../lib/ops/pruning.ts';
-import { CHUNK, type StageAttrs, type StageKind, segments, unitsOf } from '../../lib/ops/stage.ts';
+import { CHUNK, type StageAttrs, type StageKind, segments, unitsOf } from '../../lib/ops/gradient/stage.ts';
+import type { RowNorm } from '../../lib/ops/update/pruning.ts';
 import { type Case, type Draw, elementsOf, type FillOf, type Generator } from './draw.ts';
 
 type Shapes = readonly (readonly number[])[];

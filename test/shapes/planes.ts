@@ -1,9 +1,9 @@
 // planes.ts: cases of ops on planes: convolutions, pooling, resampling.
 import { Graph } from '../../lib/ir/graph.ts';
 import { f32, type TensorType } from '../../lib/ir/op.ts';
-import { adaptiveAvgPool2d, avgPool2d } from '../../lib/ops/avg-pool.ts';
-import { CONV2D } from '../../lib/ops/conv.ts';
-import { MAX_POOLS } from '../../lib/ops/max-pool.ts';
+import { adaptiveAvgPool2d, avgPool2d } from '../../lib/ops/image/avg-pool.ts';
+import { MAX_POOLS } from '../../lib/ops/image/max-pool.ts';
+import { CONV2D } from '../../lib/ops/product/conv.ts';
 import { fillSample } from '../run-graph.ts';
 import { refNode } from '../run-node.ts';
 import { type Case, type Draw, type Generator, ofTerms } from './draw.ts';

@@ -1,6 +1,6 @@
 // sequences.ts: cases of ops on sequences: attention, rotary positions, recurrent ops; and of the norms between them.
 import { f32, f64, i32, sizeOf, type TensorType, u8 } from '../../lib/ir/op.ts';
-import { FILLS } from '../../lib/ops/recurrent.ts';
+import { FILLS } from '../../lib/ops/recurrent/recurrent.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
 
 // ---- attention ---------------------------------------------------------------------------------------------------

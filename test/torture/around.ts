@@ -2,9 +2,9 @@
 import * as augment from '../../lib/data/augment.ts';
 import * as preprocess from '../../lib/data/preprocess.ts';
 import type { Module } from '../../lib/nn/index.ts';
-import * as constraint from '../../lib/optim/constraint.ts';
 import { lookahead, type Optimizer } from '../../lib/optim/index.ts';
-import * as prune from '../../lib/optim/prune.ts';
+import * as constraint from '../../lib/optim/weights/constraint.ts';
+import * as prune from '../../lib/optim/weights/prune.ts';
 import type { Arrays } from '../../lib/train/feed/source.ts';
 import type { TrainerOptions } from '../../lib/train/options.ts';
 import * as guard from '../../lib/train/step/guard.ts';

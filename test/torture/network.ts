@@ -2,7 +2,7 @@
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import type { DType } from '../../lib/ir/op.ts';
 import { Module, Sequential } from '../../lib/nn/index.ts';
-import { bindParameters } from '../../lib/nn/module.ts';
+import { bindParameters } from '../../lib/nn/module/module.ts';
 import type { Batch } from '../../lib/train/feed/source.ts';
 import { LAYERS } from './layers/index.ts';
 import { Extras, type MakeContext, type Unit } from './layers/kind.ts';

@@ -2,7 +2,7 @@
 
 import type { Optimizer } from '../../lib/optim/index.ts';
 import { OPTIMIZERS as MAKERS } from '../../lib/optim/list.ts';
-import * as schedule from '../../lib/optim/schedule.ts';
+import * as schedule from '../../lib/optim/schedules/schedule.ts';
 import { given, type Random } from './random.ts';
 import type { OptimizerSpec, Options } from './spec.ts';
 

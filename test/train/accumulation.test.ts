@@ -11,9 +11,9 @@ import { clip, guard, IndexError, loss, nn, ops, optim, regularize, rows, type S
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import type { RunResult } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram, target } from '../../lib/native/program.ts';
-import { accumulate } from '../../lib/ops/accumulate.ts';
-import { levelsOf, placeInTree } from '../../lib/ops/tree.ts';
-import type { Report } from '../../lib/optim/report.ts';
+import { accumulate } from '../../lib/ops/step/accumulate.ts';
+import { levelsOf, placeInTree } from '../../lib/ops/step/tree.ts';
+import type { Report } from '../../lib/optim/apply/report.ts';
 import type { Arrays, Batch } from '../../lib/train/feed/source.ts';
 import type { TrainerOptions } from '../../lib/train/options.ts';
 import { Trainer } from '../../lib/train/trainer.ts';

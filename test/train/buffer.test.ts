@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { globalNorm } from '../../lib/clip/index.ts';
 import { GraphError, ShapeError } from '../../lib/errors.ts';
-import { readSafetensors } from '../../lib/io/safetensors.ts';
+import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import type { TensorLike } from '../../lib/ir/graph.ts';
 import { Buffer, Linear, Module } from '../../lib/nn/index.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
-import { add, mul } from '../../lib/ops/elementwise.ts';
-import { mean } from '../../lib/ops/reduce.ts';
+import { add, mul } from '../../lib/ops/elementwise/elementwise.ts';
+import { mean } from '../../lib/ops/reduce/reduce.ts';
 import { sgd } from '../../lib/optim/index.ts';
 import { Trainer, type TrainerOptions } from '../../lib/train/index.ts';
 

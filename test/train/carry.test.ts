@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { grad } from '../../lib/autodiff.ts';
 import { DataError, loss, nn, OptionError, optim, rows, ShapeError, type Tensor, Trainer, windows } from '../../lib/index.ts';
 import { Graph, type State } from '../../lib/ir/graph.ts';
-import { bindParameters } from '../../lib/nn/module.ts';
+import { bindParameters } from '../../lib/nn/module/module.ts';
 import * as ops from '../../lib/ops/index.ts';
 import { interpret } from '../interpret.ts';
 import { bits } from './models.ts';

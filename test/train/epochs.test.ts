@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { clip, OptionError, optim, prune, readRecord, type TrainingWarning } from '../../lib/index.ts';
-import { inEpochs } from '../../lib/optim/length.ts';
+import { inEpochs } from '../../lib/optim/schedules/length.ts';
 import { bits, classifier, points } from './models.ts';
 
 const { schedule } = optim;

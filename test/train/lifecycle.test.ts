@@ -6,7 +6,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest';
 import { AbortError, BusyError, DataError, DisposedError } from '../../lib/errors.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
-import type { Report } from '../../lib/optim/report.ts';
+import type { Report } from '../../lib/optim/apply/report.ts';
 import type { Arrays, NdArray } from '../../lib/train/feed/source.ts';
 import { bits, classifier, points, stream } from './models.ts';
 

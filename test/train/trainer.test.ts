@@ -8,9 +8,8 @@ import * as clip from '../../lib/clip/index.ts';
 import { AbortError, BusyError, DetachedError, IndexError, NonFiniteError, OptionError, ShapeError } from '../../lib/errors.ts';
 import { accuracy } from '../../lib/metrics/index.ts';
 import { crossEntropy } from '../../lib/nn/loss/index.ts';
-
+import type { Report } from '../../lib/optim/apply/report.ts';
 import * as optim from '../../lib/optim/index.ts';
-import type { Report } from '../../lib/optim/report.ts';
 import { bits, type ClassifierOptions, classifier, points, stream } from './models.ts';
 
 const data = points(100);

@@ -1,7 +1,7 @@
 // clip-step.ts: the optimizer phase alone, on the caller's own arrays: clip and update in one native call.
 import * as clip from '../../clip/index.ts';
-import { drawsFor } from '../../nn/draws.ts';
-import { uniform } from '../../nn/init.ts';
+import { drawsFor } from '../../nn/module/draws.ts';
+import { uniform } from '../../nn/module/init.ts';
 import * as optim from '../../optim/index.ts';
 import { type Cell, sampleCalls } from './sample.ts';
 

@@ -1,6 +1,6 @@
 // stepper.ts: whole training steps of a model on one batch, through Trainer.fit as a user runs them.
 import type { ClipPolicy } from '../../clip/index.ts';
-import type { Module } from '../../nn/module.ts';
+import type { Module } from '../../nn/module/module.ts';
 import * as optim from '../../optim/index.ts';
 import { type Arrays, type NdArray, type Objective, type Profile, rows, type Source, Trainer } from '../../train/index.ts';
 import { type Sample, sampleOf } from './sample.ts';

@@ -1,8 +1,8 @@
 // binary.ts: losses of logits of yes or no.
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
-import { sigmoid, softplus } from '../../ops/activation.ts';
 import { tensor } from '../../ops/args.ts';
-import { add, maximum, mul, neg, pow, sub } from '../../ops/elementwise.ts';
+import { sigmoid, softplus } from '../../ops/elementwise/activation.ts';
+import { add, maximum, mul, neg, pow, sub } from '../../ops/elementwise/elementwise.ts';
 import { either, nullable, number, options, signature } from '../../options/index.ts';
 import { alike, clamped, type LossOptions, lossFields, type Numbers, numbers, numbersField, reduced } from './reduction.ts';
 

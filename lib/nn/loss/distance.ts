@@ -21,8 +21,8 @@ import {
   square,
   sub,
   where,
-} from '../../ops/elementwise.ts';
-import { sum } from '../../ops/reduce.ts';
+} from '../../ops/elementwise/elementwise.ts';
+import { sum } from '../../ops/reduce/reduce.ts';
 import { bool, choice, number, type OptionsField, options, signature } from '../../options/index.ts';
 import { alike, type Reduction, type ReductionOptions, reduced, reductionField } from './reduction.ts';
 

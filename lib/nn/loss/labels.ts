@@ -3,9 +3,9 @@ import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { sameShape, sizeOf } from '../../ir/op.ts';
 import { tensor } from '../../ops/args.ts';
-import { type LabelOptions, weighedCrossEntropy, weighedNll } from '../../ops/cross-entropy.ts';
-import { exp, maximum, mul, neg, pow, sub } from '../../ops/elementwise.ts';
-import { reshape } from '../../ops/shape.ts';
+import { exp, maximum, mul, neg, pow, sub } from '../../ops/elementwise/elementwise.ts';
+import { type LabelOptions, weighedCrossEntropy, weighedNll } from '../../ops/reduce/cross-entropy.ts';
+import { reshape } from '../../ops/shape/shape.ts';
 import { number, options, signature, whole } from '../../options/index.ts';
 import {
   clamped,

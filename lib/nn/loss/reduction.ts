@@ -3,8 +3,8 @@ import { ShapeError } from '../../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../../ir/graph.ts';
 import { sameShape } from '../../ir/op.ts';
 import { tensor } from '../../ops/args.ts';
-import { add, cast, clamp, div, equal, mul, sub } from '../../ops/elementwise.ts';
-import { mean, sum } from '../../ops/reduce.ts';
+import { add, cast, clamp, div, equal, mul, sub } from '../../ops/elementwise/elementwise.ts';
+import { mean, sum } from '../../ops/reduce/reduce.ts';
 import { choice, custom, either, type Field, number, pair, signature } from '../../options/index.ts';
 import type { Fault } from './rows.ts';
 

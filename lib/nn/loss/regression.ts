@@ -2,7 +2,21 @@
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { log as ln } from '../../math/index.ts';
 import { tensor } from '../../ops/args.ts';
-import { abs, add, clamp, div, exp, less, log, maximum, minimum, mul, square, sub, where } from '../../ops/elementwise.ts';
+import {
+  abs,
+  add,
+  clamp,
+  div,
+  exp,
+  less,
+  log,
+  maximum,
+  minimum,
+  mul,
+  square,
+  sub,
+  where,
+} from '../../ops/elementwise/elementwise.ts';
 import { bool, number, options, signature } from '../../options/index.ts';
 import { alike, clamped, difference, type LossOptions, lossFields, reduced } from './reduction.ts';
 

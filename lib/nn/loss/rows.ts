@@ -2,11 +2,11 @@
 import { IndexError, OptionError, ShapeError } from '../../errors.ts';
 import type { Tensor } from '../../ir/graph.ts';
 import { sameShape, sizeOf } from '../../ir/op.ts';
-import { concat } from '../../ops/concat.ts';
-import { cast, equal, floor, less, lessEqual, maximum, mul, sub, where } from '../../ops/elementwise.ts';
-import { gather } from '../../ops/gather.ts';
-import { argmax, max } from '../../ops/reduce.ts';
-import { reshape } from '../../ops/shape.ts';
+import { cast, equal, floor, less, lessEqual, maximum, mul, sub, where } from '../../ops/elementwise/elementwise.ts';
+import { argmax, max } from '../../ops/reduce/reduce.ts';
+import { gather } from '../../ops/rows/gather.ts';
+import { concat } from '../../ops/shape/concat.ts';
+import { reshape } from '../../ops/shape/shape.ts';
 import { choice, type Field, number, whole } from '../../options/index.ts';
 
 export interface IgnoreOptions {

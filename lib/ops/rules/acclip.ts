@@ -1,7 +1,7 @@
 // acclip.ts: the update of ACClip. Kernel: rules/acclip.h.
 import type { OpDef } from '../../ir/op.ts';
 import { pow } from '../../math/index.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** Slots: the mean, and the mean of the powers alpha of abs. `decay` is the factor 1 - lr * weight decay. */
 export const UPDATE_ACCLIP: OpDef<UpdateAttrs> = updateOp({

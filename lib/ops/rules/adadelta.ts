@@ -1,6 +1,6 @@
 // adadelta.ts: the update of Adadelta. Kernel: rules/adadelta.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** Slots: the mean of squares of the gradients, and of the steps. */
 export const UPDATE_ADADELTA: OpDef<UpdateAttrs> = updateOp({

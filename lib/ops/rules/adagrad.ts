@@ -1,6 +1,6 @@
 // adagrad.ts: the update of Adagrad. Kernel: rules/adagrad.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** Its slot is the sum of the squares of all gradients. */
 export const UPDATE_ADAGRAD: OpDef<UpdateAttrs> = updateOp({

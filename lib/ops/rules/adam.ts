@@ -1,6 +1,6 @@
 // adam.ts: the update of Adam and AdamW, with AMSGrad. Kernel: rules/adam.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** `decay` is the weight decay of Adam, and the factor 1 - lr * weight decay of AdamW. */
 export const UPDATE_ADAM: OpDef<UpdateAttrs> = updateOp({

@@ -1,6 +1,6 @@
 // adamax.ts: the update of Adamax. Kernel: rules/adamax.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** Slots: the mean, and the largest of the gradients, fading. */
 export const UPDATE_ADAMAX: OpDef<UpdateAttrs> = updateOp({

@@ -1,6 +1,6 @@
 // adopt.ts: the update of ADOPT. Kernel: rules/adopt.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** The `first` step only begins the second slot. `limit` is the bound of the update clip. */
 export const UPDATE_ADOPT: OpDef<UpdateAttrs> = updateOp({

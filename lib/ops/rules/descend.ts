@@ -1,6 +1,6 @@
 // descend.ts: a step along a direction that another op made. Kernel: rules/descend.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** The gradient is a direction; each tensor has its own factor of lr. */
 export const UPDATE_DESCEND: OpDef<UpdateAttrs> = updateOp({

@@ -1,6 +1,6 @@
 // ema.ts: a moving average as an update: what takes the place of the gradient is the value to be averaged. Kernel: rules/ema.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** `weight`: how much of the new value enters. 1 copies it, 0 leaves the average alone. As torch.lerp. */
 export const UPDATE_EMA: OpDef<UpdateAttrs> = updateOp({

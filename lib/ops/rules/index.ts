@@ -1,6 +1,6 @@
 // index.ts: the updates of all optimizers. Adding one: a line in each list.
 import type { OpDef } from '../../ir/op.ts';
-import type { UpdateAttrs } from '../update.ts';
+import type { UpdateAttrs } from '../update/update.ts';
 import { UPDATE_ACCLIP } from './acclip.ts';
 import { UPDATE_ADADELTA } from './adadelta.ts';
 import { UPDATE_ADAGRAD } from './adagrad.ts';

@@ -1,6 +1,6 @@
 // lamb.ts: the direction of LAMB, and the norms that its trust ratio is of. Kernel: rules/lamb.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** In place of the new parameter it gives the direction. Sums: squares of the direction, and of the parameter. */
 export const UPDATE_LAMB: OpDef<UpdateAttrs> = updateOp({

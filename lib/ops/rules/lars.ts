@@ -1,6 +1,6 @@
 // lars.ts: the update of LARS. Kernel: rules/lars.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** Each tensor has its trust ratio. */
 export const UPDATE_LARS: OpDef<UpdateAttrs> = updateOp({

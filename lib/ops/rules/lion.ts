@@ -1,6 +1,6 @@
 // lion.ts: the update of Lion. Kernel: rules/lion.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** `decay` is the factor 1 - lr * weight decay. */
 export const UPDATE_LION: OpDef<UpdateAttrs> = updateOp({

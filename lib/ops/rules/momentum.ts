@@ -1,6 +1,6 @@
 // momentum.ts: the direction of Muon before it is made orthogonal. Kernel: rules/momentum.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** In place of the new parameter it gives the direction. Slot: the running mean of the gradient. Sum: squares of the direction. */
 export const UPDATE_MOMENTUM: OpDef<UpdateAttrs> = updateOp({

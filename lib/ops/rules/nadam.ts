@@ -1,6 +1,6 @@
 // nadam.ts: the update of NAdam. Kernel: rules/nadam.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** `ofGradient` and `ofMean` are the learning rate with the momentum of this step and of the next, corrected for the start. */
 export const UPDATE_NADAM: OpDef<UpdateAttrs> = updateOp({

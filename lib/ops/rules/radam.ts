@@ -1,6 +1,6 @@
 // radam.ts: the update of RAdam. Kernel: rules/radam.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** `adaptive` is 0 in the first steps, where the variance is not known well enough to divide by its root. */
 export const UPDATE_RADAM: OpDef<UpdateAttrs> = updateOp({

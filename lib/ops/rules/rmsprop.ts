@@ -1,6 +1,6 @@
 // rmsprop.ts: the update of RMSprop, plain, centered and with momentum. Kernel: rules/rmsprop.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** Slots: the mean of squares; centered, the mean; with momentum, its buffer. */
 export const UPDATE_RMSPROP: OpDef<UpdateAttrs> = updateOp({

@@ -1,6 +1,6 @@
 // sgd.ts: the update of stochastic gradient descent. Kernel: rules/sgd.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** `first` is not 0 in the first step, where the momentum buffer becomes the gradient. */
 export const UPDATE_SGD: OpDef<UpdateAttrs> = updateOp({

@@ -1,6 +1,6 @@
 // spam.ts: the update of SPAM. Kernel: rules/spam.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /**
  * Elements with g^2 > theta v are cut to sqrt(theta v), where v is not 0; an infinite theta cuts none. `reset` is not 0 in a step that

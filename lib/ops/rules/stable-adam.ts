@@ -1,6 +1,6 @@
 // stable-adam.ts: the direction of StableAdamW, and what its update clip is of. Kernel: rules/stable_adam.h.
 import type { OpDef } from '../../ir/op.ts';
-import { type UpdateAttrs, updateOp } from '../update.ts';
+import { type UpdateAttrs, updateOp } from '../update/update.ts';
 
 /** In place of the new parameter it gives the direction. Sum: squares of g / max(root, eps). */
 export const UPDATE_STABLE_ADAM: OpDef<UpdateAttrs> = updateOp({

@@ -1,8 +1,8 @@
 // combine.ts: schedules made of others, and of functions.
 import { OptionError } from '../../errors.ts';
 import { custom, type Field, list, number, options, type PerStep, perStep, signature } from '../../options/index.ts';
-import { type Length, milestones } from '../length.ts';
 import type { Schedule } from './decay.ts';
+import { type Length, milestones } from './length.ts';
 
 /** What a function gives is checked whenever it is called. */
 const factor: Field<(step: number) => number> = custom('a function of the step', (value, place) => {

@@ -1,8 +1,8 @@
 // cycle.ts: schedules that go up and down: warm restarts, one cycle, many cycles.
 import { cos, pow } from '../../math/index.ts';
 import { bool, choice, number, options, optionsOnly, signature, type ValuesOf, whole } from '../../options/index.ts';
-import { type Length, length } from '../length.ts';
 import type { Schedule } from './decay.ts';
+import { type Length, length } from './length.ts';
 
 export interface RestartsOptions {
   /** Steps of the first period (torch's T_0). */

@@ -1,7 +1,7 @@
 // decay.ts: schedules that lead from one value to another and stay there, or go on for ever; and the line up to the first value.
 import { cos, pow } from '../../math/index.ts';
 import { bool, number, options, optionsOnly, type PerStep, perStep, signature } from '../../options/index.ts';
-import { type Length, length, milestones } from '../length.ts';
+import { type Length, length, milestones } from './length.ts';
 
 /** A value for each step. Any function of the step is one. */
 export type Schedule = (step: number) => number;

@@ -9,8 +9,8 @@ import { interpretNode } from '../../ir/interpret.ts';
 import { ARRAYS, bytesOf, type Data, type RefArray, type RefContext, sizeOf, type TensorType } from '../../ir/op.ts';
 import type { NativeBlock, RunRequest, RunResult } from '../../native/addon.ts';
 import { type Engine, STATUS, withOurErrors } from '../../native/program.ts';
-import { FAIL_IF } from '../../ops/control.ts';
-import { indicesOf, statisticsOf, statisticsText } from '../../ops/describe.ts';
+import { indicesOf, statisticsOf, statisticsText } from '../../ops/reduce/describe.ts';
+import { FAIL_IF } from '../../ops/step/control.ts';
 
 export interface InterpreterInit {
   readonly graph: Graph;

@@ -3,7 +3,7 @@
 import { isShare, type Share } from '../../data/arrays.ts';
 import { OptionError } from '../../errors.ts';
 import { Tensor } from '../../ir/graph.ts';
-import { Module } from '../../nn/module.ts';
+import { Module } from '../../nn/module/module.ts';
 import { isClass, show } from '../../options/index.ts';
 import type { Inputs } from '../loop/predict.ts';
 import type { FitOptions } from '../options.ts';

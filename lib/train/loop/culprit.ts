@@ -2,8 +2,8 @@
 
 import type { ClipPolicy } from '../../clip/clip.ts';
 import { sizeOf } from '../../ir/op.ts';
-import { indicesOf } from '../../ops/describe.ts';
-import type { Report, Reports } from '../../optim/report.ts';
+import { indicesOf } from '../../ops/reduce/describe.ts';
+import type { Report, Reports } from '../../optim/apply/report.ts';
 import type { Chunk } from '../feed/feeder.ts';
 import type { NdArray } from '../feed/source.ts';
 import { type Effect, type Loop, perform } from './effect.ts';

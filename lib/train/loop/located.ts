@@ -2,7 +2,7 @@
 import { IndexError } from '../../errors.ts';
 import { sizeOf } from '../../ir/op.ts';
 import type { RunResult } from '../../native/addon.ts';
-import { indicesOf } from '../../ops/describe.ts';
+import { indicesOf } from '../../ops/reduce/describe.ts';
 import { type DrawnBatch, placeOf } from './culprit.ts';
 import type { Loop } from './effect.ts';
 

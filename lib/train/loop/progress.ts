@@ -1,6 +1,6 @@
 // progress.ts: where a training run stands, and what it ends with.
 import type { Data } from '../../ir/op.ts';
-import type { Report } from '../../optim/report.ts';
+import type { Report } from '../../optim/apply/report.ts';
 import type { GuardEvent } from '../step/guarding.ts';
 import type { Kept } from '../watch/watcher.ts';
 import type { Profile } from './profile.ts';

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { OptionError } from '../../errors.ts';
 import type { RecordHeader } from '../../history/history.ts';
 import type { StepLog } from '../../history/log.ts';
-import type { Module } from '../../nn/module.ts';
+import type { Module } from '../../nn/module/module.ts';
 import { closing, closingNow, type Feeder, type FeedOptions } from '../feed/feeder.ts';
 import { feederOf, isStream } from '../feed/inputs.ts';
 import type { Source } from '../feed/source.ts';

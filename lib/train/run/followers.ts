@@ -2,8 +2,8 @@
 import type { RecordHeader } from '../../history/history.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
-import type { Parameter } from '../../nn/module.ts';
-import { inEpochs } from '../../optim/length.ts';
+import type { Parameter } from '../../nn/module/module.ts';
+import { inEpochs } from '../../optim/schedules/length.ts';
 import { fingerprint, type NdArray, type Source } from '../feed/source.ts';
 import type { Effect } from '../loop/effect.ts';
 import { follower } from '../watch/callback.ts';

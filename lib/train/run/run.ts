@@ -1,6 +1,6 @@
 // run.ts: what `fit` returns: awaitable for the result, iterable for the reports, stoppable.
 import { BusyError } from '../../errors.ts';
-import type { Report, Reports } from '../../optim/report.ts';
+import type { Report, Reports } from '../../optim/apply/report.ts';
 import type { FitResult } from '../loop/progress.ts';
 
 // Chunks a slow reader may fall behind before training waits for it.

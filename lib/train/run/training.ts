@@ -1,7 +1,7 @@
 // training.ts: one run of the training loop (fit.ts) on a trainer: its sessions, validation, who follows it, and how it ends.
 import type { RecordHeader } from '../../history/history.ts';
 import type { StepLog } from '../../history/log.ts';
-import type { Module } from '../../nn/module.ts';
+import type { Module } from '../../nn/module/module.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { asSource } from '../feed/inputs.ts';
 import type { Source } from '../feed/source.ts';

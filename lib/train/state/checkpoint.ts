@@ -1,9 +1,9 @@
 // checkpoint.ts: a trainer's state as a safetensors file. Parameters keep PyTorch's names; all other state is prefixed `gradclip.`.
 import { anyText } from '../../data/fields.ts';
 import { CheckpointError, DataError } from '../../errors.ts';
+import { readTensors, safetensorsParts, type TensorData } from '../../io/arrays/safetensors.ts';
+import { writeWhole } from '../../io/file/write.ts';
 import { parseJson } from '../../io/json.ts';
-import { readTensors, safetensorsParts, type TensorData } from '../../io/safetensors.ts';
-import { writeWhole } from '../../io/write.ts';
 import type { State } from '../../ir/graph.ts';
 import { ARRAYS, type Data, type DType, sameShape, typeName } from '../../ir/op.ts';
 import { version as libraryVersion, readerOf } from '../../native/package.ts';

@@ -1,5 +1,5 @@
 // course.ts: the course of a training in a file: where its run began, and what is kept of whoever follows it: JSON in the header, values as tensors.
-import type { TensorData } from '../../io/file.ts';
+import type { TensorData } from '../../io/file/file.ts';
 import { parseJson } from '../../io/json.ts';
 import type { Data } from '../../ir/op.ts';
 import { dtypeOf } from '../feed/source.ts';

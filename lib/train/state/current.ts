@@ -1,7 +1,7 @@
 // current.ts: a trainer's setup, and how it follows what is changed of the model: parameters and buffers that it has got, lost or has under
 // another name, values that are gone, and what is to be trained.
 import { OptionError } from '../../errors.ts';
-import type { Module } from '../../nn/module.ts';
+import type { Module } from '../../nn/module/module.ts';
 import { Access } from '../loop/access.ts';
 import type { TrainerOptions } from '../options.ts';
 import { Setup, type Since } from './setup.ts';

@@ -1,9 +1,9 @@
 // kept.ts: what a trainer keeps for each parameter that it trains, and how it is taken over when other parameters are trained.
 import type { State } from '../../ir/graph.ts';
 import { type Data, sameType } from '../../ir/op.ts';
-import type { Parameter } from '../../nn/module.ts';
-import { type ApplyGroup, type ApplyStates, slotStates } from '../../optim/apply.ts';
-import type { Finishing } from '../../optim/finishing.ts';
+import type { Parameter } from '../../nn/module/module.ts';
+import { type ApplyGroup, type ApplyStates, slotStates } from '../../optim/apply/apply.ts';
+import type { Finishing } from '../../optim/apply/finishing.ts';
 import type { Store } from './store.ts';
 
 /** Of each trained parameter, states by what they are: `optim.exp_avg`, `ema`, `mask`. */

@@ -1,15 +1,15 @@
 // pruned.ts: what pruning has made of a model: how much of it, and the model without the rows it has lost.
 import { OptionError } from '../../errors.ts';
-import type { TensorData } from '../../io/safetensors.ts';
+import type { TensorData } from '../../io/arrays/safetensors.ts';
 import type { State } from '../../ir/graph.ts';
 import { type Data, sizeOf } from '../../ir/op.ts';
-import { GELU, ReLU, SiLU, Tanh } from '../../nn/activation.ts';
-import { Dropout } from '../../nn/dropout.ts';
-import { Linear } from '../../nn/linear.ts';
-import { type Buffer, type Module, Parameter } from '../../nn/module.ts';
-import { type Layer, Sequential } from '../../nn/sequential.ts';
-import { gelu, relu, silu, tanh } from '../../ops/activation.ts';
-import type { Finishing } from '../../optim/finishing.ts';
+import { GELU, ReLU, SiLU, Tanh } from '../../nn/layers/activation.ts';
+import { Dropout } from '../../nn/layers/dropout.ts';
+import { Linear } from '../../nn/layers/linear.ts';
+import { type Layer, Sequential } from '../../nn/layers/sequential.ts';
+import { type Buffer, type Module, Parameter } from '../../nn/module/module.ts';
+import { gelu, relu, silu, tanh } from '../../ops/elementwise/activation.ts';
+import type { Finishing } from '../../optim/apply/finishing.ts';
 
 /** The share of weights that are pruned: of all that `prune` is for, and of each tensor. */
 export interface Sparsity {

@@ -1,16 +1,25 @@
 // setup.ts: a model made ready: its parameters in groups, all of its state in one store, and the sessions that work on it.
 import type { ClipPolicy } from '../../clip/clip.ts';
-import { none } from '../../clip/none.ts';
+import { none } from '../../clip/policies/none.ts';
 import { OptionError } from '../../errors.ts';
 import { headerOf, type RunFacts } from '../../history/header.ts';
 import type { RecordHeader } from '../../history/history.ts';
 import { Graph, type State, type Tensor } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
-import { Buffer, type Match, type Module, matchParameters, namesOf, Parameter, type Pattern, valuesIn } from '../../nn/module.ts';
-import { type Values, valuesOf } from '../../nn/values.ts';
-import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../../optim/apply.ts';
-import { emaState, emaWeight } from '../../optim/ema.ts';
-import { Finishing } from '../../optim/finishing.ts';
+import {
+  Buffer,
+  type Match,
+  type Module,
+  matchParameters,
+  namesOf,
+  Parameter,
+  type Pattern,
+  valuesIn,
+} from '../../nn/module/module.ts';
+import { type Values, valuesOf } from '../../nn/module/values.ts';
+import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../../optim/apply/apply.ts';
+import { Finishing } from '../../optim/apply/finishing.ts';
+import { emaState, emaWeight } from '../../optim/weights/ema.ts';
 import { traceInspection, type Watching } from '../debug/inspect.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';

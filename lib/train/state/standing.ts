@@ -4,7 +4,7 @@ import type { StepLog } from '../../history/log.ts';
 import { MAX_WEIGHTS } from '../../io/limits.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
-import type { Module } from '../../nn/module.ts';
+import type { Module } from '../../nn/module/module.ts';
 import { preprocessMetadata, preprocessOf } from '../feed/prepare.ts';
 import type { Running } from '../loop/fit.ts';
 import { type Counters, type Course, inBatchesOf, NO_COURSE, START } from '../loop/progress.ts';

@@ -6,8 +6,8 @@ import { ARRAYS, bytesOf, type Data, DTYPE_BYTES, type DType, sizeOf } from '../
 import type { NativeBlock } from '../../native/addon.ts';
 import { allocate as allocateBlock, withOurErrors } from '../../native/program.ts';
 import { checkRoom, type Purpose } from '../../native/room.ts';
-import { type Memory, type Place, valuesOf } from '../../nn/values.ts';
-import { STATES } from '../../optim/apply.ts';
+import { type Memory, type Place, valuesOf } from '../../nn/module/values.ts';
+import { STATES } from '../../optim/apply/apply.ts';
 
 /** @throws GradclipError ERR_MEMORY */
 export function allocate(dtype: DType, length: number, purpose: Purpose = { what: 'an array' }): Data {

@@ -3,10 +3,10 @@ import { type Backward, backward } from '../../autodiff.ts';
 import { OptionError } from '../../errors.ts';
 import { type Graph, inSection, type State, type Tensor } from '../../ir/graph.ts';
 import type { TensorType } from '../../ir/op.ts';
-import type { Buffer } from '../../nn/module.ts';
-import { accumulate } from '../../ops/accumulate.ts';
-import { add, equal, mul } from '../../ops/elementwise.ts';
-import { levelsOf } from '../../ops/tree.ts';
+import type { Buffer } from '../../nn/module/module.ts';
+import { add, equal, mul } from '../../ops/elementwise/elementwise.ts';
+import { accumulate } from '../../ops/step/accumulate.ts';
+import { levelsOf } from '../../ops/step/tree.ts';
 import { partsOf } from './weighing.ts';
 
 /** States that live from one micro-batch of a step to the next, the same in the programs of all batch sizes. */

@@ -2,8 +2,8 @@
 // what is done about it.
 import { OptionError } from '../../errors.ts';
 import { pattern } from '../../nn/fields.ts';
-import type { Match } from '../../nn/module.ts';
-import type { GuardAction } from '../../optim/report.ts';
+import type { Match } from '../../nn/module/module.ts';
+import type { GuardAction } from '../../optim/apply/report.ts';
 import { choice, custom, type Field, number, options, optionsOnly, Place } from '../../options/index.ts';
 
 const ACTIONS: readonly GuardAction[] = ['warn', 'skip', 'rollback', 'stop'];

@@ -2,15 +2,28 @@
 import { OptionError } from '../../errors.ts';
 import { type Graph, inSection, type Tensor } from '../../ir/graph.ts';
 import { sizeOf } from '../../ir/op.ts';
-import type { Module, Parameter } from '../../nn/module.ts';
-import { concat } from '../../ops/concat.ts';
-import { failIf } from '../../ops/control.ts';
-import { add, cast, div, equal, less, lessEqual, maximum, minimum, mul, sqrt, sub, where } from '../../ops/elementwise.ts';
-import { max, min, sum } from '../../ops/reduce.ts';
-import { reshape } from '../../ops/shape.ts';
-import type { Stage } from '../../ops/stage.ts';
-import { statistic } from '../../ops/statistics.ts';
-import type { GuardAction, GuardNames } from '../../optim/report.ts';
+import type { Module, Parameter } from '../../nn/module/module.ts';
+import {
+  add,
+  cast,
+  div,
+  equal,
+  less,
+  lessEqual,
+  maximum,
+  minimum,
+  mul,
+  sqrt,
+  sub,
+  where,
+} from '../../ops/elementwise/elementwise.ts';
+import type { Stage } from '../../ops/gradient/stage.ts';
+import { statistic } from '../../ops/gradient/statistics.ts';
+import { max, min, sum } from '../../ops/reduce/reduce.ts';
+import { concat } from '../../ops/shape/concat.ts';
+import { reshape } from '../../ops/shape/shape.ts';
+import { failIf } from '../../ops/step/control.ts';
+import type { GuardAction, GuardNames } from '../../optim/apply/report.ts';
 import { show } from '../../options/index.ts';
 import type { Sums } from './accumulation.ts';
 import { checkGuard, type Guard } from './guard.ts';

@@ -1,7 +1,7 @@
 // hooks.ts: see what modules give while a model is traced.
 import type { Tensor } from '../../ir/graph.ts';
-import { type Module, matcher } from '../../nn/module.ts';
-import { tensorsIn, wrapForward } from '../../nn/trace.ts';
+import { type Module, matcher } from '../../nn/module/module.ts';
+import { tensorsIn, wrapForward } from '../../nn/module/trace.ts';
 
 /** The modules whose paths match; null: the model itself. */
 export function matchModules(where: string, model: Module, match: string | RegExp | null): Map<string, Module> {

@@ -1,8 +1,8 @@
 // loss-scale.ts: the gradients of a loss times a power of two, so that small ones do not vanish in f32; taken back, exactly, before they are
 // measured. Dynamic: the scale grows while gradients stay finite and backs off where they do not, as torch.amp.GradScaler.
 import { type Graph, inSection, type State, type Tensor } from '../../ir/graph.ts';
-import { add, div, less, lessEqual, maximum, minimum, mul, where } from '../../ops/elementwise.ts';
-import { statistic } from '../../ops/statistics.ts';
+import { add, div, less, lessEqual, maximum, minimum, mul, where } from '../../ops/elementwise/elementwise.ts';
+import { statistic } from '../../ops/gradient/statistics.ts';
 import { custom, either, type Field, type NumberRule, number, options, Place, whole } from '../../options/index.ts';
 
 export interface LossScaleOptions {

@@ -3,7 +3,7 @@ import { OptionError, ShapeError } from '../../errors.ts';
 import { type Graph, Tensor } from '../../ir/graph.ts';
 import { sizeOf, typeName } from '../../ir/op.ts';
 import type { Aggregate } from '../../metrics/aggregate.ts';
-import { cast } from '../../ops/elementwise.ts';
+import { cast } from '../../ops/elementwise/elementwise.ts';
 import { show } from '../../options/index.ts';
 import { partsOf } from './weighing.ts';
 

@@ -1,7 +1,7 @@
 // objective.ts: a function of a batch that people write (loss, metric, prediction), called: what it does wrong is said in its own words.
 import { GradclipError, OptionError } from '../../errors.ts';
-import { explained } from '../../nn/calls.ts';
-import { Module } from '../../nn/module.ts';
+import { explained } from '../../nn/module/calls.ts';
+import { Module } from '../../nn/module/module.ts';
 import type { Batch, Tensors } from '../feed/source.ts';
 
 /**

@@ -2,8 +2,8 @@
 import { backward, grad } from '../../autodiff.ts';
 import { OptionError } from '../../errors.ts';
 import { type Graph, inSection, type Tensor } from '../../ir/graph.ts';
-import { type Module, matchParameters, type Parameter } from '../../nn/module.ts';
-import { add } from '../../ops/elementwise.ts';
+import { type Module, matchParameters, type Parameter } from '../../nn/module/module.ts';
+import { add } from '../../ops/elementwise/elementwise.ts';
 import { show } from '../../options/index.ts';
 import { scalar } from './measure.ts';
 import type { Regularizer } from './regularize.ts';

@@ -1,6 +1,6 @@
 // rates.ts: notices a learning rate that has become nothing beside what it was, a schedule of epochs that was given steps as a rule; and one that was
 // 0 all along.
-import type { ApplyGroup } from '../../optim/apply.ts';
+import type { ApplyGroup } from '../../optim/apply/apply.ts';
 import type { Running } from '../loop/fit.ts';
 
 /** Below this part of its largest value a rate moves no f32 weight any more that it moved before. */

@@ -3,10 +3,10 @@
 import type { Tensor } from '../../ir/graph.ts';
 import { sizeOf } from '../../ir/op.ts';
 import { match } from '../../nn/fields.ts';
-import type { Match } from '../../nn/module.ts';
-import { abs, add, equal, mul, sqrt, square, where } from '../../ops/elementwise.ts';
-import { sum } from '../../ops/reduce.ts';
-import { reshape } from '../../ops/shape.ts';
+import type { Match } from '../../nn/module/module.ts';
+import { abs, add, equal, mul, sqrt, square, where } from '../../ops/elementwise/elementwise.ts';
+import { sum } from '../../ops/reduce/reduce.ts';
+import { reshape } from '../../ops/shape/shape.ts';
 import { number, options, signature } from '../../options/index.ts';
 
 /** A penalty on some of the parameters. */

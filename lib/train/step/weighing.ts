@@ -3,9 +3,9 @@ import { INPUT, isOp, type Node, type Tensor } from '../../ir/graph.ts';
 import { sizeOf } from '../../ir/op.ts';
 import { ratioOf } from '../../nn/loss/reduction.ts';
 import type { Fault } from '../../nn/loss/rows.ts';
-import { ADD, add, CAST, cast, DIV, div, MUL, mul, NEG, neg, SUB } from '../../ops/elementwise.ts';
-import { MAX, MEAN, MIN, SUM } from '../../ops/reduce.ts';
-import { RESHAPE, reshape } from '../../ops/shape.ts';
+import { ADD, add, CAST, cast, DIV, div, MUL, mul, NEG, neg, SUB } from '../../ops/elementwise/elementwise.ts';
+import { MAX, MEAN, MIN, SUM } from '../../ops/reduce/reduce.ts';
+import { RESHAPE, reshape } from '../../ops/shape/shape.ts';
 
 /** A mean, f64 scalar: a loss, or a summand of one. */
 export type Part =

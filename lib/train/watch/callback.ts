@@ -1,5 +1,5 @@
 // callback.ts: what users have follow a run.
-import type { Report } from '../../optim/report.ts';
+import type { Report } from '../../optim/apply/report.ts';
 import { custom, type Field, fn, list, show, suggestion, text } from '../../options/index.ts';
 import type { Counters, EpochEnd, FitResult, Metrics } from '../loop/progress.ts';
 import type { GuardEvent } from '../step/guarding.ts';

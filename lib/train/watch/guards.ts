@@ -2,7 +2,7 @@
 import { type GradclipError, GuardError, NonFiniteError } from '../../errors.ts';
 import type { RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
-import { type Reports, tooManySkips } from '../../optim/report.ts';
+import { type Reports, tooManySkips } from '../../optim/apply/report.ts';
 import type { Chunk } from '../feed/feeder.ts';
 import { afterYoung, type Culprit, Inquiry, type InquiryContext } from '../loop/culprit.ts';
 import { type Effect, type Loop, perform } from '../loop/effect.ts';

@@ -1,5 +1,5 @@
 // oversights.ts: what nobody may have meant of a run as a whole: no weight has changed, the gradient or a learning rate was always 0, threads were fewer.
-import { whyLeftOut } from '../../optim/report.ts';
+import { whyLeftOut } from '../../optim/apply/report.ts';
 import type { Running } from '../loop/fit.ts';
 import { warnOfZeroRates } from '../step/rates.ts';
 import type { Tally } from './tally.ts';

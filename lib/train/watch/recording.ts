@@ -2,7 +2,7 @@
 import type { RecordHeader } from '../../history/history.ts';
 import type { StepLog } from '../../history/log.ts';
 import { Recorder } from '../../history/write.ts';
-import type { Reports } from '../../optim/report.ts';
+import type { Reports } from '../../optim/apply/report.ts';
 import { bool, either, type Field, options, text } from '../../options/index.ts';
 import type { Wait, Watcher } from './watcher.ts';
 

@@ -1,5 +1,5 @@
 // tally.ts: sums over the steps of a run, and of the epoch that is under way, whichever runs it takes.
-import type { Report, Reports } from '../../optim/report.ts';
+import type { Report, Reports } from '../../optim/apply/report.ts';
 import type { EpochEnd, Metrics } from '../loop/progress.ts';
 import { type ChunkFacts, type Kept, unreadable, type Watcher } from './watcher.ts';
 

@@ -3,7 +3,7 @@
 import { CheckpointError, OptionError } from '../../errors.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
-import type { Reports } from '../../optim/report.ts';
+import type { Reports } from '../../optim/apply/report.ts';
 import type { EpochEnd, FitResult, Metrics, StopReason } from '../loop/progress.ts';
 import type { GuardEvent } from '../step/guarding.ts';
 

@@ -99,7 +99,12 @@ function drawInspect(r: Random): Drawn {
   };
 }
 
-export const INSPECT: Reader = { covers: ['gradclip inspect'], reaches: ['cli/inspect.ts'], draw: drawInspect, ways: runs };
+export const INSPECT: Reader = {
+  covers: ['gradclip inspect'],
+  reaches: ['cli/commands/inspect.ts'],
+  draw: drawInspect,
+  ways: runs,
+};
 
 const POLICIES = {
   mine: { type: 'globalNorm', threshold: 1 },
@@ -124,7 +129,7 @@ function drawReport(r: Random): Drawn {
 
 export const CLIP_REPORT: Reader = {
   covers: ['gradclip clip-report'],
-  reaches: ['cli/clip-report.ts', 'history/read.ts'],
+  reaches: ['cli/commands/clip-report.ts', 'history/read.ts'],
   draw: drawReport,
   ways: runs,
 };
@@ -148,7 +153,7 @@ function drawPredict(r: Random): Drawn {
 
 export const PREDICT: Reader = {
   covers: ['gradclip predict'],
-  reaches: ['cli/predict.ts', 'train/feed/prepare.ts'],
+  reaches: ['cli/commands/predict.ts', 'train/feed/prepare.ts'],
   draw: drawPredict,
   ways: runs,
 };
@@ -162,7 +167,7 @@ function drawSample(r: Random): Drawn {
 
 export const SAMPLE: Reader = {
   covers: ['gradclip sample'],
-  reaches: ['cli/sample.ts', 'data/tokenizer.ts'],
+  reaches: ['cli/commands/sample.ts', 'data/tokenizer.ts'],
   draw: drawSample,
   ways: runs,
 };

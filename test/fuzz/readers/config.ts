@@ -1,8 +1,8 @@
 // config.ts: configurations, and the data that they name.
 import { join } from 'node:path';
-import { makeAugment, makeBeside, makeOptimizer, makePolicy, makeTransforms } from '../../../lib/cli/build.ts';
-import { checkConfig, readConfig, type TrainConfig } from '../../../lib/cli/config.ts';
-import { readData, shareOut } from '../../../lib/cli/data.ts';
+import { makeAugment, makeBeside, makeOptimizer, makePolicy, makeTransforms } from '../../../lib/cli/config/build.ts';
+import { checkConfig, readConfig, type TrainConfig } from '../../../lib/cli/config/config.ts';
+import { readData, shareOut } from '../../../lib/cli/config/data.ts';
 import type { Random } from '../../torture/random.ts';
 import { havoc, other } from '../make/bytes.ts';
 import { config, type DataType, dataOf } from '../make/configs.ts';
@@ -42,7 +42,7 @@ function made(config: TrainConfig): void {
 
 export const CONFIG: Reader = {
   covers: ['gradclip train'],
-  reaches: ['cli/config.ts', 'io/json-file.ts'],
+  reaches: ['cli/config/config.ts', 'io/json-file.ts'],
   draw,
   ways: (_, folder) => [
     {
@@ -86,7 +86,7 @@ async function shared({ options }: Input, folder: string): Promise<unknown> {
 
 export const DATA: Reader = {
   covers: ['gradclip train'],
-  reaches: ['cli/data.ts'],
+  reaches: ['cli/config/data.ts'],
   draw: drawData,
   ways: (input, folder) => [{ name: 'readData', run: () => shared(input, folder) }],
 };

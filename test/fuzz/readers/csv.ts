@@ -1,7 +1,7 @@
 // csv.ts: tables as tools write them, plain and gzip, and what they never should.
 import { join } from 'node:path';
-import { parseCsv, readCsv, readFeatures } from '../../../lib/io/csv.ts';
-import type { CSVOptions, Table } from '../../../lib/io/csv-options.ts';
+import { parseCsv, readCsv, readFeatures } from '../../../lib/io/csv/csv.ts';
+import type { CSVOptions, Table } from '../../../lib/io/csv/options.ts';
 import type { Random } from '../../torture/random.ts';
 import { havoc, other } from '../make/bytes.ts';
 import { perhapsGzipped } from '../make/damaged.ts';
@@ -211,7 +211,7 @@ function ways({ files, options }: Input, folder: string): ReturnType<Reader['way
 
 export const CSV: Reader = {
   covers: ['io.readCsv', 'io.parseCsv'],
-  reaches: ['io/csv.ts', 'io/file.ts', 'io/lines.ts'],
+  reaches: ['io/csv/csv.ts', 'io/file/file.ts', 'io/csv/lines.ts'],
   draw,
   ways,
 };

@@ -1,6 +1,6 @@
 // idx.ts: files as MNIST has them, of all dtypes, plain and gzip.
 import { join } from 'node:path';
-import { parseIdx, readIdx } from '../../../lib/io/idx.ts';
+import { parseIdx, readIdx } from '../../../lib/io/arrays/idx.ts';
 import type { Random } from '../../torture/random.ts';
 import { damaged, perhapsGzipped } from '../make/damaged.ts';
 import { bomb } from '../make/gzip.ts';
@@ -64,7 +64,7 @@ function draw(r: Random): Drawn {
 
 export const IDX: Reader = {
   covers: ['io.readIdx', 'io.parseIdx'],
-  reaches: ['io/idx.ts', 'io/file.ts'],
+  reaches: ['io/arrays/idx.ts', 'io/file/file.ts'],
   draw,
   ways({ files, options }, folder) {
     const limit = limitOf(options);

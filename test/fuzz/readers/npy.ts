@@ -1,6 +1,6 @@
 // npy.ts: numpy's arrays, of all kinds, orders and versions.
 import { join } from 'node:path';
-import { parseNpy, readNpy } from '../../../lib/io/npy.ts';
+import { parseNpy, readNpy } from '../../../lib/io/arrays/npy.ts';
 import type { Random } from '../../torture/random.ts';
 import { damaged } from '../make/damaged.ts';
 import { data, joined, le, type Part, text } from '../make/parts.ts';
@@ -98,7 +98,7 @@ function draw(r: Random): Drawn {
 
 export const NPY: Reader = {
   covers: ['io.readNpy', 'io.parseNpy'],
-  reaches: ['io/npy.ts'],
+  reaches: ['io/arrays/npy.ts'],
   draw,
   ways({ files, options }, folder) {
     const limit = limitOf(options);

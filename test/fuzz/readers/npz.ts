@@ -1,8 +1,8 @@
 // npz.ts: zip archives of numpy's arrays: stored and deflated, with sizes of 32 and 64 bits, in front of and behind what other tools add.
 import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
-import type { TensorData } from '../../../lib/io/file.ts';
-import { parseNpz, readNpz } from '../../../lib/io/npy.ts';
+import { parseNpz, readNpz } from '../../../lib/io/arrays/npy.ts';
+import type { TensorData } from '../../../lib/io/file/file.ts';
 import type { Random } from '../../torture/random.ts';
 import { damaged } from '../make/damaged.ts';
 import { deflatedZeros } from '../make/gzip.ts';
@@ -162,7 +162,7 @@ const plain = (found: ReadonlyMap<string, TensorData>): unknown => [...found].ma
 
 export const NPZ: Reader = {
   covers: ['io.readNpz', 'io.parseNpz'],
-  reaches: ['io/npy.ts', 'io/zip.ts'],
+  reaches: ['io/arrays/npy.ts', 'io/arrays/zip.ts'],
   draw,
   ways({ files, options }, folder) {
     const limit = { ...limitOf(options), ...(options.arrays !== undefined && { arrays: options.arrays as string[] }) };

@@ -143,7 +143,7 @@ function ways({ options }: Input, folder: string): ReturnType<Reader['ways']> {
 
 export const RECORD: Reader = {
   covers: ['readRecord', 'Trainer.fit', 'Trainer.fitSync'],
-  reaches: ['history/read.ts', 'history/line.ts', 'history/write.ts', 'io/file.ts'],
+  reaches: ['history/read.ts', 'history/line.ts', 'history/write.ts', 'io/file/file.ts'],
   draw,
   ways,
 };

@@ -1,6 +1,6 @@
 // safetensors.ts: weights: every dtype there is, headers that lie.
 import { join } from 'node:path';
-import { inspectSafetensors, parseSafetensors, readSafetensors, type Safetensors } from '../../../lib/io/safetensors.ts';
+import { inspectSafetensors, parseSafetensors, readSafetensors, type Safetensors } from '../../../lib/io/arrays/safetensors.ts';
 import type { Random } from '../../torture/random.ts';
 import { damaged } from '../make/damaged.ts';
 import { changedJson, inOrder, type Json, written } from '../make/json.ts';
@@ -108,7 +108,7 @@ function ways({ files, options }: Input, folder: string): ReturnType<Reader['way
 
 export const SAFETENSORS: Reader = {
   covers: ['io.readSafetensors', 'io.parseSafetensors', 'io.inspectSafetensors'],
-  reaches: ['io/safetensors.ts', 'io/safetensors-header.ts', 'io/json.ts', 'io/json-cursor.ts'],
+  reaches: ['io/arrays/safetensors.ts', 'io/arrays/safetensors-header.ts', 'io/json.ts', 'io/json-cursor.ts'],
   draw,
   ways,
 };

@@ -55,7 +55,7 @@ function placed(place: unknown, folder: string): string {
 
 export const TEXT: Reader = {
   covers: ['io.readText'],
-  reaches: ['io/text.ts', 'io/file.ts'],
+  reaches: ['io/text.ts', 'io/file/file.ts'],
   draw,
   ways: ({ options }, folder) => [{ name: 'readText', run: () => readText(placed(options.place, folder), limitOf(options)) }],
 };

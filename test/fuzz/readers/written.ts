@@ -14,8 +14,8 @@ import {
 import { basename, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { GradclipError } from '../../../lib/errors.ts';
-import { readSafetensors, serializeSafetensors, type TensorData, writeSafetensors } from '../../../lib/io/safetensors.ts';
-import { temporaryFor } from '../../../lib/io/temporary.ts';
+import { readSafetensors, serializeSafetensors, type TensorData, writeSafetensors } from '../../../lib/io/arrays/safetensors.ts';
+import { temporaryFor } from '../../../lib/io/file/temporary.ts';
 import { Random } from '../../torture/random.ts';
 import { STORED, type StoredName, shape, sizeOf, values } from '../make/tensors.ts';
 import { anyText, word } from '../make/text.ts';
@@ -150,7 +150,7 @@ async function rewritten({ options }: Input, folder: string): Promise<unknown> {
 
 export const WRITTEN: Reader = {
   covers: ['io.writeSafetensors', 'io.serializeSafetensors'],
-  reaches: ['io/write.ts', 'io/temporary.ts'],
+  reaches: ['io/file/write.ts', 'io/file/temporary.ts'],
   draw,
   ways: (input, folder) => [{ name: 'writeSafetensors', run: () => rewritten(input, folder) }],
 };

@@ -1,0 +1,165 @@
+// train-view.ts: what `gradclip train` shows: a line per epoch, a progress bar on a terminal, a line now and then elsewhere.
+
+import { count, duration, percent, short } from '../../text/format.ts';
+import type { EpochEnd } from '../../train/loop/progress.ts';
+import type { TrainingWarning } from '../../train/loop/warnings.ts';
+import type { GuardEvent } from '../../train/step/guarding.ts';
+import type { Callback, CallbackRun, StepReports } from '../../train/watch/callback.ts';
+import type { TrainConfig } from '../config/config.ts';
+import type { DataSet } from '../config/data.ts';
+import type { Screen } from '../screen.ts';
+import type { Outcome } from './train.ts';
+
+export interface Setting {
+  readonly config: TrainConfig;
+  readonly data: DataSet;
+  readonly seed: number | bigint;
+  /** Steps of an epoch. */
+  readonly perEpoch: number;
+  readonly accumulate: number;
+  readonly parameters: number;
+  /** What is validated on. */
+  readonly on: 'test' | 'validation';
+}
+
+/** Between two pictures of the bar, and between two lines where there is none. */
+const FRAME_MS = 100;
+const LINE_MS = 10_000;
+
+export class TrainView implements Callback<string> {
+  readonly #screen: Screen;
+  readonly #setting: Setting;
+  readonly #started: number = performance.now();
+  /** Of the whole run, less those that were done before. */
+  #total = 0;
+  #told: number = performance.now();
+  #steps = 0;
+  #loss = Number.NaN;
+
+  constructor(screen: Screen, setting: Setting) {
+    this.#screen = screen;
+    this.#setting = setting;
+  }
+
+  onStart({ counters: { epoch, batch } }: CallbackRun): void {
+    const { config, data, seed, perEpoch, accumulate, parameters } = this.#setting;
+    const done = epoch * perEpoch + Math.ceil(batch / accumulate);
+    const { epochs, steps } = config;
+    const whole = Math.min(epochs === null ? Infinity : epochs * perEpoch, steps ?? Infinity);
+    this.#total = Math.max(0, whole - done);
+    const { train, validation, test } = data.counts;
+    this.#screen.emit({
+      event: 'start',
+      seed: Number(seed),
+      parameters,
+      rows: { train, validation, test },
+      steps: this.#total,
+      resumedAt: done,
+    });
+    const shares = [
+      `${count(train)} train`,
+      validation > 0 && `${count(validation)} validate`,
+      test > 0 && `${count(test)} test`,
+    ];
+    const what = data.tokenizer === null ? 'rows' : 'characters';
+    this.#screen.say(
+      `seed ${seed}: ${count(parameters)} parameters; ${what}: ${shares.filter(Boolean).join(', ')}; ${count(this.#total)} steps`,
+    );
+    if (done > 0) this.#screen.say(`going on from step ${count(done)}`);
+  }
+
+  onSteps(steps: StepReports): void {
+    for (const { loss } of steps) {
+      this.#steps++;
+      // A mean over about the last 20 steps; a single loss says little.
+      if (Number.isFinite(loss)) this.#loss = Number.isNaN(this.#loss) ? loss : 0.95 * this.#loss + 0.05 * loss;
+    }
+    const now = performance.now();
+    if (now - this.#told < (this.#screen.live ? FRAME_MS : LINE_MS)) return;
+    this.#told = now;
+    if (this.#screen.live) this.#screen.redraw([this.#bar(now)]);
+    else
+      this.#screen.note(
+        `step ${count(this.#steps)} of ${count(this.#total)}, loss ${short(this.#loss)}, ${this.#left(now)} left`,
+      );
+  }
+
+  onEpoch({ epoch, loss, steps, clipped, skipped, validation }: EpochEnd<string>): void {
+    const { config, on } = this.#setting;
+    if (!this.#screen.live) this.#told = performance.now();
+    const measured =
+      validation === null ? {} : { [`${on}Loss`]: validation.loss, [`${on}Accuracy`]: validation.accuracy ?? null };
+    this.#screen.emit({ event: 'epoch', epoch, loss, ...measured, steps, clipped, skipped });
+    const { epochs } = config;
+    const of = epochs === null ? '' : `/${epochs}`;
+    const parts = [
+      `epoch ${String(epoch).padStart(String(epochs ?? '').length)}${of}`,
+      `loss ${loss.toFixed(4)}`,
+      validation && `${on} loss ${validation.loss.toFixed(4)}`,
+      validation?.accuracy !== undefined && `accuracy ${percent(validation.accuracy, 1, 2)}`,
+      `clipped ${percent(clipped, steps, 0)}`,
+      `skipped ${count(skipped)}`,
+    ];
+    this.#screen.say(parts.filter(Boolean).join('  '));
+  }
+
+  onGuard({ guard, action, name, value, attempt }: GuardEvent): void {
+    this.#screen.emit({ event: 'guard', guard, action, name, value, attempt });
+    const found = value === null ? name : `${name} is ${short(value)}`;
+    this.#screen.note(`batch ${count(attempt)}: ${guard}: ${found} (${action})`);
+  }
+
+  warning({ code, message, details }: TrainingWarning): void {
+    this.#screen.emit({ event: 'warning', code, message, ...details });
+    this.#screen.note(`warning: ${message}`);
+  }
+
+  /** The bar goes away; lines may follow. */
+  pause(): void {
+    this.#screen.redraw([]);
+  }
+
+  end(outcome: Outcome): void {
+    const { fit, test, ms, checkpoint, epochs, seed, stopped, sparsity } = outcome;
+    this.#screen.emit({
+      event: 'result',
+      seed: Number(seed),
+      stopReason: fit.tried === 0 && !stopped ? 'done before' : fit.stopReason,
+      epochs,
+      steps: fit.tried,
+      applied: fit.applied,
+      clipped: fit.clipped,
+      skipped: fit.skipped,
+      nonFinite: fit.nonFinite,
+      loss: fit.epochs.at(-1)?.loss ?? fit.last?.loss ?? null,
+      testLoss: test?.loss ?? null,
+      testAccuracy: test?.accuracy ?? null,
+      seconds: ms / 1000,
+      checkpoint,
+      ...(sparsity !== null && { sparsity }),
+    });
+    const say = (text: string): void => this.#screen.say(text);
+    const steps = fit.tried;
+    const how = stopped ? 'stopped after' : fit.stopReason === 'earlyStop' ? 'stopped improving after' : 'done:';
+    say(`${how} ${count(steps)} steps in ${duration(ms)}, ${percent(fit.clipped, steps)} clipped, ${count(fit.skipped)} skipped`);
+    if (fit.nonFinite.length > 0) say(`not finite: the gradient of ${fit.nonFinite.join(', ')}`);
+    if (test?.accuracy !== undefined)
+      say(this.#screen.paint('bold', `test accuracy ${(100 * test.accuracy).toFixed(2)} %, loss ${test.loss.toFixed(4)}`));
+    else if (test) say(this.#screen.paint('bold', `test loss ${test.loss.toFixed(4)}`));
+    if (sparsity !== null) say(`pruned: ${percent(sparsity, 1)} of the weights that may be`);
+    if (checkpoint !== null) say(`checkpoint: ${checkpoint}`);
+  }
+
+  #bar(now: number): string {
+    const part = Math.min(1, this.#steps / this.#total);
+    const width = Math.min(40, Math.max(10, this.#screen.columns - 60));
+    const full = Math.round(part * width);
+    const bar = this.#screen.paintLive('cyan', '━'.repeat(full)) + this.#screen.paintLive('dim', '━'.repeat(width - full));
+    const rate = (1000 * this.#steps) / (now - this.#started);
+    return `${bar} ${String(Math.floor(100 * part)).padStart(3)} %  loss ${short(this.#loss)}  ${short(rate)} steps/s  ${this.#left(now)} left`;
+  }
+
+  #left(now: number): string {
+    return duration(((now - this.#started) * (this.#total - this.#steps)) / Math.max(1, this.#steps));
+  }
+}

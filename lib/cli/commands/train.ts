@@ -1,0 +1,283 @@
+// train.ts: `gradclip train CONFIG.json`: trains what a configuration says, tells how it goes, writes a checkpoint.
+import { dirname, resolve } from 'node:path';
+import { CheckpointError, DataError, NonFiniteError, OptionError } from '../../errors.ts';
+import { inspectSafetensors } from '../../io/arrays/safetensors.ts';
+import { version } from '../../native/package.ts';
+import { MAX_THREADS } from '../../native/threads.ts';
+import { whole } from '../../options/index.ts';
+import { median } from '../../text/format.ts';
+import type { FitResult, Metrics } from '../../train/loop/progress.ts';
+import { Trainer } from '../../train/trainer.ts';
+import { checkpointFiles } from '../../train/watch/checkpointing.ts';
+import type { Arguments, Command } from '../args.ts';
+import { usage } from '../args.ts';
+import { makeAugment, makeBeside, makeOptimizer, makePolicy, makeTask, makeTransforms } from '../config/build.ts';
+import { AUTO, type CheckpointConfig, type RecordConfig, readConfig, type TrainConfig } from '../config/config.ts';
+import { type DataSet, type LabelsRead, readData, shareOut } from '../config/data.ts';
+import { classesOf } from '../config/models.ts';
+import { EXIT, exitCodeOfStop } from '../exit.ts';
+import type { IO, StopCause } from '../io.ts';
+import { checkOutput } from '../output.ts';
+import type { Screen } from '../screen.ts';
+import { TrainView } from './train-view.ts';
+import { untilStopped } from './until-stopped.ts';
+
+export const TRAIN: Command = {
+  name: 'train',
+  operands: ['CONFIG.json'],
+  summary: 'Train the model that a configuration describes',
+  more: [
+    'examples/ and docs/CONFIG.md in the package show what a configuration may say. Its paths begin at its own folder, those',
+    'given here at the current one. SIGINT and SIGTERM end the training after its step; the checkpoint is written.',
+  ],
+  flags: {
+    data: { value: 'DIR', help: "folder of the data files, in place of the configuration's data.dir" },
+    seed: { value: 'N', help: "in place of the configuration's", takes: whole({ min: 0 }).optional() },
+    seeds: {
+      value: 'N',
+      help: 'train N times, with this seed and those after it, and tell the median test accuracy; keeps no checkpoint',
+      takes: whole({ min: 1, max: 1000 }).default(1),
+    },
+    epochs: { value: 'N', help: "in place of the configuration's epochs and steps", takes: whole({ min: 1 }).optional() },
+    threads: {
+      value: 'N',
+      help: "in place of the configuration's; default: what affinity and container quota allow",
+      takes: whole({ min: 1, max: MAX_THREADS }).optional(),
+    },
+    out: { value: 'FILE', help: "write the checkpoint here, in place of the configuration's save" },
+    record: { value: 'FILE', help: "write a record of every step here, in place of the configuration's; clip-report reads it" },
+    resume: {
+      value: 'FILE',
+      help: 'go on from this checkpoint, or, auto, from the newest whole one that the configuration writes',
+    },
+  },
+};
+
+/** What one training came to. */
+export interface Outcome {
+  readonly seed: number | bigint;
+  readonly fit: FitResult<string>;
+  readonly epochs: number;
+  readonly test: Metrics<string> | null;
+  readonly ms: number;
+  readonly checkpoint: string | null;
+  /** The share of weights that are pruned, of those that may be; null where nothing is. */
+  readonly sparsity: number | null;
+  readonly stopped: boolean;
+}
+
+interface Job {
+  readonly config: TrainConfig;
+  readonly data: DataSet;
+  readonly seed: number | bigint;
+  readonly out: string | null;
+  readonly record: RecordConfig | null;
+  /** File of the weights without pruned rows. */
+  readonly pruned: string | null;
+  readonly checkpoint: CheckpointConfig | null;
+  /** `auto`, or a file. */
+  readonly resume: string | null;
+}
+
+export async function train(args: Arguments, io: IO, screen: Screen): Promise<number> {
+  const file = resolve(io.cwd, args.operands[0]!);
+  const config = override(await readConfig(file), args);
+  const from = dirname(file);
+  const path = (flag: string): string | null => (args.has(flag) ? resolve(io.cwd, args.text(flag)!) : null);
+  const seeds = args.number('seeds')!;
+  const out = path('out') ?? (config.save === null ? null : resolve(from, config.save));
+  const pruned = config.savePruned === null ? null : resolve(from, config.savePruned);
+  const checkpoint = config.checkpoint && { ...config.checkpoint, file: resolve(from, config.checkpoint.file) };
+  const resume = resumed(config, args, checkpoint, { from, cwd: io.cwd });
+  const record = recordOf(config, from, path('record'));
+  if (seeds > 1 && (args.has('out') || args.has('record') || args.has('resume'))) {
+    throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint and no record');
+  }
+  // What the configuration asks for is made once now, so that it is refused before anything is read.
+  makePolicy(config.clip);
+  makeOptimizer(config.optimizer, config.schedule);
+  makeBeside(config);
+  makeAugment(config);
+  const transforms = makeTransforms(config);
+  if (out !== null) await checkOutput(args.has('out') ? '--out' : 'save', out);
+  if (pruned !== null) await checkOutput('savePruned', pruned);
+
+  const first = seeds > 1 ? config.seed : await seedOf(resume, checkpoint, config, args);
+  const dir = path('data') ?? resolve(from, config.data.dir);
+  const labels: LabelsRead =
+    config.loss === 'crossEntropy' ? { type: 'i32', classes: classesOf(config.model) } : { type: 'f32', classes: null };
+  const raw = await readData(config.data, dir, labels);
+  if (config.augment.length > 0 && raw.kind === 'table' && raw.table.x.shape.length < 3) {
+    const got = `rows of [${raw.table.x.shape.slice(1)}]`;
+    throw new OptionError(`augment: expected images, got ${got}; data.shape says what a row's values are`, { path: 'augment' });
+  }
+  const outcomes: Outcome[] = [];
+  for (let i = 0; i < seeds; i++) {
+    const seed = typeof first === 'bigint' ? first : first + i;
+    const files = { out, record, pruned, checkpoint, resume };
+    const none = { out: null, record: null, pruned: null, checkpoint: null, resume: null };
+    const job = { config, data: shareOut(raw, transforms, BigInt(seed)), seed, ...(seeds > 1 ? none : files) };
+    const outcome = await trainOnce(job, io, screen);
+    outcomes.push(outcome);
+    if (outcome.stopped) return exitCodeOfStop(io.signal.reason as StopCause);
+    checkFinite(outcome);
+  }
+  if (seeds > 1) tellMedian(outcomes, screen);
+  return EXIT.ok;
+}
+
+async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
+  const { config, data, seed, out, record, pruned, checkpoint, resume } = job;
+  const { batchSize, accumulate, threads, epochs, steps, earlyStop } = config;
+  const { train, validation, test } = data.sources;
+  using trainer = new Trainer({
+    ...makeTask(config, data),
+    optimizer: makeOptimizer(config.optimizer, config.schedule),
+    clip: makePolicy(config.clip),
+    ...makeBeside(config),
+    preprocess: data.preprocess,
+    augment: makeAugment(config),
+    batchSize,
+    accumulate,
+    seed,
+    ...(threads === null ? {} : { threads }),
+  });
+  const parts = train.epoch(batchSize);
+  const perEpoch = Math.ceil((parts.whole + (parts.tail > 0 ? 1 : 0)) / accumulate);
+  const parameters = trainer.model.parameters().reduce((n, p) => n + p.size, 0);
+  const on = validation === null ? 'test' : 'validation';
+  const view = new TrainView(screen, { config, data, seed, perEpoch, parameters, on, accumulate });
+
+  const started = performance.now();
+  const watched = validation ?? test;
+  const weights = config.ema === null ? 'model' : 'ema';
+  const run = trainer.fit(train, {
+    ...(epochs === null ? {} : { epochs }),
+    ...(steps === null ? {} : { steps }),
+    ...(watched === null ? {} : { validation: watched }),
+    ...(earlyStop === null ? {} : { earlyStop }),
+    ...(watched === null ? {} : { validateWeights: weights }),
+    ...(record === null ? {} : { record }),
+    ...(checkpoint && { checkpoint: { ...checkpoint, metadata: metadata(config, data) } }),
+    ...(resume !== null && { resume }),
+    logger: (warning) => view.warning(warning),
+    callbacks: [view],
+  });
+  const fit = await untilStopped(run, io.signal).finally(() => view.pause());
+  const stopped = fit.stopReason === 'stopped';
+  const broken = !Number.isFinite(fit.last?.loss ?? 0);
+  // Told to stop before the first step: there is nothing that a file from before should make way for.
+  const worthKeeping = !broken && (fit.tried > 0 || !stopped);
+  if (out !== null && worthKeeping) await trainer.save(out, { metadata: metadata(config, data) });
+  if (pruned !== null && worthKeeping && !stopped) await trainer.savePruned(pruned, { metadata: metadata(config, data) });
+  const measured = test === null || stopped ? null : await trainer.evaluate(test, { weights });
+  const outcome: Outcome = {
+    seed,
+    fit,
+    epochs: trainer.counters.epoch,
+    test: measured,
+    ms: performance.now() - started,
+    checkpoint: worthKeeping ? out : null,
+    sparsity: config.prune.length > 0 ? (await trainer.sparsity()).total : null,
+    stopped,
+  };
+  view.end(outcome);
+  return outcome;
+}
+
+/** `given` on the command line goes before the configuration's, which is looked for from its folder. */
+function recordOf({ record }: TrainConfig, from: string, given: string | null): RecordConfig | null {
+  if (given !== null) return { file: given, perLayer: record?.perLayer ?? false };
+  return record && { ...record, file: resolve(from, record.file) };
+}
+
+function override(config: TrainConfig, args: Arguments): TrainConfig {
+  const seed = args.number('seed');
+  const epochs = args.number('epochs');
+  const threads = args.number('threads');
+  return {
+    ...config,
+    ...(seed === undefined ? {} : { seed }),
+    ...(epochs === undefined ? {} : { epochs, steps: null }),
+    ...(threads === undefined ? {} : { threads }),
+  };
+}
+
+/** The flag goes before the configuration; a file is looked for from where it is told. */
+function resumed(
+  config: TrainConfig,
+  args: Arguments,
+  checkpoint: CheckpointConfig | null,
+  { from, cwd }: { readonly from: string; readonly cwd: string },
+): string | null {
+  const flag = args.text('resume');
+  const given = flag ?? config.resume;
+  if (given === undefined || given === null) return null;
+  if (given !== AUTO) return resolve(flag === undefined ? from : cwd, given);
+  if (!checkpoint) throw usage(TRAIN, '--resume auto looks for the files of checkpoint, which the configuration has not');
+  return AUTO;
+}
+
+/** The seed that a checkpoint was trained with decides which rows train, so it stays. */
+async function seedOf(
+  resume: string | null,
+  checkpoint: CheckpointConfig | null,
+  config: TrainConfig,
+  args: Arguments,
+): Promise<number | bigint> {
+  if (resume === null) return config.seed;
+  if (resume !== AUTO) return seedIn(resume, args);
+  for (const file of checkpointFiles(checkpoint!)) {
+    try {
+      return await seedIn(file, args);
+    } catch (error) {
+      // Which of them are whole, the trainer says.
+      if (!(error instanceof DataError)) throw error;
+    }
+  }
+  return config.seed;
+}
+
+async function seedIn(checkpoint: string, args: Arguments): Promise<bigint> {
+  const { metadata } = await inspectSafetensors(checkpoint);
+  const text = metadata['gradclip.seed'];
+  if (text === undefined || !/^\d+$/.test(text)) {
+    throw new CheckpointError(`${checkpoint}: expected a checkpoint with counters and seed, got weights only`, {
+      file: checkpoint,
+    });
+  }
+  if (args.has('seed') && args.text('seed') !== text)
+    throw usage(TRAIN, `--seed ${args.text('seed')}: the checkpoint has seed ${text}`);
+  return BigInt(text);
+}
+
+function metadata(config: TrainConfig, { tokenizer, classNames }: DataSet): Record<string, string> {
+  return {
+    program: `gradclip ${version()}`,
+    policy: JSON.stringify(config.clip),
+    config: JSON.stringify(config),
+    ...(classNames !== null && { classes: JSON.stringify(classNames) }),
+    ...(tokenizer !== null && { tokenizer: JSON.stringify(tokenizer) }),
+  };
+}
+
+function checkFinite({ fit, test }: Outcome): void {
+  const loss = fit.last?.loss ?? 0;
+  if (!Number.isFinite(loss)) throw new NonFiniteError(`train: diverged: the loss of the last step is ${loss}`, { loss });
+  if (test !== null && !Number.isFinite(test.loss)) {
+    throw new NonFiniteError(`train: diverged: the loss on the test rows is ${test.loss}`, { loss: test.loss });
+  }
+}
+
+function tellMedian(outcomes: readonly Outcome[], screen: Screen): void {
+  const losses = outcomes.map(({ test }) => test?.loss ?? Number.NaN);
+  const accuracies = outcomes.map(({ test }) => test?.accuracy ?? Number.NaN);
+  const testAccuracy = median(accuracies);
+  const testLoss = median(losses);
+  const seeds = outcomes.map(({ seed }) => Number(seed));
+  screen.emit({ event: 'median', seeds, testAccuracies: accuracies, testAccuracy, testLoss });
+  const what = Number.isNaN(testAccuracy)
+    ? `test loss ${testLoss.toPrecision(4)}`
+    : `test accuracy ${(100 * testAccuracy).toFixed(2)} %`;
+  screen.say(screen.paint('bold', `median of ${outcomes.length} seeds: ${what}`));
+}

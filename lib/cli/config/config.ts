@@ -1,0 +1,266 @@
+// config.ts: the file that `gradclip train` takes: what it may say, its defaults, and how it is read.
+import { DataError, OptionError } from '../../errors.ts';
+import { readJson } from '../../io/json-file.ts';
+import { MAX_THREADS } from '../../native/threads.ts';
+import { type EMAOptions, ema } from '../../optim/weights/ema.ts';
+import {
+  bool,
+  choice,
+  either,
+  Field,
+  type Giving,
+  list,
+  number,
+  type OptionsOf,
+  object,
+  Place,
+  text,
+  whole,
+} from '../../options/index.ts';
+import { BATCH_SIZE } from '../../train/options.ts';
+import { type LossScaleOptions, lossScale } from '../../train/step/loss-scale.ts';
+import { type CheckpointRule, every, kept, SECONDS } from '../../train/watch/checkpointing.ts';
+import { type PlateauOptions, plateau } from '../../train/watch/plateau.ts';
+import { type RollbackOptions, rollback } from '../../train/watch/rollback.ts';
+import { checkModel, type ModelConfig, model } from './models.ts';
+import { asGiven, type Named, named, wrong } from './named.ts';
+import { AUGMENTATIONS, CONSTRAINTS, GUARDS, OPTIMIZERS, PENALTIES, POLICIES, PRUNES, SCHEDULES, TRANSFORMS } from './rooms.ts';
+import { checkData, type DataConfig, data } from './sources.ts';
+
+export type { ModelConfig } from './models.ts';
+export type { Named } from './named.ts';
+export type { CSVData, DataConfig, IDXData, NPZData, Split, TextData } from './sources.ts';
+
+export interface EarlyStopConfig {
+  /** Epochs without improvement. */
+  readonly patience: number;
+  readonly minDelta: number;
+  readonly metric: 'loss' | 'accuracy';
+}
+
+export interface RecordConfig {
+  readonly file: string;
+  /** With the norm of each parameter's gradient. */
+  readonly perLayer: boolean;
+}
+
+export type CheckpointConfig = Omit<CheckpointRule, 'metadata'>;
+
+export interface TrainConfig {
+  readonly $schema: string | null;
+  readonly data: DataConfig;
+  /** In training, evaluation and prediction; learned from the rows that train. */
+  readonly preprocess: { readonly x: readonly Named[]; readonly y: readonly Named[] };
+  /** Changes of images, in training only. */
+  readonly augment: readonly Named[];
+  readonly model: ModelConfig;
+  readonly loss: (typeof LOSSES)[number];
+  readonly optimizer: Named;
+  readonly schedule: Named | null;
+  /** Several apply in order. */
+  readonly clip: readonly Named[];
+  /** By the names of their functions, each with `match`. */
+  readonly constraints: readonly Named[];
+  readonly prune: readonly Named[];
+  /** By the names of their functions, as all lists here. */
+  readonly regularize: readonly Named[];
+  readonly guards: readonly Named[];
+  readonly rollback: RollbackOptions | null;
+  /** Validation and test take the average, where there is one. */
+  readonly ema: EMAOptions | null;
+  readonly plateau: PlateauOptions<string> | null;
+  readonly lossScale: number | LossScaleOptions | null;
+  /** Of crossEntropy. */
+  readonly labelSmoothing: number;
+  /** Of crossEntropy: a weight for each class, or what makes them count alike. */
+  readonly classWeights: readonly number[] | 'balanced' | null;
+  readonly batchSize: number;
+  readonly accumulate: number;
+  readonly epochs: number | null;
+  readonly steps: number | null;
+  readonly seed: number;
+  readonly threads: number | null;
+  /** Ends the training when the validation stops improving. */
+  readonly earlyStop: EarlyStopConfig | null;
+  /** Checkpoint to write, from the folder of the configuration. */
+  readonly save: string | null;
+  /** Record to write, a line a step, from the folder of the configuration. */
+  readonly record: RecordConfig | null;
+  readonly checkpoint: CheckpointConfig | null;
+  readonly resume: string | null;
+  /** The weights without pruned rows, from the folder of the configuration. */
+  readonly savePruned: string | null;
+}
+
+export const LOSSES = ['crossEntropy', 'mse', 'l1', 'huber', 'bceWithLogits'] as const;
+
+const positive = whole({ min: 1 });
+
+/** One of a room, or several in order. */
+const several = (room: Giving<Named>, min: 0 | 1): Giving<readonly Named[]> =>
+  either(
+    list(room, { min }),
+    room.map((one) => [one]),
+  );
+
+/** What key `clip` may say: a policy, or a list of them. */
+export const policies: Giving<readonly Named[]> = several(named(POLICIES), 1);
+
+const transforms = several(named(TRANSFORMS), 0);
+const ofArrays = object<TrainConfig['preprocess']>({
+  x: transforms.or([]).about('of x'),
+  y: transforms.or([]).about('of a value to learn; the loss is then that of the transformed values'),
+});
+
+/** An object with a type is a transform. */
+const byArray: Giving<TrainConfig['preprocess']> = Field.of<unknown, TrainConfig['preprocess']>({
+  expected: ofArrays.expected,
+  schema: () => ofArrays.schema,
+  may: (value) => ofArrays.may(value) && !('type' in (value as object)),
+  read: (value, place) => ofArrays.read(value, place),
+});
+
+/** Every key, in the order of the docs. */
+export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
+  $schema: text.or(null).about('the schema of configurations, for editors: `node_modules/gradclip/docs/config.schema.json`'),
+  data: data.about('see below'),
+  preprocess: either(
+    byArray,
+    transforms.map((x) => ({ x, y: [] as readonly Named[] })),
+  )
+    .or({ x: [], y: [] })
+    .about(
+      'transforms of x, or of x and y, with the options of [DATA.md](DATA.md); learned from the rows that train, saved with the model',
+    ),
+  augment: several(named(AUGMENTATIONS), 0)
+    .or([])
+    .about('augmentations of images in training, before `preprocess`; see [DATA.md](DATA.md)'),
+  model: model.about('see below'),
+  loss: choice(...LOSSES)
+    .default('crossEntropy')
+    .about('`crossEntropy` for classes; the others for one value a row (the last size is 1)'),
+  labelSmoothing: number({ min: 0, max: 1 }).default(0).about('of `crossEntropy`'),
+  classWeights: either(choice('balanced'), list(number({ min: 0 }), { min: 1 }))
+    .or(null)
+    .about('of `crossEntropy`: a weight for each class, or `"balanced"`, which makes classes count alike'),
+  optimizer: named(OPTIMIZERS).about(
+    'one of [OPTIMIZERS.md](OPTIMIZERS.md) with its options; `lookahead` goes around any. Not `muon`, which needs groups beside it',
+  ),
+  schedule: named(SCHEDULES)
+    .or(null)
+    .about(
+      'one of `optim.schedule` with its options, after `warmup` steps; lengths in steps or as `{ "epochs": 5 }`. Begins at the `lr` of the optimizer (oneCycle: has it as its largest)',
+    ),
+  clip: policies
+    .or([])
+    .about(
+      'a policy of [CLIPPING.md](CLIPPING.md) (not groups) with its options, or several in order; without one, gradients are measured only',
+    ),
+  constraints: list(named(CONSTRAINTS))
+    .or([])
+    .about('of the parameters that `match` names; see [CONSTRAINTS.md](CONSTRAINTS.md)'),
+  prune: several(named(PRUNES), 1).or([]).about('see [CONSTRAINTS.md](CONSTRAINTS.md)'),
+  regularize: several(named(PENALTIES), 1)
+    .or([])
+    .about('penalties on weights; see [TRAINING.md](TRAINING.md), also for the keys down to `guards`'),
+  ema: asGiven(ema).or(null).about('an average of the weights, which validation and test then take'),
+  plateau: asGiven(plateau).or(null).about('lowers the learning rate when the validation stops improving'),
+  lossScale: asGiven(lossScale)
+    .or(null)
+    .about('multiplies the gradients in the backward pass: a power of two, or one that adapts'),
+  guards: list(named(GUARDS)).or([]).about('watch outputs, loss and gradients'),
+  rollback: asGiven(rollback).or(null).about('snapshots for guards that roll back'),
+  batchSize: positive.default(BATCH_SIZE).about('rows of a micro-batch'),
+  accumulate: positive.default(1).about('micro-batches of a step'),
+  epochs: positive.or(null).about('how long, from the first step on; epochs or steps, or whichever comes first'),
+  steps: positive.or(null).about('as `epochs`'),
+  seed: whole({ min: 0 }).default(0).about('of weights, shuffling, dropout, and of the split where its order is seed'),
+  threads: whole({ min: 1, max: MAX_THREADS })
+    .or(null)
+    .about('of a run; results do not depend on it. What affinity and container quota allow, where it is not given'),
+  earlyStop: object<EarlyStopConfig>({
+    patience: positive.about('epochs without improvement that end the training'),
+    minDelta: number({ min: 0 }).default(0).about('smallest change that counts'),
+    metric: choice('loss', 'accuracy').default('loss').about('of the validation rows'),
+  })
+    .or(null)
+    .about('ends the training when the validation stops improving; the best weights come back'),
+  record: either(
+    text.map((file) => ({ file, perLayer: false })),
+    object<RecordConfig>({
+      file: text.about('from the folder of the configuration'),
+      perLayer: bool.default(false).about('with the norm of the gradient of each parameter'),
+    }),
+  )
+    .or(null)
+    .about('a file with a line of JSON for each step, which `gradclip clip-report` reads; with `--resume` it goes on'),
+  checkpoint: either(
+    text.map((file): CheckpointConfig => ({ file, every: every.read({}, new Place('', '', '')), keep: 1 })),
+    object<CheckpointConfig>({
+      file: text.about('from the folder of the configuration; those before it have a number before the extension'),
+      every: every.default({ seconds: SECONDS }).about('steps, or seconds, from one to the next'),
+      keep: kept.default(1).about('how many there are'),
+    }),
+  )
+    .or(null)
+    .about('checkpoints that are written while it trains'),
+  resume: text
+    .or(null)
+    .about('`"auto"`: go on from the newest whole one of `checkpoint`, if there is one; or a file to go on from, as `--resume`'),
+  save: text.or(null).about('checkpoint, written at the end and when stopped by a signal; `--resume FILE` goes on from one'),
+  savePruned: text
+    .or(null)
+    .about('file for the weights without the rows that `prune` of type rows has pruned, written at the end'),
+});
+
+/** Value of `resume` that looks for the newest checkpoint. */
+export const AUTO = 'auto';
+
+/** Check a parsed configuration. @throws OptionError that begins with the place: `model.sizes[1]: expected ...` */
+export function checkConfig(value: unknown): TrainConfig {
+  const checked = CONFIG.read(value, new Place('', '', ''));
+  const { data, model, loss, epochs, steps, earlyStop } = checked;
+  if (epochs === null && steps === null) throw wrong('epochs', 'epochs or steps', undefined);
+  checkModel(model, data.type, loss);
+  checkData(data, loss);
+  if (checked.preprocess.y.length > 0 && loss === 'crossEntropy') {
+    throw wrong('preprocess.y', `nothing, since ${loss} compares with classes`, checked.preprocess.y);
+  }
+  for (const key of ['preprocess', 'augment'] as const) {
+    const given = key === 'augment' ? checked.augment : checked.preprocess.x;
+    if (data.type === 'text' && given.length > 0) throw wrong(key, 'nothing for a text', given);
+  }
+  if (checked.classWeights !== null && (loss !== 'crossEntropy' || data.type === 'text')) {
+    throw wrong('classWeights', 'nothing but with crossEntropy of rows', checked.classWeights);
+  }
+  if (earlyStop && data.split.validation === 0) {
+    throw wrong('data.split.validation', 'some rows, for earlyStop to look at', undefined);
+  }
+  if (earlyStop?.metric === 'accuracy' && loss !== 'crossEntropy')
+    throw wrong('earlyStop.metric', `loss where the loss is ${loss}`, 'accuracy');
+  checkTogether(checked);
+  return checked;
+}
+
+/** @throws OptionError where keys beside the optimizer do not go with the others */
+function checkTogether({ data, loss, plateau, labelSmoothing, savePruned, prune, resume, checkpoint }: TrainConfig): void {
+  if (resume === AUTO && !checkpoint) throw wrong('checkpoint', `a file, for resume to look for`, undefined);
+  if (plateau && data.split.validation === 0)
+    throw wrong('data.split.validation', 'some rows, for plateau to look at', undefined);
+  if (labelSmoothing > 0 && loss !== 'crossEntropy') throw wrong('loss', 'crossEntropy, since there is labelSmoothing', loss);
+  if (savePruned !== null && !prune.some(({ type }) => type === 'rows')) {
+    throw wrong('prune', 'one of type rows, since savePruned leaves out rows', undefined);
+  }
+}
+
+/** @throws OptionError if there is no such file, it is not JSON, or for what it says */
+export async function readConfig(file: string): Promise<TrainConfig> {
+  try {
+    return checkConfig(await readJson(file));
+  } catch (error) {
+    if (error instanceof DataError) throw new OptionError(error.message, { file }, { cause: error });
+    if (error instanceof OptionError)
+      throw new OptionError(`${file}: ${error.message}`, { ...error.details, file }, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,271 @@
+// models.ts: the models that a configuration may name. Adding one: a record in MODELS, a line in `ModelConfig`.
+import { OptionError } from '../../errors.ts';
+import type { Tensor } from '../../ir/graph.ts';
+import { sizeOf } from '../../ir/op.ts';
+import { CharRNN, GPT, LeNet, NCF, ResNet20 } from '../../models/index.ts';
+import * as layers from '../../nn/layers/activation.ts';
+import { Dropout } from '../../nn/layers/dropout.ts';
+import { Linear } from '../../nn/layers/linear.ts';
+import { type Layer, Sequential } from '../../nn/layers/sequential.ts';
+import type { Module } from '../../nn/module/module.ts';
+import { cast } from '../../ops/elementwise/elementwise.ts';
+import { reshape, slice } from '../../ops/shape/shape.ts';
+import { bool, choice, type Giving, list, number, type OptionsOf, object, variant, whole } from '../../options/index.ts';
+import { within, wrong } from './named.ts';
+import type { DataConfig } from './sources.ts';
+
+type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'silu' | 'softplus';
+
+export interface MLPConfig {
+  readonly type: 'mlp';
+  /** Values of a row, widths of the hidden layers, outputs. */
+  readonly sizes: readonly number[];
+  readonly activation: Activation;
+  /** After each hidden layer. */
+  readonly dropout: number;
+}
+
+export interface CharRNNConfig {
+  readonly type: 'charRnn';
+  readonly kind: 'rnn' | 'lstm' | 'gru';
+  readonly embedding: number;
+  readonly hidden: number;
+  readonly layers: number;
+  /** Between layers. */
+  readonly dropout: number;
+}
+
+export interface GPTConfig {
+  readonly type: 'gpt';
+  /** Longest sequence; null: data.length. */
+  readonly context: number | null;
+  readonly layers: number;
+  readonly heads: number;
+  readonly width: number;
+  readonly dropout: number;
+}
+
+export type ModelConfig = MLPConfig | CharRNNConfig | GPTConfig | LeNetConfig | ResNet20Config | NCFConfig;
+
+/** Channels and size are those of the images. */
+export interface LeNetConfig {
+  readonly type: 'lenet';
+  readonly classes: number;
+}
+
+/** For images of three channels. */
+export interface ResNet20Config {
+  readonly type: 'resnet20';
+  readonly classes: number;
+}
+
+/** For rows of a user and an item, counted from 0. */
+export interface NCFConfig {
+  readonly type: 'ncf';
+  readonly users: number;
+  readonly items: number;
+  /** Elements of the vector of each. */
+  readonly dim: number;
+  readonly hidden: readonly number[];
+  /** Update the rows of a batch alone. */
+  readonly sparse: boolean;
+}
+
+/** What a model is to read. */
+export interface Reads {
+  /** Shape of a row, after its transforms; of a text [], for a token stands alone. */
+  readonly row: readonly number[];
+  /** Tokens of a text. */
+  readonly tokens: number | null;
+  /** Tokens of a window of it. */
+  readonly length: number | null;
+}
+
+interface Kind<C> {
+  readonly keys: OptionsOf<C>;
+  /** Types of data. */
+  readonly reads: readonly DataConfig['type'][];
+  /** Values that the model gives for a row; null where it is a logit for each class, whatever they are. */
+  outputs?(config: C): { readonly path: string; readonly count: number };
+  /** It gives one value a row, never classes. */
+  readonly scores?: true;
+  /** @throws OptionError where it does not fit what it is to read */
+  make(config: C, reads: Reads): Module;
+  /** Outputs for x; default `forward`. */
+  forward?(model: Module, x: Tensor): Tensor;
+}
+
+const ACTIVATION: Readonly<Record<Activation, new () => Layer & Module>> = {
+  relu: layers.ReLU,
+  tanh: layers.Tanh,
+  sigmoid: layers.Sigmoid,
+  gelu: layers.GELU,
+  silu: layers.SiLU,
+  softplus: layers.Softplus,
+};
+const ACTIVATIONS = Object.keys(ACTIVATION) as Activation[];
+
+const ROWS = ['idx', 'csv', 'npz'] as const;
+
+const positive = whole({ min: 1 });
+const rate = number({ min: 0, below: 1 }).default(0);
+
+const forward = (model: Module, x: Tensor): Tensor => (model as Module & { forward(x: Tensor): Tensor }).forward(x);
+
+/** Bytes of images that no transform has made f32. */
+const numbers = (x: Tensor): Tensor => cast(x, 'f32');
+
+const mlp: Kind<MLPConfig> = {
+  keys: object<MLPConfig>({
+    type: choice('mlp'),
+    sizes: list(positive, { min: 2 }).about('values of a row, widths of the hidden layers, outputs: `[784, 256, 10]`'),
+    activation: choice(...ACTIVATIONS)
+      .default('relu')
+      .about('after each hidden layer'),
+    dropout: rate.about('after each hidden layer'),
+  }),
+  reads: ROWS,
+  outputs: ({ sizes }) => ({ path: `model.sizes[${sizes.length - 1}]`, count: sizes.at(-1)! }),
+  /** Linear layers with an activation, and dropout, between them. Parameters are named as in a torch.nn.Sequential of the same layers. */
+  make({ sizes, activation, dropout }, { row }) {
+    if (sizes[0] !== sizeOf(row)) {
+      throw new OptionError(`model.sizes[0]: expected ${sizeOf(row)}, the values in a row of the data, got ${sizes[0]}`);
+    }
+    const stack: Layer[] = [];
+    for (let i = 1; i < sizes.length; i++) {
+      stack.push(new Linear(sizes[i - 1]!, sizes[i]!));
+      if (i === sizes.length - 1) break;
+      stack.push(new ACTIVATION[activation]());
+      if (dropout > 0) stack.push(new Dropout(dropout));
+    }
+    return new Sequential(...stack);
+  },
+  forward: (model, x) => forward(model, reshape(numbers(x), [x.shape[0]!, sizeOf(x.shape.slice(1))])),
+};
+
+const charRnn: Kind<CharRNNConfig> = {
+  keys: object<CharRNNConfig>({
+    type: choice('charRnn'),
+    kind: choice('rnn', 'lstm', 'gru').default('rnn').about('of the recurrent layers'),
+    embedding: positive.default(32).about('elements of the vector of a token'),
+    hidden: positive.default(128).about('elements of the state'),
+    layers: positive.default(1).about('recurrent layers'),
+    dropout: rate.about('between layers'),
+  }),
+  reads: ['text'],
+  make: ({ type: _, ...options }, { tokens }) => new CharRNN(tokens!, options),
+};
+
+const gpt: Kind<GPTConfig> = {
+  keys: object<GPTConfig>({
+    type: choice('gpt'),
+    layers: positive.default(4).about('blocks'),
+    heads: positive.default(4).about('heads of the attention of each'),
+    width: positive.default(128).about('elements of the vector of a token'),
+    dropout: rate.about('after the embedding, and in each block'),
+    context: positive.or(null).about('longest sequence; `data.length` where it is not given'),
+  }),
+  reads: ['text'],
+  make({ context, layers, heads, width, dropout }, { tokens, length }) {
+    if (context !== null && context < length!) {
+      throw new OptionError(`model.context: expected at least data.length, ${length}, got ${context}`, { path: 'model.context' });
+    }
+    return within('model', () => new GPT(tokens!, { context: context ?? length!, layers, heads, width, dropout }));
+  },
+};
+
+/** Channels, height and width of rows [height, width] or [channels, height, width]. */
+function imageOf(row: readonly number[]): readonly [number, number, number] {
+  if (row.length === 2) return [1, row[0]!, row[1]!];
+  if (row.length === 3) return row as readonly [number, number, number];
+  throw new OptionError(`model: expected images, got rows of [${row}]; data.shape says what a row's values are`, {
+    path: 'model',
+  });
+}
+
+const images = (model: Module, x: Tensor): Tensor =>
+  forward(model, reshape(numbers(x), [x.shape[0]!, ...imageOf(x.shape.slice(1))]));
+
+const lenet: Kind<LeNetConfig> = {
+  keys: object<LeNetConfig>({ type: choice('lenet'), classes: positive.default(10).about('outputs') }),
+  reads: ROWS,
+  outputs: ({ classes }) => ({ path: 'model.classes', count: classes }),
+  make({ classes }, { row }) {
+    const [channels, height, width] = imageOf(row);
+    if (height !== width) throw new OptionError(`model: lenet expects square images, got [${row}]`, { path: 'model' });
+    return within('model', () => new LeNet({ channels, size: height, classes }));
+  },
+  forward: images,
+};
+
+const resnet20: Kind<ResNet20Config> = {
+  keys: object<ResNet20Config>({ type: choice('resnet20'), classes: positive.default(10).about('outputs') }),
+  reads: ROWS,
+  outputs: ({ classes }) => ({ path: 'model.classes', count: classes }),
+  make({ classes }, { row }) {
+    const [channels] = imageOf(row);
+    if (channels !== 3) throw new OptionError(`model: resnet20 expects images of 3 channels, got [${row}]`, { path: 'model' });
+    return new ResNet20(classes);
+  },
+  forward: images,
+};
+
+const ncf: Kind<NCFConfig> = {
+  keys: object<NCFConfig>({
+    type: choice('ncf'),
+    users: positive.about('how many there are'),
+    items: positive.about('how many there are'),
+    dim: positive.default(64).about('elements of the vector of each'),
+    hidden: list(positive).default([128, 64]).about('widths of the hidden layers'),
+    sparse: bool.default(false).about('update the rows of a batch alone'),
+  }),
+  reads: ['csv', 'npz'],
+  scores: true,
+  make({ type: _, ...options }, { row }) {
+    if (row.length === 1 && row[0] === 2) return new NCF(options);
+    throw new OptionError(`model: ncf expects rows of a user and an item, got [${row}]`, { path: 'model' });
+  },
+  forward(model, x) {
+    const column = (i: number): Tensor => reshape(cast(slice(x, { axis: 1, start: i, end: i + 1 }), 'i32'), [-1]);
+    return (model as NCF).forward(column(0), column(1));
+  },
+};
+
+// biome-ignore lint/suspicious/noExplicitAny: each of its own configuration
+const MODELS: { readonly [K in ModelConfig['type']]: Kind<any> } = { mlp, lenet, resnet20, ncf, charRnn, gpt };
+
+/** What key `model` may say, by its type, and the types of data that each reads. */
+export const MODEL_KEYS: readonly { readonly keys: OptionsOf<ModelConfig>; readonly reads: readonly string[] }[] =
+  Object.values(MODELS);
+export const model: Giving<ModelConfig> = variant<ModelConfig>(
+  Object.fromEntries(Object.entries(MODELS).map(([type, kind]) => [type, kind.keys])) as never,
+);
+
+/** @throws OptionError where model, data and loss do not go together */
+export function checkModel(config: ModelConfig, data: DataConfig['type'], loss: string): void {
+  const kind = MODELS[config.type];
+  if (!kind.reads.includes(data)) {
+    const all = Object.entries(MODELS).map(([type, { reads }]) => `${type} reads ${reads.join(', ')}`);
+    throw new OptionError(`model.type: ${config.type} does not read data of type ${data} (${all.join('; ')})`);
+  }
+  if (loss === 'crossEntropy' && kind.scores) throw wrong('loss', `bceWithLogits, mse, l1 or huber for ${config.type}`, loss);
+  if (loss === 'crossEntropy') return;
+  if (data === 'text') throw wrong('loss', `crossEntropy for a text`, loss);
+  const outputs = kind.outputs?.(config);
+  if (outputs && outputs.count !== 1) {
+    throw wrong(outputs.path, `1 for the loss ${loss}, which compares one value a row`, outputs.count);
+  }
+}
+
+/** How many classes the model tells apart, null where the data say it. */
+export const classesOf = (config: ModelConfig): number | null => MODELS[config.type].outputs?.(config).count ?? null;
+
+/** @throws OptionError where the model does not fit what it is to read */
+export function makeModel(config: ModelConfig, reads: Reads): Module {
+  return MODELS[config.type].make(config, reads);
+}
+
+/** What the model gives for x, in a graph. */
+export function outputsOf(config: ModelConfig, model: Module, x: Tensor): Tensor {
+  return (MODELS[config.type].forward ?? forward)(model, x);
+}

@@ -1,0 +1,103 @@
+// norm.ts: clipping by a norm: of all gradients together (Pascanu et al. 2013), or of each tensor by itself.
+import type { Tensor } from '../../ir/graph.ts';
+import { add, div, equal, minimum, mul, where } from '../../ops/elementwise/elementwise.ts';
+import { choice, number, options, type PerStep, signature } from '../../options/index.ts';
+import type { ClipContext, ClipPolicy } from '../clip.ts';
+import { type Limit, limit, nonFiniteFields } from '../fields.ts';
+import { type NonFiniteOptions, ruleOf } from '../finite.ts';
+import { measure, measureOnly, perGradient, scaled, scaleOf, sizesOf } from '../measure.ts';
+
+export interface NormOptions extends NonFiniteOptions {
+  /** The norm: 1, 2, Infinity or any p > 0. Default 2. */
+  readonly p?: number;
+}
+export interface GlobalNormOptions extends NormOptions {
+  /** `torch`: scale by min(1, threshold / (norm + 1e-6)), as clip_grad_norm_ does. Default `exact`. */
+  readonly compat?: 'exact' | 'torch';
+}
+
+function torchScale(norm: Tensor, c: Tensor): Tensor {
+  return where(equal(c, Infinity), 1, minimum(1, div(c, add(norm, 1e-6))));
+}
+
+const threshold = limit().default(1);
+const normed = { ...nonFiniteFields, p: number({ above: 0, infinite: true }).default(2) };
+const readGlobalNorm = signature(
+  'clip.globalNorm',
+  { threshold },
+  options<GlobalNormOptions>()({ ...normed, compat: choice('exact', 'torch').default('exact') }),
+);
+
+/**
+ * Scale all gradients by c / n where n, the norm of all of them together, exceeds c, the threshold; otherwise leave them bit for bit alone.
+ * As torch's clip_grad_norm_, but for what `compat` says. Norm and scale are f64. Throws OptionError.
+ * @param threshold >= 0, may depend on the step; 0 makes gradients 0 (moments and weight decay still act), Infinity only measures. Default 1
+ */
+export function globalNorm(threshold?: PerStep, options: GlobalNormOptions = {}): ClipPolicy {
+  const { threshold: limit, p, compat, ...given } = readGlobalNorm(arguments);
+  const rules = ruleOf(given);
+  const exact = compat === 'exact';
+  return {
+    name: 'globalNorm',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      if (limit.idle) return measureOnly(context, rules, p);
+      const at = limit.at(context);
+      const m = measure(context, rules, p);
+      return scaled(context, m, exact ? scaleOf(m.total, at) : torchScale(m.total, at), { threshold: at });
+    },
+  };
+}
+
+/** A policy that scales each gradient by t / n where n, its norm, exceeds t, which is the threshold times `factor` of its number of elements. */
+function eachNorm(
+  name: string,
+  { threshold: limit, p = 2, ...given }: { readonly threshold: Limit; readonly p?: number } & Required<NonFiniteOptions>,
+  factor: ((size: number) => number) | null,
+): ClipPolicy {
+  const rules = ruleOf(given);
+  const limits = (context: ClipContext, at: Tensor): Tensor =>
+    factor
+      ? mul(
+          at,
+          perGradient(
+            context,
+            sizesOf(context).map((size) => factor(size)),
+          ),
+        )
+      : at;
+  return {
+    name,
+    maxSkips: rules.maxSkips,
+    build(context) {
+      if (limit.idle) return measureOnly(context, rules, p);
+      const at = limit.at(context);
+      const m = measure(context, rules, p);
+      return scaled(context, m, scaleOf(m.each, limits(context, at)), { threshold: at });
+    },
+  };
+}
+
+const readPerTensorNorm = signature('clip.perTensorNorm', { threshold }, options<NormOptions>()(normed));
+
+/**
+ * Scale each gradient by c / n where n, its own norm, exceeds c, the threshold, which is as in globalNorm. The reported norms are of all gradients
+ * together, the reported scale is the smallest. As Keras' `clipnorm` and tf.clip_by_norm. Throws OptionError.
+ */
+export function perTensorNorm(threshold?: PerStep, options: NormOptions = {}): ClipPolicy {
+  return eachNorm('perTensorNorm', readPerTensorNorm(arguments), null);
+}
+
+const readAverageNorm = signature('clip.averageNorm', { threshold }, options<NonFiniteOptions>()(nonFiniteFields));
+
+/** Scale each gradient by c / a where a, its 2-norm divided by its number of elements, exceeds c, the threshold. As TF 1's clip_by_average_norm. */
+export function averageNorm(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
+  return eachNorm('averageNorm', readAverageNorm(arguments), (size) => Math.max(1, size));
+}
+
+const readBlockRms = signature('clip.blockRms', { threshold }, options<NonFiniteOptions>()(nonFiniteFields));
+
+/** Scale each gradient by c / r where r, the root of the mean of its squares, exceeds c, the threshold. As optax.clip_by_block_rms. */
+export function blockRms(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
+  return eachNorm('blockRms', readBlockRms(arguments), (size) => Math.sqrt(Math.max(1, size)));
+}

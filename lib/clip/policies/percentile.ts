@@ -1,0 +1,70 @@
+// percentile.ts: thresholds that are percentiles of the norms so far: AutoClip for all gradients together, and one for each tensor.
+import type { Tensor } from '../../ir/graph.ts';
+import { where } from '../../ops/elementwise/elementwise.ts';
+import { historyPush, historyQuantile, historyType } from '../../ops/gradient/history.ts';
+import { reshape } from '../../ops/shape/shape.ts';
+import { number, options, signature } from '../../options/index.ts';
+import type { ClipContext, ClipPolicy } from '../clip.ts';
+import { max, nonFiniteFields, windowOf } from '../fields.ts';
+import { type NonFiniteOptions, ruleOf } from '../finite.ts';
+import { boundOf, type MaxOptions, type Measured, measure, scaled, scaleOf } from '../measure.ts';
+
+export interface PercentileOptions extends NonFiniteOptions, MaxOptions {
+  /** Norms that are remembered, the last ones. */
+  readonly window?: number;
+}
+
+/** The percentile of each series of norms with this step's among them; the history takes them in, unless one is not finite. */
+function percentileOf(c: ClipContext, m: Measured, norms: Tensor, q: number, window: number): Tensor {
+  const series = norms.shape[0] ?? 1;
+  const state = c.state('norms', historyType(series, window, true));
+  const history = c.graph.state(state);
+  const list = reshape(norms, [series]);
+  c.graph.assign(state, historyPush(history, where(m.finite, list, Number.NaN), { sorted: true }));
+  return reshape(historyQuantile(history, list, q / 100), norms.shape);
+}
+
+interface Given extends Required<PercentileOptions> {
+  readonly q: number;
+}
+
+function make(name: string, each: boolean, { q, window, max, ...given }: Given): ClipPolicy {
+  const rules = ruleOf(given);
+  const { of, first } = boundOf(`clip.${name}`, max);
+  return {
+    name,
+    maxSkips: rules.maxSkips,
+    ...first,
+    build(context) {
+      const m = measure(context, rules);
+      const norms = each ? m.each : m.total;
+      const at = of(percentileOf(context, m, norms, q, window));
+      return scaled(context, m, scaleOf(norms, at), each ? {} : { threshold: at });
+    },
+  };
+}
+
+const percent = number({ min: 0, max: 100 });
+const optionsOf = (window: number) =>
+  options<PercentileOptions>()({ ...nonFiniteFields, max, window: windowOf(1).default(window) });
+const readAutoClip = signature('clip.autoClip', { q: percent.default(10) }, optionsOf(10_000));
+
+/**
+ * AutoClip (Seetharaman et al. 2020): globalNorm with, as threshold, the percentile q of the norms so far, this step's among them,
+ * interpolated linearly. State: the last `window` norms (default 10,000; 16 bytes each).
+ * @param q in [0, 100]; default 10
+ */
+export function autoClip(q?: number, options: PercentileOptions = {}): ClipPolicy {
+  return make('autoClip', false, readAutoClip(arguments));
+}
+
+const readPercentile = signature('clip.percentile', { q: percent.default(5) }, optionsOf(100));
+
+/**
+ * The same for each gradient by itself, over its own last `window` norms (default 100), as bitsandbytes' percentile clipping, which counts
+ * the first norm a hundred times where this one has fewer norms to begin with.
+ * @param q in [0, 100]; default 5
+ */
+export function percentile(q?: number, options: PercentileOptions = {}): ClipPolicy {
+  return make('percentile', true, readPercentile(arguments));
+}

@@ -1,0 +1,87 @@
+// track.ts: thresholds that follow the norms: the quantile of Andrew et al., the running mean of Bengio et al.
+import { add, div, exp, lessEqual, mul, sub } from '../../ops/elementwise/elementwise.ts';
+import { mean } from '../../ops/reduce/reduce.ts';
+import { choice, number, options, optionsOnly, signature } from '../../options/index.ts';
+import type { ClipPolicy } from '../clip.ts';
+import { max, nonFiniteFields } from '../fields.ts';
+import { type NonFiniteOptions, ruleOf } from '../finite.ts';
+import { boundOf, type MaxOptions, measure, remembered, scaled, scaleOf } from '../measure.ts';
+
+export interface QuantileOptions extends NonFiniteOptions {
+  /** Step of the threshold, which moves by a factor. Default 0.2. */
+  readonly eta?: number;
+  /** The fraction of norms that shall be at most the threshold. Default 0.5. */
+  readonly gamma?: number;
+  /** The threshold to begin with. Default 1. */
+  readonly initial?: number;
+  /** `global`: the one norm of all gradients (default); `tensor`: each gradient clipped by its own norm, to a threshold for all. */
+  readonly scope?: 'global' | 'tensor';
+}
+
+const readQuantile = optionsOnly(
+  'clip.quantile',
+  options<QuantileOptions>()({
+    ...nonFiniteFields,
+    eta: number({ min: 0 }).default(0.2),
+    gamma: number({ min: 0, max: 1 }).default(0.5),
+    initial: number({ above: 0 }).default(1),
+    scope: choice('global', 'tensor').default('global'),
+  }),
+);
+
+/**
+ * The threshold C follows a quantile of the norms (Andrew et al. 2019): after each step C *= exp(-eta (b - gamma)), b the fraction of norms
+ * <= C. State: 1 number. Throws OptionError.
+ */
+export function quantile(options: QuantileOptions = {}): ClipPolicy {
+  const { eta, gamma, initial, scope, ...given } = readQuantile(arguments);
+  const rules = ruleOf(given);
+  const each = scope === 'tensor';
+  return {
+    name: 'quantile',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      const m = measure(context, rules);
+      const c = remembered(context, m, 'threshold', [], initial);
+      const n = each ? m.each : m.total;
+      const below = lessEqual(n, c.now);
+      c.next(mul(c.now, exp(mul(-eta, sub(each ? mean(below) : below, gamma)))));
+      return scaled(context, m, scaleOf(n, c.now), { threshold: c.now });
+    },
+  };
+}
+
+export interface RunningMeanOptions extends NonFiniteOptions, MaxOptions {}
+
+const readRunningMean = signature(
+  'clip.runningMean',
+  { threshold: number({ min: 0 }).default(1) },
+  options<RunningMeanOptions>()({ ...nonFiniteFields, max }),
+);
+
+/**
+ * globalNorm with a threshold that is a multiple of the mean of all norms so far, this step's among them (Bengio et al. 2012). State: 2 numbers.
+ * Throws OptionError.
+ * @param threshold in means, >= 0; default 1
+ */
+export function runningMean(threshold?: number, options: RunningMeanOptions = {}): ClipPolicy {
+  const { threshold: factor, max, ...given } = readRunningMean(arguments);
+  const rules = ruleOf(given);
+  const { of, first } = boundOf('clip.runningMean', max);
+  return {
+    name: 'runningMean',
+    maxSkips: rules.maxSkips,
+    ...first,
+    build(context) {
+      const m = measure(context, rules);
+      const steps = remembered(context, m, 'steps', []);
+      const average = remembered(context, m, 'mean', []);
+      const count = add(steps.now, 1);
+      const next = add(average.now, div(sub(m.total, average.now), count));
+      steps.next(count);
+      average.next(next);
+      const at = of(mul(factor, next));
+      return scaled(context, m, scaleOf(m.total, at), { threshold: at });
+    },
+  };
+}

@@ -1,0 +1,170 @@
+// unit.ts: policies that look at rows or columns of each gradient: norms by axis, sums of row maxima, adaptive clipping by units (AGC),
+// centralization. A row is what dimensions 1 and up hold; a tensor of fewer than two dimensions is one row.
+import type { Tensor } from '../../ir/graph.ts';
+import { pattern } from '../../nn/fields.ts';
+import { matcher, type Pattern } from '../../nn/module/module.ts';
+import { perUnit, sumSegments } from '../../ops/gradient/lists.ts';
+import { type Stage, scaleUnits, shiftRows, type Units } from '../../ops/gradient/stage.ts';
+import { unitStatistic } from '../../ops/gradient/unit-statistic.ts';
+import { div, less, max, maximum, min, mul, sqrt, where } from '../../ops/index.ts';
+import { choice, custom, type Field, options, optionsOnly, type PerStep, signature } from '../../options/index.ts';
+import type { ClipContext, ClipPolicy } from '../clip.ts';
+import { epsilon, limit, nonFiniteFields } from '../fields.ts';
+import { type NonFiniteOptions, ruleOf } from '../finite.ts';
+import { type Measured, measure, measureOnly, perGradient, scaled, scaleOf, shaped } from '../measure.ts';
+
+const axis = choice('rows', 'columns').default('rows');
+type Axis = 'rows' | 'columns';
+
+export interface AxisNormOptions extends NonFiniteOptions {
+  /** Of what each has its norm: `rows` (along dimension 0; default), or `columns`. */
+  readonly axis?: Axis;
+  /** The norm: 1, 2 or Infinity. Default 2. */
+  readonly p?: number;
+}
+
+const KINDS = new Map([
+  [1, 'sumAbs'],
+  [2, 'sumSquares'],
+  [Infinity, 'maxAbs'],
+] as const);
+
+/** A norm per unit of gradients behind all stages so far. */
+function unitNorms(c: ClipContext, m: Measured, axis: Axis, p: number): { each: Tensor; units: Units } {
+  const kind = KINDS.get(p as 1)!;
+  const { each, units } = unitStatistic(c.grads, { kind, axis, stages: [...c.stages, ...m.stages] });
+  return { each: p === 2 ? sqrt(each) : each, units };
+}
+
+const norm: Field<number> = custom(
+  '1, 2 or Infinity',
+  (value, place) => {
+    if (value === 1 || value === 2 || value === Infinity) return value;
+    throw place.wrong('1, 2 or Infinity', value);
+  },
+  { anyOf: [{ enum: [1, 2] }, { type: 'number', exclusiveMinimum: Number.MAX_VALUE }] },
+);
+const threshold = limit().default(1);
+const readAxisNorm = signature(
+  'clip.axisNorm',
+  { threshold },
+  options<AxisNormOptions>()({ ...nonFiniteFields, axis, p: norm.default(2) }),
+);
+
+/**
+ * Scale each row (or column) of each gradient by c / n where n, its norm, exceeds c, the threshold, which is as in globalNorm. Reads gradients once
+ * more. As tf.clip_by_norm with axes. Throws OptionError.
+ */
+export function axisNorm(threshold?: PerStep, options: AxisNormOptions = {}): ClipPolicy {
+  const { threshold: limit, axis, p, ...given } = readAxisNorm(arguments);
+  const rules = ruleOf(given);
+  return {
+    name: 'axisNorm',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      if (limit.idle) return measureOnly(context, rules);
+      const at = limit.at(context);
+      const m = measure(context, rules);
+      const { each, units } = unitNorms(context, m, axis, p);
+      return byUnits(m, units, scaleOf(each, at), at);
+    },
+  };
+}
+
+/** Units times their scales. */
+function byUnits(m: Measured, units: Units, scales: Tensor, threshold?: Tensor): ReturnType<typeof shaped> {
+  const scale = units.total > 0 ? { scale: min(scales), clipped: max(less(scales, 1)) } : {};
+  return shaped(m, [scaleUnits(units, scales)], { ...scale, ...(threshold && { threshold }) });
+}
+
+export interface RowMaxNormOptions extends NonFiniteOptions {
+  /** Whose largest elements are summed: `rows` (default), or `columns`. */
+  readonly axis?: Axis;
+}
+
+const readRowMaxNorm = signature('clip.rowMaxNorm', { threshold }, options<RowMaxNormOptions>()({ ...nonFiniteFields, axis }));
+
+/**
+ * Scale each gradient by c / s where s, the sum over its rows of the largest |g| in each, exceeds c, the threshold. Reads gradients once more.
+ * Throws OptionError.
+ */
+export function rowMaxNorm(threshold?: PerStep, options: RowMaxNormOptions = {}): ClipPolicy {
+  const { threshold: limit, axis, ...given } = readRowMaxNorm(arguments);
+  const rules = ruleOf(given);
+  return {
+    name: 'rowMaxNorm',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      if (limit.idle) return measureOnly(context, rules);
+      const at = limit.at(context);
+      const m = measure(context, rules);
+      const { each, units } = unitNorms(context, m, axis, Infinity);
+      return scaled(context, m, scaleOf(sumSegments(each, units.counts), at), { threshold: at });
+    },
+  };
+}
+
+export interface AGCOptions extends NonFiniteOptions {
+  /** Norms of parameters count as at least this. Default 1e-3. */
+  readonly eps?: number;
+  /** Parameters left alone, by name: the last layer, in NFNets. */
+  readonly exclude?: Pattern;
+}
+
+const readAgc = signature(
+  'clip.agc',
+  { threshold: limit().default(0.01) },
+  options<AGCOptions>()({ ...nonFiniteFields, eps: epsilon.default(1e-3), exclude: pattern.optional() }),
+);
+
+/**
+ * Adaptive gradient clipping by units (Brock et al. 2021): a row of a gradient with a norm n above m = threshold max(|row of the parameter|,
+ * eps) is scaled by m / max(n, 1e-6). Reads gradients and parameters once more. As timm's adaptive_clip_grad and optax.adaptive_grad_clip.
+ * @param threshold a part of the parameter's norm (the paper's lambda), >= 0, may depend on the step. Default 0.01
+ */
+export function agc(threshold?: PerStep, options: AGCOptions = {}): ClipPolicy {
+  const { threshold: limit, eps, exclude, ...given } = readAgc(arguments);
+  const rules = ruleOf(given);
+  const excluded = exclude === undefined ? () => false : matcher('clip.agc: option exclude', exclude);
+  return {
+    name: 'agc',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      if (limit.idle) return measureOnly(context, rules);
+      const factor = limit.at(context);
+      const m = measure(context, rules);
+      const { each, units } = unitNorms(context, m, 'rows', 2);
+      const own = sqrt(unitStatistic(context.params, { kind: 'sumSquares', axis: 'rows' }).each);
+      const most = mul(factor, maximum(own, eps));
+      // timm leaves a row with n = m alone only by rounding; here n <= m changes no bit.
+      const scales = where(less(most, each), div(most, maximum(each, 1e-6)), 1);
+      const free = context.names.map((n) => Number(excluded(n)));
+      const kept = free.includes(1) ? where(perUnit(perGradient(context, free), units), 1, scales) : scales;
+      return byUnits(m, units, kept, factor);
+    },
+  };
+}
+
+const readCentralize = optionsOnly('clip.centralize', options<NonFiniteOptions>()(nonFiniteFields));
+
+/** Subtract from each row of a gradient of two or more dimensions its mean (Yong et al. 2020). Reads gradients once more. */
+export function centralize(options: NonFiniteOptions = {}): ClipPolicy {
+  const rules = ruleOf(readCentralize(arguments));
+  return {
+    name: 'centralize',
+    maxSkips: rules.maxSkips,
+    build(context) {
+      const m = measure(context, rules);
+      const { each, units } = unitStatistic(context.grads, {
+        kind: 'sum',
+        axis: 'rows',
+        stages: [...context.stages, ...m.stages],
+      });
+      const lengths = units.counts.flatMap((n, t) => new Array<number>(n).fill(Math.max(1, units.lengths[t]!)));
+      const means = div(each, perGradient(context, lengths));
+      const stage: Stage = shiftRows(units, means);
+      const at = stage.at!.map((first, t) => (context.grads[t]!.shape.length > 1 ? first : -1));
+      return shaped(m, [{ ...stage, at }]);
+    },
+  };
+}

@@ -1,0 +1,230 @@
+// parser.ts: a table out of chunks of its file: what the first line is, what the cells of each row are.
+import { isUtf8 } from 'node:buffer';
+import { DataError, OptionError } from '../../errors.ts';
+import { nearest, show } from '../../options/index.ts';
+import { otherKind } from '../file/kinds.ts';
+import type { Parts } from '../file/pace.ts';
+import { MAX_COLUMNS, MAX_LINE } from '../limits.ts';
+import { Column } from './column.ts';
+import { parseDecimal } from './decimal.ts';
+import { firstLine, guessDelimiter, isDecimal } from './guess.ts';
+import { Labels } from './labels.ts';
+import { LineCutter } from './lines.ts';
+import { type CSVOptions, checkTogether, type Table } from './options.ts';
+import { Cells, cellText, OPEN, OpenRow, STRAY, shownCell } from './rows.ts';
+
+/** Fixed by the first line. */
+interface Layout {
+  readonly width: number;
+  readonly names: readonly string[] | null;
+  readonly features: readonly number[];
+  readonly label: number | null;
+}
+
+/** Given the chunks of a file, then `finish`. The readers of csv.ts are the way to it. */
+export class CSVParser {
+  readonly #file: string;
+  readonly #options: CSVOptions;
+  readonly #lines: LineCutter;
+  readonly #cells: Cells;
+  /** What stands before a fraction. */
+  readonly #dot: number;
+  readonly #maxLine: number;
+  /** The first line, while the second is waited for: both tell what the delimiter is. */
+  #first: Uint8Array | null = null;
+  #firstAt = 0;
+  #delimiter: number | null;
+  /** A row that goes on in the next line. */
+  #open: OpenRow | null = null;
+  #begun = false;
+  #layout: Layout | null = null;
+  #features: Column<Float32Array> | null = null;
+  readonly #labels: Labels | null;
+  #rows = 0;
+  /** Where the first line counts: columns of which every number so far is written as a decimal. */
+  #decimal: number[] | null = null;
+  /** Nothing but the name of the labels makes a header of the first line, and it may be a row whose label is a word. */
+  #namedByLabel = false;
+
+  constructor(file: string, options: CSVOptions, withLabels = true) {
+    checkTogether(options);
+    this.#file = file;
+    this.#options = options;
+    this.#maxLine = options.maxLine ?? MAX_LINE;
+    this.#cells = new Cells(options.maxColumns ?? MAX_COLUMNS);
+    this.#dot = (options.decimal ?? '.').charCodeAt(0);
+    this.#delimiter = options.delimiter?.charCodeAt(0) ?? null;
+    this.#labels = withLabels && options.label !== undefined ? new Labels(options, this.#dot) : null;
+    this.#lines = new LineCutter(file, (bytes, from, to, line) => this.#line(bytes, from, to, line), this.#maxLine, 'maxLine');
+  }
+
+  push(chunk: Uint8Array): void {
+    if (!this.#begun && chunk.length > 0) {
+      this.#begun = true;
+      const kind = otherKind(chunk);
+      if (kind !== null) throw this.#error(`expected a table in UTF-8, got ${kind}`, 1, 1);
+    }
+    this.#lines.push(chunk);
+  }
+
+  *finish(): Parts<Table> {
+    this.#lines.finish();
+    this.#decide(null);
+    if (this.#open) throw this.#open.error(OPEN);
+    const layout = this.#layout;
+    if (!layout) throw this.#error('the file is empty', 1, 1);
+    if (this.#rows === 0) throw this.#error('no rows after the header', this.#lines.line + 1, 1, '');
+    if (this.#decimal?.length === 0) this.#ambiguous('0, 1, 2, ... may name the columns or be a row', 1);
+    const n = layout.features.length;
+    const { data: labels, classes } = this.#labels ? yield* this.#labels.join() : { data: null, classes: null };
+    return {
+      columns: layout.names && layout.features.map((c) => layout.names![c]!),
+      features: { dtype: 'f32', shape: [this.#rows, n], data: yield* this.#features!.join() },
+      labels: labels && { dtype: this.#labels!.dtype, shape: [this.#rows], data: labels },
+      classes,
+    };
+  }
+
+  #line(bytes: Uint8Array, from: number, to: number, line: number): void {
+    if (this.#open) {
+      const whole = this.#open.add(bytes, from, to, line, this.#delimiter!);
+      if (!whole) return;
+      const { line: begin } = this.#open;
+      this.#open = null;
+      this.#whole(whole, 0, whole.length, begin);
+    } else if (from === to) return;
+    else if (this.#delimiter !== null) this.#whole(bytes, from, to, line);
+    else if (this.#first === null) [this.#first, this.#firstAt] = [bytes.slice(from, to), line];
+    else {
+      this.#decide(bytes.subarray(from, to));
+      this.#line(bytes, from, to, line);
+    }
+  }
+
+  /** What the delimiter is, by the first line and the second, if there are any. */
+  #decide(second: Uint8Array | null): void {
+    const first = this.#first;
+    if (first === null) return;
+    this.#first = null;
+    this.#delimiter = guessDelimiter(first, second, this.#options.decimal ?? '.').charCodeAt(0);
+    this.#line(first, 0, first.length, this.#firstAt);
+  }
+
+  /** Cells of a row, or of the first line, whose begin at least is here. */
+  #whole(bytes: Uint8Array, from: number, to: number, line: number): void {
+    const cells = this.#cells;
+    cells.cut(bytes, from, to, this.#delimiter!);
+    if (cells.fault === 'open') {
+      this.#open = new OpenRow(this.#file, bytes.slice(from, to), { line, column: cells.count }, this.#maxLine);
+    } else if (cells.fault === 'stray') throw this.#error(STRAY, line, cells.count);
+    else if (cells.fault === 'surplus') {
+      throw this.#error(`expected at most ${cells.count} cells (option maxColumns), got more`, line, cells.count + 1, '');
+    } else if (this.#layout) this.#row(this.#layout, bytes, line);
+    else this.#firstLine(bytes, line);
+  }
+
+  #firstLine(bytes: Uint8Array, line: number): void {
+    const o = this.#options;
+    const { count: width, places } = this.#cells;
+    const texts = Array.from({ length: width }, (_, i) => cellText(bytes, places[2 * i]!, places[2 * i + 1]!));
+    const byName = typeof o.label === 'string' || o.columns?.some((c) => typeof c === 'string');
+    const header = o.header ?? 'auto';
+    if (byName && header === false) throw new OptionError('readCsv: columns by name need a header', { header });
+    const names = header === true || byName ? texts : null;
+    const label = o.label === undefined ? null : findColumn('label', o.label, width, names);
+    const features = o.columns
+      ? o.columns.map((c) => findColumn('columns', c, width, names))
+      : texts.map((_, i) => i).filter((i) => i !== label);
+    if (features.length === 0) throw this.#error('no column of features beside the label', line, 1);
+    const read = label === null || !this.#labels ? features : [...features, label];
+    const kind = names ? 'header' : header === 'auto' ? firstLine(texts, read, this.#dot) : 'row';
+    if (kind === 'mixed') this.#ambiguous('names beside numbers may name the columns or be a row', line);
+    const named = kind === 'row' ? null : texts;
+    const unreadable = named ? read.find((c) => !isUtf8(bytes.subarray(places[2 * c]!, places[2 * c + 1]!))) : undefined;
+    if (unreadable !== undefined) throw this.#error(LATIN, line, unreadable + 1, '');
+    if (named && !o.columns && texts[0] === '' && features.includes(0)) {
+      throw this.#error('has no name, as the index of a data frame: name the columns to read, or write it without', line, 1);
+    }
+    if (kind === 'counts') this.#decimal = read;
+    this.#namedByLabel = !names && kind === 'header' && firstLine(texts, features, this.#dot) !== 'header';
+    this.#layout = { width, names: named, features, label };
+    this.#features = new Column((length) => new Float32Array(length), features.length);
+    if (!named) this.#row(this.#layout, bytes, line);
+  }
+
+  #row({ width, features, label }: Layout, bytes: Uint8Array, line: number): void {
+    const { count, places } = this.#cells;
+    if (count !== width) throw this.#error(`expected ${width} cells, got ${count}`, line, Math.min(count, width) + 1);
+    const { block, at } = this.#features!.next();
+    for (let i = 0; i < features.length; i++) block[at + i] = this.#number(bytes, features[i]!, line);
+    if (this.#decimal) {
+      this.#decimal = this.#decimal.filter((c) => isDecimal(bytes, places[2 * c]!, places[2 * c + 1]!, this.#dot));
+    }
+    if (label !== null && this.#labels) {
+      const fault = this.#labels.add(bytes, places[2 * label]!, places[2 * label + 1]!);
+      if (this.#labels.areWords && this.#namedByLabel)
+        this.#ambiguous('numbers beside a word may name the columns or be a row', 1);
+      if (fault !== null) throw this.#error(fault, line, label + 1);
+    }
+    this.#rows++;
+  }
+
+  #number(bytes: Uint8Array, column: number, line: number): number {
+    const { places } = this.#cells;
+    const value = parseDecimal(bytes, places[2 * column]!, places[2 * column + 1]!, this.#dot);
+    // Number.isFinite(Math.fround(x)) is false for NaN as for what is too large for f32.
+    if (!Number.isFinite(Math.fround(value))) {
+      const what = Number.isNaN(value) ? 'a number' : 'a number within f32';
+      const text = this.#text(bytes, column);
+      throw this.#error(`expected ${what}, got ${text}${this.#hint(text)}`, line, column + 1);
+    }
+    return value;
+  }
+
+  /** What may help where a cell is no number. */
+  #hint(text: string): string {
+    const { delimiter, decimal = '.' } = this.#options;
+    if (decimal === '.' && /^"[+-]?\d+,\d+"$/.test(text)) return "; option decimal ',' reads a decimal comma";
+    const guessed = this.#layout!.width === 1 && delimiter === undefined;
+    return guessed && /[^\w.+-]/.test(text) ? '; option delimiter says what stands between cells' : '';
+  }
+
+  #text(bytes: Uint8Array, column: number): string {
+    const { places } = this.#cells;
+    return shownCell(bytes, places[2 * column]!, places[2 * column + 1]!);
+  }
+
+  #ambiguous(why: string, line: number): never {
+    throw this.#error(`${why}: option header says which, true or false`, line, 1, '');
+  }
+
+  #error(why: string, line: number, column: number, name = this.#layout?.names?.[column - 1]): DataError {
+    return new DataError(`${this.#file}:${line}: column ${column}${name ? ` (${name})` : ''}: ${why}`, {
+      file: this.#file,
+      line,
+      column,
+    });
+  }
+}
+
+const LATIN = 'expected a name in UTF-8: iconv -f latin1 -t utf-8 converts the file, where it is in Latin-1 or Windows-1252';
+
+function findColumn(option: string, column: string | number, width: number, names: readonly string[] | null): number {
+  if (typeof column === 'number') {
+    const index = column < 0 ? width + column : column;
+    if (Number.isInteger(index) && index >= 0 && index < width) return index;
+    const message = `readCsv: option ${option}: expected an index within ${width} columns, got ${column}`;
+    throw new OptionError(message, { option, column, width });
+  }
+  const known = names ?? [];
+  const index = known.indexOf(column);
+  if (index < 0) {
+    const near = nearest(column, known);
+    const hint = near ? `; did you mean ${near}?` : '';
+    throw new OptionError(`readCsv: option ${option}: no column ${show(column)}${hint}`, { option, column, known });
+  }
+  if (index !== known.lastIndexOf(column)) {
+    throw new OptionError(`readCsv: option ${option}: two columns have the name "${column}"; give an index`, { option, column });
+  }
+  return index;
+}

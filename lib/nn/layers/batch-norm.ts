@@ -1,0 +1,152 @@
+// batch-norm.ts: batch norm layers.
+import { ShapeError } from '../../errors.ts';
+import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import { sizeOf } from '../../ir/op.ts';
+import { eps } from '../../ops/args.ts';
+import { add, cast, div, mul, rsqrt, sub } from '../../ops/elementwise/elementwise.ts';
+import { batchNorm } from '../../ops/norm/batch-norm.ts';
+import { reshape } from '../../ops/shape/shape.ts';
+import { bool, nullable, number, options, signature } from '../../options/index.ts';
+import { forwardOf, type ReadX, size } from '../fields.ts';
+import { Buffer } from '../module/buffer.ts';
+import { ones, zeros } from '../module/init.ts';
+import { Module, Parameter } from '../module/module.ts';
+import { withOptions } from '../module/repr.ts';
+
+export interface BatchNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  readonly eps?: number;
+  /** How much of a batch's statistics enters the running ones; null: those are the mean over all batches so far. Default 0.1. */
+  readonly momentum?: number | null;
+  /** Has weight and bias. Default true. */
+  readonly affine?: boolean;
+  /** Keeps running statistics, for evaluation. Else the batch's own are used there too. Default true. */
+  readonly trackRunningStats?: boolean;
+}
+
+const OPTIONS = options<BatchNormOptions>()({
+  eps: eps.default(1e-5),
+  momentum: nullable(number({ min: 0, max: 1 })).default(0.1),
+  affine: bool.default(true),
+  trackRunningStats: bool.default(true),
+});
+/** What a layer is made of. */
+interface Made extends Required<BatchNormOptions> {
+  readonly numFeatures: number;
+}
+/** One of the layers: which dimensions x may have, and its readers. */
+interface Kind {
+  readonly layer: string;
+  readonly shapes: Readonly<Record<number, string>>;
+  readonly made: (given: ArrayLike<unknown>) => Made;
+  readonly forward: ReadX;
+}
+const kind = (layer: string, shapes: Kind['shapes']): Kind => ({
+  layer,
+  shapes,
+  made: signature(`nn.${layer}`, { numFeatures: size }, OPTIONS),
+  forward: forwardOf(layer),
+});
+
+/** What the batch norm layers share. */
+abstract class BatchNorm extends Module {
+  weight: Parameter | null;
+  bias: Parameter | null;
+  running_mean: Buffer | null;
+  running_var: Buffer | null;
+  /** Batches seen so far: f64, where PyTorch's is int64; either reads the other's. */
+  num_batches_tracked: Buffer | null;
+  readonly #kind: Kind;
+  readonly #features: number;
+  readonly #eps: number;
+  readonly #momentum: number | null;
+
+  constructor(kind: Kind, given: Made) {
+    super();
+    const { numFeatures, affine, trackRunningStats: track } = given;
+    this.#kind = kind;
+    this.#features = numFeatures;
+    this.#eps = given.eps;
+    this.#momentum = given.momentum;
+    this.weight = affine ? new Parameter([numFeatures], ones()) : null;
+    this.bias = affine ? new Parameter([numFeatures], zeros()) : null;
+    this.running_mean = track ? new Buffer([numFeatures]) : null;
+    this.running_var = track ? new Buffer([numFeatures], { fill: 1 }) : null;
+    this.num_batches_tracked = track ? new Buffer([], { dtype: 'f64' }) : null;
+  }
+
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), { eps: this.#eps, momentum: this.#momentum });
+  }
+
+  /** @throws ShapeError if x has another number of channels or, in training, one value per channel only. */
+  forward(x: TensorLike): Tensor {
+    const { layer, shapes, forward } = this.#kind;
+    const { x: t } = forward(arguments);
+    if (!(t.shape.length in shapes)) {
+      throw new ShapeError(`${layer}: expected x ${Object.values(shapes).join(' or ')}, got [${t.shape}]`);
+    }
+    if (t.shape[1] !== this.#features) {
+      throw new ShapeError(`${layer}: expected x [batch, ${this.#features}, ...], got [${t.shape}]`);
+    }
+    const [mean, variance] = [this.running_mean, this.running_var];
+    const training = t.graph.mode === 'train';
+    if (!training && mean && variance) return this.#fixed(t, mean, variance);
+    const count = sizeOf(t.shape) / this.#features;
+    if (training && count <= 1) {
+      throw new ShapeError(`${layer}: expected more than one value per channel in training, got [${t.shape}]`);
+    }
+    const normed = batchNorm(t, this.weight, this.bias, { eps: this.#eps });
+    if (training && mean && variance) {
+      const factor = this.#factor();
+      follow(mean, normed.mean, factor);
+      follow(variance, mul(normed.variance, count / (count - 1)), factor);
+    }
+    return normed.y;
+  }
+
+  /** Counts the batch. How much of its statistics enters the running ones: an f64 scalar, or a number. */
+  #factor(): Tensor | number {
+    const seen = this.num_batches_tracked as Buffer;
+    const next = add(seen, 1);
+    seen.assign(next);
+    return this.#momentum ?? div(1, next);
+  }
+
+  /** By the running statistics. */
+  #fixed(x: Tensor, mean: Buffer, variance: Buffer): Tensor {
+    const across = (t: TensorLike): Tensor => reshape(t, [this.#features, ...new Array<number>(x.shape.length - 2).fill(1)]);
+    const inverse = rsqrt(add(variance, this.#eps));
+    const centered = sub(x, across(mean));
+    const { weight, bias } = this;
+    return weight && bias ? add(mul(centered, across(mul(inverse, weight))), across(bias)) : mul(centered, across(inverse));
+  }
+}
+
+/** running = (1 - factor) running + factor value, in f64. */
+function follow(running: Buffer, value: Tensor, factor: Tensor | number): void {
+  const kept = mul(cast(running, 'f64'), typeof factor === 'number' ? 1 - factor : sub(1, factor));
+  running.assign(cast(add(kept, mul(value, factor)), 'f32'));
+}
+
+const batchNorm1d = kind('BatchNorm1d', { 2: '[batch, features]', 3: '[batch, features, length]' });
+const batchNorm2d = kind('BatchNorm2d', { 4: '[batch, features, height, width]' });
+
+/**
+ * Normalizes each channel over the batch, as `torch.nn.BatchNorm1d(numFeatures)`: x [batch, features] or [batch, features, length].
+ * In training by the batch's mean and variance, which enter `running_mean` and `running_var` (the latter unbiased); in evaluation by
+ * those. `weight` and `bias` [features], 1 and 0 at first. A step that is skipped leaves the running statistics as they were; of the
+ * micro-batches of a step each counts.
+ */
+export class BatchNorm1d extends BatchNorm {
+  constructor(numFeatures: number, options: BatchNormOptions = {}) {
+    super(batchNorm1d, batchNorm1d.made(arguments));
+  }
+}
+
+/** The same over images, as `torch.nn.BatchNorm2d(numFeatures)`: x [batch, features, height, width]. */
+export class BatchNorm2d extends BatchNorm {
+  constructor(numFeatures: number, options: BatchNormOptions = {}) {
+    super(batchNorm2d, batchNorm2d.made(arguments));
+  }
+}

@@ -1,0 +1,163 @@
+// conv.ts: convolutional layers.
+import { OptionError } from '../../errors.ts';
+import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import {
+  type Conv1dOptions,
+  type Conv2dOptions,
+  type ConvTranspose2dOptions,
+  conv1d,
+  conv1dFields,
+  conv2d,
+  conv2dFields,
+  convTranspose2d,
+  convTranspose2dFields,
+  type Size2d,
+  size1d,
+  size2d,
+} from '../../ops/product/convolve.ts';
+import { bool, options, signature } from '../../options/index.ts';
+import { forwardOf, size } from '../fields.ts';
+import { kaimingUniform, uniform } from '../module/init.ts';
+import { Module, Parameter } from '../module/module.ts';
+import { withOptions } from '../module/repr.ts';
+
+/** What the layers take beside what the ops take. */
+interface LayerOptions {
+  /** Default true. */
+  readonly bias?: boolean;
+}
+export interface Conv1dLayerOptions extends Conv1dOptions, LayerOptions {}
+export interface Conv2dLayerOptions extends Conv2dOptions, LayerOptions {}
+export interface ConvTranspose2dLayerOptions extends ConvTranspose2dOptions, LayerOptions {}
+
+/** What decides the shapes of weight and bias, as read. */
+interface Channels {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly groups: number;
+  readonly bias: boolean;
+}
+
+/** Weight and bias of a convolution, filled as PyTorch fills them: uniform within 1 / sqrt(what an output adds up). */
+function parametersOf(where: string, read: Channels, shape: readonly number[]): [Parameter, Parameter | null] {
+  for (const name of ['inChannels', 'outChannels'] as const) {
+    if (read[name] % read.groups === 0) continue;
+    throw new OptionError(`${where}: option groups: expected a divisor of ${name} ${read[name]}, got ${read.groups}`);
+  }
+  const bound = 1 / Math.sqrt(shape.slice(1).reduce((a, b) => a * b, 1));
+  return [
+    new Parameter(shape, kaimingUniform({ a: Math.sqrt(5) })),
+    read.bias ? new Parameter([read.outChannels], uniform(-bound, bound)) : null,
+  ];
+}
+/** [out, in / groups] of a convolution. */
+const weightOf = ({ inChannels, outChannels, groups }: Channels): number[] => [outChannels, inChannels / groups];
+
+const bias = bool.default(true);
+const channels = { inChannels: size, outChannels: size };
+const readConv2d = signature(
+  'nn.Conv2d',
+  { ...channels, kernelSize: size2d(1) },
+  options<Conv2dLayerOptions>()({ ...conv2dFields, bias }),
+);
+const readConv2dForward = forwardOf('Conv2d');
+
+/**
+ * Convolution over images, as `torch.nn.Conv2d`: x [n, inChannels, h, w] -> [n, outChannels, oh, ow], with
+ * oh = floor((h + 2 padding - dilation (kernelSize - 1) - 1) / stride) + 1. Padding is with zeros.
+ * `weight` [outChannels, inChannels / groups, kh, kw], `bias` [outChannels].
+ *
+ * ```ts
+ * new Conv2d(3, 16, 3, { padding: 'same', bias: false });
+ * ```
+ */
+export class Conv2d extends Module {
+  weight: Parameter;
+  bias: Parameter | null;
+  readonly #options: Conv2dOptions;
+
+  /** @param kernelSize one number, or [height, width] */
+  constructor(inChannels: number, outChannels: number, kernelSize: Size2d, options: Conv2dLayerOptions = {}) {
+    super();
+    const read = readConv2d(arguments);
+    const { stride, padding, dilation, groups } = read;
+    [this.weight, this.bias] = parametersOf('nn.Conv2d', read, [...weightOf(read), ...read.kernelSize]);
+    this.#options = { stride, padding, dilation, groups };
+  }
+
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), this.#options);
+  }
+
+  forward(x: TensorLike): Tensor {
+    return conv2d(readConv2dForward(arguments).x, this.weight, this.bias, this.#options);
+  }
+}
+
+const readConv1d = signature(
+  'nn.Conv1d',
+  { ...channels, kernelSize: size1d(1) },
+  options<Conv1dLayerOptions>()({ ...conv1dFields, bias }),
+);
+const readConv1dForward = forwardOf('Conv1d');
+
+/**
+ * Convolution over sequences, as `torch.nn.Conv1d`: x [n, inChannels, length] -> [n, outChannels, out]. Padding is with zeros.
+ * `weight` [outChannels, inChannels / groups, k], `bias` [outChannels].
+ */
+export class Conv1d extends Module {
+  weight: Parameter;
+  bias: Parameter | null;
+  readonly #options: Conv1dOptions;
+
+  constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv1dLayerOptions = {}) {
+    super();
+    const read = readConv1d(arguments);
+    const { stride, padding, dilation, groups } = read;
+    [this.weight, this.bias] = parametersOf('nn.Conv1d', read, [...weightOf(read), read.kernelSize]);
+    this.#options = { stride, padding, dilation, groups };
+  }
+
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), this.#options);
+  }
+
+  forward(x: TensorLike): Tensor {
+    return conv1d(readConv1dForward(arguments).x, this.weight, this.bias, this.#options);
+  }
+}
+
+const readConvTranspose2d = signature(
+  'nn.ConvTranspose2d',
+  { ...channels, kernelSize: size2d(1) },
+  options<ConvTranspose2dLayerOptions>()({ ...convTranspose2dFields, bias }),
+);
+const readConvTranspose2dForward = forwardOf('ConvTranspose2d');
+
+/**
+ * Transposed convolution, as `torch.nn.ConvTranspose2d`: x [n, inChannels, h, w] -> [n, outChannels, oh, ow], with
+ * oh = (h - 1) stride - 2 padding + dilation (kernelSize - 1) + outputPadding + 1.
+ * `weight` [inChannels, outChannels / groups, kh, kw], `bias` [outChannels].
+ */
+export class ConvTranspose2d extends Module {
+  weight: Parameter;
+  bias: Parameter | null;
+  readonly #options: ConvTranspose2dOptions;
+
+  /** @param kernelSize one number, or [height, width] */
+  constructor(inChannels: number, outChannels: number, kernelSize: Size2d, options: ConvTranspose2dLayerOptions = {}) {
+    super();
+    const read = readConvTranspose2d(arguments);
+    const { stride, padding, dilation, groups, outputPadding } = read;
+    [this.weight, this.bias] = parametersOf('nn.ConvTranspose2d', read, [inChannels, outChannels / groups, ...read.kernelSize]);
+    this.#options = { stride, padding, dilation, groups, outputPadding };
+  }
+
+  override extraRepr(): string {
+    return withOptions(super.extraRepr(), this.#options);
+  }
+
+  forward(x: TensorLike): Tensor {
+    return convTranspose2d(readConvTranspose2dForward(arguments).x, this.weight, this.bias, this.#options);
+  }
+}

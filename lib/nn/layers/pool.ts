@@ -1,0 +1,137 @@
+// pool.ts: pooling layers.
+import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import {
+  type AdaptiveSize,
+  type AvgPool2dOptions,
+  type AvgPoolOptions,
+  type AvgPoolWindows,
+  adaptiveAvgPool,
+  avgPool,
+  avgPool1dOptions,
+  avgPool2dOptions,
+  avgPoolWindows,
+  type OutputSize,
+  outputSize,
+} from '../../ops/image/avg-pool.ts';
+import {
+  type MaxPoolAttrs,
+  type MaxPoolOptions,
+  maxPool,
+  maxPool1dOptions,
+  maxPool2dOptions,
+  maxPoolAttrs,
+} from '../../ops/image/max-pool.ts';
+import { kernelSize, type PerDim } from '../../ops/image/windows.ts';
+import { signature } from '../../options/index.ts';
+import { forwardOf } from '../fields.ts';
+import { Module } from '../module/module.ts';
+
+const readMaxPool2d = signature('nn.MaxPool2d', { kernelSize: kernelSize(2) }, maxPool2dOptions);
+const readMaxPool2dForward = forwardOf('MaxPool2d');
+
+/**
+ * The largest element of each window: x [batch, channels, height, width] -> [batch, channels, rows, columns], where
+ * rows = floor((height + 2 padding - dilation (kernelSize - 1) - 1) / stride) + 1. As `torch.nn.MaxPool2d`.
+ */
+export class MaxPool2d extends Module {
+  readonly attrs: MaxPoolAttrs;
+
+  /** @param kernelSize of a window: [rows, columns], or one number for both */
+  constructor(kernelSize: PerDim, options: MaxPoolOptions = {}) {
+    super();
+    this.attrs = maxPoolAttrs('nn.MaxPool2d', readMaxPool2d(arguments));
+  }
+
+  /** @throws ShapeError where x is smaller than a window. */
+  forward(x: TensorLike): Tensor {
+    return maxPool('MaxPool2d', 2, readMaxPool2dForward(arguments).x, this.attrs);
+  }
+}
+
+const readMaxPool1d = signature('nn.MaxPool1d', { kernelSize: kernelSize(1) }, maxPool1dOptions);
+const readMaxPool1dForward = forwardOf('MaxPool1d');
+
+/** The largest element of each window: x [batch, channels, length] -> [batch, channels, windows]. As `torch.nn.MaxPool1d`. */
+export class MaxPool1d extends Module {
+  readonly attrs: MaxPoolAttrs;
+
+  constructor(kernelSize: PerDim, options: MaxPoolOptions = {}) {
+    super();
+    this.attrs = maxPoolAttrs('nn.MaxPool1d', readMaxPool1d(arguments));
+  }
+
+  forward(x: TensorLike): Tensor {
+    return maxPool('MaxPool1d', 1, readMaxPool1dForward(arguments).x, this.attrs);
+  }
+}
+
+const readAvgPool2d = signature('nn.AvgPool2d', { kernelSize: kernelSize(2) }, avgPool2dOptions);
+const readAvgPool2dForward = forwardOf('AvgPool2d');
+
+/** The mean of each window: x [batch, channels, height, width] -> [batch, channels, rows, columns]. As `torch.nn.AvgPool2d`. */
+export class AvgPool2d extends Module {
+  readonly windows: AvgPoolWindows;
+
+  /** @param kernelSize of a window: [rows, columns], or one number for both */
+  constructor(kernelSize: PerDim, options: AvgPool2dOptions = {}) {
+    super();
+    this.windows = avgPoolWindows('nn.AvgPool2d', readAvgPool2d(arguments));
+  }
+
+  /** @throws ShapeError where x is smaller than a window. */
+  forward(x: TensorLike): Tensor {
+    return avgPool('AvgPool2d', 2, readAvgPool2dForward(arguments).x, this.windows);
+  }
+}
+
+const readAvgPool1d = signature('nn.AvgPool1d', { kernelSize: kernelSize(1) }, avgPool1dOptions);
+const readAvgPool1dForward = forwardOf('AvgPool1d');
+
+/** The mean of each window: x [batch, channels, length] -> [batch, channels, windows]. As `torch.nn.AvgPool1d`. */
+export class AvgPool1d extends Module {
+  readonly windows: AvgPoolWindows;
+
+  constructor(kernelSize: PerDim, options: AvgPoolOptions = {}) {
+    super();
+    this.windows = avgPoolWindows('nn.AvgPool1d', readAvgPool1d(arguments));
+  }
+
+  forward(x: TensorLike): Tensor {
+    return avgPool('AvgPool1d', 1, readAvgPool1dForward(arguments).x, this.windows);
+  }
+}
+
+const readAdaptiveAvgPool2d = signature('nn.AdaptiveAvgPool2d', { outputSize: outputSize(2) });
+const readAdaptiveAvgPool2dForward = forwardOf('AdaptiveAvgPool2d');
+
+/** The means of `outputSize` windows of nearly equal size, whatever the size of x. As `torch.nn.AdaptiveAvgPool2d`. */
+export class AdaptiveAvgPool2d extends Module {
+  readonly outputSize: AdaptiveSize;
+
+  /** @param outputSize [rows, columns], or one number for both; null: as many as x has */
+  constructor(outputSize: OutputSize) {
+    super();
+    this.outputSize = readAdaptiveAvgPool2d(arguments).outputSize;
+  }
+
+  forward(x: TensorLike): Tensor {
+    return adaptiveAvgPool('AdaptiveAvgPool2d', 2, readAdaptiveAvgPool2dForward(arguments).x, this.outputSize);
+  }
+}
+
+const readAdaptiveAvgPool1d = signature('nn.AdaptiveAvgPool1d', { outputSize: outputSize(1) });
+const readAdaptiveAvgPool1dForward = forwardOf('AdaptiveAvgPool1d');
+
+/** The same over one dimension: x [batch, channels, length]. As `torch.nn.AdaptiveAvgPool1d`. */
+export class AdaptiveAvgPool1d extends Module {
+  readonly outputSize: AdaptiveSize;
+
+  constructor(outputSize: OutputSize) {
+    super();
+    this.outputSize = readAdaptiveAvgPool1d(arguments).outputSize;
+  }
+
+  forward(x: TensorLike): Tensor {
+    return adaptiveAvgPool('AdaptiveAvgPool1d', 1, readAdaptiveAvgPool1dForward(arguments).x, this.outputSize);
+  }
+}

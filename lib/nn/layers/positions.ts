@@ -1,0 +1,82 @@
+// positions.ts: how a model without recurrence knows places: learned and sinusoidal vectors that are added. (Rotations: ops.rotary.)
+import { ShapeError } from '../../errors.ts';
+import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import { cos, pow, sin } from '../../math/index.ts';
+import { add } from '../../ops/elementwise/elementwise.ts';
+import { slice } from '../../ops/shape/shape.ts';
+import { number, options, signature, whole } from '../../options/index.ts';
+import { forwardOf, size } from '../fields.ts';
+import { normal } from '../module/init.ts';
+import { Module, Parameter } from '../module/module.ts';
+
+/** Steps of x [..., time, dim], checked. */
+function stepsOf(where: string, x: Tensor, dim: number, most = Infinity): number {
+  const [time, width] = x.shape.slice(-2);
+  if (x.shape.length < 2 || width !== dim || time! > most) {
+    const at = most === Infinity ? 'time' : `at most ${most}`;
+    throw new ShapeError(`${where}: expected x [..., ${at}, ${dim}], got [${x.shape}]`);
+  }
+  return time!;
+}
+
+export interface LearnedPositionsOptions {
+  /** Standard deviation of the initial values. Default 0.02, as GPT-2's. */
+  readonly std?: number;
+}
+
+const readLearned = signature(
+  'nn.LearnedPositions',
+  { length: size, dim: size },
+  options<LearnedPositionsOptions>()({ std: number({ min: 0 }).default(0.02) }),
+);
+const readLearnedForward = forwardOf('LearnedPositions');
+
+/** Adds a learned vector to each place: x [..., T, dim] with T <= `length` -> the same; `weight` [length, dim]. */
+export class LearnedPositions extends Module {
+  weight: Parameter;
+
+  constructor(length: number, dim: number, options: LearnedPositionsOptions = {}) {
+    super();
+    const { std } = readLearned(arguments);
+    this.weight = new Parameter([length, dim], normal(0, std));
+  }
+
+  forward(x: TensorLike): Tensor {
+    const { x: t } = readLearnedForward(arguments);
+    const [length, dim] = this.weight.shape as [number, number];
+    const time = stepsOf('LearnedPositions', t, dim, length);
+    return add(t, slice(this.weight, { axis: 0, start: 0, end: time }));
+  }
+}
+
+const even = whole({ min: 2 }).map((n, place) => {
+  if (n % 2 !== 0) throw place.wrong('an even number', n);
+  return n;
+});
+const readSinusoidal = signature('nn.SinusoidalPositions', { dim: even });
+const readSinusoidalForward = forwardOf('SinusoidalPositions');
+
+/**
+ * Adds sin(t / 10000^(2 i / dim)) to element 2 i of place t, and the cosine to element 2 i + 1 (Vaswani et al. 2017):
+ * x [..., T, dim] -> the same. Nothing is learned.
+ */
+export class SinusoidalPositions extends Module {
+  readonly dim: number;
+
+  constructor(dim: number) {
+    super();
+    this.dim = readSinusoidal(arguments).dim;
+  }
+
+  forward(x: TensorLike): Tensor {
+    const { dim } = this;
+    const { x: t } = readSinusoidalForward(arguments);
+    const time = stepsOf('SinusoidalPositions', t, dim);
+    const table = Float32Array.from({ length: time * dim }, (_, k) => {
+      const i = k % dim;
+      const angle = Math.floor(k / dim) / pow(10000, (i - (i % 2)) / dim);
+      return i % 2 === 0 ? sin(angle) : cos(angle);
+    });
+    return add(t, t.graph.constant(table, [time, dim], 'f32'));
+  }
+}

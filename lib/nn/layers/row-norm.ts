@@ -1,0 +1,103 @@
+// row-norm.ts: layer norm and RMS norm over the last dimensions.
+import { ShapeError } from '../../errors.ts';
+import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import { eps as epsField } from '../../ops/args.ts';
+import { layerNorm, rmsNorm } from '../../ops/norm/row-norm.ts';
+import { bool, either, type Field, list, options, signature } from '../../options/index.ts';
+import { forwardOf, size } from '../fields.ts';
+import { ones, zeros } from '../module/init.ts';
+import { Module, Parameter } from '../module/module.ts';
+
+export interface RMSNormOptions {
+  /** Added to the mean square. Default 2^-23, as PyTorch's `eps=None`. */
+  readonly eps?: number;
+  /** Has a weight. Default true. */
+  readonly elementwiseAffine?: boolean;
+}
+export interface LayerNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  readonly eps?: number;
+  /** Has a weight and, unless `bias` is false, a bias. Default true. */
+  readonly elementwiseAffine?: boolean;
+  /** Default true. */
+  readonly bias?: boolean;
+}
+
+/** A size, or a shape of at least one dimension. */
+const normalizedShape: Field<number | readonly number[], readonly number[]> = either(size, list(size, { min: 1 })).map((given) =>
+  typeof given === 'number' ? [given] : given,
+);
+const elementwiseAffine = bool.default(true);
+const readLayerNorm = signature(
+  'nn.LayerNorm',
+  { normalizedShape },
+  options<LayerNormOptions>()({ eps: epsField.default(1e-5), elementwiseAffine, bias: bool.default(true) }),
+);
+const readLayerNormForward = forwardOf('LayerNorm');
+
+function checkInput(where: string, x: Tensor, row: readonly number[]): void {
+  const lead = x.shape.length - row.length;
+  if (lead >= 0 && row.every((d, i) => d === x.shape[lead + i])) return;
+  throw new ShapeError(`${where}: expected x [..., ${row}], got [${x.shape}]`);
+}
+
+/**
+ * Normalizes over the last dimensions, as `torch.nn.LayerNorm(normalizedShape)`: x [..., normalizedShape] -> the same, with `weight`
+ * and `bias` of that shape, 1 and 0 at first.
+ * @throws ShapeError if the last dimensions of x are others.
+ */
+export class LayerNorm extends Module {
+  readonly normalizedShape: readonly number[];
+  readonly eps: number;
+  weight: Parameter | null;
+  bias: Parameter | null;
+
+  constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
+    super();
+    const { normalizedShape: shape, eps, elementwiseAffine: affine, bias } = readLayerNorm(arguments);
+    this.normalizedShape = shape;
+    this.eps = eps;
+    this.weight = affine ? new Parameter(this.normalizedShape, ones()) : null;
+    this.bias = affine && bias ? new Parameter(this.normalizedShape, zeros()) : null;
+  }
+
+  forward(x: TensorLike): Tensor {
+    const { normalizedShape, weight, bias, eps } = this;
+    const { x: t } = readLayerNormForward(arguments);
+    checkInput('LayerNorm', t, normalizedShape);
+    return layerNorm(t, { dims: normalizedShape.length, weight, bias, eps });
+  }
+}
+
+const readRMSNorm = signature(
+  'nn.RMSNorm',
+  { normalizedShape },
+  options<RMSNormOptions>()({ eps: epsField.default(2 ** -23), elementwiseAffine }),
+);
+const readRMSNormForward = forwardOf('RMSNorm');
+
+/**
+ * Divides by the root of the mean square over the last dimensions, as `torch.nn.RMSNorm(normalizedShape)`: x [..., normalizedShape] ->
+ * the same, with `weight` of that shape, 1 at first.
+ * @throws ShapeError if the last dimensions of x are others.
+ */
+export class RMSNorm extends Module {
+  readonly normalizedShape: readonly number[];
+  readonly eps: number;
+  weight: Parameter | null;
+
+  constructor(normalizedShape: number | readonly number[], options: RMSNormOptions = {}) {
+    super();
+    const { normalizedShape: shape, eps, elementwiseAffine: affine } = readRMSNorm(arguments);
+    this.normalizedShape = shape;
+    this.eps = eps;
+    this.weight = affine ? new Parameter(this.normalizedShape, ones()) : null;
+  }
+
+  forward(x: TensorLike): Tensor {
+    const { normalizedShape, weight, eps } = this;
+    const { x: t } = readRMSNormForward(arguments);
+    checkInput('RMSNorm', t, normalizedShape);
+    return rmsNorm(t, { dims: normalizedShape.length, weight, eps });
+  }
+}

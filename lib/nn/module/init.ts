@@ -1,0 +1,192 @@
+// init.ts: initializers, named and defined as in PyTorch's torch.nn.init. Each is a value: a function that fills a parameter.
+import { OptionError, ShapeError } from '../../errors.ts';
+import { choice, number, type OptionsField, options, optionsOnly, signature } from '../../options/index.ts';
+
+/** Random numbers of one parameter: the i-th of a kind is always the same, whatever else is drawn. */
+export interface Draws {
+  /** Uniform in [0, 1). */
+  uniform(i: number): number;
+  /** Every element of `out`: low + (high - low) * uniform(i). */
+  fillUniform(out: Float32Array, low: number, high: number): void;
+  /** Normal, mean 0 and standard deviation 1. */
+  normal(i: number): number;
+}
+
+/** Fills `out`, the values of a parameter of `shape`. */
+export type Initializer = (out: Float32Array, shape: readonly number[], draws: Draws) => void;
+
+export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
+const nonlinearityField = choice<Nonlinearity>('linear', 'sigmoid', 'tanh', 'relu', 'leakyRelu', 'selu');
+
+const readConstant = signature('nn.init.constant', { value: number() });
+const readZeros = signature('nn.init.zeros', {});
+const readOnes = signature('nn.init.ones', {});
+
+export function constant(value: number): Initializer {
+  readConstant(arguments);
+  return (out) => out.fill(value);
+}
+
+export function zeros(): Initializer {
+  readZeros(arguments);
+  return constant(0);
+}
+
+export function ones(): Initializer {
+  readOnes(arguments);
+  return constant(1);
+}
+
+const readUniform = signature('nn.init.uniform', { a: number().default(0), b: number().default(1) });
+const readNormal = signature('nn.init.normal', { mean: number().default(0), std: number({ min: 0 }).default(1) });
+
+/** Uniform in [a, b). Defaults 0 and 1. */
+export function uniform(a = 0, b = 1): Initializer {
+  readUniform(arguments);
+  if (b < a) throw new OptionError(`nn.init.uniform: argument b: expected a number >= a, got ${b} for ${a}`, { a, b });
+  return (out, _, draws) => draws.fillUniform(out, a, b);
+}
+
+/** Normal. Defaults: mean 0, standard deviation 1. */
+export function normal(mean = 0, std = 1): Initializer {
+  readNormal(arguments);
+  return (out, _, draws) => {
+    for (let i = 0; i < out.length; i++) out[i] = mean + std * draws.normal(i);
+  };
+}
+
+export interface XavierOptions {
+  /** Default 1; see `gainOf`. */
+  readonly gain?: number;
+}
+
+const gainOptions: OptionsField<XavierOptions, Required<XavierOptions>> = options<XavierOptions>()({ gain: number().default(1) });
+const readXavierUniform = optionsOnly('nn.init.xavierUniform', gainOptions);
+const readXavierNormal = optionsOnly('nn.init.xavierNormal', gainOptions);
+
+/** Glorot and Bengio 2010: uniform within gain * sqrt(6 / (fanIn + fanOut)). */
+export function xavierUniform(options: XavierOptions = {}): Initializer {
+  const { gain } = readXavierUniform(arguments);
+  return (out, shape, draws) => {
+    const { fanIn, fanOut } = fans('xavierUniform', shape);
+    const bound = gain * Math.sqrt(6 / Math.max(1, fanIn + fanOut));
+    uniform(-bound, bound)(out, shape, draws);
+  };
+}
+
+/** Glorot and Bengio 2010: normal with standard deviation gain * sqrt(2 / (fanIn + fanOut)). */
+export function xavierNormal(options: XavierOptions = {}): Initializer {
+  const { gain } = readXavierNormal(arguments);
+  return (out, shape, draws) => {
+    const { fanIn, fanOut } = fans('xavierNormal', shape);
+    normal(0, gain * Math.sqrt(2 / Math.max(1, fanIn + fanOut)))(out, shape, draws);
+  };
+}
+
+export interface KaimingOptions {
+  /** Negative slope of leakyRelu; default 0. */
+  readonly a?: number;
+  /** Keep the variance forwards (default) or backwards. */
+  readonly mode?: 'fanIn' | 'fanOut';
+  /** Default 'leakyRelu', which with a = 0 is relu. */
+  readonly nonlinearity?: Nonlinearity;
+}
+
+const kaimingOptions: OptionsField<KaimingOptions, Required<KaimingOptions>> = options<KaimingOptions>()({
+  a: number().default(0),
+  mode: choice('fanIn', 'fanOut').default('fanIn'),
+  nonlinearity: nonlinearityField.default('leakyRelu'),
+});
+const readKaimingUniform = optionsOnly('nn.init.kaimingUniform', kaimingOptions);
+const readKaimingNormal = optionsOnly('nn.init.kaimingNormal', kaimingOptions);
+
+/** He et al. 2015: uniform within gain * sqrt(3 / fan). */
+export function kaimingUniform(options: KaimingOptions = {}): Initializer {
+  const std = kaimingStd('kaimingUniform', readKaimingUniform(arguments));
+  return (out, shape, draws) => {
+    const bound = Math.sqrt(3) * std(shape);
+    uniform(-bound, bound)(out, shape, draws);
+  };
+}
+
+/** He et al. 2015: normal with standard deviation gain / sqrt(fan). */
+export function kaimingNormal(options: KaimingOptions = {}): Initializer {
+  const std = kaimingStd('kaimingNormal', readKaimingNormal(arguments));
+  return (out, shape, draws) => normal(0, std(shape))(out, shape, draws);
+}
+
+const readOrthogonal = optionsOnly('nn.init.orthogonal', gainOptions);
+
+/**
+ * Saxe et al. 2013: rows (or columns, if there are fewer of them) orthogonal to one another, each of norm `gain`; dimensions
+ * 1.. count as one. The Q of a QR decomposition of normal draws, with the signs that make it uniform over all such matrices.
+ */
+export function orthogonal(options: XavierOptions = {}): Initializer {
+  const { gain } = readOrthogonal(arguments);
+  return (out, shape, draws) => {
+    if (shape.length < 2) throw new ShapeError(`orthogonal: expected at least 2 dimensions, got [${shape}]`);
+    if (out.length === 0) return;
+    const rows = shape[0]!;
+    const columns = out.length / rows;
+    const count = Math.min(rows, columns);
+    const length = Math.max(rows, columns);
+    const vectors = Array.from({ length: count }, (_, v) =>
+      Float64Array.from({ length }, (_, k) => draws.normal(v * length + k)),
+    );
+    orthonormalize(vectors);
+    for (let r = 0; r < rows; r++) {
+      for (let c = 0; c < columns; c++) out[r * columns + c] = gain * (rows <= columns ? vectors[r]![c]! : vectors[c]![r]!);
+    }
+  };
+}
+
+const readGainOf = signature('nn.init.gainOf', { nonlinearity: nonlinearityField, a: number().default(0.01) });
+
+/** The factor by which a nonlinearity shrinks its input's standard deviation, to make up for; PyTorch's `calculate_gain`. */
+export function gainOf(nonlinearity: Nonlinearity, a = 0.01): number {
+  readGainOf(arguments);
+  switch (nonlinearity) {
+    case 'tanh':
+      return 5 / 3;
+    case 'relu':
+      return Math.SQRT2;
+    case 'leakyRelu':
+      return Math.sqrt(2 / (1 + a * a));
+    case 'selu':
+      return 3 / 4;
+    default:
+      return 1;
+  }
+}
+
+/** Inputs and outputs that a weight [out, in, ...] joins, with the size of its window. */
+function fans(where: string, shape: readonly number[]): { fanIn: number; fanOut: number } {
+  if (shape.length < 2) throw new ShapeError(`${where}: expected at least 2 dimensions, got [${shape}]`);
+  const window = shape.slice(2).reduce((n, d) => n * d, 1);
+  return { fanIn: shape[1]! * window, fanOut: shape[0]! * window };
+}
+
+function kaimingStd(where: string, { a, mode, nonlinearity }: Required<KaimingOptions>): (shape: readonly number[]) => number {
+  return (shape) => gainOf(nonlinearity, a) / Math.sqrt(Math.max(1, fans(where, shape)[mode]));
+}
+
+/** Gram-Schmidt, each vector twice: once loses digits where vectors are nearly parallel. */
+function orthonormalize(vectors: readonly Float64Array[]): void {
+  for (const [i, v] of vectors.entries()) {
+    for (let pass = 0; pass < 2; pass++) {
+      for (let j = 0; j < i; j++) addScaled(v, vectors[j]!, -dot(v, vectors[j]!));
+    }
+    const norm = Math.sqrt(dot(v, v));
+    for (let k = 0; k < v.length; k++) v[k]! /= norm;
+  }
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let k = 0; k < a.length; k++) sum += a[k]! * b[k]!;
+  return sum;
+}
+
+function addScaled(y: Float64Array, x: Float64Array, a: number): void {
+  for (let k = 0; k < y.length; k++) y[k]! += a * x[k]!;
+}

@@ -1,0 +1,221 @@
+// row-norm.ts: layer norm and RMS norm over the last dimensions, forward and backward. Kernels: row_norm.h.
+import { DTypeError, ShapeError } from '../../errors.ts';
+import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
+import { f32, type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../../ir/op.ts';
+import { squareOf } from '../../math/index.ts';
+import { options, signature, whole } from '../../options/index.ts';
+import { eps, optionalTensor, tensor } from '../args.ts';
+import { moved, span } from '../shape/axes.ts';
+
+export interface RowNormAttrs {
+  /** How many of the last dimensions are one row. */
+  readonly dims: number;
+  readonly eps: number;
+  /** Which of weight and bias are among the inputs. */
+  readonly weight: boolean;
+  readonly bias: boolean;
+}
+
+interface Rows {
+  readonly rows: number;
+  readonly n: number;
+}
+function rowsOf({ shape }: { readonly shape: readonly number[] }, { dims }: RowNormAttrs): Rows {
+  const first = shape.length - dims;
+  return { rows: span(shape, 0, first), n: span(shape, first) };
+}
+const nodeRows = (node: Node<RowNormAttrs>): Rows => rowsOf(node.ins[0] as Tensor, node.attrs);
+
+function ints(node: Node<RowNormAttrs>): number[] {
+  const { rows, n } = nodeRows(node);
+  return [rows, n, +node.attrs.weight, +node.attrs.bias];
+}
+
+function expect(op: string, what: string, got: TensorType | undefined, shape: readonly number[]): void {
+  if (got?.dtype !== 'f32') throw new DTypeError(`${op}: expected ${what} as f32, got ${got ? typeName(got) : 'none'}`);
+  if (!sameShape(got.shape, shape)) throw new ShapeError(`${op}: expected ${what} as [${shape}], got [${got.shape}]`);
+}
+
+/** Of each row of a layer norm: mean, 1 / deviation, and what rounding the mean lost, times that. Of an RMS norm: 1 / root mean square. */
+const statsType = (x: TensorType, attrs: RowNormAttrs, centered: boolean): TensorType =>
+  centered ? f32(rowsOf(x, attrs).rows, 3) : f32(rowsOf(x, attrs).rows);
+
+/** The shape that weight and bias have. */
+function checkRow(op: string, x: TensorType, { dims }: RowNormAttrs): readonly number[] {
+  expect(op, 'x', x, x.shape);
+  if (dims < 1 || dims > x.shape.length) {
+    throw new ShapeError(`${op}: expected x of at least ${Math.max(1, dims)} dimensions, got [${x.shape}]`);
+  }
+  return x.shape.slice(x.shape.length - dims);
+}
+
+function normOp(name: string, centered: boolean, gradient: () => OpDef<RowNormAttrs>): OpDef<RowNormAttrs> {
+  return {
+    name,
+    infer(ins, attrs) {
+      const [x, ...affine] = ins as [TensorType, ...TensorType[]];
+      const row = checkRow(name, x, attrs);
+      if (attrs.weight) expect(name, 'weight', affine[0], row);
+      if (attrs.bias) expect(name, 'bias', affine[+attrs.weight], row);
+      return [x, statsType(x, attrs, centered)];
+    },
+    vjp(node, [dy]) {
+      if (!dy) return node.ins.map(() => null);
+      const [x, weight] = node.ins as [Tensor, Tensor];
+      const ins = [x, node.outs[1] as Tensor, dy, ...(node.attrs.weight ? [weight] : [])];
+      return [...dy.graph.add(gradient(), ins, node.attrs).outs];
+    },
+    lower: (node) => ({ ints: ints(node), floats: [node.attrs.eps] }),
+    cost: (node) => moved(node, 8 * nodeRows(node).rows * nodeRows(node).n),
+    inplace: () => [[0, 0]],
+    saved: [1],
+    ref([y, stats], [x, ...affine], node) {
+      const { rows, n } = nodeRows(node);
+      const { eps, weight, bias } = node.attrs;
+      for (let r = 0; r < rows; r++) {
+        const row = Array.from((x as RefArray).subarray(r * n, (r + 1) * n));
+        const mean = centered ? row.reduce((a, b) => a + b, 0) / n : 0;
+        const scale = 1 / Math.sqrt(row.reduce((a, b) => a + squareOf(b - mean), 0) / n + eps);
+        const rounded = Math.fround(mean);
+        (stats as RefArray).set(centered ? [rounded, scale, (rounded - mean) * scale] : [scale], centered ? 3 * r : r);
+        row.forEach((v, c) => {
+          const w = weight ? (affine[0]![c] as number) : 1;
+          (y as RefArray)[r * n + c] = (v - mean) * scale * w + (bias ? (affine[+weight]![c] as number) : 0);
+        });
+      }
+    },
+    samples: () => SHAPES.map(([shape, attrs]) => sample(shape, attrs, centered)),
+  };
+}
+
+/** Inputs x, the statistics, dy, and the weight if there is one; outputs dx, then the gradients of weight and bias, if there are such. */
+function normGradOp(name: string, centered: boolean): OpDef<RowNormAttrs> {
+  return {
+    name,
+    infer(ins, attrs) {
+      const [x, stats, dy, weight] = ins as [TensorType, TensorType, TensorType, TensorType | undefined];
+      const row = checkRow(name, x, attrs);
+      expect(name, 'the statistics', stats, statsType(x, attrs, centered).shape);
+      expect(name, 'dy', dy, x.shape);
+      if (attrs.weight) expect(name, 'weight', weight, row);
+      return [x, ...(attrs.weight ? [f32(...row)] : []), ...(attrs.bias ? [f32(...row)] : [])];
+    },
+    lower: (node) => ({ ints: ints(node) }),
+    cost: (node) => moved(node, 14 * nodeRows(node).rows * nodeRows(node).n),
+    inplace: () => [
+      [0, 0],
+      [0, 2],
+    ],
+    ref([dx, ...affine], ins, node) {
+      const [x, stats, dy, weight] = ins as [RefArray, RefArray, RefArray, RefArray];
+      const { rows, n } = nodeRows(node);
+      const { attrs } = node;
+      for (const d of affine) d.fill(0);
+      for (let r = 0; r < rows; r++) {
+        const [mean, scale, lost] = centered ? stats.subarray(3 * r, 3 * r + 3) : [0, stats[r]!, 0];
+        const z = Array.from(x.subarray(r * n, (r + 1) * n), (v) => (v - mean!) * scale! + lost!);
+        const d = Array.from(dy.subarray(r * n, (r + 1) * n));
+        const g = d.map((v, c) => v * (attrs.weight ? (weight[c] as number) : 1));
+        const mg = centered ? g.reduce((a, b) => a + b, 0) / n : 0;
+        const mz = g.reduce((a, b, c) => a + b * (z[c] as number), 0) / n;
+        (dx as RefArray).set(
+          g.map((v, c) => scale! * (v - mg - (z[c] as number) * mz)),
+          r * n,
+        );
+        d.forEach((v, c) => {
+          if (attrs.weight) (affine[0] as RefArray)[c]! += v * (z[c] as number);
+          if (attrs.bias) (affine[+attrs.weight] as RefArray)[c]! += v;
+        });
+      }
+    },
+    samples: () =>
+      SHAPES.map(([shape, attrs]): Sample<RowNormAttrs> => {
+        const x = f32(...shape);
+        const row = f32(...shape.slice(shape.length - attrs.dims));
+        return {
+          ins: [x, statsType(x, attrs, centered), x, ...(attrs.weight ? [row] : [])],
+          attrs,
+          fill: ['normal', [0.5, 1.5], 'normal'],
+          tolerance: 1e-5,
+        };
+      }),
+  };
+}
+
+const affine = (dims: number, weight: boolean, bias: boolean): RowNormAttrs => ({ dims, eps: 1e-5, weight, bias });
+const SHAPES: readonly (readonly [readonly number[], RowNormAttrs])[] = [
+  [[3, 7], affine(1, true, true)],
+  [[2, 3, 16], affine(1, true, true)],
+  [[70, 33], affine(1, true, true)],
+  [[4, 3, 5], affine(2, true, true)],
+  [[5, 19], affine(1, true, false)],
+  [[5, 19], affine(1, false, true)],
+  [[2, 40], affine(1, false, false)],
+  [[1, 1], affine(1, true, true)],
+  [[5], affine(1, true, true)],
+  [[0, 4], affine(1, true, true)],
+];
+
+function sample(shape: readonly number[], attrs: RowNormAttrs, centered: boolean): Sample<RowNormAttrs> {
+  const row = f32(...shape.slice(shape.length - attrs.dims));
+  return {
+    ins: [f32(...shape), ...(attrs.weight ? [row] : []), ...(attrs.bias ? [row] : [])],
+    attrs,
+    tolerance: 1e-5,
+    // A row of one element is a step function of nothing.
+    ...(centered && row.shape.length === 1 && row.shape[0] === 1 && { noGradient: true }),
+  };
+}
+
+export const LAYER_NORM: OpDef<RowNormAttrs> = normOp('layerNorm', true, () => LAYER_NORM_GRAD);
+export const RMS_NORM: OpDef<RowNormAttrs> = normOp('rmsNorm', false, () => RMS_NORM_GRAD);
+export const LAYER_NORM_GRAD: OpDef<RowNormAttrs> = normGradOp('layerNormGrad', true);
+export const RMS_NORM_GRAD: OpDef<RowNormAttrs> = normGradOp('rmsNormGrad', false);
+
+export interface RMSNormOptions {
+  /** How many of the last dimensions make a row. Default: those of `weight`, else 1. */
+  readonly dims?: number;
+  /** Of the row's shape; absent: 1. */
+  readonly weight?: TensorLike | null;
+  /** Added to the mean square. Default 2^-23, the distance from 1 to the next f32, as PyTorch has it. */
+  readonly eps?: number;
+}
+export interface LayerNormOptions extends RMSNormOptions {
+  /** Of the row's shape; absent: 0. */
+  readonly bias?: TensorLike | null;
+  /** Added to the variance. Default 1e-5. */
+  readonly eps?: number;
+}
+
+const FIELDS = { dims: whole({ min: 1 }).optional(), weight: optionalTensor };
+const readLayerNorm = signature(
+  'ops.layerNorm',
+  { x: tensor },
+  options<LayerNormOptions>()({ ...FIELDS, bias: optionalTensor, eps: eps.default(1e-5) }),
+);
+const readRmsNorm = signature('ops.rmsNorm', { x: tensor }, options<RMSNormOptions>()({ ...FIELDS, eps: eps.default(2 ** -23) }));
+
+function apply(op: OpDef<RowNormAttrs>, read: ReturnType<typeof readLayerNorm>): Tensor {
+  const { x: t, weight, bias, eps, dims = Math.max(1, (weight ?? bias)?.shape.length ?? 1) } = read;
+  const ins = [t, ...(weight ? [weight] : []), ...(bias ? [bias] : [])];
+  return t.graph.add(op, ins, { dims, eps, weight: Boolean(weight), bias: Boolean(bias) }).outs[0] as Tensor;
+}
+
+/**
+ * `(x - mean) / sqrt(variance + eps) * weight + bias` over the last dimensions of an f32 tensor. As `torch.nn.functional.layer_norm`.
+ * @throws ShapeError if weight or bias has not the shape of a row.
+ */
+export function layerNorm(x: TensorLike, options: LayerNormOptions = {}): Tensor {
+  return apply(LAYER_NORM, readLayerNorm(arguments));
+}
+
+/**
+ * `x / sqrt(mean(x^2) + eps) * weight` over the last dimensions of an f32 tensor. As `torch.nn.functional.rms_norm`.
+ * @throws ShapeError if the weight has not the shape of a row.
+ */
+export function rmsNorm(x: TensorLike, options: RMSNormOptions = {}): Tensor {
+  return apply(RMS_NORM, { ...readRmsNorm(arguments), bias: null });
+}
+
+/** The records of this file. */
+export const ROW_NORMS: readonly OpDef<RowNormAttrs>[] = [LAYER_NORM, LAYER_NORM_GRAD, RMS_NORM, RMS_NORM_GRAD];

@@ -1,0 +1,341 @@
+// conv.ts: two-dimensional convolution and its gradients, the records. Kernels: conv.h, conv_weight.h. Public functions: convolve.ts.
+import { DTypeError, GraphError, ShapeError } from '../../errors.ts';
+import type { Node, Tensor } from '../../ir/graph.ts';
+import {
+  bytesOf,
+  type Cost,
+  type OpDef,
+  type RefArray,
+  type Sample,
+  sameShape,
+  sizeOf,
+  type TensorType,
+  typeName,
+} from '../../ir/op.ts';
+import { add } from '../elementwise/elementwise.ts';
+import { SCALAR } from '../elementwise/scalar.ts';
+import { sum } from '../reduce/reduce.ts';
+import { broadcastTo, reshape } from '../shape/shape.ts';
+import { ACTS, type Activation } from './matmul.ts';
+
+type Pair = readonly [number, number];
+
+/** Of height, then of width. */
+export interface ConvAttrs {
+  readonly stride: Pair;
+  /** Zeros before the first row and column, then after the last: top, left, bottom, right. */
+  readonly padding: readonly [number, number, number, number];
+  readonly dilation: Pair;
+  readonly groups: number;
+  /** Applied to the result plus bias. Set by the compiler. */
+  readonly act?: Activation;
+}
+export interface ConvGradInputAttrs extends ConvAttrs {
+  /** Height and width of what is made. */
+  readonly size: Pair;
+}
+export interface ConvGradWeightAttrs extends ConvAttrs {
+  /** Height and width of the kernel. */
+  readonly kernel: Pair;
+  /** A second output: the gradient of a bias, the sum of dy of each channel. */
+  readonly bias: boolean;
+}
+
+/** x[n, groups * ci, h, w], weight[groups * co, ci, kh, kw], y[n, groups * co, oh, ow]. */
+interface Sizes {
+  readonly n: number;
+  readonly ci: number;
+  readonly co: number;
+  readonly h: number;
+  readonly w: number;
+  readonly oh: number;
+  readonly ow: number;
+  readonly kh: number;
+  readonly kw: number;
+}
+type Shape4 = readonly [number, number, number, number];
+
+/** Rows (or columns) of the output of a convolution over `size`; below 1 where the kernel is larger than what it runs over. */
+export function convOut(size: number, before: number, after: number, kernel: number, stride: number, dilation: number): number {
+  return Math.floor((size + before + after - dilation * (kernel - 1) - 1) / stride) + 1;
+}
+
+function check4(op: string, what: string, t: TensorType): Shape4 {
+  if (t.dtype !== 'f32') throw new DTypeError(`${op}: expected ${what} in f32, got ${typeName(t)}; ops.cast(x, 'f32') converts`);
+  if (t.shape.length !== 4) throw new ShapeError(`${op}: expected ${what} of 4 dimensions, got ${typeName(t)}`);
+  return t.shape as Shape4;
+}
+
+/** Output height and width of x under a kernel. */
+function outSize(op: string, [h, w]: Pair, [kh, kw]: Pair, { stride, padding, dilation }: ConvAttrs): [number, number] {
+  const [top, left, bottom, right] = padding;
+  const oh = convOut(h, top, bottom, kh, stride[0], dilation[0]);
+  const ow = convOut(w, left, right, kw, stride[1], dilation[1]);
+  if (kh < 1 || kw < 1 || oh < 1 || ow < 1) {
+    const reach = [dilation[0] * (kh - 1) + 1, dilation[1] * (kw - 1) + 1];
+    const padded = [h + top + bottom, w + left + right];
+    throw new ShapeError(
+      `${op}: expected a kernel within the padded input of ${padded.join('x')}, got one of ${reach.join('x')}`,
+    );
+  }
+  return [oh, ow];
+}
+
+function checkChannels(op: string, groups: number, x: Shape4, w: Shape4): void {
+  if (x[1] !== w[1] * groups || w[0] % groups !== 0) {
+    const per = groups === 1 ? '' : ` in ${groups} groups`;
+    const last =
+      x[3] === w[1] * groups ? '; images are [n, channels, height, width]: ops.transpose(x, { axes: [0, 3, 1, 2] })' : '';
+    throw new ShapeError(
+      `${op}: expected x of ${w[1] * groups} channels and a multiple of ${groups} filters for a weight [${w}]${per}, got x [${x}]${last}`,
+    );
+  }
+}
+
+function checkBias(op: string, bias: TensorType | undefined, channels: number): void {
+  if (bias && (bias.dtype !== 'f32' || !sameShape(bias.shape, [channels]))) {
+    throw new ShapeError(`${op}: expected a bias f32[${channels}], got ${typeName(bias)}`);
+  }
+}
+
+const pair = (shape: readonly number[]): Pair => [shape[2] as number, shape[3] as number];
+
+/** The sizes of a node of any of the three ops, whichever of x, weight and y it makes. */
+function sizesOf(x: readonly number[], weight: readonly number[], y: readonly number[], groups: number): Sizes {
+  const [n, , h, w] = x as Shape4;
+  const [filters, ci, kh, kw] = weight as Shape4;
+  return { n, ci, co: filters / groups, h, w, oh: y[2] as number, ow: y[3] as number, kh, kw };
+}
+
+function ints(s: Sizes, attrs: ConvAttrs): number[] {
+  const { stride, padding, dilation, groups, act } = attrs;
+  const sizes = [s.n, groups, s.ci, s.co, s.h, s.w, s.oh, s.ow, s.kh, s.kw];
+  return [...sizes, ...stride, ...dilation, padding[0], padding[1], ACTS.indexOf(act)];
+}
+
+function costOf(node: Node, s: Sizes, groups: number): Cost {
+  const bytes = [...node.ins, ...node.outs].reduce((total, t) => total + bytesOf(t.type), 0);
+  const macs = s.n * groups * s.co * s.ci * s.kh * s.kw * s.oh * s.ow;
+  return { flops: 2 * macs, bytes, macs };
+}
+
+/** Calls `visit` with the positions in x, weight and y of every product that a convolution adds up. */
+function eachProduct(s: Sizes, attrs: ConvAttrs, visit: (x: number, w: number, y: number) => void): void {
+  const { stride, padding, dilation, groups } = attrs;
+  const filters = groups * s.co;
+  const taps = s.ci * s.kh * s.kw;
+  for (let row = 0; row < s.n * filters * s.oh; row++) {
+    const [image, o, i] = [Math.floor(row / (filters * s.oh)), Math.floor(row / s.oh) % filters, row % s.oh];
+    for (let tap = 0; tap < taps; tap++) {
+      const [c, ky, kx] = [Math.floor(tap / (s.kh * s.kw)), Math.floor(tap / s.kw) % s.kh, tap % s.kw];
+      const r = i * stride[0] + ky * dilation[0] - padding[0];
+      if (r < 0 || r >= s.h) continue;
+      const plane = (image * groups + Math.floor(o / s.co)) * s.ci + c;
+      for (let j = 0; j < s.ow; j++) {
+        const q = j * stride[1] + kx * dilation[1] - padding[1];
+        if (q >= 0 && q < s.w) visit((plane * s.h + r) * s.w + q, o * taps + tap, row * s.ow + j);
+      }
+    }
+  }
+}
+
+/** Bias and activation over a finished [n, channels, ...]. */
+function finishRef(y: RefArray, bias: RefArray | undefined, act: Activation | undefined, plane: number, channels: number): void {
+  for (let e = 0; e < y.length; e++) {
+    const v = (y[e] as number) + (bias ? (bias[Math.floor(e / plane) % channels] as number) : 0);
+    y[e] = act ? SCALAR[act](v, NaN, NaN) : v;
+  }
+}
+
+const attrsOf = ({ stride, padding, dilation, groups }: ConvAttrs): ConvAttrs => ({ stride, padding, dilation, groups });
+
+function unfused(op: string, attrs: ConvAttrs): void {
+  if (attrs.act) throw new GraphError(`${op}: the fused form is made after differentiation`);
+}
+
+// ---- forward -----------------------------------------------------------------------------------------------------
+const forwardSizes = (node: Node<ConvAttrs>): Sizes =>
+  sizesOf(node.ins[0]!.shape, node.ins[1]!.shape, node.out.shape, node.attrs.groups);
+
+export const CONV2D: OpDef<ConvAttrs> = {
+  name: 'conv2d',
+  infer([x, w, bias], attrs) {
+    const [xs, ws] = [check4('conv2d', 'x', x!), check4('conv2d', 'a weight', w!)];
+    checkChannels('conv2d', attrs.groups, xs, ws);
+    checkBias('conv2d', bias, ws[0]);
+    return [{ dtype: 'f32', shape: [xs[0], ws[0], ...outSize('conv2d', pair(xs), pair(ws), attrs)] }];
+  },
+  vjp(node, [dy]) {
+    unfused('conv2d', node.attrs);
+    if (!dy) return node.ins.map(() => null);
+    const [x, w, bias] = node.ins as [Tensor, Tensor, Tensor | undefined];
+    const attrs = attrsOf(node.attrs);
+    const dx = dy.graph.add(CONV2D_GRAD_INPUT, [dy, w], { ...attrs, size: pair(x.shape) }).out;
+    const dw = dy.graph.add(CONV2D_GRAD_WEIGHT, [x, dy], { ...attrs, kernel: pair(w.shape), bias: bias !== undefined }).outs;
+    return [dx, ...dw];
+  },
+  lower: (node) => ({ ints: ints(forwardSizes(node), node.attrs) }),
+  cost: (node) => costOf(node, forwardSizes(node), node.attrs.groups),
+  ref([y], [x, w, bias], node) {
+    const [ya, xa, wa] = [y, x, w] as [RefArray, RefArray, RefArray];
+    const s = forwardSizes(node);
+    ya.fill(0);
+    eachProduct(s, node.attrs, (xi, wi, yi) => {
+      ya[yi] = (ya[yi] as number) + (xa[xi] as number) * (wa[wi] as number);
+    });
+    finishRef(ya, bias, node.attrs.act, s.oh * s.ow, s.co * node.attrs.groups);
+  },
+  samples: () => geometries().map((g) => ({ ...g.rest, ins: [g.x, g.w, ...g.bias], attrs: { ...g.attrs, ...g.act } })),
+};
+
+// ---- gradient of the input, and transposed convolution -----------------------------------------------------------
+const inputSizes = (node: Node<ConvGradInputAttrs>): Sizes =>
+  sizesOf(node.out.shape, node.ins[1]!.shape, node.ins[0]!.shape, node.attrs.groups);
+
+/** Inputs dy and weight, and a bias of the channels of x where it is a layer of its own: output dx. */
+export const CONV2D_GRAD_INPUT: OpDef<ConvGradInputAttrs> = {
+  name: 'conv2dGradInput',
+  infer([dy, w, bias], attrs) {
+    const op = 'conv2dGradInput';
+    const [ys, ws] = [check4(op, 'dy', dy!), check4(op, 'a weight', w!)];
+    const [oh, ow] = outSize(op, attrs.size, pair(ws), attrs);
+    if (ys[1] !== ws[0] || ws[0] % attrs.groups !== 0 || ys[2] !== oh || ys[3] !== ow) {
+      throw new ShapeError(`${op}: expected dy [${ys[0]},${ws[0]},${oh},${ow}] for a weight [${ws}], got [${ys}]`);
+    }
+    checkBias(op, bias, ws[1] * attrs.groups);
+    return [{ dtype: 'f32', shape: [ys[0], ws[1] * attrs.groups, ...attrs.size] }];
+  },
+  vjp(node, [ddx]) {
+    unfused('conv2dGradInput', node.attrs);
+    if (!ddx) return node.ins.map(() => null);
+    const [dy, w, bias] = node.ins as [Tensor, Tensor, Tensor | undefined];
+    const attrs = attrsOf(node.attrs);
+    const weight = dy.graph.add(CONV2D_GRAD_WEIGHT, [ddx, dy], { ...attrs, kernel: pair(w.shape), bias: false }).out;
+    const ddy = dy.graph.add(CONV2D, [ddx, w], attrs).out;
+    return [ddy, weight, ...(bias ? [sum(ddx, { axes: [0, 2, 3] })] : [])];
+  },
+  lower: (node) => ({ ints: ints(inputSizes(node), node.attrs) }),
+  cost: (node) => costOf(node, inputSizes(node), node.attrs.groups),
+  ref([dx], [dy, w, bias], node) {
+    const [xa, ya, wa] = [dx, dy, w] as [RefArray, RefArray, RefArray];
+    const s = inputSizes(node);
+    xa.fill(0);
+    eachProduct(s, node.attrs, (xi, wi, yi) => {
+      xa[xi] = (xa[xi] as number) + (ya[yi] as number) * (wa[wi] as number);
+    });
+    finishRef(xa, bias, node.attrs.act, s.h * s.w, s.ci * node.attrs.groups);
+  },
+  samples: () =>
+    geometries().map(({ rest, y, w, x, act, ...g }, i) => {
+      const bias: TensorType[] = i % 2 ? [{ dtype: 'f32', shape: [x.shape[1]!] }] : [];
+      return { ...rest, ins: [y, w, ...bias], attrs: { ...g.attrs, ...act, size: pair(x.shape) } };
+    }),
+};
+
+// ---- gradient of the weight --------------------------------------------------------------------------------------
+const weightSizes = (node: Node<ConvGradWeightAttrs>): Sizes =>
+  sizesOf(node.ins[0]!.shape, node.outs[0]!.shape, node.ins[1]!.shape, node.attrs.groups);
+
+/** Inputs x and dy: outputs dw and, with `bias`, the sum of dy of each channel. */
+export const CONV2D_GRAD_WEIGHT: OpDef<ConvGradWeightAttrs> = {
+  name: 'conv2dGradWeight',
+  infer([x, dy], attrs) {
+    const op = 'conv2dGradWeight';
+    const [xs, ys] = [check4(op, 'x', x!), check4(op, 'dy', dy!)];
+    const [oh, ow] = outSize(op, pair(xs), attrs.kernel, attrs);
+    if (xs[0] !== ys[0] || xs[1] % attrs.groups !== 0 || ys[1] % attrs.groups !== 0 || ys[2] !== oh || ys[3] !== ow) {
+      throw new ShapeError(`${op}: expected dy [${xs[0]},*,${oh},${ow}] for x [${xs}] in ${attrs.groups} groups, got [${ys}]`);
+    }
+    const dw: TensorType = { dtype: 'f32', shape: [ys[1], xs[1] / attrs.groups, ...attrs.kernel] };
+    return attrs.bias ? [dw, { dtype: 'f32', shape: [ys[1]] }] : [dw];
+  },
+  vjp(node, [ddw, ddb]) {
+    const [x, dy] = node.ins as [Tensor, Tensor];
+    const attrs = attrsOf(node.attrs);
+    const dx = ddw ? dy.graph.add(CONV2D_GRAD_INPUT, [dy, ddw], { ...attrs, size: pair(x.shape) }).out : null;
+    const fromWeight = ddw ? dy.graph.add(CONV2D, [x, ddw], attrs).out : null;
+    const fromBias = ddb ? broadcastTo(reshape(ddb, [1, ddb.shape[0]!, 1, 1]), dy.shape) : null;
+    return [dx, fromWeight && fromBias ? add(fromWeight, fromBias) : (fromWeight ?? fromBias)];
+  },
+  lower: (node) => ({ ints: ints(weightSizes(node), node.attrs) }),
+  cost: (node) => costOf(node, weightSizes(node), node.attrs.groups),
+  ref([dw, db], [x, dy], node) {
+    const [wa, xa, ya] = [dw, x, dy] as [RefArray, RefArray, RefArray];
+    const s = weightSizes(node);
+    wa.fill(0);
+    eachProduct(s, node.attrs, (xi, wi, yi) => {
+      wa[wi] = (wa[wi] as number) + (xa[xi] as number) * (ya[yi] as number);
+    });
+    db?.fill(0);
+    if (db) {
+      const plane = s.oh * s.ow;
+      for (let e = 0; e < ya.length; e++) {
+        const c = Math.floor(e / plane) % db.length;
+        db[c] = (db[c] as number) + (ya[e] as number);
+      }
+    }
+  },
+  samples: () =>
+    geometries().map(({ rest, x, y, attrs, w }, i) => ({
+      ...rest,
+      ins: [x, y],
+      attrs: { ...attrs, kernel: pair(w.shape), bias: i % 2 === 0 },
+    })),
+};
+
+// ---- samples -----------------------------------------------------------------------------------------------------
+interface Geometry {
+  readonly x: TensorType;
+  readonly w: TensorType;
+  readonly y: TensorType;
+  readonly bias: readonly TensorType[];
+  readonly attrs: ConvAttrs;
+  readonly act: { readonly act?: Activation };
+  readonly rest: Omit<Sample<never>, 'ins' | 'attrs'>;
+}
+
+/** x and weight, what is not the default, and the activation and bias of the forward form. */
+function geometry(x: Shape4, w: Shape4, given: Partial<ConvAttrs> = {}, bias = false, act?: Activation): Geometry {
+  const attrs: ConvAttrs = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1, ...given };
+  const y = CONV2D.infer(
+    [
+      { dtype: 'f32', shape: x },
+      { dtype: 'f32', shape: w },
+    ],
+    attrs,
+  )[0]!;
+  const products = sizeOf(y.shape) * w[1] * w[2] * w[3];
+  const terms = Math.max(w[1] * w[2] * w[3], (w[0] / attrs.groups) * w[2] * w[3], x[0] * y.shape[2]! * y.shape[3]!);
+  return {
+    x: { dtype: 'f32', shape: x },
+    w: { dtype: 'f32', shape: w },
+    y,
+    bias: bias ? [{ dtype: 'f32', shape: [w[0]] }] : [],
+    attrs,
+    act: act ? { act } : {},
+    rest: { tolerance: 2e-6 * Math.sqrt(terms), ...(act || products > 30_000 ? { noGradient: true } : {}) },
+  };
+}
+
+const geometries = (): Geometry[] => [
+  geometry([1, 1, 1, 1], [1, 1, 1, 1]),
+  geometry([2, 3, 5, 7], [4, 3, 3, 3], { padding: [1, 1, 1, 1] }, true),
+  geometry([1, 2, 9, 8], [17, 2, 5, 5], { padding: [2, 2, 2, 2] }),
+  geometry([2, 18, 4, 5], [33, 18, 1, 1], {}, true),
+  geometry([3, 4, 9, 9], [5, 4, 3, 3], { stride: [2, 2], padding: [1, 1, 1, 1] }),
+  geometry([2, 3, 11, 10], [6, 3, 3, 2], { stride: [3, 2], dilation: [2, 3], padding: [2, 0, 1, 3] }, true),
+  geometry([2, 8, 6, 6], [8, 1, 3, 3], { groups: 8, padding: [1, 1, 1, 1] }, true),
+  geometry([1, 6, 9, 21], [12, 1, 3, 5], { groups: 6, stride: [2, 2], padding: [1, 2, 1, 2] }),
+  geometry([2, 6, 5, 19], [40, 3, 2, 2], { groups: 2, padding: [0, 0, 1, 1] }),
+  geometry([2, 5, 1, 40], [3, 5, 1, 7], { padding: [0, 3, 0, 3] }, true),
+  geometry([1, 4, 20, 1], [4, 4, 11, 1], { padding: [5, 0, 5, 0], dilation: [2, 1] }),
+  geometry([2, 2, 7, 7], [3, 2, 2, 2], { stride: [3, 3] }),
+  geometry([1, 20, 3, 37], [20, 20, 3, 3], { padding: [1, 1, 1, 1] }),
+  geometry([0, 3, 5, 5], [4, 3, 3, 3], {}, true),
+  geometry([9, 3, 16, 16], [16, 3, 3, 3], { padding: [1, 1, 1, 1] }, true, 'relu'),
+  geometry([17, 16, 8, 8], [48, 16, 3, 3], { padding: [1, 1, 1, 1] }, false, 'gelu'),
+  geometry([2, 33, 30, 31], [2, 33, 5, 5], { padding: [2, 2, 2, 2] }, true, 'tanh'),
+  geometry([2, 2, 3, 3], [2, 2, 6, 4], { padding: [4, 4, 4, 4] }, true, 'silu'),
+  geometry([2, 18, 2, 3], [17, 18, 3, 3], { stride: [5, 7], padding: [2, 2, 3, 2] }, true),
+  geometry([3, 2, 1, 1], [3, 2, 3, 3], { stride: [2, 1000], padding: [1, 1, 1, 1] }),
+];

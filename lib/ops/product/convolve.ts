@@ -1,0 +1,190 @@
+// convolve.ts: the public functions of convolutions. Their records: conv.ts.
+import { OptionError, ShapeError } from '../../errors.ts';
+import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import { choice, either, type Field, options, pair, signature, whole } from '../../options/index.ts';
+import { optionalTensor, tensor } from '../args.ts';
+import type { Pair } from '../image/windows.ts';
+import { reshape } from '../shape/shape.ts';
+import { CONV2D, CONV2D_GRAD_INPUT, type ConvAttrs } from './conv.ts';
+
+/** One number for height and width, or [height, width]. */
+export type Size2d = number | readonly [number, number];
+
+export interface ConvOptions<Size> {
+  /** Step from one output to the next; default 1. */
+  readonly stride?: Size;
+  /** Zeros around the input; default 0. 'same' gives an output of the input's size (stride 1 only), 'valid' is 0. */
+  readonly padding?: Size | 'same' | 'valid';
+  /** Distance between the elements that a kernel reads; default 1. */
+  readonly dilation?: Size;
+  /** Channels in so many groups, each convolved by itself; as many as channels: depthwise. Default 1. */
+  readonly groups?: number;
+}
+export type Conv2dOptions = ConvOptions<Size2d>;
+export type Conv1dOptions = ConvOptions<number>;
+
+export interface ConvTransposeOptions<Size> extends Omit<ConvOptions<Size>, 'padding'> {
+  /** Rows and columns taken off each side of the output; default 0. */
+  readonly padding?: Size;
+  /** Rows and columns added at the end of the output, less than the stride or the dilation; default 0. */
+  readonly outputPadding?: Size;
+}
+export type ConvTranspose2dOptions = ConvTransposeOptions<Size2d>;
+
+const one = (least: number): Field<number> => whole({ min: least, max: 65_535 });
+/** Of height and width. */
+export const size2d = (least: number): Field<Size2d, Pair> =>
+  either(one(least), pair(one(least), one(least))).map((value): Pair => (typeof value === 'number' ? [value, value] : value));
+/** Of a sequence. */
+export const size1d: (least: number) => Field<number> = one;
+
+/** The options as fields, whose sizes are read as `Read`. */
+export interface ConvTransposeFields<Size, Read> {
+  readonly stride: Field<Size, Read, false>;
+  readonly padding: Field<Size, Read, false>;
+  readonly dilation: Field<Size, Read, false>;
+  readonly groups: Field<number, number, false>;
+  readonly outputPadding: Field<Size, Read, false>;
+}
+export interface ConvFields<Size, Read> extends Omit<ConvTransposeFields<Size, Read>, 'padding' | 'outputPadding'> {
+  readonly padding: Field<Size | 'same' | 'valid', Read | 'same' | 'valid', false>;
+}
+/** `unit`: a size of 1, and `none`: one of 0, as callers give them. */
+function fields<Size, Read>(size: (least: number) => Field<Size, Read>, unit: Size, none: Size): ConvFields<Size, Read> {
+  return {
+    stride: size(1).default(unit),
+    padding: either(size(0), choice('same', 'valid')).default(none),
+    dilation: size(1).default(unit),
+    groups: whole({ min: 1 }).default(1),
+  };
+}
+export const conv2dFields: ConvFields<Size2d, Pair> = fields(size2d, 1, 0);
+export const conv1dFields: ConvFields<number, number> = fields(size1d, 1, 0);
+export const convTranspose2dFields: ConvTransposeFields<Size2d, Pair> = {
+  ...conv2dFields,
+  padding: size2d(0).default(0),
+  outputPadding: size2d(0).default(0),
+};
+
+/** What of the options makes attributes, as read. */
+interface Read {
+  readonly stride: Pair;
+  readonly padding: Pair | 'same' | 'valid';
+  readonly dilation: Pair;
+  readonly groups: number;
+}
+
+/** Padding before and after, which for 'same' differ by one where the kernel's reach is even: PyTorch puts the rest at the end. */
+function paddingOf(where: string, { padding, stride, dilation }: Read, kernel: readonly number[]) {
+  if (padding === 'same') {
+    if (stride.some((s) => s !== 1)) {
+      throw new OptionError(`${where}: option padding: expected a number with stride ${stride.join('x')}, got "same"`);
+    }
+    const [th, tw] = [dilation[0] * (kernel[0]! - 1), dilation[1] * (kernel[1]! - 1)];
+    return [th >> 1, tw >> 1, th - (th >> 1), tw - (tw >> 1)] as const;
+  }
+  const [ph, pw] = padding === 'valid' ? [0, 0] : padding;
+  return [ph, pw, ph, pw] as const;
+}
+
+function attrsOf(where: string, read: Read, weight: Tensor): ConvAttrs {
+  const { stride, dilation, groups } = read;
+  return { stride, padding: paddingOf(where, read, weight.shape.slice(2)), dilation, groups };
+}
+
+function expectRank(where: string, what: string, t: Tensor, rank: number): void {
+  const names = ['n', 'channels', ...(rank === 4 ? ['height', 'width'] : ['length'])];
+  const layout = what === 'x' ? names : ['out', 'in', ...(rank === 4 ? ['height', 'width'] : ['length'])];
+  if (t.shape.length === rank) return;
+  const hint = what === 'x' && t.shape.length === rank - 1 ? '; is the first dimension, rows, missing?' : '';
+  throw new ShapeError(`${where}: expected ${what} [${layout.join(', ')}], got [${t.shape}]${hint}`);
+}
+
+const readConv2d = signature(
+  'ops.conv2d',
+  { x: tensor, weight: tensor, bias: optionalTensor },
+  options<Conv2dOptions>()(conv2dFields),
+);
+
+/**
+ * Convolution (cross-correlation) of x[n, in, h, w] with weight[out, in / groups, kh, kw], plus bias[out], to [n, out, oh, ow],
+ * where oh = floor((h + 2 padding - dilation (kh - 1) - 1) / stride) + 1. As `torch.nn.functional.conv2d`.
+ * Each output adds its products in the order of the weight's memory, whatever the number of threads.
+ * @throws ShapeError if shapes do not fit or the kernel is larger than the padded input, OptionError for bad options.
+ */
+export function conv2d(x: TensorLike, weight: TensorLike, bias?: TensorLike | null, options: Conv2dOptions = {}): Tensor {
+  const { x: t, weight: w, bias: b, ...read } = readConv2d(arguments);
+  expectRank('conv2d', 'x', t, 4);
+  expectRank('conv2d', 'a weight', w, 4);
+  return t.graph.add(CONV2D, [t, w, ...(b ? [b] : [])], attrsOf('ops.conv2d', read, w)).out;
+}
+
+/** One dimension of size 1 before the last. */
+const flat = (t: Tensor): Tensor => reshape(t, [...t.shape.slice(0, -1), 1, t.shape.at(-1)!]);
+const readConv1d = signature(
+  'ops.conv1d',
+  { x: tensor, weight: tensor, bias: optionalTensor },
+  options<Conv1dOptions>()(conv1dFields),
+);
+
+/**
+ * Convolution of x[n, in, length] with weight[out, in / groups, k], plus bias[out]. As `torch.nn.functional.conv1d`.
+ * @throws ShapeError if shapes do not fit, OptionError for bad options.
+ */
+export function conv1d(x: TensorLike, weight: TensorLike, bias?: TensorLike | null, options: Conv1dOptions = {}): Tensor {
+  const { x: t, weight: w, bias: b, stride, padding, dilation, groups } = readConv1d(arguments);
+  expectRank('conv1d', 'x', t, 3);
+  expectRank('conv1d', 'a weight', w, 3);
+  const wide = flat(w);
+  const read: Read = {
+    stride: [1, stride],
+    padding: typeof padding === 'number' ? [0, padding] : padding,
+    dilation: [1, dilation],
+    groups,
+  };
+  const y = t.graph.add(CONV2D, [flat(t), wide, ...(b ? [b] : [])], attrsOf('ops.conv1d', read, wide)).out;
+  return reshape(y, [y.shape[0]!, y.shape[1]!, y.shape[3]!]);
+}
+
+const readConvTranspose2d = signature(
+  'ops.convTranspose2d',
+  { x: tensor, weight: tensor, bias: optionalTensor },
+  options<ConvTranspose2dOptions>()(convTranspose2dFields),
+);
+
+/**
+ * Transposed convolution of x[n, in, h, w] with weight[in, out / groups, kh, kw], plus bias[out]: what `conv2d` does to the gradient
+ * of its output. The output has (h - 1) stride - 2 padding + dilation (kh - 1) + outputPadding + 1 rows.
+ * As `torch.nn.functional.conv_transpose2d`.
+ * @throws ShapeError if shapes do not fit, OptionError for bad options.
+ */
+export function convTranspose2d(
+  x: TensorLike,
+  weight: TensorLike,
+  bias?: TensorLike | null,
+  options: ConvTranspose2dOptions = {},
+): Tensor {
+  const where = 'convTranspose2d';
+  const { x: t, weight: w, bias: b, outputPadding: extra, ...read } = readConvTranspose2d(arguments);
+  expectRank(where, 'x', t, 4);
+  if (w.shape.length !== 4 || t.shape[1] !== w.shape[0]) {
+    throw new ShapeError(`${where}: expected a weight [${t.shape[1]}, out / groups, height, width], got [${w.shape}]`);
+  }
+  const attrs = attrsOf(where, read, w);
+  const size = [0, 1].map((i) => {
+    const [stride, dilation] = [attrs.stride[i]!, attrs.dilation[i]!];
+    if (extra[i]! >= Math.max(stride, dilation)) {
+      throw new OptionError(
+        `ops.${where}: option outputPadding: expected less than the stride or the dilation (${Math.max(stride, dilation)}), got ${extra[i]}`,
+      );
+    }
+    const n = (t.shape[2 + i]! - 1) * stride - 2 * attrs.padding[i]! + dilation * (w.shape[2 + i]! - 1) + extra[i]! + 1;
+    if (n < 1) throw new ShapeError(`${where}: expected an output of at least 1x1, got ${n} along ${i ? 'width' : 'height'}`);
+    return n;
+  }) as [number, number];
+  // An outputPadding of a whole stride or more (dilated kernels may have it) would make room for one more input: none is there.
+  const [top, left, bottom, right] = attrs.padding;
+  const spare = (i: 0 | 1): number => extra[i]! - (extra[i]! % attrs.stride[i]!);
+  const padding = [top, left, bottom - spare(0), right - spare(1)] as const;
+  return t.graph.add(CONV2D_GRAD_INPUT, [t, w, ...(b ? [b] : [])], { ...attrs, padding, size }).out;
+}

@@ -1,0 +1,238 @@
+// matmul.ts: matrix products, plain and batched, in any transposition. Kernel: gemm.h.
+import { DTypeError, GraphError, ShapeError } from '../../errors.ts';
+import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import {
+  bytesOf,
+  f32,
+  f64,
+  type OpDef,
+  type RefArray,
+  type Sample,
+  sameShape,
+  sizeOf,
+  type TensorType,
+  typeName,
+} from '../../ir/op.ts';
+import { bool, options, signature } from '../../options/index.ts';
+import { tensor } from '../args.ts';
+import { SCALAR } from '../elementwise/scalar.ts';
+import { reshape } from '../shape/shape.ts';
+
+/** Activations that a product can end with, by their names in maps.inc. */
+export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'geluTanh' | 'silu';
+
+export interface MatmulAttrs {
+  readonly transA?: boolean;
+  readonly transB?: boolean;
+  /** Applied to the product plus bias. Set by the compiler, as are the operands after the second: a bias[n], and see `last`. */
+  readonly act?: Activation;
+  /** The last operand is of the shape of y and is added to, or multiplied with, what there is. */
+  readonly last?: 'add' | 'mul';
+  /** A second output: the derivative of `act` where it was applied; of gelu, geluTanh and silu. */
+  readonly slope?: boolean;
+  /** One more output: the sum of squares of each tile of y, `f64[matmulStatBlocks(m, n, batch)]`. Set by the compiler. */
+  readonly stats?: boolean;
+}
+
+const STAT_TILE = 64; // kStat in gemm.h
+
+/** Number of partial sums of squares of a product of `batch` times [m, n]. */
+export function matmulStatBlocks(m: number, n: number, batch: number): number {
+  return batch * Math.ceil(m / STAT_TILE) * Math.ceil(n / STAT_TILE);
+}
+
+interface Sizes {
+  readonly lead: readonly number[];
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+/** Sizes of a product; throws where the operands do not fit. */
+function sizesOf(ins: readonly TensorType[], { transA = false, transB = false }: MatmulAttrs): Sizes {
+  const [a, b] = ins as [TensorType, TensorType];
+  if (a.shape.length < 2 || b.shape.length < 2) {
+    throw new ShapeError(
+      `matmul: expected operands of 2 dimensions or more, got ${typeName(a)} and ${typeName(b)} (reshape them)`,
+    );
+  }
+  if (a.dtype !== b.dtype || (a.dtype !== 'f32' && a.dtype !== 'f64')) {
+    const hint = "; ops.cast(x, 'f32') converts, and so does a transform of the trainer's option preprocess";
+    throw new DTypeError(`matmul: expected two f32 or two f64 tensors, got ${typeName(a)} and ${typeName(b)}${hint}`);
+  }
+  const lead = a.shape.slice(0, -2);
+  const [m, ka] = pair(a.shape, transA);
+  const [kb, n] = pair(b.shape, transB);
+  if (!sameShape(lead, b.shape.slice(0, -2))) {
+    throw new ShapeError(`matmul: expected equal batch dimensions, got ${typeName(a)} and ${typeName(b)}`);
+  }
+  if (ka !== kb) {
+    const side = `${typeName(a)}${transA ? ' transposed' : ''} and ${typeName(b)}${transB ? ' transposed' : ''}`;
+    throw new ShapeError(`matmul: expected equal inner dimensions, got ${ka} and ${kb} in ${side}`);
+  }
+  return { lead, batch: sizeOf(lead), m, n, k: ka };
+}
+
+function pair(shape: readonly number[], swap: boolean): [number, number] {
+  const [r, c] = shape.slice(-2) as [number, number];
+  return swap ? [c, r] : [r, c];
+}
+
+const nodeSizes = (node: { ins: readonly Tensor[]; attrs: MatmulAttrs }): Sizes =>
+  sizesOf(
+    node.ins.map((t) => t.type),
+    node.attrs,
+  );
+
+/** Activations by the number that kernels know them by; none is 0. */
+export const ACTS: readonly (Activation | undefined)[] = [undefined, 'relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu'];
+
+const LAST: readonly MatmulAttrs['last'][] = [undefined, 'add', 'mul'];
+/** The inputs after a and b. */
+function extras<T>(ins: readonly T[], { last }: MatmulAttrs): { bias: T | undefined; other: T | undefined } {
+  const [, , first, second] = ins;
+  return last ? { bias: second && first, other: second ?? first } : { bias: first, other: undefined };
+}
+
+export const MATMUL: OpDef<MatmulAttrs> = {
+  name: 'matmul',
+  infer(ins, attrs) {
+    const { lead, m, n, batch } = sizesOf(ins, attrs);
+    const { dtype } = ins[0] as TensorType;
+    const shape = [...lead, m, n];
+    const { bias, other } = extras(ins, attrs);
+    if (other && !sameShape(other.shape, shape)) {
+      throw new ShapeError(`matmul: expected a last operand ${dtype}[${shape}], got ${typeName(other)}`);
+    }
+    if (bias && (bias.dtype !== dtype || !sameShape(bias.shape, [n]))) {
+      throw new ShapeError(`matmul: expected a bias ${dtype}[${n}], got ${typeName(bias)}`);
+    }
+    if (dtype === 'f64' && (attrs.act || attrs.stats || attrs.last)) {
+      throw new DTypeError('matmul: expected f32 for the fused form, got f64');
+    }
+    const y: TensorType = { dtype, shape };
+    const stats: TensorType = { dtype: 'f64', shape: [matmulStatBlocks(m, n, batch)] };
+    return [y, ...(attrs.slope ? [y] : []), ...(attrs.stats ? [stats] : [])];
+  },
+  vjp(node, [dy]) {
+    const { transA = false, transB = false, act, stats } = node.attrs;
+    if (node.ins.length > 2 || act || stats) throw new GraphError('matmul: the fused form is made after differentiation');
+    if (!dy) return [null, null];
+    const [a, b] = node.ins as [Tensor, Tensor];
+    const da = transA ? matmul(b, dy, { transA: transB, transB: true }) : matmul(dy, b, { transB: !transB });
+    const db = transB ? matmul(dy, a, { transA: true, transB: transA }) : matmul(a, dy, { transA: !transA });
+    return [da, db];
+  },
+  lower(node) {
+    const { batch, m, n, k } = nodeSizes(node);
+    const { transA = false, transB = false, act } = node.attrs;
+    const f64 = (node.outs[0] as Tensor).dtype === 'f64';
+    const { last, slope = false } = node.attrs;
+    return { ints: [batch, m, n, k, +transA, +transB, ACTS.indexOf(act), +f64, LAST.indexOf(last), +slope] };
+  },
+  cost(node) {
+    const { batch, m, n, k } = nodeSizes(node);
+    const bytes = [...node.ins, ...node.outs].reduce((sum, t) => sum + bytesOf(t.type), 0);
+    const macs = batch * m * n * k;
+    return { flops: 2 * macs, bytes, macs };
+  },
+  ref([y, ...more], ins, node) {
+    const { batch, m, n, k } = nodeSizes(node);
+    const { transA, transB, act, last, slope, stats } = node.attrs;
+    const [ya, aa, ba] = [y, ins[0], ins[1]] as [RefArray, RefArray, RefArray];
+    const { bias, other } = extras(ins, node.attrs);
+    for (let x = 0; x < batch; x++) {
+      for (let i = 0; i < m; i++) {
+        for (let j = 0; j < n; j++) {
+          let sum = 0;
+          for (let p = 0; p < k; p++) {
+            const s = aa[x * m * k + (transA ? p * m + i : i * k + p)] as number;
+            sum += s * (ba[x * k * n + (transB ? j * k + p : p * n + j)] as number);
+          }
+          if (bias) sum += bias[j] as number;
+          const at = (x * m + i) * n + j;
+          if (slope) more[0]![at] = SCALAR[`${act as 'gelu'}Grad`](sum, 1, NaN);
+          const value = act ? SCALAR[act](sum, NaN, NaN) : sum;
+          ya[at] = last === 'add' ? value + other![at]! : last === 'mul' ? value * other![at]! : value;
+        }
+      }
+    }
+    if (stats) tileSums(more.at(-1)!, ya, m, n);
+  },
+  samples: () => [
+    sample([3, 5], [5, 2]),
+    sample([1, 1], [1, 1]),
+    sample([5, 7], [3, 7], { transB: true }),
+    sample([33, 2], [33, 1], { transA: true }),
+    sample([9, 17], [35, 9], { transA: true, transB: true }),
+    sample([2, 3, 4, 5], [2, 3, 6, 5], { transB: true }),
+    sample([3, 6, 4], [3, 6, 20], { transA: true }),
+    sample([2, 5, 3], [2, 4, 5], { transA: true, transB: true }),
+    sample([2, 0], [0, 3]),
+    sample([0, 2], [2, 3]),
+    sample([1, 700], [700, 40]),
+    sample([40, 450], [450, 1]),
+    sample([70, 33], [130, 33], { transB: true }, 130),
+    ...ACTS.slice(1).map((act) => sample([15, 20], [20, 18], { act: act as Activation }, 18)),
+    sample([130, 9], [9, 70], { stats: true, act: 'relu' }, 70),
+    ...(['gelu', 'geluTanh', 'silu'] as const).map((act) => sample([37, 20], [70, 20], { act, slope: true, transB: true }, 70)),
+    sample([20, 300], [300, 35], { last: 'add' }),
+    sample([3, 600], [40, 600], { last: 'add', transB: true, act: 'tanh' }, 40),
+    sample([130, 9], [9, 70], { last: 'mul', slope: true, stats: true, act: 'silu' }, 70),
+    sample([2, 5, 3], [2, 3, 4], { last: 'mul' }),
+    sample([2, 66, 5], [2, 5, 3], { stats: true }),
+    { ...sample([9, 4], [9, 5], { transA: true }), ins: [f64(9, 4), f64(9, 5)] },
+    { ...sample([2, 4, 3], [2, 3, 3], { transB: true }), ins: [f64(2, 4, 3), f64(2, 3, 3)] },
+  ],
+};
+
+/** Sums of squares of the tiles of y[batch, m, n]. */
+function tileSums(stats: RefArray, y: RefArray, m: number, n: number): void {
+  const across = Math.ceil(n / STAT_TILE);
+  stats.fill(0);
+  y.forEach((v: number, e: number) => {
+    const row = Math.floor(e / n);
+    const tileRow = Math.floor(row / m) * Math.ceil(m / STAT_TILE) + Math.floor((row % m) / STAT_TILE);
+    const t = tileRow * across + Math.floor((e % n) / STAT_TILE);
+    stats[t] = (stats[t] as number) + v * v;
+  });
+}
+
+function sample(a: number[], b: number[], attrs: MatmulAttrs = {}, bias?: number): Sample<MatmulAttrs> {
+  const k = (attrs.transA ? a.at(-2) : a.at(-1)) as number;
+  const fused = bias !== undefined || Object.keys(attrs).some((key) => !key.startsWith('trans'));
+  const y = [...a.slice(0, -2), attrs.transA ? a.at(-1)! : a.at(-2)!, attrs.transB ? b.at(-2)! : b.at(-1)!];
+  const ins = [f32(...a), f32(...b), ...(bias === undefined ? [] : [f32(bias)]), ...(attrs.last ? [f32(...y)] : [])];
+  return { ins, attrs, tolerance: 2e-6 * Math.sqrt(Math.max(1, k)), ...(fused ? { noGradient: true } : {}) };
+}
+
+export interface MatmulOptions {
+  /** Take `a` as [..., k, m]. Default false. */
+  readonly transA?: boolean;
+  /** Take `b` as [..., n, k], as the weight of a linear layer is stored. Default false. */
+  readonly transB?: boolean;
+}
+
+const readMatmul = signature(
+  'ops.matmul',
+  { a: tensor, b: tensor },
+  options<MatmulOptions>()({ transA: bool.default(false), transB: bool.default(false) }),
+);
+
+/**
+ * The matrix product y[..., m, n] of a[..., m, k] and b[..., k, n]. Batch dimensions are equal; or `b` has none and multiplies
+ * every matrix of `a`. Each element adds its k products in order, so the bits depend neither on threads nor on transposition.
+ * As `torch.matmul` for two dimensions and more; no copy is made of what is transposed.
+ * @throws ShapeError for operands of one dimension and for sizes that do not fit, DTypeError unless both are f32 or both f64.
+ */
+export function matmul(a: TensorLike, b: TensorLike, options: MatmulOptions = {}): Tensor {
+  const { a: x, b: w, transA, transB } = readMatmul(arguments);
+  const attrs = { ...(transA ? { transA } : {}), ...(transB ? { transB } : {}) };
+  const collapse = x.shape.length > 2 && w.shape.length === 2 && !transA;
+  if (!collapse) return x.graph.add(MATMUL, [x, w], attrs).outs[0] as Tensor;
+  const lead = x.shape.slice(0, -1);
+  const flat = reshape(x, [sizeOf(lead), x.shape.at(-1) as number]);
+  const y = x.graph.add(MATMUL, [flat, w], attrs).outs[0] as Tensor;
+  return reshape(y, [...lead, y.shape[1] as number]);
+}

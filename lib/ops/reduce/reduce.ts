@@ -1,0 +1,307 @@
+// reduce.ts: sum, mean, max, min and argmax over axes. Kernels: reduce.h. What is made of them: log-sum-exp.ts.
+import { DTypeError, ShapeError } from '../../errors.ts';
+import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
+import { f32, f64, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType } from '../../ir/op.ts';
+import { squareOf } from '../../math/index.ts';
+import { bool, choice, type OptionsField, options, signature } from '../../options/index.ts';
+import { type AxisOptions, axes, axisOptions, tensor } from '../args.ts';
+import { cast, div, equal, mul } from '../elementwise/elementwise.ts';
+import { moved, resolveAxes, resolveAxis, span } from '../shape/axes.ts';
+import { broadcastTo, reshape } from '../shape/shape.ts';
+
+/** Neighboring axes, ascending. The public functions reduce other sets run by run. */
+export interface ReduceAttrs {
+  readonly axes: readonly number[];
+}
+export interface SumAttrs extends ReduceAttrs {
+  readonly dtype: 'f32' | 'f64';
+  /** Made by the compiler: a second output, the sum of squares of each block of outputs, f64[sumBlocks]. */
+  readonly stats?: boolean;
+}
+
+/** The reduced axes as [outer, count, inner] -> [outer, inner]. */
+function layout(x: TensorType, axes: readonly number[]): { outer: number; count: number; inner: number } {
+  const first = axes[0] ?? x.shape.length;
+  const end = first + axes.length;
+  return { outer: span(x.shape, 0, first), count: span(x.shape, first, end), inner: span(x.shape, end) };
+}
+
+/** Outputs in a block of reduce.h: kReduceBlock. */
+const BLOCK = 64;
+
+/** Number of partial sums of squares that `sum` gives with `stats`. */
+export function sumBlocks(x: TensorType, axes: readonly number[]): number {
+  const { outer, inner } = layout(x, axes);
+  return inner === 1 ? Math.ceil(outer / BLOCK) : outer * Math.ceil(inner / BLOCK);
+}
+
+function inferReduce(op: string, ins: readonly TensorType[], axes: readonly number[]): TensorType {
+  const x = ins[0] as TensorType;
+  if (x.dtype !== 'f32' && x.dtype !== 'f64') throw new DTypeError(`${op}: expected f32 or f64, got ${x.dtype}`);
+  if (!axes.every((a, i) => a >= 0 && a < x.shape.length && (i === 0 || a === (axes[i - 1] as number) + 1))) {
+    throw new ShapeError(`${op}: expected neighboring axes of [${x.shape}], got [${axes}]`);
+  }
+  return { dtype: x.dtype, shape: x.shape.filter((_, i) => !axes.includes(i)) };
+}
+
+const input = (node: Node): TensorType => (node.ins[0] as Tensor).type;
+
+function ints(node: Node, axes: readonly number[]): number[] {
+  const { outer, count, inner } = layout(input(node), axes);
+  return [outer, count, inner, input(node).dtype === 'f64' ? 1 : 0];
+}
+
+/** Calls `visit(o, values)` for every output with the elements that are reduced to it. */
+function eachOutput(node: Node, axes: readonly number[], x: RefArray, visit: (at: number, values: number[]) => void): void {
+  const { outer, count, inner } = layout(input(node), axes);
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      const values = Array.from({ length: count }, (_, k) => x[(o * count + k) * inner + i] as number);
+      visit(o * inner + i, values);
+    }
+  }
+}
+
+/** The shape of `x` with the reduced axes as dimensions of 1. */
+const keep = (shape: readonly number[], axes: readonly number[]): number[] => shape.map((d, i) => (axes.includes(i) ? 1 : d));
+
+// ---- sum and mean ------------------------------------------------------------------------------------------------
+const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+function sumOp(name: string, divisor: (count: number) => number): OpDef<SumAttrs> {
+  return {
+    name,
+    kernel: 'sum',
+    infer(ins, { axes, dtype, stats }) {
+      const y = { ...inferReduce(name, ins, axes), dtype };
+      return stats ? [y, f64(sumBlocks(ins[0] as TensorType, axes))] : [y];
+    },
+    vjp(node, [dy]) {
+      if (!dy) return [null];
+      const x = input(node);
+      const { axes } = node.attrs;
+      const n = divisor(layout(x, axes).count);
+      const row = cast(n === 1 ? dy : div(dy, n), x.dtype);
+      return [broadcastTo(reshape(row, keep(x.shape, axes)), x.shape)];
+    },
+    lower(node) {
+      const { axes, dtype } = node.attrs;
+      return { ints: [...ints(node, axes), dtype === 'f64' ? 1 : 0], floats: [divisor(layout(input(node), axes).count)] };
+    },
+    cost: (node) => moved(node, sizeOf(input(node).shape)),
+    ref([y, squares], [x], node) {
+      const { axes, stats } = node.attrs;
+      eachOutput(node, axes, x as RefArray, (at, values) => {
+        (y as RefArray)[at] = total(values) / divisor(values.length);
+      });
+      if (!stats) return;
+      const { outer, inner } = layout(input(node), axes);
+      const row = inner === 1 ? outer : inner;
+      const blocks = Math.ceil(row / BLOCK);
+      (squares as RefArray).fill(0);
+      for (let i = 0; i < (y as RefArray).length; i++) {
+        const block = Math.floor(i / row) * blocks + Math.floor((i % row) / BLOCK);
+        (squares as RefArray)[block] = ((squares as RefArray)[block] as number) + squareOf((y as RefArray)[i] as number);
+      }
+    },
+    samples: () => [
+      { ins: [f32(37)], attrs: { axes: [0], dtype: 'f32' } },
+      { ins: [f32(1)], attrs: { axes: [0], dtype: 'f64' } },
+      { ins: [f32(33, 70)], attrs: { axes: [0], dtype: 'f32' } },
+      { ins: [f32(5, 19)], attrs: { axes: [1], dtype: 'f32' } },
+      { ins: [f64(3, 4, 5)], attrs: { axes: [1], dtype: 'f64' } },
+      { ins: [f64(4, 6)], attrs: { axes: [0, 1], dtype: 'f32' } },
+      { ins: [f32(2, 3, 1, 5)], attrs: { axes: [1, 2], dtype: 'f64' } },
+      { ins: [f32(600, 3)], attrs: { axes: [0], dtype: 'f32' }, tolerance: 1e-5, noGradient: true },
+      { ins: [f32(2, 4500)], attrs: { axes: [1], dtype: 'f32' }, tolerance: 1e-5, noGradient: true },
+      { ins: [f32(2, 130)], attrs: { axes: [0], dtype: 'f32', stats: true }, tolerance: 1e-4, noGradient: true },
+      { ins: [f32(3, 2, 70)], attrs: { axes: [1], dtype: 'f32', stats: true }, tolerance: 1e-4, noGradient: true },
+      { ins: [f32(2, 0)], attrs: { axes: [0], dtype: 'f32' } },
+    ],
+  };
+}
+export const SUM: OpDef<SumAttrs> = sumOp('sum', () => 1);
+export const MEAN: OpDef<SumAttrs> = sumOp('mean', (count) => count);
+
+export interface ReduceOptions {
+  /** Axes to reduce; negative ones count from the end. Default: all. */
+  readonly axes?: readonly number[] | number;
+  /** Keep the reduced axes as dimensions of 1. Default false. */
+  readonly keepDims?: boolean;
+}
+/** As they are read. */
+export interface Reduce {
+  readonly axes: readonly number[] | number | undefined;
+  readonly keepDims: boolean;
+}
+const REDUCE = { axes: axes.optional(), keepDims: bool.default(false) };
+export const reduceOptions: OptionsField<ReduceOptions, Reduce> = options<ReduceOptions>()(REDUCE);
+
+export interface SumOptions extends ReduceOptions {
+  /** Of the result. Default: that of `x`. */
+  readonly dtype?: 'f32' | 'f64';
+}
+
+/** Runs of neighbors in ascending `axes`, the last run first. */
+function runs(axes: readonly number[]): number[][] {
+  const out: number[][] = [];
+  for (const a of axes) {
+    const run = out[0];
+    if (run && run[run.length - 1] === a - 1) run.push(a);
+    else out.unshift([a]);
+  }
+  return out;
+}
+
+const sumOptions = options<SumOptions>()({ ...REDUCE, dtype: choice('f32', 'f64').optional() });
+const readSum = signature('ops.sum', { x: tensor }, sumOptions);
+const readMean = signature('ops.mean', { x: tensor }, sumOptions);
+
+function sumOver(op: OpDef<SumAttrs>, { x: t, keepDims, ...given }: ReturnType<typeof readSum>): Tensor {
+  const axes = resolveAxes(op.name, given.axes, t.shape.length);
+  const dtype = given.dtype ?? (t.dtype === 'f64' ? 'f64' : 'f32');
+  const groups = axes.length === 0 ? [[]] : runs(axes);
+  let y = t;
+  groups.forEach((run, i) => {
+    y = y.graph.add(op, [y], { axes: run, dtype: i === groups.length - 1 ? dtype : 'f64' }).out;
+  });
+  return keepDims ? reshape(y, keep(t.shape, axes)) : y;
+}
+
+/**
+ * The sum over `axes` of an f32 or f64 tensor. Accumulates in f64; the sum of nothing is 0. As `torch.sum`.
+ * @throws DTypeError for integers.
+ */
+export function sum(x: TensorLike, options: SumOptions = {}): Tensor {
+  return sumOver(SUM, readSum(arguments));
+}
+
+/** The mean over `axes` of an f32 or f64 tensor. Accumulates in f64; the mean of nothing is NaN. As `torch.mean`. */
+export function mean(x: TensorLike, options: SumOptions = {}): Tensor {
+  return sumOver(MEAN, readMean(arguments));
+}
+
+/** Sum `x` down to `shape`, which broadcasts to the shape of `x`: what the gradient of a broadcast is. */
+export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
+  const t = x.toTensor();
+  if (sameShape(t.shape, shape)) return t;
+  const lead = t.shape.length - shape.length;
+  const axes = t.shape.map((_, i) => i).filter((i) => i < lead || (shape[i - lead] === 1 && t.shape[i] !== 1));
+  return reshape(axes.length === 0 ? t : sum(t, { axes }), shape);
+}
+
+// ---- max, min, argmax --------------------------------------------------------------------------------------------
+/** `better(a, b)`: a replaces b. A NaN is never replaced, as in PyTorch. */
+function extremeOp(name: string, better: (a: number, b: number) => boolean): OpDef<ReduceAttrs> {
+  return {
+    name,
+    infer(ins, { axes }) {
+      const y = inferReduce(name, ins, axes);
+      if (layout(ins[0] as TensorType, axes).count === 0)
+        throw new ShapeError(`${name}: expected at least one element, got none`);
+      return [y];
+    },
+    // As torch.amax: equal elements share the gradient equally.
+    vjp(node, [dy]) {
+      if (!dy) return [null];
+      const x = node.ins[0] as Tensor;
+      const { axes } = node.attrs;
+      const shape = keep(x.shape, axes);
+      const mask = equal(x, reshape(node.out, shape));
+      const share = div(reshape(dy, shape), sum(mask, { axes, keepDims: true }));
+      return [mul(mask, share)];
+    },
+    lower(node) {
+      return { ints: [...ints(node, node.attrs.axes), input(node).dtype === 'f64' ? 1 : 0], floats: [1] };
+    },
+    cost: (node) => moved(node, sizeOf(input(node).shape)),
+    ref([y], [x], node) {
+      eachOutput(node, node.attrs.axes, x as RefArray, (at, values) => {
+        (y as RefArray)[at] = values.reduce((a, b) => (Number.isNaN(b) || better(b, a) ? b : a));
+      });
+    },
+    samples: (): Sample<ReduceAttrs>[] => [
+      { ins: [f32(37)], attrs: { axes: [0] } },
+      { ins: [f32(1)], attrs: { axes: [0] } },
+      { ins: [f32(3, 70)], attrs: { axes: [0] } },
+      { ins: [f32(5, 19)], attrs: { axes: [1] } },
+      { ins: [f64(3, 4, 5)], attrs: { axes: [1] } },
+      { ins: [f32(600, 3)], attrs: { axes: [0] }, noGradient: true },
+      { ins: [f32(2, 4500)], attrs: { axes: [1] }, noGradient: true },
+    ],
+  };
+}
+export const MAX: OpDef<ReduceAttrs> = extremeOp('max', (a, b) => a > b);
+export const MIN: OpDef<ReduceAttrs> = extremeOp('min', (a, b) => a < b);
+/** `max` as a number that only keeps others in range: it has no gradient. */
+export const SHIFT: OpDef<ReduceAttrs> = {
+  ...extremeOp('shift', (a, b) => a > b),
+  kernel: 'max',
+  vjp: () => [null],
+  samples: () => MAX.samples().map((sample) => ({ ...sample, noGradient: true })),
+};
+
+/** One of the records above over any axes. */
+export function extremeOver(op: OpDef<ReduceAttrs>, t: Tensor, given: Reduce): Tensor {
+  const axes = resolveAxes(op.name, given.axes, t.shape.length);
+  let y = t;
+  for (const run of runs(axes)) y = y.graph.add(op, [y], { axes: run }).out;
+  return given.keepDims ? reshape(y, keep(t.shape, axes)) : y;
+}
+
+const readMax = signature('ops.max', { x: tensor }, reduceOptions);
+const readMin = signature('ops.min', { x: tensor }, reduceOptions);
+
+/**
+ * The largest element over `axes`; NaN where there is one. Equal elements share the gradient equally. As `torch.amax`.
+ * @throws ShapeError if there is nothing to choose from.
+ */
+export function max(x: TensorLike, options: ReduceOptions = {}): Tensor {
+  const given = readMax(arguments);
+  return extremeOver(MAX, given.x, given);
+}
+
+/** The smallest element over `axes`; otherwise as `max`. As `torch.amin`. */
+export function min(x: TensorLike, options: ReduceOptions = {}): Tensor {
+  const given = readMin(arguments);
+  return extremeOver(MIN, given.x, given);
+}
+
+export interface ArgmaxAttrs {
+  readonly axis: number;
+}
+export const ARGMAX: OpDef<ArgmaxAttrs> = {
+  name: 'argmax',
+  infer(ins, { axis }) {
+    const { shape } = inferReduce('argmax', ins, [axis]);
+    if ((ins[0] as TensorType).shape[axis] === 0) throw new ShapeError('argmax: expected at least one element, got none');
+    return [{ dtype: 'i32', shape }];
+  },
+  lower: (node) => ({ ints: ints(node, [node.attrs.axis]) }),
+  cost: (node) => moved(node, sizeOf(input(node).shape)),
+  ref([y], [x], node) {
+    eachOutput(node, [node.attrs.axis], x as RefArray, (at, values) => {
+      const nan = values.findIndex(Number.isNaN);
+      (y as RefArray)[at] = nan >= 0 ? nan : values.indexOf(Math.max(...values));
+    });
+  },
+  samples: () => [
+    { ins: [f32(5, 10)], attrs: { axis: 1 } },
+    { ins: [f32(5, 10)], attrs: { axis: 0 } },
+    { ins: [f64(2, 3, 4)], attrs: { axis: 1 } },
+    { ins: [f32(1)], attrs: { axis: 0 } },
+    { ins: [f32(0, 3)], attrs: { axis: 1 } },
+  ],
+};
+
+const readArgmax = signature('ops.argmax', { x: tensor }, axisOptions);
+
+/** The position (i32) of the largest element along `axis` (default -1): the first among equals; NaN is largest. As `torch.argmax`. */
+export function argmax(x: TensorLike, options: AxisOptions = {}): Tensor {
+  const { x: t, axis } = readArgmax(arguments);
+  return t.graph.add(ARGMAX, [t], { axis: resolveAxis('argmax', axis, t.shape.length) }).out;
+}
+
+/** The records of this file. */
+// biome-ignore lint/suspicious/noExplicitAny: as in index.ts
+export const REDUCTIONS: readonly OpDef<any>[] = [SUM, MEAN, MAX, MIN, SHIFT, ARGMAX];

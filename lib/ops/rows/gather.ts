@@ -1,0 +1,382 @@
+// gather.ts: rows by index (gather, embedding), their gradient (scatterAdd), oneHot, windows over a text, and floats that are indices.
+// Kernels: gather.h.
+import { DTypeError, GraphError, IndexError, ShapeError } from '../../errors.ts';
+import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
+import {
+  bytesOf,
+  DTYPE_BYTES,
+  type DType,
+  f32,
+  i32,
+  type OpDef,
+  type RefArray,
+  sameShape,
+  sizeOf,
+  type TensorType,
+  typeName,
+  u8,
+} from '../../ir/op.ts';
+import { options, signature, whole } from '../../options/index.ts';
+import { checkPadding, paddingIdx, tensor } from '../args.ts';
+import { moved, span } from '../shape/axes.ts';
+
+/** Throws unless `type` can hold indices. */
+export function expectIndices(op: string, what: string, type: TensorType): void {
+  if (type.dtype !== 'i32' && type.dtype !== 'u8') {
+    throw new DTypeError(`${op}: expected ${what} as i32 or u8, got ${typeName(type)}`);
+  }
+}
+
+const typeOf = (node: Node, i: number): TensorType => (node.ins[i] as Tensor).type;
+
+// ---- indices -----------------------------------------------------------------------------------------------------
+/** Floats whose values are whole numbers, as i32. */
+export const INDICES: OpDef<Readonly<Record<string, never>>> = {
+  name: 'indices',
+  infer([x]) {
+    if (x?.dtype !== 'f32' && x?.dtype !== 'f64') throw new DTypeError(`indices: expected f32 or f64, got ${x?.dtype}`);
+    return [i32(...x.shape)];
+  },
+  vjp: () => [null],
+  lower: (node) => ({ ints: [sizeOf(node.out.shape), Number(typeOf(node, 0).dtype === 'f64')] }),
+  cost: (node) => moved(node, 0),
+  ref([y], [x], node) {
+    const bound = typeOf(node, 0).dtype === 'f64' ? 2 ** 31 : 2 ** 24;
+    (x as RefArray).forEach((value: number, position: number) => {
+      if (!Number.isInteger(value) || Math.abs(value) >= bound) {
+        throw new IndexError(`indices: got ${value} at position ${position}`, { op: 'indices', position, value, bound });
+      }
+      (y as RefArray)[position] = value;
+    });
+  },
+  samples: () => [
+    { ins: [f32(7)], attrs: {}, fill: [{ exactly: [0, 1, 2, -100, 5, 16777215, -16777215] }], noGradient: true },
+    { ins: [{ dtype: 'f64', shape: [2, 2] }], attrs: {}, fill: [{ exactly: [0, 3, 2147483647, -2147483647] }], noGradient: true },
+    { ins: [f32()], attrs: {}, fill: [{ exactly: [4] }], noGradient: true },
+    { ins: [f32(0, 3)], attrs: {}, fill: [{ exactly: [] }], noGradient: true },
+  ],
+};
+
+/**
+ * Integers as they are, and floats as i32, where an op wants indices: labels and tokens may come in a column of floats. A value that is no whole
+ * number, or so large (2^24 in f32) that it may have been another, ends the run with an IndexError.
+ */
+export function asIndices(x: TensorLike): Tensor {
+  const t = x.toTensor();
+  return t.dtype === 'f32' || t.dtype === 'f64' ? t.graph.add(INDICES, [t], {}).out : t;
+}
+
+// ---- gather ------------------------------------------------------------------------------------------------------
+export interface GatherAttrs {
+  /** Lookups of this row give no gradient. */
+  readonly padding?: number;
+}
+export const GATHER: OpDef<GatherAttrs> = {
+  name: 'gather',
+  infer(ins) {
+    const [table, indices] = ins as [TensorType, TensorType];
+    if (table.shape.length === 0) throw new ShapeError('gather: expected a table of at least 1 dimension, got a scalar');
+    expectIndices('gather', 'indices', indices);
+    return [{ dtype: table.dtype, shape: [...indices.shape, ...table.shape.slice(1)] }];
+  },
+  vjp(node, [dy]) {
+    const [table, indices] = node.ins as [Tensor, Tensor];
+    return [dy ? scatterAdd(dy, indices, { rows: table.shape[0] as number, ...node.attrs }) : null, null];
+  },
+  lower(node) {
+    const [table, indices] = [typeOf(node, 0), typeOf(node, 1)];
+    const row = span(table.shape, 1) * DTYPE_BYTES[table.dtype];
+    return { ints: [table.shape[0] as number, row, sizeOf(indices.shape), DTYPE_BYTES[indices.dtype]] };
+  },
+  cost: (node) => ({ flops: 0, bytes: 2 * bytesOf(node.out.type) + bytesOf(typeOf(node, 1)) }),
+  indices: (node) => [{ input: 1, bound: typeOf(node, 0).shape[0]! }],
+  ref([y], [table, indices], node) {
+    const row = span(typeOf(node, 0).shape, 1);
+    (indices as RefArray).forEach((v: number, k: number) => {
+      for (let c = 0; c < row; c++) (y as RefArray)[k * row + c] = (table as RefArray)[v * row + c] as number;
+    });
+  },
+  samples: () => [
+    { ins: [f32(5, 3), i32(7)], attrs: {}, fill: ['normal', [0, 5]] },
+    { ins: [f32(9, 33), u8(2, 6)], attrs: {}, fill: ['normal', [0, 9]] },
+    {
+      ins: [u8(6, 2, 3), i32(4)],
+      attrs: {},
+      fill: [
+        [0, 255],
+        [0, 6],
+      ],
+    },
+    {
+      ins: [i32(6), i32(2, 2)],
+      attrs: {},
+      fill: [
+        [-9, 9],
+        [0, 6],
+      ],
+    },
+    { ins: [f32(4, 2), i32()], attrs: {}, fill: ['normal', [0, 4]] },
+    { ins: [f32(4, 2), i32(0)], attrs: {}, fill: ['normal', [0, 4]] },
+  ],
+};
+
+const readGather = signature('ops.gather', { table: tensor, indices: tensor });
+
+/**
+ * Rows of `table` [n, ...] (any dtype) at `indices` (whole numbers of any dtype, any shape [...]): [..., ...]. As `table[indices]` of PyTorch, but
+ * indices count from 0 only. An index outside [0, n) ends the run with an IndexError.
+ */
+export function gather(table: TensorLike, indices: TensorLike): Tensor {
+  const { table: t, indices: at } = readGather(arguments);
+  return t.graph.add(GATHER, [t, asIndices(at)], {}).out;
+}
+
+export interface LookupOptions {
+  /** Lookups of this row give no gradient. Default: none. */
+  readonly paddingIdx?: number;
+}
+const readEmbedding = signature(
+  'ops.embedding',
+  { indices: tensor, table: tensor },
+  options<LookupOptions>()({ paddingIdx: paddingIdx.optional() }),
+);
+
+/**
+ * Vectors by index: `gather(table, indices)`. The order of arguments is that of `torch.nn.functional.embedding`.
+ * @param options.paddingIdx lookups of this row give no gradient
+ */
+export function embedding(indices: TensorLike, table: TensorLike, options: LookupOptions = {}): Tensor {
+  const { table: t, indices: at, paddingIdx: padding } = readEmbedding(arguments);
+  if (padding === undefined) return gather(t, at);
+  checkPadding('ops.embedding', padding, t.shape[0] ?? 0);
+  return t.graph.add(GATHER, [t, asIndices(at)], { padding }).out;
+}
+
+// ---- scatterAdd --------------------------------------------------------------------------------------------------
+export interface ScatterAddAttrs {
+  readonly rows: number;
+  /** Positions with this index are left out. */
+  readonly padding?: number;
+  /** Made by the compiler: a second output, the sum of squares of each block of rows, f64[scatterAddBlocks]. */
+  readonly stats?: boolean;
+}
+
+/** Rows in a block of gather.h: kScatterBlock elements, at least one row. */
+export const blockRows = (row: number): number => (row < 1 ? 256 : Math.max(1, Math.floor(256 / row)));
+
+/** Number of partial sums of squares that `scatterAdd` gives with `stats`, for rows of `row` elements. */
+export function scatterAddBlocks(rows: number, row: number): number {
+  return Math.ceil(rows / blockRows(row));
+}
+
+/** Elements of a row, and number of indices. */
+export function scatterShape({ ins }: Node): { row: number; count: number } {
+  const [x, indices] = ins as readonly [Tensor, Tensor];
+  return { row: span(x.shape, indices.shape.length), count: sizeOf(indices.shape) };
+}
+
+/** Throws unless values and indices fit together and into a table of so many rows. */
+export function checkScatter(op: string, ins: readonly TensorType[], rows: number, dtypes: readonly DType[]): void {
+  const [x, indices] = ins as readonly [TensorType, TensorType];
+  expectIndices(op, 'indices', indices);
+  if (!dtypes.includes(x.dtype)) throw new DTypeError(`${op}: expected ${dtypes.join(' or ')}, got ${x.dtype}`);
+  if (!sameShape(x.shape.slice(0, indices.shape.length), indices.shape)) {
+    throw new ShapeError(`${op}: expected values [${indices.shape}, ...] as the indices, got [${x.shape}]`);
+  }
+  if (!Number.isInteger(rows) || rows < 0) throw new ShapeError(`${op}: expected rows >= 0, got ${rows}`);
+}
+
+export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
+  name: 'scatterAdd',
+  infer(ins, { rows, stats }) {
+    const [x, indices] = ins as [TensorType, TensorType];
+    const lead = indices.shape.length;
+    checkScatter('scatterAdd', ins, rows, ['f32', 'f64']);
+    const y: TensorType = { dtype: x.dtype, shape: [rows, ...x.shape.slice(lead)] };
+    return stats ? [y, { dtype: 'f64', shape: [scatterAddBlocks(rows, span(x.shape, lead))] }] : [y];
+  },
+  vjp(node, [dy]) {
+    const { padding } = node.attrs;
+    if (padding !== undefined && dy) throw new GraphError('scatterAdd: with padding it has no gradient', { op: 'scatterAdd' });
+    return [dy ? gather(dy, node.ins[1] as Tensor) : null, null];
+  },
+  lower(node) {
+    const { row, count } = scatterShape(node);
+    const [x, indices] = [typeOf(node, 0), typeOf(node, 1)];
+    return {
+      ints: [node.attrs.rows, row, count, DTYPE_BYTES[indices.dtype], x.dtype === 'f64' ? 1 : 0, node.attrs.padding ?? -1],
+    };
+  },
+  cost: (node) => moved(node, sizeOf(typeOf(node, 0).shape)),
+  indices: ({ attrs }) => [{ input: 1, bound: attrs.rows }],
+  ref([y, squares], [x, indices], node) {
+    const { row } = scatterShape(node);
+    // In f64, rounded once.
+    const sums = new Float64Array((y as RefArray).length);
+    (indices as RefArray).forEach((v: number, k: number) => {
+      if (v === node.attrs.padding) return;
+      for (let c = 0; c < row; c++) sums[v * row + c] = (sums[v * row + c] as number) + ((x as RefArray)[k * row + c] as number);
+    });
+    (y as RefArray).set(sums);
+    if (!node.attrs.stats) return;
+    (squares as RefArray).fill(0);
+    const block = blockRows(row) * row;
+    (y as RefArray).forEach((v: number, i: number) => {
+      const b = Math.floor(i / block);
+      (squares as RefArray)[b] = ((squares as RefArray)[b] as number) + v * v;
+    });
+  },
+  samples: () => [
+    { ins: [f32(7, 3), i32(7)], attrs: { rows: 5 }, fill: ['normal', [0, 5]], tolerance: 1e-5 },
+    { ins: [f32(2, 30, 33), u8(2, 30)], attrs: { rows: 12 }, fill: ['normal', [0, 12]], tolerance: 1e-5 },
+    { ins: [f32(40), i32(40)], attrs: { rows: 300 }, fill: ['normal', [0, 300]] },
+    { ins: [{ dtype: 'f64', shape: [9, 2] }, i32(9)], attrs: { rows: 3 }, fill: ['normal', [0, 3]] },
+    { ins: [f32(2), i32()], attrs: { rows: 2 }, fill: ['normal', [0, 2]] },
+    { ins: [f32(0, 4), i32(0)], attrs: { rows: 2 }, fill: ['normal', [0, 2]] },
+    { ins: [f32(30, 5), i32(30)], attrs: { rows: 4, padding: 2 }, fill: ['normal', [0, 4]], noGradient: true, tolerance: 1e-5 },
+    {
+      ins: [f32(60, 40), i32(60)],
+      attrs: { rows: 25, stats: true },
+      fill: ['normal', [0, 25]],
+      noGradient: true,
+      tolerance: 1e-4,
+    },
+    { ins: [f32(6, 300), i32(6)], attrs: { rows: 3, stats: true }, fill: ['normal', [0, 3]], noGradient: true, tolerance: 1e-4 },
+  ],
+};
+
+export interface ScatterAddOptions {
+  readonly rows: number;
+  /** Positions with this index are left out. Default: none. */
+  readonly padding?: number;
+}
+const readScatterAdd = signature(
+  'ops.scatterAdd',
+  { values: tensor, indices: tensor },
+  options<ScatterAddOptions>()({ rows: whole({ min: 0 }), padding: paddingIdx.optional() }),
+);
+
+/**
+ * [rows, ...] with row v the sum of the values [..., ...] whose index [...] is v, zero where there is none; what the
+ * gradient of `gather` is. Adds in f64 in the order of positions, so the result depends on nothing else.
+ * An index outside [0, rows) ends the run with an IndexError. As `torch.zeros(rows, ...).index_add(0, indices, values)`.
+ * @param options.padding positions with this index are left out
+ */
+export function scatterAdd(values: TensorLike, indices: TensorLike, options: ScatterAddOptions): Tensor {
+  const { values: t, indices: at, rows, padding } = readScatterAdd(arguments);
+  return t.graph.add(SCATTER_ADD, [t, asIndices(at)], { rows, ...(padding !== undefined && { padding }) }).out;
+}
+
+// ---- oneHot ------------------------------------------------------------------------------------------------------
+export interface OneHotAttrs {
+  readonly classes: number;
+}
+export const ONE_HOT: OpDef<OneHotAttrs> = {
+  name: 'oneHot',
+  infer(ins, { classes }) {
+    const indices = ins[0] as TensorType;
+    expectIndices('oneHot', 'indices', indices);
+    if (!Number.isInteger(classes) || classes < 1) throw new ShapeError(`oneHot: expected classes >= 1, got ${classes}`);
+    return [f32(...indices.shape, classes)];
+  },
+  lower(node) {
+    const indices = typeOf(node, 0);
+    return { ints: [sizeOf(indices.shape), node.attrs.classes, DTYPE_BYTES[indices.dtype]] };
+  },
+  cost: moved,
+  indices: ({ attrs }) => [{ input: 0, bound: attrs.classes }],
+  ref([y], [indices], node) {
+    (y as RefArray).fill(0);
+    (indices as RefArray).forEach((v: number, k: number) => {
+      (y as RefArray)[k * node.attrs.classes + v] = 1;
+    });
+  },
+  samples: () => [
+    { ins: [i32(7)], attrs: { classes: 5 }, fill: [[0, 5]] },
+    { ins: [u8(2, 3)], attrs: { classes: 1 }, fill: [[0, 1]] },
+    { ins: [i32(0)], attrs: { classes: 4 }, fill: [[0, 4]] },
+  ],
+};
+
+const readOneHot = signature('ops.oneHot', { indices: tensor }, options<OneHotAttrs>()({ classes: whole({ min: 1 }) }));
+
+/**
+ * f32 [..., classes]: 1 at the index, 0 elsewhere, for indices [...]. As `torch.nn.functional.one_hot`, in floats.
+ * An index outside [0, classes) ends the run with an IndexError.
+ */
+export function oneHot(indices: TensorLike, options: OneHotAttrs): Tensor {
+  const { indices: at, classes } = readOneHot(arguments);
+  const t = asIndices(at);
+  return t.graph.add(ONE_HOT, [t], { classes }).out;
+}
+
+// ---- windows -----------------------------------------------------------------------------------------------------
+export interface WindowsAttrs {
+  readonly length: number;
+}
+export const WINDOWS: OpDef<WindowsAttrs> = {
+  name: 'windows',
+  infer(ins, { length }) {
+    const [text, starts] = ins as [TensorType, TensorType];
+    expectIndices('windows', 'the text', text);
+    if (starts.dtype !== 'i32') throw new DTypeError(`windows: expected starts as i32, got ${typeName(starts)}`);
+    if (text.shape.length !== 1 || starts.shape.length !== 1) {
+      throw new ShapeError(`windows: expected a text [n] and starts [b], got [${text.shape}] and [${starts.shape}]`);
+    }
+    if (!Number.isInteger(length) || length < 1 || length > (text.shape[0] as number)) {
+      throw new ShapeError(`windows: expected a length in [1, ${text.shape[0]}], got ${length}`);
+    }
+    return [i32(starts.shape[0] as number, length)];
+  },
+  lower(node) {
+    const [text, starts] = [typeOf(node, 0), typeOf(node, 1)];
+    return { ints: [sizeOf(text.shape), sizeOf(starts.shape), node.attrs.length, DTYPE_BYTES[text.dtype]] };
+  },
+  cost: (node) => ({ flops: 0, bytes: 2 * bytesOf(node.out.type) }),
+  indices: (node) => [{ input: 1, bound: typeOf(node, 0).shape[0]! - node.attrs.length + 1 }],
+  ref([y], [text, starts], node) {
+    const { length } = node.attrs;
+    (starts as RefArray).forEach((s: number, k: number) => {
+      for (let t = 0; t < length; t++) (y as RefArray)[k * length + t] = (text as RefArray)[s + t] as number;
+    });
+  },
+  samples: () => [
+    {
+      ins: [u8(50), i32(4)],
+      attrs: { length: 17 },
+      fill: [
+        [0, 255],
+        [0, 34],
+      ],
+    },
+    {
+      ins: [i32(9), i32(3)],
+      attrs: { length: 9 },
+      fill: [
+        [-9, 9],
+        [0, 1],
+      ],
+    },
+    {
+      ins: [u8(1), i32(1)],
+      attrs: { length: 1 },
+      fill: [
+        [0, 255],
+        [0, 1],
+      ],
+    },
+  ],
+};
+
+/**
+ * `length` neighboring tokens of `text` (u8 or i32 [n]) from each of `starts` (i32 [b]): i32 [b, length].
+ * A start outside [0, n - length] ends the run with an IndexError.
+ */
+export function windows(text: TensorLike, starts: TensorLike, options: { readonly length: number }): Tensor {
+  const t = text.toTensor();
+  return t.graph.add(WINDOWS, [t, starts.toTensor()], { length: options.length }).out;
+}
+
+/** The records of this file. */
+// biome-ignore lint/suspicious/noExplicitAny: as in index.ts
+export const GATHERS: readonly OpDef<any>[] = [INDICES, GATHER, SCATTER_ADD, ONE_HOT, WINDOWS];

@@ -1,0 +1,233 @@
+// apply.ts: clip, update and report as nodes of a graph: what the trainer and an optimizer by itself have in common.
+
+import { buildPolicy } from '../../clip/build.ts';
+import type { ClipColumns, ClipPolicy, Clipped } from '../../clip/clip.ts';
+import type { Column } from '../../compile/program.ts';
+import { GraphError, ShapeError } from '../../errors.ts';
+import { type Graph, inSection, isLeaf, type State, type Tensor } from '../../ir/graph.ts';
+import { type Data, sameShape, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
+import type { Purpose } from '../../native/room.ts';
+import type { Parameter } from '../../nn/module/module.ts';
+import { add, cast, div, less, mul, sqrt } from '../../ops/elementwise/elementwise.ts';
+import { selectStages, unscale } from '../../ops/gradient/stage.ts';
+import type { Lookups } from '../../ops/rows/sparse-rows.ts';
+import type { StageSums } from '../../ops/update/update.ts';
+import type { Optimizer } from '../optimizer.ts';
+import { buildEma } from '../weights/ema.ts';
+import { buildUpdate, checkedFill, isFused, slotsOf } from './build.ts';
+import { StepColumns } from './columns.ts';
+import type { Finishing } from './finishing.ts';
+import { checkStages, taken } from './lookups.ts';
+
+/** What the memory of `ApplyStates` is for. */
+export const STATES: Purpose = {
+  what: 'the state of optimizer and policy',
+  advice: 'An optimizer that keeps less of each parameter takes less',
+};
+
+/** What can be updated: a Parameter, or anything else with a name and a state. */
+export interface Updatable {
+  readonly name: string;
+  readonly state: State;
+}
+
+/** Parameters that are updated alike. */
+export interface ApplyGroup<P extends Updatable = Parameter> {
+  readonly params: readonly P[];
+  readonly optimizer: Optimizer;
+  /** The first step in which they are trained, from which the optimizer counts; its learning rate follows the step itself. Default 0. */
+  readonly since?: number;
+}
+
+export interface ApplyOptions {
+  readonly graph: Graph;
+  readonly groups: readonly ApplyGroup<Updatable>[];
+  /** All names of the parameters, of which tied ones have several. Default: that of each. */
+  readonly allNames?: ReadonlyMap<unknown, readonly string[]>;
+  /** Slots and policy state: every graph built with these shares them. Default: new ones. */
+  readonly states?: ApplyStates;
+  /** Final gradients (summed over uses and micro-batches, and divided) of all parameters of all groups, in order. */
+  readonly grads: readonly Tensor[];
+  /** Per parameter: the lookups that its gradient is made of, where only those rows are to be updated. Default: none. */
+  readonly lookups?: readonly (Lookups | null)[];
+  readonly policy: ClipPolicy;
+  /** f64 scalar, for policies that look at it. */
+  readonly loss?: Tensor;
+  /** f64 scalar, a power of two: what gradients are to be multiplied by before anything else. */
+  readonly unscale?: Tensor | null;
+  /** f64 scalar, not 0 to skip the step, whatever the policy says. */
+  readonly skip?: Tensor | null;
+  /** What becomes of the learning rates that the optimizers give. Asked when rows are filled. */
+  readonly rate?: (lr: number) => number;
+  /** Told what the learning rate of a group becomes in a step, when rows are filled. */
+  readonly onRate?: (group: number, lr: number, step: number) => void;
+  /** Columns of the step row; default: new ones. */
+  readonly columns?: StepColumns;
+  /** Keep an average of the parameters, of which each step's new values make up so much. */
+  readonly ema?: ((step: number) => number) | null;
+  /** Constraints and pruning. */
+  readonly finishing?: Finishing;
+}
+
+export interface Apply {
+  /** Names of all parameters, in the order in which reports count them. */
+  readonly names: readonly string[];
+  /**
+   * Rows of hyper-parameters and thresholds for `count` steps from `step` on.
+   * @param row `step` of the compiled program
+   */
+  fillRows(row: { readonly bytes: number; readonly columns: readonly Column[] }, step: number, count: number): Uint8Array;
+}
+
+/**
+ * Add to a graph, in its `apply` section: what the policy measures and decides over all groups together, one update per group, the
+ * assignment of parameters and slots, the skip decision and the report columns.
+ */
+export function buildApply(options: ApplyOptions): Apply {
+  const { graph, groups, grads, policy, rate, finishing, unscale: by = null } = options;
+  const params = groups.flatMap((g) => g.params);
+  checkGradients(params, grads);
+  const { states = new ApplyStates() } = options;
+  const columns = options.columns ?? new StepColumns(graph);
+  const perStep = (name: string, value: (step: number) => number): Tensor => {
+    return columns.of(name, [], (step, out) => {
+      out[0] = value(step);
+    });
+  };
+  inSection(graph, 'apply', () => {
+    const first = by ? [unscale(by)] : [];
+    const clipped = buildPolicy(policy, {
+      graph,
+      params: params.map((p) => graph.state(p.state)),
+      grads,
+      names: params.map((p) => p.name),
+      ...(options.allNames && { allNames: params.map((p) => options.allNames!.get(p) ?? [p.name]) }),
+      loss: options.loss ?? null,
+      stages: first,
+      perStep: (name, value) => perStep(`clip.${name}`, value),
+      state: (name, type, init) => states.of(`clip.${name}`, type, init),
+    });
+    // An update that counts what the stages change must not count the first; gradients that the policy replaced have it in them.
+    const apart = by !== null && clipped.measure && !clipped.grads;
+    const updates = clipped.grads ?? (apart ? grads.map((g) => mul(g, cast(by, 'f32'))) : grads);
+    const stages = apart || clipped.grads ? clipped.stages : [...first, ...clipped.stages];
+    const measured: StageSums[] = [];
+    const values = new Map<State, Tensor>();
+    let offset = 0;
+    for (const [i, group] of groups.entries()) {
+      const { optimizer, since = 0 } = group;
+      const places = group.params.map((_, t) => offset + t);
+      const slots = slotStates(group, states);
+      const finish = finishing?.ofUpdate(graph, group.params) ?? null;
+      // Of a table that is updated by rows, these are in its place.
+      const rows = group.params.map((p, t) => {
+        const found = options.lookups?.[offset + t];
+        if (!found) return null;
+        checkStages(p.name, policy.name, clipped, finish, offset + t);
+        const of = taken(
+          found,
+          graph.state(p.state),
+          slots[t]!.map((state) => graph.state(state)),
+        );
+        return { ...of, grad: apart ? mul(of.grad, cast(by, 'f32')) : of.grad };
+      });
+      const updated = buildUpdate(optimizer, {
+        graph,
+        params: group.params.map((p, t) => rows[t]?.param ?? graph.state(p.state)),
+        names: group.params.map((p) => p.name),
+        grads: places.map((place, t) => rows[t]?.grad ?? updates[place]!),
+        slots: slots.map((s, t) => rows[t]?.slots ?? s.map((state) => graph.state(state))),
+        stages: groups.length > 1 ? selectStages(stages, places) : stages,
+        measure: clipped.measure && (clipped.report.norm ? 'after' : 'all'),
+        finish,
+        column(name, size, fill) {
+          const checked = isFused(optimizer) ? fill : checkedFill(optimizer, name, fill);
+          return columns.of(['hyper', i, name].filter((s) => s !== '').join('.'), [size], (step, out) => {
+            const given = optimizer.lr(step);
+            const lr = rate ? rate(given) : given;
+            options.onRate?.(i, lr, step);
+            checked(step - since, lr, out);
+          });
+        },
+      });
+      group.params.forEach((p, t) => {
+        const next = [updated.params[t]!, ...(updated.slots[t] ?? [])];
+        const [value, ...ofSlots] = rows[t]?.put(next[0]!, next.slice(1)) ?? next;
+        values.set(p.state, value!);
+        for (const [k, state] of slots[t]!.entries()) graph.assign(state, ofSlots[k]!);
+      });
+      measured.push(...updated.measured);
+      offset += group.params.length;
+    }
+    finishing?.afterUpdates(graph, values, perStep);
+    for (const [state, value] of values) graph.assign(state, value);
+    if (options.ema) buildEma(graph, params, states, columns, options.ema, finishing);
+    const report =
+      measured.length > 0 ? { ...clipped.report, ...measuredColumns(clipped.report, measured, grads) } : clipped.report;
+    // Times one: a threshold that is given goes out with what is computed, not by a copy of its own.
+    for (const [name, t] of Object.entries(report) as [string, Tensor][]) graph.output(name, isLeaf(t.node) ? mul(t, 1) : t);
+    const skips = [options.skip, clipped.skip, beyondLimit(groups, clipped)].filter((t) => t !== null && t !== undefined);
+    if (skips.length > 0) {
+      graph.skip = skips.reduce((a, b) => add(a, b));
+      graph.output('skipped', less(0, graph.skip));
+    }
+  });
+  return {
+    names: params.map((p) => p.name),
+    fillRows: (row, step, count) => columns.rows(row, step, count),
+  };
+}
+
+/** Not 0 where the clipped gradient is finite, but more than an optimizer can square: for policies that skip, and know the norm by then. */
+function beyondLimit(groups: readonly ApplyGroup<Updatable>[], { skip, report }: Clipped): Tensor | null {
+  const limit = Math.min(...groups.map((g) => g.optimizer.limit ?? Infinity));
+  return skip && report.normAfter && limit < Infinity ? less(limit, report.normAfter) : null;
+}
+
+function checkGradients(params: readonly Updatable[], grads: readonly Tensor[]): void {
+  if (grads.length !== params.length) {
+    throw new GraphError(`apply: expected ${params.length} gradients, got ${grads.length}`);
+  }
+  for (const [t, { name, state }] of params.entries()) {
+    const g = grads[t]!;
+    if (g.dtype !== 'f32' || !sameShape(g.shape, state.type.shape)) {
+      throw new ShapeError(`apply: expected ${typeName(state.type)} as gradient of ${name}, got ${typeName(g.type)}`);
+    }
+  }
+}
+
+/** Slots and policy state by name, each made when first asked for. */
+export class ApplyStates {
+  readonly #known = new Map<string, State>();
+
+  of(name: string, type: TensorType, init?: (out: Data) => void): State {
+    const state = this.#known.get(name) ?? { name, type, ...(init && { init }) };
+    if (typeName(state.type) !== typeName(type)) {
+      throw new GraphError(`state ${name}: expected ${typeName(state.type)}, got ${typeName(type)}`, { name });
+    }
+    this.#known.set(name, state);
+    return state;
+  }
+}
+
+/** Per parameter, the states of its slots: `optim.<parameter>.<slot>`. */
+export function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states: ApplyStates): State[][] {
+  return params.map((p) =>
+    slotsOf(optimizer, p.name, p.state.type).map(({ name, type, init }) => {
+      return states.of(`optim.${p.name}.${name}`, type, init === undefined ? init : (out) => out.fill(init));
+    }),
+  );
+}
+
+/** What the updates measured, in place of what the policy could not know. */
+function measuredColumns(report: ClipColumns, measured: readonly StageSums[], grads: readonly Tensor[]): ClipColumns {
+  const total = (key: keyof StageSums): Tensor => measured.map((m) => m[key]!).reduce((a, b) => add(a, b));
+  const changed = total('changed');
+  const elements = grads.reduce((n, t) => n + sizeOf(t.shape), 0);
+  return {
+    norm: report.norm ?? sqrt(total('before')),
+    normAfter: sqrt(total('after')),
+    clipped: less(0, changed),
+    clippedFraction: div(changed, Math.max(1, elements)),
+  };
+}

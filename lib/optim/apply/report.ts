@@ -1,0 +1,198 @@
+// report.ts: what a step tells. Rows stay columns of one buffer; objects are made when somebody reads them.
+import type { Column } from '../../compile/program.ts';
+import { NonFiniteError, SkipError } from '../../errors.ts';
+import { sizeOf } from '../../ir/op.ts';
+import { SQUARES } from '../limits.ts';
+
+/** What one step tells, of a trainer or of an optimizer by itself. */
+export interface Report {
+  /** Batches drawn before this step: skipped steps count. */
+  readonly attempt: number;
+  /** Updates applied before this step: the number that schedules see. */
+  readonly step: number;
+  /** Of the step: over all that counts in its micro-batches, if there are several. NaN where gradients come from elsewhere. */
+  readonly loss: number;
+  /** What guards found in this step; absent without guards. */
+  readonly guards?: readonly GuardHit[];
+  /** What the gradient was multiplied by in the backward pass; absent without `lossScale`. */
+  readonly lossScale?: number;
+  /** What regularization adds to the loss, of which `loss` has nothing; absent without. */
+  readonly penalty?: number;
+  /** Norm of the gradient before clipping, as the policy measures it; NaN if nothing is measured. */
+  readonly norm: number;
+  /** What the gradient was multiplied by; the smallest, where there are several; 0 in a skipped step. */
+  readonly scale: number;
+  /** Norm of what the optimizer got; 0 in a skipped step, NaN if nothing is measured. */
+  readonly normAfter: number;
+  /** Infinity if there is none. */
+  readonly threshold: number;
+  /** The policy changed the gradient; and the fraction of its elements. */
+  readonly clipped: boolean;
+  readonly clippedFraction: number;
+  /** The step was left out: the gradient was not finite, or beyond what the optimizer can square, or a policy or guard said so. */
+  readonly skipped: boolean;
+  /** Name of the first tensor with a non-finite gradient, or null. */
+  readonly nonFinite: string | null;
+  /** How many tensors had one. */
+  readonly nonFiniteCount: number;
+  /** Where something is pruned: the share that was, before this step, of the weights that `prune` is for. */
+  readonly sparsity?: number;
+}
+
+/**
+ * What a guard does. `warn`: it is told in the step's report, in the result and to `onGuard`. `skip`: also, the step changes nothing.
+ * `rollback`: the run goes back to the last snapshot and on with the next batch. `stop`: the run ends with a GuardError, before anything is
+ * updated.
+ */
+export type GuardAction = 'warn' | 'skip' | 'rollback' | 'stop';
+
+/** What a guard found in a step: a parameter or a module, and what was measured of it. */
+export interface GuardHit {
+  readonly guard: string;
+  readonly action: GuardAction;
+  readonly name: string;
+  readonly value: number;
+}
+
+/** A guard, and all that it may name. */
+export interface GuardNames {
+  readonly label: string;
+  readonly action: GuardAction;
+  readonly names: readonly string[];
+}
+
+/** Why a step was skipped that no guard found fault with, and whose gradient is finite. */
+export function whyLeftOut({ norm, threshold }: Pick<Report, 'norm' | 'threshold'>): string {
+  if (norm <= SQUARES || norm > threshold) return `the policy left out a gradient of norm ${norm}, threshold ${threshold}`;
+  return `the gradient has a norm of ${norm}, beyond what the optimizer can square (${SQUARES.toExponential(1)}): clip it`;
+}
+
+/** Why a run ends whose last step was the last of too many that were skipped. `where` names the caller, `why` what was found of it. */
+export function tooManySkips(
+  where: string,
+  last: Report,
+  skips: number,
+  why: { readonly text: string; readonly culprit: object | null } | null = null,
+): NonFiniteError | SkipError {
+  const { nonFinite: tensor, step, attempt, norm, threshold } = last;
+  if (tensor !== null) {
+    const text = `${where}: ${skips} steps in a row had a non-finite gradient, the last in ${tensor}${why?.text ?? ''}`;
+    return new NonFiniteError(text, { tensor, step, attempt, skips, ...(why?.culprit && { culprit: why.culprit }) });
+  }
+  const text = `${where}: ${skips} steps in a row were skipped, the last since ${whyLeftOut(last)}${why?.text ?? ''}`;
+  return new SkipError(text, { step, attempt, skips, norm, threshold });
+}
+
+export interface ReportsInit {
+  readonly rows: ArrayBuffer;
+  readonly length: number;
+  readonly columns: readonly Column[];
+  readonly rowBytes: number;
+  /** Names of the parameters, in the order of the policy's gradients. */
+  readonly names: readonly string[];
+  /** Counters before the first row, and batches drawn per step. */
+  readonly attempt: number;
+  readonly perStep: number;
+  readonly step: number;
+  readonly guards?: readonly GuardNames[];
+}
+
+/** The rows of one chunk of steps. */
+export class Reports implements Iterable<Report> {
+  readonly length: number;
+  readonly #init: ReportsInit;
+  readonly #values: Float64Array;
+  readonly #offsets: ReadonlyMap<string, number>;
+
+  constructor(init: ReportsInit) {
+    this.length = init.length;
+    this.#init = init;
+    this.#values = new Float64Array(init.rows);
+    this.#offsets = new Map(init.columns.map((c) => [c.name, c.offset / 8]));
+  }
+
+  /** One column as numbers; NaN where the program does not compute it. */
+  column(name: string): Float64Array {
+    const out = new Float64Array(this.length).fill(Number.NaN);
+    const { values, start, stride } = this.strided(name);
+    for (let i = 0, at = start; at < values.length; i++, at += stride) out[i] = values[at]!;
+    return out;
+  }
+
+  /**
+   * One column where it lies: values[start], values[start + stride] and so on to the end; none where the program does not compute it.
+   * To be read in a loop: a function called for each number would be given a new object each time.
+   */
+  strided(name: string): { readonly values: Float64Array; readonly start: number; readonly stride: number } {
+    const stride = this.#init.rowBytes / 8;
+    const values = this.#values.subarray(0, this.length * stride);
+    return { values, start: this.#offsets.get(name) ?? values.length, stride };
+  }
+
+  /** A column of several numbers in row i, where it lies; empty where the program does not compute it. */
+  vector(name: string, i: number): Float64Array {
+    const column = this.#init.columns.find((c) => c.name === name);
+    if (!column) return new Float64Array(0);
+    const start = (i * this.#init.rowBytes + column.offset) / 8;
+    return this.#values.subarray(start, start + sizeOf(column.type.shape));
+  }
+
+  at(i: number): Report {
+    const { values, start, stride } = this.strided('skipped');
+    const end = Math.min(values.length, i * stride);
+    let step = this.#init.step + i;
+    for (let at = start; at < end; at += stride) if (values[at] !== 0) step--;
+    return this.#row(i, step);
+  }
+
+  *[Symbol.iterator](): Iterator<Report> {
+    let step = this.#init.step;
+    for (let i = 0; i < this.length; i++) {
+      const report = this.#row(i, step);
+      yield report;
+      if (!report.skipped) step++;
+    }
+  }
+
+  #value(name: string, row: number, missing: number): number {
+    const offset = this.#offsets.get(name);
+    return offset === undefined ? missing : this.#values[(row * this.#init.rowBytes) / 8 + offset]!;
+  }
+
+  #guards(guards: readonly GuardNames[], row: number): GuardHit[] {
+    return guards.flatMap(({ label, action, names }, g) => {
+      const at = this.#value(`guard.${g}`, row, -1);
+      return at < 0 ? [] : [{ guard: label, action, name: names[at]!, value: this.#value(`guard.${g}.value`, row, Number.NaN) }];
+    });
+  }
+
+  #skipped(row: number): boolean {
+    return this.#value('skipped', row, 0) !== 0;
+  }
+
+  #row(i: number, step: number): Report {
+    const skipped = this.#skipped(i);
+    const bad = this.#value('firstBad', i, -1);
+    // What the update measures is not written in a skipped step.
+    const applied = (name: string, missing: number): number => (skipped ? 0 : this.#value(name, i, missing));
+    const clipped = applied('clipped', 0);
+    return {
+      attempt: this.#init.attempt + i * this.#init.perStep,
+      step,
+      loss: this.#value('loss', i, Number.NaN),
+      norm: this.#value('norm', i, Number.NaN),
+      scale: applied('scale', 1),
+      normAfter: applied('normAfter', Number.NaN),
+      threshold: this.#value('threshold', i, Number.POSITIVE_INFINITY),
+      clipped: clipped !== 0,
+      clippedFraction: applied('clippedFraction', clipped),
+      skipped,
+      nonFinite: bad >= 0 ? (this.#init.names[bad] ?? null) : null,
+      nonFiniteCount: this.#value('badCount', i, 0),
+      ...(this.#init.guards && { guards: this.#guards(this.#init.guards, i) }),
+      ...(this.#offsets.has('lossScale') && { lossScale: this.#value('lossScale', i, 1) }),
+      ...(this.#offsets.has('penalty') && { penalty: this.#value('penalty', i, 0) }),
+      ...(this.#offsets.has('sparsity') && { sparsity: this.#value('sparsity', i, 0) }),
+    };
+  }
+}

@@ -1,0 +1,74 @@
+// nadam.ts: NAdam (Dozat 2016).
+import { pow } from '../../math/index.ts';
+import { NADAM_VARIANT, UPDATE_NADAM } from '../../ops/rules/index.ts';
+import { bool, number, options, optionsOnly, type PerStep } from '../../options/index.ts';
+import { betas, decay, epsilon, rate } from '../fields.ts';
+import { SQUARES } from '../limits.ts';
+import { makeOptimizer, type Optimizer } from '../optimizer.ts';
+
+export interface NAdamOptions {
+  /** Learning rate, a number or a schedule. Default 2e-3. */
+  readonly lr?: PerStep;
+  /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
+  readonly betas?: readonly [number, number];
+  /** Added to the root of the second mean. Default 1e-8. */
+  readonly eps?: number;
+  /** Weight decay: added to the gradient as weightDecay * p, after clipping; or decoupled, p shrinks by lr * weightDecay. Default 0. */
+  readonly weightDecay?: number;
+  /** Default false. */
+  readonly decoupledWeightDecay?: boolean;
+  /** How fast the momentum rises from half of betas[0] to all of it. Default 4e-3. */
+  readonly momentumDecay?: number;
+}
+
+const readNadam = optionsOnly(
+  'optim.nadam',
+  options<NAdamOptions>()({
+    lr: rate.default(2e-3),
+    betas: betas.default([0.9, 0.999]),
+    eps: epsilon.default(1e-8),
+    weightDecay: decay.default(0),
+    decoupledWeightDecay: bool.default(false),
+    momentumDecay: number({ min: 0 }).default(4e-3),
+  }),
+);
+
+/** NAdam. Slots `exp_avg` and `exp_avg_sq`. As torch.optim.NAdam, whose product of momenta is f32, here f64. Throws OptionError. */
+export function nadam(options: NAdamOptions = {}): Optimizer {
+  const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled, momentumDecay } = readNadam(arguments);
+  const [beta1, beta2] = betas;
+  const mu = (t: number): number => beta1 * (1 - 0.5 * pow(0.96, t * momentumDecay));
+  const product = runningProduct(mu);
+  return makeOptimizer({
+    name: 'optim.nadam',
+    op: UPDATE_NADAM,
+    variant: decoupled ? NADAM_VARIANT.decoupled : NADAM_VARIANT.l2,
+    slots: ['exp_avg', 'exp_avg_sq'],
+    eps,
+    limit: SQUARES,
+    lr,
+    hyper(step, lr, out) {
+      const t = step + 1;
+      const soFar = product(t);
+      out[0] = (lr * (1 - mu(t))) / (1 - soFar);
+      out[1] = (lr * mu(t + 1)) / (1 - soFar * mu(t + 1));
+      out[2] = 1 - beta1;
+      out[3] = beta2;
+      out[4] = 1 - beta2;
+      out[5] = 1 / Math.sqrt(1 - pow(beta2, t));
+      out[6] = eps;
+      out[7] = decoupled ? 1 - lr * weightDecay : weightDecay;
+    },
+  });
+}
+
+/** f(1) f(2) ... f(t) for factors below 1: from the last t that was asked for, or from the start. */
+function runningProduct(f: (t: number) => number): (t: number) => number {
+  let [at, value] = [0, 1];
+  return (t) => {
+    if (t < at) [at, value] = [0, 1];
+    // Below this it is nothing beside 1, and stays so.
+    while (at < t && value > 1e-300) value *= f(++at);
+    return value;
+  };
+}

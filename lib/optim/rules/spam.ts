@@ -1,0 +1,75 @@
+// spam.ts: SPAM, Spike-Aware Adam with Momentum reset (Huang et al. 2025), without its sparse slots.
+import { cos, pow } from '../../math/index.ts';
+import { UPDATE_SPAM } from '../../ops/rules/index.ts';
+import { options, optionsOnly, type PerStep, whole } from '../../options/index.ts';
+import { betas, bound, decay, epsilon, rate } from '../fields.ts';
+import { SQUARES } from '../limits.ts';
+import { makeOptimizer, type Optimizer } from '../optimizer.ts';
+
+export interface SPAMOptions {
+  /** Learning rate, a number or a schedule. Default 1e-3. */
+  readonly lr?: PerStep;
+  /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
+  readonly betas?: readonly [number, number];
+  /** Added to the root of the second mean. Default 1e-6. */
+  readonly eps?: number;
+  /** Shrinks p by lr * weightDecay in every step. Default 0. */
+  readonly weightDecay?: number;
+  /** An element whose square is above threshold times the mean of squares is a spike, and is cut to that. Infinity: none. Default 5000. */
+  readonly threshold?: number;
+  /** Steps between two resets of both means to 0. Infinity: none. Default 500. */
+  readonly resetEvery?: number;
+  /** Steps over which the learning rate rises again after a reset, from 0.01 of it along a cosine. Default 150. */
+  readonly warmup?: number;
+  /** Steps after the start and after each reset in which nothing is cut. Default 20, as in the authors' code. */
+  readonly clipAfter?: number;
+}
+
+const readSpam = optionsOnly(
+  'optim.spam',
+  options<SPAMOptions>()({
+    lr: rate.default(1e-3),
+    betas: betas.default([0.9, 0.999]),
+    eps: epsilon.default(1e-6),
+    weightDecay: decay.default(0),
+    threshold: bound.default(5000),
+    resetEvery: whole({ min: 1, infinite: true }).default(500),
+    warmup: whole({ min: 0 }).default(150),
+    clipAfter: whole({ min: 0 }).default(20),
+  }),
+);
+
+/**
+ * SPAM: Adam that cuts spikes of the gradient and forgets now and then. Slots `exp_avg` and `exp_avg_sq`. The correction of the means'
+ * start counts from the last reset. Where the mean of squares is 0 nothing is cut: it would stay 0. Throws OptionError.
+ */
+export function spam(options: SPAMOptions = {}): Optimizer {
+  const { lr, betas, eps, weightDecay, threshold, resetEvery, warmup, clipAfter } = readSpam(arguments);
+  const [beta1, beta2] = betas;
+  const cycle = Math.min(resetEvery, Number.MAX_SAFE_INTEGER);
+  return makeOptimizer({
+    rowwise: false,
+    name: 'optim.spam',
+    op: UPDATE_SPAM,
+    variant: 0,
+    slots: ['exp_avg', 'exp_avg_sq'],
+    eps,
+    limit: SQUARES,
+    lr,
+    hyper(step, lr, out) {
+      const since = step % cycle;
+      const t = since + 1;
+      const warming = step >= cycle && since < warmup;
+      const rate = warming ? lr * (1 - 0.495 * (1 + cos((Math.PI * since) / (warmup + 1)))) : lr;
+      out[0] = rate / (1 - pow(beta1, t));
+      out[1] = 1 - beta1;
+      out[2] = beta2;
+      out[3] = 1 - beta2;
+      out[4] = 1 / Math.sqrt(1 - pow(beta2, t));
+      out[5] = eps;
+      out[6] = 1 - lr * weightDecay;
+      out[7] = since >= clipAfter ? threshold : Number.POSITIVE_INFINITY;
+      out[8] = since === 0 ? 1 : 0;
+    },
+  });
+}

@@ -1,0 +1,64 @@
+// ema.ts: averages of the parameters over the updates, kept beside them: an exponential moving average, or the plain mean (SWA).
+import type { Graph, State } from '../../ir/graph.ts';
+import { UPDATE_EMA } from '../../ops/rules/index.ts';
+import { update } from '../../ops/update/update.ts';
+import { choice, either, type Field, options, type PerStep, Place, perStep, whole } from '../../options/index.ts';
+import type { ApplyStates, Updatable } from '../apply/apply.ts';
+import type { StepColumns } from '../apply/columns.ts';
+import type { Finishing } from '../apply/finishing.ts';
+
+export interface EMAOptions {
+  /** What is kept of the average in each update of it, a number or a schedule, or `mean`: all updates weigh the same. Default 0.999. */
+  readonly decay?: PerStep | 'mean';
+  /** The first update that is averaged, which the average then equals. Default 0. */
+  readonly start?: number;
+  /** Updates from one that is averaged to the next. Default 1. */
+  readonly every?: number;
+}
+
+/** How much of the new parameters enters the average in each step. */
+export const ema: Field<EMAOptions, (step: number) => number> = options<EMAOptions>()({
+  decay: either(perStep({ min: 0, max: 1 }), choice('mean')).default(0.999),
+  start: whole({ min: 0 }).default(0),
+  every: whole({ min: 1 }).default(1),
+}).map(({ decay, start, every }) => (step) => {
+  const since = step - start;
+  if (since < 0 || since % every !== 0) return 0;
+  if (since === 0) return 1;
+  return decay === 'mean' ? 1 / (since / every + 1) : 1 - decay(step);
+});
+
+/** Throws OptionError. */
+export function emaWeight(where: string, options: unknown): (step: number) => number {
+  return ema.read(options, new Place(where, 'option', ''));
+}
+
+/** The state that holds the average of a parameter. */
+export function emaState(states: ApplyStates, { name, state }: Updatable): State {
+  return states.of(`ema.${name}`, state.type, state.init);
+}
+
+/** Average what the graph assigns to the parameters: in place, after all updates, and not in a skipped step. What is pruned is 0 in the average too. */
+export function buildEma(
+  graph: Graph,
+  params: readonly Updatable[],
+  states: ApplyStates,
+  columns: StepColumns,
+  weight: (step: number) => number,
+  finishing?: Finishing,
+): void {
+  const next = new Map(graph.assigns.map((a) => [a.state, a.value]));
+  const averages = params.map((p) => emaState(states, p));
+  const updated = update(UPDATE_EMA, 0, {
+    params: averages.map((s) => graph.state(s)),
+    grads: params.map((p) => next.get(p.state)!),
+    slots: [],
+    hyper: columns.of('ema.weight', [1], (step, out) => {
+      out[0] = weight(step);
+    }),
+    stages: [],
+    measure: false,
+    finish: finishing?.ofAverage(params, next) ?? null,
+  });
+  for (const [t, state] of averages.entries()) graph.assign(state, updated.params[t]!);
+}
