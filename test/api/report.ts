@@ -2,13 +2,13 @@
 // holds of it.
 import { resolve } from 'node:path';
 import { type Node, type SourceFile, SyntaxKind } from 'typescript/unstable/ast';
-import { API, type Checker, type Project, type Symbol as Sym, SymbolFlags } from 'typescript/unstable/sync';
+import { API, type Checker, type Project, SymbolFlags } from 'typescript/unstable/sync';
+import { type Found, isPrivate, kindOf, type NameKind, Walk } from './walk.ts';
 
 export interface Name {
   /** As users write it: `ops.relu`, `Trainer`. */
   readonly path: string;
-  /** A value is there when a program runs; a type is not. A namespace is a value. */
-  readonly kind: 'namespace' | 'function' | 'class' | 'constant' | 'type';
+  readonly kind: NameKind;
   /** Its declarations, without comments and without what is private. */
   readonly text: string;
   /** Types of the library in these that have no public name. */
@@ -34,24 +34,19 @@ export function readReport(): Report {
   }
 }
 
-interface Found {
-  readonly path: string;
-  readonly symbol: Sym;
-  readonly typeOnly: boolean;
-}
-
 class Reader {
   readonly #project: Project;
   readonly #checker: Checker;
+  readonly #walk: Walk;
 
   constructor(project: Project) {
     this.#project = project;
     this.#checker = project.checker;
+    this.#walk = new Walk(project);
   }
 
   report(): Report {
-    const index = this.#project.program.getSourceFile(`${ROOT}/dist/lib/index.d.ts`)!;
-    const found = [...this.#within(this.#checker.getSymbolAtLocation(index)!, '')];
+    const found = this.#walk.all(`${ROOT}/dist/lib/index.d.ts`);
     const paths = new Map<number, string[]>();
     for (const { symbol, path } of found) paths.set(symbol.id, [...(paths.get(symbol.id) ?? []), path]);
     return {
@@ -60,35 +55,9 @@ class Reader {
     };
   }
 
-  *#within(namespace: Sym, prefix: string): Generator<Found> {
-    const members = [...this.#checker.getExportsOfModule(namespace)].sort((a, b) => (a.name < b.name ? -1 : 1));
-    for (const member of members) {
-      const path = prefix + member.name;
-      const symbol = this.#target(member);
-      yield { path, symbol, typeOnly: this.#isTypeOnly(member) };
-      if (symbol.flags & SymbolFlags.ValueModule) yield* this.#within(symbol, `${path}.`);
-    }
-  }
-
-  #target(symbol: Sym): Sym {
-    return symbol.flags & SymbolFlags.Alias ? this.#checker.getAliasedSymbol(symbol) : symbol;
-  }
-
-  /** Whether `export type` stands anywhere between the name and what it names. */
-  #isTypeOnly(symbol: Sym): boolean {
-    for (let at: Sym | undefined = symbol; at && at.flags & SymbolFlags.Alias; at = this.#checker.getImmediateAliasedSymbol(at)) {
-      const isType = at.declarations.some((handle) => {
-        const specifier = handle.resolve(this.#project) as (Node & { readonly isTypeOnly?: boolean }) | undefined;
-        const statement = specifier?.parent?.parent as (Node & { readonly isTypeOnly?: boolean }) | undefined;
-        return specifier?.isTypeOnly || (specifier?.kind === SyntaxKind.ExportSpecifier && statement?.isTypeOnly);
-      });
-      if (isType) return true;
-    }
-    return false;
-  }
-
-  #name({ path, symbol, typeOnly }: Found, paths: ReadonlyMap<number, unknown>): Name {
-    const kind = kindOf(symbol, typeOnly);
+  #name(found: Found, paths: ReadonlyMap<number, unknown>): Name {
+    const { path, symbol } = found;
+    const kind = kindOf(found);
     if (kind === 'namespace') return { path, kind, text: '', hidden: [] };
     const nodes = symbol.declarations.map((handle) => handle.resolve(this.#project)!);
     const hidden = new Set(nodes.flatMap((node) => [...this.#hidden(node, paths)]));
@@ -102,7 +71,7 @@ class Reader {
       if (isPrivate(part)) continue;
       if (part.kind === SyntaxKind.Identifier) {
         const at = this.#checker.getSymbolAtLocation(part);
-        const target = at && this.#target(at);
+        const target = at && this.#walk.target(at);
         if (!target || !(target.flags & TYPES) || paths.has(target.id)) continue;
         const file = target.declarations[0]?.resolve(this.#project)?.getSourceFile().fileName ?? '';
         if (file.startsWith(`${ROOT}/dist/lib/`)) yield target.name;
@@ -112,18 +81,6 @@ class Reader {
 }
 
 const TYPES = SymbolFlags.Interface | SymbolFlags.Class | SymbolFlags.TypeAlias;
-
-function kindOf({ flags }: Sym, typeOnly: boolean): Name['kind'] {
-  if (flags & SymbolFlags.ValueModule) return 'namespace';
-  if (typeOnly || !(flags & SymbolFlags.Value)) return 'type';
-  if (flags & SymbolFlags.Class) return 'class';
-  return flags & SymbolFlags.Function ? 'function' : 'constant';
-}
-
-/** Not shown. */
-const isPrivate = (node: Node): boolean =>
-  ((node as Node & { readonly modifiers?: readonly Node[] }).modifiers ?? []).some((m) => m.kind === SyntaxKind.PrivateKeyword) ||
-  (node as Node & { readonly name?: Node }).name?.kind === SyntaxKind.PrivateIdentifier;
 
 /** A declaration as it is written in dist/lib. */
 function textOf(declaration: Node): string {
