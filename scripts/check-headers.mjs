@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path/posix';
 import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('../binding/kernels', import.meta.url));
@@ -18,9 +19,10 @@ const CROSS = { x64: 'x86_64-linux-gnu-g++', arm64: 'aarch64-linux-gnu-g++' };
 
 /** Faults in what a header of the kernels includes: C headers are included by unit.h and kernel.h alone, for all. */
 export function checkIncludes(name, text) {
-  const foreign = name === 'unit.h' || name === 'kernel.h' ? /^<(?!\w+\.h>)/ : /^<|^"(\.\.\/){2}|^"\.\.\/(?!\w+\.h")/;
-  const included = [...text.matchAll(/^ *# *include *(.+)$/gm)].map(([, file]) => file);
-  return included.filter((file) => foreign.test(file)).map((file) => `${name}: includes ${file}`);
+  const library = name === 'unit.h' || name === 'kernel.h' ? /^<\w+\.h>/ : /^$/;
+  const neighbor = (file) => /^"/.test(file) && !join(dirname(name), file.slice(1, -1)).startsWith('..');
+  const included = [...text.matchAll(/^ *# *include *(.+)$/gm)].map(([, file]) => file.trim());
+  return included.filter((file) => !library.test(file) && !neighbor(file)).map((file) => `${name}: includes ${file}`);
 }
 
 export function kernelHeaders() {

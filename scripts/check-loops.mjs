@@ -207,7 +207,7 @@ function main() {
       if (!existsSync(folder)) continue;
       found++;
       const family = FAMILIES[isa === 'neon' ? 'arm64' : 'x64'];
-      const units = ['gemm', 'conv', 'recurrent'].map((unit) => `${folder}/${unit}.cc.o`);
+      const units = ['product/gemm', 'product/conv', 'recurrent/recurrent'].map((unit) => `${folder}/${unit}.cc.o`);
       const counts = new Map(units.flatMap((unit) => [...countKernels(disassemble(objdump, unit), family)]));
       console.log(`\n${isa}, ${build}\n${'micro-kernel'.padEnd(26)} fma  loads  fma/load  others  spills  reloads`);
       for (const [name, { fma, loads, others, spills, reloads }] of counts) {

@@ -3,7 +3,7 @@
 // race is found. --cases 12 --programs 30 --seed 1: so many shapes of each op, so many networks. --barriers gemm.h,select.h: without each
 // barrier of these files in turn; `all`: of all.
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compile, copyOf, inFolder, link, root, run, SOURCES, say, watched } from './tsan.mjs';
 
@@ -30,7 +30,7 @@ const kernelFlags = [
 ];
 
 const kernels = join(root, 'binding/kernels');
-const units = readdirSync(kernels).filter((name) => name.endsWith('.cc'));
+const units = readdirSync(kernels, { recursive: true }).filter((name) => name.endsWith('.cc'));
 const REPLAY = 'test/threads/replay/replay.cc';
 
 /** Everything that a file of binding/kernels includes, itself among it. */
@@ -44,9 +44,9 @@ function included(name, seen = new Set()) {
 
 /** A barrier is taken out: the first of some files, or each one there is. */
 const BARRIER = /(?:if \([^()]*\) )?team(?:\.|->)barrier\(\);/g;
-const SOME = ['row_norm.h', 'conv_weight.h', 'pruning.h'];
+const SOME = ['norm/row_norm.h', 'product/conv_weight.h', 'update/pruning.h'];
 function barriers() {
-  const every = readdirSync(kernels).filter((name) => /\.h$/.test(name) && name !== 'kernel.h');
+  const every = readdirSync(kernels, { recursive: true }).filter((name) => name.endsWith('.h') && name !== 'kernel.h');
   const names = flags.barriers === 'all' ? every : (flags.barriers?.split(',') ?? SOME);
   return names.flatMap((name) => {
     const all = [...readFileSync(join(kernels, name), 'utf8').matchAll(BARRIER)].map(([text]) => text);
@@ -90,7 +90,7 @@ await inFolder(async (work) => {
       changed.map((name) => `binding/kernels/${name}`),
       kernelFlags,
     );
-    const others = objects.filter((object) => !changed.includes(basename(object, '.o')) || !object.includes('/kernels/'));
+    const others = objects.filter((object) => !changed.some((name) => object.endsWith(`/kernels/${name}.o`)));
     await link(folder, [...others, ...changed.map((name) => join(folder, `binding/kernels/${name}.o`))], 'replay');
     const ended = await watched(folder, 'replay', [file]);
     const [, where] = /replay: in (.*)/.exec(ended.text) ?? [];

@@ -27,6 +27,8 @@ it.each([
   ['gemm.h', '#include <vector>'],
   ['gemm.h', '#include <stdint.h>'],
   ['gemm.h', '#include "../../lib/x.h"'],
+  ['gemm.h', '#include "../gate.h"'],
+  ['product/gemm.h', '#include "../../gate.h"'],
   ['unit.h', '#include <vector>'],
 ])('%s: %s is a fault', (name, line) => {
   expect(checkIncludes(name, `#pragma once\n${line}\n`)).toHaveLength(1);
@@ -35,6 +37,7 @@ it.each([
 it.each([
   ['gemm.h', '#include "gemm_pack.h"'],
   ['simd/avx2.h', '#include "../unit.h"'],
+  ['product/gemm.h', '#include "../gradient/stage.h"'],
   ['unit.h', '#include <immintrin.h>'],
 ])('%s: %s is none', (name, line) => {
   expect(checkIncludes(name, `#pragma once\n${line}\n`)).toEqual([]);

@@ -15,7 +15,7 @@ static const KernelInfo kKernels[] = {
 #undef KERNEL
 #define MAP(name, arity) {#name, arity},
 static const MapInfo kMaps[] = {
-#include "maps.inc"
+#include "elementwise/maps.inc"
 };
 #undef MAP
 }   // namespace gradclip::GRADCLIP_ISA

@@ -13,7 +13,7 @@ export interface Fault {
 export const FAULTS: Readonly<Record<string, Fault>> = {
   packing: {
     what: 'teams that divide the batch pack a share of V each, which nobody else completes',
-    file: 'binding/kernels/gemm.h',
+    file: 'binding/kernels/product/gemm.h',
     find: 'const Range mine = direct_v ? Range{0, 0} : packing.mine(ks.count * panels);',
     replace:
       'const Parts shares = parts_of(ks.count * panels, 1, at.gm);\n' +
@@ -22,21 +22,21 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   barrier: {
     what: 'a team multiplies what it packs together without waiting for each other',
-    file: 'binding/kernels/gemm.h',
+    file: 'binding/kernels/product/gemm.h',
     find: 'if (!direct_v) packing.packed();',
     replace: '',
     within: 1000,
   },
   scratch: {
     what: 'the gradient of norms adds to scratch that nobody has set to 0',
-    file: 'binding/kernels/row_norm.h',
+    file: 'binding/kernels/norm/row_norm.h',
     find: 'if (parts) memset(partial + b * parts * n, 0, parts * n * sizeof(float));',
     replace: '',
     within: 1000,
   },
   sum: {
     what: 'norms of gradients are joined in as many parts as there are threads',
-    file: 'binding/kernels/statistics.h',
+    file: 'binding/kernels/gradient/statistics.h',
     find: 'for (int64_t b = s.start[i]; b < s.start[i + 1]; b++) value = join(value, partial[b].value), wrong |= partial[b].bad != 0;',
     replace:
       'const int64_t blocks = s.start[i + 1] - s.start[i];\n' +

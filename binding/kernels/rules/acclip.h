@@ -1,6 +1,6 @@
 // acclip.h: ACClip.
 #pragma once
-#include "../update.h"
+#include "../update/update.h"
 #include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {

@@ -1,6 +1,6 @@
 // adam.h: Adam and AdamW, with AMSGrad.
 #pragma once
-#include "../update.h"
+#include "../update/update.h"
 #include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {

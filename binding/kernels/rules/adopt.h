@@ -1,6 +1,6 @@
 // adopt.h: ADOPT.
 #pragma once
-#include "../update.h"
+#include "../update/update.h"
 #include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {

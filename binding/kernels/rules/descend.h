@@ -1,6 +1,6 @@
 // descend.h: a step along a direction that another instruction made: the last part of optimizers that look at whole tensors.
 #pragma once
-#include "../update.h"
+#include "../update/update.h"
 #include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {

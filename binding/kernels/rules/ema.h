@@ -1,6 +1,6 @@
 // ema.h: a moving average. What takes the place of the gradient is the value that enters it.
 #pragma once
-#include "../update.h"
+#include "../update/update.h"
 #include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {

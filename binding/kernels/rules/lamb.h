@@ -1,6 +1,6 @@
 // lamb.h: the direction of LAMB: what Adam would do, weight decay included, and its norm and the parameter's.
 #pragma once
-#include "../update.h"
+#include "../update/update.h"
 #include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {

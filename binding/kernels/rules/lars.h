@@ -1,6 +1,6 @@
 // lars.h: LARS.
 #pragma once
-#include "../update.h"
+#include "../update/update.h"
 #include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {

@@ -1,6 +1,6 @@
 // momentum.h: the direction of Muon before it is made orthogonal: a running mean of the gradient, and its norm.
 #pragma once
-#include "../update.h"
+#include "../update/update.h"
 #include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {

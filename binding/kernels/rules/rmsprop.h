@@ -1,6 +1,6 @@
 // rmsprop.h: RMSprop, centered and with momentum.
 #pragma once
-#include "../update.h"
+#include "../update/update.h"
 #include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {

@@ -1,6 +1,6 @@
 // sgd.h: stochastic gradient descent, with momentum as PyTorch has it.
 #pragma once
-#include "../update.h"
+#include "../update/update.h"
 #include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {

@@ -1,6 +1,6 @@
 // stable_adam.h: the direction of StableAdamW, and how far the gradient is beyond what its squares have been.
 #pragma once
-#include "../update.h"
+#include "../update/update.h"
 #include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {

@@ -1,5 +1,5 @@
 // elementwise.ts: arithmetic, powers, comparisons, choice and rounding, element by element, with numpy broadcasting. All are
-// operations of the `map` kernel (binding/kernels/maps.inc) and fuse into chains. Activations stand in activation.ts.
+// operations of the `map` kernel (binding/kernels/elementwise/maps.inc) and fuse into chains. Activations stand in activation.ts.
 import { OptionError } from '../../errors.ts';
 import { CONSTANT, type Tensor, type TensorLike } from '../../ir/graph.ts';
 import type { DType, OpDef } from '../../ir/op.ts';

@@ -1,4 +1,4 @@
-// scalar.ts: the meaning of every elementwise operation of the `map` kernel (binding/kernels/maps.inc) as a function of f64.
+// scalar.ts: the meaning of every elementwise operation of the `map` kernel (binding/kernels/elementwise/maps.inc) as a function of f64.
 import { exp, log, log1p, pow, tanh } from '../../math/index.ts';
 
 /** 1 - erf(x), to 1e-14 relative: a series near 0, a continued fraction beyond. */

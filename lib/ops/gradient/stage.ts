@@ -1,5 +1,5 @@
 // stage.ts: the stages of a clip policy, as statistics and updates take them: read a gradient through them, never rewrite it.
-// The twin of kernels/stage.h.
+// The twin of kernels/gradient/stage.h.
 import { DTypeError, GraphError, OptionError, ShapeError } from '../../errors.ts';
 import { Graph, Tensor } from '../../ir/graph.ts';
 import { type RefArray, type RefContext, sizeOf, type TensorType, typeName } from '../../ir/op.ts';

@@ -1,5 +1,5 @@
 // finish.ts: what an update does with new parameters before anybody sees them: bounds, and masks of those that are pruned.
-// The twin of kernels/finish.h.
+// The twin of kernels/update/finish.h.
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Graph, Tensor } from '../../ir/graph.ts';
 import { type RefArray, sameShape, type TensorType, typeName } from '../../ir/op.ts';

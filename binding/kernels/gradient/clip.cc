@@ -1,0 +1,10 @@
+// clip.cc: statistics of gradients and what policies remember; projections, pruning. A unit of the kernels (unit.h).
+#include "analyze.h"
+#include "history.h"
+#include "lists.h"
+#include "../update/project.h"
+#include "../update/pruning.h"
+#include "select.h"
+#include "staged.h"
+#include "statistics.h"
+#include "unit_statistic.h"

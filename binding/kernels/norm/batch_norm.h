@@ -1,0 +1,337 @@
+// batch_norm.h: batch norm of [batch, channels, space], forward and backward, with what often follows it: a sum, relu.
+//
+// Statistics of a channel are sums in f64 of parts of a fixed size, each in 16 lanes, joined in order: the same bits for any team. Where the
+// space is one element, 16 channels lie side by side and are one unit, a channel a lane; else a channel is a unit. A thread does all of
+// a unit at once, so that what it reads twice is in its cache the second time; where units are few, all share the parts of each.
+#pragma once
+#include "../math.h"
+
+namespace gradclip::GRADCLIP_ISA {
+enum BatchNormInts { kBnBatch, kBnChannels, kBnSpace, kBnAffine, kBnAdds, kBnRelu };
+struct BnShape {
+  int64_t batch, channels, space, units, rows, parts;   // rows of a part
+  bool columns;
+};
+static inline BnShape bn_shape(const int64_t* i) {
+  const int64_t batch = i[kBnBatch], channels = i[kBnChannels], space = i[kBnSpace];
+  const bool columns = space == 1;
+  const int64_t rows = columns ? 512 : space >= 8192 ? 1 : quotient(8192 + space - 1, space ? space : 1);
+  const int64_t units = columns ? quotient(channels + L - 1, L) : channels;
+  return {batch, channels, space, units, rows, quotient(batch + rows - 1, rows), columns};
+}
+constexpr int64_t kBnSums = 2 * L,
+                  kBnPart = 3 * L;   // of a part: two sums of up to 16 channels, and the elements they are measured from
+
+// Rows of one part.
+static inline Range bn_rows(const BnShape& s, int64_t part) {
+  const int64_t end = (part + 1) * s.rows;
+  return {part * s.rows, end < s.batch ? end : s.batch};
+}
+// The channels of a unit: the first, and how many.
+static inline int64_t bn_channel(const BnShape& s, int64_t unit) { return s.columns ? unit * L : unit; }
+static inline int bn_width(const BnShape& s, int64_t unit) {
+  const int64_t left = s.channels - unit * L;
+  return !s.columns ? 1 : left < L ? (int)left : L;
+}
+
+INLINE D bn_widen(const float* p, int n) { return n == L ? widen_load(p) : widen(load_n(p, n)); }
+// v, and 0 from lane n on.
+static D bn_first(D v, int n) {
+  double t[L];
+  dstore(t, v);
+  for (int k = n; k < L; k++) t[k] = 0;
+  return dload(t);
+}
+
+// Calls f(offset, lanes) for all lane groups of a part of a unit.
+template <class Fn>
+INLINE void bn_each(const BnShape& s, int64_t unit, int64_t part, Fn f) {
+  const Range r = bn_rows(s, part);
+  for (int64_t n = r.begin; n < r.end; n++) {
+    if (s.columns) {
+      f(n * s.channels + unit * L, bn_width(s, unit));
+      continue;
+    }
+    const int64_t at = (n * s.channels + unit) * s.space;
+    int64_t k = 0;
+    for (; k + L <= s.space; k += L) f(at + k, (int)L);
+    if (k < s.space) f(at + k, (int)(s.space - k));
+  }
+}
+// The two sums of a part, from lanes of space or of channels.
+static inline void bn_put(const BnShape& s, D a, D b, double* out) {
+  if (s.columns) {
+    dstore(out, a);
+    dstore(out + L, b);
+  } else {
+    out[0] = hsum(a);
+    out[L] = hsum(b);
+  }
+}
+
+// Runs K over all units: K::sums(unit, part, out), then K::finish(unit, sums of all parts, is this the first thread here), K::apply(unit, part).
+template <class K>
+static void bn_run(K& k, double* scratch, const Team& team) {
+  const BnShape& s = k.s;
+  double total[kBnPart], one[kBnPart] = {};
+  if (team.size == 1 || s.units >= 4 * team.size || s.parts == 1) {
+    const Range r = split(s.units, team);
+    for (int64_t u = r.begin; u < r.end; u++) {
+      for (int64_t p = 0; p < s.parts; p++) {
+        k.sums(u, p, one);
+        for (int j = 0; j < kBnPart; j++) total[j] = p && j < kBnSums ? total[j] + one[j] : one[j];
+      }
+      k.finish(u, total, true);
+      for (int64_t p = 0; p < s.parts; p++) k.apply(u, p);
+    }
+    return;
+  }
+  const Range r = split(s.units * s.parts, team);
+  for (int64_t t = r.begin; t < r.end; t++) {
+    const int64_t u = quotient(t, s.parts);
+    k.sums(u, t - u * s.parts, one);
+    memcpy(scratch + t * kBnPart, one, sizeof one);
+  }
+  team.barrier();
+  for (int64_t t = r.begin; t < r.end; t++) {
+    const int64_t u = quotient(t, s.parts), p = t - u * s.parts;
+    if (t == r.begin || p == 0) {
+      const double* parts = scratch + u * s.parts * kBnPart;
+      for (int j = 0; j < kBnPart; j++) total[j] = parts[j];
+      for (int64_t q = 1; q < s.parts; q++)
+        for (int j = 0; j < kBnSums; j++) total[j] += parts[q * kBnPart + j];
+      k.finish(u, total, p == 0);
+    }
+    k.apply(u, p);
+  }
+}
+static int64_t bn_scratch(const BnShape& s) { return size_mul(size_mul(s.units, s.parts), kBnPart * 8); }
+
+// What the channels of a unit are made with: y = (x - m) * a + b. The mean rounded to f32 is taken off exactly, and what that misses is in b.
+struct BnLine {
+  F m, a, b;
+};
+INLINE F bn_value(const BnLine& l, F x) { return fma(sub(x, l.m), l.a, l.b); }
+INLINE BnLine bn_line(const BnShape& s, const float* m, const float* a, const float* b) {
+  if (s.columns) return {load(m), load(a), load(b)};
+  return {set1(m[0]), set1(a[0]), set1(b[0])};
+}
+// mean and var: of the channels of this unit.
+static BnLine bn_forward_line(const BnShape& s, int64_t unit, const double* mean, const double* var, double eps,
+                              const float* weight, const float* bias) {
+  float m[L] = {}, a[L] = {}, b[L] = {};
+  for (int k = 0; k < bn_width(s, unit); k++) {
+    const int64_t c = bn_channel(s, unit) + k;
+    const double scale = (weight ? (double)weight[c] : 1.) / __builtin_sqrt(var[k] + eps);
+    m[k] = (float)mean[k];
+    a[k] = (float)scale;
+    b[k] = (float)((bias ? (double)bias[c] : 0.) + ((double)m[k] - mean[k]) * scale);
+  }
+  return bn_line(s, m, a, b);
+}
+
+template <bool kSum, bool kRelu>
+struct BnForward {
+  const BnShape s;
+  const float *x, *weight, *bias, *other;
+  float* y;
+  double *mean, *var, eps;
+  BnLine line;
+
+  // The channel's first element: without it taken off, a mean far from 0 would drown the variance.
+  D pivot(int64_t unit) const {
+    return s.columns ? widen(load_part(x + unit * L, bn_width(s, unit))) : dset1((double)x[unit * s.space]);
+  }
+  void sums(int64_t unit, int64_t part, double* out) {
+    D a = dset1(0), b = a;
+    const D p = pivot(unit);
+    bn_each(
+        s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
+          D d = sub(bn_widen(x + at, n), p);
+          if (n < L) d = bn_first(d, n);
+          a = add(a, d);
+          b = fma(d, d, b);
+        });
+    bn_put(s, a, b, out);
+    dstore(out + kBnSums, p);   // y may be where x is
+  }
+  void finish(int64_t unit, const double* total, bool first) {
+    const double count = (double)(s.batch * s.space);
+    const double* p = total + kBnSums;
+    double m[L], v[L];
+    for (int k = 0; k < bn_width(s, unit); k++) {
+      const double d = total[k] / count, square = total[L + k] / count - d * d;
+      m[k] = p[k] + d;
+      v[k] = square < 0 ? 0 : square;
+      if (!first) continue;
+      mean[bn_channel(s, unit) + k] = m[k];
+      var[bn_channel(s, unit) + k] = v[k];
+    }
+    line = bn_forward_line(s, unit, m, v, eps, weight, bias);
+  }
+  void apply(int64_t unit, int64_t part) {
+    const BnLine l = line;
+    bn_each(
+        s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
+          F v = bn_value(l, load_part(x + at, n));
+          if (kSum) v = add(v, load_part(other + at, n));
+          if (kRelu) v = max(set1(0.f), v);
+          store_part(y + at, v, n);
+        });
+  }
+};
+
+// i: batch, channels, space, 1 if there are weight and bias, 1 if another tensor is added, 1 for relu; f: eps.
+// outs y, mean and variance of each channel (f64); ins x[, weight, bias][, other].
+template <bool kSum, bool kRelu>
+static void bn_forward(const Args& a, const Team& team) {
+  const float* const* in = (const float* const*)a.in;
+  const bool affine = a.i[kBnAffine] != 0;
+  BnForward<kSum, kRelu> k = {bn_shape(a.i),
+                              in[0],
+                              affine ? in[1] : nullptr,
+                              affine ? in[2] : nullptr,
+                              kSum ? in[affine ? 3 : 1] : nullptr,
+                              (float*)a.out[0],
+                              (double*)a.out[1],
+                              (double*)a.out[2],
+                              a.f[0],
+                              {}};
+  bn_run(k, (double*)a.scratch, team);
+}
+void batchNorm(const Args& a, const Team& team) {
+  a.i[kBnAdds]   ? a.i[kBnRelu] ? bn_forward<true, true>(a, team) : bn_forward<true, false>(a, team)
+    : a.i[kBnRelu] ? bn_forward<false, true>(a, team)
+                 : bn_forward<false, false>(a, team);
+}
+static bool bn_check(Need& n) {
+  for (int k = kBnBatch; k <= kBnSpace; k++)
+    if (n.i[k] < 0 || n.i[k] > Need::kMax) return n.fail("size out of range"), false;
+  if (size_of(n.i[kBnBatch], n.i[kBnChannels], n.i[kBnSpace], 4) > Need::kMax) return n.fail("size out of range"), false;
+  if (n.i[kBnChannels] > 0 && (n.i[kBnBatch] < 1 || n.i[kBnSpace] < 1)) return n.fail("a channel has no element"), false;
+  return true;
+}
+void batchNorm_need(Need& n) {
+  if (!bn_check(n)) return;
+  if ((n.i[kBnAffine] | n.i[kBnAdds] | n.i[kBnRelu]) & ~1) return n.fail("a flag is neither 0 nor 1");
+  if (n.n_in != 1 + 2 * n.i[kBnAffine] + n.i[kBnAdds]) return n.fail("inputs and flags disagree");
+  n.in[0] = n.out[0] = size_of(n.i[kBnBatch], n.i[kBnChannels], n.i[kBnSpace], 4);
+  n.out[1] = n.out[2] = size_of(n.i[kBnChannels], 8);
+  n.alias(0, 0);
+  if (n.i[kBnAffine]) n.in[1] = n.in[2] = size_of(n.i[kBnChannels], 4);
+  if (n.i[kBnAdds]) {
+    n.in[1 + 2 * n.i[kBnAffine]] = n.in[0];
+    n.alias(0, (int32_t)(1 + 2 * n.i[kBnAffine]));
+  }
+  n.scratch = bn_scratch(bn_shape(n.i));
+}
+
+// Where the gradient passes: everywhere; where relu of the normalized x did; where y did.
+enum BnMask { kBnAll, kBnOwn, kBnOutput };
+// dx = weight / deviation * (g - mean(g) - z mean(g z)), z = (x - mean) / deviation, g = dy where it passes.
+template <BnMask kMask>
+struct BnBackward {
+  const BnShape s;
+  const float *x, *dy, *weight, *bias, *y;
+  const double *mean, *var;
+  double eps;
+  float *dx, *dweight, *dbias;
+  BnLine line;   // forward
+  F k1, k0;      // dx = a g + (x - m) k1 + k0
+
+  __attribute__((always_inline)) F gradient(const BnLine& l, int64_t at, int n) const {
+    const F g = load_part(dy + at, n);
+    if (kMask == kBnOwn) return select(le(bn_value(l, load_part(x + at, n)), set1(0.f)), set1(0.f), g);
+    if (kMask == kBnOutput) return select(le(load_part(y + at, n), set1(0.f)), set1(0.f), g);
+    return g;
+  }
+  void sums(int64_t unit, int64_t part, double* out) {
+    const int64_t c = bn_channel(s, unit);
+    D a = dset1(0), b = a;
+    double m[L] = {};
+    for (int k = 0; k < bn_width(s, unit); k++) m[k] = mean[c + k];
+    const D center = s.columns ? dload(m) : dset1(m[0]);
+    if (kMask == kBnOwn) line = bn_forward_line(s, unit, mean + c, var + c, eps, weight, bias);
+    const BnLine l = line;
+    bn_each(
+        s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
+          const D g = widen(gradient(l, at, n));
+          a = add(a, g);
+          b = fma(g, sub(bn_widen(x + at, n), center), b);
+        });
+    bn_put(s, a, b, out);
+  }
+  void finish(int64_t unit, const double* total, bool first) {
+    const double count = (double)(s.batch * s.space);
+    const int64_t c = bn_channel(s, unit);
+    float slope[L] = {}, offset[L] = {};
+    for (int k = 0; k < bn_width(s, unit); k++) {
+      const double scale = 1. / __builtin_sqrt(var[c + k] + eps), by = weight ? scale * (double)weight[c + k] : scale;
+      const double down = -by * scale * scale * total[L + k] / count;
+      slope[k] = (float)down;
+      offset[k] = (float)(down * ((double)(float)mean[c + k] - mean[c + k]) - by * total[k] / count);
+      if (!first || !dweight) continue;
+      dweight[c + k] = (float)(total[L + k] * scale);
+      dbias[c + k] = (float)total[k];
+    }
+    line = bn_forward_line(s, unit, mean + c, var + c, eps, weight, bias);
+    k1 = s.columns ? load(slope) : set1(slope[0]);
+    k0 = s.columns ? load(offset) : set1(offset[0]);
+  }
+  void apply(int64_t unit, int64_t part) {
+    const BnLine l = line;
+    const F slope = k1, offset = k0;
+    bn_each(
+        s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
+          const F g = gradient(l, at, n);
+          store_part(dx + at, fma(g, l.a, fma(sub(load_part(x + at, n), l.m), slope, offset)), n);
+        });
+  }
+};
+
+enum BatchNormGradInts { kBnPasses = kBnAffine + 1 };   // the others as forward
+// i: batch, channels, space, 1 if there are weight and bias, where the gradient passes; f: eps.
+// outs dx[, dweight, dbias]; ins x, mean, variance, dy[, weight, bias][, y].
+template <BnMask kMask>
+static void bn_backward(const Args& a, const Team& team) {
+  const float* const* in = (const float* const*)a.in;
+  const bool affine = a.i[kBnAffine] != 0;
+  BnBackward<kMask> k = {bn_shape(a.i),
+                         in[0],
+                         in[3],
+                         affine ? in[4] : nullptr,
+                         affine ? in[5] : nullptr,
+                         kMask == kBnOutput ? in[affine ? 6 : 4] : nullptr,
+                         (const double*)a.in[1],
+                         (const double*)a.in[2],
+                         a.f[0],
+                         (float*)a.out[0],
+                         affine ? (float*)a.out[1] : nullptr,
+                         affine ? (float*)a.out[2] : nullptr,
+                         {},
+                         {},
+                         {}};
+  bn_run(k, (double*)a.scratch, team);
+}
+void batchNormGrad(const Args& a, const Team& team) {
+  a.i[kBnPasses] == kBnAll   ? bn_backward<kBnAll>(a, team)
+  : a.i[kBnPasses] == kBnOwn ? bn_backward<kBnOwn>(a, team)
+                             : bn_backward<kBnOutput>(a, team);
+}
+void batchNormGrad_need(Need& n) {
+  if (!bn_check(n)) return;
+  if ((n.i[kBnAffine] & ~1) || n.i[kBnPasses] < kBnAll || n.i[kBnPasses] > kBnOutput) return n.fail("a flag is out of range");
+  if (n.n_in != 4 + 2 * n.i[kBnAffine] + (n.i[kBnPasses] == kBnOutput) || n.n_out != 1 + 2 * n.i[kBnAffine])
+    return n.fail("operands and flags disagree");
+  n.in[0] = n.in[3] = n.out[0] = size_of(n.i[kBnBatch], n.i[kBnChannels], n.i[kBnSpace], 4);
+  n.in[1] = n.in[2] = size_of(n.i[kBnChannels], 8);
+  n.alias(0, 0);
+  n.alias(0, 3);
+  if (n.i[kBnAffine]) n.in[4] = n.in[5] = n.out[1] = n.out[2] = size_of(n.i[kBnChannels], 4);
+  if (n.i[kBnPasses] == kBnOutput) {
+    n.in[n.n_in - 1] = n.in[0];
+    n.alias(0, n.n_in - 1);
+  }
+  n.scratch = bn_scratch(bn_shape(n.i));
+}
+}   // namespace gradclip::GRADCLIP_ISA

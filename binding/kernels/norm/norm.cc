@@ -1,0 +1,4 @@
+// norm.cc: normalizations, and rotary positions. A unit of the kernels (unit.h).
+#include "batch_norm.h"
+#include "../product/rotary.h"
+#include "row_norm.h"

@@ -1,0 +1,15 @@
+// indices.h: reading an index, and checking it.
+#pragma once
+#include "../unit.h"
+
+namespace gradclip::GRADCLIP_ISA {
+// Indices are i32 or u8 (`bytes` 4 or 1).
+static inline int64_t index_at(const void* indices, int64_t bytes, int64_t i) {
+  return bytes == 4 ? ((const int32_t*)indices)[i] : ((const uint8_t*)indices)[i];
+}
+static inline bool index_ok(const Args& a, int64_t position, int64_t value, int64_t bound) {
+  if ((uint64_t)value < (uint64_t)bound) return true;
+  fail(a.status, kIndexOutOfBounds, position, (double)value, (double)bound);
+  return false;
+}
+}   // namespace gradclip::GRADCLIP_ISA
