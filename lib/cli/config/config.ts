@@ -162,7 +162,7 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   prune: several(named(PRUNES), 1).or([]).about('see [CONSTRAINTS.md](CONSTRAINTS.md)'),
   regularize: several(named(PENALTIES), 1)
     .or([])
-    .about('penalties on weights; see [TRAINING.md](TRAINING.md), also for the keys down to `guards`'),
+    .about('penalties on weights; see [REGULARIZATION.md](REGULARIZATION.md), also for the keys down to `guards`'),
   ema: asGiven(ema).or(null).about('an average of the weights, which validation and test then take'),
   plateau: asGiven(plateau).or(null).about('lowers the learning rate when the validation stops improving'),
   lossScale: asGiven(lossScale)
