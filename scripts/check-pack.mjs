@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, posix, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkExample, checkTypes } from './consumer.mjs';
-import { nameFaults } from './release/names.mjs';
+import { nameFaults, workflow } from './release/names.mjs';
 import { sumsOf } from './release/sums.mjs';
 import { fileOf, TARGETS } from './release/targets.mjs';
 
@@ -62,7 +62,7 @@ function checkContent(pack) {
     ...sizes(pack),
     ...unnoticed(),
     ...unsummed(has),
-    ...(release ? nameFaults(manifest, process.env.GITHUB_REF_NAME) : []),
+    ...(release ? nameFaults(manifest, workflow()) : []),
   ];
 }
 

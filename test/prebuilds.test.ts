@@ -19,7 +19,11 @@ const { elfFaults, machFaults, peFaults, isaFaults } = (await import(at('check')
   (target: Target, texts: Texts) => string[]
 > & { isaFaults(cpu: string, text: string): string[] };
 const { checkSignature } = (await import(at('signature'))) as { checkSignature(file: Buffer): string[] };
-const { nameFaults } = (await import(at('names'))) as { nameFaults(manifest: object, tag?: string): string[] };
+const { addressesOf, nameFaults, readManifest } = (await import(at('names'))) as {
+  addressesOf(manifest: object): Readonly<Record<string, string>> | null;
+  nameFaults(manifest: object, workflow?: { readonly tag?: string; readonly runsIn?: string }): string[];
+  readManifest(): Readonly<Record<string, unknown>>;
+};
 const { TARGETS, fileOf } = (await import(at('targets'))) as { TARGETS: Record<string, Target>; fileOf(target: Target): string };
 
 /** A listing of tools with one text replaced: the fault that this is. */
@@ -230,19 +234,30 @@ it('an instruction that the disassembler does not know, but for what asks the pr
   expect(isaFaults('arm64', listing('libunwind::Registers_arm64::getRegister(int) const'))).toEqual([]);
 });
 
-it.each([
-  ['no repository', { version: '1.2.3' }, 'v1.2.3', 'repository'],
-  ['a repository without an address', { version: '1.2.3', repository: { type: 'git' } }, 'v1.2.3', 'repository'],
-  ['the tag of another version', { version: '1.2.3', repository: 'github:a/b' }, 'v1.2.4', 'expected the tag v1.2.3, got v1.2.4'],
-  ['a tag that is no version', { version: '1.2.3', repository: 'github:a/b' }, '1.2.3', 'expected the tag v1.2.3, got 1.2.3'],
-] as const)('a release of %s', (_, manifest, tag, fault) => {
-  expect(nameFaults(manifest, tag)).toEqual([expect.stringContaining(fault)]);
-});
+describe('names', () => {
+  const named = { version: '1.2.3', repository: { type: 'git', url: 'git+https://example.org/a/b.git' } };
+  it.each([
+    ['no repository', { version: '1.2.3' }, { tag: 'v1.2.3' }, 'repository'],
+    ['a repository without an address', { version: '1.2.3', repository: { type: 'git' } }, { tag: 'v1.2.3' }, 'repository'],
+    ['an address that is no repository', { ...named, repository: 'https://example.org' }, {}, 'got "https://example.org"'],
+    ['a repository of another name', named, { tag: 'v1.2.3', runsIn: 'a/c' }, 'published from, a/c, got a/b'],
+    ['the tag of another version', named, { tag: 'v1.2.4' }, 'expected the tag v1.2.3, got v1.2.4'],
+    ['a tag that is no version', named, { tag: '1.2.3' }, 'expected the tag v1.2.3, got 1.2.3'],
+  ] as const)('a release of %s is refused', (_, manifest, workflow, fault) => {
+    expect(nameFaults(manifest, workflow)).toEqual([expect.stringContaining(fault)]);
+  });
 
-it('a release of the tag that package.json names, and one without a tag', () => {
-  const manifest = { version: '1.2.3', repository: { type: 'git', url: 'git+https://example.org/a/b.git' } };
-  expect(nameFaults(manifest, 'v1.2.3')).toEqual([]);
-  expect(nameFaults(manifest)).toEqual([]);
+  it('a release of the tag that package.json names, from the repository that it names, and one without a tag', () => {
+    expect(nameFaults(named, { tag: 'v1.2.3', runsIn: 'a/b' })).toEqual([]);
+    expect(nameFaults(named)).toEqual([]);
+  });
+
+  it('package.json names the repository once, and the rest comes of it', () => {
+    const manifest = readManifest();
+    expect(Object.keys(manifest)).not.toEqual(expect.arrayContaining([expect.stringMatching(/^(homepage|bugs)$/)]));
+    const { page, homepage, bugs } = addressesOf(manifest)!;
+    expect([homepage, bugs]).toEqual([`${page}#readme`, `${page}/issues`]);
+  });
 });
 
 it('lie where the loader looks for them', () => {
