@@ -5,9 +5,10 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, posix, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkExample, checkTypes } from './consumer.mjs';
+import { anchorsOf, deadLinks as deadLinksOf } from './docs/markdown.mjs';
 import { nameFaults, workflow } from './release/names.mjs';
 import { sumsOf } from './release/sums.mjs';
 import { fileOf, TARGETS } from './release/targets.mjs';
@@ -91,15 +92,12 @@ function unsummed(has) {
   return said === wanted ? [] : [`prebuilds/SHA256SUMS: expected\n${wanted}got\n${said}`];
 }
 
-/** Links of the pages in the package that lead to no file of it. */
+/** Links of the pages in the package that lead to no file of it, nor to a folder of its files. */
 function deadLinks(has) {
-  // The declarations in api.md have brackets before parentheses.
-  const pages = [...has].filter((name) => name.endsWith('.md') && name !== 'docs/api.md');
-  return pages.flatMap((page) => {
-    const links = readFileSync(join(root, page), 'utf8').matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g);
-    const named = [...links].map(([, link]) => posix.join(posix.dirname(page), link));
-    return named.filter((name) => !has.has(name)).map((name) => `${page} leads to ${name}, which is missing`);
-  });
+  const there = (target) => has.has(target) || [...has].some((name) => name.startsWith(`${target}/`));
+  const text = (page) => readFileSync(join(root, page), 'utf8');
+  const pages = [...has].filter((name) => name.endsWith('.md'));
+  return pages.flatMap((page) => deadLinksOf(page, text(page), there, (target) => anchorsOf(text(target))));
 }
 
 /** The lock of a project that has the package alone: what it depends on is what this checkout has, so npm asks nobody. */
