@@ -1,11 +1,14 @@
-// commands.test.ts: the commands of docs/COMMAND-LINE.md, in one folder and in their order, print what the page shows.
+// shown.test.ts: what pages show of commands and of errors is what is printed: the commands of docs/COMMAND-LINE.md, in one folder and in their
+// order; the messages of docs/TROUBLESHOOTING.md.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { EXIT } from '../../lib/cli/exit.ts';
+import { absent } from '../../lib/native/failure.ts';
+import { here } from '../../lib/native/host.ts';
 import { folder, run } from '../cli/kit.ts';
-import { isAsSaid } from './programs.ts';
+import { isAsSaid, run as runPrograms } from './programs.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const PAGE = 'docs/COMMAND-LINE.md';
@@ -50,4 +53,28 @@ it('COMMAND-LINE.md', async () => {
     }
   }
   expect(commands).toBeGreaterThan(10);
+});
+
+it('TROUBLESHOOTING.md', () => {
+  const text = readFileSync(join(root, 'docs/TROUBLESHOOTING.md'), 'utf8');
+  // A page breaks long messages. How much memory there is depends on the machine.
+  const inLine = (message: string): string =>
+    message
+      .trim()
+      .replace(/\s+/g, ' ')
+      .replace(/[\d.]+ [GT]iB/g, '# GiB');
+  const blocks = Array.from(text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm));
+  const quoted = blocks.filter(([, language]) => language === '').map(([, , block]) => inLine(block!));
+
+  const source = readFileSync(join(import.meta.dirname, 'mistakes.mjs'), 'utf8');
+  const [printed] = runPrograms([{ line: 1, source, file: null, prints: '' }]);
+  const package_ = absent({ folder: join(folder(), 'gradclip'), of: 'package' }).message;
+  const messages = [
+    ...(JSON.parse(printed!) as string[]),
+    package_.replace(new RegExp(`${here()}( \\(\\w+\\))?`), 'linux-x64 (glibc)'),
+  ].map(inLine);
+
+  const isPrinted = (quote: string): boolean => messages.some((message) => isAsSaid(quote, message));
+  expect(quoted.filter((quote) => !isPrinted(quote))).toEqual([]);
+  expect(quoted.length).toBeGreaterThan(30);
 });
