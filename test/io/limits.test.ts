@@ -8,7 +8,7 @@ import { signatures } from '../../lib/options/index.ts';
 const values: Readonly<Record<string, number>> = { ...limits };
 const page = readFileSync('docs/DATA.md', 'utf8');
 const rows = page
-  .slice(page.indexOf('### Limits'))
+  .slice(page.indexOf('## Limits'))
   .split('\n')
   .filter((line) => line.startsWith('| ') && !line.startsWith('| of '))
   .map((line) => line.split('|').map((cell) => cell.trim()))
