@@ -10,6 +10,8 @@ const config: ViteUserConfig = defineConfig({
     include: ['test/**/*.test.ts'],
     // What is read unwritten is seen (CONTRIBUTING.md); GRADCLIP_POISON=0 does without.
     env: { GRADCLIP_POISON: process.env.GRADCLIP_POISON ?? '1' },
+    // Vitest would leave a core to itself: of two, half of what there is.
+    maxWorkers: '100%',
     // No timing decides a test: a busy machine or a sanitizer is not a failure.
     testTimeout: 300_000,
     hookTimeout: 300_000,

@@ -10,13 +10,15 @@ const ORDER =
 const rank = (path: string): number => ORDER.indexOf(path.split('/')[1]!.replace('.ts', ''));
 const files = (readdirSync('lib', { recursive: true }) as string[]).filter((f) => f.endsWith('.ts')).map((f) => `lib/${f}`);
 
-it.each(files)('%s', (file) => {
-  expect(rank(file), 'a folder with no place in the order').toBeGreaterThanOrEqual(0);
-  const source = readFileSync(file, 'utf8');
-  for (const [, target] of source.matchAll(/(?:from|import\(|^import) *'(\.[^']+)'/gm)) {
-    const path = join(file, '..', target!);
-    expect(rank(path), `${file} imports ${path}`).toBeLessThanOrEqual(rank(file));
-  }
+it('left never imports right, and every folder has a place', () => {
+  expect(files.length).toBeGreaterThan(300);
+  expect(files.filter((file) => rank(file) < 0)).toEqual([]);
+  const wrong = files.flatMap((file) => {
+    const source = readFileSync(file, 'utf8');
+    const paths = [...source.matchAll(/(?:from|import\(|^import) *'(\.[^']+)'/gm)].map(([, target]) => join(file, '..', target!));
+    return paths.filter((path) => rank(path) > rank(file)).map((path) => `${file} imports ${path}`);
+  });
+  expect(wrong).toEqual([]);
 });
 
 // What of binding/ includes something that is not of C++ or of gradclip itself, and what.

@@ -1,62 +1,18 @@
-// update.test.ts: the update kernels against their ref and against hand-made cases: stages, tiny scales, what is measured, bits.
+// update.test.ts: the update kernels against hand-made cases: stages, tiny scales, what is measured, bits. Against their ref: ops.test.ts.
 import { expect, test } from 'vitest';
-import { Graph, type Node } from '../lib/ir/graph.ts';
-import type { Data, OpDef, Sample } from '../lib/ir/op.ts';
+import { Graph } from '../lib/ir/graph.ts';
+import type { Data, OpDef } from '../lib/ir/op.ts';
 import { addon } from '../lib/native/addon.ts';
 import type { Stage } from '../lib/ops/gradient/stage.ts';
 import * as stage from '../lib/ops/gradient/stage.ts';
-import { STATISTIC } from '../lib/ops/gradient/statistics.ts';
 import { update } from '../lib/ops/list.ts';
 import { ADAM_VARIANT, UPDATE_ADAM } from '../lib/ops/rules/adam.ts';
-import { UPDATES } from '../lib/ops/rules/index.ts';
 import { SGD_VARIANT, UPDATE_SGD } from '../lib/ops/rules/sgd.ts';
-import { FAIL_IF } from '../lib/ops/step/control.ts';
 import type { Measuring, UpdateAttrs } from '../lib/ops/update/update.ts';
 import { SOME_TEAMS } from './kit.ts';
-import { refNode, runNode, zeros } from './run-node.ts';
+import { runNode } from './run-node.ts';
 
 const ISAS = addon().isas;
-const fma = ISAS.filter((isa) => isa !== 'x86_64');
-
-/** Values of a sample, reproducible. */
-function fill(sample: Sample<unknown>): Data[] {
-  let s = 99;
-  const random = (): number => {
-    s = (Math.imul(s, 1664525) + 1013904223) | 0;
-    return (s >>> 8) / 2 ** 24;
-  };
-  return sample.ins.map((type, i) => {
-    const how = sample.fill?.[i] ?? 'normal';
-    if (typeof how === 'object' && 'exactly' in how) return Float64Array.from(how.exactly);
-    return zeros(type).map(() => {
-      if (how === 'normal') return 2 * random() - 1;
-      return how === 'positive' ? 0.1 + random() : how[0] + (how[1] - how[0]) * random();
-    }) as Data;
-  });
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
-const OPS: readonly OpDef<any>[] = [STATISTIC, ...UPDATES, FAIL_IF];
-test.each(OPS.map((op) => [op.name, op] as const))('%s: kernel against ref, on every ISA, for 1 and 3 threads', (_, op) => {
-  for (const sample of op.samples()) {
-    const g = new Graph();
-    const node = g.add(
-      op,
-      sample.ins.map((type, i) => g.input(`x${i}`, type, 'data')),
-      sample.attrs,
-    );
-    const ins = fill(sample as Sample<unknown>);
-    const want = refNode(node as Node, ins);
-    for (const isa of ISAS) {
-      const got = runNode(node as Node, ins, { isa });
-      const error = (o: number) => (v: number, i: number) => Math.abs(v - want[o]![i]!) / Math.max(1, Math.abs(want[o]![i]!));
-      const worst = got.map((out, o) => Array.from(out, error(o)).reduce((x, y) => Math.max(x, y), 0));
-      expect(Math.max(0, ...worst)).toBeLessThan(sample.tolerance ?? 1e-6);
-      expect(runNode(node as Node, ins, { isa, threads: 3 })).toEqual(got);
-      if (fma.includes(isa)) expect(got).toEqual(runNode(node as Node, ins, { isa: fma[0]! }));
-    }
-  }
-});
 
 interface Case {
   readonly op?: OpDef<UpdateAttrs>;
