@@ -16,17 +16,19 @@ async function importing(where: string, env: NodeJS.ProcessEnv): Promise<Said> {
   return ended.lines[0] as Said;
 }
 
-// Each by itself would do something to the process or to the team if OpenMP saw it.
+// Each variable would do something to the process or to the team if OpenMP saw it; those of one line do not stand in each other's way.
 const ENVIRONMENTS: readonly NodeJS.ProcessEnv[] = [
   {},
-  { OMP_PROC_BIND: 'true' },
-  { OMP_PLACES: 'cores' },
-  { OMP_PROC_BIND: 'spread', OMP_PLACES: '{0},{1}' },
-  { GOMP_CPU_AFFINITY: '0' },
+  { OMP_PROC_BIND: 'spread', OMP_PLACES: '{0},{1}', OMP_NUM_THREADS: '1', OMP_THREAD_LIMIT: '1', OMP_MAX_ACTIVE_LEVELS: '0' },
+  {
+    GOMP_CPU_AFFINITY: '0',
+    OMP_DYNAMIC: 'true',
+    OMP_WAIT_POLICY: 'active',
+    GOMP_SPINCOUNT: 'infinite',
+    OMP_DISPLAY_ENV: 'verbose',
+  },
+  { OMP_PROC_BIND: 'true', OMP_PLACES: 'cores', OMP_NUM_THREADS: 'no number', OMP_STACKSIZE: '' },
   { KMP_AFFINITY: 'granularity=fine,compact,1,0', KMP_BLOCKTIME: 'infinite', KMP_SETTINGS: '1' },
-  { OMP_NUM_THREADS: '1', OMP_THREAD_LIMIT: '1', OMP_MAX_ACTIVE_LEVELS: '0' },
-  { OMP_DYNAMIC: 'true', OMP_WAIT_POLICY: 'active', GOMP_SPINCOUNT: 'infinite' },
-  { OMP_DISPLAY_ENV: 'verbose', OMP_NUM_THREADS: 'no number', OMP_STACKSIZE: '' },
 ];
 
 describe.each(['main', 'worker'])('first imported in a %s', (where) => {

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 // So few tell nothing of memory.
 it.concurrent.each([
   ['workers', 8],
-  ['fits', 54],
+  ['fits', 27],
 ])('%s', async (name, count) => {
   const env = { ...process.env, GRADCLIP_POISON: '0' };
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [`scripts/soak-${name}.mjs`, String(count)], { env });

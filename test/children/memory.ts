@@ -56,16 +56,16 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
       await trainer.predict(rows.x as never);
     });
   },
-  /** 100 trainers of 2.4 MiB, and 1.6 MiB of data each, disposed of. */
+  /** 50 trainers of 2.4 MiB, and 1.6 MiB of data each, disposed of. */
   disposed: () =>
-    watch(100, async () => {
+    watch(50, async () => {
       const trainer = make(200, 1000);
       await trainer.fit(data(500, 200), { steps: 1, validation: data(500, 200) });
       trainer.dispose();
     }),
   /** The same, dropped. */
   dropped: () =>
-    watch(100, async (k) => {
+    watch(50, async (k) => {
       const trainer = make(200, 1000);
       await trainer.fit(data(500, 200), { steps: 1 });
       await trainer.predict({ data: new Float32Array(200), shape: [1, 200] });

@@ -14,8 +14,8 @@ const sanitized = process.env.GRADCLIP_PREBUILD !== undefined;
 it.skipIf(sanitized).each([
   // MiB that may be added: what a leak of 1 KiB a step, or of every second trainer, would exceed.
   ['20,000 steps', 'steps', 16],
-  ['100 trainers of 4 MiB, disposed of', 'disposed', 150],
-  ['100 trainers of 4 MiB, dropped', 'dropped', 150],
+  ['50 trainers of 4 MiB, disposed of', 'disposed', 75],
+  ['50 trainers of 4 MiB, dropped', 'dropped', 75],
   // Each would add 64 of weights; the arena has room for a gradient of that size until it is disposed of.
   ['three trainers of one model of 64 MiB', 'values', 32],
   ['six workers that end with values of 32 MiB', 'workers', 32],
