@@ -41,16 +41,6 @@ it('CONSTRAINTS.md: a model that loses three quarters of its hidden units', () =
   expect(Math.abs(difference!)).toBeLessThan(1e-6);
 });
 
-it('CLIPPING.md: a threshold from a recorded run', () => {
-  const lines = printed('CLIPPING.md', 'advise(history').trim().split('\n');
-  expect(lines[0]).toMatch(/^threshold 0\.\d{3} would have clipped (9\.\d|10\.\d) %$/);
-  expect(lines.find((line) => line.startsWith('chosen'))).toMatch(/^chosen +0\.\d+ +[\d.]+ % +0\.9\d+ /);
-  expect(lines.find((line) => line.startsWith('each'))).toMatch(/^each +0\.\d+ +\d/);
-  expect(lines).toContainEqual(expect.stringMatching(/^value cannot be replayed: it changes elements one by one/));
-  expect(lines.at(-2)).toMatch(/^clipped \d+\.\d % of its steps$/);
-  expect(lines.at(-1)).toBe("NaN { tensor: 'fc.bias', index: 1 }");
-});
-
 it('LAYERS.md: stripes, and an error that names the layer', () => {
   const [accuracy, error] = printed('LAYERS.md').trim().split('\n');
   expect(Number(accuracy!.split(' ')[1])).toBeGreaterThan(0.97);
