@@ -29,6 +29,7 @@ export function grad(loss: Tensor, wrt: readonly Tensor[], options: GradOptions 
   return backward(loss, wrt, options).gradients.map((g, i) => g ?? zerosLike(wrt[i]!));
 }
 
+/** Options of `grad`. */
 export interface GradOptions {
   readonly seed?: number | Tensor;
 }

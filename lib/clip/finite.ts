@@ -13,6 +13,7 @@ import { nonFiniteFields } from './fields.ts';
  */
 export type NonFinite = 'skip' | 'error' | 'zero' | 'propagate';
 
+/** What every policy takes: what happens where a norm is not finite. */
 export interface NonFiniteOptions {
   /** What to do about a NaN or an infinity in a gradient. Default `skip`. */
   readonly nonFinite?: NonFinite;

@@ -10,6 +10,7 @@ import { badJSON, checkRow, numbersOf, type Transform, type TransformJSON, type 
 /** Which values share their statistics: those of a column (a place in the row), of a channel ([rows, channels, ...]), or all. */
 export type Per = 'column' | 'channel' | 'all';
 
+/** Options of `preprocess.standardize`. */
 export interface StandardizeOptions {
   /** Default 'column'. */
   readonly per?: Per;
@@ -17,6 +18,7 @@ export interface StandardizeOptions {
   readonly columns?: readonly number[];
 }
 
+/** Options of `preprocess.minMax`. */
 export interface MinMaxOptions extends StandardizeOptions {
   /** What the least and the greatest value become; default [0, 1]. */
   readonly to?: readonly [number, number];

@@ -13,6 +13,7 @@ import { checkColumns } from './affine.ts';
 import { type ArrayInput, type NdArray, ndarray } from './arrays.ts';
 import { badJSON, checkRow, numbersOf, type Transform, type TransformJSON, type Unfitted } from './transform.ts';
 
+/** Options of `preprocess.oneHot`. */
 export interface OneHotOptions {
   /** The columns that hold categories, others stay as they are; default all. */
   readonly columns?: readonly number[];

@@ -38,11 +38,13 @@ export interface Tokenizer {
   toJSON(): TokenizerJSON;
 }
 
+/** Options of `tokenizer.byte`. */
 export interface ByteOptions {
   /** Names of special tokens, which get the numbers from 256 on: `['<bos>', '<eos>']`. */
   readonly specials?: readonly string[];
 }
 
+/** Options of `tokenizer.char`. */
 export interface CharOptions extends ByteOptions {
   /** What a character becomes that the tokenizer does not have: the special token of this name, or an error (default). */
   readonly unknown?: string;

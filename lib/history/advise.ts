@@ -7,6 +7,7 @@ import { type History, type HistoryLike, historyLike, layerNorms, twoNorms } fro
 import { mad, mean, quantile, sorted } from './numbers.ts';
 import { type Warning, warningsOf } from './warnings.ts';
 
+/** Options of `Trainer.advise` and `advise`. */
 export interface AdviseOptions {
   /** The fraction of steps that shall be clipped. Default 0.05: the threshold is then the 95th percentile of the norms. */
   readonly rate?: number;

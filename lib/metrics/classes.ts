@@ -24,7 +24,9 @@ import { type Aggregate, type Checked, checked, type Sums } from './aggregate.ts
 import { classRows } from './arrays.ts';
 import { kind, Summing } from './streaming.ts';
 
+/** Options of `metrics.accuracy` and `metrics.Accuracy`. */
 export interface AccuracyOptions extends IgnoreOptions, ReadingOptions {}
+/** Options of `metrics.TopK` and `metrics.topK`. */
 export interface TopKOptions extends IgnoreOptions {
   /** How many of the largest logits count. Default 5. */
   readonly k?: number;

@@ -12,6 +12,7 @@ import { classRows } from './arrays.ts';
 import { logitRows } from './classes.ts';
 import { kind, Summing } from './streaming.ts';
 
+/** Options of `metrics.perplexity` and `metrics.Perplexity`. */
 export interface PerplexityOptions extends IgnoreOptions {}
 const perplexityOptions = options<PerplexityOptions>()(ignoreFields);
 const readPerplexity = signature('metrics.perplexity', { logits: tensor, labels: tensor }, perplexityOptions);

@@ -64,6 +64,7 @@ function binnedAuc(positive: Float64Array, negative: Float64Array): number {
   return wins / (total * below);
 }
 
+/** Options of `metrics.ROCAUC` and `metrics.rocAuc`. */
 export interface ROCAUCOptions {
   /** Count scores in so many bins of equal width, in place of keeping all of them: memory no longer grows with the rows. Default: exact. */
   readonly bins?: number;

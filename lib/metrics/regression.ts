@@ -154,6 +154,7 @@ export class RMSE extends Summing {
   }
 }
 
+/** Options of `metrics.R2`. */
 export interface R2Options {
   /** How many a row has, where the arrays have no shape that says it. Default 1. */
   readonly outputs?: number;

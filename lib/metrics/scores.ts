@@ -21,6 +21,10 @@ import { type Aggregate, type Checked, checked, type Sums, type Values } from '.
 import { classRows } from './arrays.ts';
 import { type Kind, kind, type Reading, Streaming } from './streaming.ts';
 
+/**
+ * Options of `metrics.F1`, `metrics.Precision`, `metrics.Recall`, `metrics.f1`, `metrics.precision` and
+ * `metrics.recall`.
+ */
 export interface ScoreOptions extends IgnoreOptions, ReadingOptions {
   /**
    * `binary`: of class 1, where there are no others than 0 and 1; `micro`: of all rows together; `macro`: the mean over the classes that occur;
@@ -275,6 +279,7 @@ export class F1 extends Scores {
   }
 }
 
+/** Options of `metrics.ConfusionMatrix`. */
 export interface ConfusionMatrixOptions extends ReadingOptions, IgnoreOptions {}
 
 // A matrix is made for this many classes at most.

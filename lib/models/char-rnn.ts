@@ -6,6 +6,7 @@ import * as loss from '../nn/loss/index.ts';
 import { rate, tensor } from '../ops/args.ts';
 import { choice, instance, list, nullable, options, signature } from '../options/index.ts';
 
+/** Options of `models.CharRNN`. */
 export interface CharRNNOptions {
   /** Default 'lstm'. */
   readonly kind?: 'rnn' | 'lstm' | 'gru';

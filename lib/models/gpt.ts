@@ -9,6 +9,7 @@ import { rate, tensor } from '../ops/args.ts';
 import { add, headsAttention } from '../ops/index.ts';
 import { instance, options, signature } from '../options/index.ts';
 
+/** Options of `models.GPT`. */
 export interface GPTOptions {
   /** Longest sequence. Default 64. */
   readonly context?: number;

@@ -7,6 +7,7 @@ import { tensor } from '../ops/args.ts';
 import { relu } from '../ops/elementwise/activation.ts';
 import { options, optionsOnly, signature, whole } from '../options/index.ts';
 
+/** Options of `models.LeNet`. */
 export interface LeNetOptions {
   /** Colors of an image; default 1. */
   readonly channels?: number;

@@ -9,6 +9,7 @@ import { concat } from '../ops/shape/concat.ts';
 import { reshape } from '../ops/shape/shape.ts';
 import { bool, instance, list, options, optionsOnly, signature } from '../options/index.ts';
 
+/** Options of `models.NCF`. */
 export interface NCFOptions {
   readonly users: number;
   readonly items: number;

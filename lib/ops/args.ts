@@ -42,8 +42,9 @@ export function checkPadding(where: string, row: number, rows: number): void {
   whole({ min: 0, below: rows }).read(row, new Place(where, 'option', 'paddingIdx'));
 }
 
+/** Options of `ops.argmax`, `ops.logSoftmax` and `ops.softmax`. */
 export interface AxisOptions {
-  /** Default -1, the last. */
+  /** The dimension; negative: counted from the last. Default -1. */
   readonly axis?: number;
 }
 /** The options of what runs along one axis. */

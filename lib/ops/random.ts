@@ -52,10 +52,12 @@ const readDropout = signature('ops.dropout', { x: tensor, p: rate.default(0.5) }
 const readNoise = signature('ops.noise', { x: tensor, std: number({ min: 0 }) });
 
 /**
- * In a training graph, elements of x become 0 with probability `p` and the others are multiplied by 1 / (1 - p). In an
- * evaluation graph, x itself. The mask is keyed by seed, batch and this use of the op. As `torch.nn.functional.dropout`.
- * @param p in [0, 1); default 0.5
- * @throws OptionError for another p.
+ * In a training graph, elements of x become 0 with probability `p` and the others are multiplied by 1 / (1 - p). In
+ * an evaluation graph, x itself. The mask is keyed by seed, batch and this use of the op.
+ * @shape x [...] -> [...]
+ * @param p in [0, 1). Default 0.5.
+ * @throws OptionError; DTypeError unless x is f32
+ * @see torch.nn.functional.dropout
  */
 export function dropout(x: TensorLike, p = 0.5): Tensor {
   const { x: t } = readDropout(arguments);
@@ -118,9 +120,11 @@ export const NOISE: OpDef<NoiseAttrs> = {
 };
 
 /**
- * In a training graph, x plus normal noise of mean 0 and deviation `std`, within 5.3 deviations. In an evaluation graph, x itself.
- * Keyed by seed, batch and this use of the op.
- * @throws OptionError for a deviation below 0.
+ * In a training graph, x plus normal noise of mean 0 and deviation `std`, within 5.3 deviations. In an evaluation
+ * graph, x itself. Keyed by seed, batch and this use of the op.
+ * @shape x [...] -> [...]
+ * @throws OptionError
+ * @see gradclip: x + std * torch.randn_like(x) in training
  */
 export function noise(x: TensorLike, std: number): Tensor {
   const { x: t } = readNoise(arguments);

@@ -35,6 +35,7 @@ export interface Writer {
   readParameters(): Promise<ReadonlyMap<string, NdArray>> | ReadonlyMap<string, NdArray>;
 }
 
+/** Options of `generate`. */
 export interface GenerateOptions {
   /** Tokens that the text goes on from; at least one. */
   readonly prompt: ArrayLike<number>;

@@ -153,11 +153,13 @@ export interface FitOptions<K extends string = never, N extends string = string>
 /** `model`: the weights that are trained; `ema`: their average, which option `ema` of the trainer keeps. */
 export type Weights = 'model' | 'ema';
 
+/** Options of `Trainer.readParameters`. */
 export interface WeightsOptions {
   /** Default `model`. */
   readonly weights?: Weights;
 }
 
+/** Options of `Trainer.evaluate`, `Trainer.evaluateSync`, `Trainer.predict` and `Trainer.predictSync`. */
 export interface BatchOptions extends WeightsOptions {
   /** Rows at a time; default the trainer's. Results differ by rounding only. */
   readonly batchSize?: number;
@@ -166,6 +168,7 @@ export interface BatchOptions extends WeightsOptions {
 /** Default of `batchSize`. */
 export const BATCH_SIZE = 32;
 
+/** Options of `Trainer.save` and `Trainer.savePruned`. */
 export interface SaveOptions extends WeightsOptions {
   /** Leave out optimizer, policy and counters. Default false. */
   readonly weightsOnly?: boolean;
@@ -173,6 +176,7 @@ export interface SaveOptions extends WeightsOptions {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** Options of `Trainer.load`. */
 export interface LoadOptions extends ReadOptions {
   /** Missing or extra names are an error; false loads what fits and lists the others. Default true. */
   readonly strict?: boolean;

@@ -70,7 +70,8 @@ function usual(item: Documented, takers: readonly Option[]): string | null {
   if (item.kind !== 'property' || !item.optional || (takers.length === 0 && !/Options\.\w+$/.test(item.path))) return null;
   if (!DEFAULT.test(item.text)) return 'Default';
   const told = literalsOf(item.text.slice(item.text.search(DEFAULT)));
-  const real = takers.map(realOf).filter((value) => value !== undefined);
+  // What nobody may give is no value that stands for the option.
+  const real = takers.map(realOf).filter((value) => value !== undefined && (value !== null || /\bnull\b/.test(item.code)));
   const distinct = real.filter((value, i) => real.findIndex((other) => same(other, value)) === i);
   const wrong =
     distinct.length === 1 ? !same(told[0], distinct[0]) : !distinct.every((value) => told.some((one) => same(one, value)));

@@ -6,6 +6,7 @@ import { decay, epsilon, nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { measure, remembered, scaled, scaleOf } from '../measure.ts';
 
+/** Options of `clip.adaGc`. */
 export interface AdaGCOptions extends NonFiniteOptions {
   /** How far above its running mean a norm may go. Default 1.04. */
   readonly relative?: number;

@@ -32,6 +32,7 @@ export function greedyBudget(threshold?: PerStep, options: NonFiniteOptions = {}
   };
 }
 
+/** Options of `clip.stochastic`. */
 export interface StochasticOptions extends NonFiniteOptions {
   /** In (0, 1]: a norm n is clipped with probability b^(threshold / n), so larger norms more often; 1 always clips. Default 0.5. */
   readonly b?: number;

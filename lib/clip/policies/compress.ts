@@ -15,6 +15,7 @@ import { nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { measure, perGradient } from '../measure.ts';
 
+/** Options of `clip.oneBit`. */
 export interface CompressOptions extends NonFiniteOptions {
   /** Keep what compression loses and add it to the next gradient: 4 bytes per parameter. Default true. */
   readonly errorFeedback?: boolean;
@@ -53,6 +54,7 @@ function compressed(
   };
 }
 
+/** Options of `clip.qsgd`. */
 export interface QSGDOptions extends CompressOptions {
   /** Levels s between 0 and the norm. Default 256. */
   readonly levels?: number;
@@ -88,6 +90,7 @@ export function oneBit(options: CompressOptions = {}): ClipPolicy {
   });
 }
 
+/** Options of `clip.topK`. */
 export interface TopKOptions extends CompressOptions {
   /** `tensor`: the fraction of each gradient (default); `global`: of all elements together. */
   readonly scope?: 'tensor' | 'global';

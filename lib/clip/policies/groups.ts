@@ -20,6 +20,7 @@ export interface ClipGroup {
   readonly policy: ClipPolicy;
 }
 
+/** Options of `clip.groups`. */
 export interface GroupsOptions {
   /** `separate`: a policy measures the gradients of its group alone (default). `shared`: norms of "all gradients" are of all groups' gradients. */
   readonly norm?: 'separate' | 'shared';

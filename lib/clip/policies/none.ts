@@ -5,6 +5,7 @@ import { nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { measureOnly } from '../measure.ts';
 
+/** Options of `clip.none`. */
 export interface NoneOptions extends NonFiniteOptions {
   /** Measure the norm and look for what is not finite. Default true; false takes nothing: no statistic, no check, no cost. */
   readonly measure?: boolean;

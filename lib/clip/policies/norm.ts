@@ -7,10 +7,12 @@ import { type Limit, limit, nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { measure, measureOnly, perGradient, scaled, scaleOf, sizesOf } from '../measure.ts';
 
+/** Options of `clip.perTensorNorm`. */
 export interface NormOptions extends NonFiniteOptions {
   /** The norm: 1, 2, Infinity or any p > 0. Default 2. */
   readonly p?: number;
 }
+/** Options of `clip.globalNorm`. */
 export interface GlobalNormOptions extends NormOptions {
   /** `torch`: scale by min(1, threshold / (norm + 1e-6)), as clip_grad_norm_ does. Default `exact`. */
   readonly compat?: 'exact' | 'torch';

@@ -9,6 +9,7 @@ import { max, nonFiniteFields, windowOf } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { boundOf, type MaxOptions, type Measured, measure, scaled, scaleOf } from '../measure.ts';
 
+/** Options of `clip.autoClip` and `clip.percentile`. */
 export interface PercentileOptions extends NonFiniteOptions, MaxOptions {
   /** Norms that are remembered, the last ones. */
   readonly window?: number;

@@ -85,6 +85,7 @@ export function sign(options: NonFiniteOptions = {}): ClipPolicy {
   };
 }
 
+/** Options of `clip.normalize`. */
 export interface NormalizeOptions extends NonFiniteOptions {
   /** What the norm becomes: s. Default 1; may depend on the step. */
   readonly to?: PerStep;

@@ -9,6 +9,7 @@ import { decay, max, nonFiniteFields, windowOf } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { boundOf, type MaxOptions, measure, remembered } from '../measure.ts';
 
+/** Options of `clip.spikeSkip`. */
 export interface SpikeSkipOptions extends NonFiniteOptions, MaxOptions {
   /** What is watched: the `norm` of all gradients (default), or the `loss`. */
   readonly of?: 'norm' | 'loss';

@@ -9,6 +9,7 @@ import { decay, epsilon, max, nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { boundOf, type MaxOptions, measure, remembered, scaled, shaped } from '../measure.ts';
 
+/** Options of `clip.adaClip`. */
 export interface AdaClipOptions extends NonFiniteOptions, MaxOptions {
   /** Decay of the running mean of the largest |g|. Default 0.999. */
   readonly decay?: number;
@@ -46,6 +47,7 @@ export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
   };
 }
 
+/** Options of `clip.adaGn`. */
 export interface AdaGNOptions extends NonFiniteOptions {
   /** Decay of the running means of the norm and of its square. Default [0.7, 0.9]. */
   readonly decays?: readonly [number, number];

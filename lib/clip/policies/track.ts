@@ -7,6 +7,7 @@ import { max, nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { boundOf, type MaxOptions, measure, remembered, scaled, scaleOf } from '../measure.ts';
 
+/** Options of `clip.quantile`. */
 export interface QuantileOptions extends NonFiniteOptions {
   /** Step of the threshold, which moves by a factor. Default 0.2. */
   readonly eta?: number;
@@ -51,6 +52,7 @@ export function quantile(options: QuantileOptions = {}): ClipPolicy {
   };
 }
 
+/** Options of `clip.runningMean`. */
 export interface RunningMeanOptions extends NonFiniteOptions, MaxOptions {}
 
 const readRunningMean = signature(

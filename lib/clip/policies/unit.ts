@@ -16,6 +16,7 @@ import { type Measured, measure, measureOnly, perGradient, scaled, scaleOf, shap
 const axis = choice('rows', 'columns').default('rows');
 type Axis = 'rows' | 'columns';
 
+/** Options of `clip.axisNorm`. */
 export interface AxisNormOptions extends NonFiniteOptions {
   /** Of what each has its norm: `rows` (along dimension 0; default), or `columns`. */
   readonly axis?: Axis;
@@ -77,6 +78,7 @@ function byUnits(m: Measured, units: Units, scales: Tensor, threshold?: Tensor):
   return shaped(m, [scaleUnits(units, scales)], { ...scale, ...(threshold && { threshold }) });
 }
 
+/** Options of `clip.rowMaxNorm`. */
 export interface RowMaxNormOptions extends NonFiniteOptions {
   /** Whose largest elements are summed: `rows` (default), or `columns`. */
   readonly axis?: Axis;
@@ -104,6 +106,7 @@ export function rowMaxNorm(threshold?: PerStep, options: RowMaxNormOptions = {})
   };
 }
 
+/** Options of `clip.agc`. */
 export interface AGCOptions extends NonFiniteOptions {
   /** Norms of parameters count as at least this. Default 1e-3. */
   readonly eps?: number;

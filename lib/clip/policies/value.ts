@@ -7,6 +7,7 @@ import { nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { measure, measureOnly, shaped } from '../measure.ts';
 
+/** Options of `clip.value`. */
 export interface ValueOptions extends NonFiniteOptions {
   /** Clamp to [-threshold, threshold]. */
   readonly threshold?: PerStep;

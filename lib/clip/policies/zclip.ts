@@ -7,6 +7,7 @@ import { decay, epsilon, nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { measure, remembered, scaled, scaleOf } from '../measure.ts';
 
+/** Options of `clip.zclip`. */
 export interface ZClipOptions extends NonFiniteOptions {
   /** Decay of the running mean and variance. Default 0.97. */
   readonly decay?: number;

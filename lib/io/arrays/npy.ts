@@ -17,6 +17,7 @@ const KINDS: Readonly<Record<string, Stored>> = {
   ...{ u1: STORED.u8, u2: STORED.u16, u4: STORED.u32, u8: STORED.u64 },
 };
 
+/** Options of `io.parseNpz` and `io.readNpz`. */
 export interface NPZOptions extends ReadOptions {
   /** Names of the arrays to read. Default all. What is not asked for does not matter, and is not unpacked. */
   readonly arrays?: readonly string[];

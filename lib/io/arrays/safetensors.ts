@@ -29,6 +29,7 @@ export interface Safetensors {
 }
 export type NamedTensors = ReadonlyMap<string, TensorData> | Readonly<Record<string, TensorData>>;
 
+/** Options of `io.parseSafetensors` and `io.readSafetensors`. */
 export interface SafetensorsOptions extends ReadOptions {
   /**
    * Names of the tensors to read. Default all; those of a dtype that is not read here are an error, then. What is not asked for does not matter, and takes

@@ -17,6 +17,7 @@ import { maxBytes } from '../fields.ts';
 import type { ReadOptions, TensorData } from '../file/file.ts';
 import { MAX_COLUMNS, MAX_LINE } from '../limits.ts';
 
+/** Options of `io.readCsv`. */
 export interface CSVOptions extends ReadOptions {
   /**
    * Whether the first line names the columns. Default 'auto': it does if one of its cells that are read is a name, and no number (nor what stands for

@@ -11,6 +11,7 @@ import { kaimingUniform, xavierUniform, zeros } from '../module/init.ts';
 import { Module, Parameter } from '../module/module.ts';
 import { Linear, linear } from './linear.ts';
 
+/** Options of `nn.MultiheadAttention`. */
 export interface MultiheadAttentionOptions {
   /** Probability that a weight is dropped while training. Default 0. */
   readonly dropout?: number;

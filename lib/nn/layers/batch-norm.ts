@@ -13,6 +13,7 @@ import { ones, zeros } from '../module/init.ts';
 import { Module, Parameter } from '../module/module.ts';
 import { withOptions } from '../module/repr.ts';
 
+/** Options of `nn.BatchNorm1d` and `nn.BatchNorm2d`. */
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;

@@ -26,8 +26,11 @@ interface LayerOptions {
   /** Default true. */
   readonly bias?: boolean;
 }
+/** Options of `nn.Conv1d`. */
 export interface Conv1dLayerOptions extends Conv1dOptions, LayerOptions {}
+/** Options of `nn.Conv2d`. */
 export interface Conv2dLayerOptions extends Conv2dOptions, LayerOptions {}
+/** Options of `nn.ConvTranspose2d`. */
 export interface ConvTranspose2dLayerOptions extends ConvTranspose2dOptions, LayerOptions {}
 
 /** What decides the shapes of weight and bias, as read. */

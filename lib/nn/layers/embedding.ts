@@ -8,6 +8,7 @@ import { size } from '../fields.ts';
 import { type Initializer, normal } from '../module/init.ts';
 import { Module, Parameter } from '../module/module.ts';
 
+/** Options of `nn.Embedding`. */
 export interface EmbeddingOptions {
   /** A row that stands for nothing: it starts as zeros and is never trained. Default: none. */
   readonly paddingIdx?: number;
@@ -45,6 +46,7 @@ export class Embedding extends Module {
   }
 }
 
+/** Options of `nn.EmbeddingBag`. */
 export interface EmbeddingBagLayerOptions extends EmbeddingOptions {
   /** What is made of the vectors of a bag. Default `mean`. */
   readonly mode?: BagMode;

@@ -9,6 +9,7 @@ import { list, options, optionsOnly, signature, whole } from '../../options/inde
 import { forwardOf, plain } from '../fields.ts';
 import { Module } from '../module/module.ts';
 
+/** Options of `nn.Flatten`. */
 export interface FlattenOptions {
   /** The first dimension that is joined. Default 1. */
   readonly startDim?: number;

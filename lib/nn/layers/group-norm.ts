@@ -11,6 +11,7 @@ import { forwardOf, type ReadX, size } from '../fields.ts';
 import { ones, zeros } from '../module/init.ts';
 import { Module, Parameter } from '../module/module.ts';
 
+/** Options of `nn.GroupNorm`, `nn.InstanceNorm1d` and `nn.InstanceNorm2d`. */
 export interface GroupNormOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;

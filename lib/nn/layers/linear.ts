@@ -42,6 +42,7 @@ function looksUp({ node }: Tensor): { rows: Tensor; indices: Tensor } | null {
   return rows.shape.length === 2 && 2 * rows.shape[0]! <= sizeOf(indices.shape) ? { rows, indices } : null;
 }
 
+/** Options of `nn.Linear`. */
 export interface LinearOptions {
   /** Default true. */
   readonly bias?: boolean;

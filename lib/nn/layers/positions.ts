@@ -19,6 +19,7 @@ function stepsOf(where: string, x: Tensor, dim: number, most = Infinity): number
   return time!;
 }
 
+/** Options of `nn.LearnedPositions`. */
 export interface LearnedPositionsOptions {
   /** Standard deviation of the initial values. Default 0.02, as GPT-2's. */
   readonly std?: number;

@@ -17,6 +17,7 @@ import { uniform } from '../module/init.ts';
 import { Buffer, Module, Parameter } from '../module/module.ts';
 import { linear } from './linear.ts';
 
+/** Options of `nn.GRU` and `nn.LSTM`. */
 export interface RecurrentOptions {
   /** Layers one on the other. Default 1. */
   readonly numLayers?: number;
@@ -35,6 +36,7 @@ export interface RecurrentOptions {
   readonly carry?: number;
 }
 
+/** Options of `nn.RNN`. */
 export interface RNNOptions extends RecurrentOptions {
   /** Default 'tanh'. */
   readonly nonlinearity?: Nonlinearity;

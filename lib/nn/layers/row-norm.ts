@@ -8,12 +8,14 @@ import { forwardOf, size } from '../fields.ts';
 import { ones, zeros } from '../module/init.ts';
 import { Module, Parameter } from '../module/module.ts';
 
+/** Options of `nn.RMSNorm`. */
 export interface RMSNormOptions {
   /** Added to the mean square. Default 2^-23, as PyTorch's `eps=None`. */
   readonly eps?: number;
   /** Has a weight. Default true. */
   readonly elementwiseAffine?: boolean;
 }
+/** Options of `nn.LayerNorm`. */
 export interface LayerNormOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;

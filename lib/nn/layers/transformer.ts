@@ -12,6 +12,7 @@ import { Dropout } from './dropout.ts';
 import { Linear } from './linear.ts';
 import { LayerNorm } from './row-norm.ts';
 
+/** Options of `nn.TransformerDecoderLayer` and `nn.TransformerEncoderLayer`. */
 export interface TransformerLayerOptions {
   /** Width between the two linear layers. Default 2048. */
   readonly dimFeedforward?: number;

@@ -7,6 +7,7 @@ import { forwardOf } from '../fields.ts';
 import { Module } from '../module/module.ts';
 import { withOptions } from '../module/repr.ts';
 
+/** Options of `nn.Upsample`. */
 export interface UpsampleOptions {
   /** The new length or [height, width]; one number for both. */
   readonly size?: number | readonly number[];

@@ -6,6 +6,7 @@ import { add, maximum, mul, neg, pow, sub } from '../../ops/elementwise/elementw
 import { either, nullable, number, options, signature } from '../../options/index.ts';
 import { alike, clamped, type LossOptions, lossFields, type Numbers, numbers, numbersField, reduced } from './reduction.ts';
 
+/** Options of `loss.bceWithLogits`. */
 export interface BCEOptions extends LossOptions {
   /** What a target of 1 counts against one of 0: a number, or numbers that broadcast against the logits. Default 1. */
   readonly posWeight?: number | Numbers;
@@ -40,6 +41,7 @@ export function bceWithLogits(logits: TensorLike, targets: TensorLike, options: 
   return reduced(weight === undefined ? values : mul(values, numbers(x.graph, weight)), read);
 }
 
+/** Options of `loss.sigmoidFocal`. */
 export interface SigmoidFocalOptions extends LossOptions {
   /** Weight of targets of 1, of which those of 0 get the rest; null: both weigh 1. Default 0.25. */
   readonly alpha?: number | null;

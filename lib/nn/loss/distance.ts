@@ -26,6 +26,7 @@ import { sum } from '../../ops/reduce/reduce.ts';
 import { bool, choice, number, type OptionsField, options, signature } from '../../options/index.ts';
 import { alike, type Reduction, type ReductionOptions, reduced, reductionField } from './reduction.ts';
 
+/** Options of `loss.klDiv`. */
 export interface KLDivOptions {
   /** `batchmean` is the sum divided by the first dimension, which is the divergence; `mean` divides by all elements. Default `mean`, as in PyTorch. */
   readonly reduction?: Reduction | 'batchmean';
@@ -79,6 +80,7 @@ export function cosineSimilarity(a: TensorLike, b: TensorLike, options: LengthOp
   return div(sum(mul(x, y), lastAxis), mul(length(x), length(y)));
 }
 
+/** Options of `loss.cosineEmbedding`, `loss.hinge`, `loss.hingeEmbedding` and `loss.marginRanking`. */
 export interface MarginOptions extends ReductionOptions {
   readonly margin?: number;
 }
@@ -99,6 +101,7 @@ export function cosineEmbedding(a: TensorLike, b: TensorLike, targets: TensorLik
   return reduced(where(less(0, t), sub(1, cosine), clamp(sub(cosine, margin), { min: 0 })), read);
 }
 
+/** Options of `loss.tripletMargin`. */
 export interface TripletOptions extends MarginOptions {
   /** The norm of the distance. Default 2. */
   readonly p?: number;

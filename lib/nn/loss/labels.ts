@@ -18,6 +18,7 @@ import {
   reducedByWeight,
 } from './reduction.ts';
 
+/** Options of `loss.nll`. */
 export interface ClassOptions extends LossOptions {
   /** What a row of each class weighs; a constant. A mean divides by the sum of the weights of the rows' labels. Default: all 1. */
   readonly weight?: Numbers;
@@ -38,6 +39,7 @@ interface LabelRead {
   readonly ignoreIndex: number | undefined;
 }
 
+/** Options of `loss.crossEntropy`. */
 export interface CrossEntropyOptions extends ClassOptions {
   /** What of each row's weight is spread over all classes, its own too (Szegedy et al. 2016); from 0, the default, to 1. */
   readonly labelSmoothing?: number;
@@ -75,6 +77,7 @@ export function nll(logProbabilities: TensorLike, labels: TensorLike, options: C
   return perRow(loss, isWeighed ? weight : null, lead, read);
 }
 
+/** Options of `loss.focal`. */
 export interface FocalOptions extends ClassOptions {
   /** How much rows that are right already count less; 0 makes it the cross-entropy. Default 2. */
   readonly gamma?: number;

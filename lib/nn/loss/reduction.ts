@@ -10,11 +10,13 @@ import type { Fault } from './rows.ts';
 
 export type Reduction = 'mean' | 'sum' | 'none';
 
+/** What every loss takes that makes one number of many. */
 export interface ReductionOptions {
   /** `mean` and `sum` are over all elements (labels: over all rows) and give an f64 scalar; `none` gives each. Default `mean`. */
   readonly reduction?: Reduction;
 }
 
+/** Options of `loss.l1` and `loss.mse`. */
 export interface LossOptions extends ReductionOptions {
   /**
    * Keep predictions (logits) within [-clamp, clamp], or within two bounds, before they are compared: no single output can make the loss

@@ -37,6 +37,7 @@ export function l1(prediction: TensorLike, target: TensorLike, options: LossOpti
   return reduced(abs(difference('l1', x, y, read)), read);
 }
 
+/** Options of `loss.huber`. */
 export interface HuberOptions extends LossOptions {
   /** Where the square turns into a line; above 0, default 1. */
   readonly delta?: number;
@@ -54,6 +55,7 @@ export function huber(prediction: TensorLike, target: TensorLike, options: Huber
   return reduced(hubers(difference('huber', x, y, read), delta), read);
 }
 
+/** Options of `loss.smoothL1`. */
 export interface SmoothL1Options extends LossOptions {
   /** Where the square turns into a line; 0 makes it `l1`. Default 1. */
   readonly beta?: number;
@@ -78,6 +80,7 @@ function hubers(apart: Tensor, delta: number): Tensor {
   return add(mul(square(near), 0.5), mul(sub(d, near), delta));
 }
 
+/** Options of `loss.poissonNll`. */
 export interface PoissonOptions extends LossOptions {
   /** The prediction is the logarithm of the rate. Default true. */
   readonly logInput?: boolean;
@@ -110,6 +113,7 @@ export function poissonNll(prediction: TensorLike, target: TensorLike, options: 
   return reduced(add(values, where(less(1, y), stirling, 0)), read);
 }
 
+/** Options of `loss.gaussianNll`. */
 export interface GaussianOptions extends LossOptions {
   /** Add log(2 pi) / 2, which has no gradient. Default false. */
   readonly full?: boolean;

@@ -9,10 +9,12 @@ import { concat } from '../../ops/shape/concat.ts';
 import { reshape } from '../../ops/shape/shape.ts';
 import { choice, type Field, number, whole } from '../../options/index.ts';
 
+/** What every metric of labels takes: which rows do not count. */
 export interface IgnoreOptions {
   /** Rows with this label do not count. Default: none. */
   readonly ignoreIndex?: number;
 }
+/** What metrics of classes take: how predictions are read. */
 export interface ReadingOptions {
   /** A row with one score is class 1 above it. Default 0, for logits; for probabilities give 0.5. */
   readonly threshold?: number;

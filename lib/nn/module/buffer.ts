@@ -11,6 +11,7 @@ import { bool, choice, nullable, number, options as optionsOf, signature, text }
 import { graph as graphField, shape as shapeField, state as stateField } from '../fields.ts';
 import { register, Values } from './values.ts';
 
+/** Options of `nn.Buffer`. */
 export interface BufferOptions {
   /** Default `f32`. Counts are `f64`: they may be loaded from integers. */
   readonly dtype?: 'f32' | 'f64';

@@ -55,6 +55,7 @@ export function normal(mean = 0, std = 1): Initializer {
   };
 }
 
+/** Options of `nn.init.orthogonal`, `nn.init.xavierNormal` and `nn.init.xavierUniform`. */
 export interface XavierOptions {
   /** Default 1; see `gainOf`. */
   readonly gain?: number;
@@ -83,6 +84,7 @@ export function xavierNormal(options: XavierOptions = {}): Initializer {
   };
 }
 
+/** Options of `nn.init.kaimingNormal` and `nn.init.kaimingUniform`. */
 export interface KaimingOptions {
   /** Negative slope of leakyRelu; default 0. */
   readonly a?: number;

@@ -15,6 +15,7 @@ import { register, Values } from './values.ts';
 /** A shape that needs no initializer: of more dimensions `init` is wanted as second argument. */
 export type ShapeWithDefaultInit = readonly [] | readonly [length: number];
 
+/** Options of `nn.Parameter`. */
 export interface ParameterOptions {
   /** false: not trained, as for fine-tuning. Default true. */
   readonly requiresGrad?: boolean;

@@ -11,6 +11,7 @@ import { tensorsIn, wrapForward } from './trace.ts';
 /** An input of a model: its shape, of f32; its shape and dtype; or an array as `fit` and `predict` take it. */
 export type SummaryInput = readonly number[] | { readonly shape: readonly number[]; readonly dtype?: DType } | ArrayInput;
 
+/** Options of `summary`. */
 export interface SummaryOptions<M extends Module> {
   /** What is called; default: `model.forward` with the inputs in their order. */
   readonly forward?: (inputs: Readonly<Record<string, Tensor>>, model: M) => unknown;

@@ -24,18 +24,44 @@ export const GELU_TANH: OpDef<NoAttrs> = elementwise('geluTanh', 1, { vjp: (dy, 
 export const SILU: OpDef<NoAttrs> = elementwise('silu', 1, { vjp: (dy, [x]) => [apply(SILU_GRAD, x!, dy)] });
 export const SOFTPLUS: OpDef<NoAttrs> = elementwise('softplus', 1, { vjp: (dy, [x]) => [flushed(mul(dy, sigmoid(x!)))] });
 
-/** `max(x, 0)`; its gradient at 0 is 0. As `torch.relu`. */
+/**
+ * The rectifier, `max(x, 0)`; its gradient at 0 is 0.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.relu
+ */
 export const relu: (x: TensorLike) => Tensor = unary('relu', RELU);
-/** The hyperbolic tangent. As `torch.tanh`. */
+/**
+ * The hyperbolic tangent.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.tanh
+ */
 export const tanh: (x: TensorLike) => Tensor = unary('tanh', TANH);
-/** `1 / (1 + exp(-x))`. As `torch.sigmoid`. */
+/**
+ * The logistic function, `1 / (1 + exp(-x))`.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.sigmoid
+ */
 export const sigmoid: (x: TensorLike) => Tensor = unary('sigmoid', SIGMOID);
-/** `x * sigmoid(x)`. As `torch.nn.functional.silu`. */
+/**
+ * SiLU or swish, `x * sigmoid(x)`.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.nn.functional.silu
+ */
 export const silu: (x: TensorLike) => Tensor = unary('silu', SILU);
-/** `log(1 + exp(x))`, without overflow. As `torch.nn.functional.softplus`. */
+/**
+ * `log(1 + exp(x))`, without overflow.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.nn.functional.softplus
+ */
 export const softplus: (x: TensorLike) => Tensor = unary('softplus', SOFTPLUS);
+/** Options of `ops.gelu`. */
 export interface GELUOptions {
-  /** Default 'none', exact. */
+  /** `none` is exact, `tanh` GPT-2's form. Default 'none'. */
   readonly approximate?: 'none' | 'tanh';
 }
 export const geluOptions: OptionsField<GELUOptions, Required<GELUOptions>> = options<GELUOptions>()({
@@ -44,8 +70,11 @@ export const geluOptions: OptionsField<GELUOptions, Required<GELUOptions>> = opt
 const readGelu = signature('ops.gelu', { x: tensor }, geluOptions);
 
 /**
- * `x` times the normal distribution function of `x`; `approximate: 'tanh'` is the form `x / 2 * (1 + tanh(...))` of GPT-2.
- * Default 'none', exact. As `torch.nn.functional.gelu`.
+ * `x` times the normal distribution function of `x`; `approximate: 'tanh'` is the form `x / 2 * (1 + tanh(...))` of
+ * GPT-2.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.nn.functional.gelu
  */
 export function gelu(x: TensorLike, options: GELUOptions = {}): Tensor {
   const { approximate } = readGelu(arguments);

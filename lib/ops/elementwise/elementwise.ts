@@ -27,19 +27,54 @@ export const NEG: OpDef<NoAttrs> = elementwise('neg', 1, { vjp: (dy) => [neg(dy)
 export const ABS: OpDef<NoAttrs> = elementwise('abs', 1, { vjp: (dy, [x]) => [mul(dy, sign(x!))] });
 export const SIGN: OpDef<NoAttrs> = elementwise('sign', 1, { vjp: noGradients, noGradient: true });
 
-/** `a + b`, broadcast. As `torch.add`. */
+/**
+ * `a + b`, broadcast.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.add
+ */
 export const add: (a: Operand, b: Operand) => Tensor = binary('add', ADD);
-/** `a - b`, broadcast. As `torch.sub`. */
+/**
+ * `a - b`, broadcast.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.sub
+ */
 export const sub: (a: Operand, b: Operand) => Tensor = binary('sub', SUB);
-/** `a * b`, broadcast. As `torch.mul`. */
+/**
+ * `a * b`, broadcast.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.mul
+ */
 export const mul: (a: Operand, b: Operand) => Tensor = binary('mul', MUL);
-/** `a / b`, broadcast; division by 0 gives an infinity or NaN. As `torch.div`. */
+/**
+ * `a / b`, broadcast; division by 0 gives an infinity or NaN.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.div
+ */
 export const div: (a: Operand, b: Operand) => Tensor = binary('div', DIV);
-/** `-x`. As `torch.neg`. */
+/**
+ * Minus `x`.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.neg
+ */
 export const neg: (x: TensorLike) => Tensor = unary('neg', NEG);
-/** The absolute value; its gradient at 0 is 0. As `torch.abs`. */
+/**
+ * The absolute value; its gradient at 0 is 0.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.abs
+ */
 export const abs: (x: TensorLike) => Tensor = unary('abs', ABS);
-/** -1, 0 or 1; 0 for NaN. As `torch.sign`. */
+/**
+ * -1, 0 or 1; 0 for NaN.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.sign
+ */
 export const sign: (x: TensorLike) => Tensor = unary('sign', SIGN);
 
 // ---- powers and exponentials -------------------------------------------------------------------------------------
@@ -68,23 +103,68 @@ export const POW: OpDef<NoAttrs> = elementwise('pow', 2, {
   fill: ['positive', 'normal'],
 });
 
-/** `x * x`. As `torch.square`. */
+/**
+ * The square, `x * x`.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.square
+ */
 export const square: (x: TensorLike) => Tensor = unary('square', SQUARE);
-/** The square root; NaN below 0. As `torch.sqrt`. */
+/**
+ * The square root; NaN below 0.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.sqrt
+ */
 export const sqrt: (x: TensorLike) => Tensor = unary('sqrt', SQRT);
-/** `1 / sqrt(x)`. As `torch.rsqrt`. */
+/**
+ * The reciprocal of the square root, `1 / sqrt(x)`.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.rsqrt
+ */
 export const rsqrt: (x: TensorLike) => Tensor = unary('rsqrt', RSQRT);
-/** `1 / x`. As `torch.reciprocal`. */
+/**
+ * The reciprocal, `1 / x`.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.reciprocal
+ */
 export const reciprocal: (x: TensorLike) => Tensor = unary('reciprocal', RECIPROCAL);
-/** e to the power x. As `torch.exp`. */
+/**
+ * e to the power x.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.exp
+ */
 export const exp: (x: TensorLike) => Tensor = unary('exp', EXP);
-/** The natural logarithm: -Infinity at 0, NaN below. As `torch.log`. */
+/**
+ * The natural logarithm: -Infinity at 0, NaN below.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.log
+ */
 export const log: (x: TensorLike) => Tensor = unary('log', LOG);
-/** `log(1 + x)`, exact for small x. As `torch.log1p`. */
+/**
+ * `log(1 + x)`, exact for small x.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.log1p
+ */
 export const log1p: (x: TensorLike) => Tensor = unary('log1p', LOG1P);
-/** The error function. As `torch.erf`. */
+/**
+ * The error function.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.erf
+ */
 export const erf: (x: TensorLike) => Tensor = unary('erf', ERF);
-/** `a` to the power `b`, broadcast; a negative `a` needs whole `b`. As `torch.pow`. */
+/**
+ * `a` to the power `b`, broadcast; a negative `a` needs whole `b`.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.pow
+ */
 export const pow: (a: Operand, b: Operand) => Tensor = binary('pow', (a, b) => {
   if (typeof a !== 'number') {
     if (b === 1) return a.toTensor();
@@ -126,14 +206,25 @@ export const WHERE: OpDef<NoAttrs> = elementwise('where', 3, {
 export const FLOOR: OpDef<NoAttrs> = elementwise('floor', 1, { vjp: noGradients, noGradient: true });
 export const ROUND: OpDef<NoAttrs> = elementwise('round', 1, { vjp: noGradients, noGradient: true });
 
-/** The smaller of each pair, broadcast; NaN if either is NaN. At a tie each gets half the gradient. As `torch.minimum`. */
+/**
+ * The smaller of each pair, broadcast; NaN if either is NaN. At a tie each gets half the gradient.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.minimum
+ */
 export const minimum: (a: Operand, b: Operand) => Tensor = binary('minimum', MINIMUM);
-/** The larger of each pair, broadcast; NaN if either is NaN. At a tie each gets half the gradient. As `torch.maximum`. */
+/**
+ * The larger of each pair, broadcast; NaN if either is NaN. At a tie each gets half the gradient.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.maximum
+ */
 export const maximum: (a: Operand, b: Operand) => Tensor = binary('maximum', MAXIMUM);
+/** Options of `ops.clamp`. */
 export interface ClampOptions {
-  /** Default -Infinity. */
+  /** Lower bound: a number, or a tensor [...] that broadcasts. Default -Infinity. */
   readonly min?: Operand;
-  /** Default Infinity. */
+  /** Upper bound: a number, or a tensor [...] that broadcasts. Default Infinity. */
   readonly max?: Operand;
 }
 const readClamp = signature(
@@ -143,40 +234,93 @@ const readClamp = signature(
 );
 
 /**
- * `x` limited to [min, max]; one of them may be absent. Where min > max the result is max. The gradient passes at the bounds.
- * As `torch.clamp`.
- * @throws OptionError if both are absent.
+ * `x` limited to [min, max]; one of them may be absent. Where min > max the result is max. The gradient passes at the
+ * bounds.
+ * @shape x [...] -> [...], broadcast with both bounds
+ * @throws OptionError, also if both bounds are absent; ShapeError if they do not broadcast; DTypeError unless all are
+ * f32 or all f64
+ * @see torch.clamp
  */
 export function clamp(x: Operand, options: ClampOptions): Tensor {
   const { min, max } = readClamp(arguments);
   if (min === undefined && max === undefined) throw new OptionError('ops.clamp: expected option min or max, got neither');
   return apply(CLAMP, x, min ?? -Infinity, max ?? Infinity);
 }
-/** 1 where `a < b`, else 0, in the operands' dtype. As `torch.lt`. */
+/**
+ * 1 where `a < b`, else 0, in the operands' dtype.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.lt
+ */
 export const less: (a: Operand, b: Operand) => Tensor = binary('less', LESS);
-/** 1 where `a <= b`, else 0. As `torch.le`. */
+/**
+ * 1 where `a <= b`, else 0.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.le
+ */
 export const lessEqual: (a: Operand, b: Operand) => Tensor = binary('lessEqual', LESS_EQUAL);
-/** 1 where `a > b`, else 0. As `torch.gt`. */
+/**
+ * 1 where `a > b`, else 0.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.gt
+ */
 export const greater: (a: Operand, b: Operand) => Tensor = binary('greater', (a, b) => apply(LESS, b, a));
-/** 1 where `a >= b`, else 0. As `torch.ge`. */
+/**
+ * 1 where `a >= b`, else 0.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.ge
+ */
 export const greaterEqual: (a: Operand, b: Operand) => Tensor = binary('greaterEqual', (a, b) => apply(LESS_EQUAL, b, a));
-/** 1 where `a` equals `b`, else 0 (NaN equals nothing). As `torch.eq`. */
+/**
+ * 1 where `a` equals `b`, else 0 (NaN equals nothing).
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.eq
+ */
 export const equal: (a: Operand, b: Operand) => Tensor = binary('equal', EQUAL);
-/** 1 where `a` differs from `b`, else 0. As `torch.ne`. */
+/**
+ * 1 where `a` differs from `b`, else 0.
+ * @shape a [...], b [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless both are f32 or both f64; ShapeError if they do not broadcast
+ * @see torch.ne
+ */
 export const notEqual: (a: Operand, b: Operand) => Tensor = binary('notEqual', (a, b) => sub(1, equal(a, b)));
-/** 1 where `x` is neither infinite nor NaN, else 0. As `torch.isfinite`. */
+/**
+ * 1 where `x` is neither infinite nor NaN, else 0.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.isfinite
+ */
 // biome-ignore lint/suspicious/noShadowRestrictedNames: PyTorch's name
 export const isFinite: (x: TensorLike) => Tensor = unary('isFinite', IS_FINITE);
-/** `a` where the condition is not 0, else `b`, broadcast; all of one dtype. As `torch.where`. */
+/**
+ * `a` where the condition is not 0, else `b`, broadcast; all of one dtype.
+ * @shape condition [...], a [...], b [...] -> [...], broadcast
+ * @throws OptionError; ShapeError if they do not broadcast; DTypeError unless all are f32 or all f64
+ * @see torch.where
+ */
 export function where(condition: Operand, a: Operand, b: Operand): Tensor {
   readWhere(arguments);
   return apply(WHERE, condition, a, b);
 }
 const readWhere = signature('ops.where', { condition: operand, a: operand, b: operand });
 
-/** The largest whole number not above x; no gradient. As `torch.floor`. */
+/**
+ * The largest whole number not above x; no gradient.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.floor
+ */
 export const floor: (x: TensorLike) => Tensor = unary('floor', FLOOR);
-/** The nearest whole number, halves to even; no gradient. As `torch.round`. */
+/**
+ * The nearest whole number, halves to even; no gradient.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.round
+ */
 export const round: (x: TensorLike) => Tensor = unary('round', ROUND);
 
 // ---- conversion --------------------------------------------------------------------------------------------------
@@ -207,9 +351,11 @@ export const CAST: OpDef<CastAttrs> = {
 const readCast = signature('ops.cast', { x: tensor, dtype: choice('f32', 'f64', 'i32', 'u8') });
 
 /**
- * `x` in another dtype. From a float to an integer: toward zero, saturating at the ends of the range, NaN to 0. The gradient
- * passes between floats. As `tensor.to(dtype)`.
- * @throws OptionError for an unknown dtype.
+ * `x` in another dtype. From a float to an integer: toward zero, saturating at the ends of the range, NaN to 0. The
+ * gradient passes between floats.
+ * @shape x [...] -> [...]
+ * @throws OptionError for an unknown dtype
+ * @see torch.Tensor.to
  */
 export function cast(x: TensorLike, dtype: DType): Tensor {
   const { x: t } = readCast(arguments);

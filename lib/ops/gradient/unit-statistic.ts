@@ -91,6 +91,7 @@ function samples(): Sample<UnitStatisticAttrs>[] {
   ]);
 }
 
+/** Options of `clip.parts.unitStatistic`. */
 export interface UnitStatisticOptions {
   readonly kind: UnitKind;
   readonly axis: Units['axis'];

@@ -110,6 +110,7 @@ export const AVG_POOL_GRAD: OpDef<AvgPoolGradAttrs> = {
     })),
 };
 
+/** Options of `nn.AvgPool1d` and `ops.avgPool1d`. */
 export interface AvgPoolOptions {
   /** Distance of the windows. Default: their size. */
   readonly stride?: PerDim;
@@ -120,8 +121,9 @@ export interface AvgPoolOptions {
   /** The zeros of the padding count as elements. Default true. */
   readonly countIncludePad?: boolean;
 }
+/** Options of `nn.AvgPool2d` and `ops.avgPool2d`. */
 export interface AvgPool2dOptions extends AvgPoolOptions {
-  /** What to divide the sums by, in place of the number of elements; at least 1. */
+  /** What to divide the sums by, in place of the number of elements; at least 1. Default: that number. */
   readonly divisorOverride?: number;
 }
 
@@ -192,17 +194,24 @@ const readAvgPool2d = signature('ops.avgPool2d', { x: tensor, kernelSize: kernel
 const readAvgPool1d = signature('ops.avgPool1d', { x: tensor, kernelSize: kernelSize(1) }, avgPool1dOptions);
 
 /**
- * The mean of each window: x [batch, channels, height, width] (or without batch) -> [batch, channels, rows, columns]. Sums run in
- * f64. As `torch.nn.functional.avg_pool2d`.
+ * The mean of each window. Sums run in f64.
+ * @shape x [batch, channels, height, width] -> [batch, channels, rows, columns], or both without batch
  * @param kernelSize of a window: rows and columns, or one number for both
- * @throws OptionError, or ShapeError where x is smaller than a window.
+ * @throws OptionError; ShapeError where x is smaller than a window; DTypeError unless x is f32
+ * @see torch.nn.functional.avg_pool2d
  */
 export function avgPool2d(x: TensorLike, kernelSize: PerDim, options: AvgPool2dOptions = {}): Tensor {
   const read = readAvgPool2d(arguments);
   return avgPool('avgPool2d', 2, read.x, avgPoolWindows('ops.avgPool2d', read));
 }
 
-/** The same over one dimension: x [batch, channels, length] -> [batch, channels, windows]. As `torch.nn.functional.avg_pool1d`. */
+/**
+ * The mean of each window over one dimension. Sums run in f64.
+ * @shape x [batch, channels, length] -> [batch, channels, windows], or both without batch
+ * @param kernelSize of a window, in elements
+ * @throws OptionError; ShapeError where x is smaller than a window; DTypeError unless x is f32
+ * @see torch.nn.functional.avg_pool1d
+ */
 export function avgPool1d(x: TensorLike, kernelSize: PerDim, options: AvgPoolOptions = {}): Tensor {
   const read = readAvgPool1d(arguments);
   return avgPool('avgPool1d', 1, read.x, avgPoolWindows('ops.avgPool1d', read));
@@ -247,16 +256,24 @@ const readAdaptiveAvgPool2d = signature('ops.adaptiveAvgPool2d', { x: tensor, ou
 const readAdaptiveAvgPool1d = signature('ops.adaptiveAvgPool1d', { x: tensor, outputSize: outputSize(1) });
 
 /**
- * The mean of each of so many windows of nearly equal size: x [batch, channels, height, width] (or without batch) -> [batch, channels,
- * rows, columns]. As `torch.nn.functional.adaptive_avg_pool2d`.
+ * The mean of each of so many windows of nearly equal size.
+ * @shape x [batch, channels, height, width] -> [batch, channels, rows, columns], or both without batch
  * @param outputSize rows and columns, or one number for both; null: as many as x has
+ * @throws OptionError; ShapeError for another number of dimensions; DTypeError unless x is f32
+ * @see torch.nn.functional.adaptive_avg_pool2d
  */
 export function adaptiveAvgPool2d(x: TensorLike, outputSize: OutputSize): Tensor {
   const read = readAdaptiveAvgPool2d(arguments);
   return adaptiveAvgPool('adaptiveAvgPool2d', 2, read.x, read.outputSize);
 }
 
-/** The same over one dimension: x [batch, channels, length]. As `torch.nn.functional.adaptive_avg_pool1d`. */
+/**
+ * The mean of each of so many windows of nearly equal size, over one dimension.
+ * @shape x [batch, channels, length] -> [batch, channels, outputSize], or both without batch
+ * @param outputSize how many windows; null: as many as x has elements
+ * @throws OptionError; ShapeError for another number of dimensions; DTypeError unless x is f32
+ * @see torch.nn.functional.adaptive_avg_pool1d
+ */
 export function adaptiveAvgPool1d(x: TensorLike, outputSize: OutputSize): Tensor {
   const read = readAdaptiveAvgPool1d(arguments);
   return adaptiveAvgPool('adaptiveAvgPool1d', 1, read.x, read.outputSize);

@@ -198,6 +198,7 @@ const CASES: readonly Case[] = [
   poolCase([1, 3, 3], [2, 2], { stride: [1, 1] }, LOWEST),
 ];
 
+/** Options of `nn.MaxPool1d`, `nn.MaxPool2d`, `ops.maxPool1d` and `ops.maxPool2d`. */
 export interface MaxPoolOptions {
   /** Distance of the windows. Default: their size. */
   readonly stride?: PerDim;
@@ -250,17 +251,26 @@ const readMaxPool2d = signature('ops.maxPool2d', { x: tensor, kernelSize: kernel
 const readMaxPool1d = signature('ops.maxPool1d', { x: tensor, kernelSize: kernelSize(1) }, maxPool1dOptions);
 
 /**
- * The largest element of each window: x [batch, channels, height, width] (or without batch) -> [batch, channels, rows, columns].
- * Where several are equal, the gradient goes to the first; NaN is larger than all. As `torch.nn.functional.max_pool2d`.
+ * The largest element of each window. Where several are equal, the gradient goes to the first; NaN is larger than
+ * all.
+ * @shape x [batch, channels, height, width] -> [batch, channels, rows, columns], or both without batch
  * @param kernelSize of a window: rows and columns, or one number for both
- * @throws OptionError, or ShapeError where x is smaller than a window.
+ * @throws OptionError; ShapeError where x is smaller than a window; DTypeError unless x is f32
+ * @see torch.nn.functional.max_pool2d
  */
 export function maxPool2d(x: TensorLike, kernelSize: PerDim, options: MaxPoolOptions = {}): Tensor {
   const read = readMaxPool2d(arguments);
   return maxPool('maxPool2d', 2, read.x, maxPoolAttrs('ops.maxPool2d', read));
 }
 
-/** The same over one dimension: x [batch, channels, length] -> [batch, channels, windows]. As `torch.nn.functional.max_pool1d`. */
+/**
+ * The largest element of each window over one dimension. Where several are equal, the gradient goes to the first; NaN
+ * is larger than all.
+ * @shape x [batch, channels, length] -> [batch, channels, windows], or both without batch
+ * @param kernelSize of a window, in elements
+ * @throws OptionError; ShapeError where x is smaller than a window; DTypeError unless x is f32
+ * @see torch.nn.functional.max_pool1d
+ */
 export function maxPool1d(x: TensorLike, kernelSize: PerDim, options: MaxPoolOptions = {}): Tensor {
   const read = readMaxPool1d(arguments);
   return maxPool('maxPool1d', 1, read.x, maxPoolAttrs('ops.maxPool1d', read));

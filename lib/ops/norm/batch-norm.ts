@@ -195,6 +195,7 @@ function gradSample(shape: readonly number[], attrs: Omit<BatchNormGradAttrs, 'e
   };
 }
 
+/** Options of `ops.batchNorm`. */
 export interface EpsOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
@@ -207,16 +208,21 @@ const readBatchNorm = signature(
 
 /** What `batchNorm` gives. */
 export interface BatchNormed {
+  /** The normalized x [batch, channels, ...]. */
   readonly y: Tensor;
   /** Of each channel, f64 [channels]; of the batch itself (divided by the number of values). Not differentiable. */
   readonly mean: Tensor;
+  /** Of the batch, not corrected [channels]. */
   readonly variance: Tensor;
 }
 
 /**
- * Batch norm by the statistics of the batch: y = (x - mean) / sqrt(variance + eps) * weight + bias, each per channel, x [batch, channels, ...].
- * Statistics run in f64. As `torch.nn.functional.batch_norm` in training.
- * @throws ShapeError or DTypeError if the operands do not fit.
+ * Batch norm by the statistics of the batch, as in training: y = (x - mean) / sqrt(variance + eps) * weight + bias,
+ * each per channel. Statistics run in f64.
+ * @shape x [batch, channels, ...], weight and bias [channels] -> { y [batch, channels, ...], mean and variance
+ * [channels] }
+ * @throws OptionError; ShapeError or DTypeError if the operands do not fit
+ * @see torch.nn.functional.batch_norm
  */
 export function batchNorm(
   x: TensorLike,

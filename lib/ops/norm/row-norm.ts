@@ -172,16 +172,18 @@ export const RMS_NORM: OpDef<RowNormAttrs> = normOp('rmsNorm', false, () => RMS_
 export const LAYER_NORM_GRAD: OpDef<RowNormAttrs> = normGradOp('layerNormGrad', true);
 export const RMS_NORM_GRAD: OpDef<RowNormAttrs> = normGradOp('rmsNormGrad', false);
 
+/** Options of `ops.rmsNorm`. */
 export interface RMSNormOptions {
   /** How many of the last dimensions make a row. Default: those of `weight`, else 1. */
   readonly dims?: number;
-  /** Of the row's shape; absent: 1. */
+  /** Factors, of the row's shape. Default null: 1 each. */
   readonly weight?: TensorLike | null;
   /** Added to the mean square. Default 2^-23, the distance from 1 to the next f32, as PyTorch has it. */
   readonly eps?: number;
 }
+/** Options of `ops.layerNorm`. */
 export interface LayerNormOptions extends RMSNormOptions {
-  /** Of the row's shape; absent: 0. */
+  /** What is added, of the row's shape. Default null: nothing. */
   readonly bias?: TensorLike | null;
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
@@ -202,16 +204,20 @@ function apply(op: OpDef<RowNormAttrs>, read: ReturnType<typeof readLayerNorm>):
 }
 
 /**
- * `(x - mean) / sqrt(variance + eps) * weight + bias` over the last dimensions of an f32 tensor. As `torch.nn.functional.layer_norm`.
- * @throws ShapeError if weight or bias has not the shape of a row.
+ * `(x - mean) / sqrt(variance + eps) * weight + bias` over the last dimensions of an f32 tensor.
+ * @shape x [..., ...row] -> [..., ...row]
+ * @throws OptionError; ShapeError if weight or bias has not the shape of a row; DTypeError unless all are f32
+ * @see torch.nn.functional.layer_norm
  */
 export function layerNorm(x: TensorLike, options: LayerNormOptions = {}): Tensor {
   return apply(LAYER_NORM, readLayerNorm(arguments));
 }
 
 /**
- * `x / sqrt(mean(x^2) + eps) * weight` over the last dimensions of an f32 tensor. As `torch.nn.functional.rms_norm`.
- * @throws ShapeError if the weight has not the shape of a row.
+ * `x / sqrt(mean(x^2) + eps) * weight` over the last dimensions of an f32 tensor.
+ * @shape x [..., ...row] -> [..., ...row]
+ * @throws OptionError; ShapeError if the weight has not the shape of a row; DTypeError unless both are f32
+ * @see torch.nn.functional.rms_norm
  */
 export function rmsNorm(x: TensorLike, options: RMSNormOptions = {}): Tensor {
   return apply(RMS_NORM, { ...readRmsNorm(arguments), bias: null });

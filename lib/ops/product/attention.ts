@@ -160,21 +160,23 @@ function gradSample(c: Case): Sample<AttentionAttrs> {
 }
 
 // ---- the public functions ----------------------------------------------------------------------------------------
+/** Options of `ops.attention`. */
 export interface AttentionOptions {
   /** Query t sees keys 0 .. t only. Default false. */
   readonly causal?: boolean;
   /**
-   * Broadcasts to [batch, heads, queries, keys], its last dimension whole: f32, added to the scores, or u8, where 0 hides a key.
-   * No gradient goes to it. A query that sees no key gives 0.
+   * Broadcasts to [batch, heads, queries, keys], its last dimension whole: f32, added to the scores, or u8, where 0
+   * hides a key. No gradient goes to it. A query that sees no key gives 0. Default null: none.
    */
   readonly mask?: TensorLike | null;
-  /** Factor of the scores; default 1 / sqrt(d). */
+  /** Factor of the scores. Default: 1 / sqrt(d). */
   readonly scale?: number;
   /** Probability, in [0, 1), that a weight is dropped while training. Default 0. */
   readonly dropout?: number;
 }
 /** For tensors whose rows hold all heads, one after the other. */
 export interface HeadsOptions extends AttentionOptions {
+  /** How many heads lie in a row of q. */
   readonly heads: number;
   /** Heads of k and v, fewer than `heads`: neighbors among the heads share one. Default `heads`. */
   readonly kvHeads?: number;
@@ -208,10 +210,12 @@ function apply(
 }
 
 /**
- * softmax(scale q k^T + mask) v, q [B, H, T, d], k and v [B, H, S, d] -> [B, H, T, d], f32; or without the dimension of heads.
- * k and v may have fewer heads, a divisor of H: then neighbors among the heads share one (grouped queries). Nothing of size T x S is
- * kept. As `torch.nn.functional.scaled_dot_product_attention` (`attn_mask`, `dropout_p`, `is_causal`, `scale`, `enable_gqa`).
- * @throws ShapeError, DTypeError or OptionError for what does not fit.
+ * softmax(scale q k^T + mask) v, in f32. k and v may have fewer heads, a divisor of H: then neighbors among the heads
+ * share one (grouped queries). Nothing of size T x S is kept. PyTorch calls the options `attn_mask`, `dropout_p`,
+ * `is_causal`, `scale` and `enable_gqa`.
+ * @shape q [B, H, T, d], k and v [B, H, S, d] -> [B, H, T, d]; or all without H
+ * @throws ShapeError, DTypeError or OptionError for what does not fit
+ * @see torch.nn.functional.scaled_dot_product_attention
  */
 export function attention(q: TensorLike, k: TensorLike, v: TensorLike, options: AttentionOptions = {}): Tensor {
   const read = readAttention(arguments);
@@ -224,10 +228,12 @@ export function attention(q: TensorLike, k: TensorLike, v: TensorLike, options: 
 }
 
 /**
- * `attention` on tensors as a product gives them, all heads in a row: q [B, T, H d], k and v [B, S, H d] -> [B, T, H d]. Nothing is
- * transposed. Where k and v come out of one product, give it as `k`, [B, S, 2 H d], and null as `v`; where all three do, give it as
- * `q`, [B, T, 3 H d], and null for the others.
- * @throws ShapeError, DTypeError or OptionError for what does not fit.
+ * `attention` on tensors as a product gives them, all heads in a row: nothing is transposed. Where k and v come out
+ * of one product, give it as `k`, [B, S, 2 H d], and null as `v`; where all three do, give it as `q`, [B, T, 3 H d],
+ * and null for the others.
+ * @shape q [B, T, H d], k and v [B, S, H d] -> [B, T, H d]
+ * @throws ShapeError, DTypeError or OptionError for what does not fit
+ * @see torch.nn.functional.scaled_dot_product_attention
  */
 export function headsAttention(q: TensorLike, k: TensorLike | null, v: TensorLike | null, options: HeadsOptions): Tensor {
   const read = readHeadsAttention(arguments);

@@ -20,7 +20,9 @@ export interface ConvOptions<Size> {
   /** Channels in so many groups, each convolved by itself; as many as channels: depthwise. Default 1. */
   readonly groups?: number;
 }
+/** Options of `ops.conv2d`. */
 export type Conv2dOptions = ConvOptions<Size2d>;
+/** Options of `ops.conv1d`. */
 export type Conv1dOptions = ConvOptions<number>;
 
 export interface ConvTransposeOptions<Size> extends Omit<ConvOptions<Size>, 'padding'> {
@@ -29,6 +31,7 @@ export interface ConvTransposeOptions<Size> extends Omit<ConvOptions<Size>, 'pad
   /** Rows and columns added at the end of the output, less than the stride or the dilation; default 0. */
   readonly outputPadding?: Size;
 }
+/** Options of `ops.convTranspose2d`. */
 export type ConvTranspose2dOptions = ConvTransposeOptions<Size2d>;
 
 const one = (least: number): Field<number> => whole({ min: least, max: 65_535 });
@@ -107,10 +110,12 @@ const readConv2d = signature(
 );
 
 /**
- * Convolution (cross-correlation) of x[n, in, h, w] with weight[out, in / groups, kh, kw], plus bias[out], to [n, out, oh, ow],
- * where oh = floor((h + 2 padding - dilation (kh - 1) - 1) / stride) + 1. As `torch.nn.functional.conv2d`.
- * Each output adds its products in the order of the weight's memory, whatever the number of threads.
- * @throws ShapeError if shapes do not fit or the kernel is larger than the padded input, OptionError for bad options.
+ * Convolution (cross-correlation), where oh = floor((h + 2 padding - dilation (kh - 1) - 1) / stride) + 1. Each
+ * output adds its products in the order of the weight's memory, whatever the number of threads.
+ * @shape x [n, in, h, w], weight [out, in / groups, kh, kw], bias [out] -> [n, out, oh, ow]
+ * @throws OptionError; ShapeError if shapes do not fit or the kernel is larger than the padded input; DTypeError
+ * unless all are f32
+ * @see torch.nn.functional.conv2d
  */
 export function conv2d(x: TensorLike, weight: TensorLike, bias?: TensorLike | null, options: Conv2dOptions = {}): Tensor {
   const { x: t, weight: w, bias: b, ...read } = readConv2d(arguments);
@@ -128,8 +133,12 @@ const readConv1d = signature(
 );
 
 /**
- * Convolution of x[n, in, length] with weight[out, in / groups, k], plus bias[out]. As `torch.nn.functional.conv1d`.
- * @throws ShapeError if shapes do not fit, OptionError for bad options.
+ * Convolution (cross-correlation) over one dimension, where windows = floor((length + 2 padding - dilation (k - 1) -
+ * 1) / stride) + 1.
+ * @shape x [n, in, length], weight [out, in / groups, k], bias [out] -> [n, out, windows]
+ * @throws OptionError; ShapeError if shapes do not fit or the kernel is larger than the padded input; DTypeError
+ * unless all are f32
+ * @see torch.nn.functional.conv1d
  */
 export function conv1d(x: TensorLike, weight: TensorLike, bias?: TensorLike | null, options: Conv1dOptions = {}): Tensor {
   const { x: t, weight: w, bias: b, stride, padding, dilation, groups } = readConv1d(arguments);
@@ -153,10 +162,11 @@ const readConvTranspose2d = signature(
 );
 
 /**
- * Transposed convolution of x[n, in, h, w] with weight[in, out / groups, kh, kw], plus bias[out]: what `conv2d` does to the gradient
- * of its output. The output has (h - 1) stride - 2 padding + dilation (kh - 1) + outputPadding + 1 rows.
- * As `torch.nn.functional.conv_transpose2d`.
- * @throws ShapeError if shapes do not fit, OptionError for bad options.
+ * Transposed convolution: what `conv2d` does to the gradient of its output. oh = (h - 1) stride - 2 padding +
+ * dilation (kh - 1) + outputPadding + 1.
+ * @shape x [n, in, h, w], weight [in, out / groups, kh, kw], bias [out] -> [n, out, oh, ow]
+ * @throws OptionError; ShapeError if shapes do not fit; DTypeError unless all are f32
+ * @see torch.nn.functional.conv_transpose2d
  */
 export function convTranspose2d(
   x: TensorLike,

@@ -207,6 +207,7 @@ function sample(a: number[], b: number[], attrs: MatmulAttrs = {}, bias?: number
   return { ins, attrs, tolerance: 2e-6 * Math.sqrt(Math.max(1, k)), ...(fused ? { noGradient: true } : {}) };
 }
 
+/** Options of `ops.matmul`. */
 export interface MatmulOptions {
   /** Take `a` as [..., k, m]. Default false. */
   readonly transA?: boolean;
@@ -221,10 +222,13 @@ const readMatmul = signature(
 );
 
 /**
- * The matrix product y[..., m, n] of a[..., m, k] and b[..., k, n]. Batch dimensions are equal; or `b` has none and multiplies
- * every matrix of `a`. Each element adds its k products in order, so the bits depend neither on threads nor on transposition.
- * As `torch.matmul` for two dimensions and more; no copy is made of what is transposed.
- * @throws ShapeError for operands of one dimension and for sizes that do not fit, DTypeError unless both are f32 or both f64.
+ * The matrix product. Batch dimensions are equal; or `b` has none and multiplies every matrix of `a`. Each element
+ * adds its k products in order, so the bits depend neither on threads nor on transposition; no copy is made of what
+ * is transposed. Unlike PyTorch's, it takes two dimensions and more.
+ * @shape a [..., m, k], b [..., k, n] -> [..., m, n]
+ * @throws OptionError; ShapeError for operands of one dimension and for sizes that do not fit; DTypeError unless both
+ * are f32 or both f64
+ * @see torch.matmul
  */
 export function matmul(a: TensorLike, b: TensorLike, options: MatmulOptions = {}): Tensor {
   const { a: x, b: w, transA, transB } = readMatmul(arguments);

@@ -99,6 +99,7 @@ export const ROTARY: OpDef<RotaryAttrs> = {
     ),
 };
 
+/** Options of `ops.rotary`. */
 export interface RotaryOptions {
   /** Heads side by side in a row, as for `headsAttention`. Default 1: x is [..., heads, T, d]. */
   readonly heads?: number;
@@ -125,9 +126,11 @@ const readRotary = signature(
 );
 
 /**
- * Rotary positions (Su et al. 2021) on queries or keys: x [..., T, d] or, with `heads`, [..., T, heads d] -> the same. Pairs of elements
- * are turned by angles that grow with the place, so a product of a query and a key depends on how far apart they are.
- * @throws ShapeError if a head is not of even size; OptionError.
+ * Rotary positions on queries or keys. Pairs of elements are turned by angles that grow with the place, so a product
+ * of a query and a key depends on how far apart they are.
+ * @shape x [..., T, d] -> [..., T, d]; with `heads` [..., T, heads d]
+ * @throws OptionError; ShapeError if a head is not of even size; DTypeError unless x is f32
+ * @see Su et al. 2021, RoFormer: Enhanced Transformer with Rotary Position Embedding
  */
 export function rotary(x: TensorLike, options: RotaryOptions = {}): Tensor {
   const { x: t, heads, interleaved, base, offset, ...read } = readRotary(arguments);

@@ -195,11 +195,14 @@ const readGru = signature(
 );
 
 /**
- * The GRU over time: with u_t = whh h_(t-1) + bias and the thirds r, z, n of x_t and u_t: r = sigmoid(x_r + u_r),
- * z = sigmoid(x_z + u_z), n = tanh(x_n + r u_n), h_t = (1 - z) n + z h_(t-1). `x` is the input already projected with its own bias,
- * [batch, time, 3 hidden]; `h0` [batch, hidden]; `whh` [3 hidden, hidden] and `bias` [3 hidden] as `weight_hh_l0` and `bias_hh_l0` of
- * `torch.nn.GRU`. All f32. The whole loop is one instruction.
- * @throws ShapeError or DTypeError if the operands do not fit. A length above time ends the run with an IndexError.
+ * The GRU over time: with u_t = whh h_(t-1) + bias and the thirds r, z, n of x_t and u_t: r = sigmoid(x_r + u_r), z =
+ * sigmoid(x_z + u_z), n = tanh(x_n + r u_n), h_t = (1 - z) n + z h_(t-1). `x` is the input already projected with its
+ * own bias; `whh` and `bias` are `weight_hh_l0` and `bias_hh_l0` of PyTorch. The whole loop is one instruction. A
+ * length above time ends the run with an IndexError.
+ * @shape x f32 [batch, time, 3 hidden], h0 [batch, hidden], whh [3 hidden, hidden], bias [3 hidden] -> { y [batch,
+ * time, hidden], h [batch, hidden] }
+ * @throws OptionError; ShapeError or DTypeError if the operands do not fit
+ * @see torch.nn.GRU
  */
 export function gru(
   x: TensorLike,

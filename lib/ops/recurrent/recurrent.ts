@@ -7,8 +7,12 @@ import { bool, type Field } from '../../options/index.ts';
 import { optionalTensor } from '../args.ts';
 import { moved } from '../shape/axes.ts';
 
+/** Options of `ops.gru` and `ops.lstm`. */
 export interface RecurrentOptions {
-  /** i32 [batch]: the valid steps of each row, from 0 to time. Beyond them the state stays and outputs are 0. Default: all. */
+  /**
+   * i32 [batch]: the valid steps of each row, from 0 to time. Beyond them the state stays and outputs are 0. Default
+   * null: all.
+   */
   readonly lengths?: TensorLike | null;
   /** From the last valid step to the first. Outputs lie where their inputs do. Default false. */
   readonly reverse?: boolean;

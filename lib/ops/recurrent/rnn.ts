@@ -26,6 +26,7 @@ import {
   timesOf,
 } from './recurrent.ts';
 
+/** What an RNN puts around each sum. */
 export type Nonlinearity = 'tanh' | 'relu';
 export interface RNNAttrs extends RecurrentAttrs {
   readonly nonlinearity: Nonlinearity;
@@ -164,8 +165,9 @@ function gradSample({ batch, steps, hidden }: SampleShape, attrs: RNNGradAttrs):
   };
 }
 
+/** Options of `ops.rnn`. */
 export interface RNNOptions extends RecurrentOptions {
-  /** Default 'tanh'. */
+  /** What is put around each sum. Default 'tanh'. */
   readonly nonlinearity?: Nonlinearity;
 }
 
@@ -178,9 +180,12 @@ const readRnn = signature(
 
 /**
  * The RNN over time: h_t = tanh(x_t + whh h_(t-1)), from h_0 = `h0`. `x` is the input already projected, biases added
- * (a matmul over all steps at once), [batch, time, hidden]; `h0` [batch, hidden]; `whh` [hidden, hidden] as `weight_hh_l0` of
- * `torch.nn.RNN`. All f32. The whole loop is one instruction.
- * @throws ShapeError or DTypeError if the operands do not fit. A length above time ends the run with an IndexError.
+ * (a matmul over all steps at once); `whh` is `weight_hh_l0` of PyTorch. The whole loop is one instruction. A length
+ * above time ends the run with an IndexError.
+ * @shape x f32 [batch, time, hidden], h0 [batch, hidden], whh [hidden, hidden] -> { y [batch, time, hidden], h
+ * [batch, hidden] }
+ * @throws OptionError; ShapeError or DTypeError if the operands do not fit
+ * @see torch.nn.RNN
  */
 export function rnn(x: TensorLike, h0: TensorLike, whh: TensorLike, options: RNNOptions = {}): RecurrentStates {
   const { x: t, h0: h, whh: w, lengths, reverse, nonlinearity } = readRnn(arguments);

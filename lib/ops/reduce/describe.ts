@@ -9,14 +9,19 @@ import { argmax, max, min, sum } from './reduce.ts';
 
 /** What is known of a tensor's elements. Of those that are not finite it is how many they are; the other numbers are of the rest. */
 export interface TensorStatistics extends TensorType {
+  /** The smallest element. */
   readonly min: number;
+  /** The largest element. */
   readonly max: number;
+  /** The mean of all elements. */
   readonly mean: number;
   /** Root of the mean square. */
   readonly rms: number;
   /** Root of the sum of squares. */
   readonly norm: number;
+  /** How many elements are 0. */
   readonly zeros: number;
+  /** How many elements are NaN. */
   readonly nan: number;
   /** Infinite ones. */
   readonly infinite: number;

@@ -10,9 +10,12 @@ import { extremeOver, type ReduceOptions, reduceOptions, SHIFT, sum } from './re
 const readLogSumExp = signature('ops.logSumExp', { x: tensor }, reduceOptions);
 
 /**
- * log(sum(exp(x))) over `axes` of an f32 or f64 tensor, without overflow: the largest element is taken out first. The sum, its logarithm and the
- * largest are added up in f64. -Infinity for a row of -Infinity, as for no elements; its gradient there is NaN, else the softmax. As `torch.logsumexp`.
- * @throws DTypeError for integers.
+ * log(sum(exp(x))) over `axes` of an f32 or f64 tensor, without overflow: the largest element is taken out first. The
+ * sum, its logarithm and the largest are added up in f64. -Infinity for a row of -Infinity, as for no elements; its
+ * gradient there is NaN, else the softmax.
+ * @shape x [...] -> scalar, or without the dimensions of `axes`
+ * @throws OptionError; DTypeError for integers
+ * @see torch.logsumexp
  */
 export function logSumExp(x: TensorLike, options: ReduceOptions = {}): Tensor {
   const { x: t, keepDims, ...given } = readLogSumExp(arguments);

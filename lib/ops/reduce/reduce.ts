@@ -123,6 +123,7 @@ function sumOp(name: string, divisor: (count: number) => number): OpDef<SumAttrs
 export const SUM: OpDef<SumAttrs> = sumOp('sum', () => 1);
 export const MEAN: OpDef<SumAttrs> = sumOp('mean', (count) => count);
 
+/** Options of `ops.logSumExp`, `ops.max` and `ops.min`. */
 export interface ReduceOptions {
   /** Axes to reduce; negative ones count from the end. Default: all. */
   readonly axes?: readonly number[] | number;
@@ -137,6 +138,7 @@ export interface Reduce {
 const REDUCE = { axes: axes.optional(), keepDims: bool.default(false) };
 export const reduceOptions: OptionsField<ReduceOptions, Reduce> = options<ReduceOptions>()(REDUCE);
 
+/** Options of `ops.mean` and `ops.sum`. */
 export interface SumOptions extends ReduceOptions {
   /** Of the result. Default: that of `x`. */
   readonly dtype?: 'f32' | 'f64';
@@ -169,14 +171,21 @@ function sumOver(op: OpDef<SumAttrs>, { x: t, keepDims, ...given }: ReturnType<t
 }
 
 /**
- * The sum over `axes` of an f32 or f64 tensor. Accumulates in f64; the sum of nothing is 0. As `torch.sum`.
- * @throws DTypeError for integers.
+ * The sum over `axes` of an f32 or f64 tensor. Accumulates in f64; the sum of nothing is 0.
+ * @shape x [...] -> scalar, or without the dimensions of `axes`
+ * @throws OptionError; DTypeError for integers
+ * @see torch.sum
  */
 export function sum(x: TensorLike, options: SumOptions = {}): Tensor {
   return sumOver(SUM, readSum(arguments));
 }
 
-/** The mean over `axes` of an f32 or f64 tensor. Accumulates in f64; the mean of nothing is NaN. As `torch.mean`. */
+/**
+ * The mean over `axes` of an f32 or f64 tensor. Accumulates in f64; the mean of nothing is NaN.
+ * @shape x [...] -> scalar, or without the dimensions of `axes`
+ * @throws OptionError; DTypeError for integers
+ * @see torch.mean
+ */
 export function mean(x: TensorLike, options: SumOptions = {}): Tensor {
   return sumOver(MEAN, readMean(arguments));
 }
@@ -253,15 +262,22 @@ const readMax = signature('ops.max', { x: tensor }, reduceOptions);
 const readMin = signature('ops.min', { x: tensor }, reduceOptions);
 
 /**
- * The largest element over `axes`; NaN where there is one. Equal elements share the gradient equally. As `torch.amax`.
- * @throws ShapeError if there is nothing to choose from.
+ * The largest element over `axes`; NaN where there is one. Equal elements share the gradient equally.
+ * @shape x [...] -> scalar, or without the dimensions of `axes`
+ * @throws OptionError; ShapeError if there is nothing to choose from; DTypeError unless x is f32 or f64
+ * @see torch.amax
  */
 export function max(x: TensorLike, options: ReduceOptions = {}): Tensor {
   const given = readMax(arguments);
   return extremeOver(MAX, given.x, given);
 }
 
-/** The smallest element over `axes`; otherwise as `max`. As `torch.amin`. */
+/**
+ * The smallest element over `axes`; NaN where there is one. Equal elements share the gradient equally.
+ * @shape x [...] -> scalar, or without the dimensions of `axes`
+ * @throws OptionError; ShapeError if there is nothing to choose from; DTypeError unless x is f32 or f64
+ * @see torch.amin
+ */
 export function min(x: TensorLike, options: ReduceOptions = {}): Tensor {
   const given = readMin(arguments);
   return extremeOver(MIN, given.x, given);
@@ -296,7 +312,13 @@ export const ARGMAX: OpDef<ArgmaxAttrs> = {
 
 const readArgmax = signature('ops.argmax', { x: tensor }, axisOptions);
 
-/** The position (i32) of the largest element along `axis` (default -1): the first among equals; NaN is largest. As `torch.argmax`. */
+/**
+ * The position (i32) of the largest element along `axis` (default -1): the first among equals; NaN is largest.
+ * @shape x [..., n, ...] -> i32 [..., ...], without dimension `axis`
+ * @throws OptionError; ShapeError if x has no such dimension, or no element along it; DTypeError unless x is f32 or
+ * f64
+ * @see torch.argmax
+ */
 export function argmax(x: TensorLike, options: AxisOptions = {}): Tensor {
   const { x: t, axis } = readArgmax(arguments);
   return t.graph.add(ARGMAX, [t], { axis: resolveAxis('argmax', axis, t.shape.length) }).out;

@@ -138,13 +138,23 @@ function overAxis(op: OpDef<NoAttrs>, t: Tensor, axis: number): Tensor {
 const readSoftmax = signature('ops.softmax', { x: tensor }, axisOptions);
 const readLogSoftmax = signature('ops.logSoftmax', { x: tensor }, axisOptions);
 
-/** exp(x) / sum(exp(x)) over `axis` (default -1) of an f32 tensor, without overflow. As `torch.softmax`. */
+/**
+ * exp(x) / sum(exp(x)) over `axis` (default -1), without overflow.
+ * @shape x f32 [...] -> [...]
+ * @throws OptionError; ShapeError if x has no such dimension; DTypeError unless x is f32
+ * @see torch.softmax
+ */
 export function softmax(x: TensorLike, options: AxisOptions = {}): Tensor {
   const { x: t, axis } = readSoftmax(arguments);
   return overAxis(SOFTMAX, t, axis);
 }
 
-/** x - log(sum(exp(x))) over `axis` (default -1) of an f32 tensor, without overflow. As `torch.log_softmax`. */
+/**
+ * x - log(sum(exp(x))) over `axis` (default -1), without overflow.
+ * @shape x f32 [...] -> [...]
+ * @throws OptionError; ShapeError if x has no such dimension; DTypeError unless x is f32
+ * @see torch.log_softmax
+ */
 export function logSoftmax(x: TensorLike, options: AxisOptions = {}): Tensor {
   const { x: t, axis } = readLogSoftmax(arguments);
   return overAxis(LOG_SOFTMAX, t, axis);

@@ -21,6 +21,7 @@ import { moved, span } from '../shape/axes.ts';
 import { reshape } from '../shape/shape.ts';
 import { asIndices, expectIndices, gather, scatterAdd } from './gather.ts';
 
+/** What is made of the rows of a bag. */
 export type BagMode = 'sum' | 'mean' | 'max';
 // The order is that of BagMode in embedding.h.
 const MODES = ['sum', 'mean', 'max'] as const satisfies readonly BagMode[];
@@ -212,14 +213,15 @@ function gradSample(mode: BagMode, shape: number[], n: number, offsets: number[]
   return { ins, attrs: { mode, padding: 4, rows: 9 }, fill, noGradient: true };
 }
 
+/** Options of `ops.embeddingBag`. */
 export interface EmbeddingBagOptions {
   /** Where each bag begins among the indices, i32 [bags], ascending from 0. Absent: the indices are [bags, length]. */
   readonly offsets?: TensorLike;
   /** What is made of the rows of a bag. Default `mean`. A bag of none is 0. */
   readonly mode?: BagMode;
-  /** f32, of the shape of the indices: what each row is multiplied by; for `sum`. */
+  /** f32, of the shape of the indices: what each row is multiplied by; for `sum`. Default: 1 each. */
   readonly perSampleWeights?: TensorLike;
-  /** Positions with this index are left out. */
+  /** Positions with this index are left out. Default: none is. */
   readonly paddingIdx?: number;
 }
 
@@ -235,10 +237,11 @@ const readEmbeddingBag = signature(
 );
 
 /**
- * The sum, mean or maximum of bags of rows: indices, [n] with offsets or [bags, length], of a table f32 [rows, ...] -> f32 [bags, ...]. As
- * `torch.nn.functional.embedding_bag`. Sums are made in f64. An index outside [0, rows), or offsets that do not ascend, end the run with an
- * IndexError.
- * @throws ShapeError, DTypeError, OptionError
+ * The sum, mean or maximum of bags of rows of a table. Sums are made in f64. An index outside [0, rows), or offsets
+ * that do not ascend, end the run with an IndexError.
+ * @shape indices [n] with offsets [bags], or [bags, length], table f32 [rows, ...] -> f32 [bags, ...]
+ * @throws OptionError; ShapeError if shapes do not fit; DTypeError unless the table is f32
+ * @see torch.nn.functional.embedding_bag
  */
 export function embeddingBag(indices: TensorLike, table: TensorLike, options: EmbeddingBagOptions = {}): Tensor {
   const op = 'embeddingBag';

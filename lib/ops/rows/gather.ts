@@ -123,14 +123,18 @@ export const GATHER: OpDef<GatherAttrs> = {
 const readGather = signature('ops.gather', { table: tensor, indices: tensor });
 
 /**
- * Rows of `table` [n, ...] (any dtype) at `indices` (whole numbers of any dtype, any shape [...]): [..., ...]. As `table[indices]` of PyTorch, but
- * indices count from 0 only. An index outside [0, n) ends the run with an IndexError.
+ * Rows of a table of any dtype at whole numbers of any dtype. Unlike PyTorch's indexing, indices count from 0 only:
+ * one outside [0, n) ends the run with an IndexError.
+ * @shape table [n, ...], indices [...] -> [..., ...]
+ * @throws OptionError; ShapeError if the table has no dimension
+ * @see torch.Tensor.__getitem__
  */
 export function gather(table: TensorLike, indices: TensorLike): Tensor {
   const { table: t, indices: at } = readGather(arguments);
   return t.graph.add(GATHER, [t, asIndices(at)], {}).out;
 }
 
+/** Options of `ops.embedding`. */
 export interface LookupOptions {
   /** Lookups of this row give no gradient. Default: none. */
   readonly paddingIdx?: number;
@@ -142,8 +146,12 @@ const readEmbedding = signature(
 );
 
 /**
- * Vectors by index: `gather(table, indices)`. The order of arguments is that of `torch.nn.functional.embedding`.
+ * Vectors by index: `gather(table, indices)`, with the arguments in PyTorch's order. An index outside [0, n) ends the
+ * run with an IndexError.
+ * @shape indices [...], table [n, ...] -> [..., ...]
  * @param options.paddingIdx lookups of this row give no gradient
+ * @throws OptionError; ShapeError if the table has no dimension
+ * @see torch.nn.functional.embedding
  */
 export function embedding(indices: TensorLike, table: TensorLike, options: LookupOptions = {}): Tensor {
   const { table: t, indices: at, paddingIdx: padding } = readEmbedding(arguments);
@@ -245,7 +253,9 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
   ],
 };
 
+/** Options of `ops.scatterAdd`. */
 export interface ScatterAddOptions {
+  /** How many rows the result has. */
   readonly rows: number;
   /** Positions with this index are left out. Default: none. */
   readonly padding?: number;
@@ -257,10 +267,14 @@ const readScatterAdd = signature(
 );
 
 /**
- * [rows, ...] with row v the sum of the values [..., ...] whose index [...] is v, zero where there is none; what the
- * gradient of `gather` is. Adds in f64 in the order of positions, so the result depends on nothing else.
- * An index outside [0, rows) ends the run with an IndexError. As `torch.zeros(rows, ...).index_add(0, indices, values)`.
+ * The sum, for each row of the result, of the values whose index is that row; zero where there is none: what the
+ * gradient of `gather` is. Adds in f64 in the order of positions, so the result depends on nothing else. An index
+ * outside [0, rows) ends the run with an IndexError.
+ * @shape values [..., ...], indices [...] -> [rows, ...]
  * @param options.padding positions with this index are left out
+ * @throws OptionError; ShapeError if the values do not begin with the shape of the indices; DTypeError unless the
+ * values are f32
+ * @see torch.Tensor.index_add
  */
 export function scatterAdd(values: TensorLike, indices: TensorLike, options: ScatterAddOptions): Tensor {
   const { values: t, indices: at, rows, padding } = readScatterAdd(arguments);
@@ -301,8 +315,11 @@ export const ONE_HOT: OpDef<OneHotAttrs> = {
 const readOneHot = signature('ops.oneHot', { indices: tensor }, options<OneHotAttrs>()({ classes: whole({ min: 1 }) }));
 
 /**
- * f32 [..., classes]: 1 at the index, 0 elsewhere, for indices [...]. As `torch.nn.functional.one_hot`, in floats.
- * An index outside [0, classes) ends the run with an IndexError.
+ * 1 at the index, 0 elsewhere; in floats, unlike PyTorch's. An index outside [0, classes) ends the run with an
+ * IndexError.
+ * @shape indices [...] -> f32 [..., classes]
+ * @throws OptionError
+ * @see torch.nn.functional.one_hot
  */
 export function oneHot(indices: TensorLike, options: OneHotAttrs): Tensor {
   const { indices: at, classes } = readOneHot(arguments);

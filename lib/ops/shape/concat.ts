@@ -82,7 +82,11 @@ const readConcat = signature('ops.concat', parts);
 const readStack = signature('ops.stack', parts);
 
 /**
- * Join tensors along an existing axis (default 0). They must agree in dtype and in every other dimension. As `torch.cat`.
+ * Join tensors along an existing axis (default 0). They must agree in dtype and in every other dimension. As
+ * `torch.cat`.
+ * @shape xs [..., n1, ...], [..., n2, ...], ... -> [..., n1 + n2 + ..., ...]
+ * @throws OptionError; ShapeError unless other dimensions agree; DTypeError unless all are of one dtype
+ * @see torch.cat
  */
 export function concat(xs: readonly TensorLike[], axis = 0): Tensor {
   const { xs: ts } = readConcat(arguments);
@@ -91,7 +95,12 @@ export function concat(xs: readonly TensorLike[], axis = 0): Tensor {
   return first.graph.add(CONCAT, ts, { axis: resolveAxis('concat', axis, first.shape.length) }).out;
 }
 
-/** Join tensors of one shape along a new axis (default 0). As `torch.stack`. */
+/**
+ * Join tensors of one shape along a new axis (default 0).
+ * @shape xs [...], [...], ... -> [n, ...], with the n tensors along `axis`
+ * @throws OptionError; ShapeError unless all are of one shape; DTypeError unless all are of one dtype
+ * @see torch.stack
+ */
 export function stack(xs: readonly TensorLike[], axis = 0): Tensor {
   const { xs: ts } = readStack(arguments);
   return concat(
@@ -157,10 +166,15 @@ export const PAD: OpDef<PadAttrs> = {
   ],
 };
 
+/** Options of `ops.pad`. */
 export interface PadOptions {
+  /** The dimension; negative: counted from the last. Default -1. */
   readonly axis?: number;
+  /** How many zeros before the first element. Default 0. */
   readonly before?: number;
+  /** How many zeros after the last element. Default 0. */
   readonly after?: number;
+  /** From one element to the next, with zeros between. Default 1. */
   readonly step?: number;
 }
 const readPad = signature(
@@ -175,9 +189,11 @@ const readPad = signature(
 );
 
 /**
- * Zeros before and after the elements along one axis, and `step - 1` zeros between neighbors. Along one axis, as
- * `torch.nn.functional.pad` with `constant` 0; with `step`, the opposite of `slice`.
- * Defaults: `axis` -1, `before` 0, `after` 0, `step` 1.
+ * Zeros before and after the elements along one axis, and `step - 1` zeros between neighbors: with `step`, the
+ * opposite of `slice`.
+ * @shape x [..., n, ...] -> [..., before + (n - 1) step + 1 + after, ...]
+ * @throws OptionError; ShapeError if x has no such dimension
+ * @see torch.nn.functional.pad
  */
 export function pad(x: TensorLike, options: PadOptions): Tensor {
   const { x: t, before, after, step, ...given } = readPad(arguments);

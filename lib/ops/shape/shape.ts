@@ -38,8 +38,10 @@ export const RESHAPE: OpDef<ReshapeAttrs> = {
 const readReshape = signature('ops.reshape', { x: tensor, shape: list(whole({ min: -1 })) });
 
 /**
- * The same elements, in the same order, under another shape. One dimension may be -1: it is worked out. As `torch.reshape`.
- * @throws ShapeError if the number of elements differs.
+ * Elements in the same order under another shape. One dimension may be -1: it is worked out.
+ * @shape x [...] -> [...shape]
+ * @throws OptionError; ShapeError if the number of elements differs
+ * @see torch.reshape
  */
 export function reshape(x: TensorLike, shape: readonly number[]): Tensor {
   const { x: t } = readReshape(arguments);
@@ -51,7 +53,12 @@ export function reshape(x: TensorLike, shape: readonly number[]): Tensor {
 
 const readExpandDims = signature('ops.expandDims', { x: tensor, axis });
 
-/** Insert a dimension of 1 before `axis` (negative: counted from the end of the result). As `torch.unsqueeze`. */
+/**
+ * Insert a dimension of 1 before `axis` (negative: counted from the end of the result).
+ * @shape x [..., ...] -> [..., 1, ...]
+ * @throws OptionError; ShapeError if the result has no such dimension
+ * @see torch.unsqueeze
+ */
 export function expandDims(x: TensorLike, axis: number): Tensor {
   const { x: t } = readExpandDims(arguments);
   const { shape } = t;
@@ -61,7 +68,13 @@ export function expandDims(x: TensorLike, axis: number): Tensor {
 
 const readSqueeze = signature('ops.squeeze', { x: tensor, axis: axis.optional() });
 
-/** Remove dimension `axis`, which must be 1; without `axis`, all dimensions of 1. As `torch.squeeze`, but strict. */
+/**
+ * Remove dimension `axis`, which must be 1; without `axis`, all dimensions of 1. Unlike PyTorch's, another dimension
+ * is refused.
+ * @shape x [..., 1, ...] -> [..., ...]
+ * @throws OptionError; ShapeError if the dimension is not 1
+ * @see torch.squeeze
+ */
 export function squeeze(x: TensorLike, axis?: number): Tensor {
   const { x: t } = readSqueeze(arguments);
   const { shape } = t;
@@ -174,14 +187,19 @@ export const TRANSPOSE: OpDef<TransposeAttrs> = copyOp<TransposeAttrs>(
   },
 );
 
+/** Options of `ops.transpose`. */
 export interface TransposeOptions {
+  /** All dimensions in their new order. Default: the last two change places. */
   readonly axes?: readonly number[];
 }
 const readTranspose = signature('ops.transpose', { x: tensor }, options<TransposeOptions>()({ axes: list(axis).optional() }));
 
 /**
- * Reorder dimensions: dimension d of the result is dimension `axes[d]` of `x`. Default: the last two are swapped (`x.mT` of
- * PyTorch); with `axes`, as `torch.permute`.
+ * Reorder dimensions: dimension d of the result is dimension `axes[d]` of `x`. Without `axes` the last two are
+ * swapped (`x.mT` of PyTorch).
+ * @shape x [..., m, n] -> [..., n, m], or as `axes` say
+ * @throws OptionError; ShapeError if `axes` are not its dimensions, each once
+ * @see torch.permute
  */
 export function transpose(x: TensorLike, options: TransposeOptions = {}): Tensor {
   const { x: t, axes: given } = readTranspose(arguments);
@@ -240,8 +258,11 @@ export const BROADCAST_TO: OpDef<BroadcastToAttrs> = copyOp<BroadcastToAttrs>(
 const readBroadcastTo = signature('ops.broadcastTo', { x: tensor, shape });
 
 /**
- * Repeat dimensions of 1 (and missing leading ones) up to `shape`. As `torch.broadcast_to`, but the result is memory of its own.
+ * Repeat dimensions of 1 (and missing leading ones) up to `shape`. Unlike PyTorch's, the result is memory of its own.
  * Elementwise ops broadcast by themselves and need no call of this.
+ * @shape x [...] -> [...shape]
+ * @throws OptionError; ShapeError if x does not broadcast to `shape`
+ * @see torch.broadcast_to
  */
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   const { x: t } = readBroadcastTo(arguments);
@@ -295,10 +316,15 @@ export const SLICE: OpDef<SliceAttrs> = copyOp<SliceAttrs>(
   },
 );
 
+/** Options of `ops.slice`. */
 export interface SliceOptions {
+  /** The dimension; negative: counted from the last. Default 0. */
   readonly axis?: number;
+  /** The first element that is taken. Default 0. */
   readonly start?: number;
+  /** The first element that is not taken. Default: the whole dimension. */
   readonly end?: number;
+  /** From one element to the next, at least 1. Default 1. */
   readonly step?: number;
 }
 const readSlice = signature(
@@ -313,9 +339,11 @@ const readSlice = signature(
 );
 
 /**
- * Elements `start`, `start + step`, ... below `end` along one axis. As `x[start:end:step]` of Python along `axis`: negative
- * `start` and `end` count from the end and both are cut to the dimension; `step` is at least 1.
- * Defaults: `axis` 0, `start` 0, `end` the whole dimension, `step` 1.
+ * Elements `start`, `start + step`, ... below `end` along one axis, as `x[start:end:step]` of Python: negative
+ * `start` and `end` count from the end and both are cut to the dimension.
+ * @shape x [..., n, ...] -> [..., ceil((end - start) / step), ...]
+ * @throws OptionError; ShapeError if x has no such dimension
+ * @see torch.Tensor.__getitem__
  */
 export function slice(x: TensorLike, options: SliceOptions): Tensor {
   const { x: t, step, ...given } = readSlice(arguments);

@@ -6,6 +6,7 @@ import { describe, describedBy, statisticsText, type TensorStatistics } from '..
 
 /** What `print` tells. */
 export interface Printed extends TensorStatistics {
+  /** What the call of `ops.print` named it. */
   readonly label: string;
   /** Of the gradient of the loss with respect to the tensor. */
   readonly gradient: boolean;
@@ -13,6 +14,7 @@ export interface Printed extends TensorStatistics {
   readonly batch: number;
 }
 
+/** Options of `ops.print`. */
 export interface PrintOptions {
   /** Tell its gradient, too, wherever one is computed. Default false. */
   readonly gradient?: boolean;
@@ -33,16 +35,18 @@ const readPrint = signature(
 );
 
 /**
- * `x` itself; whenever it has been computed, a line tells of it: label, batch, type, smallest and largest value, mean, 2-norm, how many are NaN or
- * infinite, and the first values. In training, evaluation and prediction, on any number of threads; the bits of what is computed stay the same.
- * Lines come when a run of steps is over, which takes 20 ms; of a step of several micro-batches the last one is told.
- *
+ * `x` itself; whenever it has been computed, a line tells of it: label, batch, type, smallest and largest value,
+ * mean, 2-norm, how many are NaN or infinite, and the first values. In training, evaluation and prediction, on any
+ * number of threads; the bits of what is computed stay the same. Lines come when a run of steps is over, which takes
+ * 20 ms; of a step of several micro-batches the last one is told.
  * ```ts
  * const h = ops.print(ops.relu(this.fc1.forward(x)), 'hidden', { gradient: true, every: 100 });
  * // hidden, batch 0: f32[32,64] min 0 max 1.73 mean 0.2 norm 13; 0 0.3 0 0 1.1 0.2 ... of 2048
  * ```
- * @param label default: what made the tensor, such as `linear fc1`
+ * @shape x [...] -> [...]
+ * @param label Default: what made the tensor, such as `linear fc1`.
  * @throws OptionError
+ * @see gradclip
  */
 export function print<T extends TensorLike>(x: T, label?: string, options: PrintOptions = {}): T {
   const { x: t, label: given, gradient, every, to = (line) => console.log(line) } = readPrint(arguments);

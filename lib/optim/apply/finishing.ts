@@ -23,6 +23,7 @@ interface Pruning {
   readonly pruned: State;
 }
 
+/** Options of `Trainer`. */
 export interface FinishingOptions {
   /** What parameters are held to after each update. */
   readonly constraints?: readonly ConstraintRule[];

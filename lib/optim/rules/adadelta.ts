@@ -5,6 +5,7 @@ import { decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
+/** Options of `optim.adadelta`. */
 export interface AdadeltaOptions {
   /** Learning rate, a number or a schedule. Default 1. */
   readonly lr?: PerStep;

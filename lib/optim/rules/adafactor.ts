@@ -13,6 +13,7 @@ import { bound, decay, divisor, rate } from '../fields.ts';
 import { LARGEST, SQUARES } from '../limits.ts';
 import { average, defineOptimizer, descend, type Optimizer, perElement, type Slot } from '../optimizer.ts';
 
+/** Options of `optim.adafactor`. */
 export interface AdafactorOptions {
   /** Largest learning rate, a number or a schedule; the rate of step t is at most 1 / sqrt(t), too. Default 1e-2. */
   readonly lr?: PerStep;

@@ -5,6 +5,7 @@ import { decay, epsilon, rate } from '../fields.ts';
 import { LARGEST, SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
+/** Options of `optim.adagrad`. */
 export interface AdagradOptions {
   /** Learning rate, a number or a schedule. Default 1e-2. */
   readonly lr?: PerStep;

@@ -6,6 +6,7 @@ import { decay, epsilon, momentum, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
+/** Options of `optim.adam` and `optim.adamw`. */
 export interface AdamOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;

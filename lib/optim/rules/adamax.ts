@@ -5,6 +5,7 @@ import { options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { betas, decay, epsilon, rate } from '../fields.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
+/** Options of `optim.adamax`. */
 export interface AdamaxOptions {
   /** Learning rate, a number or a schedule. Default 2e-3. */
   readonly lr?: PerStep;

@@ -8,6 +8,7 @@ import { betas, decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { defineOptimizer, descend, measuredOf, type Optimizer, turned } from '../optimizer.ts';
 
+/** Options of `optim.lamb`. */
 export interface LAMBOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;

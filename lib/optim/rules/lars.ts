@@ -7,6 +7,7 @@ import { number, options, optionsOnly, type PerStep } from '../../options/index.
 import { decay, epsilon, rate } from '../fields.ts';
 import { defineOptimizer, measuredOf, type Optimizer, turned } from '../optimizer.ts';
 
+/** Options of `optim.lars`. */
 export interface LARSOptions {
   /** Learning rate of all layers, a number or a schedule. Default 1. */
   readonly lr?: PerStep;

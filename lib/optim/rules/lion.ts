@@ -4,6 +4,7 @@ import { options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { betas, decay, rate } from '../fields.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
+/** Options of `optim.lion`. */
 export interface LionOptions {
   /** Learning rate, a number or a schedule. Default 1e-4. */
   readonly lr?: PerStep;

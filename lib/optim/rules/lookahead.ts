@@ -3,6 +3,7 @@ import { number, options, signature, whole } from '../../options/index.ts';
 import { buildUpdate, optimizer } from '../apply/build.ts';
 import { average, defineOptimizer, type Optimizer } from '../optimizer.ts';
 
+/** Options of `optim.lookahead`. */
 export interface LookaheadOptions {
   /** Steps of the optimizer between two of the slow weights. Default 5. */
   readonly k?: number;

@@ -11,6 +11,7 @@ import { bool, choice, number, options, optionsOnly, type PerStep, triple, whole
 import { decay, divisor, rate } from '../fields.ts';
 import { defineOptimizer, descend, type GroupContext, measuredOf, type Optimizer, turned } from '../optimizer.ts';
 
+/** Options of `optim.muon`. */
 export interface MuonOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;

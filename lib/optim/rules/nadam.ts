@@ -6,6 +6,7 @@ import { betas, decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
+/** Options of `optim.nadam`. */
 export interface NAdamOptions {
   /** Learning rate, a number or a schedule. Default 2e-3. */
   readonly lr?: PerStep;

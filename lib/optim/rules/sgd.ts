@@ -5,6 +5,7 @@ import { bool, number, options, optionsOnly, type PerStep, perStep, show } from 
 import { decay, rate } from '../fields.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
+/** Options of `optim.sgd`. */
 export interface SGDOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;

@@ -8,6 +8,7 @@ import { betas, bound, decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { defineOptimizer, descend, measuredOf, type Optimizer, perElement, turned } from '../optimizer.ts';
 
+/** Options of `optim.stableAdamw`. */
 export interface StableAdamWOptions {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;

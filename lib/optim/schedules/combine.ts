@@ -39,6 +39,7 @@ export function multiplicative(initial: number, factor: (step: number) => number
   };
 }
 
+/** Options of `optim.schedule.sequential`. */
 export interface SequentialOptions {
   /** Steps at which the next schedule takes over, one fewer than there are schedules. */
   readonly milestones: readonly Length[];

@@ -4,6 +4,7 @@ import { bool, choice, number, options, optionsOnly, signature, type ValuesOf, w
 import type { Schedule } from './decay.ts';
 import { type Length, length } from './length.ts';
 
+/** Options of `optim.schedule.cosineRestarts`. */
 export interface RestartsOptions {
   /** Steps of the first period (torch's T_0). */
   readonly steps: Length;
@@ -42,6 +43,7 @@ interface CycleShape {
   /** Fall as long as it rose, then go on down to the least value, in place of one fall to it. Default false. */
   readonly threePhase?: boolean;
 }
+/** Options of `optim.schedule.oneCycle`. */
 export interface OneCycleOptions extends CycleShape {
   /** The first value is `max / divide`. Default 25. */
   readonly divide?: number;
@@ -72,6 +74,7 @@ export function oneCycle(max: number, options: OneCycleOptions): Schedule {
   return phases(shape, shape.threePhase ? [first, max, first, last] : [first, max, last]);
 }
 
+/** Options of `optim.schedule.oneCycleMomentum`. */
 export interface OneCycleMomentumOptions extends CycleShape {
   /** Where the learning rate is highest. Default 0.85. */
   readonly low?: number;
@@ -110,6 +113,7 @@ function phases({ steps, rise, anneal, threePhase }: ValuesOf<typeof cycleShape>
   };
 }
 
+/** Options of `optim.schedule.cyclic`. */
 export interface CyclicOptions {
   /** The other end of the cycle. Below `base` for a momentum. */
   readonly max: number;

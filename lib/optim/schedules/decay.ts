@@ -8,6 +8,7 @@ export type Schedule = (step: number) => number;
 
 const initial = number();
 
+/** Options of `optim.schedule.constant`. */
 export interface ConstantOptions {
   /** Steps in which the value is multiplied by `factor`. Default 0. */
   readonly steps?: Length;
@@ -26,6 +27,7 @@ export function constant(value: number, options: ConstantOptions = {}): Schedule
   return (at) => (at < steps() ? value * factor : value);
 }
 
+/** Options of `optim.schedule.linear`. */
 export interface LinearOptions {
   /** Steps from the first factor to the last. */
   readonly steps: Length;
@@ -49,6 +51,7 @@ export function linear(initial: number, options: LinearOptions): Schedule {
   };
 }
 
+/** Options of `optim.schedule.exponential`. */
 export interface ExponentialOptions {
   /** What the value is multiplied by in each step. */
   readonly gamma: number;
@@ -65,6 +68,7 @@ export function exponential(initial: number, options: ExponentialOptions): Sched
   return (at) => initial * pow(gamma, at);
 }
 
+/** Options of `optim.schedule.step`. */
 export interface StepOptions {
   /** Steps between two changes. */
   readonly size: Length;
@@ -83,6 +87,7 @@ export function step(initial: number, options: StepOptions): Schedule {
   return (at) => initial * pow(gamma, Math.floor(at / size()));
 }
 
+/** Options of `optim.schedule.multiStep`. */
 export interface MultiStepOptions {
   /** Steps at which the value changes, in order; one that comes twice counts twice. */
   readonly milestones: readonly Length[];
@@ -101,6 +106,7 @@ export function multiStep(initial: number, options: MultiStepOptions): Schedule 
   return (at) => initial * pow(gamma, milestones().filter((m) => m <= at).length);
 }
 
+/** Options of `optim.schedule.polynomial`. */
 export interface PolynomialOptions {
   /** Steps from the initial value to 0. */
   readonly steps: Length;
@@ -122,6 +128,7 @@ export function polynomial(initial: number, options: PolynomialOptions): Schedul
   };
 }
 
+/** Options of `optim.schedule.cosine`. */
 export interface CosineOptions {
   /** Steps from the initial value to the least. */
   readonly steps: Length;
@@ -148,6 +155,7 @@ export function cosine(initial: number, options: CosineOptions): Schedule {
   };
 }
 
+/** Options of `optim.schedule.inverseSqrt`. */
 export interface InverseSqrtOptions {
   /** Steps of a straight line up to the value; step `warmup - 1` has it. */
   readonly warmup: Length;
@@ -170,6 +178,7 @@ export function inverseSqrt(peak: number, options: InverseSqrtOptions): Schedule
   };
 }
 
+/** Options of `optim.schedule.warmup`. */
 export interface WarmupOptions {
   /** Steps until the full value is reached: step `steps - 1` has it. */
   readonly steps: Length;

@@ -46,6 +46,7 @@ export interface Analysis extends Norms {
   readonly tensors: readonly TensorAnalysis[];
 }
 
+/** Options of `analyze`. */
 export interface AnalyzeOptions {
   /**
    * Groups by name: a pattern that the names of their tensors match. Default: a group for each module, which is what stands before the

@@ -32,6 +32,7 @@ import {
 // Sets of gradient arrays whose addresses are kept at hand.
 const KEPT = 4;
 
+/** Options of `optim.Optimizer.bind`. */
 export interface BindOptions {
   /** Default `clip.none()`: gradients are measured, and a step with a NaN is skipped. */
   readonly clip?: ClipPolicy;

@@ -51,6 +51,7 @@ export function nonNegative(): Constraint {
   return { name: 'constraint.nonNegative', bounds: [0, Number.POSITIVE_INFINITY], projection: null };
 }
 
+/** Options of `constraint.maxNorm` and `constraint.unitNorm`. */
 export interface NormConstraintOptions {
   /**
    * What has a norm: a row, that is dims 1.., which in a Linear are the weights of one output (default); a column, which are those

@@ -7,6 +7,7 @@ import type { ApplyStates, Updatable } from '../apply/apply.ts';
 import type { StepColumns } from '../apply/columns.ts';
 import type { Finishing } from '../apply/finishing.ts';
 
+/** How weights are averaged: `ema` of a trainer. */
 export interface EMAOptions {
   /** What is kept of the average in each update of it, a number or a schedule, or `mean`: all updates weigh the same. Default 0.999. */
   readonly decay?: PerStep | 'mean';

@@ -52,6 +52,7 @@ export const pruneRule: Field<Prune> = custom('one such as prune.magnitude()', (
   return given as Prune;
 });
 
+/** Options of `prune.magnitude`. */
 export interface MagnitudeOptions extends PruneSchedule {
   /** Compare the elements of all tensors with one another, or within each tensor. Default `global`. */
   readonly scope?: 'global' | 'tensor';
@@ -80,6 +81,7 @@ export function magnitude(options: MagnitudeOptions): Prune {
   };
 }
 
+/** Options of `prune.rows`. */
 export interface RowsOptions extends PruneSchedule {
   /** Which weights lose rows. To be given: the rows of a last layer are the outputs of the model. */
   readonly match: Match;

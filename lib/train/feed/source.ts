@@ -95,6 +95,7 @@ export function rows<N extends string>(arrays: Readonly<Record<N, Arrays[string]
   });
 }
 
+/** Options of `windows`. */
 export interface WindowsOptions {
   /** Tokens of a window. */
   readonly length: number;

@@ -21,17 +21,20 @@ export interface Guard {
   readonly max: number;
 }
 
+/** Options of `guard.finite`. */
 export interface GuardOptions {
   /** Default `stop`. */
   readonly action?: GuardAction;
 }
 
+/** Options of `guard.loss`. */
 export interface RangeOptions extends GuardOptions {
   /** What is smallest and largest; default: whatever is finite. */
   readonly min?: number;
   readonly max?: number;
 }
 
+/** Options of `guard.outputs`. */
 export interface OutputsOptions extends RangeOptions {
   /** Modules whose outputs are looked at, by name (`fc1`, `layers.*`); default: the model itself. */
   readonly match?: Exclude<Match, (...args: never[]) => unknown>;
@@ -68,6 +71,7 @@ export function finite(options: GuardOptions = {}): Guard {
   return { kind: 'finite', action, match: null, min: -MOST, max: MOST };
 }
 
+/** Options of `guard.exploding`. */
 export interface ExplodingOptions extends GuardOptions {
   /** Largest 2-norm of the gradient of one parameter. */
   readonly max: number;
@@ -80,6 +84,7 @@ export function exploding(options: ExplodingOptions): Guard {
   return { kind: 'exploding', action, match: null, min: 0, max };
 }
 
+/** Options of `guard.vanishing`. */
 export interface VanishingOptions extends GuardOptions {
   /** Smallest root mean square of a parameter's gradient, as a part of the largest one of all parameters. Default 1e-6. */
   readonly floor?: number;

@@ -5,6 +5,7 @@ import { add, div, less, lessEqual, maximum, minimum, mul, where } from '../../o
 import { statistic } from '../../ops/gradient/statistics.ts';
 import { custom, either, type Field, type NumberRule, number, options, Place, whole } from '../../options/index.ts';
 
+/** How a loss is scaled: `lossScale` of a trainer. */
 export interface LossScaleOptions {
   /** The first scale, a power of two from 1 on. Default 2^16. */
   readonly init?: number;

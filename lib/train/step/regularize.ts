@@ -18,6 +18,7 @@ export interface Regularizer {
   penalty(p: Tensor): Tensor;
 }
 
+/** Options of `regularize.elasticNet`, `regularize.groupLasso`, `regularize.l1` and `regularize.l2`. */
 export interface RegularizeOptions {
   /** Names of parameters, or a function; default: those of two and more dimensions, so no biases. */
   readonly match?: Match;

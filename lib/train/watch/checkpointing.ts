@@ -17,6 +17,7 @@ export interface Every {
   readonly seconds?: number;
 }
 
+/** When and where a fit writes checkpoints: `checkpoint` of `Trainer.fit`. */
 export interface CheckpointOptions {
   /** The newest checkpoint. Those before it have their number before the extension: `run.1.safetensors`, `run.2.safetensors`. */
   readonly file: string;

@@ -5,6 +5,7 @@ import { choice, type Field, number, options, Place, text, whole } from '../../o
 import type { Metrics } from '../loop/progress.ts';
 import type { Watcher } from './watcher.ts';
 
+/** When the learning rate falls: `plateau` of a trainer. */
 export interface PlateauOptions<K extends string = never> {
   /** What is looked at: `loss` or the name of a metric. Default `loss`. */
   readonly metric?: 'loss' | K;

@@ -6,6 +6,7 @@ import type { Reports } from '../../optim/apply/report.ts';
 import { bool, either, type Field, options, text } from '../../options/index.ts';
 import type { Wait, Watcher } from './watcher.ts';
 
+/** What the record of a fit is written to: `record` of `Trainer.fit`. */
 export interface RecordOptions {
   readonly file: string;
   /** With the 2-norm of each parameter's gradient, before the clip. Default false. */

@@ -6,6 +6,7 @@ import { type Field, options, Place, whole } from '../../options/index.ts';
 import type { Counters } from '../loop/progress.ts';
 import { after, type Host, type Kept, unreadable, type Wait, type Watcher } from './watcher.ts';
 
+/** When weights go back to earlier ones: `rollback` of a trainer. */
 export interface RollbackOptions {
   /** Steps from one snapshot to the next; the first is taken when a training begins. Default 100. */
   readonly every?: number;
