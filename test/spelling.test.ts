@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 const FOLDERS = ['lib', 'binding', 'docs', 'examples', 'bench', 'scripts', 'test'];
 /** What has old names on purpose, and what others wrote. */
 const OLD =
-  /^(test\/fixtures\/|lib\/cli\/config\/renamed\.ts|lib\/data\/preprocess\.ts|test\/(.*\/)?(earlier-versions|spelling)\.test\.ts)/;
+  /\/node_modules\/|^(test\/fixtures\/|lib\/cli\/config\/renamed\.ts|lib\/data\/preprocess\.ts|test\/(.*\/)?(earlier-versions|spelling)\.test\.ts)/;
 
 const BRITISH = new RegExp(
   [
