@@ -3,21 +3,16 @@ import type { Share } from '../data/arrays.ts';
 import { printAs } from '../errors/inspect.ts';
 import { OptionError } from '../errors.ts';
 import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
-import type { RecordHeader } from '../history/history.ts';
-import { StepLog } from '../history/log.ts';
 import { writeSafetensors } from '../io/arrays/safetensors.ts';
 import type { Data, DataOf, DType } from '../ir/op.ts';
-import { addon } from '../native/addon.ts';
 import type { Module } from '../nn/module/module.ts';
-import { type Inspection, type InspectOptions, inspectLoop } from './debug/inspect.ts';
+import { type Inspection, type InspectOptions, inspectRows } from './debug/inspect.ts';
 import { asSource, inputsOf } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
 import type { ArrayInput, Arrays, Named, NdArray, Source } from './feed/source.ts';
 import { copyOf, type Stream } from './feed/stream.ts';
 import { type Asked, checkTrainerOptions, readMethod } from './given.ts';
-import type { Access } from './loop/access.ts';
 import { drive, driveSync, type Loop, settle } from './loop/effect.ts';
-import { type EvaluateContext, evaluateLoop } from './loop/evaluate.ts';
 import type { Counters, FitResult, Metrics } from './loop/progress.ts';
 import {
   BATCH_SIZE,
@@ -26,14 +21,15 @@ import {
   type LoadOptions,
   type SaveOptions,
   type TrainerOptions,
-  type Weights,
   type WeightsOptions,
 } from './options.ts';
-import { Fitting } from './run/fitting.ts';
-import type { Run } from './run/run.ts';
+import { Fit } from './run/fit.ts';
+import { Reader, Run } from './run/run.ts';
+import type { Access } from './state/access.ts';
 import { type LoadResult, readCheckpoint, withoutMismatched } from './state/checkpoint.ts';
 import { Current } from './state/current.ts';
 import { type Sparsity, sparsityOf, withoutPrunedRows } from './state/pruned.ts';
+import { Saving } from './state/saving.ts';
 import { Copied } from './state/session.ts';
 import type { Setup } from './state/setup.ts';
 import { Standing } from './state/standing.ts';
@@ -56,46 +52,19 @@ type Chosen = Required<BatchOptions>;
  */
 export class Trainer<M extends Module, K extends string = never, N extends string = string, T extends DType = 'f32'> {
   readonly model: M;
-  readonly #options: TrainerOptions<M, string>;
-  readonly #current: Current<M>;
-  readonly #threads: number;
-  /** Who it is, to the model. */
-  readonly #name: symbol = Symbol('trainer');
-  readonly #log: StepLog = new StepLog();
-  readonly #standing: Standing<M>;
-  readonly #fitting: Fitting<M, K>;
+  readonly #standing: Standing;
+  readonly #current: Current;
+  readonly #saving: Saving;
 
   /** @throws OptionError; ShapeError and others for what the model's loss does are thrown by the first run */
   constructor(given: TrainerOptions<M, K, N, T>) {
-    // Names are for whoever writes a program: here a batch may have any.
-    const options = given as TrainerOptions<M, K, N> as TrainerOptions<M, never> as TrainerOptions<M, string>;
     checkTrainerOptions(arguments);
-    const { model, threads = addon().threads.count, seed = 0 } = options;
-    this.#threads = threads;
-    this.model = model;
-    this.#options = options;
-    this.#standing = new Standing({
-      current: () => this.#current,
-      log: this.#log,
-      batchSize: this.#batchSize,
-      seed: BigInt(seed),
-      accumulate: options.accumulate ?? 1,
-      name: this.#name,
-    });
-    const standing = (): { step: number; seed: bigint } => ({ step: this.counters.step, seed: this.#seed });
-    this.#current = new Current(options, standing, () => this.#log.clear());
-    this.#fitting = new Fitting<M, K>({
-      options,
-      current: this.#current,
-      standing: this.#standing,
-      log: this.#log,
-      name: this.#name,
-      threads,
-      batchSize: this.#batchSize,
-      weightsOf: (where, weights) => this.#weightsOf(where, weights),
-      header: (perLayer, batchSize) => this.#header(perLayer, batchSize),
-      evaluation: (source, chosen) => this.#evaluation(source, new Copied(source.data), chosen),
-    });
+    // Types and names are for whoever writes a program: here a model is a module, and a batch may have any arrays.
+    const options = given as unknown as TrainerOptions<Module, string>;
+    this.model = given.model;
+    this.#standing = new Standing(BigInt(options.seed ?? 0), options.batchSize ?? BATCH_SIZE);
+    this.#current = new Current(options, this.#standing);
+    this.#saving = new Saving(this.#current, this.#standing);
   }
 
   /** Batches drawn, updates applied, place in the epoch. */
@@ -128,7 +97,9 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * training: the state is then that of the last whole step
    */
   fit(data: Named<N> | Share<N> | Source<N> | Stream<N>, options: FitOptions<K, N> = {}): Run<K> {
-    return this.#fitting.fit(arguments, data, options);
+    const fit = this.#fit('fit', arguments);
+    const reader = new Reader();
+    return new Run(drive(fit.loop(reader) as Loop<FitResult<K>>), reader, () => fit.running.halt.call());
   }
 
   /**
@@ -140,7 +111,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     data: Named<N> | Share<N> | Source<N> | Iterable<Named<N>> | (() => Iterable<Named<N>>),
     options: FitOptions<K, N> = {},
   ): FitResult<K> {
-    return this.#fitting.fitSync(arguments, data, options);
+    return driveSync(this.#fit('fitSync', arguments).loop(null) as Loop<FitResult<K>>);
   }
 
   /**
@@ -153,7 +124,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const chosen = this.#chosen('evaluate', readMethod.evaluate(arguments));
     const source = asSource('evaluate', data);
     const copied = new Copied(source.data);
-    return this.#access.use('evaluate', () => this.#withEvaluation(source, copied, chosen, drive));
+    return this.#access.use('evaluate', () => this.#evaluated(source, copied, chosen, drive));
   }
 
   /**
@@ -166,7 +137,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const chosen = this.#chosen('evaluateSync', readMethod.evaluateSync(arguments));
     const source = asSource('evaluateSync', data);
     this.#access.checkFree('evaluateSync');
-    return this.#withEvaluation(source, new Copied(source.data), chosen, driveSync) as Metrics<K>;
+    return this.#evaluated(source, new Copied(source.data), chosen, driveSync) as Metrics<K>;
   }
 
   /**
@@ -185,7 +156,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const { batchSize, weights } = this.#chosen('predict', readMethod.predict(arguments));
     const { arrays, shaped } = inputsOf('predict', inputs);
     const batch = { arrays: copyOf(arrays), shaped };
-    return this.#access.use('predict', () => drive(this.#setup.predictor(weights).predict<D>(batch, batchSize, this.#threads)));
+    return this.#access.use('predict', () => drive(this.#setup.predictor(weights).predict<D>(batch, batchSize)));
   }
 
   /**
@@ -200,13 +171,13 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const { batchSize, weights } = this.#chosen('predictSync', readMethod.predictSync(arguments));
     const batch = inputsOf('predictSync', inputs);
     this.#access.checkFree('predictSync');
-    return driveSync(this.#setup.predictor(weights).predict<D>(batch, batchSize, this.#threads));
+    return driveSync(this.#setup.predictor(weights).predict<D>(batch, batchSize));
   }
 
   /** Current values of the parameters, or of their averages, as of the end of a step, by all their names. */
   async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray<Float32Array>>> {
     this.#current.follow('readParameters');
-    const weights = this.#weightsOf('readParameters', readMethod.readParameters(arguments).weights);
+    const weights = this.#current.weightsOf('readParameters', readMethod.readParameters(arguments).weights);
     return this.#access.use('readParameters', async () => {
       const names = this.#setup.parameterNames(weights);
       const values = await this.#setup.store.snapshot([...names.values()]);
@@ -235,12 +206,12 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   async save(file: string, options: SaveOptions = {}): Promise<void> {
     const given = readMethod.save(arguments);
     const { weightsOnly } = given;
-    const weights = this.#weightsOf('save', given.weights);
+    const weights = this.#current.weightsOf('save', given.weights);
     if (weights === 'ema' && !weightsOnly) {
       throw new OptionError("save: weights: 'ema' goes with weightsOnly: a whole checkpoint has both", { option: 'weights' });
     }
     const captured = { weightsOnly, weights, metadata: given.metadata };
-    const write = await this.#access.use('save', () => this.#standing.capture(captured));
+    const write = await this.#access.use('save', () => this.#saving.capture(captured));
     await write(file);
   }
 
@@ -255,7 +226,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const given = readMethod.savePruned(arguments);
     this.#current.follow('savePruned');
     const { tensors, metadata } = await this.#access.use('savePruned', async () => {
-      const [metadata, values] = [this.#standing.metadata(given.metadata), await this.#setup.snapshot()];
+      const [metadata, values] = [this.#saving.metadata(given.metadata), await this.#setup.snapshot()];
       return { metadata, tensors: withoutPrunedRows(this.model, this.#setup, values) };
     });
     await writeSafetensors(file, tensors, metadata);
@@ -279,11 +250,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const copied = new Copied(source.data);
     return this.#access.use('inspect', () => {
       const session = this.#setup.inspection(source, copied, match);
-      const now = { seed: this.#seed, attempt: this.counters.attempt, threads: this.#threads };
-      return settle(
-        () => drive(inspectLoop(session, source, now)),
-        () => session.dispose(),
-      );
+      const inspect = (): Promise<Inspection> => {
+        const { programs } = session.hold([source.length]);
+        return drive(inspectRows(programs[0]!, source, this.#standing.seed, this.counters.attempt));
+      };
+      return settle(inspect, () => session.dispose());
     });
   }
 
@@ -306,10 +277,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const { strict, skipMismatched, maxBytes } = readMethod.load(arguments);
     this.#access.checkFree('load');
     const read = await readCheckpoint(file, maxBytes);
-    return this.#access.turn(() => {
+    return this.#access.take(() => {
       this.#access.checkAlone('load');
       const fitting = skipMismatched ? withoutMismatched(read, this.#setup.weightNames('model')) : read;
-      return this.#standing.adopt(fitting, strict);
+      return this.#saving.adopt(fitting, strict);
     });
   }
 
@@ -319,8 +290,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   advise(options: AdviseOptions = {}): Advice {
     readMethod.advise(arguments);
-    const history = this.#log.history(() => this.#header(false, this.#batchSize));
-    return advise(history, options);
+    const { log, seed } = this.#standing;
+    return advise(
+      log.history(() => this.#setup.header(seed, this.#current.batchSize, false)),
+      options,
+    );
   }
 
   /** Free native memory. A run that is on ends first. */
@@ -337,15 +311,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.dispose();
   }
 
-  get #batchSize(): number {
-    return this.#options.batchSize ?? BATCH_SIZE;
-  }
-
-  get #seed(): bigint {
-    return this.#standing.seed;
-  }
-
-  get #setup(): Setup<M> {
+  get #setup(): Setup {
     return this.#current.setup;
   }
 
@@ -353,30 +319,22 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return this.#current.access;
   }
 
+  /** A fit begins. */
+  #fit(where: 'fit' | 'fitSync', given: ArrayLike<unknown>): Fit {
+    return new Fit(this.#current, this.#standing, this.#saving, where, given);
+  }
+
   #chosen(where: string, options: Asked): Chosen {
-    const { batchSize = this.#batchSize, weights } = options;
-    return { batchSize, weights: this.#weightsOf(where, weights) };
+    const { batchSize = this.#current.batchSize, weights } = options;
+    return { batchSize, weights: this.#current.weightsOf(where, weights) };
   }
 
-  #weightsOf(where: string, weights: Weights = 'model'): Weights {
-    if (weights === 'ema' && !this.#options.ema) throw new OptionError(`${where}: weights: 'ema' needs the trainer's option ema`);
-    return weights;
-  }
-
-  #header(perLayer: boolean, batchSize: number): RecordHeader {
-    return this.#setup.header({ seed: this.#seed, threads: this.#threads, perLayer, batchSize });
-  }
-
-  #evaluation(source: Source, data: Copied, { batchSize, weights }: Chosen): EvaluateContext {
-    return { session: this.#setup.evaluation(source, data, weights), source, batchSize, threads: this.#threads };
-  }
-
-  #withEvaluation<R>(source: Source, data: Copied, chosen: Chosen, driver: (loop: Loop<Metrics<K>>) => R): R {
-    const evaluation = this.#evaluation(source, data, chosen);
+  #evaluated<R>(source: Source, data: Copied, { batchSize, weights }: Chosen, driver: (loop: Loop<Metrics<K>>) => R): R {
+    const evaluation = this.#setup.evaluation(source, data, weights, batchSize);
     return settle(
       // Without a halt it runs to its end.
-      () => driver(evaluateLoop(evaluation) as Loop<Metrics<K>>),
-      () => evaluation.session.dispose(),
+      () => driver(evaluation.measure() as Loop<Metrics<K>>),
+      () => evaluation.dispose(),
     );
   }
 }

@@ -4,10 +4,8 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type FitOptions, rows, runtime, type Source, Trainer } from '../../lib/index.ts';
-import { threadsFor } from '../../lib/native/threads.ts';
+import { type FitOptions, type nn, rows, runtime, type Source, Trainer, type TrainerOptions } from '../../lib/index.ts';
 import { sourceFeeder } from '../../lib/train/feed/feeder.ts';
-import { driveSync, type Loop, perform } from '../../lib/train/loop/effect.ts';
 import { Setup } from '../../lib/train/state/setup.ts';
 import { child } from '../children/kit.ts';
 import { hashOf } from '../golden/models.ts';
@@ -32,15 +30,16 @@ describe.each(Object.entries(VARIANTS))('%s', (name, { data, options }) => {
     given.model.initialize(1);
     const { batchSize = 32, accumulate = 1 } = given;
     const source = 'trace' in data ? (data as Source) : rows(data as Parameters<typeof rows>[0]);
-    const setup = new Setup(given);
+    const setup = new Setup({ ...given, threads: 3 } as unknown as TrainerOptions<nn.Module, string>);
     const session = setup.training(
       sourceFeeder(source, { batchSize, accumulate, dropLast: false, shuffle: true, seed: 1n, place: { epoch: 0, batch: 0 } }),
+      { rate: () => {}, unreached: () => {} },
+      false,
+      false,
     );
-    const looked = session.use([batchSize], function* ([compiled]): Loop<void> {
-      const now = (): void => expect(threadsFor(compiled!.program, 3)).toBe(3);
-      yield* perform({ now, later: async () => now() });
-    });
-    driveSync(looked);
+    const { programs, release } = session.hold([batchSize]);
+    expect(programs[0]!.threads).toBe(3);
+    release();
     session.dispose();
     setup.dispose();
   });

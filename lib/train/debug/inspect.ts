@@ -4,7 +4,6 @@ import { printAs } from '../../errors/inspect.ts';
 import { OptionError } from '../../errors.ts';
 import { Graph, type Tensor } from '../../ir/graph.ts';
 import { sizeOf, typeName } from '../../ir/op.ts';
-import { threadsFor } from '../../native/threads.ts';
 import { type Module, matcher, Parameter, type Pattern } from '../../nn/module/module.ts';
 import { tensorsIn, wrapForward } from '../../nn/module/trace.ts';
 import { describe, describedBy, type TensorStatistics } from '../../ops/reduce/describe.ts';
@@ -12,9 +11,8 @@ import { suggestion } from '../../options/index.ts';
 import { table } from '../../text/format.ts';
 import type { Source, Tensors } from '../feed/source.ts';
 import { type Loop, perform } from '../loop/effect.ts';
-import { EVALUATE } from '../loop/evaluate.ts';
 import { tellPrints } from '../loop/prints.ts';
-import type { Compiled, Session } from '../state/session.ts';
+import { type Compiled, EVALUATE, runOf } from '../state/session.ts';
 import { type Objective, traceLoss } from '../step/step.ts';
 
 /** A tensor and, where the loss depends on it by a path that has gradients, the gradient. */
@@ -45,7 +43,6 @@ export interface NonFinitePlace {
   readonly index: readonly number[];
 }
 
-/** Options of `Trainer.inspect`. */
 export interface InspectOptions {
   /** Modules, by name: `blocks.*`, `fc1`. Default: all, and the model itself. */
   readonly match?: Pattern;
@@ -126,7 +123,8 @@ export interface Watching {
 
 /** The graph of forward and backward on one batch, that updates nothing. @throws OptionError if no module matches */
 export function traceInspection<M extends Module>(
-  { model, loss }: { readonly model: M; readonly loss: Objective<M> },
+  model: M,
+  loss: Objective<M>,
   trained: readonly Parameter[],
   match: Pattern | undefined,
   trace: (graph: Graph) => Tensors,
@@ -191,23 +189,15 @@ function matched(model: Module, match: Pattern | undefined): [string, Module][] 
   throw new OptionError(text, { option: 'match', match, names });
 }
 
-/** Run the program of one batch, of all rows of a source. */
-export function inspectLoop(session: Session<Watching>, source: Source, now: Now): Loop<Inspection> {
-  return session.use([source.length], ([compiled]) => inspectRows(compiled!, source, now));
-}
-
-interface Now {
-  readonly seed: bigint;
-  readonly attempt: number;
-  readonly threads: number;
-}
-
-function* inspectRows(compiled: Compiled<Watching>, source: Source, { seed, attempt, threads }: Now): Loop<Inspection> {
-  const { program, bound, extra } = compiled;
+/**
+ * Run the program of one batch, of all rows of a source.
+ * @param seed and attempt, as of the step that would be next
+ */
+export function* inspectRows(compiled: Compiled<Watching>, source: Source, seed: bigint, attempt: number): Loop<Inspection> {
+  const { program, extra } = compiled;
   const feed = new Uint8Array(program.feed.bytes);
   source.fillInOrder(new Int32Array(feed.buffer, 0, source.length), 0);
-  const request = { ...EVALUATE, steps: 1, feed, seed, attempt, threads: threadsFor(program, threads) };
-  const { report } = yield* perform({ now: () => bound.runSync(request), later: () => bound.run(request) });
+  const { report } = yield* perform(runOf(compiled, { ...EVALUATE, steps: 1, feed, seed, attempt }));
   tellPrints(compiled, report, 1, () => attempt);
   const offsets = new Map(program.report.columns.map((c) => [c.name, c]));
   const numbers = (name: string): Float64Array => {

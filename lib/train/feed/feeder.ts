@@ -3,7 +3,6 @@ import type { Column } from '../../compile/program.ts';
 import { DataError } from '../../errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { TensorType } from '../../ir/op.ts';
-import type { DrawnBatch } from '../loop/culprit.ts';
 import type { Effect } from '../loop/effect.ts';
 import type { Counters } from '../loop/progress.ts';
 import type { NdArray, Source, Tensors } from './source.ts';
@@ -33,6 +32,20 @@ export interface Chunk {
   giveBack?(used: number): void;
 }
 
+/** A batch as it was drawn: rows of arrays. */
+export interface DrawnBatch {
+  readonly arrays: ReadonlyMap<string, NdArray>;
+  /** Which rows; null: all of them. */
+  readonly rows: Int32Array | null;
+  /** What rows are counted in, where it is not the data set: ` of batch 3 of the epoch`. */
+  readonly of: string;
+}
+
+/** The micro-batches of a step of a chunk. */
+export function batchesOf({ micros, batch }: Chunk, step: number): DrawnBatch[] {
+  return Array.from({ length: micros }, (_, m) => batch(step * micros + m));
+}
+
 export interface ChunkPart {
   /** Micro-batches of a step, and rows of each. */
   readonly micros: number;
@@ -54,7 +67,8 @@ export interface Feeder {
    * next run finds it.
    */
   ends(counters: Counters): Effect<boolean>;
-  close(): Promise<void>;
+  /** Whoever blocks does not wait until it is closed. */
+  readonly close: Effect<void>;
 }
 
 export interface FeedOptions {
@@ -115,7 +129,7 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
     trace: (graph, rows) => source.trace(graph, rows),
     next: (most, counters) => ({ now: () => next(most, counters), later: async () => next(most, counters) }),
     ends: ({ batch }) => ({ now: () => batch >= perEpoch, later: async () => batch >= perEpoch }),
-    close: async () => {},
+    close: { now: () => {}, later: async () => {} },
   };
 }
 
@@ -159,7 +173,11 @@ const AHEAD = 16;
  * Whole batches of a stream, pulled ahead while a run is on.
  * @param blocks for a run that does not wait, and a stream that need not
  */
-export function streamFeeder(stream: Stream, { accumulate, place }: FeedOptions, blocks: boolean): Feeder {
+export function streamFeeder(
+  stream: Stream,
+  { accumulate, place }: Pick<FeedOptions, 'accumulate' | 'place'>,
+  blocks: boolean,
+): Feeder {
   let opened!: Opened;
   const open = (place: StreamPlace): Prefetcher | Puller => {
     opened = openStream(stream, place);
@@ -204,6 +222,7 @@ export function streamFeeder(stream: Stream, { accumulate, place }: FeedOptions,
       },
     };
   };
+  const close = async (): Promise<void> => source?.close();
   const now = ({ epoch, batch }: StreamPlace): Prefetcher | Puller => {
     source ??= open({ epoch, batch });
     return source;
@@ -220,7 +239,7 @@ export function streamFeeder(stream: Stream, { accumulate, place }: FeedOptions,
       later: async () => drawn > 0 && (await now(at).ends()),
       now: () => drawn > 0 && (now(at).ends() as boolean),
     }),
-    close: async () => source?.close(),
+    close: { now: () => void close().catch(() => {}), later: close },
   };
 }
 
@@ -245,26 +264,4 @@ export function packBatches(batches: readonly StreamBatch[], columns: readonly C
     }
   }
   return bytes;
-}
-
-/** `closing`, of work that blocks. */
-export function closingNow<T>(feeder: Feeder, work: () => T): T {
-  try {
-    return work();
-  } finally {
-    feeder.close().catch(() => {});
-  }
-}
-
-/** Close the feeder when the work is done. The error of the work counts, if both fail. */
-export async function closing<T>(feeder: Feeder, work: () => Promise<T>): Promise<T> {
-  let result: T;
-  try {
-    result = await work();
-  } catch (error) {
-    await feeder.close().catch(() => {});
-    throw error;
-  }
-  await feeder.close();
-  return result;
 }

@@ -6,7 +6,6 @@ import { Tensor } from '../../ir/graph.ts';
 import { Module } from '../../nn/module/module.ts';
 import { isClass, show } from '../../options/index.ts';
 import type { Inputs } from '../loop/predict.ts';
-import type { FitOptions } from '../options.ts';
 import { type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
 import { checkedSource } from './own-source.ts';
 import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
@@ -26,18 +25,18 @@ export function isStream(data: unknown): data is Stream {
 export function feederOf(
   where: string,
   data: Arrays | Share | Source | Stream,
-  fit: FitOptions<string>,
-  options: FeedOptions,
+  shuffle: boolean | undefined,
+  options: Omit<FeedOptions, 'shuffle'>,
 ): Feeder {
   const order = (what: string): OptionError =>
     new OptionError(`${where}: option shuffle: ${what} come in an order of their own`, { option: 'shuffle' });
   if (isStream(data)) {
-    if (fit.shuffle !== undefined) throw order('batches of a stream');
+    if (shuffle !== undefined) throw order('batches of a stream');
     return streamFeeder(data, options, where === 'fitSync');
   }
   const source = asSource(where, data);
-  if (fit.shuffle === false && !source.byRow) throw order('rows of a source');
-  return sourceFeeder(source, options);
+  if (shuffle === false && !source.byRow) throw order('rows of a source');
+  return sourceFeeder(source, { ...options, shuffle: shuffle ?? true });
 }
 
 export function asSource(where: string, data: Arrays | Share | Source): Source {

@@ -4,19 +4,10 @@ import type { ClipPolicy } from '../../clip/clip.ts';
 import { sizeOf } from '../../ir/op.ts';
 import { indicesOf } from '../../ops/reduce/describe.ts';
 import type { Report, Reports } from '../../optim/apply/report.ts';
-import type { Chunk } from '../feed/feeder.ts';
+import { batchesOf, type Chunk, type DrawnBatch } from '../feed/feeder.ts';
 import type { NdArray } from '../feed/source.ts';
 import { type Effect, type Loop, perform } from './effect.ts';
-import type { Running } from './fit.ts';
-
-/** A batch as it was drawn: rows of arrays. */
-export interface DrawnBatch {
-  readonly arrays: ReadonlyMap<string, NdArray>;
-  /** Which rows; null: all of them. */
-  readonly rows: Int32Array | null;
-  /** What rows are counted in, where it is not the data set: ` of batch 3 of the epoch`. */
-  readonly of: string;
-}
+import type { Running } from './running.ts';
 
 export interface Culprit {
   readonly kind: 'input' | 'weight' | 'gradient';
@@ -27,11 +18,6 @@ export interface Culprit {
   /** NaN or an infinity; its indices in the array, the row first. None of a gradient. */
   readonly value?: number;
   readonly position?: readonly number[];
-}
-
-/** The micro-batches of a step of a chunk. */
-export function batchesOf({ micros, batch }: Chunk, step: number): DrawnBatch[] {
-  return Array.from({ length: micros }, (_, m) => batch(step * micros + m));
 }
 
 /** What a step leaves to be looked at. */
@@ -91,23 +77,28 @@ export function afterYoung({ unboundedAtFirst: bound }: Pick<ClipPolicy, 'unboun
   return `; the clip policy had ${past} to make a threshold of: ${bound} bounds it from the first step on`;
 }
 
-/** What is asked of a run. */
-export interface InquiryContext {
-  readonly running: Pick<Running, 'warnings' | 'counters'>;
-  /** Values of all parameters by name. */
-  readonly weights: Effect<ReadonlyMap<string, NdArray>>;
-  readonly policy: Pick<ClipPolicy, 'unboundedAtFirst'>;
-  /** A step whose scaled gradients overflow is what lowers the scale, and nothing to be told. */
-  readonly scaleAdapts: boolean;
-}
-
 /** Looks at steps that were not finite: at the first of a run, which is told, and at one that ends it. */
 export class Inquiry {
-  readonly #c: InquiryContext;
+  readonly #running: Running;
+  readonly #weights: Effect<ReadonlyMap<string, NdArray>>;
+  readonly #policy: Pick<ClipPolicy, 'unboundedAtFirst'>;
+  readonly #scaleAdapts: boolean;
   #told: { readonly culprit: Culprit; readonly step: number } | null = null;
 
-  constructor(c: InquiryContext) {
-    this.#c = c;
+  /**
+   * @param weights values of all parameters by name
+   * @param scaleAdapts a step whose scaled gradients overflow is what lowers the scale, and nothing to be told
+   */
+  constructor(
+    running: Running,
+    weights: Effect<ReadonlyMap<string, NdArray>>,
+    policy: Pick<ClipPolicy, 'unboundedAtFirst'>,
+    scaleAdapts: boolean,
+  ) {
+    this.#running = running;
+    this.#weights = weights;
+    this.#policy = policy;
+    this.#scaleAdapts = scaleAdapts;
   }
 
   /** Warn of step `at` of a chunk, if it is the first of the run that was not finite. */
@@ -115,17 +106,17 @@ export class Inquiry {
     if (this.#told) return;
     const culprit = yield* this.#look(chunk, reports, at);
     const { attempt, step, skipped, loss, lossScale = 1 } = reports.at(at);
-    if (!culprit || (culprit.kind === 'gradient' && this.#c.scaleAdapts && lossScale > 1)) return;
+    if (!culprit || (culprit.kind === 'gradient' && this.#scaleAdapts && lossScale > 1)) return;
     this.#told = { culprit, step };
     const { text, ...details } = culprit;
     const what = skipped ? `batch ${attempt} was skipped` : `the loss of batch ${attempt} is ${loss}`;
-    const advice = culprit.kind === 'input' ? '' : afterYoung(this.#c.policy, step);
-    this.#c.running.warnings.add('nonFinite', `${text}; ${what}${advice}`, { ...details, step, attempt });
+    const advice = culprit.kind === 'input' ? '' : afterYoung(this.#policy, step);
+    this.#running.warnings.add('nonFinite', `${text}; ${what}${advice}`, { ...details, step, attempt });
   }
 
   /** Of the run's last step, at place `at` in its chunk: the one that was told, if nothing was updated since. */
   *ofEnd(chunk: Chunk, reports: Reports, at: number): Loop<Culprit | null> {
-    if (this.#told?.step === this.#c.running.counters.step) return this.#told.culprit;
+    if (this.#told?.step === this.#running.counters.step) return this.#told.culprit;
     return yield* this.#look(chunk, reports, at);
   }
 
@@ -135,7 +126,7 @@ export class Inquiry {
       .column('skipped')
       .subarray(at)
       .every((skipped) => skipped === 1);
-    const weights = unchanged ? yield* perform(this.#c.weights) : new Map<string, NdArray>();
+    const weights = unchanged ? yield* perform(this.#weights) : new Map<string, NdArray>();
     return culpritOf({ batches, weights, report: at < reports.length ? reports.at(at) : null });
   }
 }

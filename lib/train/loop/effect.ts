@@ -13,6 +13,29 @@ export function* perform<T>(effect: Effect<T>): Loop<T> {
   return (yield effect) as T;
 }
 
+/** Within a loop: go on when it has been waited for. Nothing waits where a loop is driven at once. */
+export function* waitFor(waits: Wait): Loop<void> {
+  if (waits instanceof Promise) yield* perform<void>({ now: () => {}, later: () => waits });
+}
+
+/** At once, or when it has been waited for. */
+export type Wait<T = void> = T | Promise<T>;
+
+/** Go on with what may have to be waited for: at once where it is there. */
+export function after<T, R>(value: Wait<T>, next: (value: T) => Wait<R>): Wait<R> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
+/** Do one thing after the other. */
+export function inOrder<T>(items: readonly T[], task: (item: T) => Wait): Wait {
+  let waits: Promise<void> | null = null;
+  for (const item of items) {
+    const next: Wait = waits ? waits.then(() => task(item)) : task(item);
+    if (next instanceof Promise) waits = next;
+  }
+  return waits ?? undefined;
+}
+
 export function driveSync<R>(loop: Loop<R>): R {
   let next = loop.next();
   while (!next.done) {

@@ -1,8 +1,8 @@
 // evaluate.ts: loss and metrics of a model over a data set.
-import type { RunResult } from '../../native/addon.ts';
-import { threadsFor } from '../../native/threads.ts';
+import type { RunRequest, RunResult } from '../../native/addon.ts';
 import type { Source } from '../feed/source.ts';
-import type { Compiled, Session } from '../state/session.ts';
+import type { Access } from '../state/access.ts';
+import { type Compiled, EVALUATE, runOf, type Session } from '../state/session.ts';
 import { Gathering, type TracedMetric } from '../step/measure.ts';
 import { type Loop, perform } from './effect.ts';
 import type { Halt } from './halt.ts';
@@ -15,59 +15,99 @@ import type { Metrics } from './progress.ts';
 const MOST_STEPS = 256;
 const MOST_BYTES = 16 << 20;
 
-export interface EvaluateContext {
-  readonly session: Session<readonly TracedMetric[]>;
-  readonly source: Source;
-  readonly batchSize: number;
-  readonly threads: number;
-  /** Wait for a turn among those who use the state; absent where the whole evaluation has it. */
-  readonly turn?: <T>(task: () => Promise<T>) => Promise<T>;
-  /** Ends the evaluation, which gives null then. */
-  readonly halt?: Halt;
-}
+type Measuring = readonly TracedMetric[];
 
-export function* evaluateLoop(c: EvaluateContext): Loop<Metrics<string> | null> {
-  const { session, source, batchSize, threads, turn = (task) => task(), halt } = c;
-  const gathering = new Gathering();
-  const pace = new Pace();
-  // How many rows there are behind; null once it is told to end.
-  const part = function* (compiled: Compiled<readonly TracedMetric[]>, start: number, count: number): Loop<number | null> {
-    const { program, bound, extra } = compiled;
-    const most = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.report.bytes)));
-    const steps = Math.min(pace.steps, MOST_STEPS, most, Math.floor((source.length - start) / count));
-    const feed = new Uint8Array(steps * program.feed.bytes);
-    for (let j = 0; j < steps && feed.length > 0; j++) {
-      source.fillInOrder(new Int32Array(feed.buffer, j * program.feed.bytes, count), start + j * count);
-    }
-    const request = { ...EVALUATE, steps, feed, threads: threadsFor(program, threads) };
-    let started = performance.now();
-    const later = (): Promise<RunResult> => {
-      started = performance.now();
-      return bound.run(request);
-    };
-    const result = yield* located(perform<RunResult>({ now: () => bound.runSync(request), later: () => turn(later) }), (step) =>
-      source.byRow ? [rowsFrom(source.data, start + step * count, count)] : [],
-    );
-    if (halt?.called) return null;
-    const batch = Math.floor(start / batchSize);
-    tellPrints(compiled, result.report, result.tried, (i) => batch + i);
-    pace.took(performance.now() - started, result.tried);
-    const offsets = new Map(program.report.columns.map(({ name, offset }) => [name, offset]));
-    for (let j = 0; j < steps; j++) {
-      const at = (column: string, elements: number): Float64Array =>
-        new Float64Array(result.report, j * program.report.bytes + offsets.get(column)!, elements);
-      gathering.add(extra, count, at);
-    }
-    return start + steps * count;
-  };
-  for (let start = 0; start < source.length; ) {
-    const count = Math.min(batchSize, source.length - start);
-    const end = yield* session.use([count], ([compiled]) => part(compiled!, start, count));
-    if (end === null) return null;
-    start = end;
+export class Evaluation {
+  readonly #session: Session<Measuring>;
+  readonly #source: Source;
+  readonly #batchSize: number;
+
+  /** @param session is its own from here on */
+  constructor(session: Session<Measuring>, source: Source, batchSize: number) {
+    this.#session = session;
+    this.#source = source;
+    this.#batchSize = batchSize;
   }
-  return gathering.finish() as Metrics<string>;
+
+  /** Compile what it needs first, to see whether that can be done. */
+  prepare(): void {
+    this.#session.hold([Math.min(this.#batchSize, this.#source.length)]).release();
+  }
+
+  /**
+   * @param access each part waits for a turn; null: the whole evaluation has one
+   * @param halt ends it, which gives null then
+   */
+  *measure(access: Access | null = null, halt: Halt | null = null): Loop<Metrics<string> | null> {
+    const { length } = this.#source;
+    const gathering = new Gathering();
+    const pace = new Pace();
+    for (let start = 0; start < length; ) {
+      const count = Math.min(this.#batchSize, length - start);
+      const { programs, release } = this.#session.hold([count]);
+      const compiled = programs[0]!;
+      try {
+        const request = this.#request(compiled, start, count, pace.steps);
+        const endTurn = access && (yield* perform(access.turn));
+        pace.begin();
+        let result: RunResult;
+        try {
+          result = yield* perform(runOf(compiled, request));
+        } catch (error) {
+          throw located(error, (step) => this.#rows(start + step * count, count));
+        } finally {
+          endTurn?.();
+        }
+        if (halt?.called) return null;
+        pace.end(result.tried);
+        const batch = Math.floor(start / this.#batchSize);
+        tellPrints(compiled, result.report, result.tried, (i) => batch + i);
+        gather(gathering, compiled, count, request.steps, result.report);
+        start += request.steps * count;
+      } finally {
+        release();
+      }
+    }
+    return gathering.finish() as Metrics<string>;
+  }
+
+  stop(): void {
+    this.#session.stop();
+  }
+
+  dispose(): void {
+    this.#session.dispose();
+  }
+
+  /** Of batches of `count` rows from row `start` on. */
+  #request({ program }: Compiled<Measuring>, start: number, count: number, most: number): Omit<RunRequest, 'threads'> {
+    const { bytes } = program.feed;
+    const within = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.report.bytes)));
+    const steps = Math.min(most, MOST_STEPS, within, Math.floor((this.#source.length - start) / count));
+    const feed = new Uint8Array(steps * bytes);
+    for (let j = 0; j < steps && feed.length > 0; j++) {
+      this.#source.fillInOrder(new Int32Array(feed.buffer, j * bytes, count), start + j * count);
+    }
+    return { ...EVALUATE, steps, feed };
+  }
+
+  #rows(start: number, count: number): ReturnType<typeof rowsFrom>[] {
+    return this.#source.byRow ? [rowsFrom(this.#source.data, start, count)] : [];
+  }
 }
 
-/** Counters of a run that neither draws randomness nor updates. */
-export const EVALUATE = { micros: 1, seed: 0n, attempt: 0, stepCount: 0, skips: 0, maxSkips: 0 } as const;
+/** Take in what batches of `count` rows have reported. */
+function gather(
+  gathering: Gathering,
+  { program, extra }: Compiled<Measuring>,
+  count: number,
+  steps: number,
+  report: ArrayBuffer,
+): void {
+  const offsets = new Map(program.report.columns.map(({ name, offset }) => [name, offset]));
+  for (let j = 0; j < steps; j++) {
+    const at = (column: string, elements: number): Float64Array =>
+      new Float64Array(report, j * program.report.bytes + offsets.get(column)!, elements);
+    gathering.add(extra, count, at);
+  }
+}

@@ -3,24 +3,20 @@ import { IndexError } from '../../errors.ts';
 import { sizeOf } from '../../ir/op.ts';
 import type { RunResult } from '../../native/addon.ts';
 import { indicesOf } from '../../ops/reduce/describe.ts';
-import { type DrawnBatch, placeOf } from './culprit.ts';
-import type { Loop } from './effect.ts';
+import type { DrawnBatch } from '../feed/feeder.ts';
+import { placeOf } from './culprit.ts';
 
 /**
- * `run`, whose IndexError says the array and the row, if there is one only that it can be.
+ * The error of a run: an IndexError says the array and the row, if there is one only that it can be.
  * @param batchesOf the batches of a step of the run
  */
-export function* located<T>(run: Loop<T>, batchesOf: (step: number) => readonly DrawnBatch[]): Loop<T> {
-  try {
-    return yield* run;
-  } catch (error) {
-    if (!(error instanceof IndexError)) throw error;
-    const { tried } = error.details.result as RunResult;
-    const found = batchesOf(tried).flatMap((batch) => [...matches(batch, error.details as unknown as Wrong)]);
-    if (found.length !== 1) throw error;
-    const [{ text, ...place }] = found as [Match];
-    throw new IndexError(`${error.message}; ${text}`, { ...(error.details as unknown as Wrong), ...place });
-  }
+export function located(error: unknown, batchesOf: (step: number) => readonly DrawnBatch[]): unknown {
+  if (!(error instanceof IndexError)) return error;
+  const { tried } = error.details.result as RunResult;
+  const found = batchesOf(tried).flatMap((batch) => [...matches(batch, error.details as unknown as Wrong)]);
+  if (found.length !== 1) return error;
+  const [{ text, ...place }] = found as [Match];
+  return new IndexError(`${error.message}; ${text}`, { ...(error.details as unknown as Wrong), ...place });
 }
 
 /** Rows of arrays, as a batch. */

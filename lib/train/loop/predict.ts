@@ -4,15 +4,13 @@ import type { Graph } from '../../ir/graph.ts';
 import { bytesOf, type Data, sizeOf, type TensorType } from '../../ir/op.ts';
 import type { RunResult } from '../../native/addon.ts';
 import type { Purpose } from '../../native/room.ts';
-import { threadsFor } from '../../native/threads.ts';
 import { packBatches } from '../feed/feeder.ts';
 import type { NdArray, Tensors } from '../feed/source.ts';
 import { rowsOfBatch, rowTypes, type StreamBatch, traceRows } from '../feed/stream.ts';
 import type { Programs } from '../state/programs.ts';
-import { type Compiled, Copied, Session, type SessionOptions } from '../state/session.ts';
+import { type Compiled, Copied, EVALUATE, runOf, Session, type SessionOptions } from '../state/session.ts';
 import { allocate, type Store } from '../state/store.ts';
 import { type Loop, perform } from './effect.ts';
-import { EVALUATE } from './evaluate.ts';
 import { located, rowsFrom } from './located.ts';
 import { tellPrints } from './prints.ts';
 
@@ -52,7 +50,7 @@ export class Predictor {
   }
 
   /** `D` is what holds the model's dtype. */
-  *predict<D extends Data>(given: Inputs, batchSize: number, threads: number): Loop<NdArray<D>> {
+  *predict<D extends Data>(given: Inputs, batchSize: number): Loop<NdArray<D>> {
     const inputs = this.#rowsOf(given);
     const total = [...inputs.values()][0]!.shape[0]!;
     if (total === 0) throw new ShapeError('predict: expected at least one row, got 0');
@@ -60,16 +58,17 @@ export class Predictor {
     const named = nameOf(types);
     let out: NdArray<D> | null = null;
     const part = function* (compiled: Compiled<null>, start: number, count: number): Loop<number> {
-      const { program, bound } = compiled;
+      const { program } = compiled;
       const most = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.feed.bytes, program.report.bytes)));
       const steps = Math.min(most, Math.floor((total - start) / count));
       const batches = Array.from({ length: steps }, (_, j) => rowsBetween(inputs, start + j * count, count));
       const feed = packBatches(batches, program.feed.columns, program.feed.bytes);
-      const request = { ...EVALUATE, steps, feed, threads: threadsFor(program, threads) };
-      const result = yield* located(
-        perform<RunResult>({ now: () => bound.runSync(request), later: () => bound.run(request) }),
-        (step) => [rowsFrom(inputs, start + step * count, count)],
-      );
+      let result: RunResult;
+      try {
+        result = yield* perform(runOf(compiled, { ...EVALUATE, steps, feed }));
+      } catch (error) {
+        throw located(error, (step) => [rowsFrom(inputs, start + step * count, count)]);
+      }
       const batch = Math.floor(start / batchSize);
       tellPrints(compiled, result.report, steps, (j) => batch + j);
       const { type, offset } = program.report.columns.find(({ name }) => name === 'prediction')!;
@@ -89,7 +88,12 @@ export class Predictor {
     for (let start = 0; start < total; ) {
       const count = Math.min(batchSize, total - start);
       const kind = { rows: count, types, name: `${count} ${named}` };
-      start += yield* this.#session.use([kind], ([compiled]) => part(compiled!, start, count));
+      const { programs, release } = this.#session.hold([kind]);
+      try {
+        start += yield* part(programs[0]!, start, count);
+      } finally {
+        release();
+      }
     }
     return out!;
   }

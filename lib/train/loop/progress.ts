@@ -2,7 +2,6 @@
 import type { Data } from '../../ir/op.ts';
 import type { Report } from '../../optim/apply/report.ts';
 import type { GuardEvent } from '../step/guarding.ts';
-import type { Kept } from '../watch/watcher.ts';
 import type { Profile } from './profile.ts';
 import type { TrainingWarning } from './warnings.ts';
 
@@ -27,6 +26,16 @@ export const START: Counters = { attempt: 0, step: 0, epoch: 0, batch: 0, skips:
  */
 export function inBatchesOf(counters: Counters, before: number, now: number): Counters {
   return before === now ? counters : { ...counters, batch: Math.floor((counters.batch * before) / now) };
+}
+
+/** What is kept of a watcher (watch/) from a run to the next one, and in checkpoints. */
+export interface Kept {
+  /** What its state means: one with another key begins afresh. */
+  readonly key: string;
+  /** JSON. */
+  readonly state: unknown;
+  /** Values of the trainer's states, by their names in files, in sets. */
+  readonly values?: Readonly<Record<string, ReadonlyMap<string, Data>>>;
 }
 
 /** Where a trainer stands beside its counters, and what followed its runs. */

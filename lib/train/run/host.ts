@@ -3,11 +3,11 @@ import type { State } from '../../ir/graph.ts';
 import { type Data, sizeOf } from '../../ir/op.ts';
 import { dtypeOf } from '../feed/source.ts';
 import { nameByState } from '../state/checkpoint.ts';
+import type { Setup } from '../state/setup.ts';
 import type { Host } from '../watch/watcher.ts';
-import type { Trained } from './training.ts';
 
 /** @param sync reads are done at once */
-export function hostOf(setup: Pick<Trained, 'store' | 'stateNames'>, sync: boolean): Host {
+export function hostOf(setup: Setup, sync: boolean): Host {
   const { store } = setup;
   const names = nameByState(setup.stateNames());
   return {

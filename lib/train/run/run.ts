@@ -2,25 +2,77 @@
 import { BusyError } from '../../errors.ts';
 import type { Report, Reports } from '../../optim/apply/report.ts';
 import type { FitResult } from '../loop/progress.ts';
+import type { Watcher } from '../watch/watcher.ts';
 
 // Chunks a slow reader may fall behind before training waits for it.
 const BEHIND = 16;
 
-/** A training run. `await run` gives its result; `for await (const report of run)` gives every step's report. */
-export class Run<K extends string = never> implements PromiseLike<FitResult<K>>, AsyncIterable<Report> {
-  readonly #result: Promise<FitResult<K>>;
-  readonly #stop: () => void;
+/** Reports on their way from a run to whoever reads them. */
+export class Reader implements Watcher {
+  readonly name = 'reader';
   readonly #chunks: Reports[] = [];
   #reading = false;
-  #ended = false;
   #wakeReader: (() => void) | null = null;
   #wakeWriter: (() => void) | null = null;
 
-  constructor(start: (run: Run<K>) => Promise<FitResult<K>>, stop: () => void) {
+  /** @throws BusyError for a second reader */
+  begin(): void {
+    if (this.#reading) throw new BusyError('fit: the reports of this run are being read; a run has one reader');
+    this.#reading = true;
+  }
+
+  end(): void {
+    this.#reading = false;
+    this.#chunks.length = 0;
+    this.#wakeWriter?.();
+  }
+
+  /** The next chunk, if there is one. */
+  take(): Reports | undefined {
+    const chunk = this.#chunks.shift();
+    if (chunk) this.#wakeWriter?.();
+    return chunk;
+  }
+
+  /** Wait for a chunk, or to be woken. */
+  async wait(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wakeReader = resolve;
+    });
+  }
+
+  wake(): void {
+    this.#wakeReader?.();
+  }
+
+  steps(reports: Reports): void {
+    if (!this.#reading) return;
+    this.#chunks.push(reports);
+    this.wake();
+  }
+
+  /** The training waits while the reader is far behind. */
+  settled(): Promise<void> | undefined {
+    if (!this.#reading || this.#chunks.length <= BEHIND) return undefined;
+    return new Promise<void>((resolve) => {
+      this.#wakeWriter = resolve;
+    }).then(() => this.settled());
+  }
+}
+
+/** A training run. `await run` gives its result; `for await (const report of run)` gives every step's report. */
+export class Run<K extends string = never> implements PromiseLike<FitResult<K>>, AsyncIterable<Report> {
+  readonly #result: Promise<FitResult<K>>;
+  readonly #reader: Reader;
+  readonly #stop: () => void;
+  #ended = false;
+
+  constructor(result: Promise<FitResult<K>>, reader: Reader, stop: () => void) {
+    this.#reader = reader;
     this.#stop = stop;
-    this.#result = start(this).finally(() => {
+    this.#result = result.finally(() => {
       this.#ended = true;
-      this.#wakeReader?.();
+      reader.wake();
     });
   }
 
@@ -53,48 +105,24 @@ export class Run<K extends string = never> implements PromiseLike<FitResult<K>>,
    * @throws BusyError for a second reader
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Report, void, undefined> {
-    if (this.#reading) throw new BusyError('fit: the reports of this run are being read; a run has one reader');
-    this.#reading = true;
+    this.#reader.begin();
     // The reader gets the error from the loop below; without this it would be an unhandled rejection before that.
     this.#result.catch(() => {});
     try {
       for (;;) {
-        const chunk = this.#chunks.shift();
-        if (chunk) {
-          this.#wakeWriter?.();
-          yield* chunk;
-        } else if (this.#ended) {
+        const chunk = this.#reader.take();
+        if (chunk) yield* chunk;
+        else if (this.#ended) {
           await this.#result;
           return;
-        } else {
-          await new Promise<void>((resolve) => {
-            this.#wakeReader = resolve;
-          });
-        }
+        } else await this.#reader.wait();
       }
     } finally {
-      this.#reading = false;
-      this.#chunks.length = 0;
-      this.#wakeWriter?.();
+      this.#reader.end();
       if (!this.#ended) {
         this.stop();
         await this.#result.catch(() => {});
       }
     }
-  }
-
-  /** For the training loop: reports of a chunk. */
-  push(reports: Reports): void {
-    if (!this.#reading) return;
-    this.#chunks.push(reports);
-    this.#wakeReader?.();
-  }
-
-  /** For the training loop: wait while the reader is far behind. Nothing where it is not. */
-  caughtUp(): Promise<void> | undefined {
-    if (!this.#reading || this.#chunks.length <= BEHIND) return undefined;
-    return new Promise<void>((resolve) => {
-      this.#wakeWriter = resolve;
-    }).then(() => this.caughtUp());
   }
 }

@@ -1,187 +1,171 @@
-// training.ts: one run of the training loop (fit.ts) on a trainer: its sessions, validation, who follows it, and how it ends.
-import type { RecordHeader } from '../../history/history.ts';
-import type { StepLog } from '../../history/log.ts';
-import type { Module } from '../../nn/module/module.ts';
+// training.ts: what a fit trains with: programs for its batches and its validation, and all that follow it.
+import type { State } from '../../ir/graph.ts';
+import type { Data } from '../../ir/op.ts';
+import type { Apply } from '../../optim/apply/apply.ts';
+import { inEpochs } from '../../optim/schedules/length.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { asSource } from '../feed/inputs.ts';
-import type { Source } from '../feed/source.ts';
-import { type Effect, type Loop, perform, settle } from '../loop/effect.ts';
-import { type EvaluateContext, evaluateLoop } from '../loop/evaluate.ts';
-import { fitLoop, type Running } from '../loop/fit.ts';
+import { fingerprint, type NdArray } from '../feed/source.ts';
+import { Chunks } from '../loop/chunks.ts';
+import { Inquiry } from '../loop/culprit.ts';
+import { after, type Loop, perform, type Wait, waitFor } from '../loop/effect.ts';
+import { Epochs } from '../loop/epochs.ts';
+import type { Evaluation } from '../loop/evaluate.ts';
+import { Pace } from '../loop/pace.ts';
 import type { FitResult, StopReason } from '../loop/progress.ts';
-import type { FitOptions, Weights } from '../options.ts';
-import type { Session } from '../state/session.ts';
-import type { Setup } from '../state/setup.ts';
-import type { Checkpointing } from '../watch/checkpointing.ts';
-import type { RollbackOptions } from '../watch/rollback.ts';
-import { after, type Ending, type Host, keptNow, sameValues, type Wait, type Watchers } from '../watch/watcher.ts';
-import { watch } from './followers.ts';
+import type { Running } from '../loop/running.ts';
+import type { FitOptions } from '../options.ts';
+import type { Current } from '../state/current.ts';
+import { Copied, type Session } from '../state/session.ts';
+import { followersOf } from '../watch/callback.ts';
+import { type EarlyStop, EarlyStopping } from '../watch/early-stop.ts';
+import { Guards } from '../watch/guards.ts';
+import { Oversights } from '../watch/oversights.ts';
+import { plateauWatcher } from '../watch/plateau.ts';
+import { Rates } from '../watch/rates.ts';
+import { isPerLayer } from '../watch/recording.ts';
+import { Rollback } from '../watch/rollback.ts';
+import { Tally } from '../watch/tally.ts';
+import { type Ending, type Host, keptNow, sameValues, type Watcher, Watchers } from '../watch/watcher.ts';
 import { hostOf } from './host.ts';
-import type { Run } from './run.ts';
 
-/** What of a setup a run has to do with. */
-export type Trained = Pick<
-  Setup<Module>,
-  | 'store'
-  | 'policy'
-  | 'parameters'
-  | 'weights'
-  | 'scaleAdapts'
-  | 'debug'
-  | 'restorable'
-  | 'trained'
-  | 'training'
-  | 'enter'
-  | 'startEpoch'
-  | 'plateau'
-  | 'validated'
-  | 'guarding'
-  | 'restore'
-  | 'stateNames'
->;
-
-export interface TrainingContext<R> {
-  readonly running: Running;
-  readonly feeder: Feeder;
-  readonly options: FitOptions<string>;
-  /** Gets the reports; null where nobody reads them, in a fit that blocks. */
-  readonly run: Run<string> | null;
-  /** Performs the loop now or later. */
-  readonly driver: (loop: Loop<FitResult<string>>) => R;
-  readonly setup: Trained;
-  /** The last steps. */
-  readonly log: StepLog;
-  header(perLayer: boolean): RecordHeader;
-  /** Whose fit it is. */
-  readonly trainer: symbol;
-  readonly seed: bigint;
-  /** The run goes on with one that was interrupted. */
-  readonly resumed: boolean;
-  /** Writes checkpoints; null where nobody asked for them. */
-  readonly checkpointing: Checkpointing | null;
-  /** For guards that roll back. */
-  readonly rollback: RollbackOptions;
-  readonly threads: number;
-  readonly threadsAsked: boolean;
-  /** Wait for a turn among those who use the state. */
-  readonly turn: <T>(task: () => T | Promise<T>) => Promise<T>;
-  evaluation(source: Source, weights: Weights): EvaluateContext;
-}
-
-/** Train. What is kept of watchers and weights when the run has ended is in `running`. */
-export function train<R>(c: TrainingContext<R>): R {
-  const { options, running, setup, turn, feeder } = c;
-  const { halt } = running;
-  const sync = c.run === null;
-  const sessions: Session<unknown>[] = [];
-  const inTurn = <T>(task: () => Wait<T>): Effect<T> => ({ now: task as () => T, later: () => turn(task) });
-  const work = (): R => {
-    const session = setup.training(feeder, options, running);
-    sessions.push(session);
-    const source = options.validation ? asSource('fit: validation', options.validation) : null;
-    const validation = source && c.evaluation(source, options.validateWeights ?? 'model');
-    if (validation) {
-      sessions.push(validation.session);
-      // What is wrong with it is told before the training, and not at the end of the first epoch.
-      validation.session.prepare(Math.min(validation.batchSize, validation.source.length));
-    }
-    halt.also(() => {
-      for (const s of sessions) s.stop();
-    });
-    const host = hostOf(setup, sync);
-    const { watchers, tally, guards, stopping } = watch(c, host, source, inTurn);
-    c.log.epochSteps = feeder.epochSteps ?? c.log.epochSteps;
-    const { steps, epochs, validateEvery = null } = options;
-    const loop = fitLoop({
-      running,
-      session,
-      feeder,
-      watchers,
-      tally,
-      seed: c.seed,
-      threads: c.threads,
-      maxSkips: setup.policy.maxSkips,
-      names: setup.trained,
-      guards: setup.guarding?.placed,
-      steps: steps ?? Number.POSITIVE_INFINITY,
-      epochs: epochs ?? (steps === undefined ? 1 : Number.POSITIVE_INFINITY),
-      chunkSteps: setup.debug ? 1 : (options.chunkSteps ?? null),
-      validateEvery,
-      inTurn,
-      turn,
-      validate: validation ? () => evaluateLoop({ ...validation, turn, halt }) : null,
-      start: () => {
-        setup.enter(c.trainer);
-        const { kept, left } = running.course;
-        const same = left === null ? true : after(host.read(setup.weights), (now) => sameValues(host.named(now), left));
-        return after(same, (same) => {
-          watchers.restore(kept, same);
-          running.watchers = watchers;
-        });
-      },
-      startEpoch: () => setup.startEpoch(),
-      examine: (...chunk) => guards.examine(...chunk),
-    });
-    const result = (stopReason: StopReason): FitResult<string> => {
-      const { tried, applied, clipped, skipped, threads, last, epochs, nonFinite } = tally;
-      const counts = { tried, applied, clipped, skipped, threads, nonFinite: [...nonFinite] };
-      const result = { stopReason, ...counts, last, epochs, best: stopping?.best ?? null, warnings: running.warnings.list };
-      const told = setup.guarding ? { ...result, guards: guards.events } : result;
-      return options.profile ? { ...told, profile: session.profiles() } : told;
-    };
-    return c.driver(ended(loop, result, { running, watchers, host, setup, inTurn }));
-  };
-  return settle(work, () => {
-    for (const s of sessions) s.dispose();
-  });
-}
-
-interface Ended {
-  readonly running: Running;
+export class Training {
   readonly watchers: Watchers;
-  readonly host: Host;
-  readonly setup: Trained;
-  readonly inTurn: <T>(task: () => Wait<T>) => Effect<T>;
-}
+  readonly chunks: Chunks;
+  readonly epochs: Epochs;
+  readonly #current: Current;
+  readonly #running: Running;
+  readonly #host: Host;
+  readonly #session: Session<Apply>;
+  readonly #evaluation: Evaluation | null = null;
+  readonly #tally: Tally = new Tally();
+  readonly #stopping: EarlyStopping | null = null;
+  readonly #guards: Guards;
+  readonly #profiled: boolean;
 
-/** The run to its end, and whoever follows it told of that, however it ends. The error that has ended it counts, if others come after it. */
-function* ended(loop: Loop<StopReason>, result: (reason: StopReason) => FitResult<string>, c: Ended): Loop<FitResult<string>> {
-  const { running, watchers, inTurn } = c;
-  const wait = function* (waits: Wait): Loop<void> {
-    if (waits instanceof Promise) yield* perform<void>({ now: () => {}, later: () => waits });
-  };
-  const tell = function* (ending: Ending): Loop<void> {
+  /**
+   * @param writers those who take down what happens, told after all others of the library: made when the programs are there
+   * @throws OptionError, ShapeError, DataError for a validation set that does not fit: said before the training, and not at the end of its first epoch
+   */
+  constructor(
+    current: Current,
+    running: Running,
+    feeder: Feeder,
+    options: FitOptions<string>,
+    writers: () => readonly Watcher[],
+  ) {
+    const { setup, access } = current;
+    const { epochSteps } = feeder;
+    const { profile = false, record, chunkSteps = null, onEpoch, onGuard, callbacks = [] } = options;
+    const { validation, validateWeights = 'model', batchSize = current.batchSize, earlyStop } = options;
+    this.#current = current;
+    this.#running = running;
+    this.#host = hostOf(setup, running.blocks);
+    this.#profiled = profile;
+    const rates = new Rates(setup.groups, running.warnings);
+    const oversights = new Oversights(running, this.#tally, rates, current.options.threads !== undefined);
+    this.#session = setup.training(feeder, oversights, profile, isPerLayer(record));
     try {
-      yield* perform(inTurn(() => after(watchers.tell('end', ending), () => leave(c))));
-      yield* wait(watchers.told());
-    } finally {
-      yield* wait(watchers.close(ending));
+      const source = validation ? asSource('fit: validation', validation) : null;
+      this.#evaluation = source && setup.evaluation(source, new Copied(source.data), validateWeights, batchSize);
+      this.#evaluation?.prepare();
+      this.#stopping = earlyStop && source ? this.#earlyStop(earlyStop, `${validateWeights} ${fingerprint(source)}`) : null;
+      const rollback = this.#rollback();
+      this.#guards = new Guards(current, running, this.#tally, rollback, this.#inquiry());
+      const plateau =
+        setup.plateau && plateauWatcher((metrics) => inEpochs(epochSteps, () => setup.validated(metrics, running.counters.step)));
+      const own = [this.#tally, plateau, this.#stopping, rollback, this.#guards, oversights, ...writers()];
+      const followers = followersOf({ ...(onEpoch && { onEpoch }), ...(onGuard && { onGuard }) }, callbacks, running);
+      this.watchers = new Watchers(
+        own.filter((w) => w !== null),
+        followers,
+        access,
+        running.blocks,
+      );
+    } catch (error) {
+      this.dispose();
+      throw error;
     }
-  };
-  let ending: Ending;
-  try {
-    ending = { result: result(yield* loop), error: null };
-  } catch (error) {
-    try {
-      yield* tell({ result: null, error });
-    } catch {
-      // The first one counts.
-    }
-    throw error;
+    const pace = new Pace(setup.debug ? 1 : chunkSteps);
+    this.chunks = new Chunks(this.#session, current, running, this.watchers, pace);
+    this.epochs = new Epochs(current, running, this.watchers, this.#tally, this.#evaluation);
+    running.halt.also(() => {
+      this.#session.stop();
+      this.#evaluation?.stop();
+    });
   }
-  yield* tell(ending);
-  // What was found while the run ended is in it too.
-  return { ...ending.result, warnings: running.warnings.list };
-}
 
-/** Keep what the next run goes on with; and the weights, where that holds only for them. */
-function leave({ running, watchers, host, setup }: Ended): Wait {
-  if (!running.watchers) return;
-  running.watchers = null;
-  const kept = keptNow(running.course.kept, watchers);
-  running.course = { ...running.course, kept, left: null };
-  if (![...kept.values()].some(({ values }) => values)) return;
-  return after(host.read(setup.weights), (weights) => {
-    running.course = { ...running.course, left: host.named(weights) };
-  });
+  /** Whoever follows takes up what was kept, and is told of the start. */
+  *begin(): Loop<void> {
+    yield* perform(this.#current.access.inTurn(() => after(this.#takeUp(), () => this.watchers.tell('start'))));
+    yield* waitFor(this.watchers.told());
+  }
+
+  result(stopReason: StopReason): FitResult<string> {
+    const { tried, applied, clipped, skipped, threads, last, epochs, nonFinite } = this.#tally;
+    const counts = { tried, applied, clipped, skipped, threads, nonFinite: [...nonFinite] };
+    const best = this.#stopping?.best ?? null;
+    const result = { stopReason, ...counts, last, epochs, best, warnings: this.#running.warnings.list };
+    const told = this.#current.setup.guarding ? { ...result, guards: this.#guards.events } : result;
+    return this.#profiled ? { ...told, profile: this.#session.profiles() } : told;
+  }
+
+  /** Whoever follows is told of the end. */
+  *end(ending: Ending): Loop<void> {
+    try {
+      yield* perform(this.#current.access.inTurn(() => after(this.watchers.tell('end', ending), () => this.#leave())));
+      yield* waitFor(this.watchers.told());
+    } finally {
+      yield* waitFor(this.watchers.close(ending));
+    }
+  }
+
+  dispose(): void {
+    this.#session.dispose();
+    this.#evaluation?.dispose();
+  }
+
+  #earlyStop(rule: EarlyStop<string>, data: string): EarlyStopping {
+    return new EarlyStopping(rule, this.#host, this.#current.setup.restorable, data, this.#running.resumed);
+  }
+
+  #rollback(): Rollback | null {
+    const { options, setup } = this.#current;
+    return setup.guarding?.rollsBack ? new Rollback(options.rollback ?? {}, setup, this.#host, this.#running) : null;
+  }
+
+  #inquiry(): Inquiry {
+    const { access, setup } = this.#current;
+    const { parameters, policy, scaleAdapts } = setup;
+    const named = (values: ReadonlyMap<State, Data>): Map<string, NdArray> =>
+      new Map(parameters.map(({ name, shape, state }) => [name, { data: values.get(state)!, shape }]));
+    const weights = access.inTurn(() => after(this.#host.read(parameters.map((p) => p.state)), named));
+    return new Inquiry(this.#running, weights, policy, scaleAdapts);
+  }
+
+  /** Go on with what the last run has left; what holds only for its weights, where they are still there. */
+  #takeUp(): Wait {
+    const [running, host] = [this.#running, this.#host];
+    const { setup, trainer } = this.#current;
+    setup.enter(trainer);
+    const { kept, left } = running.course;
+    const same = left === null ? true : after(host.read(setup.weights), (now) => sameValues(host.named(now), left));
+    return after(same, (same) => {
+      this.watchers.restore(kept, same);
+      running.watchers = this.watchers;
+    });
+  }
+
+  /** Keep what the next run goes on with; and the weights, where that holds only for them. */
+  #leave(): Wait {
+    const [running, host] = [this.#running, this.#host];
+    if (!running.watchers) return;
+    running.watchers = null;
+    const kept = keptNow(running.course.kept, this.watchers);
+    running.course = { ...running.course, kept, left: null };
+    if (![...kept.values()].some(({ values }) => values)) return;
+    return after(host.read(this.#current.setup.weights), (weights) => {
+      running.course = { ...running.course, left: host.named(weights) };
+    });
+  }
 }

@@ -3,9 +3,8 @@ import type { TensorData } from '../../io/file/file.ts';
 import { parseJson } from '../../io/json.ts';
 import type { Data } from '../../ir/op.ts';
 import { dtypeOf } from '../feed/source.ts';
-import type { Course } from '../loop/progress.ts';
+import type { Course, Kept } from '../loop/progress.ts';
 import { NUMBER } from '../watch/plain.ts';
-import type { Kept } from '../watch/watcher.ts';
 
 const PREFIX = 'gradclip.watch.';
 

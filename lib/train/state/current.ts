@@ -2,41 +2,44 @@
 // another name, values that are gone, and what is to be trained.
 import { OptionError } from '../../errors.ts';
 import type { Module } from '../../nn/module/module.ts';
-import { Access } from '../loop/access.ts';
-import type { TrainerOptions } from '../options.ts';
+import { BATCH_SIZE, type TrainerOptions, type Weights } from '../options.ts';
+import { Access } from './access.ts';
 import { Setup, type Since } from './setup.ts';
+import type { Standing } from './standing.ts';
 
-/** Where its trainer stands. */
-interface Standing {
-  /** Updates so far. */
-  readonly step: number;
-  /** Of values that are missing. */
-  readonly seed: bigint;
-}
-
-export class Current<M extends Module> {
+export class Current {
+  /** Who the trainer is, to the model. */
+  readonly trainer: symbol = Symbol('trainer');
+  readonly options: TrainerOptions<Module, string>;
   readonly access: Access;
-  readonly #options: TrainerOptions<M, string>;
-  readonly #standing: () => Standing;
-  readonly #changed: () => void;
-  #setup: Setup<M>;
+  readonly #standing: Standing;
+  #setup: Setup;
 
-  /**
-   * The model's parameters get their values, if they have none.
-   * @param changed called when there is another setup
-   * @throws OptionError
-   */
-  constructor(options: TrainerOptions<M, string>, standing: () => Standing, changed: () => void) {
-    this.#options = options;
+  /** The model's parameters get their values, if they have none. @throws OptionError */
+  constructor(options: TrainerOptions<Module, string>, standing: Standing) {
+    this.options = options;
     this.#standing = standing;
-    this.#changed = changed;
-    options.model.initialize(standing().seed);
+    options.model.initialize(standing.seed);
     this.#setup = checkTrains('Trainer', new Setup(options));
     this.access = new Access(() => this.#setup.store.memories);
   }
 
-  get setup(): Setup<M> {
+  get setup(): Setup {
     return this.#setup;
+  }
+
+  /** Rows of batches, where nobody says another number; and batches of a step. */
+  get batchSize(): number {
+    return this.options.batchSize ?? BATCH_SIZE;
+  }
+  get accumulate(): number {
+    return this.options.accumulate ?? 1;
+  }
+
+  /** @throws OptionError for averages where there are none */
+  weightsOf(where: string, weights: Weights = 'model'): Weights {
+    if (weights === 'ema' && !this.options.ema) throw new OptionError(`${where}: weights: 'ema' needs the trainer's option ema`);
+    return weights;
   }
 
   /**
@@ -45,25 +48,25 @@ export class Current<M extends Module> {
    * @param since the first step of what is trained; default: what was not trained before begins now
    * @param begun a fit is on that has not done anything yet
    */
-  next(since: (setup: Setup<M>) => Since = (setup) => setup.sinceNow(this.#standing().step), begun: boolean = false): Setup<M> {
+  next(since: (setup: Setup) => Since = (setup) => setup.sinceNow(this.#standing.counters.step), begun: boolean = false): Setup {
     if (this.access.fitting && !begun) return this.#setup;
     const steps = since(this.#setup);
     if (this.#setup.sameModel && this.#setup.sameTrained(steps)) return this.#setup;
     // Its parameters may have been given other names since, by another module that has them too.
-    this.#options.model.initialize(this.#standing().seed);
-    return new Setup(this.#options, steps, this.#setup);
+    this.options.model.initialize(this.#standing.seed);
+    return new Setup(this.options, steps, this.#setup);
   }
 
   /** Go on with a setup that `next` gave. */
-  adopt(setup: Setup<M>): void {
+  adopt(setup: Setup): void {
     if (setup === this.#setup) return;
     this.#setup.dispose();
     this.#setup = setup;
-    this.#changed();
+    this.#standing.log.clear();
   }
 
   /** Drop a setup that `next` gave, unless it is the one there is. */
-  leave(setup: Setup<M>): void {
+  leave(setup: Setup): void {
     if (setup !== this.#setup) setup.dispose();
   }
 
@@ -84,7 +87,7 @@ export class Current<M extends Module> {
    */
   takeIn(where: string): void {
     // What it lacks, and its own names: as in `next`, though nothing else was changed.
-    this.#options.model.initialize(this.#standing().seed);
+    this.options.model.initialize(this.#standing.seed);
     const setup = this.next();
     try {
       checkTrains(where, setup);
@@ -96,7 +99,7 @@ export class Current<M extends Module> {
   }
 }
 
-function checkTrains<M extends Module>(where: string, setup: Setup<M>): Setup<M> {
+function checkTrains(where: string, setup: Setup): Setup {
   if (setup.trained.length > 0) return setup;
   const none = setup.parameters.length === 0;
   const why = none

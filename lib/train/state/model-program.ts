@@ -2,18 +2,15 @@
 import { OptionError, ShapeError } from '../../errors.ts';
 import { Graph, type Tensor } from '../../ir/graph.ts';
 import { ARRAYS, type Data, sameShape, sizeOf } from '../../ir/op.ts';
-import type { RunResult } from '../../native/addon.ts';
 import { addon } from '../../native/addon.ts';
-import { threadsFor } from '../../native/threads.ts';
 import { bindParameters, type Module, namesOf, Parameter } from '../../nn/module/module.ts';
 import { valuesOf } from '../../nn/module/values.ts';
 import { packBatches } from '../feed/feeder.ts';
 import type { NdArray } from '../feed/source.ts';
 import { drive, type Loop, perform } from '../loop/effect.ts';
-import { EVALUATE } from '../loop/evaluate.ts';
 import { tellPrints } from '../loop/prints.ts';
 import { Programs } from './programs.ts';
-import { type Compiled, Copied, Session } from './session.ts';
+import { type Compiled, Copied, EVALUATE, runOf, Session } from './session.ts';
 import { Store } from './store.ts';
 
 /** Build a graph with a model's parameters standing for states. */
@@ -60,12 +57,19 @@ export class ModelProgram {
       if (!used.has(state)) continue;
       this.#store.write(state, values ? ARRAYS[state.type.dtype].from(values.data) : valuesOf(state)!.copy(name));
     }
-    this.#session = new Session(this.#store, new Copied(new Map()), () => ({ graph: trace(), extra: null }), new Programs());
+    this.#session = new Session(this.#store, new Copied(new Map()), () => ({ graph: trace(), extra: null }), new Programs(), {
+      threads: addon().threads.count,
+    });
   }
 
   /** Run it once. @throws IndexError for an index that is out of bounds */
   async run(inputs: ReadonlyMap<string, Data>): Promise<Map<string, Data>> {
-    return drive(this.#session.use([1], ([compiled]) => runOnce(compiled!, inputs)));
+    const held = this.#session.hold([1]);
+    try {
+      return await drive(runOnce(held.programs[0]!, inputs));
+    } finally {
+      held.release();
+    }
   }
 
   dispose(): void {
@@ -75,11 +79,10 @@ export class ModelProgram {
 }
 
 function* runOnce(compiled: Compiled<null>, inputs: ReadonlyMap<string, Data>): Loop<Map<string, Data>> {
-  const { program, bound } = compiled;
+  const { program } = compiled;
   const batch = new Map([...inputs].map(([name, data]) => [name, { data, shape: [data.length] }]));
   const feed = packBatches([batch], program.feed.columns, program.feed.bytes);
-  const request = { ...EVALUATE, steps: 1, feed, threads: threadsFor(program, addon().threads.count) };
-  const result = yield* perform<RunResult>({ now: () => bound.runSync(request), later: () => bound.run(request) });
+  const result = yield* perform(runOf(compiled, { ...EVALUATE, steps: 1, feed }));
   tellPrints(compiled, result.report, result.tried, () => 0);
   return new Map(
     program.report.columns.map(({ name, offset, type }) => {

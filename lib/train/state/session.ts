@@ -6,12 +6,13 @@ import { userPlace } from '../../errors/places.ts';
 import { GraphError } from '../../errors.ts';
 import { type Graph, type Node, type Print, type State, watchNodes } from '../../ir/graph.ts';
 import { bytesOf } from '../../ir/op.ts';
-import type { NativeBlock } from '../../native/addon.ts';
+import type { NativeBlock, RunRequest, RunResult } from '../../native/addon.ts';
 import { allocate, CompiledProgram, type Engine, target, withOurErrors } from '../../native/program.ts';
 import { checkRoom, type Purpose } from '../../native/room.ts';
+import { threadsFor } from '../../native/threads.ts';
 import { Interpreter, type InterpreterInit } from '../debug/interpreter.ts';
 import { type NdArray, ndarray } from '../feed/source.ts';
-import type { Loop } from '../loop/effect.ts';
+import type { Effect } from '../loop/effect.ts';
 import { type Profile, profileOf } from '../loop/profile.ts';
 import type { Entry, Programs } from './programs.ts';
 import type { Store } from './store.ts';
@@ -26,6 +27,8 @@ function purposeOf(shape: Shape): Purpose {
 const PER_INSTR = 4096;
 
 export interface SessionOptions {
+  /** Of each run, where its program is worth them. */
+  readonly threads: number;
   /** Measure each instruction. */
   readonly profiled?: boolean;
   /** Run op by op, and look at what each gives. */
@@ -35,6 +38,8 @@ export interface SessionOptions {
 export interface Compiled<T> {
   readonly program: Program;
   readonly bound: Engine;
+  /** Threads that its runs ask for. */
+  readonly threads: number;
   /** What tracing gave besides the graph. */
   readonly extra: T;
   /** Steps that its runs tried or had a part in, and the threads the last of them got. */
@@ -42,6 +47,21 @@ export interface Compiled<T> {
   /** What runs of it tell: see `tellPrints`. */
   readonly prints: ReadonlyMap<string, Print>;
 }
+
+/** Programs for batches of some shapes, which are there until they are released. */
+export interface Held<T> {
+  readonly programs: readonly Compiled<T>[];
+  release(): void;
+}
+
+/** A run of a program, now or later. */
+export function runOf({ bound, threads }: Compiled<unknown>, request: Omit<RunRequest, 'threads'>): Effect<RunResult> {
+  const whole: RunRequest = { ...request, threads };
+  return { now: bound.runSync.bind(bound, whole), later: bound.run.bind(bound, whole) };
+}
+
+/** Counters of a run that neither draws randomness nor updates. */
+export const EVALUATE = { micros: 1, seed: 0n, attempt: 0, stepCount: 0, skips: 0, maxSkips: 0 } as const;
 
 const DATA: Purpose = { what: 'the copy of the data', advice: 'Batches of a stream take less' };
 
@@ -104,7 +124,7 @@ export class Session<T, S extends Shape = number> {
     data: Copied,
     trace: (shape: S) => { graph: Graph; extra: T },
     programs: Programs,
-    options: SessionOptions = {},
+    options: SessionOptions,
   ) {
     this.#store = store;
     this.#data = data;
@@ -113,9 +133,12 @@ export class Session<T, S extends Shape = number> {
     this.#options = options;
   }
 
-  /** Work with the programs for batches of these shapes, which are there until it is done. */
-  *use<R>(shapes: readonly S[], work: (programs: readonly Compiled<T>[]) => Loop<R>): Loop<R> {
+  /** The programs for batches of these shapes, compiled where they are not there. */
+  hold(shapes: readonly S[]): Held<T> {
     const held: Entry[] = [];
+    const release = (): void => {
+      for (const entry of held) this.#programs.release(entry);
+    };
     try {
       const programs = shapes.map((shape) => {
         const entry = this.#entry(shape);
@@ -123,17 +146,11 @@ export class Session<T, S extends Shape = number> {
         held.push(entry);
         return entry.compiled;
       });
-      return yield* work(programs);
-    } finally {
-      for (const entry of held) this.#programs.release(entry);
+      return { programs, release };
+    } catch (error) {
+      release();
+      throw error;
     }
-  }
-
-  /** Compile the program for batches of a shape, to see whether that can be done. */
-  prepare(shape: S): void {
-    const entry = this.#entry(shape);
-    this.#programs.hold(entry);
-    this.#programs.release(entry);
   }
 
   /** Where the time went, for each shape in order of first use. No run may be on. */
@@ -184,7 +201,7 @@ export class Session<T, S extends Shape = number> {
   }
 
   #compile(shape: S): Compiled<T> {
-    const { profiled, debug } = this.#options;
+    const { threads, profiled, debug } = this.#options;
     const places = new Map<Node, string>();
     const note = (node: Node): void => {
       const place = userPlace();
@@ -203,7 +220,7 @@ export class Session<T, S extends Shape = number> {
     if (profiled) bound.startProfile();
     const key = typeof shape === 'number' ? shape : shape.name;
     const ran = this.#measured.get(key)?.ran ?? { steps: 0, threads: 1 };
-    return { program, bound, extra, ran, prints: graph.prints };
+    return { program, bound, threads: threadsFor(program, threads), extra, ran, prints: graph.prints };
   }
 
   /** The block of what goes from one micro-batch to the next, which the programs of all batch sizes share. */

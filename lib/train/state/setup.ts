@@ -2,10 +2,11 @@
 import type { ClipPolicy } from '../../clip/clip.ts';
 import { none } from '../../clip/policies/none.ts';
 import { OptionError } from '../../errors.ts';
-import { headerOf, type RunFacts } from '../../history/header.ts';
+import { headerOf } from '../../history/header.ts';
 import type { RecordHeader } from '../../history/history.ts';
 import { Graph, type State, type Tensor } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
+import { addon } from '../../native/addon.ts';
 import {
   Buffer,
   type Match,
@@ -19,24 +20,22 @@ import {
 import { type Values, valuesOf } from '../../nn/module/values.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../../optim/apply/apply.ts';
 import { Finishing } from '../../optim/apply/finishing.ts';
+import { inEpochs } from '../../optim/schedules/length.ts';
 import { emaState, emaWeight } from '../../optim/weights/ema.ts';
 import { traceInspection, type Watching } from '../debug/inspect.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
 import type { Batch, Source, Tensors } from '../feed/source.ts';
-import type { Running } from '../loop/fit.ts';
+import { Evaluation } from '../loop/evaluate.ts';
 import { Predictor } from '../loop/predict.ts';
 import type { Metrics } from '../loop/progress.ts';
-import { checkSparseTables, type FitOptions, groupParameters, type TrainerOptions, type Weights } from '../options.ts';
+import { checkSparseTables, groupParameters, type TrainerOptions, type Weights } from '../options.ts';
 import { Accumulators } from '../step/accumulation.ts';
 import { Guarding } from '../step/guarding.ts';
 import { LossScale } from '../step/loss-scale.ts';
-import type { TracedMetric } from '../step/measure.ts';
 import { matchPenalties, type Penalties } from '../step/penalties.ts';
-import { watchRates } from '../step/rates.ts';
 import { type Stands, traceEvaluate, tracePredict, traceTrain, type Unreached } from '../step/step.ts';
 import { Plateau } from '../watch/plateau.ts';
-import { isPerLayer } from '../watch/recording.ts';
 import { stateNames } from './checkpoint.ts';
 import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
 import { Programs } from './programs.ts';
@@ -46,18 +45,27 @@ import { inModule, Store } from './store.ts';
 /** The first step of trained parameters; 0 of those that are not in it. */
 export type Since = ReadonlyMap<Parameter, number>;
 
-/** The run that hears of what is found. */
-type Hearing = Pick<Running, 'warnings' | 'idle' | 'counters'>;
+/** Who hears of what is found while the programs of a run are traced and fed. */
+export interface Heard {
+  /** A parameter that the loss cannot move. */
+  unreached(found: Unreached): void;
+  /** The learning rate of a group in a step. */
+  rate(group: number, lr: number, step: number): void;
+}
 
-export class Setup<M extends Module> {
+export class Setup {
   readonly store: Store;
   readonly policy: ClipPolicy;
+  /** Of runs, where they are worth them. */
+  readonly threads: number;
   readonly parameters: readonly Parameter[];
   readonly buffers: readonly Buffer[];
   /** All names that the model has for each of them. */
   readonly names: ReadonlyMap<Parameter | Buffer, readonly string[]>;
   /** The states of the parameters and of the buffers that are written with them, neighbors in the store. */
   readonly weights: readonly State[];
+  /** The trained parameters, each group with its optimizer. */
+  readonly groups: readonly ApplyGroup[];
   /** Names of the trained parameters, in the order in which policies see them. */
   readonly trained: readonly string[];
   readonly plateau: Plateau | null;
@@ -69,13 +77,12 @@ export class Setup<M extends Module> {
   readonly since: Since;
   /** Those of all sessions. */
   readonly programs: Programs = new Programs();
-  readonly #options: TrainerOptions<M, string>;
+  readonly #options: TrainerOptions<Module, string>;
   readonly #found: readonly (readonly [string, Parameter | Buffer])[];
   readonly #penalties: Penalties;
   readonly #scaling: LossScale | null;
   readonly #ema: ((step: number) => number) | null;
   readonly #predictors: Readonly<Record<Weights, Predictor>>;
-  readonly #groups: readonly ApplyGroup[];
   readonly #applyStates: ApplyStates = new ApplyStates();
   readonly #accumulators: Accumulators | null;
   readonly #plans: Plans;
@@ -87,12 +94,13 @@ export class Setup<M extends Module> {
    * @param before what is taken over; no run may be on
    * @throws OptionError if an option finds nothing that it is for; where nothing is trained, what is for that does not count
    */
-  constructor(options: TrainerOptions<M, string>, since: Since = new Map(), before: Setup<M> | null = null) {
-    const { model, accumulate = 1, clip = none(), predict = forwardOfX } = options;
+  constructor(options: TrainerOptions<Module, string>, since: Since = new Map(), before: Setup | null = null) {
+    const { model, accumulate = 1, clip = none(), predict = forwardOfX, threads = addon().threads.count } = options;
     this.#options = options;
     this.#plans = checkAugmentation(options.augment);
     this.#transforms = before?.transforms ?? checkPreprocess(options.preprocess);
     this.policy = clip;
+    this.threads = threads;
     this.plateau = before?.plateau ?? (options.plateau ? new Plateau(options.plateau) : null);
     this.#found = [...valuesIn(model)];
     this.names = namesOf(model);
@@ -100,13 +108,13 @@ export class Setup<M extends Module> {
     this.buffers = [...this.names.keys()].filter((x) => x instanceof Buffer);
     this.weights = [...this.parameters, ...this.buffers.filter((b) => b.persistent)].map(({ state }) => state);
     this.since = since;
-    this.#groups = groupParameters(options, since);
-    const trained = this.#groups.flatMap((g) => g.params);
+    this.groups = groupParameters(options, since);
+    const trained = this.groups.flatMap((g) => g.params);
     const { ema, regularize, guards, constraints, prune } = trained.length > 0 ? options : ({} as Partial<typeof options>);
     this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
     this.#penalties = regularize ? matchPenalties(model, trained, regularize) : [];
     const penalized = this.#penalties.flatMap(([, params]) => params.map((p) => p.name));
-    checkSparseTables(this.#groups, accumulate, penalized);
+    checkSparseTables(this.groups, accumulate, penalized);
     this.#scaling = options.lossScale === undefined ? null : new LossScale(options.lossScale);
     this.guarding = guards ? new Guarding(model, trained, guards) : null;
     this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);
@@ -120,7 +128,7 @@ export class Setup<M extends Module> {
     this.#accumulators = accumulate > 1 ? new Accumulators(accumulate, this.buffers) : null;
     this.store = new Store(this.#allStates(), inModule);
     this.store.reset(this.store.own.filter((s) => s.init));
-    this.kept = keptOf(this.#groups, this.#applyStates, this.averages, this.finishing);
+    this.kept = keptOf(this.groups, this.#applyStates, this.averages, this.finishing);
     if (before) takeOver(before, this);
     const predictor = (stands?: Stands): Predictor =>
       new Predictor(
@@ -159,71 +167,68 @@ export class Setup<M extends Module> {
 
   /** Whether the same parameters are to be trained, since these steps. */
   sameTrained(since: Since): boolean {
-    const [before, now] = [this.#groups, groupParameters(this.#options, since)];
+    const [before, now] = [this.groups, groupParameters(this.#options, since)];
     const same = (a: ApplyGroup, b: ApplyGroup): boolean => a.since === b.since && sameOrder(a.params, b.params);
     return before.length === now.length && before.every((g, i) => same(g, now[i]!));
   }
 
-  /** A session of a run, which hears of parameters that the loss does not move. */
-  training(
-    feeder: Feeder,
-    options: Pick<FitOptions<string>, 'profile' | 'record'> = {},
-    run: Hearing | null = null,
-  ): Session<Apply> {
+  /**
+   * The session of a run.
+   * @param profiled each instruction is measured
+   * @param perLayer the 2-norm of each gradient is reported
+   */
+  training(feeder: Feeder, heard: Heard, profiled: boolean, perLayer: boolean): Session<Apply> {
     const { model, loss } = this.#options;
     const { plateau } = this;
     const spec = {
       model,
       loss,
-      groups: this.#groups,
+      groups: this.groups,
       states: this.#applyStates,
       policy: this.policy,
       finishing: this.finishing,
       accumulators: this.#accumulators,
       ema: this.#ema,
-      perLayer: isPerLayer(options.record),
+      perLayer,
       penalties: this.#penalties,
       scaling: this.#scaling,
       guarding: this.guarding,
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
-      ...(run && { onRate: watchRates(this.#groups, run) }),
+      onRate: heard.rate.bind(heard),
     };
     const trace = (count: number): { graph: Graph; extra: Apply } => {
       const { graph, apply, unreached } = traceTrain(spec, count, (g) => this.#prepared(feeder.trace(g, count)));
-      if (run) for (const found of unreached) warnOfUnreached(found, run);
-      return { graph, extra: apply };
+      for (const found of unreached) heard.unreached(found);
+      const fillRows: Apply['fillRows'] = (...rows) => inEpochs(feeder.epochSteps, () => apply.fillRows(...rows));
+      return { graph, extra: { ...apply, fillRows } };
     };
-    const made = { ...this.#session, profiled: options.profile ?? false };
-    return new Session(this.store, new Copied(feeder.data), trace, this.programs, made);
+    return new Session(this.store, new Copied(feeder.data), trace, this.programs, { ...this.#session, profiled });
   }
 
   /** What a record says of a run. */
-  header(facts: Omit<RunFacts, 'policy' | 'groups' | 'accumulate'>): RecordHeader {
+  header(seed: bigint, batchSize: number, perLayer: boolean): RecordHeader {
     const { accumulate = 1 } = this.#options;
-    return headerOf({ policy: this.policy, groups: this.#groups, accumulate, ...facts });
+    const { policy, threads } = this;
+    return headerOf({ policy, groups: this.groups, seed, threads, batchSize, accumulate, perLayer });
   }
 
   /** @param data of the source */
-  evaluation(source: Source, data: Copied, weights: Weights): Session<readonly TracedMetric[]> {
+  evaluation(source: Source, data: Copied, weights: Weights, batchSize: number): Evaluation {
     const { model, loss, metrics } = this.#options;
-    return new Session(
-      this.store,
-      data,
-      (count) => {
-        const trace = (graph: Graph): Tensors => this.#prepared(source.trace(graph, count));
-        return traceEvaluate(model, { loss, ...metrics }, trace, this.#stands(weights));
-      },
-      this.programs,
-      this.#session,
-    );
+    const trace = (count: number): ReturnType<typeof traceEvaluate> => {
+      const prepared = (graph: Graph): Tensors => this.#prepared(source.trace(graph, count));
+      return traceEvaluate(model, { loss, ...metrics }, prepared, this.#stands(weights));
+    };
+    return new Evaluation(new Session(this.store, data, trace, this.programs, this.#session), source, batchSize);
   }
 
   /** The session that inspects a batch: all rows of a source. */
   inspection(source: Source, data: Copied, match: Pattern | undefined): Session<Watching> {
-    const trained = this.#groups.flatMap((g) => g.params);
+    const { model, loss } = this.#options;
+    const trained = this.groups.flatMap((g) => g.params);
     const trace = (count: number): { graph: Graph; extra: Watching } =>
-      traceInspection(this.#options, trained, match, (graph) => this.#prepared(source.trace(graph, count)));
-    return new Session(this.store, data, trace, this.programs);
+      traceInspection(model, loss, trained, match, (graph) => this.#prepared(source.trace(graph, count)));
+    return new Session(this.store, data, trace, this.programs, { threads: this.threads });
   }
 
   get transforms(): Transforms {
@@ -242,7 +247,7 @@ export class Setup<M extends Module> {
   }
 
   get #session(): SessionOptions {
-    return { debug: this.debug ? { gradients: !this.scaleAdapts } : null };
+    return { threads: this.threads, debug: this.debug ? { gradients: !this.scaleAdapts } : null };
   }
 
   /** Whether the scale of the loss follows what overflows. */
@@ -348,7 +353,7 @@ export class Setup<M extends Module> {
     const { plateau } = this;
     plateau.see(
       metrics[plateau.metric]!,
-      this.#groups.map((g) => g.optimizer.lr(step)),
+      this.groups.map((g) => g.optimizer.lr(step)),
     );
     this.store.write(plateau.state, plateau.values);
   }
@@ -363,24 +368,18 @@ export class Setup<M extends Module> {
     const graph = new Graph('train');
     for (const state of this.restorable) graph.state(state);
     for (const { state } of this.buffers) graph.state(state);
-    const grads = this.#groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
+    const grads = this.groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
     const { policy, finishing, names: allNames } = this;
     const states = this.#applyStates;
     if (grads.length > 0) {
-      buildApply({ graph, groups: this.#groups, allNames, states, grads, policy, loss, finishing, ema: this.#ema });
+      buildApply({ graph, groups: this.groups, allNames, states, grads, policy, loss, finishing, ema: this.#ema });
     }
     return [...graph.states, ...(this.plateau ? [this.plateau.state] : []), ...(this.#scaling?.states ?? [])];
   }
 }
 
-function warnOfUnreached({ name, op }: Unreached, { warnings, counters: { step } }: Hearing): void {
-  const how = op === null ? 'does not depend on it' : `depends on it only through ${op}, which passes no gradient on`;
-  const text = `${name} is trained, but the loss ${how}: it does not learn. If that is meant, set its requiresGrad to false`;
-  warnings.add('unreached', text, { name, step, op });
-}
-
-function forwardOfX<M extends Module>(batch: Batch, model: M): Tensor {
+function forwardOfX(batch: Batch, model: Module): Tensor {
   if (!batch.x) throw new OptionError('predict: expected an array of rows, or one named x, got undefined');
   return (model.forward as (x: Tensor) => Tensor).call(model, batch.x);
 }

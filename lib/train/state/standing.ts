@@ -1,60 +1,26 @@
-// standing.ts: where a trainer stands, in a run or between two, and how that goes to a file and comes from one.
-import { CheckpointError, DataError } from '../../errors.ts';
-import type { StepLog } from '../../history/log.ts';
-import { MAX_WEIGHTS } from '../../io/limits.ts';
-import type { State } from '../../ir/graph.ts';
-import type { Data } from '../../ir/op.ts';
-import type { Module } from '../../nn/module/module.ts';
-import { preprocessMetadata, preprocessOf } from '../feed/prepare.ts';
-import type { Running } from '../loop/fit.ts';
+// standing.ts: where a trainer stands, in a run or between two.
+import { StepLog } from '../../history/log.ts';
+import type { Halt } from '../loop/halt.ts';
 import { type Counters, type Course, inBatchesOf, NO_COURSE, START } from '../loop/progress.ts';
+import { type Plan, Running } from '../loop/running.ts';
 import type { Warnings } from '../loop/warnings.ts';
-import type { Weights } from '../options.ts';
-import { type CheckpointRule, checkpointFiles, MOST_KEPT, type WriteCheckpoint } from '../watch/checkpointing.ts';
-import { keptNow, sameValues, withoutValues } from '../watch/watcher.ts';
-import { type Checkpoint, type LoadResult, matchCheckpoint, nameByState, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import type { Current } from './current.ts';
-import type { Setup } from './setup.ts';
+import { keptNow } from '../watch/watcher.ts';
 
-/** A run, and how its batches are counted. */
-export interface Begun extends Running {
-  /** Let other trainers have the model's values. */
-  readonly release: () => void;
-  /** Rows of its batches; null where they are a stream's. */
-  readonly batchSize: number | null;
-}
-
-/** What of a trainer goes to a file. */
-export interface Captured {
-  readonly weightsOnly: boolean;
-  readonly weights: Weights;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
-export interface StandingContext<M extends Module> {
-  readonly current: () => Current<M>;
-  readonly log: StepLog;
-  /** Rows of the trainer's batches, and its seed. */
-  readonly batchSize: number;
-  readonly seed: bigint;
-  readonly accumulate: number;
-  /** Who the trainer is, to the model. */
-  readonly name: symbol;
-}
-
-export class Standing<M extends Module> {
+export class Standing {
+  /** The last steps. */
+  readonly log: StepLog = new StepLog();
   seed: bigint;
-  running: Begun | null = null;
-  readonly #c: StandingContext<M>;
+  running: Running | null = null;
   #counters: Counters = START;
   #course: Course = NO_COURSE;
-  /** Rows of the batches in which they count. */
+  /** Rows of the batches in which they count; and of those of the run that is on, null where they are a stream's. */
   #counted: number;
+  #fed: number | null = null;
 
-  constructor(c: StandingContext<M>) {
-    this.#c = c;
-    this.seed = c.seed;
-    this.#counted = c.batchSize;
+  /** @param batchSize rows of the trainer's batches */
+  constructor(seed: bigint, batchSize: number) {
+    this.seed = seed;
+    this.#counted = batchSize;
   }
 
   get counters(): Counters {
@@ -67,140 +33,40 @@ export class Standing<M extends Module> {
     return watchers ? { ...course, kept: keptNow(course.kept, watchers), left: null } : course;
   }
 
+  /** Rows of the batches in which the counters count. */
+  get batchSize(): number {
+    return (this.running && this.#fed) ?? this.#counted;
+  }
+
   /** A run begins. @param batchSize rows of its batches; null where they are a stream's */
-  begin(run: Omit<Begun, 'counters' | 'course' | 'watchers'>): Begun {
-    this.running = { ...run, counters: this.#countersIn(run.batchSize), course: this.#from(this.#course), watchers: null };
+  begin(plan: Plan, halt: Halt, warnings: Warnings, batchSize: number | null): Running {
+    this.#fed = batchSize;
+    const { tried } = this.#course;
+    const course = { ...this.#course, begin: { tried, epoch: this.#counters.epoch } };
+    this.running = new Running(plan, halt, warnings, { seed: this.seed, counters: this.#countersFed, course });
     return this.running;
   }
 
-  end({ counters, course, batchSize }: Begun): void {
-    this.#counters = counters;
-    this.#course = course;
-    this.#counted = batchSize ?? this.#counted;
+  /** The run that is on has ended. */
+  end(): void {
+    this.#counters = this.running!.counters;
+    this.#course = this.running!.course;
+    this.#counted = this.#fed ?? this.#counted;
     this.running = null;
   }
 
-  /** Copy state as of now, in a turn. @returns what writes it */
-  async capture({ weightsOnly, weights, metadata }: Captured): Promise<WriteCheckpoint> {
-    const current = this.#c.current();
-    const setup = current.next();
-    try {
-      const names = weightsOnly ? setup.weightNames(weights) : setup.stateNames();
-      const { counters, seed, course } = this;
-      const batchSize = this.running?.batchSize ?? this.#counted;
-      const header = this.metadata(metadata);
-      const since = setup.sinceNames;
-      const values = await setup.store.snapshot([...names.values()]);
-      const progress = weightsOnly ? null : { counters, seed, batchSize, since, course: courseWith(course, setup, values) };
-      const watchers = this.running?.watchers;
-      // What follows the run is not behind the file: who goes on from it would leave a gap in the record.
-      const complete = async (ready?: () => Promise<void>): Promise<void> => {
-        await watchers?.flush();
-        await ready?.();
-      };
-      return (file, ready) => writeCheckpoint(file, names, values, progress, header, () => complete(ready));
-    } finally {
-      current.leave(setup);
-    }
+  /** Be elsewhere. A run that has begun goes on from there. @param batchSize rows of the batches in which the counters count */
+  move(seed: bigint, counters: Counters, course: Course, batchSize: number): void {
+    this.seed = seed;
+    this.#counters = counters;
+    this.#course = course;
+    this.#counted = batchSize;
+    this.log.clear();
+    this.running?.move({ seed, counters: this.#countersFed, course });
   }
 
-  /** For the header of a file. */
-  metadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
-    return { ...metadata, ...preprocessMetadata(this.#c.current().setup.transforms) };
+  /** Counters in batches of the run. */
+  get #countersFed(): Counters {
+    return this.#fed === null ? this.#counters : inBatchesOf(this.#counters, this.#counted, this.#fed);
   }
-
-  /**
-   * Be where a file says, in a turn; nothing is changed where it does not fit. A run that has begun goes on with the one in the file.
-   * @throws CheckpointError, DataError
-   */
-  adopt(read: Checkpoint, strict: boolean): LoadResult {
-    const current = this.#c.current();
-    const transforms = preprocessOf(read.file, read.metadata, current.setup.transforms);
-    const { counters = START, seed = this.seed, batchSize, since = {}, course = NO_COURSE } = read.progress ?? {};
-    const setup = current.next((before) => before.sinceOf(since), this.running !== null);
-    try {
-      const { values, ...result } = matchCheckpoint(read, setup.stateNames(true), strict, this.running !== null);
-      current.adopt(setup);
-      if (transforms) setup.transforms = transforms;
-      setup.restore(values);
-      setup.claim(this.#c.name);
-      this.#counters = counters;
-      this.#counted = batchSize ?? this.#c.batchSize;
-      this.#course = course ? { ...course, left: weightsOf(setup, values) } : { ...NO_COURSE, ...this.#guessed(counters) };
-      this.seed = seed;
-      this.#c.log.clear();
-      if (this.running) {
-        this.running.counters = this.#countersIn(this.running.batchSize);
-        this.running.course = this.#course;
-      }
-      return result;
-    } finally {
-      current.leave(setup);
-    }
-  }
-
-  /** A run without a course, of an earlier version, began where it did by what is known: at the beginning. */
-  #guessed({ attempt }: Counters): Pick<Course, 'tried' | 'validated'> {
-    const tried = Math.ceil(attempt / this.#c.accumulate);
-    return { tried, validated: tried };
-  }
-
-  #countersIn(batchSize: number | null): Counters {
-    return batchSize === null ? this.#counters : inBatchesOf(this.#counters, this.#counted, batchSize);
-  }
-
-  #from(course: Course): Course {
-    return { ...course, begin: { tried: course.tried, epoch: this.#counters.epoch } };
-  }
-}
-
-type Values = ReadonlyMap<State, Data>;
-
-/** Values of the model's weights among others, by their names in files. */
-function weightsOf<M extends Module>(setup: Setup<M>, values: Values): Map<string, Data> {
-  const names = nameByState(setup.stateNames());
-  return new Map(setup.weights.flatMap((state) => (values.has(state) ? [[names.get(state)!, values.get(state)!]] : [])));
-}
-
-/** What was kept for the weights that a run left is not kept with others, which somebody has set since. */
-function courseWith<M extends Module>(course: Course, setup: Setup<M>, values: Values): Course {
-  const { kept, left } = course;
-  return left === null || sameValues(weightsOf(setup, values), left) ? course : { ...course, kept: withoutValues(kept) };
-}
-
-/**
- * The newest checkpoint that is whole; null: there is none at all. Those that are not are told.
- * @throws DataError where there are some, and none is whole; CheckpointError
- */
-export async function newestWhole(rule: CheckpointRule, warnings: Warnings): Promise<Checkpoint | null> {
-  let broken: unknown = null;
-  // There may be more of them, from a run that kept more.
-  const files = checkpointFiles({ ...rule, keep: MOST_KEPT });
-  for (const [i, file] of files.entries()) {
-    try {
-      const read = await wholeCheckpoint(file);
-      if (broken instanceof Error) {
-        const text = `resume: ${broken.message}; the checkpoint before it is taken, ${file}`;
-        warnings.add('brokenCheckpoint', text, { name: file, step: read.progress?.counters.step ?? 0 });
-      }
-      return read;
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      const { code } = error.details;
-      // What the system does not let be read may be whole.
-      if (code !== undefined && code !== 'ENOENT') throw error;
-      if (code === undefined) broken ??= error;
-      else if (i >= rule.keep) break;
-    }
-  }
-  if (!(broken instanceof DataError)) return null;
-  const text = `resume: ${broken.message}; no checkpoint is whole: to begin anew, remove or rename them`;
-  throw new DataError(text, broken.details, { cause: broken });
-}
-
-/** A checkpoint to go on with. @throws CheckpointError for one of weights alone */
-export async function wholeCheckpoint(file: string): Promise<Checkpoint> {
-  const read = await readCheckpoint(file, MAX_WEIGHTS);
-  if (read.progress) return read;
-  throw new CheckpointError(`resume: ${file}: expected a checkpoint of a training, got weights only: load takes those`, { file });
 }

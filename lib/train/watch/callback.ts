@@ -1,10 +1,12 @@
 // callback.ts: what users have follow a run.
 import type { Report } from '../../optim/apply/report.ts';
 import { custom, type Field, fn, list, show, suggestion, text } from '../../options/index.ts';
-import type { Counters, EpochEnd, FitResult, Metrics } from '../loop/progress.ts';
+import type { Wait } from '../loop/effect.ts';
+import type { Counters, EpochEnd, FitResult, Kept, Metrics } from '../loop/progress.ts';
+import type { Running } from '../loop/running.ts';
 import type { GuardEvent } from '../step/guarding.ts';
 import { plain } from './plain.ts';
-import type { Ending, Follower, Kept, Wait } from './watcher.ts';
+import type { Ending, Follower } from './watcher.ts';
 
 /** The run that a callback follows. */
 export interface CallbackRun {
@@ -93,11 +95,27 @@ export const callbacks: Field<readonly Callback<string>[]> = custom('a list', (v
   return all;
 });
 
+/** The callbacks of a run as those who follow it; the functions of its options alone are the first. */
+export function followersOf(
+  plain: Pick<Callback<string>, 'onEpoch' | 'onGuard'>,
+  callbacks: readonly Callback<string>[],
+  running: Running,
+): Follower[] {
+  const view = {
+    get counters() {
+      return running.counters;
+    },
+    stop: () => running.halt.call(),
+  };
+  const first = plain.onEpoch || plain.onGuard ? [follower(plain, 'onEpoch or onGuard', view)] : [];
+  return [...first, ...callbacks.map((callback, i) => follower(callback, `callbacks[${i}]`, view))];
+}
+
 /**
  * A callback as a follower of a run.
  * @param where for errors
  */
-export function follower(callback: Callback<string>, where: string, run: CallbackRun): Follower {
+function follower(callback: Callback<string>, where: string, run: CallbackRun): Follower {
   return {
     name: `callback.${callback.name ?? ''}`,
     where,

@@ -7,9 +7,10 @@ import { insist } from '../../io/file/insist.ts';
 import { checkWritable } from '../../io/file/write.ts';
 import type { Report, Reports } from '../../optim/apply/report.ts';
 import { either, type Field, number, options, text, whole } from '../../options/index.ts';
+import type { Wait } from '../loop/effect.ts';
 import type { Warnings } from '../loop/warnings.ts';
 import { metadata } from '../state/checkpoint.ts';
-import type { ChunkFacts, Ending, Wait, Watcher } from './watcher.ts';
+import type { ChunkFacts, Ending, Watcher } from './watcher.ts';
 
 /** So many steps, or seconds, whichever comes first. */
 export interface Every {
@@ -98,18 +99,14 @@ function unlessMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
 
-export interface CheckpointingContext {
-  readonly warnings: Warnings;
-  /** Copy all state, as of now; gives what writes it to a file, and calls `ready` before that takes the place of another. */
-  readonly capture: (metadata: Readonly<Record<string, string>>) => Promise<WriteCheckpoint>;
-}
-
+/** Writes state that was copied to a file, and calls `ready` before that takes the place of another. */
 export type WriteCheckpoint = (file: string, ready?: () => Promise<void>) => Promise<void>;
 
 export class Checkpointing implements Watcher {
   readonly name = 'checkpoint';
   readonly #rule: CheckpointRule;
-  readonly #c: CheckpointingContext;
+  readonly #warnings: Warnings;
+  readonly #capture: (metadata: Readonly<Record<string, string>>) => Promise<WriteCheckpoint>;
   /** Steps tried, of all runs, and of those since the last checkpoint. */
   #tried = 0;
   #steps = 0;
@@ -122,9 +119,15 @@ export class Checkpointing implements Watcher {
   #writing: Promise<void> | null = null;
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(rule: CheckpointRule, c: CheckpointingContext) {
+  /** @param capture copies all state, as of now */
+  constructor(
+    rule: CheckpointRule,
+    warnings: Warnings,
+    capture: (metadata: Readonly<Record<string, string>>) => Promise<WriteCheckpoint>,
+  ) {
     this.#rule = rule;
-    this.#c = c;
+    this.#warnings = warnings;
+    this.#capture = capture;
   }
 
   /** What would be said at the first checkpoint, maybe hours later. */
@@ -183,7 +186,7 @@ export class Checkpointing implements Watcher {
     this.#steps = 0;
     this.#time = performance.now();
     const { file, metadata } = this.#rule;
-    const write = await this.#c.capture(metadata);
+    const write = await this.#capture(metadata);
     // Those before it move on when it is all there.
     const writing = write(file, () => moveOn(checkpointFiles(this.#rule)));
     this.#writing = writing.catch((error: unknown) => {
@@ -194,6 +197,6 @@ export class Checkpointing implements Watcher {
   #warn({ loss, step }: Report): void {
     const { file } = this.#rule;
     const text = `${file}: no checkpoint is written while the loss is ${loss}: what is there stays`;
-    this.#c.warnings.add('noCheckpoint', text, { name: file, step, loss });
+    this.#warnings.add('noCheckpoint', text, { name: file, step, loss });
   }
 }

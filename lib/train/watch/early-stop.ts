@@ -1,8 +1,9 @@
 // early-stop.ts: the end of a run whose validation stops improving, and the best weights, which are the model's when the run has ended.
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
-import type { Metrics, StopReason } from '../loop/progress.ts';
-import { after, type Host, type Kept, unreadable, type Wait, type Watcher } from './watcher.ts';
+import { after, type Wait } from '../loop/effect.ts';
+import type { Kept, Metrics, StopReason } from '../loop/progress.ts';
+import { type Host, unreadable, type Watcher } from './watcher.ts';
 
 export interface EarlyStop<K extends string = never> {
   /** Validations without improvement before the run ends. */

@@ -4,45 +4,39 @@ import type { RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
 import { type Reports, tooManySkips } from '../../optim/apply/report.ts';
 import type { Chunk } from '../feed/feeder.ts';
-import { afterYoung, type Culprit, Inquiry, type InquiryContext } from '../loop/culprit.ts';
-import { type Effect, type Loop, perform } from '../loop/effect.ts';
-import type { Running } from '../loop/fit.ts';
-import type { GuardEvent, Guarding } from '../step/guarding.ts';
+import { afterYoung, type Culprit, type Inquiry } from '../loop/culprit.ts';
+import { type Loop, perform } from '../loop/effect.ts';
+import type { Running } from '../loop/running.ts';
+import type { Current } from '../state/current.ts';
+import type { GuardEvent } from '../step/guarding.ts';
 import type { Rollback } from './rollback.ts';
 import type { Tally } from './tally.ts';
-import type { Watcher } from './watcher.ts';
+import type { Ran, Watcher } from './watcher.ts';
 
 // Of what guards find, in a result.
 const MOST_EVENTS = 100;
-
-export interface GuardsContext extends InquiryContext {
-  readonly running: Running;
-  readonly guarding: Guarding | null;
-  /** Null where no guard rolls back. */
-  readonly rollback: Rollback | null;
-  readonly tally: Tally;
-  /** Names of the trained parameters. */
-  readonly names: readonly string[];
-  /** Tell those who follow the run. */
-  readonly tell: (event: GuardEvent) => void;
-  /** Do it in a turn. */
-  readonly inTurn: (task: () => void) => Effect<void>;
-}
 
 export class Guards implements Watcher {
   readonly name = 'guards';
   /** What guards found: the first of it. */
   readonly events: GuardEvent[] = [];
-  readonly #c: GuardsContext;
+  readonly #current: Current;
+  readonly #running: Running;
+  readonly #tally: Tally;
+  readonly #rollback: Rollback | null;
   readonly #inquiry: Inquiry;
 
-  constructor(c: GuardsContext) {
-    this.#c = c;
-    this.#inquiry = new Inquiry(c);
+  /** @param rollback null where no guard rolls back */
+  constructor(current: Current, running: Running, tally: Tally, rollback: Rollback | null, inquiry: Inquiry) {
+    this.#current = current;
+    this.#running = running;
+    this.#tally = tally;
+    this.#rollback = rollback;
+    this.#inquiry = inquiry;
   }
 
   steps(reports: Reports): void {
-    const { guarding } = this.#c;
+    const { guarding } = this.#current.setup;
     if (!guarding) return;
     const any = guarding.placed.some((_, g) => reports.column(`guard.${g}`).some((at) => at >= 0));
     if (!any) return;
@@ -51,12 +45,10 @@ export class Guards implements Watcher {
     }
   }
 
-  /**
-   * Look at a chunk that was run: at steps that were not finite, and at what has ended it.
-   * @throws what ends the run
-   */
-  *examine(chunk: Chunk, reports: Reports, result: RunResult): Loop<void> {
-    const { running, guarding, tally, rollback, inTurn } = this.#c;
+  /** At steps that were not finite, and at what has ended it. @throws what ends the run */
+  *examine(chunk: Chunk, { reports, result }: Ran): Loop<void> {
+    const [running, tally] = [this.#running, this.#tally];
+    const { access, setup } = this.#current;
     if (tally.bad >= 0) yield* this.#inquiry.tell(chunk, reports, tally.bad);
     if (result.status === STATUS.tooManySkips) {
       const last = reports.length - 1;
@@ -64,50 +56,50 @@ export class Guards implements Watcher {
       throw this.#skippedTooOften(reports, culprit);
     }
     if (result.status !== STATUS.nonFinite) return;
-    const found = guarding?.at(result.position);
+    const found = setup.guarding?.at(result.position);
     const culprit = !found || found.action === 'stop' ? yield* this.#inquiry.ofEnd(chunk, reports, result.tried) : null;
     if (!found) throw this.#nonFinite(result, culprit);
     const { attempt, step } = running.counters;
     const { label: guard, name, action } = found;
     const tell = (): void => this.#tell({ guard, action, name, value: null, attempt, step });
     if (action === 'stop') {
-      yield* perform(inTurn(tell));
+      yield* perform(access.inTurn(tell));
       const text = `fit: ${guard}: ${name} at step ${step}${because(culprit)}`;
       throw new GuardError(text, { guard, name, action, attempt, step, culprit });
     }
     chunk.giveBack?.(result.tried + 1);
     // What was undone counts, and is told, in the same turn as what it was undone by.
     yield* perform(
-      inTurn(() => {
+      access.inTurn(() => {
         tell();
-        rollback!.back(chunk.micros, { guard, name });
+        this.#rollback!.back(chunk.micros, { guard, name });
         tally.addUndone();
-        running.course = { ...running.course, tried: running.course.tried + 1 };
+        running.undone();
       }),
     );
   }
 
   #tell(event: GuardEvent): void {
     if (this.events.length < MOST_EVENTS) this.events.push(event);
-    this.#c.tell(event);
+    this.#running.watchers!.tell('guard', event);
   }
 
   #skippedTooOften(reports: Reports, culprit: Culprit | null): GradclipError {
     const last = reports.at(reports.length - 1);
     const hit = last.nonFinite === null ? last.guards?.[0] : undefined;
-    const { skips } = this.#c.running.counters;
+    const { skips } = this.#running.counters;
     if (hit) {
       const { step, attempt } = last;
       const text = `fit: ${skips} steps in a row were skipped, the last by ${hit.guard}: ${hit.name} is ${hit.value}`;
       return new GuardError(text, { guard: hit.guard, name: hit.name, action: 'skip', step, attempt, skips });
     }
-    const text = because(culprit) + (culprit?.kind === 'input' ? '' : afterYoung(this.#c.policy, last.step));
+    const text = because(culprit) + (culprit?.kind === 'input' ? '' : afterYoung(this.#current.setup.policy, last.step));
     return tooManySkips('fit', last, skips, { text, culprit });
   }
 
   #nonFinite(result: RunResult, culprit: Culprit | null): NonFiniteError {
-    const tensor = this.#c.names[result.position] ?? null;
-    const { step, attempt, skips } = this.#c.running.counters;
+    const tensor = this.#current.setup.trained[result.position] ?? null;
+    const { step, attempt, skips } = this.#running.counters;
     const text = `fit: the gradient of ${tensor ?? 'an unknown tensor'} is not finite${because(culprit)}`;
     return new NonFiniteError(text, { tensor, step, attempt, skips, culprit });
   }

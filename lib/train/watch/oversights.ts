@@ -1,20 +1,25 @@
-// oversights.ts: what nobody may have meant of a run as a whole: no weight has changed, the gradient or a learning rate was always 0, threads were fewer.
+// oversights.ts: what nobody may have meant of a run as a whole: the loss cannot move a parameter, no weight has changed, the gradient or a learning rate
+// was always 0, threads were fewer.
 import { whyLeftOut } from '../../optim/apply/report.ts';
-import type { Running } from '../loop/fit.ts';
-import { warnOfZeroRates } from '../step/rates.ts';
+import type { Running } from '../loop/running.ts';
+import type { Heard } from '../state/setup.ts';
+import type { Unreached } from '../step/step.ts';
+import type { Rates } from './rates.ts';
 import type { Tally } from './tally.ts';
 import type { ChunkFacts, Ending, Watcher } from './watcher.ts';
 
-export class Oversights implements Watcher {
+export class Oversights implements Watcher, Heard {
   readonly name = 'oversights';
   readonly #running: Running;
   readonly #tally: Tally;
+  readonly #rates: Rates;
   readonly #threadsAsked: boolean;
 
   /** @param threadsAsked the number of threads was asked for: who gets fewer is told */
-  constructor(running: Running, tally: Tally, threadsAsked: boolean) {
+  constructor(running: Running, tally: Tally, rates: Rates, threadsAsked: boolean) {
     this.#running = running;
     this.#tally = tally;
+    this.#rates = rates;
     this.#threadsAsked = threadsAsked;
   }
 
@@ -30,7 +35,19 @@ export class Oversights implements Watcher {
     const { tried, applied, moved } = this.#tally;
     if (tried > 0 && applied === 0) this.#warnOfNothingApplied();
     else if (tried > 0 && !moved) this.#warnOfZeroGradient();
-    if (applied > 0) warnOfZeroRates(this.#running, tried);
+    if (applied > 0) this.#rates.end(this.#running.counters.step, tried);
+  }
+
+  /** A program was traced whose loss cannot move a parameter that is trained. */
+  unreached({ name, op }: Unreached): void {
+    const how = op === null ? 'does not depend on it' : `depends on it only through ${op}, which passes no gradient on`;
+    const text = `${name} is trained, but the loss ${how}: it does not learn. If that is meant, set its requiresGrad to false`;
+    this.#running.warnings.add('unreached', text, { name, step: this.#running.counters.step, op });
+  }
+
+  /** A group has this learning rate in a step. */
+  rate(group: number, lr: number, step: number): void {
+    this.#rates.see(group, lr, step);
   }
 
   #warnOfNothingApplied(): void {

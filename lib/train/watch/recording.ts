@@ -4,7 +4,9 @@ import type { StepLog } from '../../history/log.ts';
 import { Recorder } from '../../history/write.ts';
 import type { Reports } from '../../optim/apply/report.ts';
 import { bool, either, type Field, options, text } from '../../options/index.ts';
-import type { Wait, Watcher } from './watcher.ts';
+import type { Wait } from '../loop/effect.ts';
+import type { Running } from '../loop/running.ts';
+import type { Watcher } from './watcher.ts';
 
 /** What the record of a fit is written to: `record` of `Trainer.fit`. */
 export interface RecordOptions {
@@ -37,20 +39,19 @@ export class Recording implements Watcher {
    * The file is opened.
    * @param header asked for where there is a file
    * @param names of the trained parameters
-   * @param attempt batches drawn so far
    */
   constructor(
     record: string | RecordOptions | undefined,
     header: () => RecordHeader,
     log: StepLog,
-    run: { readonly names: readonly string[]; readonly attempt: number; readonly sync: boolean },
+    names: readonly string[],
+    { counters, blocks: sync }: Running,
   ) {
-    const { names, attempt, sync } = run;
     this.#log = log;
     this.#names = names;
     this.#sync = sync;
     const file = fileOf(record);
-    this.#recorder = file === undefined ? null : new Recorder({ file, header: header(), attempt, sync });
+    this.#recorder = file === undefined ? null : new Recorder({ file, header: header(), attempt: counters.attempt, sync });
   }
 
   steps(reports: Reports): void {

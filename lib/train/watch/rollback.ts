@@ -3,8 +3,9 @@ import { GuardError } from '../../errors.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import { type Field, options, Place, whole } from '../../options/index.ts';
-import type { Counters } from '../loop/progress.ts';
-import { after, type Host, type Kept, unreadable, type Wait, type Watcher } from './watcher.ts';
+import { after, type Wait } from '../loop/effect.ts';
+import type { Counters, Kept } from '../loop/progress.ts';
+import { type Host, unreadable, type Watcher } from './watcher.ts';
 
 /** When weights go back to earlier ones: `rollback` of a trainer. */
 export interface RollbackOptions {
@@ -20,9 +21,9 @@ export const rollback: Field<RollbackOptions, Required<RollbackOptions>> = optio
   limit: whole({ min: 1 }).default(3),
 });
 
-interface RollbackContext {
-  readonly states: readonly State[];
-  /** Put all of a trainer's state back. */
+/** All of a trainer's state, and how it is put back. */
+interface RolledBack {
+  readonly store: { readonly states: readonly State[] };
   restore(values: ReadonlyMap<State, Data>): void;
 }
 
@@ -40,13 +41,13 @@ export class Rollback implements Watcher {
   readonly name = 'rollback';
   readonly key: string;
   readonly #rule: Required<RollbackOptions>;
-  readonly #setup: RollbackContext;
+  readonly #setup: RolledBack;
   readonly #host: Host;
   readonly #running: { counters: Counters };
   #standing: Standing | null = null;
   #values: ReadonlyMap<State, Data> | null = null;
 
-  constructor(options: RollbackOptions, setup: RollbackContext, host: Host, running: { counters: Counters }) {
+  constructor(options: RollbackOptions, setup: RolledBack, host: Host, running: { counters: Counters }) {
     this.#rule = rollback.read(options, new Place('Trainer', 'option', 'rollback'));
     this.key = String(this.#rule.every);
     this.#setup = setup;
@@ -55,7 +56,7 @@ export class Rollback implements Watcher {
   }
 
   restore({ state, values }: Kept): void {
-    const found = values?.snapshot && this.#host.found(values.snapshot, this.#setup.states);
+    const found = values?.snapshot && this.#host.found(values.snapshot, this.#setup.store.states);
     if (!found) return;
     if (!isStanding(state)) throw unreadable(this.name);
     this.#standing = state;
@@ -72,7 +73,7 @@ export class Rollback implements Watcher {
     const last = this.#standing;
     if (last && (tried % this.#rule.every !== 0 || tried <= last.tried)) return null;
     return () =>
-      after(this.#host.read(this.#setup.states), (values) => {
+      after(this.#host.read(this.#setup.store.states), (values) => {
         this.#values = values;
         this.#standing = { step: this.#running.counters.step, tried, count: last?.count ?? 0 };
       });

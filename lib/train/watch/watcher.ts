@@ -3,37 +3,13 @@
 import { CheckpointError, OptionError } from '../../errors.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
+import type { RunResult } from '../../native/addon.ts';
 import type { Reports } from '../../optim/apply/report.ts';
-import type { EpochEnd, FitResult, Metrics, StopReason } from '../loop/progress.ts';
+import type { Chunk } from '../feed/feeder.ts';
+import { after, type Effect, inOrder, type Loop, type Wait } from '../loop/effect.ts';
+import type { EpochEnd, FitResult, Kept, Metrics, StopReason } from '../loop/progress.ts';
+import type { Access } from '../state/access.ts';
 import type { GuardEvent } from '../step/guarding.ts';
-
-/** At once, or when it has been waited for. */
-export type Wait<T = void> = T | Promise<T>;
-
-/** Go on with what may have to be waited for: at once where it is there. */
-export function after<T, R>(value: Wait<T>, next: (value: T) => Wait<R>): Wait<R> {
-  return value instanceof Promise ? value.then(next) : next(value);
-}
-
-/** Do one thing after the other. */
-export function inOrder<T>(items: readonly T[], task: (item: T) => Wait): Wait {
-  let waits: Promise<void> | null = null;
-  for (const item of items) {
-    const next: Wait = waits ? waits.then(() => task(item)) : task(item);
-    if (next instanceof Promise) waits = next;
-  }
-  return waits ?? undefined;
-}
-
-/** What is kept of a watcher from a run to the next one, and in checkpoints. */
-export interface Kept {
-  /** What its state means: one with another key begins afresh. */
-  readonly key: string;
-  /** JSON. */
-  readonly state: unknown;
-  /** Values of the trainer's states, by their names in files, in sets. */
-  readonly values?: Readonly<Record<string, ReadonlyMap<string, Data>>>;
-}
 
 /** Of a state that is none of its own, as in a file that somebody has changed. */
 export function unreadable(name: string): CheckpointError {
@@ -53,6 +29,12 @@ export interface ChunkFacts {
   /** Steps tried with these, of all runs; updates before them. */
   readonly tried: number;
   readonly step: number;
+}
+
+/** What came of a chunk that was run. */
+export interface Ran {
+  readonly reports: Reports;
+  readonly result: RunResult;
 }
 
 /**
@@ -75,6 +57,8 @@ export interface Watcher {
   before?(tried: number): (() => Wait) | null;
   /** The steps of a chunk are done. */
   steps?(reports: Reports, facts: ChunkFacts): void;
+  /** Outside of turns, when all were told of its steps: look at a chunk, repair what it has done, or throw what ends the run. */
+  examine?(chunk: Chunk, ran: Ran): Loop<void>;
   validation?(metrics: Metrics<string>): Wait;
   /** A guard has found something. */
   guard?(event: GuardEvent): void;
@@ -117,6 +101,7 @@ type Told = 'validation' | 'guard' | 'epoch' | 'end' | 'start' | 'steps';
 /** All that follow one run. */
 export class Watchers {
   readonly #all: readonly Watcher[];
+  readonly #access: Access;
   readonly #sync: boolean;
   /** Those that have a function, ours first: most chunks are told to few. */
   readonly #own: Having;
@@ -127,7 +112,8 @@ export class Watchers {
   #failure: { readonly error: unknown } | null = null;
 
   /** @param sync nothing may wait */
-  constructor(own: readonly Watcher[], followers: readonly Follower[], sync: boolean) {
+  constructor(own: readonly Watcher[], followers: readonly Follower[], access: Access, sync: boolean) {
+    this.#access = access;
     this.#all = [...own, ...followers];
     this.#own = having(own);
     this.#followers = having(followers);
@@ -168,14 +154,14 @@ export class Watchers {
     return null;
   }
 
-  /** What is to be done in a turn before the next chunk; null: nothing. */
-  before(tried: number): (() => Wait) | null {
+  /** What is to be done before the next chunk; null: nothing. */
+  before(tried: number): Effect<void> | null {
     const tasks: (() => Wait)[] = [];
     for (const w of this.#either('before')) {
       const task = w.before(tried);
       if (task) tasks.push(task);
     }
-    return tasks.length === 0 ? null : () => inOrder(tasks, (task) => task());
+    return tasks.length === 0 ? null : this.#access.inTurn(() => inOrder(tasks, (task) => task()));
   }
 
   /** In a turn: what happened. `told` is to be waited for after it. */
@@ -196,6 +182,10 @@ export class Watchers {
         }
       }
     });
+  }
+
+  *examine(chunk: Chunk, ran: Ran): Loop<void> {
+    for (const w of this.#own('examine')) yield* w.examine(chunk, ran);
   }
 
   /** Wait for followers that do. @throws what one of them failed with */

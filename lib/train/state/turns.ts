@@ -10,19 +10,27 @@ export class Turns {
     return this.#count === 0;
   }
 
-  async take<T>(task: () => T | Promise<T>): Promise<T> {
+  /** Wait for a turn. @returns what ends it */
+  begin(): Promise<() => void> {
     const before = this.#last;
     let done!: () => void;
     this.#last = new Promise((resolve) => {
       done = resolve;
     });
     this.#count++;
-    try {
-      await before;
-      return await task();
-    } finally {
+    const end = (): void => {
       this.#count--;
       done();
+    };
+    return before.then(() => end);
+  }
+
+  async take<T>(task: () => T | Promise<T>): Promise<T> {
+    const end = await this.begin();
+    try {
+      return await task();
+    } finally {
+      end();
     }
   }
 }

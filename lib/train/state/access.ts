@@ -1,6 +1,7 @@
 // access.ts: who may use a trainer when: its own calls take turns, and other trainers of the same values wait until they are done.
 import { BusyError, DisposedError } from '../../errors.ts';
 import { holdAll, type Memory } from '../../nn/module/values.ts';
+import type { Effect, Wait } from '../loop/effect.ts';
 import { Turns } from './turns.ts';
 
 export class Access {
@@ -73,10 +74,18 @@ export class Access {
     }
   }
 
-  /** The same for a part of a fit, whether or not the trainer was disposed of meanwhile. */
-  turn<T>(task: () => T | Promise<T>): Promise<T> {
+  /** The same for what belongs to a fit, whether or not the trainer was disposed of meanwhile. */
+  take<T>(task: () => T | Promise<T>): Promise<T> {
     return this.#turns.take(task);
   }
+
+  /** As an effect of its loop. A fit that blocks waits for nobody: it began when no call was under way. */
+  inTurn<T>(task: () => Wait<T>): Effect<T> {
+    return { now: task as () => T, later: () => this.take(task) };
+  }
+
+  /** Wait for a turn of a fit; what it gives ends it. */
+  readonly turn: Effect<() => void> = { now: () => () => {}, later: () => this.#turns.begin() };
 
   #checkUsable(what: string): void {
     if (this.#disposed) throw new DisposedError(`${what}: the trainer was disposed`);

@@ -1,0 +1,122 @@
+// running.ts: a run that is on: where it stands, how long it is to be, and how it is told to end.
+import type { RunResult } from '../../native/addon.ts';
+import type { Watchers } from '../watch/watcher.ts';
+import type { Halt } from './halt.ts';
+import type { Counters, Course } from './progress.ts';
+import type { Warnings } from './warnings.ts';
+
+/** What a run is to be: how long, from where it began. */
+export interface Plan {
+  readonly steps: number;
+  readonly epochs: number;
+  /** Steps from one validation to the next; null: between the steps of an epoch there is none. */
+  readonly validateEvery: number | null;
+  /** Nothing may wait. */
+  readonly blocks: boolean;
+  /** It goes on with one that was interrupted. */
+  readonly resumed: boolean;
+}
+
+/** Where a run is, and what keys what it draws. */
+export interface Place {
+  readonly seed: bigint;
+  readonly counters: Counters;
+  readonly course: Course;
+}
+
+export class Running implements Place {
+  readonly halt: Halt;
+  readonly warnings: Warnings;
+  seed: bigint;
+  counters: Counters;
+  course: Course;
+  /** Who follows it, once they have taken up what was kept of them. */
+  watchers: Watchers | null = null;
+  readonly #plan: Plan;
+
+  constructor(plan: Plan, halt: Halt, warnings: Warnings, { seed, counters, course }: Place) {
+    this.#plan = plan;
+    this.halt = halt;
+    this.warnings = warnings;
+    this.seed = seed;
+    this.counters = counters;
+    this.course = course;
+  }
+
+  get blocks(): boolean {
+    return this.#plan.blocks;
+  }
+
+  get resumed(): boolean {
+    return this.#plan.resumed;
+  }
+
+  /** Go on from elsewhere, before the first step. */
+  move({ seed, counters, course }: Place): void {
+    this.seed = seed;
+    this.counters = counters;
+    this.course = course;
+  }
+
+  /** Steps tried since it began. */
+  get tried(): number {
+    return this.course.tried - this.course.begin.tried;
+  }
+
+  get stepsLeft(): number {
+    return this.#plan.steps - this.tried;
+  }
+
+  /** What of its length has been reached. Of both, steps: they are done before the epoch that they end is over. */
+  get reached(): 'epochs' | 'steps' | null {
+    if (this.stepsLeft <= 0) return 'steps';
+    return this.counters.epoch - this.course.begin.epoch >= this.#plan.epochs ? 'epochs' : null;
+  }
+
+  /** Whether validations come at the ends of epochs alone. */
+  get validatesEpochs(): boolean {
+    return this.#plan.validateEvery === null;
+  }
+
+  /** Whether steps were tried since the last validation, as many as there are between two: whichever run tried them. */
+  get validationDue(): boolean {
+    const { validateEvery } = this.#plan;
+    const { tried, validated } = this.course;
+    return validateEvery !== null && tried % validateEvery === 0 && tried > validated;
+  }
+
+  get untilValidation(): number {
+    const { validateEvery } = this.#plan;
+    return validateEvery === null ? Number.POSITIVE_INFINITY : validateEvery - (this.course.tried % validateEvery);
+  }
+
+  /** Steps were run. */
+  advance({ attempt, stepCount, skips, tried }: RunResult): void {
+    const { counters, course } = this;
+    const batch = counters.batch + (attempt - counters.attempt);
+    const all = course.tried + tried;
+    // Where no step is followed by a validation, none is due when a run begins that has some.
+    this.course = { ...course, tried: all, validated: this.validatesEpochs ? all : course.validated };
+    this.counters = { epoch: counters.epoch, attempt, step: stepCount, batch, skips };
+  }
+
+  /** A step was tried whose updates a guard took back. */
+  undone(): void {
+    this.course = { ...this.course, tried: this.course.tried + 1 };
+  }
+
+  /** A validation between two steps is done. */
+  validated(): void {
+    this.course = { ...this.course, validated: this.course.tried };
+  }
+
+  /** The epoch under way is over. @returns how many are */
+  endEpoch(): number {
+    const { counters, course } = this;
+    const epoch = counters.epoch + 1;
+    this.counters = { ...counters, epoch, batch: 0 };
+    // What was over before the run began is none of its epochs.
+    if (this.tried === 0) this.course = { ...course, begin: { ...course.begin, epoch } };
+    return epoch;
+  }
+}

@@ -1,0 +1,161 @@
+// fit.ts: one fit of a trainer, from its beginning to its end.
+import { resolve } from 'node:path';
+import { OptionError } from '../../errors.ts';
+import { inEpochs } from '../../optim/schedules/length.ts';
+import type { Feeder } from '../feed/feeder.ts';
+import { feederOf, isStream } from '../feed/inputs.ts';
+import { checkFitOptions, type FitFiles } from '../given.ts';
+import { type Loop, perform, waitFor } from '../loop/effect.ts';
+import { fitLoop } from '../loop/fit.ts';
+import { Halt } from '../loop/halt.ts';
+import type { FitResult } from '../loop/progress.ts';
+import type { Running } from '../loop/running.ts';
+import { Warnings } from '../loop/warnings.ts';
+import type { FitOptions } from '../options.ts';
+import type { Current } from '../state/current.ts';
+import { newestWhole, type Saving, wholeCheckpoint } from '../state/saving.ts';
+import type { Standing } from '../state/standing.ts';
+import { Checkpointing } from '../watch/checkpointing.ts';
+import { isPerLayer, Recording } from '../watch/recording.ts';
+import type { Ending, Watcher } from '../watch/watcher.ts';
+import type { Reader } from './run.ts';
+import { Training } from './training.ts';
+
+type Fed = Parameters<typeof feederOf>[1];
+
+export class Fit {
+  readonly running: Running;
+  readonly #current: Current;
+  readonly #standing: Standing;
+  readonly #saving: Saving;
+  readonly #where: 'fit' | 'fitSync';
+  readonly #data: Fed;
+  readonly #options: FitOptions<string>;
+  readonly #files: FitFiles;
+  readonly #batchSize: number;
+  /** Let other trainers have the model's values. */
+  readonly #release: () => void;
+
+  /**
+   * The trainer is busy from here on, until the loop has ended.
+   * @param given arguments of the trainer's method
+   * @throws BusyError, DisposedError, OptionError: then nothing has begun
+   */
+  constructor(current: Current, standing: Standing, saving: Saving, where: 'fit' | 'fitSync', given: ArrayLike<unknown>) {
+    const { access, options: trainer } = current;
+    const blocks = where === 'fitSync';
+    if (blocks) access.checkIdle(where);
+    access.checkFree(where);
+    const { checkpoint, resume } = checkFitOptions(where, given, Object.keys(trainer.metrics ?? {}));
+    const options = (given[1] ?? {}) as FitOptions<string>;
+    const { steps, validation, validateWeights, validateEvery, signal, batchSize = current.batchSize } = options;
+    current.weightsOf(where, validateWeights);
+    if (current.setup.plateau && !validation) {
+      throw new OptionError(`${where}: the trainer's plateau needs a validation set`, { option: 'validation' });
+    }
+    access.checkAlone(where);
+    current.takeIn(where);
+    this.#current = current;
+    this.#standing = standing;
+    this.#saving = saving;
+    this.#where = where;
+    this.#data = given[0] as Fed;
+    this.#options = options;
+    // Where the process stands may change meanwhile.
+    this.#files = { checkpoint: checkpoint && { ...checkpoint, file: resolve(checkpoint.file) }, resume };
+    this.#batchSize = batchSize;
+    this.#release = access.begin(where);
+    const plan = {
+      steps: steps ?? Number.POSITIVE_INFINITY,
+      epochs: options.epochs ?? (steps === undefined ? 1 : Number.POSITIVE_INFINITY),
+      validateEvery: validateEvery ?? null,
+      blocks,
+      resumed: resume !== null,
+    };
+    const warnings = new Warnings(options.logger ?? trainer.logger);
+    this.running = standing.begin(plan, new Halt(signal ?? null), warnings, isStream(this.#data) ? null : batchSize);
+  }
+
+  /** @param reader of the reports; null: there is none */
+  *loop(reader: Reader | null): Loop<FitResult<string>> {
+    const { running } = this;
+    try {
+      if (running.resumed) yield* waitFor(this.#resume());
+      const feeder = this.#feeder();
+      let training: Training | null = null;
+      let ending: Ending;
+      try {
+        training = new Training(this.#current, running, feeder, this.#options, () => this.#writers(feeder, reader));
+        const { chunks, epochs, watchers } = training;
+        yield* training.begin();
+        ending = { result: training.result(yield* fitLoop(running, feeder, chunks, epochs, watchers)), error: null };
+      } catch (error) {
+        ending = { result: null, error };
+      }
+      return yield* this.#end(ending, training, feeder);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Be where a checkpoint is, before anything is trained. */
+  async #resume(): Promise<void> {
+    const { checkpoint, resume } = this.#files;
+    const read = resume === 'auto' ? await newestWhole(checkpoint!, this.running.warnings) : await wholeCheckpoint(resume!);
+    if (read) await this.#current.access.take(() => this.#saving.adopt(read, true));
+  }
+
+  #feeder(): Feeder {
+    const { accumulate, options } = this.#current;
+    const { dropLast = false } = options;
+    const { seed, counters } = this.running;
+    const { epoch, batch } = counters;
+    const feed = { batchSize: this.#batchSize, accumulate, dropLast, seed, place: { epoch, batch } };
+    return feederOf(this.#where, this.#data, this.#options.shuffle, feed);
+  }
+
+  /** Those who take down what happens: they are told after all others of the library. */
+  #writers({ epochSteps }: Feeder, reader: Reader | null): Watcher[] {
+    const [current, running, saving] = [this.#current, this.running, this.#saving];
+    const { log } = this.#standing;
+    const { record } = this.#options;
+    const header = (): ReturnType<typeof current.setup.header> =>
+      inEpochs(epochSteps, () => current.setup.header(running.seed, this.#batchSize, isPerLayer(record)));
+    log.epochSteps = epochSteps ?? log.epochSteps;
+    const { checkpoint } = this.#files;
+    const checkpointing =
+      checkpoint &&
+      // The run has to be written even if the trainer was disposed of meanwhile: then it has ended.
+      new Checkpointing(checkpoint, running.warnings, (metadata) =>
+        current.access.take(() => saving.capture({ weightsOnly: false, weights: 'model', metadata })),
+      );
+    const recording = new Recording(record, header, log, current.setup.trained, running);
+    return [recording, ...(reader ? [reader] : []), ...(checkpointing ? [checkpointing] : [])];
+  }
+
+  /** Whoever follows the run is told of its end, what it has opened is closed. The first of all errors counts. */
+  *#end(ending: Ending, training: Training | null, feeder: Feeder): Loop<FitResult<string>> {
+    let failure = ending.result ? null : { error: ending.error };
+    try {
+      if (training) yield* training.end(ending);
+    } catch (error) {
+      failure ??= { error };
+    }
+    training?.dispose();
+    try {
+      yield* perform(feeder.close);
+    } catch (error) {
+      failure ??= { error };
+    }
+    if (failure) throw failure.error;
+    // What was found while the run ended is in it too.
+    return { ...ending.result!, warnings: this.running.warnings.list };
+  }
+
+  #leave(): void {
+    this.#release();
+    this.running.halt.close();
+    this.#standing.end();
+    if (this.#current.access.disposed) this.#current.setup.dispose();
+  }
+}

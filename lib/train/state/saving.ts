@@ -1,0 +1,140 @@
+// saving.ts: how a trainer's state goes to a file and comes from one.
+import { CheckpointError, DataError } from '../../errors.ts';
+import { MAX_WEIGHTS } from '../../io/limits.ts';
+import type { State } from '../../ir/graph.ts';
+import type { Data } from '../../ir/op.ts';
+import { preprocessMetadata, preprocessOf } from '../feed/prepare.ts';
+import { type Counters, type Course, NO_COURSE, START } from '../loop/progress.ts';
+import type { Warnings } from '../loop/warnings.ts';
+import type { Weights } from '../options.ts';
+import { type CheckpointRule, checkpointFiles, MOST_KEPT, type WriteCheckpoint } from '../watch/checkpointing.ts';
+import { sameValues, withoutValues } from '../watch/watcher.ts';
+import { type Checkpoint, type LoadResult, matchCheckpoint, nameByState, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import type { Current } from './current.ts';
+import type { Setup } from './setup.ts';
+import type { Standing } from './standing.ts';
+
+/** What of a trainer goes to a file. */
+export interface Captured {
+  readonly weightsOnly: boolean;
+  readonly weights: Weights;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export class Saving {
+  readonly #current: Current;
+  readonly #standing: Standing;
+
+  constructor(current: Current, standing: Standing) {
+    this.#current = current;
+    this.#standing = standing;
+  }
+
+  /** Copy state as of now, in a turn. @returns what writes it */
+  async capture({ weightsOnly, weights, metadata }: Captured): Promise<WriteCheckpoint> {
+    const setup = this.#current.next();
+    try {
+      const names = weightsOnly ? setup.weightNames(weights) : setup.stateNames();
+      const { counters, seed, course, batchSize, running } = this.#standing;
+      const header = this.metadata(metadata);
+      const since = setup.sinceNames;
+      const values = await setup.store.snapshot([...names.values()]);
+      const progress = weightsOnly ? null : { counters, seed, batchSize, since, course: courseWith(course, setup, values) };
+      const watchers = running?.watchers;
+      // What follows the run is not behind the file: who goes on from it would leave a gap in the record.
+      const complete = async (ready?: () => Promise<void>): Promise<void> => {
+        await watchers?.flush();
+        await ready?.();
+      };
+      return (file, ready) => writeCheckpoint(file, names, values, progress, header, () => complete(ready));
+    } finally {
+      this.#current.leave(setup);
+    }
+  }
+
+  /** For the header of a file. */
+  metadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
+    return { ...metadata, ...preprocessMetadata(this.#current.setup.transforms) };
+  }
+
+  /**
+   * Be where a file says, in a turn; nothing is changed where it does not fit. A run that has begun goes on with the one in the file.
+   * @throws CheckpointError, DataError
+   */
+  adopt(read: Checkpoint, strict: boolean): LoadResult {
+    const [current, standing] = [this.#current, this.#standing];
+    const begun = standing.running !== null;
+    const transforms = preprocessOf(read.file, read.metadata, current.setup.transforms);
+    const { counters = START, seed = standing.seed, batchSize, since = {}, course = NO_COURSE } = read.progress ?? {};
+    const setup = current.next((before) => before.sinceOf(since), begun);
+    try {
+      const { values, ...result } = matchCheckpoint(read, setup.stateNames(true), strict, begun);
+      current.adopt(setup);
+      if (transforms) setup.transforms = transforms;
+      setup.restore(values);
+      setup.claim(current.trainer);
+      const there = course ? { ...course, left: weightsOf(setup, values) } : { ...NO_COURSE, ...this.#guessed(counters) };
+      standing.move(seed, counters, there, batchSize ?? current.batchSize);
+      return result;
+    } finally {
+      current.leave(setup);
+    }
+  }
+
+  /** A run without a course, of an earlier version, began where it did by what is known: at the beginning. */
+  #guessed({ attempt }: Counters): Pick<Course, 'tried' | 'validated'> {
+    const tried = Math.ceil(attempt / this.#current.accumulate);
+    return { tried, validated: tried };
+  }
+}
+
+type Values = ReadonlyMap<State, Data>;
+
+/** Values of the model's weights among others, by their names in files. */
+function weightsOf(setup: Setup, values: Values): Map<string, Data> {
+  const names = nameByState(setup.stateNames());
+  return new Map(setup.weights.flatMap((state) => (values.has(state) ? [[names.get(state)!, values.get(state)!]] : [])));
+}
+
+/** What was kept for the weights that a run left is not kept with others, which somebody has set since. */
+function courseWith(course: Course, setup: Setup, values: Values): Course {
+  const { kept, left } = course;
+  return left === null || sameValues(weightsOf(setup, values), left) ? course : { ...course, kept: withoutValues(kept) };
+}
+
+/**
+ * The newest checkpoint that is whole; null: there is none at all. Those that are not are told.
+ * @throws DataError where there are some, and none is whole; CheckpointError
+ */
+export async function newestWhole(rule: CheckpointRule, warnings: Warnings): Promise<Checkpoint | null> {
+  let broken: unknown = null;
+  // There may be more of them, from a run that kept more.
+  const files = checkpointFiles({ ...rule, keep: MOST_KEPT });
+  for (const [i, file] of files.entries()) {
+    try {
+      const read = await wholeCheckpoint(file);
+      if (broken instanceof Error) {
+        const text = `resume: ${broken.message}; the checkpoint before it is taken, ${file}`;
+        warnings.add('brokenCheckpoint', text, { name: file, step: read.progress?.counters.step ?? 0 });
+      }
+      return read;
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      const { code } = error.details;
+      // What the system does not let be read may be whole.
+      if (code !== undefined && code !== 'ENOENT') throw error;
+      if (code === undefined) broken ??= error;
+      else if (i >= rule.keep) break;
+    }
+  }
+  if (!(broken instanceof DataError)) return null;
+  const text = `resume: ${broken.message}; no checkpoint is whole: to begin anew, remove or rename them`;
+  throw new DataError(text, broken.details, { cause: broken });
+}
+
+/** A checkpoint to go on with. @throws CheckpointError for one of weights alone */
+export async function wholeCheckpoint(file: string): Promise<Checkpoint> {
+  const read = await readCheckpoint(file, MAX_WEIGHTS);
+  if (read.progress) return read;
+  throw new CheckpointError(`resume: ${file}: expected a checkpoint of a training, got weights only: load takes those`, { file });
+}
