@@ -41,16 +41,6 @@ it('CONSTRAINTS.md: a model that loses three quarters of its hidden units', () =
   expect(Math.abs(difference!)).toBeLessThan(1e-6);
 });
 
-it('LAYERS.md: stripes, and an error that names the layer', () => {
-  const [accuracy, error] = printed('LAYERS.md').trim().split('\n');
-  expect(Number(accuracy!.split(' ')[1])).toBeGreaterThan(0.97);
-  expect(error).toMatch(/^stem: .*expected .*, got /);
-});
-
-it('LAYERS.md: attention with rotary positions finds the token before', () => {
-  expect(Number(printed('LAYERS.md', 'class Before').trim().split(' ')[1])).toBeLessThan(0.3);
-});
-
 it('DEBUGGING.md: a model and its summary', () => {
   const out = printed('DEBUGGING.md', 'summary(new');
   expect(out).toMatch(/^MLP\(\n {2}\(/);

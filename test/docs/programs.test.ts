@@ -5,7 +5,7 @@ import { expect, it, test } from 'vitest';
 import { isAsSaid, programsOf, run } from './programs.ts';
 
 /** Pages whose programs docs.test.ts looks at more closely. */
-const CLOSER = new Set(['CONSTRAINTS.md', 'DEBUGGING.md', 'INSTALL.md', 'LAYERS.md']);
+const CLOSER = new Set(['CONSTRAINTS.md', 'DEBUGGING.md', 'INSTALL.md']);
 
 const pages = readdirSync(resolve(import.meta.dirname, '../../docs'))
   .filter((page) => page.endsWith('.md') && !CLOSER.has(page))
