@@ -7,7 +7,12 @@ import { Module } from '../module/module.ts';
 
 const readReLU = plain('ReLU');
 
-/** max(x, 0). */
+/**
+ * The rectifier as a layer: `max(x, 0)`.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.nn.ReLU
+ */
 export class ReLU extends Module {
   constructor() {
     super();
@@ -21,7 +26,12 @@ export class ReLU extends Module {
 
 const readTanh = plain('Tanh');
 
-/** Hyperbolic tangent. */
+/**
+ * The hyperbolic tangent as a layer.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.nn.Tanh
+ */
 export class Tanh extends Module {
   constructor() {
     super();
@@ -35,7 +45,12 @@ export class Tanh extends Module {
 
 const readSigmoid = plain('Sigmoid');
 
-/** 1 / (1 + exp(-x)). */
+/**
+ * The logistic function as a layer: `1 / (1 + exp(-x))`.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.nn.Sigmoid
+ */
 export class Sigmoid extends Module {
   constructor() {
     super();
@@ -54,7 +69,12 @@ export interface GELUOptions {
 const readGELU = optionsOnly('nn.GELU', geluOptions);
 const readGELUForward = forwardOf('GELU');
 
-/** x times the normal distribution function of x. */
+/**
+ * `x` times the normal distribution function of `x`, as a layer.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.nn.GELU
+ */
 export class GELU extends Module {
   /** 'none' is exact, with erf; 'tanh' the approximation. */
   readonly approximate: 'none' | 'tanh';
@@ -71,7 +91,12 @@ export class GELU extends Module {
 
 const readSiLU = plain('SiLU');
 
-/** x sigmoid(x). */
+/**
+ * SiLU or swish as a layer: `x * sigmoid(x)`.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.nn.SiLU
+ */
 export class SiLU extends Module {
   constructor() {
     super();
@@ -85,7 +110,12 @@ export class SiLU extends Module {
 
 const readSoftplus = plain('Softplus');
 
-/** log(1 + exp(x)). */
+/**
+ * The softplus function as a layer: `log(1 + exp(x))`.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32 or f64
+ * @see torch.nn.Softplus
+ */
 export class Softplus extends Module {
   constructor() {
     super();

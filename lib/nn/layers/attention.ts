@@ -15,10 +15,11 @@ import { Linear, linear } from './linear.ts';
 export interface MultiheadAttentionOptions {
   /** Probability that a weight is dropped while training. Default 0. */
   readonly dropout?: number;
-  /** Default true. */
+  /** Whether projections add something. Default true. */
   readonly bias?: boolean;
   /** Elements of a key, and of a value. Default: those of a query. */
   readonly kdim?: number;
+  /** Size of values. Default: `embedDim`. */
   readonly vdim?: number;
 }
 
@@ -70,21 +71,31 @@ const readForward = signature(
 );
 
 /**
- * Attention with several heads, batch first, as `torch.nn.MultiheadAttention(embedDim, numHeads, batch_first=True)`: query [B, T, E], key
- * [B, S, kdim], value [B, S, vdim] -> [B, T, E]. Parameters `in_proj_weight` [3 E, E] (or `q_proj_weight`, `k_proj_weight` and
- * `v_proj_weight`, if kdim or vdim is not E), `in_proj_bias`, `out_proj.weight`, `out_proj.bias`. The weights of the keys are not
- * returned: they are never all there.
- * @throws OptionError if the heads do not divide `embedDim`; ShapeError for inputs of other shapes.
+ * Attention with several heads, batch first. Parameters `in_proj_weight` [3 E, E] (or `q_proj_weight`,
+ * `k_proj_weight` and `v_proj_weight`, if kdim or vdim is not E), `in_proj_bias`, `out_proj.weight`, `out_proj.bias`.
+ * The weights of the keys are not returned: they are never all there.
+ * @shape query [B, T, E], key [B, S, kdim], value [B, S, vdim] -> [B, T, E]
+ * @throws OptionError if the heads do not divide `embedDim`; ShapeError for inputs of other shapes
+ * @see torch.nn.MultiheadAttention
  */
 export class MultiheadAttention extends Module {
+  /** Size of queries and of what comes out. */
   readonly embedDim: number;
+  /** How many heads there are. */
   readonly numHeads: number;
+  /** Probability with which a weight of a key becomes 0. */
   readonly dropout: number;
+  /** Projections of query, key and value in one [3 E, E]; null where sizes differ. */
   in_proj_weight: Parameter | null = null;
+  /** Projection of the query [E, E], where sizes differ; else null. */
   q_proj_weight: Parameter | null = null;
+  /** Projection of the key [E, kdim], where sizes differ; else null. */
   k_proj_weight: Parameter | null = null;
+  /** Projection of the value [E, vdim], where sizes differ; else null. */
   v_proj_weight: Parameter | null = null;
+  /** Added to the projections [3 E]; null without it. */
   in_proj_bias: Parameter | null;
+  /** The layer that joins the heads [E, E]. */
   out_proj: Linear;
 
   constructor(embedDim: number, numHeads: number, options: MultiheadAttentionOptions = {}) {

@@ -134,10 +134,12 @@ const batchNorm1d = kind('BatchNorm1d', { 2: '[batch, features]', 3: '[batch, fe
 const batchNorm2d = kind('BatchNorm2d', { 4: '[batch, features, height, width]' });
 
 /**
- * Normalizes each channel over the batch, as `torch.nn.BatchNorm1d(numFeatures)`: x [batch, features] or [batch, features, length].
- * In training by the batch's mean and variance, which enter `running_mean` and `running_var` (the latter unbiased); in evaluation by
- * those. `weight` and `bias` [features], 1 and 0 at first. A step that is skipped leaves the running statistics as they were; of the
- * micro-batches of a step each counts.
+ * Normalizes each channel over the batch. In training by the batch's mean and variance, which enter `running_mean`
+ * and `running_var` (the latter unbiased); in evaluation by those. `weight` and `bias` [features], 1 and 0 at first.
+ * A step that is skipped leaves the running statistics as they were; of the micro-batches of a step each counts.
+ * @shape x [batch, features] or [batch, features, length] -> as x
+ * @throws OptionError; ShapeError for another number of dimensions or features; DTypeError unless x is f32
+ * @see torch.nn.BatchNorm1d
  */
 export class BatchNorm1d extends BatchNorm {
   constructor(numFeatures: number, options: BatchNormOptions = {}) {
@@ -145,7 +147,12 @@ export class BatchNorm1d extends BatchNorm {
   }
 }
 
-/** The same over images, as `torch.nn.BatchNorm2d(numFeatures)`: x [batch, features, height, width]. */
+/**
+ * Normalizes each channel of images over the batch: statistics and parameters are those of `BatchNorm1d`.
+ * @shape x [batch, features, height, width] -> as x
+ * @throws OptionError; ShapeError for another number of dimensions or features; DTypeError unless x is f32
+ * @see torch.nn.BatchNorm2d
+ */
 export class BatchNorm2d extends BatchNorm {
   constructor(numFeatures: number, options: BatchNormOptions = {}) {
     super(batchNorm2d, batchNorm2d.made(arguments));

@@ -66,16 +66,20 @@ const readConv2d = signature(
 const readConv2dForward = forwardOf('Conv2d');
 
 /**
- * Convolution over images, as `torch.nn.Conv2d`: x [n, inChannels, h, w] -> [n, outChannels, oh, ow], with
- * oh = floor((h + 2 padding - dilation (kernelSize - 1) - 1) / stride) + 1. Padding is with zeros.
- * `weight` [outChannels, inChannels / groups, kh, kw], `bias` [outChannels].
- *
+ * Convolution over images, with oh = floor((h + 2 padding - dilation (kernelSize - 1) - 1) / stride) + 1. Padding is
+ * with zeros. `weight` [outChannels, inChannels / groups, kh, kw], `bias` [outChannels].
  * ```ts
  * new Conv2d(3, 16, 3, { padding: 'same', bias: false });
  * ```
+ * @shape x [n, inChannels, h, w] -> [n, outChannels, oh, ow]
+ * @throws OptionError; ShapeError for another number of channels, or where x is smaller than the kernel; DTypeError
+ * unless x is f32
+ * @see torch.nn.Conv2d
  */
 export class Conv2d extends Module {
+  /** Kernels [outChannels, inChannels / groups, kh, kw]. */
   weight: Parameter;
+  /** Added to each channel [outChannels]; null without one. */
   bias: Parameter | null;
   readonly #options: Conv2dOptions;
 
@@ -105,11 +109,17 @@ const readConv1d = signature(
 const readConv1dForward = forwardOf('Conv1d');
 
 /**
- * Convolution over sequences, as `torch.nn.Conv1d`: x [n, inChannels, length] -> [n, outChannels, out]. Padding is with zeros.
- * `weight` [outChannels, inChannels / groups, k], `bias` [outChannels].
+ * Convolution over sequences, with out = floor((length + 2 padding - dilation (kernelSize - 1) - 1) / stride) + 1.
+ * Padding is with zeros. `weight` [outChannels, inChannels / groups, kernelSize], `bias` [outChannels].
+ * @shape x [n, inChannels, length] -> [n, outChannels, out]
+ * @throws OptionError; ShapeError for another number of channels, or where x is smaller than the kernel; DTypeError
+ * unless x is f32
+ * @see torch.nn.Conv1d
  */
 export class Conv1d extends Module {
+  /** Kernels [outChannels, inChannels / groups, kernelSize]. */
   weight: Parameter;
+  /** Added to each channel [outChannels]; null without one. */
   bias: Parameter | null;
   readonly #options: Conv1dOptions;
 
@@ -138,12 +148,16 @@ const readConvTranspose2d = signature(
 const readConvTranspose2dForward = forwardOf('ConvTranspose2d');
 
 /**
- * Transposed convolution, as `torch.nn.ConvTranspose2d`: x [n, inChannels, h, w] -> [n, outChannels, oh, ow], with
- * oh = (h - 1) stride - 2 padding + dilation (kernelSize - 1) + outputPadding + 1.
+ * Transposed convolution, with oh = (h - 1) stride - 2 padding + dilation (kernelSize - 1) + outputPadding + 1.
  * `weight` [inChannels, outChannels / groups, kh, kw], `bias` [outChannels].
+ * @shape x [n, inChannels, h, w] -> [n, outChannels, oh, ow]
+ * @throws OptionError; ShapeError for another number of channels; DTypeError unless x is f32
+ * @see torch.nn.ConvTranspose2d
  */
 export class ConvTranspose2d extends Module {
+  /** Kernels [inChannels, outChannels / groups, kh, kw]. */
   weight: Parameter;
+  /** Added to each channel [outChannels]; null without one. */
   bias: Parameter | null;
   readonly #options: ConvTranspose2dOptions;
 

@@ -10,10 +10,14 @@ const readDropout = signature('nn.Dropout', { p: rate.default(0.5) });
 const readDropoutForward = forwardOf('Dropout');
 
 /**
- * In training, elements become 0 with probability `p` and the others grow by 1 / (1 - p); in evaluation nothing changes.
- * As `torch.nn.Dropout`.
+ * In training, elements become 0 with probability `p` and the others grow by 1 / (1 - p); in evaluation nothing
+ * changes.
+ * @shape x [...] -> [...]
+ * @throws OptionError; DTypeError unless x is f32
+ * @see torch.nn.Dropout
  */
 export class Dropout extends Module {
+  /** Probability with which an element becomes 0. */
   readonly p: number;
 
   /** @param p in [0, 1); default 0.5 */

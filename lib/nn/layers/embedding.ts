@@ -27,10 +27,14 @@ const readEmbedding = signature('nn.Embedding', TABLE, options<EmbeddingOptions>
 const readEmbeddingForward = signature('nn.Embedding.forward', { indices: tensor });
 
 /**
- * Vectors by index, as `torch.nn.Embedding`: `weight` [count, dim]; indices [...] -> [..., dim].
- * An index that is none ends the run with an IndexError. Initial values are normal with standard deviation 1.
+ * Vectors by index: `weight` [count, dim], normal with standard deviation 1 at first. An index that is none ends the
+ * run with an IndexError.
+ * @shape indices [...] -> [..., dim]
+ * @throws OptionError
+ * @see torch.nn.Embedding
  */
 export class Embedding extends Module {
+  /** The vectors [count, dim]. */
   weight: Parameter;
   readonly #padding: number | undefined;
 
@@ -52,6 +56,7 @@ export interface EmbeddingBagLayerOptions extends EmbeddingOptions {
   readonly mode?: BagMode;
 }
 
+/** What `nn.EmbeddingBag` takes beside indices. */
 export interface BagInputs {
   /** Where each bag begins among indices [n]: i32 [bags], ascending from 0. Without, indices are [bags, length]. */
   readonly offsets?: TensorLike;
@@ -67,11 +72,16 @@ const readEmbeddingBagForward = signature(
 );
 
 /**
- * Sums, means or maxima of bags of vectors, as `torch.nn.EmbeddingBag`: `weight` [count, dim]; indices, [bags, length] or [n] with offsets ->
- * [bags, dim]. A position with `paddingIdx` does not count, not in the length of a mean either; a bag of none is 0.
+ * Sums, means or maxima of bags of vectors: `weight` [count, dim]. A position with `paddingIdx` does not count, not
+ * in the length of a mean either; a bag of none is 0.
+ * @shape indices [bags, length], or { indices [n], offsets [bags] } -> [bags, dim]
+ * @throws OptionError; ShapeError for indices or offsets of other shapes
+ * @see torch.nn.EmbeddingBag
  */
 export class EmbeddingBag extends Module {
+  /** The vectors [count, dim]. */
   weight: Parameter;
+  /** What is made of the vectors of a bag. */
   readonly mode: BagMode;
   readonly #padding: number | undefined;
 

@@ -20,9 +20,16 @@ export interface FlattenOptions {
 const readFlatten = optionsOnly('nn.Flatten', options<FlattenOptions>()({ startDim: axis.default(1), endDim: axis.default(-1) }));
 const readFlattenForward = forwardOf('Flatten');
 
-/** Dimensions `startDim` to `endDim` become one; by default all but the first: [batch, ...] -> [batch, n]. As `torch.nn.Flatten`. */
+/**
+ * Dimensions `startDim` to `endDim` become one; all but the first, unless options say otherwise.
+ * @shape x [batch, ...] -> [batch, n]
+ * @throws OptionError; ShapeError if x has no such dimensions
+ * @see torch.nn.Flatten
+ */
 export class Flatten extends Module {
+  /** The first dimension that is joined. */
   readonly startDim: number;
+  /** The last dimension that is joined. */
   readonly endDim: number;
 
   constructor(options: FlattenOptions = {}) {
@@ -47,9 +54,16 @@ export class Flatten extends Module {
 const readUnflatten = signature('nn.Unflatten', { dim: axis, sizes: list(whole({ min: -1 }), { min: 1 }) });
 const readUnflattenForward = forwardOf('Unflatten');
 
-/** Dimension `dim` becomes several; one of them may be -1: it is worked out. As `torch.nn.Unflatten`. */
+/**
+ * Dimension `dim` becomes several; one of them may be -1: it is worked out.
+ * @shape x [..., n, ...] -> [..., ...sizes, ...]
+ * @throws OptionError; ShapeError if x has no such dimension, or it is not the product of `sizes`
+ * @see torch.nn.Unflatten
+ */
 export class Unflatten extends Module {
+  /** The dimension that becomes several. */
   readonly dim: number;
+  /** Sizes of the dimensions that it becomes. */
   readonly sizes: readonly number[];
 
   constructor(dim: number, sizes: readonly number[]) {
@@ -59,7 +73,6 @@ export class Unflatten extends Module {
     this.sizes = read.sizes;
   }
 
-  /** @throws ShapeError if the sizes do not multiply to the dimension. */
   forward(x: TensorLike): Tensor {
     const { x: t } = readUnflattenForward(arguments);
     const dim = resolveAxis('Unflatten', this.dim, t.shape.length);
@@ -74,7 +87,12 @@ export class Unflatten extends Module {
 
 const readIdentity = plain('Identity');
 
-/** x itself: what stands where a layer may be. As `torch.nn.Identity`. */
+/**
+ * `x` itself: what stands where a layer may be.
+ * @shape x [...] -> [...]
+ * @throws OptionError
+ * @see torch.nn.Identity
+ */
 export class Identity extends Module {
   constructor() {
     super();

@@ -42,14 +42,21 @@ const readGroupNorm = signature('nn.GroupNorm', { numGroups: size, numChannels: 
 const readGroupNormForward = forwardOf('GroupNorm');
 
 /**
- * Normalizes groups of channels of each example, as `torch.nn.GroupNorm(numGroups, numChannels)`: x [batch, channels, ...]. `weight` and
- * `bias` [channels], 1 and 0 at first.
+ * Normalizes groups of channels of each example. `weight` and `bias` [channels], 1 and 0 at first.
+ * @shape x [batch, channels, ...] -> as x
+ * @throws OptionError; ShapeError for another number of channels; DTypeError unless x is f32
+ * @see torch.nn.GroupNorm
  */
 export class GroupNorm extends Module {
+  /** How many groups the channels make. */
   readonly numGroups: number;
+  /** How many channels x has. */
   readonly numChannels: number;
+  /** Added to variances. */
   readonly eps: number;
+  /** Factors of channels [numChannels]; null without them. */
   weight: Parameter | null;
+  /** Added to channels [numChannels]; null without it. */
   bias: Parameter | null;
 
   /** @throws OptionError if the groups do not divide the channels. */
@@ -68,7 +75,6 @@ export class GroupNorm extends Module {
     this.bias = affine ? new Parameter([numChannels], zeros()) : null;
   }
 
-  /** @throws ShapeError if x has another number of channels. */
   forward(x: TensorLike): Tensor {
     const { x: t } = readGroupNormForward(arguments);
     if (t.shape.length < 2 || t.shape[1] !== this.numChannels) {
@@ -124,14 +130,24 @@ abstract class InstanceNorm extends Module {
 const instanceNorm1d = kind('InstanceNorm1d', 3);
 const instanceNorm2d = kind('InstanceNorm2d', 4);
 
-/** Normalizes each channel of each example, as `torch.nn.InstanceNorm1d`, without running statistics: x [batch, features, length]. */
+/**
+ * Normalizes each channel of each example, without running statistics.
+ * @shape x [batch, features, length] -> as x
+ * @throws OptionError; ShapeError for another number of dimensions or features; DTypeError unless x is f32
+ * @see torch.nn.InstanceNorm1d
+ */
 export class InstanceNorm1d extends InstanceNorm {
   constructor(numFeatures: number, options: GroupNormOptions = {}) {
     super(instanceNorm1d, instanceNorm1d.made(arguments));
   }
 }
 
-/** The same over images, as `torch.nn.InstanceNorm2d`: x [batch, features, height, width]. */
+/**
+ * Normalizes each channel of each image, without running statistics.
+ * @shape x [batch, features, height, width] -> as x
+ * @throws OptionError; ShapeError for another number of dimensions or features; DTypeError unless x is f32
+ * @see torch.nn.InstanceNorm2d
+ */
 export class InstanceNorm2d extends InstanceNorm {
   constructor(numFeatures: number, options: GroupNormOptions = {}) {
     super(instanceNorm2d, instanceNorm2d.made(arguments));

@@ -44,7 +44,7 @@ function looksUp({ node }: Tensor): { rows: Tensor; indices: Tensor } | null {
 
 /** Options of `nn.Linear`. */
 export interface LinearOptions {
-  /** Default true. */
+  /** Whether something is added. Default true. */
   readonly bias?: boolean;
 }
 
@@ -57,11 +57,16 @@ const readLinear = signature(
 const readForward = forwardOf('Linear');
 
 /**
- * Fully connected layer, as `torch.nn.Linear`: `weight` [out, in], `bias` [out]; x [..., in] -> [..., out].
- * Initial values are uniform within 1 / sqrt(in).
+ * Fully connected layer, `x weight^T + bias`: `weight` [out, in] and `bias` [out] are uniform within 1 / sqrt(in) at
+ * first.
+ * @shape x [..., in] -> [..., out]
+ * @throws OptionError; ShapeError if the last dimension of x is not `inFeatures`; DTypeError unless x is f32
+ * @see torch.nn.Linear
  */
 export class Linear extends Module {
+  /** The matrix [out, in]. */
   weight: Parameter;
+  /** What is added [out]; null without it. */
   bias: Parameter | null;
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {

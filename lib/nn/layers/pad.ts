@@ -130,63 +130,113 @@ const replicationPad2d = kind('ReplicationPad2d', 2, LOOKED_UP);
 const circularPad1d = kind('CircularPad1d', 1, LOOKED_UP);
 const circularPad2d = kind('CircularPad2d', 2, LOOKED_UP);
 
-/** Zeros around x [batch, channels, length], as `torch.nn.ZeroPad1d`. */
+/**
+ * Zeros before and after the elements of the last dimension.
+ * @shape x [batch, channels, length] -> [batch, channels, left + length + right]
+ * @throws OptionError; ShapeError for another number of dimensions
+ * @see torch.nn.ZeroPad1d
+ */
 export class ZeroPad1d extends Pad {
   constructor(padding: Padding) {
     super(zeroPad1d, zeroPad1d.made(arguments).padding, { value: 0 });
   }
 }
-/** Zeros around x [batch, channels, height, width], as `torch.nn.ZeroPad2d`. */
+/**
+ * Zeros around images.
+ * @shape x [batch, channels, height, width] -> [batch, channels, top + height + bottom, left + width + right]
+ * @throws OptionError; ShapeError for another number of dimensions
+ * @see torch.nn.ZeroPad2d
+ */
 export class ZeroPad2d extends Pad {
   constructor(padding: Padding) {
     super(zeroPad2d, zeroPad2d.made(arguments).padding, { value: 0 });
   }
 }
-/** One value around x [batch, channels, length], as `torch.nn.ConstantPad1d`. */
+/**
+ * One value before and after the elements of the last dimension.
+ * @shape x [batch, channels, length] -> [batch, channels, left + length + right]
+ * @throws OptionError; ShapeError for another number of dimensions
+ * @see torch.nn.ConstantPad1d
+ */
 export class ConstantPad1d extends Pad {
   constructor(padding: Padding, value: number) {
     const read = constantPad1d.made(arguments);
     super(constantPad1d, read.padding, { value: read.value });
   }
 }
-/** One value around x [batch, channels, height, width], as `torch.nn.ConstantPad2d`. */
+/**
+ * One value around images.
+ * @shape x [batch, channels, height, width] -> [batch, channels, top + height + bottom, left + width + right]
+ * @throws OptionError; ShapeError for another number of dimensions
+ * @see torch.nn.ConstantPad2d
+ */
 export class ConstantPad2d extends Pad {
   constructor(padding: Padding, value: number) {
     const read = constantPad2d.made(arguments);
     super(constantPad2d, read.padding, { value: read.value });
   }
 }
-/** x [batch, channels, length] reflected at its ends, which come once: as `torch.nn.ReflectionPad1d`. The padding is less than the length. */
+/**
+ * Reflects x at its ends, which come once. The padding is less than the length.
+ * @shape x [batch, channels, length] -> [batch, channels, left + length + right]
+ * @throws OptionError; ShapeError for another number of dimensions, or a length that the padding reaches
+ * @see torch.nn.ReflectionPad1d
+ */
 export class ReflectionPad1d extends Pad {
   constructor(padding: Padding) {
     super(reflectionPad1d, reflectionPad1d.made(arguments).padding, reflect);
   }
 }
-/** The same over images, as `torch.nn.ReflectionPad2d`. */
+/**
+ * Reflects images at their sides, whose elements come once. The padding is less than the image.
+ * @shape x [batch, channels, height, width] -> [batch, channels, top + height + bottom, left + width + right]
+ * @throws OptionError; ShapeError for another number of dimensions, or an image that the padding reaches
+ * @see torch.nn.ReflectionPad2d
+ */
 export class ReflectionPad2d extends Pad {
   constructor(padding: Padding) {
     super(reflectionPad2d, reflectionPad2d.made(arguments).padding, reflect);
   }
 }
-/** The ends of x [batch, channels, length] repeated, as `torch.nn.ReplicationPad1d`. */
+/**
+ * Repeats the first and the last element.
+ * @shape x [batch, channels, length] -> [batch, channels, left + length + right]
+ * @throws OptionError; ShapeError for another number of dimensions
+ * @see torch.nn.ReplicationPad1d
+ */
 export class ReplicationPad1d extends Pad {
   constructor(padding: Padding) {
     super(replicationPad1d, replicationPad1d.made(arguments).padding, replicate);
   }
 }
-/** The same over images, as `torch.nn.ReplicationPad2d`. */
+/**
+ * Repeats the elements at the sides of images.
+ * @shape x [batch, channels, height, width] -> [batch, channels, top + height + bottom, left + width + right]
+ * @throws OptionError; ShapeError for another number of dimensions
+ * @see torch.nn.ReplicationPad2d
+ */
 export class ReplicationPad2d extends Pad {
   constructor(padding: Padding) {
     super(replicationPad2d, replicationPad2d.made(arguments).padding, replicate);
   }
 }
-/** x [batch, channels, length] goes on with its other end, as `torch.nn.CircularPad1d`. The padding is at most the length. */
+/**
+ * Goes on at each end with the other end. The padding is at most the length.
+ * @shape x [batch, channels, length] -> [batch, channels, left + length + right]
+ * @throws OptionError; ShapeError for another number of dimensions, or less length than padding
+ * @see torch.nn.CircularPad1d
+ */
 export class CircularPad1d extends Pad {
   constructor(padding: Padding) {
     super(circularPad1d, circularPad1d.made(arguments).padding, circular);
   }
 }
-/** The same over images, as `torch.nn.CircularPad2d`. */
+/**
+ * Goes on at each side of an image with the other side. The padding is at most the image.
+ * @shape x [batch, channels, height, width] -> [batch, channels, top + height + bottom, left + width + right]
+ * @throws OptionError; ShapeError for another number of dimensions, or less than the padding
+ * @see torch.nn.CircularPad2d
+ */
 export class CircularPad2d extends Pad {
   constructor(padding: Padding) {
     super(circularPad2d, circularPad2d.made(arguments).padding, circular);

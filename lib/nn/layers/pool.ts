@@ -30,10 +30,14 @@ const readMaxPool2d = signature('nn.MaxPool2d', { kernelSize: kernelSize(2) }, m
 const readMaxPool2dForward = forwardOf('MaxPool2d');
 
 /**
- * The largest element of each window: x [batch, channels, height, width] -> [batch, channels, rows, columns], where
- * rows = floor((height + 2 padding - dilation (kernelSize - 1) - 1) / stride) + 1. As `torch.nn.MaxPool2d`.
+ * The largest element of each window, where rows = floor((height + 2 padding - dilation (kernelSize - 1) - 1) /
+ * stride) + 1.
+ * @shape x [batch, channels, height, width] -> [batch, channels, rows, columns]
+ * @throws OptionError; ShapeError where x is smaller than a window; DTypeError unless x is f32
+ * @see torch.nn.MaxPool2d
  */
 export class MaxPool2d extends Module {
+  /** Size, stride, padding and dilation of the windows. */
   readonly attrs: MaxPoolAttrs;
 
   /** @param kernelSize of a window: [rows, columns], or one number for both */
@@ -42,7 +46,6 @@ export class MaxPool2d extends Module {
     this.attrs = maxPoolAttrs('nn.MaxPool2d', readMaxPool2d(arguments));
   }
 
-  /** @throws ShapeError where x is smaller than a window. */
   forward(x: TensorLike): Tensor {
     return maxPool('MaxPool2d', 2, readMaxPool2dForward(arguments).x, this.attrs);
   }
@@ -51,8 +54,14 @@ export class MaxPool2d extends Module {
 const readMaxPool1d = signature('nn.MaxPool1d', { kernelSize: kernelSize(1) }, maxPool1dOptions);
 const readMaxPool1dForward = forwardOf('MaxPool1d');
 
-/** The largest element of each window: x [batch, channels, length] -> [batch, channels, windows]. As `torch.nn.MaxPool1d`. */
+/**
+ * The largest element of each window over one dimension.
+ * @shape x [batch, channels, length] -> [batch, channels, windows]
+ * @throws OptionError; ShapeError where x is smaller than a window; DTypeError unless x is f32
+ * @see torch.nn.MaxPool1d
+ */
 export class MaxPool1d extends Module {
+  /** Size, stride, padding and dilation of the windows. */
   readonly attrs: MaxPoolAttrs;
 
   constructor(kernelSize: PerDim, options: MaxPoolOptions = {}) {
@@ -68,8 +77,14 @@ export class MaxPool1d extends Module {
 const readAvgPool2d = signature('nn.AvgPool2d', { kernelSize: kernelSize(2) }, avgPool2dOptions);
 const readAvgPool2dForward = forwardOf('AvgPool2d');
 
-/** The mean of each window: x [batch, channels, height, width] -> [batch, channels, rows, columns]. As `torch.nn.AvgPool2d`. */
+/**
+ * The mean of each window.
+ * @shape x [batch, channels, height, width] -> [batch, channels, rows, columns]
+ * @throws OptionError; ShapeError where x is smaller than a window; DTypeError unless x is f32
+ * @see torch.nn.AvgPool2d
+ */
 export class AvgPool2d extends Module {
+  /** Size, stride and padding of the windows. */
   readonly windows: AvgPoolWindows;
 
   /** @param kernelSize of a window: [rows, columns], or one number for both */
@@ -78,7 +93,6 @@ export class AvgPool2d extends Module {
     this.windows = avgPoolWindows('nn.AvgPool2d', readAvgPool2d(arguments));
   }
 
-  /** @throws ShapeError where x is smaller than a window. */
   forward(x: TensorLike): Tensor {
     return avgPool('AvgPool2d', 2, readAvgPool2dForward(arguments).x, this.windows);
   }
@@ -87,8 +101,14 @@ export class AvgPool2d extends Module {
 const readAvgPool1d = signature('nn.AvgPool1d', { kernelSize: kernelSize(1) }, avgPool1dOptions);
 const readAvgPool1dForward = forwardOf('AvgPool1d');
 
-/** The mean of each window: x [batch, channels, length] -> [batch, channels, windows]. As `torch.nn.AvgPool1d`. */
+/**
+ * The mean of each window over one dimension.
+ * @shape x [batch, channels, length] -> [batch, channels, windows]
+ * @throws OptionError; ShapeError where x is smaller than a window; DTypeError unless x is f32
+ * @see torch.nn.AvgPool1d
+ */
 export class AvgPool1d extends Module {
+  /** Size, stride and padding of the windows. */
   readonly windows: AvgPoolWindows;
 
   constructor(kernelSize: PerDim, options: AvgPoolOptions = {}) {
@@ -104,8 +124,14 @@ export class AvgPool1d extends Module {
 const readAdaptiveAvgPool2d = signature('nn.AdaptiveAvgPool2d', { outputSize: outputSize(2) });
 const readAdaptiveAvgPool2dForward = forwardOf('AdaptiveAvgPool2d');
 
-/** The means of `outputSize` windows of nearly equal size, whatever the size of x. As `torch.nn.AdaptiveAvgPool2d`. */
+/**
+ * The means of `outputSize` windows of nearly equal size, whatever the size of x.
+ * @shape x [batch, channels, height, width] -> [batch, channels, rows, columns]
+ * @throws OptionError; ShapeError for another number of dimensions; DTypeError unless x is f32
+ * @see torch.nn.AdaptiveAvgPool2d
+ */
 export class AdaptiveAvgPool2d extends Module {
+  /** How many rows and columns of windows; null: as many as x has. */
   readonly outputSize: AdaptiveSize;
 
   /** @param outputSize [rows, columns], or one number for both; null: as many as x has */
@@ -122,8 +148,14 @@ export class AdaptiveAvgPool2d extends Module {
 const readAdaptiveAvgPool1d = signature('nn.AdaptiveAvgPool1d', { outputSize: outputSize(1) });
 const readAdaptiveAvgPool1dForward = forwardOf('AdaptiveAvgPool1d');
 
-/** The same over one dimension: x [batch, channels, length]. As `torch.nn.AdaptiveAvgPool1d`. */
+/**
+ * The means of `outputSize` windows of nearly equal size over one dimension, whatever the length of x.
+ * @shape x [batch, channels, length] -> [batch, channels, outputSize]
+ * @throws OptionError; ShapeError for another number of dimensions; DTypeError unless x is f32
+ * @see torch.nn.AdaptiveAvgPool1d
+ */
 export class AdaptiveAvgPool1d extends Module {
+  /** How many windows; null: as many as x has elements. */
   readonly outputSize: AdaptiveSize;
 
   constructor(outputSize: OutputSize) {

@@ -32,8 +32,14 @@ const readLearned = signature(
 );
 const readLearnedForward = forwardOf('LearnedPositions');
 
-/** Adds a learned vector to each place: x [..., T, dim] with T <= `length` -> the same; `weight` [length, dim]. */
+/**
+ * Adds a learned vector to each place: `weight` [length, dim].
+ * @shape x [..., T, dim] with T <= `length` -> [..., T, dim]
+ * @throws OptionError; ShapeError if x has more places, or vectors of another size
+ * @see Radford et al. 2018, Improving Language Understanding by Generative Pre-Training
+ */
 export class LearnedPositions extends Module {
+  /** The vectors of places [length, dim]. */
   weight: Parameter;
 
   constructor(length: number, dim: number, options: LearnedPositionsOptions = {}) {
@@ -58,10 +64,13 @@ const readSinusoidal = signature('nn.SinusoidalPositions', { dim: even });
 const readSinusoidalForward = forwardOf('SinusoidalPositions');
 
 /**
- * Adds sin(t / 10000^(2 i / dim)) to element 2 i of place t, and the cosine to element 2 i + 1 (Vaswani et al. 2017):
- * x [..., T, dim] -> the same. Nothing is learned.
+ * Adds sin(t / 10000^(2 i / dim)) to element 2 i of place t, and the cosine to element 2 i + 1. Nothing is learned.
+ * @shape x [..., T, dim] -> [..., T, dim]
+ * @throws OptionError; ShapeError if vectors are of another size
+ * @see Vaswani et al. 2017, Attention Is All You Need
  */
 export class SinusoidalPositions extends Module {
+  /** Size of the vectors. */
   readonly dim: number;
 
   constructor(dim: number) {

@@ -21,7 +21,7 @@ import { linear } from './linear.ts';
 export interface RecurrentOptions {
   /** Layers one on the other. Default 1. */
   readonly numLayers?: number;
-  /** Default true. */
+  /** Whether gates add something. Default true. */
   readonly bias?: boolean;
   /** Rate of dropout on what each layer but the last gives, in [0, 1). Default 0. */
   readonly dropout?: number;
@@ -38,7 +38,7 @@ export interface RecurrentOptions {
 
 /** Options of `nn.RNN`. */
 export interface RNNOptions extends RecurrentOptions {
-  /** Default 'tanh'. */
+  /** What is put around each sum. Default 'tanh'. */
   readonly nonlinearity?: Nonlinearity;
 }
 
@@ -50,8 +50,9 @@ export interface RecurrentInput {
    * reverse direction starts at the last valid step. As a packed sequence of PyTorch. Default: all. */
   readonly lengths?: TensorLike;
 }
+/** What `nn.LSTM` takes beside x. */
 export interface LSTMInput extends RecurrentInput {
-  /** The cell state before the first step, as `h`. Default zeros. */
+  /** The cell state before the first step, as `h` [layers, batch, hidden]. Default: zeros. */
   readonly c?: TensorLike;
 }
 
@@ -64,8 +65,9 @@ export interface Recurrent {
   /** That of the last layer alone, [batch, directions * hidden]: what a classifier of sequences reads. */
   readonly last: Tensor;
 }
+/** What `nn.LSTM` gives. */
 export interface LSTMRecurrent extends Recurrent {
-  /** The cell states, as `h`. */
+  /** The cell states, as `h` [layers, batch, hidden]. */
   readonly c: Tensor;
 }
 
@@ -227,11 +229,14 @@ const readRNN = signature('nn.RNN', SIZES, options<RNNOptions>()({ ...OPTIONS, n
 const readRNNForward = signature('nn.RNN.forward', { x: tensor }, recurrentInput);
 
 /**
- * Recurrent layers, as `torch.nn.RNN(..., batch_first=True)`: `h[t] = tanh(weight_ih x[t] + bias_ih + weight_hh h[t-1] + bias_hh)`,
- * x [batch, time, input]. Initial values are uniform within 1 / sqrt(hidden).
- * @throws ShapeError if x, h or lengths do not fit. A length above time ends the run with an IndexError.
+ * Recurrent layers, batch first: `h[t] = tanh(weight_ih x[t] + bias_ih + weight_hh h[t-1] + bias_hh)`. Initial values
+ * are uniform within 1 / sqrt(hidden). A length above time ends the run with an IndexError.
+ * @shape x [batch, time, input], h [layers, batch, hidden] -> { y [batch, time, hidden], h [layers, batch, hidden] }
+ * @throws OptionError; ShapeError if x, h or lengths do not fit
+ * @see torch.nn.RNN
  */
 export class RNN extends RecurrentModule {
+  /** What is put around each sum. */
   readonly nonlinearity: Nonlinearity;
 
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
@@ -256,10 +261,13 @@ const readLSTMForward = signature(
 );
 
 /**
- * Long short-term memory, as `torch.nn.LSTM(..., batch_first=True)`: gates i, f, g, o in this order in `weight_ih_l0`
- * [4 hidden, input] and `weight_hh_l0` [4 hidden, hidden]; `c = f * c + i * g`, `h = o * tanh(c)`. x [batch, time, input].
- * Initial values are uniform within 1 / sqrt(hidden).
- * @throws ShapeError if x, h, c or lengths do not fit. A length above time ends the run with an IndexError.
+ * Long short-term memory, batch first: gates i, f, g, o in this order in `weight_ih_l0` [4 hidden, input] and
+ * `weight_hh_l0` [4 hidden, hidden]; `c = f * c + i * g`, `h = o * tanh(c)`. Initial values are uniform within 1 /
+ * sqrt(hidden). A length above time ends the run with an IndexError.
+ * @shape x [batch, time, input], h and c [layers, batch, hidden] -> { y [batch, time, hidden], h and c [layers,
+ * batch, hidden] }
+ * @throws OptionError; ShapeError if x, h, c or lengths do not fit
+ * @see torch.nn.LSTM
  */
 export class LSTM extends RecurrentModule {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
@@ -279,10 +287,12 @@ const readGRU = signature('nn.GRU', SIZES, recurrentOptions);
 const readGRUForward = signature('nn.GRU.forward', { x: tensor }, recurrentInput);
 
 /**
- * Gated recurrent units, as `torch.nn.GRU(..., batch_first=True)`: gates r, z, n in this order in `weight_ih_l0` [3 hidden, input] and
+ * Gated recurrent units, batch first: gates r, z, n in this order in `weight_ih_l0` [3 hidden, input] and
  * `weight_hh_l0` [3 hidden, hidden]; `n = tanh(x_n + r * (weight_hn h + bias_hn))`, `h = (1 - z) * n + z * h`.
- * x [batch, time, input]. Initial values are uniform within 1 / sqrt(hidden).
- * @throws ShapeError if x, h or lengths do not fit. A length above time ends the run with an IndexError.
+ * Initial values are uniform within 1 / sqrt(hidden). A length above time ends the run with an IndexError.
+ * @shape x [batch, time, input], h [layers, batch, hidden] -> { y [batch, time, hidden], h [layers, batch, hidden] }
+ * @throws OptionError; ShapeError if x, h or lengths do not fit
+ * @see torch.nn.GRU
  */
 export class GRU extends RecurrentModule {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {

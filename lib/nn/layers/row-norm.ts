@@ -21,7 +21,7 @@ export interface LayerNormOptions {
   readonly eps?: number;
   /** Has a weight and, unless `bias` is false, a bias. Default true. */
   readonly elementwiseAffine?: boolean;
-  /** Default true. */
+  /** Whether something is added. Default true. */
   readonly bias?: boolean;
 }
 
@@ -44,14 +44,19 @@ function checkInput(where: string, x: Tensor, row: readonly number[]): void {
 }
 
 /**
- * Normalizes over the last dimensions, as `torch.nn.LayerNorm(normalizedShape)`: x [..., normalizedShape] -> the same, with `weight`
- * and `bias` of that shape, 1 and 0 at first.
- * @throws ShapeError if the last dimensions of x are others.
+ * Normalizes over the last dimensions, with `weight` and `bias` of `normalizedShape`, 1 and 0 at first.
+ * @shape x [..., ...normalizedShape] -> as x
+ * @throws OptionError; ShapeError if the last dimensions of x are others; DTypeError unless x is f32
+ * @see torch.nn.LayerNorm
  */
 export class LayerNorm extends Module {
+  /** The dimensions that are normalized over. */
   readonly normalizedShape: readonly number[];
+  /** Added to variances. */
   readonly eps: number;
+  /** Factors [...normalizedShape]; null without them. */
   weight: Parameter | null;
+  /** What is added [...normalizedShape]; null without it. */
   bias: Parameter | null;
 
   constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
@@ -79,13 +84,17 @@ const readRMSNorm = signature(
 const readRMSNormForward = forwardOf('RMSNorm');
 
 /**
- * Divides by the root of the mean square over the last dimensions, as `torch.nn.RMSNorm(normalizedShape)`: x [..., normalizedShape] ->
- * the same, with `weight` of that shape, 1 at first.
- * @throws ShapeError if the last dimensions of x are others.
+ * Divides by the root of the mean square over the last dimensions, with `weight` of `normalizedShape`, 1 at first.
+ * @shape x [..., ...normalizedShape] -> as x
+ * @throws OptionError; ShapeError if the last dimensions of x are others; DTypeError unless x is f32
+ * @see torch.nn.RMSNorm
  */
 export class RMSNorm extends Module {
+  /** The dimensions that are normalized over. */
   readonly normalizedShape: readonly number[];
+  /** Added to mean squares. */
   readonly eps: number;
+  /** Factors [...normalizedShape]; null without them. */
   weight: Parameter | null;
 
   constructor(normalizedShape: number | readonly number[], options: RMSNormOptions = {}) {

@@ -34,16 +34,19 @@ type FromEnd<L extends readonly unknown[], N extends string, Seen extends readon
   : undefined;
 
 /**
- * Layers applied in order, as `torch.nn.Sequential`. Parameters are named by place (`0.weight`) or, for an object of layers, by
- * key (`fc1.weight`). Plain functions count as places too.
- *
+ * Layers applied in order. Parameters are named by place (`0.weight`) or, for an object of layers, by key
+ * (`fc1.weight`). Plain functions count as places too.
  * ```ts
  * const model = new Sequential(new Linear(2, 8), new ReLU(), new Linear(8, 3));
  * model.at(-1).bias; // of the last layer
  * ```
  * @typeParam L its layers, as the compiler finds them
+ * @shape x [...], as the first layer takes it -> [...], as the last one gives it
+ * @throws OptionError, and what its layers throw; GraphError if one of them gives no tensor
+ * @see torch.nn.Sequential
  */
 export class Sequential<L extends readonly Layer[] = readonly Layer[]> extends Module {
+  /** The layers with their keys, in order. */
   readonly layers: readonly (readonly [string, Layer])[];
 
   constructor(layers: Readonly<Record<string, Layer>>);

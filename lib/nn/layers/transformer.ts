@@ -20,7 +20,7 @@ export interface TransformerLayerOptions {
   readonly dropout?: number;
   /** Of the inner layer. Default 'relu'. */
   readonly activation?: 'relu' | 'gelu';
-  /** Default 1e-5. */
+  /** Added to the variances of norms. Default 1e-5. */
   readonly layerNormEps?: number;
   /** Normalize before attention and linear layers, not after the sum. Default false. */
   readonly normFirst?: boolean;
@@ -47,17 +47,27 @@ function residual(x: Tensor, norm: LayerNorm, normFirst: boolean, part: (x: Tens
 }
 
 /**
- * Self-attention and two linear layers, each with residual and norm, batch first: x [B, T, dModel] -> the same. Parameters and meaning as
- * `torch.nn.TransformerEncoderLayer(dModel, nhead, batch_first=True)`.
+ * Self-attention and two linear layers, each with residual and norm, batch first. Parameters have PyTorch's names.
+ * @shape x [B, T, dModel] -> [B, T, dModel]
+ * @throws OptionError; ShapeError for inputs of other shapes
+ * @see torch.nn.TransformerEncoderLayer
  */
 export class TransformerEncoderLayer extends Module {
+  /** Attention of x to itself. */
   self_attn: MultiheadAttention;
+  /** From dModel to dimFeedforward. */
   linear1: Linear;
+  /** From dimFeedforward to dModel. */
   linear2: Linear;
+  /** Norm of the self-attention. */
   norm1: LayerNorm;
+  /** Norm of the two linear layers. */
   norm2: LayerNorm;
+  /** Dropout before each sum, and between the linear layers. */
   readonly dropout: Dropout;
+  /** Whether norms come before each part rather than after it. */
   readonly normFirst: boolean;
+  /** What stands between the linear layers. */
   readonly activation: 'relu' | 'gelu';
 
   constructor(dModel: number, nhead: number, options: TransformerLayerOptions = {}) {
@@ -83,9 +93,11 @@ export class TransformerEncoderLayer extends Module {
   }
 }
 
+/** Masks of a decoder layer: of the self-attention, and of the attention to `memory`. */
 export interface DecoderMasks extends AttentionMasks {
-  /** For the attention to `memory`: as `mask` and `keyPaddingMask`. */
+  /** For the attention to `memory`: as `mask`, [..., T, S]. */
   readonly memoryMask?: TensorLike | null;
+  /** For the attention to `memory`: as `keyPaddingMask`, [B, S]. */
   readonly memoryKeyPaddingMask?: TensorLike | null;
 }
 
@@ -97,19 +109,32 @@ const decoderMasks = options<DecoderMasks>()({
 const readDecoderLayerForward = signature('nn.TransformerDecoderLayer.forward', { x: tensor, memory: tensor }, decoderMasks);
 
 /**
- * Self-attention, attention to `memory` and two linear layers, each with residual and norm, batch first: x [B, T, dModel], memory
- * [B, S, dModel] -> [B, T, dModel]. Parameters and meaning as `torch.nn.TransformerDecoderLayer(dModel, nhead, batch_first=True)`.
+ * Self-attention, attention to `memory` and two linear layers, each with residual and norm, batch first. Parameters
+ * have PyTorch's names.
+ * @shape x [B, T, dModel], memory [B, S, dModel] -> [B, T, dModel]
+ * @throws OptionError; ShapeError for inputs of other shapes
+ * @see torch.nn.TransformerDecoderLayer
  */
 export class TransformerDecoderLayer extends Module {
+  /** Attention of x to itself. */
   self_attn: MultiheadAttention;
+  /** Attention of x to `memory`. */
   multihead_attn: MultiheadAttention;
+  /** From dModel to dimFeedforward. */
   linear1: Linear;
+  /** From dimFeedforward to dModel. */
   linear2: Linear;
+  /** Norm of the self-attention. */
   norm1: LayerNorm;
+  /** Norm of the attention to `memory`. */
   norm2: LayerNorm;
+  /** Norm of the two linear layers. */
   norm3: LayerNorm;
+  /** Dropout before each sum, and between the linear layers. */
   readonly dropout: Dropout;
+  /** Whether norms come before each part rather than after it. */
   readonly normFirst: boolean;
+  /** What stands between the linear layers. */
   readonly activation: 'relu' | 'gelu';
 
   constructor(dModel: number, nhead: number, options: TransformerLayerOptions = {}) {
@@ -128,7 +153,10 @@ export class TransformerDecoderLayer extends Module {
     this.activation = s.activation;
   }
 
-  /** `causal` is for the self-attention; default false, as PyTorch's `tgt_is_causal`. */
+  /**
+   * Builds the nodes of this layer while a model is traced. `causal` is for the self-attention, as PyTorch's
+   * `tgt_is_causal`. Default: false.
+   */
   forward(x: TensorLike, memory: TensorLike, masks: DecoderMasks = {}): Tensor {
     const { x: given, memory: kept, memoryMask, memoryKeyPaddingMask, ...own } = readDecoderLayerForward(arguments);
     const drop = (t: Tensor): Tensor => this.dropout.forward(t);
@@ -152,6 +180,7 @@ function stack<M extends Module>(where: string, type: new (...args: never[]) => 
 }
 /** What may follow the last layer. */
 export interface StackOptions {
+  /** What normalizes the output of the last layer. Default null: nothing. */
   readonly norm?: LayerNorm | null;
 }
 
@@ -164,11 +193,16 @@ const readEncoder = signature(
 const readEncoderForward = signature('nn.TransformerEncoder.forward', { x: tensor }, maskOptions);
 
 /**
- * Encoder layers one after the other, as `torch.nn.TransformerEncoder`: parameters `layers.0.self_attn...`, `norm...`.
+ * Encoder layers one after the other: parameters `layers.0.self_attn...`, `norm...`.
+ * @shape x [B, T, dModel] -> [B, T, dModel]
  * @param layer makes a layer; it is called `numLayers` times
+ * @throws OptionError; ShapeError for inputs of other shapes
+ * @see torch.nn.TransformerEncoder
  */
 export class TransformerEncoder extends Module {
+  /** The layers, first to last. */
   layers: TransformerEncoderLayer[];
+  /** What normalizes the output of the last layer; null: nothing. */
   norm: LayerNorm | null;
 
   constructor(layer: () => TransformerEncoderLayer, numLayers: number, options: StackOptions = {}) {
@@ -192,9 +226,17 @@ const readDecoder = signature(
 );
 const readDecoderForward = signature('nn.TransformerDecoder.forward', { x: tensor, memory: tensor }, decoderMasks);
 
-/** Decoder layers one after the other, as `torch.nn.TransformerDecoder`; see TransformerEncoder. */
+/**
+ * Decoder layers one after the other: parameters `layers.0.self_attn...`, `layers.0.multihead_attn...`, `norm...`.
+ * @shape x [B, T, dModel], memory [B, S, dModel] -> [B, T, dModel]
+ * @param layer makes a layer; it is called `numLayers` times
+ * @throws OptionError; ShapeError for inputs of other shapes
+ * @see torch.nn.TransformerDecoder
+ */
 export class TransformerDecoder extends Module {
+  /** The layers, first to last. */
   layers: TransformerDecoderLayer[];
+  /** What normalizes the output of the last layer; null: nothing. */
   norm: LayerNorm | null;
 
   constructor(layer: () => TransformerDecoderLayer, numLayers: number, options: StackOptions = {}) {

@@ -9,9 +9,9 @@ import { withOptions } from '../module/repr.ts';
 
 /** Options of `nn.Upsample`. */
 export interface UpsampleOptions {
-  /** The new length or [height, width]; one number for both. */
+  /** The new length or [height, width]; one number for both. Default: as `scaleFactor` says. */
   readonly size?: number | readonly number[];
-  /** In place of `size`: how many times as large, per dimension or one for all. */
+  /** In place of `size`: how many times as large, per dimension or one for all. Default: as `size` says. */
   readonly scaleFactor?: number | readonly number[];
   /** 'linear' for sequences and 'bilinear' for images are the same. Default 'nearest'. */
   readonly mode?: 'nearest' | 'linear' | 'bilinear';
@@ -34,7 +34,12 @@ const readUpsample = optionsOnly(
 );
 const readForward = forwardOf('Upsample');
 
-/** x [batch, channels, length] or [batch, channels, height, width] in another size, as `torch.nn.Upsample`. */
+/**
+ * Sequences or images in another size.
+ * @shape x [batch, channels, length] or [batch, channels, height, width] -> [batch, channels, ...size]
+ * @throws OptionError; ShapeError for another number of dimensions; DTypeError unless x is f32
+ * @see torch.nn.Upsample
+ */
 export class Upsample extends Module {
   readonly #read: ReturnType<typeof readUpsample>;
 
@@ -55,7 +60,6 @@ export class Upsample extends Module {
     return withOptions(super.extraRepr(), this.#read);
   }
 
-  /** @throws ShapeError if x has not the dimensions that mode and size ask for. */
   forward(x: TensorLike): Tensor {
     let { x: t } = readForward(arguments);
     const { size, scaleFactor, mode, alignCorners } = this.#read;

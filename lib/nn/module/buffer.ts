@@ -13,7 +13,7 @@ import { register, Values } from './values.ts';
 
 /** Options of `nn.Buffer`. */
 export interface BufferOptions {
-  /** Default `f32`. Counts are `f64`: they may be loaded from integers. */
+  /** Counts are `f64`: they may be loaded from integers. Default 'f32'. */
   readonly dtype?: 'f32' | 'f64';
   /** What every element is at first. Default 0. */
   readonly fill?: number;
@@ -46,12 +46,17 @@ const readInitialize = signature('nn.Buffer.initialize', { name: text });
 const readBind = signature('nn.Buffer.bind', { name: text, graph: graphField, pending: nullable(stateField) });
 
 /**
- * State of a Module that is not trained, as PyTorch's buffers. While a model is traced it is an operand of every op, and `assign`
- * gives it its next value, in training. A step that is skipped leaves it as it was; each micro-batch of a step sees what the one before assigned.
+ * State of a Module that is not trained, as PyTorch's buffers. While a model is traced it is an operand of every op,
+ * and `assign` gives it its next value, in training. A step that is skipped leaves it as it was; each micro-batch of
+ * a step sees what the one before assigned.
+ * @throws OptionError
  */
 export class Buffer implements TensorLike {
+  /** Sizes of its dimensions. */
   readonly shape: readonly number[];
+  /** Whether checkpoints and files have it. */
   readonly persistent: boolean;
+  /** Whether an epoch begins with its first values. */
   readonly eachEpoch: boolean;
   /** The state that stands for this buffer in every graph. */
   readonly state: State;
@@ -114,7 +119,8 @@ export class Buffer implements TensorLike {
 
   /**
    * Give it its next value.
-   * @throws GraphError outside a trace, and in a graph that does not train; ShapeError for another type
+   * @shape value [...shape]
+   * @throws OptionError; GraphError outside a trace, and in a graph that does not train; ShapeError for another type
    */
   assign(value: TensorLike): void {
     const { value: next } = readAssign(arguments);
@@ -128,23 +134,33 @@ export class Buffer implements TensorLike {
     bound.assigned = true;
   }
 
+  /** As `console.log` prints it: its type and name. */
   toString(): string {
     return `Buffer ${this.#name} ${typeName(this.state.type)}`;
   }
 
-  /** @throws GraphError where a number is wanted: ops compute with it */
+  /**
+   * Text where text is wanted.
+   * @throws GraphError where a number is wanted: ops compute with it
+   */
   [Symbol.toPrimitive](hint: string): string {
     return toPrimitive(hint, this.toString());
   }
 
-  /** Take a name, and its first values if it has none. `Module.initialize` calls this. */
+  /**
+   * Take a name, and its first values if it has none. `Module.initialize` calls this.
+   * @throws OptionError
+   */
   initialize(name: string): void {
     readInitialize(arguments);
     this.#name = name;
     if (!this.#values.filled) this.#values.fill(name, (out) => this.state.init!(out));
   }
 
-  /** Take part in the trace of `graph` until the returned function is called, which assigns what there is to assign. */
+  /**
+   * Take part in the trace of `graph` until the returned function is called, which assigns what there is to assign.
+   * @throws OptionError; GraphError if it takes part in a trace already
+   */
   bind(name: string, graph: Graph, pending: State | null): () => void {
     readBind(arguments);
     const before = this.#bound;

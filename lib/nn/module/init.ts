@@ -15,6 +15,7 @@ export interface Draws {
 /** Fills `out`, the values of a parameter of `shape`. */
 export type Initializer = (out: Float32Array, shape: readonly number[], draws: Draws) => void;
 
+/** What follows a layer, as `gainOf` knows it. */
 export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
 const nonlinearityField = choice<Nonlinearity>('linear', 'sigmoid', 'tanh', 'relu', 'leakyRelu', 'selu');
 
@@ -22,16 +23,31 @@ const readConstant = signature('nn.init.constant', { value: number() });
 const readZeros = signature('nn.init.zeros', {});
 const readOnes = signature('nn.init.ones', {});
 
+/**
+ * One value everywhere.
+ * @throws OptionError
+ * @see torch.nn.init.constant_
+ */
 export function constant(value: number): Initializer {
   readConstant(arguments);
   return (out) => out.fill(value);
 }
 
+/**
+ * All values are 0.
+ * @throws OptionError
+ * @see torch.nn.init.zeros_
+ */
 export function zeros(): Initializer {
   readZeros(arguments);
   return constant(0);
 }
 
+/**
+ * All values are 1.
+ * @throws OptionError
+ * @see torch.nn.init.ones_
+ */
 export function ones(): Initializer {
   readOnes(arguments);
   return constant(1);
@@ -40,14 +56,26 @@ export function ones(): Initializer {
 const readUniform = signature('nn.init.uniform', { a: number().default(0), b: number().default(1) });
 const readNormal = signature('nn.init.normal', { mean: number().default(0), std: number({ min: 0 }).default(1) });
 
-/** Uniform in [a, b). Defaults 0 and 1. */
+/**
+ * Uniform in [a, b).
+ * @param a Default 0.
+ * @param b Default 1.
+ * @throws OptionError
+ * @see torch.nn.init.uniform_
+ */
 export function uniform(a = 0, b = 1): Initializer {
   readUniform(arguments);
   if (b < a) throw new OptionError(`nn.init.uniform: argument b: expected a number >= a, got ${b} for ${a}`, { a, b });
   return (out, _, draws) => draws.fillUniform(out, a, b);
 }
 
-/** Normal. Defaults: mean 0, standard deviation 1. */
+/**
+ * Normally distributed values.
+ * @param mean Default 0.
+ * @param std standard deviation. Default 1.
+ * @throws OptionError
+ * @see torch.nn.init.normal_
+ */
 export function normal(mean = 0, std = 1): Initializer {
   readNormal(arguments);
   return (out, _, draws) => {
@@ -57,7 +85,7 @@ export function normal(mean = 0, std = 1): Initializer {
 
 /** Options of `nn.init.orthogonal`, `nn.init.xavierNormal` and `nn.init.xavierUniform`. */
 export interface XavierOptions {
-  /** Default 1; see `gainOf`. */
+  /** Factor of the standard deviation; see `gainOf`. Default 1. */
   readonly gain?: number;
 }
 
@@ -65,7 +93,11 @@ const gainOptions: OptionsField<XavierOptions, Required<XavierOptions>> = option
 const readXavierUniform = optionsOnly('nn.init.xavierUniform', gainOptions);
 const readXavierNormal = optionsOnly('nn.init.xavierNormal', gainOptions);
 
-/** Glorot and Bengio 2010: uniform within gain * sqrt(6 / (fanIn + fanOut)). */
+/**
+ * Uniform within gain * sqrt(6 / (fanIn + fanOut)) (Glorot and Bengio 2010).
+ * @throws OptionError
+ * @see torch.nn.init.xavier_uniform_
+ */
 export function xavierUniform(options: XavierOptions = {}): Initializer {
   const { gain } = readXavierUniform(arguments);
   return (out, shape, draws) => {
@@ -75,7 +107,11 @@ export function xavierUniform(options: XavierOptions = {}): Initializer {
   };
 }
 
-/** Glorot and Bengio 2010: normal with standard deviation gain * sqrt(2 / (fanIn + fanOut)). */
+/**
+ * Normal with standard deviation gain * sqrt(2 / (fanIn + fanOut)) (Glorot and Bengio 2010).
+ * @throws OptionError
+ * @see torch.nn.init.xavier_normal_
+ */
 export function xavierNormal(options: XavierOptions = {}): Initializer {
   const { gain } = readXavierNormal(arguments);
   return (out, shape, draws) => {
@@ -86,11 +122,11 @@ export function xavierNormal(options: XavierOptions = {}): Initializer {
 
 /** Options of `nn.init.kaimingNormal` and `nn.init.kaimingUniform`. */
 export interface KaimingOptions {
-  /** Negative slope of leakyRelu; default 0. */
+  /** Negative slope of leakyRelu. Default 0. */
   readonly a?: number;
-  /** Keep the variance forwards (default) or backwards. */
+  /** Keep the variance forwards, `fanIn`, or backwards. Default 'fanIn'. */
   readonly mode?: 'fanIn' | 'fanOut';
-  /** Default 'leakyRelu', which with a = 0 is relu. */
+  /** What follows the layer; `leakyRelu` with a = 0 is relu. Default 'leakyRelu'. */
   readonly nonlinearity?: Nonlinearity;
 }
 
@@ -102,7 +138,11 @@ const kaimingOptions: OptionsField<KaimingOptions, Required<KaimingOptions>> = o
 const readKaimingUniform = optionsOnly('nn.init.kaimingUniform', kaimingOptions);
 const readKaimingNormal = optionsOnly('nn.init.kaimingNormal', kaimingOptions);
 
-/** He et al. 2015: uniform within gain * sqrt(3 / fan). */
+/**
+ * Uniform within gain * sqrt(3 / fan) (He et al. 2015).
+ * @throws OptionError
+ * @see torch.nn.init.kaiming_uniform_
+ */
 export function kaimingUniform(options: KaimingOptions = {}): Initializer {
   const std = kaimingStd('kaimingUniform', readKaimingUniform(arguments));
   return (out, shape, draws) => {
@@ -111,7 +151,11 @@ export function kaimingUniform(options: KaimingOptions = {}): Initializer {
   };
 }
 
-/** He et al. 2015: normal with standard deviation gain / sqrt(fan). */
+/**
+ * Normal with standard deviation gain / sqrt(fan) (He et al. 2015).
+ * @throws OptionError
+ * @see torch.nn.init.kaiming_normal_
+ */
 export function kaimingNormal(options: KaimingOptions = {}): Initializer {
   const std = kaimingStd('kaimingNormal', readKaimingNormal(arguments));
   return (out, shape, draws) => normal(0, std(shape))(out, shape, draws);
@@ -120,8 +164,11 @@ export function kaimingNormal(options: KaimingOptions = {}): Initializer {
 const readOrthogonal = optionsOnly('nn.init.orthogonal', gainOptions);
 
 /**
- * Saxe et al. 2013: rows (or columns, if there are fewer of them) orthogonal to one another, each of norm `gain`; dimensions
- * 1.. count as one. The Q of a QR decomposition of normal draws, with the signs that make it uniform over all such matrices.
+ * Rows (or columns, if there are fewer of them) orthogonal to one another, each of norm `gain` (Saxe et al. 2013);
+ * dimensions 1.. count as one. The Q of a QR decomposition of normal draws, with the signs that make it uniform over
+ * all such matrices.
+ * @throws OptionError; ShapeError for a parameter of fewer than two dimensions
+ * @see torch.nn.init.orthogonal_
  */
 export function orthogonal(options: XavierOptions = {}): Initializer {
   const { gain } = readOrthogonal(arguments);
@@ -144,7 +191,12 @@ export function orthogonal(options: XavierOptions = {}): Initializer {
 
 const readGainOf = signature('nn.init.gainOf', { nonlinearity: nonlinearityField, a: number().default(0.01) });
 
-/** The factor by which a nonlinearity shrinks its input's standard deviation, to make up for; PyTorch's `calculate_gain`. */
+/**
+ * The factor by which a nonlinearity shrinks its input's standard deviation, to make up for.
+ * @param a negative slope of leakyRelu. Default 0.01.
+ * @throws OptionError
+ * @see torch.nn.init.calculate_gain
+ */
 export function gainOf(nonlinearity: Nonlinearity, a = 0.01): number {
   readGainOf(arguments);
   switch (nonlinearity) {

@@ -48,8 +48,8 @@ const readInitialize = signature('nn.Module.initialize', { seed: seed.default(0)
 const readSetRequiresGrad = signature('nn.Module.setRequiresGrad', { pattern: match, value: bool });
 
 /**
- * A layer or a model: fields that are parameters, modules, or arrays and objects of them, and `forward`, written with ops.
- *
+ * A layer or a model: fields that are parameters, modules, or arrays and objects of them, and `forward`, written with
+ * ops.
  * ```ts
  * class MLP extends Module {
  *   fc1 = new Linear(784, 128);
@@ -59,8 +59,10 @@ const readSetRequiresGrad = signature('nn.Module.setRequiresGrad', { pattern: ma
  *   }
  * }
  * ```
- * Its parameters have PyTorch's names: `fc1.weight`, `layers.0.bias`. `#private` fields are not seen. Two fields may hold the same
- * parameter (tied weights): it is one parameter, called by the name that comes first, and answers to all of them.
+ * Its parameters have PyTorch's names: `fc1.weight`, `layers.0.bias`. `#private` fields are not seen. Two fields may
+ * hold the same parameter (tied weights): it is one parameter, called by the name that comes first, and answers to
+ * all of them.
+ * @throws OptionError
  */
 export abstract class Module {
   /** Takes nothing: a class of one's own reads what it is given, or what it is given is not used. */
@@ -81,7 +83,10 @@ export abstract class Module {
     return settingsOf(this);
   }
 
-  /** @throws GraphError where a number is wanted: `this.fc * 2` for `ops.mul(this.fc.forward(x), 2)` */
+  /**
+   * Text where text is wanted.
+   * @throws GraphError where a number is wanted: `this.fc * 2` for `ops.mul(this.fc.forward(x), 2)`
+   */
   [Symbol.toPrimitive](hint: string): string {
     return hint === 'string' ? this.toString() : toPrimitive(hint, this.constructor.name);
   }
@@ -94,17 +99,24 @@ export abstract class Module {
   /**
    * All parameters with their paths, in the order of the fields.
    * @param options `removeDuplicate` false yields a tied parameter once for each of its names; default true
+   * @throws OptionError
    */
   namedParameters(options: NamedOptions = {}): IterableIterator<[string, Parameter]> {
     return this.#named((x) => x instanceof Parameter, readNamedParameters(arguments).removeDuplicate);
   }
 
-  /** All buffers with their paths, as `namedParameters`. */
+  /**
+   * All buffers with their paths, as `namedParameters`.
+   * @throws OptionError
+   */
   namedBuffers(options: NamedOptions = {}): IterableIterator<[string, Buffer]> {
     return this.#named((x) => x instanceof Buffer, readNamedBuffers(arguments).removeDuplicate);
   }
 
-  /** All modules with their paths, this one first, as ''; each once. */
+  /**
+   * All modules with their paths, this one first, as ''; each once.
+   * @throws OptionError
+   */
   namedModules(): IterableIterator<[string, Module]> {
     readNamedModules(arguments);
     return this.#named((x) => x instanceof Module, true);
@@ -132,15 +144,20 @@ export abstract class Module {
     throw new OptionError(`nn.Module.getParameter: no parameter ${show(name)}${suggestion(name, names)}`, { name, names });
   }
 
+  /**
+   * All parameters, in the order of the fields; each once.
+   * @throws OptionError
+   */
   parameters(): Parameter[] {
     readParameters(arguments);
     return Array.from(this.namedParameters(), ([, p]) => p);
   }
 
   /**
-   * Give values to every parameter that has none: they depend on `seed` and the parameter's name only, not on its neighbors. Memory for all that
-   * have none yet is one block; it is the module's, and freed with it.
-   * @param seed default 0
+   * Give values to every parameter that has none: they depend on `seed` and the parameter's name only, not on its
+   * neighbors. Memory for all that have none yet is one block; it is the module's, and freed with it.
+   * @param seed a whole number. Default 0.
+   * @throws OptionError
    */
   initialize(seed: number | bigint = 0): this {
     readInitialize(arguments);

@@ -39,12 +39,13 @@ const readBind = signature('nn.Parameter.bind', { name: text, graph: graphField,
 
 /**
  * A trainable f32 tensor of a Module. It is an operand of every op while a model is traced.
- *
- * A parameter is made without values. They come from `Module.initialize(seed)`, which a Trainer calls, or are set by hand
- * (`parameter.data = values`) or from a file, and then `initialize` leaves them alone. They belong to the module: whoever trains it
- * changes them, and `data` is what they are now.
+ * A parameter is made without values. They come from `Module.initialize(seed)`, which a Trainer calls, or are set by
+ * hand (`parameter.data = values`) or from a file, and then `initialize` leaves them alone. They belong to the
+ * module: whoever trains it changes them, and `data` is what they are now.
+ * @throws OptionError
  */
 export class Parameter implements TensorLike {
+  /** Sizes of its dimensions. */
   readonly shape: readonly number[];
   /** Whether it is trained. What is set here takes effect at a trainer's next `fit`. */
   requiresGrad: boolean;
@@ -98,6 +99,7 @@ export class Parameter implements TensorLike {
     return this.#name;
   }
 
+  /** How many elements it has. */
   get size(): number {
     return sizeOf(this.shape);
   }
@@ -149,16 +151,24 @@ export class Parameter implements TensorLike {
     return this.#bound.graph.state(this.#bound.state);
   }
 
+  /** As `console.log` prints it: its type and name. */
   toString(): string {
     return `Parameter ${this.#name} ${typeName(this.state.type)}`;
   }
 
-  /** @throws GraphError where a number is wanted: ops compute with it */
+  /**
+   * Text where text is wanted.
+   * @throws GraphError where a number is wanted: ops compute with it
+   */
   [Symbol.toPrimitive](hint: string): string {
     return toPrimitive(hint, this.toString());
   }
 
-  /** Take a name, and values if there are none: drawn from the seed and the name alone. `Module.initialize` calls this. */
+  /**
+   * Take a name, and values if there are none: drawn from the seed and the name alone. `Module.initialize` calls
+   * this.
+   * @throws OptionError
+   */
   initialize(name: string, seed: number | bigint): void {
     readInitialize(arguments);
     this.#name = name;
@@ -171,7 +181,11 @@ export class Parameter implements TensorLike {
     });
   }
 
-  /** Stand for a state of `graph`, its own or another (an average), until the returned function is called. `bindParameters` calls this. */
+  /**
+   * Stand for a state of `graph`, its own or another (an average), until the returned function is called.
+   * `bindParameters` calls this.
+   * @throws OptionError; GraphError if it takes part in a trace already
+   */
   bind(name: string, graph: Graph, state: State = this.state): () => void {
     readBind(arguments);
     const before = this.#bound;
