@@ -11,8 +11,11 @@ export type Sums = Readonly<Record<string, Float64Array>>;
  * those in `kept` stay side by side in the order of the rows, at a cost in memory.
  */
 export interface Aggregate {
+  /** Sums of this batch, each a tensor of any shape: added to those of the batches before. */
   readonly summed?: Readonly<Record<string, Tensor>>;
+  /** What is kept of every row of this batch, each [rows, ...]. */
   readonly kept?: Readonly<Record<string, Tensor>>;
+  /** Makes a number of the sums of all batches. */
   finish(sums: Sums): number;
 }
 
@@ -22,6 +25,7 @@ export interface Metric<R = number> {
   update(predictions: Values, targets: Values): this;
   /** Over all batches since it was made or reset; NaN where there is nothing to say. */
   result(): R;
+  /** Forgets all it has counted. */
   reset(): this;
   /** Count what another of the same options has counted: metrics of shards become that of the whole. */
   merge(other: this): this;

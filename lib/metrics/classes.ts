@@ -45,10 +45,12 @@ function shareOf(hits: Tensor, weight: Tensor | null): Aggregate {
 const readAccuracy = signature('metrics.accuracy', { predicted: tensor, labels: tensor }, accuracyOptions);
 
 /**
- * Metric: share of rows that are predicted right: logits [..., classes] of labels [...], the largest being the class (the first of equals); one logit
- * [..., 1], or [...] as the labels, is class 1 above `threshold`, 0 by default. Labels may be of any dtype. NaN where a logit is, or no row counts.
- * As `sklearn.metrics.accuracy_score`.
- * @throws ShapeError if the shapes do not fit. A label that is none ends the evaluation with an IndexError.
+ * Share of rows that are predicted right: the largest logit being the class (the first of equals); one logit a row is
+ * class 1 above `threshold`. Labels may be of any dtype; one that is none ends the evaluation with an IndexError. NaN
+ * where a logit is, or no row counts.
+ * @shape predicted [..., classes], [..., 1] or [...], labels [...] -> a number of all rows
+ * @throws OptionError; ShapeError if the shapes do not fit
+ * @see sklearn.metrics.accuracy_score
  */
 export function accuracy(predicted: TensorLike, labels: TensorLike, options: AccuracyOptions = {}): Aggregate {
   const { predicted: x, labels: y, ...read } = readAccuracy(arguments);
@@ -63,8 +65,11 @@ function measureAccuracy(op: string, x: Tensor, y: Tensor, read: ReadingRead & I
 const readTopK = signature('metrics.topK', { logits: tensor, labels: tensor }, topKOptions);
 
 /**
- * Metric: share of rows of logits [..., classes] whose label is among the k largest. Of equal logits the first are the larger, so that k = 1 is the
- * accuracy (`sklearn.metrics.top_k_accuracy_score` takes the last ones first, and is else the same). NaN where a logit is NaN, or no row counts.
+ * Share of rows whose label is among the k largest logits. Of equal logits the first are the larger, so that k = 1 is
+ * the accuracy (scikit-learn takes the last ones first). NaN where a logit is NaN, or no row counts.
+ * @shape logits [..., classes], labels [...] -> a number of all rows
+ * @throws OptionError; ShapeError if the shapes do not fit
+ * @see sklearn.metrics.top_k_accuracy_score
  */
 export function topK(logits: TensorLike, labels: TensorLike, options: TopKOptions = {}): Aggregate {
   const { logits: x, labels: y, ...read } = readTopK(arguments);
@@ -116,7 +121,12 @@ export function logitRows(
 
 const accuracyKind = kind('Accuracy', accuracyOptions);
 
-/** Share of rows that are predicted right, over arrays: scores or classes against labels; see `accuracy`. */
+/**
+ * Share of rows that are predicted right, over arrays; see `accuracy`.
+ * @shape predictions [..., classes], [..., 1] or [...], labels [...] -> a number
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.accuracy_score
+ */
 export class Accuracy extends Summing {
   /** @throws OptionError */
   constructor(options: AccuracyOptions = {}) {
@@ -131,7 +141,12 @@ export class Accuracy extends Summing {
 
 const topKKind = kind('TopK', topKOptions);
 
-/** Share of rows whose label is among the k largest logits, over arrays; see `topK`. */
+/**
+ * Share of rows whose label is among the k largest logits, over arrays; see `topK`.
+ * @shape logits [..., classes], labels [...] -> a number
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.top_k_accuracy_score
+ */
 export class TopK extends Summing {
   /** @throws OptionError */
   constructor(options: TopKOptions = {}) {

@@ -18,8 +18,10 @@ const perplexityOptions = options<PerplexityOptions>()(ignoreFields);
 const readPerplexity = signature('metrics.perplexity', { logits: tensor, labels: tensor }, perplexityOptions);
 
 /**
- * Metric: e to the mean cross-entropy of logits [..., classes] against labels [...], over all rows of the data set. NaN where no row
- * counts. As the exponential of `sklearn.metrics.log_loss` of the softmax.
+ * e to the mean cross-entropy over all rows of the data set. NaN where no row counts.
+ * @shape logits [..., classes], labels [...] -> a number of all rows
+ * @throws OptionError; ShapeError if the shapes do not fit
+ * @see sklearn.metrics.log_loss, of whose value it is the exponential
  */
 export function perplexity(logits: TensorLike, labels: TensorLike, options: PerplexityOptions = {}): Aggregate {
   const { logits: x, labels: y, ...read } = readPerplexity(arguments);
@@ -39,7 +41,12 @@ function measurePerplexity(op: string, x: Tensor, y: Tensor, read: IgnoreRead): 
 
 const perplexityKind = kind('Perplexity', perplexityOptions);
 
-/** Perplexity of logits (rows of classes) against labels, over arrays; see `perplexity`. */
+/**
+ * Perplexity of logits against labels, over arrays; see `perplexity`.
+ * @shape logits [..., classes], labels [...] -> a number
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.log_loss, of whose value it is the exponential
+ */
 export class Perplexity extends Summing {
   /** @throws OptionError */
   constructor(options: PerplexityOptions = {}) {

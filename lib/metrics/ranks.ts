@@ -100,8 +100,11 @@ const readRocAuc = signature('metrics.rocAuc', OPERANDS, aucOptions);
 const readAveragePrecision = signature('metrics.averagePrecision', OPERANDS);
 
 /**
- * Metric: area under the ROC curve of scores against targets 1 and 0 of the same shape, over all rows. Exact (ties count half), or from histograms
- * with `bins`. NaN where there are only positives or only negatives, or a score is NaN. As `sklearn.metrics.roc_auc_score`.
+ * Area under the ROC curve of scores against targets 1 and 0, over all rows. Exact (ties count half), or from
+ * histograms with `bins`. NaN where there are only positives or only negatives, or a score is NaN.
+ * @shape scores [...], targets [...] -> a number of all rows
+ * @throws OptionError; ShapeError unless both are of one shape
+ * @see sklearn.metrics.roc_auc_score
  */
 export function rocAuc(scores: TensorLike, targets: TensorLike, options: ROCAUCOptions = {}): Aggregate {
   const { scores: x, targets: y, ...read } = readRocAuc(arguments);
@@ -121,8 +124,10 @@ function measureAuc(op: string, scores: Tensor, targets: Tensor, { bins, range: 
 }
 
 /**
- * Metric: average precision of scores against targets 1 and 0, exact. 0 without positives, NaN where a score is NaN.
- * As `sklearn.metrics.average_precision_score`.
+ * Average precision of scores against targets 1 and 0, exact. 0 without positives, NaN where a score is NaN.
+ * @shape scores [...], targets [...] -> a number of all rows
+ * @throws OptionError; ShapeError unless both are of one shape
+ * @see sklearn.metrics.average_precision_score
  */
 export function averagePrecision(scores: TensorLike, targets: TensorLike): Aggregate {
   const { scores: x, targets: y } = readAveragePrecision(arguments);
@@ -136,7 +141,12 @@ function measurePrecision(op: string, scores: Tensor, targets: Tensor): Checked 
 
 const averagePrecisionKind = kind('AveragePrecision', options<Record<never, never>>()({}));
 
-/** Average precision over arrays; see `averagePrecision`. Keeps all scores. */
+/**
+ * Average precision over arrays; see `averagePrecision`. Keeps all scores.
+ * @shape scores [...], targets [...] -> a number
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.average_precision_score
+ */
 export class AveragePrecision extends Summing {
   /** @throws OptionError */
   constructor(options: Record<string, never> = {}) {
@@ -150,7 +160,12 @@ export class AveragePrecision extends Summing {
 
 const aucKind = kind('ROCAUC', aucOptions);
 
-/** Area under the ROC curve over arrays; see `rocAuc`. Exact, keeping all scores, or with `bins`. */
+/**
+ * Area under the ROC curve over arrays; see `rocAuc`. Exact, keeping all scores, or with `bins`.
+ * @shape scores [...], targets [...] -> a number
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.roc_auc_score
+ */
 export class ROCAUC extends Summing {
   /** @throws OptionError */
   constructor(options: ROCAUCOptions = {}) {

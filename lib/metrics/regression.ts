@@ -25,7 +25,12 @@ const readMae = signature('metrics.mae', OPERANDS);
 const readRmse = signature('metrics.rmse', OPERANDS);
 const readR2 = signature('metrics.r2', OPERANDS);
 
-/** Metric: mean of |prediction - target| over all elements. As `sklearn.metrics.mean_absolute_error`. */
+/**
+ * Mean of |prediction - target| over all elements.
+ * @shape prediction [...], target [...] -> a number of all rows
+ * @throws OptionError; ShapeError unless both are of one shape
+ * @see sklearn.metrics.mean_absolute_error
+ */
 export function mae(prediction: TensorLike, target: TensorLike): Aggregate {
   const { prediction: x, target: y } = readMae(arguments);
   return measureMae('mae', x, y);
@@ -36,7 +41,12 @@ function measureMae(op: string, prediction: Tensor, target: Tensor): Checked {
   return meanOf(abs(sub(x, y)), (mean) => mean);
 }
 
-/** Metric: the root of the mean of (prediction - target)^2 over all elements of the data set. As `sklearn.metrics.root_mean_squared_error`. */
+/**
+ * The root of the mean of (prediction - target)^2 over all elements of the data set.
+ * @shape prediction [...], target [...] -> a number of all rows
+ * @throws OptionError; ShapeError unless both are of one shape
+ * @see sklearn.metrics.root_mean_squared_error
+ */
 export function rmse(prediction: TensorLike, target: TensorLike): Aggregate {
   const { prediction: x, target: y } = readRmse(arguments);
   return measureRmse('rmse', x, y);
@@ -54,8 +64,12 @@ function meanOf(values: Tensor, finish: (mean: number) => number): Checked {
 }
 
 /**
- * Metric: 1 - (sum of squared errors) / (sum of squared deviations of the targets from their mean), over the whole data set; the mean over outputs
- * where there are several. Where all targets are equal it is 1 if they are met exactly, else 0; NaN for fewer than 2 rows. As `sklearn.metrics.r2_score`.
+ * 1 - (sum of squared errors) / (sum of squared deviations of the targets from their mean), over the whole data set;
+ * the mean over outputs where there are several. Where all targets are equal it is 1 if they are met exactly, else 0;
+ * NaN for fewer than 2 rows.
+ * @shape prediction [rows, ...], target [rows, ...] -> a number of all rows
+ * @throws OptionError; ShapeError unless both are of one shape
+ * @see sklearn.metrics.r2_score
  */
 export function r2(prediction: TensorLike, target: TensorLike): Aggregate {
   const { prediction: x, target: y } = readR2(arguments);
@@ -132,7 +146,12 @@ const NONE = options<Record<never, never>>()({});
 const maeKind = kind('MAE', NONE);
 const rmseKind = kind('RMSE', NONE);
 
-/** Mean absolute error over arrays. */
+/**
+ * Mean absolute error over arrays.
+ * @shape predictions [...], targets [...] -> a number
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.mean_absolute_error
+ */
 export class MAE extends Summing {
   /** @throws OptionError */
   constructor(options: Record<string, never> = {}) {
@@ -143,7 +162,12 @@ export class MAE extends Summing {
   }
 }
 
-/** Root of the mean square error over arrays. */
+/**
+ * Root of the mean square error over arrays.
+ * @shape predictions [...], targets [...] -> a number
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.root_mean_squared_error
+ */
 export class RMSE extends Summing {
   /** @throws OptionError */
   constructor(options: Record<string, never> = {}) {
@@ -211,7 +235,12 @@ abstract class Squares extends Streaming<number, CheckedR2> {
   }
 }
 
-/** R2 over arrays; see `r2`. */
+/**
+ * Coefficient of determination over arrays; see `r2`.
+ * @shape predictions [rows, ...], targets [rows, ...] -> a number, or one for each output
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.r2_score
+ */
 export class R2 extends Squares {
   /** @throws OptionError */
   constructor(options: R2Options = {}) {

@@ -100,19 +100,32 @@ const readRecall = signature('metrics.recall', OPERANDS, scoreOptions);
 const readF1 = signature('metrics.f1', OPERANDS, scoreOptions);
 
 /**
- * Metric: of the rows predicted as a class, how many are of it. Predictions are logits [..., classes] with labels [...]; one score a row, [..., 1] or
- * as the labels, with labels 0 and 1; or classes, i32 or u8. NaN where a score is NaN, or no row counts. As `sklearn.metrics.precision_score`.
+ * Of the rows predicted as a class, how many are of it. Predictions are logits; one score a row, with labels 0 and 1;
+ * or classes, i32 or u8. NaN where a score is NaN, or no row counts.
+ * @shape predicted [..., classes], [..., 1] or [...], targets [...] -> a number of all rows
+ * @throws OptionError; ShapeError if the shapes do not fit
+ * @see sklearn.metrics.precision_score
  */
 export function precision(predicted: TensorLike, targets: TensorLike, options: ScoreOptions = {}): Aggregate {
   const { predicted: x, targets: y, ...read } = readPrecision(arguments);
   return score('precision', x, y, read);
 }
-/** Metric: of the rows of a class, how many were predicted as such. Else as `precision`. As `sklearn.metrics.recall_score`. */
+/**
+ * Of the rows of a class, how many were predicted as such. Else as `precision`.
+ * @shape predicted [..., classes], [..., 1] or [...], targets [...] -> a number of all rows
+ * @throws OptionError; ShapeError if the shapes do not fit
+ * @see sklearn.metrics.recall_score
+ */
 export function recall(predicted: TensorLike, targets: TensorLike, options: ScoreOptions = {}): Aggregate {
   const { predicted: x, targets: y, ...read } = readRecall(arguments);
   return score('recall', x, y, read);
 }
-/** Metric: the harmonic mean of precision and recall of each class. Else as `precision`. As `sklearn.metrics.f1_score`. */
+/**
+ * The harmonic mean of precision and recall of each class. Else as `precision`.
+ * @shape predicted [..., classes], [..., 1] or [...], targets [...] -> a number of all rows
+ * @throws OptionError; ShapeError if the shapes do not fit
+ * @see sklearn.metrics.f1_score
+ */
 export function f1(predicted: TensorLike, targets: TensorLike, options: ScoreOptions = {}): Aggregate {
   const { predicted: x, targets: y, ...read } = readF1(arguments);
   return score('f1', x, y, read);
@@ -257,21 +270,36 @@ const precisionKind = kind('Precision', scoreOptions);
 const recallKind = kind('Recall', scoreOptions);
 const f1Kind = kind('F1', scoreOptions);
 
-/** Precision over arrays: logits, scores or classes against labels; see `precision`. */
+/**
+ * Precision over arrays: logits, scores or classes against labels; see `precision`.
+ * @shape predictions [..., classes], [..., 1] or [...], labels [...] -> a number, or one for each class
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.precision_score
+ */
 export class Precision extends Scores {
   /** @throws OptionError */
   constructor(options: ScoreOptions = {}) {
     super(precisionKind, 'precision', precisionKind.made(arguments));
   }
 }
-/** Recall over arrays; see `recall`. */
+/**
+ * Recall over arrays; see `recall`.
+ * @shape predictions [..., classes], [..., 1] or [...], labels [...] -> a number, or one for each class
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.recall_score
+ */
 export class Recall extends Scores {
   /** @throws OptionError */
   constructor(options: ScoreOptions = {}) {
     super(recallKind, 'recall', recallKind.made(arguments));
   }
 }
-/** F1 over arrays; see `f1`. */
+/**
+ * The harmonic mean of precision and recall over arrays; see `f1`.
+ * @shape predictions [..., classes], [..., 1] or [...], labels [...] -> a number, or one for each class
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.f1_score
+ */
 export class F1 extends Scores {
   /** @throws OptionError */
   constructor(options: ScoreOptions = {}) {
@@ -288,7 +316,12 @@ const MOST_CLASSES = 1 << 13;
 const matrixKind = kind('ConfusionMatrix', options<ConfusionMatrixOptions>()({ ...ignoreFields, ...readingFields }));
 const readCells = signature('metrics.ConfusionMatrix.cells', {});
 
-/** How often a row of class i was predicted as class j: `result()[i][j]`. Logits, scores or classes against labels. As `sklearn.metrics.confusion_matrix`. */
+/**
+ * How often a row of class i was predicted as class j: `result()[i][j]`. Logits, scores or classes against labels.
+ * @shape predictions [..., classes], [..., 1] or [...], labels [...] -> [classes][classes]
+ * @throws OptionError; ShapeError of `update` if shapes do not fit
+ * @see sklearn.metrics.confusion_matrix
+ */
 export class ConfusionMatrix extends Counting<number[][]> {
   /** @throws OptionError */
   constructor(options: ConfusionMatrixOptions = {}) {
@@ -305,7 +338,10 @@ export class ConfusionMatrix extends Counting<number[][]> {
     for (const [actual, predicted, count] of this.counts.cells()) matrix[actual]![predicted] = count;
     return matrix;
   }
-  /** The cells that are not 0: the class, what it was predicted as, how often. */
+  /**
+   * The cells that are not 0: the class, what it was predicted as, how often.
+   * @throws OptionError; DataError where a score was NaN
+   */
   cells(): Iterable<readonly [actual: number, predicted: number, count: number]> {
     readCells(arguments);
     return this.counts.cells();

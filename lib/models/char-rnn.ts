@@ -8,7 +8,7 @@ import { choice, instance, list, nullable, options, signature } from '../options
 
 /** Options of `models.CharRNN`. */
 export interface CharRNNOptions {
-  /** Default 'lstm'. */
+  /** Which recurrent layers. Default 'lstm'. */
   readonly kind?: 'rnn' | 'lstm' | 'gru';
   /** Width of the characters' vectors. Default 64. */
   readonly embedding?: number;
@@ -34,10 +34,19 @@ const readForward = signature('models.CharRNN.forward', { x: tensor });
 const readStep = signature('models.CharRNN.step', { x: tensor, states: nullable(list(tensor, { min: 1, max: 2 })) });
 const KINDS = { rnn: RNN, lstm: LSTM, gru: GRU } as const;
 
-/** Embedding, recurrent layers, linear: parameters `embedding.weight`, `rnn.weight_ih_l0`, ..., `head.weight`, `head.bias`. */
+/**
+ * A language model of characters: embedding, recurrent layers, linear. Parameters `embedding.weight`,
+ * `rnn.weight_ih_l0`, ..., `head.weight`, `head.bias`.
+ * @shape x [batch, time] -> [batch, time, characters]
+ * @throws OptionError; ShapeError for inputs of other shapes
+ * @see Mikolov et al. 2010, Recurrent Neural Network Based Language Model
+ */
 export class CharRNN extends Module {
+  /** Vectors of characters. */
   embedding: Embedding;
+  /** The recurrent layers. */
   rnn: RNN | LSTM | GRU;
+  /** From hidden states to logits. */
   head: Linear;
 
   constructor(characters: number, options: CharRNNOptions = {}) {
@@ -54,7 +63,11 @@ export class CharRNN extends Module {
     return this.head.forward(this.rnn.forward(this.embedding.forward(readForward(arguments).x)).output);
   }
 
-  /** One more character for each row, for `generate`: x [batch, 1] and the states that the step before left -> logits [batch, characters]. */
+  /**
+   * One more character for each row, for `generate`, from the states that the step before left.
+   * @shape x [batch, 1], states [layers, batch, hidden] -> { logits [batch, characters], states }
+   * @throws OptionError; ShapeError for inputs of other shapes
+   */
   step(x: Tensor, states: readonly Tensor[] | null): { logits: Tensor; states: Tensor[] } {
     const { x: t, states: before } = readStep(arguments);
     const [h, c] = before ?? [];
@@ -65,7 +78,12 @@ export class CharRNN extends Module {
 
 const readLoss = signature('models.charRnnLoss', { batch: batchField, model: instance('a CharRNN', CharRNN) });
 
-/** Cross-entropy of the next character: `x` characters [batch, time], `y` those that follow. */
+/**
+ * Cross-entropy of the next character.
+ * @shape batch { x [batch, time], y [batch, time] } -> f64 scalar
+ * @throws OptionError
+ * @see Mikolov et al. 2010, Recurrent Neural Network Based Language Model
+ */
 export function charRnnLoss(batch: { readonly x: TensorLike; readonly y: TensorLike }, model: CharRNN): Tensor {
   readLoss(arguments);
   return loss.crossEntropy(model.forward(batch.x), batch.y);

@@ -13,11 +13,11 @@ import { instance, options, signature } from '../options/index.ts';
 export interface GPTOptions {
   /** Longest sequence. Default 64. */
   readonly context?: number;
-  /** Default 4. */
+  /** How many blocks. Default 4. */
   readonly layers?: number;
   /** They divide the width. Default 4. */
   readonly heads?: number;
-  /** Default 128. */
+  /** Size of the vectors. Default 128. */
   readonly width?: number;
   /** Of embeddings, attention weights and what each block adds. Default 0. */
   readonly dropout?: number;
@@ -64,14 +64,24 @@ class Block extends Module {
   }
 }
 
-/** Tokens [batch, time] -> logits of the token after each, [batch, time, vocabulary]. The head is the embedding's table. */
+/**
+ * A decoder of tokens as GPT-2: logits of the token after each. The head is the embedding's table.
+ * @shape tokens [batch, time] -> [batch, time, vocabulary]
+ * @throws OptionError; ShapeError for inputs of other shapes
+ * @see Radford et al. 2019, Language Models are Unsupervised Multitask Learners
+ */
 export class GPT extends Module {
   /** Longest sequence. */
   readonly context: number;
+  /** Vectors of tokens, and the head. */
   embedding: Embedding;
+  /** Vectors of places. */
   positions: LearnedPositions;
+  /** Attention and two linear layers each, first to last. */
   blocks: Block[];
+  /** Norm before the head. */
   norm: LayerNorm;
+  /** Dropout of the embedded tokens. */
   readonly dropout: Dropout;
 
   constructor(vocabulary: number, options: GPTOptions = {}) {
@@ -98,7 +108,12 @@ export class GPT extends Module {
 
 const readLoss = signature('models.gptLoss', { batch: batchField, model: instance('a GPT', GPT) });
 
-/** Cross-entropy of the next token: `x` tokens [batch, time], `y` those that follow. */
+/**
+ * Cross-entropy of the next token.
+ * @shape batch { x [batch, time], y [batch, time] } -> f64 scalar
+ * @throws OptionError
+ * @see Radford et al. 2019, Language Models are Unsupervised Multitask Learners
+ */
 export function gptLoss(batch: { readonly x: TensorLike; readonly y: TensorLike }, model: GPT): Tensor {
   readLoss(arguments);
   return loss.crossEntropy(model.forward(batch.x), batch.y);

@@ -9,11 +9,11 @@ import { options, optionsOnly, signature, whole } from '../options/index.ts';
 
 /** Options of `models.LeNet`. */
 export interface LeNetOptions {
-  /** Colors of an image; default 1. */
+  /** Colors of an image. Default 1. */
   readonly channels?: number;
-  /** Height and width of an image; default 28. */
+  /** Height and width of an image in pixels. Default 28. */
   readonly size?: number;
-  /** Default 10. */
+  /** How many classes. Default 10. */
   readonly classes?: number;
 }
 
@@ -28,15 +28,24 @@ const readLeNet = optionsOnly(
 const readForward = signature('models.LeNet.forward', { x: tensor });
 
 /**
- * Images [batch, channels, size, size] -> logits [batch, classes]: two convolutions of 5x5 with pooling, 32 and 64 filters, and two
- * linear layers. Parameters `conv1.weight`, `conv1.bias`, `conv2...`, `fc1...`, `fc2...`, each as PyTorch has it.
+ * Two convolutions of 5x5 with pooling, 32 and 64 filters, and two linear layers. Parameters `conv1.weight`,
+ * `conv1.bias`, `conv2...`, `fc1...`, `fc2...`, each as PyTorch has it.
+ * @shape x [batch, channels, size, size] -> [batch, classes]
+ * @throws OptionError; ShapeError for images of another shape
+ * @see LeCun et al. 1998, Gradient-Based Learning Applied to Document Recognition
  */
 export class LeNet extends Module {
+  /** The first convolution. */
   conv1: Conv2d;
+  /** The second convolution. */
   conv2: Conv2d;
+  /** The hidden linear layer. */
   fc1: Linear;
+  /** From hidden units to logits. */
   fc2: Linear;
+  /** What follows each convolution. */
   readonly pool: MaxPool2d;
+  /** What comes before the linear layers. */
   readonly flatten: Flatten;
 
   constructor(options: LeNetOptions = {}) {

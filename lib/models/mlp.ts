@@ -9,8 +9,14 @@ import { list, signature } from '../options/index.ts';
 const readMLP = signature('models.MLP', { sizes: list(size, { min: 2, max: 1000 }) });
 const readForward = signature('models.MLP.forward', { x: tensor });
 
-/** Linear layers with ReLU between them: x [batch, sizes[0]] -> [batch, sizes.at(-1)]. Parameters `layers.0.weight`, `layers.2.weight`, .... */
+/**
+ * Linear layers with ReLU between them. Parameters `layers.0.weight`, `layers.2.weight`, ....
+ * @shape x [batch, sizes[0]] -> [batch, sizes.at(-1)]
+ * @throws OptionError; ShapeError for another last dimension
+ * @see Rumelhart et al. 1986, Learning Representations by Back-Propagating Errors
+ */
 export class MLP extends Module {
+  /** The layers, with ReLU as every second one. */
   layers: Sequential;
 
   /** @param sizes of the input, of each layer in between, of the output: `new MLP([784, 256, 10])` */

@@ -11,7 +11,9 @@ import { bool, instance, list, options, optionsOnly, signature } from '../option
 
 /** Options of `models.NCF`. */
 export interface NCFOptions {
+  /** How many users there are. */
   readonly users: number;
+  /** How many items there are. */
   readonly items: number;
   /** Elements of a vector. Default 64. */
   readonly dim?: number;
@@ -33,10 +35,18 @@ const readNCF = optionsOnly(
 );
 const readForward = signature('models.NCF.forward', { users: tensor, items: tensor });
 
-/** Users and items, i32 [batch] each -> a logit of each pair, [batch]. */
+/**
+ * Neural collaborative filtering (NeuMF): a logit of each pair of user and item.
+ * @shape users i32 [batch], items i32 [batch] -> [batch]
+ * @throws OptionError; ShapeError for inputs of other shapes
+ * @see He et al. 2017, Neural Collaborative Filtering
+ */
 export class NCF extends Module {
+  /** Vectors of users. */
   users: Embedding;
+  /** Vectors of items. */
   items: Embedding;
+  /** The layers that score a pair. */
   mlp: Sequential;
 
   constructor(options: NCFOptions) {
@@ -60,7 +70,12 @@ export class NCF extends Module {
 
 const readLoss = signature('models.ncfLoss', { batch: batchField, model: instance('an NCF', NCF) });
 
-/** Binary cross-entropy of pairs that happened (y = 1) and pairs that were drawn at random (y = 0). */
+/**
+ * Binary cross-entropy of pairs that happened (y = 1) and pairs that were drawn at random (y = 0).
+ * @shape batch { user [batch], item [batch], y [batch] } -> f64 scalar
+ * @throws OptionError
+ * @see He et al. 2017, Neural Collaborative Filtering
+ */
 export function ncfLoss(batch: Readonly<Record<'user' | 'item' | 'y', Tensor>>, model: NCF): Tensor {
   readLoss(arguments);
   return loss.bceWithLogits(model.forward(batch.user, batch.item), batch.y);

@@ -37,11 +37,21 @@ export class ResidualBlock extends Module {
 const readResNet20 = signature('models.ResNet20', { classes: size.default(10) });
 const readForward = signature('models.ResNet20.forward', { x: tensor });
 
-/** x [batch, 3, height, width] -> logits [batch, classes]; made for images of 32 x 32. 272,474 parameters with 10 classes. */
+/**
+ * The residual network of 20 layers, made for images of 32 x 32. 272,474 parameters with 10 classes.
+ * @shape x [batch, 3, height, width] -> [batch, classes]
+ * @param classes Default 10.
+ * @throws OptionError; ShapeError for images of another shape
+ * @see He et al. 2016, Deep Residual Learning for Image Recognition
+ */
 export class ResNet20 extends Module {
+  /** The first convolution. */
   conv: Conv2d;
+  /** Its batch norm. */
   bn: BatchNorm2d;
+  /** Nine residual blocks. */
   blocks: Sequential;
+  /** Pooling and the linear layer. */
   head: Sequential;
 
   /** @param classes default 10 */

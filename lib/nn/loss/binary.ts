@@ -25,9 +25,12 @@ const readBce = signature(
 );
 
 /**
- * Mean of binary cross-entropy of sigmoid(logits) against targets in [0, 1] of the same shape. As
- * `torch.nn.functional.binary_cross_entropy_with_logits`. The form y softplus(-x) + (1 - y) softplus(x) neither overflows nor
- * cancels, and unlike max(x, 0) - x y + log1p(exp(-|x|)) its gradient is right at x = 0, where a new head often starts.
+ * Binary cross-entropy of sigmoid(logits). The form y softplus(-x) + (1 - y) softplus(x) neither overflows nor
+ * cancels, and unlike max(x, 0) - x y + log1p(exp(-|x|)) its gradient is right at x = 0, where a new head often
+ * starts.
+ * @shape logits [...], targets in [0, 1] [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @see torch.nn.functional.binary_cross_entropy_with_logits
  */
 export function bceWithLogits(logits: TensorLike, targets: TensorLike, options: BCEOptions = {}): Tensor {
   const { posWeight, weight, ...read } = readBce(arguments);
@@ -60,8 +63,11 @@ const readSigmoidFocal = signature(
 );
 
 /**
- * Focal loss of logits against targets in [0, 1] of the same shape (Lin et al. 2017). As `torchvision.ops.sigmoid_focal_loss`, which leaves the
- * elements as they are unless told otherwise: here the default is their mean.
+ * Focal loss of independent classes (Lin et al. 2017). torchvision leaves the elements as they are unless told
+ * otherwise: here it is their mean.
+ * @shape logits [...], targets in [0, 1] [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @see torchvision.ops.sigmoid_focal_loss
  */
 export function sigmoidFocal(logits: TensorLike, targets: TensorLike, options: SigmoidFocalOptions = {}): Tensor {
   const { alpha, gamma, ...read } = readSigmoidFocal(arguments);

@@ -44,8 +44,11 @@ const readKlDiv = signature(
 );
 
 /**
- * Kullback-Leibler divergence: target (log target - input), the input in log-probabilities (`ops.logSoftmax`), both of one shape. As
+ * Kullback-Leibler divergence: target (log target - input), the input in log-probabilities (`ops.logSoftmax`). As
  * `torch.nn.functional.kl_div`.
+ * @shape input [...], target [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @see torch.nn.functional.kl_div
  */
 export function klDiv(input: TensorLike, target: TensorLike, options: KLDivOptions = {}): Tensor {
   const { input: x, reduction, logTarget, ...read } = readKlDiv(arguments);
@@ -69,9 +72,11 @@ const readCosineSimilarity = signature(
 );
 
 /**
- * Cosine of the angle between vectors of the last dimension: f32 [..., d] twice -> f64 [...]. As `torch.nn.functional.cosine_similarity`
- * with `dim=-1`, without broadcasting.
- * @param options.eps the least length of a vector. Default 1e-8.
+ * Cosine of the angle between vectors of the last dimension (PyTorch's `dim=-1`), without broadcasting.
+ * @shape a and b [..., d] -> f64 [...]
+ * @param options.eps the least length of a vector. Default 1e-8
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @see torch.nn.functional.cosine_similarity
  */
 export function cosineSimilarity(a: TensorLike, b: TensorLike, options: LengthOptions = {}): Tensor {
   const { a: x, b: y, eps } = readCosineSimilarity(arguments);
@@ -82,6 +87,7 @@ export function cosineSimilarity(a: TensorLike, b: TensorLike, options: LengthOp
 
 /** Options of `loss.cosineEmbedding`, `loss.hinge`, `loss.hingeEmbedding` and `loss.marginRanking`. */
 export interface MarginOptions extends ReductionOptions {
+  /** The distance that is asked for. Default 1, or 0 of `cosineEmbedding` and `marginRanking`. */
   readonly margin?: number;
 }
 const marginOptions = (usual: number): OptionsField<MarginOptions, Required<MarginOptions>> =>
@@ -89,8 +95,11 @@ const marginOptions = (usual: number): OptionsField<MarginOptions, Required<Marg
 const readCosineEmbedding = signature('loss.cosineEmbedding', { a: tensor, b: tensor, targets: tensor }, marginOptions(0));
 
 /**
- * 1 - cosine of pairs [n, d] that belong together (target 1), max(0, cosine - margin) of those that do not (target -1); targets f32 [n].
- * As `torch.nn.functional.cosine_embedding_loss`. Default margin 0.
+ * 1 - cosine of pairs that belong together (target 1), max(0, cosine - margin) of those that do not (target -1).
+ * Default margin 0.
+ * @shape a and b [n, d], targets [n] -> f64 scalar, or [n] where not reduced
+ * @throws OptionError; ShapeError if shapes do not fit; DTypeError unless all are f32 or all f64
+ * @see torch.nn.functional.cosine_embedding_loss
  */
 export function cosineEmbedding(a: TensorLike, b: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
   const { a: x, b: y, targets: given, margin, ...read } = readCosineEmbedding(arguments);
@@ -124,7 +133,10 @@ const readTripletMargin = signature(
 );
 
 /**
- * max(0, margin + d(anchor, positive) - d(anchor, negative)) of vectors [..., d]. As `torch.nn.functional.triplet_margin_loss`. Default margin 1.
+ * max(0, margin + d(anchor, positive) - d(anchor, negative)) of vectors. Default margin 1.
+ * @shape anchor, positive and negative [..., d] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless all are of one shape; DTypeError unless all are f32 or all f64
+ * @see torch.nn.functional.triplet_margin_loss
  */
 export function tripletMargin(
   anchor: TensorLike,
@@ -148,7 +160,12 @@ const readMarginRanking = signature('loss.marginRanking', { a: tensor, b: tensor
 const readHinge = signature('loss.hinge', { scores: tensor, targets: tensor }, marginOptions(1));
 const readHingeEmbedding = signature('loss.hingeEmbedding', { distances: tensor, targets: tensor }, marginOptions(1));
 
-/** max(0, margin - target (a - b)): target 1 wants a above b, -1 below. As `torch.nn.functional.margin_ranking_loss`. Default margin 0. */
+/**
+ * max(0, margin - target (a - b)): target 1 wants a above b, -1 below. Default margin 0.
+ * @shape a, b and targets [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless all are of one shape; DTypeError unless all are f32 or all f64
+ * @see torch.nn.functional.margin_ranking_loss
+ */
 export function marginRanking(a: TensorLike, b: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
   const { margin, ...read } = readMarginRanking(arguments);
   const x = read.a;
@@ -156,14 +173,24 @@ export function marginRanking(a: TensorLike, b: TensorLike, targets: TensorLike,
   return reduced(clamp(add(mul(neg(t), sub(x, y)), margin), { min: 0 }), read);
 }
 
-/** max(0, margin - target x) of scores against targets 1 and -1: the loss of support vector machines. Default margin 1. */
+/**
+ * max(0, margin - target score), targets being 1 and -1: the loss of support vector machines. Default margin 1.
+ * @shape scores [...], targets [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @see Cortes and Vapnik 1995, Support-Vector Networks
+ */
 export function hinge(scores: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
   const { scores: x, margin, ...read } = readHinge(arguments);
   const [t] = alike('hinge', x, read.targets);
   return reduced(clamp(sub(margin, mul(t, x)), { min: 0 }), read);
 }
 
-/** The distance itself where the target is 1, max(0, margin - distance) where it is -1. As `torch.nn.functional.hinge_embedding_loss`. Default margin 1. */
+/**
+ * The distance itself where the target is 1, max(0, margin - distance) where it is -1. Default margin 1.
+ * @shape distances [...], targets [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @see torch.nn.functional.hinge_embedding_loss
+ */
 export function hingeEmbedding(distances: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
   const { distances: x, margin, ...read } = readHingeEmbedding(arguments);
   const [t] = alike('hingeEmbedding', x, read.targets);

@@ -41,7 +41,9 @@ interface LabelRead {
 
 /** Options of `loss.crossEntropy`. */
 export interface CrossEntropyOptions extends ClassOptions {
-  /** What of each row's weight is spread over all classes, its own too (Szegedy et al. 2016); from 0, the default, to 1. */
+  /**
+   * What of each row's weight is spread over all classes, its own too (Szegedy et al. 2016); from 0 to 1. Default 0.
+   */
   readonly labelSmoothing?: number;
 }
 
@@ -52,9 +54,11 @@ const readCrossEntropy = signature(
 );
 
 /**
- * Softmax and negative log-likelihood of the label, in one: logits [..., classes], labels [...].
- * As `torch.nn.functional.cross_entropy`, but the classes are always the last dimension. Labels may be floats that are whole numbers.
- * @throws ShapeError if the shapes do not fit. A label outside the classes ends the run with an IndexError.
+ * Softmax and negative log-likelihood of the label, in one. Unlike PyTorch's, the classes are always the last
+ * dimension. Labels may be floats that are whole numbers; one outside the classes ends the run with an IndexError.
+ * @shape logits [..., classes], labels [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError if shapes do not fit; DTypeError unless logits are f32
+ * @see torch.nn.functional.cross_entropy
  */
 export function crossEntropy(logits: TensorLike, labels: TensorLike, options: CrossEntropyOptions = {}): Tensor {
   const { logits: x, labels: y, labelSmoothing: smoothing, ...read } = readCrossEntropy(arguments);
@@ -66,8 +70,11 @@ export function crossEntropy(logits: TensorLike, labels: TensorLike, options: Cr
 const readNll = signature('loss.nll', { logProbabilities: tensor, labels: tensor }, options<ClassOptions>()(CLASS_FIELDS));
 
 /**
- * Negative log-likelihood of the label: log-probabilities [..., classes] (`ops.logSoftmax`), labels [...].
- * As `torch.nn.functional.nll_loss`, but the classes are always the last dimension. @throws as `crossEntropy`
+ * Negative log-likelihood of the label, of log-probabilities (`ops.logSoftmax`). Unlike PyTorch's, the classes are
+ * always the last dimension. A label outside the classes ends the run with an IndexError.
+ * @shape logProbabilities [..., classes], labels [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError if shapes do not fit; DTypeError unless log-probabilities are f32
+ * @see torch.nn.functional.nll_loss
  */
 export function nll(logProbabilities: TensorLike, labels: TensorLike, options: ClassOptions = {}): Tensor {
   const { logProbabilities: x, labels: y, ...read } = readNll(arguments);
@@ -90,8 +97,11 @@ const readFocal = signature(
 );
 
 /**
- * Focal loss over classes (Lin et al. 2017): (1 - p)^gamma times the cross-entropy, p the probability of the label. Logits [..., classes], labels
- * [...]; `weight` is the paper's alpha, and a mean divides by its sum as in `crossEntropy`. @throws as `crossEntropy`
+ * Focal loss over classes: (1 - p)^gamma times the cross-entropy, p the probability of the label. `weight` is the
+ * paper's alpha, and a mean divides by its sum as in `crossEntropy`.
+ * @shape logits [..., classes], labels [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError if shapes do not fit; DTypeError unless logits are f32
+ * @see Lin et al. 2017, Focal Loss for Dense Object Detection
  */
 export function focal(logits: TensorLike, labels: TensorLike, options: FocalOptions = {}): Tensor {
   const { logits: x, labels: y, gamma, ...read } = readFocal(arguments);

@@ -8,6 +8,7 @@ import { mean, sum } from '../../ops/reduce/reduce.ts';
 import { choice, custom, either, type Field, number, pair, signature } from '../../options/index.ts';
 import type { Fault } from './rows.ts';
 
+/** What is made of the values of all rows: one number, or none. */
 export type Reduction = 'mean' | 'sum' | 'none';
 
 /** What every loss takes that makes one number of many. */
@@ -129,11 +130,13 @@ export function reducedByWeight(values: Tensor, weights: Tensor | null, read: { 
 const readWeightedMean = signature('loss.weightedMean', { values: tensor, weights: tensor });
 
 /**
- * The mean of elements with weights, of one shape: sum(values weights) / sum(weights), an f64 scalar; 0 without a gradient where all weights are 0.
- * For losses of one's own in which some elements count less, or not at all (a mask): micro-batches of a step, and batches of `evaluate`, weigh
- * by the sum of their weights.
+ * The mean of elements with weights: sum(values weights) / sum(weights); 0 without a gradient where all weights are
+ * 0. For losses of one's own in which some elements count less, or not at all (a mask): micro-batches of a step, and
+ * batches of `evaluate`, weigh by the sum of their weights.
+ * @shape values [...], weights [...] -> f64 scalar
  * @param weights in a step of several micro-batches they may not depend on what is trained
- * @throws ShapeError or DTypeError if the operands do not fit
+ * @throws OptionError; ShapeError or DTypeError if the operands do not fit
+ * @see gradclip: sum(values * weights) / sum(weights)
  */
 export function weightedMean(values: TensorLike, weights: TensorLike): Tensor {
   const { values: v, weights: given } = readWeightedMean(arguments);

@@ -25,13 +25,23 @@ const lossOptions = options<LossOptions>()(lossFields);
 const readMse = signature('loss.mse', OPERANDS, lossOptions);
 const readL1 = signature('loss.l1', OPERANDS, lossOptions);
 
-/** Mean of (prediction - target)^2. As `torch.nn.functional.mse_loss`, without broadcasting. */
+/**
+ * Mean of (prediction - target)^2, without broadcasting.
+ * @shape prediction [...], target [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @see torch.nn.functional.mse_loss
+ */
 export function mse(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
   const { prediction: x, target: y, ...read } = readMse(arguments);
   return reduced(square(difference('mse', x, y, read)), read);
 }
 
-/** Mean of |prediction - target|. As `torch.nn.functional.l1_loss`, without broadcasting. */
+/**
+ * Mean of |prediction - target|, without broadcasting.
+ * @shape prediction [...], target [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @see torch.nn.functional.l1_loss
+ */
 export function l1(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
   const { prediction: x, target: y, ...read } = readL1(arguments);
   return reduced(abs(difference('l1', x, y, read)), read);
@@ -39,7 +49,7 @@ export function l1(prediction: TensorLike, target: TensorLike, options: LossOpti
 
 /** Options of `loss.huber`. */
 export interface HuberOptions extends LossOptions {
-  /** Where the square turns into a line; above 0, default 1. */
+  /** Where the square turns into a line; above 0. Default 1. */
   readonly delta?: number;
 }
 
@@ -49,7 +59,12 @@ const readHuber = signature(
   options<HuberOptions>()({ ...lossFields, delta: number({ above: 0 }).default(1) }),
 );
 
-/** Mean of d^2 / 2 where d = |prediction - target| is at most delta, else delta (d - delta / 2). As `torch.nn.functional.huber_loss`. */
+/**
+ * Mean of d^2 / 2 where d = |prediction - target| is at most delta, else delta (d - delta / 2).
+ * @shape prediction [...], target [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @see torch.nn.functional.huber_loss
+ */
 export function huber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): Tensor {
   const { prediction: x, target: y, delta, ...read } = readHuber(arguments);
   return reduced(hubers(difference('huber', x, y, read), delta), read);
@@ -67,7 +82,12 @@ const readSmoothL1 = signature(
   options<SmoothL1Options>()({ ...lossFields, beta: number({ min: 0 }).default(1) }),
 );
 
-/** The Huber loss of delta = beta, divided by beta: its slope beyond beta is 1. As `torch.nn.functional.smooth_l1_loss`. */
+/**
+ * The Huber loss of delta = beta, divided by beta: its slope beyond beta is 1.
+ * @shape prediction [...], target [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @see torch.nn.functional.smooth_l1_loss
+ */
 export function smoothL1(prediction: TensorLike, target: TensorLike, options: SmoothL1Options = {}): Tensor {
   const { prediction: x, target: y, beta, ...read } = readSmoothL1(arguments);
   const apart = difference('smoothL1', x, y, read);
@@ -101,7 +121,12 @@ const readPoissonNll = signature(
   }),
 );
 
-/** Negative log-likelihood of counts under Poisson's distribution. As `torch.nn.functional.poisson_nll_loss`. */
+/**
+ * Negative log-likelihood of counts under Poisson's distribution.
+ * @shape prediction [...], target [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @see torch.nn.functional.poisson_nll_loss
+ */
 export function poissonNll(prediction: TensorLike, target: TensorLike, options: PoissonOptions = {}): Tensor {
   const { logInput, full, eps, ...read } = readPoissonNll(arguments);
   const x = clamped(read.prediction, read);
@@ -127,7 +152,12 @@ const readGaussianNll = signature(
   options<GaussianOptions>()({ ...lossFields, full: bool.default(false), eps: number({ above: 0 }).default(1e-6) }),
 );
 
-/** Negative log-likelihood under a normal distribution of predicted mean and variance. As `torch.nn.functional.gaussian_nll_loss`, without broadcasting. */
+/**
+ * Negative log-likelihood under a normal distribution of predicted mean and variance, without broadcasting.
+ * @shape prediction, target and variance [...] -> f64 scalar, or [...] where not reduced
+ * @throws OptionError; ShapeError unless all are of one shape; DTypeError unless all are f32 or all f64
+ * @see torch.nn.functional.gaussian_nll_loss
+ */
 export function gaussianNll(
   prediction: TensorLike,
   target: TensorLike,

@@ -19,8 +19,9 @@ export interface ReadingOptions {
   /** A row with one score is class 1 above it. Default 0, for logits; for probabilities give 0.5. */
   readonly threshold?: number;
   /**
-   * Whether predictions are scores (of several classes, or one a row) or classes. By default their shape says it: [..., k] for labels [...] are
-   * scores, and so is [..., 1]. As many as labels, they are classes in an array and where a tensor is i32 or u8; an f32 tensor has scores.
+   * Whether predictions are scores (of several classes, or one a row) or classes. Default: their shape says it: [...,
+   * k] for labels [...] are scores, and so is [..., 1]. As many as labels, they are classes in an array and where a
+   * tensor is i32 or u8; an f32 tensor has scores.
    */
   readonly predictions?: 'scores' | 'classes';
 }
