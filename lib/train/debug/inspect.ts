@@ -43,6 +43,7 @@ export interface NonFinitePlace {
   readonly index: readonly number[];
 }
 
+/** Options of `Trainer.inspect`. */
 export interface InspectOptions {
   /** Modules, by name: `blocks.*`, `fc1`. Default: all, and the model itself. */
   readonly match?: Pattern;
