@@ -3,6 +3,7 @@ import { GraphError, ShapeError } from './errors.ts';
 import { type Node, Tensor } from './ir/graph.ts';
 import { sameType, typeName } from './ir/op.ts';
 import { add } from './ops/elementwise/elementwise.ts';
+import { sumTo } from './ops/reduce/reduce.ts';
 import { broadcastTo } from './ops/shape/shape.ts';
 import { either, type Field, instance, list, number, options, signature } from './options/index.ts';
 
@@ -73,7 +74,9 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
     if (!node.op.vjp) throw new GraphError(`grad: ${node.op.name} has no gradient`, { op: node.op.name });
     graph.gradientOf = node;
     graph.layer = node.layer;
-    for (const [i, dx] of node.op.vjp(node, dys).entries()) {
+    const given = node.op.vjp(node, dys);
+    const dxs = node.op.broadcasts ? given.map((dx, i) => dx && sumTo(dx, node.ins[i]!.shape)) : given;
+    for (const [i, dx] of dxs.entries()) {
       const input = node.ins[i]!;
       if (!onPath.has(input.node.id)) continue;
       if (dx === null) {

@@ -83,6 +83,8 @@ export interface OpDef<A = unknown> {
   readonly map?: string;
   /** Types of the outputs; throws ShapeError or DTypeError that names the op. */
   infer(ins: readonly TensorType[], attrs: A): TensorType[];
+  /** Inputs are broadcast to the output: `vjp` gives gradients in its shape, which `grad` sums to theirs. */
+  readonly broadcasts?: boolean;
   /** Gradients of the inputs, written with the public ops; `dys` per output, null where no gradient comes. Absent: not differentiable. */
   vjp?(node: Node<A>, dys: readonly (Tensor | null)[]): (Tensor | null)[];
   /** Attributes for the kernel. */

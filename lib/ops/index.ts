@@ -72,15 +72,7 @@ export { argmax, max, mean, min, type ReduceOptions, type SumOptions, sum } from
 export { logSoftmax, softmax } from './reduce/softmax.ts';
 export { type BagMode, type EmbeddingBagOptions, embeddingBag } from './rows/embedding-bag.ts';
 export { embedding, gather, type LookupOptions, oneHot, type ScatterAddOptions, scatterAdd } from './rows/gather.ts';
-export { concat, type PadOptions, pad, stack } from './shape/concat.ts';
-export {
-  broadcastTo,
-  expandDims,
-  reshape,
-  type SliceOptions,
-  slice,
-  squeeze,
-  type TransposeOptions,
-  transpose,
-} from './shape/shape.ts';
+export { concat, stack } from './shape/concat.ts';
+export { broadcastTo, expandDims, reshape, squeeze, type TransposeOptions, transpose } from './shape/shape.ts';
+export { type PadOptions, pad, type SliceOptions, slice } from './shape/slice.ts';
 export { type Printed, type PrintOptions, print } from './step/print.ts';

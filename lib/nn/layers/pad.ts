@@ -2,8 +2,9 @@
 import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { resample, type Tap } from '../../ops/image/resample.ts';
-import { concat, pad } from '../../ops/shape/concat.ts';
+import { concat } from '../../ops/shape/concat.ts';
 import { broadcastTo } from '../../ops/shape/shape.ts';
+import { pad } from '../../ops/shape/slice.ts';
 import { either, type Field, list, number, signature, whole } from '../../options/index.ts';
 import { forwardOf, type ReadX } from '../fields.ts';
 import { Module } from '../module/module.ts';

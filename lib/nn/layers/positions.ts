@@ -3,7 +3,7 @@ import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { cos, pow, sin } from '../../math/index.ts';
 import { add } from '../../ops/elementwise/elementwise.ts';
-import { slice } from '../../ops/shape/shape.ts';
+import { slice } from '../../ops/shape/slice.ts';
 import { number, options, signature, whole } from '../../options/index.ts';
 import { forwardOf, size } from '../fields.ts';
 import { normal } from '../module/init.ts';

@@ -3,7 +3,6 @@ import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import type { DType, OpDef, Sample, TensorType } from '../../ir/op.ts';
 import { signature } from '../../options/index.ts';
 import { operand, tensor } from '../args.ts';
-import { sumTo } from '../reduce/reduce.ts';
 import { chainOp, floatDtype } from './map.ts';
 import { type Operand, tensors } from './operand.ts';
 import type { MapName } from './scalar.ts';
@@ -13,7 +12,7 @@ export type NoAttrs = Readonly<Record<string, never>>;
 const NONE: NoAttrs = {};
 
 export interface ElementwiseSpec {
-  /** Gradients of the inputs, in the output's shape (they are summed to the inputs' here); null: none. Absent: not differentiable. */
+  /** Gradients of the inputs, in the output's shape (which is summed to the inputs'); null: none. Absent: not differentiable. */
   readonly vjp?: (dy: Tensor, ins: readonly Tensor[], y: Tensor) => (Tensor | null)[];
   /** How tests fill the inputs, where the domain is not all numbers. */
   readonly fill?: readonly ('normal' | 'positive' | readonly [number, number])[];
@@ -63,10 +62,8 @@ export function elementwise(map: MapName, arity: 1 | 2 | 3, spec: ElementwiseSpe
       return { steps: [{ map, args }], dtype, outDtype: dtype };
     }),
     map,
-    ...(vjp && {
-      vjp: (node, [dy]) =>
-        dy ? vjp(dy, node.ins, node.out).map((g, i) => g && sumTo(g, (node.ins[i] as Tensor).shape)) : args.map(() => null),
-    }),
+    broadcasts: true,
+    ...(vjp && { vjp: (node, [dy]) => (dy ? vjp(dy, node.ins, node.out) : args.map(() => null)) }),
     samples: () => samplesOf(arity, spec),
   };
 }

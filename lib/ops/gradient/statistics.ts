@@ -4,7 +4,8 @@ import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { bytesOf, f32, f64, type OpDef, type RefArray, type Sample, sizeOf, typeName } from '../../ir/op.ts';
 import { pow } from '../../math/index.ts';
 import { abs, add, cast, equal, mul, sign } from '../elementwise/elementwise.ts';
-import { reshape, slice } from '../shape/shape.ts';
+import { reshape } from '../shape/shape.ts';
+import { slice } from '../shape/slice.ts';
 import {
   applyStages,
   checkStages,

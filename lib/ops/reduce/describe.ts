@@ -4,7 +4,8 @@ import { type RefArray, sizeOf, type TensorType, typeName } from '../../ir/op.ts
 import { firstValues } from '../../ir/print.ts';
 import { cast, equal, isFinite as finiteOnes, square, sub, where } from '../elementwise/elementwise.ts';
 import { concat } from '../shape/concat.ts';
-import { reshape, slice } from '../shape/shape.ts';
+import { reshape } from '../shape/shape.ts';
+import { slice } from '../shape/slice.ts';
 import { argmax, max, min, sum } from './reduce.ts';
 
 /** What is known of a tensor's elements. Of those that are not finite it is how many they are; the other numbers are of the rest. */

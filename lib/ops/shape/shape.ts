@@ -1,12 +1,11 @@
-// shape.ts: ops whose output is a view of the input: reshape, transpose, broadcastTo, slice. Kernel: `copy` in shape.h.
+// shape.ts: the same elements under another shape: reshape, transpose, broadcastTo. Kernel: `copy` in shape.h.
 import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
-import { DTYPE_BYTES, f32, type OpDef, type RefArray, sameShape, sizeOf, type TensorType } from '../../ir/op.ts';
+import { f32, type OpDef, type RefArray, sameShape, sizeOf, type TensorType } from '../../ir/op.ts';
 import { list, options, signature, whole } from '../../options/index.ts';
 import { axis, shape, tensor } from '../args.ts';
-import { sumTo } from '../reduce/reduce.ts';
-import { moved, resolveAxis, stridesOf } from './axes.ts';
-import { pad } from './concat.ts';
+import { resolveAxis, stridesOf } from './axes.ts';
+import { copyOp } from './copy.ts';
 
 const one = (ins: readonly TensorType[]): TensorType => ins[0] as TensorType;
 
@@ -89,71 +88,6 @@ export function squeeze(x: TensorLike, axis?: number): Tensor {
   return reshape(t, [...shape.slice(0, a), ...shape.slice(a + 1)]);
 }
 
-// ---- the strided copy --------------------------------------------------------------------------------------------
-/** A view of the input: output element i is input element offset + sum of index * stride. */
-interface View {
-  readonly offset: number;
-  readonly shape: readonly number[];
-  readonly strides: readonly number[];
-}
-
-/** Attributes of the `copy` kernel: [element bytes, offset, then shape and strides], neighboring dimensions merged. */
-function copyInts(type: TensorType, view: View): { ints: number[] } {
-  const shape: number[] = [];
-  const strides: number[] = [];
-  view.shape.forEach((d, i) => {
-    const s = view.strides[i] as number;
-    const last = shape.length - 1;
-    if (d === 1) return;
-    if (last >= 0 && strides[last] === s * d) {
-      shape[last] = (shape[last] as number) * d;
-      strides[last] = s;
-    } else {
-      shape.push(d);
-      strides.push(s);
-    }
-  });
-  return { ints: [DTYPE_BYTES[type.dtype], view.offset, ...shape, ...strides] };
-}
-
-function copyRef(y: RefArray, x: RefArray, view: View): void {
-  const index = view.shape.map(() => 0);
-  for (let i = 0; i < y.length; i++) {
-    y[i] = x[index.reduce((at, k, d) => at + k * (view.strides[d] as number), view.offset)] as number;
-    for (let d = index.length - 1; d >= 0; d--) {
-      if (++(index[d] as number) < (view.shape[d] as number)) break;
-      index[d] = 0;
-    }
-  }
-}
-
-/** An op whose output is a view of its input, made real. */
-function copyOp<A>(
-  name: string,
-  view: (x: TensorType, attrs: A) => View,
-  rest: Required<Pick<OpDef<A>, 'vjp' | 'samples'>> & { check(x: TensorType, attrs: A): void },
-): OpDef<A> {
-  return {
-    name,
-    kernel: 'copy',
-    infer(ins, attrs) {
-      const x = one(ins);
-      rest.check(x, attrs);
-      const { shape } = view(x, attrs);
-      if (shape.length > 8) throw new ShapeError(`${name}: expected at most 8 dimensions, got ${shape.length}`);
-      return [{ dtype: x.dtype, shape }];
-    },
-    vjp: rest.vjp,
-    lower(node) {
-      const x = (node.ins[0] as Tensor).type;
-      return copyInts(x, view(x, node.attrs));
-    },
-    cost: moved,
-    ref: ([y], [x], node) => copyRef(y as RefArray, x as RefArray, view((node.ins[0] as Tensor).type, node.attrs)),
-    samples: rest.samples,
-  };
-}
-
 // ---- transpose ---------------------------------------------------------------------------------------------------
 export interface TransposeAttrs {
   /** Dimension d of the output is dimension axes[d] of the input. */
@@ -223,37 +157,41 @@ export function transpose(x: TensorLike, options: TransposeOptions = {}): Tensor
 export interface BroadcastToAttrs {
   readonly shape: readonly number[];
 }
-export const BROADCAST_TO: OpDef<BroadcastToAttrs> = copyOp<BroadcastToAttrs>(
-  'broadcastTo',
-  (x, { shape }) => {
-    const lead = shape.length - x.shape.length;
-    const strides = stridesOf(x.shape);
-    return {
-      offset: 0,
-      shape,
-      strides: shape.map((_, i) => (i < lead || x.shape[i - lead] === 1 ? 0 : (strides[i - lead] as number))),
-    };
-  },
-  {
-    check(x, { shape }) {
+export const BROADCAST_TO: OpDef<BroadcastToAttrs> = {
+  ...copyOp<BroadcastToAttrs>(
+    'broadcastTo',
+    (x, { shape }) => {
       const lead = shape.length - x.shape.length;
-      const whole = shape.every((d) => Number.isInteger(d) && d >= 0);
-      if (lead < 0 || !whole || !x.shape.every((d, i) => d === 1 || d === shape[lead + i])) {
-        throw new ShapeError(`broadcastTo: expected a shape that [${x.shape}] broadcasts to, got [${shape}]`);
-      }
+      const strides = stridesOf(x.shape);
+      return {
+        offset: 0,
+        shape,
+        strides: shape.map((_, i) => (i < lead || x.shape[i - lead] === 1 ? 0 : (strides[i - lead] as number))),
+      };
     },
-    vjp: (node, [dy]) => [dy ? sumTo(dy, (node.ins[0] as Tensor).shape) : null],
-    samples: () => [
-      { ins: [f32()], attrs: { shape: [17] } },
-      { ins: [f32(5)], attrs: { shape: [3, 5] } },
-      { ins: [f32(3, 1)], attrs: { shape: [3, 7] } },
-      { ins: [f32(2, 1, 3)], attrs: { shape: [4, 2, 5, 3] } },
-      { ins: [{ dtype: 'u8', shape: [4, 1] }], attrs: { shape: [4, 9] }, fill: [[0, 255]] },
-      { ins: [{ dtype: 'f64', shape: [1, 3] }], attrs: { shape: [2, 3] } },
-      { ins: [f32(1, 2)], attrs: { shape: [0, 2] } },
-    ],
-  },
-);
+    {
+      check(x, { shape }) {
+        const lead = shape.length - x.shape.length;
+        const whole = shape.every((d) => Number.isInteger(d) && d >= 0);
+        if (lead < 0 || !whole || !x.shape.every((d, i) => d === 1 || d === shape[lead + i])) {
+          throw new ShapeError(`broadcastTo: expected a shape that [${x.shape}] broadcasts to, got [${shape}]`);
+        }
+      },
+      // Summed to the shape of the input.
+      vjp: (_, [dy]) => [dy ?? null],
+      samples: () => [
+        { ins: [f32()], attrs: { shape: [17] } },
+        { ins: [f32(5)], attrs: { shape: [3, 5] } },
+        { ins: [f32(3, 1)], attrs: { shape: [3, 7] } },
+        { ins: [f32(2, 1, 3)], attrs: { shape: [4, 2, 5, 3] } },
+        { ins: [{ dtype: 'u8', shape: [4, 1] }], attrs: { shape: [4, 9] }, fill: [[0, 255]] },
+        { ins: [{ dtype: 'f64', shape: [1, 3] }], attrs: { shape: [2, 3] } },
+        { ins: [f32(1, 2)], attrs: { shape: [0, 2] } },
+      ],
+    },
+  ),
+  broadcasts: true,
+};
 
 const readBroadcastTo = signature('ops.broadcastTo', { x: tensor, shape });
 
@@ -268,90 +206,4 @@ export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   const { x: t } = readBroadcastTo(arguments);
   if (sameShape(t.shape, shape)) return t;
   return t.graph.add(BROADCAST_TO, [t], { shape: [...shape] }).out;
-}
-
-// ---- slice -------------------------------------------------------------------------------------------------------
-export interface SliceAttrs {
-  readonly axis: number;
-  /** In [0, size]. */
-  readonly start: number;
-  /** In [start, size]; exclusive. */
-  readonly end: number;
-  readonly step: number;
-}
-export const SLICE: OpDef<SliceAttrs> = copyOp<SliceAttrs>(
-  'slice',
-  (x, { axis, start, end, step }) => {
-    const strides = stridesOf(x.shape);
-    const stride = strides[axis] as number;
-    const shape = x.shape.map((d, i) => (i === axis ? Math.ceil((end - start) / step) : d));
-    strides[axis] = stride * step;
-    return { offset: sizeOf(shape) === 0 ? 0 : start * stride, shape, strides };
-  },
-  {
-    check(x, { axis, start, end, step }) {
-      const size = x.shape[resolveAxis('slice', axis, x.shape.length)] as number;
-      const whole = [start, end, step].every(Number.isInteger);
-      if (!whole || axis < 0 || start < 0 || end < start || end > size || step < 1) {
-        throw new ShapeError(`slice: expected 0 <= start <= end <= ${size} and step >= 1, got ${start}:${end}:${step}`);
-      }
-    },
-    vjp(node, [dy]) {
-      if (!dy) return [null];
-      const { axis, start, step } = node.attrs;
-      const size = (node.ins[0] as Tensor).shape[axis] as number;
-      const n = dy.shape[axis] as number;
-      const after = n === 0 ? size - start : size - start - ((n - 1) * step + 1);
-      return [pad(dy, { axis, before: start, after, step })];
-    },
-    samples: () => [
-      { ins: [f32(7)], attrs: { axis: 0, start: 2, end: 6, step: 1 } },
-      { ins: [f32(7)], attrs: { axis: 0, start: 1, end: 7, step: 3 } },
-      { ins: [f32(3, 9)], attrs: { axis: 1, start: 4, end: 9, step: 1 } },
-      { ins: [f32(3, 9, 2)], attrs: { axis: 1, start: 0, end: 9, step: 2 } },
-      { ins: [f32(4, 3)], attrs: { axis: 0, start: 3, end: 4, step: 1 } },
-      { ins: [{ dtype: 'i32', shape: [5, 4] }], attrs: { axis: 1, start: 1, end: 4, step: 2 }, fill: [[-9, 9]] },
-      { ins: [f32(4, 3)], attrs: { axis: 1, start: 3, end: 3, step: 1 } },
-    ],
-  },
-);
-
-/** Options of `ops.slice`. */
-export interface SliceOptions {
-  /** The dimension; negative: counted from the last. Default 0. */
-  readonly axis?: number;
-  /** The first element that is taken. Default 0. */
-  readonly start?: number;
-  /** The first element that is not taken. Default: the whole dimension. */
-  readonly end?: number;
-  /** From one element to the next, at least 1. Default 1. */
-  readonly step?: number;
-}
-const readSlice = signature(
-  'ops.slice',
-  { x: tensor },
-  options<SliceOptions>()({
-    axis: axis.default(0),
-    start: whole().default(0),
-    end: whole({ infinite: true }).default(Infinity),
-    step: whole({ min: 1 }).default(1),
-  }),
-);
-
-/**
- * Elements `start`, `start + step`, ... below `end` along one axis, as `x[start:end:step]` of Python: negative
- * `start` and `end` count from the end and both are cut to the dimension.
- * @shape x [..., n, ...] -> [..., ceil((end - start) / step), ...]
- * @throws OptionError; ShapeError if x has no such dimension
- * @see torch.Tensor.__getitem__
- */
-export function slice(x: TensorLike, options: SliceOptions): Tensor {
-  const { x: t, step, ...given } = readSlice(arguments);
-  const axis = resolveAxis('slice', given.axis, t.shape.length);
-  const size = t.shape[axis] as number;
-  const place = (at: number): number => Math.min(size, Math.max(0, at < 0 ? at + size : at));
-  const start = place(given.start);
-  const end = Math.max(start, place(given.end));
-  if (start === 0 && end === size && step === 1) return t;
-  return t.graph.add(SLICE, [t], { axis, start, end, step }).out;
 }

@@ -6,7 +6,8 @@ import { cast, div, maximum, minimum, mul, rsqrt, sqrt, square } from '../../ops
 import { statistic } from '../../ops/gradient/statistics.ts';
 import { unitStatistic } from '../../ops/gradient/unit-statistic.ts';
 import { mean } from '../../ops/reduce/reduce.ts';
-import { reshape, slice } from '../../ops/shape/shape.ts';
+import { reshape } from '../../ops/shape/shape.ts';
+import { slice } from '../../ops/shape/slice.ts';
 import { number, options, optionsOnly, type PerStep, pair } from '../../options/index.ts';
 import { clippedGradients } from '../apply/build.ts';
 import { bound, decay, divisor, rate } from '../fields.ts';

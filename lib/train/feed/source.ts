@@ -9,7 +9,7 @@ import type { Graph, Tensor } from '../../ir/graph.ts';
 import { typeName } from '../../ir/op.ts';
 import { permutation } from '../../ir/philox.ts';
 import { gather, windows as windowsOp } from '../../ops/rows/gather.ts';
-import { slice } from '../../ops/shape/shape.ts';
+import { slice } from '../../ops/shape/slice.ts';
 import { bool, options, signature, whole } from '../../options/index.ts';
 
 export { type ArrayInput, type Arrays, dtypeOf, modelArrays, type NdArray, ndarray } from '../../data/arrays.ts';
