@@ -20,10 +20,10 @@ const config: ViteUserConfig = {
     // What no processor changes: words and files, the tools of a checkout, how the add-on is found; what has commands of its own, and what
     // measures this machine.
     exclude: [
-      'test/{cli,data,faces,fuzz,history,io,options,types}/**',
+      'test/{cli,data,docs,faces,fuzz,history,io,options,types}/**',
       'test/{api,arguments,bench,build-native,check-headers,check-isa,check-loops,config-docs,docs,errors,fuzz}.test.ts',
       'test/{history,importing,interchange,io,kills,layers,lint,metrics,mistakes,mnist-lenet,npy,prebuilds}.test.ts',
-      'test/{readme,recipe,safetensors,schedule,scripts,shown,soak,spelling,summary,torture,training-page,types}.test.ts',
+      'test/{recipe,safetensors,schedule,scripts,shown,soak,spelling,summary,torture,types}.test.ts',
       'test/{uncaught,wrong-shapes}.test.ts',
       'test/native/{external-buffers,loading,node-api,process,room}.test.ts',
       'test/train/{memory,process}.test.ts',

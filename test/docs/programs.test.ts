@@ -1,4 +1,4 @@
-// programs.test.ts: every program of the guides runs as it stands, and prints what the page says.
+// programs.test.ts: every program of the README and the guides runs as it stands, and prints what the page says.
 import { readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, it, test } from 'vitest';
@@ -7,15 +7,15 @@ import { isAsSaid, programsOf, run } from './programs.ts';
 /** Pages whose programs docs.test.ts looks at more closely. */
 const CLOSER = new Set(['CONSTRAINTS.md', 'DEBUGGING.md', 'INSTALL.md']);
 
-const pages = readdirSync(resolve(import.meta.dirname, '../../docs'))
-  .filter((page) => page.endsWith('.md') && !CLOSER.has(page))
-  .map((page) => ({ page, programs: programsOf(`docs/${page}`) }))
+const guides = readdirSync(resolve(import.meta.dirname, '../../docs')).filter((name) => name.endsWith('.md'));
+const pages = ['README.md', ...guides.filter((name) => !CLOSER.has(name)).map((name) => `docs/${name}`)]
+  .map((page) => ({ page, programs: programsOf(page) }))
   .filter(({ programs }) => programs.length > 0);
 
 test.each(pages)('$page', ({ page, programs }) => {
   run(programs).forEach((text, i) => {
     const { line, prints } = programs[i]!;
-    if (!isAsSaid(prints, text)) expect(text, `docs/${page}, line ${line}`).toBe(prints);
+    if (!isAsSaid(prints, text)) expect(text, `${page}, line ${line}`).toBe(prints);
   });
 });
 
