@@ -13,7 +13,7 @@ import { SCATTER_ROWS } from '../lib/ops/rows/scatter-rows.ts';
 import { ADAM_VARIANT, UPDATE_ADAM } from '../lib/ops/rules/adam.ts';
 import { SGD_VARIANT, UPDATE_SGD } from '../lib/ops/rules/sgd.ts';
 import type { UpdateAttrs } from '../lib/ops/update/update.ts';
-import { noise, uniform } from '../test/golden/recipe.ts';
+import { noise, uniform } from '../test/golden/runs/recipe.ts';
 
 /** How an input is filled: floats evenly over [low, high), integers from 0 to below `high`, or with the values given. */
 interface Fill {

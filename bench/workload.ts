@@ -2,7 +2,7 @@
 import type { Module } from '../lib/nn/index.ts';
 import type { Arrays, NdArray } from '../lib/train/feed/source.ts';
 import type { Objective } from '../lib/train/step/step.ts';
-import { noise, uniform } from '../test/golden/recipe.ts';
+import { noise, uniform } from '../test/golden/runs/recipe.ts';
 
 export interface Workload<M extends Module> {
   /** A fresh model; the bench fills its parameters. */

@@ -1,6 +1,6 @@
 // arm64.mjs: `npm run -s test:arm64 [-- --short]`: the add-on for 64-bit ARM on another processor: built by Debian's cross compiler, run under qemu as
 // the oldest processor of the family, with Node 22 and 24. Kernels, trainings and random networks have the bits that they have here.
-// `npm run -s test:arm64 -- test/conv.test.ts`: these tests alone. Its tools it gets itself: as root on Debian by apt, and by npm. Where they
+// `npm run -s test:arm64 -- test/ops/conv.test.ts`: these tests alone. Its tools it gets itself: as root on Debian by apt, and by npm. Where they
 // cannot be had it says so, and skips.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -67,15 +67,15 @@ function nodeOf(version) {
 }
 
 /** Of the tests of what computes, which take most of an hour, some that take a moment. All kernels have had their turn by then. */
-const SHORT_TESTS = ['test/math.test.ts', 'test/native/run.test.ts'];
+const SHORT_TESTS = ['test/kernels/math.test.ts', 'test/native/run.test.ts'];
 /** Under a second Node: what reaches into an engine. */
 const SOME_TESTS = [
   ...SHORT_TESTS,
-  'test/ops.test.ts',
-  'test/teams.test.ts',
+  'test/kernels/ops.test.ts',
+  'test/kernels/teams.test.ts',
   'test/native',
-  'test/train/threads.test.ts',
-  'test/train/bits.test.ts',
+  'test/train/loop/threads.test.ts',
+  'test/train/loop/bits.test.ts',
 ];
 
 function vitest(node, tests) {

@@ -1,5 +1,5 @@
 // sanitize.mjs: the tests under AddressSanitizer and UndefinedBehaviorSanitizer, in a build of its own (build-asan).
-// Arguments go to vitest: `npm run test:sanitize -- test/verifier.test.ts`. Without any, all tests.
+// Arguments go to vitest: `npm run test:sanitize -- test/native/verify.test.ts`. Without any, all tests.
 import { execFileSync } from 'node:child_process';
 import { testOwnBuild } from './own-build.mjs';
 

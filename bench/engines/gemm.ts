@@ -7,7 +7,7 @@ import { defaultLayout } from '../../lib/compile/layout.ts';
 import { Graph } from '../../lib/ir/graph.ts';
 import { allocate, CompiledProgram, target } from '../../lib/native/program.ts';
 import { matmul, slice } from '../../lib/ops/index.ts';
-import { uniform } from '../../test/golden/recipe.ts';
+import { uniform } from '../../test/golden/runs/recipe.ts';
 
 export async function gemmCell(cell: string, threads: number): Promise<Cell> {
   const [trans, size] = cell.split('/') as [string, string];

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { option, serve } from '../../dist/bench/engines/serve.js';
 import { floats, ids, linearBounds, SEED } from '../../dist/bench/workload.js';
 import { sampleCalls } from '../../dist/lib/cli/bench/sample.js';
-import { uniform } from '../../dist/test/golden/recipe.js';
+import { uniform } from '../../dist/test/golden/runs/recipe.js';
 
 const MLPS = {
   'mlp-tiny': { sizes: [10, 10, 1], rows: 32, classify: false },

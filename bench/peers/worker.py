@@ -7,7 +7,7 @@ The first line out says what the cell is (its parameters, its first losses and n
 """
 import argparse, json, os, statistics, sys, time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../test/golden"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../test/golden/runs"))
 
 CLIP_CASES = {
     "25x1M": [(1024, 1024)] * 25,

@@ -1,4 +1,4 @@
-// tables.ts: constants of the elementary functions, each as numbers that together have about 107 bits. Printed by test/golden/make_math.py --tables.
+// tables.ts: constants of the elementary functions, each as numbers that together have about 107 bits. Printed by test/golden/ops/make_math.py --tables.
 // biome-ignore-all lint/suspicious/noApproximativeNumericConstant: a constant stands beside its rest
 /** For numbers from i / 64 to (i + 1) / 64, i = 45 to 90: 1 / c in 9 bits, and log c as a multiple of 2^-42 and the rest. */
 export const LOGS: Float64Array = new Float64Array([

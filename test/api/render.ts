@@ -19,7 +19,7 @@ export function render({ names }: Report): string {
   return [
     '# What is public',
     '',
-    'Every name that the package exports, as its declarations have it, without comments. `npm run -s api -- --update` makes this page; `test/api.test.ts`',
+    'Every name that the package exports, as its declarations have it, without comments. `npm run -s api -- --update` makes this page; `test/api/api.test.ts`',
     'holds that it is true.',
     '',
     `| | ${HEAD.join(' | ')} |`,

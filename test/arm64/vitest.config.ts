@@ -20,14 +20,11 @@ const config: ViteUserConfig = {
     // What no processor changes: words and files, the tools of a checkout, how the add-on is found; what has commands of its own, and what
     // measures this machine.
     exclude: [
-      'test/{cli,data,docs,faces,fuzz,history,io,options,types}/**',
-      'test/{api,arguments,bench,build-native,check-headers,check-isa,check-loops,config-docs,docs,errors,fuzz}.test.ts',
-      'test/{history,importing,interchange,io,kills,layers,lint,metrics,mistakes,mnist-lenet,npy,prebuilds}.test.ts',
-      'test/{recipe,safetensors,schedule,scripts,shown,soak,spelling,summary,torture,types}.test.ts',
-      'test/{uncaught,wrong-shapes}.test.ts',
+      'test/{api,build,cli,commands,config-docs,data,docs,faces,fuzz,history,house,interchange,kills,options,torture,tsdoc,types}/**',
+      'test/io/!(old-files|earlier-versions).test.ts',
       'test/native/{external-buffers,loading,node-api,process,room}.test.ts',
-      'test/train/{memory,process}.test.ts',
-      'test/convergence*.test.ts',
+      'test/train/loop/{memory,process}.test.ts',
+      'test/{nn/summary,nn/wrong-shapes,metrics/metrics,optim/schedule,golden/runs/recipe}.test.ts',
     ],
   },
 };

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { isMainThread, Worker } from 'node:worker_threads';
 import { type Arrays, clip, loss, nn, ops, optim, Trainer } from '../../lib/index.ts';
-import { uniform } from '../golden/recipe.ts';
+import { uniform } from '../golden/runs/recipe.ts';
 
 // Without V8's own heap: it grows by itself to what suits the allocation rate, whatever is alive in it. What is alive counts.
 const rss = (): number => {

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { loss, nn, optim, Trainer } from '../../lib/index.ts';
-import { hashOf } from '../golden/models.ts';
+import { hashOf } from '../golden/runs/models.ts';
 import { type Network, plainHash, VARIANTS, type Variant } from '../train/variants.ts';
 
 const { data, options } = VARIANTS.dropout as Variant;

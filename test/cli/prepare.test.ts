@@ -83,7 +83,7 @@ it('images are changed in training only, and stay bytes', async () => {
 });
 
 it('arrays of numpy are read by name; bytes that nothing transforms are numbers as they are', async () => {
-  const file = (JSON.parse(readFileSync('test/golden/npy.json', 'utf8')) as { npz: { stored: string } }).npz.stored;
+  const file = (JSON.parse(readFileSync('test/golden/io/npy.json', 'utf8')) as { npz: { stored: string } }).npz.stored;
   const base = { preprocess: [], batchSize: 2, epochs: 1 };
   const cwd = folder({
     'a.npz': Buffer.from(file, 'base64'),

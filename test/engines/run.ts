@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import type { Kept } from './kept.ts';
 
-const GOLDEN = 'test/golden/engines.json';
+const GOLDEN = 'test/golden/runs/engines.json';
 const { values, positionals } = parseArgs({ options: { update: { type: 'boolean' } }, allowPositionals: true });
 const child = fileURLToPath(new URL('print.js', import.meta.url));
 interface Printed {

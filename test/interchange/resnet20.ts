@@ -9,7 +9,7 @@ import { ResNet20 } from '../../lib/models/index.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
 import { sgd } from '../../lib/optim/index.ts';
 import { Trainer } from '../../lib/train/index.ts';
-import { noise, uniform } from '../golden/recipe.ts';
+import { noise, uniform } from '../golden/runs/recipe.ts';
 
 export interface Settings {
   readonly python: string;

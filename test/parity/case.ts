@@ -2,7 +2,7 @@
 import type { Tensor } from '../../lib/ir/graph.ts';
 import type { Data, DType } from '../../lib/ir/op.ts';
 import type { Module } from '../../lib/nn/index.ts';
-import { noise, uniform } from '../golden/recipe.ts';
+import { noise, uniform } from '../golden/runs/recipe.ts';
 
 export interface Input {
   readonly shape: readonly number[];

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { readSafetensors, type TensorData, writeSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { type ParityCase, valuesOf } from './case.ts';
-import { CASES } from './cases/index.ts';
+import { CASES, truthFile } from './cases/index.ts';
 import { compare, type Truth } from './compare.ts';
 import { moduleOf, runCase } from './ours.ts';
 
@@ -70,6 +70,6 @@ async function check(name: string, of: ParityCase): Promise<void> {
   const kept = [...tensors].map(([key, { shape, data }]) => {
     return [key, { dtype: 'f32', shape, data: Float32Array.from(data as ArrayLike<number>) }] as const;
   });
-  const file = fileURLToPath(new URL(`test/golden/parity/${name}.safetensors`, root));
+  const file = fileURLToPath(new URL(`test/golden/parity/${truthFile(name)}`, root));
   await writeSafetensors(file, new Map<string, TensorData>(kept), { errors: metadata.errors! });
 }

@@ -16,8 +16,8 @@ import {
   type TrainerOptions,
   windows,
 } from '../../lib/index.ts';
-import { hashOf } from '../golden/models.ts';
-import { uniform } from '../golden/recipe.ts';
+import { hashOf } from '../golden/runs/models.ts';
+import { uniform } from '../golden/runs/recipe.ts';
 
 /** `forward` gives logits. */
 export abstract class Network extends nn.Module {

@@ -1,5 +1,5 @@
 // mistakes.ts: what somebody may write in the first hour. Each line that ends with `//!` must be refused by the compiler, with that text in its
-// error, and no other line may (test/types.test.ts, scripts/consumer.mjs).
+// error, and no other line may (test/types/types.test.ts, scripts/consumer.mjs).
 import { type Batch, clip, loss, metrics, nn, ops, optim, rows, type Tensor, Trainer } from 'gradclip';
 import { is } from './uses.ts';
 

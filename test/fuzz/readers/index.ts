@@ -1,4 +1,4 @@
-// index.ts: every reader of the library. Adding one: a file here, a line below; test/fuzz.test.ts tells what is missing.
+// index.ts: every reader of the library. Adding one: a file here, a line below; test/fuzz/fuzz.test.ts tells what is missing.
 import type { Reader } from '../spec.ts';
 import { CHECKPOINT, makeTrainers } from './checkpoint.ts';
 import { CLIP_REPORT, INSPECT, PREDICT, SAMPLE, trainModels } from './commands.ts';

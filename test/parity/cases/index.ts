@@ -8,12 +8,20 @@ import { NORM } from './norm.ts';
 import { POOL } from './pool.ts';
 import { RECURRENT } from './recurrent.ts';
 
-export const CASES: Readonly<Record<string, ParityCase>> = {
-  ...BASIC,
-  ...CONV,
-  ...POOL,
-  ...NORM,
-  ...IMAGE,
-  ...RECURRENT,
-  ...ATTENTION,
+const FAMILIES: Readonly<Record<string, Readonly<Record<string, ParityCase>>>> = {
+  basic: BASIC,
+  conv: CONV,
+  pool: POOL,
+  norm: NORM,
+  image: IMAGE,
+  recurrent: RECURRENT,
+  attention: ATTENTION,
 };
+
+export const CASES: Readonly<Record<string, ParityCase>> = Object.assign({}, ...Object.values(FAMILIES));
+
+/** Where the truth of a case is kept, from the folder of all: its family's folder. */
+export function truthFile(name: string): string {
+  const [family] = Object.entries(FAMILIES).find(([, cases]) => name in cases)!;
+  return `${family}/${name}.safetensors`;
+}

@@ -1,0 +1,43 @@
+// config-docs.test.ts: the schema of configurations and the tables of docs/CONFIG.md are those of the declarations, and the schema takes what
+// `gradclip train` takes.
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { checkConfig } from '../../lib/cli/config/config.ts';
+import { fits } from '../faces/schema.ts';
+import { configPage, configSchema } from './make.ts';
+
+const read = (file: string): string => readFileSync(file, 'utf8');
+const again = 'npm run -s docs:config writes it anew';
+
+test('the schema is that of the declarations', () => {
+  expect(read('docs/config.schema.json'), again).toBe(configSchema());
+});
+
+test('the tables of docs/CONFIG.md are those of the declarations', () => {
+  const page = read('docs/CONFIG.md');
+  expect(configPage(page), again).toBe(page);
+});
+
+const { $schema: _, title: _title, ...schema } = JSON.parse(configSchema());
+const examples = readdirSync('examples').filter((name) => name.endsWith('.json'));
+
+test.each(examples)('examples/%s fits, for the command and for an editor', (name) => {
+  const config: unknown = JSON.parse(read(`examples/${name}`));
+  checkConfig(config);
+  expect(fits(config, schema)).toBe(true);
+});
+
+test('what the command refuses, an editor marks', () => {
+  const config = JSON.parse(read(`examples/${examples[0]}`));
+  for (const wrong of [
+    { batchSize: 1.5 },
+    { batchsize: 3 },
+    { optimizer: { type: 'adamX' } },
+    { clip: { type: 'globalNorm', thresold: 1 } },
+    { epochs: '3' },
+  ]) {
+    expect(() => checkConfig({ ...config, ...wrong }), JSON.stringify(wrong)).toThrow();
+    expect(fits({ ...config, ...wrong }, schema), JSON.stringify(wrong)).toBe(false);
+  }
+  expect(() => checkConfig({ ...config, $schema: './x.json' })).not.toThrow();
+});

@@ -1,0 +1,87 @@
+// ops-torch.ts: the twin of golden/ops/make_ops.py: each op of `ops` on the inputs of a case of PyTorch's. A name is the op's own, and after a
+// space which form of it.
+import type { Tensor } from '../../lib/ir/graph.ts';
+import * as ops from '../../lib/ops/index.ts';
+import { maxAbs, softmaxCrossEntropy, sumSquares, sumTo, windows } from '../../lib/ops/list.ts';
+
+type Build = (...ins: Tensor[]) => Tensor | readonly Tensor[];
+
+const UNARY = ['abs', 'erf', 'exp', 'floor', 'neg', 'relu', 'round', 'sigmoid', 'sign', 'square', 'tanh'] as const;
+const POSITIVE = ['log', 'log1p', 'reciprocal', 'rsqrt', 'sqrt', 'silu', 'softplus', 'isFinite'] as const;
+const BINARY = ['add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'pow'] as const;
+const COMPARE = ['less', 'lessEqual', 'greater', 'greaterEqual', 'equal', 'notEqual'] as const;
+
+const all = { ...ops };
+const named = <N extends string>(names: readonly N[], of: (name: N) => Build): Record<string, Build> =>
+  Object.fromEntries(names.map((name) => [name, of(name)]));
+
+export const OPS_TORCH: Readonly<Record<string, Build>> = {
+  ...named([...UNARY, ...POSITIVE], (name) => (x) => all[name](x)),
+  ...named([...BINARY, ...COMPARE], (name) => (a, b) => all[name](a!, b!)),
+  gelu: (x) => ops.gelu(x),
+  'gelu tanh': (x) => ops.gelu(x, { approximate: 'tanh' }),
+  'pow whole': (x) => ops.pow(x, 3),
+  clamp: (x) => ops.clamp(x, { min: -0.5, max: 0.75 }),
+  'clamp one side': (x) => ops.clamp(x, { min: 0.125 }),
+  where: (c, a, b) => ops.where(c!, a!, b!),
+  cast: (x) => ops.cast(x, 'i32'),
+  sum: (x) => ops.sum(x),
+  'sum axis': (x) => ops.sum(x, { axes: 1 }),
+  'sum keep': (x) => ops.sum(x, { axes: [0, 2], keepDims: true }),
+  mean: (x) => ops.mean(x, { axes: -1 }),
+  max: (x) => ops.max(x, { axes: 1 }),
+  min: (x) => ops.min(x, { axes: [0, 1] }),
+  maxAbs: (x) => maxAbs(x),
+  sumSquares: (x) => sumSquares(x),
+  argmax: (x) => ops.argmax(x),
+  logSumExp: (x) => ops.logSumExp(x, { axes: 1 }),
+  softmax: (x) => ops.softmax(x),
+  logSoftmax: (x) => ops.logSoftmax(x),
+  softmaxCrossEntropy: (x, labels) => softmaxCrossEntropy(x, labels!),
+  reshape: (x) => ops.reshape(x, [4, 6]),
+  transpose: (x) => ops.transpose(x, { axes: [2, 0, 1] }),
+  squeeze: (x) => ops.squeeze(x, 1),
+  expandDims: (x) => ops.expandDims(x, 1),
+  broadcastTo: (x) => ops.broadcastTo(x, [2, 3, 4]),
+  sumTo: (x) => sumTo(x, [3, 1]),
+  slice: (x) => ops.slice(x, { axis: 1, start: 1, end: 3 }),
+  concat: (a, b) => ops.concat([a!, b!], 1),
+  stack: (a, b) => ops.stack([a!, b!], 1),
+  pad: (x) => ops.pad(x, { before: 1, after: 2 }),
+  windows: (text) => windows(text!, text!.graph.constant(Int32Array.from([0, 1, 2, 3, 4, 5]), [6], 'i32'), { length: 4 }),
+  gather: (table, at) => ops.gather(table!, at!),
+  embedding: (table, at) => ops.embedding(at!, table!),
+  embeddingBag: (table, at) => ops.embeddingBag(at!, table!),
+  scatterAdd: (values, at) => ops.scatterAdd(values!, at!, { rows: 5 }),
+  oneHot: (at) => ops.oneHot(at!, { classes: 4 }),
+  matmul: (a, b) => ops.matmul(a!, b!),
+  'matmul transposed': (a, b) => ops.matmul(a!, b!, { transA: true, transB: true }),
+  conv1d: (x, w, b) => ops.conv1d(x, w!, b!, { stride: 2, padding: 1 }),
+  conv2d: (x, w, b) => ops.conv2d(x, w!, b!, { stride: [2, 1], padding: [1, 0], dilation: [1, 2] }),
+  convTranspose2d: (x, w, b) => ops.convTranspose2d(x, w!, b!, { stride: 2, padding: 1 }),
+  maxPool1d: (x) => ops.maxPool1d(x, 3, { stride: 2 }),
+  maxPool2d: (x) => ops.maxPool2d(x, 2, { stride: 2, padding: 1 }),
+  avgPool1d: (x) => ops.avgPool1d(x, 3, { stride: 2 }),
+  avgPool2d: (x) => ops.avgPool2d(x, 2, { stride: 2, padding: 1 }),
+  adaptiveAvgPool1d: (x) => ops.adaptiveAvgPool1d(x, 4),
+  adaptiveAvgPool2d: (x) => ops.adaptiveAvgPool2d(x, [2, 3]),
+  layerNorm: (x, weight, bias) => ops.layerNorm(x, { weight: weight!, bias: bias! }),
+  rmsNorm: (x, weight) => ops.rmsNorm(x, { weight: weight!, eps: 1e-3 }),
+  batchNorm: (x, weight, bias) => ops.batchNorm(x, weight!, bias!).y,
+  attention: (q, k, v) => ops.attention(q!, k!, v!),
+  'attention causal': (q, k, v) => ops.attention(q!, k!, v!, { causal: true }),
+  headsAttention: (q, k, v) => ops.headsAttention(q!, k!, v!, { heads: 2 }),
+  rnn: (x, w, h) => {
+    const { states, last } = ops.rnn(x, h!, w!);
+    return [states, last];
+  },
+  lstm: (x, w, h, c) => {
+    const { states, last, cell } = ops.lstm(x, h!, c!, w!);
+    return [states, last, cell];
+  },
+  gru: (x, w, h, bias) => {
+    const { states, last } = ops.gru(x, h!, w!, bias!);
+    return [states, last];
+  },
+  rotary: (x) => ops.rotary(x),
+};

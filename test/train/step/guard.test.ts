@@ -1,0 +1,273 @@
+// guard.test.ts: what guards find, in which layer, and what they do about it: warn, skip, roll back, stop.
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import {
+  clip,
+  GuardError,
+  guard,
+  loss,
+  nn,
+  OptionError,
+  ops,
+  optim,
+  type Report,
+  type Tensor,
+  Trainer,
+  type TrainerOptions,
+} from '../../../lib/index.ts';
+import { bits, classifier, type MLP, points } from '../models.ts';
+
+/** 40 batches of 8 rows, in order; those in `BAD` have huge rows and wrong labels, unless `factor` is 1. */
+const BAD = [7, 8, 20];
+function batch(t: number, factor: number): ReturnType<typeof points> {
+  const made = points(8, 6, t + 1);
+  if (!BAD.includes(t) || factor === 1) return made;
+  made.x.data.set(made.x.data.map((v) => v * factor));
+  made.y.set(made.y.map((label) => 1 - label));
+  return made;
+}
+async function* stream(factor = 1e4, from = 0, to = 40) {
+  for (let t = from; t < to; t++) yield batch(t, factor);
+}
+const make = (guards: readonly guard.Guard[], more: Partial<TrainerOptions<MLP>> = {}) =>
+  classifier({ guards, clip: clip.globalNorm(0.5), ...more });
+
+async function reportsOf(trainer: Trainer<MLP>, from = 0, to = 40): Promise<Report[]> {
+  const reports: Report[] = [];
+  for await (const r of trainer.fit(stream(1e4, from, to))) reports.push(r);
+  return reports;
+}
+
+describe('warn: told in the report, in the result and to onGuard, and nothing else', () => {
+  const cases: [string, guard.Guard, string][] = [
+    ['loss', guard.loss({ max: 100, action: 'warn' }), 'loss'],
+    ['outputs of the model', guard.outputs({ max: 100, min: -100, action: 'warn' }), 'model'],
+    ['outputs of a layer', guard.outputs({ match: 'fc*', max: 1e3, action: 'warn' }), 'fc1'],
+    ['exploding', guard.exploding({ max: 50, action: 'warn' }), 'fc1.weight'],
+  ];
+  test.each(cases)('%s', async (_, given, name) => {
+    const plain = make([]);
+    await plain.fit(stream());
+    for (const accumulate of [1, 2]) {
+      const trainer = make([given], { accumulate });
+      const events: guard.GuardEvent[] = [];
+      const { guards } = await trainer.fit(stream(), { onGuard: (e) => events.push(e) });
+      expect(guards).toEqual(events);
+      expect(events.map((e) => e.attempt)).toEqual([...new Set(BAD.map((t) => t - (t % accumulate)))]);
+      for (const e of events) expect(e).toMatchObject({ guard: `guard.${given.kind}`, action: 'warn', name });
+      if (accumulate === 1) expect(await bits(trainer)).toBe(await bits(plain));
+    }
+  });
+
+  test('what was measured', async () => {
+    const guards = [
+      guard.loss({ max: -1, action: 'warn' }),
+      guard.exploding({ max: 1e-30, action: 'warn' }),
+      guard.outputs({ min: 1e30, max: 1e31, action: 'warn' }),
+    ];
+    const [first] = await reportsOf(make(guards, { clip: clip.none() }), 0, 1);
+    const [of, grad, out] = first!.guards!;
+    expect(of).toEqual({ guard: 'guard.loss', action: 'warn', name: 'loss', value: first!.loss });
+    const trainer = make([], { clip: clip.none(), optimizer: optim.sgd({ lr: 1 }) });
+    const prediction = trainer.predictSync(batch(0, 1).x).data;
+    expect(out!.value).toBe([...prediction].reduce((a, v) => (Math.abs(v) > Math.abs(a) ? v : a), 0));
+    const before = (await trainer.readParameters()).get('fc1.weight')!.data;
+    await trainer.fit(stream(1, 0, 1));
+    const after = (await trainer.readParameters()).get('fc1.weight')!.data;
+    expect(grad!.value).toBeCloseTo(Math.hypot(...Array.from(before, (v, i) => v - after[i]!)), 5);
+  });
+});
+
+test('of several micro-batches: what those gave that were wrong, whatever the others did', async () => {
+  const guards = [guard.outputs({ max: 100, min: -100, action: 'warn' })];
+  const trainer = make(guards, { accumulate: 4, optimizer: optim.sgd({ lr: 0 }) });
+  const furthest = (t: number): number =>
+    [...trainer.predictSync(batch(t, 1e4).x).data].reduce((a, v) => (Math.abs(v) > Math.abs(a) ? v : a), 0);
+  const { guards: found = [] } = await trainer.fit(stream(1e4, 6, 22));
+  const values = [(furthest(7) + furthest(8)) / 2, furthest(20)];
+  expect(found.map((e) => e.attempt)).toEqual([0, 12]);
+  for (const [i, { value }] of found.entries()) expect(value! / values[i]!).toBeCloseTo(1, 12);
+});
+
+test('skip: the step changes nothing, and the run goes on', async () => {
+  const trainer = make([guard.loss({ max: 100, action: 'skip' })]);
+  const reports = await reportsOf(trainer);
+  expect(reports.flatMap((r, t) => (r.skipped ? [t] : []))).toEqual(BAD);
+  expect(reports.flatMap((r) => r.guards!).map((g) => g.name)).toEqual(BAD.map(() => 'loss'));
+  expect(trainer.counters).toMatchObject({ attempt: 40, step: 37, skips: 0 });
+  // As if those batches had not been.
+  const without = make([]);
+  await without.fit(
+    (async function* () {
+      for (let t = 0; t < 40; t++) if (!BAD.includes(t)) yield batch(t, 1);
+    })(),
+  );
+  expect(await bits(trainer)).toBe(await bits(without));
+  // Also where the policy measures nothing, and with a scaled loss, which goes on growing.
+  const more = make([guard.loss({ max: 100, action: 'skip' })], {
+    clip: clip.none({ measure: false }),
+    lossScale: { interval: 10 },
+  });
+  expect((await reportsOf(more)).flatMap((r, t) => (r.skipped ? [t] : []))).toEqual(BAD);
+  expect((await reportsOf(more, 0, 1))[0]!.lossScale).toBe(2 ** 20);
+  const always = make([guard.loss({ max: 0, action: 'skip' })], { clip: clip.globalNorm(1, { maxSkips: 3 }) });
+  await expect(always.fit(stream())).rejects.toThrow(/^fit: 3 steps in a row were skipped, the last by guard.loss: loss is /);
+});
+
+test('stop: an error that names guard, layer and step; the state is that of the step before', async () => {
+  const trainer = make([guard.outputs({ match: 'fc2', min: -1e3, max: 1e3 })]);
+  const error = await trainer.fit(stream()).then(
+    () => null,
+    (e: unknown) => e,
+  );
+  expect(error).toBeInstanceOf(GuardError);
+  expect(error).toMatchObject({
+    code: 'ERR_GUARD',
+    message: 'fit: guard.outputs: fc2 at step 7',
+    details: { guard: 'guard.outputs', name: 'fc2', action: 'stop', attempt: 7, step: 7 },
+  });
+  const until = make([]);
+  await until.fit(stream(1, 0, 7));
+  expect(await bits(trainer)).toBe(await bits(until));
+  expect(trainer.counters).toMatchObject({ attempt: 7, step: 7 });
+  await trainer.fit(stream(1, 8, 12));
+});
+
+describe('rollback', () => {
+  const rolling = (more: Partial<TrainerOptions<MLP>> = {}) =>
+    make([guard.loss({ max: 100, action: 'rollback' })], { rollback: { every: 5, limit: 9 }, ema: {}, ...more });
+
+  test('back to the last snapshot, on with the next batch', async () => {
+    const trainer = rolling();
+    const { tried, applied, skipped, guards } = await trainer.fit(stream());
+    expect([tried, applied, skipped]).toEqual([40, 37, 3]);
+    expect(guards!.map(({ attempt, step, action }) => [attempt, step, action])).toEqual([
+      [7, 7, 'rollback'],
+      // The snapshot of step 5, then batch 8 is bad too.
+      [8, 5, 'rollback'],
+      [20, 16, 'rollback'],
+    ]);
+    // Snapshots are taken after 0, 5, 10, ... steps tried: 20 is one, and its batch the next bad one.
+    expect(trainer.counters).toMatchObject({ attempt: 40, step: 5 + 1 + 10 + 19 });
+  });
+
+  test('the same bits on any number of threads, in chunks of any length', async () => {
+    const reference = rolling({ threads: 1 });
+    await reference.fit(stream());
+    for (const [threads, chunkSteps] of [
+      [3, 1],
+      [2, 40],
+      [1, 3],
+    ] as const) {
+      const other = rolling({ threads });
+      await other.fit(stream(), { chunkSteps });
+      expect(await bits(other)).toBe(await bits(reference));
+      expect(await bits(other, { weights: 'ema' })).toBe(await bits(reference, { weights: 'ema' }));
+      expect(other.counters).toEqual(reference.counters);
+    }
+  });
+
+  test('fitSync and fit of rows in memory', async () => {
+    const data = points(160);
+    for (const row of [50, 120]) {
+      for (let i = 0; i < 6; i++) data.x.data[6 * row + i]! *= 1e5;
+      data.y[row] = 1 - data.y[row]!;
+    }
+    const one = rolling();
+    const two = rolling({ threads: 3 });
+    const a = await one.fit(data, { epochs: 2, chunkSteps: 6 });
+    const b = two.fitSync(data, { epochs: 2 });
+    expect(a.guards!.length).toBeGreaterThan(1);
+    expect(b.guards).toEqual(a.guards);
+    expect(await bits(two)).toBe(await bits(one));
+    expect(two.counters).toEqual(one.counters);
+    // And goes on from a checkpoint as it would have.
+    const file = join(mkdtempSync(join(tmpdir(), 'gradclip-')), 'rolled.safetensors');
+    await one.save(file);
+    const three = rolling();
+    expect(await three.load(file)).toEqual({ missing: [], extra: [] });
+    await three.fit(points(80), { epochs: 1 });
+    await one.fit(points(80), { epochs: 1 });
+    expect(await bits(three)).toBe(await bits(one));
+  });
+
+  test('too often: an error', async () => {
+    const trainer = rolling({ rollback: { every: 5, limit: 2 } });
+    const error = await trainer.fit(stream()).then(
+      () => null,
+      (e: unknown) => e,
+    );
+    expect(error).toBeInstanceOf(GuardError);
+    expect(error).toMatchObject({ message: 'fit: guard.loss: loss at step 16, after 2 roll-backs in this run' });
+    await trainer.fit(stream(1, 21, 25));
+  });
+});
+
+describe('gradients', () => {
+  test('finite, with a policy that lets them pass', async () => {
+    const bad = batch(0, 1);
+    bad.x.data[3] = Number.NaN;
+    const options = { clip: clip.none({ measure: false }) };
+    const trainer = make([guard.finite({ action: 'skip' })], options);
+    const { guards, skipped } = await trainer.fit(
+      (async function* () {
+        yield batch(1, 1);
+        yield bad;
+      })(),
+    );
+    expect(skipped).toBe(1);
+    expect(guards).toMatchObject([{ guard: 'guard.finite', name: 'fc1.weight', value: Number.NaN, attempt: 1 }]);
+  });
+
+  test('vanishing: the layer whose gradient is small beside that of others', async () => {
+    class Deep extends nn.Module {
+      layers: nn.Linear[] = Array.from({ length: 8 }, () => new nn.Linear(6, 6));
+      head: nn.Linear = new nn.Linear(6, 2);
+      forward(x: Tensor): Tensor {
+        // Each sigmoid passes on a quarter at most.
+        return this.head.forward(this.layers.reduce((h, layer) => ops.sigmoid(layer.forward(h)), x));
+      }
+    }
+    const trainer = (floor: number) =>
+      new Trainer({
+        model: new Deep(),
+        loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
+        optimizer: optim.sgd({ lr: 0.1 }),
+        guards: [guard.vanishing({ floor, action: 'warn' })],
+        batchSize: 20,
+      });
+    const data = points(100);
+    const { guards } = await trainer(1e-4).fit(data, { steps: 3 });
+    expect(guards!.map((g) => g.name)).toEqual(['layers.0.weight', 'layers.0.weight', 'layers.0.weight']);
+    for (const g of guards!) expect(g.value).toBeLessThan(1e-4);
+    expect((await trainer(1e-12).fit(data, { steps: 3 })).guards).toEqual([]);
+    // All gradients 0: all have vanished.
+    const zero = make([guard.vanishing()], { loss: ({ x, y }, m) => ops.mul(loss.crossEntropy(m.forward(x), y), 0) });
+    await expect(zero.fit(data, { steps: 1 })).rejects.toThrow('fit: guard.vanishing: fc1.weight at step 0');
+  });
+});
+
+test('models are as they were after a trace', async () => {
+  const trainer = make([guard.outputs({ match: '*' })]);
+  await trainer.fit(stream(1, 0, 3));
+  expect(Object.getOwnPropertyNames(trainer.model.fc1)).not.toContain('forward');
+  expect([...trainer.model.namedParameters()].map(([n]) => n)).toEqual(['fc1.weight', 'fc1.bias', 'fc2.weight', 'fc2.bias']);
+});
+
+test('wrong options', () => {
+  expect(() => guard.loss({ max: Number.NaN })).toThrow(OptionError);
+  expect(() => guard.loss({ min: 2, max: 1 })).toThrow(/guard.loss: option max: expected a number >= 2, its min, got 1/);
+  expect(() => guard.exploding({} as never)).toThrow(/option max/);
+  expect(() => guard.finite({ action: 'warning' as never })).toThrow(/expected one of warn, skip, rollback, stop/);
+  expect(() => guard.vanishing({ flor: 1 } as object)).toThrow(/did you mean floor/);
+  expect(() => make([guard.outputs({ match: 'fc3' })])).toThrow(/guard.outputs: no module matches fc3/);
+  expect(() => make([{} as never])).toThrow(/expected guards such as guard.loss\(\)/);
+  expect(() => make(guard.loss() as never)).toThrow(/option guards: expected a list/);
+  expect(() => make([], { rollback: { every: 0 } })).toThrow(/option rollback.every/);
+  const unused = make([guard.outputs()], {
+    loss: ({ x, y }, m) => loss.crossEntropy(m.fc2.forward(ops.relu(m.fc1.forward(x))), y),
+  });
+  expect(() => unused.fitSync(points(8), { steps: 1 })).toThrow(/guard.outputs: the loss calls no forward of model/);
+});

@@ -1,0 +1,57 @@
+// tsdoc.test.ts: the comment of each public name has what CONTRIBUTING.md asks for, and a default is the one that a call reads.
+import { expect, test } from 'vitest';
+import { check, faults } from './check.ts';
+import { literalsOf } from './literals.ts';
+import type { Documented } from './read.ts';
+import { missingOf } from './rules.ts';
+
+test('every public name: what it is, shapes, defaults, units, errors, source', () => {
+  const checked = check();
+  expect(checked.items.length).toBeGreaterThan(1500);
+  expect(faults(checked)).toEqual([]);
+});
+
+test.each<[string, unknown[]]>([
+  ['Default 1e-4.', [1e-4]],
+  ['Default 1 / 3: a third.', [1 / 3]],
+  ['Default [0.9, 0.99].', [[0.9, 0.99]]],
+  ["Default 'none', exact.", ['none']],
+  ['Default `mean`.', ['mean']],
+  ['Default 65,536 tokens, or 2^-23; 64 GiB.', [65536, 2 ** -23, 64 * 2 ** 30]],
+  ['Default Infinity, -Infinity, false or null.', [Infinity, -Infinity, false, null]],
+])('%s', (text, values) => {
+  expect(literalsOf(text)).toEqual(values);
+});
+
+/** What an item lacks, in words. */
+function lacks(item: Partial<Documented>, taker?: string): string[] {
+  const whole: Documented = {
+    ...{ path: '', kind: 'function', text: 'Adds two numbers.', tags: [], file: '', code: '', optional: false, bases: [] },
+    ...item,
+  };
+  const options = taker ? [{ taker, key: whole.path.split('.').at(-1)!, item: whole.path }] : [];
+  return [...(missingOf({ items: [whole], options }, new Map()).get(whole.path) ?? new Map()).values()];
+}
+
+test('what is refused, and what is not', () => {
+  const property = { kind: 'property', optional: true } as const;
+  const lr = { ...property, path: 'optim.LionOptions.lr' };
+  expect(lacks({ ...lr, text: 'Learning rate. Default 1e-4.' }, 'optim.lion')).toEqual([]);
+  expect(lacks({ ...lr, text: 'Learning rate. Default 1e-3.' }, 'optim.lion')).toEqual(['Default 0.0001']);
+  expect(lacks({ ...lr, text: 'Learning rate.' }, 'optim.lion')).toEqual(['Default']);
+  expect(lacks({ ...lr, text: 'Default 1e-4.' }, 'optim.lion')).toEqual(['a sentence that says what it is']);
+  expect(lacks({ path: 'f', text: 'The same over images.' })).toEqual(['a sentence of its own: not "The same"']);
+  expect(lacks({ path: 'f', text: 'Adds two numbers' })).toEqual(['a full stop']);
+  expect(lacks({ path: 'f', code: "function f(): void {\n throw new DataError('no')" })).toEqual(['@throws DataError']);
+  expect(
+    lacks({ path: 'grad', code: 'function grad(x: Tensor): Tensor {\n', tags: [{ name: 'throws', text: 'OptionError' }] }),
+  ).toEqual(['@shape']);
+  const see = (text: string): string[] => lacks({ path: 'ops.f', tags: [{ name: 'see', text }] });
+  expect(see('torch.relu')).toEqual([]);
+  expect(see('Chen et al. 2023, Symbolic Discovery of Optimization Algorithms')).toEqual([]);
+  expect(see('gradclip')).toEqual([]);
+  expect(see('the paper')).toEqual(['@see']);
+  expect(lacks({ ...property, path: 'FitOptions.steps', text: 'How many. Default: no limit.', code: 'steps?: number' })).toEqual([
+    'what it counts: steps, rows, bytes, ...',
+  ]);
+});
