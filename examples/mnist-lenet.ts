@@ -12,7 +12,7 @@ export interface Options {
   readonly threads?: number;
 }
 
-/** Share of the test images that are told right. */
+/** Share of the test images that are classified right. */
 export async function main(folder: string, options: Options = {}): Promise<number> {
   const { epochs = 5, rows = 8000, seed = 0, threads } = options;
   const images = await io.readIdx(join(folder, 'mnist-10k-images-idx3-ubyte.gz'));

@@ -1,4 +1,4 @@
-// output.ts: files that a command is told to write.
+// output.ts: files that a command is asked to write.
 import { DataError, OptionError } from '../errors.ts';
 import { checkWritable } from '../io/file/write.ts';
 

@@ -12,7 +12,7 @@ export type Style = Parameters<typeof styleText>[0];
  * The live region (a progress bar, curves) is on stderr, and there only if that is a terminal.
  *
  * All that a command shows goes through here, and no control character of what it shows, such as a name in a file, gets to the terminal: they are
- * spelled out. Colors are told from those in a name by a number that nobody else knows.
+ * escaped. Colors are distinguished from those in a name by a number that nobody else knows.
  */
 export class Screen {
   readonly json: boolean;

@@ -5,7 +5,7 @@ import type { Data, TensorType } from '../ir/op.ts';
 import type { Stage } from '../ops/gradient/stage.ts';
 import { custom, perStep, signature, text } from '../options/index.ts';
 
-/** What a step tells of its clipping: f64 scalars. What a policy leaves out has the default of optim/apply/report.ts. */
+/** What a step reports of its clipping: f64 scalars. What a policy leaves out has the default of optim/apply/report.ts. */
 export interface ClipColumns {
   /** Norm of all gradients before the policy, and after it. */
   readonly norm?: Tensor;
@@ -58,7 +58,7 @@ export interface ClipPolicy {
   readonly name: string;
   /** So many skipped steps in a row end the run with a NonFiniteError (a SkipError, where the gradients were finite); 0: never. */
   readonly maxSkips: number;
-  /** Its threshold comes from steps before and has no other bound: what would bound it from the first step on. A run that dies young is told. */
+  /** Its threshold comes from steps before and has no other bound: what would bound it from the first step on. A run that dies young gets a warning with it. */
   readonly unboundedAtFirst?: string;
   build(context: ClipContext): Clipped;
 }

@@ -1,4 +1,4 @@
-// augment.ts: changes of images that a trainer makes to each batch it trains on, and to no other: `augment: [shift(2), flip()]`.
+// augment.ts: augmentation of images, for each batch that a trainer trains on, and to no other: `augment: [shift(2), flip()]`.
 import { OptionError } from '../errors.ts';
 import type { Tensor } from '../ir/graph.ts';
 import { cast } from '../ops/elementwise/elementwise.ts';
@@ -98,7 +98,7 @@ export function planOf(where: string, given: Augmentation | readonly Augmentatio
   let plan: AugmentPlan = { options: {}, std: 0 };
   for (const one of list) {
     if (typeof one !== 'object' || one === null || typeof one.options !== 'object') {
-      throw new OptionError(`${where}: expected changes of images such as augment.flip(), got ${show(one)}`, { where });
+      throw new OptionError(`${where}: expected augmentations such as augment.flip(), got ${show(one)}`, { where });
     }
     for (const [key, value] of Object.entries(one.options)) {
       const before = plan.options[key as keyof AugmentOptions];

@@ -8,7 +8,7 @@ import { arrayInput, arrays, seed } from './fields.ts';
 
 export type { Share } from './arrays.ts';
 
-/** One of `test` and `validation` must be told. */
+/** One of `test` and `validation` must be given. */
 export interface SplitOptions {
   /** Rows to test on: a number, or below 1 a part of all; default 0. */
   readonly test?: number;
@@ -57,7 +57,7 @@ const readSplit = signature(
  * await trainer.fit(train, { epochs: 10, validation });
  * await trainer.evaluate(test); // test.arrays.x is array x of it, test.rows says which rows these are
  * ```
- * @throws OptionError if neither `test` nor `validation` is told, if the parts do not fit into the rows, or nothing is left to train on
+ * @throws OptionError if neither `test` nor `validation` is given, if the parts do not fit into the rows, or nothing is left to train on
  */
 export function split<N extends string>(arrays: Readonly<Record<N, ArrayInput>>, options: SplitOptions): Shares<N> {
   if (typeof options === 'number' || Array.isArray(options)) throw expectedSizes('an object of options', show(options));

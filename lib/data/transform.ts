@@ -40,7 +40,7 @@ export const step: Field<Transform | Unfitted> = custom('a transform such as pre
   throw place.wrong('a transform such as preprocess.standardize()', value);
 });
 
-/** Throws unless `value` is a transform; one that was not fitted is told apart. */
+/** Throws unless `value` is a transform; one that was not fitted has an error of its own. */
 export function checkTransform(where: string, value: unknown): Transform {
   const given = value as Partial<Transform & Unfitted> | null;
   if (typeof given === 'object' && given !== null) {

@@ -21,7 +21,7 @@ export function visible(text: string, keep: string = ''): string {
 /** A line of JSON that says the same, and that a terminal may be shown: JSON leaves some control characters as they are. */
 export const visibleJson = (json: string): string => json.replace(CONTROLS, (c) => `\\u${hex(c, 4)}`);
 
-/** Of a message that quotes what a file holds this much is told, its begin and its end. */
+/** Of a message that quotes what a file holds this much is kept, its begin and its end. */
 const MOST = 8192;
 
 /** A message in one line, or in those it is given as, of a length that somebody may read. */

@@ -213,7 +213,7 @@ const none = (reason: string): Decided => ({ reports: [], ended: null, reason })
 
 export function decide(policy: ClipPolicy, history: History): Decided {
   const known = shapesOf(history);
-  // Where nobody says what the parameters are, two of them: a policy that treats each by itself, or asks for their sizes, shows it.
+  // Where nobody says what the parameters are, two of them: a policy that treats each separately, or asks for their sizes, shows it.
   const stand = (size: number): Shapes => ({ names: ['a', 'b'], shapes: [[size], [size]] });
   let made: Decision;
   try {

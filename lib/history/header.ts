@@ -1,4 +1,4 @@
-// header.ts: what a record says of its run before the first step.
+// header.ts: what a record holds about its run before the first step.
 import type { ClipPolicy } from '../clip/clip.ts';
 import { version } from '../native/package.ts';
 import type { ApplyGroup } from '../optim/apply/apply.ts';

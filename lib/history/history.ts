@@ -3,7 +3,7 @@ import { OptionError } from '../errors.ts';
 import type { Report } from '../optim/apply/report.ts';
 import { custom, type Field, show } from '../options/index.ts';
 
-/** What a record says of its run before the first step. */
+/** What a record holds about its run before the first step. */
 export interface RecordHeader {
   /** Version of this library. */
   readonly library: string;

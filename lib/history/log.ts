@@ -53,7 +53,7 @@ export class StepLog {
     const at = Array.from({ length }, (_, i) => (first + i) % this.#room);
     const column = (name: Kept): number[] => at.map((k) => this.#columns[NAMES.indexOf(name)]![k]!);
     const skipped = column('skipped').map((s) => s !== 0);
-    // As a report has it: what the update measures is not told of a skipped step.
+    // As a report has it: what the update measures is not reported for a skipped step.
     const applied = (name: Kept): number[] => column(name).map((v, i) => (skipped[i] ? 0 : v));
     const clipped = applied('clipped');
     return historyOf('advise', {

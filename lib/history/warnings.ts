@@ -72,7 +72,7 @@ const clipsMost: Rule = ({ history, at }) => {
   return warn(
     'clipsMost',
     { rate, scale },
-    `The clip bit in ${percent(rate)} of ${steps(at.length)}, with a median scale of ${show(scale)}: it acts as a learning rate, since ` +
+    `The clip was active in ${percent(rate)} of ${steps(at.length)}, with a median scale of ${show(scale)}: it acts as a learning rate, since ` +
       'most updates have the length that the threshold gives them. Raise the threshold, or lower the learning rate and mean it.',
   );
 };
@@ -179,7 +179,7 @@ const drift: Rule = ({ history, at, rate }) => {
   const recent = quantile(sorted(last), 1 - rate);
   const figures = { from, to, threshold: recent };
   const medians = `the median is ${show(from)} in the first third of the steps after the warm-up and ${show(to)} in the last`;
-  const advice = `of the last third alone the threshold would be ${show(recent)}; a schedule or an adaptive policy follows by itself`;
+  const advice = `of the last third alone the threshold would be ${show(recent)}; a schedule or an adaptive policy follows the norms`;
   return to < from
     ? warn(
         'falling',

@@ -275,7 +275,7 @@ function headerOf(file: string, fd: number, size: number, at = 0): RecordHeader 
   }
 }
 
-/** Threads change nothing that is told, so the same run with more of them goes on in the same words. */
+/** Threads change nothing that is written, so the same run with more of them goes on in the same words. */
 function sameRun(a: RecordHeader, b: RecordHeader): boolean {
   return headerLine({ ...a, threads: 0 }) === headerLine({ ...b, threads: 0 });
 }

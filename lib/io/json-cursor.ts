@@ -1,5 +1,5 @@
 // json-cursor.ts: a small part of JSON read byte by byte: objects and lists of texts and whole numbers. In one pass, whatever the bytes are, with no
-// memory but for what is asked for: JSON.parse makes objects of everything first, and says of a key that comes twice nothing.
+// memory but for what is asked for: JSON.parse makes objects of everything first, and is silent about a key that comes twice.
 import type { DataError } from '../errors.ts';
 import type { Parts } from './file/pace.ts';
 

@@ -123,7 +123,7 @@ export interface Assign {
   readonly always: boolean;
 }
 
-/** An output that is told to somebody. */
+/** An output that is given to a listener. */
 export interface Print {
   /** A step that is skipped computes nothing more of `apply`. */
   readonly section: Section;
@@ -216,7 +216,7 @@ export class Graph {
   gradientOf: Node | null = null;
   /** f64 scalar, non-zero to skip the step; its node must be in `apply`. */
   skip: Tensor | null = null;
-  /** Outputs that are told to somebody when they have been computed, by their names. */
+  /** Outputs that are given to a listener when they have been computed, by their names. */
   readonly prints: Map<string, Print> = new Map();
   #gradientWatchers = new Map<Tensor, ((gradient: Tensor) => void)[]>();
   #states = new Map<State, Tensor>();

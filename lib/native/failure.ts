@@ -133,7 +133,7 @@ function compiledFor({ needed }: Image): ReturnType<typeof libcOf> {
   return needed.map(libcOf).find((name) => name !== null) ?? null;
 }
 
-/** What the file says of itself. @throws AddonError where this user may not read it */
+/** What the file's headers say. @throws AddonError where this user may not read it */
 function lookedAt({ file }: Found): Image | null {
   try {
     return imageOf(file);

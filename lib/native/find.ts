@@ -31,7 +31,7 @@ export function find({ folder, of }: Searched): Found | null {
   const named = of === 'GRADCLIP_PREBUILD' ? of : null;
   const file = compiledIn(folder);
   if (file) return { file, origin: named ?? 'source build' };
-  // What it says of prebuilt files rests on /etc/alpine-release, LIBC and npm_config_arch: it may be for another system.
+  // Which prebuilt files it takes rests on /etc/alpine-release, LIBC and npm_config_arch: it may be for another system.
   const prebuilt = prebuilds(folder).find(
     ({ system, tag }) => system === here() && (tag === null || tag === (libc() ?? 'glibc')),
   );

@@ -34,7 +34,7 @@ function interpreter(): string | null {
   }
 }
 
-/** Reports ask the network for the names of all addresses, unless they are told not to; older ones know no such word. */
+/** Reports ask the network for the names of all addresses, unless an option forbids it; older ones know no such word. */
 function reported(): Libc | null {
   const report = process.report as (NodeJS.ProcessReport & { excludeNetwork?: boolean }) | undefined;
   if (typeof report?.getReport !== 'function') return null;

@@ -1,4 +1,4 @@
-// image.ts: what a file of machine code says of itself in its headers: for which system and processor it is, whether it is whole, and what it needs.
+// image.ts: what the headers of a file of machine code say: for which system and processor it is, whether it is whole, and what it needs.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 export interface Image {
@@ -51,7 +51,7 @@ export function imageOf(file: string): Image | null {
   }
 }
 
-/** One that is no program of 64 bits tells of its processor alone. */
+/** One that is no program of 64 bits names its processor alone. */
 function elf(read: Read): Image | null {
   const head = read(0, 64);
   if (head.length < 20 || head.readUInt32BE(0) !== 0x7f454c46) return null;

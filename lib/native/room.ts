@@ -66,7 +66,7 @@ export function checkRoom({ what, advice }: Purpose, bytes: number, roots: Roots
 
 /**
  * On macOS, what it has beside this process: it moves to the disk what others do not use, but what a training goes through in each step must all be there.
- * Windows gives no more than it has: what is not to be had, it refuses by itself.
+ * Windows gives no more than it has: what is not to be had, it refuses.
  */
 function elsewhere(): Room[] {
   return process.platform === 'darwin' ? [{ bytes: totalmem() - process.memoryUsage.rss(), of: 'the machine' }] : [];

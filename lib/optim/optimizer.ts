@@ -63,7 +63,7 @@ export interface Optimizer {
    * beyond this too. Absent: any.
    */
   readonly limit?: number;
-  /** Each element is changed by itself, and by nothing that needs all steps: so rows of a table may be updated alone. */
+  /** Each element is updated independently, by nothing that needs all steps: so rows of a table may be updated alone. */
   readonly rowwise: boolean;
   lr(step: number): number;
   /**
@@ -72,7 +72,7 @@ export interface Optimizer {
    */
   build(group: GroupContext): GroupUpdate;
   /**
-   * Use the optimizer by itself, on the caller's own arrays: `step(grads)` updates them in place. Parameters are Float32Arrays, in
+   * Use the optimizer standalone, on the caller's own arrays: `step(grads)` updates them in place. Parameters are Float32Arrays, in
    * a list or by name. Throws OptionError.
    */
   bind(params: Named<Float32Array>, options?: BindOptions): BoundOptimizer;
@@ -105,7 +105,7 @@ const readDefine = optionsOnly(
 
 /**
  * An optimizer of one's own, with all that those of the library have: its gradients come clipped, constraints and pruning hold for what it returns, its
- * slots are part of checkpoints, and it works in a trainer, in groups and by itself.
+ * slots are part of checkpoints, and it works in a trainer, in groups and standalone.
  *
  * ```ts
  * const signSgd = (lr: PerStep) =>

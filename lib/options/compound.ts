@@ -192,7 +192,7 @@ export function optionsOf(
   return Object.assign(field, { fields });
 }
 
-/** Which option a value that stands by itself may be: `optim.adamw(0.01)` means { lr: 0.01 }. */
+/** Which option a value without a name may be: `optim.adamw(0.01)` means { lr: 0.01 }. */
 function bareValue(fields: Fields, value: unknown): string {
   if (typeof value !== 'number' && typeof value !== 'string') return '';
   const entries = Object.entries(fields).filter(([, field]) => field.may(value));

@@ -1,4 +1,4 @@
-// field.ts: one value that a function takes: how it is checked, what errors say of it, what stands in for it, and its JSON Schema.
+// field.ts: one value that a function takes: how it is checked, how errors name it, what stands in for it, and its JSON Schema.
 import { OptionError } from '../errors.ts';
 import { isClass, nearest, show } from './words.ts';
 

@@ -25,7 +25,7 @@ const HEIGHT = 300;
 // More points than this along x would only make the file longer.
 const MOST_POINTS = 1200;
 
-/** Text within a page: characters of markup by their names, control characters but ends of lines and tabs spelled out. */
+/** Text within a page: characters of markup by their names, control characters but ends of lines and tabs escaped. */
 export function escapeHtml(text: string): string {
   const names: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
   return visible(text, '\n\t').replace(/[&<>"']/g, (c) => names[c]!);

@@ -52,7 +52,7 @@ export function median(values: readonly number[]): number {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colors are control sequences
 const COLORS = /\x1b\[[0-9;]*m/g;
 
-/** Columns that a text takes on a terminal, where control characters are spelled out, for text whose characters are one column wide. */
+/** Columns that a text takes on a terminal, where control characters are escaped, for text whose characters are one column wide. */
 export function width(text: string): number {
   return [...visible(text.replace(COLORS, ''))].length;
 }

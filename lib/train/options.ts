@@ -64,7 +64,7 @@ export interface TrainerOptions<M extends Module, K extends string = never, N ex
   readonly ema?: EMAOptions;
   /** Lower the learning rates of all groups when the validation stops improving. A `fit` then needs a validation set. */
   readonly plateau?: PlateauOptions<NoInfer<K>>;
-  /** Changes of images in training: `[augment.shift(2), augment.flip()]` for array x, or by name. They come before `preprocess`. */
+  /** Augmentation of images in training: `[augment.shift(2), augment.flip()]` for array x, or by name. They come before `preprocess`. */
   readonly augment?: AugmentOption;
   /**
    * What is done to an array of each batch before the model sees it, in training, evaluation and prediction: `{ x: scale }`. Predictions are given in

@@ -142,7 +142,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   /**
    * Predictions for rows: what option `predict` gives, by default the model's `forward` of `batch.x`, without dropout.
-   * @typeParam D what holds them: f32, but any typed array with option `predict`, until it is told: `predict<Int32Array>(x)` of an `ops.argmax`
+   * @typeParam D what holds them: f32, but any typed array with option `predict`, until the call names one: `predict<Int32Array>(x)` of an `ops.argmax`
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays. One whose shape is not told, and which the model does not take
    * as any number of rows, is one row: `[1, 2, 3]` for a model of [n, 3]
    * @returns one output row for each input row, in a shape whose first number is that of the rows

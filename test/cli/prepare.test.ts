@@ -1,4 +1,4 @@
-// prepare.test.ts: transforms and changes of images in a configuration: learned from the rows that train, saved, and refused where wrong.
+// prepare.test.ts: transforms and augmentation of images in a configuration: learned from the rows that train, saved, and refused where wrong.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';

@@ -108,7 +108,7 @@ describe('warnings', () => {
     const found = advise(clippedAt(bulk(400), 0.6));
     expect(codes(found)).toEqual(['clipsMost']);
     expect(found.clipped).toBeCloseTo(0.9, 2);
-    expect(text(found, 'clipsMost')).toMatch(/bit in (89|90)[.\d]* % of 360 steps, .*acts as a learning rate/);
+    expect(text(found, 'clipsMost')).toMatch(/active in (89|90)[.\d]* % of 360 steps, .*acts as a learning rate/);
     expect(codes(advise(clippedAt(bulk(400), 1.05)))).toEqual([]);
   });
 

@@ -73,7 +73,7 @@ const SUITES: Readonly<Record<'step' | 'clip-step' | 'policies', Suite>> = {
       ['cost_percent', 'costs, %'],
       ['cost_q1_percent', 'from'],
       ['cost_q3_percent', 'to'],
-      ['extra_passes', 'passes by itself'],
+      ['extra_passes', 'passes alone'],
       ['policy_state_bytes', 'state, bytes'],
     ],
   },
@@ -85,7 +85,7 @@ export const BENCH: Command = {
   summary: 'Measure what a training step costs on this machine, with a clip and without',
   more: [
     'Suite step: whole steps of two small networks. Suite clip-step: clip and update alone, on tensors of several sizes.',
-    'Suite policies: each clip policy and each optimizer, in steps of mlp-small and mlp-large and by itself on tensors; cells are',
+    'Suite policies: each clip policy and each optimizer, in steps of mlp-small and mlp-large and standalone on tensors; cells are',
     'policy/6x40k/globalNorm, optimizer/mlp-small/adamw and so on, by default those of mlp-small and 6x40k.',
     'Variants take turns; figures are medians. Run it on a machine that does nothing else.',
   ],

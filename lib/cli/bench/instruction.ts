@@ -1,4 +1,4 @@
-// instruction.ts: one instruction as a program by itself, each operand in a block of its own: for what times or tests one kernel.
+// instruction.ts: one instruction as a program of its own, each operand in a block of its own: for what times or tests one kernel.
 import { type Place, type Program, SPACE } from '../../compile/program.ts';
 
 export interface Operation {

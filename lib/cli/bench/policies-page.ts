@@ -18,7 +18,7 @@ statistic, no check) and the same step <em>with</em> it; of an optimizer, a step
 variant is warmed up before the first round. A round times each variant for its share of the seconds and keeps the median call; the order turns around from
 round to round, and engines alternate round by round. A cost is the ratio of the two medians of one round, minus 1: what the machine does meanwhile hits
 both. Given are the median over the rounds and, in brackets, the quartiles. A place is a model, whose whole training steps are timed (forward, backward, clip
-and update), or a number and size of tensors on which clip and update run by themselves. Passes and bytes are what the program reads and writes by its
+and update), or a number and size of tensors on which clip and update run alone. Passes and bytes are what the program reads and writes by its
 own account; within a training step sums of squares come with what writes the gradient, so there the first pass costs less.`;
 
 /** @param facts lines on the machine, the versions and the command */
@@ -63,7 +63,7 @@ function section(title: string, rows: readonly PoliciesRow[], kind: 'policy' | '
     'with, ms',
     kind === 'policy' ? 'cost' : 'a global norm costs',
     '',
-    kind === 'policy' ? 'passes<br>by itself' : 'bytes moved<br>a parameter',
+    kind === 'policy' ? 'passes<br>standalone' : 'bytes moved<br>a parameter',
     kind === 'policy' ? 'state,<br>bytes' : 'slots, bytes<br>a parameter',
     ...(peers ? ['times as long<br>as gradclip'] : []),
   ];

@@ -1,4 +1,4 @@
-// policies.ts: the suite `policies`: what each clip policy and each optimizer costs, in a training step and by itself, beside a step without it.
+// policies.ts: the suite `policies`: what each clip policy and each optimizer costs, in a training step and standalone, beside a step without it.
 import type { ClipPolicy } from '../../clip/index.ts';
 import * as clip from '../../clip/index.ts';
 import { POLICIES } from '../../clip/list.ts';
@@ -27,7 +27,7 @@ const TENSORS: Readonly<Record<string, readonly (readonly number[])[]>> = {
 const STEPS = { 'mlp-small': 'sgd', 'mlp-large': 'adamw' } as const;
 
 const PLACES = [...Object.keys(STEPS), ...Object.keys(TENSORS)];
-/** In steps of a workload the rate whose losses it records; by itself one that moves hardly anything. */
+/** In steps of a workload the rate whose losses it records; standalone one that moves hardly anything. */
 const lrOf = (place: string): number => (place in STEPS ? 1e-4 : 1e-6);
 
 /** `policy/6x40k/globalNorm`: kind, place and name. */
@@ -129,7 +129,7 @@ function checkNorm(grads: readonly Float32Array[], norm: number): void {
   if (!(norm >= normInf * (1 - 1e-6) && norm <= norm1 * (1 + 1e-6))) throw new Error(`bench: wrong norm ${norm}`);
 }
 
-/** What the program says of the second: bytes of state, and what it reads and writes more than the first, in passes over all gradients. */
+/** What the program needs for the second: bytes of state, and what it reads and writes more than the first, in passes over all gradients. */
 function factsOf(pair: Pair, shapes: readonly (readonly number[])[]): Record<string, number> {
   const [base, made] = [costOf(pair.base, shapes), costOf(pair.with, shapes)];
   const bytes = 4 * shapes.reduce((n, s) => n + sizeOf(s), 0);
@@ -148,7 +148,7 @@ interface Cost {
   readonly bytes: number;
 }
 
-/** Of clip and update by themselves; within a step a gradient's sum of squares may come with what writes it. */
+/** Of clip and update alone; within a step a gradient's sum of squares may come with what writes it. */
 function costOf({ optimizer, policy }: Pair['base'], shapes: readonly (readonly number[])[]): Cost {
   const graph = new Graph('train');
   const params = shapes.map((shape, i) => ({ name: `${i}`, state: { name: `${i}`, type: { dtype: 'f32', shape } } as State }));

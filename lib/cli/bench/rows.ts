@@ -4,7 +4,7 @@ import { quartiles, ratio, type Sample, short, summarize } from './sample.ts';
 export type Rounds = ReadonlyMap<string, readonly Sample[]>;
 type Info = { readonly [key: string]: unknown; readonly params?: number };
 
-/** Whole steps with a clip; where they were also timed without one, its cost; and by themselves, what it takes to await each. */
+/** Whole steps with a clip; where they were also timed without one, its cost; and alone, what it takes to await each. */
 export function stepRow(cell: string, info: Info, rounds: Rounds): Record<string, unknown> {
   const { median_ms, min_ms, n, spread } = summarize(rounds.get('step')!);
   const without = rounds.get('noclip');
@@ -21,7 +21,7 @@ export function stepRow(cell: string, info: Info, rounds: Rounds): Record<string
   return { workload: cell, params: info.params, ...times, ...overhead, ...Object.fromEntries(single), ...memory };
 }
 
-/** The optimizer phase by itself: a time for each policy. */
+/** The optimizer phase alone: a time for each policy. */
 export function clipStepRow(cell: string, info: Info, rounds: Rounds): Record<string, unknown> {
   const [name, optimizer] = cell.split('/');
   const times = [...rounds].map(([variant, samples]) => [`${variant}_ms`, short(summarize(samples).median_ms)]);

@@ -1,4 +1,4 @@
-// predict.ts: `gradclip predict CHECKPOINT FILE`: what a model that `gradclip train` has trained says of rows, as they stand in a file.
+// predict.ts: `gradclip predict CHECKPOINT FILE`: predictions of a model that `gradclip train` has trained for rows, as they stand in a file.
 import { resolve } from 'node:path';
 import { anyText } from '../../data/fields.ts';
 import { CheckpointError, DataError, OptionError, ShapeError } from '../../errors.ts';
@@ -30,7 +30,7 @@ import type { Screen } from '../screen.ts';
 export const PREDICT: Command = {
   name: 'predict',
   operands: ['CHECKPOINT', 'FILE'],
-  summary: 'Tell what a model that train has trained says of the rows of a file',
+  summary: 'Predict the rows of a file with a model that train has trained',
   more: [
     'FILE is of the type that the model was trained on: csv, idx (images) or npz, with the values as they came then: the checkpoint knows what to do',
     'with them. A line for each row: the class (its word, where labels were words) and its probability, or the value.',

@@ -203,7 +203,7 @@ function override(config: TrainConfig, args: Arguments): TrainConfig {
   };
 }
 
-/** The flag goes before the configuration; a file is looked for from where it is told. */
+/** The flag goes before the configuration; a file is looked for from where it is named. */
 function resumed(
   config: TrainConfig,
   args: Arguments,

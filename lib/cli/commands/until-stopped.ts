@@ -1,4 +1,4 @@
-// until-stopped.ts: waits for a training, and stops it after its step when the command is told to stop.
+// until-stopped.ts: waits for a training, and stops it after its step when the command is asked to stop.
 import type { FitResult, Run } from '../../train/index.ts';
 
 export async function untilStopped<K extends string>(run: Run<K>, signal: AbortSignal): Promise<FitResult<K>> {

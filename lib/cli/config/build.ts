@@ -92,7 +92,7 @@ type Beside = Pick<
   'ema' | 'plateau' | 'regularize' | 'lossScale' | 'guards' | 'rollback' | 'constraints' | 'prune'
 >;
 
-/** What stands beside optimizer and policy. @throws OptionError that begins with the place */
+/** The options beside optimizer and policy. @throws OptionError that begins with the place */
 export function makeBeside(config: TrainConfig): Beside {
   const { ema, plateau, lossScale, rollback } = config;
   return {

@@ -51,7 +51,7 @@ export interface TrainConfig {
   readonly data: DataConfig;
   /** In training, evaluation and prediction; learned from the rows that train. */
   readonly preprocess: { readonly x: readonly Named[]; readonly y: readonly Named[] };
-  /** Changes of images, in training only. */
+  /** Augmentation of images, in training only. */
   readonly augment: readonly Named[];
   readonly model: ModelConfig;
   readonly loss: (typeof LOSSES)[number];

@@ -13,7 +13,7 @@ import {
 } from '../../options/index.ts';
 import { renamed } from './renamed.ts';
 
-/** What a configuration says of one. */
+/** What a configuration holds for one. */
 export interface Named {
   readonly type: string;
   readonly [key: string]: unknown;

@@ -32,7 +32,7 @@ ${lineChart(series('loss'), { title: 'Loss', unit: 'nats per character', log: tr
 <h2>Gradient norm</h2>
 <figure><figcaption>L2 norm of the whole gradient before clipping, on a logarithmic scale.</figcaption>
 ${lineChart(series('norm'), { title: 'Gradient norm', unit: 'norm', log: true })}</figure>
-<h2>Where the clip bit</h2>
+<h2>Where the clip was active</h2>
 <figure><figcaption>Steps in which the policy changed the gradient: the stronger the color, the more of the norm it took away.</figcaption>
 ${strip(lanes, 'Steps in which the policy changed the gradient')}</figure>
 <h2>What each has learned to write</h2>

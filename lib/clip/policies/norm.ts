@@ -1,4 +1,4 @@
-// norm.ts: clipping by a norm: of all gradients together (Pascanu et al. 2013), or of each tensor by itself.
+// norm.ts: clipping by a norm: of all gradients together (Pascanu et al. 2013), or of each tensor separately.
 import type { Tensor } from '../../ir/graph.ts';
 import { add, div, equal, minimum, mul, where } from '../../ops/elementwise/elementwise.ts';
 import { choice, number, options, type PerStep, signature } from '../../options/index.ts';

@@ -62,7 +62,7 @@ export function autoClip(q?: number, options: PercentileOptions = {}): ClipPolic
 const readPercentile = signature('clip.percentile', { q: percent.default(5) }, optionsOf(100));
 
 /**
- * The same for each gradient by itself, over its own last `window` norms (default 100), as bitsandbytes' percentile clipping, which counts
+ * The same for each gradient separately, over its own last `window` norms (default 100), as bitsandbytes' percentile clipping, which counts
  * the first norm a hundred times where this one has fewer norms to begin with.
  * @param q in [0, 100]; default 5
  */

@@ -1,4 +1,4 @@
-// shape.ts: policies that change each element by itself: smooth limits, the sign, suppression; and a norm's smooth limit.
+// shape.ts: policies that change each element independently: smooth limits, the sign, suppression; and a norm's smooth limit.
 import type { Tensor } from '../../ir/graph.ts';
 import { add, div, equal, maximum, where } from '../../ops/elementwise/elementwise.ts';
 import * as stage from '../../ops/gradient/stage.ts';

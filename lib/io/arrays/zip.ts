@@ -31,7 +31,7 @@ export interface ZipEntry {
   readonly fail: (why: string) => DataError;
 }
 
-/** What the archive's list says of one of its files. */
+/** An entry of the archive's list of files. */
 interface Listed {
   readonly name: Buffer;
   readonly method: number;

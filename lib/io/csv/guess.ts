@@ -1,4 +1,4 @@
-// guess.ts: what the first line of a CSV file says of it where no option does: its delimiter, and whether it names columns.
+// guess.ts: what the first line of a CSV file means where no option says so: its delimiter, and whether it names columns.
 import { parseDecimal } from './decimal.ts';
 
 const QUOTE = 34;

@@ -23,7 +23,7 @@ export class LineCutter {
   #pendingBytes = 0;
   /** What ends lines, once one has ended; \r alone where it does. */
   #end: typeof LF | typeof CR | null = null;
-  /** The data so far end with a \r, and the next byte tells of which kind it is. */
+  /** The data so far end with a \r, and the next byte decides its kind. */
   #afterCr = false;
 
   /** @param option by which the caller lets lines be longer, where one does */

@@ -1,4 +1,4 @@
-// options.ts: what the readers of tables are told, and what they give.
+// options.ts: what the readers of tables take, and what they give.
 import { OptionError } from '../../errors.ts';
 import {
   bool,

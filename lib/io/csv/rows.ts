@@ -129,7 +129,7 @@ export function cellText(bytes: Uint8Array, from: number, to: number): string {
 
 /** A cell as errors tell it. */
 export function shownCell(bytes: Uint8Array, from: number, to: number): string {
-  // More than is told of it, whatever its characters.
+  // More than is shown of it, whatever its characters.
   const text = cellText(bytes, from, Math.min(to, from + 200));
   return text === '' ? 'an empty cell' : JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
 }

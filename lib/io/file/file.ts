@@ -52,7 +52,7 @@ export async function withSource<T>(file: string, use: (source: Source) => Promi
       const magic = await firstBytes(handle, 2);
       const gzip = magic.length === 2 && magic[0] === 0x1f && magic[1] === 0x8b;
       const chunks = (): AsyncIterable<Uint8Array> => pieces(gzip ? gunzip(handle, file) : plain(handle), file, maxBytes);
-      // A size of 0 is what the system says of files that it makes while they are read.
+      // A size of 0 is what the system gives for files that it makes while they are read.
       const most = gzip ? size * GZIP_RATIO : size || maxBytes;
       return use({ file, maxBytes: Math.min(most, maxBytes), chunks });
     },
@@ -65,7 +65,7 @@ export async function readBytes(file: string, maxBytes: number = MAX_BYTES): Pro
   return withFile(
     file,
     async (handle, size) => {
-      // A size of 0 is what the system says of files that it makes while they are read.
+      // A size of 0 is what the system gives for files that it makes while they are read.
       const parts: Uint8Array[] = [];
       const whole = Buffer.from(new ArrayBuffer(size));
       let filled = 0;

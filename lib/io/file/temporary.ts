@@ -95,7 +95,7 @@ async function isRunning(pid: number, start: string): Promise<boolean> {
   return stat === null || (!stat.ended && stat.start === start);
 }
 
-/** What Linux says of a process; null elsewhere. */
+/** What Linux knows about a process; null elsewhere. */
 async function statOf(pid: number): Promise<{ readonly start: string; readonly ended: boolean } | null> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   if (text === null) return null;

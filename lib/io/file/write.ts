@@ -183,7 +183,7 @@ const SAID: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
 };
 
-/** What the system says of writing `file`, as an error of the library. */
+/** What the system reports on writing `file`, as an error of the library. */
 export function writeError(file: string, error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (error instanceof DataError || !(error instanceof Error)) return error;

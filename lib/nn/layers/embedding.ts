@@ -15,7 +15,7 @@ export interface EmbeddingOptions {
   /**
    * Update only the rows that a step looked up: the cost of a step does not grow with the table. A row that was not looked up stays as it is, and
    * so do its slots (no decay of momenta, no weight decay); one that was is updated as ever, with the step's own bias correction. As PyTorch's
-   * `sparse=True` with `SparseAdam`, for every optimizer that changes each element by itself. Default false: all rows are updated, those without
+   * `sparse=True` with `SparseAdam`, for every optimizer that updates each element independently. Default false: all rows are updated, those without
    * a gradient with one of 0.
    */
   readonly sparse?: boolean;

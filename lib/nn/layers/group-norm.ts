@@ -1,4 +1,4 @@
-// group-norm.ts: group norm and instance norm: each example is normalized by itself, so training and evaluation are the same.
+// group-norm.ts: group norm and instance norm: each example is normalized separately, so training and evaluation are the same.
 import { OptionError, ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { sizeOf } from '../../ir/op.ts';

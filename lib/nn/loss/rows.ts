@@ -1,4 +1,4 @@
-// rows.ts: what predictions and labels say of each row: which class is predicted, which it is, and whether a label is one. Metrics share it.
+// rows.ts: what predictions and labels mean for each row: which class is predicted, which it is, and whether a label is one. Metrics share it.
 import { IndexError, OptionError, ShapeError } from '../../errors.ts';
 import type { Tensor } from '../../ir/graph.ts';
 import { sameShape, sizeOf } from '../../ir/op.ts';

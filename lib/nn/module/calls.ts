@@ -45,7 +45,7 @@ function told(cause: Error, message: string): GraphError {
   return new GraphError(message, {}, { cause });
 }
 
-/** What `this.blocks[0].fc` stands for, its first word being `root`; undefined where that is not to be told. */
+/** What `this.blocks[0].fc` stands for, its first word being `root`; undefined where that is unknown. */
 function at(root: object, expression: string): unknown {
   if (!/^[\w$]+(\.[\w$]+|\[\d+\])*$/.test(expression)) return undefined;
   const steps = expression.match(/[\w$]+/g)!.slice(1);

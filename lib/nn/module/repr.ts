@@ -2,7 +2,7 @@
 import { Buffer } from './buffer.ts';
 import { Parameter } from './parameter.ts';
 
-/** What a module says of itself; lib/nn/module/module.ts has the class. */
+/** How a module is printed; lib/nn/module/module.ts has the class. */
 interface Branch {
   parts(): Iterable<readonly [string, unknown]>;
   extraRepr(): string;
@@ -50,7 +50,7 @@ function settingOf(name: string, value: unknown): string[] {
  *   (1): relu
  * )
  * ```
- * Neighbors that are the same and are numbered are told once: `(0-3): 4 x Block(`.
+ * Neighbors that are the same and are numbered are printed once: `(0-3): 4 x Block(`.
  * @param isModule tells modules from other objects
  */
 export function treeOf(module: Branch, isModule: (x: unknown) => x is Branch, above: readonly unknown[] = []): string {

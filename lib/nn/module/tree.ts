@@ -2,7 +2,7 @@
 import { Buffer } from './buffer.ts';
 import { Parameter } from './parameter.ts';
 
-/** What a module says of itself; lib/nn/module/module.ts has the class. */
+/** How a module is printed; lib/nn/module/module.ts has the class. */
 interface Branch {
   parts(): Iterable<readonly [string, unknown]>;
 }

@@ -17,7 +17,7 @@ export interface ConvOptions<Size> {
   readonly padding?: Size | 'same' | 'valid';
   /** Distance between the elements that a kernel reads; default 1. */
   readonly dilation?: Size;
-  /** Channels in so many groups, each convolved by itself; as many as channels: depthwise. Default 1. */
+  /** Channels in so many groups, each convolved separately; as many as channels: depthwise. Default 1. */
   readonly groups?: number;
 }
 /** Options of `ops.conv2d`. */

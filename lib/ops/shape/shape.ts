@@ -197,7 +197,7 @@ const readBroadcastTo = signature('ops.broadcastTo', { x: tensor, shape });
 
 /**
  * Repeat dimensions of 1 (and missing leading ones) up to `shape`. Unlike PyTorch's, the result is memory of its own.
- * Elementwise ops broadcast by themselves and need no call of this.
+ * Elementwise ops broadcast their operands and need no call of this.
  * @shape x [...] -> [...shape]
  * @throws OptionError; ShapeError if x does not broadcast to `shape`
  * @see torch.broadcast_to

@@ -1,4 +1,4 @@
-// print.ts: a tensor is told whenever it has been computed. It is measured in the program, natively, and told when the run is over.
+// print.ts: a tensor is printed whenever it has been computed. It is measured in the program, natively, and printed when the run is over.
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { bool, fn, options, signature, text, whole } from '../../options/index.ts';
 import { tensor } from '../args.ts';
@@ -35,10 +35,10 @@ const readPrint = signature(
 );
 
 /**
- * `x` itself; whenever it has been computed, a line tells of it: label, batch, type, smallest and largest value,
+ * `x` itself; whenever it has been computed, a line is printed with its label, batch, type, smallest and largest value,
  * mean, 2-norm, how many are NaN or infinite, and the first values. In training, evaluation and prediction, on any
  * number of threads; the bits of what is computed stay the same. Lines come when a run of steps is over, which takes
- * 20 ms; of a step of several micro-batches the last one is told.
+ * 20 ms; of a step of several micro-batches the last one is printed.
  * ```ts
  * const h = ops.print(ops.relu(this.fc1.forward(x)), 'hidden', { gradient: true, every: 100 });
  * // hidden, batch 0: f32[32,64] min 0 max 1.73 mean 0.2 norm 13; 0 0.3 0 0 1.1 0.2 ... of 2048

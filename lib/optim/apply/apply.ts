@@ -1,4 +1,4 @@
-// apply.ts: clip, update and report as nodes of a graph: what the trainer and an optimizer by itself have in common.
+// apply.ts: clip, update and report as nodes of a graph: what the trainer and a standalone optimizer have in common.
 
 import { buildPolicy } from '../../clip/build.ts';
 import type { ClipColumns, ClipPolicy, Clipped } from '../../clip/clip.ts';

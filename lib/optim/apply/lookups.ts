@@ -41,14 +41,14 @@ export function denseOf({ values, indices, padding }: Lookups, rows: number): Te
   return scatterAdd(values, indices, { rows, ...(padding !== undefined && { padding }) });
 }
 
-/** @throws OptionError if the optimizer does more than change each element by itself */
+/** @throws OptionError if the optimizer does more than update each element independently */
 export function checkSparse(name: string, optimizer: Optimizer): void {
   if (!isFused(optimizer)) throw why(name, `are not for ${optimizer.name}, an optimizer of one's own`);
   if (!optimizer.rowwise)
     throw why(name, `are not for ${optimizer.name}, which looks at whole tensors or counts on seeing every row`);
 }
 
-/** @throws OptionError if what the policy and the constraints do to a table is not done to rows by themselves */
+/** @throws OptionError if what the policy and the constraints do to a table is not done row by row */
 export function checkStages(
   name: string,
   policy: string,

@@ -4,7 +4,7 @@ import { NonFiniteError, SkipError } from '../../errors.ts';
 import { sizeOf } from '../../ir/op.ts';
 import { SQUARES } from '../limits.ts';
 
-/** What one step tells, of a trainer or of an optimizer by itself. */
+/** What one step reports, of a trainer or of a standalone optimizer. */
 export interface Report {
   /** Batches drawn before this step: skipped steps count. */
   readonly attempt: number;
@@ -40,7 +40,7 @@ export interface Report {
 }
 
 /**
- * What a guard does. `warn`: it is told in the step's report, in the result and to `onGuard`. `skip`: also, the step changes nothing.
+ * What a guard does. `warn`: it is in the step's report and in the result, and `onGuard` is called. `skip`: also, the step changes nothing.
  * `rollback`: the run goes back to the last snapshot and on with the next batch. `stop`: the run ends with a GuardError, before anything is
  * updated.
  */

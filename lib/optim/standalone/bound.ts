@@ -1,4 +1,4 @@
-// bound.ts: an optimizer by itself, on the caller's own arrays: the same graph, compiler and kernels as a trainer's, without a model.
+// bound.ts: a standalone optimizer, on the caller's own arrays: the same graph, compiler and kernels as a trainer's, without a model.
 import { policy } from '../../clip/build.ts';
 import type { ClipPolicy } from '../../clip/clip.ts';
 import { none } from '../../clip/policies/none.ts';

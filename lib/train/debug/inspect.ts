@@ -1,4 +1,4 @@
-// inspect.ts: one batch forward and backward, and what each module gets, gives and is told by the gradient.
+// inspect.ts: one batch forward and backward, and what each module gets and gives, and its gradients.
 import { backward } from '../../autodiff.ts';
 import { printAs } from '../../errors/inspect.ts';
 import { OptionError } from '../../errors.ts';

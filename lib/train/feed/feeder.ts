@@ -63,7 +63,7 @@ export interface Feeder {
   /** The next chunk of at most `most` steps. */
   next(most: number, counters: Counters): Effect<Chunk | 'endOfEpoch' | 'endOfData'>;
   /**
-   * Whether the epoch under way has no batch left. A stream that takes long to say so is not waited for: then the end of the epoch is told when the
+   * Whether the epoch under way has no batch left. A stream that takes long to say so is not waited for: then the end of the epoch is announced when the
    * next run finds it.
    */
   ends(counters: Counters): Effect<boolean>;

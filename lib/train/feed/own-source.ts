@@ -1,4 +1,4 @@
-// own-source.ts: a source of one's own, checked: what it says of itself when it is given, the indices it writes whenever it is asked.
+// own-source.ts: a source of one's own, checked: its data and lengths when it is given, the indices it writes whenever it is asked.
 import { DataError, OptionError } from '../../errors.ts';
 import { Tensor } from '../../ir/graph.ts';
 import { Place, show, whole } from '../../options/index.ts';

@@ -18,10 +18,10 @@ export { type ArrayInput, type Arrays, dtypeOf, modelArrays, type NdArray, ndarr
 export type Tensors = Readonly<Record<string, Tensor>>;
 
 /**
- * The tensors that a loss, a metric or `predict` sees, by the names of the data's arrays: `x` and `y` without further ado. Other names are told by
+ * The tensors that a loss, a metric or `predict` sees, by the names of the data's arrays: `x` and `y` without further ado. Other names are given by
  * the type, `({ input, label }: Batch<'input' | 'label'>, model) => ...`: of the loss, the trainer then wants them in its data.
  */
-// Nobody tells them where N is string, nor where it is what the compiler finds in a loss that takes tensors, `loss.crossEntropy`.
+// They are not given where N is string, nor where it is what the compiler finds in a loss that takes tensors, `loss.crossEntropy`.
 export type Batch<N extends string = string> = 'toTensor' extends N
   ? Tensors & { readonly x: Tensor; readonly y: Tensor }
   : Readonly<Record<N, Tensor>>;

@@ -141,7 +141,7 @@ export class Prefetcher {
     return taken;
   }
 
-  /** Whether no batch is left, as far as the source says so within a tenth of a second: it might wait for ever. What it fails with then is told when it is taken. */
+  /** Whether no batch is left, as far as the source says so within a tenth of a second: it might wait for ever. What it fails with then is thrown when it is taken. */
   async ends(): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     let late = false;
@@ -161,7 +161,7 @@ export class Prefetcher {
     this.#ready.giveBack(batches);
   }
 
-  /** Tell the source that no more is wanted, unless it ended by itself. Does not wait for a batch that is still to come. */
+  /** Tell the source that no more is wanted, unless it has ended. Does not wait for a batch that is still to come. */
   async close(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;

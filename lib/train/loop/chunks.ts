@@ -1,5 +1,5 @@
 // chunks.ts: how a chunk of steps is run: its programs are held, its turn is waited for, its parts run one after the other; then whoever follows the run
-// is told.
+// is called.
 import { IndexError } from '../../errors.ts';
 import type { RunRequest, RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
@@ -35,7 +35,7 @@ export class Chunks {
     return this.#pace.steps;
   }
 
-  /** Null if the run was told to end before the chunk's turn came. */
+  /** Null if the run was asked to end before the chunk's turn came. */
   *run(chunk: Chunk): Loop<Ran | null> {
     const { programs, release } = this.#session.hold(chunk.parts.map((p) => p.rows));
     const endTurn = yield* perform(this.#current.access.turn);
@@ -107,7 +107,7 @@ export class Chunks {
     });
     const { threads } = result;
     this.#watchers.tell('steps', reports, { threads, asked: last.threads, tried: running.course.tried, step });
-    // Who is told of a print may throw: by then all is of the same step.
+    // Who gets a print may throw: by then all is of the same step.
     const whole = result.tried + (result.status === STATUS.nonFinite ? 1 : 0);
     tellPrints(last, result.report, whole, (i) => attempt + (i + 1) * chunk.micros - 1);
     return { reports, result };

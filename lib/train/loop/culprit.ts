@@ -77,7 +77,7 @@ export function afterYoung({ unboundedAtFirst: bound }: Pick<ClipPolicy, 'unboun
   return `; the clip policy had ${past} to make a threshold of: ${bound} bounds it from the first step on`;
 }
 
-/** Looks at steps that were not finite: at the first of a run, which is told, and at one that ends it. */
+/** Looks at steps that were not finite: at the first of a run, which is reported, and at one that ends it. */
 export class Inquiry {
   readonly #running: Running;
   readonly #weights: Effect<ReadonlyMap<string, NdArray>>;
@@ -87,7 +87,7 @@ export class Inquiry {
 
   /**
    * @param weights values of all parameters by name
-   * @param scaleAdapts a step whose scaled gradients overflow is what lowers the scale, and nothing to be told
+   * @param scaleAdapts a step whose scaled gradients overflow is what lowers the scale, and nothing to report
    */
   constructor(
     running: Running,
@@ -114,7 +114,7 @@ export class Inquiry {
     this.#running.warnings.add('nonFinite', `${text}; ${what}${advice}`, { ...details, step, attempt });
   }
 
-  /** Of the run's last step, at place `at` in its chunk: the one that was told, if nothing was updated since. */
+  /** Of the run's last step, at place `at` in its chunk: the one that was reported, if nothing was updated since. */
   *ofEnd(chunk: Chunk, reports: Reports, at: number): Loop<Culprit | null> {
     if (this.#told?.step === this.#running.counters.step) return this.#told.culprit;
     return yield* this.#look(chunk, reports, at);

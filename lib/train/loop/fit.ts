@@ -50,7 +50,7 @@ export function* fitLoop(running: Running, feeder: Feeder, chunks: Chunks, epoch
     if (!ran) continue;
     yield* waitFor(watchers.told());
     yield* watchers.examine(chunk, ran);
-    // A guard that has undone a step is told of by then.
+    // A guard that has undone a step is reported by then.
     yield* waitFor(watchers.told());
   }
 }

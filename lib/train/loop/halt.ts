@@ -1,4 +1,4 @@
-// halt.ts: how a run is told to end, by `stop`, `dispose` or a signal, whatever it is doing or waiting for.
+// halt.ts: how a run is asked to end, by `stop`, `dispose` or a signal, whatever it is doing or waiting for.
 
 /** An `AbortSignal`, whoever declares that: neither the types of Node.js nor those of browsers are needed. */
 export interface AbortSignalLike {

@@ -1,4 +1,4 @@
-// running.ts: a run that is on: where it stands, how long it is to be, and how it is told to end.
+// running.ts: a run that is on: where it stands, how long it is to be, and how it is asked to end.
 import type { RunResult } from '../../native/addon.ts';
 import type { Watchers } from '../watch/watcher.ts';
 import type { Halt } from './halt.ts';

@@ -13,7 +13,7 @@ export type TrainingWarningCode =
   | 'nonFinite'
   /** What a validation measured is NaN: early stopping and plateaus take that for no improvement. */
   | 'metricNaN'
-  /** Steps had fewer threads than the trainer was told to take. */
+  /** Steps had fewer threads than the trainer was asked to take. */
   | 'fewerThreads'
   /** A learning rate was 0 in every step of the run. */
   | 'zeroRate'
@@ -21,7 +21,7 @@ export type TrainingWarningCode =
   | 'vanishedRate'
   /** A checkpoint was not written, since the loss was not finite. */
   | 'noCheckpoint'
-  /** A checkpoint that was to be gone on with is not whole: one before it was taken. */
+  /** A checkpoint to resume from is not whole: one before it was taken. */
   | 'brokenCheckpoint';
 
 /** Something about a run that may not be what was meant. */
@@ -40,7 +40,7 @@ export interface WarningDetails {
   readonly [detail: string]: unknown;
 }
 
-/** Who is told: a function is given the warning, an object such as `console` or a logger's its message, by its method `warn`. */
+/** Who gets warnings: a function is given the warning, an object such as `console` or a logger's its message, by its method `warn`. */
 export type Logger = ((warning: TrainingWarning) => void) | { warn(message: string): void };
 
 /** The warnings of one run: each once for the same thing. */
@@ -57,7 +57,7 @@ export class Warnings {
     return [...this.#found.values()];
   }
 
-  /** Take in a warning, and tell it; nothing happens if it was told about `details.name` before. */
+  /** Take in a warning, and tell it; nothing happens if there was one about `details.name` before. */
   add(code: TrainingWarningCode, message: string, details: WarningDetails): void {
     const key = `${code} ${details.name}`;
     if (this.#found.has(key)) return;

@@ -114,7 +114,7 @@ export class Fit {
     return feederOf(this.#where, this.#data, this.#options.shuffle, feed);
   }
 
-  /** Those who take down what happens: they are told after all others of the library. */
+  /** Those who take down what happens: they are called after all others of the library. */
   #writers({ epochSteps }: Feeder, reader: Reader | null): Watcher[] {
     const [current, running, saving] = [this.#current, this.running, this.#saving];
     const { log } = this.#standing;
@@ -133,7 +133,7 @@ export class Fit {
     return [recording, ...(reader ? [reader] : []), ...(checkpointing ? [checkpointing] : [])];
   }
 
-  /** Whoever follows the run is told of its end, what it has opened is closed. The first of all errors counts. */
+  /** Whoever follows the run is called for its end, what it has opened is closed. The first of all errors counts. */
   *#end(ending: Ending, training: Training | null, feeder: Feeder): Loop<FitResult<string>> {
     let failure = ending.result ? null : { error: ending.error };
     try {

@@ -95,7 +95,7 @@ export class Training {
     });
   }
 
-  /** Whoever follows takes up what was kept, and is told of the start. */
+  /** Whoever follows takes up what was kept, and is called for the start. */
   *begin(): Loop<void> {
     yield* perform(this.#current.access.inTurn(() => after(this.#takeUp(), () => this.watchers.tell('start'))));
     yield* waitFor(this.watchers.told());
@@ -110,7 +110,7 @@ export class Training {
     return this.#profiled ? { ...told, profile: this.#session.profiles() } : told;
   }
 
-  /** Whoever follows is told of the end. */
+  /** Whoever follows is called for the end. */
   *end(ending: Ending): Loop<void> {
     try {
       yield* perform(this.#current.access.inTurn(() => after(this.watchers.tell('end', ending), () => this.#leave())));

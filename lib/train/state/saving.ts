@@ -103,7 +103,7 @@ function courseWith(course: Course, setup: Setup, values: Values): Course {
 }
 
 /**
- * The newest checkpoint that is whole; null: there is none at all. Those that are not are told.
+ * The newest checkpoint that is whole; null: there is none at all. Those that are not become warnings.
  * @throws DataError where there are some, and none is whole; CheckpointError
  */
 export async function newestWhole(rule: CheckpointRule, warnings: Warnings): Promise<Checkpoint | null> {

@@ -93,7 +93,7 @@ export class Copied {
   }
 }
 
-/** A batch of so many rows, or one that has more to be told by: then of a name that no other shape has. */
+/** A batch of so many rows, or one that has more to be known by: then of a name that no other shape has. */
 type Shape = number | { readonly rows: number; readonly name: string };
 
 /** What was measured of the programs for a shape, all those that have been dropped together. */

@@ -205,7 +205,7 @@ export class Setup {
     return new Session(this.store, new Copied(feeder.data), trace, this.programs, { ...this.#session, profiled });
   }
 
-  /** What a record says of a run. */
+  /** What a record holds about a run. */
   header(seed: bigint, batchSize: number, perLayer: boolean): RecordHeader {
     const { accumulate = 1 } = this.#options;
     const { policy, threads } = this;

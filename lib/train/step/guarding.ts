@@ -47,7 +47,7 @@ export interface GuardEvent {
 interface Placed extends GuardNames {
   readonly guard: Guard;
   readonly modules: readonly Module[];
-  /** First of its positions among those by which a run that it ends is told. */
+  /** First of its positions among the flags that end a run. */
   readonly offset: number;
 }
 

@@ -39,7 +39,7 @@ export interface TrainSpec<M extends Module> {
   readonly perLayer: boolean;
   /** What becomes of the optimizers' learning rates. */
   readonly rate?: (lr: number) => number;
-  /** Told of them. */
+  /** Called with them. */
   readonly onRate?: (group: number, lr: number, step: number) => void;
   readonly penalties: Penalties;
   readonly scaling: LossScale | null;

@@ -10,7 +10,7 @@ import type { Ending, Follower } from './watcher.ts';
 
 /** The run that a callback follows. */
 export interface CallbackRun {
-  /** As of what is told. */
+  /** As of the event. */
   readonly counters: Counters;
   /** End after the steps that are done; the run resolves with `stopReason: 'stopped'`. */
   stop(): void;
@@ -121,7 +121,7 @@ function follower(callback: Callback<string>, where: string, run: CallbackRun): 
     where,
     restore: ({ state }: Kept) => callback.restore?.(plain(where, state)),
     start: () => callback.onStart?.(run) as Wait,
-    // A chunk whose first step was undone, or that was told to end before it, has none.
+    // A chunk whose first step was undone, or that was asked to end before it, has none.
     steps: (reports) => (reports.length > 0 ? (callback.onSteps?.(reports, run) as undefined) : undefined),
     validation: (metrics) => callback.onValidation?.(metrics as Metrics<string>, run) as Wait,
     epoch: (end) => callback.onEpoch?.(end, run) as Wait,

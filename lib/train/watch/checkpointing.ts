@@ -1,4 +1,4 @@
-// checkpointing.ts: checkpoints that a run writes by itself, and which files they are.
+// checkpointing.ts: checkpoints that a run writes on its way, and which files they are.
 import { constants } from 'node:fs';
 import { access, copyFile, link, realpath, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
@@ -74,7 +74,7 @@ export function checkpointFiles({ file, keep }: Pick<CheckpointRule, 'file' | 'k
 
 /** Give each checkpoint the name of the one before it; the newest keeps its own too, until it is replaced. So at any moment there is one under it. */
 async function moveOn(files: readonly string[]): Promise<void> {
-  // The file itself, where the name is a link: another link would tell of whatever is there next.
+  // The file itself, where the name is a link: another link would name whatever is there next.
   const there = await realpath(files[0]!).catch(unlessMissing);
   if (files.length === 1 || there === undefined) return;
   for (let i = files.length - 1; i >= 2; i--) await renameIfThere(files[i - 1]!, files[i]!);

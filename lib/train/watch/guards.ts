@@ -68,7 +68,7 @@ export class Guards implements Watcher {
       throw new GuardError(text, { guard, name, action, attempt, step, culprit });
     }
     chunk.giveBack?.(result.tried + 1);
-    // What was undone counts, and is told, in the same turn as what it was undone by.
+    // What was undone counts, and is reported, in the same turn as what it was undone by.
     yield* perform(
       access.inTurn(() => {
         tell();

@@ -15,7 +15,7 @@ export class Oversights implements Watcher, Heard {
   readonly #rates: Rates;
   readonly #threadsAsked: boolean;
 
-  /** @param threadsAsked the number of threads was asked for: who gets fewer is told */
+  /** @param threadsAsked the number of threads was asked for: who gets fewer gets a warning */
   constructor(running: Running, tally: Tally, rates: Rates, threadsAsked: boolean) {
     this.#running = running;
     this.#tally = tally;

@@ -7,7 +7,7 @@ import type { Warnings } from '../loop/warnings.ts';
 const NOTHING = 1e-12;
 
 /**
- * Told of each group's rate in each step of a run, warns once for each group: when it is nothing in two steps in a row, since that of a cycle comes
+ * Given each group's rate in each step of a run, warns once for each group: when it is nothing in two steps in a row, since that of a cycle comes
  * back. Rates are compared with the one at step 0, or the largest since. What is 0 in all steps is left for the end of the run.
  */
 export class Rates {

@@ -1,4 +1,4 @@
-// watcher.ts: the contract of whatever follows a run, and how those who follow one are told. The loop knows nobody by name: what each must know to
+// watcher.ts: the contract of whatever follows a run, and how those who follow one are called. The loop knows nobody by name: what each must know to
 // go on after a stop is kept for it, and is in every checkpoint.
 import { CheckpointError, OptionError } from '../../errors.ts';
 import type { State } from '../../ir/graph.ts';
@@ -38,7 +38,7 @@ export interface Ran {
 }
 
 /**
- * Who follows a run. What changes its state is called within the turn of what it tells of, and counters and weights are then of the same step:
+ * Who follows a run. What changes its state is called within the turn of the event, and counters and weights are then of the same step:
  * so a checkpoint, whenever it is made, has all of it or none. In a fit that blocks nothing may wait.
  */
 export interface Watcher {
@@ -57,15 +57,15 @@ export interface Watcher {
   before?(tried: number): (() => Wait) | null;
   /** The steps of a chunk are done. */
   steps?(reports: Reports, facts: ChunkFacts): void;
-  /** Outside of turns, when all were told of its steps: look at a chunk, repair what it has done, or throw what ends the run. */
+  /** Outside of turns, when all have had its steps: look at a chunk, repair what it has done, or throw what ends the run. */
   examine?(chunk: Chunk, ran: Ran): Loop<void>;
   validation?(metrics: Metrics<string>): Wait;
   /** A guard has found something. */
   guard?(event: GuardEvent): void;
   epoch?(end: EpochEnd<string>): Wait;
-  /** Outside of turns: everybody has been told of all that was done, the next chunk has not begun. */
+  /** Outside of turns: everybody has had all that was done, the next chunk has not begun. */
   settled?(): Wait;
-  /** Outside of turns, before a checkpoint takes its place: what it was told is where it shall be, or this throws. */
+  /** Outside of turns, before a checkpoint takes its place: what it was given is where it shall be, or this throws. */
   flush?(): Wait;
   /** The run has ended, in whatever way; in a turn. */
   end?(ending: Ending): Wait;
@@ -103,7 +103,7 @@ export class Watchers {
   readonly #all: readonly Watcher[];
   readonly #access: Access;
   readonly #sync: boolean;
-  /** Those that have a function, ours first: most chunks are told to few. */
+  /** Those that have a function, ours first: most chunks concern few. */
   readonly #own: Having;
   readonly #followers: Having<Follower>;
   readonly #either: Having;
@@ -171,7 +171,7 @@ export class Watchers {
     const own = inOrder(this.#own(hook), call);
     if (followers.length === 0) return own;
     return after(own, () => {
-      // Each is told, also where one before it has failed: what they keep is of the same step.
+      // Each is called, also where one before it has failed: what they keep is of the same step.
       for (const f of followers) {
         try {
           const waits = call(f) as unknown;
