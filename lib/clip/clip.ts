@@ -7,26 +7,33 @@ import { custom, perStep, signature, text } from '../options/index.ts';
 
 /** What a step reports of its clipping: f64 scalars. What a policy leaves out has the default of optim/apply/report.ts. */
 export interface ClipColumns {
-  /** Norm of all gradients before the policy, and after it. */
+  /** Norm of all gradients before the policy, a scalar. */
   readonly norm?: Tensor;
+  /** Norm of all gradients after the policy, a scalar. */
   readonly normAfter?: Tensor;
-  /** What gradients are multiplied by; the smallest where each tensor has its own. */
+  /** What gradients are multiplied by, a scalar; the smallest where each tensor has its own. */
   readonly scale?: Tensor;
+  /** What the norm was compared with, a scalar. */
   readonly threshold?: Tensor;
-  /** Not 0 if the policy changed anything; and the fraction of elements it changed, where that is neither none nor all. */
+  /** A scalar, not 0 if the policy changed anything. */
   readonly clipped?: Tensor;
+  /** The fraction of elements that the policy changed, a scalar, where that is neither none nor all. */
   readonly clippedFraction?: Tensor;
-  /** Index of the first tensor with a NaN or an infinity (-1: none), and the number of such tensors. */
+  /** Index of the first tensor with a NaN or an infinity, a scalar; -1: none. */
   readonly firstBad?: Tensor;
+  /** How many tensors have a NaN or an infinity, a scalar. */
   readonly badCount?: Tensor;
 }
 
 /** What a policy has to go by. */
 export interface ClipContext {
+  /** What the policy adds its nodes to. */
   readonly graph: Graph;
-  /** Parameters, their final gradients and their names, of all groups, in one order. */
+  /** Parameters of all groups, in one order, each of its own shape. */
   readonly params: readonly Tensor[];
+  /** Their final gradients, each of its parameter's shape. */
   readonly grads: readonly Tensor[];
+  /** Names of the parameters. */
   readonly names: readonly string[];
   /** All names of each, the first one first: tied parameters have several. Absent: they have one. */
   readonly allNames?: readonly (readonly string[])[];
@@ -34,19 +41,27 @@ export interface ClipContext {
   readonly loss: Tensor | null;
   /** What earlier policies of a chain decided: measure gradients through these. */
   readonly stages: readonly Stage[];
-  /** Where these are a group's gradients, but norms of "all" are of these. */
+  /** Where these are a group's gradients, but norms of "all" are of these, each of its own shape. */
   readonly all?: { readonly grads: readonly Tensor[]; readonly stages: readonly Stage[] };
-  /** An f64 scalar with a value of its own in each step. */
+  /**
+   * An f64 scalar with a value of its own in each step.
+   * @shape scalar
+   */
   perStep(name: string, value: (step: number) => number): Tensor;
   /** Memory of the policy's own. Assign its next value with `graph.assign`: a skipped step leaves it alone. */
   state(name: string, type: TensorType, init?: (out: Data) => void): State;
 }
 
+/** What a policy has decided. */
 export interface Clipped {
   /** To be applied after `context.stages`; where there are `grads`, to those. */
   readonly stages: readonly Stage[];
-  /** Tensors in place of the gradients, as `context.stages` and the policy made them: for policies that add something of their own. */
+  /**
+   * Tensors in place of the gradients and of their shapes, as `context.stages` and the policy made them: for policies
+   * that add something of their own.
+   */
   readonly grads?: readonly Tensor[];
+  /** What the step's report says of it. */
   readonly report: ClipColumns;
   /** f64 scalar, not 0 to skip the step; null: the policy never skips. */
   readonly skip: Tensor | null;
@@ -54,12 +69,15 @@ export interface Clipped {
   readonly measure: boolean;
 }
 
+/** A rule of clipping: what an optimizer, a trainer or `replay` is given. */
 export interface ClipPolicy {
+  /** As errors and reports have it. */
   readonly name: string;
   /** So many skipped steps in a row end the run with a NonFiniteError (a SkipError, where the gradients were finite); 0: never. */
   readonly maxSkips: number;
   /** Its threshold comes from steps before and has no other bound: what would bound it from the first step on. A run that dies young gets a warning with it. */
   readonly unboundedAtFirst?: string;
+  /** Adds what the policy measures and decides to the graph of a step. */
   build(context: ClipContext): Clipped;
 }
 
@@ -72,7 +90,11 @@ const readThresholdOf = signature('clip.parts.thresholdOf', {
   value: perStep({ infinite: true }),
 });
 
-/** A threshold as a tensor: a constant, or a column of the step row. `Infinity` stays a constant: it means read-only. */
+/**
+ * A threshold as a tensor: a constant, or a column of the step row. `Infinity` stays a constant: it means read-only.
+ * @shape f64 scalar
+ * @throws OptionError
+ */
 export function thresholdOf(c: ClipContext, name: string, value: number | ((step: number) => number)): Tensor {
   readThresholdOf(arguments);
   return typeof value === 'number' ? c.graph.scalar(value, 'f64') : c.perStep(name, value);

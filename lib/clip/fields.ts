@@ -9,6 +9,10 @@ import type { NonFinite, NonFiniteRule } from './finite.ts';
 export interface Limit {
   /** Only measure: the threshold is Infinity in all steps. */
   readonly idle: boolean;
+  /**
+   * What the norm is compared with in this step.
+   * @shape scalar
+   */
   at(c: ClipContext): Tensor;
 }
 

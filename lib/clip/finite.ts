@@ -23,12 +23,17 @@ export interface NonFiniteOptions {
 
 /** One policy's way with what is not finite. */
 export interface NonFiniteRule {
+  /** What is done where a norm is not finite. */
   readonly mode: NonFinite;
   /** 0: never end the run. */
   readonly maxSkips: number;
   /** To be put before the policy's own stages, and before it measures. */
   readonly stages: readonly Stage[];
-  /** Act on what was measured behind `earlier` stages; once those have zeroed what is not finite, there is nothing left to act on. */
+  /**
+   * Act on what was measured behind `earlier` stages; once those have zeroed what is not finite, there is nothing
+   * left to act on.
+   * @shape { skip scalar, report of scalars }
+   */
   decide(
     found: Statistic,
     earlier: readonly Stage[],
@@ -40,7 +45,10 @@ const readNonFiniteRule = signature('clip.parts.nonFiniteRule', {
   options: custom('an object of options', (given) => given),
 });
 
-/** @throws OptionError */
+/**
+ * What a policy does where gradients are not finite, from the options that it was given.
+ * @throws OptionError
+ */
 export function nonFiniteRule(where: string, options: NonFiniteOptions): NonFiniteRule {
   readNonFiniteRule(arguments);
   return ruleOf(nonFiniteOptions.read(options, new Place(where, '', '')));

@@ -28,15 +28,17 @@ import { type NonFiniteOptions, type NonFiniteRule, ruleOf } from './finite.ts';
 export interface Measured {
   /** Norm of all gradients together, f64 []; and of each, f64 [n]. */
   readonly total: Tensor;
+  /** A norm for each gradient, f64 [n]. */
   readonly each: Tensor;
   /** The norm's p. */
   readonly p: number;
   /** Stages that come before the policy's own. */
   readonly stages: readonly stage.Stage[];
+  /** Not 0 where the step is skipped, a scalar; null where none is. */
   readonly skip: Tensor | null;
   /** Which tensors are not finite: columns of the report. */
   readonly report: ClipColumns;
-  /** 1 where every gradient is finite, else 0: state takes in nothing else. */
+  /** A scalar, 1 where every gradient is finite, else 0: state takes in nothing else. */
   readonly finite: Tensor;
 }
 
@@ -50,7 +52,12 @@ const measured: Field<Pick<Measured, 'finite'>> = custom('what measure gives', (
 });
 const readMeasure = signature('clip.parts.measure', { context, rules, p: number({ above: 0, infinite: true }).default(2) });
 
-/** Measure gradients behind the stages of earlier policies and of its rule for NaN. One reading of the gradients, or none where they were just written. */
+/**
+ * Measure gradients behind the stages of earlier policies and of its rule for NaN. One reading of the gradients, or
+ * none where they were just written.
+ * @param p which norm. Default 2.
+ * @throws OptionError
+ */
 export function measure(c: ClipContext, rules: NonFiniteRule, p = 2): Measured {
   readMeasure(arguments);
   const { total, each, found } = norms(c, rules, p);
@@ -89,7 +96,12 @@ export function joined(each: Tensor, p: number): Tensor {
 
 const readScaleOf = signature('clip.parts.scaleOf', { norm: tensor, threshold: tensor });
 
-/** Exactly 1 up to the threshold, then threshold / n; NaN for a NaN norm, but 1 for a threshold of Infinity. */
+/**
+ * The scale of a norm n: exactly 1 up to the threshold, then threshold / n; NaN for a NaN norm, but 1 for a threshold
+ * of Infinity.
+ * @shape norm [...], threshold [...] -> [...], broadcast
+ * @throws OptionError
+ */
 export function scaleOf(norm: Tensor, threshold: Tensor): Tensor {
   readScaleOf(arguments);
   return where(maximum(lessEqual(norm, threshold), equal(threshold, Infinity)), 1, div(threshold, norm));
@@ -97,7 +109,11 @@ export function scaleOf(norm: Tensor, threshold: Tensor): Tensor {
 
 const readScaled = signature('clip.parts.scaled', { context, measured, scale: tensor, report });
 
-/** Multiply gradients by `scale`: one for all (f64 []), or one each (f64 [n]). */
+/**
+ * Multiply gradients by `scale`: one for all, or one each.
+ * @shape scale f64 scalar, or f64 [n]
+ * @throws OptionError
+ */
 export function scaled(c: ClipContext, m: Measured, scale: Tensor, report: ClipColumns = {}): Clipped {
   readScaled(arguments);
   const each = scale.shape.length > 0;
@@ -120,7 +136,10 @@ export function scaled(c: ClipContext, m: Measured, scale: Tensor, report: ClipC
 
 const readShaped = signature('clip.parts.shaped', { measured, stages: list(stage.stageField), report });
 
-/** What `stages` make of the gradients; the update measures how much they changed. */
+/**
+ * What `stages` make of the gradients; the update measures how much they changed.
+ * @throws OptionError
+ */
 export function shaped(m: Measured, stages: readonly stage.Stage[], report: ClipColumns = {}): Clipped {
   readShaped(arguments);
   return {
@@ -137,7 +156,11 @@ const readMeasureOnly = signature('clip.parts.measureOnly', {
   p: number({ above: 0, infinite: true }).default(2),
 });
 
-/** The gradients measured and left alone: clip.none, and a threshold of Infinity. */
+/**
+ * The gradients measured and left alone, as `clip.none` does, and a threshold of Infinity.
+ * @param p which norm. Default 2.
+ * @throws OptionError
+ */
 export function measureOnly(c: ClipContext, rules: NonFiniteRule, p = 2): Clipped {
   readMeasureOnly(arguments);
   const m = measure(c, rules, p);
@@ -149,7 +172,11 @@ export const sizesOf = (c: ClipContext): number[] => c.grads.map((g) => sizeOf(g
 
 const readPerGradient = signature('clip.parts.perGradient', { context, values: list(number({ infinite: true })) });
 
-/** A number per gradient, f64 [n]. */
+/**
+ * A number per gradient, f64 [n].
+ * @shape f64 [n]
+ * @throws OptionError
+ */
 export function perGradient(c: ClipContext, values: readonly number[]): Tensor {
   readPerGradient(arguments);
   return c.graph.constant(Float64Array.from(values), [values.length], 'f64');
@@ -177,8 +204,10 @@ const readRemembered = signature('clip.parts.remembered', {
 });
 
 /**
- * A policy's own numbers, f64 of `shape`, which start at `initial`: the value of before this step. `next` gives what they become, unless
- * the step is skipped or a gradient is not finite.
+ * A policy's own numbers, f64 of `shape`, which start at `initial`: the value of before this step. `next` gives what
+ * they become, unless the step is skipped or a gradient is not finite.
+ * @shape now [...shape], next [...shape]
+ * @throws OptionError
  */
 export function remembered(
   c: ClipContext,

@@ -33,9 +33,11 @@ const readAdaGc = optionsOnly(
 );
 
 /**
- * AdaGC (arXiv 2502.11034): in the first `warmup` steps globalNorm(absolute), and gamma_i becomes the least norm of gradient i so clipped;
- * then gradient i with a norm above r gamma_i is scaled by r gamma_i / (n_i + eps), and gamma_i is the running mean of the norms after
- * that. State: a number per gradient, and one. Throws OptionError.
+ * AdaGC: in the first `warmup` steps globalNorm(absolute), and gamma_i becomes the least norm of gradient i so
+ * clipped; then gradient i with a norm above r gamma_i is scaled by r gamma_i / (n_i + eps), and gamma_i is the
+ * running mean of the norms after that. State: a number per gradient, and one.
+ * @throws OptionError
+ * @see Wang et al. 2025, AdaGC: Improving Training Stability for Large Language Model Pretraining
  */
 export function adaGc(options: AdaGCOptions = {}): ClipPolicy {
   const { relative, absolute, decay, eps, warmup, ...given } = readAdaGc(arguments);

@@ -12,8 +12,12 @@ const threshold = limit().default(1);
 const readGreedyBudget = signature('clip.greedyBudget', { threshold }, options<NonFiniteOptions>()(nonFiniteFields));
 
 /**
- * A norm of c, the threshold, for all gradients, shared out from the last parameter to the first, as a backward pass meets them: each keeps what is left of
- * it, r = c^2 at the start, s_i = min(1, sqrt(r) / n_i), r -= (s_i n_i)^2. The first ones may become 0. The threshold is as in globalNorm.
+ * A norm of c, the threshold, for all gradients, shared out from the last parameter to the first, as a backward pass
+ * meets them: each keeps what is left of it, r = c^2 at the start, s_i = min(1, sqrt(r) / n_i), r -= (s_i n_i)^2. The
+ * first ones may become 0. The threshold is as in globalNorm.
+ * @param threshold >= 0, may depend on the step. Default 1.
+ * @throws OptionError
+ * @see gradclip: a norm that is shared out in the order of a backward pass
  */
 export function greedyBudget(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   const { threshold: limit, ...given } = readGreedyBudget(arguments);
@@ -44,7 +48,13 @@ const readStochastic = signature(
   options<StochasticOptions>()({ ...nonFiniteFields, b: number({ above: 0, max: 1 }).default(0.5) }),
 );
 
-/** globalNorm(c), c the threshold, in some steps: with probability b^(c / n). Draws are keyed by seed and batch, so that a resumed run repeats them. */
+/**
+ * globalNorm(c), c the threshold, in some steps: with probability b^(c / n). Draws are keyed by seed and batch, so
+ * that a resumed run repeats them.
+ * @param threshold >= 0, may depend on the step. Default 1.
+ * @throws OptionError
+ * @see gradclip: globalNorm in steps that are drawn
+ */
 export function stochastic(threshold?: PerStep, options: StochasticOptions = {}): ClipPolicy {
   const { threshold: limit, b, ...given } = readStochastic(arguments);
   const rules = ruleOf(given);

@@ -10,8 +10,10 @@ import type { ClipColumns, ClipPolicy, Clipped } from '../clip.ts';
 const readChain = signature('clip.chain', { policies: rest(policy) });
 
 /**
- * Apply policies in order. Reported: the norm before the first and after the last, the product of the scales, the last threshold, and
- * whether any of them clipped. A step is skipped when any of them skips it.
+ * Apply policies in order. Reported: the norm before the first and after the last, the product of the scales, the
+ * last threshold, and whether any of them clipped. A step is skipped when any of them skips it.
+ * @throws OptionError
+ * @see optax.chain
  */
 export function chain(...policies: readonly ClipPolicy[]): ClipPolicy {
   if (policies.length === 0) throw new OptionError('clip.chain: expected at least one policy, got none');

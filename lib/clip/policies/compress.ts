@@ -66,8 +66,11 @@ const readQsgd = optionsOnly(
 );
 
 /**
- * QSGD (Alistarh et al. 2017): each element of a tensor x becomes n / s times s x / n rounded up or down at random, so that its mean is x; n
- * is the tensor's 2-norm. Draws are keyed by seed and batch. Reads gradients once more, and with error feedback writes them.
+ * QSGD: each element of a tensor x becomes n / s times s x / n rounded up or down at random, so that its mean is x; n
+ * is the tensor's 2-norm. Draws are keyed by seed and batch. Reads gradients once more, and with error feedback
+ * writes them.
+ * @throws OptionError
+ * @see Alistarh et al. 2017, QSGD: Communication-Efficient SGD via Gradient Quantization and Encoding
  */
 export function qsgd(options: QSGDOptions = {}): ClipPolicy {
   const { levels, ...given } = readQsgd(arguments);
@@ -81,7 +84,12 @@ export function qsgd(options: QSGDOptions = {}): ClipPolicy {
 
 const readOneBit = optionsOnly('clip.oneBit', options<CompressOptions>()(compressing));
 
-/** 1-bit gradients (Seide et al. 2014): the sign of each element times the mean |x| of its tensor. */
+/**
+ * 1-bit gradients: the sign of each element times the mean |x| of its tensor.
+ * @throws OptionError
+ * @see Seide et al. 2014, 1-Bit Stochastic Gradient Descent and Its Application to Data-Parallel Distributed Training
+ * of Speech DNNs
+ */
 export function oneBit(options: CompressOptions = {}): ClipPolicy {
   return compressed('oneBit', readOneBit(arguments), (c, xs) => {
     const sums = statistic(xs, { kind: 'sumAbs' }).each;
@@ -92,7 +100,7 @@ export function oneBit(options: CompressOptions = {}): ClipPolicy {
 
 /** Options of `clip.topK`. */
 export interface TopKOptions extends CompressOptions {
-  /** `tensor`: the fraction of each gradient (default); `global`: of all elements together. */
+  /** `tensor`: the fraction of each gradient; `global`: of all elements together. Default 'tensor'. */
   readonly scope?: 'tensor' | 'global';
 }
 
@@ -103,9 +111,11 @@ const readTopK = signature(
 );
 
 /**
- * Only the elements of the largest |x| stay, a fraction of them (at least one per tensor), with all that are equal to the smallest that
- * stays; the others become 0.
- * @param fraction in (0, 1]; default 0.01
+ * Only the elements of the largest |x| stay, a fraction of them (at least one per tensor), with all that are equal to
+ * the smallest that stays; the others become 0.
+ * @param fraction in (0, 1]. Default 0.01.
+ * @throws OptionError
+ * @see Lin et al. 2018, Deep Gradient Compression: Reducing the Communication Bandwidth for Distributed Training
  */
 export function topK(fraction?: number, options: TopKOptions = {}): ClipPolicy {
   const { fraction: part, scope, ...given } = readTopK(arguments);

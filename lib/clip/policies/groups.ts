@@ -11,18 +11,23 @@ import { buildPolicy, firstUnbounded, policy } from '../build.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from '../clip.ts';
 import { none } from './none.ts';
 
+/** Gradients that `clip.groups` gives to one policy. */
 export interface ClipGroup {
   /**
    * Whose gradients: a name pattern (a string with `*`, or a RegExp), a rank (1: biases; 2: matrices), or a function of name and shape.
    * Tied parameters match by any of their names. Left out: all that no group before this one took.
    */
   readonly match?: Pattern | number | ((name: string, shape: readonly number[]) => boolean);
+  /** What is done to them. */
   readonly policy: ClipPolicy;
 }
 
 /** Options of `clip.groups`. */
 export interface GroupsOptions {
-  /** `separate`: a policy measures the gradients of its group alone (default). `shared`: norms of "all gradients" are of all groups' gradients. */
+  /**
+   * `separate`: a policy measures the gradients of its group alone. `shared`: norms of "all gradients" are of all
+   * groups' gradients. Default 'separate'.
+   */
   readonly norm?: 'separate' | 'shared';
 }
 
@@ -49,9 +54,11 @@ const readGroups = signature(
 );
 
 /**
- * Each gradient by the policy of the first group that matches it; those that none matches are measured and left alone. Reported: the
- * 2-norm over all, the smallest scale, the smallest threshold. A step is skipped when any policy skips it.
- * @throws OptionError for a group that matches no parameter, when the policy is bound to parameters
+ * Each gradient by the policy of the first group that matches it; those that none matches are measured and left
+ * alone. Reported: the 2-norm over all, the smallest scale, the smallest threshold. A step is skipped when any policy
+ * skips it.
+ * @throws OptionError, also for a group that matches no parameter, when the policy is bound to parameters
+ * @see optax.multi_transform
  */
 export function groups(rules: readonly ClipGroup[], options: GroupsOptions = {}): ClipPolicy {
   const name = 'clip.groups';

@@ -13,7 +13,11 @@ export interface NoneOptions extends NonFiniteOptions {
 
 const readNone = optionsOnly('clip.none', options<NoneOptions>()({ ...nonFiniteFields, measure: bool.default(true) }));
 
-/** Leave gradients alone. They are measured, and a step with a NaN is skipped, unless `measure` is false. */
+/**
+ * Leave gradients alone. They are measured, and a step with a NaN is skipped, unless `measure` is false.
+ * @throws OptionError
+ * @see gradclip: gradients as they are
+ */
 export function none(options: NoneOptions = {}): ClipPolicy {
   const { measure, ...given } = readNone(arguments);
   const rules = ruleOf(given);

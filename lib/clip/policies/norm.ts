@@ -31,9 +31,12 @@ const readGlobalNorm = signature(
 );
 
 /**
- * Scale all gradients by c / n where n, the norm of all of them together, exceeds c, the threshold; otherwise leave them bit for bit alone.
- * As torch's clip_grad_norm_, but for what `compat` says. Norm and scale are f64. Throws OptionError.
- * @param threshold >= 0, may depend on the step; 0 makes gradients 0 (moments and weight decay still act), Infinity only measures. Default 1
+ * Scale all gradients by c / n where n, the norm of all of them together, exceeds c, the threshold; otherwise leave
+ * them bit for bit alone. Unlike PyTorch's, nothing is added to n unless `compat` says so. Norm and scale are f64.
+ * @param threshold >= 0, may depend on the step; 0 makes gradients 0 (moments and weight decay still act), Infinity
+ * only measures. Default 1.
+ * @throws OptionError
+ * @see torch.nn.utils.clip_grad_norm_
  */
 export function globalNorm(threshold?: PerStep, options: GlobalNormOptions = {}): ClipPolicy {
   const { threshold: limit, p, compat, ...given } = readGlobalNorm(arguments);
@@ -83,8 +86,11 @@ function eachNorm(
 const readPerTensorNorm = signature('clip.perTensorNorm', { threshold }, options<NormOptions>()(normed));
 
 /**
- * Scale each gradient by c / n where n, its own norm, exceeds c, the threshold, which is as in globalNorm. The reported norms are of all gradients
- * together, the reported scale is the smallest. As Keras' `clipnorm` and tf.clip_by_norm. Throws OptionError.
+ * Scale each gradient by c / n where n, its own norm, exceeds c, the threshold, which is as in globalNorm. The
+ * reported norms are of all gradients together, the reported scale is the smallest. Keras calls it `clipnorm`.
+ * @param threshold >= 0, may depend on the step. Default 1.
+ * @throws OptionError
+ * @see tf.clip_by_norm
  */
 export function perTensorNorm(threshold?: PerStep, options: NormOptions = {}): ClipPolicy {
   return eachNorm('perTensorNorm', readPerTensorNorm(arguments), null);
@@ -92,14 +98,24 @@ export function perTensorNorm(threshold?: PerStep, options: NormOptions = {}): C
 
 const readAverageNorm = signature('clip.averageNorm', { threshold }, options<NonFiniteOptions>()(nonFiniteFields));
 
-/** Scale each gradient by c / a where a, its 2-norm divided by its number of elements, exceeds c, the threshold. As TF 1's clip_by_average_norm. */
+/**
+ * Scale each gradient by c / a where a, its 2-norm divided by its number of elements, exceeds c, the threshold.
+ * @param threshold >= 0, may depend on the step. Default 1.
+ * @throws OptionError
+ * @see tf.compat.v1.clip_by_average_norm
+ */
 export function averageNorm(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   return eachNorm('averageNorm', readAverageNorm(arguments), (size) => Math.max(1, size));
 }
 
 const readBlockRms = signature('clip.blockRms', { threshold }, options<NonFiniteOptions>()(nonFiniteFields));
 
-/** Scale each gradient by c / r where r, the root of the mean of its squares, exceeds c, the threshold. As optax.clip_by_block_rms. */
+/**
+ * Scale each gradient by c / r where r, the root of the mean of its squares, exceeds c, the threshold.
+ * @param threshold >= 0, may depend on the step. Default 1.
+ * @throws OptionError
+ * @see optax.clip_by_block_rms
+ */
 export function blockRms(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   return eachNorm('blockRms', readBlockRms(arguments), (size) => Math.sqrt(Math.max(1, size)));
 }

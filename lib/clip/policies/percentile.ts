@@ -11,7 +11,7 @@ import { boundOf, type MaxOptions, type Measured, measure, scaled, scaleOf } fro
 
 /** Options of `clip.autoClip` and `clip.percentile`. */
 export interface PercentileOptions extends NonFiniteOptions, MaxOptions {
-  /** Norms that are remembered, the last ones. */
+  /** Norms that are remembered, the last ones. Default 10,000 of `autoClip`, 100 of `percentile`. */
   readonly window?: number;
 }
 
@@ -51,9 +51,11 @@ const optionsOf = (window: number) =>
 const readAutoClip = signature('clip.autoClip', { q: percent.default(10) }, optionsOf(10_000));
 
 /**
- * AutoClip (Seetharaman et al. 2020): globalNorm with, as threshold, the percentile q of the norms so far, this step's among them,
- * interpolated linearly. State: the last `window` norms (default 10,000; 16 bytes each).
- * @param q in [0, 100]; default 10
+ * AutoClip: globalNorm with, as threshold, the percentile q of the norms so far, this step's among them, interpolated
+ * linearly. State: the last `window` norms (default 10,000; 16 bytes each).
+ * @param q in [0, 100]. Default 10.
+ * @throws OptionError
+ * @see Seetharaman et al. 2020, AutoClip: Adaptive Gradient Clipping for Source Separation Networks
  */
 export function autoClip(q?: number, options: PercentileOptions = {}): ClipPolicy {
   return make('autoClip', false, readAutoClip(arguments));
@@ -62,9 +64,11 @@ export function autoClip(q?: number, options: PercentileOptions = {}): ClipPolic
 const readPercentile = signature('clip.percentile', { q: percent.default(5) }, optionsOf(100));
 
 /**
- * The same for each gradient separately, over its own last `window` norms (default 100), as bitsandbytes' percentile clipping, which counts
- * the first norm a hundred times where this one has fewer norms to begin with.
- * @param q in [0, 100]; default 5
+ * AutoClip for each gradient by its own last `window` norms (default 100). bitsandbytes counts the first norm a
+ * hundred times where this one has fewer norms to begin with.
+ * @param q in [0, 100]. Default 5.
+ * @throws OptionError
+ * @see bitsandbytes.optim.Adam, `percentile_clipping`
  */
 export function percentile(q?: number, options: PercentileOptions = {}): ClipPolicy {
   return make('percentile', true, readPercentile(arguments));

@@ -31,21 +31,37 @@ function elementwise(name: string, { threshold: limit, ...given }: Given, make: 
 
 const readSoft = signature('clip.soft', { threshold }, onlyNonFinite);
 
-/** Each element becomes g / (1 + |g| / c), which stays within (-c, c): every element shrinks. c, the threshold, >= 0, may depend on the step. */
+/**
+ * Each element becomes g / (1 + |g| / c), which stays within (-c, c): every element shrinks. c, the threshold, >= 0,
+ * may depend on the step.
+ * @param threshold >= 0, may depend on the step. Default 1.
+ * @throws OptionError
+ * @see gradclip: g / (1 + |g| / c)
+ */
 export function soft(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   return elementwise('soft', readSoft(arguments), (at) => stage.soft(at));
 }
 
 const readTanh = signature('clip.tanh', { threshold }, onlyNonFinite);
 
-/** Each element becomes c tanh(g / c): every element shrinks. c, the threshold, >= 0, may depend on the step. */
+/**
+ * Each element becomes c tanh(g / c): every element shrinks. c, the threshold, >= 0, may depend on the step.
+ * @param threshold >= 0, may depend on the step. Default 1.
+ * @throws OptionError
+ * @see gradclip: c tanh(g / c)
+ */
 export function tanh(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   return elementwise('tanh', readTanh(arguments), (at) => stage.tanh(at));
 }
 
 const readSuppress = signature('clip.suppress', { threshold }, onlyNonFinite);
 
-/** Elements with |g| above the threshold become 0 ("gradient inhibition"). It is >= 0 and may depend on the step; Infinity only measures. */
+/**
+ * Elements with |g| above the threshold become 0 ("gradient inhibition"). It is >= 0 and may depend on the step;
+ * Infinity only measures.
+ * @throws OptionError
+ * @see gradclip: elements above a threshold become 0
+ */
 export function suppress(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   return elementwise('suppress', readSuppress(arguments), (at) => stage.shrinkAbove(at, 0));
 }
@@ -53,8 +69,11 @@ export function suppress(threshold?: PerStep, options: NonFiniteOptions = {}): C
 const readSoftNorm = signature('clip.softNorm', { threshold }, onlyNonFinite);
 
 /**
- * All gradients times c / (c + n), n their norm: the smooth form of globalNorm; every gradient shrinks. c, the threshold, >= 0, may depend on the
- * step.
+ * All gradients times c / (c + n), n their norm: the smooth form of globalNorm; every gradient shrinks. c, the
+ * threshold, >= 0, may depend on the step.
+ * @param threshold >= 0, may depend on the step. Default 1.
+ * @throws OptionError
+ * @see gradclip: g c / (c + n)
  */
 export function softNorm(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   const { threshold: limit, ...given } = readSoftNorm(arguments);
@@ -75,7 +94,11 @@ export function softNorm(threshold?: PerStep, options: NonFiniteOptions = {}): C
 
 const readSign = optionsOnly('clip.sign', onlyNonFinite);
 
-/** The sign of each element: -1, 0 or 1 (signSGD, Bernstein et al. 2018). */
+/**
+ * The sign of each element: -1, 0 or 1.
+ * @throws OptionError
+ * @see Bernstein et al. 2018, signSGD: Compressed Optimisation for Non-Convex Problems
+ */
 export function sign(options: NonFiniteOptions = {}): ClipPolicy {
   const rules = ruleOf(readSign(arguments));
   return {
@@ -91,7 +114,7 @@ export interface NormalizeOptions extends NonFiniteOptions {
   readonly to?: PerStep;
   /** Added to the norm. Default 1e-6. */
   readonly eps?: number;
-  /** `global`: by the norm of all gradients (default); `tensor`: each by its own. */
+  /** `global`: by the norm of all gradients; `tensor`: each by its own. Default 'global'. */
   readonly scope?: 'global' | 'tensor';
 }
 
@@ -105,7 +128,11 @@ const readNormalize = optionsOnly(
   }),
 );
 
-/** Gradients times s / (n + eps), n their norm, small ones too. As optax.normalize_by_update_norm (global). Throws OptionError. */
+/**
+ * Gradients times s / (n + eps), n their norm, small ones too.
+ * @throws OptionError
+ * @see optax.normalize_by_update_norm
+ */
 export function normalize(options: NormalizeOptions = {}): ClipPolicy {
   const { to, eps, scope, ...given } = readNormalize(arguments);
   const rules = ruleOf(given);

@@ -11,12 +11,17 @@ import { boundOf, type MaxOptions, measure, remembered } from '../measure.ts';
 
 /** Options of `clip.spikeSkip`. */
 export interface SpikeSkipOptions extends NonFiniteOptions, MaxOptions {
-  /** What is watched: the `norm` of all gradients (default), or the `loss`. */
+  /** What is watched: the `norm` of all gradients, or the `loss`. Default 'norm'. */
   readonly of?: 'norm' | 'loss';
-  /** `window`: above mean + `threshold` sd of the last ones (OLMo-core; default). `ema`: at least `threshold` times their running mean (axlearn), which for a mean
-   * below 0 is `threshold` - 1 times its size above it. */
+  /**
+   * `window`: above mean + `threshold` sd of the last ones (OLMo-core). `ema`: at least `threshold` times their
+   * running mean (axlearn), which for a mean below 0 is `threshold` - 1 times its size above it. Default 'window'.
+   */
   readonly mode?: 'window' | 'ema';
-  /** Default 6 for `window`, 2 for `ema`. */
+  /**
+   * How far above the mean a spike begins, in standard deviations for `window`, in means for `ema`. Default: 6 for
+   * `window`, 2 for `ema`.
+   */
   readonly threshold?: number;
   /** Steps that `window` looks back. Default 128. */
   readonly window?: number;
@@ -41,8 +46,10 @@ const readSpikeSkip = optionsOnly(
 );
 
 /**
- * Skip a step whose norm (or loss) is a spike: parameters, moments and what is remembered stay as they are. After `maxSkips` in a row the
- * run ends with a SkipError, as it cannot go on. State: the window, or 2 numbers. Throws OptionError.
+ * Skip a step whose norm (or loss) is a spike: parameters, moments and what is remembered stay as they are. After
+ * `maxSkips` in a row the run ends with a SkipError, as it cannot go on. State: the window, or 2 numbers.
+ * @throws OptionError
+ * @see OLMo.optim.SkipStepOptimizer (OLMo 2, 2024), and axlearn's skip_and_clip_by_global_norm
  */
 export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
   const { of, mode, window, decay, max, ...rest } = readSpikeSkip(arguments);

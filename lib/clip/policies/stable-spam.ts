@@ -21,8 +21,10 @@ const readAdaClip = optionsOnly(
 );
 
 /**
- * AdaClip: elements above M^, the running mean of their tensor's largest |g| (corrected for its start at 0), are multiplied by
- * M^ / max |g|. Reads gradients once more. State: a number per gradient, and one.
+ * AdaClip: elements above M^, the running mean of their tensor's largest |g| (corrected for its start at 0), are
+ * multiplied by M^ / max |g|. Reads gradients once more. State: a number per gradient, and one.
+ * @throws OptionError
+ * @see Huang et al. 2025, Stable-SPAM: How to Train in 4-Bit More Stably than 16-Bit Adam
  */
 export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
   const { decay, max, ...given } = readAdaClip(arguments);
@@ -53,7 +55,7 @@ export interface AdaGNOptions extends NonFiniteOptions {
   readonly decays?: readonly [number, number];
   /** Added to the root of the second mean. Default 1e-8. */
   readonly eps?: number;
-  /** `tensor`: each gradient by its own norm (default, as published); `global`: all by the norm of all. */
+  /** `tensor`: each gradient by its own norm, as published; `global`: all by the norm of all. Default 'tensor'. */
   readonly scope?: 'tensor' | 'global';
 }
 
@@ -67,7 +69,12 @@ const readAdaGn = optionsOnly(
   }),
 );
 
-/** AdaGN: g / n m^ / (sqrt(v^) + eps), m and v the running means of n and n^2, corrected for their start at 0. */
+/**
+ * AdaGN, gradients by a running norm: g / n m^ / (sqrt(v^) + eps), m and v the running means of n and n^2, corrected
+ * for their start at 0.
+ * @throws OptionError
+ * @see Huang et al. 2025, Stable-SPAM: How to Train in 4-Bit More Stably than 16-Bit Adam
+ */
 export function adaGn(options: AdaGNOptions = {}): ClipPolicy {
   const { decays, eps, scope, ...given } = readAdaGn(arguments);
   const rules = ruleOf(given);

@@ -15,7 +15,10 @@ export interface QuantileOptions extends NonFiniteOptions {
   readonly gamma?: number;
   /** The threshold to begin with. Default 1. */
   readonly initial?: number;
-  /** `global`: the one norm of all gradients (default); `tensor`: each gradient clipped by its own norm, to a threshold for all. */
+  /**
+   * `global`: the one norm of all gradients; `tensor`: each gradient clipped by its own norm, to a threshold for all.
+   * Default 'global'.
+   */
   readonly scope?: 'global' | 'tensor';
 }
 
@@ -31,8 +34,10 @@ const readQuantile = optionsOnly(
 );
 
 /**
- * The threshold C follows a quantile of the norms (Andrew et al. 2019): after each step C *= exp(-eta (b - gamma)), b the fraction of norms
- * <= C. State: 1 number. Throws OptionError.
+ * The threshold C follows a quantile of the norms: after each step C *= exp(-eta (b - gamma)), b the fraction of
+ * norms <= C. State: 1 number.
+ * @throws OptionError
+ * @see Andrew et al. 2019, Differentially Private Learning with Adaptive Clipping
  */
 export function quantile(options: QuantileOptions = {}): ClipPolicy {
   const { eta, gamma, initial, scope, ...given } = readQuantile(arguments);
@@ -62,9 +67,11 @@ const readRunningMean = signature(
 );
 
 /**
- * globalNorm with a threshold that is a multiple of the mean of all norms so far, this step's among them (Bengio et al. 2012). State: 2 numbers.
- * Throws OptionError.
- * @param threshold in means, >= 0; default 1
+ * globalNorm with a threshold that is a multiple of the mean of all norms so far, this step's among them. State: 2
+ * numbers.
+ * @param threshold in means, >= 0. Default 1.
+ * @throws OptionError
+ * @see Bengio et al. 2012, Advances in Optimizing Recurrent Networks
  */
 export function runningMean(threshold?: number, options: RunningMeanOptions = {}): ClipPolicy {
   const { threshold: factor, max, ...given } = readRunningMean(arguments);

@@ -18,7 +18,7 @@ type Axis = 'rows' | 'columns';
 
 /** Options of `clip.axisNorm`. */
 export interface AxisNormOptions extends NonFiniteOptions {
-  /** Of what each has its norm: `rows` (along dimension 0; default), or `columns`. */
+  /** Of what each has its norm: `rows` (along dimension 0), or `columns`. Default 'rows'. */
   readonly axis?: Axis;
   /** The norm: 1, 2 or Infinity. Default 2. */
   readonly p?: number;
@@ -53,8 +53,11 @@ const readAxisNorm = signature(
 );
 
 /**
- * Scale each row (or column) of each gradient by c / n where n, its norm, exceeds c, the threshold, which is as in globalNorm. Reads gradients once
- * more. As tf.clip_by_norm with axes. Throws OptionError.
+ * Scale each row (or column) of each gradient by c / n where n, its norm, exceeds c, the threshold, which is as in
+ * globalNorm. Reads gradients once more.
+ * @param threshold >= 0, may depend on the step. Default 1.
+ * @throws OptionError
+ * @see tf.clip_by_norm, with axes
  */
 export function axisNorm(threshold?: PerStep, options: AxisNormOptions = {}): ClipPolicy {
   const { threshold: limit, axis, p, ...given } = readAxisNorm(arguments);
@@ -80,15 +83,18 @@ function byUnits(m: Measured, units: Units, scales: Tensor, threshold?: Tensor):
 
 /** Options of `clip.rowMaxNorm`. */
 export interface RowMaxNormOptions extends NonFiniteOptions {
-  /** Whose largest elements are summed: `rows` (default), or `columns`. */
+  /** Whose largest elements are summed: `rows`, or `columns`. Default 'rows'. */
   readonly axis?: Axis;
 }
 
 const readRowMaxNorm = signature('clip.rowMaxNorm', { threshold }, options<RowMaxNormOptions>()({ ...nonFiniteFields, axis }));
 
 /**
- * Scale each gradient by c / s where s, the sum over its rows of the largest |g| in each, exceeds c, the threshold. Reads gradients once more.
- * Throws OptionError.
+ * Scale each gradient by c / s where s, the sum over its rows of the largest |g| in each, exceeds c, the threshold.
+ * Reads gradients once more.
+ * @param threshold >= 0, may depend on the step. Default 1.
+ * @throws OptionError
+ * @see gradclip: the sum over rows of their largest elements
  */
 export function rowMaxNorm(threshold?: PerStep, options: RowMaxNormOptions = {}): ClipPolicy {
   const { threshold: limit, axis, ...given } = readRowMaxNorm(arguments);
@@ -110,7 +116,7 @@ export function rowMaxNorm(threshold?: PerStep, options: RowMaxNormOptions = {})
 export interface AGCOptions extends NonFiniteOptions {
   /** Norms of parameters count as at least this. Default 1e-3. */
   readonly eps?: number;
-  /** Parameters left alone, by name: the last layer, in NFNets. */
+  /** Parameters left alone, by name: the last layer, in NFNets. Default: none. */
   readonly exclude?: Pattern;
 }
 
@@ -121,9 +127,12 @@ const readAgc = signature(
 );
 
 /**
- * Adaptive gradient clipping by units (Brock et al. 2021): a row of a gradient with a norm n above m = threshold max(|row of the parameter|,
- * eps) is scaled by m / max(n, 1e-6). Reads gradients and parameters once more. As timm's adaptive_clip_grad and optax.adaptive_grad_clip.
- * @param threshold a part of the parameter's norm (the paper's lambda), >= 0, may depend on the step. Default 0.01
+ * Adaptive gradient clipping by units: a row of a gradient with a norm n above m = threshold max(|row of the
+ * parameter|, eps) is scaled by m / max(n, 1e-6). Reads gradients and parameters once more. As timm's
+ * adaptive_clip_grad and optax.adaptive_grad_clip.
+ * @param threshold a part of the parameter's norm (the paper's lambda), >= 0, may depend on the step. Default 0.01.
+ * @throws OptionError
+ * @see Brock et al. 2021, High-Performance Large-Scale Image Recognition Without Normalization
  */
 export function agc(threshold?: PerStep, options: AGCOptions = {}): ClipPolicy {
   const { threshold: limit, eps, exclude, ...given } = readAgc(arguments);
@@ -150,7 +159,11 @@ export function agc(threshold?: PerStep, options: AGCOptions = {}): ClipPolicy {
 
 const readCentralize = optionsOnly('clip.centralize', options<NonFiniteOptions>()(nonFiniteFields));
 
-/** Subtract from each row of a gradient of two or more dimensions its mean (Yong et al. 2020). Reads gradients once more. */
+/**
+ * Subtract from each row of a gradient of two or more dimensions its mean. Reads gradients once more.
+ * @throws OptionError
+ * @see Yong et al. 2020, Gradient Centralization: A New Optimization Technique for Deep Neural Networks
+ */
 export function centralize(options: NonFiniteOptions = {}): ClipPolicy {
   const rules = ruleOf(readCentralize(arguments));
   return {

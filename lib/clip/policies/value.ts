@@ -9,10 +9,11 @@ import { measure, measureOnly, shaped } from '../measure.ts';
 
 /** Options of `clip.value`. */
 export interface ValueOptions extends NonFiniteOptions {
-  /** Clamp to [-threshold, threshold]. */
+  /** Clamp to [-threshold, threshold]. Default: `lower` and `upper` say it. */
   readonly threshold?: PerStep;
-  /** Or clamp to these; the one left out is without bound. */
+  /** The least value, in place of a threshold. Default: without bound. */
   readonly lower?: PerStep;
+  /** The largest value, in place of a threshold. Default: without bound. */
   readonly upper?: PerStep;
 }
 
@@ -37,9 +38,11 @@ const readValue = signature(
 );
 
 /**
- * Clamp every element of every gradient to [-threshold, threshold], or to [lower, upper]. The norms reported are Euclidean and, like the fraction
- * of elements changed, measured in the update itself. As torch's clip_grad_value_. Throws OptionError.
+ * Clamp every element of every gradient to [-threshold, threshold], or to [lower, upper]. The norms reported are
+ * Euclidean and, like the fraction of elements changed, measured in the update itself.
  * @param threshold >= 0, may depend on the step; 0 makes gradients 0, Infinity only measures. Or { lower, upper }
+ * @throws OptionError
+ * @see torch.nn.utils.clip_grad_value_
  */
 export function value(threshold: PerStep | ValueOptions, options: NonFiniteOptions = {}): ClipPolicy {
   const { threshold: given, ...beside } = readValue(arguments);

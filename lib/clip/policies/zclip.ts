@@ -21,7 +21,7 @@ export interface ZClipOptions extends NonFiniteOptions {
   readonly factor?: number;
   /** Steps that only collect the mean and variance to begin with. Default 25. */
   readonly warmup?: number;
-  /** What a spike is scaled to: `adaptive`, mean + z_t^2 sd / z (default), or the `mean`. */
+  /** What a spike is scaled to: `adaptive`, mean + z_t^2 sd / z, or the `mean`. Default 'adaptive'. */
   readonly to?: 'adaptive' | 'mean';
 }
 
@@ -40,8 +40,10 @@ const readZclip = optionsOnly(
 );
 
 /**
- * ZClip: after the warm-up, a norm n with z = (n - mean) / (sd + eps) above zThreshold is scaled to `to`; none exceeds `max`. The mean and
- * variance then take in that threshold, else n. State: 3 numbers. Throws OptionError.
+ * ZClip: after the warm-up, a norm n with z = (n - mean) / (sd + eps) above zThreshold is scaled to `to`; none
+ * exceeds `max`. The mean and variance then take in that threshold, else n. State: 3 numbers.
+ * @throws OptionError
+ * @see Kumar et al. 2025, ZClip: Adaptive Spike Mitigation for LLM Pre-Training
  */
 export function zclip(options: ZClipOptions = {}): ClipPolicy {
   const { decay, zThreshold: limit, max, eps, factor, warmup, to, ...given } = readZclip(arguments);

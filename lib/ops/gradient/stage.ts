@@ -23,6 +23,7 @@ const KINDS = [
   'shiftRows',
   'round',
 ] as const;
+/** What a stage does to an element. */
 export type StageKind = (typeof KINDS)[number];
 
 // Elements of a tensor that kernels handle at a time: kChunk in stage.h.
@@ -35,7 +36,9 @@ const MOST = 16;
  * f64 [n] with a value for each gradient (of `scaleRows`, `scaleColumns` and `shiftRows`: for each row or column of all of them).
  */
 export interface Stage {
+  /** What is done to an element. */
   readonly kind: StageKind;
+  /** Numbers that it reads: constants, scalars, or [n] with one for each gradient. */
   readonly operands: readonly (Tensor | number)[];
   /**
    * Per gradient, where its value stands in the operands (its first row or column; for `round`, its first group of 64 random numbers); -1
@@ -52,7 +55,12 @@ export interface Stage {
 
 const readScale = signature('clip.parts.stage.scale', { by: operand });
 
-/** Times `by`. Rounded once to f32, or split into two factors where one f32 would lose bits; 1 changes no bit. */
+/**
+ * Elements times `by`. Rounded once to f32, or split into two factors where one f32 would lose bits; 1 changes no
+ * bit.
+ * @shape by scalar, or [n] with one for each gradient
+ * @throws OptionError
+ */
 export function scale(by: Tensor | number): Stage {
   readScale(arguments);
   return { kind: 'scale', operands: [by] };
@@ -63,7 +71,11 @@ export const unscale = (by: Tensor): Stage => ({ kind: 'scale', operands: [by], 
 
 const readLimit = signature('clip.parts.stage.limit', { lower: operand, upper: operand });
 
-/** Clamp to [lower, upper]; a NaN stays. */
+/**
+ * Clamp to [lower, upper]; a NaN stays.
+ * @shape lower and upper scalar, or [n] with one for each gradient
+ * @throws OptionError
+ */
 export function limit(lower: Tensor | number, upper: Tensor | number): Stage {
   readLimit(arguments);
   return { kind: 'limit', operands: [lower, upper] };
@@ -71,7 +83,10 @@ export function limit(lower: Tensor | number, upper: Tensor | number): Stage {
 
 const readZeroNonFinite = signature('clip.parts.stage.zeroNonFinite', {});
 
-/** NaN and infinities become 0. */
+/**
+ * NaN and infinities become 0.
+ * @throws OptionError
+ */
 export function zeroNonFinite(): Stage {
   readZeroNonFinite(arguments);
   return { kind: 'zeroNonFinite', operands: [] };
@@ -79,7 +94,10 @@ export function zeroNonFinite(): Stage {
 
 const readSign = signature('clip.parts.stage.sign', {});
 
-/** -1, 0 or 1; a NaN stays. */
+/**
+ * The sign of each element: -1, 0 or 1; a NaN stays.
+ * @throws OptionError
+ */
 export function sign(): Stage {
   readSign(arguments);
   return { kind: 'sign', operands: [] };
@@ -87,7 +105,11 @@ export function sign(): Stage {
 
 const readShrinkAbove = signature('clip.parts.stage.shrinkAbove', { above: operand, by: operand });
 
-/** Elements with |g| > above are multiplied by `by`; 0 makes them 0. */
+/**
+ * Elements with |g| > above are multiplied by `by`; 0 makes them 0.
+ * @shape above and by scalar, or [n] with one for each gradient
+ * @throws OptionError
+ */
 export function shrinkAbove(above: Tensor | number, by: Tensor | number): Stage {
   readShrinkAbove(arguments);
   return { kind: 'shrinkAbove', operands: [above, by] };
@@ -95,7 +117,11 @@ export function shrinkAbove(above: Tensor | number, by: Tensor | number): Stage 
 
 const readZeroBelow = signature('clip.parts.stage.zeroBelow', { least: operand });
 
-/** Elements with |g| < least become 0. */
+/**
+ * Elements with |g| < least become 0.
+ * @shape least scalar, or [n] with one for each gradient
+ * @throws OptionError
+ */
 export function zeroBelow(least: Tensor | number): Stage {
   readZeroBelow(arguments);
   return { kind: 'zeroBelow', operands: [least] };
@@ -103,7 +129,11 @@ export function zeroBelow(least: Tensor | number): Stage {
 
 const readSoft = signature('clip.parts.stage.soft', { threshold: operand });
 
-/** g / (1 + |g| / threshold), which stays within (-threshold, threshold). */
+/**
+ * Each element becomes g / (1 + |g| / threshold), which stays within (-threshold, threshold).
+ * @shape threshold scalar, or [n] with one for each gradient
+ * @throws OptionError
+ */
 export function soft(threshold: Tensor | number): Stage {
   readSoft(arguments);
   return { kind: 'soft', operands: [threshold] };
@@ -111,7 +141,11 @@ export function soft(threshold: Tensor | number): Stage {
 
 const readTanh = signature('clip.parts.stage.tanh', { threshold: operand });
 
-/** threshold tanh(g / threshold). */
+/**
+ * Each element becomes threshold tanh(g / threshold).
+ * @shape threshold scalar, or [n] with one for each gradient
+ * @throws OptionError
+ */
 export function tanh(threshold: Tensor | number): Stage {
   readTanh(arguments);
   return { kind: 'tanh', operands: [threshold] };
@@ -119,13 +153,17 @@ export function tanh(threshold: Tensor | number): Stage {
 
 /** Rows or columns of a list of gradients, numbered one after the other. */
 export interface Units {
+  /** Rows, along dimension 0, or columns. */
   readonly axis: 'rows' | 'columns';
-  /** Per gradient, its first unit; and the elements of a row (dimensions 1 and up), or the number of columns. */
+  /** Per gradient, its first unit. */
   readonly at: readonly number[];
+  /** Per gradient, the elements of a row (dimensions 1 and up), or the number of columns. */
   readonly unit: readonly number[];
-  /** How many there are of each, and together; and how many elements each unit of a gradient has. */
+  /** Per gradient, how many units it has. */
   readonly counts: readonly number[];
+  /** How many units there are in all. */
   readonly total: number;
+  /** How many elements each unit of a gradient has. */
   readonly lengths: readonly number[];
 }
 
@@ -137,7 +175,11 @@ const units: Field<Units> = custom('what unitsOf gives', (value, place) => {
 });
 const readUnitsOf = signature('clip.parts.stage.unitsOf', { shapes, axis: choice('rows', 'columns') });
 
-/** The rows (along dimension 0) or columns (along all others) of gradients; with fewer than two dimensions, one row or one-element columns. */
+/**
+ * The rows (along dimension 0) or columns (along all others) of gradients; with fewer than two dimensions, one row or
+ * one-element columns.
+ * @throws OptionError
+ */
 export function unitsOf(shapes: readonly (readonly number[])[], axis: 'rows' | 'columns'): Units {
   readUnitsOf(arguments);
   const width = shapes.map((s) => (s.length < 2 ? sizeOf(s) : sizeOf(s.slice(1))));
@@ -160,7 +202,11 @@ const byUnits = (kind: StageKind, units: Units, by: Tensor): Stage => ({
 });
 const readScaleUnits = signature('clip.parts.stage.scaleUnits', { units, by: tensor });
 
-/** Each row, or column, times its own value: f64 [units.total]. */
+/**
+ * Each row, or column, times its own value.
+ * @shape by f64 [units.total]
+ * @throws OptionError
+ */
 export function scaleUnits(units: Units, by: Tensor): Stage {
   readScaleUnits(arguments);
   return byUnits(units.axis === 'rows' ? 'scaleRows' : 'scaleColumns', units, by);
@@ -168,7 +214,11 @@ export function scaleUnits(units: Units, by: Tensor): Stage {
 
 const readShiftRows = signature('clip.parts.stage.shiftRows', { units, by: tensor });
 
-/** Each row minus its own value: f64 [units.total]. */
+/**
+ * Each row minus its own value.
+ * @shape by f64 [units.total]
+ * @throws OptionError; GraphError for columns
+ */
 export function shiftRows(units: Units, by: Tensor): Stage {
   readShiftRows(arguments);
   if (units.axis !== 'rows') throw new GraphError('shiftRows: expected rows, got columns');
@@ -177,7 +227,10 @@ export function shiftRows(units: Units, by: Tensor): Stage {
 
 const readRound = signature('clip.parts.stage.round', { graph: instance('a Graph', Graph), sizes: list(whole({ min: 0 })) });
 
-/** To a whole number, up or down at random so that the mean is the element. `sizes`: elements of each gradient. */
+/**
+ * To a whole number, up or down at random so that the mean is the element. `sizes`: elements of each gradient.
+ * @throws OptionError
+ */
 export function round(graph: Graph, sizes: readonly number[]): Stage {
   readRound(arguments);
   return { kind: 'round', operands: [], at: segments(sizes, 64).slice(0, -1), key: graph.randomKey() };

@@ -93,9 +93,11 @@ function samples(): Sample<UnitStatisticAttrs>[] {
 
 /** Options of `clip.parts.unitStatistic`. */
 export interface UnitStatisticOptions {
+  /** What is made of each row or column. */
   readonly kind: UnitKind;
+  /** Rows, along dimension 0, or columns. */
   readonly axis: Units['axis'];
-  /** Measure what these make of the tensors. */
+  /** Measure what these make of the tensors. Default: the tensors themselves. */
   readonly stages?: readonly Stage[];
 }
 
@@ -109,7 +111,11 @@ const readUnitStatistic = signature(
   }),
 );
 
-/** A number per row (along dimension 0) or column of every tensor, in f64, numbered as `units` says. */
+/**
+ * A number per row (along dimension 0) or column of every tensor, in f64, numbered as `units` says.
+ * @shape xs [...], ... -> { each f64 [units.total], units }
+ * @throws OptionError; GraphError without tensors
+ */
 export function unitStatistic(xs: readonly Tensor[], options: UnitStatisticOptions): { each: Tensor; units: Units } {
   const { kind, axis, stages } = readUnitStatistic(arguments);
   const [first] = xs;
