@@ -3,6 +3,7 @@
 export type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 export type { NonFinite, NonFiniteOptions } from './finite.ts';
 export type { MaxOptions } from './measure.ts';
+/** What policies are made of, for those of one's own. */
 export * as parts from './parts.ts';
 export { type AdaGCOptions, adaGc } from './policies/adagc.ts';
 export { greedyBudget, type StochasticOptions, stochastic } from './policies/budget.ts';

@@ -15,4 +15,5 @@ export {
   scaleOf,
   shaped,
 } from './measure.ts';
+/** What is done to gradients, element by element, wherever they are read. */
 export * as stage from './stages.ts';

@@ -59,6 +59,7 @@ export {
   type TransformerLayerOptions,
 } from './layers/transformer.ts';
 export { Upsample, type UpsampleOptions } from './layers/upsample.ts';
+/** Initial values of parameters. */
 export * as init from './module/init.ts';
 export {
   Buffer,

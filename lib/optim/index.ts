@@ -29,6 +29,7 @@ export { type RMSpropOptions, rmsprop } from './rules/rmsprop.ts';
 export { type SGDOptions, sgd } from './rules/sgd.ts';
 export { type SPAMOptions, spam } from './rules/spam.ts';
 export { type StableAdamWOptions, stableAdamw } from './rules/stable-adamw.ts';
+/** Values that depend on the step: learning rates, thresholds, momenta. */
 export * as schedule from './schedules/schedule.ts';
 export type { Named } from './standalone/arrays.ts';
 export type { BindOptions, BoundOptimizer, OptimizerState } from './standalone/bound.ts';

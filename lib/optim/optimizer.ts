@@ -15,7 +15,9 @@ import { type BindOptions, BoundOptimizer, readBind } from './standalone/bound.t
 
 /** State that an optimizer keeps per parameter, named as in PyTorch's state_dict. */
 export interface Slot {
+  /** As checkpoints have it. */
   readonly name: string;
+  /** Its dtype and shape. */
   readonly type: TensorType;
   /** First value of every element. Default 0. */
   readonly init?: number;
@@ -26,11 +28,15 @@ export interface Slot {
  * measure and nothing to finish.
  */
 export interface GroupContext {
+  /** What the optimizer adds its nodes to. */
   readonly graph: Graph;
+  /** The parameters of the group, each of its own shape. */
   readonly params: readonly Tensor[];
+  /** Their names. */
   readonly names: readonly string[];
+  /** Their gradients as the policy left them, each of its parameter's shape. */
   readonly grads: readonly Tensor[];
-  /** Per parameter, its slots in the order of `slots`. */
+  /** Per parameter, its slots in the order of `slots`, each of the shape that these say. */
   readonly slots: readonly (readonly Tensor[])[];
   /** What the clip policy makes of these gradients: ops read them through it. */
   readonly stages: readonly Stage[];
@@ -38,15 +44,20 @@ export interface GroupContext {
   readonly measure: Measuring;
   /** What is done to the new parameters: the last op that writes them is given it. */
   readonly finish: Finish | null;
-  /** `size` numbers (f64) that `fill` writes for each step, given its learning rate. */
+  /**
+   * `size` numbers (f64) that `fill` writes for each step, given its learning rate.
+   * @shape f64 [size]
+   */
   column(name: string, size: number, fill: HyperFill): Tensor;
 }
+/** Writes the numbers of one step. */
 export type HyperFill = (step: number, lr: number, out: Float64Array) => void;
 
 /** Next values, as the context gives them. A skipped step leaves out what is assigned of them. */
 export interface GroupUpdate {
+  /** What parameters become, each of its own shape. */
   readonly params: readonly Tensor[];
-  /** Per parameter, in the order of its slots. Default: there are none. */
+  /** What slots become, per parameter in the order of its slots and of their shapes. Default: there are none. */
   readonly slots?: readonly (readonly Tensor[])[];
   /** From each op that was asked to measure. */
   readonly measured?: readonly StageSums[];
@@ -54,7 +65,9 @@ export interface GroupUpdate {
 
 /** Made by a function such as `adamw`, or of one's own by `define`. */
 export interface Optimizer {
+  /** As errors have it. */
   readonly name: string;
+  /** What it remembers of a parameter. */
   slots(param: TensorType): readonly Slot[];
   /** What is added to the root of a mean of squared gradients before it divides; absent where nothing of the kind is. `advise` asks. */
   readonly eps?: number;
@@ -65,6 +78,7 @@ export interface Optimizer {
   readonly limit?: number;
   /** Each element is updated independently, by nothing that needs all steps: so rows of a table may be updated alone. */
   readonly rowwise: boolean;
+  /** The learning rate of a step. */
   lr(step: number): number;
   /**
    * Adds the update of a group to the graph. Its gradients come clipped, and constraints and masks hold for what it returns; the library's own do
@@ -88,7 +102,7 @@ export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build
 export interface OwnOptimizer extends Pick<Optimizer, 'name' | 'build' | 'eps'> {
   /** A number or a schedule; `column` hands it out. */
   readonly lr: PerStep;
-  /** Default: none. */
+  /** What it remembers of a parameter. Default: nothing. */
   readonly slots?: Optimizer['slots'];
 }
 

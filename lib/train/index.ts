@@ -32,6 +32,7 @@ export type { Run } from './run/run.ts';
 export type { LoadResult, Mismatch } from './state/checkpoint.ts';
 export type { Sparsity } from './state/pruned.ts';
 export type { LossScaleOptions } from './step/loss-scale.ts';
+/** Penalties that are added to the loss. */
 export * as regularize from './step/regularize.ts';
 export type { Measure, Objective } from './step/step.ts';
 export { Trainer } from './trainer.ts';

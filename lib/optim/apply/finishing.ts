@@ -25,9 +25,9 @@ interface Pruning {
 
 /** Options of `Trainer`. */
 export interface FinishingOptions {
-  /** What parameters are held to after each update. */
+  /** What parameters are held to after each update. Default []: nothing. */
   readonly constraints?: readonly ConstraintRule[];
-  /** What is pruned while training; several for different parameters. */
+  /** What is pruned while training; several for different parameters. Default: nothing. */
   readonly prune?: Prune | readonly Prune[];
 }
 

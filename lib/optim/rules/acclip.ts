@@ -30,7 +30,11 @@ const readAcclip = optionsOnly(
   }),
 );
 
-/** ACClip: momentum whose elements are clipped to what such elements have been. Slots `exp_avg` and `exp_avg_pow`. Throws OptionError. */
+/**
+ * ACClip: momentum whose elements are clipped to what such elements have been. Slots `exp_avg` and `exp_avg_pow`.
+ * @throws OptionError
+ * @see Zhang et al. 2020, Why Are Adaptive Methods Good for Attention Models?
+ */
 export function acclip(options: ACClipOptions = {}): Optimizer {
   const { lr, betas, eps, alpha, weightDecay } = readAcclip(arguments);
   const [beta1, beta2] = betas;

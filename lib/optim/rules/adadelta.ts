@@ -27,7 +27,12 @@ const readAdadelta = optionsOnly(
   }),
 );
 
-/** Adadelta. Slots `square_avg` and `acc_delta`. As torch.optim.Adadelta. Throws OptionError. */
+/**
+ * Adadelta (Zeiler 2012): steps as large as earlier ones, by running means of squares. Slots `square_avg` and
+ * `acc_delta`.
+ * @throws OptionError
+ * @see torch.optim.Adadelta
+ */
 export function adadelta(options: AdadeltaOptions = {}): Optimizer {
   const { lr, rho, eps, weightDecay } = readAdadelta(arguments);
   return makeOptimizer({

@@ -40,9 +40,11 @@ const readAdafactor = optionsOnly(
 );
 
 /**
- * Adafactor with relative steps and update clip. Slots `row_var` and `col_var` of a matrix (one number a row and a column; more than
- * two dimensions count as [first, rest]), `variance` of a vector. As torch.optim.Adafactor, which takes the last two dimensions as the
- * matrix. Throws OptionError.
+ * Adafactor (Shazeer and Stern 2018) with relative steps and update clip. Slots `row_var` and `col_var` of a matrix
+ * (one number a row and a column), `variance` of a vector. More than two dimensions count as [first, rest]; PyTorch
+ * takes the last two as the matrix.
+ * @throws OptionError
+ * @see torch.optim.Adafactor
  */
 export function adafactor(options: AdafactorOptions = {}): Optimizer {
   const { lr, beta2Decay, eps, clip, weightDecay } = readAdafactor(arguments);

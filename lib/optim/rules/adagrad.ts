@@ -30,7 +30,11 @@ const readAdagrad = optionsOnly(
   }),
 );
 
-/** Adagrad. Slot `sum`. As torch.optim.Adagrad. Throws OptionError. */
+/**
+ * Adagrad (Duchi et al. 2011): divides by the root of the sum of all squares. Slot `sum`.
+ * @throws OptionError
+ * @see torch.optim.Adagrad
+ */
 export function adagrad(options: AdagradOptions = {}): Optimizer {
   const { lr, lrDecay, eps, weightDecay, initialAccumulatorValue } = readAdagrad(arguments);
   return makeOptimizer({

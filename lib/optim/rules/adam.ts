@@ -14,7 +14,10 @@ export interface AdamOptions {
   readonly betas?: readonly [PerStep, number];
   /** Added to the root of the second mean. Default 1e-8. */
   readonly eps?: number;
-  /** Adam adds weightDecay * p to the gradient, after clipping (default 0); AdamW shrinks p by lr * weightDecay (default 0.01). */
+  /**
+   * Adam adds weightDecay * p to the gradient, after clipping; AdamW shrinks p by lr * weightDecay. Default 0 of
+   * Adam, 0.01 of AdamW.
+   */
   readonly weightDecay?: number;
   /** Divide by the largest second mean so far. Default false. */
   readonly amsgrad?: boolean;
@@ -31,12 +34,22 @@ const fieldsOf = (weightDecay: number) =>
 const readAdam = optionsOnly('optim.adam', fieldsOf(0));
 const readAdamw = optionsOnly('optim.adamw', fieldsOf(1e-2));
 
-/** Adam. Slots `exp_avg`, `exp_avg_sq`, with AMSGrad `max_exp_avg_sq`. As torch.optim.Adam. Throws OptionError. */
+/**
+ * Adam (Kingma and Ba 2014): a running mean of gradients over the root of one of squares. Slots `exp_avg`,
+ * `exp_avg_sq`, with AMSGrad `max_exp_avg_sq`.
+ * @throws OptionError
+ * @see torch.optim.Adam
+ */
 export function adam(options: AdamOptions = {}): Optimizer {
   return make('optim.adam', false, readAdam(arguments));
 }
 
-/** Adam with decoupled weight decay. Slots `exp_avg`, `exp_avg_sq`, with AMSGrad `max_exp_avg_sq`. As torch.optim.AdamW. Throws OptionError. */
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2017). Slots `exp_avg`, `exp_avg_sq`, with AMSGrad
+ * `max_exp_avg_sq`.
+ * @throws OptionError
+ * @see torch.optim.AdamW
+ */
 export function adamw(options: AdamOptions = {}): Optimizer {
   return make('optim.adamw', true, readAdamw(arguments));
 }

@@ -27,7 +27,11 @@ const readAdamax = optionsOnly(
   }),
 );
 
-/** Adamax. Slots `exp_avg` and `exp_inf`. As torch.optim.Adamax. Throws OptionError. */
+/**
+ * Adamax (Kingma and Ba 2014): Adam with a running maximum in place of the root. Slots `exp_avg` and `exp_inf`.
+ * @throws OptionError
+ * @see torch.optim.Adamax
+ */
 export function adamax(options: AdamaxOptions = {}): Optimizer {
   const { lr, betas, eps, weightDecay } = readAdamax(arguments);
   const [beta1, beta2] = betas;

@@ -16,7 +16,7 @@ export interface ADOPTOptions {
   readonly eps?: number;
   /** Weight decay: added to the gradient as weightDecay * p, after clipping; or decoupled, p shrinks by lr * weightDecay. Default 0. */
   readonly weightDecay?: number;
-  /** Default false. */
+  /** Shrink p by lr * weightDecay, rather than add weightDecay * p to the gradient. Default false. */
   readonly decoupledWeightDecay?: boolean;
   /** Bound of each element of gradient / root, before the mean. Default step^0.25, as in the authors' code; Infinity is none. */
   readonly clip?: PerStep;
@@ -35,8 +35,10 @@ const readAdopt = optionsOnly(
 );
 
 /**
- * ADOPT: Adam that divides by the squares of earlier gradients alone, and so converges for any betas. Its first step changes no parameter.
- * Slots `exp_avg` and `exp_avg_sq`. As the authors' code. Throws OptionError.
+ * ADOPT: Adam that divides by the squares of earlier gradients alone, and so converges for any betas. Its first step
+ * changes no parameter. Slots `exp_avg` and `exp_avg_sq`.
+ * @throws OptionError
+ * @see Taniguchi et al. 2024, ADOPT: Modified Adam Can Converge with Any beta2 with the Optimal Rate
  */
 export function adopt(options: ADOPTOptions = {}): Optimizer {
   const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled, clip } = readAdopt(arguments);

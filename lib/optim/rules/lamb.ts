@@ -38,8 +38,11 @@ const readLamb = optionsOnly(
 );
 
 /**
- * LAMB: the step of each tensor is lr times its norm, in Adam's direction. The trust ratio |p| / |direction| is 1 where either is 0.
- * Slots `exp_avg` and `exp_avg_sq`. As optax.lamb, and the paper's second version with its corrections of the start. Throws OptionError.
+ * LAMB: the step of each tensor is lr times its norm, in Adam's direction. The trust ratio |p| / |direction| is 1
+ * where either is 0. Slots `exp_avg` and `exp_avg_sq`. The paper's second version, with its corrections of the start.
+ * @throws OptionError
+ * @see You et al. 2020, Large Batch Optimization for Deep Learning: Training BERT in 76 Minutes
+ * @see optax.lamb
  */
 export function lamb(options: LAMBOptions = {}): Optimizer {
   const { lr, betas, eps, weightDecay, normBounds } = readLamb(arguments);

@@ -11,7 +11,7 @@ import { defineOptimizer, measuredOf, type Optimizer, turned } from '../optimize
 export interface LARSOptions {
   /** Learning rate of all layers, a number or a schedule. Default 1. */
   readonly lr?: PerStep;
-  /** Default 0.9. */
+  /** Decay of the running sum of steps. Default 0.9. */
   readonly momentum?: number;
   /** Added to the gradient as weightDecay * p, after clipping. Default 0. */
   readonly weightDecay?: number;
@@ -33,8 +33,10 @@ const readLars = optionsOnly(
 );
 
 /**
- * LARS: momentum SGD with a learning rate per tensor, lr * trust * |p| / (|g| + weightDecay * |p| + eps), which is lr where |p| or the
- * denominator is 0. Slot `momentum_buffer`, of steps. As the paper; optax.lars divides by |g + weightDecay * p|. Throws OptionError.
+ * LARS: momentum SGD with a learning rate per tensor, lr * trust * |p| / (|g| + weightDecay * |p| + eps), which is lr
+ * where |p| or the denominator is 0. Slot `momentum_buffer`, of steps. optax.lars divides by |g + weightDecay * p|.
+ * @throws OptionError
+ * @see You et al. 2017, Large Batch Training of Convolutional Networks
  */
 export function lars(options: LARSOptions = {}): Optimizer {
   const { lr, momentum, weightDecay, trust, eps } = readLars(arguments);

@@ -19,7 +19,11 @@ const readLion = optionsOnly(
   options<LionOptions>()({ lr: rate.default(1e-4), betas: betas.default([0.9, 0.99]), weightDecay: decay.default(0) }),
 );
 
-/** Lion: steps of one size, in the direction of the sign. Slot `exp_avg`. As the authors' code. Throws OptionError. */
+/**
+ * Lion: steps of one size, in the direction of the sign. Slot `exp_avg`.
+ * @throws OptionError
+ * @see Chen et al. 2023, Symbolic Discovery of Optimization Algorithms
+ */
 export function lion(options: LionOptions = {}): Optimizer {
   const { lr, betas, weightDecay } = readLion(arguments);
   const [beta1, beta2] = betas;

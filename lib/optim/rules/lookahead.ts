@@ -18,9 +18,12 @@ const readLookahead = signature(
 );
 
 /**
- * Every k applied steps the slow weights go `alpha` of the way to the parameters, which then start from there. In between it costs
- * nothing. Slots: those of the optimizer, and `slow`, the value of the parameter before the first step. In f32, where slow and fast
- * weights are averaged as torch.lerp does. The optimizer's own slots stay as they are (the paper's "maintain"). Throws OptionError.
+ * Every k applied steps the slow weights go `alpha` of the way to the parameters, which then start from there. In
+ * between it costs nothing. Slots: those of the optimizer, and `slow`, the value of the parameter before the first
+ * step. In f32, where slow and fast weights are averaged as `torch.lerp` does. The optimizer's own slots stay as they
+ * are (the paper's "maintain").
+ * @throws OptionError
+ * @see Zhang et al. 2019, Lookahead Optimizer: k Steps Forward, 1 Step Back
  */
 export function lookahead(optimizer: Optimizer, options: LookaheadOptions = {}): Optimizer {
   const { k, alpha } = readLookahead(arguments);

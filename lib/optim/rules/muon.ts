@@ -20,15 +20,18 @@ export interface MuonOptions {
   readonly weightDecay?: number;
   /** Decay of the running mean of gradients. Default 0.95. */
   readonly momentum?: number;
-  /** Default true. */
+  /** Look ahead along the momentum. Default true. */
   readonly nesterov?: boolean;
   /** Of the polynomial a x + b x^3 + c x^5 of each iteration. Default [3.4445, -4.775, 2.0315]. */
   readonly coefficients?: readonly [number, number, number];
-  /** Iterations. Default 5. */
+  /** How many Newton-Schulz iterations. Default 5. */
   readonly iterations?: number;
   /** Least norm that the direction is divided by. Default 1e-7. */
   readonly eps?: number;
-  /** A matrix [m, n] takes lr times sqrt(max(1, m / n)) (`original`), or times 0.2 sqrt(max(m, n)) (`matchRmsAdamw`). */
+  /**
+   * A matrix [m, n] takes lr times sqrt(max(1, m / n)) (`original`), or times 0.2 sqrt(max(m, n)) (`matchRmsAdamw`).
+   * Default 'original'.
+   */
   readonly adjustLr?: 'original' | 'matchRmsAdamw';
 }
 
@@ -52,8 +55,10 @@ const readMuon = optionsOnly(
 );
 
 /**
- * Muon, for matrices: Newton-Schulz iterations bring the singular values of each step near 1. Put other parameters in a group with another
- * optimizer. Slot `momentum_buffer`. As torch.optim.Muon, whose iterations are in bfloat16; here they are in f32. Throws OptionError.
+ * Muon (Jordan et al. 2024), for matrices: Newton-Schulz iterations bring the singular values of each step near 1, in
+ * f32 (PyTorch's are in bfloat16). Put other parameters in a group with another optimizer. Slot `momentum_buffer`.
+ * @throws OptionError
+ * @see torch.optim.Muon
  */
 export function muon(options: MuonOptions = {}): Optimizer {
   const { lr, weightDecay, momentum, nesterov, coefficients, iterations, eps, adjustLr } = readMuon(arguments);

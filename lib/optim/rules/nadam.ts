@@ -16,7 +16,7 @@ export interface NAdamOptions {
   readonly eps?: number;
   /** Weight decay: added to the gradient as weightDecay * p, after clipping; or decoupled, p shrinks by lr * weightDecay. Default 0. */
   readonly weightDecay?: number;
-  /** Default false. */
+  /** Shrink p by lr * weightDecay, rather than add weightDecay * p to the gradient. Default false. */
   readonly decoupledWeightDecay?: boolean;
   /** How fast the momentum rises from half of betas[0] to all of it. Default 4e-3. */
   readonly momentumDecay?: number;
@@ -34,7 +34,12 @@ const readNadam = optionsOnly(
   }),
 );
 
-/** NAdam. Slots `exp_avg` and `exp_avg_sq`. As torch.optim.NAdam, whose product of momenta is f32, here f64. Throws OptionError. */
+/**
+ * NAdam (Dozat 2016): Adam with Nesterov's momentum. Slots `exp_avg` and `exp_avg_sq`. The product of momenta is f64;
+ * PyTorch's is f32.
+ * @throws OptionError
+ * @see torch.optim.NAdam
+ */
 export function nadam(options: NAdamOptions = {}): Optimizer {
   const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled, momentumDecay } = readNadam(arguments);
   const [beta1, beta2] = betas;

@@ -16,7 +16,7 @@ export interface RAdamOptions {
   readonly eps?: number;
   /** Weight decay: added to the gradient as weightDecay * p, after clipping; or decoupled, p shrinks by lr * weightDecay. Default 0. */
   readonly weightDecay?: number;
-  /** Default false. */
+  /** Shrink p by lr * weightDecay, rather than add weightDecay * p to the gradient. Default false. */
   readonly decoupledWeightDecay?: boolean;
 }
 
@@ -31,7 +31,11 @@ const readRadam = optionsOnly(
   }),
 );
 
-/** RAdam. Slots `exp_avg` and `exp_avg_sq`. As torch.optim.RAdam. Throws OptionError. */
+/**
+ * RAdam (Liu et al. 2019): Adam that corrects the variance of its first steps. Slots `exp_avg` and `exp_avg_sq`.
+ * @throws OptionError
+ * @see torch.optim.RAdam
+ */
 export function radam(options: RAdamOptions = {}): Optimizer {
   const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled } = readRadam(arguments);
   const [beta1, beta2] = betas;

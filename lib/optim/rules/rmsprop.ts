@@ -34,8 +34,11 @@ const readRmsprop = optionsOnly(
 );
 
 /**
- * RMSprop. Slots `square_avg`, `grad_avg` if centered, `momentum_buffer` if there is momentum. As torch.optim.RMSprop, whose root is NaN
- * where rounding takes the centered variance below 0; here it is 0. Throws OptionError.
+ * RMSprop: divides by the root of a running mean of squares. Slots `square_avg`, `grad_avg` if centered,
+ * `momentum_buffer` if there is momentum. Where rounding takes the centered variance below 0 it is 0; PyTorch's root
+ * is NaN there.
+ * @throws OptionError
+ * @see torch.optim.RMSprop
  */
 export function rmsprop(options: RMSpropOptions = {}): Optimizer {
   const { lr, alpha, eps, weightDecay, momentum, centered } = readRmsprop(arguments);

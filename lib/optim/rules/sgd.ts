@@ -30,7 +30,11 @@ const readSgd = optionsOnly(
   }),
 );
 
-/** SGD. Slot `momentum_buffer`, if there is momentum. As torch.optim.SGD. Throws OptionError. */
+/**
+ * Stochastic gradient descent, with momentum if it is given. Slot `momentum_buffer`, if there is momentum.
+ * @throws OptionError
+ * @see torch.optim.SGD
+ */
 export function sgd(options: SGDOptions = {}): Optimizer {
   const { lr, momentum, dampening, weightDecay, nesterov } = readSgd(arguments);
   if (nesterov && (momentum.fixed === 0 || dampening !== 0)) {

@@ -41,8 +41,11 @@ const readSpam = optionsOnly(
 );
 
 /**
- * SPAM: Adam that cuts spikes of the gradient and forgets now and then. Slots `exp_avg` and `exp_avg_sq`. The correction of the means'
- * start counts from the last reset. Where the mean of squares is 0 nothing is cut: it would stay 0. Throws OptionError.
+ * SPAM: Adam that cuts spikes of the gradient and forgets now and then. Slots `exp_avg` and `exp_avg_sq`. The
+ * correction of the means' start counts from the last reset. Where the mean of squares is 0 nothing is cut: it would
+ * stay 0.
+ * @throws OptionError
+ * @see Huang et al. 2025, SPAM: Spike-Aware Adam with Momentum Reset for Stable LLM Training
  */
 export function spam(options: SPAMOptions = {}): Optimizer {
   const { lr, betas, eps, weightDecay, threshold, resetEvery, warmup, clipAfter } = readSpam(arguments);

@@ -33,7 +33,11 @@ const readStableAdamw = optionsOnly(
   }),
 );
 
-/** StableAdamW. Slots `exp_avg` and `exp_avg_sq`. As the paper's algorithm 2. Throws OptionError. */
+/**
+ * StableAdamW: AdamW with Adafactor's clip of the update, algorithm 2 of the paper. Slots `exp_avg` and `exp_avg_sq`.
+ * @throws OptionError
+ * @see Wortsman et al. 2023, Stable and Low-Precision Training for Large-Scale Vision-Language Models
+ */
 export function stableAdamw(options: StableAdamWOptions = {}): Optimizer {
   const { lr, betas, eps, weightDecay, clip } = readStableAdamw(arguments);
   const [beta1, beta2] = betas;

@@ -14,8 +14,10 @@ const schedules = list(perStep({ infinite: true }), { min: 1 });
 const readLambda = signature('optim.schedule.lambda', { initial: number(), factor });
 
 /**
- * `initial` times what a function gives for the step. As torch's LambdaLR. (Any function of the step is a schedule: this one only
- * multiplies.) Throws OptionError, also where the function gives no number.
+ * `initial` times what a function gives for the step. (Any function of the step is a schedule: this one only
+ * multiplies.)
+ * @throws OptionError, also where the function gives no number
+ * @see torch.optim.lr_scheduler.LambdaLR
  */
 export function lambda(initial: number, factor: (step: number) => number): Schedule {
   const { factor: f } = readLambda(arguments);
@@ -25,8 +27,10 @@ export function lambda(initial: number, factor: (step: number) => number): Sched
 const readMultiplicative = signature('optim.schedule.multiplicative', { initial: number(), factor });
 
 /**
- * `initial` times the product of what a function gives for steps 1 to this one. As torch's MultiplicativeLR. A step later than the last
- * one asked for takes the product on from there; an earlier one takes it from the beginning. Throws OptionError.
+ * `initial` times the product of what a function gives for steps 1 to this one. A step later than the last one asked
+ * for takes the product on from there; an earlier one takes it from the beginning.
+ * @throws OptionError, also where the function gives no number
+ * @see torch.optim.lr_scheduler.MultiplicativeLR
  */
 export function multiplicative(initial: number, factor: (step: number) => number): Schedule {
   const { factor: f } = readMultiplicative(arguments);
@@ -50,7 +54,11 @@ const readSequential = signature(
   options<SequentialOptions>()({ milestones: milestones({ repeats: false }) }),
 );
 
-/** One schedule after the other; each sees its own step 0 when it takes over. As torch's SequentialLR. Throws OptionError. */
+/**
+ * One schedule after the other; each sees its own step 0 when it takes over.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.SequentialLR
+ */
 export function sequential(schedules: readonly PerStep[], options: SequentialOptions): Schedule {
   const { schedules: parts, milestones } = readSequential(arguments);
   if (options.milestones.length !== parts.length - 1) {
@@ -69,8 +77,10 @@ export function sequential(schedules: readonly PerStep[], options: SequentialOpt
 const readProduct = signature('optim.schedule.product', { schedules });
 
 /**
- * The product of schedules. As torch's ChainedScheduler of schedules that multiply: give the learning rate to one of them and 1 to the
- * others, `product([linear(0.1, { steps: 5 }), exponential(1, { gamma: 0.9 })])`. Throws OptionError.
+ * The product of schedules. Give the learning rate to one of them and 1 to the others: `product([linear(0.1, { steps:
+ * 5 }), exponential(1, { gamma: 0.9 })])`.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.ChainedScheduler
  */
 export function product(schedules: readonly PerStep[]): Schedule {
   const { schedules: parts } = readProduct(arguments);

@@ -20,8 +20,9 @@ const readCosineRestarts = signature(
 );
 
 /**
- * Half a cosine from `initial` toward `min`, again and again (SGDR, Loshchilov and Hutter 2016). As torch's
- * CosineAnnealingWarmRestarts. Throws OptionError.
+ * Half a cosine from `initial` toward `min`, again and again (SGDR, Loshchilov and Hutter 2016).
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.CosineAnnealingWarmRestarts
  */
 export function cosineRestarts(initial: number, options: RestartsOptions): Schedule {
   const { steps, factor, min } = readCosineRestarts(arguments);
@@ -64,8 +65,10 @@ const readOneCycle = signature(
 );
 
 /**
- * Up from `max / divide` to `max`, then down below where it began (Smith and Topin 2017); kept after `steps`. As torch's OneCycleLR,
- * which ends with an error there. Throws OptionError.
+ * Up from `max / divide` to `max`, then down below where it began (Smith and Topin 2017); kept after `steps`, where
+ * PyTorch's ends with an error.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.OneCycleLR
  */
 export function oneCycle(max: number, options: OneCycleOptions): Schedule {
   const { divide, finalDivide, ...shape } = readOneCycle(arguments);
@@ -87,7 +90,11 @@ const readOneCycleMomentum = optionsOnly(
   options<OneCycleMomentumOptions>()({ ...cycleShape, low: momentum.default(0.85), high: momentum.default(0.95) }),
 );
 
-/** The momentum that goes with `oneCycle` of the same shape: down while the learning rate goes up. As torch's OneCycleLR. Throws OptionError. */
+/**
+ * The momentum that goes with `oneCycle` of the same shape: down while the learning rate goes up.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.OneCycleLR
+ */
 export function oneCycleMomentum(options: OneCycleMomentumOptions): Schedule {
   const { low, high, ...shape } = readOneCycleMomentum(arguments);
   return phases(shape, shape.threePhase ? [high, low, high, high] : [high, low, high]);
@@ -139,8 +146,10 @@ const readCyclic = signature(
 );
 
 /**
- * Straight lines from `base` to `max` and back, again and again (Smith 2015). As torch's CyclicLR; its momentum, which goes the other way
- * round, is `cyclic(0.9, { max: 0.8, ... })`. Throws OptionError.
+ * Straight lines from `base` to `max` and back, again and again (Smith 2015). PyTorch's momentum, which goes the
+ * other way round, is `cyclic(0.9, { max: 0.8, ... })`.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.CyclicLR
  */
 export function cyclic(base: number, options: CyclicOptions): Schedule {
   const { max, up, down = up, mode, gamma } = readCyclic(arguments);

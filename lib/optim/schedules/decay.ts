@@ -12,7 +12,7 @@ const initial = number();
 export interface ConstantOptions {
   /** Steps in which the value is multiplied by `factor`. Default 0. */
   readonly steps?: Length;
-  /** Default 1 / 3. */
+  /** What the value is multiplied by at first. Default 1 / 3. */
   readonly factor?: number;
 }
 const readConstant = signature(
@@ -21,7 +21,11 @@ const readConstant = signature(
   options<ConstantOptions>()({ steps: length(0).default(0), factor: number({ min: 0 }).default(1 / 3) }),
 );
 
-/** The same value in every step, but `factor` times it in the first `steps`. As torch's ConstantLR. Throws OptionError. */
+/**
+ * One value in every step, but `factor` times it in the first `steps`.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.ConstantLR
+ */
 export function constant(value: number, options: ConstantOptions = {}): Schedule {
   const { steps, factor } = readConstant(arguments);
   return (at) => (at < steps() ? value * factor : value);
@@ -42,7 +46,11 @@ const readLinear = signature(
   options<LinearOptions>()({ steps: length(1), from: number({ min: 0 }).default(1 / 3), to: number({ min: 0 }).default(1) }),
 );
 
-/** `initial` times a factor on a straight line between two. As torch's LinearLR. Throws OptionError. */
+/**
+ * `initial` times a factor on a straight line between two.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.LinearLR
+ */
 export function linear(initial: number, options: LinearOptions): Schedule {
   const { steps, from, to } = readLinear(arguments);
   return (at) => {
@@ -62,7 +70,11 @@ const readExponential = signature(
   options<ExponentialOptions>()({ gamma: number({ min: 0 }) }),
 );
 
-/** `initial * gamma^step`. As torch's ExponentialLR. Throws OptionError. */
+/**
+ * A geometric decay, `initial * gamma^step`.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.ExponentialLR
+ */
 export function exponential(initial: number, options: ExponentialOptions): Schedule {
   const { gamma } = readExponential(arguments);
   return (at) => initial * pow(gamma, at);
@@ -81,7 +93,11 @@ const readStep = signature(
   options<StepOptions>()({ size: length(1), gamma: number({ min: 0 }).default(0.1) }),
 );
 
-/** `initial * gamma^floor(step / size)`. As torch's StepLR. Throws OptionError. */
+/**
+ * Falls in steps of one size: `initial * gamma^floor(step / size)`.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.StepLR
+ */
 export function step(initial: number, options: StepOptions): Schedule {
   const { size, gamma } = readStep(arguments);
   return (at) => initial * pow(gamma, Math.floor(at / size()));
@@ -100,7 +116,11 @@ const readMultiStep = signature(
   options<MultiStepOptions>()({ milestones: milestones({ repeats: true }), gamma: number({ min: 0 }).default(0.1) }),
 );
 
-/** `initial * gamma^(milestones reached)`. As torch's MultiStepLR. Throws OptionError. */
+/**
+ * Falls at each milestone: `initial * gamma^(milestones reached)`.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.MultiStepLR
+ */
 export function multiStep(initial: number, options: MultiStepOptions): Schedule {
   const { milestones, gamma } = readMultiStep(arguments);
   return (at) => initial * pow(gamma, milestones().filter((m) => m <= at).length);
@@ -110,7 +130,7 @@ export function multiStep(initial: number, options: MultiStepOptions): Schedule 
 export interface PolynomialOptions {
   /** Steps from the initial value to 0. */
   readonly steps: Length;
-  /** Default 1: a straight line. */
+  /** Exponent of what is left; 1 is a straight line. Default 1. */
   readonly power?: number;
 }
 const readPolynomial = signature(
@@ -119,7 +139,11 @@ const readPolynomial = signature(
   options<PolynomialOptions>()({ steps: length(1), power: number({ above: 0 }).default(1) }),
 );
 
-/** `initial * (1 - step / steps)^power`, then 0. As torch's PolynomialLR. Throws OptionError. */
+/**
+ * Down to 0 in a number of steps: `initial * (1 - step / steps)^power`.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.PolynomialLR
+ */
 export function polynomial(initial: number, options: PolynomialOptions): Schedule {
   const { steps, power } = readPolynomial(arguments);
   return (at) => {
@@ -144,8 +168,10 @@ const readCosine = signature(
 );
 
 /**
- * Half a cosine from `initial` down to `min` (Loshchilov and Hutter 2016). As torch's CosineAnnealingLR, which goes up again: that is
- * `repeat: true`. Throws OptionError.
+ * Half a cosine from `initial` down to `min` (Loshchilov and Hutter 2016). PyTorch's goes up again: that is `repeat:
+ * true`.
+ * @throws OptionError
+ * @see torch.optim.lr_scheduler.CosineAnnealingLR
  */
 export function cosine(initial: number, options: CosineOptions): Schedule {
   const { steps, min, repeat } = readCosine(arguments);
@@ -167,8 +193,10 @@ const readInverseSqrt = signature(
 );
 
 /**
- * A straight line up to `peak`, then `peak * sqrt(warmup / (step + 1))` (Vaswani et al. 2017, without the factor of the model's
- * width). Throws OptionError.
+ * A straight line up to `peak`, then `peak * sqrt(warmup / (step + 1))`, without the paper's factor of the model's
+ * width.
+ * @throws OptionError
+ * @see Vaswani et al. 2017, Attention Is All You Need
  */
 export function inverseSqrt(peak: number, options: InverseSqrtOptions): Schedule {
   const { warmup } = readInverseSqrt(arguments);
@@ -192,7 +220,11 @@ const readWarmup = optionsOnly(
   options<WarmupOptions>()({ steps: length(1), to: perStep({ infinite: true }), from: number().default(0) }),
 );
 
-/** A straight line from `from` up to the first value of what follows (Goyal et al. 2017), which then takes over. */
+/**
+ * A straight line from `from` up to the first value of what follows, which then takes over.
+ * @throws OptionError
+ * @see Goyal et al. 2017, Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour
+ */
 export function warmup(options: WarmupOptions): Schedule {
   const { steps, to, from } = readWarmup(arguments);
   return (at) => {

@@ -34,13 +34,16 @@ const KEPT = 4;
 
 /** Options of `optim.Optimizer.bind`. */
 export interface BindOptions {
-  /** Default `clip.none()`: gradients are measured, and a step with a NaN is skipped. */
+  /**
+   * What is done to gradients first. Default: `clip.none()`, by which they are measured, and a step with a NaN is
+   * skipped.
+   */
   readonly clip?: ClipPolicy;
-  /** Default: what affinity and container quota allow. Results do not depend on it. */
+  /** How many threads; results do not depend on it. Default: what affinity and container quota allow. */
   readonly threads?: number;
   /** Keep an average of the parameters over the steps, which `average` gives. Default: none. */
   readonly ema?: EMAOptions;
-  /** What parameters are held to, by name (of a list: by position) or pattern. */
+  /** What parameters are held to, by name (of a list: by position) or pattern. Default: nothing. */
   readonly constraints?: readonly ConstraintRule[];
   /** Shapes of parameters, as the parameters are given: for what looks at rows. Default: one dimension each. */
   readonly shapes?: Named<readonly number[]>;
@@ -50,7 +53,9 @@ export interface BindOptions {
 export interface OptimizerState {
   /** Updates applied, steps tried, and skips in a row. */
   readonly step: number;
+  /** Steps that were tried. */
   readonly attempt: number;
+  /** Skipped steps in a row. */
   readonly skips: number;
   /** Slots by `optim.<parameter>.<slot>`, state of the clip policy by `clip.<name>`, averages by `ema.<parameter>`. */
   readonly tensors: Readonly<Record<string, Data>>;
@@ -210,7 +215,10 @@ export class BoundOptimizer {
     return this.#outcome(result, reports.at(0));
   }
 
-  /** A copy of the averages that option `ema` keeps, by name. Throws OptionError without it. */
+  /**
+   * A copy of the averages that option `ema` keeps, by name.
+   * @throws OptionError without it
+   */
   average(): Record<string, Float32Array> {
     readAverage(arguments);
     this.#check();
@@ -226,7 +234,10 @@ export class BoundOptimizer {
     return { ...this.#counters, tensors };
   }
 
-  /** Go on from what `state` gave. Throws CheckpointError where names or sizes differ; then nothing has changed. */
+  /**
+   * Go on from what `state` gave.
+   * @throws OptionError; CheckpointError where names or sizes differ; then nothing has changed
+   */
   load(saved: OptimizerState): void {
     this.#check();
     const where = `${this.#where}.load`;
@@ -260,6 +271,7 @@ export class BoundOptimizer {
     this.#memory.dispose();
   }
 
+  /** As `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
