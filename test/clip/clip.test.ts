@@ -297,6 +297,14 @@ test("compat 'torch' is min(1, c / (n + 1e-6))", () => {
     const { report } = seenBy(clip.globalNorm(c, { compat: 'torch' }), [g]);
     expect(report.scale / want).toBeCloseTo(1, 14);
   }
+  // A threshold of Infinity leaves all alone, also where it comes of the step.
+  const nan = [f32(NaN, 2)];
+  expect(
+    seenBy(
+      clip.globalNorm(() => Infinity, { compat: 'torch', nonFinite: 'propagate' }),
+      nan,
+    ).seen,
+  ).toEqual(nan);
   expect(() => clip.globalNorm(1, { compat: 'tf' as never })).toThrow(OptionError);
 });
 

@@ -14,7 +14,7 @@ import { ApplyStates, buildApply } from '../../lib/optim/apply/apply.ts';
 import * as optim from '../../lib/optim/index.ts';
 import { runGraph } from '../run-graph.ts';
 import { bits, classifier, points } from '../train/models.ts';
-import { f32, type Grads } from './kit.ts';
+import { f32, type Grads, seenBy } from './kit.ts';
 
 /** The states that a policy keeps of parameters a and b; none where it is not named. */
 const STATES: Readonly<Record<string, readonly string[]>> = {
@@ -278,6 +278,11 @@ test('draws that clip: none where nothing exceeds c, all where b is 1, and about
   const p = b ** (c / n);
   // Five standard errors.
   expect(Math.abs(share(c, b) - p)).toBeLessThan(5 * Math.sqrt((p * (1 - p)) / 4000));
+});
+
+test('topK keeps one element of however few', () => {
+  const { seen } = seenBy(clip.topK(0.01, { errorFeedback: false }), [f32(1, -3, 2), f32(0.5), f32()]);
+  expect(seen).toEqual([f32(0, -3, 0), f32(0.5), f32()]);
 });
 
 test('QSGD: values on the grid, next to what they stand for, and right in the mean', () => {

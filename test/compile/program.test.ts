@@ -10,7 +10,7 @@ import { f32 } from '../../lib/ir/op.ts';
 import { printGraph } from '../../lib/ir/print.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { target } from '../../lib/native/program.ts';
-import { add, clamp, exp, mul, relu, sigmoid, sub, tanh } from '../../lib/ops/index.ts';
+import { add, clamp, exp, mul, relu, sigmoid, sub, sum, tanh } from '../../lib/ops/index.ts';
 import { matmul } from '../../lib/ops/product/matmul.ts';
 import { reshape, transpose } from '../../lib/ops/shape/shape.ts';
 import { interpret } from '../interpret.ts';
@@ -45,6 +45,30 @@ it('fuses bias and activation into the product, with the same bits', () => {
     const b = runGraph(graph, { inputs, isa, fuse: false }).get('y');
     expect(a).toEqual(b);
   }
+});
+
+it('what is added behind an activation is no bias, and what others read stays', () => {
+  const graph = new Graph('train');
+  const [x, w, b] = [graph.input('x', f32(6, 5), 'feed'), graph.input('w', f32(7, 5), 'feed'), graph.input('b', f32(7), 'feed')];
+  const active = relu(matmul(x, w, { transB: true }));
+  graph.output('y', add(active, b));
+  const shared = mul(x, 2);
+  graph.output('turned', transpose(shared));
+  graph.output('more', exp(add(shared, 1)));
+  const inputs = { x: waves(30, 1), w: waves(35, 2), b: waves(7, 3) };
+  expect(runGraph(graph, { inputs })).toEqual(runGraph(graph, { inputs, fuse: false }));
+});
+
+it('nodes that differ in their attributes alone are not equal', () => {
+  const graph = new Graph();
+  const x = graph.input('x', f32(2, 2), 'feed');
+  graph.output('columns', sum(x, { axes: [0] }));
+  graph.output('rows', sum(x, { axes: [1] }));
+  const out = runGraph(graph, { inputs: { x: Float32Array.of(1, 2, 3, 4) } });
+  expect([out.get('columns'), out.get('rows')].map((of) => [...of!])).toEqual([
+    [4, 6],
+    [3, 7],
+  ]);
 });
 
 it('merges equal nodes and drops unused ones', () => {

@@ -70,6 +70,14 @@ it('groups stay together, and parts come near their size', () => {
   );
 });
 
+it('small groups even out what the largest leaves, whenever the shuffle has it come', () => {
+  const groups = Int32Array.from({ length: 100 }, (_, i) => Math.max(0, i - 49));
+  for (let seed = 0; seed < 10; seed++) {
+    const { train, test } = split(data([...groups]), { test: 0.5, seed, groups });
+    expect([train.rows.length, test.rows.length], `seed ${seed}`).toEqual([50, 50]);
+  }
+});
+
 describe('one clear error', () => {
   const y = [0, 0, 1, 1];
   it.each<[string, () => unknown, RegExp]>([

@@ -29,8 +29,9 @@ test('characters', () => {
   expect(() => chars.decode([0, 4])).toThrow('decode: position 1: expected an index below 4, got 4');
   expect(() => chars.decode([-1])).toThrow(IndexError);
   expect(() => chars.decode([0.5])).toThrow(IndexError);
-  const large = char(Array.from({ length: 300 }, (_, i) => String.fromCodePoint(0x4e00 + i)).join(''));
-  expect(large.encode('\u4e00\u4e01')).toEqual(new Int32Array([0, 1]));
+  const some = (n: number) => char(Array.from({ length: n }, (_, i) => String.fromCodePoint(0x4e00 + i)).join(''));
+  expect(some(257).encode('\u4e00\u4e01')).toEqual(new Int32Array([0, 1]));
+  expect(some(256).encode('\u4e00\u4eff')).toEqual(new Uint8Array([0, 255]));
 });
 
 test('special tokens come after the others', () => {

@@ -164,6 +164,15 @@ describe('warnings', () => {
     expect(from! / to!).toBeGreaterThan(1.5);
     expect(threshold).toBeLessThan(found.threshold);
     expect(codes(advise(falling.toReversed()))).toEqual(['rising']);
+    // Of ten steps a third the median says something.
+    const falls = (n: number): string[] =>
+      codes(
+        advise(
+          falling.slice(0, n * 10).filter((_, i) => i % 10 === 0),
+          { warmup: 0 },
+        ),
+      );
+    expect([falls(30), falls(29)].map((of) => of.includes('falling'))).toEqual([true, false]);
     // All that falls is the warm-up.
     expect(codes(advise(bulk(400).map((n, i) => (i < 40 ? 100 : n))))).toEqual([]);
   });
@@ -191,6 +200,8 @@ describe('warnings', () => {
     expect(codes(advise(bulk(60)))).toEqual(['fewSteps']);
     expect(codes(advise(bulk(60), { rate: 0.2 }))).toEqual([]);
     expect(codes(advise(bulk(400), { rate: 0.001 }))).toEqual(['fewSteps']);
+    expect(codes(advise(bulk(100), { rate: 0.05, warmup: 0 }))).toEqual([]);
+    expect(codes(advise(bulk(99), { rate: 0.05, warmup: 0 }))).toEqual(['fewSteps']);
   });
 });
 

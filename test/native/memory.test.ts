@@ -237,6 +237,7 @@ describe("the caller's own arrays", () => {
     expect(() => compiled.bind([a])).toThrow('bind: expected 2 blocks, got 1');
     expect(() => compiled.bind([a, a])).toThrow('overlaps another block');
     expect(() => compiled.bind([a.subarray(0, 5), a.subarray(4)])).toThrow('overlaps another block');
+    expect(() => compiled.bind([a.subarray(3), a.subarray(0, 4)])).toThrow('overlaps another block');
     expect(() => compiled.bind([a.subarray(4), a.subarray(0, 4)])).not.toThrow();
     const b = allocate(16);
     expect(() => compiled.bind([b, b])).toThrow('overlaps another block');

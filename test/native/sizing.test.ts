@@ -1,8 +1,15 @@
 // sizing.test.ts: a team that shrinks while somebody wants its cores, and grows again; and steps whose team changes under them.
 import { describe, expect, test } from 'vitest';
+import type { Program } from '../../lib/compile/program.ts';
 import { addon, type NativeBlock } from '../../lib/native/addon.ts';
 import { allocate, encode } from '../../lib/native/program.ts';
+import { threadsFor } from '../../lib/native/threads.ts';
 import { add, block, copy, feed, gather, program } from './kit.ts';
+
+test('a program is worth a team by its flops or by its bytes', () => {
+  const threads = (flops: number, bytes: number): number => threadsFor({ flops, bytes } as Program, 3);
+  expect([threads(1e6, 1e6), threads(2e6, 0), threads(0, 2e6)]).toEqual([1, 3, 3]);
+});
 
 const MS = 1e6;
 

@@ -202,6 +202,17 @@ describe('several on one parameter', () => {
   });
 });
 
+test('what Keras adds to a norm shows in small ones', () => {
+  const step = (compat: 'keras' | 'exact'): number => {
+    const x = Float32Array.of(1e-6);
+    const bound = optim.sgd({ lr: 0 }).bind([x], { constraints: [{ match: '0', constraint: constraint.unitNorm({ compat }) }] });
+    bound.step([new Float32Array(1)]);
+    return x[0]!;
+  };
+  expect(step('exact')).toBe(1);
+  expect(step('keras')).toBeCloseTo(1e-6 / 1.1e-6, 6);
+});
+
 test('as Keras, where asked', () => {
   const golden = JSON.parse(readFileSync(new URL('../golden/optim/constraints.json', import.meta.url), 'utf8')) as {
     shape: [number, number];

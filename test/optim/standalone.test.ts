@@ -1,7 +1,8 @@
 // standalone.test.ts: an optimizer on the caller's own arrays: lists and names, state, changing arrays, and every wrong use.
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import * as clip from '../../lib/clip/index.ts';
 import { CheckpointError, DetachedError, DisposedError, DTypeError, OptionError, ShapeError } from '../../lib/errors.ts';
+import { BoundProgram } from '../../lib/native/program.ts';
 import * as optim from '../../lib/optim/index.ts';
 import { ALL_OPTIMIZERS, f32, shapesFor } from '../clip/kit.ts';
 
@@ -47,6 +48,25 @@ test('gradients may be other arrays in every step', () => {
     changing.step(grads(step));
   }
   expect(b).toEqual(a);
+});
+
+test('of gradients that change, the last four sets are kept at hand; what is bound to others is freed at once', () => {
+  const freed = vi.spyOn(BoundProgram.prototype, 'dispose');
+  onTestFinished(() => freed.mockRestore());
+  const bound = optim.sgd().bind(params());
+  const sets = Array.from({ length: 6 }, () => grads());
+  const counts = sets.map((set) => {
+    bound.step(set);
+    return freed.mock.calls.length;
+  });
+  expect(counts).toEqual([0, 0, 0, 0, 1, 2]);
+  // The one used last stays longest.
+  bound.step(sets[2]!);
+  bound.step(grads());
+  bound.step(sets[2]!);
+  expect(freed).toHaveBeenCalledTimes(3);
+  bound.dispose();
+  expect(freed).toHaveBeenCalledTimes(7);
 });
 
 test('a step of large arrays has the threads asked for, with the bits of one; a small one has one', () => {

@@ -9,6 +9,7 @@ import {
   fn,
   instance,
   list,
+  type NumberRule,
   nearest,
   nullable,
   number,
@@ -90,6 +91,24 @@ test('values and defaults, typed', () => {
   expectTypeOf(values.stop?.mode).toEqualTypeOf<'min' | 'max' | undefined>();
 });
 
+test('a number at its bounds, infinite, or none', () => {
+  const takes = (rule: NumberRule): number[] => {
+    const field = number(rule);
+    return [Number.NaN, -Infinity, -1, 0, 1, Infinity].filter((value) => {
+      try {
+        return Object.is(field.read(value, new Place('x', '', '')), value);
+      } catch {
+        return false;
+      }
+    });
+  };
+  expect(takes({ infinite: true })).toEqual([-Infinity, -1, 0, 1, Infinity]);
+  expect(takes({})).toEqual([-1, 0, 1]);
+  expect(takes({ min: 0, infinite: true })).toEqual([0, 1, Infinity]);
+  expect(takes({ above: 0, max: 1 })).toEqual([1]);
+  expect(takes({ min: -1, below: 1 })).toEqual([-1, 0]);
+});
+
 test('a field that is missing, surplus or of another type does not compile', () => {
   // @ts-expect-error: no mode
   options<StopOptions>()({ patience: whole() });
@@ -122,6 +141,7 @@ test.each([
   [[3, 'a', { lr: '1' }], 'option lr: expected a finite number >= 0, or a function of the step, got "1"'],
   [[3, 'a', { nesterov: 1 }], 'option nesterov: expected true or false, got 1'],
   [[3, 'a', { limit: Number.NaN }], 'option limit: expected a number > 0, got NaN'],
+  [[3, 'a', { limit: 0 }], 'option limit: expected a number > 0, got 0'],
   [[3, 'a', 5], 'test.sample: expected an object of options, got 5'],
   [[3, 'a', [1]], 'test.sample: expected an object of options, got an array of 1'],
   [[3, 'a', new Map()], 'test.sample: expected an object of options, got a Map'],

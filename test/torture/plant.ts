@@ -1,12 +1,14 @@
 // plant.ts: `npm run -s torture:faults [-- NAME...] [--seed 1]`: puts each fault into a copy of the checkout, builds it, and tells after how many
 // programs torture finds it.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { FAULTS, planted } from './faults.ts';
+import { changed } from '../mutate/change.ts';
+import { copyCheckout } from '../mutate/copy.ts';
+import { FAULTS } from './faults.ts';
 
 const { values: flags, positionals } = parseArgs({ options: { seed: { type: 'string', default: '1' } }, allowPositionals: true });
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -17,9 +19,9 @@ let missed = 0;
 for (const name of names) {
   const folder = mkdtempSync(join(tmpdir(), 'gradclip-fault-'));
   try {
-    copy(folder);
+    copyCheckout(root, folder);
     const { file, within, what } = FAULTS[name]!;
-    writeFileSync(join(folder, file), planted(name, readFileSync(join(folder, file), 'utf8')));
+    writeFileSync(join(folder, file), changed(FAULTS[name]!, readFileSync(join(folder, file), 'utf8')));
     if (file.startsWith('binding/')) run(folder, 'npm', ['run', '-s', 'build:native']);
     else cpSync(join(root, 'build'), join(folder, 'build'), { recursive: true });
     run(folder, 'npx', ['tsc', '-p', 'tsconfig.build.json']);
@@ -34,19 +36,6 @@ for (const name of names) {
   }
 }
 process.exitCode = missed > 0 ? 1 : 0;
-
-/** What git knows of, as it stands here. */
-function copy(folder: string): void {
-  const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
-    .trim()
-    .split('\n');
-  for (const file of files) {
-    if (!existsSync(join(root, file))) continue;
-    mkdirSync(dirname(join(folder, file)), { recursive: true });
-    cpSync(join(root, file), join(folder, file));
-  }
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-}
 
 function run(folder: string, command: string, args: readonly string[]): void {
   const { status } = spawnSync(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });

@@ -9,10 +9,11 @@ import { POLICIES as LISTED } from '../../lib/clip/list.ts';
 import * as nn from '../../lib/nn/index.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
 import { OPTIMIZERS as MAKERS } from '../../lib/optim/list.ts';
+import { changed } from '../mutate/change.ts';
 import { type Digest, differences, digestOf } from './compare.ts';
 import { Counts } from './counts.ts';
 import { drawProgram } from './draw.ts';
-import { FAULTS, planted } from './faults.ts';
+import { FAULTS } from './faults.ts';
 import { LAYERS } from './layers/index.ts';
 import { LOSSES } from './losses.ts';
 import { OPTIMIZERS } from './optimizers.ts';
@@ -75,7 +76,7 @@ describe('outcomes are compared', () => {
 
 it.each(Object.keys(FAULTS))('what fault %s replaces is there', (name) => {
   const text = readFileSync(resolve(ROOT, FAULTS[name]!.file), 'utf8');
-  expect(planted(name, text)).not.toBe(text);
+  expect(changed(FAULTS[name]!, text)).not.toBe(text);
 });
 
 it('12 programs give the same bits in all ways', async () => {

@@ -78,6 +78,13 @@ describe('one error each', () => {
       /expected whole numbers as labels or indices, got 0.5 at position \d/,
     ],
     [
+      'labels that f32 does not tell apart',
+      () => classifier().fit({ x: data.x, y: new Float32Array(100).fill(2 ** 24) }),
+      IndexError,
+      'ERR_INDEX',
+      /expected whole numbers below 16777216, since f32 does not have all others as labels or indices, got 16777216/,
+    ],
+    [
       'rows of several lengths',
       () => classifier().fit({ x: [[1, 2], [3]], y: [0, 1] }),
       ...shape,

@@ -1,6 +1,8 @@
 // groups.test.ts: frozen parameters, groups with their own hyper-parameters, and what accumulation does before the clip.
 import { describe, expect, it } from 'vitest';
 import * as clip from '../../../lib/clip/index.ts';
+import { crossEntropy } from '../../../lib/nn/loss/index.ts';
+import { mul } from '../../../lib/ops/index.ts';
 import * as optim from '../../../lib/optim/index.ts';
 import { classifier, points } from '../models.ts';
 
@@ -22,6 +24,21 @@ describe('fine-tuning', () => {
     expect(trainer.trained).toEqual(['fc2.weight', 'fc2.bias']);
     for (const name of ['fc1.weight', 'fc1.bias']) expect(after[name]).toEqual(before[name]);
     expect(after['fc2.weight']).not.toEqual(before['fc2.weight']);
+  });
+
+  it('skips a step that one of the optimizers could not square', async () => {
+    for (const [optimizer, skipped] of [
+      [optim.adam(), true],
+      [bare(0), false],
+    ] as const) {
+      const trainer = classifier({
+        optimizer: bare(0),
+        clip: clip.none(),
+        groups: [{ match: 'fc1.*', optimizer }],
+        loss: ({ x, y }, model) => mul(crossEntropy(model.forward(x), y), 1e25),
+      });
+      for await (const report of trainer.fit(data, one)) expect(report.skipped).toBe(skipped);
+    }
   });
 
   it('gives groups a learning rate and a decay of their own; the first rule that matches wins', async () => {

@@ -323,6 +323,18 @@ describe('checkpoints by themselves', () => {
     expect(await bits(other)).toBe(await bits(trainer));
   });
 
+  it('an epoch that was over when a run began is none of its own', async () => {
+    const trainer = classifier({ batchSize: 8 });
+    const rows = points(40);
+    const stop = (_: unknown, run: { stop(): void; counters: { step: number } }): void => {
+      if (run.counters.step === 5) run.stop();
+    };
+    await trainer.fit(rows, { epochs: 9, chunkSteps: 1, callbacks: [{ onSteps: stop }] });
+    expect(trainer.counters).toMatchObject({ epoch: 0, batch: 5 });
+    expect((await trainer.fit(rows, { epochs: 1 })).tried).toBe(5);
+    expect(trainer.counters).toMatchObject({ step: 10, epoch: 2, batch: 0 });
+  });
+
   it('the call that was interrupted, made again, is the run that was not', async () => {
     const options = { epochs: 3, validation, earlyStop: { patience: 9 }, validateEvery: 4 };
     const one = make();
@@ -346,6 +358,17 @@ describe('checkpoints by themselves', () => {
       expect(await three.fit(data, { ...options, checkpoint, resume: 'auto' })).toMatchObject({ stopReason: 'epochs', tried: 0 });
       expect(await bits(three)).toBe(await bits(one));
     }
+  });
+
+  it('a run that is ended before it did anything leaves all files as they are', async () => {
+    const path = file();
+    const checkpoint = { file: path, every: { steps: 2 }, keep: 2 };
+    await make().fit(data, { steps: 4, checkpoint });
+    const files = [path, path.replace('.safetensors', '.1.safetensors')];
+    const before = files.map((name) => readFileSync(name));
+    const run = make().fit(data, { steps: 9, checkpoint, resume: 'auto', signal: AbortSignal.abort() });
+    await expect(run).rejects.toThrow('aborted');
+    expect(files.map((name, i) => readFileSync(name).equals(before[i]!))).toEqual([true, true]);
   });
 
   it('one that is not whole is told, and the one before it taken', async () => {

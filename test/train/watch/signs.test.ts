@@ -1,5 +1,8 @@
 // signs.test.ts: what is compared by a factor, or with the best so far, is compared alike for losses below 0, of 0, tiny and huge.
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { clip, nn, ops, optim, rows, type Source, type Tensor, Trainer, type TrainerOptions } from '../../../lib/index.ts';
 import { Plateau } from '../../../lib/train/watch/plateau.ts';
 
@@ -78,4 +81,28 @@ test('losses of 0 are no spikes, what comes out of them is', async () => {
   for (const mode of ['ema', 'window'] as const) {
     expect(await skips([0, 0, 0, 0, 0, 0, 1, 0], 2, mode)).toEqual([false, false, false, false, false, false, true, false]);
   }
+});
+
+test('a loss that is no number teaches nothing', async () => {
+  for (const mode of ['ema', 'window'] as const) {
+    const skipped = await skips([1, 1, 1, 1, Number.NaN, 1, 1, 10, 1], 2, mode);
+    expect(skipped.flatMap((is, i) => (is ? [i] : []))).toEqual([7]);
+  }
+});
+
+test('of an epoch the mean is that of its finite losses', async () => {
+  const { epochs } = await still().fit(inOrder([1, Number.POSITIVE_INFINITY, 3, Number.NaN]), { epochs: 1 });
+  expect(epochs.map(({ loss }) => loss)).toEqual([2]);
+});
+
+test('no checkpoint is written while the loss is not finite: what is there stays', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'signs-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'run.safetensors');
+  const fit = { steps: 2, chunkSteps: 1, checkpoint: { file, every: { steps: 1 } } };
+  const { warnings } = await still().fit(inOrder([1, Number.POSITIVE_INFINITY]), fit);
+  expect(warnings.map(({ code }) => code)).toContain('noCheckpoint');
+  const other = still();
+  await other.load(file);
+  expect(other.counters.step).toBe(1);
 });

@@ -1,0 +1,13 @@
+// index.ts: all mutants.
+import type { Mutant, Mutants } from '../mutant.ts';
+import { BINDING } from './binding.ts';
+import { CLIPPING } from './clipping.ts';
+import { FACES } from './faces.ts';
+import { FIGURES } from './figures.ts';
+import { NUMBERS } from './numbers.ts';
+import { OPTIMIZERS } from './optimizers.ts';
+import { TRAINING } from './training.ts';
+
+const ROOMS: readonly Mutants[] = [NUMBERS, CLIPPING, OPTIMIZERS, TRAINING, FIGURES, FACES, BINDING];
+
+export const MUTANTS: readonly Mutant[] = ROOMS.flatMap((room) => Object.entries(room).map(([what, m]) => ({ what, ...m })));

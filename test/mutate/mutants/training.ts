@@ -1,0 +1,187 @@
+// training.ts: of the training loop, who follows it, layers and losses.
+import type { Mutants } from '../mutant.ts';
+
+export const TRAINING: Mutants = {
+  'an epoch that was over before the run began is one of its epochs': {
+    file: 'lib/train/loop/running.ts',
+    before: 'if (this.tried === 0) this.course = { ...course, begin',
+    after: 'if (this.tried < 0) this.course = { ...course, begin',
+    tests: ['test/train/watch/follow.test.ts'],
+  },
+  'a run without validations leaves some due for the next': {
+    file: 'lib/train/loop/running.ts',
+    before: 'validated: this.validatesEpochs ? all : course.validated',
+    after: 'validated: course.validated',
+    tests: ['test/train/watch/follow.test.ts'],
+  },
+  'a chunk may go on past a validation': {
+    file: 'lib/train/loop/running.ts',
+    before: 'validateEvery === null ? Number.POSITIVE_INFINITY : validateEvery - (this.course.tried % validateEvery);',
+    after: 'Number.POSITIVE_INFINITY;',
+    tests: ['test/train/watch/follow.test.ts test/train/trainer.test.ts'],
+  },
+  'an equal value counts as better': {
+    file: 'lib/train/watch/early-stop.ts',
+    before: "sign * (value - best[metric as 'loss']) > minDelta",
+    after: "sign * (value - best[metric as 'loss']) >= minDelta",
+    tests: ['test/train/watch/signs.test.ts'],
+  },
+  'a run that goes on begins with the best weights': {
+    file: 'lib/train/watch/early-stop.ts',
+    before: 'if (last) this.#host.write(last);',
+    after: 'if (last && false) this.#host.write(last);',
+    tests: ['test/train/watch/follow.test.ts'],
+  },
+  'a plateau is left a validation early': {
+    file: 'lib/train/watch/plateau.ts',
+    before: 'if (values[AT.bad]! <= patience) return;',
+    after: 'if (values[AT.bad]! < patience) return;',
+    tests: ['test/train/watch/plateau.test.ts'],
+  },
+  'validations of a cooldown count': {
+    file: 'lib/train/watch/plateau.ts',
+    before: 'if (values[AT.cooldown]! > 0) {',
+    after: 'if (values[AT.cooldown]! > 1) {',
+    tests: ['test/optim/schedule.test.ts'],
+  },
+  'a relative threshold of a best value below 0 has the wrong side': {
+    file: 'lib/train/watch/plateau.ts',
+    before: 'best * (1 + sign * Math.sign(best) * threshold)',
+    after: 'best * (1 + sign * threshold)',
+    tests: ['test/train/watch/signs.test.ts'],
+  },
+  'what a roll-back undid is drawn again': {
+    file: 'lib/train/watch/rollback.ts',
+    before: 'const [drawn, batch] = [attempt + micros, counters.batch + micros];',
+    after: 'const [drawn, batch] = [attempt + micros, counters.batch];',
+    tests: ['test/train/step/guard.test.ts'],
+  },
+  'one roll-back too many is let pass': {
+    file: 'lib/train/watch/rollback.ts',
+    before: 'if (standing.count >= limit) {',
+    after: 'if (standing.count > limit) {',
+    tests: ['test/train/step/guard.test.ts'],
+  },
+  "an epoch's loss begins at 0 where a run goes on": {
+    file: 'lib/train/watch/tally.ts',
+    before: 'this.#epochLoss[0] = this.#before.loss;',
+    after: 'this.#epochLoss[0] = 0;',
+    tests: [
+      'test/train/step/carry.test.ts test/train/feed/epochs.test.ts test/train/watch/follow.test.ts test/resume/resume.test.ts',
+    ],
+  },
+  "losses that are not finite count in an epoch's mean": {
+    file: 'lib/train/watch/tally.ts',
+    before: 'if (!Number.isFinite(values[at]!)) {',
+    after: 'if (Number.isNaN(values[at]!)) {',
+    tests: ['test/train/watch/signs.test.ts'],
+  },
+  'a loss scale may fall below 1': {
+    file: 'lib/train/step/loss-scale.ts',
+    before: 'const lower = maximum(mul(scale, backoff), 1);',
+    after: 'const lower = mul(scale, backoff);',
+    tests: ['test/train/step/loss-scale.test.ts'],
+  },
+  'a loss scale does not change in a step that is skipped': {
+    file: 'lib/train/step/loss-scale.ts',
+    before: 'where(bad, lower, where(grows, higher, scale)), { always: true });',
+    after: 'where(bad, lower, where(grows, higher, scale)));',
+    tests: ['test/train/step/loss-scale.test.ts'],
+  },
+  'a step in which nothing counts divides by 0': {
+    file: 'lib/train/step/accumulation.ts',
+    before: 'divisor = add(total, equal(total, 0));',
+    after: 'divisor = total;',
+    tests: ['test/train/step/accumulation.test.ts'],
+  },
+  'the shorter last batch of an epoch counts as many rows as the others': {
+    file: 'lib/train/feed/feeder.ts',
+    before: 'part(equal, 1, tail)',
+    after: 'part(equal, 1, batchSize)',
+    tests: ['test/train/step/accumulation.test.ts'],
+  },
+  'the last batches of an epoch make whole steps': {
+    file: 'lib/train/feed/feeder.ts',
+    before: 'const micros = Math.min(accumulate, perEpoch - batch);',
+    after: 'const micros = accumulate;',
+    tests: ['test/train/step/accumulation.test.ts'],
+  },
+  'batches of other rows go into one part': {
+    file: 'lib/train/feed/feeder.ts',
+    before: 'if (last && rowsOfBatch(last[0]!) === rowsOfBatch(batch)) last.push(batch);',
+    after: 'if (last) last.push(batch);',
+    tests: ['test/train/step/accumulation.test.ts test/train/feed/feeding.test.ts'],
+  },
+  'tied weights of other values are taken from the last file': {
+    file: 'lib/train/state/checkpoint.ts',
+    before: '} else if (before && !sameBits(before, data)) {',
+    after: '} else if (before && data.length === 0) {',
+    tests: ['test/train/step/tied.test.ts'],
+  },
+  'counts of another dtype are cut to what it holds': {
+    file: 'lib/train/state/checkpoint.ts',
+    before: 'return same.every((value, i) => value === data[i]) ? same : data;',
+    after: 'return same;',
+    tests: ['test/train/state/other-weights.test.ts test/train/state/checkpoint.test.ts'],
+  },
+  "a checkpoint's -0 comes back as 0": {
+    file: 'lib/train/state/course.ts',
+    before: "Object.is(value, -0) ? '-0' : String(value)",
+    after: 'String(value)',
+    tests: ['test/train/state/checkpoint.test.ts test/resume/resume.test.ts'],
+  },
+  'a run that did nothing writes its checkpoint over the one there is': {
+    file: 'lib/train/watch/checkpointing.ts',
+    before: 'if (worth && (this.#done || !(await exists(this.#rule.file)))) await this.#save();',
+    after: 'if (worth) await this.#save();',
+    tests: ['test/train/watch/follow.test.ts'],
+  },
+  'a checkpoint is written while the loss is not finite': {
+    file: 'lib/train/watch/checkpointing.ts',
+    before: 'if (this.#last && !Number.isFinite(this.#last.loss)) return this.#warn(this.#last);',
+    after: 'if (this.#last && Number.isNaN(this.#last.loss)) return this.#warn(this.#last);',
+    tests: ['test/train/watch/signs.test.ts'],
+  },
+  'the running variance is that of the batch, not of what it is drawn from': {
+    file: 'lib/nn/layers/batch-norm.ts',
+    before: 'mul(normed.variance, count / (count - 1))',
+    after: 'mul(normed.variance, 1)',
+    tests: ['test/nn/batch-norm.test.ts'],
+  },
+  "Kaiming's bound lacks the root of 3": {
+    file: 'lib/nn/module/init.ts',
+    before: 'const bound = Math.sqrt(3) * std(shape);',
+    after: 'const bound = std(shape);',
+    tests: ['test/nn/nn.test.ts test/nn/module.test.ts'],
+  },
+  'KL divergence by batch divides by all elements': {
+    file: 'lib/nn/loss/distance.ts',
+    before: 'Math.max(1, x.shape[0] ?? 1)',
+    after: 'Math.max(1, x.shape.at(-1) ?? 1)',
+    tests: ['test/nn/losses.test.ts'],
+  },
+  "Huber's line has the slope 1": {
+    file: 'lib/nn/loss/regression.ts',
+    before: 'mul(sub(d, near), delta)',
+    after: 'mul(sub(d, near), 1)',
+    tests: ['test/nn/losses.test.ts'],
+  },
+  'Stirling counts at 1': {
+    file: 'lib/nn/loss/regression.ts',
+    before: 'where(less(1, y), stirling, 0)',
+    after: 'where(less(0, y), stirling, 0)',
+    tests: ['test/nn/losses.test.ts'],
+  },
+  "a triplet's negative is never the positive's": {
+    file: 'lib/nn/loss/distance.ts',
+    before: 'const apart = swap ? minimum(far, distance(b, c)) : far;',
+    after: 'const apart = far;',
+    tests: ['test/nn/losses.test.ts'],
+  },
+  'a fit may begin while another trainer predicts': {
+    file: 'lib/nn/module/values.ts',
+    before: 'if (hold.owner === owner || !(writes || hold.writes)) continue;',
+    after: 'if (hold.owner === owner || !hold.writes) continue;',
+    tests: ['test/train/state/values.test.ts test/train/loop/interleaved.test.ts'],
+  },
+};
