@@ -74,8 +74,8 @@ const SOME_TESTS = [
   'test/kernels/ops.test.ts',
   'test/kernels/teams.test.ts',
   'test/native',
-  'test/train/loop/threads.test.ts',
-  'test/train/loop/bits.test.ts',
+  'test/train/programs/threads.test.ts',
+  'test/train/run/bits.test.ts',
 ];
 
 function vitest(node, tests) {

@@ -8,7 +8,7 @@ import { plan } from '../dist/lib/compile/plan.js';
 import { rows } from '../dist/lib/index.js';
 import { allocate, CompiledProgram, target } from '../dist/lib/native/program.js';
 import { ApplyStates } from '../dist/lib/optim/apply/apply.js';
-import { groupParameters } from '../dist/lib/train/options.js';
+import { groupParameters } from '../dist/lib/train/step/groups.js';
 import { traceTrain } from '../dist/lib/train/step/step.js';
 
 /** One batch holds all of `data`. Times in milliseconds; `plan` gives the memory plan, which says how small an arena could be. */

@@ -1,5 +1,6 @@
 // guard.ts: what users have of guards: `guard`.
 export type { GuardAction, GuardHit } from '../optim/apply/report.ts';
+export type { GuardEvent } from '../train/flow/progress.ts';
 export {
   type ExplodingOptions,
   exploding,
@@ -14,4 +15,3 @@ export {
   type VanishingOptions,
   vanishing,
 } from '../train/step/guard.ts';
-export type { GuardEvent } from '../train/step/guarding.ts';

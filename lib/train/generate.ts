@@ -11,8 +11,8 @@ import { gather } from '../ops/rows/gather.ts';
 import { reshape } from '../ops/shape/shape.ts';
 import { custom, type Field, fn, number, options, show, signature, whole } from '../options/index.ts';
 import type { NdArray } from './feed/source.ts';
-import { ModelProgram, traceModel } from './state/model-program.ts';
-import { allocate } from './state/store.ts';
+import { ModelProgram, traceModel } from './programs/model-program.ts';
+import { allocate } from './programs/store.ts';
 
 /** A model that goes on from a state, as recurrent ones do. */
 export interface SteppingModel extends Module {

@@ -36,10 +36,9 @@ import {
   text,
   whole,
 } from '../options/index.ts';
-import type { InspectOptions } from './debug/inspect.ts';
 import { type AugmentOption, checkAugmentation, checkPreprocess, type PreprocessOption } from './feed/prepare.ts';
-import { type AbortSignalLike, isAbortSignal } from './loop/halt.ts';
-import type { Logger } from './loop/warnings.ts';
+import { type AbortSignalLike, isAbortSignal } from './flow/halt.ts';
+import type { Logger } from './flow/warnings.ts';
 import type {
   BatchOptions,
   FitOptions,
@@ -50,15 +49,16 @@ import type {
   Weights,
   WeightsOptions,
 } from './options.ts';
+import type { InspectOptions } from './programs/inspect.ts';
 import { metadata } from './state/checkpoint.ts';
+import { type CheckpointRule, checkpoint, checkpointFiles } from './state/checkpoint-files.ts';
+import { plateau } from './state/plateau.ts';
 import { checkGuard, type Guard } from './step/guard.ts';
 import { lossScale } from './step/loss-scale.ts';
 import type { Regularizer } from './step/regularize.ts';
 import type { Objective } from './step/step.ts';
 import { callbacks } from './watch/callback.ts';
-import { type CheckpointRule, checkpoint, checkpointFiles } from './watch/checkpointing.ts';
 import type { EarlyStop } from './watch/early-stop.ts';
-import { plateau } from './watch/plateau.ts';
 import { fileOf, type RecordOptions, recordTo } from './watch/recording.ts';
 import { rollback } from './watch/rollback.ts';
 

@@ -1,6 +1,5 @@
 // index.ts: the public names of train.
 
-export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './debug/inspect.ts';
 export type { AugmentOption, PreprocessOption, Transforms } from './feed/prepare.ts';
 export {
   type ArrayInput,
@@ -13,11 +12,11 @@ export {
   windows,
 } from './feed/source.ts';
 export type { Stream, StreamPlace } from './feed/stream.ts';
+export type { AbortSignalLike } from './flow/halt.ts';
+export type { InstructionProfile, Profile } from './flow/profile.ts';
+export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './flow/progress.ts';
+export type { Logger, TrainingWarning, TrainingWarningCode, WarningDetails } from './flow/warnings.ts';
 export { type ContextModel, type GenerateOptions, generate, type SteppingModel, type Writer } from './generate.ts';
-export type { AbortSignalLike } from './loop/halt.ts';
-export type { InstructionProfile, Profile } from './loop/profile.ts';
-export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './loop/progress.ts';
-export type { Logger, TrainingWarning, TrainingWarningCode, WarningDetails } from './loop/warnings.ts';
 export type {
   BatchOptions,
   FitOptions,
@@ -28,8 +27,11 @@ export type {
   Weights,
   WeightsOptions,
 } from './options.ts';
+export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './programs/inspect.ts';
 export type { Run } from './run/run.ts';
 export type { LoadResult, Mismatch } from './state/checkpoint.ts';
+export type { CheckpointOptions, Every } from './state/checkpoint-files.ts';
+export type { PlateauOptions } from './state/plateau.ts';
 export type { Sparsity } from './state/pruned.ts';
 export type { LossScaleOptions } from './step/loss-scale.ts';
 /** Penalties that are added to the loss. */
@@ -37,8 +39,6 @@ export * as regularize from './step/regularize.ts';
 export type { Measure, Objective } from './step/step.ts';
 export { Trainer } from './trainer.ts';
 export type { Callback, CallbackRun, StepReports } from './watch/callback.ts';
-export type { CheckpointOptions, Every } from './watch/checkpointing.ts';
 export type { EarlyStop } from './watch/early-stop.ts';
-export type { PlateauOptions } from './watch/plateau.ts';
 export type { RecordOptions } from './watch/recording.ts';
 export type { RollbackOptions } from './watch/rollback.ts';

@@ -1,30 +1,25 @@
 import type { ClipPolicy } from '../clip/clip.ts';
 import type { Share } from '../data/arrays.ts';
-import { OptionError } from '../errors.ts';
 import type { ReadOptions } from '../io/file/file.ts';
 import type { Tensor } from '../ir/graph.ts';
 import type { DType } from '../ir/op.ts';
-import { type Match, type Module, matchParameters, type Parameter } from '../nn/module/module.ts';
-import type { ApplyGroup } from '../optim/apply/apply.ts';
+import type { Match, Module } from '../nn/module/module.ts';
 import type { FinishingOptions } from '../optim/apply/finishing.ts';
-import { checkSparse } from '../optim/apply/lookups.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { EMAOptions } from '../optim/weights/ema.ts';
-import { show } from '../options/index.ts';
 import type { AugmentOption, PreprocessOption } from './feed/prepare.ts';
 import type { Batch, Named, Source } from './feed/source.ts';
-import type { AbortSignalLike } from './loop/halt.ts';
-import type { EpochEnd } from './loop/progress.ts';
-import type { Logger } from './loop/warnings.ts';
+import type { AbortSignalLike } from './flow/halt.ts';
+import type { EpochEnd, GuardEvent } from './flow/progress.ts';
+import type { Logger } from './flow/warnings.ts';
+import type { CheckpointOptions } from './state/checkpoint-files.ts';
+import type { PlateauOptions } from './state/plateau.ts';
 import type { Guard } from './step/guard.ts';
-import type { GuardEvent } from './step/guarding.ts';
 import type { LossScaleOptions } from './step/loss-scale.ts';
 import type { Regularizer } from './step/regularize.ts';
 import type { Measure, Objective } from './step/step.ts';
 import type { Callback } from './watch/callback.ts';
-import type { CheckpointOptions } from './watch/checkpointing.ts';
 import type { EarlyStop } from './watch/early-stop.ts';
-import type { PlateauOptions } from './watch/plateau.ts';
 import type { RecordOptions } from './watch/recording.ts';
 import type { RollbackOptions } from './watch/rollback.ts';
 
@@ -165,9 +160,6 @@ export interface BatchOptions extends WeightsOptions {
   readonly batchSize?: number;
 }
 
-/** Default of `batchSize`. */
-export const BATCH_SIZE = 32;
-
 /** Options of `Trainer.save` and `Trainer.savePruned`. */
 export interface SaveOptions extends WeightsOptions {
   /** Leave out optimizer, policy and counters. Default false. */
@@ -185,54 +177,4 @@ export interface LoadOptions extends ReadOptions {
    * optimizer, policy and counters start afresh. Default false: they are an error.
    */
   readonly skipMismatched?: boolean;
-}
-
-/**
- * Trained parameters by group: the rules' first, in their order, then the rest; of each those first that have been trained for longest. None if
- * nothing is trained.
- * @param since the first step of parameters that were not trained from the beginning
- */
-export function groupParameters<M extends Module>(
-  { model, groups = [], optimizer }: TrainerOptions<M, string>,
-  since: ReadonlyMap<Parameter, number>,
-): ApplyGroup[] {
-  const left = new Set(model.parameters().filter((p) => p.requiresGrad));
-  const taken = new Set<Parameter>();
-  const made: ApplyGroup[] = [];
-  const add = (params: readonly Parameter[], optimizer: Optimizer): void => {
-    const steps = new Set(params.map((p) => since.get(p) ?? 0));
-    for (const step of [...steps].sort((a, b) => a - b)) {
-      made.push({ params: params.filter((p) => (since.get(p) ?? 0) === step), optimizer, since: step });
-    }
-  };
-  for (const rule of groups) {
-    const matched = matchParameters('Trainer: groups', model, rule.match);
-    if (matched.every((p) => taken.has(p))) {
-      const text = `Trainer: groups: groups before have all that ${show(rule.match)} matches: put the narrower group first`;
-      throw new OptionError(text, { option: 'groups', match: rule.match });
-    }
-    for (const p of matched) taken.add(p);
-    add(
-      matched.filter((p) => left.delete(p)),
-      rule.optimizer,
-    );
-  }
-  add([...left], optimizer);
-  return made;
-}
-
-/** @throws OptionError if a table that is to be updated by rows cannot be */
-export function checkSparseTables(groups: readonly ApplyGroup[], accumulate: number, penalized: Iterable<string>): void {
-  const names = new Set(penalized);
-  for (const { params, optimizer } of groups) {
-    for (const { name, sparse } of params) {
-      if (!sparse) continue;
-      checkSparse(name, optimizer);
-      const other = accumulate > 1 ? 'accumulate' : names.has(name) ? 'regularize' : null;
-      if (other === null) continue;
-      throw new OptionError(
-        `${name}: sparse updates do not go with option ${other}, which gives every row of a table a gradient`,
-      );
-    }
-  }
 }

@@ -6,31 +6,24 @@ import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import { writeSafetensors } from '../io/arrays/safetensors.ts';
 import type { Data, DataOf, DType } from '../ir/op.ts';
 import type { Module } from '../nn/module/module.ts';
-import { type Inspection, type InspectOptions, inspectRows } from './debug/inspect.ts';
+import { BATCH_SIZE } from './feed/feeder.ts';
 import { asSource, inputsOf } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
 import type { ArrayInput, Arrays, Named, NdArray, Source } from './feed/source.ts';
 import { copyOf, type Stream } from './feed/stream.ts';
+import type { Access } from './flow/access.ts';
+import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
+import type { Counters, FitResult, Metrics } from './flow/progress.ts';
 import { type Asked, checkTrainerOptions, readMethod } from './given.ts';
-import { drive, driveSync, type Loop, settle } from './loop/effect.ts';
-import type { Counters, FitResult, Metrics } from './loop/progress.ts';
-import {
-  BATCH_SIZE,
-  type BatchOptions,
-  type FitOptions,
-  type LoadOptions,
-  type SaveOptions,
-  type TrainerOptions,
-  type WeightsOptions,
-} from './options.ts';
+import type { BatchOptions, FitOptions, LoadOptions, SaveOptions, TrainerOptions, WeightsOptions } from './options.ts';
+import { type Inspection, type InspectOptions, inspectRows } from './programs/inspect.ts';
+import { Copied } from './programs/session.ts';
 import { Fit } from './run/fit.ts';
 import { Reader, Run } from './run/run.ts';
-import type { Access } from './state/access.ts';
 import { type LoadResult, readCheckpoint, withoutMismatched } from './state/checkpoint.ts';
 import { Current } from './state/current.ts';
 import { type Sparsity, sparsityOf, withoutPrunedRows } from './state/pruned.ts';
 import { Saving } from './state/saving.ts';
-import { Copied } from './state/session.ts';
 import type { Setup } from './state/setup.ts';
 import { Standing } from './state/standing.ts';
 

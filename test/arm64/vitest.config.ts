@@ -23,7 +23,7 @@ const config: ViteUserConfig = {
       'test/{api,build,cli,commands,config-docs,data,docs,faces,fuzz,history,house,interchange,kills,options,torture,tsdoc,types}/**',
       'test/io/!(old-files|earlier-versions).test.ts',
       'test/native/{external-buffers,loading,node-api,process,room}.test.ts',
-      'test/train/loop/{memory,process}.test.ts',
+      'test/train/{programs/memory,run/process}.test.ts',
       'test/{nn/summary,nn/wrong-shapes,metrics/metrics,optim/schedule,golden/runs/recipe}.test.ts',
     ],
   },

@@ -21,6 +21,25 @@ it('left never imports right, and every folder has a place', () => {
   expect(wrong).toEqual([]);
 });
 
+// Of lib/train: options.ts, types alone, is everybody's; a fit reads what it is given; other files of the folder itself stand above its rooms.
+const ROOMS = 'flow feed step programs state watch run'.split(' ');
+const room = (path: string): number => {
+  const [, , name] = path.split('/');
+  if (name === 'options.ts') return -1;
+  return name === 'given.ts' ? ROOMS.length - 1 : name!.endsWith('.ts') ? ROOMS.length : ROOMS.indexOf(name!);
+};
+
+it.each(files.filter((file) => file.startsWith('lib/train/')))('%s, among the rooms of lib/train', (file) => {
+  const source = readFileSync(file, 'utf8');
+  if (file === 'lib/train/options.ts') expect(source).not.toMatch(/^import (?!type )|^export (?!interface |type )/m);
+  else expect(room(file), 'a room with no place in the order').toBeGreaterThanOrEqual(0);
+  for (const [, target] of source.matchAll(/(?:from|import\(|^import) *'(\.[^']+)'/gm)) {
+    const path = join(file, '..', target!);
+    if (file === 'lib/train/options.ts' || !path.startsWith('lib/train/')) continue;
+    expect(room(path), `${file} imports ${path}`).toBeLessThanOrEqual(room(file));
+  }
+});
+
 // What of binding/ includes something that is not of C++ or of gradclip itself, and what.
 const OF_SYSTEMS: Readonly<Record<string, readonly string[]>> = {
   'addon.cc': ['napi.h'],

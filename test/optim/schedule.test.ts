@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { OptionError } from '../../lib/errors.ts';
 import * as optim from '../../lib/optim/index.ts';
 import { inEpochs } from '../../lib/optim/schedules/length.ts';
-import { Plateau, type PlateauOptions } from '../../lib/train/watch/plateau.ts';
+import { Plateau, type PlateauOptions } from '../../lib/train/state/plateau.ts';
 
 const { schedule } = optim;
 type Schedule = optim.schedule.Schedule;

@@ -1,6 +1,6 @@
 // log.ts: writes down whatever a run tells. As a callback with a state, what it has written goes through the checkpoints of the runs it follows.
 import type { Data } from '../../lib/ir/op.ts';
-import type { GuardEvent } from '../../lib/train/step/guarding.ts';
+import type { GuardEvent } from '../../lib/train/flow/progress.ts';
 import type { Callback, CallbackRun, StepReports } from '../../lib/train/watch/callback.ts';
 
 type Entry = readonly [name: string, value: string];

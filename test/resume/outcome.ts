@@ -6,7 +6,7 @@ import { AbortError, GuardError, NonFiniteError, SkipError } from '../../lib/err
 import { readSafetensors, writeSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import type { Arrays, Source } from '../../lib/train/feed/source.ts';
 import type { Stream } from '../../lib/train/feed/stream.ts';
-import type { FitResult } from '../../lib/train/loop/progress.ts';
+import type { FitResult } from '../../lib/train/flow/progress.ts';
 import type { FitOptions } from '../../lib/train/options.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { differences, digestOf, firstDifference } from '../torture/compare.ts';

@@ -10,7 +10,7 @@ import { accuracy } from '../../lib/metrics/index.ts';
 import { cast, mean } from '../../lib/ops/index.ts';
 import type { Report } from '../../lib/optim/apply/report.ts';
 import type { Arrays, Batch, NdArray, Source } from '../../lib/train/feed/source.ts';
-import type { FitResult } from '../../lib/train/loop/progress.ts';
+import type { FitResult } from '../../lib/train/flow/progress.ts';
 import type { TrainerOptions } from '../../lib/train/options.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { AROUND } from './around.ts';

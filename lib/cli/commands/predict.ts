@@ -17,7 +17,7 @@ import { reshape } from '../../ops/shape/shape.ts';
 import { list, Place } from '../../options/index.ts';
 import { inUnits, prepare, preprocessOf, type Transforms } from '../../train/feed/prepare.ts';
 import { dtypeOf } from '../../train/feed/source.ts';
-import { ModelProgram } from '../../train/state/model-program.ts';
+import { ModelProgram } from '../../train/programs/model-program.ts';
 import { type Arguments, type Command, usage } from '../args.ts';
 import type { DataConfig, TrainConfig } from '../config/config.ts';
 import { type ClassNames, csvOptions } from '../config/data.ts';

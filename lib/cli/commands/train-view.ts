@@ -1,9 +1,8 @@
 // train-view.ts: what `gradclip train` shows: a line per epoch, a progress bar on a terminal, a line now and then elsewhere.
 
 import { count, duration, percent, short } from '../../text/format.ts';
-import type { EpochEnd } from '../../train/loop/progress.ts';
-import type { TrainingWarning } from '../../train/loop/warnings.ts';
-import type { GuardEvent } from '../../train/step/guarding.ts';
+import type { EpochEnd, GuardEvent } from '../../train/flow/progress.ts';
+import type { TrainingWarning } from '../../train/flow/warnings.ts';
 import type { Callback, CallbackRun, StepReports } from '../../train/watch/callback.ts';
 import type { TrainConfig } from '../config/config.ts';
 import type { DataSet } from '../config/data.ts';

@@ -17,10 +17,10 @@ import {
   text,
   whole,
 } from '../../options/index.ts';
-import { BATCH_SIZE } from '../../train/options.ts';
+import { BATCH_SIZE } from '../../train/feed/feeder.ts';
+import { type CheckpointRule, every, kept, SECONDS } from '../../train/state/checkpoint-files.ts';
+import { type PlateauOptions, plateau } from '../../train/state/plateau.ts';
 import { type LossScaleOptions, lossScale } from '../../train/step/loss-scale.ts';
-import { type CheckpointRule, every, kept, SECONDS } from '../../train/watch/checkpointing.ts';
-import { type PlateauOptions, plateau } from '../../train/watch/plateau.ts';
 import { type RollbackOptions, rollback } from '../../train/watch/rollback.ts';
 import { checkModel, type ModelConfig, model } from './models.ts';
 import { asGiven, type Named, named, wrong } from './named.ts';

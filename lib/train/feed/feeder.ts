@@ -3,8 +3,8 @@ import type { Column } from '../../compile/program.ts';
 import { DataError } from '../../errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { TensorType } from '../../ir/op.ts';
-import type { Effect } from '../loop/effect.ts';
-import type { Counters } from '../loop/progress.ts';
+import type { Effect } from '../flow/effect.ts';
+import type { Counters } from '../flow/progress.ts';
 import type { NdArray, Source, Tensors } from './source.ts';
 import {
   checkRowTypes,
@@ -70,6 +70,9 @@ export interface Feeder {
   /** Whoever blocks does not wait until it is closed. */
   readonly close: Effect<void>;
 }
+
+/** Rows of a batch, where nobody says another number. */
+export const BATCH_SIZE = 32;
 
 export interface FeedOptions {
   readonly batchSize: number;

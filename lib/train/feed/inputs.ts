@@ -5,11 +5,16 @@ import { OptionError } from '../../errors.ts';
 import { Tensor } from '../../ir/graph.ts';
 import { Module } from '../../nn/module/module.ts';
 import { isClass, show } from '../../options/index.ts';
-import type { Inputs } from '../loop/predict.ts';
 import { type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
 import { checkedSource } from './own-source.ts';
 import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
-import type { Stream } from './stream.ts';
+import type { Stream, StreamBatch } from './stream.ts';
+
+/** What is to be predicted of; whether somebody has said the shape of an array. */
+export interface Inputs {
+  readonly arrays: StreamBatch;
+  readonly shaped: boolean;
+}
 
 /** A function, or what gives one batch after the other. A list is one of batches if its first element has arrays by name. */
 export function isStream(data: unknown): data is Stream {

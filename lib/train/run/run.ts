@@ -1,7 +1,7 @@
 // run.ts: what `fit` returns: awaitable for the result, iterable for the reports, stoppable.
 import { BusyError } from '../../errors.ts';
 import type { Report, Reports } from '../../optim/apply/report.ts';
-import type { FitResult } from '../loop/progress.ts';
+import type { FitResult } from '../flow/progress.ts';
 import type { Watcher } from '../watch/watcher.ts';
 
 // Chunks a slow reader may fall behind before training waits for it.

@@ -1,4 +1,5 @@
 // training.ts: what a fit trains with: programs for its batches and its validation, and all that follow it.
+
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import type { Apply } from '../../optim/apply/apply.ts';
@@ -6,27 +7,27 @@ import { inEpochs } from '../../optim/schedules/length.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { asSource } from '../feed/inputs.ts';
 import { fingerprint, type NdArray } from '../feed/source.ts';
-import { Chunks } from '../loop/chunks.ts';
-import { Inquiry } from '../loop/culprit.ts';
-import { after, type Loop, perform, type Wait, waitFor } from '../loop/effect.ts';
-import { Epochs } from '../loop/epochs.ts';
-import type { Evaluation } from '../loop/evaluate.ts';
-import { Pace } from '../loop/pace.ts';
-import type { FitResult, StopReason } from '../loop/progress.ts';
-import type { Running } from '../loop/running.ts';
+import { after, type Loop, perform, type Wait, waitFor } from '../flow/effect.ts';
+import { keptNow, sameValues } from '../flow/kept.ts';
+import type { FitResult, Metrics, StopReason } from '../flow/progress.ts';
+import type { Running } from '../flow/running.ts';
 import type { FitOptions } from '../options.ts';
+import type { Evaluation } from '../programs/evaluate.ts';
+import { Pace } from '../programs/pace.ts';
+import { Copied, type Session } from '../programs/session.ts';
 import type { Current } from '../state/current.ts';
-import { Copied, type Session } from '../state/session.ts';
 import { followersOf } from '../watch/callback.ts';
+import { Inquiry } from '../watch/culprit.ts';
 import { type EarlyStop, EarlyStopping } from '../watch/early-stop.ts';
 import { Guards } from '../watch/guards.ts';
 import { Oversights } from '../watch/oversights.ts';
-import { plateauWatcher } from '../watch/plateau.ts';
 import { Rates } from '../watch/rates.ts';
 import { isPerLayer } from '../watch/recording.ts';
 import { Rollback } from '../watch/rollback.ts';
 import { Tally } from '../watch/tally.ts';
-import { type Ending, type Host, keptNow, sameValues, type Watcher, Watchers } from '../watch/watcher.ts';
+import { type Ending, type Host, type Watcher, Watchers } from '../watch/watcher.ts';
+import { Chunks } from './chunks.ts';
+import { Epochs } from './epochs.ts';
 import { hostOf } from './host.ts';
 
 export class Training {
@@ -73,7 +74,11 @@ export class Training {
       const rollback = this.#rollback();
       this.#guards = new Guards(current, running, this.#tally, rollback, this.#inquiry());
       const plateau =
-        setup.plateau && plateauWatcher((metrics) => inEpochs(epochSteps, () => setup.validated(metrics, running.counters.step)));
+        // Its numbers are a state of the trainer, which checkpoints have anyway.
+        setup.plateau && {
+          name: 'plateau',
+          validation: (metrics: Metrics<string>) => inEpochs(epochSteps, () => setup.validated(metrics, running.counters.step)),
+        };
       const own = [this.#tally, plateau, this.#stopping, rollback, this.#guards, oversights, ...writers()];
       const followers = followersOf({ ...(onEpoch && { onEpoch }), ...(onGuard && { onGuard }) }, callbacks, running);
       this.watchers = new Watchers(
@@ -161,7 +166,7 @@ export class Training {
     const [running, host] = [this.#running, this.#host];
     if (!running.watchers) return;
     running.watchers = null;
-    const kept = keptNow(running.course.kept, this.watchers);
+    const kept = keptNow(running.course.kept, this.watchers.kept);
     running.course = { ...running.course, kept, left: null };
     if (![...kept.values()].some(({ values }) => values)) return;
     return after(host.read(this.#current.setup.weights), (weights) => {

@@ -9,7 +9,7 @@ import { ARRAYS, type Data, type DType, sameShape, typeName } from '../../ir/op.
 import { version as libraryVersion, readerOf } from '../../native/package.ts';
 import { type Field, record, show } from '../../options/index.ts';
 import { dtypeOf } from '../feed/source.ts';
-import { type Counters, type Course, START } from '../loop/progress.ts';
+import { type Counters, type Course, START } from '../flow/progress.ts';
 import { type KeptTensors, partKept, readCourse, writeCourse } from './course.ts';
 
 const PREFIX = 'gradclip.';

@@ -1,10 +1,12 @@
 // course.ts: the course of a training in a file: where its run began, and what is kept of whoever follows it: JSON in the header, values as tensors.
+
 import type { TensorData } from '../../io/file/file.ts';
 import { parseJson } from '../../io/json.ts';
 import type { Data } from '../../ir/op.ts';
 import { dtypeOf } from '../feed/source.ts';
-import type { Course, Kept } from '../loop/progress.ts';
-import { NUMBER } from '../watch/plain.ts';
+import type { Kept } from '../flow/kept.ts';
+import { NUMBER } from '../flow/plain.ts';
+import type { Course } from '../flow/progress.ts';
 
 const PREFIX = 'gradclip.watch.';
 

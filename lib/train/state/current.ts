@@ -2,8 +2,9 @@
 // another name, values that are gone, and what is to be trained.
 import { OptionError } from '../../errors.ts';
 import type { Module } from '../../nn/module/module.ts';
-import { BATCH_SIZE, type TrainerOptions, type Weights } from '../options.ts';
-import { Access } from './access.ts';
+import { BATCH_SIZE } from '../feed/feeder.ts';
+import { Access } from '../flow/access.ts';
+import type { TrainerOptions, Weights } from '../options.ts';
 import { Setup, type Since } from './setup.ts';
 import type { Standing } from './standing.ts';
 

@@ -4,7 +4,7 @@ import { type Data, sameType } from '../../ir/op.ts';
 import type { Parameter } from '../../nn/module/module.ts';
 import { type ApplyGroup, type ApplyStates, slotStates } from '../../optim/apply/apply.ts';
 import type { Finishing } from '../../optim/apply/finishing.ts';
-import type { Store } from './store.ts';
+import type { Store } from '../programs/store.ts';
 
 /** Of each trained parameter, states by what they are: `optim.exp_avg`, `ema`, `mask`. */
 export type Kept = ReadonlyMap<Parameter, ReadonlyMap<string, State>>;

@@ -1,15 +1,16 @@
 // saving.ts: how a trainer's state goes to a file and comes from one.
+
 import { CheckpointError, DataError } from '../../errors.ts';
 import { MAX_WEIGHTS } from '../../io/limits.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import { preprocessMetadata, preprocessOf } from '../feed/prepare.ts';
-import { type Counters, type Course, NO_COURSE, START } from '../loop/progress.ts';
-import type { Warnings } from '../loop/warnings.ts';
+import { sameValues, withoutValues } from '../flow/kept.ts';
+import { type Counters, type Course, NO_COURSE, START } from '../flow/progress.ts';
+import type { Warnings } from '../flow/warnings.ts';
 import type { Weights } from '../options.ts';
-import { type CheckpointRule, checkpointFiles, MOST_KEPT, type WriteCheckpoint } from '../watch/checkpointing.ts';
-import { sameValues, withoutValues } from '../watch/watcher.ts';
 import { type Checkpoint, type LoadResult, matchCheckpoint, nameByState, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { type CheckpointRule, checkpointFiles, MOST_KEPT, type WriteCheckpoint } from './checkpoint-files.ts';
 import type { Current } from './current.ts';
 import type { Setup } from './setup.ts';
 import type { Standing } from './standing.ts';

@@ -22,25 +22,26 @@ import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../../opti
 import { Finishing } from '../../optim/apply/finishing.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import { emaState, emaWeight } from '../../optim/weights/ema.ts';
-import { traceInspection, type Watching } from '../debug/inspect.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
 import type { Batch, Source, Tensors } from '../feed/source.ts';
-import { Evaluation } from '../loop/evaluate.ts';
-import { Predictor } from '../loop/predict.ts';
-import type { Metrics } from '../loop/progress.ts';
-import { checkSparseTables, groupParameters, type TrainerOptions, type Weights } from '../options.ts';
+import type { Metrics } from '../flow/progress.ts';
+import type { TrainerOptions, Weights } from '../options.ts';
+import { Evaluation } from '../programs/evaluate.ts';
+import { traceInspection, type Watching } from '../programs/inspect.ts';
+import { Predictor } from '../programs/predict.ts';
+import { Programs } from '../programs/programs.ts';
+import { Copied, Session, type SessionOptions } from '../programs/session.ts';
+import { inModule, Store } from '../programs/store.ts';
 import { Accumulators } from '../step/accumulation.ts';
+import { checkSparseTables, groupParameters } from '../step/groups.ts';
 import { Guarding } from '../step/guarding.ts';
 import { LossScale } from '../step/loss-scale.ts';
 import { matchPenalties, type Penalties } from '../step/penalties.ts';
 import { type Stands, traceEvaluate, tracePredict, traceTrain, type Unreached } from '../step/step.ts';
-import { Plateau } from '../watch/plateau.ts';
 import { stateNames } from './checkpoint.ts';
 import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
-import { Programs } from './programs.ts';
-import { Copied, Session, type SessionOptions } from './session.ts';
-import { inModule, Store } from './store.ts';
+import { Plateau } from './plateau.ts';
 
 /** The first step of trained parameters; 0 of those that are not in it. */
 export type Since = ReadonlyMap<Parameter, number>;

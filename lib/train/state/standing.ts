@@ -1,10 +1,11 @@
 // standing.ts: where a trainer stands, in a run or between two.
+
 import { StepLog } from '../../history/log.ts';
-import type { Halt } from '../loop/halt.ts';
-import { type Counters, type Course, inBatchesOf, NO_COURSE, START } from '../loop/progress.ts';
-import { type Plan, Running } from '../loop/running.ts';
-import type { Warnings } from '../loop/warnings.ts';
-import { keptNow } from '../watch/watcher.ts';
+import type { Halt } from '../flow/halt.ts';
+import { keptNow } from '../flow/kept.ts';
+import { type Counters, type Course, inBatchesOf, NO_COURSE, START } from '../flow/progress.ts';
+import { type Plan, Running } from '../flow/running.ts';
+import type { Warnings } from '../flow/warnings.ts';
 
 export class Standing {
   /** The last steps. */
@@ -30,7 +31,7 @@ export class Standing {
   /** With what is kept of those who follow the run that is on. */
   get course(): Course {
     const { course, watchers } = this.running ?? { course: this.#course, watchers: null };
-    return watchers ? { ...course, kept: keptNow(course.kept, watchers), left: null } : course;
+    return watchers ? { ...course, kept: keptNow(course.kept, watchers.kept), left: null } : course;
   }
 
   /** Rows of the batches in which the counters count. */

@@ -29,20 +29,6 @@ import type { Sums } from './accumulation.ts';
 import { checkGuard, type Guard } from './guard.ts';
 import { matchModules, watchForward } from './hooks.ts';
 
-/** What a guard found, and did about it. */
-export interface GuardEvent {
-  /** `guard.loss` and so on. */
-  readonly guard: string;
-  readonly action: GuardAction;
-  /** The parameter or module; `loss`, or `model`. */
-  readonly name: string;
-  /** What was measured; of outputs in a step of several micro-batches the mean over those where it was wrong; null where the step was not reported (`rollback`, `stop`). */
-  readonly value: number | null;
-  /** Counters before the step. */
-  readonly attempt: number;
-  readonly step: number;
-}
-
 /** One guard and all that it may name. */
 interface Placed extends GuardNames {
   readonly guard: Guard;

@@ -1,11 +1,12 @@
 // callback.ts: what users have follow a run.
+
 import type { Report } from '../../optim/apply/report.ts';
 import { custom, type Field, fn, list, show, suggestion, text } from '../../options/index.ts';
-import type { Wait } from '../loop/effect.ts';
-import type { Counters, EpochEnd, FitResult, Kept, Metrics } from '../loop/progress.ts';
-import type { Running } from '../loop/running.ts';
-import type { GuardEvent } from '../step/guarding.ts';
-import { plain } from './plain.ts';
+import type { Wait } from '../flow/effect.ts';
+import type { Kept } from '../flow/kept.ts';
+import { plain } from '../flow/plain.ts';
+import type { Counters, EpochEnd, FitResult, GuardEvent, Metrics } from '../flow/progress.ts';
+import type { Running } from '../flow/running.ts';
 import type { Ending, Follower } from './watcher.ts';
 
 /** The run that a callback follows. */

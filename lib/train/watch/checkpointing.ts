@@ -1,76 +1,14 @@
-// checkpointing.ts: checkpoints that a run writes on its way, and which files they are.
+// checkpointing.ts: checkpoints that a run writes on its way.
 import { constants } from 'node:fs';
 import { access, copyFile, link, realpath, rename, unlink } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
 import { AbortError } from '../../errors.ts';
 import { insist } from '../../io/file/insist.ts';
 import { checkWritable } from '../../io/file/write.ts';
 import type { Report, Reports } from '../../optim/apply/report.ts';
-import { either, type Field, number, options, text, whole } from '../../options/index.ts';
-import type { Wait } from '../loop/effect.ts';
-import type { Warnings } from '../loop/warnings.ts';
-import { metadata } from '../state/checkpoint.ts';
+import type { Wait } from '../flow/effect.ts';
+import type { Warnings } from '../flow/warnings.ts';
+import { type CheckpointRule, checkpointFiles, type WriteCheckpoint } from '../state/checkpoint-files.ts';
 import type { ChunkFacts, Ending, Watcher } from './watcher.ts';
-
-/** So many steps, or seconds, whichever comes first. */
-export interface Every {
-  readonly steps?: number;
-  readonly seconds?: number;
-}
-
-/** When and where a fit writes checkpoints: `checkpoint` of `Trainer.fit`. */
-export interface CheckpointOptions {
-  /** The newest checkpoint. Those before it have their number before the extension: `run.1.safetensors`, `run.2.safetensors`. */
-  readonly file: string;
-  /** From one checkpoint to the next; there is one at the end of the run anyway. Default `{ seconds: 60 }`. */
-  readonly every?: Every;
-  /** How many there are, the newest among them. Default 1. */
-  readonly keep?: number;
-  /** Further pairs for the header of the files. */
-  readonly metadata?: Readonly<Record<string, string>>;
-}
-
-/** What is read of them. */
-export interface CheckpointRule {
-  readonly file: string;
-  readonly every: Every;
-  readonly keep: number;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
-/** From one checkpoint to the next, where nobody says. */
-export const SECONDS = 60;
-export const MOST_KEPT = 1000;
-
-export const every: Field<Every> = options<Every>()({
-  steps: whole({ min: 1 }).optional(),
-  seconds: number({ above: 0 }).optional(),
-}).map(
-  ({ steps, seconds }): Every =>
-    steps === undefined && seconds === undefined
-      ? { seconds: SECONDS }
-      : { ...(steps !== undefined && { steps }), ...(seconds !== undefined && { seconds }) },
-);
-export const kept: Field<number> = whole({ min: 1, max: MOST_KEPT });
-const rule = options<CheckpointOptions>()({
-  file: text,
-  every: every.default({ seconds: SECONDS }),
-  keep: kept.default(1),
-  metadata,
-});
-
-/** The name of a file, or that with how often it is written. */
-export const checkpoint: Field<string | CheckpointOptions, CheckpointRule> = either(
-  text.map((file): CheckpointRule => ({ file, every: { seconds: SECONDS }, keep: 1, metadata: {} })),
-  rule,
-) as Field<string | CheckpointOptions, CheckpointRule>;
-
-/** The files of `keep` checkpoints, the newest first. */
-export function checkpointFiles({ file, keep }: Pick<CheckpointRule, 'file' | 'keep'>): string[] {
-  const extension = extname(file);
-  const stem = join(dirname(file), basename(file, extension));
-  return [file, ...Array.from({ length: keep - 1 }, (_, i) => `${stem}.${i + 1}${extension}`)];
-}
 
 /** Give each checkpoint the name of the one before it; the newest keeps its own too, until it is replaced. So at any moment there is one under it. */
 async function moveOn(files: readonly string[]): Promise<void> {
@@ -98,9 +36,6 @@ async function exists(file: string): Promise<boolean> {
 function unlessMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
-
-/** Writes state that was copied to a file, and calls `ready` before that takes the place of another. */
-export type WriteCheckpoint = (file: string, ready?: () => Promise<void>) => Promise<void>;
 
 export class Checkpointing implements Watcher {
   readonly name = 'checkpoint';

@@ -1,9 +1,12 @@
 // early-stop.ts: the end of a run whose validation stops improving, and the best weights, which are the model's when the run has ended.
+
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
-import { after, type Wait } from '../loop/effect.ts';
-import type { Kept, Metrics, StopReason } from '../loop/progress.ts';
-import { type Host, unreadable, type Watcher } from './watcher.ts';
+import { after, type Wait } from '../flow/effect.ts';
+import type { Kept } from '../flow/kept.ts';
+import { unreadable } from '../flow/kept.ts';
+import type { Metrics, StopReason } from '../flow/progress.ts';
+import type { Host, Watcher } from './watcher.ts';
 
 export interface EarlyStop<K extends string = never> {
   /** Validations without improvement before the run ends. */

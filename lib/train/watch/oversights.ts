@@ -1,7 +1,7 @@
 // oversights.ts: what nobody may have meant of a run as a whole: the loss cannot move a parameter, no weight has changed, the gradient or a learning rate
 // was always 0, threads were fewer.
 import { whyLeftOut } from '../../optim/apply/report.ts';
-import type { Running } from '../loop/running.ts';
+import type { Running } from '../flow/running.ts';
 import type { Heard } from '../state/setup.ts';
 import type { Unreached } from '../step/step.ts';
 import type { Rates } from './rates.ts';

@@ -1,7 +1,7 @@
 // rates.ts: notices a learning rate that has become nothing beside what it was, a schedule of epochs that was given steps as a rule; and one that was
 // 0 all along.
 import type { ApplyGroup } from '../../optim/apply/apply.ts';
-import type { Warnings } from '../loop/warnings.ts';
+import type { Warnings } from '../flow/warnings.ts';
 
 /** Below this part of its largest value a rate moves no f32 weight any more that it moved before. */
 const NOTHING = 1e-12;

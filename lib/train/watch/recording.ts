@@ -4,8 +4,8 @@ import type { StepLog } from '../../history/log.ts';
 import { Recorder } from '../../history/write.ts';
 import type { Reports } from '../../optim/apply/report.ts';
 import { bool, either, type Field, options, text } from '../../options/index.ts';
-import type { Wait } from '../loop/effect.ts';
-import type { Running } from '../loop/running.ts';
+import type { Wait } from '../flow/effect.ts';
+import type { Running } from '../flow/running.ts';
 import type { Watcher } from './watcher.ts';
 
 /** What the record of a fit is written to: `record` of `Trainer.fit`. */

@@ -1,11 +1,14 @@
 // rollback.ts: a copy of a trainer's state, taken every so many steps, and the way back to it when a guard says so.
+
 import { GuardError } from '../../errors.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import { type Field, options, Place, whole } from '../../options/index.ts';
-import { after, type Wait } from '../loop/effect.ts';
-import type { Counters, Kept } from '../loop/progress.ts';
-import { type Host, unreadable, type Watcher } from './watcher.ts';
+import { after, type Wait } from '../flow/effect.ts';
+import type { Kept } from '../flow/kept.ts';
+import { unreadable } from '../flow/kept.ts';
+import type { Counters } from '../flow/progress.ts';
+import type { Host, Watcher } from './watcher.ts';
 
 /** When weights go back to earlier ones: `rollback` of a trainer. */
 export interface RollbackOptions {

@@ -1,7 +1,10 @@
 // tally.ts: sums over the steps of a run, and of the epoch that is under way, whichever runs it takes.
+
 import type { Report, Reports } from '../../optim/apply/report.ts';
-import type { EpochEnd, Kept, Metrics } from '../loop/progress.ts';
-import { type ChunkFacts, unreadable, type Watcher } from './watcher.ts';
+import type { Kept } from '../flow/kept.ts';
+import { unreadable } from '../flow/kept.ts';
+import type { EpochEnd, Metrics } from '../flow/progress.ts';
+import type { ChunkFacts, Watcher } from './watcher.ts';
 
 /** Of an epoch so far: the sum of its finite losses and their number, and counts of steps. */
 interface Part {

@@ -1,20 +1,16 @@
 // watcher.ts: the contract of whatever follows a run, and how those who follow one are called. The loop knows nobody by name: what each must know to
 // go on after a stop is kept for it, and is in every checkpoint.
-import { CheckpointError, OptionError } from '../../errors.ts';
+
+import { OptionError } from '../../errors.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import type { RunResult } from '../../native/addon.ts';
 import type { Reports } from '../../optim/apply/report.ts';
 import type { Chunk } from '../feed/feeder.ts';
-import { after, type Effect, inOrder, type Loop, type Wait } from '../loop/effect.ts';
-import type { EpochEnd, FitResult, Kept, Metrics, StopReason } from '../loop/progress.ts';
-import type { Access } from '../state/access.ts';
-import type { GuardEvent } from '../step/guarding.ts';
-
-/** Of a state that is none of its own, as in a file that somebody has changed. */
-export function unreadable(name: string): CheckpointError {
-  return new CheckpointError(`fit: what the checkpoint has of ${name} cannot be read`, { name });
-}
+import type { Access } from '../flow/access.ts';
+import { after, type Effect, inOrder, type Loop, type Wait } from '../flow/effect.ts';
+import type { Kept } from '../flow/kept.ts';
+import type { EpochEnd, FitResult, GuardEvent, Metrics, StopReason } from '../flow/progress.ts';
 
 /** How a run ended. */
 export type Ending =
@@ -235,27 +231,6 @@ export class Watchers {
     if (!this.#sync) this.#pending.push(settled);
     else this.#failure ??= { error: new OptionError(`fitSync: ${follower.where} gave a promise: what waits needs fit`) };
   }
-}
-
-/** What is kept of the watchers of a run, and of others: but not the weights of a run before it. */
-export function keptNow(before: ReadonlyMap<string, Kept>, watchers: Watchers): Map<string, Kept> {
-  const now = watchers.kept;
-  const others = [...withoutValues(before)].filter(([name]) => !now.has(name));
-  return new Map([...others, ...now]);
-}
-
-/** What holds for any weights. */
-export function withoutValues(kept: ReadonlyMap<string, Kept>): Map<string, Kept> {
-  return new Map([...kept].filter(([, { values }]) => !values));
-}
-
-/** By names: whether the values are those, to the bit. */
-export function sameValues(a: ReadonlyMap<string, Data>, b: ReadonlyMap<string, Data>): boolean {
-  const bytes = (x: Data): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
-  return [...a].every(([name, x]) => {
-    const y = b.get(name);
-    return y !== undefined && Buffer.compare(bytes(x), bytes(y)) === 0;
-  });
 }
 
 /** What watchers may do with a trainer's state, in a turn. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { clip, nn, ops, optim, rows, type Source, type Tensor, Trainer, type TrainerOptions } from '../../../lib/index.ts';
-import { Plateau } from '../../../lib/train/watch/plateau.ts';
+import { Plateau } from '../../../lib/train/state/plateau.ts';
 
 const VALUES = [1, -1, 1e-30, -1e-30, 1e30, -1e30];
 

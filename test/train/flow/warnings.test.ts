@@ -6,7 +6,7 @@ import type { Tensor } from '../../../lib/ir/graph.ts';
 import { crossEntropy } from '../../../lib/nn/loss/index.ts';
 import { add, cast, less, mul } from '../../../lib/ops/index.ts';
 import type { Batch } from '../../../lib/train/feed/source.ts';
-import { type TrainingWarning, Warnings } from '../../../lib/train/loop/warnings.ts';
+import { type TrainingWarning, Warnings } from '../../../lib/train/flow/warnings.ts';
 import * as guard from '../../../lib/train/step/guard.ts';
 import { l2 } from '../../../lib/train/step/regularize.ts';
 import { fails } from '../fails.ts';

@@ -10,10 +10,10 @@ import type { NativeBlock, RunRequest, RunResult } from '../../native/addon.ts';
 import { allocate, CompiledProgram, type Engine, target, withOurErrors } from '../../native/program.ts';
 import { checkRoom, type Purpose } from '../../native/room.ts';
 import { threadsFor } from '../../native/threads.ts';
-import { Interpreter, type InterpreterInit } from '../debug/interpreter.ts';
 import { type NdArray, ndarray } from '../feed/source.ts';
-import type { Effect } from '../loop/effect.ts';
-import { type Profile, profileOf } from '../loop/profile.ts';
+import type { Effect } from '../flow/effect.ts';
+import { type Profile, profileOf } from '../flow/profile.ts';
+import { Interpreter, type InterpreterInit } from './interpreter.ts';
 import type { Entry, Programs } from './programs.ts';
 import type { Store } from './store.ts';
 

@@ -1,13 +1,13 @@
-// fit.ts: the training loop, chunk by chunk; the same for `fit` and `fitSync` (see effect.ts). It knows steps, validations and epochs; whoever follows
+// loop.ts: the training loop, chunk by chunk; the same for `fit` and `fitSync` (see flow/effect.ts). It knows steps, validations and epochs; whoever follows
 // them (watch/) it does not know.
 import { AbortError } from '../../errors.ts';
 import type { Feeder } from '../feed/feeder.ts';
+import { type Loop, perform, waitFor } from '../flow/effect.ts';
+import type { StopReason } from '../flow/progress.ts';
+import type { Running } from '../flow/running.ts';
 import type { Watchers } from '../watch/watcher.ts';
 import type { Chunks } from './chunks.ts';
-import { type Loop, perform, waitFor } from './effect.ts';
 import type { Epochs } from './epochs.ts';
-import type { StopReason } from './progress.ts';
-import type { Running } from './running.ts';
 
 export function* fitLoop(running: Running, feeder: Feeder, chunks: Chunks, epochs: Epochs, watchers: Watchers): Loop<StopReason> {
   const { halt } = running;

@@ -1,15 +1,15 @@
 // evaluate.ts: loss and metrics of a model over a data set.
 import type { RunRequest, RunResult } from '../../native/addon.ts';
 import type { Source } from '../feed/source.ts';
-import type { Access } from '../state/access.ts';
-import { type Compiled, EVALUATE, runOf, type Session } from '../state/session.ts';
+import type { Access } from '../flow/access.ts';
+import { type Loop, perform } from '../flow/effect.ts';
+import type { Halt } from '../flow/halt.ts';
+import type { Metrics } from '../flow/progress.ts';
 import { Gathering, type TracedMetric } from '../step/measure.ts';
-import { type Loop, perform } from './effect.ts';
-import type { Halt } from './halt.ts';
 import { located, rowsFrom } from './located.ts';
 import { Pace } from './pace.ts';
 import { tellPrints } from './prints.ts';
-import type { Metrics } from './progress.ts';
+import { type Compiled, EVALUATE, runOf, type Session } from './session.ts';
 
 // Steps of one run, and bytes of their reports: bounds the memory of both and of index rows.
 const MOST_STEPS = 256;

@@ -1,8 +1,9 @@
 // running.ts: a run that is on: where it stands, how long it is to be, and how it is asked to end.
 import type { RunResult } from '../../native/addon.ts';
-import type { Watchers } from '../watch/watcher.ts';
+import type { Wait } from './effect.ts';
 import type { Halt } from './halt.ts';
-import type { Counters, Course } from './progress.ts';
+import type { Kept } from './kept.ts';
+import type { Counters, Course, GuardEvent } from './progress.ts';
 import type { Warnings } from './warnings.ts';
 
 /** What a run is to be: how long, from where it began. */
@@ -15,6 +16,14 @@ export interface Plan {
   readonly blocks: boolean;
   /** It goes on with one that was interrupted. */
   readonly resumed: boolean;
+}
+
+/** Those who follow a run. */
+export interface Company {
+  readonly kept: ReadonlyMap<string, Kept>;
+  /** What they were told is where it shall be. */
+  flush(): Wait;
+  tell(what: 'guard', event: GuardEvent): Wait;
 }
 
 /** Where a run is, and what keys what it draws. */
@@ -31,7 +40,7 @@ export class Running implements Place {
   counters: Counters;
   course: Course;
   /** Who follows it, once they have taken up what was kept of them. */
-  watchers: Watchers | null = null;
+  watchers: Company | null = null;
   readonly #plan: Plan;
 
   constructor(plan: Plan, halt: Halt, warnings: Warnings, { seed, counters, course }: Place) {

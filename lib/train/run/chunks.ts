@@ -6,14 +6,14 @@ import { STATUS } from '../../native/program.ts';
 import type { Apply } from '../../optim/apply/apply.ts';
 import { Reports } from '../../optim/apply/report.ts';
 import { batchesOf, type Chunk } from '../feed/feeder.ts';
+import { type Loop, perform } from '../flow/effect.ts';
+import type { Running } from '../flow/running.ts';
+import { located } from '../programs/located.ts';
+import type { Pace } from '../programs/pace.ts';
+import { tellPrints } from '../programs/prints.ts';
+import { type Compiled, runOf, type Session } from '../programs/session.ts';
 import type { Current } from '../state/current.ts';
-import { type Compiled, runOf, type Session } from '../state/session.ts';
 import type { Ran, Watchers } from '../watch/watcher.ts';
-import { type Loop, perform } from './effect.ts';
-import { located } from './located.ts';
-import type { Pace } from './pace.ts';
-import { tellPrints } from './prints.ts';
-import type { Running } from './running.ts';
 
 export class Chunks {
   readonly #session: Session<Apply>;

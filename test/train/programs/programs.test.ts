@@ -2,8 +2,8 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { type Arrays, type FitOptions, loss, nn, optim, Trainer, windows } from '../../../lib/index.ts';
 import { inputsOf } from '../../../lib/train/feed/inputs.ts';
-import { driveSync } from '../../../lib/train/loop/effect.ts';
-import { type Entry, Programs } from '../../../lib/train/state/programs.ts';
+import { driveSync } from '../../../lib/train/flow/effect.ts';
+import { type Entry, Programs } from '../../../lib/train/programs/programs.ts';
 import { Setup } from '../../../lib/train/state/setup.ts';
 import { hashOf } from '../../golden/runs/models.ts';
 import { classifier, points } from '../models.ts';

@@ -1,6 +1,6 @@
 // prints.ts: what `ops.print` has told a program to tell, when a run is over.
 import { sizeOf } from '../../ir/op.ts';
-import type { Compiled } from '../state/session.ts';
+import type { Compiled } from './session.ts';
 
 /**
  * Tell the prints of the first `steps` rows of a report, step by step.

@@ -1,7 +1,7 @@
 // access.ts: who may use a trainer when: its own calls take turns, and other trainers of the same values wait until they are done.
 import { BusyError, DisposedError } from '../../errors.ts';
 import { holdAll, type Memory } from '../../nn/module/values.ts';
-import type { Effect, Wait } from '../loop/effect.ts';
+import type { Effect, Wait } from './effect.ts';
 import { Turns } from './turns.ts';
 
 export class Access {

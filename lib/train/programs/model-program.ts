@@ -7,8 +7,8 @@ import { bindParameters, type Module, namesOf, Parameter } from '../../nn/module
 import { valuesOf } from '../../nn/module/values.ts';
 import { packBatches } from '../feed/feeder.ts';
 import type { NdArray } from '../feed/source.ts';
-import { drive, type Loop, perform } from '../loop/effect.ts';
-import { tellPrints } from '../loop/prints.ts';
+import { drive, type Loop, perform } from '../flow/effect.ts';
+import { tellPrints } from './prints.ts';
 import { Programs } from './programs.ts';
 import { type Compiled, Copied, EVALUATE, runOf, Session } from './session.ts';
 import { Store } from './store.ts';

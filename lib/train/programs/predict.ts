@@ -5,14 +5,15 @@ import { bytesOf, type Data, sizeOf, type TensorType } from '../../ir/op.ts';
 import type { RunResult } from '../../native/addon.ts';
 import type { Purpose } from '../../native/room.ts';
 import { packBatches } from '../feed/feeder.ts';
+import type { Inputs } from '../feed/inputs.ts';
 import type { NdArray, Tensors } from '../feed/source.ts';
 import { rowsOfBatch, rowTypes, type StreamBatch, traceRows } from '../feed/stream.ts';
-import type { Programs } from '../state/programs.ts';
-import { type Compiled, Copied, EVALUATE, runOf, Session, type SessionOptions } from '../state/session.ts';
-import { allocate, type Store } from '../state/store.ts';
-import { type Loop, perform } from './effect.ts';
+import { type Loop, perform } from '../flow/effect.ts';
 import { located, rowsFrom } from './located.ts';
 import { tellPrints } from './prints.ts';
+import type { Programs } from './programs.ts';
+import { type Compiled, Copied, EVALUATE, runOf, Session, type SessionOptions } from './session.ts';
+import { allocate, type Store } from './store.ts';
 
 // Feed or report bytes of one run: many small batches go in one call, large ones do not pile up.
 const MOST_BYTES = 16 << 20;
@@ -20,12 +21,6 @@ const MOST_BYTES = 16 << 20;
 const MOST_KNOWN = 1000;
 
 const PREDICTED: Purpose = { what: 'predict: what is predicted', advice: 'Fewer rows at a time take less' };
-
-/** What is to be predicted of; whether somebody has said the shape of an array. */
-export interface Inputs {
-  readonly arrays: StreamBatch;
-  readonly shaped: boolean;
-}
 
 /** A kind of inputs: so many rows of these types. */
 interface Kind {

@@ -1,7 +1,7 @@
 // progress.ts: where a training run stands, and what it ends with.
 import type { Data } from '../../ir/op.ts';
-import type { Report } from '../../optim/apply/report.ts';
-import type { GuardEvent } from '../step/guarding.ts';
+import type { GuardAction, Report } from '../../optim/apply/report.ts';
+import type { Kept } from './kept.ts';
 import type { Profile } from './profile.ts';
 import type { TrainingWarning } from './warnings.ts';
 
@@ -26,16 +26,6 @@ export const START: Counters = { attempt: 0, step: 0, epoch: 0, batch: 0, skips:
  */
 export function inBatchesOf(counters: Counters, before: number, now: number): Counters {
   return before === now ? counters : { ...counters, batch: Math.floor((counters.batch * before) / now) };
-}
-
-/** What is kept of a watcher (watch/) from a run to the next one, and in checkpoints. */
-export interface Kept {
-  /** What its state means: one with another key begins afresh. */
-  readonly key: string;
-  /** JSON. */
-  readonly state: unknown;
-  /** Values of the trainer's states, by their names in files, in sets. */
-  readonly values?: Readonly<Record<string, ReadonlyMap<string, Data>>>;
 }
 
 /** Where a trainer stands beside its counters, and what followed its runs. */
@@ -66,6 +56,20 @@ export interface EpochEnd<K extends string = never> {
   readonly clipped: number;
   readonly skipped: number;
   readonly validation: Metrics<K> | null;
+}
+
+/** What a guard found, and did about it. */
+export interface GuardEvent {
+  /** `guard.loss` and so on. */
+  readonly guard: string;
+  readonly action: GuardAction;
+  /** The parameter or module; `loss`, or `model`. */
+  readonly name: string;
+  /** What was measured; of outputs in a step of several micro-batches the mean over those where it was wrong; null where the step was not reported (`rollback`, `stop`). */
+  readonly value: number | null;
+  /** Counters before the step. */
+  readonly attempt: number;
+  readonly step: number;
 }
 
 /**

@@ -4,7 +4,6 @@ import { sizeOf } from '../../ir/op.ts';
 import type { RunResult } from '../../native/addon.ts';
 import { indicesOf } from '../../ops/reduce/describe.ts';
 import type { DrawnBatch } from '../feed/feeder.ts';
-import { placeOf } from './culprit.ts';
 
 /**
  * The error of a run: an IndexError says the array and the row, if there is one only that it can be.
@@ -49,4 +48,10 @@ function* matches({ arrays, rows, of }: DrawnBatch, { position, value }: Wrong):
     const place = indicesOf(at, shape);
     yield { array, place, text: `${array}: ${value} at ${placeOf(place)}${of}` };
   }
+}
+
+/** Of an element, in words. */
+export function placeOf([row, ...rest]: readonly number[]): string {
+  if (rest.length === 0) return `row ${row}`;
+  return rest.length === 1 ? `row ${row}, column ${rest[0]}` : `row ${row}, element [${rest}]`;
 }

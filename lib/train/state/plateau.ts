@@ -2,8 +2,6 @@
 // of the trainer, and so part of every checkpoint.
 import type { State } from '../../ir/graph.ts';
 import { choice, type Field, number, options, Place, text, whole } from '../../options/index.ts';
-import type { Metrics } from '../loop/progress.ts';
-import type { Watcher } from './watcher.ts';
 
 /** When the learning rate falls: `plateau` of a trainer. */
 export interface PlateauOptions<K extends string = never> {
@@ -99,9 +97,4 @@ export class Plateau {
     const least = thresholdMode === 'rel' ? best * (1 + sign * Math.sign(best) * threshold) : best + sign * threshold;
     return sign * (value - least) > 0;
   }
-}
-
-/** Follows the validations of a run. Its numbers are a state of the trainer, which checkpoints have anyway. */
-export function plateauWatcher(see: (metrics: Metrics<string>) => void): Watcher {
-  return { name: 'plateau', validation: see };
 }

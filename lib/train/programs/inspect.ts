@@ -10,10 +10,10 @@ import { describe, describedBy, type TensorStatistics } from '../../ops/reduce/d
 import { suggestion } from '../../options/index.ts';
 import { table } from '../../text/format.ts';
 import type { Source, Tensors } from '../feed/source.ts';
-import { type Loop, perform } from '../loop/effect.ts';
-import { tellPrints } from '../loop/prints.ts';
-import { type Compiled, EVALUATE, runOf } from '../state/session.ts';
+import { type Loop, perform } from '../flow/effect.ts';
 import { type Objective, traceLoss } from '../step/step.ts';
+import { tellPrints } from './prints.ts';
+import { type Compiled, EVALUATE, runOf } from './session.ts';
 
 /** A tensor and, where the loss depends on it by a path that has gradients, the gradient. */
 export interface InspectedTensor extends TensorStatistics {

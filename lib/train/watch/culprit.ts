@@ -6,8 +6,9 @@ import { indicesOf } from '../../ops/reduce/describe.ts';
 import type { Report, Reports } from '../../optim/apply/report.ts';
 import { batchesOf, type Chunk, type DrawnBatch } from '../feed/feeder.ts';
 import type { NdArray } from '../feed/source.ts';
-import { type Effect, type Loop, perform } from './effect.ts';
-import type { Running } from './running.ts';
+import { type Effect, type Loop, perform } from '../flow/effect.ts';
+import type { Running } from '../flow/running.ts';
+import { placeOf } from '../programs/located.ts';
 
 export interface Culprit {
   readonly kind: 'input' | 'weight' | 'gradient';
@@ -60,11 +61,6 @@ function firstBad({ data, shape }: NdArray, rows: Int32Array | null): { value: n
     }
   }
   return null;
-}
-
-export function placeOf([row, ...rest]: readonly number[]): string {
-  if (rest.length === 0) return `row ${row}`;
-  return rest.length === 1 ? `row ${row}, column ${rest[0]}` : `row ${row}, element [${rest}]`;
 }
 
 // A threshold that comes from fewer steps is hardly one.

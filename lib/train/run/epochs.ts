@@ -1,11 +1,12 @@
 // epochs.ts: what a run measures on its way, and how its epochs end.
+
+import { after, type Loop, perform, type Wait, waitFor } from '../flow/effect.ts';
+import type { Metrics } from '../flow/progress.ts';
+import type { Running } from '../flow/running.ts';
+import type { Evaluation } from '../programs/evaluate.ts';
 import type { Current } from '../state/current.ts';
 import type { Tally } from '../watch/tally.ts';
 import type { Watchers } from '../watch/watcher.ts';
-import { after, type Loop, perform, type Wait, waitFor } from './effect.ts';
-import type { Evaluation } from './evaluate.ts';
-import type { Metrics } from './progress.ts';
-import type { Running } from './running.ts';
 
 export class Epochs {
   readonly #current: Current;

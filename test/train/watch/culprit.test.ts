@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { clip, GuardError, guard, loss, NonFiniteError, nn, ops, optim, Trainer, windows } from '../../../lib/index.ts';
 import type { Source } from '../../../lib/train/feed/source.ts';
 import { rows } from '../../../lib/train/feed/source.ts';
-import type { TrainingWarning } from '../../../lib/train/loop/warnings.ts';
+import type { TrainingWarning } from '../../../lib/train/flow/warnings.ts';
 import { fails } from '../fails.ts';
 import { classifier, points, regression, stream } from '../models.ts';
 

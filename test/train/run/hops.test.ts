@@ -1,13 +1,13 @@
 // hops.test.ts: how many functions a reader follows from `trainer.fit` to the program that runs the steps.
 import { afterEach, expect, it, vi } from 'vitest';
-import { loss, nn, optim, Trainer } from '../../lib/index.ts';
-import { BoundProgram } from '../../lib/native/program.ts';
+import { loss, nn, optim, Trainer } from '../../../lib/index.ts';
+import { BoundProgram } from '../../../lib/native/program.ts';
 
 /** The stacks on the way: where the loop is handed to what performs it, where it asks for the last effect, and where that runs the program. */
 const seen: { driven: string[]; asked: string[]; run: string[] } = { driven: [], asked: [], run: [] };
 
-vi.mock('../../lib/train/loop/effect.ts', async (original) => {
-  const real = await original<typeof import('../../lib/train/loop/effect.ts')>();
+vi.mock('../../../lib/train/flow/effect.ts', async (original) => {
+  const real = await original<typeof import('../../../lib/train/flow/effect.ts')>();
   return {
     ...real,
     drive(loop: Parameters<typeof real.drive>[0]) {
@@ -73,6 +73,6 @@ it.each([
     ];
     // And the last hop, into the program.
     expect(way.length + 1, way.join(' > ')).toBeLessThanOrEqual(5);
-    expect(way).toContain('train/loop/fit.ts fitLoop');
+    expect(way).toContain('train/run/loop.ts fitLoop');
   }
 });

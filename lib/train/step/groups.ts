@@ -1,0 +1,58 @@
+// groups.ts: which optimizer updates which parameters.
+import { OptionError } from '../../errors.ts';
+import { type Module, matchParameters, type Parameter } from '../../nn/module/module.ts';
+import type { ApplyGroup } from '../../optim/apply/apply.ts';
+import { checkSparse } from '../../optim/apply/lookups.ts';
+import type { Optimizer } from '../../optim/optimizer.ts';
+import { show } from '../../options/index.ts';
+import type { TrainerOptions } from '../options.ts';
+
+/**
+ * Trained parameters by group: the rules' first, in their order, then the rest; of each those first that have been trained for longest. None if
+ * nothing is trained.
+ * @param since the first step of parameters that were not trained from the beginning
+ */
+export function groupParameters<M extends Module>(
+  { model, groups = [], optimizer }: TrainerOptions<M, string>,
+  since: ReadonlyMap<Parameter, number>,
+): ApplyGroup[] {
+  const left = new Set(model.parameters().filter((p) => p.requiresGrad));
+  const taken = new Set<Parameter>();
+  const made: ApplyGroup[] = [];
+  const add = (params: readonly Parameter[], optimizer: Optimizer): void => {
+    const steps = new Set(params.map((p) => since.get(p) ?? 0));
+    for (const step of [...steps].sort((a, b) => a - b)) {
+      made.push({ params: params.filter((p) => (since.get(p) ?? 0) === step), optimizer, since: step });
+    }
+  };
+  for (const rule of groups) {
+    const matched = matchParameters('Trainer: groups', model, rule.match);
+    if (matched.every((p) => taken.has(p))) {
+      const text = `Trainer: groups: groups before have all that ${show(rule.match)} matches: put the narrower group first`;
+      throw new OptionError(text, { option: 'groups', match: rule.match });
+    }
+    for (const p of matched) taken.add(p);
+    add(
+      matched.filter((p) => left.delete(p)),
+      rule.optimizer,
+    );
+  }
+  add([...left], optimizer);
+  return made;
+}
+
+/** @throws OptionError if a table that is to be updated by rows cannot be */
+export function checkSparseTables(groups: readonly ApplyGroup[], accumulate: number, penalized: Iterable<string>): void {
+  const names = new Set(penalized);
+  for (const { params, optimizer } of groups) {
+    for (const { name, sparse } of params) {
+      if (!sparse) continue;
+      checkSparse(name, optimizer);
+      const other = accumulate > 1 ? 'accumulate' : names.has(name) ? 'regularize' : null;
+      if (other === null) continue;
+      throw new OptionError(
+        `${name}: sparse updates do not go with option ${other}, which gives every row of a table a gradient`,
+      );
+    }
+  }
+}
