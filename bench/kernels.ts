@@ -1,7 +1,7 @@
 // kernels.ts: the cases of the kernels suite: one operation each, in sizes of the workloads, and larger than every cache.
 import type { StreamKind } from '../lib/cli/bench/probe.ts';
 import { Graph, type Node, type Tensor } from '../lib/ir/graph.ts';
-import type { Data, DType, OpDef } from '../lib/ir/op.ts';
+import type { Data, DType } from '../lib/ir/op.ts';
 import * as stage from '../lib/ops/gradient/stage.ts';
 import { MAX_POOL_GRAD } from '../lib/ops/image/max-pool.ts';
 import * as ops from '../lib/ops/index.ts';
@@ -10,9 +10,7 @@ import { CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from '../lib/ops/product/conv.t
 import { RNN_GRAD } from '../lib/ops/recurrent/rnn.ts';
 import { SOFTMAX_CROSS_ENTROPY_GRAD } from '../lib/ops/reduce/cross-entropy.ts';
 import { SCATTER_ROWS } from '../lib/ops/rows/scatter-rows.ts';
-import { ADAM_VARIANT, UPDATE_ADAM } from '../lib/ops/rules/adam.ts';
-import { SGD_VARIANT, UPDATE_SGD } from '../lib/ops/rules/sgd.ts';
-import type { UpdateAttrs } from '../lib/ops/update/update.ts';
+import { UPDATES } from '../lib/optim/list.ts';
 import { noise, uniform } from '../test/golden/runs/recipe.ts';
 
 /** How an input is filled: floats evenly over [low, high), integers from 0 to below `high`, or with the values given. */
@@ -40,13 +38,14 @@ const LARGE = 1024 * 1024;
 
 /** An update scaled by a clip, as in a step with a global norm. */
 function updateCase(
-  op: OpDef<UpdateAttrs>,
-  variant: number,
-  slots: number,
-  hyper: readonly number[],
+  name: string,
+  variant: string,
+  row: Readonly<Record<string, number>>,
   sizes: readonly number[],
   repeat: number,
 ): KernelCase {
+  const op = UPDATES.find((op) => op.name === name)!;
+  const hyper = op.hyper.map((name) => row[name]!);
   return {
     stream: 'axpy',
     repeat,
@@ -56,7 +55,7 @@ function updateCase(
       const { params } = update(op, variant, {
         params: each({}),
         grads: each({ low: -0.5 }),
-        slots: Array.from({ length: slots }, () => each({ low: 0.25 })),
+        slots: op.slots[variant]!.map(() => each({ low: 0.25 })),
         hyper: input([hyper.length], { dtype: 'f64', values: hyper }),
         stages: [stage.scale(input([], { dtype: 'f64', values: [0.5] }))],
         measure: false,
@@ -65,10 +64,19 @@ function updateCase(
     },
   };
 }
-const adamw = (sizes: readonly number[], repeat = 1): KernelCase =>
-  updateCase(UPDATE_ADAM, ADAM_VARIANT.adamw, 2, [1e-6, 0.1, 0.999, 0.001, 1, 1e-8, 1 - 1e-8], sizes, repeat);
+const ADAMW = {
+  stepSize: 1e-6,
+  oneMinusBeta1: 0.1,
+  beta2: 0.999,
+  oneMinusBeta2: 0.001,
+  inverseRoot: 1,
+  eps: 1e-8,
+  decay: 1 - 1e-8,
+};
+const MOMENTUM = { lr: 1e-6, weightDecay: 0, momentum: 0.9, oneMinusDampening: 1, first: 0 };
+const adamw = (sizes: readonly number[], repeat = 1): KernelCase => updateCase('update_adam', 'adamw', ADAMW, sizes, repeat);
 const momentum = (sizes: readonly number[], repeat = 1): KernelCase =>
-  updateCase(UPDATE_SGD, SGD_VARIANT.momentum, 1, [1e-6, 0, 0.9, 1, 0], sizes, repeat);
+  updateCase('update_sgd', 'momentum', MOMENTUM, sizes, repeat);
 
 const norm = (sizes: number[]): KernelCase => {
   const build = (input: Input): Tensor => {

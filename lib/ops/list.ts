@@ -33,7 +33,6 @@ import { EMBEDDING_BAG, EMBEDDING_BAG_GRAD } from './rows/embedding-bag.ts';
 import { GATHERS } from './rows/gather.ts';
 import { SCATTER_ROWS } from './rows/scatter-rows.ts';
 import { LOOKUP_ROWS, PUT_ROWS, TAKE_ROWS } from './rows/sparse-rows.ts';
-import { UPDATES } from './rules/index.ts';
 import { CONCAT } from './shape/concat.ts';
 import { BROADCAST_TO, RESHAPE, TRANSPOSE } from './shape/shape.ts';
 import { PAD, SLICE } from './shape/slice.ts';
@@ -120,7 +119,6 @@ export const OPS: readonly OpDef<any>[] = [
   PROJECT,
   PRUNE_MAGNITUDE,
   PRUNE_ROWS,
-  ...UPDATES,
   ACCUMULATE,
   HEAD,
   CARRY,

@@ -1,4 +1,4 @@
-// index.ts: the optimizers. Adding one: a file, and a line here and in list.ts.
+// index.ts: the optimizers. Adding one: a file of rules/, and a line here.
 
 export type { PerStep } from '../options/index.ts';
 export type { FinishingOptions } from './apply/finishing.ts';

@@ -1,42 +1,29 @@
-// list.ts: every optimizer by its name, for configurations and for tests that enumerate them.
-
+// list.ts: every optimizer by its name, for configurations and for tests that enumerate them; and their updates, with which all ops are
+// complete. Both follow from what index.ts exports.
+import type { OpDef } from '../ir/op.ts';
+import { OPS } from '../ops/list.ts';
+import { type UpdateOp, updates } from '../ops/update/update.ts';
+import { signatures } from '../options/index.ts';
+import * as optim from './index.ts';
 import type { Optimizer } from './optimizer.ts';
-import { acclip } from './rules/acclip.ts';
-import { adadelta } from './rules/adadelta.ts';
-import { adafactor } from './rules/adafactor.ts';
-import { adagrad } from './rules/adagrad.ts';
-import { adam, adamw } from './rules/adam.ts';
-import { adamax } from './rules/adamax.ts';
-import { adopt } from './rules/adopt.ts';
-import { lamb } from './rules/lamb.ts';
-import { lars } from './rules/lars.ts';
-import { lion } from './rules/lion.ts';
-import { muon } from './rules/muon.ts';
-import { nadam } from './rules/nadam.ts';
-import { radam } from './rules/radam.ts';
-import { rmsprop } from './rules/rmsprop.ts';
-import { sgd } from './rules/sgd.ts';
-import { spam } from './rules/spam.ts';
-import { stableAdamw } from './rules/stable-adamw.ts';
+
+/** Those that need no more than options, of which none is required. */
+function optimizers(): Readonly<Record<string, (options: object) => Optimizer>> {
+  const found = Object.entries(optim).filter(([name, f]) => {
+    const given = signatures.get(`optim.${name}`);
+    if (typeof f !== 'function' || !given?.options) return false;
+    return [given.positional, given.options].every((fields) => Object.values(fields).every((field) => !field.required));
+  });
+  // Each way of loading modules lists what they export in an order of its own.
+  return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1))) as Record<string, (options: object) => Optimizer>;
+}
 
 /** Each takes its options, of which none is required. */
-export const OPTIMIZERS: Readonly<Record<string, (options: object) => Optimizer>> = {
-  acclip,
-  adadelta,
-  adafactor,
-  adagrad,
-  adam,
-  adamax,
-  adamw,
-  adopt,
-  lamb,
-  lars,
-  lion,
-  muon,
-  nadam,
-  radam,
-  rmsprop,
-  sgd,
-  spam,
-  stableAdamw,
-};
+export const OPTIMIZERS: Readonly<Record<string, (options: object) => Optimizer>> = optimizers();
+
+/** Every update. */
+export const UPDATES: readonly UpdateOp[] = updates();
+
+/** Every op there is. */
+// biome-ignore lint/suspicious/noExplicitAny: each has attributes of its own
+export const ALL_OPS: readonly OpDef<any>[] = [...OPS, ...UPDATES];

@@ -1,12 +1,11 @@
 // optimizer.ts: the contract of an optimizer: its slots, and the nodes that update a group of parameters.
 import { printed } from '../errors/inspect.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
-import { type OpDef, sizeOf, type TensorType } from '../ir/op.ts';
+import { sizeOf, type TensorType } from '../ir/op.ts';
 import { div } from '../ops/elementwise/elementwise.ts';
 import type { Stage } from '../ops/gradient/stage.ts';
-import { DESCEND_VARIANT, UPDATE_DESCEND, UPDATE_EMA } from '../ops/rules/index.ts';
 import type { Finish } from '../ops/update/finish.ts';
-import { hyperCount, type Measuring, type StageSums, type UpdateAttrs, type Updated, update } from '../ops/update/update.ts';
+import { type Measuring, type StageSums, type UpdateOp, type UpdateOperands, update } from '../ops/update/update.ts';
 import { fn, options, optionsOnly, type PerStep, Place, text } from '../options/index.ts';
 import { fuse } from './apply/build.ts';
 import { epsilon, rate } from './fields.ts';
@@ -163,77 +162,69 @@ function optimizer(spec: OptimizerSpec): Optimizer {
   return printed(made, () => `Optimizer ${made.name}`);
 }
 
-export interface SinglePassSpec extends Pick<OptimizerSpec, 'name' | 'eps' | 'limit' | 'lr' | 'rowwise'> {
+export interface SinglePassSpec<H extends string, V extends string>
+  extends Pick<OptimizerSpec, 'name' | 'eps' | 'limit' | 'lr' | 'rowwise'> {
   // `rowwise`: default true.
   /** The update op and which of its variants. */
-  readonly op: OpDef<UpdateAttrs>;
-  readonly variant: number;
-  readonly slots: readonly (string | { readonly name: string; readonly init: number })[];
-  /** Writes the hyper-parameters of a step, in the order the op reads them; in f64, rounded once where they are used. */
+  readonly op: UpdateOp<H, V>;
+  readonly variant: NoInfer<V>;
+  /** First values of slots, by name. Default 0. */
+  readonly init?: Readonly<Record<string, number>>;
+  /** Writes the hyper-parameters of a step, where `at` of the op says; in f64, rounded once where they are used. */
   readonly hyper: HyperFill;
 }
 
-/** An optimizer that is one op, whose slots all have the shape of their parameter. */
-export function makeOptimizer(spec: SinglePassSpec): Optimizer {
-  const { op, variant, hyper, slots, ...rest } = spec;
+/** An optimizer that is one op. */
+export function makeOptimizer<H extends string, V extends string>(spec: SinglePassSpec<H, V>): Optimizer {
+  const { op, variant, hyper, init = {}, ...rest } = spec;
   return defineOptimizer({
     rowwise: true,
     ...rest,
-    slots: (param) => slots.map((slot) => ({ ...(typeof slot === 'string' ? { name: slot } : slot), type: param })),
-    build(group) {
-      const row = group.column('', hyperCount(op), hyper);
-      const updated = update(op, variant, { ...group, slots: turned(group.slots), hyper: row });
-      return { params: updated.params, slots: turned(updated.slots), measured: measuredOf(updated) };
-    },
+    slots: (param) => slotsLike(op, variant, param, init),
+    build: (group) => pass(op, variant, group, hyper),
   });
 }
 
-/** Slots per parameter as parameters per slot, and back. */
-export function turned(lists: readonly (readonly Tensor[])[]): Tensor[][] {
-  return (lists[0] ?? []).map((_, k) => lists.map((list) => list[k]!));
+/** The slots of an update, which all have the shape of their parameter. */
+export function slotsLike<H extends string, V extends string>(
+  op: UpdateOp<H, V>,
+  variant: NoInfer<V>,
+  type: TensorType,
+  init: Readonly<Record<string, number>> = {},
+): Slot[] {
+  return op.slots[variant].map((name) => ({ name, type, ...(init[name] === undefined ? {} : { init: init[name] }) }));
 }
 
-export function measuredOf({ measured }: Updated): StageSums[] {
-  return measured ? [measured] : [];
+/** What an update makes of a group. */
+export interface Pass extends Required<GroupUpdate> {
+  /** f64 [n] each: the sums of squares over each tensor that the rule makes. */
+  readonly sums: readonly Tensor[];
+}
+
+/**
+ * One update of a group.
+ * @param hyper writes its hyper-parameters
+ * @param given in place of what the group has
+ */
+export function pass<H extends string, V extends string>(
+  op: UpdateOp<H, V>,
+  variant: NoInfer<V>,
+  group: GroupContext,
+  hyper: HyperFill,
+  given: Partial<Pick<UpdateOperands, 'each' | 'finish'>> = {},
+): Pass {
+  const row = group.column('', op.hyper.length, hyper);
+  const { params, slots, sums, measured } = update(op, variant, { ...group, slots: turned(group.slots), hyper: row, ...given });
+  return { params, slots: turned(slots), sums, measured: measured ? [measured] : [] };
+}
+
+/** Slots per parameter as parameters per slot, and back. */
+function turned(lists: readonly (readonly Tensor[])[]): Tensor[][] {
+  return (lists[0] ?? []).map((_, k) => lists.map((list) => list[k]!));
 }
 
 /** f64 [n] divided by the number of elements of each tensor. */
 export function perElement(xs: readonly Tensor[], sums: Tensor): Tensor {
   const counts = Float64Array.from(xs, (x) => Math.max(1, sizeOf(x.shape)));
   return div(sums, sums.graph.constant(counts, [xs.length], 'f64'));
-}
-
-/**
- * p - lr * by * direction for each tensor; decoupled weight decay goes with lr * by (`scaled`) or with lr alone (`fixed`).
- * @param fill writes lr and the weight decay
- */
-export function descend(
-  group: GroupContext,
-  directions: readonly Tensor[],
-  by: Tensor,
-  decay: keyof typeof DESCEND_VARIANT,
-  fill: HyperFill,
-): readonly Tensor[] {
-  const { params, finish } = group;
-  return update(UPDATE_DESCEND, DESCEND_VARIANT[decay], {
-    params,
-    finish,
-    grads: directions,
-    slots: [],
-    hyper: group.column('descend', 2, fill),
-    each: by,
-    stages: [],
-    measure: false,
-  }).params;
-}
-
-/** `values` enter running means of their own shapes: guarded, and in place where the means are states. */
-export function average(
-  means: readonly Tensor[],
-  values: readonly Tensor[],
-  weight: Tensor,
-  finish: Finish | null = null,
-): readonly Tensor[] {
-  return update(UPDATE_EMA, 0, { params: means, grads: values, slots: [], hyper: weight, stages: [], measure: false, finish })
-    .params;
 }

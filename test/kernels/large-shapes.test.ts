@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { Graph } from '../../lib/ir/graph.ts';
 import { f32, f64, i32, type Sample, type TensorType } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
-import { OPS } from '../../lib/ops/list.ts';
+import { ALL_OPS } from '../../lib/optim/list.ts';
 import { TEAMS } from '../kit.ts';
 import { fillSample } from '../run-graph.ts';
 import { runNode, sameBits } from '../run-node.ts';
@@ -100,7 +100,7 @@ test.each(CASES.map(([op, ins, attrs, fill]) => ({ op, ins, attrs, fill })))(
   ({ op: name, ins, attrs, fill }) => {
     const graph = new Graph('train');
     // biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
-    const op = OPS.find((o) => o.name === name)! as any;
+    const op = ALL_OPS.find((o) => o.name === name)! as any;
     const node = graph.add(
       op,
       ins.map((type, i) => graph.input(`x${i}`, type, 'feed')),

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import type { Node } from '../../lib/ir/graph.ts';
 import { type Data, type OpDef, type RefArray, sizeOf } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
-import { OPS } from '../../lib/ops/list.ts';
+import { ALL_OPS } from '../../lib/optim/list.ts';
 import { allocate } from '../interpret.ts';
 import { TEAMS } from '../kit.ts';
 import { KINDS_OF_BITS, runTeams, sameNumbers, unwritten } from '../run-node.ts';
@@ -18,8 +18,8 @@ import { setUp } from '../shapes/set-up.ts';
 type AnyOp = OpDef<any>;
 
 test('every op has a generator, and every kernel an op', () => {
-  expect(OPS.map((op) => op.name).filter((name) => !GENERATORS[name])).toEqual([]);
-  const kernels = new Set(OPS.map((op) => op.kernel ?? op.name));
+  expect(ALL_OPS.map((op) => op.name).filter((name) => !GENERATORS[name])).toEqual([]);
+  const kernels = new Set(ALL_OPS.map((op) => op.kernel ?? op.name));
   // Made by the compiler, and those that no step has.
   const others = addon().kernels.filter((name) => !kernels.has(name) && !name.startsWith('probe_'));
   expect(others).toEqual(['skip_if']);
@@ -29,7 +29,7 @@ const SEED = 5n;
 const ATTEMPT = 3;
 const RUNS = process.env.GRADCLIP_RUNS;
 
-const cases = OPS.filter((op: AnyOp) => !op.alias).map((op: AnyOp) => ({ name: op.name, op }));
+const cases = ALL_OPS.filter((op: AnyOp) => !op.alias).map((op: AnyOp) => ({ name: op.name, op }));
 test.each(cases)('$name', ({ op }) => {
   // All of `map` is one kernel; a product cuts its work in more ways than any other.
   const runs = RUNS ? Number(RUNS) : op.map ? 1 : op.name === 'matmul' ? 60 : 12;

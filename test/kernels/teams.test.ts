@@ -5,7 +5,7 @@ import { loss, nn, ops, optim, Trainer } from '../../lib/index.ts';
 import { Graph } from '../../lib/ir/graph.ts';
 import type { OpDef } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
-import { OPS } from '../../lib/ops/list.ts';
+import { ALL_OPS } from '../../lib/optim/list.ts';
 import { TEAMS } from '../kit.ts';
 import { fillSample } from '../run-graph.ts';
 import { runNode, sameBits } from '../run-node.ts';
@@ -52,7 +52,7 @@ test('a small network: layers of 512, 64, 48 and 10', () => {
 test('every kernel on teams far larger than the machine', () => {
   let count = 0;
   // biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
-  for (const op of OPS as readonly OpDef<any>[]) {
+  for (const op of ALL_OPS as readonly OpDef<any>[]) {
     if (op.effect || !addon().kernels.includes(op.kernel ?? op.name)) continue;
     for (const [i, sample] of op.samples().entries()) {
       const graph = new Graph('train');

@@ -1,26 +1,29 @@
 // update.test.ts: the update kernels against hand-made cases: stages, tiny scales, what is measured, bits. Against their ref: ops.test.ts.
 import { expect, test } from 'vitest';
 import { Graph } from '../../lib/ir/graph.ts';
-import type { Data, OpDef } from '../../lib/ir/op.ts';
+import type { Data } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
 import type { Stage } from '../../lib/ops/gradient/stage.ts';
 import * as stage from '../../lib/ops/gradient/stage.ts';
 import { update } from '../../lib/ops/list.ts';
-import { ADAM_VARIANT, UPDATE_ADAM } from '../../lib/ops/rules/adam.ts';
-import { SGD_VARIANT, UPDATE_SGD } from '../../lib/ops/rules/sgd.ts';
-import type { Measuring, UpdateAttrs } from '../../lib/ops/update/update.ts';
+import type { Measuring, UpdateOp } from '../../lib/ops/update/update.ts';
+import { UPDATES } from '../../lib/optim/list.ts';
 import { SOME_TEAMS } from '../kit.ts';
 import { runNode } from '../run-node.ts';
 
 const ISAS = addon().isas;
+const updateNamed = (name: string): UpdateOp => UPDATES.find((op) => op.name === name)!;
+const SGD = updateNamed('update_sgd');
+const ADAM = updateNamed('update_adam');
 
 interface Case {
-  readonly op?: OpDef<UpdateAttrs>;
-  readonly variant?: number;
+  readonly op?: UpdateOp;
+  readonly variant?: string;
   readonly p: readonly Float32Array[];
   readonly g: readonly Float32Array[];
   readonly slots?: readonly (readonly Float32Array[])[];
-  readonly hyper: readonly number[];
+  /** Those that are not named are 0. */
+  readonly hyper: Readonly<Record<string, number>>;
   readonly stages?: (g: Graph) => readonly Stage[];
   readonly measure?: Measuring;
   readonly threads?: number;
@@ -38,12 +41,13 @@ function step(c: Case): { p: Float32Array[]; slots: Float32Array[]; measured: nu
   const params = inputs('p', c.p);
   const grads = inputs('g', c.g);
   const slots = (c.slots ?? []).map((s, k) => inputs(`s${k}_`, s));
-  const hyper = graph.input('hyper', { dtype: 'f64', shape: [c.hyper.length] }, 'step');
-  values.push(Float64Array.from(c.hyper));
+  const op = c.op ?? SGD;
+  const hyper = graph.input('hyper', { dtype: 'f64', shape: [op.hyper.length] }, 'step');
+  values.push(Float64Array.from(op.hyper, (name) => c.hyper[name] ?? 0));
   const stages = c.stages?.(graph) ?? [];
   const measure = c.measure ?? false;
   const operands = { params, grads, slots, hyper, stages, measure };
-  const { node } = update(c.op ?? UPDATE_SGD, c.variant ?? 0, operands).params[0]!;
+  const { node } = update(op, c.variant ?? 'plain', operands).params[0]!;
   for (const t of node.ins.slice(values.length)) values.push((t.node.attrs as { data: Data }).data);
   const outs = runNode(node, values, { threads: c.threads ?? 1, ...(c.isa && { isa: c.isa }) });
   const numbers = measure === 'all' ? 3 : measure === 'after' ? 2 : 0;
@@ -56,7 +60,7 @@ function step(c: Case): { p: Float32Array[]; slots: Float32Array[]; measured: nu
 }
 /** The gradient as the optimizer sees it: SGD with lr -1 from 0. */
 const seen = (g: Float32Array, stages: (g: Graph) => readonly Stage[], isa?: string): Float32Array =>
-  step({ p: [new Float32Array(g.length)], g: [g], hyper: [-1, 0, 0, 1, 0], stages, ...(isa && { isa }) }).p[0]!;
+  step({ p: [new Float32Array(g.length)], g: [g], hyper: { lr: -1 }, stages, ...(isa && { isa }) }).p[0]!;
 const scale =
   (by: number) =>
   (g: Graph): Stage[] => [stage.scale(g.scalar(by, 'f64'))];
@@ -114,7 +118,7 @@ test('scales per tensor reach their tensors, from the offset of the group on', (
   const zerosOf = sizes.map((n) => new Float32Array(n));
   const each = (graph: Graph): Stage[] => [stage.scale(graph.constant(by, [5], 'f64'))];
   for (const threads of [1, ...SOME_TEAMS]) {
-    const { p } = step({ p: zerosOf, g, hyper: [-1, 0, 0, 1, 0], stages: each, threads });
+    const { p } = step({ p: zerosOf, g, hyper: { lr: -1 }, stages: each, threads });
     p.forEach((x, t) => {
       expect(x).toEqual(new Float32Array(sizes[t]!).fill(2 * by[t]!));
     });
@@ -131,7 +135,7 @@ test('what is measured: sums of squares before and after, and the elements chang
       const { measured } = step({
         p: [g, g.slice(0, 7)],
         g: [g, g.slice(0, 7)],
-        hyper: [0, 0, 0, 1, 0],
+        hyper: {},
         stages: limit,
         measure: 'all',
         isa,
@@ -146,25 +150,26 @@ test('what is measured: sums of squares before and after, and the elements chang
     }
   }
   const nan = Float32Array.from([NaN, 1, 50]);
-  expect(step({ p: [nan], g: [nan], hyper: [0, 0, 0, 1, 0], stages: limit, measure: 'all' }).measured[1]).toBe(1);
+  expect(step({ p: [nan], g: [nan], hyper: {}, stages: limit, measure: 'all' }).measured[1]).toBe(1);
 });
 
 test('the first momentum step takes the gradient as it is, later ones damp it', () => {
   const p = [Float32Array.from([1])];
   const g = [Float32Array.from([2])];
   const slots = [[Float32Array.from([10])]];
-  const run = (variant: number, first: number) => step({ p, g, slots, variant, hyper: [0.5, 0, 0.5, 0.75, first] });
-  expect([run(SGD_VARIANT.momentum, 1).slots[0]![0], run(SGD_VARIANT.momentum, 1).p[0]![0]]).toEqual([2, 0]);
-  expect([run(SGD_VARIANT.momentum, 0).slots[0]![0], run(SGD_VARIANT.momentum, 0).p[0]![0]]).toEqual([6.5, -2.25]);
-  expect([run(SGD_VARIANT.nesterov, 0).slots[0]![0], run(SGD_VARIANT.nesterov, 0).p[0]![0]]).toEqual([6.5, 1 - 0.5 * 5.25]);
+  const run = (variant: string, first: number) =>
+    step({ p, g, slots, variant, hyper: { lr: 0.5, momentum: 0.5, oneMinusDampening: 0.75, first } });
+  expect([run('momentum', 1).slots[0]![0], run('momentum', 1).p[0]![0]]).toEqual([2, 0]);
+  expect([run('momentum', 0).slots[0]![0], run('momentum', 0).p[0]![0]]).toEqual([6.5, -2.25]);
+  expect([run('nesterov', 0).slots[0]![0], run('nesterov', 0).p[0]![0]]).toEqual([6.5, 1 - 0.5 * 5.25]);
 });
 
 test('beta1 = 0 makes the first moment the gradient, exactly', () => {
   const g = [grads];
   const zero = [new Float32Array(grads.length).fill(0.1)];
-  const hyper = [1e-3, 1, 0.999, 1e-3, 1, 1e-8, 0];
+  const hyper = { stepSize: 1e-3, oneMinusBeta1: 1, beta2: 0.999, oneMinusBeta2: 1e-3, inverseRoot: 1, eps: 1e-8 };
   for (const isa of ISAS) {
-    const { slots } = step({ op: UPDATE_ADAM, variant: ADAM_VARIANT.adam, p: zero, g, slots: [zero, zero], hyper, isa });
+    const { slots } = step({ op: ADAM, variant: 'adam', p: zero, g, slots: [zero, zero], hyper, isa });
     expect(slots[0]).toEqual(grads);
   }
 });
@@ -180,7 +185,8 @@ test('a cheap stage alone, which the loop itself does, gives the bits of the sam
   };
   for (const isa of ISAS) {
     for (const [name, make] of Object.entries(cheap)) {
-      const run = (stages: () => Stage[]) => step({ p: [g], g: [g], hyper: [0.1, 0.5, 0, 1, 0], stages, measure: 'after', isa });
+      const run = (stages: () => Stage[]) =>
+        step({ p: [g], g: [g], hyper: { lr: 0.1, weightDecay: 0.5 }, stages, measure: 'after', isa });
       const alone = run(() => [make()]);
       const among = run(() => [make(), stage.scale(1)]);
       expect(alone.p, `${name} on ${isa}`).toEqual(among.p);

@@ -8,7 +8,7 @@ import type { Instr } from '../../lib/compile/program.ts';
 import { Graph } from '../../lib/ir/graph.ts';
 import { addon, type NativeProgram } from '../../lib/native/addon.ts';
 import { encode } from '../../lib/native/program.ts';
-import { OPS } from '../../lib/ops/list.ts';
+import { ALL_OPS } from '../../lib/optim/list.ts';
 import { mapIndex } from '../run-node.ts';
 
 type Call = Pick<Instr, 'kernel' | 'ints' | 'floats'> & { readonly outs: number; readonly ins: number };
@@ -16,7 +16,7 @@ type Call = Pick<Instr, 'kernel' | 'ints' | 'floats'> & { readonly outs: number;
 // One of every sample of every op that has a kernel of its own.
 function calls(): Map<string, Call[]> {
   const list = new Map<string, Call[]>();
-  for (const op of OPS) {
+  for (const op of ALL_OPS) {
     const kernel = op.kernel ?? op.name;
     if (op.map || op.alias || !addon().kernels.includes(kernel)) continue;
     for (const sample of op.samples()) {

@@ -7,7 +7,7 @@ import { Graph } from '../../lib/ir/graph.ts';
 import { bytesOf, type TensorType } from '../../lib/ir/op.ts';
 import { addon, type ProgramSpec } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram, encode } from '../../lib/native/program.ts';
-import { OPS } from '../../lib/ops/list.ts';
+import { ALL_OPS } from '../../lib/optim/list.ts';
 import { mapIndex } from '../run-node.ts';
 import { add, arena, block, constant, copy, feed, place, program, report, skipIf, step } from './kit.ts';
 
@@ -214,7 +214,7 @@ function seeds(): Program[] {
       copy(report(0, 64), block(0, 64, 64), { serial: true }),
     ]),
   ];
-  for (const op of OPS) {
+  for (const op of ALL_OPS) {
     const kernel = op.kernel ?? op.name;
     if (op.map || op.alias || !addon().kernels.includes(kernel)) continue;
     for (const sample of op.samples()) {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { Node } from '../../lib/ir/graph.ts';
 import type { Data, OpDef } from '../../lib/ir/op.ts';
-import { OPS } from '../../lib/ops/list.ts';
+import { ALL_OPS } from '../../lib/optim/list.ts';
 import { fillSample } from '../run-graph.ts';
 import { runTeams } from '../run-node.ts';
 import { Draw } from '../shapes/draw.ts';
@@ -28,7 +28,7 @@ export function kernelHashes(isa: string, shapes: number): Hashes {
       hashes[`${name} on ${threads} threads`] = [before, outs.map(hashOf).join(' ')];
     });
   };
-  for (const op of OPS.filter((op: AnyOp) => !op.alias) as AnyOp[]) {
+  for (const op of ALL_OPS.filter((op: AnyOp) => !op.alias) as AnyOp[]) {
     for (const [i, sample] of op.samples().entries())
       add(`${op.name}, sample ${i}`, nodeOf(op, sample), fillSample(sample, 7), []);
     const drawn = fc.gen().map((next) => {

@@ -1,7 +1,7 @@
 // updates.ts: cases of what optimizers do to all parameters at once, and of what goes from one micro-batch to the next.
 import { f32, f64, i32, type Sample, type TensorType, u8 } from '../../lib/ir/op.ts';
-import { UPDATES } from '../../lib/ops/rules/index.ts';
 import type { Measuring, UpdateAttrs } from '../../lib/ops/update/update.ts';
+import { UPDATES } from '../../lib/optim/list.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
 import { staging, tensors } from './lists.ts';
 

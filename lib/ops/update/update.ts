@@ -1,4 +1,4 @@
-// update.ts: the builder of optimizer updates: one op per family of optimizers, of which rules/ holds the records. Kernel: update.h.
+// update.ts: the builder of optimizer updates: one op per family of optimizers, whose rule stands beside them (optim/rules). Kernel: update.h.
 import { DTypeError, GraphError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor } from '../../ir/graph.ts';
 import {
@@ -51,11 +51,11 @@ export interface UpdateAttrs {
 }
 
 /** What is particular to one optimizer. */
-export interface UpdateRule<H extends string = string> {
+export interface UpdateRule<H extends string = string, V extends string = string> {
   readonly name: string;
-  /** Number of slots of each variant; all have the shape of their parameter. */
-  readonly slots: readonly number[];
-  /** What the row of hyper-parameters holds, in order. */
+  /** Variants in the order of the kernel's, and the slots of each, named as in PyTorch's state_dict; all have the shape of their parameter. */
+  readonly slots: Readonly<Record<V, readonly string[]>>;
+  /** What the row of hyper-parameters holds, named and in order as in the kernel (HYPER). */
   readonly hyper: readonly H[];
   /** Rows of hyper-parameters that tests try: flags set and not set, limits that bite. */
   readonly rows: readonly Readonly<Record<H, number>>[];
@@ -68,7 +68,7 @@ export interface UpdateRule<H extends string = string> {
   readonly tolerance?: number;
   /** One element: changes `slots` and returns the new parameter. `each` is the tensor's number, `squared` takes what the sums are of. */
   step(
-    variant: number,
+    variant: NoInfer<V>,
     p: number,
     g: number,
     slots: number[],
@@ -78,32 +78,45 @@ export interface UpdateRule<H extends string = string> {
   ): number;
 }
 
-const rules = new WeakMap<object, UpdateRule>();
+/** The record of an update, and what its optimizer names of it. */
+export interface UpdateOp<H extends string = string, V extends string = string> extends OpDef<UpdateAttrs> {
+  readonly slots: UpdateRule<H, V>['slots'];
+  readonly hyper: readonly H[];
+  /** Where in the row of hyper-parameters each is: `out[at.lr] = lr`. */
+  readonly at: Readonly<Record<H, number>>;
+}
+
+const made = new Set<UpdateOp>();
+
+/** Every update whose optimizer has been imported, by name: all of them are in optim/list.ts. */
+export function updates(): readonly UpdateOp[] {
+  return [...made].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
 
 /** Is it the update of an optimizer, whichever? */
 export function isUpdate(node: Node): node is Node<UpdateAttrs> {
-  return rules.has(node.op);
-}
-
-/** How many hyper-parameters an update reads. */
-export function hyperCount(op: OpDef<UpdateAttrs>): number {
-  return rules.get(op)!.hyper.length;
+  return made.has(node.op as UpdateOp);
 }
 
 /** The record of an update: parameters, gradients, each slot of all parameters, hyper-parameters, operands of the stages. */
-export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<UpdateAttrs> {
+export function updateOp<const H extends string, const V extends string>(rule: UpdateRule<H, V>): UpdateOp<H, V> {
   const op = rule.name;
   const { each = false, sums = 0 } = rule;
+  const variants = Object.keys(rule.slots) as V[];
+  const counts = variants.map((variant) => rule.slots[variant].length);
+  const slotsOf = ({ variant }: UpdateAttrs): number => counts[variant] as number;
   /** Inputs before the operands of the stages. */
-  const fixed = ({ variant, count }: UpdateAttrs): number => count * (2 + rule.slots[variant]!) + 1 + Number(each);
-  const slotsOf = ({ variant }: UpdateAttrs): number => rule.slots[variant] as number;
+  const fixed = (attrs: UpdateAttrs): number => attrs.count * (2 + slotsOf(attrs)) + 1 + Number(each);
   const pairs = new WeakMap<Node<UpdateAttrs>, [number, number][]>();
-  const made: OpDef<UpdateAttrs> = {
+  const record: UpdateOp<H, V> = {
     name: op,
+    slots: rule.slots,
+    hyper: rule.hyper,
+    at: Object.fromEntries(rule.hyper.map((name, i) => [name, i])) as Record<H, number>,
     skippable: true,
     infer(ins, attrs) {
       const { count, stages, measure, sparse, finish } = attrs;
-      const slots = rule.slots[attrs.variant];
+      const slots = counts[attrs.variant];
       if (slots === undefined) throw new GraphError(`${op}: there is no variant ${attrs.variant}`);
       const arrays = count * (2 + slots);
       const first = fixed(attrs);
@@ -160,7 +173,7 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
     },
     ref(outs, ins, node, context) {
       const { variant, count, stages, measure, finish } = node.attrs;
-      const slots = slotsOf(node.attrs);
+      const [slots, name] = [slotsOf(node.attrs), variants[variant] as V];
       const row = ins[count * (2 + slots)] as RefArray;
       const hyper = Object.fromEntries(rule.hyper.map((name, i) => [name, row[i]])) as Record<H, number>;
       const numbers = ins[count * (2 + slots) + 1] as RefArray;
@@ -176,7 +189,7 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
         const { values } = applyStages(stages, operands, t, g, context);
         values.forEach((v, i) => {
           const s = Array.from({ length: slots }, (_, k) => (ins[(2 + k) * count + t] as RefArray)[i] as number);
-          (outs[t] as RefArray)[i] = rule.step(variant, p[i] as number, v, s, hyper, each ? numbers[t]! : Number.NaN, squared);
+          (outs[t] as RefArray)[i] = rule.step(name, p[i] as number, v, s, hyper, each ? numbers[t]! : Number.NaN, squared);
           for (const [k, out] of summed.entries()) out[t]! += squareOf(squared[k]!);
           for (const [k, x] of s.entries()) (outs[(1 + k) * count + t] as RefArray)[i] = x;
           before += squareOf(g[i] as number);
@@ -188,10 +201,10 @@ export function updateOp<const H extends string>(rule: UpdateRule<H>): OpDef<Upd
       const found = [after, changed, before].slice(0, measuredCount(measure));
       for (const [k, x] of found.entries()) (outs[outs.length - found.length + k] as RefArray)[0] = x;
     },
-    samples: () => rule.slots.flatMap((slots, variant) => samples(rule, variant, slots)),
+    samples: () => counts.flatMap((slots, variant) => samples(rule, variant, slots)),
   };
-  rules.set(made, rule as UpdateRule);
-  return made;
+  made.add(record as unknown as UpdateOp);
+  return record;
 }
 
 /** Where the second output of scatterRows is among the inputs. */
@@ -216,7 +229,11 @@ function spread(values: RefArray, at: RefArray, size: number): Float64Array {
   return dense;
 }
 
-function samples<H extends string>(rule: UpdateRule<H>, variant: number, slots: number): Sample<UpdateAttrs>[] {
+function samples<H extends string, V extends string>(
+  rule: UpdateRule<H, V>,
+  variant: number,
+  slots: number,
+): Sample<UpdateAttrs>[] {
   const rows = rule.rows.map((row) => rule.hyper.map((name) => row[name]));
   let made = 0;
   const sample = (
@@ -286,7 +303,7 @@ export interface UpdateOperands {
   readonly grads: readonly Tensor[];
   /** Per slot, one tensor per parameter. */
   readonly slots: readonly (readonly Tensor[])[];
-  /** f64, as the rule says. */
+  /** f64, as the rule names them. */
   readonly hyper: Tensor;
   /** f64 [n]: a number of each tensor, for a rule that reads one. */
   readonly each?: Tensor;
@@ -311,7 +328,7 @@ export interface Updated {
 }
 
 /** Update the parameters of a group in one pass. */
-export function update(op: OpDef<UpdateAttrs>, variant: number, x: UpdateOperands): Updated {
+export function update<H extends string, V extends string>(op: UpdateOp<H, V>, of: NoInfer<V>, x: UpdateOperands): Updated {
   const count = x.params.length;
   const { attrs: stages, ins } = splitStages(x.hyper.graph, x.stages);
   const finish = x.finish ? splitFinish(x.hyper.graph, x.finish) : null;
@@ -325,6 +342,7 @@ export function update(op: OpDef<UpdateAttrs>, variant: number, x: UpdateOperand
     ...(finish?.ins ?? []),
   ];
   const sparse = x.grads.map(() => false);
+  const variant = Object.keys(op.slots).indexOf(of);
   const attrs = { variant, count, stages, measure: x.measure, sparse, ...(finish && { finish: finish.attrs }) };
   const { outs } = x.hyper.graph.add(op, operands, attrs);
   const end = outs.length - measuredCount(x.measure);

@@ -5,11 +5,11 @@ import { Tensor } from '../../ir/graph.ts';
 import { DTYPE_BYTES, sameType, type TensorType, typeName } from '../../ir/op.ts';
 import { cast, clamp, where } from '../../ops/elementwise/elementwise.ts';
 import { staged } from '../../ops/gradient/staged.ts';
-import { UPDATE_EMA } from '../../ops/rules/index.ts';
 import type { Finish } from '../../ops/update/finish.ts';
 import { type StageSums, update } from '../../ops/update/update.ts';
 import { custom, type Field, number, Place, show } from '../../options/index.ts';
 import type { GroupContext, GroupUpdate, HyperFill, Optimizer, Slot } from '../optimizer.ts';
+import { EMA } from './average.ts';
 
 /** Functions that read gradients through the stages of their group, measure, and finish what they write. */
 const fused = new WeakSet<Optimizer['build']>();
@@ -92,7 +92,7 @@ export function clippedGradients({ graph, params, grads, stages, measure }: Grou
   if (!measure) return { grads: stages.length > 0 ? staged(graph, grads, stages) : grads, measured: [] };
   // A mean of which the gradient makes up all: an update, since those measure.
   const hyper = graph.constant(Float64Array.of(1), [1], 'f64');
-  const made = update(UPDATE_EMA, 0, { params, grads, slots: [], hyper, stages, measure });
+  const made = update(EMA, 'ema', { params, grads, slots: [], hyper, stages, measure });
   return { grads: made.params, measured: made.measured ? [made.measured] : [] };
 }
 

@@ -19,7 +19,8 @@ export class StepColumns {
   /** A new f64 input of the graph with values of its own in each step. @throws GraphError for a name that is taken */
   of(name: string, shape: readonly number[], fill: FillColumn): Tensor {
     if (this.#columns.some((c) => c.name === name)) throw new GraphError(`column ${name}: made twice`, { name });
-    this.#columns.push({ name, fill, room: new Float64Array(sizeOf(shape)) });
+    // What `fill` leaves out is seen at once.
+    this.#columns.push({ name, fill, room: new Float64Array(sizeOf(shape)).fill(Number.NaN) });
     return this.#graph.input(name, { dtype: 'f64', shape }, 'step');
   }
 

@@ -1,5 +1,6 @@
 // acclip.ts: ACClip (Zhang et al. 2020, "Why are adaptive methods good for attention models?").
-import { ACCLIP_VARIANT, UPDATE_ACCLIP } from '../../ops/rules/index.ts';
+import { pow } from '../../math/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { number, options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { betas, decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
@@ -30,6 +31,27 @@ const readAcclip = optionsOnly(
   }),
 );
 
+/** ACClip. Variants: alpha is 2, or any number. `decay` is the factor 1 - lr * weight decay. Kernel: rules/acclip.h. */
+const ACCLIP = updateOp({
+  name: 'update_acclip',
+  slots: { squares: ['exp_avg', 'exp_avg_pow'], powers: ['exp_avg', 'exp_avg_pow'] },
+  hyper: ['lr', 'oneMinusBeta1', 'beta2', 'oneMinusBeta2', 'eps', 'alpha', 'inverseAlpha', 'decay'],
+  rows: [
+    { lr: 0.1, oneMinusBeta1: 0.1, beta2: 0.9, oneMinusBeta2: 0.1, eps: 0.01, alpha: 2, inverseAlpha: 0.5, decay: 0.8 },
+    { lr: 0.2, oneMinusBeta1: 0.6, beta2: 0.5, oneMinusBeta2: 0.5, eps: 0.1, alpha: 2, inverseAlpha: 0.5, decay: 1 },
+  ],
+  flops: 20,
+  step(variant, p, g, slots, h) {
+    const [alpha, inverse] = variant === 'squares' ? [2, 0.5] : [h.alpha, h.inverseAlpha];
+    const m = slots[0]! + h.oneMinusBeta1 * (g - slots[0]!);
+    const power = h.beta2 * slots[1]! + h.oneMinusBeta2 * pow(Math.abs(g), alpha);
+    slots[0] = m;
+    slots[1] = power;
+    return p * h.decay - h.lr * Math.min(pow(power, inverse) / (Math.abs(m) + h.eps), 1) * m;
+  },
+});
+const { at } = ACCLIP;
+
 /**
  * ACClip: momentum whose elements are clipped to what such elements have been. Slots `exp_avg` and `exp_avg_pow`.
  * @throws OptionError
@@ -41,20 +63,19 @@ export function acclip(options: ACClipOptions = {}): Optimizer {
   return makeOptimizer({
     rowwise: false,
     name: 'optim.acclip',
-    op: UPDATE_ACCLIP,
-    variant: alpha === 2 ? ACCLIP_VARIANT.squares : ACCLIP_VARIANT.powers,
-    slots: ['exp_avg', 'exp_avg_pow'],
+    op: ACCLIP,
+    variant: alpha === 2 ? 'squares' : 'powers',
     limit: SQUARES,
     lr,
     hyper(_, lr, out) {
-      out[0] = lr;
-      out[1] = 1 - beta1;
-      out[2] = beta2;
-      out[3] = 1 - beta2;
-      out[4] = eps;
-      out[5] = alpha;
-      out[6] = 1 / alpha;
-      out[7] = 1 - lr * weightDecay;
+      out[at.lr] = lr;
+      out[at.oneMinusBeta1] = 1 - beta1;
+      out[at.beta2] = beta2;
+      out[at.oneMinusBeta2] = 1 - beta2;
+      out[at.eps] = eps;
+      out[at.alpha] = alpha;
+      out[at.inverseAlpha] = 1 / alpha;
+      out[at.decay] = 1 - lr * weightDecay;
     },
   });
 }

@@ -1,5 +1,5 @@
 // adadelta.ts: Adadelta (Zeiler 2012).
-import { UPDATE_ADADELTA } from '../../ops/rules/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { number, options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
@@ -27,6 +27,27 @@ const readAdadelta = optionsOnly(
   }),
 );
 
+/** Slots: the mean of squares of the gradients, and of the steps. Kernel: rules/adadelta.h. */
+const ADADELTA = updateOp({
+  name: 'update_adadelta',
+  slots: { adadelta: ['square_avg', 'acc_delta'] },
+  hyper: ['lr', 'rho', 'oneMinusRho', 'eps', 'decay'],
+  rows: [
+    { lr: 0.5, rho: 0.9, oneMinusRho: 0.1, eps: 0.01, decay: 0.3 },
+    { lr: 1, rho: 0.5, oneMinusRho: 0.5, eps: 0.1, decay: 0 },
+  ],
+  flops: 16,
+  step(_, p, gradient, slots, h) {
+    const g = gradient + h.decay * p;
+    const v = h.rho * slots[0]! + h.oneMinusRho * g * g;
+    const delta = (Math.sqrt(slots[1]! + h.eps) / Math.sqrt(v + h.eps)) * g;
+    slots[0] = v;
+    slots[1] = h.rho * slots[1]! + h.oneMinusRho * delta * delta;
+    return p - h.lr * delta;
+  },
+});
+const { at } = ADADELTA;
+
 /**
  * Adadelta (Zeiler 2012): steps as large as earlier ones, by running means of squares. Slots `square_avg` and
  * `acc_delta`.
@@ -37,17 +58,16 @@ export function adadelta(options: AdadeltaOptions = {}): Optimizer {
   const { lr, rho, eps, weightDecay } = readAdadelta(arguments);
   return makeOptimizer({
     name: 'optim.adadelta',
-    op: UPDATE_ADADELTA,
-    variant: 0,
-    slots: ['square_avg', 'acc_delta'],
+    op: ADADELTA,
+    variant: 'adadelta',
     limit: SQUARES,
     lr,
     hyper(_, lr, out) {
-      out[0] = lr;
-      out[1] = rho;
-      out[2] = 1 - rho;
-      out[3] = eps;
-      out[4] = weightDecay;
+      out[at.lr] = lr;
+      out[at.rho] = rho;
+      out[at.oneMinusRho] = 1 - rho;
+      out[at.eps] = eps;
+      out[at.decay] = weightDecay;
     },
   });
 }

@@ -9,10 +9,12 @@ import { mean } from '../../ops/reduce/reduce.ts';
 import { reshape } from '../../ops/shape/shape.ts';
 import { slice } from '../../ops/shape/slice.ts';
 import { number, options, optionsOnly, type PerStep, pair } from '../../options/index.ts';
+import { average } from '../apply/average.ts';
 import { clippedGradients } from '../apply/build.ts';
+import { descend } from '../apply/descend.ts';
 import { bound, decay, divisor, rate } from '../fields.ts';
 import { LARGEST, SQUARES } from '../limits.ts';
-import { average, defineOptimizer, descend, type Optimizer, perElement, type Slot } from '../optimizer.ts';
+import { defineOptimizer, type Optimizer, perElement, type Slot } from '../optimizer.ts';
 
 /** Options of `optim.adafactor`. */
 export interface AdafactorOptions {
@@ -65,10 +67,14 @@ export function adafactor(options: AdafactorOptions = {}): Optimizer {
       const directions = grads.map((g, t) => directionOf(g, slots[t]!, eps[0]));
       const rms = (xs: readonly Tensor[]): Tensor => sqrt(perElement(xs, statistic(xs, { kind: 'sumSquares' }).each));
       const by = div(maximum(rms(group.params), eps[1]), maximum(div(rms(directions), clip), 1));
-      const params = descend(group, directions, by, 'fixed', (step, lr, out) => {
-        out[0] = Math.min(lr, 1 / Math.sqrt(step + 1));
-        // The factor 1 - out[0] * out[1] of p is to be 1 - lr * weightDecay.
-        out[1] = out[0] === 0 ? 0 : (lr * weightDecay) / out[0];
+      const relative = (step: number, lr: number): number => Math.min(lr, 1 / Math.sqrt(step + 1));
+      const params = descend(group, directions, by, 'fixed', {
+        lr: relative,
+        // Of which the factor 1 - relative * this of p is 1 - lr * weightDecay.
+        weightDecay(step, lr) {
+          const own = relative(step, lr);
+          return own === 0 ? 0 : (lr * weightDecay) / own;
+        },
       });
       return { params, slots, measured };
     },

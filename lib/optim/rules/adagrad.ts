@@ -1,5 +1,5 @@
 // adagrad.ts: Adagrad (Duchi, Hazan and Singer 2011).
-import { UPDATE_ADAGRAD } from '../../ops/rules/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { number, options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { decay, epsilon, rate } from '../fields.ts';
 import { LARGEST, SQUARES } from '../limits.ts';
@@ -30,6 +30,24 @@ const readAdagrad = optionsOnly(
   }),
 );
 
+/** Its slot is the sum of the squares of all gradients. Kernel: rules/adagrad.h. */
+const ADAGRAD = updateOp({
+  name: 'update_adagrad',
+  slots: { adagrad: ['sum'] },
+  hyper: ['lr', 'eps', 'decay'],
+  rows: [
+    { lr: 0.1, eps: 0.01, decay: 0.3 },
+    { lr: 0.2, eps: 0.1, decay: 0 },
+  ],
+  flops: 8,
+  step(_, p, gradient, slots, h) {
+    const g = gradient + h.decay * p;
+    slots[0]! += g * g;
+    return p - (h.lr * g) / (Math.sqrt(slots[0]!) + h.eps);
+  },
+});
+const { at } = ADAGRAD;
+
 /**
  * Adagrad (Duchi et al. 2011): divides by the root of the sum of all squares. Slot `sum`.
  * @throws OptionError
@@ -39,16 +57,16 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
   const { lr, lrDecay, eps, weightDecay, initialAccumulatorValue } = readAdagrad(arguments);
   return makeOptimizer({
     name: 'optim.adagrad',
-    op: UPDATE_ADAGRAD,
-    variant: 0,
-    slots: [{ name: 'sum', init: initialAccumulatorValue }],
+    op: ADAGRAD,
+    variant: 'adagrad',
+    init: { sum: initialAccumulatorValue },
     eps,
     limit: SQUARES,
     lr,
     hyper(step, lr, out) {
-      out[0] = lr / (1 + step * lrDecay);
-      out[1] = eps;
-      out[2] = weightDecay;
+      out[at.lr] = lr / (1 + step * lrDecay);
+      out[at.eps] = eps;
+      out[at.decay] = weightDecay;
     },
   });
 }

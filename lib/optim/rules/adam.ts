@@ -1,6 +1,6 @@
 // adam.ts: Adam (Kingma and Ba 2014) and AdamW (Loshchilov and Hutter 2017), with AMSGrad (Reddi, Kale and Kumar 2018).
 import { pow } from '../../math/index.ts';
-import { ADAM_VARIANT, UPDATE_ADAM } from '../../ops/rules/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { bool, options, optionsOnly, type PerStep, pair, perStep } from '../../options/index.ts';
 import { decay, epsilon, momentum, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
@@ -35,6 +35,42 @@ const readAdam = optionsOnly('optim.adam', fieldsOf(0));
 const readAdamw = optionsOnly('optim.adamw', fieldsOf(1e-2));
 
 /**
+ * Variants: weight decay as a term of the gradient, or decoupled, where `decay` is the factor 1 - lr * weight decay; each without and with
+ * AMSGrad. Kernel: rules/adam.h.
+ */
+const ADAM = updateOp({
+  name: 'update_adam',
+  slots: {
+    adam: ['exp_avg', 'exp_avg_sq'],
+    adamw: ['exp_avg', 'exp_avg_sq'],
+    adamAmsgrad: ['exp_avg', 'exp_avg_sq', 'max_exp_avg_sq'],
+    adamwAmsgrad: ['exp_avg', 'exp_avg_sq', 'max_exp_avg_sq'],
+  },
+  hyper: ['stepSize', 'oneMinusBeta1', 'beta2', 'oneMinusBeta2', 'inverseRoot', 'eps', 'decay'],
+  rows: [
+    { stepSize: 0.1, oneMinusBeta1: 0.1, beta2: 0.9, oneMinusBeta2: 0.1, inverseRoot: 1.5, eps: 0.01, decay: 0.8 },
+    { stepSize: 0.2, oneMinusBeta1: 0.6, beta2: 0.5, oneMinusBeta2: 0.5, inverseRoot: 1, eps: 0.1, decay: 0 },
+  ],
+  flops: 14,
+  step(variant, parameter, gradient, slots, h) {
+    const decoupled = variant === 'adamw' || variant === 'adamwAmsgrad';
+    const g = decoupled ? gradient : gradient + h.decay * parameter;
+    const p = decoupled ? parameter * h.decay : parameter;
+    const m = slots[0]! + h.oneMinusBeta1 * (g - slots[0]!);
+    const v = h.beta2 * slots[1]! + h.oneMinusBeta2 * g * g;
+    slots[0] = m;
+    slots[1] = v;
+    let largest = v;
+    if (slots.length > 2) {
+      largest = Math.max(slots[2]!, v);
+      slots[2] = largest;
+    }
+    return p - (h.stepSize * m) / (Math.sqrt(largest) * h.inverseRoot + h.eps);
+  },
+});
+const { at } = ADAM;
+
+/**
  * Adam (Kingma and Ba 2014): a running mean of gradients over the root of one of squares. Slots `exp_avg`,
  * `exp_avg_sq`, with AMSGrad `max_exp_avg_sq`.
  * @throws OptionError
@@ -57,26 +93,25 @@ export function adamw(options: AdamOptions = {}): Optimizer {
 function make(name: string, decoupled: boolean, values: ReturnType<typeof readAdam>): Optimizer {
   const { lr, betas, eps, weightDecay, amsgrad } = values;
   const [beta1At, beta2] = betas;
-  const plain = decoupled ? ADAM_VARIANT.adamw : ADAM_VARIANT.adam;
-  const largest = decoupled ? ADAM_VARIANT.adamwAmsgrad : ADAM_VARIANT.adamAmsgrad;
+  const plain = decoupled ? 'adamw' : 'adam';
+  const largest = decoupled ? 'adamwAmsgrad' : 'adamAmsgrad';
   return makeOptimizer({
     name,
-    op: UPDATE_ADAM,
+    op: ADAM,
     variant: amsgrad ? largest : plain,
-    slots: ['exp_avg', 'exp_avg_sq', ...(amsgrad ? ['max_exp_avg_sq'] : [])],
     eps,
     limit: SQUARES,
     lr,
     hyper(step, lr, out) {
       const t = step + 1;
       const beta1 = beta1At(step);
-      out[0] = lr / (1 - pow(beta1, t));
-      out[1] = 1 - beta1;
-      out[2] = beta2;
-      out[3] = 1 - beta2;
-      out[4] = 1 / Math.sqrt(1 - pow(beta2, t));
-      out[5] = eps;
-      out[6] = decoupled ? 1 - lr * weightDecay : weightDecay;
+      out[at.stepSize] = lr / (1 - pow(beta1, t));
+      out[at.oneMinusBeta1] = 1 - beta1;
+      out[at.beta2] = beta2;
+      out[at.oneMinusBeta2] = 1 - beta2;
+      out[at.inverseRoot] = 1 / Math.sqrt(1 - pow(beta2, t));
+      out[at.eps] = eps;
+      out[at.decay] = decoupled ? 1 - lr * weightDecay : weightDecay;
     },
   });
 }

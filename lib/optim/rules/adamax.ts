@@ -1,6 +1,6 @@
 // adamax.ts: Adamax (Kingma and Ba 2014).
 import { pow } from '../../math/index.ts';
-import { UPDATE_ADAMAX } from '../../ops/rules/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { betas, decay, epsilon, rate } from '../fields.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
@@ -27,6 +27,27 @@ const readAdamax = optionsOnly(
   }),
 );
 
+/** Slots: the mean, and the largest of the gradients, fading. Kernel: rules/adamax.h. */
+const ADAMAX = updateOp({
+  name: 'update_adamax',
+  slots: { adamax: ['exp_avg', 'exp_inf'] },
+  hyper: ['stepSize', 'oneMinusBeta1', 'beta2', 'eps', 'decay'],
+  rows: [
+    { stepSize: 0.1, oneMinusBeta1: 0.1, beta2: 0.9, eps: 0.01, decay: 0.3 },
+    { stepSize: 0.2, oneMinusBeta1: 0.6, beta2: 0.5, eps: 0.1, decay: 0 },
+  ],
+  flops: 10,
+  step(_, p, gradient, slots, h) {
+    const g = gradient + h.decay * p;
+    const m = slots[0]! + h.oneMinusBeta1 * (g - slots[0]!);
+    const largest = Math.max(h.beta2 * slots[1]!, Math.abs(g) + h.eps);
+    slots[0] = m;
+    slots[1] = largest;
+    return p - (h.stepSize * m) / largest;
+  },
+});
+const { at } = ADAMAX;
+
 /**
  * Adamax (Kingma and Ba 2014): Adam with a running maximum in place of the root. Slots `exp_avg` and `exp_inf`.
  * @throws OptionError
@@ -37,17 +58,16 @@ export function adamax(options: AdamaxOptions = {}): Optimizer {
   const [beta1, beta2] = betas;
   return makeOptimizer({
     name: 'optim.adamax',
-    op: UPDATE_ADAMAX,
-    variant: 0,
-    slots: ['exp_avg', 'exp_inf'],
+    op: ADAMAX,
+    variant: 'adamax',
     eps,
     lr,
     hyper(step, lr, out) {
-      out[0] = lr / (1 - pow(beta1, step + 1));
-      out[1] = 1 - beta1;
-      out[2] = beta2;
-      out[3] = eps;
-      out[4] = weightDecay;
+      out[at.stepSize] = lr / (1 - pow(beta1, step + 1));
+      out[at.oneMinusBeta1] = 1 - beta1;
+      out[at.beta2] = beta2;
+      out[at.eps] = eps;
+      out[at.decay] = weightDecay;
     },
   });
 }

@@ -1,6 +1,6 @@
 // adopt.ts: ADOPT (Taniguchi et al. 2024).
 import { pow } from '../../math/index.ts';
-import { ADOPT_VARIANT, UPDATE_ADOPT } from '../../ops/rules/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { bool, options, optionsOnly, type PerStep, perStep } from '../../options/index.ts';
 import { betas, decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
@@ -35,6 +35,45 @@ const readAdopt = optionsOnly(
 );
 
 /**
+ * The `first` step only begins the second slot. `limit` is the bound of the update clip. Variants: weight decay as a term of the gradient, or
+ * decoupled (then `decay` is a factor). Kernel: rules/adopt.h.
+ */
+const ADOPT = updateOp({
+  name: 'update_adopt',
+  slots: { l2: ['exp_avg', 'exp_avg_sq'], decoupled: ['exp_avg', 'exp_avg_sq'] },
+  hyper: ['lr', 'oneMinusBeta1', 'beta2', 'oneMinusBeta2', 'eps', 'limit', 'decay', 'first'],
+  rows: [
+    { lr: 0.1, oneMinusBeta1: 0.1, beta2: 0.9, oneMinusBeta2: 0.1, eps: 0.5, limit: 0.7, decay: 0.8, first: 0 },
+    { lr: 0.1, oneMinusBeta1: 0.1, beta2: 0.9, oneMinusBeta2: 0.1, eps: 0.01, limit: 1, decay: 0.3, first: 1 },
+    {
+      lr: 0.2,
+      oneMinusBeta1: 0.6,
+      beta2: 0.5,
+      oneMinusBeta2: 0.5,
+      eps: 0.1,
+      limit: Number.POSITIVE_INFINITY,
+      decay: 0,
+      first: 0,
+    },
+  ],
+  flops: 14,
+  step(variant, parameter, gradient, slots, h) {
+    const decoupled = variant === 'decoupled';
+    const g = decoupled ? gradient : gradient + h.decay * parameter;
+    if (h.first !== 0) {
+      slots[1] = g * g;
+      return parameter;
+    }
+    const p = decoupled ? parameter * h.decay : parameter;
+    const ratio = g / Math.max(Math.sqrt(slots[1]!), h.eps);
+    slots[0]! += h.oneMinusBeta1 * (Math.max(-h.limit, Math.min(h.limit, ratio)) - slots[0]!);
+    slots[1] = h.beta2 * slots[1]! + h.oneMinusBeta2 * g * g;
+    return p - h.lr * slots[0]!;
+  },
+});
+const { at } = ADOPT;
+
+/**
  * ADOPT: Adam that divides by the squares of earlier gradients alone, and so converges for any betas. Its first step
  * changes no parameter. Slots `exp_avg` and `exp_avg_sq`.
  * @throws OptionError
@@ -46,21 +85,20 @@ export function adopt(options: ADOPTOptions = {}): Optimizer {
   return makeOptimizer({
     rowwise: false,
     name: 'optim.adopt',
-    op: UPDATE_ADOPT,
-    variant: decoupled ? ADOPT_VARIANT.decoupled : ADOPT_VARIANT.l2,
-    slots: ['exp_avg', 'exp_avg_sq'],
+    op: ADOPT,
+    variant: decoupled ? 'decoupled' : 'l2',
     eps,
     limit: SQUARES,
     lr,
     hyper(step, lr, out) {
-      out[0] = lr;
-      out[1] = 1 - beta1;
-      out[2] = beta2;
-      out[3] = 1 - beta2;
-      out[4] = eps;
-      out[5] = clip(step);
-      out[6] = decoupled ? 1 - lr * weightDecay : weightDecay;
-      out[7] = step === 0 ? 1 : 0;
+      out[at.lr] = lr;
+      out[at.oneMinusBeta1] = 1 - beta1;
+      out[at.beta2] = beta2;
+      out[at.oneMinusBeta2] = 1 - beta2;
+      out[at.eps] = eps;
+      out[at.limit] = clip(step);
+      out[at.decay] = decoupled ? 1 - lr * weightDecay : weightDecay;
+      out[at.first] = step === 0 ? 1 : 0;
     },
   });
 }

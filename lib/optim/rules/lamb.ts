@@ -1,12 +1,12 @@
 // lamb.ts: LAMB (You et al. 2020).
 import { pow } from '../../math/index.ts';
 import { div, less, maximum, minimum, mul, sqrt, where } from '../../ops/elementwise/elementwise.ts';
-import { UPDATE_LAMB } from '../../ops/rules/index.ts';
-import { update } from '../../ops/update/update.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { number, options, optionsOnly, type PerStep, pair } from '../../options/index.ts';
+import { descend } from '../apply/descend.ts';
 import { betas, decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
-import { defineOptimizer, descend, measuredOf, type Optimizer, turned } from '../optimizer.ts';
+import { defineOptimizer, type HyperFill, type Optimizer, pass, slotsLike } from '../optimizer.ts';
 
 /** Options of `optim.lamb`. */
 export interface LAMBOptions {
@@ -37,6 +37,28 @@ const readLamb = optionsOnly(
   }),
 );
 
+/** In place of the new parameter it gives the direction. Sums: squares of the direction, and of the parameter. Kernel: rules/lamb.h. */
+const LAMB = updateOp({
+  name: 'update_lamb',
+  slots: { lamb: ['exp_avg', 'exp_avg_sq'] },
+  hyper: ['correction', 'oneMinusBeta1', 'beta2', 'oneMinusBeta2', 'inverseRoot', 'eps', 'weightDecay'],
+  rows: [
+    { correction: 1.5, oneMinusBeta1: 0.1, beta2: 0.9, oneMinusBeta2: 0.1, inverseRoot: 1.2, eps: 0.1, weightDecay: 0.3 },
+    { correction: 1, oneMinusBeta1: 0.6, beta2: 0.5, oneMinusBeta2: 0.5, inverseRoot: 1, eps: 0.5, weightDecay: 0 },
+  ],
+  flops: 18,
+  sums: 2,
+  step(_variant, p, g, slots, h, _each, squared) {
+    slots[0]! += h.oneMinusBeta1 * (g - slots[0]!);
+    slots[1] = h.beta2 * slots[1]! + h.oneMinusBeta2 * g * g;
+    const direction = h.weightDecay * p + (h.correction * slots[0]!) / (Math.sqrt(slots[1]!) * h.inverseRoot + h.eps);
+    squared[0] = direction;
+    squared[1] = p;
+    return direction;
+  },
+});
+const { at } = LAMB;
+
 /**
  * LAMB: the step of each tensor is lr times its norm, in Adam's direction. The trust ratio |p| / |direction| is 1
  * where either is 0. Slots `exp_avg` and `exp_avg_sq`. The paper's second version, with its corrections of the start.
@@ -51,28 +73,24 @@ export function lamb(options: LAMBOptions = {}): Optimizer {
   return defineOptimizer({
     name: 'optim.lamb',
     eps,
-    slots: (type) => ['exp_avg', 'exp_avg_sq'].map((name) => ({ name, type })),
+    slots: (type) => slotsLike(LAMB, 'lamb', type),
     limit: SQUARES,
     lr,
     build(group) {
-      const hyper = group.column('', 7, (step, _, out) => {
-        out[0] = 1 / (1 - pow(beta1, step + 1));
-        out[1] = 1 - beta1;
-        out[2] = beta2;
-        out[3] = 1 - beta2;
-        out[4] = 1 / Math.sqrt(1 - pow(beta2, step + 1));
-        out[5] = eps;
-        out[6] = weightDecay;
-      });
-      const made = update(UPDATE_LAMB, 0, { ...group, slots: turned(group.slots), hyper, finish: null });
-      const [direction, parameter] = made.sums.map((x) => sqrt(x));
+      const hyper: HyperFill = (step, _, out) => {
+        out[at.correction] = 1 / (1 - pow(beta1, step + 1));
+        out[at.oneMinusBeta1] = 1 - beta1;
+        out[at.beta2] = beta2;
+        out[at.oneMinusBeta2] = 1 - beta2;
+        out[at.inverseRoot] = 1 / Math.sqrt(1 - pow(beta2, step + 1));
+        out[at.eps] = eps;
+        out[at.weightDecay] = weightDecay;
+      };
+      const { params: directions, slots, sums, measured } = pass(LAMB, 'lamb', group, hyper, { finish: null });
+      const [direction, parameter] = sums.map((x) => sqrt(x));
       const norm = minimum(maximum(parameter!, lower), upper);
       const ratio = where(mul(less(0, parameter!), less(0, direction!)), div(norm, direction!), 1);
-      const params = descend(group, made.params, ratio, 'scaled', (_, lr, out) => {
-        out[0] = lr;
-        out[1] = 0;
-      });
-      return { params, slots: turned(made.slots), measured: measuredOf(made) };
+      return { params: descend(group, directions, ratio, 'scaled'), slots, measured };
     },
   });
 }

@@ -1,11 +1,10 @@
 // lars.ts: LARS (You, Gitman and Ginsburg 2017).
 import { add, div, less, mul, sqrt, where } from '../../ops/elementwise/elementwise.ts';
 import { statistic } from '../../ops/gradient/statistics.ts';
-import { UPDATE_LARS } from '../../ops/rules/index.ts';
-import { update } from '../../ops/update/update.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { number, options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { decay, epsilon, rate } from '../fields.ts';
-import { defineOptimizer, measuredOf, type Optimizer, turned } from '../optimizer.ts';
+import { defineOptimizer, type HyperFill, type Optimizer, pass, slotsLike } from '../optimizer.ts';
 
 /** Options of `optim.lars`. */
 export interface LARSOptions {
@@ -32,6 +31,24 @@ const readLars = optionsOnly(
   }),
 );
 
+/** Each tensor has its trust ratio. Kernel: rules/lars.h. */
+const LARS = updateOp({
+  name: 'update_lars',
+  slots: { lars: ['momentum_buffer'] },
+  hyper: ['lr', 'momentum', 'weightDecay'],
+  rows: [
+    { lr: 0.1, momentum: 0.9, weightDecay: 0.3 },
+    { lr: 0.5, momentum: 0, weightDecay: 0 },
+  ],
+  flops: 6,
+  each: true,
+  step(_, p, g, slots, h, trust) {
+    slots[0] = h.momentum * slots[0]! + h.lr * trust * (g + h.weightDecay * p);
+    return p - slots[0]!;
+  },
+});
+const { at } = LARS;
+
 /**
  * LARS: momentum SGD with a learning rate per tensor, lr * trust * |p| / (|g| + weightDecay * |p| + eps), which is lr
  * where |p| or the denominator is 0. Slot `momentum_buffer`, of steps. optax.lars divides by |g + weightDecay * p|.
@@ -42,20 +59,19 @@ export function lars(options: LARSOptions = {}): Optimizer {
   const { lr, momentum, weightDecay, trust, eps } = readLars(arguments);
   return defineOptimizer({
     name: 'optim.lars',
-    slots: (type) => [{ name: 'momentum_buffer', type }],
+    slots: (type) => slotsLike(LARS, 'lars', type),
     lr,
     build(group) {
-      const hyper = group.column('', 3, (_, lr, out) => {
-        out[0] = lr;
-        out[1] = momentum;
-        out[2] = weightDecay;
-      });
+      const hyper: HyperFill = (_, lr, out) => {
+        out[at.lr] = lr;
+        out[at.momentum] = momentum;
+        out[at.weightDecay] = weightDecay;
+      };
       const g = sqrt(statistic(group.grads, { kind: 'sumSquares', stages: group.stages }).each);
       const p = sqrt(statistic(group.params, { kind: 'sumSquares' }).each);
       const denominator = add(add(g, mul(p, weightDecay)), eps);
       const ratio = where(mul(less(0, p), less(0, denominator)), div(mul(p, trust), denominator), 1);
-      const updated = update(UPDATE_LARS, 0, { ...group, slots: turned(group.slots), hyper, each: ratio });
-      return { params: updated.params, slots: turned(updated.slots), measured: measuredOf(updated) };
+      return pass(LARS, 'lars', group, hyper, { each: ratio });
     },
   });
 }

@@ -1,5 +1,5 @@
 // lion.ts: Lion (Chen et al. 2023).
-import { UPDATE_LION } from '../../ops/rules/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { betas, decay, rate } from '../fields.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
@@ -19,6 +19,24 @@ const readLion = optionsOnly(
   options<LionOptions>()({ lr: rate.default(1e-4), betas: betas.default([0.9, 0.99]), weightDecay: decay.default(0) }),
 );
 
+/** `decay` is the factor 1 - lr * weight decay. Kernel: rules/lion.h. */
+const LION = updateOp({
+  name: 'update_lion',
+  slots: { lion: ['exp_avg'] },
+  hyper: ['lr', 'beta1', 'oneMinusBeta1', 'beta2', 'oneMinusBeta2', 'decay'],
+  rows: [
+    { lr: 0.1, beta1: 0.9, oneMinusBeta1: 0.1, beta2: 0.99, oneMinusBeta2: 0.01, decay: 0.8 },
+    { lr: 0.2, beta1: 0.5, oneMinusBeta1: 0.5, beta2: 0.5, oneMinusBeta2: 0.5, decay: 1 },
+  ],
+  flops: 10,
+  step(_, p, g, slots, h) {
+    const m = slots[0]!;
+    slots[0] = h.beta2 * m + h.oneMinusBeta2 * g;
+    return p * h.decay - h.lr * Math.sign(h.beta1 * m + h.oneMinusBeta1 * g);
+  },
+});
+const { at } = LION;
+
 /**
  * Lion: steps of one size, in the direction of the sign. Slot `exp_avg`.
  * @throws OptionError
@@ -29,17 +47,16 @@ export function lion(options: LionOptions = {}): Optimizer {
   const [beta1, beta2] = betas;
   return makeOptimizer({
     name: 'optim.lion',
-    op: UPDATE_LION,
-    variant: 0,
-    slots: ['exp_avg'],
+    op: LION,
+    variant: 'lion',
     lr,
     hyper(_, lr, out) {
-      out[0] = lr;
-      out[1] = beta1;
-      out[2] = 1 - beta1;
-      out[3] = beta2;
-      out[4] = 1 - beta2;
-      out[5] = 1 - lr * weightDecay;
+      out[at.lr] = lr;
+      out[at.beta1] = beta1;
+      out[at.oneMinusBeta1] = 1 - beta1;
+      out[at.beta2] = beta2;
+      out[at.oneMinusBeta2] = 1 - beta2;
+      out[at.decay] = 1 - lr * weightDecay;
     },
   });
 }

@@ -1,7 +1,8 @@
 // lookahead.ts: Lookahead (Zhang, Lucas, Hinton and Ba 2019) around any optimizer.
 import { number, options, signature, whole } from '../../options/index.ts';
+import { average } from '../apply/average.ts';
 import { buildUpdate, optimizer } from '../apply/build.ts';
-import { average, defineOptimizer, type Optimizer } from '../optimizer.ts';
+import { defineOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.lookahead`. */
 export interface LookaheadOptions {

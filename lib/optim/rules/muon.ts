@@ -4,13 +4,13 @@ import type { Tensor } from '../../ir/graph.ts';
 import { typeName } from '../../ir/op.ts';
 import { add, cast, div, maximum, mul, sqrt } from '../../ops/elementwise/elementwise.ts';
 import { matmul } from '../../ops/product/matmul.ts';
-import { MOMENTUM_VARIANT, UPDATE_MOMENTUM } from '../../ops/rules/index.ts';
 import { reshape } from '../../ops/shape/shape.ts';
 import { slice } from '../../ops/shape/slice.ts';
-import { update } from '../../ops/update/update.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { bool, choice, number, options, optionsOnly, type PerStep, triple, whole } from '../../options/index.ts';
+import { descend } from '../apply/descend.ts';
 import { decay, divisor, rate } from '../fields.ts';
-import { defineOptimizer, descend, type GroupContext, measuredOf, type Optimizer, turned } from '../optimizer.ts';
+import { defineOptimizer, type GroupContext, type HyperFill, type Optimizer, pass, slotsLike } from '../optimizer.ts';
 
 /** Options of `optim.muon`. */
 export interface MuonOptions {
@@ -55,6 +55,29 @@ const readMuon = optionsOnly(
 );
 
 /**
+ * In place of the new parameter it gives the direction before it is made orthogonal. Slot: the running mean of the gradient. Sum: squares of
+ * the direction. Kernel: rules/momentum.h.
+ */
+const MOMENTUM = updateOp({
+  name: 'update_momentum',
+  slots: { plain: ['momentum_buffer'], nesterov: ['momentum_buffer'] },
+  hyper: ['momentum', 'oneMinusMomentum'],
+  rows: [
+    { momentum: 0.95, oneMinusMomentum: 0.05 },
+    { momentum: 0.25, oneMinusMomentum: 0.75 },
+  ],
+  flops: 6,
+  sums: 1,
+  step(variant, _p, g, slots, h, _each, squared) {
+    slots[0]! += h.oneMinusMomentum * (g - slots[0]!);
+    const direction = variant === 'nesterov' ? g + h.momentum * (slots[0]! - g) : slots[0]!;
+    squared[0] = direction;
+    return direction;
+  },
+});
+const { at } = MOMENTUM;
+
+/**
  * Muon (Jordan et al. 2024), for matrices: Newton-Schulz iterations bring the singular values of each step near 1, in
  * f32 (PyTorch's are in bfloat16). Put other parameters in a group with another optimizer. Slot `momentum_buffer`.
  * @throws OptionError
@@ -63,18 +86,18 @@ const readMuon = optionsOnly(
 export function muon(options: MuonOptions = {}): Optimizer {
   const { lr, weightDecay, momentum, nesterov, coefficients, iterations, eps, adjustLr } = readMuon(arguments);
   const adjust = ADJUST[adjustLr];
+  const variant = nesterov ? 'nesterov' : 'plain';
   return defineOptimizer({
     name: 'optim.muon',
-    slots: (type) => [{ name: 'momentum_buffer', type }],
+    slots: (type) => slotsLike(MOMENTUM, variant, type),
     lr,
     build(group) {
       checkMatrices('optim.muon', group);
-      const hyper = group.column('', 2, (_step, _lr, out) => {
-        out[0] = momentum;
-        out[1] = 1 - momentum;
-      });
-      const variant = nesterov ? MOMENTUM_VARIANT.nesterov : MOMENTUM_VARIANT.plain;
-      const made = update(UPDATE_MOMENTUM, variant, { ...group, slots: turned(group.slots), hyper, finish: null });
+      const hyper: HyperFill = (_step, _lr, out) => {
+        out[at.momentum] = momentum;
+        out[at.oneMinusMomentum] = 1 - momentum;
+      };
+      const made = pass(MOMENTUM, variant, group, hyper, { finish: null });
       const factor = cast(div(1, maximum(sqrt(made.sums[0]!), eps)), 'f32');
       const directions = made.params.map((u, t) => {
         const one = reshape(slice(factor, { axis: 0, start: t, end: t + 1 }), []);
@@ -82,11 +105,8 @@ export function muon(options: MuonOptions = {}): Optimizer {
       });
       const ratios = Float64Array.from(group.params, ({ shape }) => adjust(shape[0]!, shape[1]!));
       const by = group.graph.constant(ratios, [ratios.length], 'f64');
-      const params = descend(group, directions, by, 'fixed', (_, lr, out) => {
-        out[0] = lr;
-        out[1] = weightDecay;
-      });
-      return { params, slots: turned(made.slots), measured: measuredOf(made) };
+      const params = descend(group, directions, by, 'fixed', { weightDecay: () => weightDecay });
+      return { params, slots: made.slots, measured: made.measured };
     },
   });
 }

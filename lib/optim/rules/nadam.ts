@@ -1,6 +1,6 @@
 // nadam.ts: NAdam (Dozat 2016).
 import { pow } from '../../math/index.ts';
-import { NADAM_VARIANT, UPDATE_NADAM } from '../../ops/rules/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { bool, number, options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { betas, decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
@@ -35,6 +35,41 @@ const readNadam = optionsOnly(
 );
 
 /**
+ * `ofGradient` and `ofMean` are the learning rate with the momentum of this step and of the next, corrected for the start. Variants: weight
+ * decay as a term of the gradient, or decoupled (then `decay` is a factor). Kernel: rules/nadam.h.
+ */
+const NADAM = updateOp({
+  name: 'update_nadam',
+  slots: { l2: ['exp_avg', 'exp_avg_sq'], decoupled: ['exp_avg', 'exp_avg_sq'] },
+  hyper: ['ofGradient', 'ofMean', 'oneMinusBeta1', 'beta2', 'oneMinusBeta2', 'inverseRoot', 'eps', 'decay'],
+  rows: [
+    {
+      ofGradient: 0.05,
+      ofMean: 0.1,
+      oneMinusBeta1: 0.1,
+      beta2: 0.9,
+      oneMinusBeta2: 0.1,
+      inverseRoot: 1.5,
+      eps: 0.01,
+      decay: 0.8,
+    },
+    { ofGradient: 0.1, ofMean: 0.02, oneMinusBeta1: 0.6, beta2: 0.5, oneMinusBeta2: 0.5, inverseRoot: 1, eps: 0.1, decay: 0 },
+  ],
+  flops: 16,
+  step(variant, parameter, gradient, slots, h) {
+    const decoupled = variant === 'decoupled';
+    const g = decoupled ? gradient : gradient + h.decay * parameter;
+    const p = decoupled ? parameter * h.decay : parameter;
+    const m = slots[0]! + h.oneMinusBeta1 * (g - slots[0]!);
+    const v = h.beta2 * slots[1]! + h.oneMinusBeta2 * g * g;
+    slots[0] = m;
+    slots[1] = v;
+    return p - (h.ofGradient * g + h.ofMean * m) / (Math.sqrt(v) * h.inverseRoot + h.eps);
+  },
+});
+const { at } = NADAM;
+
+/**
  * NAdam (Dozat 2016): Adam with Nesterov's momentum. Slots `exp_avg` and `exp_avg_sq`. The product of momenta is f64;
  * PyTorch's is f32.
  * @throws OptionError
@@ -47,23 +82,22 @@ export function nadam(options: NAdamOptions = {}): Optimizer {
   const product = runningProduct(mu);
   return makeOptimizer({
     name: 'optim.nadam',
-    op: UPDATE_NADAM,
-    variant: decoupled ? NADAM_VARIANT.decoupled : NADAM_VARIANT.l2,
-    slots: ['exp_avg', 'exp_avg_sq'],
+    op: NADAM,
+    variant: decoupled ? 'decoupled' : 'l2',
     eps,
     limit: SQUARES,
     lr,
     hyper(step, lr, out) {
       const t = step + 1;
       const soFar = product(t);
-      out[0] = (lr * (1 - mu(t))) / (1 - soFar);
-      out[1] = (lr * mu(t + 1)) / (1 - soFar * mu(t + 1));
-      out[2] = 1 - beta1;
-      out[3] = beta2;
-      out[4] = 1 - beta2;
-      out[5] = 1 / Math.sqrt(1 - pow(beta2, t));
-      out[6] = eps;
-      out[7] = decoupled ? 1 - lr * weightDecay : weightDecay;
+      out[at.ofGradient] = (lr * (1 - mu(t))) / (1 - soFar);
+      out[at.ofMean] = (lr * mu(t + 1)) / (1 - soFar * mu(t + 1));
+      out[at.oneMinusBeta1] = 1 - beta1;
+      out[at.beta2] = beta2;
+      out[at.oneMinusBeta2] = 1 - beta2;
+      out[at.inverseRoot] = 1 / Math.sqrt(1 - pow(beta2, t));
+      out[at.eps] = eps;
+      out[at.decay] = decoupled ? 1 - lr * weightDecay : weightDecay;
     },
   });
 }

@@ -1,6 +1,6 @@
 // radam.ts: RAdam (Liu et al. 2019).
 import { pow } from '../../math/index.ts';
-import { RADAM_VARIANT, UPDATE_RADAM } from '../../ops/rules/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { bool, options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { betas, decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
@@ -32,6 +32,32 @@ const readRadam = optionsOnly(
 );
 
 /**
+ * `adaptive` is 0 in the first steps, where the variance is not known well enough to divide by its root. Variants: weight decay as a term of
+ * the gradient, or decoupled (then `decay` is a factor). Kernel: rules/radam.h.
+ */
+const RADAM = updateOp({
+  name: 'update_radam',
+  slots: { l2: ['exp_avg', 'exp_avg_sq'], decoupled: ['exp_avg', 'exp_avg_sq'] },
+  hyper: ['stepSize', 'adaptive', 'oneMinusBeta1', 'beta2', 'oneMinusBeta2', 'eps', 'decay'],
+  rows: [
+    { stepSize: 0.1, adaptive: 1, oneMinusBeta1: 0.1, beta2: 0.9, oneMinusBeta2: 0.1, eps: 0.01, decay: 0.8 },
+    { stepSize: 0.2, adaptive: 0, oneMinusBeta1: 0.6, beta2: 0.5, oneMinusBeta2: 0.5, eps: 0.1, decay: 0 },
+  ],
+  flops: 14,
+  step(variant, parameter, gradient, slots, h) {
+    const decoupled = variant === 'decoupled';
+    const g = decoupled ? gradient : gradient + h.decay * parameter;
+    const p = decoupled ? parameter * h.decay : parameter;
+    const m = slots[0]! + h.oneMinusBeta1 * (g - slots[0]!);
+    const v = h.beta2 * slots[1]! + h.oneMinusBeta2 * g * g;
+    slots[0] = m;
+    slots[1] = v;
+    return p - h.stepSize * (h.adaptive !== 0 ? m / (Math.sqrt(v) + h.eps) : m);
+  },
+});
+const { at } = RADAM;
+
+/**
  * RAdam (Liu et al. 2019): Adam that corrects the variance of its first steps. Slots `exp_avg` and `exp_avg_sq`.
  * @throws OptionError
  * @see torch.optim.RAdam
@@ -42,9 +68,8 @@ export function radam(options: RAdamOptions = {}): Optimizer {
   const longest = 2 / (1 - beta2) - 1;
   return makeOptimizer({
     name: 'optim.radam',
-    op: UPDATE_RADAM,
-    variant: decoupled ? RADAM_VARIANT.decoupled : RADAM_VARIANT.l2,
-    slots: ['exp_avg', 'exp_avg_sq'],
+    op: RADAM,
+    variant: decoupled ? 'decoupled' : 'l2',
     eps,
     limit: SQUARES,
     lr,
@@ -55,13 +80,13 @@ export function radam(options: RAdamOptions = {}): Optimizer {
       const length = longest - (2 * t * pow(beta2, t)) / correction;
       const adaptive = length > 5;
       const rectified = ((length - 4) * (length - 2) * longest) / ((longest - 4) * (longest - 2) * length);
-      out[0] = (lr / (1 - pow(beta1, t))) * (adaptive ? Math.sqrt(correction * rectified) : 1);
-      out[1] = adaptive ? 1 : 0;
-      out[2] = 1 - beta1;
-      out[3] = beta2;
-      out[4] = 1 - beta2;
-      out[5] = eps;
-      out[6] = decoupled ? 1 - lr * weightDecay : weightDecay;
+      out[at.stepSize] = (lr / (1 - pow(beta1, t))) * (adaptive ? Math.sqrt(correction * rectified) : 1);
+      out[at.adaptive] = adaptive ? 1 : 0;
+      out[at.oneMinusBeta1] = 1 - beta1;
+      out[at.beta2] = beta2;
+      out[at.oneMinusBeta2] = 1 - beta2;
+      out[at.eps] = eps;
+      out[at.decay] = decoupled ? 1 - lr * weightDecay : weightDecay;
     },
   });
 }

@@ -1,5 +1,5 @@
 // rmsprop.ts: RMSprop (Hinton 2012), centered (Graves 2013) and with momentum as PyTorch has it.
-import { RMSPROP_VARIANT, UPDATE_RMSPROP } from '../../ops/rules/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { bool, number, options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
@@ -33,6 +33,42 @@ const readRmsprop = optionsOnly(
   }),
 );
 
+/** Slots: the mean of squares; centered, the mean; with momentum, its buffer. Kernel: rules/rmsprop.h. */
+const RMSPROP = updateOp({
+  name: 'update_rmsprop',
+  slots: {
+    plain: ['square_avg'],
+    centered: ['square_avg', 'grad_avg'],
+    momentum: ['square_avg', 'momentum_buffer'],
+    centeredMomentum: ['square_avg', 'grad_avg', 'momentum_buffer'],
+  },
+  hyper: ['lr', 'alpha', 'oneMinusAlpha', 'eps', 'decay', 'momentum'],
+  rows: [
+    { lr: 0.1, alpha: 0.9, oneMinusAlpha: 0.1, eps: 0.5, decay: 0.3, momentum: 0.9 },
+    { lr: 0.2, alpha: 0.5, oneMinusAlpha: 0.5, eps: 1, decay: 0, momentum: 0.5 },
+  ],
+  flops: 14,
+  // A variance near 0 is what two nearly equal numbers leave.
+  tolerance: 1e-5,
+  step(variant, p, gradient, slots, h) {
+    const g = gradient + h.decay * p;
+    const v = h.alpha * slots[0]! + h.oneMinusAlpha * g * g;
+    slots[0] = v;
+    let variance = v;
+    if (variant === 'centered' || variant === 'centeredMomentum') {
+      const mean = slots[1]! + h.oneMinusAlpha * (g - slots[1]!);
+      slots[1] = mean;
+      variance = Math.max(0, v - mean * mean);
+    }
+    const direction = g / (Math.sqrt(variance) + h.eps);
+    if (variant === 'plain' || variant === 'centered') return p - h.lr * direction;
+    const last = slots.length - 1;
+    slots[last] = h.momentum * slots[last]! + direction;
+    return p - h.lr * slots[last]!;
+  },
+});
+const { at } = RMSPROP;
+
 /**
  * RMSprop: divides by the root of a running mean of squares. Slots `square_avg`, `grad_avg` if centered,
  * `momentum_buffer` if there is momentum. Where rounding takes the centered variance below 0 it is 0; PyTorch's root
@@ -44,19 +80,18 @@ export function rmsprop(options: RMSpropOptions = {}): Optimizer {
   const { lr, alpha, eps, weightDecay, momentum, centered } = readRmsprop(arguments);
   return makeOptimizer({
     name: 'optim.rmsprop',
-    op: UPDATE_RMSPROP,
-    variant: (centered ? RMSPROP_VARIANT.centered : 0) + (momentum > 0 ? RMSPROP_VARIANT.momentum : 0),
-    slots: ['square_avg', ...(centered ? ['grad_avg'] : []), ...(momentum > 0 ? ['momentum_buffer'] : [])],
+    op: RMSPROP,
+    variant: momentum > 0 ? (centered ? 'centeredMomentum' : 'momentum') : centered ? 'centered' : 'plain',
     eps,
     limit: SQUARES,
     lr,
     hyper(_, lr, out) {
-      out[0] = lr;
-      out[1] = alpha;
-      out[2] = 1 - alpha;
-      out[3] = eps;
-      out[4] = weightDecay;
-      out[5] = momentum;
+      out[at.lr] = lr;
+      out[at.alpha] = alpha;
+      out[at.oneMinusAlpha] = 1 - alpha;
+      out[at.eps] = eps;
+      out[at.decay] = weightDecay;
+      out[at.momentum] = momentum;
     },
   });
 }

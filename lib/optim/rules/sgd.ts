@@ -1,6 +1,6 @@
 // sgd.ts: stochastic gradient descent, with momentum as PyTorch has it.
 import { OptionError } from '../../errors.ts';
-import { SGD_VARIANT, UPDATE_SGD } from '../../ops/rules/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { bool, number, options, optionsOnly, type PerStep, perStep, show } from '../../options/index.ts';
 import { decay, rate } from '../fields.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
@@ -30,6 +30,28 @@ const readSgd = optionsOnly(
   }),
 );
 
+/** `first` is not 0 in the first step, where the momentum buffer becomes the gradient. Kernel: rules/sgd.h. */
+const SGD = updateOp({
+  name: 'update_sgd',
+  slots: { plain: [], momentum: ['momentum_buffer'], nesterov: ['momentum_buffer'] },
+  hyper: ['lr', 'weightDecay', 'momentum', 'oneMinusDampening', 'first'],
+  rows: [
+    { lr: 0.1, weightDecay: 0.2, momentum: 0.9, oneMinusDampening: 0.7, first: 0 },
+    { lr: 0.3, weightDecay: 0, momentum: 0.5, oneMinusDampening: 1, first: 1 },
+  ],
+  flops: 6,
+  step(variant, p, gradient, slots, h) {
+    let g = gradient + h.weightDecay * p;
+    if (variant !== 'plain') {
+      const buffer = h.first !== 0 ? g : h.momentum * slots[0]! + h.oneMinusDampening * g;
+      slots[0] = buffer;
+      g = variant === 'nesterov' ? g + h.momentum * buffer : buffer;
+    }
+    return p - h.lr * g;
+  },
+});
+const { at } = SGD;
+
 /**
  * Stochastic gradient descent, with momentum if it is given. Slot `momentum_buffer`, if there is momentum.
  * @throws OptionError
@@ -43,19 +65,18 @@ export function sgd(options: SGDOptions = {}): Optimizer {
       { momentum: options.momentum, dampening },
     );
   }
-  const variant = momentum.fixed === 0 ? SGD_VARIANT.plain : nesterov ? SGD_VARIANT.nesterov : SGD_VARIANT.momentum;
+  const variant = momentum.fixed === 0 ? 'plain' : nesterov ? 'nesterov' : 'momentum';
   return makeOptimizer({
     name: 'optim.sgd',
-    op: UPDATE_SGD,
+    op: SGD,
     variant,
-    slots: variant === SGD_VARIANT.plain ? [] : ['momentum_buffer'],
     lr,
     hyper(step, lr, out) {
-      out[0] = lr;
-      out[1] = weightDecay;
-      out[2] = momentum(step);
-      out[3] = 1 - dampening;
-      out[4] = step === 0 ? 1 : 0;
+      out[at.lr] = lr;
+      out[at.weightDecay] = weightDecay;
+      out[at.momentum] = momentum(step);
+      out[at.oneMinusDampening] = 1 - dampening;
+      out[at.first] = step === 0 ? 1 : 0;
     },
   });
 }

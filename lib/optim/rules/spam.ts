@@ -1,6 +1,6 @@
 // spam.ts: SPAM, Spike-Aware Adam with Momentum reset (Huang et al. 2025), without its sparse slots.
 import { cos, pow } from '../../math/index.ts';
-import { UPDATE_SPAM } from '../../ops/rules/index.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { options, optionsOnly, type PerStep, whole } from '../../options/index.ts';
 import { betas, bound, decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
@@ -41,6 +41,62 @@ const readSpam = optionsOnly(
 );
 
 /**
+ * Elements with g^2 > theta v are cut to sqrt(theta v), where v is not 0; an infinite theta cuts none. `reset` is not 0 in a step that
+ * begins with slots of 0. `decay` is the factor 1 - lr * weight decay. Kernel: rules/spam.h.
+ */
+const SPAM = updateOp({
+  name: 'update_spam',
+  slots: { spam: ['exp_avg', 'exp_avg_sq'] },
+  hyper: ['stepSize', 'oneMinusBeta1', 'beta2', 'oneMinusBeta2', 'inverseRoot', 'eps', 'decay', 'theta', 'reset'],
+  rows: [
+    {
+      stepSize: 0.1,
+      oneMinusBeta1: 0.1,
+      beta2: 0.9,
+      oneMinusBeta2: 0.1,
+      inverseRoot: 1.5,
+      eps: 0.01,
+      decay: 0.8,
+      theta: 0.5,
+      reset: 0,
+    },
+    {
+      stepSize: 0.1,
+      oneMinusBeta1: 0.1,
+      beta2: 0.9,
+      oneMinusBeta2: 0.1,
+      inverseRoot: 1.5,
+      eps: 0.01,
+      decay: 0.8,
+      theta: 0.5,
+      reset: 1,
+    },
+    {
+      stepSize: 0.1,
+      oneMinusBeta1: 0.6,
+      beta2: 0.5,
+      oneMinusBeta2: 0.5,
+      inverseRoot: 1,
+      eps: 0.1,
+      decay: 1,
+      theta: Number.POSITIVE_INFINITY,
+      reset: 0,
+    },
+  ],
+  flops: 20,
+  step(_, p, gradient, slots, h) {
+    const m = h.reset !== 0 ? 0 : slots[0]!;
+    const v = h.reset !== 0 ? 0 : slots[1]!;
+    const spike = v > 0 && gradient * gradient > h.theta * v;
+    const g = spike ? Math.sign(gradient) * Math.sqrt(h.theta * v) : gradient;
+    slots[0] = m + h.oneMinusBeta1 * (g - m);
+    slots[1] = h.beta2 * v + h.oneMinusBeta2 * g * g;
+    return p * h.decay - (h.stepSize * slots[0]) / (Math.sqrt(slots[1]) * h.inverseRoot + h.eps);
+  },
+});
+const { at } = SPAM;
+
+/**
  * SPAM: Adam that cuts spikes of the gradient and forgets now and then. Slots `exp_avg` and `exp_avg_sq`. The
  * correction of the means' start counts from the last reset. Where the mean of squares is 0 nothing is cut: it would
  * stay 0.
@@ -54,9 +110,8 @@ export function spam(options: SPAMOptions = {}): Optimizer {
   return makeOptimizer({
     rowwise: false,
     name: 'optim.spam',
-    op: UPDATE_SPAM,
-    variant: 0,
-    slots: ['exp_avg', 'exp_avg_sq'],
+    op: SPAM,
+    variant: 'spam',
     eps,
     limit: SQUARES,
     lr,
@@ -65,15 +120,15 @@ export function spam(options: SPAMOptions = {}): Optimizer {
       const t = since + 1;
       const warming = step >= cycle && since < warmup;
       const rate = warming ? lr * (1 - 0.495 * (1 + cos((Math.PI * since) / (warmup + 1)))) : lr;
-      out[0] = rate / (1 - pow(beta1, t));
-      out[1] = 1 - beta1;
-      out[2] = beta2;
-      out[3] = 1 - beta2;
-      out[4] = 1 / Math.sqrt(1 - pow(beta2, t));
-      out[5] = eps;
-      out[6] = 1 - lr * weightDecay;
-      out[7] = since >= clipAfter ? threshold : Number.POSITIVE_INFINITY;
-      out[8] = since === 0 ? 1 : 0;
+      out[at.stepSize] = rate / (1 - pow(beta1, t));
+      out[at.oneMinusBeta1] = 1 - beta1;
+      out[at.beta2] = beta2;
+      out[at.oneMinusBeta2] = 1 - beta2;
+      out[at.inverseRoot] = 1 / Math.sqrt(1 - pow(beta2, t));
+      out[at.eps] = eps;
+      out[at.decay] = 1 - lr * weightDecay;
+      out[at.theta] = since >= clipAfter ? threshold : Number.POSITIVE_INFINITY;
+      out[at.reset] = since === 0 ? 1 : 0;
     },
   });
 }

@@ -1,12 +1,12 @@
 // stable-adamw.ts: StableAdamW (Wortsman et al. 2023): AdamW with Adafactor's update clip.
 import { pow } from '../../math/index.ts';
 import { div, maximum, sqrt } from '../../ops/elementwise/elementwise.ts';
-import { UPDATE_STABLE_ADAM } from '../../ops/rules/index.ts';
-import { update } from '../../ops/update/update.ts';
+import { updateOp } from '../../ops/update/update.ts';
 import { options, optionsOnly, type PerStep } from '../../options/index.ts';
+import { descend } from '../apply/descend.ts';
 import { betas, bound, decay, epsilon, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
-import { defineOptimizer, descend, measuredOf, type Optimizer, perElement, turned } from '../optimizer.ts';
+import { defineOptimizer, type HyperFill, type Optimizer, pass, perElement, slotsLike } from '../optimizer.ts';
 
 /** Options of `optim.stableAdamw`. */
 export interface StableAdamWOptions {
@@ -33,6 +33,27 @@ const readStableAdamw = optionsOnly(
   }),
 );
 
+/** In place of the new parameter it gives the direction. Sum: squares of g / max(root, eps). Kernel: rules/stable_adam.h. */
+const STABLE_ADAM = updateOp({
+  name: 'update_stable_adam',
+  slots: { stableAdam: ['exp_avg', 'exp_avg_sq'] },
+  hyper: ['ofGradient', 'beta2', 'oneMinusBeta2', 'eps'],
+  rows: [
+    { ofGradient: 0.1, beta2: 0.9, oneMinusBeta2: 0.1, eps: 0.1 },
+    { ofGradient: 1, beta2: 0, oneMinusBeta2: 1, eps: 0.5 },
+  ],
+  flops: 16,
+  sums: 1,
+  step(_variant, _p, g, slots, h, _each, squared) {
+    slots[0]! += h.ofGradient * (g - slots[0]!);
+    slots[1] = h.beta2 * slots[1]! + h.oneMinusBeta2 * g * g;
+    const root = Math.sqrt(slots[1]!);
+    squared[0] = g === 0 ? 0 : g / Math.max(root, h.eps);
+    return slots[0]! / (root + h.eps);
+  },
+});
+const { at } = STABLE_ADAM;
+
 /**
  * StableAdamW: AdamW with Adafactor's clip of the update, algorithm 2 of the paper. Slots `exp_avg` and `exp_avg_sq`.
  * @throws OptionError
@@ -44,26 +65,23 @@ export function stableAdamw(options: StableAdamWOptions = {}): Optimizer {
   return defineOptimizer({
     name: 'optim.stableAdamw',
     eps,
-    slots: (type) => ['exp_avg', 'exp_avg_sq'].map((name) => ({ name, type })),
+    slots: (type) => slotsLike(STABLE_ADAM, 'stableAdam', type),
     limit: SQUARES,
     lr,
     build(group) {
-      const hyper = group.column('', 4, (step, _, out) => {
+      const hyper: HyperFill = (step, _, out) => {
         // The means with their correction of the start in them.
         const t = step + 1;
-        out[0] = (1 - beta1) / (1 - pow(beta1, t));
-        out[1] = (beta2 * (1 - pow(beta2, step))) / (1 - pow(beta2, t));
-        out[2] = (1 - beta2) / (1 - pow(beta2, t));
-        out[3] = eps;
-      });
-      const made = update(UPDATE_STABLE_ADAM, 0, { ...group, slots: turned(group.slots), hyper, finish: null });
-      const rms = sqrt(perElement(group.params, made.sums[0]!));
+        out[at.ofGradient] = (1 - beta1) / (1 - pow(beta1, t));
+        out[at.beta2] = (beta2 * (1 - pow(beta2, step))) / (1 - pow(beta2, t));
+        out[at.oneMinusBeta2] = (1 - beta2) / (1 - pow(beta2, t));
+        out[at.eps] = eps;
+      };
+      const { params: directions, slots, sums, measured } = pass(STABLE_ADAM, 'stableAdam', group, hyper, { finish: null });
+      const rms = sqrt(perElement(group.params, sums[0]!));
       const by = div(1, maximum(div(rms, clip), 1));
-      const params = descend(group, made.params, by, 'scaled', (_, lr, out) => {
-        out[0] = lr;
-        out[1] = weightDecay;
-      });
-      return { params, slots: turned(made.slots), measured: measuredOf(made) };
+      const params = descend(group, directions, by, 'scaled', { weightDecay: () => weightDecay });
+      return { params, slots, measured };
     },
   });
 }

@@ -1,9 +1,8 @@
 // ema.ts: averages of the parameters over the updates, kept beside them: an exponential moving average, or the plain mean (SWA).
 import type { Graph, State } from '../../ir/graph.ts';
-import { UPDATE_EMA } from '../../ops/rules/index.ts';
-import { update } from '../../ops/update/update.ts';
 import { choice, either, type Field, options, type PerStep, Place, perStep, whole } from '../../options/index.ts';
 import type { ApplyStates, Updatable } from '../apply/apply.ts';
+import { average } from '../apply/average.ts';
 import type { StepColumns } from '../apply/columns.ts';
 import type { Finishing } from '../apply/finishing.ts';
 
@@ -50,16 +49,13 @@ export function buildEma(
 ): void {
   const next = new Map(graph.assigns.map((a) => [a.state, a.value]));
   const averages = params.map((p) => emaState(states, p));
-  const updated = update(UPDATE_EMA, 0, {
-    params: averages.map((s) => graph.state(s)),
-    grads: params.map((p) => next.get(p.state)!),
-    slots: [],
-    hyper: columns.of('ema.weight', [1], (step, out) => {
+  const updated = average(
+    averages.map((s) => graph.state(s)),
+    params.map((p) => next.get(p.state)!),
+    columns.of('ema.weight', [1], (step, out) => {
       out[0] = weight(step);
     }),
-    stages: [],
-    measure: false,
-    finish: finishing?.ofAverage(params, next) ?? null,
-  });
-  for (const [t, state] of averages.entries()) graph.assign(state, updated.params[t]!);
+    finishing?.ofAverage(params, next),
+  );
+  for (const [t, state] of averages.entries()) graph.assign(state, updated[t]!);
 }

@@ -13,7 +13,7 @@ import {
   type NativeProgram,
   type ProgramSpec,
 } from '../../../lib/native/addon.ts';
-import { OPS } from '../../../lib/ops/list.ts';
+import { ALL_OPS } from '../../../lib/optim/list.ts';
 import { runTeams } from '../../run-node.ts';
 import { Draw } from '../../shapes/draw.ts';
 import { GENERATORS } from '../../shapes/index.ts';
@@ -123,7 +123,7 @@ recorded(native);
 const isa = native.isa;
 
 // biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
-for (const op of OPS as readonly OpDef<any>[]) {
+for (const op of ALL_OPS as readonly OpDef<any>[]) {
   if (op.alias) continue;
   const drawn = fc.sample(fc.tuple(fc.gen(), fc.nat()), { seed, numRuns: op.map ? 1 : cases });
   for (const [k, [next, filled]] of drawn.entries()) {
