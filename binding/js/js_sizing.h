@@ -1,7 +1,7 @@
 // js_sizing.h: the class Sizing (see sizing.h), so that tests can play a neighbor to it without a clock. For addon.cc alone.
 #pragma once
 #include "js.h"
-#include "sizing.h"
+#include "../sizing.h"
 
 namespace gradclip {
 namespace {

@@ -7,12 +7,12 @@
 #pragma once
 #include <vector>
 
-#include "kernels/kernel.h"
+#include "../kernels/kernel.h"
 
 #if defined(__x86_64__)
-#include "processor/x86_64.h"
+#include "x86_64.h"
 #elif defined(__aarch64__)
-#include "processor/arm64.h"
+#include "arm64.h"
 #else
 #error "a family of processors that has no kernels yet: see processor.h, kernels/simd.h and CMakeLists.txt"
 #endif

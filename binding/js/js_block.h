@@ -1,6 +1,6 @@
 // js_block.h: the class Block (NativeBlock in lib/native/addon.ts) and its asynchronous reads. For addon.cc alone.
 #pragma once
-#include "block.h"
+#include "../block.h"
 #include "js.h"
 
 namespace gradclip {

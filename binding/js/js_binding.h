@@ -3,7 +3,7 @@
 #include <system_error>
 #include <unordered_set>
 
-#include "bound.h"
+#include "../bound.h"
 #include "js_block.h"
 
 namespace gradclip {

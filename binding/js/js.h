@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "bound.h"
-#include "executor.h"
+#include "../bound.h"
+#include "../executor.h"
 
 namespace gradclip {
 namespace {

@@ -3,8 +3,8 @@
 
 #include "js_program.h"
 #include "js_sizing.h"
-#include "port/port.h"
-#include "region.h"
+#include "../port/port.h"
+#include "../region/region.h"
 
 namespace gradclip {
 namespace {

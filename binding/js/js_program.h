@@ -1,6 +1,6 @@
 // js_program.h: the class Program (NativeProgram in lib/native/addon.ts). For addon.cc alone.
 #pragma once
-#include "dispatch.h"
+#include "../dispatch.h"
 #include "js_binding.h"
 
 namespace gradclip {
