@@ -87,23 +87,26 @@ export const metadata: Field<Readonly<Record<string, string>>, Readonly<Record<s
   })
   .default({});
 
+/** States of these names as tensors of a file. */
+export function tensorsOf(names: ReadonlyMap<string, State>, values: ReadonlyMap<State, Data>): Map<string, TensorData> {
+  return new Map(
+    [...names].map(([name, state]) => [name, { dtype: state.type.dtype, shape: state.type.shape, data: values.get(state)! }]),
+  );
+}
+
 /**
- * Write a checkpoint; `names` decides what goes in, `progress` is null for weights only. The file is replaced only when all of the new one is written.
+ * Write a checkpoint; `progress` is null for weights only. The file is replaced only when all of the new one is written.
  * @param ready done then, before it is
  * @throws DataError; CheckpointError with `beside`, the new file, where another program has the old one open and the system therefore keeps it
  */
 export async function writeCheckpoint(
   file: string,
-  names: ReadonlyMap<string, State>,
-  values: ReadonlyMap<State, Data>,
+  states: ReadonlyMap<string, TensorData>,
   progress: Progress | null,
   metadata: Readonly<Record<string, string>>,
   ready?: () => Promise<void>,
 ): Promise<void> {
-  const tensors = new Map<string, TensorData>();
-  for (const [name, state] of names) {
-    tensors.set(name, { dtype: state.type.dtype, shape: state.type.shape, data: values.get(state)! });
-  }
+  const tensors = new Map(states);
   const own = progress && {
     'gradclip.version': VERSION,
     'gradclip.library': libraryVersion(),

@@ -9,7 +9,15 @@ import { sameValues, withoutValues } from '../flow/kept.ts';
 import { type Counters, type Course, NO_COURSE, START } from '../flow/progress.ts';
 import type { Warnings } from '../flow/warnings.ts';
 import type { Weights } from '../options.ts';
-import { type Checkpoint, type LoadResult, matchCheckpoint, nameByState, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import {
+  type Checkpoint,
+  type LoadResult,
+  matchCheckpoint,
+  nameByState,
+  readCheckpoint,
+  tensorsOf,
+  writeCheckpoint,
+} from './checkpoint.ts';
 import { type CheckpointRule, checkpointFiles, MOST_KEPT, type WriteCheckpoint } from './checkpoint-files.ts';
 import type { Current } from './current.ts';
 import type { Setup } from './setup.ts';
@@ -47,7 +55,8 @@ export class Saving {
         await watchers?.flush();
         await ready?.();
       };
-      return (file, ready) => writeCheckpoint(file, names, values, progress, header, () => complete(ready));
+      const tensors = tensorsOf(names, values);
+      return (file, ready) => writeCheckpoint(file, tensors, progress, header, () => complete(ready));
     } finally {
       this.#current.leave(setup);
     }

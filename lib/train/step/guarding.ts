@@ -1,6 +1,6 @@
 // guarding.ts: a trainer's guards as nodes of its training graph: what each measures, and what it decides.
 import { OptionError } from '../../errors.ts';
-import { type Graph, inSection, type Tensor } from '../../ir/graph.ts';
+import { inSection, type Tensor } from '../../ir/graph.ts';
 import { sizeOf } from '../../ir/op.ts';
 import type { Module, Parameter } from '../../nn/module/module.ts';
 import {
@@ -103,14 +103,8 @@ export class Guarding {
    * @param sums over the micro-batches; null: there is one
    * @returns an f64 scalar, not 0 to skip the step, or null
    */
-  build(
-    graph: Graph,
-    seen: Seen,
-    loss: Tensor,
-    grads: readonly Tensor[],
-    stages: readonly Stage[],
-    sums: Sums | null,
-  ): Tensor | null {
+  build(seen: Seen, loss: Tensor, grads: readonly Tensor[], stages: readonly Stage[], sums: Sums | null): Tensor | null {
+    const { graph } = loss;
     const skips: Tensor[] = [];
     for (const [i, p] of this.placed.entries()) {
       const measured = p.guard.kind === 'outputs' ? this.#outputs(p, seen.get(p)!) : this.#step(p, loss, grads, stages);

@@ -103,7 +103,7 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, t
   const overflow = scaling?.overflow(graph, grads) ?? null;
   const unscale = scaling?.inverse(graph) ?? null;
   const stages = unscale ? [stage(unscale)] : [];
-  const guarded = guarding?.build(graph, watched!.seen, total, grads, stages, sums) ?? null;
+  const guarded = guarding?.build(watched!.seen, total, grads, stages, sums) ?? null;
   const skip = overflow && guarded ? inSection(graph, 'apply', () => add(overflow, guarded)) : (overflow ?? guarded);
   const shared = {
     graph,
