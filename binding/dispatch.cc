@@ -2,7 +2,7 @@
 #include "dispatch.h"
 
 #include "port/port.h"
-#include "processor/processor.h"
+#include "processor.h"
 
 namespace gradclip {
 namespace {

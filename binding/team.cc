@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <new>
 
-#include "processor/processor.h"
-#include "region/region.h"
+#include "processor.h"
+#include "region.h"
 
 namespace gradclip {
 namespace {

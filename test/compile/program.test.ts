@@ -79,6 +79,18 @@ it('merges equal nodes and drops unused ones', () => {
   expect(compile(graph, { ...target(), fuse: false }).instrs.map((i) => i.note)).toEqual(['tanh -> f32[4]', 'add -> f32[4]']);
 });
 
+it('no value is written over one that the next instruction reads', () => {
+  const graph = new Graph();
+  const t = exp(graph.input('x', f32(4), 'feed'));
+  const u = tanh(t);
+  graph.output('y', mul(sub(t, u), 1));
+  const inputs = { x: Float32Array.of(-1, 0, 0.5, 1) };
+  const y = runGraph(graph, { inputs, fuse: false }).get('y')!;
+  inputs.x.forEach((x, i) => {
+    expect(y[i]).toBeCloseTo(Math.exp(x) - Math.tanh(Math.exp(x)), 6);
+  });
+});
+
 describe('states', () => {
   const counter: State = { name: 'counter', type: f32(3), init: (out) => out.fill(1) };
   const copyOf: State = { name: 'copy', type: f32(3) };
@@ -123,6 +135,19 @@ describe('states', () => {
       expect(read.seen[0]).toBeCloseTo(want, 6);
       expect(read.next).toEqual(plain.next);
     }
+  });
+
+  it('the skip decision keeps its memory while other values come and go, until it is read', () => {
+    const graph = new Graph();
+    const bad = graph.input('bad', { dtype: 'f64', shape: [] }, 'feed');
+    inSection(graph, 'apply', () => {
+      graph.skip = mul(bad, 2);
+      graph.output('other', tanh(exp(add(bad, 1))));
+      graph.assign(counter, mul(graph.state(counter), 2));
+      graph.output('seen', mul(graph.state(counter), 1));
+    });
+    const out = runGraph(graph, { inputs: { bad: new Float64Array([0]) }, steps: 3, fuse: false });
+    expect(out.get('seen')![0]).toBe(4);
   });
 
   it('a skipped step leaves skippable states alone and counts attempts only', () => {

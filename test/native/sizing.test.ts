@@ -13,6 +13,21 @@ test('a program is worth a team by its flops or by its bytes', () => {
 
 const MS = 1e6;
 
+test('fewer threads are tried where they waited long twice in a row, and kept where a step takes less than 95 %', () => {
+  const sizing = new (addon().Sizing)();
+  let now = 0;
+  /** 100 steps of `ms` each, on the threads that are wanted; each slept for this share of the time. @returns the threads wanted next */
+  const play = (ms: number, asleep: number): number => {
+    const size = sizing.size(4);
+    now += 100 * ms * MS;
+    sizing.took(size, 100, 100 * ms * MS, asleep * 100 * ms * MS * (size - 1), now);
+    return sizing.size(4);
+  };
+  expect([play(1, 0.5), play(1, 0), play(1, 0.5), play(1, 0.5)]).toEqual([4, 4, 4, 3]);
+  // Hardly faster: back again, and no trial for some time.
+  expect([play(0.97, 0), play(1, 0.5), play(1, 0.5)]).toEqual([4, 4, 4]);
+});
+
 /** Plays `ms` of training in runs of some steps. `step(size)` is the time of a step and the share of it that threads sleep, each. */
 class Machine {
   readonly sizing = new (addon().Sizing)();

@@ -27,6 +27,8 @@ describe.each(isas)('%s', (isa) => {
     expect(row(ops.softmax, 1e30, 1e30, -1e30)).toEqual([0.5, 0.5, 0]);
     expect(row(ops.softmax, -Infinity, 3, -Infinity)).toEqual([0, 1, 0]);
     expect(row(ops.logSoftmax, -Infinity, 3, -1e30)).toEqual([-Infinity, 0, Math.fround(-1e30)]);
+    // A quarter of exp(-87) lies below 2^-126.
+    expect(row(ops.softmax, 0, 0, 0, 0, -87)).toEqual([0.25, 0.25, 0.25, 0.25, 0]);
     expect(row(ops.softmax, NaN, 3)).toEqual([NaN, NaN]);
     expect(row(ops.softmax, Infinity, 3)[0]).toBeNaN();
   });

@@ -102,7 +102,7 @@ export const BINDING: Mutants = {
     file: 'binding/threads.cc',
     before: 'count = used == 0 ? asked : std::max(1, std::min(asked, limit - used));',
     after: 'count = asked;',
-    tests: ['test/train/loop/process.test.ts test/native/process.test.ts test/train/loop/threads.test.ts'],
+    tests: ['test/train/run/process.test.ts test/native/process.test.ts test/train/programs/threads.test.ts'],
   },
   'a run of a sum lacks its last element': {
     file: 'binding/kernels/reduce/reduce.h',
@@ -126,7 +126,7 @@ export const BINDING: Mutants = {
     file: 'binding/kernels/reduce/softmax.h',
     before: 'store_part(y + c, flush_f(div(softmax_load(y + c, n - c), sum)), n - c);',
     after: 'store_part(y + c, div(softmax_load(y + c, n - c), sum), n - c);',
-    tests: ['test/optim/extremes.test.ts test/ops/softmax.test.ts'],
+    tests: ['test/ops/softmax.test.ts'],
   },
   'the tail of an update leaves its last element': {
     file: 'binding/kernels/update/update_loop.h',

@@ -6,7 +6,7 @@ export const NUMBERS: Mutants = {
     file: 'lib/autodiff.ts',
     before: 'gradients.set(input, sum ? add(sum, dx) : dx);',
     after: 'gradients.set(input, dx);',
-    tests: ['test/kernels/ops.test.ts', "finite differences 'pow #"],
+    tests: ['test/compile/program.test.ts'],
   },
   "a divisor's gradient has the wrong sign": {
     file: 'lib/ops/elementwise/elementwise.ts',
@@ -60,7 +60,7 @@ export const NUMBERS: Mutants = {
     file: 'lib/ops/step/tree.ts',
     before: 'const left = n - Math.floor(n / 2);',
     after: 'const left = n - 1;',
-    tests: ['test/kernels/ops.test.ts', "kernel against ref 'accumulate #"],
+    tests: ['test/train/step/accumulation.test.ts'],
   },
   'epoch 2^32 has the permutation of epoch 0': {
     file: 'lib/ir/philox.ts',
@@ -96,7 +96,7 @@ export const NUMBERS: Mutants = {
     file: 'lib/compile/plan.ts',
     before: 'if (graph.skip) last.set(graph.skip, Math.max(last.get(graph.skip) ?? 0, order.skippableFrom));',
     after: 'if (graph.skip) last.set(graph.skip, last.get(graph.skip) ?? 0);',
-    tests: ['test/compile/scalars.test.ts'],
+    tests: ['test/compile/program.test.ts'],
   },
   'a table of which more than half of the rows are read stays rows': {
     file: 'lib/compile/fuse-rows.ts',

@@ -10,14 +10,14 @@ export const OPTIMIZERS: Mutants = {
   },
   'Adam corrects the square of its second moment, not the root': {
     file: 'lib/optim/rules/adam.ts',
-    before: 'out[4] = 1 / Math.sqrt(1 - pow(beta2, t));',
-    after: 'out[4] = 1 / (1 - pow(beta2, t));',
+    before: 'out[at.inverseRoot] = 1 / Math.sqrt(1 - pow(beta2, t));',
+    after: 'out[at.inverseRoot] = 1 / (1 - pow(beta2, t));',
     tests: ['test/optim/golden-optimizers.test.ts', 'adam'],
   },
   'decay that is decoupled does not follow the learning rate': {
     file: 'lib/optim/rules/adam.ts',
-    before: 'out[6] = decoupled ? 1 - lr * weightDecay : weightDecay;',
-    after: 'out[6] = decoupled ? 1 - weightDecay : weightDecay;',
+    before: 'out[at.decay] = decoupled ? 1 - lr * weightDecay : weightDecay;',
+    after: 'out[at.decay] = decoupled ? 1 - weightDecay : weightDecay;',
     tests: ['test/optim/golden-optimizers.test.ts', 'adam'],
   },
   'RAdam adapts from length 4 on': {
@@ -70,8 +70,8 @@ export const OPTIMIZERS: Mutants = {
   },
   'Adafactor does not hold its rate below 1 / sqrt(t)': {
     file: 'lib/optim/rules/adafactor.ts',
-    before: 'out[0] = Math.min(lr, 1 / Math.sqrt(step + 1));',
-    after: 'out[0] = lr;',
+    before: '(step: number, lr: number): number => Math.min(lr, 1 / Math.sqrt(step + 1));',
+    after: '(step: number, lr: number): number => lr;',
     tests: ['test/optim/golden-optimizers.test.ts'],
   },
   'a state of one length is taken for one of another': {

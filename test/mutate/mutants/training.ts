@@ -3,19 +3,19 @@ import type { Mutants } from '../mutant.ts';
 
 export const TRAINING: Mutants = {
   'an epoch that was over before the run began is one of its epochs': {
-    file: 'lib/train/loop/running.ts',
+    file: 'lib/train/flow/running.ts',
     before: 'if (this.tried === 0) this.course = { ...course, begin',
     after: 'if (this.tried < 0) this.course = { ...course, begin',
     tests: ['test/train/watch/follow.test.ts'],
   },
   'a run without validations leaves some due for the next': {
-    file: 'lib/train/loop/running.ts',
+    file: 'lib/train/flow/running.ts',
     before: 'validated: this.validatesEpochs ? all : course.validated',
     after: 'validated: course.validated',
     tests: ['test/train/watch/follow.test.ts'],
   },
   'a chunk may go on past a validation': {
-    file: 'lib/train/loop/running.ts',
+    file: 'lib/train/flow/running.ts',
     before: 'validateEvery === null ? Number.POSITIVE_INFINITY : validateEvery - (this.course.tried % validateEvery);',
     after: 'Number.POSITIVE_INFINITY;',
     tests: ['test/train/watch/follow.test.ts test/train/trainer.test.ts'],
@@ -33,19 +33,19 @@ export const TRAINING: Mutants = {
     tests: ['test/train/watch/follow.test.ts'],
   },
   'a plateau is left a validation early': {
-    file: 'lib/train/watch/plateau.ts',
+    file: 'lib/train/state/plateau.ts',
     before: 'if (values[AT.bad]! <= patience) return;',
     after: 'if (values[AT.bad]! < patience) return;',
     tests: ['test/train/watch/plateau.test.ts'],
   },
   'validations of a cooldown count': {
-    file: 'lib/train/watch/plateau.ts',
+    file: 'lib/train/state/plateau.ts',
     before: 'if (values[AT.cooldown]! > 0) {',
     after: 'if (values[AT.cooldown]! > 1) {',
     tests: ['test/optim/schedule.test.ts'],
   },
   'a relative threshold of a best value below 0 has the wrong side': {
-    file: 'lib/train/watch/plateau.ts',
+    file: 'lib/train/state/plateau.ts',
     before: 'best * (1 + sign * Math.sign(best) * threshold)',
     after: 'best * (1 + sign * threshold)',
     tests: ['test/train/watch/signs.test.ts'],
@@ -182,6 +182,6 @@ export const TRAINING: Mutants = {
     file: 'lib/nn/module/values.ts',
     before: 'if (hold.owner === owner || !(writes || hold.writes)) continue;',
     after: 'if (hold.owner === owner || !hold.writes) continue;',
-    tests: ['test/train/state/values.test.ts test/train/loop/interleaved.test.ts'],
+    tests: ['test/train/state/values.test.ts test/train/run/interleaved.test.ts'],
   },
 };

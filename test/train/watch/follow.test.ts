@@ -176,6 +176,15 @@ describe('callbacks', () => {
     expect(b.told).toEqual(expected);
   });
 
+  it('are told of no validation that was due before there was any', async () => {
+    const trainer = make();
+    await trainer.fit(data, { steps: 4 });
+    const seen: number[] = [];
+    const onValidation = (_: unknown, run: { counters: { step: number } }): void => void seen.push(run.counters.step);
+    await trainer.fit(data, { steps: 3, validation, validateEvery: 2, callbacks: [{ onValidation }] });
+    expect(seen).toEqual([6]);
+  });
+
   it('keep their state over a stop', async () => {
     const first = counting();
     const trainer = make();
