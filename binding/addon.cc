@@ -27,6 +27,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     Napi::Object map = Napi::Object::New(env);
     map.Set("name", table.maps[m].name);
     map.Set("arity", table.maps[m].arity);
+    map.Set("ends", table.maps[m].end != kMapInside);
+    map.Set("sloped", table.maps[m].end == kMapSloped);
     maps.Set(uint32_t(m), map);
   }
   for (const KernelTable* t : dispatch().tables) isas.Set(isas.Length(), t->isa);

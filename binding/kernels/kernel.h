@@ -119,9 +119,12 @@ struct KernelInfo {
   Kernel run;
   NeedFn need;
 };
+// Whether an elementwise operation may end a product, and whether the product can leave its derivative behind then.
+enum MapEnd : int32_t { kMapInside, kMapEnds, kMapSloped };
 struct MapInfo {   // one elementwise operation of the `map` kernel
   const char* name;
   int32_t arity;
+  MapEnd end;
 };
 struct KernelTable {
   const char* isa;

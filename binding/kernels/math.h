@@ -169,19 +169,15 @@ INLINE F pow_f(F x, F y) {
 }
 
 INLINE F relu_f(F x) { return max(set1(0.f), x); }   // this order: NaN stays NaN
-INLINE F silu_f(F x) { return mul(x, sigmoid_f(x)); }
 INLINE F softplus_f(F x) { return add(relu_f(x), log1p_f(exp_f(neg(abs(x))))); }
-// 6 ulp also in the tails.
-INLINE F gelu_f(F x) { return mul(x, normal_f(x).cdf); }
-// x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which is x / 2 * (1 + tanh(...)). 4 ulp near 0; the argument's rounding
-// makes it 26 ulp at -5.
+// The tanh form of gelu is x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which is x / 2 * (1 + tanh(...)). 4 ulp near 0; the
+// argument's rounding makes it 26 ulp at -5.
 INLINE F gelu_tanh_arg_f(F x) { return fma(mul(mul(x, x), x), set1(0.0713548163f), mul(x, set1(1.59576912f))); }
 // And its derivative. Beyond 32 the sigmoid is 0 or 1, and the square would be infinite where it is to be multiplied with 0.
 INLINE F gelu_tanh_slope_f(F x) {
   const F t = min(set1(32.f), abs(x));
   return fma(mul(t, t), set1(0.214064449f), set1(1.59576912f));
 }
-INLINE F gelu_tanh_f(F x) { return mul(x, sigmoid_f(gelu_tanh_arg_f(x))); }
 
 // ---- f64, scalar --------------------------------------------------------------------------------------------------
 // The baseline has no fma instruction, and the library's is slow: it rounds twice there.

@@ -13,11 +13,10 @@ static const KernelInfo kKernels[] = {
 #include "kernels.inc"
 };
 #undef KERNEL
-#define MAP(name, arity) {#name, arity},
+#define MAP(name, arity, end) {#name, arity, end},
 static const MapInfo kMaps[] = {
 #include "elementwise/maps.inc"
 };
-#undef MAP
 }   // namespace gradclip::GRADCLIP_ISA
 
 namespace gradclip {

@@ -1,7 +1,7 @@
 // fold.ts: what follows from constants alone is computed here: the factor 1 / n of a mean's gradient, spread over the rows.
 import { CONSTANT, type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { ARRAYS, type DType, sizeOf } from '../ir/op.ts';
-import { CAST } from '../ops/elementwise/elementwise.ts';
+import { CAST } from '../ops/elementwise/map.ts';
 import { BROADCAST_TO, RESHAPE } from '../ops/shape/shape.ts';
 import { rewrite, roots } from './rewrite.ts';
 

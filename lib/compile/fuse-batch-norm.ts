@@ -2,8 +2,6 @@
 // gradient of the batch norm before it. So each of a residual network's large tensors is read and written once less.
 import { type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { sameShape } from '../ir/op.ts';
-import { RELU, RELU_GRAD } from '../ops/elementwise/activation.ts';
-import { ADD } from '../ops/elementwise/elementwise.ts';
 import { BATCH_NORM, BATCH_NORM_GRAD, type BatchNormGradAttrs } from '../ops/norm/batch-norm.ts';
 import { consumers, rewrite, useCounts } from './rewrite.ts';
 
@@ -28,7 +26,7 @@ export function fuseBatchNorms(graph: Graph): Graph {
     let y = node.outs[0] as Tensor;
     let other: Tensor | null = null;
     const sum = only(y, node.section);
-    if (sum && isOp(sum, ADD)) {
+    if (sum?.op.map === 'add') {
       const operand = (sum.ins[0] === y ? sum.ins[1] : sum.ins[0]) as Tensor;
       // Of two batch norms that are added, the later one adds.
       if (sameShape(operand.shape, y.shape) && operand.node.id < node.id) {
@@ -38,7 +36,7 @@ export function fuseBatchNorms(graph: Graph): Graph {
       }
     }
     const last = only(y, node.section);
-    const relu = last !== undefined && isOp(last, RELU);
+    const relu = last?.op.map === 'relu';
     if (relu) taken.set(last, node);
     // Relu is read by the backward pass too, so the sum or the batch norm before it must not be.
     if (other || relu) tails.set(node, { other, relu });
@@ -57,7 +55,7 @@ export function fuseBatchNorms(graph: Graph): Graph {
     const { eps, affine } = node.attrs as BatchNormGradAttrs;
     const [x, mean, variance, , ...line] = node.ins as readonly Tensor[];
     const [y, dy] = mask.ins as readonly [Tensor, Tensor];
-    const own = isOp(y.node, RELU) && isOwn(y.node.ins[0] as Tensor, mean as Tensor);
+    const own = y.node.op.map === 'relu' && isOwn(y.node.ins[0] as Tensor, mean as Tensor);
     const ins = [x!, mean!, variance!, dy, ...line, ...(own ? [] : [y])].map(moved);
     return target.add(BATCH_NORM_GRAD, ins, { eps, affine, mask: own ? 'own' : 'output' }).outs;
   });
@@ -75,7 +73,7 @@ function masksOf(graph: Graph, next: ReadonlyMap<Tensor, Node[]>, uses: Readonly
   for (const node of graph.nodes) {
     if (!isOp(node, BATCH_NORM_GRAD) || node.attrs.mask !== 'all') continue;
     const dy = node.ins[3] as Tensor;
-    if (!isOp(dy.node, RELU_GRAD) || dy.node.section !== node.section) continue;
+    if (dy.node.op.map !== 'reluGrad' || dy.node.section !== node.section) continue;
     const readers = next.get(dy) ?? [];
     const operands = readers.reduce((n, r) => n + r.ins.filter((t) => t === dy).length, 0);
     const chains = readers.filter((r) => !isOp(r, BATCH_NORM_GRAD));

@@ -1,8 +1,7 @@
 // fuse-scalars.ts: what a clip policy decides and reports are a dozen operations on single numbers; together they are one instruction.
 import { CONSTANT, type Graph, isLeaf, isOp, type Node, type Tensor } from '../ir/graph.ts';
-import type { MapArg, MapStep } from '../ops/elementwise/map.ts';
-import type { MapName } from '../ops/elementwise/scalar.ts';
-import { SCALARS, scalarsFit } from '../ops/elementwise/scalars.ts';
+import type { MapArg, MapStep } from '../ops/elementwise/chain.ts';
+import { SCALARS, scalarsFit } from '../ops/elementwise/map.ts';
 import { skippableNodes } from './order.ts';
 import { consumers, rewrite, roots } from './rewrite.ts';
 
@@ -44,7 +43,7 @@ function chainOf(members: readonly Node[]): { ins: Tensor[]; steps: MapStep[] } 
     const known = ins.indexOf(t);
     return { in: known >= 0 ? known : ins.push(t) - 1 };
   };
-  const steps = members.map((m) => ({ map: m.op.map as MapName, args: m.ins.map(argOf) }));
+  const steps = members.map((m) => ({ map: m.op.map!, args: m.ins.map(argOf) }));
   return { ins, steps };
 }
 

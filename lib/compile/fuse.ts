@@ -2,12 +2,13 @@
 // into one pass. Only the files fuse*.ts of the compiler name concrete ops.
 import { CONSTANT, type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { type DType, sameShape, sizeOf } from '../ir/op.ts';
-import { CAST, mul } from '../ops/elementwise/elementwise.ts';
-import { MAP, MAP_LIMITS, type MapArg, type MapStep } from '../ops/elementwise/map.ts';
-import type { MapName } from '../ops/elementwise/scalar.ts';
+import { MAP_LIMITS, type MapArg, type MapStep } from '../ops/elementwise/chain.ts';
+import { mul } from '../ops/elementwise/elementwise.ts';
+import { CAST, MAP } from '../ops/elementwise/map.ts';
+import { ENDS, SLOPED } from '../ops/elementwise/maps.ts';
 import { STATISTIC } from '../ops/gradient/statistics.ts';
 import { CONV2D, CONV2D_GRAD_INPUT } from '../ops/product/conv.ts';
-import { type Activation, MATMUL } from '../ops/product/matmul.ts';
+import { MATMUL } from '../ops/product/matmul.ts';
 import { SUM } from '../ops/reduce/reduce.ts';
 import { SCATTER_ADD } from '../ops/rows/gather.ts';
 import { SCATTER_ROWS } from '../ops/rows/scatter-rows.ts';
@@ -24,14 +25,10 @@ export function fuse(graph: Graph): Graph {
 
 // ---- products + bias + activation + another operand ---------------------------------------------------------------
 
-const ACTIVATIONS: ReadonlySet<string> = new Set<Activation>(['relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu']);
-/** Those whose gradient reads what went in, not what came out. */
-const SLOPED: ReadonlySet<string> = new Set<Activation>(['gelu', 'geluTanh', 'silu']);
-
 interface Epilogue {
   readonly product: Node;
   readonly bias: Tensor | null;
-  readonly act: Activation | null;
+  readonly act: string | null;
   /** The gradient of `act`: it becomes a multiplication with a slope that the product leaves behind. */
   readonly gradient: Node | null;
   /** Of the shape of the product: added to it or multiplied with it at the end. Null: the slope that another product leaves behind. */
@@ -42,7 +39,7 @@ interface Epilogue {
 function slopedPair(t: Tensor, uses: ReadonlyMap<Tensor, number>, next: ReadonlyMap<Tensor, Node[]>): [Node, Node] | null {
   if (uses.get(t) !== 2) return null;
   const readers = next.get(t) ?? [];
-  const act = readers.find((n) => n.op.map && SLOPED.has(n.op.map));
+  const act = readers.find((n) => n.op.map && SLOPED.includes(n.op.map));
   const gradient = readers.find((n) => act && n.op.map === `${act.op.map}Grad` && n.ins[0] === t && n.ins[1] !== t);
   return act && gradient ? [act, gradient] : null;
 }
@@ -81,8 +78,8 @@ function epilogueOf(
       } else break;
     } else if (isMatrix && gradients.has(node) && node.ins[1] === last.out && product.out.shape.length === 2 && !ends.has(node)) {
       made = { ...made, last: { op: 'mul', other: null } };
-    } else if (map && ACTIVATIONS.has(map) && !made.act) {
-      made = { ...made, act: map as Activation, gradient: pair?.[1] ?? null };
+    } else if (map && ENDS.includes(map) && !made.act) {
+      made = { ...made, act: map, gradient: pair?.[1] ?? null };
     } else break;
     last = node;
     end = node;
@@ -247,7 +244,7 @@ function emitMap(root: Node, nodes: ReadonlySet<Node>, target: Graph, moved: (t:
       if (typeof arg === 'number' || ('in' in arg && ins[0] === source)) return target.add(CAST, [source], root.attrs).outs;
       continue;
     }
-    stepOf.set(node, steps.push({ map: node.op.map as MapName, args: node.ins.map(argOf) }) - 1);
+    stepOf.set(node, steps.push({ map: node.op.map!, args: node.ins.map(argOf) }) - 1);
   }
   return target.add(MAP, ins, { steps, dtype, outDtype: root.out.dtype as DType }).outs;
 }

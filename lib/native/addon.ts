@@ -128,9 +128,15 @@ export interface Addon {
     isa?: string,
   ) => NativeProgram;
   readonly Sizing: new () => NativeSizing;
-  /** Kernel and map names in table order: their position is what `code` holds. */
+  /** Kernels and elementwise operations in table order: their position is what `code` holds. */
   readonly kernels: readonly string[];
-  readonly maps: readonly { readonly name: string; readonly arity: number }[];
+  readonly maps: readonly {
+    readonly name: string;
+    readonly arity: number;
+    /** May end a product; and a product that it ends can leave its derivative behind. */
+    readonly ends: boolean;
+    readonly sloped: boolean;
+  }[];
   /** ISAs this machine can run, best first, and the one chosen (GRADCLIP_ISA considered). */
   readonly isas: readonly string[];
   readonly isa: string;

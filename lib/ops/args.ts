@@ -1,7 +1,31 @@
 // args.ts: what the public functions of ops take: tensors, operands, axes and shapes, as fields of their signatures.
+import { GraphError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
-import { custom, either, Field, list, nullable, number, type OptionsField, options, Place, whole } from '../options/index.ts';
-import type { Operand } from './elementwise/operand.ts';
+import {
+  choice,
+  custom,
+  either,
+  Field,
+  list,
+  nullable,
+  number,
+  type OptionsField,
+  options,
+  Place,
+  whole,
+} from '../options/index.ts';
+
+/** A tensor, a parameter, or a number (which becomes a scalar constant of the other operands' dtype). */
+export type Operand = TensorLike | number;
+
+/** Resolve operands; `op` names the op in errors. At least one must be a tensor or parameter. */
+export function tensors(op: string, ...operands: readonly Operand[]): Tensor[] {
+  const known = operands.map((x) => (typeof x === 'number' ? null : x.toTensor()));
+  const like = known.find((t) => t !== null);
+  if (!like) throw new GraphError(`${op}: expected at least one tensor, got numbers only`, { op });
+  const dtype = like.dtype === 'f64' ? 'f64' : 'f32';
+  return known.map((t, i) => t ?? like.graph.scalar(operands[i] as number, dtype));
+}
 
 const isTensorLike = (value: unknown): value is TensorLike =>
   typeof value === 'object' && value !== null && typeof (value as Partial<TensorLike>).toTensor === 'function';
@@ -50,6 +74,15 @@ export interface AxisOptions {
 /** The options of what runs along one axis. */
 export const axisOptions: OptionsField<AxisOptions, { readonly axis: number }> = options<AxisOptions>()({
   axis: axis.default(-1),
+});
+
+/** Options of `ops.gelu` and `nn.GELU`. */
+export interface GELUOptions {
+  /** `none` is exact, `tanh` GPT-2's form. Default 'none'. */
+  readonly approximate?: 'none' | 'tanh';
+}
+export const geluOptions: OptionsField<GELUOptions, Required<GELUOptions>> = options<GELUOptions>()({
+  approximate: choice('none', 'tanh').default('none'),
 });
 
 /** Probability of a 0. */

@@ -1,41 +1,8 @@
 // index.ts: the ops that users call: functions of tensors. What only the library calls, and every op's record, is in list.ts.
 
-export type { AxisOptions } from './args.ts';
-export { type GELUOptions, gelu, relu, sigmoid, silu, softplus, tanh } from './elementwise/activation.ts';
-export {
-  abs,
-  add,
-  type ClampOptions,
-  cast,
-  clamp,
-  div,
-  equal,
-  erf,
-  exp,
-  floor,
-  greater,
-  greaterEqual,
-  isFinite,
-  less,
-  lessEqual,
-  log,
-  log1p,
-  maximum,
-  minimum,
-  mul,
-  neg,
-  notEqual,
-  pow,
-  reciprocal,
-  round,
-  rsqrt,
-  sign,
-  sqrt,
-  square,
-  sub,
-  where,
-} from './elementwise/elementwise.ts';
-export type { Operand } from './elementwise/operand.ts';
+export type { AxisOptions, GELUOptions, Operand } from './args.ts';
+export * from './elementwise/activation.ts';
+export * from './elementwise/elementwise.ts';
 export {
   type AvgPool2dOptions,
   type AvgPoolOptions,
@@ -59,7 +26,7 @@ export {
   convTranspose2d,
   type Size2d,
 } from './product/convolve.ts';
-export { type Activation, type MatmulOptions, matmul } from './product/matmul.ts';
+export { type MatmulOptions, matmul } from './product/matmul.ts';
 export { type RotaryOptions, rotary } from './product/rotary.ts';
 export { dropout, noise } from './random.ts';
 export { gru } from './recurrent/gru.ts';

@@ -1,9 +1,7 @@
 // list.ts: every op's record, and the functions of ops that only the library calls; users have index.ts. Adding an op: a line here.
 import type { OpDef } from '../ir/op.ts';
-import { ACTIVATIONS } from './elementwise/activation.ts';
-import { ELEMENTWISE } from './elementwise/elementwise.ts';
-import { MAP } from './elementwise/map.ts';
-import { SCALARS } from './elementwise/scalars.ts';
+import { CAST, MAP, SCALARS } from './elementwise/map.ts';
+import { MAPS } from './elementwise/maps.ts';
 import { ANALYZE } from './gradient/analyze.ts';
 import { HISTORY_MOMENTS, HISTORY_PUSH, HISTORY_QUANTILE } from './gradient/history.ts';
 import { GREEDY_BUDGET, SUM_SEGMENTS } from './gradient/lists.ts';
@@ -65,8 +63,8 @@ export { update } from './update/update.ts';
 export const OPS: readonly OpDef<any>[] = [
   MAP,
   SCALARS,
-  ...ELEMENTWISE,
-  ...ACTIVATIONS,
+  ...MAPS,
+  CAST,
   RESHAPE,
   TRANSPOSE,
   BROADCAST_TO,

@@ -7,10 +7,12 @@ import { defaultLayout } from '../../lib/compile/layout.ts';
 import { OptionError, ShapeError } from '../../lib/errors.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { type RefArray, sizeOf } from '../../lib/ir/op.ts';
+import { addon } from '../../lib/native/addon.ts';
 import { target } from '../../lib/native/program.ts';
 import { Conv1d, Conv2d, ConvTranspose2d } from '../../lib/nn/index.ts';
 import { bindParameters } from '../../lib/nn/module/module.ts';
-import { conv1d, conv2d, convTranspose2d, gelu, mul, relu, sum } from '../../lib/ops/index.ts';
+import { apply, ENDS } from '../../lib/ops/elementwise/maps.ts';
+import { conv1d, conv2d, convTranspose2d, mul, relu, sum } from '../../lib/ops/index.ts';
 import { interpret } from '../interpret.ts';
 import { runGraph } from '../run-graph.ts';
 
@@ -85,7 +87,6 @@ describe('the compiler puts the activation into the convolution', () => {
     const plain = (graph: Graph): Tensor =>
       conv2d(input(graph, 'x', 2, 3, 5, 5), input(graph, 'w', 4, 3, 3, 3), input(graph, 'b', 4));
     expect(instructions((graph) => relu(plain(graph)))).toEqual(['conv2d']);
-    expect(instructions((graph) => gelu(plain(graph)))).toEqual(['conv2d']);
     expect(instructions((graph) => relu(conv1d(input(graph, 'x', 2, 3, 5), input(graph, 'w', 4, 3, 3))))).toEqual(['conv2d']);
     expect(instructions((graph) => relu(convTranspose2d(input(graph, 'x', 2, 3, 5, 5), input(graph, 'w', 3, 4, 3, 3))))).toEqual([
       'conv2dGradInput',
@@ -96,6 +97,21 @@ describe('the compiler puts the activation into the convolution', () => {
         return mul(y, relu(y));
       }),
     ).toEqual(['conv2d', 'map']);
+  });
+  test.each(ENDS)('%s: one instruction, the bits of two', (act) => {
+    const graph = new Graph();
+    const operands = [input(graph, 'x', 3, 2, 6, 7), input(graph, 'w', 5, 2, 3, 3), input(graph, 'b', 5)] as const;
+    graph.output('y', apply(act, conv2d(...operands, { padding: 1 })));
+    expect(compile(graph, { ...target(), layout: defaultLayout(graph) }).instrs.map((i) => i.kernel)).toEqual(['conv2d']);
+    const inputs = Object.fromEntries(
+      operands.map((t, k) => [
+        ['x', 'w', 'b'][k],
+        Float32Array.from({ length: sizeOf(t.shape) }, (_, i) => 2 * Math.sin(i * (k + 3))),
+      ]),
+    );
+    for (const isa of addon().isas) {
+      expect(runGraph(graph, { inputs, isa }).get('y')).toEqual(runGraph(graph, { inputs, isa, fuse: false }).get('y'));
+    }
   });
 });
 

@@ -5,8 +5,9 @@ import { grad } from '../../lib/autodiff.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { f32, type TensorType } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
-import { add, gelu, matmul, relu, sigmoid, silu, sum, tanh } from '../../lib/ops/index.ts';
-import { type Activation, MATMUL, matmulStatBlocks } from '../../lib/ops/product/matmul.ts';
+import { apply, ENDS, SLOPED } from '../../lib/ops/elementwise/maps.ts';
+import { add, matmul, mul, sum } from '../../lib/ops/index.ts';
+import { MATMUL, matmulStatBlocks } from '../../lib/ops/product/matmul.ts';
 import { SOME_TEAMS } from '../kit.ts';
 import { runGraph } from '../run-graph.ts';
 
@@ -179,26 +180,33 @@ it('a sum of no products is zero; NaN and infinity are not lost', () => {
 });
 
 describe('what is fused', () => {
-  const ACTS: Record<Activation, (x: Tensor) => Tensor> = {
-    relu,
-    tanh,
-    sigmoid,
-    gelu: (x) => gelu(x),
-    geluTanh: (x) => gelu(x, { approximate: 'tanh' }),
-    silu,
-  };
-  it.each(Object.keys(ACTS) as Activation[])('bias and %s: the bits of separate ops', (act) => {
+  it.each(ENDS)('bias and %s: the bits of separate ops', (act) => {
     for (const transB of [false, true]) {
       const graph = new Graph();
       const x = graph.input('x', f32(20, 30), 'feed');
       const w = graph.input('w', transB ? f32(50, 30) : f32(30, 50), 'feed');
       const bias = graph.input('bias', f32(50), 'feed');
-      graph.output('y', ACTS[act](add(matmul(x, w, { transB }), bias)));
+      graph.output('y', apply(act, add(matmul(x, w, { transB }), bias)));
       const inputs = { x: values(600, 1), w: values(1500, 2).map((v) => v / 16), bias: values(50, 3) };
       for (const isa of addon().isas) {
         const fused = runGraph(graph, { inputs, isa, threads: 2 }).get('y')!;
         expect(fused).toEqual(runGraph(graph, { inputs, isa, fuse: false }).get('y')!);
       }
+    }
+  });
+
+  it.each(SLOPED)('%s between two products: the slope left behind gives the bits of its gradient', (act) => {
+    const graph = new Graph('train');
+    const x = graph.input('x', f32(20, 30), 'feed');
+    const w = graph.input('w', f32(30, 50), 'feed');
+    const v = graph.input('v', f32(50, 40), 'feed');
+    const loss = sum(mul(matmul(apply(act, matmul(x, w)), v), graph.input('dy', f32(20, 40), 'feed')), { dtype: 'f64' });
+    for (const [i, g] of grad(loss, [x, w, v]).entries()) graph.output(`g${i}`, g!);
+    const inputs = { x: values(600, 1), w: values(1500, 2).map((n) => n / 16), v: values(2000, 3), dy: values(800, 4) };
+    for (const isa of addon().isas) {
+      const fused = runGraph(graph, { inputs, isa, threads: 2 });
+      const plain = runGraph(graph, { inputs, isa, fuse: false });
+      for (const name of ['g0', 'g1', 'g2']) expect(fused.get(name), `${isa} ${name}`).toEqual(plain.get(name));
     }
   });
 

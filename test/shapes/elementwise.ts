@@ -1,10 +1,8 @@
 // elementwise.ts: cases of elementwise ops by themselves, and of chains of them.
 import { type DType, f64, type TensorType } from '../../lib/ir/op.ts';
-import { ACTIVATIONS } from '../../lib/ops/elementwise/activation.ts';
-import { ELEMENTWISE } from '../../lib/ops/elementwise/elementwise.ts';
+import { MAPS } from '../../lib/ops/elementwise/maps.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
 
-const MAPS = [...ELEMENTWISE, ...ACTIVATIONS].filter((op) => op.map);
 const arityOf = (op: (typeof MAPS)[number]): number => op.samples()[0]!.ins.length;
 
 /** Shapes that broadcast to one: dimensions of 1, and leading ones left out. */

@@ -1,6 +1,7 @@
 // planes.ts: cases of ops on planes: convolutions, pooling, resampling.
 import { Graph } from '../../lib/ir/graph.ts';
 import { f32, type TensorType } from '../../lib/ir/op.ts';
+import { ENDS } from '../../lib/ops/elementwise/maps.ts';
 import { adaptiveAvgPool2d, avgPool2d } from '../../lib/ops/image/avg-pool.ts';
 import { MAX_POOLS } from '../../lib/ops/image/max-pool.ts';
 import { CONV2D } from '../../lib/ops/product/conv.ts';
@@ -36,7 +37,7 @@ function geometry(d: Draw): Geometry {
   const [x, w] = [f32(n, groups * ci, h, width), f32(groups * co, ci, ...kernel)];
   return { x, w, y: CONV2D.infer([x, w], attrs as never)[0]!, attrs };
 }
-const actOf = (d: Draw): object => (d.rarely(3) ? { act: d.pick('relu', 'tanh', 'gelu', 'silu') } : {});
+const actOf = (d: Draw): object => (d.rarely(3) ? { act: d.pick(...ENDS) } : {});
 const sizeOfPlane = ({ shape }: TensorType): readonly number[] => shape.slice(2);
 
 const conv2d: Generator = (d) => {

@@ -1,10 +1,8 @@
 // products.ts: cases of products of matrices, with all that the compiler fuses into them, and of losses over classes.
 
 import { f32, f64, i32, u8 } from '../../lib/ir/op.ts';
+import { ENDS, SLOPED } from '../../lib/ops/elementwise/maps.ts';
 import { type Case, type Draw, type FillOf, type Generator, ofTerms } from './draw.ts';
-
-const ACTS = ['relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu'] as const;
-const SLOPED = ['gelu', 'geluTanh', 'silu'] as const;
 
 const matmul: Generator = (d) => {
   const [transA, transB] = [d.flag(), d.flag()];
@@ -19,7 +17,7 @@ const matmul: Generator = (d) => {
   ];
   if (d.rarely(12)) return { ins: [f64(...a), f64(...b)], attrs: { transA, transB }, tolerance: ofTerms(k) };
   const slope = d.rarely(5);
-  const act = slope ? d.pick(...SLOPED) : d.rarely(3) ? d.pick(...ACTS) : undefined;
+  const act = slope ? d.pick(...SLOPED) : d.rarely(3) ? d.pick(...ENDS) : undefined;
   const last = d.rarely(4) ? d.pick('add', 'mul') : undefined;
   const stats = d.rarely(4);
   const fused = { ...(act && { act }), ...(slope && { slope }), ...(last && { last }), ...(stats && { stats }) };

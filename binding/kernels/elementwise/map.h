@@ -71,12 +71,10 @@ struct MapRow {
   int arity;
   MapLoop f32, f64;
 };
-#define MAP(name, arity) {arity, map_loop_f<map_##name>, map_loop_d<map_##name>},
+#define MAP(name, arity, end) {arity, map_loop_f<map_##name>, map_loop_d<map_##name>},
 const MapRow kMapRows[] = {
 #include "maps.inc"
 };
-#undef MAP
-constexpr int kMapCount = sizeof(kMapRows) / sizeof(MapRow);
 
 // ---- conversions ---------------------------------------------------------------------------------------------------
 constexpr int kMapBytes[] = {4, 8, 4, 1};   // by type

@@ -3,7 +3,6 @@
 // one addition, then the activation. The bits depend neither on how lanes are used nor on the team.
 #pragma once
 #include "conv_plan.h"
-#include "gemm_finish.h"
 
 namespace gradclip::GRADCLIP_ISA {
 // Where the parts of a thread's own memory begin, in floats.

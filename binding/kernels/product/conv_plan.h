@@ -4,6 +4,7 @@
 // read neighbors; backwards the output falls into such planes, each with the taps that reach it.
 #pragma once
 #include "conv_micro.h"
+#include "gemm_finish.h"
 
 namespace gradclip::GRADCLIP_ISA {
 enum ConvInts {
@@ -174,7 +175,7 @@ static bool conv_sizes(Need& n, const Conv& c) {
   if (c.groups < 1 || c.ci < 1 || c.co < 1 || c.kh < 1 || c.kw < 1 || c.sh < 1 || c.sw < 1 || c.dh < 1 || c.dw < 1 || c.oh < 1 ||
       c.ow < 1)
     return n.fail("a size is 0"), false;
-  if (c.act < 0 || c.act > 6) return n.fail("unknown activation"), false;
+  if (!may_end(c.act)) return n.fail("unknown activation"), false;
   constexpr int64_t most_margin = 1 << 20;
   if (c.kh > most_margin || c.kw > most_margin || (c.kh - 1) * c.dh > most_margin || (c.kw - 1) * c.dw > most_margin ||
       c.top > most_margin || c.left > most_margin || c.sh > most_margin || c.sw > most_margin)

@@ -268,9 +268,9 @@ void matmul_need(Need& n) {
   for (int j = 0; j < 4; j++)
     if (n.i[j] < 0) return n.fail("a size is negative");
   if ((n.i[kMmTransA] | n.i[kMmTransB] | n.i[kMmF64]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
-  if (n.i[kMmAct] < 0 || n.i[kMmAct] > 6) return n.fail("unknown activation");
+  if (!may_end(n.i[kMmAct])) return n.fail("unknown activation");
   if (n.i[kMmF64] && (n.i[kMmAct] || n.n_out > 1 || has_last)) return n.fail("f64 has a bias at most");
-  if (has_slope && n.i[kMmAct] < 4) return n.fail("a slope is of gelu, geluTanh or silu");
+  if (has_slope && !has_slope_of(n.i[kMmAct])) return n.fail("an activation without a slope");
   for (int j = 0; j < 4; j++)
     if (n.i[j] > Need::kMax) return n.fail("a size is too large");
   const int64_t batch = n.i[kMmBatch], rows = n.i[kMmM], cols = n.i[kMmN], k = n.i[kMmK], e = n.i[kMmF64] ? 8 : 4;

@@ -1,7 +1,7 @@
 // gemm_finish.h: what a product is, and bias and activation over parts of it that are finished. Convolutions end the same way.
 #pragma once
 #include "gemm_pack.h"
-#include "../math.h"
+#include "../elementwise/maps.h"
 
 namespace gradclip::GRADCLIP_ISA {
 // t[m, n] = s[m, k] * v[k, n]: S is broadcast, V is loaded as lanes. Lanes of C are contiguous (cj = 1), or its rows are (ci = 1).
@@ -14,30 +14,17 @@ struct Product {
   float* c;
   int64_t ci, cj;
   const float* bias;
-  int64_t bi, bj;   // 1 along the n of the matmul, 0 along its m
-  int64_t act;
+  int64_t bi, bj;       // 1 along the n of the matmul, 0 along its m
+  int64_t act;          // the position in maps.inc plus 1 of the activation; 0: none
   double* stats;        // sums of squares of the tiles of C, or null; only where C lies by rows
   const float* other;   // of the shape of C: at the end added, or multiplied with (`times`); or null. Only where C lies by rows.
   bool times;
-  float* slope;   // of the shape of C: the derivative of `act` (4 to 6) where it was applied, or null. Only where C lies by rows.
+  float* slope;   // of the shape of C: the derivative of `act` where it was applied, or null. Only where C lies by rows.
 };
 
-// An activation and, for those whose gradient reads what went in, its derivative.
-struct Applied {
-  F y, slope;
-};
-INLINE Applied gelu_both(F x) {
-  const Normal n = normal_f(x);
-  return {mul(x, n.cdf), flush_f(fma(mul(x, set1(0.398942280f)), n.bell, n.cdf))};
-}
-INLINE Applied gelu_tanh_both(F x) {
-  const F s = sigmoid_f(gelu_tanh_arg_f(x)), y = mul(x, s);
-  return {y, fma(mul(y, sub(set1(1.f), s)), gelu_tanh_slope_f(x), s)};
-}
-INLINE Applied silu_both(F x) {
-  const F s = sigmoid_f(x), y = mul(x, s);
-  return {y, fma(y, sub(set1(1.f), s), s)};
-}
+// For `need`: whether `act` is an activation or 0, and whether its derivative can be left behind.
+static inline bool may_end(int64_t act) { return act == 0 || (act > 0 && act <= kMapCount && kMapEnd[act - 1] != kMapInside); }
+static inline bool has_slope_of(int64_t act) { return act > 0 && kMapEnd[act - 1] == kMapSloped; }
 
 template <class Fn>
 static inline void finish_with(const Product& g, float* c, int64_t ld, int64_t i0, int64_t j0, int64_t rows, int64_t cols,
@@ -67,26 +54,24 @@ static void finish(const Product& g, float* c, int64_t ld, int64_t i, int64_t j,
   const auto sloped = [&](auto fn) __attribute__((always_inline)) {
     finish_with(
         g, c, ld, i, j, rows, cols, [&](F x, int64_t at, int n) __attribute__((always_inline)) {
-          const Applied a = fn(x);
+          const Sloped a = fn(x);
           store_part(g.slope + at, a.slope, n);
           return a.y;
         });
   };
-  switch (g.act) {
-    case 0:
-      return g.bias || g.other ? plain([](F x) { return x; }) : (void)0;
-    case 1:
-      return plain([](F x) { return relu_f(x); });
-    case 2:
-      return plain([](F x) { return tanh_f(x); });
-    case 3:
-      return plain([](F x) { return sigmoid_f(x); });
-    case 4:
-      return g.slope ? sloped([](F x) { return gelu_both(x); }) : plain([](F x) { return gelu_f(x); });
-    case 5:
-      return g.slope ? sloped([](F x) { return gelu_tanh_both(x); }) : plain([](F x) { return gelu_tanh_f(x); });
+  switch (g.act - 1) {
+#define MAP1(...)
+#define MAP2(...)
+#define MAP3(...)
+#define END(name, ...) \
+  case kMap_##name:    \
+    return plain([](F x) { return map_##name(x); });
+#define SLOPED(name, ...) \
+  case kMap_##name:       \
+    return g.slope ? sloped([](F x) { return sloped_##name(x); }) : plain([](F x) { return map_##name(x); });
+#include "../elementwise/maps.inc"
     default:
-      return g.slope ? sloped([](F x) { return silu_both(x); }) : plain([](F x) { return silu_f(x); });
+      return g.bias || g.other ? plain([](F x) { return x; }) : (void)0;
   }
 }
 }   // namespace gradclip::GRADCLIP_ISA

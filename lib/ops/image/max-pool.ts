@@ -4,7 +4,6 @@ import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { f32, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../../ir/op.ts';
 import { bool, type OptionsField, options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
-import { RELU } from '../elementwise/activation.ts';
 import { moved } from '../shape/axes.ts';
 import {
   asPlanes,
@@ -242,7 +241,7 @@ export function maxPoolAttrs(where: string, read: MaxPoolRead & { readonly kerne
 export function maxPool(where: string, dims: 1 | 2, x: TensorLike, attrs: MaxPoolAttrs): Tensor {
   return asPlanes(where, x, dims, (t) => {
     // The largest of relu(x) is relu of the largest of x: then relu neither reads nor writes all of x, forward and backward.
-    const relu = t.node.op === RELU;
+    const relu = t.node.op.map === 'relu';
     return t.graph.add(MAX_POOL, [relu ? (t.node.ins[0] as Tensor) : t], { ...attrs, relu }).outs[0] as Tensor;
   });
 }

@@ -4,6 +4,7 @@ import type { Node, Tensor } from '../../ir/graph.ts';
 import {
   bytesOf,
   type Cost,
+  type LowerContext,
   type OpDef,
   type RefArray,
   type Sample,
@@ -13,10 +14,10 @@ import {
   typeName,
 } from '../../ir/op.ts';
 import { add } from '../elementwise/elementwise.ts';
-import { SCALAR } from '../elementwise/scalar.ts';
+import { rowOf } from '../elementwise/maps.ts';
 import { sum } from '../reduce/reduce.ts';
 import { broadcastTo, reshape } from '../shape/shape.ts';
-import { ACTS, type Activation } from './matmul.ts';
+import { actIndex } from './matmul.ts';
 
 type Pair = readonly [number, number];
 
@@ -28,7 +29,7 @@ export interface ConvAttrs {
   readonly dilation: Pair;
   readonly groups: number;
   /** Applied to the result plus bias. Set by the compiler. */
-  readonly act?: Activation;
+  readonly act?: string;
 }
 export interface ConvGradInputAttrs extends ConvAttrs {
   /** Height and width of what is made. */
@@ -107,10 +108,10 @@ function sizesOf(x: readonly number[], weight: readonly number[], y: readonly nu
   return { n, ci, co: filters / groups, h, w, oh: y[2] as number, ow: y[3] as number, kh, kw };
 }
 
-function ints(s: Sizes, attrs: ConvAttrs): number[] {
+function ints(s: Sizes, attrs: ConvAttrs, context: LowerContext): number[] {
   const { stride, padding, dilation, groups, act } = attrs;
   const sizes = [s.n, groups, s.ci, s.co, s.h, s.w, s.oh, s.ow, s.kh, s.kw];
-  return [...sizes, ...stride, ...dilation, padding[0], padding[1], ACTS.indexOf(act)];
+  return [...sizes, ...stride, ...dilation, padding[0], padding[1], actIndex(act, context)];
 }
 
 function costOf(node: Node, s: Sizes, groups: number): Cost {
@@ -140,10 +141,10 @@ function eachProduct(s: Sizes, attrs: ConvAttrs, visit: (x: number, w: number, y
 }
 
 /** Bias and activation over a finished [n, channels, ...]. */
-function finishRef(y: RefArray, bias: RefArray | undefined, act: Activation | undefined, plane: number, channels: number): void {
+function finishRef(y: RefArray, bias: RefArray | undefined, act: string | undefined, plane: number, channels: number): void {
   for (let e = 0; e < y.length; e++) {
     const v = (y[e] as number) + (bias ? (bias[Math.floor(e / plane) % channels] as number) : 0);
-    y[e] = act ? SCALAR[act](v, NaN, NaN) : v;
+    y[e] = act ? rowOf(act).of(v, NaN, NaN) : v;
   }
 }
 
@@ -174,7 +175,7 @@ export const CONV2D: OpDef<ConvAttrs> = {
     const dw = dy.graph.add(CONV2D_GRAD_WEIGHT, [x, dy], { ...attrs, kernel: pair(w.shape), bias: bias !== undefined }).outs;
     return [dx, ...dw];
   },
-  lower: (node) => ({ ints: ints(forwardSizes(node), node.attrs) }),
+  lower: (node, context) => ({ ints: ints(forwardSizes(node), node.attrs, context) }),
   cost: (node) => costOf(node, forwardSizes(node), node.attrs.groups),
   ref([y], [x, w, bias], node) {
     const [ya, xa, wa] = [y, x, w] as [RefArray, RefArray, RefArray];
@@ -214,7 +215,7 @@ export const CONV2D_GRAD_INPUT: OpDef<ConvGradInputAttrs> = {
     const ddy = dy.graph.add(CONV2D, [ddx, w], attrs).out;
     return [ddy, weight, ...(bias ? [sum(ddx, { axes: [0, 2, 3] })] : [])];
   },
-  lower: (node) => ({ ints: ints(inputSizes(node), node.attrs) }),
+  lower: (node, context) => ({ ints: ints(inputSizes(node), node.attrs, context) }),
   cost: (node) => costOf(node, inputSizes(node), node.attrs.groups),
   ref([dx], [dy, w, bias], node) {
     const [xa, ya, wa] = [dx, dy, w] as [RefArray, RefArray, RefArray];
@@ -257,7 +258,7 @@ export const CONV2D_GRAD_WEIGHT: OpDef<ConvGradWeightAttrs> = {
     const fromBias = ddb ? broadcastTo(reshape(ddb, [1, ddb.shape[0]!, 1, 1]), dy.shape) : null;
     return [dx, fromWeight && fromBias ? add(fromWeight, fromBias) : (fromWeight ?? fromBias)];
   },
-  lower: (node) => ({ ints: ints(weightSizes(node), node.attrs) }),
+  lower: (node, context) => ({ ints: ints(weightSizes(node), node.attrs, context) }),
   cost: (node) => costOf(node, weightSizes(node), node.attrs.groups),
   ref([dw, db], [x, dy], node) {
     const [wa, xa, ya] = [dw, x, dy] as [RefArray, RefArray, RefArray];
@@ -290,12 +291,12 @@ interface Geometry {
   readonly y: TensorType;
   readonly bias: readonly TensorType[];
   readonly attrs: ConvAttrs;
-  readonly act: { readonly act?: Activation };
+  readonly act: { readonly act?: string };
   readonly rest: Omit<Sample<never>, 'ins' | 'attrs'>;
 }
 
 /** x and weight, what is not the default, and the activation and bias of the forward form. */
-function geometry(x: Shape4, w: Shape4, given: Partial<ConvAttrs> = {}, bias = false, act?: Activation): Geometry {
+function geometry(x: Shape4, w: Shape4, given: Partial<ConvAttrs> = {}, bias = false, act?: string): Geometry {
   const attrs: ConvAttrs = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1, ...given };
   const y = CONV2D.infer(
     [

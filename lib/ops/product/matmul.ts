@@ -5,6 +5,7 @@ import {
   bytesOf,
   f32,
   f64,
+  type LowerContext,
   type OpDef,
   type RefArray,
   type Sample,
@@ -15,20 +16,20 @@ import {
 } from '../../ir/op.ts';
 import { bool, options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
-import { SCALAR } from '../elementwise/scalar.ts';
+import { ENDS, rowOf, SLOPED } from '../elementwise/maps.ts';
 import { reshape } from '../shape/shape.ts';
-
-/** Activations that a product can end with, by their names in maps.inc. */
-export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'geluTanh' | 'silu';
 
 export interface MatmulAttrs {
   readonly transA?: boolean;
   readonly transB?: boolean;
-  /** Applied to the product plus bias. Set by the compiler, as are the operands after the second: a bias[n], and see `last`. */
-  readonly act?: Activation;
+  /**
+   * Applied to the product plus bias: one of `ENDS` of elementwise/maps.ts. Set by the compiler, as are the operands after the second: a
+   * bias[n], and see `last`.
+   */
+  readonly act?: string;
   /** The last operand is of the shape of y and is added to, or multiplied with, what there is. */
   readonly last?: 'add' | 'mul';
-  /** A second output: the derivative of `act` where it was applied; of gelu, geluTanh and silu. */
+  /** A second output: the derivative of `act` where it was applied; of those in `SLOPED`. */
   readonly slope?: boolean;
   /** One more output: the sum of squares of each tile of y, `f64[matmulStatBlocks(m, n, batch)]`. Set by the compiler. */
   readonly stats?: boolean;
@@ -85,8 +86,8 @@ const nodeSizes = (node: { ins: readonly Tensor[]; attrs: MatmulAttrs }): Sizes 
     node.attrs,
   );
 
-/** Activations by the number that kernels know them by; none is 0. */
-export const ACTS: readonly (Activation | undefined)[] = [undefined, 'relu', 'tanh', 'sigmoid', 'gelu', 'geluTanh', 'silu'];
+/** The number that kernels know an activation by; none is 0. */
+export const actIndex = (act: string | undefined, { mapIndex }: LowerContext): number => (act ? mapIndex(act) + 1 : 0);
 
 const LAST: readonly MatmulAttrs['last'][] = [undefined, 'add', 'mul'];
 /** The inputs after a and b. */
@@ -124,12 +125,12 @@ export const MATMUL: OpDef<MatmulAttrs> = {
     const db = transB ? matmul(dy, a, { transA: true, transB: transA }) : matmul(a, dy, { transA: !transA });
     return [da, db];
   },
-  lower(node) {
+  lower(node, context) {
     const { batch, m, n, k } = nodeSizes(node);
     const { transA = false, transB = false, act } = node.attrs;
     const f64 = (node.outs[0] as Tensor).dtype === 'f64';
     const { last, slope = false } = node.attrs;
-    return { ints: [batch, m, n, k, +transA, +transB, ACTS.indexOf(act), +f64, LAST.indexOf(last), +slope] };
+    return { ints: [batch, m, n, k, +transA, +transB, actIndex(act, context), +f64, LAST.indexOf(last), +slope] };
   },
   cost(node) {
     const { batch, m, n, k } = nodeSizes(node);
@@ -152,8 +153,8 @@ export const MATMUL: OpDef<MatmulAttrs> = {
           }
           if (bias) sum += bias[j] as number;
           const at = (x * m + i) * n + j;
-          if (slope) more[0]![at] = SCALAR[`${act as 'gelu'}Grad`](sum, 1, NaN);
-          const value = act ? SCALAR[act](sum, NaN, NaN) : sum;
+          if (slope) more[0]![at] = rowOf(act!).slope!(sum);
+          const value = act ? rowOf(act).of(sum, NaN, NaN) : sum;
           ya[at] = last === 'add' ? value + other![at]! : last === 'mul' ? value * other![at]! : value;
         }
       }
@@ -174,9 +175,9 @@ export const MATMUL: OpDef<MatmulAttrs> = {
     sample([1, 700], [700, 40]),
     sample([40, 450], [450, 1]),
     sample([70, 33], [130, 33], { transB: true }, 130),
-    ...ACTS.slice(1).map((act) => sample([15, 20], [20, 18], { act: act as Activation }, 18)),
+    ...ENDS.map((act) => sample([15, 20], [20, 18], { act }, 18)),
     sample([130, 9], [9, 70], { stats: true, act: 'relu' }, 70),
-    ...(['gelu', 'geluTanh', 'silu'] as const).map((act) => sample([37, 20], [70, 20], { act, slope: true, transB: true }, 70)),
+    ...SLOPED.map((act) => sample([37, 20], [70, 20], { act, slope: true, transB: true }, 70)),
     sample([20, 300], [300, 35], { last: 'add' }),
     sample([3, 600], [40, 600], { last: 'add', transB: true, act: 'tanh' }, 40),
     sample([130, 9], [9, 70], { last: 'mul', slope: true, stats: true, act: 'silu' }, 70),

@@ -3,7 +3,8 @@ import { INPUT, isOp, type Node, type Tensor } from '../../ir/graph.ts';
 import { sizeOf } from '../../ir/op.ts';
 import { ratioOf } from '../../nn/loss/reduction.ts';
 import type { Fault } from '../../nn/loss/rows.ts';
-import { ADD, add, CAST, cast, DIV, div, MUL, mul, NEG, neg, SUB } from '../../ops/elementwise/elementwise.ts';
+import { add, cast, div, mul, neg } from '../../ops/elementwise/elementwise.ts';
+import { CAST } from '../../ops/elementwise/map.ts';
 import { MAX, MEAN, MIN, SUM } from '../../ops/reduce/reduce.ts';
 import { RESHAPE, reshape } from '../../ops/shape/shape.ts';
 
@@ -51,16 +52,17 @@ function termsOf(t: Tensor): readonly Term[] {
   const each = (of: Tensor, change: (x: Tensor) => Tensor): readonly Term[] =>
     termsOf(of).map((term) => ({ ...term, multiple: () => change(term.multiple()) }));
   const { node } = t;
-  if (isOp(node, ADD)) return [...termsOf(a), ...termsOf(b!)];
-  if (isOp(node, SUB)) return [...termsOf(a), ...each(b!, (x) => neg(x))];
-  if (isOp(node, NEG)) return each(a, (x) => neg(x));
+  const { map } = node.op;
+  if (map === 'add') return [...termsOf(a), ...termsOf(b!)];
+  if (map === 'sub') return [...termsOf(a), ...each(b!, (x) => neg(x))];
+  if (map === 'neg') return each(a, (x) => neg(x));
   if (isOp(node, CAST)) return each(a, (x) => cast(x, t.dtype));
   // Of one value these change the shape alone, and the dtype.
   const same = isOp(node, RESHAPE) || isOp(node, SUM) || isOp(node, MEAN) || isOp(node, MAX) || isOp(node, MIN);
   if (same && sizeOf(a.shape) === 1) return each(a, (x) => cast(reshape(x, t.shape), t.dtype));
-  if (isOp(node, MUL) && !dependsOnBatch(b!)) return each(a, (x) => mul(x, b!));
-  if (isOp(node, MUL) && !dependsOnBatch(a)) return each(b!, (x) => mul(a, x));
-  if (isOp(node, DIV) && !dependsOnBatch(b!)) return each(a, (x) => div(x, b!));
+  if (map === 'mul' && !dependsOnBatch(b!)) return each(a, (x) => mul(x, b!));
+  if (map === 'mul' && !dependsOnBatch(a)) return each(b!, (x) => mul(a, x));
+  if (map === 'div' && !dependsOnBatch(b!)) return each(a, (x) => div(x, b!));
   return whole;
 }
 

@@ -1,0 +1,319 @@
+// maps.ts: THE table of elementwise operations of the `map` kernel: what each computes, its gradient, how it is tested. Its twin is
+// binding/kernels/elementwise/maps.inc; test/ops/map.test.ts compares the two. Adding one: a row here, an entry there, and for
+// users a function in elementwise.ts or activation.ts.
+import { GraphError } from '../../errors.ts';
+import { CONSTANT, type Tensor, type TensorLike } from '../../ir/graph.ts';
+import { f32, f64, type OpDef, type Sample, type TensorType } from '../../ir/op.ts';
+import { erf, erfc, exp, log, log1p, pow, tanh } from '../../math/index.ts';
+import { signature } from '../../options/index.ts';
+import { type Operand, operand, tensor, tensors } from '../args.ts';
+import { chainOp, floatDtype, type MapAttrs } from './chain.ts';
+
+export interface MapRow {
+  readonly arity: 1 | 2 | 3;
+  /** The meaning, of one element in f64. NaN as in PyTorch: minimum, maximum, clamp and relu hand it on; a comparison with it is 0. */
+  readonly of: (a: number, b: number, c: number) => number;
+  /** Gradients of the inputs, in the output's shape (which is summed to the inputs'); null: none. Absent: not differentiable. */
+  readonly vjp?: (dy: Tensor, ins: readonly Tensor[], y: Tensor) => (Tensor | null)[];
+  /** Its derivative in x, where the gradient reads what went in: it makes `<name>Grad`, of (x, dy), and `vjp`. */
+  readonly slope?: (x: number) => number;
+  /** May end a product: the compiler fuses it into matmul and convolutions. What has a `slope` leaves it behind there. */
+  readonly ends?: boolean;
+  /** A transcendental function: counted as 20 flops. */
+  readonly costly?: boolean;
+  /** How tests fill the inputs, where the domain is not all numbers. */
+  readonly fill?: readonly ('normal' | 'positive' | readonly [number, number])[];
+  /** Has steps: not compared with finite differences. */
+  readonly noGradient?: boolean;
+}
+
+const sigmoid = (x: number): number => (x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)));
+/** The normal distribution function. */
+const cdf = (x: number): number => 0.5 * erfc(-x / Math.SQRT2);
+/** The sigmoid's argument in the tanh form of gelu: x / 2 * (1 + tanh(u / 2)) = x * sigmoid(u). */
+const geluTanhArg = (x: number): number => 2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x);
+const flag = (condition: boolean): number => (condition ? 1 : 0);
+
+/** Nodes of the operations that gradients are made of. */
+const MADE = [
+  'add',
+  'div',
+  'equal',
+  'exp',
+  'flush',
+  'less',
+  'lessEqual',
+  'log',
+  'maximum',
+  'mul',
+  'neg',
+  'pow',
+  'reluGrad',
+  'sigmoid',
+  'sign',
+  'square',
+  'sub',
+  'where',
+] as const;
+type Make = (...operands: readonly Operand[]) => Tensor;
+const make = Object.fromEntries(
+  MADE.map((name): [string, Make] => [name, (...operands) => apply(name, ...operands)]),
+) as Readonly<Record<(typeof MADE)[number], Make>>;
+const noGradients = (_: Tensor, ins: readonly Tensor[]): null[] => ins.map(() => null);
+const STEPS = { vjp: noGradients, noGradient: true } as const;
+/** Of a constant no gradient is asked. */
+const wanted = (t: Tensor, gradient: () => Tensor): Tensor | null => (t.node.op === CONSTANT ? null : gradient());
+/** At a tie each side gets half the gradient. */
+const share = (dy: Tensor, loses: Tensor, a: Tensor, b: Tensor): Tensor =>
+  make.where(loses, 0, make.where(make.equal(a, b), make.mul(dy, 0.5), dy));
+/** A unit that saturates has gradients that come to nothing, and products with denormals are slow. */
+const flushed = (x: Tensor): Tensor => make.flush(x);
+
+const ROWS = {
+  add: { arity: 2, of: (a, b) => a + b, vjp: (dy) => [dy, dy] },
+  sub: { arity: 2, of: (a, b) => a - b, vjp: (dy, [, b]) => [dy, wanted(b!, () => make.neg(dy))] },
+  mul: {
+    arity: 2,
+    of: (a, b) => a * b,
+    vjp: (dy, [a, b]) => [wanted(a!, () => make.mul(dy, b!)), wanted(b!, () => make.mul(dy, a!))],
+  },
+  div: {
+    arity: 2,
+    of: (a, b) => a / b,
+    vjp: (dy, [, b], y) => [make.div(dy, b!), wanted(b!, () => make.neg(make.div(make.mul(dy, y), b!)))],
+    fill: ['normal', 'positive'],
+  },
+  neg: { arity: 1, of: (x) => -x, vjp: (dy) => [make.neg(dy)] },
+  abs: { arity: 1, of: Math.abs, vjp: (dy, [x]) => [make.mul(dy, make.sign(x!))] },
+  sign: { arity: 1, of: (x) => flag(x > 0) - flag(x < 0), ...STEPS },
+  square: { arity: 1, of: (x) => x * x, vjp: (dy, [x]) => [make.mul(dy, make.mul(x!, 2))] },
+  sqrt: { arity: 1, of: Math.sqrt, vjp: (dy, _, y) => [make.div(make.mul(dy, 0.5), y)], fill: ['positive'] },
+  rsqrt: {
+    arity: 1,
+    of: (x) => 1 / Math.sqrt(x),
+    vjp: (dy, _, y) => [make.mul(make.mul(dy, -0.5), make.mul(y, make.square(y)))],
+    fill: ['positive'],
+  },
+  reciprocal: { arity: 1, of: (x) => 1 / x, vjp: (dy, _, y) => [make.neg(make.mul(dy, make.square(y)))], fill: ['positive'] },
+  exp: { arity: 1, of: exp, vjp: (dy, _, y) => [make.mul(dy, y)], costly: true },
+  log: { arity: 1, of: log, vjp: (dy, [x]) => [make.div(dy, x!)], fill: ['positive'], costly: true },
+  log1p: { arity: 1, of: log1p, vjp: (dy, [x]) => [make.div(dy, make.add(x!, 1))], fill: [[-0.5, 3]], costly: true },
+  erf: {
+    arity: 1,
+    of: erf,
+    vjp: (dy, [x]) => [make.mul(dy, make.mul(make.exp(make.neg(make.square(x!))), 2 / Math.sqrt(Math.PI)))],
+    costly: true,
+  },
+  pow: {
+    arity: 2,
+    of: pow,
+    // Where the formulas would give 0 * infinity, both are 0.
+    vjp: (dy, [a, b], y) => [
+      wanted(a!, () => make.where(make.equal(b!, 0), 0, make.mul(dy, make.mul(b!, make.pow(a!, make.sub(b!, 1)))))),
+      wanted(b!, () => {
+        const none = make.mul(make.equal(a!, 0), make.lessEqual(0, b!));
+        return make.mul(dy, make.where(none, 0, make.mul(y, make.log(a!))));
+      }),
+    ],
+    fill: ['positive', 'normal'],
+    costly: true,
+  },
+
+  minimum: {
+    arity: 2,
+    of: (a, b) => Math.min(a, b),
+    vjp: (dy, [a, b]) => [
+      wanted(a!, () => share(dy, make.less(b!, a!), a!, b!)),
+      wanted(b!, () => share(dy, make.less(a!, b!), a!, b!)),
+    ],
+  },
+  maximum: {
+    arity: 2,
+    of: (a, b) => Math.max(a, b),
+    vjp: (dy, [a, b]) => [
+      wanted(a!, () => share(dy, make.less(a!, b!), a!, b!)),
+      wanted(b!, () => share(dy, make.less(b!, a!), a!, b!)),
+    ],
+  },
+  clamp: {
+    arity: 3,
+    of: (x, lo, hi) => Math.min(Math.max(x, lo), hi),
+    vjp: (dy, [x, lo, hi]) => [
+      make.where(make.mul(make.lessEqual(lo!, x!), make.lessEqual(x!, hi!)), dy, 0),
+      wanted(lo!, () => make.where(make.mul(make.less(x!, lo!), make.less(lo!, hi!)), dy, 0)),
+      wanted(hi!, () => make.where(make.maximum(make.less(hi!, x!), make.less(hi!, lo!)), dy, 0)),
+    ],
+    fill: [
+      [-3, 3],
+      [-1, -0.5],
+      [0.5, 1],
+    ],
+  },
+  less: { arity: 2, of: (a, b) => flag(a < b), ...STEPS },
+  lessEqual: { arity: 2, of: (a, b) => flag(a <= b), ...STEPS },
+  equal: { arity: 2, of: (a, b) => flag(a === b), ...STEPS },
+  isFinite: { arity: 1, of: (x) => flag(Number.isFinite(x)), ...STEPS },
+  where: {
+    arity: 3,
+    of: (c, a, b) => (c === 0 ? b : a),
+    vjp: (dy, [c, a, b]) => [null, wanted(a!, () => make.where(c!, dy, 0)), wanted(b!, () => make.where(c!, 0, dy))],
+  },
+  floor: { arity: 1, of: Math.floor, ...STEPS },
+  /** Half to even. */
+  round: { arity: 1, of: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)), ...STEPS },
+
+  relu: { arity: 1, of: (x) => Math.max(0, x), vjp: (dy, _, y) => [make.reluGrad(y, dy)], ends: true },
+  tanh: { arity: 1, of: tanh, vjp: (dy, _, y) => [make.mul(dy, make.sub(1, make.square(y)))], ends: true, costly: true },
+  sigmoid: {
+    arity: 1,
+    of: sigmoid,
+    vjp: (dy, _, y) => [flushed(make.mul(dy, make.mul(y, make.sub(1, y))))],
+    ends: true,
+    costly: true,
+  },
+  gelu: {
+    arity: 1,
+    of: (x) => x * cdf(x),
+    slope: (x) => cdf(x) + (x * exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI),
+    ends: true,
+    costly: true,
+  },
+  geluTanh: {
+    arity: 1,
+    of: (x) => x * sigmoid(geluTanhArg(x)),
+    slope(x) {
+      const s = sigmoid(geluTanhArg(x));
+      return s + x * s * (1 - s) * 2 * Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x);
+    },
+    ends: true,
+    costly: true,
+  },
+  silu: {
+    arity: 1,
+    of: (x) => x * sigmoid(x),
+    slope: (x) => sigmoid(x) + x * sigmoid(x) * (1 - sigmoid(x)),
+    ends: true,
+    costly: true,
+  },
+  softplus: {
+    arity: 1,
+    of: (x) => Math.max(0, x) + log1p(exp(-Math.abs(x))),
+    vjp: (dy, [x]) => [flushed(make.mul(dy, make.sigmoid(x!)))],
+    costly: true,
+  },
+  reluGrad: { arity: 2, of: (y, dy) => (y <= 0 ? 0 : dy) },
+  /** What the kernel does in f32 only: 0 in place of a denormal. */
+  flush: { arity: 1, of: (x) => x },
+} satisfies Readonly<Record<string, MapRow>>;
+
+// ---- the records -------------------------------------------------------------------------------------------------
+/** Elementwise ops have no attributes. */
+export type NoAttrs = Readonly<Record<string, never>>;
+const NONE: NoAttrs = {};
+
+/** Shapes of samples by arity: one element, odd tails, broadcasting on either side, no elements, several blocks. */
+const SHAPES: Readonly<Record<number, readonly (readonly (readonly number[])[])[]>> = {
+  1: [[[1]], [[]], [[3, 0]], [[2, 19]], [[1037]]],
+  2: [
+    [[1], [1]],
+    [[], [7]],
+    [[0, 4], [4]],
+    [[5, 7], [7]],
+    [
+      [3, 1],
+      [2, 1, 33],
+    ],
+    [[1037], [1]],
+  ],
+  3: [
+    [[1], [1], [1]],
+    [[5, 7], [7], [5, 1]],
+    [[], [1037], [1]],
+  ],
+};
+
+function samplesOf({ arity, fill, noGradient }: MapRow): Sample<NoAttrs>[] {
+  const shapes = SHAPES[arity]!;
+  const sample = (type: typeof f32, ins: readonly (readonly number[])[]): Sample<NoAttrs> => ({
+    ins: ins.map((shape) => type(...shape)),
+    attrs: NONE,
+    ...(fill && { fill }),
+    ...(noGradient && { noGradient }),
+  });
+  return [...shapes.map((s) => sample(f32, s)), sample(f64, shapes.at(-2)!)];
+}
+
+function recordOf(map: string, row: MapRow): OpDef<NoAttrs> {
+  const { arity, vjp } = row;
+  const args = Array.from({ length: arity }, (_, i) => ({ in: i }));
+  const chain = (_: NoAttrs, ins: readonly TensorType[]): MapAttrs => {
+    const dtype = floatDtype(map, ins);
+    return { steps: [{ map, args }], dtype, outDtype: dtype };
+  };
+  return {
+    ...chainOp<NoAttrs>(map, chain, () => row),
+    map,
+    broadcasts: true,
+    ...(vjp && { vjp: (node, [dy]) => (dy ? vjp(dy, node.ins, node.out) : args.map(() => null)) }),
+    samples: () => samplesOf(row),
+  };
+}
+
+/** Rows by name: those above, and the gradients that their slopes make. */
+const TABLE: ReadonlyMap<string, MapRow> = new Map(
+  Object.entries<MapRow>(ROWS).flatMap(([name, row]): [string, MapRow][] => {
+    const { slope, costly = false } = row;
+    if (!slope) return [[name, row]];
+    const gradient = `${name}Grad`;
+    return [
+      [name, { ...row, vjp: (dy, [x]) => [apply(gradient, x!, dy)] }],
+      [gradient, { arity: 2, of: (x, dy) => dy * slope(x), costly }],
+    ];
+  }),
+);
+const RECORDS: ReadonlyMap<string, OpDef<NoAttrs>> = new Map(
+  Array.from(TABLE, ([name, row]) => [name, recordOf(name, row)] as const),
+);
+
+/** All elementwise operations' records. */
+export const MAPS: readonly OpDef<NoAttrs>[] = [...RECORDS.values()];
+
+const named = <T>(of: ReadonlyMap<string, T>, name: string): T => {
+  const found = of.get(name);
+  if (!found) throw new GraphError(`map ${name}: there is no elementwise operation of this name`);
+  return found;
+};
+/** The row of an elementwise operation. @throws GraphError for another name */
+export const rowOf = (name: string): MapRow => named(TABLE, name);
+
+/** Those that may end a product, by name; `sloped`: of them those whose derivative the product can leave behind. */
+export const ENDS: readonly string[] = [...TABLE].flatMap(([name, { ends }]) => (ends ? [name] : []));
+export const SLOPED: readonly string[] = ENDS.filter((name) => rowOf(name).slope);
+
+/** Apply the operation of this name to operands. */
+export function apply(name: string, ...operands: readonly Operand[]): Tensor {
+  const ins = tensors(name, ...operands);
+  return ins[0]!.graph.add(named(RECORDS, name), ins, NONE).out;
+}
+
+// ---- the public functions ----------------------------------------------------------------------------------------
+/** The public function `ops.name` of one tensor: the operation of that name, or what `build` makes of ops. */
+export function unary(name: string, build: (x: Tensor) => Tensor = (x) => apply(name, x)): (x: TensorLike) => Tensor {
+  const read = signature(`ops.${name}`, { x: tensor });
+  return called(name, function (x: TensorLike): Tensor {
+    return build(read(arguments).x);
+  });
+}
+
+type Binary = (a: Operand, b: Operand) => Tensor;
+/** The public function `ops.name` of two operands: the operation of that name, or what `build` makes of ops. */
+export function binary(name: string, build: Binary = (a, b) => apply(name, a, b)): Binary {
+  const read = signature(`ops.${name}`, { a: operand, b: operand });
+  return called(name, function (a: Operand, b: Operand): Tensor {
+    read(arguments);
+    return build(a, b);
+  });
+}
+
+/** With the name that stack traces show. */
+const called = <F extends object>(name: string, f: F): F => Object.defineProperty(f, 'name', { value: name });
