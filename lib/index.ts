@@ -46,7 +46,7 @@ export {
   type TensorAnalysis,
 } from './optim/standalone/analyze.ts';
 export { replayPage, replayTable } from './pages/replay-page.ts';
-/** Random changes of images while a model trains. */
+/** Random augmentation of images while a model trains. */
 export * as augment from './public/augment.ts';
 /** What parameters are held to after each update. */
 export * as constraint from './public/constraint.ts';

@@ -61,7 +61,7 @@ export interface Clipped {
    * that add something of their own.
    */
   readonly grads?: readonly Tensor[];
-  /** What the step's report says of it. */
+  /** What the step's report has about it. */
   readonly report: ClipColumns;
   /** f64 scalar, not 0 to skip the step; null: the policy never skips. */
   readonly skip: Tensor | null;

@@ -97,7 +97,7 @@ const readSign = optionsOnly('clip.sign', onlyNonFinite);
 /**
  * The sign of each element: -1, 0 or 1.
  * @throws OptionError
- * @see Bernstein et al. 2018, signSGD: Compressed Optimisation for Non-Convex Problems
+ * @see Bernstein et al. 2018, signSGD
  */
 export function sign(options: NonFiniteOptions = {}): ClipPolicy {
   const rules = ruleOf(readSign(arguments));

@@ -21,7 +21,7 @@ export interface Plan {
 /** Those who follow a run. */
 export interface Company {
   readonly kept: ReadonlyMap<string, Kept>;
-  /** What they were told is where it shall be. */
+  /** What they were given is where it shall be. */
   flush(): Wait;
   tell(what: 'guard', event: GuardEvent): Wait;
 }
