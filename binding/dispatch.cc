@@ -2,7 +2,7 @@
 #include "dispatch.h"
 
 #include "port/port.h"
-#include "processor.h"
+#include "processor/processor.h"
 
 namespace gradclip {
 namespace {

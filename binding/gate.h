@@ -6,7 +6,7 @@
 #include <chrono>
 
 #include "port/port.h"
-#include "processor.h"
+#include "processor/processor.h"
 
 namespace gradclip {
 

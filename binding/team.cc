@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <new>
 
-#include "processor.h"
-#include "region.h"
+#include "processor/processor.h"
+#include "region/region.h"
 
 namespace gradclip {
 namespace {

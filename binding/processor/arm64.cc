@@ -1,5 +1,5 @@
 // arm64.cc: the tables of 64-bit ARM: every processor of the family has NEON with fma.
-#include "../processor.h"
+#include "processor.h"
 
 namespace gradclip {
 

@@ -1,7 +1,7 @@
 // x86_64.cc: the tables of x86-64, by the features of the processor and what the operating system saves of it.
 #include <cpuid.h>
 
-#include "../processor.h"
+#include "processor.h"
 
 namespace gradclip {
 

@@ -4,7 +4,7 @@
 
 #include "../gate.h"
 #include "../port/port.h"
-#include "../region.h"
+#include "region.h"
 #include "../threads.h"
 
 namespace gradclip {

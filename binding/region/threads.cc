@@ -4,7 +4,7 @@
 
 #include "../gate.h"
 #include "../port/port.h"
-#include "../region.h"
+#include "region.h"
 
 namespace gradclip {
 namespace {

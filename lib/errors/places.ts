@@ -33,7 +33,7 @@ function mapOf(file: string): SourceMap | null {
   return map;
 }
 
-/** A line of a stack; a place in the bundle is named by file and line of the sources: `gradclip/lib/ops/matmul.ts:20`. */
+/** A line of a stack; a place in the bundle is named by file and line of the sources: `gradclip/lib/ops/product/matmul.ts:20`. */
 function inSources(call: string): string {
   const at = HERE ? call.indexOf(HERE) : -1;
   if (!HERE || at < 0) return call;

@@ -142,7 +142,7 @@ export interface Addon {
   readonly isa: string;
   /** Threads a run may use by default, and why: see Runtime. */
   readonly threads: { readonly count: number; readonly reason: string };
-  /** Whose threads teams are made of (binding/region.h). */
+  /** Whose threads teams are made of (binding/region/region.h). */
   readonly team: 'openmp' | 'threads';
   /** Whether ArrayBuffers may be on the add-on's memory. Where they may not, as in Electron, blocks are SharedArrayBuffers. */
   readonly externalBuffers: boolean;

@@ -24,7 +24,7 @@ import { checkRoom, type Purpose } from './room.ts';
 /** RunResult.status. */
 export const STATUS = { ok: 0, indexOutOfBounds: 1, tooManySkips: 2, nonFinite: 3, stopped: 4 } as const;
 
-/** Positions in the array of numbers that passes in and out of a run; binding/js_binding.h has the same order. */
+/** Positions in the array of numbers that passes in and out of a run; binding/js/js_binding.h has the same order. */
 const AT = {
   steps: 0,
   micros: 1,

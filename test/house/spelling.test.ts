@@ -28,7 +28,10 @@ function* files(): Generator<string> {
 
 test('spelling is American', () => {
   const found = Array.from(files()).flatMap((file) => {
-    const lines = readFileSync(file, 'utf8').split('\n');
+    // A title is spelled as its authors did.
+    const lines = readFileSync(file, 'utf8')
+      .replace(/@see .*/g, '')
+      .split('\n');
     return lines.flatMap((line, i) => Array.from(line.matchAll(BRITISH), ([word]) => `${file}:${i + 1} ${word}`));
   });
   expect(found).toEqual([]);

@@ -1,10 +1,10 @@
 // registers.cc: every function on one register of an instruction set (binding/kernels/simd), lane by lane, against plain C++, and how a thread
-// computes with floats (binding/processor.h). Compiled with the options of that set's kernels (CMakeLists.txt); prints what it compared, and exits with 1 where something differs.
+// computes with floats (binding/processor/processor.h). Compiled with the options of that set's kernels (CMakeLists.txt); prints what it compared, and exits with 1 where something differs.
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "kernels/simd.h"
-#include "processor.h"
+#include "processor/processor.h"
 #include "truth.h"
 
 using namespace gradclip::GRADCLIP_ISA;

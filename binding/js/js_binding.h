@@ -1,0 +1,336 @@
+// js_binding.h: the class Binding (NativeBinding in lib/native/addon.ts) and its runs. For addon.cc alone.
+#pragma once
+#include <system_error>
+#include <unordered_set>
+
+#include "../bound.h"
+#include "js_block.h"
+
+namespace gradclip {
+namespace {
+
+// A caller's ArrayBuffer and where its memory was when it was bound.
+struct Pinned {
+  Napi::Reference<Napi::ArrayBuffer> buffer;
+  void* data;
+  size_t bytes;
+};
+
+// What passes in and out of a run by number, in one Float64Array: setting the fields of an object takes microseconds.
+// lib/native/program.ts has the same order.
+enum Slot {
+  kSteps,
+  kMicros,
+  kAttempt,
+  kStepCount,
+  kSkips,
+  kMaxSkips,
+  kThreads,
+  kFirst,
+  kEnd,
+  kStatus,
+  kTried,
+  kInstr,
+  kPosition,
+  kValue,
+  kBound,
+  kNumbers
+};
+constexpr const char* kNames[] = {"steps", "micros", "attempt", "stepCount", "skips", "maxSkips", "threads", "first", "end"};
+
+double* numbers(Napi::Env env, napi_value v) {
+  const View a = view(Napi::Value(env, v), "run: numbers");
+  if (a.type != napi_float64_array || a.bytes != kNumbers * 8)
+    raise(env, "ERR_OPTION", "run: numbers: expected a Float64Array of 15");
+  return reinterpret_cast<double*>(a.data);
+}
+
+class RunJob;
+
+// What a binding and its queued runs share.
+struct Session {
+  Bound bound;
+  std::shared_ptr<Workspace> workspace;
+  std::vector<std::pair<std::shared_ptr<Block>, bool>> blocks;   // and whether the program writes to it
+  std::vector<Pinned> pinned;                                    // the caller's own arrays
+  std::vector<RunJob*> jobs;                                     // queued or running
+  std::string fail;                                              // for tests: what the next run throws
+};
+
+class RunJob : public Job {
+ public:
+  RunJob(std::shared_ptr<Session> session, RunRequest request) : session_(std::move(session)), request_(std::move(request)) {
+    std::swap(fail_, session_->fail);
+  }
+  ~RunJob() override {
+    if (!promised) return;
+    for (auto& [block, writes] : session_->blocks) block->unuse(writes);
+    for (RunJob*& j : session_->jobs) {
+      if (j == this) std::swap(j, session_->jobs.back());
+    }
+    session_->jobs.pop_back();
+  }
+  // Makes it asynchronous: blocks count as in use until the promise is settled.
+  void promise(Napi::Env env, napi_value numbers, Napi::ArrayBuffer report) {
+    session_->jobs.reserve(session_->jobs.size() + 1);
+    auto made = std::make_unique<Promised>(env, report);
+    if (napi_create_reference(env, numbers, 1, &numbers_) != napi_ok) throw Napi::Error::New(env);
+    promised = std::move(made);
+    request_.report = promised->data;
+    session_->jobs.push_back(this);
+    for (auto& [block, writes] : session_->blocks) block->use(writes);
+  }
+  int threads() const override { return request_.threads; }
+  void work(Crew* crew, int threads, const std::atomic<bool>& closing) override {
+    if (!fail_.empty()) fail();
+    ran_ = session_->bound.run(request_, *session_->workspace, crew, threads, stop, closing, result_);
+  }
+  void done(napi_env env) override {
+    promised->settle(env, [&](Napi::ArrayBuffer report) {
+      napi_value out = nullptr;
+      napi_get_reference_value(env, numbers_, &out);
+      napi_delete_reference(env, numbers_);
+      return result(env, numbers(env, out), report);
+    });
+  }
+  // Fills `out` and gives the rows of the steps tried, and of the one that failed.
+  Napi::Value result(Napi::Env env, double* out, Napi::ArrayBuffer report) {
+    raise_thrown(env, "run", *this);
+    if (!ran_) raise(env, "ERR_MEMORY", "run: no memory for the scratch of the program and its threads");
+    const RunResult& r = result_;
+    out[kStatus] = r.status, out[kTried] = double(r.tried), out[kInstr] = r.instr;
+    out[kAttempt] = double(r.attempt), out[kStepCount] = double(r.step_count), out[kSkips] = double(r.skips);
+    out[kPosition] = double(r.position), out[kValue] = r.value, out[kBound] = r.bound, out[kThreads] = r.threads;
+    const size_t rows = size_t(r.tried + (r.instr >= 0)), bytes = rows * size_t(session_->bound.program().spec.report_bytes);
+    if (bytes == report.ByteLength()) return report;
+    Napi::ArrayBuffer part = array_buffer(env, int64_t(bytes));
+    if (bytes) memcpy(part.Data(), report.Data(), bytes);
+    return part;
+  }
+  void report_into(Napi::ArrayBuffer report) { request_.report = static_cast<uint8_t*>(report.Data()); }
+  std::atomic<bool> stop{false};
+  std::unique_ptr<Promised> promised;
+
+ private:
+  void fail() const {
+    if (fail_ == "memory") throw std::bad_alloc();
+    if (fail_ == "thread") throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+    if (fail_ == "error") throw std::runtime_error("a failure that was asked for");
+    throw 1;
+  }
+
+  std::shared_ptr<Session> session_;
+  std::string fail_;
+  RunRequest request_;
+  RunResult result_;
+  napi_ref numbers_ = nullptr;
+  bool ran_ = false;
+};
+
+class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "Binding",
+        {InstanceMethod<&BindingWrap::run>("run"), InstanceMethod<&BindingWrap::run_sync>("runSync"),
+         InstanceMethod<&BindingWrap::start_profile>("startProfile"), InstanceMethod<&BindingWrap::profile>("profile"),
+         InstanceMethod<&BindingWrap::stop>("stop"), InstanceMethod<&BindingWrap::size_steps>("sizeSteps"),
+         InstanceMethod<&BindingWrap::fail_next>("failNext"), InstanceMethod<&BindingWrap::dispose>("dispose")});
+  }
+  explicit BindingWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+
+  void init(Napi::Env env, std::shared_ptr<const Program> program, Napi::Array blocks) {
+    auto session = std::make_shared<Session>();
+    std::vector<Memory> memory;
+    std::unordered_set<const void*> known;
+    for (uint32_t b = 0; b < blocks.Length(); b++) {
+      const Napi::Value v = blocks[b];
+      const bool writes = b < program->spec.block_writes.size() && program->spec.block_writes[b];
+      bool is_block = false;
+      if (v.IsObject()) napi_check_object_type_tag(env, v, &kBlockTag, &is_block);
+      if (is_block) {
+        std::shared_ptr<Block> block = BlockWrap::Unwrap(v.As<Napi::Object>())->block();
+        if (!block) raise(env, "ERR_DISPOSED", "bind: block " + std::to_string(b) + " was disposed");
+        memory.push_back({block->bytes.data(), block->bytes.size()});
+        session->blocks.emplace_back(std::move(block), writes);
+      } else {
+        memory.push_back(pin(env, v, *session, known, ("bind: block " + std::to_string(b)).c_str()));
+      }
+    }
+    if (Failure f = session->bound.bind(std::move(program), memory)) raise(env, f.code, f.message);
+    session->workspace = data(env).workspace.lock();
+    if (!session->workspace) data(env).workspace = session->workspace = std::make_shared<Workspace>();
+    session_ = std::move(session);
+    owned_ = session_->bound.owned_bytes();
+    Napi::MemoryManagement::AdjustExternalMemory(env, owned_);
+  }
+  void Finalize(Napi::Env env) override { forget(env); }
+
+ private:
+  // A caller's array: its buffer is kept, once however many arrays lie in it.
+  static Memory pin(Napi::Env env, Napi::Value v, Session& session, std::unordered_set<const void*>& known, const char* name) {
+    const View a = view(v, name);
+    bool fixed = false;
+    napi_is_arraybuffer(env, a.buffer, &fixed);
+    if (fixed) fixed = !Napi::Object(env, a.buffer).Get("resizable").ToBoolean();
+    if (!fixed)
+      raise(env, "ERR_OPTION", std::string(name) + ": expected an array on a plain ArrayBuffer, neither shared nor resizable");
+    Napi::ArrayBuffer buffer(env, a.buffer);
+    if (buffer.IsDetached()) raise(env, "ERR_DETACHED", std::string(name) + ": the array's memory was transferred away");
+    if (known.insert(buffer.Data()).second)
+      session.pinned.push_back({Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1), buffer.Data(), buffer.ByteLength()});
+    return {a.data, a.bytes};
+  }
+
+  // The arguments (numbers, seed, feed, step).
+  static RunRequest request(const Napi::CallbackInfo& info, const ProgramSpec& spec) {
+    const Napi::Env env = info.Env();
+    const double* n = numbers(env, info[0]);
+    for (int k = kSteps; k <= kEnd; k++) {
+      const int64_t least = k == kSteps || k == kMicros || k == kThreads || k == kEnd;
+      if (!is_whole(n[k], least)) {
+        raise(env, "ERR_OPTION",
+              std::string("run: ") + kNames[k] + ": expected a whole number of at least " + std::to_string(least) + ", got " +
+                  Napi::Number::New(env, n[k]).ToString().Utf8Value());
+      }
+    }
+    if (n[kSteps] > INT32_MAX || n[kMicros] > INT32_MAX) raise(env, "ERR_OPTION", "run: too many steps or micros");
+    if (n[kThreads] > kMaxThreads) {
+      raise(env, "ERR_OPTION",
+            "run: threads: expected at most " + std::to_string(kMaxThreads) + ", got " +
+                Napi::Number::New(env, n[kThreads]).ToString().Utf8Value());
+    }
+    const bool whole = n[kFirst] == 0 && n[kEnd] == n[kMicros];
+    if (n[kFirst] >= n[kEnd] || n[kEnd] > n[kMicros] || (n[kSteps] > 1 && !whole))
+      raise(env, "ERR_OPTION", "run: first, end: expected a part of the micro-batches of one step");
+    RunRequest r;
+    r.first = int64_t(n[kFirst]), r.end = int64_t(n[kEnd]);
+    r.steps = int64_t(n[kSteps]), r.micros = int64_t(n[kMicros]);
+    r.attempt = uint64_t(n[kAttempt]), r.step_count = uint64_t(n[kStepCount]);
+    r.skips = int64_t(n[kSkips]), r.max_skips = int64_t(n[kMaxSkips]);
+    r.threads = int(n[kThreads]);
+    bool lossless = false;
+    if (info[1].IsBigInt()) r.seed = info[1].As<Napi::BigInt>().Uint64Value(&lossless);
+    if (!lossless) raise(env, "ERR_OPTION", "run: seed: expected a bigint from 0 to 2^64 - 1");
+    r.feed = rows(info[2], "run: feed", size_mul(r.steps * (r.end - r.first), spec.feed_bytes));
+    r.step = rows(info[3], "run: step", size_mul(r.steps, spec.step_bytes));
+    return r;
+  }
+  // A copy of the caller's rows: what a run reads must not change under it.
+  static Bytes rows(Napi::Value v, const char* name, int64_t bytes) {
+    if (bytes == 0 && v.IsUndefined()) return {};
+    const View a = view(v, name);
+    if (a.bytes != bytes) {
+      raise(v.Env(), "ERR_OPTION",
+            std::string(name) + ": expected " + std::to_string(bytes) + " bytes, got " + std::to_string(a.bytes));
+    }
+    Bytes copy = Bytes::unset(bytes);
+    if (!copy.data()) raise(v.Env(), "ERR_MEMORY", std::string(name) + ": no memory for a copy");
+    if (bytes) memcpy(copy.data(), a.data, size_t(bytes));
+    return copy;
+  }
+  const std::shared_ptr<Session>& session(Napi::Env env) const {
+    if (!session_) raise(env, "ERR_DISPOSED", "run: the binding was disposed");
+    return session_;
+  }
+  static void check_free(Napi::Env env, const Session& session) {
+    for (const auto& [block, writes] : session.blocks) {
+      if (block->disposed) raise(env, "ERR_DISPOSED", "run: a block of the binding was disposed");
+      if (writes && block->writers) {
+        raise(env, "ERR_BUSY", "run: another run that writes to the same block is queued or running");
+      }
+    }
+  }
+
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const std::shared_ptr<Session>& s = session(env);
+    if (!s->pinned.empty()) raise(env, "ERR_OPTION", "run: a program bound to the caller's own arrays runs synchronously only");
+    return allocating(env, [&]() -> Napi::Value {
+      const ProgramSpec& spec = s->bound.program().spec;
+      RunRequest r = request(info, spec);
+      check_free(env, *s);
+      const Napi::ArrayBuffer report = array_buffer(env, size_mul(r.steps, spec.report_bytes));
+      Executor& executor = data(env).start(env);
+      auto job = std::make_unique<RunJob>(s, std::move(r));
+      job->promise(env, info[0], report);
+      const Napi::Promise promise = job->promised->promise;
+      executor.submit(env, std::move(job));
+      return promise;
+    });
+  }
+
+  Napi::Value run_sync(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const std::shared_ptr<Session>& s = session(env);
+    return allocating(env, [&]() -> Napi::Value {
+      const ProgramSpec& spec = s->bound.program().spec;
+      RunRequest r = request(info, spec);
+      check_free(env, *s);
+      check_pinned(env, *s);
+      const Napi::ArrayBuffer report = array_buffer(env, size_mul(r.steps, spec.report_bytes));
+      RunJob job(s, std::move(r));
+      job.report_into(report);
+      if (job.threads() == 1 && data(env).idle()) {
+        const int granted = acquire_threads(1);
+        job.perform(nullptr, granted, kNever);
+        release_threads(granted);
+      } else {
+        data(env).start(env).wait(job);
+      }
+      return job.result(env, numbers(env, info[0]), report);
+    });
+  }
+  static void check_pinned(Napi::Env env, const Session& session) {
+    for (const Pinned& p : session.pinned) {
+      void* now = nullptr;
+      size_t bytes = 0;
+      napi_get_arraybuffer_info(env, p.buffer.Value(), &now, &bytes);
+      if (now != p.data || bytes != p.bytes) raise(env, "ERR_DETACHED", "run: the memory of a bound array was transferred away");
+    }
+  }
+
+  void stop(const Napi::CallbackInfo&) {
+    if (!session_) return;
+    for (RunJob* job : session_->jobs) job->stop = true;
+  }
+  // A profile is read and written between runs only.
+  Profile& idle_profile(const Napi::CallbackInfo& info) const {
+    const std::shared_ptr<Session>& s = session(info.Env());
+    if (!s->jobs.empty()) raise(info.Env(), "ERR_BUSY", "profile: a run of the binding is queued or running");
+    return s->bound.profile();
+  }
+  void start_profile(const Napi::CallbackInfo& info) {
+    allocating(info.Env(), [&] { idle_profile(info).start(session_->bound.program().instrs.size()); });
+  }
+  Napi::Value profile(const Napi::CallbackInfo& info) {
+    const std::vector<Profile::Times>& times = idle_profile(info).times();
+    Napi::Float64Array out = Napi::Float64Array::New(info.Env(), times.size() * 3);
+    for (size_t k = 0; k < times.size(); k++) {
+      double* row = out.Data() + 3 * k;
+      row[0] = double(times[k].calls), row[1] = double(times[k].wall_ns), row[2] = double(times[k].busy_ns);
+    }
+    return out;
+  }
+  // For tests: see Bound.
+  void size_steps(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const View a = view(info[0], "sizeSteps");
+    if (a.type != napi_int32_array) raise(env, "ERR_OPTION", "sizeSteps: expected an Int32Array");
+    const int32_t* sizes = reinterpret_cast<const int32_t*>(a.data);
+    session(env)->bound.size_steps({sizes, sizes + a.bytes / 4});
+  }
+  void fail_next(const Napi::CallbackInfo& info) { session(info.Env())->fail = info[0].ToString().Utf8Value(); }
+  void dispose(const Napi::CallbackInfo& info) { forget(info.Env()); }
+  void forget(Napi::Env env) {
+    if (!session_) return;
+    session_.reset();
+    Napi::MemoryManagement::AdjustExternalMemory(env, -owned_);
+  }
+
+  std::shared_ptr<Session> session_;
+  int64_t owned_ = 0;
+};
+
+}   // namespace
+}   // namespace gradclip
