@@ -54,7 +54,7 @@ it('the fields of a report and a result', async () => {
 });
 
 it('the codes of warnings', () => {
-  const source = readFileSync(join(root, 'lib/train/loop/warnings.ts'), 'utf8');
+  const source = readFileSync(join(root, 'lib/train/flow/warnings.ts'), 'utf8');
   const codes = Array.from(/TrainingWarningCode =([\s\S]*?);/.exec(source)![1]!.matchAll(/'(\w+)'/g), ([, name]) => name);
   const listed = Array.from(section('Warnings').matchAll(/^- `(\w+)`:/gm), ([, name]) => name);
   expect(listed.sort()).toEqual(codes.sort());
