@@ -10,6 +10,9 @@ const BRIEF = { depth: 1, maxArrayLength: 8, maxStringLength: 200 };
  * Base class of all errors thrown by gradclip. `code` is stable and machine-readable; `details` holds the values concerned. `stack` begins with
  * code and message, and names files and lines of the sources (`gradclip/lib/...`). A message may quote names and values of files: control characters
  * in it are escaped (`\x1b`), so that it can be shown on a terminal. `details` has the values as they are.
+ *
+ * A code without a class of its own:
+ * - `ERR_MEMORY`: There is not as much memory as asked for, or no thread to be had; `details.asked` says how many bytes.
  */
 export class GradclipError extends Error {
   readonly code: string;

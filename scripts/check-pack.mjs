@@ -42,14 +42,22 @@ function checkContent(pack) {
     /^dist\/headers\/\w[\w-]*(\.deprecated)?\.h$/,
     /^cmake\/[\w-]+\.(cmake|map|txt)$/,
     /^(package\.json|README\.md|LICENSE|NOTICE|CHANGELOG\.md|CONTRIBUTING\.md|SECURITY\.md|CMakeLists\.txt)$/,
-    /^(docs\/(config\.schema\.json|[\w-]+\.md)|examples\/[\w-]+\.(json|ts)|scripts\/build-native\.mjs)$/,
+    /^(docs\/(config\.schema\.json|(reference\/)?[\w-]+\.md)|examples\/[\w-]+\.(json|ts)|scripts\/build-native\.mjs)$/,
   ];
   const has = new Set(pack.files.map((file) => file.path));
   const { import: esm, require: cjs } = manifest.exports['.'];
   const named = [...Object.values(esm), ...Object.values(cjs), ...Object.values(manifest.bin)];
   const required = [
     ...['package.json', 'README.md', 'LICENSE', 'NOTICE', 'CHANGELOG.md', 'SECURITY.md', 'CMakeLists.txt'],
-    ...['docs/config.schema.json', 'scripts/build-native.mjs', 'dist/headers/napi.h', 'dist/headers/node_api.h'],
+    ...tree('docs/reference', /./),
+    ...tree('examples', /./),
+    ...[
+      'docs/README.md',
+      'docs/config.schema.json',
+      'scripts/build-native.mjs',
+      'dist/headers/napi.h',
+      'dist/headers/node_api.h',
+    ],
     ...named.map((name) => name.replace(/^\.\//, '')),
     ...tree('binding', /\.(h|cc|inc)$/),
     ...tree('cmake', /./),

@@ -2,7 +2,7 @@
 
 /** Default of option `maxBytes`: of a file, and of all that is unpacked of it. 4 GiB. */
 export const MAX_BYTES: number = 2 ** 32;
-/** The same for files of weights, which are read as they lie: their header is checked against their size first. 64 GiB. */
+/** Default of option `maxBytes` for files of weights, which are read as they lie: their header is checked against their size first. 64 GiB. */
 export const MAX_WEIGHTS: number = 2 ** 36;
 /** Default of option `maxLine`: bytes of a line of a table, and of a row whose quoted cells go over several lines. 1 MiB. */
 export const MAX_LINE: number = 2 ** 20;
@@ -12,21 +12,21 @@ export const MAX_COLUMNS: number = 2 ** 16;
 export const MAX_RECORD_LINE: number = 2 ** 22;
 /** Words that labels may be, where option `classes` does not tell. */
 export const MAX_CLASSES: number = 2 ** 16;
-/** Characters of one of them. */
+/** Characters of a word that is a label. */
 export const MAX_WORD = 1024;
 /** Bytes of a configuration, and of a file of policies. 1 MiB. */
 export const MAX_CONFIG: number = 2 ** 20;
 /** Lists and objects of JSON within each other, wherever JSON is read. */
 export const MAX_DEPTH = 64;
-/** How many of them there are in one text. */
+/** Lists and objects of JSON in one text. */
 export const MAX_NODES: number = 2 ** 20;
 /** Dimensions of one array, in every format. numpy and PyTorch allow as many. */
 export const MAX_RANK = 64;
 
 // A safetensors file, read or written.
-/** Bytes of the header, as the format's own reader has it. */
+/** Bytes of the header of a safetensors file, as the format's own reader has it. */
 export const MAX_HEADER = 100_000_000;
-/** Bytes of the header's metadata. 16 MiB. */
+/** Bytes of that header's metadata. 16 MiB. */
 export const MAX_METADATA: number = 2 ** 24;
 /** Bytes of a tensor's name, as it is written in JSON, and of a file's in a zip archive. */
 export const MAX_NAME = 4096;

@@ -20,7 +20,8 @@ const isThere = (path) => !path.startsWith('..') && !MADE.test(path) && existsSy
 export function pages() {
   const within = (folder) =>
     readdirSync(join(root, folder), { recursive: true }).map((name) => `${folder}/${name.replaceAll('\\', '/')}`);
-  return [...readdirSync(root), ...within('docs'), ...within('examples')].filter((name) => name.endsWith('.md')).sort();
+  const all = [...readdirSync(root), ...['docs', 'examples', 'lib', 'binding', 'test'].flatMap(within)];
+  return all.filter((name) => name.endsWith('.md') && !name.startsWith('test/fuzz/corpus/')).sort();
 }
 
 /** The index, the guides in its order, then what stands beside docs/. @throws Error where the index lacks a page of docs/ */

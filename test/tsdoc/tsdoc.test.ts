@@ -1,14 +1,61 @@
-// tsdoc.test.ts: the comment of each public name has what CONTRIBUTING.md asks for, and a default is the one that a call reads.
-import { expect, test } from 'vitest';
+// tsdoc.test.ts: the comment of each public name has what CONTRIBUTING.md asks for, a default is the one that a call reads, and docs/reference is what
+// these comments and the library say.
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import * as io from '../../lib/io/limits.ts';
+import * as optim from '../../lib/optim/limits.ts';
+import { timesDifferentiable } from '../reference/differentiate.ts';
+import { VARIABLES } from '../reference/environment.ts';
+import { PAGES, pageOf } from '../reference/make.ts';
 import { check, faults } from './check.ts';
 import { literalsOf } from './literals.ts';
 import type { Documented } from './read.ts';
 import { missingOf } from './rules.ts';
 
+const checked = check();
+
 test('every public name: what it is, shapes, defaults, units, errors, source', () => {
-  const checked = check();
   expect(checked.items.length).toBeGreaterThan(1500);
   expect(faults(checked)).toEqual([]);
+});
+
+describe('docs/reference', () => {
+  const read = (file: string): string => readFileSync(file, 'utf8');
+  const sources = (folders: readonly string[], pattern: RegExp): string[] =>
+    folders.flatMap((folder) =>
+      (readdirSync(folder, { recursive: true }) as string[])
+        .filter((name) => /\.(?:ts|cc|h)$/.test(name))
+        .flatMap((name) => Array.from(read(`${folder}/${name}`).matchAll(pattern), ([, found]) => found!)),
+    );
+
+  test('its pages are those of the library; `npm run -s docs:reference` writes them', () => {
+    expect(readdirSync('docs/reference').sort()).toEqual(
+      Object.keys(PAGES)
+        .map((name) => `${name}.md`)
+        .sort(),
+    );
+    for (const name of Object.keys(PAGES)) expect(pageOf(name, checked.items)).toBe(read(`docs/reference/${name}.md`));
+  });
+
+  test('every variable of the environment that is read is in it, and no other', () => {
+    const variables = sources(['lib', 'binding'], /(?:process\.env\.|\benvironment\(")(GRADCLIP_\w+)/g);
+    expect([...new Set(variables)].sort()).toEqual(Object.keys(VARIABLES).sort());
+  });
+
+  test('so is every code of an error', () => {
+    const codes = sources(['lib', 'binding'], /(?:Error\(|super\(|raise\(env, |abort\(env, )['"]((?:ERR|ABORT)_\w+)/g);
+    expect(codes).toEqual(expect.arrayContaining(['ERR_OPTION', 'ERR_MEMORY', 'ABORT_ERR']));
+    for (const code of codes) expect(read('docs/reference/errors.md')).toContain(`\`${code}\``);
+  });
+
+  test('so is every limit', () => {
+    for (const name of [...Object.keys(io), ...Object.keys(optim)])
+      expect(read('docs/reference/limits.md')).toContain(`\`${name}\``);
+  });
+
+  test('how often something can be differentiated', () => {
+    expect(['mul', 'softmax', 'sign', 'argmax'].map(timesDifferentiable)).toEqual(['any', '1', '0', '0']);
+  });
 });
 
 test.each<[string, unknown[]]>([
