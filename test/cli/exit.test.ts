@@ -1,5 +1,7 @@
 // exit.test.ts: the codes that a command ends with are those that --help lists, for each way to come to them.
 import { describe, expect, it } from 'vitest';
+import { EXIT, exitCodeOf } from '../../lib/cli/exit.ts';
+import { GradclipError, GuardError, NonFiniteError, SkipError } from '../../lib/errors.ts';
 import { folder, run } from './kit.ts';
 
 const CONFIG = {
@@ -95,4 +97,9 @@ it('--help lists all of them', async () => {
   const { stdout } = await run(['--help']);
   const listed = stdout.slice(stdout.indexOf('Exit codes:')).match(/(?<=^ +|, )\d+(?= )/gm);
   expect(listed).toEqual(['0', '1', '2', '3', '4', '130', '143']);
+});
+
+it('nothing but spikes is diverged, as what is not finite and what a guard stops', () => {
+  const errors = [new SkipError('x'), new NonFiniteError('x'), new GuardError('x'), new GradclipError('ERR_BUSY', 'x')];
+  expect(errors.map(exitCodeOf)).toEqual([EXIT.diverged, EXIT.diverged, EXIT.diverged, EXIT.runtime]);
 });

@@ -285,6 +285,10 @@ describe.each(Object.keys(ALL_OPTIMIZERS))('%s', (name) => {
   });
 });
 
+test('of several scales the reported scale is the least', () => {
+  expect(seenBy(clip.perTensorNorm(1), [f32(0.5), f32(3, 4), f32(2)]).report.scale).toBe(0.2);
+});
+
 test("compat 'torch' is min(1, c / (n + 1e-6))", () => {
   for (const [c, n] of [
     [1, 5],

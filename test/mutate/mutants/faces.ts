@@ -14,12 +14,6 @@ export const FACES: Mutants = {
     after: '(above === undefined || value >= above) &&',
     tests: ['test/options/reader.test.ts'],
   },
-  'NaN passes where infinity does': {
-    file: 'lib/options/field.ts',
-    before: 'value >= (min ?? value) &&',
-    after: '!(value < (min ?? value)) &&',
-    tests: ['test/options/reader.test.ts'],
-  },
   'what a function of the step gives is not checked': {
     file: 'lib/options/field.ts',
     before: 'Object.assign((step: number) => kind.read(given(step), place.at(`step ${step}`)), { fixed: null })',
@@ -122,23 +116,17 @@ export const FACES: Mutants = {
     after: 'sorted[half]!',
     tests: ['test/text/format.test.ts'],
   },
+  'a wrong usage is told as any failure is': {
+    file: 'lib/cli/exit.ts',
+    before: 'if (error instanceof OptionError) return EXIT.usage;',
+    after: 'if (error instanceof OptionError) return EXIT.runtime;',
+    tests: ['test/cli/exit.test.ts'],
+  },
   'nothing but spikes is told as any failure is': {
     file: 'lib/cli/exit.ts',
     before:
       'if (error instanceof NonFiniteError || error instanceof GuardError || error instanceof SkipError) return EXIT.diverged;',
     after: 'if (error instanceof NonFiniteError || error instanceof GuardError) return EXIT.diverged;',
     tests: ['test/cli/exit.test.ts'],
-  },
-  'a line of the live region is as wide as the terminal': {
-    file: 'lib/cli/screen.ts',
-    before: 'fit(this.#shown(line), this.columns - 1)',
-    after: 'fit(this.#shown(line), this.columns)',
-    tests: ['test/cli/terminal.test.ts'],
-  },
-  'colors are drawn where nobody has a terminal': {
-    file: 'lib/cli/screen.ts',
-    before: "this.live = io.stderr.isTTY === true && io.env.TERM !== 'dumb';",
-    after: 'this.live = io.stderr.isTTY === true;',
-    tests: ['test/cli/terminal.test.ts test/cli/usage.test.ts test/cli/demo.test.ts'],
   },
 };
