@@ -38,23 +38,23 @@ struct Sloped {
 // What saturates has gradients that come to nothing: no denormals (math.h).
 #define SLOPED(name, common, value, derivative, common_d, value_d, derivative_d) \
   INLINE F map_##name(F x) {                                                     \
-    const auto s = common;                                                       \
+    [[maybe_unused]] const auto s = common;                                      \
     return value;                                                                \
   }                                                                              \
   INLINE Sloped sloped_##name(F x) {                                             \
-    const auto s = common;                                                       \
+    [[maybe_unused]] const auto s = common;                                      \
     return {value, derivative};                                                  \
   }                                                                              \
   INLINE F map_##name##Grad(F x, F dy) {                                         \
-    const auto s = common;                                                       \
+    [[maybe_unused]] const auto s = common;                                      \
     return flush_f(mul(dy, derivative));                                         \
   }                                                                              \
   static inline double map_##name(double x) {                                    \
-    const auto s = common_d;                                                     \
+    [[maybe_unused]] const auto s = common_d;                                    \
     return value_d;                                                              \
   }                                                                              \
   static inline double map_##name##Grad(double x, double dy) {                   \
-    const auto s = common_d;                                                     \
+    [[maybe_unused]] const auto s = common_d;                                    \
     return dy * (derivative_d);                                                  \
   }
 #include "maps.inc"
