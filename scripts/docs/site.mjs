@@ -24,6 +24,12 @@ function install() {
   });
 }
 
+/** Of the blocks of code in the pages. */
+const languages = () =>
+  documents().flatMap((name) =>
+    Array.from(readFileSync(join(root, name), 'utf8').matchAll(/^ *```(\w+)$/gm), ([, language]) => language),
+  );
+
 async function make() {
   const { Application, Converter, OptionDefaults } = await import('typedoc');
   const { version, ...manifest } = readManifest();
@@ -42,7 +48,7 @@ async function make() {
     alwaysCreateEntryPointModule: false,
     // Else the name of a file such as CHANGELOG.md becomes a link to a host of that name.
     markdownItOptions: { html: true, linkify: false },
-    highlightLanguages: [...OptionDefaults.highlightLanguages, 'dockerfile'],
+    highlightLanguages: [...new Set([...OptionDefaults.highlightLanguages, ...languages()])],
     blockTags: [...OptionDefaults.blockTags, '@shape'],
     excludePrivate: true,
     // Its page of all classes lacks some that others link to.

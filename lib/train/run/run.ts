@@ -2,13 +2,12 @@
 import { BusyError } from '../../errors.ts';
 import type { Report, Reports } from '../../optim/apply/report.ts';
 import type { FitResult } from '../flow/progress.ts';
-import type { Watcher } from '../watch/watcher.ts';
 
 // Chunks a slow reader may fall behind before training waits for it.
 const BEHIND = 16;
 
-/** Reports on their way from a run to whoever reads them. */
-export class Reader implements Watcher {
+/** Reports on their way from a run to whoever reads them. A Watcher by its shape: to name that here would put it into the types of the package. */
+export class Reader {
   readonly name = 'reader';
   readonly #chunks: Reports[] = [];
   #reading = false;
