@@ -13,7 +13,7 @@ const functionsOf = (file: string): string[] =>
   );
 
 test('each instruction set has the same functions, and all are tried', () => {
-  const files = readdirSync(join(root, 'binding/kernels/simd'));
+  const files = readdirSync(join(root, 'binding/kernels/simd')).filter((file) => file.endsWith('.h'));
   const [first, ...others] = files.map((file) => [...new Set(functionsOf(file))].sort());
   expect(first!.length).toBeGreaterThan(60);
   for (const other of others) expect(other).toEqual(first);
