@@ -21,6 +21,7 @@ const isa = process.arch === 'arm64' ? 'neon' : 'x86_64';
 const define = [`-DGRADCLIP_ISA_NAME=${isa}`];
 const kernelFlags = [
   ...define,
+  `-I${join(root, 'build/lists')}`,
   '-g1',
   '-fno-exceptions',
   '-fno-rtti',
@@ -33,12 +34,15 @@ const kernels = join(root, 'binding/kernels');
 const units = readdirSync(kernels, { recursive: true }).filter((name) => name.endsWith('.cc'));
 const REPLAY = 'test/threads/replay/replay.cc';
 
-/** Everything that a file of binding/kernels includes, itself among it. */
+/** Everything that a file of binding/kernels includes, itself among it; for rules.inc, which CMake makes of them, all of rules/. */
 function included(name, seen = new Set()) {
   if (seen.has(name)) return seen;
   seen.add(name);
   const text = readFileSync(join(kernels, name), 'utf8');
-  for (const [, other] of text.matchAll(/^#include "([\w./]+\.(?:h|inc))"/gm)) included(join(dirname(name), other), seen);
+  for (const [, other] of text.matchAll(/^#include "([\w./]+\.(?:h|inc))"/gm)) {
+    if (other === 'rules.inc') for (const rule of readdirSync(join(kernels, 'rules'))) included(`rules/${rule}`, seen);
+    else included(join(dirname(name), other), seen);
+  }
   return seen;
 }
 

@@ -31,6 +31,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     map.Set("sloped", table.maps[m].end == kMapSloped);
     maps.Set(uint32_t(m), map);
   }
+  Napi::Object hyper = Napi::Object::New(env);
+  for (int32_t k = 0; k < table.n_kernels; k++)
+    if (table.kernels[k].hyper) hyper.Set(table.kernels[k].name, table.kernels[k].hyper());
   for (const KernelTable* t : dispatch().tables) isas.Set(isas.Length(), t->isa);
   Napi::Object threads = Napi::Object::New(env);
   threads.Set("count", default_threads().count);
@@ -41,6 +44,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Program", ProgramWrap::define(env));
   exports.Set("Sizing", SizingWrap::define(env));
   exports.Set("kernels", kernels);
+  exports.Set("hyper", hyper);
   exports.Set("maps", maps);
   exports.Set("isas", isas);
   exports.Set("isa", table.isa);

@@ -118,6 +118,7 @@ struct KernelInfo {
   int32_t n_out, n_in, n_i, n_f;   // -1: any number
   Kernel run;
   NeedFn need;
+  const char* (*hyper)();   // of an optimizer's update: names of its hyper-parameters, "lr, momentum"; null: it is none
 };
 // Whether an elementwise operation may end a product, and whether the product can leave its derivative behind then.
 enum MapEnd : int32_t { kMapInside, kMapEnds, kMapSloped };

@@ -6,13 +6,19 @@ namespace gradclip::GRADCLIP_ISA {
 #define KERNEL(name, outs, ins, ints, floats) \
   void name(const Args&, const Team&);        \
   void name##_need(Need&);
+#define RULE(name)                     \
+  KERNEL(update_##name, -1, -1, -1, 0) \
+  const char* update_##name##_hyper();
 #include "kernels.inc"
 #undef KERNEL
-#define KERNEL(name, outs, ins, ints, floats) {#name, outs, ins, ints, floats, name, name##_need},
+#undef RULE
+#define KERNEL(name, outs, ins, ints, floats) {#name, outs, ins, ints, floats, name, name##_need, nullptr},
+#define RULE(name) {"update_" #name, -1, -1, -1, 0, update_##name, update_##name##_need, update_##name##_hyper},
 static const KernelInfo kKernels[] = {
 #include "kernels.inc"
 };
 #undef KERNEL
+#undef RULE
 #define MAP(name, arity, end) {#name, arity, end},
 static const MapInfo kMaps[] = {
 #include "elementwise/maps.inc"

@@ -130,6 +130,8 @@ export interface Addon {
   readonly Sizing: new () => NativeSizing;
   /** Kernels and elementwise operations in table order: their position is what `code` holds. */
   readonly kernels: readonly string[];
+  /** What the row of hyper-parameters of each optimizer's update holds, by kernel: `lr, momentum`. */
+  readonly hyper: Readonly<Record<string, string>>;
   readonly maps: readonly {
     readonly name: string;
     readonly arity: number;

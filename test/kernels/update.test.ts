@@ -196,3 +196,9 @@ test('a cheap stage alone, which the loop itself does, gives the bits of the sam
     }
   }
 });
+
+test('hyper-parameters have the same names in the same order here and in the kernel', () => {
+  const here = Object.fromEntries(UPDATES.map((op) => [op.name, op.hyper.join(', ')]));
+  expect(addon().hyper).toEqual(here);
+  expect(addon().hyper.update_sgd).toBe('lr, weightDecay, momentum, oneMinusDampening, first');
+});

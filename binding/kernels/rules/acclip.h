@@ -1,26 +1,27 @@
 // acclip.h: ACClip.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: lr, 1 - beta1, beta2, 1 - beta2, eps, alpha, 1 / alpha, decay = 1 - lr * weight decay.
+// decay = 1 - lr * weight decay.
 // slots: mean, mean of the powers alpha of abs. No element of the step is longer than the root of the latter.
 template <bool kSquares>
 struct AcClip : Rule {
-  static constexpr int kHyper = 8, kSlots = 2;
+  HYPER(lr, oneMinusBeta1, beta2, oneMinusBeta2, eps, alpha, inverseAlpha, decay)
+  static constexpr int kSlots = 2;
   F minus_lr, eps, beta2, rest2, alpha, inverse;
   Lerp mean;
   Decay<true> decay;
-  explicit AcClip(const double* h)
-      : minus_lr(minus(h[0])),
-        eps(f32_of(h[4])),
-        beta2(f32_of(h[2])),
-        rest2(f32_of(h[3])),
-        alpha(f32_of(h[5])),
-        inverse(f32_of(h[6])),
-        mean(h[1]),
-        decay(h[7]) {}
+  explicit AcClip(const Hyper& h)
+      : minus_lr(minus(h.lr)),
+        eps(f32_of(h.eps)),
+        beta2(f32_of(h.beta2)),
+        rest2(f32_of(h.oneMinusBeta2)),
+        alpha(f32_of(h.alpha)),
+        inverse(f32_of(h.inverseAlpha)),
+        mean(h.oneMinusBeta1),
+        decay(h.decay) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     decay(p, g);
     slot[0] = mean(slot[0], g);

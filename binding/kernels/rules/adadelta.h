@@ -1,16 +1,17 @@
 // adadelta.h: Adadelta.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: lr, rho, 1 - rho, eps, weight decay. slots: mean of squares of the gradients, of the steps.
+// slots: mean of squares of the gradients, of the steps.
 struct Adadelta : Rule {
-  static constexpr int kHyper = 5, kSlots = 2;
+  HYPER(lr, rho, oneMinusRho, eps, decay)
+  static constexpr int kSlots = 2;
   F minus_lr, eps;
   MeanSquare squares;
   Decay<false> decay;
-  explicit Adadelta(const double* h) : minus_lr(minus(h[0])), eps(f32_of(h[3])), squares(h[1], h[2]), decay(h[4]) {}
+  explicit Adadelta(const Hyper& h) : minus_lr(minus(h.lr)), eps(f32_of(h.eps)), squares(h.rho, h.oneMinusRho), decay(h.decay) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     decay(p, g);
     slot[0] = squares(slot[0], g);

@@ -1,15 +1,16 @@
 // adagrad.h: Adagrad.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: lr of this step, eps, weight decay. Slot: the sum of squares.
+// lr is that of this step. Slot: the sum of squares.
 struct Adagrad : Rule {
-  static constexpr int kHyper = 3, kSlots = 1;
+  HYPER(lr, eps, decay)
+  static constexpr int kSlots = 1;
   F minus_lr, eps;
   Decay<false> decay;
-  explicit Adagrad(const double* h) : minus_lr(minus(h[0])), eps(f32_of(h[1])), decay(h[2]) {}
+  explicit Adagrad(const Hyper& h) : minus_lr(minus(h.lr)), eps(f32_of(h.eps)), decay(h.decay) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     decay(p, g);
     slot[0] = saturated(fma(g, g, slot[0]));

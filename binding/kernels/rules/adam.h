@@ -1,20 +1,26 @@
 // adam.h: Adam and AdamW, with AMSGrad.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: lr / (1 - beta1^t), 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay.
+// stepSize = lr / (1 - beta1^t), inverseRoot = 1 / sqrt(1 - beta2^t).
 // slots: mean, mean of squares; with AMSGrad the largest of the latter, which then takes its place below the root.
 template <bool kDecoupled, bool kAmsgrad>
 struct Adam : Rule {
-  static constexpr int kHyper = 7, kSlots = kAmsgrad ? 3 : 2;
+  HYPER(stepSize, oneMinusBeta1, beta2, oneMinusBeta2, inverseRoot, eps, decay)
+  static constexpr int kSlots = kAmsgrad ? 3 : 2;
   F minus_size, inverse_root, eps;
   Lerp mean;
   MeanSquare squares;
   Decay<kDecoupled> decay;
-  explicit Adam(const double* h)
-      : minus_size(minus(h[0])), inverse_root(f32_of(h[4])), eps(f32_of(h[5])), mean(h[1]), squares(h[2], h[3]), decay(h[6]) {}
+  explicit Adam(const Hyper& h)
+      : minus_size(minus(h.stepSize)),
+        inverse_root(f32_of(h.inverseRoot)),
+        eps(f32_of(h.eps)),
+        mean(h.oneMinusBeta1),
+        squares(h.beta2, h.oneMinusBeta2),
+        decay(h.decay) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     decay(p, g);
     const F m = mean(slot[0], g);

@@ -1,27 +1,27 @@
 // adopt.h: ADOPT.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: lr, 1 - beta1, beta2, 1 - beta2, eps, limit, decay, first (not 0 in the first step, which only begins the second slot).
-// The gradient is divided by what the squares were before it.
+// first: not 0 in the first step, which only begins the second slot. The gradient is divided by what the squares were before it.
 template <bool kDecoupled>
 struct Adopt : Rule {
-  static constexpr int kHyper = 8, kSlots = 2;
+  HYPER(lr, oneMinusBeta1, beta2, oneMinusBeta2, eps, limit, decay, first)
+  static constexpr int kSlots = 2;
   F minus_lr, eps, limit;
   Lerp mean;
   MeanSquare squares;
   Decay<kDecoupled> decay;
   bool first;
-  explicit Adopt(const double* h)
-      : minus_lr(minus(h[0])),
-        eps(f32_of(h[4])),
-        limit(f32_of(h[5])),
-        mean(h[1]),
-        squares(h[2], h[3]),
-        decay(h[6]),
-        first(h[7] != 0) {}
+  explicit Adopt(const Hyper& h)
+      : minus_lr(minus(h.lr)),
+        eps(f32_of(h.eps)),
+        limit(f32_of(h.limit)),
+        mean(h.oneMinusBeta1),
+        squares(h.beta2, h.oneMinusBeta2),
+        decay(h.decay),
+        first(h.first != 0) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     F q = p;
     decay(q, g);

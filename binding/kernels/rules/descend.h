@@ -1,17 +1,18 @@
 // descend.h: a step along a direction that another instruction made: the last part of optimizers that look at whole tensors.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: lr, weight decay. Each tensor has a factor of lr; weight decay goes with it (kScaled), or with lr alone.
+// Each tensor has a factor of lr; weight decay goes with it (kScaled), or with lr alone.
 template <bool kScaled>
 struct Descend : Rule {
-  static constexpr int kHyper = 2, kSlots = 0, kEach = 1;
+  HYPER(lr, weightDecay)
+  static constexpr int kSlots = 0, kEach = 1;
   double lr, weight_decay;
   F minus_size, decay;
   bool decays;
-  explicit Descend(const double* h) : lr(h[0]), weight_decay(h[1]) {}
+  explicit Descend(const Hyper& h) : lr(h.lr), weight_decay(h.weightDecay) {}
   void tensor(double by) {
     const double size = lr * by, factor = 1 - (kScaled ? size : lr) * weight_decay;
     minus_size = minus(size);

@@ -1,15 +1,16 @@
 // momentum.h: the direction of Muon before it is made orthogonal: a running mean of the gradient, and its norm.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: momentum, 1 - momentum. Slot: the mean. sums: squares of the direction.
+// Slot: the mean. sums: squares of the direction.
 template <bool kNesterov>
 struct Momentum : Rule {
-  static constexpr int kHyper = 2, kSlots = 1, kSums = 1;
+  HYPER(momentum, oneMinusMomentum)
+  static constexpr int kSlots = 1, kSums = 1;
   Lerp toward, mean;
-  explicit Momentum(const double* h) : toward(h[0]), mean(h[1]) {}
+  explicit Momentum(const Hyper& h) : toward(h.momentum), mean(h.oneMinusMomentum) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot, F* squared) const {
     slot[0] = mean(slot[0], g);
     squared[0] = p = kNesterov ? toward(g, slot[0]) : slot[0];

@@ -1,25 +1,26 @@
 // nadam.h: NAdam.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: factors of the gradient and of the mean, 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay.
+// ofGradient, ofMean: factors of them in the step. inverseRoot = 1 / sqrt(1 - beta2^t).
 template <bool kDecoupled>
 struct Nadam : Rule {
-  static constexpr int kHyper = 8, kSlots = 2;
+  HYPER(ofGradient, ofMean, oneMinusBeta1, beta2, oneMinusBeta2, inverseRoot, eps, decay)
+  static constexpr int kSlots = 2;
   F of_gradient, of_mean, inverse_root, eps;
   Lerp mean;
   MeanSquare squares;
   Decay<kDecoupled> decay;
-  explicit Nadam(const double* h)
-      : of_gradient(minus(h[0])),
-        of_mean(minus(h[1])),
-        inverse_root(f32_of(h[5])),
-        eps(f32_of(h[6])),
-        mean(h[2]),
-        squares(h[3], h[4]),
-        decay(h[7]) {}
+  explicit Nadam(const Hyper& h)
+      : of_gradient(minus(h.ofGradient)),
+        of_mean(minus(h.ofMean)),
+        inverse_root(f32_of(h.inverseRoot)),
+        eps(f32_of(h.eps)),
+        mean(h.oneMinusBeta1),
+        squares(h.beta2, h.oneMinusBeta2),
+        decay(h.decay) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     decay(p, g);
     slot[0] = mean(slot[0], g);

@@ -1,20 +1,26 @@
 // radam.h: RAdam.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: step size, adaptive (0: not yet), 1 - beta1, beta2, 1 - beta2, eps, decay.
+// adaptive: 0 where it is not yet.
 template <bool kDecoupled>
 struct Radam : Rule {
-  static constexpr int kHyper = 7, kSlots = 2;
+  HYPER(stepSize, adaptive, oneMinusBeta1, beta2, oneMinusBeta2, eps, decay)
+  static constexpr int kSlots = 2;
   F minus_size, eps;
   Lerp mean;
   MeanSquare squares;
   Decay<kDecoupled> decay;
   bool adaptive;
-  explicit Radam(const double* h)
-      : minus_size(minus(h[0])), eps(f32_of(h[5])), mean(h[2]), squares(h[3], h[4]), decay(h[6]), adaptive(h[1] != 0) {}
+  explicit Radam(const Hyper& h)
+      : minus_size(minus(h.stepSize)),
+        eps(f32_of(h.eps)),
+        mean(h.oneMinusBeta1),
+        squares(h.beta2, h.oneMinusBeta2),
+        decay(h.decay),
+        adaptive(h.adaptive != 0) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     decay(p, g);
     slot[0] = mean(slot[0], g);

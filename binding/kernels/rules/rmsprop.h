@@ -1,19 +1,25 @@
 // rmsprop.h: RMSprop, centered and with momentum.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: lr, alpha, 1 - alpha, eps, weight decay, momentum. slots: mean of squares; centered: mean; with momentum: its buffer.
+// slots: mean of squares; centered: mean; with momentum: its buffer.
 template <bool kCentered, bool kMomentum>
 struct RmsProp : Rule {
-  static constexpr int kHyper = 6, kSlots = 1 + kCentered + kMomentum, kBuffer = 1 + kCentered;
+  HYPER(lr, alpha, oneMinusAlpha, eps, decay, momentum)
+  static constexpr int kSlots = 1 + kCentered + kMomentum, kBuffer = 1 + kCentered;
   F minus_lr, eps, momentum;
   MeanSquare squares;
   Lerp mean;
   Decay<false> decay;
-  explicit RmsProp(const double* h)
-      : minus_lr(minus(h[0])), eps(f32_of(h[3])), momentum(f32_of(h[5])), squares(h[1], h[2]), mean(h[2]), decay(h[4]) {}
+  explicit RmsProp(const Hyper& h)
+      : minus_lr(minus(h.lr)),
+        eps(f32_of(h.eps)),
+        momentum(f32_of(h.momentum)),
+        squares(h.alpha, h.oneMinusAlpha),
+        mean(h.oneMinusAlpha),
+        decay(h.decay) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     decay(p, g);
     F v = squares(slot[0], g);

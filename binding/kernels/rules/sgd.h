@@ -1,22 +1,23 @@
 // sgd.h: stochastic gradient descent, with momentum as PyTorch has it.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: lr, weight decay, momentum, 1 - dampening, first (not 0 in the first step: the buffer becomes the gradient)
+// first: not 0 in the first step, where the buffer becomes the gradient.
 template <bool kMomentum, bool kNesterov>
 struct Sgd : Rule {
-  static constexpr int kHyper = 5, kSlots = kMomentum ? 1 : 0;
+  HYPER(lr, weightDecay, momentum, oneMinusDampening, first)
+  static constexpr int kSlots = kMomentum ? 1 : 0;
   F minus_lr, decay, momentum, damp;
   bool decays, first;
-  explicit Sgd(const double* h)
-      : minus_lr(set1(-(float)h[0])),
-        decay(set1((float)h[1])),
-        momentum(set1((float)h[2])),
-        damp(set1((float)h[3])),
-        decays((float)h[1] != 0),
-        first(h[4] != 0) {}
+  explicit Sgd(const Hyper& h)
+      : minus_lr(set1(-(float)h.lr)),
+        decay(set1((float)h.weightDecay)),
+        momentum(set1((float)h.momentum)),
+        damp(set1((float)h.oneMinusDampening)),
+        decays((float)h.weightDecay != 0),
+        first(h.first != 0) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     if (decays) g = fma(p, decay, g);
     if (kMomentum) {

@@ -1,27 +1,28 @@
 // spam.h: SPAM.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: lr / (1 - beta1^t), 1 - beta1, beta2, 1 - beta2, 1 / sqrt(1 - beta2^t), eps, decay, theta, reset, where t counts the steps since
-// the slots were reset to 0. Spikes, g^2 > theta v, are cut to sqrt(theta v); not where v is 0, which would hold it there for ever.
+// stepSize = lr / (1 - beta1^t), inverseRoot = 1 / sqrt(1 - beta2^t), where t counts the steps since the slots were reset to 0.
+// Spikes, g^2 > theta v, are cut to sqrt(theta v); not where v is 0, which would hold it there for ever.
 struct Spam : Rule {
-  static constexpr int kHyper = 9, kSlots = 2;
+  HYPER(stepSize, oneMinusBeta1, beta2, oneMinusBeta2, inverseRoot, eps, decay, theta, reset)
+  static constexpr int kSlots = 2;
   F minus_size, inverse_root, eps, theta;
   Lerp mean;
   MeanSquare squares;
   Decay<true> decay;
   bool reset;
-  explicit Spam(const double* h)
-      : minus_size(minus(h[0])),
-        inverse_root(f32_of(h[4])),
-        eps(f32_of(h[5])),
-        theta(f32_of(h[7])),
-        mean(h[1]),
-        squares(h[2], h[3]),
-        decay(h[6]),
-        reset(h[8] != 0) {}
+  explicit Spam(const Hyper& h)
+      : minus_size(minus(h.stepSize)),
+        inverse_root(f32_of(h.inverseRoot)),
+        eps(f32_of(h.eps)),
+        theta(f32_of(h.theta)),
+        mean(h.oneMinusBeta1),
+        squares(h.beta2, h.oneMinusBeta2),
+        decay(h.decay),
+        reset(h.reset != 0) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     decay(p, g);
     const F zero = set1(0.0f), m = reset ? zero : slot[0], v = reset ? zero : slot[1];

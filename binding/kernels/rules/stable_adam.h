@@ -1,17 +1,18 @@
 // stable_adam.h: the direction of StableAdamW, and how far the gradient is beyond what its squares have been.
 #pragma once
+#include "../update/moments.h"
 #include "../update/update.h"
-#include "moments.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// hyper: weight of the gradient in the mean, beta2 and its rest for the mean of squares (both corrected for the start), eps.
+// ofGradient: weight of the gradient in the mean; it and beta2 are corrected for the start.
 // slots: mean, mean of squares. sums: squares of g / max(root, eps); 0 where both are 0.
 struct StableAdam : Rule {
-  static constexpr int kHyper = 4, kSlots = 2, kSums = 1;
+  HYPER(ofGradient, beta2, oneMinusBeta2, eps)
+  static constexpr int kSlots = 2, kSums = 1;
   F eps;
   Lerp mean;
   MeanSquare squares;
-  explicit StableAdam(const double* h) : eps(f32_of(h[3])), mean(h[0]), squares(h[1], h[2]) {}
+  explicit StableAdam(const Hyper& h) : eps(f32_of(h.eps)), mean(h.ofGradient), squares(h.beta2, h.oneMinusBeta2) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot, F* squared) const {
     slot[0] = mean(slot[0], g);
     slot[1] = squares(slot[1], g);

@@ -61,7 +61,7 @@ struct RuleInfo {
 };
 template <class R>
 static bool rule_make(void* rule, const double* hyper) {
-  const R made(hyper);
+  const R made(*(const typename R::Hyper*)hyper);
   memcpy(rule, &made, sizeof(R));
   return made.idle();
 }
@@ -73,7 +73,13 @@ template <class R>
 static constexpr RuleInfo rule_info() {
   static_assert(R::kSlots <= kMaxSlots && R::kSums <= kMaxSums && sizeof(R) <= kRuleBytes,
                 "a larger rule than the loop has room for");
-  return {R::kHyper, R::kSlots, R::kEach, R::kSums, rule_make<R>, rule_tensor<R>, update_chunk<R>};
+  return {(int)(sizeof(typename R::Hyper) / sizeof(double)),
+          R::kSlots,
+          R::kEach,
+          R::kSums,
+          rule_make<R>,
+          rule_tensor<R>,
+          update_chunk<R>};
 }
 
 static bool in_place(const Args& a, int64_t n, int slots) {
@@ -212,17 +218,24 @@ static void update_check(Need& n, const RuleInfo& info) {
 }
 
 // The kernel of a family of rules: the first integer says which of them it is.
-template <class... Rules>
+template <class First, class... Others>
 struct Variants {
-  static constexpr RuleInfo kEach[] = {rule_info<Rules>()...};
+  static constexpr bool same(const char* a, const char* b) {
+    for (; *a && *a == *b; a++) b++;
+    return *a == *b;
+  }
+  static_assert((same(First::kHyperNames, Others::kHyperNames) && ...), "variants have one row of hyper-parameters");
+  static const char* hyper() { return First::kHyperNames; }
+  static constexpr RuleInfo kEach[] = {rule_info<First>(), rule_info<Others>()...};
   static void run(const Args& a, const Team& team) { update_run(a, team, kEach[a.i[kUpdateVariant]]); }
   static void need(Need& n) {
-    if (n.n_i < 1 || n.i[kUpdateVariant] < 0 || n.i[kUpdateVariant] >= (int64_t)sizeof...(Rules))
+    if (n.n_i < 1 || n.i[kUpdateVariant] < 0 || n.i[kUpdateVariant] >= 1 + (int64_t)sizeof...(Others))
       return n.fail("no such variant");
     update_check(n, kEach[n.i[kUpdateVariant]]);
   }
 };
 #define UPDATE(name, ...)                                                             \
   void name(const Args& a, const Team& team) { Variants<__VA_ARGS__>::run(a, team); } \
-  void name##_need(Need& n) { Variants<__VA_ARGS__>::need(n); }
+  void name##_need(Need& n) { Variants<__VA_ARGS__>::need(n); }                       \
+  const char* name##_hyper() { return Variants<__VA_ARGS__>::hyper(); }
 }   // namespace gradclip::GRADCLIP_ISA

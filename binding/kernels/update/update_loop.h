@@ -5,8 +5,8 @@
 #include "../gradient/stage.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// A rule is a struct: `kHyper` numbers of the hyper row, which the constructor reads, `kSlots` tensors per parameter, and `step`, which
-// says what happens to 16 elements. rules/ has one file per family. Beside the parameters it may read a number of each tensor (kEach:
+// A rule is a struct: HYPER, its hyper-parameters, which the constructor reads, `kSlots` tensors per parameter, and `step`, which says what
+// happens to 16 elements. rules/ has one file per family. Beside the parameters it may read a number of each tensor (kEach:
 // `tensor` is given it before the elements of the tensor), and sum squares over each tensor (kSums: `step` has one argument more, for what
 // is squared). Slots of a unit that gets no gradient any more come to 0: they would decay to denormals and stay there, since 0.9 times the
 // smallest of those rounds to itself.
@@ -15,6 +15,12 @@ struct Rule {
   void tensor(double) {}
   bool idle() const { return false; }   // leaves everything as it is in this step
 };
+// A row of hyper-parameters: named, and in order, as `hyper` of the update's record in optim/rules; a test compares.
+#define HYPER(...)      \
+  struct Hyper {        \
+    double __VA_ARGS__; \
+  };                    \
+  static constexpr const char* kHyperNames = #__VA_ARGS__;
 
 // Sums of squares after the stages and before them, and how many elements the stages changed.
 struct Measured {

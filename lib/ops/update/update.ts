@@ -55,7 +55,7 @@ export interface UpdateRule<H extends string = string, V extends string = string
   readonly name: string;
   /** Variants in the order of the kernel's, and the slots of each, named as in PyTorch's state_dict; all have the shape of their parameter. */
   readonly slots: Readonly<Record<V, readonly string[]>>;
-  /** What the row of hyper-parameters holds, named and in order as in the kernel (HYPER). */
+  /** What the row of hyper-parameters holds, named and in order as in the kernel's HYPER: a test compares. */
   readonly hyper: readonly H[];
   /** Rows of hyper-parameters that tests try: flags set and not set, limits that bite. */
   readonly rows: readonly Readonly<Record<H, number>>[];

@@ -1,6 +1,6 @@
 // moments.h: what the rules of adaptive optimizers share. Each is the arithmetic of PyTorch's single-tensor CPU code.
 #pragma once
-#include "../update/update.h"
+#include "update.h"
 
 namespace gradclip::GRADCLIP_ISA {
 // A running mean: m moves toward x by `weight`, from the nearer end, as torch.lerp.
