@@ -58,7 +58,7 @@ const STRICT = {
 };
 
 /** What JavaScript is held to: what its author did not say is not asked for. */
-const LOOSE = { allowJs: true, checkJs: true, noImplicitAny: false, noUncheckedIndexedAccess: false };
+const LOOSE = { allowJs: true, checkJs: true, strict: false, exactOptionalPropertyTypes: false, noUncheckedIndexedAccess: false };
 
 /** A project within the project: it finds what that has installed. */
 function folderOf(project, { name, type = 'module', files, options }) {
@@ -81,11 +81,14 @@ function programsOf(page) {
   return programs;
 }
 
+/** A program whose first line is the name of a file is that file: others import it. */
+const nameOf = (text) => /^\/\/ ([\w-]+\.mjs)\n/.exec(text)?.[1];
+
 /** Everything compiles that should, and of test/types/mistakes.ts no line that should not. */
 export function checkTypes(project) {
   const types = Object.fromEntries(['uses.ts', 'mistakes.ts'].map((file) => [file, read(`test/types/${file}`)]));
   const pages = readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md'));
-  const docs = pages.flatMap((page) => programsOf(`docs/${page}`).map((text, i) => [`${page.slice(0, -3)}-${i}.js`, text]));
+  const docs = pages.flatMap((page) => programsOf(`docs/${page}`).map((text, i) => [nameOf(text) ?? `${page.slice(0, -3)}-${i}.js`, text]));
   const modern = { lib: ['es2022'], module: 'nodenext', allowImportingTsExtensions: true };
   const marks = marksOf('mistakes.ts', types['mistakes.ts']).map(({ at }) => at);
   const required = within(
