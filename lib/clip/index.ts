@@ -1,4 +1,4 @@
-// index.ts: the clip policies. Adding one: a file, and a line here.
+// index.ts: the clip policies. Adding one: a file of policies/, and a line here.
 
 export type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 export type { NonFinite, NonFiniteOptions } from './finite.ts';

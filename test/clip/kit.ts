@@ -3,6 +3,7 @@ import type { ClipPolicy } from '../../lib/clip/index.ts';
 import * as clip from '../../lib/clip/index.ts';
 import type { Report } from '../../lib/optim/apply/report.ts';
 import * as optim from '../../lib/optim/index.ts';
+import { OPTIMIZERS as MAKERS } from '../../lib/optim/list.ts';
 
 export type Grads = readonly Float32Array[];
 export const f32 = (...values: number[]): Float32Array => Float32Array.from(values);
@@ -155,53 +156,27 @@ export const MORE_FAMILIES: readonly Family[] = [
   byElement('tanh', clip.tanh, never, (v, c) => (v === 0 ? 0 : c * Math.tanh(v / c)), 8),
 ];
 
-/** What the edge contract does not say of, or says otherwise, and why. */
-export const OTHER_THRESHOLDS: Readonly<Record<string, string>> = {
-  agc: 'the limit of a row is lambda times the norm of the parameter',
-  stochastic: 'a step above c may stay as it is',
-  normalize: 'sets the norm, below `to` as well',
-  topK: 'a fraction is no threshold',
-  qsgd: 'levels are no threshold',
-  none: 'has no threshold',
-  sign: 'has no threshold',
-  centralize: 'has no threshold',
-  oneBit: 'has no threshold',
-  autoClip: 'finds its threshold',
-  percentile: 'finds its threshold',
-  zclip: 'finds its threshold',
-  adaGc: 'finds its threshold',
-  adaClip: 'finds its threshold',
-  adaGn: 'finds its threshold',
-  quantile: 'finds its threshold',
-  runningMean: 'finds its threshold',
-  spikeSkip: 'skips, and clips nothing',
-  chain: 'among the families',
-  groups: 'as its policies',
-};
-
-export const OPTIMIZERS: Readonly<Record<string, () => optim.Optimizer>> = {
-  sgd: () => optim.sgd({ lr: 0.1 }),
+/** With options of their own; every other optimizer is tried with its defaults. */
+const SPECIAL: Readonly<Record<string, () => optim.Optimizer>> = {
   'sgd with momentum, dampening and decay': () => optim.sgd({ lr: 0.1, momentum: 0.9, dampening: 0.1, weightDecay: 0.01 }),
   'sgd with nesterov momentum': () => optim.sgd({ lr: 0.1, momentum: 0.9, nesterov: true }),
   adam: () => optim.adam({ lr: 0.1, weightDecay: 0.01 }),
-  adamw: () => optim.adamw({ lr: 0.1 }),
   'adam with amsgrad': () => optim.adam({ lr: 0.1, amsgrad: true }),
   adagrad: () => optim.adagrad({ lr: 0.1, initialAccumulatorValue: 0.1 }),
   rmsprop: () => optim.rmsprop(),
   'rmsprop, centered, with momentum': () => optim.rmsprop({ momentum: 0.9, centered: true }),
   adadelta: () => optim.adadelta(),
-  adamax: () => optim.adamax({ lr: 0.1 }),
   nadam: () => optim.nadam({ lr: 0.1, weightDecay: 0.1, decoupledWeightDecay: true }),
-  radam: () => optim.radam({ lr: 0.1 }),
   lion: () => optim.lion({ lr: 0.1, weightDecay: 0.1 }),
-  adopt: () => optim.adopt({ lr: 0.1 }),
   acclip: () => optim.acclip({ lr: 0.1, alpha: 1.5 }),
-  adafactor: () => optim.adafactor({ lr: 0.1 }),
   'lookahead of adamw': () => optim.lookahead(optim.adamw({ lr: 0.1 }), { k: 2 }),
-  lamb: () => optim.lamb({ lr: 0.1 }),
   lars: () => optim.lars({ lr: 10, weightDecay: 0.01 }),
-  stableAdamw: () => optim.stableAdamw({ lr: 0.1 }),
   spam: () => optim.spam({ lr: 0.1, clipAfter: 1 }),
+};
+const plain = Object.entries(MAKERS).filter(([name]) => name !== 'muon' && !(name in SPECIAL));
+export const OPTIMIZERS: Readonly<Record<string, () => optim.Optimizer>> = {
+  ...Object.fromEntries(plain.map(([name, make]) => [name, () => make({ lr: 0.1 })])),
+  ...SPECIAL,
 };
 
 /** The same, and those that are for matrices, or do something else to them: bind them with `shapesFor`. */

@@ -16,7 +16,7 @@ import { runGraph } from '../run-graph.ts';
 import { bits, classifier, points } from '../train/models.ts';
 import { f32, type Grads, seenBy } from './kit.ts';
 
-/** The states that a policy keeps of parameters a and b; none where it is not named. */
+/** The states that a policy keeps of parameters a and b, named as in checkpoints: none where it is not named. */
 const STATES: Readonly<Record<string, readonly string[]>> = {
   autoClip: ['norms'],
   percentile: ['norms'],
@@ -37,58 +37,17 @@ const STATES: Readonly<Record<string, readonly string[]>> = {
 const NAMES = Object.keys(POLICIES);
 const stateful = NAMES.filter((name) => name in STATES);
 
+/** Where the list's waits for many steps, one that does not. */
+const EARLY: Readonly<Record<string, (options: clip.NonFiniteOptions) => clip.ClipPolicy>> = {
+  zclip: (options) => clip.zclip({ warmup: 3, ...options }),
+  adaGc: (options) => clip.adaGc({ warmup: 2, ...options }),
+  spikeSkip: (options) => clip.spikeSkip({ window: 4, warmup: 2, ...options }),
+  'spikeSkip ema': (options) => clip.spikeSkip({ mode: 'ema', warmup: 2, threshold: 5, ...options }),
+  groups: () => clip.groups([{ match: /^a$|weight/, policy: clip.zclip({ warmup: 3 }) }, { policy: clip.globalNorm(1) }]),
+};
 /** The policy of that name with other options, for those that take them as the last argument. */
-function made(name: string, options: clip.NonFiniteOptions = {}): clip.ClipPolicy {
-  const { nonFinite } = options;
-  if (nonFinite === undefined) return build(name);
-  const of: Readonly<Record<string, () => clip.ClipPolicy>> = {
-    none: () => clip.none(options),
-    value: () => clip.value(0.01, options),
-    globalNorm: () => clip.globalNorm(1, options),
-    'globalNorm 1': () => clip.globalNorm(1, { p: 1, ...options }),
-    'globalNorm inf': () => clip.globalNorm(0.01, { p: Infinity, ...options }),
-    'globalNorm 3': () => clip.globalNorm(1, { p: 3, ...options }),
-    perTensorNorm: () => clip.perTensorNorm(0.5, options),
-    averageNorm: () => clip.averageNorm(1e-4, options),
-    blockRms: () => clip.blockRms(0.01, options),
-    axisNorm: () => clip.axisNorm(0.1, options),
-    'axisNorm columns': () => clip.axisNorm(0.1, { axis: 'columns', ...options }),
-    rowMaxNorm: () => clip.rowMaxNorm(1, options),
-    agc: () => clip.agc(0.01, options),
-    autoClip: () => clip.autoClip(10, options),
-    percentile: () => clip.percentile(5, options),
-    zclip: () => clip.zclip({ warmup: 3, ...options }),
-    adaGc: () => clip.adaGc({ warmup: 2, ...options }),
-    adaClip: () => clip.adaClip(options),
-    adaGn: () => clip.adaGn(options),
-    quantile: () => clip.quantile(options),
-    runningMean: () => clip.runningMean(1, options),
-    stochastic: () => clip.stochastic(1, options),
-    greedyBudget: () => clip.greedyBudget(1, options),
-    soft: () => clip.soft(0.01, options),
-    softNorm: () => clip.softNorm(1, options),
-    tanh: () => clip.tanh(0.01, options),
-    suppress: () => clip.suppress(0.01, options),
-    normalize: () => clip.normalize(options),
-    'normalize tensor': () => clip.normalize({ scope: 'tensor', ...options }),
-    sign: () => clip.sign(options),
-    centralize: () => clip.centralize(options),
-    qsgd: () => clip.qsgd(options),
-    'qsgd forgetting': () => clip.qsgd({ errorFeedback: false, ...options }),
-    oneBit: () => clip.oneBit(options),
-    topK: () => clip.topK(0.3, options),
-    'topK global': () => clip.topK(0.3, { scope: 'global', ...options }),
-    spikeSkip: () => clip.spikeSkip({ window: 4, warmup: 2, ...options }),
-    'spikeSkip ema': () => clip.spikeSkip({ mode: 'ema', warmup: 2, threshold: 5, ...options }),
-  };
-  return of[name]!();
-}
-/** Of the list; where the list's waits for many steps, one that does not. */
-function build(name: string): clip.ClipPolicy {
-  const early = ['zclip', 'adaGc', 'spikeSkip', 'spikeSkip ema'];
-  if (name === 'groups')
-    return clip.groups([{ match: /^a$|weight/, policy: clip.zclip({ warmup: 3 }) }, { policy: clip.globalNorm(1) }]);
-  return early.includes(name) ? made(name, { nonFinite: 'skip' }) : POLICIES[name]!();
+function build(name: string, options: clip.NonFiniteOptions = {}): clip.ClipPolicy {
+  return (EARLY[name] ?? POLICIES[name]!)(options);
 }
 
 const SHAPES = { a: [3, 40], b: [37] };
@@ -221,19 +180,19 @@ function onIsa(policy: clip.ClipPolicy, isa: string): unknown {
 
 describe.each(modes)('%s, gradients that are not finite', (name) => {
   test("'error' stops", () => {
-    const { step } = bound(made(name, { nonFinite: 'error' }));
+    const { step } = bound(build(name, { nonFinite: 'error' }));
     step.step(good(1));
     expect(() => step.step(bad())).toThrow('the gradient of b is not finite');
   });
 
   test("'zero' counts the element as 0", () => {
-    const { step, p } = bound(made(name, { nonFinite: 'zero' }));
+    const { step, p } = bound(build(name, { nonFinite: 'zero' }));
     expect(step.step(bad())).toMatchObject({ skipped: false, nonFinite: 'b' });
     for (const x of Object.values(p)) expect(x.every(Number.isFinite)).toBe(true);
   });
 
   test.each(['zero', 'propagate'] as const)("with '%s', what is remembered takes nothing of such a step", (nonFinite) => {
-    const { step } = bound(made(name, { nonFinite }));
+    const { step } = bound(build(name, { nonFinite }));
     for (let k = 0; k < 4; k++) step.step(good(k));
     const before = policyState(step);
     const report = step.step(bad());

@@ -1,7 +1,7 @@
 // convergence.test.ts: every optimizer gets to the minimum of a quadratic and down Rosenbrock's valley, and learns the digits, each at the
 // learning rate that docs/OPTIMIZERS.md found for it.
 import { expect, it } from 'vitest';
-import { descendOn, NAMES, PROBLEMS, readDigits, trainOn } from '../../bench/convergence.ts';
+import { RATES as ALL_RATES, descendOn, NAMES, PROBLEMS, readDigits, trainOn } from '../../bench/convergence.ts';
 import { sharedData } from '../kit.ts';
 
 const RATES: Readonly<Record<string, readonly [quadratic: number, rosenbrock: number, digits: number]>> = {
@@ -25,18 +25,19 @@ const RATES: Readonly<Record<string, readonly [quadratic: number, rosenbrock: nu
   stableAdamw: [1, 0.3, 0.03],
   lookahead: [10, 0.3, 0.1],
 };
+/** One that is not in the table is tried at all. */
+const ratesOf = (name: string, problem: 0 | 1 | 2): readonly number[] => (name in RATES ? [RATES[name]![problem]] : ALL_RATES);
 // What is left of about 1000 and of 24.2. SGD has no momentum here; RAdam begins as SGD, which bounds its rate by the curvature.
 const LEFT: Readonly<Record<string, readonly [quadratic: number, rosenbrock: number]>> = { sgd: [0.1, 0.02], radam: [5, 5] };
 
 it.each(NAMES)('%s: minima', (name) => {
-  const [quadratic, rosenbrock] = RATES[name]!;
   const [q, r] = LEFT[name] ?? [1e-3, 0.05];
-  expect(descendOn(name, PROBLEMS.quadratic, [quadratic]).value).toBeLessThan(q);
-  expect(descendOn(name, PROBLEMS.rosenbrock, [rosenbrock]).value).toBeLessThan(r);
+  expect(descendOn(name, PROBLEMS.quadratic, ratesOf(name, 0)).value).toBeLessThan(q);
+  expect(descendOn(name, PROBLEMS.rosenbrock, ratesOf(name, 1)).value).toBeLessThan(r);
 });
 
 const digits = sharedData('digits.csv.gz');
 it.skipIf(!digits)('digits: all of them learn', async () => {
   const data = await readDigits(digits!);
-  for (const name of NAMES) expect(trainOn(name, data, 8, [RATES[name]![2]]).value, name).toBeGreaterThan(0.88);
+  for (const name of NAMES) expect(trainOn(name, data, 8, ratesOf(name, 2)).value, name).toBeGreaterThan(0.88);
 });

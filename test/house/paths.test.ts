@@ -7,7 +7,7 @@ const TREES = ['lib', 'binding', 'test', 'bench', 'scripts', 'docs', 'examples']
 /** What a path may begin from. */
 const FROM = ['', ...TREES, 'binding/kernels', 'lib/train'];
 /** Names that are made while the project is built or run, and patterns. */
-const MADE = /[<>{}*]|VERSION|^(dist|build|prebuilds|node_modules)|^\.|^x\/|\/x[._]|^os\/|^gradclip\/|^out\//;
+const MADE = /[<>{}*]|VERSION|^(dist|build|prebuilds|node_modules)|^\.|^x\/|\/x[._]|^os\/|^gradclip\/|^out\/|^rules\.inc$/;
 const PATH =
   /(?<![\w./@-])((?:[\w-]+\/)+[\w-]+\.(?:ts|mjs|py|h|cc|inc|md|json)|(?:[\w-]+\/)*[\w-]+\.(?:test\.ts|inc))(?![\w/.-])/g;
 

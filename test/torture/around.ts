@@ -3,13 +3,14 @@ import * as augment from '../../lib/data/augment.ts';
 import * as preprocess from '../../lib/data/preprocess.ts';
 import type { Module } from '../../lib/nn/index.ts';
 import { lookahead, type Optimizer } from '../../lib/optim/index.ts';
+import { OPTIMIZERS } from '../../lib/optim/list.ts';
 import * as constraint from '../../lib/optim/weights/constraint.ts';
 import * as prune from '../../lib/optim/weights/prune.ts';
 import type { Arrays } from '../../lib/train/feed/source.ts';
 import type { TrainerOptions } from '../../lib/train/options.ts';
 import * as guard from '../../lib/train/step/guard.ts';
 import * as regularize from '../../lib/train/step/regularize.ts';
-import { drawOptimizer, isRowwise, makeOptimizer, OPTIMIZERS } from './optimizers.ts';
+import { drawOptimizer, isRowwise, makeOptimizer } from './optimizers.ts';
 import { given, type Random } from './random.ts';
 import type { InputSpec, OptimizerSpec, Options } from './spec.ts';
 

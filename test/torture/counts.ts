@@ -1,8 +1,9 @@
 // counts.ts: how often each layer, loss, policy and optimizer occurred.
+
+import { OPTIMIZERS } from '../../lib/optim/list.ts';
 import { names } from './draw.ts';
 import { LAYERS } from './layers/index.ts';
 import { LOSSES } from './losses.ts';
-import { OPTIMIZERS } from './optimizers.ts';
 import { POLICIES } from './policies.ts';
 import type { PolicySpec, ProgramSpec } from './spec.ts';
 

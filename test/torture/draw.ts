@@ -1,12 +1,13 @@
 // draw.ts: the program of a seed. It depends on nothing else, so that a seed alone shows it again; the turn of each layer, loss, policy and
 // optimizer comes round.
 import { sizeOf } from '../../lib/ir/op.ts';
+import { OPTIMIZERS } from '../../lib/optim/list.ts';
 import { AROUND } from './around.ts';
 import { LAYERS } from './layers/index.ts';
 import type { DrawContext, LayerKind } from './layers/kind.ts';
 import { LOSSES } from './losses.ts';
 import { Maker } from './network.ts';
-import { drawOptimizer, isRowwise, OPTIMIZERS } from './optimizers.ts';
+import { drawOptimizer, isRowwise } from './optimizers.ts';
 import { drawPolicy, POLICIES } from './policies.ts';
 import { given, Random, turn } from './random.ts';
 import type { InputSpec, LayerSpec, LossSpec, ProgramSpec, Row } from './spec.ts';

@@ -1,5 +1,6 @@
 // policies.ts: every clip policy with arguments at which it bites within a few steps, and remembers.
 import * as clip from '../../lib/clip/index.ts';
+import { drawArgs } from './drawn.ts';
 import { given, type Random } from './random.ts';
 import type { PolicySpec } from './spec.ts';
 
@@ -29,7 +30,7 @@ const axis = (r: Random): object => given({ axis: r.maybe(0.5, () => r.pick(['ro
 const feedback = (r: Random): object => given({ errorFeedback: r.maybe(0.3, () => false) });
 const percentile: PolicyKind = { args: (r) => [r.pick([5, 10, 50, 90]), { ...nonFinite(r), window: r.between(1, 5) }] };
 
-export const POLICIES: Readonly<Record<string, PolicyKind>> = {
+const OWN: Readonly<Record<string, PolicyKind>> = {
   none: optional((r) => given({ measure: r.maybe(0.3, () => false) })),
   value: limited(),
   globalNorm: limited((r) => ({ ...p(r), ...given({ compat: r.maybe(0.3, () => 'torch') }) })),
@@ -77,6 +78,14 @@ export const POLICIES: Readonly<Record<string, PolicyKind>> = {
   chain: { args: () => [], parts: 2 },
   groups: { args: (r) => (r.chance(0.4) ? [{ norm: 'shared' }] : []), parts: 2 },
 };
+
+/** One that is not there is drawn as its signature says, and not for such tables: whether it is for them nobody has said. */
+export const POLICIES: Readonly<Record<string, PolicyKind>> = Object.fromEntries(
+  Object.entries(clip)
+    .filter(([, f]) => typeof f === 'function')
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name]) => [name, OWN[name] ?? { args: (r: Random) => drawArgs(r, `clip.${name}`), dense: true }]),
+);
 
 const MAKERS = clip as unknown as Readonly<Record<string, (...args: readonly unknown[]) => clip.ClipPolicy>>;
 const SIMPLE = Object.keys(POLICIES).filter((name) => !POLICIES[name]!.parts);

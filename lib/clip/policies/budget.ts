@@ -7,6 +7,7 @@ import type { ClipPolicy } from '../clip.ts';
 import { limit, nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { measure, measureOnly, scaled, scaleOf } from '../measure.ts';
+import { samples } from '../samples.ts';
 
 const threshold = limit().default(1);
 const readGreedyBudget = signature('clip.greedyBudget', { threshold }, options<NonFiniteOptions>()(nonFiniteFields));
@@ -70,3 +71,8 @@ export function stochastic(threshold?: PerStep, options: StochasticOptions = {})
     },
   };
 }
+
+samples({
+  stochastic: (given) => stochastic(1, given),
+  greedyBudget: (given) => greedyBudget(1, given),
+});

@@ -6,6 +6,9 @@ import type { Stage } from '../../ops/gradient/stage.ts';
 import { rest, signature } from '../../options/index.ts';
 import { buildPolicy, firstUnbounded, policy } from '../build.ts';
 import type { ClipColumns, ClipPolicy, Clipped } from '../clip.ts';
+import { samples } from '../samples.ts';
+import { globalNorm } from './norm.ts';
+import { value } from './value.ts';
 
 const readChain = signature('clip.chain', { policies: rest(policy) });
 
@@ -76,3 +79,7 @@ function merge(reports: readonly ClipColumns[]): ClipColumns {
     ...join('badCount', first),
   };
 }
+
+samples({
+  chain: () => chain(value(0.01), globalNorm(1)),
+});

@@ -14,6 +14,7 @@ import type { ClipContext, ClipPolicy } from '../clip.ts';
 import { nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { measure, perGradient } from '../measure.ts';
+import { samples } from '../samples.ts';
 
 /** Options of `clip.oneBit`. */
 export interface CompressOptions extends NonFiniteOptions {
@@ -126,3 +127,10 @@ export function topK(fraction?: number, options: TopKOptions = {}): ClipPolicy {
     return [stage.zeroBelow(kthLargest(xs, together ? kept(sizes.reduce((a, b) => a + b, 0)) : sizes.map((n) => kept(n))))];
   });
 }
+
+samples({
+  qsgd: (given) => qsgd(given),
+  'qsgd forgetting': (given) => qsgd({ errorFeedback: false, ...given }),
+  topK: (given) => topK(0.01, given),
+  'topK global': (given) => topK(0.01, { scope: 'global', ...given }),
+});

@@ -9,7 +9,9 @@ import { add, equal, less, maximum, minimum, mul, sqrt, square, sum, where } fro
 import { bool, choice, either, type Field, fn, list, options, signature, whole } from '../../options/index.ts';
 import { buildPolicy, firstUnbounded, policy } from '../build.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from '../clip.ts';
+import { samples } from '../samples.ts';
 import { none } from './none.ts';
+import { globalNorm, perTensorNorm } from './norm.ts';
 
 /** Gradients that `clip.groups` gives to one policy. */
 export interface ClipGroup {
@@ -191,3 +193,7 @@ function firstOf(c: ClipContext, first: Tensor, members: readonly number[]): Ten
   const found = sum(mul(equal(list([...members.keys()]), first), list(members)));
   return where(less(first, 0), Infinity, found);
 }
+
+samples({
+  groups: () => groups([{ match: '0*', policy: perTensorNorm(0.5) }, { policy: globalNorm(1) }]),
+});

@@ -6,6 +6,7 @@ import type { ClipContext, ClipPolicy } from '../clip.ts';
 import { type Limit, limit, nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { measure, measureOnly, perGradient, scaled, scaleOf, sizesOf } from '../measure.ts';
+import { samples } from '../samples.ts';
 
 /** Options of `clip.perTensorNorm`. */
 export interface NormOptions extends NonFiniteOptions {
@@ -119,3 +120,13 @@ const readBlockRms = signature('clip.blockRms', { threshold }, options<NonFinite
 export function blockRms(threshold?: PerStep, options: NonFiniteOptions = {}): ClipPolicy {
   return eachNorm('blockRms', readBlockRms(arguments), (size) => Math.sqrt(Math.max(1, size)));
 }
+
+samples({
+  globalNorm: (given) => globalNorm(1, given),
+  'globalNorm 1': (given) => globalNorm(1, { p: 1, ...given }),
+  'globalNorm inf': (given) => globalNorm(0.01, { p: Infinity, ...given }),
+  'globalNorm 3': (given) => globalNorm(1, { p: 3, ...given }),
+  perTensorNorm: (given) => perTensorNorm(0.5, given),
+  averageNorm: (given) => averageNorm(1e-4, given),
+  blockRms: (given) => blockRms(0.01, given),
+});

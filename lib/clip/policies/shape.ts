@@ -7,6 +7,7 @@ import type { ClipPolicy } from '../clip.ts';
 import { epsilon, type Limit, limit, nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { measure, measureOnly, scaled, shaped } from '../measure.ts';
+import { samples } from '../samples.ts';
 
 const threshold = limit().default(1);
 const onlyNonFinite = options<NonFiniteOptions>()(nonFiniteFields);
@@ -148,3 +149,12 @@ export function normalize(options: NormalizeOptions = {}): ClipPolicy {
     },
   };
 }
+
+samples({
+  soft: (given) => soft(0.01, given),
+  softNorm: (given) => softNorm(1, given),
+  tanh: (given) => tanh(0.01, given),
+  suppress: (given) => suppress(0.01, given),
+  normalize: (given) => normalize(given),
+  'normalize tensor': (given) => normalize({ scope: 'tensor', ...given }),
+});

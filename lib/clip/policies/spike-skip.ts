@@ -8,6 +8,7 @@ import type { ClipPolicy } from '../clip.ts';
 import { decay, max, nonFiniteFields, windowOf } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { boundOf, type MaxOptions, measure, remembered } from '../measure.ts';
+import { samples } from '../samples.ts';
 
 /** Options of `clip.spikeSkip`. */
 export interface SpikeSkipOptions extends NonFiniteOptions, MaxOptions {
@@ -108,3 +109,8 @@ export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
     },
   };
 }
+
+samples({
+  spikeSkip: (given) => spikeSkip(given),
+  'spikeSkip ema': (given) => spikeSkip({ mode: 'ema', ...given }),
+});

@@ -12,6 +12,7 @@ import type { ClipContext, ClipPolicy } from '../clip.ts';
 import { epsilon, limit, nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { type Measured, measure, measureOnly, perGradient, scaled, scaleOf, shaped } from '../measure.ts';
+import { samples } from '../samples.ts';
 
 const axis = choice('rows', 'columns').default('rows');
 type Axis = 'rows' | 'columns';
@@ -184,3 +185,9 @@ export function centralize(options: NonFiniteOptions = {}): ClipPolicy {
     },
   };
 }
+
+samples({
+  axisNorm: (given) => axisNorm(0.1, given),
+  'axisNorm columns': (given) => axisNorm(0.1, { axis: 'columns', ...given }),
+  rowMaxNorm: (given) => rowMaxNorm(1, given),
+});

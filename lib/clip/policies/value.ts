@@ -6,6 +6,7 @@ import { type ClipPolicy, thresholdOf } from '../clip.ts';
 import { nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
 import { measure, measureOnly, shaped } from '../measure.ts';
+import { samples } from '../samples.ts';
 
 /** Options of `clip.value`. */
 export interface ValueOptions extends NonFiniteOptions {
@@ -112,3 +113,8 @@ function bounds(name: string, { threshold: size, lower, upper }: Limits): [Bound
     { at: high, fixed: high.fixed },
   ];
 }
+
+samples({
+  value: (given) => value(0.01, given),
+  'value unchecked': (given) => value(0.01, { nonFinite: 'propagate', ...given }),
+});

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { changed } from '../mutate/change.ts';
-import { copyCheckout } from '../mutate/copy.ts';
+import { changed } from '../../mutate/change.ts';
+import { copyCheckout } from '../../mutate/copy.ts';
 import { FAULTS } from './faults.ts';
 
 const { values: flags, positionals } = parseArgs({ options: { seed: { type: 'string', default: '1' } }, allowPositionals: true });
-const root = fileURLToPath(new URL('../../../', import.meta.url));
+const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const names = positionals.length > 0 ? positionals : Object.keys(FAULTS);
 for (const name of names) if (!FAULTS[name]) throw new Error(`no fault ${name}; there are ${Object.keys(FAULTS).join(', ')}`);
 

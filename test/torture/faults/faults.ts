@@ -1,5 +1,5 @@
 // faults.ts: faults that torture must find: each puts one text of the sources in place of another.
-import type { Change } from '../mutate/change.ts';
+import type { Change } from '../../mutate/change.ts';
 
 export interface Fault extends Change {
   /** What is wrong with it. */
