@@ -88,7 +88,9 @@ const nameOf = (text) => /^\/\/ ([\w-]+\.mjs)\n/.exec(text)?.[1];
 export function checkTypes(project) {
   const types = Object.fromEntries(['uses.ts', 'mistakes.ts'].map((file) => [file, read(`test/types/${file}`)]));
   const pages = readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md'));
-  const docs = pages.flatMap((page) => programsOf(`docs/${page}`).map((text, i) => [nameOf(text) ?? `${page.slice(0, -3)}-${i}.js`, text]));
+  const docs = pages.flatMap((page) =>
+    programsOf(`docs/${page}`).map((text, i) => [nameOf(text) ?? `${page.slice(0, -3)}-${i}.js`, text]),
+  );
   const modern = { lib: ['es2022'], module: 'nodenext', allowImportingTsExtensions: true };
   const marks = marksOf('mistakes.ts', types['mistakes.ts']).map(({ at }) => at);
   const required = within(
