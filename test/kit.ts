@@ -1,9 +1,11 @@
 // kit.ts: what several tests share.
+
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import * as fc from 'fast-check';
 import { libc } from '../lib/native/host.ts';
 
 /** A file of ../shared/data beside the repository (or under GRADCLIP_SHARED), null where it is absent: then skip, and say so. */
@@ -44,3 +46,9 @@ export async function collect(): Promise<void> {
 
 /** A spread of them, for where each run takes long. */
 export const SOME_TEAMS: readonly number[] = [4, 6, 9, 16];
+
+/** Numbers spread over [min, max]: `fc.double` draws by bit pattern, so that of a range with 0 in it nearly all are tiny. */
+export function between(min: number, max: number): fc.Arbitrary<number> {
+  const even = fc.nat(1 << 20).map((k) => min + ((max - min) * k) / (1 << 20));
+  return fc.oneof({ weight: 4, arbitrary: even }, { weight: 1, arbitrary: fc.double({ min, max, noNaN: true }) });
+}

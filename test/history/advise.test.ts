@@ -6,6 +6,7 @@ import { OptionError } from '../../lib/errors.ts';
 import { type Advice, advise, type Columns } from '../../lib/history/index.ts';
 import type { Report } from '../../lib/optim/apply/report.ts';
 import { sgd } from '../../lib/optim/index.ts';
+import { between } from '../kit.ts';
 import { classifier, points } from '../train/models.ts';
 
 /** Norms in a fixed order without a trend: 0.5 to 1.5. */
@@ -25,7 +26,7 @@ describe('a threshold', () => {
     fc.assert(
       fc.property(
         fc.array(fc.double({ min: 1e-6, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 300 }),
-        fc.double({ min: 0, max: 1, noNaN: true }),
+        between(0, 1),
         (norms, rate) => {
           const found = advise(norms, { rate, warmup: 0 });
           const order = [...norms].sort((a, b) => a - b);

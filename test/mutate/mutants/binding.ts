@@ -14,6 +14,12 @@ export const BINDING: Mutants = {
     after: 'if (false) return text(',
     tests: ['test/native/verify.test.ts'],
   },
+  'one more of equal elements is pruned': {
+    file: 'binding/kernels/update/pruning.h',
+    before: '(k == key && equal-- <= 0)',
+    after: '(k == key && equal-- < 0)',
+    tests: ['test/kernels/pruning.test.ts'],
+  },
   'rows may have an odd number of words': {
     file: 'binding/program.cc',
     before: 'if (bytes % 8) return text(',
