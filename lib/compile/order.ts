@@ -21,7 +21,7 @@ export function skippableNodes(graph: Graph): Set<Node> {
 }
 
 /**
- * Micro section, then what of `apply` the skip decision may need, then what it guards. Within each part the order of construction:
+ * Micro section, then what of `apply` the skip decision may need, then what it lets pass. Within each part the order of construction:
  * a backward pass comes out with gradients freed as early as they can be.
  */
 export function orderOf(graph: Graph): Order {

@@ -110,7 +110,7 @@ function lastUses(graph: Graph, order: Order): Map<Tensor, number> {
   order.nodes.forEach((node, at) => {
     for (const t of node.ins) last.set(t, at);
   });
-  // The skip decision is read where what it guards begins, however early it was made.
+  // The skip decision is read where what it may hold back begins, however early it was made.
   if (graph.skip) last.set(graph.skip, Math.max(last.get(graph.skip) ?? 0, order.skippableFrom));
   const end = order.nodes.length;
   for (const t of graph.outputs.values()) last.set(t, end);

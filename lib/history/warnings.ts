@@ -84,8 +84,8 @@ const neverClips: Rule = ({ history, at, norms }) => {
   return warn(
     'neverClips',
     { threshold: least, largest: norms.max },
-    `The clip never bit in ${steps(at.length)}: the largest norm is ${show(norms.max)}, the least threshold ${show(least)}. It guards ` +
-      'against what has not come yet; a threshold near the largest norms would do so sooner.',
+    `No gradient was clipped in ${steps(at.length)}: the largest norm is ${show(norms.max)}, the least threshold ${show(least)}. The ` +
+      'threshold is for what has not come yet; one near the largest norms would be there for it sooner.',
   );
 };
 

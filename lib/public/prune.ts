@@ -4,7 +4,7 @@ export {
   type MagnitudeOptions,
   magnitude,
   type Prune,
-  type PruneSchedule,
   type RowsOptions,
   rows,
+  type SparsityOptions,
 } from '../optim/weights/prune.ts';

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { GradclipError } from '../../lib/errors.ts';
-import { collect, longestTurn, type Measured, measure } from './measure.ts';
+import { collect, longestTurn, measure, type Reading } from './measure.ts';
 import { Refused } from './readers/commands.ts';
 import { READERS } from './readers/index.ts';
 import {
@@ -68,7 +68,7 @@ class Check {
   }
 
   async all(ways: readonly Way[]): Promise<Outcome> {
-    const first = new Map<string, readonly [Way, Measured]>();
+    const first = new Map<string, readonly [Way, Reading]>();
     for (const way of ways) {
       const raw = await measure(() => way.run());
       const found = way.plain && !('error' in raw) ? { ...raw, value: way.plain(raw.value as never) } : raw;
@@ -79,7 +79,7 @@ class Check {
     return this.#outcome(null);
   }
 
-  async #faultOf(way: Way, found: Measured, other: readonly [Way, Measured] | undefined): Promise<Fault | null> {
+  async #faultOf(way: Way, found: Reading, other: readonly [Way, Reading] | undefined): Promise<Fault | null> {
     this.#ms = Math.max(this.#ms, found.ms);
     this.#bytes = Math.max(this.#bytes, found.bytes);
     const fault = 'error' in found ? this.#errorFault(way, found.error) : this.#valueFault(way, found.value);
@@ -110,7 +110,7 @@ class Check {
     return 'expects' in this.#input && way.partial !== true;
   }
 
-  async #limitFault(way: Way, { ms, bytes, busy }: Measured): Promise<Fault | null> {
+  async #limitFault(way: Way, { ms, bytes, busy }: Reading): Promise<Fault | null> {
     const limits = this.#limits;
     if (ms > limits.ms && (await least(() => measure(() => way.run()).then((m) => m.ms), limits.ms)) > limits.ms) {
       return { kind: 'slow', message: `${Math.round(ms)} ms` };
@@ -142,13 +142,13 @@ async function least(run: () => Promise<number>, enough: number): Promise<number
   return found;
 }
 
-function sameOutcome(a: Measured, b: Measured): boolean {
+function sameOutcome(a: Reading, b: Reading): boolean {
   if ('error' in a !== 'error' in b) return false;
   if ('error' in a) return (a.error as GradclipError).code === (b.error as GradclipError).code;
   return isDeepStrictEqual(a.value, b.value);
 }
 
-const said = (m: Measured): string => ('error' in m ? told(m.error) : brief(m.value));
+const said = (m: Reading): string => ('error' in m ? told(m.error) : brief(m.value));
 
 const told = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : `thrown: ${String(error)}`);
 

@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** What came of a call, and what it took. */
-export interface Measured {
+export interface Reading {
   readonly value?: unknown;
   readonly error?: unknown;
   /** Time: at work, or waiting for something; what others had of the machine meanwhile is none of it. */
@@ -72,12 +72,12 @@ let memory: Memory | undefined;
 let work: Work | undefined;
 
 /** Call, and wait for what is promised. */
-export async function measure(call: () => unknown): Promise<Measured> {
+export async function measure(call: () => unknown): Promise<Reading> {
   memory ??= new Memory();
   work ??= new Work();
   memory.begin();
   const [loop, cpu, started, worked] = [performance.eventLoopUtilization(), process.cpuUsage(), performance.now(), work.now()];
-  const taken = (): Pick<Measured, 'ms' | 'bytes' | 'busy'> => {
+  const taken = (): Pick<Reading, 'ms' | 'bytes' | 'busy'> => {
     const { user, system } = process.cpuUsage(cpu);
     const { idle } = performance.eventLoopUtilization(loop);
     const ms = Math.min(performance.now() - started, (user + system) / 1000 + idle);

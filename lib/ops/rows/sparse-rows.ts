@@ -118,7 +118,7 @@ export const TAKE_ROWS: OpDef<NoAttrs> = {
 
 /**
  * Inputs ids i32 [n], all different, k tables f32 [rows, ...] and for each new rows [n, ...]; outputs the tables with these rows in place of
- * theirs. An id that is no row puts nothing. Guarded, and in place.
+ * theirs. An id that is no row puts nothing. Held back in a step that is skipped, and in place.
  */
 export const PUT_ROWS: OpDef<NoAttrs> = {
   name: 'putRows',

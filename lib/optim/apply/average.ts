@@ -15,7 +15,7 @@ export const EMA: UpdateOp<'weight', 'ema'> = updateOp({
   },
 });
 
-/** `values` enter running means of their own shapes: guarded, and in place where the means are states. `weight`: f64 [1]. */
+/** `values` enter running means of their own shapes: held back in a step that is skipped, and in place where the means are states. `weight`: f64 [1]. */
 export function average(
   means: readonly Tensor[],
   values: readonly Tensor[],

@@ -1,5 +1,5 @@
 // finishing.ts: what happens to parameters after their update, as nodes of the graph: bounds and masks within the update, then pruning, then
-// norms. All of it is guarded: a skipped step changes neither parameters nor masks.
+// norms. All of it is held back by the skip decision: a skipped step changes neither parameters nor masks.
 import { OptionError } from '../../errors.ts';
 import type { Graph, State, Tensor } from '../../ir/graph.ts';
 import { sizeOf, typeName } from '../../ir/op.ts';

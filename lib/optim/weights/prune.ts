@@ -20,7 +20,7 @@ export interface Prune {
   share(step: number): number | null;
 }
 
-export interface PruneSchedule {
+export interface SparsityOptions {
   /** The share that is pruned in the end, from 0 to 1. */
   readonly sparsity: number;
   /** The share at the beginning. Default 0. */
@@ -31,11 +31,11 @@ export interface PruneSchedule {
   readonly end?: Length;
   /** Steps from one pruning to the next. Default 100. */
   readonly every?: Length;
-  /** Exponent of the schedule. Default 3, the cubic one. */
+  /** Exponent of the way there. Default 3, the cubic one. */
   readonly power?: number;
 }
 const share = number({ min: 0, max: 1 });
-const schedule = {
+const sparsity = {
   sparsity: share,
   initial: share.default(0),
   begin: length(0).default(0),
@@ -53,7 +53,7 @@ export const pruneRule: Field<Prune> = custom('one such as prune.magnitude()', (
 });
 
 /** Options of `prune.magnitude`. */
-export interface MagnitudeOptions extends PruneSchedule {
+export interface MagnitudeOptions extends SparsityOptions {
   /** Compare the elements of all tensors with one another, or within each tensor. Default `global`. */
   readonly scope?: 'global' | 'tensor';
   /** Which parameters. Default: all that are trained and have two dimensions or more, so no biases. */
@@ -62,7 +62,7 @@ export interface MagnitudeOptions extends PruneSchedule {
 
 const readMagnitude = optionsOnly(
   'prune.magnitude',
-  options<MagnitudeOptions>()({ ...schedule, scope: choice('global', 'tensor').default('global'), match: match.optional() }),
+  options<MagnitudeOptions>()({ ...sparsity, scope: choice('global', 'tensor').default('global'), match: match.optional() }),
 );
 
 /**
@@ -82,7 +82,7 @@ export function magnitude(options: MagnitudeOptions): Prune {
 }
 
 /** Options of `prune.rows`. */
-export interface RowsOptions extends PruneSchedule {
+export interface RowsOptions extends SparsityOptions {
   /** Which weights lose rows. To be given: the rows of a last layer are the outputs of the model. */
   readonly match: Match;
   /** The norm that rows are compared by: 1, 2 or Infinity. Default 2. */
@@ -108,7 +108,7 @@ const weights: Field<Match> = custom(
   },
   match.schema,
 );
-const readRows = optionsOnly('prune.rows', options<RowsOptions>()({ ...schedule, match: weights, norm: norm.default(2) }));
+const readRows = optionsOnly('prune.rows', options<RowsOptions>()({ ...sparsity, match: weights, norm: norm.default(2) }));
 
 /**
  * Prune the rows with the smallest norm of each weight, a row being dims 1..: in a Linear the weights of one output, and with it that output's
@@ -128,7 +128,7 @@ export function rows(options: RowsOptions): Prune {
 }
 
 /** s_f + (s_i - s_f)(1 - (t - begin) / (end - begin))^3 at every so many steps and at the end (Zhu and Gupta 2017). */
-function cubic(where: string, when: ValuesOf<typeof schedule>): (step: number) => number | null {
+function cubic(where: string, when: ValuesOf<typeof sparsity>): (step: number) => number | null {
   const { sparsity, initial, begin, end = begin, every, power } = when;
   if (initial > sparsity) {
     throw new OptionError(`${where}: option initial: expected a number <= sparsity, got ${initial} and ${sparsity}`, {

@@ -97,7 +97,7 @@ export class Copied {
 type Shape = number | { readonly rows: number; readonly name: string };
 
 /** What was measured of the programs for a shape, all those that have been dropped together. */
-interface Measured {
+interface Timing {
   readonly rows: number;
   readonly program: Program;
   readonly ran: Compiled<unknown>['ran'];
@@ -111,7 +111,7 @@ export class Session<T, S extends Shape = number> {
   readonly #programs: Programs;
   readonly #options: SessionOptions;
   readonly #entries = new Map<number | string, Entry & { readonly compiled: Compiled<T> }>();
-  readonly #measured = new Map<number | string, Measured>();
+  readonly #measured = new Map<number | string, Timing>();
   /** States of the session alone, in a block that is there once the first program needs it. */
   #own: (Given & { readonly block: NativeBlock }) | null = null;
 
