@@ -238,7 +238,7 @@ abstract class Squares extends Streaming<number, CheckedR2> {
 
 /**
  * Coefficient of determination over arrays; see `r2`.
- * @shape predictions [rows, ...], targets [rows, ...] -> a number, or one for each output
+ * @shape predictions [rows, ...], targets [rows, ...] -> a number
  * @throws OptionError; ShapeError of `update` if shapes do not fit
  * @see sklearn.metrics.r2_score
  */

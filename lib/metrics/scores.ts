@@ -272,7 +272,7 @@ const f1Kind = kind('F1', scoreOptions);
 
 /**
  * Precision over arrays: logits, scores or classes against labels; see `precision`.
- * @shape predictions [..., classes], [..., 1] or [...], labels [...] -> a number, or one for each class
+ * @shape predictions [..., classes], [..., 1] or [...], labels [...] -> a number
  * @throws OptionError; ShapeError of `update` if shapes do not fit
  * @see sklearn.metrics.precision_score
  */
@@ -284,7 +284,7 @@ export class Precision extends Scores {
 }
 /**
  * Recall over arrays; see `recall`.
- * @shape predictions [..., classes], [..., 1] or [...], labels [...] -> a number, or one for each class
+ * @shape predictions [..., classes], [..., 1] or [...], labels [...] -> a number
  * @throws OptionError; ShapeError of `update` if shapes do not fit
  * @see sklearn.metrics.recall_score
  */
@@ -296,7 +296,7 @@ export class Recall extends Scores {
 }
 /**
  * The harmonic mean of precision and recall over arrays; see `f1`.
- * @shape predictions [..., classes], [..., 1] or [...], labels [...] -> a number, or one for each class
+ * @shape predictions [..., classes], [..., 1] or [...], labels [...] -> a number
  * @throws OptionError; ShapeError of `update` if shapes do not fit
  * @see sklearn.metrics.f1_score
  */

@@ -17,7 +17,11 @@ interface Page {
   rows(items: Items): readonly (readonly string[])[];
 }
 
-const cell = (text: string): string => text.replaceAll('\n', ' ').replaceAll('|', '\\|').replaceAll('<', '&lt;');
+const cell = (text: string): string =>
+  text
+    .replaceAll('\n', ' ')
+    .replaceAll('|', '\\|')
+    .replace(/`[^`]*`|</g, (part) => (part === '<' ? '&lt;' : part));
 const code = (text: string): string => (text === '' ? '' : `\`${text}\``);
 const tag = ({ tags }: Documented, name: string): string =>
   tags
@@ -36,14 +40,14 @@ const within = (items: Items, space: string, kinds: readonly string[] = ['functi
 const nameOf = ({ path }: Documented): string => path.slice(path.lastIndexOf('.') + 1);
 
 // ---- options ------------------------------------------------------------------------------------------------------
-/** Arguments that are no tensors, and options: each with what stands for it where it is not given. */
-function optionsOf({ path }: Documented, shape: string): string {
+/** Arguments but those that are `tensors`, then options in braces: each with what stands for it where it is not given. */
+function optionsOf({ path }: Documented, tensors: string): string {
   const { positional, options } = signatures.get(path)!;
-  const [tensors] = shape.split(' -> ') as [string];
+  const named = (fields: Fields): string[] =>
+    Object.entries(fields).map(([key, field]) => (field.required ? key : `${key}${usual(field)}`));
   const own = Object.entries(positional).filter(([key]) => !new RegExp(`\\b${key}\\b`).test(tensors));
-  return Object.entries({ ...Object.fromEntries(own), ...(options as Fields | null) })
-    .map(([key, field]) => code(field.required ? key : `${key}${usual(field)}`))
-    .join(', ');
+  const byName = options ? named(options as Fields) : [];
+  return [...named(Object.fromEntries(own)), ...(byName.length > 0 ? [`{ ${byName.join(', ')} }`] : [])].map(code).join(', ');
 }
 
 function usual({ schema, fallback }: AnyField): string {
@@ -61,7 +65,9 @@ const sourceOf = (item: Documented): string =>
     .replace(/(?<![\w.])([a-z]\w*(?:\.\w+)+)/g, '`$1`');
 function shaped(item: Documented): string[] {
   const shape = tag(item, 'shape').replaceAll('`', '');
-  return [code(nameOf(item)), code(shape), optionsOf(item, shape), sourceOf(item)];
+  // The constructor of a layer takes no tensors; its shapes are those of `forward`.
+  const tensors = item.kind === 'class' ? '' : shape.split(' -> ')[0]!;
+  return [code(nameOf(item)), code(shape), optionsOf(item, tensors), sourceOf(item)];
 }
 const described = (item: Documented): string[] => [code(nameOf(item)), summary(item), optionsOf(item, ''), sourceOf(item)];
 
@@ -85,7 +91,7 @@ const LIMITS = { 'lib/io/limits.ts': io, 'lib/optim/limits.ts': optim } as const
 function limitRows(): string[][] {
   return Object.entries<Readonly<Record<string, number>>>(LIMITS).flatMap(([file, values]) => {
     const declared = readFileSync(file, 'utf8').matchAll(/\/\*\* (.*) \*\/\nexport const (\w+)/g);
-    return Array.from(declared, ([, text, name]) => [code(name!), shown(values[name!]!), text!, code(file)]);
+    return Array.from(declared, ([, text, name]) => [code(name!), shown(values[name!]!), text!]);
   });
 }
 
@@ -166,14 +172,14 @@ export const PAGES: Readonly<Record<string, Page>> = {
   limits: {
     title: 'Limits',
     about: ['What is refused beyond. [Data](../DATA.md) says which reader has which.'],
-    head: ['limit', 'value', 'what', 'where'],
+    head: ['limit', 'value', 'what'],
     rows: limitRows,
   },
 };
 
 const DEFAULTS = [
-  'Behind `=` stands what is taken where an argument or option is left out; one with `?` may be left out, and its comment says what is',
-  'then done; the others are needed.',
+  'Arguments are given in this order, options, in braces, by name: `cosine(0.1, { steps: 100 })`. Behind `=` stands what is taken where one',
+  'is left out; one with `?` may be left out, and its comment says what is then done; the others are needed.',
 ];
 const MADE = 'Made of the library itself by `npm run -s docs:reference`; a test holds that it is current.';
 

@@ -19,6 +19,30 @@ test('every public name: what it is, shapes, defaults, units, errors, source', (
   expect(faults(checked)).toEqual([]);
 });
 
+test('@shape names the tensors of a result as its type does', () => {
+  const { items } = checked;
+  const membersOf = (name: string): string[] => {
+    const type = items.find(({ path, kind }) => kind === 'type' && path.split('.').at(-1) === name);
+    if (!type) return [];
+    const own = items.filter(({ path, code }) => path.startsWith(`${type.path}.`) && code.endsWith(': Tensor;'));
+    return [...own.map(({ path }) => path.slice(type.path.length + 1)), ...type.bases.flatMap(membersOf)].sort();
+  };
+  const results = items.flatMap((item) => {
+    const { code } = item.kind === 'class' ? (items.find(({ path }) => path === `${item.path}.forward`) ?? item) : item;
+    const members = membersOf(/\): (\w+) \{/.exec(code)?.[1] ?? '');
+    const shape = item.tags.find(({ name }) => name === 'shape')?.text;
+    return shape && members.length > 0 ? [{ path: item.path, shape, members }] : [];
+  });
+  expect(results.map(({ path }) => path)).toEqual(expect.arrayContaining(['ops.batchNorm', 'ops.gru', 'nn.LSTM']));
+  for (const { path, shape, members } of results) {
+    const said = /-> \{([^}]*)\}/
+      .exec(shape)?.[1]
+      ?.replace(/\[[^\]]*\]/g, '')
+      .split(/,|\band\b/);
+    expect([path, said?.map((name) => name.trim()).sort()]).toEqual([path, members]);
+  }
+});
+
 describe('docs/reference', () => {
   const read = (file: string): string => readFileSync(file, 'utf8');
   const sources = (folders: readonly string[], pattern: RegExp): string[] =>
@@ -35,6 +59,17 @@ describe('docs/reference', () => {
         .sort(),
     );
     for (const name of Object.keys(PAGES)) expect(pageOf(name, checked.items)).toBe(read(`docs/reference/${name}.md`));
+  });
+
+  test('what is given by its place stands before what is given by name, and nothing is left out where no tensor is taken', () => {
+    const row = (page: string, name: string): string =>
+      read(`docs/reference/${page}.md`)
+        .split('\n')
+        .find((line) => line.startsWith(`| \`${name}\` |`))!;
+    expect(row('schedules', 'cosine')).toContain('`initial`, `{ steps, min = 0, repeat = false }`');
+    expect(row('layers', 'Conv2d')).toContain('`inChannels`, `outChannels`, `kernelSize`, `{ stride = 1, ');
+    expect(row('ops', 'softmax')).toContain('| `{ axis = -1 }` |');
+    expect(row('layers', 'LayerNorm')).toContain('`normalizedShape`, `{ eps');
   });
 
   test('every variable of the environment that is read is in it, and no other', () => {

@@ -199,8 +199,8 @@ const readGru = signature(
  * sigmoid(x_z + u_z), n = tanh(x_n + r u_n), h_t = (1 - z) n + z h_(t-1). `x` is the input already projected with its
  * own bias; `whh` and `bias` are `weight_hh_l0` and `bias_hh_l0` of PyTorch. The whole loop is one instruction. A
  * length above time ends the run with an IndexError.
- * @shape x f32 [batch, time, 3 hidden], h0 [batch, hidden], whh [3 hidden, hidden], bias [3 hidden] -> { y [batch,
- * time, hidden], h [batch, hidden] }
+ * @shape x f32 [batch, time, 3 hidden], h0 [batch, hidden], whh [3 hidden, hidden], bias [3 hidden] -> { states
+ * [batch, time, hidden], last [batch, hidden] }
  * @throws OptionError; ShapeError or DTypeError if the operands do not fit
  * @see torch.nn.GRU
  */

@@ -230,8 +230,8 @@ const readLstm = signature(
  * The LSTM over time: with i, f, g, o the quarters of z_t = x_t + whh h_(t-1), c_t = sigmoid(f) c_(t-1) + sigmoid(i)
  * tanh(g) and h_t = sigmoid(o) tanh(c_t). `x` is the input already projected, biases added; `whh` is `weight_hh_l0`
  * of PyTorch. The whole loop is one instruction. A length above time ends the run with an IndexError.
- * @shape x f32 [batch, time, 4 hidden], h0 and c0 [batch, hidden], whh [4 hidden, hidden] -> { y [batch, time,
- * hidden], h and c [batch, hidden] }
+ * @shape x f32 [batch, time, 4 hidden], h0 and c0 [batch, hidden], whh [4 hidden, hidden] -> { states [batch,
+ * time, hidden], last and cell [batch, hidden] }
  * @throws OptionError; ShapeError or DTypeError if the operands do not fit
  * @see torch.nn.LSTM
  */

@@ -182,8 +182,8 @@ const readRnn = signature(
  * The RNN over time: h_t = tanh(x_t + whh h_(t-1)), from h_0 = `h0`. `x` is the input already projected, biases added
  * (a matmul over all steps at once); `whh` is `weight_hh_l0` of PyTorch. The whole loop is one instruction. A length
  * above time ends the run with an IndexError.
- * @shape x f32 [batch, time, hidden], h0 [batch, hidden], whh [hidden, hidden] -> { y [batch, time, hidden], h
- * [batch, hidden] }
+ * @shape x f32 [batch, time, hidden], h0 [batch, hidden], whh [hidden, hidden] -> { states [batch, time,
+ * hidden], last [batch, hidden] }
  * @throws OptionError; ShapeError or DTypeError if the operands do not fit
  * @see torch.nn.RNN
  */
