@@ -200,6 +200,25 @@ const BATCH: readonly Row[] = [
     OptionError,
     ['predict: the batch has no array x; it has user, item', 'option predict of the trainer'],
   ],
+  [
+    'predict where targets were scaled as numbers, and the model gives columns',
+    () => trainer({ preprocess: { y: preprocess.standardize().fit([1, 2, 3]) } }).predict(x),
+    ShapeError,
+    ['preprocess: y: standardize: expected rows []', 'got [2]', 'predict', 'ops.reshape(outputs, [-1])'],
+  ],
+  [
+    'a transform that other rows were fitted to',
+    () => trainer({ preprocess: { x: preprocess.standardize().fit([[1, 2]]) } }).fit(data),
+    ShapeError,
+    ['preprocess: x: standardize: expected rows [2] as those it was fitted to, got [3]'],
+  ],
+  ['evaluate of a generator', () => trainer().evaluate(function* () {}), OptionError, ['such as { x, y }', 'windows', 'for fit']],
+  [
+    'batches that are pairs',
+    () => trainer().fit(() => [[[[1, 2, 3]], [0]]]),
+    OptionError,
+    ['loss: the batch has no array x; it has 0, 1; a batch is an object of named arrays, such as { x, y }'],
+  ],
   ['predict without rows', () => trainer().predict(), OptionError, ['predict: expected an array of rows', 'undefined']],
 ];
 
@@ -224,6 +243,12 @@ const LOSS: readonly Row[] = [
     () => withLoss(loss.tripletMargin),
     OptionError,
     ['write ({ x, y }, model) => loss.tripletMargin(...)'],
+  ],
+  [
+    'the model before the batch',
+    () => withLoss((m: Any, { x, y }: Any) => loss.crossEntropy(m.forward(x), y)),
+    OptionError,
+    ['loss: the batch has no array forward; it has x, y; it is called with the batch first: ({ x, y }, model) => ...'],
   ],
   ['no return', () => withLoss(() => {}), OptionError, ['loss: expected a scalar Tensor, got undefined; is a return missing?']],
   ['a number', () => withLoss(() => 3), OptionError, ['loss: expected a scalar Tensor, got 3']],

@@ -101,7 +101,7 @@ describe('one error each', () => {
       'data that is nothing',
       () => classifier().fit(null as never),
       ...option,
-      'fit: expected named arrays, such as { x, y }, or a source of batches, got null',
+      'fit: expected named arrays, such as { x, y }, or a source, such as windows, got null',
     ],
     [
       'no rows to predict',

@@ -46,7 +46,7 @@ export function feederOf(
 
 export function asSource(where: string, data: Arrays | Share | Source): Source {
   if (typeof (data as Partial<Source> | null)?.trace === 'function') return checkedSource(where, data as Source);
-  return rows(namedArrays(where, 'named arrays, such as { x, y }, or a source of batches', data));
+  return rows(namedArrays(where, 'named arrays, such as { x, y }, or a source, such as windows', data));
 }
 
 export function inputsOf(where: string, inputs: ArrayInput | Arrays | Share): Inputs {

@@ -3,7 +3,7 @@
 import { type Augmentation, type AugmentPlan, augmentImages, planOf } from '../../data/augment.ts';
 import { fromJSON } from '../../data/preprocess.ts';
 import { checkTransform, Pipeline, type Transform } from '../../data/transform.ts';
-import { CheckpointError, OptionError } from '../../errors.ts';
+import { CheckpointError, OptionError, ShapeError } from '../../errors.ts';
 import { parseJson } from '../../io/json.ts';
 import { Tensor } from '../../ir/graph.ts';
 import { show } from '../../options/index.ts';
@@ -47,9 +47,13 @@ export function checkAugmentation(option: AugmentOption = {}): Plans {
 /** @throws OptionError if the batch lacks an array that something is to be done to, and `all` are wanted */
 export function prepare(batch: Tensors, plans: Plans, transforms: Transforms, all: boolean): Tensors {
   const prepared: Record<string, Tensor> = { ...batch };
-  const each = <T>(option: string, given: Readonly<Record<string, T>>, change: (t: Tensor, how: T) => Tensor): void => {
+  const each = <T>(
+    option: string,
+    given: Readonly<Record<string, T>>,
+    change: (t: Tensor, how: T, name: string) => Tensor,
+  ): void => {
     for (const [name, how] of Object.entries(given)) {
-      if (Object.hasOwn(prepared, name)) prepared[name] = change(prepared[name]!, how);
+      if (Object.hasOwn(prepared, name)) prepared[name] = change(prepared[name]!, how, name);
       else if (all) {
         throw new OptionError(`${option}: no array has the name ${name}; the batch has ${Object.keys(batch).join(', ')}`, {
           name,
@@ -64,11 +68,28 @@ export function prepare(batch: Tensors, plans: Plans, transforms: Transforms, al
 
 /** A prediction of what the loss compares with `y`, in the units that `y` came in. */
 export function inUnits(prediction: Tensor, { y }: Transforms): Tensor {
-  return y ? rowsOf(`preprocess: ${y.type}: buildInverse`, prediction, y.buildInverse(prediction)) : prediction;
+  if (!y) return prediction;
+  const remedy = '; option predict of the trainer gives predictions of the shape that y has: ops.reshape(outputs, [-1])';
+  const given = ofArray('y', remedy, () => y.buildInverse(prediction));
+  return rowsOf(`preprocess: ${y.type}: buildInverse`, prediction, given);
 }
 
-const transformed = (t: Tensor, transform: Transform): Tensor =>
-  rowsOf(`preprocess: ${transform.type}: build`, t, transform.build(t));
+const transformed = (t: Tensor, transform: Transform, name: string): Tensor =>
+  rowsOf(
+    `preprocess: ${transform.type}: build`,
+    t,
+    ofArray(name, '', () => transform.build(t)),
+  );
+
+/** What a transform makes of an array. @throws ShapeError that names it */
+function ofArray(name: string, remedy: string, make: () => Tensor): Tensor {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    throw new ShapeError(`preprocess: ${name}: ${error.message}${remedy}`, { ...error.details, name });
+  }
+}
 
 /** What was made of rows, if it is as many rows. @throws OptionError */
 function rowsOf(where: string, before: Tensor, after: unknown): Tensor {

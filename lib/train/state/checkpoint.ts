@@ -219,13 +219,18 @@ export function matchCheckpoint(
 
 type Names = ReadonlyMap<string, unknown>;
 
+const RENAME = '; io.readSafetensors and io.writeSafetensors rename them';
+
 /** What is said where the weights' names in the file and in the model are the same but for one prefix; null where they are not. */
 function prefixed(missing: readonly string[], model: Names, extra: readonly string[], file: Names): string | null {
   const [lost, left] = [missing, extra].map((names) => names.filter((name) => !name.startsWith(PREFIX))) as [string[], string[]];
   const more = prefixOf(left, file, lost, model);
-  if (more !== undefined) return `the names in the file have a prefix ${show(more)} that the model's have not: ${more}${lost[0]}`;
+  if (more !== undefined)
+    return `the names in the file have a prefix ${show(more)} that the model's have not: ${more}${lost[0]}${RENAME}`;
   const less = prefixOf(lost, model, left, file);
-  return less === undefined ? null : `the names in the file lack the prefix ${show(less)} of the model's: ${less}${left[0]}`;
+  return less === undefined
+    ? null
+    : `the names in the file lack the prefix ${show(less)} of the model's: ${less}${left[0]}${RENAME}`;
 }
 
 /** What all of the `long` names have before the `short` ones; `longs` and `shorts` are all names that there are, of tied tensors too. */

@@ -24,13 +24,17 @@ export function ofBatch<M extends Module, T>(where: string, batch: Tensors, mode
     const [name] = missed;
     if (name !== undefined && comesOfNothing(error)) {
       const known = Object.keys(batch);
-      const remedy =
-        where === 'predict' && name === 'x' ? '; option predict of the trainer says what the model makes of them' : '';
-      const text = `${where}: the batch has no array ${name}; it has ${known.join(', ')}${remedy}`;
+      const text = `${where}: the batch has no array ${name}; it has ${known.join(', ')}${remedy(where, name, known)}`;
       throw new OptionError(text, { where, name, known }, { cause: error });
     }
     throw explained(error, model, (x) => x instanceof Module);
   }
+}
+
+function remedy(where: string, name: string, known: readonly string[]): string {
+  if (where === 'predict' && name === 'x') return '; option predict of the trainer says what the model makes of them';
+  if (name === 'forward') return `; it is called with the batch first: ({ ${known.join(', ')} }, model) => ...`;
+  return known.every((key) => /^\d+$/.test(key)) ? '; a batch is an object of named arrays, such as { x, y }' : '';
 }
 
 /** Whether an error may come of undefined where a tensor is wanted. */
