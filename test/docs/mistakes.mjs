@@ -1,7 +1,7 @@
 // mistakes.mjs: what goes wrong in docs/TROUBLESHOOTING.md, one after the other, as a user writes it: prints the messages, as JSON. Run in an empty
 // folder, under which this package is found by its name.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { clip, io, loss, nn, ops, optim, Trainer } from 'gradclip';
+import { clip, io, loss, nn, ops, optim, preprocess, Trainer } from 'gradclip';
 
 const x = { data: Float32Array.from({ length: 4096 * 64 }, (_, i) => Math.sin(i * i)), shape: [4096, 64] };
 const y = Int32Array.from({ length: 4096 }, (_, i) => i % 10);
@@ -18,6 +18,10 @@ const trainer = (options = {}) => new Trainer({ model: net(), loss: crossEntropy
 const fit = (options = {}, data = { x, y }) => trainer(options).fit(data, { epochs: 1 });
 const rate = (lr) => ({ optimizer: optim.sgd({ lr }) });
 
+/** A model of one output a row, and numbers as targets. */
+const column = (model) => ({ model, loss: ({ x, y }, m) => loss.mse(ops.reshape(m.forward(x), [-1]), y) });
+const values = Float32Array.from(y);
+
 /** A model of one layer, with this as its forward. */
 function model(forward) {
   class Net extends nn.Module {
@@ -32,6 +36,7 @@ function model(forward) {
 const mistakes = [
   () => fit({}, { x: { ...x, data: x.data.map((v, i) => (i === 5 * 64 + 3 ? Number.NaN : v)) }, y }),
   () => fit(rate(1e6)),
+  () => fit({ ...column(new nn.Linear(64, 1)), ...rate(1e3) }, { x, y: values }),
   () => fit(rate(0)),
   () => fit(rate(optim.schedule.exponential(0.1, { gamma: 0.5 }))),
   () => {
@@ -48,11 +53,8 @@ const mistakes = [
   () => fit({ loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y, { ignoreIndex: 0 }) }, { x, y: y.map(() => 0) }),
   () => fit({}, { x: { data: x.data.subarray(0, 4096 * 32), shape: [4096, 32] }, y }),
   () => fit({}, { x: x.data, y }),
-  () =>
-    fit(
-      { model: new nn.Linear(64, 1), loss: ({ x, y }, model) => loss.mse(model.forward(x), y) },
-      { x, y: Float32Array.from(y) },
-    ),
+  () => fit({ model: new nn.Linear(64, 1), loss: ({ x, y }, model) => loss.mse(model.forward(x), y) }, { x, y: values }),
+  () => trainer({ ...column(new nn.Linear(64, 1)), preprocess: { y: preprocess.standardize().fit(values) } }).predict(x),
   () => fit({}, { x, y: y.map((label) => label + 1) }),
   () => fit({}, { x, y: { data: new Float32Array(40960), shape: [4096, 10] } }),
   () => fit({}, { x: [[1, 2], [3]], y: [0, 1] }),
