@@ -65,6 +65,8 @@ const resumes = ({ steps }: ProgramSpec): boolean => steps > 1;
 export function tailStep(spec: ProgramSpec): number | null {
   const { rows, batchSize, accumulate, dropLast, steps, input } = spec;
   const tail = rows % batchSize;
+  // Who trains on that batch alone validates in batches of its size, whose losses add up to other last bits.
+  if (spec.around.plateau !== undefined) return null;
   const at = Math.floor(rows / batchSize);
   if (accumulate > 1 || dropLast || tail === 0 || at === 0 || input.source !== 'rows' || !resumes(spec)) return null;
   return steps === at + 1 ? at : null;
