@@ -15,15 +15,14 @@ const readGrad = signature(
 );
 
 /**
- * Gradients of a scalar with respect to tensors of its graph.
- *
- * @param loss scalar, f32 or f64
+ * Gradients of a scalar with respect to tensors of its graph: more nodes of that graph.
+ * @shape loss scalar -> a tensor [...] for each of `wrt`
+ * @param loss f32 or f64
  * @param wrt tensors of the same graph (inputs, parameters or intermediate values)
- * @param options.seed gradient of the loss itself, a number or a scalar of its dtype; default 1. Loss scaling puts its factor here.
  * @returns one tensor per entry of `wrt`, of its shape and dtype; zeros where the loss does not depend on it
- * @throws ShapeError if the loss is not a scalar; GraphError if an op on the way has no gradient
- *
- * Counterpart: `torch.autograd.grad`.
+ * @throws OptionError; ShapeError if the loss is not a scalar or the seed not one of its dtype; GraphError if an op on the way has no
+ * gradient
+ * @see torch.autograd.grad
  */
 export function grad(loss: Tensor, wrt: readonly Tensor[], options: GradOptions = {}): Tensor[] {
   readGrad(arguments);
@@ -32,6 +31,7 @@ export function grad(loss: Tensor, wrt: readonly Tensor[], options: GradOptions 
 
 /** Options of `grad`. */
 export interface GradOptions {
+  /** The gradient of the loss itself: a number, or a scalar of its dtype. Loss scaling puts its factor here. Default 1. */
   readonly seed?: number | Tensor;
 }
 

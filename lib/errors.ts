@@ -15,7 +15,9 @@ const BRIEF = { depth: 1, maxArrayLength: 8, maxStringLength: 200 };
  * - `ERR_MEMORY`: There is not as much memory as asked for, or no thread to be had; `details.asked` says how many bytes.
  */
 export class GradclipError extends Error {
+  /** What went wrong, for programs: `ERR_SHAPE`. A class of errors has one, which stays from version to version. */
   readonly code: string;
+  /** The values concerned, by name, as they are: nothing in them is escaped or shortened. */
   declare readonly details: Readonly<Record<string, unknown>>;
   /** @param message a list: lines of it */
   constructor(code: string, message: string | readonly string[], details: Record<string, unknown> = {}, options?: ErrorOptions) {

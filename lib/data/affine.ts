@@ -12,17 +12,20 @@ export type Per = 'column' | 'channel' | 'all';
 
 /** Options of `preprocess.standardize`. */
 export interface StandardizeOptions {
-  /** Default 'column'. */
+  /** Which values share their statistics. Default 'column'. */
   readonly per?: Per;
-  /** The columns concerned, others stay as they are; default all. */
+  /** The columns concerned, by index; others stay as they are. Only with `per: 'column'`. Default: all. */
   readonly columns?: readonly number[];
 }
 
 /** Options of `preprocess.minMax`. */
 export interface MinMaxOptions extends StandardizeOptions {
-  /** What the least and the greatest value become; default [0, 1]. */
+  /** What the least and the greatest value become. Default [0, 1]. */
   readonly to?: readonly [number, number];
-  /** Known bounds in place of those found: [0, 255] for the bytes of images. */
+  /**
+   * Known bounds in place of those found: [0, 255] for the bytes of images. Default: the least and the greatest value that `fit`
+   * finds.
+   */
   readonly from?: readonly [number, number];
 }
 
@@ -119,6 +122,8 @@ const readStandardize = optionsOnly('preprocess.standardize', options<Standardiz
  * const scale = preprocess.standardize().fit(train.arrays.x);
  * new Trainer({ model, loss, optimizer, preprocess: { x: scale } });
  * ```
+ * @throws OptionError, also for `columns` with another `per`
+ * @see sklearn.preprocessing.StandardScaler
  */
 export function standardize(options: StandardizeOptions = {}): Unfitted {
   return affine('standardize', readStandardize(arguments), ({ mean, deviation, constant }) => ({
@@ -136,7 +141,11 @@ const readMinMax = optionsOnly(
   options<MinMaxOptions>()({ ...shared, to: bounds.default([0, 1]), from: bounds.optional() }),
 );
 
-/** The least value becomes `to[0]`, the greatest `to[1]`. A column with one value only becomes `to[0]`. */
+/**
+ * The least value becomes `to[0]`, the greatest `to[1]`. A column with one value only becomes `to[0]`.
+ * @throws OptionError, also for `columns` with another `per`, and for bounds of which the first is not the smaller
+ * @see sklearn.preprocessing.MinMaxScaler
+ */
 export function minMax(options: MinMaxOptions = {}): Unfitted {
   const { to, from, ...which } = readMinMax(arguments);
   const [low, high] = to;

@@ -6,7 +6,9 @@ import { isNested, listOf, type Nested, nestedOf } from './nested.ts';
 
 /** An array with a shape; rows are the first dimension. */
 export interface NdArray<D extends Data = Data> {
+  /** The values in row-major order, as many as the shape says. */
   readonly data: D;
+  /** The dimensions, rows first. */
   readonly shape: readonly number[];
 }
 
@@ -32,7 +34,9 @@ export type Arrays = Readonly<Record<string, ArrayInput>>;
 
 /** One part: its rows of every array, and which they were. A trainer takes it for its arrays. `N` are the arrays' names. */
 export interface Share<N extends string = string> {
+  /** The rows of this part, by the names of the arrays. */
   readonly arrays: Readonly<Record<N, NdArray>>;
+  /** For each row of this part, its index in the arrays that were shared out. */
   readonly rows: Int32Array;
 }
 

@@ -8,6 +8,7 @@ import { choice, number, options, show, signature, whole } from '../options/inde
 
 /** One kind of change; plain JSON. */
 export interface Augmentation {
+  /** Which change it is, by the name of the function that made it. */
   readonly type: 'shift' | 'crop' | 'flip' | 'cutout' | 'noise';
   /** What the op takes of it. */
   readonly options: AugmentOptions;
@@ -28,7 +29,11 @@ const probability = number({ min: 0, max: 1 });
 
 const readShift = signature('augment.shift', { by: places }, options<{ readonly fill?: number }>()({ fill }));
 
-/** Move each image by up to `by` places, up or down and left or right. @param options.fill value of what is left free; default 0 */
+/**
+ * Move each image by up to `by` places, up or down and left or right.
+ * @param options.fill value of what is left free; default 0
+ * @throws OptionError
+ */
 export function shift(by: number, options: { readonly fill?: number } = {}): Augmentation {
   readShift(arguments);
   return { type: 'shift', options: { shift: by, ...options } };
@@ -44,8 +49,12 @@ const readCrop = signature(
 );
 
 /**
- * Pad each image on all sides and take a window of its own size out of it at random. As `torchvision.transforms.RandomCrop(size, padding)`.
- * @param options.border what the padding is: `fill` (constant, default 0), the nearest value (edge), or the image mirrored (reflect)
+ * Pad each image on all sides by so many pixels, and take a window of its own size out of it at random.
+ * @param options.border what the padding is: `fill` ('constant', the default), the nearest value ('edge'), or the image mirrored
+ * ('reflect')
+ * @param options.fill value of a constant border; default 0
+ * @throws OptionError
+ * @see torchvision.transforms.RandomCrop
  */
 export function crop(padding: number, options: { readonly border?: Border; readonly fill?: number } = {}): Augmentation {
   readCrop(arguments);
@@ -58,7 +67,12 @@ const readFlip = signature(
   options<{ readonly probability?: number }>()({ probability: probability.default(0.5) }),
 );
 
-/** Mirror each image, left to right (`horizontal`, the default) or top to bottom. @param options.probability default 0.5 */
+/**
+ * Mirror each image, left to right (`horizontal`, the default) or top to bottom.
+ * @param options.probability of each image to be mirrored; default 0.5
+ * @throws OptionError
+ * @see torchvision.transforms.RandomHorizontalFlip
+ */
 export function flip(axis?: 'horizontal' | 'vertical', options: { readonly probability?: number } = {}): Augmentation {
   const { axis: along, probability } = readFlip(arguments);
   return { type: 'flip', options: { [along]: probability } };
@@ -71,9 +85,11 @@ const readCutout = signature(
 );
 
 /**
- * Blank out a square of `size` places a side, its middle anywhere in the image (DeVries and Taylor 2017).
- * @param options.probability default 1
- * @param options.fill default 0
+ * Blank out a square of `size` pixels a side, its middle anywhere in the image.
+ * @param options.probability of each image to lose a square; default 1
+ * @param options.fill value in the square; default 0
+ * @throws OptionError
+ * @see DeVries and Taylor 2017, Improved Regularization of Convolutional Neural Networks with Cutout
  */
 export function cutout(size: number, options: { readonly probability?: number; readonly fill?: number } = {}): Augmentation {
   readCutout(arguments);
@@ -86,7 +102,11 @@ export function cutout(size: number, options: { readonly probability?: number; r
 
 const readNoise = signature('augment.noise', { std: number({ min: 0 }) });
 
-/** Add normal noise to each value, in the units in which the images come. Images of bytes become f32. */
+/**
+ * Add normal noise to each value, in the units in which the images come. Images of bytes become f32.
+ * @param std standard deviation of the noise
+ * @throws OptionError
+ */
 export function noise(std: number): Augmentation {
   readNoise(arguments);
   return { type: 'noise', options: {}, std };

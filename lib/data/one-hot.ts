@@ -16,9 +16,9 @@ import { badJSON, checkRow, numbersOf, type Transform, type TransformJSON, type 
 
 /** Options of `preprocess.oneHot`. */
 export interface OneHotOptions {
-  /** The columns that hold categories, others stay as they are; default all. */
+  /** The columns that hold categories, by index; others stay as they are. Default: all. */
   readonly columns?: readonly number[];
-  /** A value that `fit` did not see is an error (default), or zeros in all its columns. */
+  /** What becomes of a value that `fit` did not see: an error, or zeros in all its columns. Default 'error'. */
   readonly unknown?: 'error' | 'zeros';
 }
 
@@ -136,6 +136,9 @@ const readOneHot = optionsOnly(
 /**
  * Columns of categories (any numbers) as a column of 0 and 1 for each, in the order of their values, where the column was.
  * In a model, a value that `fit` did not see ends the run with an IndexError that names the row.
+ * @throws OptionError
+ * @throws DataError, by `fit`, where there is no row, rows have more than one dimension, or a value is not finite
+ * @see sklearn.preprocessing.OneHotEncoder
  */
 export function oneHot(options: OneHotOptions = {}): Unfitted {
   const { unknown, columns } = readOneHot(arguments);

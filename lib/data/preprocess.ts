@@ -14,7 +14,11 @@ export type { Transform, TransformJSON, Unfitted } from './transform.ts';
 
 const readPipeline = signature('preprocess.pipeline', { steps: rest(step) });
 
-/** Several transforms, one after the other; each is fitted to what those before it give. Those that are fitted stay as they are. */
+/**
+ * Several transforms, one after the other; each is fitted to what those before it give. Those that are fitted stay as they are.
+ * @throws OptionError
+ * @see sklearn.pipeline.Pipeline
+ */
 export function pipeline(...steps: readonly (Transform | Unfitted)[]): Unfitted {
   readPipeline(arguments);
   return {
@@ -33,7 +37,7 @@ export function pipeline(...steps: readonly (Transform | Unfitted)[]): Unfitted 
 
 const readFromJSON = signature('preprocess.fromJSON', { json: custom('what toJSON gave', (json) => json) });
 
-/** The transform that `toJSON` gave this, of 0.1.0 too. @throws DataError for anything else */
+/** The transform that `toJSON` gave this, of 0.1.0 too. @throws OptionError if nothing is given; DataError for anything else */
 export function fromJSON(json: unknown): Transform {
   readFromJSON(arguments);
   return transformOf(json, 0);

@@ -8,23 +8,33 @@ import { arrayInput, arrays, seed } from './fields.ts';
 
 export type { Share } from './arrays.ts';
 
-/** One of `test` and `validation` must be given. */
+/** Options of `preprocess.split`. One of `test` and `validation` must be given. */
 export interface SplitOptions {
-  /** Rows to test on: a number, or below 1 a part of all; default 0. */
+  /** Rows to test on: a number, or below 1 a part of all. Default: none. */
   readonly test?: number;
-  /** Rows to validate on: a number, or below 1 a part of all; default 0. */
+  /** Rows to validate on: a number, or below 1 a part of all. Default: none. */
   readonly validation?: number;
-  /** Which rows go where; default 0. */
+  /** Which rows go where. Default 0. */
   readonly seed?: number | bigint;
-  /** Name of an array with one value a row (a class): each part gets every class in the proportion of the whole, to within a row. */
+  /**
+   * Name of an array with one value a row (a class): each part gets every class in the proportion of the whole, to within a row.
+   * Default: rows are shared out whatever their class.
+   */
   readonly stratify?: string;
-  /** A value for each row; rows with the same value go to the same part. Parts then have the nearest sizes that this allows. */
+  /**
+   * A value for each row; rows with the same value go to the same part. Parts then have the nearest sizes that this allows.
+   * Default: rows are independent.
+   */
   readonly groups?: ArrayInput;
 }
 
+/** The parts of a data set, each with rows that no other has. */
 export interface Shares<N extends string = string> {
+  /** All rows that the other parts do not have: at least one. */
   readonly train: Share<N>;
+  /** The rows to validate on; none if option `validation` was not given. */
   readonly validation: Share<N>;
+  /** The rows to test on; none if option `test` was not given. */
   readonly test: Share<N>;
 }
 

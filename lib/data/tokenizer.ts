@@ -17,20 +17,25 @@ import { anyText } from './fields.ts';
 
 /** A tokenizer as plain JSON. */
 export interface TokenizerJSON {
+  /** Which tokenizer it is: `char` or `byte`. */
   readonly type: string;
   readonly [key: string]: unknown;
 }
 
 /** Turns text into tokens and back. Immutable. */
 export interface Tokenizer {
+  /** What a token stands for: a character of a text, or a byte of UTF-8. */
   readonly type: 'char' | 'byte';
   /** How many tokens there are. */
   readonly size: number;
   /** Names of the special tokens, the last of all. `encode` makes none of them but the one for unknown characters. */
   readonly specials: readonly string[];
-  /** Uint8Array for up to 256 tokens, else Int32Array. @throws DataError where the text has what no token stands for */
+  /**
+   * The tokens of a text: a Uint8Array for up to 256 tokens, else an Int32Array.
+   * @throws OptionError; DataError where the text has what no token stands for
+   */
   encode(text: string): Uint8Array | Int32Array;
-  /** The text of tokens; special ones as their names. @throws IndexError where one is no token */
+  /** The text of tokens; special ones as their names. @throws OptionError; IndexError where one is no token */
   decode(tokens: Iterable<number>): string;
   /** The number of a special token. @throws OptionError if there is none of this name */
   id(special: string): number;
@@ -40,13 +45,16 @@ export interface Tokenizer {
 
 /** Options of `tokenizer.byte`. */
 export interface ByteOptions {
-  /** Names of special tokens, which get the numbers from 256 on: `['<bos>', '<eos>']`. */
+  /** Names of special tokens, which get the numbers after all others: `['<bos>', '<eos>']`. Default []. */
   readonly specials?: readonly string[];
 }
 
 /** Options of `tokenizer.char`. */
 export interface CharOptions extends ByteOptions {
-  /** What a character becomes that the tokenizer does not have: the special token of this name, or an error (default). */
+  /**
+   * The special token that a character becomes which the tokenizer does not have, by its name. Default: none, such a character is
+   * an error.
+   */
   readonly unknown?: string;
 }
 
@@ -110,9 +118,11 @@ interface CharGiven {
 
 /** One token per character (code point), see `char`. */
 export class CharTokenizer extends Base implements Tokenizer {
+  /** A token stands for a character (code point). */
   readonly type = 'char';
-  /** In the order of their numbers. */
+  /** The characters in the order of their numbers: token i is `chars[i]`. */
   readonly chars: readonly string[];
+  /** Name of the special token for unknown characters; null: they are an error. */
   readonly unknown: string | null;
   readonly #index: ReadonlyMap<string, number>;
 
@@ -128,7 +138,10 @@ export class CharTokenizer extends Base implements Tokenizer {
     this.unknown = unknown === undefined ? null : oneOf(specials).read(unknown, new Place('tokenizer.char', 'option', 'unknown'));
   }
 
-  /** One token per code point. @throws DataError with `position` (in UTF-16 units) and `character` of one that is unknown */
+  /**
+   * One token per code point.
+   * @throws OptionError; DataError with `position` (in UTF-16 units) and `character` of one that is unknown
+   */
   encode(text: string): Uint8Array | Int32Array {
     readEncode(arguments);
     const out = this.room(text.length);
@@ -147,6 +160,10 @@ export class CharTokenizer extends Base implements Tokenizer {
     return n === out.length ? out : out.slice(0, n);
   }
 
+  /**
+   * The text of tokens; special ones as their names.
+   * @throws OptionError; IndexError with `position` and `value` of one that is no token
+   */
   decode(tokens: Iterable<number>): string {
     readDecode(arguments);
     let text = '';
@@ -160,6 +177,7 @@ export class CharTokenizer extends Base implements Tokenizer {
     return text;
   }
 
+  /** What `tokenizer.fromJSON` makes the same tokenizer of: its characters, special tokens and the unknown one. */
   toJSON(): TokenizerJSON {
     const { type, chars, specials, unknown } = this;
     return { type, chars, ...(specials.length > 0 && { specials }), ...(unknown !== null && { unknown }) };
@@ -168,19 +186,24 @@ export class CharTokenizer extends Base implements Tokenizer {
 
 /** One token per byte of UTF-8, see `byte`. */
 export class ByteTokenizer extends Base implements Tokenizer {
+  /** A token stands for a byte of UTF-8. */
   readonly type = 'byte';
 
   constructor(specials: readonly string[]) {
     super(256, specials);
   }
 
+  /** One token per byte of the text in UTF-8, in an Int32Array where there are special tokens. @throws OptionError */
   encode(text: string): Uint8Array | Int32Array {
     readEncode(arguments);
     const bytes = new TextEncoder().encode(text);
     return this.size <= 256 ? bytes : Int32Array.from(bytes);
   }
 
-  /** Bytes that are no UTF-8, as a model may write them, become U+FFFD. */
+  /**
+   * The text of tokens; special ones as their names. Bytes that are no UTF-8, as a model may write them, become U+FFFD.
+   * @throws OptionError; IndexError with `position` and `value` of one that is no token
+   */
   decode(tokens: Iterable<number>): string {
     readDecode(arguments);
     let text = '';
@@ -204,6 +227,7 @@ export class ByteTokenizer extends Base implements Tokenizer {
     return text;
   }
 
+  /** What `tokenizer.fromJSON` makes the same tokenizer of: the names of its special tokens. */
   toJSON(): TokenizerJSON {
     return { type: this.type, ...(this.specials.length > 0 && { specials: this.specials }) };
   }
@@ -220,6 +244,7 @@ const readChar = signature('tokenizer.char', { text: anyText }, charOptions);
  * trainer.fit(windows(chars.encode(text), { length: 64 }), { steps: 1000 });
  * trainer.save('model.safetensors', { metadata: { tokenizer: JSON.stringify(chars) } });
  * ```
+ * @throws OptionError, also for an `unknown` that is none of `specials`; DataError for a text without a character
  */
 export function char(text: string, options: CharOptions = {}): CharTokenizer {
   const { specials, unknown } = readChar(arguments);
@@ -229,14 +254,14 @@ export function char(text: string, options: CharOptions = {}): CharTokenizer {
 
 const readByte = optionsOnly('tokenizer.byte', options<ByteOptions>()({ specials }));
 
-/** A token for each of the 256 bytes of UTF-8: takes any text, and needs none to be made. */
+/** A token for each of the 256 bytes of UTF-8: takes any text, and needs none to be made. @throws OptionError */
 export function byte(options: ByteOptions = {}): ByteTokenizer {
   return new ByteTokenizer(readByte(arguments).specials);
 }
 
 const readFromJSON = signature('tokenizer.fromJSON', { json: custom('what toJSON gave', (json) => json) });
 
-/** The tokenizer that `toJSON` gave this. @throws DataError for anything else */
+/** The tokenizer that `toJSON` gave this. @throws OptionError if nothing is given; DataError for anything else */
 export function fromJSON(json: unknown): CharTokenizer | ByteTokenizer {
   readFromJSON(arguments);
   const { type, chars, ...options } = (typeof json === 'object' && json !== null ? json : {}) as Partial<TokenizerJSON>;

@@ -6,20 +6,30 @@ import type { ArrayInput, NdArray } from './arrays.ts';
 
 /** A transform as plain JSON. */
 export interface TransformJSON {
+  /** Which transform it is: `standardize`, `minMax`, `oneHot` or `pipeline`. */
   readonly type: string;
   readonly [key: string]: unknown;
 }
 
 /** A transform of rows whose statistics are known. On arrays and in a model's graph it gives the same bits. */
 export interface Transform {
+  /** Name of the function that made it, without `preprocess`: for errors, and for `toJSON`. */
   readonly type: string;
   /** Rows transformed, f32. @throws ShapeError if they are not as the ones it was fitted to */
   transform(x: ArrayInput): NdArray;
   /** Rows as they were before `transform`, to within rounding. */
   inverse(y: ArrayInput): NdArray;
-  /** `transform`, as part of a graph. */
+  /**
+   * `transform`, as part of a graph.
+   * @shape x [rows, ...] -> f32 [rows, ...], of which `oneHot` changes the columns
+   * @throws ShapeError if rows are not as the ones it was fitted to
+   */
   build(x: Tensor): Tensor;
-  /** `inverse`, as part of a graph. @throws OptionError if this transform has none there */
+  /**
+   * `inverse`, as part of a graph.
+   * @shape y [rows, ...] -> f32 [rows, ...]
+   * @throws OptionError if this transform has none there; ShapeError if rows are not as the ones it was fitted to
+   */
   buildInverse(y: Tensor): Tensor;
   /** What `preprocess.fromJSON` makes the same transform of. */
   toJSON(): TransformJSON;
@@ -27,6 +37,7 @@ export interface Transform {
 
 /** A transform that does not know its statistics yet. */
 export interface Unfitted {
+  /** Name of the function that made it, without `preprocess`: for errors. */
   readonly type: string;
   /** Learn the statistics of rows. @throws DataError if there is no row, or a value is not finite */
   fit(x: ArrayInput): Transform;

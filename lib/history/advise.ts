@@ -15,24 +15,34 @@ export interface AdviseOptions {
   readonly k?: number;
   /** First steps that are left out, when norms are not yet what they will be. Default: a tenth of them, at most 100. */
   readonly warmup?: number;
-  /** What the optimizer adds to the root of its mean of squares, and the number of parameters, where the history does not tell. */
+  /**
+   * What the optimizer adds to the root of its mean of squares, for the warning `epsFloor`. Default: that of the history's
+   * header; without one the warning is not given.
+   */
   readonly eps?: number;
+  /** Number of elements of all parameters, for the warning `epsFloor`. Default: that of the history's header. */
   readonly elements?: number;
 }
 
 /** A way to get a threshold from norms. */
 export interface ThresholdRule {
-  /** `p95`, `median + 3 MAD`. */
+  /** The rule in words: `p95`, `median + 3 MAD`. */
   readonly rule: string;
+  /** What the rule gives for the norms of the steps looked at. */
   readonly threshold: number;
   /** The fraction of the steps looked at whose norm is above it. */
   readonly clipRate: number;
 }
 
+/** What the norms of one parameter were, over the steps looked at, and a threshold of its own. */
 export interface LayerAdvice {
+  /** Name of the parameter, as in `RecordHeader.parameters`. */
   readonly name: string;
+  /** How many elements it has. */
   readonly elements: number;
+  /** Median of the 2-norm of its gradient before the clip. */
   readonly median: number;
+  /** Largest 2-norm of its gradient before the clip. */
   readonly max: number;
   /** For `clip.perTensorNorm`, at the wanted rate. */
   readonly threshold: number;
@@ -40,21 +50,29 @@ export interface LayerAdvice {
   readonly share: number;
 }
 
+/** What `advise` gives: a threshold, how others compare, and what looks wrong in how the run was clipped. */
 export interface Advice {
-  /** Steps in the history, first ones left out, and those looked at: the others, where their norm is finite. */
+  /** Steps in the history. */
   readonly steps: number;
+  /** First steps that were left out. */
   readonly warmup: number;
+  /** Steps looked at: those after the warm-up whose norm is finite. */
   readonly used: number;
   /** Of the norms before the clip, of the steps looked at. `mad`: median distance from the median. */
   readonly norms: Readonly<Record<'min' | 'median' | 'mean' | 'mad' | 'p90' | 'p95' | 'p99' | 'max', number>>;
-  /** The wanted rate, the threshold that would have given it, and how many of the steps looked at it would have clipped. */
+  /** The fraction of steps that shall be clipped, as it was asked for. */
   readonly rate: number;
+  /** The threshold for that rate: the quantile 1 - `rate` of the norms looked at. */
   readonly threshold: number;
+  /** The fraction of the steps looked at whose norm is above `threshold`: near `rate`, exactly where the steps allow it. */
   readonly clipRate: number;
+  /** Thresholds by other rules (percentiles, median + k MAD), and how many steps each would have clipped. */
   readonly rules: readonly ThresholdRule[];
-  /** The fraction of the steps looked at that the policy of the run clipped; of all steps, those that were skipped. */
+  /** The fraction of the steps looked at that the policy of the run clipped. */
   readonly clipped: number;
+  /** The fraction of all steps that were skipped. */
   readonly skipped: number;
+  /** What looks wrong; empty if nothing does. */
   readonly warnings: readonly Warning[];
   /** By parameter, where the history has their norms. */
   readonly layers: readonly LayerAdvice[] | null;

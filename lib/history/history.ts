@@ -15,9 +15,13 @@ export interface RecordHeader {
   readonly optimizers: readonly { readonly name: string; readonly lr: number; readonly eps: number | null }[];
   /** The trained parameters in the order of `layers`, and the index of the optimizer of each. */
   readonly parameters: readonly { readonly name: string; readonly shape: readonly number[]; readonly optimizer: number }[];
+  /** Seed of the trainer, in decimal digits. */
   readonly seed: string;
+  /** Threads that the trainer was to take. */
   readonly threads: number;
+  /** Rows per micro-batch. */
   readonly batchSize: number;
+  /** Micro-batches per step. */
   readonly accumulate: number;
   /** Every step has the 2-norms of its parameters' gradients. */
   readonly perLayer: boolean;
@@ -25,7 +29,9 @@ export interface RecordHeader {
 
 /** 2-norms by parameter, before the clip. */
 export interface Layers {
+  /** Names of the parameters. */
   readonly names: readonly string[];
+  /** Shapes of the parameters, in the order of `names`. */
   readonly shapes: readonly (readonly number[])[];
   /** Row by row: the norm of parameter k in step i is norms[i * names.length + k]. */
   readonly norms: Float64Array;
@@ -33,22 +39,35 @@ export interface Layers {
 
 /** Steps of a run; element i of every column belongs to the i-th step tried. What nobody told is NaN (`threshold`: Infinity). */
 export interface History {
+  /** What the record holds about its run before the first step; null where the history is not from a record. */
   readonly header: RecordHeader | null;
+  /** Steps tried: the length of every column. */
   readonly length: number;
+  /** Batches drawn before the step. */
   readonly attempt: Float64Array;
+  /** Updates applied before the step. */
   readonly step: Float64Array;
+  /** Loss of the step. */
   readonly loss: Float64Array;
+  /** Norm of the gradient before the clip, as the policy measures it. */
   readonly norm: Float64Array;
+  /** Norm of what the optimizer got. */
   readonly normAfter: Float64Array;
+  /** What the gradient was multiplied by; the smallest, where there are several. */
   readonly scale: Float64Array;
+  /** Threshold of the step; Infinity if there was none. */
   readonly threshold: Float64Array;
+  /** Fraction of the elements of the gradient that the policy changed, 0 to 1. */
   readonly clippedFraction: Float64Array;
-  /** 0 or 1. */
+  /** 1 in a step whose gradient the policy changed, else 0. */
   readonly clipped: Uint8Array;
+  /** 1 in a step that was left out, else 0. */
   readonly skipped: Uint8Array;
-  /** Name of the first tensor that was not finite, or null; and how many there were. */
+  /** Name of the first tensor whose gradient was not finite, or null. */
   readonly nonFinite: readonly (string | null)[];
+  /** How many tensors had a gradient that was not finite. */
   readonly nonFiniteCount: Float64Array;
+  /** 2-norms by parameter; null where they were not recorded (option `perLayer` of a record). */
   readonly layers: Layers | null;
   /** Bytes at the end of a record that are part of a line, which is left out: it is being written, or a kill cut it. 0 where there are none. */
   readonly torn: number;

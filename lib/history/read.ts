@@ -19,7 +19,7 @@ const readReadRecord = signature('readRecord', { file }, readOptions);
  * Read a record that `fit(data, { record })` wrote; `.gz` is read as it is. A last line without its end is one that is being written, or that was when
  * the run was killed: it is left out, and `torn` tells its bytes. Where the run was resumed with other settings, the header is that of the last part.
  * A line has at most 4 MiB.
- *
+ * @throws OptionError
  * @throws DataError for a line that is none of a record's: fields `file` and `line`
  */
 export async function readRecord(file: string, options: ReadOptions = {}): Promise<History> {

@@ -8,6 +8,7 @@ import { type History, type HistoryLike, historyLike } from './history.ts';
 
 /** What one policy would have done. Arrays have an element a step, up to the one that would have ended the run. */
 export interface Replayed {
+  /** The name that the policy was given; else its own, with a number where several have it. */
   readonly name: string;
   /** The policy's own name. */
   readonly policy: string;
@@ -17,22 +18,33 @@ export interface Replayed {
   readonly reason: string | null;
   /** Why the run would have ended, at its last step; null if it would not. */
   readonly ended: string | null;
+  /** Steps that the policy was run on, up to the one that would have ended the run; 0 where it cannot be replayed. */
   readonly steps: number;
-  /** Fractions of the steps that are not skipped; steps that are; mean scale of those that are not. */
+  /** The fraction of the steps that are not skipped in which it clips. */
   readonly clipRate: number;
+  /** Steps that it skips. */
   readonly skipped: number;
+  /** Mean scale of the steps that are not skipped. */
   readonly meanScale: number;
   /** 1 - (sum of norms after) / (sum of norms before), of the steps that are not skipped: how much of the gradients is taken away. */
   readonly removed: number;
+  /** By step, the norm after the clip. */
   readonly normAfter: Float64Array;
+  /** By step, what the gradient is multiplied by; 0 where it is skipped. */
   readonly scale: Float64Array;
+  /** By step, the threshold; Infinity where there is none. */
   readonly threshold: Float64Array;
+  /** By step, 1 where it clips, else 0. */
   readonly clipped: Uint8Array;
+  /** By step, 1 where it skips, else 0. */
   readonly isSkipped: Uint8Array;
 }
 
+/** What `replay` gives. */
 export interface Replay {
+  /** The history that the policies were run on. */
   readonly history: History;
+  /** What each policy would have done, in the order given. */
   readonly policies: readonly Replayed[];
 }
 

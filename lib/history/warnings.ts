@@ -5,22 +5,36 @@ import { squareOf } from '../math/index.ts';
 import { type History, layerNorms } from './history.ts';
 import { median, quantile, sorted } from './numbers.ts';
 
+/** What a warning of `advise` is about, for programs. Steps are those looked at. */
 export type WarningCode =
+  /** More than half of the steps were clipped: the clip acts as a learning rate. */
   | 'clipsMost'
+  /** No step was clipped. */
   | 'neverClips'
+  /** Norms were more than 10 times the threshold. */
   | 'farAbove'
+  /** `eps` is more than a tenth of what the optimizer divides by. */
   | 'epsFloor'
+  /** The 99th percentile of the norms is more than 5 times their median. */
   | 'heavyTail'
+  /** The median of the norms fell by a factor of more than 1.5 from the first third of the steps to the last. */
   | 'falling'
+  /** The median of the norms rose by a factor of more than 1.5 from the first third of the steps to the last. */
   | 'rising'
+  /** One parameter has more than nine tenths of the square of the norm in the median step. */
   | 'oneLayer'
+  /** Steps were skipped. */
   | 'skips'
+  /** Fewer than 5 steps lie above the threshold that the wanted rate gives. */
   | 'fewSteps';
 
+/** Something about how a run was clipped that may not be what was meant. */
 export interface Warning {
+  /** What it is about, for programs. */
   readonly code: WarningCode;
-  /** For people, with the figures. */
+  /** What it is and what helps, for people, with the figures. */
   readonly text: string;
+  /** The figures and names of the text, by name. */
   readonly figures: Readonly<Record<string, number | string>>;
 }
 

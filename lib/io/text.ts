@@ -13,7 +13,9 @@ const readReadText = signature('io.readText', { file }, readOptions);
 /**
  * Read a text file in UTF-8, plain or gzip. A byte order mark is dropped. A string has at most half a billion characters; option `maxBytes` may say less.
  * A web page is text where its name says so (.html, .htm, .xhtml, .xml, .svg), as with .gz behind it.
- * @throws DataError with `file` and `offset` of the first byte that is not UTF-8, for a file that is no text, and for a web page by another name.
+ * @throws OptionError
+ * @throws DataError with `file` and `offset` of the first byte that is not UTF-8, for a file that is no text, and for a web page
+ * by another name.
  */
 export async function readText(file: string, options: ReadOptions = {}): Promise<string> {
   const { maxBytes } = readReadText(arguments) as { readonly maxBytes: number };

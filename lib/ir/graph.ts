@@ -7,8 +7,11 @@ import { notANumber, toPrimitive } from './traced.ts';
 
 /** One output of a node: what models pass around while they are traced. */
 export class Tensor {
+  /** The node that gives it. */
   readonly node: Node;
+  /** Its place among the outputs of the node. */
   readonly index: number;
+  /** Its dtype and shape. */
   readonly type: TensorType;
   /** The first layer that gave it as its result, such as `linear fc1`, or the batch that has it: `batch x`. */
   origin: string | null = null;
@@ -17,12 +20,15 @@ export class Tensor {
     this.index = index;
     this.type = type;
   }
+  /** Its dimensions; [] is a scalar. */
   get shape(): readonly number[] {
     return this.type.shape;
   }
+  /** Its element type. */
   get dtype(): DType {
     return this.type.dtype;
   }
+  /** The graph that it is part of. */
   get graph(): Graph {
     return this.node.graph;
   }
@@ -34,15 +40,21 @@ export class Tensor {
   toString(): string {
     return `Tensor ${typeName(this.type)} of ${this.origin ?? made(this.node)}`;
   }
-  /** @throws GraphError: `x > 0`, `x * 2`, `+x` mean nothing while a model is traced. A text gets its type. */
+  /**
+   * Its text where a text is asked for; as a number it has no value while a model is traced.
+   * @throws GraphError for `x > 0`, `x * 2`, `+x`
+   */
   [Symbol.toPrimitive](hint: string): string {
     return toPrimitive(hint, this.toString());
   }
-  /** @throws GraphError: of what has no elements, `Float32Array.from` and a loop would make nothing */
+  /**
+   * It has no elements while a model is traced: `Float32Array.from` and a loop would make nothing of it.
+   * @throws GraphError always
+   */
   get length(): never {
     throw notANumber(this.toString(), 'is used as a list');
   }
-  /** @throws GraphError: there are no values to be written */
+  /** It has no values that could be written while a model is traced. @throws GraphError always */
   toJSON(): never {
     throw notANumber(this.toString(), 'is written as JSON');
   }
@@ -58,6 +70,7 @@ function made(node: Node): string {
 
 /** Anything an op accepts in place of a Tensor: a Parameter of a module, for one. */
 export interface TensorLike {
+  /** The tensor that an op takes in its place. */
   toTensor(): Tensor;
 }
 
@@ -107,7 +120,9 @@ export interface InputAttrs {
 
 /** Memory that outlives a run, shared by all programs of a model: parameters, slots, policy state, accumulators. */
 export interface State {
+  /** Its name, for errors and checkpoints. */
   readonly name: string;
+  /** Its dtype and shape. */
   readonly type: TensorType;
   /** First value; zeros if absent. */
   readonly init?: (out: Data) => void;
@@ -196,19 +211,31 @@ const readConstant = signature('Graph.constant', { data: array, shape, dtype });
 const readScalar = signature('Graph.scalar', { value: anyNumber, dtype: choice('f32', 'f64').default('f32') });
 const readOutput = signature('Graph.output', { name, value: tensor });
 
+/** Options of `Graph.assign`. */
 export interface AssignOptions {
   /** In a step that is skipped, too. Default false. */
   readonly always?: boolean;
 }
 
-/** A graph under construction. `mode` is read by layers that differ between training and evaluation (dropout). */
+/**
+ * A graph under construction: nodes with static shapes, which its methods and the functions of `ops` add.
+ * @throws OptionError for a mode other than `train` and `eval`, and for what its methods do not take
+ */
 export class Graph {
+  /** All nodes, each after those that it reads. */
   readonly nodes: Node[] = [];
+  /** What the graph is for: layers that differ between training and evaluation (dropout) read it. Default `eval`. */
   readonly mode: 'train' | 'eval';
+  /** The inputs by name, each a tensor of the shape it was declared with. */
   readonly inputs: Map<string, Tensor> = new Map();
+  /** The next values of states, in the order in which they were given. */
   readonly assigns: Assign[] = [];
-  /** Named results. In a training graph they are columns of the report; in an evaluate or predict graph, what is returned. */
+  /**
+   * Named results, of any shape. In a training graph they are columns of the report; in an evaluate or predict graph, what is
+   * returned.
+   */
   readonly outputs: Map<string, Tensor> = new Map();
+  /** The part of a step that nodes are added to now. Default `micro`. */
   section: Section = 'micro';
   /** Path of the layer whose `forward` is being traced. */
   layer = '';
@@ -229,7 +256,12 @@ export class Graph {
     this.mode = mode;
   }
 
-  /** Append a node. Ops' public functions call this; models call those. */
+  /**
+   * Append a node. Ops' public functions call this; models call those.
+   * @shape ins [...] each -> outputs [...], as the op infers them
+   * @throws GraphError if an operand comes from another graph; ShapeError and DTypeError if the op does not take operands of
+   * these types
+   */
   add<A>(op: OpDef<A>, ins: readonly Tensor[], attrs: A): Node<A> {
     for (const t of ins) {
       if (t.graph !== this) {
@@ -248,8 +280,9 @@ export class Graph {
   }
 
   /**
-   * Append a node of another graph, on operands of the same types. A leaf keeps its identity: one node per state and input. Nothing is checked
-   * again, since compiling copies every node several times.
+   * Append a node of another graph, on operands of the same types. A leaf keeps its identity: one node per state and input.
+   * Nothing is checked again, since compiling copies every node several times.
+   * @shape ins [...] each -> outputs [...] of the node's own types
    */
   copy(node: Node, ins: readonly Tensor[]): Node {
     if (isOp(node, STATE)) return this.#stateOf(node.attrs.state).node;
@@ -260,6 +293,11 @@ export class Graph {
     return made;
   }
 
+  /**
+   * An input: values that a run is given. One node per name; a second call with the same type and role gives the first one's.
+   * @shape -> [...], the shape of `type`
+   * @throws OptionError; GraphError if the name was declared with another type or role
+   */
   input(name: string, type: TensorType, role: InputRole): Tensor {
     readInput(arguments);
     return this.#inputOf({ name, role, type });
@@ -279,7 +317,11 @@ export class Graph {
     return t;
   }
 
-  /** The value of a state at the start of the step. One node per state and graph. */
+  /**
+   * The value of a state at the start of the step. One node per state and graph.
+   * @shape -> [...], the shape of the state's type
+   * @throws OptionError
+   */
   state(state: State): Tensor {
     readState(arguments);
     return this.#stateOf(state);
@@ -293,17 +335,26 @@ export class Graph {
     return t;
   }
 
+  /** The states that the graph reads or assigns, in the order in which it met them. */
   get states(): readonly State[] {
     return [...this.#states.keys()];
   }
 
-  /** Give a state its next value. It takes effect at the end of the step, unless the step is skipped (see `always`). */
+  /**
+   * Give a state its next value. It takes effect at the end of the step, unless the step is skipped (see `always`).
+   * @shape value [...], the shape of the state's type
+   * @throws OptionError; GraphError if the value has another type than the state, or the state was assigned before
+   */
   assign(state: State, value: Tensor, options: AssignOptions = {}): void {
     const { always } = readAssign(arguments);
     this.copyAssign({ state, always }, value);
   }
 
-  /** The assignment of another graph, of its value here. */
+  /**
+   * Take over the assignment of another graph, of its value here.
+   * @shape value [...], the shape of the state's type
+   * @throws GraphError if the value has another type than the state, or the state was assigned before
+   */
   copyAssign({ state, always }: Omit<Assign, 'value'>, value: Tensor): void {
     if (!sameType(value.type, state.type)) {
       throw new GraphError(`assign ${state.name}: expected ${typeName(state.type)}, got ${typeName(value.type)}`);
@@ -314,6 +365,12 @@ export class Graph {
     this.assigns.push({ state, value, always });
   }
 
+  /**
+   * Values that are the same in every run.
+   * @shape -> [...], `shape`
+   * @param data the typed array of the dtype, as many elements as the shape says
+   * @throws OptionError; GraphError if the array is of another dtype, or has another number of elements
+   */
   constant(data: Data, shape: readonly number[], dtype: DType): Tensor {
     readConstant(arguments);
     if (!(data instanceof ARRAYS[dtype]))
@@ -324,7 +381,12 @@ export class Graph {
     return this.add(CONSTANT, [], { data, type: { dtype, shape } }).out;
   }
 
-  /** A scalar constant, one node per value. */
+  /**
+   * A scalar constant, one node per value and dtype.
+   * @shape -> scalar
+   * @param dtype `f32` (default) or `f64`
+   * @throws OptionError
+   */
   scalar(value: number, dtype: 'f32' | 'f64' = 'f32'): Tensor {
     readScalar(arguments);
     const key = `${dtype}:${Object.is(value, -0) ? '-0' : value}`;
@@ -341,14 +403,23 @@ export class Graph {
     return this.#randomKeys++;
   }
 
-  /** Let a backward pass say what the gradient of `x` is, if it comes by. */
+  /**
+   * Have a backward pass call a function with the gradient of `x`, if it computes one.
+   * @shape x [...]; `seen` is given a gradient [...] of that shape
+   */
   watchGradient(x: Tensor, seen: (gradient: Tensor) => void): void {
     this.#gradientWatchers.set(x, [...(this.#gradientWatchers.get(x) ?? []), seen]);
   }
+  /** The functions that a backward pass calls with the gradient of `x`, in the order in which they were added. @shape x [...] */
   gradientWatchers(x: Tensor): readonly ((gradient: Tensor) => void)[] {
     return this.#gradientWatchers.get(x) ?? [];
   }
 
+  /**
+   * Name a result of the graph.
+   * @shape value [...]
+   * @throws OptionError; GraphError if there is an output of that name
+   */
   output(name: string, value: Tensor): void {
     readOutput(arguments);
     if (this.outputs.has(name)) throw new GraphError(`output ${name}: set twice`);

@@ -3,7 +3,6 @@ import type { Node, Tensor } from './graph.ts';
 
 /** Element types. f64 is for statistics, losses and hyper-parameters; i32 and u8 for indices and stored data. */
 export type DType = 'f32' | 'f64' | 'i32' | 'u8';
-/** Bytes of one element. */
 /** The typed array that holds elements of a dtype. */
 export const ARRAYS: {
   readonly f32: Float32ArrayConstructor;
@@ -11,11 +10,14 @@ export const ARRAYS: {
   readonly i32: Int32ArrayConstructor;
   readonly u8: Uint8ArrayConstructor;
 } = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array };
+/** Bytes of one element. */
 export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, f64: 8, i32: 4, u8: 1 };
 
+/** What is known of a tensor before a program runs: element type and dimensions. */
 export interface TensorType {
+  /** The element type. */
   readonly dtype: DType;
-  /** Static, row-major, contiguous. `[]` is a scalar. A dimension may be 0. */
+  /** The dimensions, static, row-major, contiguous. `[]` is a scalar. A dimension may be 0. */
   readonly shape: readonly number[];
 }
 /** The type of a tensor of this shape. */

@@ -5,7 +5,10 @@ import { typeName } from './op.ts';
 
 const readPrintGraph = signature('printGraph', { graph: instance('a Graph', Graph) });
 
-/** A graph as readable text. Numbering follows the printed order, so that unrelated edits do not change it. */
+/**
+ * A graph as readable text. Numbering follows the printed order, so that unrelated edits do not change it.
+ * @throws OptionError
+ */
 export function printGraph(graph: Graph): string {
   readPrintGraph(arguments);
   const names = new Map<Tensor, string>();

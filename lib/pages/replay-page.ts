@@ -24,7 +24,12 @@ const advised: Field<Advice> = custom('what advise gives', (value, place) => {
 const readReplayTable = signature('replayTable', { replay: replayed });
 const readReplayPage = signature('replayPage', { replay: replayed, advice: nullable(advised).default(null) });
 
-/** What each policy would have done, a line each; those that cannot be replayed say why. */
+/**
+ * What each policy would have done, a line each; those that cannot be replayed say why.
+ * @param replay what `replay` gives
+ * @returns lines for a terminal, with control characters escaped
+ * @throws OptionError
+ */
 export function replayTable(replay: Replay): string[] {
   readReplayTable(arguments);
   const { policies } = replay;
@@ -81,8 +86,12 @@ export function adviceLine({ rate, threshold, clipRate, used }: Advice): string 
 }
 
 /**
- * One HTML page that needs nothing else: the curves of norms, thresholds, scales and what is left of the norms under each policy, and, where
- * there is one, the advice.
+ * One HTML page that needs nothing else: the curves of norms, thresholds, scales and what is left of the norms under each policy,
+ * and, where there is one, the advice.
+ * @param replay what `replay` gives
+ * @param advice what `advise` gives of the same history; default null
+ * @returns the text of the page
+ * @throws OptionError
  */
 export function replayPage(replay: Replay, advice: Advice | null = null): string {
   readReplayPage(arguments);

@@ -17,21 +17,26 @@ import { allocate } from './programs/store.ts';
 /** A model that goes on from a state, as recurrent ones do. */
 export interface SteppingModel extends Module {
   /**
-   * One more token for each row: x [batch, 1] and what the step before left (null: nothing yet) to the logits of the next token
-   * [batch, tokens], and what is left for the next step.
+   * One more token for each row.
+   * @shape x [batch, 1], states [batch, ...] each or null -> { logits [batch, tokens], states [batch, ...] each }
+   * @param states what the step before left; null: nothing yet
+   * @returns logits of the next token, and what is left for the next step
    */
   step(x: Tensor, states: readonly Tensor[] | null): { readonly logits: Tensor; readonly states: readonly Tensor[] };
 }
 
 /** A model that looks at the last `context` tokens at once: x [batch, context] to logits [batch, context, tokens], each of what is before it. */
 export interface ContextModel extends Module {
+  /** How many tokens it looks at. */
   readonly context: number;
   forward(x: Tensor): Tensor;
 }
 
 /** What writes: a trainer, or a model with parameters by name. */
 export interface Writer {
+  /** The model that writes: one with `step` ({@link SteppingModel}) or `context` ({@link ContextModel}). */
   readonly model: Module;
+  /** Its parameters by name. */
   readParameters(): Promise<ReadonlyMap<string, NdArray>> | ReadonlyMap<string, NdArray>;
 }
 
@@ -43,11 +48,11 @@ export interface GenerateOptions {
   readonly length: number;
   /** Logits are divided by it: below 1 likely tokens become likelier; 0 takes the likeliest. Default 1. */
   readonly temperature?: number;
-  /** Draw from the k likeliest only; default from all. */
+  /** Draw from this many of the likeliest tokens only. Default: from all. */
   readonly topK?: number;
   /** Keys the draws. Default 0. */
   readonly seed?: number | bigint;
-  /** Called for each token that was written; false ends it. */
+  /** Called for each token that was written; false ends it. Default: nobody is. */
   readonly onToken?: (token: number) => unknown;
 }
 

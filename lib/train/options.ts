@@ -23,7 +23,9 @@ import type { EarlyStop } from './watch/early-stop.ts';
 import type { RecordOptions } from './watch/recording.ts';
 import type { RollbackOptions } from './watch/rollback.ts';
 
+/** Parameters that are updated by an optimizer of their own: one of option `groups` of a trainer. */
 export interface GroupRule {
+  /** Which parameters, by name. */
   readonly match: Match;
   /** Optimizer of the parameters that match, with hyper-parameters of its own. All groups share the clip policy. */
   readonly optimizer: Optimizer;
@@ -35,6 +37,7 @@ export interface GroupRule {
  */
 export interface TrainerOptions<M extends Module, K extends string = never, N extends string = string, T extends DType = DType>
   extends FinishingOptions {
+  /** The model that is trained. */
   readonly model: M;
   /**
    * A scalar for one batch; the mean over its rows, so that a shorter last batch weighs the same per row. A loss that is a mean with weights
@@ -42,31 +45,51 @@ export interface TrainerOptions<M extends Module, K extends string = never, N ex
    * `evaluate`, where nothing is added to it.
    */
   readonly loss: Objective<M, N>;
+  /** What updates the parameters, but those of `groups`. */
   readonly optimizer: Optimizer;
-  /** Default `clip.none()`: measures, changes nothing. */
+  /** What is done to gradients before the optimizer gets them. Default `clip.none()`: measures, changes nothing. */
   readonly clip?: ClipPolicy;
-  /** Parameters by name pattern that are updated differently (no decay for biases, another rate for the head); the first match wins. */
+  /**
+   * Parameters by name pattern that are updated differently (no decay for biases, another rate for the head); the first match
+   * wins. Default []: all by `optimizer`.
+   */
   readonly groups?: readonly GroupRule[];
-  /** Watch outputs, loss and gradients: `guard.loss({ max: 100, action: 'skip' })`. Those of earlier in the list are heard first. */
+  /**
+   * Watch outputs, loss and gradients: `guard.loss({ max: 100, action: 'skip' })`. Those of earlier in the list are heard first.
+   * Default: none.
+   */
   readonly guards?: readonly Guard[];
-  /** Snapshots for guards that roll back. */
+  /** Snapshots for guards that roll back. Default: every 100 steps, and at most 3 roll-backs of a training. */
   readonly rollback?: RollbackOptions;
-  /** Multiply the gradients in the backward pass, by a fixed power of two or one that adapts; they are scaled back before the clip. */
+  /**
+   * Multiply the gradients in the backward pass, by a fixed power of two or one that adapts; they are scaled back before the
+   * clip. Default: they are not.
+   */
   readonly lossScale?: number | LossScaleOptions;
-  /** Penalties on weights, as terms of the loss: their gradients are clipped with the rest. */
+  /** Penalties on weights, as terms of the loss: their gradients are clipped with the rest. Default: none. */
   readonly regularize?: Regularizer | readonly Regularizer[];
-  /** Keep an average of the trained weights over the updates; `weights: 'ema'` then evaluates, predicts, reads and saves with it. */
+  /**
+   * Keep an average of the trained weights over the updates; `weights: 'ema'` then evaluates, predicts, reads and saves with it.
+   * Default: none is kept.
+   */
   readonly ema?: EMAOptions;
-  /** Lower the learning rates of all groups when the validation stops improving. A `fit` then needs a validation set. */
+  /**
+   * Lower the learning rates of all groups when the validation stops improving. A `fit` then needs a validation set. Default:
+   * they are not lowered.
+   */
   readonly plateau?: PlateauOptions<NoInfer<K>>;
-  /** Augmentation of images in training: `[augment.shift(2), augment.flip()]` for array x, or by name. They come before `preprocess`. */
+  /**
+   * Augmentation of images in training: `[augment.shift(2), augment.flip()]` for array x, or by name. They come before
+   * `preprocess`. Default: none.
+   */
   readonly augment?: AugmentOption;
   /**
-   * What is done to an array of each batch before the model sees it, in training, evaluation and prediction: `{ x: scale }`. Predictions are given in
-   * the units of `y`, where that has a transform. Saved with the model; `load` takes what the file has.
+   * What is done to an array of each batch before the model sees it, in training, evaluation and prediction: `{ x: scale }`.
+   * Predictions are given in the units of `y`, where that has a transform. Saved with the model; `load` takes what the file has.
+   * Default: nothing.
    */
   readonly preprocess?: PreprocessOption;
-  /** Rows per micro-batch; default 32. */
+  /** Rows per micro-batch. Default 32. */
   readonly batchSize?: number;
   /**
    * Micro-batches per update, whose gradient is that of the batch they are together: each weighs by what counts in it (docs/TRAINING.md). Default 1.
@@ -76,14 +99,17 @@ export interface TrainerOptions<M extends Module, K extends string = never, N ex
   readonly dropLast?: boolean;
   /** Keys initial weights, shuffling and dropout. Default 0. */
   readonly seed?: number | bigint;
-  /** Threads of a run; default: what affinity and container quota allow. Results do not depend on it. */
+  /** Threads of a run. Results do not depend on it. Default: what affinity and container quota allow. */
   readonly threads?: number;
   /**
-   * Measured by `evaluate` beside the loss: scalars, of which the mean over rows is taken, or those of `metrics` that are no such means (F1, AUC,
-   * perplexity): they are of the whole data set, however it is cut into batches.
+   * Measured by `evaluate` beside the loss: scalars, of which the mean over rows is taken, or those of `metrics` that are no such
+   * means (F1, AUC, perplexity): they are of the whole data set, however it is cut into batches. Default: none.
    */
   readonly metrics?: Readonly<Record<K, Measure<M, NoInfer<N>>>> & Readonly<Record<string, Measure<M, NoInfer<N>>>>;
-  /** What `predict` computes, of any dtype: `({ x }, model) => ops.argmax(model.forward(x))` gives classes. Default `model.forward(batch.x)`. */
+  /**
+   * What `predict` computes, of any dtype, with the rows first, [rows, ...]: `({ x }, model) => ops.argmax(model.forward(x))`
+   * gives classes. Default `model.forward(batch.x)`.
+   */
   readonly predict?: (batch: Batch<NoInfer<N>>, model: M) => Tensor & { readonly dtype: T };
   /** Told what `result.warnings` lists, as it is found: a function, or an object with a method `warn`, such as `console`. Default: nobody is. */
   readonly logger?: Logger;
@@ -94,54 +120,74 @@ export interface TrainerOptions<M extends Module, K extends string = never, N ex
   readonly debug?: boolean;
 }
 
-/** `K`: names of the trainer's metrics; `N`: names that its data has. */
+/** Options of `Trainer.fit` and `Trainer.fitSync`. `K`: names of the trainer's metrics; `N`: names that its data has. */
 export interface FitOptions<K extends string = never, N extends string = string> {
   /**
-   * How long to train: steps, or epochs, or whichever comes first; of a run that `resume` goes on with, counted from where that began. An epoch that
-   * is under way is one. Default: one epoch.
+   * How long to train, in steps tried; with `epochs`, whichever comes first. Of a run that `resume` goes on with, counted from
+   * where that began. Default: what `epochs` says.
    */
   readonly steps?: number;
+  /**
+   * How long to train, in passes over the rows; one that is under way counts as one. Of a run that `resume` goes on with, counted
+   * from where that began. Default: what `steps` says, else one epoch.
+   */
   readonly epochs?: number;
-  /** Rows per micro-batch of this run; default the trainer's. Where it changes within an epoch, that goes on with the batch of the next row. */
+  /**
+   * Rows per micro-batch of this run. Where it changes within an epoch, that goes on with the batch of the next row. Default: the
+   * trainer's.
+   */
   readonly batchSize?: number;
   /** false: rows as they lie, in each epoch, for arrays. Default true: in another order each epoch, by the trainer's seed. */
   readonly shuffle?: boolean;
-  /** Measured at the end of each epoch, or every `validateEvery` steps of the trainer. */
+  /**
+   * Data to measure loss and metrics on at the end of each epoch, or every `validateEvery` steps of the trainer. Default: nothing
+   * is measured.
+   */
   readonly validation?: Named<N> | Share<N> | Source<N>;
+  /** Steps from one validation to the next, over all runs of the trainer. Default: validate at the end of each epoch. */
   readonly validateEvery?: number;
   /** Which weights are validated. Default `model`. */
   readonly validateWeights?: Weights;
   /**
-   * End when the validation stops improving. However the run ends, the best weights are back then; a fit that follows, with the same rule and validation
-   * set, goes on from the last ones and counts on, also after `save` and `load`, unless this has ended the run.
+   * End when the validation stops improving. However the run ends, the best weights are back then; a fit that follows, with the
+   * same rule and validation set, goes on from the last ones and counts on, also after `save` and `load`, unless this has ended
+   * the run. Default: the run ends with its steps or epochs.
    */
   readonly earlyStop?: EarlyStop<K>;
-  /** Aborting rejects with AbortError after the step being run; what was trained stays. */
+  /** Aborting rejects with AbortError after the step being run; what was trained stays. Default: none. */
   readonly signal?: AbortSignalLike;
-  /** Called at the end of each epoch, after its validation; a promise is waited for. */
+  /** Called at the end of each epoch, after its validation; a promise is waited for. Default: nobody is. */
   readonly onEpoch?: (end: EpochEnd<K>) => unknown;
-  /** Called for what the trainer's guards find, when the steps of a chunk are done. */
+  /** Called for what the trainer's guards find, when the steps of a chunk are done. Default: nobody is. */
   readonly onGuard?: (event: GuardEvent) => unknown;
-  /** Told what happens, in this order after what the library does itself; what they must know to go on is in checkpoints. */
+  /**
+   * Told what happens, in this order after what the library does itself; what they must know to go on is in checkpoints. Default:
+   * none.
+   */
   readonly callbacks?: readonly Callback<K>[];
-  /** Write checkpoints while training, and one at the end: a file, or how often and how many. Not for `fitSync`. */
+  /**
+   * Write checkpoints while training, and one at the end: a file, or how often and how many. Not for `fitSync`. Default: none is
+   * written.
+   */
   readonly checkpoint?: string | CheckpointOptions;
   /**
-   * Go on with the run of a checkpoint: `auto` is the newest whole one of option `checkpoint`, and begins anew where there is none; else a file. The
-   * call that was interrupted, made again, is the run that was not: `steps` and `epochs` are counted from where that began. Data are taken when the file
-   * has been read: they stay as they are until `onStart`. Not for `fitSync`.
+   * Go on with the run of a checkpoint: `auto` is the newest whole one of option `checkpoint`, and begins anew where there is
+   * none; else a file. The call that was interrupted, made again, is the run that was not: `steps` and `epochs` are counted from
+   * where that began. Data are taken when the file has been read: they stay as they are until `onStart`. Not for `fitSync`.
+   * Default: the run begins with what the trainer has.
    */
   readonly resume?: 'auto' | string;
-  /** Steps per native call; default: about 20 ms worth. Results do not depend on it. */
+  /** Steps per native call. Results do not depend on it. Default: about 20 ms worth. */
   readonly chunkSteps?: number;
   /** Measure each instruction: `profile` of the result says where the time went. Costs two clock readings an instruction. Default false. */
   readonly profile?: boolean;
   /**
-   * Write a record: a line of JSON a step, which `readRecord` reads, and `gradclip clip-report` explains. A trainer that goes on (after `load`, or
-   * in another `fit`) appends; what the file has of later steps, of a run that was given up, is cut off.
+   * Write a record: a line of JSON a step, which `readRecord` reads, and `gradclip clip-report` explains. A trainer that goes on
+   * (after `load`, or in another `fit`) appends; what the file has of later steps, of a run that was given up, is cut off.
+   * Default: none is written.
    */
   readonly record?: string | RecordOptions;
-  /** In place of the trainer's, for this run. */
+  /** Told the warnings of this run in place of the trainer's. Default: the trainer's is. */
   readonly logger?: Logger;
 }
 
@@ -150,13 +196,13 @@ export type Weights = 'model' | 'ema';
 
 /** Options of `Trainer.readParameters`. */
 export interface WeightsOptions {
-  /** Default `model`. */
+  /** Which weights are read: those that are trained, or their average. Default `model`. */
   readonly weights?: Weights;
 }
 
 /** Options of `Trainer.evaluate`, `Trainer.evaluateSync`, `Trainer.predict` and `Trainer.predictSync`. */
 export interface BatchOptions extends WeightsOptions {
-  /** Rows at a time; default the trainer's. Results differ by rounding only. */
+  /** Rows at a time. Results differ by rounding only. Default: the trainer's. */
   readonly batchSize?: number;
 }
 
@@ -164,7 +210,7 @@ export interface BatchOptions extends WeightsOptions {
 export interface SaveOptions extends WeightsOptions {
   /** Leave out optimizer, policy and counters. Default false. */
   readonly weightsOnly?: boolean;
-  /** Further pairs for the header of the file. */
+  /** Further pairs of texts for the header of the file. Default: none. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 

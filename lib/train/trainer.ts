@@ -42,14 +42,15 @@ type Chosen = Required<BatchOptions>;
  * @typeParam K names of option `metrics`, as `evaluate` gives them and `earlyStop` and `plateau` take them, beside `loss`
  * @typeParam N names of the arrays that the loss reads, where its `batch` tells them ({@link Batch}): data must have them
  * @typeParam T dtypes that predictions may have: f32, but any where option `predict` is given; `Trainer<Net>` asks for f32
+ * @throws OptionError; ShapeError and others for what the loss does with the model are thrown by the first run
  */
 export class Trainer<M extends Module, K extends string = never, N extends string = string, T extends DType = 'f32'> {
+  /** The model that it trains, with the weights of now. */
   readonly model: M;
   readonly #standing: Standing;
   readonly #current: Current;
   readonly #saving: Saving;
 
-  /** @throws OptionError; ShapeError and others for what the model's loss does are thrown by the first run */
   constructor(given: TrainerOptions<M, K, N, T>) {
     checkTrainerOptions(arguments);
     // Types and names are for whoever writes a program: here a model is a module, and a batch may have any arrays.
@@ -98,7 +99,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * Train, blocking this thread: the same steps and bits as `fit`.
    *
-   * @throws BusyError also while a `predict`, `evaluate` or `save` is not done
+   * @throws OptionError; BusyError also while a `predict`, `evaluate` or `save` is not done; and what `fit` rejects with
    */
   fitSync(
     data: Named<N> | Share<N> | Source<N> | Iterable<Named<N>> | (() => Iterable<Named<N>>),
@@ -167,7 +168,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return driveSync(this.#setup.predictor(weights).predict<D>(batch, batchSize));
   }
 
-  /** Current values of the parameters, or of their averages, as of the end of a step, by all their names. */
+  /**
+   * Current values of the parameters, or of their averages, as of the end of a step, by all their names.
+   * @throws (rejects) OptionError; BusyError while a fit of another trainer of the model is on; DisposedError
+   */
   async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray<Float32Array>>> {
     this.#current.follow('readParameters');
     const weights = this.#current.weightsOf('readParameters', readMethod.readParameters(arguments).weights);
@@ -180,7 +184,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     });
   }
 
-  /** Let what recurrent layers carry from batch to batch begin anew, as at the start of an epoch: the next batch continues nothing. */
+  /**
+   * Let what recurrent layers carry from batch to batch begin anew, as at the start of an epoch: the next batch continues
+   * nothing.
+   * @throws (rejects) OptionError; BusyError while another call that uses the model's values is on; DisposedError
+   */
   async resetCarried(): Promise<void> {
     readMethod.resetCarried(arguments);
     this.#current.follow('resetCarried');
@@ -191,10 +199,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * Write a safetensors file with all state: weights under PyTorch's names, the rest prefixed `gradclip.`. The file is replaced only
    * when the new one is complete. Windows replaces none that another program has open: after 2 s it stays as it is, and the CheckpointError names the new
    * one beside it.
-   *
    * @param options.weightsOnly leave out optimizer, policy and counters; default false
    * @param options.weights with `weightsOnly`: `ema` writes the averages under the weights' names
    * @param options.metadata further string pairs for the file's header
+   * @throws (rejects) OptionError; CheckpointError if the file cannot take the place of the one before; DataError if it cannot be
+   * written; BusyError while a fit of another trainer of the model is on; DisposedError
    */
   async save(file: string, options: SaveOptions = {}): Promise<void> {
     const given = readMethod.save(arguments);
@@ -235,6 +244,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * console.log(seen, seen.firstNonFinite);
    * ```
    * @param batch named arrays: all of their rows
+   * @throws (rejects) OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of another trainer of
+   * the model is on; DisposedError
    */
   async inspect(batch: Named<N> | Share<N>, options: InspectOptions = {}): Promise<Inspection> {
     this.#current.follow('inspect');
@@ -251,7 +262,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     });
   }
 
-  /** How much is pruned, as of the end of a step. */
+  /**
+   * How much is pruned, as of the end of a step.
+   * @throws (rejects) OptionError for any argument; BusyError while a fit of another trainer of the model is on; DisposedError
+   */
   async sparsity(): Promise<Sparsity> {
     readMethod.sparsity(arguments);
     this.#current.follow('sparsity');
@@ -264,7 +278,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @param options.strict default true: missing or extra names are an error; false loads what fits and lists the others
    * @param options.skipMismatched default false: weights of other shapes are an error; true leaves them as they are in the model and lists them
    * @param options.maxBytes of the file; default 64 GiB
-   * @throws DataError, CheckpointError, BusyError; nothing is changed then
+   * @throws (rejects) OptionError, DataError, CheckpointError, BusyError; nothing is changed then
    */
   async load(file: string, options: LoadOptions = {}): Promise<LoadResult> {
     const { strict, skipMismatched, maxBytes } = readMethod.load(arguments);
@@ -290,7 +304,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     );
   }
 
-  /** Free native memory. A run that is on ends first. */
+  /** Free native memory. A run that is on ends first. @throws OptionError for any argument */
   dispose(): void {
     readMethod.dispose(arguments);
     if (this.#access.disposed) return;
@@ -300,6 +314,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     else this.#setup.dispose();
   }
 
+  /** `dispose()` at the end of the block that holds it: `using trainer = new Trainer({ ... })`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -13,6 +13,12 @@ test('the schema is that of the declarations', () => {
   expect(read('docs/config.schema.json'), again).toBe(configSchema());
 });
 
+test('a description is the text of a comment, without its asterisks and tags', () => {
+  const descriptions = Array.from(configSchema().matchAll(/"description": "(.*)"/g), ([, text]) => text!);
+  expect(descriptions.length).toBeGreaterThan(100);
+  expect(descriptions.filter((text) => /^\*|@[a-z]/.test(text))).toEqual([]);
+});
+
 test('the tables of docs/CONFIG.md are those of the declarations', () => {
   const page = read('docs/CONFIG.md');
   expect(configPage(page), again).toBe(page);

@@ -29,7 +29,7 @@ for (const name of readdirSync('lib', { recursive: true }) as string[]) {
 
 /** What stands before each key, in one line. */
 function keysOf(body: string): Record<string, string> {
-  const found = body.matchAll(/\/\*\*\s*([\s\S]*?)\s*\*\/\s*readonly (\w+)/g);
+  const found = body.matchAll(/\/\*\*\s*(?:\*\s+)?([\s\S]*?)\s*\*\/\s*readonly (\w+)/g);
   return Object.fromEntries(Array.from(found, ([, text, key]) => [key!, text!.replace(/\s*\n\s*\* ?/g, ' ')]));
 }
 

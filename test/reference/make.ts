@@ -59,9 +59,11 @@ function usual({ schema, fallback }: AnyField): string {
     : '?';
 }
 
+// A reader of comments puts a space between a name and the mark after it.
 const sourceOf = (item: Documented): string =>
   tag(item, 'see')
-    .replaceAll(' ,', ',')
+    .replace(/ (?=[,:;])/g, '')
+    .replace(/^gradclip\b/, "this library's own")
     .replace(/(?<![\w.])([a-z]\w*(?:\.\w+)+)/g, '`$1`');
 function shaped(item: Documented): string[] {
   const shape = tag(item, 'shape').replaceAll('`', '');

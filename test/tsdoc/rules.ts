@@ -83,9 +83,9 @@ function realOf({ taker, key }: Option): unknown {
   const field: AnyField | undefined = signatures.get(taker)?.options?.[key];
   if (!field || field.required) return undefined;
   const { default: json } = (field.schema ?? {}) as Schema;
-  if (json !== undefined) return json === 'inf' ? Infinity : json;
-  const { fallback } = field;
-  return fallback === null || ['number', 'string', 'boolean'].includes(typeof fallback) ? fallback : undefined;
+  const value = json === undefined ? field.fallback : json === 'inf' ? Infinity : json;
+  const spelled = value === null || Array.isArray(json) || ['number', 'string', 'boolean'].includes(typeof value);
+  return spelled ? value : undefined;
 }
 
 /** Options that count or measure something, by name, and what they may count in. */

@@ -122,6 +122,9 @@ test('what is refused, and what is not', () => {
   expect(lacks({ ...lr, text: 'Learning rate. Default 1e-3.' }, 'optim.lion')).toEqual(['Default 0.0001']);
   expect(lacks({ ...lr, text: 'Learning rate.' }, 'optim.lion')).toEqual(['Default']);
   expect(lacks({ ...lr, text: 'Default 1e-4.' }, 'optim.lion')).toEqual(['a sentence that says what it is']);
+  // An object is no value that a comment can spell: what it comes to stands there in words.
+  const rollback = { ...property, path: 'TrainerOptions.rollback' };
+  expect(lacks({ ...rollback, text: 'Snapshots of weights. Default: every 100 steps.' }, 'Trainer')).toEqual([]);
   expect(lacks({ path: 'f', text: 'The same over images.' })).toEqual(['a sentence of its own: not "The same"']);
   expect(lacks({ path: 'f', text: 'Adds two numbers' })).toEqual(['a full stop']);
   expect(lacks({ path: 'f', code: "function f(): void {\n throw new DataError('no')" })).toEqual(['@throws DataError']);

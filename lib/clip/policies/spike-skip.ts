@@ -50,7 +50,7 @@ const readSpikeSkip = optionsOnly(
  * Skip a step whose norm (or loss) is a spike: parameters, moments and what is remembered stay as they are. After
  * `maxSkips` in a row the run ends with a SkipError, as it cannot go on. State: the window, or 2 numbers.
  * @throws OptionError
- * @see OLMo.optim.SkipStepOptimizer (OLMo 2, 2024), and axlearn's skip_and_clip_by_global_norm
+ * @see olmo_core.optim.SkipStepOptimizer, for norms and losses; axlearn.common.optimizers.skip_and_clip_by_global_norm
  */
 export function spikeSkip(options: SpikeSkipOptions = {}): ClipPolicy {
   const { of, mode, window, decay, max, ...rest } = readSpikeSkip(arguments);

@@ -25,6 +25,7 @@ const readReadIdx = signature('io.readIdx', { file }, readOptions);
 /**
  * Read an IDX file, plain or gzip: u8 and f32 and f64 and i32 as they are, i8 and i16 widened to i32. At most 64 dimensions.
  * The length is checked against the header before memory is taken.
+ * @throws OptionError
  * @throws DataError with `file` and `offset` (in the unpacked data) where the file is malformed, cut short or too long, and for more than
  * `maxBytes` of the file or of what it unpacks to (default 4 GiB). Another file that lies in its place is named.
  */
@@ -43,7 +44,11 @@ export async function readIdx(file: string, options: ReadOptions = {}): Promise<
 
 const readParseIdx = ofBytes('io.parseIdx');
 
-/** The same from memory (not gzip). The result does not share memory with `bytes`. */
+/**
+ * Read an IDX file that lies in memory, not gzip. The result does not share memory with `bytes`.
+ * @param file what errors call it; default `<bytes>`
+ * @throws OptionError; DataError as `readIdx`
+ */
 export function parseIdx(bytes: Uint8Array, file = '<bytes>'): TensorData {
   readParseIdx(arguments);
   const parser = new IDXParser(file, bytes.length);

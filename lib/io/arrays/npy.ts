@@ -28,8 +28,10 @@ const readReadNpy = signature('io.readNpy', { file }, readOptions);
 /**
  * Read a .npy file of any version, as `numpy.save` writes it. Whole numbers become i32 where every value fits (u1 and booleans u8), f2 becomes f32,
  * other floats stay; arrays in Fortran order are reordered. At most 64 dimensions, and 64 KiB of header.
+ * @throws OptionError
  * @throws DataError with `file`, and `offset` where it is malformed: objects and texts, too, are refused, and a file above `maxBytes` (default
  * 4 GiB). Another file that lies in its place is named.
+ * @see numpy.load
  */
 export async function readNpy(file: string, options: ReadOptions = {}): Promise<TensorData> {
   const { maxBytes } = readReadNpy(arguments);
@@ -42,7 +44,10 @@ const readReadNpz = signature('io.readNpz', { file }, npzOptions);
 /**
  * Read a .npz file, as `numpy.savez` and `numpy.savez_compressed` write it: arrays by name. At most 100,000 of them, each with bytes of its own, and
  * `maxBytes` (default 4 GiB) of the file and of all that is unpacked.
- * @throws DataError as `readNpy`; for an archive that is encrypted, in parts or damaged, and for names in option `arrays` that are not there
+ * @throws OptionError
+ * @throws DataError as `readNpy`; for an archive that is encrypted, in parts or damaged, and for names in option `arrays` that
+ * are not there
+ * @see numpy.load
  */
 export async function readNpz(file: string, options: NPZOptions = {}): Promise<Map<string, TensorData>> {
   const { arrays, maxBytes } = readReadNpz(arguments);
@@ -59,7 +64,12 @@ export async function readNpz(file: string, options: NPZOptions = {}): Promise<M
 
 const readParseNpz = signature('io.parseNpz', { bytes, file: file.default('<bytes>') }, npzOptions);
 
-/** The same from memory. */
+/**
+ * Read a .npz file that lies in memory. The result does not share memory with `bytes`.
+ * @param file what errors call it; default `<bytes>`
+ * @throws OptionError; DataError as `readNpz`
+ * @see numpy.load
+ */
 export function parseNpz(bytes: Uint8Array, file = '<bytes>', options: NPZOptions = {}): Map<string, TensorData> {
   const { arrays, maxBytes } = readParseNpz(arguments);
   const read = new Map<string, TensorData>();
@@ -90,7 +100,12 @@ function wantedOf(
 
 const readParseNpy = ofBytes('io.parseNpy');
 
-/** The same as `readNpy`, from memory. The result does not share memory with `bytes`. */
+/**
+ * Read a .npy file that lies in memory. The result does not share memory with `bytes`.
+ * @param file what errors call it; default `<bytes>`
+ * @throws OptionError; DataError as `readNpy`
+ * @see numpy.load
+ */
 export function parseNpy(bytes: Uint8Array, file = '<bytes>'): TensorData {
   readParseNpy(arguments);
   return atOnce(npyParts(bytes, file));

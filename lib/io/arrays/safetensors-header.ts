@@ -16,18 +16,23 @@ const BITS: Readonly<Record<string, number>> = {
 
 /** One tensor as the header describes it. */
 export interface SafetensorsEntry {
+  /** Name of the tensor. */
   readonly name: string;
-  /** As stored; any name the format's writers use, so that files with other dtypes can be inspected. */
+  /** The dtype as stored: any name the format's writers use, so that files with other dtypes can be inspected. */
   readonly dtype: string;
+  /** The dimensions; [] is a scalar. */
   readonly shape: readonly number[];
-  /** First byte, and the one after the last, from the start of the file. */
+  /** Its first byte, from the start of the file. */
   readonly begin: number;
+  /** The byte after its last one, from the start of the file. */
   readonly end: number;
 }
 
+/** What the header of a file says. */
 export interface SafetensorsHeader {
+  /** The pairs of texts that its writer left; {} if there are none. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** In the order of the header. */
+  /** The tensors in the order of the header. */
   readonly entries: readonly SafetensorsEntry[];
 }
 

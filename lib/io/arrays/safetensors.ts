@@ -24,9 +24,12 @@ export type { TensorData } from '../file/file.ts';
 
 /** What a file holds, in the order of its header. */
 export interface Safetensors {
+  /** The tensors by name. */
   readonly tensors: Map<string, TensorData>;
+  /** The pairs of texts that its writer left; {} if there are none. */
   readonly metadata: Readonly<Record<string, string>>;
 }
+/** Tensors by name, in a Map or a plain object. */
 export type NamedTensors = ReadonlyMap<string, TensorData> | Readonly<Record<string, TensorData>>;
 
 /** Options of `io.parseSafetensors` and `io.readSafetensors`. */
@@ -53,7 +56,7 @@ const readReadSafetensors = signature('io.readSafetensors', { file }, safetensor
 /**
  * Read a file. F16 and BF16 become f32; BOOL becomes u8, and other whole numbers i32 where every value fits. The header is checked against the size of
  * the file before anything else is read: at most 100 MB, 16 MiB of metadata, 100,000 tensors of 64 dimensions, names of 4,096 bytes.
- *
+ * @throws OptionError
  * @throws DataError with `file`, `offset` and `tensor` for anything the format does not allow, for dtypes not read here, for names in option
  * `tensors` that are not there, and for a file above `maxBytes` (default 64 GiB). Another file that lies in its place is named.
  */
@@ -98,7 +101,11 @@ export async function readTensors(
 
 const readInspectSafetensors = signature('io.inspectSafetensors', { file }, weightsOptions);
 
-/** Read the header alone: names, stored dtypes, shapes, metadata. Tensors of any dtype are listed. @throws DataError as `readSafetensors` */
+/**
+ * Read the header alone: names, stored dtypes, shapes, metadata. Tensors of any dtype are listed.
+ * @throws OptionError
+ * @throws DataError as `readSafetensors`
+ */
 export async function inspectSafetensors(file: string, options: ReadOptions = {}): Promise<SafetensorsHeader> {
   const { maxBytes } = readInspectSafetensors(arguments);
   return withFile(file, (handle, size) => readHeader(handle, size, file), maxBytes);
@@ -110,7 +117,11 @@ const readParseSafetensors = signature(
   options<Pick<SafetensorsOptions, 'tensors'>>()({ tensors: names }),
 );
 
-/** The same as readSafetensors, from memory. The result shares no memory with `bytes`. */
+/**
+ * Read a safetensors file that lies in memory. The result shares no memory with `bytes`.
+ * @param file what errors call it; default `<bytes>`
+ * @throws OptionError; DataError as `readSafetensors`
+ */
 export function parseSafetensors(
   bytes: Uint8Array,
   file = '<bytes>',
@@ -138,7 +149,9 @@ const readSerialize = signature('io.serializeSafetensors', { tensors, metadata }
 /**
  * The bytes of a file. The header keeps the order of `tensors`; in the data section wider dtypes come first, so that every
  * tensor is aligned to its element.
- * @throws DataError where a tensor's data does not fit its dtype and shape, and for what `readSafetensors` would refuse (its limits).
+ * @throws OptionError
+ * @throws DataError where a tensor's data does not fit its dtype and shape, and for what `readSafetensors` would refuse (its
+ * limits).
  */
 export function serializeSafetensors(tensors: NamedTensors, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   readSerialize(arguments);
@@ -152,7 +165,9 @@ const readWrite = signature('io.writeSafetensors', { file, tensors, metadata });
  * held before or all of the new. Of a file that is replaced mode and owner stay (the latter where the system allows it), a link is followed, other
  * hard links keep the old content. Calls for one file are done in their order. What processes that are dead left of writing this file is removed.
  * The arrays must not change until the promise is settled.
- * @throws DataError with `file` and the system's `code` (ENOSPC, EACCES, ...), whose error is the cause; the file is as it was, then.
+ * @throws OptionError
+ * @throws DataError with `file` and the system's `code` (ENOSPC, EACCES, ...), whose error is the cause; the file is as it was,
+ * then.
  */
 export async function writeSafetensors(
   file: string,

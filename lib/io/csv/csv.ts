@@ -58,7 +58,11 @@ const readParseCsv = signature('io.parseCsv', {
   file: file.default('<text>'),
 });
 
-/** The same from memory (text in UTF-8, not gzip). */
+/**
+ * Read a table of numbers that lies in memory: a text, or its bytes in UTF-8, not gzip.
+ * @param file what errors call it; default `<text>`
+ * @throws OptionError for options that make no sense, or name a column that is not there; DataError as `readCsv`
+ */
 export function parseCsv(
   text: string | Uint8Array,
   options: CSVOptions & { readonly label: string | number },

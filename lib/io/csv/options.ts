@@ -36,7 +36,7 @@ export interface CSVOptions extends ReadOptions {
   readonly columns?: readonly (string | number)[];
   /** The column of labels, by name or index (negative from the end). Default none. */
   readonly label?: string | number;
-  /** 'i32' (default) for classes: integers, or words. 'f32' for regression. */
+  /** What labels are: 'i32' for classes, which are integers or words; 'f32' for regression. Default 'i32'. */
   readonly labelType?: 'i32' | 'f32';
   /**
    * How many classes there are: labels are from 0 to one less, or as many words. Or the words themselves, class 0 first, as `classes` of another

@@ -11,16 +11,19 @@ import { Pace } from './pace.ts';
 
 /** A tensor outside a program: what files hold. Row-major. */
 export interface TensorData {
+  /** What `data` holds. */
   readonly dtype: DType;
+  /** The dimensions; [] is a scalar. */
   readonly shape: readonly number[];
+  /** The values, as many as the shape says. */
   readonly data: Data;
 }
 
 /** How much of a file a reader takes. */
 export interface ReadOptions {
   /**
-   * Most bytes of the file, and of all that is unpacked of it (gzip, zip): more is a DataError, and memory for no more is taken. Default 4 GiB.
-   * Infinity: whatever comes.
+   * Most bytes of the file, and of all that is unpacked of it (gzip, zip): more is a DataError, and memory for no more is taken.
+   * Infinity: whatever comes. Default 4 GiB; 64 GiB of a safetensors file.
    */
   readonly maxBytes?: number;
 }

@@ -13,7 +13,10 @@ export type SummaryInput = readonly number[] | { readonly shape: readonly number
 
 /** Options of `summary`. */
 export interface SummaryOptions<M extends Module> {
-  /** What is called; default: `model.forward` with the inputs in their order. */
+  /**
+   * What is called in place of `model.forward`, with the inputs by name, each of the shape given for it. Default: `model.forward`
+   * with the inputs in their order.
+   */
   readonly forward?: (inputs: Readonly<Record<string, Tensor>>, model: M) => unknown;
 }
 
@@ -39,15 +42,19 @@ export interface SummaryRow {
 
 /** What `summary` gives. `String(...)` and `console.log` show the table. */
 export class Summary {
+  /** Calls of layers, in the order in which they began. */
   readonly rows: readonly SummaryRow[];
   /** Values of all parameters; each once, tied or called several times as it may be. */
   readonly parameters: number;
+  /** As many of the values of all parameters as are trained. */
   readonly trained: number;
-  /** Of all parameters. */
+  /** Bytes of all parameters. */
   readonly parameterBytes: number;
-  /** Of what layers give that call no other layer: what a forward pass leaves for the backward one, about. */
+  /** Bytes of what layers give that call no other layer: what a forward pass leaves for the backward one, about. */
   readonly outputBytes: number;
+  /** Bytes of the inputs. */
   readonly inputBytes: number;
+  /** Multiply-adds of a forward pass, of all rows. */
   readonly macs: number;
 
   constructor(rows: readonly SummaryRow[], parameters: readonly Parameter[], inputBytes: number) {
@@ -62,6 +69,7 @@ export class Summary {
     this.macs = sum(rows.map((row) => row.macs));
   }
 
+  /** The table as text, a line for each row, and the totals below. */
   toString(): string {
     const number = (n: number): string => (n === 0 ? '-' : count(n));
     const above: string[] = [];

@@ -59,7 +59,7 @@ export interface SliceOptions {
   readonly axis?: number;
   /** The first element that is taken. Default 0. */
   readonly start?: number;
-  /** The first element that is not taken. Default: the whole dimension. */
+  /** The first element that is not taken. Default Infinity: the rest of the dimension. */
   readonly end?: number;
   /** From one element to the next, at least 1. Default 1. */
   readonly step?: number;

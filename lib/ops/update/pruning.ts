@@ -21,6 +21,7 @@ export interface PruneMagnitudeAttrs {
   /** The smallest of all tensors, or of each. */
   readonly together: boolean;
 }
+/** The norm that rows are compared by. */
 export type RowNorm = 1 | 2 | 'inf';
 const NORMS: readonly RowNorm[] = [2, 1, 'inf'];
 export interface PruneRowsAttrs {

@@ -24,10 +24,11 @@ export interface Report {
   readonly scale: number;
   /** Norm of what the optimizer got; 0 in a skipped step, NaN if nothing is measured. */
   readonly normAfter: number;
-  /** Infinity if there is none. */
+  /** The threshold of the step; Infinity if there is none. */
   readonly threshold: number;
-  /** The policy changed the gradient; and the fraction of its elements. */
+  /** Whether the policy changed the gradient. */
   readonly clipped: boolean;
+  /** The fraction of the elements of the gradient that the policy changed, 0 to 1. */
   readonly clippedFraction: number;
   /** The step was left out: the gradient was not finite, or beyond what the optimizer can square, or a policy or guard said so. */
   readonly skipped: boolean;
@@ -48,9 +49,13 @@ export type GuardAction = 'warn' | 'skip' | 'rollback' | 'stop';
 
 /** What a guard found in a step: a parameter or a module, and what was measured of it. */
 export interface GuardHit {
+  /** Which guard it was: `guard.loss` and so on. */
   readonly guard: string;
+  /** What the guard does about it. */
   readonly action: GuardAction;
+  /** The parameter or module; `loss`, or `model`. */
   readonly name: string;
+  /** What was measured of it; of outputs in a step of several micro-batches the mean over those where it was wrong. */
   readonly value: number;
 }
 

@@ -14,10 +14,13 @@ import { arrays, checkArray, entriesOf, type Named } from './arrays.ts';
 
 /** Norms and counts of some elements. */
 export interface Norms {
+  /** How many elements there are. */
   readonly elements: number;
-  /** Sum of absolute values, root of the sum of squares, largest absolute value. NaN where an element is NaN. */
+  /** Sum of the absolute values; NaN where an element is NaN. */
   readonly norm1: number;
+  /** Root of the sum of squares; NaN where an element is NaN. */
   readonly norm2: number;
+  /** Largest absolute value; NaN where an element is NaN. */
   readonly normInf: number;
   /** Elements that are 0 (or -0). */
   readonly zeros: number;
@@ -27,6 +30,7 @@ export interface Norms {
 
 /** One tensor. */
 export interface TensorAnalysis extends Norms {
+  /** Its name; of a list of arrays its place in it. */
   readonly name: string;
   /** Index of its first element that is NaN or infinite; null if all are finite. */
   readonly firstNonFinite: number | null;
@@ -34,15 +38,19 @@ export interface TensorAnalysis extends Norms {
 
 /** Some tensors together. */
 export interface GroupAnalysis extends Norms {
+  /** Name of the group, or path of the module. */
   readonly name: string;
+  /** Names of its tensors, in the order given. */
   readonly tensors: readonly string[];
 }
 
+/** What `analyze` gives: norms and counts of all tensors together, of each group and of each tensor. */
 export interface Analysis extends Norms {
   /** The first element, in the order of the tensors, that is NaN or infinite; null if all are finite. */
   readonly firstNonFinite: { readonly tensor: string; readonly index: number } | null;
+  /** The groups, each with norms of its own. */
   readonly groups: readonly GroupAnalysis[];
-  /** In the order given. */
+  /** The tensors in the order given. */
   readonly tensors: readonly TensorAnalysis[];
 }
 
@@ -53,7 +61,7 @@ export interface AnalyzeOptions {
    * last dot of a name: `fc1.weight` and `fc1.bias` make `fc1`.
    */
   readonly groups?: Readonly<Record<string, Pattern>>;
-  /** Default: what affinity and container quota allow. Results do not depend on it. */
+  /** Threads that measure. Default: what affinity and container quota allow. Results do not depend on it. */
   readonly threads?: number;
 }
 

@@ -7,16 +7,19 @@ import { choice, custom, type Field, list, number, options, optionsOnly, signatu
 
 /** Made by the functions of `constraint`. One that holds already changes no bit. */
 export interface Constraint {
+  /** Which constraint it is: `constraint.maxNorm`. */
   readonly name: string;
-  /** Of every element. */
+  /** Bounds of every element; null: none. */
   readonly bounds: readonly [lower: number, upper: number] | null;
-  /** Of norms. */
+  /** What norms are held to; null: nothing. */
   readonly projection: Projection | null;
 }
 
 /** A constraint and the parameters it is for. Several rules may be for one parameter. */
 export interface ConstraintRule {
+  /** The parameters that it is for, by name. */
   readonly match: Match;
+  /** What they are held to after each update. */
   readonly constraint: Constraint;
 }
 
@@ -35,8 +38,10 @@ export const constraintRules: Field<readonly ConstraintRule[], readonly Constrai
 const readWeightClip = signature('constraint.weightClip', { max: number({ min: 0 }).default(0.01) });
 
 /**
- * Every element within [-max, max] (Arjovsky et al. 2017, for the critic of a Wasserstein GAN).
+ * Every element within [-max, max], as for the critic of a Wasserstein GAN.
  * @param max rounded to f32; default 0.01
+ * @throws OptionError
+ * @see Arjovsky et al. 2017, Wasserstein GAN
  */
 export function weightClip(max: number = 0.01): Constraint {
   readWeightClip(arguments);
@@ -45,7 +50,11 @@ export function weightClip(max: number = 0.01): Constraint {
 
 const readNonNegative = signature('constraint.nonNegative', {});
 
-/** Negative elements become 0. As Keras' NonNeg. */
+/**
+ * Negative elements become 0.
+ * @throws OptionError for any argument
+ * @see keras.constraints.NonNeg
+ */
 export function nonNegative(): Constraint {
   readNonNegative(arguments);
   return { name: 'constraint.nonNegative', bounds: [0, Number.POSITIVE_INFINITY], projection: null };
@@ -54,8 +63,9 @@ export function nonNegative(): Constraint {
 /** Options of `constraint.maxNorm` and `constraint.unitNorm`. */
 export interface NormConstraintOptions {
   /**
-   * What has a norm: a row, that is dims 1.., which in a Linear are the weights of one output (default); a column, which are those
-   * of one input; or the tensor. A tensor of one dimension is one unit in any case. Keras' weights are the other way round: its axis 0 is `rows`.
+   * What has a norm: `rows`, that is dims 1.., which in a Linear are the weights of one output; `columns`, which are those of one
+   * input; or the `tensor`. A tensor of one dimension is one unit in any case. Keras' weights are the other way round: its axis 0
+   * is `rows`. Default 'rows'.
    */
   readonly axis?: ProjectAxis;
   /** `keras`: its formula, which divides by norm + 1e-7 even where the constraint holds. Default `exact`. */
@@ -70,14 +80,20 @@ const readMaxNorm = signature('constraint.maxNorm', { max: number({ min: 0 }).de
 const readUnitNorm = optionsOnly('constraint.unitNorm', normOptions);
 
 /**
- * Norms of at most `max` (Srivastava et al. 2014): what is longer is scaled to that, in f64 and rounded once. As Keras' MaxNorm.
+ * Norms of at most `max`: what is longer is scaled to that, in f64 and rounded once.
  * @param max default 2
+ * @throws OptionError
+ * @see keras.constraints.MaxNorm, of Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting
  */
 export function maxNorm(max: number = 2, options: NormConstraintOptions = {}): Constraint {
   return byNorm('constraint.maxNorm', false, max, readMaxNorm(arguments));
 }
 
-/** Norms of 1. What is 0 stays 0. As Keras' UnitNorm. */
+/**
+ * Norms of 1. What is 0 stays 0.
+ * @throws OptionError
+ * @see keras.constraints.UnitNorm
+ */
 export function unitNorm(options: NormConstraintOptions = {}): Constraint {
   return byNorm('constraint.unitNorm', true, 1, readUnitNorm(arguments));
 }

@@ -9,17 +9,19 @@ import { type Length, length } from '../schedules/length.ts';
 
 /** Made by `prune.magnitude` and `prune.rows`. */
 export interface Prune {
+  /** Which kind it is: `prune.magnitude` or `prune.rows`. */
   readonly name: string;
-  /** Absent: all that are trained and have two dimensions or more. */
+  /** The parameters that it is for. Absent: all that are trained and have two dimensions or more. */
   readonly match?: Match;
-  /** Elements, the smallest of all tensors together or of each; or rows. */
+  /** What is pruned: elements, the smallest of all tensors together or of each; or rows. */
   readonly unit: 'global' | 'tensor' | 'rows';
-  /** Of rows. */
+  /** The norm that rows are compared by. */
   readonly norm: RowNorm;
   /** The share that is pruned after the update of this step (from 0); null where nothing new is pruned. */
   share(step: number): number | null;
 }
 
+/** How much is pruned, and after which steps: options that `prune.magnitude` and `prune.rows` share. */
 export interface SparsityOptions {
   /** The share that is pruned in the end, from 0 to 1. */
   readonly sparsity: number;

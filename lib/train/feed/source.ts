@@ -39,7 +39,7 @@ export interface Source<N extends string = string> {
   readonly byRow?: boolean;
   /** Training batches of one epoch: whole ones, and rows of the shorter last one (0: none). */
   epoch(batchSize: number): { readonly whole: number; readonly tail: number };
-  /** Build the batch's tensors from a feed of `rows` indices. */
+  /** Build the batch's tensors from a feed of `rows` indices. @shape -> by name, each [rows, ...] */
   trace(graph: Graph, rows: number): Readonly<Record<N, Tensor>>;
   /** Write the indices of a training batch: batch `i` of epoch `epoch`, the `attempt`-th of all. `at` is used again for the next. */
   fill(row: Int32Array, at: { epoch: number; i: number; attempt: number; batchSize: number; seed: bigint }): void;
@@ -62,7 +62,7 @@ const readRows = signature('rows', { arrays: namedArrays });
 
 /**
  * Rows of named arrays, shuffled anew in each epoch by the seed.
- *
+ * @throws OptionError
  * @throws ShapeError if the arrays differ in rows; DataError if there is no row
  */
 export function rows<N extends string>(arrays: Readonly<Record<N, Arrays[string]>>): Source<N> {

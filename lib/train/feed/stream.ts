@@ -10,8 +10,9 @@ export type Batches<N extends string = string> = AsyncIterable<Named<N>> | Itera
 
 /** Where a training stands in its data. */
 export interface StreamPlace {
-  /** Epochs that are over, and the batch of this one that comes next. */
+  /** Epochs that are over. */
   readonly epoch: number;
+  /** The batch of this epoch that comes next, counted from 0. */
   readonly batch: number;
 }
 

@@ -2,10 +2,13 @@
 
 /** An `AbortSignal`, whoever declares that: neither the types of Node.js nor those of browsers are needed. */
 export interface AbortSignalLike {
+  /** Whether it is aborted: the run ends then, or does not begin. */
   readonly aborted: boolean;
-  /** What the run rejects with comes of it. */
+  /** Why it is aborted: `cause` of the AbortError that the run rejects with. */
   readonly reason?: unknown;
+  /** Call `listener` when it is aborted. */
   addEventListener(type: 'abort', listener: () => void): void;
+  /** Take back a listener: nothing of a run stays with a signal that outlives it. */
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 

@@ -5,12 +5,15 @@ import type { Program } from '../../compile/program.ts';
 export interface InstructionProfile {
   /** Position in the program. */
   readonly index: number;
+  /** The part of the step that it is in: `micro`, run for every micro-batch, or `apply`, run once. */
   readonly section: 'micro' | 'apply';
+  /** Name of the native kernel. */
   readonly kernel: string;
   /** What it computes: `matmul -> f32[64,10]`. */
   readonly note: string;
   /** Too small to share: one thread runs it. */
   readonly serial: boolean;
+  /** How often it ran, over all steps profiled. */
   readonly calls: number;
   /** Milliseconds per step, from its start until all threads go on. */
   readonly ms: number;
@@ -18,10 +21,13 @@ export interface InstructionProfile {
   readonly share: number;
   /** The part of the team's time in it that the threads worked, 0 to 1; the rest is waiting for each other. */
   readonly busy: number;
-  /** By the op's own account, per call: floating point operations, bytes read and written; and what they come to a second. */
+  /** Floating point operations per call, by the op's own account. */
   readonly flops: number;
+  /** Bytes read and written per call, by the op's own account. */
   readonly bytes: number;
+  /** 10^9 floating point operations a second. */
   readonly gflops: number;
+  /** 10^9 bytes read and written a second. */
   readonly gbytes: number;
 }
 
@@ -29,10 +35,13 @@ export interface InstructionProfile {
 export interface Profile {
   /** Rows of a micro-batch. */
   readonly rows: number;
+  /** Threads of the run. */
   readonly threads: number;
+  /** Steps that were measured. */
   readonly steps: number;
   /** Milliseconds per step in instructions. */
   readonly ms: number;
+  /** The instructions in the order in which they run. */
   readonly instrs: readonly InstructionProfile[];
 }
 

@@ -11,8 +11,9 @@ export interface Counters {
   readonly attempt: number;
   /** Updates applied; selects hyper-parameters and thresholds. */
   readonly step: number;
-  /** Epoch of the loader, and the batch within it. */
+  /** Epoch of the loader, counted from 0. */
   readonly epoch: number;
+  /** Batches drawn of this epoch. */
   readonly batch: number;
   /** Skipped steps in a row. */
   readonly skips: number;
@@ -46,29 +47,37 @@ export const NO_COURSE: Course = { tried: 0, begin: { tried: 0, epoch: 0 }, vali
 /** Loss and metrics over a data set; `K` are the names of the trainer's metrics. */
 export type Metrics<K extends string = never> = Readonly<Record<K, number>> & { readonly loss: number };
 
+/**
+ * What is known at the end of an epoch: `onEpoch` gets it, and the result of a fit lists it. `K` are the names of the metrics.
+ */
 export interface EpochEnd<K extends string = never> {
   /** Epochs finished, of all `fit` calls. */
   readonly epoch: number;
   /** Mean training loss over the steps of the epoch. */
   readonly loss: number;
-  /** Steps tried, clipped and skipped in the epoch. */
+  /** Steps tried in the epoch. */
   readonly steps: number;
+  /** Steps of the epoch whose gradient the policy changed. */
   readonly clipped: number;
+  /** Steps of the epoch that were left out. */
   readonly skipped: number;
+  /** Loss and metrics over the validation set; null if none was measured at the end of the epoch. */
   readonly validation: Metrics<K> | null;
 }
 
 /** What a guard found, and did about it. */
 export interface GuardEvent {
-  /** `guard.loss` and so on. */
+  /** Which guard it was: `guard.loss` and so on. */
   readonly guard: string;
+  /** What the guard did about it. */
   readonly action: GuardAction;
   /** The parameter or module; `loss`, or `model`. */
   readonly name: string;
   /** What was measured; of outputs in a step of several micro-batches the mean over those where it was wrong; null where the step was not reported (`rollback`, `stop`). */
   readonly value: number | null;
-  /** Counters before the step. */
+  /** Batches drawn before the step. */
   readonly attempt: number;
+  /** Updates applied before the step. */
   readonly step: number;
 }
 
@@ -77,12 +86,17 @@ export interface GuardEvent {
  */
 export type StopReason = 'steps' | 'epochs' | 'stopped' | 'earlyStop' | 'endOfData';
 
+/** What a fit ends with; `K` are the names of the metrics. */
 export interface FitResult<K extends string = never> {
+  /** Why the run ended. */
   readonly stopReason: StopReason;
-  /** Steps tried, applied, clipped and skipped in this run. */
+  /** Steps tried in this run: those applied, and those skipped. */
   readonly tried: number;
+  /** Steps of this run that updated the weights. */
   readonly applied: number;
+  /** Steps of this run whose gradient the policy changed. */
   readonly clipped: number;
+  /** Steps of this run that were left out. */
   readonly skipped: number;
   /**
    * Threads that the steps had: the most that any chunk got, 0 if there was none. Fewer than asked for where the model is too small to
@@ -91,6 +105,7 @@ export interface FitResult<K extends string = never> {
   readonly threads: number;
   /** Names of tensors that had a non-finite gradient in a skipped step. */
   readonly nonFinite: readonly string[];
+  /** The epochs that ended in this run, in order. */
   readonly epochs: readonly EpochEnd<K>[];
   /** The last step's report; null if there was none. */
   readonly last: Report | null;

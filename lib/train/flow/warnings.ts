@@ -2,6 +2,7 @@
 
 import { visible } from '../../errors/visible.ts';
 
+/** What a warning of a run is about, for programs. */
 export type TrainingWarningCode =
   /** Every step of the run was skipped. */
   | 'nothingApplied'
@@ -30,12 +31,15 @@ export interface TrainingWarning {
   readonly code: TrainingWarningCode;
   /** For people: names the thing, and says what can be done. */
   readonly message: string;
-  /** `name` is what it is about, `step` the number of updates before it was seen; and what else belongs to the code. */
+  /** The values concerned, and what else belongs to the code. */
   readonly details: WarningDetails;
 }
 
+/** What a warning is about, in values. */
 export interface WarningDetails {
+  /** What it is about, such as a parameter; each code warns about a name once. */
   readonly name: string;
+  /** Updates applied before it was seen. */
   readonly step: number;
   readonly [detail: string]: unknown;
 }

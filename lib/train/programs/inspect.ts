@@ -17,6 +17,7 @@ import { type Compiled, EVALUATE, runOf } from './session.ts';
 
 /** A tensor and, where the loss depends on it by a path that has gradients, the gradient. */
 export interface InspectedTensor extends TensorStatistics {
+  /** Statistics of its gradient; null where no path that has gradients leads from the loss to it. */
   readonly gradient: TensorStatistics | null;
 }
 
@@ -26,7 +27,9 @@ export interface InspectedModule {
   readonly path: string;
   /** Name of its class. */
   readonly layer: string;
+  /** The tensors that `forward` was called with. */
   readonly inputs: readonly InspectedTensor[];
+  /** The tensors that `forward` gave. */
   readonly outputs: readonly InspectedTensor[];
   /** Its own, not those of modules in it, by their names in it. */
   readonly parameters: Readonly<Record<string, InspectedTensor>>;
@@ -34,8 +37,9 @@ export interface InspectedModule {
 
 /** Where the first element is that is NaN or infinite. */
 export interface NonFinitePlace {
-  /** Path; '' of the model itself. */
+  /** Path of the module; empty for the model itself. */
   readonly module: string;
+  /** Which part of the module it is in. */
   readonly what: 'input' | 'parameter' | 'output' | 'gradient of input' | 'gradient of parameter' | 'gradient of output';
   /** Which of them: a place in the list, or the name of a parameter. */
   readonly which: number | string;
@@ -45,16 +49,19 @@ export interface NonFinitePlace {
 
 /** Options of `Trainer.inspect`. */
 export interface InspectOptions {
-  /** Modules, by name: `blocks.*`, `fc1`. Default: all, and the model itself. */
+  /** Modules to look at, by name: `blocks.*`, `fc1`. Default: all, and the model itself. */
   readonly match?: Pattern;
 }
 
 /** What `trainer.inspect` gives. `String(...)` and `console.log` show a table. */
 export class Inspection {
+  /** Loss of the batch. */
   readonly loss: number;
-  /** In the order in which they were called. */
+  /** Calls of modules, in the order in which they were made. */
   readonly modules: readonly InspectedModule[];
-  /** In the order in which things are computed: forward, then backward. Null: all is finite. */
+  /**
+   * The first place that is not finite, in the order in which things are computed: forward, then backward. Null: all is finite.
+   */
   readonly firstNonFinite: NonFinitePlace | null;
 
   constructor(loss: number, modules: readonly InspectedModule[], firstNonFinite: NonFinitePlace | null) {
@@ -63,6 +70,7 @@ export class Inspection {
     this.firstNonFinite = firstNonFinite;
   }
 
+  /** The table as text: for each call what it gets, its parameters and what it gives, and the loss below. */
   toString(): string {
     const row = (what: string, t: InspectedTensor): string[] => [
       `  ${what}`,

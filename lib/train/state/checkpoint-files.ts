@@ -5,19 +5,24 @@ import { metadata } from './checkpoint.ts';
 
 /** So many steps, or seconds, whichever comes first. */
 export interface Every {
+  /** Steps from one checkpoint to the next. */
   readonly steps?: number;
+  /** Seconds from one checkpoint to the next. */
   readonly seconds?: number;
 }
 
 /** When and where a fit writes checkpoints: `checkpoint` of `Trainer.fit`. */
 export interface CheckpointOptions {
-  /** The newest checkpoint. Those before it have their number before the extension: `run.1.safetensors`, `run.2.safetensors`. */
+  /**
+   * File of the newest checkpoint. Those before it have their number before the extension: `run.1.safetensors`,
+   * `run.2.safetensors`.
+   */
   readonly file: string;
   /** From one checkpoint to the next; there is one at the end of the run anyway. Default `{ seconds: 60 }`. */
   readonly every?: Every;
-  /** How many there are, the newest among them. Default 1. */
+  /** How many files there are, the newest among them. Default 1. */
   readonly keep?: number;
-  /** Further pairs for the header of the files. */
+  /** Further pairs of texts for the header of the files. Default: none. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 

@@ -15,6 +15,7 @@ import { type KeptTensors, partKept, readCourse, writeCourse } from './course.ts
 const PREFIX = 'gradclip.';
 const VERSION = '1';
 
+/** What `Trainer.load` gives: how the names of the file fit those of the model. */
 export interface LoadResult {
   /** Names the model has and the file does not; of a tensor with several names, where it has none of them, the first. */
   readonly missing: readonly string[];
@@ -26,8 +27,11 @@ export interface LoadResult {
 
 /** A weight that has one shape in the model and another in the file. */
 export interface Mismatch {
+  /** Name of the weight. */
   readonly name: string;
+  /** Its shape in the model. */
   readonly model: readonly number[];
+  /** Its shape in the file. */
   readonly file: readonly number[];
 }
 

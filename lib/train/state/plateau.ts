@@ -7,14 +7,15 @@ import { choice, type Field, number, options, Place, text, whole } from '../../o
 export interface PlateauOptions<K extends string = never> {
   /** What is looked at: `loss` or the name of a metric. Default `loss`. */
   readonly metric?: 'loss' | K;
-  /** Default `min` for the loss, `max` for other metrics. */
+  /** Whether lower or higher values are better. Default `min` for the loss, `max` for other metrics. */
   readonly mode?: 'min' | 'max';
   /** What the learning rates are multiplied by each time. Default 0.1. */
   readonly factor?: number;
   /** Validations without improvement that are let pass. Default 10. */
   readonly patience?: number;
-  /** Smallest improvement that counts: a part of the size of the best value (`rel`, the default), or a difference (`abs`). Default 1e-4. */
+  /** Smallest improvement that counts, as `thresholdMode` says. Default 1e-4. */
   readonly threshold?: number;
+  /** Whether `threshold` is a part of the size of the best value (`rel`), or a difference (`abs`). Default 'rel'. */
   readonly thresholdMode?: 'rel' | 'abs';
   /** Validations after a reduction that are not counted. Default 0. */
   readonly cooldown?: number;

@@ -9,34 +9,40 @@ import { choice, custom, type Field, number, options, optionsOnly, Place } from 
 const ACTIONS: readonly GuardAction[] = ['warn', 'skip', 'rollback', 'stop'];
 
 const KINDS = ['loss', 'outputs', 'finite', 'exploding', 'vanishing'] as const;
+/** What a guard watches, by the name of the function that makes it. */
 export type GuardKind = (typeof KINDS)[number];
 
 /** What a trainer's option `guards` lists; make one with the functions below. */
 export interface Guard {
+  /** What it watches. */
   readonly kind: GuardKind;
+  /** What is done when it finds something. */
   readonly action: GuardAction;
   /** Of `outputs`: the modules, by name; null: the model itself. */
   readonly match: string | RegExp | null;
+  /** Smallest value allowed; of `vanishing` the floor, a part of the largest root mean square. */
   readonly min: number;
+  /** Largest value allowed. */
   readonly max: number;
 }
 
 /** Options of `guard.finite`. */
 export interface GuardOptions {
-  /** Default `stop`. */
+  /** What is done when it finds something. Default `stop`. */
   readonly action?: GuardAction;
 }
 
 /** Options of `guard.loss`. */
 export interface RangeOptions extends GuardOptions {
-  /** What is smallest and largest; default: whatever is finite. */
+  /** Smallest value allowed. Default: whatever is finite. */
   readonly min?: number;
+  /** Largest value allowed. Default: whatever is finite. */
   readonly max?: number;
 }
 
 /** Options of `guard.outputs`. */
 export interface OutputsOptions extends RangeOptions {
-  /** Modules whose outputs are looked at, by name (`fc1`, `layers.*`); default: the model itself. */
+  /** Modules whose outputs are looked at, by name: `fc1`, `layers.*`. Default: the model itself. */
   readonly match?: Exclude<Match, (...args: never[]) => unknown>;
 }
 
@@ -47,7 +53,7 @@ const guarded = { action: choice('warn', 'skip', 'rollback', 'stop').default('st
 const ranged = { ...guarded, min: number().optional(), max: number().optional() } as const;
 const readLoss = optionsOnly('guard.loss', options<RangeOptions>()(ranged));
 
-/** The loss of a step is finite and in a range. Throws OptionError. */
+/** The loss of a step is finite and in a range. @throws OptionError, also for a `max` below `min` */
 export function loss(options: RangeOptions = {}): Guard {
   return { ...range('loss', readLoss(arguments)), match: null };
 }
@@ -56,7 +62,8 @@ const readOutputs = optionsOnly('guard.outputs', options<OutputsOptions>()({ ...
 
 /**
  * The outputs of the model, or of the modules that match, are finite and in a range. A module is named by its path, as its parameters are.
- * Its outputs are read once more: bytes of all that match. Throws OptionError.
+ * Its outputs are read once more: bytes of all that match.
+ * @throws OptionError, also for a `max` below `min`
  */
 export function outputs(options: OutputsOptions = {}): Guard {
   const { match = null, ...within } = readOutputs(arguments);
@@ -65,7 +72,7 @@ export function outputs(options: OutputsOptions = {}): Guard {
 
 const readFinite = optionsOnly('guard.finite', options<GuardOptions>()(guarded));
 
-/** Every gradient is finite. Costs nothing where the policy measures the 2-norm. Throws OptionError. */
+/** Every gradient is finite. Costs nothing where the policy measures the 2-norm. @throws OptionError */
 export function finite(options: GuardOptions = {}): Guard {
   const { action } = readFinite(arguments);
   return { kind: 'finite', action, match: null, min: -MOST, max: MOST };
@@ -78,7 +85,7 @@ export interface ExplodingOptions extends GuardOptions {
 }
 const readExploding = optionsOnly('guard.exploding', options<ExplodingOptions>()({ ...guarded, max: number({ above: 0 }) }));
 
-/** No parameter's gradient, before the clip, has a 2-norm above `max`, or is not finite. Throws OptionError. */
+/** No parameter's gradient, before the clip, has a 2-norm above `max`, or is not finite. @throws OptionError */
 export function exploding(options: ExplodingOptions): Guard {
   const { max, action } = readExploding(arguments);
   return { kind: 'exploding', action, match: null, min: 0, max };
@@ -94,7 +101,7 @@ const readVanishing = optionsOnly(
   options<VanishingOptions>()({ ...guarded, floor: number({ above: 0, below: 1 }).default(1e-6) }),
 );
 
-/** No parameter's gradient, element by element, is much smaller than that of others, and not all are 0. Throws OptionError. */
+/** No parameter's gradient, element by element, is much smaller than that of others, and not all are 0. @throws OptionError */
 export function vanishing(options: VanishingOptions = {}): Guard {
   const { floor: min, action } = readVanishing(arguments);
   return { kind: 'vanishing', action, match: null, min, max: MOST };

@@ -11,9 +11,12 @@ export interface LossScaleOptions {
   readonly init?: number;
   /** The scale is multiplied by this after `interval` steps with finite gradients; a power of two. Default 2. */
   readonly growth?: number;
-  /** And by this where a gradient is not finite: the step is skipped then. A power of two below 1. Default 0.5. */
+  /**
+   * The scale is multiplied by this where a gradient is not finite: the step is skipped then. A power of two below 1. Default
+   * 0.5.
+   */
   readonly backoff?: number;
-  /** Default 2000. */
+  /** Steps with finite gradients in a row, after which the scale grows. Default 2000. */
   readonly interval?: number;
 }
 

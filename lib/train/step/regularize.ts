@@ -11,16 +11,17 @@ import { number, options, signature } from '../../options/index.ts';
 
 /** A penalty on some of the parameters. */
 export interface Regularizer {
+  /** Which penalty it is: `l1`. */
   readonly name: string;
   /** Which parameters; null: the trained ones of two and more dimensions, so no biases. */
   readonly match: Match | null;
-  /** The penalty of one of them, an f64 scalar that can be differentiated. */
+  /** The penalty of one of the parameters, which can be differentiated. @shape p [...] -> f64 scalar */
   penalty(p: Tensor): Tensor;
 }
 
 /** Options of `regularize.elasticNet`, `regularize.groupLasso`, `regularize.l1` and `regularize.l2`. */
 export interface RegularizeOptions {
-  /** Names of parameters, or a function; default: those of two and more dimensions, so no biases. */
+  /** The parameters that are penalized: their names, or a function. Default: those of two and more dimensions, so no biases. */
   readonly match?: Match;
 }
 
@@ -33,26 +34,39 @@ const readGroupLasso = signature('regularize.groupLasso', { weight }, matching);
 
 const total = (x: Tensor): Tensor => sum(x, { dtype: 'f64' });
 
-/** `weight` times the sum of |p|. As Keras' L1. Throws OptionError. */
+/**
+ * `weight` times the sum of |p|.
+ * @throws OptionError
+ * @see keras.regularizers.L1
+ */
 export function l1(weight: number, options: RegularizeOptions = {}): Regularizer {
   return make('l1', readL1(arguments), (p) => mul(total(abs(p)), weight));
 }
 
 /**
- * `weight` times the sum of p^2. As Keras' L2; the gradient is that of PyTorch's `weight_decay` of twice this weight. Throws OptionError.
+ * `weight` times the sum of p^2. The gradient is that of an optimizer's `weightDecay` of twice this weight, where that is not
+ * decoupled.
+ * @throws OptionError
+ * @see keras.regularizers.L2
  */
 export function l2(weight: number, options: RegularizeOptions = {}): Regularizer {
   return make('l2', readL2(arguments), (p) => mul(total(square(p)), weight));
 }
 
-/** `l1` times the sum of |p| plus `l2` times the sum of p^2 (Zou and Hastie 2005). As Keras' L1L2. Throws OptionError. */
+/**
+ * `l1` times the sum of |p| plus `l2` times the sum of p^2.
+ * @throws OptionError
+ * @see keras.regularizers.L1L2, of Zou and Hastie 2005, Regularization and Variable Selection via the Elastic Net
+ */
 export function elasticNet(l1: number, l2: number, options: RegularizeOptions = {}): Regularizer {
   return make('elasticNet', readElasticNet(arguments), (p) => add(mul(total(abs(p)), l1), mul(total(square(p)), l2)));
 }
 
 /**
- * `weight` times the sum over rows (dimensions 1 and up; a vector is one row) of sqrt(size of a row) times its norm (Yuan and Lin 2006):
- * whole rows go toward 0. A row that is 0 gets no gradient. Throws OptionError.
+ * `weight` times the sum over rows (dimensions 1 and up; a vector is one row) of sqrt(size of a row) times its norm: whole rows
+ * go toward 0. A row that is 0 gets no gradient.
+ * @throws OptionError
+ * @see Yuan and Lin 2006, Model Selection and Estimation in Regression with Grouped Variables
  */
 export function groupLasso(weight: number, options: RegularizeOptions = {}): Regularizer {
   return make('groupLasso', readGroupLasso(arguments), (p) => {

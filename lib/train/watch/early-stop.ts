@@ -8,14 +8,15 @@ import { unreadable } from '../flow/kept.ts';
 import type { Metrics, StopReason } from '../flow/progress.ts';
 import type { Host, Watcher } from './watcher.ts';
 
+/** When a run ends whose validation stops improving: `earlyStop` of `Trainer.fit`. */
 export interface EarlyStop<K extends string = never> {
   /** Validations without improvement before the run ends. */
   readonly patience: number;
-  /** Smallest change that counts; default 0. */
+  /** Smallest change that counts. Default 0. */
   readonly minDelta?: number;
-  /** `loss` or the name of a metric; default `loss`. */
+  /** What is looked at: `loss` or the name of a metric. Default `loss`. */
   readonly metric?: 'loss' | K;
-  /** Default `min` for the loss, `max` for other metrics. */
+  /** Whether lower or higher values are better. Default `min` for the loss, `max` for other metrics. */
   readonly mode?: 'min' | 'max';
 }
 

@@ -10,8 +10,9 @@ import type { Watcher } from './watcher.ts';
 
 /** What the record of a fit is written to: `record` of `Trainer.fit`. */
 export interface RecordOptions {
+  /** The file that is written, or appended to by a trainer that goes on. */
   readonly file: string;
-  /** With the 2-norm of each parameter's gradient, before the clip. Default false. */
+  /** Write the 2-norm of each parameter's gradient, before the clip, with every step. Default false. */
   readonly perLayer?: boolean;
 }
 
