@@ -48,7 +48,7 @@ const readAccuracy = signature('metrics.accuracy', { predicted: tensor, labels: 
  * Share of rows that are predicted right: the largest logit being the class (the first of equals); one logit a row is
  * class 1 above `threshold`. Labels may be of any dtype; one that is none ends the evaluation with an IndexError. NaN
  * where a logit is, or no row counts.
- * @shape predicted [..., classes], [..., 1] or [...], labels [...] -> a number of all rows
+ * @shape predicted [..., classes], [..., 1] or [...], labels [...] -> one number for all rows
  * @throws OptionError; ShapeError if the shapes do not fit
  * @see sklearn.metrics.accuracy_score
  */
@@ -67,7 +67,7 @@ const readTopK = signature('metrics.topK', { logits: tensor, labels: tensor }, t
 /**
  * Share of rows whose label is among the k largest logits. Of equal logits the first are the larger, so that k = 1 is
  * the accuracy (scikit-learn takes the last ones first). NaN where a logit is NaN, or no row counts.
- * @shape logits [..., classes], labels [...] -> a number of all rows
+ * @shape logits [..., classes], labels [...] -> one number for all rows
  * @throws OptionError; ShapeError if the shapes do not fit
  * @see sklearn.metrics.top_k_accuracy_score
  */

@@ -19,9 +19,9 @@ const readPerplexity = signature('metrics.perplexity', { logits: tensor, labels:
 
 /**
  * e to the mean cross-entropy over all rows of the data set. NaN where no row counts.
- * @shape logits [..., classes], labels [...] -> a number of all rows
+ * @shape logits [..., classes], labels [...] -> one number for all rows
  * @throws OptionError; ShapeError if the shapes do not fit
- * @see sklearn.metrics.log_loss, of whose value it is the exponential
+ * @see sklearn.metrics.log_loss, exponentiated
  */
 export function perplexity(logits: TensorLike, labels: TensorLike, options: PerplexityOptions = {}): Aggregate {
   const { logits: x, labels: y, ...read } = readPerplexity(arguments);
@@ -45,7 +45,7 @@ const perplexityKind = kind('Perplexity', perplexityOptions);
  * Perplexity of logits against labels, over arrays; see `perplexity`.
  * @shape logits [..., classes], labels [...] -> a number
  * @throws OptionError; ShapeError of `update` if shapes do not fit
- * @see sklearn.metrics.log_loss, of whose value it is the exponential
+ * @see sklearn.metrics.log_loss, exponentiated
  */
 export class Perplexity extends Summing {
   /** @throws OptionError */

@@ -102,7 +102,7 @@ const readAveragePrecision = signature('metrics.averagePrecision', OPERANDS);
 /**
  * Area under the ROC curve of scores against targets 1 and 0, over all rows. Exact (ties count half), or from
  * histograms with `bins`. NaN where there are only positives or only negatives, or a score is NaN.
- * @shape scores [...], targets [...] -> a number of all rows
+ * @shape scores [...], targets [...] -> one number for all rows
  * @throws OptionError; ShapeError unless both are of one shape
  * @see sklearn.metrics.roc_auc_score
  */
@@ -125,7 +125,7 @@ function measureAuc(op: string, scores: Tensor, targets: Tensor, { bins, range: 
 
 /**
  * Average precision of scores against targets 1 and 0, exact. 0 without positives, NaN where a score is NaN.
- * @shape scores [...], targets [...] -> a number of all rows
+ * @shape scores [...], targets [...] -> one number for all rows
  * @throws OptionError; ShapeError unless both are of one shape
  * @see sklearn.metrics.average_precision_score
  */

@@ -28,7 +28,7 @@ const readR2 = signature('metrics.r2', OPERANDS);
 
 /**
  * Mean of |prediction - target| over all elements.
- * @shape prediction [...], target [...] -> a number of all rows
+ * @shape prediction [...], target [...] -> one number for all rows
  * @throws OptionError; ShapeError unless both are of one shape
  * @see sklearn.metrics.mean_absolute_error
  */
@@ -44,7 +44,7 @@ function measureMae(op: string, prediction: Tensor, target: Tensor): Checked {
 
 /**
  * The root of the mean of (prediction - target)^2 over all elements of the data set.
- * @shape prediction [...], target [...] -> a number of all rows
+ * @shape prediction [...], target [...] -> one number for all rows
  * @throws OptionError; ShapeError unless both are of one shape
  * @see sklearn.metrics.root_mean_squared_error
  */
@@ -68,7 +68,7 @@ function meanOf(values: Tensor, finish: (mean: number) => number): Checked {
  * 1 - (sum of squared errors) / (sum of squared deviations of the targets from their mean), over the whole data set;
  * the mean over outputs where there are several. Where all targets are equal it is 1 if they are met exactly, else 0;
  * NaN for fewer than 2 rows.
- * @shape prediction [rows, ...], target [rows, ...] -> a number of all rows
+ * @shape prediction [rows, ...], target [rows, ...] -> one number for all rows
  * @throws OptionError; ShapeError unless both are of one shape
  * @see sklearn.metrics.r2_score
  */

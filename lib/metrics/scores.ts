@@ -102,7 +102,7 @@ const readF1 = signature('metrics.f1', OPERANDS, scoreOptions);
 /**
  * Of the rows predicted as a class, how many are of it. Predictions are logits; one score a row, with labels 0 and 1;
  * or classes, i32 or u8. NaN where a score is NaN, or no row counts.
- * @shape predicted [..., classes], [..., 1] or [...], targets [...] -> a number of all rows
+ * @shape predicted [..., classes], [..., 1] or [...], targets [...] -> one number for all rows
  * @throws OptionError; ShapeError if the shapes do not fit
  * @see sklearn.metrics.precision_score
  */
@@ -112,7 +112,7 @@ export function precision(predicted: TensorLike, targets: TensorLike, options: S
 }
 /**
  * Of the rows of a class, how many were predicted as such. Else as `precision`.
- * @shape predicted [..., classes], [..., 1] or [...], targets [...] -> a number of all rows
+ * @shape predicted [..., classes], [..., 1] or [...], targets [...] -> one number for all rows
  * @throws OptionError; ShapeError if the shapes do not fit
  * @see sklearn.metrics.recall_score
  */
@@ -122,7 +122,7 @@ export function recall(predicted: TensorLike, targets: TensorLike, options: Scor
 }
 /**
  * The harmonic mean of precision and recall of each class. Else as `precision`.
- * @shape predicted [..., classes], [..., 1] or [...], targets [...] -> a number of all rows
+ * @shape predicted [..., classes], [..., 1] or [...], targets [...] -> one number for all rows
  * @throws OptionError; ShapeError if the shapes do not fit
  * @see sklearn.metrics.f1_score
  */

@@ -64,8 +64,8 @@ export function autoClip(q?: number, options: PercentileOptions = {}): ClipPolic
 const readPercentile = signature('clip.percentile', { q: percent.default(5) }, optionsOf(100));
 
 /**
- * AutoClip for each gradient by its own last `window` norms (default 100). bitsandbytes counts the first norm a
- * hundred times where this one has fewer norms to begin with.
+ * AutoClip for each gradient by its own norms. State: the last `window` norms of each (default 100; 16 bytes each). In
+ * the first steps there are fewer of them, where bitsandbytes counts the first norm a hundred times.
  * @param q in [0, 100]. Default 5.
  * @throws OptionError
  * @see bitsandbytes.optim.Adam, `percentile_clipping`

@@ -232,8 +232,8 @@ const readRNNForward = signature('nn.RNN.forward', { x: tensor }, recurrentInput
 /**
  * Recurrent layers, batch first: `h[t] = tanh(weight_ih x[t] + bias_ih + weight_hh h[t-1] + bias_hh)`. Initial values
  * are uniform within 1 / sqrt(hidden). A length above time ends the run with an IndexError.
- * @shape x [batch, time, input], h [layers directions, batch, hidden] -> { output [batch, time, directions hidden],
- * h [layers directions, batch, hidden], last [batch, directions hidden] }
+ * @shape x [batch, time, input], h [layers * directions, batch, hidden] -> { output [batch, time, directions * hidden],
+ * h [layers * directions, batch, hidden], last [batch, directions * hidden] }
  * @throws OptionError; ShapeError if x, h or lengths do not fit
  * @see torch.nn.RNN
  */
@@ -266,8 +266,8 @@ const readLSTMForward = signature(
  * Long short-term memory, batch first: gates i, f, g, o in this order in `weight_ih_l0` [4 hidden, input] and
  * `weight_hh_l0` [4 hidden, hidden]; `c = f * c + i * g`, `h = o * tanh(c)`. Initial values are uniform within 1 /
  * sqrt(hidden). A length above time ends the run with an IndexError.
- * @shape x [batch, time, input], h and c [layers directions, batch, hidden] -> { output [batch, time, directions
- * hidden], h and c [layers directions, batch, hidden], last [batch, directions hidden] }
+ * @shape x [batch, time, input], h and c [layers * directions, batch, hidden] -> { output
+ * [batch, time, directions * hidden], h and c [layers * directions, batch, hidden], last [batch, directions * hidden] }
  * @throws OptionError; ShapeError if x, h, c or lengths do not fit
  * @see torch.nn.LSTM
  */
@@ -292,8 +292,8 @@ const readGRUForward = signature('nn.GRU.forward', { x: tensor }, recurrentInput
  * Gated recurrent units, batch first: gates r, z, n in this order in `weight_ih_l0` [3 hidden, input] and
  * `weight_hh_l0` [3 hidden, hidden]; `n = tanh(x_n + r * (weight_hn h + bias_hn))`, `h = (1 - z) * n + z * h`.
  * Initial values are uniform within 1 / sqrt(hidden). A length above time ends the run with an IndexError.
- * @shape x [batch, time, input], h [layers directions, batch, hidden] -> { output [batch, time, directions hidden],
- * h [layers directions, batch, hidden], last [batch, directions hidden] }
+ * @shape x [batch, time, input], h [layers * directions, batch, hidden] -> { output [batch, time, directions * hidden],
+ * h [layers * directions, batch, hidden], last [batch, directions * hidden] }
  * @throws OptionError; ShapeError if x, h or lengths do not fit
  * @see torch.nn.GRU
  */

@@ -130,7 +130,7 @@ export function reducedByWeight(values: Tensor, weights: Tensor | null, read: { 
 const readWeightedMean = signature('loss.weightedMean', { values: tensor, weights: tensor });
 
 /**
- * The mean of elements with weights: sum(values weights) / sum(weights); 0 without a gradient where all weights are
+ * The mean of elements with weights: sum(values * weights) / sum(weights); 0 without a gradient where all weights are
  * 0. For losses of one's own in which some elements count less, or not at all (a mask): micro-batches of a step, and
  * batches of `evaluate`, weigh by the sum of their weights.
  * @shape values [...], weights [...] -> f64 scalar
