@@ -37,7 +37,10 @@ export function pipeline(...steps: readonly (Transform | Unfitted)[]): Unfitted 
 
 const readFromJSON = signature('preprocess.fromJSON', { json: custom('what toJSON gave', (json) => json) });
 
-/** The transform that `toJSON` gave this, of 0.1.0 too. @throws OptionError if nothing is given; DataError for anything else */
+/**
+ * The transform that `toJSON` gave this, of 0.1.0 too.
+ * @throws DataError for anything else; OptionError for more than one argument
+ */
 export function fromJSON(json: unknown): Transform {
   readFromJSON(arguments);
   return transformOf(json, 0);

@@ -261,7 +261,7 @@ export function byte(options: ByteOptions = {}): ByteTokenizer {
 
 const readFromJSON = signature('tokenizer.fromJSON', { json: custom('what toJSON gave', (json) => json) });
 
-/** The tokenizer that `toJSON` gave this. @throws OptionError if nothing is given; DataError for anything else */
+/** The tokenizer that `toJSON` gave this. @throws DataError for anything else; OptionError for more than one argument */
 export function fromJSON(json: unknown): CharTokenizer | ByteTokenizer {
   readFromJSON(arguments);
   const { type, chars, ...options } = (typeof json === 'object' && json !== null ? json : {}) as Partial<TokenizerJSON>;

@@ -64,9 +64,9 @@ export interface Advice {
   readonly rate: number;
   /** The threshold for that rate: the quantile 1 - `rate` of the norms looked at. */
   readonly threshold: number;
-  /** The fraction of the steps looked at whose norm is above `threshold`: near `rate`, exactly where the steps allow it. */
+  /** The fraction of the steps looked at whose norm is above `threshold`: as near to `rate` as their number allows. */
   readonly clipRate: number;
-  /** Thresholds by other rules (percentiles, median + k MAD), and how many steps each would have clipped. */
+  /** Thresholds by other rules (percentiles, median + k MAD), each with the fraction of steps that it would have clipped. */
   readonly rules: readonly ThresholdRule[];
   /** The fraction of the steps looked at that the policy of the run clipped. */
   readonly clipped: number;

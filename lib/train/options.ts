@@ -144,7 +144,10 @@ export interface FitOptions<K extends string = never, N extends string = string>
    * is measured.
    */
   readonly validation?: Named<N> | Share<N> | Source<N>;
-  /** Steps from one validation to the next, over all runs of the trainer. Default: validate at the end of each epoch. */
+  /**
+   * Steps from one validation to the next, over all runs of the trainer, in place of the ends of epochs. Default: validate at the
+   * end of each epoch.
+   */
   readonly validateEvery?: number;
   /** Which weights are validated. Default `model`. */
   readonly validateWeights?: Weights;

@@ -187,7 +187,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * Let what recurrent layers carry from batch to batch begin anew, as at the start of an epoch: the next batch continues
    * nothing.
-   * @throws (rejects) OptionError; BusyError while another call that uses the model's values is on; DisposedError
+   * @throws (rejects) OptionError for any argument; BusyError while a call of another trainer of the model is not done;
+   * DisposedError
    */
   async resetCarried(): Promise<void> {
     readMethod.resetCarried(arguments);

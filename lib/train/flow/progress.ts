@@ -61,7 +61,7 @@ export interface EpochEnd<K extends string = never> {
   readonly clipped: number;
   /** Steps of the epoch that were left out. */
   readonly skipped: number;
-  /** Loss and metrics over the validation set; null if none was measured at the end of the epoch. */
+  /** Loss and metrics over the validation set; null where there is none, and with option `validateEvery`. */
   readonly validation: Metrics<K> | null;
 }
 

@@ -13,9 +13,9 @@ import type { Finishing } from '../../optim/apply/finishing.ts';
 
 /** The share of weights that are pruned: of all that `prune` is for, and of each tensor. */
 export interface Sparsity {
-  /** The share of all weights that `prune` is for, 0 to 1. */
+  /** The part that is pruned of all weights that `prune` is for, 0 to 1. */
   readonly total: number;
-  /** The share of each tensor, 0 to 1, by name. */
+  /** The part that is pruned of each tensor, 0 to 1, by name. */
   readonly tensors: Readonly<Record<string, number>>;
 }
 

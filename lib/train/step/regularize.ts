@@ -44,8 +44,8 @@ export function l1(weight: number, options: RegularizeOptions = {}): Regularizer
 }
 
 /**
- * `weight` times the sum of p^2. The gradient is that of an optimizer's `weightDecay` of twice this weight, where that is not
- * decoupled.
+ * `weight` times the sum of p^2. The gradient is what `weightDecay` of twice this weight adds in `optim.sgd`, but clipped with
+ * the rest.
  * @throws OptionError
  * @see keras.regularizers.L2
  */
