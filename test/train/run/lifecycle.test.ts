@@ -240,6 +240,19 @@ describe('one after the other', () => {
     expect((await prediction).shape).toEqual([100, 2]);
   });
 
+  it('a signal that is aborted while a generator makes a batch ends the run before that batch', () => {
+    const trainer = classifier();
+    const controller = new AbortController();
+    function* batches(): Generator<Arrays> {
+      for (let k = 0; k < 6; k++) {
+        if (k === 3) controller.abort();
+        yield points(8);
+      }
+    }
+    expect(() => trainer.fitSync(batches(), { signal: controller.signal, chunkSteps: 1 })).toThrow(AbortError);
+    expect(trainer.counters).toMatchObject({ attempt: 3, step: 3 });
+  });
+
   it('stop and abort end a long validation', async () => {
     const long = points(200_000);
     const trainer = classifier();
