@@ -48,8 +48,8 @@ function project(): string {
 }
 
 /** A command line of README.md, with names of files that are there. */
-const lines = readFileSync(join(root, 'README.md'), 'utf8').match(/^gradclip \S+.*?(?= {2,}#)/gm)!;
-const commands = [...new Set(lines.map((line) => line.split(' ')[1]!))];
+const lines = readFileSync(join(root, 'README.md'), 'utf8').match(/^npx gradclip \S+.*?(?= {2,}#)/gm)!;
+const commands = [...new Set(lines.map((line) => line.split(' ')[2]!))];
 
 describe.each(['a clone', 'an installed tarball'])('in %s', (where) => {
   let cwd: string;

@@ -306,5 +306,5 @@ test('what the add-on says of itself', () => {
   expect(isas[0]).toBe(isa);
   expect(threads.count).toBeGreaterThan(0);
   expect(kernels).toContain('copy');
-  expect(maps).toContainEqual({ name: 'add', arity: 2 });
+  expect(maps).toContainEqual({ name: 'add', arity: 2, ends: false, sloped: false });
 });
