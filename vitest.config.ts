@@ -7,6 +7,7 @@ const config: ViteUserConfig = defineConfig({
   resolve: { alias: { gradclip: resolve(import.meta.dirname, 'lib/index.ts') } },
   test: {
     globalSetup: './test/global-setup.ts',
+    setupFiles: [resolve(import.meta.dirname, 'test/setup.ts')],
     include: ['test/**/*.test.ts'],
     // What is read unwritten is seen (CONTRIBUTING.md); GRADCLIP_POISON=0 does without.
     env: { GRADCLIP_POISON: process.env.GRADCLIP_POISON ?? '1' },

@@ -16,7 +16,7 @@ const config: ViteUserConfig = {
     ...base.test,
     // Would compile dist/ by that Node; test:arm64 has done so.
     globalSetup: [],
-    setupFiles: [resolve(import.meta.dirname, 'setup.ts')],
+    setupFiles: [resolve(import.meta.dirname, '../setup.ts'), resolve(import.meta.dirname, 'setup.ts')],
     // What no processor changes: words and files, the tools of a checkout, how the add-on is found; what has commands of its own, and what
     // measures this machine.
     exclude: [

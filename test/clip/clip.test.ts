@@ -33,7 +33,12 @@ describe.each(families)('%s', (_, family: Family) => {
 
   test('c = 0 makes gradients 0', () => {
     const { seen, report } = seenBy(family.make(0), several);
-    for (const g of seen) for (const v of g) expect(Math.abs(v)).toBe(0);
+    expect(
+      sameNumbers(
+        seen,
+        several.map(({ length }) => new Float32Array(length)),
+      ),
+    ).toBe(true);
     expect(report).toMatchObject({ normAfter: 0, threshold: 0, clipped: true, skipped: false });
   });
 
@@ -251,15 +256,12 @@ describe.each(Object.keys(ALL_OPTIMIZERS))('%s', (name) => {
   });
 
   test('a policy that bites gives what clipped gradients give without one', () => {
-    for (const family of FAMILIES) {
-      for (const c of [0.3, 2]) {
-        const got = run(family.make(c), steps);
-        const want = run(
-          off,
-          steps.map((g) => family.truth(g, c)),
-        );
-        expect(sameNumbers(got.p, want.p), family.name).toBe(true);
-      }
+    // Of two thresholds each family has one with every other optimizer.
+    const turn = Object.keys(ALL_OPTIMIZERS).indexOf(name);
+    for (const [k, family] of FAMILIES.entries()) {
+      const c = [0.3, 2][(turn + k) % 2]!;
+      const clipped = steps.map((g) => family.truth(g, c));
+      expect(sameNumbers(run(family.make(c), steps).p, run(off, clipped).p), family.name).toBe(true);
     }
   });
 
@@ -269,10 +271,11 @@ describe.each(Object.keys(ALL_OPTIMIZERS))('%s', (name) => {
     for (const family of FAMILIES) expect(sameNumbers(run(family.make(0), steps).p, want.p), family.name).toBe(true);
   });
 
-  test('the same bits for 1, 2 and 3 threads', () => {
-    for (const family of FAMILIES) {
-      const want = run(family.make(0.5), steps);
-      for (const threads of [6, 9]) expect(run(family.make(0.5), steps, threads)).toEqual(want);
+  test('the same bits for 1, 6 and 9 threads', () => {
+    const turn = Object.keys(ALL_OPTIMIZERS).indexOf(name);
+    for (const [k, family] of FAMILIES.entries()) {
+      const threads = [6, 9][(turn + k) % 2]!;
+      expect(run(family.make(0.5), steps, threads)).toEqual(run(family.make(0.5), steps));
     }
   });
 });
