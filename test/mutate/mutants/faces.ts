@@ -90,7 +90,7 @@ export const FACES: Mutants = {
     file: 'lib/io/limits.ts',
     before: 'export const MAX_DEPTH = 64;',
     after: 'export const MAX_DEPTH = 65;',
-    tests: ['test/io/limits.test.ts test/io/hostile-safetensors.test.ts'],
+    tests: ['test/io/texts.test.ts'],
   },
   'what a living process writes is removed as left over': {
     file: 'lib/io/file/temporary.ts',

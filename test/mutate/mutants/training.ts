@@ -128,7 +128,7 @@ export const TRAINING: Mutants = {
     file: 'lib/train/state/course.ts',
     before: "Object.is(value, -0) ? '-0' : String(value)",
     after: 'String(value)',
-    tests: ['test/train/state/checkpoint.test.ts test/resume/resume.test.ts'],
+    tests: ['test/train/watch/follow.test.ts'],
   },
   'a run that did nothing writes its checkpoint over the one there is': {
     file: 'lib/train/watch/checkpointing.ts',
