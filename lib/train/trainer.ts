@@ -9,6 +9,7 @@ import type { Module } from '../nn/module/module.ts';
 import { BATCH_SIZE } from './feed/feeder.ts';
 import { asSource, inputsOf } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
+import { gathered } from './feed/shape.ts';
 import type { ArrayInput, Arrays, Named, NdArray, Source } from './feed/source.ts';
 import { copyOf, type Stream } from './feed/stream.ts';
 import type { Access } from './flow/access.ts';
@@ -254,9 +255,9 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const source = asSource('inspect', batch);
     const copied = new Copied(source.data);
     return this.#access.use('inspect', () => {
-      const session = this.#setup.inspection(source, copied, match);
+      const session = this.#setup.inspection(copied, match);
       const inspect = (): Promise<Inspection> => {
-        const { programs } = session.hold([source.length]);
+        const { programs } = session.hold([gathered(source, source.length)]);
         return drive(inspectRows(programs[0]!, source, this.#standing.seed, this.counters.attempt));
       };
       return settle(inspect, () => session.dispose());

@@ -1,30 +1,27 @@
-// feeder.ts: what the next chunk of steps is fed: how many steps, of how many micro-batches, of how many rows, and the bytes.
+// feeder.ts: what the next chunk of steps is fed: how many steps, of how many micro-batches, of which shape, and the bytes.
 import type { Column } from '../../compile/program.ts';
 import { DataError } from '../../errors.ts';
-import type { Graph } from '../../ir/graph.ts';
-import type { TensorType } from '../../ir/op.ts';
 import type { Effect } from '../flow/effect.ts';
 import type { Counters } from '../flow/progress.ts';
-import type { NdArray, Source, Tensors } from './source.ts';
+import { gathered, type Shape } from './shape.ts';
+import type { NdArray, Source } from './source.ts';
 import {
-  checkRowTypes,
+  type Came,
   type Opened,
   openStream,
   Prefetcher,
   Puller,
-  rowsOfBatch,
-  rowTypes,
+  Shapes,
   type Stream,
   type StreamBatch,
   type StreamPlace,
-  traceRows,
 } from './stream.ts';
 
 export interface Chunk {
   readonly steps: number;
   /** Micro-batches of each step. */
   readonly micros: number;
-  /** One for all steps; or, of one step whose batches differ in rows, those that follow each other with equal rows. */
+  /** One for all steps; or, of one step whose batches differ in shape, those that follow each other with one. */
   readonly parts: readonly ChunkPart[];
   /** The j-th of its steps * micros batches, to be looked at. */
   batch(j: number): DrawnBatch;
@@ -47,9 +44,9 @@ export function batchesOf({ micros, batch }: Chunk, step: number): DrawnBatch[] 
 }
 
 export interface ChunkPart {
-  /** Micro-batches of a step, and rows of each. */
+  /** Micro-batches of a step, and the shape of each. */
   readonly micros: number;
-  readonly rows: number;
+  readonly shape: Shape;
   /** The bytes of their feed rows, `rowBytes` each, of one step after the other. To be used before the next call. */
   fill(columns: readonly Column[], rowBytes: number): Uint8Array;
 }
@@ -59,7 +56,6 @@ export interface Feeder {
   readonly data: ReadonlyMap<string, NdArray>;
   /** Updates in an epoch, if none is skipped; null for a stream, of which nobody knows how long it is. */
   readonly epochSteps: number | null;
-  trace(graph: Graph, rows: number): Tensors;
   /** The next chunk of at most `most` steps. */
   next(most: number, counters: Counters): Effect<Chunk | 'endOfEpoch' | 'endOfData'>;
   /**
@@ -91,6 +87,7 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
   const { whole, tail } = source.epoch(batchSize);
   const perEpoch = whole + (tail > 0 && !dropLast ? 1 : 0);
   if (perEpoch === 0) throw new DataError(`fit: dropLast leaves no batch: ${source.length} rows, batchSize ${batchSize}`);
+  const [full, last] = [gathered(source, batchSize), gathered(source, tail)];
   const room = new IndexRows();
   const draw: Source['fill'] = (row, at) => (shuffle ? source.fill(row, at) : source.fillInOrder(row, at.i * batchSize));
   const next = (most: number, { attempt, epoch, batch }: Counters): Chunk | 'endOfEpoch' => {
@@ -99,21 +96,21 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
     const micros = Math.min(accumulate, perEpoch - batch);
     const equal = Math.max(0, whole - batch);
     const steps = Math.max(1, Math.min(most, Math.floor(equal / micros)));
-    const part = (first: number, micros: number, rows: number): ChunkPart => ({
+    const part = (first: number, micros: number, shape: Shape): ChunkPart => ({
       micros,
-      rows,
+      shape,
       fill(_columns, rowBytes) {
         // Nothing of the batch is read.
         if (rowBytes === 0) return new Uint8Array(0);
         const count = steps * micros;
-        const views = room.views(count, rows, rowBytes);
+        const views = room.views(count, shape.rows, rowBytes);
         const at = { epoch, i: batch + first, attempt: attempt + first, batchSize, seed };
         for (let j = 0; j < count; j++, at.i++, at.attempt++) draw(views[j]!, at);
         return room.bytes(count * rowBytes);
       },
     });
     const parts =
-      equal >= micros ? [part(0, micros, batchSize)] : [...(equal > 0 ? [part(0, equal, batchSize)] : []), part(equal, 1, tail)];
+      equal >= micros ? [part(0, micros, full)] : [...(equal > 0 ? [part(0, equal, full)] : []), part(equal, 1, last)];
     return {
       steps,
       micros,
@@ -129,7 +126,6 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
   return {
     data: source.data,
     epochSteps: stepsFrom(next),
-    trace: (graph, rows) => source.trace(graph, rows),
     next: (most, counters) => ({ now: () => next(most, counters), later: async () => next(most, counters) }),
     ends: ({ batch }) => ({ now: () => batch >= perEpoch, later: async () => batch >= perEpoch }),
     close: { now: () => {}, later: async () => {} },
@@ -181,14 +177,14 @@ export function streamFeeder(
   { accumulate, place }: Pick<FeedOptions, 'accumulate' | 'place'>,
   blocks: boolean,
 ): Feeder {
+  const shapes = new Shapes();
   let opened!: Opened;
   const open = (place: StreamPlace): Prefetcher | Puller => {
     opened = openStream(stream, place);
     const limit = Math.max(AHEAD, 2 * accumulate);
-    return blocks ? new Puller(opened, limit) : new Prefetcher(opened, limit);
+    return blocks ? new Puller(opened, shapes, limit) : new Prefetcher(opened, shapes, limit);
   };
   let source: Prefetcher | Puller | null = open(place);
-  let types: Map<string, TensorType> | null = null;
   let drawn = place.batch;
 
   const endEpoch = (): void => {
@@ -196,16 +192,14 @@ export function streamFeeder(
     // Opened anew, but not before another epoch is wanted.
     if (opened.again) source = null;
   };
-  const chunkOf = (batches: readonly StreamBatch[]): Chunk | 'endOfEpoch' | 'endOfData' => {
+  const chunkOf = (batches: readonly Came[]): Chunk | 'endOfEpoch' | 'endOfData' => {
     const first = batches[0];
     if (!first) {
-      if (!types && drawn === 0) throw new DataError('fit: expected at least one batch, the source gave none');
+      if (!shapes.any && drawn === 0) throw new DataError('fit: expected at least one batch, the source gave none');
       if (drawn === 0) return 'endOfData';
       endEpoch();
       return 'endOfEpoch';
     }
-    types ??= rowTypes(first);
-    for (const [i, b] of batches.entries()) checkRowTypes(types, b, `fit: batch ${drawn + i} of the epoch`);
     const start = drawn;
     drawn += batches.length;
     const micros = Math.min(accumulate, batches.length);
@@ -214,10 +208,14 @@ export function streamFeeder(
       micros,
       parts: equalParts(batches).map((part) => ({
         micros: Math.min(micros, part.length),
-        rows: rowsOfBatch(part[0]!),
-        fill: (...row) => packBatches(part, ...row),
+        shape: part[0]!.shape,
+        fill: (...row) =>
+          packBatches(
+            part.map((b) => b.arrays),
+            ...row,
+          ),
       })),
-      batch: (j) => ({ arrays: batches[j]!, rows: null, of: ` of batch ${start + j} of the epoch` }),
+      batch: (j) => ({ arrays: batches[j]!.arrays, rows: null, of: ` of batch ${start + j} of the epoch` }),
       giveBack(used) {
         const rest = batches.slice(used * micros);
         source?.giveBack(rest);
@@ -233,10 +231,9 @@ export function streamFeeder(
   return {
     data: new Map(),
     epochSteps: null,
-    trace: (graph, rows) => traceRows(graph, types!, rows),
     next: (most, at) => ({
       later: async () => chunkOf(await now(at).take(most, accumulate)),
-      now: () => chunkOf(now(at).take(most, accumulate) as StreamBatch[]),
+      now: () => chunkOf(now(at).take(most, accumulate) as Came[]),
     }),
     ends: (at) => ({
       later: async () => drawn > 0 && (await now(at).ends()),
@@ -246,12 +243,12 @@ export function streamFeeder(
   };
 }
 
-/** Batches that follow each other with equal rows. */
-function equalParts(batches: readonly StreamBatch[]): StreamBatch[][] {
-  const parts: StreamBatch[][] = [];
+/** Batches that follow each other with one shape. */
+function equalParts(batches: readonly Came[]): Came[][] {
+  const parts: Came[][] = [];
   for (const batch of batches) {
     const last = parts.at(-1);
-    if (last && rowsOfBatch(last[0]!) === rowsOfBatch(batch)) last.push(batch);
+    if (last && last[0]!.shape === batch.shape) last.push(batch);
     else parts.push([batch]);
   }
   return parts;

@@ -3,6 +3,7 @@ import { DataError, OptionError, ShapeError } from '../../errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { sameShape, type TensorType } from '../../ir/op.ts';
 import { show } from '../../options/index.ts';
+import { fed, type Shape } from './shape.ts';
 import { type Arrays, dtypeOf, modelArrays, type Named, type NdArray, type Tensors } from './source.ts';
 
 /** Batches, each named arrays whose first dimension is the batch: a list of them, a generator, a class of one's own. `N` are names that each has. */
@@ -42,15 +43,42 @@ export function traceRows(graph: Graph, types: ReadonlyMap<string, TensorType>, 
   return Object.fromEntries(entries);
 }
 
-/** Refuse a batch whose arrays differ from the first batch's in name, dtype or row shape. */
-export function checkRowTypes(types: ReadonlyMap<string, TensorType>, batch: StreamBatch, where: string): void {
-  const given = rowTypes(batch);
-  for (const [name, t] of types) {
-    const g = given.get(name);
-    if (!g) throw new DataError(`${where}: expected an array named ${name}, got ${[...given.keys()].join(', ')}`, { name });
-    if (g.dtype !== t.dtype || !sameShape(g.shape, t.shape)) {
-      throw new ShapeError(`${where}: ${name}: expected rows of ${t.dtype}[${t.shape}], got ${g.dtype}[${g.shape}]`, { name });
+/** A batch that has come, with its shape. */
+export interface Came {
+  readonly arrays: StreamBatch;
+  readonly shape: Shape;
+}
+
+/** Shapes of the batches of a stream: one object for all that have the same. */
+export class Shapes {
+  /** Of the rows of the first batch. */
+  #types: Map<string, TensorType> | null = null;
+  readonly #known = new Map<number, Shape>();
+
+  /** Whether any batch has come. */
+  get any(): boolean {
+    return this.#types !== null;
+  }
+
+  /** @throws DataError, ShapeError for a batch whose arrays differ from the first batch's in name, dtype or row shape */
+  of(batch: StreamBatch, where: string): Shape {
+    this.#types ??= rowTypes(batch);
+    for (const [name, t] of this.#types) {
+      const a = batch.get(name);
+      if (!a) throw new DataError(`${where}: expected an array named ${name}, got ${[...batch.keys()].join(', ')}`, { name });
+      const [dtype, shape] = [dtypeOf(a.data, name), a.shape.slice(1)];
+      if (dtype !== t.dtype || !sameShape(shape, t.shape)) {
+        throw new ShapeError(`${where}: ${name}: expected rows of ${t.dtype}[${t.shape}], got ${dtype}[${shape}]`, { name });
+      }
     }
+    const rows = rowsOfBatch(batch);
+    let shape = this.#known.get(rows);
+    if (!shape) {
+      const types = [...this.#types].map(([name, t]) => [name, { dtype: t.dtype, shape: [rows, ...t.shape] }] as const);
+      shape = fed(new Map(types), rows);
+      this.#known.set(rows, shape);
+    }
+    return shape;
   }
 }
 
@@ -62,6 +90,8 @@ export interface Opened {
   readonly again: boolean;
   /** Batches that were drawn before: they come once more. */
   readonly before: number;
+  /** The batch of the epoch that comes after those. */
+  readonly next: number;
 }
 
 /** @throws OptionError for what gives no batches one after the other */
@@ -78,17 +108,24 @@ export function openStream(stream: Stream, place: StreamPlace): Opened {
     throw new OptionError(`fit: expected the function given as data to return an iterable of batches, got ${show(given)}`);
   }
   const again = typeof stream === 'function' || (iterator as unknown) !== given;
-  return { iterator, waits, again, before: told || !again ? 0 : place.batch };
+  return { iterator, waits, again, before: told || !again ? 0 : place.batch, next: place.batch };
 }
 
 /** Batches that have come, to be handed out in order. */
 class Ready {
-  readonly #batches: StreamBatch[] = [];
+  readonly #batches: Came[] = [];
+  readonly #shapes: Shapes;
   #before: number;
+  #next: number;
 
-  /** @param before batches that were drawn before, and are not handed out */
-  constructor(before: number) {
+  /**
+   * @param before batches that were drawn before, and are not handed out
+   * @param next the batch of the epoch that comes after those
+   */
+  constructor({ before, next }: Opened, shapes: Shapes) {
     this.#before = before;
+    this.#next = next;
+    this.#shapes = shapes;
   }
 
   get length(): number {
@@ -96,19 +133,24 @@ class Ready {
   }
 
   add(given: Arrays): void {
-    if (this.#before > 0) this.#before--;
-    else this.#batches.push(received(given));
+    if (this.#before > 0) {
+      this.#before--;
+      return;
+    }
+    const arrays = received(given);
+    this.#batches.push({ arrays, shape: this.#shapes.of(arrays, `fit: batch ${this.#next} of the epoch`) });
+    this.#next++;
   }
 
-  /** `perStep` of them or, at the end, what is left; those of up to `steps` steps, if all have equal rows. */
-  take(steps: number, perStep: number): StreamBatch[] {
-    const [first] = this.#batches;
-    const other = this.#batches.findIndex((b) => rowsOfBatch(b) !== rowsOfBatch(first!));
+  /** `perStep` of them or, at the end, what is left; those of up to `steps` steps, if all have one shape. */
+  take(steps: number, perStep: number): Came[] {
+    const shape = this.#batches[0]?.shape;
+    const other = this.#batches.findIndex((b) => b.shape !== shape);
     const equal = other < 0 ? this.#batches.length : other;
     return this.#batches.splice(0, perStep * Math.max(1, Math.min(steps, Math.floor(equal / perStep))));
   }
 
-  giveBack(batches: readonly StreamBatch[]): void {
+  giveBack(batches: readonly Came[]): void {
     this.#batches.unshift(...batches);
   }
 }
@@ -125,15 +167,15 @@ export class Prefetcher {
   #ended = false;
   #failure: { readonly error: unknown } | null = null;
 
-  constructor({ iterator, before }: Opened, limit: number) {
-    this.#iterator = iterator;
-    this.#ready = new Ready(before);
+  constructor(opened: Opened, shapes: Shapes, limit: number) {
+    this.#iterator = opened.iterator;
+    this.#ready = new Ready(opened, shapes);
     this.#limit = limit;
     this.#pull();
   }
 
   /** The batches of one step, and those of up to `steps` steps that are there already. Empty at the end. */
-  async take(steps: number, perStep: number): Promise<StreamBatch[]> {
+  async take(steps: number, perStep: number): Promise<Came[]> {
     while (this.#ready.length < perStep && this.#pending) await this.#pending;
     // Too few for a step, of a source that has failed, are not its last: the next run draws them again.
     if (this.#ready.length < perStep && this.#failure) throw this.#failure.error;
@@ -158,7 +200,7 @@ export class Prefetcher {
   }
 
   /** These, the last that were taken, come again. */
-  giveBack(batches: readonly StreamBatch[]): void {
+  giveBack(batches: readonly Came[]): void {
     this.#ready.giveBack(batches);
   }
 
@@ -209,15 +251,16 @@ export class Puller {
   #failure: { readonly error: unknown } | null = null;
 
   /** @throws OptionError for a source that waits */
-  constructor({ iterator, waits, again, before }: Opened, limit: number) {
+  constructor(opened: Opened, shapes: Shapes, limit: number) {
+    const { iterator, waits, again } = opened;
     if (waits) throw new OptionError('fitSync: an asynchronous source needs fit');
     this.#iterator = iterator as Iterator<Arrays>;
-    this.#ready = new Ready(before);
+    this.#ready = new Ready(opened, shapes);
     this.#limit = limit;
     this.#goesOn = !again && typeof iterator.return !== 'function';
   }
 
-  take(steps: number, perStep: number): StreamBatch[] {
+  take(steps: number, perStep: number): Came[] {
     const wanted = Math.max(perStep, Math.min(this.#limit, steps * perStep));
     while (this.#ready.length < wanted && !this.#ended && !this.#failure) this.#receive();
     if (this.#ready.length < perStep && this.#failure) throw this.#failure.error;
@@ -229,7 +272,7 @@ export class Puller {
     return this.#ready.length === 0 && this.#ended && !this.#failure;
   }
 
-  giveBack(batches: readonly StreamBatch[]): void {
+  giveBack(batches: readonly Came[]): void {
     this.#ready.giveBack(batches);
   }
 

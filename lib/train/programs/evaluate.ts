@@ -1,5 +1,6 @@
 // evaluate.ts: loss and metrics of a model over a data set.
 import type { RunRequest, RunResult } from '../../native/addon.ts';
+import { gathered } from '../feed/shape.ts';
 import type { Source } from '../feed/source.ts';
 import type { Access } from '../flow/access.ts';
 import { type Loop, perform } from '../flow/effect.ts';
@@ -31,7 +32,7 @@ export class Evaluation {
 
   /** Compile what it needs first, to see whether that can be done. */
   prepare(): void {
-    this.#session.hold([Math.min(this.#batchSize, this.#source.length)]).release();
+    this.#session.hold([gathered(this.#source, Math.min(this.#batchSize, this.#source.length))]).release();
   }
 
   /**
@@ -44,7 +45,7 @@ export class Evaluation {
     const pace = new Pace();
     for (let start = 0; start < length; ) {
       const count = Math.min(this.#batchSize, length - start);
-      const { programs, release } = this.#session.hold([count]);
+      const { programs, release } = this.#session.hold([gathered(this.#source, count)]);
       const compiled = programs[0]!;
       try {
         const request = this.#request(compiled, start, count, pace.steps);

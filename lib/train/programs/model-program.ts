@@ -13,6 +13,9 @@ import { Programs } from './programs.ts';
 import { type Compiled, Copied, EVALUATE, runOf, Session } from './session.ts';
 import { Store } from './store.ts';
 
+/** There is one program, of inputs that say their own shapes. */
+const ONE = { name: 'inputs', rows: 1 };
+
 /** Build a graph with a model's parameters standing for states. */
 export function traceModel<T>(model: Module, build: (graph: Graph) => T): { graph: Graph; traced: T } {
   const graph = new Graph('eval');
@@ -26,7 +29,7 @@ export function traceModel<T>(model: Module, build: (graph: Graph) => T): { grap
 
 export class ModelProgram {
   readonly #store: Store;
-  readonly #session: Session<null>;
+  readonly #session: Session<null, typeof ONE>;
 
   /**
    * @param parameters values by name; of buffers (running statistics) too, where they are there: else those of the model
@@ -64,7 +67,7 @@ export class ModelProgram {
 
   /** Run it once. @throws IndexError for an index that is out of bounds */
   async run(inputs: ReadonlyMap<string, Data>): Promise<Map<string, Data>> {
-    const held = this.#session.hold([1]);
+    const held = this.#session.hold([ONE]);
     try {
       return await drive(runOnce(held.programs[0]!, inputs));
     } finally {

@@ -10,6 +10,7 @@ import type { NativeBlock, RunRequest, RunResult } from '../../native/addon.ts';
 import { allocate, CompiledProgram, type Engine, target, withOurErrors } from '../../native/program.ts';
 import { checkRoom, type Purpose } from '../../native/room.ts';
 import { threadsFor } from '../../native/threads.ts';
+import type { Shape } from '../feed/shape.ts';
 import { type NdArray, ndarray } from '../feed/source.ts';
 import type { Effect } from '../flow/effect.ts';
 import { type Profile, profileOf } from '../flow/profile.ts';
@@ -17,8 +18,10 @@ import { Interpreter, type InterpreterInit } from './interpreter.ts';
 import type { Entry, Programs } from './programs.ts';
 import type { Store } from './store.ts';
 
-function purposeOf(shape: Shape): Purpose {
-  const rows = typeof shape === 'number' ? shape : shape.rows;
+/** What a program is known by, and the rows of a batch. */
+type Known = Pick<Shape, 'name' | 'rows'>;
+
+function purposeOf({ rows }: Known): Purpose {
   const what = `a batch of ${rows} ${rows === 1 ? 'row' : 'rows'}`;
   return { what, advice: rows === 1 ? 'A smaller model, or shorter rows, take less' : 'A smaller batchSize takes less' };
 }
@@ -93,9 +96,6 @@ export class Copied {
   }
 }
 
-/** A batch of so many rows, or one that has more to be known by: then of a name that no other shape has. */
-type Shape = number | { readonly rows: number; readonly name: string };
-
 /** What was measured of the programs for a shape, all those that have been dropped together. */
 interface Timing {
   readonly rows: number;
@@ -104,14 +104,14 @@ interface Timing {
   readonly times: Float64Array;
 }
 
-export class Session<T, S extends Shape = number> {
+export class Session<T, S extends Known = Shape> {
   readonly #store: Store;
   readonly #data: Copied;
   readonly #trace: (shape: S) => { graph: Graph; extra: T };
   readonly #programs: Programs;
   readonly #options: SessionOptions;
-  readonly #entries = new Map<number | string, Entry & { readonly compiled: Compiled<T> }>();
-  readonly #measured = new Map<number | string, Timing>();
+  readonly #entries = new Map<string, Entry & { readonly compiled: Compiled<T> }>();
+  readonly #measured = new Map<string, Timing>();
   /** States of the session alone, in a block that is there once the first program needs it. */
   #own: (Given & { readonly block: NativeBlock }) | null = null;
 
@@ -178,13 +178,12 @@ export class Session<T, S extends Shape = number> {
   }
 
   #entry(shape: S): Entry & { readonly compiled: Compiled<T> } {
-    const key = typeof shape === 'number' ? shape : shape.name;
+    const { name: key, rows } = shape;
     let entry = this.#entries.get(key);
     if (!entry) {
       const compiled = this.#compile(shape);
       const { bound, program, ran } = compiled;
       if (this.#options.profiled && !this.#measured.has(key)) {
-        const rows = typeof shape === 'number' ? shape : shape.rows;
         this.#measured.set(key, { rows, program, ran, times: new Float64Array(3 * program.instrs.length) });
       }
       const drop = (): void => {
@@ -218,12 +217,11 @@ export class Session<T, S extends Shape = number> {
       ? new Interpreter({ graph, program, layout, blocks, places, ...debug })
       : new CompiledProgram(program).bind(blocks, purposeOf(shape));
     if (profiled) bound.startProfile();
-    const key = typeof shape === 'number' ? shape : shape.name;
-    const ran = this.#measured.get(key)?.ran ?? { steps: 0, threads: 1 };
+    const ran = this.#measured.get(shape.name)?.ran ?? { steps: 0, threads: 1 };
     return { program, bound, threads: threadsFor(program, threads), extra, ran, prints: graph.prints };
   }
 
-  /** The block of what goes from one micro-batch to the next, which the programs of all batch sizes share. */
+  /** The block of what goes from one micro-batch to the next, which the programs of all shapes share. */
   #transient(graph: Graph): (Given & { readonly block: NativeBlock }) | null {
     const wanted = graph.states.filter((s) => s.transient);
     if (!this.#own && wanted.length > 0) {
@@ -236,7 +234,7 @@ export class Session<T, S extends Shape = number> {
       this.#own = { name: 'transient', bytes, states, block: allocate(Math.max(1, bytes)) };
     }
     const other = wanted.find((s) => !this.#own!.states.has(s));
-    if (other) throw new GraphError(`the graphs of two batch sizes differ: ${other.name} is in one of them`);
+    if (other) throw new GraphError(`the graphs of two shapes of batches differ: ${other.name} is in one of them`);
     return this.#own;
   }
 }

@@ -37,7 +37,7 @@ export class Chunks {
 
   /** Null if the run was asked to end before the chunk's turn came. */
   *run(chunk: Chunk): Loop<Ran | null> {
-    const { programs, release } = this.#session.hold(chunk.parts.map((p) => p.rows));
+    const { programs, release } = this.#session.hold(chunk.parts.map((p) => p.shape));
     const endTurn = yield* perform(this.#current.access.turn);
     try {
       if (this.#running.halt.called) return null;

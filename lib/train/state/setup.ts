@@ -24,6 +24,7 @@ import { inEpochs } from '../../optim/schedules/length.ts';
 import { emaState, emaWeight } from '../../optim/weights/ema.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
+import type { Shape } from '../feed/shape.ts';
 import type { Batch, Source, Tensors } from '../feed/source.ts';
 import type { Metrics } from '../flow/progress.ts';
 import type { TrainerOptions, Weights } from '../options.ts';
@@ -197,8 +198,8 @@ export class Setup {
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
       onRate: heard.rate.bind(heard),
     };
-    const trace = (count: number): { graph: Graph; extra: Apply } => {
-      const { graph, apply, unreached } = traceTrain(spec, count, (g) => this.#prepared(feeder.trace(g, count)));
+    const trace = (shape: Shape): { graph: Graph; extra: Apply } => {
+      const { graph, apply, unreached } = traceTrain(spec, shape.rows, (g) => this.#prepared(shape.trace(g)));
       for (const found of unreached) heard.unreached(found);
       const fillRows: Apply['fillRows'] = (...rows) => inEpochs(feeder.epochSteps, () => apply.fillRows(...rows));
       return { graph, extra: { ...apply, fillRows } };
@@ -216,19 +217,19 @@ export class Setup {
   /** @param data of the source */
   evaluation(source: Source, data: Copied, weights: Weights, batchSize: number): Evaluation {
     const { model, loss, metrics } = this.#options;
-    const trace = (count: number): ReturnType<typeof traceEvaluate> => {
-      const prepared = (graph: Graph): Tensors => this.#prepared(source.trace(graph, count));
+    const trace = (shape: Shape): ReturnType<typeof traceEvaluate> => {
+      const prepared = (graph: Graph): Tensors => this.#prepared(shape.trace(graph));
       return traceEvaluate(model, { loss, ...metrics }, prepared, this.#stands(weights));
     };
     return new Evaluation(new Session(this.store, data, trace, this.programs, this.#session), source, batchSize);
   }
 
-  /** The session that inspects a batch: all rows of a source. */
-  inspection(source: Source, data: Copied, match: Pattern | undefined): Session<Watching> {
+  /** The session that inspects a batch of a source. @param data of the source */
+  inspection(data: Copied, match: Pattern | undefined): Session<Watching> {
     const { model, loss } = this.#options;
     const trained = this.groups.flatMap((g) => g.params);
-    const trace = (count: number): { graph: Graph; extra: Watching } =>
-      traceInspection(model, loss, trained, match, (graph) => this.#prepared(source.trace(graph, count)));
+    const trace = (shape: Shape): { graph: Graph; extra: Watching } =>
+      traceInspection(model, loss, trained, match, (graph) => this.#prepared(shape.trace(graph)));
     return new Session(this.store, data, trace, this.programs, { threads: this.threads });
   }
 

@@ -96,8 +96,8 @@ export const TRAINING: Mutants = {
   },
   'the shorter last batch of an epoch counts as many rows as the others': {
     file: 'lib/train/feed/feeder.ts',
-    before: 'part(equal, 1, tail)',
-    after: 'part(equal, 1, batchSize)',
+    before: 'part(equal, 1, last)',
+    after: 'part(equal, 1, full)',
     tests: ['test/train/step/accumulation.test.ts'],
   },
   'the last batches of an epoch make whole steps': {
@@ -108,7 +108,7 @@ export const TRAINING: Mutants = {
   },
   'batches of other rows go into one part': {
     file: 'lib/train/feed/feeder.ts',
-    before: 'if (last && rowsOfBatch(last[0]!) === rowsOfBatch(batch)) last.push(batch);',
+    before: 'if (last && last[0]!.shape === batch.shape) last.push(batch);',
     after: 'if (last) last.push(batch);',
     tests: ['test/train/step/accumulation.test.ts test/train/feed/feeding.test.ts'],
   },

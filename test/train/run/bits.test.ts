@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type FitOptions, type nn, rows, runtime, type Source, Trainer, type TrainerOptions } from '../../../lib/index.ts';
 import { sourceFeeder } from '../../../lib/train/feed/feeder.ts';
+import { gathered } from '../../../lib/train/feed/shape.ts';
 import { Setup } from '../../../lib/train/state/setup.ts';
 import { child } from '../../children/kit.ts';
 import { hashOf } from '../../golden/runs/models.ts';
@@ -37,7 +38,7 @@ describe.each(Object.entries(VARIANTS))('%s', (name, { data, options }) => {
       false,
       false,
     );
-    const { programs, release } = session.hold([batchSize]);
+    const { programs, release } = session.hold([gathered(source, batchSize)]);
     expect(programs[0]!.threads).toBe(3);
     release();
     session.dispose();

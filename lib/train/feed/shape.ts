@@ -1,0 +1,28 @@
+// shape.ts: the shape of a batch: what there is one program for.
+import type { Graph } from '../../ir/graph.ts';
+import { type TensorType, typeName } from '../../ir/op.ts';
+import type { Source, Tensors } from './source.ts';
+
+/** What all batches of one program have in common. */
+export interface Shape {
+  /** Of a feeder, no other shape has it. */
+  readonly name: string;
+  /** Rows of a batch: by them it weighs in a mean. */
+  readonly rows: number;
+  /** Declare its tensors. */
+  trace(graph: Graph): Tensors;
+}
+
+/** Rows of a source, which are gathered. */
+export function gathered(source: Source, rows: number): Shape {
+  return { name: `${rows} rows`, rows, trace: (graph) => source.trace(graph, rows) };
+}
+
+/** Arrays of these types, which are fed whole. */
+export function fed(types: ReadonlyMap<string, TensorType>, rows: number): Shape {
+  return {
+    name: [...types].map(([name, type]) => `${JSON.stringify(name)} ${typeName(type)}`).join(', '),
+    rows,
+    trace: (graph) => Object.fromEntries([...types].map(([name, type]) => [name, graph.input(name, type, 'feed')])),
+  };
+}
