@@ -49,6 +49,7 @@ import type {
   Weights,
   WeightsOptions,
 } from './options.ts';
+import type { AskedGradients, GradientsOptions } from './programs/gradients.ts';
 import type { InspectOptions } from './programs/inspect.ts';
 import { metadata } from './state/checkpoint.ts';
 import { type CheckpointRule, checkpoint, checkpointFiles } from './state/checkpoint-files.ts';
@@ -267,9 +268,29 @@ const measuring = (method: 'evaluate' | 'evaluateSync'): Read<Asked> => {
   };
 };
 
+/** What `gradients` is asked for. */
+export type AskedOfGradients = Omit<AskedGradients, 'batchSize'> & { readonly batchSize: number | undefined };
+const differentiating = (method: 'gradients' | 'gradientsSync'): Read<AskedOfGradients> => {
+  const read = signature(
+    `Trainer.${method}`,
+    { data },
+    options<GradientsOptions>()({
+      batchSize: positive.optional(),
+      mode: choice('train', 'eval').default('train'),
+      penalties: bool.default(true),
+    }),
+  );
+  return (given) => {
+    checkNoPair(method, given);
+    return read(given);
+  };
+};
+
 /** What each method is given, by its name. */
 export const readMethod: {
   readonly [K in 'evaluate' | 'evaluateSync' | 'predict' | 'predictSync']: Read<Asked>;
+} & {
+  readonly [K in 'gradients' | 'gradientsSync']: Read<AskedOfGradients>;
 } & {
   readonly readParameters: Read<Pick<Asked, 'weights'>>;
   readonly inspect: Read<{ readonly match: Pattern | undefined }>;
@@ -283,6 +304,8 @@ export const readMethod: {
   evaluateSync: measuring('evaluateSync'),
   predict: signature('Trainer.predict', { inputs: data }, batchOptions),
   predictSync: signature('Trainer.predictSync', { inputs: data }, batchOptions),
+  gradients: differentiating('gradients'),
+  gradientsSync: differentiating('gradientsSync'),
   inspect: signature('Trainer.inspect', { batch: data }, options<InspectOptions>()({ match: pattern.optional() })),
   readParameters: signature('Trainer.readParameters', {}, options<WeightsOptions>()({ weights })),
   save: signature(

@@ -27,6 +27,7 @@ export type {
   Weights,
   WeightsOptions,
 } from './options.ts';
+export type { Gradients, GradientsOptions } from './programs/gradients.ts';
 export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './programs/inspect.ts';
 export type { Run } from './run/run.ts';
 export type { LoadResult, Mismatch } from './state/checkpoint.ts';

@@ -114,7 +114,7 @@ export interface TrainerOptions<M extends Module, K extends string = never, N ex
   /** Told what `result.warnings` lists, as it is found: a function, or an object with a method `warn`, such as `console`. Default: nobody is. */
   readonly logger?: Logger;
   /**
-   * Run `fit`, `evaluate` and `predict` op by op in plain JavaScript, and end at the first op that gives what is not finite: the error says which op, of
+   * Run `fit`, `evaluate`, `predict` and `gradients` op by op in plain JavaScript, and end at the first op that gives what is not finite: the error says which op, of
    * which layer, where in your files, and what it was given. Hundreds of times slower; results are the same up to rounding. Default false.
    */
   readonly debug?: boolean;

@@ -15,8 +15,9 @@ import { copyOf, type Stream } from './feed/stream.ts';
 import type { Access } from './flow/access.ts';
 import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
 import type { Counters, FitResult, Metrics } from './flow/progress.ts';
-import { type Asked, checkTrainerOptions, readMethod } from './given.ts';
+import { type Asked, type AskedOfGradients, checkTrainerOptions, readMethod } from './given.ts';
 import type { BatchOptions, FitOptions, LoadOptions, SaveOptions, TrainerOptions, WeightsOptions } from './options.ts';
+import { type DataSet, dataSet, type Gradients, type GradientsOptions } from './programs/gradients.ts';
 import { type Inspection, type InspectOptions, inspectRows } from './programs/inspect.ts';
 import { Copied } from './programs/session.ts';
 import { Fit } from './run/fit.ts';
@@ -265,6 +266,33 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 
   /**
+   * Loss and gradients over a data set, as policies would see them in a step on all of its rows: before the clip, and in the mean over the rows, micro-batch
+   * by micro-batch, as option `accumulate` sums them. Nothing is updated: no weight, no counter, no running statistics.
+   * @returns the gradients by name, with their 2-norms, and the loss
+   * @throws (rejects) OptionError, ShapeError, DataError for data that does not fit; IndexError; BusyError while a fit of another trainer of the model is on;
+   * DisposedError
+   */
+  async gradients(data: Named<N> | Share<N> | Source<N>, options: GradientsOptions = {}): Promise<Gradients> {
+    this.#current.follow('gradients');
+    const asked = readMethod.gradients(arguments);
+    const set = dataSet(asSource('gradients', data), true);
+    return this.#access.use('gradients', () => drive(this.#differentiated(set, asked)));
+  }
+
+  /**
+   * Loss and gradients over a data set, blocking this thread: the same bits as `gradients`.
+   * @returns the gradients by name, with their 2-norms, and the loss
+   * @throws OptionError, ShapeError, DataError for data that does not fit; IndexError; BusyError while a fit of this or another trainer of the model is on
+   */
+  gradientsSync(data: Named<N> | Share<N> | Source<N>, options: GradientsOptions = {}): Gradients {
+    this.#current.follow('gradientsSync');
+    const asked = readMethod.gradientsSync(arguments);
+    const source = asSource('gradientsSync', data);
+    this.#access.checkFree('gradientsSync');
+    return driveSync(this.#differentiated(dataSet(source, false), asked));
+  }
+
+  /**
    * How much is pruned, as of the end of a step.
    * @throws (rejects) OptionError for any argument; BusyError while a fit of another trainer of the model is on; DisposedError
    */
@@ -337,6 +365,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   #chosen(where: string, options: Asked): Chosen {
     const { batchSize = this.#current.batchSize, weights } = options;
     return { batchSize, weights: this.#current.weightsOf(where, weights) };
+  }
+
+  #differentiated(data: DataSet, { batchSize = this.#current.batchSize, ...asked }: AskedOfGradients): Loop<Gradients> {
+    const moment = { seed: this.#standing.seed, attempt: this.counters.attempt };
+    return this.#setup.gradients.take(data, { ...asked, batchSize }, moment);
   }
 
   #evaluated<R>(source: Source, data: Copied, { batchSize, weights }: Chosen, driver: (loop: Loop<Metrics<K>>) => R): R {

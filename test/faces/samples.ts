@@ -99,6 +99,8 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.fitSync': () => [xy(), { steps: 1 }],
   'Trainer.evaluate': () => [xy()],
   'Trainer.evaluateSync': () => [xy()],
+  'Trainer.gradients': () => [xy()],
+  'Trainer.gradientsSync': () => [xy()],
   'Trainer.inspect': () => [xy()],
   'Trainer.predict': () => [x()],
   'Trainer.predictSync': () => [x()],

@@ -72,6 +72,7 @@ named.fit({ inputs: x, label: y }); //! 'input' is missing
 named.fit(rows(data)); //! is not assignable
 named.fit({ input: x, label: y }, { validation: data }); //! is not assignable
 named.evaluate(data); //! is not assignable
+named.gradients(data); //! is not assignable
 
 // Arrays
 trainer.predict('0.5'); //! 'string'

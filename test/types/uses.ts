@@ -5,6 +5,7 @@ import {
   type Data,
   type DType,
   type FitOptions,
+  type Gradients,
   io,
   loss,
   type Metrics,
@@ -74,6 +75,8 @@ is<Metrics<'accuracy' | 'f1'> | null>()(best);
 is<number | undefined>()(epochs.at(-1)?.validation?.accuracy);
 // Without metrics there is the loss; names that are only known when it runs are any.
 is<Metrics>()(await new Trainer(plain).evaluate(data));
+is<Gradients>()(await new Trainer(plain).gradients(data, { mode: 'eval' }));
+is<Float32Array | undefined>()(new Trainer(plain).gradientsSync(data).gradients.get('fc.weight')?.data);
 const found: Record<string, (batch: Batch, net: nn.Sequential) => Tensor> = {};
 is<number | undefined>()((await new Trainer({ ...plain, metrics: found }).evaluate(data)).any);
 // Options that are made beforehand, and functions of any trainer.

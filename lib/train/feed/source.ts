@@ -52,6 +52,8 @@ const INDEX = '$rows';
 const library = new WeakSet<Source>();
 /** Was it made by a function of this file? */
 export const isLibrarySource = (source: Source): boolean => library.has(source);
+/** Whether its batches are rows of its arrays, and nothing else. */
+export const isRows = (source: Source): boolean => library.has(source) && source.byRow === true;
 function ofLibrary<N extends string>(source: Source<N>): Source<N> {
   library.add(source);
   const arrays = [...source.data].map(([name, { data, shape }]) => `${name} ${typeName({ dtype: dtypeOf(data), shape })}`);

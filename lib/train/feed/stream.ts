@@ -1,7 +1,7 @@
 // stream.ts: batches that come one after the other, pulled ahead while a run is on, so that data larger than memory can be trained on.
 import { DataError, OptionError, ShapeError } from '../../errors.ts';
 import type { Graph } from '../../ir/graph.ts';
-import { sameShape, type TensorType } from '../../ir/op.ts';
+import { sameShape, sizeOf, type TensorType } from '../../ir/op.ts';
 import { show } from '../../options/index.ts';
 import { fed, type Shape } from './shape.ts';
 import { type Arrays, dtypeOf, modelArrays, type Named, type NdArray, type Tensors } from './source.ts';
@@ -33,6 +33,16 @@ export function rowTypes(batch: StreamBatch): Map<string, TensorType> {
 
 export function rowsOfBatch(batch: StreamBatch): number {
   return [...batch.values()][0]!.shape[0]!;
+}
+
+/** Some of its rows, where they lie. */
+export function rowsBetween(batch: StreamBatch, start: number, count: number): StreamBatch {
+  return new Map(
+    [...batch].map(([name, a]) => {
+      const width = sizeOf(a.shape.slice(1));
+      return [name, { data: a.data.subarray(start * width, (start + count) * width), shape: [count, ...a.shape.slice(1)] }];
+    }),
+  );
 }
 
 /** The batch's tensors, fed whole. */

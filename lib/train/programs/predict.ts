@@ -7,7 +7,7 @@ import type { Purpose } from '../../native/room.ts';
 import { packBatches } from '../feed/feeder.ts';
 import type { Inputs } from '../feed/inputs.ts';
 import type { NdArray, Tensors } from '../feed/source.ts';
-import { rowsOfBatch, rowTypes, type StreamBatch, traceRows } from '../feed/stream.ts';
+import { rowsBetween, rowsOfBatch, rowTypes, type StreamBatch, traceRows } from '../feed/stream.ts';
 import { type Loop, perform } from '../flow/effect.ts';
 import { located, rowsFrom } from './located.ts';
 import { tellPrints } from './prints.ts';
@@ -141,13 +141,4 @@ export class Predictor {
 
 function nameOf(types: ReadonlyMap<string, TensorType>): string {
   return JSON.stringify([...types]);
-}
-
-function rowsBetween(inputs: StreamBatch, start: number, count: number): StreamBatch {
-  return new Map(
-    [...inputs].map(([name, a]) => {
-      const width = sizeOf(a.shape.slice(1));
-      return [name, { data: a.data.subarray(start * width, (start + count) * width), shape: [count, ...a.shape.slice(1)] }];
-    }),
-  );
 }

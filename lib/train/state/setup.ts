@@ -29,6 +29,7 @@ import type { Batch, Source, Tensors } from '../feed/source.ts';
 import type { Metrics } from '../flow/progress.ts';
 import type { TrainerOptions, Weights } from '../options.ts';
 import { Evaluation } from '../programs/evaluate.ts';
+import { GradientPrograms } from '../programs/gradients.ts';
 import { traceInspection, type Watching } from '../programs/inspect.ts';
 import { Predictor } from '../programs/predict.ts';
 import { Programs } from '../programs/programs.ts';
@@ -85,6 +86,7 @@ export class Setup {
   readonly #scaling: LossScale | null;
   readonly #ema: ((step: number) => number) | null;
   readonly #predictors: Readonly<Record<Weights, Predictor>>;
+  readonly gradients: GradientPrograms;
   readonly #applyStates: ApplyStates = new ApplyStates();
   readonly #accumulators: Accumulators | null;
   readonly #plans: Plans;
@@ -143,6 +145,14 @@ export class Setup {
         this.#session,
       );
     this.#predictors = { model: predictor(), ema: predictor(this.averages) };
+    const { buffers, names } = this;
+    const differentiated = { model, loss: options.loss, trained, penalties: this.#penalties, buffers, names };
+    this.gradients = new GradientPrograms(
+      this.store,
+      { ...differentiated, accumulates: accumulate > 1, prepare: (batch) => this.#prepared(batch) },
+      this.programs,
+      this.#session,
+    );
   }
 
   /** Whether the model has what it had, and nothing in it waits for values. */
@@ -240,7 +250,7 @@ export class Setup {
   /** From now on: what was compiled with the others is dropped. No run may be on. */
   set transforms(transforms: Transforms) {
     this.#transforms = transforms;
-    for (const predictor of Object.values(this.#predictors)) predictor.forget();
+    for (const programs of [...Object.values(this.#predictors), this.gradients]) programs.forget();
   }
 
   /** Whether steps run op by op. */
@@ -361,7 +371,7 @@ export class Setup {
   }
 
   dispose(): void {
-    for (const predictor of Object.values(this.#predictors)) predictor.dispose();
+    for (const programs of [...Object.values(this.#predictors), this.gradients]) programs.dispose();
     this.store.dispose();
   }
 

@@ -9,11 +9,12 @@ import { type BindOptions, bindParameters, type Module, namesOf, type Parameter 
 import { add, sqrt } from '../../ops/elementwise/elementwise.ts';
 import { unscale as stage } from '../../ops/gradient/stage.ts';
 import { statistic } from '../../ops/gradient/statistics.ts';
+import type { Lookups } from '../../ops/rows/sparse-rows.ts';
 import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../../optim/apply/apply.ts';
 import type { Finishing } from '../../optim/apply/finishing.ts';
 import { denseOf, lookupsOf } from '../../optim/apply/lookups.ts';
 import type { Batch, Tensors } from '../feed/source.ts';
-import type { Accumulators } from './accumulation.ts';
+import type { Accumulators, Sums } from './accumulation.ts';
 import type { Guarding } from './guarding.ts';
 import type { LossScale } from './loss-scale.ts';
 import { checkTraced, measure, scalar, type TracedMetric } from './measure.ts';
@@ -25,23 +26,29 @@ export type Objective<M, N extends string = string> = (batch: Batch<N>, model: M
 /** What is measured over a data set: a scalar, of which the mean over rows is taken, or what makes a number of all rows (`metrics.f1`). */
 export type Measure<M, N extends string = string> = (batch: Batch<N>, model: M) => Tensor | Aggregate;
 
-export interface TrainSpec<M extends Module> {
+/** A loss, what it trains, and what is added to it. */
+export interface LossSpec<M extends Module> {
   readonly model: M;
   readonly loss: Objective<M>;
+  /** In the order in which policies see them. */
+  readonly trained: readonly Parameter[];
+  /** When a step may have several micro-batches. */
+  readonly accumulators: Accumulators | null;
+  readonly penalties: Penalties;
+}
+
+export interface TrainSpec<M extends Module> extends Omit<LossSpec<M>, 'trained'> {
   readonly groups: readonly ApplyGroup[];
   /** Slots and policy state, shared by the programs of all batch sizes. */
   readonly states: ApplyStates;
   readonly policy: ClipPolicy;
   readonly finishing: Finishing;
-  /** When a step may have several micro-batches. */
-  readonly accumulators: Accumulators | null;
   /** Report the 2-norm of each gradient, before the clip. */
   readonly perLayer: boolean;
   /** What becomes of the optimizers' learning rates. */
   readonly rate?: (lr: number) => number;
   /** Called with them. */
   readonly onRate?: (group: number, lr: number, step: number) => void;
-  readonly penalties: Penalties;
   readonly scaling: LossScale | null;
   readonly guarding: Guarding | null;
   /** How much of the new weights enters their average in each step; null: there is none. */
@@ -74,17 +81,30 @@ export function traceLoss<M extends Module>(
   return withParameters(graph, model, options, () => scalar('loss', ofBatch('loss', batchOf(graph, trace), model, loss)));
 }
 
-/** The graph of one training step on batches of `rows` rows that `trace` declares. */
-export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, trace: (graph: Graph) => Tensors): Traced {
-  const graph = new Graph('train');
-  const trained = spec.groups.flatMap((g) => g.params);
-  const { scaling, guarding } = spec;
-  const forward = (): Tensor => traceLoss(graph, spec.model, spec.loss, trace, { pending: spec.accumulators?.pending });
-  const watched = guarding?.watch(forward);
-  const loss = watched ? watched.result : forward();
-  const seed = scaling?.seed(graph) ?? null;
+/** The loss of a step and its gradients, as policies see them. */
+interface LossOfStep {
+  readonly total: Tensor;
+  readonly grads: readonly Tensor[];
+  /** Of tables that are updated by rows: what their gradients are made of. */
+  readonly lookups: readonly (Lookups | null)[];
+  readonly unreached: readonly Unreached[];
+  readonly sums: Sums | null;
+}
+
+/**
+ * The gradients of a step, with those of penalties: the loss and the penalty are outputs.
+ * @param loss of a micro-batch of `rows` rows, f64
+ * @param seed f64 scalar that gradients are multiplied by
+ */
+function differentiate(
+  loss: Tensor,
+  rows: number,
+  { trained, accumulators, penalties }: Omit<LossSpec<Module>, 'model' | 'loss'>,
+  seed: Tensor | null,
+): LossOfStep {
+  const { graph } = loss;
   const params = trained.map((p) => graph.state(p.state));
-  const sums = spec.accumulators?.of(graph, rows) ?? null;
+  const sums = accumulators?.of(graph, rows) ?? null;
   const names = trained.map((p) => p.name);
   const found = sums ? sums.loss(loss, names, params, seed) : { total: loss, ...backward(loss, params, seed ? { seed } : {}) };
   const unreached = unreachedOf(trained, params, found);
@@ -96,10 +116,21 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, t
     if (found && gradients[i]!.node.ins[0] !== found.values) gradients[i] = denseOf(found, trained[i]!.shape[0]!);
   }
   inSection(graph, 'apply', () => graph.output('loss', total));
-  const penalized = spec.penalties.length > 0 ? penalize(graph, spec.penalties, trained, gradients, seed) : null;
+  const penalized = penalties.length > 0 ? penalize(graph, penalties, trained, gradients, seed) : null;
   if (penalized) graph.output('penalty', penalized.penalty);
-  const grads = penalized?.grads ?? gradients;
-  const { groups, states, policy, finishing, rate, onRate, ema } = spec;
+  return { total, grads: penalized?.grads ?? gradients, lookups, unreached, sums };
+}
+
+/** The graph of one training step on batches of `rows` rows that `trace` declares. */
+export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, trace: (graph: Graph) => Tensors): Traced {
+  const graph = new Graph('train');
+  const { groups, states, policy, finishing, rate, onRate, ema, scaling, guarding, accumulators } = spec;
+  const forward = (): Tensor => traceLoss(graph, spec.model, spec.loss, trace, { pending: accumulators?.pending });
+  const watched = guarding?.watch(forward);
+  const loss = watched ? watched.result : forward();
+  const seed = scaling?.seed(graph) ?? null;
+  const trained = groups.flatMap((g) => g.params);
+  const { total, grads, lookups, unreached, sums } = differentiate(loss, rows, { ...spec, trained }, seed);
   const overflow = scaling?.overflow(graph, grads) ?? null;
   const unscale = scaling?.inverse(graph) ?? null;
   const stages = unscale ? [stage(unscale)] : [];
@@ -126,6 +157,38 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, t
     inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares', stages }).each)));
   }
   return { graph, apply, unreached };
+}
+
+/** Columns of the report of `traceGradients`, beside `loss` and `penalty`. */
+export const GRADIENTS = {
+  of: (i: number): string => `gradient ${i}`,
+  norm: 'norm',
+  norms: 'norms',
+} as const;
+
+/**
+ * The graph of loss and gradients of one step on batches of `rows` rows, which updates nothing.
+ * @param mode `train`: as a step of training has them; `eval`: without what is random, and with running statistics
+ */
+export function traceGradients<M extends Module>(
+  spec: LossSpec<M>,
+  mode: 'train' | 'eval',
+  rows: number,
+  trace: (graph: Graph) => Tensors,
+): Graph {
+  const graph = new Graph(mode);
+  const pending = mode === 'train' ? spec.accumulators?.pending : undefined;
+  const loss = traceLoss(graph, spec.model, spec.loss, trace, { pending });
+  const { grads } = differentiate(loss, rows, spec, null);
+  inSection(graph, 'apply', () => {
+    const squares = statistic(grads, { kind: 'sumSquares' });
+    graph.output(GRADIENTS.norm, sqrt(squares.total));
+    graph.output(GRADIENTS.norms, sqrt(squares.each));
+    for (const [i, g] of grads.entries()) graph.output(GRADIENTS.of(i), g);
+  });
+  // What goes from one micro-batch to the next is kept; what layers would keep for the next step (running statistics) is not.
+  graph.assigns.splice(0, graph.assigns.length, ...graph.assigns.filter(({ state }) => state.transient));
+  return graph;
 }
 
 /** @throws OptionError if no parameter is reached */
