@@ -17,6 +17,7 @@ import { RESAMPLES } from './image/resample.ts';
 import { BATCH_NORMS } from './norm/batch-norm.ts';
 import { ROW_NORMS } from './norm/row-norm.ts';
 import { ATTENTION, ATTENTION_GRAD } from './product/attention.ts';
+import { APPEND_ROWS, CACHED_ATTENTION } from './product/cached-attention.ts';
 import { CONV2D, CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from './product/conv.ts';
 import { MATMUL } from './product/matmul.ts';
 import { ROTARY } from './product/rotary.ts';
@@ -48,6 +49,7 @@ export { maxAbs, statistic, sumSquares } from './gradient/statistics.ts';
 export { unitStatistic } from './gradient/unit-statistic.ts';
 export { augment } from './image/augment.ts';
 export { resample } from './image/resample.ts';
+export { appendRows, cachedAttention } from './product/cached-attention.ts';
 export { uniform } from './random.ts';
 export { softmaxCrossEntropy, weighedCrossEntropy, weighedNll } from './reduce/cross-entropy.ts';
 export { sumTo } from './reduce/reduce.ts';
@@ -91,6 +93,8 @@ export const OPS: readonly OpDef<any>[] = [
   ...ROW_NORMS,
   ATTENTION,
   ATTENTION_GRAD,
+  APPEND_ROWS,
+  CACHED_ATTENTION,
   ROTARY,
   ...CROSS_ENTROPIES,
   RNN,

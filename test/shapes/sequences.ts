@@ -48,6 +48,27 @@ const attentionGrad: Generator = (d) => {
   const fill: FillOf[] = ['normal', [4, 5], 'normal', ...a.tensors.map((): FillOf => [-1, 1]), ...maskFill(a, [-1, 1])];
   return { ins: [a.o, a.statistics, a.o, ...a.tensors, ...a.mask], attrs: a.attrs, fill, tolerance: 1e-4 };
 };
+/** A cache [batch, rows, width], so many tokens, and positions that leave room for them. */
+function cached(d: Draw): { cache: TensorType; batch: number; time: number; width: number; kv: number; positions: FillOf } {
+  const [batch, kv, rows] = [d.int(1, 3), d.int(1, 3), d.size(200)];
+  const time = d.flag() ? 1 : d.int(0, rows);
+  const width = kv * d.size(70);
+  return { cache: f32(batch, rows, width), batch, time, width, kv, positions: [0, rows - time + 1] };
+}
+const appendRows: Generator = (d) => {
+  const { cache, batch, time, width, positions } = cached(d);
+  const from = d.int(0, 20);
+  const x = f32(batch, time, from + width + d.int(0, 20));
+  return { ins: [cache, x, i32(batch)], attrs: { from }, fill: ['normal', 'normal', positions] };
+};
+const cachedAttention: Generator = (d) => {
+  const { cache, batch, time, width, kv, positions } = cached(d);
+  const heads = kv * d.pick(1, 1, 2);
+  const dim = width / kv;
+  const attrs = { heads, kvHeads: kv, scale: 1 / Math.sqrt(dim) };
+  const fill: FillOf[] = ['normal', 'normal', 'normal', positions];
+  return { ins: [f32(batch, time, heads * dim + d.int(0, 9)), cache, cache, i32(batch)], attrs, fill, tolerance: 1e-4 };
+};
 const rotary: Generator = (d) => {
   const [heads, dim, t] = [d.int(1, 4), 2 * d.size(40), d.size(60)];
   // A table of fewer dims than a head has turns the first of them.
@@ -172,7 +193,7 @@ const rowNormGrad = (each: readonly number[]): Generator => {
 };
 
 export const SEQUENCE_CASES: Readonly<Record<string, Generator>> = {
-  ...{ attention, attentionGrad, rotary, batchNorm, batchNormGrad },
+  ...{ attention, attentionGrad, appendRows, cachedAttention, rotary, batchNorm, batchNormGrad },
   ...{ layerNorm: rowNorm, rmsNorm: rowNorm, layerNormGrad: rowNormGrad([3]), rmsNormGrad: rowNormGrad([]) },
   rnn: recurrent(1, (d) => ({ ins: [], attrs: nonlinearity(d) }), 1),
   lstm: recurrent(4, () => ({ ins: [] }), 2),

@@ -3,7 +3,7 @@
 // reduction is hidden behind its neighbors. i: rows, columns.
 #pragma once
 #include "../rows/indices.h"
-#include "../math.h"
+#include "softmax_row.h"
 
 namespace gradclip::GRADCLIP_ISA {
 enum SoftmaxInts {
@@ -15,23 +15,6 @@ enum SoftmaxInts {
 };                                     // rows and columns; the rest of losses of labels
 constexpr int64_t kSoftmaxRows = 16;   // rows of a block
 
-// The first n lanes of x; the others -infinity, which softmax_exp turns into 0.
-INLINE F softmax_load(const float* x, int64_t n) {
-  if (n >= L) return load(x);
-  M first;
-  for (int i = 0; i < NR; i++) first.v[i] = r_mfirst((int)n - W * i);
-  return select(first, load_n(x, (int)n), set1(-__builtin_inff()));
-}
-
-static float softmax_max(const float* x, int64_t n) {
-  F top = set1(-__builtin_inff());
-  for (int64_t c = 0; c < n; c += L) top = max(softmax_load(x + c, n - c), top);   // this order skips NaN: the sum shows it
-  float t[L];
-  store(t, top);
-  for (int w = L / 2; w > 0; w /= 2)
-    for (int i = 0; i < w; i++) t[i] = t[i] > t[i + w] ? t[i] : t[i + w];
-  return t[0];
-}
 // Sum of exp(x - top); the terms go to y unless it is null.
 static double softmax_sum(const float* x, float* y, int64_t n, float top) {
   D sum = dset1(0);

@@ -13,12 +13,12 @@ const rowOf = (x: RefArray, [, offset, b, h, t]: View, batch: number, head: numb
   const at = offset + batch * b + head * h + row * t;
   return x.subarray(at, at + dim);
 };
-const dot = (a: RefArray, b: RefArray): number => {
+export const dot = (a: RefArray, b: RefArray): number => {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
   return sum;
 };
-const addTo = (to: RefArray, x: RefArray, factor: number): void => {
+export const addTo = (to: RefArray, x: RefArray, factor: number): void => {
   for (let i = 0; i < to.length; i++) to[i]! += factor * (x[i] as number);
 };
 
