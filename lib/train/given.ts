@@ -44,16 +44,17 @@ import type {
   FitOptions,
   GroupRule,
   LoadOptions,
+  ParametersOptions,
   SaveOptions,
   TrainerOptions,
   Weights,
-  WeightsOptions,
 } from './options.ts';
 import type { AskedGradients, GradientsOptions } from './programs/gradients.ts';
 import type { InspectOptions } from './programs/inspect.ts';
 import { metadata } from './state/checkpoint.ts';
 import { type CheckpointRule, checkpoint, checkpointFiles } from './state/checkpoint-files.ts';
 import { plateau } from './state/plateau.ts';
+import { type Written, writeOptions } from './state/transfer.ts';
 import { checkGuard, type Guard } from './step/guard.ts';
 import { lossScale } from './step/loss-scale.ts';
 import type { Regularizer } from './step/regularize.ts';
@@ -209,6 +210,7 @@ const fitOptions = options<FitOptions<string>>()({
   record: recordTo.optional(),
   logger: logger.optional(),
 });
+const parametersOptions = options<ParametersOptions>()({ buffers: bool.default(false), weights });
 const batchOptions = options<BatchOptions>()({ batchSize: positive.optional(), weights });
 
 const readFit = {
@@ -292,7 +294,10 @@ export const readMethod: {
 } & {
   readonly [K in 'gradients' | 'gradientsSync']: Read<AskedOfGradients>;
 } & {
-  readonly readParameters: Read<Pick<Asked, 'weights'>>;
+  readonly [K in 'readParameters' | 'readParametersSync']: Read<Required<ParametersOptions>>;
+} & {
+  readonly [K in 'writeParameters' | 'writeParametersSync']: Read<Written>;
+} & {
   readonly inspect: Read<{ readonly match: Pattern | undefined }>;
   readonly save: Read<Required<SaveOptions>>;
   readonly savePruned: Read<Required<Pick<SaveOptions, 'metadata'>>>;
@@ -307,7 +312,10 @@ export const readMethod: {
   gradients: differentiating('gradients'),
   gradientsSync: differentiating('gradientsSync'),
   inspect: signature('Trainer.inspect', { batch: data }, options<InspectOptions>()({ match: pattern.optional() })),
-  readParameters: signature('Trainer.readParameters', {}, options<WeightsOptions>()({ weights })),
+  readParameters: signature('Trainer.readParameters', {}, parametersOptions),
+  readParametersSync: signature('Trainer.readParametersSync', {}, parametersOptions),
+  writeParameters: signature('Trainer.writeParameters', { values: data }, writeOptions(weights)),
+  writeParametersSync: signature('Trainer.writeParametersSync', { values: data }, writeOptions(weights)),
   save: signature(
     'Trainer.save',
     { file: text },

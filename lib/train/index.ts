@@ -22,6 +22,8 @@ export type {
   FitOptions,
   GroupRule,
   LoadOptions,
+  ParametersOptions,
+  ParameterValues,
   SaveOptions,
   TrainerOptions,
   Weights,
@@ -32,8 +34,10 @@ export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonF
 export type { Run } from './run/run.ts';
 export type { LoadResult, Mismatch } from './state/checkpoint.ts';
 export type { CheckpointOptions, Every } from './state/checkpoint-files.ts';
+export type { NameMatch, Rename } from './state/naming.ts';
 export type { PlateauOptions } from './state/plateau.ts';
 export type { Sparsity } from './state/pruned.ts';
+export type { WeightValues, WriteOptions } from './state/transfer.ts';
 export type { LossScaleOptions } from './step/loss-scale.ts';
 /** Penalties that are added to the loss. */
 export * as regularize from './step/regularize.ts';

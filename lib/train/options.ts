@@ -1,8 +1,8 @@
 import type { ClipPolicy } from '../clip/clip.ts';
 import type { Share } from '../data/arrays.ts';
-import type { ReadOptions } from '../io/file/file.ts';
+import type { ReadOptions, TensorData } from '../io/file/file.ts';
 import type { Tensor } from '../ir/graph.ts';
-import type { DType } from '../ir/op.ts';
+import type { Data, DType } from '../ir/op.ts';
 import type { Match, Module } from '../nn/module/module.ts';
 import type { FinishingOptions } from '../optim/apply/finishing.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
@@ -197,11 +197,20 @@ export interface FitOptions<K extends string = never, N extends string = string>
 /** `model`: the weights that are trained; `ema`: their average, which option `ema` of the trainer keeps. */
 export type Weights = 'model' | 'ema';
 
-/** Options of `Trainer.readParameters`. */
+/** Which weights something is done with. */
 export interface WeightsOptions {
-  /** Which weights are read: those that are trained, or their average. Default `model`. */
+  /** Which weights are taken: those that are trained, or their average. Default `model`. */
   readonly weights?: Weights;
 }
+
+/** Options of `Trainer.readParameters` and `Trainer.readParametersSync`. `B`: whether buffers are asked for. */
+export interface ParametersOptions<B extends boolean = boolean> extends WeightsOptions {
+  /** Read buffers too, those that files have: `bn.running_mean`. Default false. */
+  readonly buffers?: B;
+}
+
+/** Values of parameters by name, and of buffers where `B` is true: their dtype may be another. */
+export type ParameterValues<B extends boolean = false> = Map<string, TensorData<B extends false ? Float32Array : Data>>;
 
 /** Options of `Trainer.evaluate`, `Trainer.evaluateSync`, `Trainer.predict` and `Trainer.predictSync`. */
 export interface BatchOptions extends WeightsOptions {

@@ -16,7 +16,15 @@ import type { Access } from './flow/access.ts';
 import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
 import type { Counters, FitResult, Metrics } from './flow/progress.ts';
 import { type Asked, type AskedOfGradients, checkTrainerOptions, readMethod } from './given.ts';
-import type { BatchOptions, FitOptions, LoadOptions, SaveOptions, TrainerOptions, WeightsOptions } from './options.ts';
+import type {
+  BatchOptions,
+  FitOptions,
+  LoadOptions,
+  ParametersOptions,
+  ParameterValues,
+  SaveOptions,
+  TrainerOptions,
+} from './options.ts';
 import { type DataSet, dataSet, type Gradients, type GradientsOptions } from './programs/gradients.ts';
 import { type Inspection, type InspectOptions, inspectRows } from './programs/inspect.ts';
 import { Copied } from './programs/session.ts';
@@ -24,10 +32,12 @@ import { Fit } from './run/fit.ts';
 import { Reader, Run } from './run/run.ts';
 import { type LoadResult, readCheckpoint, withoutMismatched } from './state/checkpoint.ts';
 import { Current } from './state/current.ts';
+import { NamedWeights } from './state/named-weights.ts';
 import { type Sparsity, sparsityOf, withoutPrunedRows } from './state/pruned.ts';
 import { Saving } from './state/saving.ts';
 import type { Setup } from './state/setup.ts';
 import { Standing } from './state/standing.ts';
+import type { WeightValues, WriteOptions } from './state/transfer.ts';
 
 type Chosen = Required<BatchOptions>;
 
@@ -52,6 +62,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   readonly #standing: Standing;
   readonly #current: Current;
   readonly #saving: Saving;
+  readonly #weights: NamedWeights;
 
   constructor(given: TrainerOptions<M, K, N, T>) {
     checkTrainerOptions(arguments);
@@ -61,6 +72,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#standing = new Standing(BigInt(options.seed ?? 0), options.batchSize ?? BATCH_SIZE);
     this.#current = new Current(options, this.#standing);
     this.#saving = new Saving(this.#current, this.#standing);
+    this.#weights = new NamedWeights(this.#current, this.#standing);
   }
 
   /** Batches drawn, updates applied, place in the epoch. */
@@ -171,19 +183,57 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 
   /**
-   * Current values of the parameters, or of their averages, as of the end of a step, by all their names.
+   * Current values of the parameters, or of their averages, as of the end of a step, by all their names, as `io.writeSafetensors` takes them.
+   * @typeParam B whether buffers are asked for, which may be of any dtype
    * @throws (rejects) OptionError; BusyError while a fit of another trainer of the model is on; DisposedError
    */
-  async readParameters(options: WeightsOptions = {}): Promise<Map<string, NdArray<Float32Array>>> {
-    this.#current.follow('readParameters');
-    const weights = this.#current.weightsOf('readParameters', readMethod.readParameters(arguments).weights);
-    return this.#access.use('readParameters', async () => {
-      const names = this.#setup.parameterNames(weights);
-      const values = await this.#setup.store.snapshot([...names.values()]);
-      return new Map(
-        [...names].map(([name, state]) => [name, { data: values.get(state) as Float32Array, shape: state.type.shape }]),
-      );
-    });
+  async readParameters<B extends boolean = false>(options: ParametersOptions<B> = {}): Promise<ParameterValues<B>> {
+    return (await this.#weights.read('readParameters', readMethod.readParameters(arguments))) as ParameterValues<B>;
+  }
+
+  /**
+   * Current values of the parameters, or of their averages, by all their names, blocking this thread: what `readParameters` gives.
+   * @typeParam B whether buffers are asked for, which may be of any dtype
+   * @throws OptionError; BusyError while a fit of this or another trainer of the model is on; DisposedError
+   */
+  readParametersSync<B extends boolean = false>(options: ParametersOptions<B> = {}): ParameterValues<B> {
+    return this.#weights.readSync('readParametersSync', readMethod.readParametersSync(arguments)) as ParameterValues<B>;
+  }
+
+  /**
+   * Put values into the model's weights, parameters and buffers, and change nothing else: counters, policy and averages stay as they are, and so does
+   * what the optimizer keeps, unless it is asked to begin afresh. While a `fit` of this trainer is on, that happens between two of its chunks.
+   *
+   * ```ts
+   * await trainer.writeParameters(other); // weights of another trainer: of the same names and shapes
+   * trainer.writeParametersSync(trainer, { match: 'q.*', rename: { 'q.': 'target.' } }); // a target network follows
+   * ```
+   * @param values arrays by the names of weights, as `readParameters` gives them, or a trainer, this one or another. What has no value stays as it is
+   * @returns the names of the weights that were written
+   * @throws (rejects) OptionError, ShapeError for names and shapes that the model does not have: nothing is written then; BusyError while a call of
+   * another trainer of the model is not done; DisposedError
+   */
+  async writeParameters(
+    values: WeightValues | Trainer<Module, string, string, DType>,
+    options: WriteOptions = {},
+  ): Promise<readonly string[]> {
+    const how = readMethod.writeParameters(arguments);
+    return this.#weights.write('writeParameters', values instanceof Trainer ? values.#weights : values, how);
+  }
+
+  /**
+   * Put values into the model's weights, blocking this thread, as `writeParameters` does: for small weights a matter of microseconds.
+   * @param values arrays by the names of weights, or a trainer
+   * @returns the names of the weights that were written
+   * @throws OptionError, ShapeError: nothing is written then; BusyError while a fit of either trainer is on, or another call of the model's weights is
+   * not done; DisposedError
+   */
+  writeParametersSync(
+    values: WeightValues | Trainer<Module, string, string, DType>,
+    options: WriteOptions = {},
+  ): readonly string[] {
+    const how = readMethod.writeParametersSync(arguments);
+    return this.#weights.writeSync('writeParametersSync', values instanceof Trainer ? values.#weights : values, how);
   }
 
   /**

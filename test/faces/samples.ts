@@ -107,6 +107,8 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.save': () => [file()],
   'Trainer.savePruned': () => [file()],
   'Trainer.load': () => [file()],
+  'Trainer.writeParameters': () => [{ bias: [1, 2] }],
+  'Trainer.writeParametersSync': () => [{ bias: [1, 2] }],
   summary: () => [new nn.Linear(6, 2), { x: [4, 6] }],
   'models.CharRNN.step': () => [tensor(1, 1), null],
   'models.charRnnLoss': () => [{}, new models.CharRNN(3)],

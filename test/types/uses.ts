@@ -106,6 +106,11 @@ is<Int32Array>()((await trainer.predict<Int32Array>({ x })).data);
 is<Data>()(new Trainer(options).predictSync(x).data);
 await lossOf(forward);
 is<Float32Array | undefined>()((await trainer.readParameters()).get('0.weight')?.data);
+is<Float32Array | undefined>()(trainer.readParametersSync({ buffers: false }).get('0.weight')?.data);
+is<Data | undefined>()(trainer.readParametersSync({ buffers: true }).get('0.weight')?.data);
+await io.writeSafetensors('weights.safetensors', await trainer.readParameters({ buffers: true }));
+is<readonly string[]>()(await trainer.writeParameters(forward, { match: '0.*', rename: { '0.': '0.' } }));
+is<readonly string[]>()(trainer.writeParametersSync({ '0.weight': [[1, 2]] }, { rename: (name) => name || null }));
 new metrics.F1().update(await trainer.predict(x), y);
 
 // Names of arrays: told by the loss's batch, wanted of the data.

@@ -10,13 +10,13 @@ import { MAX_BYTES } from '../limits.ts';
 import { Pace } from './pace.ts';
 
 /** A tensor outside a program: what files hold. Row-major. */
-export interface TensorData {
+export interface TensorData<D extends Data = Data> {
   /** What `data` holds. */
   readonly dtype: DType;
   /** The dimensions; [] is a scalar. */
   readonly shape: readonly number[];
   /** The values, as many as the shape says. */
-  readonly data: Data;
+  readonly data: D;
 }
 
 /** How much of a file a reader takes. */

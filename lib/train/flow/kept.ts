@@ -30,9 +30,13 @@ export function withoutValues(kept: ReadonlyMap<string, Kept>): Map<string, Kept
 
 /** By names: whether the values are those, to the bit. */
 export function sameValues(a: ReadonlyMap<string, Data>, b: ReadonlyMap<string, Data>): boolean {
-  const bytes = (x: Data): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
   return [...a].every(([name, x]) => {
     const y = b.get(name);
-    return y !== undefined && Buffer.compare(bytes(x), bytes(y)) === 0;
+    return y !== undefined && sameBits(x, y);
   });
+}
+
+export function sameBits(a: Data, b: Data): boolean {
+  const bytes = (x: Data): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
+  return a === b || Buffer.compare(bytes(a), bytes(b)) === 0;
 }

@@ -9,6 +9,7 @@ import { ARRAYS, type Data, type DType, sameShape, typeName } from '../../ir/op.
 import { version as libraryVersion, readerOf } from '../../native/package.ts';
 import { type Field, record, show } from '../../options/index.ts';
 import { dtypeOf } from '../feed/source.ts';
+import { sameBits } from '../flow/kept.ts';
 import { type Counters, type Course, START } from '../flow/progress.ts';
 import { type KeptTensors, partKept, readCourse, writeCourse } from './course.ts';
 
@@ -253,11 +254,6 @@ function held(data: Data, dtype: DType): Data {
   if (dtypeOf(data) === dtype || data instanceof Float32Array || data instanceof Float64Array) return data;
   const same = new ARRAYS[dtype](data);
   return same.every((value, i) => value === data[i]) ? same : data;
-}
-
-function sameBits(a: Data, b: Data): boolean {
-  const bytes = (x: Data): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
-  return Buffer.compare(bytes(a), bytes(b)) === 0;
 }
 
 function parseProgress(file: string, metadata: Readonly<Record<string, string>>, kept: KeptTensors): Progress {

@@ -90,6 +90,7 @@ export class Setup {
   readonly #applyStates: ApplyStates = new ApplyStates();
   readonly #accumulators: Accumulators | null;
   readonly #plans: Plans;
+  readonly #weightNames = new Map<Weights, ReadonlyMap<string, State>>();
   #transforms: Transforms;
 
   /**
@@ -317,9 +318,14 @@ export class Setup {
     return stateNames(this.store.states, new Set(this.weights), (state) => known.get(state) ?? [state.name]);
   }
   /** Names of the weights in a file. */
-  weightNames(weights: Weights): Map<string, State> {
-    const kept = this.buffers.filter((b) => b.persistent);
-    return new Map([...this.parameterNames(weights), ...kept.flatMap((b) => this.#named(b, b.state))]);
+  weightNames(weights: Weights): ReadonlyMap<string, State> {
+    let names = this.#weightNames.get(weights);
+    if (!names) {
+      const kept = this.buffers.filter((b) => b.persistent);
+      names = new Map([...this.parameterNames(weights), ...kept.flatMap((b) => this.#named(b, b.state))]);
+      this.#weightNames.set(weights, names);
+    }
+    return names;
   }
   parameterNames(weights: Weights): Map<string, State> {
     const stands = this.#stands(weights);

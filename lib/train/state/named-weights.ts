@@ -1,0 +1,90 @@
+// named-weights.ts: the weights of a trainer by their names, as others read and write them.
+import type { State } from '../../ir/graph.ts';
+import type { ParameterValues, Weights } from '../options.ts';
+import { tensorsOf } from './checkpoint.ts';
+import type { Current } from './current.ts';
+import { option } from './naming.ts';
+import type { Standing } from './standing.ts';
+import { type Origins, originsIn, originsOf, transfer, type WeightValues, type Written } from './transfer.ts';
+
+/** Which of them. */
+interface Asked {
+  readonly weights: Weights;
+  readonly buffers: boolean;
+}
+
+export class NamedWeights {
+  readonly #current: Current;
+  readonly #standing: Standing;
+
+  constructor(current: Current, standing: Standing) {
+    this.#current = current;
+    this.#standing = standing;
+  }
+
+  /** As of the end of a step. */
+  async read(where: string, asked: Asked): Promise<ParameterValues<boolean>> {
+    const { access } = this.#begun(where, asked.weights);
+    return access.use(where, async () => {
+      const names = this.#names(asked);
+      return tensorsOf(names, await this.#current.setup.store.snapshot([...names.values()]));
+    });
+  }
+
+  readSync(where: string, asked: Asked): ParameterValues<boolean> {
+    this.#begun(where, asked.weights).access.checkFree(where);
+    const names = this.#names(asked);
+    return tensorsOf(names, this.#current.setup.store.read([...names.values()]));
+  }
+
+  /** @param values those of another trainer, or of this one, or arrays; what the caller has may change meanwhile */
+  async write(where: string, values: WeightValues | NamedWeights, how: Written): Promise<readonly string[]> {
+    const { access } = this.#begun(where, values === this ? how.weights : 'model');
+    const given =
+      values === this
+        ? null
+        : values instanceof NamedWeights
+          ? originsOf(where, await values.read(where, { ...how, buffers: true }), true)
+          : this.#given(where, values, how, false);
+    return access.use(where, () => this.#transfer(where, given ?? originsIn(this.#current.setup, how.weights), how), true);
+  }
+
+  writeSync(where: string, values: WeightValues | NamedWeights, how: Written): readonly string[] {
+    const { access } = this.#begun(where, 'model');
+    access.checkIdle(where);
+    access.checkAlone(where);
+    return this.#transfer(
+      where,
+      values instanceof NamedWeights ? values.#origins(where, how) : this.#given(where, values, how, true),
+      how,
+    );
+  }
+
+  /** Of arrays there are no averages. */
+  #given(where: string, values: WeightValues, { weights }: Written, kept: boolean): Origins {
+    if (weights === 'ema') throw option(where, 'weights').refuse('it is for the weights of a trainer, and arrays were given');
+    return originsOf(where, values, kept);
+  }
+
+  #origins(where: string, { weights }: Written): Origins {
+    const { access, setup } = this.#begun(where, weights);
+    access.checkFree(where);
+    return originsIn(setup, weights);
+  }
+
+  #transfer(where: string, origins: Origins, how: Written): readonly string[] {
+    return transfer(where, this.#current, this.#standing, origins, how);
+  }
+
+  /** What is changed of the model is taken in. @throws OptionError for averages where there are none */
+  #begun(where: string, weights: Weights): Current {
+    this.#current.follow(where);
+    this.#current.weightsOf(where, weights);
+    return this.#current;
+  }
+
+  #names({ weights, buffers }: Asked): ReadonlyMap<string, State> {
+    const { setup } = this.#current;
+    return buffers ? setup.weightNames(weights) : setup.parameterNames(weights);
+  }
+}
