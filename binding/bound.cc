@@ -14,10 +14,17 @@ static uint8_t* there(const void* base) {
 Failure Bound::bind(std::shared_ptr<const Program> program, const std::vector<Memory>& blocks) {
   program_ = std::move(program);
   if (Failure f = check(blocks)) return f;
-  if (!arena_.reserve(program_->spec.arena_bytes)) {
-    return {"ERR_MEMORY", "bind: " + std::to_string(program_->spec.arena_bytes) + " bytes are more than the system gives"};
+  if (poison_asked().on && !(own_arena_.reserve(program_->spec.arena_bytes) && poison_.plan(*program_, own_arena_.data()))) {
+    return {"ERR_MEMORY", "bind: no memory to poison"};
   }
-  if (poison_asked().on && !poison_.plan(*program_, arena_.data())) return {"ERR_MEMORY", "bind: no memory to poison"};
+  resolve(blocks);
+  return {};
+}
+
+Failure Bound::rebind(const std::vector<Memory>& blocks) {
+  if (Failure f = check(blocks)) return f;
+  arena_.clear(), feed_.clear(), step_.clear(), report_.clear();
+  arena_at_ = nullptr;
   resolve(blocks);
   return {};
 }
@@ -62,7 +69,7 @@ void Bound::resolve(const std::vector<Memory>& blocks) {
     const Patch patch{uint32_t(k), place.offset};
     switch (place.space) {
       case kArena:
-        operands_[k] = there(arena_.data()) + place.offset;
+        arena_.push_back(patch);
         break;
       case kConstants:
         operands_[k] = there(p.spec.constants.data()) + place.offset;
@@ -325,10 +332,15 @@ bool Bound::run(RunRequest& request, Workspace& workspace, Crew* crew, int threa
                 const std::atomic<bool>& closing, RunResult& result) {
   const int all = crew ? std::min(threads, crew->size()) : 1;
   const int size = all > 1 && sizes_.empty() ? program_->sizing.size(all) : all;
-  const bool there_is =
-      poison_.on() ? poison_.reserve_locals(size)
-                   : workspace.scratch.reserve(program_->scratch_bytes) && workspace.locals.reserve(program_->local_bytes * size);
+  if (!poison_.on()) workspace.trim();
+  const bool there_is = poison_.on() ? poison_.reserve_locals(size)
+                                     : workspace.arena.reserve(program_->spec.arena_bytes) &&
+                                           workspace.scratch.reserve(program_->scratch_bytes) &&
+                                           workspace.locals.reserve(program_->local_bytes * size);
   if (!there_is) return false;
+  uint8_t* const arena = there(poison_.on() ? own_arena_.data() : workspace.arena.data());
+  if (arena != arena_at_) move(arena_, arena);
+  arena_at_ = arena;
   uint8_t* const scratch = there(poison_.on() ? poison_.scratch() : workspace.scratch.data());
   uint8_t* const locals = there(poison_.on() ? poison_.locals() : workspace.locals.data());
   if (profile_.on()) profile_.begin_run(size);

@@ -1,5 +1,6 @@
 // bound.h: a program with its memory: pointers resolved once, then K steps in one call.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -41,20 +42,41 @@ struct RunResult {
   double value = 0, bound = 0;
 };
 
-// What instructions may use while they run, and that holds nothing between them: the runs of an environment, which are one after the other, share
-// it. A product asks for ten megabytes of scratch, whatever its size; there may be many programs.
+// What programs and their instructions may use while they run, and that holds nothing between runs: those of an environment, which are one after the
+// other, share it. A product asks for ten megabytes of scratch, whatever its size; there may be many programs, and most of them rest.
 struct Workspace {
-  Bytes scratch, locals;   // of the team; of its threads
+  Bytes arena, scratch, locals;   // of a program; of its instructions and their threads
+  // The arenas of the programs that there are. Of the JavaScript thread.
+  std::vector<int64_t> arenas;
+
+  // A program is there, or no more. What it alone needed is given back by the next run, or now, where none is on.
+  void add(int64_t bytes) {
+    arenas.push_back(bytes);
+    most_ = std::max<int64_t>(most_, bytes);
+  }
+  void remove(int64_t bytes) noexcept {
+    const auto at = std::find(arenas.begin(), arenas.end(), bytes);
+    if (at != arenas.end()) arenas.erase(at);
+    most_ = arenas.empty() ? 0 : *std::max_element(arenas.begin(), arenas.end());
+  }
+  // While no run is on.
+  void trim() noexcept {
+    if (arena.size() > most_) arena = Bytes();
+  }
+
+ private:
+  std::atomic<int64_t> most_{0};
 };
 
 // One run at a time. Nothing here knows JavaScript.
 class Bound {
  public:
   Failure bind(std::shared_ptr<const Program> program, const std::vector<Memory>& blocks);
+  // Other memory in place of all blocks. Between runs only; where it fails, the blocks of before stay.
+  Failure rebind(const std::vector<Memory>& blocks);
   const Program& program() const { return *program_; }
   // Of all runs since it was started. Between runs only.
   Profile& profile() { return profile_; }
-  int64_t owned_bytes() const { return arena_.size(); }
 
   // For tests: step k of a run takes sizes[k % n] of its threads. Between runs only.
   void size_steps(std::vector<int> sizes) { sizes_ = std::move(sizes); }
@@ -75,10 +97,11 @@ class Bound {
   void move(const std::vector<Patch>& patches, uint8_t* row);
 
   std::shared_ptr<const Program> program_;
-  Bytes arena_;
+  Bytes own_arena_;   // where it is poisoned; else it lies in the workspace
   std::vector<void*> operands_;
   std::vector<Args> args_;
-  std::vector<Patch> feed_, step_, report_;
+  std::vector<Patch> arena_, feed_, step_, report_;
+  uint8_t* arena_at_ = nullptr;   // where operands take it to be
   Context context_{};
   Status status_{};
   Profile profile_;

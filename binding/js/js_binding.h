@@ -55,6 +55,7 @@ struct Session {
   std::vector<Pinned> pinned;                                    // the caller's own arrays
   std::vector<RunJob*> jobs;                                     // queued or running
   std::string fail;                                              // for tests: what the next run throws
+  bool bound_now = true;                                         // false between unbind and rebind
 };
 
 class RunJob : public Job {
@@ -132,7 +133,8 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "Binding",
-        {InstanceMethod<&BindingWrap::run>("run"), InstanceMethod<&BindingWrap::run_sync>("runSync"),
+        {InstanceMethod<&BindingWrap::run>("run"), InstanceMethod<&BindingWrap::rebind>("rebind"),
+         InstanceMethod<&BindingWrap::unbind>("unbind"), InstanceMethod<&BindingWrap::run_sync>("runSync"),
          InstanceMethod<&BindingWrap::start_profile>("startProfile"), InstanceMethod<&BindingWrap::profile>("profile"),
          InstanceMethod<&BindingWrap::stop>("stop"), InstanceMethod<&BindingWrap::size_steps>("sizeSteps"),
          InstanceMethod<&BindingWrap::fail_next>("failNext"), InstanceMethod<&BindingWrap::dispose>("dispose")});
@@ -141,32 +143,65 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
 
   void init(Napi::Env env, std::shared_ptr<const Program> program, Napi::Array blocks) {
     auto session = std::make_shared<Session>();
+    const std::vector<Memory> memory = take(env, blocks, program->spec, *session);
+    if (Failure f = session->bound.bind(std::move(program), memory)) raise(env, f.code, f.message);
+    session->workspace = data(env).workspace.lock();
+    if (!session->workspace) data(env).workspace = session->workspace = std::make_shared<Workspace>();
+    session->workspace->add(session->bound.program().spec.arena_bytes);
+    session_ = std::move(session);
+  }
+  void Finalize(Napi::Env env) override { forget(env); }
+
+ private:
+  // The memory of blocks and of callers' arrays; `session` keeps them.
+  static std::vector<Memory> take(Napi::Env env, Napi::Array blocks, const ProgramSpec& spec, Session& session) {
     std::vector<Memory> memory;
     std::unordered_set<const void*> known;
     for (uint32_t b = 0; b < blocks.Length(); b++) {
       const Napi::Value v = blocks[b];
-      const bool writes = b < program->spec.block_writes.size() && program->spec.block_writes[b];
+      const bool writes = b < spec.block_writes.size() && spec.block_writes[b];
       bool is_block = false;
       if (v.IsObject()) napi_check_object_type_tag(env, v, &kBlockTag, &is_block);
       if (is_block) {
         std::shared_ptr<Block> block = BlockWrap::Unwrap(v.As<Napi::Object>())->block();
         if (!block) raise(env, "ERR_DISPOSED", "bind: block " + std::to_string(b) + " was disposed");
         memory.push_back({block->bytes.data(), block->bytes.size()});
-        session->blocks.emplace_back(std::move(block), writes);
+        session.blocks.emplace_back(std::move(block), writes);
       } else {
-        memory.push_back(pin(env, v, *session, known, ("bind: block " + std::to_string(b)).c_str()));
+        memory.push_back(pin(env, v, session, known, ("bind: block " + std::to_string(b)).c_str()));
       }
     }
-    if (Failure f = session->bound.bind(std::move(program), memory)) raise(env, f.code, f.message);
-    session->workspace = data(env).workspace.lock();
-    if (!session->workspace) data(env).workspace = session->workspace = std::make_shared<Workspace>();
-    session_ = std::move(session);
-    owned_ = session_->bound.owned_bytes();
-    Napi::MemoryManagement::AdjustExternalMemory(env, owned_);
+    return memory;
   }
-  void Finalize(Napi::Env env) override { forget(env); }
 
- private:
+  // What is queued has the blocks of before: it must be none that takes others.
+  const std::shared_ptr<Session>& idle(Napi::Env env, const char* name) const {
+    const std::shared_ptr<Session>& s = session(env);
+    if (!s->jobs.empty()) raise(env, "ERR_BUSY", std::string(name) + ": a run of the binding is queued or running");
+    return s;
+  }
+  // Nothing is kept of the blocks; the next run comes after a rebind.
+  void unbind(const Napi::CallbackInfo& info) {
+    const std::shared_ptr<Session>& s = idle(info.Env(), "unbind");
+    s->bound_now = false;
+    s->blocks.clear();
+    s->pinned.clear();
+  }
+  // Other blocks in place of all.
+  void rebind(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const std::shared_ptr<Session>& s = idle(env, "rebind");
+    if (!info[0].IsArray()) raise(env, "ERR_OPTION", "rebind: expected an array of blocks");
+    allocating(env, [&] {
+      Session other;
+      const std::vector<Memory> memory = take(env, info[0].As<Napi::Array>(), s->bound.program().spec, other);
+      if (Failure f = s->bound.rebind(memory)) raise(env, f.code, f.message);
+      s->blocks.swap(other.blocks);
+      s->pinned.swap(other.pinned);
+      s->bound_now = true;
+    });
+  }
+
   // A caller's array: its buffer is kept, once however many arrays lie in it.
   static Memory pin(Napi::Env env, Napi::Value v, Session& session, std::unordered_set<const void*>& known, const char* name) {
     const View a = view(v, name);
@@ -234,6 +269,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     return session_;
   }
   static void check_free(Napi::Env env, const Session& session) {
+    if (!session.bound_now) raise(env, "ERR_DISPOSED", "run: the binding is bound to no memory");
     for (const auto& [block, writes] : session.blocks) {
       if (block->disposed) raise(env, "ERR_DISPOSED", "run: a block of the binding was disposed");
       if (writes && block->writers) {
@@ -324,12 +360,13 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
   void dispose(const Napi::CallbackInfo& info) { forget(info.Env()); }
   void forget(Napi::Env env) {
     if (!session_) return;
+    Workspace& workspace = *session_->workspace;
+    workspace.remove(session_->bound.program().spec.arena_bytes);
+    if (data(env).idle()) workspace.trim();
     session_.reset();
-    Napi::MemoryManagement::AdjustExternalMemory(env, -owned_);
   }
 
   std::shared_ptr<Session> session_;
-  int64_t owned_ = 0;
 };
 
 }   // namespace

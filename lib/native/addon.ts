@@ -99,6 +99,10 @@ export interface NativeProgram {
 export interface NativeBinding {
   run(numbers: Float64Array, seed: bigint, feed?: NodeJS.TypedArray, step?: NodeJS.TypedArray): Promise<ArrayBuffer>;
   runSync(numbers: Float64Array, seed: bigint, feed?: NodeJS.TypedArray, step?: NodeJS.TypedArray): ArrayBuffer;
+  /** Other blocks in place of all that it was bound to. Throws ERR_BUSY while a run is queued or running. */
+  rebind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[]): void;
+  /** Keep nothing of the blocks: the next run comes after `rebind`. Throws ERR_BUSY as that does. */
+  unbind(): void;
   /** From here on, measure each instruction. Throws ERR_BUSY while a run is queued or running. */
   startProfile(): void;
   /** Per instruction: calls, wall nanoseconds, busy nanoseconds summed over threads. Throws ERR_BUSY while a run is queued or running. */

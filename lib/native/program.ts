@@ -110,7 +110,10 @@ export class CompiledProgram {
 }
 
 /** What runs the steps of a program: its kernels, or an interpreter of its graph. */
-export type Engine = Pick<BoundProgram, 'run' | 'runSync' | 'startProfile' | 'profile' | 'stop' | 'dispose'>;
+export type Engine = Pick<
+  BoundProgram,
+  'rebind' | 'unbind' | 'run' | 'runSync' | 'startProfile' | 'profile' | 'stop' | 'dispose'
+>;
 
 /** A program with its memory. */
 export class BoundProgram implements Engine {
@@ -144,6 +147,16 @@ export class BoundProgram implements Engine {
     put(request, numbers);
     const report = withOurErrors(() => this.#native.runSync(numbers, request.seed, request.feed, request.step));
     return this.#check(result(numbers, report));
+  }
+
+  /** Other blocks in place of all that it was bound to. @throws BusyError while a run is queued or running */
+  rebind(blocks: readonly NativeBlock[]): void {
+    withOurErrors(() => this.#native.rebind(blocks));
+  }
+
+  /** Keep nothing of them: the next run comes after `rebind`. @throws BusyError while a run is queued or running */
+  unbind(): void {
+    withOurErrors(() => this.#native.unbind());
   }
 
   /** From here on, measure each instruction. @throws BusyError while a run is queued or running */

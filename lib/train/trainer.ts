@@ -306,12 +306,12 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const source = asSource('inspect', batch);
     const copied = new Copied(source.data);
     return this.#access.use('inspect', () => {
-      const session = this.#setup.inspection(copied, match);
+      const use = this.#setup.inspection(copied, match);
       const inspect = (): Promise<Inspection> => {
-        const { programs } = session.hold([gathered(source, source.length)]);
+        const { programs } = use.hold([gathered(source, source.length)]);
         return drive(inspectRows(programs[0]!, source, this.#standing.seed, this.counters.attempt));
       };
-      return settle(inspect, () => session.dispose());
+      return settle(inspect, () => use.end());
     });
   }
 

@@ -37,7 +37,7 @@ function* branch(
 }
 
 /** Arrays and plain objects. Typed arrays, maps, tensors and other instances hold no parameters to be found. */
-function isContainer(value: unknown): value is object {
+export function isContainer(value: unknown): value is object {
   if (Array.isArray(value)) return true;
   if (typeof value !== 'object' || value === null) return false;
   const prototype = Object.getPrototypeOf(value) as unknown;

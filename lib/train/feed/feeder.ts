@@ -4,7 +4,7 @@ import { DataError } from '../../errors.ts';
 import type { Effect } from '../flow/effect.ts';
 import type { Counters } from '../flow/progress.ts';
 import { gathered, type Shape } from './shape.ts';
-import type { NdArray, Source } from './source.ts';
+import { kindOf, type NdArray, type Source } from './source.ts';
 import {
   type Came,
   type Opened,
@@ -56,6 +56,8 @@ export interface Feeder {
   readonly data: ReadonlyMap<string, NdArray>;
   /** Updates in an epoch, if none is skipped; null for a stream, of which nobody knows how long it is. */
   readonly epochSteps: number | null;
+  /** What names the graphs of its batches, beside their shapes: those of another feeder of this kind are the same. */
+  readonly kind: string;
   /** The next chunk of at most `most` steps. */
   next(most: number, counters: Counters): Effect<Chunk | 'endOfEpoch' | 'endOfData'>;
   /**
@@ -126,6 +128,7 @@ export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
   return {
     data: source.data,
     epochSteps: stepsFrom(next),
+    kind: kindOf(source),
     next: (most, counters) => ({ now: () => next(most, counters), later: async () => next(most, counters) }),
     ends: ({ batch }) => ({ now: () => batch >= perEpoch, later: async () => batch >= perEpoch }),
     close: { now: () => {}, later: async () => {} },
@@ -231,6 +234,7 @@ export function streamFeeder(
   return {
     data: new Map(),
     epochSteps: null,
+    kind: 'stream',
     next: (most, at) => ({
       later: async () => chunkOf(await now(at).take(most, accumulate)),
       now: () => chunkOf(now(at).take(most, accumulate) as Came[]),

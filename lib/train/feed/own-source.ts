@@ -2,7 +2,7 @@
 import { DataError, OptionError } from '../../errors.ts';
 import { Tensor } from '../../ir/graph.ts';
 import { Place, show, whole } from '../../options/index.ts';
-import { isLibrarySource, type Source } from './source.ts';
+import { isLibrarySource, likeSource, type Source } from './source.ts';
 
 const FUNCTIONS = ['epoch', 'trace', 'fill', 'fillInOrder'] as const;
 
@@ -19,7 +19,7 @@ export function checkedSource(where: string, source: Source): Source {
     const at = row.findIndex((index) => index < 0);
     return new DataError(`${where}: source: ${what} gave no row at place ${at} of ${row.length}`, { at });
   };
-  return {
+  const checked: Source = {
     data: source.data,
     length: source.length,
     byRow: source.byRow ?? false,
@@ -49,6 +49,7 @@ export function checkedSource(where: string, source: Source): Source {
       if (!isFull(row)) throw gap(`fillInOrder from ${start}`, row);
     },
   };
+  return likeSource(checked, source);
 }
 
 // Once a batch, beside steps of two microseconds: plain loops, which cost a third of fill and findIndex.

@@ -49,13 +49,37 @@ export interface Source<N extends string = string> {
 
 const INDEX = '$rows';
 
+/** Of each source, by what its graphs are made; of the library's, those of all that are made alike. */
+const kinds = new WeakMap<Source, string>();
 const library = new WeakSet<Source>();
 /** Was it made by a function of this file? */
 export const isLibrarySource = (source: Source): boolean => library.has(source);
 /** Whether its batches are rows of its arrays, and nothing else. */
 export const isRows = (source: Source): boolean => library.has(source) && source.byRow === true;
-function ofLibrary<N extends string>(source: Source<N>): Source<N> {
+
+/** What names the graphs of a source: those of two sources of one kind are the same. */
+export function kindOf(source: Source): string {
+  const types = [...source.data].map(([name, { data, shape }]) => `${name} ${typeName({ dtype: dtypeOf(data), shape })}`);
+  return `${kinds.get(source) ?? ofItself(source)}: ${types.join(', ')}`;
+}
+
+let others = 0;
+/** One of somebody's own is traced as it says: its graphs are those of no other. */
+function ofItself(source: Source): string {
+  const kind = `source ${others++}`;
+  kinds.set(source, kind);
+  return kind;
+}
+
+/** `made` is made of `source`, and has its graphs. */
+export function likeSource(made: Source, source: Source): Source {
+  kinds.set(made, kinds.get(source) ?? ofItself(source));
+  return made;
+}
+
+function ofLibrary<N extends string>(kind: string, source: Source<N>): Source<N> {
   library.add(source);
+  kinds.set(source, kind);
   const arrays = [...source.data].map(([name, { data, shape }]) => `${name} ${typeName({ dtype: dtypeOf(data), shape })}`);
   return printed(source, () => `Source of ${source.length} rows: ${arrays.join(', ')}`);
 }
@@ -73,7 +97,7 @@ export function rows<N extends string>(arrays: Readonly<Record<N, Arrays[string]
   const length = [...data.values()][0]!.shape[0]!;
   if (length === 0) throw new DataError('data: expected at least one row, got 0');
   let order: { seed: bigint; epoch: number; rows: Int32Array } | null = null;
-  return ofLibrary({
+  return ofLibrary('rows', {
     data,
     length,
     byRow: true,
@@ -135,7 +159,7 @@ function windowsOf(tokens: Uint8Array | Int32Array, length: number, consecutive:
     const message = `windows: expected more than ${size * length} tokens for a consecutive batch of ${size} rows, got ${tokens.length}`;
     throw new DataError(message, { tokens: tokens.length, rows: size });
   };
-  return ofLibrary({
+  return ofLibrary(`windows of ${length}`, {
     data: new Map([['tokens', { data: tokens, shape: [tokens.length] }]]),
     length: sideBySide,
     epoch: (size) => ({ whole: consecutive ? inEachRow(size) : Math.ceil(sideBySide / size), tail: 0 }),

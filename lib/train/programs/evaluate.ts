@@ -10,7 +10,8 @@ import { Gathering, type TracedMetric } from '../step/measure.ts';
 import { located, rowsFrom } from './located.ts';
 import { Pace } from './pace.ts';
 import { tellPrints } from './prints.ts';
-import { type Compiled, EVALUATE, runOf, type Session } from './session.ts';
+import { type Compiled, EVALUATE, runOf } from './session.ts';
+import type { Use } from './sessions.ts';
 
 // Steps of one run, and bytes of their reports: bounds the memory of both and of index rows.
 const MOST_STEPS = 256;
@@ -18,21 +19,28 @@ const MOST_BYTES = 16 << 20;
 
 type Measuring = readonly TracedMetric[];
 
+/** What was run, and how many batches it was to have. */
+interface Ran {
+  readonly compiled: Compiled<Measuring>;
+  readonly result: RunResult;
+  readonly steps: number;
+}
+
 export class Evaluation {
-  readonly #session: Session<Measuring>;
+  readonly #use: Use<Measuring>;
   readonly #source: Source;
   readonly #batchSize: number;
 
-  /** @param session is its own from here on */
-  constructor(session: Session<Measuring>, source: Source, batchSize: number) {
-    this.#session = session;
+  /** @param use is its own from here on */
+  constructor(use: Use<Measuring>, source: Source, batchSize: number) {
+    this.#use = use;
     this.#source = source;
     this.#batchSize = batchSize;
   }
 
   /** Compile what it needs first, to see whether that can be done. */
   prepare(): void {
-    this.#session.hold([gathered(this.#source, Math.min(this.#batchSize, this.#source.length))]).release();
+    this.#use.hold([gathered(this.#source, Math.min(this.#batchSize, this.#source.length))]).release();
   }
 
   /**
@@ -45,39 +53,46 @@ export class Evaluation {
     const pace = new Pace();
     for (let start = 0; start < length; ) {
       const count = Math.min(this.#batchSize, length - start);
-      const { programs, release } = this.#session.hold([gathered(this.#source, count)]);
-      const compiled = programs[0]!;
+      const endTurn = access && (yield* perform(access.turn));
+      let ran: Ran;
       try {
-        const request = this.#request(compiled, start, count, pace.steps);
-        const endTurn = access && (yield* perform(access.turn));
-        pace.begin();
-        let result: RunResult;
-        try {
-          result = yield* perform(runOf(compiled, request));
-        } catch (error) {
-          throw located(error, (step) => this.#rows(start + step * count, count));
-        } finally {
-          endTurn?.();
-        }
-        if (halt?.called) return null;
-        pace.end(result.tried);
-        const batch = Math.floor(start / this.#batchSize);
-        tellPrints(compiled, result.report, result.tried, (i) => batch + i);
-        gather(gathering, compiled, count, request.steps, result.report);
-        start += request.steps * count;
+        ran = yield* this.#run(start, count, pace);
       } finally {
-        release();
+        endTurn?.();
       }
+      if (halt?.called) return null;
+      const { compiled, result, steps } = ran;
+      const batch = Math.floor(start / this.#batchSize);
+      tellPrints(compiled, result.report, result.tried, (i) => batch + i);
+      gather(gathering, compiled, count, steps, result.report);
+      start += steps * count;
     }
     return gathering.finish() as Metrics<string>;
   }
 
   stop(): void {
-    this.#session.stop();
+    this.#use.stop();
   }
 
   dispose(): void {
-    this.#session.dispose();
+    this.#use.end();
+  }
+
+  /** In a turn: as many batches of `count` rows, from row `start` on, as the pace has them. */
+  *#run(start: number, count: number, pace: Pace): Loop<Ran> {
+    const { programs, release } = this.#use.hold([gathered(this.#source, count)]);
+    const compiled = programs[0]!;
+    try {
+      const request = this.#request(compiled, start, count, pace.steps);
+      pace.begin();
+      const result = yield* perform(runOf(compiled, request));
+      pace.end(result.tried);
+      return { compiled, result, steps: request.steps };
+    } catch (error) {
+      throw located(error, (step) => this.#rows(start + step * count, count));
+    } finally {
+      release();
+    }
   }
 
   /** Of batches of `count` rows from row `start` on. */

@@ -94,6 +94,8 @@ interface Origin {
   /** Tells it from others that have other programs. */
   readonly name: string;
   readonly session: Session<null, Kind>;
+  /** What its programs are bound to. */
+  readonly data: Copied;
   trace(graph: Graph, rows: number): Tensors;
   /** Feed rows of so many batches of `rows` rows, from row `start` on. */
   fill(compiled: Compiled<null>, start: number, rows: number, count: number): Uint8Array;
@@ -115,6 +117,9 @@ export class GradientPrograms {
    * what goes from one micro-batch to the next.
    */
   readonly #fed = new Map<string, { readonly session: Session<null, Kind>; readonly levels: number }>();
+
+  /** What programs are bound to whose rows are fed. */
+  readonly #nothing = new Copied(new Map());
 
   constructor(store: Store, of: Differentiated, programs: Programs, options: SessionOptions) {
     this.#store = store;
@@ -143,7 +148,7 @@ export class GradientPrograms {
         const name = `${rows} ${mode} ${penalties} ${sums} ${origin.name}`;
         return { rows, mode, penalties, sums, name, trace: (graph, count) => origin.trace(graph, count) };
       });
-      const { programs, release } = origin.session.hold(kinds);
+      const { programs, release } = origin.session.hold(kinds, origin.data);
       try {
         let result!: RunResult;
         for (const [i, part] of parts.entries()) {
@@ -213,6 +218,7 @@ export class GradientPrograms {
       length,
       name,
       session: this.#fedSession(sums ? `${sums.mode} ${name}` : '', sums?.micros ?? 1),
+      data: this.#nothing,
       trace: (graph, rows) => traceRows(graph, types, rows),
       fill({ program }, start, rows, count) {
         const batches = Array.from({ length: count }, (_, j) => rowsBetween(data, start + j * rows, rows));
@@ -228,7 +234,7 @@ export class GradientPrograms {
     let found = this.#fed.get(key);
     if (!found || found.levels < levels) {
       found?.session.dispose();
-      found = { session: this.#session(new Copied(new Map()), micros), levels };
+      found = { session: this.#session(micros), levels };
     }
     this.#fed.delete(key);
     this.#fed.set(key, found);
@@ -242,11 +248,12 @@ export class GradientPrograms {
 
   /** A source whose data are bound. */
   #bound(source: Source, copied: Copied, micros: number): Origin {
-    const session = this.#session(copied, micros);
+    const session = this.#session(micros);
     return {
       length: source.length,
       name: '',
       session,
+      data: copied,
       trace: (graph, rows) => source.trace(graph, rows),
       fill({ program }, start, rows, count) {
         const { bytes } = program.feed;
@@ -257,18 +264,21 @@ export class GradientPrograms {
         return feed;
       },
       batch: (start, rows) => (source.byRow ? [rowsFrom(source.data, start, rows)] : []),
-      dispose: () => session.dispose(),
+      dispose() {
+        session.dispose();
+        copied.dispose();
+      },
     };
   }
 
   /** @param micros the most micro-batches of a step */
-  #session(data: Copied, micros: number): Session<null, Kind> {
+  #session(micros: number): Session<null, Kind> {
     const { buffers, prepare, ...spec } = this.#of;
     const accumulators = new Accumulators(micros, buffers);
     const trace = ({ rows, mode, penalties, sums, trace }: Kind): { graph: Graph; extra: null } => {
       const of = { ...spec, accumulators: sums ? accumulators : null, penalties: penalties ? spec.penalties : [] };
       return { graph: traceGradients(of, mode, rows, (graph) => prepare(trace(graph, rows))), extra: null };
     };
-    return new Session(this.#store, data, trace, this.#programs, this.#options);
+    return new Session(this.#store, trace, this.#programs, this.#options);
   }
 }

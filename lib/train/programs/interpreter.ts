@@ -34,7 +34,7 @@ class Failed extends Error {
 }
 
 export class Interpreter implements Engine {
-  readonly #init: InterpreterInit;
+  #init: InterpreterInit;
   readonly #micro: readonly Node[];
   readonly #free: readonly Node[];
   readonly #skippable: readonly Node[];
@@ -109,6 +109,15 @@ export class Interpreter implements Engine {
       }
     }
     return result;
+  }
+
+  rebind(blocks: readonly NativeBlock[]): void {
+    this.#init = { ...this.#init, blocks };
+    this.#data.clear();
+  }
+
+  unbind(): void {
+    this.rebind([]);
   }
 
   startProfile(): void {

@@ -30,6 +30,8 @@ export function traceModel<T>(model: Module, build: (graph: Graph) => T): { grap
 export class ModelProgram {
   readonly #store: Store;
   readonly #session: Session<null, typeof ONE>;
+  /** All that it is fed are its inputs. */
+  readonly #data = new Copied(new Map());
 
   /**
    * @param parameters values by name; of buffers (running statistics) too, where they are there: else those of the model
@@ -60,14 +62,13 @@ export class ModelProgram {
       if (!used.has(state)) continue;
       this.#store.write(state, values ? ARRAYS[state.type.dtype].from(values.data) : valuesOf(state)!.copy(name));
     }
-    this.#session = new Session(this.#store, new Copied(new Map()), () => ({ graph: trace(), extra: null }), new Programs(), {
-      threads: addon().threads.count,
-    });
+    const options = { threads: addon().threads.count };
+    this.#session = new Session(this.#store, () => ({ graph: trace(), extra: null }), new Programs(), options);
   }
 
   /** Run it once. @throws IndexError for an index that is out of bounds */
   async run(inputs: ReadonlyMap<string, Data>): Promise<Map<string, Data>> {
-    const held = this.#session.hold([ONE]);
+    const held = this.#session.hold([ONE], this.#data);
     try {
       return await drive(runOnce(held.programs[0]!, inputs));
     } finally {

@@ -32,6 +32,8 @@ interface Kind {
 export class Predictor {
   readonly #trace: (batch: (graph: Graph) => Tensors) => Graph;
   readonly #session: Session<null, Kind>;
+  /** All that its programs read are their feeds. */
+  readonly #data = new Copied(new Map());
   /** Whether the model takes what has no shape of its own as rows, or as one, by types. */
   readonly #taken = new Map<string, boolean>();
 
@@ -41,7 +43,7 @@ export class Predictor {
       graph: this.#trace((graph) => traceRows(graph, types, rows)),
       extra: null,
     });
-    this.#session = new Session(store, new Copied(new Map()), traceKind, programs, options);
+    this.#session = new Session(store, traceKind, programs, options);
   }
 
   /** `D` is what holds the model's dtype. */
@@ -83,7 +85,7 @@ export class Predictor {
     for (let start = 0; start < total; ) {
       const count = Math.min(batchSize, total - start);
       const kind = { rows: count, types, name: `${count} ${named}` };
-      const { programs, release } = this.#session.hold([kind]);
+      const { programs, release } = this.#session.hold([kind], this.#data);
       try {
         start += yield* part(programs[0]!, start, count);
       } finally {

@@ -1,4 +1,5 @@
-// session.ts: the programs of one data set and one purpose (train, evaluate, predict), one for each shape of a batch, and the data bound to them.
+// session.ts: the programs of one purpose (train, evaluate, predict) over one kind of data, one for each shape of a batch. They know what their data look
+// like; which data they are bound to, whoever holds them says.
 import { compile } from '../../compile/compile.ts';
 import { alignUp, type Given } from '../../compile/layout.ts';
 import type { Program } from '../../compile/program.ts';
@@ -30,8 +31,12 @@ function purposeOf({ rows }: Known): Purpose {
 const PER_INSTR = 4096;
 
 export interface SessionOptions {
+  /** Whose programs they are, among those who share the limits on how many are kept. Default: the session's own. */
+  readonly owner?: object;
   /** Of each run, where its program is worth them. */
   readonly threads: number;
+  /** Calls what traces a graph. Default: it is called. */
+  readonly tracing?: <G>(trace: () => G) => G;
   /** Measure each instruction. */
   readonly profiled?: boolean;
   /** Run op by op, and look at what each gives. */
@@ -104,44 +109,42 @@ interface Timing {
   readonly times: Float64Array;
 }
 
+/** A program that is there, and the data that it is bound to. */
+interface Kept<T> extends Entry {
+  readonly compiled: Compiled<T>;
+  /** Blocks of states, which come before those of data. */
+  readonly states: readonly NativeBlock[];
+  /** Null: nothing, not even these. */
+  data: Copied | null;
+}
+
 export class Session<T, S extends Known = Shape> {
   readonly #store: Store;
-  readonly #data: Copied;
   readonly #trace: (shape: S) => { graph: Graph; extra: T };
   readonly #programs: Programs;
   readonly #options: SessionOptions;
-  readonly #entries = new Map<string, Entry & { readonly compiled: Compiled<T> }>();
+  readonly #entries = new Map<string, Kept<T>>();
   readonly #measured = new Map<string, Timing>();
   /** States of the session alone, in a block that is there once the first program needs it. */
   #own: (Given & { readonly block: NativeBlock }) | null = null;
 
-  /**
-   * @param data freed with the session
-   * @param programs says how long programs are kept
-   */
-  constructor(
-    store: Store,
-    data: Copied,
-    trace: (shape: S) => { graph: Graph; extra: T },
-    programs: Programs,
-    options: SessionOptions,
-  ) {
+  /** @param programs says how long programs are kept */
+  constructor(store: Store, trace: (shape: S) => { graph: Graph; extra: T }, programs: Programs, options: SessionOptions) {
     this.#store = store;
-    this.#data = data;
     this.#trace = trace;
     this.#programs = programs;
     this.#options = options;
   }
 
-  /** The programs for batches of these shapes, compiled where they are not there. */
-  hold(shapes: readonly S[]): Held<T> {
+  /** The programs for batches of these shapes, compiled where they are not there, and bound to these data. No run of them may be on. */
+  hold(shapes: readonly S[], data: Copied): Held<T> {
     const held: Entry[] = [];
     const release = (): void => {
       for (const entry of held) this.#programs.release(entry);
     };
     try {
       const programs = shapes.map((shape) => {
-        const entry = this.#entry(shape);
+        const entry = this.#entry(shape, data);
         this.#programs.hold(entry);
         held.push(entry);
         return entry.compiled;
@@ -153,17 +156,21 @@ export class Session<T, S extends Known = Shape> {
     }
   }
 
+  /** Programs keep nothing of these data. No run of them may be on. */
+  letGo(data: Copied): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.data !== data) continue;
+      entry.compiled.bound.unbind();
+      entry.data = null;
+    }
+  }
+
   /** Where the time went, for each shape in order of first use. No run may be on. */
   profiles(): Profile[] {
     return [...this.#measured].map(([key, { rows, program, ran, times }]) => {
       const now = this.#entries.get(key)?.compiled.bound.profile();
       return profileOf(program, now ? times.map((t, i) => t + now[i]!) : times, { rows, ...ran });
     });
-  }
-
-  /** Ask runs of all programs to end after the step they are in. */
-  stop(): void {
-    for (const { compiled } of this.#entries.values()) compiled.bound.stop();
   }
 
   /** Drop the programs; the next runs compile theirs anew. */
@@ -173,52 +180,56 @@ export class Session<T, S extends Known = Shape> {
 
   dispose(): void {
     this.forget();
-    this.#data.dispose();
     this.#own?.block.dispose();
   }
 
-  #entry(shape: S): Entry & { readonly compiled: Compiled<T> } {
+  #entry(shape: S, data: Copied): Kept<T> {
     const { name: key, rows } = shape;
-    let entry = this.#entries.get(key);
-    if (!entry) {
-      const compiled = this.#compile(shape);
-      const { bound, program, ran } = compiled;
-      if (this.#options.profiled && !this.#measured.has(key)) {
-        this.#measured.set(key, { rows, program, ran, times: new Float64Array(3 * program.instrs.length) });
-      }
-      const drop = (): void => {
-        this.#entries.delete(key);
-        const measured = this.#measured.get(key);
-        if (measured) for (const [i, t] of bound.profile().entries()) measured.times[i]! += t;
-        bound.dispose();
-      };
-      const bytes = program.arenaBytes + program.constants.length + PER_INSTR * program.instrs.length;
-      entry = { owner: this, bytes, drop, compiled };
-      this.#entries.set(key, entry);
+    const there = this.#entries.get(key);
+    if (there) {
+      if (there.data !== data) there.compiled.bound.rebind([...there.states, ...data.blocks]);
+      there.data = data;
+      return there;
     }
+    const { compiled, states } = this.#compile(shape, data);
+    const { bound, program, ran } = compiled;
+    if (this.#options.profiled && !this.#measured.has(key)) {
+      this.#measured.set(key, { rows, program, ran, times: new Float64Array(3 * program.instrs.length) });
+    }
+    const drop = (): void => {
+      this.#entries.delete(key);
+      const measured = this.#measured.get(key);
+      if (measured) for (const [i, t] of bound.profile().entries()) measured.times[i]! += t;
+      bound.dispose();
+    };
+    const bytes = program.arenaBytes + program.constants.length + PER_INSTR * program.instrs.length;
+    const entry = { owner: this.#options.owner ?? this, bytes, drop, compiled, states, data };
+    this.#entries.set(key, entry);
     return entry;
   }
 
-  #compile(shape: S): Compiled<T> {
-    const { threads, profiled, debug } = this.#options;
+  #compile(shape: S, of: Copied): Pick<Kept<T>, 'compiled' | 'states'> {
+    const { threads, profiled, debug, tracing = (trace) => trace() } = this.#options;
     const places = new Map<Node, string>();
     const note = (node: Node): void => {
       const place = userPlace();
       if (place !== null) places.set(node, place);
     };
-    const { graph, extra } = debug ? watchNodes(note, () => this.#trace(shape)) : this.#trace(shape);
+    const trace = (): { graph: Graph; extra: T } => tracing(() => this.#trace(shape));
+    const { graph, extra } = debug ? watchNodes(note, trace) : trace();
     const own = this.#transient(graph);
-    const { names, sizes } = this.#data;
+    const { names, sizes } = of;
     const data = names.map((name, i) => ({ name, bytes: sizes[i]! }));
     const layout = this.#store.layout(data, own ? [own] : []);
     const program = compile(graph, { ...target(), layout });
-    const blocks = [...this.#store.blocks, ...(own ? [own.block] : []), ...this.#data.blocks];
+    const states = [...this.#store.blocks, ...(own ? [own.block] : [])];
+    const blocks = [...states, ...of.blocks];
     const bound: Engine = debug
       ? new Interpreter({ graph, program, layout, blocks, places, ...debug })
       : new CompiledProgram(program).bind(blocks, purposeOf(shape));
     if (profiled) bound.startProfile();
     const ran = this.#measured.get(shape.name)?.ran ?? { steps: 0, threads: 1 };
-    return { program, bound, threads: threadsFor(program, threads), extra, ran, prints: graph.prints };
+    return { states, compiled: { program, bound, threads: threadsFor(program, threads), extra, ran, prints: graph.prints } };
   }
 
   /** The block of what goes from one micro-batch to the next, which the programs of all shapes share. */

@@ -3,27 +3,41 @@
 import { IndexError } from '../../errors.ts';
 import type { RunRequest, RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
-import type { Apply } from '../../optim/apply/apply.ts';
 import { Reports } from '../../optim/apply/report.ts';
+import { inEpochs } from '../../optim/schedules/length.ts';
 import { batchesOf, type Chunk } from '../feed/feeder.ts';
 import { type Loop, perform } from '../flow/effect.ts';
 import type { Running } from '../flow/running.ts';
 import { located } from '../programs/located.ts';
 import type { Pace } from '../programs/pace.ts';
 import { tellPrints } from '../programs/prints.ts';
-import { type Compiled, runOf, type Session } from '../programs/session.ts';
+import { type Compiled, runOf } from '../programs/session.ts';
+import type { Use } from '../programs/sessions.ts';
 import type { Current } from '../state/current.ts';
+import type { Heard } from '../state/setup.ts';
+import type { TracedStep } from '../step/step.ts';
 import type { Ran, Watchers } from '../watch/watcher.ts';
 
 export class Chunks {
-  readonly #session: Session<Apply>;
+  readonly #use: Use<TracedStep>;
   readonly #current: Current;
   readonly #running: Running;
   readonly #watchers: Watchers;
   readonly #pace: Pace;
+  readonly #heard: Heard;
+  readonly #epochSteps: number | null;
 
-  constructor(session: Session<Apply>, current: Current, running: Running, watchers: Watchers, pace: Pace) {
-    this.#session = session;
+  /** @param epochSteps updates in an epoch, which schedules may count in; null: nobody knows */
+  constructor(
+    use: Use<TracedStep>,
+    current: Current,
+    running: Running,
+    watchers: Watchers,
+    { pace, heard, epochSteps }: { readonly pace: Pace; readonly heard: Heard; readonly epochSteps: number | null },
+  ) {
+    this.#heard = heard;
+    this.#epochSteps = epochSteps;
+    this.#use = use;
     this.#current = current;
     this.#running = running;
     this.#watchers = watchers;
@@ -37,10 +51,14 @@ export class Chunks {
 
   /** Null if the run was asked to end before the chunk's turn came. */
   *run(chunk: Chunk): Loop<Ran | null> {
-    const { programs, release } = this.#session.hold(chunk.parts.map((p) => p.shape));
     const endTurn = yield* perform(this.#current.access.turn);
+    let release: (() => void) | null = null;
     try {
       if (this.#running.halt.called) return null;
+      const held = this.#use.hold(chunk.parts.map((p) => p.shape));
+      release = held.release;
+      const { programs } = held;
+      for (const { extra } of programs) for (const found of extra.unreached) this.#heard.unreached(found);
       this.#pace.begin();
       let result: RunResult;
       try {
@@ -59,12 +77,12 @@ export class Chunks {
       return this.#done(chunk, programs, result);
     } finally {
       endTurn();
-      release();
+      release?.();
     }
   }
 
   /** @param first micro-batch of the step that is in the part */
-  #request(chunk: Chunk, i: number, first: number, { program, extra }: Compiled<Apply>): Omit<RunRequest, 'threads'> {
+  #request(chunk: Chunk, i: number, first: number, { program, extra }: Compiled<TracedStep>): Omit<RunRequest, 'threads'> {
     const { seed, counters } = this.#running;
     const { attempt, step, skips } = counters;
     const part = chunk.parts[i]!;
@@ -73,7 +91,7 @@ export class Chunks {
       micros: chunk.micros,
       part: { first, end: first + part.micros },
       feed: part.fill(program.feed.columns, program.feed.bytes),
-      step: extra.fillRows(program.step, step, chunk.steps),
+      step: inEpochs(this.#epochSteps, () => extra.apply.fillRows(program.step, step, chunk.steps)),
       seed,
       attempt,
       stepCount: step,
@@ -83,7 +101,7 @@ export class Chunks {
   }
 
   /** Within the chunk's turn, so that who comes next finds counters, weights and what is kept of watchers of the same step. */
-  #done(chunk: Chunk, programs: readonly Compiled<Apply>[], result: RunResult): Ran {
+  #done(chunk: Chunk, programs: readonly Compiled<TracedStep>[], result: RunResult): Ran {
     this.#pace.end(result.tried);
     for (const { ran } of programs) {
       ran.steps += result.tried;

@@ -2,7 +2,6 @@
 
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
-import type { Apply } from '../../optim/apply/apply.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { asSource } from '../feed/inputs.ts';
@@ -14,8 +13,10 @@ import type { Running } from '../flow/running.ts';
 import type { FitOptions } from '../options.ts';
 import type { Evaluation } from '../programs/evaluate.ts';
 import { Pace } from '../programs/pace.ts';
-import { Copied, type Session } from '../programs/session.ts';
+import { Copied } from '../programs/session.ts';
+import type { Use } from '../programs/sessions.ts';
 import type { Current } from '../state/current.ts';
+import type { TracedStep } from '../step/step.ts';
 import { followersOf } from '../watch/callback.ts';
 import { Inquiry } from '../watch/culprit.ts';
 import { type EarlyStop, EarlyStopping } from '../watch/early-stop.ts';
@@ -37,7 +38,7 @@ export class Training {
   readonly #current: Current;
   readonly #running: Running;
   readonly #host: Host;
-  readonly #session: Session<Apply>;
+  readonly #use: Use<TracedStep>;
   readonly #evaluation: Evaluation | null = null;
   readonly #tally: Tally = new Tally();
   readonly #stopping: EarlyStopping | null = null;
@@ -65,7 +66,7 @@ export class Training {
     this.#profiled = profile;
     const rates = new Rates(setup.groups, running.warnings);
     const oversights = new Oversights(running, this.#tally, rates, current.options.threads !== undefined);
-    this.#session = setup.training(feeder, oversights, profile, isPerLayer(record));
+    this.#use = setup.training(feeder, oversights, profile, isPerLayer(record));
     try {
       const source = validation ? asSource('fit: validation', validation) : null;
       this.#evaluation = source && setup.evaluation(source, new Copied(source.data), validateWeights, batchSize);
@@ -92,10 +93,10 @@ export class Training {
       throw error;
     }
     const pace = new Pace(setup.debug ? 1 : chunkSteps);
-    this.chunks = new Chunks(this.#session, current, running, this.watchers, pace);
+    this.chunks = new Chunks(this.#use, current, running, this.watchers, { pace, heard: oversights, epochSteps });
     this.epochs = new Epochs(current, running, this.watchers, this.#tally, this.#evaluation);
     running.halt.also(() => {
-      this.#session.stop();
+      this.#use.stop();
       this.#evaluation?.stop();
     });
   }
@@ -112,7 +113,7 @@ export class Training {
     const best = this.#stopping?.best ?? null;
     const result = { stopReason, ...counts, last, epochs, best, warnings: this.#running.warnings.list };
     const told = this.#current.setup.guarding ? { ...result, guards: this.#guards.events } : result;
-    return this.#profiled ? { ...told, profile: this.#session.profiles() } : told;
+    return this.#profiled ? { ...told, profile: this.#use.session.profiles() } : told;
   }
 
   /** Whoever follows is called for the end. */
@@ -126,7 +127,7 @@ export class Training {
   }
 
   dispose(): void {
-    this.#session.dispose();
+    this.#use.end();
     this.#evaluation?.dispose();
   }
 

@@ -76,9 +76,10 @@ export class Current {
    * @throws BusyError while a call is not done that works with what it had
    */
   follow(what: string): void {
-    if (this.access.fitting || this.access.disposed || this.#setup.sameModel) return;
+    if (this.access.fitting || this.access.disposed || this.#setup.difference !== 'fields') return;
     this.access.checkIdle(what);
-    this.adopt(this.next());
+    if (this.#setup.sameModel) this.#setup.takeFields();
+    else this.adopt(this.next());
   }
 
   /**
@@ -87,13 +88,15 @@ export class Current {
    * it is for
    */
   takeIn(where: string): void {
+    if (this.#setup.difference === 'none') return;
     // What it lacks, and its own names: as in `next`, though nothing else was changed.
     this.options.model.initialize(this.#standing.seed);
     const setup = this.next();
     try {
       checkTrains(where, setup);
-      if (setup !== this.#setup) this.access.checkIdle(where);
-      this.adopt(setup);
+      if (setup !== this.#setup || setup.difference === 'fields') this.access.checkIdle(where);
+      if (setup !== this.#setup) this.adopt(setup);
+      else if (setup.difference !== 'none') setup.takeFields();
     } finally {
       this.leave(setup);
     }

@@ -7,6 +7,7 @@ import type { RecordHeader } from '../../history/history.ts';
 import { Graph, type State, type Tensor } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import { addon } from '../../native/addon.ts';
+import { type Difference, MadeOf } from '../../nn/module/made-of.ts';
 import {
   Buffer,
   type Match,
@@ -18,14 +19,13 @@ import {
   valuesIn,
 } from '../../nn/module/module.ts';
 import { type Values, valuesOf } from '../../nn/module/values.ts';
-import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../../optim/apply/apply.ts';
+import { type ApplyGroup, ApplyStates, buildApply } from '../../optim/apply/apply.ts';
 import { Finishing } from '../../optim/apply/finishing.ts';
-import { inEpochs } from '../../optim/schedules/length.ts';
 import { emaState, emaWeight } from '../../optim/weights/ema.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
 import type { Shape } from '../feed/shape.ts';
-import type { Batch, Source, Tensors } from '../feed/source.ts';
+import { type Batch, kindOf, type Source, type Tensors } from '../feed/source.ts';
 import type { Metrics } from '../flow/progress.ts';
 import type { TrainerOptions, Weights } from '../options.ts';
 import { Evaluation } from '../programs/evaluate.ts';
@@ -34,13 +34,23 @@ import { traceInspection, type Watching } from '../programs/inspect.ts';
 import { Predictor } from '../programs/predict.ts';
 import { Programs } from '../programs/programs.ts';
 import { Copied, Session, type SessionOptions } from '../programs/session.ts';
+import { Sessions, Use } from '../programs/sessions.ts';
 import { inModule, Store } from '../programs/store.ts';
 import { Accumulators } from '../step/accumulation.ts';
 import { checkSparseTables, groupParameters } from '../step/groups.ts';
 import { Guarding } from '../step/guarding.ts';
 import { LossScale } from '../step/loss-scale.ts';
+import type { TracedMetric } from '../step/measure.ts';
 import { matchPenalties, type Penalties } from '../step/penalties.ts';
-import { type Stands, traceEvaluate, tracePredict, traceTrain, type Unreached } from '../step/step.ts';
+import {
+  type Stands,
+  type TracedStep,
+  type TrainSpec,
+  traceEvaluate,
+  tracePredict,
+  traceTrain,
+  type Unreached,
+} from '../step/step.ts';
 import { stateNames } from './checkpoint.ts';
 import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
 import { Plateau } from './plateau.ts';
@@ -81,6 +91,11 @@ export class Setup {
   /** Those of all sessions. */
   readonly programs: Programs = new Programs();
   readonly #options: TrainerOptions<Module, string>;
+  readonly #madeOf: MadeOf;
+  readonly #training: Sessions<TracedStep> = new Sessions();
+  readonly #evaluating: Sessions<readonly TracedMetric[]> = new Sessions();
+  /** Who hears of the run that is on. */
+  #heard: Heard | null = null;
   readonly #found: readonly (readonly [string, Parameter | Buffer])[];
   readonly #penalties: Penalties;
   readonly #scaling: LossScale | null;
@@ -107,6 +122,7 @@ export class Setup {
     this.policy = clip;
     this.threads = threads;
     this.plateau = before?.plateau ?? (options.plateau ? new Plateau(options.plateau) : null);
+    this.#madeOf = new MadeOf(model);
     this.#found = [...valuesIn(model)];
     this.names = namesOf(model);
     this.parameters = [...this.names.keys()].filter((x) => x instanceof Parameter);
@@ -140,7 +156,8 @@ export class Setup {
         this.store,
         (batch) => {
           const prepared = (graph: Graph): Tensors => prepare(batch(graph), this.#plans, this.#transforms, false);
-          return tracePredict(model, (b, m) => inUnits(predict(b, m), this.#transforms), prepared, stands);
+          const given = (b: Batch, m: Module): Tensor => inUnits(predict(b, m), this.#transforms);
+          return this.#madeOf.during(() => tracePredict(model, given, prepared, stands));
         },
         this.programs,
         this.#session,
@@ -154,6 +171,17 @@ export class Setup {
       this.programs,
       this.#session,
     );
+  }
+
+  /** What was done to the model since: to its parts or what it is computed with, or only to what is trained. */
+  get difference(): Difference {
+    return this.#madeOf.difference();
+  }
+
+  /** The model is computed with other numbers than it was: what was compiled with those is dropped. No run may be on. */
+  takeFields(): void {
+    this.#madeOf.look();
+    this.forget();
   }
 
   /** Whether the model has what it had, and nothing in it waits for values. */
@@ -186,14 +214,27 @@ export class Setup {
   }
 
   /**
-   * The session of a run.
+   * What a run trains with.
    * @param profiled each instruction is measured
    * @param perLayer the 2-norm of each gradient is reported
    */
-  training(feeder: Feeder, heard: Heard, profiled: boolean, perLayer: boolean): Session<Apply> {
+  training(feeder: Feeder, heard: Heard, profiled: boolean, perLayer: boolean): Use<TracedStep> {
+    this.#heard = heard;
+    const make = (): Session<TracedStep> => {
+      const spec = this.#spec(perLayer);
+      const trace = (shape: Shape): ReturnType<typeof traceTrain> =>
+        traceTrain(spec, shape.rows, (graph) => this.#prepared(shape.trace(graph)));
+      return new Session(this.store, trace, this.programs, { ...this.#session, profiled, owner: this.#training });
+    };
+    // Times are of one run; and what runs op by op is traced anew each time.
+    const kind = profiled || this.debug ? null : `${feeder.kind}${perLayer ? ' per layer' : ''}`;
+    return this.#training.use(kind, make, new Copied(feeder.data));
+  }
+
+  #spec(perLayer: boolean): TrainSpec<Module> {
     const { model, loss } = this.#options;
     const { plateau } = this;
-    const spec = {
+    return {
       model,
       loss,
       groups: this.groups,
@@ -207,15 +248,8 @@ export class Setup {
       scaling: this.#scaling,
       guarding: this.guarding,
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
-      onRate: heard.rate.bind(heard),
+      onRate: (...rate) => this.#heard?.rate(...rate),
     };
-    const trace = (shape: Shape): { graph: Graph; extra: Apply } => {
-      const { graph, apply, unreached } = traceTrain(spec, shape.rows, (g) => this.#prepared(shape.trace(g)));
-      for (const found of unreached) heard.unreached(found);
-      const fillRows: Apply['fillRows'] = (...rows) => inEpochs(feeder.epochSteps, () => apply.fillRows(...rows));
-      return { graph, extra: { ...apply, fillRows } };
-    };
-    return new Session(this.store, new Copied(feeder.data), trace, this.programs, { ...this.#session, profiled });
   }
 
   /** What a record holds about a run. */
@@ -228,20 +262,25 @@ export class Setup {
   /** @param data of the source */
   evaluation(source: Source, data: Copied, weights: Weights, batchSize: number): Evaluation {
     const { model, loss, metrics } = this.#options;
-    const trace = (shape: Shape): ReturnType<typeof traceEvaluate> => {
-      const prepared = (graph: Graph): Tensors => this.#prepared(shape.trace(graph));
-      return traceEvaluate(model, { loss, ...metrics }, prepared, this.#stands(weights));
+    const make = (): Session<readonly TracedMetric[]> => {
+      const measures = { loss, ...metrics };
+      const trace = (shape: Shape): ReturnType<typeof traceEvaluate> => {
+        const prepared = (graph: Graph): Tensors => this.#prepared(shape.trace(graph));
+        return traceEvaluate(model, measures, prepared, this.#stands(weights));
+      };
+      return new Session(this.store, trace, this.programs, { ...this.#session, owner: this.#evaluating });
     };
-    return new Evaluation(new Session(this.store, data, trace, this.programs, this.#session), source, batchSize);
+    const kind = this.debug ? null : `${kindOf(source)} ${weights}`;
+    return new Evaluation(this.#evaluating.use(kind, make, data), source, batchSize);
   }
 
-  /** The session that inspects a batch of a source. @param data of the source */
-  inspection(data: Copied, match: Pattern | undefined): Session<Watching> {
+  /** What inspects a batch of a source. @param data of the source */
+  inspection(data: Copied, match: Pattern | undefined): Use<Watching> {
     const { model, loss } = this.#options;
     const trained = this.groups.flatMap((g) => g.params);
     const trace = (shape: Shape): { graph: Graph; extra: Watching } =>
       traceInspection(model, loss, trained, match, (graph) => this.#prepared(shape.trace(graph)));
-    return new Session(this.store, data, trace, this.programs, { threads: this.threads });
+    return new Use(new Session(this.store, trace, this.programs, { ...this.#session, debug: null }), data, false);
   }
 
   get transforms(): Transforms {
@@ -251,7 +290,13 @@ export class Setup {
   /** From now on: what was compiled with the others is dropped. No run may be on. */
   set transforms(transforms: Transforms) {
     this.#transforms = transforms;
-    for (const programs of [...Object.values(this.#predictors), this.gradients]) programs.forget();
+    this.forget();
+  }
+
+  /** What was compiled is dropped. No run may be on. */
+  forget(): void {
+    const all = [this.#training, this.#evaluating, ...Object.values(this.#predictors), this.gradients];
+    for (const programs of all) programs.forget();
   }
 
   /** Whether steps run op by op. */
@@ -260,7 +305,8 @@ export class Setup {
   }
 
   get #session(): SessionOptions {
-    return { threads: this.threads, debug: this.debug ? { gradients: !this.scaleAdapts } : null };
+    const debug = this.debug ? { gradients: !this.scaleAdapts } : null;
+    return { threads: this.threads, tracing: (trace) => this.#madeOf.during(trace), debug };
   }
 
   /** Whether the scale of the loss follows what overflows. */
@@ -377,7 +423,8 @@ export class Setup {
   }
 
   dispose(): void {
-    for (const programs of [...Object.values(this.#predictors), this.gradients]) programs.dispose();
+    this.gradients.dispose();
+    this.forget();
     this.store.dispose();
   }
 

@@ -58,8 +58,8 @@ export interface TrainSpec<M extends Module> extends Omit<LossSpec<M>, 'trained'
 /** States that parameters stand for in place of their own: averages. */
 export type Stands = ReadonlyMap<Parameter, State>;
 
-export interface Traced {
-  readonly graph: Graph;
+/** What is known of a step beside its graph. */
+export interface TracedStep {
   readonly apply: Apply;
   readonly unreached: readonly Unreached[];
 }
@@ -122,7 +122,11 @@ function differentiate(
 }
 
 /** The graph of one training step on batches of `rows` rows that `trace` declares. */
-export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, trace: (graph: Graph) => Tensors): Traced {
+export function traceTrain<M extends Module>(
+  spec: TrainSpec<M>,
+  rows: number,
+  trace: (graph: Graph) => Tensors,
+): { graph: Graph; extra: TracedStep } {
   const graph = new Graph('train');
   const { groups, states, policy, finishing, rate, onRate, ema, scaling, guarding, accumulators } = spec;
   const forward = (): Tensor => traceLoss(graph, spec.model, spec.loss, trace, { pending: accumulators?.pending });
@@ -156,7 +160,7 @@ export function traceTrain<M extends Module>(spec: TrainSpec<M>, rows: number, t
     // Where the policy has measured the same, the compiler takes that.
     inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares', stages }).each)));
   }
-  return { graph, apply, unreached };
+  return { graph, extra: { apply, unreached } };
 }
 
 /** Columns of the report of `traceGradients`, beside `loss` and `penalty`. */

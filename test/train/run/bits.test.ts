@@ -41,7 +41,7 @@ describe.each(Object.entries(VARIANTS))('%s', (name, { data, options }) => {
     const { programs, release } = session.hold([gathered(source, batchSize)]);
     expect(programs[0]!.threads).toBe(3);
     release();
-    session.dispose();
+    session.end();
     setup.dispose();
   });
 
