@@ -46,6 +46,7 @@ import type {
   LoadOptions,
   ParametersOptions,
   SaveOptions,
+  SavePrunedOptions,
   TrainerOptions,
   Weights,
 } from './options.ts';
@@ -300,7 +301,7 @@ export const readMethod: {
 } & {
   readonly inspect: Read<{ readonly match: Pattern | undefined }>;
   readonly save: Read<Required<SaveOptions>>;
-  readonly savePruned: Read<Required<Pick<SaveOptions, 'metadata'>>>;
+  readonly savePruned: Read<Required<SavePrunedOptions>>;
   readonly load: Read<Required<LoadOptions>>;
 } & {
   readonly [K in 'advise' | 'resetCarried' | 'sparsity' | 'dispose']: Read<unknown>;
@@ -321,7 +322,11 @@ export const readMethod: {
     { file: text },
     options<SaveOptions>()({ weightsOnly: bool.default(false), weights, metadata }),
   ),
-  savePruned: signature('Trainer.savePruned', { file: text }, options<Pick<SaveOptions, 'metadata'>>()({ metadata })),
+  savePruned: signature(
+    'Trainer.savePruned',
+    { file: text },
+    options<SavePrunedOptions>()({ metadata, keepConstant: bool.default(false) }),
+  ),
   load: signature(
     'Trainer.load',
     { file: text },

@@ -25,6 +25,7 @@ export type {
   ParametersOptions,
   ParameterValues,
   SaveOptions,
+  SavePrunedOptions,
   TrainerOptions,
   Weights,
   WeightsOptions,

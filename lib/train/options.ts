@@ -218,12 +218,21 @@ export interface BatchOptions extends WeightsOptions {
   readonly batchSize?: number;
 }
 
-/** Options of `Trainer.save` and `Trainer.savePruned`. */
+/** Options of `Trainer.save`. */
 export interface SaveOptions extends WeightsOptions {
   /** Leave out optimizer, policy and counters. Default false. */
   readonly weightsOnly?: boolean;
   /** Further pairs of texts for the header of the file. Default: none. */
   readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** Options of `Trainer.savePruned`. */
+export interface SavePrunedOptions extends Pick<SaveOptions, 'metadata'> {
+  /**
+   * Leave in the pruned rows in whose place the model computes another value than 0 that nothing after them can take up, as before a convolution that
+   * pads with zeros. Default false: they are an error.
+   */
+  readonly keepConstant?: boolean;
 }
 
 /** Options of `Trainer.load`. */

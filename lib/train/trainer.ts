@@ -23,6 +23,7 @@ import type {
   ParametersOptions,
   ParameterValues,
   SaveOptions,
+  SavePrunedOptions,
   TrainerOptions,
 } from './options.ts';
 import { type DataSet, dataSet, type Gradients, type GradientsOptions } from './programs/gradients.ts';
@@ -33,9 +34,10 @@ import { Reader, Run } from './run/run.ts';
 import { type LoadResult, readCheckpoint, withoutMismatched } from './state/checkpoint.ts';
 import { Current } from './state/current.ts';
 import { NamedWeights } from './state/named-weights.ts';
-import { type Sparsity, sparsityOf, withoutPrunedRows } from './state/pruned.ts';
+import { type Sparsity, sparsityOf } from './state/pruned.ts';
 import { Saving } from './state/saving.ts';
 import type { Setup } from './state/setup.ts';
+import { withoutPrunedRows } from './state/smaller.ts';
 import { Standing } from './state/standing.ts';
 import type { WeightValues, WriteOptions } from './state/transfer.ts';
 
@@ -271,18 +273,20 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 
   /**
-   * Write the weights without the rows that `prune.rows` has pruned: those of a Linear, with their biases, and the columns of the next Linear that
-   * read them. For a Sequential of Linear layers and activations that make 0 of 0.
+   * Write the weights without the rows that `prune.rows` has pruned: those of a Linear, Conv1d or Conv2d, with their biases and what batch norms after it
+   * have for them, and the columns of the next of these layers that read them. What a pruned row still adds, as its batch norm makes one value of it, goes
+   * into the next layer's bias, or the running mean of the batch norm after that. For a Sequential of these, with activations, pooling, Flatten and
+   * functions that treat each feature or channel alone between them.
    *
-   * @returns the shapes in the file by name: a model of these shapes loads it, and computes the same
-   * @throws (rejects) OptionError that names the layer, where the model's structure is another
+   * @returns the shapes in the file by name: a model of these shapes loads it, and predicts the same
+   * @throws (rejects) OptionError that names the layer, where the model's structure is another, or nothing takes up what a row still adds
    */
-  async savePruned(file: string, options: Pick<SaveOptions, 'metadata'> = {}): Promise<Map<string, readonly number[]>> {
+  async savePruned(file: string, options: SavePrunedOptions = {}): Promise<Map<string, readonly number[]>> {
     const given = readMethod.savePruned(arguments);
     this.#current.follow('savePruned');
     const { tensors, metadata } = await this.#access.use('savePruned', async () => {
       const [metadata, values] = [this.#saving.metadata(given.metadata), await this.#setup.snapshot()];
-      return { metadata, tensors: withoutPrunedRows(this.model, this.#setup, values) };
+      return { metadata, tensors: withoutPrunedRows(this.model, this.#setup, values, given.keepConstant) };
     });
     await writeSafetensors(file, tensors, metadata);
     return new Map([...tensors].map(([name, t]) => [name, t.shape]));

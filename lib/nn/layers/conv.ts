@@ -19,7 +19,6 @@ import { bool, options, signature } from '../../options/index.ts';
 import { forwardOf, size } from '../fields.ts';
 import { kaimingUniform, uniform } from '../module/init.ts';
 import { Module, Parameter } from '../module/module.ts';
-import { withOptions } from '../module/repr.ts';
 
 /** What the layers take beside what the ops take. */
 interface LayerOptions {
@@ -81,23 +80,29 @@ export class Conv2d extends Module {
   weight: Parameter;
   /** Added to each channel [outChannels]; null without one. */
   bias: Parameter | null;
-  readonly #options: Conv2dOptions;
+  /** Step from one output to the next, height and width. */
+  readonly stride: Size2d;
+  /** Zeros around the input. */
+  readonly padding: Size2d | 'same' | 'valid';
+  /** Distance between the elements that a kernel reads. */
+  readonly dilation: Size2d;
+  /** Groups of channels, each convolved separately. */
+  readonly groups: number;
 
   /** @param kernelSize one number, or [height, width] */
   constructor(inChannels: number, outChannels: number, kernelSize: Size2d, options: Conv2dLayerOptions = {}) {
     super();
     const read = readConv2d(arguments);
-    const { stride, padding, dilation, groups } = read;
     [this.weight, this.bias] = parametersOf('nn.Conv2d', read, [...weightOf(read), ...read.kernelSize]);
-    this.#options = { stride, padding, dilation, groups };
-  }
-
-  override extraRepr(): string {
-    return withOptions(super.extraRepr(), this.#options);
+    this.stride = read.stride;
+    this.padding = read.padding;
+    this.dilation = read.dilation;
+    this.groups = read.groups;
   }
 
   forward(x: TensorLike): Tensor {
-    return conv2d(readConv2dForward(arguments).x, this.weight, this.bias, this.#options);
+    const { stride, padding, dilation, groups } = this;
+    return conv2d(readConv2dForward(arguments).x, this.weight, this.bias, { stride, padding, dilation, groups });
   }
 }
 
@@ -121,22 +126,28 @@ export class Conv1d extends Module {
   weight: Parameter;
   /** Added to each channel [outChannels]; null without one. */
   bias: Parameter | null;
-  readonly #options: Conv1dOptions;
+  /** Step from one output to the next. */
+  readonly stride: number;
+  /** Zeros around the input. */
+  readonly padding: number | 'same' | 'valid';
+  /** Distance between the elements that a kernel reads. */
+  readonly dilation: number;
+  /** Groups of channels, each convolved separately. */
+  readonly groups: number;
 
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv1dLayerOptions = {}) {
     super();
     const read = readConv1d(arguments);
-    const { stride, padding, dilation, groups } = read;
     [this.weight, this.bias] = parametersOf('nn.Conv1d', read, [...weightOf(read), read.kernelSize]);
-    this.#options = { stride, padding, dilation, groups };
-  }
-
-  override extraRepr(): string {
-    return withOptions(super.extraRepr(), this.#options);
+    this.stride = read.stride;
+    this.padding = read.padding;
+    this.dilation = read.dilation;
+    this.groups = read.groups;
   }
 
   forward(x: TensorLike): Tensor {
-    return conv1d(readConv1dForward(arguments).x, this.weight, this.bias, this.#options);
+    const { stride, padding, dilation, groups } = this;
+    return conv1d(readConv1dForward(arguments).x, this.weight, this.bias, { stride, padding, dilation, groups });
   }
 }
 
@@ -159,22 +170,41 @@ export class ConvTranspose2d extends Module {
   weight: Parameter;
   /** Added to each channel [outChannels]; null without one. */
   bias: Parameter | null;
-  readonly #options: ConvTranspose2dOptions;
+  /** Step from one output to the next, height and width. */
+  readonly stride: Size2d;
+  /** Taken off each side of the output. */
+  readonly padding: Size2d;
+  /** Distance between the elements that a kernel reads. */
+  readonly dilation: Size2d;
+  /** Groups of channels, each convolved separately. */
+  readonly groups: number;
+  /** Added at the end of the output. */
+  readonly outputPadding: Size2d;
 
   /** @param kernelSize one number, or [height, width] */
   constructor(inChannels: number, outChannels: number, kernelSize: Size2d, options: ConvTranspose2dLayerOptions = {}) {
     super();
     const read = readConvTranspose2d(arguments);
-    const { stride, padding, dilation, groups, outputPadding } = read;
-    [this.weight, this.bias] = parametersOf('nn.ConvTranspose2d', read, [inChannels, outChannels / groups, ...read.kernelSize]);
-    this.#options = { stride, padding, dilation, groups, outputPadding };
-  }
-
-  override extraRepr(): string {
-    return withOptions(super.extraRepr(), this.#options);
+    [this.weight, this.bias] = parametersOf('nn.ConvTranspose2d', read, [
+      inChannels,
+      outChannels / read.groups,
+      ...read.kernelSize,
+    ]);
+    this.stride = read.stride;
+    this.padding = read.padding;
+    this.dilation = read.dilation;
+    this.groups = read.groups;
+    this.outputPadding = read.outputPadding;
   }
 
   forward(x: TensorLike): Tensor {
-    return convTranspose2d(readConvTranspose2dForward(arguments).x, this.weight, this.bias, this.#options);
+    const { stride, padding, dilation, groups, outputPadding } = this;
+    return convTranspose2d(readConvTranspose2dForward(arguments).x, this.weight, this.bias, {
+      stride,
+      padding,
+      dilation,
+      groups,
+      outputPadding,
+    });
   }
 }

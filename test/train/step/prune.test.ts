@@ -1,5 +1,5 @@
-// prune.test.ts: pruning while training: masks hold through updates of every optimizer, skipped steps, checkpoints and early stopping; and
-// the model without the rows it has lost. (That threads, chunks, resuming and ISAs change no bit: bits.test.ts.)
+// prune.test.ts: pruning while training: masks hold through updates of every optimizer, skipped steps, checkpoints and early stopping. (That
+// threads, chunks, resuming and ISAs change no bit: bits.test.ts.)
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,15 +7,12 @@ import { describe, expect, it, test } from 'vitest';
 import {
   constraint,
   io,
-  loss,
-  nn,
+  type nn,
   OptionError,
-  ops,
   optim,
   prune,
   readRecord,
-  type Tensor,
-  Trainer,
+  type Trainer,
   type TrainerOptions,
 } from '../../../lib/index.ts';
 import { ALL_OPTIMIZERS, OPTIMIZERS } from '../../clip/kit.ts';
@@ -221,140 +218,6 @@ test('norms hold together with masks, and bounds too', async () => {
   expect(zeros(now.get('fc2.weight')!)).toBeGreaterThanOrEqual(16);
   for (const x of now.values()) expect(x.every((v) => v >= 0)).toBe(true);
   for (const name of ['fc2.weight', 'fc2.bias']) expect(now.get(name)!.every((v) => v <= 0.125)).toBe(true);
-});
-
-describe('savePruned', () => {
-  const net = (...layers: nn.Layer[]): nn.Sequential => new nn.Sequential(...layers);
-  const trained = async (model: nn.Sequential, match: RegExp | string, rest: Partial<TrainerOptions<nn.Sequential>> = {}) => {
-    const trainer = new Trainer({
-      model,
-      loss: ({ x, y }, m: nn.Sequential) => loss.crossEntropy(m.forward(x), y),
-      optimizer: optim.adamw({ lr: 0.02 }),
-      prune: prune.rows({ sparsity: 0.5, match, begin: 5, end: 25, every: 5 }),
-      seed: 4,
-      ...rest,
-    });
-    await trainer.fit(data, { steps: 40 });
-    return trainer;
-  };
-
-  it('leaves rows and the columns that read them out; a smaller model computes the same', async () => {
-    const big = await trained(
-      net(
-        new nn.Linear(6, 16),
-        new nn.ReLU(),
-        net(new nn.Dropout(0.2), new nn.Linear(16, 9, { bias: false })),
-        ops.tanh,
-        new nn.GELU(),
-        new nn.Linear(9, 2),
-      ),
-      /^(0|2.1).weight$/,
-    );
-    const shapes = await big.savePruned(at('small'), { metadata: { about: 'smaller' } });
-    expect(Object.fromEntries(shapes)).toEqual({
-      '0.weight': [8, 6],
-      '0.bias': [8],
-      '2.1.weight': [5, 8],
-      '5.weight': [2, 5],
-      '5.bias': [2],
-    });
-    expect((await io.readSafetensors(at('small'))).metadata).toEqual({ about: 'smaller' });
-    const small = new Trainer({
-      model: net(
-        new nn.Linear(6, 8),
-        new nn.ReLU(),
-        net(new nn.Dropout(0.2), new nn.Linear(8, 5, { bias: false })),
-        ops.tanh,
-        new nn.GELU(),
-        new nn.Linear(5, 2),
-      ),
-      loss: ({ x, y }, m: nn.Sequential) => loss.crossEntropy(m.forward(x), y),
-      optimizer: optim.sgd(),
-    });
-    expect(await small.load(at('small'))).toEqual({ missing: [], extra: [] });
-    const [a, b] = [await big.predict(data.x), await small.predict(data.x)];
-    const worst = Array.from(a.data).reduce((m, v, i) => Math.max(m, Math.abs(v - b.data[i]!)), 0);
-    expect(worst).toBeLessThan(1e-6);
-    expect(a.data.some((v) => Math.abs(v) > 0.1)).toBe(true);
-  });
-
-  it('writes everything where no row is pruned', async () => {
-    const trainer = await trained(net(new nn.Linear(6, 4), new nn.ReLU(), new nn.Linear(4, 2)), '0.weight', {
-      prune: prune.magnitude({ sparsity: 0.5 }),
-    });
-    expect(Object.fromEntries(await trainer.savePruned(at('all')))).toMatchObject({ '0.weight': [4, 6], '2.weight': [2, 4] });
-  });
-
-  class Custom extends nn.Linear {
-    override forward(x: Tensor): Tensor {
-      return ops.add(super.forward(x), 1);
-    }
-  }
-  it.each<[string, () => Promise<Trainer<nn.Sequential>>, string]>([
-    [
-      'the outputs of the model',
-      () => trained(net(new nn.Linear(6, 4), new nn.ReLU(), new nn.Linear(4, 2)), '*.weight'),
-      'the pruned rows of 2.weight cannot be left out: they are outputs of the model',
-    ],
-    [
-      'a layer that makes something of 0',
-      () => trained(net(new nn.Linear(6, 4), new nn.Sigmoid(), new nn.Linear(4, 2)), '0.weight'),
-      '0.weight cannot be left out: 1 (Sigmoid) follows, which need not make 0 of 0',
-    ],
-    [
-      'a function nobody knows',
-      () =>
-        trained(
-          net(new nn.Linear(6, 4), (x) => ops.add(x, 1), new nn.Linear(4, 2)),
-          '0.weight',
-        ),
-      '1 (the function without a name) follows',
-    ],
-    [
-      'a layer of another class',
-      () => trained(net(new nn.Linear(6, 4), new Custom(4, 4), new nn.Linear(4, 2)), '0.weight'),
-      '1 (Custom) follows',
-    ],
-    [
-      'rows that are all gone',
-      () =>
-        trained(net(new nn.Linear(6, 4), new nn.ReLU(), new nn.Linear(4, 2)), '0.weight', {
-          prune: prune.rows({ sparsity: 1, match: '0.weight' }),
-        }),
-      'it has lost all of them',
-    ],
-    [
-      'a bias that is not trained',
-      () => {
-        const first = new nn.Linear(6, 4);
-        first.bias!.requiresGrad = false;
-        return trained(net(first, new nn.ReLU(), new nn.Linear(4, 2)), '0.weight');
-      },
-      '0.bias of a pruned row is not 0',
-    ],
-    [
-      'a layer used twice',
-      () => {
-        const twice = new nn.Linear(6, 6);
-        return trained(net(twice, new nn.ReLU(), twice, new nn.Linear(6, 2)), '0.weight');
-      },
-      '0.weight cannot be left out: it is used twice',
-    ],
-  ])('refuses %s', async (_, make, message) => {
-    const trainer = await make();
-    await fails(() => trainer.savePruned(at('none')), OptionError, 'ERR_OPTION', message);
-  });
-
-  it('refuses a model of another kind', async () => {
-    const trainer = classifier({ prune: prune.rows({ sparsity: 0.5, match: 'fc1.weight' }) });
-    await trainer.fit(data, { steps: 1 });
-    await fails(
-      () => trainer.savePruned(at('none')),
-      OptionError,
-      'ERR_OPTION',
-      'fc1.weight cannot be left out: it is not the weight of',
-    );
-  });
 });
 
 describe('refused', () => {
