@@ -5,7 +5,7 @@ import type { RunResult } from '../../native/addon.ts';
 import type { Buffer, Module, Parameter } from '../../nn/module/module.ts';
 import { levelsOf } from '../../ops/step/tree.ts';
 import { packBatches } from '../feed/feeder.ts';
-import { isRows, type NdArray, type Source, type Tensors } from '../feed/source.ts';
+import { isRows, kindOf, type NdArray, type Source, type Tensors } from '../feed/source.ts';
 import { copyOf, rowsBetween, rowTypes, traceRows } from '../feed/stream.ts';
 import { type Loop, perform } from '../flow/effect.ts';
 import { Accumulators } from '../step/accumulation.ts';
@@ -88,19 +88,16 @@ export function dataSet(source: Source, waits: boolean): DataSet {
   return { source: waits ? { ...source, data: copyOf(source.data) } : source, copied: null };
 }
 
-/** Where batches come from. To be disposed of. */
+/** Where batches come from. */
 interface Origin {
-  readonly length: number;
   /** Tells it from others that have other programs. */
   readonly name: string;
-  readonly session: Session<null, Kind>;
   /** What its programs are bound to. */
   readonly data: Copied;
   trace(graph: Graph, rows: number): Tensors;
   /** Feed rows of so many batches of `rows` rows, from row `start` on. */
   fill(compiled: Compiled<null>, start: number, rows: number, count: number): Uint8Array;
   batch(start: number, rows: number): readonly ReturnType<typeof rowsFrom>[];
-  dispose(): void;
 }
 
 // Feed bytes of one run.
@@ -113,11 +110,10 @@ export class GradientPrograms {
   readonly #programs: Programs;
   readonly #options: SessionOptions;
   /**
-   * Of rows that are fed, the least recently used first: one for all that are no sums, and for sums one for each kind of rows, since these have memory for
-   * what goes from one micro-batch to the next.
+   * By kinds of data, the least recently used first. They are few, since those of sums have memory for what goes from one micro-batch to the next: that of
+   * sums of so many levels.
    */
-  readonly #fed = new Map<string, { readonly session: Session<null, Kind>; readonly levels: number }>();
-
+  readonly #sessions = new Map<string, { readonly session: Session<null, Kind>; readonly levels: number }>();
   /** What programs are bound to whose rows are fed. */
   readonly #nothing = new Copied(new Map());
 
@@ -136,7 +132,8 @@ export class GradientPrograms {
     const rows = Math.min(asked.batchSize, source.length);
     const micros = Math.ceil(source.length / rows);
     const sums = micros > 1 || this.#of.accumulates;
-    const origin = copied ? this.#bound(source, copied, micros) : this.#rows(source, sums ? { mode: asked.mode, micros } : null);
+    const origin = copied ? bound(source, copied) : this.#rows(source);
+    const session = this.#session(sums ? `${asked.mode} ${origin.name}` : '', micros);
     try {
       const whole = Math.floor(source.length / rows);
       const parts = [
@@ -148,7 +145,7 @@ export class GradientPrograms {
         const name = `${rows} ${mode} ${penalties} ${sums} ${origin.name}`;
         return { rows, mode, penalties, sums, name, trace: (graph, count) => origin.trace(graph, count) };
       });
-      const { programs, release } = origin.session.hold(kinds, origin.data);
+      const { programs, release } = session.hold(kinds, origin.data);
       try {
         let result!: RunResult;
         for (const [i, part] of parts.entries()) {
@@ -173,17 +170,20 @@ export class GradientPrograms {
         release();
       }
     } finally {
-      origin.dispose();
+      if (copied) {
+        session.letGo(copied);
+        copied.dispose();
+      }
     }
   }
 
   /** What was compiled is dropped. */
   forget(): void {
-    for (const { session } of this.#fed.values()) session.forget();
+    for (const { session } of this.#sessions.values()) session.forget();
   }
 
   dispose(): void {
-    for (const { session } of this.#fed.values()) session.dispose();
+    for (const { session } of this.#sessions.values()) session.dispose();
   }
 
   #read({ program }: Compiled<null>, report: ArrayBuffer): Gradients {
@@ -210,14 +210,11 @@ export class GradientPrograms {
     };
   }
 
-  /** Rows that are fed: the programs stay. */
-  #rows({ data, length }: Source, sums: { readonly mode: string; readonly micros: number } | null): Origin {
+  /** Rows that are fed. */
+  #rows({ data }: Source): Origin {
     const types = rowTypes(data);
-    const name = JSON.stringify([...types]);
     return {
-      length,
-      name,
-      session: this.#fedSession(sums ? `${sums.mode} ${name}` : '', sums?.micros ?? 1),
+      name: JSON.stringify([...types]),
       data: this.#nothing,
       trace: (graph, rows) => traceRows(graph, types, rows),
       fill({ program }, start, rows, count) {
@@ -225,54 +222,28 @@ export class GradientPrograms {
         return packBatches(batches, program.feed.columns, program.feed.bytes);
       },
       batch: (start, rows) => [rowsFrom(data, start, rows)],
-      dispose: () => {},
-    };
-  }
-
-  #fedSession(key: string, micros: number): Session<null, Kind> {
-    const levels = levelsOf(micros);
-    let found = this.#fed.get(key);
-    if (!found || found.levels < levels) {
-      found?.session.dispose();
-      found = { session: this.#session(micros), levels };
-    }
-    this.#fed.delete(key);
-    this.#fed.set(key, found);
-    const [oldest] = this.#fed;
-    if (this.#fed.size > MOST_SESSIONS && oldest) {
-      oldest[1].session.dispose();
-      this.#fed.delete(oldest[0]);
-    }
-    return found.session;
-  }
-
-  /** A source whose data are bound. */
-  #bound(source: Source, copied: Copied, micros: number): Origin {
-    const session = this.#session(micros);
-    return {
-      length: source.length,
-      name: '',
-      session,
-      data: copied,
-      trace: (graph, rows) => source.trace(graph, rows),
-      fill({ program }, start, rows, count) {
-        const { bytes } = program.feed;
-        const feed = new Uint8Array(bytes * count);
-        for (let j = 0; j < count && bytes > 0; j++) {
-          source.fillInOrder(new Int32Array(feed.buffer, j * bytes, rows), start + j * rows);
-        }
-        return feed;
-      },
-      batch: (start, rows) => (source.byRow ? [rowsFrom(source.data, start, rows)] : []),
-      dispose() {
-        session.dispose();
-        copied.dispose();
-      },
     };
   }
 
   /** @param micros the most micro-batches of a step */
-  #session(micros: number): Session<null, Kind> {
+  #session(key: string, micros: number): Session<null, Kind> {
+    const levels = levelsOf(micros);
+    let found = this.#sessions.get(key);
+    if (!found || found.levels < levels) {
+      found?.session.dispose();
+      found = { session: this.#made(micros), levels };
+    }
+    this.#sessions.delete(key);
+    this.#sessions.set(key, found);
+    const [eldest] = this.#sessions;
+    if (this.#sessions.size > MOST_SESSIONS && eldest) {
+      eldest[1].session.dispose();
+      this.#sessions.delete(eldest[0]);
+    }
+    return found.session;
+  }
+
+  #made(micros: number): Session<null, Kind> {
     const { buffers, prepare, ...spec } = this.#of;
     const accumulators = new Accumulators(micros, buffers);
     const trace = ({ rows, mode, penalties, sums, trace }: Kind): { graph: Graph; extra: null } => {
@@ -281,4 +252,22 @@ export class GradientPrograms {
     };
     return new Session(this.#store, trace, this.#programs, this.#options);
   }
+}
+
+/** A source whose data are bound. */
+function bound(source: Source, copied: Copied): Origin {
+  return {
+    name: kindOf(source),
+    data: copied,
+    trace: (graph, rows) => source.trace(graph, rows),
+    fill({ program }, start, rows, count) {
+      const { bytes } = program.feed;
+      const feed = new Uint8Array(bytes * count);
+      for (let j = 0; j < count && bytes > 0; j++) {
+        source.fillInOrder(new Int32Array(feed.buffer, j * bytes, rows), start + j * rows);
+      }
+      return feed;
+    },
+    batch: (start, rows) => (source.byRow ? [rowsFrom(source.data, start, rows)] : []),
+  };
 }

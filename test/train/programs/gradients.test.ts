@@ -242,6 +242,28 @@ test('a second call compiles nothing, of whatever rows of these shapes', async (
   };
   await t.gradients(of(40));
   await t.gradients(of(21));
+  const tokens = windows(
+    Int32Array.from({ length: 33 }, (_, i) => i % 5),
+    { length: 4 },
+  );
+  const lookup = tied();
+  let traces = 0;
+  const { forward } = lookup.model;
+  lookup.model.forward = function (this: typeof lookup.model, given) {
+    traces++;
+    return forward.call(this, given);
+  };
+  await lookup.gradients(tokens);
+  const before = traces;
+  await lookup.gradients(
+    windows(
+      Int32Array.from({ length: 33 }, (_, i) => i % 4),
+      { length: 4 },
+    ),
+  );
+  expect(traces).toBe(before);
+  expect(before).toBeGreaterThan(0);
+
   const { traced } = t.model;
   await t.gradients(of(40, 2));
   await t.gradients(rows(of(21, 3)));
