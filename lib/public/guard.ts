@@ -2,6 +2,8 @@
 export type { GuardAction, GuardHit } from '../optim/apply/report.ts';
 export type { GuardEvent } from '../train/flow/progress.ts';
 export {
+  type DeadOptions,
+  dead,
   type ExplodingOptions,
   exploding,
   finite,

@@ -145,6 +145,7 @@ const made: Record<string, () => unknown> = {
   'optim.lookahead': () => optim.lookahead(optim.sgd({ lr: 0.1 })),
   'optim bound': () => optim.sgd({ lr: 0.1 }).bind([new Float32Array(3)]),
   schedule: () => optim.schedule.cosine(0.1, { steps: 100 }),
+  'guard.dead': () => guard.dead({ match: 'relu' }),
   'guard.loss': () => guard.loss(),
   'guard.outputs': () => guard.outputs(),
   'regularize.l2': () => regularize.l2(0.1),

@@ -120,6 +120,7 @@ export const AROUND: Readonly<Record<string, AroundKind>> = {
         () => ({ name: 'finite', args: [{ action: action() }] }),
         () => ({ name: 'exploding', args: [{ max: r.pick([0.01, 1]), action: action() }] }),
         () => ({ name: 'vanishing', args: [{ action: 'warn' }] }),
+        () => ({ name: 'dead', args: [{ match: '*', share: r.pick([0, 0.5]), action: action() }] }),
       ];
       return Array.from({ length: r.between(1, 2) }, () => r.pick(all)());
     },

@@ -3,12 +3,13 @@
 import { OptionError } from '../../errors.ts';
 import { pattern } from '../../nn/fields.ts';
 import type { Match } from '../../nn/module/module.ts';
+import { axis } from '../../ops/args.ts';
 import type { GuardAction } from '../../optim/apply/report.ts';
 import { choice, custom, type Field, number, options, optionsOnly, Place } from '../../options/index.ts';
 
 const ACTIONS: readonly GuardAction[] = ['warn', 'skip', 'rollback', 'stop'];
 
-const KINDS = ['loss', 'outputs', 'finite', 'exploding', 'vanishing'] as const;
+const KINDS = ['loss', 'outputs', 'dead', 'finite', 'exploding', 'vanishing'] as const;
 /** What a guard watches, by the name of the function that makes it. */
 export type GuardKind = (typeof KINDS)[number];
 
@@ -18,12 +19,14 @@ export interface Guard {
   readonly kind: GuardKind;
   /** What is done when it finds something. */
   readonly action: GuardAction;
-  /** Of `outputs`: the modules, by name; null: the model itself. */
+  /** Of `outputs` and `dead`: the modules, by name; null: the model itself. */
   readonly match: string | RegExp | null;
   /** Smallest value allowed; of `vanishing` the floor, a part of the largest root mean square. */
   readonly min: number;
-  /** Largest value allowed. */
+  /** Largest value allowed; of `dead` a share of units. */
   readonly max: number;
+  /** Of `dead`: the dimension of outputs that has the units. Absent: 1 of images, else the last. */
+  readonly axis?: number;
 }
 
 /** Options of `guard.finite`. */
@@ -68,6 +71,34 @@ const readOutputs = optionsOnly('guard.outputs', options<OutputsOptions>()({ ...
 export function outputs(options: OutputsOptions = {}): Guard {
   const { match = null, ...within } = readOutputs(arguments);
   return { ...range('outputs', within), match };
+}
+
+/** Options of `guard.dead`. */
+export interface DeadOptions extends GuardOptions {
+  /** Modules whose outputs are looked at, by name: `*.relu`, `layers.1`. */
+  readonly match: Exclude<Match, (...args: never[]) => unknown>;
+  /** Largest share of a module's units that may be dead, from 0 to 1. Default 0.5. */
+  readonly share?: number;
+  /**
+   * The dimension of outputs that has the units: 1 of sequences [rows, channels, length], as `nn.Conv1d` gives them. Default: 1 of outputs of four
+   * dimensions and more, which are images, else the last.
+   */
+  readonly axis?: number;
+}
+const readDead = optionsOnly(
+  'guard.dead',
+  options<DeadOptions>()({ ...guarded, match: pattern, share: number({ min: 0, below: 1 }).default(0.5), axis: axis.optional() }),
+);
+
+/**
+ * Of the units (features, channels) that each module that matches gives, no larger share than `share` is dead: 0 in all rows and places of a step's
+ * batch, in all of its micro-batches. A rectifier makes them of what is below 0, and passes no gradient on that would bring them back. Match
+ * activations, or blocks that end in one: what a function (`ops.relu`) gives is no module's. Outputs are read once more: bytes of all that match.
+ * @throws OptionError
+ */
+export function dead(options: DeadOptions): Guard {
+  const { match, share: max, action, axis } = readDead(arguments);
+  return { kind: 'dead', action, match, min: 0, max, ...(axis !== undefined && { axis }) };
 }
 
 const readFinite = optionsOnly('guard.finite', options<GuardOptions>()(guarded));
@@ -122,10 +153,11 @@ function range(kind: 'loss' | 'outputs', { action, min = -MOST, max = MOST }: Ra
 
 /** What the functions here make, as an option: there are no others. */
 export const guardRule: Field<Guard> = custom('guards such as guard.loss()', (given, place) => {
-  const { kind, action, match, min, max } = (given ?? {}) as Partial<Guard>;
+  const { kind, action, match, min, max, axis: at } = (given ?? {}) as Partial<Guard>;
   const known = KINDS.includes(kind as GuardKind) && ACTIONS.includes(action as GuardAction);
   const bounded = typeof min === 'number' && typeof max === 'number' && min <= max;
-  if (!known || match === undefined || !bounded) throw place.wrong('guards such as guard.loss()', given);
+  if (!known || match === undefined || !bounded || !(at === undefined || Number.isSafeInteger(at)))
+    throw place.wrong('guards such as guard.loss()', given);
   return given as Guard;
 });
 

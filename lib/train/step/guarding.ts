@@ -4,6 +4,7 @@ import { inSection, type Tensor } from '../../ir/graph.ts';
 import { sizeOf } from '../../ir/op.ts';
 import type { Module, Parameter } from '../../nn/module/module.ts';
 import {
+  abs,
   add,
   cast,
   div,
@@ -19,7 +20,7 @@ import {
 } from '../../ops/elementwise/elementwise.ts';
 import type { Stage } from '../../ops/gradient/stage.ts';
 import { statistic } from '../../ops/gradient/statistics.ts';
-import { max, min, sum } from '../../ops/reduce/reduce.ts';
+import { max, mean, min, sum } from '../../ops/reduce/reduce.ts';
 import { concat } from '../../ops/shape/concat.ts';
 import { reshape } from '../../ops/shape/shape.ts';
 import { failIf } from '../../ops/step/control.ts';
@@ -50,16 +51,16 @@ export class Guarding {
     this.placed = guards.map((guard: Guard): Placed => {
       checkGuard('Trainer: guards', guard);
       const label = `guard.${guard.kind}`;
-      const matched = guard.kind === 'outputs' ? matchModules(label, model, guard.match) : new Map<string, Module>();
-      if (guard.kind === 'outputs' && matched.size === 0) {
+      const ofModules = looksAtModules(guard);
+      const matched = ofModules ? matchModules(label, model, guard.match) : new Map<string, Module>();
+      if (ofModules && matched.size === 0) {
         throw new OptionError(`Trainer: guards: ${label}: no module matches ${guard.match}`, { match: guard.match });
       }
-      const names =
-        guard.kind === 'outputs'
-          ? [...matched.keys()].map((path) => path || 'model')
-          : guard.kind === 'loss'
-            ? ['loss']
-            : trained.map((p) => p.name);
+      const names = ofModules
+        ? [...matched.keys()].map((path) => path || 'model')
+        : guard.kind === 'loss'
+          ? ['loss']
+          : trained.map((p) => p.name);
       const { action } = guard;
       const placed = { guard, label, action, names, modules: [...matched.values()], offset };
       offset += names.length;
@@ -107,8 +108,7 @@ export class Guarding {
     const { graph } = loss;
     const skips: Tensor[] = [];
     for (const [i, p] of this.placed.entries()) {
-      const measured = p.guard.kind === 'outputs' ? this.#outputs(p, seen.get(p)!) : this.#step(p, loss, grads, stages);
-      const { flags, values } = sums && p.guard.kind === 'outputs' ? overMicros(sums, `${p.label}.${i}`, measured) : measured;
+      const { flags, values } = this.#measured(p, `${p.label}.${i}`, seen.get(p)!, loss, grads, stages, sums);
       inSection(graph, 'apply', () => {
         const n = p.names.length;
         const index = graph.constant(
@@ -125,6 +125,22 @@ export class Guarding {
       });
     }
     return skips.length > 0 ? inSection(graph, 'apply', () => skips.reduce((a, b) => add(a, b))) : null;
+  }
+
+  #measured(
+    placed: Placed,
+    name: string,
+    outputs: readonly (readonly Tensor[])[],
+    loss: Tensor,
+    grads: readonly Tensor[],
+    stages: readonly Stage[],
+    sums: Sums | null,
+  ): Flagged {
+    const { guard } = placed;
+    if (guard.kind === 'dead') return this.#dead(placed, name, outputs, sums);
+    if (!looksAtModules(guard)) return this.#step(placed, loss, grads, stages);
+    const measured = this.#outputs(placed, outputs);
+    return sums ? overMicros(sums, name, measured) : measured;
   }
 
   /** f64 [n]: 1 where something is wrong, and what was measured. */
@@ -144,6 +160,25 @@ export class Guarding {
       const largest = max(rms);
       const ratios = where(equal(largest, 0), 0, div(rms, largest));
       return { values: ratios, flags: less(ratios, least) };
+    });
+  }
+
+  /** The same, of units that are 0 in all micro-batches of a step. */
+  #dead({ guard, label, names }: Placed, name: string, outputs: readonly (readonly Tensor[])[], sums: Sums | null): Flagged {
+    const { graph } = outputs.flat()[0]!;
+    const alive = outputs.map((ts, k) =>
+      ts.map((t, j) => {
+        const found = aliveUnits(t, guard.axis, `${label}: option axis: ${names[k]}`);
+        return sums ? sums.sum(`${name} alive ${k}.${j}`, found) : found;
+      }),
+    );
+    return inSection(graph, 'apply', () => {
+      const shares = alive.map((units) => {
+        const all = units.filter((t) => sizeOf(t.shape) > 0);
+        return all.length === 0 ? graph.scalar(0, 'f64') : mean(equal(concat(all), 0));
+      });
+      const values = concat(shares.map((t) => reshape(t, [1])));
+      return { values, flags: outside(values, values, guard.min, guard.max) };
     });
   }
 
@@ -186,6 +221,22 @@ interface Flagged {
 /** 0 where min <= low and high <= max, else 1, also for NaN. */
 function outside(low: Tensor, high: Tensor, least: number, most: number): Tensor {
   return sub(1, mul(lessEqual(least, low), lessEqual(high, most)));
+}
+
+const looksAtModules = ({ kind }: Guard): boolean => kind === 'outputs' || kind === 'dead';
+
+/** f64 [units]: 0 where a unit is 0 in all rows and places, else 1, also for NaN. @throws OptionError if it has no such dimension */
+function aliveUnits(t: Tensor, axis: number | undefined, where: string): Tensor {
+  const rank = t.shape.length;
+  const at = axis === undefined ? (rank > 3 ? 1 : rank - 1) : axis < 0 ? axis + rank : axis;
+  const units = t.shape[at];
+  if (units === undefined)
+    throw new OptionError(`${where} gives [${t.shape}], which has no dimension ${axis ?? 'of units'}`, { axis });
+  if (sizeOf(t.shape) === 0) return t.graph.constant(new Float64Array(0), [0], 'f64');
+  const after = sizeOf(t.shape.slice(at + 1));
+  const apart = reshape(t, [sizeOf(t.shape) / units / after, units, after]);
+  const zero = equal(max(abs(apart), { axes: [2] }), 0);
+  return cast(sub(1, min(zero, { axes: [0] })), 'f64');
 }
 
 /** Smallest and largest element of an f32 tensor, in f64; NaN if there is one. */

@@ -249,6 +249,106 @@ describe('gradients', () => {
   });
 });
 
+describe('dead units', () => {
+  class Blocks extends nn.Module {
+    fc: nn.Linear = new nn.Linear(6, 10);
+    relu: nn.ReLU = new nn.ReLU();
+    conv: nn.Conv2d = new nn.Conv2d(1, 4, 3);
+    pool: nn.MaxPool2d = new nn.MaxPool2d(2);
+    act: nn.ReLU = new nn.ReLU();
+    head: nn.Linear = new nn.Linear(10 + 4 * 4, 2);
+    forward(x: Tensor): Tensor {
+      const h = this.relu.forward(this.fc.forward(x));
+      const image = ops.reshape(ops.concat(new Array(6).fill(x), 1), [-1, 1, 6, 6]);
+      const planes = this.pool.forward(this.act.forward(this.conv.forward(image)));
+      return this.head.forward(ops.concat([h, ops.reshape(planes, [-1, 16])], 1));
+    }
+  }
+  const trainer = (given: guard.DeadOptions, more: Partial<TrainerOptions<Blocks>> = {}) =>
+    new Trainer({
+      model: new Blocks().initialize(2),
+      loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
+      optimizer: optim.sgd({ lr: 0 }),
+      guards: [guard.dead({ action: 'warn', ...given })],
+      batchSize: 8,
+      ...more,
+    });
+  /** The share of units of the first layer that plain loops find below 0 in all of these rows. */
+  const shareOf = ({ fc }: Blocks, x: Float32Array): number => {
+    const [w, b] = [fc.weight.data, fc.bias!.data];
+    const units = Array.from(b, (bias, u) => {
+      for (let r = 0; r < x.length; r += 6) {
+        // A NaN is not dead.
+        if (!(w.subarray(6 * u, 6 * u + 6).reduce((s, v, k) => s + v * x[r + k]!, bias) <= 0)) return 0;
+      }
+      return 1;
+    });
+    return units.reduce((a: number, v) => a + v, 0) / units.length;
+  };
+
+  test('the share of those that are 0 in all rows of the batch, beside plain loops', async () => {
+    const data = points(8);
+    const t = trainer({ match: 'relu', share: 0.25 });
+    const { data: bias } = t.model.fc.bias!;
+    for (let k = 0; k < 10; k++) {
+      const share = shareOf(t.model, data.x.data);
+      const { guards } = await t.fit(data, { steps: 1 });
+      expect(guards!.map((g) => g.value)).toEqual(share > 0.25 ? [share] : []);
+      for (const g of guards!) expect(g).toMatchObject({ guard: 'guard.dead', name: 'relu', action: 'warn' });
+      bias[k] = k === 4 ? Number.NaN : -100;
+    }
+    expect(shareOf(t.model, data.x.data)).toBeGreaterThan(0.8);
+  });
+
+  test('of several micro-batches: dead is what is dead in all of them', async () => {
+    const data = points(24);
+    // A unit of one feature that is above 0 in the last rows alone, and one that never is.
+    const { data: x } = data.x;
+    for (let r = 0; r < 24; r++) x[6 * r] = r < 20 ? -1 : 1;
+    const one = async (accumulate: number, batchSize: number): Promise<(number | null)[]> => {
+      const t = trainer({ match: 'relu', share: 0 }, { accumulate, batchSize });
+      t.model.fc.weight.data.fill(0);
+      t.model.fc.weight.data[0] = 1;
+      t.model.fc.bias!.data.fill(0.5).fill(-1, 1, 2);
+      t.model.fc.bias!.data[0] = 0;
+      const { guards } = await t.fit(data, { epochs: 1, shuffle: false });
+      return guards!.map((g) => g.value);
+    };
+    expect(await one(1, 24)).toEqual([0.1]);
+    expect(await one(3, 8)).toEqual([0.1]);
+    expect(await one(2, 16)).toEqual([0.1]);
+    expect(await one(1, 8)).toEqual([0.2, 0.2, 0.1]);
+  });
+
+  test('channels of images, units of another dimension, and what is done', async () => {
+    const data = points(8);
+    const t = trainer({ match: /^(act|pool)$/, share: 0.6, action: 'stop' });
+    t.model.conv.bias!.data.fill(-100, 0, 2);
+    t.model.conv.bias!.data.fill(100, 2);
+    await t.fit(data, { steps: 1 });
+    t.model.conv.bias!.data[2] = -100;
+    await expect(t.fit(data, { steps: 1 })).rejects.toThrow('fit: guard.dead: pool at step 1');
+    // Of the six places of a row of the image, all are alive somewhere.
+    const places = trainer({ match: 'act', share: 0, axis: -1 });
+    places.model.conv.bias!.data.fill(-100, 0, 3).fill(100, 3);
+    expect((await places.fit(data, { steps: 1 })).guards).toEqual([]);
+    const none = trainer({ match: 'act', axis: 4 });
+    const text = 'guard.dead: option axis: act gives [8,4,4,4], which has no dimension 4';
+    await expect(none.fit(data, { steps: 1 })).rejects.toThrow(text);
+  });
+
+  test('the same bits with and without', async () => {
+    const data = points(30);
+    const weights = async (more: Partial<TrainerOptions<Blocks>>): Promise<unknown> => {
+      const t = trainer({ match: '*', share: 0.01 }, { optimizer: optim.adamw({ lr: 0.01 }), accumulate: 2, ...more });
+      await t.fit(data, { epochs: 2 });
+      return bits(t as never);
+    };
+    const wanted = await weights({ guards: [] });
+    for (const threads of [1, 3]) expect(await weights({ threads })).toBe(wanted);
+  });
+});
+
 test('models are as they were after a trace', async () => {
   const trainer = make([guard.outputs({ match: '*' })]);
   await trainer.fit(stream(1, 0, 3));
@@ -262,6 +362,9 @@ test('wrong options', () => {
   expect(() => guard.exploding({} as never)).toThrow(/option max/);
   expect(() => guard.finite({ action: 'warning' as never })).toThrow(/expected one of warn, skip, rollback, stop/);
   expect(() => guard.vanishing({ flor: 1 } as object)).toThrow(/did you mean floor/);
+  expect(() => guard.dead({} as never)).toThrow(/option match/);
+  expect(() => guard.dead({ match: 'fc1', share: 1 })).toThrow(/option share: expected a finite number >= 0 and < 1, got 1/);
+  expect(() => make([guard.dead({ match: 'fc3' })])).toThrow(/guard.dead: no module matches fc3/);
   expect(() => make([guard.outputs({ match: 'fc3' })])).toThrow(/guard.outputs: no module matches fc3/);
   expect(() => make([{} as never])).toThrow(/expected guards such as guard.loss\(\)/);
   expect(() => make(guard.loss() as never)).toThrow(/option guards: expected a list/);
