@@ -47,6 +47,11 @@ export function isShare(data: unknown): data is Share {
   return rows instanceof Int32Array && Object.values(arrays).every((a) => ArrayBuffer.isView(a?.data) && Array.isArray(a.shape));
 }
 
+/** Whether it is one array, as far as its form tells. */
+export function isArray(x: unknown): x is ArrayInput {
+  return ArrayBuffer.isView(x) || Array.isArray(x) || (typeof x === 'object' && x !== null && 'data' in x && 'shape' in x);
+}
+
 export function dtypeOf(data: unknown, name = 'data'): DType {
   if (data instanceof Float32Array) return 'f32';
   if (data instanceof Float64Array) return 'f64';
@@ -145,12 +150,13 @@ function flatHint(arrays: Arrays, two: readonly (readonly [name: string, array: 
   return `; ${long.name} is ${show(arrays[long.name])} without a shape, one value a row: { data: ${long.name}, shape: ${shape} } has ${short.rows} rows`;
 }
 
-/** Named arrays as a model reads them: it computes in f32, so f64 becomes that. */
+/** An array as a model reads it: it computes in f32, so f64 becomes that. */
+export function narrowed({ data, shape }: NdArray): NdArray {
+  return { data: data instanceof Float64Array ? Float32Array.from(data) : data, shape };
+}
+
+/** Named arrays as a model reads them. */
 export function modelArrays(arrays: Arrays): Map<string, NdArray> {
-  const narrowed = ({ data, shape }: NdArray): NdArray => ({
-    data: data instanceof Float64Array ? Float32Array.from(data) : data,
-    shape,
-  });
   return new Map([...ndarrays(arrays)].map(([name, a]) => [name, narrowed(a)]));
 }
 

@@ -2,6 +2,14 @@
 
 export type { AugmentOption, PreprocessOption, Transforms } from './feed/prepare.ts';
 export {
+  type Bucket,
+  type SequenceExample,
+  type SequenceLists,
+  type Sequences,
+  type SequencesOptions,
+  sequences,
+} from './feed/sequences.ts';
+export {
   type ArrayInput,
   type Arrays,
   type Batch,

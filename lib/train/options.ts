@@ -8,6 +8,7 @@ import type { FinishingOptions } from '../optim/apply/finishing.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { EMAOptions } from '../optim/weights/ema.ts';
 import type { AugmentOption, PreprocessOption } from './feed/prepare.ts';
+import type { Sequences } from './feed/sequences.ts';
 import type { Batch, Named, Source } from './feed/source.ts';
 import type { AbortSignalLike } from './flow/halt.ts';
 import type { EpochEnd, GuardEvent } from './flow/progress.ts';
@@ -143,7 +144,7 @@ export interface FitOptions<K extends string = never, N extends string = string>
    * Data to measure loss and metrics on at the end of each epoch, or every `validateEvery` steps of the trainer. Default: nothing
    * is measured.
    */
-  readonly validation?: Named<N> | Share<N> | Source<N>;
+  readonly validation?: Named<N> | Share<N> | Source<N> | Sequences<N>;
   /**
    * Steps from one validation to the next, over all runs of the trainer, in place of the ends of epochs. Default: validate at the
    * end of each epoch.

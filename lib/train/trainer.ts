@@ -7,11 +7,13 @@ import { writeSafetensors } from '../io/arrays/safetensors.ts';
 import type { Data, DataOf, DType } from '../ir/op.ts';
 import type { Module } from '../nn/module/module.ts';
 import { BATCH_SIZE } from './feed/feeder.ts';
-import { asSource, inputsOf } from './feed/inputs.ts';
+import { asSource, asTables, inputsOf } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
+import type { Sequences } from './feed/sequences.ts';
 import { gathered } from './feed/shape.ts';
 import type { ArrayInput, Arrays, Named, NdArray, Source } from './feed/source.ts';
 import { copyOf, type Stream } from './feed/stream.ts';
+import type { Tables } from './feed/tables.ts';
 import type { Access } from './flow/access.ts';
 import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
 import type { Counters, FitResult, Metrics } from './flow/progress.ts';
@@ -106,7 +108,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @throws (rejects) ShapeError, DataError, DetachedError for data that does not fit; NonFiniteError, IndexError, AbortError while
    * training: the state is then that of the last whole step
    */
-  fit(data: Named<N> | Share<N> | Source<N> | Stream<N>, options: FitOptions<K, N> = {}): Run<K> {
+  fit(data: Named<N> | Share<N> | Source<N> | Sequences<N> | Stream<N>, options: FitOptions<K, N> = {}): Run<K> {
     const fit = this.#fit('fit', arguments);
     const reader = new Reader();
     return new Run(drive(fit.loop(reader) as Loop<FitResult<K>>), reader, () => fit.running.halt.call());
@@ -118,7 +120,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @throws OptionError; BusyError also while a `predict`, `evaluate` or `save` is not done; and what `fit` rejects with
    */
   fitSync(
-    data: Named<N> | Share<N> | Source<N> | Iterable<Named<N>> | (() => Iterable<Named<N>>),
+    data: Named<N> | Share<N> | Source<N> | Sequences<N> | Iterable<Named<N>> | (() => Iterable<Named<N>>),
     options: FitOptions<K, N> = {},
   ): FitResult<K> {
     return driveSync(this.#fit('fitSync', arguments).loop(null) as Loop<FitResult<K>>);
@@ -129,12 +131,12 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns numbers by name: `loss`, and each of option `metrics`
    * @throws (rejects) OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of another trainer of the model is on
    */
-  async evaluate(data: Named<N> | Share<N> | Source<N>, options: BatchOptions = {}): Promise<Metrics<K>> {
+  async evaluate(data: Named<N> | Share<N> | Source<N> | Sequences<N>, options: BatchOptions = {}): Promise<Metrics<K>> {
     this.#current.follow('evaluate');
     const chosen = this.#chosen('evaluate', readMethod.evaluate(arguments));
-    const source = asSource('evaluate', data);
-    const copied = new Copied(source.data);
-    return this.#access.use('evaluate', () => this.#evaluated(source, copied, chosen, drive));
+    const tables = asTables('evaluate', data);
+    const copied = new Copied(tables.data);
+    return this.#access.use('evaluate', () => this.#evaluated(tables, copied, chosen, drive));
   }
 
   /**
@@ -142,12 +144,12 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns numbers by name: `loss`, and each of option `metrics`
    * @throws OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of this or another trainer of the model is on
    */
-  evaluateSync(data: Named<N> | Share<N> | Source<N>, options: BatchOptions = {}): Metrics<K> {
+  evaluateSync(data: Named<N> | Share<N> | Source<N> | Sequences<N>, options: BatchOptions = {}): Metrics<K> {
     this.#current.follow('evaluateSync');
     const chosen = this.#chosen('evaluateSync', readMethod.evaluateSync(arguments));
-    const source = asSource('evaluateSync', data);
+    const tables = asTables('evaluateSync', data);
     this.#access.checkFree('evaluateSync');
-    return this.#evaluated(source, new Copied(source.data), chosen, driveSync) as Metrics<K>;
+    return this.#evaluated(tables, new Copied(tables.data), chosen, driveSync) as Metrics<K>;
   }
 
   /**
@@ -426,8 +428,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return this.#setup.gradients.take(data, { ...asked, batchSize }, moment);
   }
 
-  #evaluated<R>(source: Source, data: Copied, { batchSize, weights }: Chosen, driver: (loop: Loop<Metrics<K>>) => R): R {
-    const evaluation = this.#setup.evaluation(source, data, weights, batchSize);
+  #evaluated<R>(tables: Tables, data: Copied, { batchSize, weights }: Chosen, driver: (loop: Loop<Metrics<K>>) => R): R {
+    const evaluation = this.#setup.evaluation(tables, data, weights, batchSize);
     return settle(
       // Without a halt it runs to its end.
       () => driver(evaluation.measure() as Loop<Metrics<K>>),

@@ -109,6 +109,7 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.load': () => [file()],
   'Trainer.writeParameters': () => [{ bias: [1, 2] }],
   'Trainer.writeParametersSync': () => [{ bias: [1, 2] }],
+  sequences: () => [{ x: [[1, 2], [3]], y: [0, 1] }, { buckets: [4] }],
   summary: () => [new nn.Linear(6, 2), { x: [4, 6] }],
   'models.CharRNN.step': () => [tensor(1, 1), null],
   'models.charRnnLoss': () => [{}, new models.CharRNN(3)],

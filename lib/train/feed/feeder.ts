@@ -3,8 +3,8 @@ import type { Column } from '../../compile/program.ts';
 import { DataError } from '../../errors.ts';
 import type { Effect } from '../flow/effect.ts';
 import type { Counters } from '../flow/progress.ts';
-import { gathered, type Shape } from './shape.ts';
-import { kindOf, type NdArray, type Source } from './source.ts';
+import type { Shape } from './shape.ts';
+import type { NdArray, Source } from './source.ts';
 import {
   type Came,
   type Opened,
@@ -16,6 +16,7 @@ import {
   type StreamBatch,
   type StreamPlace,
 } from './stream.ts';
+import { type EpochOrder, orderOf, type Table, type Tables } from './tables.ts';
 
 export interface Chunk {
   readonly steps: number;
@@ -34,6 +35,8 @@ export interface DrawnBatch {
   readonly arrays: ReadonlyMap<string, NdArray>;
   /** Which rows; null: all of them. */
   readonly rows: Int32Array | null;
+  /** For each row of the arrays, which example it is of what was given; null: it has that number. */
+  readonly examples?: Int32Array | null;
   /** What rows are counted in, where it is not the data set: ` of batch 3 of the epoch`. */
   readonly of: string;
 }
@@ -83,67 +86,124 @@ export interface FeedOptions {
   readonly place: StreamPlace;
 }
 
-/** Index rows of a source that lies in memory. */
-export function sourceFeeder(source: Source, options: FeedOptions): Feeder {
-  const { batchSize, accumulate, dropLast, seed, shuffle } = options;
+/** What a source is asked for. */
+type At = Parameters<Source['fill']>[1];
+
+/** The batches of an epoch of a data set, in order. */
+interface Plan {
+  /** How many there are. */
+  readonly count: number;
+  table(at: Place): Table;
+  /** Rows of one. */
+  rows(at: Place): number;
+  /** How many of them follow each other with one shape. */
+  equal(at: Place): number;
+  /** Write the indices of one. */
+  draw(row: Int32Array, at: At): void;
+}
+type Place = Pick<At, 'epoch' | 'i'>;
+
+/** Batches of a source, the shorter one the last. */
+function planOfSource({ all }: Tables, { batchSize, dropLast, shuffle }: FeedOptions): Plan {
+  const table = all[0]!;
+  const { source } = table;
   const { whole, tail } = source.epoch(batchSize);
-  const perEpoch = whole + (tail > 0 && !dropLast ? 1 : 0);
-  if (perEpoch === 0) throw new DataError(`fit: dropLast leaves no batch: ${source.length} rows, batchSize ${batchSize}`);
-  const [full, last] = [gathered(source, batchSize), gathered(source, tail)];
+  const count = whole + (tail > 0 && !dropLast ? 1 : 0);
+  return {
+    count,
+    table: () => table,
+    rows: ({ i }) => (i < whole ? batchSize : tail),
+    equal: ({ i }) => (i < whole ? whole : count) - i,
+    draw: (row, at) => (shuffle ? source.fill(row, at) : source.fillInOrder(row, at.i * batchSize)),
+  };
+}
+
+/** Batches of sequences, each of one bucket. */
+function planOfSequences({ all, sequences }: Tables, options: FeedOptions): Plan {
+  let known: { readonly epoch: number; readonly order: EpochOrder } | null = null;
+  const order = (epoch: number): EpochOrder => {
+    if (known?.epoch !== epoch) known = { epoch, order: orderOf(sequences!, options, epoch) };
+    return known.order;
+  };
+  return {
+    count: order(0).batches.length,
+    table: ({ epoch, i }) => all[order(epoch).batches[i]!.table]!,
+    rows: ({ epoch, i }) => order(epoch).batches[i]!.rows,
+    equal({ epoch, i }) {
+      const { batches } = order(epoch);
+      const { table, rows } = batches[i]!;
+      let end = i + 1;
+      while (batches[end]?.table === table && batches[end]!.rows === rows) end++;
+      return end - i;
+    },
+    draw(row, { epoch, i }) {
+      const { batches, orders } = order(epoch);
+      const { table, start } = batches[i]!;
+      row.set(orders[table]!.subarray(start, start + row.length));
+    },
+  };
+}
+
+/** Index rows of a data set that lies in memory. */
+export function dataFeeder(tables: Tables, options: FeedOptions): Feeder {
+  const { batchSize, accumulate, seed } = options;
+  const plan = tables.sequences ? planOfSequences(tables, options) : planOfSource(tables, options);
+  if (plan.count === 0) {
+    const length = tables.all.reduce((sum, { source }) => sum + source.length, 0);
+    throw new DataError(`fit: dropLast leaves no batch: ${length} rows, batchSize ${batchSize}`);
+  }
   const room = new IndexRows();
-  const draw: Source['fill'] = (row, at) => (shuffle ? source.fill(row, at) : source.fillInOrder(row, at.i * batchSize));
   const next = (most: number, { attempt, epoch, batch }: Counters): Chunk | 'endOfEpoch' => {
-    if (batch >= perEpoch) return 'endOfEpoch';
+    if (batch >= plan.count) return 'endOfEpoch';
+    const at = (j: number): At => ({ epoch, i: batch + j, attempt: attempt + j, batchSize, seed });
     // The last batches of an epoch may be too few for a whole step: they make one with fewer micro-batches, the shorter one the last.
-    const micros = Math.min(accumulate, perEpoch - batch);
-    const equal = Math.max(0, whole - batch);
+    const micros = Math.min(accumulate, plan.count - batch);
+    const equal = plan.equal(at(0));
     const steps = Math.max(1, Math.min(most, Math.floor(equal / micros)));
-    const part = (first: number, micros: number, shape: Shape): ChunkPart => ({
-      micros,
-      shape,
-      fill(_columns, rowBytes) {
-        // Nothing of the batch is read.
-        if (rowBytes === 0) return new Uint8Array(0);
-        const count = steps * micros;
-        const views = room.views(count, shape.rows, rowBytes);
-        const at = { epoch, i: batch + first, attempt: attempt + first, batchSize, seed };
-        for (let j = 0; j < count; j++, at.i++, at.attempt++) draw(views[j]!, at);
-        return room.bytes(count * rowBytes);
-      },
-    });
-    const parts =
-      equal >= micros ? [part(0, micros, full)] : [...(equal > 0 ? [part(0, equal, full)] : []), part(equal, 1, last)];
+    const part = (first: number, micros: number): ChunkPart => {
+      const shape = plan.table(at(first)).shape(plan.rows(at(first)));
+      return {
+        micros,
+        shape,
+        fill(_columns, rowBytes) {
+          // Nothing of the batch is read.
+          if (rowBytes === 0) return new Uint8Array(0);
+          const count = steps * micros;
+          const views = room.views(count, shape.rows, rowBytes);
+          const place = at(first);
+          for (let j = 0; j < count; j++, place.i++, place.attempt++) plan.draw(views[j]!, place);
+          return room.bytes(count * rowBytes);
+        },
+      };
+    };
+    const parts: ChunkPart[] = [];
+    for (let first = 0; first < micros; ) {
+      const together = Math.min(micros - first, plan.equal(at(first)));
+      parts.push(part(first, together));
+      first += together;
+    }
     return {
       steps,
       micros,
       parts,
       batch(j) {
-        if (!source.byRow) return { arrays: source.data, rows: null, of: '' };
-        const indices = new Int32Array(batch + j < whole ? batchSize : tail);
-        draw(indices, { epoch, i: batch + j, attempt: attempt + j, batchSize, seed });
-        return { arrays: source.data, rows: indices, of: '' };
+        const { source, arrays, examples } = plan.table(at(j));
+        if (!source.byRow) return { arrays, rows: null, of: '' };
+        const rows = new Int32Array(plan.rows(at(j)));
+        plan.draw(rows, at(j));
+        return { arrays, rows, examples, of: '' };
       },
     };
   };
+  const isOver = ({ batch }: Counters): boolean => batch >= plan.count;
   return {
-    data: source.data,
-    epochSteps: stepsFrom(next),
-    kind: kindOf(source),
+    data: tables.data,
+    epochSteps: Math.ceil(plan.count / accumulate),
+    kind: tables.kind,
     next: (most, counters) => ({ now: () => next(most, counters), later: async () => next(most, counters) }),
-    ends: ({ batch }) => ({ now: () => batch >= perEpoch, later: async () => batch >= perEpoch }),
+    ends: (counters) => ({ now: () => isOver(counters), later: async () => isOver(counters) }),
     close: { now: () => {}, later: async () => {} },
   };
-}
-
-/** Steps from the beginning of an epoch to its end, as chunks are cut. */
-function stepsFrom(next: (most: number, counters: Counters) => Chunk | 'endOfEpoch'): number {
-  let steps = 0;
-  for (let batch = 0; ; ) {
-    const chunk = next(Number.POSITIVE_INFINITY, { attempt: 0, step: 0, skips: 0, epoch: 0, batch });
-    if (chunk === 'endOfEpoch') return steps;
-    steps += chunk.steps;
-    batch += chunk.steps * chunk.micros;
-  }
 }
 
 /** Index rows of one chunk after the other, in the same memory: a run copies what it is fed. */
@@ -151,14 +211,16 @@ class IndexRows {
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #views: Int32Array[] = [];
   #rows = 0;
+  #rowBytes = 0;
 
   /** `count` rows of so many indices, `rowBytes` apart. */
   views(count: number, rows: number, rowBytes: number): readonly Int32Array[] {
-    if (rows !== this.#rows || count > this.#views.length) {
+    if (rows !== this.#rows || rowBytes !== this.#rowBytes || count > this.#views.length) {
       const { buffer } = new Uint8Array(count * rowBytes);
       this.#bytes = new Uint8Array(buffer);
       this.#views = Array.from({ length: count }, (_, j) => new Int32Array(buffer, j * rowBytes, rows));
       this.#rows = rows;
+      this.#rowBytes = rowBytes;
     }
     return this.#views;
   }

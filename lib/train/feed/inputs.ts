@@ -1,14 +1,16 @@
 // inputs.ts: what the trainer's functions are given, checked and in one form.
 
-import { isShare, type Share } from '../../data/arrays.ts';
+import { isArray, isShare, type Share } from '../../data/arrays.ts';
 import { OptionError } from '../../errors.ts';
 import { Tensor } from '../../ir/graph.ts';
 import { Module } from '../../nn/module/module.ts';
 import { isClass, show } from '../../options/index.ts';
-import { type Feeder, type FeedOptions, sourceFeeder, streamFeeder } from './feeder.ts';
+import { dataFeeder, type Feeder, type FeedOptions, streamFeeder } from './feeder.ts';
 import { checkedSource } from './own-source.ts';
+import { isSequences, type Sequences } from './sequences.ts';
 import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
 import type { Stream, StreamBatch } from './stream.ts';
+import { inOneTable, inTables, type Tables } from './tables.ts';
 
 /** What is to be predicted of; whether somebody has said the shape of an array. */
 export interface Inputs {
@@ -29,7 +31,7 @@ export function isStream(data: unknown): data is Stream {
  */
 export function feederOf(
   where: string,
-  data: Arrays | Share | Source | Stream,
+  data: DataGiven | Stream,
   shuffle: boolean | undefined,
   options: Omit<FeedOptions, 'shuffle'>,
 ): Feeder {
@@ -39,12 +41,23 @@ export function feederOf(
     if (shuffle !== undefined) throw order('batches of a stream');
     return streamFeeder(data, options, where === 'fitSync');
   }
-  const source = asSource(where, data);
-  if (shuffle === false && !source.byRow) throw order('rows of a source');
-  return sourceFeeder(source, { ...options, shuffle: shuffle ?? true });
+  const tables = asTables(where, data);
+  if (shuffle === false && tables.all.some(({ source }) => !source.byRow)) throw order('rows of a source');
+  return dataFeeder(tables, { ...options, shuffle: shuffle ?? true });
 }
 
+/** What lies in memory. */
+export type DataGiven = Arrays | Share | Source | Sequences;
+
+/** @throws OptionError for data that are none */
+export function asTables(where: string, data: DataGiven): Tables {
+  return isSequences(data) ? inTables(data) : inOneTable(asSource(where, data));
+}
+
+/** @throws OptionError for data that are none, and where there are several shapes of rows */
 export function asSource(where: string, data: Arrays | Share | Source): Source {
+  if (isSequences(data))
+    throw new OptionError(`${where}: expected rows of one shape, got ${show(data)}: each of its buckets has such`);
   if (typeof (data as Partial<Source> | null)?.trace === 'function') return checkedSource(where, data as Source);
   return rows(namedArrays(where, 'named arrays, such as { x, y }, or a source, such as windows', data));
 }
@@ -53,11 +66,6 @@ export function inputsOf(where: string, inputs: ArrayInput | Arrays | Share): In
   const named = isArray(inputs) ? { x: inputs } : namedArrays(where, 'an array of rows or named arrays', inputs);
   const shaped = Object.values(named).some((x) => !(ArrayBuffer.isView(x) || Array.isArray(x)));
   return { arrays: modelArrays(named), shaped };
-}
-
-/** Whether it is one array, as far as its form tells. */
-export function isArray(x: unknown): x is ArrayInput {
-  return ArrayBuffer.isView(x) || Array.isArray(x) || (typeof x === 'object' && x !== null && 'data' in x && 'shape' in x);
 }
 
 /** @throws OptionError for what has no arrays by name */

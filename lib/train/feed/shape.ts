@@ -13,9 +13,9 @@ export interface Shape {
   trace(graph: Graph): Tensors;
 }
 
-/** Rows of a source, which are gathered. */
-export function gathered(source: Source, rows: number): Shape {
-  return { name: `${rows} rows`, rows, trace: (graph) => source.trace(graph, rows) };
+/** Rows of a source, which are gathered. @param of which one, where there are several */
+export function gathered(source: Source, rows: number, of: string = ''): Shape {
+  return { name: `${rows} rows${of}`, rows, trace: (graph) => source.trace(graph, rows) };
 }
 
 /** Arrays of these types, which are fed whole. */

@@ -93,19 +93,26 @@ const readRows = signature('rows', { arrays: namedArrays });
  */
 export function rows<N extends string>(arrays: Readonly<Record<N, Arrays[string]>>): Source<N> {
   readRows(arguments);
-  const data = modelArrays(arrays);
-  const length = [...data.values()][0]!.shape[0]!;
+  return rowsOf(modelArrays(arrays));
+}
+
+/** @param bound the name by which an array is bound: of all that are bound together, no other has it */
+export function rowsOf<N extends string>(
+  arrays: ReadonlyMap<string, NdArray>,
+  bound: (name: string) => string = (name) => name,
+): Source<N> {
+  const length = [...arrays.values()][0]!.shape[0]!;
   if (length === 0) throw new DataError('data: expected at least one row, got 0');
   let order: { seed: bigint; epoch: number; rows: Int32Array } | null = null;
   return ofLibrary('rows', {
-    data,
+    data: new Map([...arrays].map(([name, a]) => [bound(name), a])),
     length,
     byRow: true,
     epoch: (size) => ({ whole: Math.floor(length / size), tail: length % size }),
     trace(graph, count) {
       const indices = graph.input(INDEX, { dtype: 'i32', shape: [count] }, 'feed');
-      const entries = [...data].map(([name, a]) => {
-        const table = graph.input(name, { dtype: dtypeOf(a.data), shape: a.shape }, 'data');
+      const entries = [...arrays].map(([name, a]) => {
+        const table = graph.input(bound(name), { dtype: dtypeOf(a.data), shape: a.shape }, 'data');
         return [name, gather(table, indices)] as const;
       });
       return Object.fromEntries(entries) as Record<N, Tensor>;

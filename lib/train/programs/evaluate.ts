@@ -1,7 +1,7 @@
 // evaluate.ts: loss and metrics of a model over a data set.
 import type { RunRequest, RunResult } from '../../native/addon.ts';
-import { gathered } from '../feed/shape.ts';
-import type { Source } from '../feed/source.ts';
+import type { DrawnBatch } from '../feed/feeder.ts';
+import type { Table, Tables } from '../feed/tables.ts';
 import type { Access } from '../flow/access.ts';
 import { type Loop, perform } from '../flow/effect.ts';
 import type { Halt } from '../flow/halt.ts';
@@ -28,19 +28,20 @@ interface Ran {
 
 export class Evaluation {
   readonly #use: Use<Measuring>;
-  readonly #source: Source;
+  readonly #tables: readonly Table[];
   readonly #batchSize: number;
 
   /** @param use is its own from here on */
-  constructor(use: Use<Measuring>, source: Source, batchSize: number) {
+  constructor(use: Use<Measuring>, { all }: Tables, batchSize: number) {
     this.#use = use;
-    this.#source = source;
+    this.#tables = all;
     this.#batchSize = batchSize;
   }
 
   /** Compile what it needs first, to see whether that can be done. */
   prepare(): void {
-    this.#use.hold([gathered(this.#source, Math.min(this.#batchSize, this.#source.length))]).release();
+    const table = this.#tables[0]!;
+    this.#use.hold([table.shape(Math.min(this.#batchSize, table.source.length))]).release();
   }
 
   /**
@@ -48,24 +49,28 @@ export class Evaluation {
    * @param halt ends it, which gives null then
    */
   *measure(access: Access | null = null, halt: Halt | null = null): Loop<Metrics<string> | null> {
-    const { length } = this.#source;
     const gathering = new Gathering();
-    const pace = new Pace();
-    for (let start = 0; start < length; ) {
-      const count = Math.min(this.#batchSize, length - start);
-      const endTurn = access && (yield* perform(access.turn));
-      let ran: Ran;
-      try {
-        ran = yield* this.#run(start, count, pace);
-      } finally {
-        endTurn?.();
+    let before = 0;
+    for (const table of this.#tables) {
+      const { length } = table.source;
+      const pace = new Pace();
+      for (let start = 0; start < length; ) {
+        const count = Math.min(this.#batchSize, length - start);
+        const endTurn = access && (yield* perform(access.turn));
+        let ran: Ran;
+        try {
+          ran = yield* this.#run(table, start, count, pace);
+        } finally {
+          endTurn?.();
+        }
+        if (halt?.called) return null;
+        const { compiled, result, steps } = ran;
+        const batch = before + Math.floor(start / this.#batchSize);
+        tellPrints(compiled, result.report, result.tried, (i) => batch + i);
+        gather(gathering, compiled, count, steps, result.report);
+        start += steps * count;
       }
-      if (halt?.called) return null;
-      const { compiled, result, steps } = ran;
-      const batch = Math.floor(start / this.#batchSize);
-      tellPrints(compiled, result.report, result.tried, (i) => batch + i);
-      gather(gathering, compiled, count, steps, result.report);
-      start += steps * count;
+      before += Math.ceil(length / this.#batchSize);
     }
     return gathering.finish() as Metrics<string>;
   }
@@ -79,37 +84,43 @@ export class Evaluation {
   }
 
   /** In a turn: as many batches of `count` rows, from row `start` on, as the pace has them. */
-  *#run(start: number, count: number, pace: Pace): Loop<Ran> {
-    const { programs, release } = this.#use.hold([gathered(this.#source, count)]);
+  *#run(table: Table, start: number, count: number, pace: Pace): Loop<Ran> {
+    const { programs, release } = this.#use.hold([table.shape(count)]);
     const compiled = programs[0]!;
     try {
-      const request = this.#request(compiled, start, count, pace.steps);
+      const request = this.#request(table, compiled, start, count, pace.steps);
       pace.begin();
       const result = yield* perform(runOf(compiled, request));
       pace.end(result.tried);
       return { compiled, result, steps: request.steps };
     } catch (error) {
-      throw located(error, (step) => this.#rows(start + step * count, count));
+      throw located(error, (step) => drawnRows(table, start + step * count, count));
     } finally {
       release();
     }
   }
 
   /** Of batches of `count` rows from row `start` on. */
-  #request({ program }: Compiled<Measuring>, start: number, count: number, most: number): Omit<RunRequest, 'threads'> {
+  #request(
+    { source }: Table,
+    { program }: Compiled<Measuring>,
+    start: number,
+    count: number,
+    most: number,
+  ): Omit<RunRequest, 'threads'> {
     const { bytes } = program.feed;
     const within = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.report.bytes)));
-    const steps = Math.min(most, MOST_STEPS, within, Math.floor((this.#source.length - start) / count));
+    const steps = Math.min(most, MOST_STEPS, within, Math.floor((source.length - start) / count));
     const feed = new Uint8Array(steps * bytes);
     for (let j = 0; j < steps && feed.length > 0; j++) {
-      this.#source.fillInOrder(new Int32Array(feed.buffer, j * bytes, count), start + j * count);
+      source.fillInOrder(new Int32Array(feed.buffer, j * bytes, count), start + j * count);
     }
     return { ...EVALUATE, steps, feed };
   }
+}
 
-  #rows(start: number, count: number): ReturnType<typeof rowsFrom>[] {
-    return this.#source.byRow ? [rowsFrom(this.#source.data, start, count)] : [];
-  }
+function drawnRows({ source, arrays, examples }: Table, start: number, count: number): DrawnBatch[] {
+  return source.byRow ? [{ ...rowsFrom(arrays, start, count), examples }] : [];
 }
 
 /** Take in what batches of `count` rows have reported. */

@@ -36,7 +36,7 @@ interface Match {
 }
 
 /** Arrays of a batch that have the value at the position. */
-function* matches({ arrays, rows, of }: DrawnBatch, { position, value }: Wrong): Generator<Match> {
+function* matches({ arrays, rows, of, examples }: DrawnBatch, { position, value }: Wrong): Generator<Match> {
   // The whole of a data set, of which rows are not told.
   if (!rows && of === '') return;
   for (const [array, { data, shape }] of arrays) {
@@ -45,9 +45,14 @@ function* matches({ arrays, rows, of }: DrawnBatch, { position, value }: Wrong):
     if (k >= (rows?.length ?? shape[0]!)) continue;
     const at = (rows ? rows[k]! : k) * width + (position % width);
     if (!Object.is(data[at], value)) continue;
-    const place = indicesOf(at, shape);
+    const place = ofExample(indicesOf(at, shape), examples);
     yield { array, place, text: `${array}: ${value} at ${placeOf(place)}${of}` };
   }
+}
+
+/** Where an element lies in what was given. */
+export function ofExample([row, ...rest]: readonly number[], examples: DrawnBatch['examples']): readonly number[] {
+  return [examples ? examples[row!]! : row!, ...rest];
 }
 
 /** Of an element, in words. */

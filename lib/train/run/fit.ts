@@ -4,6 +4,7 @@ import { OptionError } from '../../errors.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { feederOf, isStream } from '../feed/inputs.ts';
+import { isSequences } from '../feed/sequences.ts';
 import { type Loop, perform, waitFor } from '../flow/effect.ts';
 import { Halt } from '../flow/halt.ts';
 import type { FitResult } from '../flow/progress.ts';
@@ -64,6 +65,7 @@ export class Fit {
     // Where the process stands may change meanwhile.
     this.#files = { checkpoint: checkpoint && { ...checkpoint, file: resolve(checkpoint.file) }, resume };
     this.#batchSize = batchSize;
+    if (resume === null) this.#checkEpoch();
     this.#release = access.begin(where);
     const plan = {
       steps: steps ?? Number.POSITIVE_INFINITY,
@@ -110,8 +112,17 @@ export class Fit {
     const { dropLast = false } = options;
     const { seed, counters } = this.running;
     const { epoch, batch } = counters;
+    this.#checkEpoch();
     const feed = { batchSize: this.#batchSize, accumulate, dropLast, seed, place: { epoch, batch } };
     return feederOf(this.#where, this.#data, this.#options.shuffle, feed);
+  }
+
+  /** @throws OptionError where an epoch is under way whose batches the run would not go on with */
+  #checkEpoch(): void {
+    const before = this.#standing.within;
+    if (!isSequences(this.#data) || before === null || before === this.#batchSize) return;
+    const text = `${this.#where}: option batchSize: sequences go on within an epoch in batches of ${before}, got ${this.#batchSize}: others would not have the same sequences left`;
+    throw new OptionError(text, { option: 'batchSize' });
   }
 
   /** Those who take down what happens: they are called after all others of the library. */

@@ -4,8 +4,9 @@ import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import type { Feeder } from '../feed/feeder.ts';
-import { asSource } from '../feed/inputs.ts';
-import { fingerprint, type NdArray } from '../feed/source.ts';
+import { asTables } from '../feed/inputs.ts';
+import type { NdArray } from '../feed/source.ts';
+import { fingerprintOf } from '../feed/tables.ts';
 import { after, type Loop, perform, type Wait, waitFor } from '../flow/effect.ts';
 import { keptNow, sameValues } from '../flow/kept.ts';
 import type { FitResult, Metrics, StopReason } from '../flow/progress.ts';
@@ -68,10 +69,10 @@ export class Training {
     const oversights = new Oversights(running, this.#tally, rates, current.options.threads !== undefined);
     this.#use = setup.training(feeder, oversights, profile, isPerLayer(record));
     try {
-      const source = validation ? asSource('fit: validation', validation) : null;
-      this.#evaluation = source && setup.evaluation(source, new Copied(source.data), validateWeights, batchSize);
+      const tables = validation ? asTables('fit: validation', validation) : null;
+      this.#evaluation = tables && setup.evaluation(tables, new Copied(tables.data), validateWeights, batchSize);
       this.#evaluation?.prepare();
-      this.#stopping = earlyStop && source ? this.#earlyStop(earlyStop, `${validateWeights} ${fingerprint(source)}`) : null;
+      this.#stopping = earlyStop && tables ? this.#earlyStop(earlyStop, `${validateWeights} ${fingerprintOf(tables)}`) : null;
       const rollback = this.#rollback();
       this.#guards = new Guards(current, running, this.#tally, rollback, this.#inquiry());
       const plateau =

@@ -25,7 +25,8 @@ import { emaState, emaWeight } from '../../optim/weights/ema.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
 import type { Shape } from '../feed/shape.ts';
-import { type Batch, kindOf, type Source, type Tensors } from '../feed/source.ts';
+import type { Batch, Tensors } from '../feed/source.ts';
+import type { Tables } from '../feed/tables.ts';
 import type { Metrics } from '../flow/progress.ts';
 import type { TrainerOptions, Weights } from '../options.ts';
 import { Evaluation } from '../programs/evaluate.ts';
@@ -259,8 +260,8 @@ export class Setup {
     return headerOf({ policy, groups: this.groups, seed, threads, batchSize, accumulate, perLayer });
   }
 
-  /** @param data of the source */
-  evaluation(source: Source, data: Copied, weights: Weights, batchSize: number): Evaluation {
+  /** @param data of the tables */
+  evaluation(tables: Tables, data: Copied, weights: Weights, batchSize: number): Evaluation {
     const { model, loss, metrics } = this.#options;
     const make = (): Session<readonly TracedMetric[]> => {
       const measures = { loss, ...metrics };
@@ -270,11 +271,11 @@ export class Setup {
       };
       return new Session(this.store, trace, this.programs, { ...this.#session, owner: this.#evaluating });
     };
-    const kind = this.debug ? null : `${kindOf(source)} ${weights}`;
-    return new Evaluation(this.#evaluating.use(kind, make, data), source, batchSize);
+    const kind = this.debug ? null : `${tables.kind} ${weights}`;
+    return new Evaluation(this.#evaluating.use(kind, make, data), tables, batchSize);
   }
 
-  /** What inspects a batch of a source. @param data of the source */
+  /** What inspects a batch. @param data of its arrays */
   inspection(data: Copied, match: Pattern | undefined): Use<Watching> {
     const { model, loss } = this.#options;
     const trained = this.groups.flatMap((g) => g.params);

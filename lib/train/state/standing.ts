@@ -39,6 +39,11 @@ export class Standing {
     return (this.running && this.#fed) ?? this.#counted;
   }
 
+  /** Rows of the batches in which the epoch that is under way was counted before the run; null: none was. */
+  get within(): number | null {
+    return this.#counters.batch > 0 ? this.#counted : null;
+  }
+
   /** A run begins. @param batchSize rows of its batches; null where they are a stream's */
   begin(plan: Plan, halt: Halt, warnings: Warnings, batchSize: number | null): Running {
     this.#fed = batchSize;

@@ -8,7 +8,7 @@ import { batchesOf, type Chunk, type DrawnBatch } from '../feed/feeder.ts';
 import type { NdArray } from '../feed/source.ts';
 import { type Effect, type Loop, perform } from '../flow/effect.ts';
 import type { Running } from '../flow/running.ts';
-import { placeOf } from '../programs/located.ts';
+import { ofExample, placeOf } from '../programs/located.ts';
 
 export interface Culprit {
   readonly kind: 'input' | 'weight' | 'gradient';
@@ -32,9 +32,10 @@ export interface Evidence {
 
 /** The first input that is not finite, else the first weight, else the gradient that the report names. */
 export function culpritOf({ batches, weights, report }: Evidence): Culprit | null {
-  for (const { arrays, rows, of } of batches) {
+  for (const { arrays, rows, of, examples } of batches) {
     for (const [name, array] of arrays) {
-      const found = firstBad(array, rows);
+      const bad = firstBad(array, rows);
+      const found = bad && { ...bad, position: ofExample(bad.position, examples) };
       if (found) return { kind: 'input', name, text: `${name}: ${found.value} at ${placeOf(found.position)}${of}`, ...found };
     }
   }

@@ -96,13 +96,13 @@ export const TRAINING: Mutants = {
   },
   'the shorter last batch of an epoch counts as many rows as the others': {
     file: 'lib/train/feed/feeder.ts',
-    before: 'part(equal, 1, last)',
-    after: 'part(equal, 1, full)',
+    before: 'rows: ({ i }) => (i < whole ? batchSize : tail),',
+    after: 'rows: () => batchSize,',
     tests: ['test/train/step/accumulation.test.ts'],
   },
   'the last batches of an epoch make whole steps': {
     file: 'lib/train/feed/feeder.ts',
-    before: 'const micros = Math.min(accumulate, perEpoch - batch);',
+    before: 'const micros = Math.min(accumulate, plan.count - batch);',
     after: 'const micros = accumulate;',
     tests: ['test/train/step/accumulation.test.ts'],
   },
@@ -111,6 +111,24 @@ export const TRAINING: Mutants = {
     before: 'if (last && last[0]!.shape === batch.shape) last.push(batch);',
     after: 'if (last) last.push(batch);',
     tests: ['test/train/step/accumulation.test.ts test/train/feed/feeding.test.ts'],
+  },
+  'sequences of a bucket are drawn from its beginning': {
+    file: 'lib/train/feed/feeder.ts',
+    before: 'row.set(orders[table]!.subarray(start, start + row.length));',
+    after: 'row.set(orders[table]!.subarray(0, row.length));',
+    tests: ['test/train/feed/sequences.test.ts'],
+  },
+  'what is left in a bucket at the end of an epoch is lost': {
+    file: 'lib/train/feed/tables.ts',
+    before: 'if (rows > 0 && !dropLast) batches.push({ table, start: count - rows, rows });',
+    after: 'if (rows > 1 && !dropLast) batches.push({ table, start: count - rows, rows });',
+    tests: ['test/train/feed/sequences.test.ts'],
+  },
+  'a mask leaves out the first element of a sequence': {
+    file: 'lib/data/buckets.ts',
+    before: 'out.fill(element, j * most, j * most + length);',
+    after: 'out.fill(element, j * most + 1, j * most + length);',
+    tests: ['test/train/feed/sequences.test.ts'],
   },
   'tied weights of other values are taken from the last file': {
     file: 'lib/train/state/checkpoint.ts',

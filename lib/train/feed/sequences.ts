@@ -1,0 +1,98 @@
+// sequences.ts: data sets and streams of sequences of any length, whose batches are as long as one of a few buckets.
+import { type ArrayInput, isArray, isShare, type Share } from '../../data/arrays.ts';
+import { type BucketRule, Buckets, type SequencesOptions, sequencesOptions } from '../../data/buckets.ts';
+import type { Scalar } from '../../data/nested.ts';
+import { printed } from '../../errors/inspect.ts';
+import { DataError, OptionError } from '../../errors.ts';
+import { custom, show, signature } from '../../options/index.ts';
+
+export type { SequencesOptions } from '../../data/buckets.ts';
+
+/** Sequences in a list, and what else examples have: one value each, or an array whose rows they are. */
+export type SequenceLists<K extends string = string> = Readonly<Record<K, ArrayInput | readonly ArrayInput[]>>;
+/** One of them: sequences and numbers by name. */
+export type SequenceExample<K extends string = string> = Readonly<Record<K, Scalar | ArrayInput>>;
+
+/** The sequences of one bucket, padded. A trainer takes it for its arrays. */
+export interface Bucket<N extends string = string> extends Share<N> {
+  /** How many elements they were padded to, by the names of the arrays of sequences. */
+  readonly lengths: Readonly<Record<string, number>>;
+}
+
+/** Sequences of any length in buckets, as `sequences` gives them. `N` are the names of a batch's tensors. */
+export interface Sequences<N extends string = string> {
+  /** How many examples there are. */
+  readonly length: number;
+  /** Those buckets that have any, the shortest first. */
+  readonly buckets: readonly Bucket<N>[];
+}
+
+const readSequences = signature('sequences', { data: custom('lists by name, or examples', (value) => value) }, sequencesOptions);
+
+/**
+ * Sequences of any length, each padded to the length of the first bucket that has room for it. A batch has sequences of one bucket, so there is one
+ * program for each, and one for its shorter last batch. Arrays of the names that are asked for say what was padded: `lengths` for recurrent layers,
+ * `padding` for attention, `mask` for a loss (`loss.weightedMean`).
+ *
+ * ```ts
+ * const data = sequences({ x: [[5, 3, 8], [2, 9]], y: [0, 1] }, { buckets: [16, 32, 64], lengths: 'lengths' });
+ * await trainer.fit(data, { epochs: 3 });
+ * ```
+ * Each epoch has every example once: in the order of the seed they go to their buckets, and a bucket that has `batchSize` of them gives a batch; at the
+ * end of the epoch what is left.
+ * @param data lists by name, each a value an example: arrays are sequences, numbers are not; or a list of examples
+ * @throws OptionError; ShapeError, DTypeError for values that are not as the first; DataError where there are none, or one is empty or too long
+ */
+export function sequences<K extends string, const L extends string = never>(
+  data: readonly SequenceExample<K>[] | SequenceLists<K>,
+  options: SequencesOptions<NoInfer<K>, L>,
+): Sequences<K | L> {
+  const { data: given, ...rule } = readSequences(arguments);
+  if (rule.batchSize !== undefined) {
+    throw new OptionError('sequences: option batchSize: sequences in memory come in batches of the trainer', {
+      option: 'batchSize',
+    });
+  }
+  return inMemory(given, rule) as Sequences<K | L>;
+}
+
+function inMemory(data: unknown, rule: BucketRule): Sequences {
+  const buckets = new Buckets('sequences', rule);
+  const columns = buckets.columns(Array.isArray(data) ? listsOf(data) : byName(data));
+  if (columns.count === 0) throw new DataError('sequences: expected at least one example, got 0');
+  const members: number[][] = Array.from({ length: buckets.count }, () => []);
+  for (let i = 0; i < columns.count; i++) members[buckets.of(columns, i, `example ${i}`)]!.push(i);
+  const filled = members.flatMap((rows, b): Bucket[] => {
+    if (rows.length === 0) return [];
+    const { lengths, arrays } = buckets.padded(columns, b, rows);
+    return [{ lengths, arrays: Object.fromEntries(arrays), rows: Int32Array.from(rows) }];
+  });
+  const { count: length } = columns;
+  const told = filled.map(({ lengths, rows }) => `${rows.length} of up to ${[...new Set(Object.values(lengths))].join(' and ')}`);
+  return printed({ length, buckets: filled }, () => `Sequences: ${length} examples: ${told.join(', ')}`);
+}
+
+/** Whether it is one, by its form: one that was cloned is one too. */
+export function isSequences(data: unknown): data is Sequences {
+  const { buckets } = (data ?? {}) as Partial<Sequences>;
+  return Array.isArray(buckets) && buckets.length > 0 && buckets.every((b) => isShare(b) && 'lengths' in b);
+}
+
+/** @throws OptionError for what has no arrays by name */
+function byName(data: unknown): Readonly<Record<string, unknown>> {
+  if (typeof data === 'object' && data !== null && !isArray(data)) return data as Readonly<Record<string, unknown>>;
+  throw new OptionError(`sequences: argument data: expected lists by name, or a list of examples, got ${show(data)}`);
+}
+
+/** Examples as lists. @throws OptionError, DataError for one that is none, or has other names than the first */
+function listsOf(examples: readonly unknown[]): Record<string, unknown[]> {
+  const all = examples.map(byName);
+  const names = Object.keys(all[0] ?? {});
+  for (const [i, example] of all.entries()) {
+    const missing = names.find((name) => !Object.hasOwn(example, name));
+    if (missing === undefined) continue;
+    const text = `sequences: example ${i}: expected an array named ${missing}, got ${Object.keys(example).join(', ')}`;
+    throw new DataError(text, { name: missing, example: i });
+  }
+  return Object.fromEntries(names.map((name) => [name, all.map((example) => example[name])]));
+}
