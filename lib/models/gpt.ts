@@ -3,6 +3,7 @@ import { OptionError } from '../errors.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { batch as batchField, layers as layersField, size } from '../nn/fields.ts';
 import { Dropout, Embedding, GELU, init, LayerNorm, LearnedPositions, Linear, Module, Sequential } from '../nn/index.ts';
+import { cache, type KeyValueCache } from '../nn/layers/cache.ts';
 import { linear } from '../nn/layers/linear.ts';
 import * as loss from '../nn/loss/index.ts';
 import { rate, tensor } from '../ops/args.ts';
@@ -35,6 +36,7 @@ const readGPT = signature(
   }),
 );
 const readForward = signature('models.GPT.forward', { tokens: tensor });
+const readDecode = signature('models.GPT.decode', { tokens: tensor, cache });
 
 class Block extends Module {
   norm1: LayerNorm;
@@ -56,9 +58,12 @@ class Block extends Module {
     this.heads = heads;
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, cache: KeyValueCache | null): Tensor {
+    const { heads } = this;
     const qkv = this.qkv.forward(this.norm1.forward(x));
-    const seen = headsAttention(qkv, null, null, { heads: this.heads, causal: true, dropout: this.dropout.p });
+    const seen = cache
+      ? cache.attention(qkv, null, null, { heads })
+      : headsAttention(qkv, null, null, { heads, causal: true, dropout: this.dropout.p });
     const y = add(x, this.dropout.forward(this.proj.forward(seen)));
     return add(y, this.dropout.forward(this.mlp.forward(this.norm2.forward(y))));
   }
@@ -100,8 +105,24 @@ export class GPT extends Module {
   }
 
   forward(tokens: TensorLike): Tensor {
-    const x = this.dropout.forward(this.positions.forward(this.embedding.forward(readForward(arguments).tokens)));
-    const hidden = this.blocks.reduce((t, block) => block.forward(t), x);
+    return this.#logits(this.#hidden(readForward(arguments).tokens, null));
+  }
+
+  /**
+   * Logits of the token that follows the last of each row, for `generate`, from the keys and values of all before.
+   * @shape tokens [batch, time] -> [batch, vocabulary]
+   * @throws OptionError; ShapeError for inputs of other shapes
+   */
+  decode(tokens: TensorLike, cache: KeyValueCache): Tensor {
+    const read = readDecode(arguments);
+    return this.#logits(read.cache.last(this.#hidden(read.tokens, read.cache)));
+  }
+
+  #hidden(tokens: Tensor, cache: KeyValueCache | null): Tensor {
+    const x = this.dropout.forward(this.positions.forward(this.embedding.forward(tokens), { places: cache }));
+    return this.blocks.reduce((t, block) => block.forward(t, cache), x);
+  }
+  #logits(hidden: Tensor): Tensor {
     return linear(this.norm.forward(hidden), this.embedding.weight);
   }
 }

@@ -2,6 +2,7 @@
 export { GELU, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './layers/activation.ts';
 export { type AttentionMasks, MultiheadAttention, type MultiheadAttentionOptions } from './layers/attention.ts';
 export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/batch-norm.ts';
+export type { CachedAttentionOptions, KeyValueCache } from './layers/cache.ts';
 export {
   Conv1d,
   type Conv1dLayerOptions,
@@ -35,7 +36,7 @@ export {
   ZeroPad2d,
 } from './layers/pad.ts';
 export { AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './layers/pool.ts';
-export { LearnedPositions, type LearnedPositionsOptions, SinusoidalPositions } from './layers/positions.ts';
+export { LearnedPositions, type LearnedPositionsOptions, type PositionsInput, SinusoidalPositions } from './layers/positions.ts';
 export {
   GRU,
   LSTM,

@@ -27,6 +27,7 @@ export {
   type Size2d,
 } from './product/convolve.ts';
 export { type MatmulOptions, matmul } from './product/matmul.ts';
+export type { Places } from './product/places.ts';
 export { type RotaryOptions, rotary } from './product/rotary.ts';
 export { dropout, noise } from './random.ts';
 export { gru } from './recurrent/gru.ts';

@@ -37,7 +37,7 @@ import {
   whole,
 } from '../options/index.ts';
 import { type AugmentOption, checkAugmentation, checkPreprocess, type PreprocessOption } from './feed/prepare.ts';
-import { type AbortSignalLike, isAbortSignal } from './flow/halt.ts';
+import { abortSignal } from './flow/halt.ts';
 import type { Logger } from './flow/warnings.ts';
 import type {
   BatchOptions,
@@ -197,10 +197,7 @@ const fitOptions = options<FitOptions<string>>()({
     metric: text.default('loss'),
     mode: choice('min', 'max').optional(),
   }).optional(),
-  signal: custom<AbortSignalLike>('an AbortSignal', (value, place) => {
-    if (isAbortSignal(value)) return value;
-    throw place.wrong('an AbortSignal', value);
-  }).optional(),
+  signal: abortSignal.optional(),
   onEpoch: fn<NonNullable<FitOptions<string>['onEpoch']>>().optional(),
   onGuard: fn<NonNullable<FitOptions<string>['onGuard']>>().optional(),
   callbacks: callbacks.default([]),

@@ -24,7 +24,17 @@ export type { AbortSignalLike } from './flow/halt.ts';
 export type { InstructionProfile, Profile } from './flow/profile.ts';
 export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './flow/progress.ts';
 export type { Logger, TrainingWarning, TrainingWarningCode, WarningDetails } from './flow/warnings.ts';
-export { type ContextModel, type GenerateOptions, generate, type SteppingModel, type Writer } from './generate.ts';
+export {
+  type GenerateBatchOptions,
+  type GenerateOptions,
+  type GenerateStreamOptions,
+  generate,
+  generateStream,
+  type WritingOptions,
+} from './generate/generate.ts';
+export type { ContextModel, DecodingModel, SteppingModel } from './generate/next.ts';
+export type { Decoder } from './generate/stop.ts';
+export type { Writer } from './generate/writers.ts';
 export type {
   BatchOptions,
   FitOptions,

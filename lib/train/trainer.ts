@@ -17,6 +17,7 @@ import type { Tables } from './feed/tables.ts';
 import type { Access } from './flow/access.ts';
 import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
 import type { Counters, FitResult, Metrics } from './flow/progress.ts';
+import { forgetWriting } from './generate/writers.ts';
 import { type Asked, type AskedOfGradients, checkTrainerOptions, readMethod } from './given.ts';
 import type {
   BatchOptions,
@@ -395,6 +396,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     readMethod.dispose(arguments);
     if (this.#access.disposed) return;
     this.#access.dispose();
+    forgetWriting(this.model);
     const { running } = this.#standing;
     if (running) running.halt.call();
     else this.#setup.dispose();

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import * as gradclip from '../../lib/index.ts';
 import { advise, clip, Graph, loss, models, nn, ops, optim, replay, type Tensor } from '../../lib/index.ts';
 import { type AnyField, type Schema, signatures } from '../../lib/options/index.ts';
+import { Cache } from '../../lib/train/generate/cache.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gradclip-walk-'));
 
@@ -111,6 +112,11 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.writeParametersSync': () => [{ bias: [1, 2] }],
   sequences: () => [{ x: [[1, 2], [3]], y: [0, 1] }, { buckets: [4] }],
   summary: () => [new nn.Linear(6, 2), { x: [4, 6] }],
+  'models.GPT.decode': () => {
+    const graph = new Graph();
+    const tokens = graph.input('x', { dtype: 'i32', shape: [1, 2] }, 'feed');
+    return [tokens, new Cache(graph, { batch: 1, time: 2, length: 64 }, [])];
+  },
   'models.CharRNN.step': () => [tensor(1, 1), null],
   'models.charRnnLoss': () => [{}, new models.CharRNN(3)],
   'models.gptLoss': () => [{}, new models.GPT(3)],

@@ -30,7 +30,7 @@ describe('rotary', () => {
     { interleaved: true, heads: 2, dims: 4 },
   ])('turns pairs: %j', (options) => {
     const [B, T, D] = [2, 5, 6];
-    const { heads = 1, dims = D, base = 10000, offset = 0, interleaved } = options as Required<RotaryOptions>;
+    const { heads = 1, dims = D, base = 10000, offset = 0, interleaved } = options as Required<Omit<RotaryOptions, 'places'>>;
     const { x, y, w, dx } = run([B, T, heads * D], options);
     for (let row = 0; row < B * T * heads; row++) {
       const t = offset + (Math.floor(row / heads) % T);

@@ -1,6 +1,6 @@
 // mistakes.ts: what somebody may write in the first hour. Each line that ends with `//!` must be refused by the compiler, with that text in its
 // error, and no other line may (test/types/types.test.ts, scripts/consumer.mjs).
-import { type Batch, clip, loss, metrics, nn, ops, optim, rows, type Tensor, Trainer } from 'gradclip';
+import { type Batch, clip, generate, generateStream, loss, metrics, nn, ops, optim, rows, type Tensor, Trainer } from 'gradclip';
 import { is } from './uses.ts';
 
 const x = { data: new Float32Array(8), shape: [4, 2] };
@@ -117,3 +117,10 @@ class Net extends nn.Module {
 }
 new Trainer({ ...plain, model: new Net() }); //! type 'Sequential<readonly Layer[]>': layers
 trainer.model.forward(logits).backward(); //! 'backward' does not exist
+
+// Writing
+generate(trainer, { length: 3 }); //! No overload
+generate(trainer, { prompt: 'abc', length: 3 }); //! No overload
+generate(trainer, { prompts: [1, 2], length: 3 }); //! No overload
+generateStream(trainer, { prompts: [[1]], length: 3 }); //! 'prompts' does not exist
+generateStream(trainer, { prompt: [1], length: 3, stop: 3 }); //! 'number' is not assignable

@@ -6,6 +6,8 @@ import {
   type DType,
   type FitOptions,
   type Gradients,
+  generate,
+  generateStream,
   io,
   loss,
   type Metrics,
@@ -247,3 +249,23 @@ is<never>()(null as unknown as Loose<typeof clip>);
 is<never>()(null as unknown as Loose<typeof loss>);
 is<never>()(null as unknown as Loose<typeof ops>);
 is<never>()(null as unknown as Loose<typeof nn>);
+
+// One prompt gives a text, several give as many; a stream gives tokens. A model may go on from what the library keeps for it.
+class Writes extends nn.Module {
+  readonly context = 8;
+  readonly gpt = new models.GPT(4, { context: 8, layers: 1, heads: 1, width: 4 });
+  forward(x: Tensor): Tensor {
+    return this.gpt.forward(x);
+  }
+  decode(x: Tensor, cache: nn.KeyValueCache): Tensor {
+    is<Tensor>()(cache.positions);
+    return this.gpt.decode(x, cache);
+  }
+}
+using writes = new Trainer({ model: new Writes(), loss: (b, m) => loss.crossEntropy(m.forward(b.x), b.y), optimizer });
+is<number[]>()(await generate(writes, { prompt: [1], length: 2, stop: [3, [1, 2]], topP: 0.9 }));
+is<number[][]>()(
+  await generate(writes, { prompts: [[1], Uint8Array.of(1, 2)], length: 2, onToken: (token, row) => token > row }),
+);
+for await (const token of generateStream(writes, { prompt: [1], length: 2, signal: new AbortController().signal }))
+  is<number>()(token);

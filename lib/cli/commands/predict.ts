@@ -18,6 +18,7 @@ import { list, Place } from '../../options/index.ts';
 import { inUnits, prepare, preprocessOf, type Transforms } from '../../train/feed/prepare.ts';
 import { dtypeOf } from '../../train/feed/source.ts';
 import { ModelProgram } from '../../train/programs/model-program.ts';
+import { Weights } from '../../train/programs/weights.ts';
 import { type Arguments, type Command, usage } from '../args.ts';
 import type { DataConfig, TrainConfig } from '../config/config.ts';
 import { type ClassNames, csvOptions } from '../config/data.ts';
@@ -54,13 +55,16 @@ export async function predict(args: Arguments, io: IO, screen: Screen): Promise<
   const [n, ...row] = x.shape as [number, ...number[]];
   const size = Math.min(BATCH, n);
   const feed = { dtype: dtypeOf(x.data), shape: [size, ...row] } as const;
-  const program = ofRows(rows, () => {
+  const { program, weights } = ofRows(rows, () => {
     const made = makeModel(config.model, { row: rowOf(x, transforms), tokens: null, length: null });
-    return new ModelProgram(made, tensors, (graph) => {
+    const weights = new Weights(made);
+    weights.write(tensors);
+    const program = new ModelProgram(made, weights, (graph) => {
       const batch = prepare({ x: graph.input('x', feed, 'feed') }, {}, transforms, false);
       const outputs = outputsOf(config.model, made, batch.x!);
       return { y: told(config.loss, outputs, transforms) };
     });
+    return { program, weights };
   });
   try {
     const width = sizeOf(row);
@@ -69,12 +73,13 @@ export async function predict(args: Arguments, io: IO, screen: Screen): Promise<
       // The last rows are run in a batch of the same size, with zeros for what is not there.
       const data = x.data.slice(start * width, (start + size) * width);
       const whole = data.length === size * width ? data : padded(data, size * width);
-      const y = (await program.run(new Map([['x', whole]]))).get('y')!;
+      const y = (await program.run(1, [new Map([['x', whole]])])).get('y')!;
       for (let i = 0; i < count; i++)
         tell(start + i, y.subarray((i * y.length) / size, ((i + 1) * y.length) / size), config, screen);
     }
   } finally {
     program.dispose();
+    weights.dispose();
   }
   return io.signal.aborted ? exitCodeOfStop(io.signal.reason as StopCause) : EXIT.ok;
 }

@@ -7,7 +7,7 @@ import { parseJson } from '../../io/json.ts';
 import { type Module, namesOf, Parameter } from '../../nn/module/module.ts';
 import { number, Place, whole } from '../../options/index.ts';
 import type { NdArray } from '../../train/feed/source.ts';
-import { generate } from '../../train/generate.ts';
+import { generate } from '../../train/generate/generate.ts';
 import { type Arguments, type Command, usage } from '../args.ts';
 import { makeModel, model as modelConfig } from '../config/models.ts';
 import { EXIT, exitCodeOfStop } from '../exit.ts';

@@ -13,7 +13,7 @@ import * as optim from '../../optim/index.ts';
 import { whole } from '../../options/index.ts';
 import { count } from '../../text/format.ts';
 import { type Source, windows } from '../../train/feed/source.ts';
-import { generate } from '../../train/generate.ts';
+import { generate } from '../../train/generate/generate.ts';
 import { Trainer } from '../../train/trainer.ts';
 import type { StepReports } from '../../train/watch/callback.ts';
 import type { Arguments, Command } from '../args.ts';

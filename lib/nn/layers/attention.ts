@@ -10,6 +10,7 @@ import { bool, type Field, options, signature } from '../../options/index.ts';
 import { size } from '../fields.ts';
 import { kaimingUniform, xavierUniform, zeros } from '../module/init.ts';
 import { Module, Parameter } from '../module/module.ts';
+import { type KeyValueCache, optionalCache } from './cache.ts';
 import { Linear, linear } from './linear.ts';
 
 /** Options of `nn.MultiheadAttention`. */
@@ -32,6 +33,8 @@ export interface AttentionMasks {
   readonly keyPaddingMask?: TensorLike | null;
   /** Query t sees keys 0 .. t only. Default false. */
   readonly causal?: boolean;
+  /** Of `decode`: attend to the tokens before those that are given, too. For causal self-attention without masks. Default null. */
+  readonly cache?: KeyValueCache | null;
 }
 /** An attention mask, or none. */
 export type MaskField = Field<TensorLike | null, Tensor | null, false>;
@@ -39,7 +42,8 @@ export const maskFields: {
   readonly mask: MaskField;
   readonly keyPaddingMask: MaskField;
   readonly causal: Field<boolean, boolean, false>;
-} = { mask: optionalTensor, keyPaddingMask: optionalTensor, causal: bool.default(false) };
+  readonly cache: typeof optionalCache;
+} = { mask: optionalTensor, keyPaddingMask: optionalTensor, causal: bool.default(false), cache: optionalCache };
 
 /** As something to add to the scores. */
 function added(t: Tensor): Tensor {
@@ -123,12 +127,19 @@ export class MultiheadAttention extends Module {
 
   /** `key` defaults to `query`, `value` to `key`. Where they are the same tensor, their projections are one product. */
   forward(query: TensorLike, key: TensorLike = query, value: TensorLike = key, masks: AttentionMasks = {}): Tensor {
-    const { query: q, key: k = q, value: v = k, mask: own, keyPaddingMask, causal } = readForward(arguments);
+    const { query: q, key: k = q, value: v = k, mask: own, keyPaddingMask, causal, cache } = readForward(arguments);
     if ([q, k, v].some((t) => t.shape.length !== 3) || k.shape[1] !== v.shape[1]) {
       const got = [q, k, v].map((t) => `[${t.shape}]`).join(', ');
       throw new ShapeError(`MultiheadAttention: expected query [B, T, E], key and value [B, S, ...], got ${got}`);
     }
     const { numHeads: heads, dropout } = this;
+    if (cache) {
+      if (q !== k || k !== v || !causal || own || keyPaddingMask) {
+        throw new OptionError('MultiheadAttention: option cache: goes with causal self-attention without masks');
+      }
+      const [query, ...kept] = this.in_proj_weight ? [this.#project(q, 0, 3)] : [0, 1, 2].map((i) => this.#project(q, i, i + 1));
+      return this.out_proj.forward(cache.attention(query!, kept[0] ?? null, kept[1] ?? null, { heads }));
+    }
     const mask = joined(own, keyPaddingMask, k.shape[0] as number, k.shape[1] as number);
     const options = { heads, dropout, mask, causal };
     const same = this.in_proj_weight !== null && k === v;

@@ -2,10 +2,13 @@
 import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { cos, pow, sin } from '../../math/index.ts';
+import { tensor } from '../../ops/args.ts';
 import { add } from '../../ops/elementwise/elementwise.ts';
+import { optionalPlaces, type Places, positionsOf } from '../../ops/product/places.ts';
+import { gather } from '../../ops/rows/gather.ts';
 import { slice } from '../../ops/shape/slice.ts';
 import { number, options, signature, whole } from '../../options/index.ts';
-import { forwardOf, size } from '../fields.ts';
+import { size } from '../fields.ts';
 import { normal } from '../module/init.ts';
 import { Module, Parameter } from '../module/module.ts';
 
@@ -19,6 +22,13 @@ function stepsOf(where: string, x: Tensor, dim: number, most = Infinity): number
   return time!;
 }
 
+/** What `LearnedPositions` and `SinusoidalPositions` take besides x. */
+export interface PositionsInput {
+  /** Where the tokens stand, such as the cache of `decode`. Default null: at 0, 1, 2, ... */
+  readonly places?: Places | null;
+}
+const positionsInput = options<PositionsInput>()({ places: optionalPlaces });
+
 /** Options of `nn.LearnedPositions`. */
 export interface LearnedPositionsOptions {
   /** Standard deviation of the initial values. Default 0.02, as GPT-2's. */
@@ -30,7 +40,7 @@ const readLearned = signature(
   { length: size, dim: size },
   options<LearnedPositionsOptions>()({ std: number({ min: 0 }).default(0.02) }),
 );
-const readLearnedForward = forwardOf('LearnedPositions');
+const readLearnedForward = signature('nn.LearnedPositions.forward', { x: tensor }, positionsInput);
 
 /**
  * Adds a learned vector to each place: `weight` [length, dim].
@@ -48,10 +58,11 @@ export class LearnedPositions extends Module {
     this.weight = new Parameter([length, dim], normal(0, std));
   }
 
-  forward(x: TensorLike): Tensor {
-    const { x: t } = readLearnedForward(arguments);
+  forward(x: TensorLike, input: PositionsInput = {}): Tensor {
+    const { x: t, places } = readLearnedForward(arguments);
     const [length, dim] = this.weight.shape as [number, number];
     const time = stepsOf('LearnedPositions', t, dim, length);
+    if (places) return add(t, gather(this.weight, positionsOf('LearnedPositions', t, places)));
     return add(t, slice(this.weight, { axis: 0, start: 0, end: time }));
   }
 }
@@ -61,7 +72,7 @@ const even = whole({ min: 2 }).map((n, place) => {
   return n;
 });
 const readSinusoidal = signature('nn.SinusoidalPositions', { dim: even });
-const readSinusoidalForward = forwardOf('SinusoidalPositions');
+const readSinusoidalForward = signature('nn.SinusoidalPositions.forward', { x: tensor }, positionsInput);
 
 /**
  * Adds sin(t / 10000^(2 i / dim)) to element 2 i of place t, and the cosine to element 2 i + 1. Nothing is learned.
@@ -78,15 +89,17 @@ export class SinusoidalPositions extends Module {
     this.dim = readSinusoidal(arguments).dim;
   }
 
-  forward(x: TensorLike): Tensor {
+  forward(x: TensorLike, input: PositionsInput = {}): Tensor {
     const { dim } = this;
-    const { x: t } = readSinusoidalForward(arguments);
+    const { x: t, places } = readSinusoidalForward(arguments);
     const time = stepsOf('SinusoidalPositions', t, dim);
-    const table = Float32Array.from({ length: time * dim }, (_, k) => {
+    const length = places ? places.length : time;
+    const table = Float32Array.from({ length: length * dim }, (_, k) => {
       const i = k % dim;
       const angle = Math.floor(k / dim) / pow(10000, (i - (i % 2)) / dim);
       return i % 2 === 0 ? sin(angle) : cos(angle);
     });
-    return add(t, t.graph.constant(table, [time, dim], 'f32'));
+    const vectors = t.graph.constant(table, [length, dim], 'f32');
+    return add(t, places ? gather(vectors, positionsOf('SinusoidalPositions', t, places)) : vectors);
   }
 }

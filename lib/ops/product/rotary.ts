@@ -5,7 +5,10 @@ import { type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '..
 import { cos, pow, sin } from '../../math/index.ts';
 import { bool, number, options, signature, whole } from '../../options/index.ts';
 import { tensor } from '../args.ts';
+import { gather } from '../rows/gather.ts';
 import { moved } from '../shape/axes.ts';
+import { reshape } from '../shape/shape.ts';
+import { optionalPlaces, type Places, positionsOf } from './places.ts';
 
 export interface RotaryAttrs {
   /** Heads within a row of x [..., T, heads d]. */
@@ -109,6 +112,8 @@ export interface RotaryOptions {
   readonly base?: number;
   /** The place of the first row. Default 0. */
   readonly offset?: number;
+  /** Where rows of x [batch, time, heads d] stand, such as the cache of `decode`. Default null: at offset, offset + 1, ... */
+  readonly places?: Places | null;
   /** How many of the elements of a head are turned, an even number; the rest stays. Default: all. */
   readonly dims?: number;
 }
@@ -121,6 +126,7 @@ const readRotary = signature(
     interleaved: bool.default(false),
     base: number({ above: 0 }).default(10000),
     offset: whole({ min: 0 }).default(0),
+    places: optionalPlaces,
     dims: whole({ min: 0 }).optional(),
   }),
 );
@@ -133,7 +139,7 @@ const readRotary = signature(
  * @see Su et al. 2021, RoFormer: Enhanced Transformer with Rotary Position Embedding
  */
 export function rotary(x: TensorLike, options: RotaryOptions = {}): Tensor {
-  const { x: t, heads, interleaved, base, offset, ...read } = readRotary(arguments);
+  const { x: t, heads, interleaved, base, offset, places, ...read } = readRotary(arguments);
   const [time = 0, width = 0] = t.shape.slice(-2);
   const { dims = width / heads } = read;
   if (dims > width / heads) {
@@ -145,14 +151,21 @@ export function rotary(x: TensorLike, options: RotaryOptions = {}): Tensor {
     );
   }
   const half = dims / 2;
-  const table = new Float32Array(time * dims);
-  for (let k = 0; k < time; k++) {
+  const rows = places ? places.length : time;
+  const table = new Float32Array(rows * dims);
+  for (let k = 0; k < rows; k++) {
     for (let i = 0; i < half; i++) {
       const angle = (offset + k) * pow(base, (-2 * i) / dims);
       table[k * dims + i] = cos(angle);
       table[k * dims + half + i] = sin(angle);
     }
   }
-  const angles = t.graph.constant(table, [time, dims], 'f32');
-  return t.graph.add(ROTARY, [t, angles], { heads, interleaved, back: false }).out;
+  const angles = t.graph.constant(table, [rows, dims], 'f32');
+  const attrs = { heads, interleaved, back: false };
+  if (!places) return t.graph.add(ROTARY, [t, angles], attrs).out;
+  // All tokens of the batch one after the other, each with its own row of the table.
+  const at = positionsOf('rotary', t, places);
+  const tokens = sizeOf(at.shape);
+  const turned = [reshape(t, [tokens, width]), gather(angles, reshape(at, [tokens]))];
+  return reshape(t.graph.add(ROTARY, turned, attrs).out, t.shape);
 }

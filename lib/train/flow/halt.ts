@@ -1,5 +1,7 @@
 // halt.ts: how a run is asked to end, by `stop`, `dispose` or a signal, whatever it is doing or waiting for.
 
+import { custom, type Field } from '../../options/index.ts';
+
 /** An `AbortSignal`, whoever declares that: neither the types of Node.js nor those of browsers are needed. */
 export interface AbortSignalLike {
   /** Whether it is aborted: the run ends then, or does not begin. */
@@ -13,10 +15,15 @@ export interface AbortSignalLike {
 }
 
 /** Whether it can tell that it is aborted: one of another realm can, too. */
-export function isAbortSignal(x: unknown): x is AbortSignalLike {
+function isAbortSignal(x: unknown): x is AbortSignalLike {
   const { aborted, addEventListener, removeEventListener } = (x ?? {}) as Partial<AbortSignalLike>;
   return typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function';
 }
+
+export const abortSignal: Field<AbortSignalLike> = custom('an AbortSignal', (value, place) => {
+  if (isAbortSignal(value)) return value;
+  throw place.wrong('an AbortSignal', value);
+});
 
 export class Halt {
   readonly #signal: AbortSignalLike | null;

@@ -1,20 +1,18 @@
-// model-program.ts: a model with given weights as a program of one's own inputs and outputs: for what goes on from its own results.
-import { OptionError, ShapeError } from '../../errors.ts';
+// model-program.ts: a model with given weights as programs of one's own inputs and outputs, and states: for what goes on from its own results.
 import { Graph, type Tensor } from '../../ir/graph.ts';
-import { ARRAYS, type Data, sameShape, sizeOf } from '../../ir/op.ts';
+import { ARRAYS, type Data, sizeOf } from '../../ir/op.ts';
 import { addon } from '../../native/addon.ts';
-import { bindParameters, type Module, namesOf, Parameter } from '../../nn/module/module.ts';
-import { valuesOf } from '../../nn/module/values.ts';
+import { bindParameters, type Module } from '../../nn/module/module.ts';
 import { packBatches } from '../feed/feeder.ts';
-import type { NdArray } from '../feed/source.ts';
 import { drive, type Loop, perform } from '../flow/effect.ts';
 import { tellPrints } from './prints.ts';
 import { Programs } from './programs.ts';
-import { type Compiled, Copied, EVALUATE, runOf, Session } from './session.ts';
+import { type Compiled, Copied, EVALUATE, runOf, Session, type SessionOptions } from './session.ts';
 import { Store } from './store.ts';
+import type { Weights } from './weights.ts';
 
-/** There is one program, of inputs that say their own shapes. */
-const ONE = { name: 'inputs', rows: 1 };
+// Feed or report bytes of one run: a long prompt goes in several.
+const MOST_BYTES = 16 << 20;
 
 /** Build a graph with a model's parameters standing for states. */
 export function traceModel<T>(model: Module, build: (graph: Graph) => T): { graph: Graph; traced: T } {
@@ -27,53 +25,60 @@ export function traceModel<T>(model: Module, build: (graph: Graph) => T): { grap
   }
 }
 
+/** Which of the programs: so many tokens of a row, or whatever tells one from another. */
+interface Kind {
+  readonly time: number;
+  readonly rows: number;
+  readonly name: string;
+}
+
+/** What one step is fed: arrays by the names of inputs. */
+export type Fed = ReadonlyMap<string, Data>;
+
 export class ModelProgram {
   readonly #store: Store;
-  readonly #session: Session<null, typeof ONE>;
+  readonly #session: Session<null, Kind>;
   /** All that it is fed are its inputs. */
   readonly #data = new Copied(new Map());
 
   /**
-   * @param parameters values by name; of buffers (running statistics) too, where they are there: else those of the model
-   * @param build declares the inputs, as feeds, and gives the outputs by name
-   * @throws OptionError for a parameter without values; ShapeError for one of another shape
+   * @param build declares the inputs, as feeds, reads and assigns states of its own, the same for any `time`, and gives the outputs by name
+   * @param time with which it is built to see what states there are
    */
   constructor(
     model: Module,
-    parameters: ReadonlyMap<string, NdArray>,
-    build: (graph: Graph) => Readonly<Record<string, Tensor>>,
+    weights: Weights,
+    build: (graph: Graph, time: number) => Readonly<Record<string, Tensor>>,
+    time: number = 1,
   ) {
-    model.initialize();
-    const trace = (): Graph => {
-      const { graph, traced } = traceModel(model, build);
+    const trace = (time: number): Graph => {
+      const { graph, traced } = traceModel(model, (graph) => build(graph, time));
       for (const [name, t] of Object.entries(traced)) graph.output(name, t);
       return graph;
     };
-    const used = new Set(trace().states);
-    this.#store = new Store([...used]);
-    for (const [x, names] of namesOf(model)) {
-      const { state, shape } = x;
-      const name = names.find((n) => parameters.has(n)) ?? names[0]!;
-      const values = parameters.get(name);
-      if (!values && x instanceof Parameter) throw new OptionError(`no values for the parameter ${name}`, { name });
-      if (values && !sameShape(values.shape, shape)) {
-        throw new ShapeError(`${name}: expected [${shape}], got [${values.shape}]`, { name });
-      }
-      if (!used.has(state)) continue;
-      this.#store.write(state, values ? ARRAYS[state.type.dtype].from(values.data) : valuesOf(state)!.copy(name));
-    }
-    const options = { threads: addon().threads.count };
-    this.#session = new Session(this.#store, () => ({ graph: trace(), extra: null }), new Programs(), options);
+    this.#store = new Store(weights.tracing(() => trace(time)).states, weights.placeOf);
+    const options: SessionOptions = { threads: addon().threads.count, tracing: (trace) => weights.tracing(trace) };
+    const traced = ({ time }: Kind): { graph: Graph; extra: null } => ({ graph: trace(time), extra: null });
+    this.#session = new Session(this.#store, traced, new Programs(), options);
   }
 
-  /** Run it once. @throws IndexError for an index that is out of bounds */
-  async run(inputs: ReadonlyMap<string, Data>): Promise<Map<string, Data>> {
-    const held = this.#session.hold([ONE], this.#data);
+  /**
+   * Run the program that was built with this `time`, a step for each feed.
+   * @returns the outputs of the last step
+   * @throws IndexError for an index that is out of bounds
+   */
+  async run(time: number, fed: readonly Fed[]): Promise<Map<string, Data>> {
+    const held = this.#session.hold([{ time, rows: 1, name: `${time}` }], this.#data);
     try {
-      return await drive(runOnce(held.programs[0]!, inputs));
+      return await drive(runAll(held.programs[0]!, fed));
     } finally {
       held.release();
     }
+  }
+
+  /** States of its own become zeros again. No run may be on. */
+  reset(): void {
+    this.#store.reset(this.#store.own);
   }
 
   dispose(): void {
@@ -82,15 +87,20 @@ export class ModelProgram {
   }
 }
 
-function* runOnce(compiled: Compiled<null>, inputs: ReadonlyMap<string, Data>): Loop<Map<string, Data>> {
-  const { program } = compiled;
-  const batch = new Map([...inputs].map(([name, data]) => [name, { data, shape: [data.length] }]));
-  const feed = packBatches([batch], program.feed.columns, program.feed.bytes);
-  const result = yield* perform(runOf(compiled, { ...EVALUATE, steps: 1, feed }));
-  tellPrints(compiled, result.report, result.tried, () => 0);
-  return new Map(
-    program.report.columns.map(({ name, offset, type }) => {
-      return [name, new ARRAYS[type.dtype](result.report, offset, sizeOf(type.shape))];
-    }),
-  );
+function* runAll(compiled: Compiled<null>, fed: readonly Fed[]): Loop<Map<string, Data>> {
+  const { feed, report } = compiled.program;
+  const most = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, feed.bytes, report.bytes)));
+  const outputs = new Map<string, Data>();
+  for (let start = 0; start < fed.length; start += most) {
+    const part = fed.slice(start, start + most);
+    const batches = part.map((f) => new Map([...f].map(([name, data]) => [name, { data, shape: [data.length] }])));
+    const request = { ...EVALUATE, steps: part.length, feed: packBatches(batches, feed.columns, feed.bytes) };
+    const result = yield* perform(runOf(compiled, request));
+    tellPrints(compiled, result.report, result.tried, (j) => start + j);
+    const last = (part.length - 1) * report.bytes;
+    for (const { name, offset, type } of report.columns) {
+      outputs.set(name, new ARRAYS[type.dtype](result.report, last + offset, sizeOf(type.shape)));
+    }
+  }
+  return outputs;
 }

@@ -1,14 +1,15 @@
 // generate.test.ts: what a model writes, token by token, is what it predicts for the whole sequence; draws follow the logits.
 import { describe, expect, it } from 'vitest';
-import { IndexError, NonFiniteError, OptionError, ShapeError } from '../../lib/errors.ts';
-import type { Tensor } from '../../lib/ir/graph.ts';
-import { Embedding, GRU, init, Linear, LSTM, Module, Parameter, RNN } from '../../lib/nn/index.ts';
-import * as loss from '../../lib/nn/loss/index.ts';
-import { add, matmul, reshape, slice, tanh } from '../../lib/ops/index.ts';
-import * as optim from '../../lib/optim/index.ts';
-import type { NdArray } from '../../lib/train/feed/source.ts';
-import { draw, type GenerateOptions, generate } from '../../lib/train/generate.ts';
-import { Trainer } from '../../lib/train/trainer.ts';
+import { IndexError, NonFiniteError, OptionError, ShapeError } from '../../../lib/errors.ts';
+import type { Tensor } from '../../../lib/ir/graph.ts';
+import { Embedding, GRU, init, Linear, LSTM, Module, Parameter, RNN } from '../../../lib/nn/index.ts';
+import * as loss from '../../../lib/nn/loss/index.ts';
+import { add, matmul, reshape, slice, tanh } from '../../../lib/ops/index.ts';
+import * as optim from '../../../lib/optim/index.ts';
+import type { NdArray } from '../../../lib/train/feed/source.ts';
+import { draw } from '../../../lib/train/generate/draw.ts';
+import { type GenerateOptions, generate } from '../../../lib/train/generate/generate.ts';
+import { Trainer } from '../../../lib/train/trainer.ts';
 
 const KINDS = { RNN, LSTM, GRU } as const;
 
@@ -118,9 +119,9 @@ it('the seed decides; onToken hears each token and may end it', async () => {
 
 describe('draw', () => {
   const logits = Float32Array.from([0, Math.log(3), Number.NEGATIVE_INFINITY, Math.log(2)]);
-  const shares = (how: { temperature: number; topK: number | null }): number[] => {
+  const shares = (how: { temperature: number; topK: number | null; topP?: number }): number[] => {
     const count = [0, 0, 0, 0];
-    for (let i = 0; i < 6000; i++) count[draw(logits, how, (i + 0.5) / 6000)]!++;
+    for (let i = 0; i < 6000; i++) count[draw(logits, { topP: 1, ...how }, (i + 0.5) / 6000)]!++;
     return count.map((n) => n / 6000);
   };
   it('follows softmax(logits / temperature), of the k largest', () => {
@@ -133,7 +134,7 @@ describe('draw', () => {
     expect(shares({ temperature: 1e-3, topK: null })).toEqual([0, 1, 0, 0]);
   });
   it('takes the first of equals where only some are wanted', () => {
-    expect([0.1, 0.9].map((at) => draw(Float32Array.of(1, 1, 1), { temperature: 1, topK: 2 }, at))).toEqual([0, 1]);
+    expect([0.1, 0.9].map((at) => draw(Float32Array.of(1, 1, 1), { temperature: 1, topK: 2, topP: 1 }, at))).toEqual([0, 1]);
   });
 });
 
@@ -177,7 +178,7 @@ describe('one clear error', () => {
       'a model',
       () => generate({ ...writer, model: new Linear(2, 2) }, { prompt: [1], length: 3 }),
       OptionError,
-      /a model with step or context.*got a Linear/,
+      /a model with step, decode or context.*got a Linear/,
     ],
     [
       'logits',
