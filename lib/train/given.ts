@@ -55,6 +55,7 @@ import type { InspectOptions } from './programs/inspect.ts';
 import { metadata } from './state/checkpoint.ts';
 import { type CheckpointRule, checkpoint, checkpointFiles } from './state/checkpoint-files.ts';
 import { plateau } from './state/plateau.ts';
+import { snapshot, type TakenSnapshot } from './state/snapshot.ts';
 import { type Written, writeOptions } from './state/transfer.ts';
 import { checkGuard, type Guard } from './step/guard.ts';
 import { lossScale } from './step/loss-scale.ts';
@@ -301,7 +302,9 @@ export const readMethod: {
   readonly savePruned: Read<Required<SavePrunedOptions>>;
   readonly load: Read<Required<LoadOptions>>;
 } & {
-  readonly [K in 'advise' | 'resetCarried' | 'sparsity' | 'dispose']: Read<unknown>;
+  readonly [K in 'restore' | 'restoreSync']: Read<{ readonly snapshot: TakenSnapshot }>;
+} & {
+  readonly [K in 'snapshot' | 'snapshotSync' | 'advise' | 'resetCarried' | 'sparsity' | 'dispose']: Read<unknown>;
 } = {
   evaluate: measuring('evaluate'),
   evaluateSync: measuring('evaluateSync'),
@@ -329,6 +332,10 @@ export const readMethod: {
     { file: text },
     options<LoadOptions>()({ strict: bool.default(true), skipMismatched: bool.default(false), maxBytes: weightsBytes }),
   ),
+  snapshot: signature('Trainer.snapshot', {}),
+  snapshotSync: signature('Trainer.snapshotSync', {}),
+  restore: signature('Trainer.restore', { snapshot }),
+  restoreSync: signature('Trainer.restoreSync', { snapshot }),
   advise: signature('Trainer.advise', {}, adviseOptions),
   resetCarried: signature('Trainer.resetCarried', {}),
   sparsity: signature('Trainer.sparsity', {}),

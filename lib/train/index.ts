@@ -51,11 +51,13 @@ export type {
 export type { Gradients, GradientsOptions } from './programs/gradients.ts';
 export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './programs/inspect.ts';
 export type { Run } from './run/run.ts';
-export type { LoadResult, Mismatch } from './state/checkpoint.ts';
+export type { Mismatch } from './state/checkpoint.ts';
 export type { CheckpointOptions, Every } from './state/checkpoint-files.ts';
+export type { LoadResult } from './state/matching.ts';
 export type { NameMatch, Rename } from './state/naming.ts';
 export type { PlateauOptions } from './state/plateau.ts';
 export type { Sparsity } from './state/pruned.ts';
+export type { Snapshot } from './state/snapshot.ts';
 export type { WeightValues, WriteOptions } from './state/transfer.ts';
 export type { LossScaleOptions } from './step/loss-scale.ts';
 /** Penalties that are added to the loss. */

@@ -34,13 +34,15 @@ import { type Inspection, type InspectOptions, inspectRows } from './programs/in
 import { Copied } from './programs/session.ts';
 import { Fit } from './run/fit.ts';
 import { Reader, Run } from './run/run.ts';
-import { type LoadResult, readCheckpoint, withoutMismatched } from './state/checkpoint.ts';
+import { readCheckpoint } from './state/checkpoint.ts';
 import { Current } from './state/current.ts';
+import { type LoadResult, withoutMismatched } from './state/matching.ts';
 import { NamedWeights } from './state/named-weights.ts';
 import { type Sparsity, sparsityOf } from './state/pruned.ts';
 import { Saving } from './state/saving.ts';
 import type { Setup } from './state/setup.ts';
 import { withoutPrunedRows } from './state/smaller.ts';
+import type { Snapshot } from './state/snapshot.ts';
 import { Standing } from './state/standing.ts';
 import type { WeightValues, WriteOptions } from './state/transfer.ts';
 
@@ -376,6 +378,64 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
       const fitting = skipMismatched ? withoutMismatched(read, this.#setup.weightNames('model')) : read;
       return this.#saving.adopt(fitting, strict);
     });
+  }
+
+  /**
+   * All state as of the end of a step, in memory: weights, moments, policy, averages, counters, and what followed the run. A branch of a run costs a copy:
+   *
+   * ```ts
+   * const before = await trainer.snapshot();
+   * await trainer.fit(data, { steps: 100 });
+   * await trainer.restore(before); // the next fit is, bit for bit, the one from there
+   * ```
+   * @returns what `restore` takes, of this trainer or of another that is made alike
+   * @throws (rejects) OptionError for any argument; BusyError while a fit of another trainer of the model is on; DisposedError
+   */
+  async snapshot(): Promise<Snapshot> {
+    readMethod.snapshot(arguments);
+    return this.#access.use('snapshot', () => this.#saving.snapshot());
+  }
+
+  /**
+   * All state in memory, blocking this thread: what `snapshot` gives.
+   * @returns what `restore` takes
+   * @throws OptionError for any argument; BusyError while a fit of this or another trainer of the model is on; DisposedError
+   */
+  snapshotSync(): Snapshot {
+    readMethod.snapshotSync(arguments);
+    this.#access.checkFree('snapshotSync');
+    return this.#saving.snapshotSync();
+  }
+
+  /**
+   * Be where a snapshot was taken, of this trainer or of another one of the same model, optimizer and options: what is trained from there on is,
+   * bit for bit, what would have been trained then.
+   *
+   * @param snapshot it stays as it is, and may be restored again
+   * @throws (rejects) OptionError; CheckpointError if it is of a trainer that is made otherwise; BusyError while a fit of this trainer, or any call of
+   * another trainer of the model is on; DisposedError. Nothing is changed then
+   */
+  async restore(snapshot: Snapshot): Promise<void> {
+    const taken = readMethod.restore(arguments).snapshot;
+    this.#access.checkFree('restore');
+    return this.#access.take(() => {
+      this.#access.checkAlone('restore');
+      this.#saving.restore(taken);
+    });
+  }
+
+  /**
+   * Be where a snapshot was taken, blocking this thread, as `restore`.
+   *
+   * @param snapshot it stays as it is, and may be restored again
+   * @throws OptionError; CheckpointError if it is of a trainer that is made otherwise; BusyError while a fit or another call of this trainer, or of
+   * another trainer of the model, is not done; DisposedError. Nothing is changed then
+   */
+  restoreSync(snapshot: Snapshot): void {
+    const taken = readMethod.restoreSync(arguments).snapshot;
+    this.#access.checkIdle('restoreSync');
+    this.#access.checkAlone('restoreSync');
+    this.#saving.restore(taken);
   }
 
   /**

@@ -13,7 +13,7 @@ const MOST_OPS = 110;
 const INNER = { 'nn.init': 12, 'optim.schedule': 20, 'clip.parts': 14, 'clip.parts.stage': 14 } as const;
 const MOST_TYPES = 360;
 /** Types in declarations that have no public name: the fewer, the better. */
-const MOST_HIDDEN = 50;
+const MOST_HIDDEN = 54;
 
 const report = readReport();
 const { names, twice } = report;

@@ -108,6 +108,8 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.save': () => [file()],
   'Trainer.savePruned': () => [file()],
   'Trainer.load': () => [file()],
+  'Trainer.restore': () => [trainer().snapshotSync()],
+  'Trainer.restoreSync': () => [trainer().snapshotSync()],
   'Trainer.writeParameters': () => [{ bias: [1, 2] }],
   'Trainer.writeParametersSync': () => [{ bias: [1, 2] }],
   sequences: () => [{ x: [[1, 2], [3]], y: [0, 1] }, { buckets: [4] }],

@@ -50,9 +50,16 @@ export function someStops(setup: Setup): number[] {
 }
 
 /**
- * How a training is stopped: its fit has so many steps, or is aborted, and what is saved then is loaded; or a file that it has written itself is resumed.
+ * How a training is stopped: its fit has so many steps, or is aborted, and what is saved then is loaded; or a file that it has written itself is resumed;
+ * or what it is then is kept in memory, and brought back when it has gone on for a while (`branches`), or given to a trainer made anew (`moves`).
  */
-export type Way = 'ends' | 'aborts' | 'resumes';
+export type Way = 'ends' | 'aborts' | 'resumes' | 'branches' | 'moves';
+
+/** Those in which no file is written. */
+export const IN_MEMORY: readonly Way[] = ['branches', 'moves'];
+
+/** Steps that a branch is gone on with before it is given up. */
+const DETOUR = 10;
 
 /**
  * Those of a set-up: what blocks cannot be aborted, and writes no files itself; a file is resumed by the fit that wrote it, and only that counts epochs
@@ -60,7 +67,7 @@ export type Way = 'ends' | 'aborts' | 'resumes';
  */
 export function waysOf({ sync, changes, fit }: Setup): readonly Way[] {
   if (fit?.epochs !== undefined) return ['resumes'];
-  return sync ? ['ends'] : changes ? ['ends', 'aborts'] : ['ends', 'aborts', 'resumes'];
+  return sync ? ['ends', ...IN_MEMORY] : ['ends', 'aborts', ...(changes ? [] : (['resumes'] as const)), ...IN_MEMORY];
 }
 
 /**
@@ -82,12 +89,7 @@ export async function outcomeOf(
   const run = new Following(setup, 0);
   for (const [k, end] of ends.entries()) {
     const begin = ends[k - 1] ?? 0;
-    if (stops.includes(begin)) {
-      await run.trainer.save(STATE);
-      if (how.spoilt !== undefined) await spoil(how.spoilt);
-      run.begin(begin);
-      await run.trainer.load(STATE);
-    }
+    if (stops.includes(begin)) await run.stop(begin, how);
     if (begin === changes?.after) changes.model?.(run.trainer.model);
     const aborts = how.way === 'aborts' && stops.includes(end);
     const until = changes && begin < changes.after ? changes.after : last;
@@ -164,6 +166,26 @@ class Following {
     this.#trainer = new Trainer({ ...programOf(specOf(this.#setup)).options(), ...options, ...(steps > 0 && after) });
     if (changes && steps > changes.after) changes.model?.(this.trainer.model);
     this.#log = new Log();
+  }
+
+  /** Stop after so many steps, and be there again. */
+  async stop(steps: number, { way, spoilt }: { way?: Way; spoilt?: Spoilt }): Promise<void> {
+    const { sync, changes } = this.#setup;
+    if (!way || !IN_MEMORY.includes(way)) {
+      await this.trainer.save(STATE);
+      if (spoilt !== undefined) await spoil(spoilt);
+      this.begin(steps);
+      await this.trainer.load(STATE);
+      return;
+    }
+    const snapshot = sync ? this.trainer.snapshotSync() : await this.trainer.snapshot();
+    const fit = changes && steps >= changes.after ? changes.fit : {};
+    if (way === 'branches') await this.fit({ ...fit, steps: DETOUR });
+    else this.begin(steps);
+    this.#log = new Log();
+    this.#error = '';
+    if (sync) this.trainer.restoreSync(snapshot);
+    else await this.trainer.restore(snapshot);
   }
 
   /**

@@ -1,26 +1,21 @@
-// saving.ts: how a trainer's state goes to a file and comes from one.
+// saving.ts: how a trainer's state goes to a file or into memory, and comes from there.
 
 import { CheckpointError, DataError } from '../../errors.ts';
 import { MAX_WEIGHTS } from '../../io/limits.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
-import { preprocessMetadata, preprocessOf } from '../feed/prepare.ts';
+import { preprocessMetadata, preprocessOf, type Transforms } from '../feed/prepare.ts';
+import { after, settle, type Wait } from '../flow/effect.ts';
 import { sameValues, withoutValues } from '../flow/kept.ts';
 import { type Counters, type Course, NO_COURSE, START } from '../flow/progress.ts';
 import type { Warnings } from '../flow/warnings.ts';
 import type { Weights } from '../options.ts';
-import {
-  type Checkpoint,
-  type LoadResult,
-  matchCheckpoint,
-  nameByState,
-  readCheckpoint,
-  tensorsOf,
-  writeCheckpoint,
-} from './checkpoint.ts';
+import { type Checkpoint, nameByState, readCheckpoint, tensorsOf, writeCheckpoint } from './checkpoint.ts';
 import { type CheckpointRule, checkpointFiles, MOST_KEPT, type WriteCheckpoint } from './checkpoint-files.ts';
 import type { Current } from './current.ts';
+import { type LoadResult, matchCheckpoint, type Purpose } from './matching.ts';
 import type { Setup } from './setup.ts';
+import { type Held, type Snapshot, TakenSnapshot } from './snapshot.ts';
 import type { Standing } from './standing.ts';
 
 /** What of a trainer goes to a file. */
@@ -41,25 +36,43 @@ export class Saving {
 
   /** Copy state as of now, in a turn. @returns what writes it */
   async capture({ weightsOnly, weights, metadata }: Captured): Promise<WriteCheckpoint> {
+    const header = this.metadata(metadata);
+    const watchers = this.#standing.running?.watchers;
+    const { tensors, progress } = await this.#held(false, (setup) =>
+      weightsOnly ? setup.weightNames(weights) : setup.stateNames(),
+    );
+    // What follows the run is not behind the file: who goes on from it would leave a gap in the record.
+    const complete = async (ready?: () => Promise<void>): Promise<void> => {
+      await watchers?.flush();
+      await ready?.();
+    };
+    return (file, ready) => writeCheckpoint(file, tensors, weightsOnly ? null : progress, header, () => complete(ready));
+  }
+
+  /** All state as of now, in a turn. */
+  async snapshot(): Promise<Snapshot> {
+    return new TakenSnapshot(await this.#held(false, (setup) => setup.stateNames()));
+  }
+
+  snapshotSync(): Snapshot {
+    return new TakenSnapshot(this.#held(true, (setup) => setup.stateNames()) as Held);
+  }
+
+  /** Copies of states as of now, and all else as of the same moment. @param sync nothing may wait */
+  #held(sync: boolean, namesOf: (setup: Setup) => ReadonlyMap<string, State>): Wait<Held> {
     const setup = this.#current.next();
-    try {
-      const names = weightsOnly ? setup.weightNames(weights) : setup.stateNames();
-      const { counters, seed, course, batchSize, running } = this.#standing;
-      const header = this.metadata(metadata);
-      const since = setup.sinceNames;
-      const values = await setup.store.snapshot([...names.values()]);
-      const progress = weightsOnly ? null : { counters, seed, batchSize, since, course: courseWith(course, setup, values) };
-      const watchers = running?.watchers;
-      // What follows the run is not behind the file: who goes on from it would leave a gap in the record.
-      const complete = async (ready?: () => Promise<void>): Promise<void> => {
-        await watchers?.flush();
-        await ready?.();
-      };
-      const tensors = tensorsOf(names, values);
-      return (file, ready) => writeCheckpoint(file, tensors, progress, header, () => complete(ready));
-    } finally {
-      this.#current.leave(setup);
-    }
+    const { counters, seed, course, batchSize } = this.#standing;
+    const held = (): Wait<Held> => {
+      const names = namesOf(setup);
+      const { transforms, sinceNames: since, store } = setup;
+      const states = [...names.values()];
+      return after<ReadonlyMap<State, Data>, Held>(sync ? store.read(states) : store.snapshot(states), (values) => ({
+        tensors: tensorsOf(names, values),
+        progress: { counters, seed, batchSize, since, course: courseWith(course, setup, values) },
+        transforms,
+      }));
+    };
+    return settle(held, () => this.#current.leave(setup));
   }
 
   /** For the header of a file. */
@@ -72,15 +85,25 @@ export class Saving {
    * @throws CheckpointError, DataError
    */
   adopt(read: Checkpoint, strict: boolean): LoadResult {
+    const transforms = preprocessOf(read.file, read.metadata, this.#current.setup.transforms);
+    return this.#be(read, transforms, strict, this.#standing.running ? 'resume' : 'load');
+  }
+
+  /** Be where a snapshot was taken, in a turn; nothing is changed where it does not fit. @throws CheckpointError */
+  restore({ checkpoint, transforms }: TakenSnapshot): void {
+    this.#be(checkpoint, transforms, true, 'restore');
+  }
+
+  /** @param transforms null: those that there are */
+  #be(read: Checkpoint, transforms: Transforms | null, strict: boolean, purpose: Purpose): LoadResult {
     const [current, standing] = [this.#current, this.#standing];
-    const begun = standing.running !== null;
-    const transforms = preprocessOf(read.file, read.metadata, current.setup.transforms);
+    const begun = purpose === 'resume';
     const { counters = START, seed = standing.seed, batchSize, since = {}, course = NO_COURSE } = read.progress ?? {};
     const setup = current.next((before) => before.sinceOf(since), begun);
     try {
-      const { values, ...result } = matchCheckpoint(read, setup.stateNames(true), strict, begun);
+      const { values, ...result } = matchCheckpoint(read, setup.stateNames(true), strict, purpose);
       current.adopt(setup);
-      if (transforms) setup.transforms = transforms;
+      if (transforms && transforms !== setup.transforms) setup.transforms = transforms;
       setup.restore(values);
       setup.claim(current.trainer);
       const there = course ? { ...course, left: weightsOf(setup, values) } : { ...NO_COURSE, ...this.#guessed(counters) };
