@@ -101,17 +101,20 @@ struct Block {
   Bytes bytes;
   int users = 0;     // jobs queued or running that read or write it
   int writers = 0;   // of these, the ones that write
+  int beside = 0;    // and the ones that run beside the executor
   int views = 0;     // ArrayBuffers on its bytes
   bool disposed = false;
 
   explicit Block(Bytes memory) : bytes(std::move(memory)) {}
-  void use(bool writes) {
+  void use(bool writes, bool apart = false) {
     users++;
     writers += writes;
+    beside += apart;
   }
-  void unuse(bool writes) {
+  void unuse(bool writes, bool apart = false) {
     users--;
     writers -= writes;
+    beside -= apart;
     release();
   }
   void unview() {

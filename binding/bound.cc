@@ -107,7 +107,7 @@ struct Loop {
   RunRequest& request;
   uint8_t *const scratch, *const locals;
   RunResult& result;
-  const std::atomic<bool>& stop;
+  const std::atomic<int>& stop;
   const std::atomic<bool>& closing;
   const Crew* crew;
   const int most, all;   // threads of this run, and how many it might have had
@@ -139,7 +139,7 @@ struct Loop {
     result = {};
     result.skips = request.skips;
     if (b.poison_.on()) b.poison_.begin();
-    if (stop || closing) {
+    if (stop == kStopNow || closing) {
       end(kStopped);
     } else {
       move_rows();
@@ -272,7 +272,7 @@ struct Loop {
     skip = false;
     if (request.max_skips > 0 && result.skips >= request.max_skips) return end(kTooManySkips);
     if (result.tried == request.steps) return end(kOk);
-    if (stop.load(std::memory_order_relaxed) || closing.load(std::memory_order_relaxed)) return end(kStopped);
+    if (stop.load(std::memory_order_relaxed) != kRunOn || closing.load(std::memory_order_relaxed)) return end(kStopped);
     Context& c = b.context_;
     c.skip = 0;
     c.micro = 0;   // more than one step: all micro-batches of each
@@ -328,7 +328,7 @@ struct Loop {
   }
 };
 
-bool Bound::run(RunRequest& request, Workspace& workspace, Crew* crew, int threads, const std::atomic<bool>& stop,
+bool Bound::run(RunRequest& request, Workspace& workspace, Crew* crew, int threads, const std::atomic<int>& stop,
                 const std::atomic<bool>& closing, RunResult& result) {
   const int all = crew ? std::min(threads, crew->size()) : 1;
   const int size = all > 1 && sizes_.empty() ? program_->sizing.size(all) : all;

@@ -42,8 +42,8 @@ struct RunResult {
   double value = 0, bound = 0;
 };
 
-// What programs and their instructions may use while they run, and that holds nothing between runs: those of an environment, which are one after the
-// other, share it. A product asks for ten megabytes of scratch, whatever its size; there may be many programs, and most of them rest.
+// What programs and their instructions may use while they run, and that holds nothing between runs: those that are one after the other, as an
+// executor's, share it. A product asks for ten megabytes of scratch, whatever its size; there may be many programs, and most of them rest.
 struct Workspace {
   Bytes arena, scratch, locals;   // of a program; of its instructions and their threads
   // The arenas of the programs that there are. Of the JavaScript thread.
@@ -68,6 +68,9 @@ struct Workspace {
   std::atomic<int64_t> most_{0};
 };
 
+// How a run is asked to end before its last step: after the one it is in, or the first; or, where it has not begun, without any.
+enum Stop { kRunOn, kEndEarly, kStopNow };
+
 // One run at a time. Nothing here knows JavaScript.
 class Bound {
  public:
@@ -81,9 +84,9 @@ class Bound {
   // For tests: step k of a run takes sizes[k % n] of its threads. Between runs only.
   void size_steps(std::vector<int> sizes) { sizes_ = std::move(sizes); }
 
-  // Whole run with up to `threads` of the crew; null: on the calling thread alone. `stop` ends it after a step,
-  // `closing` after an instruction. False when memory for the workspace is lacking; nothing has run then.
-  bool run(RunRequest& request, Workspace& workspace, Crew* crew, int threads, const std::atomic<bool>& stop,
+  // Whole run with up to `threads` of the crew; null: on the calling thread alone. `stop` is a Stop; `closing` ends it
+  // after an instruction. False when memory for the workspace is lacking; nothing has run then.
+  bool run(RunRequest& request, Workspace& workspace, Crew* crew, int threads, const std::atomic<int>& stop,
            const std::atomic<bool>& closing, RunResult& result);
 
  private:

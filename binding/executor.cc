@@ -94,7 +94,7 @@ Job* Executor::next() {
 
 bool Executor::take() {
   current_ = next();
-  if (current_) granted_ = acquire_threads(current_->threads());
+  if (current_) granted_ = current_->threads() > 0 ? acquire_threads(current_->threads()) : 0;
   return current_ != nullptr;
 }
 

@@ -1,4 +1,4 @@
-// executor.h: one native thread per environment and its queue of jobs. The only thread that leads a team.
+// executor.h: a native thread of an environment and its queue of jobs. The only thread that leads a team.
 #pragma once
 #include <node_api.h>
 
@@ -25,7 +25,7 @@ class Thrown {
 class Job {
  public:
   virtual ~Job() = default;
-  virtual int threads() const { return 1; }   // asked for
+  virtual int threads() const { return 1; }   // asked for; 0: that of the executor alone, which counts to nobody's team
   // On the executor's thread, or on another while that has nothing to do.
   void perform(Crew* crew, int threads, const std::atomic<bool>& closing) noexcept {
     try {

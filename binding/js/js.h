@@ -84,17 +84,34 @@ void raise_thrown(Napi::Env env, const char* what, const Job& job) {
 constexpr napi_type_tag kBlockTag = {0x6772616463626c6f, 0x636b2d7461672d31};
 const std::atomic<bool> kNever{false};
 
-struct AddonData {
-  Napi::FunctionReference binding;
+// Where runs are one after the other: they share a workspace, which is there while there is a binding that may run here.
+struct Lane {
   std::shared_ptr<Executor> executor;   // made at the first run that needs it
-  std::weak_ptr<Workspace> workspace;   // there while there is a binding
-  bool external = true;                 // what blocks are made of: js_block.h
+  std::weak_ptr<Workspace> workspace;
   Executor& start(Napi::Env env) {
     if (!executor) executor = Executor::start(env);
     if (!executor) raise(env, "ERR_MEMORY", "run: the system has no thread to give");
     return *executor;
   }
   bool idle() const { return !executor || executor->idle(); }
+  // A binding whose program wants so many bytes as its arena comes, and goes.
+  std::shared_ptr<Workspace> enter(int64_t arena) {
+    std::shared_ptr<Workspace> there = workspace.lock();
+    if (!there) workspace = there = std::make_shared<Workspace>();
+    there->add(arena);
+    return there;
+  }
+  void leave(Workspace& there, int64_t arena) const {
+    there.remove(arena);
+    if (idle()) there.trim();
+  }
+};
+
+struct AddonData {
+  Napi::FunctionReference binding;
+  // All that has a team, or writes; what waits for none of that and has no team: runs that are awaited, and those on JavaScript's own thread.
+  Lane lane, apart, here;
+  bool external = true;   // what blocks are made of: js_block.h
 };
 AddonData& data(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 

@@ -50,7 +50,8 @@ class RunJob;
 // What a binding and its queued runs share.
 struct Session {
   Bound bound;
-  std::shared_ptr<Workspace> workspace;
+  bool apart = false;                           // runs wait for none but those that are apart, too, and have no team
+  std::shared_ptr<Workspace> workspace, here;   // of runs on the lane's executor, and on this thread
   std::vector<std::pair<std::shared_ptr<Block>, bool>> blocks;   // and whether the program writes to it
   std::vector<Pinned> pinned;                                    // the caller's own arrays
   std::vector<RunJob*> jobs;                                     // queued or running
@@ -65,7 +66,7 @@ class RunJob : public Job {
   }
   ~RunJob() override {
     if (!promised) return;
-    for (auto& [block, writes] : session_->blocks) block->unuse(writes);
+    for (auto& [block, writes] : session_->blocks) block->unuse(writes, session_->apart);
     for (RunJob*& j : session_->jobs) {
       if (j == this) std::swap(j, session_->jobs.back());
     }
@@ -79,12 +80,13 @@ class RunJob : public Job {
     promised = std::move(made);
     request_.report = promised->data;
     session_->jobs.push_back(this);
-    for (auto& [block, writes] : session_->blocks) block->use(writes);
+    for (auto& [block, writes] : session_->blocks) block->use(writes, session_->apart);
   }
-  int threads() const override { return request_.threads; }
+  int threads() const override { return session_->apart ? 0 : request_.threads; }
   void work(Crew* crew, int threads, const std::atomic<bool>& closing) override {
     if (!fail_.empty()) fail();
-    ran_ = session_->bound.run(request_, *session_->workspace, crew, threads, stop, closing, result_);
+    Workspace& workspace = *(crew ? session_->workspace : session_->here);
+    ran_ = session_->bound.run(request_, workspace, session_->apart ? nullptr : crew, threads, stop, closing, result_);
   }
   void done(napi_env env) override {
     promised->settle(env, [&](Napi::ArrayBuffer report) {
@@ -109,7 +111,7 @@ class RunJob : public Job {
     return part;
   }
   void report_into(Napi::ArrayBuffer report) { request_.report = static_cast<uint8_t*>(report.Data()); }
-  std::atomic<bool> stop{false};
+  std::atomic<int> stop{kRunOn};
   std::unique_ptr<Promised> promised;
 
  private:
@@ -136,18 +138,22 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
         {InstanceMethod<&BindingWrap::run>("run"), InstanceMethod<&BindingWrap::rebind>("rebind"),
          InstanceMethod<&BindingWrap::unbind>("unbind"), InstanceMethod<&BindingWrap::run_sync>("runSync"),
          InstanceMethod<&BindingWrap::start_profile>("startProfile"), InstanceMethod<&BindingWrap::profile>("profile"),
-         InstanceMethod<&BindingWrap::stop>("stop"), InstanceMethod<&BindingWrap::size_steps>("sizeSteps"),
-         InstanceMethod<&BindingWrap::fail_next>("failNext"), InstanceMethod<&BindingWrap::dispose>("dispose")});
+         InstanceMethod<&BindingWrap::stop>("stop"), InstanceMethod<&BindingWrap::end_early>("endEarly"),
+         InstanceMethod<&BindingWrap::size_steps>("sizeSteps"), InstanceMethod<&BindingWrap::fail_next>("failNext"),
+         InstanceMethod<&BindingWrap::dispose>("dispose")});
   }
   explicit BindingWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
 
-  void init(Napi::Env env, std::shared_ptr<const Program> program, Napi::Array blocks) {
+  void init(Napi::Env env, std::shared_ptr<const Program> program, Napi::Array blocks, bool apart) {
     auto session = std::make_shared<Session>();
     const std::vector<Memory> memory = take(env, blocks, program->spec, *session);
+    if (apart) check_apart(env, *session);
     if (Failure f = session->bound.bind(std::move(program), memory)) raise(env, f.code, f.message);
-    session->workspace = data(env).workspace.lock();
-    if (!session->workspace) data(env).workspace = session->workspace = std::make_shared<Workspace>();
-    session->workspace->add(session->bound.program().spec.arena_bytes);
+    session->apart = apart;
+    AddonData& all = data(env);
+    const int64_t arena = session->bound.program().spec.arena_bytes;
+    session->workspace = (apart ? all.apart : all.lane).enter(arena);
+    session->here = apart ? all.here.enter(arena) : session->workspace;
     session_ = std::move(session);
   }
   void Finalize(Napi::Env env) override { forget(env); }
@@ -173,6 +179,13 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     }
     return memory;
   }
+  // Others may run meanwhile.
+  static void check_apart(Napi::Env env, const Session& session) {
+    for (const auto& [block, writes] : session.blocks) {
+      if (writes) raise(env, "ERR_OPTION", "bind: a program that writes to a block does not run apart");
+    }
+    if (!session.pinned.empty()) raise(env, "ERR_OPTION", "bind: a program bound to the caller's own arrays does not run apart");
+  }
 
   // What is queued has the blocks of before: it must be none that takes others.
   const std::shared_ptr<Session>& idle(Napi::Env env, const char* name) const {
@@ -195,6 +208,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     allocating(env, [&] {
       Session other;
       const std::vector<Memory> memory = take(env, info[0].As<Napi::Array>(), s->bound.program().spec, other);
+      if (s->apart) check_apart(env, other);
       if (Failure f = s->bound.rebind(memory)) raise(env, f.code, f.message);
       s->blocks.swap(other.blocks);
       s->pinned.swap(other.pinned);
@@ -275,6 +289,9 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       if (writes && block->writers) {
         raise(env, "ERR_BUSY", "run: another run that writes to the same block is queued or running");
       }
+      if (session.apart ? block->writers > 0 : writes && block->beside > 0) {
+        raise(env, "ERR_BUSY", "run: a run beside this one, of which one writes to the same block, is queued or running");
+      }
     }
   }
 
@@ -287,7 +304,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       RunRequest r = request(info, spec);
       check_free(env, *s);
       const Napi::ArrayBuffer report = array_buffer(env, size_mul(r.steps, spec.report_bytes));
-      Executor& executor = data(env).start(env);
+      Executor& executor = lane(env, *s).start(env);
       auto job = std::make_unique<RunJob>(s, std::move(r));
       job->promise(env, info[0], report);
       const Napi::Promise promise = job->promised->promise;
@@ -307,16 +324,18 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       const Napi::ArrayBuffer report = array_buffer(env, size_mul(r.steps, spec.report_bytes));
       RunJob job(s, std::move(r));
       job.report_into(report);
-      if (job.threads() == 1 && data(env).idle()) {
-        const int granted = acquire_threads(1);
+      Lane& waits = lane(env, *s);
+      if (s->apart ? s->jobs.empty() : job.threads() == 1 && waits.idle()) {
+        const int granted = s->apart ? 0 : acquire_threads(1);
         job.perform(nullptr, granted, kNever);
         release_threads(granted);
       } else {
-        data(env).start(env).wait(job);
+        waits.start(env).wait(job);
       }
       return job.result(env, numbers(env, info[0]), report);
     });
   }
+  static Lane& lane(Napi::Env env, const Session& session) { return session.apart ? data(env).apart : data(env).lane; }
   static void check_pinned(Napi::Env env, const Session& session) {
     for (const Pinned& p : session.pinned) {
       void* now = nullptr;
@@ -326,9 +345,13 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     }
   }
 
-  void stop(const Napi::CallbackInfo&) {
+  void stop(const Napi::CallbackInfo&) { ask(kStopNow); }
+  void end_early(const Napi::CallbackInfo&) { ask(kEndEarly); }
+  void ask(Stop how) {
     if (!session_) return;
-    for (RunJob* job : session_->jobs) job->stop = true;
+    for (RunJob* job : session_->jobs) {
+      if (job->stop < how) job->stop = how;
+    }
   }
   // A profile is read and written between runs only.
   Profile& idle_profile(const Napi::CallbackInfo& info) const {
@@ -360,9 +383,9 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
   void dispose(const Napi::CallbackInfo& info) { forget(info.Env()); }
   void forget(Napi::Env env) {
     if (!session_) return;
-    Workspace& workspace = *session_->workspace;
-    workspace.remove(session_->bound.program().spec.arena_bytes);
-    if (data(env).idle()) workspace.trim();
+    const int64_t arena = session_->bound.program().spec.arena_bytes;
+    lane(env, *session_).leave(*session_->workspace, arena);
+    if (session_->apart) data(env).here.leave(*session_->here, arena);
     session_.reset();
   }
 

@@ -1,4 +1,4 @@
-// js_block.h: the class Block (NativeBlock in lib/native/addon.ts) and its asynchronous reads. For addon.cc alone.
+// js_block.h: the class Block (NativeBlock in lib/native/addon.ts), its asynchronous reads and copies. For addon.cc alone.
 #pragma once
 #include "../block.h"
 #include "js.h"
@@ -29,6 +29,44 @@ class ReadJob : public Job {
   int64_t offset_, bytes_;
 };
 
+// Of one of several blocks, to a place in another.
+struct Part {
+  int64_t source, from, to, bytes;
+};
+class CopyJob : public Job {
+ public:
+  CopyJob(std::vector<std::shared_ptr<Block>> sources, std::shared_ptr<Block> to, std::vector<Part> parts)
+      : sources_(std::move(sources)), to_(std::move(to)), parts_(std::move(parts)) {}
+  ~CopyJob() override {
+    if (!promised) return;
+    for (auto& source : sources_) source->unuse(false);
+    to_->unuse(true);
+  }
+  // Makes it asynchronous.
+  Napi::Promise promise(Napi::Env env) {
+    promised = std::make_unique<Promised>(env, array_buffer(env, 0));
+    for (auto& source : sources_) source->use(false);
+    to_->use(true);
+    return promised->promise;
+  }
+  void work(Crew*, int, const std::atomic<bool>&) override {
+    for (const Part& p : parts_)
+      memcpy(to_->bytes.data() + p.to, sources_[size_t(p.source)]->bytes.data() + p.from, size_t(p.bytes));
+  }
+  void done(napi_env env) override {
+    promised->settle(env, [&](Napi::ArrayBuffer) {
+      raise_thrown(env, "block.copy", *this);
+      return Napi::Env(env).Undefined();
+    });
+  }
+  std::unique_ptr<Promised> promised;
+
+ private:
+  std::vector<std::shared_ptr<Block>> sources_;
+  std::shared_ptr<Block> to_;
+  std::vector<Part> parts_;
+};
+
 // Whether an ArrayBuffer may be on memory that V8 did not give. Not where it keeps all of it within a cage, as in Electron.
 bool takes_external(napi_env env) {
 #ifdef NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED
@@ -56,6 +94,7 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
     return DefineClass(env, "Block",
                        {InstanceAccessor<&BlockWrap::bytes>("bytes"), InstanceMethod<&BlockWrap::write>("write"),
                         InstanceMethod<&BlockWrap::read>("read"), InstanceMethod<&BlockWrap::read_async>("readAsync"),
+                        InstanceMethod<&BlockWrap::copy>("copy"), InstanceMethod<&BlockWrap::copy_sync>("copySync"),
                         InstanceMethod<&BlockWrap::make_view>("view"), InstanceMethod<&BlockWrap::dispose>("dispose")});
   }
   explicit BlockWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -118,11 +157,70 @@ class BlockWrap : public Napi::ObjectWrap<BlockWrap> {
     const int64_t offset = whole(info[0], "block.readAsync: offset", 0), bytes = whole(info[1], "block.readAsync: bytes", 0);
     range(env, "block.readAsync", offset, bytes);
     return allocating(env, [&]() -> Napi::Value {
-      Executor& executor = data(env).start(env);
+      Executor& executor = data(env).lane.start(env);
       auto job = std::make_unique<ReadJob>(env, block_, offset, bytes);
       const Napi::Promise promise = job->promised.promise;
       executor.submit(env, std::move(job));
       return promise;
+    });
+  }
+  // The arguments (sources, parts): which source, from, to and bytes of each, in one Float64Array.
+  std::unique_ptr<CopyJob> copying(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const View a = view(info[1], "block.copy: parts");
+    if (!info[0].IsArray() || a.type != napi_float64_array || a.bytes % 32)
+      raise(env, "ERR_OPTION", "block.copy: expected an array of blocks and a Float64Array of four numbers for each part");
+    const Napi::Array given = info[0].As<Napi::Array>();
+    std::vector<BlockWrap*> wraps;
+    std::vector<std::shared_ptr<Block>> sources;
+    for (uint32_t b = 0; b < given.Length(); b++) {
+      const Napi::Value v = given[b];
+      bool is_block = false;
+      if (v.IsObject()) napi_check_object_type_tag(env, v, &kBlockTag, &is_block);
+      if (!is_block) raise(env, "ERR_OPTION", "block.copy: expected blocks");
+      wraps.push_back(BlockWrap::Unwrap(v.As<Napi::Object>()));
+      sources.push_back(wraps.back()->block_);
+      if (sources.back() && sources.back() == block_) raise(env, "ERR_OPTION", "block.copy: expected other blocks");
+    }
+    const double* n = reinterpret_cast<const double*>(a.data);
+    std::vector<Part> parts;
+    for (int64_t k = 0; k < a.bytes / 8; k += 4) {
+      for (int64_t j = k; j < k + 4; j++) {
+        if (!is_whole(n[j], 0) || (j == k && n[j] >= double(wraps.size())))
+          raise(env, "ERR_OPTION", "block.copy: parts: expected whole numbers, the first of each below that of the blocks");
+      }
+      const Part p{int64_t(n[k]), int64_t(n[k + 1]), int64_t(n[k + 2]), int64_t(n[k + 3])};
+      wraps[size_t(p.source)]->range(env, "block.copy", p.from, p.bytes);
+      range(env, "block.copy", p.to, p.bytes);
+      if (p.bytes) parts.push_back(p);
+    }
+    for (const auto& source : sources) {
+      if (!source) raise(env, "ERR_DISPOSED", "block.copy: a block was disposed");
+    }
+    if (block_ && block_->users) raise(env, "ERR_BUSY", "block.copy: a run that uses the block is queued or running");
+    return std::make_unique<CopyJob>(std::move(sources), block_, std::move(parts));
+  }
+  Napi::Value copy(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    return allocating(env, [&]() -> Napi::Value {
+      std::unique_ptr<CopyJob> job = copying(info);
+      Executor& executor = data(env).lane.start(env);
+      const Napi::Promise promise = job->promise(env);
+      executor.submit(env, std::move(job));
+      return promise;
+    });
+  }
+  void copy_sync(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    allocating(env, [&] {
+      const std::unique_ptr<CopyJob> job = copying(info);
+      Lane& lane = data(env).lane;
+      if (lane.idle()) {
+        job->perform(nullptr, 1, kNever);
+      } else {
+        lane.start(env).wait(*job);
+      }
+      raise_thrown(env, "block.copy", *job);
     });
   }
   // An array on the block's own bytes: of an ArrayBuffer of these alone, or of the SharedArrayBuffer that all of them lie in. The bytes live as long as

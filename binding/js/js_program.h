@@ -65,7 +65,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
     if (!info[0].IsArray()) raise(env, "ERR_OPTION", "bind: expected an array of blocks");
     return allocating(env, [&]() -> Napi::Value {
       Napi::Object binding = data(env).binding.New({});
-      BindingWrap::Unwrap(binding)->init(env, program_, info[0].As<Napi::Array>());
+      BindingWrap::Unwrap(binding)->init(env, program_, info[0].As<Napi::Array>(), info[1].ToBoolean());
       return binding;
     });
   }

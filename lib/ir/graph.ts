@@ -237,6 +237,8 @@ export class Graph {
   readonly outputs: Map<string, Tensor> = new Map();
   /** The part of a step that nodes are added to now. Default `micro`. */
   section: Section = 'micro';
+  /** Whether what drops at random in training (dropout, that of attention) does so here. Default: in a graph that trains. */
+  dropout: boolean;
   /** Path of the layer whose `forward` is being traced. */
   layer = '';
   /** The node whose gradient is being added. */
@@ -254,6 +256,7 @@ export class Graph {
   constructor(mode: 'train' | 'eval' = 'eval') {
     readGraph(arguments);
     this.mode = mode;
+    this.dropout = mode === 'train';
   }
 
   /**

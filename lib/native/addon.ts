@@ -34,6 +34,13 @@ export interface NativeBlock {
   /** Copy bytes out between chunks: waits its turn in the executor's queue. */
   readAsync(offset: number, bytes: number): Promise<ArrayBuffer>;
   /**
+   * Copy parts of other blocks in, between chunks: waits its turn in the executor's queue. `parts` has four numbers for each: which block, its place
+   * there, its place here, bytes. Throws ERR_BUSY while a run that uses this block is queued or running.
+   */
+  copy(sources: readonly NativeBlock[], parts: Float64Array): Promise<void>;
+  /** The same in this thread's time: it waits for what runs. */
+  copySync(sources: readonly NativeBlock[], parts: Float64Array): void;
+  /**
    * An array on the block's own bytes, at least one of them. It keeps them, whatever becomes of the block, and nothing that is done with it
    * (detach, transfer) takes them from the block. Its buffer has these bytes alone, or, where there are no `externalBuffers`, is a SharedArrayBuffer of
    * the whole block. Nobody waits for runs: to read or write it meanwhile is a race.
@@ -88,8 +95,10 @@ export interface NativeProgram {
   /**
    * Give every block of the program its memory: a NativeBlock, or the caller's own typed array. A program bound to typed arrays
    * runs synchronously only, and every run checks that none is detached or moved (ERR_DETACHED).
+   * @param apart runs wait for none but those that are apart, too: on one thread each, `runSync` on the caller's own. The program writes to no block, and
+   * no run may that writes to one of these (ERR_BUSY)
    */
-  bind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[]): NativeBinding;
+  bind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[], apart?: boolean): NativeBinding;
   readonly scratchBytes: number;
 }
 /**
@@ -107,8 +116,10 @@ export interface NativeBinding {
   startProfile(): void;
   /** Per instruction: calls, wall nanoseconds, busy nanoseconds summed over threads. Throws ERR_BUSY while a run is queued or running. */
   profile(): Float64Array;
-  /** Ask the queued and running runs of this binding to end after the step they are in; they resolve with status 4. */
+  /** Ask the queued and running runs of this binding to end after the step they are in, or before their first; they resolve with status 4. */
   stop(): void;
+  /** The same of runs that have begun; the others end after their first step. */
+  endEarly(): void;
   /** For tests: step k of a run takes sizes[k % length] of its threads, whatever the machine is busy with. */
   sizeSteps(sizes: Int32Array): void;
   /** For tests: what the next run throws where it does its work, `memory`, `thread`, `error` or anything else. */

@@ -98,13 +98,18 @@ export class CompiledProgram {
 
   /**
    * Memory for every block of the program, in its order: blocks, or the caller's arrays (then it runs synchronously only).
+   * @param apart its runs wait for no others, and have one thread: of a program that writes to no block
    * @throws GradclipError ERR_MEMORY where there is none for what the program computes
    */
-  bind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[], purpose: Purpose = { what: 'a program' }): BoundProgram {
+  bind(
+    blocks: readonly (NativeBlock | NodeJS.TypedArray)[],
+    purpose: Purpose = { what: 'a program' },
+    apart: boolean = false,
+  ): BoundProgram {
     checkRoom(purpose, this.program.arenaBytes + this.#native.scratchBytes);
     return new BoundProgram(
       this.program,
-      withOurErrors(() => this.#native.bind(blocks)),
+      withOurErrors(() => this.#native.bind(blocks, apart)),
     );
   }
 }
@@ -112,7 +117,7 @@ export class CompiledProgram {
 /** What runs the steps of a program: its kernels, or an interpreter of its graph. */
 export type Engine = Pick<
   BoundProgram,
-  'rebind' | 'unbind' | 'run' | 'runSync' | 'startProfile' | 'profile' | 'stop' | 'dispose'
+  'rebind' | 'unbind' | 'run' | 'runSync' | 'startProfile' | 'profile' | 'stop' | 'endEarly' | 'dispose'
 >;
 
 /** A program with its memory. */
@@ -175,6 +180,11 @@ export class BoundProgram implements Engine {
   /** Ask queued and running runs to end after the step they are in. */
   stop(): void {
     this.#native.stop();
+  }
+
+  /** Ask queued and running runs to end after the step they are in, but each after one of its own. */
+  endEarly(): void {
+    this.#native.endEarly();
   }
 
   dispose(): void {

@@ -53,7 +53,8 @@ const readNoise = signature('ops.noise', { x: tensor, std: number({ min: 0 }) })
 
 /**
  * In a training graph, elements of x become 0 with probability `p` and the others are multiplied by 1 / (1 - p). In
- * an evaluation graph, x itself. The mask is keyed by seed, batch and this use of the op.
+ * an evaluation graph, x itself, unless dropout is asked for (`graph.dropout`). The mask is keyed by seed, batch and this
+ * use of the op.
  * @shape x [...] -> [...]
  * @param p in [0, 1). Default 0.5.
  * @throws OptionError; DTypeError unless x is f32
@@ -61,7 +62,7 @@ const readNoise = signature('ops.noise', { x: tensor, std: number({ min: 0 }) })
  */
 export function dropout(x: TensorLike, p = 0.5): Tensor {
   const { x: t } = readDropout(arguments);
-  if (t.graph.mode === 'eval' || p === 0) return t;
+  if (!t.graph.dropout || p === 0) return t;
   return t.graph.add(DROPOUT, [t], { rate: p, key: t.graph.randomKey() }).out;
 }
 

@@ -45,6 +45,8 @@ import type {
   GroupRule,
   LoadOptions,
   ParametersOptions,
+  PredictOptions,
+  PredictorOptions,
   SaveOptions,
   SavePrunedOptions,
   TrainerOptions,
@@ -211,6 +213,8 @@ const fitOptions = options<FitOptions<string>>()({
 });
 const parametersOptions = options<ParametersOptions>()({ buffers: bool.default(false), weights });
 const batchOptions = options<BatchOptions>()({ batchSize: positive.optional(), weights });
+const drops = { dropout: bool.default(false), seed: seed.optional() };
+const predictOptions = options<PredictOptions>()({ batchSize: positive.optional(), weights, ...drops });
 
 const readFit = {
   fit: signature('Trainer.fit', { data }, fitOptions),
@@ -260,6 +264,21 @@ export interface Asked {
   readonly batchSize: number | undefined;
   readonly weights: Weights;
 }
+interface Drops {
+  readonly dropout: boolean;
+  readonly seed: number | bigint | undefined;
+}
+
+/** @throws OptionError for a seed of nothing */
+function computing<V extends Drops>(method: string, read: Read<V>): Read<V> {
+  return (given) => {
+    const found = read(given);
+    if (found.seed === undefined || found.dropout) return found;
+    throw new OptionError(`${method}: option seed: it keys what is dropped, and nothing is: it goes with dropout: true`, {
+      option: 'seed',
+    });
+  };
+}
 
 const measuring = (method: 'evaluate' | 'evaluateSync'): Read<Asked> => {
   const read = signature(`Trainer.${method}`, { data }, batchOptions);
@@ -289,7 +308,11 @@ const differentiating = (method: 'gradients' | 'gradientsSync'): Read<AskedOfGra
 
 /** What each method is given, by its name. */
 export const readMethod: {
-  readonly [K in 'evaluate' | 'evaluateSync' | 'predict' | 'predictSync']: Read<Asked>;
+  readonly [K in 'evaluate' | 'evaluateSync']: Read<Asked>;
+} & {
+  readonly [K in 'predict' | 'predictSync']: Read<Asked & Drops>;
+} & {
+  readonly predictor: Read<{ readonly outputs: PredictorOptions<Module>['outputs']; readonly weights: Weights }>;
 } & {
   readonly [K in 'gradients' | 'gradientsSync']: Read<AskedOfGradients>;
 } & {
@@ -308,8 +331,19 @@ export const readMethod: {
 } = {
   evaluate: measuring('evaluate'),
   evaluateSync: measuring('evaluateSync'),
-  predict: signature('Trainer.predict', { inputs: data }, batchOptions),
-  predictSync: signature('Trainer.predictSync', { inputs: data }, batchOptions),
+  predict: computing('Trainer.predict', signature('Trainer.predict', { inputs: data }, predictOptions)),
+  predictSync: computing('Trainer.predictSync', signature('Trainer.predictSync', { inputs: data }, predictOptions)),
+  predictor: signature(
+    'Trainer.predictor',
+    {},
+    options<PredictorOptions<Module>>()({
+      outputs: custom<NonNullable<PredictorOptions<Module>['outputs']>>(
+        'a function of a batch and the model',
+        ofBatch,
+      ).optional(),
+      weights,
+    }),
+  ),
   gradients: differentiating('gradients'),
   gradientsSync: differentiating('gradientsSync'),
   inspect: signature('Trainer.inspect', { batch: data }, options<InspectOptions>()({ match: pattern.optional() })),
@@ -340,4 +374,19 @@ export const readMethod: {
   resetCarried: signature('Trainer.resetCarried', {}),
   sparsity: signature('Trainer.sparsity', {}),
   dispose: signature('Trainer.dispose', {}),
+};
+
+const predictorCall = options<Omit<PredictOptions, 'weights'>>()({ batchSize: positive.optional(), ...drops });
+
+/** What each method of a predictor is given, by its name. */
+export const readPredictor: {
+  readonly [K in 'predict' | 'predictSync']: Read<Omit<Asked, 'weights'> & Drops>;
+} & {
+  readonly [K in 'update' | 'updateSync' | 'dispose']: Read<unknown>;
+} = {
+  predict: computing('Predictor.predict', signature('Predictor.predict', { inputs: data }, predictorCall)),
+  predictSync: computing('Predictor.predictSync', signature('Predictor.predictSync', { inputs: data }, predictorCall)),
+  update: signature('Predictor.update', {}),
+  updateSync: signature('Predictor.updateSync', {}),
+  dispose: signature('Predictor.dispose', {}),
 };

@@ -42,12 +42,16 @@ export type {
   LoadOptions,
   ParametersOptions,
   ParameterValues,
+  PredictOptions,
+  PredictorOptions,
   SaveOptions,
   SavePrunedOptions,
   TrainerOptions,
   Weights,
   WeightsOptions,
 } from './options.ts';
+export type { HeldOf, OutputArrays, OutputTensors, OutputTypes } from './outputs.ts';
+export type { Predictor } from './predictor.ts';
 export type { Gradients, GradientsOptions } from './programs/gradients.ts';
 export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './programs/inspect.ts';
 export type { Run } from './run/run.ts';

@@ -1,7 +1,6 @@
 import type { ClipPolicy } from '../clip/clip.ts';
 import type { Share } from '../data/arrays.ts';
 import type { ReadOptions, TensorData } from '../io/file/file.ts';
-import type { Tensor } from '../ir/graph.ts';
 import type { Data, DType } from '../ir/op.ts';
 import type { Match, Module } from '../nn/module/module.ts';
 import type { FinishingOptions } from '../optim/apply/finishing.ts';
@@ -13,6 +12,7 @@ import type { Batch, Named, Source } from './feed/source.ts';
 import type { AbortSignalLike } from './flow/halt.ts';
 import type { EpochEnd, GuardEvent } from './flow/progress.ts';
 import type { Logger } from './flow/warnings.ts';
+import type { OutputTensors, OutputTypes } from './outputs.ts';
 import type { CheckpointOptions } from './state/checkpoint-files.ts';
 import type { PlateauOptions } from './state/plateau.ts';
 import type { Guard } from './step/guard.ts';
@@ -34,10 +34,14 @@ export interface GroupRule {
 
 /**
  * `M`: the model; `K`: names of metrics; `N`: names of the batch's tensors, where the loss tells them ({@link Batch}); `T`: dtypes that option `predict`
- * may give.
+ * may give, of one tensor or by name.
  */
-export interface TrainerOptions<M extends Module, K extends string = never, N extends string = string, T extends DType = DType>
-  extends FinishingOptions {
+export interface TrainerOptions<
+  M extends Module,
+  K extends string = never,
+  N extends string = string,
+  T extends OutputTypes = DType,
+> extends FinishingOptions {
   /** The model that is trained. */
   readonly model: M;
   /**
@@ -109,9 +113,9 @@ export interface TrainerOptions<M extends Module, K extends string = never, N ex
   readonly metrics?: Readonly<Record<K, Measure<M, NoInfer<N>>>> & Readonly<Record<string, Measure<M, NoInfer<N>>>>;
   /**
    * What `predict` computes, of any dtype, with the rows first, [rows, ...]: `({ x }, model) => ops.argmax(model.forward(x))`
-   * gives classes. Default `model.forward(batch.x)`.
+   * gives classes; an object of tensors gives arrays by the same names. Default `model.forward(batch.x)`.
    */
-  readonly predict?: (batch: Batch<NoInfer<N>>, model: M) => Tensor & { readonly dtype: T };
+  readonly predict?: (batch: Batch<NoInfer<N>>, model: M) => OutputTensors<T>;
   /** Told what `result.warnings` lists, as it is found: a function, or an object with a method `warn`, such as `console`. Default: nobody is. */
   readonly logger?: Logger;
   /**
@@ -213,10 +217,31 @@ export interface ParametersOptions<B extends boolean = boolean> extends WeightsO
 /** Values of parameters by name, and of buffers where `B` is true: their dtype may be another. */
 export type ParameterValues<B extends boolean = false> = Map<string, TensorData<B extends false ? Float32Array : Data>>;
 
-/** Options of `Trainer.evaluate`, `Trainer.evaluateSync`, `Trainer.predict` and `Trainer.predictSync`. */
+/** Options of `Trainer.evaluate` and `Trainer.evaluateSync`. */
 export interface BatchOptions extends WeightsOptions {
   /** Rows at a time. Results differ by rounding only. Default: the trainer's. */
   readonly batchSize?: number;
+}
+
+/** Options of `Trainer.predict` and `Trainer.predictSync`; but for `weights`, those of a predictor's. */
+export interface PredictOptions extends BatchOptions {
+  /**
+   * Drop as in training, that of attention, too: several calls then tell how sure a model is. All else stays as in evaluation. Default
+   * false.
+   */
+  readonly dropout?: boolean;
+  /**
+   * Keys what is dropped, with the number of the batch among those of the call: the same seed drops the same. Default: another one for each
+   * call, by the trainer's seed.
+   */
+  readonly seed?: number | bigint;
+}
+
+/** Options of `Trainer.predictor`. `T`: dtypes of what it gives. */
+export interface PredictorOptions<M extends Module, N extends string = string, T extends OutputTypes = OutputTypes>
+  extends WeightsOptions {
+  /** What it computes, as option `predict` of the trainer, but in the units of the model. Default: what `predict` gives. */
+  readonly outputs?: (batch: Batch<NoInfer<N>>, model: M) => OutputTensors<T>;
 }
 
 /** Options of `Trainer.save`. */

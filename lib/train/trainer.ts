@@ -4,14 +4,13 @@ import { printAs } from '../errors/inspect.ts';
 import { OptionError } from '../errors.ts';
 import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import { writeSafetensors } from '../io/arrays/safetensors.ts';
-import type { Data, DataOf, DType } from '../ir/op.ts';
 import type { Module } from '../nn/module/module.ts';
 import { BATCH_SIZE } from './feed/feeder.ts';
 import { asSource, asTables, inputsOf } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
 import type { Sequences } from './feed/sequences.ts';
 import { gathered } from './feed/shape.ts';
-import type { ArrayInput, Arrays, Named, NdArray, Source } from './feed/source.ts';
+import type { ArrayInput, Arrays, Named, Source } from './feed/source.ts';
 import { copyOf, type Stream } from './feed/stream.ts';
 import type { Tables } from './feed/tables.ts';
 import type { Access } from './flow/access.ts';
@@ -25,12 +24,17 @@ import type {
   LoadOptions,
   ParametersOptions,
   ParameterValues,
+  PredictOptions,
+  PredictorOptions,
   SaveOptions,
   SavePrunedOptions,
   TrainerOptions,
 } from './options.ts';
+import { type HeldOf, type OutputArrays, type OutputTypes, Seeds } from './outputs.ts';
+import { type Predictor, predictorOf } from './predictor.ts';
 import { type DataSet, dataSet, type Gradients, type GradientsOptions } from './programs/gradients.ts';
 import { type Inspection, type InspectOptions, inspectRows } from './programs/inspect.ts';
+import type { Predictions, Running } from './programs/predict.ts';
 import { Copied } from './programs/session.ts';
 import { Fit } from './run/fit.ts';
 import { Reader, Run } from './run/run.ts';
@@ -45,6 +49,7 @@ import { withoutPrunedRows } from './state/smaller.ts';
 import type { Snapshot } from './state/snapshot.ts';
 import { Standing } from './state/standing.ts';
 import type { WeightValues, WriteOptions } from './state/transfer.ts';
+import type { Output } from './step/step.ts';
 
 type Chosen = Required<BatchOptions>;
 
@@ -60,16 +65,17 @@ type Chosen = Required<BatchOptions>;
  * @typeParam M the model
  * @typeParam K names of option `metrics`, as `evaluate` gives them and `earlyStop` and `plateau` take them, beside `loss`
  * @typeParam N names of the arrays that the loss reads, where its `batch` tells them ({@link Batch}): data must have them
- * @typeParam T dtypes that predictions may have: f32, but any where option `predict` is given; `Trainer<Net>` asks for f32
+ * @typeParam T dtypes that predictions may have: f32, but any where option `predict` is given, or any by name; `Trainer<Net>` asks for f32
  * @throws OptionError; ShapeError and others for what the loss does with the model are thrown by the first run
  */
-export class Trainer<M extends Module, K extends string = never, N extends string = string, T extends DType = 'f32'> {
+export class Trainer<M extends Module, K extends string = never, N extends string = string, T extends OutputTypes = 'f32'> {
   /** The model that it trains, with the weights of now. */
   readonly model: M;
   readonly #standing: Standing;
   readonly #current: Current;
   readonly #saving: Saving;
   readonly #weights: NamedWeights;
+  readonly #seeds: Seeds;
 
   constructor(given: TrainerOptions<M, K, N, T>) {
     checkTrainerOptions(arguments);
@@ -80,6 +86,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#current = new Current(options, this.#standing);
     this.#saving = new Saving(this.#current, this.#standing);
     this.#weights = new NamedWeights(this.#current, this.#standing);
+    this.#seeds = new Seeds(this.#standing.seed);
   }
 
   /** Batches drawn, updates applied, place in the epoch. */
@@ -160,33 +167,50 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @typeParam D what holds them: f32, but any typed array with option `predict`, until the call names one: `predict<Int32Array>(x)` of an `ops.argmax`
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays. One whose shape is not told, and which the model does not take
    * as any number of rows, is one row: `[1, 2, 3]` for a model of [n, 3]
-   * @returns one output row for each input row, in a shape whose first number is that of the rows
+   * @returns one output row for each input row, in a shape whose first number is that of the rows; of several tensors an object with each
    * @throws (rejects) OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
-  async predict<D extends Data = DataOf<T>>(
-    inputs: ArrayInput | Arrays | Share,
-    options: BatchOptions = {},
-  ): Promise<NdArray<D>> {
+  async predict<D = HeldOf<T>>(inputs: ArrayInput | Arrays | Share, options: PredictOptions = {}): Promise<OutputArrays<D>> {
     this.#current.follow('predict');
-    const { batchSize, weights } = this.#chosen('predict', readMethod.predict(arguments));
+    const { how, predictions } = this.#predicting('predict', readMethod.predict(arguments));
     const { arrays, shaped } = inputsOf('predict', inputs);
     const batch = { arrays: copyOf(arrays), shaped };
-    return this.#access.use('predict', () => drive(this.#setup.predictor(weights).predict<D>(batch, batchSize)));
+    return this.#access.use('predict', () => drive(predictions().run(batch, how)) as Promise<OutputArrays<D>>);
   }
 
   /**
    * Predictions for rows, blocking this thread: the same bits as `predict`.
    * @typeParam D as of `predict`
    * @param inputs as of `predict`
-   * @returns one output row for each input row, in a shape whose first number is that of the rows
+   * @returns as of `predict`
    * @throws OptionError, ShapeError; BusyError while a fit of this or another trainer of the model is on
    */
-  predictSync<D extends Data = DataOf<T>>(inputs: ArrayInput | Arrays | Share, options: BatchOptions = {}): NdArray<D> {
+  predictSync<D = HeldOf<T>>(inputs: ArrayInput | Arrays | Share, options: PredictOptions = {}): OutputArrays<D> {
     this.#current.follow('predictSync');
-    const { batchSize, weights } = this.#chosen('predictSync', readMethod.predictSync(arguments));
+    const { how, predictions } = this.#predicting('predictSync', readMethod.predictSync(arguments));
     const batch = inputsOf('predictSync', inputs);
     this.#access.checkFree('predictSync');
-    return driveSync(this.#setup.predictor(weights).predict<D>(batch, batchSize));
+    return driveSync(predictions().run(batch, how)) as OutputArrays<D>;
+  }
+
+  /**
+   * A copy of the weights of now that answers while the trainer goes on training: its calls wait for no fit.
+   *
+   * ```ts
+   * using predictor = trainer.predictor({ outputs: ({ x }, model) => ({ latent: model.encoder.forward(x), y: model.forward(x) }) });
+   * const run = trainer.fit(data, { epochs: 100, onEpoch: () => predictor.update() });
+   * const { latent } = predictor.predictSync(row);
+   * ```
+   * @typeParam O dtypes of what `outputs` gives
+   * @throws OptionError; BusyError while a fit of this or another trainer of the model is on; DisposedError
+   */
+  predictor<O extends OutputTypes = T>(options: PredictorOptions<M, N, O> = {}): Predictor<O> {
+    const { outputs, weights } = readMethod.predictor(arguments);
+    this.#current.weightsOf('predictor', weights);
+    this.#current.follow('predictor');
+    this.#access.checkFree('predictor');
+    const predicts = { outputs: (outputs as Output<Module> | undefined) ?? null, weights };
+    return predictorOf<O>(this.#current, predicts, this.#standing.seed);
   }
 
   /**
@@ -221,7 +245,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * another trainer of the model is not done; DisposedError
    */
   async writeParameters(
-    values: WeightValues | Trainer<Module, string, string, DType>,
+    values: WeightValues | Trainer<Module, string, string, OutputTypes>,
     options: WriteOptions = {},
   ): Promise<readonly string[]> {
     const how = readMethod.writeParameters(arguments);
@@ -236,7 +260,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * not done; DisposedError
    */
   writeParametersSync(
-    values: WeightValues | Trainer<Module, string, string, DType>,
+    values: WeightValues | Trainer<Module, string, string, OutputTypes>,
     options: WriteOptions = {},
   ): readonly string[] {
     const how = readMethod.writeParametersSync(arguments);
@@ -490,6 +514,19 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return this.#setup.gradients.take(data, { ...asked, batchSize }, moment);
   }
 
+  /** How outputs are computed, of which weights; the programs in a turn, in which these are of one step. */
+  #predicting(
+    where: 'predict' | 'predictSync',
+    { dropout, seed, ...asked }: ReturnType<(typeof readMethod)['predict']>,
+  ): {
+    readonly how: Running;
+    readonly predictions: () => Predictions;
+  } {
+    const { batchSize, weights } = this.#chosen(where, asked);
+    const wanted = { where: 'predict', output: null, weights, dropout };
+    return { how: { batchSize, seed: this.#seeds.of(dropout, seed) }, predictions: () => this.#setup.predicting.of(wanted) };
+  }
+
   #evaluated<R>(tables: Tables, data: Copied, { batchSize, weights }: Chosen, driver: (loop: Loop<Metrics<K>>) => R): R {
     const evaluation = this.#setup.evaluation(tables, data, weights, batchSize);
     return settle(
@@ -500,7 +537,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 }
 
-printAs(Trainer<Module, string, string, DType>, function () {
+printAs(Trainer<Module, string, string, OutputTypes>, function () {
   const { epoch, step } = this.counters;
   return `Trainer of ${this.model.constructor.name}: ${this.trained.length} parameters trained, ${step} updates, epoch ${epoch}`;
 });

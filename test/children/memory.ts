@@ -88,6 +88,22 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
     });
     for (const trainer of trainers) trainer.dispose();
   },
+  /** New weights of 4 MiB for a predictor, half of the times while a fit is on. */
+  async updates() {
+    const trainer = make(1000, 1000);
+    const predictor = trainer.predictor();
+    const rows = data(64, 1000);
+    await watch(20, async (k) => {
+      const run = k % 2 === 0 ? trainer.fit(rows, { steps: 10 }) : null;
+      for (let i = 0; i < 10; i++) {
+        await predictor.update();
+        predictor.predictSync(rows.x as never);
+        await predictor.predict(rows.x as never);
+      }
+      await run;
+      for (let i = 0; i < 10; i++) predictor.updateSync();
+    });
+  },
   /** Workers that end while they have a view of 32 MiB. */
   workers: () =>
     watch(6, async () => {

@@ -100,6 +100,21 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
     say('done');
   },
 
+  /** Predictors of environments that are terminated, beside one whose bits are looked at. */
+  async predictors() {
+    const workers = ['predict', 'predict'].map(role);
+    await Promise.all(workers.map(message));
+    const trainer = make();
+    const expected = trainer.predictSync(data as never).data;
+    const predictor = trainer.predictor();
+    const run = trainer.fit(data, { steps: 1e9 });
+    await Promise.all(workers.map((w) => w.terminate()));
+    const seen = [predictor.predictSync(data as never), await predictor.predict(data as never)];
+    run.stop();
+    await run;
+    say({ same: seen.map((given) => Buffer.from(given.data.buffer).equals(Buffer.from(expected.buffer))) });
+  },
+
   // Roles of workers.
   async train() {
     const trainer = make();
@@ -124,6 +139,19 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
     const steps = 20_000;
     trainer.fit({ x: { data: new Float32Array(8 * steps), shape: [8 * steps, 1] } }, { steps, chunkSteps: steps });
     parentPort?.postMessage('started');
+  },
+  /** A fit, and all that a predictor can be asked for meanwhile. */
+  async predict() {
+    const trainer = make();
+    const predictor = trainer.predictor();
+    trainer.fit(data, { steps: 1e9 });
+    for (let k = 0; ; k++) {
+      predictor.predict(data as never, { batchSize: 1 });
+      await predictor.update();
+      predictor.predictSync(data as never);
+      if (k === 20) parentPort?.postMessage('predicting');
+      await sleep(0);
+    }
   },
   leave() {
     make().fit(data, { steps: 1e9 });

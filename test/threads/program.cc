@@ -1,5 +1,5 @@
 // program.cc: the loop of a run under ThreadSanitizer: steps of a program of three plain kernels, on teams that shrink and grow from step to
-// step, stopped from another thread.
+// step, stopped from another thread, and beside a run of the same program on one thread that has no team.
 #include <thread>
 
 #include "bound.h"
@@ -79,15 +79,49 @@ std::shared_ptr<const Program> counting() {
   return program;
 }
 
+// Another one of the same program, on memory and a workspace of its own: what predicts while something trains.
+struct Apart {
+  Bound bound;
+  Workspace workspace;
+  double cells[kCells] = {};
+
+  explicit Apart(const std::shared_ptr<const Program>& program) {
+    const Failure failure = bound.bind(program, {{cells, int64_t(sizeof cells)}});
+    expect(!failure, failure.message.c_str());
+  }
+
+  // Each time on other blocks.
+  void run(int times) {
+    const std::atomic<int> run_on{kRunOn};
+    const std::atomic<bool> open{false};
+    for (int k = 0; k < times; k++) {
+      double other[kCells] = {};
+      expect(!bound.rebind({{k % 2 ? other : cells, int64_t(sizeof cells)}}), "no other blocks");
+      double report[3];
+      RunRequest request;
+      request.steps = 3;
+      request.report = reinterpret_cast<uint8_t*>(report);
+      RunResult result;
+      expect(bound.run(request, workspace, nullptr, 9, run_on, open, result), "no memory for a run apart");
+      expect(result.tried == 3 && result.threads == 1, "a run apart");
+      for (int64_t step = 0; step < 3; step++) {
+        const double before = k % 2 ? 0 : 3 * (k / 2);
+        expect(report[step] == (before + double(step) + 1) * kCells, "a step's sum apart");
+      }
+    }
+  }
+};
+
 struct Runs {
   Numbers numbers;
+  const std::shared_ptr<const Program> program = counting();
   Bound bound;
   Workspace workspace;
   double cells[kCells] = {};
   double counted = 0;
 
   explicit Runs(uint64_t seed) : numbers(seed) {
-    const Failure failure = bound.bind(counting(), {{cells, int64_t(sizeof cells)}});
+    const Failure failure = bound.bind(program, {{cells, int64_t(sizeof cells)}});
     expect(!failure, failure.message.c_str());
   }
 
@@ -107,9 +141,11 @@ struct Runs {
     Bytes report(request.steps * 8);
     request.report = report.data();
     RunResult result;
-    std::atomic<bool> stop{false}, closing{false};
+    std::atomic<int> stop{kRunOn};
+    std::atomic<bool> closing{false};
     std::thread stopper([&] {
-      if (endless) std::this_thread::sleep_for(std::chrono::microseconds(500)), stop = true;
+      Apart(program).run(4);
+      if (endless) std::this_thread::sleep_for(std::chrono::microseconds(500)), stop = kEndEarly;
     });
     expect(bound.run(request, workspace, &crew, crew.size(), stop, closing, result), "no memory for a run");
     stopper.join();

@@ -17,6 +17,7 @@ import {
   nn,
   ops,
   optim,
+  type Predictor,
   preprocess,
   rows,
   type Source,
@@ -107,6 +108,21 @@ is<number | undefined>()(trainer.predictSync(x).data.at(-1));
 is<Int32Array>()((await trainer.predict<Int32Array>({ x })).data);
 is<Data>()(new Trainer(options).predictSync(x).data);
 await lossOf(forward);
+// Several by name, each with the dtypes that its tensor may have.
+const several = new Trainer({
+  ...plain,
+  predict: ({ x }, net) => ({ scores: net.forward(x), best: ops.argmax(net.forward(x)) }),
+});
+is<{ readonly scores: NdArray; readonly best: NdArray }>()(await several.predict(x));
+is<Data>()(several.predictSync(x).best.data);
+using ours = several.predictor();
+is<NdArray>()(ours.predictSync(x).scores);
+using outputs = forward.predictor({ outputs: ({ x }, net) => ({ latent: net.forward(x) }), weights: 'model' });
+is<NdArray>()(outputs.predictSync(x).latent);
+using copy = forward.predictor();
+is<Predictor>()(copy);
+is<Float32Array>()((await copy.predict(x, { dropout: true, seed: 1 })).data);
+await copy.update();
 is<Float32Array | undefined>()((await trainer.readParameters()).get('0.weight')?.data);
 is<Float32Array | undefined>()(trainer.readParametersSync({ buffers: false }).get('0.weight')?.data);
 is<Data | undefined>()(trainer.readParametersSync({ buffers: true }).get('0.weight')?.data);

@@ -197,7 +197,7 @@ function apply(
   { causal, mask, scale, dropout }: ValuesOf<typeof OPTIONS>,
 ): Tensor {
   const { graph } = ins[0] as Tensor;
-  const rate = graph.mode === 'train' ? dropout : 0;
+  const rate = graph.dropout ? dropout : 0;
   const all: AttentionAttrs = {
     ...attrs,
     causal,

@@ -132,6 +132,9 @@ export class Interpreter implements Engine {
     this.#stopped = true;
   }
 
+  /** Nobody can ask while it runs. */
+  endEarly(): void {}
+
   dispose(): void {}
 
   /** What a micro-batch begins with. */

@@ -1,4 +1,4 @@
-// predict.ts: predictions of a model for given rows, in batches.
+// predict.ts: what a function makes of given rows and a model, in batches: predictions, or whatever else it gives by name.
 import { GradclipError, ShapeError } from '../../errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { bytesOf, type Data, sizeOf, type TensorType } from '../../ir/op.ts';
@@ -29,70 +29,87 @@ interface Kind {
   readonly name: string;
 }
 
-export class Predictor {
-  readonly #trace: (batch: (graph: Graph) => Tensors) => Graph;
-  readonly #session: Session<null, Kind>;
+/** Names of columns of the report, by the names of the outputs; '' of one that has none. */
+export type Columns = ReadonlyMap<string, string>;
+
+export interface TracedOutputs {
+  readonly graph: Graph;
+  readonly extra: Columns;
+}
+
+/** The function's tensor, or those of its object by their names. */
+export type Outputs = NdArray | Readonly<Record<string, NdArray>>;
+
+/** How inputs are run. */
+export interface Running {
+  /** Rows at a time: each output has a row for each of them. null: all at once, and outputs of any shape. */
+  readonly batchSize: number | null;
+  /** Keys what is drawn, batch by batch. */
+  readonly seed: bigint;
+}
+
+export class Predictions {
+  readonly #where: string;
+  readonly #trace: (batch: (graph: Graph) => Tensors) => TracedOutputs;
+  readonly #session: Session<Columns, Kind>;
   /** All that its programs read are their feeds. */
   readonly #data = new Copied(new Map());
   /** Whether the model takes what has no shape of its own as rows, or as one, by types. */
   readonly #taken = new Map<string, boolean>();
 
-  constructor(store: Store, trace: (batch: (graph: Graph) => Tensors) => Graph, programs: Programs, options: SessionOptions) {
+  constructor(
+    where: string,
+    store: Store,
+    trace: (batch: (graph: Graph) => Tensors) => TracedOutputs,
+    programs: Programs,
+    options: SessionOptions,
+  ) {
+    this.#where = where;
     this.#trace = trace;
-    const traceKind = ({ types, rows }: Kind): { graph: Graph; extra: null } => ({
-      graph: this.#trace((graph) => traceRows(graph, types, rows)),
-      extra: null,
-    });
+    const traceKind = ({ types, rows }: Kind): TracedOutputs => this.#trace((graph) => traceRows(graph, types, rows));
     this.#session = new Session(store, traceKind, programs, options);
   }
 
-  /** `D` is what holds the model's dtype. */
-  *predict<D extends Data>(given: Inputs, batchSize: number): Loop<NdArray<D>> {
-    const inputs = this.#rowsOf(given);
+  *run(given: Inputs, { batchSize, seed }: Running): Loop<Outputs> {
+    const inputs = this.#rowsOf(given, batchSize === null);
     const total = [...inputs.values()][0]!.shape[0]!;
-    if (total === 0) throw new ShapeError('predict: expected at least one row, got 0');
+    if (total === 0) throw new ShapeError(`${this.#where}: expected at least one row, got 0`);
     const types = rowTypes(inputs);
     const named = nameOf(types);
-    let out: NdArray<D> | null = null;
-    const part = function* (compiled: Compiled<null>, start: number, count: number): Loop<number> {
-      const { program } = compiled;
-      const most = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.feed.bytes, program.report.bytes)));
-      const steps = Math.min(most, Math.floor((total - start) / count));
-      const batches = Array.from({ length: steps }, (_, j) => rowsBetween(inputs, start + j * count, count));
-      const feed = packBatches(batches, program.feed.columns, program.feed.bytes);
-      let result: RunResult;
-      try {
-        result = yield* perform(runOf(compiled, { ...EVALUATE, steps, feed }));
-      } catch (error) {
-        throw located(error, (step) => [rowsFrom(inputs, start + step * count, count)]);
-      }
-      const batch = Math.floor(start / batchSize);
-      tellPrints(compiled, result.report, steps, (j) => batch + j);
-      const { type, offset } = program.report.columns.find(({ name }) => name === 'prediction')!;
-      if (type.shape[0] !== count) {
-        throw new ShapeError(`predict: expected one output row per input row (${count}), got [${type.shape}]`);
-      }
-      const shape = [total, ...type.shape.slice(1)];
-      out ??= { data: allocate(type.dtype, sizeOf(shape), PREDICTED) as D, shape };
-      const target = new Uint8Array(out.data.buffer);
-      const rowBytes = bytesOf(type) / count;
-      for (let j = 0; j < steps; j++) {
-        const bytes = new Uint8Array(result.report, j * program.report.bytes + offset, bytesOf(type));
-        target.set(bytes, (start + j * count) * rowBytes);
-      }
-      return steps * count;
-    };
+    const most = batchSize ?? total;
+    const out = new Map<string, NdArray>();
     for (let start = 0; start < total; ) {
-      const count = Math.min(batchSize, total - start);
+      const count = Math.min(most, total - start);
       const kind = { rows: count, types, name: `${count} ${named}` };
       const { programs, release } = this.#session.hold([kind], this.#data);
       try {
-        start += yield* part(programs[0]!, start, count);
+        const compiled = programs[0]!;
+        const steps = stepsOf(compiled, Math.floor((total - start) / count));
+        const report = yield* this.#part(compiled, inputs, { start, count, steps, batch: Math.floor(start / most), seed });
+        for (const [name, column] of compiled.extra) {
+          const rows = batchSize !== null;
+          const { bytes, columns } = compiled.program.report;
+          const { offset, type } = columns.find((c) => c.name === column)!;
+          if (rows) checkRows(this.#where, name, type, count);
+          const target = out.get(name) ?? room(type, rows ? total : null);
+          out.set(name, target);
+          const to = new Uint8Array(target.data.buffer);
+          const at = rows ? start * (bytesOf(type) / count) : 0;
+          for (let j = 0; j < steps; j++) {
+            to.set(new Uint8Array(report, j * bytes + offset, bytesOf(type)), at + j * bytesOf(type));
+          }
+        }
+        start += steps * count;
       } finally {
         release();
       }
     }
-    return out!;
+    return out.get('') ?? Object.fromEntries(out);
+  }
+
+  /** Run on the memory of another store of the same states from here on. @throws BusyError while a run is on */
+  move(store: Store): void {
+    this.#session.move(store);
   }
 
   /** What was compiled is dropped. */
@@ -105,18 +122,39 @@ export class Predictor {
     this.#session.dispose();
   }
 
+  /** @returns the report of so many batches of `count` rows, from row `start` on */
+  *#part(
+    compiled: Compiled<Columns>,
+    inputs: StreamBatch,
+    { start, count, steps, batch, seed }: { start: number; count: number; steps: number; batch: number; seed: bigint },
+  ): Loop<ArrayBuffer> {
+    const { feed: row } = compiled.program;
+    const batches = Array.from({ length: steps }, (_, j) => rowsBetween(inputs, start + j * count, count));
+    const feed = packBatches(batches, row.columns, row.bytes);
+    let result: RunResult;
+    try {
+      result = yield* perform(runOf(compiled, { ...EVALUATE, seed, attempt: batch, steps, feed }));
+    } catch (error) {
+      throw located(error, (step) => [rowsFrom(inputs, start + step * count, count)]);
+    }
+    tellPrints(compiled, result.report, steps, (j) => batch + j);
+    return result.report;
+  }
+
   /**
    * What is given, as rows. Where nobody has said a shape, the model does: what it does not take as so many rows, and as one more, but as one row, is
    * one.
+   * @param any outputs may have any shapes
    */
-  #rowsOf({ arrays, shaped }: Inputs): StreamBatch {
+  #rowsOf({ arrays, shaped }: Inputs, any: boolean): StreamBatch {
     const rows = rowsOfBatch(arrays);
     if (shaped || rows === 0) return arrays;
     const types = rowTypes(arrays);
-    if (this.#known(`rows ${nameOf(types)}`, () => this.#takes(types, rows) && this.#takes(types, rows + 1))) return arrays;
+    const takes = (of: ReadonlyMap<string, TensorType>, rows: number): boolean => this.#takes(of, rows, any);
+    if (this.#known(`rows ${nameOf(types)}`, () => takes(types, rows) && takes(types, rows + 1))) return arrays;
     const one = new Map([...arrays].map(([name, { data, shape }]) => [name, { data, shape: [1, ...shape] }]));
     const typesOfOne = rowTypes(one);
-    return this.#known(`one ${nameOf(typesOfOne)}`, () => this.#takes(typesOfOne, 1)) ? one : arrays;
+    return this.#known(`one ${nameOf(typesOfOne)}`, () => takes(typesOfOne, 1)) ? one : arrays;
   }
 
   #known(name: string, find: () => boolean): boolean {
@@ -130,15 +168,33 @@ export class Predictor {
   }
 
   /** Whether the model makes so many rows of so many. */
-  #takes(types: ReadonlyMap<string, TensorType>, rows: number): boolean {
+  #takes(types: ReadonlyMap<string, TensorType>, rows: number, any: boolean): boolean {
     try {
-      const graph = this.#trace((graph) => traceRows(graph, types, rows));
-      return graph.outputs.get('prediction')?.shape[0] === rows;
+      const { graph, extra } = this.#trace((graph) => traceRows(graph, types, rows));
+      return any || [...extra.values()].every((column) => graph.outputs.get(column)?.shape[0] === rows);
     } catch (error) {
       if (error instanceof GradclipError) return false;
       throw error;
     }
   }
+}
+
+/** Batches that go in one run, of so many there are. */
+function stepsOf({ program }: Compiled<unknown>, most: number): number {
+  const within = Math.floor(MOST_BYTES / Math.max(1, program.feed.bytes, program.report.bytes));
+  return Math.min(Math.max(1, within), most);
+}
+
+function checkRows(where: string, name: string, type: TensorType, rows: number): void {
+  if (type.shape[0] === rows) return;
+  const what = name === '' ? where : `${where}: ${name}`;
+  throw new ShapeError(`${what}: expected one output row per input row (${rows}), got [${type.shape}]`);
+}
+
+/** For an output. @param total rows of all of it; null: it is as the program gives it */
+function room(type: TensorType, total: number | null): NdArray {
+  const shape = total === null ? type.shape : [total, ...type.shape.slice(1)];
+  return { data: allocate(type.dtype, sizeOf(shape), PREDICTED) satisfies Data, shape };
 }
 
 function nameOf(types: ReadonlyMap<string, TensorType>): string {

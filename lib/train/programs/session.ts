@@ -41,6 +41,8 @@ export interface SessionOptions {
   readonly profiled?: boolean;
   /** Run op by op, and look at what each gives. */
   readonly debug?: Pick<InterpreterInit, 'gradients'> | null;
+  /** Runs wait for none that train, and have one thread: on memory that nobody writes to. */
+  readonly apart?: boolean;
 }
 
 export interface Compiled<T> {
@@ -113,13 +115,13 @@ interface Timing {
 interface Kept<T> extends Entry {
   readonly compiled: Compiled<T>;
   /** Blocks of states, which come before those of data. */
-  readonly states: readonly NativeBlock[];
+  states: readonly NativeBlock[];
   /** Null: nothing, not even these. */
   data: Copied | null;
 }
 
 export class Session<T, S extends Known = Shape> {
-  readonly #store: Store;
+  #store: Store;
   readonly #trace: (shape: S) => { graph: Graph; extra: T };
   readonly #programs: Programs;
   readonly #options: SessionOptions;
@@ -173,6 +175,15 @@ export class Session<T, S extends Known = Shape> {
     });
   }
 
+  /** Run on the memory of another store of the same states from here on. @throws BusyError while a run is on */
+  move(store: Store): void {
+    this.#store = store;
+    for (const entry of this.#entries.values()) {
+      entry.states = this.#states;
+      if (entry.data) entry.compiled.bound.rebind([...entry.states, ...entry.data.blocks]);
+    }
+  }
+
   /** Drop the programs; the next runs compile theirs anew. */
   forget(): void {
     for (const entry of this.#entries.values()) this.#programs.drop(entry);
@@ -209,7 +220,7 @@ export class Session<T, S extends Known = Shape> {
   }
 
   #compile(shape: S, of: Copied): Pick<Kept<T>, 'compiled' | 'states'> {
-    const { threads, profiled, debug, tracing = (trace) => trace() } = this.#options;
+    const { threads, profiled, debug, apart, tracing = (trace) => trace() } = this.#options;
     const places = new Map<Node, string>();
     const note = (node: Node): void => {
       const place = userPlace();
@@ -222,14 +233,19 @@ export class Session<T, S extends Known = Shape> {
     const data = names.map((name, i) => ({ name, bytes: sizes[i]! }));
     const layout = this.#store.layout(data, own ? [own] : []);
     const program = compile(graph, { ...target(), layout });
-    const states = [...this.#store.blocks, ...(own ? [own.block] : [])];
+    const states = this.#states;
     const blocks = [...states, ...of.blocks];
     const bound: Engine = debug
       ? new Interpreter({ graph, program, layout, blocks, places, ...debug })
-      : new CompiledProgram(program).bind(blocks, purposeOf(shape));
+      : new CompiledProgram(program).bind(blocks, purposeOf(shape), apart);
     if (profiled) bound.startProfile();
     const ran = this.#measured.get(shape.name)?.ran ?? { steps: 0, threads: 1 };
     return { states, compiled: { program, bound, threads: threadsFor(program, threads), extra, ran, prints: graph.prints } };
+  }
+
+  /** Blocks of states, in the order of their layout. */
+  get #states(): readonly NativeBlock[] {
+    return [...this.#store.blocks, ...(this.#own ? [this.#own.block] : [])];
   }
 
   /** The block of what goes from one micro-batch to the next, which the programs of all shapes share. */

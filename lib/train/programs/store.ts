@@ -111,9 +111,29 @@ export class Store {
     );
   }
 
+  /** Copy in what another store has of its states now, between two runs, off this thread. */
+  async copy(source: Store): Promise<void> {
+    await withOurErrors(() => this.blocks[0]!.copy(source.blocks, this.#parts(source)));
+  }
+
+  /** The same, now: it waits for the run that is on. */
+  copySync(source: Store): void {
+    withOurErrors(() => this.blocks[0]!.copySync(source.blocks, this.#parts(source)));
+  }
+
   /** Frees what is its own. */
   dispose(): void {
     this.blocks[0]!.dispose();
+  }
+
+  /** What of another store's blocks is to be copied where, as the add-on takes it. */
+  #parts(source: Store): Float64Array {
+    return Float64Array.from(
+      this.own.flatMap((state) => {
+        const { block, offset } = source.#layout.states.get(state)!;
+        return [block, offset, this.#placeOf(state).offset, bytesOf(state.type)];
+      }),
+    );
   }
 
   #placeOf(state: State): { block: NativeBlock; offset: number } {

@@ -4,7 +4,7 @@ import { none } from '../../clip/policies/none.ts';
 import { OptionError } from '../../errors.ts';
 import { headerOf } from '../../history/header.ts';
 import type { RecordHeader } from '../../history/history.ts';
-import { Graph, type State, type Tensor } from '../../ir/graph.ts';
+import { Graph, type State, Tensor } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import { addon } from '../../native/addon.ts';
 import { type Difference, MadeOf } from '../../nn/module/made-of.ts';
@@ -32,7 +32,8 @@ import type { TrainerOptions, Weights } from '../options.ts';
 import { Evaluation } from '../programs/evaluate.ts';
 import { GradientPrograms } from '../programs/gradients.ts';
 import { traceInspection, type Watching } from '../programs/inspect.ts';
-import { Predictor } from '../programs/predict.ts';
+import { Predictions } from '../programs/predict.ts';
+import { Predicting, type Wanted } from '../programs/predicting.ts';
 import { Programs } from '../programs/programs.ts';
 import { Copied, Session, type SessionOptions } from '../programs/session.ts';
 import { Sessions, Use } from '../programs/sessions.ts';
@@ -44,11 +45,12 @@ import { LossScale } from '../step/loss-scale.ts';
 import type { TracedMetric } from '../step/measure.ts';
 import { matchPenalties, type Penalties } from '../step/penalties.ts';
 import {
+  type Output,
   type Stands,
   type TracedStep,
   type TrainSpec,
   traceEvaluate,
-  tracePredict,
+  traceOutputs,
   traceTrain,
   type Unreached,
 } from '../step/step.ts';
@@ -91,6 +93,8 @@ export class Setup {
   readonly since: Since;
   /** Those of all sessions. */
   readonly programs: Programs = new Programs();
+  /** What computes outputs with the values of now. */
+  readonly predicting: Predicting = new Predicting((wanted) => this.predictions(wanted, this.store, this.programs));
   readonly #options: TrainerOptions<Module, string>;
   readonly #madeOf: MadeOf;
   readonly #training: Sessions<TracedStep> = new Sessions();
@@ -101,13 +105,13 @@ export class Setup {
   readonly #penalties: Penalties;
   readonly #scaling: LossScale | null;
   readonly #ema: ((step: number) => number) | null;
-  readonly #predictors: Readonly<Record<Weights, Predictor>>;
   readonly gradients: GradientPrograms;
   readonly #applyStates: ApplyStates = new ApplyStates();
   readonly #accumulators: Accumulators | null;
   readonly #plans: Plans;
   readonly #weightNames = new Map<Weights, ReadonlyMap<string, State>>();
   #transforms: Transforms;
+  #made = 0;
 
   /**
    * The model's parameters must have their values.
@@ -116,7 +120,7 @@ export class Setup {
    * @throws OptionError if an option finds nothing that it is for; where nothing is trained, what is for that does not count
    */
   constructor(options: TrainerOptions<Module, string>, since: Since = new Map(), before: Setup | null = null) {
-    const { model, accumulate = 1, clip = none(), predict = forwardOfX, threads = addon().threads.count } = options;
+    const { model, accumulate = 1, clip = none(), threads = addon().threads.count } = options;
     this.#options = options;
     this.#plans = checkAugmentation(options.augment);
     this.#transforms = before?.transforms ?? checkPreprocess(options.preprocess);
@@ -152,20 +156,14 @@ export class Setup {
     this.store.reset(this.store.own.filter((s) => s.init));
     this.kept = keptOf(this.groups, this.#applyStates, this.averages, this.finishing);
     if (before) takeOver(before, this);
-    const predictor = (stands?: Stands): Predictor =>
-      new Predictor(
-        this.store,
-        (batch) => {
-          const prepared = (graph: Graph): Tensors => prepare(batch(graph), this.#plans, this.#transforms, false);
-          const given = (b: Batch, m: Module): Tensor => inUnits(predict(b, m), this.#transforms);
-          return this.#madeOf.during(() => tracePredict(model, given, prepared, stands));
-        },
-        this.programs,
-        this.#session,
-      );
-    this.#predictors = { model: predictor(), ema: predictor(this.averages) };
-    const { buffers, names } = this;
-    const differentiated = { model, loss: options.loss, trained, penalties: this.#penalties, buffers, names };
+    const differentiated = {
+      model,
+      loss: options.loss,
+      trained,
+      penalties: this.#penalties,
+      buffers: this.buffers,
+      names: this.names,
+    };
     this.gradients = new GradientPrograms(
       this.store,
       { ...differentiated, accumulates: accumulate > 1, prepare: (batch) => this.#prepared(batch) },
@@ -288,7 +286,12 @@ export class Setup {
     return this.#transforms;
   }
 
-  /** From now on: what was compiled with the others is dropped. No run may be on. */
+  /** Another number each time that what was compiled is dropped, as it is computed otherwise. */
+  get made(): number {
+    return this.#made;
+  }
+
+  /** From now on: what computes with the others is dropped. No run may be on. */
   set transforms(transforms: Transforms) {
     this.#transforms = transforms;
     this.forget();
@@ -296,8 +299,9 @@ export class Setup {
 
   /** What was compiled is dropped. No run may be on. */
   forget(): void {
-    const all = [this.#training, this.#evaluating, ...Object.values(this.#predictors), this.gradients];
-    for (const programs of all) programs.forget();
+    this.#made++;
+    this.predicting.dispose();
+    for (const programs of [this.#training, this.#evaluating, this.gradients]) programs.forget();
   }
 
   /** Whether steps run op by op. */
@@ -315,8 +319,32 @@ export class Setup {
     return this.#scaling?.adapts ?? false;
   }
 
-  predictor(weights: Weights): Predictor {
-    return this.#predictors[weights];
+  /**
+   * What computes outputs with the transforms of now, on the memory of `store`.
+   * @param apart runs wait for none that train
+   */
+  predictions(wanted: Wanted, store: Store, programs: Programs, apart: boolean = false): Predictions {
+    const { where, output, weights, dropout } = wanted;
+    const { model } = this.#options;
+    const predict: Output<Module> = this.#options.predict ?? forwardOfX;
+    const transforms = this.#transforms;
+    const inUnitsOfY: Output<Module> = (batch, m) => {
+      const given = predict(batch, m);
+      // What has names need not be what the loss compares with y.
+      return given instanceof Tensor ? inUnits(given, transforms) : given;
+    };
+    const trace = (batch: (graph: Graph) => Tensors): ReturnType<typeof traceOutputs> => {
+      const prepared = (graph: Graph): Tensors => prepare(batch(graph), this.#plans, transforms, false);
+      const options = { stands: this.#stands(weights), dropout };
+      return this.#madeOf.during(() => traceOutputs(where, model, output ?? inUnitsOfY, prepared, options));
+    };
+    return new Predictions(where, store, trace, programs, { ...this.#session, apart });
+  }
+
+  /** The states that a prediction may read. */
+  read(weights: Weights): State[] {
+    const stands = this.#stands(weights);
+    return [...this.parameters.map((p) => stands?.get(p) ?? p.state), ...this.buffers.map((b) => b.state)];
   }
 
   /** Before a fit of `trainer`: what another one has carried from batch to batch is not continued. No run may be on. */

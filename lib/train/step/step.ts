@@ -223,19 +223,41 @@ export function traceEvaluate<M extends Module>(
   return { graph, extra };
 }
 
-/** The graph that computes a prediction for a batch. */
-export function tracePredict<M extends Module>(
+/** A tensor, or several by name: what is computed of a batch without a loss. */
+export type Output<M> = (batch: Batch, model: M) => Tensor | Readonly<Record<string, Tensor>>;
+
+/**
+ * The graph that computes a function's tensors for a batch, and the names of its outputs by those of the tensors; '' of one without a name.
+ * @param dropout drop as in training
+ */
+export function traceOutputs<M extends Module>(
+  where: string,
   model: M,
-  predict: (batch: Batch, model: M) => Tensor,
+  output: Output<M>,
   trace: (graph: Graph) => Tensors,
-  stands?: Stands,
-): Graph {
+  { stands, dropout = false }: { readonly stands?: Stands | undefined; readonly dropout?: boolean } = {},
+): { graph: Graph; extra: ReadonlyMap<string, string> } {
   const graph = new Graph('eval');
+  graph.dropout = dropout;
+  const extra = new Map<string, string>();
   withParameters(graph, model, { stands }, () => {
-    const given = ofBatch('predict', batchOf(graph, trace), model, predict);
-    graph.output('prediction', checkTraced('predict', 'a Tensor', given, given instanceof Tensor));
+    const given = ofBatch(where, batchOf(graph, trace), model, output);
+    for (const [name, t] of given instanceof Tensor ? [['', given] as const] : byName(where, given)) {
+      const column = name === '' ? 'output' : `output ${name}`;
+      graph.output(column, t);
+      extra.set(name, column);
+    }
   });
-  return graph;
+  return { graph, extra };
+}
+
+/** @throws OptionError for what is no object of tensors, or an empty one */
+function byName(where: string, given: unknown): [string, Tensor][] {
+  const tensors = typeof given === 'object' && given !== null && !Array.isArray(given) ? given : {};
+  const entries = Object.entries(tensors);
+  const right = entries.length > 0 && entries.every(([name, t]) => name !== '' && t instanceof Tensor);
+  checkTraced(where, 'a Tensor, or an object of Tensors by name', given, right);
+  return entries as [string, Tensor][];
 }
 
 /** What `trace` declares, called by its names wherever it is shown. */

@@ -85,9 +85,10 @@ struct Replay {
   static void lead(void* arg, Crew& crew) {
     const Replay& self = *static_cast<Replay*>(arg);
     Workspace workspace;
+    const std::atomic<int> run_on{kRunOn};
     const std::atomic<bool> never{false};
     expect(crew.size() == kTeam, "a crew of fewer");
-    expect(self.bound.run(self.request, workspace, &crew, kTeam, never, never, self.result), "no memory");
+    expect(self.bound.run(self.request, workspace, &crew, kTeam, run_on, never, self.result), "no memory");
   }
 };
 

@@ -2,6 +2,7 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { type Arrays, type FitOptions, loss, nn, optim, Trainer, windows } from '../../../lib/index.ts';
 import { inputsOf } from '../../../lib/train/feed/inputs.ts';
+import type { NdArray } from '../../../lib/train/feed/source.ts';
 import { driveSync } from '../../../lib/train/flow/effect.ts';
 import { type Entry, Programs } from '../../../lib/train/programs/programs.ts';
 import { Setup } from '../../../lib/train/state/setup.ts';
@@ -70,7 +71,8 @@ it('predict with 80 lengths keeps a bounded number of programs, and of bytes', (
   });
   const predict = (length: number): Float32Array => {
     const given = inputsOf('predict', { x: { data: new Int32Array(length).fill(3), shape: [1, length] } });
-    return driveSync(setup.predictor('model').predict<Float32Array>(given, 8)).data;
+    const predictions = setup.predicting.of({ where: 'predict', output: null, weights: 'model', dropout: false });
+    return (driveSync(predictions.run(given, { batchSize: 8, seed: 0n })) as NdArray<Float32Array>).data;
   };
   const first = predict(1);
   for (let length = 2; length <= 80; length++) predict(length);
