@@ -141,6 +141,7 @@ const readTrainer = signature(
     loss: custom<Objective<Module>>('a function of a batch and the model', ofBatch),
     optimizer,
     clip: made<ClipPolicy>('a policy such as clip.globalNorm()', checkClipPolicy).optional(),
+    parameters: several(match).optional(),
     groups: list(options<GroupRule>()({ match, optimizer })).default([]),
     guards: list(made<Guard>('guards such as guard.loss()', checkGuard)).default([]),
     rollback: rollback.default({}),
@@ -327,8 +328,18 @@ export const readMethod: {
 } & {
   readonly [K in 'restore' | 'restoreSync']: Read<{ readonly snapshot: TakenSnapshot }>;
 } & {
-  readonly [K in 'snapshot' | 'snapshotSync' | 'advise' | 'resetCarried' | 'sparsity' | 'dispose']: Read<unknown>;
+  readonly [K in
+    | 'step'
+    | 'stepSync'
+    | 'snapshot'
+    | 'snapshotSync'
+    | 'advise'
+    | 'resetCarried'
+    | 'sparsity'
+    | 'dispose']: Read<unknown>;
 } = {
+  step: signature('Trainer.step', { batch: data }),
+  stepSync: signature('Trainer.stepSync', { batch: data }),
   evaluate: measuring('evaluate'),
   evaluateSync: measuring('evaluateSync'),
   predict: computing('Trainer.predict', signature('Trainer.predict', { inputs: data }, predictOptions)),

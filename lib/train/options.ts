@@ -55,6 +55,11 @@ export interface TrainerOptions<
   /** What is done to gradients before the optimizer gets them. Default `clip.none()`: measures, changes nothing. */
   readonly clip?: ClipPolicy;
   /**
+   * Which parameters this trainer trains, by name: `'critic.*'`, or several. The others are frozen for it, whatever other trainers of the model
+   * do with them: so several train parts of one model in turns. Default: all that require a gradient.
+   */
+  readonly parameters?: Match | readonly Match[];
+  /**
    * Parameters by name pattern that are updated differently (no decay for biases, another rate for the head); the first match
    * wins. Default []: all by `optimizer`.
    */

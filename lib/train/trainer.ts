@@ -5,8 +5,9 @@ import { OptionError } from '../errors.ts';
 import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import { writeSafetensors } from '../io/arrays/safetensors.ts';
 import type { Module } from '../nn/module/module.ts';
+import type { Report } from '../optim/apply/report.ts';
 import { BATCH_SIZE } from './feed/feeder.ts';
-import { asSource, asTables, inputsOf } from './feed/inputs.ts';
+import { asSource, asTables, inputsOf, stepBatches } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
 import type { Sequences } from './feed/sequences.ts';
 import { gathered } from './feed/shape.ts';
@@ -16,6 +17,7 @@ import type { Tables } from './feed/tables.ts';
 import type { Access } from './flow/access.ts';
 import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
 import type { Counters, FitResult, Metrics } from './flow/progress.ts';
+import { Warnings } from './flow/warnings.ts';
 import { forgetWriting } from './generate/writers.ts';
 import { type Asked, type AskedOfGradients, checkTrainerOptions, readMethod } from './given.ts';
 import type {
@@ -38,6 +40,7 @@ import type { Predictions, Running } from './programs/predict.ts';
 import { Copied } from './programs/session.ts';
 import { Fit } from './run/fit.ts';
 import { Reader, Run } from './run/run.ts';
+import { Stepping } from './run/stepping.ts';
 import { readCheckpoint } from './state/checkpoint.ts';
 import { Current } from './state/current.ts';
 import { type LoadResult, withoutMismatched } from './state/matching.ts';
@@ -74,6 +77,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   readonly #standing: Standing;
   readonly #current: Current;
   readonly #saving: Saving;
+  readonly #stepping: Stepping;
   readonly #weights: NamedWeights;
   readonly #seeds: Seeds;
 
@@ -85,6 +89,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#standing = new Standing(BigInt(options.seed ?? 0), options.batchSize ?? BATCH_SIZE);
     this.#current = new Current(options, this.#standing);
     this.#saving = new Saving(this.#current, this.#standing);
+    this.#stepping = new Stepping(this.#current, this.#standing, new Warnings(options.logger));
     this.#weights = new NamedWeights(this.#current, this.#standing);
     this.#seeds = new Seeds(this.#standing.seed);
   }
@@ -134,6 +139,40 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     options: FitOptions<K, N> = {},
   ): FitResult<K> {
     return driveSync(this.#fit('fitSync', arguments).loop(null) as Loop<FitResult<K>>);
+  }
+
+  /**
+   * One update on a batch that is given now: all of its rows, in their order. The same bits as a `fit` of a stream that gives these batches, but
+   * no epoch: `counters.step` goes on, the place in the epoch of the next `fit` stays. What follows a fit (`callbacks`, early stopping,
+   * records) is not there.
+   *
+   * ```ts
+   * for await (const row of stream) await trainer.step({ x: [row.features], y: [row.target] });
+   * ```
+   * @param batch named arrays; or a list of up to `accumulate` of them, the micro-batches of the step. Batches of one shape compile once
+   * @returns what the step tells: loss, norms, whether it was clipped or skipped
+   * @throws (rejects) OptionError, ShapeError, DataError for a batch that does not fit; BusyError while a fit is on, of this or another trainer of
+   * the weights; NonFiniteError, SkipError, GuardError, IndexError as a fit: nothing is updated then
+   */
+  async step(batch: Named<N> | Share<N> | readonly Named<N>[]): Promise<Report> {
+    readMethod.step(arguments);
+    const batches = stepBatches('step', batch, this.#current.accumulate, true);
+    return this.#access.step('step', () => drive(this.#stepping.step('step', batches)));
+  }
+
+  /**
+   * One update on a batch that is given now, blocking this thread: the same bits as `step`.
+   * @param batch as of `step`
+   * @returns what the step tells
+   * @throws OptionError, ShapeError, DataError for a batch that does not fit; BusyError also while a call of this trainer is not done; and what `step`
+   * rejects with
+   */
+  stepSync(batch: Named<N> | Share<N> | readonly Named<N>[]): Report {
+    readMethod.stepSync(arguments);
+    this.#access.checkIdle('stepSync');
+    this.#access.checkAlone('stepSync');
+    const batches = stepBatches('stepSync', batch, this.#current.accumulate, false);
+    return driveSync(this.#stepping.step('stepSync', batches));
   }
 
   /**

@@ -10,8 +10,11 @@ import type { Finishing } from '../apply/finishing.ts';
 export interface EMAOptions {
   /** What is kept of the average in each update of it, a number or a schedule, or `mean`: all updates weigh the same. Default 0.999. */
   readonly decay?: PerStep | 'mean';
-  /** The first update that is averaged, which the average then equals. Default 0. */
-  readonly start?: number;
+  /**
+   * The first update that is averaged, which the average then equals; `'weights'`: the average begins as the weights that there are before the
+   * first update, of which all updates then keep `decay`, as a target network does. Default 0.
+   */
+  readonly start?: number | 'weights';
   /** Updates from one that is averaged to the next. Default 1. */
   readonly every?: number;
 }
@@ -19,13 +22,14 @@ export interface EMAOptions {
 /** How much of the new parameters enters the average in each step. */
 export const ema: Field<EMAOptions, (step: number) => number> = options<EMAOptions>()({
   decay: either(perStep({ min: 0, max: 1 }), choice('mean')).default(0.999),
-  start: whole({ min: 0 }).default(0),
+  start: either(whole({ min: 0 }), choice('weights')).default(0),
   every: whole({ min: 1 }).default(1),
 }).map(({ decay, start, every }) => (step) => {
-  const since = step - start;
+  const weights = start === 'weights';
+  const since = step - (weights ? 0 : start);
   if (since < 0 || since % every !== 0) return 0;
-  if (since === 0) return 1;
-  return decay === 'mean' ? 1 / (since / every + 1) : 1 - decay(step);
+  if (since === 0 && !weights) return 1;
+  return decay === 'mean' ? 1 / (since / every + (weights ? 2 : 1)) : 1 - decay(step);
 });
 
 /** Throws OptionError. */

@@ -269,18 +269,7 @@ export function streamFeeder(
     drawn += batches.length;
     const micros = Math.min(accumulate, batches.length);
     return {
-      steps: batches.length / micros,
-      micros,
-      parts: equalParts(batches).map((part) => ({
-        micros: Math.min(micros, part.length),
-        shape: part[0]!.shape,
-        fill: (...row) =>
-          packBatches(
-            part.map((b) => b.arrays),
-            ...row,
-          ),
-      })),
-      batch: (j) => ({ arrays: batches[j]!.arrays, rows: null, of: ` of batch ${start + j} of the epoch` }),
+      ...chunkOfBatches(batches, micros, (j) => ` of batch ${start + j} of the epoch`),
       giveBack(used) {
         const rest = batches.slice(used * micros);
         source?.giveBack(rest);
@@ -306,6 +295,24 @@ export function streamFeeder(
       now: () => drawn > 0 && (now(at).ends() as boolean),
     }),
     close: { now: () => void close().catch(() => {}), later: close },
+  };
+}
+
+/** Batches that are there, as a chunk of steps of `micros` each. @param of what rows of the j-th are counted in */
+export function chunkOfBatches(batches: readonly Came[], micros: number, of: (j: number) => string): Chunk {
+  return {
+    steps: batches.length / micros,
+    micros,
+    parts: equalParts(batches).map((part) => ({
+      micros: Math.min(micros, part.length),
+      shape: part[0]!.shape,
+      fill: (...row) =>
+        packBatches(
+          part.map((b) => b.arrays),
+          ...row,
+        ),
+    })),
+    batch: (j) => ({ arrays: batches[j]!.arrays, rows: null, of: of(j) }),
   };
 }
 

@@ -1,15 +1,16 @@
 // inputs.ts: what the trainer's functions are given, checked and in one form.
 
 import { isArray, isShare, type Share } from '../../data/arrays.ts';
-import { OptionError } from '../../errors.ts';
+import { DataError, OptionError } from '../../errors.ts';
 import { Tensor } from '../../ir/graph.ts';
 import { Module } from '../../nn/module/module.ts';
 import { isClass, show } from '../../options/index.ts';
 import { dataFeeder, type Feeder, type FeedOptions, streamFeeder } from './feeder.ts';
 import { checkedSource } from './own-source.ts';
 import { isSequences, type Sequences } from './sequences.ts';
+import { fed } from './shape.ts';
 import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
-import type { Stream, StreamBatch } from './stream.ts';
+import { type Came, copyOf, rowsOfBatch, type Stream, type StreamBatch, typesOf } from './stream.ts';
 import { inOneTable, inTables, type Tables } from './tables.ts';
 
 /** What is to be predicted of; whether somebody has said the shape of an array. */
@@ -44,6 +45,25 @@ export function feederOf(
   const tables = asTables(where, data);
   if (shuffle === false && tables.all.some(({ source }) => !source.byRow)) throw order('rows of a source');
   return dataFeeder(tables, { ...options, shuffle: shuffle ?? true });
+}
+
+/**
+ * The micro-batches of a step that is given them.
+ * @param copy whoever gave them may change them before they are read
+ * @throws OptionError for more than `most`; ShapeError, DataError for a batch that is none
+ */
+export function stepBatches(where: string, given: unknown, most: number, copy: boolean): Came[] {
+  const list = Array.isArray(given) && isStream(given) ? (given as readonly unknown[]) : [given];
+  if (list.length > most) {
+    const text = `${where}: expected one batch, or as many as option accumulate of the trainer (${most}), got ${list.length}`;
+    throw new OptionError(text, { option: 'accumulate', value: list.length });
+  }
+  return list.map((one) => {
+    const arrays = modelArrays(namedArrays(where, 'named arrays, such as { x, y }', one));
+    const rows = rowsOfBatch(arrays);
+    if (rows === 0) throw new DataError(`${where}: expected at least one row in a batch, got 0`);
+    return { arrays: copy ? copyOf(arrays) : arrays, shape: fed(typesOf(arrays), rows) };
+  });
 }
 
 /** What lies in memory. */

@@ -31,6 +31,11 @@ export function rowTypes(batch: StreamBatch): Map<string, TensorType> {
   return new Map([...batch].map(([name, a]) => [name, { dtype: dtypeOf(a.data, name), shape: a.shape.slice(1) }]));
 }
 
+/** Types of its arrays. */
+export function typesOf(batch: StreamBatch): Map<string, TensorType> {
+  return new Map([...batch].map(([name, { data, shape }]) => [name, { dtype: dtypeOf(data, name), shape }]));
+}
+
 export function rowsOfBatch(batch: StreamBatch): number {
   return [...batch.values()][0]!.shape[0]!;
 }

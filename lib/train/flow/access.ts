@@ -9,6 +9,8 @@ export class Access {
   /** Where the model's values lie. */
   readonly #memories: () => readonly Memory[];
   #fitting = false;
+  /** Steps that wait or are under way. */
+  #steps = 0;
   #disposed = false;
 
   constructor(memories: () => readonly Memory[]) {
@@ -49,6 +51,7 @@ export class Access {
   /** A fit is on until the returned function is called. @throws as checkAlone */
   begin(what: string): () => void {
     this.checkFree(what);
+    if (this.#steps > 0) throw new BusyError(`${what}: a step of this trainer is not done; await it first`);
     const release = this.#hold(what, true);
     this.#fitting = true;
     return () => {
@@ -71,6 +74,17 @@ export class Access {
       });
     } finally {
       release();
+    }
+  }
+
+  /** Run a step when its turn comes. @throws (rejects) BusyError while a fit is on, which does not begin before the step is done */
+  async step<T>(what: string, task: () => Promise<T>): Promise<T> {
+    this.checkFree(what);
+    this.#steps++;
+    try {
+      return await this.use(what, task, true);
+    } finally {
+      this.#steps--;
     }
   }
 

@@ -1,22 +1,21 @@
 // chunks.ts: how a chunk of steps is run: its programs are held, its turn is waited for, its parts run one after the other; then whoever follows the run
 // is called.
 import { IndexError } from '../../errors.ts';
-import type { RunRequest, RunResult } from '../../native/addon.ts';
+import type { RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
-import { Reports } from '../../optim/apply/report.ts';
-import { inEpochs } from '../../optim/schedules/length.ts';
 import { batchesOf, type Chunk } from '../feed/feeder.ts';
 import { type Loop, perform } from '../flow/effect.ts';
 import type { Running } from '../flow/running.ts';
 import { located } from '../programs/located.ts';
 import type { Pace } from '../programs/pace.ts';
 import { tellPrints } from '../programs/prints.ts';
-import { type Compiled, runOf } from '../programs/session.ts';
+import type { Compiled } from '../programs/session.ts';
 import type { Use } from '../programs/sessions.ts';
 import type { Current } from '../state/current.ts';
 import type { Heard } from '../state/setup.ts';
 import type { TracedStep } from '../step/step.ts';
 import type { Ran, Watchers } from '../watch/watcher.ts';
+import { Parts, reportsOf } from './parts.ts';
 
 export class Chunks {
   readonly #use: Use<TracedStep>;
@@ -62,13 +61,10 @@ export class Chunks {
       this.#pace.begin();
       let result: RunResult;
       try {
-        let first = 0;
-        let i = 0;
-        // The next part follows where one came to its end; the last ends the step.
-        do {
-          result = yield* perform(runOf(programs[i]!, this.#request(chunk, i, first, programs[i]!)));
-          first += chunk.parts[i++]!.micros;
-        } while (result.status === STATUS.ok && i < programs.length);
+        const { maxSkips } = this.#current.setup.policy;
+        const parts = new Parts(programs, chunk, this.#running, { maxSkips, epochSteps: this.#epochSteps });
+        do result = yield* perform(parts.next());
+        while (parts.goOn(result));
       } catch (error) {
         // The steps before the one with the bad index have taken effect.
         if (error instanceof IndexError) this.#done(chunk, programs, error.details.result as RunResult);
@@ -81,53 +77,19 @@ export class Chunks {
     }
   }
 
-  /** @param first micro-batch of the step that is in the part */
-  #request(chunk: Chunk, i: number, first: number, { program, extra }: Compiled<TracedStep>): Omit<RunRequest, 'threads'> {
-    const { seed, counters } = this.#running;
-    const { attempt, step, skips } = counters;
-    const part = chunk.parts[i]!;
-    return {
-      steps: chunk.steps,
-      micros: chunk.micros,
-      part: { first, end: first + part.micros },
-      feed: part.fill(program.feed.columns, program.feed.bytes),
-      step: inEpochs(this.#epochSteps, () => extra.apply.fillRows(program.step, step, chunk.steps)),
-      seed,
-      attempt,
-      stepCount: step,
-      skips,
-      maxSkips: this.#current.setup.policy.maxSkips,
-    };
-  }
-
   /** Within the chunk's turn, so that who comes next finds counters, weights and what is kept of watchers of the same step. */
   #done(chunk: Chunk, programs: readonly Compiled<TracedStep>[], result: RunResult): Ran {
     this.#pace.end(result.tried);
-    for (const { ran } of programs) {
-      ran.steps += result.tried;
-      ran.threads = result.threads;
-    }
     const running = this.#running;
-    const { attempt, step } = running.counters;
+    const { counters } = running;
     running.advance(result);
     const last = programs.at(-1)!;
-    const { trained, guarding } = this.#current.setup;
-    const reports = new Reports({
-      rows: result.report,
-      length: result.tried,
-      columns: last.program.report.columns,
-      rowBytes: last.program.report.bytes,
-      names: trained,
-      attempt,
-      perStep: chunk.micros,
-      step,
-      ...(guarding && { guards: guarding.placed }),
-    });
+    const reports = reportsOf(programs, chunk, result, counters, this.#current.setup);
     const { threads } = result;
-    this.#watchers.tell('steps', reports, { threads, asked: last.threads, tried: running.course.tried, step });
+    this.#watchers.tell('steps', reports, { threads, asked: last.threads, tried: running.course.tried, step: counters.step });
     // Who gets a print may throw: by then all is of the same step.
     const whole = result.tried + (result.status === STATUS.nonFinite ? 1 : 0);
-    tellPrints(last, result.report, whole, (i) => attempt + (i + 1) * chunk.micros - 1);
+    tellPrints(last, result.report, whole, (i) => counters.attempt + (i + 1) * chunk.micros - 1);
     return { reports, result };
   }
 }

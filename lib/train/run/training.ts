@@ -67,7 +67,8 @@ export class Training {
     this.#profiled = profile;
     const rates = new Rates(setup.groups, running.warnings);
     const oversights = new Oversights(running, this.#tally, rates, current.options.threads !== undefined);
-    this.#use = setup.training(feeder, oversights, profile, isPerLayer(record));
+    const of = { kind: feeder.kind, data: new Copied(feeder.data), profiled: profile, perLayer: isPerLayer(record) };
+    this.#use = setup.steps(of, oversights);
     try {
       const tables = validation ? asTables('fit: validation', validation) : null;
       this.#evaluation = tables && setup.evaluation(tables, new Copied(tables.data), validateWeights, batchSize);

@@ -21,7 +21,7 @@ export class Current {
     this.options = options;
     this.#standing = standing;
     options.model.initialize(standing.seed);
-    this.#setup = checkTrains('Trainer', new Setup(options));
+    this.#setup = checkTrains('Trainer', new Setup(options), options);
     this.access = new Access(() => this.#setup.store.memories);
   }
 
@@ -93,7 +93,7 @@ export class Current {
     this.options.model.initialize(this.#standing.seed);
     const setup = this.next();
     try {
-      checkTrains(where, setup);
+      checkTrains(where, setup, this.options);
       if (setup !== this.#setup || setup.difference === 'fields') this.access.checkIdle(where);
       if (setup !== this.#setup) this.adopt(setup);
       else if (setup.difference !== 'none') setup.takeFields();
@@ -103,11 +103,11 @@ export class Current {
   }
 }
 
-function checkTrains(where: string, setup: Setup): Setup {
+function checkTrains(where: string, setup: Setup, { parameters }: TrainerOptions<Module, string>): Setup {
   if (setup.trained.length > 0) return setup;
   const none = setup.parameters.length === 0;
   const why = none
     ? 'parameter: layers are found in public fields, arrays and plain objects of a Module (not in #private fields, a Map or local variables)'
-    : 'parameter that requires a gradient';
+    : `parameter that requires a gradient${parameters === undefined ? '' : ', among those that option parameters matches'}`;
   throw new OptionError(`${where}: the model has no ${why}`);
 }

@@ -22,7 +22,6 @@ import { type Values, valuesOf } from '../../nn/module/values.ts';
 import { type ApplyGroup, ApplyStates, buildApply } from '../../optim/apply/apply.ts';
 import { Finishing } from '../../optim/apply/finishing.ts';
 import { emaState, emaWeight } from '../../optim/weights/ema.ts';
-import type { Feeder } from '../feed/feeder.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
 import type { Shape } from '../feed/shape.ts';
 import type { Batch, Tensors } from '../feed/source.ts';
@@ -35,11 +34,11 @@ import { traceInspection, type Watching } from '../programs/inspect.ts';
 import { Predictions } from '../programs/predict.ts';
 import { Predicting, type Wanted } from '../programs/predicting.ts';
 import { Programs } from '../programs/programs.ts';
-import { Copied, Session, type SessionOptions } from '../programs/session.ts';
+import { type Copied, Session, type SessionOptions } from '../programs/session.ts';
 import { Sessions, Use } from '../programs/sessions.ts';
 import { inModule, Store } from '../programs/store.ts';
 import { Accumulators } from '../step/accumulation.ts';
-import { checkSparseTables, groupParameters } from '../step/groups.ts';
+import { checkSparseTables, groupParameters, trainedOf } from '../step/groups.ts';
 import { Guarding } from '../step/guarding.ts';
 import { LossScale } from '../step/loss-scale.ts';
 import type { TracedMetric } from '../step/measure.ts';
@@ -60,6 +59,17 @@ import { Plateau } from './plateau.ts';
 
 /** The first step of trained parameters; 0 of those that are not in it. */
 export type Since = ReadonlyMap<Parameter, number>;
+
+/** The programs of which steps. */
+interface StepsOf {
+  /** Names the graphs of batches, beside their shapes. */
+  readonly kind: string;
+  readonly data: Copied;
+  /** Each instruction is measured. */
+  readonly profiled?: boolean;
+  /** The 2-norm of each gradient is reported. */
+  readonly perLayer?: boolean;
+}
 
 /** Who hears of what is found while the programs of a run are traced and fed. */
 export interface Heard {
@@ -195,7 +205,7 @@ export class Setup {
 
   /** The first step of what is to be trained from `step` on, as far as it is not the first of all. */
   sinceNow(step: number): Since {
-    const now = this.#options.model.parameters().filter((p) => p.requiresGrad);
+    const now = trainedOf(this.#options);
     return new Map(now.map((p) => [p, this.kept.has(p) ? (this.since.get(p) ?? 0) : step]));
   }
 
@@ -212,13 +222,9 @@ export class Setup {
     return before.length === now.length && before.every((g, i) => same(g, now[i]!));
   }
 
-  /**
-   * What a run trains with.
-   * @param profiled each instruction is measured
-   * @param perLayer the 2-norm of each gradient is reported
-   */
-  training(feeder: Feeder, heard: Heard, profiled: boolean, perLayer: boolean): Use<TracedStep> {
-    this.#heard = heard;
+  /** What a run trains with. @param heard as of `hear` */
+  steps({ kind, data, profiled = false, perLayer = false }: StepsOf, heard: Heard): Use<TracedStep> {
+    this.hear(heard);
     const make = (): Session<TracedStep> => {
       const spec = this.#spec(perLayer);
       const trace = (shape: Shape): ReturnType<typeof traceTrain> =>
@@ -226,8 +232,12 @@ export class Setup {
       return new Session(this.store, trace, this.programs, { ...this.#session, profiled, owner: this.#training });
     };
     // Times are of one run; and what runs op by op is traced anew each time.
-    const kind = profiled || this.debug ? null : `${feeder.kind}${perLayer ? ' per layer' : ''}`;
-    return this.#training.use(kind, make, new Copied(feeder.data));
+    return this.#training.use(profiled || this.debug ? null : `${kind}${perLayer ? ' per layer' : ''}`, make, data);
+  }
+
+  /** `heard` hears of the learning rates of the steps from here on. */
+  hear(heard: Heard): void {
+    this.#heard = heard;
   }
 
   #spec(perLayer: boolean): TrainSpec<Module> {

@@ -1,6 +1,7 @@
 // standing.ts: where a trainer stands, in a run or between two.
 
 import { StepLog } from '../../history/log.ts';
+import type { RunResult } from '../../native/addon.ts';
 import type { Halt } from '../flow/halt.ts';
 import { keptNow } from '../flow/kept.ts';
 import { type Counters, type Course, inBatchesOf, NO_COURSE, START } from '../flow/progress.ts';
@@ -59,6 +60,14 @@ export class Standing {
     this.#course = this.running!.course;
     this.#counted = this.#fed ?? this.#counted;
     this.running = null;
+  }
+
+  /** Steps were tried between two runs. They are of no epoch: the next fit goes on where the last one was. */
+  stepped({ attempt, stepCount, skips, tried }: RunResult): void {
+    const all = this.#course.tried + tried;
+    this.#counters = { ...this.#counters, attempt, step: stepCount, skips };
+    // As in a run without validations: of what was tried before a run has some, none is due.
+    this.#course = { ...this.#course, tried: all, validated: all };
   }
 
   /** Be elsewhere. A run that has begun goes on from there. @param batchSize rows of the batches in which the counters count */

@@ -1,11 +1,20 @@
 // groups.ts: which optimizer updates which parameters.
 import { OptionError } from '../../errors.ts';
-import { type Module, matchParameters, type Parameter } from '../../nn/module/module.ts';
+import { type Match, type Module, matchParameters, type Parameter } from '../../nn/module/module.ts';
 import type { ApplyGroup } from '../../optim/apply/apply.ts';
 import { checkSparse } from '../../optim/apply/lookups.ts';
 import type { Optimizer } from '../../optim/optimizer.ts';
 import { show } from '../../options/index.ts';
 import type { TrainerOptions } from '../options.ts';
+
+/** What a trainer trains: of the parameters that it is for, those that require a gradient. @throws OptionError for a pattern that matches none */
+export function trainedOf<M extends Module>({ model, parameters }: TrainerOptions<M, string>): Parameter[] {
+  const all = model.parameters().filter((p) => p.requiresGrad);
+  if (parameters === undefined) return all;
+  const matches = Array.isArray(parameters) ? (parameters as readonly Match[]) : [parameters as Match];
+  const own = new Set(matches.flatMap((match) => matchParameters('Trainer: option parameters', model, match)));
+  return all.filter((p) => own.has(p));
+}
 
 /**
  * Trained parameters by group: the rules' first, in their order, then the rest; of each those first that have been trained for longest. None if
@@ -13,10 +22,11 @@ import type { TrainerOptions } from '../options.ts';
  * @param since the first step of parameters that were not trained from the beginning
  */
 export function groupParameters<M extends Module>(
-  { model, groups = [], optimizer }: TrainerOptions<M, string>,
+  options: TrainerOptions<M, string>,
   since: ReadonlyMap<Parameter, number>,
 ): ApplyGroup[] {
-  const left = new Set(model.parameters().filter((p) => p.requiresGrad));
+  const { model, groups = [], optimizer } = options;
+  const left = new Set(trainedOf(options));
   const taken = new Set<Parameter>();
   const made: ApplyGroup[] = [];
   const add = (params: readonly Parameter[], optimizer: Optimizer): void => {

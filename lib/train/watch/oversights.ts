@@ -39,10 +39,9 @@ export class Oversights implements Watcher, Heard {
   }
 
   /** A program was traced whose loss cannot move a parameter that is trained. */
-  unreached({ name, op }: Unreached): void {
-    const how = op === null ? 'does not depend on it' : `depends on it only through ${op}, which passes no gradient on`;
-    const text = `${name} is trained, but the loss ${how}: it does not learn. If that is meant, set its requiresGrad to false`;
-    this.#running.warnings.add('unreached', text, { name, step: this.#running.counters.step, op });
+  unreached(found: Unreached): void {
+    const { name, op } = found;
+    this.#running.warnings.add('unreached', unreachedText(found), { name, step: this.#running.counters.step, op });
   }
 
   /** A group has this learning rate in a step. */
@@ -73,4 +72,10 @@ export class Oversights implements Watcher, Heard {
     const message = `fit: the gradient was 0 in ${steps} of the run: ${why}`;
     this.#running.warnings.add('zeroGradient', message, { name: 'fit', step: this.#running.counters.step, tried });
   }
+}
+
+/** The warning about a parameter that the loss cannot move. */
+export function unreachedText({ name, op }: Unreached): string {
+  const how = op === null ? 'does not depend on it' : `depends on it only through ${op}, which passes no gradient on`;
+  return `${name} is trained, but the loss ${how}: it does not learn. If that is meant, set its requiresGrad to false`;
 }

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type FitOptions, type nn, rows, runtime, type Source, Trainer, type TrainerOptions } from '../../../lib/index.ts';
-import { dataFeeder } from '../../../lib/train/feed/feeder.ts';
-import { inOneTable } from '../../../lib/train/feed/tables.ts';
+import { gathered } from '../../../lib/train/feed/shape.ts';
+import { Copied } from '../../../lib/train/programs/session.ts';
 import { Setup } from '../../../lib/train/state/setup.ts';
 import { child } from '../../children/kit.ts';
 import { hashOf } from '../../golden/runs/models.ts';
@@ -29,20 +29,14 @@ describe.each(Object.entries(VARIANTS))('%s', (name, { data, options }) => {
   it('is large enough for a team', () => {
     const given = options();
     given.model.initialize(1);
-    const { batchSize = 32, accumulate = 1 } = given;
+    const { batchSize = 32 } = given;
     const source = 'trace' in data ? (data as Source) : rows(data as Parameters<typeof rows>[0]);
-    const tables = inOneTable(source);
     const setup = new Setup({ ...given, threads: 3 } as unknown as TrainerOptions<nn.Module, string>);
-    const session = setup.training(
-      dataFeeder(tables, { batchSize, accumulate, dropLast: false, shuffle: true, seed: 1n, place: { epoch: 0, batch: 0 } }),
-      { rate: () => {}, unreached: () => {} },
-      false,
-      false,
-    );
-    const { programs, release } = session.hold([tables.all[0]!.shape(batchSize)]);
+    const use = setup.steps({ kind: '', data: new Copied(source.data) }, { rate: () => {}, unreached: () => {} });
+    const { programs, release } = use.hold([gathered(source, batchSize)]);
     expect(programs[0]!.threads).toBe(3);
     release();
-    session.end();
+    use.end();
     setup.dispose();
   });
 

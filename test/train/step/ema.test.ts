@@ -34,6 +34,25 @@ test.each(Object.keys(golden))('an optimizer by itself: %s as in PyTorch', (name
   }
 });
 
+test.each<[string, optim.EMAOptions, (update: number) => number]>([
+  ['a decay', { decay: 0.9, start: 'weights' }, () => 0.9],
+  ['mean', { decay: 'mean', start: 'weights' }, (n) => n / (n + 1)],
+  ['every second update', { decay: 0.5, start: 'weights', every: 2 }, (n) => (n % 2 === 1 ? 0.5 : 1)],
+])('from the first weights: %s, beside plain loops', (_name, ema, keeps) => {
+  const bound = optim.sgd({ lr: 0.5 }).bind({ w: first() }, { ema });
+  const weights = Float64Array.from(first());
+  const average = weights.slice();
+  for (let t = 0; t < 7; t++) {
+    bound.step({ w: gradient(t) });
+    const kept = keeps(t + 1);
+    for (const [i, g] of gradient(t).entries()) {
+      weights[i]! -= 0.5 * g;
+      average[i] = kept * average[i]! + (1 - kept) * weights[i]!;
+    }
+    for (const [i, x] of bound.average().w!.entries()) expect(Math.abs(x - average[i]!)).toBeLessThan(2e-6);
+  }
+});
+
 test('the state of an optimizer by itself has it', () => {
   const make = () => optim.adamw({ lr: 0.1 }).bind([first(), first()], { ema: { decay: 0.5 } });
   const one = make();

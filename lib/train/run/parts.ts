@@ -1,0 +1,100 @@
+// parts.ts: the steps of a chunk, run by one program or, where its batches differ in shape, by several that take turns at a step; and what they report.
+import type { RunRequest, RunResult } from '../../native/addon.ts';
+import { STATUS } from '../../native/program.ts';
+import { Reports } from '../../optim/apply/report.ts';
+import { inEpochs } from '../../optim/schedules/length.ts';
+import type { Chunk } from '../feed/feeder.ts';
+import type { Effect } from '../flow/effect.ts';
+import type { Counters } from '../flow/progress.ts';
+import type { Place } from '../flow/running.ts';
+import { type Compiled, runOf } from '../programs/session.ts';
+import type { Setup } from '../state/setup.ts';
+import type { TracedStep } from '../step/step.ts';
+
+type Programs = readonly Compiled<TracedStep>[];
+
+/** What a run goes by, beside where it is. */
+interface Terms {
+  readonly maxSkips: number;
+  /** Updates in an epoch, which schedules may count in; null: nobody knows. */
+  readonly epochSteps: number | null;
+}
+
+/**
+ * The runs of a chunk, in a turn:
+ * `const parts = new Parts(...); do result = yield* perform(parts.next()); while (parts.goOn(result));`
+ */
+export class Parts {
+  readonly #programs: Programs;
+  readonly #chunk: Chunk;
+  readonly #place: Pick<Place, 'seed' | 'counters'>;
+  readonly #terms: Terms;
+  #i = 0;
+  #first = 0;
+
+  /** @param programs of the chunk's parts */
+  constructor(programs: Programs, chunk: Chunk, place: Pick<Place, 'seed' | 'counters'>, terms: Terms) {
+    this.#programs = programs;
+    this.#chunk = chunk;
+    this.#place = place;
+    this.#terms = terms;
+  }
+
+  next(): Effect<RunResult> {
+    const compiled = this.#programs[this.#i]!;
+    const request = requestOf(compiled, this.#chunk, this.#i, this.#first, this.#place, this.#terms);
+    this.#first += this.#chunk.parts[this.#i++]!.micros;
+    return runOf(compiled, request);
+  }
+
+  /** The next part follows where one came to its end; the last ends the step. */
+  goOn({ status }: RunResult): boolean {
+    return status === STATUS.ok && this.#i < this.#programs.length;
+  }
+}
+
+/** @param first micro-batch of the step that is in part `i` */
+function requestOf(
+  { program, extra }: Compiled<TracedStep>,
+  chunk: Chunk,
+  i: number,
+  first: number,
+  { seed, counters }: Pick<Place, 'seed' | 'counters'>,
+  { maxSkips, epochSteps }: Terms,
+): Omit<RunRequest, 'threads'> {
+  const { attempt, step, skips } = counters;
+  const part = chunk.parts[i]!;
+  return {
+    steps: chunk.steps,
+    micros: chunk.micros,
+    part: { first, end: first + part.micros },
+    feed: part.fill(program.feed.columns, program.feed.bytes),
+    step: inEpochs(epochSteps, () => extra.apply.fillRows(program.step, step, chunk.steps)),
+    seed,
+    attempt,
+    stepCount: step,
+    skips,
+    maxSkips,
+  };
+}
+
+/** @param counters before the chunk */
+export function reportsOf(programs: Programs, chunk: Chunk, result: RunResult, counters: Counters, setup: Setup): Reports {
+  for (const { ran } of programs) {
+    ran.steps += result.tried;
+    ran.threads = result.threads;
+  }
+  const { report } = programs.at(-1)!.program;
+  const { trained, guarding } = setup;
+  return new Reports({
+    rows: result.report,
+    length: result.tried,
+    columns: report.columns,
+    rowBytes: report.bytes,
+    names: trained,
+    attempt: counters.attempt,
+    perStep: chunk.micros,
+    step: counters.step,
+    ...(guarding && { guards: guarding.placed }),
+  });
+}

@@ -1,0 +1,97 @@
+// stepping.ts: one update on a batch that is given now: what a fit does with a batch of a stream, without a fit around it.
+import { GuardError, IndexError, NonFiniteError, OptionError } from '../../errors.ts';
+import type { RunResult } from '../../native/addon.ts';
+import { STATUS } from '../../native/program.ts';
+import { type Report, type Reports, tooManySkips } from '../../optim/apply/report.ts';
+import { batchesOf, type Chunk, chunkOfBatches } from '../feed/feeder.ts';
+import type { Came } from '../feed/stream.ts';
+import { type Loop, perform } from '../flow/effect.ts';
+import type { Warnings } from '../flow/warnings.ts';
+import { located } from '../programs/located.ts';
+import { tellPrints } from '../programs/prints.ts';
+import { Copied } from '../programs/session.ts';
+import type { Use } from '../programs/sessions.ts';
+import type { Current } from '../state/current.ts';
+import type { Heard, Setup } from '../state/setup.ts';
+import type { Standing } from '../state/standing.ts';
+import type { TracedStep } from '../step/step.ts';
+import { unreachedText } from '../watch/oversights.ts';
+import { Parts, reportsOf } from './parts.ts';
+
+export class Stepping implements Heard {
+  readonly #current: Current;
+  readonly #standing: Standing;
+  /** What a program is found to do that nobody may have meant is reported once for each trainer. */
+  readonly #warnings: Warnings;
+  readonly #data: Copied = new Copied(new Map());
+  #use: { readonly of: Setup; readonly use: Use<TracedStep> } | null = null;
+
+  constructor(current: Current, standing: Standing, warnings: Warnings) {
+    this.#current = current;
+    this.#standing = standing;
+    this.#warnings = warnings;
+  }
+
+  /** In a turn, when no fit is on. @param batches the micro-batches of the step @throws what ends a fit */
+  *step(where: string, batches: readonly Came[]): Loop<Report> {
+    this.#current.takeIn(where);
+    const { setup, trainer } = this.#current;
+    if (setup.guarding?.rollsBack) {
+      throw new OptionError(`${where}: a guard of the trainer rolls back, to what a fit keeps of its steps: train with fit`);
+    }
+    setup.enter(trainer);
+    const chunk = chunkOfBatches(batches, batches.length, (j) => (batches.length > 1 ? ` of batch ${j}` : ' of the batch'));
+    const { programs, release } = this.#useOf(setup).hold(chunk.parts.map(({ shape }) => shape));
+    try {
+      for (const { extra } of programs) for (const found of extra.unreached) this.unreached(found);
+      const { seed, counters } = this.#standing;
+      const { maxSkips } = setup.policy;
+      let result: RunResult;
+      try {
+        const parts = new Parts(programs, chunk, { seed, counters }, { maxSkips, epochSteps: null });
+        do result = yield* perform(parts.next());
+        while (parts.goOn(result));
+      } catch (error) {
+        throw error instanceof IndexError ? located(error, (step) => batchesOf(chunk, step)) : error;
+      }
+      const reports = reportsOf(programs, chunk, result, counters, setup);
+      this.#standing.stepped(result);
+      this.#standing.log.add(reports, setup.trained);
+      const whole = result.tried + (result.status === STATUS.nonFinite ? 1 : 0);
+      tellPrints(programs.at(-1)!, result.report, whole, () => counters.attempt + chunk.micros - 1);
+      this.#check(where, setup, chunk, result, reports);
+      return reports.at(0);
+    } finally {
+      release();
+    }
+  }
+
+  unreached(found: Parameters<Heard['unreached']>[0]): void {
+    const { step } = this.#standing.counters;
+    this.#warnings.add('unreached', unreachedText(found), { name: found.name, step, op: found.op });
+  }
+
+  /** A rate that is nothing is seen over the steps of a fit. */
+  rate(): void {}
+
+  #useOf(setup: Setup): Use<TracedStep> {
+    if (this.#use?.of !== setup) this.#use = { of: setup, use: setup.steps({ kind: 'stream', data: this.#data }, this) };
+    else setup.hear(this);
+    return this.#use.use;
+  }
+
+  /** @throws what such a step ends a fit with */
+  #check(where: string, setup: Setup, { micros }: Chunk, { status, position }: RunResult, reports: Reports): void {
+    const { step, attempt, skips } = this.#standing.counters;
+    if (status === STATUS.tooManySkips) throw tooManySkips(where, reports.at(0), skips);
+    if (status !== STATUS.nonFinite) return;
+    const found = setup.guarding?.at(position);
+    if (found) {
+      const { label: guard, name, action } = found;
+      throw new GuardError(`${where}: ${guard}: ${name} at step ${step}`, { guard, name, action, attempt, step });
+    }
+    const tensor = setup.trained[position] ?? null;
+    const text = `${where}: the gradient of ${tensor ?? 'an unknown tensor'} is not finite`;
+    throw new NonFiniteError(text, { tensor, step, attempt: attempt + micros - 1, skips });
+  }
+}
