@@ -284,11 +284,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * another trainer of the model is not done; DisposedError
    */
   async writeParameters(
-    values: WeightValues | Trainer<Module, string, string, OutputTypes>,
+    values: WeightValues | Pick<Trainer<Module, string, string, OutputTypes>, 'model' | 'readParameters'>,
     options: WriteOptions = {},
   ): Promise<readonly string[]> {
     const how = readMethod.writeParameters(arguments);
-    return this.#weights.write('writeParameters', values instanceof Trainer ? values.#weights : values, how);
+    return this.#weights.write('writeParameters', values instanceof Trainer ? values.#weights : (values as WeightValues), how);
   }
 
   /**
@@ -299,11 +299,15 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * not done; DisposedError
    */
   writeParametersSync(
-    values: WeightValues | Trainer<Module, string, string, OutputTypes>,
+    values: WeightValues | Pick<Trainer<Module, string, string, OutputTypes>, 'model' | 'readParameters'>,
     options: WriteOptions = {},
   ): readonly string[] {
     const how = readMethod.writeParametersSync(arguments);
-    return this.#weights.writeSync('writeParametersSync', values instanceof Trainer ? values.#weights : values, how);
+    return this.#weights.writeSync(
+      'writeParametersSync',
+      values instanceof Trainer ? values.#weights : (values as WeightValues),
+      how,
+    );
   }
 
   /**

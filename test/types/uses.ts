@@ -152,6 +152,7 @@ const given = new Trainer<nn.Sequential, 'accuracy', 'input' | 'label'>({
   metrics: { accuracy: (batch, net) => metrics.accuracy(net.forward(batch.input), batch.label) },
 });
 is<Metrics<'accuracy'>>()(given.evaluateSync(parts));
+is<readonly string[]>()(trainer.writeParametersSync(given, { match: '0.*' }));
 // Labels are there where their column is told.
 const table = io.parseCsv('a,b\n1,x', { label: 'b' });
 is<readonly number[]>()(table.labels.shape);
