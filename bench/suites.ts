@@ -1,5 +1,6 @@
 // suites.ts: what each suite measures: its cells, its peers, the row it prints for an engine, and the bars it draws.
 import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { CLIP_CELLS } from '../lib/cli/bench/clip-step.ts';
 import { POLICIES_CELLS } from '../lib/cli/bench/policies.ts';
 import { policiesPage } from '../lib/cli/bench/policies-page.ts';
@@ -205,4 +206,32 @@ const policies: Suite = {
   },
 };
 
-export const SUITES: Readonly<Record<string, Suite>> = { step, 'clip-step': clipStep, gemm, kernels, policies };
+/** Absolute distance of losses from PyTorch's in f64. */
+const GAN_TOLERANCE = 1e-4;
+
+const gan: Suite = {
+  cells: ['wgan'],
+  peers: ['torch', 'torch-compile'],
+  // An iteration is three steps of the critic and one of the generator; `awaited`: each step is awaited, where `step` blocks.
+  variants: (info) => info.variants,
+  row: stepRow,
+  compare: (theirs, ours) =>
+    ratios(theirs, ours, [
+      ['ratio', 'step', 'step'],
+      ['awaited_ratio', 'step', 'awaited'],
+    ]),
+  bars: (row) =>
+    barsOf(row, String(row.workload), { median_ms: 'Three steps of the critic, one of the generator, ms (less is better)' }),
+  async check(_, info) {
+    const { wganGolden } = await import('../test/golden/runs/wgan.ts');
+    const golden = wganGolden(fileURLToPath(new URL('../../test/golden/runs/', import.meta.url)));
+    for (const who of ['critic', 'generator'] as const) {
+      const [expected, found] = [golden.f64[who], (info[who] ?? []) as readonly number[]];
+      const far = expected.findIndex((v, i) => !(Math.abs(v - found[i]!) <= GAN_TOLERANCE));
+      if (far >= 0) return `expected a loss of ${expected[far]} in step ${far} of the ${who}, got ${found[far]}`;
+    }
+    return null;
+  },
+};
+
+export const SUITES: Readonly<Record<string, Suite>> = { step, 'clip-step': clipStep, gemm, kernels, policies, gan };

@@ -7,6 +7,7 @@ const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
   step: async () => (await import('./step.ts')).stepCell,
   'clip-step': async () => (await import('../../lib/cli/bench/clip-step.ts')).clipCell,
   policies: async () => (await import('./policies.ts')).policiesCell,
+  gan: async () => (await import('./gan.ts')).ganCell,
   kernels: async () => (await import('./kernels.ts')).kernelCell,
   gemm: async () => (await import('./gemm.ts')).gemmCell,
 };

@@ -1,5 +1,5 @@
 """torch_peer.py: PyTorch as a peer: whole training steps (mode compile: torch.compile; mode f64: for the losses that the
-workloads record), and the optimizer phase alone."""
+workloads record), iterations of a GAN, and the optimizer phase alone."""
 import worker
 from torch_gpt import GPT
 import torch, torch.nn as nn, torch.nn.functional as F
@@ -226,8 +226,23 @@ def policies_cell(args):
     return info, {"without": lambda: step(False), "with": lambda: step(True)}
 
 
+def gan_cell(args):
+    from wgan import ITERATIONS, Training
+
+    if args.cell != "wgan":
+        raise worker.Unsupported(f"no {args.cell} among the peers")
+    # Tensors this small are updated fastest one by one.
+    training = Training(compiled=args.mode == "compile", foreach=False)
+    first = [training.iteration() for _ in range(ITERATIONS)]
+    critic = [loss.item() for losses, _ in first for loss in losses]
+    info = {"params": sum(p.numel() for p in training.model.parameters()), "critic": critic, "generator": [loss.item() for _, loss in first]}
+    return info, {"step": training.iteration}
+
+
 def open_cell(args):
     torch.set_num_threads(args.threads)
+    if args.suite == "gan":
+        return gan_cell(args)
     if args.suite == "policies":
         return policies_cell(args)
     if args.suite == "step":

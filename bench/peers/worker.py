@@ -28,7 +28,7 @@ class Unsupported(Exception):
 
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies"])
+    parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies", "gan"])
     parser.add_argument("--cell", required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--mode", default="", help="a way to run the same peer: compile, jit, f64")
