@@ -1,5 +1,6 @@
 // ncf-data.ts: implicit feedback made up from a seed: which items each user took. Items are popular by a power law, and users and items have a hidden
 // taste in common, which a model can find and a list of what is popular cannot.
+import { random } from './random.ts';
 
 export interface Feedback {
   readonly users: number;
@@ -16,18 +17,6 @@ export interface FeedbackOptions {
   /** Items that each user takes. */
   readonly each: number;
   readonly seed?: number;
-}
-
-/** Numbers in (0, 1) from a seed: a counter, mixed. */
-export function random(seed: number): () => number {
-  let counter = Math.imul(seed, 0x9e3779b9) >>> 0;
-  return () => {
-    counter = (counter + 0x9e3779b9) >>> 0;
-    let x = counter;
-    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-    return (((x ^ (x >>> 16)) >>> 0) + 0.5) / 2 ** 32;
-  };
 }
 
 const TASTES = 8;

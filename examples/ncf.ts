@@ -4,7 +4,8 @@
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { metrics, models, optim, Trainer } from 'gradclip';
-import { type Feedback, feedback, random } from './ncf-data.ts';
+import { type Feedback, feedback } from './ncf-data.ts';
+import { random } from './random.ts';
 
 export interface NCFExample {
   readonly users?: number;

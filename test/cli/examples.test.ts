@@ -113,6 +113,33 @@ const SHORT: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
     const head = popularity.subarray(0, 20).reduce((a, b) => a + b, 0);
     expect(head).toBeGreaterThan(2 * popularity.subarray(180).reduce((a, b) => a + b, 0));
   },
+  'random.ts': async (name) => {
+    const { normal, random } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/random.ts');
+    const drawn = Array.from({ length: 10_000 }, normal(random(1)));
+    const mean = drawn.reduce((a, v) => a + v, 0) / drawn.length;
+    const variance = drawn.reduce((a, v) => a + (v - mean) ** 2, 0) / drawn.length;
+    expect(Math.abs(mean)).toBeLessThan(0.03);
+    expect(variance).toBeGreaterThan(0.95);
+    expect(variance).toBeLessThan(1.05);
+    expect(random(2)()).not.toBe(random(1)());
+  },
+  'dqn.ts': async (name) => {
+    const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/dqn.ts');
+    const { shortest, fields } = main({ steps: 3000 });
+    expect(shortest / fields).toBeGreaterThan(0.8);
+  },
+  'online.ts': async (name) => {
+    const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/online.ts');
+    const { follows, stopped, noise } = main({ rows: 2500, period: 1500 });
+    expect(follows).toBeLessThan(5 * noise);
+    expect(stopped).toBeGreaterThan(10 * follows);
+  },
+  'wgan.ts': async (name) => {
+    const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/wgan.ts');
+    const { before, after, spots } = main({ iterations: 400 });
+    expect(after).toBeLessThan(0.6 * before);
+    expect(spots).toBeGreaterThan(3);
+  },
   // Its losses: custom-policy.test.ts.
   'custom-policy.ts': async (name) => {
     const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/custom-policy.ts');
