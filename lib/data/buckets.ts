@@ -1,6 +1,6 @@
 // buckets.ts: sequences of any length, each padded to the length of its bucket, with what says how long it was.
-import { DataError, DTypeError, OptionError, ShapeError } from '../errors.ts';
-import { ARRAYS, type DType, sameShape, sizeOf } from '../ir/op.ts';
+import { DataError, OptionError, ShapeError } from '../errors.ts';
+import { ARRAYS, sizeOf } from '../ir/op.ts';
 import {
   choice,
   either,
@@ -14,8 +14,8 @@ import {
   text,
   whole,
 } from '../options/index.ts';
-import { type ArrayInput, dtypeOf, type NdArray, narrowed, ndarray } from './arrays.ts';
-import type { Scalar } from './nested.ts';
+import type { NdArray } from './arrays.ts';
+import { type Column, type Columns, checkKind, columnOf, missing, own, stacked } from './columns.ts';
 
 /** Something for all arrays of sequences, or for each by its name. */
 type PerArray<K extends string, T> = T | Readonly<Partial<Record<K, T>>>;
@@ -58,29 +58,6 @@ export const sequencesOptions: OptionsField<SequencesOptions, BucketRule> = opti
 /** As read. */
 export interface BucketRule extends Required<Omit<SequencesOptions, 'batchSize'>> {
   readonly batchSize: number | undefined;
-}
-
-/** One array of all examples: of a sequence its elements, of anything else a row. */
-interface Column {
-  readonly name: string;
-  readonly sequence: boolean;
-  readonly count: number;
-  readonly dtype: DType;
-  /** Of an element, or of a row. */
-  readonly shape: readonly number[];
-  at(i: number): NdArray;
-}
-
-/** Examples, by the names of their arrays. */
-export interface Columns {
-  readonly count: number;
-  readonly all: readonly Column[];
-}
-
-const isScalar = (x: unknown): x is Scalar => typeof x === 'number' || typeof x === 'boolean' || typeof x === 'bigint';
-
-function parsed(name: string, x: unknown): NdArray {
-  return isScalar(x) ? { data: Float32Array.of(Number(x)), shape: [] } : narrowed(ndarray(name, x as ArrayInput));
 }
 
 /** What a bucket's arrays are made of. */
@@ -136,6 +113,22 @@ export class Buckets {
     return { count: first.count, all };
   }
 
+  /**
+   * One example, whose values are its own from here on.
+   * @param like the first of all, null: this is it
+   * @throws as `columns`; DataError where it has no array of a name that the first has
+   */
+  example(given: Readonly<Record<string, unknown>>, like: Columns | null, what: string): Columns {
+    if (!like) return own(this.columns(Object.fromEntries(Object.entries(given).map(([name, x]) => [name, [x]]))));
+    const all = like.all.map(({ name }, k) => {
+      if (!Object.hasOwn(given, name)) throw missing(`${this.#where}: ${what}`, name, given);
+      const column = this.#column(name, [given[name]]);
+      checkKind(`${this.#where}: ${name}: ${what}`, like.all[k]!, column);
+      return column;
+    });
+    return own({ count: 1, all });
+  }
+
   /** Which bucket an example is for. @param what the example is, for errors @throws DataError for a sequence that is empty or too long */
   of({ all }: Columns, i: number, what: string): number {
     const { buckets, tooLong } = this.#rule;
@@ -183,38 +176,9 @@ export class Buckets {
   }
 
   #column(name: string, given: unknown): Column {
-    const where = `${this.#where}: ${name}`;
     const [bucket] = this.#rule.buckets;
     const named = typeof bucket === 'object' ? Object.hasOwn(bucket, name) : null;
-    if (!Array.isArray(given) || (named !== true && given.every(isScalar))) {
-      const whole = narrowed(ndarray(where, given as ArrayInput));
-      const [count, ...shape] = whole.shape as [number, ...number[]];
-      const width = sizeOf(shape);
-      const at = (i: number): NdArray => ({ data: whole.data.subarray(i * width, (i + 1) * width), shape });
-      const sequence = named === true;
-      if (sequence && shape.length === 0)
-        throw new ShapeError(`${where}: expected sequences, got one number an example`, { name });
-      return { name, sequence, count, dtype: dtypeOf(whole.data), shape: sequence ? shape.slice(1) : shape, at };
-    }
-    const sequence = named ?? true;
-    const values = given.map((x, i) => parsed(`${where}[${i}]`, x));
-    const first = { dtype: dtypeOf(values[0]?.data ?? new Float32Array(0)), shape: values[0]?.shape ?? [] };
-    const from = sequence ? 1 : 0;
-    for (const [i, { data, shape }] of values.entries()) {
-      if (sequence && shape.length === 0) {
-        throw new ShapeError(`${where}[${i}]: expected a sequence, got ${show(given[i])}`, { name, example: i });
-      }
-      const dtype = dtypeOf(data);
-      if (dtype !== first.dtype) {
-        throw new DTypeError(`${where}[${i}]: expected ${first.dtype}, as the first has, got ${dtype}`, { name, example: i });
-      }
-      if (!sameShape(shape.slice(from), first.shape.slice(from))) {
-        const what = sequence ? 'elements' : 'a row';
-        const text = `${where}[${i}]: expected ${what} of [${first.shape.slice(from)}], as the first has, got [${shape.slice(from)}]`;
-        throw new ShapeError(text, { name, example: i });
-      }
-    }
-    return { name, sequence, count: values.length, dtype: first.dtype, shape: first.shape.slice(from), at: (i) => values[i]! };
+    return columnOf(`${this.#where}: ${name}`, name, given, named);
   }
 
   /** @throws OptionError for names that no array of sequences has, or that arrays have already */
@@ -269,13 +233,6 @@ export class Buckets {
 
 function capacity(bucket: PerArray<string, number>, name: string): number {
   return typeof bucket === 'number' ? bucket : bucket[name]!;
-}
-
-function stacked({ dtype, shape, at }: Column, examples: ArrayLike<number>): NdArray {
-  const width = sizeOf(shape);
-  const data = new ARRAYS[dtype](examples.length * width);
-  for (let j = 0; j < examples.length; j++) data.set(at(examples[j]!).data, j * width);
-  return { data, shape: [examples.length, ...shape] };
 }
 
 function paddedTo(most: number, { dtype, shape, at }: Column, examples: ArrayLike<number>, pad: number): NdArray {

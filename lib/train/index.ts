@@ -1,5 +1,7 @@
 // index.ts: the public names of train.
 
+export type { Stream, StreamPlace } from './feed/batch.ts';
+export { type BatchesOptions, type BatchStream, batches } from './feed/batches.ts';
 export type { AugmentOption, PreprocessOption, Transforms } from './feed/prepare.ts';
 export {
   type Bucket,
@@ -19,7 +21,6 @@ export {
   type WindowsOptions,
   windows,
 } from './feed/source.ts';
-export type { Stream, StreamPlace } from './feed/stream.ts';
 export type { AbortSignalLike } from './flow/halt.ts';
 export type { InstructionProfile, Profile } from './flow/profile.ts';
 export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './flow/progress.ts';

@@ -6,13 +6,13 @@ import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import { writeSafetensors } from '../io/arrays/safetensors.ts';
 import type { Module } from '../nn/module/module.ts';
 import type { Report } from '../optim/apply/report.ts';
-import { BATCH_SIZE } from './feed/feeder.ts';
+import { copyOf, type Stream } from './feed/batch.ts';
+import type { BatchStream } from './feed/batches.ts';
 import { asSource, asTables, inputsOf, stepBatches } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
 import type { Sequences } from './feed/sequences.ts';
-import { gathered } from './feed/shape.ts';
+import { BATCH_SIZE, gathered } from './feed/shape.ts';
 import type { ArrayInput, Arrays, Named, Source } from './feed/source.ts';
-import { copyOf, type Stream } from './feed/stream.ts';
 import type { Tables } from './feed/tables.ts';
 import type { Access } from './flow/access.ts';
 import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
@@ -123,7 +123,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @throws (rejects) ShapeError, DataError, DetachedError for data that does not fit; NonFiniteError, IndexError, AbortError while
    * training: the state is then that of the last whole step
    */
-  fit(data: Named<N> | Share<N> | Source<N> | Sequences<N> | Stream<N>, options: FitOptions<K, N> = {}): Run<K> {
+  fit(data: Named<N> | Share<N> | Source<N> | Sequences<N> | Stream<N> | BatchStream<N>, options: FitOptions<K, N> = {}): Run<K> {
     const fit = this.#fit('fit', arguments);
     const reader = new Reader();
     return new Run(drive(fit.loop(reader) as Loop<FitResult<K>>), reader, () => fit.running.halt.call());
@@ -135,7 +135,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @throws OptionError; BusyError also while a `predict`, `evaluate` or `save` is not done; and what `fit` rejects with
    */
   fitSync(
-    data: Named<N> | Share<N> | Source<N> | Sequences<N> | Iterable<Named<N>> | (() => Iterable<Named<N>>),
+    data: Named<N> | Share<N> | Source<N> | Sequences<N> | BatchStream<N> | Iterable<Named<N>> | (() => Iterable<Named<N>>),
     options: FitOptions<K, N> = {},
   ): FitResult<K> {
     return driveSync(this.#fit('fitSync', arguments).loop(null) as Loop<FitResult<K>>);
@@ -149,12 +149,13 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * ```ts
    * for await (const row of stream) await trainer.step({ x: [row.features], y: [row.target] });
    * ```
-   * @param batch named arrays; or a list of up to `accumulate` of them, the micro-batches of the step. Batches of one shape compile once
+   * @param batch named arrays; or a list of up to `accumulate` of them, the micro-batches of the step; or `batches(list, { rows })`, where
+   * their arrays have rows of their own. Batches of one shape compile once
    * @returns what the step tells: loss, norms, whether it was clipped or skipped
    * @throws (rejects) OptionError, ShapeError, DataError for a batch that does not fit; BusyError while a fit is on, of this or another trainer of
    * the weights; NonFiniteError, SkipError, GuardError, IndexError as a fit: nothing is updated then
    */
-  async step(batch: Named<N> | Share<N> | readonly Named<N>[]): Promise<Report> {
+  async step(batch: Named<N> | Share<N> | readonly Named<N>[] | BatchStream<N>): Promise<Report> {
     readMethod.step(arguments);
     const batches = stepBatches('step', batch, this.#current.accumulate, true);
     return this.#access.step('step', () => drive(this.#stepping.step('step', batches)));
@@ -167,7 +168,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @throws OptionError, ShapeError, DataError for a batch that does not fit; BusyError also while a call of this trainer is not done; and what `step`
    * rejects with
    */
-  stepSync(batch: Named<N> | Share<N> | readonly Named<N>[]): Report {
+  stepSync(batch: Named<N> | Share<N> | readonly Named<N>[] | BatchStream<N>): Report {
     readMethod.stepSync(arguments);
     this.#access.checkIdle('stepSync');
     this.#access.checkAlone('stepSync');

@@ -112,6 +112,7 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.restoreSync': () => [trainer().snapshotSync()],
   'Trainer.writeParameters': () => [{ bias: [1, 2] }],
   'Trainer.writeParametersSync': () => [{ bias: [1, 2] }],
+  batches: () => [[xy()], { rows: 'y' }],
   sequences: () => [{ x: [[1, 2], [3]], y: [0, 1] }, { buckets: [4] }],
   summary: () => [new nn.Linear(6, 2), { x: [4, 6] }],
   'models.GPT.decode': () => {

@@ -17,7 +17,7 @@ import {
   text,
   whole,
 } from '../../options/index.ts';
-import { BATCH_SIZE } from '../../train/feed/feeder.ts';
+import { BATCH_SIZE } from '../../train/feed/shape.ts';
 import { type CheckpointRule, every, kept, SECONDS } from '../../train/state/checkpoint-files.ts';
 import { type PlateauOptions, plateau } from '../../train/state/plateau.ts';
 import { type LossScaleOptions, lossScale } from '../../train/step/loss-scale.ts';

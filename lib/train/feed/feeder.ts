@@ -3,19 +3,11 @@ import type { Column } from '../../compile/program.ts';
 import { DataError } from '../../errors.ts';
 import type { Effect } from '../flow/effect.ts';
 import type { Counters } from '../flow/progress.ts';
+import type { Stream, StreamBatch, StreamPlace } from './batch.ts';
+import { type Came, type Differ, Shapes } from './batches.ts';
 import type { Shape } from './shape.ts';
 import type { NdArray, Source } from './source.ts';
-import {
-  type Came,
-  type Opened,
-  openStream,
-  Prefetcher,
-  Puller,
-  Shapes,
-  type Stream,
-  type StreamBatch,
-  type StreamPlace,
-} from './stream.ts';
+import { type Opened, openStream, Prefetcher, Puller } from './stream.ts';
 import { type EpochOrder, orderOf, type Table, type Tables } from './tables.ts';
 
 export interface Chunk {
@@ -71,9 +63,6 @@ export interface Feeder {
   /** Whoever blocks does not wait until it is closed. */
   readonly close: Effect<void>;
 }
-
-/** Rows of a batch, where nobody says another number. */
-export const BATCH_SIZE = 32;
 
 export interface FeedOptions {
   readonly batchSize: number;
@@ -235,14 +224,16 @@ const AHEAD = 16;
 
 /**
  * Whole batches of a stream, pulled ahead while a run is on.
+ * @param differ null: batches differ in rows alone
  * @param blocks for a run that does not wait, and a stream that need not
  */
 export function streamFeeder(
   stream: Stream,
+  differ: Differ | null,
   { accumulate, place }: Pick<FeedOptions, 'accumulate' | 'place'>,
   blocks: boolean,
 ): Feeder {
-  const shapes = new Shapes();
+  const shapes = new Shapes(differ);
   let opened!: Opened;
   const open = (place: StreamPlace): Prefetcher | Puller => {
     opened = openStream(stream, place);

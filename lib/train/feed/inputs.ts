@@ -4,13 +4,14 @@ import { isArray, isShare, type Share } from '../../data/arrays.ts';
 import { DataError, OptionError } from '../../errors.ts';
 import { Tensor } from '../../ir/graph.ts';
 import { Module } from '../../nn/module/module.ts';
-import { isClass, show } from '../../options/index.ts';
+import { show } from '../../options/index.ts';
+import { comesInTurn, copyOf, rowsOfBatch, type Stream, type StreamBatch, typesOf } from './batch.ts';
+import { type BatchStream, type Came, isBatchStream, Shapes } from './batches.ts';
 import { dataFeeder, type Feeder, type FeedOptions, streamFeeder } from './feeder.ts';
 import { checkedSource } from './own-source.ts';
 import { isSequences, type Sequences } from './sequences.ts';
 import { fed } from './shape.ts';
 import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
-import { type Came, copyOf, rowsOfBatch, type Stream, type StreamBatch, typesOf } from './stream.ts';
 import { inOneTable, inTables, type Tables } from './tables.ts';
 
 /** What is to be predicted of; whether somebody has said the shape of an array. */
@@ -19,11 +20,9 @@ export interface Inputs {
   readonly shaped: boolean;
 }
 
-/** A function, or what gives one batch after the other. A list is one of batches if its first element has arrays by name. */
-export function isStream(data: unknown): data is Stream {
-  if (Array.isArray(data)) return typeof data[0] === 'object' && data[0] !== null && !isArray(data[0]);
-  if (typeof data !== 'object' || data === null) return typeof data === 'function' && !isClass(data);
-  return (Symbol.asyncIterator in data || Symbol.iterator in data) && !(ArrayBuffer.isView(data) || data instanceof Map);
+/** Batches one after the other, whatever they may differ in. */
+export function isStream(data: unknown): data is Stream | BatchStream {
+  return isBatchStream(data) || comesInTurn(data);
 }
 
 /**
@@ -32,7 +31,7 @@ export function isStream(data: unknown): data is Stream {
  */
 export function feederOf(
   where: string,
-  data: DataGiven | Stream,
+  data: DataGiven | Stream | BatchStream,
   shuffle: boolean | undefined,
   options: Omit<FeedOptions, 'shuffle'>,
 ): Feeder {
@@ -40,7 +39,8 @@ export function feederOf(
     new OptionError(`${where}: option shuffle: ${what} come in an order of their own`, { option: 'shuffle' });
   if (isStream(data)) {
     if (shuffle !== undefined) throw order('batches of a stream');
-    return streamFeeder(data, options, where === 'fitSync');
+    const declared = isBatchStream(data) ? data : null;
+    return streamFeeder(declared?.stream ?? (data as Stream), declared, options, where === 'fitSync');
   }
   const tables = asTables(where, data);
   if (shuffle === false && tables.all.some(({ source }) => !source.byRow)) throw order('rows of a source');
@@ -53,16 +53,21 @@ export function feederOf(
  * @throws OptionError for more than `most`; ShapeError, DataError for a batch that is none
  */
 export function stepBatches(where: string, given: unknown, most: number, copy: boolean): Came[] {
-  const list = Array.isArray(given) && isStream(given) ? (given as readonly unknown[]) : [given];
+  const differ = isBatchStream(given) ? given : null;
+  const all = differ ? differ.stream : given;
+  const list = Array.isArray(all) && isStream(all) ? (all as readonly unknown[]) : [all];
   if (list.length > most) {
     const text = `${where}: expected one batch, or as many as option accumulate of the trainer (${most}), got ${list.length}`;
     throw new OptionError(text, { option: 'accumulate', value: list.length });
   }
+  const shapes = differ && new Shapes(differ);
   return list.map((one) => {
-    const arrays = modelArrays(namedArrays(where, 'named arrays, such as { x, y }', one));
+    const named = namedArrays(where, 'named arrays, such as { x, y }', one);
+    if (shapes) return shapes.received(named, where);
+    const arrays = modelArrays(named);
     const rows = rowsOfBatch(arrays);
     if (rows === 0) throw new DataError(`${where}: expected at least one row in a batch, got 0`);
-    return { arrays: copy ? copyOf(arrays) : arrays, shape: fed(typesOf(arrays), rows) };
+    return { arrays: copy ? copyOf(arrays) : arrays, shape: fed(typesOf(arrays), rows, 2) };
   });
 }
 

@@ -1,10 +1,15 @@
 // sequences.ts: data sets and streams of sequences of any length, whose batches are as long as one of a few buckets.
 import { type ArrayInput, isArray, isShare, type Share } from '../../data/arrays.ts';
 import { type BucketRule, Buckets, type SequencesOptions, sequencesOptions } from '../../data/buckets.ts';
+import { missing } from '../../data/columns.ts';
 import type { Scalar } from '../../data/nested.ts';
 import { printed } from '../../errors/inspect.ts';
 import { DataError, OptionError } from '../../errors.ts';
 import { custom, show, signature } from '../../options/index.ts';
+import { comesInTurn, type InTurn } from './batch.ts';
+import type { BatchStream } from './batches.ts';
+import { bucketed } from './bucketing.ts';
+import { BATCH_SIZE } from './shape.ts';
 
 export type { SequencesOptions } from '../../data/buckets.ts';
 
@@ -12,6 +17,9 @@ export type { SequencesOptions } from '../../data/buckets.ts';
 export type SequenceLists<K extends string = string> = Readonly<Record<K, ArrayInput | readonly ArrayInput[]>>;
 /** One of them: sequences and numbers by name. */
 export type SequenceExample<K extends string = string> = Readonly<Record<K, Scalar | ArrayInput>>;
+
+/** Examples one after the other. */
+export type SequenceStream<K extends string = string> = InTurn<SequenceExample<K>>;
 
 /** The sequences of one bucket, padded. A trainer takes it for its arrays. */
 export interface Bucket<N extends string = string> extends Share<N> {
@@ -40,20 +48,29 @@ const readSequences = signature('sequences', { data: custom('lists by name, or e
  * ```
  * Each epoch has every example once: in the order of the seed they go to their buckets, and a bucket that has `batchSize` of them gives a batch; at the
  * end of the epoch what is left.
- * @param data lists by name, each a value an example: arrays are sequences, numbers are not; or a list of examples
+ * @param data lists by name, each a value an example: arrays are sequences, numbers are not; or a list of examples. Of examples one after the other (a
+ * generator, an async one, a function that gives one, as for `fit`) come batches for `fit` alone: in their order, each as its bucket is full
  * @throws OptionError; ShapeError, DTypeError for values that are not as the first; DataError where there are none, or one is empty or too long
  */
 export function sequences<K extends string, const L extends string = never>(
   data: readonly SequenceExample<K>[] | SequenceLists<K>,
   options: SequencesOptions<NoInfer<K>, L>,
-): Sequences<K | L> {
+): Sequences<K | L>;
+export function sequences<K extends string, const L extends string = never>(
+  data: SequenceStream<K>,
+  options: SequencesOptions<NoInfer<K>, L>,
+): BatchStream<K | L>;
+export function sequences(data: unknown, options: SequencesOptions): Sequences | BatchStream {
   const { data: given, ...rule } = readSequences(arguments);
+  if (!Array.isArray(given) && comesInTurn(given)) {
+    return bucketed(given, new Buckets('sequences', rule), rule.batchSize ?? BATCH_SIZE);
+  }
   if (rule.batchSize !== undefined) {
     throw new OptionError('sequences: option batchSize: sequences in memory come in batches of the trainer', {
       option: 'batchSize',
     });
   }
-  return inMemory(given, rule) as Sequences<K | L>;
+  return inMemory(given, rule);
 }
 
 function inMemory(data: unknown, rule: BucketRule): Sequences {
@@ -89,10 +106,8 @@ function listsOf(examples: readonly unknown[]): Record<string, unknown[]> {
   const all = examples.map(byName);
   const names = Object.keys(all[0] ?? {});
   for (const [i, example] of all.entries()) {
-    const missing = names.find((name) => !Object.hasOwn(example, name));
-    if (missing === undefined) continue;
-    const text = `sequences: example ${i}: expected an array named ${missing}, got ${Object.keys(example).join(', ')}`;
-    throw new DataError(text, { name: missing, example: i });
+    const lacking = names.find((name) => !Object.hasOwn(example, name));
+    if (lacking !== undefined) throw missing(`sequences: example ${i}`, lacking, example);
   }
   return Object.fromEntries(names.map((name) => [name, all.map((example) => example[name])]));
 }

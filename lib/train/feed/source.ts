@@ -12,7 +12,7 @@ import { gather, windows as windowsOp } from '../../ops/rows/gather.ts';
 import { slice } from '../../ops/shape/slice.ts';
 import { bool, options, signature, whole } from '../../options/index.ts';
 
-export { type ArrayInput, type Arrays, dtypeOf, modelArrays, type NdArray, ndarray } from '../../data/arrays.ts';
+export { type ArrayInput, type Arrays, dtypeOf, modelArrays, type NdArray, narrowed, ndarray } from '../../data/arrays.ts';
 
 /** Tensors by name, before anybody says which names there are. */
 export type Tensors = Readonly<Record<string, Tensor>>;

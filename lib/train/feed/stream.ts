@@ -1,101 +1,10 @@
 // stream.ts: batches that come one after the other, pulled ahead while a run is on, so that data larger than memory can be trained on.
-import { DataError, OptionError, ShapeError } from '../../errors.ts';
-import type { Graph } from '../../ir/graph.ts';
-import { sameShape, sizeOf, type TensorType } from '../../ir/op.ts';
+
+import { OptionError } from '../../errors.ts';
 import { show } from '../../options/index.ts';
-import { fed, type Shape } from './shape.ts';
-import { type Arrays, dtypeOf, modelArrays, type Named, type NdArray, type Tensors } from './source.ts';
-
-/** Batches, each named arrays whose first dimension is the batch: a list of them, a generator, a class of one's own. `N` are names that each has. */
-export type Batches<N extends string = string> = AsyncIterable<Named<N>> | Iterable<Named<N>>;
-
-/** Where a training stands in its data. */
-export interface StreamPlace {
-  /** Epochs that are over. */
-  readonly epoch: number;
-  /** The batch of this epoch that comes next, counted from 0. */
-  readonly batch: number;
-}
-
-/**
- * What can begin anew (a list, a class that gives an iterator whenever it is asked) does so in each epoch, as a function that gives batches is called.
- * Where a run goes on within an epoch, a function that takes the place begins there; of one that takes nothing, of a list or a class, the batches
- * that were drawn before are drawn once more and dropped. An iterator goes on where it is.
- */
-export type Stream<N extends string = string> = Batches<N> | ((at: StreamPlace) => Batches<N>);
-
-export type StreamBatch = ReadonlyMap<string, NdArray>;
-
-/** Types of one row of each array of a batch. */
-export function rowTypes(batch: StreamBatch): Map<string, TensorType> {
-  return new Map([...batch].map(([name, a]) => [name, { dtype: dtypeOf(a.data, name), shape: a.shape.slice(1) }]));
-}
-
-/** Types of its arrays. */
-export function typesOf(batch: StreamBatch): Map<string, TensorType> {
-  return new Map([...batch].map(([name, { data, shape }]) => [name, { dtype: dtypeOf(data, name), shape }]));
-}
-
-export function rowsOfBatch(batch: StreamBatch): number {
-  return [...batch.values()][0]!.shape[0]!;
-}
-
-/** Some of its rows, where they lie. */
-export function rowsBetween(batch: StreamBatch, start: number, count: number): StreamBatch {
-  return new Map(
-    [...batch].map(([name, a]) => {
-      const width = sizeOf(a.shape.slice(1));
-      return [name, { data: a.data.subarray(start * width, (start + count) * width), shape: [count, ...a.shape.slice(1)] }];
-    }),
-  );
-}
-
-/** The batch's tensors, fed whole. */
-export function traceRows(graph: Graph, types: ReadonlyMap<string, TensorType>, rows: number): Tensors {
-  const entries = [...types].map(([name, t]) => {
-    return [name, graph.input(name, { dtype: t.dtype, shape: [rows, ...t.shape] }, 'feed')] as const;
-  });
-  return Object.fromEntries(entries);
-}
-
-/** A batch that has come, with its shape. */
-export interface Came {
-  readonly arrays: StreamBatch;
-  readonly shape: Shape;
-}
-
-/** Shapes of the batches of a stream: one object for all that have the same. */
-export class Shapes {
-  /** Of the rows of the first batch. */
-  #types: Map<string, TensorType> | null = null;
-  readonly #known = new Map<number, Shape>();
-
-  /** Whether any batch has come. */
-  get any(): boolean {
-    return this.#types !== null;
-  }
-
-  /** @throws DataError, ShapeError for a batch whose arrays differ from the first batch's in name, dtype or row shape */
-  of(batch: StreamBatch, where: string): Shape {
-    this.#types ??= rowTypes(batch);
-    for (const [name, t] of this.#types) {
-      const a = batch.get(name);
-      if (!a) throw new DataError(`${where}: expected an array named ${name}, got ${[...batch.keys()].join(', ')}`, { name });
-      const [dtype, shape] = [dtypeOf(a.data, name), a.shape.slice(1)];
-      if (dtype !== t.dtype || !sameShape(shape, t.shape)) {
-        throw new ShapeError(`${where}: ${name}: expected rows of ${t.dtype}[${t.shape}], got ${dtype}[${shape}]`, { name });
-      }
-    }
-    const rows = rowsOfBatch(batch);
-    let shape = this.#known.get(rows);
-    if (!shape) {
-      const types = [...this.#types].map(([name, t]) => [name, { dtype: t.dtype, shape: [rows, ...t.shape] }] as const);
-      shape = fed(new Map(types), rows);
-      this.#known.set(rows, shape);
-    }
-    return shape;
-  }
-}
+import type { Batches, Stream, StreamPlace } from './batch.ts';
+import type { Came, Shapes } from './batches.ts';
+import type { Arrays } from './source.ts';
 
 /** Batches of a stream, from a place in an epoch. */
 export interface Opened {
@@ -110,7 +19,7 @@ export interface Opened {
 }
 
 /** @throws OptionError for what gives no batches one after the other */
-export function openStream(stream: Stream, place: StreamPlace): Opened {
+export function openStream(stream: Stream, place: StreamPlace, where: string = 'fit', what: string = 'batches'): Opened {
   // Who takes no place begins at the beginning; with no arguments, so does whoever takes it by a default or as `...rest`.
   const told = typeof stream === 'function' && stream.length > 0;
   const call = stream as (at?: StreamPlace) => Batches;
@@ -120,7 +29,7 @@ export function openStream(stream: Stream, place: StreamPlace): Opened {
   const waits = typeof given?.[Symbol.asyncIterator] === 'function';
   const iterator = waits ? given[Symbol.asyncIterator]!() : given?.[Symbol.iterator]?.();
   if (typeof iterator?.next !== 'function') {
-    throw new OptionError(`fit: expected the function given as data to return an iterable of batches, got ${show(given)}`);
+    throw new OptionError(`${where}: expected the function given as data to return an iterable of ${what}, got ${show(given)}`);
   }
   const again = typeof stream === 'function' || (iterator as unknown) !== given;
   return { iterator, waits, again, before: told || !again ? 0 : place.batch, next: place.batch };
@@ -152,8 +61,7 @@ class Ready {
       this.#before--;
       return;
     }
-    const arrays = received(given);
-    this.#batches.push({ arrays, shape: this.#shapes.of(arrays, `fit: batch ${this.#next} of the epoch`) });
+    this.#batches.push(this.#shapes.received(given, `fit: batch ${this.#next} of the epoch`));
     this.#next++;
   }
 
@@ -310,18 +218,4 @@ export class Puller {
       this.#ended = !came;
     }
   }
-}
-
-function received(given: Arrays): StreamBatch {
-  if (typeof given !== 'object' || given === null) {
-    throw new DataError(`fit: expected the source to give batches of named arrays, got ${show(given)}`);
-  }
-  const batch = modelArrays(given);
-  if (rowsOfBatch(batch) === 0) throw new DataError('fit: expected at least one row in each batch of the source, got 0');
-  return copyOf(batch);
-}
-
-/** The source may use its arrays again for the next batch, or transfer them, while this one waits for its turn. */
-export function copyOf(batch: StreamBatch): StreamBatch {
-  return new Map([...batch].map(([name, a]) => [name, { data: a.data.slice(), shape: a.shape }]));
 }

@@ -31,15 +31,15 @@ export function inOneTable(source: Source): Tables {
 }
 
 export function inTables(sequences: Sequences): Tables {
-  const all = sequences.buckets.map(tableOf);
+  const all = sequences.buckets.map((bucket, i, { length }) => tableOf(bucket, i, length));
   const sources = all.map(({ source }) => source);
   return { all, data: new Map(sources.flatMap((s) => [...s.data])), kind: sources.map(kindOf).join('; '), sequences };
 }
 
-function tableOf({ arrays, rows: examples }: Bucket, i: number): Table {
+function tableOf({ arrays, rows: examples }: Bucket, i: number, count: number): Table {
   const own = modelArrays(arrays);
   const source = rowsOf(own, (name) => `${i}$${name}`);
-  return { source, arrays: own, examples, shape: (rows) => gathered(source, rows, ` of bucket ${i}`) };
+  return { source, arrays: own, examples, shape: (rows) => gathered(source, rows, ` of bucket ${i}`, count) };
 }
 
 /** A text that tells a data set from others. */

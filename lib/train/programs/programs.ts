@@ -5,20 +5,24 @@
 export interface Limits {
   /** The last ones that each owner used, whatever they take: a batch and the shorter last one. */
   readonly own: number;
+  /** Of further ones of an owner, as many as its data are known to need (`keep`), their bytes. */
+  readonly known: number;
   /** Of all others together. */
   readonly count: number;
   readonly bytes: number;
 }
 
-const LIMITS: Limits = { own: 2, count: 64, bytes: 8 << 20 };
+const LIMITS: Limits = { own: 2, known: 1 << 30, count: 64, bytes: 8 << 20 };
 /** GRADCLIP_FEW_PROGRAMS=1: only what a run uses. */
-const FEWEST: Limits = { own: 0, count: 0, bytes: 0 };
+const FEWEST: Limits = { own: 0, known: 0, count: 0, bytes: 0 };
 
 /** A program that is there. */
 export interface Entry {
   /** Whose it is, among those who share the limits. */
   readonly owner: object;
   readonly bytes: number;
+  /** How many of its owner's are known to be needed again. Default: none. */
+  readonly keep?: number;
   /** Free its memory. */
   drop(): void;
 }
@@ -65,13 +69,15 @@ export class Programs {
 
   #trim(): void {
     this.#crowded = false;
-    const seen = new Map<object, number>();
+    const seen = new Map<object, { count: number; bytes: number }>();
     let count = 0;
     let bytes = 0;
     for (const [entry, users] of [...this.#entries].reverse()) {
-      const before = seen.get(entry.owner) ?? 0;
-      seen.set(entry.owner, before + 1);
-      if (before < this.#limits.own) continue;
+      const before = seen.get(entry.owner) ?? { count: 0, bytes: 0 };
+      const own = { count: before.count + 1, bytes: before.bytes + entry.bytes };
+      seen.set(entry.owner, own);
+      if (before.count < this.#limits.own) continue;
+      if (before.count < (entry.keep ?? 0) && own.bytes <= this.#limits.known) continue;
       const over = count >= this.#limits.count || bytes + entry.bytes > this.#limits.bytes;
       if (over && users === 0) {
         this.drop(entry);

@@ -20,7 +20,7 @@ import type { Entry, Programs } from './programs.ts';
 import type { Store } from './store.ts';
 
 /** What a program is known by, and the rows of a batch. */
-type Known = Pick<Shape, 'name' | 'rows'>;
+type Known = Pick<Shape, 'name' | 'rows'> & Partial<Pick<Shape, 'keep'>>;
 
 function purposeOf({ rows }: Known): Purpose {
   const what = `a batch of ${rows} ${rows === 1 ? 'row' : 'rows'}`;
@@ -195,7 +195,7 @@ export class Session<T, S extends Known = Shape> {
   }
 
   #entry(shape: S, data: Copied): Kept<T> {
-    const { name: key, rows } = shape;
+    const { name: key, rows, keep = 0 } = shape;
     const there = this.#entries.get(key);
     if (there) {
       if (there.data !== data) there.compiled.bound.rebind([...there.states, ...data.blocks]);
@@ -214,7 +214,7 @@ export class Session<T, S extends Known = Shape> {
       bound.dispose();
     };
     const bytes = program.arenaBytes + program.constants.length + PER_INSTR * program.instrs.length;
-    const entry = { owner: this.#options.owner ?? this, bytes, drop, compiled, states, data };
+    const entry = { owner: this.#options.owner ?? this, bytes, keep, drop, compiled, states, data };
     this.#entries.set(key, entry);
     return entry;
   }

@@ -3,8 +3,8 @@ import { GuardError, IndexError, NonFiniteError, OptionError } from '../../error
 import type { RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
 import { type Report, type Reports, tooManySkips } from '../../optim/apply/report.ts';
+import type { Came } from '../feed/batches.ts';
 import { batchesOf, type Chunk, chunkOfBatches } from '../feed/feeder.ts';
-import type { Came } from '../feed/stream.ts';
 import { type Loop, perform } from '../flow/effect.ts';
 import type { Warnings } from '../flow/warnings.ts';
 import { located } from '../programs/located.ts';

@@ -2,7 +2,7 @@
 // another name, values that are gone, and what is to be trained.
 import { OptionError } from '../../errors.ts';
 import type { Module } from '../../nn/module/module.ts';
-import { BATCH_SIZE } from '../feed/feeder.ts';
+import { BATCH_SIZE } from '../feed/shape.ts';
 import { Access } from '../flow/access.ts';
 import type { TrainerOptions, Weights } from '../options.ts';
 import { Setup, type Since } from './setup.ts';

@@ -453,7 +453,7 @@ describe('what is given', () => {
       () => sequences({ x: [[[1, 2]], [[1, 2, 3]]] }, rule),
       ShapeError,
       'ERR_SHAPE',
-      'sequences: x[1]: expected elements of [2], as the first has, got [3]',
+      'sequences: x[1]: expected elements of [2], as the first has, got elements of [3]',
     ],
     [
       'ragged elements',

@@ -25,7 +25,7 @@ it('drops the least recently used, over the count and over the bytes, but for th
     }
   };
   const [one, two, three, large] = [entry('one', a), entry('two', a), entry('three', a), entry('large', b, 1000)];
-  const programs = new Programs({ own: 1, count: 2, bytes: 10 });
+  const programs = new Programs({ own: 1, known: 0, count: 2, bytes: 10 });
   use(programs, one, two, three, one);
   expect(dropped).toEqual([]);
   use(programs, entry('four', a));
@@ -37,9 +37,23 @@ it('drops the least recently used, over the count and over the bytes, but for th
   expect(programs).toMatchObject({ count: 4, bytes: 5 });
 });
 
+it('keeps as many of an owner as its data are known to need, up to so many bytes', () => {
+  const dropped: number[] = [];
+  const owner = {};
+  const programs = new Programs({ own: 1, known: 30, count: 0, bytes: 0 });
+  for (let i = 0; i < 6; i++) {
+    const entry = { owner, bytes: i < 5 ? 7 : 16, keep: 4, drop: () => dropped.push(i) };
+    programs.hold(entry);
+    programs.release(entry);
+  }
+  // Four of 7 bytes stay; of one of 16 and 7, 7, one more only.
+  expect(dropped).toEqual([0, 2, 1]);
+  expect(programs).toMatchObject({ count: 3, bytes: 30 });
+});
+
 it('drops nothing that is in use, until it is released', () => {
   const dropped: number[] = [];
-  const programs = new Programs({ own: 0, count: 0, bytes: 0 });
+  const programs = new Programs({ own: 0, known: 0, count: 0, bytes: 0 });
   const entries = [0, 1, 2].map((i): Entry => ({ owner: programs, bytes: 1, drop: () => dropped.push(i) }));
   for (const e of [...entries, entries[0]!]) programs.hold(e);
   programs.release(entries[0]!);
