@@ -126,8 +126,8 @@ export class Predictor<T extends OutputTypes = 'f32'> {
   }
 
   /**
-   * Take the newest weights of the trainer, blocking this thread.
-   * @throws OptionError for any argument; BusyError while a fit of the trainer or of another one of the model, or a `predict` of its own, is not done;
+   * Take the newest weights of the trainer, blocking this thread: while a fit is on, until the step that is being run is done.
+   * @throws OptionError for any argument; BusyError while a `predict` of its own, or a fit of another trainer of the model, is not done;
    * DisposedError
    */
   updateSync(): void {
@@ -135,7 +135,7 @@ export class Predictor<T extends OutputTypes = 'f32'> {
     this.#now('updateSync');
     if (!this.#turns.free) throw new BusyError('updateSync: a predict of this predictor is not done; await it first');
     this.#current.follow('updateSync');
-    this.#current.access.checkFree('updateSync');
+    this.#current.access.checkBetween('updateSync');
     const copy = this.#room();
     copy.store.copySync(copy.setup.store);
     this.#swap(copy);

@@ -115,7 +115,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 
   /**
-   * Train. The event loop stays free; `predict`, `evaluate` and `save` may be called meanwhile and wait for the end of a chunk (20 ms).
+   * Train. The event loop stays free; `predict`, `evaluate` and `save` may be called meanwhile: they come after the step that is being run.
    *
    * @param data named arrays, a part of `preprocess.split`, or a source (shuffled in each epoch by the seed), or batches one after the other: a list, a generator, an async one, a function that gives one
    * @returns a run: `await` it for the result, iterate it for every step's report
@@ -192,14 +192,14 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * Loss and metrics over a data set, blocking this thread: the same bits as `evaluate`.
    * @returns numbers by name: `loss`, and each of option `metrics`
-   * @throws OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of this or another trainer of the model is on
+   * @throws OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of another trainer of the model is on
    */
   evaluateSync(data: Named<N> | Share<N> | Source<N> | Sequences<N>, options: BatchOptions = {}): Metrics<K> {
     this.#current.follow('evaluateSync');
     const chosen = this.#chosen('evaluateSync', readMethod.evaluateSync(arguments));
     const tables = asTables('evaluateSync', data);
-    this.#access.checkFree('evaluateSync');
-    return this.#evaluated(tables, new Copied(tables.data), chosen, driveSync) as Metrics<K>;
+    this.#access.checkBetween('evaluateSync');
+    return this.#evaluated(tables, new Copied(tables.data), chosen, driveSync, this.#access.fitting) as Metrics<K>;
   }
 
   /**
@@ -223,18 +223,19 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @typeParam D as of `predict`
    * @param inputs as of `predict`
    * @returns as of `predict`
-   * @throws OptionError, ShapeError; BusyError while a fit of this or another trainer of the model is on
+   * @throws OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
   predictSync<D = HeldOf<T>>(inputs: ArrayInput | Arrays | Share, options: PredictOptions = {}): OutputArrays<D> {
     this.#current.follow('predictSync');
     const { how, predictions } = this.#predicting('predictSync', readMethod.predictSync(arguments));
     const batch = inputsOf('predictSync', inputs);
-    this.#access.checkFree('predictSync');
+    this.#access.checkBetween('predictSync');
     return driveSync(predictions().run(batch, how)) as OutputArrays<D>;
   }
 
   /**
-   * A copy of the weights of now that answers while the trainer goes on training: its calls wait for no fit.
+   * A copy of the weights of now that answers while the trainer goes on training: its calls wait for no fit. Made while one is on, it has the weights
+   * after the step that is being run, for which this waits.
    *
    * ```ts
    * using predictor = trainer.predictor({ outputs: ({ x }, model) => ({ latent: model.encoder.forward(x), y: model.forward(x) }) });
@@ -242,13 +243,13 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * const { latent } = predictor.predictSync(row);
    * ```
    * @typeParam O dtypes of what `outputs` gives
-   * @throws OptionError; BusyError while a fit of this or another trainer of the model is on; DisposedError
+   * @throws OptionError; BusyError while a fit of another trainer of the model is on; DisposedError
    */
   predictor<O extends OutputTypes = T>(options: PredictorOptions<M, N, O> = {}): Predictor<O> {
     const { outputs, weights } = readMethod.predictor(arguments);
     this.#current.weightsOf('predictor', weights);
     this.#current.follow('predictor');
-    this.#access.checkFree('predictor');
+    this.#access.checkBetween('predictor');
     const predicts = { outputs: (outputs as Output<Module> | undefined) ?? null, weights };
     return predictorOf<O>(this.#current, predicts, this.#standing.seed);
   }
@@ -265,7 +266,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * Current values of the parameters, or of their averages, by all their names, blocking this thread: what `readParameters` gives.
    * @typeParam B whether buffers are asked for, which may be of any dtype
-   * @throws OptionError; BusyError while a fit of this or another trainer of the model is on; DisposedError
+   * @throws OptionError; BusyError while a fit of another trainer of the model is on; DisposedError
    */
   readParametersSync<B extends boolean = false>(options: ParametersOptions<B> = {}): ParameterValues<B> {
     return this.#weights.readSync('readParametersSync', readMethod.readParametersSync(arguments)) as ParameterValues<B>;
@@ -571,8 +572,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return { how: { batchSize, seed: this.#seeds.of(dropout, seed) }, predictions: () => this.#setup.predicting.of(wanted) };
   }
 
-  #evaluated<R>(tables: Tables, data: Copied, { batchSize, weights }: Chosen, driver: (loop: Loop<Metrics<K>>) => R): R {
-    const evaluation = this.#setup.evaluation(tables, data, weights, batchSize);
+  #evaluated<R>(tables: Tables, data: Copied, chosen: Chosen, driver: (loop: Loop<Metrics<K>>) => R, alone: boolean = false): R {
+    const evaluation = this.#setup.evaluation(tables, data, chosen, alone);
     return settle(
       // Without a halt it runs to its end.
       () => driver(evaluation.measure() as Loop<Metrics<K>>),

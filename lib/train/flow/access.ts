@@ -42,6 +42,16 @@ export class Access {
     this.#hold(what, false)();
   }
 
+  /**
+   * Before a call that reads and blocks this thread. While a fit is on, its run ends early, and what the call runs comes after it: between two steps.
+   * @throws DisposedError; BusyError while a fit of another trainer of the values is on
+   */
+  checkBetween(what: string): void {
+    this.#checkUsable(what);
+    this.#hold(what, false)();
+    this.#turns.hurry();
+  }
+
   /** @throws BusyError also while a call of another trainer of the values is not done */
   checkAlone(what: string): void {
     this.checkFree(what);
@@ -61,7 +71,7 @@ export class Access {
   }
 
   /**
-   * Run a task when its turn comes: while a fit is on, between two of its chunks.
+   * Run a task when its turn comes: while a fit is on, after the step that is being run.
    * @param writes it changes values
    */
   async use<T>(what: string, task: () => T | Promise<T>, writes: boolean = false): Promise<T> {
@@ -98,8 +108,15 @@ export class Access {
     return { now: task as () => T, later: () => this.take(task) };
   }
 
-  /** Wait for a turn of a fit; what it gives ends it. */
-  readonly turn: Effect<() => void> = { now: () => () => {}, later: () => this.#turns.begin() };
+  /** Wait for a turn of a fit; what it gives ends it. @param endEarly asks the run that is on to end: somebody waits */
+  turn(endEarly: () => void): Effect<() => void> {
+    return { now: () => () => {}, later: () => this.#turns.begin(endEarly) };
+  }
+
+  /** Within such a turn: whether somebody waits already, before there is a run that could be asked. */
+  get wanted(): boolean {
+    return this.#turns.wanted;
+  }
 
   #checkUsable(what: string): void {
     if (this.#disposed) throw new DisposedError(`${what}: the trainer was disposed`);

@@ -1,5 +1,6 @@
 // evaluate.ts: loss and metrics of a model over a data set.
 import type { RunRequest, RunResult } from '../../native/addon.ts';
+import { STATUS } from '../../native/program.ts';
 import type { DrawnBatch } from '../feed/feeder.ts';
 import type { Table, Tables } from '../feed/tables.ts';
 import type { Access } from '../flow/access.ts';
@@ -19,11 +20,10 @@ const MOST_BYTES = 16 << 20;
 
 type Measuring = readonly TracedMetric[];
 
-/** What was run, and how many batches it was to have. */
+/** What was run. */
 interface Ran {
   readonly compiled: Compiled<Measuring>;
   readonly result: RunResult;
-  readonly steps: number;
 }
 
 export class Evaluation {
@@ -56,19 +56,19 @@ export class Evaluation {
       const pace = new Pace();
       for (let start = 0; start < length; ) {
         const count = Math.min(this.#batchSize, length - start);
-        const endTurn = access && (yield* perform(access.turn));
+        const endTurn = access && (yield* perform(access.turn(() => this.#use.endEarly())));
         let ran: Ran;
         try {
-          ran = yield* this.#run(table, start, count, pace);
+          ran = yield* this.#run(table, start, count, { pace, access });
         } finally {
           endTurn?.();
         }
         if (halt?.called) return null;
-        const { compiled, result, steps } = ran;
+        const { compiled, result } = ran;
         const batch = before + Math.floor(start / this.#batchSize);
         tellPrints(compiled, result.report, result.tried, (i) => batch + i);
-        gather(gathering, compiled, count, steps, result.report);
-        start += steps * count;
+        gather(gathering, compiled, count, result.tried, result.report);
+        start += result.tried * count;
       }
       before += Math.ceil(length / this.#batchSize);
     }
@@ -84,15 +84,21 @@ export class Evaluation {
   }
 
   /** In a turn: as many batches of `count` rows, from row `start` on, as the pace has them. */
-  *#run(table: Table, start: number, count: number, pace: Pace): Loop<Ran> {
+  *#run(
+    table: Table,
+    start: number,
+    count: number,
+    { pace, access }: { readonly pace: Pace; readonly access: Access | null },
+  ): Loop<Ran> {
     const { programs, release } = this.#use.hold([table.shape(count)]);
     const compiled = programs[0]!;
     try {
-      const request = this.#request(table, compiled, start, count, pace.steps);
+      const wanted = access?.wanted ?? false;
+      const request = this.#request(table, compiled, start, count, wanted ? 1 : pace.steps);
       pace.begin();
       const result = yield* perform(runOf(compiled, request));
-      pace.end(result.tried);
-      return { compiled, result, steps: request.steps };
+      pace.end(result.tried, wanted || result.status === STATUS.stopped);
+      return { compiled, result };
     } catch (error) {
       throw located(error, (step) => drawnRows(table, start + step * count, count));
     } finally {

@@ -35,6 +35,11 @@ export class Use<T> {
     for (const { bound } of this.#held) bound.stop();
   }
 
+  /** The same, but it has one step at least. */
+  endEarly(): void {
+    for (const { bound } of this.#held) bound.endEarly();
+  }
+
   /** The copy of the data is freed. */
   end(): void {
     if (this.#kept) this.session.letGo(this.#data);

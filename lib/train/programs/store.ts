@@ -111,6 +111,17 @@ export class Store {
     );
   }
 
+  /** States as of the end of a step, while a run may be on: it is waited for. */
+  readBetween(states: readonly State[]): Map<State, Data> {
+    const copy = new Store(states);
+    try {
+      copy.copySync(this);
+      return copy.read(states);
+    } finally {
+      copy.dispose();
+    }
+  }
+
   /** Copy in what another store has of its states now, between two runs, off this thread. */
   async copy(source: Store): Promise<void> {
     await withOurErrors(() => this.blocks[0]!.copy(source.blocks, this.#parts(source)));

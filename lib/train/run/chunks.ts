@@ -50,7 +50,8 @@ export class Chunks {
 
   /** Null if the run was asked to end before the chunk's turn came. */
   *run(chunk: Chunk): Loop<Ran | null> {
-    const endTurn = yield* perform(this.#current.access.turn);
+    const { access } = this.#current;
+    const endTurn = yield* perform(access.turn(() => this.#use.endEarly()));
     let release: (() => void) | null = null;
     try {
       if (this.#running.halt.called) return null;
@@ -63,7 +64,7 @@ export class Chunks {
       try {
         const { maxSkips } = this.#current.setup.policy;
         const parts = new Parts(programs, chunk, this.#running, { maxSkips, epochSteps: this.#epochSteps });
-        do result = yield* perform(parts.next());
+        do result = yield* perform(parts.next(access.wanted ? 1 : chunk.steps));
         while (parts.goOn(result));
       } catch (error) {
         // The steps before the one with the bad index have taken effect.
@@ -79,7 +80,10 @@ export class Chunks {
 
   /** Within the chunk's turn, so that who comes next finds counters, weights and what is kept of watchers of the same step. */
   #done(chunk: Chunk, programs: readonly Compiled<TracedStep>[], result: RunResult): Ran {
-    this.#pace.end(result.tried);
+    const { status, tried } = result;
+    const early = tried < chunk.steps && (status === STATUS.stopped || status === STATUS.ok);
+    this.#pace.end(tried, early);
+    if (early) chunk.giveBack?.(tried);
     const running = this.#running;
     const { counters } = running;
     running.advance(result);

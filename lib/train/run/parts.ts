@@ -40,9 +40,10 @@ export class Parts {
     this.#terms = terms;
   }
 
-  next(): Effect<RunResult> {
+  /** @param steps of the chunk that are run, if it has one part */
+  next(steps: number = this.#chunk.steps): Effect<RunResult> {
     const compiled = this.#programs[this.#i]!;
-    const request = requestOf(compiled, this.#chunk, this.#i, this.#first, this.#place, this.#terms);
+    const request = requestOf(compiled, this.#chunk, steps, [this.#i, this.#first], this.#place, this.#terms);
     this.#first += this.#chunk.parts[this.#i++]!.micros;
     return runOf(compiled, request);
   }
@@ -53,23 +54,23 @@ export class Parts {
   }
 }
 
-/** @param first micro-batch of the step that is in part `i` */
+/** Of the first steps of a chunk. @param first micro-batch of the step that is in part `i` */
 function requestOf(
   { program, extra }: Compiled<TracedStep>,
   chunk: Chunk,
-  i: number,
-  first: number,
+  steps: number,
+  [i, first]: readonly [number, number],
   { seed, counters }: Pick<Place, 'seed' | 'counters'>,
   { maxSkips, epochSteps }: Terms,
 ): Omit<RunRequest, 'threads'> {
   const { attempt, step, skips } = counters;
   const part = chunk.parts[i]!;
   return {
-    steps: chunk.steps,
+    steps,
     micros: chunk.micros,
     part: { first, end: first + part.micros },
-    feed: part.fill(program.feed.columns, program.feed.bytes),
-    step: inEpochs(epochSteps, () => extra.apply.fillRows(program.step, step, chunk.steps)),
+    feed: part.fill(program.feed.columns, program.feed.bytes).subarray(0, steps * part.micros * program.feed.bytes),
+    step: inEpochs(epochSteps, () => extra.apply.fillRows(program.step, step, steps)),
     seed,
     attempt,
     stepCount: step,

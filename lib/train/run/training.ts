@@ -71,7 +71,7 @@ export class Training {
     this.#use = setup.steps(of, oversights);
     try {
       const tables = validation ? asTables('fit: validation', validation) : null;
-      this.#evaluation = tables && setup.evaluation(tables, new Copied(tables.data), validateWeights, batchSize);
+      this.#evaluation = tables && setup.evaluation(tables, new Copied(tables.data), { weights: validateWeights, batchSize });
       this.#evaluation?.prepare();
       this.#stopping = earlyStop && tables ? this.#earlyStop(earlyStop, `${validateWeights} ${fingerprintOf(tables)}`) : null;
       const rollback = this.#rollback();

@@ -32,9 +32,11 @@ export class NamedWeights {
   }
 
   readSync(where: string, asked: Asked): ParameterValues<boolean> {
-    this.#begun(where, asked.weights).access.checkFree(where);
+    const { access } = this.#begun(where, asked.weights);
+    access.checkBetween(where);
     const names = this.#names(asked);
-    return tensorsOf(names, this.#current.setup.store.read([...names.values()]));
+    const [{ store }, states] = [this.#current.setup, new Set(names.values())];
+    return tensorsOf(names, access.fitting ? store.readBetween([...states]) : store.read([...states]));
   }
 
   /** @param values those of another trainer, or of this one, or arrays; what the caller has may change meanwhile */

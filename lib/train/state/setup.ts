@@ -268,8 +268,16 @@ export class Setup {
     return headerOf({ policy, groups: this.groups, seed, threads, batchSize, accumulate, perLayer });
   }
 
-  /** @param data of the tables */
-  evaluation(tables: Tables, data: Copied, weights: Weights, batchSize: number): Evaluation {
+  /**
+   * @param data of the tables
+   * @param alone a run may be on of the programs for such data: it has its own
+   */
+  evaluation(
+    tables: Tables,
+    data: Copied,
+    { weights, batchSize }: { readonly weights: Weights; readonly batchSize: number },
+    alone: boolean = false,
+  ): Evaluation {
     const { model, loss, metrics } = this.#options;
     const make = (): Session<readonly TracedMetric[]> => {
       const measures = { loss, ...metrics };
@@ -279,7 +287,7 @@ export class Setup {
       };
       return new Session(this.store, trace, this.programs, { ...this.#session, owner: this.#evaluating });
     };
-    const kind = this.debug ? null : `${tables.kind} ${weights}`;
+    const kind = this.debug || alone ? null : `${tables.kind} ${weights}`;
     return new Evaluation(this.#evaluating.use(kind, make, data), tables, batchSize);
   }
 

@@ -293,13 +293,13 @@ describe('what is refused, and changes nothing', () => {
 });
 
 describe('while a fit is on', () => {
-  it('between two chunks; what must be at once, and what begins afresh, waits', async () => {
+  it('between two steps; what must be written at once, and what begins afresh, waits', async () => {
     const trainer = classifier();
     const other = classifier({ seed: 9 });
     const run = trainer.fit(data, { steps: 40, chunkSteps: 2 });
     expect(() => trainer.writeParametersSync({ 'fc2.bias': [1, 2] })).toThrow(BusyError);
     expect(() => other.writeParametersSync(trainer)).toThrow(BusyError);
-    expect(() => trainer.readParametersSync()).toThrow(BusyError);
+    expect([...trainer.readParametersSync().keys()]).toHaveLength(4);
     await expect(trainer.writeParameters({ 'fc2.bias': [1, 2] }, { optimizer: 'reset' })).rejects.toThrow(BusyError);
     expect(await trainer.writeParameters({ 'fc2.bias': [100, 100] })).toEqual(['fc2.bias']);
     expect(await other.writeParameters(trainer)).toHaveLength(4);
