@@ -45,6 +45,8 @@ function workloadNames(): string[] {
 
 /** Relative distance that f32 may put between an engine and PyTorch in f64. */
 const TOLERANCE = { loss: 1e-5, norm: 1e-3 } as const;
+/** And absolute, of logits. */
+const LOGITS_TOLERANCE = 1e-5;
 
 async function checkStep(cell: string, info: Info): Promise<string | null> {
   const { WORKLOAD } = (await import(`./workloads/${cell}.js`)) as { WORKLOAD: { reference: Reference } };
@@ -234,4 +236,47 @@ const gan: Suite = {
   },
 };
 
-export const SUITES: Readonly<Record<string, Suite>> = { step, 'clip-step': clipStep, gemm, kernels, policies, gan };
+
+/** Three logits of `torch_peer.py --mode f64` after 48 tokens of the workload's, the last 16 one by one: every engine must have the same before it is timed. */
+const LOGITS: Readonly<Record<string, readonly number[]>> = {
+  'gpt-nano': [0.177070344, -0.14525304, 0.0698661031],
+  'gpt-mini': [0.37715031, -0.157710339, 0.0437461689],
+};
+
+/** Text, in tokens: after 1 of them, at the end of the context, and all of it; the whole call, with a copy of the weights. */
+const generate: Suite = {
+  cells: Object.keys(LOGITS),
+  peers: ['torch'],
+  variants: (info) => info.variants,
+  row(cell, info, rounds) {
+    const of = (variant: string): readonly Sample[] => rounds.get(variant)!;
+    const figures = ['first', 'last', 'text', 'prompt'].map((name) => ({ name, ...summarize(of(name)) }));
+    return {
+      workload: cell,
+      params: info.params,
+      ...Object.fromEntries(figures.map(({ name, median_ms }) => [`${name}_ms`, short(median_ms)])),
+      last_to_first: short(ratio(of('last'), of('first'))),
+      tokens_per_s: short(1000 / summarize(of('text')).median_ms),
+      spread_percent: short(Math.max(...figures.map(({ spread }) => spread))),
+    };
+  },
+  compare: (theirs, ours) =>
+    ratios(theirs, ours, [
+      ['ratio', 'text', 'text'],
+      ['first_ratio', 'first', 'first'],
+      ['last_ratio', 'last', 'last'],
+      ['prompt_ratio', 'prompt', 'prompt'],
+    ]),
+  bars: (row) =>
+    barsOf(row, String(row.workload), {
+      first_ms: 'A token after one, ms (less is better)',
+      last_ms: 'A token at the end of the context, ms (less is better)',
+    }),
+  check: async (cell, info) => {
+    const [expected, got] = [LOGITS[cell]!, info.logits as readonly number[]];
+    const far = expected.some((value, i) => !(Math.abs(got[i]! - value) <= LOGITS_TOLERANCE));
+    return far ? `expected logits ${expected.join(', ')}, got ${got.join(', ')}` : null;
+  },
+};
+
+export const SUITES: Readonly<Record<string, Suite>> = { step, 'clip-step': clipStep, gemm, kernels, policies, gan, generate };

@@ -6,6 +6,7 @@ type Open = (cell: string, threads: number) => Promise<Cell | string>;
 const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
   step: async () => (await import('./step.ts')).stepCell,
   'clip-step': async () => (await import('../../lib/cli/bench/clip-step.ts')).clipCell,
+  generate: async () => (await import('./generate.ts')).generateCell,
   policies: async () => (await import('./policies.ts')).policiesCell,
   gan: async () => (await import('./gan.ts')).ganCell,
   kernels: async () => (await import('./kernels.ts')).kernelCell,

@@ -1,6 +1,7 @@
 """torch_peer.py: PyTorch as a peer: whole training steps (mode compile: torch.compile; mode f64: for the losses that the
-workloads record), iterations of a GAN, and the optimizer phase alone."""
+workloads record), iterations of a GAN, text, and the optimizer phase alone."""
 import worker
+from torch_generate import generate_cell
 from torch_gpt import GPT
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm
@@ -249,6 +250,8 @@ def open_cell(args):
         return step_cell(args)
     if args.suite == "clip-step":
         return clip_cell(args)
+    if args.suite == "generate":
+        return generate_cell(build, args)
     raise worker.Unsupported("products are the part of numpy_peer.py")
 
 

@@ -28,7 +28,7 @@ class Unsupported(Exception):
 
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies", "gan"])
+    parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies", "gan", "generate"])
     parser.add_argument("--cell", required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--mode", default="", help="a way to run the same peer: compile, jit, f64")
@@ -58,7 +58,9 @@ def watch_memory():
 
 
 def serve(open_cell):
-    """`open_cell(args)` gives what to say of the cell, and its variants: name -> call, or name -> (call, calls per sample)."""
+    """`open_cell(args)` gives what to say of the cell, and its variants: name -> call, or name -> (call, calls per sample).
+
+    In suite generate a variant times itself: it takes the seconds and gives the answer."""
     args = arguments()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever the framework prints is no answer
@@ -71,5 +73,8 @@ def serve(open_cell):
     for line in sys.stdin:
         command = json.loads(line)
         variant = variants[command["variant"]]
+        if args.suite == "generate":
+            say(variant(command["seconds"]))
+            continue
         call, inner = variant if isinstance(variant, tuple) else (variant, 1)
         say(measure(call, inner, command["seconds"]))
