@@ -236,7 +236,6 @@ const gan: Suite = {
   },
 };
 
-
 /** Three logits of `torch_peer.py --mode f64` after 48 tokens of the workload's, the last 16 one by one: every engine must have the same before it is timed. */
 const LOGITS: Readonly<Record<string, readonly number[]>> = {
   'gpt-nano': [0.177070344, -0.14525304, 0.0698661031],

@@ -67,6 +67,22 @@ it('characters of several bytes come whole', async () => {
   expect(stdout).toBe('a\u00e9\u{1f600}a\u00e9\u{1f600}\n');
 });
 
+it('ends before a text, and draws from a share of the probability', async () => {
+  const cwd = await trained();
+  const greedy = ['--prompt', 'efg', '--length', '30', '--temperature', '0'];
+  expect((await write(cwd, ...greedy, '--stop', 'ef')).stdout).toBe('efghabcd\n');
+  const [event] = (await write(cwd, ...greedy, '--stop', 'efg', '--top-p', '0.5', '--json')).json();
+  expect(event).toMatchObject({ text: 'habcd', tokens: 5, topP: 0.5, stop: 'efg' });
+  // What little is likely is all that is drawn, however hot.
+  const drawn = await write(cwd, ...greedy.slice(0, 4), '--temperature', '3', '--top-p', '0');
+  expect(drawn.stdout).toBe((await write(cwd, ...greedy)).stdout);
+});
+
+it('a new line is written \\n', async () => {
+  const cwd = await trained({}, 'abc\n');
+  expect((await write(cwd, '--prompt', 'a', '--temperature', '0', '--length', '20', '--stop', '\\n')).stdout).toBe('abc\n');
+});
+
 it('stops when it is told to', async () => {
   const cwd = await trained({ steps: 1 });
   const controller = new AbortController();
@@ -90,6 +106,11 @@ it('says what is wrong', async () => {
     expect.stringMatching(/--temperature: expected a finite number >= 0, got "-1"/),
   ]);
   expect(await failed('--top-k', '0')).toEqual([2, expect.stringMatching(/--top-k: expected a whole number >= 1/)]);
+  expect(await failed('--top-p', '2')).toEqual([
+    2,
+    expect.stringMatching(/--top-p: expected a finite number >= 0 and <= 1, got "2"/),
+  ]);
+  expect(await failed('--stop', '')).toEqual([2, expect.stringMatching(/--stop: expected a text, got ""/)]);
   expect(await failed('--topk', '1')).toEqual([2, expect.stringMatching(/did you mean --top-k\?/)]);
   const csv = {
     data: { type: 'csv', file: 't.csv', split: { train: 1 } },

@@ -28,6 +28,12 @@ export const SAMPLE: Command = {
       takes: number({ min: 0 }).default(1),
     },
     'top-k': { value: 'K', help: 'draw from the K likeliest tokens only', takes: whole({ min: 1 }).optional() },
+    'top-p': {
+      value: 'P',
+      help: 'draw from the likeliest tokens that make up this share of the probability only',
+      takes: number({ min: 0, max: 1 }).default(1),
+    },
+    stop: { value: 'TEXT', help: 'end before this text; \\n is a new line' },
     seed: { value: 'N', help: 'of the draws', takes: whole({ min: 0 }).default(0) },
   },
 };
@@ -40,12 +46,15 @@ interface Written {
 }
 
 export async function sample(args: Arguments, io: IO, screen: Screen): Promise<number> {
-  const topK = args.number('top-k');
+  const [topK, stop] = [args.number('top-k'), args.text('stop')?.replaceAll('\\n', '\n')];
+  if (stop === '') throw usage(SAMPLE, '--stop: expected a text, got ""');
   const options = {
     length: args.number('length')!,
     temperature: args.number('temperature')!,
+    topP: args.number('top-p')!,
     seed: args.number('seed')!,
     ...(topK !== undefined && { topK }),
+    ...(stop !== undefined && { stop }),
   };
   const { model, parameters, tokenizer } = await readWritten(resolve(io.cwd, args.operands[0]!));
   const prompt = promptOf(args, tokenizer);
@@ -56,6 +65,7 @@ export async function sample(args: Arguments, io: IO, screen: Screen): Promise<n
     {
       ...options,
       prompt,
+      tokenizer,
       onToken(token) {
         told.add([token]);
         return !io.signal.aborted;

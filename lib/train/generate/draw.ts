@@ -8,22 +8,32 @@ export interface Drawing {
   readonly topP: number;
 }
 
-/** An index drawn by a number in [0, 1) from softmax(logits / temperature), of the `topK` largest, of the likeliest that make up `topP`. */
-export function draw(logits: Float32Array, { temperature, topK, topP }: Drawing, at: number): number {
+/** Tokens that may be drawn, in ascending order, and weights in proportion to their probabilities. */
+export interface Likely {
+  readonly tokens: readonly number[];
+  readonly weights: readonly number[];
+}
+
+/** softmax(logits / temperature) of the `topK` largest, and of these of the likeliest that make up `topP`; the temperature is not 0. */
+export function likely(logits: Float32Array, { temperature, topK, topP }: Drawing): Likely {
+  const tokens = largest(logits, topK ?? logits.length);
+  const most = tokens.reduce((a, i) => Math.max(a, logits[i]!), Number.NEGATIVE_INFINITY);
+  const weights = tokens.map((i) => exp((logits[i]! - most) / temperature));
+  return { tokens, weights: topP < 1 ? ofShare(weights, topP) : weights };
+}
+
+/** A token drawn by a number in [0, 1). */
+export function draw(logits: Float32Array, how: Drawing, at: number): number {
   const likeliest = argmax(logits);
-  if (temperature === 0) return likeliest;
-  const indices = largest(logits, topK ?? logits.length);
-  const most = logits[likeliest]!;
-  const weights = indices.map((i) => exp((logits[i]! - most) / temperature));
-  let total = weights.reduce((a, b) => a + b, 0);
-  if (topP < 1) total = keepShare(weights, topP, total);
-  let left = at * total;
+  if (how.temperature === 0) return likeliest;
+  const { tokens, weights } = likely(logits, how);
+  let left = at * weights.reduce((a, b) => a + b, 0);
   const found = weights.findIndex((weight) => {
     left -= weight;
     return left < 0;
   });
   // Rounding may leave a little of `at` beyond the last.
-  return found >= 0 ? indices[found]! : likeliest;
+  return found >= 0 ? tokens[found]! : likeliest;
 }
 
 /** The first of the largest. */
@@ -43,11 +53,12 @@ function largest(values: Float32Array, k: number): number[] {
   return all.filter((i) => values[i]! > least || (values[i] === least && equals-- > 0));
 }
 
-/** Weights that are not among the likeliest that make up `share` of all become 0; of equal ones the first stay. @returns the sum of the others */
-function keepShare(weights: number[], share: number, total: number): number {
-  // All below the mean of what goes anyway are left out of the sort, which of a large vocabulary would take longer than the model.
-  const bound = ((1 - share) * total) / weights.length;
-  const order = weights.map((_, i) => i).filter((i) => weights[i]! > bound);
+/** The likeliest that make up `share` of all weights, of equal ones the first; 0 in place of the others. */
+function ofShare(weights: readonly number[], share: number): number[] {
+  const total = weights.reduce((a, b) => a + b, 0);
+  // All of these together are at most half of what goes: they are not sorted, which of a large vocabulary would take longer than the model.
+  const bound = ((1 - share) * total) / (2 * weights.length);
+  const order = [...weights.keys()].filter((i) => weights[i]! > bound);
   order.sort((a, b) => weights[b]! - weights[a]! || a - b);
   let sum = 0;
   const last = order.findIndex((i) => {
@@ -55,8 +66,7 @@ function keepShare(weights: number[], share: number, total: number): number {
     return sum >= share * total;
   });
   const kept = new Set(last < 0 ? order : order.slice(0, last + 1));
-  for (const i of weights.keys()) if (!kept.has(i)) weights[i] = 0;
-  return weights.reduce((a, b) => a + b, 0);
+  return weights.map((weight, i) => (kept.has(i) ? weight : 0));
 }
 
 /** Third counter word, "samp": keeps these draws apart from all others. */

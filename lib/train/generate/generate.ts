@@ -125,12 +125,16 @@ export async function generate(writer: Writer, options: GenerateOptions | Genera
   const out: number[][] = given.map(() => []);
   const texts = write('generate', writer, given, read);
   let heard: boolean | undefined;
-  for (;;) {
-    // What a listener answers goes back to the text that the token belongs to.
-    const { value, done } = await texts.next(heard);
-    if (done) return prompts ? out : out[0]!;
-    out[value.row]!.push(value.token);
-    heard = onToken?.(value.token, value.row) !== false;
+  try {
+    for (;;) {
+      // What a listener answers goes back to the text that the token belongs to.
+      const { value, done } = await texts.next(heard);
+      if (done) return prompts ? out : out[0]!;
+      out[value.row]!.push(value.token);
+      heard = onToken?.(value.token, value.row) !== false;
+    }
+  } finally {
+    await texts.return();
   }
 }
 

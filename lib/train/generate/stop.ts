@@ -79,14 +79,14 @@ export class Ending {
     const from = decoder.decode(this.#before).length;
     const found = texts.map((s) => written.indexOf(s, from)).filter((at) => at >= 0);
     if (found.length > 0) return { count: this.#standing(Math.min(...found), true), ended: true };
-    let at = written.length;
-    for (const s of texts) {
-      let n = Math.min(s.length - 1, written.length - from);
-      while (n > 0 && !written.endsWith(s.slice(0, n))) n--;
-      at = Math.min(at, written.length - n);
-    }
     // Bytes that are no whole character yet may become any.
-    while (at > from && written[at - 1] === '\ufffd') at--;
+    const whole = written.replace(/\ufffd+$/, '');
+    const begun = texts.map((s) => {
+      let n = Math.max(0, Math.min(s.length - 1, whole.length - from));
+      while (n > 0 && !whole.endsWith(s.slice(0, n))) n--;
+      return n;
+    });
+    const at = Math.max(from, whole.length - Math.max(...begun));
     return { count: this.#standing(at, false), ended: false };
   }
 
