@@ -34,8 +34,8 @@ export const OPTIMIZERS: Mutants = {
   },
   'an average by mean weighs the first update twice': {
     file: 'lib/optim/weights/ema.ts',
-    before: '1 / (since / every + 1)',
-    after: '1 / (since / every + 2)',
+    before: '(weights ? 2 : 1)',
+    after: '2',
     tests: ['test/train/step/ema.test.ts'],
   },
   'an average takes in all updates, whatever `every` says': {
