@@ -16,4 +16,5 @@ export type { SafetensorsEntry, SafetensorsHeader } from './arrays/safetensors-h
 export { parseCsv, readCsv } from './csv/csv.ts';
 export type { CSVOptions, LabeledTable, Table } from './csv/options.ts';
 export type { ReadOptions, TensorData } from './file/file.ts';
+export type { ByteSink, NodeSink, WebSink } from './file/stream.ts';
 export { readText } from './text.ts';

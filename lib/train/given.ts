@@ -6,7 +6,8 @@ import type { ClipPolicy } from '../clip/clip.ts';
 import { seed } from '../data/fields.ts';
 import { OptionError } from '../errors.ts';
 import { adviseOptions } from '../history/advise.ts';
-import { weightsBytes } from '../io/fields.ts';
+import { bytes, weightsBytes } from '../io/fields.ts';
+import { type ByteSink, isSink, sink } from '../io/file/stream.ts';
 import * as metricFunctions from '../metrics/index.ts';
 import { Streaming } from '../metrics/streaming.ts';
 import { MAX_THREADS } from '../native/threads.ts';
@@ -307,6 +308,21 @@ const differentiating = (method: 'gradients' | 'gradientsSync'): Read<AskedOfGra
   };
 };
 
+interface AskedSave extends Required<SaveOptions> {
+  readonly to: string | ByteSink | undefined;
+}
+const saveOptions = options<SaveOptions>()({ weightsOnly: bool.default(false), weights, metadata });
+const readSave = signature('Trainer.save', { to: either(either(text, sink), saveOptions).optional() }, saveOptions);
+/** Where there is no place to write to, the options come first. */
+function ofSave(given: ArrayLike<unknown>): AskedSave {
+  const { to, ...rest } = readSave(given);
+  if (typeof to !== 'object' || isSink(to)) return { to, ...rest };
+  if (given.length === 1) return { to: undefined, ...to };
+  throw new OptionError('Trainer.save: expected a file or a stream before the options, got two objects of options', {
+    value: given[0],
+  });
+}
+
 /** What each method is given, by its name. */
 export const readMethod: {
   readonly [K in 'evaluate' | 'evaluateSync']: Read<Asked>;
@@ -322,7 +338,7 @@ export const readMethod: {
   readonly [K in 'writeParameters' | 'writeParametersSync']: Read<Written>;
 } & {
   readonly inspect: Read<{ readonly match: Pattern | undefined }>;
-  readonly save: Read<Required<SaveOptions>>;
+  readonly save: Read<AskedSave>;
   readonly savePruned: Read<Required<SavePrunedOptions>>;
   readonly load: Read<Required<LoadOptions>>;
 } & {
@@ -362,11 +378,7 @@ export const readMethod: {
   readParametersSync: signature('Trainer.readParametersSync', {}, parametersOptions),
   writeParameters: signature('Trainer.writeParameters', { values: data }, writeOptions(weights)),
   writeParametersSync: signature('Trainer.writeParametersSync', { values: data }, writeOptions(weights)),
-  save: signature(
-    'Trainer.save',
-    { file: text },
-    options<SaveOptions>()({ weightsOnly: bool.default(false), weights, metadata }),
-  ),
+  save: ofSave,
   savePruned: signature(
     'Trainer.savePruned',
     { file: text },
@@ -374,7 +386,7 @@ export const readMethod: {
   ),
   load: signature(
     'Trainer.load',
-    { file: text },
+    { from: either(text, bytes) },
     options<LoadOptions>()({ strict: bool.default(true), skipMismatched: bool.default(false), maxBytes: weightsBytes }),
   ),
   snapshot: signature('Trainer.snapshot', {}),

@@ -4,6 +4,7 @@ import { printAs } from '../errors/inspect.ts';
 import { OptionError } from '../errors.ts';
 import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import { writeSafetensors } from '../io/arrays/safetensors.ts';
+import type { ByteSink } from '../io/file/stream.ts';
 import type { Module } from '../nn/module/module.ts';
 import type { Report } from '../optim/apply/report.ts';
 import { copyOf, type Stream } from './feed/batch.ts';
@@ -325,16 +326,20 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 
   /**
-   * Write a safetensors file with all state: weights under PyTorch's names, the rest prefixed `gradclip.`. The file is replaced only
-   * when the new one is complete. Windows replaces none that another program has open: after 2 s it stays as it is, and the CheckpointError names the new
+   * Give all state as a safetensors file, or write it to one or to a stream: weights under PyTorch's names, the rest prefixed `gradclip.`. A stream is
+   * ended when all is written. A file is replaced only when the new one is complete. Windows replaces none that another program has open: after 2 s it stays as it is, and the CheckpointError names the new
    * one beside it.
+   * @param to a file, or a stream of bytes (a `Writable` of Node.js, a `WritableStream` of the web); without, the bytes are given back
    * @param options.weightsOnly leave out optimizer, policy and counters; default false
    * @param options.weights with `weightsOnly`: `ema` writes the averages under the weights' names
    * @param options.metadata further string pairs for the file's header
-   * @throws (rejects) OptionError; CheckpointError if the file cannot take the place of the one before; DataError if it cannot be
+   * @returns without `to`, a Uint8Array of its own memory, which `load` takes
+   * @throws (rejects) OptionError; CheckpointError if the file cannot take the place of the one before; DataError if it, or the stream, cannot be
    * written; BusyError while a fit of another trainer of the model is on; DisposedError
    */
-  async save(file: string, options: SaveOptions = {}): Promise<void> {
+  save(to: string | ByteSink, options?: SaveOptions): Promise<void>;
+  save(options?: SaveOptions): Promise<Uint8Array>;
+  async save(): Promise<unknown> {
     const given = readMethod.save(arguments);
     const { weightsOnly } = given;
     const weights = this.#current.weightsOf('save', given.weights);
@@ -342,8 +347,9 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
       throw new OptionError("save: weights: 'ema' goes with weightsOnly: a whole checkpoint has both", { option: 'weights' });
     }
     const captured = { weightsOnly, weights, metadata: given.metadata };
-    const write = await this.#access.use('save', () => this.#saving.capture(captured));
-    await write(file);
+    const { toFile, toStream, toBytes } = await this.#access.use('save', () => this.#saving.capture(captured));
+    if (given.to === undefined) return toBytes();
+    return typeof given.to === 'string' ? toFile(given.to) : toStream(given.to);
   }
 
   /**
@@ -431,17 +437,18 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 
   /**
-   * Read what `save` wrote, or weights from elsewhere (then optimizer, policy and counters start afresh).
+   * Read what `save` wrote or gave, or weights from elsewhere (then optimizer, policy and counters start afresh).
    *
+   * @param from a file, or what it holds
    * @param options.strict default true: missing or extra names are an error; false loads what fits and lists the others
    * @param options.skipMismatched default false: weights of other shapes are an error; true leaves them as they are in the model and lists them
    * @param options.maxBytes of the file; default 64 GiB
    * @throws (rejects) OptionError, DataError, CheckpointError, BusyError; nothing is changed then
    */
-  async load(file: string, options: LoadOptions = {}): Promise<LoadResult> {
+  async load(from: string | Uint8Array, options: LoadOptions = {}): Promise<LoadResult> {
     const { strict, skipMismatched, maxBytes } = readMethod.load(arguments);
     this.#access.checkFree('load');
-    const read = await readCheckpoint(file, maxBytes);
+    const read = await readCheckpoint(from, maxBytes);
     return this.#access.take(() => {
       this.#access.checkAlone('load');
       const fitting = skipMismatched ? withoutMismatched(read, this.#setup.weightNames('model')) : read;

@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gradclip-walk-'));
 
 /** Arguments that name files to write: a text there is no mistake. */
 export const WRITES: ReadonlySet<string> = new Set([
-  'Trainer.save file',
+  'Trainer.save to',
   'Trainer.savePruned file',
   'Trainer.fit record',
   'Trainer.fitSync record',

@@ -99,6 +99,15 @@ export async function readTensors(
   );
 }
 
+/** The same of a file that lies in memory, and stays as it is until the end. */
+export function* tensorsIn(bytes: Uint8Array, file: string, wanted?: ReadonlySet<string>): Parts<Safetensors & Unread> {
+  const length = headerLength(bytes, bytes.length, file);
+  const { metadata, entries } = yield* parseHeader(bytes.subarray(8, 8 + length), bytes.length, file);
+  const reading = new Reading(file, entries, wanted);
+  for (const e of reading.readable) yield* reading.decode(e, new Uint8Array(bytes.subarray(e.begin, e.end)));
+  return { metadata, ...reading.done() };
+}
+
 const readInspectSafetensors = signature('io.inspectSafetensors', { file }, weightsOptions);
 
 /**
@@ -128,11 +137,7 @@ export function parseSafetensors(
   options: Pick<SafetensorsOptions, 'tensors'> = {},
 ): Safetensors {
   const { tensors: wanted } = readParseSafetensors(arguments);
-  const length = headerLength(bytes, bytes.length, file);
-  const { metadata, entries } = atOnce(parseHeader(bytes.subarray(8, 8 + length), bytes.length, file));
-  const reading = new Reading(file, entries, wanted && new Set(wanted));
-  for (const e of reading.readable) atOnce(reading.decode(e, new Uint8Array(bytes.subarray(e.begin, e.end))));
-  const { tensors, unread } = reading.done();
+  const { tensors, metadata, unread } = atOnce(tensorsIn(bytes, file, wanted && new Set(wanted)));
   for (const error of unread.values()) throw error;
   checkThere(wanted, tensors, file);
   return { tensors, metadata };
@@ -155,7 +160,18 @@ const readSerialize = signature('io.serializeSafetensors', { tensors, metadata }
  */
 export function serializeSafetensors(tensors: NamedTensors, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   readSerialize(arguments);
-  return Buffer.concat(safetensorsParts(tensors, metadata));
+  return joined(safetensorsParts(tensors, metadata));
+}
+
+/** As one array, with memory of its own. @throws DataError where there is none */
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = allocate({ begin: 0, end: parts.reduce((sum, { length }) => sum + length, 0) }, 'safetensors');
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 const readWrite = signature('io.writeSafetensors', { file, tensors, metadata });
@@ -244,7 +260,7 @@ function* blocksOf(entries: readonly SafetensorsEntry[]): Generator<Block> {
   }
 }
 
-function allocate({ begin, end }: Block, file: string): Uint8Array<ArrayBuffer> {
+function allocate({ begin, end }: Pick<Block, 'begin' | 'end'>, file: string): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(end - begin);
   } catch (cause) {

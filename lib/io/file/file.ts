@@ -126,7 +126,8 @@ export function notRegular(file: string, stat: Stats): DataError {
   return new DataError(`${file}: expected a regular file, got ${what}`, { file, ...(stat.isDirectory() && { code: 'EISDIR' }) });
 }
 
-function tooLong(file: string, maxBytes: number, size?: number): DataError {
+/** Of more bytes than are read. @param size not given: it turned out while it was unpacked */
+export function tooLong(file: string, maxBytes: number, size?: number): DataError {
   const got = size === undefined ? 'got more, unpacked' : `got ${size}`;
   return new DataError(`${file}: expected at most ${maxBytes} bytes (option maxBytes), ${got}`, { file, maxBytes });
 }

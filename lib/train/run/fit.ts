@@ -138,7 +138,7 @@ export class Fit {
       checkpoint &&
       // The run has to be written even if the trainer was disposed of meanwhile: then it has ended.
       new Checkpointing(checkpoint, running.warnings, (metadata) =>
-        current.access.take(() => saving.capture({ weightsOnly: false, weights: 'model', metadata })),
+        current.access.take(async () => (await saving.capture({ weightsOnly: false, weights: 'model', metadata })).toFile),
       );
     const recording = new Recording(record, header, log, current.setup.trained, running);
     return [recording, ...(reader ? [reader] : []), ...(checkpointing ? [checkpointing] : [])];

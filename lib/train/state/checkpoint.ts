@@ -1,7 +1,9 @@
 // checkpoint.ts: a trainer's state as a safetensors file. Parameters keep PyTorch's names; all other state is prefixed `gradclip.`.
 import { anyText } from '../../data/fields.ts';
 import { CheckpointError, DataError } from '../../errors.ts';
-import { readTensors, safetensorsParts, type TensorData } from '../../io/arrays/safetensors.ts';
+import { readTensors, safetensorsParts, type TensorData, tensorsIn } from '../../io/arrays/safetensors.ts';
+import { tooLong } from '../../io/file/file.ts';
+import { inTurns } from '../../io/file/pace.ts';
 import { writeWhole } from '../../io/file/write.ts';
 import { parseJson } from '../../io/json.ts';
 import type { State } from '../../ir/graph.ts';
@@ -14,6 +16,8 @@ import { type KeptTensors, partKept, readCourse, writeCourse } from './course.ts
 /** Of all that is no weight. */
 export const PREFIX = 'gradclip.';
 const VERSION = '1';
+/** What errors call a checkpoint that lies in memory. */
+const BYTES = '<bytes>';
 
 /** Where a trainer stands. */
 export interface Progress {
@@ -84,18 +88,12 @@ export function tensorsOf(names: ReadonlyMap<string, State>, values: ReadonlyMap
   );
 }
 
-/**
- * Write a checkpoint; `progress` is null for weights only. The file is replaced only when all of the new one is written.
- * @param ready done then, before it is
- * @throws DataError; CheckpointError with `beside`, the new file, where another program has the old one open and the system therefore keeps it
- */
-export async function writeCheckpoint(
-  file: string,
+/** A checkpoint as it is written, in parts; `progress` is null for weights only. @throws DataError for more than a file may have */
+export function checkpointParts(
   states: ReadonlyMap<string, TensorData>,
   progress: Progress | null,
   metadata: Readonly<Record<string, string>>,
-  ready?: () => Promise<void>,
-): Promise<void> {
+): Uint8Array[] {
   const tensors = new Map(states);
   const own = progress && {
     'gradclip.version': VERSION,
@@ -106,17 +104,35 @@ export async function writeCheckpoint(
     ...(Object.keys(progress.since).length > 0 && { 'gradclip.since': JSON.stringify(progress.since) }),
     ...(progress.course && { 'gradclip.course': writeCourse(progress.course, tensors) }),
   };
+  return safetensorsParts(tensors, { ...metadata, ...own });
+}
+
+/**
+ * Write a checkpoint. The file is replaced only when all of the new one is written.
+ * @param ready done then, before it is
+ * @throws DataError; CheckpointError with `beside`, the new file, where another program has the old one open and the system therefore keeps it
+ */
+export async function writeCheckpoint(file: string, parts: readonly Uint8Array[], ready?: () => Promise<void>): Promise<void> {
   try {
-    await writeWhole(file, safetensorsParts(tensors, { ...metadata, ...own }), ready);
+    await writeWhole(file, parts, ready);
   } catch (error) {
     if (!(error instanceof DataError && 'beside' in error.details)) throw error;
     throw new CheckpointError(error.message, error.details, { cause: error.cause });
   }
 }
 
-/** @throws DataError if the file is malformed; CheckpointError if it is of a later version, or does not say where the trainer stood */
-export async function readCheckpoint(file: string, maxBytes: number): Promise<Checkpoint> {
-  const { tensors: all, metadata, unread } = await readTensors(file, maxBytes);
+/**
+ * Read a checkpoint.
+ * @param from a file, or what it holds, which may change meanwhile
+ * @throws DataError if it is malformed; CheckpointError if it is of a later version, or does not say where the trainer stood
+ */
+export async function readCheckpoint(from: string | Uint8Array, maxBytes: number): Promise<Checkpoint> {
+  const file = typeof from === 'string' ? from : BYTES;
+  const {
+    tensors: all,
+    metadata,
+    unread,
+  } = typeof from === 'string' ? await readTensors(from, maxBytes) : await read(from, maxBytes);
   const version = metadata['gradclip.version'];
   if (version !== undefined && version !== VERSION) {
     const text = `load: ${file}: expected a checkpoint of version ${VERSION}, got ${version}; ${readerOf(metadata['gradclip.library'])}`;
@@ -125,6 +141,11 @@ export async function readCheckpoint(file: string, maxBytes: number): Promise<Ch
   const [tensors, kept] = partKept(all);
   const progress = version === undefined ? null : parseProgress(file, metadata, kept);
   return { file, tensors, metadata, progress, unread };
+}
+
+async function read(bytes: Uint8Array, maxBytes: number): ReturnType<typeof readTensors> {
+  if (bytes.length > maxBytes) throw tooLong(BYTES, maxBytes, bytes.length);
+  return inTurns(tensorsIn(bytes.slice(), BYTES));
 }
 
 function parseProgress(file: string, metadata: Readonly<Record<string, string>>, kept: KeptTensors): Progress {

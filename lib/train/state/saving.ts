@@ -1,6 +1,8 @@
 // saving.ts: how a trainer's state goes to a file or into memory, and comes from there.
 
 import { CheckpointError, DataError } from '../../errors.ts';
+import { joined } from '../../io/arrays/safetensors.ts';
+import { type ByteSink, writeTo } from '../../io/file/stream.ts';
 import { MAX_WEIGHTS } from '../../io/limits.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
@@ -10,7 +12,7 @@ import { sameValues, withoutValues } from '../flow/kept.ts';
 import { type Counters, type Course, NO_COURSE, START } from '../flow/progress.ts';
 import type { Warnings } from '../flow/warnings.ts';
 import type { Weights } from '../options.ts';
-import { type Checkpoint, nameByState, readCheckpoint, tensorsOf, writeCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, checkpointParts, nameByState, readCheckpoint, tensorsOf, writeCheckpoint } from './checkpoint.ts';
 import { type CheckpointRule, checkpointFiles, MOST_KEPT, type WriteCheckpoint } from './checkpoint-files.ts';
 import type { Current } from './current.ts';
 import { type LoadResult, matchCheckpoint, type Purpose } from './matching.ts';
@@ -25,6 +27,14 @@ export interface Captured {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** A copy of state, and where it may go. */
+export interface Capture {
+  readonly toFile: WriteCheckpoint;
+  /** The stream is ended. */
+  readonly toStream: (stream: ByteSink) => Promise<void>;
+  readonly toBytes: () => Promise<Uint8Array>;
+}
+
 export class Saving {
   readonly #current: Current;
   readonly #standing: Standing;
@@ -34,19 +44,30 @@ export class Saving {
     this.#standing = standing;
   }
 
-  /** Copy state as of now, in a turn. @returns what writes it */
-  async capture({ weightsOnly, weights, metadata }: Captured): Promise<WriteCheckpoint> {
+  /** Copy state as of now, in a turn. */
+  async capture({ weightsOnly, weights, metadata }: Captured): Promise<Capture> {
     const header = this.metadata(metadata);
     const watchers = this.#standing.running?.watchers;
     const { tensors, progress } = await this.#held(false, (setup) =>
       weightsOnly ? setup.weightNames(weights) : setup.stateNames(),
     );
+    const parts = (): Uint8Array[] => checkpointParts(tensors, weightsOnly ? null : progress, header);
     // What follows the run is not behind the file: who goes on from it would leave a gap in the record.
     const complete = async (ready?: () => Promise<void>): Promise<void> => {
       await watchers?.flush();
       await ready?.();
     };
-    return (file, ready) => writeCheckpoint(file, tensors, weightsOnly ? null : progress, header, () => complete(ready));
+    return {
+      toFile: async (file, ready) => writeCheckpoint(file, parts(), () => complete(ready)),
+      async toStream(stream) {
+        await complete();
+        await writeTo('save', stream, parts());
+      },
+      async toBytes() {
+        await complete();
+        return joined(parts());
+      },
+    };
   }
 
   /** All state as of now, in a turn. */

@@ -85,14 +85,14 @@ async function held(trainer: Kept): Promise<unknown> {
   return [trainer.counters, [...(await trainer.readParameters())].map(([name, { data }]) => [name, Array.from(data)])];
 }
 
-function ways({ options }: Input, folder: string): readonly Way[] {
+function ways({ files, options }: Input, folder: string): readonly Way[] {
   const { kind, load: how, go } = options as { readonly kind: string; readonly load: LoadOptions; readonly go: boolean };
   const { trainer } = bases.get(kind)!;
   const file = join(folder, 'a.safetensors');
-  const load = async (): Promise<unknown> => {
+  const load = async (from: string | Uint8Array): Promise<unknown> => {
     const before = await held(trainer);
     try {
-      const { missing, extra } = await trainer.load(file, { ...how, ...limitOf(options) });
+      const { missing, extra } = await trainer.load(from, { ...how, ...limitOf(options) });
       return { missing: [...missing], extra: [...extra] };
     } catch (error) {
       if (!isDeepStrictEqual(await held(trainer), before)) throw new Broken(`refused, and yet the trainer has changed: ${error}`);
@@ -100,13 +100,17 @@ function ways({ options }: Input, folder: string): readonly Way[] {
     }
   };
   const onwards = async (): Promise<unknown> => {
-    const loaded = await load();
+    const loaded = await load(file);
     await trainer.fit({ x: X, y: Y }, { ...FOLLOWED, steps: 2 });
     await trainer.save(file);
     await trainer.load(file);
     return loaded;
   };
-  return [go ? { name: 'Trainer.load, then fit and save', run: onwards } : { name: 'Trainer.load', run: load }];
+  if (go) return [{ name: 'Trainer.load, then fit and save', run: onwards }];
+  return [
+    { name: 'Trainer.load', alike: 'load', run: () => load(file) },
+    { name: 'Trainer.load of bytes', alike: 'load', run: () => load(files['a.safetensors']!) },
+  ];
 }
 
 export const CHECKPOINT: Reader = {
