@@ -134,6 +134,13 @@ const SHORT: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
     expect(follows).toBeLessThan(5 * noise);
     expect(stopped).toBeGreaterThan(10 * follows);
   },
+  'seq2seq.ts': async (name) => {
+    const { main, words } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/seq2seq.ts');
+    expect(words(712_005).join(' ')).toBe('seven hundred twelve thousand five');
+    const { right, written } = await main({ numbers: 2000, hidden: 32 });
+    expect(right).toBeGreaterThan(0.9);
+    expect(written.size).toBe(200);
+  },
   'wgan.ts': async (name) => {
     const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/wgan.ts');
     const { before, after, spots } = main({ iterations: 400 });
