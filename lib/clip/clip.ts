@@ -91,11 +91,12 @@ const readThresholdOf = signature('clip.parts.thresholdOf', {
 });
 
 /**
- * A threshold as a tensor: a constant, or a column of the step row. `Infinity` stays a constant: it means read-only.
+ * A threshold as a tensor: a column of the step row, so that another one compiles nothing. `Infinity` is a constant: it means read-only.
  * @shape f64 scalar
  * @throws OptionError
  */
 export function thresholdOf(c: ClipContext, name: string, value: number | ((step: number) => number)): Tensor {
   readThresholdOf(arguments);
-  return typeof value === 'number' ? c.graph.scalar(value, 'f64') : c.perStep(name, value);
+  if (value === Number.POSITIVE_INFINITY) return c.graph.scalar(value, 'f64');
+  return c.perStep(name, typeof value === 'number' ? () => value : value);
 }

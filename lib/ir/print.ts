@@ -33,6 +33,20 @@ export function printGraph(graph: Graph): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** A text that is another for graphs that differ in anything: two of one text compute the same, of inputs and states of the same names. */
+export function graphKey(graph: Graph): string {
+  const lines = graph.nodes.map((node) => {
+    const outs = node.outs.map((t) => typeName(t.type)).join(', ');
+    const ins = node.ins.map((t) => `${t.node.id}.${t.index}`).join(', ');
+    const exact = isOp(node, CONSTANT) ? ` ${Array.from(node.attrs.data, numberText).join(' ')}` : attrsText(node);
+    return `${node.id} ${node.section} ${outs} = ${node.op.name}(${ins})${exact}`;
+  });
+  const name = (t: Tensor): string => `${t.node.id}.${t.index}`;
+  const assigns = graph.assigns.map((a) => `assign ${a.state.name} = ${name(a.value)}${a.always ? ' always' : ''}`);
+  const outputs = [...graph.outputs].map(([key, t]) => `output ${key} = ${name(t)}`);
+  return [...lines, `skip ${graph.skip ? name(graph.skip) : ''}`, ...assigns, ...outputs].join('\n');
+}
+
 function attrsText(node: Node): string {
   if (isOp(node, INPUT)) return ` ${node.attrs.role} ${node.attrs.name}`;
   if (isOp(node, STATE)) return ` ${node.attrs.state.name}`;

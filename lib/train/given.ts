@@ -30,6 +30,7 @@ import {
   number,
   options,
   Place,
+  perStep,
   record,
   show,
   signature,
@@ -42,6 +43,8 @@ import { abortSignal } from './flow/halt.ts';
 import type { Logger } from './flow/warnings.ts';
 import type {
   BatchOptions,
+  ChangeOptions,
+  Changes,
   FitOptions,
   GroupRule,
   LoadOptions,
@@ -134,6 +137,9 @@ const penalty: Field<Regularizer> = custom('penalties such as regularize.l2()', 
   throw place.wrong('penalties such as regularize.l2()', value);
 });
 
+const groupRules = list(options<GroupRule>()({ match, optimizer }));
+const policy = made<ClipPolicy>('a policy such as clip.globalNorm()', checkClipPolicy);
+
 const readTrainer = signature(
   'Trainer',
   {},
@@ -141,9 +147,9 @@ const readTrainer = signature(
     model,
     loss: custom<Objective<Module>>('a function of a batch and the model', ofBatch),
     optimizer,
-    clip: made<ClipPolicy>('a policy such as clip.globalNorm()', checkClipPolicy).optional(),
+    clip: policy.optional(),
     parameters: several(match).optional(),
-    groups: list(options<GroupRule>()({ match, optimizer })).default([]),
+    groups: groupRules.default([]),
     guards: list(made<Guard>('guards such as guard.loss()', checkGuard)).default([]),
     rollback: rollback.default({}),
     lossScale: lossScale.optional(),
@@ -344,6 +350,8 @@ export const readMethod: {
 } & {
   readonly [K in 'restore' | 'restoreSync']: Read<{ readonly snapshot: TakenSnapshot }>;
 } & {
+  readonly change: Read<Changes>;
+} & {
   readonly [K in
     | 'step'
     | 'stepSync'
@@ -356,6 +364,19 @@ export const readMethod: {
 } = {
   step: signature('Trainer.step', { batch: data }),
   stepSync: signature('Trainer.stepSync', { batch: data }),
+  change: signature(
+    'Trainer.change',
+    {},
+    options<ChangeOptions<Module>>()({
+      optimizer: optimizer.optional(),
+      groups: groupRules.optional(),
+      clip: policy.optional(),
+      parameters: several(match).optional(),
+      lr: perStep({ min: 0 }).optional() as never,
+      freeze: several(match).optional(),
+      unfreeze: several(match).optional(),
+    }),
+  ),
   evaluate: measuring('evaluate'),
   evaluateSync: measuring('evaluateSync'),
   predict: computing('Trainer.predict', signature('Trainer.predict', { inputs: data }, predictOptions)),

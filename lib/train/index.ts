@@ -38,6 +38,7 @@ export type { Decoder } from './generate/stop.ts';
 export type { Writer } from './generate/writers.ts';
 export type {
   BatchOptions,
+  ChangeOptions,
   FitOptions,
   GroupRule,
   LoadOptions,

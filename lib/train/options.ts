@@ -6,6 +6,7 @@ import type { Match, Module } from '../nn/module/module.ts';
 import type { FinishingOptions } from '../optim/apply/finishing.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { EMAOptions } from '../optim/weights/ema.ts';
+import type { PerStep } from '../options/index.ts';
 import type { AugmentOption, PreprocessOption } from './feed/prepare.ts';
 import type { Sequences } from './feed/sequences.ts';
 import type { Batch, Named, Source } from './feed/source.ts';
@@ -276,3 +277,17 @@ export interface LoadOptions extends ReadOptions {
    */
   readonly skipMismatched?: boolean;
 }
+
+/** What `Trainer.change` changes: what is not given stays as it is. */
+export interface ChangeOptions<M extends Module>
+  extends Partial<Pick<TrainerOptions<M>, 'optimizer' | 'groups' | 'clip' | 'parameters'>> {
+  /** Learning rate of all groups, a number or a schedule, in place of what their optimizers have. */
+  readonly lr?: PerStep;
+  /** Parameters that are not trained any more, by name. */
+  readonly freeze?: Match | readonly Match[];
+  /** Parameters that are trained again, by name; also such as option `parameters` leaves out. Of those that `freeze` names, too. */
+  readonly unfreeze?: Match | readonly Match[];
+}
+
+/** What is changed, read; undefined: it stays. */
+export type Changes = { readonly [K in keyof ChangeOptions<Module>]-?: ChangeOptions<Module>[K] | undefined };

@@ -23,6 +23,7 @@ import { forgetWriting } from './generate/writers.ts';
 import { type Asked, type AskedOfGradients, checkTrainerOptions, readMethod } from './given.ts';
 import type {
   BatchOptions,
+  ChangeOptions,
   FitOptions,
   LoadOptions,
   ParametersOptions,
@@ -175,6 +176,21 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#access.checkAlone('stepSync');
     const batches = stepBatches('stepSync', batch, this.#current.accumulate, false);
     return driveSync(this.#stepping.step('stepSync', batches));
+  }
+
+  /**
+   * Go on by other options, between two calls: optimizer, rates, clip policy, which parameters are trained. What is kept of a parameter stays
+   * where the optimizer still keeps it (moments; from Adam to AdamW too), averages and counters stay. Numbers alone (learning rate,
+   * threshold, weight decay, momentum) compile nothing, and neither does a policy or optimizer that has other numbers only.
+   *
+   * ```ts
+   * trainer.change({ unfreeze: 'encoder.*', lr: 1e-5 });
+   * trainer.change({ clip: clip.globalNorm(0.5) });
+   * ```
+   * @throws OptionError, and nothing is changed then; BusyError while a call of this or another trainer of the weights is not done
+   */
+  change(options: ChangeOptions<M>): void {
+    this.#current.change('change', readMethod.change(arguments));
   }
 
   /**

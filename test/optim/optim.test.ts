@@ -191,9 +191,11 @@ describe('groups', () => {
     for (const a of graph.assigns) graph.output(`next ${a.state.name}`, a.value);
     return { graph, apply };
   };
-  const run = (policy: clip.ClipPolicy) => {
+  /** @param thresholds of the step, by name */
+  const run = (policy: clip.ClipPolicy, thresholds: Readonly<Record<string, number>>) => {
     const { graph } = build(policy);
     const inputs = {
+      ...Object.fromEntries(Object.entries(thresholds).map(([name, t]) => [`clip.${name}`, Float64Array.of(t)])),
       'hyper.0': rows[0]!,
       'hyper.1': rows[1]!,
       ...Object.fromEntries(states.map((s, i) => [`grad ${s.name}`, grads[i]!])),
@@ -202,7 +204,7 @@ describe('groups', () => {
   };
 
   test('one norm spans all groups', () => {
-    const out = run(clip.globalNorm(1));
+    const out = run(clip.globalNorm(1), { threshold: 1 });
     const n = norm(grads);
     expect(out.get('norm')![0]).toBeCloseTo(n, 12);
     expect(out.get('next a')![0]).toBeCloseTo(1 - 1 / n, 6);
@@ -211,7 +213,7 @@ describe('groups', () => {
   });
 
   test('each tensor gets its own scale, in whichever group it is', () => {
-    const out = run(clip.perTensorNorm(1));
+    const out = run(clip.perTensorNorm(1), { threshold: 1 });
     for (const [i, name] of (['b', 'c'] as const).entries()) {
       expect(out.get(`next optim.${name}.exp_avg`)![1]).toBeCloseTo((0.1 * (i + 3)) / norm([grads[i + 1]!]), 6);
     }
@@ -219,7 +221,7 @@ describe('groups', () => {
   });
 
   test('what updates measure is summed over groups', () => {
-    const out = run(clip.value(2));
+    const out = run(clip.value(2), { lower: -2, upper: 2, threshold: 2 });
     const after = grads.map((g) => g.map((v) => Math.min(2, v)));
     expect(out.get('normAfter')![0]).toBeCloseTo(norm(after), 12);
     expect(out.get('clippedFraction')![0]).toBeCloseTo(6 / 9, 12);

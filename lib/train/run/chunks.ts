@@ -62,8 +62,8 @@ export class Chunks {
       this.#pace.begin();
       let result: RunResult;
       try {
-        const { maxSkips } = this.#current.setup.policy;
-        const parts = new Parts(programs, chunk, this.#running, { maxSkips, epochSteps: this.#epochSteps });
+        const terms = { setup: this.#current.setup, epochSteps: this.#epochSteps };
+        const parts = new Parts(programs, chunk, this.#running, terms);
         do result = yield* perform(parts.next(access.wanted ? 1 : chunk.steps));
         while (parts.goOn(result));
       } catch (error) {

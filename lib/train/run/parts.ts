@@ -15,7 +15,8 @@ type Programs = readonly Compiled<TracedStep>[];
 
 /** What a run goes by, beside where it is. */
 interface Terms {
-  readonly maxSkips: number;
+  /** Knows learning rates, thresholds and whatever else a step is given. */
+  readonly setup: Setup;
   /** Updates in an epoch, which schedules may count in; null: nobody knows. */
   readonly epochSteps: number | null;
 }
@@ -56,12 +57,12 @@ export class Parts {
 
 /** Of the first steps of a chunk. @param first micro-batch of the step that is in part `i` */
 function requestOf(
-  { program, extra }: Compiled<TracedStep>,
+  { program }: Compiled<TracedStep>,
   chunk: Chunk,
   steps: number,
   [i, first]: readonly [number, number],
   { seed, counters }: Pick<Place, 'seed' | 'counters'>,
-  { maxSkips, epochSteps }: Terms,
+  { setup, epochSteps }: Terms,
 ): Omit<RunRequest, 'threads'> {
   const { attempt, step, skips } = counters;
   const part = chunk.parts[i]!;
@@ -70,12 +71,12 @@ function requestOf(
     micros: chunk.micros,
     part: { first, end: first + part.micros },
     feed: part.fill(program.feed.columns, program.feed.bytes).subarray(0, steps * part.micros * program.feed.bytes),
-    step: inEpochs(epochSteps, () => extra.apply.fillRows(program.step, step, steps)),
+    step: inEpochs(epochSteps, () => setup.fillRows(program.step, step, steps)),
     seed,
     attempt,
     stepCount: step,
     skips,
-    maxSkips,
+    maxSkips: setup.policy.maxSkips,
   };
 }
 

@@ -45,10 +45,9 @@ export class Stepping implements Heard {
     try {
       for (const { extra } of programs) for (const found of extra.unreached) this.unreached(found);
       const { seed, counters } = this.#standing;
-      const { maxSkips } = setup.policy;
       let result: RunResult;
       try {
-        const parts = new Parts(programs, chunk, { seed, counters }, { maxSkips, epochSteps: null });
+        const parts = new Parts(programs, chunk, { seed, counters }, { setup, epochSteps: null });
         do result = yield* perform(parts.next());
         while (parts.goOn(result));
       } catch (error) {

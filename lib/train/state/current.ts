@@ -2,27 +2,37 @@
 // another name, values that are gone, and what is to be trained.
 import { OptionError } from '../../errors.ts';
 import type { Module } from '../../nn/module/module.ts';
+import type { Optimizer } from '../../optim/optimizer.ts';
+import type { PerStep } from '../../options/index.ts';
 import { BATCH_SIZE } from '../feed/shape.ts';
 import { Access } from '../flow/access.ts';
-import type { TrainerOptions, Weights } from '../options.ts';
+import type { Changes, TrainerOptions, Weights } from '../options.ts';
+import { Selection } from './selection.ts';
 import { Setup, type Since } from './setup.ts';
 import type { Standing } from './standing.ts';
 
 export class Current {
   /** Who the trainer is, to the model. */
   readonly trainer: symbol = Symbol('trainer');
-  readonly options: TrainerOptions<Module, string>;
   readonly access: Access;
+  #options: TrainerOptions<Module, string>;
+  #selection: Selection;
   readonly #standing: Standing;
   #setup: Setup;
 
   /** The model's parameters get their values, if they have none. @throws OptionError */
   constructor(options: TrainerOptions<Module, string>, standing: Standing) {
-    this.options = options;
+    this.#options = options;
+    this.#selection = new Selection(options.parameters);
     this.#standing = standing;
     options.model.initialize(standing.seed);
     this.#setup = checkTrains('Trainer', new Setup(options), options);
     this.access = new Access(() => this.#setup.store.memories);
+  }
+
+  /** As they are now. */
+  get options(): TrainerOptions<Module, string> {
+    return this.#options;
   }
 
   get setup(): Setup {
@@ -72,6 +82,44 @@ export class Current {
   }
 
   /**
+   * Go on by other options.
+   * @throws OptionError, and nothing has changed then; BusyError while a call is not done
+   */
+  change(where: string, { lr, freeze, unfreeze, ...given }: Changes): void {
+    this.access.checkIdle(where);
+    this.access.checkAlone(where);
+    this.follow(where);
+    const { model } = this.#options;
+    const base = given.parameters === undefined ? this.#selection : new Selection(given.parameters);
+    const selection = base.with(where, model, freeze, unfreeze);
+    const changed = { ...this.#options, ...defined(given) };
+    const { optimizer, groups = [] } = changed;
+    const rated = lr !== undefined && {
+      optimizer: atRate(optimizer, lr),
+      groups: groups.map((rule) => ({ ...rule, optimizer: atRate(rule.optimizer, lr) })),
+    };
+    const { parameters: _, ...others } = { ...changed, ...rated };
+    const parameters = selection.of(where, model);
+    const options = { ...others, ...(parameters !== undefined && { parameters }) };
+    if (selection.isEmpty(where, model))
+      throw new OptionError(`${where}: option freeze: no parameter is left to train`, { option: 'freeze' });
+    const since = this.#setup.sinceBy(options, this.#standing.counters.step);
+    if (!this.#setup.adjust(options, since)) {
+      model.initialize(this.#standing.seed);
+      const setup = new Setup(options, since, this.#setup);
+      try {
+        checkTrains(where, setup, options);
+      } catch (error) {
+        setup.dispose();
+        throw error;
+      }
+      this.adopt(setup);
+    }
+    this.#options = options;
+    this.#selection = selection;
+  }
+
+  /**
    * Before a call that trains nothing: take in what the model has got or has in another place.
    * @throws BusyError while a call is not done that works with what it had
    */
@@ -103,6 +151,12 @@ export class Current {
   }
 }
 
+/** An optimizer that has another learning rate. */
+const atRate = (optimizer: Optimizer, lr: PerStep): Optimizer => ({
+  ...optimizer,
+  lr: typeof lr === 'number' ? () => lr : lr,
+});
+
 function checkTrains(where: string, setup: Setup, { parameters }: TrainerOptions<Module, string>): Setup {
   if (setup.trained.length > 0) return setup;
   const none = setup.parameters.length === 0;
@@ -110,4 +164,9 @@ function checkTrains(where: string, setup: Setup, { parameters }: TrainerOptions
     ? 'parameter: layers are found in public fields, arrays and plain objects of a Module (not in #private fields, a Map or local variables)'
     : `parameter that requires a gradient${parameters === undefined ? '' : ', among those that option parameters matches'}`;
   throw new OptionError(`${where}: the model has no ${why}`);
+}
+
+/** What was given. */
+function defined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }

@@ -6,6 +6,7 @@ import { headerOf } from '../../history/header.ts';
 import type { RecordHeader } from '../../history/history.ts';
 import { Graph, type State, Tensor } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
+import { graphKey } from '../../ir/print.ts';
 import { addon } from '../../native/addon.ts';
 import { type Difference, MadeOf } from '../../nn/module/made-of.ts';
 import {
@@ -19,7 +20,7 @@ import {
   valuesIn,
 } from '../../nn/module/module.ts';
 import { type Values, valuesOf } from '../../nn/module/values.ts';
-import { type ApplyGroup, ApplyStates, buildApply } from '../../optim/apply/apply.ts';
+import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../../optim/apply/apply.ts';
 import { Finishing } from '../../optim/apply/finishing.ts';
 import { emaState, emaWeight } from '../../optim/weights/ema.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
@@ -71,6 +72,13 @@ interface StepsOf {
   readonly perLayer?: boolean;
 }
 
+/** Clip and update: what programs are given in each step, a text that tells their structure, and their states. */
+interface Built {
+  readonly apply: Apply | null;
+  readonly key: string;
+  readonly states: readonly State[];
+}
+
 /** Who hears of what is found while the programs of a run are traced and fed. */
 export interface Heard {
   /** A parameter that the loss cannot move. */
@@ -81,7 +89,7 @@ export interface Heard {
 
 export class Setup {
   readonly store: Store;
-  readonly policy: ClipPolicy;
+  #policy: ClipPolicy;
   /** Of runs, where they are worth them. */
   readonly threads: number;
   readonly parameters: readonly Parameter[];
@@ -91,7 +99,7 @@ export class Setup {
   /** The states of the parameters and of the buffers that are written with them, neighbors in the store. */
   readonly weights: readonly State[];
   /** The trained parameters, each group with its optimizer. */
-  readonly groups: readonly ApplyGroup[];
+  #groups: readonly ApplyGroup[];
   /** Names of the trained parameters, in the order in which policies see them. */
   readonly trained: readonly string[];
   readonly plateau: Plateau | null;
@@ -105,7 +113,8 @@ export class Setup {
   readonly programs: Programs = new Programs();
   /** What computes outputs with the values of now. */
   readonly predicting: Predicting = new Predicting((wanted) => this.predictions(wanted, this.store, this.programs));
-  readonly #options: TrainerOptions<Module, string>;
+  #options: TrainerOptions<Module, string>;
+  #built!: Built;
   readonly #madeOf: MadeOf;
   readonly #training: Sessions<TracedStep> = new Sessions();
   readonly #evaluating: Sessions<readonly TracedMetric[]> = new Sessions();
@@ -134,7 +143,7 @@ export class Setup {
     this.#options = options;
     this.#plans = checkAugmentation(options.augment);
     this.#transforms = before?.transforms ?? checkPreprocess(options.preprocess);
-    this.policy = clip;
+    this.#policy = clip;
     this.threads = threads;
     this.plateau = before?.plateau ?? (options.plateau ? new Plateau(options.plateau) : null);
     this.#madeOf = new MadeOf(model);
@@ -144,7 +153,7 @@ export class Setup {
     this.buffers = [...this.names.keys()].filter((x) => x instanceof Buffer);
     this.weights = [...this.parameters, ...this.buffers.filter((b) => b.persistent)].map(({ state }) => state);
     this.since = since;
-    this.groups = groupParameters(options, since);
+    this.#groups = groupParameters(options, since);
     const trained = this.groups.flatMap((g) => g.params);
     const { ema, regularize, guards, constraints, prune } = trained.length > 0 ? options : ({} as Partial<typeof options>);
     this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
@@ -162,7 +171,8 @@ export class Setup {
     const rules = { ...(constraints && { constraints }), ...(prune && { prune }) };
     this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, rules);
     this.#accumulators = accumulate > 1 ? new Accumulators(accumulate, this.buffers) : null;
-    this.store = new Store(this.#allStates(), inModule);
+    this.#built = this.#build(clip, this.#groups);
+    this.store = new Store(this.#allStates, inModule);
     this.store.reset(this.store.own.filter((s) => s.init));
     this.kept = keptOf(this.groups, this.#applyStates, this.averages, this.finishing);
     if (before) takeOver(before, this);
@@ -180,6 +190,39 @@ export class Setup {
       this.programs,
       this.#session,
     );
+  }
+
+  /** The trained parameters, each group with its optimizer. */
+  get groups(): readonly ApplyGroup[] {
+    return this.#groups;
+  }
+
+  get policy(): ClipPolicy {
+    return this.#policy;
+  }
+
+  /** Learning rates, thresholds and whatever else programs are given anew in each step, for `count` steps from `step` on. */
+  fillRows(...[row, step, count]: Parameters<Apply['fillRows']>): Uint8Array {
+    return this.#built.apply!.fillRows(row, step, count);
+  }
+
+  /**
+   * Go on by other options, where they differ in numbers alone that programs are given in each step: nothing is compiled then. No run may be on.
+   * @returns false: they differ in more than that, and nothing has changed
+   */
+  adjust(options: TrainerOptions<Module, string>, since: Since): boolean {
+    const groups = groupParameters(options, since);
+    const same = (a: ApplyGroup, b: ApplyGroup | undefined): boolean =>
+      b !== undefined && (a.since ?? 0) === (b.since ?? 0) && sameOrder(a.params, b.params);
+    if (groups.length !== this.#groups.length || !groups.every((g, i) => same(g, this.#groups[i]))) return false;
+    const { clip = none() } = options;
+    const built = this.#build(clip, groups);
+    if (built.key !== this.#built.key) return false;
+    this.#options = options;
+    this.#groups = groups;
+    this.#policy = clip;
+    this.#built = built;
+    return true;
   }
 
   /** What was done to the model since: to its parts or what it is computed with, or only to what is trained. */
@@ -207,6 +250,16 @@ export class Setup {
   sinceNow(step: number): Since {
     const now = trainedOf(this.#options);
     return new Map(now.map((p) => [p, this.kept.has(p) ? (this.since.get(p) ?? 0) : step]));
+  }
+
+  /** The same by other options: an optimizer that keeps of a parameter what the one before did not begins at `step`. */
+  sinceBy(options: TrainerOptions<Module, string>, step: number): Since {
+    const goesOn = (p: Parameter, { optimizer }: ApplyGroup): boolean => {
+      const kept = this.kept.get(p);
+      return kept !== undefined && optimizer.slots(p.state.type).every(({ name }) => kept.has(`optim.${name}`));
+    };
+    const groups = groupParameters(options, new Map());
+    return new Map(groups.flatMap((g) => g.params.map((p) => [p, goesOn(p, g) ? (this.since.get(p) ?? 0) : step])));
   }
 
   /** Names of what is to be trained from `step` on. */
@@ -242,7 +295,6 @@ export class Setup {
 
   #spec(perLayer: boolean): TrainSpec<Module> {
     const { model, loss } = this.#options;
-    const { plateau } = this;
     return {
       model,
       loss,
@@ -256,8 +308,6 @@ export class Setup {
       penalties: this.#penalties,
       scaling: this.#scaling,
       guarding: this.guarding,
-      ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
-      onRate: (...rate) => this.#heard?.rate(...rate),
     };
   }
 
@@ -475,19 +525,28 @@ export class Setup {
     this.store.dispose();
   }
 
-  /** Every state there will be: those of the parameters, and those that clip and update add. */
-  #allStates(): readonly State[] {
+  /** Clip and update of these groups alone, and every state there will be: those of the parameters, and those that clip and update add. */
+  #build(policy: ClipPolicy, groups: readonly ApplyGroup[]): Built {
     const graph = new Graph('train');
     for (const state of this.restorable) graph.state(state);
     for (const { state } of this.buffers) graph.state(state);
-    const grads = this.groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
+    const grads = groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');
-    const { policy, finishing, names: allNames } = this;
+    const { plateau, finishing, names: allNames } = this;
     const states = this.#applyStates;
-    if (grads.length > 0) {
-      buildApply({ graph, groups: this.groups, allNames, states, grads, policy, loss, finishing, ema: this.#ema });
-    }
-    return [...graph.states, ...(this.plateau ? [this.plateau.state] : []), ...(this.#scaling?.states ?? [])];
+    const rates = {
+      ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
+      onRate: (...rate: Parameters<Heard['rate']>) => this.#heard?.rate(...rate),
+    };
+    const apply =
+      grads.length > 0
+        ? buildApply({ graph, groups, allNames, states, grads, policy, loss, finishing, ema: this.#ema, ...rates })
+        : null;
+    return { apply, key: graphKey(graph), states: graph.states };
+  }
+
+  get #allStates(): readonly State[] {
+    return [...this.#built.states, ...(this.plateau ? [this.plateau.state] : []), ...(this.#scaling?.states ?? [])];
   }
 }
 

@@ -106,8 +106,8 @@ class Cutting {
       }
       open.units = after;
       if (!isNorm(layer)) return;
-      for (const of of [layer.weight, layer.bias, layer.running_mean, layer.running_var]) {
-        if (of) open.along.push({ of, each: after.values.length / open.rows });
+      for (const vector of [layer.weight, layer.bias, layer.running_mean, layer.running_var]) {
+        if (vector) open.along.push({ of: vector, each: after.values.length / open.rows });
       }
     }
   }

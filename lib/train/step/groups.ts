@@ -7,12 +7,17 @@ import type { Optimizer } from '../../optim/optimizer.ts';
 import { show } from '../../options/index.ts';
 import type { TrainerOptions } from '../options.ts';
 
+/** The parameters that any of the patterns matches. @throws OptionError for one that matches none */
+export function matching(where: string, model: Module, patterns: Match | readonly Match[]): Parameter[] {
+  const all = Array.isArray(patterns) ? (patterns as readonly Match[]) : [patterns as Match];
+  return all.flatMap((match) => matchParameters(where, model, match));
+}
+
 /** What a trainer trains: of the parameters that it is for, those that require a gradient. @throws OptionError for a pattern that matches none */
 export function trainedOf<M extends Module>({ model, parameters }: TrainerOptions<M, string>): Parameter[] {
   const all = model.parameters().filter((p) => p.requiresGrad);
   if (parameters === undefined) return all;
-  const matches = Array.isArray(parameters) ? (parameters as readonly Match[]) : [parameters as Match];
-  const own = new Set(matches.flatMap((match) => matchParameters('Trainer: option parameters', model, match)));
+  const own = new Set(matching('Trainer: option parameters', model, parameters));
   return all.filter((p) => own.has(p));
 }
 

@@ -10,7 +10,7 @@ import { add, sqrt } from '../../ops/elementwise/elementwise.ts';
 import { unscale as stage } from '../../ops/gradient/stage.ts';
 import { statistic } from '../../ops/gradient/statistics.ts';
 import type { Lookups } from '../../ops/rows/sparse-rows.ts';
-import { type Apply, type ApplyGroup, type ApplyStates, buildApply } from '../../optim/apply/apply.ts';
+import { type ApplyGroup, type ApplyStates, buildApply } from '../../optim/apply/apply.ts';
 import type { Finishing } from '../../optim/apply/finishing.ts';
 import { denseOf, lookupsOf } from '../../optim/apply/lookups.ts';
 import type { Batch, Tensors } from '../feed/source.ts';
@@ -45,10 +45,6 @@ export interface TrainSpec<M extends Module> extends Omit<LossSpec<M>, 'trained'
   readonly finishing: Finishing;
   /** Report the 2-norm of each gradient, before the clip. */
   readonly perLayer: boolean;
-  /** What becomes of the optimizers' learning rates. */
-  readonly rate?: (lr: number) => number;
-  /** Called with them. */
-  readonly onRate?: (group: number, lr: number, step: number) => void;
   readonly scaling: LossScale | null;
   readonly guarding: Guarding | null;
   /** How much of the new weights enters their average in each step; null: there is none. */
@@ -60,7 +56,6 @@ export type Stands = ReadonlyMap<Parameter, State>;
 
 /** What is known of a step beside its graph. */
 export interface TracedStep {
-  readonly apply: Apply;
   readonly unreached: readonly Unreached[];
 }
 
@@ -128,7 +123,7 @@ export function traceTrain<M extends Module>(
   trace: (graph: Graph) => Tensors,
 ): { graph: Graph; extra: TracedStep } {
   const graph = new Graph('train');
-  const { groups, states, policy, finishing, rate, onRate, ema, scaling, guarding, accumulators } = spec;
+  const { groups, states, policy, finishing, ema, scaling, guarding, accumulators } = spec;
   const forward = (): Tensor => traceLoss(graph, spec.model, spec.loss, trace, { pending: accumulators?.pending });
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
@@ -154,13 +149,13 @@ export function traceTrain<M extends Module>(
     unscale,
     lookups,
   };
-  const apply = buildApply({ ...shared, ...(rate && { rate }), ...(onRate && { onRate }) });
+  buildApply(shared);
   scaling?.adapt(graph, overflow);
   if (spec.perLayer) {
     // Where the policy has measured the same, the compiler takes that.
     inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares', stages }).each)));
   }
-  return { graph, extra: { apply, unreached } };
+  return { graph, extra: { unreached } };
 }
 
 /** Columns of the report of `traceGradients`, beside `loss` and `penalty`. */
