@@ -10,16 +10,19 @@ export interface Drawing {
 
 /** Tokens that may be drawn, in ascending order, and weights in proportion to their probabilities. */
 export interface Likely {
-  readonly tokens: readonly number[];
-  readonly weights: readonly number[];
+  readonly tokens: Int32Array;
+  readonly weights: Float64Array;
 }
 
 /** softmax(logits / temperature) of the `topK` largest, and of these of the likeliest that make up `topP`; the temperature is not 0. */
 export function likely(logits: Float32Array, { temperature, topK, topP }: Drawing): Likely {
-  const tokens = largest(logits, topK ?? logits.length);
-  const most = tokens.reduce((a, i) => Math.max(a, logits[i]!), Number.NEGATIVE_INFINITY);
-  const weights = tokens.map((i) => exp((logits[i]! - most) / temperature));
-  return { tokens, weights: topP < 1 ? ofShare(weights, topP) : weights };
+  const tokens = topK === null || topK >= logits.length ? Int32Array.from(logits.keys()) : largest(logits, topK);
+  const most = logits[argmax(logits)]!;
+  const weights = new Float64Array(tokens.length);
+  for (let i = 0; i < tokens.length; i++) weights[i] = exp((logits[tokens[i]!]! - most) / temperature);
+  if (topP >= 1) return { tokens, weights };
+  const kept = ofShare(weights, topP);
+  return { tokens: kept.map((i) => tokens[i]!), weights: Float64Array.from(kept, (i) => weights[i]!) };
 }
 
 /** A token drawn by a number in [0, 1). */
@@ -27,13 +30,21 @@ export function draw(logits: Float32Array, how: Drawing, at: number): number {
   const likeliest = argmax(logits);
   if (how.temperature === 0) return likeliest;
   const { tokens, weights } = likely(logits, how);
-  let left = at * weights.reduce((a, b) => a + b, 0);
-  const found = weights.findIndex((weight) => {
-    left -= weight;
-    return left < 0;
-  });
+  let left = at * sumOf(weights);
+  for (let i = 0; i < weights.length; i++) {
+    left -= weights[i]!;
+    if (left < 0) return tokens[i]!;
+  }
   // Rounding may leave a little of `at` beyond the last.
-  return found >= 0 ? tokens[found]! : likeliest;
+  return likeliest;
+}
+
+// Vocabularies may be large, and a token of them is drawn in a small part of the time that the model takes: plain loops over typed arrays.
+
+function sumOf(values: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum;
 }
 
 /** The first of the largest. */
@@ -43,30 +54,42 @@ function argmax(values: Float32Array): number {
   return best;
 }
 
-/** Where the k largest values stand, in ascending order; of equal ones the first. */
-function largest(values: Float32Array, k: number): number[] {
-  const all = Array.from(values, (_, i) => i);
-  if (k >= values.length) return all;
-  const least = Float32Array.from(values).sort().at(-k)!;
-  const above = all.reduce((n, i) => n + Number(values[i]! > least), 0);
-  let equals = k - above;
-  return all.filter((i) => values[i]! > least || (values[i] === least && equals-- > 0));
+/** Where values lie above `least`, and where the first `equals` of those lie that are it; in ascending order. */
+function from(values: Float32Array | Float64Array, least: number, equals: number): Int32Array {
+  const found = new Int32Array(values.length);
+  let n = 0;
+  let left = equals;
+  for (let i = 0; i < values.length; i++) {
+    if (values[i]! > least || (values[i] === least && left-- > 0)) found[n++] = i;
+  }
+  return found.slice(0, n);
 }
 
-/** The likeliest that make up `share` of all weights, of equal ones the first; 0 in place of the others. */
-function ofShare(weights: readonly number[], share: number): number[] {
-  const total = weights.reduce((a, b) => a + b, 0);
-  // All of these together are at most half of what goes: they are not sorted, which of a large vocabulary would take longer than the model.
+/** Where the k largest lie; of equal ones the first. */
+function largest(values: Float32Array, k: number): Int32Array {
+  const sorted = values.slice().sort();
+  const least = sorted.at(-k)!;
+  let equals = 0;
+  while (equals < k && sorted.at(equals - k) === least) equals++;
+  return from(values, least, equals);
+}
+
+/** Where the largest lie that make up `share` of all, one at least; of equal ones the first. */
+function ofShare(weights: Float64Array, share: number): Int32Array {
+  const total = sumOf(weights);
+  // All below are together at most half of what goes: they need not be sorted.
   const bound = ((1 - share) * total) / (2 * weights.length);
-  const order = [...weights.keys()].filter((i) => weights[i]! > bound);
-  order.sort((a, b) => weights[b]! - weights[a]! || a - b);
+  const sorted = weights.filter((weight) => weight > bound).sort();
+  const wanted = share * total;
   let sum = 0;
-  const last = order.findIndex((i) => {
-    sum += weights[i]!;
-    return sum >= share * total;
-  });
-  const kept = new Set(last < 0 ? order : order.slice(0, last + 1));
-  return weights.map((weight, i) => (kept.has(i) ? weight : 0));
+  let equals = 0;
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = sorted.length - 1; i >= 0 && (sum < wanted || equals === 0); i--) {
+    equals = sorted[i] === least ? equals + 1 : 1;
+    least = sorted[i]!;
+    sum += least;
+  }
+  return from(weights, least, equals);
 }
 
 /** Third counter word, "samp": keeps these draws apart from all others. */

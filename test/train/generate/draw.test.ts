@@ -17,7 +17,7 @@ it('temperature, then the k likeliest, then those that make up p: the tokens and
   for (const { logits: which, kept, ...how } of cases) {
     const { tokens, weights } = likely(Float32Array.from(logits[which]!), how);
     const total = weights.reduce((a, b) => a + b, 0);
-    const got = tokens.flatMap((token, i) => (weights[i]! > 0 ? [[token, weights[i]! / total] as const] : []));
+    const got = [...tokens].flatMap((token, i) => (weights[i]! > 0 ? [[token, weights[i]! / total] as const] : []));
     const told = `${which} ${JSON.stringify(how)}`;
     expect(
       got.map(([token]) => token),
@@ -32,7 +32,7 @@ describe('at the edges', () => {
   const equal = Float32Array.of(1, 1, 1, 1);
   const kept = (topP: number, topK: number | null = null): number[] => {
     const { tokens, weights } = likely(equal, { temperature: 1, topK, topP });
-    return tokens.filter((_, i) => weights[i]! > 0);
+    return [...tokens].filter((_, i) => weights[i]! > 0);
   };
   it('of equal tokens the first stay, one at least', () => {
     expect(kept(0)).toEqual([0]);
@@ -57,7 +57,7 @@ describe('at the edges', () => {
       let count = 0;
       while (sum < topP * total) sum += Math.exp(many[order[count++]!]!);
       const { tokens, weights } = likely(many, { temperature: 1, topK: null, topP });
-      expect(tokens.filter((_, i) => weights[i]! > 0)).toEqual(order.slice(0, count).sort((a, b) => a - b));
+      expect([...tokens].filter((_, i) => weights[i]! > 0)).toEqual(order.slice(0, count).sort((a, b) => a - b));
     }
   });
 });
