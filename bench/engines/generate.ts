@@ -60,8 +60,8 @@ export async function generateCell(name: string, threads: number): Promise<Cell>
 /** After 48 tokens, of which the last 16 are given one by one. */
 async function firstLogits(model: GPT, parameters: ReadonlyMap<string, NdArray>, tokens: Int32Array): Promise<number[]> {
   const weights = new Weights(model);
-  weights.write(parameters);
   const next = predicting(model)(weights, 1);
+  weights.write(parameters);
   let logits = await next.after([[...tokens.subarray(0, 32)]]);
   for (const token of tokens.subarray(32, 48)) logits = await next.after([[token]]);
   next.dispose();

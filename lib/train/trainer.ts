@@ -19,7 +19,7 @@ import type { Access } from './flow/access.ts';
 import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
 import type { Counters, FitResult, Metrics } from './flow/progress.ts';
 import { Warnings } from './flow/warnings.ts';
-import { forgetWriting } from './generate/writers.ts';
+import { copiesWeights, forgetWriting } from './generate/writers.ts';
 import { type Asked, type AskedOfGradients, checkTrainerOptions, readMethod } from './given.ts';
 import type {
   BatchOptions,
@@ -93,6 +93,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#saving = new Saving(this.#current, this.#standing);
     this.#stepping = new Stepping(this.#current, this.#standing, new Warnings(options.logger));
     this.#weights = new NamedWeights(this.#current, this.#standing);
+    copiesWeights(this, (room) => this.#weights.copy('generate', room));
     this.#seeds = new Seeds(this.#standing.seed);
   }
 

@@ -58,12 +58,12 @@ export async function predict(args: Arguments, io: IO, screen: Screen): Promise<
   const { program, weights } = ofRows(rows, () => {
     const made = makeModel(config.model, { row: rowOf(x, transforms), tokens: null, length: null });
     const weights = new Weights(made);
-    weights.write(tensors);
     const program = new ModelProgram(made, weights, (graph) => {
       const batch = prepare({ x: graph.input('x', feed, 'feed') }, {}, transforms, false);
       const outputs = outputsOf(config.model, made, batch.x!);
       return { y: told(config.loss, outputs, transforms) };
     });
+    weights.write(tensors);
     return { program, weights };
   });
   try {

@@ -80,7 +80,7 @@ class Text {
 
 async function* texts(where: string, writer: Writer, prompts: readonly (readonly number[])[], how: How, stops: Stops): Texts {
   const all = prompts.map((prompt, r) => new Text(prompt, how, how.row + r, stops));
-  const { next, release } = writeWith(writer.model, await writer.readParameters(), prompts.length);
+  const { next, release } = await writeWith(writer, prompts.length);
   try {
     while (all.some((text) => !text.done)) {
       const { signal } = how;

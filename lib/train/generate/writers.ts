@@ -17,24 +17,19 @@ const MOST_BATCHES = 4;
 
 /** A copy of a model's weights, and what predicts with it. One text, or batch of them, at a time. */
 class Writing {
+  readonly weights: Weights;
   readonly #make: Predicting;
-  readonly #weights: Weights;
   /** By the number of rows, the least recently used first. */
   readonly #batches = new Map<number, NextTokens>();
 
   constructor(model: Module) {
     this.#make = predicting(model);
-    this.#weights = new Weights(model);
+    this.weights = new Weights(model);
   }
 
-  get fits(): boolean {
-    return this.#weights.fits;
-  }
-
-  /** Ready for a new text, with these values. */
-  begin(parameters: ReadonlyMap<string, NdArray>, batch: number): NextTokens {
-    this.#weights.write(parameters);
-    const next = this.#batches.get(batch) ?? this.#make(this.#weights, batch);
+  /** For new texts, once the weights are there. */
+  begin(batch: number): NextTokens {
+    const next = this.#batches.get(batch) ?? this.#make(this.weights, batch);
     this.#batches.delete(batch);
     this.#batches.set(batch, next);
     next.reset();
@@ -47,33 +42,62 @@ class Writing {
 
   dispose(): void {
     for (const next of this.#batches.values()) next.dispose();
-    this.#weights.dispose();
+    this.weights.dispose();
   }
 }
 
 /** Of each model the one that nobody uses now. */
 const idle = new WeakMap<Module, Writing>();
 
-/** Write with a model: a copy of the parameters, until `release`. */
-export function writeWith(
-  model: Module,
-  parameters: ReadonlyMap<string, NdArray>,
-  batch: number,
-): { next: NextTokens; release(): void } {
-  const kept = idle.get(model);
-  idle.delete(model);
-  if (kept && !kept.fits) kept.dispose();
-  const writing = kept?.fits ? kept : new Writing(model);
+/** Copies weights to where there is room for them, which is made when the model is as it is to be copied. */
+type Copier = (room: () => Weights) => Promise<void>;
+const copiers = new WeakMap<Writer, Copier>();
+
+/** A writer copies its weights itself, without arrays in between, and all buffers of the same moment. */
+export function copiesWeights(writer: Writer, copier: Copier): void {
+  copiers.set(writer, copier);
+}
+
+/** Write with a copy of the weights of now, until `release`. */
+export async function writeWith(writer: Writer, batch: number): Promise<{ next: NextTokens; release(): void }> {
+  const { model } = writer;
+  const begun: { writing: Writing; next: NextTokens }[] = [];
+  const room = (): Weights => {
+    const writing = taken(model);
+    try {
+      begun.push({ writing, next: writing.begin(batch) });
+    } catch (error) {
+      writing.dispose();
+      throw error;
+    }
+    return writing.weights;
+  };
+  const copy =
+    copiers.get(writer) ??
+    (async () => {
+      const parameters = await writer.readParameters();
+      room().write(parameters);
+    });
+  try {
+    await copy(room);
+  } catch (error) {
+    for (const { writing } of begun) writing.dispose();
+    throw error;
+  }
+  const { writing, next } = begun[0]!;
   const release = (): void => {
     if (idle.has(model)) writing.dispose();
     else idle.set(model, writing);
   };
-  try {
-    return { next: writing.begin(parameters, batch), release };
-  } catch (error) {
-    writing.dispose();
-    throw error;
-  }
+  return { next, release };
+}
+
+function taken(model: Module): Writing {
+  const kept = idle.get(model);
+  idle.delete(model);
+  if (kept?.weights.fits) return kept;
+  kept?.dispose();
+  return new Writing(model);
 }
 
 /** Free what is kept of a model. */

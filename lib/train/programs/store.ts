@@ -123,13 +123,18 @@ export class Store {
   }
 
   /** Copy in what another store has of its states now, between two runs, off this thread. */
-  async copy(source: Store): Promise<void> {
-    await withOurErrors(() => this.blocks[0]!.copy(source.blocks, this.#parts(source)));
+  copy(source: Store): Promise<void> {
+    return source.copyTo(this.blocks[0]!, this.#places);
+  }
+
+  /** Copy out what it has of these states now, each to a place in a block, between two runs, off this thread. */
+  async copyTo(block: NativeBlock, places: ReadonlyMap<State, number>): Promise<void> {
+    await withOurErrors(() => block.copy(this.blocks, this.#parts(places)));
   }
 
   /** The same, now: it waits for the run that is on. */
   copySync(source: Store): void {
-    withOurErrors(() => this.blocks[0]!.copySync(source.blocks, this.#parts(source)));
+    withOurErrors(() => this.blocks[0]!.copySync(source.blocks, source.#parts(this.#places)));
   }
 
   /** Frees what is its own. */
@@ -137,12 +142,17 @@ export class Store {
     this.blocks[0]!.dispose();
   }
 
-  /** What of another store's blocks is to be copied where, as the add-on takes it. */
-  #parts(source: Store): Float64Array {
+  /** Where those that are its own lie in their block. */
+  get #places(): ReadonlyMap<State, number> {
+    return new Map(this.own.map((state) => [state, this.#placeOf(state).offset]));
+  }
+
+  /** What of its blocks is to be copied to which places, as the add-on takes it. */
+  #parts(places: ReadonlyMap<State, number>): Float64Array {
     return Float64Array.from(
-      this.own.flatMap((state) => {
-        const { block, offset } = source.#layout.states.get(state)!;
-        return [block, offset, this.#placeOf(state).offset, bytesOf(state.type)];
+      [...places].flatMap(([state, to]) => {
+        const { block, offset } = this.#layout.states.get(state)!;
+        return [block, offset, to, bytesOf(state.type)];
       }),
     );
   }

@@ -8,13 +8,14 @@ import { MadeOf } from '../../nn/module/made-of.ts';
 import { type Module, namesOf, Parameter } from '../../nn/module/module.ts';
 import { Memory, type Place, valuesOf } from '../../nn/module/values.ts';
 import type { NdArray } from '../feed/source.ts';
-import type { PlaceOf } from './store.ts';
+import type { PlaceOf, Store } from './store.ts';
 
 export class Weights {
   readonly #model: Module;
   readonly #madeOf: MadeOf;
   readonly #memory: Memory;
   readonly #places = new Map<State, Place>();
+  readonly #wanted = new Set<State>();
 
   /** Room for all that the model has now. */
   constructor(model: Module) {
@@ -31,8 +32,12 @@ export class Weights {
     for (const [state, offset] of offsets) this.#places.set(state, { memory: this.#memory, offset });
   }
 
-  /** Where a parameter or buffer lies in the copy. */
-  readonly placeOf: PlaceOf = (state) => this.#places.get(state) ?? null;
+  /** Where a parameter or buffer lies in the copy. Those that programs have asked for are copied, and no others. */
+  readonly placeOf: PlaceOf = (state) => {
+    const place = this.#places.get(state) ?? null;
+    if (place) this.#wanted.add(state);
+    return place;
+  };
 
   /** Whether the model is still what it was: what was compiled of it holds. */
   get fits(): boolean {
@@ -45,7 +50,7 @@ export class Weights {
   }
 
   /**
-   * Copy values. No program that binds them may be on.
+   * Copy the values that programs have asked for. No run of them may be on.
    * @param parameters by name; of buffers (running statistics) too, where they are there: else those of the model
    * @throws OptionError for a parameter without values; ShapeError for one of another shape
    */
@@ -58,10 +63,17 @@ export class Weights {
       if (values && !sameShape(values.shape, shape)) {
         throw new ShapeError(`${name}: expected [${shape}], got [${values.shape}]`, { name });
       }
+      if (!this.#wanted.has(state)) continue;
       const array = ARRAYS[state.type.dtype];
       const data = values ? (values.data instanceof array ? values.data : array.from(values.data)) : valuesOf(state)!.copy(name);
       withOurErrors(() => this.#memory.block.write(this.#places.get(state)!.offset, data));
     }
+  }
+
+  /** Copy the values that a store has of them, between two runs, off this thread. */
+  copy(source: Store): Promise<void> {
+    const places = new Map([...this.#wanted].map((state) => [state, this.#places.get(state)!.offset]));
+    return source.copyTo(this.#memory.block, places);
   }
 
   dispose(): void {

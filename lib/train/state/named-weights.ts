@@ -1,6 +1,7 @@
 // named-weights.ts: the weights of a trainer by their names, as others read and write them.
 import type { State } from '../../ir/graph.ts';
 import type { ParameterValues, Weights } from '../options.ts';
+import type { Store } from '../programs/store.ts';
 import { tensorsOf } from './checkpoint.ts';
 import type { Current } from './current.ts';
 import { option } from './naming.ts';
@@ -37,6 +38,13 @@ export class NamedWeights {
     const names = this.#names(asked);
     const [{ store }, states] = [this.#current.setup, new Set(names.values())];
     return tensorsOf(names, access.fitting ? store.readBetween([...states]) : store.read([...states]));
+  }
+
+  /** As of the end of a step, to where there is room for them, which is made of the model as it is then. */
+  async copy(where: string, room: () => { copy(source: Store): Promise<void> }): Promise<void> {
+    const { access } = this.#begun(where, 'model');
+    const copies = room();
+    return access.use(where, () => copies.copy(this.#current.setup.store));
   }
 
   /** @param values those of another trainer, or of this one, or arrays; what the caller has may change meanwhile */

@@ -17,7 +17,7 @@ import {
 } from '../../../lib/nn/index.ts';
 import { add, headsAttention, rotary } from '../../../lib/ops/index.ts';
 import { generate } from '../../../lib/train/generate/generate.ts';
-import { predicting } from '../../../lib/train/generate/next.ts';
+import { type NextTokens, predicting } from '../../../lib/train/generate/next.ts';
 import { Weights } from '../../../lib/train/programs/weights.ts';
 import { sameBits } from '../../run-node.ts';
 import { Plain, parametersOf, predictor, VOCABULARY, writerOf } from './models.ts';
@@ -86,11 +86,15 @@ const MODELS = {
 describe.each(Object.entries(MODELS))('%s', (_, make) => {
   const model = make().initialize(1) as Module & { readonly context: number; forward(x: Tensor): Tensor };
   const whole = predictor(model);
-  const weights = new Weights(model);
-  weights.write(parametersOf(model));
+  const nextTokens = (batch: number): NextTokens => {
+    const weights = new Weights(model);
+    const next = predicting(model)(weights, batch);
+    weights.write(parametersOf(model));
+    return next;
+  };
 
   it('logits have the bits of the whole sequence, at every place, within the context and beyond', async () => {
-    const next = predicting(model)(weights, 1);
+    const next = nextTokens(1);
     const { context } = model;
     const tokens = Array.from({ length: context + 3 }, (_, i) => (i * i + 3 * i) % VOCABULARY);
     for (const first of [1, 3, context - 1, context + 2]) {
@@ -105,7 +109,7 @@ describe.each(Object.entries(MODELS))('%s', (_, make) => {
   });
 
   it('rows of a batch, of any lengths, have the bits that each has alone', async () => {
-    const next = predicting(model)(weights, 3);
+    const next = nextTokens(3);
     const rows = [5, model.context - 2, 1].map((n, r) => Array.from({ length: n }, (_, i) => (r + i * (r + 2)) % VOCABULARY));
     const out = [0, 1, 2].map((): number[] => []);
     for (let k = 0; k < 6; k++) {

@@ -3,10 +3,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { byte, char } from '../../../lib/data/tokenizer.ts';
-import { AbortError, OptionError } from '../../../lib/errors.ts';
+import { AbortError, DisposedError, OptionError } from '../../../lib/errors.ts';
+import type { Tensor } from '../../../lib/ir/graph.ts';
 import { CharRNN, GPT } from '../../../lib/models/index.ts';
-import { Linear, type Module, type Parameter } from '../../../lib/nn/index.ts';
+import { BatchNorm1d, Embedding, GRU, Linear, Module, type Parameter } from '../../../lib/nn/index.ts';
 import * as loss from '../../../lib/nn/loss/index.ts';
+import { reshape } from '../../../lib/ops/index.ts';
 import * as optim from '../../../lib/optim/index.ts';
 import { generate, generateStream } from '../../../lib/train/generate/generate.ts';
 import { forgetWriting } from '../../../lib/train/generate/writers.ts';
@@ -33,7 +35,7 @@ describe.each(Object.entries(MODELS))('several texts at once, %s', (_, model) =>
         const alone = await Promise.all(prompts.map((prompt, r) => generate(writer, { prompt, row: row + r, ...how })));
         expect(together).toEqual(alone);
       }),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 
@@ -203,5 +205,69 @@ describe('what stays of a model', () => {
     expect(freed).toHaveBeenCalledTimes(1);
     trainer.dispose();
     expect(freed).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe('with a trainer', () => {
+  /** Has a buffer that its fits write, and one that it reads when it writes. */
+  class Carries extends Module {
+    embedding = new Embedding(VOCABULARY, 5);
+    norm = new BatchNorm1d(5);
+    rnn = new GRU(5, 7, { carry: 8 });
+    head = new Linear(7, VOCABULARY);
+    #embedded(x: Tensor): Tensor {
+      const [batch, time] = x.shape as [number, number];
+      return reshape(this.norm.forward(reshape(this.embedding.forward(x), [batch * time, 5])), [batch, time, 5]);
+    }
+    forward(x: Tensor): Tensor {
+      return this.head.forward(this.rnn.forward(this.#embedded(x)).output);
+    }
+    step(x: Tensor, states: readonly Tensor[] | null): { logits: Tensor; states: Tensor[] } {
+      const { last, h } = this.rnn.forward(this.#embedded(x), states?.[0] ? { h: states[0] } : {});
+      return { logits: this.head.forward(last), states: [h] };
+    }
+  }
+  const data = { data: Int32Array.from({ length: 128 }, (_, i) => (i * i) % VOCABULARY), shape: [16, 8] };
+  const trainerOf = (seed: number): Trainer<Carries> =>
+    new Trainer({
+      model: new Carries(),
+      loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
+      optimizer: optim.adamw({ lr: 0.01 }),
+      batchSize: 8,
+      seed,
+    });
+
+  it('a text that is begun while a fit is on is of the weights, and buffers, of the end of a step', async () => {
+    using trainer = trainerOf(1);
+    const how = { prompt: [1, 2], length: 12, seed: 3 };
+    const texts: number[][] = [];
+    const after = new Map<number, number[]>();
+    const fit = trainer.fit({ x: data, y: data }, { steps: 25, chunkSteps: 1 });
+    for (let i = 0; i < 3; i++) texts.push(await generate(trainer, how));
+    await fit;
+    using again = trainerOf(1);
+    for (let step = 0; step <= 25; step++) {
+      after.set(step, await generate(again, how));
+      if (step < 25) again.fitSync({ x: data, y: data }, { steps: 1 });
+    }
+    for (const text of texts) expect([...after.values()]).toContainEqual(text);
+    expect(await generate(trainer, how)).toEqual(after.get(25));
+  });
+
+  it('that has done nothing yet begins with the weights of its seed', async () => {
+    const write = async (trainer: Trainer<Carries>): Promise<number[]> => generate(trainer, { prompt: [1], length: 20 });
+    using trainer = trainerOf(7);
+    using other = trainerOf(7);
+    const text = await write(trainer);
+    await other.readParameters();
+    expect(await write(other)).toEqual(text);
+    using stranger = trainerOf(8);
+    expect(await write(stranger)).not.toEqual(text);
+  });
+
+  it('that was disposed of writes nothing', async () => {
+    const trainer = trainerOf(1);
+    trainer.dispose();
+    await expect(generate(trainer, { prompt: [1], length: 3 })).rejects.toBeInstanceOf(DisposedError);
   });
 });
