@@ -4,8 +4,8 @@ import type { Share } from '../data/arrays.ts';
 import { printAs } from '../errors/inspect.ts';
 import { BusyError, DisposedError } from '../errors.ts';
 import type { Module } from '../nn/module/module.ts';
-import { copyOf } from './feed/batch.ts';
-import { type Inputs, inputsOf } from './feed/inputs.ts';
+import { inputsOf } from './feed/inputs.ts';
+import type { Sequences } from './feed/sequences.ts';
 import type { ArrayInput, Arrays } from './feed/source.ts';
 import { drive, driveSync } from './flow/effect.ts';
 import { Turns } from './flow/turns.ts';
@@ -78,12 +78,11 @@ export class Predictor<T extends OutputTypes = 'f32'> {
    * @throws (rejects) OptionError, ShapeError, IndexError for inputs that do not fit; DisposedError
    */
   async predict<D = HeldOf<T>>(
-    inputs: ArrayInput | Arrays | Share,
+    inputs: ArrayInput | Arrays | Share | Sequences,
     options: Omit<PredictOptions, 'weights'> = {},
   ): Promise<OutputArrays<D>> {
     const { batchSize, dropout, seed } = readPredictor.predict(arguments);
-    const { arrays, shaped } = inputsOf('predict', inputs);
-    const batch = { arrays: copyOf(arrays), shaped };
+    const batch = inputsOf('predict', inputs, true);
     const how = { batchSize: batchSize ?? this.#current.batchSize, seed: this.#seeds.of(dropout, seed) };
     const outputs = await this.#turns.take(() => drive(this.#predictions('predict', dropout).run(batch, how)));
     return outputs as OutputArrays<D>;
@@ -98,11 +97,11 @@ export class Predictor<T extends OutputTypes = 'f32'> {
    * @throws OptionError, ShapeError, IndexError for inputs that do not fit; DisposedError
    */
   predictSync<D = HeldOf<T>>(
-    inputs: ArrayInput | Arrays | Share,
+    inputs: ArrayInput | Arrays | Share | Sequences,
     options: Omit<PredictOptions, 'weights'> = {},
   ): OutputArrays<D> {
     const { batchSize, dropout, seed } = readPredictor.predictSync(arguments);
-    const batch: Inputs = inputsOf('predictSync', inputs);
+    const batch = inputsOf('predictSync', inputs, false);
     const how = { batchSize: batchSize ?? this.#current.batchSize, seed: this.#seeds.of(dropout, seed) };
     const outputs: Outputs = driveSync(this.#predictions('predictSync', dropout).run(batch, how));
     return outputs as OutputArrays<D>;

@@ -7,7 +7,7 @@ import { writeSafetensors } from '../io/arrays/safetensors.ts';
 import type { ByteSink } from '../io/file/stream.ts';
 import type { Module } from '../nn/module/module.ts';
 import type { Report } from '../optim/apply/report.ts';
-import { copyOf, type Stream } from './feed/batch.ts';
+import type { Stream } from './feed/batch.ts';
 import type { BatchStream } from './feed/batches.ts';
 import { asSource, asTables, inputsOf, stepBatches } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
@@ -224,15 +224,18 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * Predictions for rows: what option `predict` gives, by default the model's `forward` of `batch.x`, without dropout.
    * @typeParam D what holds them: f32, but any typed array with option `predict`, until the call names one: `predict<Int32Array>(x)` of an `ops.argmax`
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays. One whose shape is not told, and which the model does not take
-   * as any number of rows, is one row: `[1, 2, 3]` for a model of [n, 3]
-   * @returns one output row for each input row, in a shape whose first number is that of the rows; of several tensors an object with each
+   * as any number of rows, is one row: `[1, 2, 3]` for a model of [n, 3]. Or `sequences`, whose arrays the trainer's option `predict` reads by their names
+   * @returns one output row for each input row, in a shape whose first number is that of the rows; of several tensors an object with each. Of sequences
+   * in the order in which they were given; where rows of shorter buckets are smaller, zeros come after them
    * @throws (rejects) OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
-  async predict<D = HeldOf<T>>(inputs: ArrayInput | Arrays | Share, options: PredictOptions = {}): Promise<OutputArrays<D>> {
+  async predict<D = HeldOf<T>>(
+    inputs: ArrayInput | Arrays | Share | Sequences,
+    options: PredictOptions = {},
+  ): Promise<OutputArrays<D>> {
     this.#current.follow('predict');
     const { how, predictions } = this.#predicting('predict', readMethod.predict(arguments));
-    const { arrays, shaped } = inputsOf('predict', inputs);
-    const batch = { arrays: copyOf(arrays), shaped };
+    const batch = inputsOf('predict', inputs, true);
     return this.#access.use('predict', () => drive(predictions().run(batch, how)) as Promise<OutputArrays<D>>);
   }
 
@@ -243,10 +246,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns as of `predict`
    * @throws OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
-  predictSync<D = HeldOf<T>>(inputs: ArrayInput | Arrays | Share, options: PredictOptions = {}): OutputArrays<D> {
+  predictSync<D = HeldOf<T>>(inputs: ArrayInput | Arrays | Share | Sequences, options: PredictOptions = {}): OutputArrays<D> {
     this.#current.follow('predictSync');
     const { how, predictions } = this.#predicting('predictSync', readMethod.predictSync(arguments));
-    const batch = inputsOf('predictSync', inputs);
+    const batch = inputsOf('predictSync', inputs, false);
     this.#access.checkBetween('predictSync');
     return driveSync(predictions().run(batch, how)) as OutputArrays<D>;
   }

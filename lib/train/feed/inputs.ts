@@ -14,10 +14,17 @@ import { fed } from './shape.ts';
 import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
 import { inOneTable, inTables, type Tables } from './tables.ts';
 
-/** What is to be predicted of; whether somebody has said the shape of an array. */
+/** What is to be predicted of. */
 export interface Inputs {
-  readonly arrays: StreamBatch;
+  /** Rows of one shape, or, of sequences, those of each bucket. */
+  readonly parts: readonly InputPart[];
+  /** Whether somebody has said the shape of an array. */
   readonly shaped: boolean;
+}
+export interface InputPart {
+  readonly arrays: StreamBatch;
+  /** For each row, which example it is; null: it has that number. */
+  readonly examples: Int32Array | null;
 }
 
 /** Batches one after the other, whatever they may differ in. */
@@ -87,10 +94,16 @@ export function asSource(where: string, data: Arrays | Share | Source): Source {
   return rows(namedArrays(where, 'named arrays, such as { x, y }, or a source, such as windows', data));
 }
 
-export function inputsOf(where: string, inputs: ArrayInput | Arrays | Share): Inputs {
+/** @param copy whoever gave them may change them before they are read */
+export function inputsOf(where: string, inputs: ArrayInput | Arrays | Share | Sequences, copy: boolean): Inputs {
+  const own = (arrays: StreamBatch): StreamBatch => (copy ? copyOf(arrays) : arrays);
+  if (isSequences(inputs)) {
+    const parts = inputs.buckets.map(({ arrays, rows }) => ({ arrays: own(modelArrays(arrays)), examples: rows }));
+    return { parts, shaped: true };
+  }
   const named = isArray(inputs) ? { x: inputs } : namedArrays(where, 'an array of rows or named arrays', inputs);
   const shaped = Object.values(named).some((x) => !(ArrayBuffer.isView(x) || Array.isArray(x)));
-  return { arrays: modelArrays(named), shaped };
+  return { parts: [{ arrays: own(modelArrays(named)), examples: null }], shaped };
 }
 
 /** @throws OptionError for what has no arrays by name */

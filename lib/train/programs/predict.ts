@@ -1,13 +1,13 @@
 // predict.ts: what a function makes of given rows and a model, in batches: predictions, or whatever else it gives by name.
 import { GradclipError, ShapeError } from '../../errors.ts';
 import type { Graph } from '../../ir/graph.ts';
-import { bytesOf, type Data, sizeOf, type TensorType } from '../../ir/op.ts';
+import { bytesOf, type Data, sameShape, sizeOf, type TensorType } from '../../ir/op.ts';
 import type { RunResult } from '../../native/addon.ts';
 import type { Purpose } from '../../native/room.ts';
 import { rowsBetween, rowsOfBatch, rowTypes, type StreamBatch, traceRows } from '../feed/batch.ts';
 import { packBatches } from '../feed/feeder.ts';
-import type { Inputs } from '../feed/inputs.ts';
-import type { NdArray, Tensors } from '../feed/source.ts';
+import type { InputPart, Inputs } from '../feed/inputs.ts';
+import { dtypeOf, type NdArray, type Tensors } from '../feed/source.ts';
 import { type Loop, perform } from '../flow/effect.ts';
 import { located, rowsFrom } from './located.ts';
 import { tellPrints } from './prints.ts';
@@ -70,8 +70,22 @@ export class Predictions {
     this.#session = new Session(store, traceKind, programs, options);
   }
 
-  *run(given: Inputs, { batchSize, seed }: Running): Loop<Outputs> {
-    const inputs = this.#rowsOf(given, batchSize === null);
+  *run({ parts, shaped }: Inputs, how: Running): Loop<Outputs> {
+    if (parts.length === 1 && !parts[0]!.examples) return yield* this.#rows(parts[0]!, shaped, how, 0);
+    const { batchSize } = how;
+    if (batchSize === null) throw new ShapeError(`${this.#where}: expected rows of one shape, got sequences in buckets`);
+    const outputs: Outputs[] = [];
+    let before = 0;
+    for (const part of parts) {
+      outputs.push(yield* this.#rows(part, shaped, how, before));
+      before += Math.ceil(rowsOfBatch(part.arrays) / batchSize);
+    }
+    return ordered(this.#where, outputs, parts);
+  }
+
+  /** @param before batches of the parts before */
+  *#rows({ arrays, examples }: InputPart, shaped: boolean, { batchSize, seed }: Running, before: number): Loop<Outputs> {
+    const inputs = this.#rowsOf(arrays, shaped, batchSize === null);
     const total = [...inputs.values()][0]!.shape[0]!;
     if (total === 0) throw new ShapeError(`${this.#where}: expected at least one row, got 0`);
     const types = rowTypes(inputs);
@@ -85,7 +99,11 @@ export class Predictions {
       try {
         const compiled = programs[0]!;
         const steps = stepsOf(compiled, Math.floor((total - start) / count));
-        const report = yield* this.#part(compiled, inputs, { start, count, steps, batch: Math.floor(start / most), seed });
+        const report = yield* this.#part(
+          compiled,
+          { arrays: inputs, examples },
+          { start, count, steps, batch: before + Math.floor(start / most), seed },
+        );
         for (const [name, column] of compiled.extra) {
           const rows = batchSize !== null;
           const { bytes, columns } = compiled.program.report;
@@ -125,7 +143,7 @@ export class Predictions {
   /** @returns the report of so many batches of `count` rows, from row `start` on */
   *#part(
     compiled: Compiled<Columns>,
-    inputs: StreamBatch,
+    { arrays: inputs, examples }: InputPart,
     { start, count, steps, batch, seed }: { start: number; count: number; steps: number; batch: number; seed: bigint },
   ): Loop<ArrayBuffer> {
     const { feed: row } = compiled.program;
@@ -135,7 +153,7 @@ export class Predictions {
     try {
       result = yield* perform(runOf(compiled, { ...EVALUATE, seed, attempt: batch, steps, feed }));
     } catch (error) {
-      throw located(error, (step) => [rowsFrom(inputs, start + step * count, count)]);
+      throw located(error, (step) => [{ ...rowsFrom(inputs, start + step * count, count), examples }]);
     }
     tellPrints(compiled, result.report, steps, (j) => batch + j);
     return result.report;
@@ -146,7 +164,7 @@ export class Predictions {
    * one.
    * @param any outputs may have any shapes
    */
-  #rowsOf({ arrays, shaped }: Inputs, any: boolean): StreamBatch {
+  #rowsOf(arrays: StreamBatch, shaped: boolean, any: boolean): StreamBatch {
     const rows = rowsOfBatch(arrays);
     if (shaped || rows === 0) return arrays;
     const types = rowTypes(arrays);
@@ -176,6 +194,52 @@ export class Predictions {
       if (error instanceof GradclipError) return false;
       throw error;
     }
+  }
+}
+
+/** Outputs of buckets in the order of the examples. */
+function ordered(where: string, outputs: readonly Outputs[], parts: readonly InputPart[]): Outputs {
+  const isOne = (out: Outputs): out is NdArray => ArrayBuffer.isView(out.data);
+  const join = (name: string, of: (out: Outputs) => NdArray): NdArray =>
+    inOrder(
+      name === '' ? where : `${where}: ${name}`,
+      outputs.map((out, i) => ({ ...of(out), examples: parts[i]!.examples! })),
+    );
+  const [first] = outputs as [Outputs];
+  if (isOne(first)) return join('', (out) => out as NdArray);
+  const names = Object.keys(first);
+  return Object.fromEntries(names.map((name) => [name, join(name, (out) => (out as Record<string, NdArray>)[name]!)]));
+}
+
+/** Rows of several arrays, each at the place of its example. Where they differ in size, zeros come after those of the smaller. */
+function inOrder(where: string, arrays: readonly (NdArray & { readonly examples: Int32Array })[]): NdArray {
+  const { data: like, shape: first } = arrays[0]!;
+  const most = first.slice(1).map((_, d) => Math.max(...arrays.map(({ shape }) => shape[d + 1]!)));
+  const total = arrays.reduce((sum, { examples }) => sum + examples.length, 0);
+  const shape = [total, ...most];
+  const other = arrays.find((a) => a.shape.length !== shape.length);
+  if (other) throw new ShapeError(`${where}: expected rows of [${first.slice(1)}] in each bucket, got [${other.shape.slice(1)}]`);
+  const data = allocate(dtypeOf(like), sizeOf(shape), PREDICTED);
+  const width = sizeOf(most);
+  for (const { data: rows, shape, examples } of arrays) {
+    const own = sizeOf(shape.slice(1));
+    for (const [k, example] of examples.entries()) {
+      place(rows.subarray(k * own, (k + 1) * own), shape.slice(1), data.subarray(example * width, (example + 1) * width), most);
+    }
+  }
+  return { data, shape };
+}
+
+/** Put an array into the beginning of a larger one. */
+function place(from: Data, shape: readonly number[], to: Data, within: readonly number[]): void {
+  const [length, ...inner] = shape;
+  if (length === undefined || sameShape(inner, within.slice(1))) {
+    to.set(from);
+    return;
+  }
+  const [step, wide] = [sizeOf(inner), sizeOf(within.slice(1))];
+  for (let i = 0; i < length; i++) {
+    place(from.subarray(i * step, (i + 1) * step), inner, to.subarray(i * wide, (i + 1) * wide), within.slice(1));
   }
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DataError, DTypeError, OptionError, ShapeError } from '../../../lib/errors.ts';
+import { DataError, DTypeError, IndexError, OptionError, ShapeError } from '../../../lib/errors.ts';
 import { loss, nn, ops, optim, type Sequences, type SequencesOptions, sequences } from '../../../lib/index.ts';
 import type { Tensor } from '../../../lib/ir/graph.ts';
 import { dataFeeder } from '../../../lib/train/feed/feeder.ts';
@@ -328,6 +328,61 @@ describe('bits', () => {
   });
 });
 
+describe('predictions', () => {
+  const alone = (trainer: Trainer<Tagger>, data: Sequences): number[][] => {
+    const out: number[][] = [];
+    for (const { arrays, rows } of data.buckets) {
+      for (const [k, i] of rows.entries()) {
+        const one = Object.entries(arrays).map(([name, { data, shape }]) => {
+          const width = data.length / shape[0]!;
+          return [name, { data: data.slice(k * width, (k + 1) * width), shape: [1, ...shape.slice(1)] }];
+        });
+        out[i] = [...trainer.predictSync(Object.fromEntries(one)).data];
+      }
+    }
+    return out;
+  };
+  const predicting = { predict: ({ x, padding }: Batch, model: Tagger) => model.forward(x, padding!) } as Options<Tagger>;
+
+  it('are in the order of the examples, zeros after those of shorter buckets', async () => {
+    const [trainer, data] = [tagger(predicting), forTagger()];
+    await trainer.fit(data, { steps: 3 });
+    const expected = alone(trainer, data).map((row) => [...row, ...new Array(16 * 5 - row.length).fill(0)]);
+    const { data: got, shape } = await trainer.predict(data);
+    expect(shape).toEqual([19, 16, 5]);
+    for (const [k, v] of expected.flat().entries()) expect(got[k]).toBeCloseTo(v, 5);
+    expect(trainer.predictSync(data)).toEqual({ data: got, shape });
+    using predictor = trainer.predictor();
+    expect(predictor.predictSync(data)).toEqual({ data: got, shape });
+    expect(await predictor.predict(data)).toEqual({ data: got, shape });
+  });
+  it('come by name, one value each, whatever the batches', () => {
+    const trainer = tagger(predicting);
+    using predictor = trainer.predictor({
+      outputs: ({ x, padding }: Batch, model) => ({
+        first: ops.reshape(ops.slice(model.forward(x, padding!), { axis: 1, start: 0, end: 1 }), [-1, 5]),
+        token: ops.slice(x, { axis: 1, start: 0, end: 1 }),
+      }),
+    });
+    const { first, token } = predictor.predictSync(forTagger(), { batchSize: 3 });
+    expect([first.shape, token.shape]).toEqual([
+      [19, 5],
+      [19, 1],
+    ]);
+    expect([...token.data]).toEqual(examples(LENGTHS).x.map((s) => s[0]));
+    for (const [i, row] of alone(trainer, forTagger()).entries()) {
+      for (let k = 0; k < 5; k++) expect(first.data[5 * i + k]).toBeCloseTo(row[k]!, 5);
+    }
+  });
+  it('are refused where their dimensions differ in number', () => {
+    const trainer = tagger({
+      predict: ({ x }: Batch) => (x.shape[1] === 4 ? ops.cast(x, 'f32') : ops.expandDims(ops.cast(x, 'f32'), 2)),
+    } as Options<Tagger>);
+    const text = 'predict: expected rows of [4] in each bucket, got [8,1]';
+    return fails(() => trainer.predictSync(forTagger()), ShapeError, 'ERR_SHAPE', text);
+  });
+});
+
 describe('programs', () => {
   it('are as many as buckets, and one more for each shorter last batch', async () => {
     const trainer = reader();
@@ -583,12 +638,9 @@ describe('what is given', () => {
     const { x, y } = examples([1, 3, 5, 2]);
     x[2]![3] = 99;
     const data = sequences({ x: x.map((s) => Int32Array.from(s)), y }, { buckets: BUCKETS, lengths: 'lengths' });
-    for (const call of [() => reader().fit(data as never), () => reader().evaluate(data as never)]) {
-      const error = await (call() as Promise<unknown>).then(
-        () => expect.unreachable(),
-        (e: Error) => e,
-      );
-      expect(error.message).toContain('x: 99 at row 2, column 3');
+    const predict = ({ x, lengths }: Batch, model: Reader): Tensor => model.forward(x, lengths!);
+    for (const call of ['fit', 'evaluate', 'predict'] as const) {
+      await fails(() => reader({ predict } as Options<Reader>)[call](data), IndexError, 'ERR_INDEX', 'x: 99 at row 2, column 3');
     }
   });
 });

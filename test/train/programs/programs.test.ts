@@ -84,7 +84,7 @@ it('predict with 80 lengths keeps a bounded number of programs, and of bytes', (
     threads: 1,
   });
   const predict = (length: number): Float32Array => {
-    const given = inputsOf('predict', { x: { data: new Int32Array(length).fill(3), shape: [1, length] } });
+    const given = inputsOf('predict', { x: { data: new Int32Array(length).fill(3), shape: [1, length] } }, false);
     const predictions = setup.predicting.of({ where: 'predict', output: null, weights: 'model', dropout: false });
     return (driveSync(predictions.run(given, { batchSize: 8, seed: 0n })) as NdArray<Float32Array>).data;
   };
