@@ -26,6 +26,8 @@ export const MAX_RANK = 64;
 // A safetensors file, read or written.
 /** Bytes of the header of a safetensors file, as the format's own reader has it. */
 export const MAX_HEADER = 100_000_000;
+/** Bytes of an index of safetensors files. 16 MiB. */
+export const MAX_INDEX: number = 2 ** 24;
 /** Bytes of that header's metadata. 16 MiB. */
 export const MAX_METADATA: number = 2 ** 24;
 /** Bytes of a tensor's name, as it is written in JSON, and of a file's in a zip archive. */

@@ -60,6 +60,8 @@ import type { AskedGradients, GradientsOptions } from './programs/gradients.ts';
 import type { InspectOptions } from './programs/inspect.ts';
 import { metadata } from './state/checkpoint.ts';
 import { type CheckpointRule, checkpoint, checkpointFiles } from './state/checkpoint-files.ts';
+import { type Foreign, transpose } from './state/foreign.ts';
+import { rename } from './state/naming.ts';
 import { plateau } from './state/plateau.ts';
 import { snapshot, type TakenSnapshot } from './state/snapshot.ts';
 import { type Written, writeOptions } from './state/transfer.ts';
@@ -346,7 +348,7 @@ export const readMethod: {
   readonly inspect: Read<{ readonly match: Pattern | undefined }>;
   readonly save: Read<AskedSave>;
   readonly savePruned: Read<Required<SavePrunedOptions>>;
-  readonly load: Read<Required<LoadOptions>>;
+  readonly load: Read<Required<Omit<LoadOptions, keyof Foreign>> & Foreign>;
 } & {
   readonly [K in 'restore' | 'restoreSync']: Read<{ readonly snapshot: TakenSnapshot }>;
 } & {
@@ -408,7 +410,13 @@ export const readMethod: {
   load: signature(
     'Trainer.load',
     { from: either(text, bytes) },
-    options<LoadOptions>()({ strict: bool.default(true), skipMismatched: bool.default(false), maxBytes: weightsBytes }),
+    options<LoadOptions>()({
+      strict: bool.default(true),
+      skipMismatched: bool.default(false),
+      rename: rename.optional(),
+      transpose: transpose.default([]),
+      maxBytes: weightsBytes,
+    }),
   ),
   snapshot: signature('Trainer.snapshot', {}),
   snapshotSync: signature('Trainer.snapshotSync', {}),

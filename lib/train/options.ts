@@ -15,6 +15,7 @@ import type { EpochEnd, GuardEvent } from './flow/progress.ts';
 import type { Logger } from './flow/warnings.ts';
 import type { OutputTensors, OutputTypes } from './outputs.ts';
 import type { CheckpointOptions } from './state/checkpoint-files.ts';
+import type { NameMatch, Rename } from './state/naming.ts';
 import type { PlateauOptions } from './state/plateau.ts';
 import type { Guard } from './step/guard.ts';
 import type { LossScaleOptions } from './step/loss-scale.ts';
@@ -276,6 +277,16 @@ export interface LoadOptions extends ReadOptions {
    * optimizer, policy and counters start afresh. Default false: they are an error.
    */
   readonly skipMismatched?: boolean;
+  /**
+   * What the names in the file are in this model, where they are others: prefixes (`{ 'module.': '' }`) or a function of the name; null leaves out what
+   * has the name. The file is then one of weights: optimizer, policy and counters start afresh. Default: they are the same.
+   */
+  readonly rename?: Rename;
+  /**
+   * Names in the file, by patterns or a function, whose weights of two dimensions lie transposed there, as those of Keras' `Dense` or GPT-2's `Conv1D`. The
+   * file is then one of weights. Default [].
+   */
+  readonly transpose?: NameMatch | readonly NameMatch[];
 }
 
 /** What `Trainer.change` changes: what is not given stays as it is. */

@@ -45,6 +45,7 @@ import { Reader, Run } from './run/run.ts';
 import { Stepping } from './run/stepping.ts';
 import { readCheckpoint } from './state/checkpoint.ts';
 import { Current } from './state/current.ts';
+import { asOurs } from './state/foreign.ts';
 import { type LoadResult, withoutMismatched } from './state/matching.ts';
 import { NamedWeights } from './state/named-weights.ts';
 import { type Sparsity, sparsityOf } from './state/pruned.ts';
@@ -459,16 +460,18 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * Read what `save` wrote or gave, or weights from elsewhere (then optimizer, policy and counters start afresh).
    *
-   * @param from a file, or what it holds
+   * @param from a file, an index of several (`model.safetensors.index.json`), or what a file holds
    * @param options.strict default true: missing or extra names are an error; false loads what fits and lists the others
    * @param options.skipMismatched default false: weights of other shapes are an error; true leaves them as they are in the model and lists them
-   * @param options.maxBytes of the file; default 64 GiB
+   * @param options.rename what names in the file are here: prefixes, or a function
+   * @param options.transpose names in the file whose weights lie transposed
+   * @param options.maxBytes of the file, or of all files; default 64 GiB
    * @throws (rejects) OptionError, DataError, CheckpointError, BusyError; nothing is changed then
    */
   async load(from: string | Uint8Array, options: LoadOptions = {}): Promise<LoadResult> {
-    const { strict, skipMismatched, maxBytes } = readMethod.load(arguments);
+    const { strict, skipMismatched, maxBytes, ...foreign } = readMethod.load(arguments);
     this.#access.checkFree('load');
-    const read = await readCheckpoint(from, maxBytes);
+    const read = await asOurs(await readCheckpoint(from, maxBytes), foreign);
     return this.#access.take(() => {
       this.#access.checkAlone('load');
       const fitting = skipMismatched ? withoutMismatched(read, this.#setup.weightNames('model')) : read;

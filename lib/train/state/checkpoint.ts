@@ -1,7 +1,9 @@
 // checkpoint.ts: a trainer's state as a safetensors file. Parameters keep PyTorch's names; all other state is prefixed `gradclip.`.
 import { anyText } from '../../data/fields.ts';
 import { CheckpointError, DataError } from '../../errors.ts';
-import { readTensors, safetensorsParts, type TensorData, tensorsIn } from '../../io/arrays/safetensors.ts';
+import { safetensorsParts, type TensorData } from '../../io/arrays/safetensors.ts';
+import { tensorsIn } from '../../io/arrays/safetensors-read.ts';
+import { readTensors } from '../../io/arrays/safetensors-shards.ts';
 import { tooLong } from '../../io/file/file.ts';
 import { inTurns } from '../../io/file/pace.ts';
 import { writeWhole } from '../../io/file/write.ts';

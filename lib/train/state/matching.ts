@@ -75,7 +75,7 @@ export function matchCheckpoint(
   for (const [state, all] of wanted) {
     const there = all.filter((name) => tensors.has(name));
     const wrong = all.filter((name) => unread.has(name));
-    for (const name of wrong) mismatched.push(unread.get(name)!.message.slice(`${file}: `.length));
+    for (const name of wrong) mismatched.push(unread.get(name)!.message.replace(`${file}: `, ''));
     if (there.length + wrong.length === 0 && !all.some((name) => skipped.has(name))) missing.push(all[0]!);
     for (const name of there) {
       const t = tensors.get(name)!;
@@ -112,18 +112,19 @@ export function matchCheckpoint(
 
 type Names = ReadonlyMap<string, unknown>;
 
-const RENAME = '; io.readSafetensors and io.writeSafetensors rename them';
+/** What helps. */
+const remedyOf = (from: string, to: string): string => `; option rename: { ${show(from)}: ${show(to)} } takes them`;
 
 /** What is said where the weights' names in the file and in the model are the same but for one prefix; null where they are not. */
 function prefixed(missing: readonly string[], model: Names, extra: readonly string[], file: Names): string | null {
   const [lost, left] = [missing, extra].map((names) => names.filter((name) => !name.startsWith(PREFIX))) as [string[], string[]];
   const more = prefixOf(left, file, lost, model);
   if (more !== undefined)
-    return `the names in the file have a prefix ${show(more)} that the model's have not: ${more}${lost[0]}${RENAME}`;
+    return `the names in the file have a prefix ${show(more)} that the model's have not: ${more}${lost[0]}${remedyOf(more, '')}`;
   const less = prefixOf(lost, model, left, file);
   return less === undefined
     ? null
-    : `the names in the file lack the prefix ${show(less)} of the model's: ${less}${left[0]}${RENAME}`;
+    : `the names in the file lack the prefix ${show(less)} of the model's: ${less}${left[0]}${remedyOf('', less)}`;
 }
 
 /** What all of the `long` names have before the `short` ones; `longs` and `shorts` are all names that there are, of tied tensors too. */

@@ -9,12 +9,14 @@ import { NPY } from './npy.ts';
 import { NPZ } from './npz.ts';
 import { RECORD } from './record.ts';
 import { SAFETENSORS } from './safetensors.ts';
+import { SHARDS } from './shards.ts';
 import { TEXT } from './text.ts';
 import { TOKENIZER, TRANSFORM } from './tokens.ts';
 import { WRITTEN } from './written.ts';
 
 export const READERS: Readonly<Record<string, Reader>> = {
   safetensors: SAFETENSORS,
+  shards: SHARDS,
   written: WRITTEN,
   checkpoint: CHECKPOINT,
   npy: NPY,

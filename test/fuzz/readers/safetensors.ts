@@ -16,13 +16,13 @@ const DTYPES: Readonly<Record<string, StoredName>> = {
 };
 const OTHER_DTYPES = ['F8_E4M3', 'F8_E5M2', 'C64', 'F4', 'f32', '', '__proto__', 'toString'];
 
-interface Spec {
+export interface Spec {
   readonly header: readonly (readonly [string, Json])[];
   readonly bytes: Uint8Array;
   readonly expects: unknown;
 }
 
-function spec(r: Random): Spec {
+export function spec(r: Random): Spec {
   const names = new Set(
     Array.from({ length: r.between(0, 4) }, () => (r.chance(0.1) ? anyText(r, 12) : `${word(r)}.${word(r)}`)),
   );
@@ -50,6 +50,12 @@ function parts(r: Random, json: string, bytes: Uint8Array): Part[] {
   const length = Buffer.byteLength(json) + padding.length;
   return [le(length, 8), text(json + padding), data(bytes)];
 }
+
+/** A file as it is meant. */
+export const partsOf = ({ header, bytes }: Spec): Uint8Array => {
+  const json = written(inOrder(header));
+  return joined([le(Buffer.byteLength(json), 8), text(json), data(bytes)]);
+};
 
 /** Many tensors, many of them empty, large headers, dtypes that are none of ours. */
 function odd(r: Random): Part[] {
@@ -108,7 +114,13 @@ function ways({ files, options }: Input, folder: string): ReturnType<Reader['way
 
 export const SAFETENSORS: Reader = {
   covers: ['io.readSafetensors', 'io.parseSafetensors', 'io.inspectSafetensors'],
-  reaches: ['io/arrays/safetensors.ts', 'io/arrays/safetensors-header.ts', 'io/json.ts', 'io/json-cursor.ts'],
+  reaches: [
+    'io/arrays/safetensors.ts',
+    'io/arrays/safetensors-read.ts',
+    'io/arrays/safetensors-header.ts',
+    'io/json.ts',
+    'io/json-cursor.ts',
+  ],
   draw,
   ways,
 };

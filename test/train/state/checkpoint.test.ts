@@ -26,11 +26,11 @@ test('of another model whose names are the same but for a prefix, of weights and
     await own.save(at('own.safetensors'), { weightsOnly });
     await whole.save(at('inner.safetensors'), { weightsOnly });
     const lacks =
-      /own.safetensors: the names in the file lack the prefix "inner." of the model's: inner.fc1.weight; io.readSafetensors and .*rename them$/;
+      /own.safetensors: the names in the file lack the prefix "inner." of the model's: inner.fc1.weight; option rename: { "": "inner." } takes them$/;
     const error = await fails(() => whole.load(at('own.safetensors')), CheckpointError, 'ERR_CHECKPOINT', lacks);
     expect(error.details.missing).toContain('inner.fc2.bias');
     const has =
-      /inner.safetensors: the names in the file have a prefix "inner." that the model's have not: inner.fc1.weight; io.readSafetensors and .*rename them$/;
+      /inner.safetensors: the names in the file have a prefix "inner." that the model's have not: inner.fc1.weight; option rename: { "inner.": "" } takes them$/;
     await fails(() => own.load(at('inner.safetensors')), CheckpointError, 'ERR_CHECKPOINT', has);
   }
 });
