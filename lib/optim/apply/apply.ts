@@ -76,7 +76,7 @@ export interface Apply {
    * Rows of hyper-parameters and thresholds for `count` steps from `step` on.
    * @param row `step` of the compiled program
    */
-  fillRows(row: { readonly bytes: number; readonly columns: readonly Column[] }, step: number, count: number): Uint8Array;
+  fillRows(row: { readonly bytes: number; readonly columns: readonly Column[] }, step: number, count: number): Float64Array;
 }
 
 /**

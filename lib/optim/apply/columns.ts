@@ -28,9 +28,8 @@ export class StepColumns {
    * Rows for `count` steps from `step` on.
    * @param row `step` of the compiled program
    */
-  rows(row: { readonly bytes: number; readonly columns: readonly Column[] }, step: number, count: number): Uint8Array {
-    const bytes = new Uint8Array(row.bytes * count);
-    const rows = new Float64Array(bytes.buffer);
+  rows(row: { readonly bytes: number; readonly columns: readonly Column[] }, step: number, count: number): Float64Array {
+    const rows = new Float64Array((row.bytes * count) / 8);
     for (const { name, fill, room } of this.#columns) {
       const at = row.columns.find((c) => c.name === name)?.offset;
       if (at === undefined) continue;
@@ -40,6 +39,6 @@ export class StepColumns {
         for (let i = 0; i < room.length; i++) rows[start + i] = room[i]!;
       }
     }
-    return bytes;
+    return rows;
   }
 }

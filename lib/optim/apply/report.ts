@@ -102,18 +102,29 @@ export interface ReportsInit {
   readonly guards?: readonly GuardNames[];
 }
 
+/** Of the columns that were asked for last: chunks of one program follow each other. */
+let known: { readonly columns: readonly Column[]; readonly offsets: ReadonlyMap<string, number> } | null = null;
+function offsetsOf(columns: readonly Column[]): ReadonlyMap<string, number> {
+  if (known?.columns !== columns) known = { columns, offsets: new Map(columns.map((c) => [c.name, c.offset / 8])) };
+  return known.offsets;
+}
+
 /** The rows of one chunk of steps. */
 export class Reports implements Iterable<Report> {
   readonly length: number;
   readonly #init: ReportsInit;
   readonly #values: Float64Array;
+  /** Of the steps that there are: an array is made once, and not for each column. */
+  readonly #whole: Float64Array;
   readonly #offsets: ReadonlyMap<string, number>;
 
   constructor(init: ReportsInit) {
     this.length = init.length;
     this.#init = init;
     this.#values = new Float64Array(init.rows);
-    this.#offsets = new Map(init.columns.map((c) => [c.name, c.offset / 8]));
+    const whole = (init.length * init.rowBytes) / 8;
+    this.#whole = whole === this.#values.length ? this.#values : this.#values.subarray(0, whole);
+    this.#offsets = offsetsOf(init.columns);
   }
 
   /** One column as numbers; NaN where the program does not compute it. */
@@ -130,7 +141,7 @@ export class Reports implements Iterable<Report> {
    */
   strided(name: string): { readonly values: Float64Array; readonly start: number; readonly stride: number } {
     const stride = this.#init.rowBytes / 8;
-    const values = this.#values.subarray(0, this.length * stride);
+    const values = this.#whole;
     return { values, start: this.#offsets.get(name) ?? values.length, stride };
   }
 

@@ -205,8 +205,8 @@ class IndexRows {
   /** `count` rows of so many indices, `rowBytes` apart. */
   views(count: number, rows: number, rowBytes: number): readonly Int32Array[] {
     if (rows !== this.#rows || rowBytes !== this.#rowBytes || count > this.#views.length) {
-      const { buffer } = new Uint8Array(count * rowBytes);
-      this.#bytes = new Uint8Array(buffer);
+      this.#bytes = new Uint8Array(count * rowBytes);
+      const { buffer } = this.#bytes;
       this.#views = Array.from({ length: count }, (_, j) => new Int32Array(buffer, j * rowBytes, rows));
       this.#rows = rows;
       this.#rowBytes = rowBytes;
@@ -215,7 +215,7 @@ class IndexRows {
   }
 
   bytes(length: number): Uint8Array {
-    return this.#bytes.subarray(0, length);
+    return length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, length);
   }
 }
 

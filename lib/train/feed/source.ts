@@ -49,18 +49,31 @@ export interface Source<N extends string = string> {
 
 const INDEX = '$rows';
 
-/** Of each source, by what its graphs are made; of the library's, those of all that are made alike. */
+/** Of each source of somebody's own, what names its graphs. */
 const kinds = new WeakMap<Source, string>();
-const library = new WeakSet<Source>();
+
+/** On what functions of this file made: that it was, and what names the graphs of all that are made alike. In the object, since a fit of one step makes one. */
+const MADE = Symbol('made');
+interface Made {
+  [MADE]?: { readonly source: Source; readonly kind: string };
+}
+const madeOf = (source: Source): { readonly kind: string } | null => {
+  const made = (source as Made)[MADE];
+  // A copy with another part is another source.
+  return made?.source === source ? made : null;
+};
 /** Was it made by a function of this file? */
-export const isLibrarySource = (source: Source): boolean => library.has(source);
+export const isLibrarySource = (source: Source): boolean => madeOf(source) !== null;
 /** Whether its batches are rows of its arrays, and nothing else. */
-export const isRows = (source: Source): boolean => library.has(source) && source.byRow === true;
+export const isRows = (source: Source): boolean => isLibrarySource(source) && source.byRow === true;
 
 /** What names the graphs of a source: those of two sources of one kind are the same. */
 export function kindOf(source: Source): string {
-  const types = [...source.data].map(([name, { data, shape }]) => `${name} ${typeName({ dtype: dtypeOf(data), shape })}`);
-  return `${kinds.get(source) ?? ofItself(source)}: ${types.join(', ')}`;
+  return `${madeOf(source)?.kind ?? kinds.get(source) ?? ofItself(source)}: ${typesOf(source)}`;
+}
+
+function typesOf({ data }: Source): string {
+  return Array.from(data, ([name, { data, shape }]) => `${name} ${typeName({ dtype: dtypeOf(data), shape })}`).join(', ');
 }
 
 let others = 0;
@@ -78,10 +91,8 @@ export function likeSource(made: Source, source: Source): Source {
 }
 
 function ofLibrary<N extends string>(kind: string, source: Source<N>): Source<N> {
-  library.add(source);
-  kinds.set(source, kind);
-  const arrays = [...source.data].map(([name, { data, shape }]) => `${name} ${typeName({ dtype: dtypeOf(data), shape })}`);
-  return printed(source, () => `Source of ${source.length} rows: ${arrays.join(', ')}`);
+  (source as Made)[MADE] = { source, kind };
+  return printed(source, () => `Source of ${source.length} rows: ${typesOf(source)}`);
 }
 
 const readRows = signature('rows', { arrays: namedArrays });

@@ -6,7 +6,7 @@ import type { Program } from '../../compile/program.ts';
 import { userPlace } from '../../errors/places.ts';
 import { GraphError } from '../../errors.ts';
 import { type Graph, type Node, type Print, type State, watchNodes } from '../../ir/graph.ts';
-import { bytesOf } from '../../ir/op.ts';
+import { bytesOf, type Data } from '../../ir/op.ts';
 import type { NativeBlock, RunRequest, RunResult } from '../../native/addon.ts';
 import { allocate, CompiledProgram, type Engine, target, withOurErrors } from '../../native/program.ts';
 import { checkRoom, type Purpose } from '../../native/room.ts';
@@ -80,17 +80,15 @@ export class Copied {
   readonly names: readonly string[];
   readonly sizes: readonly number[];
   readonly blocks: readonly NativeBlock[];
+  readonly bytes: number;
 
   constructor(data: ReadonlyMap<string, NdArray>) {
     this.names = [...data.keys()];
-    // Again: an array may have been transferred since the source was made.
-    const arrays = [...data].map(([name, a]) => ndarray(name, a).data);
+    const arrays = arraysOf(data);
     this.sizes = arrays.map((a) => a.byteLength);
+    this.bytes = this.sizes.reduce((sum, size) => sum + size, 0);
     // All of it before the first is copied.
-    checkRoom(
-      DATA,
-      this.sizes.reduce((sum, size) => sum + size, 0),
-    );
+    checkRoom(DATA, this.bytes);
     this.blocks = arrays.map((a) => {
       const block = allocate(Math.max(1, a.byteLength), DATA);
       withOurErrors(() => block.write(0, a));
@@ -98,9 +96,22 @@ export class Copied {
     });
   }
 
+  /** Copy others in their place, if they are as large. No run of these may be on. @returns whether they are */
+  replace(data: ReadonlyMap<string, NdArray>): boolean {
+    const arrays = arraysOf(data);
+    if (arrays.length !== this.sizes.length || arrays.some((a, i) => a.byteLength !== this.sizes[i])) return false;
+    for (const [i, a] of arrays.entries()) withOurErrors(() => this.blocks[i]!.write(0, a));
+    return true;
+  }
+
   dispose(): void {
     for (const block of this.blocks) block.dispose();
   }
+}
+
+/** Checked again: an array may have been transferred since the source was made. */
+function arraysOf(data: ReadonlyMap<string, NdArray>): Data[] {
+  return Array.from(data, ([name, a]) => ndarray(name, a).data);
 }
 
 /** What was measured of the programs for a shape, all those that have been dropped together. */

@@ -9,17 +9,22 @@ import type { Host } from '../watch/watcher.ts';
 /** @param sync reads are done at once */
 export function hostOf(setup: Setup, sync: boolean): Host {
   const { store } = setup;
-  const names = nameByState(setup.stateNames());
+  let found: ReadonlyMap<State, string> | null = null;
+  // Asked for when something is kept: most runs keep nothing.
+  const nameOf = (state: State): string => {
+    found ??= nameByState(setup.stateNames());
+    return found.get(state)!;
+  };
   return {
     read: (states) => (sync ? store.read(states) : store.snapshot(states)),
     write(values) {
       for (const [state, data] of values) store.write(state, data);
     },
-    named: (values) => new Map([...values].map(([state, data]) => [names.get(state)!, data])),
+    named: (values) => new Map([...values].map(([state, data]) => [nameOf(state), data])),
     found(values, states) {
       const found = new Map<State, Data>();
       for (const state of states) {
-        const data = values.get(names.get(state)!);
+        const data = values.get(nameOf(state));
         if (data?.length !== sizeOf(state.type.shape) || dtypeOf(data) !== state.type.dtype) return null;
         found.set(state, data);
       }

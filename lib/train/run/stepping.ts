@@ -9,7 +9,6 @@ import { type Loop, perform } from '../flow/effect.ts';
 import type { Warnings } from '../flow/warnings.ts';
 import { located } from '../programs/located.ts';
 import { tellPrints } from '../programs/prints.ts';
-import { Copied } from '../programs/session.ts';
 import type { Use } from '../programs/sessions.ts';
 import type { Current } from '../state/current.ts';
 import type { Heard, Setup } from '../state/setup.ts';
@@ -23,7 +22,6 @@ export class Stepping implements Heard {
   readonly #standing: Standing;
   /** What a program is found to do that nobody may have meant is reported once for each trainer. */
   readonly #warnings: Warnings;
-  readonly #data: Copied = new Copied(new Map());
   #use: { readonly of: Setup; readonly use: Use<TracedStep> } | null = null;
 
   constructor(current: Current, standing: Standing, warnings: Warnings) {
@@ -74,7 +72,7 @@ export class Stepping implements Heard {
   rate(): void {}
 
   #useOf(setup: Setup): Use<TracedStep> {
-    if (this.#use?.of !== setup) this.#use = { of: setup, use: setup.steps({ kind: 'stream', data: this.#data }, this) };
+    if (this.#use?.of !== setup) this.#use = { of: setup, use: setup.steps({ kind: 'stream', data: new Map() }, this) };
     else setup.hear(this);
     return this.#use.use;
   }

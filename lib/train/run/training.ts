@@ -14,7 +14,6 @@ import type { Running } from '../flow/running.ts';
 import type { FitOptions } from '../options.ts';
 import type { Evaluation } from '../programs/evaluate.ts';
 import { Pace } from '../programs/pace.ts';
-import { Copied } from '../programs/session.ts';
 import type { Use } from '../programs/sessions.ts';
 import type { Current } from '../state/current.ts';
 import type { TracedStep } from '../step/step.ts';
@@ -67,11 +66,11 @@ export class Training {
     this.#profiled = profile;
     const rates = new Rates(setup.groups, running.warnings);
     const oversights = new Oversights(running, this.#tally, rates, current.options.threads !== undefined);
-    const of = { kind: feeder.kind, data: new Copied(feeder.data), profiled: profile, perLayer: isPerLayer(record) };
+    const of = { kind: feeder.kind, data: feeder.data, profiled: profile, perLayer: isPerLayer(record) };
     this.#use = setup.steps(of, oversights);
     try {
       const tables = validation ? asTables('fit: validation', validation) : null;
-      this.#evaluation = tables && setup.evaluation(tables, new Copied(tables.data), { weights: validateWeights, batchSize });
+      this.#evaluation = tables && setup.evaluation(tables, tables.data, { weights: validateWeights, batchSize });
       this.#evaluation?.prepare();
       this.#stopping = earlyStop && tables ? this.#earlyStop(earlyStop, `${validateWeights} ${fingerprintOf(tables)}`) : null;
       const rollback = this.#rollback();

@@ -25,7 +25,7 @@ import { Finishing } from '../../optim/apply/finishing.ts';
 import { emaState, emaWeight } from '../../optim/weights/ema.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
 import type { Shape } from '../feed/shape.ts';
-import type { Batch, Tensors } from '../feed/source.ts';
+import type { Batch, NdArray, Tensors } from '../feed/source.ts';
 import type { Tables } from '../feed/tables.ts';
 import type { Metrics } from '../flow/progress.ts';
 import type { TrainerOptions, Weights } from '../options.ts';
@@ -65,7 +65,8 @@ export type Since = ReadonlyMap<Parameter, number>;
 interface StepsOf {
   /** Names the graphs of batches, beside their shapes. */
   readonly kind: string;
-  readonly data: Copied;
+  /** Arrays to bind. */
+  readonly data: ReadonlyMap<string, NdArray>;
   /** Each instruction is measured. */
   readonly profiled?: boolean;
   /** The 2-norm of each gradient is reported. */
@@ -202,7 +203,7 @@ export class Setup {
   }
 
   /** Learning rates, thresholds and whatever else programs are given anew in each step, for `count` steps from `step` on. */
-  fillRows(...[row, step, count]: Parameters<Apply['fillRows']>): Uint8Array {
+  fillRows(...[row, step, count]: Parameters<Apply['fillRows']>): Float64Array {
     return this.#built.apply!.fillRows(row, step, count);
   }
 
@@ -324,7 +325,7 @@ export class Setup {
    */
   evaluation(
     tables: Tables,
-    data: Copied,
+    data: Copied | ReadonlyMap<string, NdArray>,
     { weights, batchSize }: { readonly weights: Weights; readonly batchSize: number },
     alone: boolean = false,
   ): Evaluation {
@@ -347,7 +348,7 @@ export class Setup {
     const trained = this.groups.flatMap((g) => g.params);
     const trace = (shape: Shape): { graph: Graph; extra: Watching } =>
       traceInspection(model, loss, trained, match, (graph) => this.#prepared(shape.trace(graph)));
-    return new Use(new Session(this.store, trace, this.programs, { ...this.#session, debug: null }), data, false);
+    return new Use(new Session(this.store, trace, this.programs, { ...this.#session, debug: null }), data);
   }
 
   get transforms(): Transforms {

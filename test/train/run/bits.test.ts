@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type FitOptions, type nn, rows, runtime, type Source, Trainer, type TrainerOptions } from '../../../lib/index.ts';
 import { gathered } from '../../../lib/train/feed/shape.ts';
-import { Copied } from '../../../lib/train/programs/session.ts';
 import { Setup } from '../../../lib/train/state/setup.ts';
 import { child } from '../../children/kit.ts';
 import { hashOf } from '../../golden/runs/models.ts';
@@ -32,7 +31,7 @@ describe.each(Object.entries(VARIANTS))('%s', (name, { data, options }) => {
     const { batchSize = 32 } = given;
     const source = 'trace' in data ? (data as Source) : rows(data as Parameters<typeof rows>[0]);
     const setup = new Setup({ ...given, threads: 3 } as unknown as TrainerOptions<nn.Module, string>);
-    const use = setup.steps({ kind: '', data: new Copied(source.data) }, { rate: () => {}, unreached: () => {} });
+    const use = setup.steps({ kind: '', data: source.data }, { rate: () => {}, unreached: () => {} });
     const { programs, release } = use.hold([gathered(source, batchSize)]);
     expect(programs[0]!.threads).toBe(3);
     release();
