@@ -218,7 +218,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const chosen = this.#chosen('evaluateSync', readMethod.evaluateSync(arguments));
     const tables = asTables('evaluateSync', data);
     this.#access.checkBetween('evaluateSync');
-    return this.#evaluated(tables, new Copied(tables.data), chosen, driveSync, this.#access.fitting) as Metrics<K>;
+    return this.#evaluated(tables, new Copied(tables.data), chosen, driveSync, !this.#access.idle) as Metrics<K>;
   }
 
   /**
@@ -431,7 +431,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#current.follow('gradients');
     const asked = readMethod.gradients(arguments);
     const set = dataSet(asSource('gradients', data), true);
-    return this.#access.use('gradients', () => drive(this.#differentiated(set, asked)));
+    return this.#access.use('gradients', () => drive(this.#differentiated(set, asked, false)));
   }
 
   /**
@@ -444,7 +444,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const asked = readMethod.gradientsSync(arguments);
     const source = asSource('gradientsSync', data);
     this.#access.checkFree('gradientsSync');
-    return driveSync(this.#differentiated(dataSet(source, false), asked));
+    return driveSync(this.#differentiated(dataSet(source, false), asked, !this.#access.idle));
   }
 
   /**
@@ -584,9 +584,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return { batchSize, weights: this.#current.weightsOf(where, weights) };
   }
 
-  #differentiated(data: DataSet, { batchSize = this.#current.batchSize, ...asked }: AskedOfGradients): Loop<Gradients> {
+  #differentiated(data: DataSet, asked: AskedOfGradients, alone: boolean): Loop<Gradients> {
+    const { batchSize = this.#current.batchSize } = asked;
     const moment = { seed: this.#standing.seed, attempt: this.counters.attempt };
-    return this.#setup.gradients.take(data, { ...asked, batchSize }, moment);
+    return this.#setup.gradients.take(data, { ...asked, batchSize }, moment, alone);
   }
 
   /** How outputs are computed, of which weights; the programs in a turn, in which these are of one step. */

@@ -27,6 +27,11 @@ export class Access {
     return this.#fitting;
   }
 
+  /** Whether neither a fit nor another call is under way, or waits. */
+  get idle(): boolean {
+    return !this.#fitting && this.#turns.free;
+  }
+
   get disposed(): boolean {
     return this.#disposed;
   }

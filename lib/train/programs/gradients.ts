@@ -127,13 +127,14 @@ export class GradientPrograms {
   /**
    * Of all rows of a data set.
    * @param moment of the step that would be next
+   * @param alone another call may be in the middle of its sums: this one has programs and memory of its own
    */
-  *take({ source, copied }: DataSet, asked: AskedGradients, moment: Moment): Loop<Gradients> {
+  *take({ source, copied }: DataSet, asked: AskedGradients, moment: Moment, alone: boolean): Loop<Gradients> {
     const rows = Math.min(asked.batchSize, source.length);
     const micros = Math.ceil(source.length / rows);
     const sums = micros > 1 || this.#of.accumulates;
     const origin = copied ? bound(source, copied) : this.#rows(source);
-    const session = this.#session(sums ? `${asked.mode} ${origin.name}` : '', micros);
+    const session = alone ? this.#made(micros) : this.#session(sums ? `${asked.mode} ${origin.name}` : '', micros);
     try {
       const whole = Math.floor(source.length / rows);
       const parts = [
@@ -170,10 +171,9 @@ export class GradientPrograms {
         release();
       }
     } finally {
-      if (copied) {
-        session.letGo(copied);
-        copied.dispose();
-      }
+      if (copied) session.letGo(copied);
+      copied?.dispose();
+      if (alone) session.dispose();
     }
   }
 

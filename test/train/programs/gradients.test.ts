@@ -213,6 +213,23 @@ test('no weight, counter, slot or running statistic changes, before, between and
   expect(buffers(watched)).toEqual(buffers(plain));
 });
 
+test('a call that blocks in the middle of one that is awaited', async () => {
+  const [one, two] = [points(100), points(61, 6, 2)];
+  const t = classifier({ batchSize: 7 });
+  const wanted = [await t.gradients(one), await t.gradients(two)];
+  for (let k = 0; k < 5; k++) {
+    let done = false;
+    const awaited = t.gradients(one).finally(() => {
+      done = true;
+    });
+    for (let turns = 0; !done; turns++) {
+      if (turns % (k + 1) === 0) expect(t.gradientsSync(two)).toEqual(wanted[1]);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await awaited).toEqual(wanted[0]);
+  }
+});
+
 test('mode eval: no dropout, running statistics, the loss of evaluate', async () => {
   const data = points(30);
   const t = normed();

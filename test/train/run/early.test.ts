@@ -18,6 +18,21 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+it('an evaluation that blocks, of data of the same shapes, in the middle of one that is awaited', async () => {
+  const [one, two] = [points(20_000), points(20_000, 6, 2)];
+  const trainer = classifier();
+  const wanted = [await trainer.evaluate(one), await trainer.evaluate(two)];
+  let done = false;
+  const awaited = trainer.evaluate(one).finally(() => {
+    done = true;
+  });
+  while (!done) {
+    await turn();
+    expect(trainer.evaluateSync(two)).toEqual(wanted[1]);
+  }
+  expect(await awaited).toEqual(wanted[0]);
+});
+
 /** Runs of several steps end after so many of them, as they do where somebody waits. */
 function endingAfter(most: () => number): { readonly ended: () => number } {
   let ended = 0;
