@@ -128,6 +128,12 @@ const SHORT: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
     const { shortest, fields } = main({ steps: 3000 });
     expect(shortest / fields).toBeGreaterThan(0.8);
   },
+  'fine-tune.ts': async (name) => {
+    const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/fine-tune.ts');
+    const { scratch, phases } = await main({ many: 2000 });
+    expect(phases.length).toBe(3);
+    for (const accuracy of phases) expect(accuracy).toBeGreaterThan(scratch + 0.08);
+  },
   'online.ts': async (name) => {
     const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/online.ts');
     const { follows, stopped, noise } = main({ rows: 2500, period: 1500 });
