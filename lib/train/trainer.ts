@@ -19,7 +19,7 @@ import type { Access } from './flow/access.ts';
 import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
 import type { Counters, FitResult, Metrics } from './flow/progress.ts';
 import { Warnings } from './flow/warnings.ts';
-import { copiesWeights, forgetWriting } from './generate/writers.ts';
+import { forgetWriting, hostWriting } from './generate/writers.ts';
 import { type Asked, type AskedOfGradients, checkTrainerOptions, readMethod } from './given.ts';
 import type {
   BatchOptions,
@@ -94,7 +94,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#saving = new Saving(this.#current, this.#standing);
     this.#stepping = new Stepping(this.#current, this.#standing, new Warnings(options.logger));
     this.#weights = new NamedWeights(this.#current, this.#standing);
-    copiesWeights(this, (room) => this.#weights.copy('generate', room));
+    hostWriting(this, { copy: (room) => this.#weights.copy('generate', room), hurry: () => this.#access.hurry() });
     this.#seeds = new Seeds(this.#standing.seed);
   }
 

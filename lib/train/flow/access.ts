@@ -57,6 +57,11 @@ export class Access {
     this.#turns.hurry();
   }
 
+  /** For what is run next, whoever has the turn: the run of a fit that is on ends after its step. */
+  hurry(): void {
+    if (this.#fitting) this.#turns.hurry();
+  }
+
   /** @throws BusyError also while a call of another trainer of the values is not done */
   checkAlone(what: string): void {
     this.checkFree(what);

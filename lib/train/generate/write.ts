@@ -80,11 +80,12 @@ class Text {
 
 async function* texts(where: string, writer: Writer, prompts: readonly (readonly number[])[], how: How, stops: Stops): Texts {
   const all = prompts.map((prompt, r) => new Text(prompt, how, how.row + r, stops));
-  const { next, release } = await writeWith(writer, prompts.length);
+  const { next, hurry, release } = await writeWith(writer, prompts.length);
   try {
     while (all.some((text) => !text.done)) {
       const { signal } = how;
       if (signal?.aborted) throw new AbortError(`${where}: writing was aborted`, {}, { cause: signal.reason });
+      hurry();
       const logits = await next.after(givenTo(next, all));
       const size = logits.length / all.length;
       for (const [row, text] of all.entries()) {

@@ -49,17 +49,29 @@ class Writing {
 /** Of each model the one that nobody uses now. */
 const idle = new WeakMap<Module, Writing>();
 
-/** Copies weights to where there is room for them, which is made when the model is as it is to be copied. */
-type Copier = (room: () => Weights) => Promise<void>;
-const copiers = new WeakMap<Writer, Copier>();
+/** What a trainer does for its texts that other writers do not. */
+interface Host {
+  /** Copy the weights, without arrays in between, to where there is room for them, which is made of the model as it is then. */
+  copy(room: () => Weights): Promise<void>;
+  /** What is run next waits for a step of a fit, not for all that it runs at once. */
+  hurry(): void;
+}
+const hosts = new WeakMap<Writer, Host>();
 
-/** A writer copies its weights itself, without arrays in between, and all buffers of the same moment. */
-export function copiesWeights(writer: Writer, copier: Copier): void {
-  copiers.set(writer, copier);
+/** A writer copies its weights itself, and all buffers of the same moment. */
+export function hostWriting(writer: Writer, host: Host): void {
+  hosts.set(writer, host);
+}
+
+/** What texts are written with. */
+export interface Begun extends Pick<Host, 'hurry'> {
+  readonly next: NextTokens;
+  /** The next text may have it. */
+  release(): void;
 }
 
 /** Write with a copy of the weights of now, until `release`. */
-export async function writeWith(writer: Writer, batch: number): Promise<{ next: NextTokens; release(): void }> {
+export async function writeWith(writer: Writer, batch: number): Promise<Begun> {
   const { model } = writer;
   const begun: { writing: Writing; next: NextTokens }[] = [];
   const room = (): Weights => {
@@ -72,14 +84,9 @@ export async function writeWith(writer: Writer, batch: number): Promise<{ next: 
     }
     return writing.weights;
   };
-  const copy =
-    copiers.get(writer) ??
-    (async () => {
-      const parameters = await writer.readParameters();
-      room().write(parameters);
-    });
+  const host = hosts.get(writer) ?? plain(writer);
   try {
-    await copy(room);
+    await host.copy(room);
   } catch (error) {
     for (const { writing } of begun) writing.dispose();
     throw error;
@@ -89,8 +96,16 @@ export async function writeWith(writer: Writer, batch: number): Promise<{ next: 
     if (idle.has(model)) writing.dispose();
     else idle.set(model, writing);
   };
-  return { next, release };
+  return { next, hurry: () => host.hurry(), release };
 }
+
+const plain = (writer: Writer): Host => ({
+  async copy(room) {
+    const parameters = await writer.readParameters();
+    room().write(parameters);
+  },
+  hurry: () => {},
+});
 
 function taken(model: Module): Writing {
   const kept = idle.get(model);

@@ -254,6 +254,20 @@ describe('with a trainer', () => {
     expect(await generate(trainer, how)).toEqual(after.get(25));
   });
 
+  it('waits for a step of a fit at most, not for all that the fit runs at once', async () => {
+    using trainer = trainerOf(1);
+    let done = false;
+    const fit = trainer.fit({ x: data, y: data }, { steps: 1e5, chunkSteps: 1e5 });
+    const ended = fit.then(() => {
+      done = true;
+    });
+    await generate(trainer, { prompt: [1], length: 10 });
+    expect(done).toBe(false);
+    await fit.stop();
+    await ended;
+    expect(trainer.counters.step).toBeLessThan(1e5);
+  });
+
   it('that has done nothing yet begins with the weights of its seed', async () => {
     const write = async (trainer: Trainer<Carries>): Promise<number[]> => generate(trainer, { prompt: [1], length: 20 });
     using trainer = trainerOf(7);
