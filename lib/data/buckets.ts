@@ -1,24 +1,14 @@
 // buckets.ts: sequences of any length, each padded to the length of its bucket, with what says how long it was.
 import { DataError, OptionError, ShapeError } from '../errors.ts';
 import { ARRAYS, sizeOf } from '../ir/op.ts';
-import {
-  choice,
-  either,
-  type Field,
-  list,
-  number,
-  type OptionsField,
-  options,
-  record,
-  show,
-  text,
-  whole,
-} from '../options/index.ts';
+import { choice, either, type Field, list, number, record, show, text, whole } from '../options/index.ts';
 import type { NdArray } from './arrays.ts';
 import { type Column, type Columns, checkKind, columnOf, missing, own, stacked } from './columns.ts';
 
 /** Something for all arrays of sequences, or for each by its name. */
 type PerArray<K extends string, T> = T | Readonly<Partial<Record<K, T>>>;
+/** One name, or one for each array. */
+type Named<L extends string> = L | Readonly<Record<string, L>>;
 
 /** Options of `sequences`. `K` are names of the arrays, `L` those that it adds. */
 export interface SequencesOptions<K extends string = string, L extends string = string> {
@@ -30,35 +20,37 @@ export interface SequencesOptions<K extends string = string, L extends string = 
   /** What stands after the last element. Default 0. */
   readonly pad?: PerArray<K, number>;
   /** Name of an array that a batch has besides: i32 [rows], how many elements each sequence has. Default: there is none. */
-  readonly lengths?: PerArray<K, L>;
+  readonly lengths?: Named<L>;
   /** Name of an array that a batch has besides: f32 [rows, bucket], 1 where an element is, 0 after the last. Default: there is none. */
-  readonly mask?: PerArray<K, L>;
+  readonly mask?: Named<L>;
   /** Name of an array that a batch has besides: u8 [rows, bucket], 1 after the last element, as attention takes it. Default: there is none. */
-  readonly padding?: PerArray<K, L>;
+  readonly padding?: Named<L>;
   /** What becomes of a sequence that no bucket has room for: an error, or its first elements. Default `refuse`. */
   readonly tooLong?: 'refuse' | 'cut';
-  /** Sequences of a batch, where they come one after the other; in memory the trainer's `batchSize` counts. Default 32. */
-  readonly batchSize?: number;
 }
 
 function perArray<T>(one: Field<T>, expected: string): Field<PerArray<string, T>> {
   return either(one, record(one, expected)) as unknown as Field<PerArray<string, T>>;
 }
-const names = perArray(text, 'names by array');
+const names = perArray(text, 'names by array') as Field<Named<string>>;
 
-export const sequencesOptions: OptionsField<SequencesOptions, BucketRule> = options<SequencesOptions>()({
+export const sequencesFields: {
+  readonly buckets: Field<SequencesOptions['buckets']>;
+  readonly pad: Field<PerArray<string, number>, PerArray<string, number>, false>;
+  readonly lengths: Field<Named<string>, Named<string>, false>;
+  readonly mask: Field<Named<string>, Named<string>, false>;
+  readonly padding: Field<Named<string>, Named<string>, false>;
+  readonly tooLong: Field<'refuse' | 'cut', 'refuse' | 'cut', false>;
+} = {
   buckets: list(perArray(whole({ min: 1 }), 'lengths by array'), { min: 1 }),
   pad: perArray(number(), 'values by array').default(0),
   lengths: names.default({}),
   mask: names.default({}),
   padding: names.default({}),
   tooLong: choice('refuse', 'cut').default('refuse'),
-  batchSize: whole({ min: 1 }).optional(),
-});
+};
 /** As read. */
-export interface BucketRule extends Required<Omit<SequencesOptions, 'batchSize'>> {
-  readonly batchSize: number | undefined;
-}
+export type BucketRule = Required<SequencesOptions>;
 
 /** What a bucket's arrays are made of. */
 export interface Padded {

@@ -5,10 +5,13 @@ export { type BatchesOptions, type BatchStream, batches } from './feed/batches.t
 export type { AugmentOption, PreprocessOption, Transforms } from './feed/prepare.ts';
 export {
   type Bucket,
+  type SequenceBatchesOptions,
   type SequenceExample,
   type SequenceLists,
+  type SequenceNames,
   type Sequences,
   type SequencesOptions,
+  sequenceBatches,
   sequences,
 } from './feed/sequences.ts';
 export {

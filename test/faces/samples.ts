@@ -113,6 +113,7 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.writeParameters': () => [{ bias: [1, 2] }],
   'Trainer.writeParametersSync': () => [{ bias: [1, 2] }],
   batches: () => [[xy()], { rows: 'y' }],
+  sequenceBatches: () => [[{ x: [1, 2], y: 0 }], { buckets: [4] }],
   sequences: () => [{ x: [[1, 2], [3]], y: [0, 1] }, { buckets: [4] }],
   summary: () => [new nn.Linear(6, 2), { x: [4, 6] }],
   'models.GPT.decode': () => {

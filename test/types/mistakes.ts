@@ -1,6 +1,21 @@
 // mistakes.ts: what somebody may write in the first hour. Each line that ends with `//!` must be refused by the compiler, with that text in its
 // error, and no other line may (test/types/types.test.ts, scripts/consumer.mjs).
-import { type Batch, clip, generate, generateStream, loss, metrics, nn, ops, optim, rows, type Tensor, Trainer } from 'gradclip';
+import {
+  type Batch,
+  batches,
+  clip,
+  generate,
+  generateStream,
+  loss,
+  metrics,
+  nn,
+  ops,
+  optim,
+  rows,
+  sequences,
+  type Tensor,
+  Trainer,
+} from 'gradclip';
 import { is } from './uses.ts';
 
 const x = { data: new Float32Array(8), shape: [4, 2] };
@@ -73,6 +88,18 @@ named.fit(rows(data)); //! is not assignable
 named.fit({ input: x, label: y }, { validation: data }); //! is not assignable
 named.evaluate(data); //! is not assignable
 named.gradients(data); //! is not assignable
+
+// Sequences
+const lists = { x: [[1, 2], [3]], y: [0, 1] };
+const padded = sequences(lists, { buckets: [4], lengths: 'lengths' });
+named.fit(padded); //! is not assignable
+trainer.fit(sequences(lists, { bucket: [4] })); //! 'bucket' does not exist
+sequences(lists, { lengths: 'lengths' }); //! 'buckets' is missing
+sequences(lists, { buckets: [{ z: 4 }] }); //! 'z' does not exist
+sequences(lists, { buckets: [4], pad: { z: 4 } }); //! 'z' does not exist
+sequences(lists, { buckets: [4], tooLong: 'drop' }); //! "drop"
+padded.buckets[0]!.arrays.mask; //! 'mask' does not exist
+trainer.fit(batches([data], { row: 'y' })); //! 'row' does not exist
 
 // Arrays
 trainer.predict('0.5'); //! 'string'

@@ -1,6 +1,7 @@
 // uses.ts: what must compile, and which types it has: `is<A>()(b)` takes b only if its type is A itself, no wider and no narrower.
 import {
   type Batch,
+  batches,
   clip,
   type Data,
   type DType,
@@ -20,7 +21,10 @@ import {
   type Predictor,
   preprocess,
   rows,
+  type Sequences,
   type Source,
+  sequenceBatches,
+  sequences,
   type Tensor,
   Trainer,
   type TrainerOptions,
@@ -286,3 +290,31 @@ is<number[][]>()(
 );
 for await (const token of generateStream(writes, { prompt: [1], length: 2, signal: new AbortController().signal }))
   is<number>()(token);
+
+// Sequences have the names of their lists and those that they are asked for; batches those of their arrays.
+type Padded = Batch<'x' | 'y' | 'lengths' | 'hidden'>;
+using reads = new Trainer({
+  model: new nn.GRU(1, 2),
+  loss: ({ x, y, lengths, hidden }: Padded, gru) =>
+    loss.weightedMean(ops.sub(gru.forward(x, { lengths }).last, y), ops.sum(hidden, { axes: [1] })),
+  optimizer,
+});
+const padded = sequences(
+  { x: [[[1]], [[2], [3]]], y: Float32Array.of(1, 2) },
+  { buckets: [2, 4], pad: { x: 1 }, lengths: 'lengths', padding: { x: 'hidden' }, tooLong: 'cut' },
+);
+is<Sequences<'x' | 'y' | 'lengths' | 'hidden'>>()(padded);
+is<readonly number[]>()(padded.buckets[0]!.arrays.lengths.shape);
+reads.fit(padded, { validation: padded });
+is<Promise<Metrics>>()(reads.evaluate(padded));
+is<Float32Array>()(reads.predictSync(padded).data);
+const listed = [{ x: [[1]], y: 1 }];
+reads.fit(sequences(listed, { buckets: [{ x: 2 }], lengths: 'lengths', padding: 'hidden' }));
+async function* inTurn() {
+  yield* listed;
+}
+reads.fit(sequenceBatches(inTurn, { buckets: [2], lengths: 'lengths', padding: 'hidden', batchSize: 4 }));
+reads.fit(sequenceBatches(inTurn(), { buckets: [2], lengths: 'lengths', padding: 'hidden' }));
+trainer.fit(batches([data], { shapes: 3 }));
+trainer.fit(batches(() => [data], { rows: 'y' }));
+trainer.step(batches([data], { rows: 'x' }));

@@ -3,8 +3,8 @@ import { ndarray } from '../../data/arrays.ts';
 import { printed } from '../../errors/inspect.ts';
 import { DataError, ShapeError } from '../../errors.ts';
 import { sameShape, type TensorType, typeName } from '../../ir/op.ts';
-import { custom, options, show, signature, text, whole } from '../../options/index.ts';
-import { copyOf, type InTurn, rowsOfBatch, type Stream, type StreamBatch, typesOf } from './batch.ts';
+import { custom, type Field, options, show, signature, text, whole } from '../../options/index.ts';
+import { comesInTurn, copyOf, type InTurn, rowsOfBatch, type Stream, type StreamBatch, typesOf } from './batch.ts';
 import { fed, type Shape } from './shape.ts';
 import { type ArrayInput, type Arrays, dtypeOf, modelArrays, type NdArray, narrowed } from './source.ts';
 
@@ -29,9 +29,18 @@ export interface BatchStream<N extends string = string> {
   readonly shapes: number;
 }
 
+/** What gives things one after the other. */
+export function inTurn(what: string): Field<Stream> {
+  const expected = `${what} one after the other, or a function that gives them`;
+  return custom(expected, (value, place) => {
+    if (Array.isArray(value) || comesInTurn(value)) return value as Stream;
+    throw place.wrong(expected, value);
+  });
+}
+
 const readBatches = signature(
   'batches',
-  { stream: custom('batches one after the other, or a function that gives them', (value) => value) },
+  { stream: inTurn('batches') },
   options<BatchesOptions>()({ rows: text.optional(), shapes: whole({ min: 1 }).default(64) }),
 );
 

@@ -13,7 +13,7 @@ import { type Opened, openStream } from './stream.ts';
 export function bucketed(stream: Stream, buckets: Buckets, batchSize: number): BatchStream {
   const from = (place: StreamPlace): Batched => {
     // What a bucket holds in the middle of an epoch has come from its beginning.
-    const opened = openStream(stream, { epoch: place.epoch, batch: 0 }, 'sequences', 'examples');
+    const opened = openStream(stream, { epoch: place.epoch, batch: 0 }, 'sequenceBatches', 'examples');
     return batched(opened, new Gathering(buckets, batchSize, place.batch));
   };
   // An iterator goes on where it is, with what waits in the buckets.
@@ -57,7 +57,7 @@ class Gathering {
   #add(given: unknown): void {
     const what = `example ${this.#came++} of the epoch`;
     if (typeof given !== 'object' || given === null || isArray(given)) {
-      throw new DataError(`sequences: ${what}: expected arrays and numbers by name, got ${show(given)}`);
+      throw new DataError(`sequenceBatches: ${what}: expected arrays and numbers by name, got ${show(given)}`);
     }
     const example = this.#buckets.example(given as Readonly<Record<string, unknown>>, this.#first, what);
     this.#first ??= example;

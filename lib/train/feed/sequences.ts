@@ -1,25 +1,24 @@
 // sequences.ts: data sets and streams of sequences of any length, whose batches are as long as one of a few buckets.
 import { type ArrayInput, isArray, isShare, type Share } from '../../data/arrays.ts';
-import { type BucketRule, Buckets, type SequencesOptions, sequencesOptions } from '../../data/buckets.ts';
+import { type BucketRule, Buckets, type SequencesOptions, sequencesFields } from '../../data/buckets.ts';
 import { missing } from '../../data/columns.ts';
 import type { Scalar } from '../../data/nested.ts';
 import { printed } from '../../errors/inspect.ts';
 import { DataError, OptionError } from '../../errors.ts';
-import { custom, show, signature } from '../../options/index.ts';
+import { custom, options, show, signature, whole } from '../../options/index.ts';
 import { comesInTurn, type InTurn } from './batch.ts';
-import type { BatchStream } from './batches.ts';
+import { type BatchStream, inTurn } from './batches.ts';
 import { bucketed } from './bucketing.ts';
 import { BATCH_SIZE } from './shape.ts';
 
 export type { SequencesOptions } from '../../data/buckets.ts';
 
 /** Sequences in a list, and what else examples have: one value each, or an array whose rows they are. */
-export type SequenceLists<K extends string = string> = Readonly<Record<K, ArrayInput | readonly ArrayInput[]>>;
+export type SequenceLists = Readonly<Record<string, ArrayInput | readonly ArrayInput[]>>;
 /** One of them: sequences and numbers by name. */
-export type SequenceExample<K extends string = string> = Readonly<Record<K, Scalar | ArrayInput>>;
-
-/** Examples one after the other. */
-export type SequenceStream<K extends string = string> = InTurn<SequenceExample<K>>;
+export type SequenceExample = Readonly<Record<string, Scalar | ArrayInput>>;
+/** Names of arrays, of lists by name or of examples. */
+export type SequenceNames<D> = (D extends readonly (infer E)[] ? keyof E : keyof D) & string;
 
 /** The sequences of one bucket, padded. A trainer takes it for its arrays. */
 export interface Bucket<N extends string = string> extends Share<N> {
@@ -35,7 +34,11 @@ export interface Sequences<N extends string = string> {
   readonly buckets: readonly Bucket<N>[];
 }
 
-const readSequences = signature('sequences', { data: custom('lists by name, or examples', (value) => value) }, sequencesOptions);
+const readSequences = signature(
+  'sequences',
+  { data: custom('lists by name, or examples', (value) => value) },
+  options<SequencesOptions>()(sequencesFields),
+);
 
 /**
  * Sequences of any length, each padded to the length of the first bucket that has room for it. A batch has sequences of one bucket, so there is one
@@ -48,29 +51,49 @@ const readSequences = signature('sequences', { data: custom('lists by name, or e
  * ```
  * Each epoch has every example once: in the order of the seed they go to their buckets, and a bucket that has `batchSize` of them gives a batch; at the
  * end of the epoch what is left.
- * @param data lists by name, each a value an example: arrays are sequences, numbers are not; or a list of examples. Of examples one after the other (a
- * generator, an async one, a function that gives one, as for `fit`) come batches for `fit` alone: in their order, each as its bucket is full
+ * @param data lists by name, each a value an example: arrays are sequences, numbers are not; or a list of examples
  * @throws OptionError; ShapeError, DTypeError for values that are not as the first; DataError where there are none, or one is empty or too long
  */
-export function sequences<K extends string, const L extends string = never>(
-  data: readonly SequenceExample<K>[] | SequenceLists<K>,
-  options: SequencesOptions<NoInfer<K>, L>,
-): Sequences<K | L>;
-export function sequences<K extends string, const L extends string = never>(
-  data: SequenceStream<K>,
-  options: SequencesOptions<NoInfer<K>, L>,
-): BatchStream<K | L>;
-export function sequences(data: unknown, options: SequencesOptions): Sequences | BatchStream {
+export function sequences<D extends SequenceLists | readonly SequenceExample[], const L extends string = never>(
+  data: D,
+  options: SequencesOptions<SequenceNames<D>, L>,
+): Sequences<SequenceNames<D> | L> {
   const { data: given, ...rule } = readSequences(arguments);
   if (!Array.isArray(given) && comesInTurn(given)) {
-    return bucketed(given, new Buckets('sequences', rule), rule.batchSize ?? BATCH_SIZE);
+    throw new OptionError('sequences: argument data: examples one after the other are for sequenceBatches');
   }
-  if (rule.batchSize !== undefined) {
-    throw new OptionError('sequences: option batchSize: sequences in memory come in batches of the trainer', {
-      option: 'batchSize',
-    });
-  }
-  return inMemory(given, rule);
+  return inMemory(given, rule) as Sequences<SequenceNames<D> | L>;
+}
+
+/** Options of `sequenceBatches`. */
+export interface SequenceBatchesOptions<K extends string = string, L extends string = string> extends SequencesOptions<K, L> {
+  /** Sequences of a batch. Default 32. */
+  readonly batchSize?: number;
+}
+
+const readSequenceBatches = signature(
+  'sequenceBatches',
+  { stream: inTurn('examples') },
+  options<SequenceBatchesOptions>()({ ...sequencesFields, batchSize: whole({ min: 1 }).default(BATCH_SIZE) }),
+);
+
+/**
+ * Batches for `fit` of sequences that come one after the other: each goes to its bucket, as by `sequences`, and a bucket that has `batchSize` of them
+ * gives a batch; at the end each gives what it has left. Where a run goes on within an epoch, the examples before are drawn once more.
+ *
+ * ```ts
+ * await trainer.fit(sequenceBatches(sentences, { buckets: [16, 32, 64], lengths: 'lengths' }), { epochs: 3 });
+ * ```
+ * @param stream examples, each sequences and numbers by name: a generator, an async one, a function that gives one, as for `fit`
+ * @throws OptionError; (by the fit) ShapeError, DTypeError, DataError for an example that is not as the first, empty or too long
+ */
+export function sequenceBatches<E extends SequenceExample, const L extends string = never>(
+  stream: InTurn<E>,
+  options: SequenceBatchesOptions<keyof E & string, L>,
+): BatchStream<(keyof E & string) | L> {
+  const { stream: given, batchSize, ...rule } = readSequenceBatches(arguments);
+  const batches = bucketed(given, new Buckets('sequenceBatches', rule), batchSize);
+  return batches as BatchStream<(keyof E & string) | L>;
 }
 
 function inMemory(data: unknown, rule: BucketRule): Sequences {

@@ -5,7 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DataError, OptionError, ShapeError } from '../../../lib/errors.ts';
-import { type Arrays, batches, clip, loss, nn, ops, optim, rows, type Stream, sequences, Trainer } from '../../../lib/index.ts';
+import {
+  type Arrays,
+  batches,
+  clip,
+  loss,
+  nn,
+  ops,
+  optim,
+  rows,
+  type Stream,
+  sequenceBatches,
+  sequences,
+  Trainer,
+} from '../../../lib/index.ts';
 import type { Tensor } from '../../../lib/ir/graph.ts';
 import type { Batch, TrainerOptions } from '../../../lib/train/index.ts';
 import { hashOf } from '../../golden/runs/models.ts';
@@ -292,7 +305,7 @@ describe('sequences one after the other', () => {
     await trainer.fit(sequences(examples, options), { steps, shuffle: false });
     return hashOf(trainer);
   };
-  const given: [string, () => Parameters<typeof sequences<'x' | 'y', 'mask'>>[0]][] = [
+  const given: [string, () => Parameters<typeof sequenceBatches<(typeof examples)[number], 'mask'>>[0]][] = [
     ['a function that gives a generator', () => inTurn as never],
     ['one that begins at an epoch', () => ((at: { batch: number }) => (at.batch === 0 ? inTurn() : [])) as never],
     ['an object that begins anew', () => ({ [Symbol.iterator]: inTurn }) as never],
@@ -302,7 +315,7 @@ describe('sequences one after the other', () => {
     for (const more of [{}, { accumulate: 3 }]) {
       const expected = await inMemory(11, more);
       const [one, first, second] = [masked(more), masked(more), masked(more)];
-      const stream = (): Stream<'x' | 'y' | 'mask'> => sequences(make(), { ...options, batchSize: 4 }) as never;
+      const stream = (): Stream<'x' | 'y' | 'mask'> => sequenceBatches(make(), { ...options, batchSize: 4 }) as never;
       await one.fit(stream(), { steps: 11 });
       expect(await hashOf(one)).toBe(expected);
       await first.fit(stream(), { steps: 4 });
@@ -315,12 +328,12 @@ describe('sequences one after the other', () => {
     }
   });
   it('a generator gives one epoch, to its last example', async () => {
-    const { stopReason, tried } = await masked().fit(sequences(inTurn(), { ...options, batchSize: 4 }), { epochs: 3 });
+    const { stopReason, tried } = await masked().fit(sequenceBatches(inTurn(), { ...options, batchSize: 4 }), { epochs: 3 });
     expect({ stopReason, tried }).toEqual({ stopReason: 'endOfData', tried: 6 });
   });
   it('an iterator without an end goes on where it is, with what waits in the buckets', async () => {
     const iterator = inTurn();
-    const data = sequences(
+    const data = sequenceBatches(
       {
         next: () => iterator.next(),
         [Symbol.iterator]() {
@@ -342,7 +355,7 @@ describe('sequences one after the other', () => {
         closed++;
       }
     }
-    await masked().fit(sequences(endless(), options), { steps: 2 });
+    await masked().fit(sequenceBatches(endless(), options), { steps: 2 });
     expect(closed).toBe(1);
   });
   it('does not mind that arrays are used again', async () => {
@@ -354,7 +367,7 @@ describe('sequences one after the other', () => {
       }
     }
     const trainer = masked();
-    await trainer.fit(sequences(reused, { ...options, batchSize: 4 }), { steps: 6 });
+    await trainer.fit(sequenceBatches(reused, { ...options, batchSize: 4 }), { steps: 6 });
     expect(await hashOf(trainer)).toBe(await inMemory(6));
   });
   it('refuses what is no example, after the batches before it', async () => {
@@ -363,13 +376,13 @@ describe('sequences one after the other', () => {
         yield* examples.slice(0, 12) as never[];
         yield bad as never;
       }
-      return masked().fit(sequences(stream, { ...options, batchSize: 2 }));
+      return masked().fit(sequenceBatches(stream, { ...options, batchSize: 2 }));
     };
     await fails(
       after(3),
       DataError,
       'ERR_DATA',
-      'sequences: example 12 of the epoch: expected arrays and numbers by name, got 3',
+      'sequenceBatches: example 12 of the epoch: expected arrays and numbers by name, got 3',
     );
     await fails(after({ x: [] as number[], y: 1 }), DataError, 'ERR_DATA', 'x: example 12 of the epoch has no element');
     await fails(after({ x: [1] }), DataError, 'ERR_DATA', 'example 12 of the epoch: expected an array named y, got x');
@@ -381,10 +394,10 @@ describe('sequences one after the other', () => {
     );
     await fails(after({ x: Array(17).fill(1), y: 1 }), DataError, 'ERR_DATA', 'example 12 of the epoch has 17 elements');
     await fails(
-      () => masked().fit(sequences((() => 3) as never, options)),
+      () => masked().fit(sequenceBatches((() => 3) as never, options)),
       OptionError,
       'ERR_OPTION',
-      'sequences: expected the function given as data to return an iterable of examples, got 3',
+      'sequenceBatches: expected the function given as data to return an iterable of examples, got 3',
     );
   });
 });

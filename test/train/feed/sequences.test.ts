@@ -615,7 +615,13 @@ describe('what is given', () => {
       'ERR_OPTION',
       'option pad: y is no array of sequences',
     ],
-    ['a batch size', () => sequences({ x: [[1]] }, { ...rule, batchSize: 2 }), OptionError, 'ERR_OPTION', 'option batchSize'],
+    [
+      'examples one after the other',
+      () => sequences(function* () {} as never, rule),
+      OptionError,
+      'ERR_OPTION',
+      'are for sequenceBatches',
+    ],
     [
       'an example without an array',
       () => sequences([{ x: [1], y: 1 }, { x: [1] } as never], rule),
