@@ -6,6 +6,7 @@ import { POLICIES_CELLS } from '../lib/cli/bench/policies.ts';
 import { policiesPage } from '../lib/cli/bench/policies-page.ts';
 import { clipStepRow, policiesRow, type Rounds, stepRow } from '../lib/cli/bench/rows.ts';
 import type { Info } from './engine.ts';
+import { REQUEST_CELLS } from './engines/requests.ts';
 import { KERNEL_CASES } from './kernels.ts';
 import { type Row, ratio, ratioInterval, type Sample, short, summarize } from './report.ts';
 import type { Reference } from './workload.ts';
@@ -278,4 +279,45 @@ const generate: Suite = {
   },
 };
 
-export const SUITES: Readonly<Record<string, Suite>> = { step, 'clip-step': clipStep, gemm, kernels, policies, gan, generate };
+/** Calls so far, and the time that 99 of 100 of them did not exceed. */
+interface Requests extends Sample {
+  readonly p99_ms: number;
+  readonly all: number;
+}
+
+// What a request takes while something trains, beside what it takes in an idle process. `--threads` are those of the training.
+const requests: Suite = {
+  cells: REQUEST_CELLS,
+  peers: [],
+  variants: (info) => info.variants,
+  row(cell, _info, rounds) {
+    const [idle, during] = ['idle', 'during'].map((variant) => rounds.get(variant) as readonly Requests[]);
+    const [before, after] = [idle!.at(-1)!, during!.at(-1)!];
+    return {
+      cell,
+      idle_ms: short(summarize(idle!).median_ms),
+      idle_p99_ms: short(before.p99_ms),
+      during_ms: short(summarize(during!).median_ms),
+      during_p99_ms: short(after.p99_ms),
+      median_ratio: short(ratio(during!, idle!)),
+      p99_ratio: short(after.p99_ms / before.p99_ms),
+      calls: after.all,
+    };
+  },
+  bars: (row) =>
+    barsOf(row, String(row.cell), {
+      idle_p99_ms: 'A request in an idle process, 99 % within ms (less is better)',
+      during_p99_ms: 'A request while the model trains, 99 % within ms (less is better)',
+    }),
+};
+
+export const SUITES: Readonly<Record<string, Suite>> = {
+  step,
+  'clip-step': clipStep,
+  gemm,
+  kernels,
+  policies,
+  serve: requests,
+  gan,
+  generate,
+};

@@ -9,6 +9,7 @@ const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
   generate: async () => (await import('./generate.ts')).generateCell,
   policies: async () => (await import('./policies.ts')).policiesCell,
   gan: async () => (await import('./gan.ts')).ganCell,
+  serve: async () => (await import('./requests.ts')).requestsCell,
   kernels: async () => (await import('./kernels.ts')).kernelCell,
   gemm: async () => (await import('./gemm.ts')).gemmCell,
 };
