@@ -51,6 +51,7 @@ import type {
   ParametersOptions,
   PredictOptions,
   PredictorOptions,
+  RunOptions,
   SaveOptions,
   SavePrunedOptions,
   TrainerOptions,
@@ -331,13 +332,24 @@ function ofSave(given: ArrayLike<unknown>): AskedSave {
   });
 }
 
+type Outputs = PredictorOptions<Module>['outputs'];
+type AskedOfRun = Asked & Drops & { readonly output: NonNullable<Outputs> };
+const outputs = custom<NonNullable<Outputs>>('a function of a batch and the model', ofBatch);
+
+const running = (method: 'run' | 'runSync'): Read<AskedOfRun> => {
+  const given = options<RunOptions>()({ batchSize: positive.optional(), weights, ...drops });
+  return computing(`Trainer.${method}`, signature(`Trainer.${method}`, { output: outputs, batch: data }, given));
+};
+
 /** What each method is given, by its name. */
 export const readMethod: {
   readonly [K in 'evaluate' | 'evaluateSync']: Read<Asked>;
 } & {
   readonly [K in 'predict' | 'predictSync']: Read<Asked & Drops>;
 } & {
-  readonly predictor: Read<{ readonly outputs: PredictorOptions<Module>['outputs']; readonly weights: Weights }>;
+  readonly [K in 'run' | 'runSync']: Read<AskedOfRun>;
+} & {
+  readonly predictor: Read<{ readonly outputs: Outputs; readonly weights: Weights }>;
 } & {
   readonly [K in 'gradients' | 'gradientsSync']: Read<AskedOfGradients>;
 } & {
@@ -383,14 +395,13 @@ export const readMethod: {
   evaluateSync: measuring('evaluateSync'),
   predict: computing('Trainer.predict', signature('Trainer.predict', { inputs: data }, predictOptions)),
   predictSync: computing('Trainer.predictSync', signature('Trainer.predictSync', { inputs: data }, predictOptions)),
+  run: running('run'),
+  runSync: running('runSync'),
   predictor: signature(
     'Trainer.predictor',
     {},
     options<PredictorOptions<Module>>()({
-      outputs: custom<NonNullable<PredictorOptions<Module>['outputs']>>(
-        'a function of a batch and the model',
-        ofBatch,
-      ).optional(),
+      outputs: outputs.optional(),
       weights,
     }),
   ),

@@ -49,6 +49,7 @@ export type {
   ParameterValues,
   PredictOptions,
   PredictorOptions,
+  RunOptions,
   SaveOptions,
   SavePrunedOptions,
   TrainerOptions,

@@ -244,6 +244,15 @@ export interface PredictOptions extends BatchOptions {
   readonly seed?: number | bigint;
 }
 
+/** Options of `Trainer.run` and `Trainer.runSync`. */
+export interface RunOptions extends Omit<PredictOptions, 'batchSize'> {
+  /**
+   * Rows at a time: each output then has a row for each of them, and is put together. Default: all at once, and an output may have any
+   * shape.
+   */
+  readonly batchSize?: number;
+}
+
 /** Options of `Trainer.predictor`. `T`: dtypes of what it gives. */
 export interface PredictorOptions<M extends Module, N extends string = string, T extends OutputTypes = OutputTypes>
   extends WeightsOptions {

@@ -7,13 +7,14 @@ import { writeSafetensors } from '../io/arrays/safetensors.ts';
 import type { ByteSink } from '../io/file/stream.ts';
 import type { Module } from '../nn/module/module.ts';
 import type { Report } from '../optim/apply/report.ts';
+import { Computing } from './computing.ts';
 import type { Stream } from './feed/batch.ts';
 import type { BatchStream } from './feed/batches.ts';
-import { asSource, asTables, inputsOf, stepBatches } from './feed/inputs.ts';
+import { asSource, asTables, stepBatches } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
 import type { Sequences } from './feed/sequences.ts';
 import { BATCH_SIZE, gathered } from './feed/shape.ts';
-import type { ArrayInput, Arrays, Named, Source } from './feed/source.ts';
+import type { ArrayInput, Arrays, Batch, Named, Source } from './feed/source.ts';
 import type { Tables } from './feed/tables.ts';
 import type { Access } from './flow/access.ts';
 import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
@@ -30,15 +31,15 @@ import type {
   ParameterValues,
   PredictOptions,
   PredictorOptions,
+  RunOptions,
   SaveOptions,
   SavePrunedOptions,
   TrainerOptions,
 } from './options.ts';
-import { type HeldOf, type OutputArrays, type OutputTypes, Seeds } from './outputs.ts';
+import type { HeldOf, OutputArrays, OutputTensors, OutputTypes } from './outputs.ts';
 import { type Predictor, predictorOf } from './predictor.ts';
 import { type DataSet, dataSet, type Gradients, type GradientsOptions } from './programs/gradients.ts';
 import { type Inspection, type InspectOptions, inspectRows } from './programs/inspect.ts';
-import type { Predictions, Running } from './programs/predict.ts';
 import { Copied } from './programs/session.ts';
 import { Fit } from './run/fit.ts';
 import { Reader, Run } from './run/run.ts';
@@ -82,7 +83,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   readonly #saving: Saving;
   readonly #stepping: Stepping;
   readonly #weights: NamedWeights;
-  readonly #seeds: Seeds;
+  readonly #computing: Computing;
 
   constructor(given: TrainerOptions<M, K, N, T>) {
     checkTrainerOptions(arguments);
@@ -95,7 +96,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#stepping = new Stepping(this.#current, this.#standing, new Warnings(options.logger));
     this.#weights = new NamedWeights(this.#current, this.#standing);
     hostWriting(this, { copy: (room) => this.#weights.copy('generate', room), hurry: () => this.#access.hurry() });
-    this.#seeds = new Seeds(this.#standing.seed);
+    this.#computing = new Computing(this.#current, this.#standing.seed);
   }
 
   /** Batches drawn, updates applied, place in the epoch. */
@@ -234,10 +235,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     inputs: ArrayInput | Arrays | Share | Sequences,
     options: PredictOptions = {},
   ): Promise<OutputArrays<D>> {
-    this.#current.follow('predict');
-    const { how, predictions } = this.#predicting('predict', readMethod.predict(arguments));
-    const batch = inputsOf('predict', inputs, true);
-    return this.#access.use('predict', () => drive(predictions().run(batch, how)) as Promise<OutputArrays<D>>);
+    return this.#computing.later('predict', inputs, readMethod.predict(arguments)) as Promise<OutputArrays<D>>;
   }
 
   /**
@@ -248,11 +246,44 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @throws OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
   predictSync<D = HeldOf<T>>(inputs: ArrayInput | Arrays | Share | Sequences, options: PredictOptions = {}): OutputArrays<D> {
-    this.#current.follow('predictSync');
-    const { how, predictions } = this.#predicting('predictSync', readMethod.predictSync(arguments));
-    const batch = inputsOf('predictSync', inputs, false);
-    this.#access.checkBetween('predictSync');
-    return driveSync(predictions().run(batch, how)) as OutputArrays<D>;
+    return this.#computing.now('predictSync', inputs, readMethod.predictSync(arguments)) as OutputArrays<D>;
+  }
+
+  /**
+   * What a function makes of a batch and the model, without dropout: part of a model, several outputs, attention weights.
+   *
+   * ```ts
+   * const { latent } = await trainer.run(({ x }, model) => ({ latent: model.encoder.forward(x) }), x);
+   * ```
+   * @typeParam O dtypes of what `output` gives: of one tensor, or of several by name
+   * @param output gives a tensor of any shape, or an object of them. Compiled programs are kept by the function itself, those of the last 16: one that is
+   * written anew for each call is compiled for each
+   * @param batch as `inputs` of `predict`: all rows at once, unless `batchSize` says how many, as it must of `sequences`
+   * @returns an array, or an object with one for each tensor
+   * @throws (rejects) OptionError, ShapeError, IndexError; BusyError while a fit of another trainer of the model is on; DisposedError
+   */
+  async run<O extends OutputTypes>(
+    output: (batch: Batch<NoInfer<N>>, model: M) => OutputTensors<O>,
+    batch: ArrayInput | Arrays | Share | Sequences,
+    options: RunOptions = {},
+  ): Promise<OutputArrays<HeldOf<O>>> {
+    return this.#computing.later('run', batch, readMethod.run(arguments)) as Promise<OutputArrays<HeldOf<O>>>;
+  }
+
+  /**
+   * What a function makes of a batch and the model, blocking this thread: the same bits as `run`.
+   * @typeParam O as of `run`
+   * @param output as of `run`
+   * @param batch as of `run`
+   * @returns as of `run`
+   * @throws OptionError, ShapeError, IndexError; BusyError while a fit of another trainer of the model is on; DisposedError
+   */
+  runSync<O extends OutputTypes>(
+    output: (batch: Batch<NoInfer<N>>, model: M) => OutputTensors<O>,
+    batch: ArrayInput | Arrays | Share | Sequences,
+    options: RunOptions = {},
+  ): OutputArrays<HeldOf<O>> {
+    return this.#computing.now('runSync', batch, readMethod.runSync(arguments)) as OutputArrays<HeldOf<O>>;
   }
 
   /**
@@ -588,19 +619,6 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const { batchSize = this.#current.batchSize } = asked;
     const moment = { seed: this.#standing.seed, attempt: this.counters.attempt };
     return this.#setup.gradients.take(data, { ...asked, batchSize }, moment, alone);
-  }
-
-  /** How outputs are computed, of which weights; the programs in a turn, in which these are of one step. */
-  #predicting(
-    where: 'predict' | 'predictSync',
-    { dropout, seed, ...asked }: ReturnType<(typeof readMethod)['predict']>,
-  ): {
-    readonly how: Running;
-    readonly predictions: () => Predictions;
-  } {
-    const { batchSize, weights } = this.#chosen(where, asked);
-    const wanted = { where: 'predict', output: null, weights, dropout };
-    return { how: { batchSize, seed: this.#seeds.of(dropout, seed) }, predictions: () => this.#setup.predicting.of(wanted) };
   }
 
   #evaluated<R>(tables: Tables, data: Copied, chosen: Chosen, driver: (loop: Loop<Metrics<K>>) => R, alone: boolean = false): R {

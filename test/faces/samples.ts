@@ -80,6 +80,7 @@ function context(): clip.ClipContext {
 const data = (data: Float32Array) => ({ dtype: 'f32', shape: [data.length], data });
 
 /** A trainer that nobody else holds, and rows for it. */
+const forwardOfX = ({ x }: gradclip.Batch, model: nn.Linear): gradclip.Tensor => model.forward(x);
 function trainer(): gradclip.Trainer<nn.Linear> {
   return new gradclip.Trainer({
     model: new nn.Linear(6, 2),
@@ -105,6 +106,8 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.inspect': () => [xy()],
   'Trainer.predict': () => [x()],
   'Trainer.predictSync': () => [x()],
+  'Trainer.run': () => [forwardOfX, x()],
+  'Trainer.runSync': () => [forwardOfX, x()],
   'Trainer.save': () => [file()],
   'Trainer.savePruned': () => [file()],
   'Trainer.load': () => [file()],

@@ -123,6 +123,8 @@ using ours = several.predictor();
 is<NdArray>()(ours.predictSync(x).scores);
 using outputs = forward.predictor({ outputs: ({ x }, net) => ({ latent: net.forward(x) }), weights: 'model' });
 is<NdArray>()(outputs.predictSync(x).latent);
+is<NdArray>()(await forward.run(({ x }, net) => net.forward(x), x));
+is<{ readonly sum: NdArray }>()(forward.runSync(({ x }) => ({ sum: ops.sum(x) }), { x }, { weights: 'model' }));
 using copy = forward.predictor();
 is<Predictor>()(copy);
 is<Float32Array>()((await copy.predict(x, { dropout: true, seed: 1 })).data);
