@@ -131,6 +131,9 @@ function* simpler(variant: Variant): Generator<Variant> {
     if (variant[key] !== PLAIN[key]) yield { ...variant, [key]: PLAIN[key] };
   }
   if (variant.resume.length > 0) yield { ...variant, resume: [], alone: false };
+  if (variant.between) yield { ...variant, between: null };
+  if (variant.between && variant.between !== 'pieces') yield { ...variant, between: 'pieces' };
+  if (variant.given) yield { ...variant, given: false };
   if (variant.threads > 1) yield { ...variant, threads: 1 };
   if (variant.threads > 2) yield { ...variant, threads: 2 };
   if (variant.threads > 4) yield { ...variant, threads: 4 };

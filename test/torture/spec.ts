@@ -78,6 +78,13 @@ export interface Variant {
   readonly resume: readonly number[];
   /** Batches are put together in JavaScript. */
   readonly stream: boolean;
+  /**
+   * Every step is a fit of its own, and between two of them something happens that must leave no trace. `pieces`: a prediction; `shared`: another
+   * trainer trains the same network, which is then put back by a snapshot; `changed`: other options come, and go. Null: nothing of the kind.
+   */
+  readonly between: 'pieces' | 'shared' | 'changed' | null;
+  /** Batches are given to `step`, one after the other. */
+  readonly given: boolean;
   /** What comes after the last save is the one step of a shorter last batch, given as a stream to a trainer that knows no other size. */
   readonly alone: boolean;
 }

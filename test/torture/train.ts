@@ -9,6 +9,7 @@ import { permutation } from '../../lib/ir/philox.ts';
 import { accuracy } from '../../lib/metrics/index.ts';
 import { cast, mean } from '../../lib/ops/index.ts';
 import type { Report } from '../../lib/optim/apply/report.ts';
+import { sgd } from '../../lib/optim/index.ts';
 import type { Arrays, Batch, NdArray, Source } from '../../lib/train/feed/source.ts';
 import type { FitResult } from '../../lib/train/flow/progress.ts';
 import type { TrainerOptions } from '../../lib/train/options.ts';
@@ -88,21 +89,23 @@ const ENDS = [NonFiniteError, SkipError, GuardError];
 /** The program run in this way. @throws whatever is not one of the ends that a run may have */
 export async function outcomeOf(spec: ProgramSpec, variant: Variant): Promise<Outcome> {
   const { options, arrays, source } = programOf(spec);
-  const { threads, resume } = variant;
+  const { threads, resume, between, given } = variant;
   const reports: Report[] = [];
   const results: FitResult[] = [];
   const told = new Map<string, Data | string>([['error', '']]);
   const file = join(FOLDER, 'state.safetensors');
-  const cuts = [...resume, spec.steps];
+  const cuts = between ? Array.from({ length: spec.steps }, (_, i) => i + 1) : [...resume, spec.steps];
   const fresh = (k: number, more: Partial<ProgramOptions> = {}): Trainer<Network, 'size'> => {
     return new Trainer({ ...options(), threads, ...(k > 0 && { seed: spec.seed + k }), ...more });
   };
   let trainer = fresh(0);
   try {
-    for (const [k, end] of cuts.entries()) {
+    if (given) await giveSteps(spec, variant, trainer, arrays, reports);
+    for (const [k, end] of given ? [] : cuts.entries()) {
       const begin = cuts[k - 1] ?? 0;
       let data: Arrays | Source | (() => AsyncIterable<Arrays>) = variant.stream ? streamOf(spec, arrays) : source;
-      if (k > 0) {
+      if (k > 0 && between) await BETWEEN[between](trainer, arrays, options);
+      else if (k > 0) {
         await trainer.save(file);
         trainer.dispose();
         const batch = variant.alone && k === cuts.length - 1 ? lastBatch(spec, arrays) : null;
@@ -129,18 +132,65 @@ export async function outcomeOf(spec: ProgramSpec, variant: Variant): Promise<Ou
   } catch (error) {
     if (!ENDS.some((end) => error instanceof end)) throw error;
     // What comes after a semicolon is where it came from: rows of a stream have other names.
-    told.set('error', `${(error as Error).name}: ${(error as Error).message.split(';')[0]}`);
+    told.set('error', `${(error as Error).name}: ${(error as Error).message.split(';')[0]!.replace(/^\w+: /, '')}`);
   }
   try {
     tellReports(told, variant, reports, results);
     await tellState(told, trainer, file);
-    // A stream that is given alone leaves the place in the epoch as it was.
-    if (variant.alone) told.delete('counters');
-    else await tellAnswers(told, spec, variant, trainer, arrays, source);
+    // A stream that is given alone leaves the place in the epoch as it was, and single steps are of none.
+    if (variant.alone || given) told.delete('counters');
+    if (!variant.alone) await tellAnswers(told, spec, variant, trainer, arrays, source);
   } finally {
     trainer.dispose();
   }
   return told;
+}
+
+/** What happens between two steps, and leaves no trace. */
+const BETWEEN: Readonly<
+  Record<NonNullable<Variant['between']>, (t: Trainer<Network, 'size'>, arrays: Arrays, options: () => ProgramOptions) => unknown>
+> = {
+  pieces: (trainer, arrays) => {
+    const { y: _, ...inputs } = arrays as Record<string, NdArray>;
+    return trainer.predict(inputs);
+  },
+  async shared(trainer, arrays, options) {
+    const taken = await trainer.snapshot();
+    const { loss, predict } = options();
+    const other = new Trainer({ model: trainer.model, loss, predict: predict!, optimizer: sgd({ lr: 1e-3 }), batchSize: 3 });
+    try {
+      await other.fit(arrays, { steps: 2 });
+    } catch (error) {
+      if (!ENDS.some((end) => error instanceof end)) throw error;
+    }
+    other.dispose();
+    await trainer.restore(taken);
+  },
+  changed(trainer, _arrays, options) {
+    const { optimizer, groups = [], clip } = options();
+    trainer.change({ lr: 1e-7 });
+    trainer.change({ optimizer, groups, ...(clip && { clip }) });
+  },
+};
+
+/** The steps of a fit, one by one: in each epoch the batches that it would draw, and what is carried begins anew. */
+async function giveSteps(
+  spec: ProgramSpec,
+  { sync }: Variant,
+  trainer: Trainer<Network, 'size'>,
+  arrays: Arrays,
+  reports: Report[],
+): Promise<void> {
+  const { accumulate, steps } = spec;
+  for (let epoch = 0; reports.length < steps; epoch++) {
+    const batches = [...batchesOf(spec, arrays, epoch)];
+    let at = 0;
+    for (; at < batches.length && reports.length < steps; at += accumulate) {
+      const own = batches.slice(at, at + accumulate);
+      reports.push(sync ? trainer.stepSync(own) : await trainer.step(own));
+    }
+    if (at >= batches.length) await trainer.resetCarried();
+  }
 }
 
 /** Rows of the shorter last batch of the first epoch. */
@@ -185,15 +235,20 @@ function batchOf(arrays: Arrays, order: Int32Array): Record<string, NdArray> {
 const COUNTS = ['stopReason', 'tried', 'applied', 'clipped', 'skipped', 'nonFinite', 'guards', 'epochs'] as const;
 
 /** Every number of every step's report; of synchronous runs there is the last one, and the counts. */
-function tellReports(told: Map<string, Data | string>, { sync, resume }: Variant, reports: Report[], results: FitResult[]): void {
-  if (!sync) {
+function tellReports(
+  told: Map<string, Data | string>,
+  { sync, resume, between, given }: Variant,
+  reports: Report[],
+  results: FitResult[],
+): void {
+  if (!sync || given) {
     for (const [i, report] of reports.entries()) {
       for (const [key, value] of Object.entries(report)) tell(told, `step ${i} ${key}`, value);
     }
   }
-  const last = results.at(-1)?.last;
+  const last = given ? reports.at(-1) : results.at(-1)?.last;
   for (const [key, value] of Object.entries(last ?? {})) tell(told, `last ${key}`, value);
-  if (resume.length > 0) return;
+  if (resume.length > 0 || between || given) return;
   for (const result of results) for (const key of COUNTS) told.set(`result ${key}`, JSON.stringify(result[key]) ?? '');
 }
 

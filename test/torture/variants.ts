@@ -10,6 +10,8 @@ export const PLAIN: Variant = {
   chunk: null,
   resume: [],
   stream: false,
+  between: null,
+  given: false,
   alone: false,
 };
 
@@ -17,7 +19,7 @@ export const PLAIN: Variant = {
 const TEAMS = [2, 3, 4, 4, 5, 6, 6, 7, 8, 9, 12, 16];
 
 /** What a change is called. */
-type Kind = 'team' | 'isa' | 'sync' | 'chunk' | 'resume' | 'stream' | 'alone';
+type Kind = 'team' | 'isa' | 'sync' | 'chunk' | 'resume' | 'stream' | 'between' | 'given' | 'alone';
 
 /** Ways that may differ from each other in the last bits: the baseline has no fma. Each is compared with its own plain run. */
 export function plainOf({ isa }: Variant): Variant {
@@ -27,7 +29,8 @@ export function plainOf({ isa }: Variant): Variant {
 /** Four ways to run a program, the first in a team. `isas` are those of the machine, the best first. */
 export function drawVariants(spec: ProgramSpec, isas: readonly string[]): Variant[] {
   const r = new Random(spec.seed, 'variants');
-  const kinds: Kind[] = ['isa', 'sync', 'chunk', ...(resumes(spec) ? (['resume'] as const) : [])];
+  const kinds: Kind[] = ['isa', 'sync', 'chunk', ...(resumes(spec) ? (['resume', 'between'] as const) : [])];
+  if (mayBeGiven(spec)) kinds.push('given');
   if (tailStep(spec) !== null) kinds.push('alone');
   if (spec.input.source === 'rows') kinds.push('stream');
   while (kinds.length > 3) kinds.splice(r.between(0, kinds.length - 1), 1);
@@ -39,6 +42,8 @@ export function drawVariants(spec: ProgramSpec, isas: readonly string[]): Varian
     chunk: () => ({ chunk: r.chance(0.7) ? 1 : 2 }),
     resume: () => ({ resume: cuts(r, spec.steps) }),
     stream: () => ({ stream: true }),
+    between: () => ({ between: r.pick(['pieces', 'shared', 'changed'] as const), sync: r.chance(0.5) }),
+    given: () => ({ given: true, sync: r.chance(0.5) }),
     alone: () => ({ resume: [tailStep(spec)!], alone: true }),
   };
   return (['team', ...kinds] as const).map((kind) => {
@@ -60,6 +65,13 @@ function cuts(r: Random, steps: number): number[] {
 }
 
 const resumes = ({ steps }: ProgramSpec): boolean => steps > 1;
+
+/** Whether single steps make what a fit makes: where nothing follows the fit that changes what comes. */
+function mayBeGiven({ input, around }: ProgramSpec): boolean {
+  const guards = (around.guards ?? []) as readonly { readonly action?: unknown }[];
+  const back = JSON.stringify(guards).includes('rollback');
+  return input.source === 'rows' && around.plateau === undefined && !back;
+}
 
 /** The step that is the last of the program and has the shorter last batch of the first epoch; null if that is not so. */
 export function tailStep(spec: ProgramSpec): number | null {

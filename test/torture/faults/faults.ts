@@ -50,8 +50,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   tail: {
     what: 'the shorter last batch of an epoch counts as many rows as the others',
     file: 'lib/train/feed/feeder.ts',
-    before: 'part(equal, 1, tail)',
-    after: 'part(equal, 1, batchSize)',
+    before: 'rows: ({ i }) => (i < whole ? batchSize : tail),',
+    after: 'rows: () => batchSize,',
     within: 1000,
   },
   policy: {
