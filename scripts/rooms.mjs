@@ -8,7 +8,7 @@ const TREES = ['lib', 'binding', 'test'];
 /** The most files of a folder, its README left out. */
 const MOST = 21;
 /** What holds data alone, and says so in the README above it. */
-const DATA = /^test\/(.*__snapshots__|fixtures|fuzz\/corpus|golden\/(0\.1\.0|parity)|native\/fixtures)(\/|$)/;
+const DATA = /^test\/(.*__snapshots__|fixtures|fuzz\/corpus|golden\/(0\.1\.0|parity|models\/gpt2[-\w]*)|native\/fixtures)(\/|$)/;
 const CODE = /\.(ts|h|cc|inc|py)$/;
 /** What a README is beneath: all above this line is written by hand. */
 const MARK = '<!-- npm run -s rooms -- --update writes what follows -->';

@@ -1,14 +1,38 @@
 // gpt.ts: a decoder-only transformer over tokens, as GPT-2: learned positions, norms before attention and feed-forward, tied head.
 import { OptionError } from '../errors.ts';
+import { file } from '../io/fields.ts';
 import type { Tensor, TensorLike } from '../ir/graph.ts';
 import { batch as batchField, layers as layersField, size } from '../nn/fields.ts';
-import { Dropout, Embedding, GELU, init, LayerNorm, LearnedPositions, Linear, Module, Sequential } from '../nn/index.ts';
+import {
+  Dropout,
+  Embedding,
+  GELU,
+  init,
+  LayerNorm,
+  LearnedPositions,
+  Linear,
+  Module,
+  ReLU,
+  Sequential,
+  SiLU,
+  Tanh,
+} from '../nn/index.ts';
 import { cache, type KeyValueCache } from '../nn/layers/cache.ts';
 import { linear } from '../nn/layers/linear.ts';
 import * as loss from '../nn/loss/index.ts';
-import { rate, tensor } from '../ops/args.ts';
+import { eps, rate, tensor } from '../ops/args.ts';
 import { add, headsAttention } from '../ops/index.ts';
-import { instance, options, signature } from '../options/index.ts';
+import { choice, instance, options, signature } from '../options/index.ts';
+import { type HuggingFaceOptions, huggingFaceOptions, readGpt2Config } from './gpt2-config.ts';
+import { readGpt2Weights } from './gpt2-weights.ts';
+
+const ACTIVATIONS: Readonly<Record<NonNullable<GPTOptions['activation']>, () => GELU | ReLU | SiLU | Tanh>> = {
+  gelu: () => new GELU(),
+  geluTanh: () => new GELU({ approximate: 'tanh' }),
+  relu: () => new ReLU(),
+  silu: () => new SiLU(),
+  tanh: () => new Tanh(),
+};
 
 /** Options of `models.GPT`. */
 export interface GPTOptions {
@@ -22,6 +46,12 @@ export interface GPTOptions {
   readonly width?: number;
   /** Of embeddings, attention weights and what each block adds. Default 0. */
   readonly dropout?: number;
+  /** Features within a block's two linear layers. Default 4 times the width. */
+  readonly hidden?: number;
+  /** Between those: `gelu` is exact, with erf, `geluTanh` what GPT-2 has. Default `gelu`. */
+  readonly activation?: 'gelu' | 'geluTanh' | 'relu' | 'silu' | 'tanh';
+  /** Added to the variance in each norm. Default 1e-5. */
+  readonly eps?: number;
 }
 
 const readGPT = signature(
@@ -33,10 +63,16 @@ const readGPT = signature(
     heads: size.default(4),
     width: size.default(128),
     dropout: rate.default(0),
+    hidden: size.optional(),
+    activation: choice('gelu', 'geluTanh', 'relu', 'silu', 'tanh').default('gelu'),
+    eps: eps.default(1e-5),
   }),
 );
+const readFromHuggingFace = signature('models.GPT.fromHuggingFace', { folder: file }, huggingFaceOptions);
 const readForward = signature('models.GPT.forward', { tokens: tensor });
 const readDecode = signature('models.GPT.decode', { tokens: tensor, cache });
+
+type BlockOptions = Required<Omit<GPTOptions, 'context' | 'layers'>>;
 
 class Block extends Module {
   norm1: LayerNorm;
@@ -47,13 +83,13 @@ class Block extends Module {
   readonly dropout: Dropout;
   readonly heads: number;
 
-  constructor(width: number, heads: number, dropout: number) {
+  constructor({ width, heads, dropout, hidden, activation, eps }: BlockOptions) {
     super();
-    this.norm1 = new LayerNorm(width);
+    this.norm1 = new LayerNorm(width, { eps });
     this.qkv = new Linear(width, 3 * width);
     this.proj = new Linear(width, width);
-    this.norm2 = new LayerNorm(width);
-    this.mlp = new Sequential(new Linear(width, 4 * width), new GELU(), new Linear(4 * width, width));
+    this.norm2 = new LayerNorm(width, { eps });
+    this.mlp = new Sequential(new Linear(width, hidden), ACTIVATIONS[activation](), new Linear(hidden, width));
     this.dropout = new Dropout(dropout);
     this.heads = heads;
   }
@@ -91,7 +127,8 @@ export class GPT extends Module {
 
   constructor(vocabulary: number, options: GPTOptions = {}) {
     super();
-    const { context, layers, heads, width, dropout } = readGPT(arguments);
+    const { context, layers, ...block } = readGPT(arguments);
+    const { heads, width, dropout, eps, hidden = 4 * width } = block;
     if (width % heads !== 0) {
       throw new OptionError(`models.GPT: option heads: expected a divisor of the width ${width}, got ${heads}`, { heads, width });
     }
@@ -99,9 +136,30 @@ export class GPT extends Module {
     this.embedding = new Embedding(vocabulary, width);
     this.embedding.weight.init = init.normal(0, 0.02);
     this.positions = new LearnedPositions(context, width);
-    this.blocks = Array.from({ length: layers }, () => new Block(width, heads, dropout));
-    this.norm = new LayerNorm(width);
+    this.blocks = Array.from({ length: layers }, () => new Block({ ...block, hidden }));
+    this.norm = new LayerNorm(width, { eps });
     this.dropout = new Dropout(dropout);
+  }
+
+  /**
+   * A model with the weights of GPT-2, or of what has been trained from it, as Hugging Face keeps them: `config.json` beside `model.safetensors`, or
+   * beside several files with their index. The tokenizer is not read.
+   *
+   * ```ts
+   * const model = await models.GPT.fromHuggingFace('gpt2');
+   * const trainer = new Trainer({ model, loss: models.gptLoss, optimizer: optim.adamw({ lr: 3e-5 }) });
+   * ```
+   * @param folder has the files
+   * @throws (rejects) OptionError; DataError for files that are missing or malformed; CheckpointError for a configuration that this model does not compute,
+   * and for weights that are not its own
+   */
+  static async fromHuggingFace(folder: string, options: HuggingFaceOptions = {}): Promise<GPT> {
+    const given = readFromHuggingFace(arguments);
+    const { vocabulary, ...made } = await readGpt2Config(folder, given);
+    const valuesOf = await readGpt2Weights(folder, { vocabulary, ...made }, given.maxBytes);
+    const model = new GPT(vocabulary, made);
+    for (const [name, p] of model.namedParameters()) p.data = valuesOf(name);
+    return model;
   }
 
   forward(tokens: TensorLike): Tensor {

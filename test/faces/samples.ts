@@ -126,6 +126,7 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   },
   'models.CharRNN.step': () => [tensor(1, 1), null],
   'models.charRnnLoss': () => [{}, new models.CharRNN(3)],
+  'models.GPT.fromHuggingFace': () => [join(import.meta.dirname, '../golden/models/gpt2')],
   'models.gptLoss': () => [{}, new models.GPT(3)],
   'models.ncfLoss': () => [{}, new models.NCF({ users: 2, items: 2 })],
   'nn.TransformerDecoder': () => [() => new nn.TransformerDecoderLayer(8, 2), 1],

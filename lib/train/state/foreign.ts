@@ -1,10 +1,9 @@
 // foreign.ts: a checkpoint of others, as it would be here: under other names, with weights that lie transposed.
 import type { DataError } from '../../errors.ts';
+import { transposed } from '../../io/arrays/transpose.ts';
 import type { TensorData } from '../../io/file/file.ts';
-import { inTurns, type Parts } from '../../io/file/pace.ts';
-import { ARRAYS, type Data } from '../../ir/op.ts';
+import { inTurns } from '../../io/file/pace.ts';
 import { either, type Field, list } from '../../options/index.ts';
-import { dtypeOf } from '../feed/source.ts';
 import { type Checkpoint, PREFIX } from './checkpoint.ts';
 import { matching, type NameMatch, nameMatch, option, type Rename, renaming } from './naming.ts';
 
@@ -40,27 +39,7 @@ export async function asOurs(read: Checkpoint, { rename, transpose }: Foreign): 
   for (const [from, to] of renaming(option('load', 'rename'), all, rename)) {
     const t = read.tensors.get(from);
     if (!t) unread.set(to, read.unread.get(from)!);
-    else if (!turned.has(from)) tensors.set(to, t);
-    else {
-      const [rows, columns] = t.shape as [number, number];
-      tensors.set(to, { ...t, shape: [columns, rows], data: await inTurns(transposed(t.data, rows, columns)) });
-    }
+    else tensors.set(to, turned.has(from) ? await inTurns(transposed(t)) : t);
   }
   return { ...read, tensors, unread, progress: null };
-}
-
-/** Rows and columns that are done at once: both are in cache then. */
-const TILE = 32;
-
-export function* transposed(data: Data, rows: number, columns: number): Parts<Data> {
-  const out = new ARRAYS[dtypeOf(data)](data.length);
-  for (let top = 0; top < rows; top += TILE) {
-    const bottom = Math.min(rows, top + TILE);
-    for (let left = 0; left < columns; left += TILE) {
-      const right = Math.min(columns, left + TILE);
-      for (let i = top; i < bottom; i++) for (let j = left; j < right; j++) out[j * rows + i] = data[i * columns + j]!;
-    }
-    yield;
-  }
-  return out;
 }

@@ -4,6 +4,7 @@ import { CHECKPOINT, makeTrainers } from './checkpoint.ts';
 import { CLIP_REPORT, INSPECT, PREDICT, SAMPLE, trainModels } from './commands.ts';
 import { CONFIG, DATA } from './config.ts';
 import { CSV } from './csv.ts';
+import { HUGGING_FACE } from './hugging-face.ts';
 import { IDX } from './idx.ts';
 import { NPY } from './npy.ts';
 import { NPZ } from './npz.ts';
@@ -17,6 +18,7 @@ import { WRITTEN } from './written.ts';
 export const READERS: Readonly<Record<string, Reader>> = {
   safetensors: SAFETENSORS,
   shards: SHARDS,
+  'hugging-face': HUGGING_FACE,
   written: WRITTEN,
   checkpoint: CHECKPOINT,
   npy: NPY,
