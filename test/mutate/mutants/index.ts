@@ -7,7 +7,8 @@ import { FIGURES } from './figures.ts';
 import { NUMBERS } from './numbers.ts';
 import { OPTIMIZERS } from './optimizers.ts';
 import { TRAINING } from './training.ts';
+import { WRITING } from './writing.ts';
 
-const ROOMS: readonly Mutants[] = [NUMBERS, CLIPPING, OPTIMIZERS, TRAINING, FIGURES, FACES, BINDING];
+const ROOMS: readonly Mutants[] = [NUMBERS, CLIPPING, OPTIMIZERS, TRAINING, WRITING, FIGURES, FACES, BINDING];
 
 export const MUTANTS: readonly Mutant[] = ROOMS.flatMap((room) => Object.entries(room).map(([what, m]) => ({ what, ...m })));

@@ -11,10 +11,12 @@ import * as loss from '../../../lib/nn/loss/index.ts';
 import { reshape } from '../../../lib/ops/index.ts';
 import * as optim from '../../../lib/optim/index.ts';
 import { generate, generateStream } from '../../../lib/train/generate/generate.ts';
+import { predicting } from '../../../lib/train/generate/next.ts';
 import { forgetWriting } from '../../../lib/train/generate/writers.ts';
 import { Weights } from '../../../lib/train/programs/weights.ts';
 import { Trainer } from '../../../lib/train/trainer.ts';
-import { type OfContext, Plain, VOCABULARY, writerOf } from './models.ts';
+import { sameBits } from '../../run-node.ts';
+import { type OfContext, Plain, parametersOf, VOCABULARY, writerOf } from './models.ts';
 
 const gpt = new GPT(VOCABULARY, { context: 12, layers: 1, heads: 2, width: 8 }).initialize(2);
 const MODELS: Readonly<Record<string, Module>> = {
@@ -49,6 +51,18 @@ describe.each(Object.entries(MODELS))('several texts at once, %s', (_, model) =>
     // Equal prompts in one batch are drawn apart.
     const [a, , b] = await generate(writer, { prompts, length: 20, temperature: 2 });
     expect(a).not.toEqual(b);
+  });
+
+  it('a text knows nothing of the one before', async () => {
+    const weights = new Weights(model);
+    const next = predicting(model)(weights, 1);
+    weights.write(parametersOf(model));
+    const first = (await next.after([[1]])).slice();
+    for (const token of [5, 6, 7]) await next.after([[token]]);
+    next.reset();
+    expect(sameBits([await next.after([[1]])], [first])).toBe(true);
+    next.dispose();
+    weights.dispose();
   });
 
   it('a stream gives what generate returns', async () => {
