@@ -52,6 +52,22 @@ const DOING = {
     trainer.fit(rows(200), { steps: 1e9 });
     return forever((k) => trainer.save(join(workerData.folder, `fit-${k % 4}.safetensors`)));
   },
+  predictWhileFitting() {
+    const trainer = make();
+    trainer.fit(rows(200), { steps: 1e9 });
+    return forever((k) => (k % 2 ? trainer.predictSync(rows(1 + (k % 90)).x) : trainer.predict(rows(1 + (k % 90)).x)));
+  },
+  predictor() {
+    const trainer = make();
+    const predictor = trainer.predictor();
+    trainer.fit(rows(200), { steps: 1e9 });
+    return forever(async (k) => {
+      predictor.predictSync(rows(1 + (k % 5)).x);
+      const prediction = predictor.predict(rows(1 + (k % 90)).x);
+      await (k % 3 ? predictor.update() : prediction);
+      await prediction;
+    });
+  },
   wrongLabel: () =>
     forever(() =>
       make()

@@ -149,7 +149,7 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
       predictor.predict(data as never, { batchSize: 1 });
       await predictor.update();
       predictor.predictSync(data as never);
-      if (k === 20) parentPort?.postMessage('predicting');
+      if (k === 4) parentPort?.postMessage('predicting');
       await sleep(0);
     }
   },

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { type Arrays, GradclipError, type Run } from '../../../lib/index.ts';
+import { type Arrays, GradclipError, type Predictor, type Run } from '../../../lib/index.ts';
 import { noise } from '../../golden/runs/recipe.ts';
 import { classifier, points, stream } from '../models.ts';
 
@@ -23,7 +23,7 @@ async function* stalling(): AsyncGenerator<Arrays> {
 }
 
 async function play(seed: number): Promise<void> {
-  const draws = noise(seed, 400);
+  const draws = noise(seed, 800);
   let at = 0;
   const draw = (n: number): number => draws[at++]! % n;
   const file = join(folder, `${seed}.safetensors`);
@@ -31,6 +31,7 @@ async function play(seed: number): Promise<void> {
   await trainer.save(file);
   const calls: Promise<unknown>[] = [];
   const runs: Run[] = [];
+  const predictors: Predictor[] = [];
   const controllers: AbortController[] = [];
   let disposed = false;
 
@@ -67,11 +68,18 @@ async function play(seed: number): Promise<void> {
     () => controllers.at(-1)?.abort(),
     () => calls.push(trainer.predict(data.x, { batchSize: 1 + draw(20) })),
     () => calls.push(trainer.evaluate(data, { batchSize: 1 + draw(20) })),
+    () => trainer.predictSync(data.x),
+    () => calls.push(trainer.run(({ x }, model) => ({ y: model.forward(x) }), data.x)),
+    () => predictors.push(trainer.predictor()),
+    () => predictors.at(-1)?.predictSync(data.x),
+    () => predictors.at(-1)?.updateSync(),
+    () => void (predictors.length > 0 && calls.push(predictors.at(-1)!.predict(data.x), predictors.at(-1)!.update())),
+    () => predictors.at(-draw(3))?.dispose(),
     () => calls.push(trainer.save(file)),
     () => calls.push(trainer.readParameters()),
     () => calls.push(trainer.load(file)),
   ];
-  for (let k = 0; k < 25; k++) {
+  for (let k = 0; k < 35; k++) {
     if (draw(60) === 0) {
       trainer.dispose();
       disposed = true;
