@@ -1,6 +1,7 @@
 // computing.ts: what functions make of rows with a trainer's weights, between two steps of a fit that may be on.
 import type { Share } from '../data/arrays.ts';
 import type { Module } from '../nn/module/module.ts';
+import type { BatchStream } from './feed/batches.ts';
 import { inputsOf } from './feed/inputs.ts';
 import type { Sequences } from './feed/sequences.ts';
 import type { ArrayInput, Arrays } from './feed/source.ts';
@@ -22,7 +23,7 @@ interface Asked {
   readonly seed: number | bigint | undefined;
 }
 
-type Rows = ArrayInput | Arrays | Share | Sequences;
+type Rows = ArrayInput | Arrays | Share | Sequences | BatchStream;
 
 export class Computing {
   readonly #current: Current;

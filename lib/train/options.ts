@@ -7,6 +7,7 @@ import type { FinishingOptions } from '../optim/apply/finishing.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { EMAOptions } from '../optim/weights/ema.ts';
 import type { PerStep } from '../options/index.ts';
+import type { BatchStream } from './feed/batches.ts';
 import type { AugmentOption, PreprocessOption } from './feed/prepare.ts';
 import type { Sequences } from './feed/sequences.ts';
 import type { Batch, Named, Source } from './feed/source.ts';
@@ -155,7 +156,7 @@ export interface FitOptions<K extends string = never, N extends string = string>
    * Data to measure loss and metrics on at the end of each epoch, or every `validateEvery` steps of the trainer. Default: nothing
    * is measured.
    */
-  readonly validation?: Named<N> | Share<N> | Source<N> | Sequences<N>;
+  readonly validation?: Named<N> | Share<N> | Source<N> | Sequences<N> | BatchStream<N>;
   /**
    * Steps from one validation to the next, over all runs of the trainer, in place of the ends of epochs. Default: validate at the
    * end of each epoch.

@@ -4,6 +4,7 @@ import type { Share } from '../data/arrays.ts';
 import { printAs } from '../errors/inspect.ts';
 import { BusyError, DisposedError } from '../errors.ts';
 import type { Module } from '../nn/module/module.ts';
+import type { BatchStream } from './feed/batches.ts';
 import { inputsOf } from './feed/inputs.ts';
 import type { Sequences } from './feed/sequences.ts';
 import type { ArrayInput, Arrays } from './feed/source.ts';
@@ -78,7 +79,7 @@ export class Predictor<T extends OutputTypes = 'f32'> {
    * @throws (rejects) OptionError, ShapeError, IndexError for inputs that do not fit; DisposedError
    */
   async predict<D = HeldOf<T>>(
-    inputs: ArrayInput | Arrays | Share | Sequences,
+    inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
     options: Omit<PredictOptions, 'weights'> = {},
   ): Promise<OutputArrays<D>> {
     const { batchSize, dropout, seed } = readPredictor.predict(arguments);
@@ -97,7 +98,7 @@ export class Predictor<T extends OutputTypes = 'f32'> {
    * @throws OptionError, ShapeError, IndexError for inputs that do not fit; DisposedError
    */
   predictSync<D = HeldOf<T>>(
-    inputs: ArrayInput | Arrays | Share | Sequences,
+    inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
     options: Omit<PredictOptions, 'weights'> = {},
   ): OutputArrays<D> {
     const { batchSize, dropout, seed } = readPredictor.predictSync(arguments);

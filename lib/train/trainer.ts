@@ -201,7 +201,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns numbers by name: `loss`, and each of option `metrics`
    * @throws (rejects) OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of another trainer of the model is on
    */
-  async evaluate(data: Named<N> | Share<N> | Source<N> | Sequences<N>, options: BatchOptions = {}): Promise<Metrics<K>> {
+  async evaluate(
+    data: Named<N> | Share<N> | Source<N> | Sequences<N> | BatchStream<N>,
+    options: BatchOptions = {},
+  ): Promise<Metrics<K>> {
     this.#current.follow('evaluate');
     const chosen = this.#chosen('evaluate', readMethod.evaluate(arguments));
     const tables = asTables('evaluate', data);
@@ -214,7 +217,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns numbers by name: `loss`, and each of option `metrics`
    * @throws OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of another trainer of the model is on
    */
-  evaluateSync(data: Named<N> | Share<N> | Source<N> | Sequences<N>, options: BatchOptions = {}): Metrics<K> {
+  evaluateSync(data: Named<N> | Share<N> | Source<N> | Sequences<N> | BatchStream<N>, options: BatchOptions = {}): Metrics<K> {
     this.#current.follow('evaluateSync');
     const chosen = this.#chosen('evaluateSync', readMethod.evaluateSync(arguments));
     const tables = asTables('evaluateSync', data);
@@ -226,13 +229,14 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * Predictions for rows: what option `predict` gives, by default the model's `forward` of `batch.x`, without dropout.
    * @typeParam D what holds them: f32, but any typed array with option `predict`, until the call names one: `predict<Int32Array>(x)` of an `ops.argmax`
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays. One whose shape is not told, and which the model does not take
-   * as any number of rows, is one row: `[1, 2, 3]` for a model of [n, 3]. Or `sequences`, whose arrays the trainer's option `predict` reads by their names
+   * as any number of rows, is one row: `[1, 2, 3]` for a model of [n, 3]. Or `sequences`, or `batches` of a list, whose arrays the trainer's option `predict` reads by
+   * their names
    * @returns one output row for each input row, in a shape whose first number is that of the rows; of several tensors an object with each. Of sequences
    * in the order in which they were given; where rows of shorter buckets are smaller, zeros come after them
    * @throws (rejects) OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
   async predict<D = HeldOf<T>>(
-    inputs: ArrayInput | Arrays | Share | Sequences,
+    inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
     options: PredictOptions = {},
   ): Promise<OutputArrays<D>> {
     return this.#computing.later('predict', inputs, readMethod.predict(arguments)) as Promise<OutputArrays<D>>;
@@ -245,7 +249,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns as of `predict`
    * @throws OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
-  predictSync<D = HeldOf<T>>(inputs: ArrayInput | Arrays | Share | Sequences, options: PredictOptions = {}): OutputArrays<D> {
+  predictSync<D = HeldOf<T>>(
+    inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
+    options: PredictOptions = {},
+  ): OutputArrays<D> {
     return this.#computing.now('predictSync', inputs, readMethod.predictSync(arguments)) as OutputArrays<D>;
   }
 
@@ -264,7 +271,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   async run<O extends OutputTypes>(
     output: (batch: Batch<NoInfer<N>>, model: M) => OutputTensors<O>,
-    batch: ArrayInput | Arrays | Share | Sequences,
+    batch: ArrayInput | Arrays | Share | Sequences | BatchStream,
     options: RunOptions = {},
   ): Promise<OutputArrays<HeldOf<O>>> {
     return this.#computing.later('run', batch, readMethod.run(arguments)) as Promise<OutputArrays<HeldOf<O>>>;
@@ -280,7 +287,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   runSync<O extends OutputTypes>(
     output: (batch: Batch<NoInfer<N>>, model: M) => OutputTensors<O>,
-    batch: ArrayInput | Arrays | Share | Sequences,
+    batch: ArrayInput | Arrays | Share | Sequences | BatchStream,
     options: RunOptions = {},
   ): OutputArrays<HeldOf<O>> {
     return this.#computing.now('runSync', batch, readMethod.runSync(arguments)) as OutputArrays<HeldOf<O>>;

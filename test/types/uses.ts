@@ -320,3 +320,4 @@ reads.fit(sequenceBatches(inTurn(), { buckets: [2], lengths: 'lengths', padding:
 trainer.fit(batches([data], { shapes: 3 }));
 trainer.fit(batches(() => [data], { rows: 'y' }));
 trainer.step(batches([data], { rows: 'x' }));
+is<Promise<Metrics>>()(reads.evaluate(batches([{ x: [[[1]]], y: [1], lengths: [1], hidden: [[0]] }], { rows: 'y' })));

@@ -45,8 +45,9 @@ const readBatches = signature(
 );
 
 /**
- * Batches one after the other, for `fit`, that differ in more than their number of rows: sequences of other lengths, or arrays that have rows of their own
- * (nodes and edges of a graph, elements of sets). For each shape a program is compiled, so there should be few: arrays are filled up to a few sizes.
+ * Batches one after the other that differ in more than their number of rows: sequences of other lengths, or arrays that have rows of their own (nodes and
+ * edges of a graph, elements of sets). They are for `fit`, and those of a list for `evaluate`, `predict` and `step` too. For each shape a program is
+ * compiled, so there should be few: arrays are filled up to a few sizes.
  *
  * ```ts
  * // Graphs side by side: nodes x, edges from and to, a label y for each graph.

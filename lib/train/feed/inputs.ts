@@ -10,9 +10,9 @@ import { type BatchStream, type Came, isBatchStream, Shapes } from './batches.ts
 import { dataFeeder, type Feeder, type FeedOptions, streamFeeder } from './feeder.ts';
 import { checkedSource } from './own-source.ts';
 import { isSequences, type Sequences } from './sequences.ts';
-import { fed } from './shape.ts';
+import { fed, type Shape } from './shape.ts';
 import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
-import { inOneTable, inTables, type Tables } from './tables.ts';
+import { inOneTable, inTables, inTablesByShape, type Tables } from './tables.ts';
 
 /** What is to be predicted of. */
 export interface Inputs {
@@ -25,6 +25,8 @@ export interface InputPart {
   readonly arrays: StreamBatch;
   /** For each row, which example it is; null: it has that number. */
   readonly examples: Int32Array | null;
+  /** They are one batch, of this shape; null: rows, as many at a time as are wanted. */
+  readonly shape: Shape | null;
 }
 
 /** Batches one after the other, whatever they may differ in. */
@@ -78,11 +80,23 @@ export function stepBatches(where: string, given: unknown, most: number, copy: b
   });
 }
 
+/** @throws OptionError for batches that are in no list: nobody knows how many there will be */
+function listed(where: string, { stream, ...differ }: BatchStream): Came[] {
+  if (!Array.isArray(stream) || stream.length === 0) {
+    throw new OptionError(
+      `${where}: expected batches in a list, got ${show(stream)}: batches that come on their way are for fit`,
+    );
+  }
+  const shapes = new Shapes(differ);
+  return stream.map((one, i) => shapes.received(one as Arrays, `${where}: batch ${i}`));
+}
+
 /** What lies in memory. */
 export type DataGiven = Arrays | Share | Source | Sequences;
 
 /** @throws OptionError for data that are none */
-export function asTables(where: string, data: DataGiven): Tables {
+export function asTables(where: string, data: DataGiven | BatchStream): Tables {
+  if (isBatchStream(data)) return inTablesByShape(listed(where, data));
   return isSequences(data) ? inTables(data) : inOneTable(asSource(where, data));
 }
 
@@ -95,15 +109,23 @@ export function asSource(where: string, data: Arrays | Share | Source): Source {
 }
 
 /** @param copy whoever gave them may change them before they are read */
-export function inputsOf(where: string, inputs: ArrayInput | Arrays | Share | Sequences, copy: boolean): Inputs {
+export function inputsOf(where: string, inputs: ArrayInput | Arrays | Share | Sequences | BatchStream, copy: boolean): Inputs {
   const own = (arrays: StreamBatch): StreamBatch => (copy ? copyOf(arrays) : arrays);
   if (isSequences(inputs)) {
-    const parts = inputs.buckets.map(({ arrays, rows }) => ({ arrays: own(modelArrays(arrays)), examples: rows }));
+    const parts = inputs.buckets.map(({ arrays, rows }) => ({ arrays: own(modelArrays(arrays)), examples: rows, shape: null }));
+    return { parts, shaped: true };
+  }
+  if (isBatchStream(inputs)) {
+    let next = 0;
+    const parts = listed(where, inputs).map(({ arrays, shape }) => {
+      const examples = Int32Array.from({ length: shape.rows }, () => next++);
+      return { arrays, examples, shape };
+    });
     return { parts, shaped: true };
   }
   const named = isArray(inputs) ? { x: inputs } : namedArrays(where, 'an array of rows or named arrays', inputs);
   const shaped = Object.values(named).some((x) => !(ArrayBuffer.isView(x) || Array.isArray(x)));
-  return { parts: [{ arrays: own(modelArrays(named)), examples: null }], shaped };
+  return { parts: [{ arrays: own(modelArrays(named)), examples: null, shape: null }], shaped };
 }
 
 /** @throws OptionError for what has no arrays by name */

@@ -1,8 +1,12 @@
-// tables.ts: a data set in memory: one table of rows, or, of sequences in buckets, one for each bucket.
+// tables.ts: a data set in memory: one table of rows, or, of sequences in buckets, one for each bucket; of batches that differ in shape, one for each shape.
+import type { Graph } from '../../ir/graph.ts';
+import { ARRAYS } from '../../ir/op.ts';
 import { permutation } from '../../ir/philox.ts';
+import { reshape } from '../../ops/shape/shape.ts';
+import type { Came } from './batches.ts';
 import type { Bucket, Sequences } from './sequences.ts';
 import { gathered, type Shape } from './shape.ts';
-import { fingerprint, kindOf, modelArrays, type NdArray, rowsOf, type Source } from './source.ts';
+import { dtypeOf, fingerprint, kindOf, modelArrays, type NdArray, rowsOf, type Source, type Tensors } from './source.ts';
 
 /** Rows of one shape. */
 export interface Table {
@@ -11,6 +15,8 @@ export interface Table {
   readonly arrays: ReadonlyMap<string, NdArray>;
   /** For each row, which example it is of what was given; null: it has that number. */
   readonly examples: Int32Array | null;
+  /** Rows at a time; null: as many as are wanted. */
+  readonly most: 1 | null;
   /** Of a batch of so many rows. */
   shape(rows: number): Shape;
 }
@@ -26,20 +32,52 @@ export interface Tables {
 }
 
 export function inOneTable(source: Source): Tables {
-  const table = { source, arrays: source.data, examples: null, shape: (rows: number) => gathered(source, rows) };
+  const shape = (rows: number): Shape => gathered(source, rows);
+  const table = { source, arrays: source.data, examples: null, most: null, shape };
   return { all: [table], data: source.data, kind: kindOf(source), sequences: null };
 }
 
 export function inTables(sequences: Sequences): Tables {
   const all = sequences.buckets.map((bucket, i, { length }) => tableOf(bucket, i, length));
-  const sources = all.map(({ source }) => source);
-  return { all, data: new Map(sources.flatMap((s) => [...s.data])), kind: sources.map(kindOf).join('; '), sequences };
+  return { all, data: dataOf(all), kind: all.map(({ source }) => kindOf(source)).join('; '), sequences };
 }
 
 function tableOf({ arrays, rows: examples }: Bucket, i: number, count: number): Table {
   const own = modelArrays(arrays);
   const source = rowsOf(own, (name) => `${i}$${name}`);
-  return { source, arrays: own, examples, shape: (rows) => gathered(source, rows, ` of bucket ${i}`, count) };
+  return { source, arrays: own, examples, most: null, shape: (rows) => gathered(source, rows, ` of bucket ${i}`, count) };
+}
+
+/** Whole batches: those of one shape are the rows of a table. */
+export function inTablesByShape(batches: readonly Came[]): Tables {
+  const groups = new Map<Shape, number[]>();
+  for (const [i, { shape }] of batches.entries()) {
+    const group = groups.get(shape);
+    if (group) group.push(i);
+    else groups.set(shape, [i]);
+  }
+  const all = [...groups].map(([shape, members], i) => tableOfBatches(shape, members, batches, i));
+  return { all, data: dataOf(all), kind: all.map(({ source }) => kindOf(source)).join('; '), sequences: null };
+}
+
+function tableOfBatches(shape: Shape, members: readonly number[], batches: readonly Came[], i: number): Table {
+  const [first] = members as [number];
+  const arrays = [...batches[first]!.arrays].map(([name, { data: like, shape: own }]) => {
+    const data = new ARRAYS[dtypeOf(like)](members.length * like.length);
+    for (const [k, member] of members.entries()) data.set(batches[member]!.arrays.get(name)!.data, k * like.length);
+    return [name, { data, shape: [members.length, ...own] }] as const;
+  });
+  const stacked = new Map<string, NdArray>(arrays);
+  const source = rowsOf(stacked, (name) => `${i}$${name}`);
+  const trace = (graph: Graph): Tensors => {
+    const one = Object.entries(source.trace(graph, 1));
+    return Object.fromEntries(one.map(([name, t]) => [name, reshape(t, t.shape.slice(1))]));
+  };
+  return { source, arrays: stacked, examples: Int32Array.from(members), most: 1, shape: () => ({ ...shape, trace }) };
+}
+
+function dataOf(tables: readonly Table[]): ReadonlyMap<string, NdArray> {
+  return new Map(tables.flatMap(({ source }) => [...source.data]));
 }
 
 /** A text that tells a data set from others. */

@@ -41,7 +41,7 @@ export class Evaluation {
   /** Compile what it needs first, to see whether that can be done. */
   prepare(): void {
     const table = this.#tables[0]!;
-    this.#use.hold([table.shape(Math.min(this.#batchSize, table.source.length))]).release();
+    this.#use.hold([table.shape(Math.min(this.#sizeOf(table), table.source.length))]).release();
   }
 
   /**
@@ -53,9 +53,10 @@ export class Evaluation {
     let before = 0;
     for (const table of this.#tables) {
       const { length } = table.source;
+      const size = this.#sizeOf(table);
       const pace = new Pace();
       for (let start = 0; start < length; ) {
-        const count = Math.min(this.#batchSize, length - start);
+        const count = Math.min(size, length - start);
         const endTurn = access && (yield* perform(access.turn(() => this.#use.endEarly())));
         let ran: Ran;
         try {
@@ -65,12 +66,12 @@ export class Evaluation {
         }
         if (halt?.called) return null;
         const { compiled, result } = ran;
-        const batch = before + Math.floor(start / this.#batchSize);
+        const batch = before + Math.floor(start / size);
         tellPrints(compiled, result.report, result.tried, (i) => batch + i);
-        gather(gathering, compiled, count, result.tried, result.report);
+        gather(gathering, compiled, table.shape(count).rows, result.tried, result.report);
         start += result.tried * count;
       }
-      before += Math.ceil(length / this.#batchSize);
+      before += Math.ceil(length / size);
     }
     return gathering.finish() as Metrics<string>;
   }
@@ -81,6 +82,10 @@ export class Evaluation {
 
   dispose(): void {
     this.#use.end();
+  }
+
+  #sizeOf({ most }: Table): number {
+    return most ?? this.#batchSize;
   }
 
   /** In a turn: as many batches of `count` rows, from row `start` on, as the pace has them. */
@@ -129,7 +134,7 @@ function drawnRows({ source, arrays, examples }: Table, start: number, count: nu
   return source.byRow ? [{ ...rowsFrom(arrays, start, count), examples }] : [];
 }
 
-/** Take in what batches of `count` rows have reported. */
+/** Take in what batches that weigh `count` rows have reported. */
 function gather(
   gathering: Gathering,
   { program, extra }: Compiled<Measuring>,

@@ -7,6 +7,7 @@ import type { Purpose } from '../../native/room.ts';
 import { rowsBetween, rowsOfBatch, rowTypes, type StreamBatch, traceRows } from '../feed/batch.ts';
 import { packBatches } from '../feed/feeder.ts';
 import type { InputPart, Inputs } from '../feed/inputs.ts';
+import type { Shape } from '../feed/shape.ts';
 import { dtypeOf, type NdArray, type Tensors } from '../feed/source.ts';
 import { type Loop, perform } from '../flow/effect.ts';
 import { located, rowsFrom } from './located.ts';
@@ -22,11 +23,12 @@ const MOST_KNOWN = 1000;
 
 const PREDICTED: Purpose = { what: 'predict: what is predicted', advice: 'Fewer rows at a time take less' };
 
-/** A kind of inputs: so many rows of these types. */
-interface Kind {
-  readonly rows: number;
-  readonly types: ReadonlyMap<string, TensorType>;
-  readonly name: string;
+/** A kind of inputs. */
+type Kind = Pick<Shape, 'name' | 'rows' | 'trace'>;
+
+/** So many rows of these types. @param named what names the types */
+function kindOf(rows: number, types: ReadonlyMap<string, TensorType>, named: string): Kind {
+  return { rows, name: `${rows} ${named}`, trace: (graph) => traceRows(graph, types, rows) };
 }
 
 /** Names of columns of the report, by the names of the outputs; '' of one that has none. */
@@ -66,42 +68,43 @@ export class Predictions {
   ) {
     this.#where = where;
     this.#trace = trace;
-    const traceKind = ({ types, rows }: Kind): TracedOutputs => this.#trace((graph) => traceRows(graph, types, rows));
+    const traceKind = (kind: Kind): TracedOutputs => this.#trace((graph) => kind.trace(graph));
     this.#session = new Session(store, traceKind, programs, options);
   }
 
   *run({ parts, shaped }: Inputs, how: Running): Loop<Outputs> {
-    if (parts.length === 1 && !parts[0]!.examples) return yield* this.#rows(parts[0]!, shaped, how, 0);
+    if (parts.length === 1) return yield* this.#rows(parts[0]!, shaped, how, 0);
     const { batchSize } = how;
-    if (batchSize === null) throw new ShapeError(`${this.#where}: expected rows of one shape, got sequences in buckets`);
+    if (batchSize === null)
+      throw new ShapeError(`${this.#where}: expected rows of one shape, got several: option batchSize says how many at a time`);
     const outputs: Outputs[] = [];
     let before = 0;
     for (const part of parts) {
       outputs.push(yield* this.#rows(part, shaped, how, before));
-      before += Math.ceil(rowsOfBatch(part.arrays) / batchSize);
+      before += part.shape ? 1 : Math.ceil(rowsOfBatch(part.arrays) / batchSize);
     }
     return ordered(this.#where, outputs, parts);
   }
 
   /** @param before batches of the parts before */
-  *#rows({ arrays, examples }: InputPart, shaped: boolean, { batchSize, seed }: Running, before: number): Loop<Outputs> {
+  *#rows({ arrays, examples, shape }: InputPart, shaped: boolean, { batchSize, seed }: Running, before: number): Loop<Outputs> {
     const inputs = this.#rowsOf(arrays, shaped, batchSize === null);
-    const total = [...inputs.values()][0]!.shape[0]!;
+    const total = shape?.rows ?? rowsOfBatch(inputs);
     if (total === 0) throw new ShapeError(`${this.#where}: expected at least one row, got 0`);
     const types = rowTypes(inputs);
     const named = nameOf(types);
-    const most = batchSize ?? total;
+    const most = shape ? total : (batchSize ?? total);
     const out = new Map<string, NdArray>();
     for (let start = 0; start < total; ) {
       const count = Math.min(most, total - start);
-      const kind = { rows: count, types, name: `${count} ${named}` };
+      const kind = shape ?? kindOf(count, types, named);
       const { programs, release } = this.#session.hold([kind], this.#data);
       try {
         const compiled = programs[0]!;
         const steps = stepsOf(compiled, Math.floor((total - start) / count));
         const report = yield* this.#part(
           compiled,
-          { arrays: inputs, examples },
+          { arrays: inputs, examples, shape },
           { start, count, steps, batch: before + Math.floor(start / most), seed },
         );
         for (const [name, column] of compiled.extra) {
@@ -143,17 +146,21 @@ export class Predictions {
   /** @returns the report of so many batches of `count` rows, from row `start` on */
   *#part(
     compiled: Compiled<Columns>,
-    { arrays: inputs, examples }: InputPart,
+    { arrays: inputs, examples, shape }: InputPart,
     { start, count, steps, batch, seed }: { start: number; count: number; steps: number; batch: number; seed: bigint },
   ): Loop<ArrayBuffer> {
     const { feed: row } = compiled.program;
-    const batches = Array.from({ length: steps }, (_, j) => rowsBetween(inputs, start + j * count, count));
+    const batches = shape ? [inputs] : Array.from({ length: steps }, (_, j) => rowsBetween(inputs, start + j * count, count));
     const feed = packBatches(batches, row.columns, row.bytes);
     let result: RunResult;
     try {
       result = yield* perform(runOf(compiled, { ...EVALUATE, seed, attempt: batch, steps, feed }));
     } catch (error) {
-      throw located(error, (step) => [{ ...rowsFrom(inputs, start + step * count, count), examples }]);
+      throw located(error, (step) => [
+        shape
+          ? { arrays: inputs, rows: null, of: ` of batch ${batch}` }
+          : { ...rowsFrom(inputs, start + step * count, count), examples },
+      ]);
     }
     tellPrints(compiled, result.report, steps, (j) => batch + j);
     return result.report;

@@ -4,7 +4,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DataError, OptionError, ShapeError } from '../../../lib/errors.ts';
+import { DataError, IndexError, OptionError, ShapeError } from '../../../lib/errors.ts';
 import {
   type Arrays,
   batches,
@@ -230,6 +230,43 @@ describe('graphs, whose nodes and edges have rows of their own', () => {
     }
     for (const [name, { data }] of await trainer.readParameters()) {
       for (const [k, v] of data.entries()) expect(v).toBeCloseTo(weights.get(name)![k]!, 5);
+    }
+  });
+
+  it('are evaluated and predicted batch by batch, those of one shape by one program', async () => {
+    const three = [...list, sideBySide(GRAPHS.slice(0, 4))];
+    const trainer = graphNet({ predict: (batch, model) => model.forward(batch) });
+    const weights = new Map([...(await trainer.readParameters())].map(([name, { data }]) => [name, data]));
+    const all = [...GRAPHS, ...GRAPHS.slice(0, 4)];
+    const expected = lossOf(all, weights);
+    expect((await trainer.evaluate(batches(three, { rows: 'y' }))).loss).toBeCloseTo(expected, 6);
+    expect(trainer.evaluateSync(batches(three, { rows: 'y' }), { batchSize: 1 }).loss).toBeCloseTo(expected, 6);
+    const { data, shape } = await trainer.predict(batches(three, { rows: 'y' }));
+    expect(shape).toEqual([13, 2]);
+    expect(trainer.predictSync(batches(three, { rows: 'y' }))).toEqual({ data, shape });
+    // Of nodes, which are no rows that count.
+    const nodes = await trainer.run(({ x }, model) => model.own.forward(x), batches([list[0]!], { rows: 'y' }));
+    expect(nodes.shape).toEqual([11, 4]);
+    const text = 'run: expected rows of one shape, got several: option batchSize';
+    await fails(() => trainer.run(({ x }) => x, batches(list, { rows: 'y' })), ShapeError, 'ERR_SHAPE', text);
+    const losses = all.map(({ y }, i) => {
+      const [p, q] = [data[2 * i]!, data[2 * i + 1]!];
+      return Math.log(Math.exp(p) + Math.exp(q)) - [p, q][y]!;
+    });
+    expect(losses.reduce((a, b) => a + b) / 13).toBeCloseTo(expected, 5);
+    const validation = batches(three, { rows: 'y' });
+    const { epochs } = await trainer.fit(batches(list, { rows: 'y' }), { epochs: 2, validation });
+    expect(epochs.at(-1)!.validation!.loss).toBe((await trainer.evaluate(validation)).loss);
+    expect(epochs.at(-1)!.validation!.loss).toBeLessThan(expected);
+    const generated = batches((() => three) as Stream, { rows: 'y' });
+    await fails(() => trainer.evaluate(generated), OptionError, 'ERR_OPTION', /evaluate: expected batches in a list, got/);
+  });
+
+  it('tell an index that is none by its batch', async () => {
+    const wrong = { ...list[1]!, of: Int32Array.from(GRAPHS.slice(4).flatMap(({ x }, g) => x.map(() => (g === 4 ? 77 : g)))) };
+    const trainer = graphNet({ predict: (batch, model) => model.forward(batch) });
+    for (const call of ['fit', 'evaluate', 'predict'] as const) {
+      await fails(() => trainer[call](batches([list[0]!, wrong], { rows: 'y' })), IndexError, 'ERR_INDEX', /of: 77 at row .*/);
     }
   });
 
