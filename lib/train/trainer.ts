@@ -546,7 +546,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   /**
    * Be where a snapshot was taken, of this trainer or of another one of the same model, optimizer and options: what is trained from there on is,
-   * bit for bit, what would have been trained then.
+   * bit for bit, what would have been trained then. Options that were changed since (`change`) stay as they are now.
    *
    * @param snapshot it stays as it is, and may be restored again
    * @throws (rejects) OptionError; CheckpointError if it is of a trainer that is made otherwise; BusyError while a fit of this trainer, or any call of

@@ -111,6 +111,8 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.save': () => [file()],
   'Trainer.savePruned': () => [file()],
   'Trainer.load': () => [file()],
+  'Trainer.step': () => [xy()],
+  'Trainer.stepSync': () => [xy()],
   'Trainer.restore': () => [trainer().snapshotSync()],
   'Trainer.restoreSync': () => [trainer().snapshotSync()],
   'Trainer.writeParameters': () => [{ bias: [1, 2] }],

@@ -58,6 +58,21 @@ describe('a snapshot', () => {
     expect(() => trainer.restoreSync(snapshot)).toThrow('the trainer was disposed');
   });
 
+  it('leaves options that were changed since', async () => {
+    const [trainer, other] = [classifier(), classifier()];
+    for (const t of [trainer, other]) await t.fit(data, { steps: 3 });
+    const snapshot = trainer.snapshotSync();
+    await trainer.fit(data, { steps: 3 });
+    for (const t of [trainer, other]) t.change({ lr: 0.5 });
+    trainer.restoreSync(snapshot);
+    for (const t of [trainer, other]) await t.fit(data, { steps: 3 });
+    expect(await bits(trainer)).toBe(await bits(other));
+    trainer.change({ optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }) });
+    expect(() => trainer.restoreSync(snapshot)).toThrow(CheckpointError);
+    trainer.change({ optimizer: optim.adamw({ lr: 0.1 }), freeze: 'fc1.*' });
+    expect(() => trainer.restoreSync(snapshot)).toThrow(/extra gradclip.optim.fc1.weight.exp_avg/);
+  });
+
   it('has transforms', async () => {
     const scaled = (x: number): object =>
       preprocess.standardize().fit({ data: new Float32Array(12).map((_, i) => i * x), shape: [2, 6] });
