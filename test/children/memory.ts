@@ -92,13 +92,14 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
   async updates() {
     const trainer = make(1000, 1000);
     const predictor = trainer.predictor();
-    const rows = data(64, 1000);
-    await watch(20, async (k) => {
-      const run = k % 2 === 0 ? trainer.fit(rows, { steps: 10 }) : null;
+    const rows = data(32, 1000);
+    const row = data(1, 1000).x as never;
+    await watch(12, async (k) => {
+      const run = k % 2 === 0 ? trainer.fit(rows, { steps: 3 }) : null;
       for (let i = 0; i < 10; i++) {
         await predictor.update();
-        predictor.predictSync(rows.x as never);
-        await predictor.predict(rows.x as never);
+        predictor.predictSync(row);
+        await predictor.predict(row);
       }
       await run;
       for (let i = 0; i < 10; i++) predictor.updateSync();
