@@ -1,5 +1,6 @@
 // named-weights.ts: the weights of a trainer by their names, as others read and write them.
 import type { State } from '../../ir/graph.ts';
+import { bytesOf } from '../../ir/op.ts';
 import type { ParameterValues, Weights } from '../options.ts';
 import type { Store } from '../programs/store.ts';
 import { tensorsOf } from './checkpoint.ts';
@@ -13,6 +14,9 @@ interface Asked {
   readonly weights: Weights;
   readonly buffers: boolean;
 }
+
+/** Bytes that are copied in less time than it takes to ask another thread to. */
+const AT_ONCE = 1 << 18;
 
 export class NamedWeights {
   readonly #current: Current;
@@ -28,7 +32,10 @@ export class NamedWeights {
     const { access } = this.#begun(where, asked.weights);
     return access.use(where, async () => {
       const names = this.#names(asked);
-      return tensorsOf(names, await this.#current.setup.store.snapshot([...names.values()]));
+      const { store } = this.#current.setup;
+      const states = [...new Set(names.values())];
+      const bytes = states.reduce((sum, { type }) => sum + bytesOf(type), 0);
+      return tensorsOf(names, bytes <= AT_ONCE ? store.read(states) : await store.snapshot(states));
     });
   }
 
