@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DataError, DTypeError, IndexError, OptionError, ShapeError } from '../../../lib/errors.ts';
+import { DataError, DTypeError, GradclipError, IndexError, OptionError, ShapeError } from '../../../lib/errors.ts';
 import { loss, nn, ops, optim, type Sequences, type SequencesOptions, sequences } from '../../../lib/index.ts';
 import type { Tensor } from '../../../lib/ir/graph.ts';
+import { sizeOf } from '../../../lib/ir/op.ts';
 import { dataFeeder } from '../../../lib/train/feed/feeder.ts';
 import { inTables } from '../../../lib/train/feed/tables.ts';
 import { type Batch, Trainer, type TrainerOptions } from '../../../lib/train/index.ts';
@@ -639,6 +640,63 @@ describe('what is given', () => {
   ];
   it.each(wrong)('%s is refused', async (_, call, kind, code, text) => {
     await fails(call, kind, code, text);
+  });
+  it('is taken or refused by an error of this library, whatever it is', () => {
+    // Mostly what is meant, since one wrong value is enough to be refused.
+    const mostly = <T>(good: fc.Arbitrary<T>, other: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
+      fc.oneof({ weight: 20, arbitrary: good }, { weight: 1, arbitrary: other });
+    const odd = fc.constantFrom<unknown>(1n, true, null, undefined, 'a', Number.NaN, {}, []);
+    const element = mostly(fc.integer({ min: -3, max: 300 }), odd);
+    const shaped = fc.record({
+      data: fc.constant(new Float32Array(4)),
+      shape: fc.array(fc.integer({ min: -1, max: 4 }), { maxLength: 3 }),
+    });
+    const otherwise = fc.oneof(
+      fc.array(fc.array(element, { maxLength: 2 }), { maxLength: 3 }),
+      fc.array(fc.integer(), { maxLength: 5 }).map((v) => Int32Array.from(v)),
+      shaped,
+      odd,
+    );
+    const sequence = mostly(fc.array(element, { minLength: 1, maxLength: 5 }), otherwise);
+    const name = fc.constantFrom('x', 'y', 'z', '', '__proto__');
+    const perArray = (value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
+      mostly(value, fc.dictionary(name, value, { maxKeys: 2 }));
+    const added = (of: string): fc.Arbitrary<unknown> => perArray(mostly(fc.constant(of), name));
+    const buckets = fc.array(perArray(fc.integer({ min: 0, max: 6 })), { maxLength: 3 });
+    const rule = fc.record(
+      {
+        buckets: mostly(fc.constantFrom([6], [2, 6], [{ x: 5 }], [1, 4]), buckets),
+        pad: perArray(mostly(fc.integer(), fc.double())),
+        lengths: added('lengths'),
+        mask: added('mask'),
+        padding: added('padding'),
+        tooLong: mostly(fc.constantFrom('refuse', 'cut'), odd),
+      },
+      { requiredKeys: ['buckets'] },
+    );
+    const few = { minLength: 1, maxLength: 3 };
+    const data = fc.oneof(
+      fc.record({ x: fc.array(sequence, few) }),
+      fc.array(fc.record({ x: sequence, y: element }), few),
+      fc.dictionary(name, fc.array(sequence, few), { maxKeys: 3 }),
+      mostly(fc.array(fc.dictionary(name, sequence, { maxKeys: 3 }), few), odd),
+    );
+    let taken = 0;
+    fc.assert(
+      fc.property(data, rule, (data, rule) => {
+        try {
+          const { length, buckets } = sequences(data as never, rule as never) as Sequences;
+          taken++;
+          expect(buckets.reduce((sum, { rows }) => sum + rows.length, 0)).toBe(length);
+          for (const { arrays } of buckets) for (const a of Object.values(arrays)) expect(sizeOf(a.shape)).toBe(a.data.length);
+        } catch (error) {
+          expect(error).toBeInstanceOf(GradclipError);
+        }
+      }),
+      { numRuns: 1500 },
+    );
+    expect(taken).toBeGreaterThan(100);
+    expect(taken).toBeLessThan(1400);
   });
   it('is told by its example where a token is none', async () => {
     const { x, y } = examples([1, 3, 5, 2]);
