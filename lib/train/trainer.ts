@@ -163,7 +163,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   async step(batch: Named<N> | Share<N> | readonly Named<N>[] | BatchStream<N>): Promise<Report> {
     readMethod.step(arguments);
     const batches = stepBatches('step', batch, this.#current.accumulate, true);
-    return this.#access.step('step', () => drive(this.#stepping.step('step', batches)));
+    return this.#stepping.later('step', batches);
   }
 
   /**
@@ -175,10 +175,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   stepSync(batch: Named<N> | Share<N> | readonly Named<N>[] | BatchStream<N>): Report {
     readMethod.stepSync(arguments);
-    this.#access.checkIdle('stepSync');
-    this.#access.checkAlone('stepSync');
-    const batches = stepBatches('stepSync', batch, this.#current.accumulate, false);
-    return driveSync(this.#stepping.step('stepSync', batches));
+    return this.#stepping.now('stepSync', stepBatches('stepSync', batch, this.#current.accumulate, false));
   }
 
   /**

@@ -140,6 +140,7 @@ export class Session<T, S extends Known = Shape> {
   readonly #measured = new Map<string, Timing>();
   /** States of the session alone, in a block that is there once the first program needs it. */
   #own: (Given & { readonly block: NativeBlock }) | null = null;
+  #disposed = false;
 
   /** @param programs says how long programs are kept */
   constructor(store: Store, trace: (shape: S) => { graph: Graph; extra: T }, programs: Programs, options: SessionOptions) {
@@ -147,6 +148,11 @@ export class Session<T, S extends Known = Shape> {
     this.#trace = trace;
     this.#programs = programs;
     this.#options = options;
+  }
+
+  /** Whether it was disposed of: whoever keeps it takes another one, which is told of what comes. */
+  get disposed(): boolean {
+    return this.#disposed;
   }
 
   /** The programs for batches of these shapes, compiled where they are not there, and bound to these data. No run of them may be on. */
@@ -200,9 +206,12 @@ export class Session<T, S extends Known = Shape> {
     for (const entry of this.#entries.values()) this.#programs.drop(entry);
   }
 
+  /** Whoever has it in use goes on with programs that are compiled anew. */
   dispose(): void {
+    this.#disposed = true;
     this.forget();
     this.#own?.block.dispose();
+    this.#own = null;
   }
 
   #entry(shape: S, data: Copied): Kept<T> {

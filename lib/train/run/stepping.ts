@@ -5,7 +5,7 @@ import { STATUS } from '../../native/program.ts';
 import { type Report, type Reports, tooManySkips } from '../../optim/apply/report.ts';
 import type { Came } from '../feed/batches.ts';
 import { batchesOf, type Chunk, chunkOfBatches } from '../feed/feeder.ts';
-import { type Loop, perform } from '../flow/effect.ts';
+import { drive, driveSync, type Loop, perform } from '../flow/effect.ts';
 import type { Warnings } from '../flow/warnings.ts';
 import { located } from '../programs/located.ts';
 import { tellPrints } from '../programs/prints.ts';
@@ -30,9 +30,30 @@ export class Stepping implements Heard {
     this.#warnings = warnings;
   }
 
-  /** In a turn, when no fit is on. @param batches the micro-batches of the step @throws what ends a fit */
-  *step(where: string, batches: readonly Came[]): Loop<Report> {
+  /**
+   * When its turn comes, with the model as it is now.
+   * @param batches the micro-batches of the step
+   * @throws (rejects) what ends a fit; BusyError while a fit is on, or the model was changed and a call is not done
+   */
+  async later(where: string, batches: readonly Came[]): Promise<Report> {
+    const { access } = this.#current;
+    access.checkAlone(where);
+    // A call that has its turn is one that is not done: what was changed is taken in before.
     this.#current.takeIn(where);
+    return access.step(where, () => drive(this.#step(where, batches)));
+  }
+
+  /** The same, blocking this thread. @throws what ends a fit; BusyError while a call is not done */
+  now(where: string, batches: readonly Came[]): Report {
+    const { access } = this.#current;
+    access.checkIdle(where);
+    access.checkAlone(where);
+    this.#current.takeIn(where);
+    return driveSync(this.#step(where, batches));
+  }
+
+  /** In a turn, when no fit is on. */
+  *#step(where: string, batches: readonly Came[]): Loop<Report> {
     const { setup, trainer } = this.#current;
     if (setup.guarding?.rollsBack) {
       throw new OptionError(`${where}: a guard of the trainer rolls back, to what a fit keeps of its steps: train with fit`);
@@ -72,7 +93,7 @@ export class Stepping implements Heard {
   rate(): void {}
 
   #useOf(setup: Setup): Use<TracedStep> {
-    if (this.#use?.of !== setup) this.#use = { of: setup, use: setup.steps({ kind: 'stream', data: new Map() }, this) };
+    if (this.#use?.of !== setup || this.#use.use.session.disposed) this.#use = { of: setup, use: setup.steps({ kind: 'stream', data: new Map() }, this) };
     else setup.hear(this);
     return this.#use.use;
   }

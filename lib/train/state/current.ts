@@ -131,12 +131,15 @@ export class Current {
   }
 
   /**
-   * Before a fit: take in all that was changed.
+   * Before a fit or a step: take in all that was changed.
    * @throws BusyError while a call is not done that works with what the model had; OptionError if nothing is trained, or an option finds nothing that
    * it is for
    */
   takeIn(where: string): void {
-    if (this.#setup.difference === 'none') return;
+    if (this.#setup.difference === 'none') {
+      checkTrains(where, this.#setup, this.options);
+      return;
+    }
     // What it lacks, and its own names: as in `next`, though nothing else was changed.
     this.options.model.initialize(this.#standing.seed);
     const setup = this.next();

@@ -100,6 +100,75 @@ it('the arrays of a step may change when it was called', async () => {
   expect(await bits(one)).toBe(await bits(other));
 });
 
+describe('between two steps the model is changed', () => {
+  class Scaled extends nn.Module {
+    fc1: nn.Module = new nn.Linear(6, 8);
+    readonly fc2: nn.Linear = new nn.Linear(8, 2);
+    scale = 1;
+    forward(x: Tensor): Tensor {
+      return ops.mul(this.fc2.forward(ops.tanh(this.fc1.forward(x) as Tensor)), this.scale);
+    }
+  }
+  const scaled = (accumulate: number): Trainer<Scaled> =>
+    new Trainer({
+      model: new Scaled(),
+      loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
+      optimizer: optim.adam({ lr: 0.05 }),
+      accumulate,
+    });
+  const given = (i: number, accumulate: number): Arrays[] => batches(accumulate, 4).map((b) => (i % 2 ? b : points(3, 6, i)));
+  const scales = [1, 2, 3, 1, 5, 1, 0.5];
+
+  it.each([
+    ['step', 1],
+    ['step', 2],
+    ['stepSync', 1],
+    ['stepSync', 2],
+  ] as const)('%s of %i batches: each by the fields of then, as one trainer after the other has them', async (how, accumulate) => {
+    const t = scaled(accumulate);
+    const losses: number[] = [];
+    const others: number[] = [];
+    let snapshot = t.snapshotSync();
+    for (const [i, scale] of scales.entries()) {
+      t.model.scale = scale;
+      losses.push((await t[how](given(i, accumulate))).loss);
+      const other = scaled(accumulate);
+      other.model.scale = scale;
+      other.restoreSync(snapshot);
+      others.push(other.stepSync(given(i, accumulate)).loss);
+      snapshot = other.snapshotSync();
+    }
+    expect(losses).toEqual(others);
+  });
+
+  it('another layer, what is trained, and nothing that is', async () => {
+    const t = scaled(1);
+    await t.step(batches(1));
+    t.model.fc1 = new nn.Sequential(new nn.Linear(6, 3), new nn.Linear(3, 8));
+    await t.step(batches(1));
+    t.model.setRequiresGrad('fc1.*', false);
+    await t.step(batches(1));
+    expect(t.trained).toEqual(['fc2.weight', 'fc2.bias']);
+    t.model.setRequiresGrad('fc2.*', false);
+    // Takes the model in, without training it.
+    t.model.fc1 = new nn.Linear(6, 8);
+    t.model.setRequiresGrad('fc1.*', false);
+    await t.predict(points(3).x);
+    const nothing = { code: 'ERR_OPTION', message: expect.stringContaining('step: the model has no parameter that requires') };
+    await expect(t.step(batches(1))).rejects.toMatchObject(nothing);
+    expect(thrown(() => t.fitSync(points(8)))).toMatchObject({ code: 'ERR_OPTION', message: expect.stringContaining('fitSync: the model') });
+  });
+
+  it('while one is not done: a BusyError, and what was begun is done', async () => {
+    const t = scaled(1);
+    const first = t.step(batches(1));
+    t.model.scale = 2;
+    await expect(t.step(batches(1))).rejects.toMatchObject({ code: 'ERR_BUSY' });
+    expect((await first).step).toBe(0);
+    expect((await t.step(batches(1))).step).toBe(1);
+  });
+});
+
 it('steps wait for each other and for predictions, in the order in which they were called', async () => {
   const [one, other] = [classifier({ rate: 0.2 }), classifier({ rate: 0.2 })];
   const given = batches(6);
