@@ -2,10 +2,12 @@
 
 import type { Share } from '../data/arrays.ts';
 import { printAs } from '../errors/inspect.ts';
-import { BusyError, DisposedError } from '../errors.ts';
+import { BusyError, DisposedError, GraphError } from '../errors.ts';
+import { MadeOf } from '../nn/module/made-of.ts';
 import type { Module } from '../nn/module/module.ts';
 import type { BatchStream } from './feed/batches.ts';
 import { inputsOf } from './feed/inputs.ts';
+import type { Transforms } from './feed/prepare.ts';
 import type { Sequences } from './feed/sequences.ts';
 import type { ArrayInput, Arrays } from './feed/source.ts';
 import { drive, driveSync } from './flow/effect.ts';
@@ -17,7 +19,7 @@ import type { Outputs, Predictions } from './programs/predict.ts';
 import { Programs } from './programs/programs.ts';
 import { Store } from './programs/store.ts';
 import type { Current } from './state/current.ts';
-import type { Setup } from './state/setup.ts';
+import type { Apart, Setup } from './state/setup.ts';
 import type { Output } from './step/step.ts';
 
 /** What a predictor computes, of which weights. */
@@ -33,6 +35,8 @@ interface Copy {
   /** Of the setup, when they were taken. */
   readonly made: number;
   readonly store: Store;
+  readonly transforms: Transforms;
+  readonly madeOf: MadeOf;
   /** Without and with dropout. */
   readonly predictions: Map<boolean, Predictions>;
 }
@@ -164,7 +168,8 @@ export class Predictor<T extends OutputTypes = 'f32'> {
   #room(): Copy {
     const { setup } = this.#current;
     const store = new Store(setup.read(this.#predicts.weights));
-    return { setup, made: setup.made, store, predictions: new Map() };
+    const madeOf = new MadeOf(this.#current.options.model);
+    return { setup, made: setup.made, store, transforms: setup.transforms, madeOf, predictions: new Map() };
   }
 
   /** @throws DisposedError */
@@ -174,12 +179,16 @@ export class Predictor<T extends OutputTypes = 'f32'> {
   }
 
   #predictions(where: string, dropout: boolean): Predictions {
-    const { setup, store, predictions: kept } = this.#now(where);
+    const { setup, store, transforms, madeOf, predictions: kept } = this.#now(where);
     let predictions = kept.get(dropout);
     if (!predictions) {
       const { outputs, weights } = this.#predicts;
       const wanted = { where: outputs ? 'outputs' : 'predict', output: outputs, weights, dropout };
-      predictions = setup.predictions(wanted, store, this.#programs, true);
+      const check = (): void => {
+        if (madeOf.difference() === 'fields') throw changed(wanted.where);
+      };
+      const tracing: Apart['tracing'] = (trace) => madeOf.during(trace);
+      predictions = setup.predictions(wanted, store, this.#programs, { transforms, check, tracing });
       kept.set(dropout, predictions);
     }
     return predictions;
@@ -192,7 +201,7 @@ export class Predictor<T extends OutputTypes = 'f32'> {
       drop(next);
       throw disposed('update');
     }
-    if (before.setup !== next.setup || before.made !== next.made) {
+    if (before.setup !== next.setup || before.made !== next.made || before.madeOf.difference() === 'fields') {
       drop(before);
     } else {
       for (const [dropout, predictions] of before.predictions) {
@@ -204,6 +213,11 @@ export class Predictor<T extends OutputTypes = 'f32'> {
     this.#copy = next;
   }
 }
+
+const changed = (where: string): GraphError =>
+  new GraphError(
+    `${where}: the model was changed since these weights were copied, and of what it was nothing is compiled for such inputs; update() takes it as it is now`,
+  );
 
 const disposed = (where: string): DisposedError => new DisposedError(`${where}: the predictor was disposed`);
 

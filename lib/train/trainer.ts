@@ -445,14 +445,15 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const { match } = readMethod.inspect(arguments);
     const source = asSource('inspect', batch);
     const copied = new Copied(source.data);
-    return this.#access.use('inspect', () => {
-      const use = this.#setup.inspection(copied, match);
+    const inspection = (setup: Setup): Promise<Inspection> => {
+      const use = setup.inspection(copied, match);
       const inspect = (): Promise<Inspection> => {
         const { programs } = use.hold([gathered(source, source.length)]);
         return drive(inspectRows(programs[0]!, source, this.#standing.seed, this.counters.attempt));
       };
       return settle(inspect, () => use.end());
-    });
+    };
+    return this.#access.use('inspect', () => this.#current.ofNext(inspection));
   }
 
   /**
@@ -466,7 +467,9 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#current.follow('gradients');
     const asked = readMethod.gradients(arguments);
     const set = dataSet(asSource('gradients', data), true);
-    return this.#access.use('gradients', () => drive(this.#differentiated(set, asked, false)));
+    return this.#access.use('gradients', () =>
+      this.#current.ofNext((setup) => drive(this.#differentiated(setup, set, asked, false))),
+    );
   }
 
   /**
@@ -479,7 +482,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const asked = readMethod.gradientsSync(arguments);
     const source = asSource('gradientsSync', data);
     this.#access.checkFree('gradientsSync');
-    return driveSync(this.#differentiated(dataSet(source, false), asked, !this.#access.idle));
+    const set = dataSet(source, false);
+    // In the middle of a call that is awaited the model is what that call found.
+    if (!this.#access.idle) return driveSync(this.#differentiated(this.#setup, set, asked, true));
+    return this.#current.ofNext((setup) => driveSync(this.#differentiated(setup, set, asked, false)));
   }
 
   /**
@@ -619,10 +625,10 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     return { batchSize, weights: this.#current.weightsOf(where, weights) };
   }
 
-  #differentiated(data: DataSet, asked: AskedOfGradients, alone: boolean): Loop<Gradients> {
+  #differentiated(setup: Setup, data: DataSet, asked: AskedOfGradients, alone: boolean): Loop<Gradients> {
     const { batchSize = this.#current.batchSize } = asked;
     const moment = { seed: this.#standing.seed, attempt: this.counters.attempt };
-    return this.#setup.gradients.take(data, { ...asked, batchSize }, moment, alone);
+    return setup.gradients.take(data, { ...asked, batchSize }, moment, alone);
   }
 
   #evaluated<R>(tables: Tables, data: Copied, chosen: Chosen, driver: (loop: Loop<Metrics<K>>) => R, alone: boolean = false): R {

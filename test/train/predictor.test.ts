@@ -97,6 +97,45 @@ describe('the weights of the moment', () => {
     await predictor.update();
     expect(hex(predictor.predictSync(data.x))).toBe(hex(trainer.predictSync(data.x)));
   });
+
+  it('of a model with other fields since: what was compiled answers by those of then, and nothing by others until an update', async () => {
+    class Scaled extends nn.Module {
+      readonly fc: nn.Linear = new nn.Linear(6, 2);
+      scale = 1;
+      forward(x: Tensor): Tensor {
+        return ops.mul(this.fc.forward(x), this.scale);
+      }
+    }
+    using trainer = new Trainer({
+      model: new Scaled(),
+      loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
+      optimizer: optim.sgd({ lr: 0.1 }),
+    });
+    using predictor = trainer.predictor();
+    const before = hex(predictor.predictSync(row));
+    trainer.model.scale = 2;
+    expect(hex(predictor.predictSync(row))).toBe(before);
+    expect(() => predictor.predictSync(data.x)).toThrow(/predict: the model was changed since .* update\(\)/);
+    expect(() => predictor.predictSync([1, 2, 3, 4, 5, 6, 7])).toThrow(GraphError);
+    // Nor is anything remembered that was found out meanwhile: one row, though nobody has said so.
+    expect(() => predictor.predictSync(new Float32Array(6), { dropout: true })).toThrow(GraphError);
+    trainer.model.scale = 1;
+    expect(predictor.predictSync(new Float32Array(6), { dropout: true }).shape).toEqual([1, 2]);
+    trainer.model.scale = 2;
+    // While a fit is on, too.
+    await trainer.fit(data, {
+      epochs: 2,
+      onEpoch: async () => {
+        trainer.model.scale++;
+        await predictor.update();
+        expect(hex(predictor.predictSync(points(3).x))).not.toBe(before);
+      },
+    });
+    trainer.model.scale++;
+    predictor.updateSync();
+    expect(hex(predictor.predictSync(row))).toBe(hex(trainer.predictSync(row)));
+    expect(hex(predictor.predictSync(data.x))).toBe(hex(trainer.predictSync(data.x)));
+  });
 });
 
 describe('while a fit is on', () => {

@@ -17,7 +17,7 @@ interface Found {
 /** A module, array or object, and how many fields it had. */
 interface Holder {
   readonly holder: Looked;
-  readonly count: number;
+  count: number;
 }
 
 /** A module that says itself what its parts are, and what it said. */
@@ -37,6 +37,8 @@ export class MadeOf {
   #tellers: Teller[] = [];
   #holders: Holder[] = [];
   #found: Found[] = [];
+  /** Something was traced of what it was not when it was looked at. */
+  #strayed = false;
   #parameters: { readonly parameter: Parameter; readonly trained: boolean }[] = [];
 
   constructor(root: Module) {
@@ -46,6 +48,7 @@ export class MadeOf {
 
   /** From now on it is compared with what it is now. */
   look(): void {
+    this.#strayed = false;
     this.#tellers = [];
     this.#holders = [];
     this.#found = [];
@@ -55,7 +58,8 @@ export class MadeOf {
 
   /** Whether parameters were set to be trained or not, or anything else has changed. */
   difference(): Difference {
-    for (const { holder, count } of this.#holders) if (countOf(holder) !== count) return 'fields';
+    if (this.#strayed) return 'fields';
+    for (const holder of this.#holders) if (countOf(holder.holder) !== holder.count && !this.#recount(holder)) return 'fields';
     for (const { holder, key, value } of this.#found) {
       if (!Object.is(holder[key], value) && !written.get(holder)?.has(key)) return 'fields';
     }
@@ -71,14 +75,28 @@ export class MadeOf {
     return 'none';
   }
 
-  /** What `trace` writes into fields is no change, now or when it is called again. */
+  /**
+   * What `trace` writes into fields is no change, now or when it is called again. What it makes of a module that has changed holds for nothing else: that
+   * stays a change, though the module were put back.
+   */
   during<T>(trace: () => T): T {
-    if (this.difference() === 'fields') return trace();
+    if (this.difference() === 'fields') {
+      this.#strayed = true;
+      return trace();
+    }
     try {
       return trace();
     } finally {
       if (this.difference() === 'fields') this.#settle();
     }
+  }
+
+  /** Somebody else's tracing may have written into fields that count here. @returns whether the others are as many */
+  #recount(holder: Holder): boolean {
+    const others = written.get(holder.holder);
+    const found = this.#found.filter((f) => f.holder === holder.holder && !others?.has(f.key));
+    holder.count = found.length;
+    return countOf(holder.holder) === holder.count;
   }
 
   #settle(): void {

@@ -53,6 +53,7 @@ export interface Running {
 export class Predictions {
   readonly #where: string;
   readonly #trace: (batch: (graph: Graph) => Tensors) => TracedOutputs;
+  readonly #check: (() => void) | undefined;
   readonly #session: Session<Columns, Kind>;
   /** All that its programs read are their feeds. */
   readonly #data = new Copied(new Map());
@@ -68,6 +69,7 @@ export class Predictions {
   ) {
     this.#where = where;
     this.#trace = trace;
+    this.#check = options.check;
     const traceKind = (kind: Kind): TracedOutputs => this.#trace((graph) => kind.trace(graph));
     this.#session = new Session(store, traceKind, programs, options);
   }
@@ -194,6 +196,7 @@ export class Predictions {
 
   /** Whether the model makes so many rows of so many. */
   #takes(types: ReadonlyMap<string, TensorType>, rows: number, any: boolean): boolean {
+    this.#check?.();
     try {
       const { graph, extra } = this.#trace((graph) => traceRows(graph, types, rows));
       return any || [...extra.values()].every((column) => graph.outputs.get(column)?.shape[0] === rows);

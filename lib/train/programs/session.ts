@@ -35,6 +35,8 @@ export interface SessionOptions {
   readonly owner?: object;
   /** Of each run, where its program is worth them. */
   readonly threads: number;
+  /** Before anything is traced. @throws where nothing can be any more */
+  readonly check?: () => void;
   /** Calls what traces a graph. Default: it is called. */
   readonly tracing?: <G>(trace: () => G) => G;
   /** Measure each instruction. */
@@ -240,7 +242,8 @@ export class Session<T, S extends Known = Shape> {
   }
 
   #compile(shape: S, of: Copied): Pick<Kept<T>, 'compiled' | 'states'> {
-    const { threads, profiled, debug, apart, tracing = (trace) => trace() } = this.#options;
+    const { threads, profiled, debug, apart, check, tracing = (trace) => trace() } = this.#options;
+    check?.();
     const places = new Map<Node, string>();
     const note = (node: Node): void => {
       const place = userPlace();
@@ -252,6 +255,11 @@ export class Session<T, S extends Known = Shape> {
     const { names, sizes } = of;
     const data = names.map((name, i) => ({ name, bytes: sizes[i]! }));
     const layout = this.#store.layout(data, own ? [own] : []);
+    const stray = graph.states.find((s) => !layout.states.has(s));
+    if (stray)
+      throw new GraphError(
+        `${stray.name}: the model has got it while a call was on that is not done: change layers between calls`,
+      );
     const program = compile(graph, { ...target(), layout });
     const states = this.#states;
     const blocks = [...states, ...of.blocks];

@@ -93,7 +93,8 @@ export class Stepping implements Heard {
   rate(): void {}
 
   #useOf(setup: Setup): Use<TracedStep> {
-    if (this.#use?.of !== setup || this.#use.use.session.disposed) this.#use = { of: setup, use: setup.steps({ kind: 'stream', data: new Map() }, this) };
+    if (this.#use?.of !== setup || this.#use.use.session.disposed)
+      this.#use = { of: setup, use: setup.steps({ kind: 'stream', data: new Map() }, this) };
     else setup.hear(this);
     return this.#use.use;
   }

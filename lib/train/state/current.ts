@@ -6,6 +6,7 @@ import type { Optimizer } from '../../optim/optimizer.ts';
 import type { PerStep } from '../../options/index.ts';
 import { BATCH_SIZE } from '../feed/shape.ts';
 import { Access } from '../flow/access.ts';
+import { settle } from '../flow/effect.ts';
 import type { Changes, TrainerOptions, Weights } from '../options.ts';
 import { Selection } from './selection.ts';
 import { Setup, type Since } from './setup.ts';
@@ -79,6 +80,15 @@ export class Current {
   /** Drop a setup that `next` gave, unless it is the one there is. */
   leave(setup: Setup): void {
     if (setup !== this.#setup) setup.dispose();
+  }
+
+  /** In a turn: what the setup that the next fit would have makes, which is dropped if that is another. */
+  ofNext<R>(make: (setup: Setup) => R): R {
+    const setup = this.next();
+    return settle(
+      () => make(setup),
+      () => this.leave(setup),
+    );
   }
 
   /**

@@ -7,7 +7,7 @@ import { MAX_WEIGHTS } from '../../io/limits.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import { preprocessMetadata, preprocessOf, type Transforms } from '../feed/prepare.ts';
-import { after, settle, type Wait } from '../flow/effect.ts';
+import { after, type Wait } from '../flow/effect.ts';
 import { sameValues, withoutValues } from '../flow/kept.ts';
 import { type Counters, type Course, NO_COURSE, START } from '../flow/progress.ts';
 import type { Warnings } from '../flow/warnings.ts';
@@ -81,9 +81,8 @@ export class Saving {
 
   /** Copies of states as of now, and all else as of the same moment. @param sync nothing may wait */
   #held(sync: boolean, namesOf: (setup: Setup) => ReadonlyMap<string, State>): Wait<Held> {
-    const setup = this.#current.next();
     const { counters, seed, course, batchSize } = this.#standing;
-    const held = (): Wait<Held> => {
+    return this.#current.ofNext((setup): Wait<Held> => {
       const names = namesOf(setup);
       const { transforms, sinceNames: since, store } = setup;
       const states = [...names.values()];
@@ -92,8 +91,7 @@ export class Saving {
         progress: { counters, seed, batchSize, since, course: courseWith(course, setup, values) },
         transforms,
       }));
-    };
-    return settle(held, () => this.#current.leave(setup));
+    });
   }
 
   /** For the header of a file. */

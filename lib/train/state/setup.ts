@@ -80,6 +80,14 @@ interface Built {
   readonly states: readonly State[];
 }
 
+/** What a copy of weights is computed with: the transforms of when it was made, and the model, if that is what it was. */
+export interface Apart {
+  readonly transforms: Transforms;
+  /** @throws GraphError if it is not */
+  check(): void;
+  tracing<T>(trace: () => T): T;
+}
+
 /** Who hears of what is found while the programs of a run are traced and fed. */
 export interface Heard {
   /** A parameter that the loss cannot move. */
@@ -378,7 +386,7 @@ export class Setup {
     return this.#options.debug ?? false;
   }
 
-  get #session(): SessionOptions {
+  get #session(): SessionOptions & Pick<Apart, 'tracing'> {
     const debug = this.debug ? { gradients: !this.scaleAdapts } : null;
     return { threads: this.threads, tracing: (trace) => this.#madeOf.during(trace), debug };
   }
@@ -390,13 +398,14 @@ export class Setup {
 
   /**
    * What computes outputs with the transforms of now, on the memory of `store`.
-   * @param apart runs wait for none that train
+   * @param apart runs wait for none that train, on a copy of the weights
    */
-  predictions(wanted: Wanted, store: Store, programs: Programs, apart: boolean = false): Predictions {
+  predictions(wanted: Wanted, store: Store, programs: Programs, apart: Apart | null = null): Predictions {
     const { where, output, weights, dropout } = wanted;
     const { model } = this.#options;
     const predict: Output<Module> = this.#options.predict ?? forwardOfX;
-    const transforms = this.#transforms;
+    const session = this.#session;
+    const { transforms, tracing } = apart ?? { transforms: this.#transforms, ...session };
     const inUnitsOfY: Output<Module> = (batch, m) => {
       const given = predict(batch, m);
       // What has names need not be what the loss compares with y.
@@ -405,9 +414,9 @@ export class Setup {
     const trace = (batch: (graph: Graph) => Tensors): ReturnType<typeof traceOutputs> => {
       const prepared = (graph: Graph): Tensors => prepare(batch(graph), this.#plans, transforms, false);
       const options = { stands: this.#stands(weights), dropout };
-      return this.#madeOf.during(() => traceOutputs(where, model, output ?? inUnitsOfY, prepared, options));
+      return tracing(() => traceOutputs(where, model, output ?? inUnitsOfY, prepared, options));
     };
-    return new Predictions(where, store, trace, programs, { ...this.#session, apart });
+    return new Predictions(where, store, trace, programs, { ...session, ...apart, apart: apart !== null });
   }
 
   /** The states that a prediction may read. */

@@ -347,3 +347,23 @@ test('what is wrong is named', async () => {
   t.dispose();
   await expect(t.gradients(data)).rejects.toThrow('disposed');
 });
+
+test('of what the next fit would train, though nobody has trained it yet; what is kept of the others stays', async () => {
+  const t = classifier();
+  const data = points(16);
+  await t.fit(data, { epochs: 1 });
+  const kept = await t.save();
+  t.model.setRequiresGrad('fc1.*', false);
+  const { gradients, norm, norms } = await t.gradients(data);
+  expect([...gradients.keys()]).toEqual(['fc2.weight', 'fc2.bias']);
+  expect(norm).toBeCloseTo(Math.hypot(...norms.values()), 12);
+  expect(t.gradientsSync(data)).toEqual({ ...(await t.gradients(data)) });
+  const seen = await t.inspect(data);
+  const graded = seen.modules.flatMap(({ path, parameters }) =>
+    Object.entries(parameters).flatMap(([name, { gradient }]) => (gradient ? [`${path}.${name}`] : [])),
+  );
+  expect(graded).toEqual([...gradients.keys()]);
+  t.model.setRequiresGrad('fc1.*', true);
+  expect([...t.gradientsSync(data).gradients.keys()]).toEqual([...t.trained]);
+  expect(await t.save()).toEqual(kept);
+});

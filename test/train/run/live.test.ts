@@ -1,6 +1,6 @@
 // live.test.ts: programs live as long as their trainer: what a call after the first one traces, what makes it trace anew, and that it changes no bit.
 import { describe, expect, it } from 'vitest';
-import { loss, nn, ops, optim, rows, type Tensor, Trainer, windows } from '../../../lib/index.ts';
+import { type FitOptions, GraphError, loss, nn, ops, optim, rows, type Tensor, Trainer, windows } from '../../../lib/index.ts';
 import type { Source } from '../../../lib/train/feed/source.ts';
 import { bits, classifier, points } from '../models.ts';
 
@@ -137,6 +137,42 @@ describe('what the model is computed with', () => {
     const { traced } = model;
     for (const t of [one, two, one, two]) await t.fit(data, { steps: 1 });
     expect(model.traced).toBe(traced);
+  });
+});
+
+describe('the model is changed while a fit is on', () => {
+  const session = (onSteps: (k: number) => void): FitOptions => {
+    let k = 0;
+    return { epochs: 1, chunkSteps: 1, callbacks: [{ onSteps: () => onSteps(++k) }] };
+  };
+  const given = [4, 4, 6, 6].map((rows) => points(rows));
+
+  it('for a while: what was traced meanwhile is not kept', () => {
+    const t = counting();
+    const { model } = t;
+    t.fitSync(
+      () => given,
+      session((k) => {
+        model.factor = k < given.length ? 3 : 1;
+        if (k === 1) t.predictSync(points(5).x);
+      }),
+    );
+    const other = counting();
+    other.restoreSync(t.snapshotSync());
+    expect(t.predictSync(points(5).x)).toEqual(other.predictSync(points(5).x));
+    expect(t.stepSync(points(6))).toEqual(other.stepSync(points(6)));
+  });
+
+  it('another layer: an error that names it, and the next call takes it', () => {
+    const t = counting();
+    const swap = (k: number): void => {
+      if (k !== 1) return;
+      Object.assign(t.model, { fc: new nn.Sequential(t.model.fc, new nn.Linear(2, 2)) });
+      expect(() => t.predictSync(points(5).x)).toThrow(/fc\.1\.weight: the model has got it while a call was on/);
+    };
+    expect(() => t.fitSync(() => given, session(swap))).toThrow(GraphError);
+    expect(t.predictSync(points(5).x).shape).toEqual([5, 2]);
+    expect(t.stepSync(points(6)).step).toBe(2);
   });
 });
 

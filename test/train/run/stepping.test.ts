@@ -102,11 +102,11 @@ it('the arrays of a step may change when it was called', async () => {
 
 describe('between two steps the model is changed', () => {
   class Scaled extends nn.Module {
-    fc1: nn.Module = new nn.Linear(6, 8);
+    fc1: nn.Linear | nn.Sequential = new nn.Linear(6, 8);
     readonly fc2: nn.Linear = new nn.Linear(8, 2);
     scale = 1;
     forward(x: Tensor): Tensor {
-      return ops.mul(this.fc2.forward(ops.tanh(this.fc1.forward(x) as Tensor)), this.scale);
+      return ops.mul(this.fc2.forward(ops.tanh(this.fc1.forward(x))), this.scale);
     }
   }
   const scaled = (accumulate: number): Trainer<Scaled> =>
@@ -124,22 +124,25 @@ describe('between two steps the model is changed', () => {
     ['step', 2],
     ['stepSync', 1],
     ['stepSync', 2],
-  ] as const)('%s of %i batches: each by the fields of then, as one trainer after the other has them', async (how, accumulate) => {
-    const t = scaled(accumulate);
-    const losses: number[] = [];
-    const others: number[] = [];
-    let snapshot = t.snapshotSync();
-    for (const [i, scale] of scales.entries()) {
-      t.model.scale = scale;
-      losses.push((await t[how](given(i, accumulate))).loss);
-      const other = scaled(accumulate);
-      other.model.scale = scale;
-      other.restoreSync(snapshot);
-      others.push(other.stepSync(given(i, accumulate)).loss);
-      snapshot = other.snapshotSync();
-    }
-    expect(losses).toEqual(others);
-  });
+  ] as const)(
+    '%s of %i batches: each by the fields of then, as one trainer after the other has them',
+    async (how, accumulate) => {
+      const t = scaled(accumulate);
+      const losses: number[] = [];
+      const others: number[] = [];
+      let snapshot = t.snapshotSync();
+      for (const [i, scale] of scales.entries()) {
+        t.model.scale = scale;
+        losses.push((await t[how](given(i, accumulate))).loss);
+        const other = scaled(accumulate);
+        other.model.scale = scale;
+        other.restoreSync(snapshot);
+        others.push(other.stepSync(given(i, accumulate)).loss);
+        snapshot = other.snapshotSync();
+      }
+      expect(losses).toEqual(others);
+    },
+  );
 
   it('another layer, what is trained, and nothing that is', async () => {
     const t = scaled(1);
@@ -156,7 +159,10 @@ describe('between two steps the model is changed', () => {
     await t.predict(points(3).x);
     const nothing = { code: 'ERR_OPTION', message: expect.stringContaining('step: the model has no parameter that requires') };
     await expect(t.step(batches(1))).rejects.toMatchObject(nothing);
-    expect(thrown(() => t.fitSync(points(8)))).toMatchObject({ code: 'ERR_OPTION', message: expect.stringContaining('fitSync: the model') });
+    expect(thrown(() => t.fitSync(points(8)))).toMatchObject({
+      code: 'ERR_OPTION',
+      message: expect.stringContaining('fitSync: the model'),
+    });
   });
 
   it('while one is not done: a BusyError, and what was begun is done', async () => {
