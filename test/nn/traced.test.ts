@@ -112,5 +112,6 @@ test.each([
     /^f: expected a scalar Tensor, or/,
   );
   await fails(() => make({ metrics: { f: wrong } }).evaluate(data), OptionError, 'ERR_OPTION', text);
-  await fails(() => make({ predict: wrong }).predict(data.x), OptionError, 'ERR_OPTION', `predict: expected a Tensor, ${text}`);
+  const tensors = `predict: expected a Tensor, or an object of Tensors by name, ${text}`;
+  await fails(() => make({ predict: wrong }).predict(data.x), OptionError, 'ERR_OPTION', tensors);
 });

@@ -152,7 +152,7 @@ export class Session<T, S extends Known = Shape> {
     this.#options = options;
   }
 
-  /** Whether it was disposed of: whoever keeps it takes another one, which is told of what comes. */
+  /** Whether it was disposed of: whoever keeps it then takes another one. */
   get disposed(): boolean {
     return this.#disposed;
   }
