@@ -302,11 +302,11 @@ export interface LoadOptions extends ReadOptions {
 /** What `Trainer.change` changes: what is not given stays as it is. */
 export interface ChangeOptions<M extends Module>
   extends Partial<Pick<TrainerOptions<M>, 'optimizer' | 'groups' | 'clip' | 'parameters'>> {
-  /** Learning rate of all groups, a number or a schedule, in place of what their optimizers have. */
+  /** Learning rate of all groups, a number or a schedule, in place of what their optimizers have. Default: that. */
   readonly lr?: PerStep;
-  /** Parameters that are not trained any more, by name. */
+  /** Parameters that are not trained any more, by name. Default: none. */
   readonly freeze?: Match | readonly Match[];
-  /** Parameters that are trained again, by name; also such as option `parameters` leaves out. Of those that `freeze` names, too. */
+  /** Parameters that are trained again, by name; also such as option `parameters` leaves out. Of those that `freeze` names, too. Default: none. */
   readonly unfreeze?: Match | readonly Match[];
 }
 

@@ -515,7 +515,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const read = await asOurs(await readCheckpoint(from, maxBytes), foreign);
     return this.#access.take(() => {
       this.#access.checkAlone('load');
-      const fitting = skipMismatched ? withoutMismatched(read, this.#setup.weightNames('model')) : read;
+      const fitting = skipMismatched ? withoutMismatched(read, this.#setup.named.weights('model')) : read;
       return this.#saving.adopt(fitting, strict);
     });
   }

@@ -70,13 +70,18 @@ export function stepBatches(where: string, given: unknown, most: number, copy: b
     throw new OptionError(text, { option: 'accumulate', value: list.length });
   }
   const shapes = differ && new Shapes(differ);
+  // One object for each: micro-batches that follow each other with one shape are one run.
+  const known = new Map<string, Shape>();
   return list.map((one) => {
     const named = namedArrays(where, 'named arrays, such as { x, y }', one);
     if (shapes) return shapes.received(named, where);
     const arrays = modelArrays(named);
     const rows = rowsOfBatch(arrays);
     if (rows === 0) throw new DataError(`${where}: expected at least one row in a batch, got 0`);
-    return { arrays: copy ? copyOf(arrays) : arrays, shape: fed(typesOf(arrays), rows, 2) };
+    const made = fed(typesOf(arrays), rows, 2);
+    const shape = known.get(made.name) ?? made;
+    known.set(shape.name, shape);
+    return { arrays: copy ? copyOf(arrays) : arrays, shape };
   });
 }
 

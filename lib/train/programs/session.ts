@@ -235,7 +235,8 @@ export class Session<T, S extends Known = Shape> {
       if (measured) for (const [i, t] of bound.profile().entries()) measured.times[i]! += t;
       bound.dispose();
     };
-    const bytes = program.arenaBytes + program.constants.length + PER_INSTR * program.instrs.length;
+    // Not its arena, which is all programs'.
+    const bytes = program.constants.length + PER_INSTR * program.instrs.length;
     const entry = { owner: this.#options.owner ?? this, bytes, keep, drop, compiled, states, data };
     this.#entries.set(key, entry);
     return entry;

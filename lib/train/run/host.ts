@@ -12,7 +12,7 @@ export function hostOf(setup: Setup, sync: boolean): Host {
   let found: ReadonlyMap<State, string> | null = null;
   // Asked for when something is kept: most runs keep nothing.
   const nameOf = (state: State): string => {
-    found ??= nameByState(setup.stateNames());
+    found ??= nameByState(setup.named.states());
     return found.get(state)!;
   };
   return {

@@ -8,8 +8,9 @@ import { BATCH_SIZE } from '../feed/shape.ts';
 import { Access } from '../flow/access.ts';
 import { settle } from '../flow/effect.ts';
 import type { Changes, TrainerOptions, Weights } from '../options.ts';
+import type { Since } from './names.ts';
 import { Selection } from './selection.ts';
-import { Setup, type Since } from './setup.ts';
+import { Setup } from './setup.ts';
 import type { Standing } from './standing.ts';
 
 export class Current {

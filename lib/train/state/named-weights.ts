@@ -102,6 +102,6 @@ export class NamedWeights {
 
   #names({ weights, buffers }: Asked): ReadonlyMap<string, State> {
     const { setup } = this.#current;
-    return buffers ? setup.weightNames(weights) : setup.parameterNames(weights);
+    return buffers ? setup.named.weights(weights) : setup.named.parameters(weights);
   }
 }

@@ -16,6 +16,7 @@ import { type Checkpoint, checkpointParts, nameByState, readCheckpoint, tensorsO
 import { type CheckpointRule, checkpointFiles, MOST_KEPT, type WriteCheckpoint } from './checkpoint-files.ts';
 import type { Current } from './current.ts';
 import { type LoadResult, matchCheckpoint, type Purpose } from './matching.ts';
+import { sinceOf } from './names.ts';
 import type { Setup } from './setup.ts';
 import { type Held, type Snapshot, TakenSnapshot } from './snapshot.ts';
 import type { Standing } from './standing.ts';
@@ -49,7 +50,7 @@ export class Saving {
     const header = this.metadata(metadata);
     const watchers = this.#standing.running?.watchers;
     const { tensors, progress } = await this.#held(false, (setup) =>
-      weightsOnly ? setup.weightNames(weights) : setup.stateNames(),
+      weightsOnly ? setup.named.weights(weights) : setup.named.states(),
     );
     const parts = (): Uint8Array[] => checkpointParts(tensors, weightsOnly ? null : progress, header);
     // What follows the run is not behind the file: who goes on from it would leave a gap in the record.
@@ -72,11 +73,11 @@ export class Saving {
 
   /** All state as of now, in a turn. */
   async snapshot(): Promise<Snapshot> {
-    return new TakenSnapshot(await this.#held(false, (setup) => setup.stateNames()));
+    return new TakenSnapshot(await this.#held(false, (setup) => setup.named.states()));
   }
 
   snapshotSync(): Snapshot {
-    return new TakenSnapshot(this.#held(true, (setup) => setup.stateNames()) as Held);
+    return new TakenSnapshot(this.#held(true, (setup) => setup.named.states()) as Held);
   }
 
   /** Copies of states as of now, and all else as of the same moment. @param sync nothing may wait */
@@ -84,7 +85,8 @@ export class Saving {
     const { counters, seed, course, batchSize } = this.#standing;
     return this.#current.ofNext((setup): Wait<Held> => {
       const names = namesOf(setup);
-      const { transforms, sinceNames: since, store } = setup;
+      const { transforms, named, store } = setup;
+      const { since } = named;
       const states = [...names.values()];
       return after<ReadonlyMap<State, Data>, Held>(sync ? store.read(states) : store.snapshot(states), (values) => ({
         tensors: tensorsOf(names, values),
@@ -118,9 +120,9 @@ export class Saving {
     const [current, standing] = [this.#current, this.#standing];
     const begun = purpose === 'resume';
     const { counters = START, seed = standing.seed, batchSize, since = {}, course = NO_COURSE } = read.progress ?? {};
-    const setup = current.next((before) => before.sinceOf(since), begun);
+    const setup = current.next(() => sinceOf(current.options.model, since), begun);
     try {
-      const { values, ...result } = matchCheckpoint(read, setup.stateNames(true), strict, purpose);
+      const { values, ...result } = matchCheckpoint(read, setup.named.states(true), strict, purpose);
       current.adopt(setup);
       if (transforms && transforms !== setup.transforms) setup.transforms = transforms;
       setup.restore(values);
@@ -144,7 +146,7 @@ type Values = ReadonlyMap<State, Data>;
 
 /** Values of the model's weights among others, by their names in files. */
 function weightsOf(setup: Setup, values: Values): Map<string, Data> {
-  const names = nameByState(setup.stateNames());
+  const names = nameByState(setup.named.states());
   return new Map(setup.weights.flatMap((state) => (values.has(state) ? [[names.get(state)!, values.get(state)!]] : [])));
 }
 

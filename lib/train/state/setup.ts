@@ -54,12 +54,9 @@ import {
   traceTrain,
   type Unreached,
 } from '../step/step.ts';
-import { stateNames } from './checkpoint.ts';
 import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
+import { Names, type Since } from './names.ts';
 import { Plateau } from './plateau.ts';
-
-/** The first step of trained parameters; 0 of those that are not in it. */
-export type Since = ReadonlyMap<Parameter, number>;
 
 /** The programs of which steps. */
 interface StepsOf {
@@ -137,7 +134,8 @@ export class Setup {
   readonly #applyStates: ApplyStates = new ApplyStates();
   readonly #accumulators: Accumulators | null;
   readonly #plans: Plans;
-  readonly #weightNames = new Map<Weights, ReadonlyMap<string, State>>();
+  /** Names of states, as files and users have them. */
+  readonly named: Names;
   #transforms: Transforms;
   #made = 0;
 
@@ -185,6 +183,7 @@ export class Setup {
     this.store.reset(this.store.own.filter((s) => s.init));
     this.kept = keptOf(this.groups, this.#applyStates, this.averages, this.finishing);
     if (before) takeOver(before, this);
+    this.named = new Names(this);
     const differentiated = {
       model,
       loss: options.loss,
@@ -454,49 +453,6 @@ export class Setup {
   /** The values of all that, as of now. */
   snapshot(): Promise<Map<State, Data>> {
     return this.store.snapshot(this.restorable);
-  }
-
-  /** Names of states in a checkpoint: those that are written, or all by which they are found. */
-  stateNames(found: boolean = false): Map<string, State> {
-    const known = new Map([...this.names].map(([{ state }, names]) => [state, names]));
-    for (const [p, states] of found ? this.kept : []) {
-      const names = this.names.get(p)!;
-      for (const state of states.values()) {
-        known.set(
-          state,
-          names.map((name) => state.name.replace(`.${names[0]}`, () => `.${name}`)),
-        );
-      }
-    }
-    return stateNames(this.store.states, new Set(this.weights), (state) => known.get(state) ?? [state.name]);
-  }
-  /** Names of the weights in a file. */
-  weightNames(weights: Weights): ReadonlyMap<string, State> {
-    let names = this.#weightNames.get(weights);
-    if (!names) {
-      const kept = this.buffers.filter((b) => b.persistent);
-      names = new Map([...this.parameterNames(weights), ...kept.flatMap((b) => this.#named(b, b.state))]);
-      this.#weightNames.set(weights, names);
-    }
-    return names;
-  }
-  parameterNames(weights: Weights): Map<string, State> {
-    const stands = this.#stands(weights);
-    return new Map(this.parameters.flatMap((p) => this.#named(p, stands?.get(p) ?? p.state)));
-  }
-  /** `since` by the names of the parameters, and back: names that the model does not have are not taken. */
-  get sinceNames(): Record<string, number> {
-    return Object.fromEntries([...this.since].filter(([, step]) => step > 0).map(([p, step]) => [this.names.get(p)![0]!, step]));
-  }
-  sinceOf(names: Readonly<Record<string, number>>): Since {
-    const found = [...namesOf(this.#options.model)].flatMap(([p, all]) => {
-      const name = all.find((n) => Object.hasOwn(names, n));
-      return p instanceof Parameter && name !== undefined ? [[p, names[name]!] as const] : [];
-    });
-    return new Map(found);
-  }
-  #named(x: Parameter | Buffer, state: State): [string, State][] {
-    return this.names.get(x)!.map((name) => [name, state]);
   }
 
   #prepared(batch: Tensors): Tensors {

@@ -8,8 +8,9 @@ import { type ArrayInput, dtypeOf, ndarray } from '../feed/source.ts';
 import { sameBits } from '../flow/kept.ts';
 import type { Weights } from '../options.ts';
 import type { Current } from './current.ts';
+import type { Since } from './names.ts';
 import { matching, type NameMatch, nameMatch, option, type Rename, rename, renaming } from './naming.ts';
-import type { Setup, Since } from './setup.ts';
+import type { Setup } from './setup.ts';
 import type { Standing } from './standing.ts';
 
 /** Values of weights by name, as `Trainer.readParameters` gives them. A typed array without a shape fits where it has as many values as the weight. */
@@ -81,7 +82,7 @@ export function originsOf(where: string, values: WeightValues, kept: boolean): O
 
 /** The weights of a trainer, where they lie. */
 export function originsIn(setup: Setup, weights: Weights): Origins {
-  const names = setup.weightNames(weights);
+  const names = setup.named.weights(weights);
   const of = (name: string): Origin => {
     const state = names.get(name)!;
     const { dtype, shape } = state.type;
@@ -135,7 +136,7 @@ function paired(where: string, setup: Setup, origins: Origins, { match, rename }
   const chosen = match === undefined ? origins.names.keys() : matching(option(where, 'match'), origins.names.keys(), match);
   const names = renaming(option(where, 'rename'), chosen, rename);
   if (names.size === 0) throw option(where, 'rename').refuse('it leaves out everything', { rename });
-  const weights = setup.weightNames('model');
+  const weights = setup.named.weights('model');
   const unknown = [...names.values()].find((name) => !weights.has(name));
   if (unknown !== undefined) {
     const known = [...weights.keys()];
