@@ -243,7 +243,7 @@ describe('groups', () => {
     const view = new DataView(rows.buffer);
     const read = (k: number, name: string, i = 0): number =>
       view.getFloat64(k * program.step.bytes + program.step.columns.find((c) => c.name === name)!.offset + 8 * i, true);
-    expect(rows.length).toBe(2 * program.step.bytes);
+    expect(rows.byteLength).toBe(2 * program.step.bytes);
     expect([read(0, 'clip.threshold'), read(1, 'clip.threshold')]).toEqual([13, 14]);
     expect([0, 1].map((k) => read(k, 'hyper.1'))).toEqual([4, 5].map((t) => 0.1 / (1 - pow(0.9, t))));
     expect(read(0, 'hyper.1', 5)).toBe(1e-8);
