@@ -39,21 +39,23 @@ export class MadeOf {
   #found: Found[] = [];
   /** Something was traced of what it was not when it was looked at. */
   #strayed = false;
-  #parameters: { readonly parameter: Parameter; readonly trained: boolean }[] = [];
+  #parameters: { readonly parameter: Parameter; trained: boolean }[] = [];
 
   constructor(root: Module) {
     this.#root = root;
     this.look();
   }
 
-  /** From now on it is compared with what it is now. */
-  look(): void {
+  /** From now on it is compared with what it is now. @param trainedToo default: parameters with what they were set to before */
+  look(trainedToo: boolean = false): void {
+    const before = new Map(trainedToo ? [] : this.#parameters.map(({ parameter, trained }) => [parameter, trained]));
     this.#strayed = false;
     this.#tellers = [];
     this.#holders = [];
     this.#found = [];
     this.#parameters = [];
     this.#add(this.#root, new Set());
+    for (const found of this.#parameters) found.trained = before.get(found.parameter) ?? found.trained;
   }
 
   /** Whether parameters were set to be trained or not, or anything else has changed. */

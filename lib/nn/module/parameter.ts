@@ -80,7 +80,8 @@ export class Parameter implements TensorLike {
       byRows: this.sparse,
       init(out) {
         parameter.#check();
-        out.set(parameter.#values.copy(parameter.#name));
+        // Whoever asks says who may read them now.
+        out.set(parameter.#values.view);
       },
     };
     register(this.state, this.#values);

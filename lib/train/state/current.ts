@@ -30,6 +30,8 @@ export class Current {
     options.model.initialize(standing.seed);
     this.#setup = checkTrains('Trainer', new Setup(options), options);
     this.access = new Access(() => this.#setup.store.memories);
+    // Averages have begun as the weights.
+    if (this.#setup.averages.size > 0) this.access.checkFree('Trainer');
   }
 
   /** As they are now. */
@@ -158,7 +160,7 @@ export class Current {
       checkTrains(where, setup, this.options);
       if (setup !== this.#setup || setup.difference === 'fields') this.access.checkIdle(where);
       if (setup !== this.#setup) this.adopt(setup);
-      else if (setup.difference !== 'none') setup.takeFields();
+      else if (setup.difference !== 'none') setup.takeFields(true);
     } finally {
       this.leave(setup);
     }

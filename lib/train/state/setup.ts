@@ -238,9 +238,12 @@ export class Setup {
     return this.#madeOf.difference();
   }
 
-  /** The model is computed with other numbers than it was: what was compiled with those is dropped. No run may be on. */
-  takeFields(): void {
-    this.#madeOf.look();
+  /**
+   * The model is computed with other numbers than it was: what was compiled with those is dropped. No run may be on.
+   * @param trainedToo what is set to be trained is what this trains
+   */
+  takeFields(trainedToo: boolean = false): void {
+    this.#madeOf.look(trainedToo);
     this.forget();
   }
 

@@ -140,6 +140,42 @@ describe('what the model is computed with', () => {
   });
 });
 
+it('what is set to be trained counts, though a call before has taken in other fields or written some', async () => {
+  class Two extends nn.Module {
+    readonly one: nn.Linear = new nn.Linear(6, 4);
+    readonly two: nn.Linear = new nn.Linear(4, 2);
+    factor = 1;
+    writes = false;
+    #traced = 0;
+    forward(x: Tensor): Tensor {
+      if (this.writes) Object.assign(this, { traced: ++this.#traced });
+      return ops.mul(this.two.forward(ops.tanh(this.one.forward(x))), this.factor);
+    }
+  }
+  const make = (): Trainer<Two> =>
+    new Trainer({
+      model: new Two(),
+      loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
+      optimizer: optim.sgd({ lr: 0.1 }),
+    });
+  const data = points(8);
+  for (const change of [(m: Two) => Object.assign(m, { factor: 2 }), (m: Two) => Object.assign(m, { writes: true })]) {
+    const t = make();
+    t.stepSync(data);
+    t.model.setRequiresGrad('one.*', false);
+    change(t.model);
+    t.predictSync(data.x);
+    const before = t.model.one.weight.data.slice();
+    await t.step(data);
+    expect(t.model.one.weight.data).toEqual(before);
+    t.model.setRequiresGrad('one.*', true);
+    change(t.model);
+    t.predictSync(points(3).x);
+    t.fitSync(data, { steps: 1 });
+    expect(t.model.one.weight.data).not.toEqual(before);
+  }
+});
+
 describe('the model is changed while a fit is on', () => {
   const session = (onSteps: (k: number) => void): FitOptions => {
     let k = 0;

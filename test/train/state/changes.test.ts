@@ -498,3 +498,24 @@ describe('whatever is done in whatever order', () => {
     await fc.assert(property, { numRuns: 60 });
   });
 });
+
+it('what writes weights takes in what is trained, with averages that begin as weights', async () => {
+  const t = classifier({ ema: { decay: 0.9 } });
+  await t.fit(data, { steps: 3 });
+  const taken = [await t.save(), await t.snapshot()] as const;
+  const values = await t.readParameters();
+  await t.writeParameters(values, { optimizer: 'reset' });
+  expect(t.stepSync(points(8)).step).toBe(3);
+  for (const back of [() => t.load(taken[0]), () => t.restore(taken[1])]) {
+    t.model.setRequiresGrad('fc1.*', false);
+    await t.step(points(8));
+    expect(t.trained).toEqual(['fc2.weight', 'fc2.bias']);
+    t.model.setRequiresGrad('fc1.*', true);
+    await back();
+    expect(t.counters.step).toBe(3);
+    expect(await t.save()).toEqual(taken[0]);
+  }
+  const run = t.fit(data, { steps: 50, chunkSteps: 1 });
+  expect(() => classifier({ model: t.model, ema: { decay: 0.9 } })).toThrow(BusyError);
+  await run;
+});
