@@ -50,7 +50,7 @@ export function predictorOf<T extends OutputTypes>(...given: Parameters<typeof m
 
 /**
  * A frozen copy of a trainer's weights, made by `trainer.predictor()`. It waits for no fit: not for the step that is being run, and there is no
- * BusyError because of one. `update()` swaps in the newest weights between two calls. Each call has one thread, `predictSync` the caller's own. The
+ * BusyError because of one. `update()` swaps in the newest weights between two calls, and takes the model as it is then. Each call has one thread, `predictSync` the caller's own. The
  * trainer may be disposed of meanwhile; `dispose()` frees the copy at once, else it is freed when it is collected.
  * @typeParam T dtypes of what it gives: of one tensor, or of several by name
  */
@@ -80,7 +80,8 @@ export class Predictor<T extends OutputTypes = 'f32'> {
    * @typeParam D what holds them, where it is one tensor: as of `Trainer.predict`
    * @param inputs as of `Trainer.predict`
    * @returns one output row for each input row; of several tensors an object with each
-   * @throws (rejects) OptionError, ShapeError, IndexError for inputs that do not fit; DisposedError
+   * @throws (rejects) OptionError, ShapeError, IndexError for inputs that do not fit; GraphError if the model was changed since and nothing is
+   * compiled for such inputs; DisposedError
    */
   async predict<D = HeldOf<T>>(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
@@ -99,7 +100,8 @@ export class Predictor<T extends OutputTypes = 'f32'> {
    * @typeParam D as of `predict`
    * @param inputs as of `Trainer.predict`
    * @returns as of `predict`
-   * @throws OptionError, ShapeError, IndexError for inputs that do not fit; DisposedError
+   * @throws OptionError, ShapeError, IndexError for inputs that do not fit; GraphError if the model was changed since and nothing is
+   * compiled for such inputs; DisposedError
    */
   predictSync<D = HeldOf<T>>(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
