@@ -109,7 +109,7 @@ export function asTables(where: string, data: DataGiven | BatchStream): Tables {
 export function asSource(where: string, data: Arrays | Share | Source): Source {
   if (isSequences(data))
     throw new OptionError(`${where}: expected rows of one shape, got ${show(data)}: each of its buckets has such`);
-  if (typeof (data as Partial<Source> | null)?.trace === 'function') return checkedSource(where, data as Source);
+  if (isSource(data)) return checkedSource(where, data);
   return rows(namedArrays(where, 'named arrays, such as { x, y }, or a source, such as windows', data));
 }
 
@@ -133,6 +133,8 @@ export function inputsOf(where: string, inputs: ArrayInput | Arrays | Share | Se
   return { parts: [{ arrays: own(modelArrays(named)), examples: null, shape: null }], shaped };
 }
 
+const isSource = (data: unknown): data is Source => typeof (data as Partial<Source> | null | undefined)?.trace === 'function';
+
 /** @throws OptionError for what has no arrays by name */
 function namedArrays(where: string, expected: string, data: unknown): Arrays {
   if (isShare(data)) return data.arrays;
@@ -141,15 +143,18 @@ function namedArrays(where: string, expected: string, data: unknown): Arrays {
   // Nobody waits for it: what it rejects with would end the process.
   if (promise) (data as PromiseLike<unknown>).then(undefined, () => {});
   const named = typeof data === 'object' && data !== null && !isArray(data) && !promise;
-  if (named && !(data instanceof Tensor || data instanceof Module || isStream(data))) return data as Arrays;
+  const batches = isStream(data) || isSource(data);
+  if (named && !(data instanceof Tensor || data instanceof Module || isSequences(data) || batches)) return data as Arrays;
   const hint = promise
     ? '; is an await missing?'
     : data instanceof Tensor
       ? ': what a model computes while it is traced has no values'
-      : isStream(data)
+      : batches
         ? ': batches one after the other are for fit'
-        : typeof data === 'number'
-          ? '; preprocess.split takes a part of the rows'
-          : '';
+        : isSequences(data)
+          ? ': each of its buckets has such'
+          : typeof data === 'number'
+            ? '; preprocess.split takes a part of the rows'
+            : '';
   throw new OptionError(`${where}: expected ${expected}, got ${show(data)}${hint}`);
 }

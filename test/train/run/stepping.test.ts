@@ -1,6 +1,19 @@
 // stepping.test.ts: single updates on batches that are given: the bits of a fit of these batches, what they leave alone, and what they refuse.
 import { describe, expect, it } from 'vitest';
-import { type Arrays, clip, GradclipError, guard, loss, nn, ops, optim, type Tensor, Trainer } from '../../../lib/index.ts';
+import {
+  type Arrays,
+  clip,
+  GradclipError,
+  guard,
+  loss,
+  nn,
+  ops,
+  optim,
+  rows,
+  sequences,
+  type Tensor,
+  Trainer,
+} from '../../../lib/index.ts';
 import { uniform } from '../../golden/runs/recipe.ts';
 import { bits, type ClassifierOptions, classifier, MLP, points } from '../models.ts';
 
@@ -205,6 +218,16 @@ describe('refused', () => {
       expect(sync).toBeInstanceOf(GradclipError);
       await expect(t.step(wrong as never)).rejects.toMatchObject({ code: (sync as GradclipError).code });
     }
+    const lists = sequences({ x: [[1, 2], [3]] }, { buckets: [4] });
+    for (const [wrong, text] of [
+      [rows(points(8)), 'batches one after the other are for fit'],
+      [lists, 'each of its buckets has such'],
+    ] as const) {
+      expect(thrown(() => t.stepSync(wrong as never))).toMatchObject({ message: expect.stringContaining(text) });
+    }
+    expect(thrown(() => t.predictSync(rows(points(8)) as never))).toMatchObject({
+      message: expect.stringContaining('predictSync: expected an array of rows or named arrays, got'),
+    });
     const before = await bits(t);
     expect(thrown(() => t.stepSync({ ...points(8), y: new Int32Array(8).fill(7) }))).toMatchObject({
       code: 'ERR_INDEX',
