@@ -105,8 +105,8 @@ function differentiate(
   const unreached = unreachedOf(trained, params, found);
   const { total } = found;
   const gradients = found.gradients.map((g, i) => g ?? zerosLike(params[i]!));
-  // Gradients of tables that are updated by rows: what several lookups give is joined first.
-  const lookups = trained.map((p, i) => (p.sparse ? lookupsOf(p.name, gradients[i]!) : null));
+  // Gradients of tables that are updated by rows: what several lookups give is joined first. The sum over micro-batches is of whole tables.
+  const lookups = trained.map((p, i) => (p.sparse && !sums ? lookupsOf(p.name, gradients[i]!) : null));
   for (const [i, found] of lookups.entries()) {
     if (found && gradients[i]!.node.ins[0] !== found.values) gradients[i] = denseOf(found, trained[i]!.shape[0]!);
   }

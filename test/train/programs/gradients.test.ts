@@ -367,3 +367,20 @@ test('of what the next fit would train, though nobody has trained it yet; what i
   expect([...t.gradientsSync(data).gradients.keys()]).toEqual([...t.trained]);
   expect(await t.save()).toEqual(kept);
 });
+
+test('of a table that is updated by rows: as of one that is not, over several micro-batches too', async () => {
+  const table = (sparse: boolean): Trainer<nn.Sequential> =>
+    new Trainer({
+      model: new nn.Sequential(new nn.Embedding(12, 4, { sparse }), new nn.Linear(4, 1)),
+      loss: ({ x, y }, m) => loss.mse(m.forward(x), y),
+      optimizer: optim.adam({ lr: 0.1 }),
+      batchSize: 4,
+    });
+  const data = {
+    x: Int32Array.from({ length: 9 }, (_, i) => (i * i) % 12),
+    y: { data: Float32Array.from({ length: 9 }, (_, i) => Math.sin(i)), shape: [9, 1] },
+  };
+  const [sparse, dense] = [table(true), table(false)];
+  for (const batchSize of [9, 4, 1])
+    expect(sparse.gradientsSync(data, { batchSize })).toEqual(await dense.gradients(data, { batchSize }));
+});
