@@ -1,7 +1,7 @@
 // generate.ts: text, or any sequence of tokens, that a model writes: each token is drawn from what the model predicts after those before.
 import { seed } from '../../data/fields.ts';
 import { OptionError } from '../../errors.ts';
-import { custom, either, type Field, fn, list, number, options, signature, text, whole } from '../../options/index.ts';
+import { custom, either, type Field, fn, list, number, options, show, signature, text, whole } from '../../options/index.ts';
 import { type AbortSignalLike, abortSignal } from '../flow/halt.ts';
 import type { Decoder } from './stop.ts';
 import { type Texts, write } from './write.ts';
@@ -60,8 +60,10 @@ const prompt: Field<ArrayLike<number>, readonly number[]> = custom('at least one
     typeof value === 'object' && value !== null && 'length' in value ? Array.from(value as ArrayLike<unknown>) : null;
   if (tokens === null)
     throw place.wrong('tokens', value, typeof value === 'string' ? '; a tokenizer makes them: tokens.encode(text)' : '');
-  if (tokens.length > 0 && tokens.every((t) => Number.isSafeInteger(t) && (t as number) >= 0)) return tokens as number[];
-  throw place.refuse(`expected at least one token, got [${tokens.slice(0, 9)}]`, { value });
+  if (tokens.length === 0) throw place.refuse('expected at least one token, got []', { value });
+  const wrong = tokens.findIndex((t) => !(Number.isSafeInteger(t) && (t as number) >= 0));
+  if (wrong < 0) return tokens as number[];
+  throw place.refuse(`expected tokens, whole numbers >= 0, got ${show(tokens[wrong])} at position ${wrong}`, { value });
 });
 const writer: Field<Writer> = custom('a trainer, or a model with its parameters', (value, place) => {
   const { model, readParameters } = (value ?? {}) as Partial<Writer>;

@@ -162,9 +162,9 @@ describe('one clear error', () => {
     ],
     [
       'no token',
-      () => generate(writer, { prompt: [0.5], length: 3 }),
+      () => generate(writer, { prompt: [1, 0.5], length: 3 }),
       OptionError,
-      /prompt: expected at least one token, got \[0\.5\]/,
+      /prompt: expected tokens, whole numbers >= 0, got 0\.5 at position 1/,
     ],
     ['another token', () => generate(writer, { prompt: [11], length: 3 }), IndexError, /index from 0 to 10.*got 11/],
     ['topK', () => generate(writer, { prompt: [1], length: 3, topK: 0 }), OptionError, /option topK: .*>= 1, got 0/],
