@@ -539,11 +539,12 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * All state in memory, blocking this thread: what `snapshot` gives.
    * @returns what `restore` takes
-   * @throws OptionError for any argument; BusyError while a fit of this or another trainer of the model is on; DisposedError
+   * @throws OptionError for any argument; BusyError while a fit of this or another trainer of the model is on, or a call that changes weights is not done;
+   * DisposedError
    */
   snapshotSync(): Snapshot {
     readMethod.snapshotSync(arguments);
-    this.#access.checkFree('snapshotSync');
+    this.#access.checkStill('snapshotSync');
     return this.#saving.snapshotSync();
   }
 

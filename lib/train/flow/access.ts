@@ -11,6 +11,8 @@ export class Access {
   #fitting = false;
   /** Steps that wait or are under way. */
   #steps = 0;
+  /** Calls that change values and wait or are under way, those of a fit aside. */
+  #writing = 0;
   #disposed = false;
 
   constructor(memories: () => readonly Memory[]) {
@@ -45,6 +47,13 @@ export class Access {
     this.#checkUsable(what);
     if (this.#fitting) throw new BusyError(`${what}: a fit of this trainer is running; await it or stop it first`);
     this.#hold(what, false)();
+  }
+
+  /** Before a call that reads at once what no run may change meanwhile. @throws as checkFree, and while a call is not done that changes values */
+  checkStill(what: string): void {
+    this.checkFree(what);
+    if (this.#writing > 0)
+      throw new BusyError(`${what}: a call of this trainer that changes weights is not done; await it first`);
   }
 
   /**
@@ -87,12 +96,14 @@ export class Access {
   async use<T>(what: string, task: () => T | Promise<T>, writes: boolean = false): Promise<T> {
     this.#checkUsable(what);
     const release = this.#hold(what, writes);
+    if (writes) this.#writing++;
     try {
       return await this.#turns.take(() => {
         this.#checkUsable(what);
         return task();
       });
     } finally {
+      if (writes) this.#writing--;
       release();
     }
   }

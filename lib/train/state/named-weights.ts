@@ -44,7 +44,7 @@ export class NamedWeights {
     access.checkBetween(where);
     const names = this.#names(asked);
     const [{ store }, states] = [this.#current.setup, new Set(names.values())];
-    return tensorsOf(names, access.fitting ? store.readBetween([...states]) : store.read([...states]));
+    return tensorsOf(names, access.idle ? store.read([...states]) : store.readBetween([...states]));
   }
 
   /** As of the end of a step, to where there is room for them, which is made of the model as it is then. */
@@ -85,7 +85,7 @@ export class NamedWeights {
 
   #origins(where: string, { weights }: Written): Origins {
     const { access, setup } = this.#begun(where, weights);
-    access.checkFree(where);
+    access.checkStill(where);
     return originsIn(setup, weights);
   }
 

@@ -26,6 +26,8 @@ function thrown(call: () => unknown): unknown {
   return null;
 }
 
+const hexOf = (data: Float32Array): string => Buffer.from(Float32Array.from(data).buffer).toString('hex');
+
 const batches = (count: number, rows = 8): Arrays[] => Array.from({ length: count }, (_, i) => points(rows, 6, i + 1));
 
 describe('a step has the bits of a fit of a stream that gives its batch', () => {
@@ -111,6 +113,31 @@ it('the arrays of a step may change when it was called', async () => {
   await pending;
   other.stepSync(points(8));
   expect(await bits(one)).toBe(await bits(other));
+});
+
+it('while a step is under way its weights are those before or after it, or not to be had', async () => {
+  const make = (): Trainer<MLP> => classifier({ model: new MLP([6, 800, 2]), threads: 1 });
+  const [t, other] = [make(), make()];
+  const batch = points(2);
+  const values = ({ model }: Trainer<MLP>): string => hexOf(model.fc1.weight.data) + hexOf(model.fc2.weight.data);
+  for (let k = 0; k < 8; k++) {
+    const before = values(t);
+    const step = t.step(batch);
+    for (let j = 0; j < 4 + k; j++) await null;
+    const read = t.readParametersSync();
+    const busy = {
+      code: 'ERR_BUSY',
+      message: expect.stringContaining('a call of this trainer that changes weights is not done'),
+    };
+    expect(thrown(() => t.snapshotSync())).toMatchObject(busy);
+    expect(thrown(() => other.writeParametersSync(t))).toMatchObject(busy);
+    await step;
+    const seen = hexOf(read.get('fc1.weight')!.data) + hexOf(read.get('fc2.weight')!.data);
+    expect([before, values(t)]).toContain(seen);
+    other.writeParametersSync(t);
+    expect(values(other)).toBe(values(t));
+    expect(t.snapshotSync().counters.step).toBe(k + 1);
+  }
 });
 
 describe('between two steps the model is changed', () => {
