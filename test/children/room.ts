@@ -1,4 +1,4 @@
-// room.ts: what is asked for in a control group of 400 MiB, and then what fits. node room.js
+// room.ts: what is asked for in a control group of 400 MiB or little more, and then what fits. node room.js
 import { loss, nn, ops, optim, Trainer } from '../../lib/index.ts';
 
 const say = (x: unknown): void => console.log(JSON.stringify(x));

@@ -166,7 +166,9 @@ test('a real group of version 1', (context) => {
     context.skip();
   }
   try {
-    writeFileSync(join(folder, 'memory.limit_in_bytes'), String(400 * MIB));
+    // A build that sanitizers watch takes twice as much for itself.
+    const limit = process.env.GRADCLIP_PREBUILD === undefined ? 400 : 480;
+    writeFileSync(join(folder, 'memory.limit_in_bytes'), String(limit * MIB));
     const script = 'dist/test/children/room.js';
     const enter = `echo $$ > ${folder}/tasks; exec "$0" ${script}`;
     const env = { ...process.env, GRADCLIP_POISON: '0', GRADCLIP_THREADS: String(Math.min(2, availableParallelism())) };
