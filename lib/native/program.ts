@@ -126,6 +126,8 @@ export class BoundProgram implements Engine {
   readonly #native: NativeBinding;
   /** For synchronous runs, one after the other. */
   readonly #numbers: Float64Array = new Float64Array(NUMBERS);
+  /** Of the last awaited run, for the next. */
+  #idle: Float64Array | null = null;
   constructor(program: Program, native: NativeBinding) {
     this.program = program;
     this.#native = native;
@@ -136,11 +138,14 @@ export class BoundProgram implements Engine {
    * `details.result` holds the RunResult, as the steps before the failed one have taken effect. Other ends are in `status`.
    */
   async run(request: RunRequest): Promise<RunResult> {
-    const numbers = new Float64Array(NUMBERS);
+    const numbers = this.#idle ?? new Float64Array(NUMBERS);
+    this.#idle = null;
     put(request, numbers);
     try {
       const report = await this.#native.run(numbers, request.seed, request.feed, request.step);
-      return this.#check(result(numbers, report));
+      const ran = result(numbers, report);
+      this.#idle = numbers;
+      return this.#check(ran);
     } catch (error) {
       throw typed(error);
     }

@@ -12,6 +12,8 @@ export class StepColumns {
   readonly #graph: Graph;
   readonly #columns: { readonly name: string; readonly fill: FillColumn; readonly room: Float64Array }[] = [];
 
+  #rows: Float64Array<ArrayBuffer> = new Float64Array(0);
+
   constructor(graph: Graph) {
     this.#graph = graph;
   }
@@ -25,11 +27,13 @@ export class StepColumns {
   }
 
   /**
-   * Rows for `count` steps from `step` on.
+   * Rows for `count` steps from `step` on. To be used before the next call: a run copies them.
    * @param row `step` of the compiled program
    */
   rows(row: { readonly bytes: number; readonly columns: readonly Column[] }, step: number, count: number): Float64Array {
-    const rows = new Float64Array((row.bytes * count) / 8);
+    const length = (row.bytes * count) / 8;
+    if (this.#rows.length !== length) this.#rows = new Float64Array(length);
+    const rows = this.#rows.fill(0);
     for (const { name, fill, room } of this.#columns) {
       const at = row.columns.find((c) => c.name === name)?.offset;
       if (at === undefined) continue;

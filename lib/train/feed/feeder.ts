@@ -141,7 +141,7 @@ export function dataFeeder(tables: Tables, options: FeedOptions): Feeder {
     const length = tables.all.reduce((sum, { source }) => sum + source.length, 0);
     throw new DataError(`fit: dropLast leaves no batch: ${length} rows, batchSize ${batchSize}`);
   }
-  const room = new IndexRows();
+  let room: IndexRows | null = null;
   const next = (most: number, { attempt, epoch, batch }: Counters): Chunk | 'endOfEpoch' => {
     if (batch >= plan.count) return 'endOfEpoch';
     const at = (j: number): At => ({ epoch, i: batch + j, attempt: attempt + j, batchSize, seed });
@@ -158,10 +158,12 @@ export function dataFeeder(tables: Tables, options: FeedOptions): Feeder {
           // Nothing of the batch is read.
           if (rowBytes === 0) return new Uint8Array(0);
           const count = steps * micros;
-          const views = room.views(count, shape.rows, rowBytes);
+          room ??= count === 1 ? null : new IndexRows();
+          const memory = count === 1 ? one : room!;
+          const views = memory.views(count, shape.rows, rowBytes);
           const place = at(first);
           for (let j = 0; j < count; j++, place.i++, place.attempt++) plan.draw(views[j]!, place);
-          return room.bytes(count * rowBytes);
+          return memory.bytes(count * rowBytes);
         },
       };
     };
@@ -218,6 +220,9 @@ class IndexRows {
     return length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, length);
   }
 }
+
+/** A row of a chunk that has one, of whatever fit. */
+const one = new IndexRows();
 
 // Batches held ahead of the run; more would only take memory.
 const AHEAD = 16;

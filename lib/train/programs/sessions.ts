@@ -99,7 +99,7 @@ export class Sessions<T> {
   }
 
   #end(used: Used<T>): void {
-    const keeps = used.data.bytes <= SMALL && [...this.#sessions.values()].includes(used.session);
+    const keeps = used.data.bytes <= SMALL && !used.session.disposed;
     const other = keeps ? this.#spare : used;
     if (keeps) this.#spare = used;
     if (other) free(other);

@@ -102,6 +102,7 @@ export function followersOf(
   callbacks: readonly Callback<string>[],
   running: Running,
 ): Follower[] {
+  if (callbacks.length === 0 && !plain.onEpoch && !plain.onGuard) return [];
   const view = {
     get counters() {
       return running.counters;
