@@ -52,3 +52,13 @@ export function between(min: number, max: number): fc.Arbitrary<number> {
   const even = fc.nat(1 << 20).map((k) => min + ((max - min) * k) / (1 << 20));
   return fc.oneof({ weight: 4, arbitrary: even }, { weight: 1, arbitrary: fc.double({ min, max, noNaN: true }) });
 }
+
+/** What a call throws; null: nothing. */
+export function thrown(call: () => unknown): unknown {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  return null;
+}

@@ -15,16 +15,8 @@ import {
   Trainer,
 } from '../../../lib/index.ts';
 import { uniform } from '../../golden/runs/recipe.ts';
+import { thrown } from '../../kit.ts';
 import { bits, type ClassifierOptions, classifier, MLP, points } from '../models.ts';
-
-function thrown(call: () => unknown): unknown {
-  try {
-    call();
-  } catch (error) {
-    return error;
-  }
-  return null;
-}
 
 const hexOf = (data: Float32Array): string => Buffer.from(Float32Array.from(data).buffer).toString('hex');
 

@@ -1,6 +1,7 @@
 // change.test.ts: other options between two calls: what is compiled, what is kept, and that numbers count from the next step on.
 import { describe, expect, it } from 'vitest';
 import { clip, GradclipError, loss, optim, type Tensor, Trainer } from '../../../lib/index.ts';
+import { thrown } from '../../kit.ts';
 import { bits, MLP, points } from '../models.ts';
 
 /** How often anything was traced. */
@@ -27,15 +28,6 @@ const make = (
     ...options,
   });
 const data = points(64);
-
-function thrown(call: () => unknown): unknown {
-  try {
-    call();
-  } catch (error) {
-    return error;
-  }
-  return null;
-}
 
 describe('numbers compile nothing, and have the bits of a schedule that changes them there', () => {
   const at = (before: number, after: number) => (step: number) => (step < 5 ? before : after);
