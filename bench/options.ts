@@ -8,6 +8,7 @@ export const USAGE: string = `npm run -s bench -- [options]
   --suite ${Object.keys(SUITES).join('|')}   default step
   --only a,b                 cells, or parts of their names (25x1M, adamw, nt, 64x256x784, policy/6x40k)
   --threads N,M              one number or several, default: all
+  --teams N,M                balance: teams of so many threads, whatever cores there are, default 4,8,16,32,64
   --peers [a,b]              also ${PEER_NAMES.join(', ')} where installed; without names the suite's usual ones
   --against DIR              also another checkout of gradclip, built (npm ci), as peer before
   --overhead                 step: also time the step without a clip
@@ -24,6 +25,8 @@ export interface Options {
   readonly threads: number;
   /** All that are asked for; `threads` is the first. */
   readonly threadCounts: readonly number[];
+  /** Of suite balance. */
+  readonly teams: readonly number[];
   readonly peers: readonly string[];
   /** Another checkout, to be measured beside this one. */
   readonly against: string | null;
@@ -35,7 +38,20 @@ export interface Options {
   readonly html: string | null;
 }
 
-const NAMES = ['suite', 'only', 'threads', 'peers', 'against', 'overhead', 'awaited', 'seconds', 'rounds', 'json', 'html'];
+const NAMES = [
+  'suite',
+  'only',
+  'threads',
+  'teams',
+  'peers',
+  'against',
+  'overhead',
+  'awaited',
+  'seconds',
+  'rounds',
+  'json',
+  'html',
+];
 
 /** `--name value` pairs; a name followed by no value is true. Throws what to tell the user. */
 export function parse(argv: readonly string[]): Options {
@@ -64,15 +80,23 @@ export function parse(argv: readonly string[]): Options {
   if (stranger) throw new Error(`--peers: expected some of ${PEER_NAMES.join(', ')}, got ${stranger}`);
   if (given.get('against') === '') throw new Error('--against: expected the folder of a checkout');
   if (given.get('html') === '') throw new Error('--html: expected the name of a file');
-  const threadCounts = (given.get('threads') ?? String(availableParallelism())).split(',').map(Number);
-  if (!threadCounts.every((n) => Number.isInteger(n) && n >= 1 && n <= MAX_THREADS))
-    throw new Error(`--threads: expected whole numbers from 1 to ${MAX_THREADS}, got ${given.get('threads')}`);
+  const counts = (name: string, otherwise: string): number[] => {
+    const found = (given.get(name) ?? otherwise).split(',').map(Number);
+    if (found.every((n) => Number.isInteger(n) && n >= 1 && n <= MAX_THREADS)) return found;
+    throw new Error(`--${name}: expected whole numbers from 1 to ${MAX_THREADS}, got ${given.get(name)}`);
+  };
+  const threadCounts = counts('threads', String(availableParallelism()));
+  for (const name of suite.alone
+    ? ['threads', 'peers', 'against', 'overhead', 'awaited', 'seconds', 'rounds', 'html']
+    : ['teams'])
+    if (given.has(name)) throw new Error(`--${name}: suite ${suiteName} does without`);
   return {
     suiteName,
     suite,
     cells,
     threads: threadCounts[0]!,
     threadCounts,
+    teams: counts('teams', '4,8,16,32,64'),
     peers,
     against: given.get('against') ?? null,
     extra: new Set(['overhead', 'awaited'].filter((name) => given.has(name))),

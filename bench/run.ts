@@ -30,6 +30,10 @@ async function main(argv: readonly string[]): Promise<void> {
   if (options.json) console.log(JSON.stringify({ facts }));
   else for (const line of factLines(facts)) console.log(line);
 
+  if (options.suite.alone) {
+    for (const cell of options.cells) await options.suite.alone(cell, options);
+    return;
+  }
   const rows: Row[] = [];
   for (const [threads, cell] of options.threadCounts.flatMap((n) => options.cells.map((cell) => [n, cell] as const))) {
     const measured = await measureCell(cell, [ours, ...peers], { ...options, threads });

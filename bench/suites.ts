@@ -36,6 +36,8 @@ export interface Suite {
   page?(facts: readonly string[], rows: readonly Row[]): string;
   /** What an engine computes wrongly, if anything. The suites without it leave that to the engine. */
   check?(cell: string, info: Info): Promise<string | null>;
+  /** Cells that are looked at and not timed in rounds: it prints what is found. */
+  alone?(cell: string, options: { readonly teams: readonly number[]; readonly json: boolean }): Promise<void>;
 }
 
 /** The names of bench/workloads/. */
@@ -311,6 +313,16 @@ const requests: Suite = {
     }),
 };
 
+// How a step is cut for teams of many threads.
+const balanced: Suite = {
+  cells: workloadNames(),
+  peers: [],
+  variants: () => [],
+  row: () => ({}),
+  bars: () => [],
+  alone: async (cell, options) => (await import('./balance.ts')).balance(cell, options),
+};
+
 export const SUITES: Readonly<Record<string, Suite>> = {
   step,
   'clip-step': clipStep,
@@ -320,4 +332,5 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   serve: requests,
   gan,
   generate,
+  balance: balanced,
 };

@@ -148,8 +148,11 @@ struct Loop {
 
   void thread(Member& member) {
     int64_t at = 0;
+    Turns* const turns = member.turns = b.profile_.turns();
+    if (turns) turns->enter(member.team.rank);
     bool go = !over;
     while (go) go = step(member) && seated(member, at);
+    if (turns) turns->leave(member.team.rank);
     if (member.team.rank == 0) call({0, 0});
   }
 
@@ -194,6 +197,7 @@ struct Loop {
   // False when the run is over; what follows the last barrier of a step is for seated() to say.
   bool section(const std::vector<Phase>& phases, Then then, Member& member) {
     if (phases.empty()) {
+      begin(-1, member);
       member.sync([&] { settle(-1, then); });
       return then == kNextStep || !over;
     }
@@ -202,10 +206,15 @@ struct Loop {
       const bool last = k + 1 == phases.size(), idle = phase.skippable && skip;
       if (idle && !last) continue;
       const int64_t start = b.profile_.on() ? now_ns() : 0;
-      if (!idle && phase.serial) {
-        if (member.team.rank == 0) chain(phase);
-      } else if (!idle) {
-        if (b.poison_.on()) member.sync([&] { b.poison_.before(phase.begin, b.args_[phase.begin], member.team.size); });
+      if (idle || phase.serial) {
+        begin(-1, member);
+        if (!idle && member.team.rank == 0) chain(phase);
+      } else {
+        if (b.poison_.on()) {
+          begin(-1, member);
+          member.sync([&] { b.poison_.before(phase.begin, b.args_[phase.begin], member.team.size); });
+        }
+        begin(phase.begin, member);
         execute(phase.begin, member.team);
       }
       member.sync([&] {
@@ -217,6 +226,10 @@ struct Loop {
       if (over) return false;
     }
     return true;
+  }
+
+  static void begin(int32_t k, Member& member) {
+    if (member.turns) member.turns->begin(member.team.rank, k);
   }
 
   void execute(int32_t k, const Team& team) {
@@ -238,6 +251,7 @@ struct Loop {
       if (b.poison_.on()) b.poison_.before(k, b.args_[k], 1);
       execute(k, alone);
       if (start) b.profile_.done(k, now_ns() - start);
+      if (Turns* const turns = b.profile_.turns()) turns->alone(k, now_ns() - start);
       if (b.poison_.on()) b.poison_.after(k);
       if (b.status_.code != kOk) {
         b.status_.instr = k;
@@ -331,7 +345,8 @@ struct Loop {
 bool Bound::run(RunRequest& request, Workspace& workspace, Crew* crew, int threads, const std::atomic<int>& stop,
                 const std::atomic<bool>& closing, RunResult& result) {
   const int all = crew ? std::min(threads, crew->size()) : 1;
-  const int size = all > 1 && sizes_.empty() ? program_->sizing.size(all) : all;
+  const bool by_time = all > 1 && sizes_.empty() && !profile_.balance();   // else nobody asks how long steps take
+  const int size = by_time ? program_->sizing.size(all) : all;
   if (!poison_.on()) workspace.trim();
   const bool there_is = poison_.on() ? poison_.reserve_locals(size)
                                      : workspace.arena.reserve(program_->spec.arena_bytes) &&
@@ -353,7 +368,7 @@ bool Bound::run(RunRequest& request, Workspace& workspace, Crew* crew, int threa
     run_alone(Loop::enter, &loop);
   }
   loop.finish();
-  if (all > 1) loop.tell();
+  if (all > 1 && !profile_.balance()) loop.tell();
   if (profile_.on()) profile_.end_run();
   return true;
 }

@@ -6,6 +6,7 @@
 #include "gate.h"
 #include "kernels/kernel.h"
 #include "threads.h"
+#include "turns.h"
 
 namespace gradclip {
 
@@ -36,10 +37,13 @@ struct Member {
   Barrier* barrier;
   int64_t spin_ns;
   std::atomic<int64_t>* slept;   // by all members together, in this crew's barriers
+  Turns* turns = nullptr;        // where threads work one after the other
   // Barrier between instructions: `last` runs once, in the thread that arrives last.
   template <class Last>
   void sync(Last last) {
-    if (team.size > 1) {
+    if (turns) {
+      turns->wait(team.rank, last);
+    } else if (team.size > 1) {
       if (const int64_t ns = barrier->wait(team.size, spin_ns, last)) *slept += ns;
     } else {
       last();

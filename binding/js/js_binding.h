@@ -360,14 +360,18 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     return s->bound.profile();
   }
   void start_profile(const Napi::CallbackInfo& info) {
-    allocating(info.Env(), [&] { idle_profile(info).start(session_->bound.program().instrs.size()); });
+    const bool balance = info[0].ToBoolean();
+    allocating(info.Env(), [&] { idle_profile(info).start(session_->bound.program().instrs.size(), balance); });
   }
   Napi::Value profile(const Napi::CallbackInfo& info) {
-    const std::vector<Profile::Times>& times = idle_profile(info).times();
-    Napi::Float64Array out = Napi::Float64Array::New(info.Env(), times.size() * 3);
+    std::vector<Profile::Times> times;
+    allocating(info.Env(), [&] { times = idle_profile(info).times(); });
+    Napi::Float64Array out = Napi::Float64Array::New(info.Env(), times.size() * 5);
     for (size_t k = 0; k < times.size(); k++) {
-      double* row = out.Data() + 3 * k;
-      row[0] = double(times[k].calls), row[1] = double(times[k].wall_ns), row[2] = double(times[k].busy_ns);
+      const Profile::Times& t = times[k];
+      double* row = out.Data() + 5 * k;
+      row[0] = double(t.calls), row[1] = double(t.wall_ns), row[2] = double(t.busy_ns);
+      row[3] = double(t.barriers), row[4] = double(t.largest_ns);
     }
     return out;
   }

@@ -112,9 +112,12 @@ export interface NativeBinding {
   rebind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[]): void;
   /** Keep nothing of the blocks: the next run comes after `rebind`. Throws ERR_BUSY as that does. */
   unbind(): void;
-  /** From here on, measure each instruction. Throws ERR_BUSY while a run is queued or running. */
-  startProfile(): void;
-  /** Per instruction: calls, wall nanoseconds, busy nanoseconds summed over threads. Throws ERR_BUSY while a run is queued or running. */
+  /**
+   * From here on, measure each instruction. Throws ERR_BUSY while a run is queued or running.
+   * @param balance threads work one after the other, each up to its next barrier
+   */
+  startProfile(balance?: boolean): void;
+  /** Per instruction the five numbers of PROFILE_ROW (program.ts). Throws ERR_BUSY while a run is queued or running. */
   profile(): Float64Array;
   /** Ask the queued and running runs of this binding to end after the step they are in, or before their first; they resolve with status 4. */
   stop(): void;

@@ -114,6 +114,9 @@ export class CompiledProgram {
   }
 }
 
+/** Numbers that a profile has for each instruction. */
+export const PROFILE_ROW = 5;
+
 /** What runs the steps of a program: its kernels, or an interpreter of its graph. */
 export type Engine = Pick<
   BoundProgram,
@@ -169,13 +172,18 @@ export class BoundProgram implements Engine {
     withOurErrors(() => this.#native.unbind());
   }
 
-  /** From here on, measure each instruction. @throws BusyError while a run is queued or running */
-  startProfile(): void {
-    withOurErrors(() => this.#native.startProfile());
+  /**
+   * From here on, measure each instruction.
+   * @param balance threads work one after the other, each up to its next barrier: what they would take with a core for each
+   * @throws BusyError while a run is queued or running
+   */
+  startProfile(balance: boolean): void {
+    withOurErrors(() => this.#native.startProfile(balance));
   }
 
   /**
-   * Per instruction of the program: calls, wall nanoseconds, busy nanoseconds summed over threads; empty if nothing was started.
+   * Per instruction of the program, PROFILE_ROW numbers: calls, wall nanoseconds, busy nanoseconds summed over threads; and of balance its barriers
+   * and what the thread with the largest share was busy. Empty if nothing was started.
    * @throws BusyError while a run is queued or running
    */
   profile(): Float64Array {

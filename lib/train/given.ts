@@ -218,7 +218,7 @@ const fitOptions = options<FitOptions<string>>()({
   checkpoint: checkpoint.optional(),
   resume: text.optional(),
   chunkSteps: positive.optional(),
-  profile: bool.default(false),
+  profile: either(bool, choice('balance')).default(false),
   record: recordTo.optional(),
   logger: logger.optional(),
 });

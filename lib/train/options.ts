@@ -195,8 +195,12 @@ export interface FitOptions<K extends string = never, N extends string = string>
   readonly resume?: 'auto' | string;
   /** Steps per native call. Results do not depend on it. Default: about 20 ms worth. */
   readonly chunkSteps?: number;
-  /** Measure each instruction: `profile` of the result says where the time went. Costs two clock readings an instruction. Default false. */
-  readonly profile?: boolean;
+  /**
+   * Measure each instruction: `profile` of the result says where the time went. Costs two clock readings an instruction. `'balance'`: the threads work one
+   * after the other, so that the result tells how the work is cut for as many, and what a step would take with a core for each, whatever cores there are.
+   * Default false.
+   */
+  readonly profile?: boolean | 'balance';
   /**
    * Write a record: a line of JSON a step, which `readRecord` reads, and `gradclip clip-report` explains. A trainer that goes on
    * (after `load`, or in another `fit`) appends; what the file has of later steps, of a run that was given up, is cut off.

@@ -170,11 +170,12 @@ static void product_columns(const Product& g, Share& at) {
 // How a team of `size` shares the work: `b` parts of the batch, times m parts of the rows, times n parts of the lanes.
 struct Grid {
   int64_t b, m, n;
+  double cost;   // of the thread with most work, in fma instructions for each k
 };
+constexpr double kBarrier = 2000;   // what a barrier costs, in fma instructions
 static Grid grid_of(const Product& g, bool columns, int64_t batch, int64_t size) {
   const int64_t unit = g.stats ? kStat : 1, units = ceil_div(g.m, unit), step = most(unit, W);
-  Grid best = {1, 1, 1};
-  double least_cost = -1;
+  Grid best = {1, 1, 1, -1};
   for (int64_t b = 1; b <= size; b++) {
     if (size % b != 0) continue;
     for (int64_t m = 1; m <= size / b; m++) {
@@ -184,12 +185,9 @@ static Grid grid_of(const Product& g, bool columns, int64_t batch, int64_t size)
       // In fma instructions for each k: the tiles, then the packing of V and S; and a barrier for each panel of k.
       const double rows = (double)(ceil_div(units, m) * unit), lanes = (double)(ceil_div(ceil_div(g.n, step), n) * step / W);
       const double pack = columns ? lanes * 12 / (b == 1 ? (double)size : 1.) : lanes * 12 + rows / (b == 1 ? (double)n : 1.);
-      const double wait = b == 1 ? 2000. / (double)(g.k < kKC ? g.k + 1 : kKC) : 0;
+      const double wait = b == 1 ? kBarrier / (double)(g.k < kKC ? g.k + 1 : kKC) : 0;
       const double cost = (double)ceil_div(batch, b) * ((rows < 4 ? 4 : rows) * lanes + pack + wait);
-      if (least_cost < 0 || cost < least_cost) {
-        least_cost = cost;
-        best = {b, m, n};
-      }
+      if (best.cost < 0 || cost < best.cost) best = {b, m, n, cost};
     }
   }
   return best;
@@ -220,7 +218,20 @@ void matmul(const Args& a, const Team& team) {
   else
     g = {m,    n, k, nullptr,     ai,    ap,      nullptr,           bp,     bj, nullptr, n, 1,
          bias, 0, 1, a.i[kMmAct], stats, nullptr, a.i[kMmLast] == 2, nullptr};
-  const Grid grid = team.size == 1 ? Grid{1, 1, 1} : grid_of(g, columns, batch, team.size);
+  Grid grid = {1, 1, 1, 0};
+  bool squares_after = stats && columns;
+  if (team.size > 1) {
+    grid = grid_of(g, columns, batch, team.size);
+    // Fewer tiles of squares than threads: then the product is cut finer, and its squares are taken of what it wrote, to the same bits.
+    Product plain = g;
+    plain.stats = nullptr;
+    const Grid finer = g.stats ? grid_of(plain, columns, batch, team.size) : grid;
+    if (g.stats && finer.cost + kBarrier / (double)most(k, 1) < grid.cost) {
+      grid = finer;
+      g.stats = nullptr;
+      squares_after = true;
+    }
+  }
   const int64_t rb = quotient(team.rank, grid.m * grid.n), rest = team.rank - rb * grid.m * grid.n;
   const int64_t rm = quotient(rest, grid.n), rn = rest - rm * grid.n;
   Share at = {team.size > 1 && grid.b == 1 ? &team : nullptr, rm, grid.m, rn, grid.n, (float*)a.local, (float*)a.scratch, 0};
@@ -235,7 +246,7 @@ void matmul(const Args& a, const Team& team) {
     if (g.stats) g.stats = stats + x * ceil_div(m, kStat) * ceil_div(n, kStat);
     columns ? product_columns(g, at) : product_rows(g, at);
   }
-  if (stats && columns) {
+  if (squares_after) {
     team.barrier();
     squares_of((const float*)a.out[0], stats, batch, m, n, team);
   }

@@ -75,6 +75,15 @@ export class Stepper {
     return (await run).profile![0]!;
   }
 
+  /** Some steps whose threads work one after the other: how the work is cut for them. */
+  async balance(steps: number): Promise<Profile> {
+    const run = this.#trainer.fit(
+      sameBatch(this.#batch, () => {}),
+      { steps, profile: 'balance' },
+    );
+    return (await run).profile![0]!;
+  }
+
   /** One step at a time: each is a chunk of its own, and the caller reads every report. */
   async awaited(seconds: number): Promise<Sample> {
     const times: number[] = [];

@@ -1,5 +1,6 @@
 // profile.ts: where the time of a training run went, instruction by instruction.
 import type { Program } from '../../compile/program.ts';
+import { PROFILE_ROW } from '../../native/program.ts';
 
 /** One instruction of a program, over all steps profiled. */
 export interface InstructionProfile {
@@ -15,12 +16,16 @@ export interface InstructionProfile {
   readonly serial: boolean;
   /** How often it ran, over all steps profiled. */
   readonly calls: number;
-  /** Milliseconds per step, from its start until all threads go on. */
+  /** Milliseconds per step, from its start until all threads go on. Of balance: what it would take with a core for each thread. */
   readonly ms: number;
   /** Its part of the step, 0 to 1. */
   readonly share: number;
   /** The part of the team's time in it that the threads worked, 0 to 1; the rest is waiting for each other. */
   readonly busy: number;
+  /** Of balance: what the thread with the largest share works, over the mean of all threads. 1: all work alike. */
+  readonly largest?: number;
+  /** Of balance: barriers per call, the one at its end among them. */
+  readonly barriers?: number;
   /** Floating point operations per call, by the op's own account. */
   readonly flops: number;
   /** Bytes read and written per call, by the op's own account. */
@@ -45,18 +50,19 @@ export interface Profile {
   readonly instrs: readonly InstructionProfile[];
 }
 
-/** @param times per instruction: calls, wall nanoseconds, busy nanoseconds over all threads (BoundProgram.profile) */
+/** @param times of BoundProgram.profile */
 export function profileOf(
   program: Program,
   times: Float64Array,
-  about: { rows: number; threads: number; steps: number },
+  about: { rows: number; threads: number; steps: number; balance: boolean },
 ): Profile {
-  const { rows, threads, steps } = about;
-  const wall = (i: number): number => times[3 * i + 1]!;
+  const { rows, threads, steps, balance } = about;
+  const wall = (i: number): number => times[PROFILE_ROW * i + 1]!;
   const total = program.instrs.reduce((sum, _, i) => sum + wall(i), 0);
   const per = (amount: number, time: number): number => (time > 0 ? amount / time : 0);
   const instrs = program.instrs.map(({ kernel, note, serial, flops, bytes }, index): InstructionProfile => {
-    const [calls, ns, busy] = times.subarray(3 * index, 3 * index + 3) as unknown as [number, number, number];
+    const row = times.subarray(PROFILE_ROW * index, PROFILE_ROW * (index + 1));
+    const [calls, ns, busy, barriers, largest] = row as unknown as [number, number, number, number, number];
     return {
       index,
       section: index < program.microEnd ? 'micro' : 'apply',
@@ -71,6 +77,7 @@ export function profileOf(
       bytes,
       gflops: per(flops * calls, ns),
       gbytes: per(bytes * calls, ns),
+      ...(balance ? { largest: per(largest * threads, busy), barriers: per(barriers, calls) } : {}),
     };
   });
   return { rows, threads, steps, ms: per(total, steps) / 1e6, instrs };

@@ -8,7 +8,7 @@ import { GraphError } from '../../errors.ts';
 import { type Graph, type Node, type Print, type State, watchNodes } from '../../ir/graph.ts';
 import { bytesOf, type Data } from '../../ir/op.ts';
 import type { NativeBlock, RunRequest, RunResult } from '../../native/addon.ts';
-import { allocate, CompiledProgram, type Engine, target, withOurErrors } from '../../native/program.ts';
+import { allocate, CompiledProgram, type Engine, PROFILE_ROW, target, withOurErrors } from '../../native/program.ts';
 import { checkRoom, type Purpose } from '../../native/room.ts';
 import { threadsFor } from '../../native/threads.ts';
 import type { Shape } from '../feed/shape.ts';
@@ -39,8 +39,8 @@ export interface SessionOptions {
   readonly check?: () => void;
   /** Calls what traces a graph. Default: it is called. */
   readonly tracing?: <G>(trace: () => G) => G;
-  /** Measure each instruction. */
-  readonly profiled?: boolean;
+  /** Measure each instruction, or how it is cut. */
+  readonly profiled?: boolean | 'balance';
   /** Run op by op, and look at what each gives. */
   readonly debug?: Pick<InterpreterInit, 'gradients'> | null;
   /** Runs wait for none that train, and have one thread: on memory that nobody writes to. */
@@ -190,7 +190,8 @@ export class Session<T, S extends Known = Shape> {
   profiles(): Profile[] {
     return [...this.#measured].map(([key, { rows, program, ran, times }]) => {
       const now = this.#entries.get(key)?.compiled.bound.profile();
-      return profileOf(program, now ? times.map((t, i) => t + now[i]!) : times, { rows, ...ran });
+      const balance = this.#options.profiled === 'balance';
+      return profileOf(program, now ? times.map((t, i) => t + now[i]!) : times, { rows, ...ran, balance });
     });
   }
 
@@ -227,7 +228,7 @@ export class Session<T, S extends Known = Shape> {
     const { compiled, states } = this.#compile(shape, data);
     const { bound, program, ran } = compiled;
     if (this.#options.profiled && !this.#measured.has(key)) {
-      this.#measured.set(key, { rows, program, ran, times: new Float64Array(3 * program.instrs.length) });
+      this.#measured.set(key, { rows, program, ran, times: new Float64Array(PROFILE_ROW * program.instrs.length) });
     }
     const drop = (): void => {
       this.#entries.delete(key);
@@ -267,7 +268,7 @@ export class Session<T, S extends Known = Shape> {
     const bound: Engine = debug
       ? new Interpreter({ graph, program, layout, blocks, places, ...debug })
       : new CompiledProgram(program).bind(blocks, purposeOf(shape), apart);
-    if (profiled) bound.startProfile();
+    if (profiled) bound.startProfile(profiled === 'balance');
     const ran = this.#measured.get(shape.name)?.ran ?? { steps: 0, threads: 1 };
     return { states, compiled: { program, bound, threads: threadsFor(program, threads), extra, ran, prints: graph.prints } };
   }

@@ -43,7 +43,7 @@ export class Training {
   readonly #tally: Tally = new Tally();
   readonly #stopping: EarlyStopping | null = null;
   readonly #guards: Guards;
-  readonly #profiled: boolean;
+  readonly #profiled: boolean | 'balance';
 
   /**
    * @param writers those who take down what happens, told after all others of the library: made when the programs are there

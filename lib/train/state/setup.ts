@@ -64,8 +64,8 @@ interface StepsOf {
   readonly kind: string;
   /** Arrays to bind. */
   readonly data: ReadonlyMap<string, NdArray>;
-  /** Each instruction is measured. */
-  readonly profiled?: boolean;
+  /** Each instruction is measured, or how it is cut. */
+  readonly profiled?: boolean | 'balance';
   /** The 2-norm of each gradient is reported. */
   readonly perLayer?: boolean;
 }

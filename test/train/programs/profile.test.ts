@@ -1,5 +1,5 @@
 // profile.test.ts: `fit` with `profile: true` tells what every instruction did, and changes nothing else. No time is judged.
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { clip, type FitResult, loss, nn, optim, type Profile, type Tensor, Trainer } from '../../../lib/index.ts';
 import { hashOf } from '../../golden/runs/models.ts';
 
@@ -84,4 +84,34 @@ it('changes no bit', async () => {
 
 it('refuses what is not a boolean', () => {
   expect(() => make(1).fitSync(data(48), { profile: 'yes' as unknown as boolean })).toThrow(/profile/);
+});
+
+describe.each([1, 2, 5, 16])('of balance, %i threads', (threads) => {
+  it('each instruction with its barriers and largest share', async () => {
+    const { instrs, ...p } = only(await make(threads, 2).fit(data(96), { steps: 3, profile: 'balance' }));
+    expect(p).toMatchObject({ rows: 48, threads, steps: 3 });
+    for (const i of instrs) {
+      expect(i.calls).toBe(i.section === 'micro' ? 6 : 3);
+      expect(i.ms).toBeGreaterThan(0);
+      expect(i.busy).toBeGreaterThan(0);
+      expect(i.busy).toBeLessThanOrEqual(1);
+      expect(i.barriers).toBeGreaterThanOrEqual(i.serial ? 0 : 1);
+      if (!i.serial) expect(i.largest).toBeGreaterThanOrEqual(1);
+      if (!i.serial) expect(i.largest).toBeLessThanOrEqual(threads);
+    }
+    // One thread waits for nobody within an instruction.
+    if (threads === 1) expect(new Set(instrs.map((i) => i.barriers))).toEqual(new Set(instrs.map((i) => (i.serial ? 0 : 1))));
+  });
+
+  it('changes no bit, of skipped steps neither, and a run after it goes as always', async () => {
+    const [a, b] = [make(threads), make(1)];
+    const odd = data(240);
+    odd.x.data.fill(Number.NaN, 48 * 40, 49 * 40);
+    await a.fit(odd, { steps: 5, profile: 'balance' });
+    await b.fit(odd, { steps: 5 });
+    expect(await hashOf(a)).toBe(await hashOf(b));
+    await a.fit(odd, { steps: 5 });
+    await b.fit(odd, { steps: 5 });
+    expect(await hashOf(a)).toBe(await hashOf(b));
+  });
 });
