@@ -290,8 +290,7 @@ is<number[]>()(await generate(writes, { prompt: [1], length: 2, stop: [3, [1, 2]
 is<number[][]>()(
   await generate(writes, { prompts: [[1], Uint8Array.of(1, 2)], length: 2, onToken: (token, row) => token > row }),
 );
-for await (const token of generateStream(writes, { prompt: [1], length: 2, signal: new AbortController().signal }))
-  is<number>()(token);
+for await (const token of generateStream(writes, { prompt: [1], length: 2, signal })) is<number>()(token);
 
 // Sequences have the names of their lists and those that they are asked for; batches those of their arrays.
 type Padded = Batch<'x' | 'y' | 'lengths' | 'hidden'>;
