@@ -18,6 +18,7 @@ export {
   type ArrayInput,
   type Arrays,
   type Batch,
+  type BatchOf,
   type NdArray,
   rows,
   type Source,

@@ -12,10 +12,12 @@ export type OutputTensors<T extends OutputTypes = OutputTypes> =
   | (Tensor & { readonly dtype: T })
   | ({ readonly [K in keyof T]: Tensor & { readonly dtype: T[K] } } & object);
 
-/** What holds tensors of these types, where a call does not say it: an array of one, of several arrays by name. */
+/** What holds tensors of these types, where a call does not say it: an array of one, of several arrays by name. Of what nobody knows an array. */
 export type HeldOf<T extends OutputTypes> = [T] extends [DType]
   ? DataOf<T>
-  : { readonly [K in keyof T]: NdArray<DataOf<T[K] & DType>> };
+  : [OutputTypes] extends [T]
+    ? Data
+    : { readonly [K in keyof T]: NdArray<DataOf<T[K] & DType>> };
 
 /** What comes back in a `D`: an array of one tensor, or arrays by name. */
 export type OutputArrays<D> = [D] extends [infer A extends Data] ? NdArray<A> : [D] extends [object] ? NoInfer<D> : never;

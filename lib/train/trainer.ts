@@ -14,7 +14,7 @@ import { asSource, asTables, stepBatches } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
 import type { Sequences } from './feed/sequences.ts';
 import { BATCH_SIZE, gathered } from './feed/shape.ts';
-import type { ArrayInput, Arrays, Batch, Named, Source } from './feed/source.ts';
+import type { ArrayInput, Arrays, Batch, BatchOf, Named, Source } from './feed/source.ts';
 import type { Tables } from './feed/tables.ts';
 import type { Access } from './flow/access.ts';
 import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
@@ -260,15 +260,16 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * const { latent } = await trainer.run(({ x }, model) => ({ latent: model.encoder.forward(x) }), x);
    * ```
    * @typeParam O dtypes of what `output` gives: of one tensor, or of several by name
+   * @typeParam B the batch: what has names gives `output` tensors of these names
    * @param output gives a tensor of any shape, or an object of them. Compiled programs are kept by the function itself, those of the last 16: one that is
    * written anew for each call is compiled for each
    * @param batch as `inputs` of `predict`: all rows at once, unless `batchSize` says how many, as it must of `sequences`
    * @returns an array, or an object with one for each tensor
    * @throws (rejects) OptionError, ShapeError, IndexError; BusyError while a fit of another trainer of the model is on; DisposedError
    */
-  async run<O extends OutputTypes>(
-    output: (batch: Batch<NoInfer<N>>, model: M) => OutputTensors<O>,
-    batch: ArrayInput | Arrays | Share | Sequences | BatchStream,
+  async run<O extends OutputTypes, B extends ArrayInput | Arrays | Share | Sequences | BatchStream>(
+    output: (batch: BatchOf<B, N>, model: M) => OutputTensors<O>,
+    batch: B,
     options: RunOptions = {},
   ): Promise<OutputArrays<HeldOf<O>>> {
     return this.#computing.later('run', batch, readMethod.run(arguments)) as Promise<OutputArrays<HeldOf<O>>>;
@@ -277,14 +278,15 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * What a function makes of a batch and the model, blocking this thread: the same bits as `run`.
    * @typeParam O as of `run`
+   * @typeParam B as of `run`
    * @param output as of `run`
    * @param batch as of `run`
    * @returns as of `run`
    * @throws OptionError, ShapeError, IndexError; BusyError while a fit of another trainer of the model is on; DisposedError
    */
-  runSync<O extends OutputTypes>(
-    output: (batch: Batch<NoInfer<N>>, model: M) => OutputTensors<O>,
-    batch: ArrayInput | Arrays | Share | Sequences | BatchStream,
+  runSync<O extends OutputTypes, B extends ArrayInput | Arrays | Share | Sequences | BatchStream>(
+    output: (batch: BatchOf<B, N>, model: M) => OutputTensors<O>,
+    batch: B,
     options: RunOptions = {},
   ): OutputArrays<HeldOf<O>> {
     return this.#computing.now('runSync', batch, readMethod.runSync(arguments)) as OutputArrays<HeldOf<O>>;

@@ -125,6 +125,10 @@ using outputs = forward.predictor({ outputs: ({ x }, net) => ({ latent: net.forw
 is<NdArray>()(outputs.predictSync(x).latent);
 is<NdArray>()(await forward.run(({ x }, net) => net.forward(x), x));
 is<{ readonly sum: NdArray }>()(forward.runSync(({ x }) => ({ sum: ops.sum(x) }), { x }, { weights: 'model' }));
+// What has names gives tensors of these names.
+const decoded = ({ z, w }: { readonly z: Tensor; readonly w: Tensor }): Tensor => ops.mul(z, w);
+is<NdArray>()(forward.runSync(decoded, { z: [[1]], w: [[2]] }));
+is<NdArray>()(await forward.run(({ z }) => ops.neg(z), { z: [[1]] }));
 using copy = forward.predictor();
 is<Predictor>()(copy);
 is<Float32Array>()((await copy.predict(x, { dropout: true, seed: 1 })).data);

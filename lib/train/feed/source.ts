@@ -26,6 +26,15 @@ export type Batch<N extends string = string> = 'toTensor' extends N
   ? Tensors & { readonly x: Tensor; readonly y: Tensor }
   : Readonly<Record<N, Tensor>>;
 
+/** The tensors that `B` gives: of its names, where it has any, else those of a trainer whose batches have the names `N`. */
+export type BatchOf<B, N extends string> = B extends ArrayInput
+  ? Batch<N>
+  : 'toTensor' extends keyof B
+    ? Batch<N>
+    : B extends Arrays
+      ? { readonly [K in keyof B]: Tensor }
+      : Batch<N>;
+
 /** Named arrays of which these there must be; any, where the batch's names are not told. */
 export type Named<N extends string = string> = 'toTensor' extends N ? Arrays : Arrays & Readonly<Record<N, Arrays[string]>>;
 
