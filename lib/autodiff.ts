@@ -2,6 +2,7 @@
 import { GraphError, ShapeError } from './errors.ts';
 import { type Node, Tensor } from './ir/graph.ts';
 import { sameType, typeName } from './ir/op.ts';
+import { originalOf, Recomputed } from './ir/recompute.ts';
 import { add } from './ops/elementwise/elementwise.ts';
 import { sumTo } from './ops/reduce/reduce.ts';
 import { broadcastTo } from './ops/shape/shape.ts';
@@ -49,35 +50,40 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
     throw new ShapeError(`grad: expected a scalar loss of f32 or f64, got ${typeName(loss.type)}`);
   }
   const graph = loss.graph;
-  const wanted = new Set(wrt.map((t) => t.toTensor()));
+  // What another pass has computed again is one with what it repeats, so that gradients are sums of the same in the same order.
+  const end = originalOf(loss);
+  const wanted = new Set(wrt.map((t) => originalOf(t.toTensor())));
   // Nodes between `wrt` and the loss: only those need a gradient. Ids are in topological order.
   const onPath = new Set<number>();
-  for (const node of graph.nodes.slice(0, loss.node.id + 1)) {
-    if (node.outs.some((t) => wanted.has(t)) || node.ins.some((t) => onPath.has(t.node.id))) onPath.add(node.id);
+  const leadsOn = (t: Tensor): boolean => onPath.has(originalOf(t).node.id);
+  for (const node of graph.nodes.slice(0, end.node.id + 1)) {
+    if (node.round === 0 && (node.outs.some((t) => wanted.has(t)) || node.ins.some(leadsOn))) onPath.add(node.id);
   }
   const { seed = 1 } = options;
   if (typeof seed !== 'number' && !sameType(seed.type, loss.type)) {
     throw new ShapeError(`grad: expected a seed of ${typeName(loss.type)}, got ${typeName(seed.type)}`);
   }
-  const gradients = new Map<Tensor, Tensor>([[loss, typeof seed === 'number' ? graph.scalar(seed, loss.dtype) : seed]]);
+  const gradients = new Map<Tensor, Tensor>([[end, typeof seed === 'number' ? graph.scalar(seed, loss.dtype) : seed]]);
+  const recomputed = new Recomputed(graph);
   const ends: Node[] = [];
-  for (let id = loss.node.id; id >= 0; id--) {
+  for (let id = end.node.id; id >= 0; id--) {
     const node = graph.nodes[id]!;
     if (!onPath.has(id)) continue;
     const dys = node.outs.map((t) => gradients.get(t) ?? null);
     // Whatever uses them has come before: nothing is added to these any more.
     for (const [i, dy] of dys.entries()) if (dy) for (const seen of graph.gradientWatchers(node.outs[i]!)) seen(dy);
-    if (!node.ins.some((t) => onPath.has(t.node.id)) || dys.every((dy) => dy === null)) continue;
+    if (!node.ins.some(leadsOn) || dys.every((dy) => dy === null)) continue;
     const saved = node.op.saved?.find((i) => dys[i]);
     if (saved !== undefined)
       throw new GraphError(`grad: output ${saved} of ${node.op.name} has no gradient`, { op: node.op.name });
     if (!node.op.vjp) throw new GraphError(`grad: ${node.op.name} has no gradient`, { op: node.op.name });
+    const read = recomputed.of(node);
     graph.gradientOf = node;
     graph.layer = node.layer;
-    const given = node.op.vjp(node, dys);
+    const given = node.op.vjp(read, dys);
     const dxs = node.op.broadcasts ? given.map((dx, i) => dx && sumTo(dx, node.ins[i]!.shape)) : given;
     for (const [i, dx] of dxs.entries()) {
-      const input = node.ins[i]!;
+      const input = originalOf(node.ins[i]!);
       if (!onPath.has(input.node.id)) continue;
       if (dx === null) {
         if (!ends.includes(node)) ends.push(node);
@@ -94,7 +100,7 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
   }
   graph.gradientOf = null;
   graph.layer = '';
-  return { gradients: wrt.map((x) => gradients.get(x.toTensor()) ?? null), ends };
+  return { gradients: wrt.map((x) => gradients.get(originalOf(x.toTensor())) ?? null), ends };
 }
 
 /** The op that ends the paths from `t` to a loss, of those where paths end; null where the loss does not depend on `t` at all. */

@@ -8,18 +8,20 @@ import { plan } from '../dist/lib/compile/plan.js';
 import { rows } from '../dist/lib/index.js';
 import { allocate, CompiledProgram, target } from '../dist/lib/native/program.js';
 import { ApplyStates } from '../dist/lib/optim/apply/apply.js';
+import { Checkpointed } from '../dist/lib/train/step/checkpointed.js';
 import { groupParameters } from '../dist/lib/train/step/groups.js';
 import { traceTrain } from '../dist/lib/train/step/step.js';
 
-/** One batch holds all of `data`. Times in milliseconds; `plan` gives the memory plan, which says how small an arena could be. */
-export function compileStep({ model, loss, optimizer, clip, data }) {
+/** One batch holds all of `data`; `checkpointed` are paths of modules. Times in milliseconds; `plan` gives the memory plan, which says how small an arena could be. */
+export function compileStep({ model, loss, optimizer, clip, data, checkpointed = [] }) {
   const source = rows(data);
   const count = data.x.shape[0];
   model.initialize(0n);
   const marks = [performance.now()];
   const groups = groupParameters({ model, loss, optimizer }, new Map());
   const nothing = { accumulators: null, perLayer: false, penalties: [], scaling: null, guarding: null, ema: null };
-  const spec = { model, loss, groups, states: new ApplyStates(), policy: clip, ...nothing };
+  const again = new Checkpointed(model, checkpointed);
+  const spec = { model, loss, groups, states: new ApplyStates(), policy: clip, checkpointed: again, ...nothing };
   const { graph } = traceTrain(spec, count, (g) => source.trace(g, count));
   marks.push(performance.now());
   const layout = defaultLayout(graph);

@@ -1,6 +1,7 @@
 // memory.mjs: that a step in steady state takes no more memory. `npm run -s measure:memory -- [PART]` prints one JSON line for each part:
 // resident memory over 100,000 steps of mlp-tiny and 5,000 of mlp-small, in chunks and nobody reading the reports; what a step leaves to
-// the garbage collector; the arena of mlp-large against the least that lifetimes allow; and what predictions for 300 lengths add to those for one.
+// the garbage collector; the arena of mlp-large against the least that lifetimes allow; arena and time of a step of gpt-mini whose blocks are computed
+// again in the backward pass, beside one that keeps them; and what predictions for 300 lengths add to those for one.
 // Needs --expose-gc.
 import { execFileSync } from 'node:child_process';
 import { Session } from 'node:inspector/promises';
@@ -103,7 +104,7 @@ function repeat(data, times) {
 
 async function series(times, make) {
   const found = [];
-  for (let k = 0; k < times; k++) found.push(await make());
+  for (let k = 0; k < times; k++) found.push(await make(k));
   return found;
 }
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
@@ -117,6 +118,35 @@ async function arena(name) {
     arena_bytes: program.arenaBytes,
     lower_bound: lowerBound,
     over_percent: round(100 * (program.arenaBytes / lowerBound - 1), 2),
+  };
+}
+
+/** The arena of a step, and the times of steps in turns, in milliseconds, where modules are computed again and where they are not. */
+async function checkpointed(name, pattern) {
+  const ways = [[], [pattern]];
+  const arenas = await series(
+    2,
+    async (k) => compileStep({ ...(await workload(name)), checkpointed: ways[k] }).program.arenaBytes,
+  );
+  const trainers = await series(2, async (k) => {
+    const { data, ...options } = await workload(name);
+    return { data, trainer: new Trainer({ ...options, checkpointed: ways[k], batchSize: data.x.shape[0] }), times: [] };
+  });
+  for (let k = 0; k < 9; k++) {
+    for (const { data, trainer, times } of trainers) {
+      const start = performance.now();
+      await trainer.fit(data, { steps: 2, chunkSteps: 2 });
+      times.push((performance.now() - start) / 2);
+    }
+  }
+  const [kept, again] = trainers.map(({ times }) => round(median(times.slice(1)), 1));
+  return {
+    measure: 'checkpointed',
+    workload: name,
+    pattern,
+    arena_mib: arenas.map((bytes) => round(bytes / MIB)),
+    step_ms: [kept, again],
+    longer_percent: round(100 * (again / kept - 1)),
   };
 }
 
@@ -148,6 +178,7 @@ const PARTS = {
   small: () => steady('mlp-small', 5000),
   garbage: () => garbage('mlp-tiny'),
   arena: () => arena('mlp-large'),
+  checkpointed: () => checkpointed('gpt-mini', 'blocks.*'),
   lengths,
 };
 const [asked] = process.argv.slice(2);

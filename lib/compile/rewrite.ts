@@ -54,6 +54,7 @@ export function rewrite(graph: Graph, visit: Visit, nodes: readonly Node[] = gra
   for (const node of nodes) {
     if (isOp(node, CONSTANT)) continue;
     target.section = node.section;
+    target.round = node.round;
     outs[node.id] = visit(node, target, moved) ?? target.copy(node, node.ins.map(moved)).outs;
   }
   for (const [name, t] of graph.outputs) target.output(name, moved(t));

@@ -26,7 +26,10 @@ export function dropUnused(graph: Graph): Graph {
   );
 }
 
-/** Merge equal nodes: same op, operands, attributes and section. Random ops carry a key in their attributes, so they stay apart. */
+/**
+ * Merge equal nodes: same op, operands, attributes and section. Random ops carry a key in their attributes, so they stay apart; what a backward
+ * pass computes again stays apart from what it repeats.
+ */
 export function cse(graph: Graph): Graph {
   const seen = new Map<string, Node>();
   const first = new Map<Node, Node>(); // of nodes that repeat an earlier one
@@ -47,5 +50,5 @@ function keyOf(node: Node, first: ReadonlyMap<Node, Node>): string | null {
     return data.length > 16 ? null : `constant ${node.out.dtype}[${node.out.shape}] ${Array.from(data, numberText)}`;
   }
   const operands = node.ins.map((t) => `${(first.get(t.node) ?? t.node).id}.${t.index}`).join(',');
-  return `${node.section} ${node.op.name}(${operands}) ${attrsKey(node.attrs)}`;
+  return `${node.section} ${node.round} ${node.op.name}(${operands}) ${attrsKey(node.attrs)}`;
 }

@@ -90,6 +90,8 @@ export class Node<A = unknown> {
   readonly layer: string;
   /** In a backward pass: the node whose gradient it belongs to. */
   readonly gradientOf: Node | null;
+  /** 0; of what a backward pass computes again: which time that is. Nodes of different rounds are never merged. */
+  readonly round: number;
   constructor(graph: Graph, id: number, op: OpDef<A>, ins: readonly Tensor[], attrs: A, types: readonly TensorType[]) {
     this.graph = graph;
     this.id = id;
@@ -99,6 +101,7 @@ export class Node<A = unknown> {
     this.section = graph.section;
     this.layer = graph.layer;
     this.gradientOf = graph.gradientOf;
+    this.round = graph.round;
     this.outs = types.map((type, index) => new Tensor(this as Node, index, type));
   }
   /** The only output. */
@@ -243,6 +246,8 @@ export class Graph {
   layer = '';
   /** The node whose gradient is being added. */
   gradientOf: Node | null = null;
+  /** The round of nodes that are added now. Default 0; see `Node.round`. */
+  round = 0;
   /** f64 scalar, non-zero to skip the step; its node must be in `apply`. */
   skip: Tensor | null = null;
   /** Outputs that are given to a listener when they have been computed, by their names. */

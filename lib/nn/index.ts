@@ -60,6 +60,7 @@ export {
   type TransformerLayerOptions,
 } from './layers/transformer.ts';
 export { Upsample, type UpsampleOptions } from './layers/upsample.ts';
+export { checkpointed } from './module/checkpointed.ts';
 /** Initial values of parameters. */
 export * as init from './module/init.ts';
 export {

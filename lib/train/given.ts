@@ -169,6 +169,7 @@ const readTrainer = signature(
     ).optional(),
     batchSize: positive.default(32),
     accumulate: positive.default(1),
+    checkpointed: several(pattern).optional(),
     dropLast: bool.default(false),
     seed: seed.default(0),
     threads: whole({ min: 1, max: MAX_THREADS }).optional(),

@@ -2,7 +2,7 @@ import type { ClipPolicy } from '../clip/clip.ts';
 import type { Share } from '../data/arrays.ts';
 import type { ReadOptions, TensorData } from '../io/file/file.ts';
 import type { Data, DType } from '../ir/op.ts';
-import type { Match, Module } from '../nn/module/module.ts';
+import type { Match, Module, Pattern } from '../nn/module/module.ts';
 import type { FinishingOptions } from '../optim/apply/finishing.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { EMAOptions } from '../optim/weights/ema.ts';
@@ -108,6 +108,11 @@ export interface TrainerOptions<
    * Micro-batches per update, whose gradient is that of the batch they are together: each weighs by what counts in it (docs/TRAINING.md). Default 1.
    */
   readonly accumulate?: number;
+  /**
+   * Modules by path, `'blocks.*'`, or several: of what they compute, the forward pass keeps nothing but what they are given and give, and the backward
+   * pass computes it again, with the same bits. Less memory for more time. Of modules within each other the outermost counts. Default: all is kept.
+   */
+  readonly checkpointed?: Pattern | readonly Pattern[];
   /** Leave out the shorter last batch of an epoch. Default false. */
   readonly dropLast?: boolean;
   /** Keys initial weights, shuffling and dropout. Default 0. */

@@ -39,6 +39,7 @@ it('all of it at once', async () => {
     ],
     rollback: { every: 5 },
     labelSmoothing: 0.1,
+    checkpointed: '0',
   });
   expect(ran.stderr).toContain('guard.loss: loss is ');
   expect(ran.code).toBe(0);
@@ -96,6 +97,7 @@ it.each([
   [{ regularize: { type: 'l3' } }, /regularize\.type: expected one of elasticNet, groupLasso, l1, l2/],
   [{ regularize: { type: 'l1' } }, /regularize\.weight: expected a finite number >= 0, got nothing/],
   [{ guards: [{ type: 'exploding' }] }, /guards\[0\]\.max: expected a finite number > 0, got nothing/],
+  [{ checkpointed: ['0', 'blocks.*'] }, /option checkpointed: no module matches blocks/],
   [{ ema: { decay: 2 } }, /ema\.decay: expected/],
   [{ plateau: {}, data: { ...config.data, split: { train: 160, test: 40 } } }, /some rows, for plateau to look at/],
   [

@@ -64,6 +64,7 @@ it('fills in the defaults', () => {
     classWeights: null,
     batchSize: 32,
     accumulate: 1,
+    checkpointed: [],
     epochs: 30,
     steps: null,
     seed: 0,

@@ -133,6 +133,7 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'models.ncfLoss': () => [{}, new models.NCF({ users: 2, items: 2 })],
   'nn.TransformerDecoder': () => [() => new nn.TransformerDecoderLayer(8, 2), 1],
   'nn.TransformerEncoder': () => [() => new nn.TransformerEncoderLayer(8, 2), 1],
+  'nn.checkpointed': () => [(h: unknown) => h, tensor(2)],
   'nn.Upsample': () => [{ size: 3 }],
   'ops.concat': () => [[tensor(4, 6)]],
   'ops.stack': () => [[tensor(4, 6)]],

@@ -127,7 +127,7 @@ function* narrower(layers: readonly LayerSpec[]): Generator<LayerSpec[]> {
 
 /** Ways to run it that are nearer to the plain one. */
 function* simpler(variant: Variant): Generator<Variant> {
-  for (const key of ['poison', 'sync', 'stream', 'chunk', 'isa'] as const) {
+  for (const key of ['poison', 'sync', 'stream', 'chunk', 'checkpointed', 'isa'] as const) {
     if (variant[key] !== PLAIN[key]) yield { ...variant, [key]: PLAIN[key] };
   }
   if (variant.resume.length > 0) yield { ...variant, resume: [], alone: false };

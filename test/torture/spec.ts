@@ -85,6 +85,8 @@ export interface Variant {
   readonly between: 'pieces' | 'shared' | 'changed' | null;
   /** Batches are given to `step`, one after the other. */
   readonly given: boolean;
+  /** Modules that the backward pass computes again. */
+  readonly checkpointed: string | null;
   /** What comes after the last save is the one step of a shorter last batch, given as a stream to a trainer that knows no other size. */
   readonly alone: boolean;
 }

@@ -89,14 +89,20 @@ const ENDS = [NonFiniteError, SkipError, GuardError];
 /** The program run in this way. @throws whatever is not one of the ends that a run may have */
 export async function outcomeOf(spec: ProgramSpec, variant: Variant): Promise<Outcome> {
   const { options, arrays, source } = programOf(spec);
-  const { threads, resume, between, given } = variant;
+  const { threads, resume, between, given, checkpointed } = variant;
   const reports: Report[] = [];
   const results: FitResult[] = [];
   const told = new Map<string, Data | string>([['error', '']]);
   const file = join(FOLDER, 'state.safetensors');
   const cuts = between ? Array.from({ length: spec.steps }, (_, i) => i + 1) : [...resume, spec.steps];
   const fresh = (k: number, more: Partial<ProgramOptions> = {}): Trainer<Network, 'size'> => {
-    return new Trainer({ ...options(), threads, ...(k > 0 && { seed: spec.seed + k }), ...more });
+    return new Trainer({
+      ...options(),
+      threads,
+      ...(checkpointed !== null && { checkpointed }),
+      ...(k > 0 && { seed: spec.seed + k }),
+      ...more,
+    });
   };
   let trainer = fresh(0);
   try {

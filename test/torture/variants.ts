@@ -12,6 +12,7 @@ export const PLAIN: Variant = {
   stream: false,
   between: null,
   given: false,
+  checkpointed: null,
   alone: false,
 };
 
@@ -19,7 +20,7 @@ export const PLAIN: Variant = {
 const TEAMS = [2, 3, 4, 4, 5, 6, 6, 7, 8, 9, 12, 16];
 
 /** What a change is called. */
-type Kind = 'team' | 'isa' | 'sync' | 'chunk' | 'resume' | 'stream' | 'between' | 'given' | 'alone';
+type Kind = 'team' | 'isa' | 'sync' | 'chunk' | 'resume' | 'stream' | 'between' | 'given' | 'checkpointed' | 'alone';
 
 /** Ways that may differ from each other in the last bits: the baseline has no fma. Each is compared with its own plain run. */
 export function plainOf({ isa }: Variant): Variant {
@@ -29,7 +30,7 @@ export function plainOf({ isa }: Variant): Variant {
 /** Four ways to run a program, the first in a team. `isas` are those of the machine, the best first. */
 export function drawVariants(spec: ProgramSpec, isas: readonly string[]): Variant[] {
   const r = new Random(spec.seed, 'variants');
-  const kinds: Kind[] = ['isa', 'sync', 'chunk', ...(resumes(spec) ? (['resume', 'between'] as const) : [])];
+  const kinds: Kind[] = ['isa', 'sync', 'chunk', 'checkpointed', ...(resumes(spec) ? (['resume', 'between'] as const) : [])];
   if (mayBeGiven(spec)) kinds.push('given');
   if (tailStep(spec) !== null) kinds.push('alone');
   if (spec.input.source === 'rows') kinds.push('stream');
@@ -44,6 +45,11 @@ export function drawVariants(spec: ProgramSpec, isas: readonly string[]): Varian
     stream: () => ({ stream: true }),
     between: () => ({ between: r.pick(['pieces', 'shared', 'changed'] as const), sync: r.chance(0.5) }),
     given: () => ({ given: true, sync: r.chance(0.5) }),
+    checkpointed: () => ({
+      checkpointed: drawPattern(r, spec),
+      sync: r.chance(0.3),
+      resume: resumes(spec) && r.chance(0.3) ? cuts(r, spec.steps) : [],
+    }),
     alone: () => ({ resume: [tailStep(spec)!], alone: true }),
   };
   return (['team', ...kinds] as const).map((kind) => {
@@ -57,6 +63,11 @@ function otherIsa(r: Random, isas: readonly string[]): string | null {
   const [next] = others;
   if (next === undefined) return null;
   return r.chance(0.7) || others.length === 1 ? next : r.pick(others);
+}
+
+/** Modules of a network: all of it, or its layers, or what is in them, or one layer. */
+function drawPattern(r: Random, { layers }: ProgramSpec): string {
+  return r.pick(['body', 'body.*', `body.${r.between(0, layers.length)}`, `*.${r.between(0, layers.length)}`]);
 }
 
 function cuts(r: Random, steps: number): number[] {

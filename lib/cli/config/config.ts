@@ -76,6 +76,8 @@ export interface TrainConfig {
   readonly classWeights: readonly number[] | 'balanced' | null;
   readonly batchSize: number;
   readonly accumulate: number;
+  /** Paths of modules whose values the backward pass computes again. */
+  readonly checkpointed: readonly string[];
   readonly epochs: number | null;
   readonly steps: number | null;
   readonly seed: number;
@@ -172,6 +174,12 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   rollback: asGiven(rollback).or(null).about('snapshots for guards that roll back'),
   batchSize: positive.default(BATCH_SIZE).about('rows of a micro-batch'),
   accumulate: positive.default(1).about('micro-batches of a step'),
+  checkpointed: either(
+    list(text),
+    text.map((one): readonly string[] => [one]),
+  )
+    .or([])
+    .about('modules by path, `blocks.*`, that the backward pass computes again: less memory for more time'),
   epochs: positive.or(null).about('how long, from the first step on; epochs or steps, or whichever comes first'),
   steps: positive.or(null).about('as `epochs`'),
   seed: whole({ min: 0 }).default(0).about('of weights, shuffling, dropout, and of the split where its order is seed'),

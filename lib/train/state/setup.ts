@@ -39,6 +39,7 @@ import { type Copied, Session, type SessionOptions } from '../programs/session.t
 import { Sessions, Use } from '../programs/sessions.ts';
 import { inModule, Store } from '../programs/store.ts';
 import { Accumulators } from '../step/accumulation.ts';
+import { Checkpointed } from '../step/checkpointed.ts';
 import { checkSparseTables, groupParameters, trainedOf } from '../step/groups.ts';
 import { Guarding } from '../step/guarding.ts';
 import { LossScale } from '../step/loss-scale.ts';
@@ -128,6 +129,7 @@ export class Setup {
   #heard: Heard | null = null;
   readonly #found: readonly (readonly [string, Parameter | Buffer])[];
   readonly #penalties: Penalties;
+  readonly #checkpointed: Checkpointed | null;
   readonly #scaling: LossScale | null;
   readonly #ema: ((step: number) => number) | null;
   readonly gradients: GradientPrograms;
@@ -162,11 +164,13 @@ export class Setup {
     this.since = since;
     this.#groups = groupParameters(options, since);
     const trained = this.groups.flatMap((g) => g.params);
-    const { ema, regularize, guards, constraints, prune } = trained.length > 0 ? options : ({} as Partial<typeof options>);
+    const { ema, regularize, guards, constraints, prune, checkpointed } =
+      trained.length > 0 ? options : ({} as Partial<typeof options>);
     this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
     this.#penalties = regularize ? matchPenalties(model, trained, regularize) : [];
     const penalized = this.#penalties.flatMap(([, params]) => params.map((p) => p.name));
     checkSparseTables(this.groups, accumulate, penalized);
+    this.#checkpointed = checkpointed === undefined ? null : new Checkpointed(model, [checkpointed].flat());
     this.#scaling = options.lossScale === undefined ? null : new LossScale(options.lossScale);
     this.guarding = guards ? new Guarding(model, trained, guards) : null;
     this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);
@@ -189,6 +193,7 @@ export class Setup {
       loss: options.loss,
       trained,
       penalties: this.#penalties,
+      checkpointed: this.#checkpointed,
       buffers: this.buffers,
       names: this.names,
     };
@@ -317,6 +322,7 @@ export class Setup {
       ema: this.#ema,
       perLayer,
       penalties: this.#penalties,
+      checkpointed: this.#checkpointed,
       scaling: this.#scaling,
       guarding: this.guarding,
     };

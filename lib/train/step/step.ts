@@ -15,6 +15,7 @@ import type { Finishing } from '../../optim/apply/finishing.ts';
 import { denseOf, lookupsOf } from '../../optim/apply/lookups.ts';
 import type { Batch, Tensors } from '../feed/source.ts';
 import type { Accumulators, Sums } from './accumulation.ts';
+import type { Checkpointed } from './checkpointed.ts';
 import type { Guarding } from './guarding.ts';
 import type { LossScale } from './loss-scale.ts';
 import { checkTraced, measure, scalar, type TracedMetric } from './measure.ts';
@@ -35,6 +36,7 @@ export interface LossSpec<M extends Module> {
   /** When a step may have several micro-batches. */
   readonly accumulators: Accumulators | null;
   readonly penalties: Penalties;
+  readonly checkpointed: Checkpointed | null;
 }
 
 export interface TrainSpec<M extends Module> extends Omit<LossSpec<M>, 'trained'> {
@@ -76,6 +78,17 @@ export function traceLoss<M extends Module>(
   return withParameters(graph, model, options, () => scalar('loss', ofBatch('loss', batchOf(graph, trace), model, loss)));
 }
 
+/** The same in a graph whose gradients are taken. */
+function traceTrained<M extends Module>(
+  graph: Graph,
+  { model, loss, checkpointed }: Pick<LossSpec<M>, 'model' | 'loss' | 'checkpointed'>,
+  trace: (graph: Graph) => Tensors,
+  pending: BindOptions['pending'],
+): Tensor {
+  const build = (): Tensor => traceLoss(graph, model, loss, trace, { pending });
+  return checkpointed ? checkpointed.during(graph, build) : build();
+}
+
 /** The loss of a step and its gradients, as policies see them. */
 interface LossOfStep {
   readonly total: Tensor;
@@ -94,7 +107,7 @@ interface LossOfStep {
 function differentiate(
   loss: Tensor,
   rows: number,
-  { trained, accumulators, penalties }: Omit<LossSpec<Module>, 'model' | 'loss'>,
+  { trained, accumulators, penalties }: Pick<LossSpec<Module>, 'trained' | 'accumulators' | 'penalties'>,
   seed: Tensor | null,
 ): LossOfStep {
   const { graph } = loss;
@@ -124,7 +137,7 @@ export function traceTrain<M extends Module>(
 ): { graph: Graph; extra: TracedStep } {
   const graph = new Graph('train');
   const { groups, states, policy, finishing, ema, scaling, guarding, accumulators } = spec;
-  const forward = (): Tensor => traceLoss(graph, spec.model, spec.loss, trace, { pending: accumulators?.pending });
+  const forward = (): Tensor => traceTrained(graph, spec, trace, accumulators?.pending);
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
   const seed = scaling?.seed(graph) ?? null;
@@ -177,7 +190,7 @@ export function traceGradients<M extends Module>(
 ): Graph {
   const graph = new Graph(mode);
   const pending = mode === 'train' ? spec.accumulators?.pending : undefined;
-  const loss = traceLoss(graph, spec.model, spec.loss, trace, { pending });
+  const loss = traceTrained(graph, spec, trace, pending);
   const { grads } = differentiate(loss, rows, spec, null);
   inSection(graph, 'apply', () => {
     const squares = statistic(grads, { kind: 'sumSquares' });

@@ -70,9 +70,21 @@ export const NUMBERS: Mutants = {
   },
   'what is computed twice is told apart by operands alone': {
     file: 'lib/compile/simplify.ts',
-    before: 'return `${node.section} ${node.op.name}(${operands}) ${attrsKey(node.attrs)}`;',
-    after: 'return `${node.section} ${node.op.name}(${operands})`;',
+    before: 'return `${node.section} ${node.round} ${node.op.name}(${operands}) ${attrsKey(node.attrs)}`;',
+    after: 'return `${node.section} ${node.round} ${node.op.name}(${operands})`;',
     tests: ['test/compile/program.test.ts'],
+  },
+  'what is computed again is merged with what it repeats': {
+    file: 'lib/compile/simplify.ts',
+    before: 'return `${node.section} ${node.round} ${node.op.name}(${operands}) ${attrsKey(node.attrs)}`;',
+    after: 'return `${node.section} ${node.op.name}(${operands}) ${attrsKey(node.attrs)}`;',
+    tests: ['test/nn/checkpointed.test.ts'],
+  },
+  'what is computed again is another tensor to the next gradient': {
+    file: 'lib/ir/recompute.ts',
+    before: 'return originals.get(t) ?? t;',
+    after: 'return t;',
+    tests: ['test/nn/checkpointed.test.ts'],
   },
   'effects that nobody reads are dropped': {
     file: 'lib/compile/simplify.ts',
