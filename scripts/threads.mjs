@@ -19,7 +19,8 @@ const PLANTED = [
   ['team.cc', 'if (size > 1) barrier->wait(size, spin_ns, [] {});', ''],
   ['region/threads.cc', 'start->counted.wait(0, 0);', ''],
   ['port/parking.h', '{ std::lock_guard<std::mutex> lock(lot.mutex); }', ''],
-  ['bound.cc', 'if (member.team.rank == 0) chain(phase);', 'chain(phase);'],
+  ['turns.h', 'await(rank);\n    }\n    start_ = now_ns();', '}\n    start_ = now_ns();'],
+  ['bound.cc', 'if (!idle && member.team.rank == 0) chain(phase);', 'if (!idle) chain(phase);'],
 ];
 
 /** So often is a copy with a planted race run until the race is seen. */

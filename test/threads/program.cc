@@ -127,6 +127,32 @@ struct Runs {
 
   static void lead(void* arg, Crew& crew) {
     for (int k = 0; k < 6; k++) static_cast<Runs*>(arg)->run(crew);
+    static_cast<Runs*>(arg)->balance(crew);
+  }
+
+  // Threads that take turns: the same sums, and every barrier counted.
+  void balance(Crew& crew) {
+    double mine[kCells] = {}, report[5];
+    Bound one;
+    expect(!one.bind(program, {{mine, int64_t(sizeof mine)}}), "no binding");
+    one.profile().start(program->instrs.size(), true);
+    RunRequest request;
+    request.steps = 5, request.micros = request.end = 2;
+    request.report = reinterpret_cast<uint8_t*>(report);
+    RunResult result;
+    const std::atomic<int> run_on{kRunOn};
+    const std::atomic<bool> open{false};
+    for (int k = 0; k < 2; k++) expect(one.run(request, workspace, &crew, crew.size(), run_on, open, result), "no memory");
+    for (int64_t step = 0; step < 5; step++)
+      expect(report[step] == (10 + 2. * double(step + 1)) * kCells, "a step's sum in turns");
+    const int64_t barriers[] = {1, 2, 2, 0}, calls[] = {20, 20, 20, 10};
+    const std::vector<Profile::Times> times = one.profile().times();
+    for (size_t k = 0; k < 4; k++) {
+      expect(times[k].calls == calls[k], "calls of an instruction");
+      expect(times[k].barriers == barriers[k] * calls[k], "barriers of an instruction");
+      expect(times[k].largest_ns <= times[k].busy_ns && times[k].busy_ns <= crew.size() * times[k].wall_ns,
+             "shares of an instruction");
+    }
   }
 
   // Steps on sizes of their own, each of them drawn; half of the runs are endless, and stopped.
