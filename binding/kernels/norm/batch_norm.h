@@ -1,8 +1,9 @@
 // batch_norm.h: batch norm of [batch, channels, space], forward and backward, with what often follows it: a sum, relu.
 //
 // Statistics of a channel are sums in f64 of parts of a fixed size, each in 16 lanes, joined in order: the same bits for any team. Where the
-// space is one element, 16 channels lie side by side and are one unit, a channel a lane; else a channel is a unit. A thread does all of
-// a unit at once, so that what it reads twice is in its cache the second time; where units are few, all share the parts of each.
+// space is one element, 16 channels lie side by side and are one unit, a channel a lane; else a channel is a unit. Planes of an image and
+// channel are parts by themselves, and are walked as they lie in memory: those of one channel lie so that a cache keeps few of them.
+// Elsewhere a thread does all of a unit at once, and where units are few, all share the parts of each.
 #pragma once
 #include "../math.h"
 
@@ -10,17 +11,20 @@ namespace gradclip::GRADCLIP_ISA {
 enum BatchNormInts { kBnBatch, kBnChannels, kBnSpace, kBnAffine, kBnAdds, kBnRelu };
 struct BnShape {
   int64_t batch, channels, space, units, rows, parts;   // rows of a part
-  bool columns;
+  bool columns, planes;
 };
+constexpr int64_t kBnPlane = 64;   // elements of a plane that is a part
 static inline BnShape bn_shape(const int64_t* i) {
   const int64_t batch = i[kBnBatch], channels = i[kBnChannels], space = i[kBnSpace];
-  const bool columns = space == 1;
-  const int64_t rows = columns ? 512 : space >= 8192 ? 1 : quotient(8192 + space - 1, space ? space : 1);
+  const bool columns = space == 1, planes = space >= kBnPlane;
+  const int64_t rows = columns ? 512 : planes ? 1 : quotient(8192 + space - 1, space ? space : 1);
   const int64_t units = columns ? quotient(channels + L - 1, L) : channels;
-  return {batch, channels, space, units, rows, quotient(batch + rows - 1, rows), columns};
+  return {batch, channels, space, units, rows, quotient(batch + rows - 1, rows), columns, planes};
 }
 constexpr int64_t kBnSums = 2 * L,
                   kBnPart = 3 * L;   // of a part: two sums of up to 16 channels, and the elements they are measured from
+constexpr int64_t kBnOfPlane = 3;    // of a plane: the same, of one channel
+constexpr int64_t kBnLine = 5;       // floats by which a channel is made, at most
 
 // Rows of one part.
 static inline Range bn_rows(const BnShape& s, int64_t part) {
@@ -69,14 +73,70 @@ static inline void bn_put(const BnShape& s, D a, D b, double* out) {
   }
 }
 
-// Runs K over all units: K::sums(unit, part, out), then K::finish(unit, sums of all parts, is this the first thread here), K::apply(unit, part).
+// The sums of planes, [batch][kBnOfPlane][channels], joined in order.
 template <class K>
-static void bn_run(K& k, double* scratch, const Team& team) {
+static void bn_join(const BnShape& s, const double* __restrict parts, double* __restrict total) {
+  const int64_t channels = s.channels;
+  double *const a = total, *const b = a + channels, *const p = b + channels;
+  memcpy(total, parts, (size_t)(kBnOfPlane * channels) * sizeof(double));
+  for (int64_t n = 1; n < s.batch; n++) {
+    parts += kBnOfPlane * channels;
+    for (int64_t c = 0; c < channels; c++) {
+      const double sum = parts[c], square = parts[channels + c];
+      if (K::kPivots) {   // from the element of the first plane
+        const double d = parts[2 * channels + c] - p[c], moved = (double)s.space * d;
+        b[c] += square + d * (2. * sum + moved);
+        a[c] += sum + moved;
+      } else {
+        a[c] += sum;
+        b[c] += square;
+      }
+    }
+  }
+}
+template <class K>
+static void bn_run_planes(K& k, double* scratch, double* local, const Team& team) {
   const BnShape& s = k.s;
+  const int64_t channels = s.channels;
+  float* const lines = (float*)(local + kBnOfPlane * channels);
+  double one[kBnPart] = {};
+  const Range r = split(s.batch * channels, team), own = split(channels, team);
+  for (int64_t c = 0; c < channels; c++) {
+    k.begin(c);
+    k.keep(lines + c * kBnLine);
+  }
+  for (int64_t t = r.begin; t < r.end; t++) {
+    const int64_t n = quotient(t, channels), c = t - n * channels;
+    k.take(lines + c * kBnLine);
+    k.sums(c, n, one);
+    double* to = scratch + n * kBnOfPlane * channels + c;
+    for (int64_t j = 0; j < kBnOfPlane; j++) to[j * channels] = one[j * L];
+  }
+  team.barrier();
+  bn_join<K>(s, scratch, local);
+  for (int64_t c = 0; c < channels; c++) {
+    for (int64_t j = 0; j < kBnOfPlane; j++) one[j * L] = local[j * channels + c];
+    k.finish(c, one, c >= own.begin && c < own.end);
+    k.keep(lines + c * kBnLine);
+  }
+  for (int64_t t = r.end - 1; t >= r.begin; t--) {   // what was read last is in the cache
+    const int64_t n = quotient(t, channels), c = t - n * channels;
+    k.take(lines + c * kBnLine);
+    k.apply(c, n);
+  }
+}
+
+// Runs K over all units: K::begin(unit), K::sums(unit, part, out), then K::finish(unit, sums of all parts, is this the first thread here), K::apply(unit, part).
+template <class K>
+static void bn_run(K& k, const Args& args, const Team& team) {
+  const BnShape& s = k.s;
+  double* const scratch = (double*)args.scratch;
+  if (s.planes) return bn_run_planes(k, scratch, (double*)args.local, team);
   double total[kBnPart], one[kBnPart] = {};
   if (team.size == 1 || s.units >= 4 * team.size || s.parts == 1) {
     const Range r = split(s.units, team);
     for (int64_t u = r.begin; u < r.end; u++) {
+      k.begin(u);
       for (int64_t p = 0; p < s.parts; p++) {
         k.sums(u, p, one);
         for (int j = 0; j < kBnPart; j++) total[j] = p && j < kBnSums ? total[j] + one[j] : one[j];
@@ -89,6 +149,7 @@ static void bn_run(K& k, double* scratch, const Team& team) {
   const Range r = split(s.units * s.parts, team);
   for (int64_t t = r.begin; t < r.end; t++) {
     const int64_t u = quotient(t, s.parts);
+    k.begin(u);
     k.sums(u, t - u * s.parts, one);
     memcpy(scratch + t * kBnPart, one, sizeof one);
   }
@@ -105,7 +166,11 @@ static void bn_run(K& k, double* scratch, const Team& team) {
     k.apply(u, p);
   }
 }
-static int64_t bn_scratch(const BnShape& s) { return size_mul(size_mul(s.units, s.parts), kBnPart * 8); }
+static void bn_room(Need& n) {
+  const BnShape s = bn_shape(n.i);
+  n.scratch = size_mul(size_mul(s.units, s.parts), (s.planes ? kBnOfPlane : kBnPart) * 8);
+  if (s.planes) n.local = size_mul(s.channels, kBnOfPlane * 8 + kBnLine * 4);
+}
 
 // What the channels of a unit are made with: y = (x - m) * a + b. The mean rounded to f32 is taken off exactly, and what that misses is in b.
 struct BnLine {
@@ -137,14 +202,17 @@ struct BnForward {
   float* y;
   double *mean, *var, eps;
   BnLine line;
+  static constexpr bool kPivots = true;
+  void begin(int64_t) {}
 
-  // The channel's first element: without it taken off, a mean far from 0 would drown the variance.
-  D pivot(int64_t unit) const {
-    return s.columns ? widen(load_part(x + unit * L, bn_width(s, unit))) : dset1((double)x[unit * s.space]);
+  // The channel's first element, or that of a plane: without it taken off, a mean far from 0 would drown the variance.
+  D pivot(int64_t unit, int64_t part) const {
+    if (s.columns) return widen(load_part(x + unit * L, bn_width(s, unit)));
+    return dset1((double)x[((s.planes ? part * s.channels : 0) + unit) * s.space]);
   }
   void sums(int64_t unit, int64_t part, double* out) {
     D a = dset1(0), b = a;
-    const D p = pivot(unit);
+    const D p = pivot(unit, part);
     bn_each(
         s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
           D d = sub(bn_widen(x + at, n), p);
@@ -179,6 +247,12 @@ struct BnForward {
           store_part(y + at, v, n);
         });
   }
+  void keep(float* to) const {
+    store_n(to, line.m, 1);
+    store_n(to + 1, line.a, 1);
+    store_n(to + 2, line.b, 1);
+  }
+  void take(const float* p) { line = {set1(p[0]), set1(p[1]), set1(p[2])}; }
 };
 
 // i: batch, channels, space, 1 if there are weight and bias, 1 if another tensor is added, 1 for relu; f: eps.
@@ -197,7 +271,7 @@ static void bn_forward(const Args& a, const Team& team) {
                               (double*)a.out[2],
                               a.f[0],
                               {}};
-  bn_run(k, (double*)a.scratch, team);
+  bn_run(k, a, team);
 }
 void batchNorm(const Args& a, const Team& team) {
   a.i[kBnAdds]   ? a.i[kBnRelu] ? bn_forward<true, true>(a, team) : bn_forward<true, false>(a, team)
@@ -223,7 +297,7 @@ void batchNorm_need(Need& n) {
     n.in[1 + 2 * n.i[kBnAffine]] = n.in[0];
     n.alias(0, (int32_t)(1 + 2 * n.i[kBnAffine]));
   }
-  n.scratch = bn_scratch(bn_shape(n.i));
+  bn_room(n);
 }
 
 // Where the gradient passes: everywhere; where relu of the normalized x did; where y did.
@@ -238,6 +312,7 @@ struct BnBackward {
   float *dx, *dweight, *dbias;
   BnLine line;   // forward
   F k1, k0;      // dx = a g + (x - m) k1 + k0
+  static constexpr bool kPivots = false;
 
   __attribute__((always_inline)) F gradient(const BnLine& l, int64_t at, int n) const {
     const F g = load_part(dy + at, n);
@@ -245,19 +320,25 @@ struct BnBackward {
     if (kMask == kBnOutput) return select(le(load_part(y + at, n), set1(0.f)), set1(0.f), g);
     return g;
   }
-  void sums(int64_t unit, int64_t part, double* out) {
-    const int64_t c = bn_channel(s, unit);
-    D a = dset1(0), b = a;
+  D center(int64_t unit) const {
+    if (!s.columns) return dset1(mean[unit]);
     double m[L] = {};
-    for (int k = 0; k < bn_width(s, unit); k++) m[k] = mean[c + k];
-    const D center = s.columns ? dload(m) : dset1(m[0]);
-    if (kMask == kBnOwn) line = bn_forward_line(s, unit, mean + c, var + c, eps, weight, bias);
+    for (int k = 0; k < bn_width(s, unit); k++) m[k] = mean[unit * L + k];
+    return dload(m);
+  }
+  void begin(int64_t unit) {
+    const int64_t c = bn_channel(s, unit);
+    line = bn_forward_line(s, unit, mean + c, var + c, eps, weight, bias);
+  }
+  void sums(int64_t unit, int64_t part, double* out) {
+    D a = dset1(0), b = a;
+    const D middle = center(unit);
     const BnLine l = line;
     bn_each(
         s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
           const D g = widen(gradient(l, at, n));
           a = add(a, g);
-          b = fma(g, sub(bn_widen(x + at, n), center), b);
+          b = fma(g, sub(bn_widen(x + at, n), middle), b);
         });
     bn_put(s, a, b, out);
   }
@@ -274,7 +355,7 @@ struct BnBackward {
       dweight[c + k] = (float)(total[L + k] * scale);
       dbias[c + k] = (float)total[k];
     }
-    line = bn_forward_line(s, unit, mean + c, var + c, eps, weight, bias);
+    begin(unit);
     k1 = s.columns ? load(slope) : set1(slope[0]);
     k0 = s.columns ? load(offset) : set1(offset[0]);
   }
@@ -286,6 +367,17 @@ struct BnBackward {
           const F g = gradient(l, at, n);
           store_part(dx + at, fma(g, l.a, fma(sub(load_part(x + at, n), l.m), slope, offset)), n);
         });
+  }
+  void keep(float* to) const {
+    store_n(to, line.m, 1);
+    store_n(to + 1, line.a, 1);
+    store_n(to + 2, line.b, 1);
+    store_n(to + 3, k1, 1);
+    store_n(to + 4, k0, 1);
+  }
+  void take(const float* p) {
+    line = {set1(p[0]), set1(p[1]), set1(p[2])};
+    k1 = set1(p[3]), k0 = set1(p[4]);
   }
 };
 
@@ -311,7 +403,7 @@ static void bn_backward(const Args& a, const Team& team) {
                          {},
                          {},
                          {}};
-  bn_run(k, (double*)a.scratch, team);
+  bn_run(k, a, team);
 }
 void batchNormGrad(const Args& a, const Team& team) {
   a.i[kBnPasses] == kBnAll   ? bn_backward<kBnAll>(a, team)
@@ -332,6 +424,6 @@ void batchNormGrad_need(Need& n) {
     n.in[n.n_in - 1] = n.in[0];
     n.alias(0, n.n_in - 1);
   }
-  n.scratch = bn_scratch(bn_shape(n.i));
+  bn_room(n);
 }
 }   // namespace gradclip::GRADCLIP_ISA
