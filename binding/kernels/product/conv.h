@@ -15,7 +15,7 @@ static WalkRoom walk_room(const Walk& w) {
   r.at = r.planes + line(planes_floats(w.planes)) + kPlaneSlack;
   r.taps = r.at + line(w.k);
   r.tile = r.taps + line(2 * w.taps);
-  const int64_t tile = w.wide ? w.wide * kConvVectors * W : w.pixels() * TN;
+  const int64_t tile = w.wide ? most(w.wide, 8) * kConvVectors * W : w.pixels() * TN;   // 8: rows of one channel
   r.turned = r.tile + line(most(tile, w.taps * w.lanes())) + kPutSlack;
   r.total = r.turned + (w.fs * w.ft > 1 ? line(w.pixels() * TN) + kPutSlack : 0);
   return r;
@@ -59,6 +59,7 @@ struct Target {
   int64_t channel, a, b;   // the block's first channel; the plane
   int64_t valid, gw;       // channels; columns of the plane
   float *tile, *turned;
+  Ahead* ahead;
 };
 
 static void put_strided(const Walk& w, const Target& t, const float* from, int64_t ld, int64_t row, int64_t rows, int64_t col,
@@ -82,12 +83,22 @@ static void rows_by_channel(const Walk& w, const Target& t, int64_t k, const flo
   const int64_t some = most(1, kFlush / t.gw);
   for (int64_t r = 0; r < rows; r += some) {
     const int64_t now = least(some, rows - r), pixels = now * t.gw;
+    Ahead put = {};   // what is written then is read from memory first
+    if (w.fs * w.ft == 1)
+      put = {t.y + (row + r) * w.ow,
+             pixels,
+             w.oh * w.ow,
+             t.valid,
+             ceil_div(t.valid * ceil_div(pixels, 16), ks.count * now * parts.count),
+             0};
     for (int64_t kb = 0; kb < ks.count; kb++) {   // a panel of weights stays in L1 meanwhile
       const int64_t p = ks.begin(kb), taps = ks.begin(kb + 1) - p;
       float* c = t.tile;
       for (int64_t y = 0; y < now; y++)
         for (int64_t part = 0; part < parts.count; part++) {
           const int64_t j = parts.begin(part), n = parts.begin(part + 1) - j;
+          t.ahead->ask();
+          put.ask();
           kByChannel[lanes > W][n - 1](taps, x + (r + y) * w.planes.cols + j, at + p, panel + p * lanes, c, kb == 0);
           c += n * lanes;
         }
@@ -113,10 +124,47 @@ static void rows_by_pixel(const Walk& w, const Target& t, int64_t k, const float
       const int64_t j = parts.begin(part), n = parts.begin(part + 1) - j, v = ceil_div(n, W);
       float* const y = direct ? t.y + (row + r) * w.ow + j : t.tile;
       const int64_t ld = direct ? w.oh * w.ow : kConvVectors * W;
+      t.ahead->ask();
       kByPixel[form][v - 1](k, x + r * w.planes.cols + j, at, panel, y, ld, (int)(n - (v - 1) * W));
       finish(*t.end, y, ld, t.channel, 0, t.valid, n);
       if (!direct) put_strided(w, t, y, ld, row + r, 1, j, n);
     }
+}
+
+// One channel: rows of it at once.
+static void rows_of_one(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel,
+                        int64_t row, int64_t rows) {
+  const Parts parts = parts_of(t.gw, W, ceil_div(t.gw, kConvVectors * W));
+  const bool direct = w.fs * w.ft == 1;
+  for (int64_t part = 0; part < parts.count; part++) {
+    const int64_t j = parts.begin(part), n = parts.begin(part + 1) - j, v = ceil_div(n, W);
+    const Parts blocks = parts_of(rows, 1, ceil_div(rows, rows_at_once((int)v)));
+    for (int64_t b = 0; b < blocks.count; b++) {
+      const int64_t r = blocks.begin(b), some = blocks.begin(b + 1) - r;
+      float* const y = direct ? t.y + (row + r) * w.ow + j : t.tile;
+      const int64_t ld = direct ? w.ow : kConvVectors * W;
+      t.ahead->ask();
+      kByRows[v - 1][some - 1](k, x + r * w.planes.cols + j, w.planes.cols, at, panel, y, ld, (int)(n - (v - 1) * W));
+      for (int64_t i = 0; i < some; i++) {
+        finish(*t.end, y + i * ld, ld, t.channel, 0, 1, n);
+        if (!direct) put_strided(w, t, y + i * ld, ld, row + r + i, 1, j, n);
+      }
+    }
+  }
+}
+
+// What part `next` copies, if it is not what lies there, in as many pieces as micro-kernels run for so many blocks of channels.
+static Ahead ahead_of(const Walk& w, const float* x, int64_t next, int64_t part, int64_t blocks) {
+  const Planes& p = w.planes;
+  if (next == part) return {};
+  const int64_t row = most(0, next % w.bands * w.bh * p.ps + p.top), rows = least(p.h - row, p.rows * p.ps);
+  if (rows <= 0) return {};
+  const bool whole = rows == p.h;   // planes lie behind one another
+  const float* from = x + next / w.bands * p.channels * p.h * p.w + row * p.w;
+  const int64_t run = (whole ? p.channels : 1) * rows * p.w, jump = p.h * p.w, runs = whole ? 1 : p.channels;
+  const int64_t pieces = w.wide ? ceil_div(w.gw, kConvVectors * W) : ceil_div(w.gw, MR) * ceil_div(w.k, kConvPanel);
+  const int64_t calls = blocks * w.fs * w.ft * w.bh * pieces;
+  return {from, run, jump, runs, least(kAhead, ceil_div(runs * ceil_div(run, 16), calls)), 0};
 }
 
 static void convolve(const Args& a, const Team& team, bool back) {
@@ -151,11 +199,13 @@ static void convolve(const Args& a, const Team& team, bool back) {
     const float* x = (const float*)a.in[0] + image * p.channels * p.h * p.w;
     if (part != copied) copy_planes(p, x, first, own + room.planes, copied < 0 || w.bands > 1);
     copied = part;
+    Ahead ahead = ahead_of(w, (const float*)a.in[0], task + 1 < mine.end ? (task + 1) / cuts.count : part, part,
+                           cuts.begin(cut + 1) - cuts.begin(cut));
     end.bias = a.n_in == 3 ? (const float*)a.in[2] + g * w.outs : nullptr;
     for (int64_t b = cuts.begin(cut); b < cuts.begin(cut + 1); b++) {
       const int64_t channel = b * w.lanes(), lanes = w.packed(b);
       float* const y = (float*)a.out[0] + (image * w.outs + channel) * w.oh * w.ow;
-      Target t = {&end, y, channel, 0, 0, least(lanes, w.outs - channel), 0, own + room.tile, own + room.turned};
+      Target t = {&end, y, channel, 0, 0, least(lanes, w.outs - channel), 0, own + room.tile, own + room.turned, &ahead};
       const float* panel = packed + (g * blocks + b) * w.lanes() * w.k;
       const int32_t* from = at;
       for (t.a = 0; t.a < w.fs; t.a++)
@@ -163,7 +213,9 @@ static void convolve(const Args& a, const Team& team, bool back) {
           const int64_t k = taps_of(c, w, t.a, t.b, list) * w.ins, rows = least(w.bh, ceil_div(w.oh - t.a, w.fs) - first);
           t.gw = ceil_div(w.ow - t.b, w.ft);
           if (rows > 0 && t.gw > 0) {
-            if (w.wide)
+            if (w.wide == 1)
+              rows_of_one(w, t, k, own + room.planes, from, panel, first, rows);
+            else if (w.wide)
               rows_by_pixel(w, t, k, own + room.planes, from, panel, first, rows);
             else
               rows_by_channel(w, t, k, own + room.planes, from, panel, lanes, first, rows);

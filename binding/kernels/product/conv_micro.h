@@ -82,6 +82,38 @@ static void by_pixel(int64_t k, const float* x, const int32_t* at, const float* 
     }
 }
 
+// One channel: lanes are pixels of R rows, which lie xs apart in x and cs apart in c: a number of the weight serves all of them.
+using ByRows = void (*)(int64_t k, const float* x, int64_t xs, const int32_t* at, const float* w, float* c, int64_t cs, int tail);
+template <int R, int V>
+static void by_rows(int64_t k, const float* x, int64_t xs, const int32_t* at, const float* w, float* c, int64_t cs, int tail) {
+  RF acc[R][V];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < V; j++) acc[i][j] = r_set1(0.f);
+#pragma GCC unroll 1
+  for (int64_t p = 0; p < k; p++) {
+    const float* q = settle(x + at[p]);
+    const RF s = r_set1(w[p]);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+#pragma GCC unroll 4
+      for (int j = 0; j < V; j++) acc[i][j] = r_fma_to(acc[i][j], s, r_load(q + j * W));
+      if (i + 1 < R) q = settle(q + xs);
+    }
+  }
+  const RM mask = r_mfirst(tail);
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++, c += cs)
+#pragma GCC unroll 4
+    for (int j = 0; j < V; j++) {
+      if (j == V - 1)
+        r_storem(c + j * W, acc[i][j], mask);
+      else
+        r_store(c + j * W, acc[i][j]);
+    }
+}
+
 // Gradient of the weight: lanes are filters. c[g][i][V * W] += sum over rows * cols pixels of x[from[g] + i * st + pixel] * y[pixel, V * W]:
 // G groups of GS taps that lie `st` apart. Pixels lie `across` apart in a row of x, rows `down`. CLOSE: st and across are 1.
 struct Patch {
@@ -155,7 +187,7 @@ static void by_tap(const Patch& g) {
     if (CLOSE)
 #pragma GCC unroll 1
       for (; left >= 2; left -= 2) {
-        if constexpr (kLanes) {
+        if constexpr (kLanes || V == 1) {
           close_steps(q, Steps<2>{});
         } else {
           step(q, 0);
@@ -202,6 +234,19 @@ static const ByPixel kByPixel[4][kConvVectors] = {
     {by_pixel<2, 1>, by_pixel<2, 2>, by_pixel<2, 3>, by_pixel<2, 4>},
     {by_pixel<4, 1>, by_pixel<4, 2>, by_pixel<4, kRegs == 32 ? 3 : 2>, by_pixel<4, kRegs == 32 ? 4 : 2>},
     {by_pixel<8, 1>, by_pixel<8, kRegs == 32 ? 2 : 1>, by_pixel<8, kWide>, by_pixel<8, kWide>}};
+
+// Rows of one channel at once, by registers of a row: eight accumulators or more hide the latency of an fma.
+constexpr int rows_at_once(int vectors) { return vectors == 1 ? 8 : vectors == 2 ? 6 : vectors == 3 ? 4 : 3; }
+#define GRADCLIP_R(r, v) by_rows<(r <= rows_at_once(v) ? r : rows_at_once(v)), v>
+#define GRADCLIP_RV(v)                                                                                          \
+  {                                                                                                             \
+    GRADCLIP_R(1, v), GRADCLIP_R(2, v), GRADCLIP_R(3, v), GRADCLIP_R(4, v), GRADCLIP_R(5, v), GRADCLIP_R(6, v), \
+        GRADCLIP_R(7, v), GRADCLIP_R(8, v)                                                                      \
+  }
+static const ByRows kByRows[kConvVectors][8] = {GRADCLIP_RV(1), GRADCLIP_RV(2), GRADCLIP_RV(3),
+                                                GRADCLIP_RV(4)};   // by registers - 1, rows - 1
+#undef GRADCLIP_RV
+#undef GRADCLIP_R
 
 // Taps of a group, and groups at once: as many accumulators as a tile of the matrix product has.
 constexpr int kTaps = 5;

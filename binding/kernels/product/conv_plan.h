@@ -87,6 +87,21 @@ static void copy_planes(const Planes& p, const float* x, int64_t first, float* t
     }
 }
 
+constexpr int64_t kAhead = 16;   // lines asked for at a time: more would wait for one another
+
+// Planes that are copied next, of so many floats that lie together: asked for, a few lines at a time, while those before are worked on.
+struct Ahead {
+  const float* p;
+  int64_t run, jump, runs, some, at;
+  void ask() {
+    for (int64_t i = 0; i < some && runs > 0; i++) {
+      fetch(p + at);
+      at += 16;
+      if (at >= run) at = 0, p += jump, runs--;
+    }
+  }
+};
+
 // Sums over taps: y[outs channels] = sum of weight * x[ins channels], forwards, or with x and y swapped, backwards.
 struct Walk {
   bool back;

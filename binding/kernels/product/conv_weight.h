@@ -10,7 +10,7 @@ constexpr int64_t kChain = 256;               // pixels of a chain
 constexpr int64_t kImageParts = 8;            // parts of the images at most
 constexpr int64_t kPartialFloats = 1 << 22;   // of all parts together, unless one alone has more
 constexpr int64_t kFewFilters = 4;            // of a group: lanes are pixels
-constexpr int64_t kTapsOfFew = 4;             // taps at once, then
+constexpr int kTapsOfFew = NR == 1 ? 9 : 4;   // taps at once, then
 
 struct WeightWalk {
   bool few;
@@ -105,8 +105,20 @@ struct WeightTask {
   const float *x, *dy;
   float* sums;
   int64_t c0, c1, b0, b1;
-  bool add;
+  bool add, last;   // there was an image before; there is none after it
 };
+
+// The image after this one, asked for while this one is worked on: x and dy.
+static void next_image(const Conv& c, const WeightWalk& w, const WeightTask& t, const TapRun* runs, int64_t count, Ahead* to) {
+  to[0] = to[1] = {};
+  if (t.last || w.bands > 1) return;
+  int64_t calls = 0;
+  for (int64_t run = 0; run < count; run++) calls += ceil_div(runs[run].count, groups_at_once((int)runs[run].taps));
+  calls *= (t.b1 - t.b0) * ceil_div(c.oh, w.chain);
+  const int64_t x = (t.c1 - t.c0) * c.h * c.w, dy = (least(t.b1 * TN, c.co) - t.b0 * TN) * c.oh * c.ow;
+  to[0] = {t.x + c.groups * c.ci * c.h * c.w + t.c0 * c.h * c.w, x, 0, 1, ceil_div(ceil_div(x, 16), calls), 0};
+  to[1] = {t.dy + c.groups * c.co * c.oh * c.ow + t.b0 * TN * c.oh * c.ow, dy, 0, 1, ceil_div(ceil_div(dy, 16), calls), 0};
+}
 
 static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask& t, float* own, const WeightRoom& room) {
   TapGroup* const groups = (TapGroup*)(own + room.groups);
@@ -121,6 +133,8 @@ static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask&
   const float* from[5];
   float* to[5];
   g.from = from, g.c = to;
+  Ahead next[2];
+  next_image(c, w, t, runs, count, next);
   for (int64_t band = 0; band < w.bands; band++) {
     const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first), pixels = rows * c.ow;
     Planes mine = planes;
@@ -143,6 +157,7 @@ static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask&
               const TapGroup& tap = groups[u.first + i + z];
               from[z] = x + tap.from, to[z] = sums + tap.tap * lanes;
             }
+            for (Ahead& a : next) a.ask();
             kByTap[close][lanes > W][u.taps - 1][now - 1](g);
           }
         }
@@ -152,6 +167,24 @@ static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask&
   }
 }
 
+// Sums of 16 lanes, `count` of them, into neighbors: each as hsum adds it up, all at once.
+struct LaneSums {
+  float held[L * L];
+  int count;
+};
+static void put_sums(LaneSums& s, float* to, bool add_up) {
+  float turned[L * L];
+  transpose_block(s.held, L, turned, L, s.count, L, L);
+  D sum[L / 2];
+  for (int i = 0; i < L / 2; i++) sum[i] = add(widen_load(turned + i * L), widen_load(turned + (i + L / 2) * L));
+  for (int w = L / 4; w > 0; w /= 2)
+    for (int i = 0; i < w; i++) sum[i] = add(sum[i], sum[i + w]);
+  double total[L];
+  dstore(total, sum[0]);
+  for (int k = 0; k < s.count; k++) to[k] = add_up ? to[k] + (float)total[k] : (float)total[k];
+  s.count = 0;
+}
+
 // As above, with lanes of pixels: sums[filter][k + 1].
 static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& t, float* own, const WeightRoom& room) {
   const Planes& p = w.planes;
@@ -159,6 +192,7 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
     const int64_t r = tap / c.kw * c.dh, q = tap % c.kw * c.dw;
     return (r % c.sh * c.sw + q % c.sw) * p.rows * p.cols + r / c.sh * p.cols + q / c.sw;
   };
+  LaneSums lanes = {};
   for (int64_t band = 0; band < w.bands; band++) {
     const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first);
     copy_planes(p, t.x, first, own + room.planes, !t.add || w.bands > 1);
@@ -167,11 +201,7 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
         const int64_t r1 = least(rows, r0 + w.chain);
         const bool add_up = t.add || first + r0 > 0;
         const float* dy = t.dy + (o * c.oh + first) * c.ow;
-        const auto put = [&](int64_t k, F sum) {
-          float* to = t.sums + o * (w.k + 1) + k;
-          const float s = (float)hsum(widen(sum));
-          *to = add_up ? *to + s : s;
-        };
+        float* const sums = t.sums + o * (w.k + 1);
         for (int64_t x = t.c0; x < t.c1; x++)
           for (int64_t t0 = 0; t0 < w.taps; t0 += kTapsOfFew) {
             const int now = (int)least(kTapsOfFew, w.taps - t0);
@@ -192,8 +222,12 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
               const F y = load_n(dy + r * c.ow + j, n);
               for (int z = 0; z < kTapsOfFew; z++) sum[z] = fma(y, load_n(from[z] + r * p.cols + j, n), sum[z]);
             }
-            for (int z = 0; z < now; z++) put(x * w.taps + t0 + z, sum[z]);
+            for (int z = 0; z < now; z++) {
+              store(lanes.held + lanes.count++ * L, sum[z]);
+              if (lanes.count == L) put_sums(lanes, sums + x * w.taps + t0 + z + 1 - L, add_up);
+            }
           }
+        if (lanes.count > 0) put_sums(lanes, sums + t.c1 * w.taps - lanes.count, add_up);
         if (t.c0 > 0) continue;
         F sum = set1(0.f);
         for (int64_t r = r0; r < r1; r++)
@@ -201,7 +235,8 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
             const int n = (int)least(L, c.ow - j);
             sum = add(sum, load_part(dy + r * c.ow + j, n));
           }
-        put(w.k, sum);
+        const float s = (float)hsum(widen(sum));
+        sums[w.k] = add_up ? sums[w.k] + s : s;
       }
   }
 }
@@ -270,7 +305,7 @@ void conv2dGradWeight(const Args& a, const Team& team) {
     for (int64_t image = images.begin(part); image < images.begin(part + 1); image++) {
       t.x = (const float*)a.in[0] + (image * c.groups + g) * c.ci * c.h * c.w;
       t.dy = (const float*)a.in[1] + (image * c.groups + g) * c.co * c.oh * c.ow;
-      t.add = image > images.begin(part);
+      t.add = image > images.begin(part), t.last = image + 1 == images.begin(part + 1);
       w.few ? weight_of_few(c, w, t, own, room) : weight_of_many(c, w, t, own, room);
     }
   }
