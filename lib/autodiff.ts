@@ -54,10 +54,11 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
   const end = originalOf(loss);
   const wanted = new Set(wrt.map((t) => originalOf(t.toTensor())));
   // Nodes between `wrt` and the loss: only those need a gradient. Ids are in topological order.
-  const onPath = new Set<number>();
-  const leadsOn = (t: Tensor): boolean => onPath.has(originalOf(t).node.id);
-  for (const node of graph.nodes.slice(0, end.node.id + 1)) {
-    if (node.round === 0 && (node.outs.some((t) => wanted.has(t)) || node.ins.some(leadsOn))) onPath.add(node.id);
+  const onPath = new Uint8Array(end.node.id + 1);
+  const leadsOn = (t: Tensor): boolean => onPath[originalOf(t).node.id] === 1;
+  for (let id = 0; id <= end.node.id; id++) {
+    const node = graph.nodes[id]!;
+    if (node.round === 0 && (node.outs.some((t) => wanted.has(t)) || node.ins.some(leadsOn))) onPath[id] = 1;
   }
   const { seed = 1 } = options;
   if (typeof seed !== 'number' && !sameType(seed.type, loss.type)) {
@@ -68,10 +69,12 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
   const ends: Node[] = [];
   for (let id = end.node.id; id >= 0; id--) {
     const node = graph.nodes[id]!;
-    if (!onPath.has(id)) continue;
+    if (!onPath[id]) continue;
     const dys = node.outs.map((t) => gradients.get(t) ?? null);
     // Whatever uses them has come before: nothing is added to these any more.
-    for (const [i, dy] of dys.entries()) if (dy) for (const seen of graph.gradientWatchers(node.outs[i]!)) seen(dy);
+    dys.forEach((dy, i) => {
+      if (dy) for (const seen of graph.gradientWatchers(node.outs[i]!)) seen(dy);
+    });
     if (!node.ins.some(leadsOn) || dys.every((dy) => dy === null)) continue;
     const saved = node.op.saved?.find((i) => dys[i]);
     if (saved !== undefined)
@@ -82,9 +85,10 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
     graph.layer = node.layer;
     const given = node.op.vjp(read, dys);
     const dxs = node.op.broadcasts ? given.map((dx, i) => dx && sumTo(dx, node.ins[i]!.shape)) : given;
-    for (const [i, dx] of dxs.entries()) {
+    for (let i = 0; i < dxs.length; i++) {
+      const dx = dxs[i]!;
       const input = originalOf(node.ins[i]!);
-      if (!onPath.has(input.node.id)) continue;
+      if (!onPath[input.node.id]) continue;
       if (dx === null) {
         if (!ends.includes(node)) ends.push(node);
         continue;

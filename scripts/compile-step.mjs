@@ -1,7 +1,7 @@
 // compile-step.mjs: a training step from model to bound program, as Trainer makes it, with a clock between the parts; for start.mjs and
 // memory.mjs.
 
-import { compile, simplify } from '../dist/lib/compile/compile.js';
+import { compile, prepare } from '../dist/lib/compile/compile.js';
 import { defaultLayout } from '../dist/lib/compile/layout.js';
 import { orderOf } from '../dist/lib/compile/order.js';
 import { plan } from '../dist/lib/compile/plan.js';
@@ -31,7 +31,7 @@ export function compileStep({ model, loss, optimizer, clip, data, checkpointed =
   marks.push(performance.now());
   const [trace, compiled, bind] = marks.slice(1).map((mark, i) => mark - marks[i]);
   const planned = () => {
-    const simple = simplify(graph);
+    const simple = prepare(graph);
     return plan(simple, orderOf(simple), layout);
   };
   return { program, times: { trace, compile: compiled, bind }, plan: planned };

@@ -54,7 +54,57 @@ async function layers100() {
   return { layers_100: trace + compile + bind, of_trace: trace, of_compile: compile, of_bind: bind };
 }
 
-const CHILDREN = { firstStep, ...(!installed && { layers100 }) };
+/** A differential equation whose 1,200 explicit Euler steps, x + dt f(x), are trained through; f has two layers, or four coefficients. */
+async function euler(name, makeF) {
+  const [{ clip, loss, nn, ops, optim }, { compileStep }] = await Promise.all([
+    import('../dist/lib/index.js'),
+    import('./compile-step.mjs'),
+  ]);
+  class Euler extends nn.Module {
+    f = makeF(nn, ops);
+    forward(x) {
+      for (let k = 0; k < 1200; k++) x = ops.add(x, ops.mul(this.f.forward(x), 1 / 1200));
+      return x;
+    }
+  }
+  const { times, program } = compileStep({
+    model: new Euler(),
+    loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
+    optimizer: optim.adamw({ lr: 1e-3 }),
+    clip: clip.globalNorm(1),
+    data: { x: { data: noise(32 * 2), shape: [32, 2] }, y: { data: noise(32 * 2), shape: [32, 2] } },
+  });
+  const { trace, compile, bind } = times;
+  return {
+    [name]: trace + compile + bind,
+    [`${name}_of_trace`]: trace,
+    [`${name}_of_compile`]: compile,
+    [`${name}_of_bind`]: bind,
+    [`${name}_instructions`]: program.instrs.length,
+  };
+}
+
+/** x' = a x + b x^3, elementwise, with a coefficient for each of two columns. */
+const cubic = (nn, ops) => {
+  class Cubic extends nn.Module {
+    a = new nn.Parameter([2]);
+    b = new nn.Parameter([2]);
+    forward(x) {
+      return ops.add(ops.mul(this.a, x), ops.mul(this.b, ops.mul(x, ops.square(x))));
+    }
+  }
+  return new Cubic();
+};
+
+const CHILDREN = {
+  firstStep,
+  ...(!installed && {
+    layers100,
+    euler1200: () => euler('euler_1200', cubic),
+    eulerLayers1200: () =>
+      euler('euler_layers_1200', (nn) => new nn.Sequential(new nn.Linear(2, 16), new nn.Tanh(), new nn.Linear(16, 2))),
+  }),
+};
 if (first in CHILDREN) console.log(JSON.stringify(await CHILDREN[first]()));
 else {
   const found = {};

@@ -1,14 +1,13 @@
 // compile.ts: graph to program, pass by pass.
 import type { Graph } from '../ir/graph.ts';
 import type { LowerContext } from '../ir/op.ts';
-import { fold } from './fold.ts';
 import { fuse } from './fuse.ts';
 import { defaultLayout, type Layout } from './layout.ts';
 import { lower } from './lower.ts';
 import { orderOf } from './order.ts';
 import { plan } from './plan.ts';
 import type { Program } from './program.ts';
-import { cse, dropUnused } from './simplify.ts';
+import { simplify } from './simplify.ts';
 
 export interface CompileOptions extends LowerContext {
   /** Where states and data sets lie; default: a layout of this graph alone. */
@@ -18,15 +17,15 @@ export interface CompileOptions extends LowerContext {
 }
 
 /** The passes before planning. */
-export function simplify(graph: Graph, options: Pick<CompileOptions, 'fuse'> = {}): Graph {
-  const simple = cse(dropUnused(graph));
-  return options.fuse === false ? simple : dropUnused(fuse(fold(simple)));
+export function prepare(graph: Graph, { fuse: fuses = true }: Pick<CompileOptions, 'fuse'> = {}): Graph {
+  const simple = simplify(graph, fuses);
+  return fuses ? fuse(simple) : simple;
 }
 
 /** Compile a graph. Pure: the same graph gives the same program. */
 export function compile(graph: Graph, options: CompileOptions): Program {
   const layout = options.layout ?? defaultLayout(graph);
-  const simple = simplify(graph, options);
+  const simple = prepare(graph, options);
   const order = orderOf(simple);
   return lower(simple, order, plan(simple, order, layout), layout, options);
 }

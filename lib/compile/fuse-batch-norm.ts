@@ -3,7 +3,7 @@
 import { type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { sameShape } from '../ir/op.ts';
 import { BATCH_NORM, BATCH_NORM_GRAD, type BatchNormGradAttrs } from '../ops/norm/batch-norm.ts';
-import { consumers, rewrite, useCounts } from './rewrite.ts';
+import { Readers, rewrite } from './rewrite.ts';
 
 interface Tail {
   readonly other: Tensor | null;
@@ -12,10 +12,9 @@ interface Tail {
 
 export function fuseBatchNorms(graph: Graph): Graph {
   if (!graph.nodes.some((node) => isOp(node, BATCH_NORM))) return graph;
-  const uses = useCounts(graph);
-  const next = consumers(graph);
+  const readers = new Readers(graph);
   const only = (t: Tensor, section: string): Node | undefined => {
-    const node = uses.get(t) === 1 ? next.get(t)?.[0] : undefined;
+    const node = readers.only(t);
     return node?.section === section ? node : undefined;
   };
   const tails = new Map<Node, Tail>();
@@ -41,7 +40,7 @@ export function fuseBatchNorms(graph: Graph): Graph {
     // Relu is read by the backward pass too, so the sum or the batch norm before it must not be.
     if (other || relu) tails.set(node, { other, relu });
   }
-  const masks = masksOf(graph, next, uses);
+  const masks = masksOf(graph, readers);
   return rewrite(graph, (node, target, moved) => {
     const by = taken.get(node);
     if (by) return [moved(by.outs[0] as Tensor)];
@@ -68,16 +67,15 @@ const isOwn = (v: Tensor, mean: Tensor): boolean => v.index === 0 && v.node === 
  * The gradients of batch norms whose dy is a gradient of relu, which they then read through. Where something that is no elementwise chain
  * wants that gradient too, it is written anyway, and read.
  */
-function masksOf(graph: Graph, next: ReadonlyMap<Tensor, Node[]>, uses: ReadonlyMap<Tensor, number>): Map<Node, Node> {
+function masksOf(graph: Graph, readers: Readers): Map<Node, Node> {
   const found = new Map<Node, Node>();
   for (const node of graph.nodes) {
     if (!isOp(node, BATCH_NORM_GRAD) || node.attrs.mask !== 'all') continue;
     const dy = node.ins[3] as Tensor;
     if (dy.node.op.map !== 'reluGrad' || dy.node.section !== node.section) continue;
-    const readers = next.get(dy) ?? [];
-    const operands = readers.reduce((n, r) => n + r.ins.filter((t) => t === dy).length, 0);
-    const chains = readers.filter((r) => !isOp(r, BATCH_NORM_GRAD));
-    if (operands !== uses.get(dy) || chains.length > 1 || chains.some((r) => r.op.map === undefined)) continue;
+    const own = readers.of(dy);
+    const chains = own.filter((r) => !isOp(r, BATCH_NORM_GRAD));
+    if (!readers.within(dy, new Set(own)) || chains.length > 1 || chains.some((r) => r.op.map === undefined)) continue;
     found.set(node, dy.node);
   }
   return found;

@@ -10,7 +10,7 @@ import { SCATTER_ROWS } from '../ops/rows/scatter-rows.ts';
 import { LOOKUP_ROWS, type LookupRowsAttrs } from '../ops/rows/sparse-rows.ts';
 import { span } from '../ops/shape/axes.ts';
 import { isUpdate } from '../ops/update/update.ts';
-import { consumers, rewrite, useCounts } from './rewrite.ts';
+import { Readers, rewrite } from './rewrite.ts';
 
 // Shorter rows are cheaper dense: an update looks each of them up.
 const LEAST_ROW = 16;
@@ -19,10 +19,9 @@ export function fuseRows(graph: Graph): Graph {
   const looked = lookups(graph);
   const few = graph.nodes.filter((node) => isOp(node, SCATTER_ADD) && (isFew(node) || looked.has(keyOf(node))));
   if (few.length === 0) return graph;
-  const uses = useCounts(graph);
-  const next = consumers(graph);
+  const readers = new Readers(graph);
   const chosen = new Set<Tensor>();
-  for (const { out } of few) if (onlyMeasuredAndApplied(out, next.get(out) ?? [], uses)) chosen.add(out);
+  for (const { out } of few) if (onlyMeasuredAndApplied(out, readers)) chosen.add(out);
   if (chosen.size === 0) return graph;
   const at = new Map<Tensor, Tensor>();
   const found = new Map<string, readonly Tensor[]>();
@@ -64,8 +63,8 @@ function isFew(node: Node): boolean {
 }
 
 /** Does everybody who reads the gradient get along with rows? A statistic must find nothing in a zero. */
-function onlyMeasuredAndApplied(gradient: Tensor, readers: readonly Node[], uses: ReadonlyMap<Tensor, number>): boolean {
-  const operands = readers.reduce((n, r) => n + r.ins.filter((t) => t === gradient).length, 0);
-  if (operands === 0 || operands !== uses.get(gradient)) return false;
-  return readers.every((r) => isUpdate(r) || (isOp(r, STATISTIC) && r.attrs.stages.every(keepsZeros)));
+function onlyMeasuredAndApplied(gradient: Tensor, readers: Readers): boolean {
+  const own = readers.of(gradient);
+  if (own.length === 0 || !readers.within(gradient, new Set(own))) return false;
+  return own.every((r) => isUpdate(r) || (isOp(r, STATISTIC) && r.attrs.stages.every(keepsZeros)));
 }

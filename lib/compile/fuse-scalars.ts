@@ -3,18 +3,18 @@ import { CONSTANT, type Graph, isLeaf, isOp, type Node, type Tensor } from '../i
 import type { MapArg, MapStep } from '../ops/elementwise/chain.ts';
 import { SCALARS, scalarsFit } from '../ops/elementwise/map.ts';
 import { skippableNodes } from './order.ts';
-import { consumers, rewrite, roots } from './rewrite.ts';
+import { Readers, rewrite, roots } from './rewrite.ts';
 
 export function fuseScalars(graph: Graph): Graph {
   const groups = findGroups(graph);
   if (groups.length === 0) return graph;
   const groupOf = new Map(groups.flatMap((members) => members.map((node) => [node, members])));
-  const next = consumers(graph);
+  const readers = new Readers(graph);
   const wanted = new Set(roots(graph));
   const made = new Map<Node, Tensor>();
   const make = (members: readonly Node[], target: Graph, moved: (t: Tensor) => Tensor): void => {
     const inside = new Set(members);
-    const outs = members.filter((m) => wanted.has(m.out) || next.get(m.out)?.some((reader) => !inside.has(reader)));
+    const outs = members.filter((m) => wanted.has(m.out) || readers.of(m.out).some((reader) => !inside.has(reader)));
     const { ins, steps } = chainOf(members);
     const step = new Map(members.map((m, i) => [m, i]));
     const attrs = { steps, outs: outs.map((m) => step.get(m)!) };

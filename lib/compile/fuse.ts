@@ -1,7 +1,7 @@
 // fuse.ts: bias and activation into products and convolutions, sums of squares into what produces a gradient, chains of elementwise ops
 // into one pass. Only the files fuse*.ts of the compiler name concrete ops.
 import { CONSTANT, type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
-import { type DType, sameShape, sizeOf } from '../ir/op.ts';
+import { type DType, type OpDef, sameShape, sizeOf } from '../ir/op.ts';
 import { MAP_LIMITS, type MapArg, type MapStep } from '../ops/elementwise/chain.ts';
 import { mul } from '../ops/elementwise/elementwise.ts';
 import { CAST, MAP } from '../ops/elementwise/map.ts';
@@ -17,7 +17,8 @@ import { BROADCAST_TO, reshape } from '../ops/shape/shape.ts';
 import { fuseBatchNorms } from './fuse-batch-norm.ts';
 import { fuseRows } from './fuse-rows.ts';
 import { fuseScalars } from './fuse-scalars.ts';
-import { consumers, rewrite, useCounts } from './rewrite.ts';
+import { Readers, rewrite } from './rewrite.ts';
+import { liveNodes } from './simplify.ts';
 
 export function fuse(graph: Graph): Graph {
   return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseEpilogues(fuseBatchNorms(graph))))));
@@ -36,11 +37,11 @@ interface Epilogue {
 }
 
 /** The nodes that apply an activation to a tensor and differentiate it, if these are all that read the tensor. */
-function slopedPair(t: Tensor, uses: ReadonlyMap<Tensor, number>, next: ReadonlyMap<Tensor, Node[]>): [Node, Node] | null {
-  if (uses.get(t) !== 2) return null;
-  const readers = next.get(t) ?? [];
-  const act = readers.find((n) => n.op.map && SLOPED.includes(n.op.map));
-  const gradient = readers.find((n) => act && n.op.map === `${act.op.map}Grad` && n.ins[0] === t && n.ins[1] !== t);
+function slopedPair(t: Tensor, readers: Readers): [Node, Node] | null {
+  if (readers.uses(t) !== 2) return null;
+  const both = readers.of(t);
+  const act = both.find((n) => n.op.map && SLOPED.includes(n.op.map));
+  const gradient = both.find((n) => act && n.op.map === `${act.op.map}Grad` && n.ins[0] === t && n.ins[1] !== t);
   return act && gradient ? [act, gradient] : null;
 }
 
@@ -50,8 +51,7 @@ function slopedPair(t: Tensor, uses: ReadonlyMap<Tensor, number>, next: Readonly
  */
 function epilogueOf(
   product: Node,
-  uses: ReadonlyMap<Tensor, number>,
-  next: ReadonlyMap<Tensor, Node[]>,
+  readers: Readers,
   ends: ReadonlyMap<Node, Epilogue>,
   gradients: ReadonlySet<Node>,
 ): [Node, Epilogue] | null {
@@ -60,8 +60,8 @@ function epilogueOf(
   let last = product;
   let end = product;
   while (!made.last) {
-    const pair = isMatrix && !made.act ? slopedPair(last.out, uses, next) : null;
-    const node = pair ? pair[0] : uses.get(last.out) === 1 ? next.get(last.out)?.[0] : undefined;
+    const pair = isMatrix && !made.act ? slopedPair(last.out, readers) : null;
+    const node = pair ? pair[0] : readers.only(last.out);
     if (!node || node.section !== product.section || (pair && pair[1].section !== node.section)) break;
     if (node.op.alias && node.out.shape.at(-1) === product.out.shape.at(-1)) {
       last = node;
@@ -94,13 +94,12 @@ const hasEpilogue = (node: Node): boolean =>
   (isOp(node, MATMUL) && node.ins.length === 2 && node.out.dtype === 'f32');
 
 function fuseEpilogues(graph: Graph): Graph {
-  const uses = useCounts(graph);
-  const next = consumers(graph);
+  const readers = new Readers(graph);
   const ends = new Map<Node, Epilogue>();
   const gradients = new Set<Node>();
   for (const node of graph.nodes) {
     if (!hasEpilogue(node)) continue;
-    const found = epilogueOf(node, uses, next, ends, gradients);
+    const found = epilogueOf(node, readers, ends, gradients);
     if (!found) continue;
     ends.set(...found);
     if (found[1].gradient) gradients.add(found[1].gradient);
@@ -167,25 +166,26 @@ function fuseStatistics(graph: Graph): Graph {
 const isMap = (node: Node): boolean => node.op.map !== undefined || isOp(node, CAST);
 
 /** Elementwise nodes that end in `root` and are read by nobody outside, all of the shape and dtype of computation of the root. */
-function groupOf(root: Node, next: ReadonlyMap<Tensor, Node[]>, uses: ReadonlyMap<Tensor, number>): Set<Node> {
+function groupOf(root: Node, compute: DType, readers: Readers): Set<Node> {
   const nodes = new Set([root]);
-  const compute = computeDtype(root);
-  if (!compute) return nodes;
-  const inputs = (): Set<Tensor> => new Set([...nodes].flatMap((n) => n.ins.filter((t) => !nodes.has(t.node))));
   for (let grown = true; grown; ) {
     grown = false;
-    for (const t of inputs()) {
-      const readers = next.get(t) ?? [];
-      const operands = readers.reduce((n, r) => n + r.ins.filter((x) => x === t).length, 0);
-      const onlyInside = readers.every((r) => nodes.has(r)) && uses.get(t) === operands;
+    for (const t of inputsOf(nodes)) {
       const fits = t.node.op.map !== undefined && t.dtype === compute && sameShape(t.shape, root.out.shape);
-      if (!onlyInside || !fits || t.node.section !== root.section || nodes.size >= MAP_LIMITS.steps) continue;
+      if (!fits || t.node.section !== root.section || nodes.size >= MAP_LIMITS.steps || !readers.within(t, nodes)) continue;
       nodes.add(t.node);
-      if (inputs().size > MAP_LIMITS.inputs) nodes.delete(t.node);
+      if (inputsOf(nodes).size > MAP_LIMITS.inputs) nodes.delete(t.node);
       else grown = true;
     }
   }
   return nodes;
+}
+
+/** What nodes read of others. */
+function inputsOf(nodes: ReadonlySet<Node>): Set<Tensor> {
+  const found = new Set<Tensor>();
+  for (const { ins } of nodes) for (const t of ins) if (!nodes.has(t.node)) found.add(t);
+  return found;
 }
 
 /** What a chain that ends in `root` computes in; null for a cast of integers, which stays alone. */
@@ -194,22 +194,40 @@ function computeDtype(root: Node): 'f32' | 'f64' | null {
   return dtype === 'f32' || dtype === 'f64' ? dtype : null;
 }
 
+/** What takes the place of elementwise nodes: one node with these operands. */
+interface Chain {
+  readonly op: OpDef<never>;
+  readonly ins: readonly Tensor[];
+  readonly attrs: unknown;
+}
+
 function fuseMaps(graph: Graph): Graph {
-  const uses = useCounts(graph);
-  const next = consumers(graph);
-  const groups = new Map<Node, Set<Node>>();
+  const readers = new Readers(graph);
+  const groups = new Map<Node, readonly Node[]>();
   const inner = new Set<Node>();
-  for (const node of [...graph.nodes].reverse()) {
-    if (!isMap(node) || inner.has(node)) continue;
-    const nodes = groupOf(node, next, uses);
+  for (let id = graph.nodes.length - 1; id >= 0; id--) {
+    const node = graph.nodes[id]!;
+    const compute = isMap(node) && !inner.has(node) ? computeDtype(node) : null;
+    if (!compute) continue;
+    const nodes = groupOf(node, compute, readers);
     for (const n of nodes) if (n !== node) inner.add(n);
-    groups.set(node, nodes);
+    groups.set(
+      node,
+      [...nodes].sort((a, b) => a.id - b.id),
+    );
   }
-  return rewrite(graph, (node, target, moved) => {
-    if (inner.has(node)) return [];
-    const nodes = groups.get(node);
-    return nodes && computeDtype(node) ? emitMap(node, nodes, target, moved) : null;
-  });
+  const chains = new Map<Node, Chain>();
+  for (const [root, nodes] of groups) chains.set(root, chainOf(root, nodes, inner));
+  // Numbers that were spread out, and casts, are read by no chain any more.
+  const live = liveNodes(graph, (node) => chains.get(node)?.ins ?? node.ins);
+  return rewrite(
+    graph,
+    (node, target, moved) => {
+      const chain = chains.get(node);
+      return chain ? target.add(chain.op, chain.ins.map(moved), chain.attrs as never).outs : null;
+    },
+    live,
+  );
 }
 
 /** The value of a constant of one element, or of one spread out to a larger shape. */
@@ -218,33 +236,38 @@ function numberOf(t: Tensor): number | null {
   return isOp(t.node, CONSTANT) && sizeOf(t.shape) === 1 ? t.node.attrs.data[0]! : null;
 }
 
-function emitMap(root: Node, nodes: ReadonlySet<Node>, target: Graph, moved: (t: Tensor) => Tensor): readonly Tensor[] {
+/**
+ * @param nodes of the chain, in order
+ * @param inner what is computed within chains, this one or others: it is written nowhere
+ */
+function chainOf(root: Node, nodes: readonly Node[], inner: ReadonlySet<Node>): Chain {
   const dtype = computeDtype(root)!;
   const ins: Tensor[] = [];
   const steps: MapStep[] = [];
   const stepOf = new Map<Node, number>();
   // A number spread out is that number, where another operand has the shape of the result.
-  const operands = [...nodes].flatMap((n) => n.ins.filter((t) => !nodes.has(t.node)));
-  const isSpread = operands.some((t) => sameShape(t.shape, root.out.shape) && numberOf(t) === null);
+  const isWhole = (t: Tensor): boolean => sameShape(t.shape, root.out.shape) && !nodes.includes(t.node) && numberOf(t) === null;
+  const isSpread = nodes.some((n) => n.ins.some(isWhole));
   const argOf = (t: Tensor): MapArg => {
     if (stepOf.has(t.node)) return { step: stepOf.get(t.node)! };
     const number = numberOf(t);
     if (number !== null && t.dtype === dtype && (t.shape.length === 0 || isSpread)) return number;
     // A cast is a conversion on reading, unless it ends a chain of its own: then there is nothing before it to read.
-    const source = isOp(t.node, CAST) && t.dtype === dtype ? moved(t.node.ins[0]!) : undefined;
-    const operand = source ?? moved(t);
+    const source = isOp(t.node, CAST) && t.dtype === dtype ? t.node.ins[0]! : null;
+    const operand = source && !inner.has(source.node) ? source : t;
     const known = ins.indexOf(operand);
     return { in: known >= 0 ? known : ins.push(operand) - 1 };
   };
-  for (const node of [...nodes].sort((a, b) => a.id - b.id)) {
+  for (const node of nodes) {
     if (node === root && isOp(root, CAST)) {
       // A cast alone stays one, unless its operand is a cast too: then the chain rounds as the first did, in its own dtype.
-      const source = moved(root.ins[0]!);
-      const arg = argOf(root.ins[0]!);
-      if (typeof arg === 'number' || ('in' in arg && ins[0] === source)) return target.add(CAST, [source], root.attrs).outs;
+      const source = root.ins[0]!;
+      const arg = argOf(source);
+      if (typeof arg === 'number' || ('in' in arg && ins[0] === source))
+        return { op: CAST as never, ins: [source], attrs: root.attrs };
       continue;
     }
     stepOf.set(node, steps.push({ map: node.op.map!, args: node.ins.map(argOf) }) - 1);
   }
-  return target.add(MAP, ins, { steps, dtype, outDtype: root.out.dtype as DType }).outs;
+  return { op: MAP as never, ins, attrs: { steps, dtype, outDtype: root.out.dtype } };
 }

@@ -11,25 +11,31 @@ const SERIAL_FLOPS = 16_384;
 const SERIAL_BYTES = 16_384;
 
 export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, target: LowerContext): Program {
-  const place = (t: Tensor): Place => plan.places.get(t)!;
+  const place = (t: Tensor): Place => plan.placeOf(t);
   const micro: Instr[] = [];
   const apply: Instr[] = [];
   let flops = 0;
   let bytes = 0;
-  for (const [at, node] of order.nodes.entries()) {
+  for (let at = 0; at < order.nodes.length; at++) {
+    const node = order.nodes[at]!;
     if (at === order.skippableFrom && graph.skip) apply.push(skipInstr(place(graph.skip)));
     if (node.op.alias) continue;
     const cost = node.op.cost(node);
     flops += cost.flops;
     bytes += cost.bytes;
+    const { ints = [], floats = [] } = node.op.lower?.(node, target) ?? {};
+    // Key by key: objects that are put together by spreading take ten times as much.
     const instr: Instr = {
-      ...kernelOf(node, target),
+      kernel: node.op.kernel ?? node.op.name,
+      ints,
+      floats,
       outs: node.outs.map(place),
       ins: node.ins.map(place),
       skippable: at >= order.skippableFrom && graph.skip !== null,
       serial: cost.flops <= SERIAL_FLOPS && cost.bytes <= SERIAL_BYTES,
       note: `${node.op.name} -> ${node.outs.map((t) => typeName(t.type)).join(', ')}`,
-      ...cost,
+      flops: cost.flops,
+      bytes: cost.bytes,
     };
     (at < order.microEnd ? micro : apply).push(instr);
   }
@@ -37,7 +43,8 @@ export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, ta
   for (const { from, to, skippable } of plan.copies)
     apply.push(copyInstr(from, place(from), to, skippable && graph.skip !== null));
   const instrs = [...micro, ...apply];
-  const written = new Set(instrs.flatMap((instr) => instr.outs.map((p) => p.space)));
+  const written = new Set<number>();
+  for (const { outs } of instrs) for (const { space } of outs) written.add(space);
   return {
     instrs,
     microEnd: micro.length,
@@ -50,11 +57,6 @@ export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, ta
     flops,
     bytes,
   };
-}
-
-function kernelOf(node: Node, target: LowerContext): Pick<Instr, 'kernel' | 'ints' | 'floats'> {
-  const { ints = [], floats = [] } = node.op.lower?.(node, target) ?? {};
-  return { kernel: node.op.kernel ?? node.op.name, ints, floats };
 }
 
 function skipInstr(flag: Place): Instr {

@@ -16,6 +16,7 @@ import { bytesOf } from '../ir/op.ts';
 import { alignUp, type Layout } from './layout.ts';
 import type { Order } from './order.ts';
 import { type Column, type Place, SPACE } from './program.ts';
+import { Numbers } from './rewrite.ts';
 
 export interface Rows {
   readonly bytes: number;
@@ -23,7 +24,8 @@ export interface Rows {
 }
 
 export interface Plan {
-  readonly places: ReadonlyMap<Tensor, Place>;
+  /** Where a value lies. */
+  placeOf(t: Tensor): Place;
   readonly arenaBytes: number;
   /** Largest sum of bytes alive at one instruction: no arena can be smaller. */
   readonly lowerBound: number;
@@ -44,55 +46,62 @@ interface Storage {
 }
 
 export function plan(graph: Graph, order: Order, layout: Layout): Plan {
-  const storages = new Map<Tensor, Storage>();
-  const places = new Map<Tensor, Place>();
+  const numbers = new Numbers(graph);
+  const storages = new Array<Storage | undefined>(numbers.count);
+  const places = new Array<Place | undefined>(numbers.count);
+  const storageOf = (t: Tensor): Storage => storages[numbers.of(t)]!;
+  const placeOf = (t: Tensor): Place => {
+    const at = numbers.of(t);
+    places[at] ??= { ...storages[at]!.place!, bytes: bytesOf(t.type) };
+    return places[at]!;
+  };
   const constants = new Constants();
   const feed = rowsOf(graph, 'feed');
   const step = rowsOf(graph, 'step');
   const report = columns([...graph.outputs].map(([name, t]) => ({ name, type: t.type })));
 
   const fixed = (t: Tensor, place: Place): void => {
-    storages.set(t, { bytes: place.bytes, first: -1, last: Number.POSITIVE_INFINITY, place });
+    storages[numbers.of(t)] = { bytes: place.bytes, first: -1, last: Number.POSITIVE_INFINITY, place };
   };
   for (const node of graph.nodes) {
     if (isLeaf(node)) fixed(node.out, leafPlace(node, layout, constants, feed, step));
   }
 
-  const lastUse = lastUses(graph, order);
+  const lastUse = lastUses(graph, order, numbers);
   const reserved = reservations(graph, order, layout, report, lastUse);
-  for (const [at, node] of order.nodes.entries()) {
+  const inArena: Storage[] = [];
+  for (let at = 0; at < order.nodes.length; at++) {
+    const node = order.nodes[at]!;
     if (node.op.alias) {
-      const from = storages.get(node.ins[0]!)!;
-      storages.set(node.out, from);
-      from.last = Math.max(from.last, lastUse.get(node.out) ?? at);
+      const from = storageOf(node.ins[0]!);
+      storages[numbers.of(node.out)] = from;
+      from.last = Math.max(from.last, lastUse(node.out) ?? at);
       continue;
     }
-    for (const [o, out] of node.outs.entries()) {
+    for (const out of node.outs) {
       const place = reserved.get(out);
       if (place) {
         fixed(out, place);
         continue;
       }
-      const shared = inPlace(node, o, at, storages);
-      if (shared) {
-        storages.set(out, shared);
-        shared.last = Math.max(shared.last, lastUse.get(out) ?? at);
-      } else {
-        storages.set(out, { bytes: bytesOf(out.type), first: at, last: lastUse.get(out) ?? at, place: null });
-      }
+      const last = lastUse(out) ?? at;
+      const shared = inPlace(node, out.index, at, storageOf);
+      if (shared) shared.last = Math.max(shared.last, last);
+      const storage = shared ?? { bytes: bytesOf(out.type), first: at, last, place: null };
+      if (!shared) inArena.push(storage);
+      storages[numbers.of(out)] = storage;
     }
   }
 
-  const arena = pack([...new Set(storages.values())].filter((s) => s.place === null));
-  for (const [t, s] of storages) places.set(t, { ...s.place!, bytes: bytesOf(t.type) });
+  const arena = pack(inArena);
 
   const copies: Plan['copies'][number][] = [];
   for (const [name, t] of graph.outputs) {
     const to = columnPlace(report, name, SPACE.report);
-    if (!samePlace(places.get(t)!, to)) copies.push({ from: t, to, skippable: false });
+    if (!samePlace(placeOf(t), to)) copies.push({ from: t, to, skippable: false });
   }
   for (const a of graph.assigns) {
-    const from = places.get(a.value)!;
+    const from = placeOf(a.value);
     const to = statePlace(a, layout);
     if (samePlace(from, to)) continue;
     // The copies run one after the other, so none may read what another writes.
@@ -101,39 +110,37 @@ export function plan(graph: Graph, order: Order, layout: Layout): Plan {
     }
     copies.push({ from: a.value, to, skippable: !a.always });
   }
-  return { places, ...arena, constants: constants.bytes(), feed, step, report, copies };
+  return { placeOf, ...arena, constants: constants.bytes(), feed, step, report, copies };
 }
 
-/** Index of the last instruction that reads each value; values read at the end (copies) live for ever. */
-function lastUses(graph: Graph, order: Order): Map<Tensor, number> {
-  const last = new Map<Tensor, number>();
-  order.nodes.forEach((node, at) => {
-    for (const t of node.ins) last.set(t, at);
-  });
-  // The skip decision is read where what it may hold back begins, however early it was made.
-  if (graph.skip) last.set(graph.skip, Math.max(last.get(graph.skip) ?? 0, order.skippableFrom));
+/** The index of the last instruction that reads a value; values read at the end (copies) live for ever. */
+type LastUse = (t: Tensor) => number | undefined;
+
+function lastUses(graph: Graph, order: Order, numbers: Numbers): LastUse {
+  const last = new Int32Array(numbers.count).fill(-1);
+  const lastOf: LastUse = (t) => {
+    const at = last[numbers.of(t)]!;
+    return at < 0 ? undefined : at;
+  };
   const end = order.nodes.length;
-  for (const t of graph.outputs.values()) last.set(t, end);
-  for (const a of graph.assigns) last.set(a.value, end);
+  for (let at = 0; at < end; at++) for (const t of order.nodes[at]!.ins) last[numbers.of(t)] = at;
+  // The skip decision is read where what it may hold back begins, however early it was made.
+  if (graph.skip) last[numbers.of(graph.skip)] = Math.max(lastOf(graph.skip) ?? 0, order.skippableFrom);
+  for (const t of graph.outputs.values()) last[numbers.of(t)] = end;
+  for (const a of graph.assigns) last[numbers.of(a.value)] = end;
   // Who reads a reshape reads what it is a reshape of.
   for (let at = end - 1; at >= 0; at--) {
     const node = order.nodes[at]!;
-    if (node.op.alias) last.set(node.ins[0]!, Math.max(last.get(node.ins[0]!) ?? at, last.get(node.out) ?? at));
+    if (node.op.alias) last[numbers.of(node.ins[0]!)] = Math.max(lastOf(node.ins[0]!) ?? at, lastOf(node.out) ?? at);
   }
-  return last;
+  return lastOf;
 }
 
 /**
  * Values that are written straight to where they are wanted: the next value of a state, when it can be made in place of the state, in one
  * op or several; a report column, when the value is computed by an instruction.
  */
-function reservations(
-  graph: Graph,
-  order: Order,
-  layout: Layout,
-  report: Rows,
-  lastUse: ReadonlyMap<Tensor, number>,
-): Map<Tensor, Place> {
+function reservations(graph: Graph, order: Order, layout: Layout, report: Rows, lastUse: LastUse): Map<Tensor, Place> {
   const reserved = new Map<Tensor, Place>();
   const position = new Map<Node, number>();
   order.nodes.forEach((node, at) => {
@@ -144,7 +151,7 @@ function reservations(
     const least = a.always ? 0 : order.skippableFrom;
     const made = stepsInPlace(graph.state(a.state), a.value, (t) => {
       const at = position.get(t.node);
-      return at === undefined || at < least ? [] : replaced(t).filter((x) => (lastUse.get(x) ?? -1) <= at);
+      return at === undefined || at < least ? [] : replaced(t).filter((x) => (lastUse(x) ?? -1) <= at);
     });
     for (const t of made) reserved.set(t, statePlace(a, layout));
   }
@@ -184,13 +191,13 @@ function overwritten(): (t: Tensor) => readonly Tensor[] {
 }
 
 /** The storage of an input that output `o` may overwrite: read here for the last time, of the same size, and safe for all other inputs. */
-function inPlace(node: Node, o: number, at: number, storages: ReadonlyMap<Tensor, Storage>): Storage | null {
+function inPlace(node: Node, o: number, at: number, storageOf: (t: Tensor) => Storage): Storage | null {
   const pairs = (node.op.inplace?.(node) ?? []).filter(([out]) => out === o);
   for (const [, i] of pairs) {
-    const storage = storages.get(node.ins[i]!)!;
+    const storage = storageOf(node.ins[i]!);
     if (storage.place !== null || storage.last !== at || storage.bytes !== bytesOf(node.outs[o]!.type)) continue;
-    const others = node.ins.every((t, j) => storages.get(t) !== storage || pairs.some(([, p]) => p === j));
-    const taken = node.outs.some((t, j) => j < o && storages.get(t) === storage);
+    const others = node.ins.every((t, j) => storageOf(t) !== storage || pairs.some(([, p]) => p === j));
+    const taken = node.outs.some((t, j) => j < o && storageOf(t) === storage);
     if (others && !taken) return storage;
   }
   return null;

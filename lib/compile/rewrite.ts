@@ -1,4 +1,4 @@
-// rewrite.ts: what all passes share: copy a graph while replacing nodes, and count uses.
+// rewrite.ts: what all passes share: copy a graph while replacing nodes, and who reads what.
 import { CONSTANT, Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 
 /** Every tensor that must be computed: outputs, next states, the skip decision, inputs of effects. */
@@ -9,28 +9,99 @@ export function roots(graph: Graph): Tensor[] {
   return found;
 }
 
-/** How often each tensor is used, as an operand or as a root. */
-export function useCounts(graph: Graph): Map<Tensor, number> {
-  const counts = new Map<Tensor, number>();
-  const use = (t: Tensor): void => void counts.set(t, (counts.get(t) ?? 0) + 1);
-  for (const node of graph.nodes) for (const t of node.ins) use(t);
-  for (const t of graph.outputs.values()) use(t);
-  for (const a of graph.assigns) use(a.value);
-  if (graph.skip) use(graph.skip);
-  return counts;
+/** The tensors of a graph, numbered: what passes keep of each lies in arrays, since maps of large graphs take long. */
+export class Numbers {
+  /** How many there are. */
+  readonly count: number;
+  /** By the id of a node: the number of its first output. */
+  readonly #first: Int32Array;
+
+  constructor({ nodes }: Graph) {
+    this.#first = new Int32Array(nodes.length);
+    let count = 0;
+    for (let id = 0; id < nodes.length; id++) {
+      this.#first[id] = count;
+      count += nodes[id]!.outs.length;
+    }
+    this.count = count;
+  }
+
+  of(t: Tensor): number {
+    return this.#first[t.node.id]! + t.index;
+  }
 }
 
-/** Operand nodes per tensor. */
-export function consumers(graph: Graph): Map<Tensor, Node[]> {
-  const found = new Map<Tensor, Node[]>();
-  for (const node of graph.nodes) {
-    for (const t of node.ins) {
-      const list = found.get(t);
-      if (!list) found.set(t, [node]);
-      else if (list.at(-1) !== node) list.push(node);
+/** Who reads the tensors of a graph. */
+export class Readers {
+  readonly #numbers: Numbers;
+  /** By the number of a tensor: how often it is used, as an operand or as a root. */
+  readonly #uses: Int32Array;
+  /** By the number of a tensor: where its readers begin among all, each node once. */
+  readonly #begin: Int32Array;
+  readonly #readers: Node[];
+
+  constructor(graph: Graph) {
+    const { nodes } = graph;
+    this.#numbers = new Numbers(graph);
+    const { count } = this.#numbers;
+    this.#uses = new Int32Array(count);
+    this.#begin = new Int32Array(count + 1);
+    this.#each(nodes, (at, repeated) => {
+      this.#uses[at]!++;
+      if (!repeated) this.#begin[at + 1]!++;
+    });
+    for (let at = 0; at < count; at++) this.#begin[at + 1]! += this.#begin[at]!;
+    this.#readers = new Array<Node>(this.#begin[count]!);
+    const filled = this.#begin.slice();
+    this.#each(nodes, (at, repeated, node) => {
+      if (!repeated) this.#readers[filled[at]!++] = node;
+    });
+    for (const t of graph.outputs.values()) this.#uses[this.#at(t)]!++;
+    for (const a of graph.assigns) this.#uses[this.#at(a.value)]!++;
+    if (graph.skip) this.#uses[this.#at(graph.skip)]!++;
+  }
+
+  /** How often a tensor is used, as an operand or as a root. */
+  uses(t: Tensor): number {
+    return this.#uses[this.#at(t)]!;
+  }
+
+  /** The nodes that read it, each once, in order. */
+  of(t: Tensor): readonly Node[] {
+    const at = this.#at(t);
+    return this.#readers.slice(this.#begin[at]!, this.#begin[at + 1]!);
+  }
+
+  /** The node that alone reads it, as one operand, where it is no root. */
+  only(t: Tensor): Node | undefined {
+    const at = this.#at(t);
+    return this.#uses[at] === 1 ? this.#readers[this.#begin[at]!] : undefined;
+  }
+
+  /** Whether nodes alone use it, all of them among these, and no output or next state. */
+  within(t: Tensor, nodes: ReadonlySet<Node>): boolean {
+    const at = this.#at(t);
+    let left = this.#uses[at]!;
+    for (let i = this.#begin[at]!; i < this.#begin[at + 1]!; i++) {
+      const reader = this.#readers[i]!;
+      if (!nodes.has(reader)) return false;
+      for (const x of reader.ins) if (x === t) left--;
+    }
+    return left === 0;
+  }
+
+  #at(t: Tensor): number {
+    return this.#numbers.of(t);
+  }
+
+  /** Each operand of each node: the number of its tensor, and whether an operand before it of the same node is the same. */
+  #each(nodes: readonly Node[], see: (at: number, repeated: boolean, node: Node) => void): void {
+    for (let id = 0; id < nodes.length; id++) {
+      const node = nodes[id]!;
+      const { ins } = node;
+      for (let i = 0; i < ins.length; i++) see(this.#at(ins[i]!), ins.indexOf(ins[i]!) < i, node);
     }
   }
-  return found;
 }
 
 /**

@@ -171,6 +171,8 @@ export function isLeaf(node: Node): boolean {
   return isOp(node, INPUT) || isOp(node, STATE) || isOp(node, CONSTANT);
 }
 
+const NONE: readonly never[] = [];
+
 let nodeAdded: ((node: Node) => void) | null = null;
 
 /** Build something, and see each node that is added to a graph meanwhile. */
@@ -420,7 +422,7 @@ export class Graph {
   }
   /** The functions that a backward pass calls with the gradient of `x`, in the order in which they were added. @shape x [...] */
   gradientWatchers(x: Tensor): readonly ((gradient: Tensor) => void)[] {
-    return this.#gradientWatchers.get(x) ?? [];
+    return this.#gradientWatchers.get(x) ?? NONE;
   }
 
   /**

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { grad } from '../../lib/autodiff.ts';
-import { simplify } from '../../lib/compile/compile.ts';
+import { prepare } from '../../lib/compile/compile.ts';
 import { OptionError, ShapeError } from '../../lib/errors.ts';
 import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { Graph, type State, type Tensor, type TensorLike } from '../../lib/ir/graph.ts';
@@ -117,7 +117,7 @@ describe('fused', () => {
   const shape = [3, 5, 4, 4];
   const wave = (k: number): Float64Array => Float64Array.from({ length: sizeOf(shape) }, (_, i) => Math.fround(Math.sin(i * k)));
   const inputs = { x: wave(1.7), other: wave(0.9) };
-  const ops = (graph: Graph): string[] => simplify(graph).nodes.map((n) => n.op.name);
+  const ops = (graph: Graph): string[] => prepare(graph).nodes.map((n) => n.op.name);
   class Two extends Module {
     a: nn.BatchNorm2d = new nn.BatchNorm2d(5, { trackRunningStats: false });
     b: nn.BatchNorm2d = new nn.BatchNorm2d(5, { trackRunningStats: false });
@@ -157,7 +157,7 @@ describe('fused', () => {
       const y = add(model.a.forward(x), other);
       return mul(relu(y), y);
     });
-    const norms = simplify(graph).nodes.filter((n) => n.op.name === 'batchNorm');
+    const norms = prepare(graph).nodes.filter((n) => n.op.name === 'batchNorm');
     expect(norms.map((n) => n.attrs)).toMatchObject([{ sum: true, relu: false }]);
   });
 });

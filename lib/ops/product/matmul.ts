@@ -62,10 +62,10 @@ function sizesOf(ins: readonly TensorType[], { transA = false, transB = false }:
     const hint = "; ops.cast(x, 'f32') converts, and so does a transform of the trainer's option preprocess";
     throw new DTypeError(`matmul: expected two f32 or two f64 tensors, got ${typeName(a)} and ${typeName(b)}${hint}`);
   }
-  const lead = a.shape.slice(0, -2);
+  const lead = leadOf(a.shape);
   const [m, ka] = pair(a.shape, transA);
   const [kb, n] = pair(b.shape, transB);
-  if (!sameShape(lead, b.shape.slice(0, -2))) {
+  if (!sameShape(lead, leadOf(b.shape))) {
     throw new ShapeError(`matmul: expected equal batch dimensions, got ${typeName(a)} and ${typeName(b)}`);
   }
   if (ka !== kb) {
@@ -75,8 +75,13 @@ function sizesOf(ins: readonly TensorType[], { transA = false, transB = false }:
   return { lead, batch: sizeOf(lead), m, n, k: ka };
 }
 
+const NO_LEAD: readonly number[] = [];
+/** Dimensions of the batch. */
+const leadOf = (shape: readonly number[]): readonly number[] => (shape.length === 2 ? NO_LEAD : shape.slice(0, -2));
+
 function pair(shape: readonly number[], swap: boolean): [number, number] {
-  const [r, c] = shape.slice(-2) as [number, number];
+  const r = shape[shape.length - 2]!;
+  const c = shape[shape.length - 1]!;
   return swap ? [c, r] : [r, c];
 }
 

@@ -44,7 +44,7 @@ export class Interpreter implements Engine {
 
   constructor(init: InterpreterInit) {
     this.#init = init;
-    const live = liveNodes(init.graph);
+    const live = new Set(liveNodes(init.graph));
     const { nodes, microEnd, skippableFrom } = orderOf(init.graph);
     const part = (begin: number, end?: number): Node[] => nodes.slice(begin, end).filter((node) => live.has(node));
     this.#micro = part(0, microEnd);
