@@ -52,24 +52,40 @@ static void scatter_plan(const Args& a, const ScatterPlan& p, int64_t rows, int6
   }
 }
 
-// The sum of the rows order[0..n) of x, columns [c, c + m), m <= 2 * L; in f64, in the order of positions.
-template <typename T>
-static void scatter_columns(const T* x, int64_t row, const int32_t* order, int64_t n, int64_t c, int64_t m, double* v) {
-  D lo = dset1(0), hi = lo;
-  if (m == 2 * L) {
-    for (int64_t k = 0; k < n; k++) {
-      lo = add(lo, reduce_load(x + order[k] * row + c));
-      hi = add(hi, reduce_load(x + order[k] * row + c + L));
-    }
-  } else {
-    const int64_t ml = m < L ? m : L, mh = m - ml;
-    for (int64_t k = 0; k < n; k++) {
-      lo = add(lo, reduce_load_n(x + order[k] * row + c, ml, 0));
-      if (mh > 0) hi = add(hi, reduce_load_n(x + order[k] * row + c + L, mh, 0));
-    }
+constexpr int64_t kScatterWide = 512;   // columns that are summed together: their sums stay in L1, and rows are read in long pieces
+
+// v[0..m) += the rows order[0..R) of x, columns from c on, one after the other.
+template <int R, typename T>
+static void scatter_some(const T* x, int64_t row, const int32_t* order, int64_t left, int64_t c, int64_t m, double* v) {
+  const T* from[R];
+  const T* soon[R];   // what comes after them lies anywhere
+  for (int k = 0; k < R; k++) from[k] = x + order[k] * row + c, soon[k] = x + order[k + R < left ? k + R : k] * row + c;
+  for (int64_t i = 0; i + L <= m; i += L) {
+    D sum = dload(v + i);
+    for (int k = 0; k < R; k++) fetch_near(soon[k] + i), sum = add(sum, reduce_load(from[k] + i));
+    dstore(v + i, sum);
   }
-  dstore(v, lo);
-  dstore(v + L, hi);
+  if (m % L == 0) return;
+  const int64_t i = m / L * L;
+  D sum = dload(v + i);
+  for (int k = 0; k < R; k++) sum = add(sum, reduce_load_n(from[k] + i, m - i, 0));
+  dstore(v + i, sum);
+}
+
+// y = the sum of the rows order[0..n) of x; in f64, in the order of positions. Gives `squares` and those of y, in 16 lanes.
+template <typename T>
+static D scatter_row(const T* x, int64_t row, const int32_t* order, int64_t n, T* y, D squares) {
+  for (int64_t c = 0; c < row; c += kScatterWide) {
+    const int64_t m = row - c < kScatterWide ? row - c : kScatterWide;
+    double v[kScatterWide];
+    for (int64_t i = 0; i < m; i += L) dstore(v + i, dset1(0));
+    int64_t k = 0;
+    for (; k + 4 <= n; k += 4) scatter_some<4>(x, row, order + k, n - k, c, m, v);
+    for (; k < n; k++) scatter_some<1>(x, row, order + k, n - k, c, m, v);
+    for (int64_t i = 0; i < m; i++) v[i] = y[c + i] = (T)v[i];
+    for (int64_t i = 0; i < m; i += L) squares = fma(dload(v + i), dload(v + i), squares);
+  }
+  return squares;
 }
 
 template <typename T>
@@ -89,14 +105,7 @@ static void scatter_typed(const Args& a, const ScatterPlan& p, int64_t rows, int
         memset(y + r * row, 0, row * sizeof(T));
         continue;
       }
-      for (int64_t c = 0; c < row; c += 2 * L) {
-        const int64_t m = row - c < 2 * L ? row - c : 2 * L;
-        double v[2 * L];
-        scatter_columns(x, row, p.order + from, n, c, m, v);
-        for (int64_t k = 0; k < m; k++) v[k] = y[r * row + c + k] = (T)v[k];
-        square = fma(dload(v), dload(v), square);
-        square = fma(dload(v + L), dload(v + L), square);
-      }
+      square = scatter_row(x, row, p.order + from, n, y + r * row, square);
     }
     if (a.n_out > 1) ((double*)a.out[1])[b] = hsum(square);
   }

@@ -51,14 +51,7 @@ static void rows_sum(const Args& a, const RowsPlan& p, double* squares, const Te
         memset(y, 0, row * sizeof(float));
         continue;
       }
-      for (int64_t c = 0; c < row; c += 2 * L) {
-        const int64_t m = row - c < 2 * L ? row - c : 2 * L;
-        double v[2 * L];
-        scatter_columns(x, row, p.order + p.start[u], p.start[u + 1] - p.start[u], c, m, v);
-        for (int64_t k = 0; k < m; k++) v[k] = y[c + k] = (float)v[k];
-        square = fma(dload(v), dload(v), square);
-        square = fma(dload(v + L), dload(v + L), square);
-      }
+      square = scatter_row(x, row, p.order + p.start[u], p.start[u + 1] - p.start[u], y, square);
     }
     if (squares) squares[b] = hsum(square);
   }
