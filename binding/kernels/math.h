@@ -42,6 +42,16 @@ INLINE F exp_f(F x) {
   return select(least, set1(0.f), scale_f(add(fma(poly_f(r, kExpF), mul(r, r), r), set1(1.f)), n));
 }
 
+// exp(x) for x <= 0, the bits of exp_f: what is at least 2^-126 and at most 1 is scaled by one power of two.
+INLINE F exp_below_f(F x) {
+  const F least = set1(kExpLeast), a = max(least, x),
+          magic = set1(12582912.f + 126.f);   // 1.5 * 2^23 rounds; ties to even as round
+  const F k = add(mul(a, set1(1.44269504f)), magic), n = sub(k, magic);
+  const F r = fma(n, set1(2.12194440e-4f), fma(n, set1(-0.693359375f), a));
+  const F p = add(fma(poly_f(r, kExpF), mul(r, r), r), set1(1.f)), power = as_float(ishl<23>(iadd(bits(k), iset1(1))));
+  return select(lt(x, least), set1(0.f), mul(p, power));
+}
+
 // exp(x) for x <= 0: 1.0 ulp. Below -87, where it would be a denormal, 0; what is masked out is -infinity.
 INLINE F softmax_exp(F x) {
   const F a = max(set1(-87.f), x), magic = set1(12582912.f + 127.f);   // 1.5 * 2^23 rounds; 127 is the bias
@@ -103,7 +113,7 @@ INLINE F tanh_f(F x) {
 
 // 1 / (1 + exp(-x)): 2.3 ulp, also where the result is small.
 INLINE F sigmoid_f(F x) {
-  const F e = exp_f(neg(abs(x))), one = set1(1.f);
+  const F e = exp_below_f(neg(abs(x))), one = set1(1.f);
   return div(select(lt(x, set1(0.f)), e, one), add(one, e));
 }
 
@@ -115,7 +125,7 @@ INLINE F erf_f(F x) {
                                  -1.06777877e-1f, -6.34846687e-1f, -1.28717512e-1f};
   const F a = abs(x), t = min(set1(4.5f), a);
   const F near = fma(poly_f(mul(x, x), cn), x, x);
-  const F far = sub(set1(1.f), exp_f(fma(poly_f(t, cf), t, neg(t))));
+  const F far = sub(set1(1.f), exp_below_f(fma(poly_f(t, cf), t, neg(t))));
   return select(le(a, set1(0.927734375f)), near, with_sign(far, sign_of(x)));
 }
 
@@ -131,7 +141,7 @@ INLINE Normal normal_f(F x) {
   const M far_out = lt(set1(12.9f), abs(x));   // where the tail would be a denormal
   const F a = min(set1(12.9f), abs(x)), h = mul(a, a), q = div(set1(1.f), add(a, set1(4.f)));
   const F lost = fma(a, a, neg(h));   // of the square, which the exponential would magnify
-  const F e = exp_f(mul(set1(-0.5f), h)), bell = select(far_out, set1(0.f), fma(mul(set1(-0.5f), lost), e, e));
+  const F e = exp_below_f(mul(set1(-0.5f), h)), bell = select(far_out, set1(0.f), fma(mul(set1(-0.5f), lost), e, e));
   const F tail = mul(mul(poly_f(fma(set1(-8.f), q, set1(1.f)), cf), q), bell);
   const F near = fma(poly_f(h, cn), x, set1(0.5f));
   const F far = select(lt(x, set1(0.f)), tail, sub(set1(1.f), tail));
@@ -169,7 +179,7 @@ INLINE F pow_f(F x, F y) {
 }
 
 INLINE F relu_f(F x) { return max(set1(0.f), x); }   // this order: NaN stays NaN
-INLINE F softplus_f(F x) { return add(relu_f(x), log1p_f(exp_f(neg(abs(x))))); }
+INLINE F softplus_f(F x) { return add(relu_f(x), log1p_f(exp_below_f(neg(abs(x))))); }
 // The tanh form of gelu is x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which is x / 2 * (1 + tanh(...)). 4 ulp near 0; the
 // argument's rounding makes it 26 ulp at -5.
 INLINE F gelu_tanh_arg_f(F x) { return fma(mul(mul(x, x), x), set1(0.0713548163f), mul(x, set1(1.59576912f))); }

@@ -29,6 +29,8 @@ struct Blocks {
 // Where unit u of a block lies in the memory of its panels, row k = 0; the second half of it, if it has one, a panel further.
 static inline int64_t unit_offset(int64_t u, int64_t k) { return u * L / kRecCols * k * kRecCols + u * L % kRecCols; }
 
+constexpr int64_t kLine = kRecCols < L ? kRecCols : L;   // columns of a unit that lie in one panel
+
 // packed[block][panel][k][column]. Forward: output (gate, j) of input k, whh[gate * H + j][k] as PyTorch has it.
 template <int G>
 static void pack_forward(const float* w, float* packed, int64_t h, const Team& team) {
@@ -38,11 +40,10 @@ static void pack_forward(const float* w, float* packed, int64_t h, const Team& t
   for (int64_t t = r.begin; t < r.end; t++) {
     const int64_t u = t % B::units, j0 = (t / B::units * B::pair + u / G) * L, gate = u % G;
     float* const to = packed + t / B::units * B::floats(k) + unit_offset(u, k);
-    for (int64_t i = 0; i < L; i++) {
-      float* q = to + i / kRecCols * k * kRecCols + i % kRecCols;
-      const float* row = w + (gate * h + j0 + i) * h;
-      const int64_t have = j0 + i < h ? h : 0;
-      for (int64_t x = 0; x < k; x++) q[x * kRecCols] = x < have ? row[x] : 0.f;
+    for (int64_t i = 0; i < L; i += kLine) {
+      float* const q = to + i / kRecCols * k * kRecCols;
+      transpose_block(w + (gate * h + j0 + i) * h, h, q, kRecCols, least(h - j0 - i, kLine), h, kLine);
+      for (int64_t x = h; x < k; x++) memset(q + x * kRecCols, 0, kLine * sizeof(float));
     }
   }
 }

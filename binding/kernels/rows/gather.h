@@ -52,7 +52,8 @@ static void scatter_plan(const Args& a, const ScatterPlan& p, int64_t rows, int6
   }
 }
 
-constexpr int64_t kScatterWide = 512;   // columns that are summed together: their sums stay in L1, and rows are read in long pieces
+constexpr int64_t kScatterWide =
+    512;   // columns that are summed together: their sums stay in L1, and rows are read in long pieces
 
 // v[0..m) += the rows order[0..R) of x, columns from c on, one after the other.
 template <int R, typename T>

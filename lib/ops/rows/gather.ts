@@ -250,7 +250,13 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
       tolerance: 1e-4,
     },
     { ins: [f32(6, 300), i32(6)], attrs: { rows: 3, stats: true }, fill: ['normal', [0, 3]], noGradient: true, tolerance: 1e-4 },
-    { ins: [f32(23, 1100), i32(23)], attrs: { rows: 3, stats: true }, fill: ['normal', [0, 3]], noGradient: true, tolerance: 1e-4 },
+    {
+      ins: [f32(23, 1100), i32(23)],
+      attrs: { rows: 3, stats: true },
+      fill: ['normal', [0, 3]],
+      noGradient: true,
+      tolerance: 1e-4,
+    },
   ],
 };
 
