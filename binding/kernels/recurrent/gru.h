@@ -4,14 +4,15 @@
 
 namespace gradclip::GRADCLIP_ISA {
 struct GruCell {
+  static constexpr bool gated = true;
   const float *x, *bias, *hs;
-  float *gates, *inner;
+  float *kept, *inner;   // kept: the gates
   int64_t steps, h;
   MEMBER void begin(const Spot&) const {}
   MEMBER void end(const Spot&) const {}
   MEMBER void idle(const Spot& at) const {
     const int64_t r = at.row;
-    for (int g = 0; g < 3; g++) store_part(gates + (r * 3 + g) * h + at.c, set1(0.f), at.n);
+    for (int g = 0; g < 3; g++) store_part(kept + (r * 3 + g) * h + at.c, set1(0.f), at.n);
     store_part(inner + r * h + at.c, set1(0.f), at.n);
   }
   MEMBER void soon(const Spot& at, RecSoon& s) const {
@@ -20,19 +21,25 @@ struct GruCell {
     s.add(inner + r * h + at.c, steps * h);
     s.add(hs + r * h + at.c, steps * h);
   }
-  MEMBER F step(const float* z, int64_t stride, F before, const Spot& at) const {
+  // z: the argument of gate n, and gate z.
+  MEMBER void gates(float* z, int64_t stride, const Spot& at) const {
     const int64_t row = at.row, o = row * 3 * h + at.c;
     F x3[3], hh[3];
     for (int g = 0; g < 3; g++) {
       x3[g] = load_part(x + o + g * h, at.n);
       hh[g] = add(load(z + g * stride), load_part(bias + g * h + at.c, at.n));
     }
-    const F r = sigmoid_f(add(x3[0], hh[0])), u = sigmoid_f(add(x3[1], hh[1])), n = tanh_f(fma(r, hh[2], x3[2]));
-    store_part(gates + o, r, at.n);
-    store_part(gates + o + h, u, at.n);
-    store_part(gates + o + 2 * h, n, at.n);
+    const F r = sigmoid_f(add(x3[0], hh[0])), u = sigmoid_f(add(x3[1], hh[1]));
+    store_part(kept + o, r, at.n);
+    store_part(kept + o + h, u, at.n);
     store_part(inner + row * h + at.c, hh[2], at.n);
-    return rec_flush(fma(u, sub(before, n), n));
+    store(z, fma(r, hh[2], x3[2]));
+    store(z + stride, u);
+  }
+  MEMBER F step(const float* z, int64_t stride, F before, const Spot& at) const {
+    const F n = tanh_f(load(z));
+    store_part(kept + (at.row * 3 + 2) * h + at.c, n, at.n);
+    return rec_flush(fma(load(z + stride), sub(before, n), n));
   }
 };
 // outs hs[B,T,H], last[B,H], gates[B,T,3H], inner[B,T,H] (whh_n h + b_n); ins x[B,T,3H], h0[B,H], whh[3H,H], bias[3H], lengths[B] if

@@ -4,15 +4,16 @@
 
 namespace gradclip::GRADCLIP_ISA {
 struct LstmCell {
+  static constexpr bool gated = true;
   const float *x, *c0;
   const float* hs;
-  float *last, *gates, *cs, *memory;   // memory: the cell state, beside the state
+  float *last, *kept, *cs, *memory;   // kept: the gates; memory: the cell state, beside the state
   int64_t steps, h;
   MEMBER void begin(const Spot& at) const { store(memory + at.cell, load_part(c0 + at.b * h + at.c, at.n)); }
   MEMBER void end(const Spot& at) const { store_part(last + at.b * h + at.c, load(memory + at.cell), at.n); }
   MEMBER void idle(const Spot& at) const {
     const int64_t r = at.row;
-    for (int g = 0; g < 4; g++) store_part(gates + (r * 4 + g) * h + at.c, set1(0.f), at.n);
+    for (int g = 0; g < 4; g++) store_part(kept + (r * 4 + g) * h + at.c, set1(0.f), at.n);
     store_part(cs + r * h + at.c, set1(0.f), at.n);
   }
   MEMBER void soon(const Spot& at, RecSoon& s) const {
@@ -21,18 +22,23 @@ struct LstmCell {
     s.add(cs + r * h + at.c, steps * h);
     s.add(hs + r * h + at.c, steps * h);
   }
-  MEMBER F step(const float* z, int64_t stride, F, const Spot& at) const {
+  // z: the cell state, and gate o.
+  MEMBER void gates(float* z, int64_t stride, const Spot& at) const {
     const int64_t r = at.row, o = r * 4 * h + at.c;
     F v[4];
     for (int g = 0; g < 4; g++) {
       v[g] = add(load(z + g * stride), load_part(x + o + g * h, at.n));
       v[g] = g == 2 ? tanh_f(v[g]) : sigmoid_f(v[g]);
-      store_part(gates + o + g * h, v[g], at.n);
+      store_part(kept + o + g * h, v[g], at.n);
     }
     const F c = rec_flush(fma(v[1], load(memory + at.cell), mul(v[0], v[2])));
     store(memory + at.cell, c);
     store_part(cs + r * h + at.c, c, at.n);
-    return rec_flush(mul(v[3], tanh_f(c)));
+    store(z, c);
+    store(z + 3 * stride, v[3]);
+  }
+  MEMBER F step(const float* z, int64_t stride, F, const Spot&) const {
+    return rec_flush(mul(load(z + 3 * stride), tanh_f(load(z))));
   }
 };
 // outs hs[B,T,H], last[B,H], clast[B,H], gates[B,T,4H], cs[B,T,H]; ins x[B,T,4H], h0[B,H], c0[B,H], whh[4H,H], lengths[B] if kRecLengths.

@@ -54,9 +54,11 @@ static RecPart rec_part(int64_t batch, int64_t blocks, int64_t units, int64_t k,
   for (int64_t m = 1; m <= team.size; m++) {
     if (team.size % m) continue;
     const int64_t n = team.size / m, r = (batch + m - 1) / m, c = (blocks + n - 1) / n;
-    // Cycles of a step: two fma in each; weights that L2 does not hold come from farther; a barrier.
+    // Cycles of a step: two fma in each, or as long as weights take that L2 does not hold; where threads share rows a barrier, and what
+    // others have written of the state comes from their cores.
     const double bytes = 4. * (double)(c * units * L * k), fma = (double)((r < 4 ? 4 : r) * c * units * k) / 2;
-    const double cost = fma + (bytes > 7e5 ? bytes / 8 : 0) + (n > 1 ? 3000. : 0);
+    const double far = bytes > 7e5 ? bytes / 8 : 0, others = (double)(r * k * (n - 1)) / (double)(2 * n);
+    const double cost = (fma > far ? fma : far) + (n > 1 ? 3000. + others : 0);
     if (least_cost < 0 || cost < least_cost) least_cost = cost, rows = m, columns = n;
   }
   const int64_t rm = team.rank / columns, rn = team.rank % columns, most = (batch + rows - 1) / rows;
@@ -112,7 +114,8 @@ static void rec_scratch(Need& n, int64_t batch, int64_t h, bool forward) {
 
 // hs[b,t,:] = the cell's next state from z = whh h and its own operands; last[b,:] the state at the end.
 // cell.begin(spot), cell.step(z, stride of gates in z, state before, spot) -> state, cell.idle(spot), cell.end(spot);
-// cell.soon(first row's spot, streams to ask for).
+// cell.soon(first row's spot, streams to ask for). Where an exponential waits for the gates (`gated`),
+// cell.gates(z, stride, spot) has made those of all rows before, and left in z what `step` needs: row by row one would wait for the other.
 template <int G, class Cell>
 static void rec_forward(const Args& a, const Team& team, const Sequences& sequences, const float* whh, const float* h0,
                         const Cell& given) {
@@ -132,14 +135,19 @@ static void rec_forward(const Args& a, const Team& team, const Sequences& sequen
     // Calls f(spot, offset in a state, offset in z) for every group of lanes of one block and tile.
     const auto each = [&](int64_t block, int64_t r0, int64_t rows, int64_t s, auto f) __attribute__((always_inline)) {
       const int64_t g0 = block * B::pair, g1 = least(g0 + B::pair, groups);
-      for (int64_t r = 0; r < rows; r++) {
-        Spot x = spot_of(q, b0 + r0 + r, s);
-        for (int64_t g = g0; g < g1; g++) {
-          const int64_t at = r0 * lanes + (g * rows + r) * L;
-          x.c = g * L, x.cell = part.b0 * lanes + at, x.n = (int)least(L, h - x.c);
-          f(x, at, ((g - g0) * G * rows + r) * L);
+      const auto go = [&](bool whole) __attribute__((always_inline)) {
+        for (int64_t r = 0; r < rows; r++) {
+          Spot x = spot_of(q, b0 + r0 + r, s);
+          x.live |= whole;
+          for (int64_t g = g0; g < g1; g++) {
+            const int64_t at = r0 * lanes + (g * rows + r) * L;
+            x.c = g * L, x.cell = part.b0 * lanes + at, x.n = whole ? L : (int)least(L, h - x.c);
+            f(x, at, ((g - g0) * G * rows + r) * L);
+          }
         }
-      }
+      };
+      // Whole groups, of rows that all have this step, need neither masks nor choices.
+      h % L == 0 && !q.lengths ? go(true) : go(false);
     };
     for (int64_t block = part.c0; block < part.c1; block++)
       tiles.each([&](int64_t r0, int64_t rows) {
@@ -158,6 +166,10 @@ static void rec_forward(const Args& a, const Team& team, const Sequences& sequen
           first.c = block * B::pair * L;
           cell.soon(first, soon);
           rec_block_of(rows)(mem.packed + block * B::floats(lanes), now + r0 * lanes, z, groups, B::panels, soon);
+          if constexpr (Cell::gated)
+            each(block, r0, rows, s, [&](const Spot& x, int64_t, int64_t zat) {
+              if (x.live) cell.gates(z + zat, rows * L, x);
+            });
           each(block, r0, rows, s, [&](const Spot& x, int64_t at, int64_t zat) {
             const int64_t o = x.row * h + x.c;
             const F before = load(now + at);
@@ -215,16 +227,20 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
     // Calls f(spot, offset in what there is of each lane, offset in a state, units apart there).
     const int64_t g0 = part.c0 * B::pair, g1 = least(part.c1 * B::pair, groups);
     const auto each = [&](int64_t s, auto f) __attribute__((always_inline)) {
-      tiles.each([&](int64_t r0, int64_t rows) __attribute__((always_inline)) {
-        for (int64_t r = 0; r < rows; r++) {
-          Spot x = spot_of(q, b0 + r0 + r, s);
-          for (int64_t g = g0; g < g1; g++) {
-            const int64_t at = r0 * lanes + (g * rows + r) * L;
-            x.c = g * L, x.cell = first + at, x.n = (int)least(L, h - x.c);
-            f(x, at, r0 * k + (g * G * rows + r) * L, rows * L);
+      const auto go = [&](bool whole) __attribute__((always_inline)) {
+        tiles.each([&](int64_t r0, int64_t rows) __attribute__((always_inline)) {
+          for (int64_t r = 0; r < rows; r++) {
+            Spot x = spot_of(q, b0 + r0 + r, s);
+            x.live |= whole;
+            for (int64_t g = g0; g < g1; g++) {
+              const int64_t at = r0 * lanes + (g * rows + r) * L;
+              x.c = g * L, x.cell = first + at, x.n = whole ? L : (int)least(L, h - x.c);
+              f(x, at, r0 * k + (g * G * rows + r) * L, rows * L);
+            }
           }
-        }
-      });
+        });
+      };
+      G < 4 && h % L == 0 && !q.lengths ? go(true) : go(false);   // as forward; an LSTM does not gain
     };
     each(0, [&](const Spot& x, int64_t at, int64_t, int64_t) {
       store(carry + at, dlast ? load_part(dlast + x.b * h + x.c, x.n) : set1(0.f));
@@ -257,7 +273,10 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
           RecSoon soon(rows, groups * G * B::panels, B::pair, false);
           Spot next = spot_of(q, b0 + r0, s - 1);
           next.c = block * B::pair * L;
-          if (s > 0) cell.soon(next, soon);   // for the next pass
+          if (s > 0) {   // for the next pass
+            cell.soon(next, soon);
+            if (before != hs) soon.add(before + next.row * h + next.c, q.steps * h);
+          }
           rec_block_of(rows)(mem.packed + block * B::floats(k), state + r0 * k, carry + r0 * lanes + block * B::pair * rows * L,
                              groups * G, B::panels, soon);
         });

@@ -51,13 +51,16 @@ static void pack_forward(const float* w, float* packed, int64_t h, const Team& t
 template <int G>
 static void pack_backward(const float* w, float* packed, int64_t h, const Team& team) {
   using B = Blocks<1>;
-  const int64_t groups = (h + L - 1) / L, k = groups * G * L;
-  const Range r = split(B::count(groups) * B::panels * k, team);
-  for (int64_t t = r.begin; t < r.end; t++) {
-    const int64_t x = t % k, c0 = t / k * kRecCols, u = x / L, j = u / G * L + x % L;
-    const float* row = w + (u % G * h + j) * h + c0;
-    float* q = packed + t * kRecCols;
-    for (int64_t c = 0; c < kRecCols; c++) q[c] = j < h && c0 + c < h ? row[c] : 0.f;
+  const int64_t groups = (h + L - 1) / L, k = groups * G * L, panels = B::count(groups) * B::panels;
+  const Range r = split(k, team);
+  for (int64_t x = r.begin; x < r.end; x++) {   // row by row: that is how the memory lies
+    const int64_t u = x / L, j = u / G * L + x % L;
+    const float* const row = w + (u % G * h + j) * h;
+    for (int64_t p = 0; p < panels; p++)
+      for (int64_t c = 0; c < kRecCols; c += W) {
+        const int64_t have = j < h ? h - p * kRecCols - c : 0;
+        r_store(packed + (p * k + x) * kRecCols + c, r_loadm(row + p * kRecCols + c, r_mfirst((int)least(have, W))));
+      }
   }
 }
 

@@ -6,6 +6,7 @@ namespace gradclip::GRADCLIP_ISA {
 enum RnnInts { kRnnRelu = kRecInts, kRnnInts };
 
 struct RnnCell {
+  static constexpr bool gated = false;
   const float *x, *hs;
   int64_t steps, h;
   bool relu, reverse;
