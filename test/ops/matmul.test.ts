@@ -150,6 +150,9 @@ describe('bits: one fma chain over k', () => {
       [90, 1100, 520],
       [1100, 70, 300],
       [40, 600, 2100],
+      [70, 150, 2100],
+      [300, 820, 512],
+      [1900, 140, 270],
     ] as const) {
       const [a, b] = [values(m * k, 3), values(k * n, 4)];
       let known: Float32Array | undefined;
@@ -216,6 +219,7 @@ describe('what is fused', () => {
     { m: 784, n: 256, k: 64 },
     { m: 65, n: 2500, k: 3 },
     { m: 200, n: 1100, k: 300 },
+    { m: 1000, n: 200, k: 10 },
     { m: 3, n: 5, k: 700 },
   ])('stats: sums of squares of $m x $n x $k, bit for bit', ({ m, n, k, batch = 1, act }) => {
     const [a, b] = [values(batch * m * k, 1), values(batch * k * n, 2)];

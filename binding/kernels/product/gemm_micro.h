@@ -10,6 +10,15 @@ struct Soon {
   int64_t step, pair, count;
 };
 static inline Soon soon_run(const float* p, int64_t floats) { return {p, 32, 16, floats / 32}; }
+// What a tile asks for, one after the other. What comes first is sure to be asked for in a short product.
+struct Asks {
+  static constexpr int kMost = 12;
+  Soon of[kMost];
+  int count = 0;
+  void add(const Soon& soon) {
+    if (soon.count > 0) of[count++] = soon;
+  }
+};
 
 // A pointer from somewhere: gcc would keep as many as there are addresses in the loop.
 template <class T>
@@ -22,9 +31,9 @@ INLINE T* settle(T* p) {
 // S by rows (KS1: element (i, p) at s[i * st + p]) or by columns (at s[p * st + i]). FORM: 0 two full registers, 1 two registers
 // of which the second holds `tail` lanes, 2 one register of `tail` lanes, 3 as 0 with vs = TN and, if S lies by columns, st = kSRow,
 // which saves an addition or two a step. `first`: the chain starts from 0, else from c.
-// `next`: the tile of C after this one; it and `soon` are asked for on the way.
+// `asks` are asked for on the way.
 using Micro = void (*)(int64_t k, const float* s, int64_t st, const float* v, int64_t vs, float* c, int64_t cs, int tail,
-                       bool first, const float* next, const Soon& soon);
+                       bool first, const Asks& asks);
 template <int N>
 struct Steps {
   static constexpr int count = N;
@@ -34,7 +43,7 @@ constexpr int steps_at_once(bool by_rows, int rows) { return kLanes ? by_rows &&
 
 template <bool KS1, int FORM, int R>
 static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t vs, float* c, int64_t cs, int tail, bool first,
-                  const float* next, const Soon& soon) {
+                  const Asks& asks) {
   constexpr int V = FORM == 2 ? 1 : 2, kSteps = steps_at_once(KS1, R);
   constexpr bool masked = FORM == 1 || FORM == 2, packed = FORM == 3;
   // Where masks cost, whole registers of V are loaded while later steps of it lie behind: those hold at least a lane each.
@@ -115,9 +124,9 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
   };
   int64_t left = (kLast == 0 ? k : vs > 0 ? most(0, k - kLast) : 0) / kSteps;
   const int64_t rest = k - left * kSteps;
-  Soon ask = {next, cs, TN - 1, R};
 #pragma GCC unroll 1
-  for (int x = 0; x < 2; x++, ask = soon) {
+  for (int x = 0; x < asks.count; x++) {
+    Soon ask = asks.of[x];
     const int64_t count = least(left, ask.count);
     left -= count;
 #pragma GCC unroll 1

@@ -47,43 +47,23 @@ static void pack_v(const float* v, int64_t vp, int64_t vj, int64_t k, int64_t n,
   }
 }
 
-// Where tile rows begin and how S is packed: `count` blocks, the first `more` of them of size + 1 rows.
-static void pack_s(const float* s, int64_t si, int64_t sp, const Parts& is, int64_t from, int64_t to, int64_t k, float* dst,
-                   int64_t block, int64_t ld) {
-  if (sp == 1 && !kSByRows) {
-    for (int64_t b = from; b < to; b++)
-      transpose_block(s + is.begin(b) * si, si, dst + b * block, ld, is.begin(b + 1) - is.begin(b), k, ld);
-    return;
+// S[rows, k] as it lies by rows, to rows `ld` apart.
+static void pack_s_rows(const float* s, int64_t si, int64_t rows, int64_t k, float* dst, int64_t ld) {
+  const RM rest = r_mfirst((int)(k & (W - 1)));
+  for (int64_t i = 0; i < rows; i++, s += si, dst += ld) {
+    int64_t p = 0;
+    for (; p + W <= k; p += W) r_store(dst + p, r_load(s + p));
+    if (p < k) r_storem(dst + p, r_loadm(s + p, rest), rest);
   }
-  if (sp == 1) {   // by rows with stride ld
-    for (int64_t b = from; b < to; b++)
-      for (int64_t i = is.begin(b), x = 0; i < is.begin(b + 1); i++, x++) {
-        const float* row = s + i * si;
-        float* out = dst + b * block + x * ld;
-        int64_t p = 0;
-        for (; p + W <= k; p += W) {
-          if (p % 16 == 0) fetch(row + 2 * si + p);
-          r_store(out + p, r_load(row + p));
-        }
-        if (p < k) r_storem(out + p, r_loadm(row + p, r_mfirst((int)(k - p))), r_mfirst((int)(k - p)));
-      }
-    return;
-  }
-  // By columns. A row of memory goes to many blocks, so that it is read in one go; 32 of them, for the sake of the TLB.
-  for (int64_t b0 = from; b0 < to; b0 += 32) {
-    const int64_t b1 = b0 + 32 < to ? b0 + 32 : to;
-    const float* row = s + is.begin(b0);
-    for (int64_t p = 0; p < k; p++, row += sp) {
-      const float* in = row;
-      float* out = dst + b0 * block + p * kSRow;
-      for (int64_t b = b0; b < b1; b++, out += block) {
-        const int rows = (int)(is.size + (b < is.more));
+}
+// S[rows, k] as it lies by columns, to columns of kSRow.
+static void pack_s_columns(const float* s, int64_t sp, int64_t rows, int64_t k, float* dst) {
+  RM mask[kSRow / W];
 #pragma GCC unroll 2
-        for (int x = 0; x < kSRow; x += W)
-          r_store(out + x, !kMasks && rows - x >= W ? r_load(in + x) : r_loadm(in + x, r_mfirst(rows - x)));
-        in += rows;
-      }
-    }
-  }
+  for (int x = 0; x < kSRow / W; x++) mask[x] = r_mfirst((int)(rows - x * W));
+  for (int64_t p = 0; p < k; p++, s += sp, dst += kSRow)
+#pragma GCC unroll 2
+    for (int x = 0; x < kSRow; x += W)
+      r_store(dst + x, !kMasks && rows - x >= W ? r_load(s + x) : r_loadm(s + x, mask[x / W]));
 }
 }   // namespace gradclip::GRADCLIP_ISA

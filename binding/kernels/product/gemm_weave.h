@@ -1,0 +1,107 @@
+// gemm_weave.h: a row of tiles, and what it packs and asks for meanwhile: the next row of tiles of S, the next block of V. Nobody waits for
+// memory then: a tile takes some thousand cycles, in which its micro-kernel asks for the lines that are packed right after it.
+#pragma once
+#include "gemm_micro.h"
+
+namespace gradclip::GRADCLIP_ISA {
+constexpr int64_t kKC = 256;   // k of a panel at most
+static inline Parts panels_of_k(int64_t k) { return parts_of(k, 1, most(1, ceil_div(k, kKC))); }
+// True when rows `stride` floats apart fall into so few sets of L1 that they drive each other out.
+static inline bool crowded(int64_t stride) { return ((stride * 4 + 64) & 2047) < 128; }
+
+// c[rows, lanes] (+)= S[rows, k] * V[k, lanes], a tile.
+INLINE void multiply_tile(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t rows, int64_t lanes,
+                          int64_t k, float* c, int64_t ld, bool first, const Asks& asks) {
+  const int form = lanes == TN ? (vs == TN && (by_rows || st == kSRow) ? 3 : 0) : lanes > W ? 1 : 2;
+  kMicro[by_rows][form][rows - 1](k, s, st, v, vs, c, ld, (int)(form == 1 ? lanes - W : lanes), first, asks);
+}
+
+// One row of tiles: c[rows, cols] (+)= S[rows, k] * V, where V comes in panels of TN lanes, `step` floats apart. `done` is told of
+// every tile while it is in L1.
+template <class Fn>
+static inline void tiles(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t step, int64_t rows,
+                         int64_t cols, int64_t k, float* c, int64_t ld, bool first, Soon soon, Fn done) {
+  soon.count = ceil_div(soon.count, (cols + TN - 1) / TN);
+  for (int64_t j = 0; j < cols; j += TN, v += step) {
+    const int64_t lanes = least(TN, cols - j);
+    Asks asks;
+    asks.add({j + TN < cols ? c + j + TN : c + rows * ld, ld, TN - 1, rows});
+    asks.add(soon);
+    multiply_tile(s, by_rows, st, v, vs, rows, lanes, k, c + j, ld, first, asks);
+    soon.p += soon.count * soon.step;
+    done(j, lanes);
+  }
+}
+
+// S[rows, k] of the next row of tiles, in shares for the `across` tiles of this one: asked for, and packed where `to` is not null.
+struct NextS {
+  const float* s;
+  int64_t si, sp, rows, k;
+  float* to;
+  int64_t ld;
+  bool by_rows;                  // rows are packed as rows, two at a time; else k by k
+  int64_t part, left, done = 0;  // rows or k of a share; not asked for yet; packed
+  NextS(const float* s, int64_t si, int64_t sp, int64_t rows, int64_t k, int64_t across, float* to = nullptr, int64_t ld = 0)
+      : s(s), si(si), sp(sp), rows(rows), k(k), to(to), ld(ld), by_rows(sp == 1) {
+    left = rows <= 0 ? 0 : by_rows ? rows : k;
+    part = across == 1 ? left : ceil_div(left, across);
+    if (by_rows) part = (part + 1) / 2 * 2;
+  }
+  void ask(Asks& asks) {
+    const int64_t count = least(part, left);
+    left -= count;
+    const int64_t from = (by_rows ? rows : k) - left - count;
+    if (!by_rows) return asks.add({s + from * sp, sp, rows - 1, count});
+    if (si == k) return asks.add(soon_run(s + from * si, count * k));
+    for (int64_t i = from; i < from + count; i += 2) asks.add({s + i * si, 16, i + 1 < rows ? si : 0, (k + 15) / 16});
+  }
+  // What the tile before has asked for.
+  void pack() {
+    const int64_t all = rows <= 0 ? 0 : by_rows ? rows : k, end = all - left;
+    if (!to || done == end) return;
+    if (!by_rows)
+      pack_s_columns(s + done * sp, sp, rows, end - done, to + done * kSRow);
+    else if (kSByRows)
+      pack_s_rows(s + done * si, si, end - done, k, to + done * ld, ld);
+    else if (end == all)
+      transpose_block(s, si, to, ld, rows, k, ld);
+    else
+      return;
+    done = end;
+  }
+  void all() { left = 0, pack(); }
+};
+
+// V[k, cols] of the next block of lanes, packed in pieces of kPiece along k between the `tiles` tiles of this block.
+constexpr int64_t kPiece = 16;
+struct NextV {
+  const float* v;
+  int64_t vp, vj, k, cols;
+  float* to;
+  int64_t tiles, of_panel, pieces, made = 0, due = 0;   // pieces of a panel, in all and packed; due: in parts of `tiles`
+  NextV(const float* v, int64_t vp, int64_t vj, int64_t k, int64_t cols, float* to, int64_t tiles)
+      : v(v), vp(vp), vj(vj), k(k), cols(cols), to(to), tiles(tiles), of_panel(ceil_div(k, kPiece)) {
+    pieces = ceil_div(cols, TN) * of_panel;
+  }
+  void ask(Asks& asks) {
+    due += pieces;
+    if (due < tiles || made == pieces) return;
+    const int64_t panel = quotient(made, of_panel), p = (made - panel * of_panel) * kPiece;
+    const float* const from = v + p * vp + panel * TN * vj;
+    if (vj == 1)
+      asks.add({from, vp, TN - 1, least(kPiece, k - p)});
+    else
+      asks.add({from, 2 * vj, vj, least(TN, cols - panel * TN) / 2});
+  }
+  void pack() {
+    for (; due >= tiles && made < pieces; due -= tiles) piece();
+  }
+  void all() {
+    while (made < pieces) piece();
+  }
+  void piece() {
+    const int64_t panel = quotient(made++, of_panel), p = (made - 1 - panel * of_panel) * kPiece, j = panel * TN;
+    pack_v(v + p * vp + j * vj, vp, vj, least(kPiece, k - p), least(TN, cols - j), to + j * k + p * TN);
+  }
+};
+}   // namespace gradclip::GRADCLIP_ISA
