@@ -3,7 +3,7 @@ import { DTypeError, OptionError, ShapeError } from '../errors.ts';
 import { Tensor } from '../ir/graph.ts';
 import { sameType, sizeOf, typeName } from '../ir/op.ts';
 import { checkStageList } from '../ops/gradient/stage.ts';
-import { custom, type Field, nearest, number, Place, show, whole } from '../options/index.ts';
+import { custom, type Field, nearest, Place, perStep, show, whole } from '../options/index.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 
 const COLUMNS: Readonly<Record<keyof ClipColumns, true>> = {
@@ -18,7 +18,7 @@ const COLUMNS: Readonly<Record<keyof ClipColumns, true>> = {
 };
 
 const skips = whole({ min: 0 });
-const anyNumber = number({ infinite: true });
+const anyPerStep = perStep({ infinite: true });
 
 /** A policy; errors name what it lacks. */
 export const policy: Field<ClipPolicy> = custom('a policy such as clip.globalNorm()', (given, place) => {
@@ -55,8 +55,7 @@ export function buildPolicy(policy: ClipPolicy, context: ClipContext): Clipped {
   const states: { readonly name: string; readonly state: ReturnType<ClipContext['state']> }[] = [];
   const given = policy.build({
     ...context,
-    perStep: (name, give) =>
-      context.perStep(name, (step) => anyNumber.read(give(step), new Place(where, 'option', `${name} at step ${step}`))),
+    perStep: (name, give) => context.perStep(name, anyPerStep.read(give, new Place(where, 'option', name))),
     state(name, type, init) {
       const state = context.state(name, type, init);
       states.push({ name, state });

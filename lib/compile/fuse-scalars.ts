@@ -1,11 +1,18 @@
 // fuse-scalars.ts: what a clip policy decides and reports are a dozen operations on single numbers; together they are one instruction.
 import { CONSTANT, type Graph, isLeaf, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import type { MapArg, MapStep } from '../ops/elementwise/chain.ts';
-import { SCALARS, scalarsFit } from '../ops/elementwise/map.ts';
+import { SCALARS, type ScalarsAttrs, scalarsFit } from '../ops/elementwise/map.ts';
+import { DECIDE } from '../ops/gradient/decide.ts';
+import { STATISTIC, type StatisticAttrs } from '../ops/gradient/statistics.ts';
 import { skippableNodes } from './order.ts';
 import { Readers, rewrite, roots } from './rewrite.ts';
 
+/** Chains of single numbers, and those that follow from what a policy measures in the instruction that measures it. */
 export function fuseScalars(graph: Graph): Graph {
+  return fuseDecisions(fuseChains(graph));
+}
+
+function fuseChains(graph: Graph): Graph {
   const groups = findGroups(graph);
   if (groups.length === 0) return graph;
   const groupOf = new Map(groups.flatMap((members) => members.map((node) => [node, members])));
@@ -17,7 +24,8 @@ export function fuseScalars(graph: Graph): Graph {
     const outs = members.filter((m) => wanted.has(m.out) || readers.of(m.out).some((reader) => !inside.has(reader)));
     const { ins, steps } = chainOf(members);
     const step = new Map(members.map((m, i) => [m, i]));
-    const attrs = { steps, outs: outs.map((m) => step.get(m)!) };
+    const skips = graph.skip && inside.has(graph.skip.node) ? { skips: { step: step.get(graph.skip.node)! } } : {};
+    const attrs = { steps, outs: outs.map((m) => step.get(m)!), ...skips };
     for (const [o, t] of target.add(SCALARS, ins.map(moved), attrs).outs.entries()) made.set(outs[o]!, t);
   };
   return rewrite(
@@ -100,4 +108,57 @@ function contracted(graph: Graph, groupOf: ReadonlyMap<Node, readonly Node[]>): 
   };
   for (const node of graph.nodes) emit(node);
   return order;
+}
+
+// Outputs of a statistic that are single numbers: all but the first.
+const NUMBERS = 3;
+
+/** A statistic, and the first chain that reads those and nothing else that is not there before it, are one instruction. */
+function fuseDecisions(graph: Graph): Graph {
+  const chains = decisionsOf(graph);
+  if (chains.size === 0) return graph;
+  const made = new Map<Node, Node>(); // by chain
+  return rewrite(
+    graph,
+    (node, target, moved) => {
+      if (made.has(node)) return made.get(node)!.outs.slice(-node.outs.length);
+      const chain = chains.get(node);
+      if (!chain) return null;
+      const more = chain.ins.filter((t) => t.node !== node);
+      const arg = (a: MapArg): MapArg => {
+        if (typeof a === 'number' || !('in' in a)) return a;
+        const t = chain.ins[a.in]!;
+        return { in: t.node === node ? t.index - 1 : NUMBERS + more.indexOf(t) };
+      };
+      const { attrs } = chain;
+      const own = graph.skip?.node === node ? { in: graph.skip.index - 1 } : undefined;
+      const skips = attrs.skips === undefined ? own : arg(attrs.skips);
+      const both = target.add(DECIDE, [...node.ins, ...more].map(moved), {
+        statistic: node.attrs as StatisticAttrs,
+        chain: {
+          steps: attrs.steps.map(({ map, args }) => ({ map, args: args.map(arg) })),
+          outs: attrs.outs,
+          ...(skips !== undefined && { skips }),
+        },
+      });
+      made.set(chain, both);
+      return both.outs.slice(0, node.outs.length);
+    },
+    [...graph.nodes.filter(isLeaf), ...graph.nodes.filter((node) => !isLeaf(node))],
+  );
+}
+
+/** The chains by their statistics. */
+function decisionsOf(graph: Graph): Map<Node, Node<ScalarsAttrs>> {
+  const skippable = skippableNodes(graph);
+  const found = new Map<Node, Node<ScalarsAttrs>>();
+  for (const node of graph.nodes) {
+    if (!isOp(node, SCALARS)) continue;
+    const of = node.ins.find((t) => isOp(t.node, STATISTIC) && t.index > 0)?.node;
+    if (!of || found.has(of) || of.section !== node.section || skippable.has(of) !== skippable.has(node)) continue;
+    const more = node.ins.filter((t) => t.node !== of);
+    const early = more.every((t) => isLeaf(t.node) || t.node.id < of.id);
+    if (early && scalarsFit(NUMBERS + more.length, node.attrs.steps)) found.set(of, node as Node<ScalarsAttrs>);
+  }
+  return found;
 }

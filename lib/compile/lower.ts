@@ -16,9 +16,12 @@ export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, ta
   const apply: Instr[] = [];
   let flops = 0;
   let bytes = 0;
+  // Where what makes the decision takes it, too, all that it may hold back comes later anyway.
+  const { skip } = graph;
+  const decision = skip && !skip.node.op.decides?.(skip.node) ? skip : null;
   for (let at = 0; at < order.nodes.length; at++) {
     const node = order.nodes[at]!;
-    if (at === order.skippableFrom && graph.skip) apply.push(skipInstr(place(graph.skip)));
+    if (at === order.skippableFrom && decision) apply.push(skipInstr(place(decision)));
     if (node.op.alias) continue;
     const cost = node.op.cost(node);
     flops += cost.flops;
@@ -31,7 +34,7 @@ export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, ta
       floats,
       outs: node.outs.map(place),
       ins: node.ins.map(place),
-      skippable: at >= order.skippableFrom && graph.skip !== null,
+      skippable: at >= order.skippableFrom && skip !== null,
       serial: cost.flops <= SERIAL_FLOPS && cost.bytes <= SERIAL_BYTES,
       note: `${node.op.name} -> ${node.outs.map((t) => typeName(t.type)).join(', ')}`,
       flops: cost.flops,
@@ -39,9 +42,8 @@ export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, ta
     };
     (at < order.microEnd ? micro : apply).push(instr);
   }
-  if (graph.skip && order.skippableFrom === order.nodes.length) apply.push(skipInstr(place(graph.skip)));
-  for (const { from, to, skippable } of plan.copies)
-    apply.push(copyInstr(from, place(from), to, skippable && graph.skip !== null));
+  if (decision && order.skippableFrom === order.nodes.length) apply.push(skipInstr(place(decision)));
+  for (const { from, to, skippable } of plan.copies) apply.push(copyInstr(from, place(from), to, skippable && skip !== null));
   const instrs = [...micro, ...apply];
   const written = new Set<number>();
   for (const { outs } of instrs) for (const { space } of outs) written.add(space);

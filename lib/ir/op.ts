@@ -103,6 +103,8 @@ export interface OpDef<A = unknown> {
   readonly effect?: boolean;
   /** Does nothing in a step that is skipped (optimizer updates); so does everything that reads its outputs. */
   readonly skippable?: boolean;
+  /** Whether its kernel takes the decision to skip the step, which is one of its outputs: else an instruction of its own does. */
+  decides?(node: Node<A>): boolean;
   /** Operands whose elements are places: whole numbers from 0, below `bound`, or `ignored`. The kernel ends the run where one is not. */
   indices?(node: Node<A>): readonly { readonly input: number; readonly bound: number; readonly ignored?: number | null }[];
   /** The meaning, in plain loops: of indices that are in their bounds. */

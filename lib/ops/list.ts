@@ -3,6 +3,7 @@ import type { OpDef } from '../ir/op.ts';
 import { CAST, MAP, SCALARS } from './elementwise/map.ts';
 import { MAPS } from './elementwise/maps.ts';
 import { ANALYZE } from './gradient/analyze.ts';
+import { DECIDE } from './gradient/decide.ts';
 import { HISTORY_MOMENTS, HISTORY_PUSH, HISTORY_QUANTILE } from './gradient/history.ts';
 import { GREEDY_BUDGET, SUM_SEGMENTS } from './gradient/lists.ts';
 import { RESIDUAL } from './gradient/residual.ts';
@@ -110,6 +111,7 @@ export const OPS: readonly OpDef<any>[] = [
   STAGED,
   RESIDUAL,
   STATISTIC,
+  DECIDE,
   UNIT_STATISTIC,
   HISTORY_QUANTILE,
   HISTORY_MOMENTS,

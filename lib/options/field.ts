@@ -164,7 +164,11 @@ export interface NumberRule {
   readonly infinite?: boolean;
 }
 
-function ruled(rule: NumberRule, whole: boolean): Kind<number> {
+interface Ruled extends Kind<number> {
+  fits(value: unknown): value is number;
+}
+
+function ruled(rule: NumberRule, whole: boolean): Ruled {
   const { min, max, above, below, infinite = false } = rule;
   const bounds = [
     min !== undefined && `>= ${min}`,
@@ -181,21 +185,20 @@ function ruled(rule: NumberRule, whole: boolean): Kind<number> {
     ...(above !== undefined && { exclusiveMinimum: above }),
     ...(below !== undefined && { exclusiveMaximum: below }),
   };
+  const fits = (value: unknown): value is number =>
+    typeof value === 'number' &&
+    (whole ? Number.isSafeInteger(value) || (infinite && Math.abs(value) === Infinity) : infinite || Number.isFinite(value)) &&
+    value >= (min ?? value) &&
+    value <= (max ?? value) &&
+    (above === undefined || value > above) &&
+    (below === undefined || value < below);
   return {
     expected,
     schema: infinite ? { anyOf: [schema, { const: INFINITY }] } : schema,
     may: (value) => typeof value === 'number',
+    fits,
     read(value, place) {
-      const fits =
-        typeof value === 'number' &&
-        (whole
-          ? Number.isSafeInteger(value) || (infinite && Math.abs(value) === Infinity)
-          : infinite || Number.isFinite(value)) &&
-        value >= (min ?? value) &&
-        value <= (max ?? value) &&
-        (above === undefined || value > above) &&
-        (below === undefined || value < below);
-      if (!fits) throw place.wrong(expected, value);
+      if (!fits(value)) throw place.wrong(expected, value);
       return value;
     },
   };
@@ -228,7 +231,12 @@ export function perStep(rule: NumberRule = {}): Field<PerStep, AtStep> {
         return Object.assign(() => fixed, { fixed });
       }
       const given = fn<(step: number) => unknown>(expected).read(value, place);
-      return Object.assign((step: number) => kind.read(given(step), place.at(`step ${step}`)), { fixed: null });
+      // Asked for every step: the place is put together where there is something to say of it.
+      const at = (step: number): number => {
+        const now = given(step);
+        return kind.fits(now) ? now : kind.read(now, place.at(`step ${step}`));
+      };
+      return Object.assign(at, { fixed: null });
     },
   });
 }

@@ -1,14 +1,15 @@
 // scalars.test.ts: operations on single numbers, merged into one instruction wherever they lie between others, and what follows from
 // constants alone: the same bits as without.
+import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as clip from '../../lib/clip/index.ts';
 import { compile } from '../../lib/compile/compile.ts';
-import type { Place } from '../../lib/compile/program.ts';
 import { Graph, inSection, type State, type Tensor } from '../../lib/ir/graph.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { target } from '../../lib/native/program.ts';
 import { add, broadcastTo, cast, div, less, maximum, mean, mul, sqrt, square, sub, sum, where } from '../../lib/ops/index.ts';
+import { statistic } from '../../lib/ops/list.ts';
 import { buildApply } from '../../lib/optim/apply/apply.ts';
 import * as optim from '../../lib/optim/index.ts';
 import { between } from '../kit.ts';
@@ -38,7 +39,7 @@ it('one instruction for a policy’s decisions, which others may read half-way',
 it('random graphs of scalars and what lies between them: same bits, fused or not', () => {
   const names = ['x', 'y'];
   const op = fc.record({
-    kind: fc.integer({ min: 0, max: 6 }),
+    kind: fc.integer({ min: 0, max: 7 }),
     a: fc.nat(),
     b: fc.nat(),
     out: fc.boolean(),
@@ -64,6 +65,7 @@ it('random graphs of scalars and what lies between them: same bits, fused or not
               () => sqrt(square(p)),
               () => sum(mul(broadcastTo(p, [5]), q)),
               () => cast(cast(p, 'f32'), 'f64'),
+              () => statistic([broadcastTo(cast(p, 'f32'), [5])], { kind: 'sumSquares' }).total,
             ][kind]!(),
           );
           (apply ? late : pool).push(made);
@@ -77,18 +79,39 @@ it('random graphs of scalars and what lies between them: same bits, fused or not
   );
 });
 
-it('the skip decision stays where it was written until it is read', () => {
-  const graph = new Graph('train');
+describe('the skip decision', () => {
   const state: State = { name: 'p', type: { dtype: 'f32', shape: [1] } };
-  const gradient = graph.input('gradient', state.type, 'feed');
-  const policy = clip.chain(clip.value(0.5), clip.perTensorNorm(0.5, { p: 3.5 }));
-  buildApply({ graph, groups: [{ params: [{ name: 'p', state }], optimizer: optim.sgd() }], grads: [gradient], policy });
-  const { instrs } = compile(graph, target());
-  const read = instrs.findIndex((i) => i.kernel === 'skip_if');
-  const decision = instrs[read]!.ins[0]!;
-  const here = (p: Place): boolean => p.space === decision.space && p.offset === decision.offset;
-  const writers = instrs.slice(0, read).filter((i) => i.outs.some(here));
-  expect(writers.at(-1)!.kernel).toBe('scalars');
+  const apply = (graph: Graph, policy: clip.ClipPolicy, skip: Tensor | null = null): void => {
+    const gradient = graph.input('gradient', state.type, 'feed');
+    const groups = [{ params: [{ name: 'p', state }], optimizer: optim.sgd() }];
+    buildApply({ graph, groups, grads: [gradient], policy, skip });
+  };
+  const applied = (policy: clip.ClipPolicy): string[] => {
+    const graph = new Graph('train');
+    apply(graph, policy);
+    return kernels(graph);
+  };
+
+  it('is taken by the instruction that makes it: what a policy measures and decides is one', () => {
+    expect(applied(clip.globalNorm(1))).toEqual(['decide', 'update_sgd']);
+    expect(applied(clip.none())).toEqual(['decide', 'update_sgd', 'copy']);
+    expect(applied(clip.value(0.5))).toEqual(['decide', 'update_sgd', 'scalars']);
+    expect(applied(clip.globalNorm(1, { nonFinite: 'propagate' }))).toEqual(['decide', 'update_sgd']);
+  });
+
+  it('stays where it was written until it is read, where what makes it does not take it', () => {
+    const graph = new Graph('train');
+    const x = graph.input('x', { dtype: 'f64', shape: [3] }, 'feed');
+    const decision = inSection(graph, 'apply', () => sum(x));
+    // Values of its size that come and go before the update.
+    inSection(graph, 'apply', () => graph.output('y', sum(mul(square(add(x, 1)), mean(square(x))))));
+    apply(graph, clip.none({ measure: false }), decision);
+    const { instrs } = compile(graph, target());
+    const read = instrs.findIndex((i) => i.kernel === 'skip_if');
+    const [taken] = instrs[read]!.ins;
+    const writers = instrs.slice(0, read).filter((i) => i.outs.some((p) => isDeepStrictEqual(p, taken)));
+    expect(writers.map((i) => i.kernel)).toEqual(['sum']);
+  });
 });
 
 describe('constants', () => {

@@ -24,7 +24,7 @@ const alone = (op: (typeof MAPS)[number]): Generator => {
 };
 
 type Arg = { readonly in: number } | { readonly step: number } | number;
-function steps(d: Draw, ins: number): { map: string; args: Arg[] }[] {
+export function steps(d: Draw, ins: number): { map: string; args: Arg[] }[] {
   return d.list(1, 7, (k) => {
     const op = d.pick(...MAPS);
     const arg = (): Arg => {
@@ -50,7 +50,8 @@ const chain: Generator = (d) => {
 const scalars: Generator = (d) => {
   const ins = d.list(0, 5, () => f64());
   const made = steps(d, ins.length);
-  return { ins, attrs: { steps: made, outs: d.list(1, 4, () => d.int(0, made.length - 1)) }, bitsOnly: true };
+  const skips = d.flag() ? { skips: { step: d.int(0, made.length - 1) } } : {};
+  return { ins, attrs: { steps: made, outs: d.list(1, 4, () => d.int(0, made.length - 1)), ...skips }, bitsOnly: true };
 };
 
 const cast: Generator = (d) => {

@@ -4,6 +4,7 @@ import { sin } from '../../lib/math/index.ts';
 import { CHUNK, type StageAttrs, type StageKind, segments, unitsOf } from '../../lib/ops/gradient/stage.ts';
 import type { RowNorm } from '../../lib/ops/update/pruning.ts';
 import { type Case, type Draw, elementsOf, type FillOf, type Generator } from './draw.ts';
+import { steps } from './elementwise.ts';
 
 type Shapes = readonly (readonly number[])[];
 /** Around the edges of chunks (1024) and blocks (4096), rows and columns of any width, and nothing at all. */
@@ -104,6 +105,19 @@ const statistic: Generator = (d) => {
   const all = [...normals(shapes), ...largest.map((): FillOf => [1, 2]), ...fill];
   return { ins: [...xs, ...largest, ...ins], attrs, fill: all, tolerance: 1e-4, bitsOnly: jumps };
 };
+const decide: Generator = (d) => {
+  const { ins, attrs, fill } = statistic(d);
+  const more = d.list(0, 3, () => f64());
+  const made = steps(d, 3 + more.length);
+  const skips = d.flag() ? { skips: d.pick({ in: d.int(0, 2) }, { step: d.int(0, made.length - 1) }) } : {};
+  const chain = { steps: made, outs: d.list(1, 4, () => d.int(0, made.length - 1)), ...skips };
+  return {
+    ins: [...ins, ...more],
+    attrs: { statistic: attrs, chain },
+    fill: [...fill!, ...more.map((): FillOf => 'normal')],
+    bitsOnly: true,
+  };
+};
 const unitStatistic: Generator = (d) => {
   const shapes = tensors(d);
   const { stages, ins, fill, jumps } = staging(d, shapes);
@@ -174,6 +188,6 @@ const historyPush: Generator = (d): Case => {
 };
 
 export const LIST_CASES: Readonly<Record<string, Generator>> = {
-  ...{ staged, residual, statistic, unitStatistic, analyze, kthLargest, project, pruneMagnitude, pruneRows },
+  ...{ staged, residual, statistic, decide, unitStatistic, analyze, kthLargest, project, pruneMagnitude, pruneRows },
   ...{ historyQuantile, historyMoments, historyPush },
 };

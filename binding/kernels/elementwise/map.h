@@ -13,7 +13,7 @@
 #include "maps.h"
 
 namespace gradclip::GRADCLIP_ISA {
-constexpr int kMapDims = 6, kMapInputs = 16, kMapConstants = 64, kMapTemps = 32, kMapSteps = 32;
+constexpr int kMapDims = 6, kMapTemps = 32;
 constexpr int kMapRegs = kMapInputs + kMapConstants + kMapTemps;
 constexpr int64_t kMapSlot = 2048;   // bytes of one register's block: 512 f32 or 256 f64
 

@@ -4,6 +4,8 @@
 #include "../math.h"
 
 namespace gradclip::GRADCLIP_ISA {
+constexpr int kMapInputs = 16, kMapConstants = 64, kMapSteps = 32;   // of a chain
+
 INLINE F one_if(M m) { return select(m, set1(1.f), set1(0.f)); }
 INLINE F floor_f(F x) {
   const F r = round(x);

@@ -1,5 +1,6 @@
-// clip.cc: statistics of gradients and what policies remember; projections, pruning. A unit of the kernels (unit.h).
+// clip.cc: statistics of gradients, what policies decide and remember; projections, pruning. A unit of the kernels (unit.h).
 #include "analyze.h"
+#include "decide.h"
 #include "history.h"
 #include "lists.h"
 #include "../update/project.h"

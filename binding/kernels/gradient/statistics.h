@@ -7,6 +7,7 @@ namespace gradclip::GRADCLIP_ISA {
 constexpr int kBlock = 4 * kChunk;   // elements summed into one partial
 enum StatisticKind { kSumSquares = 0, kSumAbs = 1, kMaxAbs = 2, kSumPow = 3 };
 
+constexpr int kStatisticOuts = 4;
 enum StatisticInts { kStatisticOf, kStatisticTensors, kStatisticMax, kStatisticSteps, kStatisticStages };
 // i: kind, tensors, max (0 none, 1 one for all, 2 one per tensor), number of stages, then the stages, then per tensor whether it is given as ready partial sums, then sizes, then the first block of each tensor and the number of blocks. f: p.
 // in: tensors (f32, or f64 partials), max, operands of the stages. out: per tensor, total, first bad tensor (-1: none), number

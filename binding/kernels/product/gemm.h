@@ -5,6 +5,7 @@
 #pragma once
 #include "gemm_columns.h"
 #include "gemm_rows.h"
+#include "gemm_small.h"
 
 namespace gradclip::GRADCLIP_ISA {
 enum MatmulInts { kMmBatch, kMmM, kMmN, kMmK, kMmTransA, kMmTransB, kMmAct, kMmF64, kMmLast, kMmSlope, kMmInts };
@@ -54,7 +55,7 @@ void matmul(const Args& a, const Team& team) {
   const float* last = has_last ? (const float*)a.in[a.n_in - 1] : nullptr;
   float* slope = has_slope ? (float*)a.out[1] : nullptr;
   double* const stats = a.n_out == 2 + has_slope ? (double*)a.out[1 + has_slope] : nullptr;
-  const bool columns = !has_last && !has_slope && by_columns(m, n, k, ta, tb);
+  const bool small = is_small(m, n, k) && !stats, columns = !small && !has_last && !has_slope && by_columns(m, n, k, ta, tb);
   Product g;
   const int64_t ai = ta ? 1 : k, ap = ta ? m : 1, bp = tb ? 1 : n, bj = tb ? k : 1;
   if (columns)
@@ -62,6 +63,23 @@ void matmul(const Args& a, const Team& team) {
   else
     g = {m,    n, k, nullptr,     ai,    ap,      nullptr,           bp,     bj, nullptr, n, 1,
          bias, 0, 1, a.i[kMmAct], stats, nullptr, a.i[kMmLast] == 2, nullptr};
+  const auto take = [&](int64_t x) {   // of the batch
+    const float *pa = (const float*)a.in[0] + x * m * k, *pb = (const float*)a.in[1] + x * k * n;
+    g.s = columns ? pb : pa;
+    g.v = columns ? pa : pb;
+    g.c = (float*)a.out[0] + x * m * n;
+    if (last) g.other = last + x * m * n;
+    if (slope) g.slope = slope + x * m * n;
+  };
+  if (small) {
+    const bool apart = batch >= team.size;   // each thread has products of its own
+    const Range r = apart ? split(batch, team) : Range{0, batch};
+    for (int64_t x = r.begin; x < r.end; x++) {
+      take(x);
+      product_small(g, (float*)a.local, apart ? Team{0, 1, nullptr, nullptr} : team);
+    }
+    return;
+  }
   Grid grid = {1, 1, 1, 0};
   bool squares_after = stats && columns;
   if (team.size > 1) {
@@ -82,12 +100,7 @@ void matmul(const Args& a, const Team& team) {
   Share at = {grid.b == 1 ? &team : nullptr, rm, grid.m, rn, grid.n, (float*)a.local, (float*)a.scratch, 0};
   const Parts bs = parts_of(batch, 1, grid.b);
   for (int64_t x = bs.begin(rb); x < bs.begin(rb + 1); x++) {
-    const float *pa = (const float*)a.in[0] + x * m * k, *pb = (const float*)a.in[1] + x * k * n;
-    g.s = columns ? pb : pa;
-    g.v = columns ? pa : pb;
-    g.c = (float*)a.out[0] + x * m * n;
-    if (last) g.other = last + x * m * n;
-    if (slope) g.slope = slope + x * m * n;
+    take(x);
     if (g.stats) g.stats = stats + x * ceil_div(m, kStat) * ceil_div(n, kStat);
     columns ? product_columns(g, at) : product_rows(g, at);
   }

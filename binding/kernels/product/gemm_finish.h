@@ -26,34 +26,45 @@ struct Product {
 static inline bool may_end(int64_t act) { return act == 0 || (act > 0 && act <= kMapCount && kMapEnd[act - 1] != kMapInside); }
 static inline bool has_slope_of(int64_t act) { return act > 0 && kMapEnd[act - 1] == kMapSloped; }
 
+// The part [rows, cols] of a product at its row i0, lane j0, which lies at `from`, with what follows it: to `c`, which may be `from`.
 template <class Fn>
-static inline void finish_with(const Product& g, float* c, int64_t ld, int64_t i0, int64_t j0, int64_t rows, int64_t cols,
-                               Fn fn) {
+static inline void finish_with(const Product& g, const float* from, int64_t from_ld, float* c, int64_t ld, int64_t i0, int64_t j0,
+                               int64_t rows, int64_t cols, Fn fn) {
   const float* bias = g.bias ? g.bias + i0 * g.bi + j0 * g.bj : nullptr;
+  const auto group = [&](int64_t i, int64_t j, int n, F b) __attribute__((always_inline)) {
+    const int64_t at = (i0 + i) * g.ci + j0 + j;
+    F x = load_part(from + i * from_ld + j, n);
+    if (bias) x = add(x, b);
+    x = fn(x, at, n);
+    if (g.other) {
+      const F other = load_part(g.other + at, n);
+      x = g.times ? mul(x, other) : add(x, other);
+    }
+    store_part(c + i * ld + j, x, n);
+  };
+  const auto bias_of = [&](int64_t i, int64_t j, int n) __attribute__((always_inline)) {
+    return !bias ? set1(0.f) : g.bj == 0 ? set1(bias[i]) : load_part(bias + j, n);
+  };
+  if (cols < L) {   // the same lanes of all rows
+    const F b = bias_of(0, 0, (int)cols);
+    for (int64_t i = 0; i < rows; i++) group(i, 0, (int)cols, g.bj == 0 ? bias_of(i, 0, (int)cols) : b);
+    return;
+  }
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < cols; j += L) {
       const int n = (int)least(L, cols - j);
-      float* to = c + i * ld + j;
-      const int64_t at = (i0 + i) * g.ci + j0 + j;
-      F x = load_part(to, n);
-      if (bias) x = add(x, g.bj == 0 ? set1(bias[i]) : load_part(bias + j, n));
-      x = fn(x, at, n);
-      if (g.other) {
-        const F other = load_part(g.other + at, n);
-        x = g.times ? mul(x, other) : add(x, other);
-      }
-      store_part(to, x, n);
+      group(i, j, n, bias_of(i, j, n));
     }
 }
-// What follows a product, over the finished part at its row i, lane j, which lies at c.
-static void finish(const Product& g, float* c, int64_t ld, int64_t i, int64_t j, int64_t rows, int64_t cols) {
+static void finish(const Product& g, const float* from, int64_t from_ld, float* c, int64_t ld, int64_t i, int64_t j, int64_t rows,
+                   int64_t cols) {
   const auto plain = [&](auto fn) __attribute__((always_inline)) {
     finish_with(
-        g, c, ld, i, j, rows, cols, [&](F x, int64_t, int) __attribute__((always_inline)) { return fn(x); });
+        g, from, from_ld, c, ld, i, j, rows, cols, [&](F x, int64_t, int) __attribute__((always_inline)) { return fn(x); });
   };
   const auto sloped = [&](auto fn) __attribute__((always_inline)) {
     finish_with(
-        g, c, ld, i, j, rows, cols, [&](F x, int64_t at, int n) __attribute__((always_inline)) {
+        g, from, from_ld, c, ld, i, j, rows, cols, [&](F x, int64_t at, int n) __attribute__((always_inline)) {
           const Sloped a = fn(x);
           store_part(g.slope + at, a.slope, n);
           return a.y;
@@ -71,7 +82,11 @@ static void finish(const Product& g, float* c, int64_t ld, int64_t i, int64_t j,
     return g.slope ? sloped([](F x) { return sloped_##name(x); }) : plain([](F x) { return map_##name(x); });
 #include "../elementwise/maps.inc"
     default:
-      return g.bias || g.other ? plain([](F x) { return x; }) : (void)0;
+      return g.bias || g.other || from != c ? plain([](F x) { return x; }) : (void)0;
   }
+}
+// The same where it lies.
+static void finish(const Product& g, float* c, int64_t ld, int64_t i, int64_t j, int64_t rows, int64_t cols) {
+  finish(g, c, ld, c, ld, i, j, rows, cols);
 }
 }   // namespace gradclip::GRADCLIP_ISA

@@ -69,6 +69,8 @@ export interface ScalarsAttrs {
   readonly steps: readonly MapStep[];
   /** The step that each output is the value of. */
   readonly outs: readonly number[];
+  /** What has the step of the training skipped, where it is not 0. */
+  readonly skips?: MapArg;
 }
 
 /** Constants in the order of first use. */
@@ -94,7 +96,7 @@ export const SCALARS: OpDef<ScalarsAttrs> = {
     return outs.map(() => f64());
   },
   lower(node, { mapIndex }) {
-    const { steps, outs } = node.attrs;
+    const { steps, outs, skips } = node.attrs;
     const floats = constantsOf(steps);
     const first = node.ins.length + floats.length;
     const register = (a: MapArg): number => {
@@ -106,8 +108,12 @@ export const SCALARS: OpDef<ScalarsAttrs> = {
       mapIndex(map),
       ...[0, 1, 2].map((k) => (args[k] === undefined ? 0 : register(args[k]))),
     ]);
-    return { ints: [steps.length, ...code, ...outs.map((step) => first + step)], floats };
+    return {
+      ints: [steps.length, skips === undefined ? -1 : register(skips), ...code, ...outs.map((step) => first + step)],
+      floats,
+    };
   },
+  decides: ({ attrs }) => attrs.skips !== undefined,
   cost: (node) => ({ flops: node.attrs.steps.length, bytes: 8 * (node.ins.length + node.outs.length) }),
   ref(outs, ins, node) {
     const values: number[] = [];
@@ -132,6 +138,7 @@ export const SCALARS: OpDef<ScalarsAttrs> = {
           { map: 'lessEqual', args: [{ step: 2 }, 0.5] },
         ],
         outs: [1, 2, 0, 3],
+        skips: { step: 3 },
       },
       noGradient: true,
     },

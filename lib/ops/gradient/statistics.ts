@@ -34,6 +34,10 @@ export interface StatisticAttrs {
   readonly ready: readonly boolean[];
 }
 
+/** How many there are, of all kinds. */
+export const statisticInputs = ({ ready, max, stages }: StatisticAttrs): number =>
+  ready.length + Number(max !== 'none') + stageOperands(stages);
+
 /** Inputs: tensors, maximum, operands of the stages. */
 function split<T>(
   ins: readonly T[],
