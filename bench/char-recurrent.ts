@@ -9,6 +9,7 @@ export function charRecurrent(kind: 'lstm' | 'gru', reference: Reference): Workl
     batch: () => ({ x: ids(SEED.x, 65, 32, 128), y: ids(SEED.y, 65, 32, 128) }),
     loss: charRnnLoss,
     optimizer: 'adamw',
+    product: [32, (kind === 'lstm' ? 4 : 3) * 256, 256],
     reference,
   });
 }

@@ -1,6 +1,6 @@
 // engine.ts: one engine on one cell: a process of its own that answers one JSON line a command (bench/peers/worker.py says how).
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { Group } from './group.ts';
 import type { Sample } from './report.ts';
 
 /** How to start an engine; what it is called in reports. */
@@ -8,6 +8,17 @@ export interface Launch {
   readonly peer: string;
   readonly command: string;
   readonly args: readonly string[];
+  /** Default: that of this process. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** What is to be measured. */
+export interface Task {
+  readonly suite: string;
+  readonly cell: string;
+  readonly threads: number;
+  /** Further arguments of the engine. */
+  readonly more?: readonly string[];
 }
 
 /** What an engine says of its cell when it is ready. */
@@ -21,54 +32,55 @@ export interface Info {
   readonly [more: string]: unknown;
 }
 
+/** It runs while it starts and while it is timed; in between it is stopped, so that nobody else pays for what its threads do. */
 export class Engine {
   readonly peer: string;
   readonly info: Info;
-  readonly #process: ChildProcess;
+  readonly #group: Group;
   readonly #answers: AsyncIterator<string>;
 
-  private constructor(peer: string, info: Info, process: ChildProcess, answers: AsyncIterator<string>) {
+  private constructor(peer: string, info: Info, group: Group, answers: AsyncIterator<string>) {
     this.peer = peer;
     this.info = info;
-    this.#process = process;
+    this.#group = group;
     this.#answers = answers;
   }
 
   /** Starts the process and waits until it has warmed up. A string says why it does not take part. */
-  static async open(launch: Launch, suite: string, cell: string, threads: number): Promise<Engine | string> {
-    const args = [...launch.args, '--suite', suite, '--cell', cell, '--threads', String(threads)];
-    const child = spawn(launch.command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  static async open(launch: Launch, { suite, cell, threads, more = [] }: Task): Promise<Engine | string> {
+    const args = [...launch.args, '--suite', suite, '--cell', cell, '--threads', String(threads), ...more];
+    const group = new Group(launch.command, args, launch.env ?? process.env);
     let said = '';
-    child.stderr.on('data', (text) => {
+    group.errors.on('data', (text) => {
       said = `${said}${text}`.slice(-2000);
     });
-    const ended = new Promise<void>((resolve) => {
-      child.on('close', () => resolve());
-      child.on('error', (error) => {
-        said = error.message;
-        resolve();
-      });
-    });
-    const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const answers = createInterface({ input: group.output })[Symbol.asyncIterator]();
     const first = await answers.next();
-    if (first.done) {
-      await ended;
-      return `failed to start: ${said.trim().split('\n').at(-1)}`;
-    }
+    if (first.done) return `failed to start: ${(await group.ended) ?? said.trim().split('\n').at(-1)}`;
     const info = JSON.parse(first.value) as Info & { unsupported?: string };
-    if (info.unsupported) return info.unsupported;
-    return new Engine(launch.peer, info, child, answers);
+    if (info.unsupported) {
+      group.end();
+      return info.unsupported;
+    }
+    group.halt();
+    return new Engine(launch.peer, info, group, answers);
+  }
+
+  get pid(): number | undefined {
+    return this.#group.pid;
   }
 
   async run(variant: string, seconds: number): Promise<Sample> {
-    this.#process.stdin!.write(`${JSON.stringify({ variant, seconds })}\n`);
+    this.#group.go();
+    this.#group.input.write(`${JSON.stringify({ variant, seconds })}\n`);
     const answer = await this.#answers.next();
     if (answer.done) throw new Error(`${this.peer}: the process ended while it measured ${variant}`);
+    this.#group.halt();
     return JSON.parse(answer.value) as Sample;
   }
 
   /** Ends the process by closing its input. */
   close(): void {
-    this.#process.stdin!.end();
+    this.#group.end();
   }
 }

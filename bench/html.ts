@@ -3,7 +3,7 @@ import { page } from '../lib/pages/page.ts';
 import { escapeHtml } from '../lib/pages/svg.ts';
 import { type Facts, factLines } from './facts.ts';
 import type { Row } from './report.ts';
-import type { Bar, Suite } from './suites.ts';
+import type { Bar, Suite } from './suite.ts';
 
 const CSS = `
 .bars { display: grid; grid-template-columns: minmax(120px, max-content) 1fr; gap: 4px 14px; align-items: center; font-size: 14px; margin: 10px 0 22px; }

@@ -3,9 +3,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Engine, type Launch } from './engine.ts';
 import type { Options } from './options.ts';
 import type { Row, Sample } from './report.ts';
-import type { Rounds } from './suites.ts';
+import type { Rounds } from './suite.ts';
 
-// Threads of OpenBLAS and of OpenMP spin for a while when their work is done: the next engine shall not pay for that.
+// An engine that is not timed is stopped, but where nothing can be (Windows): there threads of OpenBLAS and of OpenMP spin for a while when
+// their work is done, and the next engine shall not pay for that. What goes on behind its back shall not either.
 const SETTLE_MS = 100;
 
 export interface Cell {
@@ -14,19 +15,25 @@ export interface Cell {
   readonly faults: ReadonlyMap<string, string>;
 }
 
-/** Rounds of all engines in turn; the order turns around each time, so that none always comes after the same one. */
+/**
+ * Rounds of all engines in turn; the order turns around each time, so that none always comes after the same one. One before them counts for
+ * nothing: in it is made what is made when it is first needed.
+ */
 async function alternate(engines: readonly Engine[], options: Options): Promise<Map<Engine, Rounds>> {
+  const { suite, extra } = options;
+  const seconds = options.seconds / options.rounds;
   const results = new Map<Engine, Map<string, Sample[]>>();
   for (const engine of engines) {
-    const names = options.suite.variants(engine.info, options.extra);
+    const names = suite.variants(engine.info, extra);
     results.set(engine, new Map(names.map((name) => [name, []])));
   }
-  for (let round = 0; round < options.rounds; round++) {
+  for (let round = -1; round < options.rounds; round++) {
     const turned = <T>(list: readonly T[]): readonly T[] => (round % 2 === 1 ? list.toReversed() : list);
     for (const engine of turned(engines)) {
       if (engines.length > 1) await pause(SETTLE_MS);
       for (const [variant, samples] of turned([...results.get(engine)!])) {
-        samples.push(await engine.run(variant, options.seconds / options.rounds));
+        const sample = await engine.run(variant, round < 0 ? 0 : seconds * (suite.part?.(variant) ?? 1));
+        if (round >= 0) samples.push(sample);
       }
     }
   }
@@ -37,8 +44,10 @@ export async function measureCell(cell: string, launches: readonly Launch[], opt
   const { suite, suiteName, threads } = options;
   const engines: Engine[] = [];
   const faults = new Map<string, string>();
+  const ours = (): Engine | undefined => engines.find((engine) => engine.peer === 'gradclip');
   for (const launch of launches) {
-    const engine = await Engine.open(launch, suiteName, cell, threads);
+    const more = (ours() && suite.more?.(ours()!.info)) ?? [];
+    const engine = await Engine.open(launch, { suite: suiteName, cell, threads, more });
     const fault = engine instanceof Engine ? await suite.check?.(cell, engine.info) : engine;
     if (!fault) engines.push(engine as Engine);
     else {
@@ -47,11 +56,11 @@ export async function measureCell(cell: string, launches: readonly Launch[], opt
     }
   }
   const results = await alternate(engines, options);
-  const ours = engines.find((engine) => engine.peer === 'gradclip');
+  const own = ours();
   const rows = engines.map((engine): Row => {
     engine.close();
     const rounds = results.get(engine)!;
-    const compared = ours && engine !== ours ? suite.compare?.(rounds, results.get(ours)!) : {};
+    const compared = own && engine !== own ? suite.compare?.(rounds, results.get(own)!, own.info) : {};
     return { peer: engine.peer, suite: suiteName, threads, ...suite.row(cell, engine.info, rounds), ...compared };
   });
   return { rows, faults };

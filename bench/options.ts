@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os';
 import { MAX_THREADS } from '../lib/native/threads.ts';
 import { PEER_NAMES } from './peers.ts';
-import { SUITES, type Suite } from './suites.ts';
+import type { Suite } from './suite.ts';
+import { SUITES } from './suites.ts';
 
 export const USAGE: string = `npm run -s bench -- [options]
   --suite ${Object.keys(SUITES).join('|')}   default step
@@ -16,7 +17,9 @@ export const USAGE: string = `npm run -s bench -- [options]
   --seconds S                per variant and engine, default 3
   --rounds R                 in so many alternating rounds, default 6
   --json                     one JSON object a line: facts of the machine, then a row for each cell and engine
-  --html FILE                also write a page with the figures as bars`;
+  --html FILE                also write a page with the figures as bars
+  --table                    step: at last also tables in Markdown, as docs/PERFORMANCE.md has them
+  --from A,B                 measure nothing: the rows that runs with --json wrote to these files, for --table and --html`;
 
 export interface Options {
   readonly suiteName: string;
@@ -36,21 +39,14 @@ export interface Options {
   readonly rounds: number;
   readonly json: boolean;
   readonly html: string | null;
+  readonly table: boolean;
+  /** Files with rows of earlier runs, which are told in place of new ones. */
+  readonly from: readonly string[] | null;
 }
 
 const NAMES = [
-  'suite',
-  'only',
-  'threads',
-  'teams',
-  'peers',
-  'against',
-  'overhead',
-  'awaited',
-  'seconds',
-  'rounds',
-  'json',
-  'html',
+  ...['suite', 'only', 'threads', 'teams', 'peers', 'against', 'overhead', 'awaited', 'seconds', 'rounds'],
+  ...['json', 'html', 'table', 'from'],
 ];
 
 /** `--name value` pairs; a name followed by no value is true. Throws what to tell the user. */
@@ -79,6 +75,8 @@ export function parse(argv: readonly string[]): Options {
   const stranger = peers.find((peer) => !PEER_NAMES.includes(peer));
   if (stranger) throw new Error(`--peers: expected some of ${PEER_NAMES.join(', ')}, got ${stranger}`);
   if (given.get('against') === '') throw new Error('--against: expected the folder of a checkout');
+  if (given.has('table') && !suite.tables) throw new Error(`--table: suite ${suiteName} has no tables`);
+  if (given.get('from') === '') throw new Error('--from: expected names of files');
   if (given.get('html') === '') throw new Error('--html: expected the name of a file');
   const counts = (name: string, otherwise: string): number[] => {
     const found = (given.get(name) ?? otherwise).split(',').map(Number);
@@ -87,7 +85,7 @@ export function parse(argv: readonly string[]): Options {
   };
   const threadCounts = counts('threads', String(availableParallelism()));
   for (const name of suite.alone
-    ? ['threads', 'peers', 'against', 'overhead', 'awaited', 'seconds', 'rounds', 'html']
+    ? ['threads', 'peers', 'against', 'overhead', 'awaited', 'seconds', 'rounds', 'html', 'table', 'from']
     : ['teams'])
     if (given.has(name)) throw new Error(`--${name}: suite ${suiteName} does without`);
   return {
@@ -104,5 +102,7 @@ export function parse(argv: readonly string[]): Options {
     rounds: Math.ceil(positive('rounds', 6)),
     json: given.has('json'),
     html: given.get('html') ?? null,
+    table: given.has('table'),
+    from: given.get('from')?.split(',') ?? null,
   };
 }

@@ -15,22 +15,48 @@ interface Entry {
   readonly folder: string;
   readonly script: string;
   readonly mode?: string;
+  /** Its memory is glibc's as it comes. */
+  readonly plain?: boolean;
   /** Whose version is told. */
   readonly distribution: string;
   /** Whose version is told beside, where it is there. */
   readonly beside?: string;
 }
 
+const torch = { folder: 'torch', script: 'torch_peer.py', distribution: 'torch' };
+const jax = { folder: 'jax', script: 'jax_peer.py', distribution: 'jax', beside: 'optax' };
+const tf = { folder: 'tf', script: 'tf_peer.py', distribution: 'tensorflow' };
+const PYTHON: Readonly<Record<string, Entry>> = {
+  torch,
+  'torch-compile': { ...torch, mode: 'compile' },
+  'torch-autotune': { ...torch, mode: 'autotune' },
+  jax,
+  tf,
+  'tf-xla': { ...tf, mode: 'jit' },
+};
 const PEERS: Readonly<Record<string, Entry>> = {
-  torch: { folder: 'torch', script: 'torch_peer.py', distribution: 'torch' },
-  'torch-compile': { folder: 'torch', script: 'torch_peer.py', mode: 'compile', distribution: 'torch' },
-  jax: { folder: 'jax', script: 'jax_peer.py', distribution: 'jax', beside: 'optax' },
-  tf: { folder: 'tf', script: 'tf_peer.py', distribution: 'tensorflow' },
-  'tf-xla': { folder: 'tf', script: 'tf_peer.py', mode: 'jit', distribution: 'tensorflow' },
+  ...PYTHON,
+  ...Object.fromEntries(Object.entries(PYTHON).map(([name, entry]) => [`${name}-default`, { ...entry, plain: true }])),
   tfjs: { folder: 'tfjs', script: 'tfjs_peer.mjs', distribution: '@tensorflow/tfjs-backend-wasm' },
+  jaxjs: { folder: 'jaxjs', script: 'jaxjs_peer.mjs', distribution: '@jax-js/jax' },
   blas: { folder: 'torch', script: 'numpy_peer.py', distribution: 'numpy' },
 };
 export const PEER_NAMES: readonly string[] = Object.keys(PEERS);
+
+// By these, surroundings choose threads, allocators and kernels of other processors for all that runs in them. No peer is held back by any.
+const PRESET = /^(?:(?:OPENBLAS|MKL|ONEDNN|DNNL|NVPL|OMP|GOMP|KMP|XLA|TF|MALLOC|GLIBC)_|LD_PRELOAD$)/;
+// As it comes, glibc gives large tensors back to the system after each step; to take them again costs some models more than their arithmetic.
+const RAISED: NodeJS.ProcessEnv = {
+  MALLOC_MMAP_THRESHOLD_: '4000000000',
+  MALLOC_TRIM_THRESHOLD_: '10000000000',
+  MALLOC_TOP_PAD_: '100000000',
+};
+
+/** What a peer starts with: nothing that the surroundings preset, and glibc's limits raised, but where it is to be `plain`. */
+export function peerEnvironment({ plain = false }: Pick<Entry, 'plain'> = {}): NodeJS.ProcessEnv {
+  const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !PRESET.test(name)));
+  return plain ? own : { ...own, ...RAISED };
+}
 
 /** The peers of that name which are installed. `tell` hears of the others. */
 export function findPeers(names: readonly string[], tell: (text: string) => void): Peer[] {
@@ -41,7 +67,7 @@ export function findPeers(names: readonly string[], tell: (text: string) => void
     const entry = PEERS[peer]!;
     const [folder, script] = [join(home, entry.folder), join(scripts, entry.script)];
     const found = script.endsWith('.py') ? python(folder, entry, script) : node(folder, entry, script);
-    if (typeof found !== 'string') return [{ peer, ...found }];
+    if (typeof found !== 'string') return [{ peer, env: peerEnvironment(entry), ...found }];
     tell(`${peer}: no ${found}, goes without (PEERS_HOME says where the peers are)`);
     return [];
   });
@@ -55,7 +81,7 @@ export function checkout(folder: string): Peer {
   return { peer: 'before', command: process.execPath, args: [engine], version };
 }
 
-type Found = Omit<Peer, 'peer'> | string;
+type Found = Omit<Peer, 'peer' | 'env'> | string;
 
 function python(folder: string, { mode, distribution, beside }: Entry, script: string): Found {
   const command = join(folder, 'bin/python');

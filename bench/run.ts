@@ -9,6 +9,7 @@ import { measureCell } from './measure.ts';
 import { type Options, parse, USAGE } from './options.ts';
 import { checkout, findPeers } from './peers.ts';
 import { humanLine, type Row } from './report.ts';
+import { type Results, readResults } from './results.ts';
 
 const tell = (text: string): void => {
   process.stderr.write(`bench: ${text}\n`);
@@ -23,27 +24,38 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  const { suite, suiteName, from } = options;
+  const { facts, rows } = from ? readResults(from, suiteName) : await measure(argv, options);
+  const lines = factLines(facts);
+  if (options.table) console.log(suite.tables!(lines, rows));
+  if (options.html) writeFileSync(options.html, suite.page?.(lines, rows) ?? htmlPage(suite, facts, rows));
+}
+
+/** Measures all cells, and prints each as soon as it is measured. */
+async function measure(argv: readonly string[], options: Options): Promise<Results> {
+  const { suite, json, threadCounts, cells } = options;
   const engine = fileURLToPath(new URL('./engines/gradclip.js', import.meta.url));
   const ours: Launch = { peer: 'gradclip', command: process.execPath, args: [engine] };
   const peers = [...(options.against ? [checkout(options.against)] : []), ...findPeers(options.peers, tell)];
   const facts = gather(argv, options, peers);
-  if (options.json) console.log(JSON.stringify({ facts }));
+  if (json) console.log(JSON.stringify({ facts }));
   else for (const line of factLines(facts)) console.log(line);
 
-  if (options.suite.alone) {
-    for (const cell of options.cells) await options.suite.alone(cell, options);
-    return;
-  }
   const rows: Row[] = [];
-  for (const [threads, cell] of options.threadCounts.flatMap((n) => options.cells.map((cell) => [n, cell] as const))) {
+  if (suite.alone) {
+    for (const cell of cells) await suite.alone(cell, options);
+    return { facts, rows };
+  }
+  for (const [threads, cell] of threadCounts.flatMap((n) => cells.map((cell) => [n, cell] as const))) {
     const measured = await measureCell(cell, [ours, ...peers], { ...options, threads });
     for (const [peer, fault] of measured.faults) tell(`${peer}: ${cell}: ${fault}`);
     if (measured.faults.has(ours.peer)) process.exitCode = 1;
-    for (const row of measured.rows) console.log(options.json ? JSON.stringify(row) : humanLine(row));
+    for (const row of measured.rows) console.log(json ? JSON.stringify(row) : humanLine(row));
+    const verdict = suite.verdict?.(measured.rows);
+    if (verdict) console.log(json ? JSON.stringify({ verdict }) : verdict);
     rows.push(...measured.rows);
   }
-  if (options.html)
-    writeFileSync(options.html, options.suite.page?.(factLines(facts), rows) ?? htmlPage(options.suite, facts, rows));
+  return { facts, rows };
 }
 
 await main(process.argv.slice(2));

@@ -1,110 +1,15 @@
 // suites.ts: what each suite measures: its cells, its peers, the row it prints for an engine, and the bars it draws.
-import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CLIP_CELLS } from '../lib/cli/bench/clip-step.ts';
 import { POLICIES_CELLS } from '../lib/cli/bench/policies.ts';
 import { policiesPage } from '../lib/cli/bench/policies-page.ts';
-import { clipStepRow, policiesRow, type Rounds, stepRow } from '../lib/cli/bench/rows.ts';
-import type { Info } from './engine.ts';
+import { clipStepRow, policiesRow, stepRow } from '../lib/cli/bench/rows.ts';
 import { REQUEST_CELLS } from './engines/requests.ts';
+import { barsOf, ratios } from './figures.ts';
 import { KERNEL_CASES } from './kernels.ts';
-import { type Row, ratio, ratioInterval, type Sample, short, summarize } from './report.ts';
-import type { Reference } from './workload.ts';
-
-export type { Rounds };
-
-/** One bar of the page. */
-export interface Bar {
-  /** Bars of one chart have one unit; those of one group are compared. */
-  readonly chart: string;
-  readonly group: string;
-  readonly label: string;
-  readonly value: number;
-}
-
-export interface Suite {
-  readonly cells: readonly string[];
-  /** Peers asked for by a plain --peers. */
-  readonly peers: readonly string[];
-  /** Which variants are timed; `extra` names those asked for. */
-  variants(info: Info, extra: ReadonlySet<string>): readonly string[];
-  row(cell: string, info: Info, rounds: Rounds): Record<string, unknown>;
-  /** How many times longer a peer takes. */
-  compare?(theirs: Rounds, ours: Rounds): Record<string, number>;
-  bars(row: Row): Bar[];
-  /** A page of its own, in place of bars and one table. */
-  page?(facts: readonly string[], rows: readonly Row[]): string;
-  /** What an engine computes wrongly, if anything. The suites without it leave that to the engine. */
-  check?(cell: string, info: Info): Promise<string | null>;
-  /** Cells that are looked at and not timed in rounds: it prints what is found. */
-  alone?(cell: string, options: { readonly teams: readonly number[]; readonly json: boolean }): Promise<void>;
-}
-
-/** The names of bench/workloads/. */
-function workloadNames(): string[] {
-  const files = readdirSync(new URL('./workloads/', import.meta.url));
-  return [...new Set(files.map((file) => file.replace(/(\.d)?\.[jt]s$/, '')))];
-}
-
-/** Relative distance that f32 may put between an engine and PyTorch in f64. */
-const TOLERANCE = { loss: 1e-5, norm: 1e-3 } as const;
-/** And absolute, of logits. */
-const LOGITS_TOLERANCE = 1e-5;
-
-async function checkStep(cell: string, info: Info): Promise<string | null> {
-  const { WORKLOAD } = (await import(`./workloads/${cell}.js`)) as { WORKLOAD: { reference: Reference } };
-  for (const key of ['loss', 'norm'] as const) {
-    const expected = WORKLOAD.reference[key];
-    const far = info[key]?.some((value, i) => !(Math.abs(value / expected[i]! - 1) <= TOLERANCE[key]));
-    if (far) return `expected ${key} ${expected.join(', ')} in its first steps, got ${info[key]!.join(', ')}`;
-  }
-  return null;
-}
-
-/** Their variant over ours, where both were timed, and what it lies between with 95 % confidence: [name of the figure, theirs, ours]. */
-function ratios(theirs: Rounds, ours: Rounds, pairs: readonly (readonly [string, string, string])[]): Record<string, number> {
-  const found = pairs.flatMap(([name, t, o]) => {
-    const [a, b] = [theirs.get(t), ours.get(o)];
-    if (!a || !b) return [];
-    const interval = ratioInterval(a, b);
-    const ends = interval ? [[`${name}_low`, short(interval[0])] as const, [`${name}_high`, short(interval[1])] as const] : [];
-    return [[name, short(ratio(a, b))] as const, ...ends];
-  });
-  return Object.fromEntries(found);
-}
-
-/** Bars for those figures of a row that it has: key -> chart. */
-function barsOf(row: Row, group: string, charts: Readonly<Record<string, string>>, label: string = row.peer): Bar[] {
-  return Object.entries(charts).flatMap(([key, chart]) => {
-    const value = row[key];
-    return typeof value === 'number' ? [{ chart, group, label, value }] : [];
-  });
-}
-
-// `awaited`: one step at a time, reports read. `fit_each`: a fit of one step at a time. Peers know nothing else than single steps.
-const SINGLE = ['awaited', 'fit_each'];
-
-const step: Suite = {
-  cells: workloadNames(),
-  peers: ['torch', 'jax', 'tf', 'tf-xla', 'tfjs'],
-  variants(info, extra) {
-    const wanted = ['step', ...(extra.has('overhead') ? ['noclip'] : []), ...(extra.has('awaited') ? SINGLE : [])];
-    return wanted.filter((variant) => info.variants.includes(variant));
-  },
-  row: stepRow,
-  compare: (theirs, ours) =>
-    ratios(theirs, ours, [['ratio', 'step', 'step'], ...SINGLE.map((variant) => [`${variant}_ratio`, 'step', variant] as const)]),
-  bars: (row) => [
-    ...barsOf(row, String(row.workload), { median_ms: 'A training step, ms (less is better)' }),
-    ...barsOf(
-      row,
-      String(row.workload),
-      { awaited_ms: 'A training step, ms (less is better)' },
-      `${row.peer}, each step awaited`,
-    ),
-  ],
-  check: checkStep,
-};
+import { ratio, type Sample, short, summarize } from './report.ts';
+import { checkStep, step, workloadNames } from './step-suite.ts';
+import type { Suite } from './suite.ts';
 
 const clipStep: Suite = {
   cells: CLIP_CELLS,
@@ -238,6 +143,9 @@ const gan: Suite = {
     return null;
   },
 };
+
+/** Absolute distance of logits from PyTorch's in f64. */
+const LOGITS_TOLERANCE = 1e-5;
 
 /** Three logits of `torch_peer.py --mode f64` after 48 tokens of the workload's, the last 16 one by one: every engine must have the same before it is timed. */
 const LOGITS: Readonly<Record<string, readonly number[]>> = {

@@ -1,4 +1,5 @@
 // workload.ts: what a file of bench/workloads/ exports: a model, one batch, and what PyTorch computes for them.
+import { extname } from 'node:path';
 import type { Module } from '../lib/nn/index.ts';
 import type { Arrays, NdArray } from '../lib/train/feed/source.ts';
 import type { Objective } from '../lib/train/step/step.ts';
@@ -14,6 +15,8 @@ export interface Workload<M extends Module> {
   readonly loss: Objective<M>;
   /** SGD with momentum 0.9, or AdamW; both with lr 1e-4. */
   readonly optimizer: 'sgd' | 'adamw';
+  /** Sizes m, n, k of the largest product of its forward pass (of a convolution: as a product of patches): [m, k] by [k, n]. */
+  readonly product: readonly [m: number, n: number, k: number];
   readonly reference: Reference;
 }
 
@@ -28,6 +31,14 @@ export interface Reference {
 /** Keeps the model's type while it checks the record. */
 export function workload<M extends Module>(record: Workload<M>): Workload<M> {
   return record;
+}
+
+/** The workload of that name. */
+export async function loadWorkload<M extends Module>(name: string): Promise<Workload<M>> {
+  // `.js` once compiled.
+  const file = `./workloads/${name}${extname(import.meta.url)}`;
+  const { WORKLOAD } = (await import(/* @vite-ignore */ file)) as { WORKLOAD: Workload<M> };
+  return WORKLOAD;
 }
 
 /** PyTorch's bounds for a chain of linear layers: weight and bias within 1 / sqrt(in). */

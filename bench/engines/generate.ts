@@ -6,14 +6,14 @@ import { generate, generateStream } from '../../lib/train/generate/generate.ts';
 import { predicting } from '../../lib/train/generate/next.ts';
 import type { Writer } from '../../lib/train/generate/writers.ts';
 import { Weights } from '../../lib/train/programs/weights.ts';
-import { fillParameters, type Workload } from '../workload.ts';
+import { fillParameters, loadWorkload } from '../workload.ts';
 
 /** Tokens that are timed after the first of a text. */
 const SOME = 15;
 
 export async function generateCell(name: string, threads: number): Promise<Cell> {
   process.env.GRADCLIP_THREADS = String(threads);
-  const { WORKLOAD } = (await import(`../workloads/${name}.js`)) as { WORKLOAD: Workload<GPT> };
+  const WORKLOAD = await loadWorkload<GPT>(name);
   const model = WORKLOAD.model();
   fillParameters(model, WORKLOAD.bounds);
   const parameters = new Map(Array.from(model.namedParameters(), ([n, p]) => [n, { data: p.data, shape: p.shape }]));

@@ -2,10 +2,9 @@
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { type Cell, type Sample, sampleOf } from '../../lib/cli/bench/sample.ts';
 import * as clip from '../../lib/clip/index.ts';
-import type { Module } from '../../lib/nn/index.ts';
 import * as optim from '../../lib/optim/index.ts';
 import { Trainer } from '../../lib/train/index.ts';
-import { fillParameters, type Workload } from '../workload.ts';
+import { fillParameters, loadWorkload } from '../workload.ts';
 
 const PAUSE_MS = 5;
 /** How requests come: `paused` by so many ms, one right after the other (`steady`), and the same by `predict`, which is awaited. */
@@ -18,7 +17,7 @@ export const REQUEST_CELLS: readonly string[] = ['mlp-large', 'mlp-small'].flatM
 /** @param threads of the fit */
 export async function requestsCell(cell: string, threads: number): Promise<Cell> {
   const [name, way] = cell.split('/') as [string, Way];
-  const { WORKLOAD } = (await import(`../workloads/${name}.js`)) as { WORKLOAD: Workload<Module> };
+  const WORKLOAD = await loadWorkload(name);
   const { loss, optimizer } = WORKLOAD;
   const model = WORKLOAD.model();
   fillParameters(model, WORKLOAD.bounds);

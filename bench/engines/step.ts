@@ -1,14 +1,18 @@
-// step.ts: whole training steps of a workload.
+// step.ts: whole training steps of a workload; beside them what the machine can do, and products alone.
 
-import type { Cell } from '../../lib/cli/bench/sample.ts';
+import { fmaProbe, streamProbe } from '../../lib/cli/bench/probe.ts';
+import { type Cell, sampleCalls } from '../../lib/cli/bench/sample.ts';
 import { Stepper } from '../../lib/cli/bench/stepper.ts';
 import * as clip from '../../lib/clip/index.ts';
-import type { Module } from '../../lib/nn/index.ts';
 import { watchMemory } from '../memory.ts';
-import { fillParameters, type Workload } from '../workload.ts';
+import { fillParameters, loadWorkload } from '../workload.ts';
+import { product, productTimes, type Sizes } from './product.ts';
+
+/** A stream over less is no faster, but takes as long to begin; one over more is no slower. */
+const STREAM_BYTES = { least: 1e5, most: 1.5e8 } as const;
 
 export async function stepCell(name: string, threads: number): Promise<Cell> {
-  const { WORKLOAD } = (await import(`../workloads/${name}.js`)) as { WORKLOAD: Workload<Module> };
+  const WORKLOAD = await loadWorkload(name);
   const stepper = (policy: clip.ClipPolicy): Stepper => {
     const { loss, optimizer } = WORKLOAD;
     const model = WORKLOAD.model();
@@ -20,8 +24,17 @@ export async function stepCell(name: string, threads: number): Promise<Cell> {
   const first = await clipped.first(3);
   const memory_mib = memory();
   let free: Stepper | undefined;
+  const cost = await costOf(clipped);
+  const fma = fmaProbe(threads);
+  const moved = Math.min(Math.max(cost.update_bytes, STREAM_BYTES.least), STREAM_BYTES.most);
+  const stream = streamProbe('axpy', moved, threads);
+  const timed = (trans: string, sizes: Sizes) => {
+    const [run, times] = [product(trans, sizes, threads), productTimes(sizes)];
+    return (seconds: number) => sampleCalls(() => run(times), times, seconds);
+  };
+  const probes = { fma_flops: fma.flops, stream_bytes: stream.bytes, product: WORKLOAD.product };
   return {
-    info: { params: clipped.params, ...first, memory_mib },
+    info: { params: clipped.params, ...first, memory_mib, chunk: clipped.chunk, ...cost, ...probes },
     variants: {
       step: (seconds) => clipped.run(seconds),
       awaited: (seconds) => clipped.awaited(seconds),
@@ -30,6 +43,21 @@ export async function stepCell(name: string, threads: number): Promise<Cell> {
         free ??= stepper(clip.none({ measure: false }));
         return free.run(seconds);
       },
+      fma: (seconds) => fma.sample(seconds),
+      stream: (seconds) => stream.sample(seconds),
+      square: timed('nn', [1024, 1024, 1024]),
+      // As a linear layer has it.
+      product: timed('nt', WORKLOAD.product),
     },
   };
+}
+
+/** What a step does by its ops' own account; `update_bytes`: parameters, gradients and slots as the updates read and write them. */
+async function costOf(stepper: Stepper): Promise<{ flops: number; bytes: number; update_bytes: number }> {
+  const { instrs, steps } = await stepper.profile(0);
+  const sum = (key: 'flops' | 'bytes', kernels: string): number =>
+    instrs
+      .filter(({ kernel }) => kernel.startsWith(kernels))
+      .reduce((total, instr) => total + (instr[key] * instr.calls) / steps, 0);
+  return { flops: sum('flops', ''), bytes: sum('bytes', ''), update_bytes: sum('bytes', 'update_') };
 }

@@ -1,4 +1,5 @@
-"""jax_peer.py: JAX with optax as a peer: one jitted training step with donated state, and the optimizer phase alone."""
+"""jax_peer.py: JAX with optax as a peer: one jitted training step with donated state, many of them in one call, and the optimizer
+phase alone."""
 import os
 import worker
 
@@ -174,27 +175,58 @@ def usual(optimizer, lr):
     return optax.adamw(lr, weight_decay=0.01) if optimizer == "adamw" else optax.sgd(lr, momentum=0.9)
 
 
-def step_variant(parts, opt, measured=True):
-    """A jitted step; it tells its loss, and the norm of its gradient."""
-    import jax, jax.numpy as jnp, optax
+def train_step(parts, opt, measured):
+    """A step from (parameters, state of the optimizer) to the next; it tells its loss, and the norm of its gradient."""
+    import jax, optax
 
-    params, loss, x, _ = parts
+    loss = parts[1]
 
     def step(p, s, x):
         value, g = jax.value_and_grad(loss)(p, x)
         u, s = opt.update(g, s, p)
-        return optax.apply_updates(p, u), s, value, optax.global_norm(g) if measured else value
+        return (optax.apply_updates(p, u), s), (value, optax.global_norm(g) if measured else value)
 
+    return step
+
+
+def caller(parts, opt, f):
+    """Calls f again and again on a state of its own, which it may write over."""
+    import jax, jax.numpy as jnp
+
+    params, x = parts[0], parts[2]
     p = jax.tree_util.tree_map(jnp.copy, params)
-    state = [p, opt.init(p)]
-    jitted = jax.jit(step, donate_argnums=(0, 1))
+    state = (p, opt.init(p))
+    jitted = jax.jit(f, donate_argnums=(0, 1))
 
     def call():
-        state[0], state[1], value, norm = jitted(*state, x)
+        nonlocal state
+        state, reports = jitted(*state, x)
         jax.block_until_ready(state)
-        return value, norm
+        return reports
 
     return call
+
+
+def step_variant(parts, opt, measured=True):
+    return caller(parts, opt, train_step(parts, opt, measured))
+
+
+def chunk_variant(parts, opt, steps):
+    """So many steps in one call, which gives back the loss and the norm of each."""
+    import numpy as np
+    from jax import lax
+
+    step = train_step(parts, opt, True)
+    run = caller(parts, opt, lambda p, s, x: lax.scan(lambda state, _: step(*state, x), (p, s), None, length=steps))
+    return lambda: [np.asarray(t) for t in run()]
+
+
+def product(m, n, k):
+    import jax, jax.numpy as jnp, numpy as np
+
+    x, w = (jnp.asarray(np.random.randn(*s).astype("f4")) for s in ((m, k), (k, n)))
+    multiply = jax.jit(jnp.matmul)
+    return lambda: multiply(x, w).block_until_ready()
 
 
 def step_cell(args):
@@ -202,13 +234,18 @@ def step_cell(args):
 
     parts = step_parts(args.cell)
     params, optimizer = parts[0], parts[3]
-    # Both tell the norm of the gradient, as they always did: a step without a clip is not the poorer for it.
-    variant = lambda clip: step_variant(parts, optax.chain(clip, usual(optimizer, 1e-4)))
-    clipped, free = variant(optax.clip_by_global_norm(1.0)), variant(optax.identity())
+    rule = lambda clip: optax.chain(clip, usual(optimizer, 1e-4))
+    clipped = step_variant(parts, rule(optax.clip_by_global_norm(1.0)))
+    # It tells the norm of the gradient too, as it always did: a step without a clip is not the poorer for it.
+    variants = {"step": clipped, "noclip": worker.lazy(lambda: step_variant(parts, rule(optax.identity())))}
     first = [[float(t) for t in clipped()] for _ in range(3)]
-    free()
-    size = sum(t.size for t in jax.tree_util.tree_leaves(params))
-    return {"params": size, "loss": [v for v, _ in first], "norm": [n for _, n in first]}, {"step": clipped, "noclip": free}
+    info = {"params": sum(t.size for t in jax.tree_util.tree_leaves(params)), "loss": [v for v, _ in first], "norm": [n for _, n in first]}
+    if args.chunk > 1:
+        chunk = chunk_variant(parts, rule(optax.clip_by_global_norm(1.0)), args.chunk)
+        loss, norm = chunk()
+        info |= {"chunk": args.chunk, "chunk_loss": loss[:3].tolist(), "chunk_norm": norm[:3].tolist()}
+        variants["chunk"] = (chunk, 1, args.chunk)
+    return info, variants | worker.products(args, product)
 
 
 def tensors(case):

@@ -1,5 +1,5 @@
-"""torch_peer.py: PyTorch as a peer: whole training steps (mode compile: torch.compile; mode f64: for the losses that the
-workloads record), iterations of a GAN, text, and the optimizer phase alone."""
+"""torch_peer.py: PyTorch as a peer: whole training steps (modes compile and autotune: torch.compile, as it comes and with max-autotune;
+mode f64: for the losses that the workloads record), iterations of a GAN, text, and the optimizer phase alone."""
 import worker
 from torch_generate import generate_cell
 from torch_gpt import GPT
@@ -108,9 +108,26 @@ def step_parts(name, mode):
     cross_entropy = lambda o, y: F.cross_entropy(o.reshape(-1, o.shape[-1]), y.reshape(-1))
     criterion = cross_entropy if loss == "ce" else F.mse_loss
     forward = lambda: criterion(model(x), y)
-    if mode == "compile":
-        forward = torch.compile(forward)
-    return ps, forward, opt
+    return ps, compiled(forward, mode), opt
+
+
+def compiled(f, mode):
+    """As the mode has it."""
+    if mode == "autotune":
+        return torch.compile(f, mode="max-autotune")
+    return torch.compile(f) if mode == "compile" else f
+
+
+def product(mode, m, n, k):
+    """x[m, k] by w[n, k] transposed, as a linear layer has it."""
+    x, w = torch.randn(m, k), torch.randn(n, k)
+    multiply = compiled(F.linear, mode)
+
+    @torch.no_grad()
+    def call():
+        multiply(x, w)
+
+    return call
 
 
 def warm_up():
@@ -139,7 +156,8 @@ def step_cell(args):
     memory_mib = memory()
     step(False)
     info = {"params": sum(p.numel() for p in ps), "memory_mib": memory_mib, "loss": [v for v, _ in first], "norm": [n for _, n in first]}
-    return info, {"step": lambda: step(True), "noclip": lambda: step(False)}
+    products = worker.products(args, lambda *sizes: product(args.mode, *sizes))
+    return info, {"step": lambda: step(True), "noclip": lambda: step(False), **products}
 
 
 def clip_cell(args):

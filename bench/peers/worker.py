@@ -3,9 +3,9 @@
     python torch_peer.py --suite step --cell mlp-small --threads 2
 
 The first line out says what the cell is (its parameters, its first losses and norms); then each `{"variant", "seconds"}` in gives
-`{"median_ms", "min_ms", "n"}` out. Between commands the process sleeps, so rounds of several engines can alternate.
+`{"median_ms", "min_ms", "n"}` out. Between commands the process is stopped, so rounds of several engines can alternate.
 """
-import argparse, json, os, statistics, sys, time
+import argparse, functools, json, os, statistics, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../test/golden/runs"))
 
@@ -31,18 +31,39 @@ def arguments():
     parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies", "gan", "generate"])
     parser.add_argument("--cell", required=True)
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--mode", default="", help="a way to run the same peer: compile, jit, f64")
+    parser.add_argument("--mode", default="", help="a way to run the same peer: compile, autotune, jit, f64")
+    parser.add_argument("--product", default="", help="MxNxK, of the workload: products are timed beside its steps")
+    parser.add_argument("--chunk", type=int, default=1, help="steps of a call, where the peer can take several")
     return parser.parse_args()
 
 
-def measure(call, inner, seconds):
+def measure(seconds, call, calls=1, steps=1):
+    """Times `call`, so many calls at once, each of so many steps. A first one brings back to the caches what others have driven out."""
+    call()
     times, end = [], time.perf_counter() + seconds
     while not times or (time.perf_counter() < end and len(times) < 20000):
         start = time.perf_counter()
-        for _ in range(inner):
+        for _ in range(calls):
             call()
-        times.append((time.perf_counter() - start) / inner * 1e3)
-    return {"median_ms": statistics.median(times), "min_ms": min(times), "n": len(times) * inner}
+        times.append((time.perf_counter() - start) / (calls * steps) * 1e3)
+    return {"median_ms": statistics.median(times), "min_ms": min(times), "n": len(times) * calls * steps}
+
+
+def lazy(make):
+    """A variant that is made when it is first timed: most runs do not ask for it."""
+    made = functools.cache(make)
+    return lambda: made()()
+
+
+def products(args, make):
+    """Variants `square` and `product`: `make(m, n, k)` gives a call of one product."""
+
+    def variant(m, n, k):
+        call = make(m, n, k)
+        call()
+        return call, max(1, int(2e7 / (2 * m * n * k)))
+
+    return {"square": variant(1024, 1024, 1024), "product": variant(*map(int, args.product.split("x")))} if args.product else {}
 
 
 def watch_memory():
@@ -58,7 +79,7 @@ def watch_memory():
 
 
 def serve(open_cell):
-    """`open_cell(args)` gives what to say of the cell, and its variants: name -> call, or name -> (call, calls per sample).
+    """`open_cell(args)` gives what to say of the cell, and its variants: name -> call, or (call, calls per sample[, steps of a call]).
 
     In suite generate a variant times itself: it takes the seconds and gives the answer."""
     args = arguments()
@@ -76,5 +97,4 @@ def serve(open_cell):
         if args.suite == "generate":
             say(variant(command["seconds"]))
             continue
-        call, inner = variant if isinstance(variant, tuple) else (variant, 1)
-        say(measure(call, inner, command["seconds"]))
+        say(measure(command["seconds"], *(variant if isinstance(variant, tuple) else (variant,))))

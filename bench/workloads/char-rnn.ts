@@ -8,6 +8,7 @@ export const WORKLOAD: Workload<CharRNN> = workload({
   batch: () => ({ x: ids(SEED.x, 65, 32, 64), y: ids(SEED.y, 65, 32, 64) }),
   loss: charRnnLoss,
   optimizer: 'sgd',
+  product: [32, 128, 128],
   reference: {
     params: 31201,
     loss: [4.18204331, 4.18204259, 4.18204124],

@@ -8,6 +8,7 @@ export const WORKLOAD: Workload<GPT> = workload({
   batch: () => ({ x: ids(SEED.x, 65, 4, 256), y: ids(SEED.y, 65, 4, 256) }),
   loss: ({ x, y }, model) => gptLoss({ x, y }, model),
   optimizer: 'adamw',
+  product: [1024, 1536, 384],
   reference: {
     params: 10770816,
     loss: [4.2359273, 4.16049813, 4.11967545],

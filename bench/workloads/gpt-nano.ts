@@ -8,6 +8,7 @@ export const WORKLOAD: Workload<GPT> = workload({
   batch: () => ({ x: ids(SEED.x, 65, 12, 64), y: ids(SEED.y, 65, 12, 64) }),
   loss: ({ x, y }, model) => gptLoss({ x, y }, model),
   optimizer: 'adamw',
+  product: [768, 512, 128],
   reference: {
     params: 809856,
     loss: [4.18607081, 4.16607043, 4.15092753],

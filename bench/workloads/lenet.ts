@@ -9,6 +9,7 @@ export const WORKLOAD: Workload<LeNet> = workload({
   batch: () => ({ x: floats(SEED.x, 64, 1, 28, 28), y: ids(SEED.y, 10, 64) }),
   loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
   optimizer: 'adamw',
+  product: [64, 512, 3136],
   reference: {
     params: 1663370,
     loss: [2.31013289, 2.27405441, 2.24849585],

@@ -10,6 +10,7 @@ export const WORKLOAD: Workload<Sequential> = workload({
   batch: () => ({ x: floats(SEED.x, 256, 1024), y: floats(SEED.y, 256, 1024) }),
   loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
   optimizer: 'adamw',
+  product: [256, 4096, 4096],
   reference: {
     params: 25175040,
     loss: [0.33628805, 0.32935076, 0.32420642],

@@ -10,6 +10,7 @@ export const WORKLOAD: Workload<Sequential> = workload({
   batch: () => ({ x: floats(SEED.x, 64, 784), y: ids(SEED.y, 10, 64) }),
   loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
   optimizer: 'sgd',
+  product: [64, 256, 784],
   reference: {
     params: 235146,
     loss: [2.30567464, 2.3056585, 2.30562783],

@@ -10,6 +10,7 @@ export const WORKLOAD: Workload<Sequential> = workload({
   batch: () => ({ x: floats(SEED.x, 32, 10), y: floats(SEED.y, 32, 1) }),
   loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
   optimizer: 'sgd',
+  product: [32, 10, 10],
   reference: {
     params: 121,
     loss: [0.59825266, 0.59814399, 0.59793758],

@@ -11,6 +11,7 @@ export const ncf = (sparse: boolean): Workload<NCF> =>
     batch: () => ({ x: ids(SEED.x, 50_000, 1024), item: ids(SEED.x2, 20_000, 1024), y: floats(SEED.y, 1024) }),
     loss: ({ x, item, y }, model) => loss.mse(model.forward(x, item!), y),
     optimizer: 'adamw',
+    product: [1024, 128, 128],
     reference: {
       params: 4504833,
       loss: [0.34408458, 0.34332246, 0.34256872],

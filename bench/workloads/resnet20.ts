@@ -17,6 +17,7 @@ export const WORKLOAD: Workload<ResNet20> = workload({
   batch: () => ({ x: floats(SEED.x, 64, 3, 32, 32), y: ids(SEED.y, 10, 64) }),
   loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
   optimizer: 'sgd',
+  product: [65536, 16, 144],
   reference: {
     params: 272474,
     loss: [2.37204179, 2.3718814, 2.37157757],

@@ -18,6 +18,7 @@ export const WORKLOAD: Workload<Adding> = workload({
   batch: () => ({ x: floats(SEED.x, 50, 100, 2), y: floats(SEED.y, 50, 1) }),
   loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
   optimizer: 'sgd',
+  product: [50, 128, 128],
   reference: {
     params: 17025,
     loss: [0.41403072, 0.41402819, 0.4140234],

@@ -3,14 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { Engine, type Info, type Launch } from '../../bench/engine.ts';
+import type { Info, Launch } from '../../bench/engine.ts';
 import { kernelCell } from '../../bench/engines/kernels.ts';
 import type { Facts } from '../../bench/facts.ts';
 import { htmlPage } from '../../bench/html.ts';
 import { KERNEL_CASES, kernelNode } from '../../bench/kernels.ts';
 import { measureCell } from '../../bench/measure.ts';
 import { parse } from '../../bench/options.ts';
-import { findPeers } from '../../bench/peers.ts';
+import { findPeers, peerEnvironment } from '../../bench/peers.ts';
 import { humanLine, type Row, ratio, ratioInterval, type Sample, short, summarize } from '../../bench/report.ts';
 import { SUITES } from '../../bench/suites.ts';
 import { fmaProbe, type StreamKind, streamProbe } from '../../lib/cli/bench/probe.ts';
@@ -89,22 +89,14 @@ describe('options', () => {
     [['--threads', '1,x'], '--threads: expected whole numbers from 1 to 256, got 1,x'],
     [['--rounds', '0'], '--rounds: expected a positive number, got 0'],
     [['--html'], '--html: expected the name of a file'],
+    [['--suite', 'gemm', '--table'], '--table: suite gemm has no tables'],
+    [['--from'], '--from: expected names of files'],
   ])('refuses %j', (argv, message) => {
     expect(() => parse(argv)).toThrow(message);
   });
 });
 
 describe('suites', () => {
-  const both = { step: rounds(2, 2), noclip: rounds(1, 1), awaited: rounds(4, 4) };
-  const ours = new Map(Object.entries(both));
-  const info = { variants: Object.keys(both), params: 121 };
-  it('step: the cost of a clip, and each way to step against a peer', () => {
-    const suite = SUITES.step!;
-    expect(suite.variants(info, new Set())).toEqual(['step']);
-    expect(suite.variants(info, new Set(['overhead', 'awaited']))).toEqual(['step', 'noclip', 'awaited']);
-    expect(suite.row('mlp-tiny', info, ours)).toMatchObject({ median_ms: 2, overhead_percent: 100, awaited_ms: 4 });
-    expect(suite.compare!(new Map([['step', rounds(8, 12)]]), ours)).toEqual({ ratio: 5, awaited_ratio: 2.5 });
-  });
   it('gemm: flops of the sizes', () => {
     const of = { variants: ['gradclip', 'fma'], trans: 'nt', m: 10, n: 20, k: 30, fma_flops: 24_000 };
     const timed = new Map([
@@ -183,11 +175,26 @@ describe('peers', () => {
     const found = findPeers(['jax', 'tfjs', 'torch'], (text) => told.push(text));
     expect(found.map(({ peer, version }) => `${peer} ${version}`)).toEqual(['jax 1.2.3', 'tfjs 4.5.6']);
     expect(found[0]!.command).toBe(join(home, 'jax/bin/python'));
+    expect(found[0]!.env).toMatchObject({ PEERS_HOME: home, MALLOC_TRIM_THRESHOLD_: '10000000000' });
     expect(found[1]).toMatchObject({
       command: process.execPath,
       args: [expect.stringMatching(/tfjs_peer\.mjs$/), '--home', join(home, 'tfjs')],
     });
     expect(told).toEqual([expect.stringMatching(/^torch: no .*torch\/bin\/python, goes without/)]);
+  });
+  it('start with nothing that the surroundings preset, and with memory that is kept', () => {
+    const preset = {
+      ...{ OPENBLAS_CORETYPE: 'Haswell', OPENBLAS_L2_SIZE: '512', OMP_NUM_THREADS: '1', MKL_ENABLE_INSTRUCTIONS: 'SSE4_2' },
+      ...{ XLA_FLAGS: '-', TF_ENABLE_ONEDNN_OPTS: '0', MALLOC_ARENA_MAX: '1', LD_PRELOAD: 'a.so' },
+    };
+    for (const [name, value] of Object.entries({ ...preset, LD_LIBRARY_PATH: '/lib' })) vi.stubEnv(name, value);
+    const [raised, plain] = [peerEnvironment(), peerEnvironment({ plain: true })];
+    for (const env of [raised, plain]) {
+      expect(Object.keys(env).filter((name) => name in preset)).toEqual([]);
+      expect(env).toMatchObject({ LD_LIBRARY_PATH: '/lib', PATH: process.env.PATH });
+    }
+    const malloc = (env: NodeJS.ProcessEnv) => Object.keys(env).filter((name) => name.startsWith('MALLOC_'));
+    expect([malloc(raised).length, malloc(plain).length]).toEqual([3, 0]);
   });
 });
 
@@ -225,46 +232,4 @@ it('measures a cell: rounds of those that compute it rightly, compared; who is l
     ['jax', 'wrong update'],
     ['tf', 'whole steps only'],
   ]);
-});
-
-describe('engine', () => {
-  const launch = (script: string): { peer: string; command: string; args: string[] } => ({
-    peer: 'fake',
-    command: process.execPath,
-    args: ['--input-type=module', '-e', script, '--'],
-  });
-  const open: Engine[] = [];
-  afterAll(() => {
-    for (const engine of open) engine.close();
-  });
-
-  it('answers a command with a sample', async () => {
-    const engine = await Engine.open(
-      launch(`
-        import { createInterface } from 'node:readline';
-        const at = (name) => process.argv[process.argv.indexOf(name) + 1];
-        console.log(JSON.stringify({ variants: ['step'], params: Number(at('--threads')), cell: at('--cell') }));
-        for await (const line of createInterface({ input: process.stdin })) {
-          const { variant, seconds } = JSON.parse(line);
-          console.log(JSON.stringify({ median_ms: seconds, min_ms: variant.length, n: 1 }));
-        }`),
-      'step',
-      'mlp-tiny',
-      2,
-    );
-    if (!(engine instanceof Engine)) throw new Error(engine);
-    open.push(engine);
-    expect(engine.info).toEqual({ variants: ['step'], params: 2, cell: 'mlp-tiny' });
-    expect(await engine.run('step', 0.5)).toEqual({ median_ms: 0.5, min_ms: 4, n: 1 });
-  });
-  it.each([
-    ['says why it does not take part', `console.log('{"unsupported":"no model ncf"}')`, 'no model ncf'],
-    ['dies', `console.error('no torch here'); process.exit(1)`, 'failed to start: no torch here'],
-  ])('%s', async (_, script, expected) => {
-    expect(await Engine.open(launch(script), 'step', 'ncf', 1)).toBe(expected);
-  });
-  it('is not there', async () => {
-    const gone = { peer: 'gone', command: '/nowhere/python', args: [] };
-    expect(await Engine.open(gone, 'step', 'ncf', 1)).toContain('ENOENT');
-  });
 });

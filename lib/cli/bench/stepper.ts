@@ -3,6 +3,7 @@ import type { ClipPolicy } from '../../clip/index.ts';
 import type { Module } from '../../nn/module/module.ts';
 import * as optim from '../../optim/index.ts';
 import { type Arrays, type NdArray, type Objective, type Profile, rows, type Source, Trainer } from '../../train/index.ts';
+import { CHUNK_MS } from '../../train/programs/pace.ts';
 import { type Sample, sampleOf } from './sample.ts';
 
 /** What a step is made of. */
@@ -15,8 +16,6 @@ export interface StepTask {
   readonly optimizer: 'sgd' | 'adamw' | optim.Optimizer;
 }
 
-// Long enough that the clock costs nothing, short enough for many samples.
-const CHUNK_MS = 5;
 // Reports that are timed together where each is awaited.
 const READ = 8;
 
@@ -57,11 +56,13 @@ export class Stepper {
   }
 
   async run(seconds: number): Promise<Sample> {
-    if (this.#chunk === 0) {
-      const { median_ms } = await this.#measure(1, 0.2);
-      this.#chunk = Math.max(1, Math.round(CHUNK_MS / median_ms));
-    }
+    if (this.#chunk === 0) await this.#pace();
     return this.#measure(this.#chunk, seconds);
+  }
+
+  /** Steps of a call, as many as a fit would take by itself; 0 before the first `run`. */
+  get chunk(): number {
+    return this.#chunk;
   }
 
   /** Steps with a clock at every instruction. */
@@ -117,6 +118,15 @@ export class Stepper {
 
   dispose(): void {
     this.#trainer.dispose();
+  }
+
+  /** Short calls make steps look long, so the number grows with what is learned. */
+  async #pace(): Promise<void> {
+    for (let next = 1; next > 1.2 * this.#chunk; ) {
+      this.#chunk = next;
+      const { median_ms } = await this.#measure(next, 0.1);
+      next = Math.max(1, Math.round(CHUNK_MS / median_ms));
+    }
   }
 
   /** Times chunks from the filling of one to the filling of the next: everything that a step costs, JavaScript too. */

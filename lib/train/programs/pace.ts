@@ -1,7 +1,7 @@
 // pace.ts: how many steps go in one native call.
 
-// Long enough that handing a chunk over costs nothing, short enough that abort need not wait.
-const CHUNK_MS = 20;
+/** Of a call: long enough that handing a chunk over costs nothing, short enough that abort need not wait. */
+export const CHUNK_MS = 20;
 /** At most so many times the steps of the call before: the first steps touch memory for the first time. */
 const GROWTH = 8;
 

@@ -1,0 +1,109 @@
+// step-tables.ts: rows of suite step as tables for docs/PERFORMANCE.md.
+import type { Row } from './report.ts';
+import { bestPeer } from './verdict.ts';
+
+type Line = readonly string[];
+
+/** A table in Markdown; columns that hold nothing are left out. */
+export function markdown(head: Line, lines: readonly Line[]): string {
+  const full = head.map((_, i) => i === 0 || lines.some((line) => line[i] !== NOTHING));
+  const print = (line: Line): string => `| ${line.filter((_, i) => full[i]).join(' | ')} |`;
+  return [print(head), `|${'---|'.repeat(full.filter(Boolean).length)}`, ...lines.map(print)].join('\n');
+}
+
+const NOTHING = '-';
+const digits = (value: unknown, n: number): string =>
+  typeof value === 'number' ? String(Number(value.toPrecision(n))) : NOTHING;
+const figure = (value: unknown): string => digits(value, 3);
+const percent = (value: unknown): string => (typeof value === 'number' ? `${digits(value, 3)} %` : NOTHING);
+
+/** Rows of one number of threads, by workload, in order of first appearance. */
+function byWorkload(rows: readonly Row[]): (readonly Row[])[] {
+  const names = [...new Set(rows.map((row) => row.workload))];
+  return names.map((name) => rows.filter((row) => row.workload === name));
+}
+
+const ourRow = (cell: readonly Row[]): Row | undefined => cell.find((row) => row.peer === 'gradclip');
+
+/** How ours compares with the best peer, and with the floor. */
+function summary(cells: readonly (readonly Row[])[]): string {
+  const head = ['workload', 'gradclip, ms', 'best f32 peer', 'ms', 'times as fast', '95 %', 'floor, ms', 'share of it'];
+  const lines = cells.map((cell): Line => {
+    const [ours, best] = [ourRow(cell), bestPeer(cell)];
+    const who = best ? `${best.peer}${best.way === 'chunk' ? ', many steps a call' : ''}` : NOTHING;
+    const between = best?.between ? `${figure(best.between[0])} to ${figure(best.between[1])}` : NOTHING;
+    return [
+      ...[String(cell[0]!.workload), figure(ours?.median_ms), who, figure(best?.ms), figure(best?.ratio), between],
+      ...[figure(ours?.floor_ms), percent(ours?.floor_percent)],
+    ];
+  });
+  return markdown(head, lines);
+}
+
+/** Every engine's step, each in the ways in which it was timed. */
+function engines(cells: readonly (readonly Row[])[], peers: readonly string[]): string {
+  const ways = [
+    { key: 'median_ms', title: '' },
+    { key: 'chunk_ms', title: ', many steps a call' },
+    { key: 'awaited_ms', title: ', each awaited' },
+    { key: 'fit_each_ms', title: ', a fit each' },
+  ];
+  const columns = peers.flatMap((peer) => ways.map((way) => ({ ...way, peer })));
+  const head = ['ms', ...columns.map(({ peer, title }) => `${peer}${title}`)];
+  const lines = cells.map((cell): Line => {
+    const times = columns.map(({ peer, key }) => figure(cell.find((row) => row.peer === peer)?.[key]));
+    return [String(cell[0]!.workload), ...times];
+  });
+  return markdown(head, lines);
+}
+
+/** The machine while a workload was measured, and which part of its fma peak products reached. */
+function machine(cells: readonly (readonly Row[])[], peers: readonly string[]): string {
+  const head = ['workload', 'fma, GF/s', 'stream, GB/s', 'floor with all bytes, ms', 'share of it', ...peers];
+  const lines = cells.map((cell): Line => {
+    const ours = ourRow(cell);
+    const shares = peers.map((peer) => {
+      const row = cell.find((row) => row.peer === peer);
+      const [square, own] = [percent(row?.square_percent), percent(row?.product_percent)];
+      return square === NOTHING && own === NOTHING ? NOTHING : `${square}, ${own}`;
+    });
+    const bounds = [
+      figure(ours?.peak_gflops),
+      figure(ours?.stream_gbytes),
+      figure(ours?.floor_all_ms),
+      percent(ours?.floor_all_percent),
+    ];
+    return [String(cell[0]!.workload), ...bounds, ...shares];
+  });
+  return markdown(head, lines);
+}
+
+/** What a clip by global norm adds to a step. */
+function clips(cells: readonly (readonly Row[])[], peers: readonly string[]): string {
+  const lines = cells.map((cell): Line => {
+    const costs = peers.map((peer) => percent(cell.find((row) => row.peer === peer)?.overhead_percent));
+    return [String(cell[0]!.workload), ...costs];
+  });
+  return markdown(['workload', ...peers], lines);
+}
+
+/** @param facts lines on machine, versions and command */
+export function stepTables(facts: readonly string[], rows: readonly Row[]): string {
+  const parts = [facts.join('\n')];
+  for (const threads of [...new Set(rows.map((row) => row.threads))]) {
+    const own = rows.filter((row) => row.threads === threads);
+    const cells = byWorkload(own);
+    const peers = [...new Set(own.map((row) => row.peer))];
+    const on = `on ${threads} thread${threads === 1 ? '' : 's'}`;
+    parts.push(
+      `### Steps ${on}: the best peer and the floor`,
+      summary(cells),
+      `### Steps ${on}: every engine`,
+      engines(cells, peers),
+      `### The machine ${on}, and products as shares of its fma: of 1024 cubed, the largest of the workload`,
+      machine(cells, peers),
+    );
+    if (own.some((row) => row.overhead_percent !== undefined)) parts.push(`### What the clip costs ${on}`, clips(cells, peers));
+  }
+  return parts.join('\n\n');
+}
