@@ -7,120 +7,9 @@
 // ints: kAttB ..., then views of 5 numbers each: operand, offset, strides of batch, head and row; the elements of a head's row are
 // neighbors. f: scale, factor of what dropout keeps.
 #pragma once
-#include "gemm.h"
-#include "../philox.h"
+#include "attention_block.h"
 
 namespace gradclip::GRADCLIP_ISA {
-constexpr int64_t kAttQ = 2 * L, kAttK = 64;
-enum AttentionInts {
-  kAttB,
-  kAttH,
-  kAttKv,
-  kAttT,
-  kAttS,
-  kAttD,
-  kAttCausal,
-  kAttMask,
-  kAttMaskB,
-  kAttMaskH,
-  kAttMaskT,
-  kAttKey,
-  kAttDrop,
-  kAttViews
-};
-enum AttViewInts { kViewOperand, kViewOffset, kViewBatch, kViewHead, kViewRow, kViewInts };
-
-struct AttView {
-  const int64_t* i;
-  int64_t at(int64_t b, int64_t h, int64_t t) const {
-    return i[kViewOffset] + b * i[kViewBatch] + h * i[kViewHead] + t * i[kViewRow];
-  }
-  int64_t row() const { return i[kViewRow]; }
-};
-static inline AttView att_view(const int64_t* ints, int which) { return {ints + kAttViews + kViewInts * which}; }
-static inline const float* att_in(const Args& a, AttView v, int64_t b, int64_t h) {
-  return (const float*)a.in[v.i[kViewOperand]] + v.at(b, h, 0);
-}
-static inline float* att_out(const Args& a, AttView v, int64_t b, int64_t h) {
-  return (float*)a.out[v.i[kViewOperand]] + v.at(b, h, 0);
-}
-
-// c[rows, cols] (+)= s[rows, k] * v[k, cols]; element (i, p) of s at s[i * st + p], or at s[p * st + i].
-static void att_product(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t rows, int64_t cols,
-                        int64_t k, float* c, int64_t ld, bool first) {
-  const Parts is = parts_of(rows, 1, ceil_div(rows, MR));
-  for (int64_t x = 0; x < is.count; x++) {
-    const int64_t i = is.begin(x);
-    tiles(s + (by_rows ? i * st : i), by_rows, st, v, vs, TN, is.begin(x + 1) - i, cols, k, c + i * ld, ld, first,
-          Soon{s, 0, 0, 0}, [](int64_t, int64_t) {});
-  }
-}
-
-// The part of a head that a thread works on: queries [q0, q0 + nq), and what it needs of a thread's own memory.
-struct AttBlock {
-  const Args& a;
-  int64_t b, h, q0, nq, keys;   // keys: how many of them its queries see at most
-  float *mask, *raw;            // [key][query] and [query][key] of a block
-  int32_t counter[kAttQ];       // of dropout, per query
-
-  AttBlock(const Args& args, float* own) : a(args), mask(own), raw(own + kAttQ * kAttK) {}
-  void start(int64_t batch, int64_t head, int64_t query) {
-    b = batch, h = head, q0 = query;
-    const int64_t t = a.i[kAttT], s = a.i[kAttS];
-    nq = least(kAttQ, t - q0);
-    keys = a.i[kAttCausal] ? least(s, q0 + nq) : s;
-    const int64_t groups = ceil_div(s, 4), row = (b * a.i[kAttH] + h) * t + q0;
-    for (int64_t k = 0; k < kAttQ; k++) counter[k] = (int32_t)(uint32_t)((row + k) * groups);
-  }
-
-  // Scores of the keys [j0, j0 + nk), [key][query]: those that may not be seen become -infinity.
-  void masked(float* s, int64_t j0, int64_t nk) {
-    const int64_t kind = a.i[kAttMask];
-    const F inf = set1(-__builtin_inff());
-    if (kind) {
-      const int64_t st = a.i[kAttMaskT], at = b * a.i[kAttMaskB] + h * a.i[kAttMaskH] + q0 * st + j0, rows = st ? nq : 1;
-      const void* in = a.in[a.n_in - 1];
-      const float* from = (const float*)in + at;
-      int64_t ld = st;
-      if (kind == 2) {
-        for (int64_t i = 0; i < rows; i++)
-          for (int64_t j = 0; j < nk; j++) raw[i * kAttK + j] = ((const uint8_t*)in)[at + i * st + j] ? 0.f : -__builtin_inff();
-        from = raw, ld = kAttK;
-      }
-      if (st) transpose_block(from, ld, mask, kAttQ, rows, nk, kAttQ);
-      for (int64_t j = 0; j < nk; j++)
-        for (int64_t g = 0; g < kAttQ; g += L) {
-          float* to = s + j * kAttQ + g;
-          store(to, add(load(to), st ? load(mask + j * kAttQ + g) : set1(from[j])));
-        }
-    }
-    if (!a.i[kAttCausal] || j0 + nk <= q0 + 1) return;
-    static constexpr float lane[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    for (int64_t j = most(0, q0 + 1 - j0); j < nk; j++)
-      for (int64_t g = 0; g < kAttQ; g += L) {
-        float* to = s + j * kAttQ + g;
-        store(to, select(lt(load(lane), set1((float)(j0 + j - q0 - g))), inf, load(to)));
-      }
-  }
-};
-
-// What dropout multiplies 4 keys from j on with, for the queries of group g: 0 or a.f[1]. Query t and key s take word s % 4 of counter
-// t * ceil(S / 4) + s / 4.
-INLINE void att_kept(const AttBlock& x, int64_t j, int64_t g, F (&factor)[4]) {
-  const Context& c = *x.a.ctx;
-  const uint32_t attempt = (uint32_t)c.attempt, tag = 0x64726f70u ^ (uint32_t)(c.attempt >> 32);
-  const F threshold = set1((float)x.a.i[kAttDrop]), scale = set1((float)x.a.f[1]);
-  const Philox r = philox(iadd(iload(x.counter + g), iset1((int32_t)(j / 4))), attempt, tag, (uint32_t)x.a.i[kAttKey], c.seed);
-  for (int k = 0; k < 4; k++) factor[k] = select(le(threshold, to_float(ishr<8>(r.word[k]))), scale, set1(0.f));
-}
-
-// out[elements][kAttQ] = rows [q0, q0 + nq) of a head times `scale`, transposed; zeros beyond nq.
-static void att_queries(const float* rows, int64_t ld, int64_t nq, int64_t d, float scale, float* out) {
-  transpose_block(rows, ld, out, kAttQ, nq, d, kAttQ);
-  if (scale == 1.f) return;
-  for (int64_t k = 0; k < d * kAttQ; k += L) store(out + k, mul(load(out + k), set1(scale)));
-}
-
 // Running maximum and sum of the queries of a block, and what its output is so far, [element][query].
 struct AttRun {
   float top[kAttQ], sum[kAttQ];
@@ -129,22 +18,33 @@ struct AttRun {
 // Scores become the terms of the softmax (dropped ones 0); what was summed before is scaled to the new maximum.
 static void att_softmax(const AttBlock& x, float* s, int64_t j0, int64_t nk, int64_t d, AttRun& run) {
   const bool drop = x.a.i[kAttDrop] > 0;
-  for (int64_t g = 0; g < kAttQ; g += L) {
+  for (int64_t g = 0; g < x.lanes(); g += L) {
     float* const p = s + g;
+    const int64_t n = x.seen(g, j0, nk);
     const F before = load(run.top + g);
-    F top = before;
-    for (int64_t j = 0; j < nk; j++) top = max(load(p + j * kAttQ), top);   // this order skips NaN: the sum shows it
-    F sums[4] = {set1(0.f), set1(0.f), set1(0.f), set1(0.f)};
-    for (int64_t j = 0; j < nk; j += 4) {
-      const int64_t n = least(4, nk - j);
-      F keep[4];
+    // Four chains, since each step waits for the one before. This order of operands skips NaN: the sum shows it.
+    F tops[4] = {before, before, before, before};
+    int64_t j = 0;
+    for (; j + 4 <= n; j += 4)
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; k++) tops[k] = max(load(p + (j + k) * kAttQ), tops[k]);
+    for (; j < n; j++) tops[0] = max(load(p + j * kAttQ), tops[0]);
+    const F top = max(max(tops[0], tops[1]), max(tops[2], tops[3]));
+    F sums[4] = {set1(0.f), set1(0.f), set1(0.f), set1(0.f)}, keep[4];
+    const auto term = [&](int64_t j, int k) __attribute__((always_inline)) {
+      const F e = softmax_exp(sub(load(p + (j + k) * kAttQ), top));
+      sums[k] = add(sums[k], e);
+      store(p + (j + k) * kAttQ, drop ? mul(e, keep[k]) : e);
+    };
+    for (j = 0; j + 4 <= n; j += 4) {
       if (drop) att_kept(x, j0 + j, g, keep);
-      for (int64_t k = 0; k < n; k++) {
-        const F e = softmax_exp(sub(load(p + (j + k) * kAttQ), top));
-        sums[k] = add(sums[k], e);
-        store(p + (j + k) * kAttQ, drop ? mul(e, keep[k]) : e);
-      }
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; k++) term(j, k);
     }
+    if (j < n && drop) att_kept(x, j0 + j, g, keep);
+#pragma GCC unroll 3
+    for (int k = 0; k < 3; k++)
+      if (j + k < n) term(j, k);
     const F shrink = softmax_exp(sub(before, top)), block = add(add(sums[0], sums[1]), add(sums[2], sums[3]));
     store(run.sum + g, fma(load(run.sum + g), shrink, block));
     store(run.top + g, top);
@@ -162,6 +62,7 @@ void attention(const Args& a, const Team& team) {
   float *const s = (float*)a.local, *const q = s + 3 * kAttQ * kAttK;
   AttBlock x(a, s + kAttQ * kAttK);
   AttRun run;
+  AttSoon soon(d);
   run.out = q + d * kAttQ;
   const Range r = split(a.i[kAttB] * heads * blocks, team);
   for (int64_t task = r.begin; task < r.end; task++) {
@@ -171,12 +72,27 @@ void attention(const Args& a, const Team& team) {
     const float *k = att_in(a, vk, b, h / group), *v = att_in(a, vv, b, h / group);
     memset(run.out, 0, d * kAttQ * sizeof(float));
     for (int64_t g = 0; g < kAttQ; g += L) store(run.top + g, set1(-3.4028234664e38f)), store(run.sum + g, set1(0.f));
+    soon.start();
+    soon.add(att_out(a, vo, b, h), vo, x.q0, x.nq);
+    if (bh + 1 < a.i[kAttB] * heads) {
+      const int64_t b1 = quotient(bh + 1, heads), h1 = bh + 1 - b1 * heads;
+      const Range keys = x.share();
+      soon.add(att_in(a, vq, b1, h1), vq, x.q0, x.nq);
+      soon.add(att_in(a, vk, b1, h1 / group), vk, keys.begin, keys.end - keys.begin);
+      soon.add(att_in(a, vv, b1, h1 / group), vv, keys.begin, keys.end - keys.begin);
+    }
+    soon.spread(ceil_div(x.keys, MR) + ceil_div(d, MR));
     for (int64_t j = 0; j < x.keys; j += kAttK) {
       const int64_t nk = least(kAttK, x.keys - j);
-      att_product(k + j * vk.row(), true, vk.row(), q, kAttQ, nk, kAttQ, d, s, kAttQ, true);
+      const AttParts parts = x.parts(j, nk);
+      for (const AttPart& p : parts)
+        att_product(k + (j + p.key) * vk.row(), true, vk.row(), q + p.lane, kAttQ, p.keys, p.lanes, d,
+                    s + p.key * kAttQ + p.lane, kAttQ, true, &soon);
       x.masked(s, j, nk);
       att_softmax(x, s, j, nk, d, run);
-      att_product(v + j * vv.row(), false, vv.row(), s, kAttQ, d, kAttQ, nk, run.out, kAttQ, false);
+      for (const AttPart& p : parts)
+        att_product(v + (j + p.key) * vv.row(), false, vv.row(), s + p.key * kAttQ + p.lane, kAttQ, d, p.lanes, p.keys,
+                    run.out + p.lane, kAttQ, false, &soon);
     }
     float* stats = (float*)a.out[1] + 2 * bh * T + x.q0;
     for (int64_t g = 0; g < kAttQ; g += L) {
@@ -190,44 +106,6 @@ void attention(const Args& a, const Team& team) {
   }
 }
 
-// The floats from the start of an operand to the end of what a view touches of it, saturating.
-static int64_t att_span(const Need& n, int which, int64_t heads, int64_t rows) {
-  const int64_t* v = att_view(n.i, which).i;
-  if (size_of(n.i[kAttB], heads, rows, n.i[kAttD]) == 0) return 0;
-  const int64_t parts[] = {v[kViewOffset], size_mul(n.i[kAttB] - 1, v[kViewBatch]), size_mul(heads - 1, v[kViewHead]),
-                           size_mul(rows - 1, v[kViewRow]), n.i[kAttD]};
-  int64_t end = 0;
-  for (const int64_t p : parts) {
-    if (p < 0 || p > Need::kMax) return Need::kMax + 1;
-    end += p;
-  }
-  return end;
-}
-static void att_touch(Need& n, int which, int64_t heads, int64_t rows, int64_t* operands, int64_t count) {
-  const int64_t operand = n.i[kAttViews + kViewInts * which + kViewOperand];
-  if (operand < 0 || operand >= count) return n.fail("a view of no operand");
-  operands[operand] = most(operands[operand], size_mul(att_span(n, which, heads, rows), 4));
-}
-static void att_checks(Need& n, int views, int inputs) {
-  if (n.n_i != kAttViews + kViewInts * views) return n.fail("wrong number of attributes");
-  for (int k = 0; k < n.n_i; k++)
-    if (n.i[k] < 0 || n.i[k] > Need::kMax) return n.fail("an attribute is out of range");
-  if (n.i[kAttD] < 1) return n.fail("heads are empty");
-  const int64_t B = n.i[kAttB], H = n.i[kAttH], S = n.i[kAttS], T = n.i[kAttT], d = n.i[kAttD];
-  if (n.i[kAttKv] < 1 || H % n.i[kAttKv] || n.i[kAttCausal] > 1 || n.i[kAttMask] > 2)
-    return n.fail("wrong heads, causal or mask");
-  if (n.i[kAttKey] > 0xffffffffll || n.i[kAttDrop] > 1 << 24) return n.fail("wrong key or threshold of dropout");
-  if (size_of(B, H, T, d, 4) > Need::kMax || size_of(B, H, S, d, 4) > Need::kMax) return n.fail("size out of range");
-  if (n.i[kAttDrop] && size_of(B, H, T, ceil_div(S, 4)) > int64_t(1) << 32) return n.fail("too many elements for dropout");
-  const bool mask = n.i[kAttMask] != 0;
-  if (n.n_in < inputs + 1 + mask) return n.fail("too few inputs");
-  if (mask && size_of(B, H, T, S) > 0) {
-    int64_t last = S;
-    const int64_t parts[] = {size_mul(B - 1, n.i[kAttMaskB]), size_mul(H - 1, n.i[kAttMaskH]), size_mul(T - 1, n.i[kAttMaskT])};
-    for (const int64_t p : parts) last = p > Need::kMax ? p : last + p;
-    n.in[n.n_in - 1] = size_mul(last, n.i[kAttMask] == 1 ? 4 : 1);
-  }
-}
 void attention_need(Need& n) {
   att_checks(n, 4, 0);
   if (n.error) return;
@@ -249,19 +127,46 @@ static void att_back(const AttBlock& x, float* pt, float* dpt, int64_t j0, int64
                      const float* dots) {
   const bool drop = x.a.i[kAttDrop] > 0;
   const F scale = set1((float)x.a.f[0]);
-  for (int64_t g = 0; g < kAttQ; g += L) {
+  for (int64_t g = 0; g < x.lanes(); g += L) {
     const F m = load(top + g), inv = load(one + g), dot = load(dots + g);
-    for (int64_t j = 0; j < nk; j += 4) {
-      const int64_t n = least(4, nk - j);
-      F keep[4];
+    const int64_t n = x.seen(g, j0, nk);
+    F keep[4];
+    const auto term = [&](int64_t j, int k) __attribute__((always_inline)) {
+      float *const p = pt + (j + k) * kAttQ + g, *const dp = dpt + (j + k) * kAttQ + g;
+      const F w = mul(softmax_exp(sub(load(p), m)), inv), dw = drop ? mul(load(dp), keep[k]) : load(dp);
+      store(p, drop ? mul(w, keep[k]) : w);
+      store(dp, mul(mul(w, scale), sub(dw, dot)));
+    };
+    int64_t j = 0;
+    for (; j + 4 <= n; j += 4) {
       if (drop) att_kept(x, j0 + j, g, keep);
-      for (int64_t k = 0; k < n; k++) {
-        float *const p = pt + (j + k) * kAttQ + g, *const dp = dpt + (j + k) * kAttQ + g;
-        const F w = mul(softmax_exp(sub(load(p), m)), inv), dw = drop ? mul(load(dp), keep[k]) : load(dp);
-        store(p, drop ? mul(w, keep[k]) : w);
-        store(dp, mul(mul(w, scale), sub(dw, dot)));
-      }
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; k++) term(j, k);
     }
+    if (j < n && drop) att_kept(x, j0 + j, g, keep);
+#pragma GCC unroll 3
+    for (int k = 0; k < 3; k++)
+      if (j + k < n) term(j, k);
+  }
+}
+
+// What attentionGrad writes of this block and of its head, and what it reads of the next one.
+static void att_soon(const Args& a, const AttBlock& x, int64_t group, AttSoon& soon) {
+  const int64_t heads = a.i[kAttH], next = x.b * heads + x.h + 1, b = quotient(next, heads), h = next - b * heads;
+  const Range keys = x.share();
+  const bool all = (x.h + 1) % group == 0;   // the last head of those that share keys
+  const AttView dq = att_view(a.i, 5);
+  soon.start();
+  soon.add(att_out(a, dq, x.b, x.h), dq, x.q0, x.nq);
+  for (int v = 6; v < 8 && all; v++) {
+    const AttView to = att_view(a.i, v);
+    soon.add(att_out(a, to, x.b, x.h / group), to, keys.begin, keys.end - keys.begin);
+  }
+  for (int v = 0; v < 5 && b < a.i[kAttB]; v++) {
+    const AttView from = att_view(a.i, v);
+    const bool of_keys = v == 1 || v == 2;
+    if (!of_keys) soon.add(att_in(a, from, b, h), from, x.q0, x.nq);
+    if (of_keys && all) soon.add(att_in(a, from, b, h / group), from, keys.begin, keys.end - keys.begin);
   }
 }
 
@@ -275,6 +180,7 @@ void attentionGrad(const Args& a, const Team& team) {
                *const g = q + d * kAttQ;
   const AttGrads sums = {g + d * kAttQ, g + 2 * d * kAttQ, g + 2 * d * kAttQ + S * d};
   AttBlock x(a, dpt + kAttQ * kAttK);
+  AttSoon soon(d);
   const Range r = split(a.i[kAttB] * kvs, team);
   for (int64_t task = r.begin; task < r.end; task++) {
     const int64_t b = quotient(task, kvs), kv = task - b * kvs;
@@ -297,25 +203,32 @@ void attentionGrad(const Args& a, const Team& team) {
         att_queries(rq, vq.row(), x.nq, d, (float)a.f[0], q);
         att_queries(rg, vg.row(), x.nq, d, 1.f, g);
         memset(sums.dq, 0, x.nq * d * sizeof(float));
+        att_soon(a, x, group, soon);
+        soon.spread(ceil_div(4 * x.keys, MR) + ceil_div(kAttQ, MR));
         for (int64_t j = 0; j < x.keys; j += kAttK) {
           const int64_t nk = least(kAttK, x.keys - j);
-          att_product(k + j * vk.row(), true, vk.row(), q, kAttQ, nk, kAttQ, d, pt, kAttQ, true);
-          att_product(v + j * vv.row(), true, vv.row(), g, kAttQ, nk, kAttQ, d, dpt, kAttQ, true);
+          const AttParts parts = x.parts(j, nk);
+          for (const AttPart& p : parts) {
+            const int64_t key = j + p.key, at = p.key * kAttQ + p.lane;
+            att_product(k + key * vk.row(), true, vk.row(), q + p.lane, kAttQ, p.keys, p.lanes, d, pt + at, kAttQ, true, &soon);
+            att_product(v + key * vv.row(), true, vv.row(), g + p.lane, kAttQ, p.keys, p.lanes, d, dpt + at, kAttQ, true, &soon);
+          }
           x.masked(pt, j, nk);
           att_back(x, pt, dpt, j, nk, top, one, dots);
-          att_product(pt, true, kAttQ, rg, vg.row(), nk, d, x.nq, sums.dv + j * d, d, false);
-          att_product(dpt, true, kAttQ, rq, vq.row(), nk, d, x.nq, sums.dk + j * d, d, false);
-          att_product(dpt, false, kAttQ, k + j * vk.row(), vk.row(), x.nq, d, nk, sums.dq, d, false);
+          for (const AttPart& p : parts) {
+            const int64_t key = j + p.key, at = p.key * kAttQ + p.lane;
+            att_product(pt + at, true, kAttQ, rg + p.lane * vg.row(), vg.row(), p.keys, d, p.queries, sums.dv + key * d, d, false, &soon);
+            att_product(dpt + at, true, kAttQ, rq + p.lane * vq.row(), vq.row(), p.keys, d, p.queries, sums.dk + key * d, d, false, &soon);
+            att_product(dpt + at, false, kAttQ, k + key * vk.row(), vk.row(), p.queries, d, p.keys, sums.dq + p.lane * d, d, false, &soon);
+          }
         }
         float* dq = att_out(a, out[0], b, h) + q0 * out[0].row();
-        for (int64_t i = 0; i < x.nq; i++) memcpy(dq + i * out[0].row(), sums.dq + i * d, d * sizeof(float));
+        att_copy(sums.dq, d, dq, out[0].row(), x.nq, d);
       }
     }
     float *dk = att_out(a, out[1], b, kv), *dv = att_out(a, out[2], b, kv);
-    for (int64_t j = 0; j < S; j++) {
-      memcpy(dk + j * out[1].row(), sums.dk + j * d, d * sizeof(float));
-      memcpy(dv + j * out[2].row(), sums.dv + j * d, d * sizeof(float));
-    }
+    att_copy(sums.dk, d, dk, out[1].row(), S, d);
+    att_copy(sums.dv, d, dv, out[2].row(), S, d);
   }
 }
 void attentionGrad_need(Need& n) {
