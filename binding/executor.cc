@@ -9,9 +9,6 @@
 
 namespace gradclip {
 
-// Who awaits one short run after the other has the next one ready within this time. To wake a thread that sleeps takes as long.
-static constexpr int64_t kLingerNs = 100000;
-
 void Thrown::take() noexcept {
   const auto say = [this](const char* as, const char* what) {
     code = as;
@@ -91,7 +88,7 @@ Job* Executor::next() {
         return job;
       }
     }
-    posted_.wait(seen, kLingerNs);
+    posted_.wait(seen, kSpinNs);
   }
 }
 

@@ -304,6 +304,11 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       RunRequest r = request(info, spec);
       check_free(env, *s);
       const Napi::ArrayBuffer report = array_buffer(env, size_mul(r.steps, spec.report_bytes));
+      if (info[4].ToBoolean() && !s->apart && r.threads == 1 && lane(env, *s).idle()) {
+        RunJob job(s, std::move(r));
+        job.report_into(report);
+        return perform_here(env, job, info[0], report);
+      }
       Executor& executor = lane(env, *s).start(env);
       auto job = std::make_unique<RunJob>(s, std::move(r));
       job->promise(env, info[0], report);
@@ -325,15 +330,17 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       RunJob job(s, std::move(r));
       job.report_into(report);
       Lane& waits = lane(env, *s);
-      if (s->apart ? s->jobs.empty() : job.threads() == 1 && waits.idle()) {
-        const int granted = s->apart ? 0 : acquire_threads(1);
-        job.perform(nullptr, granted, kNever);
-        release_threads(granted);
-      } else {
-        waits.start(env).wait(job);
-      }
+      if (s->apart ? s->jobs.empty() : job.threads() == 1 && waits.idle()) return perform_here(env, job, info[0], report);
+      waits.start(env).wait(job);
       return job.result(env, numbers(env, info[0]), report);
     });
+  }
+  // On this thread, while the executor has nothing to do.
+  static Napi::Value perform_here(Napi::Env env, RunJob& job, napi_value out, Napi::ArrayBuffer report) {
+    const int granted = job.threads() == 0 ? 0 : acquire_threads(1);
+    job.perform(nullptr, granted, kNever);
+    release_threads(granted);
+    return job.result(env, numbers(env, out), report);
   }
   static Lane& lane(Napi::Env env, const Session& session) { return session.apart ? data(env).apart : data(env).lane; }
   static void check_pinned(Napi::Env env, const Session& session) {

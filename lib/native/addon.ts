@@ -107,6 +107,14 @@ export interface NativeProgram {
  */
 export interface NativeBinding {
   run(numbers: Float64Array, seed: bigint, feed?: NodeJS.TypedArray, step?: NodeJS.TypedArray): Promise<ArrayBuffer>;
+  /** @param atOnce done on this thread before it returns, where no other run is on and this one has one thread: then the rows themselves come back */
+  run(
+    numbers: Float64Array,
+    seed: bigint,
+    feed: NodeJS.TypedArray | undefined,
+    step: NodeJS.TypedArray | undefined,
+    atOnce: boolean,
+  ): Promise<ArrayBuffer> | ArrayBuffer;
   runSync(numbers: Float64Array, seed: bigint, feed?: NodeJS.TypedArray, step?: NodeJS.TypedArray): ArrayBuffer;
   /** Other blocks in place of all that it was bound to. Throws ERR_BUSY while a run is queued or running. */
   rebind(blocks: readonly (NativeBlock | NodeJS.TypedArray)[]): void;

@@ -69,7 +69,7 @@ export interface Held<T> {
 /** A run of a program, now or later. */
 export function runOf({ bound, threads }: Compiled<unknown>, request: Omit<RunRequest, 'threads'>): Effect<RunResult> {
   const whole: RunRequest = { ...request, threads };
-  return { now: bound.runSync.bind(bound, whole), later: bound.run.bind(bound, whole) };
+  return { now: bound.runSync.bind(bound, whole), later: bound.run.bind(bound, whole, true) };
 }
 
 /** Counters of a run that neither draws randomness nor updates. */
