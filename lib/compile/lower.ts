@@ -1,5 +1,5 @@
 // lower.ts: nodes with places become instructions.
-import type { Graph, Node, Tensor } from '../ir/graph.ts';
+import type { Graph, Tensor } from '../ir/graph.ts';
 import { bytesOf, DTYPE_BYTES, type LowerContext, typeName } from '../ir/op.ts';
 import type { Layout } from './layout.ts';
 import type { Order } from './order.ts';

@@ -41,7 +41,7 @@ export function simplify(graph: Graph, folds: boolean): Graph {
  */
 function repeats(nodes: readonly Node[]): Map<Node, Node> {
   const first = new Map<Node, Node>();
-  // By all but attributes, whose text takes long: null where there are several, which are told apart by that.
+  // By all but attributes, whose text takes long: null where there are several, of which that one decides.
   const alike = new Map<string, Node | null>();
   const seen = new Map<string, Node>();
   for (const node of nodes) {

@@ -9,7 +9,7 @@ const TURN_MS = 0.2;
 /** When the first of them began since the event loop had a turn. */
 let since: number | null = null;
 
-/** Microseconds that a step takes at most, by what its ops say of themselves. */
+/** Microseconds that a step takes at most, by the ops' own account. */
 function microsecondsOf({ instrs, flops, bytes }: Program, micros: number): number {
   return micros * (0.1 * instrs.length + flops / 5000 + bytes / 10_000);
 }
