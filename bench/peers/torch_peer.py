@@ -101,6 +101,8 @@ def step_parts(name, mode):
     ps = list(model.parameters())
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     x, y = (t.to(dtype) if t.is_floating_point() else t for t in (x, y))
+    if x.ndim == 4:  # images: convolutions take a fifth less this way
+        model, x = (t.to(memory_format=torch.channels_last) for t in (model, x))
     if optimizer == "adamw":
         opt = torch.optim.AdamW(ps, lr=1e-4, fused=True)
     else:
