@@ -60,7 +60,7 @@ export class Stepper {
     return this.#measure(this.#chunk, seconds);
   }
 
-  /** Steps of a call, as many as a fit would take by itself; 0 before the first `run`. */
+  /** Steps of a call, as many as a fit takes where nobody says how many; 0 before the first `run`. */
   get chunk(): number {
     return this.#chunk;
   }
