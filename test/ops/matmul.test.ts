@@ -134,6 +134,8 @@ describe('bits: one fma chain over k', () => {
     { m: 100, n: 17, k: 64 },
     { m: 13, n: 21, k: 40, batch: 5 },
     { m: 2, n: 40, k: 260, batch: 4 },
+    { m: 1, n: 5, k: 7000, batch: 4 },
+    { m: 1, n: 3, k: 40000 },
   ])('$m x $n x $k, batch $batch', (c) => check(c));
 
   it('any shape', () => {

@@ -38,9 +38,9 @@ static Grid grid_of(const Product& g, bool columns, int64_t batch, int64_t size)
   return best;
 }
 
-// C by rows or by columns, whichever transposes less on the way.
+// C by rows or by columns, whichever transposes less on the way; by columns a panel of V has room for all of k.
 static bool by_columns(int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
-  return tb && m * n + (ta ? 0 : m * k) < n * k;
+  return tb && k <= kVCap / TN && m * n + (ta ? 0 : m * k) < n * k;
 }
 
 static void matmul_f64(const Args& a, const Team& team);

@@ -8,6 +8,7 @@ namespace gradclip::GRADCLIP_ISA {
 constexpr int64_t kTileLanes = 2048;              // lanes of a block at most
 constexpr int64_t kColumnsS = 4096;               // floats of a packed row of tiles of S at most
 constexpr int64_t kWaiting = kSOwn - 2 * kColumnsS;   // floats of sums that wait
+constexpr int64_t kVNear = 1 << 17;                   // floats of packed V that stay in L2 beside all else
 constexpr int64_t kLine = 16;                     // floats of a line
 
 // An operand being packed, by one thread for itself or by several for all of them: who packs what, where, and who waits are decided
@@ -140,7 +141,7 @@ static void product_columns(const Product& g, Share& at) {
     if (!direct_v) packing.packed();
     if (m == 0) continue;
     const Columns block = {g, ks, r0, m, j, cols, direct_v ? g.v + j : pv, direct_s, direct_v, at.own + kVCap};
-    m < 2 * MR || g.k * ld <= kVCap ? columns_near(block) : columns_far(block);
+    m < 2 * MR || g.k * ld <= kVNear ? columns_near(block) : columns_far(block);
   }
 }
 }   // namespace gradclip::GRADCLIP_ISA

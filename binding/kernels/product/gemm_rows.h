@@ -5,7 +5,7 @@
 #include "gemm_squares.h"
 
 namespace gradclip::GRADCLIP_ISA {
-constexpr int64_t kVLanes = 256;   // lanes of a block of V
+constexpr int64_t kVLanes = 256, kVAll = 384;   // lanes of a block of V; so many are one block
 
 // Blocks of rows, in them panels of k, in them blocks of lanes. S of a block of rows is packed while its first lanes are multiplied, V of
 // a block of lanes while those before it are.
@@ -21,10 +21,13 @@ static void product_rows(const Product& g, Share& at) {
   const int64_t ld = packs_rows ? (kmax + 16) / 16 * 16 + 8 : kSRow, block = packs_rows ? ld * MR : ld * kmax + 16;
   const int64_t st = !direct_s ? ld : by_rows ? g.si : g.sp;
   float *const ps = at.own + kVCap, *const halves[2] = {at.own, at.own + kVCap / 2};
-  const Parts ms = parts_of(r1 - r0, unit, direct_s ? 1 : ceil_div(r1 - r0, quotient(quotient(kSOwn, block) * MR, unit) * unit));
-  const int64_t step = most(unit, TN), cap = least(kVLanes, quotient(kVCap / 2, most(1, kmax)));
+  const int64_t step = most(unit, TN), cap = least(n <= kVAll ? kVAll : kVLanes, quotient(kVCap / 2, most(1, kmax)));
   const Parts js = parts_of(n, step, ceil_div(n, quotient(cap, step) * step));
   const bool once = ks.count * js.count == 1;   // V is one block
+  // A packed row of tiles that is used for one block of lanes alone need not stay: two of them take turns in L1.
+  const bool ring = js.count == 1;
+  const int64_t room = quotient(quotient(kSOwn, block) * MR, unit) * unit;
+  const Parts ms = parts_of(r1 - r0, unit, direct_s || ring ? 1 : ceil_div(r1 - r0, room));
   const Squares squares = {g.stats, g.stats ? (double*)(ps + kSOwn) : nullptr, g.m, g.n};
   const auto v_of = [&](int64_t kb, int64_t jb, float* to, int64_t tiles) {
     const int64_t p = ks.begin(kb), j = js.begin(jb);
@@ -53,8 +56,9 @@ static void product_rows(const Product& g, Share& at) {
         for (int64_t ib = 0; ib < is.count; ib++) {
           const int64_t i = is.begin(ib), rows = is.begin(ib + 1) - i;
           const int64_t next_rows = ib + 1 < is.count ? is.begin(ib + 2) - i - rows : 0;
-          const float* const tile_s = direct_s ? s + i * g.si : ps + ib * block;
-          NextS next_s(s + (i + rows) * g.si, g.si, g.sp, next_rows, k, across, packs_s ? ps + (ib + 1) * block : nullptr, ld);
+          const float* const tile_s = direct_s ? s + i * g.si : ps + (ring ? ib & 1 : ib) * block;
+          float* const next_ps = ps + (ring ? (ib + 1) & 1 : ib + 1) * block;
+          NextS next_s(s + (i + rows) * g.si, g.si, g.sp, next_rows, k, across, packs_s ? next_ps : nullptr, ld);
           Soon soon = soon_run(tile_s + block, next_rows ? block : 0);
           soon.count = across == 1 ? soon.count : ceil_div(soon.count, across);
           float* const c = g.c + (m0 + i) * g.ci + j;

@@ -4,7 +4,7 @@
 
 namespace gradclip::GRADCLIP_ISA {
 constexpr int64_t kSOwn = 1 << 18;      // floats of packed S that a thread has for itself
-constexpr int64_t kVCap = 1 << 17;      // floats of packed V that stay in L2
+constexpr int64_t kVCap = 3 << 16;      // floats of packed V that a thread has for itself
 constexpr int64_t kVShared = 1 << 20;   // floats of packed V that a team shares in product_columns, twice
 
 // The share of a thread in the work on a product: rows [rm of gm], lanes [rn of gn]. `team` is null where other threads work on other

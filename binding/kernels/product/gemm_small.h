@@ -2,7 +2,7 @@
 // that lies by columns, and tiles are finished on their way out.
 #pragma once
 #include "gemm_finish.h"
-#include "gemm_micro.h"
+#include "gemm_weave.h"
 
 namespace gradclip::GRADCLIP_ISA {
 constexpr int64_t kSmallK = 1024, kSmallMacs = 1 << 17;
@@ -24,7 +24,6 @@ static void product_small(const Product& g, float* own, const Team& team) {
     v = own;
   }
   const bool by_rows = g.sp == 1;
-  Asks nothing;
   alignas(64) float tile[MR * TN];
   int64_t x = quotient(r.begin, panels), j = (r.begin - x * panels) * TN;
   for (int64_t t = r.begin; t < r.end; t++, j += TN) {
@@ -33,9 +32,7 @@ static void product_small(const Product& g, float* own, const Team& team) {
     const int64_t i = is.begin(x), rows = is.begin(x + 1) - i, lanes = least(TN, g.n - j), whole = ceil_div(lanes, W) * W;
     float *const to = g.c + i * g.ci + j, *const c = lanes == whole ? to : tile;
     const int64_t ld = c == to ? g.ci : TN, width = v == own ? whole : lanes;
-    const int form = width == TN ? 0 : width > W ? 1 : 2;
-    kMicro[by_rows][form][rows - 1](g.k, g.s + i * g.si, by_rows ? g.si : g.sp, v + j, vp, c, ld,
-                                    (int)(form == 1 ? width - W : width), true, nothing);
+    multiply_tile(g.s + i * g.si, by_rows, by_rows ? g.si : g.sp, v + j, vp, rows, width, g.k, c, ld, true, Asks{});
     finish(g, c, ld, to, g.ci, i, j, rows, lanes);
   }
 }
