@@ -15,13 +15,14 @@ import { SCATTER_ROWS } from '../ops/rows/scatter-rows.ts';
 import { LOOKUP_ROWS } from '../ops/rows/sparse-rows.ts';
 import { BROADCAST_TO, reshape } from '../ops/shape/shape.ts';
 import { fuseBatchNorms } from './fuse-batch-norm.ts';
+import { fuseNormalize } from './fuse-normalize.ts';
 import { fuseRows } from './fuse-rows.ts';
 import { fuseScalars } from './fuse-scalars.ts';
 import { Readers, rewrite } from './rewrite.ts';
 import { liveNodes } from './simplify.ts';
 
 export function fuse(graph: Graph): Graph {
-  return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseEpilogues(fuseBatchNorms(graph))))));
+  return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseNormalize(fuseEpilogues(fuseBatchNorms(graph)))))));
 }
 
 // ---- products + bias + activation + another operand ---------------------------------------------------------------

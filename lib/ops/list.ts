@@ -16,6 +16,7 @@ import { AVG_POOLS } from './image/avg-pool.ts';
 import { MAX_POOLS } from './image/max-pool.ts';
 import { RESAMPLES } from './image/resample.ts';
 import { BATCH_NORMS } from './norm/batch-norm.ts';
+import { NORMALIZATIONS } from './norm/normalize.ts';
 import { ROW_NORMS } from './norm/row-norm.ts';
 import { ATTENTION, ATTENTION_GRAD } from './product/attention.ts';
 import { APPEND_ROWS, CACHED_ATTENTION } from './product/cached-attention.ts';
@@ -91,6 +92,7 @@ export const OPS: readonly OpDef<any>[] = [
   ...AVG_POOLS,
   ...RESAMPLES,
   ...BATCH_NORMS,
+  ...NORMALIZATIONS,
   ...ROW_NORMS,
   ATTENTION,
   ATTENTION_GRAD,

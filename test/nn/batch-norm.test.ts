@@ -11,6 +11,7 @@ import { OptionError, ShapeError } from '../../lib/errors.ts';
 import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import { Graph, type State, type Tensor, type TensorLike } from '../../lib/ir/graph.ts';
 import { type RefArray, sizeOf } from '../../lib/ir/op.ts';
+import { addon } from '../../lib/native/addon.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { Module } from '../../lib/nn/index.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
@@ -159,6 +160,78 @@ describe('fused', () => {
     });
     const norms = prepare(graph).nodes.filter((n) => n.op.name === 'batchNorm');
     expect(norms.map((n) => n.attrs)).toMatchObject([{ sum: true, relu: false }]);
+  });
+});
+
+describe('between convolutions', () => {
+  const shape = [3, 3, 9, 8];
+  const wave = (k: number): Float64Array => Float64Array.from({ length: sizeOf(shape) }, (_, i) => Math.fround(Math.sin(i * k)));
+  const inputs = { x: wave(1.7), other: wave(0.9) };
+  class Between extends Module {
+    first: nn.Conv2d;
+    norm: nn.BatchNorm2d;
+    second: nn.Conv2d = new nn.Conv2d(6, 3, 3, { padding: 1 });
+    constructor(affine: boolean, groups: number) {
+      super();
+      this.first = new nn.Conv2d(3, 6, 3, { padding: 1, bias: affine, groups });
+      this.norm = new nn.BatchNorm2d(6, { trackRunningStats: false, affine });
+    }
+    forward(): void {}
+  }
+  interface Case {
+    readonly build: (m: Between, x: Tensor, other: Tensor) => Tensor;
+    /** What is left of the batch norm beside its statistics. */
+    readonly left: readonly string[];
+  }
+  const cases: Record<string, Case> = {
+    'read by a convolution': { build: (m, x) => m.second.forward(relu(m.norm.forward(m.first.forward(x)))), left: [] },
+    'without relu': { build: (m, x) => m.second.forward(m.norm.forward(m.first.forward(x))), left: [] },
+    'with a sum': {
+      build: (m, x, other) => m.second.forward(relu(add(m.norm.forward(m.first.forward(x)), m.first.forward(other)))),
+      left: ['normalize'],
+    },
+    'read by others too': {
+      build: (m, x) => {
+        const y = relu(m.norm.forward(m.first.forward(x)));
+        return add(m.second.forward(y), m.second.forward(tanh(y)));
+      },
+      left: ['normalize'],
+    },
+    'after relu': { build: (m, x) => m.second.forward(m.norm.forward(relu(m.first.forward(x)))), left: [] },
+  };
+  const all = Object.keys(cases).flatMap((name) => [
+    [name, true, 1] as const,
+    [name, false, 1] as const,
+    [name, true, 3] as const,
+  ]);
+  test.each(all)('%s (affine %s, %i groups): the same bits, and nothing written in between', (name, affine, groups) => {
+    const { build, left } = cases[name]!;
+    const model = new Between(affine, groups);
+    const graph = traced(shape, model, (x, other) => build(model, x, other));
+    const states = (s: State): RefArray => {
+      const data = new Float64Array(sizeOf(s.type.shape));
+      s.init?.(data as never);
+      return data;
+    };
+    const truth = interpret(graph, { inputs, states, f64: true });
+    for (const isa of addon().isas) {
+      const apart = runGraph(graph, { inputs, isa, fuse: false });
+      for (const [key, t] of graph.outputs) close(apart.get(key)!, truth.get(t)!, 5e-5);
+      for (const threads of [1, 5]) {
+        const fused = runGraph(graph, { inputs, isa, threads });
+        for (const [key, value] of apart)
+          expect(Buffer.from(fused.get(key)!.buffer).equals(Buffer.from(value.buffer)), `${key} on ${isa}`).toBe(true);
+      }
+    }
+    const ops = simplify(graph).nodes.map((n) => n.op.name);
+    expect(ops.filter((op) => ['batchNorm', 'normalize'].includes(op))).toEqual(left);
+    expect(ops).toContain('batchStatistics');
+  });
+
+  test('planes of less than 64 are left to the batch norm', () => {
+    const model = new Between(true, 1);
+    const graph = traced([3, 3, 7, 9], model, (x) => model.second.forward(relu(model.norm.forward(model.first.forward(x)))));
+    expect(simplify(graph).nodes.map((n) => n.op.name)).toContain('batchNorm');
   });
 });
 

@@ -1,13 +1,13 @@
 // planes.ts: cases of ops on planes: convolutions, pooling, resampling.
 import { Graph } from '../../lib/ir/graph.ts';
-import { f32, type TensorType } from '../../lib/ir/op.ts';
+import { f32, f64, type TensorType } from '../../lib/ir/op.ts';
 import { ENDS } from '../../lib/ops/elementwise/maps.ts';
 import { adaptiveAvgPool2d, avgPool2d } from '../../lib/ops/image/avg-pool.ts';
 import { MAX_POOLS } from '../../lib/ops/image/max-pool.ts';
 import { CONV2D } from '../../lib/ops/product/conv.ts';
 import { fillSample } from '../run-graph.ts';
 import { refNode } from '../run-node.ts';
-import { type Case, type Draw, type Generator, ofTerms } from './draw.ts';
+import { type Case, type Draw, type FillOf, type Generator, ofTerms } from './draw.ts';
 
 type Pair = [number, number];
 const pair = (make: () => number): Pair => [make(), make()];
@@ -40,9 +40,33 @@ function geometry(d: Draw): Geometry {
 const actOf = (d: Draw): object => (d.rarely(3) ? { act: d.pick(...ENDS) } : {});
 const sizeOfPlane = ({ shape }: TensorType): readonly number[] => shape.slice(2);
 
+/** Now and then x is normalized where it is read. */
+function normOf(d: Draw, { shape }: TensorType): { line: TensorType[]; attrs: object; fill: FillOf[] } {
+  if (!d.rarely(3)) return { line: [], attrs: {}, fill: [] };
+  const norm = { eps: 1e-5, affine: d.flag(), relu: d.flag() };
+  const [statistics, numbers] = [f64(shape[1]!), f32(shape[1]!)];
+  const line = [statistics, statistics, ...(norm.affine ? [numbers, numbers] : [])];
+  return {
+    line,
+    attrs: { norm },
+    fill: [
+      [-0.1, 0.1],
+      [0.5, 1.5],
+    ],
+  };
+}
 const conv2d: Generator = (d) => {
-  const { x, w, attrs } = geometry(d);
-  return { ins: [x, w, ...(d.flag() ? [f32(w.shape[0]!)] : [])], attrs: { ...attrs, ...actOf(d) }, tolerance: ofTerms(6000) };
+  const { x, w, y, attrs } = geometry(d);
+  const own = [x, w, ...(d.flag() ? [f32(w.shape[0]!)] : [])];
+  const { line, attrs: norm, fill } = normOf(d, x);
+  const stats = d.rarely(3) && y.shape[2]! * y.shape[3]! >= 64;
+  return {
+    ins: [...own, ...line],
+    attrs: { ...attrs, ...actOf(d), ...norm, ...(stats && { stats }) },
+    fill: [...own.map(() => 'normal' as const), ...fill],
+    // What normalizes has the size of a deviation, and sums of planes that of a plane.
+    tolerance: ofTerms(stats ? 1e9 : 60_000),
+  };
 };
 const conv2dGradInput: Generator = (d) => {
   const { x, w, y, attrs } = geometry(d);
@@ -51,7 +75,13 @@ const conv2dGradInput: Generator = (d) => {
 };
 const conv2dGradWeight: Generator = (d) => {
   const { x, w, y, attrs } = geometry(d);
-  return { ins: [x, y], attrs: { ...attrs, kernel: sizeOfPlane(w), bias: d.flag() }, tolerance: ofTerms(60_000) };
+  const { line, attrs: norm, fill } = normOf(d, x);
+  return {
+    ins: [x, y, ...line],
+    attrs: { ...attrs, ...norm, kernel: sizeOfPlane(w), bias: d.flag() },
+    fill: ['normal', 'normal', ...fill],
+    tolerance: ofTerms(100_000),
+  };
 };
 
 // ---- pooling -----------------------------------------------------------------------------------------------------

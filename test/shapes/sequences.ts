@@ -1,5 +1,6 @@
 // sequences.ts: cases of ops on sequences: attention, rotary positions, recurrent ops; and of the norms between them.
 import { f32, f64, i32, sizeOf, type TensorType, u8 } from '../../lib/ir/op.ts';
+import { sumsOf } from '../../lib/ops/norm/normalize.ts';
 import { FILLS } from '../../lib/ops/recurrent/recurrent.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
 
@@ -164,6 +165,22 @@ const batchNormGrad: Generator = (d) => {
   const fill: FillOf[] = ['normal', [-0.1, 0.1], [0.5, 1.5], 'normal'];
   return { ins, attrs: { eps: 1e-5, affine, mask }, fill, tolerance: 1e-3, bitsOnly: mask === 'own' };
 };
+const batchStatistics: Generator = (d) => {
+  const [batch, channels, space] = [d.size(70), d.size(70), d.int(64, 300)];
+  return {
+    ins: [f64(batch, 3, channels)],
+    attrs: { space },
+    fill: [{ exactly: sumsOf(batch, channels, space) }],
+    tolerance: 1e-6,
+  };
+};
+const normalize: Generator = (d) => {
+  const x = f32(d.size(20), d.size(40), d.int(8, 20), d.int(8, 20));
+  const [statistics, line] = [f64(x.shape[1]!), f32(x.shape[1]!)];
+  const [affine, sum, relu] = [d.flag(), d.flag(), d.flag()];
+  const ins = [x, statistics, statistics, ...(affine ? [line, line] : []), ...(sum ? [x] : [])];
+  return { ins, attrs: { eps: 1e-5, affine, sum, relu }, fill: ['normal', [-0.1, 0.1], [0.5, 1.5]], tolerance: 1e-3 };
+};
 interface Lines {
   readonly x: TensorType;
   readonly row: TensorType;
@@ -193,7 +210,7 @@ const rowNormGrad = (each: readonly number[]): Generator => {
 };
 
 export const SEQUENCE_CASES: Readonly<Record<string, Generator>> = {
-  ...{ attention, attentionGrad, appendRows, cachedAttention, rotary, batchNorm, batchNormGrad },
+  ...{ attention, attentionGrad, appendRows, cachedAttention, rotary, batchNorm, batchNormGrad, batchStatistics, normalize },
   ...{ layerNorm: rowNorm, rmsNorm: rowNorm, layerNormGrad: rowNormGrad([3]), rmsNormGrad: rowNormGrad([]) },
   rnn: recurrent(1, (d) => ({ ins: [], attrs: nonlinearity(d) }), 1),
   lstm: recurrent(4, () => ({ ins: [] }), 2),

@@ -1,11 +1,11 @@
-// batch_norm.h: batch norm of [batch, channels, space], forward and backward, with what often follows it: a sum, relu.
+// batch_norm.h: batch norm of [batch, channels, space], forward, with what often follows it: a sum, relu; how it is walked.
 //
 // Statistics of a channel are sums in f64 of parts of a fixed size, each in 16 lanes, joined in order: the same bits for any team. Where the
 // space is one element, 16 channels lie side by side and are one unit, a channel a lane; else a channel is a unit. Planes of an image and
 // channel are parts by themselves, and are walked as they lie in memory: those of one channel lie so that a cache keeps few of them.
 // Elsewhere a thread does all of a unit at once, and where units are few, all share the parts of each.
 #pragma once
-#include "../math.h"
+#include "plane.h"
 
 namespace gradclip::GRADCLIP_ISA {
 enum BatchNormInts { kBnBatch, kBnChannels, kBnSpace, kBnAffine, kBnAdds, kBnRelu };
@@ -13,7 +13,6 @@ struct BnShape {
   int64_t batch, channels, space, units, rows, parts;   // rows of a part
   bool columns, planes;
 };
-constexpr int64_t kBnPlane = 64;   // elements of a plane that is a part
 static inline BnShape bn_shape(const int64_t* i) {
   const int64_t batch = i[kBnBatch], channels = i[kBnChannels], space = i[kBnSpace];
   const bool columns = space == 1, planes = space >= kBnPlane;
@@ -23,7 +22,6 @@ static inline BnShape bn_shape(const int64_t* i) {
 }
 constexpr int64_t kBnSums = 2 * L,
                   kBnPart = 3 * L;   // of a part: two sums of up to 16 channels, and the elements they are measured from
-constexpr int64_t kBnOfPlane = 3;    // of a plane: the same, of one channel
 constexpr int64_t kBnLine = 5;       // floats by which a channel is made, at most
 
 // Rows of one part.
@@ -38,15 +36,6 @@ static inline int bn_width(const BnShape& s, int64_t unit) {
   return !s.columns ? 1 : left < L ? (int)left : L;
 }
 
-INLINE D bn_widen(const float* p, int n) { return n == L ? widen_load(p) : widen(load_n(p, n)); }
-// v, and 0 from lane n on.
-static D bn_first(D v, int n) {
-  double t[L];
-  dstore(t, v);
-  for (int k = n; k < L; k++) t[k] = 0;
-  return dload(t);
-}
-
 // Calls f(offset, lanes) for all lane groups of a part of a unit.
 template <class Fn>
 INLINE void bn_each(const BnShape& s, int64_t unit, int64_t part, Fn f) {
@@ -57,9 +46,8 @@ INLINE void bn_each(const BnShape& s, int64_t unit, int64_t part, Fn f) {
       continue;
     }
     const int64_t at = (n * s.channels + unit) * s.space;
-    int64_t k = 0;
-    for (; k + L <= s.space; k += L) f(at + k, (int)L);
-    if (k < s.space) f(at + k, (int)(s.space - k));
+    bn_groups(
+        s.space, [&](int64_t k, int lanes) __attribute__((always_inline)) { f(at + k, lanes); });
   }
 }
 // The two sums of a part, from lanes of space or of channels.
@@ -73,17 +61,18 @@ static inline void bn_put(const BnShape& s, D a, D b, double* out) {
   }
 }
 
-// The sums of planes, [batch][kBnOfPlane][channels], joined in order.
-template <class K>
-static void bn_join(const BnShape& s, const double* __restrict parts, double* __restrict total) {
+// The sums of planes of channels of `own`, joined in order.
+template <bool kPivots>
+static void bn_join(const BnShape& s, const Range& own, const double* __restrict parts, double* __restrict total) {
   const int64_t channels = s.channels;
   double *const a = total, *const b = a + channels, *const p = b + channels;
-  memcpy(total, parts, (size_t)(kBnOfPlane * channels) * sizeof(double));
+  for (int64_t j = 0; j < kBnOfPlane; j++)
+    memcpy(total + j * channels + own.begin, parts + j * channels + own.begin, (size_t)(own.end - own.begin) * sizeof(double));
   for (int64_t n = 1; n < s.batch; n++) {
     parts += kBnOfPlane * channels;
-    for (int64_t c = 0; c < channels; c++) {
+    for (int64_t c = own.begin; c < own.end; c++) {
       const double sum = parts[c], square = parts[channels + c];
-      if (K::kPivots) {   // from the element of the first plane
+      if (kPivots) {   // above the first element of the first plane
         const double d = parts[2 * channels + c] - p[c], moved = (double)s.space * d;
         b[c] += square + d * (2. * sum + moved);
         a[c] += sum + moved;
@@ -108,12 +97,10 @@ static void bn_run_planes(K& k, double* scratch, double* local, const Team& team
   for (int64_t t = r.begin; t < r.end; t++) {
     const int64_t n = quotient(t, channels), c = t - n * channels;
     k.take(lines + c * kBnLine);
-    k.sums(c, n, one);
-    double* to = scratch + n * kBnOfPlane * channels + c;
-    for (int64_t j = 0; j < kBnOfPlane; j++) to[j * channels] = one[j * L];
+    put_plane(k.plane(c, n), scratch, n, c, channels);
   }
   team.barrier();
-  bn_join<K>(s, scratch, local);
+  bn_join<K::kPivots>(s, {0, channels}, scratch, local);
   for (int64_t c = 0; c < channels; c++) {
     for (int64_t j = 0; j < kBnOfPlane; j++) one[j * L] = local[j * channels + c];
     k.finish(c, one, c >= own.begin && c < own.end);
@@ -172,11 +159,6 @@ static void bn_room(Need& n) {
   if (s.planes) n.local = size_mul(s.channels, kBnOfPlane * 8 + kBnLine * 4);
 }
 
-// What the channels of a unit are made with: y = (x - m) * a + b. The mean rounded to f32 is taken off exactly, and what that misses is in b.
-struct BnLine {
-  F m, a, b;
-};
-INLINE F bn_value(const BnLine& l, F x) { return fma(sub(x, l.m), l.a, l.b); }
 INLINE BnLine bn_line(const BnShape& s, const float* m, const float* a, const float* b) {
   if (s.columns) return {load(m), load(a), load(b)};
   return {set1(m[0]), set1(a[0]), set1(b[0])};
@@ -187,12 +169,17 @@ static BnLine bn_forward_line(const BnShape& s, int64_t unit, const double* mean
   float m[L] = {}, a[L] = {}, b[L] = {};
   for (int k = 0; k < bn_width(s, unit); k++) {
     const int64_t c = bn_channel(s, unit) + k;
-    const double scale = (weight ? (double)weight[c] : 1.) / __builtin_sqrt(var[k] + eps);
-    m[k] = (float)mean[k];
-    a[k] = (float)scale;
-    b[k] = (float)((bias ? (double)bias[c] : 0.) + ((double)m[k] - mean[k]) * scale);
+    const BnNumbers n = bn_numbers(mean[k], var[k], eps, weight ? weight + c : nullptr, bias ? bias + c : nullptr);
+    m[k] = n.m, a[k] = n.a, b[k] = n.b;
   }
   return bn_line(s, m, a, b);
+}
+
+// Mean and variance of `count` elements of which sums are above `first`.
+static inline void bn_moments(double count, double sum, double squares, double first, double* mean, double* var) {
+  const double d = sum / count, square = squares / count - d * d;
+  *mean = first + d;
+  *var = square < 0 ? 0 : square;
 }
 
 template <bool kSum, bool kRelu>
@@ -205,14 +192,14 @@ struct BnForward {
   static constexpr bool kPivots = true;
   void begin(int64_t) {}
 
-  // The channel's first element, or that of a plane: without it taken off, a mean far from 0 would drown the variance.
-  D pivot(int64_t unit, int64_t part) const {
-    if (s.columns) return widen(load_part(x + unit * L, bn_width(s, unit)));
-    return dset1((double)x[((s.planes ? part * s.channels : 0) + unit) * s.space]);
+  // The channel's first element: as the first one of a plane.
+  D pivot(int64_t unit) const {
+    return s.columns ? widen(load_part(x + unit * L, bn_width(s, unit))) : dset1((double)x[unit * s.space]);
   }
+  PlaneSums plane(int64_t channel, int64_t n) const { return plane_sums(x + (n * s.channels + channel) * s.space, s.space); }
   void sums(int64_t unit, int64_t part, double* out) {
     D a = dset1(0), b = a;
-    const D p = pivot(unit, part);
+    const D p = pivot(unit);
     bn_each(
         s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
           D d = sub(bn_widen(x + at, n), p);
@@ -225,12 +212,9 @@ struct BnForward {
   }
   void finish(int64_t unit, const double* total, bool first) {
     const double count = (double)(s.batch * s.space);
-    const double* p = total + kBnSums;
     double m[L], v[L];
     for (int k = 0; k < bn_width(s, unit); k++) {
-      const double d = total[k] / count, square = total[L + k] / count - d * d;
-      m[k] = p[k] + d;
-      v[k] = square < 0 ? 0 : square;
+      bn_moments(count, total[k], total[L + k], total[kBnSums + k], m + k, v + k);
       if (!first) continue;
       mean[bn_channel(s, unit) + k] = m[k];
       var[bn_channel(s, unit) + k] = v[k];
@@ -296,133 +280,6 @@ void batchNorm_need(Need& n) {
   if (n.i[kBnAdds]) {
     n.in[1 + 2 * n.i[kBnAffine]] = n.in[0];
     n.alias(0, (int32_t)(1 + 2 * n.i[kBnAffine]));
-  }
-  bn_room(n);
-}
-
-// Where the gradient passes: everywhere; where relu of the normalized x did; where y did.
-enum BnMask { kBnAll, kBnOwn, kBnOutput };
-// dx = weight / deviation * (g - mean(g) - z mean(g z)), z = (x - mean) / deviation, g = dy where it passes.
-template <BnMask kMask>
-struct BnBackward {
-  const BnShape s;
-  const float *x, *dy, *weight, *bias, *y;
-  const double *mean, *var;
-  double eps;
-  float *dx, *dweight, *dbias;
-  BnLine line;   // forward
-  F k1, k0;      // dx = a g + (x - m) k1 + k0
-  static constexpr bool kPivots = false;
-
-  __attribute__((always_inline)) F gradient(const BnLine& l, int64_t at, int n) const {
-    const F g = load_part(dy + at, n);
-    if (kMask == kBnOwn) return select(le(bn_value(l, load_part(x + at, n)), set1(0.f)), set1(0.f), g);
-    if (kMask == kBnOutput) return select(le(load_part(y + at, n), set1(0.f)), set1(0.f), g);
-    return g;
-  }
-  D center(int64_t unit) const {
-    if (!s.columns) return dset1(mean[unit]);
-    double m[L] = {};
-    for (int k = 0; k < bn_width(s, unit); k++) m[k] = mean[unit * L + k];
-    return dload(m);
-  }
-  void begin(int64_t unit) {
-    const int64_t c = bn_channel(s, unit);
-    line = bn_forward_line(s, unit, mean + c, var + c, eps, weight, bias);
-  }
-  void sums(int64_t unit, int64_t part, double* out) {
-    D a = dset1(0), b = a;
-    const D middle = center(unit);
-    const BnLine l = line;
-    bn_each(
-        s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
-          const D g = widen(gradient(l, at, n));
-          a = add(a, g);
-          b = fma(g, sub(bn_widen(x + at, n), middle), b);
-        });
-    bn_put(s, a, b, out);
-  }
-  void finish(int64_t unit, const double* total, bool first) {
-    const double count = (double)(s.batch * s.space);
-    const int64_t c = bn_channel(s, unit);
-    float slope[L] = {}, offset[L] = {};
-    for (int k = 0; k < bn_width(s, unit); k++) {
-      const double scale = 1. / __builtin_sqrt(var[c + k] + eps), by = weight ? scale * (double)weight[c + k] : scale;
-      const double down = -by * scale * scale * total[L + k] / count;
-      slope[k] = (float)down;
-      offset[k] = (float)(down * ((double)(float)mean[c + k] - mean[c + k]) - by * total[k] / count);
-      if (!first || !dweight) continue;
-      dweight[c + k] = (float)(total[L + k] * scale);
-      dbias[c + k] = (float)total[k];
-    }
-    begin(unit);
-    k1 = s.columns ? load(slope) : set1(slope[0]);
-    k0 = s.columns ? load(offset) : set1(offset[0]);
-  }
-  void apply(int64_t unit, int64_t part) {
-    const BnLine l = line;
-    const F slope = k1, offset = k0;
-    bn_each(
-        s, unit, part, [&](int64_t at, int n) __attribute__((always_inline)) {
-          const F g = gradient(l, at, n);
-          store_part(dx + at, fma(g, l.a, fma(sub(load_part(x + at, n), l.m), slope, offset)), n);
-        });
-  }
-  void keep(float* to) const {
-    store_n(to, line.m, 1);
-    store_n(to + 1, line.a, 1);
-    store_n(to + 2, line.b, 1);
-    store_n(to + 3, k1, 1);
-    store_n(to + 4, k0, 1);
-  }
-  void take(const float* p) {
-    line = {set1(p[0]), set1(p[1]), set1(p[2])};
-    k1 = set1(p[3]), k0 = set1(p[4]);
-  }
-};
-
-enum BatchNormGradInts { kBnPasses = kBnAffine + 1 };   // the others as forward
-// i: batch, channels, space, 1 if there are weight and bias, where the gradient passes; f: eps.
-// outs dx[, dweight, dbias]; ins x, mean, variance, dy[, weight, bias][, y].
-template <BnMask kMask>
-static void bn_backward(const Args& a, const Team& team) {
-  const float* const* in = (const float* const*)a.in;
-  const bool affine = a.i[kBnAffine] != 0;
-  BnBackward<kMask> k = {bn_shape(a.i),
-                         in[0],
-                         in[3],
-                         affine ? in[4] : nullptr,
-                         affine ? in[5] : nullptr,
-                         kMask == kBnOutput ? in[affine ? 6 : 4] : nullptr,
-                         (const double*)a.in[1],
-                         (const double*)a.in[2],
-                         a.f[0],
-                         (float*)a.out[0],
-                         affine ? (float*)a.out[1] : nullptr,
-                         affine ? (float*)a.out[2] : nullptr,
-                         {},
-                         {},
-                         {}};
-  bn_run(k, a, team);
-}
-void batchNormGrad(const Args& a, const Team& team) {
-  a.i[kBnPasses] == kBnAll   ? bn_backward<kBnAll>(a, team)
-  : a.i[kBnPasses] == kBnOwn ? bn_backward<kBnOwn>(a, team)
-                             : bn_backward<kBnOutput>(a, team);
-}
-void batchNormGrad_need(Need& n) {
-  if (!bn_check(n)) return;
-  if ((n.i[kBnAffine] & ~1) || n.i[kBnPasses] < kBnAll || n.i[kBnPasses] > kBnOutput) return n.fail("a flag is out of range");
-  if (n.n_in != 4 + 2 * n.i[kBnAffine] + (n.i[kBnPasses] == kBnOutput) || n.n_out != 1 + 2 * n.i[kBnAffine])
-    return n.fail("operands and flags disagree");
-  n.in[0] = n.in[3] = n.out[0] = size_of(n.i[kBnBatch], n.i[kBnChannels], n.i[kBnSpace], 4);
-  n.in[1] = n.in[2] = size_of(n.i[kBnChannels], 8);
-  n.alias(0, 0);
-  n.alias(0, 3);
-  if (n.i[kBnAffine]) n.in[4] = n.in[5] = n.out[1] = n.out[2] = size_of(n.i[kBnChannels], 4);
-  if (n.i[kBnPasses] == kBnOutput) {
-    n.in[n.n_in - 1] = n.in[0];
-    n.alias(0, n.n_in - 1);
   }
   bn_room(n);
 }

@@ -1,15 +1,16 @@
 // conv.h: conv2d, y = act(x * weight + bias), and conv2dGradInput, the same backwards: dx = act(dy * weight^T + bias).
 // Every element is one fma chain from 0: forwards over (channel, row, column) of the weight, backwards over (filter, row, column), then
-// one addition, then the activation. The bits depend neither on how lanes are used nor on the team.
+// one addition, then the activation. Forwards, x may be normalized where it is copied, and the sums of batch norm of what is written be
+// taken while it is in the cache (norm/plane.h). The bits depend neither on how lanes are used nor on the team.
 #pragma once
 #include "conv_plan.h"
 
 namespace gradclip::GRADCLIP_ISA {
 // Where the parts of a thread's own memory begin, in floats.
 struct WalkRoom {
-  int64_t planes, at, taps, tile, turned, total;
+  int64_t planes, at, taps, tile, turned, numbers, total;
 };
-static WalkRoom walk_room(const Walk& w) {
+static WalkRoom walk_room(const Conv& c, const Walk& w) {
   WalkRoom r;
   r.planes = 0;
   r.at = r.planes + line(planes_floats(w.planes)) + kPlaneSlack;
@@ -17,7 +18,8 @@ static WalkRoom walk_room(const Walk& w) {
   r.tile = r.taps + line(2 * w.taps);
   const int64_t tile = w.wide ? most(w.wide, 8) * kConvVectors * W : w.pixels() * TN;   // 8: rows of one channel
   r.turned = r.tile + line(most(tile, w.taps * w.lanes())) + kPutSlack;
-  r.total = r.turned + (w.fs * w.ft > 1 ? line(w.pixels() * TN) + kPutSlack : 0);
+  r.numbers = r.turned + (w.fs * w.ft > 1 ? line(w.pixels() * TN) + kPutSlack : 0);
+  r.total = r.numbers + normalized_floats(c);
   return r;
 }
 // Floats of packed weights: for each group and block of outs, the taps of one plane of the output after the other, [ins][taps][lanes].
@@ -167,11 +169,18 @@ static Ahead ahead_of(const Walk& w, const float* x, int64_t next, int64_t part,
   return {from, run, jump, runs, least(kAhead, ceil_div(runs * ceil_div(run, 16), calls)), 0};
 }
 
+// Sums for the batch norm of y, of `count` planes from `first` on.
+static void sum_planes(const Walk& w, const float* y, double* sums, int64_t first, int64_t count) {
+  const int64_t channels = w.groups * w.outs, space = w.oh * w.ow;
+  for (int64_t p = first; p < first + count; p++)
+    put_plane(plane_sums(y + p * space, space), sums, quotient(p, channels), p % channels, channels);
+}
+
 static void convolve(const Args& a, const Team& team, bool back) {
   const Conv c = conv_of(a.i);
   const Walk w = walk_of(c, back);
   if (w.n * w.bands == 0) return;
-  const WalkRoom room = walk_room(w);
+  const WalkRoom room = walk_room(c, w);
   float* const own = (float*)a.local;
   int32_t* const at = (int32_t*)(own + room.at);
   Tap* const list = (Tap*)(own + room.taps);
@@ -184,6 +193,8 @@ static void convolve(const Args& a, const Team& team, bool back) {
       for (int64_t t = 0; t < count; t++) at[filled++] = (int32_t)(x * w.planes.plane() + list[t].at);
   }
   team.barrier();
+  const bool has_bias = a.n_in % 2 == 1;
+  double* const sums = c.stats ? (double*)a.out[1] : nullptr;
   Product end = {};   // what finish() reads of it
   end.act = c.act;
   (w.wide ? end.bi : end.bj) = 1;
@@ -191,17 +202,18 @@ static void convolve(const Args& a, const Team& team, bool back) {
   const int64_t bands = w.n * w.groups * w.bands, blocks = w.blocks();
   const Parts cuts = parts_of(blocks, 1, bands >= team.size ? 1 : least(blocks, ceil_div(team.size, bands)));
   const Range mine = split(bands * cuts.count, team);
+  const Normalized by = normalized_of(c, a, (BnNumbers*)(own + room.numbers));
   int64_t copied = -1;
   for (int64_t task = mine.begin; task < mine.end; task++) {
     const int64_t cut = task % cuts.count, part = task / cuts.count, image = part / w.bands, g = image % w.groups;
     const int64_t first = part % w.bands * w.bh;
     const Planes& p = w.planes;
     const float* x = (const float*)a.in[0] + image * p.channels * p.h * p.w;
-    if (part != copied) copy_planes(p, x, first, own + room.planes, copied < 0 || w.bands > 1);
+    if (part != copied) copy_planes(p, x, first, own + room.planes, copied < 0 || w.bands > 1, by.from(g * w.ins));
     copied = part;
     Ahead ahead = ahead_of(w, (const float*)a.in[0], task + 1 < mine.end ? (task + 1) / cuts.count : part, part,
                            cuts.begin(cut + 1) - cuts.begin(cut));
-    end.bias = a.n_in == 3 ? (const float*)a.in[2] + g * w.outs : nullptr;
+    end.bias = has_bias ? (const float*)a.in[2] + g * w.outs : nullptr;
     for (int64_t b = cuts.begin(cut); b < cuts.begin(cut + 1); b++) {
       const int64_t channel = b * w.lanes(), lanes = w.packed(b);
       float* const y = (float*)a.out[0] + (image * w.outs + channel) * w.oh * w.ow;
@@ -223,25 +235,35 @@ static void convolve(const Args& a, const Team& team, bool back) {
           from += k;
           panel += k * lanes;
         }
+      if (sums && w.bands == 1) sum_planes(w, (const float*)a.out[0], sums, image * w.outs + channel, t.valid);
     }
   }
+  if (!sums || w.bands == 1) return;
+  team.barrier();
+  const Range planes = split(w.n * w.groups * w.outs, team);
+  sum_planes(w, (const float*)a.out[0], sums, planes.begin, planes.end - planes.begin);
 }
 
 void conv2d(const Args& a, const Team& team) { convolve(a, team, false); }
 void conv2dGradInput(const Args& a, const Team& team) { convolve(a, team, true); }
 
 static void convolve_need(Need& n, bool back) {
-  if (n.n_in < 2 || n.n_in > 3 || n.n_out != 1) return n.fail("expected x, weight[, bias] and y");
   const Conv c = n.n_i == kCvInts ? conv_of(n.i) : Conv{};
   if (!conv_sizes(n, c)) return;
+  const int lines = c.norm == 0 ? 0 : n.n_in >= 6 ? 4 : 2, inputs = n.n_in - lines;
+  if (inputs < 2 || inputs > 3 || n.n_out != 1 + c.stats) return n.fail("expected x, weight[, bias] and y");
+  if (back && (c.stats || c.norm)) return n.fail("backwards nothing is normalized");
+  if (c.stats && size_mul(c.oh, c.ow) < kBnPlane) return n.fail("planes are too small");
   n.in[0] = back ? y_bytes(c) : x_bytes(c);
   n.in[1] = weight_bytes(c);
   n.out[0] = back ? x_bytes(c) : y_bytes(c);
-  if (n.n_in == 3) n.in[2] = size_of(c.groups, back ? c.ci : c.co, 4);
+  if (inputs == 3) n.in[2] = size_of(c.groups, back ? c.ci : c.co, 4);
+  if (lines) normalized_need(n, c, inputs);
+  if (c.stats) n.out[1] = size_of(c.n, kBnOfPlane, c.groups, c.co, 8);
   if (n.in[0] > Need::kMax || n.in[1] > Need::kMax || n.out[0] > Need::kMax) return;
   const Walk w = walk_of(c, back);
   if (planes_floats(w.planes) > INT32_MAX || w.k > INT32_MAX) return n.fail("too large");
-  n.local = size_mul(walk_room(w).total, 4);
+  n.local = size_mul(walk_room(c, w).total, 4);
   n.scratch = size_mul(walk_weights(w), 4);
 }
 void conv2d_need(Need& n) { convolve_need(n, false); }

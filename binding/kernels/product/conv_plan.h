@@ -5,6 +5,7 @@
 #pragma once
 #include "conv_micro.h"
 #include "gemm_finish.h"
+#include "../norm/plane.h"
 
 namespace gradclip::GRADCLIP_ISA {
 enum ConvInts {
@@ -25,6 +26,8 @@ enum ConvInts {
   kCvTop,
   kCvLeft,
   kCvAct,
+  kCvStats,
+  kCvNorm,
   kCvInts
 };
 constexpr int64_t kPlanes = 1 << 16;   // floats of copied planes that stay in L2; a band of rows is copied at a time
@@ -33,10 +36,11 @@ constexpr int64_t kFlush = 128;        // pixels that go out at once where lanes
 
 struct Conv {
   int64_t n, groups, ci, co, h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left, act;
+  int64_t stats, norm;   // 1: sums of the planes of y are left behind; 1, or 2 with relu: x is normalized where it is read
 };
 static inline Conv conv_of(const int64_t* i) {
-  return {i[kCvN],  i[kCvGroups], i[kCvCi], i[kCvCo], i[kCvH],  i[kCvW],   i[kCvOh],   i[kCvOw], i[kCvKh],
-          i[kCvKw], i[kCvSh],     i[kCvSw], i[kCvDh], i[kCvDw], i[kCvTop], i[kCvLeft], i[kCvAct]};
+  return {i[kCvN],  i[kCvGroups], i[kCvCi], i[kCvCo], i[kCvH],   i[kCvW],    i[kCvOh],  i[kCvOw],    i[kCvKh],  i[kCvKw],
+          i[kCvSh], i[kCvSw],     i[kCvDh], i[kCvDw], i[kCvTop], i[kCvLeft], i[kCvAct], i[kCvStats], i[kCvNorm]};
 }
 
 static inline int64_t ceil_signed(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
@@ -59,8 +63,29 @@ static inline void take_even(const float* from, int64_t n, float* to) {
 }
 constexpr int64_t kPutSlack = 16;   // floats that r_put_even may read beyond the end
 
+// What x is normalized by: numbers of each channel, or null.
+struct Normalized {
+  const BnNumbers* of;
+  bool relu;
+  Normalized from(int64_t channel) const { return {of ? of + channel : nullptr, relu}; }
+};
+INLINE F normalized(const BnLine& l, F floor, F x) { return max(floor, bn_value(l, x)); }   // a NaN stays one
+// Numbers of all channels of x, from mean, variance and perhaps weight and bias, the last inputs.
+static Normalized normalized_of(const Conv& c, const Args& a, BnNumbers* to) {
+  if (c.norm == 0) return {};
+  const bool affine = a.n_in >= 6;
+  const void* const* in = a.in + a.n_in - (affine ? 4 : 2);
+  for (int64_t k = 0; k < c.groups * c.ci; k++)
+    to[k] = bn_numbers(((const double*)in[0])[k], ((const double*)in[1])[k], a.f[0], affine ? (const float*)in[2] + k : nullptr,
+                       affine ? (const float*)in[3] + k : nullptr);
+  return {to, c.norm == 2};
+}
+static int64_t normalized_floats(const Conv& c) {
+  return c.norm ? size_mul(c.groups * c.ci, sizeof(BnNumbers) / sizeof(float)) : 0;
+}
+
 // `clear`: write the margins as well, which stay as they are from one copy of the same rows to the next.
-static void copy_planes(const Planes& p, const float* x, int64_t first, float* to, bool clear) {
+static void copy_planes(const Planes& p, const float* x, int64_t first, float* to, bool clear, const Normalized& by = {}) {
   if (clear) memset(to, 0, (size_t)(p.channels * p.plane() + kPlaneSlack) * sizeof(float));
   for (int64_t a = 0; a < p.ps; a++)
     for (int64_t b = 0; b < p.pt; b++) {
@@ -73,6 +98,19 @@ static void copy_planes(const Planes& p, const float* x, int64_t first, float* t
       for (int64_t c = 0; c < p.channels; c++) {
         const float* in = x + (c * p.h + from + r0 * p.ps) * p.w + lo * p.pt + b + p.left;
         float* out = to + c * p.plane() + ((a * p.pt + b) * p.rows + r0) * p.cols + lo;
+        if (by.of) {
+          const BnLine line = bn_line_of(by.of[c]);
+          const F floor = set1(by.relu ? 0.f : -__builtin_inff());
+          for (int64_t r = r0; r < r1; r++, in += step, out += p.cols) {
+            if (p.pt == 2) take_even(in, n, out);
+            if (p.pt > 2)
+              for (int64_t j = 0; j < n; j++) out[j] = in[j * p.pt];
+            const float* source = p.pt == 1 ? in : out;
+            for (int64_t j = 0; j < full; j += L) store(out + j, normalized(line, floor, load(source + j)));
+            if (tail) store_n(out + full, normalized(line, floor, load_n(source + full, tail)), tail);
+          }
+          continue;
+        }
         for (int64_t r = r0; r < r1; r++, in += step, out += p.cols) {
           if (p.pt == 1) {
             for (int64_t j = 0; j < full; j += L) store(out + j, load(in + j));
@@ -184,13 +222,14 @@ static int64_t taps_of(const Conv& c, const Walk& w, int64_t a, int64_t b, Tap* 
 
 // What is the same for all three: attributes that make sense and planes that can be had.
 static bool conv_sizes(Need& n, const Conv& c) {
-  if (n.n_i != kCvInts || n.n_f != 0) return n.fail("expected the 17 sizes of a convolution"), false;
-  for (int j = 0; j < kCvAct; j++)
+  if (n.n_i != kCvInts || n.n_f != (c.norm ? 1 : 0)) return n.fail("expected the sizes of a convolution"), false;
+  for (int j = 0; j < kCvInts; j++)
     if (n.i[j] < 0 || n.i[j] > INT32_MAX) return n.fail("a size is negative or too large"), false;
   if (c.groups < 1 || c.ci < 1 || c.co < 1 || c.kh < 1 || c.kw < 1 || c.sh < 1 || c.sw < 1 || c.dh < 1 || c.dw < 1 || c.oh < 1 ||
       c.ow < 1)
     return n.fail("a size is 0"), false;
   if (!may_end(c.act)) return n.fail("unknown activation"), false;
+  if (c.stats > 1 || c.norm > 2) return n.fail("a flag is out of range"), false;
   constexpr int64_t most_margin = 1 << 20;
   if (c.kh > most_margin || c.kw > most_margin || (c.kh - 1) * c.dh > most_margin || (c.kw - 1) * c.dw > most_margin ||
       c.top > most_margin || c.left > most_margin || c.sh > most_margin || c.sw > most_margin)
@@ -200,6 +239,12 @@ static bool conv_sizes(Need& n, const Conv& c) {
 static int64_t weight_bytes(const Conv& c) { return size_of(c.groups, c.co, c.ci, c.kh, c.kw, 4); }
 static int64_t x_bytes(const Conv& c) { return size_of(c.n, c.groups, c.ci, c.h, c.w, 4); }
 static int64_t y_bytes(const Conv& c) { return size_of(c.n, c.groups, c.co, c.oh, c.ow, 4); }
+// The inputs from `at` on are those of a normalization, all that there are.
+static void normalized_need(Need& n, const Conv& c, int at) {
+  const int64_t channels = size_mul(c.groups, c.ci);
+  n.in[at] = n.in[at + 1] = size_of(channels, 8);
+  if (n.n_in == at + 4) n.in[at + 2] = n.in[at + 3] = size_of(channels, 4);
+}
 static int64_t planes_floats(const Planes& p) { return size_of(p.channels, p.ps, p.pt, p.rows, p.cols); }
 static inline int64_t line(int64_t floats) { return (floats + 15) / 16 * 16; }   // so that what follows begins a line of cache
 }   // namespace gradclip::GRADCLIP_ISA

@@ -80,14 +80,16 @@ static int64_t tap_groups(const Conv& c, const WeightWalk& w, int64_t c0, int64_
 }
 
 struct WeightRoom {
-  int64_t planes, turned, groups, total;
+  int64_t planes, turned, groups, tile, numbers, total;
 };
 static WeightRoom weight_room(const Conv& c, const WeightWalk& w) {
   WeightRoom r;
   r.planes = 0;
   r.turned = line(planes_floats(w.planes)) + kPlaneSlack;
   r.groups = r.turned + (w.few ? 0 : least(w.bh, c.oh) * c.ow * w.blocks * TN);
-  r.total = r.groups + line(most(w.k * 4, w.taps * 2)) + kFlush * TN;
+  r.tile = r.groups + line(most(w.k * 4, w.taps * 2));
+  r.numbers = r.tile + kFlush * TN;
+  r.total = r.numbers + normalized_floats(c);
   return r;
 }
 
@@ -105,6 +107,7 @@ struct WeightTask {
   const float *x, *dy;
   float* sums;
   int64_t c0, c1, b0, b1;
+  Normalized by;    // x, from channel 0 of the group on
   bool add, last;   // there was an image before; there is none after it
 };
 
@@ -139,7 +142,7 @@ static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask&
     const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first), pixels = rows * c.ow;
     Planes mine = planes;
     mine.top += first * c.sh;
-    copy_planes(mine, t.x + t.c0 * c.h * c.w, 0, own + room.planes, !t.add || w.bands > 1);
+    copy_planes(mine, t.x + t.c0 * c.h * c.w, 0, own + room.planes, !t.add || w.bands > 1, t.by.from(t.c0));
     for (int64_t b = t.b0; b < t.b1; b++) {
       const int64_t valid = least(TN, c.co - b * TN), lanes = valid <= W ? W : TN;
       float *const y = own + room.turned, *const sums = t.sums + b * TN * (w.k + 1);
@@ -195,7 +198,7 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
   LaneSums lanes = {};
   for (int64_t band = 0; band < w.bands; band++) {
     const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first);
-    copy_planes(p, t.x, first, own + room.planes, !t.add || w.bands > 1);
+    copy_planes(p, t.x, first, own + room.planes, !t.add || w.bands > 1, t.by);
     for (int64_t o = t.b0; o < t.b1; o++)
       for (int64_t r0 = 0; r0 < rows; r0 += w.chain) {
         const int64_t r1 = least(rows, r0 + w.chain);
@@ -296,10 +299,12 @@ void conv2dGradWeight(const Args& a, const Team& team) {
               bs = parts_of(w.blocks, 1, least(w.blocks, ceil_div(wanted, cs.count)));
   const Range mine = split(whole * cs.count * bs.count, team);
   float *const own = (float*)a.local, *const sums = (float*)a.scratch;
+  const Normalized by = normalized_of(c, a, (BnNumbers*)(own + room.numbers));
   for (int64_t task = mine.begin; task < mine.end; task++) {
     const int64_t b = task % bs.count, x = task / bs.count % cs.count, g = task / (bs.count * cs.count) % c.groups;
     const int64_t part = task / (bs.count * cs.count * c.groups);
     WeightTask t = {};
+    t.by = by.from(g * c.ci);
     t.sums = sums + part * w.partial + g * w.blocks * w.lanes * (w.k + 1);
     t.c0 = cs.begin(x), t.c1 = cs.begin(x + 1), t.b0 = bs.begin(b), t.b1 = bs.begin(b + 1);
     for (int64_t image = images.begin(part); image < images.begin(part + 1); image++) {
@@ -310,17 +315,19 @@ void conv2dGradWeight(const Args& a, const Team& team) {
     }
   }
   team.barrier();
-  add_parts(c, w, sums, own + room.total - kFlush * TN, dw, db, team);
+  add_parts(c, w, sums, own + room.tile, dw, db, team);
 }
 
 void conv2dGradWeight_need(Need& n) {
-  if (n.n_in != 2 || n.n_out < 1 || n.n_out > 2) return n.fail("expected x, dy and dw[, db]");
   const Conv c = n.n_i == kCvInts ? conv_of(n.i) : Conv{};
   if (!conv_sizes(n, c)) return;
+  if (n.n_out < 1 || n.n_out > 2 || c.stats || (c.norm ? n.n_in != 4 && n.n_in != 6 : n.n_in != 2))
+    return n.fail("expected x, dy and dw[, db]");
   n.in[0] = x_bytes(c);
   n.in[1] = y_bytes(c);
   n.out[0] = weight_bytes(c);
   if (n.n_out == 2) n.out[1] = size_of(c.groups, c.co, 4);
+  if (c.norm) normalized_need(n, c, 2);
   if (n.in[0] > Need::kMax || n.in[1] > Need::kMax || n.out[0] > Need::kMax) return;
   const WeightWalk w = weight_walk_of(c);
   if (planes_floats(w.planes) > INT32_MAX || w.k > INT32_MAX) return n.fail("too large");

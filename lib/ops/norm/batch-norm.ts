@@ -34,18 +34,19 @@ const sizesOf = ({ shape }: { readonly shape: readonly number[] }): Sizes => ({
   space: span(shape, 2),
 });
 const nodeSizes = (node: Node): Sizes => sizesOf(node.ins[0] as Tensor);
-const firstInts = (node: Node): number[] => {
+/** Batch, channels and space of the first input. */
+export const firstInts = (node: Node): number[] => {
   const { batch, channels, space } = nodeSizes(node);
   return [batch, channels, space];
 };
 
-function expect(op: string, what: string, got: TensorType | undefined, want: TensorType): void {
+export function expectType(op: string, what: string, got: TensorType | undefined, want: TensorType): void {
   if (got?.dtype !== want.dtype)
     throw new DTypeError(`${op}: expected ${what} as ${want.dtype}, got ${got ? typeName(got) : 'none'}`);
   if (!sameShape(got.shape, want.shape)) throw new ShapeError(`${op}: expected ${what} as [${want.shape}], got [${got.shape}]`);
 }
-function expectX(op: string, x: TensorType): Sizes {
-  expect(op, 'x', x, f32(...x.shape));
+export function expectX(op: string, x: TensorType): Sizes {
+  expectType(op, 'x', x, f32(...x.shape));
   if (x.shape.length < 2) throw new ShapeError(`${op}: expected x as [batch, channels, ...], got [${x.shape}]`);
   return sizesOf(x);
 }
@@ -61,8 +62,8 @@ export const BATCH_NORM: OpDef<BatchNormAttrs> = {
   infer([x, ...rest], { affine, sum }) {
     const { batch, channels, space } = expectX('batchNorm', x as TensorType);
     if (batch * space === 0) throw new ShapeError(`batchNorm: expected at least one value per channel, got [${x?.shape}]`);
-    if (affine) for (const [i, what] of ['weight', 'bias'].entries()) expect('batchNorm', what, rest[i], f32(channels));
-    if (sum) expect('batchNorm', 'what is added', rest.at(-1), x as TensorType);
+    if (affine) for (const [i, what] of ['weight', 'bias'].entries()) expectType('batchNorm', what, rest[i], f32(channels));
+    if (sum) expectType('batchNorm', 'what is added', rest.at(-1), x as TensorType);
     return [x as TensorType, f64(channels), f64(channels)];
   },
   vjp(node, [dy]) {
@@ -121,11 +122,11 @@ export const BATCH_NORM_GRAD: OpDef<BatchNormGradAttrs> = {
   infer(ins, { affine, mask }) {
     const [x, mean, variance, dy, ...rest] = ins as [TensorType, TensorType, TensorType, TensorType, ...TensorType[]];
     const { channels } = expectX('batchNormGrad', x);
-    expect('batchNormGrad', 'the mean', mean, f64(channels));
-    expect('batchNormGrad', 'the variance', variance, f64(channels));
-    expect('batchNormGrad', 'dy', dy, x);
-    if (affine) for (const [i, what] of ['weight', 'bias'].entries()) expect('batchNormGrad', what, rest[i], f32(channels));
-    if (mask === 'output') expect('batchNormGrad', 'y', rest.at(-1), x);
+    expectType('batchNormGrad', 'the mean', mean, f64(channels));
+    expectType('batchNormGrad', 'the variance', variance, f64(channels));
+    expectType('batchNormGrad', 'dy', dy, x);
+    if (affine) for (const [i, what] of ['weight', 'bias'].entries()) expectType('batchNormGrad', what, rest[i], f32(channels));
+    if (mask === 'output') expectType('batchNormGrad', 'y', rest.at(-1), x);
     return affine ? [x, f32(channels), f32(channels)] : [x];
   },
   lower: (node) => ({

@@ -7,40 +7,18 @@ import {
   type LowerContext,
   type OpDef,
   type RefArray,
-  type Sample,
   sameShape,
-  sizeOf,
   type TensorType,
   typeName,
 } from '../../ir/op.ts';
 import { add } from '../elementwise/elementwise.ts';
 import { rowOf } from '../elementwise/maps.ts';
+import { expectLine, LEAST_PLANE, lineInputs, normalizedRef, planeSumsRef, planeSumsType } from '../norm/normalize.ts';
 import { sum } from '../reduce/reduce.ts';
 import { broadcastTo, reshape } from '../shape/shape.ts';
+import type { ConvAttrs, ConvGradInputAttrs, ConvGradWeightAttrs, Pair } from './conv-attrs.ts';
+import { geometries, normalized } from './conv-samples.ts';
 import { actIndex } from './matmul.ts';
-
-type Pair = readonly [number, number];
-
-/** Of height, then of width. */
-export interface ConvAttrs {
-  readonly stride: Pair;
-  /** Zeros before the first row and column, then after the last: top, left, bottom, right. */
-  readonly padding: readonly [number, number, number, number];
-  readonly dilation: Pair;
-  readonly groups: number;
-  /** Applied to the result plus bias. Set by the compiler. */
-  readonly act?: string;
-}
-export interface ConvGradInputAttrs extends ConvAttrs {
-  /** Height and width of what is made. */
-  readonly size: Pair;
-}
-export interface ConvGradWeightAttrs extends ConvAttrs {
-  /** Height and width of the kernel. */
-  readonly kernel: Pair;
-  /** A second output: the gradient of a bias, the sum of dy of each channel. */
-  readonly bias: boolean;
-}
 
 /** x[n, groups * ci, h, w], weight[groups * co, ci, kh, kw], y[n, groups * co, oh, ow]. */
 interface Sizes {
@@ -109,9 +87,22 @@ function sizesOf(x: readonly number[], weight: readonly number[], y: readonly nu
 }
 
 function ints(s: Sizes, attrs: ConvAttrs, context: LowerContext): number[] {
-  const { stride, padding, dilation, groups, act } = attrs;
+  const { stride, padding, dilation, groups, act, stats = false, norm } = attrs;
   const sizes = [s.n, groups, s.ci, s.co, s.h, s.w, s.oh, s.ow, s.kh, s.kw];
-  return [...sizes, ...stride, ...dilation, padding[0], padding[1], actIndex(act, context)];
+  return [...sizes, ...stride, ...dilation, padding[0], padding[1], actIndex(act, context), +stats, norm ? 1 + +norm.relu : 0];
+}
+const floats = ({ norm }: ConvAttrs): number[] => (norm ? [norm.eps] : []);
+
+/** Inputs without those of a normalization, and those. */
+function inputsOf<T>(ins: readonly T[], { norm }: ConvAttrs): [own: readonly T[], line: readonly T[]] {
+  const own = ins.length - lineInputs(norm);
+  return [ins.slice(0, own), ins.slice(own)];
+}
+
+/** x as it is read. */
+function readRef(ins: readonly RefArray[], attrs: ConvAttrs, space: number): RefArray {
+  const line = inputsOf(ins, attrs)[1];
+  return attrs.norm ? normalizedRef(ins[0]!, line, attrs.norm, space) : ins[0]!;
 }
 
 function costOf(node: Node, s: Sizes, groups: number): Cost {
@@ -151,7 +142,7 @@ function finishRef(y: RefArray, bias: RefArray | undefined, act: string | undefi
 const attrsOf = ({ stride, padding, dilation, groups }: ConvAttrs): ConvAttrs => ({ stride, padding, dilation, groups });
 
 function unfused(op: string, attrs: ConvAttrs): void {
-  if (attrs.act) throw new GraphError(`${op}: the fused form is made after differentiation`);
+  if (attrs.act || attrs.stats || attrs.norm) throw new GraphError(`${op}: the fused form is made after differentiation`);
 }
 
 // ---- forward -----------------------------------------------------------------------------------------------------
@@ -160,11 +151,17 @@ const forwardSizes = (node: Node<ConvAttrs>): Sizes =>
 
 export const CONV2D: OpDef<ConvAttrs> = {
   name: 'conv2d',
-  infer([x, w, bias], attrs) {
+  infer(ins, attrs) {
+    const [[x, w, bias], line] = inputsOf(ins, attrs);
     const [xs, ws] = [check4('conv2d', 'x', x!), check4('conv2d', 'a weight', w!)];
     checkChannels('conv2d', attrs.groups, xs, ws);
     checkBias('conv2d', bias, ws[0]);
-    return [{ dtype: 'f32', shape: [xs[0], ws[0], ...outSize('conv2d', pair(xs), pair(ws), attrs)] }];
+    expectLine('conv2d', line, xs[1]);
+    const [oh, ow] = outSize('conv2d', pair(xs), pair(ws), attrs);
+    const y: TensorType = { dtype: 'f32', shape: [xs[0], ws[0], oh, ow] };
+    if (attrs.stats && oh * ow < LEAST_PLANE)
+      throw new ShapeError(`conv2d: expected planes of ${LEAST_PLANE} or more, got [${oh},${ow}]`);
+    return attrs.stats ? [y, planeSumsType(xs[0], ws[0])] : [y];
   },
   vjp(node, [dy]) {
     unfused('conv2d', node.attrs);
@@ -175,18 +172,26 @@ export const CONV2D: OpDef<ConvAttrs> = {
     const dw = dy.graph.add(CONV2D_GRAD_WEIGHT, [x, dy], { ...attrs, kernel: pair(w.shape), bias: bias !== undefined }).outs;
     return [dx, ...dw];
   },
-  lower: (node, context) => ({ ints: ints(forwardSizes(node), node.attrs, context) }),
+  lower: (node, context) => ({ ints: ints(forwardSizes(node), node.attrs, context), floats: floats(node.attrs) }),
   cost: (node) => costOf(node, forwardSizes(node), node.attrs.groups),
-  ref([y], [x, w, bias], node) {
-    const [ya, xa, wa] = [y, x, w] as [RefArray, RefArray, RefArray];
+  ref([y, sums], ins, node) {
     const s = forwardSizes(node);
+    const [[, w, bias]] = inputsOf(ins, node.attrs);
+    const [ya, xa, wa] = [y!, readRef(ins, node.attrs, s.h * s.w), w!];
     ya.fill(0);
     eachProduct(s, node.attrs, (xi, wi, yi) => {
       ya[yi] = (ya[yi] as number) + (xa[xi] as number) * (wa[wi] as number);
     });
     finishRef(ya, bias, node.attrs.act, s.oh * s.ow, s.co * node.attrs.groups);
+    if (sums) planeSumsRef(sums, ya, s.co * node.attrs.groups, s.oh * s.ow);
   },
-  samples: () => geometries().map((g) => ({ ...g.rest, ins: [g.x, g.w, ...g.bias], attrs: { ...g.attrs, ...g.act } })),
+  samples: () => [
+    ...geometries(CONV2D.infer).map((g) => ({ ...g.rest, ins: [g.x, g.w, ...g.bias], attrs: { ...g.attrs, ...g.act } })),
+    ...normalized(CONV2D.infer, ({ x, w, bias }) => [x, w, ...bias]).map((s, i) => ({
+      ...s,
+      attrs: { ...s.attrs, stats: i !== 1 },
+    })),
+  ],
 };
 
 // ---- gradient of the input, and transposed convolution -----------------------------------------------------------
@@ -227,7 +232,7 @@ export const CONV2D_GRAD_INPUT: OpDef<ConvGradInputAttrs> = {
     finishRef(xa, bias, node.attrs.act, s.h * s.w, s.ci * node.attrs.groups);
   },
   samples: () =>
-    geometries().map(({ rest, y, w, x, act, ...g }, i) => {
+    geometries(CONV2D.infer).map(({ rest, y, w, x, act, ...g }, i) => {
       const bias: TensorType[] = i % 2 ? [{ dtype: 'f32', shape: [x.shape[1]!] }] : [];
       return { ...rest, ins: [y, w, ...bias], attrs: { ...g.attrs, ...act, size: pair(x.shape) } };
     }),
@@ -240,17 +245,19 @@ const weightSizes = (node: Node<ConvGradWeightAttrs>): Sizes =>
 /** Inputs x and dy: outputs dw and, with `bias`, the sum of dy of each channel. */
 export const CONV2D_GRAD_WEIGHT: OpDef<ConvGradWeightAttrs> = {
   name: 'conv2dGradWeight',
-  infer([x, dy], attrs) {
+  infer([x, dy, ...line], attrs) {
     const op = 'conv2dGradWeight';
     const [xs, ys] = [check4(op, 'x', x!), check4(op, 'dy', dy!)];
     const [oh, ow] = outSize(op, pair(xs), attrs.kernel, attrs);
     if (xs[0] !== ys[0] || xs[1] % attrs.groups !== 0 || ys[1] % attrs.groups !== 0 || ys[2] !== oh || ys[3] !== ow) {
       throw new ShapeError(`${op}: expected dy [${xs[0]},*,${oh},${ow}] for x [${xs}] in ${attrs.groups} groups, got [${ys}]`);
     }
+    expectLine(op, line, xs[1]);
     const dw: TensorType = { dtype: 'f32', shape: [ys[1], xs[1] / attrs.groups, ...attrs.kernel] };
     return attrs.bias ? [dw, { dtype: 'f32', shape: [ys[1]] }] : [dw];
   },
   vjp(node, [ddw, ddb]) {
+    unfused('conv2dGradWeight', node.attrs);
     const [x, dy] = node.ins as [Tensor, Tensor];
     const attrs = attrsOf(node.attrs);
     const dx = ddw ? dy.graph.add(CONV2D_GRAD_INPUT, [dy, ddw], { ...attrs, size: pair(x.shape) }).out : null;
@@ -258,11 +265,11 @@ export const CONV2D_GRAD_WEIGHT: OpDef<ConvGradWeightAttrs> = {
     const fromBias = ddb ? broadcastTo(reshape(ddb, [1, ddb.shape[0]!, 1, 1]), dy.shape) : null;
     return [dx, fromWeight && fromBias ? add(fromWeight, fromBias) : (fromWeight ?? fromBias)];
   },
-  lower: (node, context) => ({ ints: ints(weightSizes(node), node.attrs, context) }),
+  lower: (node, context) => ({ ints: ints(weightSizes(node), node.attrs, context), floats: floats(node.attrs) }),
   cost: (node) => costOf(node, weightSizes(node), node.attrs.groups),
-  ref([dw, db], [x, dy], node) {
-    const [wa, xa, ya] = [dw, x, dy] as [RefArray, RefArray, RefArray];
+  ref([dw, db], ins, node) {
     const s = weightSizes(node);
+    const [wa, xa, ya] = [dw!, readRef(ins, node.attrs, s.h * s.w), ins[1]!];
     wa.fill(0);
     eachProduct(s, node.attrs, (xi, wi, yi) => {
       wa[wi] = (wa[wi] as number) + (xa[xi] as number) * (ya[yi] as number);
@@ -276,67 +283,15 @@ export const CONV2D_GRAD_WEIGHT: OpDef<ConvGradWeightAttrs> = {
       }
     }
   },
-  samples: () =>
-    geometries().map(({ rest, x, y, attrs, w }, i) => ({
+  samples: () => [
+    ...geometries(CONV2D.infer).map(({ rest, x, y, attrs, w }, i) => ({
       ...rest,
       ins: [x, y],
       attrs: { ...attrs, kernel: pair(w.shape), bias: i % 2 === 0 },
     })),
+    ...normalized(CONV2D.infer, ({ x, y }) => [x, y]).map(({ attrs, w, ...s }) => ({
+      ...s,
+      attrs: { ...attrs, kernel: pair(w.shape), bias: false },
+    })),
+  ],
 };
-
-// ---- samples -----------------------------------------------------------------------------------------------------
-interface Geometry {
-  readonly x: TensorType;
-  readonly w: TensorType;
-  readonly y: TensorType;
-  readonly bias: readonly TensorType[];
-  readonly attrs: ConvAttrs;
-  readonly act: { readonly act?: string };
-  readonly rest: Omit<Sample<never>, 'ins' | 'attrs'>;
-}
-
-/** x and weight, what is not the default, and the activation and bias of the forward form. */
-function geometry(x: Shape4, w: Shape4, given: Partial<ConvAttrs> = {}, bias = false, act?: string): Geometry {
-  const attrs: ConvAttrs = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1, ...given };
-  const y = CONV2D.infer(
-    [
-      { dtype: 'f32', shape: x },
-      { dtype: 'f32', shape: w },
-    ],
-    attrs,
-  )[0]!;
-  const products = sizeOf(y.shape) * w[1] * w[2] * w[3];
-  const terms = Math.max(w[1] * w[2] * w[3], (w[0] / attrs.groups) * w[2] * w[3], x[0] * y.shape[2]! * y.shape[3]!);
-  return {
-    x: { dtype: 'f32', shape: x },
-    w: { dtype: 'f32', shape: w },
-    y,
-    bias: bias ? [{ dtype: 'f32', shape: [w[0]] }] : [],
-    attrs,
-    act: act ? { act } : {},
-    rest: { tolerance: 2e-6 * Math.sqrt(terms), ...(act || products > 30_000 ? { noGradient: true } : {}) },
-  };
-}
-
-const geometries = (): Geometry[] => [
-  geometry([1, 1, 1, 1], [1, 1, 1, 1]),
-  geometry([2, 3, 5, 7], [4, 3, 3, 3], { padding: [1, 1, 1, 1] }, true),
-  geometry([1, 2, 9, 8], [17, 2, 5, 5], { padding: [2, 2, 2, 2] }),
-  geometry([2, 18, 4, 5], [33, 18, 1, 1], {}, true),
-  geometry([3, 4, 9, 9], [5, 4, 3, 3], { stride: [2, 2], padding: [1, 1, 1, 1] }),
-  geometry([2, 3, 11, 10], [6, 3, 3, 2], { stride: [3, 2], dilation: [2, 3], padding: [2, 0, 1, 3] }, true),
-  geometry([2, 8, 6, 6], [8, 1, 3, 3], { groups: 8, padding: [1, 1, 1, 1] }, true),
-  geometry([1, 6, 9, 21], [12, 1, 3, 5], { groups: 6, stride: [2, 2], padding: [1, 2, 1, 2] }),
-  geometry([2, 6, 5, 19], [40, 3, 2, 2], { groups: 2, padding: [0, 0, 1, 1] }),
-  geometry([2, 5, 1, 40], [3, 5, 1, 7], { padding: [0, 3, 0, 3] }, true),
-  geometry([1, 4, 20, 1], [4, 4, 11, 1], { padding: [5, 0, 5, 0], dilation: [2, 1] }),
-  geometry([2, 2, 7, 7], [3, 2, 2, 2], { stride: [3, 3] }),
-  geometry([1, 20, 3, 37], [20, 20, 3, 3], { padding: [1, 1, 1, 1] }),
-  geometry([0, 3, 5, 5], [4, 3, 3, 3], {}, true),
-  geometry([9, 3, 16, 16], [16, 3, 3, 3], { padding: [1, 1, 1, 1] }, true, 'relu'),
-  geometry([17, 16, 8, 8], [48, 16, 3, 3], { padding: [1, 1, 1, 1] }, false, 'gelu'),
-  geometry([2, 33, 30, 31], [2, 33, 5, 5], { padding: [2, 2, 2, 2] }, true, 'tanh'),
-  geometry([2, 2, 3, 3], [2, 2, 6, 4], { padding: [4, 4, 4, 4] }, true, 'silu'),
-  geometry([2, 18, 2, 3], [17, 18, 3, 3], { stride: [5, 7], padding: [2, 2, 3, 2] }, true),
-  geometry([3, 2, 1, 1], [3, 2, 3, 3], { stride: [2, 1000], padding: [1, 1, 1, 1] }),
-];

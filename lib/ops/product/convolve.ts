@@ -5,7 +5,8 @@ import { choice, either, type Field, options, pair, signature, whole } from '../
 import { optionalTensor, tensor } from '../args.ts';
 import type { Pair } from '../image/windows.ts';
 import { reshape } from '../shape/shape.ts';
-import { CONV2D, CONV2D_GRAD_INPUT, type ConvAttrs } from './conv.ts';
+import { CONV2D, CONV2D_GRAD_INPUT } from './conv.ts';
+import type { ConvAttrs } from './conv-attrs.ts';
 
 /** One number for height and width, or [height, width]. */
 export type Size2d = number | readonly [number, number];

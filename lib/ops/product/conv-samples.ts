@@ -1,0 +1,87 @@
+// conv-samples.ts: the cases that the records of convolutions are tested with.
+import { f32, f64, type OpDef, type Sample, sizeOf, type TensorType } from '../../ir/op.ts';
+import type { ConvAttrs } from './conv-attrs.ts';
+
+type Shape4 = readonly [number, number, number, number];
+type Infer = OpDef<ConvAttrs>['infer'];
+
+/** x, weight and y, what is not the default, and the activation and bias of the forward form. */
+export interface Geometry {
+  readonly x: TensorType;
+  readonly w: TensorType;
+  readonly y: TensorType;
+  readonly bias: readonly TensorType[];
+  readonly attrs: ConvAttrs;
+  readonly act: { readonly act?: string };
+  readonly rest: Omit<Sample<never>, 'ins' | 'attrs'>;
+}
+
+function geometry(infer: Infer, x: Shape4, w: Shape4, given: Partial<ConvAttrs> = {}, bias = false, act?: string): Geometry {
+  const attrs: ConvAttrs = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1, ...given };
+  const y = infer(
+    [
+      { dtype: 'f32', shape: x },
+      { dtype: 'f32', shape: w },
+    ],
+    attrs,
+  )[0]!;
+  const products = sizeOf(y.shape) * w[1] * w[2] * w[3];
+  const terms = Math.max(w[1] * w[2] * w[3], (w[0] / attrs.groups) * w[2] * w[3], x[0] * y.shape[2]! * y.shape[3]!);
+  return {
+    x: { dtype: 'f32', shape: x },
+    w: { dtype: 'f32', shape: w },
+    y,
+    bias: bias ? [{ dtype: 'f32', shape: [w[0]] }] : [],
+    attrs,
+    act: act ? { act } : {},
+    rest: { tolerance: 2e-6 * Math.sqrt(terms), ...(act || products > 30_000 ? { noGradient: true } : {}) },
+  };
+}
+
+/** Small and awkward ones. */
+export const geometries = (infer: Infer): Geometry[] => [
+  geometry(infer, [1, 1, 1, 1], [1, 1, 1, 1]),
+  geometry(infer, [2, 3, 5, 7], [4, 3, 3, 3], { padding: [1, 1, 1, 1] }, true),
+  geometry(infer, [1, 2, 9, 8], [17, 2, 5, 5], { padding: [2, 2, 2, 2] }),
+  geometry(infer, [2, 18, 4, 5], [33, 18, 1, 1], {}, true),
+  geometry(infer, [3, 4, 9, 9], [5, 4, 3, 3], { stride: [2, 2], padding: [1, 1, 1, 1] }),
+  geometry(infer, [2, 3, 11, 10], [6, 3, 3, 2], { stride: [3, 2], dilation: [2, 3], padding: [2, 0, 1, 3] }, true),
+  geometry(infer, [2, 8, 6, 6], [8, 1, 3, 3], { groups: 8, padding: [1, 1, 1, 1] }, true),
+  geometry(infer, [1, 6, 9, 21], [12, 1, 3, 5], { groups: 6, stride: [2, 2], padding: [1, 2, 1, 2] }),
+  geometry(infer, [2, 6, 5, 19], [40, 3, 2, 2], { groups: 2, padding: [0, 0, 1, 1] }),
+  geometry(infer, [2, 5, 1, 40], [3, 5, 1, 7], { padding: [0, 3, 0, 3] }, true),
+  geometry(infer, [1, 4, 20, 1], [4, 4, 11, 1], { padding: [5, 0, 5, 0], dilation: [2, 1] }),
+  geometry(infer, [2, 2, 7, 7], [3, 2, 2, 2], { stride: [3, 3] }),
+  geometry(infer, [1, 20, 3, 37], [20, 20, 3, 3], { padding: [1, 1, 1, 1] }),
+  geometry(infer, [0, 3, 5, 5], [4, 3, 3, 3], {}, true),
+  geometry(infer, [9, 3, 16, 16], [16, 3, 3, 3], { padding: [1, 1, 1, 1] }, true, 'relu'),
+  geometry(infer, [17, 16, 8, 8], [48, 16, 3, 3], { padding: [1, 1, 1, 1] }, false, 'gelu'),
+  geometry(infer, [2, 33, 30, 31], [2, 33, 5, 5], { padding: [2, 2, 2, 2] }, true, 'tanh'),
+  geometry(infer, [2, 2, 3, 3], [2, 2, 6, 4], { padding: [4, 4, 4, 4] }, true, 'silu'),
+  geometry(infer, [2, 18, 2, 3], [17, 18, 3, 3], { stride: [5, 7], padding: [2, 2, 3, 2] }, true),
+  geometry(infer, [3, 2, 1, 1], [3, 2, 3, 3], { stride: [2, 1000], padding: [1, 1, 1, 1] }),
+];
+
+/** x normalized where it is read, in each way; in bands of rows the last. */
+export function normalized(
+  infer: Infer,
+  ins: (g: Geometry) => readonly TensorType[],
+): (Sample<ConvAttrs> & { readonly w: TensorType })[] {
+  const padding = [1, 1, 1, 1] as const;
+  const made = [
+    geometry(infer, [2, 3, 9, 9], [5, 3, 3, 3], { padding }, true),
+    geometry(infer, [2, 2, 5, 40], [3, 2, 3, 3], { stride: [1, 3], padding }),
+    geometry(infer, [3, 4, 20, 19], [18, 4, 3, 3], { stride: [2, 2], padding }),
+    geometry(infer, [2, 6, 12, 12], [6, 1, 3, 3], { groups: 6, padding }, true),
+    geometry(infer, [1, 70, 40, 41], [2, 70, 1, 1]),
+  ];
+  return made.map((g, i) => {
+    const affine = i % 2 === 0;
+    const of = ins(g);
+    const channels = g.x.shape[1] as number;
+    const line = [f64(channels), f64(channels), ...(affine ? [f32(channels), f32(channels)] : [])];
+    const fill = [...of.map(() => 'normal' as const), [-0.1, 0.1] as const, [0.5, 1.5] as const];
+    const norm = { eps: 1e-5, affine, relu: i !== 1 };
+    return { ins: [...of, ...line], w: g.w, attrs: { ...g.attrs, norm }, fill, tolerance: 1e-4, noGradient: true };
+  });
+}
