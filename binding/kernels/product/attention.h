@@ -2,7 +2,7 @@
 // blocks of kAttK keys, with a running maximum and sum; backward makes the blocks again.
 // A block of scores lies transposed, [key][query]: lanes are queries, so maxima and sums need no step across lanes, K and V are read
 // as they lie in memory, and only the queries of a block are laid out anew. Every element of a product is one fma chain in the order
-// of its terms, so neither tiles, nor the team, nor the ISA change bits. One thread does all of a head's gradient, in order.
+// of its terms, so neither tiles, nor the team, nor the ISA change bits. The gradient of a query is a sum over pieces of the keys.
 //
 // ints: kAttB ..., then views of 5 numbers each: operand, offset, strides of batch, head and row; the elements of a head's row are
 // neighbors. f: scale, factor of what dropout keeps.
@@ -17,7 +17,6 @@ struct AttRun {
 };
 // Scores become the terms of the softmax (dropped ones 0); what was summed before is scaled to the new maximum.
 static void att_softmax(const AttBlock& x, float* s, int64_t j0, int64_t nk, int64_t d, AttRun& run) {
-  const bool drop = x.a.i[kAttDrop] > 0;
   for (int64_t g = 0; g < x.lanes(); g += L) {
     float* const p = s + g;
     const int64_t n = x.seen(g, j0, nk);
@@ -30,21 +29,13 @@ static void att_softmax(const AttBlock& x, float* s, int64_t j0, int64_t nk, int
       for (int k = 0; k < 4; k++) tops[k] = max(load(p + (j + k) * kAttQ), tops[k]);
     for (; j < n; j++) tops[0] = max(load(p + j * kAttQ), tops[0]);
     const F top = max(max(tops[0], tops[1]), max(tops[2], tops[3]));
-    F sums[4] = {set1(0.f), set1(0.f), set1(0.f), set1(0.f)}, keep[4];
-    const auto term = [&](int64_t j, int k) __attribute__((always_inline)) {
-      const F e = softmax_exp(sub(load(p + (j + k) * kAttQ), top));
-      sums[k] = add(sums[k], e);
-      store(p + (j + k) * kAttQ, drop ? mul(e, keep[k]) : e);
-    };
-    for (j = 0; j + 4 <= n; j += 4) {
-      if (drop) att_kept(x, j0 + j, g, keep);
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; k++) term(j, k);
-    }
-    if (j < n && drop) att_kept(x, j0 + j, g, keep);
-#pragma GCC unroll 3
-    for (int k = 0; k < 3; k++)
-      if (j + k < n) term(j, k);
+    F sums[4] = {set1(0.f), set1(0.f), set1(0.f), set1(0.f)};
+    att_keys(
+        x, j0, g, n, [&](int64_t j, int k, bool drop, F keep) __attribute__((always_inline)) {
+          const F e = softmax_exp(sub(load(p + j * kAttQ), top));
+          sums[k] = add(sums[k], e);
+          store(p + j * kAttQ, drop ? mul(e, keep) : e);
+        });
     const F shrink = softmax_exp(sub(before, top)), block = add(add(sums[0], sums[1]), add(sums[2], sums[3]));
     store(run.sum + g, fma(load(run.sum + g), shrink, block));
     store(run.top + g, top);
@@ -64,7 +55,8 @@ void attention(const Args& a, const Team& team) {
   AttRun run;
   AttSoon soon(d);
   run.out = q + d * kAttQ;
-  const Range r = split(a.i[kAttB] * heads * blocks, team);
+  const Range r = att_split(a.i[kAttB] * heads, blocks, team,
+                            [&](int64_t i) { return a.i[kAttCausal] ? least(a.i[kAttS], (i + 1) * kAttQ) : 1; });
   for (int64_t task = r.begin; task < r.end; task++) {
     const int64_t bh = quotient(task, blocks), b = quotient(bh, heads), h = bh - b * heads;
     x.start(b, h, (task - bh * blocks) * kAttQ);
@@ -73,21 +65,20 @@ void attention(const Args& a, const Team& team) {
     memset(run.out, 0, d * kAttQ * sizeof(float));
     for (int64_t g = 0; g < kAttQ; g += L) store(run.top + g, set1(-3.4028234664e38f)), store(run.sum + g, set1(0.f));
     soon.start();
-    soon.add(att_out(a, vo, b, h), vo, x.q0, x.nq);
+    soon.add(att_out(a, vo, b, h), vo, {x.q0, x.q0 + x.nq});
     if (bh + 1 < a.i[kAttB] * heads) {
       const int64_t b1 = quotient(bh + 1, heads), h1 = bh + 1 - b1 * heads;
-      const Range keys = x.share();
-      soon.add(att_in(a, vq, b1, h1), vq, x.q0, x.nq);
-      soon.add(att_in(a, vk, b1, h1 / group), vk, keys.begin, keys.end - keys.begin);
-      soon.add(att_in(a, vv, b1, h1 / group), vv, keys.begin, keys.end - keys.begin);
+      soon.add(att_in(a, vq, b1, h1), vq, {x.q0, x.q0 + x.nq});
+      soon.add(att_in(a, vk, b1, h1 / group), vk, x.share());
+      soon.add(att_in(a, vv, b1, h1 / group), vv, x.share());
     }
     soon.spread(ceil_div(x.keys, MR) + ceil_div(d, MR));
     for (int64_t j = 0; j < x.keys; j += kAttK) {
       const int64_t nk = least(kAttK, x.keys - j);
       const AttParts parts = x.parts(j, nk);
       for (const AttPart& p : parts)
-        att_product(k + (j + p.key) * vk.row(), true, vk.row(), q + p.lane, kAttQ, p.keys, p.lanes, d,
-                    s + p.key * kAttQ + p.lane, kAttQ, true, &soon);
+        att_product(k + (j + p.key) * vk.row(), true, vk.row(), q + p.lane, kAttQ, p.keys, p.lanes, d, s + p.key * kAttQ + p.lane,
+                    kAttQ, true, &soon);
       x.masked(s, j, nk);
       att_softmax(x, s, j, nk, d, run);
       for (const AttPart& p : parts)
@@ -118,117 +109,203 @@ void attention_need(Need& n) {
   n.local = size_mul(3 * kAttK + 2 * n.i[kAttD], kAttQ * 4);
 }
 
-// The gradients that a thread gathers for the queries of a block and for all keys of a head.
-struct AttGrads {
-  float *dq, *dk, *dv;
+// The keys of a head are cut into pieces of whole blocks, kAttPieces at most. Where heads are few beside threads, these share the pieces;
+// else a thread does all of a head. Either way dq is the sum of what the pieces give, in their order; the second time from scratch,
+// where there is room for it.
+constexpr int64_t kAttPieces = 4, kAttRoom = 1 << 22;
+struct AttPieces {
+  Parts blocks;
+  bool shared;
+  int64_t begin(int64_t piece) const { return blocks.begin(piece) * kAttK; }
+  // Floats of dq, of all pieces.
+  static int64_t room(const int64_t* i) {
+    return size_mul(size_of(i[kAttB], i[kAttH], i[kAttT], i[kAttD]), least(kAttPieces, ceil_div(i[kAttS], kAttK)));
+  }
+  AttPieces(const int64_t* i, const Team& team)
+      : blocks(parts_of(ceil_div(i[kAttS], kAttK), 1, least(kAttPieces, ceil_div(i[kAttS], kAttK)))) {
+    const int64_t heads = i[kAttB] * i[kAttKv], rounds = ceil_div(heads, team.size);
+    shared = blocks.count > 1 && room(i) <= kAttRoom && 10 * rounds * team.size > 11 * heads;
+  }
 };
+
 // pt and dpt: scores and products of dO and V, [key][query]; they become the weights of V (after dropout) and the gradient of Q K^T.
 static void att_back(const AttBlock& x, float* pt, float* dpt, int64_t j0, int64_t nk, const float* top, const float* one,
                      const float* dots) {
-  const bool drop = x.a.i[kAttDrop] > 0;
   const F scale = set1((float)x.a.f[0]);
   for (int64_t g = 0; g < x.lanes(); g += L) {
     const F m = load(top + g), inv = load(one + g), dot = load(dots + g);
-    const int64_t n = x.seen(g, j0, nk);
-    F keep[4];
-    const auto term = [&](int64_t j, int k) __attribute__((always_inline)) {
-      float *const p = pt + (j + k) * kAttQ + g, *const dp = dpt + (j + k) * kAttQ + g;
-      const F w = mul(softmax_exp(sub(load(p), m)), inv), dw = drop ? mul(load(dp), keep[k]) : load(dp);
-      store(p, drop ? mul(w, keep[k]) : w);
-      store(dp, mul(mul(w, scale), sub(dw, dot)));
-    };
-    int64_t j = 0;
-    for (; j + 4 <= n; j += 4) {
-      if (drop) att_kept(x, j0 + j, g, keep);
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; k++) term(j, k);
-    }
-    if (j < n && drop) att_kept(x, j0 + j, g, keep);
-#pragma GCC unroll 3
-    for (int k = 0; k < 3; k++)
-      if (j + k < n) term(j, k);
+    att_keys(
+        x, j0, g, x.seen(g, j0, nk), [&](int64_t j, int, bool drop, F keep) __attribute__((always_inline)) {
+          float *const p = pt + j * kAttQ + g, *const dp = dpt + j * kAttQ + g;
+          const F w = mul(softmax_exp(sub(load(p), m)), inv), dw = drop ? mul(load(dp), keep) : load(dp);
+          store(p, drop ? mul(w, keep) : w);
+          store(dp, mul(mul(w, scale), sub(dw, dot)));
+        });
   }
 }
 
-// What attentionGrad writes of this block and of its head, and what it reads of the next one.
-static void att_soon(const Args& a, const AttBlock& x, int64_t group, AttSoon& soon) {
-  const int64_t heads = a.i[kAttH], next = x.b * heads + x.h + 1, b = quotient(next, heads), h = next - b * heads;
-  const Range keys = x.share();
-  const bool all = (x.h + 1) % group == 0;   // the last head of those that share keys
-  const AttView dq = att_view(a.i, 5);
-  soon.start();
-  soon.add(att_out(a, dq, x.b, x.h), dq, x.q0, x.nq);
-  for (int v = 6; v < 8 && all; v++) {
-    const AttView to = att_view(a.i, v);
-    soon.add(att_out(a, to, x.b, x.h / group), to, keys.begin, keys.end - keys.begin);
-  }
-  for (int v = 0; v < 5 && b < a.i[kAttB]; v++) {
-    const AttView from = att_view(a.i, v);
+// What attentionGrad reads of a head: rows of some queries and of some keys.
+static void att_reads(const Args& a, int64_t bh, Range queries, Range keys, AttSoon& soon) {
+  const int64_t heads = a.i[kAttH], b = quotient(bh, heads), h = bh - b * heads, kv = quotient(h, quotient(heads, a.i[kAttKv]));
+  for (int v = 0; v < 5; v++) {
     const bool of_keys = v == 1 || v == 2;
-    if (!of_keys) soon.add(att_in(a, from, b, h), from, x.q0, x.nq);
-    if (of_keys && all) soon.add(att_in(a, from, b, h / group), from, keys.begin, keys.end - keys.begin);
+    soon.add(att_in(a, att_view(a.i, v), b, of_keys ? kv : h), att_view(a.i, v), of_keys ? keys : queries);
   }
 }
+// What attentionGrad writes of this block and of its head, and what it reads of the next one.
+static void att_soon(const Args& a, const AttBlock& x, int64_t group, AttSoon& soon) {
+  const bool all = (x.h + 1) % group == 0;   // the last head of those that share keys
+  const int64_t next = x.b * a.i[kAttH] + x.h + 1;
+  const Range queries = {x.q0, x.q0 + x.nq}, keys = all ? x.share() : Range{0, 0};
+  soon.start();
+  for (int v = 5; v < 8; v++)
+    soon.add(att_out(a, att_view(a.i, v), x.b, v == 5 ? x.h : x.h / group), att_view(a.i, v), v == 5 ? queries : keys);
+  if (next < a.i[kAttB] * a.i[kAttH]) att_reads(a, next, queries, keys, soon);
+}
+
+// A thread's part of attentionGrad: views and buffers, and what it gathers for the keys from k0 on.
+struct AttGrad {
+  const Args& a;
+  const AttPieces& pieces;
+  const AttView vq, vk, vv, vo, vg, vdq;
+  const int64_t T, d, heads, group;
+  float *const pt, *const dpt, *const q, *const g, *const dq, *const dk, *const dv;
+  AttBlock x;
+  AttSoon soon;
+  float top[kAttQ], one[kAttQ], dots[kAttQ];
+
+  AttGrad(const Args& args, const AttPieces& p)
+      : a(args),
+        pieces(p),
+        vq(att_view(a.i, 0)),
+        vk(att_view(a.i, 1)),
+        vv(att_view(a.i, 2)),
+        vo(att_view(a.i, 3)),
+        vg(att_view(a.i, 4)),
+        vdq(att_view(a.i, 5)),
+        T(a.i[kAttT]),
+        d(a.i[kAttD]),
+        heads(a.i[kAttH]),
+        group(heads / most(1, a.i[kAttKv])),
+        pt((float*)a.local),
+        dpt(pt + kAttQ * kAttK),
+        q(dpt + 3 * kAttQ * kAttK),
+        g(q + d * kAttQ),
+        dq(g + d * kAttQ),
+        dk(dq + d * kAttQ),
+        dv(dk + a.i[kAttS] * d),
+        x(a, dpt + kAttQ * kAttK),
+        soon(d) {}
+
+  // The queries of the block, laid out anew; what the softmax was made of; and the sums of dO o.
+  void take() {
+    const float *rq = att_in(a, vq, x.b, x.h) + x.q0 * vq.row(), *rg = att_in(a, vg, x.b, x.h) + x.q0 * vg.row();
+    const float* ro = att_in(a, vo, x.b, x.h) + x.q0 * vo.row();
+    const float* stats = (const float*)a.in[1] + 2 * (x.b * heads + x.h) * T + x.q0;
+    for (int64_t i = 0; i < kAttQ; i++) top[i] = one[i] = dots[i] = 0.f;
+    for (int64_t i = 0; i < x.nq; i++) {
+      D dot = dset1(0);
+      for (int64_t c = 0; c < d; c += L) {
+        const int n = (int)least(L, d - c);
+        dot = fma(widen(load_n(rg + i * vg.row() + c, n)), widen(load_n(ro + i * vo.row() + c, n)), dot);
+      }
+      top[i] = stats[i], one[i] = stats[T + i], dots[i] = (float)hsum(dot);
+    }
+    att_queries(rq, vq.row(), x.nq, d, (float)a.f[0], q);
+    att_queries(rg, vg.row(), x.nq, d, 1.f, g);
+  }
+  // Keys [from, to) of a piece: dq becomes what they give the queries of the block; dk and dv, which begin at key k0, grow.
+  void meet(int64_t from, int64_t to, int64_t k0) {
+    const int64_t kv = x.h / group;
+    const float *k = att_in(a, vk, x.b, kv), *v = att_in(a, vv, x.b, kv);
+    const float *rq = att_in(a, vq, x.b, x.h) + x.q0 * vq.row(), *rg = att_in(a, vg, x.b, x.h) + x.q0 * vg.row();
+    for (int64_t j = from; j < to; j += kAttK) {
+      const int64_t nk = least(kAttK, to - j);
+      const AttParts parts = x.parts(j, nk);
+      for (const AttPart& p : parts) {
+        const int64_t key = j + p.key, at = p.key * kAttQ + p.lane;
+        att_product(k + key * vk.row(), true, vk.row(), q + p.lane, kAttQ, p.keys, p.lanes, d, pt + at, kAttQ, true, &soon);
+        att_product(v + key * vv.row(), true, vv.row(), g + p.lane, kAttQ, p.keys, p.lanes, d, dpt + at, kAttQ, true, &soon);
+      }
+      x.masked(pt, j, nk);
+      att_back(x, pt, dpt, j, nk, top, one, dots);
+      for (const AttPart& p : parts) {
+        const int64_t key = j + p.key, at = p.key * kAttQ + p.lane, row = (key - k0) * d;
+        att_product(pt + at, true, kAttQ, rg + p.lane * vg.row(), vg.row(), p.keys, d, p.queries, dv + row, d, false, &soon);
+        att_product(dpt + at, true, kAttQ, rq + p.lane * vq.row(), vq.row(), p.keys, d, p.queries, dk + row, d, false, &soon);
+        att_product(dpt + at, false, kAttQ, k + key * vk.row(), vk.row(), p.queries, d, p.keys, dq + p.lane * d, d,
+                    j == from && p.key == 0, &soon);
+      }
+    }
+  }
+  // Where dq of the block's queries goes that a piece gives.
+  float* of_piece(int64_t piece) const { return (float*)a.scratch + (((piece * a.i[kAttB] + x.b) * heads + x.h) * T + x.q0) * d; }
+  // A head of keys and values, or a piece of it where pieces are shared.
+  void run(int64_t b, int64_t kv, int64_t first, int64_t last) {
+    const int64_t k0 = pieces.begin(first), k1 = least(a.i[kAttS], pieces.begin(last));
+    memset(dk, 0, (k1 - k0) * d * sizeof(float)), memset(dv, 0, (k1 - k0) * d * sizeof(float));
+    for (int64_t h = kv * group; h < (kv + 1) * group; h++)
+      for (int64_t q0 = 0; q0 < T; q0 += kAttQ) {
+        x.start(b, h, q0);
+        const int64_t keys = least(k1, x.keys);
+        float* const out = att_out(a, vdq, b, h) + q0 * vdq.row();
+        if (a.i[kAttS] == 0)
+          for (int64_t i = 0; i < x.nq; i++) memset(out + i * vdq.row(), 0, d * sizeof(float));
+        if (keys <= k0) continue;
+        take();
+        if (!pieces.shared) {
+          att_soon(a, x, group, soon);
+          soon.spread(ceil_div(4 * keys, MR) + ceil_div(kAttQ, MR));
+        }
+        for (int64_t p = first; p < last && pieces.begin(p) < keys; p++) {
+          meet(pieces.begin(p), least(keys, pieces.begin(p + 1)), k0);
+          if (pieces.shared)
+            att_copy(dq, d, of_piece(p), d, x.nq, d);
+          else
+            (p == 0 ? att_copy : att_add)(dq, d, out, vdq.row(), x.nq, d);
+        }
+      }
+    const AttView vdk = att_view(a.i, 6), vdv = att_view(a.i, 7);
+    att_copy(dk, d, att_out(a, vdk, b, kv) + k0 * vdk.row(), vdk.row(), k1 - k0, d);
+    att_copy(dv, d, att_out(a, vdv, b, kv) + k0 * vdv.row(), vdv.row(), k1 - k0, d);
+  }
+  // dq of a block of queries, of what the pieces gave.
+  void gather(int64_t b, int64_t h, int64_t q0) {
+    x.start(b, h, q0);
+    float* const out = att_out(a, vdq, b, h) + q0 * vdq.row();
+    for (int64_t p = 0; p < pieces.blocks.count && pieces.begin(p) < x.keys; p++)
+      (p == 0 ? att_copy : att_add)(of_piece(p), d, out, vdq.row(), x.nq, d);
+  }
+};
 
 // outs dq, dk, dv as the views 5 to 7 say; ins o, statistics, dO, then q, k, v and the mask. Views 0 to 4: q, k, v, o, dO.
 void attentionGrad(const Args& a, const Team& team) {
-  const int64_t T = a.i[kAttT], S = a.i[kAttS], d = a.i[kAttD], kvs = a.i[kAttKv], heads = a.i[kAttH],
-                group = heads / most(1, kvs);
-  const AttView vq = att_view(a.i, 0), vk = att_view(a.i, 1), vv = att_view(a.i, 2), vo = att_view(a.i, 3), vg = att_view(a.i, 4);
-  const AttView out[] = {att_view(a.i, 5), att_view(a.i, 6), att_view(a.i, 7)};
-  float *const pt = (float*)a.local, *const dpt = pt + kAttQ * kAttK, *const q = dpt + 3 * kAttQ * kAttK,
-               *const g = q + d * kAttQ;
-  const AttGrads sums = {g + d * kAttQ, g + 2 * d * kAttQ, g + 2 * d * kAttQ + S * d};
-  AttBlock x(a, dpt + kAttQ * kAttK);
-  AttSoon soon(d);
-  const Range r = split(a.i[kAttB] * kvs, team);
+  const int64_t kvs = a.i[kAttKv], heads = a.i[kAttH], T = a.i[kAttT], S = a.i[kAttS];
+  const AttPieces pieces(a.i, team);
+  const int64_t each = pieces.shared ? pieces.blocks.count : 1;
+  AttGrad of(a, pieces);
+  // What a piece costs: the queries that see its keys.
+  const Range r = att_split(a.i[kAttB] * kvs, each, team, [&](int64_t p) {
+    if (!pieces.shared) return int64_t(1);
+    const int64_t from = pieces.begin(p), keys = least(S, pieces.begin(p + 1)) - from;
+    return a.i[kAttCausal] ? most(1, keys * (T - from - keys / 2)) : keys;
+  });
+  if (r.begin < r.end) {   // nobody asked for the first head
+    att_reads(a, quotient(r.begin, each) * quotient(heads, kvs), {0, least(T, kAttK)}, {0, least(S, kAttK)}, of.soon);
+    of.soon.spread(1);
+    of.soon.ask();
+  }
   for (int64_t task = r.begin; task < r.end; task++) {
-    const int64_t b = quotient(task, kvs), kv = task - b * kvs;
-    const float *k = att_in(a, vk, b, kv), *v = att_in(a, vv, b, kv);
-    memset(sums.dk, 0, 2 * S * d * sizeof(float));
-    for (int64_t h = kv * group; h < (kv + 1) * group; h++) {
-      for (int64_t q0 = 0; q0 < T; q0 += kAttQ) {
-        x.start(b, h, q0);
-        const float *rq = att_in(a, vq, b, h) + q0 * vq.row(), *rg = att_in(a, vg, b, h) + q0 * vg.row();
-        const float *ro = att_in(a, vo, b, h) + q0 * vo.row(), *stats = (const float*)a.in[1] + 2 * (b * heads + h) * T + q0;
-        float top[kAttQ] = {}, one[kAttQ] = {}, dots[kAttQ] = {};
-        for (int64_t i = 0; i < x.nq; i++) {
-          D dot = dset1(0);
-          for (int64_t c = 0; c < d; c += L) {
-            const int n = (int)least(L, d - c);
-            dot = fma(widen(load_n(rg + i * vg.row() + c, n)), widen(load_n(ro + i * vo.row() + c, n)), dot);
-          }
-          top[i] = stats[i], one[i] = stats[T + i], dots[i] = (float)hsum(dot);
-        }
-        att_queries(rq, vq.row(), x.nq, d, (float)a.f[0], q);
-        att_queries(rg, vg.row(), x.nq, d, 1.f, g);
-        memset(sums.dq, 0, x.nq * d * sizeof(float));
-        att_soon(a, x, group, soon);
-        soon.spread(ceil_div(4 * x.keys, MR) + ceil_div(kAttQ, MR));
-        for (int64_t j = 0; j < x.keys; j += kAttK) {
-          const int64_t nk = least(kAttK, x.keys - j);
-          const AttParts parts = x.parts(j, nk);
-          for (const AttPart& p : parts) {
-            const int64_t key = j + p.key, at = p.key * kAttQ + p.lane;
-            att_product(k + key * vk.row(), true, vk.row(), q + p.lane, kAttQ, p.keys, p.lanes, d, pt + at, kAttQ, true, &soon);
-            att_product(v + key * vv.row(), true, vv.row(), g + p.lane, kAttQ, p.keys, p.lanes, d, dpt + at, kAttQ, true, &soon);
-          }
-          x.masked(pt, j, nk);
-          att_back(x, pt, dpt, j, nk, top, one, dots);
-          for (const AttPart& p : parts) {
-            const int64_t key = j + p.key, at = p.key * kAttQ + p.lane;
-            att_product(pt + at, true, kAttQ, rg + p.lane * vg.row(), vg.row(), p.keys, d, p.queries, sums.dv + key * d, d, false, &soon);
-            att_product(dpt + at, true, kAttQ, rq + p.lane * vq.row(), vq.row(), p.keys, d, p.queries, sums.dk + key * d, d, false, &soon);
-            att_product(dpt + at, false, kAttQ, k + key * vk.row(), vk.row(), p.queries, d, p.keys, sums.dq + p.lane * d, d, false, &soon);
-          }
-        }
-        float* dq = att_out(a, out[0], b, h) + q0 * out[0].row();
-        att_copy(sums.dq, d, dq, out[0].row(), x.nq, d);
-      }
-    }
-    float *dk = att_out(a, out[1], b, kv), *dv = att_out(a, out[2], b, kv);
-    att_copy(sums.dk, d, dk, out[1].row(), S, d);
-    att_copy(sums.dv, d, dv, out[2].row(), S, d);
+    const int64_t bkv = quotient(task, each), b = quotient(bkv, kvs), p = task - bkv * each;
+    of.run(b, bkv - b * kvs, pieces.shared ? p : 0, pieces.shared ? p + 1 : pieces.blocks.count);
+  }
+  if (!pieces.shared) return;
+  team.barrier();
+  const int64_t blocks = ceil_div(T, kAttQ);
+  const Range rows = split(a.i[kAttB] * heads * blocks, team);
+  for (int64_t task = rows.begin; task < rows.end; task++) {
+    const int64_t bh = quotient(task, blocks), b = quotient(bh, heads);
+    of.gather(b, bh - b * heads, (task - bh * blocks) * kAttQ);
   }
 }
 void attentionGrad_need(Need& n) {
@@ -241,5 +318,7 @@ void attentionGrad_need(Need& n) {
   n.in[1] = most(n.in[1], size_of(n.i[kAttB], H, T, 8));
   for (int x = 5; x < 8; x++) att_touch(n, x, of_keys[x] ? kv : H, of_keys[x] ? S : T, n.out, n.n_out);
   n.local = size_mul(4 * kAttK + 3 * d, kAttQ * 4) + size_mul(2 * S, d * 4);
+  const int64_t room = AttPieces::room(n.i);
+  if (S > kAttK && room <= kAttRoom) n.scratch = size_mul(room, 4);
 }
 }   // namespace gradclip::GRADCLIP_ISA

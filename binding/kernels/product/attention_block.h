@@ -38,6 +38,22 @@ static inline float* att_out(const Args& a, AttView v, int64_t b, int64_t h) {
   return (float*)a.out[v.i[kViewOperand]] + v.at(b, h, 0);
 }
 
+// The tasks of a thread, where each of `groups` groups has `each` of them, and task i of a group costs cost(i).
+template <class Fn>
+static Range att_split(int64_t groups, int64_t each, const Team& team, Fn cost) {
+  if (team.size == 1) return {0, groups * each};
+  int64_t all = 0;
+  for (int64_t i = 0; i < each; i++) all += cost(i);
+  if (all == 0) return split(groups * each, team);
+  const auto begin = [&](int64_t rank) {
+    const int64_t at = groups * all / team.size * rank + groups * all % team.size * rank / team.size, group = quotient(at, all);
+    int64_t i = 0;
+    for (int64_t left = 2 * (at - group * all); group < groups && i < each && left >= cost(i); i++) left -= 2 * cost(i);
+    return least(groups, group) * each + i;
+  };
+  return {begin(team.rank), begin(team.rank + 1)};
+}
+
 // Rows of heads that are read or written soon. They are asked for a few at a time, between tiles: at once they would wait for one another.
 class AttSoon {
   static constexpr int kMost = 8;
@@ -52,7 +68,9 @@ class AttSoon {
  public:
   explicit AttSoon(int64_t d) : d_(d) {}
   void start() { first_ = last_ = 0; }
-  void add(const float* head, AttView v, int64_t from, int64_t count) { list_[last_++] = {head + from * v.row(), v.row(), count}; }
+  void add(const float* head, AttView v, Range rows) {
+    if (rows.begin < rows.end) list_[last_++] = {head + rows.begin * v.row(), v.row(), rows.end - rows.begin};
+  }
   // So many tiles follow.
   void spread(int64_t tiles) {
     int64_t rows = 0;
@@ -82,6 +100,11 @@ static void att_product(const float* s, bool by_rows, int64_t st, const float* v
 static inline void att_copy(const float* from, int64_t fs, float* to, int64_t ts, int64_t rows, int64_t d) {
   for (int64_t i = 0; i < rows; i++, from += fs, to += ts)
     for (int64_t c = 0; c < d; c += L) store_part(to + c, load_part(from + c, d - c), d - c);
+}
+
+static inline void att_add(const float* from, int64_t fs, float* to, int64_t ts, int64_t rows, int64_t d) {
+  for (int64_t i = 0; i < rows; i++, from += fs, to += ts)
+    for (int64_t c = 0; c < d; c += L) store_part(to + c, add(load_part(to + c, d - c), load_part(from + c, d - c)), d - c);
 }
 
 // Of a block of keys and queries: keys [key, key + keys) meet lanes [lane, lane + lanes), `queries` of which are there.
@@ -165,6 +188,23 @@ INLINE void att_kept(const AttBlock& x, int64_t j, int64_t g, F (&factor)[4]) {
   const F threshold = set1((float)x.a.i[kAttDrop]), scale = set1((float)x.a.f[1]);
   const Philox r = philox(iadd(iload(x.counter + g), iset1((int32_t)(j / 4))), attempt, tag, (uint32_t)x.a.i[kAttKey], c.seed);
   for (int k = 0; k < 4; k++) factor[k] = select(le(threshold, to_float(ishr<8>(r.word[k]))), scale, set1(0.f));
+}
+
+// Calls f(j, j % 4, whether there is dropout, its factors) for the keys [j0, j0 + n) and the queries of group g, j from 0.
+template <class Fn>
+INLINE void att_keys(const AttBlock& x, int64_t j0, int64_t g, int64_t n, Fn f) {
+  const bool drop = x.a.i[kAttDrop] > 0;
+  F keep[4];
+  int64_t j = 0;
+  for (; j + 4 <= n; j += 4) {
+    if (drop) att_kept(x, j0 + j, g, keep);
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; k++) f(j + k, k, drop, keep[k]);
+  }
+  if (j < n && drop) att_kept(x, j0 + j, g, keep);
+#pragma GCC unroll 3
+  for (int k = 0; k < 3; k++)
+    if (j + k < n) f(j + k, k, drop, keep[k]);
 }
 
 // out[elements][kAttQ] = rows [q0, q0 + nq) of a head times `scale`, transposed; zeros beyond nq.
