@@ -6,7 +6,7 @@ import { BATCH_STATISTICS, LEAST_PLANE, NORMALIZE } from '../ops/norm/normalize.
 import { CONV2D, CONV2D_GRAD_WEIGHT } from '../ops/product/conv.ts';
 import type { ConvAttrs } from '../ops/product/conv-attrs.ts';
 import { span } from '../ops/shape/axes.ts';
-import { consumers, rewrite, useCounts } from './rewrite.ts';
+import { Readers, rewrite } from './rewrite.ts';
 import { dropUnused } from './simplify.ts';
 
 export function fuseNormalize(whole: Graph): Graph {
@@ -14,11 +14,10 @@ export function fuseNormalize(whole: Graph): Graph {
   const graph = dropUnused(whole);
   const norms = graph.nodes.filter((node): node is Node<BatchNormAttrs> => isOp(node, BATCH_NORM) && isSummedBefore(node));
   if (norms.length === 0) return graph;
-  const uses = useCounts(graph);
-  const next = consumers(graph);
+  const readers = new Readers(graph);
   /** Convolutions that leave sums of their planes behind. */
   const summed = new Set(norms.map((node) => node.ins[0]!.node));
-  const read = new Map(norms.filter((node) => isReadByConvolutions(node, uses, next)).map((node) => [node.outs[0]!, node]));
+  const read = new Map(norms.filter((node) => isReadByConvolutions(node, readers)).map((node) => [node.outs[0]!, node]));
   const sums = new Map<Node, Tensor>();
   return rewrite(graph, (node, target, moved) => {
     if (isOp(node, BATCH_NORM) && summed.has(node.ins[0]!.node) && isSummedBefore(node)) {
@@ -48,18 +47,14 @@ function isSummedBefore({ ins: [x], section }: Node): boolean {
 }
 
 /** Whether nobody reads what this batch norm gives but convolutions, as their x. */
-function isReadByConvolutions(
-  node: Node<BatchNormAttrs>,
-  uses: ReadonlyMap<Tensor, number>,
-  next: ReadonlyMap<Tensor, Node[]>,
-): boolean {
+function isReadByConvolutions(node: Node<BatchNormAttrs>, all: Readers): boolean {
   const y = node.outs[0]!;
-  const readers = next.get(y) ?? [];
+  const readers = all.of(y);
   const isX = (r: Node): boolean => (isOp(r, CONV2D) || isOp(r, CONV2D_GRAD_WEIGHT)) && r.ins[0] === y && r.ins[1] !== y;
   return (
     !node.attrs.sum &&
     readers.length > 0 &&
-    readers.length === uses.get(y) &&
+    readers.length === all.uses(y) &&
     readers.every((r) => isX(r) && r.section === node.section)
   );
 }

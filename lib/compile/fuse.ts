@@ -15,6 +15,7 @@ import { SCATTER_ROWS } from '../ops/rows/scatter-rows.ts';
 import { LOOKUP_ROWS } from '../ops/rows/sparse-rows.ts';
 import { BROADCAST_TO, reshape } from '../ops/shape/shape.ts';
 import { fuseBatchNorms } from './fuse-batch-norm.ts';
+import { fuseLosses } from './fuse-losses.ts';
 import { fuseNormalize } from './fuse-normalize.ts';
 import { fuseRows } from './fuse-rows.ts';
 import { fuseScalars } from './fuse-scalars.ts';
@@ -22,7 +23,7 @@ import { Readers, rewrite } from './rewrite.ts';
 import { liveNodes } from './simplify.ts';
 
 export function fuse(graph: Graph): Graph {
-  return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseNormalize(fuseEpilogues(fuseBatchNorms(graph)))))));
+  return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseNormalize(fuseEpilogues(fuseBatchNorms(fuseLosses(graph))))))));
 }
 
 // ---- products + bias + activation + another operand ---------------------------------------------------------------

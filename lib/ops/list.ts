@@ -28,6 +28,7 @@ import { GRU, GRU_GRAD } from './recurrent/gru.ts';
 import { LSTM, LSTM_GRAD } from './recurrent/lstm.ts';
 import { RNN, RNN_GRAD } from './recurrent/rnn.ts';
 import { CROSS_ENTROPIES } from './reduce/cross-entropy.ts';
+import { FUSED_CROSS_ENTROPIES } from './reduce/cross-entropy-fused.ts';
 import { REDUCTIONS } from './reduce/reduce.ts';
 import { SOFTMAXES } from './reduce/softmax.ts';
 import { EMBEDDING_BAG, EMBEDDING_BAG_GRAD } from './rows/embedding-bag.ts';
@@ -100,6 +101,7 @@ export const OPS: readonly OpDef<any>[] = [
   CACHED_ATTENTION,
   ROTARY,
   ...CROSS_ENTROPIES,
+  ...FUSED_CROSS_ENTROPIES,
   RNN,
   RNN_GRAD,
   LSTM,

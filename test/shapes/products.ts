@@ -57,6 +57,19 @@ const softmaxCrossEntropyGrad: Generator = (d) => {
     tolerance: 1e-4,
   };
 };
+const labelWeights: Generator = (d) => {
+  const l = labeled(d);
+  return { ins: [labels(d, l), ...weight(l)], attrs: { ...l.attrs, classes: l.c }, fill: [[0, l.c], 'positive'] };
+};
+const linearCrossEntropy: Generator = (d) => {
+  const l = labeled(d);
+  const [dim, dx, dw] = [d.size(70), d.flag(), d.flag()];
+  const back = dx || dw;
+  const ins = [f32(l.n, dim), f32(l.c, dim), labels(d, l), ...(back ? [f64(l.n)] : []), ...weight(l)];
+  const fill: FillOf[] = [[-1, 1], [-1, 1], [0, l.c], ...(back ? ['normal' as const] : []), 'positive'];
+  const attrs = { ...l.attrs, ...smoothing(d), part: d.int(1, Math.max(1, l.n)), dx, dw };
+  return { ins, attrs, fill: fill.slice(0, ins.length), tolerance: 1e-4 };
+};
 const nllGrad: Generator = (d) => {
   const l = labeled(d);
   return {
@@ -70,6 +83,9 @@ export const PRODUCT_CASES: Readonly<Record<string, Generator>> = {
   matmul,
   softmaxCrossEntropy: (d) => loss(d, smoothing),
   softmaxCrossEntropyGrad,
+  softmaxCrossEntropyBoth: softmaxCrossEntropyGrad,
+  labelWeights,
+  linearCrossEntropy,
   nll: (d) => loss(d, () => ({})),
   nllGrad,
 };

@@ -2,3 +2,4 @@
 #include "attention.h"
 #include "cached_attention.h"
 #include "gemm.h"
+#include "linear_cross_entropy.h"

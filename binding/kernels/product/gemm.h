@@ -43,9 +43,11 @@ static bool by_columns(int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
   return tb && k <= kVCap / TN && m * n + (ta ? 0 : m * k) < n * k;
 }
 
+constexpr int64_t kMmLocal = kVCap + kSOwn + 4 * kStatLanes, kMmScratch = 2 * kVShared;   // floats
 static void matmul_f64(const Args& a, const Team& team);
 
-void matmul(const Args& a, const Team& team) {
+// `more`: to what y holds, whose chains go on. Not where y would be made by columns, with what follows a product, or in f64.
+static void multiply(const Args& a, const Team& team, bool more) {
   const int64_t batch = a.i[kMmBatch], m = a.i[kMmM], n = a.i[kMmN], k = a.i[kMmK];
   const bool ta = a.i[kMmTransA], tb = a.i[kMmTransB];
   if (a.i[kMmF64]) return matmul_f64(a, team);
@@ -55,7 +57,7 @@ void matmul(const Args& a, const Team& team) {
   const float* last = has_last ? (const float*)a.in[a.n_in - 1] : nullptr;
   float* slope = has_slope ? (float*)a.out[1] : nullptr;
   double* const stats = a.n_out == 2 + has_slope ? (double*)a.out[1 + has_slope] : nullptr;
-  const bool small = is_small(m, n, k) && !stats, columns = !small && !has_last && !has_slope && by_columns(m, n, k, ta, tb);
+  const bool small = is_small(m, n, k) && !stats && !more, columns = !small && !has_last && !has_slope && by_columns(m, n, k, ta, tb);
   Product g;
   const int64_t ai = ta ? 1 : k, ap = ta ? m : 1, bp = tb ? 1 : n, bj = tb ? k : 1;
   if (columns)
@@ -63,6 +65,7 @@ void matmul(const Args& a, const Team& team) {
   else
     g = {m,    n, k, nullptr,     ai,    ap,      nullptr,           bp,     bj, nullptr, n, 1,
          bias, 0, 1, a.i[kMmAct], stats, nullptr, a.i[kMmLast] == 2, nullptr};
+  g.more = more;
   const auto take = [&](int64_t x) {   // of the batch
     const float *pa = (const float*)a.in[0] + x * m * k, *pb = (const float*)a.in[1] + x * k * n;
     g.s = columns ? pb : pa;
@@ -110,6 +113,8 @@ void matmul(const Args& a, const Team& team) {
   }
 }
 
+void matmul(const Args& a, const Team& team) { multiply(a, team, false); }
+
 // f64, for gradient checks and statistics: plain loops, rows of y shared out.
 static void matmul_f64(const Args& a, const Team& team) {
   const int64_t m = a.i[kMmM], n = a.i[kMmN], k = a.i[kMmK];
@@ -150,7 +155,7 @@ void matmul_need(Need& n) {
   if (has_last) n.in[n.n_in - 1] = n.out[0];
   if (has_slope) n.out[1] = n.out[0];
   if (n.n_out == 2 + has_slope) n.out[1 + has_slope] = size_of(batch, ceil_div(rows, kStat), ceil_div(cols, kStat), 8);
-  n.local = n.i[kMmF64] ? 0 : (kVCap + kSOwn + 4 * kStatLanes) * (int64_t)sizeof(float);
-  n.scratch = n.i[kMmF64] ? 0 : 2 * kVShared * (int64_t)sizeof(float);
+  n.local = n.i[kMmF64] ? 0 : kMmLocal * (int64_t)sizeof(float);
+  n.scratch = n.i[kMmF64] ? 0 : kMmScratch * (int64_t)sizeof(float);
 }
 }   // namespace gradclip::GRADCLIP_ISA

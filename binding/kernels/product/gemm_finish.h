@@ -19,7 +19,8 @@ struct Product {
   double* stats;        // sums of squares of the tiles of C, or null; only where C lies by rows
   const float* other;   // of the shape of C: at the end added, or multiplied with (`times`); or null. Only where C lies by rows.
   bool times;
-  float* slope;   // of the shape of C: the derivative of `act` where it was applied, or null. Only where C lies by rows.
+  float* slope;        // of the shape of C: the derivative of `act` where it was applied, or null. Only where C lies by rows.
+  bool more = false;   // the chains go on from what C holds. Only where it lies by rows.
 };
 
 // For `need`: whether `act` is an activation or 0, and whether its derivative can be left behind.

@@ -41,7 +41,7 @@ static void product_rows(const Product& g, Share& at) {
     const bool direct_v = g.vj == 1 && (is.count <= 2 || (ks.count == 1 && g.k * n <= 6144));
     for (int64_t kb = 0; kb < ks.count; kb++) {
       const int64_t p = ks.begin(kb), k = ks.begin(kb + 1) - p;
-      const bool first = kb == 0, last = kb == ks.count - 1;
+      const bool first = kb == 0 && !g.more, last = kb == ks.count - 1;
       const float* const s = g.s + m0 * g.si + p * g.sp;
       for (int64_t jb = 0; jb < js.count; jb++) {
         const int64_t j = c0 + js.begin(jb), cols = c0 + js.begin(jb + 1) - j, across = ceil_div(cols, TN);

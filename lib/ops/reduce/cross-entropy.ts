@@ -29,30 +29,36 @@ export interface CrossEntropyAttrs extends LabelAttrs {
   readonly smoothing: number;
 }
 
-function expectLabels(op: string, rows: number, classes: number, labels: TensorType, weight: TensorType | undefined): void {
+export function expectLabels(
+  op: string,
+  rows: number,
+  classes: number,
+  labels: TensorType,
+  weight: TensorType | undefined,
+): void {
   expectIndices(op, 'labels', labels);
   if (!sameShape(labels.shape, [rows])) throw new ShapeError(`${op}: expected labels [${rows}], got [${labels.shape}]`);
   if (weight && (weight.dtype !== 'f32' || !sameShape(weight.shape, [classes]))) {
     throw new ShapeError(`${op}: expected class weights f32[${classes}], got ${typeName(weight)}`);
   }
 }
-function expectClasses(op: string, x: TensorType): [number, number] {
+export function expectClasses(op: string, x: TensorType): [number, number] {
   if (x.dtype !== 'f32') throw new DTypeError(`${op}: expected f32, got ${x.dtype}`);
   if (x.shape.length !== 2) throw new ShapeError(`${op}: expected [n, classes], got [${x.shape}]`);
   return x.shape as [number, number];
 }
-function expectLosses(op: string, dloss: TensorType, rows: number): void {
+export function expectLosses(op: string, dloss: TensorType, rows: number): void {
   if (dloss.dtype === 'f64' && sameShape(dloss.shape, [rows])) return;
   throw new ShapeError(`${op}: expected f64[${rows}], got ${typeName(dloss)}`);
 }
 
 /** Integers of LabelRows in softmax.h. */
-function labelInts([rows, classes]: readonly number[], labels: Tensor, { ignored }: LabelAttrs): number[] {
+export function labelInts([rows, classes]: readonly number[], labels: Tensor, { ignored }: LabelAttrs): number[] {
   return [rows!, classes!, DTYPE_BYTES[labels.dtype], Number(ignored !== null), ignored ?? 0];
 }
 
 /** For each row its label, or null where it is ignored; and the weight. */
-function eachLabel(
+export function eachLabel(
   labels: RefArray,
   weight: RefArray | undefined,
   { ignored }: LabelAttrs,
