@@ -57,7 +57,8 @@ static void multiply(const Args& a, const Team& team, bool more) {
   const float* last = has_last ? (const float*)a.in[a.n_in - 1] : nullptr;
   float* slope = has_slope ? (float*)a.out[1] : nullptr;
   double* const stats = a.n_out == 2 + has_slope ? (double*)a.out[1 + has_slope] : nullptr;
-  const bool small = is_small(m, n, k) && !stats && !more, columns = !small && !has_last && !has_slope && by_columns(m, n, k, ta, tb);
+  const bool small = is_small(m, n, k) && !stats && !more,
+             columns = !small && !has_last && !has_slope && by_columns(m, n, k, ta, tb);
   Product g;
   const int64_t ai = ta ? 1 : k, ap = ta ? m : 1, bp = tb ? 1 : n, bj = tb ? k : 1;
   if (columns)

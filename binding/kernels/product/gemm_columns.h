@@ -5,11 +5,11 @@
 #include "gemm_share.h"
 
 namespace gradclip::GRADCLIP_ISA {
-constexpr int64_t kTileLanes = 2048;              // lanes of a block at most
-constexpr int64_t kColumnsS = 4096;               // floats of a packed row of tiles of S at most
+constexpr int64_t kTileLanes = 2048;                  // lanes of a block at most
+constexpr int64_t kColumnsS = 4096;                   // floats of a packed row of tiles of S at most
 constexpr int64_t kWaiting = kSOwn - 2 * kColumnsS;   // floats of sums that wait
 constexpr int64_t kVNear = 1 << 17;                   // floats of packed V that stay in L2 beside all else
-constexpr int64_t kLine = 16;                     // floats of a line
+constexpr int64_t kLine = 16;                         // floats of a line
 
 // An operand being packed, by one thread for itself or by several for all of them: who packs what, where, and who waits are decided
 // here together, since a thread that packs a share of what nobody else packs multiplies whatever its scratch held before.
@@ -71,8 +71,8 @@ static void columns_near(const Columns& b) {
       const float* const s = g.s + i * g.si + p;
       if (!b.direct_s) NextS(s, g.si, 1, rows, k, 1, ps, kColumnsLd).all();
       tiles(b.direct_s ? s : ps, b.direct_s || kSByRows, b.direct_s ? g.si : kColumnsLd, b.v_at(p), b.direct_v ? g.vp : TN,
-            b.direct_v ? TN : k * TN, rows, b.cols, k, sums, ld, kb == 0, soon_run(s + rows * g.si, b.ks.count == 1 ? rows * k : 0),
-            [](int64_t, int64_t) {});
+            b.direct_v ? TN : k * TN, rows, b.cols, k, sums, ld, kb == 0,
+            soon_run(s + rows * g.si, b.ks.count == 1 ? rows * k : 0), [](int64_t, int64_t) {});
     }
     finish(g, sums, ld, i, b.j, rows, b.cols);
     transpose_block(sums, ld, g.c + i + b.j * g.cj, g.cj, rows, b.cols, rows);
@@ -124,8 +124,8 @@ static void columns_far(const Columns& b) {
 static void product_columns(const Product& g, Share& at) {
   const Parts ks = panels_of_k(g.k), rs = parts_of(g.m, 1, at.gm);
   const int64_t r0 = rs.begin(at.rm), m = rs.begin(at.rm + 1) - r0, k64 = most(g.k, 64);
-  const Packing packing = at.team ? Packing{at.team, at.rm, at.gm, at.shared, kVShared, &at.turn}
-                                  : Packing{nullptr, 0, 1, at.own, kVCap, nullptr};
+  const Packing packing =
+      at.team ? Packing{at.team, at.rm, at.gm, at.shared, kVShared, &at.turn} : Packing{nullptr, 0, 1, at.own, kVCap, nullptr};
   const int64_t lanes = k64 * g.n <= packing.room - k64 * TN ? most(g.n, 1) : quotient(packing.room, k64) / TN * TN;
   const Parts js = parts_of(g.n, TN, ceil_div(g.n, least(lanes, kTileLanes)));
   const bool direct_v = g.vj == 1 && rs.size < 2 * MR;   // the same for all threads
@@ -141,7 +141,7 @@ static void product_columns(const Product& g, Share& at) {
     if (!direct_v) packing.packed();
     if (m == 0) continue;
     const Columns block = {g, ks, r0, m, j, cols, direct_v ? g.v + j : pv, direct_s, direct_v, at.own + kVCap};
-    m < 2 * MR || g.k * ld <= kVNear ? columns_near(block) : columns_far(block);
+    m < 2 * MR || g.k* ld <= kVNear ? columns_near(block) : columns_far(block);
   }
 }
 }   // namespace gradclip::GRADCLIP_ISA

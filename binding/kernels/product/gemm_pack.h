@@ -63,7 +63,6 @@ static void pack_s_columns(const float* s, int64_t sp, int64_t rows, int64_t k, 
   for (int x = 0; x < kSRow / W; x++) mask[x] = r_mfirst((int)(rows - x * W));
   for (int64_t p = 0; p < k; p++, s += sp, dst += kSRow)
 #pragma GCC unroll 2
-    for (int x = 0; x < kSRow; x += W)
-      r_store(dst + x, !kMasks && rows - x >= W ? r_load(s + x) : r_loadm(s + x, mask[x / W]));
+    for (int x = 0; x < kSRow; x += W) r_store(dst + x, !kMasks && rows - x >= W ? r_load(s + x) : r_loadm(s + x, mask[x / W]));
 }
 }   // namespace gradclip::GRADCLIP_ISA

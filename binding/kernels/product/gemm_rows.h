@@ -33,8 +33,8 @@ static void product_rows(const Product& g, Share& at) {
     const int64_t p = ks.begin(kb), j = js.begin(jb);
     return NextV(g.v + p * g.vp + (c0 + j) * g.vj, g.vp, g.vj, ks.begin(kb + 1) - p, js.begin(jb + 1) - j, to, tiles);
   };
-  int64_t half = 0;      // where V of this block lies
-  bool ready = false;    // and does so already
+  int64_t half = 0;     // where V of this block lies
+  bool ready = false;   // and does so already
   for (int64_t mb = 0; mb < ms.count; mb++) {
     const int64_t m0 = r0 + ms.begin(mb), m = r0 + ms.begin(mb + 1) - m0;
     const Parts is = parts_of(m, 1, (m + MR - 1) / MR);

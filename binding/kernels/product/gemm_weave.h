@@ -39,8 +39,8 @@ struct NextS {
   int64_t si, sp, rows, k;
   float* to;
   int64_t ld;
-  bool by_rows;                  // rows are packed as rows, two at a time; else k by k
-  int64_t part, left, done = 0;  // rows or k of a share; not asked for yet; packed
+  bool by_rows;                   // rows are packed as rows, two at a time; else k by k
+  int64_t part, left, done = 0;   // rows or k of a share; not asked for yet; packed
   NextS(const float* s, int64_t si, int64_t sp, int64_t rows, int64_t k, int64_t across, float* to = nullptr, int64_t ld = 0)
       : s(s), si(si), sp(sp), rows(rows), k(k), to(to), ld(ld), by_rows(sp == 1) {
     left = rows <= 0 ? 0 : by_rows ? rows : k;
