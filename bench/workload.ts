@@ -66,12 +66,19 @@ export function ids(seed: number, bound: number, ...shape: readonly number[]): N
   return { data: Int32Array.from(noise(seed, sizeOf(shape)), (v) => v % bound), shape };
 }
 
-/** Fill a model's parameters as the peers fill theirs: parameter k is uniform(k) times its bound. */
+/**
+ * Fill a model's parameters as the peers fill theirs: parameter k is uniform(k) times its bound. Where they lie: arrays beside them would be counted
+ * as the model's memory, until they are collected.
+ */
 export function fillParameters(model: Module, bounds: readonly number[]): void {
   const parameters = model.parameters();
   if (parameters.length !== bounds.length) throw new Error(`expected ${bounds.length} parameters, got ${parameters.length}`);
   for (const [k, parameter] of parameters.entries()) {
     const bound = bounds[k]!;
-    parameter.data = uniform(k, parameter.size).map((u) => u * bound);
+    parameter.init = (out) => {
+      const drawn = noise(k, out.length, new Uint32Array(out.buffer, out.byteOffset, out.length));
+      for (let i = 0; i < out.length; i++) out[i] = ((drawn[i]! >>> 8) / 2 ** 23 - 1) * bound;
+    };
   }
+  model.initialize();
 }

@@ -4,12 +4,26 @@ import { fmaProbe, streamProbe } from '../../lib/cli/bench/probe.ts';
 import { type Cell, sampleCalls } from '../../lib/cli/bench/sample.ts';
 import { Stepper } from '../../lib/cli/bench/stepper.ts';
 import * as clip from '../../lib/clip/index.ts';
+import type { Tensor } from '../../lib/ir/graph.ts';
+import * as nn from '../../lib/nn/index.ts';
+import { crossEntropy } from '../../lib/nn/loss/index.ts';
+import type { Batch } from '../../lib/train/feed/source.ts';
 import { watchMemory } from '../memory.ts';
 import { fillParameters, loadWorkload } from '../workload.ts';
 import { product, productTimes, type Sizes } from './product.ts';
 
 /** A stream over less is no faster, but takes as long to begin; one over more is no slower. */
 const STREAM_BYTES = { least: 1e5, most: 1.5e8 } as const;
+
+/** A small step of everything, so that what is loaded and compiled with the first use is not counted as a model's memory: as PyTorch's peer. */
+async function warmUp(): Promise<void> {
+  const model = new nn.Sequential(new nn.Conv2d(1, 2, 3), new nn.BatchNorm2d(2), new nn.Flatten(), new nn.Linear(8, 4));
+  const batch = { x: { data: new Float32Array(32), shape: [2, 1, 4, 4] }, y: { data: new Int32Array(2), shape: [2] } };
+  const loss = ({ x, y }: Batch): Tensor => crossEntropy(model.forward(x), y);
+  const stepper = new Stepper({ model, batch, loss, optimizer: 'adamw' }, clip.globalNorm(1), 1);
+  await stepper.first(1);
+  stepper.dispose();
+}
 
 export async function stepCell(name: string, threads: number): Promise<Cell> {
   const WORKLOAD = await loadWorkload(name);
@@ -19,6 +33,7 @@ export async function stepCell(name: string, threads: number): Promise<Cell> {
     fillParameters(model, WORKLOAD.bounds);
     return new Stepper({ model, batch: WORKLOAD.batch(), loss, optimizer }, policy, threads);
   };
+  await warmUp();
   const memory = watchMemory();
   const clipped = stepper(clip.globalNorm(1));
   const first = await clipped.first(3);

@@ -231,7 +231,7 @@ export function perStep(rule: NumberRule = {}): Field<PerStep, AtStep> {
         return Object.assign(() => fixed, { fixed });
       }
       const given = fn<(step: number) => unknown>(expected).read(value, place);
-      // Asked for every step: the place is put together where there is something to say of it.
+      // Asked for every step: the place is put together where there is something to report.
       const at = (step: number): number => {
         const now = given(step);
         return kind.fits(now) ? now : kind.read(now, place.at(`step ${step}`));

@@ -40,9 +40,8 @@ export function golden(name: GoldenName, folder: string = import.meta.dirname): 
 }
 
 /** n whole numbers in [0, 2^32): murmur3's finalizer over a counter. */
-export function noise(seed: number, n: number): Uint32Array {
+export function noise(seed: number, n: number, out: Uint32Array = new Uint32Array(n)): Uint32Array {
   const start = Math.imul(seed, 0x9e3779b9);
-  const out = new Uint32Array(n);
   for (let i = 0; i < n; i++) {
     let x = (start + i) | 0;
     x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
