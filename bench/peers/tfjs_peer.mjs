@@ -24,7 +24,9 @@ async function stepCell({ x: input, y: target, classify, optimizer, layers: valu
         const sum = h.matMul(w).add(b);
         return i < layers.length - 1 ? sum.relu() : sum;
       }, x);
-    const loss = () => (classify ? tf.losses.softmaxCrossEntropy(y, forward()) : tf.losses.meanSquaredError(y, forward()));
+    // Rows first: of a quarter of a million squares in one sum too many digits would be lost.
+    const squares = () => tf.squaredDifference(y, forward()).mean(1).mean();
+    const loss = () => (classify ? tf.losses.softmaxCrossEntropy(y, forward()) : squares());
     const rule = optimizer === 'adamw' ? tf.train.adam(lr, 0.9, 0.999, 1e-8) : tf.train.momentum(lr, 0.9);
     return () => {
       return tf.tidy(() => {
