@@ -78,18 +78,21 @@ function machine(cells: readonly (readonly Row[])[], peers: readonly string[]): 
   return markdown(head, lines);
 }
 
-/** What a clip by global norm adds to a step. */
-function clips(cells: readonly (readonly Row[])[], peers: readonly string[]): string {
-  const lines = cells.map((cell): Line => {
-    const costs = peers.map((peer) => percent(cell.find((row) => row.peer === peer)?.overhead_percent));
-    return [String(cell[0]!.workload), ...costs];
-  });
+/** One figure of every engine. */
+function each(cells: readonly (readonly Row[])[], peers: readonly string[], text: (row: Row | undefined) => string): string {
+  const lines = cells.map(
+    (cell): Line => [String(cell[0]!.workload), ...peers.map((peer) => text(cell.find((row) => row.peer === peer)))],
+  );
   return markdown(['workload', ...peers], lines);
 }
 
-/** @param facts lines on machine, versions and command */
+/**
+ * What stands between the marks of docs/PERFORMANCE.md, with them.
+ *
+ * @param facts lines on machine, versions and command
+ */
 export function stepTables(facts: readonly string[], rows: readonly Row[]): string {
-  const parts = [facts.join('\n')];
+  const parts = [`<!-- table steps -->\n${facts.map((fact) => `- ${fact}`).join('\n')}`];
   for (const threads of [...new Set(rows.map((row) => row.threads))]) {
     const own = rows.filter((row) => row.threads === threads);
     const cells = byWorkload(own);
@@ -103,7 +106,17 @@ export function stepTables(facts: readonly string[], rows: readonly Row[]): stri
       `### The machine ${on}, and products as shares of its fma: of 1024 cubed, the largest of the workload`,
       machine(cells, peers),
     );
-    if (own.some((row) => row.overhead_percent !== undefined)) parts.push(`### What the clip costs ${on}`, clips(cells, peers));
+    const has = (key: string): boolean => own.some((row) => row[key] !== undefined);
+    if (has('overhead_percent'))
+      parts.push(
+        `### What the clip costs ${on}`,
+        each(cells, peers, (row) => percent(row?.overhead_percent)),
+      );
+    if (has('memory_mib'))
+      parts.push(
+        `### Memory that a model and its first steps take ${on}, MiB`,
+        each(cells, peers, (row) => figure(row?.memory_mib)),
+      );
   }
-  return parts.join('\n\n');
+  return [...parts, '<!-- end -->'].join('\n\n');
 }

@@ -76,7 +76,14 @@ const row = (peer: string, workload: string, more: Record<string, unknown>): Row
 };
 const bounds = { floor_ms: 1.5, floor_percent: 75, floor_all_ms: 2, floor_all_percent: 100, peak_gflops: 500, stream_gbytes: 70 };
 const cell: readonly Row[] = [
-  row('gradclip', 'mlp-tiny', { median_ms: 2, ...bounds, square_percent: 90, product_percent: 80, overhead_percent: 1 }),
+  row('gradclip', 'mlp-tiny', {
+    median_ms: 2,
+    ...bounds,
+    square_percent: 90,
+    product_percent: 80,
+    overhead_percent: 1,
+    memory_mib: 8,
+  }),
   row('before', 'mlp-tiny', { median_ms: 2.2, ratio: 1.1, ratio_low: 1, ratio_high: 1.2 }),
   row('torch', 'mlp-tiny', { median_ms: 8, ratio: 4, ratio_low: 3, ratio_high: 5, square_percent: 40 }),
   row('jax', 'mlp-tiny', { median_ms: 10, ratio: 5, chunk_ms: 6, chunk_ratio: 3, chunk_ratio_low: 2.5, chunk_ratio_high: 3.5 }),
@@ -95,7 +102,15 @@ describe('what a cell comes to', () => {
     expect(verdict(cell.slice(1))).toBeNull();
   });
   it('is a line of tables ready to paste', () => {
-    expect(markdown(['a', 'b', 'c'], [['x', '-', '1'], ['y', '-', '-']])).toBe('| a | c |\n|---|---|\n| x | 1 |\n| y | - |'); // biome-ignore format: a table
+    expect(
+      markdown(
+        ['a', 'b', 'c'],
+        [
+          ['x', '-', '1'],
+          ['y', '-', '-'],
+        ],
+      ),
+    ).toBe('| a | c |\n|---|---|\n| x | 1 |\n| y | - |');
     const tables = stepTables(['A processor'], [...cell, row('gradclip', 'ncf', { median_ms: 4 })]);
     expect(tables).toContain('| mlp-tiny | 2 | jax, many steps a call | 6 | 3 | 2.5 to 3.5 | 1.5 | 75 % |');
     expect(tables).toContain('| ncf | 4 | - | - | - | - | - | - |');
@@ -103,6 +118,8 @@ describe('what a cell comes to', () => {
     expect(tables).toContain('| mlp-tiny | 2 | 2.2 | 8 | 10 | 6 |');
     expect(tables).toContain('| mlp-tiny | 500 | 70 | 2 | 100 % | 90 %, 80 % | 40 %, - |');
     expect(tables).toContain('### What the clip costs on 2 threads\n\n| workload | gradclip |\n|---|---|\n| mlp-tiny | 1 % |');
+    expect(tables).toContain('first steps take on 2 threads, MiB\n\n| workload | gradclip |\n|---|---|\n| mlp-tiny | 8 |');
+    expect(tables).toMatch(/^<!-- table steps -->\n- A processor\n\n### Steps on 2 threads: [\s\S]*\n<!-- end -->$/);
     for (const line of tables.split('\n').filter((line) => line.startsWith('|---')))
       expect(tables.split('\n')[tables.split('\n').indexOf(line) - 1]!.split('|')).toHaveLength(line.split('|').length);
   });
