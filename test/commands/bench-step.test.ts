@@ -1,7 +1,8 @@
 // bench-step.test.ts: suite step of the benchmark: what its figures come to, beside the peers and beside what the machine can do.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { stepCell } from '../../bench/engines/step.ts';
 import type { Facts } from '../../bench/facts.ts';
@@ -146,6 +147,25 @@ describe('earlier runs', () => {
     expect(rows).toEqual(again);
     expect(both).toMatchObject({ date: 'Monday to Tuesday', load: 0.5, peers: { jax: '1', torch: '2' } });
     expect(both.command).toBe('2 runs, the first by npm run Monday');
+  });
+  it('are those of a run of one round, whose peers are not there', () => {
+    const command = (...args: string[]) =>
+      spawnSync(process.execPath, [resolve(import.meta.dirname, '../../dist/bench/run.js'), ...args], {
+        env: { ...process.env, PEERS_HOME: folder },
+        encoding: 'utf8',
+      });
+    const short = ['--only', 'mlp-tiny', '--threads', '1', '--rounds', '1', '--seconds', '0.01', '--peers', 'torch,jaxjs'];
+    const ran = command(...short, '--json');
+    expect(ran.status, ran.stderr).toBe(0);
+    for (const peer of ['torch', 'jaxjs']) expect(ran.stderr).toMatch(new RegExp(`bench: ${peer}: no .*, goes without`));
+    const file = join(folder, 'run');
+    writeFileSync(file, ran.stdout);
+    const told = command('--from', file, '--table');
+    expect(told.status, told.stderr).toBe(0);
+    expect(told.stdout).toMatch(/^<!-- table steps -->/);
+    const [ours] = readResults([file], 'step').rows;
+    expect(told.stdout).toContain(`| mlp-tiny | ${Number(Number(ours!.median_ms).toPrecision(3))} | `);
+    expect(ran.stdout).toContain('{"verdict":"mlp-tiny, 1 thread: no peer to compare with; at ');
   });
   it('of another suite, or of none, are refused', () => {
     const file = write('c', [{ facts: facts('Monday', {}, 0) }, ...cell]);
