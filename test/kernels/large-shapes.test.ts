@@ -71,6 +71,10 @@ const RECURRENT: Case[] = [false, true].flatMap((reverse): Case[] => {
     ['lstmGrad', [hs, row, row, f32(4 * H, H), f32(B, S, 4 * H), hs, hs, row, row, lengths], { ...attrs, ...grads }, fill(9)],
     ['gru', [f32(B, S, 3 * H), row, f32(3 * H, H), f32(3 * H), lengths], attrs, fill(4)],
     ['gruGrad', [hs, row, f32(3 * H, H), f32(B, S, 3 * H), hs, hs, row, lengths], { ...attrs, ...grads }, fill(7)],
+    // All steps of whole groups.
+    ['rnn', [hs, row, f32(H, H)], { reverse, lengths: false, nonlinearity: 'tanh' }],
+    ['rnnGrad', [hs, row, f32(H, H), hs, row], { reverse, ...grads, lengths: false, nonlinearity: 'tanh' }],
+    ['gruGrad', [hs, row, f32(3 * H, H), f32(B, S, 3 * H), hs, hs, row], { reverse, ...grads, lengths: false }],
     // Few rows: threads share columns.
     ['lstm', [f32(3, S, 4 * H), f32(3, H), f32(3, H), f32(4 * H, H)], { reverse, lengths: false }],
     ['gru', [f32(3, S, 3 * H), f32(3, H), f32(3 * H, H), f32(3 * H)], { reverse, lengths: false }],
