@@ -6,7 +6,10 @@ import type { FitResult } from '../flow/progress.ts';
 // Chunks a slow reader may fall behind before training waits for it.
 const BEHIND = 16;
 
-/** Reports on their way from a run to whoever reads them. A Watcher by its shape: to name that here would put it into the types of the package. */
+/**
+ * Reports on their way from a run to whoever reads them. A Watcher by its shape, so what it does not have as one has none of a Watcher's names: to name that
+ * here would put it into the types of the package.
+ */
 export class Reader {
   readonly name = 'reader';
   readonly #chunks: Reports[] = [];
@@ -15,12 +18,12 @@ export class Reader {
   #wakeWriter: (() => void) | null = null;
 
   /** @throws BusyError for a second reader */
-  begin(): void {
+  attach(): void {
     if (this.#reading) throw new BusyError('fit: the reports of this run are being read; a run has one reader');
     this.#reading = true;
   }
 
-  end(): void {
+  detach(): void {
     this.#reading = false;
     this.#chunks.length = 0;
     this.#wakeWriter?.();
@@ -104,7 +107,7 @@ export class Run<K extends string = never> implements PromiseLike<FitResult<K>>,
    * @throws BusyError for a second reader
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Report, void, undefined> {
-    this.#reader.begin();
+    this.#reader.attach();
     // The reader gets the error from the loop below; without this it would be an unhandled rejection before that.
     this.#result.catch(() => {});
     try {
@@ -117,7 +120,7 @@ export class Run<K extends string = never> implements PromiseLike<FitResult<K>>,
         } else await this.#reader.wait();
       }
     } finally {
-      this.#reader.end();
+      this.#reader.detach();
       if (!this.#ended) {
         this.stop();
         await this.#result.catch(() => {});

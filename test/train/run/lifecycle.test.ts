@@ -144,6 +144,16 @@ describe('a source', () => {
 });
 
 describe('a reader', () => {
+  it('gets every report, also those of a run that is over before it has read them', async () => {
+    const seen: number[] = [];
+    const run = classifier().fit(data, { steps: 10, chunkSteps: 1 });
+    for await (const { step } of run) {
+      if (step === 0) await run;
+      seen.push(step);
+    }
+    expect(seen).toEqual(Array.from({ length: 10 }, (_, i) => i));
+  });
+
   it('far behind may wait for predict', async () => {
     const trainer = classifier();
     let predictions = 0;
