@@ -61,7 +61,7 @@ it('counts micro-batches, and no guarded instruction of a skipped step', async (
   const p = only(await t.fit(bad, { steps: 2, profile: true }));
   const calls = (kernel: string): number => p.instrs.find((i) => i.kernel === kernel)!.calls;
   expect(calls('matmul')).toBe(6);
-  expect(calls('statistic')).toBe(2);
+  expect(calls('decide')).toBe(2);
   expect(calls('update_adam')).toBe(0);
 });
 
