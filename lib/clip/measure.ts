@@ -46,7 +46,7 @@ const anything = custom('anything', (value) => value).optional();
 const edge = number({ infinite: true }).optional();
 const bounds = optionsField<NumberRule>()({ min: edge, max: edge, above: edge, below: edge, infinite: bool.optional() });
 const report: Field<ClipColumns, ClipColumns, false> = record(tensor, 'columns by name').default({}) as never;
-const measured: Field<Pick<Measured, 'finite'>> = custom('what measure gives', (value, place) => {
+const measuredField: Field<Pick<Measured, 'finite'>> = custom('what measure gives', (value, place) => {
   if (!((value as Partial<Measured> | null)?.finite instanceof Tensor)) throw place.wrong('what measure gives', value);
   return value as Measured;
 });
@@ -60,17 +60,25 @@ const readMeasure = signature('clip.parts.measure', { context, rules, p: number(
  */
 export function measure(c: ClipContext, rules: NonFiniteRule, p = 2): Measured {
   readMeasure(arguments);
-  const { total, each, found } = norms(c, rules, p);
+  const own = norms(c, rules, p);
+  return measured(c, rules, p, own, c.all ? norms({ ...c, ...c.all }, rules, p) : own);
+}
+
+/** Norms of gradients, and what was found of them. */
+interface Norms {
+  readonly total: Tensor;
+  readonly each: Tensor;
+  readonly found: Statistic;
+}
+
+/** @param all of all gradients, where these are of some */
+export function measured(c: ClipContext, rules: NonFiniteRule, p: number, { each, found }: Norms, all: Norms): Measured {
   const { skip, report } = rules.decide(found, c.stages);
-  if (c.all) {
-    const all = norms({ ...c, ...c.all }, rules, p);
-    return { total: all.total, each, p, stages: rules.stages, skip, report, finite: lessEqual(all.found.badCount, 0) };
-  }
-  return { total, each, p, stages: rules.stages, skip, report, finite: lessEqual(found.badCount, 0) };
+  return { total: all.total, each, p, stages: rules.stages, skip, report, finite: lessEqual(all.found.badCount, 0) };
 }
 
 /** p-norms in f64. Finite gradients have a finite norm for p = 1, 2 and Infinity, whatever their size. */
-function norms(c: ClipContext, rules: NonFiniteRule, p: number): { total: Tensor; each: Tensor; found: Statistic } {
+function norms(c: ClipContext, rules: NonFiniteRule, p: number): Norms {
   const stages = [...c.stages, ...rules.stages];
   const xs = c.grads;
   if (p === 2) {
@@ -107,7 +115,7 @@ export function scaleOf(norm: Tensor, threshold: Tensor): Tensor {
   return where(maximum(lessEqual(norm, threshold), equal(threshold, Infinity)), 1, div(threshold, norm));
 }
 
-const readScaled = signature('clip.parts.scaled', { context, measured, scale: tensor, report });
+const readScaled = signature('clip.parts.scaled', { context, measured: measuredField, scale: tensor, report });
 
 /**
  * Multiply gradients by `scale`: one for all, or one each.
@@ -134,7 +142,7 @@ export function scaled(c: ClipContext, m: Measured, scale: Tensor, report: ClipC
   };
 }
 
-const readShaped = signature('clip.parts.shaped', { measured, stages: list(stage.stageField), report });
+const readShaped = signature('clip.parts.shaped', { measured: measuredField, stages: list(stage.stageField), report });
 
 /**
  * What `stages` make of the gradients; the update measures how much they changed.
@@ -197,7 +205,7 @@ export function shares(c: ClipContext): Tensor {
 
 const readRemembered = signature('clip.parts.remembered', {
   context,
-  measured,
+  measured: measuredField,
   name: text,
   shape,
   initial: number({ infinite: true }).default(0),

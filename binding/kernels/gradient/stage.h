@@ -204,13 +204,19 @@ static void stage_round(float* y, const float* x, int64_t from, int n, float fac
 static inline F soft(F g, F c) {
   const F a = abs(g), one = set1(1.0f);
   const M near = le(a, c);
+  if (mbits(mand(near, lt(set1(0.0f), c))) == (1 << L) - 1) return div(g, add(one, div(a, c)));   // what is left of the below
   const F small = select(near, a, c), large = select(near, c, a);
   const F r = div(select(near, g, with_sign(c, sign_of(g))), add(one, div(small, large)));
   return select(mor(eq(a, set1(0.0f)), eq(c, set1(__builtin_inff()))), g, select(eq(g, g), r, g));
 }
+// tanh_f for |x| < 0.17, where the power of two in it is 1: the same bits.
+static inline F tanh_near(F x) {
+  const F a = abs(x), r = add(a, a), e = fma(poly_f(r, kExpF), mul(r, r), r);
+  return with_sign(div(e, add(e, set1(2.0f))), sign_of(x));
+}
 // c tanh(g / c). c = 0 gives 0, c = infinity g.
 static inline F soft_tanh(F g, F c) {
-  const F r = mul(c, tanh_f(div(g, c)));
+  const F x = div(g, c), r = mul(c, mbits(lt(abs(x), set1(0.17f))) == (1 << L) - 1 ? tanh_near(x) : tanh_f(x));
   return select(mor(eq(g, set1(0.0f)), eq(c, set1(__builtin_inff()))), g, select(eq(g, g), r, g));
 }
 

@@ -113,8 +113,12 @@ static StatisticPartial statistic_block(double largest, double p, const Stages& 
   bool bad = false;
   for (int64_t from = 0; from < n; from += kChunk) {
     const int m = (int)(n - from < kChunk ? n - from : kChunk);
-    const Staged s = flush(apply_stages(stages, tensor, start + from, g + from, m, buffer), m, buffer);
     const float* next = g + from + ahead_of(left - from);
+    if (stages.n == 0) {
+      take_chunk(kind, g + from, m, next);
+      continue;
+    }
+    const Staged s = flush(apply_stages(stages, tensor, start + from, g + from, m, buffer), m, buffer);
     bad |= s.bad;
     take_chunk(kind, s.x, m, next);
   }

@@ -6,9 +6,8 @@
 namespace gradclip::GRADCLIP_ISA {
 enum GatherInts { kGatherRows, kGatherRow, kGatherCount, kGatherBytes };
 
-// y[k] = table[indices[k]], rows of `row` bytes; a row without a source is zero.
-// i: rows of the table, bytes of a row, number of indices, bytes of an index
-void gather(const Args& a, const Team& team) {
+template <class Copy>
+static inline void gather_rows(const Args& a, const Team& team, Copy copy) {
   const int64_t rows = a.i[kGatherRows], row = a.i[kGatherRow], bytes = a.i[kGatherBytes];
   const uint8_t* table = (const uint8_t*)a.in[0];
   uint8_t* y = (uint8_t*)a.out[0];
@@ -16,10 +15,22 @@ void gather(const Args& a, const Team& team) {
   for (int64_t k = r.begin; k < r.end; k++) {
     const int64_t from = index_at(a.in[1], bytes, k);
     if (index_ok(a, k, from, rows))
-      memcpy(y + k * row, table + from * row, row);
+      copy(y + k * row, table + from * row);
     else
       memset(y + k * row, 0, row);
   }
+}
+// y[k] = table[indices[k]], rows of `row` bytes; a row without a source is zero.
+// i: rows of the table, bytes of a row, number of indices, bytes of an index
+void gather(const Args& a, const Team& team) {
+  const int64_t row = a.i[kGatherRow];
+  const int lanes = (int)(row / 4);
+  if (row == 4)
+    gather_rows(a, team, [](void* y, const void* x) { memcpy(y, x, 4); });
+  else if (kMasks && row % 4 == 0 && row <= 4 * L)   // shorter than a call
+    gather_rows(a, team, [=](void* y, const void* x) { store_n((float*)y, load_n((const float*)x, lanes), lanes); });
+  else
+    gather_rows(a, team, [=](void* y, const void* x) { memcpy(y, x, row); });
 }
 void gather_need(Need& n) {
   if (n.i[kGatherBytes] != 1 && n.i[kGatherBytes] != 4) return n.fail("indices are neither u8 nor i32");

@@ -6,12 +6,28 @@ import { matcher, type Pattern } from '../../nn/module/module.ts';
 import { perUnit, sumSegments } from '../../ops/gradient/lists.ts';
 import { type Stage, scaleUnits, shiftRows, type Units } from '../../ops/gradient/stage.ts';
 import { unitStatistic } from '../../ops/gradient/unit-statistic.ts';
-import { div, less, max, maximum, min, mul, sqrt, where } from '../../ops/index.ts';
+import {
+  argmax,
+  cast,
+  div,
+  equal,
+  isFinite as finiteOnes,
+  less,
+  max,
+  maximum,
+  min,
+  mul,
+  sqrt,
+  square,
+  sub,
+  sum,
+  where,
+} from '../../ops/index.ts';
 import { choice, custom, type Field, options, optionsOnly, type PerStep, signature } from '../../options/index.ts';
-import type { ClipContext, ClipPolicy } from '../clip.ts';
+import type { ClipContext, ClipPolicy, Clipped } from '../clip.ts';
 import { epsilon, limit, nonFiniteFields } from '../fields.ts';
-import { type NonFiniteOptions, ruleOf } from '../finite.ts';
-import { type Measured, measure, measureOnly, perGradient, scaled, scaleOf, shaped } from '../measure.ts';
+import { type NonFiniteOptions, type NonFiniteRule, ruleOf } from '../finite.ts';
+import { type Measured, measure, measured, measureOnly, perGradient, scaled, scaleOf, shaped } from '../measure.ts';
 import { samples } from '../samples.ts';
 
 const axis = choice('rows', 'columns').default('rows');
@@ -30,6 +46,27 @@ const KINDS = new Map([
   [2, 'sumSquares'],
   [Infinity, 'maxAbs'],
 ] as const);
+
+/** What is measured of units by one reading of the gradients, which is of the gradients, too. */
+interface Squares {
+  readonly m: Measured;
+  /** The sum of squares of each unit. */
+  readonly squares: Tensor;
+  readonly units: Units;
+}
+
+/** Null where more than sums of squares is to be known: of other gradients, or of elements that became 0. */
+function squaresOf(c: ClipContext, rules: NonFiniteRule, axis: Axis): Squares | null {
+  if (c.all || rules.stages.length > 0) return null;
+  const { each: squares, units } = unitStatistic(c.grads, { kind: 'sumSquares', axis, stages: c.stages });
+  const each = sumSegments(squares, units.counts);
+  const bad = sub(1, finiteOnes(each));
+  const badCount = sum(bad);
+  const firstBad = where(less(0, badCount), cast(argmax(bad), 'f64'), -1);
+  const total = sum(each);
+  const norms = { total: sqrt(total), each: sqrt(each), found: { each, total, firstBad, badCount } };
+  return { m: measured(c, rules, 2, norms, norms), squares, units };
+}
 
 /** A norm per unit of gradients behind all stages so far. */
 function unitNorms(c: ClipContext, m: Measured, axis: Axis, p: number): { each: Tensor; units: Units } {
@@ -69,6 +106,8 @@ export function axisNorm(threshold?: PerStep, options: AxisNormOptions = {}): Cl
     build(context) {
       if (limit.idle) return measureOnly(context, rules);
       const at = limit.at(context);
+      const read = p === 2 ? squaresOf(context, rules, axis) : null;
+      if (read) return scaledUnits(context, read, scaleOf(sqrt(read.squares), at), at);
       const m = measure(context, rules);
       const { each, units } = unitNorms(context, m, axis, p);
       return byUnits(m, units, scaleOf(each, at), at);
@@ -76,7 +115,29 @@ export function axisNorm(threshold?: PerStep, options: AxisNormOptions = {}): Cl
   };
 }
 
-/** Units times their scales. */
+/** Units times their scales, where that says all that there is to report. */
+function scaledUnits(c: ClipContext, { m, squares, units }: Squares, scales: Tensor, threshold: Tensor): Clipped {
+  const changed = sub(1, equal(scales, 1));
+  const all = units.counts.reduce((sum, n, t) => sum + n * units.lengths[t]!, 0);
+  const shares = units.lengths.map((length) => length / Math.max(1, all));
+  const none = units.total === 0 ? { scale: c.graph.scalar(1, 'f64'), clipped: c.graph.scalar(0, 'f64') } : null;
+  return {
+    stages: [...m.stages, scaleUnits(units, scales)],
+    skip: m.skip,
+    report: {
+      norm: m.total,
+      normAfter: sqrt(sum(mul(squares, square(scales)))),
+      scale: none?.scale ?? min(scales),
+      clipped: none?.clipped ?? max(changed),
+      clippedFraction: sum(mul(sumSegments(changed, units.counts), perGradient(c, shares))),
+      ...m.report,
+      threshold,
+    },
+    measure: false,
+  };
+}
+
+/** Units times their scales; the update measures what they change. */
 function byUnits(m: Measured, units: Units, scales: Tensor, threshold?: Tensor): ReturnType<typeof shaped> {
   const scale = units.total > 0 ? { scale: min(scales), clipped: max(less(scales, 1)) } : {};
   return shaped(m, [scaleUnits(units, scales)], { ...scale, ...(threshold && { threshold }) });
@@ -145,15 +206,16 @@ export function agc(threshold?: PerStep, options: AGCOptions = {}): ClipPolicy {
     build(context) {
       if (limit.idle) return measureOnly(context, rules);
       const factor = limit.at(context);
-      const m = measure(context, rules);
-      const { each, units } = unitNorms(context, m, 'rows', 2);
+      const read = squaresOf(context, rules, 'rows');
+      const m = read?.m ?? measure(context, rules);
+      const { each, units } = read ? { each: sqrt(read.squares), units: read.units } : unitNorms(context, m, 'rows', 2);
       const own = sqrt(unitStatistic(context.params, { kind: 'sumSquares', axis: 'rows' }).each);
       const most = mul(factor, maximum(own, eps));
       // timm leaves a row with n = m alone only by rounding; here n <= m changes no bit.
       const scales = where(less(most, each), div(most, maximum(each, 1e-6)), 1);
       const free = context.names.map((n) => Number(excluded(n)));
       const kept = free.includes(1) ? where(perUnit(perGradient(context, free), units), 1, scales) : scales;
-      return byUnits(m, units, kept, factor);
+      return read ? scaledUnits(context, read, kept, factor) : byUnits(m, units, kept, factor);
     },
   };
 }

@@ -40,6 +40,10 @@ export const KTH_LARGEST: OpDef<KthLargestAttrs> = {
     { ins: [f32(1)], attrs: { k: 1 }, noGradient: true },
     { ins: [f32(33, 70), f32(5), f32(0), f32(2100)], attrs: { k: [700, 5, 0, 1] }, noGradient: true },
     { ins: [f32(33, 70), f32(5), f32(0), f32(2100)], attrs: { k: 2000 }, noGradient: true },
+    // So many that a sample says where to look: near the ends, in the middle, and where it says too little.
+    { ins: [f32(9001), f32(90, 100), f32(8192), f32(8200)], attrs: { k: [90, 8999, 4096, 1] }, noGradient: true },
+    { ins: [f32(5000), f32(0), f32(4300)], attrs: { k: 100 }, noGradient: true },
+    { ins: [f32(9001)], attrs: { k: [100] }, fill: [[1, 1]], noGradient: true },
   ],
 };
 
