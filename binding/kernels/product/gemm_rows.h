@@ -16,7 +16,7 @@ static void product_rows(const Product& g, Share& at) {
   const int64_t r0 = rs.begin(at.rm), r1 = rs.begin(at.rm + 1);
   if (n == 0 || r0 == r1) return;
   const bool by_rows = g.sp == 1, packs_rows = by_rows && kSByRows;
-  const bool direct_s = n <= 4 * TN && !crowded(by_rows ? g.si : g.sp), s_by_rows = direct_s ? by_rows : packs_rows;
+  const bool direct_s = n <= 8 * TN && !crowded(by_rows ? g.si : g.sp), s_by_rows = direct_s ? by_rows : packs_rows;
   // Packed S: rows of tiles of `block` floats each.
   const int64_t ld = packs_rows ? (kmax + 16) / 16 * 16 + 8 : kSRow, block = packs_rows ? ld * MR : ld * kmax + 16;
   const int64_t st = !direct_s ? ld : by_rows ? g.si : g.sp;
