@@ -154,8 +154,8 @@ describe('bits: one fma chain over k', () => {
       [40, 600, 2100],
       [70, 150, 2100],
       [300, 820, 512],
-      [1000, 300, 270],
-      [1000, 400, 140],
+      [200, 300, 270],
+      [1000, 400, 256],
     ] as const) {
       const [a, b] = [values(m * k, 3), values(k * n, 4)];
       let known: Float32Array | undefined;
