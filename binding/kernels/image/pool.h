@@ -46,8 +46,9 @@ static inline Range pool_inside(int64_t off, int64_t stride, int64_t size, int64
 // b replaces a: larger, or NaN.
 INLINE M pool_takes(F a, F b) { return mor(lt(a, b), mnot(eq(b, b))); }
 
-// One row of windows of 2 by 2: n <= L outputs.
-INLINE void pool_quad_group(const float* x0, const float* x1, float* y, uint8_t* place, int n, bool relu) {
+// One row of windows of 2 by 2: n <= L outputs. Of the `room` bytes of `place` L may be written, where there are so many: what lies behind
+// is written later.
+INLINE void pool_quad_group(const float* x0, const float* x1, float* y, uint8_t* place, int n, int64_t room, bool relu) {
   const F a0 = load_n(x0, 2 * n), a1 = load_n(x0 + L, 2 * n - L), b0 = load_n(x1, 2 * n), b1 = load_n(x1 + L, 2 * n - L);
   F best = even(a0, a1), at = set1(0.f);
   const F others[3] = {odd(a0, a1), even(b0, b1), odd(b0, b1)};
@@ -62,13 +63,11 @@ INLINE void pool_quad_group(const float* x0, const float* x1, float* y, uint8_t*
   }
   int32_t t[L];
   istore(t, to_int(at));
-  if (n == L) {
-    store(y, best);
+  store_part(y, best, n);
+  if (room >= L)
     for (int k = 0; k < L; k++) place[k] = (uint8_t)t[k];
-  } else {
-    store_n(y, best, n);
+  else
     for (int k = 0; k < n; k++) place[k] = (uint8_t)t[k];
-  }
 }
 
 // A row of windows of any kind: element by element of the window, for all windows that have it.
@@ -115,7 +114,7 @@ void maxPool(const Args& a, const Team& team) {
       const float* x = plane + 2 * oy * s.w;
       for (int64_t o = 0; o < s.ow; o += L) {
         const int n = (int)(s.ow - o < L ? s.ow - o : L);
-        pool_quad_group(x + 2 * o, x + s.w + 2 * o, y + o, (uint8_t*)a.out[1] + t * s.ow + o, n, s.relu);
+        pool_quad_group(x + 2 * o, x + s.w + 2 * o, y + o, (uint8_t*)a.out[1] + t * s.ow + o, n, (r.end - t) * s.ow - o, s.relu);
       }
     } else if (!small) {
       pool_row_max<int32_t, 0>(plane, s, oy, y, (int32_t*)a.out[1] + t * s.ow);
@@ -149,10 +148,13 @@ void maxPool_need(Need& n) {
   n.out[1] = size_of(s.planes, s.oh, s.ow, pool_small(s) ? 1 : 4);
 }
 
-// Two rows of dx below n <= L windows of 2 by 2.
-INLINE void pool_quad_spread(const uint8_t* place, const float* dy, float* x0, float* x1, int n) {
+// Two rows of dx below n <= L windows of 2 by 2. Of the `room` bytes of `place` L are read, where there are so many.
+INLINE void pool_quad_spread(const uint8_t* place, const float* dy, float* x0, float* x1, int n, int64_t room) {
   int32_t t[L];
-  for (int k = 0; k < L; k++) t[k] = k < n ? place[k] : 255;
+  if (room >= L)
+    for (int k = 0; k < L; k++) t[k] = place[k];
+  else
+    for (int k = 0; k < L; k++) t[k] = k < n ? place[k] : 255;
   const F at = to_float(iload(t)), g = load_part(dy, n), zero = set1(0.f);
   F v[4];
   for (int k = 0; k < 4; k++) v[k] = select(eq(at, set1((float)k)), g, zero);
@@ -198,7 +200,8 @@ void maxPoolGrad(const Args& a, const Team& team) {
       float* x = dx + 2 * oy * s.w;
       for (int64_t o = 0; o < s.ow; o += L) {
         const int n = (int)(s.ow - o < L ? s.ow - o : L);
-        pool_quad_spread(place + oy * s.ow + o, dy + oy * s.ow + o, x + 2 * o, x + s.w + 2 * o, n);
+        pool_quad_spread(place + oy * s.ow + o, dy + oy * s.ow + o, x + 2 * o, x + s.w + 2 * o, n,
+                         (s.planes - p) * each - oy * s.ow - o);
       }
       for (int64_t c = 2 * s.ow; c < s.w; c++) x[c] = x[s.w + c] = 0;
     }
