@@ -24,6 +24,7 @@ const CONV: Case[] = [
   ['conv2dGradWeight', [f32(9, 5, 40, 70), f32(9, 5, 40, 70)], { ...conv, groups: 5, kernel: [3, 3], bias: true }],
   ['conv2dGradInput', [f32(40, 33, 14, 14), f32(33, 16, 3, 3)], { ...conv, size: [14, 14] }],
   ['conv2dGradInput', [f32(40, 33, 7, 7), f32(33, 16, 3, 3)], { ...strided, size: [14, 14] }],
+  ['conv2dGradInput', [f32(3, 20, 35, 41), f32(20, 9, 3, 3), f32(9)], { ...strided, size: [69, 82] }],
   ['conv2dGradWeight', [x, f32(40, 33, 14, 14)], { ...conv, kernel: [3, 3], bias: true }],
   ['conv2dGradWeight', [x, f32(40, 33, 7, 7)], { ...strided, kernel: [3, 3], bias: true }],
   ['conv2dGradWeight', [f32(40, 70, 9, 9), f32(40, 34, 9, 9)], { ...conv, padding: [0, 0, 0, 0], kernel: [1, 1], bias: true }],

@@ -8,17 +8,23 @@
 namespace gradclip::GRADCLIP_ISA {
 // Where the parts of a thread's own memory begin, in floats.
 struct WalkRoom {
-  int64_t planes, at, taps, tile, turned, numbers, total;
+  int64_t planes, at, taps, phases, tile, strips, numbers, total;
 };
+// Rows at a time where columns of the output fall into planes: these are put together before they go out.
+static int64_t strip_rows(const Walk& w) { return most(1, 2 * kFlush / most(1, w.gw * w.ft)); }
+// Floats of such rows of one plane.
+static int64_t strip_floats(const Walk& w) { return size_mul(size_mul(strip_rows(w), w.gw), w.lanes()); }
+
 static WalkRoom walk_room(const Conv& c, const Walk& w) {
   WalkRoom r;
   r.planes = 0;
   r.at = r.planes + line(planes_floats(w.planes)) + kPlaneSlack;
   r.taps = r.at + line(w.k);
-  r.tile = r.taps + line(2 * w.taps);
+  r.phases = r.taps + line(2 * w.taps);
+  r.tile = r.phases + line(2 * w.fs * w.ft);
   const int64_t tile = w.wide ? most(w.wide, 8) * kConvVectors * W : w.pixels() * TN;   // 8: rows of one channel
-  r.turned = r.tile + line(most(tile, w.taps * w.lanes())) + kPutSlack;
-  r.numbers = r.turned + (w.fs * w.ft > 1 ? line(w.pixels() * TN) + kPutSlack : 0);
+  r.strips = r.tile + line(most(tile, w.taps * w.lanes()));
+  r.numbers = r.strips + (w.ft > 1 ? line(w.ft * strip_floats(w)) + kStripSlack : 0);
   r.total = r.numbers + normalized_floats(c);
   return r;
 }
@@ -54,105 +60,109 @@ static void pack_weights(const Conv& c, const Walk& w, const float* weight, Tap*
   }
 }
 
-// One plane of the output, of one image and block of channels: what is needed to write rows of it.
+// Rows of a plane of the output, of one image and block of channels: where they go.
 struct Target {
-  const Product* end;      // bias and activation
-  float* y;                // channel 0 of the block
-  int64_t channel, a, b;   // the block's first channel; the plane
-  int64_t valid, gw;       // channels; columns of the plane
-  float *tile, *turned;
+  const Product* end;       // bias and activation
+  float* y;                 // channel 0 of the block, row 0
+  int64_t ld, pitch;        // from one channel to the next, from one row to the next
+  int64_t channel, valid;   // the block's first channel; channels
+  int64_t gw;               // columns
+  bool whole;               // all lanes may be written there
+  float* tile;
   Ahead* ahead;
 };
 
-static void put_strided(const Walk& w, const Target& t, const float* from, int64_t ld, int64_t row, int64_t rows, int64_t col,
-                        int64_t cols) {
-  for (int64_t x = 0; x < t.valid; x++)
-    for (int64_t r = 0; r < rows; r++) {
-      const float* in = from + x * ld + r * cols;
-      float* out = t.y + (x * w.oh + (row + r) * w.fs + t.a) * w.ow + col * w.ft + t.b;
-      if (w.ft == 2) {
-        r_put_even(in, cols, out);
-      } else {
-        for (int64_t j = 0; j < cols; j++) out[j * w.ft] = in[j];
-      }
-    }
-}
-
 static void rows_by_channel(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel,
-                            int64_t lanes, int64_t row, int64_t rows) {
+                            int64_t lanes, int64_t rows) {
   const Parts parts = parts_of(t.gw, 1, ceil_div(t.gw, MR));
   const Parts ks = parts_of(k, 1, most(1, ceil_div(k, kConvPanel)));
   const int64_t some = most(1, kFlush / t.gw);
+  const bool together = t.pitch == t.gw;   // rows lie behind one another
   for (int64_t r = 0; r < rows; r += some) {
     const int64_t now = least(some, rows - r), pixels = now * t.gw;
+    float* const y = t.y + r * t.pitch;
     Ahead put = {};   // what is written then is read from memory first
-    if (w.fs * w.ft == 1)
-      put = {t.y + (row + r) * w.ow,
-             pixels,
-             w.oh * w.ow,
-             t.valid,
-             ceil_div(t.valid * ceil_div(pixels, 16), ks.count * now * parts.count),
-             0};
+    if (together && w.ft == 1)
+      put = {y, pixels, t.ld, t.valid, ceil_div(t.valid * ceil_div(pixels, 16), ks.count * now * parts.count), 0};
     for (int64_t kb = 0; kb < ks.count; kb++) {   // a panel of weights stays in L1 meanwhile
       const int64_t p = ks.begin(kb), taps = ks.begin(kb + 1) - p;
       float* c = t.tile;
-      for (int64_t y = 0; y < now; y++)
+      for (int64_t i = 0; i < now; i++)
         for (int64_t part = 0; part < parts.count; part++) {
           const int64_t j = parts.begin(part), n = parts.begin(part + 1) - j;
           t.ahead->ask();
           put.ask();
-          kByChannel[lanes > W][n - 1](taps, x + (r + y) * w.planes.cols + j, at + p, panel + p * lanes, c, kb == 0);
+          kByChannel[lanes > W][n - 1](taps, x + (r + i) * w.planes.cols + j, at + p, panel + p * lanes, c, kb == 0);
           c += n * lanes;
         }
     }
     finish(*t.end, t.tile, lanes, 0, t.channel, pixels, t.valid);
-    if (w.fs * w.ft == 1) {
-      transpose_block(t.tile, lanes, t.y + (row + r) * w.ow, w.oh * w.ow, pixels, t.valid, pixels);
+    if (together) {
+      transpose_block(t.tile, lanes, y, t.ld, pixels, t.valid, pixels);
     } else {
-      transpose_block(t.tile, lanes, t.turned, pixels, pixels, t.valid, pixels);
-      put_strided(w, t, t.turned, pixels, row + r, now, 0, t.gw);
+      for (int64_t i = 0; i < now; i++)
+        transpose_block(t.tile + i * t.gw * lanes, lanes, y + i * t.pitch, t.ld, t.gw, t.valid, t.gw);
     }
   }
 }
 
 static void rows_by_pixel(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel,
-                          int64_t row, int64_t rows) {
+                          int64_t rows) {
   const int form = w.wide == 8 ? 3 : w.wide == 4 ? 2 : w.wide == 2 ? 1 : 0;
   const int64_t vectors = form == 3 ? kWide : form == 2 ? least(kConvVectors, 2 * kWide) : kConvVectors;
   const Parts parts = parts_of(t.gw, W, ceil_div(t.gw, vectors * W));
-  const bool direct = w.fs * w.ft == 1 && t.valid == w.wide;
   for (int64_t r = 0; r < rows; r++)
     for (int64_t part = 0; part < parts.count; part++) {
       const int64_t j = parts.begin(part), n = parts.begin(part + 1) - j, v = ceil_div(n, W);
-      float* const y = direct ? t.y + (row + r) * w.ow + j : t.tile;
-      const int64_t ld = direct ? w.oh * w.ow : kConvVectors * W;
+      float *const y = t.y + r * t.pitch + j, *const to = t.whole ? y : t.tile;
+      const int64_t ld = t.whole ? t.ld : kConvVectors * W;
       t.ahead->ask();
-      kByPixel[form][v - 1](k, x + r * w.planes.cols + j, at, panel, y, ld, (int)(n - (v - 1) * W));
-      finish(*t.end, y, ld, t.channel, 0, t.valid, n);
-      if (!direct) put_strided(w, t, y, ld, row + r, 1, j, n);
+      kByPixel[form][v - 1](k, x + r * w.planes.cols + j, at, panel, to, ld, (int)(n - (v - 1) * W));
+      finish(*t.end, to, ld, t.channel, 0, t.valid, n);
+      if (t.whole) continue;
+      for (int64_t c = 0; c < t.valid; c++)
+        for (int64_t i = 0; i < n; i += L) store_part(y + c * t.ld + i, load_part(to + c * ld + i, n - i), n - i);
     }
 }
 
 // One channel: rows of it at once.
 static void rows_of_one(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel,
-                        int64_t row, int64_t rows) {
+                        int64_t rows) {
   const Parts parts = parts_of(t.gw, W, ceil_div(t.gw, kConvVectors * W));
-  const bool direct = w.fs * w.ft == 1;
   for (int64_t part = 0; part < parts.count; part++) {
     const int64_t j = parts.begin(part), n = parts.begin(part + 1) - j, v = ceil_div(n, W);
     const Parts blocks = parts_of(rows, 1, ceil_div(rows, rows_at_once((int)v)));
     for (int64_t b = 0; b < blocks.count; b++) {
       const int64_t r = blocks.begin(b), some = blocks.begin(b + 1) - r;
-      float* const y = direct ? t.y + (row + r) * w.ow + j : t.tile;
-      const int64_t ld = direct ? w.ow : kConvVectors * W;
+      float* const y = t.y + r * t.pitch + j;
       t.ahead->ask();
-      kByRows[v - 1][some - 1](k, x + r * w.planes.cols + j, w.planes.cols, at, panel, y, ld, (int)(n - (v - 1) * W));
-      for (int64_t i = 0; i < some; i++) {
-        finish(*t.end, y + i * ld, ld, t.channel, 0, 1, n);
-        if (!direct) put_strided(w, t, y + i * ld, ld, row + r + i, 1, j, n);
-      }
+      kByRows[v - 1][some - 1](k, x + r * w.planes.cols + j, w.planes.cols, at, panel, y, t.pitch, (int)(n - (v - 1) * W));
+      for (int64_t i = 0; i < some; i++) finish(*t.end, y + i * t.pitch, t.pitch, t.channel, 0, 1, n);
     }
   }
+}
+
+// Columns of all planes put together: rows of y, which lie `pitch` apart.
+static void put_strips(const Walk& w, const float* strips, float* y, int64_t pitch, int64_t valid, int64_t rows) {
+  const int64_t strip = strip_floats(w), ld = strip_rows(w) * w.gw;
+  for (int64_t x = 0; x < valid; x++)
+    for (int64_t r = 0; r < rows; r++) {
+      float* const out = y + x * w.oh * w.ow + r * pitch;
+      if (w.ft > 2) {
+        for (int64_t b = 0; b < w.ft; b++) {
+          const int64_t n = ceil_div(w.ow - b, w.ft);
+          const float* const in = strips + b * strip + x * ld + r * n;
+          for (int64_t j = 0; j < n; j++) out[j * w.ft + b] = in[j];
+        }
+        continue;
+      }
+      const float *const even = strips + x * ld + r * w.gw, *const odd = strips + strip + x * ld + r * (w.ow / 2);
+      for (int64_t j = 0; j < w.ow; j += 2 * L) {
+        const F a = load(even + j / 2), b = load(odd + j / 2);
+        store_part(out + j, zip_low(a, b), w.ow - j);
+        if (j + L < w.ow) store_part(out + j + L, zip_high(a, b), w.ow - j - L);
+      }
+    }
 }
 
 // What part `next` copies, if it is not what lies there, in as many pieces as micro-kernels run for so many blocks of channels.
@@ -169,6 +179,11 @@ static Ahead ahead_of(const Walk& w, const float* x, int64_t next, int64_t part,
   return {from, run, jump, runs, least(kAhead, ceil_div(runs * ceil_div(run, 16), calls)), 0};
 }
 
+// Of a plane of the output: its taps of all channels, from one on.
+struct Phase {
+  int32_t from, k;
+};
+
 // Sums for the batch norm of y, of `count` planes from `first` on.
 static void sum_planes(const Walk& w, const float* y, double* sums, int64_t first, int64_t count) {
   const int64_t channels = w.groups * w.outs, space = w.oh * w.ow;
@@ -179,16 +194,18 @@ static void sum_planes(const Walk& w, const float* y, double* sums, int64_t firs
 static void convolve(const Args& a, const Team& team, bool back) {
   const Conv c = conv_of(a.i);
   const Walk w = walk_of(c, back);
-  if (w.n * w.bands == 0) return;
+  if (w.n * w.bands * w.gw == 0) return;
   const WalkRoom room = walk_room(c, w);
   float* const own = (float*)a.local;
   int32_t* const at = (int32_t*)(own + room.at);
   Tap* const list = (Tap*)(own + room.taps);
   float* const packed = (float*)a.scratch;
   pack_weights(c, w, (const float*)a.in[1], list, own + room.tile, packed, team);
-  int64_t filled = 0;   // offsets of all taps of all channels, of one plane of the output after the other
+  Phase* const phases = (Phase*)(own + room.phases);
+  int32_t filled = 0;   // offsets of all taps of all channels, of one plane of the output after the other
   for (int64_t f = 0; f < w.fs * w.ft; f++) {
     const int64_t count = taps_of(c, w, f / w.ft, f % w.ft, list);
+    phases[f] = {filled, (int32_t)(count * w.ins)};
     for (int64_t x = 0; x < w.ins; x++)
       for (int64_t t = 0; t < count; t++) at[filled++] = (int32_t)(x * w.planes.plane() + list[t].at);
   }
@@ -217,24 +234,32 @@ static void convolve(const Args& a, const Team& team, bool back) {
     for (int64_t b = cuts.begin(cut); b < cuts.begin(cut + 1); b++) {
       const int64_t channel = b * w.lanes(), lanes = w.packed(b);
       float* const y = (float*)a.out[0] + (image * w.outs + channel) * w.oh * w.ow;
-      Target t = {&end, y, channel, 0, 0, least(lanes, w.outs - channel), 0, own + room.tile, own + room.turned, &ahead};
+      const int64_t valid = least(lanes, w.outs - channel), ld = w.oh * w.ow, pitch = w.fs * w.ow;
+      Target t = {&end, y, ld, pitch, channel, valid, w.gw, valid == lanes, own + room.tile, &ahead};
       const float* panel = packed + (g * blocks + b) * w.lanes() * w.k;
-      const int32_t* from = at;
-      for (t.a = 0; t.a < w.fs; t.a++)
-        for (t.b = 0; t.b < w.ft; t.b++) {
-          const int64_t k = taps_of(c, w, t.a, t.b, list) * w.ins, rows = least(w.bh, ceil_div(w.oh - t.a, w.fs) - first);
-          t.gw = ceil_div(w.ow - t.b, w.ft);
-          if (rows > 0 && t.gw > 0) {
+      for (int64_t i = 0; i < w.fs; i++) {
+        const int64_t rows = least(w.bh, ceil_div(w.oh - i, w.fs) - first), some = w.ft > 1 ? strip_rows(w) : rows;
+        for (int64_t r = 0; r < rows; r += some) {
+          const int64_t now = least(some, rows - r);
+          float* const to = y + ((first + r) * w.fs + i) * w.ow;
+          t.y = to;
+          for (int64_t j = 0; j < w.ft; j++) {
+            if (w.ft > 1) {
+              t.y = own + room.strips + j * strip_floats(w), t.ld = some * w.gw, t.whole = true;
+              t.gw = t.pitch = ceil_div(w.ow - j, w.ft);
+            }
+            const Phase f = phases[i * w.ft + j];
+            const float* const from = own + room.planes + r * p.cols;
             if (w.wide == 1)
-              rows_of_one(w, t, k, own + room.planes, from, panel, first, rows);
+              rows_of_one(w, t, f.k, from, at + f.from, panel + f.from * lanes, now);
             else if (w.wide)
-              rows_by_pixel(w, t, k, own + room.planes, from, panel, first, rows);
+              rows_by_pixel(w, t, f.k, from, at + f.from, panel + f.from * lanes, now);
             else
-              rows_by_channel(w, t, k, own + room.planes, from, panel, lanes, first, rows);
+              rows_by_channel(w, t, f.k, from, at + f.from, panel + f.from * lanes, lanes, now);
           }
-          from += k;
-          panel += k * lanes;
+          if (w.ft > 1) put_strips(w, own + room.strips, to, pitch, valid, now);
         }
+      }
       if (sums && w.bands == 1) sum_planes(w, (const float*)a.out[0], sums, image * w.outs + channel, t.valid);
     }
   }

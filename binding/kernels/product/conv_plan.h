@@ -61,7 +61,7 @@ static inline void take_even(const float* from, int64_t n, float* to) {
     r_storem(to + j, r_even(a, b), r_mfirst(m));
   }
 }
-constexpr int64_t kPutSlack = 16;   // floats that r_put_even may read beyond the end
+constexpr int64_t kStripSlack = 16;   // floats that are read beyond the end where planes of the output are put together
 
 // What x is normalized by: numbers of each channel, or null.
 struct Normalized {
