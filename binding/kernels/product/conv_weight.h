@@ -176,6 +176,7 @@ struct LaneSums {
   int count;
 };
 static void put_sums(LaneSums& s, float* to, bool add_up) {
+  if (s.count == 0) return;
   float turned[L * L];
   transpose_block(s.held, L, turned, L, s.count, L, L);
   D sum[L / 2];
@@ -230,7 +231,7 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
               if (lanes.count == L) put_sums(lanes, sums + x * w.taps + t0 + z + 1 - L, add_up);
             }
           }
-        if (lanes.count > 0) put_sums(lanes, sums + t.c1 * w.taps - lanes.count, add_up);
+        put_sums(lanes, sums + t.c1 * w.taps - lanes.count, add_up);
         if (t.c0 > 0) continue;
         F sum = set1(0.f);
         for (int64_t r = r0; r < r1; r++)
