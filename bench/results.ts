@@ -8,7 +8,7 @@ export interface Results {
   readonly rows: readonly Row[];
 }
 
-/** Of a cell that several files have, the rows of the last count. @throws Error where a file holds no run of the suite */
+/** Of a cell that was measured several times, the latest rows count. @throws Error where a file holds no run of the suite */
 export function readResults(files: readonly string[], suite: string): Results {
   const all = files.map((file): Results => {
     const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
@@ -18,6 +18,7 @@ export function readResults(files: readonly string[], suite: string): Results {
     if (!facts || rows.length === 0) throw new Error(`--from: ${file} holds no run of suite ${suite}`);
     return { facts, rows };
   });
+  all.sort((a, b) => (a.facts.date < b.facts.date ? -1 : 1));
   const cells = new Map<string, Row[]>();
   for (const { rows } of all) {
     const own = new Map<string, Row[]>();

@@ -143,7 +143,7 @@ describe('earlier runs', () => {
     const again = [row('gradclip', 'mlp-tiny', { median_ms: 1 }), row('gradclip', 'ncf', { median_ms: 4 })];
     const second = write('b', [{ facts: facts('Tuesday', { torch: '2' }, 0.1) }, ...again]);
     expect(readResults([first], 'step').facts.date).toBe('Monday');
-    const { facts: both, rows } = readResults([first, second], 'step');
+    const { facts: both, rows } = readResults([second, first], 'step');
     expect(rows).toEqual(again);
     expect(both).toMatchObject({ date: 'Monday to Tuesday', load: 0.5, peers: { jax: '1', torch: '2' } });
     expect(both.command).toBe('2 runs, the first by npm run Monday');
