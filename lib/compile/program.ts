@@ -29,6 +29,8 @@ export interface Place {
 /** One instruction. */
 export interface Instr {
   readonly kernel: string;
+  /** What errors call it; default: the kernel. */
+  readonly op?: string;
   readonly outs: readonly Place[];
   readonly ins: readonly Place[];
   readonly ints: readonly number[];

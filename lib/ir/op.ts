@@ -81,6 +81,8 @@ export interface OpDef<A = unknown> {
   readonly name: string;
   /** Kernel name where it differs (several ops may share a kernel). */
   readonly kernel?: string;
+  /** Of what the compiler makes of other ops: that whose indices it takes, by which errors name them. */
+  readonly madeOf?: string;
   /** Elementwise ops: the name in maps.inc. They have no kernel of their own: compile/ lowers and fuses them into `map`. */
   readonly map?: string;
   /** Types of the outputs; throws ShapeError or DTypeError that names the op. */

@@ -210,7 +210,8 @@ export class BoundProgram implements Engine {
 
   #check(result: RunResult): RunResult {
     if (result.status !== STATUS.indexOutOfBounds) return result;
-    const op = this.program.instrs[result.instr]?.kernel ?? '?';
+    const instr = this.program.instrs[result.instr];
+    const op = instr?.op ?? instr?.kernel ?? '?';
     const { position, value, bound } = result;
     const details = { op, position, value, bound, result };
     // Floats where labels or tokens are wanted (ops/rows/gather.ts).

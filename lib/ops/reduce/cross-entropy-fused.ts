@@ -19,6 +19,7 @@ import {
 /** Inputs labels [n] and, optional, class weights f32[classes]; output what each row's label weighs, f64[n]. */
 export const LABEL_WEIGHTS: OpDef<LabelAttrs & { readonly classes: number }> = {
   name: 'labelWeights',
+  madeOf: 'softmaxCrossEntropy',
   infer([labels, weight], { classes }) {
     const rows = labels!.shape[0] ?? 0;
     expectLabels('labelWeights', rows, classes, labels!, weight);
@@ -47,6 +48,7 @@ export const LABEL_WEIGHTS: OpDef<LabelAttrs & { readonly classes: number }> = {
 /** Inputs as of the gradient: logits, labels, the gradient of each row's loss and, optional, class weights; outputs losses f64[n], and the gradient of the logits. */
 export const SOFTMAX_CROSS_ENTROPY_BOTH: OpDef<CrossEntropyAttrs> = {
   name: 'softmaxCrossEntropyBoth',
+  madeOf: 'softmaxCrossEntropy',
   infer([x, labels, dloss, weight]) {
     const op = 'softmaxCrossEntropyBoth';
     const [rows, classes] = expectClasses(op, x!);
@@ -106,6 +108,7 @@ export interface LinearCrossEntropyAttrs extends CrossEntropyAttrs {
  */
 export const LINEAR_CROSS_ENTROPY: OpDef<LinearCrossEntropyAttrs> = {
   name: 'linearCrossEntropy',
+  madeOf: 'softmaxCrossEntropy',
   infer(ins, attrs) {
     const op = 'linearCrossEntropy';
     const { x, w, labels, dloss, weight } = operands(ins, attrs);

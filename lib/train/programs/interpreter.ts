@@ -167,7 +167,7 @@ export class Interpreter implements Engine {
       return;
     }
     for (const { input, bound, ignored } of node.op.indices?.(node) ?? []) {
-      const op = node.op.name;
+      const op = node.op.madeOf ?? node.op.name;
       for (const [position, value] of values.get(node.ins[input]!)!.entries()) {
         if ((value >= 0 && value < bound) || value === ignored) continue;
         const text = `${op}: expected an index from 0 to ${bound - 1} at position ${position}, got ${value}${this.#where(node)}`;
