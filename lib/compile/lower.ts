@@ -30,7 +30,7 @@ export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, ta
     // Key by key: objects that are put together by spreading take ten times as much.
     const instr: Instr = {
       kernel: node.op.kernel ?? node.op.name,
-      ...(node.op.madeOf && { op: node.op.madeOf }),
+      op: node.op.madeOf,
       ints,
       floats,
       outs: node.outs.map(place),

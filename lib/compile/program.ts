@@ -30,7 +30,7 @@ export interface Place {
 export interface Instr {
   readonly kernel: string;
   /** What errors call it; default: the kernel. */
-  readonly op?: string;
+  readonly op?: string | undefined;
   readonly outs: readonly Place[];
   readonly ins: readonly Place[];
   readonly ints: readonly number[];

@@ -26,6 +26,7 @@ const BEYOND: Readonly<Record<string, string>> = {
   conv2dGradWeight: 'as matmul: infinities of both signs meet',
   attention: 'as matmul: scores of 1e60',
   cachedAttention: 'as attention',
+  linearCrossEntropy: 'as matmul: logits of 1e60',
   attentionGrad: 'as matmul',
   rotary: 'products with a sine and a cosine of 1e30, which are at most 1',
   batchNormGrad: 'its statistics are of an x of 1e30 and not 1e30 themselves',

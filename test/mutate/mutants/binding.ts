@@ -183,7 +183,7 @@ export const BINDING: Mutants = {
     tests: ['test/train/step/accumulation.test.ts'],
   },
   'a team multiplies what it packs together without waiting for each other': {
-    file: 'binding/kernels/product/gemm.h',
+    file: 'binding/kernels/product/gemm_columns.h',
     before: 'if (!direct_v) packing.packed();',
     after: '',
     tests: ['test/ops/matmul.test.ts test/kernels/shapes.test.ts', 'matmul'],

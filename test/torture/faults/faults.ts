@@ -11,7 +11,7 @@ export interface Fault extends Change {
 export const FAULTS: Readonly<Record<string, Fault>> = {
   packing: {
     what: 'teams that divide the batch pack a share of V each, which nobody else completes',
-    file: 'binding/kernels/product/gemm.h',
+    file: 'binding/kernels/product/gemm_columns.h',
     before: 'const Range mine = direct_v ? Range{0, 0} : packing.mine(ks.count * panels);',
     after:
       'const Parts shares = parts_of(ks.count * panels, 1, at.gm);\n' +
@@ -20,7 +20,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   barrier: {
     what: 'a team multiplies what it packs together without waiting for each other',
-    file: 'binding/kernels/product/gemm.h',
+    file: 'binding/kernels/product/gemm_columns.h',
     before: 'if (!direct_v) packing.packed();',
     after: '',
     within: 1000,
