@@ -71,7 +71,8 @@ async function stepCell({ x: input, y: target, classify, optimizer, layers, para
       let norm = value.ref;
       if (clip) {
         norm.dispose();
-        norm = np.sqrt(add(tree.leaves(tree.ref(g)).map((a) => np.square(a).sum())));
+        // Rows first here too: 16 million squares are summed.
+        norm = np.sqrt(add(tree.leaves(tree.ref(g)).map((a) => np.square(a).sum(-1).sum())));
         const scale = np.minimum(1, np.array(1).div(norm.ref.add(1e-6)));
         g = tree.map((a) => a.mul(scale.ref), g);
         scale.dispose();

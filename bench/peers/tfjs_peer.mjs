@@ -31,7 +31,7 @@ async function stepCell({ x: input, y: target, classify, optimizer, layers: valu
     return () => {
       return tf.tidy(() => {
         const { value, grads } = tf.variableGrads(loss);
-        const norm = clip ? tf.sqrt(tf.addN(Object.values(grads).map((g) => g.square().sum()))) : null;
+        const norm = clip ? tf.sqrt(tf.addN(Object.values(grads).map((g) => g.square().sum(-1).sum()))) : null;
         const scale = norm && tf.minimum(1, tf.div(1, norm.add(1e-6)));
         if (optimizer === 'adamw') for (const v of layers.flat()) v.assign(v.mul(1 - lr * 0.01));
         rule.applyGradients(scale ? Object.fromEntries(Object.entries(grads).map(([k, g]) => [k, g.mul(scale)])) : grads);
