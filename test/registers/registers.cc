@@ -220,14 +220,6 @@ void lanes() {
   BEGIN(r_odd), moves(r_odd, [](int i) { return 2 * i + 1; });
   BEGIN(r_zip_low), moves(r_zip_low, [](int i) { return i / 2 + i % 2 * W; });
   BEGIN(r_zip_high), moves(r_zip_high, [](int i) { return (W + i) / 2 + i % 2 * W; });
-  BEGIN(r_put_even);
-  for (int64_t n = 0; n <= 3 * W; n++) {
-    float from[4 * W], to[8 * W];
-    for (int i = 0; i < 4 * W; i++) from[i] = (float)(i + 1);
-    for (int i = 0; i < 8 * W; i++) to[i] = -(float)i;
-    r_put_even(from, n, to);
-    for (int i = 0; i < 8 * W; i++) tally.expect(to[i], i % 2 == 0 && i / 2 < n ? (float)(i / 2 + 1) : -(float)i);
-  }
   BEGIN(r_transpose);
   RF r[W];
   for (int i = 0; i < W; i++) {

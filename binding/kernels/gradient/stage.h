@@ -204,7 +204,8 @@ static void stage_round(float* y, const float* x, int64_t from, int n, float fac
 static inline F soft(F g, F c) {
   const F a = abs(g), one = set1(1.0f);
   const M near = le(a, c);
-  if (mbits(mand(near, lt(set1(0.0f), c))) == (1 << L) - 1) return div(g, add(one, div(a, c)));   // what is left of the below
+  const M usual = mand(lt(set1(0.0f), c), lt(c, set1(__builtin_inff())));
+  if (mbits(mand(near, usual)) == (1 << L) - 1) return div(g, add(one, div(a, c)));   // what is left of the below
   const F small = select(near, a, c), large = select(near, c, a);
   const F r = div(select(near, g, with_sign(c, sign_of(g))), add(one, div(small, large)));
   return select(mor(eq(a, set1(0.0f)), eq(c, set1(__builtin_inff()))), g, select(eq(g, g), r, g));

@@ -108,14 +108,6 @@ constexpr bool kLanes = false;   // an fma takes one lane of a register as a fac
 template <int N> struct Numbers { const float* p; };
 template <int N> INLINE Numbers<N> r_numbers(const float* p) { return {p}; }
 template <int N> INLINE RF r_number(const Numbers<N>& f, int i) { return r_set1(f.p[i]); }
-// to[2 * i] = from[i], i < n; what lies between stays as it is. May read W / 2 floats beyond.
-static inline void r_put_even(const float* from, int64_t n, float* to) {
-  const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-  for (int64_t j = 0; j < n; j += W / 2, to += W) {
-    const RF v = _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(_mm256_loadu_ps(from + j)));
-    r_storem(to, v, (RM)(0x5555 & r_mfirst((int)(2 * (n - j)))));
-  }
-}
 // The W x W matrix in r, transposed.
 static inline void r_transpose(RF (&r)[W]) {
   __m512 a[16], b[16];

@@ -128,9 +128,6 @@ INLINE RF r_fma_to(RF a, Lane x, RF b) {
     default: asm("fmla %0.4s, %2.4s, %1.s[3]" : "+w"(a) : "w"(x.v), "w"(b)); return a;
   }
 }
-static inline void r_put_even(const float* from, int64_t n, float* to) {
-  for (int64_t j = 0; j < n; j++) to[2 * j] = from[j];
-}
 static inline void r_transpose(RF (&r)[W]) {
   const RD a = (RD)vtrn1q_f32(r[0], r[1]), b = (RD)vtrn2q_f32(r[0], r[1]);   // columns 0 and 2, columns 1 and 3, of rows 0 and 1
   const RD c = (RD)vtrn1q_f32(r[2], r[3]), d = (RD)vtrn2q_f32(r[2], r[3]);

@@ -105,8 +105,5 @@ constexpr bool kLanes = false;
 template <int N> struct Numbers { const float* p; };
 template <int N> INLINE Numbers<N> r_numbers(const float* p) { return {p}; }
 template <int N> INLINE RF r_number(const Numbers<N>& f, int i) { return r_set1(f.p[i]); }
-static inline void r_put_even(const float* from, int64_t n, float* to) {
-  for (int64_t j = 0; j < n; j++) to[2 * j] = from[j];
-}
 static inline void r_transpose(RF (&r)[W]) { _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]); }
 }   // namespace gradclip::GRADCLIP_ISA
