@@ -5,8 +5,8 @@
 #include "../elementwise/scalars.h"
 
 namespace gradclip::GRADCLIP_ISA {
-constexpr int kDecideFrom =
-    3;   // numbers of the statistic that the chain reads first: total, first bad tensor, number of bad tensors
+// Numbers of the statistic that the chain reads first: total, first bad tensor, number of bad tensors.
+constexpr int kDecideFrom = 3;
 
 enum DecideInts { kDecideInputs, kDecideIntegers, kDecideFloats, kDecideStatistic };
 // i: inputs, integers and floats of the statistic, then its integers, then those of the chain. f: of both. in: of both, less those that
