@@ -246,6 +246,36 @@ function seeds(): Program[] {
   return list;
 }
 
+/** Runs a program with other numbers in place of its own. False where it is refused. */
+function runs(spec: ProgramSpec, code: Float64Array, fill: number): boolean {
+  try {
+    const p = new (addon().Program)({ ...spec, code });
+    const blocks = [...spec.blockBytes].map((bytes) => allocate(bytes));
+    const micros = 2;
+    const numbers = Float64Array.from([1, micros, 0, 0, 0, 0, 1, 0, micros, 0, 0, 0, 0, 0, 0]);
+    p.bind(blocks).runSync(numbers, 1n, new Uint8Array(spec.feedBytes * micros).fill(fill), new Uint8Array(spec.stepBytes));
+    return true;
+  } catch (error) {
+    if (!['ERR_PROGRAM', 'ERR_MEMORY'].includes((error as { code: string }).code)) throw error;
+    return false;
+  }
+}
+
+test('each attribute of each kernel as 0: refused, or it runs', () => {
+  let ran = 0;
+  for (const { kernel, spec } of seeds()
+    .slice(1)
+    .map((p) => ({ kernel: p.instrs[0]!, spec: encode(p) as ProgramSpec }))) {
+    const first = 6 + 3 * (kernel.outs.length + kernel.ins.length);
+    for (let at = first; at < first + kernel.ints.length; at++) {
+      const code = spec.code.slice();
+      code[at] = 0;
+      ran += +runs(spec, code, 1);
+    }
+  }
+  expect(ran).toBeGreaterThan(0);
+});
+
 test('thousands of mutated programs: refused, or they run', () => {
   const specs = seeds().map(encode);
   for (const spec of specs) expect(() => new (addon().Program)(spec)).not.toThrow();
@@ -269,17 +299,7 @@ test('thousands of mutated programs: refused, or they run', () => {
           const at = c.at % code.length;
           code[at] = c.relative ? (code[at] as number) + c.to : c.to;
         }
-        try {
-          const p = new (addon().Program)({ ...spec, code });
-          const blocks = [...spec.blockBytes].map((bytes) => allocate(bytes));
-          const micros = 2;
-          const numbers = Float64Array.from([1, micros, 0, 0, 0, 0, 1, 0, micros, 0, 0, 0, 0, 0, 0]);
-          p.bind(blocks).runSync(numbers, 1n, new Uint8Array(spec.feedBytes * micros).fill(fill), new Uint8Array(spec.stepBytes));
-          ran++;
-        } catch (error) {
-          if ((error as { code: string }).code !== 'ERR_PROGRAM' && (error as { code: string }).code !== 'ERR_MEMORY')
-            throw error;
-        }
+        ran += +runs(spec, code, fill);
       },
     ),
     { numRuns: count },

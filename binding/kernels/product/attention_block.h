@@ -236,7 +236,7 @@ static void att_checks(Need& n, int views, int inputs) {
   if (n.n_i != kAttViews + kViewInts * views) return n.fail("wrong number of attributes");
   for (int k = 0; k < n.n_i; k++)
     if (n.i[k] < 0 || n.i[k] > Need::kMax) return n.fail("an attribute is out of range");
-  if (n.i[kAttD] < 1) return n.fail("heads are empty");
+  if (n.i[kAttH] < 1 || n.i[kAttD] < 1) return n.fail("no heads, or empty ones");
   const int64_t B = n.i[kAttB], H = n.i[kAttH], S = n.i[kAttS], T = n.i[kAttT], d = n.i[kAttD];
   if (n.i[kAttKv] < 1 || H % n.i[kAttKv] || n.i[kAttCausal] > 1 || n.i[kAttMask] > 2)
     return n.fail("wrong heads, causal or mask");
