@@ -2,12 +2,12 @@
 // since it has none. Its arrays are counted: an operation takes what it is given, and `ref` keeps it.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { option, serve } from '../../dist/bench/engines/serve.js';
-import { firstSteps, mlp, products, timed } from './mlps.mjs';
+import { option } from '../../dist/bench/engines/serve.js';
+import { serveSteps } from './mlps.mjs';
 
 const LR = 1e-4;
 
-async function stepCell({ x: input, y: target, classify, optimizer, layers, params }) {
+async function stepsOf({ x: input, y: target, classify, optimizer, layers, params }) {
   const entry = join(option('--home'), 'node_modules/@jax-js/jax/dist/index.js');
   const { init, defaultDevice, blockUntilReady, jit, nn, numpy: np, tree, valueAndGrad } = await import(pathToFileURL(entry));
   await init('wasm');
@@ -96,11 +96,7 @@ async function stepCell({ x: input, y: target, classify, optimizer, layers, para
     return async () => (await blockUntilReady(multiply(a.ref, b.ref))).dispose();
   }
 
-  const [clipped, free] = [variant(true), variant(false)];
-  const info = { params, ...(await firstSteps(clipped)) };
-  return { info, variants: { step: timed(clipped), noclip: timed(free), ...(await products(product)) } };
+  return { params, variant, product };
 }
 
-const workload = mlp(option('--cell'));
-if (option('--suite') !== 'step') await serve('whole steps only');
-else await serve(workload ? await stepCell(workload) : `no model for ${option('--cell')}`);
+await serveSteps(stepsOf);

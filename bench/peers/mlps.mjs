@@ -1,5 +1,5 @@
 // mlps.mjs: the workloads that peers in JavaScript can express, for each to make its own tensors of; and how they are timed.
-import { option } from '../../dist/bench/engines/serve.js';
+import { option, serve } from '../../dist/bench/engines/serve.js';
 import { floats, ids, linearBounds, SEED } from '../../dist/bench/workload.js';
 import { sampleOf } from '../../dist/lib/cli/bench/sample.js';
 import { uniform } from '../../dist/test/golden/runs/recipe.js';
@@ -11,7 +11,7 @@ const MLPS = {
 };
 
 /** The workload `name`: a batch and the layers' first values, as arrays with their shapes; null where there is none. */
-export function mlp(name) {
+function mlp(name) {
   if (!MLPS[name]) return null;
   const { sizes, rows, classify, optimizer } = MLPS[name];
   const outs = sizes.at(-1);
@@ -35,7 +35,7 @@ export function mlp(name) {
 }
 
 /** Variants `square` and `product`: `make(m, n, k)` gives a call of one product. */
-export async function products(make) {
+async function products(make) {
   const sizes = option('--product');
   if (!process.argv.includes('--product')) return {};
   const variant = async (m, n, k) => {
@@ -47,7 +47,7 @@ export async function products(make) {
 }
 
 /** A variant that makes so many calls of each sample; a first one brings back to the caches what others have driven out. */
-export function timed(call, calls = 1) {
+function timed(call, calls = 1) {
   return async (seconds) => {
     await call();
     const times = [];
@@ -62,7 +62,18 @@ export function timed(call, calls = 1) {
 }
 
 /** Of the first three steps. */
-export async function firstSteps(step) {
+async function firstSteps(step) {
   const reports = [await step(), await step(), await step()];
   return { loss: reports.map(([loss]) => loss), norm: reports.map(([, norm]) => norm) };
+}
+
+/** What a JavaScript peer does: the cell that it is asked for, of `open(workload)`, which gives { params, variant(clip) => step, product(m, n, k) => call }. */
+export async function serveSteps(open) {
+  const workload = mlp(option('--cell'));
+  if (option('--suite') !== 'step') return serve('whole steps only');
+  if (!workload) return serve(`no model for ${option('--cell')}`);
+  const { params, variant, product } = await open(workload);
+  const [clipped, free] = [variant(true), variant(false)];
+  const info = { params, ...(await firstSteps(clipped)) };
+  return serve({ info, variants: { step: timed(clipped), noclip: timed(free), ...(await products(product)) } });
 }

@@ -2,10 +2,10 @@
 // by hand, since it has none. In Node its wasm runs on one thread, whatever --threads says.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { option, serve } from '../../dist/bench/engines/serve.js';
-import { firstSteps, mlp, products, timed } from './mlps.mjs';
+import { option } from '../../dist/bench/engines/serve.js';
+import { serveSteps } from './mlps.mjs';
 
-async function stepCell({ x: input, y: target, classify, optimizer, layers: values, params }) {
+async function stepsOf({ x: input, y: target, classify, optimizer, layers: values, params }) {
   const require = createRequire(join(option('--home'), 'package.json'));
   const tf = require('@tensorflow/tfjs');
   require('@tensorflow/tfjs-backend-wasm');
@@ -45,11 +45,7 @@ async function stepCell({ x: input, y: target, classify, optimizer, layers: valu
     return () => a.matMul(b).dispose();
   }
 
-  const [clipped, free] = [variant(true), variant(false)];
-  const info = { params, ...(await firstSteps(clipped)) };
-  return { info, variants: { step: timed(clipped), noclip: timed(free), ...(await products(product)) } };
+  return { params, variant, product };
 }
 
-const workload = mlp(option('--cell'));
-if (option('--suite') !== 'step') await serve('whole steps only');
-else await serve(workload ? await stepCell(workload) : `no model for ${option('--cell')}`);
+await serveSteps(stepsOf);
