@@ -12,6 +12,10 @@ const folder = fileURLToPath(new URL('../binding/kernels', import.meta.url));
 const ISAS = {
   avx2: { arch: 'x64', options: ['-mavx2', '-mfma', '-mf16c'] },
   avx512: { arch: 'x64', options: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mf16c'] },
+  avx512bf16: {
+    arch: 'x64',
+    options: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mf16c', '-mavx512bf16'],
+  },
   sse: { arch: 'x64', options: [] },
   neon: { arch: 'arm64', options: [] },
 };

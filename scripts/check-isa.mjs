@@ -29,11 +29,12 @@ const isArmv8 = (mnemonic, operands) =>
 const HAS = {
   x86_64: (mnemonic, operands) => !isVex(mnemonic) && !/%[yz]mm\d|%k[0-7]\b|%xmm(1[6-9]|[23]\d)/.test(operands),
   avx2: (_mnemonic, operands) => !/%zmm\d|%k[0-7]\b|%[xy]mm(1[6-9]|[23]\d)/.test(operands),
-  avx512: () => true,
+  avx512: (mnemonic) => !/^v(dpbf16|cvtne2?ps2bf16)/.test(mnemonic),
+  avx512bf16: () => true,
   neon: isArmv8,
 };
 /** The ISAs of a family of processors; what is not of the kernels is of the first, which runs on all of the family. */
-const FAMILIES = [['x86_64', 'avx2', 'avx512'], ['neon']];
+const FAMILIES = [['x86_64', 'avx2', 'avx512', 'avx512bf16'], ['neon']];
 
 /** Faults in the text of `objdump -d --no-show-raw-insn` (AT&T syntax), at most `limit` of them. */
 export function checkDisassembly(isa, text, limit = 5) {

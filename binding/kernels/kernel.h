@@ -133,6 +133,7 @@ struct KernelTable {
   int32_t n_kernels;
   const MapInfo* maps;
   int32_t n_maps;
+  bool (*agrees)();   // whether the processor computes as the other tables do; null: it is known to
 };
 
 }   // namespace gradclip

@@ -3,7 +3,9 @@
 // r_* are the operations on one register of the ISA (W floats), a file for each; micro-kernels that count registers use those.
 #pragma once
 #include "unit.h"
-#if defined(__AVX512F__)
+#if defined(__AVX512BF16__)
+#include "simd/avx512bf16.h"
+#elif defined(__AVX512F__)
 #include "simd/avx512.h"
 #elif defined(__AVX2__)
 #include "simd/avx2.h"

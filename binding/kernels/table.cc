@@ -1,24 +1,44 @@
-// table.cc: the table of an ISA's kernels, made of the list in kernels.inc.
+// table.cc: the table of an ISA's kernels, made of the list in kernels.inc. An ISA over another one (GRADCLIP_OVER_NAME) has units of its
+// own for products alone; all other kernels are those of the ISA below.
 #include "unit.h"
+#if defined(GRADCLIP_OVER_NAME)
+#define GRADCLIP_OTHERS GRADCLIP_CAT(isa_, GRADCLIP_OVER_NAME)
+#else
+#define GRADCLIP_OTHERS GRADCLIP_ISA
+#endif
 
-namespace gradclip::GRADCLIP_ISA {
 // Declared here and not in unit.h: a new kernel then compiles no other unit again.
-#define KERNEL(name, outs, ins, ints, floats) \
-  void name(const Args&, const Team&);        \
-  void name##_need(Need&);
-#define RULE(name)                     \
-  KERNEL(update_##name, -1, -1, -1, 0) \
-  const char* update_##name##_hyper();
+#define DECLARE(where, name)           \
+  namespace gradclip::where {          \
+  void name(const Args&, const Team&); \
+  void name##_need(Need&);             \
+  }
+#define PRODUCT(name, outs, ins, ints, floats) DECLARE(GRADCLIP_ISA, name)
+#define KERNEL(name, outs, ins, ints, floats) DECLARE(GRADCLIP_OTHERS, name)
+#define RULE(name)                      \
+  KERNEL(update_##name, -1, -1, -1, 0)  \
+  namespace gradclip::GRADCLIP_OTHERS { \
+  const char* update_##name##_hyper();  \
+  }
 #include "kernels.inc"
+#undef PRODUCT
 #undef KERNEL
 #undef RULE
-#define KERNEL(name, outs, ins, ints, floats) {#name, outs, ins, ints, floats, name, name##_need, nullptr},
-#define RULE(name) {"update_" #name, -1, -1, -1, 0, update_##name, update_##name##_need, update_##name##_hyper},
+namespace gradclip::GRADCLIP_ISA {
+#define ENTRY(name, outs, ins, ints, floats, where, hyper) \
+  {#name, outs, ins, ints, floats, where::name, where::name##_need, hyper},
+#define PRODUCT(name, outs, ins, ints, floats) ENTRY(name, outs, ins, ints, floats, GRADCLIP_ISA, nullptr)
+#define KERNEL(name, outs, ins, ints, floats) ENTRY(name, outs, ins, ints, floats, GRADCLIP_OTHERS, nullptr)
+#define RULE(name) ENTRY(update_##name, -1, -1, -1, 0, GRADCLIP_OTHERS, GRADCLIP_OTHERS::update_##name##_hyper)
 static const KernelInfo kKernels[] = {
 #include "kernels.inc"
 };
+#undef PRODUCT
 #undef KERNEL
 #undef RULE
+#if defined(GRADCLIP_CHECKED)
+bool GRADCLIP_CHECKED();
+#endif
 #define MAP(name, arity, end) {#name, arity, end},
 static const MapInfo kMaps[] = {
 #include "elementwise/maps.inc"
@@ -33,5 +53,10 @@ const KernelTable GRADCLIP_CAT(table_, GRADCLIP_ISA_NAME) = {
     sizeof(GRADCLIP_ISA::kKernels) / sizeof(KernelInfo),
     GRADCLIP_ISA::kMaps,
     sizeof(GRADCLIP_ISA::kMaps) / sizeof(MapInfo),
+#if defined(GRADCLIP_CHECKED)
+    GRADCLIP_ISA::GRADCLIP_CHECKED,
+#else
+    nullptr,
+#endif
 };
 }   // namespace gradclip

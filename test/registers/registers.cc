@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kernels/simd.h"
+#include "kernels/bf16.h"
 #include "processor/processor.h"
 #include "truth.h"
 
@@ -17,7 +17,7 @@ constexpr int WD = W / 2;   // lanes of a register of f64
 
 template <class F, class T>
 void unary(F f, T truth) {
-  tuples<1, W>(kFloats, [&](const float (&x)[1][W]) {
+  tuples<1, W>(kFloats, [&](const float(&x)[1][W]) {
     float got[W];
     r_store(got, f(r_load(x[0])));
     for (int i = 0; i < W; i++) tally.expect(got[i], truth(x[0][i]));
@@ -25,7 +25,7 @@ void unary(F f, T truth) {
 }
 template <class F, class T>
 void binary(F f, T truth) {
-  tuples<2, W>(kFloats, [&](const float (&x)[2][W]) {
+  tuples<2, W>(kFloats, [&](const float(&x)[2][W]) {
     float got[W];
     r_store(got, f(r_load(x[0]), r_load(x[1])));
     for (int i = 0; i < W; i++) tally.expect(got[i], truth(x[0][i], x[1][i]));
@@ -33,7 +33,7 @@ void binary(F f, T truth) {
 }
 template <class F, class T>
 void ternary(F f, T truth) {
-  tuples<3, W>(kFloats, [&](const float (&x)[3][W]) {
+  tuples<3, W>(kFloats, [&](const float(&x)[3][W]) {
     float got[W];
     r_store(got, f(r_load(x[0]), r_load(x[1]), r_load(x[2])));
     for (int i = 0; i < W; i++) tally.expect(got[i], truth(x[0][i], x[1][i], x[2][i]));
@@ -41,7 +41,7 @@ void ternary(F f, T truth) {
 }
 template <class F, class T>
 void compare(F f, T truth) {
-  tuples<2, W>(kFloats, [&](const float (&x)[2][W]) {
+  tuples<2, W>(kFloats, [&](const float(&x)[2][W]) {
     const RM m = f(r_load(x[0]), r_load(x[1]));
     float got[W];
     r_store(got, r_select(m, r_load(x[0]), r_load(x[1])));
@@ -55,7 +55,7 @@ void compare(F f, T truth) {
 }
 template <class F, class T>
 void integers(F f, T truth) {
-  tuples<2, W>(kInts, [&](const int32_t (&x)[2][W]) {
+  tuples<2, W>(kInts, [&](const int32_t(&x)[2][W]) {
     int32_t got[W];
     r_istore(got, f(r_iload(x[0]), r_iload(x[1])));
     for (int i = 0; i < W; i++) tally.expect(got[i], (int32_t)truth((uint32_t)x[0][i], (uint32_t)x[1][i]));
@@ -63,7 +63,7 @@ void integers(F f, T truth) {
 }
 template <int S>
 void shifts() {
-  tuples<1, W>(kInts, [&](const int32_t (&x)[1][W]) {
+  tuples<1, W>(kInts, [&](const int32_t(&x)[1][W]) {
     int32_t left[W], right[W];
     r_istore(left, r_ishl<S>(r_iload(x[0])));
     r_istore(right, r_ishr<S>(r_iload(x[0])));
@@ -75,7 +75,7 @@ void shifts() {
 }
 template <class F, class T>
 void unary_d(F f, T truth) {
-  tuples<1, WD>(kDoubles, [&](const double (&x)[1][WD]) {
+  tuples<1, WD>(kDoubles, [&](const double(&x)[1][WD]) {
     double got[WD];
     r_dstore(got, f(r_dload(x[0])));
     for (int i = 0; i < WD; i++) tally.expect(got[i], truth(x[0][i]));
@@ -83,7 +83,7 @@ void unary_d(F f, T truth) {
 }
 template <class F, class T>
 void binary_d(F f, T truth) {
-  tuples<2, WD>(kDoubles, [&](const double (&x)[2][WD]) {
+  tuples<2, WD>(kDoubles, [&](const double(&x)[2][WD]) {
     double got[WD];
     r_dstore(got, f(r_dload(x[0]), r_dload(x[1])));
     for (int i = 0; i < WD; i++) tally.expect(got[i], truth(x[0][i], x[1][i]));
@@ -91,7 +91,7 @@ void binary_d(F f, T truth) {
 }
 template <class F, class T>
 void compare_d(F f, T truth) {
-  tuples<2, WD>(kDoubles, [&](const double (&x)[2][WD]) {
+  tuples<2, WD>(kDoubles, [&](const double(&x)[2][WD]) {
     double got[WD];
     r_dstore(got, r_dselect(f(r_dload(x[0]), r_dload(x[1])), r_dload(x[0]), r_dload(x[1])));
     for (int i = 0; i < WD; i++) tally.expect(got[i], truth(x[0][i], x[1][i]) ? x[0][i] : x[1][i]);
@@ -115,8 +115,9 @@ void floats() {
   BEGIN(r_sqrt), unary(r_sqrt, [](float a) { return sqrtf(a); });
   BEGIN(r_round), unary(r_round, [](float a) { return nearbyintf(a); });
   BEGIN(r_fma), ternary(r_fma, [](float a, float b, float c) { return fma_of(a, b, c); });
-  BEGIN(r_fma_to), ternary([](RF a, RF x, RF b) { return r_fma_to(a, x, b); }, [](float a, float x, float b) { return fma_of(x, b, a); });
-  BEGIN(r_fma_to of a number), tuples<3, W>(kFloats, [](const float (&x)[3][W]) {
+  BEGIN(r_fma_to),
+      ternary([](RF a, RF x, RF b) { return r_fma_to(a, x, b); }, [](float a, float x, float b) { return fma_of(x, b, a); });
+  BEGIN(r_fma_to of a number), tuples<3, W>(kFloats, [](const float(&x)[3][W]) {
     float got[W];
     r_store(got, r_fma_to(r_load(x[0]), x[1], r_load(x[2])));
     for (int i = 0; i < W; i++) tally.expect(got[i], fma_of(x[1][0], x[2][i], x[0][i]));
@@ -247,16 +248,17 @@ void ints() {
     r_imulwide(a, b, high, low);
     return upper ? high : low;
   };
-  BEGIN(r_imulwide), integers([&](RI a, RI b) { return wide(a, b, true); }, [](uint32_t a, uint32_t b) { return (uint64_t)a * b >> 32; });
+  BEGIN(r_imulwide),
+      integers([&](RI a, RI b) { return wide(a, b, true); }, [](uint32_t a, uint32_t b) { return (uint64_t)a * b >> 32; });
   integers([&](RI a, RI b) { return wide(a, b, false); }, [](uint32_t a, uint32_t b) { return a * b; });
   BEGIN(r_ishl), BEGIN(r_ishr), shifts<1>(), shifts<8>(), shifts<13>(), shifts<23>(), shifts<31>();
-  BEGIN(r_toint), BEGIN(r_bits), tuples<1, W>(kFloats, [](const float (&x)[1][W]) {
+  BEGIN(r_toint), BEGIN(r_bits), tuples<1, W>(kFloats, [](const float(&x)[1][W]) {
     int32_t whole[W], bits[W];
     r_istore(whole, r_toint(r_load(x[0])));
     r_istore(bits, r_bits(r_load(x[0])));
     for (int i = 0; i < W; i++) tally.expect(whole[i], int_of(x[0][i])), tally.expect(bits[i], (int32_t)bits_of(x[0][i]));
   });
-  BEGIN(r_tofloat), BEGIN(r_float), tuples<1, W>(kInts, [](const int32_t (&x)[1][W]) {
+  BEGIN(r_tofloat), BEGIN(r_float), tuples<1, W>(kInts, [](const int32_t(&x)[1][W]) {
     float value[W], bits[W];
     r_store(value, r_tofloat(r_iload(x[0])));
     r_store(bits, r_float(r_iload(x[0])));
@@ -274,7 +276,7 @@ void doubles() {
   BEGIN(r_dmax), binary_d(r_dmax, [](double a, double b) { return a > b ? a : b; });
   BEGIN(r_dsqrt), unary_d(r_dsqrt, [](double a) { return ::sqrt(a); });
   BEGIN(r_dabs), unary_d(r_dabs, [](double a) { return ::fabs(a); });
-  BEGIN(r_dfma), tuples<3, WD>(kDoubles, [](const double (&x)[3][WD]) {
+  BEGIN(r_dfma), tuples<3, WD>(kDoubles, [](const double(&x)[3][WD]) {
     double got[WD];
     r_dstore(got, r_dfma(r_dload(x[0]), r_dload(x[1]), r_dload(x[2])));
     for (int i = 0; i < WD; i++) tally.expect(got[i], fma_of(x[0][i], x[1][i], x[2][i]));
@@ -282,7 +284,7 @@ void doubles() {
   BEGIN(r_dlt), compare_d(r_dlt, [](double a, double b) { return a < b; });
   BEGIN(r_dle), compare_d(r_dle, [](double a, double b) { return a <= b; });
   BEGIN(r_deq), compare_d(r_deq, [](double a, double b) { return a == b; });
-  BEGIN(r_widen), BEGIN(r_widenload), tuples<1, W>(kFloats, [](const float (&x)[1][W]) {
+  BEGIN(r_widen), BEGIN(r_widenload), tuples<1, W>(kFloats, [](const float(&x)[1][W]) {
     RD lo, hi;
     r_widen(r_load(x[0]), lo, hi);
     double got[W], loaded[WD];
@@ -292,11 +294,93 @@ void doubles() {
     for (int i = 0; i < W; i++) tally.expect(got[i], (double)x[0][i]);
     for (int i = 0; i < WD; i++) tally.expect(loaded[i], (double)x[0][i]);
   });
-  BEGIN(r_narrow), tuples<1, W>(kDoubles, [](const double (&x)[1][W]) {
+  BEGIN(r_narrow), tuples<1, W>(kDoubles, [](const double(&x)[1][W]) {
     float got[W];
     r_store(got, r_narrow(r_dload(x[0]), r_dload(x[0] + WD)));
     for (int i = 0; i < W; i++) tally.expect(got[i], (float)x[0][i]);
   });
+}
+
+// To the nearest bf16, of two the even one, by exact arithmetic in f64; a denormal is the zero of its sign.
+float bf16_of(float x) {
+  if (x != x || fabsf(x) == kInf || x == 0) return x;
+  if (fabsf(x) < 1.17549435e-38f) return copysignf(0.f, x);
+  int exponent;
+  const double part = frexp((double)x, &exponent);
+  return (float)ldexp(nearbyint(part * 256), exponent - 8);
+}
+// With denormals as zeros, before and after; what rounds to 2^-126 is tiny before it is rounded, as ARM looks at it, or is not.
+float flushed(float x) { return fabsf(x) < 1.17549435e-38f ? copysignf(0.f, x) : x; }
+
+void bf16() {
+  const auto each = [](auto f) { tuples<2, W>(kFloats, [&](const float(&x)[2][W]) { f(x[0], x[1]); }); };
+  BEGIN(r_swap), each([](const float* a, const float*) {
+    float got[W];
+    r_store(got, r_swap(r_load(a)));
+    for (int i = 0; i < W; i++) tally.expect(got[i], a[i ^ 1]);
+  });
+  BEGIN(r_bf16), unary(r_bf16, bf16_of);
+  for (uint32_t upper = 0; upper < 0x10000;
+       upper += W)   // each bf16 with what is just below, at and above half of the step to the next
+    for (uint32_t lower : {0u, 1u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {
+      float x[W], got[W];
+      for (uint32_t i = 0; i < W; i++) {
+        const uint32_t bits = (upper + i) << 16 | lower;
+        memcpy(x + i, &bits, 4);
+      }
+      r_store(got, r_bf16(r_load(x)));
+      for (int i = 0; i < W; i++) tally.expect(got[i], bf16_of(x[i]));
+      // The terms of a word, or in changed places.
+      float packed[2 * W];
+      store_pairs(packed, W, r_load(x), r_set1(x[0]));
+      for (int i = 0; i < W; i++) {
+        uint32_t word = bits_of(packed[i]);
+        const float first = kDots ? float_of(word << 16) : packed[W + i],
+                    second = kDots ? float_of(word & 0xffff0000) : packed[i];
+        tally.expect(first, bf16_of(x[i])), tally.expect(second, bf16_of(x[0]));
+      }
+    }
+  BEGIN(pack_row);
+  for (int terms = 0; terms <= 2 * W; terms++) {
+    float row[2 * W], packed[2 * W];
+    for (int i = 0; i < 2 * W; i++) row[i] = kFloats[(size_t)i % (sizeof kFloats / 4)], packed[i] = -7.f;
+    pack_row(row, terms, packed);
+    for (int i = 0; i < terms + terms % 2; i++) {
+      const float got =
+          kDots ? float_of(i % 2 ? bits_of(packed[i / 2]) & 0xffff0000 : bits_of(packed[i / 2]) << 16) : packed[i ^ 1];
+      tally.expect(got, i < terms ? bf16_of(row[i]) : 0.f);
+    }
+    for (int i = (terms + 1) / 2 * Bf16::words; i < 2 * W; i++) tally.expect(packed[i], -7.f);
+  }
+  BEGIN(Flush);
+  volatile float one = 1.f, denormal = 1e-40f, small = 1e-30f, in, out, kept;
+  {
+    const Flush<Bf16> here;
+    in = one * denormal, out = small * small;
+  }
+  kept = one * denormal;
+  tally.expect((float)in, kDots ? 1e-40f : 0.f), tally.expect((float)out, 0.f), tally.expect((float)kept, 1e-40f);
+#if defined(__AVX512BF16__)
+  // Of what ends in a denormal the emulation tells: dots_agree, when the add-on is loaded.
+  const auto product = [](float a0, float a1, float b0, float b1, float sum) {
+    return flushed(fmaf(bf16_of(a0), bf16_of(b0), flushed(fmaf(bf16_of(a1), bf16_of(b1), flushed(sum)))));
+  };
+  BEGIN(r_words), BEGIN(r_words_of), BEGIN(r_dot_to), BEGIN(mul_to), tuples<3, W>(kFloats, [&](const float(&x)[3][W]) {
+    float got[W], scalar[W], halves[2 * W];
+    const RF a = r_words_of(r_load(x[0]), r_load(x[1])), b = r_words_of(r_load(x[1]), r_load(x[2]));
+    r_store(got, mul_to<Bf16>(r_load(x[2]), a, b));
+    float words[W];
+    r_store(words, a);
+    r_store(scalar, mul_to<Bf16>(r_load(x[2]), words, b));
+    r_store(halves, r_words(r_load(x[0]), r_load(x[1])));
+    for (int i = 0; i < W; i++) {
+      tally.expect(got[i], product(x[0][i], x[1][i], x[1][i], x[2][i], x[2][i]));
+      tally.expect(scalar[i], product(x[0][0], x[1][0], x[1][i], x[2][i], x[2][i]));
+      const float pair = i < W / 2 ? x[0][2 * i] : x[1][2 * i - W];
+      tally.expect(float_of(bits_of(halves[i]) << 16), bf16_of(pair));
+    }
+  });
+#endif
 }
 
 // What another library may leave a thread with: denormals are flushed, and rounding is upwards.
@@ -325,7 +409,9 @@ void float_mode() {
 }
 
 bool runs_here() {
-#if defined(__AVX512F__)
+#if defined(__AVX512BF16__)
+  return __builtin_cpu_supports("avx512bf16");
+#elif defined(__AVX512F__)
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 #elif defined(__AVX2__)
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -346,7 +432,9 @@ int main() {
   lanes();
   ints();
   doubles();
+  bf16();
   float_mode();
-  printf("%s: %d functions, %lld comparisons, %d differences\n", isa, tally.functions, (long long)tally.comparisons, tally.differences);
+  printf("%s: %d functions, %lld comparisons, %d differences\n", isa, tally.functions, (long long)tally.comparisons,
+         tally.differences);
   return tally.differences > 0;
 }

@@ -18,18 +18,45 @@ const float kFloats[] = {0.f, -0.f, 1.f, -1.f, 0.1f, -3.7f,
                          1.8446743e19f, 3.4028235e38f, -3.4028235e38f, kInf, -kInf, kNan, -kNan};
 const double kDoubles[] = {0., -0., 1., -1., 0.1, -3.7, 1.0000000000000002, 1.00000005960464477, 1.00000017881393433,
                            // halves between two floats, denormals of f32, what is beyond f32 and what rounds to its infinity
-                           1e-45, 7.006492321624085e-46, 7.1e-46, 1.401298464324817e-45, 5.9e-39, -1.1754943e-38, 1.1754942807573643e-38,
-                           3.4028234663852886e38, 3.4028235677973366e38, 3.4028235677973362e38, -1e39, 1e300, -1e300, 1e-300,
+                           1e-45, 7.006492321624085e-46, 7.1e-46, 1.401298464324817e-45, 5.9e-39, -1.1754943e-38,
+                           1.1754942807573643e-38, 3.4028234663852886e38, 3.4028235677973366e38, 3.4028235677973362e38, -1e39,
+                           1e300, -1e300, 1e-300,
                            // denormals of f64, and what becomes one or overflows
                            5e-324, -5e-324, 2.2250738585072011e-308, 2.2250738585072014e-308, 1.5e-154, 1.3e154, 1.4e154,
                            1.7976931348623157e308, -1.7976931348623157e308, kInf, -kInf, kNan, -kNan};
-const int32_t kInts[] = {0, 1, -1, 2, -2, 5, 127, 0xff, 0x7fff, 0x8000, 0xffff, 0x10000, 8388607, 16777217, -16777217, 33554431,
-                         0x3f800000, 0x55555555, (int32_t)0xaaaaaaaa, (int32_t)0xd2511f53, (int32_t)0xcd9e8d57, INT32_MAX, INT32_MIN};
+const int32_t kInts[] = {0,
+                         1,
+                         -1,
+                         2,
+                         -2,
+                         5,
+                         127,
+                         0xff,
+                         0x7fff,
+                         0x8000,
+                         0xffff,
+                         0x10000,
+                         8388607,
+                         16777217,
+                         -16777217,
+                         33554431,
+                         0x3f800000,
+                         0x55555555,
+                         (int32_t)0xaaaaaaaa,
+                         (int32_t)0xd2511f53,
+                         (int32_t)0xcd9e8d57,
+                         INT32_MAX,
+                         INT32_MIN};
 
 inline uint32_t bits_of(float x) {
   uint32_t u;
   memcpy(&u, &x, 4);
   return u;
+}
+inline float float_of(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, 4);
+  return x;
 }
 inline uint64_t bits_of(double x) {
   uint64_t u;

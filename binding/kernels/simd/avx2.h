@@ -7,6 +7,7 @@ constexpr int W = 8;
 constexpr int kRegs = 16;
 constexpr bool kFma = true;
 constexpr bool kMasks = true;
+constexpr bool kDots = false;
 typedef __m256 RF;
 typedef __m256d RD;
 typedef __m256i RI;
@@ -48,6 +49,7 @@ static inline RF r_zip_low(RF a, RF b) {
 static inline RF r_zip_high(RF a, RF b) {
   return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
 }
+static inline RF r_swap(RF a) { return _mm256_permute_ps(a, 0xb1); }
 static inline RF r_float(RI a) { return _mm256_castsi256_ps(a); }
 static inline RI r_iset1(int32_t a) { return _mm256_set1_epi32(a); }
 static inline RI r_iadd(RI a, RI b) { return _mm256_add_epi32(a, b); }

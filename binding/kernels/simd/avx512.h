@@ -7,6 +7,11 @@ constexpr int W = 16;         // floats of a register
 constexpr int kRegs = 32;     // registers there are
 constexpr bool kFma = true;   // r_fma and r_dfma round once
 constexpr bool kMasks = true;   // r_loadm and r_storem are one instruction
+#if defined(__AVX512BF16__)
+constexpr bool kDots = true;   // avx512bf16.h has r_dot_to, and what packs its words
+#else
+constexpr bool kDots = false;
+#endif
 typedef __m512 RF;
 typedef __m512d RD;
 typedef __m512i RI;
@@ -50,6 +55,7 @@ static inline RF r_zip_low(RF a, RF b) {
 static inline RF r_zip_high(RF a, RF b) {
   return _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b);
 }
+static inline RF r_swap(RF a) { return _mm512_permute_ps(a, 0xb1); }   // neighbors, 0 and 1, 2 and 3, ..., change places
 static inline RF r_float(RI a) { return _mm512_castsi512_ps(a); }
 static inline RI r_iset1(int32_t a) { return _mm512_set1_epi32(a); }
 static inline RI r_iadd(RI a, RI b) { return _mm512_add_epi32(a, b); }

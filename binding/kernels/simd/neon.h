@@ -7,6 +7,7 @@ constexpr int W = 4;
 constexpr int kRegs = 32;
 constexpr bool kFma = true;
 constexpr bool kMasks = false;
+constexpr bool kDots = false;
 typedef float32x4_t RF;
 typedef float64x2_t RD;
 typedef int32x4_t RI;
@@ -57,6 +58,7 @@ static inline RF r_even(RF a, RF b) { return vuzp1q_f32(a, b); }
 static inline RF r_odd(RF a, RF b) { return vuzp2q_f32(a, b); }
 static inline RF r_zip_low(RF a, RF b) { return vzip1q_f32(a, b); }
 static inline RF r_zip_high(RF a, RF b) { return vzip2q_f32(a, b); }
+static inline RF r_swap(RF a) { return vrev64q_f32(a); }
 static inline RF r_float(RI a) { return vreinterpretq_f32_s32(a); }
 static inline RI r_iset1(int32_t a) { return vdupq_n_s32(a); }
 static inline RI r_iadd(RI a, RI b) { return vaddq_s32(a, b); }

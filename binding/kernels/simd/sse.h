@@ -7,6 +7,7 @@ constexpr int W = 4;
 constexpr int kRegs = 16;
 constexpr bool kFma = false;
 constexpr bool kMasks = false;
+constexpr bool kDots = false;
 typedef __m128 RF;
 typedef __m128d RD;
 typedef __m128i RI;
@@ -52,6 +53,7 @@ static inline RF r_even(RF a, RF b) { return _mm_shuffle_ps(a, b, 0x88); }
 static inline RF r_odd(RF a, RF b) { return _mm_shuffle_ps(a, b, 0xdd); }
 static inline RF r_zip_low(RF a, RF b) { return _mm_unpacklo_ps(a, b); }
 static inline RF r_zip_high(RF a, RF b) { return _mm_unpackhi_ps(a, b); }
+static inline RF r_swap(RF a) { return _mm_shuffle_ps(a, a, 0xb1); }
 static inline RF r_float(RI a) { return _mm_castsi128_ps(a); }
 static inline RI r_iset1(int32_t a) { return _mm_set1_epi32(a); }
 static inline RI r_iadd(RI a, RI b) { return _mm_add_epi32(a, b); }

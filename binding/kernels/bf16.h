@@ -1,0 +1,90 @@
+// bf16.h: products of numbers that are rounded to bf16 (the upper half of an f32) and summed in f32, to the same bits everywhere.
+// Both operands are rounded to nearest even; a denormal becomes the zero of its sign. Terms come in pairs: of 2p and 2p + 1 the second
+// first, sum = fma(a[2p + 1], b[2p + 1], sum), then sum = fma(a[2p], b[2p], sum). Denormals count as zeros on the way, in the sum too.
+// Where their number is odd, the last pair has zeros for its second term. That is what vdpbf16ps computes (kDots), on *words* of two
+// numbers. Elsewhere operands are packed as f32 that have been rounded, those of a pair in changed places, and multiplied as f32 are, with
+// Flush around it. (ARM flushes before it rounds: a sum that rounds up to 2^-126 is 0 there.)
+#pragma once
+#include "simd.h"
+
+namespace gradclip::GRADCLIP_ISA {
+// What the operands of a product are packed as. A unit is what is multiplied at a time: so many terms, in so many floats of memory.
+struct F32 {
+  static constexpr int terms = 1, words = 1;
+};
+struct Bf16 {
+  static constexpr int terms = 2, words = kDots ? 1 : 2;
+};
+template <class P>
+static inline int64_t units_of(int64_t terms) {
+  return P::terms == 1 ? terms : (terms + 1) / 2;
+}
+
+// a + x * b of what is packed, where x is a register, or a number in all lanes: as r_fma_to.
+template <class P, class X>
+INLINE RF mul_to(RF a, X x, RF b) {
+#if defined(__AVX512BF16__)
+  if constexpr (P::terms == 2) return r_dot_to(a, x, b);
+#endif
+  return r_fma_to(a, x, b);
+}
+
+// Rounded to bf16, as an f32. A NaN stays one, a quiet one.
+static inline RF r_bf16(RF a) {
+  const RI bits = r_bits(a), sign = r_iand(bits, r_iset1((int32_t)0x80000000u)), upper = r_iset1((int32_t)0xffff0000u);
+  const RI up = r_iadd(r_iand(r_ishr<16>(bits), r_iset1(1)), r_iset1(0x7fff));
+  const RI quiet = r_ior(bits, r_iset1(0x400000));
+  const RF value = r_select(r_eq(a, a), r_float(r_iadd(bits, up)), r_float(quiet));
+  const RM denormal = r_lt(r_float(r_ixor(bits, sign)), r_set1(1.1754943508222875e-38f));
+  return r_select(denormal, r_float(sign), r_float(r_iand(r_bits(value), upper)));
+}
+
+// The units of two rows, a pair in each lane: words at `to`; emulated, the second terms there and the first ones at `to + next`.
+INLINE void store_pairs(float* to, int64_t next, RF first, RF second) {
+#if defined(__AVX512BF16__)
+  r_store(to, r_words_of(first, second));
+#else
+  r_store(to, r_bf16(second));
+  r_store(to + next, r_bf16(first));
+#endif
+}
+
+// The units of `terms` numbers that lie side by side.
+static inline void pack_row(const float* from, int64_t terms, float* to) {
+  int64_t p = 0;
+#if defined(__AVX512BF16__)
+  for (; p + 2 * W <= terms; p += 2 * W) r_store(to + p / 2, r_words(r_load(from + p), r_load(from + p + W)));
+  if (p == terms) return;
+  const int n = (int)(terms - p);
+  r_storem(to + p / 2, r_words(r_loadm(from + p, r_mfirst(n)), r_loadm(from + p + W, r_mfirst(n - W))), r_mfirst((n + 1) / 2));
+#else
+  for (; p + W <= terms; p += W) r_store(to + p, r_swap(r_bf16(r_load(from + p))));
+  if (p == terms) return;
+  const int n = (int)(terms - p);
+  r_storem(to + p, r_swap(r_bf16(r_loadm(from + p, r_mfirst(n)))), r_mfirst(n + n % 2));
+#endif
+}
+
+// While there is one, denormals count as zeros and become zeros: where bf16 is emulated. It stands around micro-kernels that are called
+// through a pointer, which no compiler moves out of it, and not around what follows a product.
+template <class P>
+struct [[maybe_unused]] Flush {};
+#if !defined(__AVX512BF16__) && defined(__x86_64__)
+template <>
+struct [[maybe_unused]] Flush<Bf16> {
+  const unsigned before = _mm_getcsr();
+  Flush() { _mm_setcsr(before | 0x8040); }
+  ~Flush() { _mm_setcsr(before); }
+};
+#elif defined(__aarch64__)
+template <>
+struct [[maybe_unused]] Flush<Bf16> {
+  uint64_t before;
+  Flush() {
+    asm volatile("mrs %0, fpcr" : "=r"(before)::"memory");
+    asm volatile("msr fpcr, %0" ::"r"(before | 1 << 24) : "memory");
+  }
+  ~Flush() { asm volatile("msr fpcr, %0" ::"r"(before) : "memory"); }
+};
+#endif
+}   // namespace gradclip::GRADCLIP_ISA
