@@ -2,7 +2,7 @@
 import { printAs } from '../errors/inspect.ts';
 import { GraphError } from '../errors.ts';
 import { bool, choice, custom, type Field, instance, list, object, options, signature, text, whole } from '../options/index.ts';
-import { type Data, type DType, type OpDef, sameType, sizeOf, type TensorType, typeName } from './op.ts';
+import { type Data, type DType, type OpDef, type Precision, sameType, sizeOf, type TensorType, typeName } from './op.ts';
 import { notANumber, toPrimitive } from './traced.ts';
 
 /** One output of a node: what models pass around while they are traced. */
@@ -244,6 +244,8 @@ export class Graph {
   section: Section = 'micro';
   /** Whether what drops at random in training (dropout, that of attention) does so here. Default: in a graph that trains. */
   dropout: boolean;
+  /** What products that are added now take their operands as. Default `f32`. */
+  precision: Precision = 'f32';
   /** Path of the layer whose `forward` is being traced. */
   layer = '';
   /** The node whose gradient is being added. */
@@ -283,7 +285,8 @@ export class Graph {
       ins.map((t) => t.type),
       attrs,
     );
-    const node = new Node<A>(this, this.nodes.length, op, ins, attrs, types);
+    const rounds = this.precision === 'bf16' && op.multiplies && types[0]?.dtype === 'f32';
+    const node = new Node<A>(this, this.nodes.length, op, ins, rounds ? { ...attrs, bf16: true } : attrs, types);
     this.nodes.push(node as Node);
     nodeAdded?.(node as Node);
     return node;

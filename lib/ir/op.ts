@@ -10,6 +10,8 @@ export const ARRAYS: {
   readonly i32: Int32ArrayConstructor;
   readonly u8: Uint8ArrayConstructor;
 } = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array };
+/** What the products of a graph take their operands as, before they are summed in f32. */
+export type Precision = 'f32' | 'bf16';
 /** Bytes of one element. */
 export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, f64: 8, i32: 4, u8: 1 };
 
@@ -91,6 +93,8 @@ export interface OpDef<A = unknown> {
   readonly broadcasts?: boolean;
   /** Gradients of the inputs, written with the public ops; `dys` per output, null where no gradient comes. Absent: not differentiable. */
   vjp?(node: Node<A>, dys: readonly (Tensor | null)[]): (Tensor | null)[];
+  /** It sums products of operands that a graph of precision bf16 rounds: `Graph.add` gives its nodes the attribute `bf16`. */
+  readonly multiplies?: boolean;
   /** Attributes for the kernel. */
   lower?(node: Node<A>, context: LowerContext): { readonly ints?: readonly number[]; readonly floats?: readonly number[] };
   /** Work of one run, for planning and for reports. */

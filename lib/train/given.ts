@@ -170,6 +170,7 @@ const readTrainer = signature(
     batchSize: positive.default(32),
     accumulate: positive.default(1),
     checkpointed: several(pattern).optional(),
+    precision: choice('f32', 'bf16').default('f32'),
     dropLast: bool.default(false),
     seed: seed.default(0),
     threads: whole({ min: 1, max: MAX_THREADS }).optional(),

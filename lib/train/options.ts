@@ -1,7 +1,7 @@
 import type { ClipPolicy } from '../clip/clip.ts';
 import type { Share } from '../data/arrays.ts';
 import type { ReadOptions, TensorData } from '../io/file/file.ts';
-import type { Data, DType } from '../ir/op.ts';
+import type { Data, DType, Precision } from '../ir/op.ts';
 import type { Match, Module, Pattern } from '../nn/module/module.ts';
 import type { FinishingOptions } from '../optim/apply/finishing.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
@@ -113,6 +113,14 @@ export interface TrainerOptions<
    * pass computes it again, with the same bits. Less memory for more time. Of modules within each other the outermost counts. Default: all is kept.
    */
   readonly checkpointed?: Pattern | readonly Pattern[];
+  /**
+   * What products of the model take their operands as: linear layers, convolutions, attention and recurrence, in training, evaluation and
+   * prediction. `'bf16'` rounds them to 8 bits of mantissa and sums in f32; weights, updates, losses, norms and files stay f32. It is
+   * up to twice as fast where the processor has instructions for it, and gives the same bits where it has none (docs/PRECISION.md).
+   * Default `'f32'`.
+   * @see torch.autocast
+   */
+  readonly precision?: Precision;
   /** Leave out the shorter last batch of an epoch. Default false. */
   readonly dropLast?: boolean;
   /** Keys initial weights, shuffling and dropout. Default 0. */

@@ -65,6 +65,7 @@ it('fills in the defaults', () => {
     batchSize: 32,
     accumulate: 1,
     checkpointed: [],
+    precision: 'f32',
     epochs: 30,
     steps: null,
     seed: 0,

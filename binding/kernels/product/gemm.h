@@ -8,7 +8,8 @@
 #include "gemm_small.h"
 
 namespace gradclip::GRADCLIP_ISA {
-enum MatmulInts { kMmBatch, kMmM, kMmN, kMmK, kMmTransA, kMmTransB, kMmAct, kMmF64, kMmLast, kMmSlope, kMmInts };
+enum MatmulKind { kMmF32, kMmF64, kMmBf16 };
+enum MatmulInts { kMmBatch, kMmM, kMmN, kMmK, kMmTransA, kMmTransB, kMmAct, kMmKind, kMmLast, kMmSlope, kMmInts };
 
 // How a team of `size` shares the work: `b` parts of the batch, times m parts of the rows, times n parts of the lanes.
 struct Grid {
@@ -50,7 +51,7 @@ static void matmul_f64(const Args& a, const Team& team);
 static void multiply(const Args& a, const Team& team, bool more) {
   const int64_t batch = a.i[kMmBatch], m = a.i[kMmM], n = a.i[kMmN], k = a.i[kMmK];
   const bool ta = a.i[kMmTransA], tb = a.i[kMmTransB];
-  if (a.i[kMmF64]) return matmul_f64(a, team);
+  if (a.i[kMmKind] == kMmF64) return matmul_f64(a, team);
   if (batch == 0 || m == 0 || n == 0) return;
   const bool has_last = a.i[kMmLast] != 0, has_slope = a.i[kMmSlope] != 0;
   const float* bias = a.n_in == 3 + has_last ? (const float*)a.in[2] : nullptr;
@@ -135,20 +136,22 @@ static void matmul_f64(const Args& a, const Team& team) {
 }
 
 void matmul_need(Need& n) {
-  if (n.n_i != kMmInts || n.n_f != 0) return n.fail("expected batch, m, n, k, transA, transB, act, f64");
+  if (n.n_i != kMmInts || n.n_f != 0) return n.fail("expected batch, m, n, k, transA, transB, act, kind, last, slope");
   if ((uint64_t)n.i[kMmLast] > 2 || (n.i[kMmSlope] & ~int64_t(1))) return n.fail("unknown last operand or slope");
   const int has_last = n.i[kMmLast] != 0, has_slope = (int)n.i[kMmSlope];
   if (n.n_in < 2 + has_last || n.n_in > 3 + has_last || n.n_out < 1 + has_slope || n.n_out > 2 + has_slope)
     return n.fail("expected a, b[, bias][, last] and y[, slope][, stats]");
   for (int j = 0; j < 4; j++)
     if (n.i[j] < 0) return n.fail("a size is negative");
-  if ((n.i[kMmTransA] | n.i[kMmTransB] | n.i[kMmF64]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
+  if ((n.i[kMmTransA] | n.i[kMmTransB]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
+  if ((uint64_t)n.i[kMmKind] > kMmF64) return n.fail("unknown kind");
+  const bool f64 = n.i[kMmKind] == kMmF64;
   if (!may_end(n.i[kMmAct])) return n.fail("unknown activation");
-  if (n.i[kMmF64] && (n.i[kMmAct] || n.n_out > 1 || has_last)) return n.fail("f64 has a bias at most");
+  if (f64 && (n.i[kMmAct] || n.n_out > 1 || has_last)) return n.fail("f64 has a bias at most");
   if (has_slope && !has_slope_of(n.i[kMmAct])) return n.fail("an activation without a slope");
   for (int j = 0; j < 4; j++)
     if (n.i[j] > Need::kMax) return n.fail("a size is too large");
-  const int64_t batch = n.i[kMmBatch], rows = n.i[kMmM], cols = n.i[kMmN], k = n.i[kMmK], e = n.i[kMmF64] ? 8 : 4;
+  const int64_t batch = n.i[kMmBatch], rows = n.i[kMmM], cols = n.i[kMmN], k = n.i[kMmK], e = f64 ? 8 : 4;
   n.in[0] = size_of(batch, rows, k, e);
   n.in[1] = size_of(batch, k, cols, e);
   if (n.n_in == 3 + has_last) n.in[2] = size_of(cols, e);
@@ -156,7 +159,7 @@ void matmul_need(Need& n) {
   if (has_last) n.in[n.n_in - 1] = n.out[0];
   if (has_slope) n.out[1] = n.out[0];
   if (n.n_out == 2 + has_slope) n.out[1 + has_slope] = size_of(batch, ceil_div(rows, kStat), ceil_div(cols, kStat), 8);
-  n.local = n.i[kMmF64] ? 0 : kMmLocal * (int64_t)sizeof(float);
-  n.scratch = n.i[kMmF64] ? 0 : kMmScratch * (int64_t)sizeof(float);
+  n.local = f64 ? 0 : kMmLocal * (int64_t)sizeof(float);
+  n.scratch = f64 ? 0 : kMmScratch * (int64_t)sizeof(float);
 }
 }   // namespace gradclip::GRADCLIP_ISA

@@ -89,7 +89,7 @@ function makeSchedule({ warmup, ...config }: Named, lr: number): (step: number) 
 
 type Beside = Pick<
   TrainerOptions<Module, string>,
-  'ema' | 'plateau' | 'regularize' | 'lossScale' | 'guards' | 'rollback' | 'constraints' | 'prune' | 'checkpointed'
+  'ema' | 'plateau' | 'regularize' | 'lossScale' | 'guards' | 'rollback' | 'constraints' | 'prune' | 'checkpointed' | 'precision'
 >;
 
 /** The options beside optimizer and policy. @throws OptionError that begins with the place */
@@ -107,6 +107,7 @@ export function makeBeside(config: TrainConfig): Beside {
       constraint: make(CONSTRAINTS, one as Named, `constraints[${i}]`),
     })),
     prune: all(PRUNES, config.prune, 'prune'),
+    precision: config.precision,
     ...(config.checkpointed.length > 0 && { checkpointed: config.checkpointed }),
   };
 }

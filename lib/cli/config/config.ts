@@ -1,6 +1,7 @@
 // config.ts: the file that `gradclip train` takes: what it may say, its defaults, and how it is read.
 import { DataError, OptionError } from '../../errors.ts';
 import { readJson } from '../../io/json-file.ts';
+import type { Precision } from '../../ir/op.ts';
 import { MAX_THREADS } from '../../native/threads.ts';
 import { type EMAOptions, ema } from '../../optim/weights/ema.ts';
 import {
@@ -78,6 +79,7 @@ export interface TrainConfig {
   readonly accumulate: number;
   /** Paths of modules whose values the backward pass computes again. */
   readonly checkpointed: readonly string[];
+  readonly precision: Precision;
   readonly epochs: number | null;
   readonly steps: number | null;
   readonly seed: number;
@@ -180,6 +182,7 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   )
     .or([])
     .about('modules by path, `blocks.*`, that the backward pass computes again: less memory for more time'),
+  precision: choice('f32', 'bf16').default('f32').about('of products of the model; see [PRECISION.md](PRECISION.md)'),
   epochs: positive.or(null).about('how long, from the first step on; epochs or steps, or whichever comes first'),
   steps: positive.or(null).about('as `epochs`'),
   seed: whole({ min: 0 }).default(0).about('of weights, shuffling, dropout, and of the split where its order is seed'),

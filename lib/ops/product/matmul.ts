@@ -14,6 +14,7 @@ import {
   type TensorType,
   typeName,
 } from '../../ir/op.ts';
+import { toBf16 } from '../../math/bf16.ts';
 import { bool, options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
 import { ENDS, rowOf, SLOPED } from '../elementwise/maps.ts';
@@ -29,6 +30,8 @@ export interface MatmulAttrs {
   readonly act?: string;
   /** The last operand is of the shape of y and is added to, or multiplied with, what there is. */
   readonly last?: 'add' | 'mul';
+  /** Operands are rounded to bf16, and summed in pairs (bf16.h of the kernels). Set by the graph, by its precision. */
+  readonly bf16?: boolean;
   /** A second output: the derivative of `act` where it was applied; of those in `SLOPED`. */
   readonly slope?: boolean;
   /** One more output: the sum of squares of each tile of y, `f64[matmulStatBlocks(m, n, batch)]`. Set by the compiler. */
@@ -94,6 +97,9 @@ const nodeSizes = (node: { ins: readonly Tensor[]; attrs: MatmulAttrs }): Sizes 
 /** The number that kernels know an activation by; none is 0. */
 export const actIndex = (act: string | undefined, { mapIndex }: LowerContext): number => (act ? mapIndex(act) + 1 : 0);
 
+/** The numbers that kernels know operands by. */
+const KINDS = { f32: 0, f64: 1, bf16: 2 } as const;
+
 const LAST: readonly MatmulAttrs['last'][] = [undefined, 'add', 'mul'];
 /** The inputs after a and b. */
 function extras<T>(ins: readonly T[], { last }: MatmulAttrs): { bias: T | undefined; other: T | undefined } {
@@ -103,6 +109,7 @@ function extras<T>(ins: readonly T[], { last }: MatmulAttrs): { bias: T | undefi
 
 export const MATMUL: OpDef<MatmulAttrs> = {
   name: 'matmul',
+  multiplies: true,
   infer(ins, attrs) {
     const { lead, m, n, batch } = sizesOf(ins, attrs);
     const { dtype } = ins[0] as TensorType;
@@ -133,9 +140,9 @@ export const MATMUL: OpDef<MatmulAttrs> = {
   lower(node, context) {
     const { batch, m, n, k } = nodeSizes(node);
     const { transA = false, transB = false, act } = node.attrs;
-    const f64 = (node.outs[0] as Tensor).dtype === 'f64';
+    const kind = (node.outs[0] as Tensor).dtype === 'f64' ? KINDS.f64 : node.attrs.bf16 ? KINDS.bf16 : KINDS.f32;
     const { last, slope = false } = node.attrs;
-    return { ints: [batch, m, n, k, +transA, +transB, actIndex(act, context), +f64, LAST.indexOf(last), +slope] };
+    return { ints: [batch, m, n, k, +transA, +transB, actIndex(act, context), kind, LAST.indexOf(last), +slope] };
   },
   cost(node) {
     const { batch, m, n, k } = nodeSizes(node);
@@ -145,8 +152,9 @@ export const MATMUL: OpDef<MatmulAttrs> = {
   },
   ref([y, ...more], ins, node) {
     const { batch, m, n, k } = nodeSizes(node);
-    const { transA, transB, act, last, slope, stats } = node.attrs;
-    const [ya, aa, ba] = [y, ins[0], ins[1]] as [RefArray, RefArray, RefArray];
+    const { transA, transB, act, last, slope, stats, bf16 } = node.attrs;
+    const rounded = (x: RefArray): RefArray => (bf16 ? Float32Array.from(x, toBf16) : x);
+    const [ya, aa, ba] = [y!, rounded(ins[0]!), rounded(ins[1]!)];
     const { bias, other } = extras(ins, node.attrs);
     for (let x = 0; x < batch; x++) {
       for (let i = 0; i < m; i++) {

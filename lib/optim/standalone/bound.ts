@@ -6,11 +6,11 @@ import { compile } from '../../compile/compile.ts';
 import { type Layout, layoutOf } from '../../compile/layout.ts';
 import { CheckpointError, DetachedError, DisposedError, NonFiniteError, OptionError } from '../../errors.ts';
 import { Graph, type State } from '../../ir/graph.ts';
-import { ARRAYS, type Data, type DType, sizeOf, typeName } from '../../ir/op.ts';
+import { ARRAYS, type Data, type DType, type Precision, sizeOf, typeName } from '../../ir/op.ts';
 import { addon, type NativeBlock, type RunResult } from '../../native/addon.ts';
 import { allocate, type BoundProgram, CompiledProgram, STATUS, target } from '../../native/program.ts';
 import { threadCount, threadsFor } from '../../native/threads.ts';
-import { custom, type Field, options, optionsOnly, record, signature, whole } from '../../options/index.ts';
+import { choice, custom, type Field, options, optionsOnly, record, signature, whole } from '../../options/index.ts';
 import { type Apply, ApplyStates, buildApply, STATES } from '../apply/apply.ts';
 import { Finishing } from '../apply/finishing.ts';
 import { type Report, Reports, tooManySkips } from '../apply/report.ts';
@@ -47,6 +47,8 @@ export interface BindOptions {
   readonly constraints?: readonly ConstraintRule[];
   /** Shapes of parameters, as the parameters are given: for what looks at rows. Default: one dimension each. */
   readonly shapes?: Named<readonly number[]>;
+  /** What products of the optimizer take their operands as: those of Muon. Default `'f32'`. */
+  readonly precision?: Precision;
 }
 
 /** Everything but the parameters: what `load` takes. */
@@ -78,6 +80,7 @@ interface Bound {
   readonly ema: ((step: number) => number) | undefined;
   readonly constraints: readonly ConstraintRule[];
   readonly shapes: Named<readonly number[]>;
+  readonly precision: Precision;
 }
 export const readBind: (given: ArrayLike<unknown>) => Bound = signature(
   'Optimizer.bind',
@@ -88,6 +91,7 @@ export const readBind: (given: ArrayLike<unknown>) => Bound = signature(
     ema: ema.optional(),
     constraints: constraintRules.default([]),
     shapes: shapes.default([]),
+    precision: choice('f32', 'bf16').default('f32'),
   }),
 );
 const readStep = signature('BoundOptimizer.step', { grads: arrays });
@@ -149,7 +153,14 @@ export class BoundOptimizer {
     this.#averages = ema ? targets.map((t) => emaState(states, t)) : null;
     const finishing = new Finishing(where, targets, states, (at, match) => matchNames(at, targets, match), { constraints });
     const groups = [{ params: targets, optimizer }];
+    graph.precision = bound.precision;
     this.#apply = buildApply({ graph, groups, grads, policy: this.#policy, states, ema, finishing });
+    if (bound.precision === 'bf16' && !graph.nodes.some(({ op }) => op.multiplies)) {
+      throw new OptionError(`${where}: option precision: bf16 has no effect: this optimizer has no products`, {
+        option: 'precision',
+        optimizer: optimizer.name,
+      });
+    }
     const given = new Set(targets.map((t) => t.state));
     this.#states = graph.states.filter((s) => !given.has(s));
     this.#layout = layoutFor(

@@ -2,8 +2,8 @@
 import { backward } from '../../autodiff.ts';
 import { printAs } from '../../errors/inspect.ts';
 import { OptionError } from '../../errors.ts';
-import { Graph, type Tensor } from '../../ir/graph.ts';
-import { sizeOf, typeName } from '../../ir/op.ts';
+import type { Graph, Tensor } from '../../ir/graph.ts';
+import { type Precision, sizeOf, typeName } from '../../ir/op.ts';
 import { type Module, matcher, Parameter, type Pattern } from '../../nn/module/module.ts';
 import { tensorsIn, wrapForward } from '../../nn/module/trace.ts';
 import { describe, describedBy, type TensorStatistics } from '../../ops/reduce/describe.ts';
@@ -11,7 +11,7 @@ import { suggestion } from '../../options/index.ts';
 import { table } from '../../text/format.ts';
 import type { Source, Tensors } from '../feed/source.ts';
 import { type Loop, perform } from '../flow/effect.ts';
-import { type Objective, traceLoss } from '../step/step.ts';
+import { graphOf, type Objective, traceLoss } from '../step/step.ts';
 import { tellPrints } from './prints.ts';
 import { type Compiled, EVALUATE, runOf } from './session.ts';
 
@@ -135,10 +135,10 @@ export function traceInspection<M extends Module>(
   model: M,
   loss: Objective<M>,
   trained: readonly Parameter[],
-  match: Pattern | undefined,
+  { match, precision }: { readonly match: Pattern | undefined; readonly precision: Precision },
   trace: (graph: Graph) => Tensors,
 ): { graph: Graph; extra: Watching } {
-  const graph = new Graph('train');
+  const graph = graphOf('train', precision);
   const calls: WatchedCall[] = [];
   const moments: Moment[] = [];
   let columns = 0;

@@ -5,7 +5,7 @@ import { OptionError } from '../../errors.ts';
 import { headerOf } from '../../history/header.ts';
 import type { RecordHeader } from '../../history/history.ts';
 import { Graph, type State, Tensor } from '../../ir/graph.ts';
-import type { Data } from '../../ir/op.ts';
+import type { Data, Precision } from '../../ir/op.ts';
 import { graphKey } from '../../ir/print.ts';
 import { addon } from '../../native/addon.ts';
 import { type Difference, MadeOf } from '../../nn/module/made-of.ts';
@@ -194,6 +194,7 @@ export class Setup {
       trained,
       penalties: this.#penalties,
       checkpointed: this.#checkpointed,
+      precision: this.#precision,
       buffers: this.buffers,
       names: this.names,
     };
@@ -323,6 +324,7 @@ export class Setup {
       perLayer,
       penalties: this.#penalties,
       checkpointed: this.#checkpointed,
+      precision: this.#precision,
       scaling: this.#scaling,
       guarding: this.guarding,
     };
@@ -350,7 +352,7 @@ export class Setup {
       const measures = { loss, ...metrics };
       const trace = (shape: Shape): ReturnType<typeof traceEvaluate> => {
         const prepared = (graph: Graph): Tensors => this.#prepared(shape.trace(graph));
-        return traceEvaluate(model, measures, prepared, this.#stands(weights));
+        return traceEvaluate(model, measures, prepared, { stands: this.#stands(weights), precision: this.#precision });
       };
       return new Session(this.store, trace, this.programs, { ...this.#session, owner: this.#evaluating });
     };
@@ -363,7 +365,7 @@ export class Setup {
     const { model, loss } = this.#options;
     const trained = this.groups.flatMap((g) => g.params);
     const trace = (shape: Shape): { graph: Graph; extra: Watching } =>
-      traceInspection(model, loss, trained, match, (graph) => this.#prepared(shape.trace(graph)));
+      traceInspection(model, loss, trained, { match, precision: this.#precision }, (graph) => this.#prepared(shape.trace(graph)));
     return new Use(new Session(this.store, trace, this.programs, { ...this.#session, debug: null }), data);
   }
 
@@ -399,6 +401,10 @@ export class Setup {
     return { threads: this.threads, tracing: (trace) => this.#madeOf.during(trace), debug };
   }
 
+  get #precision(): Precision {
+    return this.#options.precision ?? 'f32';
+  }
+
   /** Whether the scale of the loss follows what overflows. */
   get scaleAdapts(): boolean {
     return this.#scaling?.adapts ?? false;
@@ -421,7 +427,7 @@ export class Setup {
     };
     const trace = (batch: (graph: Graph) => Tensors): ReturnType<typeof traceOutputs> => {
       const prepared = (graph: Graph): Tensors => prepare(batch(graph), this.#plans, transforms, false);
-      const options = { stands: this.#stands(weights), dropout };
+      const options = { stands: this.#stands(weights), precision: this.#precision, dropout };
       return tracing(() => traceOutputs(where, model, output ?? inUnitsOfY, prepared, options));
     };
     return new Predictions(where, store, trace, programs, { ...session, ...apart, apart: apart !== null });

@@ -4,6 +4,7 @@ import type { ClipPolicy } from '../../clip/clip.ts';
 import { OptionError } from '../../errors.ts';
 import { LAYER_NORMS } from '../../history/write.ts';
 import { Graph, inSection, type State, Tensor } from '../../ir/graph.ts';
+import type { Precision } from '../../ir/op.ts';
 import type { Aggregate } from '../../metrics/aggregate.ts';
 import { type BindOptions, bindParameters, type Module, namesOf, type Parameter } from '../../nn/module/module.ts';
 import { add, sqrt } from '../../ops/elementwise/elementwise.ts';
@@ -37,6 +38,8 @@ export interface LossSpec<M extends Module> {
   readonly accumulators: Accumulators | null;
   readonly penalties: Penalties;
   readonly checkpointed: Checkpointed | null;
+  /** Of the model's products; those of optimizers and policies are f32. */
+  readonly precision: Precision;
 }
 
 export interface TrainSpec<M extends Module> extends Omit<LossSpec<M>, 'trained'> {
@@ -135,7 +138,7 @@ export function traceTrain<M extends Module>(
   rows: number,
   trace: (graph: Graph) => Tensors,
 ): { graph: Graph; extra: TracedStep } {
-  const graph = new Graph('train');
+  const graph = graphOf('train', spec.precision);
   const { groups, states, policy, finishing, ema, scaling, guarding, accumulators } = spec;
   const forward = (): Tensor => traceTrained(graph, spec, trace, accumulators?.pending);
   const watched = guarding?.watch(forward);
@@ -162,6 +165,7 @@ export function traceTrain<M extends Module>(
     unscale,
     lookups,
   };
+  graph.precision = 'f32';
   buildApply(shared);
   scaling?.adapt(graph, overflow);
   if (spec.perLayer) {
@@ -188,7 +192,7 @@ export function traceGradients<M extends Module>(
   rows: number,
   trace: (graph: Graph) => Tensors,
 ): Graph {
-  const graph = new Graph(mode);
+  const graph = graphOf(mode, spec.precision);
   const pending = mode === 'train' ? spec.accumulators?.pending : undefined;
   const loss = traceTrained(graph, spec, trace, pending);
   const { grads } = differentiate(loss, rows, spec, null);
@@ -216,14 +220,20 @@ function unreachedOf(trained: readonly Parameter[], params: readonly Tensor[], {
   throw new OptionError(`Trainer: option loss: it can move no trained parameter: ${why}`, { option: 'loss', op: op ?? null });
 }
 
+/** What a graph computes with that updates nothing. */
+export interface Evaluated {
+  readonly stands?: Stands | undefined;
+  readonly precision: Precision;
+}
+
 /** The graph that measures a batch: loss and metrics, without dropout; and how the columns of all batches become numbers. */
 export function traceEvaluate<M extends Module>(
   model: M,
   measures: Readonly<Record<string, Measure<M>>>,
   trace: (graph: Graph) => Tensors,
-  stands?: Stands,
+  { stands, precision }: Evaluated,
 ): { graph: Graph; extra: readonly TracedMetric[] } {
-  const graph = new Graph('eval');
+  const graph = graphOf('eval', precision);
   const extra = withParameters(graph, model, { stands }, () => {
     const batch = batchOf(graph, trace);
     return Object.entries(measures).map(([name, f]) => measure(graph, name, ofBatch(name, batch, model, f)));
@@ -243,9 +253,9 @@ export function traceOutputs<M extends Module>(
   model: M,
   output: Output<M>,
   trace: (graph: Graph) => Tensors,
-  { stands, dropout = false }: { readonly stands?: Stands | undefined; readonly dropout?: boolean } = {},
+  { stands, precision, dropout = false }: Evaluated & { readonly dropout?: boolean },
 ): { graph: Graph; extra: ReadonlyMap<string, string> } {
-  const graph = new Graph('eval');
+  const graph = graphOf('eval', precision);
   graph.dropout = dropout;
   const extra = new Map<string, string>();
   withParameters(graph, model, { stands }, () => {
@@ -273,6 +283,13 @@ function batchOf(graph: Graph, trace: (graph: Graph) => Tensors): Tensors {
   const batch = trace(graph);
   for (const [name, t] of Object.entries(batch)) t.origin ??= `batch ${name}`;
   return batch;
+}
+
+/** A graph whose products take their operands so. */
+export function graphOf(mode: 'train' | 'eval', precision: Precision): Graph {
+  const graph = new Graph(mode);
+  graph.precision = precision;
+  return graph;
 }
 
 function withParameters<T>(graph: Graph, model: Module, options: BindOptions, build: () => T): T {

@@ -103,7 +103,8 @@ it('a transformer keeps what its blocks give, and one of them', () => {
   model.initialize(0);
   const arena = (patterns: readonly string[]): number => {
     const checkpointed = new Checkpointed(model, patterns);
-    const spec = { model, loss: models.gptLoss, trained: model.parameters(), accumulators: null, penalties: [], checkpointed };
+    const of = { model, loss: models.gptLoss, trained: model.parameters(), accumulators: null, penalties: [] };
+    const spec = { ...of, checkpointed, precision: 'f32' } as const;
     const tokens = { dtype: 'i32', shape: [4, 32] } as const;
     const graph = traceGradients(spec, 'train', 4, (g: Graph) => ({
       x: g.input('x', tokens, 'feed'),
