@@ -9,20 +9,22 @@ const listing = (...lines: string[]): string =>
   ['0000000000000000 <gradclip::map(gradclip::Args const&)>:', ...lines.map((line, i) => `    ${i}0:\t${line}`)].join('\n');
 
 describe('instructions', () => {
-  const cases: [what: string, line: string, x86_64: boolean, avx2: boolean, avx512: boolean][] = [
-    ['SSE2', 'addps  %xmm1,%xmm0', true, true, true],
-    ['a string instruction with its prefix', 'rep stos %al,%es:(%rdi)', true, true, true],
-    ['a name that only begins like AVX', 'verr   %ax', true, true, true],
-    ['VEX on 128 bits', 'vaddss %xmm1,%xmm0,%xmm0', false, true, true],
-    ['VEX without a vector register', 'vzeroupper', false, true, true],
-    ['BMI2', 'shlx   %rax,%rbx,%rcx', false, true, true],
-    ['AVX2', 'vfmadd231ps (%rax),%ymm1,%ymm0', false, true, true],
-    ['AVX-512', 'vaddps %zmm1,%zmm0,%zmm0', false, false, true],
-    ['a mask register', 'kmovw  %k1,%eax', false, false, true],
-    ['a register that only EVEX reaches', 'vmovaps %ymm16,%ymm0', false, false, true],
+  const cases: [what: string, line: string, x86_64: boolean, avx2: boolean, avx512: boolean, bf16: boolean][] = [
+    ['SSE2', 'addps  %xmm1,%xmm0', true, true, true, true],
+    ['a string instruction with its prefix', 'rep stos %al,%es:(%rdi)', true, true, true, true],
+    ['a name that only begins like AVX', 'verr   %ax', true, true, true, true],
+    ['VEX on 128 bits', 'vaddss %xmm1,%xmm0,%xmm0', false, true, true, true],
+    ['VEX without a vector register', 'vzeroupper', false, true, true, true],
+    ['BMI2', 'shlx   %rax,%rbx,%rcx', false, true, true, true],
+    ['AVX2', 'vfmadd231ps (%rax),%ymm1,%ymm0', false, true, true, true],
+    ['AVX-512', 'vaddps %zmm1,%zmm0,%zmm0', false, false, true, true],
+    ['a mask register', 'kmovw  %k1,%eax', false, false, true, true],
+    ['a register that only EVEX reaches', 'vmovaps %ymm16,%ymm0', false, false, true, true],
+    ['products of bf16', 'vdpbf16ps (%rax){1to16},%zmm1,%zmm0', false, false, false, true],
+    ['rounding to bf16', 'vcvtne2ps2bf16 %zmm1,%zmm2,%zmm0', false, false, false, true],
   ];
   it.each(cases)('%s', (_, line, ...allowed) => {
-    const seen = ['x86_64', 'avx2', 'avx512'].map(
+    const seen = ['x86_64', 'avx2', 'avx512', 'avx512bf16'].map(
       (isa) => checkDisassembly!(isa, listing('push   %rbp', line, 'ret')).length === 0,
     );
     expect(seen).toEqual(allowed);
@@ -80,6 +82,20 @@ describe('symbols', () => {
   ])('refuses %s', (_, line, message) => {
     expect(faults(line)).toHaveLength(1);
     expect(faults(line)[0]).toContain(message);
+  });
+  it('an ISA over another one may need kernels of that one, and defines none', () => {
+    const own = [
+      '0000000000000080 T gradclip::isa_avx512bf16::matmul(gradclip::Args const&)',
+      '0000000000000000 R gradclip::table_avx512bf16',
+    ];
+    const text = (...more: string[]): string => [...own, ...more].join('\n');
+    expect(checkSymbols!('avx512bf16', text('                 U gradclip::isa_avx512::map(gradclip::Args const&)'))).toEqual([]);
+    expect(checkSymbols!('avx512bf16', text('0000000000000080 T gradclip::isa_avx512::map(gradclip::Args const&)'))).toHaveLength(
+      1,
+    );
+    expect(checkSymbols!('avx512bf16', text('                 U gradclip::isa_avx2::map(gradclip::Args const&)'))).toHaveLength(
+      1,
+    );
   });
   it('misses the table', () => {
     expect(checkSymbols!('avx512', good.join('\n')).at(-1)).toContain('expected gradclip::table_avx512');
