@@ -16,6 +16,10 @@ export type TrainingWarningCode =
   | 'metricNaN'
   /** Steps had fewer threads than the trainer was asked to take. */
   | 'fewerThreads'
+  /** The precision of products is emulated: this processor has no instructions for it. */
+  | 'emulated'
+  /** Products have a precision, and the model has no products. */
+  | 'noProducts'
   /** A learning rate was 0 in every step of the run. */
   | 'zeroRate'
   /** A learning rate fell below 1e-12 of what it was. */

@@ -58,7 +58,7 @@ export class Chunks {
       const held = this.#use.hold(chunk.parts.map((p) => p.shape));
       release = held.release;
       const { programs } = held;
-      for (const { extra } of programs) for (const found of extra.unreached) this.#heard.unreached(found);
+      for (const { extra } of programs) this.#heard.traced(extra);
       this.#pace.begin();
       let result: RunResult;
       try {

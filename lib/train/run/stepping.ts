@@ -14,7 +14,7 @@ import type { Current } from '../state/current.ts';
 import type { Heard, Setup } from '../state/setup.ts';
 import type { Standing } from '../state/standing.ts';
 import type { TracedStep } from '../step/step.ts';
-import { unreachedText } from '../watch/oversights.ts';
+import { warnOfStep } from '../watch/oversights.ts';
 import { Parts, reportsOf } from './parts.ts';
 
 export class Stepping implements Heard {
@@ -62,7 +62,7 @@ export class Stepping implements Heard {
     const chunk = chunkOfBatches(batches, batches.length, (j) => (batches.length > 1 ? ` of batch ${j}` : ' of the batch'));
     const { programs, release } = this.#useOf(setup).hold(chunk.parts.map(({ shape }) => shape));
     try {
-      for (const { extra } of programs) for (const found of extra.unreached) this.unreached(found);
+      for (const { extra } of programs) this.traced(extra);
       const { seed, counters } = this.#standing;
       let result: RunResult;
       try {
@@ -84,9 +84,8 @@ export class Stepping implements Heard {
     }
   }
 
-  unreached(found: Parameters<Heard['unreached']>[0]): void {
-    const { step } = this.#standing.counters;
-    this.#warnings.add('unreached', unreachedText(found), { name: found.name, step, op: found.op });
+  traced(traced: TracedStep): void {
+    warnOfStep(this.#warnings, traced, this.#standing.counters.step);
   }
 
   /** A rate that is nothing is seen over the steps of a fit. */

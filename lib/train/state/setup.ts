@@ -53,7 +53,6 @@ import {
   traceEvaluate,
   traceOutputs,
   traceTrain,
-  type Unreached,
 } from '../step/step.ts';
 import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
 import { Names, type Since } from './names.ts';
@@ -88,8 +87,8 @@ export interface Apart {
 
 /** Who hears of what is found while the programs of a run are traced and fed. */
 export interface Heard {
-  /** A parameter that the loss cannot move. */
-  unreached(found: Unreached): void;
+  /** A step was traced, or is run again. */
+  traced(step: TracedStep): void;
   /** The learning rate of a group in a step. */
   rate(group: number, lr: number, step: number): void;
 }

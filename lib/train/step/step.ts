@@ -62,6 +62,9 @@ export type Stands = ReadonlyMap<Parameter, State>;
 /** What is known of a step beside its graph. */
 export interface TracedStep {
   readonly unreached: readonly Unreached[];
+  readonly precision: Precision;
+  /** Whether there is a product that takes its operands so. */
+  readonly multiplies: boolean;
 }
 
 /** A trained parameter that the loss cannot move: the op that has no gradient, or null where the loss does not depend on it. */
@@ -172,7 +175,8 @@ export function traceTrain<M extends Module>(
     // Where the policy has measured the same, the compiler takes that.
     inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares', stages }).each)));
   }
-  return { graph, extra: { unreached } };
+  const multiplies = graph.nodes.some(({ op, section }) => op.multiplies && section === 'micro');
+  return { graph, extra: { unreached, precision: spec.precision, multiplies } };
 }
 
 /** Columns of the report of `traceGradients`, beside `loss` and `penalty`. */

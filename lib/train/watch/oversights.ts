@@ -1,9 +1,11 @@
 // oversights.ts: what nobody may have meant of a run as a whole: the loss cannot move a parameter, no weight has changed, the gradient or a learning rate
 // was always 0, threads were fewer.
+import { addon } from '../../native/addon.ts';
 import { whyLeftOut } from '../../optim/apply/report.ts';
 import type { Running } from '../flow/running.ts';
+import type { Warnings } from '../flow/warnings.ts';
 import type { Heard } from '../state/setup.ts';
-import type { Unreached } from '../step/step.ts';
+import type { TracedStep, Unreached } from '../step/step.ts';
 import type { Rates } from './rates.ts';
 import type { Tally } from './tally.ts';
 import type { ChunkFacts, Ending, Watcher } from './watcher.ts';
@@ -38,10 +40,8 @@ export class Oversights implements Watcher, Heard {
     if (applied > 0) this.#rates.end(this.#running.counters.step, tried);
   }
 
-  /** A program was traced whose loss cannot move a parameter that is trained. */
-  unreached(found: Unreached): void {
-    const { name, op } = found;
-    this.#running.warnings.add('unreached', unreachedText(found), { name, step: this.#running.counters.step, op });
+  traced(traced: TracedStep): void {
+    warnOfStep(this.#running.warnings, traced, this.#running.counters.step);
   }
 
   /** A group has this learning rate in a step. */
@@ -74,8 +74,24 @@ export class Oversights implements Watcher, Heard {
   }
 }
 
-/** The warning about a parameter that the loss cannot move. */
-export function unreachedText({ name, op }: Unreached): string {
+/** Instruction sets that have products of bf16. */
+const OF_BF16: readonly string[] = ['avx512bf16'];
+
+/** Warn of what the graph of a step shows: parameters that the loss cannot move, and a precision that brings nothing. */
+export function warnOfStep(warnings: Warnings, { unreached, precision, multiplies }: TracedStep, step: number): void {
+  for (const found of unreached) warnings.add('unreached', unreachedText(found), { name: found.name, step, op: found.op });
+  if (precision === 'f32') return;
+  const { isa } = addon();
+  if (!multiplies) {
+    const text = `precision ${precision} has no effect: the model has no products of matrices, convolutions, attention or recurrence`;
+    warnings.add('noProducts', text, { name: 'precision', step });
+  } else if (!OF_BF16.includes(isa)) {
+    const text = `precision ${precision} is emulated on this processor (${isa}): the same bits as elsewhere, and no faster than f32`;
+    warnings.add('emulated', text, { name: 'precision', step, isa });
+  }
+}
+
+function unreachedText({ name, op }: Unreached): string {
   const how = op === null ? 'does not depend on it' : `depends on it only through ${op}, which passes no gradient on`;
   return `${name} is trained, but the loss ${how}: it does not learn. If that is meant, set its requiresGrad to false`;
 }

@@ -31,7 +31,7 @@ describe.each(Object.entries(VARIANTS))('%s', (name, { data, options }) => {
     const { batchSize = 32 } = given;
     const source = 'trace' in data ? (data as Source) : rows(data as Parameters<typeof rows>[0]);
     const setup = new Setup({ ...given, threads: 3 } as unknown as TrainerOptions<nn.Module, string>);
-    const use = setup.steps({ kind: '', data: source.data }, { rate: () => {}, unreached: () => {} });
+    const use = setup.steps({ kind: '', data: source.data }, { rate: () => {}, traced: () => {} });
     const { programs, release } = use.hold([gathered(source, batchSize)]);
     expect(programs[0]!.threads).toBe(3);
     release();
