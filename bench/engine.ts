@@ -8,6 +8,8 @@ export interface Launch {
   readonly peer: string;
   readonly command: string;
   readonly args: readonly string[];
+  /** What its products are to be in; f32 if not told. */
+  readonly precision?: 'bf16';
   /** Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -26,6 +28,8 @@ export interface Info {
   /** What can be timed: `step`, `noclip`, `update`... */
   readonly variants: readonly string[];
   readonly params?: number;
+  /** Of the operands of products; f32 if not told. */
+  readonly precision?: 'bf16';
   /** Loss and gradient norm of the first steps, to be compared with what the workload records. */
   readonly loss?: readonly number[];
   readonly norm?: readonly number[];
@@ -56,11 +60,15 @@ export class Engine {
     });
     const answers = createInterface({ input: group.output })[Symbol.asyncIterator]();
     const first = await answers.next();
-    if (first.done) return `failed to start: ${(await group.ended) ?? said.trim().split('\n').at(-1)}`;
+    if (first.done) return `failed to start: ${(await group.ended) ?? lastWords(said)}`;
     const info = JSON.parse(first.value) as Info & { unsupported?: string };
     if (info.unsupported) {
       group.end();
       return info.unsupported;
+    }
+    if (launch.precision !== undefined && info.precision !== launch.precision) {
+      group.end();
+      return `it knows no precision ${launch.precision}`;
     }
     group.halt();
     return new Engine(launch.peer, info, group, answers);
@@ -83,4 +91,10 @@ export class Engine {
   close(): void {
     this.#group.end();
   }
+}
+
+/** The last line that says what is wrong: of Python the last one, of Node what stands before the stack and its version. */
+function lastWords(said: string): string {
+  const lines = said.split('\n').filter((line) => line.trim() && !/^(\s+at |Node\.js v|[{}])/.test(line));
+  return lines.findLast((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1) ?? 'in silence';
 }

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Engine, type Launch } from './engine.ts';
 import type { Options } from './options.ts';
+import { ratioPrefix } from './ours.ts';
 import type { Row, Sample } from './report.ts';
 import type { Rounds } from './suite.ts';
 
@@ -40,13 +41,20 @@ async function alternate(engines: readonly Engine[], options: Options): Promise<
   return results;
 }
 
-export async function measureCell(cell: string, launches: readonly Launch[], options: Options): Promise<Cell> {
+/** @param ours those that all others are compared with, one in each precision */
+export async function measureCell(
+  cell: string,
+  ours: readonly Launch[],
+  peers: readonly Launch[],
+  options: Options,
+): Promise<Cell> {
   const { suite, suiteName, threads } = options;
   const engines: Engine[] = [];
   const faults = new Map<string, string>();
-  const ours = (): Engine | undefined => engines.find((engine) => engine.peer === 'gradclip');
-  for (const launch of launches) {
-    const more = (ours() && suite.more?.(ours()!.info)) ?? [];
+  const own = (): readonly Engine[] => engines.filter(({ peer }) => ours.some((launch) => launch.peer === peer));
+  for (const launch of [...ours, ...peers]) {
+    const [first] = own();
+    const more = (first && suite.more?.(first.info)) ?? [];
     const engine = await Engine.open(launch, { suite: suiteName, cell, threads, more });
     const fault = engine instanceof Engine ? await suite.check?.(cell, engine.info) : engine;
     if (!fault) engines.push(engine as Engine);
@@ -56,12 +64,18 @@ export async function measureCell(cell: string, launches: readonly Launch[], opt
     }
   }
   const results = await alternate(engines, options);
-  const own = ours();
   const rows = engines.map((engine): Row => {
     engine.close();
     const rounds = results.get(engine)!;
-    const compared = own && engine !== own ? suite.compare?.(rounds, results.get(own)!, own.info) : {};
-    return { peer: engine.peer, suite: suiteName, threads, ...suite.row(cell, engine.info, rounds), ...compared };
+    const others = own().filter((other) => other !== engine);
+    const compared = others.flatMap(({ info }, i) => {
+      const figures = suite.compare?.(rounds, results.get(others[i]!)!, info) ?? {};
+      return Object.entries(figures).map(([name, value]) => [`${ratioPrefix(info.precision)}${name}`, value]);
+    });
+    const alike = others.find(({ info }) => info.precision === engine.info.precision);
+    const shares = alike && suite.shares?.(rounds, results.get(alike)!, alike.info);
+    const row = suite.row(cell, engine.info, rounds);
+    return { peer: engine.peer, suite: suiteName, threads, ...row, ...Object.fromEntries(compared), ...shares };
   });
   return { rows, faults };
 }

@@ -1,6 +1,7 @@
 // options.ts: the command line of the benchmark.
 import { availableParallelism } from 'node:os';
 import { MAX_THREADS } from '../lib/native/threads.ts';
+import { PRECISIONS, type Precision } from './ours.ts';
 import { PEER_NAMES } from './peers.ts';
 import type { Suite } from './suite.ts';
 import { SUITES } from './suites.ts';
@@ -12,6 +13,7 @@ export const USAGE: string = `npm run -s bench -- [options]
   --teams N,M                balance: teams of so many threads, whatever cores there are, default 4,8,16,32,64
   --peers [a,b]              also ${PEER_NAMES.join(', ')} where installed; without names the suite's usual ones
   --against DIR              also another checkout of gradclip, built (npm ci), as peer before
+  --precision a,b            step, gemm: of our products: f32, bf16 or both, default f32
   --overhead                 step: also time the step without a clip
   --awaited                  step: also time steps awaited one at a time
   --seconds S                per variant and engine, default 3
@@ -30,6 +32,8 @@ export interface Options {
   readonly threadCounts: readonly number[];
   /** Of suite balance. */
   readonly teams: readonly number[];
+  /** Of our products; the first is what others are compared with first. */
+  readonly precisions: readonly Precision[];
   readonly peers: readonly string[];
   /** Another checkout, to be measured beside this one. */
   readonly against: string | null;
@@ -45,7 +49,7 @@ export interface Options {
 }
 
 const NAMES = [
-  ...['suite', 'only', 'threads', 'teams', 'peers', 'against', 'overhead', 'awaited', 'seconds', 'rounds'],
+  ...['suite', 'only', 'threads', 'teams', 'precision', 'peers', 'against', 'overhead', 'awaited', 'seconds', 'rounds'],
   ...['json', 'html', 'table', 'from'],
 ];
 
@@ -72,6 +76,12 @@ export function parse(argv: readonly string[]): Options {
     throw new Error(`--only: expected parts of ${suite.cells.slice(0, 6).join(', ')} and so on, got ${given.get('only')}`);
   const named = given.get('peers');
   const peers = named === undefined ? [] : named === '' ? suite.peers : named.split(',');
+  const asked = given.get('precision')?.split(',') ?? ['f32'];
+  const precisions = PRECISIONS.filter((name) => asked.includes(name));
+  if (asked.some((name) => !(PRECISIONS as readonly string[]).includes(name)))
+    throw new Error(`--precision: expected some of ${PRECISIONS.join(', ')}, got ${given.get('precision')}`);
+  const unable = precisions.find((name) => !(suite.precisions ?? ['f32']).includes(name));
+  if (unable) throw new Error(`--precision: suite ${suiteName} has no products in ${unable}`);
   const stranger = peers.find((peer) => !PEER_NAMES.includes(peer));
   if (stranger) throw new Error(`--peers: expected some of ${PEER_NAMES.join(', ')}, got ${stranger}`);
   if (given.get('against') === '') throw new Error('--against: expected the folder of a checkout');
@@ -85,7 +95,7 @@ export function parse(argv: readonly string[]): Options {
   };
   const threadCounts = counts('threads', String(availableParallelism()));
   for (const name of suite.alone
-    ? ['threads', 'peers', 'against', 'overhead', 'awaited', 'seconds', 'rounds', 'html', 'table', 'from']
+    ? ['threads', 'precision', 'peers', 'against', 'overhead', 'awaited', 'seconds', 'rounds', 'html', 'table', 'from']
     : ['teams'])
     if (given.has(name)) throw new Error(`--${name}: suite ${suiteName} does without`);
   return {
@@ -95,6 +105,7 @@ export function parse(argv: readonly string[]): Options {
     threads: threadCounts[0]!,
     threadCounts,
     teams: counts('teams', '4,8,16,32,64'),
+    precisions,
     peers,
     against: given.get('against') ?? null,
     extra: new Set(['overhead', 'awaited'].filter((name) => given.has(name))),

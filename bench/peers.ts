@@ -1,7 +1,7 @@
 // peers.ts: the peers, where they are installed (docs/PERFORMANCE.md says how), and their versions.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Launch } from './engine.ts';
 
@@ -14,6 +14,7 @@ interface Entry {
   /** In PEERS_HOME: a Python environment, or a folder with node_modules. */
   readonly folder: string;
   readonly script: string;
+  /** Ways in which it runs, with commas. */
   readonly mode?: string;
   /** Its memory is glibc's as it comes. */
   readonly plain?: boolean;
@@ -26,12 +27,18 @@ interface Entry {
 const torch = { folder: 'torch', script: 'torch_peer.py', distribution: 'torch' };
 const jax = { folder: 'jax', script: 'jax_peer.py', distribution: 'jax', beside: 'optax' };
 const tf = { folder: 'tf', script: 'tf_peer.py', distribution: 'tensorflow' };
+const blas = { folder: 'torch', script: 'numpy_peer.py', distribution: 'numpy' };
 const PYTHON: Readonly<Record<string, Entry>> = {
   torch,
   'torch-compile': { ...torch, mode: 'compile' },
   'torch-autotune': { ...torch, mode: 'autotune' },
+  'torch-bf16': { ...torch, mode: 'bf16' },
+  'torch-bf16-compile': { ...torch, mode: 'bf16,compile' },
+  'torch-bf16-autotune': { ...torch, mode: 'bf16,autotune' },
   jax,
+  'jax-bf16': { ...jax, mode: 'bf16' },
   tf,
+  'tf-bf16': { ...tf, mode: 'bf16' },
   'tf-xla': { ...tf, mode: 'jit' },
 };
 const PEERS: Readonly<Record<string, Entry>> = {
@@ -39,7 +46,8 @@ const PEERS: Readonly<Record<string, Entry>> = {
   ...Object.fromEntries(Object.entries(PYTHON).map(([name, entry]) => [`${name}-default`, { ...entry, plain: true }])),
   tfjs: { folder: 'tfjs', script: 'tfjs_peer.mjs', distribution: '@tensorflow/tfjs-backend-wasm' },
   jaxjs: { folder: 'jaxjs', script: 'jaxjs_peer.mjs', distribution: '@jax-js/jax' },
-  blas: { folder: 'torch', script: 'numpy_peer.py', distribution: 'numpy' },
+  blas,
+  'blas-bf16': { ...blas, mode: 'bf16', distribution: 'torch' },
 };
 export const PEER_NAMES: readonly string[] = Object.keys(PEERS);
 
@@ -71,14 +79,6 @@ export function findPeers(names: readonly string[], tell: (text: string) => void
     tell(`${peer}: no ${found}, goes without (PEERS_HOME says where the peers are)`);
     return [];
   });
-}
-
-/** Another checkout of this project as a peer. @throws Error where it is not built */
-export function checkout(folder: string): Peer {
-  const engine = resolve(folder, 'dist/bench/engines/gradclip.js');
-  if (!existsSync(engine)) throw new Error(`--against: no ${engine}: run npm ci there`);
-  const { version } = JSON.parse(readFileSync(resolve(folder, 'package.json'), 'utf8')) as { version: string };
-  return { peer: 'before', command: process.execPath, args: [engine], version };
 }
 
 type Found = Omit<Peer, 'peer' | 'env'> | string;

@@ -2,12 +2,12 @@
 //   npm run -s bench -- --suite step --only mlp-small,char-rnn --threads 2 --peers
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Launch } from './engine.ts';
 import { factLines, gather } from './facts.ts';
 import { htmlPage } from './html.ts';
 import { measureCell } from './measure.ts';
 import { type Options, parse, USAGE } from './options.ts';
-import { checkout, findPeers } from './peers.ts';
+import { checkout, engines } from './ours.ts';
+import { findPeers } from './peers.ts';
 import { humanLine, type Row } from './report.ts';
 import { type Results, readResults } from './results.ts';
 
@@ -35,8 +35,9 @@ async function main(argv: readonly string[]): Promise<void> {
 async function measure(argv: readonly string[], options: Options): Promise<Results> {
   const { suite, json, threadCounts, cells } = options;
   const engine = fileURLToPath(new URL('./engines/gradclip.js', import.meta.url));
-  const ours: Launch = { peer: 'gradclip', command: process.execPath, args: [engine] };
-  const peers = [...(options.against ? [checkout(options.against)] : []), ...findPeers(options.peers, tell)];
+  const ours = engines('gradclip', engine, options.precisions);
+  const before = options.against ? checkout(options.against, options.precisions) : [];
+  const peers = [...before, ...findPeers(options.peers, tell)];
   const facts = gather(argv, options, peers);
   if (json) console.log(JSON.stringify({ facts }));
   else for (const line of factLines(facts)) console.log(line);
@@ -47,12 +48,11 @@ async function measure(argv: readonly string[], options: Options): Promise<Resul
     return { facts, rows };
   }
   for (const [threads, cell] of threadCounts.flatMap((n) => cells.map((cell) => [n, cell] as const))) {
-    const measured = await measureCell(cell, [ours, ...peers], { ...options, threads });
+    const measured = await measureCell(cell, ours, peers, { ...options, threads });
     for (const [peer, fault] of measured.faults) tell(`${peer}: ${cell}: ${fault}`);
-    if (measured.faults.has(ours.peer)) process.exitCode = 1;
+    if (ours.some(({ peer }) => measured.faults.has(peer))) process.exitCode = 1;
     for (const row of measured.rows) console.log(json ? JSON.stringify(row) : humanLine(row));
-    const verdict = suite.verdict?.(measured.rows);
-    if (verdict) console.log(json ? JSON.stringify({ verdict }) : verdict);
+    for (const verdict of suite.verdict?.(measured.rows) ?? []) console.log(json ? JSON.stringify({ verdict }) : verdict);
     rows.push(...measured.rows);
   }
   return { facts, rows };

@@ -4,6 +4,7 @@ import { stepRow } from '../lib/cli/bench/rows.ts';
 import { median } from '../lib/text/format.ts';
 import type { Info } from './engine.ts';
 import { barsOf, ratios } from './figures.ts';
+import { PRECISIONS } from './ours.ts';
 import { ratio, type Sample, short, summarize } from './report.ts';
 import { stepTables } from './step-tables.ts';
 import type { Rounds, Suite } from './suite.ts';
@@ -16,16 +17,17 @@ export function workloadNames(): string[] {
   return [...new Set(files.map((file) => file.replace(/(\.d)?\.[jt]s$/, '')))];
 }
 
-/** Relative distance that f32 may put between an engine and PyTorch in f64. */
-const TOLERANCE = { loss: 1e-5, norm: 1e-3 } as const;
+/** Relative distance that a precision may put between an engine and PyTorch in f64: in bf16 a factor is off by up to 2^-9. */
+const TOLERANCE = { f32: { loss: 1e-5, norm: 1e-3 }, bf16: { loss: 1e-3, norm: 1e-2 } } as const;
 
 /** Of steps one by one, and of the first steps of a call that takes many. */
 export async function checkStep(cell: string, info: Info): Promise<string | null> {
   const WORKLOAD = await loadWorkload(cell);
+  const tolerance = TOLERANCE[info.precision ?? 'f32'];
   for (const key of ['loss', 'norm'] as const) {
     const expected = WORKLOAD.reference[key];
     for (const found of [info[key], info[`chunk_${key}`] as readonly number[] | undefined]) {
-      const far = found?.some((value, i) => !(Math.abs(value / expected[i]! - 1) <= TOLERANCE[key]));
+      const far = found?.some((value, i) => !(Math.abs(value / expected[i]! - 1) <= tolerance[key]));
       if (far) return `expected ${key} ${expected.join(', ')} in its first steps, got ${found!.join(', ')}`;
     }
   }
@@ -34,44 +36,54 @@ export async function checkStep(cell: string, info: Info): Promise<string | null
 
 // `awaited`: one step at a time, reports read. `fit_each`: a fit of one step at a time. To a peer both are its single steps.
 const SINGLE = ['awaited', 'fit_each'];
-/** What the machine does at most, and products alone: of 1024 cubed, and the largest of the workload. */
-const BOUNDS = ['fma', 'stream', 'square', 'product'];
+/** What the machine does at most, in bf16 too where that is what we compute in, and products alone: of 1024 cubed, and the largest of the workload. */
+const BOUNDS = ['fma', 'dot', 'stream', 'square', 'product'];
 const SQUARE_FLOPS = 2 * 1024 ** 3;
 
 const flopsOf = (sizes: unknown): number => 2 * (sizes as readonly number[]).reduce((a, b) => a * b, 1);
 
-/** Products as shares of what fma in registers did in the same rounds. */
+/** Products as shares of what fma in registers did in the same rounds, or the products of pairs in bf16 where ours has them. */
 function productShares(theirs: Rounds, ours: Rounds, info: Info): Record<string, number> {
-  const fma = ours.get('fma');
+  const most = ours.get('dot') ?? ours.get('fma');
+  const mostFlops = Number(ours.has('dot') ? info.dot_flops : info.fma_flops);
   const flops = { square: SQUARE_FLOPS, product: info.product ? flopsOf(info.product) : 0 };
   const shares = (['square', 'product'] as const).flatMap((name) => {
     const samples = theirs.get(name);
-    return fma && samples ? [[`${name}_percent`, short(100 * (flops[name] / Number(info.fma_flops)) * ratio(fma, samples))]] : [];
+    return most && samples ? [[`${name}_percent`, short(100 * (flops[name] / mostFlops) * ratio(most, samples))]] : [];
   });
   return Object.fromEntries(shares) as Record<string, number>;
 }
 
 /** Least time of a step, round by round, with so many bytes, and our share of it. */
 function floor(rounds: Rounds, info: Info, bytes: number): { readonly ms: number; readonly percent: number } {
-  const [step, fma, stream] = ['step', 'fma', 'stream'].map((name): readonly Sample[] => rounds.get(name)!);
-  const { flops, fma_flops, stream_bytes } = info as unknown as Record<string, number>;
-  const least = fma!.map(
-    (sample, i) => (flops! / fma_flops!) * sample.median_ms + (bytes / stream_bytes!) * stream![i]!.median_ms,
-  );
-  return { ms: short(median(least)), percent: short(100 * median(least.map((ms, i) => ms / step![i]!.median_ms))) };
+  const figures = info as unknown as Record<string, number>;
+  /** What so much work takes at the rate of a probe, in each round. */
+  const at = (probe: string, work: number, of: string): readonly number[] =>
+    rounds.get(probe)?.map((sample) => (work / figures[of]!) * sample.median_ms) ?? [];
+  const parts = [
+    at('fma', figures.flops!, 'fma_flops'),
+    at('dot', figures.bf16_flops!, 'dot_flops'),
+    at('stream', bytes, 'stream_bytes'),
+  ];
+  const steps = rounds.get('step')!;
+  const least = steps.map((_, i) => parts.reduce((sum, part) => sum + (part[i] ?? 0), 0));
+  return { ms: short(median(least)), percent: short(100 * median(least.map((ms, i) => ms / steps[i]!.median_ms))) };
 }
 
 /** What bounds our step: floors, and what they are made of. */
 function boundsRow(info: Info, rounds: Rounds): Record<string, number> {
-  const [fma, stream] = [rounds.get('fma'), rounds.get('stream')];
+  const [fma, dot, stream] = [rounds.get('fma'), rounds.get('dot'), rounds.get('stream')];
   if (!fma || !stream) return {};
+  const rate = (flops: unknown, probe: readonly Sample[]): number => short(Number(flops) / summarize(probe).median_ms / 1e6);
+  const low = dot && { bf16_gflop: short(Number(info.bf16_flops) / 1e9), bf16_peak_gflops: rate(info.dot_flops, dot) };
   const [least, whole] = [floor(rounds, info, Number(info.update_bytes)), floor(rounds, info, Number(info.bytes))];
   return {
     gflop: short(Number(info.flops) / 1e9),
     update_mb: short(Number(info.update_bytes) / 1e6),
     all_mb: short(Number(info.bytes) / 1e6),
-    peak_gflops: short(Number(info.fma_flops) / summarize(fma).median_ms / 1e6),
-    stream_gbytes: short(Number(info.stream_bytes) / summarize(stream).median_ms / 1e6),
+    peak_gflops: rate(info.fma_flops, fma),
+    ...low,
+    stream_gbytes: rate(info.stream_bytes, stream),
     floor_ms: least.ms,
     floor_percent: least.percent,
     floor_all_ms: whole.ms,
@@ -82,9 +94,10 @@ function boundsRow(info: Info, rounds: Rounds): Record<string, number> {
 
 export const step: Suite = {
   cells: workloadNames(),
+  precisions: PRECISIONS,
   peers: [
-    ...['torch', 'torch-default', 'torch-compile', 'torch-autotune'],
-    ...['jax', 'tf', 'tf-default', 'tf-xla', 'tfjs', 'jaxjs'],
+    ...['torch', 'torch-default', 'torch-compile', 'torch-autotune', 'torch-bf16', 'torch-bf16-compile'],
+    ...['jax', 'jax-bf16', 'tf', 'tf-bf16', 'tf-default', 'tf-xla', 'tfjs', 'jaxjs'],
   ],
   variants(info, extra) {
     const wanted = ['step', 'chunk', ...(extra.has('overhead') ? ['noclip'] : []), ...(extra.has('awaited') ? SINGLE : [])];
@@ -95,16 +108,16 @@ export const step: Suite = {
   row(cell, info, rounds) {
     const chunk = rounds.get('chunk');
     const steps = chunk ? { chunk_ms: short(summarize(chunk).median_ms), chunk_steps: info.chunk } : {};
-    return { ...stepRow(cell, info, rounds), ...steps, ...boundsRow(info, rounds) };
+    const { precision } = info;
+    return { ...stepRow(cell, info, rounds), ...(precision && { precision }), ...steps, ...boundsRow(info, rounds) };
   },
-  compare: (theirs, ours, info) => ({
-    ...ratios(theirs, ours, [
+  compare: (theirs, ours) =>
+    ratios(theirs, ours, [
       ['ratio', 'step', 'step'],
       ['chunk_ratio', 'chunk', 'step'],
       ...SINGLE.map((variant) => [`${variant}_ratio`, 'step', variant] as const),
     ]),
-    ...productShares(theirs, ours, info),
-  }),
+  shares: productShares,
   bars(row) {
     const bar = (key: string, way: string) =>
       barsOf(row, String(row.workload), { [key]: 'A training step, ms (less is better)' }, `${row.peer}${way}`);

@@ -1,6 +1,6 @@
 // step-tables.ts: rows of suite step as tables for docs/PERFORMANCE.md.
 import type { Row } from './report.ts';
-import { bestPeer } from './verdict.ts';
+import { type Best, bestPeer, ourRows } from './verdict.ts';
 
 type Line = readonly string[];
 
@@ -23,21 +23,30 @@ function byWorkload(rows: readonly Row[]): (readonly Row[])[] {
   return names.map((name) => rows.filter((row) => row.workload === name));
 }
 
-const ourRow = (cell: readonly Row[]): Row | undefined => cell.find((row) => row.peer === 'gradclip');
-
-/** How ours compares with the best peer, and with the floor. */
+/** How ours compares with the best peer in f32, with the best in bf16 where that is faster, and with the floor. */
 function summary(cells: readonly (readonly Row[])[]): string {
-  const head = ['workload', 'gradclip, ms', 'best f32 peer', 'ms', 'times as fast', '95 %', 'floor, ms', 'share of it'];
-  const lines = cells.map((cell): Line => {
-    const [ours, best] = [ourRow(cell), bestPeer(cell)];
-    const who = best ? `${best.peer}${best.way === 'chunk' ? ', many steps a call' : ''}` : NOTHING;
-    const between = best?.between ? `${figure(best.between[0])} to ${figure(best.between[1])}` : NOTHING;
-    return [
-      ...[String(cell[0]!.workload), figure(ours?.median_ms), who, figure(best?.ms), figure(best?.ratio), between],
-      ...[figure(ours?.floor_ms), percent(ours?.floor_percent)],
-    ];
-  });
+  const head = [
+    ...['workload', 'gradclip, ms', 'best f32 peer', 'ms', 'times as fast', '95 %', 'floor, ms', 'share of it'],
+    ...['faster in bf16', 'ms', 'times as fast', '95 %'],
+  ];
+  const lines = cells.flatMap((cell) =>
+    ourRows(cell).map((ours): Line => {
+      const [plain, any] = [bestPeer(cell, ours, 'f32'), bestPeer(cell, ours)];
+      const floor = [figure(ours.floor_ms), percent(ours.floor_percent)];
+      return [
+        ...[`${ours.workload}${ours.precision ? ` in ${ours.precision}` : ''}`, figure(ours.median_ms)],
+        ...[...against(plain), ...floor, ...against(any?.peer === plain?.peer ? null : any)],
+      ];
+    }),
+  );
   return markdown(head, lines);
+}
+
+/** The peer, its time, how many times as fast ours is, and between what that lies. */
+function against(best: Best | null): Line {
+  if (!best) return [NOTHING, NOTHING, NOTHING, NOTHING];
+  const between = best.between ? `${figure(best.between[0])} to ${figure(best.between[1])}` : NOTHING;
+  return [`${best.peer}${best.way === 'chunk' ? ', many steps a call' : ''}`, figure(best.ms), figure(best.ratio), between];
 }
 
 /** Every engine's step, each in the ways in which it was timed. */
@@ -57,11 +66,14 @@ function engines(cells: readonly (readonly Row[])[], peers: readonly string[]): 
   return markdown(head, lines);
 }
 
-/** The machine while a workload was measured, and which part of its fma peak products reached. */
+/** The machine while a workload was measured, and which part of its peak products reached: of fma, of bf16 products where they are in bf16. */
 function machine(cells: readonly (readonly Row[])[], peers: readonly string[]): string {
-  const head = ['workload', 'fma, GF/s', 'stream, GB/s', 'floor with all bytes, ms', 'share of it', ...peers];
+  const head = [
+    ...['workload', 'fma, GF/s', 'bf16 products, GF/s', 'stream, GB/s', 'floor with all bytes, ms', 'share of it'],
+    ...peers,
+  ];
   const lines = cells.map((cell): Line => {
-    const ours = ourRow(cell);
+    const ours = ourRows(cell).at(-1);
     const shares = peers.map((peer) => {
       const row = cell.find((row) => row.peer === peer);
       const [square, own] = [percent(row?.square_percent), percent(row?.product_percent)];
@@ -69,6 +81,7 @@ function machine(cells: readonly (readonly Row[])[], peers: readonly string[]): 
     });
     const bounds = [
       figure(ours?.peak_gflops),
+      figure(ours?.bf16_peak_gflops),
       figure(ours?.stream_gbytes),
       figure(ours?.floor_all_ms),
       percent(ours?.floor_all_percent),
@@ -103,7 +116,7 @@ export function stepTables(facts: readonly string[], rows: readonly Row[]): stri
       summary(cells),
       `### Steps ${on}: every engine`,
       engines(cells, peers),
-      `### The machine ${on}, and products as shares of its fma: of 1024 cubed, the largest of the workload`,
+      `### The machine ${on}, and products as shares of its peak: of 1024 cubed, the largest of the workload`,
       machine(cells, peers),
     );
     const has = (key: string): boolean => own.some((row) => row[key] !== undefined);

@@ -1,6 +1,7 @@
 // suite.ts: what a suite of the bench is.
 import type { Rounds } from '../lib/cli/bench/rows.ts';
 import type { Info } from './engine.ts';
+import type { Precision } from './ours.ts';
 import type { Row } from './report.ts';
 
 export type { Rounds };
@@ -18,6 +19,8 @@ export interface Suite {
   readonly cells: readonly string[];
   /** Peers asked for by a plain --peers. */
   readonly peers: readonly string[];
+  /** Precisions that ours may compute in, where that is not f32 alone. */
+  readonly precisions?: readonly Precision[];
   /** Which variants are timed; `extra` names those asked for. */
   variants(info: Info, extra: ReadonlySet<string>): readonly string[];
   row(cell: string, info: Info, rounds: Rounds): Record<string, unknown>;
@@ -27,11 +30,13 @@ export interface Suite {
   more?(ours: Info): readonly string[];
   /** How many times longer a peer takes; `info` is what ours says. */
   compare?(theirs: Rounds, ours: Rounds, info: Info): Record<string, number>;
+  /** What a peer reaches of what the machine can do, as ours of its precision found that. */
+  shares?(theirs: Rounds, ours: Rounds, info: Info): Record<string, number>;
   bars(row: Row): Bar[];
   /** A page of its own, in place of bars and one table. */
   page?(facts: readonly string[], rows: readonly Row[]): string;
-  /** One line on the rows of a cell: what they come to. */
-  verdict?(rows: readonly Row[]): string | null;
+  /** Lines on the rows of a cell: what they come to. */
+  verdict?(rows: readonly Row[]): readonly string[];
   /** All rows as tables in Markdown. */
   tables?(facts: readonly string[], rows: readonly Row[]): string;
   /** What an engine computes wrongly, if anything. The suites without it leave that to the engine. */

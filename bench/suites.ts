@@ -7,6 +7,7 @@ import { clipStepRow, policiesRow, stepRow } from '../lib/cli/bench/rows.ts';
 import { REQUEST_CELLS } from './engines/requests.ts';
 import { barsOf, ratios } from './figures.ts';
 import { KERNEL_CASES } from './kernels.ts';
+import { PRECISIONS } from './ours.ts';
 import { ratio, type Sample, short, summarize } from './report.ts';
 import { checkStep, step, workloadNames } from './step-suite.ts';
 import type { Suite } from './suite.ts';
@@ -31,35 +32,39 @@ const clipStep: Suite = {
 };
 
 const SIZES =
-  '64x64x64 128x128x128 256x256x256 512x512x512 1024x1024x1024 2048x2048x2048 64x256x784 64x10x128 256x4096x1024 1024x4096x256 768x512x128 32x1024x256';
+  '64x64x64 128x128x128 256x256x256 512x512x512 1024x1024x1024 2048x2048x2048 64x256x784 64x784x512 64x10x128 256x4096x1024 1024x4096x256 768x512x128 32x1024x256';
 
 const gemm: Suite = {
   cells: ['nn', 'nt', 'tn', 'tt'].flatMap((trans) => SIZES.split(' ').map((size) => `${trans}/${size}`)),
-  peers: ['blas'],
+  precisions: PRECISIONS,
+  peers: ['blas', 'blas-bf16'],
   variants: (info) => info.variants,
   row(cell, info, rounds) {
     const sizes = cell.split('/')[1]!.split('x').map(Number);
     const flops = 2 * sizes.reduce((product, size) => product * size, 1);
-    const fma = rounds.get('fma');
-    const figures = [...rounds].filter(([name]) => name !== 'fma').map(([name, samples]) => ({ name, ...summarize(samples) }));
+    const most = rounds.get('peak');
+    const figures = [...rounds].filter(([name]) => name !== 'peak').map(([name, samples]) => ({ name, ...summarize(samples) }));
     const rates = figures.map(({ name, median_ms }) => [`${name}_gflops`, short(flops / median_ms / 1e6)]);
     const spread_percent = short(Math.max(...figures.map(({ spread }) => spread)));
-    const share = fma && (flops / Number(info.fma_flops)) * ratio(fma, rounds.get('gradclip')!);
+    const share = most && (flops / Number(info.peak_flops)) * ratio(most, rounds.get('gradclip')!);
     const peak = share ? { peak_percent: short(100 * share) } : {};
-    return { trans: info.trans, m: info.m, n: info.n, k: info.k, ...Object.fromEntries(rates), ...peak, spread_percent };
+    const { trans, m, n, k, precision } = info;
+    return { trans, m, n, k, ...(precision && { precision }), ...Object.fromEntries(rates), ...peak, spread_percent };
   },
   compare: (theirs, ours) =>
     ratios(theirs, ours, [
       ['ratio', 'openblas', 'gradclip'],
       ['mkl_ratio', 'mkl', 'gradclip'],
+      ['onednn_ratio', 'onednn', 'gradclip'],
+      ['autocast_ratio', 'autocast', 'gradclip'],
     ]),
   bars: (row) =>
-    ['gradclip', 'openblas', 'mkl'].flatMap((name) =>
+    ['gradclip', 'openblas', 'mkl', 'onednn', 'autocast'].flatMap((name) =>
       barsOf(
         row,
         `${row.trans} ${row.m} x ${row.n} x ${row.k}`,
         { [`${name}_gflops`]: 'Matrix product, GF/s (more is better)' },
-        name,
+        name === 'gradclip' ? row.peer : name,
       ),
     ),
 };

@@ -4,8 +4,9 @@ import { createInterface } from 'node:readline';
 import type { Cell } from '../../lib/cli/bench/sample.ts';
 
 /** The value after `--name` on the command line. */
-export function option(name: string): string {
-  return process.argv[process.argv.indexOf(name) + 1]!;
+export function option(name: string, otherwise = ''): string {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? otherwise : process.argv[at + 1]!;
 }
 
 /** Says what the cell is, or why there is none, then times what it is asked for until its input ends. */

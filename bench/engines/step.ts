@@ -1,6 +1,6 @@
 // step.ts: whole training steps of a workload; beside them what the machine can do, and products alone.
 
-import { fmaProbe, streamProbe } from '../../lib/cli/bench/probe.ts';
+import { dotProbe, fmaProbe, streamProbe } from '../../lib/cli/bench/probe.ts';
 import { type Cell, sampleCalls } from '../../lib/cli/bench/sample.ts';
 import { Stepper } from '../../lib/cli/bench/stepper.ts';
 import * as clip from '../../lib/clip/index.ts';
@@ -8,7 +8,9 @@ import type { Tensor } from '../../lib/ir/graph.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { crossEntropy } from '../../lib/nn/loss/index.ts';
 import type { Batch } from '../../lib/train/feed/source.ts';
+import type { InstructionProfile } from '../../lib/train/flow/profile.ts';
 import { watchMemory } from '../memory.ts';
+import type { Precision } from '../ours.ts';
 import { fillParameters, loadWorkload } from '../workload.ts';
 import { product, productTimes, type Sizes } from './product.ts';
 
@@ -25,13 +27,13 @@ async function warmUp(): Promise<void> {
   stepper.dispose();
 }
 
-export async function stepCell(name: string, threads: number): Promise<Cell> {
+export async function stepCell(name: string, threads: number, precision: Precision = 'f32'): Promise<Cell> {
   const WORKLOAD = await loadWorkload(name);
   const stepper = (policy: clip.ClipPolicy): Stepper => {
     const { loss, optimizer } = WORKLOAD;
     const model = WORKLOAD.model();
     fillParameters(model, WORKLOAD.bounds);
-    return new Stepper({ model, batch: WORKLOAD.batch(), loss, optimizer }, policy, threads);
+    return new Stepper({ model, batch: WORKLOAD.batch(), loss, optimizer, precision }, policy, threads);
   };
   await warmUp();
   const memory = watchMemory();
@@ -41,15 +43,17 @@ export async function stepCell(name: string, threads: number): Promise<Cell> {
   let free: Stepper | undefined;
   const cost = await costOf(clipped);
   const fma = fmaProbe(threads);
+  const dot = precision === 'bf16' ? dotProbe(threads) : null;
   const moved = Math.min(Math.max(cost.update_bytes, STREAM_BYTES.least), STREAM_BYTES.most);
   const stream = streamProbe('axpy', moved, threads);
   const timed = (trans: string, sizes: Sizes) => {
-    const [run, times] = [product(trans, sizes, threads), productTimes(sizes)];
+    const [run, times] = [product(trans, sizes, threads, precision), productTimes(sizes)];
     return (seconds: number) => sampleCalls(() => run(times), times, seconds);
   };
+  const low = dot && { precision, dot_flops: dot.flops };
   const probes = { fma_flops: fma.flops, stream_bytes: stream.bytes, product: WORKLOAD.product };
   return {
-    info: { params: clipped.params, ...first, memory_mib, chunk: clipped.chunk, ...cost, ...probes },
+    info: { params: clipped.params, ...first, memory_mib, chunk: clipped.chunk, ...cost, ...probes, ...low },
     variants: {
       step: (seconds) => clipped.run(seconds),
       awaited: (seconds) => clipped.awaited(seconds),
@@ -59,6 +63,7 @@ export async function stepCell(name: string, threads: number): Promise<Cell> {
         return free.run(seconds);
       },
       fma: (seconds) => fma.sample(seconds),
+      ...(dot && { dot: (seconds) => dot.sample(seconds) }),
       stream: (seconds) => stream.sample(seconds),
       square: timed('nn', [1024, 1024, 1024]),
       // As a linear layer has it.
@@ -67,12 +72,18 @@ export async function stepCell(name: string, threads: number): Promise<Cell> {
   };
 }
 
-/** What a step does by its ops' own account; `update_bytes`: parameters, gradients and slots as the updates read and write them. */
-async function costOf(stepper: Stepper): Promise<{ flops: number; bytes: number; update_bytes: number }> {
+/**
+ * What a step does by its ops' own account. `bf16_flops` are those of instructions whose products are in bf16, `flops` all others; `update_bytes`:
+ * parameters, gradients and slots as the updates read and write them.
+ */
+async function costOf(stepper: Stepper): Promise<Readonly<Record<'flops' | 'bf16_flops' | 'bytes' | 'update_bytes', number>>> {
   const { instrs, steps } = await stepper.profile(0);
-  const sum = (key: 'flops' | 'bytes', kernels: string): number =>
-    instrs
-      .filter(({ kernel }) => kernel.startsWith(kernels))
-      .reduce((total, instr) => total + (instr[key] * instr.calls) / steps, 0);
-  return { flops: sum('flops', ''), bytes: sum('bytes', ''), update_bytes: sum('bytes', 'update_') };
+  const sum = (key: 'flops' | 'bytes', of: (instr: InstructionProfile) => boolean): number =>
+    instrs.filter(of).reduce((total, instr) => total + (instr[key] * instr.calls) / steps, 0);
+  return {
+    flops: sum('flops', ({ bf16 }) => !bf16),
+    bf16_flops: sum('flops', ({ bf16 }) => bf16),
+    bytes: sum('bytes', () => true),
+    update_bytes: sum('bytes', ({ kernel }) => kernel.startsWith('update_')),
+  };
 }

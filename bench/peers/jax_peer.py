@@ -1,6 +1,6 @@
-"""jax_peer.py: JAX with optax as a peer: one jitted training step with donated state, many of them in one call, and the optimizer
-phase alone."""
-import os
+"""jax_peer.py: JAX with optax as a peer: one jitted training step with donated state, many of them in one call (mode bf16: products of
+bf16 operands), and the optimizer phase alone."""
+import functools, os
 import worker
 
 
@@ -10,25 +10,58 @@ def environment(args):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
-def models(kind, ws):
+def f32_product(x, w):
+    return x @ w
+
+
+@functools.cache
+def bf16_product():
+    """x[m, k] by w[k, n], operands of all three products in bf16, sums in f32: on a CPU XLA is quick at nothing else in bf16, and does not
+    know batches of them. Its own gradient would multiply f32 by bf16."""
+    import jax, jax.numpy as jnp
+
+    low = lambda t: t.astype(jnp.bfloat16)
+    multiply = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
+
+    def forward(x, w):
+        x, w = low(x), low(w)
+        return multiply("mk,kn->mn", x, w), (x, w)
+
+    def backward(kept, g):
+        (x, w), g = kept, low(g)
+        return multiply("mn,kn->mk", g, w), multiply("mk,mn->kn", x, g)
+
+    product = jax.custom_vjp(lambda x, w: forward(x, w)[0])
+    product.defvjp(forward, backward)
+    return product
+
+
+def product_of(mode):
+    return bf16_product() if "bf16" in mode else f32_product
+
+
+def models(kind, ws, multiply):
     """The parameters in JAX's layout ([in, out]) and the forward function."""
     import jax, jax.numpy as jnp
     from jax import lax
+
+    def dot(x, w):
+        return multiply(x.reshape(-1, x.shape[-1]), w).reshape(*x.shape[:-1], -1)
 
     flip = lambda w: jnp.asarray(w.T.copy() if w.ndim == 2 else w)
     pairs = lambda ws: [(flip(w), jnp.asarray(b)) for w, b in zip(ws[::2], ws[1::2])]
 
     def mlp(p, x):
         for k, (w, b) in enumerate(p):
-            x = x @ w + b
+            x = dot(x, w) + b
             if k < len(p) - 1:
                 x = jax.nn.relu(x)
         return x
 
     def scan(p, x):  # tanh RNN over x[batch, time, in], both biases as PyTorch has them
         wi, wh, bi, bh = p
-        u = (x @ wi + (bi + bh)).swapaxes(0, 1)
-        step = lambda h, u: (lambda h: (h, h))(jnp.tanh(u + h @ wh))
+        u = (dot(x, wi) + (bi + bh)).swapaxes(0, 1)
+        step = lambda h, u: (lambda h: (h, h))(jnp.tanh(u + dot(h, wh)))
         return lax.scan(step, jnp.zeros((x.shape[0], wh.shape[0])), u)
 
     def lstm(p, x):
@@ -36,24 +69,24 @@ def models(kind, ws):
 
         def step(state, u):
             h, c = state
-            i, f, g, o = jnp.split(u + h @ wh, 4, -1)
+            i, f, g, o = jnp.split(u + dot(h, wh), 4, -1)
             c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
             h = jax.nn.sigmoid(o) * jnp.tanh(c)
             return (h, c), h
 
         zeros = jnp.zeros((x.shape[0], wh.shape[0]))
-        return lax.scan(step, (zeros, zeros), (x @ wi + (bi + bh)).swapaxes(0, 1))
+        return lax.scan(step, (zeros, zeros), (dot(x, wi) + (bi + bh)).swapaxes(0, 1))
 
     def gru(p, x):
         wi, wh, bi, bh = p
 
         def step(h, u):
-            (r, z, n), (hr, hz, hn) = jnp.split(u, 3, -1), jnp.split(h @ wh + bh, 3, -1)
+            (r, z, n), (hr, hz, hn) = jnp.split(u, 3, -1), jnp.split(dot(h, wh) + bh, 3, -1)
             z = jax.nn.sigmoid(z + hz)
             h = (1 - z) * jnp.tanh(n + jax.nn.sigmoid(r + hr) * hn) + z * h
             return h, h
 
-        return lax.scan(step, jnp.zeros((x.shape[0], wh.shape[0])), (x @ wi + bi).swapaxes(0, 1))
+        return lax.scan(step, jnp.zeros((x.shape[0], wh.shape[0])), (dot(x, wi) + bi).swapaxes(0, 1))
 
     if kind == "mlp":
         return pairs(ws), mlp
@@ -70,7 +103,7 @@ def models(kind, ws):
     if kind == "lenet":
         return lenet(ws, pairs, mlp)
     if kind.startswith("gpt"):
-        return gpt(ws, int(kind[4:]), flip)
+        return gpt(ws, int(kind[4:]), flip, dot)
     if kind == "resnet20":
         return resnet20(ws)
     raise worker.Unsupported(f"no model {kind}")
@@ -128,7 +161,7 @@ def resnet20(ws):
     return (stem, blocks, *take(2)), forward
 
 
-def gpt(ws, heads, flip):
+def gpt(ws, heads, flip, dot):
     import jax, jax.numpy as jnp
 
     def norm(x, w, b):
@@ -146,21 +179,23 @@ def gpt(ws, heads, flip):
         table, positions, blocks, last = p
         y = table[x] + positions[: x.shape[1]]
         for n1, b1, wq, bq, wp, bp, n2, b2, w1, c1, w2, c2 in blocks:
-            y = y + attend(norm(y, n1, b1) @ wq + bq) @ wp + bp
-            y = y + jax.nn.gelu(norm(y, n2, b2) @ w1 + c1, approximate=False) @ w2 + c2
-        return norm(y, *last) @ table.T
+            y = y + dot(attend(dot(norm(y, n1, b1), wq) + bq), wp) + bp
+            y = y + dot(jax.nn.gelu(dot(norm(y, n2, b2), w1) + c1, approximate=False), w2) + c2
+        return dot(norm(y, *last), table.T)
 
     blocks = [[flip(w) for w in ws[k : k + 12]] for k in range(2, len(ws) - 2, 12)]
     return (jnp.asarray(ws[0]), jnp.asarray(ws[1]), blocks, [jnp.asarray(w) for w in ws[-2:]]), forward
 
 
-def step_parts(name):
+def step_parts(name, mode):
     """The parameters, the loss of (parameters, x), x, and which optimizer."""
     import jax.numpy as jnp, optax
     from workloads import workload
 
     kind, ws, x, y, loss, optimizer = workload(name)
-    params, forward = models(kind, ws)
+    if "bf16" in mode and kind in ("lenet", "resnet20"):
+        raise worker.Unsupported("its convolutions are slower in bf16")
+    params, forward = models(kind, ws, product_of(mode))
     x, y = (jnp.asarray(t.astype("i4") if t.dtype == "int64" else t) for t in (x, y))
     if loss == "ce":
         criterion = lambda o: optax.softmax_cross_entropy_with_integer_labels(o.reshape(-1, o.shape[-1]), y.reshape(-1)).mean()
@@ -221,18 +256,18 @@ def chunk_variant(parts, opt, steps):
     return lambda: [np.asarray(t) for t in run()]
 
 
-def product(m, n, k):
+def product(mode, m, n, k):
     import jax, jax.numpy as jnp, numpy as np
 
     x, w = (jnp.asarray(np.random.randn(*s).astype("f4")) for s in ((m, k), (k, n)))
-    multiply = jax.jit(jnp.matmul)
+    multiply = jax.jit(product_of(mode))
     return lambda: multiply(x, w).block_until_ready()
 
 
 def step_cell(args):
     import jax, optax
 
-    parts = step_parts(args.cell)
+    parts = step_parts(args.cell, args.mode)
     params, optimizer = parts[0], parts[3]
     rule = lambda clip: optax.chain(clip, usual(optimizer, 1e-4))
     clipped = step_variant(parts, rule(optax.clip_by_global_norm(1.0)))
@@ -240,12 +275,13 @@ def step_cell(args):
     variants = {"step": clipped, "noclip": worker.lazy(lambda: step_variant(parts, rule(optax.identity())))}
     first = [[float(t) for t in clipped()] for _ in range(3)]
     info = {"params": sum(t.size for t in jax.tree_util.tree_leaves(params)), "loss": [v for v, _ in first], "norm": [n for _, n in first]}
+    info |= worker.precision(args)
     if args.chunk > 1:
         chunk = chunk_variant(parts, rule(optax.clip_by_global_norm(1.0)), args.chunk)
         loss, norm = chunk()
         info |= {"chunk": args.chunk, "chunk_loss": loss[:3].tolist(), "chunk_norm": norm[:3].tolist()}
         variants["chunk"] = (chunk, 1, args.chunk)
-    return info, variants | worker.products(args, product)
+    return info, variants | worker.products(args, functools.partial(product, args.mode))
 
 
 def tensors(case):
@@ -321,7 +357,7 @@ def policies_cell(args):
         g, variant = tensors(place)
         params, optimizer = g, "adamw"
     else:
-        parts = step_parts(place)
+        parts = step_parts(place, args.mode)
         params, optimizer = parts[0], parts[3]
         variant = lambda opt: step_variant(parts, opt, measured=kind == "policy" and name == "globalNorm")
     rule = usual(optimizer, lr) if kind == "policy" else made[name](lr)

@@ -1,4 +1,5 @@
-"""numpy_peer.py: f32 products on OpenBLAS (through NumPy) and on MKL (through PyTorch). A cell is `nt/64x256x784`: trans/MxNxK."""
+"""numpy_peer.py: f32 products on OpenBLAS (through NumPy) and on MKL (through PyTorch); mode bf16: on oneDNN (through PyTorch), of tensors in
+bf16 and, under autocast, of tensors in f32. A cell is `nt/64x256x784`: trans/MxNxK."""
 import os
 import worker
 
@@ -22,13 +23,21 @@ def open_cell(args):
     z = np.empty((m, n), "f4")
     tx, ty, tz = map(torch.from_numpy, (x, y, z))
     inner = max(1, int(2e7 / (2 * m * n * k)))
-    variants = {
-        "openblas": (lambda: np.matmul(x, y, out=z), inner),
-        "mkl": (lambda: torch.mm(tx, ty, out=tz), inner),
-    }
+    if "bf16" in args.mode:
+        bx, by, bz = (t.to(torch.bfloat16) for t in (tx, ty, tz))  # it keeps what is transposed
+        multiply = torch.autocast("cpu", torch.bfloat16)(torch.mm)
+        variants = {
+            "onednn": (lambda: torch.mm(bx, by, out=bz), inner),
+            "autocast": (lambda: multiply(tx, ty), inner),
+        }
+    else:
+        variants = {
+            "openblas": (lambda: np.matmul(x, y, out=z), inner),
+            "mkl": (lambda: torch.mm(tx, ty, out=tz), inner),
+        }
     for call, _ in variants.values():
         call()
-    return {"trans": trans, "m": m, "n": n, "k": k}, variants
+    return {"trans": trans, "m": m, "n": n, "k": k} | worker.precision(args), variants
 
 
 worker.serve(open_cell)

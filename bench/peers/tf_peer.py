@@ -1,5 +1,5 @@
 """tf_peer.py: TensorFlow with Keras as a peer: one tf.function training step with a clip by global norm, and one of many steps (mode
-jit: through XLA)."""
+jit: through XLA; bf16: Keras's mixed precision)."""
 import os
 import worker
 
@@ -102,7 +102,9 @@ def open_cell(args):
     x, y = (tf.constant(t.astype("int32") if t.dtype == "int64" else t) for t in (x, y))
     criterion = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if loss == "ce" else keras.losses.MeanSquaredError()
 
-    function = tf.function(jit_compile=args.mode == "jit")
+    if "bf16" in args.mode:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    function = tf.function(jit_compile="jit" in args.mode)
 
     def variant(clip, steps=1):
         """Steps on a model of its own; they tell losses and norms."""
@@ -115,7 +117,7 @@ def open_cell(args):
 
         def step(x, y):
             with tf.GradientTape() as tape:
-                value = criterion(y, model(x, training=True))
+                value = criterion(y, tf.cast(model(x, training=True), tf.float32))
             # An embedding's gradient comes as rows, some of them twice; summed into a table, AdamW and the norm are those of PyTorch.
             g = [tf.convert_to_tensor(t) for t in tape.gradient(value, model.trainable_variables)]
             norm = value
@@ -137,13 +139,15 @@ def open_cell(args):
         return model, lambda: [t.numpy() for t in run(x, y)]
 
     def product(m, n, k):
+        dtype = keras.mixed_precision.global_policy().compute_dtype
         a, b = tf.random.normal((m, k)), tf.random.normal((k, n))
-        multiply = function(tf.matmul)
+        multiply = function(lambda a, b: tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype)))
         return lambda: multiply(a, b)
 
     model, clipped = variant(True)
     first = [[float(t) for t in clipped()] for _ in range(3)]
     info = {"params": sum(w.numpy().size for w in model.trainable_variables), "loss": [v for v, _ in first], "norm": [n for _, n in first]}
+    info |= worker.precision(args)
     variants = {"step": clipped, "noclip": worker.lazy(lambda: variant(False)[1])}
     if args.chunk > 1:
         _, chunk = variant(True, args.chunk)

@@ -11,7 +11,7 @@ def generate_cell(build, args):
     with torch.no_grad():
         for p, w in zip(model.parameters(), ws, strict=True):
             p.copy_(torch.from_numpy(w))
-    model.to(torch.float64 if args.mode == "f64" else torch.float32).eval()
+    model.to(torch.float64 if "f64" in args.mode else torch.float32).eval()
     given = torch.from_numpy(x).reshape(-1)[: x.shape[1]].long()[None]
     context, some = given.shape[1], 15
 

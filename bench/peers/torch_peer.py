@@ -1,5 +1,5 @@
 """torch_peer.py: PyTorch as a peer: whole training steps (modes compile and autotune: torch.compile, as it comes and with max-autotune;
-mode f64: for the losses that the workloads record), iterations of a GAN, text, and the optimizer phase alone."""
+bf16: under autocast; f64: for the losses that the workloads record), iterations of a GAN, text, and the optimizer phase alone."""
 import worker
 from torch_generate import generate_cell
 from torch_gpt import GPT
@@ -91,7 +91,7 @@ def step_parts(name, mode):
     from workloads import workload
 
     kind, ws, x, y, loss, optimizer = workload(name)
-    dtype = torch.float64 if mode == "f64" else torch.float32
+    dtype = torch.float64 if "f64" in mode else torch.float32
     model = build(kind, ws)
     ps = list(model.parameters())
     with torch.no_grad():
@@ -110,20 +110,22 @@ def step_parts(name, mode):
     cross_entropy = lambda o, y: F.cross_entropy(o.reshape(-1, o.shape[-1]), y.reshape(-1))
     criterion = cross_entropy if loss == "ce" else F.mse_loss
     forward = lambda: criterion(model(x), y)
-    return ps, compiled(forward, mode), opt
+    return ps, prepared(forward, mode), opt
 
 
-def compiled(f, mode):
-    """As the mode has it."""
-    if mode == "autotune":
-        return torch.compile(f, mode="max-autotune")
-    return torch.compile(f) if mode == "compile" else f
+def prepared(f, mode):
+    """As the modes have it: what is compiled computes under autocast too."""
+    if "autotune" in mode:
+        f = torch.compile(f, mode="max-autotune")
+    elif "compile" in mode:
+        f = torch.compile(f)
+    return torch.autocast("cpu", torch.bfloat16)(f) if "bf16" in mode else f
 
 
 def product(mode, m, n, k):
     """x[m, k] by w[n, k] transposed, as a linear layer has it."""
     x, w = torch.randn(m, k), torch.randn(n, k)
-    multiply = compiled(F.linear, mode)
+    multiply = prepared(F.linear, mode)
 
     @torch.no_grad()
     def call():
@@ -158,6 +160,7 @@ def step_cell(args):
     memory_mib = memory()
     step(False)
     info = {"params": sum(p.numel() for p in ps), "memory_mib": memory_mib, "loss": [v for v, _ in first], "norm": [n for _, n in first]}
+    info |= worker.precision(args)
     products = worker.products(args, lambda *sizes: product(args.mode, *sizes))
     return info, {"step": lambda: step(True), "noclip": lambda: step(False), **products}
 
@@ -253,7 +256,7 @@ def gan_cell(args):
     if args.cell != "wgan":
         raise worker.Unsupported(f"no {args.cell} among the peers")
     # Tensors this small are updated fastest one by one.
-    training = Training(compiled=args.mode == "compile", foreach=False)
+    training = Training(compiled="compile" in args.mode, foreach=False)
     first = [training.iteration() for _ in range(ITERATIONS)]
     critic = [loss.item() for losses, _ in first for loss in losses]
     info = {"params": sum(p.numel() for p in training.model.parameters()), "critic": critic, "generator": [loss.item() for _, loss in first]}

@@ -31,10 +31,15 @@ def arguments():
     parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies", "gan", "generate"])
     parser.add_argument("--cell", required=True)
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--mode", default="", help="a way to run the same peer: compile, autotune, jit, f64")
+    parser.add_argument("--mode", default=[], type=lambda text: text.split(","), help="ways to run the same peer: compile, autotune, jit, bf16, f64")
     parser.add_argument("--product", default="", help="MxNxK, of the workload: products are timed beside its steps")
     parser.add_argument("--chunk", type=int, default=1, help="steps of a call, where the peer can take several")
     return parser.parse_args()
+
+
+def precision(args):
+    """What the bench is told of the precision: what is computed in it is verified less strictly."""
+    return {"precision": "bf16"} if "bf16" in args.mode else {}
 
 
 def measure(seconds, call, calls=1, steps=1):
@@ -87,6 +92,8 @@ def serve(open_cell):
     os.dup2(2, 1)  # whatever the framework prints is no answer
     say = lambda value: print(json.dumps(value), file=answers, flush=True)
     try:
+        if precision(args) and args.suite not in ("step", "gemm"):
+            raise Unsupported("bf16 in whole steps and products alone")
         info, variants = open_cell(args)
     except Unsupported as reason:
         return say({"unsupported": str(reason)})

@@ -38,6 +38,7 @@ export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, ta
       skippable: at >= order.skippableFrom && skip !== null,
       serial: cost.flops <= SERIAL_FLOPS && cost.bytes <= SERIAL_BYTES,
       note: `${node.op.name} -> ${node.outs.map((t) => typeName(t.type)).join(', ')}`,
+      bf16: (node.attrs as { readonly bf16?: boolean } | null)?.bf16 === true,
       flops: cost.flops,
       bytes: cost.bytes,
     };

@@ -41,6 +41,8 @@ export interface Instr {
   readonly serial: boolean;
   /** What it computes, for printed programs and profiles: `matmul -> f32[64,10]`. */
   readonly note: string;
+  /** Its products take their operands rounded to bf16. For profiles; the kernel knows it by `ints`. */
+  readonly bf16?: boolean;
   /** Cost by the op's own account: floating point operations, and bytes read and written. */
   readonly flops: number;
   readonly bytes: number;

@@ -42,6 +42,7 @@ it('answers a command with a sample', async () => {
 
 it.each([
   ['says why it does not take part', `console.log('{"unsupported":"no model ncf"}')`, 'no model ncf'],
+  ['throws', `const fail = () => { throw new TypeError('no model'); }; fail();`, 'failed to start: TypeError: no model'],
   ['dies', `console.error('no torch here'); process.exit(1)`, 'failed to start: no torch here'],
 ])('%s', async (_, script, expected) => {
   expect(await Engine.open(launch(script), task)).toBe(expected);

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Info } from '../../bench/engine.ts';
 import { stepCell } from '../../bench/engines/step.ts';
 import type { Facts } from '../../bench/facts.ts';
 import type { Row, Sample } from '../../bench/report.ts';
@@ -27,6 +28,9 @@ describe('figures', () => {
     ...{ step: rounds(40, 80), noclip: rounds(20, 40), awaited: rounds(50, 100) },
     ...{ fma: rounds(1, 2), stream: rounds(1, 2), square: rounds(30, 60), product: rounds(0.24, 0.48) },
   });
+  // 1 GFLOP of them is in bf16, at 200 GF/s: 10 + 5 + 10 ms at least.
+  const low: Info = { ...info, precision: 'bf16', flops: 1e9, bf16_flops: 1e9, dot_flops: 4e8 };
+  const oursLow = timed({ ...Object.fromEntries(ours), dot: rounds(2, 4) });
   it('times what was asked for, probes for a part of the time', () => {
     expect(step.variants(info, new Set())).toEqual(['step', 'fma', 'stream', 'square', 'product']);
     expect(step.variants(info, new Set(['overhead', 'awaited']))).toEqual(expect.arrayContaining(['noclip', 'awaited']));
@@ -42,6 +46,13 @@ describe('figures', () => {
       ...{ square_percent: 71.58, product_percent: 50 },
     });
   });
+  it('of ours in bf16: products at what the machine does in bf16, all else at fma', () => {
+    expect(step.variants({ ...low, variants: [...low.variants, 'dot'] }, new Set())).toContain('dot');
+    expect(step.row('mlp-tiny', low, oursLow)).toMatchObject({
+      ...{ precision: 'bf16', gflop: 1, bf16_gflop: 1, peak_gflops: 66.67, bf16_peak_gflops: 133.3 },
+      ...{ floor_ms: 37.5, floor_percent: 62.5, square_percent: 35.79, product_percent: 25 },
+    });
+  });
   it('of a peer: each way to step beside ours', () => {
     const theirs = timed({
       step: rounds(160, 480),
@@ -53,9 +64,9 @@ describe('figures', () => {
       chunk_ms: 120,
       chunk_steps: 9,
     });
-    expect(step.compare!(theirs, ours, info)).toEqual({
-      ...{ ratio: 5, chunk_ratio: 2, awaited_ratio: 4, square_percent: 35.79, product_percent: 25 },
-    });
+    expect(step.compare!(theirs, ours, info)).toEqual({ ratio: 5, chunk_ratio: 2, awaited_ratio: 4 });
+    expect(step.shares!(theirs, ours, info)).toEqual({ square_percent: 35.79, product_percent: 25 });
+    expect(step.shares!(theirs, oursLow, low)).toEqual({ square_percent: 17.9, product_percent: 12.5 });
     expect(step.bars({ peer: 'jax', suite: 'step', threads: 2, median_ms: 3, chunk_ms: 2, chunk_steps: 9 })).toMatchObject([
       { label: 'jax', value: 3 },
       { label: 'jax, 9 steps a call', value: 2 },
@@ -68,6 +79,10 @@ describe('figures', () => {
     for (const key of ['loss', 'norm', 'chunk_loss', 'chunk_norm'] as const) {
       const wrong = { ...right, [key]: right[key].map((value, i) => (i === 1 ? 1.002 * value : value)) };
       expect(await checkStep('mlp-tiny', wrong), key).toMatch(/^expected (loss|norm) .* in its first steps, got /);
+      const low = { ...wrong, precision: 'bf16' } as const;
+      expect(await checkStep('mlp-tiny', low), key).toEqual(
+        key.endsWith('norm') ? null : expect.stringMatching(/^expected loss/),
+      );
     }
   });
 });
@@ -76,15 +91,16 @@ const row = (peer: string, workload: string, more: Record<string, unknown>): Row
   return { peer, suite: 'step', threads: 2, workload, ...more };
 };
 const bounds = { floor_ms: 1.5, floor_percent: 75, floor_all_ms: 2, floor_all_percent: 100, peak_gflops: 500, stream_gbytes: 70 };
+const ours = row('gradclip', 'mlp-tiny', {
+  median_ms: 2,
+  ...bounds,
+  square_percent: 90,
+  product_percent: 80,
+  overhead_percent: 1,
+  memory_mib: 8,
+});
 const cell: readonly Row[] = [
-  row('gradclip', 'mlp-tiny', {
-    median_ms: 2,
-    ...bounds,
-    square_percent: 90,
-    product_percent: 80,
-    overhead_percent: 1,
-    memory_mib: 8,
-  }),
+  ours,
   row('before', 'mlp-tiny', { median_ms: 2.2, ratio: 1.1, ratio_low: 1, ratio_high: 1.2 }),
   row('torch', 'mlp-tiny', { median_ms: 8, ratio: 4, ratio_low: 3, ratio_high: 5, square_percent: 40 }),
   row('jax', 'mlp-tiny', { median_ms: 10, ratio: 5, chunk_ms: 6, chunk_ratio: 3, chunk_ratio_low: 2.5, chunk_ratio_high: 3.5 }),
@@ -92,15 +108,41 @@ const cell: readonly Row[] = [
 
 describe('what a cell comes to', () => {
   it('is told beside the best peer in its best way, never beside ourselves', () => {
-    expect(bestPeer(cell)).toEqual({ peer: 'jax', way: 'chunk', ms: 6, ratio: 3, between: [2.5, 3.5] });
-    expect(bestPeer(cell.slice(0, 3))).toMatchObject({ peer: 'torch', way: 'step', ratio: 4 });
-    expect(bestPeer([cell[0]!, { ...cell[2]!, ratio: 0.8, ratio_low: undefined }])).toMatchObject({ ratio: 0.8, between: null });
-    expect(bestPeer(cell.slice(0, 2))).toBeNull();
-    expect(verdict(cell)).toBe(
+    expect(bestPeer(cell, ours)).toEqual({ peer: 'jax', way: 'chunk', ms: 6, ratio: 3, between: [2.5, 3.5] });
+    expect(bestPeer(cell.slice(0, 3), ours)).toMatchObject({ peer: 'torch', way: 'step', ratio: 4 });
+    expect(bestPeer([ours, { ...cell[2]!, ratio: 0.8, ratio_low: undefined }], ours)).toMatchObject({
+      ratio: 0.8,
+      between: null,
+    });
+    expect(bestPeer(cell.slice(0, 2), ours)).toBeNull();
+    expect(verdict(cell)).toEqual([
       'mlp-tiny, 2 threads: 3 times as fast as jax with as many steps a call (2.5 to 3.5 with 95 % confidence), the best of torch, jax; at 75 % of its floor of 1.5 ms, with 500 GF/s of fma and 70 GB/s',
+    ]);
+    expect(verdict([{ ...ours, threads: 1 }])).toEqual([
+      expect.stringMatching(/^mlp-tiny, 1 thread: no peer to compare with; at 75 %/),
+    ]);
+    expect(verdict(cell.slice(1))).toEqual([]);
+  });
+  it('is told in each precision beside the best peer in any, and in f32 too where that is another', () => {
+    const mixed = [
+      ...cell.map((row) => (row.peer === 'torch' ? { ...row, bf16_ratio: 8 } : row)),
+      row('gradclip-bf16', 'mlp-tiny', { precision: 'bf16', median_ms: 1, ratio: 0.5, ...bounds, bf16_peak_gflops: 900 }),
+      row('before-bf16', 'mlp-tiny', { precision: 'bf16', median_ms: 1, ratio: 0.5, bf16_ratio: 1 }),
+      row('torch-bf16', 'mlp-tiny', { precision: 'bf16', median_ms: 3, ratio: 1.5, bf16_ratio: 3 }),
+    ];
+    const [plain, low] = verdict(mixed);
+    expect(plain).toContain(
+      'threads: 1.5 times as fast as torch-bf16, the best of torch, jax, torch-bf16; 3 times as fast as jax with',
     );
-    expect(verdict([{ ...cell[0]!, threads: 1 }])).toMatch(/^mlp-tiny, 1 thread: no peer to compare with; at 75 %/);
-    expect(verdict(cell.slice(1))).toBeNull();
+    expect(low).toMatch(
+      /^mlp-tiny in bf16, 2 threads: 3 times as fast as torch-bf16, the best of torch, torch-bf16; 8 times as /,
+    );
+    expect(low).toContain(
+      'as fast as torch, the best in f32; at 75 % of its floor of 1.5 ms, with 500 GF/s of fma, 900 GF/s of bf16',
+    );
+    const tables = stepTables(['A processor'], mixed);
+    expect(tables).toContain('| mlp-tiny in bf16 | 1 | torch | 8 | 8 | - | 1.5 | 75 % | torch-bf16 | 3 | 3 |');
+    expect(tables).toContain('| mlp-tiny | 500 | 900 | 70 | 2 | 100 % |');
   });
   it('is a line of tables ready to paste', () => {
     expect(

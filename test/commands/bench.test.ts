@@ -10,10 +10,12 @@ import { htmlPage } from '../../bench/html.ts';
 import { KERNEL_CASES, kernelNode } from '../../bench/kernels.ts';
 import { measureCell } from '../../bench/measure.ts';
 import { parse } from '../../bench/options.ts';
+import { engines } from '../../bench/ours.ts';
 import { findPeers, peerEnvironment } from '../../bench/peers.ts';
 import { humanLine, type Row, ratio, ratioInterval, type Sample, short, summarize } from '../../bench/report.ts';
+import type { Rounds } from '../../bench/suite.ts';
 import { SUITES } from '../../bench/suites.ts';
-import { fmaProbe, type StreamKind, streamProbe } from '../../lib/cli/bench/probe.ts';
+import { dotProbe, fmaProbe, type StreamKind, streamProbe } from '../../lib/cli/bench/probe.ts';
 import { INPUT, isOp } from '../../lib/ir/graph.ts';
 
 const rounds = (...medians: number[]): Sample[] => medians.map((m) => ({ median_ms: m, min_ms: m / 2, n: 10 }));
@@ -64,7 +66,7 @@ describe('options', () => {
   });
   it("takes cells by parts of their names, and the suite's usual peers", () => {
     expect(parse(['--suite', 'clip-step', '--only', '6x40k', '--peers']).cells).toEqual(['6x40k/adamw', '6x40k/sgdm']);
-    expect(parse(['--suite', 'gemm', '--peers', '--json']).peers).toEqual(['blas']);
+    expect(parse(['--suite', 'gemm', '--peers', '--json']).peers).toEqual(['blas', 'blas-bf16']);
     expect(parse(['--peers', 'jax,tfjs', '--overhead']).extra).toEqual(new Set(['overhead']));
     const policies = parse([
       '--suite',
@@ -80,6 +82,14 @@ describe('options', () => {
       threadCounts: [1, 2],
     });
   });
+  it('compares the precisions that are asked for, f32 first', () => {
+    expect(parse([]).precisions).toEqual(['f32']);
+    expect(parse(['--precision', 'bf16,f32']).precisions).toEqual(['f32', 'bf16']);
+    expect(engines('before', 'x.js', ['f32', 'bf16'])).toMatchObject([
+      { peer: 'before', args: ['x.js'] },
+      { peer: 'before-bf16', args: ['x.js', '--precision', 'bf16'], precision: 'bf16' },
+    ]);
+  });
   it.each([
     [['--fast'], 'unknown option --fast'],
     [['mlp-tiny'], 'unknown option mlp-tiny'],
@@ -90,6 +100,8 @@ describe('options', () => {
     [['--rounds', '0'], '--rounds: expected a positive number, got 0'],
     [['--html'], '--html: expected the name of a file'],
     [['--suite', 'gemm', '--table'], '--table: suite gemm has no tables'],
+    [['--precision', 'f64'], '--precision: expected some of f32, bf16, got f64'],
+    [['--suite', 'gan', '--precision', 'bf16'], '--precision: suite gan has no products in bf16'],
     [['--from'], '--from: expected names of files'],
   ])('refuses %j', (argv, message) => {
     expect(() => parse(argv)).toThrow(message);
@@ -98,10 +110,10 @@ describe('options', () => {
 
 describe('suites', () => {
   it('gemm: flops of the sizes', () => {
-    const of = { variants: ['gradclip', 'fma'], trans: 'nt', m: 10, n: 20, k: 30, fma_flops: 24_000 };
+    const of = { variants: ['gradclip', 'peak'], trans: 'nt', m: 10, n: 20, k: 30, peak_flops: 24_000 };
     const timed = new Map([
       ['gradclip', rounds(0.001)],
-      ['fma', rounds(0.001)],
+      ['peak', rounds(0.001)],
     ]);
     const row = SUITES.gemm!.row('nt/10x20x30', of, timed);
     expect(row).toMatchObject({ trans: 'nt', m: 10, gradclip_gflops: 12, peak_percent: 50, spread_percent: 0 });
@@ -126,7 +138,7 @@ describe('kernels', () => {
   );
   // Each looks at what it computed.
   it.each([1, 2, 4, 6])('probes on %d threads', (threads) => {
-    expect(fmaProbe(threads).flops).toBeGreaterThan(1e6);
+    for (const probe of [fmaProbe, dotProbe]) expect(probe(threads).flops).toBeGreaterThan(1e6);
     for (const kind of ['read', 'copy', 'axpy'] as StreamKind[])
       expect(streamProbe(kind, 1e5, threads).bytes).toBeGreaterThan(9e4);
   });
@@ -223,7 +235,7 @@ it('measures a cell: rounds of those that compute it rightly, compared; who is l
     fake('tf', { unsupported: 'whole steps only' }, 1),
   ];
   const options = { ...parse(['--suite', 'clip-step', '--rounds', '2', '--threads', '2']), suite };
-  const { rows, faults } = await measureCell('6x40k/sgdm', launches, options);
+  const { rows, faults } = await measureCell('6x40k/sgdm', launches.slice(0, 1), launches.slice(1), options);
   expect(rows.map((row) => [row.peer, row.update_ms, row.ratio])).toEqual([
     ['gradclip', 6, undefined],
     ['torch', 18, 3],
@@ -232,4 +244,29 @@ it('measures a cell: rounds of those that compute it rightly, compared; who is l
     ['jax', 'wrong update'],
     ['tf', 'whole steps only'],
   ]);
+});
+
+it('compares all with ours in each precision, and shares with ours of their own', async () => {
+  const suite = {
+    ...SUITES['clip-step']!,
+    row: (_: string, { precision }: Info) => ({ ...(precision && { precision }) }),
+    compare: (theirs: Rounds, ours: Rounds) => ({ ratio: ratio(theirs.get('update')!, ours.get('update')!) }),
+    shares: (_: Rounds, ours: Rounds) => ({ share: summarize(ours.get('update')!).median_ms }),
+  };
+  const low = { variants: ['update'], precision: 'bf16' };
+  const ours = [fake('gradclip', { variants: ['update'] }, 4), { ...fake('gradclip-bf16', low, 2), precision: 'bf16' as const }];
+  const others = [
+    fake('torch', { variants: ['update'] }, 12),
+    fake('torch-bf16', low, 8),
+    { ...fake('before-bf16', { variants: ['update'] }, 4), precision: 'bf16' as const },
+  ];
+  const options = { ...parse(['--suite', 'clip-step', '--rounds', '1', '--threads', '1']), suite };
+  const { rows, faults } = await measureCell('6x40k/sgdm', ours, others, options);
+  expect(rows.map(({ suite: _, threads: __, ...row }) => row)).toEqual([
+    { peer: 'gradclip', bf16_ratio: 2 },
+    { peer: 'gradclip-bf16', precision: 'bf16', ratio: 0.5 },
+    { peer: 'torch', ratio: 3, bf16_ratio: 6, share: 24 },
+    { peer: 'torch-bf16', precision: 'bf16', ratio: 2, bf16_ratio: 4, share: 12 },
+  ]);
+  expect([...faults]).toEqual([['before-bf16', 'it knows no precision bf16']]);
 });

@@ -1,5 +1,6 @@
-// gemm.cc: products of matrices, and attention, which is made of their tiles. A unit of the kernels (unit.h).
+// gemm.cc: products of matrices, and attention, which is made of their tiles; the probe of products in bf16. A unit of the kernels (unit.h).
 #include "../dots.h"
+#include "../probe_dot.h"
 #include "attention.h"
 #include "cached_attention.h"
 #include "gemm.h"

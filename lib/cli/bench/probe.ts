@@ -34,6 +34,20 @@ export function fmaProbe(threads: number): Probe {
   return { flops: 2 * 16 * 12 * rounds * threads, bytes: 0, sample: (seconds) => sampleCalls(() => run(1), 1, seconds) };
 }
 
+/** Chains of products of pairs in bf16 on each of the threads, as the instruction set has them. */
+export function dotProbe(threads: number): Probe {
+  const rounds = 50_000;
+  const { run, read } = prepare(
+    { kernel: 'probe_dot', outs: [64], ins: [8], ints: [rounds] },
+    [new Float32Array([1, 1])],
+    threads,
+  );
+  run(1);
+  // 0, 1, ... 23, to each of which 1 + 1 is added.
+  expect(read, 16, 276 + 24 * 2 * rounds, 'probe_dot');
+  return { flops: 4 * 16 * 24 * rounds * threads, bytes: 0, sample: (seconds) => sampleCalls(() => run(1), 1, seconds) };
+}
+
 /** A stream that moves about so many bytes. */
 export function streamProbe(kind: StreamKind, bytes: number, threads: number): Probe {
   const { moved, step } = STREAMS[kind];

@@ -25,7 +25,7 @@ function columns(peak: Peak | null): readonly ProfileColumn[] {
   return [
     column('#', (i) => String(i.index)),
     column('section', (i) => i.section, 'left'),
-    column('instruction', (i) => shortened(i.note), 'left'),
+    column('instruction', (i) => `${shortened(i.note)}${i.bf16 ? ', in bf16' : ''}`, 'left'),
     column('us', (i) => short(1000 * i.ms)),
     column('of step', (i) => percent(i.share, 1)),
     column('working', (i) => percent(i.busy, 1, 0)),

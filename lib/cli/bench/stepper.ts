@@ -1,5 +1,6 @@
 // stepper.ts: whole training steps of a model on one batch, through Trainer.fit as a user runs them.
 import type { ClipPolicy } from '../../clip/index.ts';
+import type { Precision } from '../../ir/op.ts';
 import type { Module } from '../../nn/module/module.ts';
 import * as optim from '../../optim/index.ts';
 import { type Arrays, type NdArray, type Objective, type Profile, rows, type Source, Trainer } from '../../train/index.ts';
@@ -14,6 +15,8 @@ export interface StepTask {
   readonly loss: Objective<Module>;
   /** SGD with momentum 0.9, or AdamW, both with lr 1e-4; or any other. */
   readonly optimizer: 'sgd' | 'adamw' | optim.Optimizer;
+  /** Of the model's products. Default f32. */
+  readonly precision?: Precision;
 }
 
 // Reports that are timed together where each is awaited.
@@ -27,7 +30,7 @@ export class Stepper {
   readonly #batch: Arrays;
   #chunk = 0;
 
-  constructor({ model, batch, loss, optimizer }: StepTask, policy: ClipPolicy, threads: number) {
+  constructor({ model, batch, loss, optimizer, precision = 'f32' }: StepTask, policy: ClipPolicy, threads: number) {
     this.params = model.parameters().reduce((sum, p) => sum + p.size, 0);
     this.shapes = model.parameters().map((p) => p.shape);
     this.#batch = batch;
@@ -36,6 +39,7 @@ export class Stepper {
       loss,
       optimizer: optimizerOf(optimizer),
       clip: policy,
+      precision,
       batchSize: batch.x.shape[0]!,
       threads,
     });

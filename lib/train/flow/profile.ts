@@ -12,6 +12,8 @@ export interface InstructionProfile {
   readonly kernel: string;
   /** What it computes: `matmul -> f32[64,10]`. */
   readonly note: string;
+  /** Its products take their operands rounded to bf16 (option `precision`). */
+  readonly bf16: boolean;
   /** Too small to share: one thread runs it. */
   readonly serial: boolean;
   /** How often it ran, over all steps profiled. */
@@ -60,7 +62,7 @@ export function profileOf(
   const wall = (i: number): number => times[PROFILE_ROW * i + 1]!;
   const total = program.instrs.reduce((sum, _, i) => sum + wall(i), 0);
   const per = (amount: number, time: number): number => (time > 0 ? amount / time : 0);
-  const instrs = program.instrs.map(({ kernel, note, serial, flops, bytes }, index): InstructionProfile => {
+  const instrs = program.instrs.map(({ kernel, note, bf16 = false, serial, flops, bytes }, index): InstructionProfile => {
     const row = times.subarray(PROFILE_ROW * index, PROFILE_ROW * (index + 1));
     const [calls, ns, busy, barriers, largest] = row as unknown as [number, number, number, number, number];
     return {
@@ -68,6 +70,7 @@ export function profileOf(
       section: index < program.microEnd ? 'micro' : 'apply',
       kernel,
       note,
+      bf16,
       serial,
       calls,
       ms: per(ns, steps) / 1e6,
