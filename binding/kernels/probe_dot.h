@@ -6,9 +6,9 @@
 namespace gradclip::GRADCLIP_ISA {
 enum ProbeDotInts { kDotRounds };
 
-// Chains of sum + a * b + a * b on every thread: 4 * 16 * kDotChains * rounds flops each. ints: rounds. in: f32[2], a and b. out: f32[16], in
-// each lane the sum of the chains, which begin with 0, 1, 2, .... To hide the latency of vdpbf16ps they are twice as many as those of fma;
-// where registers are too few for that, one half comes after the other.
+// Chains of sum + a * b + a * b on every thread: 4 * 16 * kDotChains * rounds flops each. ints: rounds. in: f32[2], a and b, numbers that
+// are bf16. out: f32[16], in each lane the sum of the chains, which begin with 0, 1, 2, .... To hide the latency of vdpbf16ps they are twice
+// as many as those of fma; where registers are too few for that, one half comes after the other.
 constexpr int kDotChains = 24, kDotParts = kRegs > kDotChains + 2 ? 1 : 2;
 void probe_dot_need(Need& n) {
   if (n.i[kDotRounds] < 0 || n.i[kDotRounds] > 1 << 24) return n.fail("rounds must be 0 to 2^24");
@@ -16,11 +16,13 @@ void probe_dot_need(Need& n) {
   n.out[0] = L * 4;
 }
 
+// Both terms of a pair, in all lanes: words, or emulated one term, since the other is the same.
 static RF dot_operand(float value) {
-  float terms[2 * W], packed[2 * W];
-  for (float& term : terms) term = value;
-  pack_row(terms, 2 * W, packed);
-  return r_load(packed);
+  uint32_t word;
+  memcpy(&word, &value, 4);
+  if (kDots) word |= word >> 16;
+  memcpy(&value, &word, 4);
+  return r_set1(value);
 }
 
 void probe_dot(const Args& args, const Team& team) {
