@@ -11,14 +11,27 @@ namespace gradclip::GRADCLIP_ISA {
 // What the operands of a product are packed as. A unit is what is multiplied at a time: so many terms, in so many floats of memory.
 struct F32 {
   static constexpr int terms = 1, words = 1;
+  using Multiplied = F32;   // what multiplies it, once it is packed
 };
 struct Bf16 {
   static constexpr int terms = 2, words = kDots ? 1 : 2;
+#if defined(__AVX512BF16__)
+  using Multiplied = Bf16;
+#else
+  using Multiplied = F32;
+#endif
 };
 template <class P>
 static inline int64_t units_of(int64_t terms) {
   return P::terms == 1 ? terms : (terms + 1) / 2;
 }
+// Floats of memory that so many terms take.
+template <class P>
+static inline int64_t words_of(int64_t terms) {
+  return units_of<P>(terms) * P::words;
+}
+template <class P>
+constexpr int kTermsOfRegister = W * P::terms / P::words;   // that lie side by side
 
 // a + x * b of what is packed, where x is a register, or a number in all lanes: as r_fma_to.
 template <class P, class X>
@@ -49,20 +62,31 @@ INLINE void store_pairs(float* to, int64_t next, RF first, RF second) {
 #endif
 }
 
-// The units of `terms` numbers that lie side by side.
-static inline void pack_row(const float* from, int64_t terms, float* to) {
-  int64_t p = 0;
+// The words of a register, of numbers that lie side by side from p on: of as many as it holds, or of n that are left.
+template <class P>
+INLINE RF load_words(const float* p) {
 #if defined(__AVX512BF16__)
-  for (; p + 2 * W <= terms; p += 2 * W) r_store(to + p / 2, r_words(r_load(from + p), r_load(from + p + W)));
-  if (p == terms) return;
-  const int n = (int)(terms - p);
-  r_storem(to + p / 2, r_words(r_loadm(from + p, r_mfirst(n)), r_loadm(from + p + W, r_mfirst(n - W))), r_mfirst((n + 1) / 2));
-#else
-  for (; p + W <= terms; p += W) r_store(to + p, r_swap(r_bf16(r_load(from + p))));
-  if (p == terms) return;
-  const int n = (int)(terms - p);
-  r_storem(to + p, r_swap(r_bf16(r_loadm(from + p, r_mfirst(n)))), r_mfirst(n + n % 2));
+  if constexpr (P::terms == 2) return r_words(r_load(p), r_load(p + W));
 #endif
+  return P::terms == 2 ? r_swap(r_bf16(r_load(p))) : r_load(p);
+}
+template <class P>
+INLINE RF load_words(const float* p, int n) {
+#if defined(__AVX512BF16__)
+  if constexpr (P::terms == 2) return r_words(r_loadm(p, r_mfirst(n)), r_loadm(p + W, r_mfirst(n - W)));
+#endif
+  const RF x = r_loadm(p, r_mfirst(n));
+  return P::terms == 2 ? r_swap(r_bf16(x)) : x;
+}
+
+// The words of `terms` numbers that lie side by side.
+template <class P>
+static inline void pack_row(const float* from, int64_t terms, float* to) {
+  constexpr int T = kTermsOfRegister<P>;
+  int64_t p = 0;
+  for (; p + T <= terms; p += T, to += W) r_store(to, load_words<P>(from + p));
+  const int n = (int)(terms - p);
+  if (n > 0) r_storem(to, load_words<P>(from + p, n), r_mfirst((int)words_of<P>(n)));
 }
 
 // While there is one, denormals count as zeros and become zeros: where bf16 is emulated. It stands around micro-kernels that are called

@@ -3,12 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { grad } from '../../lib/autodiff.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
-import { f32, type TensorType } from '../../lib/ir/op.ts';
+import { f32, type Precision, type TensorType } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { apply, ENDS, SLOPED } from '../../lib/ops/elementwise/maps.ts';
 import { add, matmul, mul, sum } from '../../lib/ops/index.ts';
 import { MATMUL, matmulStatBlocks } from '../../lib/ops/product/matmul.ts';
 import { SOME_TEAMS } from '../kit.ts';
+import { sumOfPairs } from '../pairs.ts';
 import { runGraph } from '../run-graph.ts';
 
 const FMA_ISAS = addon().isas.filter((isa) => isa !== 'x86_64');
@@ -42,6 +43,7 @@ interface Case {
   readonly transA: boolean;
   readonly transB: boolean;
   readonly batch?: number;
+  readonly precision?: Precision;
 }
 const LAYOUTS = [false, true].flatMap((transA) => [false, true].map((transB) => ({ transA, transB })));
 
@@ -53,14 +55,19 @@ function swapped(x: Float32Array, batch: number, r: number, c: number): Float32A
   return out;
 }
 
-function truth(a: Float32Array, b: Float32Array, { m, n, k, batch = 1 }: Case): Float32Array {
+const sumOfTerms = (a: Float32Array, b: Float32Array): number => a.reduce((sum, v, p) => fma32(v, b[p]!, sum), 0);
+
+function truth(a: Float32Array, b: Float32Array, { m, n, k, batch = 1, precision }: Case): Float32Array {
   const y = new Float32Array(batch * m * n);
+  const columns = swapped(b, batch, k, n);
   for (let x = 0; x < batch; x++) {
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
-        let sum = 0;
-        for (let p = 0; p < k; p++) sum = fma32(a[(x * m + i) * k + p]!, b[(x * k + p) * n + j]!, sum);
-        y[(x * m + i) * n + j] = sum;
+        const [row, column] = [
+          a.subarray((x * m + i) * k, (x * m + i + 1) * k),
+          columns.subarray((x * n + j) * k, (x * n + j + 1) * k),
+        ];
+        y[(x * m + i) * n + j] = precision === 'bf16' ? sumOfPairs(row, column) : sumOfTerms(row, column);
       }
     }
   }
@@ -84,9 +91,10 @@ function tileSquares(y: Float32Array, m: number, n: number, batch: number): Floa
 }
 
 function run(a: Float32Array, b: Float32Array, c: Case, isa: string, threads: number): Float32Array {
-  const { m, n, k, transA, transB, batch } = c;
+  const { m, n, k, transA, transB, batch, precision = 'f32' } = c;
   const lead = batch === undefined ? [] : [batch];
   const graph = new Graph();
+  graph.precision = precision;
   const x = graph.input('a', f32(...lead, ...(transA ? [k, m] : [m, k])), 'feed');
   const w = graph.input('b', f32(...lead, ...(transB ? [n, k] : [k, n])), 'feed');
   graph.output('y', matmul(x, w, { transA, transB }));
@@ -97,10 +105,10 @@ function run(a: Float32Array, b: Float32Array, c: Case, isa: string, threads: nu
   return runGraph(graph, { inputs, isa, threads }).get('y') as Float32Array;
 }
 
-function check(c: Omit<Case, 'transA' | 'transB'>, layouts = LAYOUTS): void {
+function check(c: Omit<Case, 'transA' | 'transB'>, layouts = LAYOUTS, draw = values): void {
   const batch = c.batch ?? 1;
-  const a = values(batch * c.m * c.k, c.m + 1);
-  const b = values(batch * c.k * c.n, c.n + 77);
+  const a = draw(batch * c.m * c.k, c.m + 1);
+  const b = draw(batch * c.k * c.n, c.n + 77);
   const want = truth(a, b, { ...c, transA: false, transB: false });
   for (const layout of layouts) {
     for (const isa of FMA_ISAS) {
@@ -147,22 +155,26 @@ describe('bits: one fma chain over k', () => {
     );
   });
 
-  it('equal in every layout, ISA and team where V and S take several blocks', () => {
-    for (const [m, n, k] of [
-      [90, 1100, 520],
-      [1100, 70, 300],
-      [40, 600, 2100],
-      [70, 150, 2100],
-      [300, 820, 512],
-      [200, 300, 270],
-      [1000, 400, 256],
-    ] as const) {
+  const LARGE = [
+    [90, 1100, 520],
+    [40, 600, 2100],
+    [1000, 400, 256],
+    [1100, 70, 300],
+    [70, 150, 2100],
+    [300, 820, 512],
+    [200, 300, 270],
+  ] as const;
+  it.each([
+    ['f32', LARGE],
+    ['bf16', LARGE.slice(0, 3)],
+  ] as const)('equal in every layout, ISA and team where V and S take several blocks: %s', (precision, shapes) => {
+    for (const [m, n, k] of shapes) {
       const [a, b] = [values(m * k, 3), values(k * n, 4)];
       let known: Float32Array | undefined;
       for (const layout of LAYOUTS) {
         for (const isa of FMA_ISAS) {
           for (const threads of [1, ...SOME_TEAMS]) {
-            const got = run(a, b, { m, n, k, ...layout }, isa, threads);
+            const got = run(a, b, { m, n, k, precision, ...layout }, isa, threads);
             known ??= got;
             expect(Buffer.compare(Buffer.from(got.buffer), Buffer.from(known.buffer)), `${m} ${n} ${k} ${isa} ${threads}`).toBe(
               0,
@@ -171,6 +183,43 @@ describe('bits: one fma chain over k', () => {
         }
       }
     }
+  });
+});
+
+describe('bits in bf16: of each pair of terms the second first', () => {
+  it.each([
+    { m: 33, n: 17, k: 65 },
+    { m: 3, n: 130, k: 31 },
+    { m: 1, n: 33, k: 40 },
+    { m: 130, n: 1, k: 70 },
+    { m: 29, n: 65, k: 1 },
+    { m: 2, n: 20, k: 1041 },
+    { m: 15, n: 300, k: 30 },
+    { m: 13, n: 21, k: 9, batch: 5 },
+  ])('$m x $n x $k, batch $batch', (c) => check({ ...c, precision: 'bf16' }));
+
+  it('any shape, of tiny and of huge numbers, of zeros of both signs, of infinities and NaN', () => {
+    const size = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(14, 15, 16, 28, 32, 33));
+    // Products of two of 2^-63 lie about 2^-126, where sums are cut off.
+    const scale = fc.constantFrom(1, 1e-30, 1e30, 2 ** -63, 2 ** -66, 2 ** -130, 2 ** 63);
+    const odd = fc.constantFrom(0, -0, 2 ** -127, -(2 ** -149), 3.4e38, Infinity, -Infinity, NaN);
+    const shapes = fc.record({
+      m: size,
+      n: size,
+      k: size,
+      layout: fc.constantFrom(...LAYOUTS),
+      scale,
+      odd,
+      every: fc.integer({ min: 3, max: 99 }),
+    });
+    fc.assert(
+      fc.property(shapes, ({ m, n, k, layout, scale, odd, every }) => {
+        const draw = (length: number, seed: number): Float32Array =>
+          values(length, seed).map((v, i) => ((i + seed) % every === 0 ? odd : v * scale));
+        check({ m, n, k, precision: 'bf16' }, [layout], draw);
+      }),
+      { numRuns: 40 },
+    );
   });
 });
 

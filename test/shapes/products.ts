@@ -16,11 +16,18 @@ const matmul: Generator = (d) => {
     [...lead, ...(transB ? [n, k] : [k, n])],
   ];
   if (d.rarely(12)) return { ins: [f64(...a), f64(...b)], attrs: { transA, transB }, tolerance: ofTerms(k) };
+  const bf16 = d.flag();
   const slope = d.rarely(5);
   const act = slope ? d.pick(...SLOPED) : d.rarely(3) ? d.pick(...ENDS) : undefined;
   const last = d.rarely(4) ? d.pick('add', 'mul') : undefined;
   const stats = d.rarely(4);
-  const fused = { ...(act && { act }), ...(slope && { slope }), ...(last && { last }), ...(stats && { stats }) };
+  const fused = {
+    ...(bf16 && { bf16 }),
+    ...(act && { act }),
+    ...(slope && { slope }),
+    ...(last && { last }),
+    ...(stats && { stats }),
+  };
   const bias = d.rarely(3) ? [f32(n)] : [];
   const ins = [f32(...a), f32(...b), ...bias, ...(last ? [f32(...lead, m, n)] : [])];
   return { ins, attrs: { transA, transB, ...fused }, tolerance: ofTerms(k) * (stats ? 200 : 4) };

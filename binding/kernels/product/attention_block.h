@@ -92,8 +92,8 @@ static void att_product(const float* s, bool by_rows, int64_t st, const float* v
   const Parts is = parts_of(rows, 1, ceil_div(rows, MR));
   for (int64_t x = 0; x < is.count; x++) {
     const int64_t i = is.begin(x);
-    tiles(s + (by_rows ? i * st : i), by_rows, st, v, vs, TN, is.begin(x + 1) - i, cols, k, c + i * ld, ld, first,
-          Soon{s, 0, 0, 0}, [](int64_t, int64_t) {});
+    tiles<F32>(s + (by_rows ? i * st : i), by_rows, st, v, vs, TN, is.begin(x + 1) - i, cols, k, c + i * ld, ld, first,
+               Soon{s, 0, 0, 0}, [](int64_t, int64_t) {});
     if (soon) soon->ask();
   }
 }

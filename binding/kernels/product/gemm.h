@@ -1,7 +1,7 @@
 // gemm.h: matmul, y[batch, m, n] = act(a[batch, m, k] * b[batch, k, n] + bias[n]), a and b transposed or not; at the end
 // another operand of the shape of y may be added or multiplied with. A second output may take the slope of act.
-// Every element is one fma chain over k = 0 .. k - 1 from 0, then one addition, then the activation: the bits do not depend on
-// blocking, on the team, on the layout of a and b or on the ISA (the baseline, without fma, excepted).
+// Every element is one fma chain over k = 0 .. k - 1 from 0 (in bf16 as bf16.h says), then one addition, then the activation: the bits do
+// not depend on blocking, on the team, on the layout of a and b or on the ISA (the baseline, without fma, excepted).
 #pragma once
 #include "gemm_columns.h"
 #include "gemm_rows.h"
@@ -18,6 +18,7 @@ struct Grid {
 };
 constexpr double kBarrier = 2000;   // what a barrier costs, in fma instructions
 constexpr double kSquare = 10;      // and squares_of, for W elements
+template <class P>
 static Grid grid_of(const Product& g, bool columns, int64_t batch, int64_t size) {
   const int64_t unit = g.stats ? kStat : 1, units = ceil_div(g.m, unit), step = most(unit, W);
   Grid best = {1, 1, 1, -1};
@@ -27,11 +28,11 @@ static Grid grid_of(const Product& g, bool columns, int64_t batch, int64_t size)
       if (size / b % m != 0) continue;
       const int64_t n = size / b / m;
       if (columns && n > 1) continue;
-      // In fma instructions for each k: the tiles, then the packing of V and S, as measured; and the barrier after shared V.
+      // In instructions of an fma, or of a pair, for each word along k: the tiles, then the packing of V and S, as measured; and the barrier after shared V.
       const double rows = (double)(ceil_div(units, m) * unit), lanes = (double)(ceil_div(ceil_div(g.n, step), n) * step / W);
       const bool shared = columns && b == 1;
       const double pack = lanes * (g.vj == 1 ? 9 : 23) / (shared ? (double)size : 1.) + rows * (g.sp == 1 ? .35 : 1.3);
-      const double wait = shared ? kBarrier / (double)most(g.k, 1) : 0;
+      const double wait = shared ? kBarrier / (double)most(words_of<P>(g.k), 1) : 0;
       const double cost = (double)ceil_div(batch, b) * ((rows < 4 ? 4 : rows) * lanes + pack + wait);
       if (best.cost < 0 || cost < best.cost) best = {b, m, n, cost};
     }
@@ -40,26 +41,26 @@ static Grid grid_of(const Product& g, bool columns, int64_t batch, int64_t size)
 }
 
 // C by rows or by columns, whichever transposes less on the way; by columns a panel of V has room for all of k.
+template <class P>
 static bool by_columns(int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
-  return tb && k <= kVCap / TN && m * n + (ta ? 0 : m * k) < n * k;
+  return tb && words_of<P>(k) <= kVCap / TN && m * n + (ta ? 0 : m * k) < n * k;
 }
 
 constexpr int64_t kMmLocal = kVCap + kSOwn + 4 * kStatLanes, kMmScratch = 2 * kVShared;   // floats
-static void matmul_f64(const Args& a, const Team& team);
 
-// `more`: to what y holds, whose chains go on. Not where y would be made by columns, with what follows a product, or in f64.
+// `more`: to what y holds, whose chains go on; in bf16 k was even then. Not where y would be made by columns, with what follows a product, or in f64.
+template <class P>
 static void multiply(const Args& a, const Team& team, bool more) {
   const int64_t batch = a.i[kMmBatch], m = a.i[kMmM], n = a.i[kMmN], k = a.i[kMmK];
   const bool ta = a.i[kMmTransA], tb = a.i[kMmTransB];
-  if (a.i[kMmKind] == kMmF64) return matmul_f64(a, team);
   if (batch == 0 || m == 0 || n == 0) return;
   const bool has_last = a.i[kMmLast] != 0, has_slope = a.i[kMmSlope] != 0;
   const float* bias = a.n_in == 3 + has_last ? (const float*)a.in[2] : nullptr;
   const float* last = has_last ? (const float*)a.in[a.n_in - 1] : nullptr;
   float* slope = has_slope ? (float*)a.out[1] : nullptr;
   double* const stats = a.n_out == 2 + has_slope ? (double*)a.out[1 + has_slope] : nullptr;
-  const bool small = is_small(m, n, k) && !stats && !more,
-             columns = !small && !has_last && !has_slope && by_columns(m, n, k, ta, tb);
+  const bool small = is_small<P>(m, n, k) && !stats && !more,
+             columns = !small && !has_last && !has_slope && by_columns<P>(m, n, k, ta, tb);
   Product g;
   const int64_t ai = ta ? 1 : k, ap = ta ? m : 1, bp = tb ? 1 : n, bj = tb ? k : 1;
   if (columns)
@@ -81,20 +82,20 @@ static void multiply(const Args& a, const Team& team, bool more) {
     const Range r = apart ? split(batch, team) : Range{0, batch};
     for (int64_t x = r.begin; x < r.end; x++) {
       take(x);
-      product_small(g, (float*)a.local, apart ? Team{0, 1, nullptr, nullptr} : team);
+      product_small<P>(g, (float*)a.local, apart ? Team{0, 1, nullptr, nullptr} : team);
     }
     return;
   }
   Grid grid = {1, 1, 1, 0};
   bool squares_after = stats && columns;
   if (team.size > 1) {
-    grid = grid_of(g, columns, batch, team.size);
+    grid = grid_of<P>(g, columns, batch, team.size);
     // Fewer tiles of squares than threads: then the product is cut finer, and its squares are taken of what it wrote, to the same bits.
     Product plain = g;
     plain.stats = nullptr;
-    const Grid finer = g.stats ? grid_of(plain, columns, batch, team.size) : grid;
+    const Grid finer = g.stats ? grid_of<P>(plain, columns, batch, team.size) : grid;
     const double squares = (double)(batch * m * n) / (double)(team.size * W) * kSquare;
-    if (g.stats && finer.cost + (kBarrier + squares) / (double)most(k, 1) < grid.cost) {
+    if (g.stats && finer.cost + (kBarrier + squares) / (double)most(words_of<P>(k), 1) < grid.cost) {
       grid = finer;
       g.stats = nullptr;
       squares_after = true;
@@ -107,15 +108,13 @@ static void multiply(const Args& a, const Team& team, bool more) {
   for (int64_t x = bs.begin(rb); x < bs.begin(rb + 1); x++) {
     take(x);
     if (g.stats) g.stats = stats + x * ceil_div(m, kStat) * ceil_div(n, kStat);
-    columns ? product_columns(g, at) : product_rows(g, at);
+    columns ? product_columns<P>(g, at) : product_rows<P>(g, at);
   }
   if (squares_after) {
     team.barrier();
     squares_of((const float*)a.out[0], stats, batch, m, n, team);
   }
 }
-
-void matmul(const Args& a, const Team& team) { multiply(a, team, false); }
 
 // f64, for gradient checks and statistics: plain loops, rows of y shared out.
 static void matmul_f64(const Args& a, const Team& team) {
@@ -135,6 +134,17 @@ static void matmul_f64(const Args& a, const Team& team) {
   }
 }
 
+void matmul(const Args& a, const Team& team) {
+  switch (a.i[kMmKind]) {
+    case kMmF64:
+      return matmul_f64(a, team);
+    case kMmBf16:
+      return multiply<Bf16>(a, team, false);
+    default:
+      return multiply<F32>(a, team, false);
+  }
+}
+
 void matmul_need(Need& n) {
   if (n.n_i != kMmInts || n.n_f != 0) return n.fail("expected batch, m, n, k, transA, transB, act, kind, last, slope");
   if ((uint64_t)n.i[kMmLast] > 2 || (n.i[kMmSlope] & ~int64_t(1))) return n.fail("unknown last operand or slope");
@@ -144,7 +154,7 @@ void matmul_need(Need& n) {
   for (int j = 0; j < 4; j++)
     if (n.i[j] < 0) return n.fail("a size is negative");
   if ((n.i[kMmTransA] | n.i[kMmTransB]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");
-  if ((uint64_t)n.i[kMmKind] > kMmF64) return n.fail("unknown kind");
+  if ((uint64_t)n.i[kMmKind] > kMmBf16) return n.fail("unknown kind");
   const bool f64 = n.i[kMmKind] == kMmF64;
   if (!may_end(n.i[kMmAct])) return n.fail("unknown activation");
   if (f64 && (n.i[kMmAct] || n.n_out > 1 || has_last)) return n.fail("f64 has a bias at most");

@@ -12,7 +12,7 @@ struct Soon {
 static inline Soon soon_run(const float* p, int64_t floats) { return {p, 32, 16, floats / 32}; }
 // What a tile asks for, one after the other. What comes first is sure to be asked for in a short product.
 struct Asks {
-  static constexpr int kMost = 12;
+  static constexpr int kMost = 20;   // C, two operands that follow, 7 pairs of rows of S, 8 pairs of lines of V
   Soon of[kMost];
   int count = 0;
   void add(const Soon& soon) {
@@ -27,7 +27,7 @@ INLINE T* settle(T* p) {
   return p;
 }
 
-// c[R, lanes] (+)= s[R, k] * v[k, lanes], every element one fma chain over k.
+// c[R, lanes] (+)= s[R, k] * v[k, lanes], every element one chain of mul_to over k. k counts words (bf16.h).
 // S by rows (KS1: element (i, p) at s[i * st + p]) or by columns (at s[p * st + i]). FORM: 0 two full registers, 1 two registers
 // of which the second holds `tail` lanes, 2 one register of `tail` lanes, 3 as 0 with vs = TN and, if S lies by columns, st = kSRow,
 // which saves an addition or two a step. `first`: the chain starts from 0, else from c.
@@ -41,7 +41,7 @@ struct Steps {
 // Steps of k at a time: as many as keep all of a tile in registers.
 constexpr int steps_at_once(bool by_rows, int rows) { return kLanes ? by_rows && rows > 10 ? 2 : 4 : kRegs == 32 ? 2 : 4; }
 
-template <bool KS1, int FORM, int R>
+template <class P, bool KS1, int FORM, int R>
 static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t vs, float* c, int64_t cs, int tail, bool first,
                   const Asks& asks) {
   constexpr int V = FORM == 2 ? 1 : 2, kSteps = steps_at_once(KS1, R);
@@ -83,7 +83,7 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
       for (int i = 0; i < R; i++) {
         const RF x = r_set1(row(i)[u]);
 #pragma GCC unroll 2
-        for (int j = 0; j < V; j++) acc[i][j] = r_fma_to(acc[i][j], x, b[j]);
+        for (int j = 0; j < V; j++) acc[i][j] = mul_to<P>(acc[i][j], x, b[j]);
       }
     } else {
       const auto column = r_numbers<R>(packed ? s + u * kSRow : s);
@@ -91,7 +91,7 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
       for (int i = 0; i < R; i++) {
         const auto x = r_number(column, i);
 #pragma GCC unroll 2
-        for (int j = 0; j < V; j++) acc[i][j] = r_fma_to(acc[i][j], x, b[j]);
+        for (int j = 0; j < V; j++) acc[i][j] = mul_to<P>(acc[i][j], x, b[j]);
       }
       if (!packed) s = settle(s + st);
     }
@@ -110,8 +110,8 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
         for (int u = 0; u < N; u++)
 #pragma GCC unroll 2
           for (int j = 0; j < V; j++) {
-            acc[i][j] = r_fma_to(acc[i][j], r_number(x, u), b[u][j]);
-            if (i + 1 < R) acc[i + 1][j] = r_fma_to(acc[i + 1][j], r_number(y, u), b[u][j]);
+            acc[i][j] = mul_to<P>(acc[i][j], r_number(x, u), b[u][j]);
+            if (i + 1 < R) acc[i + 1][j] = mul_to<P>(acc[i + 1][j], r_number(y, u), b[u][j]);
           }
       }
     } else {
@@ -152,7 +152,7 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
     }
 }
 
-#define GRADCLIP_M(ks1, form, r) micro<ks1, form, (r <= MR ? r : MR)>
+#define GRADCLIP_M(ks1, form, r) micro<P, ks1, form, (r <= MR ? r : MR)>
 #define GRADCLIP_MR(ks1, form)                                                                                     \
   {                                                                                                                \
     GRADCLIP_M(ks1, form, 1), GRADCLIP_M(ks1, form, 2), GRADCLIP_M(ks1, form, 3), GRADCLIP_M(ks1, form, 4),        \
@@ -161,7 +161,8 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
         GRADCLIP_M(ks1, form, 13), GRADCLIP_M(ks1, form, 14)                                                       \
   }
 // By layout of S (1: by rows), form, rows - 1.
-static const Micro kMicro[2][4][14] = {
+template <class P>
+static constexpr Micro kMicro[2][4][14] = {
     {GRADCLIP_MR(false, 0), GRADCLIP_MR(false, 1), GRADCLIP_MR(false, 2), GRADCLIP_MR(false, 3)},
     {GRADCLIP_MR(true, 0), GRADCLIP_MR(true, 1), GRADCLIP_MR(true, 2), GRADCLIP_MR(true, 3)}};
 #undef GRADCLIP_MR

@@ -23,46 +23,70 @@ static inline Parts parts_of(int64_t total, int64_t unit, int64_t count) {
   return {total, unit, count, size, units - size * count};
 }
 
-// V[k, n] into panels of TN lanes, [panel][k][TN], the last one filled up with zeros. Element (p, j) at v[p * vp + j * vj].
-static void pack_v(const float* v, int64_t vp, int64_t vj, int64_t k, int64_t n, float* dst) {
+// The units of W lanes, or of those in the mask, from rows that lie `apart`; where they are not `whole`, the second row counts as zeros.
+// Registers of a unit go to places `next` apart.
+template <class P>
+INLINE void store_unit(float* to, int64_t next, const float* from, int64_t apart, bool whole) {
+  if constexpr (P::terms == 1)
+    r_store(to, r_load(from));
+  else
+    store_pairs(to, next, r_load(from), whole ? r_load(from + apart) : r_set1(0.f));
+}
+template <class P>
+INLINE void store_unit(float* to, int64_t next, const float* from, int64_t apart, bool whole, RM mask) {
+  if constexpr (P::terms == 1)
+    r_store(to, r_loadm(from, mask));
+  else
+    store_pairs(to, next, r_loadm(from, mask), whole ? r_loadm(from + apart, mask) : r_set1(0.f));
+}
+
+// V[k, n] into panels of TN lanes, [words of k][TN], which begin `panel` floats apart, the last one filled up with zeros. Element (p, j) at
+// v[p * vp + j * vj].
+template <class P>
+static void pack_v(const float* v, int64_t vp, int64_t vj, int64_t k, int64_t n, float* dst, int64_t panel) {
   if (vj != 1) {
-    for (int64_t j = 0; j < n; j += TN, dst += k * TN) transpose_block(v + j * vj, vj, dst, TN, n - j < TN ? n - j : TN, k, TN);
+    for (int64_t j = 0; j < n; j += TN, dst += panel) transpose_block<P>(v + j * vj, vj, dst, TN, n - j < TN ? n - j : TN, k, TN);
     return;
   }
   const int64_t full = n / TN * TN;
   const RM lo = r_mfirst((int)(n - full)), hi = r_mfirst((int)(n - full) - W);
-  for (int64_t p = 0; p < k; p++, v += vp, dst += TN) {   // row by row: that is how the memory lies
-    const float* ahead = v + (p + 4 < k ? 4 * vp : 0);
+  for (int64_t p = 0; p < k;
+       p += P::terms, v += P::terms * vp, dst += P::words * TN) {   // row by row: that is how the memory lies
+    const bool whole = p + P::terms <= k;
+    const float* const ahead = v + (p + 4 * P::terms < k ? 4 * P::terms * vp : 0);
     float* to = dst;
     int64_t j = 0;
-    for (; j < full; j += TN, to += k * TN) {
-      for (int i = 0; i < TN; i += 16) fetch(ahead + j + i);
-      r_store(to, r_load(v + j));
-      r_store(to + W, r_load(v + j + W));
+    for (; j < full; j += TN, to += panel) {
+      for (int x = 0; x < P::terms; x++)
+        for (int i = 0; i < TN; i += 16) fetch(ahead + (whole ? x * vp : 0) + j + i);
+      store_unit<P>(to, TN, v + j, vp, whole);
+      store_unit<P>(to + W, TN, v + j + W, vp, whole);
     }
     if (j < n) {
-      r_store(to, r_loadm(v + j, lo));
-      r_store(to + W, r_loadm(v + j + W, hi));
+      store_unit<P>(to, TN, v + j, vp, whole, lo);
+      store_unit<P>(to + W, TN, v + j + W, vp, whole, hi);
     }
   }
 }
 
 // S[rows, k] as it lies by rows, to rows `ld` apart.
+template <class P>
 static void pack_s_rows(const float* s, int64_t si, int64_t rows, int64_t k, float* dst, int64_t ld) {
-  const RM rest = r_mfirst((int)(k & (W - 1)));
-  for (int64_t i = 0; i < rows; i++, s += si, dst += ld) {
-    int64_t p = 0;
-    for (; p + W <= k; p += W) r_store(dst + p, r_load(s + p));
-    if (p < k) r_storem(dst + p, r_loadm(s + p, rest), rest);
-  }
+  for (int64_t i = 0; i < rows; i++, s += si, dst += ld) pack_row<P>(s, k, dst);
 }
 // S[rows, k] as it lies by columns, to columns of kSRow.
+template <class P>
 static void pack_s_columns(const float* s, int64_t sp, int64_t rows, int64_t k, float* dst) {
   RM mask[kSRow / W];
 #pragma GCC unroll 2
   for (int x = 0; x < kSRow / W; x++) mask[x] = r_mfirst((int)(rows - x * W));
-  for (int64_t p = 0; p < k; p++, s += sp, dst += kSRow)
+  for (int64_t p = 0; p < k; p += P::terms, s += P::terms * sp, dst += P::words * kSRow)
 #pragma GCC unroll 2
-    for (int x = 0; x < kSRow; x += W) r_store(dst + x, !kMasks && rows - x >= W ? r_load(s + x) : r_loadm(s + x, mask[x / W]));
+    for (int x = 0; x < kSRow; x += W) {
+      if (!kMasks && rows - x >= W)
+        store_unit<P>(dst + x, kSRow, s + x, sp, p + P::terms <= k);
+      else
+        store_unit<P>(dst + x, kSRow, s + x, sp, p + P::terms <= k, mask[x / W]);
+    }
 }
 }   // namespace gradclip::GRADCLIP_ISA

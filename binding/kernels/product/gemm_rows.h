@@ -9,14 +9,16 @@ constexpr int64_t kVLanes = 256, kVAll = 384;   // lanes of a block of V; so man
 
 // Blocks of rows, in them panels of k, in them blocks of lanes. S of a block of rows is packed while its first lanes are multiplied, V of
 // a block of lanes while those before it are.
+template <class P>
 static void product_rows(const Product& g, Share& at) {
   const int64_t unit = g.stats ? kStat : 1;   // sums of squares do not cross a cut
-  const Parts ks = panels_of_k(g.k), rs = parts_of(g.m, unit, at.gm), cs = parts_of(g.n, most(unit, W), at.gn);
-  const int64_t kmax = ks.size + (ks.more > 0), c0 = cs.begin(at.rn), n = cs.begin(at.rn + 1) - c0;
+  const Parts ks = panels_of_k<P>(g.k), rs = parts_of(g.m, unit, at.gm), cs = parts_of(g.n, most(unit, W), at.gn);
+  const int64_t kmax = (ks.size + (ks.more > 0)) * P::words, c0 = cs.begin(at.rn), n = cs.begin(at.rn + 1) - c0;
   const int64_t r0 = rs.begin(at.rm), r1 = rs.begin(at.rm + 1);
   if (n == 0 || r0 == r1) return;
   const bool by_rows = g.sp == 1, packs_rows = by_rows && kSByRows;
-  const bool direct_s = n <= 8 * TN && !crowded(by_rows ? g.si : g.sp), s_by_rows = direct_s ? by_rows : packs_rows;
+  const bool direct_s = P::terms == 1 && n <= 8 * TN && !crowded(by_rows ? g.si : g.sp),
+             s_by_rows = direct_s ? by_rows : packs_rows;
   // Packed S: rows of tiles of `block` floats each.
   const int64_t ld = packs_rows ? (kmax + 16) / 16 * 16 + 8 : kSRow, block = packs_rows ? ld * MR : ld * kmax + 16;
   const int64_t st = !direct_s ? ld : by_rows ? g.si : g.sp;
@@ -31,16 +33,16 @@ static void product_rows(const Product& g, Share& at) {
   const Squares squares = {g.stats, g.stats ? (double*)(ps + kSOwn) : nullptr, g.m, g.n};
   const auto v_of = [&](int64_t kb, int64_t jb, float* to, int64_t tiles) {
     const int64_t p = ks.begin(kb), j = js.begin(jb);
-    return NextV(g.v + p * g.vp + (c0 + j) * g.vj, g.vp, g.vj, ks.begin(kb + 1) - p, js.begin(jb + 1) - j, to, tiles);
+    return NextV<P>(g.v + p * g.vp + (c0 + j) * g.vj, g.vp, g.vj, ks.begin(kb + 1) - p, js.begin(jb + 1) - j, to, tiles);
   };
   int64_t half = 0;     // where V of this block lies
   bool ready = false;   // and does so already
   for (int64_t mb = 0; mb < ms.count; mb++) {
     const int64_t m0 = r0 + ms.begin(mb), m = r0 + ms.begin(mb + 1) - m0;
     const Parts is = parts_of(m, 1, (m + MR - 1) / MR);
-    const bool direct_v = g.vj == 1 && (is.count <= 2 || (ks.count == 1 && g.k * n <= 6144));
+    const bool direct_v = P::terms == 1 && g.vj == 1 && (is.count <= 2 || (ks.count == 1 && g.k * n <= 6144));
     for (int64_t kb = 0; kb < ks.count; kb++) {
-      const int64_t p = ks.begin(kb), k = ks.begin(kb + 1) - p;
+      const int64_t p = ks.begin(kb), k = ks.begin(kb + 1) - p, words = words_of<P>(k);
       const bool first = kb == 0 && !g.more, last = kb == ks.count - 1;
       const float* const s = g.s + m0 * g.si + p * g.sp;
       for (int64_t jb = 0; jb < js.count; jb++) {
@@ -48,17 +50,17 @@ static void product_rows(const Product& g, Share& at) {
         const bool packs_s = !direct_s && jb == 0, ends = jb + 1 == js.count;
         if (!direct_v && !ready) v_of(kb, jb, halves[half], 1).all();
         const bool weaves = !direct_v && !once && !(ends && last && mb + 1 == ms.count);
-        NextV next_v = v_of(!ends ? kb : last ? 0 : kb + 1, ends ? 0 : jb + 1, halves[1 - half], is.count * across);
+        NextV<P> next_v = v_of(!ends ? kb : last ? 0 : kb + 1, ends ? 0 : jb + 1, halves[1 - half], is.count * across);
         const float* const v = direct_v ? g.v + p * g.vp + j * g.vj : halves[half];
-        const int64_t vs = direct_v ? g.vp : TN, panel = direct_v ? TN : k * TN;
+        const int64_t vs = direct_v ? g.vp : TN, panel = direct_v ? TN : words * TN;
         if (last && g.stats) squares.start(cols);
-        if (packs_s) NextS(s, g.si, g.sp, is.begin(1), k, 1, ps, ld).all();
+        if (packs_s) NextS<P>(s, g.si, g.sp, is.begin(1), k, 1, ps, ld).all();
         for (int64_t ib = 0; ib < is.count; ib++) {
           const int64_t i = is.begin(ib), rows = is.begin(ib + 1) - i;
           const int64_t next_rows = ib + 1 < is.count ? is.begin(ib + 2) - i - rows : 0;
           const float* const tile_s = direct_s ? s + i * g.si : ps + (ring ? ib & 1 : ib) * block;
           float* const next_ps = ps + (ring ? (ib + 1) & 1 : ib + 1) * block;
-          NextS next_s(s + (i + rows) * g.si, g.si, g.sp, next_rows, k, across, packs_s ? next_ps : nullptr, ld);
+          NextS<P> next_s(s + (i + rows) * g.si, g.si, g.sp, next_rows, k, across, packs_s ? next_ps : nullptr, ld);
           Soon soon = soon_run(tile_s + block, next_rows ? block : 0);
           soon.count = across == 1 ? soon.count : ceil_div(soon.count, across);
           float* const c = g.c + (m0 + i) * g.ci + j;
@@ -75,7 +77,7 @@ static void product_rows(const Product& g, Share& at) {
               soon.p += soon.count * soon.step;
             }
             if (weaves) next_v.ask(asks);
-            multiply_tile(tile_s, s_by_rows, st, v + t * panel, vs, rows, lanes, k, c + x, g.ci, first, asks);
+            multiply_tile<P>(tile_s, s_by_rows, st, v + t * panel, vs, rows, lanes, words, c + x, g.ci, first, asks);
             if (last) {
               finish(g, c + x, g.ci, m0 + i, j + x, rows, lanes);
               if (g.stats) squares.take(m0 + i, x, c + x, g.ci, rows, lanes);

@@ -3,7 +3,7 @@
 #include "gemm_weave.h"
 
 namespace gradclip::GRADCLIP_ISA {
-constexpr int64_t kSOwn = 1 << 18;      // floats of packed S that a thread has for itself
+constexpr int64_t kSOwn = 1 << 19;      // floats of packed S that a thread has for itself
 constexpr int64_t kVCap = 3 << 16;      // floats of packed V that a thread has for itself
 constexpr int64_t kVShared = 1 << 20;   // floats of packed V that a team shares in product_columns, twice
 

@@ -4,21 +4,27 @@
 #include "gemm_micro.h"
 
 namespace gradclip::GRADCLIP_ISA {
-constexpr int64_t kKC = 256;   // k of a panel at most
-static inline Parts panels_of_k(int64_t k) { return parts_of(k, 1, most(1, ceil_div(k, kKC))); }
+constexpr int64_t kKC = 256;   // words along k of a panel at most
+template <class P>
+static inline Parts panels_of_k(int64_t k) {
+  return parts_of(k, P::terms, most(1, ceil_div(words_of<P>(k), kKC)));
+}
 // True when rows `stride` floats apart fall into so few sets of L1 that they drive each other out.
 static inline bool crowded(int64_t stride) { return ((stride * 4 + 64) & 2047) < 128; }
 
-// c[rows, lanes] (+)= S[rows, k] * V[k, lanes], a tile.
+// c[rows, lanes] (+)= S[rows, k] * V[k, lanes], a tile, of k words.
+template <class P>
 INLINE void multiply_tile(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t rows, int64_t lanes,
                           int64_t k, float* c, int64_t ld, bool first, const Asks& asks) {
   const int form = lanes == TN ? (vs == TN && (by_rows || st == kSRow) ? 3 : 0) : lanes > W ? 1 : 2;
-  kMicro[by_rows][form][rows - 1](k, s, st, v, vs, c, ld, (int)(form == 1 ? lanes - W : lanes), first, asks);
+  [[maybe_unused]] const Flush<P> flush;
+  kMicro<typename P::Multiplied>[by_rows][form][rows - 1](k, s, st, v, vs, c, ld, (int)(form == 1 ? lanes - W : lanes), first,
+                                                          asks);
 }
 
 // One row of tiles: c[rows, cols] (+)= S[rows, k] * V, where V comes in panels of TN lanes, `step` floats apart. `done` is told of
 // every tile while it is in L1.
-template <class Fn>
+template <class P, class Fn>
 static inline void tiles(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t step, int64_t rows,
                          int64_t cols, int64_t k, float* c, int64_t ld, bool first, Soon soon, Fn done) {
   soon.count = ceil_div(soon.count, (cols + TN - 1) / TN);
@@ -27,13 +33,14 @@ static inline void tiles(const float* s, bool by_rows, int64_t st, const float* 
     Asks asks;
     asks.add({j + TN < cols ? c + j + TN : c + rows * ld, ld, TN - 1, rows});
     asks.add(soon);
-    multiply_tile(s, by_rows, st, v, vs, rows, lanes, k, c + j, ld, first, asks);
+    multiply_tile<P>(s, by_rows, st, v, vs, rows, lanes, k, c + j, ld, first, asks);
     soon.p += soon.count * soon.step;
     done(j, lanes);
   }
 }
 
 // S[rows, k] of the next row of tiles, in shares for the `across` tiles of this one: asked for, and packed where `to` is not null.
+template <class P>
 struct NextS {
   const float* s;
   int64_t si, sp, rows, k;
@@ -45,7 +52,7 @@ struct NextS {
       : s(s), si(si), sp(sp), rows(rows), k(k), to(to), ld(ld), by_rows(sp == 1) {
     left = rows <= 0 ? 0 : by_rows ? rows : k;
     part = across == 1 ? left : ceil_div(left, across);
-    if (by_rows) part = (part + 1) / 2 * 2;
+    if (by_rows || P::terms == 2) part = (part + 1) / 2 * 2;
   }
   void ask(Asks& asks) {
     const int64_t count = least(part, left);
@@ -60,11 +67,11 @@ struct NextS {
     const int64_t all = rows <= 0 ? 0 : by_rows ? rows : k, end = all - left;
     if (!to || done == end) return;
     if (!by_rows)
-      pack_s_columns(s + done * sp, sp, rows, end - done, to + done * kSRow);
+      pack_s_columns<P>(s + done * sp, sp, rows, end - done, to + words_of<P>(done) * kSRow);
     else if (kSByRows)
-      pack_s_rows(s + done * si, si, end - done, k, to + done * ld, ld);
+      pack_s_rows<P>(s + done * si, si, end - done, k, to + done * ld, ld);
     else if (end == all)
-      transpose_block(s, si, to, ld, rows, k, ld);
+      transpose_block<P>(s, si, to, ld, rows, k, ld);
     else
       return;
     done = end;
@@ -72,26 +79,30 @@ struct NextS {
   void all() { left = 0, pack(); }
 };
 
-// V[k, cols] of the next block of lanes, packed in pieces of kPiece along k between the `tiles` tiles of this block.
-constexpr int64_t kPiece = 16;
+// V[k, cols] of the next block of lanes, packed in pieces between the `tiles` tiles of this block. Where lanes lie side by side, a piece is
+// many lanes of few k: lines of many k may all fall into one set of L1, which they leave before they are packed.
+constexpr int64_t kWideV = 256;
+template <class P>
 struct NextV {
   const float* v;
   int64_t vp, vj, k, cols;
   float* to;
-  int64_t tiles, of_panel, pieces, made = 0, due = 0;   // pieces of a panel, in all and packed; due: in parts of `tiles`
+  int64_t tiles, lanes, step, along, pieces,
+      made = 0, due = 0;   // lanes and k of a piece; pieces along k, in all and packed; in parts of `tiles`
   NextV(const float* v, int64_t vp, int64_t vj, int64_t k, int64_t cols, float* to, int64_t tiles)
-      : v(v), vp(vp), vj(vj), k(k), cols(cols), to(to), tiles(tiles), of_panel(ceil_div(k, kPiece)) {
-    pieces = ceil_div(cols, TN) * of_panel;
+      : v(v), vp(vp), vj(vj), k(k), cols(cols), to(to), tiles(tiles) {
+    lanes = vj == 1 ? most(TN, least(kWideV, cols)) : TN;
+    step = most(P::terms, quotient(16 * TN / P::words, lanes) * P::terms);
+    along = ceil_div(k, step);
+    pieces = ceil_div(cols, lanes) * along;
   }
   void ask(Asks& asks) {
     due += pieces;
     if (due < tiles || made == pieces) return;
-    const int64_t panel = quotient(made, of_panel), p = (made - panel * of_panel) * kPiece;
-    const float* const from = v + p * vp + panel * TN * vj;
-    if (vj == 1)
-      asks.add({from, vp, TN - 1, least(kPiece, k - p)});
-    else
-      asks.add({from, 2 * vj, vj, least(TN, cols - panel * TN) / 2});
+    const int64_t block = quotient(made, along), j = block * lanes, p = (made - block * along) * step, n = least(lanes, cols - j);
+    const float* const from = v + p * vp + j * vj;
+    if (vj != 1) return asks.add({from, 2 * vj, vj, n / 2});
+    for (int64_t x = 0; x < n; x += 32) asks.add({from + x, vp, least(31, n - x - 1), least(step, k - p)});
   }
   void pack() {
     for (; due >= tiles && made < pieces; due -= tiles) piece();
@@ -100,8 +111,11 @@ struct NextV {
     while (made < pieces) piece();
   }
   void piece() {
-    const int64_t panel = quotient(made++, of_panel), p = (made - 1 - panel * of_panel) * kPiece, j = panel * TN;
-    pack_v(v + p * vp + j * vj, vp, vj, least(kPiece, k - p), least(TN, cols - j), to + j * k + p * TN);
+    const int64_t block = quotient(made, along), j = block * lanes, p = (made - block * along) * step,
+                  panel = words_of<P>(k) * TN;
+    pack_v<P>(v + p * vp + j * vj, vp, vj, least(step, k - p), least(lanes, cols - j), to + j / TN * panel + words_of<P>(p) * TN,
+              panel);
+    made++;
   }
 };
 }   // namespace gradclip::GRADCLIP_ISA

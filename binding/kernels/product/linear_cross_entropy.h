@@ -15,7 +15,7 @@ static void linear_product(const Args& a, const Team& team, const float* p, bool
   const int64_t ints[kMmInts] = {1, m, n, k, tp, tq};
   const void* const in[] = {p, q};
   void* const out[] = {y};
-  multiply({out, in, a.scratch, a.local, ints, nullptr, 1, 2, kMmInts, 0, a.ctx, a.status}, team, more);
+  multiply<F32>({out, in, a.scratch, a.local, ints, nullptr, 1, 2, kMmInts, 0, a.ctx, a.status}, team, more);
   team.barrier();
 }
 
