@@ -29,6 +29,8 @@ interface Head {
   readonly w: Tensor;
   readonly dx: Node | null;
   readonly dw: Node | null;
+  /** Whether these products are of precision bf16. */
+  readonly bf16: boolean;
   /** What has no value any more: the product, and what is a reshape of logits or of their gradient. */
   readonly gone: ReadonlySet<Node>;
 }
@@ -69,7 +71,8 @@ function together(graph: Graph, { node: loss, gradient, later, head }: Loss): Gr
           }).outs;
           return [made[1]!];
         }
-        const attrs = { smoothing, ignored, part: partOf(head), dx: head.dx !== null, dw: head.dw !== null };
+        const rounded = head.bf16 ? { bf16: true } : {};
+        const attrs = { smoothing, ignored, part: partOf(head), dx: head.dx !== null, dw: head.dw !== null, ...rounded };
         made = target.add(LINEAR_CROSS_ENTROPY, [moved(head.x), moved(head.w), labels, ...dloss, ...weight], attrs).outs;
         return gradient ? [] : [made[0]!];
       }
@@ -81,11 +84,12 @@ function together(graph: Graph, { node: loss, gradient, later, head }: Loss): Gr
   );
 }
 
-/** Rows of a part: parts are as equal as can be. */
-function partOf({ x, w }: Head): number {
+/** Rows of a part: parts are as equal as can be; in bf16, whose terms come in pairs, they are of whole pairs. */
+function partOf({ x, w, bf16 }: Head): number {
   const rows = x.shape[0]!;
   const most = Math.max(LEAST_ROWS, Math.floor(AT_ONCE / w.shape[0]!));
-  return Math.ceil(rows / Math.ceil(rows / most));
+  const part = Math.ceil(rows / Math.ceil(rows / most));
+  return bf16 ? part + (part % 2) : part;
 }
 
 function findLoss(graph: Graph): Loss | null {
@@ -142,13 +146,20 @@ function headOf(loss: Node, gradient: Node | null, readers: Readers): Head | nul
   gone.add(product);
   const [x, w] = product.ins as [Tensor, Tensor];
   if (!readersOf(product.out)?.every((r) => r === loss || r === gradient)) return null;
-  if (!gradient) return { x, w, dx: null, dw: null, gone };
+  const bf16 = product.attrs.bf16 ?? false;
+  if (!gradient) return { x, w, dx: null, dw: null, bf16, gone };
   const products = readersOf(gradient.out);
   const find = (transA: boolean, other: Tensor): Node[] =>
     (products ?? []).filter(
-      (n) => isOp(n, MATMUL) && n.ins.length === 2 && n.ins[1] === other && Boolean(n.attrs.transA) === transA && !n.attrs.transB,
+      (n) =>
+        isOp(n, MATMUL) &&
+        n.ins.length === 2 &&
+        n.ins[1] === other &&
+        Boolean(n.attrs.transA) === transA &&
+        !n.attrs.transB &&
+        (n.attrs.bf16 ?? false) === bf16,
     );
   const [dx, dw] = [find(false, w), find(true, x)];
   if (dx.length > 1 || dw.length > 1 || products?.length !== dx.length + dw.length) return null;
-  return { x, w, dx: dx[0] ?? null, dw: dw[0] ?? null, gone };
+  return { x, w, dx: dx[0] ?? null, dw: dw[0] ?? null, bf16, gone };
 }

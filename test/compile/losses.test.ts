@@ -6,7 +6,7 @@ import { grad } from '../../lib/autodiff.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import type { Program } from '../../lib/compile/program.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
-import { f32, i32 } from '../../lib/ir/op.ts';
+import { f32, i32, type Precision } from '../../lib/ir/op.ts';
 import { target } from '../../lib/native/program.ts';
 import { linear } from '../../lib/nn/layers/linear.ts';
 import * as losses from '../../lib/nn/loss/index.ts';
@@ -27,11 +27,23 @@ interface Case {
   /** The rows are of the table that they are multiplied with. */
   readonly tied?: boolean;
   readonly wanted?: readonly ('x' | 'w')[];
+  readonly precision?: Precision;
 }
 const waves = (n: number, k: number): Float32Array => Float32Array.from({ length: n }, (_, i) => Math.sin(k * i + (i % 7)));
 
-function graphOf({ rows, classes, dim, options, after = (t) => t, beside, tied = false, wanted = ['x', 'w'] }: Case) {
+function graphOf({
+  rows,
+  classes,
+  dim,
+  options,
+  after = (t) => t,
+  beside,
+  tied = false,
+  wanted = ['x', 'w'],
+  precision = 'f32',
+}: Case) {
   const graph = new Graph('train');
+  graph.precision = precision;
   const w = graph.input('w', f32(classes, dim), 'feed');
   const x = graph.input('x', f32(2, rows / 2, dim), 'feed');
   const y = graph.input('y', i32(2, rows / 2), 'feed');
@@ -117,6 +129,8 @@ describe('a last layer of very many classes', () => {
   it.each<[string, Partial<Case>]>([
     ['tied, with an ignored label', { tied: true, options: { ignoreIndex: 7919 } }],
     ['smoothed, of the weights alone', { options: { labelSmoothing: 0.1 }, wanted: ['w'] }],
+    // A third of the rows would be an odd number of them, and cut a pair.
+    ['in bf16', { rows: 350, classes: 50_000, precision: 'bf16' }],
   ])('%s', (_, more) => {
     const c: Case = { ...LARGE, ...more };
     const { arenaBytes, instrs } = program(c);

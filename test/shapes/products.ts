@@ -74,8 +74,10 @@ const linearCrossEntropy: Generator = (d) => {
   const back = dx || dw;
   const ins = [f32(l.n, dim), f32(l.c, dim), labels(d, l), ...(back ? [f64(l.n)] : []), ...weight(l)];
   const fill: FillOf[] = [[-1, 1], [-1, 1], [0, l.c], ...(back ? ['normal' as const] : []), 'positive'];
-  const attrs = { ...l.attrs, ...smoothing(d), part: d.int(1, Math.max(1, l.n)), dx, dw };
-  return { ins, attrs, fill: fill.slice(0, ins.length), tolerance: 1e-4 };
+  const part = d.int(1, Math.max(1, l.n));
+  const bf16 = d.flag();
+  const attrs = { ...l.attrs, ...smoothing(d), part: bf16 ? part + (part % 2) : part, dx, dw, ...(bf16 && { bf16 }) };
+  return { ins, attrs, fill: fill.slice(0, ins.length), tolerance: bf16 ? 2e-2 : 1e-4 };
 };
 const nllGrad: Generator = (d) => {
   const l = labeled(d);
