@@ -89,6 +89,15 @@ static inline void pack_row(const float* from, int64_t terms, float* to) {
   if (n > 0) r_storem(to, load_words<P>(from + p, n), r_mfirst((int)words_of<P>(n)));
 }
 
+// The words of a lane group.
+template <class P>
+INLINE void store_words(float* to, F v) {
+#if defined(__AVX512BF16__)
+  if constexpr (P::terms == 2) return r_store_words(to, v.v[0]);
+#endif
+  for (int i = 0; i < NR; i++) r_store(to + W * i, P::terms == 2 ? r_swap(r_bf16(v.v[i])) : v.v[i]);
+}
+
 // While there is one, denormals count as zeros and become zeros: where bf16 is emulated. It stands around micro-kernels that are called
 // through a pointer, which no compiler moves out of it, and not around what follows a product.
 template <class P>

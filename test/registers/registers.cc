@@ -340,15 +340,24 @@ void bf16() {
         tally.expect(first, bf16_of(x[i])), tally.expect(second, bf16_of(x[0]));
       }
     }
+  // A word's terms lie in the same places as those of a register whose neighbors have changed places.
+  const auto term = [](const float* packed, int i) {
+    return kDots ? float_of(i % 2 ? bits_of(packed[i / 2]) & 0xffff0000 : bits_of(packed[i / 2]) << 16) : packed[i ^ 1];
+  };
+  BEGIN(store_words), tuples<1, L>(kFloats, [&](const float(&x)[1][L]) {
+    float words[2 * L] = {}, same[L];
+    store_words<Bf16>(words, load(x[0]));
+    store_words<F32>(same, load(x[0]));
+    for (int i = 0; i < L; i++) tally.expect(term(words, i), bf16_of(x[0][i])), tally.expect(same[i], x[0][i]);
+    for (int i = L / 2 * Bf16::words; i < 2 * L; i++) tally.expect(words[i], 0.f);
+  });
   BEGIN(pack_row);
   for (int terms = 0; terms <= 2 * W; terms++) {
     float row[2 * W], packed[2 * W];
     for (int i = 0; i < 2 * W; i++) row[i] = kFloats[(size_t)i % (sizeof kFloats / 4)], packed[i] = -7.f;
-    pack_row(row, terms, packed);
+    pack_row<Bf16>(row, terms, packed);
     for (int i = 0; i < terms + terms % 2; i++) {
-      const float got =
-          kDots ? float_of(i % 2 ? bits_of(packed[i / 2]) & 0xffff0000 : bits_of(packed[i / 2]) << 16) : packed[i ^ 1];
-      tally.expect(got, i < terms ? bf16_of(row[i]) : 0.f);
+      tally.expect(term(packed, i), i < terms ? bf16_of(row[i]) : 0.f);
     }
     for (int i = (terms + 1) / 2 * Bf16::words; i < 2 * W; i++) tally.expect(packed[i], -7.f);
   }

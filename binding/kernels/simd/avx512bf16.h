@@ -14,6 +14,8 @@ INLINE RF r_dot_to(RF a, const float* x, RF b) {
 }
 // The words of 2 W numbers that lie side by side: those of a, then those of b.
 INLINE RF r_words(RF a, RF b) { return (RF)_mm512_cvtne2ps_pbh(b, a); }
+// Those of a alone: half a register.
+INLINE void r_store_words(float* p, RF a) { _mm256_storeu_si256((__m256i*)p, (__m256i)_mm512_cvtneps_pbh(a)); }
 // The words of two rows: in each lane that of a and that of b.
 INLINE RF r_words_of(RF a, RF b) {
   const __m512i places = _mm512_setr_epi32(0x100000, 0x110001, 0x120002, 0x130003, 0x140004, 0x150005, 0x160006, 0x170007,
