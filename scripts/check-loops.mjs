@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 /** What instructions of a family of processors are, by name and operands as objdump prints them. */
 export const FAMILIES = {
   x64: {
-    fma: /^vfn?m(add|sub)/,
+    fma: /^v(fn?m(add|sub)|dpbf16)/,
     /** Registers that an instruction fills from memory; an operand of an fma that lies there counts as one. */
     loads: (op, operands) => (/^v/.test(op) && /%[xyz]mm/.test(operands) && /\([^)]*\)[^,]*,/.test(operands) ? 1 : 0),
     vector: /%[xyz]mm/,
@@ -40,7 +40,7 @@ const LEAST = {
     'by_pixel<4, 2>': 1.33,
     'by_tap<3, 2, 2, true>': 1.5,
     'by_tap<5, 1, 2, true>': 2,
-    'rec_panel<6, true>': 1.5,
+    'rec_panel<F32, 6, true>': 1.5,
   },
   avx512: {
     'micro<false, 3, 14>': 1.75,
@@ -51,7 +51,11 @@ const LEAST = {
     'by_pixel<8, 3>': 2.18,
     'by_tap<3, 4, 2, true>': 1.71,
     'by_tap<5, 2, 2, true>': 2.5,
-    'rec_panel<14, true>': 1.75,
+    'rec_panel<F32, 14, true>': 1.75,
+  },
+  avx512bf16: {
+    'rec_panel<F32, 14, true>': 1.75,
+    'rec_panel<Bf16, 14, true>': 1.75,
   },
   neon: {
     'micro<false, 3, 12>': 4.8,
@@ -62,13 +66,13 @@ const LEAST = {
     'by_pixel<8, 3>': 4.8,
     'by_tap<3, 4, 2, true>': 6,
     'by_tap<5, 2, 2, true>': 5,
-    'rec_panel<10, true>': 4.44,
+    'rec_panel<F32, 10, true>': 4.44,
   },
 };
 /** Addresses and counters that may lie on the stack: a load or two beside dozens of fma. */
 const MOST_RELOADS = 3;
 
-/** The instructions of each function in the text of `objdump -dC --no-show-raw-insn`, by its name. */
+/** The instructions of each function in the text of `objdump -dC --no-show-raw-insn`, by its name without namespaces of ours. */
 export function functionsOf(text) {
   const functions = new Map();
   let code = [];
@@ -76,7 +80,7 @@ export function functionsOf(text) {
     const start = /^[0-9a-f]+ <(.+)>:$/.exec(line);
     if (start) {
       code = [];
-      functions.set(start[1], code);
+      functions.set(start[1].replaceAll(/gradclip::isa_\w+::/g, ''), code);
     }
     const found = /^ *([0-9a-f]+):\s+(\S+)\s*(.*?)(?:\s*(?:\/\/|# ).*)?$/.exec(line);
     if (found) code.push({ at: Number.parseInt(found[1], 16), op: found[2], operands: found[3] });
@@ -144,7 +148,7 @@ export function countLoop(loop, family, framed = false) {
   return { fma, loads, others: loop.length - fma - loading, spills, reloads: stack.length - spills };
 }
 
-const MICRO = /::((?:micro|by_channel|by_pixel|by_tap|rec_panel)<[^>]*>)/;
+const MICRO = /\b((?:micro|by_channel|by_pixel|by_tap|rec_panel)<[^>]*>)/;
 
 /** For each micro-kernel in an object's text, of its loops that have most fma (with requests for memory and without) the worst. */
 export function countKernels(text, family) {

@@ -94,7 +94,7 @@ it('finds the inner loop where a block of it lies behind the function, and looks
     'cbnz\tx2, L2',
     'b\tL4',
   ];
-  expect(countKernels(listing('rec_panel<10, true>', code), FAMILIES.arm64).get('rec_panel<10, true>')).toEqual({
+  expect(countKernels(listing('rec_panel<F32, 10, true>', code), FAMILIES.arm64).get('rec_panel<F32, 10, true>')).toEqual({
     fma: 1,
     loads: 1,
     others: 2,

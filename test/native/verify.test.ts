@@ -113,7 +113,7 @@ const empty: [string, number, number, number[], number[]?][] = [
   ['copy', 1, 1, [4, 0, 2 ** 32, 2 ** 32, 0, 1, 1, 1]],
   ['sum', 1, 1, [2 ** 40, 1, 0, 0, 0], [1]],
   ['argmax', 1, 1, [0, 5, 2 ** 40, 0]],
-  ['rnn', 2, 3, [2 ** 20, 2 ** 20, 0, 0, 0, 0]],
+  ['rnn', 2, 3, [2 ** 20, 2 ** 20, 0, 0, 0, 0, 0]],
   ['gather', 1, 2, [2 ** 40, 0, 0, 4]],
   ['scatterAdd', 1, 2, [2 ** 40, 0, 0, 4, 0, -1]],
   ['oneHot', 1, 1, [0, 2 ** 40, 4]],
@@ -122,9 +122,9 @@ const empty: [string, number, number, number[], number[]?][] = [
 
 // Attributes that count operands, divide, or say how long a loop is: [kernel, outputs, inputs, ints, floats, message].
 const attributes: [string, number, number, number[], number[], string][] = [
-  ['rnn', 2, 0, [1, 1, 1, 0, -3, 0], [], 'a flag is neither 0 nor 1'],
-  ['lstm', 5, 0, [1, 1, 1, 0, -4], [], 'a flag is neither 0 nor 1'],
-  ['gru', 4, 0, [1, 1, 1, 0, -4], [], 'a flag is neither 0 nor 1'],
+  ['rnn', 2, 0, [1, 1, 1, 0, -3, 0, 0], [], 'a flag is neither 0 nor 1'],
+  ['lstm', 5, 0, [1, 1, 1, 0, -4, 0], [], 'a flag is neither 0 nor 1'],
+  ['gru', 4, 0, [1, 1, 1, 0, 0, 2], [], 'a flag is neither 0 nor 1'],
   ['avgPool', 1, 1, [1, 1, 1, 1, 1, 0, 0, 1, 2 ** 52, 0, 1, 2 ** 52], [], 'a span is out of range'],
   ['maxPool', 2, 1, [0, 1, 1, 1, 1, 2 ** 30, 2 ** 30, 1, 1, 0, 0, 1, 1, 0], [], 'windows are too large'],
   ['batchNormGrad', 3, 6, [0, 3, 4, 1, 0], [1e-5], 'a channel has no element'],

@@ -86,15 +86,18 @@ interface Recurrence {
   readonly hidden: number;
   readonly gated: (gates: number) => { z: TensorType; w: TensorType };
   readonly lengths: TensorType[];
-  readonly attrs: { reverse: boolean; lengths: boolean };
+  readonly attrs: { reverse: boolean; lengths: boolean; bf16: boolean };
+  readonly tolerance: number;
 }
 function recurrence(d: Draw): Recurrence {
   const hidden = d.size(d.pick(20, 70, 140));
   const [batch, steps] = [d.size(d.pick(8, 70)), d.rarely(20) ? 0 : d.int(1, 5)];
-  const attrs = { reverse: d.flag(), lengths: d.rarely(2) };
+  const attrs = { reverse: d.flag(), lengths: d.rarely(2), bf16: d.rarely(2) };
+  // A number between two of bf16 may have been rounded to either, and to the other one in f64.
+  const tolerance = attrs.bf16 ? 1e-2 : 1e-4;
   const gated = (gates: number) => ({ z: f32(batch, steps, gates * hidden), w: f32(gates * hidden, hidden) });
   const lengths = attrs.lengths ? [i32(batch)] : [];
-  return { hs: f32(batch, steps, hidden), row: f32(batch, hidden), steps, hidden, gated, lengths, attrs };
+  return { hs: f32(batch, steps, hidden), row: f32(batch, hidden), steps, hidden, gated, lengths, attrs, tolerance };
 }
 const recurrent = (
   gates: number,
@@ -109,7 +112,7 @@ const recurrent = (
     const states: FillOf[] = Array.from({ length: rows }, () => FILLS.state);
     const fill: FillOf[] = ['normal', ...states, weight, ...ins.map((): FillOf => [-1, 1]), FILLS.lengths(r.steps)];
     const all = [z, ...Array.from({ length: rows }, () => r.row), w, ...ins, ...r.lengths];
-    return { ins: all, attrs: { ...r.attrs, ...attrs }, fill: fill.slice(0, all.length), tolerance: 1e-4 };
+    return { ins: all, attrs: { ...r.attrs, ...attrs }, fill: fill.slice(0, all.length), tolerance: r.tolerance };
   };
 };
 const nonlinearity = (d: Draw): object => ({ nonlinearity: d.pick('tanh', 'relu') });
@@ -139,7 +142,7 @@ const backward = (
       FILLS.lengths(r.steps),
     ];
     const plain = gates === 1 ? nonlinearity(d) : {};
-    return { ins, attrs: { ...r.attrs, ...attrs, ...plain }, fill: fill.slice(0, ins.length), tolerance: 1e-4 };
+    return { ins, attrs: { ...r.attrs, ...attrs, ...plain }, fill: fill.slice(0, ins.length), tolerance: r.tolerance };
   };
 };
 

@@ -53,7 +53,8 @@ void gru(const Args& a, const Team& team) {
                         (float*)a.out[3],
                         q.steps,
                         q.hidden};
-  rec_forward<3>(a, team, q, (const float*)a.in[2], (const float*)a.in[1], cell);
+  const auto run = [&](auto of) { rec_forward<decltype(of), 3>(a, team, q, (const float*)a.in[2], (const float*)a.in[1], cell); };
+  a.i[kRecBf16] ? run(Bf16()) : run(F32());
 }
 void gru_need(Need& n) {
   if (!rec_flags(n)) return n.fail("a flag is neither 0 nor 1");
@@ -117,7 +118,11 @@ void gruGrad(const Args& a, const Team& team) {
   const float* hs = (const float*)a.in[0];
   const GruBack cell = {
       (const float*)a.in[3], (const float*)a.in[4], g.dhs, hs, (float*)a.out[0], (float*)a.out[1], q.steps, q.hidden, q.reverse};
-  rec_backward<3>(a, team, q, (const float*)a.in[2], hs, (const float*)a.in[1], g, (float*)a.out[2], (float*)a.out[3], cell);
+  const auto run = [&](auto of) {
+    rec_backward<decltype(of), 3>(a, team, q, (const float*)a.in[2], hs, (const float*)a.in[1], g, (float*)a.out[2],
+                                  (float*)a.out[3], cell);
+  };
+  a.i[kRecBf16] ? run(Bf16()) : run(F32());
 }
 void gruGrad_need(Need& n) {
   const int64_t* has = n.i + kRecInts;

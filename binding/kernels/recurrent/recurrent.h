@@ -1,10 +1,15 @@
 // recurrent.h: what the recurrent kernels share: sequences, how threads share the work, and the loops over time, forward and backward.
 // Both directions are one loop: state [rows, K] times packed weights, then an elementwise pass (a cell) that gives the next state.
 // A thread takes rows or columns of the state, whichever costs less; where columns, the team meets once a step. Each output of the
-// product is one chain of fma from 0 over the same k in the same order, so neither threads nor tiles nor ISAs change its bits.
+// product is one chain from 0 over the same k in the same order, so neither threads nor tiles nor ISAs change its bits.
 //
-// Hidden values go in groups of 16 lanes, those beyond H are zero. A unit is one gate of one group. A state lies in tiles of rows,
-// [unit][row][16], so that a tile's rows are at constant offsets.
+// Hidden values go in groups of 16 lanes, those beyond H are zero. A unit is one gate of one group. Forward, k goes over the lanes of all
+// groups; backward over groups, of each over its gates, of each over its lanes. In f32 the chain is of fma. In bf16 (kRecBf16) weights and
+// states (backward: gradients of gates) are rounded for the product alone, and the chain is that of bf16.h: lanes 2i and 2i + 1 are a pair,
+// lane 2i + 1 comes first, denormals count as zeros. All else, gates, cells, outputs, what a state is blended with, is as in f32.
+//
+// What a product takes of a state lies in tiles of rows, [unit][row][kRecWords], so that a tile's rows are at constant offsets. In bf16 a
+// thread keeps its own columns of the state in f32 beside that.
 #pragma once
 #include "recurrent_product.h"
 
@@ -15,6 +20,7 @@ enum RecInts {
   kRecHidden,
   kRecReverse,
   kRecLengths,
+  kRecBf16,
   kRecInts
 };                                                     // of all recurrences; what is a cell's own comes after
 enum RecGradInts { kRecDhs, kRecDlast, kRecDclast };   // of gradients, behind all others: which come from outside
@@ -47,7 +53,7 @@ struct RecPart {
   bool meet;
   int64_t band(int64_t i) const { return b0 + (b1 - b0) * i / bands; }
 };
-// `units` per block, K of the product.
+// `units` per block, words of K of the product.
 static RecPart rec_part(int64_t batch, int64_t blocks, int64_t units, int64_t k, const Team& team) {
   int64_t rows = 1, columns = 1;
   double least_cost = -1;
@@ -93,22 +99,23 @@ static inline Spot spot_of(const Sequences& q, int64_t b, int64_t s) {
   return {b, b * q.steps + q.at(len, s), 0, 0, L, s < len};
 }
 
-// Memory of a recurrence: packed weights, two states (this step's and the next), and what cells keep from step to step.
+// Memory of a recurrence: packed weights, two states (this step's and the next) as products take them, what cells keep from step to step;
+// forward in bf16 the state as it is, backward two parts of a gradient.
 struct RecMemory {
-  float *packed, *state[2], *cell, *direct, *carry;
+  float *packed, *state[2], *cell, *whole, *direct, *carry;
 };
 static inline int64_t rec_lanes(int64_t h) { return (h + 31) / 32 * 32; }   // of a row, groups in pairs
 template <int G>
 static RecMemory rec_memory(const Args& a, int64_t batch, int64_t h, bool forward) {
   const int64_t lanes = rec_lanes(h), state = batch * lanes * (forward ? 1 : G);
   float* p = (float*)a.scratch;
-  float *s0 = p + lanes * lanes * G, *s1 = s0 + state, *cell = s1 + state, *direct = cell + batch * lanes;
-  return {p, {s0, s1}, cell, direct, direct + batch * lanes};
+  float *s0 = p + lanes * lanes * G, *s1 = s0 + state, *cell = s1 + state, *more = cell + batch * lanes;
+  return {p, {s0, s1}, cell, more, more, more + batch * lanes};
 }
 template <int G>
 static void rec_scratch(Need& n, int64_t batch, int64_t h, bool forward) {
   const int64_t lanes = rec_lanes(h), rows = size_mul(batch, lanes * 4);
-  n.scratch = size_mul(size_mul(lanes, lanes), G * 4) + size_mul(rows, forward ? 3 : 2 * G + 3);
+  n.scratch = size_mul(size_mul(lanes, lanes), G * 4) + size_mul(rows, forward ? 3 + n.i[kRecBf16] : 2 * G + 3);
   n.local = 2 * G * kRecRows * L * 4;
 }
 
@@ -116,22 +123,25 @@ static void rec_scratch(Need& n, int64_t batch, int64_t h, bool forward) {
 // cell.begin(spot), cell.step(z, stride of gates in z, state before, spot) -> state, cell.idle(spot), cell.end(spot);
 // cell.soon(first row's spot, streams to ask for). Where an exponential waits for the gates (`gated`),
 // cell.gates(z, stride, spot) has made those of all rows before, and left in z what `step` needs: row by row one would wait for the other.
-template <int G, class Cell>
+template <class P, int G, class Cell>
 static void rec_forward(const Args& a, const Team& team, const Sequences& sequences, const float* whh, const float* h0,
                         const Cell& given) {
   using B = Blocks<G>;
   const Sequences q = sequences;   // copies: what is stored might lie in the originals, for all the compiler knows
   const Cell cell = given;
-  const int64_t h = q.hidden, groups = q.groups(), lanes = groups * L;
+  constexpr int kWords = kRecWords<P>;
+  const int64_t h = q.hidden, groups = q.groups(), lanes = groups * L, words = groups * kWords;
   const RecMemory mem = rec_memory<G>(a, q.batch, h, true);
   float *hs = (float*)a.out[0], *last = (float*)a.out[1], *z = (float*)a.local;
-  pack_forward<G>(whh, mem.packed, h, team);
-  const RecPart part = rec_part(q.batch, B::count(groups), B::units, lanes, team);
+  pack_forward<P, G>(whh, mem.packed, h, team);
+  const RecPart part = rec_part(q.batch, B::count(groups), B::units, words, team);
   team.barrier();
   for (int64_t band = 0; band < part.bands; band++) {
     const int64_t b0 = part.band(band);
     const RecTiles tiles(part.band(band + 1) - b0);
-    float* states[2] = {mem.state[0] + part.b0 * lanes, mem.state[1] + part.b0 * lanes};
+    float* states[2] = {mem.state[0] + part.b0 * words, mem.state[1] + part.b0 * words};
+    float* const whole = mem.whole + part.b0 * lanes;
+    float* const kept[2] = {P::terms == 1 ? states[0] : whole, P::terms == 1 ? states[1] : whole};   // in f32
     // Calls f(spot, offset in a state, offset in z) for every group of lanes of one block and tile.
     const auto each = [&](int64_t block, int64_t r0, int64_t rows, int64_t s, auto f) __attribute__((always_inline)) {
       const int64_t g0 = block * B::pair, g1 = least(g0 + B::pair, groups);
@@ -152,33 +162,39 @@ static void rec_forward(const Args& a, const Team& team, const Sequences& sequen
     for (int64_t block = part.c0; block < part.c1; block++)
       tiles.each([&](int64_t r0, int64_t rows) {
         each(block, r0, rows, 0, [&](const Spot& x, int64_t at, int64_t) {
-          store(states[0] + at, load_part(h0 + x.b * h + x.c, x.n));
+          const F y = load_part(h0 + x.b * h + x.c, x.n);
+          store(kept[0] + at, y);
+          if (P::terms > 1) store_words<P>(states[0] + at / L * kWords, y);
           cell.begin(x);
         });
       });
     if (part.meet) team.barrier();
     for (int64_t s = 0; s < q.steps; s++) {
-      float *now = states[s & 1], *next = states[~s & 1];
+      float *now = states[s & 1], *next = states[~s & 1], *from = kept[s & 1], *to = kept[~s & 1];
       for (int64_t block = part.c0; block < part.c1; block++)
         tiles.each([&](int64_t r0, int64_t rows) {
           RecSoon soon(rows, groups * B::panels, B::pair, true);
           Spot first = spot_of(q, b0 + r0, s);
           first.c = block * B::pair * L;
           cell.soon(first, soon);
-          rec_block_of(rows)(mem.packed + block * B::floats(lanes), now + r0 * lanes, z, groups, B::panels, soon);
+          rec_product<P>(rows, mem.packed + block * B::floats(words), now + r0 * words, z, groups, B::panels, soon);
           if constexpr (Cell::gated)
             each(block, r0, rows, s, [&](const Spot& x, int64_t, int64_t zat) {
               if (x.live) cell.gates(z + zat, rows * L, x);
             });
           each(block, r0, rows, s, [&](const Spot& x, int64_t at, int64_t zat) {
             const int64_t o = x.row * h + x.c;
-            const F before = load(now + at);
+            const F before = load(from + at);
+            const auto keep = [&](F y) __attribute__((always_inline)) {
+              store(to + at, y);
+              if (P::terms > 1) store_words<P>(next + at / L * kWords, y);
+            };
             if (x.live) {
               const F y = cell.step(z + zat, rows * L, before, x);
-              store(next + at, y);
+              keep(y);
               store_part(hs + o, y, x.n);
             } else {
-              store(next + at, before);
+              keep(before);
               store_part(hs + o, set1(0.f), x.n);
               cell.idle(x);
             }
@@ -189,7 +205,7 @@ static void rec_forward(const Args& a, const Team& team, const Sequences& sequen
     for (int64_t block = part.c0; block < part.c1; block++)
       tiles.each([&](int64_t r0, int64_t rows) {
         each(block, r0, rows, 0, [&](const Spot& x, int64_t at, int64_t) {
-          store_part(last + x.b * h + x.c, load(states[q.steps & 1] + at), x.n);
+          store_part(last + x.b * h + x.c, load(kept[q.steps & 1] + at), x.n);
           cell.end(x);
         });
       });
@@ -206,24 +222,24 @@ struct RecGrads {
 // of the weight's gradient, written while hs is at hand; it may be hs.
 // cell.begin(spot), cell.step(dh, state before, state after, spot, gates' gradients) -> what of dh goes on directly (if `direct`),
 // cell.idle(spot), cell.end(spot), cell.soon(spot, streams).
-template <int G, class Cell>
+template <class P, int G, class Cell>
 static void rec_backward(const Args& a, const Team& team, const Sequences& sequences, const float* whh, const float* hs,
                          const float* h0, const RecGrads& grads, float* dh0, float* before, const Cell& given) {
   using B = Blocks<1>;
   const Sequences q = sequences;
   const Cell cell = given;
   const float *const dhs = grads.dhs, *const dlast = grads.dlast;
-  const int64_t h = q.hidden, groups = q.groups(), k = groups * G * L, lanes = rec_lanes(h);
+  const int64_t h = q.hidden, groups = q.groups(), words = groups * G * kRecWords<P>, lanes = rec_lanes(h);
   const RecMemory mem = rec_memory<G>(a, q.batch, h, false);
   const bool direct = Cell::direct || q.lengths;
-  pack_backward<G>(whh, mem.packed, h, team);
-  const RecPart part = rec_part(q.batch, B::count(groups), B::units, k, team);
+  pack_backward<P, G>(whh, mem.packed, h, team);
+  const RecPart part = rec_part(q.batch, B::count(groups), B::units, words, team);
   team.barrier();
   for (int64_t band = 0; band < part.bands; band++) {
     const int64_t b0 = part.band(band), first = part.b0 * lanes;
     const RecTiles tiles(part.band(band + 1) - b0);
     float *carry = mem.carry + first, *straight = mem.direct + first;
-    float* states[2] = {mem.state[0] + part.b0 * k, mem.state[1] + part.b0 * k};
+    float* states[2] = {mem.state[0] + part.b0 * words, mem.state[1] + part.b0 * words};
     // Calls f(spot, offset in what there is of each lane, offset in a state, units apart there).
     const int64_t g0 = part.c0 * B::pair, g1 = least(part.c1 * B::pair, groups);
     const auto each = [&](int64_t s, auto f) __attribute__((always_inline)) {
@@ -235,7 +251,7 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
             for (int64_t g = g0; g < g1; g++) {
               const int64_t at = r0 * lanes + (g * rows + r) * L;
               x.c = g * L, x.cell = first + at, x.n = whole ? L : (int)least(L, h - x.c);
-              f(x, at, r0 * k + (g * G * rows + r) * L, rows * L);
+              f(x, at, r0 * words + (g * G * rows + r) * kRecWords<P>, rows * kRecWords<P>);
             }
           }
         });
@@ -249,7 +265,7 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
     });
     for (int64_t s = q.steps - 1; s >= 0; s--) {
       float* const state = states[s & 1];
-      each(s, [&](const Spot& x, int64_t at, int64_t sat, int64_t stride) {
+      const auto step = [&](const Spot& x, int64_t at, int64_t sat, int64_t stride) __attribute__((always_inline)) {
         const int64_t o = x.row * h + x.c;
         F dh = load(carry + at), d[G];
         if (direct) dh = add(dh, load(straight + at));
@@ -265,8 +281,9 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
           cell.idle(x);
         }
         if (direct) store(straight + at, dh);
-        for (int g = 0; g < G; g++) store(state + sat + g * stride, d[g]);
-      });
+        for (int g = 0; g < G; g++) store_words<P>(state + sat + g * stride, d[g]);
+      };
+      each(s, step);
       if (part.meet) team.barrier();
       for (int64_t block = part.c0; block < part.c1; block++)
         tiles.each([&](int64_t r0, int64_t rows) {
@@ -277,8 +294,8 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
             cell.soon(next, soon);
             if (before != hs) soon.add(before + next.row * h + next.c, q.steps * h);
           }
-          rec_block_of(rows)(mem.packed + block * B::floats(k), state + r0 * k, carry + r0 * lanes + block * B::pair * rows * L,
-                             groups * G, B::panels, soon);
+          rec_product<P>(rows, mem.packed + block * B::floats(words), state + r0 * words,
+                         carry + r0 * lanes + block * B::pair * rows * L, groups * G, B::panels, soon);
         });
     }
     each(0, [&](const Spot& x, int64_t at, int64_t, int64_t) {
@@ -290,8 +307,8 @@ static void rec_backward(const Args& a, const Team& team, const Sequences& seque
   }
 }
 
-// Whether it runs in reverse and whether there are lengths: to be looked at before inputs are counted by them.
-static bool rec_flags(const Need& n) { return !((n.i[kRecReverse] | n.i[kRecLengths]) & ~int64_t(1)); }
+// Whether it runs in reverse, whether there are lengths and whether products are of bf16: to be looked at before inputs are counted by them.
+static bool rec_flags(const Need& n) { return !((n.i[kRecReverse] | n.i[kRecLengths] | n.i[kRecBf16]) & ~int64_t(1)); }
 // Sizes that all of them have: of [B, T, H], of [B, H], of whh with G gates; declares the lengths.
 struct RecSizes {
   int64_t states, row, weights;

@@ -1,6 +1,7 @@
 // recurrent_product.h: the product of a step of recurrent kernels: packed weights, and tiles of rows times panels of them.
 #pragma once
 #include "../product/gemm_pack.h"
+#include "../bf16.h"
 #include "../math.h"
 
 namespace gradclip::GRADCLIP_ISA {
@@ -24,42 +25,53 @@ struct Blocks {
   static constexpr int pair = kRecCols > L&& G % 2 ? 2 : 1;   // groups of a block
   static constexpr int units = G * pair, panels = units * L / kRecCols;
   static int64_t count(int64_t groups) { return (groups + pair - 1) / pair; }
-  static int64_t floats(int64_t k) { return panels * k * kRecCols; }   // of one block
+  static int64_t floats(int64_t words) { return panels * words * kRecCols; }   // of one block
 };
-// Where unit u of a block lies in the memory of its panels, row k = 0; the second half of it, if it has one, a panel further.
-static inline int64_t unit_offset(int64_t u, int64_t k) { return u * L / kRecCols * k * kRecCols + u * L % kRecCols; }
+// What a product takes (P: F32, or Bf16 of bf16.h) of the 16 lanes of a unit: so many floats of memory. A state is rounded where it is stored
+// for the next product: its pairs along k are neighboring lanes.
+template <class P>
+constexpr int kRecWords = L / P::terms * P::words;
+
+// Where unit u of a block lies in the memory of its panels, the first word of k; the second half of it, if it has one, a panel further.
+static inline int64_t unit_offset(int64_t u, int64_t words) { return u * L / kRecCols * words * kRecCols + u * L % kRecCols; }
 
 constexpr int64_t kLine = kRecCols < L ? kRecCols : L;   // columns of a unit that lie in one panel
 
-// packed[block][panel][k][column]. Forward: output (gate, j) of input k, whh[gate * H + j][k] as PyTorch has it.
-template <int G>
+// packed[block][panel][word of k][column]. Forward: output (gate, j) of input k, whh[gate * H + j][k] as PyTorch has it.
+template <class P, int G>
 static void pack_forward(const float* w, float* packed, int64_t h, const Team& team) {
   using B = Blocks<G>;
-  const int64_t groups = (h + L - 1) / L, k = groups * L;
+  const int64_t groups = (h + L - 1) / L, words = groups * kRecWords<P>;
   const Range r = split(B::count(groups) * B::units, team);
   for (int64_t t = r.begin; t < r.end; t++) {
     const int64_t u = t % B::units, j0 = (t / B::units * B::pair + u / G) * L, gate = u % G;
-    float* const to = packed + t / B::units * B::floats(k) + unit_offset(u, k);
+    float* const to = packed + t / B::units * B::floats(words) + unit_offset(u, words);
     for (int64_t i = 0; i < L; i += kLine) {
-      float* const q = to + i / kRecCols * k * kRecCols;
-      transpose_block(w + (gate * h + j0 + i) * h, h, q, kRecCols, least(h - j0 - i, kLine), h, kLine);
-      for (int64_t x = h; x < k; x++) memset(q + x * kRecCols, 0, kLine * sizeof(float));
+      float* const q = to + i / kRecCols * words * kRecCols;
+      transpose_block<P>(w + (gate * h + j0 + i) * h, h, q, kRecCols, least(h - j0 - i, kLine), h, kLine);
+      for (int64_t x = words_of<P>(h); x < words; x++) memset(q + x * kRecCols, 0, kLine * sizeof(float));
     }
   }
 }
 // Backward: output j of input (group, gate, i), so the transposed weights with their rows in the order of the units.
-template <int G>
+template <class P, int G>
 static void pack_backward(const float* w, float* packed, int64_t h, const Team& team) {
   using B = Blocks<1>;
-  const int64_t groups = (h + L - 1) / L, k = groups * G * L, panels = B::count(groups) * B::panels;
-  const Range r = split(k, team);
-  for (int64_t x = r.begin; x < r.end; x++) {   // row by row: that is how the memory lies
-    const int64_t u = x / L, j = u / G * L + x % L;
+  const int64_t groups = (h + L - 1) / L, words = groups * G * kRecWords<P>, panels = B::count(groups) * B::panels;
+  const Range r = split(groups * G * L / P::terms, team);
+  for (int64_t t = r.begin; t < r.end; t++) {   // row by row, or pair by pair: that is how the memory lies
+    const int64_t x = t * P::terms, u = x / L, j = u / G * L + x % L;
     const float* const row = w + (u % G * h + j) * h;
+    float* const to = packed + t * P::words * kRecCols;
     for (int64_t p = 0; p < panels; p++)
       for (int64_t c = 0; c < kRecCols; c += W) {
-        const int64_t have = j < h ? h - p * kRecCols - c : 0;
-        r_store(packed + (p * k + x) * kRecCols + c, r_loadm(row + p * kRecCols + c, r_mfirst((int)least(have, W))));
+        const int64_t at = p * kRecCols + c, left = least(h - at, W);
+        const auto term = [&](int64_t i) { return r_loadm(row + i * h + at, r_mfirst(j + i < h ? (int)left : 0)); };
+        float* const q = to + p * words * kRecCols + c;
+        if constexpr (P::terms == 1)
+          r_store(q, term(0));
+        else
+          store_pairs(q, kRecCols, term(0), term(1));
       }
   }
 }
@@ -88,12 +100,13 @@ struct RecSoon {
 
 // The product of a tile of R rows with one panel: two registers of columns, to za and zb, rows L apart. `far`: weights are asked for in
 // advance; those of a small network are near, and asking costs more than it gives.
-template <int R, bool far>
+template <class P, int R, bool far>
 static inline void rec_panel(const float* panel, const float* s, int64_t units, float* za, float* zb, RecSoon& soon) {
+  constexpr int kWords = kRecWords<P>;
   RF a[R], b[R];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++) a[r] = b[r] = r_set1(0.f);
-  for (int64_t u = 0; u < units; u++, s += R * L) {
+  for (int64_t u = 0; u < units; u++, s += R * kWords) {
     soon.ask();
     if constexpr (kLanes) {
 #pragma GCC unroll 1
@@ -119,15 +132,15 @@ static inline void rec_panel(const float* panel, const float* s, int64_t units, 
       continue;
     }
 #pragma GCC unroll 2
-    for (int i = 0; i < L; i++, panel += kRecCols) {
+    for (int i = 0; i < kWords; i++, panel += kRecCols) {
       if (far) fetch_near(panel + kAhead);
       if (far && kRecCols > L) fetch_near(panel + kAhead + L);
       const RF w0 = r_load(panel), w1 = r_load(panel + W);
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
-        const RF x = r_set1(s[r * L + i]);
-        a[r] = r_fma(x, w0, a[r]);
-        b[r] = r_fma(x, w1, b[r]);
+        const RF x = r_set1(s[r * kWords + i]);
+        a[r] = mul_to<P>(a[r], x, w0);
+        b[r] = mul_to<P>(b[r], x, w1);
       }
     }
   }
@@ -138,21 +151,27 @@ static inline void rec_panel(const float* panel, const float* s, int64_t units, 
   }
 }
 // z[unit of the block][row][16] of one block; K is `units` times 16.
-template <int R>
+template <class P, int R>
 static void rec_block(const float* packed, const float* s, float* z, int64_t units, int panels, RecSoon& soon) {
-  const auto panel = units > 8 ? rec_panel<R, true> : rec_panel<R, false>;
-  for (int p = 0; p < panels; p++, packed += units * L * kRecCols) {
+  const auto panel = units > 8 ? rec_panel<P, R, true> : rec_panel<P, R, false>;
+  for (int p = 0; p < panels; p++, packed += units * kRecWords<P> * kRecCols) {
     float* const to = z + p * kRecCols / L * R * L + p * kRecCols % L;
     panel(packed, s, units, to, W == L ? to + R * L : to + W, soon);
   }
 }
 using RecBlock = void (*)(const float* packed, const float* s, float* z, int64_t units, int panels, RecSoon& soon);
+template <class P>
 static RecBlock rec_block_of(int64_t rows) {
-#define GRADCLIP_R(r) rec_block<(r <= kRecRows ? r : kRecRows)>
+#define GRADCLIP_R(r) rec_block<P, (r <= kRecRows ? r : kRecRows)>
   static constexpr RecBlock kBlocks[] = {GRADCLIP_R(1),  GRADCLIP_R(2),  GRADCLIP_R(3),  GRADCLIP_R(4), GRADCLIP_R(5),
                                          GRADCLIP_R(6),  GRADCLIP_R(7),  GRADCLIP_R(8),  GRADCLIP_R(9), GRADCLIP_R(10),
                                          GRADCLIP_R(11), GRADCLIP_R(12), GRADCLIP_R(13), GRADCLIP_R(14)};
 #undef GRADCLIP_R
   return kBlocks[rows - 1];
+}
+template <class P>
+INLINE void rec_product(int64_t rows, const float* packed, const float* s, float* z, int64_t units, int panels, RecSoon& soon) {
+  [[maybe_unused]] const Flush<P> flush;
+  rec_block_of<typename P::Multiplied>(rows)(packed, s, z, units, panels, soon);
 }
 }   // namespace gradclip::GRADCLIP_ISA

@@ -13,8 +13,7 @@ import {
   expectRest,
   expectShape,
   FILLS,
-  product,
-  productBack,
+  productsWith,
   type RecurrentAttrs,
   type RecurrentOptions,
   type RecurrentStates,
@@ -37,6 +36,7 @@ const GATES = 3;
  */
 export const GRU: OpDef<RecurrentAttrs> = {
   name: 'gru',
+  multiplies: true,
   infer(ins, { lengths }) {
     const [x, h0, whh, bias] = ins as [TensorType, TensorType, TensorType, TensorType];
     const { batch, steps, hidden } = batchFirst('gru', 'the projected input', x, GATES);
@@ -69,12 +69,13 @@ export const GRU: OpDef<RecurrentAttrs> = {
     const sizes = sizesOf((node.outs[0] as Tensor).type);
     const { steps, hidden } = sizes;
     for (const out of [hs, gates, inner]) (out as RefArray).fill(0);
+    const products = productsWith(whh as RefArray, node.attrs);
     timesOf(sizes, node.attrs, lengths).forEach((times, b) => {
       let h = rowOf(h0 as RefArray, b, hidden);
       for (const t of times) {
         const row = b * steps + t;
         const xs = rowOf(x as RefArray, row, GATES * hidden);
-        const z = product(whh as RefArray, h, GATES * hidden).map((v, j) => v + ((bias as RefArray)[j] as number));
+        const z = products.forward(h, GATES * hidden).map((v, j) => v + ((bias as RefArray)[j] as number));
         const both = z.map((v, j) => v + (xs[j] as number)).slice(0, 2 * hidden);
         const own = z.slice(2 * hidden);
         const ru = both.map(sigmoid);
@@ -118,6 +119,7 @@ export interface GRUGradAttrs extends RecurrentAttrs {
  */
 export const GRU_GRAD: OpDef<GRUGradAttrs> = {
   name: 'gruGrad',
+  multiplies: true,
   infer(ins, { states, last, lengths }) {
     const [hs, h0, whh, gates, inner] = ins as TensorType[] as [TensorType, TensorType, TensorType, TensorType, TensorType];
     const { batch, steps, hidden } = batchFirst('gruGrad', 'the states', hs);
@@ -143,6 +145,7 @@ export const GRU_GRAD: OpDef<GRUGradAttrs> = {
     const dhs = states ? rest[0] : undefined;
     const dlast = last ? rest[+states] : undefined;
     for (const out of [dx, dhh, before]) (out as RefArray).fill(0);
+    const products = productsWith(whh as RefArray, node.attrs);
     timesOf(sizes, node.attrs, lengths ? rest.at(-1) : undefined).forEach((times, b) => {
       let dh = dlast ? rowOf(dlast, b, hidden) : new Array<number>(hidden).fill(0);
       for (let s = times.length - 1; s >= 0; s--) {
@@ -160,7 +163,7 @@ export const GRU_GRAD: OpDef<GRUGradAttrs> = {
         (dx as RefArray).set([...dr, ...du, ...dn], row * GATES * hidden);
         (dhh as RefArray).set(back, row * GATES * hidden);
         (before as RefArray).set(from, row * hidden);
-        dh = productBack(whh as RefArray, back, hidden).map((v, j) => v + (whole[j] as number) * of(1, j));
+        dh = products.back(back, hidden).map((v, j) => v + (whole[j] as number) * of(1, j));
       }
       (dh0 as RefArray).set(dh, b * hidden);
     });

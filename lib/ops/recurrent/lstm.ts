@@ -12,8 +12,7 @@ import {
   expectRest,
   expectShape,
   FILLS,
-  product,
-  productBack,
+  productsWith,
   type RecurrentAttrs,
   type RecurrentOptions,
   type RecurrentStates,
@@ -36,6 +35,7 @@ const GATES = 4;
  */
 export const LSTM: OpDef<RecurrentAttrs> = {
   name: 'lstm',
+  multiplies: true,
   infer(ins, { lengths }) {
     const [x, h0, c0, whh] = ins as [TensorType, TensorType, TensorType, TensorType];
     const { batch, steps, hidden } = batchFirst('lstm', 'the projected input', x, GATES);
@@ -69,13 +69,14 @@ export const LSTM: OpDef<RecurrentAttrs> = {
     const sizes = sizesOf((node.outs[0] as Tensor).type);
     const { steps, hidden } = sizes;
     for (const out of [hs, gates, cells]) (out as RefArray).fill(0);
+    const products = productsWith(whh as RefArray, node.attrs);
     timesOf(sizes, node.attrs, lengths).forEach((times, b) => {
       let h = rowOf(h0 as RefArray, b, hidden);
       let c = rowOf(c0 as RefArray, b, hidden);
       for (const t of times) {
         const row = b * steps + t;
         const xs = rowOf(x as RefArray, row, GATES * hidden);
-        const z = product(whh as RefArray, h, GATES * hidden).map((v, j) => v + (xs[j] as number));
+        const z = products.forward(h, GATES * hidden).map((v, j) => v + (xs[j] as number));
         const gate = z.map((v, j) => (Math.floor(j / hidden) === 2 ? tanh(v) : sigmoid(v)));
         const of = (g: number, j: number): number => gate[g * hidden + j] as number;
         c = c.map((v, j) => of(1, j) * v + of(0, j) * of(2, j));
@@ -121,6 +122,7 @@ export interface LSTMGradAttrs extends RecurrentAttrs {
  */
 export const LSTM_GRAD: OpDef<LSTMGradAttrs> = {
   name: 'lstmGrad',
+  multiplies: true,
   infer(ins, { states, last, cell, lengths }) {
     const [hs, h0, c0, whh, gates, cells] = ins as TensorType[] as [
       TensorType,
@@ -159,6 +161,7 @@ export const LSTM_GRAD: OpDef<LSTMGradAttrs> = {
     const zeros = new Array<number>(hidden).fill(0);
     (dz as RefArray).fill(0);
     (before as RefArray).fill(0);
+    const products = productsWith(whh as RefArray, node.attrs);
     timesOf(sizes, node.attrs, lengths ? rest.at(-1) : undefined).forEach((times, b) => {
       let dh = dlast ? rowOf(dlast, b, hidden) : zeros;
       let dc = dcell ? rowOf(dcell, b, hidden) : zeros;
@@ -181,7 +184,7 @@ export const LSTM_GRAD: OpDef<LSTMGradAttrs> = {
         (dz as RefArray).set(d, row * GATES * hidden);
         (before as RefArray).set(rowOf((s === 0 ? h0 : hs) as RefArray, prior, hidden), row * hidden);
         dc = total.map((v, j) => v * of(1, j));
-        dh = productBack(whh as RefArray, d, hidden);
+        dh = products.back(d, hidden);
       }
       (dh0 as RefArray).set(dh, b * hidden);
       (dc0 as RefArray).set(dc, b * hidden);

@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { type Cost, type RefArray, sameShape, type TensorType, typeName } from '../../ir/op.ts';
+import { toBf16 } from '../../math/bf16.ts';
 import { exp } from '../../math/index.ts';
 import { bool, type Field } from '../../options/index.ts';
 import { optionalTensor } from '../args.ts';
@@ -22,6 +23,8 @@ export interface RecurrentAttrs {
   readonly reverse: boolean;
   /** Whether the last operand is the lengths. */
   readonly lengths: boolean;
+  /** The product of each step takes weights and states (backward: the gates' gradients) rounded to bf16. Set by the graph, by its precision. */
+  readonly bf16?: boolean;
 }
 
 /** What a recurrent op gives. */
@@ -86,9 +89,9 @@ export function expectRest(
   }
 }
 
-/** Integers for the kernel: sizes, direction, whether there are lengths. */
-export function recurrentInts({ batch, steps, hidden }: Sizes, { reverse, lengths }: RecurrentAttrs): number[] {
-  return [batch, steps, hidden, +reverse, +lengths];
+/** Integers for the kernel: sizes, direction, whether there are lengths, whether products are of bf16. */
+export function recurrentInts({ batch, steps, hidden }: Sizes, { reverse, lengths, bf16 = false }: RecurrentAttrs): number[] {
+  return [batch, steps, hidden, +reverse, +lengths, +bf16];
 }
 
 export function recurrentCost(node: Node<unknown>, { batch, steps, hidden }: Sizes, gates: number): Cost {
@@ -104,14 +107,26 @@ export function timesOf({ batch, steps }: Sizes, { reverse }: RecurrentAttrs, le
   });
 }
 
-/** sum over k of v[k] * w[row][k], for each of `rows` rows of w [rows, v.length]. */
-export function product(w: RefArray, v: readonly number[], rows: number): number[] {
-  return Array.from({ length: rows }, (_, j) => v.reduce((sum, x, k) => sum + x * (w[j * v.length + k] as number), 0));
+/** The products of a step with the recurrent weight, of operands as the attributes say. */
+export interface StepProducts {
+  /** sum over k of v[k] * w[row][k], for each of `rows` rows of w [rows, v.length]. */
+  forward(v: readonly number[], rows: number): number[];
+  /** sum over rows j of d[j] * w[j][k], for each k below `columns`. */
+  back(d: readonly number[], columns: number): number[];
 }
-
-/** sum over rows j of d[j] * w[j][k], for each k below `columns`. */
-export function productBack(w: RefArray, d: readonly number[], columns: number): number[] {
-  return Array.from({ length: columns }, (_, k) => d.reduce((sum, x, j) => sum + x * (w[j * columns + k] as number), 0));
+export function productsWith(whh: RefArray, { bf16 }: RecurrentAttrs): StepProducts {
+  const operand = (v: ArrayLike<number>): number[] => (bf16 ? Array.from(v, toBf16) : Array.from(v));
+  const w = operand(whh);
+  return {
+    forward: (v, rows) => {
+      const x = operand(v);
+      return Array.from({ length: rows }, (_, j) => x.reduce((sum, h, k) => sum + h * (w[j * x.length + k] as number), 0));
+    },
+    back: (v, columns) => {
+      const d = operand(v);
+      return Array.from({ length: columns }, (_, k) => d.reduce((sum, g, j) => sum + g * (w[j * columns + k] as number), 0));
+    },
+  };
 }
 
 export const rowOf = (a: RefArray, row: number, width: number): number[] =>
@@ -146,6 +161,11 @@ export const SAMPLE_SHAPES: readonly SampleShape[] = [
   shape(29, 2, 40),
   shape(60, 3, 20, { lengths: true }),
   shape(2, 0, 4),
+  // Few steps: a state between two numbers of bf16 may be rounded to either, and to the other one in f64.
+  shape(1, 1, 1, { bf16: true }),
+  shape(3, 3, 7, { bf16: true, reverse: true }),
+  shape(17, 1, 33, { bf16: true, lengths: true }),
+  shape(5, 1, 70, { bf16: true }),
 ];
 function shape(batch: number, steps: number, hidden: number, attrs: Partial<RecurrentAttrs> = {}): SampleShape {
   return { batch, steps, hidden, attrs: { reverse: false, lengths: false, ...attrs } };

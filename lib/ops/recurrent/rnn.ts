@@ -11,8 +11,7 @@ import {
   expectRest,
   expectShape,
   FILLS,
-  product,
-  productBack,
+  productsWith,
   type RecurrentAttrs,
   type RecurrentOptions,
   type RecurrentStates,
@@ -36,6 +35,7 @@ const relu = (attrs: RNNAttrs): boolean => attrs.nonlinearity === 'relu';
 /** Inputs x[B,T,H], h0[B,H], whh[H,H], lengths; outputs hs[B,T,H] and the last state [B,H]. */
 export const RNN: OpDef<RNNAttrs> = {
   name: 'rnn',
+  multiplies: true,
   infer(ins, { lengths }) {
     const [x, h0, whh] = ins as [TensorType, TensorType, TensorType];
     const { batch, steps, hidden } = batchFirst('rnn', 'the projected input', x);
@@ -66,11 +66,12 @@ export const RNN: OpDef<RNNAttrs> = {
     const { steps, hidden } = sizes;
     const act = relu(node.attrs) ? (v: number) => Math.max(0, v) : tanh;
     (hs as RefArray).fill(0);
+    const products = productsWith(whh as RefArray, node.attrs);
     timesOf(sizes, node.attrs, lengths).forEach((times, b) => {
       let h = rowOf(h0 as RefArray, b, hidden);
       for (const t of times) {
         const xs = rowOf(x as RefArray, b * steps + t, hidden);
-        h = product(whh as RefArray, h, hidden).map((z, j) => act(z + (xs[j] as number)));
+        h = products.forward(h, hidden).map((z, j) => act(z + (xs[j] as number)));
         (hs as RefArray).set(h, (b * steps + t) * hidden);
       }
       (last as RefArray).set(h, b * hidden);
@@ -90,7 +91,7 @@ function sample({ batch, steps, hidden, attrs }: SampleShape, nonlinearity: Nonl
     attrs: { ...attrs, nonlinearity },
     fill: ['normal', FILLS.state, FILLS.weight(hidden), FILLS.lengths(steps)],
     tolerance: 1e-5,
-    ...(batch * hidden > 1000 || nonlinearity === 'relu' ? { noGradient: true } : {}),
+    ...(batch * hidden > 1000 || nonlinearity === 'relu' || attrs.bf16 ? { noGradient: true } : {}),
   };
 }
 
@@ -105,6 +106,7 @@ export interface RNNGradAttrs extends RNNAttrs {
  */
 export const RNN_GRAD: OpDef<RNNGradAttrs> = {
   name: 'rnnGrad',
+  multiplies: true,
   infer(ins, { states, last, lengths }) {
     const [hs, h0, whh] = ins as [TensorType, TensorType, TensorType];
     const { batch, steps, hidden } = batchFirst('rnnGrad', 'the states', hs);
@@ -126,6 +128,7 @@ export const RNN_GRAD: OpDef<RNNGradAttrs> = {
     const dlast = last ? rest[+states] : undefined;
     (dz as RefArray).fill(0);
     (before as RefArray).fill(0);
+    const products = productsWith(whh as RefArray, node.attrs);
     timesOf(sizes, node.attrs, lengths ? rest.at(-1) : undefined).forEach((times, b) => {
       let dh = dlast ? rowOf(dlast, b, hidden) : new Array<number>(hidden).fill(0);
       for (let s = times.length - 1; s >= 0; s--) {
@@ -137,7 +140,7 @@ export const RNN_GRAD: OpDef<RNNGradAttrs> = {
         const from =
           s === 0 ? rowOf(h0 as RefArray, b, hidden) : rowOf(hs as RefArray, b * steps + (times[s - 1] as number), hidden);
         (before as RefArray).set(from, row * hidden);
-        dh = productBack(whh as RefArray, d, hidden);
+        dh = products.back(d, hidden);
       }
       (dh0 as RefArray).set(dh, b * hidden);
     });
