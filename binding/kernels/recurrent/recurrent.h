@@ -172,7 +172,7 @@ static void rec_forward(const Args& a, const Team& team, const Sequences& sequen
     for (int64_t s = 0; s < q.steps; s++) {
       float *now = states[s & 1], *next = states[~s & 1], *from = kept[s & 1], *to = kept[~s & 1];
       for (int64_t block = part.c0; block < part.c1; block++)
-        tiles.each([&](int64_t r0, int64_t rows) {
+        tiles.each([&](int64_t r0, int64_t rows) __attribute__((always_inline)) {
           RecSoon soon(rows, groups * B::panels, B::pair, true);
           Spot first = spot_of(q, b0 + r0, s);
           first.c = block * B::pair * L;
