@@ -44,12 +44,15 @@ INLINE RF mul_to(RF a, X x, RF b) {
 
 // Rounded to bf16, as an f32. A NaN stays one, a quiet one.
 static inline RF r_bf16(RF a) {
-  const RI bits = r_bits(a), sign = r_iand(bits, r_iset1((int32_t)0x80000000u)), upper = r_iset1((int32_t)0xffff0000u);
-  const RI up = r_iadd(r_iand(r_ishr<16>(bits), r_iset1(1)), r_iset1(0x7fff));
-  const RI quiet = r_ior(bits, r_iset1(0x400000));
-  const RF value = r_select(r_eq(a, a), r_float(r_iadd(bits, up)), r_float(quiet));
-  const RM denormal = r_lt(r_float(r_ixor(bits, sign)), r_set1(1.1754943508222875e-38f));
-  return r_select(denormal, r_float(sign), r_float(r_iand(r_bits(value), upper)));
+#if defined(__AVX512BF16__)
+  return r_nearest(a);
+#else
+  const RI bits = r_bits(a), up = r_iadd(r_iand(r_ishr<16>(bits), r_iset1(1)), r_iset1(0x7fff));
+  const RF value = r_select(r_eq(a, a), r_float(r_iadd(bits, up)), r_float(r_ior(bits, r_iset1(0x400000))));
+  const RM denormal = r_eq(r_float(r_iand(bits, r_iset1(0x7f800000))), r_set1(0.f));
+  const RF sign = r_float(r_iset1((int32_t)0x80000000u)), upper = r_float(r_iset1((int32_t)0xffff0000u));
+  return r_float(r_iand(r_bits(value), r_bits(r_select(denormal, sign, upper))));
+#endif
 }
 
 // The units of two rows, a pair in each lane: words at `to`; emulated, the second terms there and the first ones at `to + next`.

@@ -374,19 +374,22 @@ void bf16() {
   const auto product = [](float a0, float a1, float b0, float b1, float sum) {
     return flushed(fmaf(bf16_of(a0), bf16_of(b0), flushed(fmaf(bf16_of(a1), bf16_of(b1), flushed(sum)))));
   };
-  BEGIN(r_words), BEGIN(r_words_of), BEGIN(r_dot_to), BEGIN(mul_to), tuples<3, W>(kFloats, [&](const float(&x)[3][W]) {
-    float got[W], scalar[W], halves[2 * W];
+  BEGIN(r_words), BEGIN(r_words_of), BEGIN(r_store_words), BEGIN(r_dot_to), BEGIN(mul_to);
+  tuples<3, W>(kFloats, [&](const float(&x)[3][W]) {
+    float got[W], scalar[W], halves[2 * W], first[W], second[W];
     const RF a = r_words_of(r_load(x[0]), r_load(x[1])), b = r_words_of(r_load(x[1]), r_load(x[2]));
     r_store(got, mul_to<Bf16>(r_load(x[2]), a, b));
     float words[W];
     r_store(words, a);
     r_store(scalar, mul_to<Bf16>(r_load(x[2]), words, b));
     r_store(halves, r_words(r_load(x[0]), r_load(x[1])));
+    r_store_words(first, second, r_load(halves));
     for (int i = 0; i < W; i++) {
       tally.expect(got[i], product(x[0][i], x[1][i], x[1][i], x[2][i], x[2][i]));
       tally.expect(scalar[i], product(x[0][0], x[1][0], x[1][i], x[2][i], x[2][i]));
       const float pair = i < W / 2 ? x[0][2 * i] : x[1][2 * i - W];
       tally.expect(float_of(bits_of(halves[i]) << 16), bf16_of(pair));
+      tally.expect(i < W / 2 ? first[i] : second[i - W / 2], halves[i]);
     }
   });
 #endif

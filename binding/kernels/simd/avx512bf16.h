@@ -22,4 +22,13 @@ INLINE RF r_words_of(RF a, RF b) {
                                            0x180008, 0x190009, 0x1a000a, 0x1b000b, 0x1c000c, 0x1d000d, 0x1e000e, 0x1f000f);
   return _mm512_castsi512_ps(_mm512_permutexvar_epi16(places, _mm512_castps_si512(r_words(a, b))));
 }
+// Words of two rows, half a register each, to where either belongs.
+INLINE void r_store_words(float* first, float* second, RF words) {
+  _mm256_storeu_ps(first, _mm512_castps512_ps256(words));
+  _mm256_storeu_ps(second, _mm512_extractf32x8_ps(words, 1));
+}
+// Rounded to bf16, as an f32.
+INLINE RF r_nearest(RF a) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(a)), 16));
+}
 }   // namespace gradclip::GRADCLIP_ISA
