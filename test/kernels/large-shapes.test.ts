@@ -51,11 +51,14 @@ const T = 200;
 const statistics = f32(6, 2, T);
 const ATTENTION: Case[] = [true, false].flatMap((causal): Case[] => {
   const attrs = { layout: 'heads', heads: 3, kvHeads: 3, causal, mask: !causal, scale: 0.2, rate: 0.2, key: 3 };
+  const bf16 = { ...attrs, bf16: true };
   const tensors = [f32(2, 3, T, 24), f32(2, 3, T, 24), f32(2, 3, T, 24), ...(causal ? [] : [f32(T, T)])];
   const grads = [f32(2, 3, T, 24), statistics, f32(2, 3, T, 24)];
   return [
     ['attention', tensors, attrs],
     ['attentionGrad', [...grads, ...tensors], attrs],
+    ['attention', tensors, bf16],
+    ['attentionGrad', [...grads, ...tensors], bf16],
   ];
 });
 

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { IndexError } from '../../lib/errors.ts';
 import { Graph } from '../../lib/ir/graph.ts';
-import { f32, i32, type TensorType } from '../../lib/ir/op.ts';
+import { f32, i32, type Precision, type TensorType } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { headsAttention } from '../../lib/ops/index.ts';
 import { appendRows, cachedAttention } from '../../lib/ops/list.ts';
@@ -18,11 +18,13 @@ interface Sizes {
   readonly kvHeads: number;
   readonly dim: number;
   readonly rows: number;
+  readonly precision: Precision;
 }
 
 /** Attention over all of the sequence, by the op of training. */
-function whole(qkv: Float32Array, { batch, time, heads, kvHeads, dim }: Sizes, isa: string): Float32Array {
+function whole(qkv: Float32Array, { batch, time, heads, kvHeads, dim, precision }: Sizes, isa: string): Float32Array {
   const graph = new Graph();
+  graph.precision = precision;
   const x = graph.input('qkv', f32(batch, time, (heads + 2 * kvHeads) * dim), 'feed');
   const { node } = headsAttention(x, null, null, { heads, kvHeads, causal: true });
   return runNode(node, [qkv], { isa })[0] as Float32Array;
@@ -30,13 +32,14 @@ function whole(qkv: Float32Array, { batch, time, heads, kvHeads, dim }: Sizes, i
 
 /** The same, some tokens at a time, each part as long as `parts` says. */
 function inParts(qkv: Float32Array, sizes: Sizes, parts: readonly number[], isa: string, threads: number): Float32Array {
-  const { batch, time, heads, kvHeads, dim, rows } = sizes;
+  const { batch, time, heads, kvHeads, dim, rows, precision } = sizes;
   const [row, width] = [(heads + 2 * kvHeads) * dim, kvHeads * dim];
   let [keys, values] = [new Float32Array(batch * rows * width).fill(NaN), new Float32Array(batch * rows * width).fill(NaN)];
   const out = new Float32Array(batch * time * heads * dim);
   let at = 0;
   for (const length of parts) {
     const graph = new Graph();
+    graph.precision = precision;
     const input = (name: string, type: TensorType) => graph.input(name, type, 'feed');
     const [x, positions] = [input('x', f32(batch, length, row)), input('positions', i32(batch))];
     const [k, v] = [input('k', f32(batch, rows, width)), input('v', f32(batch, rows, width))];
@@ -69,6 +72,7 @@ const drawn = fc
     group: fc.integer({ min: 1, max: 2 }),
     dim: fc.integer({ min: 1, max: 70 }),
     spare: fc.integer({ min: 0, max: 40 }),
+    precision: fc.constantFrom('f32', 'bf16'),
     cuts: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 }),
     size: fc.constantFrom(0.1, 1, 30),
     seed: fc.nat(1e6),
@@ -96,8 +100,8 @@ it('has the bits of attention over the whole sequence, on every ISA, for any tea
   );
 });
 
-it('one token at a time, too', () => {
-  const sizes: Sizes = { batch: 2, time: 130, heads: 2, kvHeads: 1, dim: 33, rows: 130 };
+it.each(['f32', 'bf16'] as const)('one token at a time, too, in %s', (precision) => {
+  const sizes: Sizes = { batch: 2, time: 130, heads: 2, kvHeads: 1, dim: 33, rows: 130, precision };
   const qkv = Float32Array.from({ length: 2 * 130 * 4 * 33 }, (_, i) => Math.sin(1.3 * i + 0.02 * i * i));
   for (const isa of addon().isas) {
     const got = inParts(qkv, sizes, new Array<number>(130).fill(1), isa, 2);

@@ -1,7 +1,7 @@
 // attention_block.h: what attention works on: blocks of queries and keys of a head, where they lie, and which may be seen.
 #pragma once
-#include "gemm.h"
 #include "../philox.h"
+#include "gemm.h"
 
 namespace gradclip::GRADCLIP_ISA {
 constexpr int64_t kAttQ = 2 * L, kAttK = 64;
@@ -19,6 +19,7 @@ enum AttentionInts {
   kAttMaskT,
   kAttKey,
   kAttDrop,
+  kAttBf16,
   kAttViews
 };
 enum AttViewInts { kViewOperand, kViewOffset, kViewBatch, kViewHead, kViewRow, kViewInts };
@@ -78,22 +79,37 @@ class AttSoon {
     few_ = ceil_div(rows, tiles);
   }
   void ask() {
-    for (int64_t rows = few_; first_ < last_; first_++)
-      for (Rows& r = list_[first_]; r.count > 0; r.count--, r.p += r.stride) {
-        if (rows-- == 0) return;
-        for (int64_t c = 0; c < d_; c += L) fetch(r.p + c);
-      }
+    for (int64_t rows = few_; first_ < last_; first_++) {
+      Rows& r = list_[first_];
+      const int64_t n = least(rows, r.count);
+      const float* p = r.p;
+      for (int64_t i = 0; i < n; i++, p += r.stride)
+        for (int64_t c = 0; c < d_; c += L) fetch(p + c);
+      r.p = p, r.count -= n, rows -= n;
+      if (r.count > 0) return;
+    }
   }
 };
 
-// c[rows, cols] (+)= s[rows, k] * v[k, cols]; element (i, p) of s at s[i * st + p], or at s[p * st + i].
+// c[rows, cols] (+)= s[rows, k] * v[k, cols]; element (i, p) of s at s[i * st + p], or at s[p * st + i]. k counts terms. In bf16 there
+// must be a Flush.
+template <class P>
 static void att_product(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t rows, int64_t cols,
                         int64_t k, float* c, int64_t ld, bool first, AttSoon* soon = nullptr) {
   const Parts is = parts_of(rows, 1, ceil_div(rows, MR));
+  const int64_t words = words_of<P>(k);
+  const Asks none{};
+  int64_t i = 0;
   for (int64_t x = 0; x < is.count; x++) {
-    const int64_t i = is.begin(x);
-    tiles<F32>(s + (by_rows ? i * st : i), by_rows, st, v, vs, TN, is.begin(x + 1) - i, cols, k, c + i * ld, ld, first,
-               Soon{s, 0, 0, 0}, [](int64_t, int64_t) {});
+    const int64_t height = is.size + (x < is.more);
+    const float* const from = s + (by_rows ? i * st : i);
+    for (int64_t j = 0; j < cols; j += TN) {
+      const int64_t lanes = least(TN, cols - j);
+      const int form = lanes == TN ? (vs == TN && (by_rows || st == kSRow) ? 3 : 0) : lanes > W ? 1 : 2;
+      const Micro micro = kMicro<typename P::Multiplied>[by_rows][form][height - 1];
+      micro(words, from, st, v + j, vs, c + i * ld + j, ld, (int)(form == 1 ? lanes - W : lanes), first, none);
+    }
+    i += height;
     if (soon) soon->ask();
   }
 }
@@ -207,13 +223,106 @@ INLINE void att_keys(const AttBlock& x, int64_t j0, int64_t g, int64_t n, Fn f) 
     if (j + k < n) f(j + k, k, drop, keep[k]);
 }
 
-// out[elements][kAttQ] = rows [q0, q0 + nq) of a head times `scale`, transposed; zeros beyond nq.
-static void att_queries(const float* rows, int64_t ld, int64_t nq, int64_t d, float scale, float* out) {
-  transpose_block(rows, ld, out, kAttQ, nq, d, kAttQ);
-  if (scale == 1.f) return;
-  for (int64_t k = 0; k < d * kAttQ; k += L) store(out + k, mul(load(out + k), set1(scale)));
+// What products read: rows of heads, and blocks of weights. In f32 as they lie; in bf16 (bf16.h) as units, of which there are two kinds,
+// since a pair is two terms of a sum. Units *along* a row, where a product sums over its elements; and *across* two rows, where it sums over
+// rows: the units of rows 2 j and 2 j + 1 lie in row j, or, emulated, in the places of both.
+
+// Floats from one packed row of d elements to the next: two whole groups at a time, so that none needs a mask.
+static inline int64_t att_width(int64_t d) { return ceil_div(d, 2 * L) * 2 * L; }
+
+// A thread's own memory, in parts.
+struct AttLocal {
+  float* at;
+  float* take(int64_t floats) { return (at += floats) - floats; }
+};
+
+// A group as products read it.
+template <class P>
+INLINE F att_rounded(F a) {
+  if (P::terms == 1) return a;
+#pragma GCC unroll 4
+  for (int i = 0; i < NR; i++) a.v[i] = r_bf16(a.v[i]);
+  return a;
+}
+// Two rows of a group as units across them: at `to`; emulated, also `next` floats on.
+INLINE void att_across(float* to, int64_t next, F first, F second) {
+#pragma GCC unroll 4
+  for (int i = 0; i < NR; i++) store_pairs(to + W * i, next, first.v[i], second.v[i]);
+}
+// Two rows of a group as units along each: at `to` and, of the second, `next` floats on.
+INLINE void att_along(float* to, int64_t next, F first, F second) {
+#if defined(__AVX512BF16__)
+  r_store_words(to, to + next, r_words(first.v[0], second.v[0]));
+#else
+#pragma GCC unroll 4
+  for (int i = 0; i < NR; i++) {
+    r_store(to + W * i, r_swap(r_bf16(first.v[i])));
+    r_store(to + next + W * i, r_swap(r_bf16(second.v[i])));
+  }
+#endif
 }
 
+// Two groups side by side as units along the row that they are of.
+INLINE void att_beside(float* to, F first, F second) {
+#if defined(__AVX512BF16__)
+  r_store(to, r_words(first.v[0], second.v[0]));
+#else
+  att_along(to, L, first, second);
+#endif
+}
+
+// Rows of d elements, `ld` apart, times `scale`, as units along each of them, att_width(d) apart.
+static void att_pack_along(const float* rows, int64_t ld, int64_t n, int64_t d, float scale, float* to) {
+  const int64_t width = att_width(d);
+  const F factor = set1(scale);
+  for (int64_t i = 0; i < n; i++, rows += ld, to += width)
+    for (int64_t c = 0; c < d; c += 2 * L)
+      att_beside(to + words_of<Bf16>(c), mul(load_part(rows + c, d - c), factor),
+                 c + L < d ? mul(load_part(rows + c + L, d - c - L), factor) : set1(0.f));
+}
+// Rows of d elements, `ld` apart, as units across pairs of them, att_width(d) apart; the last one may lack its second.
+static void att_pack_across(const float* rows, int64_t ld, int64_t n, int64_t d, float* to) {
+  const int64_t width = att_width(d);
+  for (int64_t i = 0; i < n; i += 2, rows += 2 * ld, to += Bf16::words * width)
+    for (int64_t c = 0; c < d; c += L)
+      att_across(to + c, width, load_part(rows + c, d - c), i + 1 < n ? load_part(rows + ld + c, d - c) : set1(0.f));
+}
+
+// Rows of a head. In bf16 they are packed, to where there is a place for it, when they are asked for first.
+template <class P>
+class AttRows {
+  const float* rows_ = nullptr;
+  int64_t from_ = 0, d_, done_ = 0;
+  float *const along_, *const across_;
+
+ public:
+  AttRows(int64_t d, float* along, float* across) : d_(d), along_(along), across_(across) {}
+  void start(const float* rows, int64_t stride) { rows_ = rows, from_ = stride, done_ = 0; }
+  // The first `end` rows are read soon; all but the last time an even number.
+  void ready(int64_t end) {
+    if (P::terms == 1 || end <= done_) return;
+    const float* const rows = rows_ + done_ * from_;
+    if (along_) att_pack_along(rows, from_, end - done_, d_, 1.f, along_ + done_ * ld());
+    if (across_) att_pack_across(rows, from_, end - done_, d_, across_ + words_of<P>(done_) * ld());
+    done_ = end;
+  }
+  int64_t ld() const { return P::terms == 1 ? from_ : att_width(d_); }
+  const float* along(int64_t row) const { return (P::terms == 1 ? rows_ : along_) + row * ld(); }
+  const float* across(int64_t row) const { return (P::terms == 1 ? rows_ : across_) + words_of<P>(row) * ld(); }
+};
+
+// out[elements][kAttQ]: `n` rows times `scale`, transposed; zeros beyond them. In bf16 units along the elements; `own` has room for them all.
+template <class P>
+static void att_queries(const float* rows, int64_t ld, int64_t n, int64_t d, float scale, float* out, float* own) {
+  if constexpr (P::terms == 1) {
+    transpose_block(rows, ld, out, kAttQ, n, d, kAttQ);
+    if (scale == 1.f) return;
+    for (int64_t k = 0; k < d * kAttQ; k += L) store(out + k, mul(load(out + k), set1(scale)));
+  } else {
+    att_pack_along(rows, ld, n, d, scale, own);
+    transpose_block(own, att_width(d), out, kAttQ, n, words_of<P>(d), kAttQ);
+  }
+}
 // The floats from the start of an operand to the end of what a view touches of it, saturating.
 static int64_t att_span(const Need& n, int which, int64_t heads, int64_t rows) {
   const int64_t* v = att_view(n.i, which).i;
@@ -240,6 +349,7 @@ static void att_checks(Need& n, int views, int inputs) {
   const int64_t B = n.i[kAttB], H = n.i[kAttH], S = n.i[kAttS], T = n.i[kAttT], d = n.i[kAttD];
   if (n.i[kAttKv] < 1 || H % n.i[kAttKv] || n.i[kAttCausal] > 1 || n.i[kAttMask] > 2)
     return n.fail("wrong heads, causal or mask");
+  if (n.i[kAttBf16] > 1) return n.fail("a flag is neither 0 nor 1");
   if (n.i[kAttKey] > 0xffffffffll || n.i[kAttDrop] > 1 << 24) return n.fail("wrong key or threshold of dropout");
   if (size_of(B, H, T, d, 4) > Need::kMax || size_of(B, H, S, d, 4) > Need::kMax) return n.fail("size out of range");
   if (n.i[kAttDrop] && size_of(B, H, T, ceil_div(S, 4)) > int64_t(1) << 32) return n.fail("too many elements for dropout");

@@ -20,6 +20,8 @@ export interface AttentionAttrs {
   /** Of dropout. */
   readonly rate: number;
   readonly key: number;
+  /** Operands of all products are rounded to bf16 (attention.h). Set by the graph, by its precision. */
+  readonly bf16?: boolean;
 }
 
 /** Where the rows of a head lie: operand, offset, strides of batch, head and row; the elements of a row are neighbors. */

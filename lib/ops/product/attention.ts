@@ -34,7 +34,7 @@ function lowered(
   const kind = mask ? (mask.dtype === 'u8' ? 2 : 1) : 0;
   const sizes = [s.batch, attrs.heads, attrs.kvHeads, s.queries, s.keys, s.dim, +attrs.causal, kind, ...strides];
   return {
-    ints: [...sizes, attrs.key, threshold(attrs.rate), ...views(s).flat()],
+    ints: [...sizes, attrs.key, threshold(attrs.rate), +Boolean(attrs.bf16), ...views(s).flat()],
     floats: [attrs.scale, keptScale(attrs.rate)],
   };
 }
@@ -51,6 +51,7 @@ function work(node: Node<AttentionAttrs>, tensors: readonly Tensor[], products: 
 /** Inputs as the layout says, then the mask; outputs o, and statistics for the gradient: largest score and 1 / sum of each query. */
 export const ATTENTION: OpDef<AttentionAttrs> = {
   name: 'attention',
+  multiplies: true,
   infer(ins, attrs) {
     const s = sizesOf('attention', attrs.mask ? ins.slice(0, -1) : ins, attrs);
     if (attrs.mask) maskStrides('attention', ins.at(-1)!, attrs, s);
@@ -71,6 +72,7 @@ export const ATTENTION: OpDef<AttentionAttrs> = {
 /** Inputs o, the statistics and do, then those of the forward op; outputs the gradients of its tensors. */
 export const ATTENTION_GRAD: OpDef<AttentionAttrs> = {
   name: 'attentionGrad',
+  multiplies: true,
   infer(ins, attrs) {
     const tensors = ins.slice(3, 3 + OPERANDS[attrs.layout]);
     const s = sizesOf('attentionGrad', tensors, attrs);
@@ -99,6 +101,7 @@ interface Case {
   readonly causal?: boolean;
   readonly mask?: TensorType;
   readonly rate?: number;
+  readonly bf16?: boolean;
 }
 const CASES: readonly Case[] = [
   { layout: 'heads', sizes: [1, 1, 1, 1, 1, 1] },
@@ -115,15 +118,22 @@ const CASES: readonly Case[] = [
   { layout: 'qkv', sizes: [2, 2, 2, 70, 70, 33], causal: true },
   { layout: 'qkv', sizes: [2, 2, 2, 6, 6, 4], causal: true, rate: 0.5 },
   { layout: 'qkv', sizes: [1, 4, 2, 9, 9, 3] },
+  { layout: 'heads', sizes: [1, 1, 1, 1, 1, 1], bf16: true },
+  { layout: 'heads', sizes: [2, 2, 1, 5, 7, 3], bf16: true, rate: 0.3 },
+  { layout: 'kv', sizes: [1, 1, 1, 33, 131, 35], bf16: true, mask: f32(131) },
+  { layout: 'qkv', sizes: [2, 2, 2, 70, 70, 33], bf16: true, causal: true },
 ];
 function operands({ layout, sizes: [b, h, kv, t, s, d] }: Case): TensorType[] {
   if (layout === 'heads') return [f32(b, h, t, d), f32(b, kv, s, d), f32(b, kv, s, d)];
   if (layout === 'rows') return [f32(b, t, h * d), f32(b, s, kv * d), f32(b, s, kv * d)];
   return layout === 'kv' ? [f32(b, t, h * d), f32(b, s, 2 * kv * d)] : [f32(b, t, (h + 2 * kv) * d)];
 }
-const attrsOf = ({ layout, sizes: [, heads, kvHeads, , , d], causal = false, mask, rate = 0 }: Case): AttentionAttrs => {
-  return { layout, heads, kvHeads, causal, mask: Boolean(mask), scale: 1 / Math.sqrt(d), rate, key: 3 };
+const attrsOf = ({ layout, sizes: [, heads, kvHeads, , , d], causal = false, mask, rate = 0, bf16 }: Case): AttentionAttrs => {
+  const attrs = { layout, heads, kvHeads, causal, mask: Boolean(mask), scale: 1 / Math.sqrt(d), rate, key: 3 };
+  return bf16 ? { ...attrs, bf16 } : attrs;
 };
+// In bf16 a score that differs in its last bit may have a weight that is rounded the other way.
+const toleranceOf = ({ bf16 }: Case): number => (bf16 ? 2 ** -8 : 1e-5);
 // What a mask of ones and zeros leaves out must not be all: a query that sees nothing is a test of its own.
 const maskFill = (mask: TensorType): 'normal' | { exactly: readonly number[] } =>
   mask.dtype === 'f32'
@@ -135,8 +145,8 @@ function sample(c: Case): Sample<AttentionAttrs> {
     ins: [...ins, ...(c.mask ? [c.mask] : [])],
     attrs: attrsOf(c),
     fill: [...ins.map(() => 'normal' as const), ...(c.mask ? [maskFill(c.mask)] : [])],
-    tolerance: 1e-5,
-    ...(c.mask?.dtype === 'f32' && { noGradient: true }),
+    tolerance: toleranceOf(c),
+    ...((c.bf16 || c.mask?.dtype === 'f32') && { noGradient: true }),
   };
 }
 function gradSample(c: Case): Sample<AttentionAttrs> {
@@ -155,7 +165,7 @@ function gradSample(c: Case): Sample<AttentionAttrs> {
       ...ins.map(() => [-1, 1] as const),
       ...(c.mask ? [c.mask.dtype === 'f32' ? ([-1, 1] as const) : maskFill(c.mask)] : []),
     ],
-    tolerance: 1e-5,
+    tolerance: toleranceOf(c),
   };
 }
 

@@ -4,7 +4,7 @@ import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor } from '../../ir/graph.ts';
 import { bytesOf, f32, i32, type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../../ir/op.ts';
 import { exp } from '../../math/index.ts';
-import { addTo, dot } from './attention-ref.ts';
+import { addTo, dot, operand, weights } from './attention-ref.ts';
 
 const typesOf = (node: Node): TensorType[] => node.ins.map((t) => t.type);
 
@@ -76,6 +76,8 @@ export interface CachedAttentionAttrs {
   /** Heads of k and v, which divides `heads`. */
   readonly kvHeads: number;
   readonly scale: number;
+  /** As that of attention. */
+  readonly bf16?: boolean;
 }
 
 interface Sizes {
@@ -102,14 +104,15 @@ function attended([x, keys, values, positions]: readonly TensorType[], { heads, 
  */
 export const CACHED_ATTENTION: OpDef<CachedAttentionAttrs> = {
   name: 'cachedAttention',
+  multiplies: true,
   infer(ins, attrs) {
     const { batch, time, dim } = attended(ins, attrs);
     return [f32(batch, time, attrs.heads * dim)];
   },
   lower(node) {
     const { batch, rows, time, row, dim } = attended(typesOf(node as Node), node.attrs);
-    const { heads, kvHeads, scale } = node.attrs;
-    return { ints: [batch, heads, kvHeads, time, rows, dim, row], floats: [scale] };
+    const { heads, kvHeads, scale, bf16 } = node.attrs;
+    return { ints: [batch, heads, kvHeads, time, rows, dim, row, +Boolean(bf16)], floats: [scale] };
   },
   // Of a cache that is full: how much of it is, only the run knows.
   cost(node) {
@@ -120,24 +123,24 @@ export const CACHED_ATTENTION: OpDef<CachedAttentionAttrs> = {
   indices: ({ ins: [x, keys] }) => [{ input: 3, bound: keys!.shape[1]! - x!.shape[1]! + 1 }],
   ref([out], [x, keys, values, positions], node) {
     const { batch, rows, width, time, row, dim } = attended(typesOf(node as Node), node.attrs);
-    const { heads, kvHeads, scale } = node.attrs;
+    const { heads, kvHeads, scale, bf16 } = node.attrs;
     const rowOf = (cache: RefArray, b: number, j: number, kv: number): RefArray => {
       const at = (b * rows + j) * width + kv * dim;
-      return cache.subarray(at, at + dim);
+      return operand(cache.subarray(at, at + dim), bf16);
     };
     for (let k = 0; k < batch * time * heads; k++) {
       const [h, t, b] = [k % heads, Math.floor(k / heads) % time, Math.floor(k / (heads * time))];
       const kv = Math.floor((h * kvHeads) / heads);
-      const q = x!.subarray((b * time + t) * row + h * dim, (b * time + t) * row + (h + 1) * dim);
+      const row0 = (b * time + t) * row;
+      const q = operand(x!.subarray(row0 + h * dim, row0 + (h + 1) * dim), bf16, scale);
       const scores = Array.from({ length: positions![b]! + t + 1 }, (_, j) => {
-        return scale * dot(rowOf(keys!, b, j, kv), q);
+        return (bf16 ? 1 : scale) * dot(rowOf(keys!, b, j, kv), q);
       });
       const top = scores.reduce((a, b) => Math.max(a, b));
-      const terms = scores.map((s) => exp(s - top));
-      const sum = terms.reduce((a, b) => a + b);
+      const sum = scores.reduce((a, s) => a + exp(s - top), 0);
       const to = out!.subarray(k * dim, (k + 1) * dim).fill(0);
-      terms.forEach((e, j) => {
-        addTo(to, rowOf(values!, b, j, kv), e / sum);
+      weights(scores, top, bf16).forEach((w, j) => {
+        addTo(to, rowOf(values!, b, j, kv), w / sum);
       });
     }
   },
@@ -148,15 +151,24 @@ export const CACHED_ATTENTION: OpDef<CachedAttentionAttrs> = {
     attendedSample([1, 40, 35], [1, 150, 35], 1, 1),
     attendedSample([2, 70, 99], [2, 70, 33], 1, 1),
     attendedSample([2, 0, 12], [2, 5, 4], 1, 1),
+    attendedSample([1, 1, 1], [1, 1, 1], 1, 1, true),
+    attendedSample([2, 3, 20], [2, 70, 6], 4, 2, true),
+    attendedSample([1, 40, 35], [1, 150, 35], 1, 1, true),
   ],
 };
-function attendedSample(x: number[], cache: number[], heads: number, kvHeads: number): Sample<CachedAttentionAttrs> {
+function attendedSample(
+  x: number[],
+  cache: number[],
+  heads: number,
+  kvHeads: number,
+  bf16 = false,
+): Sample<CachedAttentionAttrs> {
   return {
     ins: [f32(...x), f32(...cache), f32(...cache), i32(x[0]!)],
-    attrs: { heads, kvHeads, scale: 1 / Math.sqrt(cache[2]! / kvHeads) },
+    attrs: { heads, kvHeads, scale: 1 / Math.sqrt(cache[2]! / kvHeads), ...(bf16 && { bf16 }) },
     fill: ['normal', 'normal', 'normal', [0, cache[1]! - x[1]! + 1]],
     noGradient: true,
-    tolerance: 1e-5,
+    tolerance: bf16 ? 2 ** -8 : 1e-5,
   };
 }
 
