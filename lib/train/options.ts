@@ -114,8 +114,8 @@ export interface TrainerOptions<
    */
   readonly checkpointed?: Pattern | readonly Pattern[];
   /**
-   * What products of the model take their operands as: linear layers, convolutions, attention and recurrence, in training, evaluation and
-   * prediction. `'bf16'` rounds them to 8 bits of mantissa and sums in f32; weights, updates, losses, norms and files stay f32. It is
+   * What products of the model take their operands as: linear layers, convolutions, attention and recurrence, in training, evaluation,
+   * prediction and texts. `'bf16'` rounds them to 8 bits of mantissa and sums in f32; weights, updates, losses, norms and files stay f32. It is
    * up to twice as fast where the processor has instructions for it, and gives the same bits where it has none (docs/PRECISION.md).
    * Default `'f32'`.
    * @see torch.autocast

@@ -95,7 +95,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#saving = new Saving(this.#current, this.#standing);
     this.#stepping = new Stepping(this.#current, this.#standing, new Warnings(options.logger));
     this.#weights = new NamedWeights(this.#current, this.#standing);
-    hostWriting(this, { copy: (room) => this.#weights.copy('generate', room), hurry: () => this.#access.hurry() });
+    hostWriting(this, {
+      precision: options.precision ?? 'f32',
+      copy: (room) => this.#weights.copy('generate', room),
+      hurry: () => this.#access.hurry(),
+    });
     this.#computing = new Computing(this.#current, this.#standing.seed);
   }
 

@@ -106,7 +106,7 @@ const readGenerate = signature(
 );
 
 /**
- * Write tokens with a model that has `decode` (gpt), `step` (charRnn) or `context`.
+ * Write tokens with a model that has `decode` (gpt), `step` (charRnn) or `context`: in the precision of the trainer, else in f32.
  *
  * ```js
  * const tokens = await generate(trainer, { prompt: chars.encode('ROMEO:'), length: 200, temperature: 0.8, topK: 20 });

@@ -1,4 +1,5 @@
 // writers.ts: what is kept of a model that has written, for the next time: its compiled programs, and room for the weights.
+import type { Precision } from '../../ir/op.ts';
 import type { Module } from '../../nn/module/module.ts';
 import type { NdArray } from '../feed/source.ts';
 import { Weights } from '../programs/weights.ts';
@@ -22,9 +23,9 @@ class Writing {
   /** By the number of rows, the least recently used first. */
   readonly #batches = new Map<number, NextTokens>();
 
-  constructor(model: Module) {
+  constructor(model: Module, precision: Precision) {
     this.#make = predicting(model);
-    this.weights = new Weights(model);
+    this.weights = new Weights(model, precision);
   }
 
   /** For new texts, once the weights are there. */
@@ -53,6 +54,8 @@ const idle = new WeakMap<Module, Writing>();
 interface Host {
   /** Copy the weights, without arrays in between, to where there is room for them, which is made of the model as it is then. */
   copy(room: () => Weights): Promise<void>;
+  /** Of its products: then they are those of its predictions. */
+  readonly precision: Precision;
   /** What is run next waits for a step of a fit, not for all that it runs at once. */
   hurry(): void;
 }
@@ -73,9 +76,10 @@ export interface Begun extends Pick<Host, 'hurry'> {
 /** Write with a copy of the weights of now, until `release`. */
 export async function writeWith(writer: Writer, batch: number): Promise<Begun> {
   const { model } = writer;
+  const host = hosts.get(writer) ?? plain(writer);
   const begun: { writing: Writing; next: NextTokens }[] = [];
   const room = (): Weights => {
-    const writing = taken(model);
+    const writing = taken(model, host.precision);
     try {
       begun.push({ writing, next: writing.begin(batch) });
     } catch (error) {
@@ -84,7 +88,6 @@ export async function writeWith(writer: Writer, batch: number): Promise<Begun> {
     }
     return writing.weights;
   };
-  const host = hosts.get(writer) ?? plain(writer);
   try {
     await host.copy(room);
   } catch (error) {
@@ -100,6 +103,7 @@ export async function writeWith(writer: Writer, batch: number): Promise<Begun> {
 }
 
 const plain = (writer: Writer): Host => ({
+  precision: 'f32',
   async copy(room) {
     const parameters = await writer.readParameters();
     room().write(parameters);
@@ -107,12 +111,12 @@ const plain = (writer: Writer): Host => ({
   hurry: () => {},
 });
 
-function taken(model: Module): Writing {
+function taken(model: Module, precision: Precision): Writing {
   const kept = idle.get(model);
   idle.delete(model);
-  if (kept?.weights.fits) return kept;
+  if (kept?.weights.fits && kept.weights.precision === precision) return kept;
   kept?.dispose();
-  return new Writing(model);
+  return new Writing(model, precision);
 }
 
 /** Free what is kept of a model. */

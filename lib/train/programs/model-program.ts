@@ -1,6 +1,6 @@
 // model-program.ts: a model with given weights as programs of one's own inputs and outputs, and states: for what goes on from its own results.
 import { Graph, type Tensor } from '../../ir/graph.ts';
-import { ARRAYS, type Data, sizeOf } from '../../ir/op.ts';
+import { ARRAYS, type Data, type Precision, sizeOf } from '../../ir/op.ts';
 import { addon } from '../../native/addon.ts';
 import { bindParameters, type Module } from '../../nn/module/module.ts';
 import { packBatches } from '../feed/feeder.ts';
@@ -15,8 +15,13 @@ import type { Weights } from './weights.ts';
 const MOST_BYTES = 16 << 20;
 
 /** Build a graph with a model's parameters standing for states. */
-export function traceModel<T>(model: Module, build: (graph: Graph) => T): { graph: Graph; traced: T } {
+export function traceModel<T>(
+  model: Module,
+  build: (graph: Graph) => T,
+  precision: Precision = 'f32',
+): { graph: Graph; traced: T } {
   const graph = new Graph('eval');
+  graph.precision = precision;
   const unbind = bindParameters(graph, model);
   try {
     return { graph, traced: build(graph) };
@@ -52,7 +57,7 @@ export class ModelProgram {
     time: number = 1,
   ) {
     const trace = (time: number): Graph => {
-      const { graph, traced } = traceModel(model, (graph) => build(graph, time));
+      const { graph, traced } = traceModel(model, (graph) => build(graph, time), weights.precision);
       for (const [name, t] of Object.entries(traced)) graph.output(name, t);
       return graph;
     };

@@ -2,7 +2,7 @@
 import { alignUp } from '../../compile/layout.ts';
 import { OptionError, ShapeError } from '../../errors.ts';
 import type { State } from '../../ir/graph.ts';
-import { ARRAYS, bytesOf, sameShape } from '../../ir/op.ts';
+import { ARRAYS, bytesOf, type Precision, sameShape } from '../../ir/op.ts';
 import { withOurErrors } from '../../native/program.ts';
 import { MadeOf } from '../../nn/module/made-of.ts';
 import { type Module, namesOf, Parameter } from '../../nn/module/module.ts';
@@ -17,8 +17,12 @@ export class Weights {
   readonly #places = new Map<State, Place>();
   readonly #wanted = new Set<State>();
 
+  /** What products of the programs that read them take their operands as. */
+  readonly precision: Precision;
+
   /** Room for all that the model has now. */
-  constructor(model: Module) {
+  constructor(model: Module, precision: Precision = 'f32') {
+    this.precision = precision;
     model.initialize();
     this.#model = model;
     this.#madeOf = new MadeOf(model);

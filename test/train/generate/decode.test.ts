@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GraphError, OptionError, ShapeError } from '../../../lib/errors.ts';
 import type { Tensor } from '../../../lib/ir/graph.ts';
+import type { Precision } from '../../../lib/ir/op.ts';
 import { GPT } from '../../../lib/models/index.ts';
 import {
   Embedding,
@@ -87,15 +88,16 @@ const MODELS = {
 describe.each(Object.entries(MODELS))('%s', (_, make) => {
   const model = make().initialize(1) as Module & { readonly context: number; forward(x: Tensor): Tensor };
   const whole = predictor(model);
-  const nextTokens = (batch: number): NextTokens => {
-    const weights = new Weights(model);
+  const nextTokens = (batch: number, precision: Precision = 'f32'): NextTokens => {
+    const weights = new Weights(model, precision);
     const next = predicting(model)(weights, batch);
     weights.write(parametersOf(model));
     return next;
   };
 
-  it('logits have the bits of the whole sequence, at every place, within the context and beyond', async () => {
-    const next = nextTokens(1);
+  it.each(['f32', 'bf16'] as const)('logits in %s have the bits of the whole sequence, at every place', async (precision) => {
+    const whole = predictor(model, precision);
+    const next = nextTokens(1, precision);
     const { context } = model;
     const tokens = Array.from({ length: context + 3 }, (_, i) => (i * i + 3 * i) % VOCABULARY);
     for (const first of [1, 3, context - 1, context + 2]) {

@@ -1,5 +1,6 @@
 // models.ts: models and what they predict, for the tests of writing.
 import type { Tensor } from '../../../lib/ir/graph.ts';
+import type { Precision } from '../../../lib/ir/op.ts';
 import { Module } from '../../../lib/nn/index.ts';
 import * as loss from '../../../lib/nn/loss/index.ts';
 import * as optim from '../../../lib/optim/index.ts';
@@ -32,11 +33,12 @@ export const parametersOf = (model: Module): Map<string, NdArray> =>
 export const writerOf = (model: Module): Writer => ({ model, readParameters: () => parametersOf(model) });
 
 /** Logits after the last of some tokens, from all of them at once. */
-export function predictor(model: OfContext): (tokens: readonly number[]) => Float32Array {
+export function predictor(model: OfContext, precision: Precision = 'f32'): (tokens: readonly number[]) => Float32Array {
   const trainer = new Trainer({
     model,
     loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x!), y!),
     optimizer: optim.sgd({ lr: 0.1 }),
+    precision,
   });
   return (tokens) => {
     const { data, shape } = trainer.predictSync({ x: { data: Int32Array.from(tokens), shape: [1, tokens.length] } });
