@@ -10,7 +10,7 @@ class Small extends nn.Module {
     return this.last.forward(this.first.forward(x));
   }
 }
-const make = (threads: number, accumulate = 1): Trainer<Small> => {
+const make = (threads: number, accumulate = 1, precision: 'f32' | 'bf16' = 'f32'): Trainer<Small> => {
   const model = new Small();
   return new Trainer({
     model,
@@ -20,6 +20,7 @@ const make = (threads: number, accumulate = 1): Trainer<Small> => {
     batchSize: 48,
     threads,
     accumulate,
+    precision,
   });
 };
 const data = (n: number) => ({
@@ -52,6 +53,13 @@ it.each([1, 2])('%i threads: every instruction with its calls, cost and share', 
   expect(product.flops).toBe(2 * 48 * 240 * 40);
   expect(product.gflops).toBeCloseTo(product.flops / (product.ms * 1e6), 6);
   expect(p.instrs.find((i) => i.kernel === 'update_adam')).toMatchObject({ section: 'apply', serial: false });
+});
+
+it('tells which products are in bf16', async () => {
+  const all = only(await make(1, 1, 'bf16').fit(data(48), { steps: 1, profile: true })).instrs;
+  expect(new Set(all.filter((i) => i.bf16).map((i) => i.kernel))).toEqual(new Set(['matmul']));
+  expect(all.filter((i) => i.kernel === 'matmul' && !i.bf16)).toEqual([]);
+  expect(only(await make(1).fit(data(48), { steps: 1, profile: true })).instrs.some((i) => i.bf16)).toBe(false);
 });
 
 it('counts micro-batches, and no guarded instruction of a skipped step', async () => {
