@@ -133,8 +133,9 @@ export const MATMUL: OpDef<MatmulAttrs> = {
     if (node.ins.length > 2 || act || stats) throw new GraphError('matmul: the fused form is made after differentiation');
     if (!dy) return [null, null];
     const [a, b] = node.ins as [Tensor, Tensor];
-    const da = transA ? matmul(b, dy, { transA: transB, transB: true }) : matmul(dy, b, { transB: !transB });
+    // That of b first, as a rule a weight: a is read for the last time before the next gradient takes memory.
     const db = transB ? matmul(dy, a, { transA: true, transB: transA }) : matmul(a, dy, { transA: !transA });
+    const da = transA ? matmul(b, dy, { transA: transB, transB: true }) : matmul(dy, b, { transB: !transB });
     return [da, db];
   },
   lower(node, context) {
