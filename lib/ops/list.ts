@@ -2,6 +2,7 @@
 import type { OpDef } from '../ir/op.ts';
 import { CAST, MAP, SCALARS } from './elementwise/map.ts';
 import { MAPS } from './elementwise/maps.ts';
+import { NARROW, WIDEN } from './elementwise/narrow.ts';
 import { ANALYZE } from './gradient/analyze.ts';
 import { DECIDE } from './gradient/decide.ts';
 import { HISTORY_MOMENTS, HISTORY_PUSH, HISTORY_QUANTILE } from './gradient/history.ts';
@@ -70,6 +71,8 @@ export const OPS: readonly OpDef<any>[] = [
   SCALARS,
   ...MAPS,
   CAST,
+  NARROW,
+  WIDEN,
   RESHAPE,
   TRANSPOSE,
   BROADCAST_TO,

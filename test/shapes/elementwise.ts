@@ -60,9 +60,14 @@ const cast: Generator = (d) => {
   return { ins, attrs: { dtype }, fill: [from === 'u8' || dtype === 'u8' ? [0, 255] : [-300, 300]], bitsOnly: true };
 };
 
+const narrow: Generator = (d) => ({ ins: [{ dtype: 'f32', shape: d.sizes(d.int(0, 3)) }], attrs: {} });
+const widen: Generator = (d) => ({ ins: [{ dtype: 'u8', shape: [...d.sizes(d.int(0, 3)), 2] }], attrs: {}, fill: [[0, 64]] });
+
 export const ELEMENTWISE_CASES: Readonly<Record<string, Generator>> = {
   ...Object.fromEntries(MAPS.map((op) => [op.name, alone(op)])),
   map: chain,
   scalars,
   cast,
+  narrow,
+  widen,
 };

@@ -1,2 +1,3 @@
 // elementwise.cc: elementwise maps. A unit of the kernels (unit.h).
 #include "map.h"
+#include "narrow.h"
