@@ -2,6 +2,7 @@
 import type { Graph } from '../ir/graph.ts';
 import type { LowerContext } from '../ir/op.ts';
 import { fuse } from './fuse.ts';
+import { keepRounded } from './keep.ts';
 import { defaultLayout, type Layout } from './layout.ts';
 import { lower } from './lower.ts';
 import { orderOf } from './order.ts';
@@ -19,7 +20,9 @@ export interface CompileOptions extends LowerContext {
 /** The passes before planning. */
 export function prepare(graph: Graph, { fuse: fuses = true }: Pick<CompileOptions, 'fuse'> = {}): Graph {
   const simple = simplify(graph, fuses);
-  return fuses ? fuse(simple) : simple;
+  const keeps = graph.activations === 'bf16';
+  const fused = fuses ? fuse(simple, !keeps) : simple;
+  return keeps ? keepRounded(fused) : fused;
 }
 
 /** Compile a graph. Pure: the same graph gives the same program. */

@@ -22,8 +22,10 @@ import { fuseScalars } from './fuse-scalars.ts';
 import { Readers, rewrite } from './rewrite.ts';
 import { liveNodes } from './simplify.ts';
 
-export function fuse(graph: Graph): Graph {
-  return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseNormalize(fuseEpilogues(fuseBatchNorms(fuseLosses(graph))))))));
+/** @param slopes whether products may leave the slope of their activation for the backward pass; else that computes it of what was activated */
+export function fuse(graph: Graph, slopes: boolean): Graph {
+  const whole = fuseEpilogues(fuseBatchNorms(fuseLosses(graph)), slopes);
+  return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseNormalize(whole)))));
 }
 
 // ---- products + bias + activation + another operand ---------------------------------------------------------------
@@ -56,13 +58,14 @@ function epilogueOf(
   readers: Readers,
   ends: ReadonlyMap<Node, Epilogue>,
   gradients: ReadonlySet<Node>,
+  slopes: boolean,
 ): [Node, Epilogue] | null {
   const isMatrix = isOp(product, MATMUL);
   let made: Epilogue = { product, bias: null, act: null, gradient: null, last: null };
   let last = product;
   let end = product;
   while (!made.last) {
-    const pair = isMatrix && !made.act ? slopedPair(last.out, readers) : null;
+    const pair = slopes && isMatrix && !made.act ? slopedPair(last.out, readers) : null;
     const node = pair ? pair[0] : readers.only(last.out);
     if (!node || node.section !== product.section || (pair && pair[1].section !== node.section)) break;
     if (node.op.alias && node.out.shape.at(-1) === product.out.shape.at(-1)) {
@@ -95,13 +98,13 @@ const hasEpilogue = (node: Node): boolean =>
   isOp(node, CONV2D_GRAD_INPUT) ||
   (isOp(node, MATMUL) && node.ins.length === 2 && node.out.dtype === 'f32');
 
-function fuseEpilogues(graph: Graph): Graph {
+function fuseEpilogues(graph: Graph, leavesSlopes: boolean): Graph {
   const readers = new Readers(graph);
   const ends = new Map<Node, Epilogue>();
   const gradients = new Set<Node>();
   for (const node of graph.nodes) {
     if (!hasEpilogue(node)) continue;
-    const found = epilogueOf(node, readers, ends, gradients);
+    const found = epilogueOf(node, readers, ends, gradients, leavesSlopes);
     if (!found) continue;
     ends.set(...found);
     if (found[1].gradient) gradients.add(found[1].gradient);

@@ -126,6 +126,7 @@ export function rewrite(graph: Graph, visit: Visit, nodes: readonly Node[] = gra
     if (isOp(node, CONSTANT)) continue;
     target.section = node.section;
     target.round = node.round;
+    target.gradientOf = node.gradientOf;
     outs[node.id] = visit(node, target, moved) ?? target.copy(node, node.ins.map(moved)).outs;
   }
   for (const [name, t] of graph.outputs) target.output(name, moved(t));

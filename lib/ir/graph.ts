@@ -246,6 +246,8 @@ export class Graph {
   dropout: boolean;
   /** What products that are added now take their operands as. Default `f32`. */
   precision: Precision = 'f32';
+  /** What of a forward pass lies idle until a backward pass reads it is kept as. Default `f32`. */
+  activations: Precision = 'f32';
   /** Path of the layer whose `forward` is being traced. */
   layer = '';
   /** The node whose gradient is being added. */

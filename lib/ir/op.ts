@@ -105,6 +105,8 @@ export interface OpDef<A = unknown> {
   readonly alias?: boolean;
   /** Outputs that only the op's own gradient reads (statistics of rows): nothing is differentiated through them. */
   readonly saved?: readonly number[];
+  /** Takes so little time that a backward pass may compute output 0 again, of operands that are kept anyway, where it would be kept rounded. */
+  readonly light?: boolean;
   /** Has an effect (ends the run on a condition): never pruned, never merged. */
   readonly effect?: boolean;
   /** Does nothing in a step that is skipped (optimizer updates); so does everything that reads its outputs. */

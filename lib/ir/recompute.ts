@@ -93,4 +93,4 @@ function recompute(graph: Graph, { first, end }: Segment, round: number): Readon
 }
 
 /** A micro-batch's forward pass leaves another value in it: what read it is kept. */
-const isPending = ({ node }: Tensor): boolean => isOp(node, STATE) && node.attrs.state.transient === true;
+export const isPending = ({ node }: Tensor): boolean => isOp(node, STATE) && node.attrs.state.transient === true;

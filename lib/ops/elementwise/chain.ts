@@ -198,6 +198,7 @@ export function chainOp<A>(
   return {
     name,
     kernel: 'map',
+    light: true,
     infer(ins, attrs) {
       const shape = broadcastShapes(
         name,

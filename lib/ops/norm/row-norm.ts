@@ -69,6 +69,7 @@ function normOp(name: string, centered: boolean, gradient: () => OpDef<RowNormAt
     cost: (node) => moved(node, 8 * nodeRows(node).rows * nodeRows(node).n),
     inplace: () => [[0, 0]],
     saved: [1],
+    light: true,
     ref([y, stats], [x, ...affine], node) {
       const { rows, n } = nodeRows(node);
       const { eps, weight, bias } = node.attrs;

@@ -1,4 +1,5 @@
 // interpreter.ts: runs the steps of a graph op by op, in plain loops, in place of its compiled program, and looks at what every op gives.
+import { Keeping, whole } from '../../compile/keep.ts';
 import type { Layout } from '../../compile/layout.ts';
 import { orderOf } from '../../compile/order.ts';
 import type { Column, Program } from '../../compile/program.ts';
@@ -7,6 +8,7 @@ import { GradclipError, GraphError, IndexError, NonFiniteError, OptionError } fr
 import { CONSTANT, type Graph, INPUT, isLeaf, isOp, type Node, STATE, type State, type Tensor } from '../../ir/graph.ts';
 import { interpretNode } from '../../ir/interpret.ts';
 import { ARRAYS, bytesOf, type Data, type RefArray, type RefContext, sizeOf, type TensorType } from '../../ir/op.ts';
+import { toBf16 } from '../../math/bf16.ts';
 import type { NativeBlock, RunRequest, RunResult } from '../../native/addon.ts';
 import { type Engine, STATUS, withOurErrors } from '../../native/program.ts';
 import { indicesOf, statisticsOf, statisticsText } from '../../ops/reduce/describe.ts';
@@ -40,6 +42,7 @@ export class Interpreter implements Engine {
   readonly #skippable: readonly Node[];
   readonly #leaves: readonly Node[];
   readonly #data = new Map<string, Data>();
+  readonly #rounding: Rounding | null;
   #stopped = false;
 
   constructor(init: InterpreterInit) {
@@ -51,6 +54,7 @@ export class Interpreter implements Engine {
     this.#free = part(microEnd, skippableFrom);
     this.#skippable = part(skippableFrom);
     this.#leaves = [...live].filter(isLeaf);
+    this.#rounding = init.graph.activations === 'bf16' ? new Rounding(new Keeping(init.graph, [...live])) : null;
   }
 
   async run(request: RunRequest): Promise<RunResult> {
@@ -77,6 +81,7 @@ export class Interpreter implements Engine {
         for (let m = part.first; m < part.end; m++) {
           Object.assign(context, { attempt: result.attempt + m, micro: m });
           this.#fill(values, states, row, m - part.first, part.end - part.first);
+          this.#rounding?.begin();
           const finite = new Finite(this.#init, values);
           for (const node of this.#micro) {
             this.#compute(node, values, context);
@@ -175,7 +180,9 @@ export class Interpreter implements Engine {
       }
     }
     try {
-      interpretNode(node, values, context);
+      const read = this.#rounding?.operands(node, values, context) ?? values;
+      interpretNode(node, read, context);
+      for (const t of node.outs) values.set(t, read.get(t)!);
     } catch (cause) {
       if (cause instanceof GradclipError) throw cause;
       throw new GraphError(`${nameOf(node)} failed: ${(cause as Error).message}${this.#where(node)}`, {
@@ -204,6 +211,36 @@ const nameOf = ({ op, gradientOf, layer }: Node): string => {
 };
 
 const placeOf = ({ places }: InterpreterInit, node: Node): string | null => places.get(node.gradientOf ?? node) ?? null;
+
+/** What a backward pass reads rounded, as the compiler keeps it. */
+class Rounding {
+  readonly #keeping: Keeping;
+  readonly #rounded = new Map<Tensor, RefArray>();
+  constructor(keeping: Keeping) {
+    this.#keeping = keeping;
+  }
+
+  /** A micro-batch begins. */
+  begin(): void {
+    this.#rounded.clear();
+  }
+
+  /** The operands of a node, as it reads them. */
+  operands(node: Node, values: ReadonlyMap<Tensor, RefArray>, context: RefContext): Map<Tensor, RefArray> {
+    for (const { value, again } of this.#keeping.beginningAt(node)) {
+      if (again) {
+        const made = new Map(value.node.ins.map((t) => [t, this.#rounded.get(whole(t)) ?? values.get(t)!]));
+        interpretNode(value.node, made, context);
+        this.#rounded.set(value, made.get(value)!);
+      } else this.#rounded.set(value, Float32Array.from(values.get(value)!, toBf16));
+    }
+    const read = (t: Tensor): RefArray => {
+      const value = this.#keeping.readAs(node, t);
+      return (value && this.#rounded.get(value)) ?? values.get(t)!;
+    };
+    return new Map(node.ins.map((t) => [t, read(t)]));
+  }
+}
 
 /** The states of a run. What was read stays as it was when others write. */
 class States {
