@@ -12,8 +12,8 @@ import { Checkpointed } from '../dist/lib/train/step/checkpointed.js';
 import { groupParameters } from '../dist/lib/train/step/groups.js';
 import { traceTrain } from '../dist/lib/train/step/step.js';
 
-/** One batch holds all of `data`; `checkpointed` are paths of modules. Times in milliseconds; `plan` gives the memory plan, which says how small an arena could be. */
-export function compileStep({ model, loss, optimizer, clip, data, checkpointed = [] }) {
+/** One batch holds all of `data`; `checkpointed` are paths of modules, the rest is as a trainer has it. Times in milliseconds; `plan` gives the memory plan, which says how small an arena could be. */
+export function compileStep({ model, loss, optimizer, clip, data, checkpointed = [], precision = 'f32', activations = 'f32' }) {
   const source = rows(data);
   const count = data.x.shape[0];
   model.initialize(0n);
@@ -21,7 +21,17 @@ export function compileStep({ model, loss, optimizer, clip, data, checkpointed =
   const groups = groupParameters({ model, loss, optimizer }, new Map());
   const nothing = { accumulators: null, perLayer: false, penalties: [], scaling: null, guarding: null, ema: null };
   const again = new Checkpointed(model, checkpointed);
-  const spec = { model, loss, groups, states: new ApplyStates(), policy: clip, checkpointed: again, ...nothing };
+  const spec = {
+    model,
+    loss,
+    groups,
+    states: new ApplyStates(),
+    policy: clip,
+    checkpointed: again,
+    precision,
+    activations,
+    ...nothing,
+  };
   const { graph } = traceTrain(spec, count, (g) => source.trace(g, count));
   marks.push(performance.now());
   const layout = defaultLayout(graph);

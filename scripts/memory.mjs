@@ -1,11 +1,14 @@
 // memory.mjs: that a step in steady state takes no more memory. `npm run -s measure:memory -- [PART]` prints one JSON line for each part:
 // resident memory over 100,000 steps of mlp-tiny and 5,000 of mlp-small, in chunks and nobody reading the reports; what a step leaves to
 // the garbage collector; the arena of mlp-large against the least that lifetimes allow; arena and time of a step of gpt-mini whose blocks are computed
-// again in the backward pass, beside one that keeps them; and what predictions for 300 lengths add to those for one.
+// again in the backward pass, beside one that keeps them, and of one whose activations are kept as bf16, beside one that keeps them as f32, with what the
+// process takes for its first steps, as the bench measures it of all engines; and what predictions for 300 lengths add to those for one.
 // Needs --expose-gc.
 import { execFileSync } from 'node:child_process';
 import { Session } from 'node:inspector/promises';
 import { fileURLToPath } from 'node:url';
+import { warmUp } from '../dist/bench/engines/step.js';
+import { watchMemory } from '../dist/bench/memory.js';
 import { fillParameters } from '../dist/bench/workload.js';
 import { clip, loss, nn, optim, Trainer } from '../dist/lib/index.js';
 import { compileStep } from './compile-step.mjs';
@@ -121,17 +124,10 @@ async function arena(name) {
   };
 }
 
-/** The arena of a step, and the times of steps in turns, in milliseconds, where modules are computed again and where they are not. */
-async function checkpointed(name, pattern) {
-  const ways = [[], [pattern]];
-  const arenas = await series(
-    2,
-    async (k) => compileStep({ ...(await workload(name)), checkpointed: ways[k] }).program.arenaBytes,
-  );
-  const trainers = await series(2, async (k) => {
-    const { data, ...options } = await workload(name);
-    return { data, trainer: new Trainer({ ...options, checkpointed: ways[k], batchSize: data.x.shape[0] }), times: [] };
-  });
+/** The arenas of a step under two sets of a trainer's options, and the times of steps in turns, in milliseconds. */
+async function compared(name, ways) {
+  const arenas = await series(2, async (k) => compileStep({ ...(await workload(name)), ...ways[k] }).program.arenaBytes);
+  const trainers = await series(2, async (k) => ({ ...(await trainerOf(name, ways[k])), times: [] }));
   for (let k = 0; k < 9; k++) {
     for (const { data, trainer, times } of trainers) {
       const start = performance.now();
@@ -139,15 +135,35 @@ async function checkpointed(name, pattern) {
       times.push((performance.now() - start) / 2);
     }
   }
-  const [kept, again] = trainers.map(({ times }) => round(median(times.slice(1)), 1));
+  const [first, second] = trainers.map(({ times }) => round(median(times.slice(1)), 1));
   return {
-    measure: 'checkpointed',
     workload: name,
-    pattern,
     arena_mib: arenas.map((bytes) => round(bytes / MIB)),
-    step_ms: [kept, again],
-    longer_percent: round(100 * (again / kept - 1)),
+    step_ms: [first, second],
+    longer_percent: round(100 * (second / first - 1)),
   };
+}
+
+async function trainerOf(name, more) {
+  const { data, ...options } = await workload(name);
+  return { data, trainer: new Trainer({ ...options, ...more, batchSize: data.x.shape[0] }) };
+}
+
+const checkpointed = async (name, pattern) => ({
+  measure: 'checkpointed',
+  pattern,
+  ...(await compared(name, [{}, { checkpointed: [pattern] }])),
+});
+
+async function activations(name) {
+  const ways = [{ precision: 'bf16' }, { precision: 'bf16', activations: 'bf16' }];
+  await warmUp();
+  const memory = watchMemory();
+  const { data, trainer } = await trainerOf(name, ways[1]);
+  await trainer.fit(data, { steps: 3 });
+  const process_mib = memory();
+  trainer.dispose();
+  return { measure: 'activations', process_mib, ...(await compared(name, ways)) };
 }
 
 /** A transformer that predicts rows of one length, then of 300. */
@@ -179,6 +195,7 @@ const PARTS = {
   garbage: () => garbage('mlp-tiny'),
   arena: () => arena('mlp-large'),
   checkpointed: () => checkpointed('gpt-mini', 'blocks.*'),
+  activations: () => activations('gpt-mini'),
   lengths,
 };
 const [asked] = process.argv.slice(2);

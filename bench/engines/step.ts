@@ -18,7 +18,7 @@ import { product, productTimes, type Sizes } from './product.ts';
 const STREAM_BYTES = { least: 1e5, most: 1.5e8 } as const;
 
 /** A small step of everything, so that what is loaded and compiled with the first use is not counted as a model's memory: as PyTorch's peer. */
-async function warmUp(): Promise<void> {
+export async function warmUp(): Promise<void> {
   const model = new nn.Sequential(new nn.Conv2d(1, 2, 3), new nn.BatchNorm2d(2), new nn.Flatten(), new nn.Linear(8, 4));
   const batch = { x: { data: new Float32Array(32), shape: [2, 1, 4, 4] }, y: { data: new Int32Array(2), shape: [2] } };
   const loss = ({ x, y }: Batch): Tensor => crossEntropy(model.forward(x), y);

@@ -171,6 +171,7 @@ const readTrainer = signature(
     accumulate: positive.default(1),
     checkpointed: several(pattern).optional(),
     precision: choice('f32', 'bf16').default('f32'),
+    activations: choice('f32', 'bf16').default('f32'),
     dropLast: bool.default(false),
     seed: seed.default(0),
     threads: whole({ min: 1, max: MAX_THREADS }).optional(),
@@ -186,7 +187,11 @@ export function checkTrainerOptions(given: ArrayLike<unknown>): void {
   if (given[0] instanceof Module) {
     throw new OptionError(`Trainer: expected one object of options, { model, loss, optimizer }, got ${show(given[0])}`);
   }
-  const { plateau, metrics } = readTrainer(given);
+  const { plateau, metrics, precision, activations } = readTrainer(given);
+  if (activations === 'bf16' && precision !== 'bf16') {
+    const text = `Trainer: option activations: 'bf16' goes with precision: 'bf16', whose products read them rounded anyway; got precision: '${precision}'`;
+    throw new OptionError(text, { option: 'activations', precision });
+  }
   if (plateau) checkMetric('Trainer', 'plateau.metric', plateau.metric, Object.keys(metrics));
 }
 

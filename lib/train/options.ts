@@ -121,6 +121,13 @@ export interface TrainerOptions<
    * @see torch.autocast
    */
   readonly precision?: Precision;
+  /**
+   * What is kept of the forward pass until the backward pass reads it. `'bf16'` takes half the memory, and less where what follows from it in little
+   * time, activation functions and norms of rows, is computed again. It goes with `precision: 'bf16'`. What is lost then is rounding in gradients
+   * (docs/PRECISION.md); losses and predictions have the same bits. Default `'f32'`.
+   * @see gradclip: PyTorch's autocast keeps what its ops compute in
+   */
+  readonly activations?: Precision;
   /** Leave out the shorter last batch of an epoch. Default false. */
   readonly dropLast?: boolean;
   /** Keys initial weights, shuffling and dropout. Default 0. */

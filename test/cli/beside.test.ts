@@ -98,6 +98,7 @@ it.each([
   [{ regularize: { type: 'l1' } }, /regularize\.weight: expected a finite number >= 0, got nothing/],
   [{ guards: [{ type: 'exploding' }] }, /guards\[0\]\.max: expected a finite number > 0, got nothing/],
   [{ checkpointed: ['0', 'blocks.*'] }, /option checkpointed: no module matches blocks/],
+  [{ activations: 'bf16' }, /option activations: 'bf16' goes with precision: 'bf16'/],
   [{ ema: { decay: 2 } }, /ema\.decay: expected/],
   [{ plateau: {}, data: { ...config.data, split: { train: 160, test: 40 } } }, /some rows, for plateau to look at/],
   [

@@ -66,6 +66,7 @@ it('fills in the defaults', () => {
     accumulate: 1,
     checkpointed: [],
     precision: 'f32',
+    activations: 'f32',
     epochs: 30,
     steps: null,
     seed: 0,

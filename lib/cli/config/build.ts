@@ -89,7 +89,17 @@ function makeSchedule({ warmup, ...config }: Named, lr: number): (step: number) 
 
 type Beside = Pick<
   TrainerOptions<Module, string>,
-  'ema' | 'plateau' | 'regularize' | 'lossScale' | 'guards' | 'rollback' | 'constraints' | 'prune' | 'checkpointed' | 'precision'
+  | 'ema'
+  | 'plateau'
+  | 'regularize'
+  | 'lossScale'
+  | 'guards'
+  | 'rollback'
+  | 'constraints'
+  | 'prune'
+  | 'checkpointed'
+  | 'precision'
+  | 'activations'
 >;
 
 /** The options beside optimizer and policy. @throws OptionError that begins with the place */
@@ -108,6 +118,7 @@ export function makeBeside(config: TrainConfig): Beside {
     })),
     prune: all(PRUNES, config.prune, 'prune'),
     precision: config.precision,
+    activations: config.activations,
     ...(config.checkpointed.length > 0 && { checkpointed: config.checkpointed }),
   };
 }

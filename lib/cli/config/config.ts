@@ -80,6 +80,7 @@ export interface TrainConfig {
   /** Paths of modules whose values the backward pass computes again. */
   readonly checkpointed: readonly string[];
   readonly precision: Precision;
+  readonly activations: Precision;
   readonly epochs: number | null;
   readonly steps: number | null;
   readonly seed: number;
@@ -183,6 +184,9 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
     .or([])
     .about('modules by path, `blocks.*`, that the backward pass computes again: less memory for more time'),
   precision: choice('f32', 'bf16').default('f32').about('of products of the model; see [PRECISION.md](PRECISION.md)'),
+  activations: choice('f32', 'bf16')
+    .default('f32')
+    .about('kept for the backward pass: bf16, with precision bf16, takes half the memory'),
   epochs: positive.or(null).about('how long, from the first step on; epochs or steps, or whichever comes first'),
   steps: positive.or(null).about('as `epochs`'),
   seed: whole({ min: 0 }).default(0).about('of weights, shuffling, dropout, and of the split where its order is seed'),

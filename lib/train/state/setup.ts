@@ -194,6 +194,7 @@ export class Setup {
       penalties: this.#penalties,
       checkpointed: this.#checkpointed,
       precision: this.#precision,
+      activations: this.#activations,
       buffers: this.buffers,
       names: this.names,
     };
@@ -324,6 +325,7 @@ export class Setup {
       penalties: this.#penalties,
       checkpointed: this.#checkpointed,
       precision: this.#precision,
+      activations: this.#activations,
       scaling: this.#scaling,
       guarding: this.guarding,
     };
@@ -402,6 +404,10 @@ export class Setup {
 
   get #precision(): Precision {
     return this.#options.precision ?? 'f32';
+  }
+
+  get #activations(): Precision {
+    return this.#options.activations ?? 'f32';
   }
 
   /** Whether the scale of the loss follows what overflows. */

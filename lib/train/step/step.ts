@@ -40,6 +40,8 @@ export interface LossSpec<M extends Module> {
   readonly checkpointed: Checkpointed | null;
   /** Of the model's products; those of optimizers and policies are f32. */
   readonly precision: Precision;
+  /** What is kept of the forward pass for the backward pass. */
+  readonly activations: Precision;
 }
 
 export interface TrainSpec<M extends Module> extends Omit<LossSpec<M>, 'trained'> {
@@ -87,10 +89,11 @@ export function traceLoss<M extends Module>(
 /** The same in a graph whose gradients are taken. */
 function traceTrained<M extends Module>(
   graph: Graph,
-  { model, loss, checkpointed }: Pick<LossSpec<M>, 'model' | 'loss' | 'checkpointed'>,
+  { model, loss, checkpointed, activations }: Pick<LossSpec<M>, 'model' | 'loss' | 'checkpointed' | 'activations'>,
   trace: (graph: Graph) => Tensors,
   pending: BindOptions['pending'],
 ): Tensor {
+  graph.activations = activations;
   const build = (): Tensor => traceLoss(graph, model, loss, trace, { pending });
   return checkpointed ? checkpointed.during(graph, build) : build();
 }

@@ -104,7 +104,7 @@ it('a transformer keeps what its blocks give, and one of them', () => {
   const arena = (patterns: readonly string[]): number => {
     const checkpointed = new Checkpointed(model, patterns);
     const of = { model, loss: models.gptLoss, trained: model.parameters(), accumulators: null, penalties: [] };
-    const spec = { ...of, checkpointed, precision: 'f32' } as const;
+    const spec = { ...of, checkpointed, precision: 'f32', activations: 'f32' } as const;
     const tokens = { dtype: 'i32', shape: [4, 32] } as const;
     const graph = traceGradients(spec, 'train', 4, (g: Graph) => ({
       x: g.input('x', tokens, 'feed'),
