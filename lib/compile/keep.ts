@@ -66,8 +66,10 @@ export function keepRounded(graph: Graph): Graph {
   const rewritten = rewrite(graph, (node, target, moved) => {
     for (const { value, again } of keeping.beginningAt(node)) {
       const operand = (t: Tensor): Tensor => (rounded.has(whole(t)) ? reshape(rounded.get(whole(t))!, t.shape) : moved(t));
-      const made = again ? target.copy(value.node, value.node.ins.map(operand)) : target.add(WIDEN, [narrowed.get(value)!], {});
-      rounded.set(value, made.outs[value.index]!);
+      const now = again
+        ? target.copy(value.node, value.node.ins.map(operand)).outs[value.index]!
+        : target.add(WIDEN, [narrowed.get(value)!], {}).out;
+      rounded.set(value, now);
     }
     const ins = node.ins.map((t) => {
       const value = keeping.readAs(node, t);

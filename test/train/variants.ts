@@ -47,6 +47,24 @@ class CharRNN extends Network {
   }
 }
 
+/** All that multiplies: a convolution of odd numbers, recurrences, attention, and products. */
+class Products extends Network {
+  readonly conv: nn.Conv2d = new nn.Conv2d(1, 7, 3, { padding: 1 });
+  readonly next: nn.Conv2d = new nn.Conv2d(7, 9, 3, { stride: 2 });
+  readonly lstm: nn.LSTM = new nn.LSTM(9, 21);
+  readonly gru: nn.GRU = new nn.GRU(21, 18);
+  readonly rnn: nn.RNN = new nn.RNN(18, 15);
+  readonly attention: nn.MultiheadAttention = new nn.MultiheadAttention(15, 3);
+  readonly out: nn.Linear = new nn.Linear(15, 10);
+  forward(x: Tensor): Tensor {
+    const pixels = ops.reshape(x, [-1, 1, 8, 8]);
+    const maps = ops.relu(this.next.forward(ops.relu(this.conv.forward(pixels))));
+    const steps = ops.transpose(ops.reshape(maps, [-1, 9, 9]));
+    const { output } = this.rnn.forward(this.gru.forward(this.lstm.forward(steps).output).output);
+    return this.out.forward(ops.mean(this.attention.forward(output), { axes: [1] }));
+  }
+}
+
 /** Two tables of which a batch reads few rows. */
 class Pairs extends Network {
   readonly users: nn.Embedding = new nn.Embedding(1000, 48);
@@ -145,6 +163,17 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
     ],
     accumulate: 2,
     batchSize: 16,
+  }),
+  'products of bf16': variant(images(), () => new Products(), {
+    precision: 'bf16',
+    activations: 'bf16',
+    optimizer: optim.adamw({ lr: 1e-2 }),
+  }),
+  'char rnn of bf16, accumulated': variant(windows(text, { length: 20 }), () => new CharRNN(), {
+    precision: 'bf16',
+    clip: clip.globalNorm(0.25),
+    batchSize: 8,
+    accumulate: 3,
   }),
   'char rnn over windows': variant(windows(text, { length: 20 }), () => new CharRNN(), {
     optimizer: optim.sgd({ lr: 1, momentum: 0.9 }),
