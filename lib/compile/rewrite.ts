@@ -75,7 +75,8 @@ export class Readers {
   /** The node that alone reads it, as one operand, where it is no root. */
   only(t: Tensor): Node | undefined {
     const at = this.#at(t);
-    return this.#uses[at] === 1 ? this.#readers[this.#begin[at]!] : undefined;
+    // A root that no node reads is used once, too.
+    return this.#uses[at] === 1 && this.#begin[at]! < this.#begin[at + 1]! ? this.#readers[this.#begin[at]!] : undefined;
   }
 
   /** Whether nodes alone use it, all of them among these, and no output or next state. */
