@@ -34,6 +34,20 @@ INLINE T* settle(T* p) {
 // `asks` are asked for on the way.
 using Micro = void (*)(int64_t k, const float* s, int64_t st, const float* v, int64_t vs, float* c, int64_t cs, int tail,
                        bool first, const Asks& asks);
+// Operands in bf16 of which V lies in f32, rows vs apart, and is paired on the way. Only where there are dots.
+struct Lying : Bf16 {};
+template <class P>
+constexpr bool kLies = false;
+template <>
+constexpr bool kLies<Lying> = true;
+INLINE RF pair_rows(RF first, RF second) {
+#if defined(__AVX512BF16__)
+  return r_words_of(first, second);
+#else
+  return second;
+#endif
+}
+
 template <int N>
 struct Steps {
   static constexpr int count = N;
@@ -45,7 +59,7 @@ template <class P, bool KS1, int FORM, int R>
 static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t vs, float* c, int64_t cs, int tail, bool first,
                   const Asks& asks) {
   constexpr int V = FORM == 2 ? 1 : 2, kSteps = steps_at_once(KS1, R);
-  constexpr bool masked = FORM == 1 || FORM == 2, packed = FORM == 3;
+  constexpr bool masked = FORM == 1 || FORM == 2, packed = FORM == 3, lies = kLies<P>;
   // Where masks cost, whole registers of V are loaded while later steps of it lie behind: those hold at least a lane each.
   constexpr int kLast = masked && !kMasks ? W : 0;
   const RM mask = r_mfirst(masked ? tail : W);
@@ -72,8 +86,9 @@ static void micro(int64_t k, const float* s, int64_t st, const float* v, int64_t
     for (int j = 0; j < V; j++) {
       const float* p = packed ? v + u * TN : v;
       b[j] = kLast > 0 && !last ? r_load(p + j * W) : get(p, j);
+      if constexpr (lies) b[j] = pair_rows(b[j], get(p + vs, j));
     }
-    if (!packed) v = settle(v + vs);
+    if (!packed) v = settle(v + (lies ? 2 * vs : vs));
   };
   const auto step = [&](int u, bool last) __attribute__((always_inline)) {
     RF b[V];

@@ -40,7 +40,7 @@ static void product_rows(const Product& g, Share& at) {
   for (int64_t mb = 0; mb < ms.count; mb++) {
     const int64_t m0 = r0 + ms.begin(mb), m = r0 + ms.begin(mb + 1) - m0;
     const Parts is = parts_of(m, 1, (m + MR - 1) / MR);
-    const bool direct_v = P::terms == 1 && g.vj == 1 && (is.count <= 2 || (ks.count == 1 && g.k * n <= 6144));
+    const bool direct_v = g.vj == 1 && (reads_lying<P>(is.count) || (P::terms == 1 && ks.count == 1 && g.k * n <= 6144));
     for (int64_t kb = 0; kb < ks.count; kb++) {
       const int64_t p = ks.begin(kb), k = ks.begin(kb + 1) - p, words = words_of<P>(k);
       const bool first = kb == 0 && !g.more, last = kb == ks.count - 1;
@@ -77,7 +77,10 @@ static void product_rows(const Product& g, Share& at) {
               soon.p += soon.count * soon.step;
             }
             if (weaves) next_v.ask(asks);
-            multiply_tile<P>(tile_s, s_by_rows, st, v + t * panel, vs, rows, lanes, words, c + x, g.ci, first, asks);
+            if (direct_v)
+              multiply_lying<P>(tile_s, s_by_rows, st, v + t * panel, vs, rows, lanes, k, c + x, g.ci, first, asks);
+            else
+              multiply_tile<P>(tile_s, s_by_rows, st, v + t * panel, vs, rows, lanes, words, c + x, g.ci, first, asks);
             if (last) {
               finish(g, c + x, g.ci, m0 + i, j + x, rows, lanes);
               if (g.stats) squares.take(m0 + i, x, c + x, g.ci, rows, lanes);

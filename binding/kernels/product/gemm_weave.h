@@ -22,6 +22,29 @@ INLINE void multiply_tile(const float* s, bool by_rows, int64_t st, const float*
                                                           asks);
 }
 
+// The same with a V that lies by rows, in f32; k counts terms. In bf16 where there are dots, for a V that is used once: packing takes longer.
+template <class P>
+INLINE void multiply_lying(const float* s, bool by_rows, int64_t st, const float* v, int64_t vs, int64_t rows, int64_t lanes,
+                           int64_t k, float* c, int64_t ld, bool first, const Asks& asks) {
+  if constexpr (P::terms == 1) {
+    multiply_tile<P>(s, by_rows, st, v, vs, rows, lanes, k, c, ld, first, asks);
+  } else if constexpr (kDots) {
+    const int form = lanes == TN ? 0 : lanes > W ? 1 : 2;
+    const int64_t pairs = k / 2;
+    kMicro<Lying>[by_rows][form][rows - 1](pairs, s, st, v, vs, c, ld, (int)(form == 1 ? lanes - W : lanes), first, asks);
+    if (k % 2 == 0) return;
+    alignas(64) float last[TN];   // the words of the row that is left
+    pack_v<P>(v + (k - 1) * vs, vs, 1, 1, lanes, last, TN);
+    multiply_tile<P>(s + (by_rows ? pairs : pairs * st), by_rows, st, last, TN, rows, lanes, 1, c, ld, first && pairs == 0,
+                     Asks{});
+  }
+}
+// Whether V is read as it lies for so many rows of tiles, if it lies by rows.
+template <class P>
+static inline bool reads_lying(int64_t tiles) {
+  return P::terms == 1 ? tiles <= 2 : kDots && tiles == 1;
+}
+
 // One row of tiles: c[rows, cols] (+)= S[rows, k] * V, where V comes in panels of TN lanes, `step` floats apart. `done` is told of
 // every tile while it is in L1.
 template <class P, class Fn>
