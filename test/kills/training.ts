@@ -31,6 +31,7 @@ export async function train(folder: string, { every, keep }: Keeping): Promise<F
     clip: clip.zclip({ warmup: 5 }),
     ema: { decay: 0.9 },
     plateau: { factor: 0.5, patience: 1 },
+    precision: 'bf16',
     batchSize: 8,
     seed: 7,
     threads: 1,

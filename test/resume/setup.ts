@@ -37,6 +37,8 @@ export const PLAIN: ProgramSpec = {
   loss: { name: 'crossEntropy', width: 3, options: {} },
   policy: { name: 'globalNorm', args: [0.5] },
   optimizer: { name: 'adamw', options: { lr: 0.01 } },
+  precision: 'f32',
+  activations: 'f32',
   around: {},
   rows: 23,
   batchSize: 4,

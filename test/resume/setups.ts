@@ -11,6 +11,8 @@ import { around, guards, PLAIN, type Setup, validated } from './setup.ts';
 import { WATCHED } from './watched.ts';
 
 const layers = (...names: LayerSpec[]): Partial<ProgramSpec> => ({ layers: [PLAIN.layers[0]!, ...names] });
+/** So wide that a batch is kept as bf16 where activations are. */
+const wide = { layers: [{ name: 'Linear', options: { out: 1100 } }, ...PLAIN.layers.slice(1), PLAIN.layers[0]!] };
 const dropout = layers({ name: 'Tanh', options: {} }, { name: 'Dropout', options: { p: 0.5 } });
 /** Rows of 3 tokens; of a text, where source is not rows. */
 const tokens = (source: InputSpec['source']): InputSpec => ({ source, dtype: 'i32', row: [3], below: 7, scale: 1 });
@@ -66,6 +68,10 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
   'a frozen parameter': around({ frozen: true }),
   dropout: { program: dropout },
   'dropout and accumulation': { program: { ...dropout, accumulate: 4 } },
+  'products in bf16': { program: { precision: 'bf16' } },
+  'products and activations in bf16': {
+    program: { precision: 'bf16', activations: 'bf16', ...wide },
+  },
   'batch norm': { program: layers({ name: 'BatchNorm1d', options: {} }) },
   'batch norm, cumulative, and accumulation': {
     program: { ...layers({ name: 'BatchNorm1d', options: { momentum: null } }), accumulate: 2 },

@@ -27,7 +27,9 @@ export class Counts {
     count(clipped!, policies(spec.policy));
     count(optimizers!, [spec.optimizer.name]);
     const { source, dtype, row } = spec.input;
-    const others = { accumulate: spec.accumulate > 1, dropLast: spec.dropLast, tail: spec.rows % spec.batchSize > 0 };
+    const { precision, activations } = spec;
+    const low = { 'products in bf16': precision === 'bf16', 'activations in bf16': activations === 'bf16' };
+    const others = { ...low, accumulate: spec.accumulate > 1, dropLast: spec.dropLast, tail: spec.rows % spec.batchSize > 0 };
     const on = Object.entries(others).flatMap(([name, is]) => (is ? [name] : []));
     count(beside!, [...Object.keys(spec.around), ...on, source, `${dtype} of ${row.length} dimensions`]);
   }

@@ -48,6 +48,7 @@ export function drawProgram(seed: number): ProgramSpec {
     loss,
     policy: drawPolicy(r, policy, !sparse),
     optimizer: drawOptimizer(r, optimizer),
+    ...drawPrecision(seed),
     around,
     rows,
     batchSize: size,
@@ -98,6 +99,12 @@ function drawLoss(r: Random, seed: number, { source, below }: InputSpec): LossSp
   }
   const labeled = kind.targets === 'labels' ? name : 'crossEntropy';
   return { name: labeled, width: below, options: LOSSES[labeled]!.draw(r, below) };
+}
+
+function drawPrecision(seed: number): Pick<ProgramSpec, 'precision' | 'activations'> {
+  const r = new Random(seed, 'precision');
+  const precision = r.chance(1 / 3) ? 'bf16' : 'f32';
+  return { precision, activations: precision === 'bf16' && r.chance(0.5) ? 'bf16' : 'f32' };
 }
 
 class Context implements DrawContext {

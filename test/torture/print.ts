@@ -13,7 +13,8 @@ function lines({ name, options, layers = [] }: LayerSpec): string[] {
 }
 
 export function print(spec: ProgramSpec, { variant, kind, message }: Failure): string {
-  const { input, layers, loss, policy, optimizer, around, rows, batchSize, accumulate, dropLast, steps } = spec;
+  const { input, layers, loss, policy, optimizer, precision, activations, around, rows, batchSize, accumulate, dropLast, steps } =
+    spec;
   const network = [...layers, headOf(loss.width)].map(lines);
   const shapes = makeNetwork(spec).rows.map((row) => `[${row}]`);
   const changed = Object.entries(variant).filter(([name, value]) => text(PLAIN[name as keyof typeof PLAIN]) !== text(value));
@@ -23,6 +24,7 @@ export function print(spec: ProgramSpec, { variant, kind, message }: Failure): s
     `loss: ${loss.name} ${text(loss.options)}`,
     `policy: ${text(policy)}`,
     `optimizer: ${text(optimizer)}`,
+    ...(precision === 'f32' ? [] : [`products in ${precision}, activations kept as ${activations}`]),
     ...(Object.keys(around).length > 0 ? [`with: ${text(around)}`] : []),
     `${rows} rows, batches of ${batchSize}, accumulate ${accumulate}${dropLast ? ', dropLast' : ''}, ${steps} steps`,
     `run with ${text(Object.fromEntries(changed))}: ${kind}`,

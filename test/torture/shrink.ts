@@ -63,6 +63,8 @@ function fits(spec: ProgramSpec, { resume, alone }: Variant): boolean {
 function* smaller(spec: ProgramSpec): Generator<ProgramSpec> {
   const { input, loss, policy, optimizer, around } = spec;
   for (const name of Object.keys(around)) yield { ...spec, around: without(around, name) };
+  if (spec.precision !== 'f32') yield { ...spec, precision: 'f32', activations: 'f32' };
+  if (spec.activations !== 'f32') yield { ...spec, activations: 'f32' };
   for (const layers of fewer(spec.layers)) yield { ...spec, layers };
   for (const simple of simplerPolicies(policy)) yield { ...spec, policy: simple };
   if (optimizer.name !== 'sgd') yield { ...spec, optimizer: { name: 'sgd', options: { lr: 0.1 } } };

@@ -1,4 +1,5 @@
 // spec.ts: a program as it is drawn: plain data, so that it can be sent to another process, made smaller, and printed.
+import type { Precision } from '../../lib/ir/op.ts';
 
 /** The shape of one row, without the batch. */
 export type Row = readonly number[];
@@ -54,6 +55,10 @@ export interface ProgramSpec {
   readonly loss: LossSpec;
   readonly policy: PolicySpec;
   readonly optimizer: OptimizerSpec;
+  /** Of the model's products. */
+  readonly precision: Precision;
+  /** As which activations are kept for the backward pass: bf16 with products in bf16 alone. */
+  readonly activations: Precision;
   /** Further options of the trainer, by name: see around.ts. */
   readonly around: Options;
   readonly rows: number;

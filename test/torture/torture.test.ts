@@ -45,6 +45,15 @@ it('each has its turn: 1,000 programs have each at least 5 times', () => {
   }
 });
 
+it('a third has its products in bf16, half of those their activations too', () => {
+  const low = Array.from({ length: 1000 }, (_, seed) => drawProgram(seed)).filter(({ precision }) => precision === 'bf16');
+  expect(low.length).toBeGreaterThan(280);
+  expect(low.length).toBeLessThan(390);
+  const kept = low.filter(({ activations }) => activations === 'bf16').length;
+  expect(kept / low.length).toBeGreaterThan(0.4);
+  expect(kept / low.length).toBeLessThan(0.6);
+});
+
 it('a seed gives the same program, whatever was drawn before', () => {
   const one = drawProgram(77);
   drawProgram(3);

@@ -44,7 +44,7 @@ export function programOf(spec: ProgramSpec): Program {
 
 function optionsOf(spec: ProgramSpec, data: Arrays): ProgramOptions {
   const { network } = makeNetwork(spec);
-  const { loss, batchSize, accumulate, dropLast, around } = spec;
+  const { loss, precision, activations, batchSize, accumulate, dropLast, around } = spec;
   const all = [...network.namedParameters()];
   if (around.frozen && all.length > 2) all[0]![1].requiresGrad = false;
   const trained = all.filter(([, p]) => p.requiresGrad);
@@ -65,6 +65,8 @@ function optionsOf(spec: ProgramSpec, data: Arrays): ProgramOptions {
         accuracy: (batch: Batch, model: Network) => accuracy(model.forward(batch), batch.y),
       }),
     },
+    precision,
+    activations,
     batchSize,
     accumulate,
     dropLast,
