@@ -51,14 +51,15 @@ export class Lane {
 
   /** Runs the program plainly and in each of these ways. Null: all the same. */
   async check(spec: ProgramSpec, variants: readonly Variant[]): Promise<Failure | null> {
-    const plain = new Map<string | null, Answer>();
+    const plain = new Map<string, Answer>();
     for (const variant of variants) {
-      const alike = plainOf(variant);
+      const alike = plainOf(spec, variant);
+      const key = `${alike.isa} ${alike.checkpointed}`;
       try {
-        let reference = plain.get(alike.isa);
+        let reference = plain.get(key);
         if (!reference) {
           reference = await this.#run({ spec, variant: alike, values: [] }, null);
-          plain.set(alike.isa, reference);
+          plain.set(key, reference);
         }
         if (reference.thrown) return { variant: alike, kind: 'throws', message: reference.thrown };
         const other = await this.#run({ spec, variant, values: [] }, this.#beside);
@@ -79,7 +80,7 @@ export class Lane {
   /** The first values that differ; both ways are run once more for them. */
   async #told(spec: ProgramSpec, variant: Variant, names: readonly string[]): Promise<string> {
     const values = names.slice(0, 4);
-    const a = await this.#run({ spec, variant: plainOf(variant), values }, null);
+    const a = await this.#run({ spec, variant: plainOf(spec, variant), values }, null);
     const b = await this.#run({ spec, variant, values }, this.#beside);
     const lines = values.map((name) => `${name}: ${firstDifference(a.values.get(name), b.values.get(name))}`);
     return [...lines, ...(names.length > values.length ? [`and ${names.length - values.length} more`] : [])].join('\n');

@@ -22,9 +22,16 @@ const TEAMS = [2, 3, 4, 4, 5, 6, 6, 7, 8, 9, 12, 16];
 /** What a change is called. */
 type Kind = 'team' | 'isa' | 'sync' | 'chunk' | 'resume' | 'stream' | 'between' | 'given' | 'checkpointed' | 'alone';
 
-/** Ways that may differ from each other in the last bits: the baseline has no fma. Each is compared with its own plain run. */
-export function plainOf({ isa }: Variant): Variant {
-  return isa === 'x86_64' ? { ...PLAIN, isa } : PLAIN;
+/**
+ * Ways that may differ from each other: the baseline has no fma, and what a backward pass computes again was not kept as bf16. Each is compared with
+ * its own plain run.
+ */
+export function plainOf({ activations }: ProgramSpec, { isa, checkpointed }: Variant): Variant {
+  return {
+    ...PLAIN,
+    isa: isa === 'x86_64' ? isa : PLAIN.isa,
+    checkpointed: activations === 'bf16' ? checkpointed : PLAIN.checkpointed,
+  };
 }
 
 /** Four ways to run a program, the first in a team. `isas` are those of the machine, the best first. */
