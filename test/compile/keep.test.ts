@@ -8,7 +8,7 @@ import { checkpoint } from '../../lib/ir/recompute.ts';
 import { toBf16 } from '../../lib/math/bf16.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { target } from '../../lib/native/program.ts';
-import { add, gelu, layerNorm, matmul, mean, mul, relu } from '../../lib/ops/index.ts';
+import { add, broadcastTo, concat, gelu, gru, layerNorm, matmul, mean, mul, relu, reshape } from '../../lib/ops/index.ts';
 import { TEAMS } from '../kit.ts';
 import { runGraph } from '../run-graph.ts';
 
@@ -71,6 +71,19 @@ function bridge(activations: 'f32' | 'bf16'): Graph {
       first,
     ),
   );
+}
+
+/** What the backward pass reads are later outputs, too: gates beside states. */
+function recurrent(activations: 'f32' | 'bf16'): Graph {
+  const built = begin(activations);
+  const batch = 4;
+  const zeros = (...shape: number[]): Tensor => broadcastTo(built.graph.scalar(0), shape);
+  const layer = (y: Tensor, w: Tensor): Tensor => {
+    const gates = reshape(concat([y, y, y], 1), [batch, ROWS / batch, 3 * WIDTH]);
+    const { states } = gru(gates, zeros(batch, WIDTH), concat([w, w, w]), zeros(3 * WIDTH));
+    return reshape(states, [ROWS, WIDTH]);
+  };
+  return end(built, built.ws.reduce(layer, built.x));
 }
 
 const kernels = (graph: Graph): string[] => compile(graph, target()).instrs.map(({ kernel }) => kernel);
@@ -151,6 +164,7 @@ describe.each([true, false])('fused: %s', (fuse) => {
     ['residual', residual],
     ['checkpointed', (a: 'f32' | 'bf16') => residual(a, true)],
     ['bridge', bridge],
+    ['recurrent', recurrent],
   ])('leaves the forward pass as it is, and gradients near what they were: %s', (_, build) => {
     const [kept, plain] = (['bf16', 'f32'] as const).map((a) => runGraph(build(a), { inputs: INPUTS, fuse }));
     expect(kept!.get('loss')).toEqual(plain!.get('loss'));
