@@ -3,6 +3,13 @@
 #include "bf16.h"
 
 namespace gradclip::GRADCLIP_ISA {
+// A pointer from somewhere: gcc would keep as many as there are addresses in the loop.
+template <class T>
+INLINE T* settle(T* p) {
+  asm("" : "+r"(p));
+  return p;
+}
+
 // dst[c, r] = src[r, c] for rows x cols of src; c counts words on the left. Writes whole rows of dst up to `pad` >= rows, the rest of them
 // zero.
 template <class P = F32>
@@ -17,11 +24,12 @@ static inline void transpose_block(const float* src, int64_t ss, float* dst, int
       float* to = dst + words_of<P>(j) * ds + i;
       RF r[W];
       if (have == W && n == T && put == W) {
+        // One row after the other: else there are more addresses than registers.
 #pragma GCC unroll 16
-        for (int x = 0; x < W; x++) r[x] = load_words<P>(from + x * ss);
+        for (int x = 0; x < W; x++, from = settle(from + ss)) r[x] = load_words<P>(from);
         r_transpose(r);
 #pragma GCC unroll 16
-        for (int x = 0; x < W; x++) r_store(to + x * ds, r[x]);
+        for (int x = 0; x < W; x++, to = settle(to + ds)) r_store(to, r[x]);
       } else {
         const RM out = r_mfirst(put);
         const int words = (int)words_of<P>(n);

@@ -20,13 +20,6 @@ struct Asks {
   }
 };
 
-// A pointer from somewhere: gcc would keep as many as there are addresses in the loop.
-template <class T>
-INLINE T* settle(T* p) {
-  asm("" : "+r"(p));
-  return p;
-}
-
 // c[R, lanes] (+)= s[R, k] * v[k, lanes], every element one chain of mul_to over k. k counts words (bf16.h).
 // S by rows (KS1: element (i, p) at s[i * st + p]) or by columns (at s[p * st + i]). FORM: 0 two full registers, 1 two registers
 // of which the second holds `tail` lanes, 2 one register of `tail` lanes, 3 as 0 with vs = TN and, if S lies by columns, st = kSRow,
