@@ -55,14 +55,22 @@ static inline RF r_bf16(RF a) {
 #endif
 }
 
-// The units of two rows, a pair in each lane: words at `to`; emulated, the second terms there and the first ones at `to + next`.
-INLINE void store_pairs(float* to, int64_t next, RF first, RF second) {
+// The units of two rows, one in each lane: words; emulated, the second terms, then the first ones.
+template <class P>
+struct Units {
+  RF v[P::words];
+};
+INLINE Units<Bf16> pair_up(RF first, RF second) {
 #if defined(__AVX512BF16__)
-  r_store(to, r_words_of(first, second));
+  return {r_words_of(first, second)};
 #else
-  r_store(to, r_bf16(second));
-  r_store(to + next, r_bf16(first));
+  return {r_bf16(second), r_bf16(first)};
 #endif
+}
+// The same in memory, the first terms `next` floats behind the second ones.
+INLINE void store_pairs(float* to, int64_t next, RF first, RF second) {
+  const Units<Bf16> unit = pair_up(first, second);
+  for (int u = 0; u < Bf16::words; u++) r_store(to + u * next, unit.v[u]);
 }
 
 // The words of a register, of numbers that lie side by side from p on: of as many as it holds, or of n that are left.

@@ -2,6 +2,8 @@
 // Every element is one fma chain from 0: forwards over (channel, row, column) of the weight, backwards over (filter, row, column), then
 // one addition, then the activation. Forwards, x may be normalized where it is copied, and the sums of batch norm of what is written be
 // taken while it is in the cache (norm/plane.h). The bits depend neither on how lanes are used nor on the team.
+// In bf16 channels 2 c and 2 c + 1 (backwards: filters) make pairs (bf16.h), the last of an odd number beside zeros, and the chain goes over
+// (pair, row, column). Where there is one channel, each term is by itself: a chain as in f32, of operands that are rounded.
 #pragma once
 #include "conv_plan.h"
 
@@ -15,47 +17,59 @@ static int64_t strip_rows(const Walk& w) { return most(1, 2 * kFlush / most(1, w
 // Floats of such rows of one plane.
 static int64_t strip_floats(const Walk& w) { return size_mul(size_mul(strip_rows(w), w.gw), w.lanes()); }
 
+template <class P>
 static WalkRoom walk_room(const Conv& c, const Walk& w) {
   WalkRoom r;
   r.planes = 0;
   r.at = r.planes + line(planes_floats(w.planes)) + kPlaneSlack;
   r.taps = r.at + line(w.k);
   r.phases = r.taps + line(2 * w.taps);
-  r.tile = r.phases + line(2 * w.fs * w.ft);
+  r.tile = r.phases + line(4 * w.fs * w.ft);
   const int64_t tile = w.wide ? most(w.wide, 8) * kConvVectors * W : w.pixels() * TN;   // 8: rows of one channel
-  r.strips = r.tile + line(most(tile, w.taps * w.lanes()));
+  r.strips = r.tile + line(most(tile, P::terms * w.taps * w.lanes()));
   r.numbers = r.strips + (w.ft > 1 ? line(w.ft * strip_floats(w)) + kStripSlack : 0);
   r.total = r.numbers + normalized_floats(c);
   return r;
 }
-// Floats of packed weights: for each group and block of outs, the taps of one plane of the output after the other, [ins][taps][lanes].
+// Floats of packed weights: for each group and block of outs, the taps of one plane of the output after the other, [ins][taps][lanes],
+// or of pairs [pair][taps][words][lanes].
 static int64_t walk_weights(const Walk& w) { return w.groups * w.blocks() * w.lanes() * w.k; }
 
-static void pack_weights(const Conv& c, const Walk& w, const float* weight, Tap* list, float* spare, float* to,
+// Of a plane of the output: its taps, from one of the list of all on.
+struct Phase {
+  int64_t first, count;
+};
+
+template <class P>
+static void pack_weights(const Walk& w, const float* weight, const Phase* phases, const Tap* taps, float* spare, float* to,
                          const Team& team) {
-  const int64_t blocks = w.blocks(), some = w.back ? 1 : 16, parts = ceil_div(w.ins, some);
+  const int64_t blocks = w.blocks(), some = w.back ? P::terms : 16, parts = ceil_div(w.ins, some);
+  // From one lane to the next, and from one channel to the next.
+  const int64_t lane = w.taps * (w.back ? 1 : w.ins), channel = w.taps * (w.back ? w.outs : 1);
   const Range r = split(w.groups * blocks * parts, team);
   for (int64_t t = r.begin; t < r.end; t++) {
-    const int64_t g = t / (blocks * parts), b = t / parts % blocks, c0 = t % parts * some, lanes = w.packed(b);
-    const int64_t o = b * w.lanes(), valid = least(lanes, w.outs - o);
+    const int64_t g = t / (blocks * parts), b = t / parts % blocks, c0 = t % parts * some, c1 = least(w.ins, c0 + some);
+    const int64_t lanes = w.packed(b), o = b * w.lanes(), valid = least(lanes, w.outs - o);
+    const float* const from = weight + g * w.ins * w.outs * w.taps + o * lane;
     float* const panel = to + (g * blocks + b) * w.lanes() * w.k;
-    if (!w.back) {
-      const float* from = weight + (g * w.outs + o) * w.k + c0 * w.taps;
-      transpose_block(from, w.k, panel + c0 * w.taps * lanes, lanes, valid, least(some, w.ins - c0) * w.taps, lanes);
+    if (is_f32<P> && phases->count == w.taps) {
+      transpose_block(from + c0 * channel, lane, panel + c0 * w.taps * lanes, lanes, valid, (c1 - c0) * w.taps, lanes);
       continue;
     }
-    const float* from = weight + ((g * w.ins + c0) * w.outs + o) * w.taps;
-    if (c.sh * c.sw == 1) {
-      transpose_block(from, w.taps, panel + c0 * w.taps * lanes, lanes, valid, w.taps, lanes);
-      continue;
-    }
-    transpose_block(from, w.taps, spare, lanes, valid, w.taps, lanes);
-    int64_t before = 0;
-    for (int64_t f = 0; f < w.fs * w.ft; f++) {
-      const int64_t count = taps_of(c, w, f / w.ft, f % w.ft, list);
-      for (int64_t x = 0; x < count; x++)
-        memcpy(panel + (before * w.ins + c0 * count + x) * lanes, spare + list[x].tap * lanes, (size_t)lanes * sizeof(float));
-      before += count;
+    for (int64_t x = c0; x < c1; x += P::terms) {
+      const bool two = x + 1 < least(c1, x + P::terms);
+      float* const second = spare + w.taps * lanes;
+      transpose_block(from + x * channel, lane, spare, lanes, valid, w.taps, lanes);
+      if (two) transpose_block(from + (x + 1) * channel, lane, second, lanes, valid, w.taps, lanes);
+      for (const Phase* f = phases; f < phases + w.fs * w.ft; f++) {
+        float* unit = panel + (f->first * units_of<P>(w.ins) + x / P::terms * f->count) * P::words * lanes;
+        for (const Tap* tap = taps + f->first; tap < taps + f->first + f->count; tap++, unit += P::words * lanes)
+          for (int64_t j = 0; j < lanes; j += L) {
+            const int n = (int)least(L, lanes - j);
+            const int64_t at = tap->tap * lanes + j;
+            put<P>(unit + j, lanes, load_part(spare + at, n), two ? load_part(second + at, n) : set1(0.f), n);
+          }
+      }
     }
   }
 }
@@ -72,6 +86,7 @@ struct Target {
   Ahead* ahead;
 };
 
+template <class P>
 static void rows_by_channel(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel,
                             int64_t lanes, int64_t rows) {
   const Parts parts = parts_of(t.gw, 1, ceil_div(t.gw, MR));
@@ -85,6 +100,7 @@ static void rows_by_channel(const Walk& w, const Target& t, int64_t k, const flo
     if (together && w.ft == 1)
       put = {y, pixels, t.ld, t.valid, ceil_div(t.valid * ceil_div(pixels, 16), ks.count * now * parts.count), 0};
     for (int64_t kb = 0; kb < ks.count; kb++) {   // a panel of weights stays in L1 meanwhile
+      [[maybe_unused]] const Flush<P> flush;
       const int64_t p = ks.begin(kb), taps = ks.begin(kb + 1) - p;
       float* c = t.tile;
       for (int64_t i = 0; i < now; i++)
@@ -92,7 +108,8 @@ static void rows_by_channel(const Walk& w, const Target& t, int64_t k, const flo
           const int64_t j = parts.begin(part), n = parts.begin(part + 1) - j;
           t.ahead->ask();
           put.ask();
-          kByChannel[lanes > W][n - 1](taps, x + (r + i) * w.planes.cols + j, at + p, panel + p * lanes, c, kb == 0);
+          const ByChannel tile = kByChannel<typename P::Multiplied>[lanes > W][n - 1];
+          tile(taps, x + (r + i) * w.planes.cols + j, at + p, panel + p * lanes, c, kb == 0);
           c += n * lanes;
         }
     }
@@ -106,6 +123,7 @@ static void rows_by_channel(const Walk& w, const Target& t, int64_t k, const flo
   }
 }
 
+template <class P>
 static void rows_by_pixel(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel,
                           int64_t rows) {
   const int form = w.wide == 8 ? 3 : w.wide == 4 ? 2 : w.wide == 2 ? 1 : 0;
@@ -117,7 +135,10 @@ static void rows_by_pixel(const Walk& w, const Target& t, int64_t k, const float
       float *const y = t.y + r * t.pitch + j, *const to = t.whole ? y : t.tile;
       const int64_t ld = t.whole ? t.ld : kConvVectors * W;
       t.ahead->ask();
-      kByPixel[form][v - 1](k, x + r * w.planes.cols + j, at, panel, to, ld, (int)(n - (v - 1) * W));
+      {
+        [[maybe_unused]] const Flush<P> flush;
+        kByPixel<typename P::Multiplied>[form][v - 1](k, x + r * w.planes.cols + j, at, panel, to, ld, (int)(n - (v - 1) * W));
+      }
       finish(*t.end, to, ld, t.channel, 0, t.valid, n);
       if (t.whole) continue;
       for (int64_t c = 0; c < t.valid; c++)
@@ -126,6 +147,7 @@ static void rows_by_pixel(const Walk& w, const Target& t, int64_t k, const float
 }
 
 // One channel: rows of it at once.
+template <class P>
 static void rows_of_one(const Walk& w, const Target& t, int64_t k, const float* x, const int32_t* at, const float* panel,
                         int64_t rows) {
   const Parts parts = parts_of(t.gw, W, ceil_div(t.gw, kConvVectors * W));
@@ -136,7 +158,11 @@ static void rows_of_one(const Walk& w, const Target& t, int64_t k, const float* 
       const int64_t r = blocks.begin(b), some = blocks.begin(b + 1) - r;
       float* const y = t.y + r * t.pitch + j;
       t.ahead->ask();
-      kByRows[v - 1][some - 1](k, x + r * w.planes.cols + j, w.planes.cols, at, panel, y, t.pitch, (int)(n - (v - 1) * W));
+      {
+        [[maybe_unused]] const Flush<P> flush;
+        const ByRows tile = kByRows<typename P::Multiplied>[v - 1][some - 1];
+        tile(k, x + r * w.planes.cols + j, w.planes.cols, at, panel, y, t.pitch, (int)(n - (v - 1) * W));
+      }
       for (int64_t i = 0; i < some; i++) finish(*t.end, y + i * t.pitch, t.pitch, t.channel, 0, 1, n);
     }
   }
@@ -179,11 +205,6 @@ static Ahead ahead_of(const Walk& w, const float* x, int64_t next, int64_t part,
   return {from, run, jump, runs, least(kAhead, ceil_div(runs * ceil_div(run, 16), calls)), 0};
 }
 
-// Of a plane of the output: its taps of all channels, from one on.
-struct Phase {
-  int32_t from, k;
-};
-
 // Sums for the batch norm of y, of `count` planes from `first` on.
 static void sum_planes(const Walk& w, const float* y, double* sums, int64_t first, int64_t count) {
   const int64_t channels = w.groups * w.outs, space = w.oh * w.ow;
@@ -191,24 +212,26 @@ static void sum_planes(const Walk& w, const float* y, double* sums, int64_t firs
     put_plane(plane_sums(y + p * space, space), sums, quotient(p, channels), p % channels, channels);
 }
 
-static void convolve(const Args& a, const Team& team, bool back) {
-  const Conv c = conv_of(a.i);
-  const Walk w = walk_of(c, back);
+template <class P>
+static void convolve(const Conv& c, const Args& a, const Team& team, bool back) {
+  const Walk w = walk_of<P>(c, back);
   if (w.n * w.bands * w.gw == 0) return;
-  const WalkRoom room = walk_room(c, w);
+  const WalkRoom room = walk_room<P>(c, w);
   float* const own = (float*)a.local;
   int32_t* const at = (int32_t*)(own + room.at);
-  Tap* const list = (Tap*)(own + room.taps);
-  float* const packed = (float*)a.scratch;
-  pack_weights(c, w, (const float*)a.in[1], list, own + room.tile, packed, team);
+  Tap* const taps = (Tap*)(own + room.taps);
   Phase* const phases = (Phase*)(own + room.phases);
   int32_t filled = 0;   // offsets of all taps of all channels, of one plane of the output after the other
-  for (int64_t f = 0; f < w.fs * w.ft; f++) {
-    const int64_t count = taps_of(c, w, f / w.ft, f % w.ft, list);
-    phases[f] = {filled, (int32_t)(count * w.ins)};
-    for (int64_t x = 0; x < w.ins; x++)
-      for (int64_t t = 0; t < count; t++) at[filled++] = (int32_t)(x * w.planes.plane() + list[t].at);
+  for (int64_t f = 0, first = 0; f < w.fs * w.ft; f++) {
+    const int64_t count = taps_of(c, w, f / w.ft, f % w.ft, taps + first);
+    phases[f] = {first, count};
+    for (int64_t x = 0; x < w.planes.copies; x += P::words)
+      for (int64_t t = first; t < first + count; t++)
+        for (int64_t u = 0; u < P::words; u++) at[filled++] = (int32_t)((x + u) * w.planes.plane() + taps[t].at);
+    first += count;
   }
+  float* const packed = (float*)a.scratch;
+  pack_weights<P>(w, (const float*)a.in[1], phases, taps, own + room.tile, packed, team);
   team.barrier();
   const bool has_bias = a.n_in % 2 == 1;
   double* const sums = c.stats ? (double*)a.out[1] : nullptr;
@@ -226,7 +249,7 @@ static void convolve(const Args& a, const Team& team, bool back) {
     const int64_t first = part % w.bands * w.bh;
     const Planes& p = w.planes;
     const float* x = (const float*)a.in[0] + image * p.channels * p.h * p.w;
-    if (part != copied) copy_planes(p, x, first, own + room.planes, copied < 0 || w.bands > 1, by.from(g * w.ins));
+    if (part != copied) copy_planes<P>(p, x, first, own + room.planes, copied < 0 || w.bands > 1, by.from(g * w.ins));
     copied = part;
     Ahead ahead = ahead_of(w, (const float*)a.in[0], task + 1 < mine.end ? (task + 1) / cuts.count : part, part,
                            cuts.begin(cut + 1) - cuts.begin(cut));
@@ -249,13 +272,14 @@ static void convolve(const Args& a, const Team& team, bool back) {
               t.gw = t.pitch = ceil_div(w.ow - j, w.ft);
             }
             const Phase f = phases[i * w.ft + j];
-            const float* const from = own + room.planes + r * p.cols;
+            const int64_t before = f.first * p.copies, k = f.count * p.copies;
+            const float *const from = own + room.planes + r * p.cols, *const weights = panel + before * lanes;
             if (w.wide == 1)
-              rows_of_one(w, t, f.k, from, at + f.from, panel + f.from * lanes, now);
+              rows_of_one<P>(w, t, k, from, at + before, weights, now);
             else if (w.wide)
-              rows_by_pixel(w, t, f.k, from, at + f.from, panel + f.from * lanes, now);
+              rows_by_pixel<P>(w, t, k, from, at + before, weights, now);
             else
-              rows_by_channel(w, t, f.k, from, at + f.from, panel + f.from * lanes, lanes, now);
+              rows_by_channel<P>(w, t, k, from, at + before, weights, lanes, now);
           }
           if (w.ft > 1) put_strips(w, own + room.strips, to, pitch, valid, now);
         }
@@ -269,6 +293,10 @@ static void convolve(const Args& a, const Team& team, bool back) {
   sum_planes(w, (const float*)a.out[0], sums, planes.begin, planes.end - planes.begin);
 }
 
+static void convolve(const Args& a, const Team& team, bool back) {
+  const Conv c = conv_of(a.i);
+  with_packing(c, (back ? c.co : c.ci) == 1, [&](auto packing) { convolve<decltype(packing)>(c, a, team, back); });
+}
 void conv2d(const Args& a, const Team& team) { convolve(a, team, false); }
 void conv2dGradInput(const Args& a, const Team& team) { convolve(a, team, true); }
 
@@ -286,10 +314,13 @@ static void convolve_need(Need& n, bool back) {
   if (lines) normalized_need(n, c, inputs);
   if (c.stats) n.out[1] = size_of(c.n, kBnOfPlane, c.groups, c.co, 8);
   if (n.in[0] > Need::kMax || n.in[1] > Need::kMax || n.out[0] > Need::kMax) return;
-  const Walk w = walk_of(c, back);
-  if (planes_floats(w.planes) > INT32_MAX || w.k > INT32_MAX) return n.fail("too large");
-  n.local = size_mul(walk_room(c, w).total, 4);
-  n.scratch = size_mul(walk_weights(w), 4);
+  with_packing(c, (back ? c.co : c.ci) == 1, [&](auto packing) {
+    using P = decltype(packing);
+    const Walk w = walk_of<P>(c, back);
+    if (planes_floats(w.planes) > INT32_MAX || w.k > INT32_MAX) return n.fail("too large");
+    n.local = size_mul(walk_room<P>(c, w).total, 4);
+    n.scratch = size_mul(walk_weights(w), 4);
+  });
 }
 void conv2d_need(Need& n) { convolve_need(n, false); }
 void conv2dGradInput_need(Need& n) { convolve_need(n, true); }

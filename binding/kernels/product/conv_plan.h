@@ -28,6 +28,7 @@ enum ConvInts {
   kCvAct,
   kCvStats,
   kCvNorm,
+  kCvBf16,
   kCvInts
 };
 constexpr int64_t kPlanes = 1 << 16;   // floats of copied planes that stay in L2; a band of rows is copied at a time
@@ -37,10 +38,11 @@ constexpr int64_t kFlush = 128;        // pixels that go out at once where lanes
 struct Conv {
   int64_t n, groups, ci, co, h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left, act;
   int64_t stats, norm;   // 1: sums of the planes of y are left behind; 1, or 2 with relu: x is normalized where it is read
+  bool bf16;
 };
 static inline Conv conv_of(const int64_t* i) {
-  return {i[kCvN],  i[kCvGroups], i[kCvCi], i[kCvCo], i[kCvH],   i[kCvW],    i[kCvOh],  i[kCvOw],    i[kCvKh],  i[kCvKw],
-          i[kCvSh], i[kCvSw],     i[kCvDh], i[kCvDw], i[kCvTop], i[kCvLeft], i[kCvAct], i[kCvStats], i[kCvNorm]};
+  return {i[kCvN],  i[kCvGroups], i[kCvCi], i[kCvCo], i[kCvH],   i[kCvW],    i[kCvOh],  i[kCvOw],    i[kCvKh],   i[kCvKw],
+          i[kCvSh], i[kCvSw],     i[kCvDh], i[kCvDw], i[kCvTop], i[kCvLeft], i[kCvAct], i[kCvStats], i[kCvNorm], i[kCvBf16] != 0};
 }
 
 static inline int64_t ceil_signed(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
@@ -49,18 +51,11 @@ static inline int64_t ceil_signed(int64_t a, int64_t b) { return a >= 0 ? (a + b
 // (r + first) * ps + a + top of the source, its column c is c * pt + b + left; what lies outside is 0.
 struct Planes {
   int64_t channels, h, w, ps, pt, rows, cols, top, left;
+  int64_t copies;   // of a plane each: of channels, or of the words that pairs of them make
   int64_t plane() const { return ps * pt * rows * cols; }   // of a channel
 };
 constexpr int64_t kPlaneSlack = (kConvVectors + 1) * 16;   // floats after the last row, read or written but not used
 
-// to[j] = from[2 * j], j < n.
-static inline void take_even(const float* from, int64_t n, float* to) {
-  for (int64_t j = 0; j < n; j += W, from += 2 * W) {
-    const int m = (int)least(W, n - j), floats = 2 * m - 1;
-    const RF a = r_loadm(from, r_mfirst(floats)), b = r_loadm(from + W, r_mfirst(floats - W));
-    r_storem(to + j, r_even(a, b), r_mfirst(m));
-  }
-}
 constexpr int64_t kStripSlack = 16;   // floats that are read beyond the end where planes of the output are put together
 
 // What x is normalized by: numbers of each channel, or null.
@@ -84,43 +79,108 @@ static int64_t normalized_floats(const Conv& c) {
   return c.norm ? size_mul(c.groups * c.ci, sizeof(BnNumbers) / sizeof(float)) : 0;
 }
 
+// Operands that are rounded to bf16 and multiplied one by one, as f32: a sum over one channel has no pairs.
+struct Rounded {
+  static constexpr int terms = 1, words = 1;
+  using Multiplied = F32;
+};
+template <class P>
+constexpr bool is_f32 = false;
+template <>
+constexpr bool is_f32<F32> = true;
+template <bool IS_F32>
+struct SingleOf {
+  using Type = F32;
+};
+template <>
+struct SingleOf<false> {
+  using Type = Rounded;
+};
+// What two numbers, or one, are packed as.
+template <class P>
+INLINE Units<P> packed(RF first, RF second) {
+  if constexpr (P::terms == 2)
+    return pair_up(first, second);
+  else
+    return {is_f32<P> ? first : r_bf16(first)};
+}
+// As P, one by one.
+template <class P>
+using Single = typename SingleOf<is_f32<P>>::Type;
+template <class P>
+INLINE F rounded(F x) {
+  for (int i = 0; i < NR; i++) x.v[i] = packed<Single<P>>(x.v[i], x.v[i]).v[0];
+  return x;
+}
+// What n <= L lanes are packed as: of one row, or of two, whose units lie side by side or `next` apart.
+template <class P>
+INLINE void put(float* to, int64_t next, F first, F second, int n) {
+  for (int i = 0; i < NR; i++) {
+    const Units<P> unit = packed<P>(first.v[i], second.v[i]);
+    for (int u = 0; u < P::words; u++) {
+      float* const at = to + u * next + W * i;
+      n == L ? r_store(at, unit.v[u]) : r_storem(at, unit.v[u], r_mfirst(n - W * i));
+    }
+  }
+}
+
+// Rows of a plane of one channel, or of two that make units.
+struct PlaneRows {
+  const float *first, *second;      // null: zeros
+  int64_t count, n, down, across;   // rows; elements of one; from one to the next in the source
+  float* to;
+  int64_t pitch, next;
+};
+// Elements j .. j + n of a row.
+template <int ACROSS>
+INLINE F plane_part(const float* row, int64_t across, int64_t j, int n) {
+  if constexpr (ACROSS == 1) return n == L ? load(row + j) : load_n(row + j, n);
+  if constexpr (ACROSS == 2) return even(load_part(row + 2 * j, 2 * n - 1), load_n(row + 2 * j + L, 2 * n - 1 - L));
+  float part[L];
+  for (int k = 0; k < n; k++) part[k] = row[(j + k) * across];
+  return load_n(part, n);
+}
+template <class P, int ACROSS>
+static void copy_rows(const PlaneRows& p, const BnNumbers* by, bool relu) {
+  const BnLine first = by ? bn_line_of(by[0]) : BnLine{}, second = by && p.second ? bn_line_of(by[1]) : BnLine{};
+  const F floor = set1(relu ? 0.f : -__builtin_inff());
+  const auto copy = [&](auto part) __attribute__((always_inline)) {
+    const int64_t full = p.n / L * L;
+    const int tail = (int)(p.n - full);
+    const float *a = p.first, *b = p.second;
+    float* to = p.to;
+    for (int64_t r = 0; r < p.count; r++, a += p.down, b += p.second ? p.down : 0, to += p.pitch) {
+      const auto group = [&](int64_t j, int n) __attribute__((always_inline)) {
+        put<P>(to + j, p.next, part(a, first, j, n), P::terms == 2 && p.second ? part(b, second, j, n) : set1(0.f), n);
+      };
+      for (int64_t j = 0; j < full; j += L) group(j, L);
+      if (tail) group(full, tail);
+    }
+  };
+  if (by)
+    copy([&](const float* row, const BnLine& line, int64_t j, int n)
+             __attribute__((always_inline)) { return normalized(line, floor, plane_part<ACROSS>(row, p.across, j, n)); });
+  else
+    copy([&](const float* row, const BnLine&, int64_t j, int n)
+             __attribute__((always_inline)) { return plane_part<ACROSS>(row, p.across, j, n); });
+}
+
 // `clear`: write the margins as well, which stay as they are from one copy of the same rows to the next.
+template <class P>
 static void copy_planes(const Planes& p, const float* x, int64_t first, float* to, bool clear, const Normalized& by = {}) {
-  if (clear) memset(to, 0, (size_t)(p.channels * p.plane() + kPlaneSlack) * sizeof(float));
+  if (clear) memset(to, 0, (size_t)(p.copies * p.plane() + kPlaneSlack) * sizeof(float));
   for (int64_t a = 0; a < p.ps; a++)
     for (int64_t b = 0; b < p.pt; b++) {
       const int64_t lo = most(0, ceil_signed(-(b + p.left), p.pt)), n = least(p.cols, ceil_signed(p.w - b - p.left, p.pt)) - lo;
       const int64_t from = a + p.top + first * p.ps;   // row 0 of the plane in the source
       const int64_t r0 = most(0, ceil_signed(-from, p.ps)), r1 = least(p.rows, ceil_signed(p.h - from, p.ps));
       if (n <= 0 || r0 >= r1) continue;
-      const int64_t full = n / L * L, step = p.ps * p.w;
-      const int tail = (int)(n - full);
-      for (int64_t c = 0; c < p.channels; c++) {
-        const float* in = x + (c * p.h + from + r0 * p.ps) * p.w + lo * p.pt + b + p.left;
-        float* out = to + c * p.plane() + ((a * p.pt + b) * p.rows + r0) * p.cols + lo;
-        if (by.of) {
-          const BnLine line = bn_line_of(by.of[c]);
-          const F floor = set1(by.relu ? 0.f : -__builtin_inff());
-          for (int64_t r = r0; r < r1; r++, in += step, out += p.cols) {
-            if (p.pt == 2) take_even(in, n, out);
-            if (p.pt > 2)
-              for (int64_t j = 0; j < n; j++) out[j] = in[j * p.pt];
-            const float* source = p.pt == 1 ? in : out;
-            for (int64_t j = 0; j < full; j += L) store(out + j, normalized(line, floor, load(source + j)));
-            if (tail) store_n(out + full, normalized(line, floor, load_n(source + full, tail)), tail);
-          }
-          continue;
-        }
-        for (int64_t r = r0; r < r1; r++, in += step, out += p.cols) {
-          if (p.pt == 1) {
-            for (int64_t j = 0; j < full; j += L) store(out + j, load(in + j));
-            if (tail) store_n(out + full, load_n(in + full, tail), tail);
-          } else if (p.pt == 2) {
-            take_even(in, n, out);
-          } else {
-            for (int64_t j = 0; j < n; j++) out[j] = in[j * p.pt];
-          }
-        }
+      for (int64_t c = 0; c < p.channels; c += P::terms) {
+        const float* const in = x + (c * p.h + from + r0 * p.ps) * p.w + lo * p.pt + b + p.left;
+        const bool two = P::terms == 2 && c + 1 < p.channels;
+        float* const out = to + c / P::terms * P::words * p.plane() + ((a * p.pt + b) * p.rows + r0) * p.cols + lo;
+        const PlaneRows rows = {in, two ? in + p.h * p.w : nullptr, r1 - r0, n, p.ps * p.w, p.pt, out, p.cols, p.plane()};
+        (p.pt == 1 ? copy_rows<P, 1> : p.pt == 2 ? copy_rows<P, 2> : copy_rows<P, 0>)(rows, by.of ? by.of + c : nullptr, by.relu);
       }
     }
 }
@@ -148,7 +208,7 @@ struct Walk {
   int64_t gh, gw;                         // rows and columns of the largest of them
   int64_t bh, bands;                      // of gh at a time
   int64_t wide;                           // channels at once where lanes are pixels; 0 where lanes are channels
-  int64_t taps, k;                        // kh * kw; times ins
+  int64_t taps, k;                        // kh * kw; times what lies in planes of their own for a sum: channels, or words
   Planes planes;
   int64_t lanes() const { return wide ? wide : TN; }
   int64_t blocks() const { return ceil_div(outs, lanes()); }
@@ -168,6 +228,7 @@ static inline int64_t wide_of(int64_t outs, int64_t gw) {
   return by_pixels > by_channels ? wide : 0;
 }
 
+template <class P>
 static Walk walk_of(const Conv& c, bool back) {
   Walk w;
   w.back = back;
@@ -177,11 +238,11 @@ static Walk walk_of(const Conv& c, bool back) {
   // A stride beyond the output's end leaves planes without an element, and the others one row or column each.
   w.fs = back ? most(1, least(c.sh, w.oh)) : 1, w.ft = back ? most(1, least(c.sw, w.ow)) : 1;
   w.gh = ceil_div(w.oh, w.fs), w.gw = ceil_div(w.ow, w.ft);
-  w.taps = c.kh * c.kw, w.k = w.taps * w.ins;
+  w.taps = c.kh * c.kw, w.k = w.taps * words_of<P>(w.ins);
   w.wide = wide_of(w.outs, w.gw);
   const int64_t reach_h = (c.kh - 1) * c.dh, reach_w = (c.kw - 1) * c.dw;
   Planes& p = w.planes;
-  p.channels = w.ins;
+  p.channels = w.ins, p.copies = words_of<P>(w.ins);
   p.h = back ? c.oh : c.h, p.w = back ? c.ow : c.w;
   p.ps = back ? 1 : c.sh, p.pt = back ? 1 : c.sw;
   p.top = back ? ceil_signed(c.top - reach_h, c.sh) : -c.top;
@@ -189,7 +250,7 @@ static Walk walk_of(const Conv& c, bool back) {
   const int64_t span_h = back ? ceil_signed(c.top, c.sh) - p.top : reach_h / c.sh;
   const int64_t span_w = back ? ceil_signed(c.left, c.sw) - p.left : reach_w / c.sw;
   p.cols = w.gw + span_w;
-  const int64_t row = most(1, size_mul(size_mul(w.ins, p.ps * p.pt), p.cols));
+  const int64_t row = most(1, size_mul(size_mul(p.copies, p.ps * p.pt), p.cols));
   const int64_t bh = most(1, least(w.gh, kPlanes / row - span_h));
   w.bands = ceil_div(w.gh, bh);
   w.bh = w.bands ? ceil_div(w.gh, w.bands) : 0;
@@ -220,6 +281,17 @@ static int64_t taps_of(const Conv& c, const Walk& w, int64_t a, int64_t b, Tap* 
   return count;
 }
 
+// Calls `f` with what operands are packed as; `single`: sums have no pairs.
+template <class Fn>
+static void with_packing(const Conv& c, bool single, Fn f) {
+  if (!c.bf16)
+    f(F32{});
+  else if (single)
+    f(Rounded{});
+  else
+    f(Bf16{});
+}
+
 // What is the same for all three: attributes that make sense and planes that can be had.
 static bool conv_sizes(Need& n, const Conv& c) {
   if (n.n_i != kCvInts || n.n_f != (c.norm ? 1 : 0)) return n.fail("expected the sizes of a convolution"), false;
@@ -229,7 +301,7 @@ static bool conv_sizes(Need& n, const Conv& c) {
       c.ow < 1)
     return n.fail("a size is 0"), false;
   if (!may_end(c.act)) return n.fail("unknown activation"), false;
-  if (c.stats > 1 || c.norm > 2) return n.fail("a flag is out of range"), false;
+  if (c.stats > 1 || c.norm > 2 || n.i[kCvBf16] > 1) return n.fail("a flag is out of range"), false;
   constexpr int64_t most_margin = 1 << 20;
   if (c.kh > most_margin || c.kw > most_margin || (c.kh - 1) * c.dh > most_margin || (c.kw - 1) * c.dw > most_margin ||
       c.top > most_margin || c.left > most_margin || c.sh > most_margin || c.sw > most_margin)
@@ -245,6 +317,6 @@ static void normalized_need(Need& n, const Conv& c, int at) {
   n.in[at] = n.in[at + 1] = size_of(channels, 8);
   if (n.n_in == at + 4) n.in[at + 2] = n.in[at + 3] = size_of(channels, 4);
 }
-static int64_t planes_floats(const Planes& p) { return size_of(p.channels, p.ps, p.pt, p.rows, p.cols); }
+static int64_t planes_floats(const Planes& p) { return size_of(p.copies, p.ps, p.pt, p.rows, p.cols); }
 static inline int64_t line(int64_t floats) { return (floats + 15) / 16 * 16; }   // so that what follows begins a line of cache
 }   // namespace gradclip::GRADCLIP_ISA

@@ -2,6 +2,9 @@
 // The images fall into parts (a number that depends on sizes only), each with sums of its own that are added up in order at the end. Within
 // an image rows fall into blocks of about kChain pixels: a block is one fma chain from 0, the blocks of a part are added in order.
 // Lanes are filters; where a group has few of them, lanes are 16 pixels, added up by hsum.
+// In bf16 pixels 2 j and 2 j + 1 of a row of dy make pairs (bf16.h), the last of an odd row beside zeros; chains begin, and are added, as in
+// f32. Where a group has few filters, products are those of f32, of operands that are rounded. db is the sum of what is not rounded, that
+// of a block of rows with lanes of 16 pixels, added up by hsum.
 #pragma once
 #include "conv_plan.h"
 
@@ -30,7 +33,7 @@ static WeightWalk weight_walk_of(const Conv& c) {
   w.parts = most(1, least(least(c.n, kImageParts), kPartialFloats / sums));
   w.chain = most(1, kChain / c.ow);
   Planes& p = w.planes;
-  p.channels = c.ci, p.h = c.h, p.w = c.w;
+  p.channels = p.copies = c.ci, p.h = c.h, p.w = c.w;
   p.ps = w.few ? c.sh : 1, p.pt = w.few ? c.sw : 1;
   p.top = -c.top, p.left = -c.left;
   const int64_t reach_h = (c.kh - 1) * c.dh, reach_w = (c.kw - 1) * c.dw;
@@ -80,13 +83,15 @@ static int64_t tap_groups(const Conv& c, const WeightWalk& w, int64_t c0, int64_
 }
 
 struct WeightRoom {
-  int64_t planes, turned, groups, tile, numbers, total;
+  int64_t planes, raw, turned, groups, tile, numbers, total;
 };
+template <class P>
 static WeightRoom weight_room(const Conv& c, const WeightWalk& w) {
   WeightRoom r;
   r.planes = 0;
-  r.turned = line(planes_floats(w.planes)) + kPlaneSlack;
-  r.groups = r.turned + (w.few ? 0 : least(w.bh, c.oh) * c.ow * w.blocks * TN);
+  r.raw = line(planes_floats(w.planes)) + kPlaneSlack;
+  r.turned = r.raw + (P::terms == 2 ? line(w.planes.plane()) + kPlaneSlack : 0);
+  r.groups = r.turned + (w.few ? 0 : least(w.bh, c.oh) * words_of<P>(c.ow) * w.blocks * TN);
   r.tile = r.groups + line(most(w.k * 4, w.taps * 2));
   r.numbers = r.tile + kFlush * TN;
   r.total = r.numbers + normalized_floats(c);
@@ -109,7 +114,45 @@ struct WeightTask {
   int64_t c0, c1, b0, b1;
   Normalized by;    // x, from channel 0 of the group on
   bool add, last;   // there was an image before; there is none after it
+  bool bias;        // its gradient is wanted too
 };
+
+// Planes of x. Words begin at every column, and hold what lies there and `across` further.
+template <class P>
+static void copy_x(const Planes& p, const float* x, int64_t across, float* to, float* raw, bool clear, const Normalized& by) {
+  if constexpr (P::terms == 1 || P::words == 2) {
+    copy_planes<Single<P>>(p, x, 0, to, clear, by);
+    return;
+  }
+  Planes one = p;
+  one.channels = one.copies = 1;
+  const int64_t plane = p.plane();
+  for (int64_t c = 0; c < p.channels; c++, to += plane) {
+    copy_planes<F32>(one, x + c * p.h * p.w, 0, raw, clear && c == 0, by.from(c));
+    for (int64_t e = 0; e < plane; e += L) {
+      F word = load_part(raw + e, plane - e);
+      const F second = load_part(raw + e + across, plane - e - across);
+      for (int i = 0; i < NR; i++) word.v[i] = pair_up(word.v[i], second.v[i]).v[0];
+      store_part(to + e, word, plane - e);
+    }
+  }
+}
+
+// Rows of dy, turned: [pixel][lanes], in bf16 [unit][words][lanes], where an odd row ends with half of a unit.
+template <class P>
+static void turn_rows(const float* dy, int64_t ld, int64_t cols, int64_t rows, int64_t valid, int64_t lanes, float* to) {
+  const int64_t together = cols % P::terms ? 1 : rows, n = together * cols;
+  for (int64_t r = 0; r < rows; r += together, dy += n, to += words_of<P>(n) * lanes)
+    transpose_block<P>(dy, ld, to, lanes, valid, n, lanes);
+}
+
+// The sum of rows of dy.
+static float sum_of_rows(const float* dy, int64_t rows, int64_t cols) {
+  F sum = set1(0.f);
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t j = 0; j < cols; j += L) sum = add(sum, load_part(dy + r * cols + j, least(L, cols - j)));
+  return (float)hsum(widen(sum));
+}
 
 // The image after this one, asked for while this one is worked on: x and dy.
 static void next_image(const Conv& c, const WeightWalk& w, const WeightTask& t, const TapRun* runs, int64_t count, Ahead* to) {
@@ -123,11 +166,12 @@ static void next_image(const Conv& c, const WeightWalk& w, const WeightTask& t, 
   to[1] = {t.dy + c.groups * c.co * c.oh * c.ow + t.b0 * TN * c.oh * c.ow, dy, 0, 1, ceil_div(ceil_div(dy, 16), calls), 0};
 }
 
+template <class P>
 static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask& t, float* own, const WeightRoom& room) {
   TapGroup* const groups = (TapGroup*)(own + room.groups);
   TapRun runs[8];
   Planes planes = w.planes;
-  planes.channels = t.c1 - t.c0;
+  planes.channels = planes.copies = t.c1 - t.c0;
   const int64_t count = tap_groups(c, w, t.c0, t.c1, groups, runs), cols = planes.cols;
   const bool close = c.sw == 1 && c.dw == 1 && c.kw > 1;
   Patch g = {};
@@ -139,17 +183,18 @@ static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask&
   Ahead next[2];
   next_image(c, w, t, runs, count, next);
   for (int64_t band = 0; band < w.bands; band++) {
-    const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first), pixels = rows * c.ow;
+    const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first);
     Planes mine = planes;
     mine.top += first * c.sh;
-    copy_planes(mine, t.x + t.c0 * c.h * c.w, 0, own + room.planes, !t.add || w.bands > 1, t.by.from(t.c0));
+    copy_x<P>(mine, t.x + t.c0 * c.h * c.w, c.sw, own + room.planes, own + room.raw, !t.add || w.bands > 1, t.by.from(t.c0));
     for (int64_t b = t.b0; b < t.b1; b++) {
       const int64_t valid = least(TN, c.co - b * TN), lanes = valid <= W ? W : TN;
       float *const y = own + room.turned, *const sums = t.sums + b * TN * (w.k + 1);
-      transpose_block(t.dy + b * TN * c.oh * c.ow + first * c.ow, c.oh * c.ow, y, lanes, valid, pixels, lanes);
+      const float* const dy = t.dy + b * TN * c.oh * c.ow + first * c.ow;
+      turn_rows<P>(dy, c.oh * c.ow, c.ow, rows, valid, lanes, y);
       g.cs = (c.kw > 1 ? 1 : w.taps) * lanes;
       for (int64_t r = 0; r < rows; r += w.chain) {
-        g.rows = least(w.chain, rows - r), g.y = y + r * c.ow * lanes, g.add = t.add || first + r > 0;
+        g.rows = least(w.chain, rows - r), g.y = y + r * words_of<P>(c.ow) * lanes, g.add = t.add || first + r > 0;
         const float* x = own + room.planes + r * g.down - t.c0 * planes.plane();
         for (int64_t run = 0; run < count; run++) {
           const TapRun& u = runs[run];
@@ -161,10 +206,19 @@ static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask&
               from[z] = x + tap.from, to[z] = sums + tap.tap * lanes;
             }
             for (Ahead& a : next) a.ask();
-            kByTap[close][lanes > W][u.taps - 1][now - 1](g);
+            kByTap<P>[close][lanes > W][u.taps - 1][now - 1](g);
           }
         }
-        if (t.c0 == 0) add_rows(g.y, g.rows * c.ow, lanes, sums + w.k * lanes, g.add);
+        if (!t.bias || t.c0 > 0) continue;
+        float* const bias = sums + w.k * lanes;
+        if (is_f32<P>) {
+          add_rows(g.y, g.rows * c.ow, lanes, bias, g.add);
+          continue;
+        }
+        for (int64_t o = 0; o < lanes; o++) {
+          const float sum = o < valid ? sum_of_rows(dy + o * c.oh * c.ow + r * c.ow, g.rows, c.ow) : 0.f;
+          bias[o] = g.add ? bias[o] + sum : sum;
+        }
       }
     }
   }
@@ -190,6 +244,7 @@ static void put_sums(LaneSums& s, float* to, bool add_up) {
 }
 
 // As above, with lanes of pixels: sums[filter][k + 1].
+template <class P>
 static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& t, float* own, const WeightRoom& room) {
   const Planes& p = w.planes;
   const auto place = [&](int64_t tap) {   // where a tap reads in its channel's planes
@@ -199,7 +254,7 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
   LaneSums lanes = {};
   for (int64_t band = 0; band < w.bands; band++) {
     const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first);
-    copy_planes(p, t.x, first, own + room.planes, !t.add || w.bands > 1, t.by);
+    copy_planes<P>(p, t.x, first, own + room.planes, !t.add || w.bands > 1, t.by);
     for (int64_t o = t.b0; o < t.b1; o++)
       for (int64_t r0 = 0; r0 < rows; r0 += w.chain) {
         const int64_t r1 = least(rows, r0 + w.chain);
@@ -218,12 +273,12 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
             for (int64_t r = r0; r < r1; r++) {
               int64_t j = 0;
               for (; j + L <= c.ow; j += L) {
-                const F y = load(dy + r * c.ow + j);
+                const F y = rounded<P>(load(dy + r * c.ow + j));
                 for (int z = 0; z < kTapsOfFew; z++) sum[z] = fma(y, load(from[z] + r * p.cols + j), sum[z]);
               }
               if (j == c.ow) continue;
               const int n = (int)(c.ow - j);
-              const F y = load_n(dy + r * c.ow + j, n);
+              const F y = rounded<P>(load_n(dy + r * c.ow + j, n));
               for (int z = 0; z < kTapsOfFew; z++) sum[z] = fma(y, load_n(from[z] + r * p.cols + j, n), sum[z]);
             }
             for (int z = 0; z < now; z++) {
@@ -232,14 +287,8 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
             }
           }
         put_sums(lanes, sums + t.c1 * w.taps - lanes.count, add_up);
-        if (t.c0 > 0) continue;
-        F sum = set1(0.f);
-        for (int64_t r = r0; r < r1; r++)
-          for (int64_t j = 0; j < c.ow; j += L) {
-            const int n = (int)least(L, c.ow - j);
-            sum = add(sum, load_part(dy + r * c.ow + j, n));
-          }
-        const float s = (float)hsum(widen(sum));
+        if (!t.bias || t.c0 > 0) continue;
+        const float s = sum_of_rows(dy + r0 * c.ow, r1 - r0, c.ow);
         sums[w.k] = add_up ? sums[w.k] + s : s;
       }
   }
@@ -282,10 +331,10 @@ static void add_parts(const Conv& c, const WeightWalk& w, const float* sums, flo
   }
 }
 
-void conv2dGradWeight(const Args& a, const Team& team) {
-  const Conv c = conv_of(a.i);
+template <class P>
+static void grad_weight(const Conv& c, const Args& a, const Team& team) {
   const WeightWalk w = weight_walk_of(c);
-  const WeightRoom room = weight_room(c, w);
+  const WeightRoom room = weight_room<P>(c, w);
   float *const dw = (float*)a.out[0], *const db = a.n_out == 2 ? (float*)a.out[1] : nullptr;
   if (c.n == 0) {
     const Range r = split(c.groups * c.co, team);
@@ -305,18 +354,28 @@ void conv2dGradWeight(const Args& a, const Team& team) {
     const int64_t b = task % bs.count, x = task / bs.count % cs.count, g = task / (bs.count * cs.count) % c.groups;
     const int64_t part = task / (bs.count * cs.count * c.groups);
     WeightTask t = {};
-    t.by = by.from(g * c.ci);
+    t.by = by.from(g * c.ci), t.bias = db;
     t.sums = sums + part * w.partial + g * w.blocks * w.lanes * (w.k + 1);
     t.c0 = cs.begin(x), t.c1 = cs.begin(x + 1), t.b0 = bs.begin(b), t.b1 = bs.begin(b + 1);
     for (int64_t image = images.begin(part); image < images.begin(part + 1); image++) {
       t.x = (const float*)a.in[0] + (image * c.groups + g) * c.ci * c.h * c.w;
       t.dy = (const float*)a.in[1] + (image * c.groups + g) * c.co * c.oh * c.ow;
       t.add = image > images.begin(part), t.last = image + 1 == images.begin(part + 1);
-      w.few ? weight_of_few(c, w, t, own, room) : weight_of_many(c, w, t, own, room);
+      if constexpr (is_f32<P>) {
+        w.few ? weight_of_few<P>(c, w, t, own, room) : weight_of_many<P>(c, w, t, own, room);
+      } else if constexpr (P::terms == 1) {
+        weight_of_few<P>(c, w, t, own, room);
+      } else {
+        weight_of_many<P>(c, w, t, own, room);
+      }
     }
   }
   team.barrier();
   add_parts(c, w, sums, own + room.tile, dw, db, team);
+}
+void conv2dGradWeight(const Args& a, const Team& team) {
+  const Conv c = conv_of(a.i);
+  with_packing(c, c.co <= kFewFilters, [&](auto packing) { grad_weight<decltype(packing)>(c, a, team); });
 }
 
 void conv2dGradWeight_need(Need& n) {
@@ -332,7 +391,7 @@ void conv2dGradWeight_need(Need& n) {
   if (n.in[0] > Need::kMax || n.in[1] > Need::kMax || n.out[0] > Need::kMax) return;
   const WeightWalk w = weight_walk_of(c);
   if (planes_floats(w.planes) > INT32_MAX || w.k > INT32_MAX) return n.fail("too large");
-  n.local = size_mul(weight_room(c, w).total, 4);
+  with_packing(c, w.few, [&](auto packing) { n.local = size_mul(weight_room<decltype(packing)>(c, w).total, 4); });
   n.scratch = size_mul(size_mul(w.parts, w.partial), 4);
 }
 }   // namespace gradclip::GRADCLIP_ISA

@@ -10,6 +10,8 @@ export interface ConvAttrs {
   readonly padding: readonly [number, number, number, number];
   readonly dilation: Pair;
   readonly groups: number;
+  /** Operands are rounded to bf16, and summed in pairs of channels or of pixels (conv.h, conv_weight.h). Set by the graph, by its precision. */
+  readonly bf16?: boolean;
   /** Applied to the result plus bias. Set by the compiler, as are those that follow. */
   readonly act?: string;
   /** Another output: the sums of the planes of y that its batch norm is made of. Forward only. */

@@ -38,8 +38,12 @@ function geometry(infer: Infer, x: Shape4, w: Shape4, given: Partial<ConvAttrs> 
   };
 }
 
-/** Small and awkward ones. */
-export const geometries = (infer: Infer): Geometry[] => [
+/** Small and awkward ones, and each in bf16. */
+export const geometries = (infer: Infer): Geometry[] => {
+  const made = inF32(infer);
+  return [...made, ...made.map((g) => ({ ...g, attrs: { ...g.attrs, bf16: true }, rest: { ...g.rest, noGradient: true } }))];
+};
+const inF32 = (infer: Infer): Geometry[] => [
   geometry(infer, [1, 1, 1, 1], [1, 1, 1, 1]),
   geometry(infer, [2, 3, 5, 7], [4, 3, 3, 3], { padding: [1, 1, 1, 1] }, true),
   geometry(infer, [1, 2, 9, 8], [17, 2, 5, 5], { padding: [2, 2, 2, 2] }),
@@ -74,6 +78,8 @@ export function normalized(
     geometry(infer, [3, 4, 20, 19], [18, 4, 3, 3], { stride: [2, 2], padding }),
     geometry(infer, [2, 6, 12, 12], [6, 1, 3, 3], { groups: 6, padding }, true),
     geometry(infer, [1, 70, 40, 41], [2, 70, 1, 1]),
+    geometry(infer, [2, 3, 9, 9], [5, 3, 3, 3], { padding, bf16: true }, true),
+    geometry(infer, [3, 4, 20, 19], [18, 4, 3, 3], { stride: [2, 2], padding, bf16: true }),
   ];
   return made.map((g, i) => {
     const affine = i % 2 === 0;
@@ -82,6 +88,8 @@ export function normalized(
     const line = [f64(channels), f64(channels), ...(affine ? [f32(channels), f32(channels)] : [])];
     const fill = [...of.map(() => 'normal' as const), [-0.1, 0.1] as const, [0.5, 1.5] as const];
     const norm = { eps: 1e-5, affine, relu: i !== 1 };
-    return { ins: [...of, ...line], w: g.w, attrs: { ...g.attrs, norm }, fill, tolerance: 1e-4, noGradient: true };
+    // What the kernel has normalized in f32 may be rounded to the other neighbor.
+    const tolerance = g.attrs.bf16 ? 0.02 : 1e-4;
+    return { ins: [...of, ...line], w: g.w, attrs: { ...g.attrs, norm }, fill, tolerance, noGradient: true };
   });
 }

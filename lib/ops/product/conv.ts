@@ -11,6 +11,7 @@ import {
   type TensorType,
   typeName,
 } from '../../ir/op.ts';
+import { toBf16 } from '../../math/bf16.ts';
 import { add } from '../elementwise/elementwise.ts';
 import { rowOf } from '../elementwise/maps.ts';
 import { expectLine, LEAST_PLANE, lineInputs, normalizedRef, planeSumsRef, planeSumsType } from '../norm/normalize.ts';
@@ -87,9 +88,10 @@ function sizesOf(x: readonly number[], weight: readonly number[], y: readonly nu
 }
 
 function ints(s: Sizes, attrs: ConvAttrs, context: LowerContext): number[] {
-  const { stride, padding, dilation, groups, act, stats = false, norm } = attrs;
+  const { stride, padding, dilation, groups, act, stats = false, norm, bf16 = false } = attrs;
   const sizes = [s.n, groups, s.ci, s.co, s.h, s.w, s.oh, s.ow, s.kh, s.kw];
-  return [...sizes, ...stride, ...dilation, padding[0], padding[1], actIndex(act, context), +stats, norm ? 1 + +norm.relu : 0];
+  const fused = [actIndex(act, context), +stats, norm ? 1 + +norm.relu : 0];
+  return [...sizes, ...stride, ...dilation, padding[0], padding[1], ...fused, +bf16];
 }
 const floats = ({ norm }: ConvAttrs): number[] => (norm ? [norm.eps] : []);
 
@@ -99,10 +101,12 @@ function inputsOf<T>(ins: readonly T[], { norm }: ConvAttrs): [own: readonly T[]
   return [ins.slice(0, own), ins.slice(own)];
 }
 
-/** x as it is read. */
+/** An operand as it is multiplied. */
+const operandRef = (x: RefArray, { bf16 }: ConvAttrs): RefArray => (bf16 ? Float32Array.from(x, toBf16) : x);
+/** x as it is multiplied. */
 function readRef(ins: readonly RefArray[], attrs: ConvAttrs, space: number): RefArray {
   const line = inputsOf(ins, attrs)[1];
-  return attrs.norm ? normalizedRef(ins[0]!, line, attrs.norm, space) : ins[0]!;
+  return operandRef(attrs.norm ? normalizedRef(ins[0]!, line, attrs.norm, space) : ins[0]!, attrs);
 }
 
 function costOf(node: Node, s: Sizes, groups: number): Cost {
@@ -151,6 +155,7 @@ const forwardSizes = (node: Node<ConvAttrs>): Sizes =>
 
 export const CONV2D: OpDef<ConvAttrs> = {
   name: 'conv2d',
+  multiplies: true,
   infer(ins, attrs) {
     const [[x, w, bias], line] = inputsOf(ins, attrs);
     const [xs, ws] = [check4('conv2d', 'x', x!), check4('conv2d', 'a weight', w!)];
@@ -177,7 +182,7 @@ export const CONV2D: OpDef<ConvAttrs> = {
   ref([y, sums], ins, node) {
     const s = forwardSizes(node);
     const [[, w, bias]] = inputsOf(ins, node.attrs);
-    const [ya, xa, wa] = [y!, readRef(ins, node.attrs, s.h * s.w), w!];
+    const [ya, xa, wa] = [y!, readRef(ins, node.attrs, s.h * s.w), operandRef(w!, node.attrs)];
     ya.fill(0);
     eachProduct(s, node.attrs, (xi, wi, yi) => {
       ya[yi] = (ya[yi] as number) + (xa[xi] as number) * (wa[wi] as number);
@@ -201,6 +206,7 @@ const inputSizes = (node: Node<ConvGradInputAttrs>): Sizes =>
 /** Inputs dy and weight, and a bias of the channels of x where it is a layer of its own: output dx. */
 export const CONV2D_GRAD_INPUT: OpDef<ConvGradInputAttrs> = {
   name: 'conv2dGradInput',
+  multiplies: true,
   infer([dy, w, bias], attrs) {
     const op = 'conv2dGradInput';
     const [ys, ws] = [check4(op, 'dy', dy!), check4(op, 'a weight', w!)];
@@ -223,7 +229,7 @@ export const CONV2D_GRAD_INPUT: OpDef<ConvGradInputAttrs> = {
   lower: (node, context) => ({ ints: ints(inputSizes(node), node.attrs, context) }),
   cost: (node) => costOf(node, inputSizes(node), node.attrs.groups),
   ref([dx], [dy, w, bias], node) {
-    const [xa, ya, wa] = [dx, dy, w] as [RefArray, RefArray, RefArray];
+    const [xa, ya, wa] = [dx!, operandRef(dy!, node.attrs), operandRef(w!, node.attrs)];
     const s = inputSizes(node);
     xa.fill(0);
     eachProduct(s, node.attrs, (xi, wi, yi) => {
@@ -245,6 +251,7 @@ const weightSizes = (node: Node<ConvGradWeightAttrs>): Sizes =>
 /** Inputs x and dy: outputs dw and, with `bias`, the sum of dy of each channel. */
 export const CONV2D_GRAD_WEIGHT: OpDef<ConvGradWeightAttrs> = {
   name: 'conv2dGradWeight',
+  multiplies: true,
   infer([x, dy, ...line], attrs) {
     const op = 'conv2dGradWeight';
     const [xs, ys] = [check4(op, 'x', x!), check4(op, 'dy', dy!)];
@@ -269,7 +276,8 @@ export const CONV2D_GRAD_WEIGHT: OpDef<ConvGradWeightAttrs> = {
   cost: (node) => costOf(node, weightSizes(node), node.attrs.groups),
   ref([dw, db], ins, node) {
     const s = weightSizes(node);
-    const [wa, xa, ya] = [dw!, readRef(ins, node.attrs, s.h * s.w), ins[1]!];
+    const [wa, xa, dy] = [dw!, readRef(ins, node.attrs, s.h * s.w), ins[1]!];
+    const ya = operandRef(dy, node.attrs);
     wa.fill(0);
     eachProduct(s, node.attrs, (xi, wi, yi) => {
       wa[wi] = (wa[wi] as number) + (xa[xi] as number) * (ya[yi] as number);
@@ -277,9 +285,9 @@ export const CONV2D_GRAD_WEIGHT: OpDef<ConvGradWeightAttrs> = {
     db?.fill(0);
     if (db) {
       const plane = s.oh * s.ow;
-      for (let e = 0; e < ya.length; e++) {
+      for (let e = 0; e < dy.length; e++) {
         const c = Math.floor(e / plane) % db.length;
-        db[c] = (db[c] as number) + (ya[e] as number);
+        db[c] = (db[c] as number) + (dy[e] as number);
       }
     }
   },

@@ -112,7 +112,8 @@ const readConv2d = signature(
 
 /**
  * Convolution (cross-correlation), where oh = floor((h + 2 padding - dilation (kh - 1) - 1) / stride) + 1. Each
- * output adds its products in the order of the weight's memory, whatever the number of threads.
+ * output adds its products in the order of the weight's memory, in precision bf16 those of two channels together,
+ * whatever the number of threads.
  * @shape x [n, in, h, w], weight [out, in / groups, kh, kw], bias [out] -> [n, out, oh, ow]
  * @throws OptionError; ShapeError if shapes do not fit or the kernel is larger than the padded input; DTypeError
  * unless all are f32
