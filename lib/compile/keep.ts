@@ -1,6 +1,6 @@
 // keep.ts: activations as bf16 from the forward pass to the backward pass: what is read there was rounded, and takes half the memory meanwhile. What follows
 // from other such values in little time is computed again of them, and not kept at all. Only in graphs whose `activations` ask for it.
-import { type Graph, isLeaf, type Node, type Tensor } from '../ir/graph.ts';
+import { type Graph, INPUT, isLeaf, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { bytesOf, sizeOf } from '../ir/op.ts';
 import { isPending } from '../ir/recompute.ts';
 import { NARROW, WIDEN } from '../ops/elementwise/narrow.ts';
@@ -172,7 +172,13 @@ function isAgain(
 /** Whether it belongs to a backward pass, or to what that computes again of a checkpointed call. */
 const isBackward = (node: Node): boolean => node.gradientOf !== null || node.round > 0;
 
-const isComputed = (node: Node): boolean => node.section === 'micro' && !isLeaf(node) && !isReshape(node);
+const isComputed = (node: Node): boolean => node.section === 'micro' && !isLeaf(node) && !isReshape(node) && !isBatch(node);
+
+/** Whether it takes a batch from a data set. That of a stream is an input itself, and neither is an activation. */
+const isBatch = ({ ins }: Node): boolean => {
+  const roles = ins.map(({ node }) => (isOp(node, INPUT) ? node.attrs.role : null));
+  return roles.includes('data') && !roles.includes(null);
+};
 
 const large = (node: Node): readonly Tensor[] => node.outs.filter(({ shape }) => sizeOf(shape) >= LEAST);
 

@@ -8,7 +8,7 @@ import { checkpoint } from '../../lib/ir/recompute.ts';
 import { toBf16 } from '../../lib/math/bf16.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { target } from '../../lib/native/program.ts';
-import { add, broadcastTo, concat, gelu, gru, layerNorm, matmul, mean, mul, relu, reshape } from '../../lib/ops/index.ts';
+import { add, broadcastTo, concat, gather, gelu, gru, layerNorm, matmul, mean, mul, relu, reshape } from '../../lib/ops/index.ts';
 import { TEAMS } from '../kit.ts';
 import { runGraph } from '../run-graph.ts';
 
@@ -34,8 +34,8 @@ interface Built {
 function begin(activations: 'f32' | 'bf16'): Built {
   const graph = new Graph('train');
   graph.activations = activations;
-  const x = graph.input('x', { dtype: 'f32', shape: [ROWS, WIDTH] }, 'data');
-  const ws = Array.from({ length: LAYERS }, (_, k) => graph.input(`w${k}`, { dtype: 'f32', shape: [WIDTH, WIDTH] }, 'data'));
+  const x = graph.input('x', { dtype: 'f32', shape: [ROWS, WIDTH] }, 'feed');
+  const ws = Array.from({ length: LAYERS }, (_, k) => graph.input(`w${k}`, { dtype: 'f32', shape: [WIDTH, WIDTH] }, 'feed'));
   return { graph, x, ws };
 }
 function end({ graph, ws }: Built, y: Tensor): Graph {
@@ -193,6 +193,24 @@ it('keeps one bf16 a layer: what follows from it is computed again', () => {
   expect(count(chain('bf16', gelu), 'widen')).toBe(LAYERS);
   expect(kernels(chain('f32', gelu)).filter((k) => k === 'narrow' || k === 'widen')).toEqual([]);
   expect(count(residual('bf16'), 'layerNorm')).toBeGreaterThan(count(residual('f32'), 'layerNorm'));
+});
+
+it('takes a batch from a data set as that of a stream: neither is an activation', () => {
+  const built = (from: 'data' | 'feed'): Graph => {
+    const { graph, ws } = begin('bf16');
+    const rows = (role: 'data' | 'feed', count: number): Tensor =>
+      graph.input('rows', { dtype: 'f32', shape: [count, WIDTH] }, role);
+    const x =
+      from === 'feed'
+        ? rows('feed', ROWS)
+        : gather(rows('data', 100), graph.input('at', { dtype: 'i32', shape: [ROWS] }, 'feed'));
+    return end(
+      { graph, x, ws },
+      ws.reduce((y, w) => relu(matmul(y, w)), x),
+    );
+  };
+  const [stream, set] = [built('feed'), built('data')].map((graph) => kernels(graph).filter((kernel) => kernel !== 'gather'));
+  expect(set).toEqual(stream);
 });
 
 it('has the memory of the f32 free meanwhile', () => {
