@@ -156,7 +156,7 @@ class Written {
   }
 }
 
-/** Whether to compute a value again takes nothing that is not there: its operands are leaves, or read as late anyway. */
+/** Whether to compute a value again takes nothing that is not there: its operands are leaves, batches, or read as late anyway. */
 function isAgain(
   { node, index }: Tensor,
   groups: readonly (readonly Node[])[],
@@ -165,7 +165,7 @@ function isAgain(
   if (!node.op.light || index > 0) return false;
   const latest = groups.at(-1)![0]!.id;
   const isThere = (t: Tensor): boolean =>
-    isLeaf(t.node) ? !isPending(t) : readers.get(t)!.some((r) => r.id >= latest && isBackward(r));
+    isLeaf(t.node) || isBatch(t.node) ? !isPending(t) : readers.get(t)!.some((r) => r.id >= latest && isBackward(r));
   return node.ins.map(whole).every(isThere);
 }
 
