@@ -54,8 +54,8 @@ export const WRITING: Mutants = {
   },
   'a model that was changed writes as before': {
     file: 'lib/train/generate/writers.ts',
-    before: 'if (kept?.weights.fits) return kept;',
-    after: 'if (kept) return kept;',
+    before: 'if (kept?.weights.fits && kept.weights.precision === precision) return kept;',
+    after: 'if (kept && kept.weights.precision === precision) return kept;',
     tests: [`${GENERATE}/texts.test.ts`],
   },
   'a recurrent model goes on from the text before': {
