@@ -20,5 +20,22 @@
 #define GRADCLIP_STR_(a) #a
 #define GRADCLIP_STR(a) GRADCLIP_STR_(a)
 #define GRADCLIP_ISA GRADCLIP_CAT(isa_, GRADCLIP_ISA_NAME)
+// An ISA over another one (CMakeLists.txt) leaves f32 to the kernel of that one: else its code would be there twice. GRADCLIP_F32(matmul, f(a, team))
+// is that kernel there, and elsewhere f(a, team).
+#if defined(GRADCLIP_OVER_NAME)
+#define GRADCLIP_BELOW GRADCLIP_CAT(isa_, GRADCLIP_OVER_NAME)
+#define PRODUCT(name, outs, ins, ints, floats) void name(const Args&, const Team&);
+#define KERNEL(name, outs, ins, ints, floats)
+#define RULE(name)
+namespace gradclip::GRADCLIP_BELOW {
+#include "kernels.inc"
+}
+#undef PRODUCT
+#undef KERNEL
+#undef RULE
+#define GRADCLIP_F32(name, own) GRADCLIP_BELOW::name(a, team)
+#else
+#define GRADCLIP_F32(name, own) own
+#endif
 // A lane group that is passed to a function goes through memory on AVX2: 5 times slower.
 #define INLINE static inline __attribute__((always_inline))

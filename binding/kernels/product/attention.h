@@ -124,7 +124,9 @@ static void attention_of(const Args& a, const Team& team) {
     transpose_block(run.out, kAttQ, att_out(a, vo, b, h) + x.q0 * vo.row(), vo.row(), d, x.nq, d);
   }
 }
-void attention(const Args& a, const Team& team) { (a.i[kAttBf16] ? attention_of<Bf16> : attention_of<F32>)(a, team); }
+void attention(const Args& a, const Team& team) {
+  a.i[kAttBf16] ? attention_of<Bf16>(a, team) : GRADCLIP_F32(attention, attention_of<F32>(a, team));
+}
 
 void attention_need(Need& n) {
   att_checks(n, 4, 0);
@@ -373,7 +375,7 @@ static void attention_grad_of(const Args& a, const Team& team) {
   }
 }
 void attentionGrad(const Args& a, const Team& team) {
-  (a.i[kAttBf16] ? attention_grad_of<Bf16> : attention_grad_of<F32>)(a, team);
+  a.i[kAttBf16] ? attention_grad_of<Bf16>(a, team) : GRADCLIP_F32(attentionGrad, attention_grad_of<F32>(a, team));
 }
 void attentionGrad_need(Need& n) {
   att_checks(n, 8, 3);

@@ -111,7 +111,7 @@ static void cached_attention_of(const Args& a, const Team& team) {
   }
 }
 void cachedAttention(const Args& a, const Team& team) {
-  (a.i[kCachedBf16] ? cached_attention_of<Bf16> : cached_attention_of<F32>)(a, team);
+  a.i[kCachedBf16] ? cached_attention_of<Bf16>(a, team) : GRADCLIP_F32(cachedAttention, cached_attention_of<F32>(a, team));
 }
 void cachedAttention_need(Need& n) {
   for (int k = 0; k < kCachedInts; k++)

@@ -293,12 +293,17 @@ static void convolve(const Conv& c, const Args& a, const Team& team, bool back) 
   sum_planes(w, (const float*)a.out[0], sums, planes.begin, planes.end - planes.begin);
 }
 
-static void convolve(const Args& a, const Team& team, bool back) {
-  const Conv c = conv_of(a.i);
-  with_packing(c, (back ? c.co : c.ci) == 1, [&](auto packing) { convolve<decltype(packing)>(c, a, team, back); });
+static void convolve_bf16(const Conv& c, const Args& a, const Team& team, bool back) {
+  with_rounding((back ? c.co : c.ci) == 1, [&](auto packing) { convolve<decltype(packing)>(c, a, team, back); });
 }
-void conv2d(const Args& a, const Team& team) { convolve(a, team, false); }
-void conv2dGradInput(const Args& a, const Team& team) { convolve(a, team, true); }
+void conv2d(const Args& a, const Team& team) {
+  const Conv c = conv_of(a.i);
+  c.bf16 ? convolve_bf16(c, a, team, false) : GRADCLIP_F32(conv2d, convolve<F32>(c, a, team, false));
+}
+void conv2dGradInput(const Args& a, const Team& team) {
+  const Conv c = conv_of(a.i);
+  c.bf16 ? convolve_bf16(c, a, team, true) : GRADCLIP_F32(conv2dGradInput, convolve<F32>(c, a, team, true));
+}
 
 static void convolve_need(Need& n, bool back) {
   const Conv c = n.n_i == kCvInts ? conv_of(n.i) : Conv{};

@@ -281,15 +281,14 @@ static int64_t taps_of(const Conv& c, const Walk& w, int64_t a, int64_t b, Tap* 
   return count;
 }
 
-// Calls `f` with what operands are packed as; `single`: sums have no pairs.
+// Calls `f` with what operands are packed as, in bf16 or in either; `single`: sums have no pairs.
+template <class Fn>
+static void with_rounding(bool single, Fn f) {
+  single ? f(Rounded{}) : f(Bf16{});
+}
 template <class Fn>
 static void with_packing(const Conv& c, bool single, Fn f) {
-  if (!c.bf16)
-    f(F32{});
-  else if (single)
-    f(Rounded{});
-  else
-    f(Bf16{});
+  c.bf16 ? with_rounding(single, f) : f(F32{});
 }
 
 // What is the same for all three: attributes that make sense and planes that can be had.

@@ -375,7 +375,8 @@ static void grad_weight(const Conv& c, const Args& a, const Team& team) {
 }
 void conv2dGradWeight(const Args& a, const Team& team) {
   const Conv c = conv_of(a.i);
-  with_packing(c, c.co <= kFewFilters, [&](auto packing) { grad_weight<decltype(packing)>(c, a, team); });
+  if (!c.bf16) return GRADCLIP_F32(conv2dGradWeight, grad_weight<F32>(c, a, team));
+  with_rounding(c.co <= kFewFilters, [&](auto packing) { grad_weight<decltype(packing)>(c, a, team); });
 }
 
 void conv2dGradWeight_need(Need& n) {

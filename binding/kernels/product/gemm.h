@@ -141,7 +141,7 @@ void matmul(const Args& a, const Team& team) {
     case kMmBf16:
       return multiply<Bf16>(a, team, false);
     default:
-      return multiply<F32>(a, team, false);
+      return GRADCLIP_F32(matmul, multiply<F32>(a, team, false));
   }
 }
 

@@ -53,7 +53,7 @@ static void linear_loss(const Args& a, const Team& team) {
   }
 }
 void linearCrossEntropy(const Args& a, const Team& team) {
-  a.i[kLinearLossBf16] ? linear_loss<Bf16>(a, team) : linear_loss<F32>(a, team);
+  a.i[kLinearLossBf16] ? linear_loss<Bf16>(a, team) : GRADCLIP_F32(linearCrossEntropy, linear_loss<F32>(a, team));
 }
 void linearCrossEntropy_need(Need& n) {
   if ((n.i[kLinearLossDx] | n.i[kLinearLossDw] | n.i[kLinearLossBf16]) & ~int64_t(1)) return n.fail("a flag is neither 0 nor 1");

@@ -54,7 +54,7 @@ void gru(const Args& a, const Team& team) {
                         q.steps,
                         q.hidden};
   const auto run = [&](auto of) { rec_forward<decltype(of), 3>(a, team, q, (const float*)a.in[2], (const float*)a.in[1], cell); };
-  a.i[kRecBf16] ? run(Bf16()) : run(F32());
+  a.i[kRecBf16] ? run(Bf16()) : GRADCLIP_F32(gru, run(F32()));
 }
 void gru_need(Need& n) {
   if (!rec_flags(n)) return n.fail("a flag is neither 0 nor 1");
@@ -122,7 +122,7 @@ void gruGrad(const Args& a, const Team& team) {
     rec_backward<decltype(of), 3>(a, team, q, (const float*)a.in[2], hs, (const float*)a.in[1], g, (float*)a.out[2],
                                   (float*)a.out[3], cell);
   };
-  a.i[kRecBf16] ? run(Bf16()) : run(F32());
+  a.i[kRecBf16] ? run(Bf16()) : GRADCLIP_F32(gruGrad, run(F32()));
 }
 void gruGrad_need(Need& n) {
   const int64_t* has = n.i + kRecInts;

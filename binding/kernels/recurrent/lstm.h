@@ -55,7 +55,7 @@ void lstm(const Args& a, const Team& team) {
                          q.steps,
                          q.hidden};
   const auto run = [&](auto of) { rec_forward<decltype(of), 4>(a, team, q, (const float*)a.in[3], (const float*)a.in[1], cell); };
-  a.i[kRecBf16] ? run(Bf16()) : run(F32());
+  a.i[kRecBf16] ? run(Bf16()) : GRADCLIP_F32(lstm, run(F32()));
 }
 void lstm_need(Need& n) {
   if (!rec_flags(n)) return n.fail("a flag is neither 0 nor 1");
@@ -136,7 +136,7 @@ void lstmGrad(const Args& a, const Team& team) {
     rec_backward<decltype(of), 4>(a, team, q, (const float*)a.in[3], hs, (const float*)a.in[1], g, (float*)a.out[1],
                                   (float*)a.out[3], cell);
   };
-  a.i[kRecBf16] ? run(Bf16()) : run(F32());
+  a.i[kRecBf16] ? run(Bf16()) : GRADCLIP_F32(lstmGrad, run(F32()));
 }
 void lstmGrad_need(Need& n) {
   const int64_t* has = n.i + kRecInts;

@@ -27,7 +27,7 @@ void rnn(const Args& a, const Team& team) {
   const Sequences q = sequences_of(a, team);
   const RnnCell cell = {(const float*)a.in[0], (float*)a.out[0], q.steps, q.hidden, a.i[kRnnRelu] != 0, q.reverse};
   const auto run = [&](auto of) { rec_forward<decltype(of), 1>(a, team, q, (const float*)a.in[2], (const float*)a.in[1], cell); };
-  a.i[kRecBf16] ? run(Bf16()) : run(F32());
+  a.i[kRecBf16] ? run(Bf16()) : GRADCLIP_F32(rnn, run(F32()));
 }
 void rnn_need(Need& n) {
   if (!rec_flags(n) || (n.i[kRnnRelu] & ~int64_t(1))) return n.fail("a flag is neither 0 nor 1");
@@ -73,7 +73,7 @@ void rnnGrad(const Args& a, const Team& team) {
     rec_backward<decltype(of), 1>(a, team, q, (const float*)a.in[2], hs, (const float*)a.in[1], g, (float*)a.out[1], before,
                                   cell);
   };
-  a.i[kRecBf16] ? run(Bf16()) : run(F32());
+  a.i[kRecBf16] ? run(Bf16()) : GRADCLIP_F32(rnnGrad, run(F32()));
 }
 void rnnGrad_need(Need& n) {
   const int64_t states = n.i[kRnnInts + kRecDhs], last = n.i[kRnnInts + kRecDlast];
