@@ -62,7 +62,6 @@ const LEAST = {
     'by_pixel<Bf16, 8, 3>': 2.18,
     'by_tap<Bf16, 3, 4, 2, true>': 1.71,
     'by_tap<Bf16, 5, 2, 2, true>': 2.22,
-    'rec_panel<F32, 14, true>': 1.75,
     'rec_panel<Bf16, 14, true>': 1.75,
   },
   neon: {
