@@ -183,7 +183,9 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   )
     .or([])
     .about('modules by path, `blocks.*`, that the backward pass computes again: less memory for more time'),
-  precision: choice('f32', 'bf16').default('f32').about('of products of the model; see [PRECISION.md](PRECISION.md)'),
+  precision: choice('f32', 'bf16')
+    .default('f32')
+    .about('of products in training and validation (`predict` and `sample` take f32); see [PRECISION.md](PRECISION.md)'),
   activations: choice('f32', 'bf16')
     .default('f32')
     .about('kept for the backward pass: bf16, with precision bf16, takes half the memory'),
