@@ -204,11 +204,15 @@ function checkMetric(where: string, option: string, name: string, metrics: reado
 const data: Field<unknown> = custom('named arrays, { x, y }, or a source', (value) => value);
 const weights = choice('model', 'ema').default('model');
 
+/** How long a fit may take. */
+export const seconds: Field<number> = number({ above: 0 });
+
 const fitOptions = options<FitOptions<string>>()({
   batchSize: positive.optional(),
   shuffle: bool.default(true),
   steps: positive.optional(),
   epochs: positive.optional(),
+  seconds: seconds.optional(),
   validation: data.optional() as never,
   validateEvery: positive.optional(),
   validateWeights: weights,

@@ -156,15 +156,21 @@ export interface TrainerOptions<
 /** Options of `Trainer.fit` and `Trainer.fitSync`. `K`: names of the trainer's metrics; `N`: names that its data has. */
 export interface FitOptions<K extends string = never, N extends string = string> {
   /**
-   * How long to train, in steps tried; with `epochs`, whichever comes first. Of a run that `resume` goes on with, counted from
+   * How long to train, in steps tried; with `epochs` and `seconds`, whichever comes first. Of a run that `resume` goes on with, counted from
    * where that began. Default: what `epochs` says.
    */
   readonly steps?: number;
   /**
    * How long to train, in passes over the rows; one that is under way counts as one. Of a run that `resume` goes on with, counted
-   * from where that began. Default: what `steps` says, else one epoch.
+   * from where that began. Default: what `steps` or `seconds` says, else one epoch.
    */
   readonly epochs?: number;
+  /**
+   * The time that this call may take, in seconds: the run ends with its result after the step in which they are over, `stopReason` being `seconds`, unless
+   * steps or epochs are done by then. It has one step at least; compiling and validations count; an end of an epoch that has come is finished. They are those of
+   * the call: a run that `resume` goes on with has as many again. Default: no limit.
+   */
+  readonly seconds?: number;
   /**
    * Rows per micro-batch of this run. Where it changes within an epoch, that goes on with the batch of the next row. Default: the
    * trainer's.

@@ -54,6 +54,12 @@ export class Halt {
     this.#wake();
   }
 
+  /** What is waited for at the moment is not waited for any more. @returns whether anything was */
+  release(): boolean {
+    this.#release?.();
+    return this.#release !== null;
+  }
+
   /** Call these too from now on. */
   also(...stops: readonly (() => void)[]): void {
     this.#stops = stops;
@@ -83,7 +89,7 @@ export class Halt {
   }
 
   #wake(): void {
-    this.#release?.();
+    this.release();
     for (const stop of this.#stops) stop();
   }
 }

@@ -82,9 +82,10 @@ export interface GuardEvent {
 }
 
 /**
- * Why a run ended: `steps` or `epochs` were done, `stop()` was called, the validation stopped improving, or the source of batches ended.
+ * Why a run ended: `steps` or `epochs` were done, its `seconds` were over, `stop()` was called, the validation stopped improving, or the source of batches
+ * ended.
  */
-export type StopReason = 'steps' | 'epochs' | 'stopped' | 'earlyStop' | 'endOfData';
+export type StopReason = 'steps' | 'epochs' | 'seconds' | 'stopped' | 'earlyStop' | 'endOfData';
 
 /** What a fit ends with; `K` are the names of the metrics. */
 export interface FitResult<K extends string = never> {

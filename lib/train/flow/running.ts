@@ -4,12 +4,15 @@ import type { Wait } from './effect.ts';
 import type { Halt } from './halt.ts';
 import type { Kept } from './kept.ts';
 import type { Counters, Course, GuardEvent } from './progress.ts';
+import type { TimeLimit } from './time-limit.ts';
 import type { Warnings } from './warnings.ts';
 
 /** What a run is to be: how long, from where it began. */
 export interface Plan {
   readonly steps: number;
   readonly epochs: number;
+  /** Null: as long as steps and epochs take. */
+  readonly time: TimeLimit | null;
   /** Steps from one validation to the next; null: between the steps of an epoch there is none. */
   readonly validateEvery: number | null;
   /** Nothing may wait. */
@@ -72,14 +75,23 @@ export class Running implements Place {
     return this.course.tried - this.course.begin.tried;
   }
 
-  get stepsLeft(): number {
-    return this.#plan.steps - this.tried;
+  get time(): TimeLimit | null {
+    return this.#plan.time;
   }
 
-  /** What of its length has been reached. Of both, steps: they are done before the epoch that they end is over. */
-  get reached(): 'epochs' | 'steps' | null {
-    if (this.stepsLeft <= 0) return 'steps';
-    return this.counters.epoch - this.course.begin.epoch >= this.#plan.epochs ? 'epochs' : null;
+  /** As many as are to be tried, and fit into its time. */
+  get stepsLeft(): number {
+    return Math.min(this.#plan.steps - this.tried, this.time?.steps ?? Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * What of its length has been reached. Of steps and epochs, steps: they are done before the epoch that they end is over; of these and the time, these: then
+   * all is done.
+   */
+  get reached(): 'epochs' | 'steps' | 'seconds' | null {
+    if (this.#plan.steps - this.tried <= 0) return 'steps';
+    if (this.counters.epoch - this.course.begin.epoch >= this.#plan.epochs) return 'epochs';
+    return this.time?.over ? 'seconds' : null;
   }
 
   /** Whether validations come at the ends of epochs alone. */

@@ -60,6 +60,7 @@ export class Chunks {
       const { programs } = held;
       for (const { extra } of programs) this.#heard.traced(extra);
       this.#pace.begin();
+      this.#running.time?.begin();
       let result: RunResult;
       try {
         const terms = { setup: this.#current.setup, epochSteps: this.#epochSteps };
@@ -83,6 +84,7 @@ export class Chunks {
     const { status, tried } = result;
     const early = tried < chunk.steps && (status === STATUS.stopped || status === STATUS.ok);
     this.#pace.end(tried, early);
+    this.#running.time?.ran(tried);
     if (early) chunk.giveBack?.(tried);
     const running = this.#running;
     const { counters } = running;

@@ -9,6 +9,7 @@ import { type Loop, perform, waitFor } from '../flow/effect.ts';
 import { Halt } from '../flow/halt.ts';
 import type { FitResult } from '../flow/progress.ts';
 import type { Running } from '../flow/running.ts';
+import { TimeLimit } from '../flow/time-limit.ts';
 import { Warnings } from '../flow/warnings.ts';
 import { checkFitOptions, type FitFiles } from '../given.ts';
 import type { FitOptions } from '../options.ts';
@@ -49,7 +50,7 @@ export class Fit {
     access.checkFree(where);
     const { checkpoint, resume } = checkFitOptions(where, given, Object.keys(trainer.metrics ?? {}));
     const options = (given[1] ?? {}) as FitOptions<string>;
-    const { steps, validation, validateWeights, validateEvery, signal, batchSize = current.batchSize } = options;
+    const { steps, seconds, validation, validateWeights, validateEvery, signal, batchSize = current.batchSize } = options;
     current.weightsOf(where, validateWeights);
     if (current.setup.plateau && !validation) {
       throw new OptionError(`${where}: the trainer's plateau needs a validation set`, { option: 'validation' });
@@ -69,7 +70,8 @@ export class Fit {
     this.#release = access.begin(where);
     const plan = {
       steps: steps ?? Number.POSITIVE_INFINITY,
-      epochs: options.epochs ?? (steps === undefined ? 1 : Number.POSITIVE_INFINITY),
+      epochs: options.epochs ?? (steps === undefined && seconds === undefined ? 1 : Number.POSITIVE_INFINITY),
+      time: seconds === undefined ? null : new TimeLimit(seconds),
       validateEvery: validateEvery ?? null,
       blocks,
       resumed: resume !== null,
@@ -166,6 +168,7 @@ export class Fit {
   #leave(): void {
     this.#release();
     this.running.halt.close();
+    this.running.time?.close();
     this.#standing.end();
     if (this.#current.access.disposed) this.#current.setup.dispose();
   }

@@ -25,8 +25,8 @@ export function* fitLoop(running: Running, feeder: Feeder, chunks: Chunks, epoch
       const ends = feeder.ends(running.counters);
       if (yield* perform({ now: ends.now, later: () => halt.or(ends.later()) })) yield* epochs.end();
       if (halt.called) continue;
-      // The validation at its end may end the run as well.
-      return watchers.stop ?? over;
+      // The validation at its end may end the run as well, and the epoch may have been the last.
+      return watchers.stop ?? running.reached ?? over;
     }
     const unsettled = watchers.settled();
     if (unsettled instanceof Promise) {

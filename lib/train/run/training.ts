@@ -100,6 +100,11 @@ export class Training {
       this.#use.stop();
       this.#evaluation?.stop();
     });
+    // A validation goes on to its end.
+    running.time?.start(() => {
+      this.#use.endEarly();
+      return running.halt.release();
+    });
   }
 
   /** Whoever follows takes up what was kept, and is called for the start. */
