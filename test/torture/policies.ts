@@ -26,7 +26,7 @@ const limited = (more: (r: Random) => object = () => ({})): PolicyKind => ({
   args: (r) => [limit(r), { ...nonFinite(r), ...more(r) }],
 });
 const optional = (more: (r: Random) => object = () => ({})): PolicyKind => ({ args: (r) => [{ ...nonFinite(r), ...more(r) }] });
-const axis = (r: Random): object => given({ axis: r.maybe(0.5, () => r.pick(['rows', 'columns'])) });
+const axis = (r: Random): object => given({ axis: r.maybe(0.5, () => r.pick(['rows', 'columns', 'tensor'])) });
 const feedback = (r: Random): object => given({ errorFeedback: r.maybe(0.3, () => false) });
 const percentile: PolicyKind = { args: (r) => [r.pick([5, 10, 50, 90]), { ...nonFinite(r), window: r.between(1, 5) }] };
 
@@ -38,8 +38,8 @@ const OWN: Readonly<Record<string, PolicyKind>> = {
   averageNorm: limited(),
   blockRms: limited(),
   axisNorm: { ...limited((r) => ({ ...axis(r), ...given({ p: r.maybe(0.5, () => r.pick([1, 2, Infinity])) }) })), dense: true },
-  rowMaxNorm: { ...limited(axis), dense: true },
-  agc: { args: (r) => [r.pick([0.001, 0.01, 0.1]), nonFinite(r)], dense: true },
+  rowMaxNorm: { ...limited((r) => ({ ...axis(r), ...given({ scope: r.maybe(0.5, () => 'global') }) })), dense: true },
+  agc: { args: (r) => [r.pick([0.001, 0.01, 0.1]), { ...nonFinite(r), ...axis(r) }], dense: true },
   autoClip: percentile,
   percentile,
   zclip: optional((r) => ({

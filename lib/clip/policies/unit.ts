@@ -1,8 +1,9 @@
 // unit.ts: policies that look at rows or columns of each gradient: norms by axis, sums of row maxima, adaptive clipping by units (AGC),
-// centralization. A row is what dimensions 1 and up hold; a tensor of fewer than two dimensions is one row.
+// centralization. What a row is, ops/gradient/axis.ts says.
 import type { Tensor } from '../../ir/graph.ts';
 import { pattern } from '../../nn/fields.ts';
 import { matcher, type Pattern } from '../../nn/module/module.ts';
+import { unitAxis as axis, type UnitAxis } from '../../ops/gradient/axis.ts';
 import { perUnit, sumSegments } from '../../ops/gradient/lists.ts';
 import { type Stage, scaleUnits, shiftRows, type Units } from '../../ops/gradient/stage.ts';
 import { unitStatistic } from '../../ops/gradient/unit-statistic.ts';
@@ -30,13 +31,13 @@ import { type NonFiniteOptions, type NonFiniteRule, ruleOf } from '../finite.ts'
 import { type Measured, measure, measured, measureOnly, perGradient, scaled, scaleOf, shaped } from '../measure.ts';
 import { samples } from '../samples.ts';
 
-const axis = choice('rows', 'columns').default('rows');
-type Axis = 'rows' | 'columns';
-
 /** Options of `clip.axisNorm`. */
 export interface AxisNormOptions extends NonFiniteOptions {
-  /** Of what each has its norm: `rows` (along dimension 0), or `columns`. Default 'rows'. */
-  readonly axis?: Axis;
+  /**
+   * What has a norm: `rows` (what has one index of dimension 0: in a weight [out, in] all that leads to one output), `columns` (there
+   * all that comes from one input), or the `tensor`. With fewer than two dimensions a tensor is one unit. Default 'rows'.
+   */
+  readonly axis?: UnitAxis;
   /** The norm: 1, 2 or Infinity. Default 2. */
   readonly p?: number;
 }
@@ -56,7 +57,7 @@ interface Squares {
 }
 
 /** Null where more than sums of squares is to be known: of other gradients, or of elements that became 0. */
-function squaresOf(c: ClipContext, rules: NonFiniteRule, axis: Axis): Squares | null {
+function squaresOf(c: ClipContext, rules: NonFiniteRule, axis: UnitAxis): Squares | null {
   if (c.all || rules.stages.length > 0) return null;
   const { each: squares, units } = unitStatistic(c.grads, { kind: 'sumSquares', axis, stages: c.stages });
   const each = sumSegments(squares, units.counts);
@@ -69,7 +70,7 @@ function squaresOf(c: ClipContext, rules: NonFiniteRule, axis: Axis): Squares | 
 }
 
 /** A norm per unit of gradients behind all stages so far. */
-function unitNorms(c: ClipContext, m: Measured, axis: Axis, p: number): { each: Tensor; units: Units } {
+function unitNorms(c: ClipContext, m: Measured, axis: UnitAxis, p: number): { each: Tensor; units: Units } {
   const kind = KINDS.get(p as 1)!;
   const { each, units } = unitStatistic(c.grads, { kind, axis, stages: [...c.stages, ...m.stages] });
   return { each: p === 2 ? sqrt(each) : each, units };
@@ -145,21 +146,31 @@ function byUnits(m: Measured, units: Units, scales: Tensor, threshold?: Tensor):
 
 /** Options of `clip.rowMaxNorm`. */
 export interface RowMaxNormOptions extends NonFiniteOptions {
-  /** Whose largest elements are summed: `rows`, or `columns`. Default 'rows'. */
-  readonly axis?: Axis;
+  /**
+   * Whose largest elements are summed: `rows` (what has one index of dimension 0: in a weight [out, in] all that leads to one output),
+   * `columns` (there all that comes from one input), or the `tensor`. With fewer than two dimensions a tensor is one unit.
+   * Default 'rows'.
+   */
+  readonly axis?: UnitAxis;
+  /** `tensor`: each gradient by its own sum; `global`: all by the sum over the rows of all of them. Default 'tensor'. */
+  readonly scope?: 'tensor' | 'global';
 }
 
-const readRowMaxNorm = signature('clip.rowMaxNorm', { threshold }, options<RowMaxNormOptions>()({ ...nonFiniteFields, axis }));
+const readRowMaxNorm = signature(
+  'clip.rowMaxNorm',
+  { threshold },
+  options<RowMaxNormOptions>()({ ...nonFiniteFields, axis, scope: choice('tensor', 'global').default('tensor') }),
+);
 
 /**
- * Scale each gradient by c / s where s, the sum over its rows of the largest |g| in each, exceeds c, the threshold.
- * Reads gradients once more.
+ * Scale each gradient by c / s where s, the sum over its rows of the largest |g| in each, exceeds c, the threshold; with
+ * scope `global`, all gradients by one scale, s being the sum over the rows of all. Reads gradients once more.
  * @param threshold >= 0, may depend on the step. Default 1.
  * @throws OptionError
  * @see gradclip: the sum over rows of their largest elements
  */
 export function rowMaxNorm(threshold?: PerStep, options: RowMaxNormOptions = {}): ClipPolicy {
-  const { threshold: limit, axis, ...given } = readRowMaxNorm(arguments);
+  const { threshold: limit, axis, scope, ...given } = readRowMaxNorm(arguments);
   const rules = ruleOf(given);
   return {
     name: 'rowMaxNorm',
@@ -168,8 +179,9 @@ export function rowMaxNorm(threshold?: PerStep, options: RowMaxNormOptions = {})
       if (limit.idle) return measureOnly(context, rules);
       const at = limit.at(context);
       const m = measure(context, rules);
-      const { each, units } = unitNorms(context, m, axis, Infinity);
-      return scaled(context, m, scaleOf(sumSegments(each, units.counts), at), { threshold: at });
+      const largest = unitNorms(scope === 'global' ? { ...context, ...context.all } : context, m, axis, Infinity);
+      const sums = scope === 'global' ? sum(largest.each) : sumSegments(largest.each, largest.units.counts);
+      return scaled(context, m, scaleOf(sums, at), { threshold: at });
     },
   };
 }
@@ -178,6 +190,11 @@ export function rowMaxNorm(threshold?: PerStep, options: RowMaxNormOptions = {})
 export interface AGCOptions extends NonFiniteOptions {
   /** Norms of parameters count as at least this. Default 1e-3. */
   readonly eps?: number;
+  /**
+   * What has a norm: `rows` (what has one index of dimension 0: in a weight [out, in] all that leads to one output), `columns` (there
+   * all that comes from one input), or the `tensor`. With fewer than two dimensions a tensor is one unit. Default 'rows'.
+   */
+  readonly axis?: UnitAxis;
   /** Parameters left alone, by name: the last layer, in NFNets. Default: none. */
   readonly exclude?: Pattern;
 }
@@ -185,7 +202,7 @@ export interface AGCOptions extends NonFiniteOptions {
 const readAgc = signature(
   'clip.agc',
   { threshold: limit().default(0.01) },
-  options<AGCOptions>()({ ...nonFiniteFields, eps: epsilon.default(1e-3), exclude: pattern.optional() }),
+  options<AGCOptions>()({ ...nonFiniteFields, eps: epsilon.default(1e-3), axis, exclude: pattern.optional() }),
 );
 
 /**
@@ -197,7 +214,7 @@ const readAgc = signature(
  * @see Brock et al. 2021, High-Performance Large-Scale Image Recognition Without Normalization
  */
 export function agc(threshold?: PerStep, options: AGCOptions = {}): ClipPolicy {
-  const { threshold: limit, eps, exclude, ...given } = readAgc(arguments);
+  const { threshold: limit, eps, axis, exclude, ...given } = readAgc(arguments);
   const rules = ruleOf(given);
   const excluded = exclude === undefined ? () => false : matcher('clip.agc: option exclude', exclude);
   return {
@@ -206,10 +223,10 @@ export function agc(threshold?: PerStep, options: AGCOptions = {}): ClipPolicy {
     build(context) {
       if (limit.idle) return measureOnly(context, rules);
       const factor = limit.at(context);
-      const read = squaresOf(context, rules, 'rows');
+      const read = squaresOf(context, rules, axis);
       const m = read?.m ?? measure(context, rules);
-      const { each, units } = read ? { each: sqrt(read.squares), units: read.units } : unitNorms(context, m, 'rows', 2);
-      const own = sqrt(unitStatistic(context.params, { kind: 'sumSquares', axis: 'rows' }).each);
+      const { each, units } = read ? { each: sqrt(read.squares), units: read.units } : unitNorms(context, m, axis, 2);
+      const own = sqrt(unitStatistic(context.params, { kind: 'sumSquares', axis }).each);
       const most = mul(factor, maximum(own, eps));
       // timm leaves a row with n = m alone only by rounding; here n <= m changes no bit.
       const scales = where(less(most, each), div(most, maximum(each, 1e-6)), 1);
@@ -252,4 +269,8 @@ samples({
   axisNorm: (given) => axisNorm(0.1, given),
   'axisNorm columns': (given) => axisNorm(0.1, { axis: 'columns', ...given }),
   rowMaxNorm: (given) => rowMaxNorm(1, given),
+  'rowMaxNorm global': (given) => rowMaxNorm(1, { scope: 'global', axis: 'columns', ...given }),
+  agc: (given) => agc(0.01, given),
+  'agc columns': (given) => agc(0.01, { axis: 'columns', ...given }),
+  'axisNorm tensor': (given) => axisNorm(0.1, { axis: 'tensor', ...given }),
 });

@@ -7,6 +7,7 @@ import { PHILOX_TAG, philox4x32, philoxKey } from '../../ir/philox.ts';
 import { tanh as tanhOf } from '../../math/index.ts';
 import { choice, custom, type Field, instance, list, show, signature, whole } from '../../options/index.ts';
 import { operand, tensor } from '../args.ts';
+import { AXES, matrixOf, type UnitAxis } from './axis.ts';
 
 /** What a stage may be. The order is that of StageKind in stage.h. */
 const KINDS = [
@@ -153,7 +154,7 @@ export function tanh(threshold: Tensor | number): Stage {
 
 /** Rows or columns of a list of gradients, numbered one after the other. */
 export interface Units {
-  /** Rows, along dimension 0, or columns. */
+  /** Rows (of one index of dimension 0, or one of the whole tensor), or columns. */
   readonly axis: 'rows' | 'columns';
   /** Per gradient, its first unit. */
   readonly at: readonly number[];
@@ -173,25 +174,26 @@ const units: Field<Units> = custom('what unitsOf gives', (value, place) => {
   if (typeof axis !== 'string' || !Array.isArray(at) || !Array.isArray(unit)) throw place.wrong('what unitsOf gives', value);
   return value as Units;
 });
-const readUnitsOf = signature('clip.parts.stage.unitsOf', { shapes, axis: choice('rows', 'columns') });
+const readUnitsOf = signature('clip.parts.stage.unitsOf', { shapes, axis: choice(...AXES) });
 
 /**
- * The rows (along dimension 0) or columns (along all others) of gradients; with fewer than two dimensions, one row or
- * one-element columns.
+ * The units of gradients: rows (what has one index of dimension 0), columns (what has the same indices of all other
+ * dimensions), or whole tensors. A tensor of fewer than two dimensions is one unit.
  * @throws OptionError
  */
-export function unitsOf(shapes: readonly (readonly number[])[], axis: 'rows' | 'columns'): Units {
+export function unitsOf(shapes: readonly (readonly number[])[], axis: UnitAxis): Units {
   readUnitsOf(arguments);
-  const width = shapes.map((s) => (s.length < 2 ? sizeOf(s) : sizeOf(s.slice(1))));
-  const rows = shapes.map((s) => (s.length < 2 ? 1 : s[0]!));
-  const counts = axis === 'rows' ? rows : width;
+  const all = shapes.map((s) => matrixOf(s, axis));
+  const down = axis === 'columns';
+  const counts = all.map((m) => (down ? m.width : m.rows));
   const at: number[] = [];
   let total = 0;
   for (const n of counts) {
     at.push(total);
     total += n;
   }
-  return { axis, at, unit: width, counts, total, lengths: axis === 'rows' ? width : rows };
+  const lengths = all.map((m) => (down ? m.rows : m.width));
+  return { axis: down ? 'columns' : 'rows', at, unit: all.map((m) => m.width), counts, total, lengths };
 }
 
 const byUnits = (kind: StageKind, units: Units, by: Tensor): Stage => ({

@@ -5,6 +5,7 @@ import type { Tensor } from '../../ir/graph.ts';
 import { bytesOf, f32, f64, type OpDef, type RefArray, type Sample, sizeOf } from '../../ir/op.ts';
 import { choice, list, options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
+import { AXES, type UnitAxis } from './axis.ts';
 import {
   applyStages,
   checkStages,
@@ -23,7 +24,7 @@ export type UnitKind = (typeof KINDS)[number];
 
 export interface UnitStatisticAttrs {
   readonly kind: UnitKind;
-  readonly axis: Units['axis'];
+  readonly axis: UnitAxis;
   readonly stages: readonly StageAttrs[];
 }
 
@@ -85,7 +86,7 @@ function samples(): Sample<UnitStatisticAttrs>[] {
     { kind: 'limit', at: 'one' },
   ];
   const fill = [...xs.map(() => 'normal' as const), [0.5, 2], [-1, 0], [0, 1]] as const;
-  return (['rows', 'columns'] as const).flatMap((axis): Sample<UnitStatisticAttrs>[] => [
+  return AXES.flatMap((axis): Sample<UnitStatisticAttrs>[] => [
     ...KINDS.map((kind) => ({ ins: xs, attrs: { kind, axis, stages: [] }, noGradient: true })),
     { ins: [...xs, f64(xs.length), f64(), f64()], attrs: { kind: 'sumSquares', axis, stages }, fill, noGradient: true },
   ]);
@@ -95,8 +96,8 @@ function samples(): Sample<UnitStatisticAttrs>[] {
 export interface UnitStatisticOptions {
   /** What is made of each row or column. */
   readonly kind: UnitKind;
-  /** Rows, along dimension 0, or columns. */
-  readonly axis: Units['axis'];
+  /** Rows (what has one index of dimension 0), columns, or whole tensors. */
+  readonly axis: UnitAxis;
   /** Measure what these make of the tensors. Default: the tensors themselves. */
   readonly stages?: readonly Stage[];
 }
@@ -106,13 +107,14 @@ const readUnitStatistic = signature(
   { xs: list(tensor) },
   options<UnitStatisticOptions>()({
     kind: choice(...KINDS),
-    axis: choice('rows', 'columns'),
+    axis: choice(...AXES),
     stages: list(stageField).default([]),
   }),
 );
 
 /**
- * A number per row (along dimension 0) or column of every tensor, in f64, numbered as `units` says.
+ * A number per row (what has one index of dimension 0), column, or whole tensor of each, in f64, numbered as `units`
+ * says.
  * @shape xs [...], ... -> { each f64 [units.total], units }
  * @throws OptionError; GraphError without tensors
  */

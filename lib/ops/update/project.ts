@@ -1,12 +1,10 @@
 // project.ts: constraints by norm: parts of tensors (rows, columns, the whole) scaled to a largest norm, or to a norm of 1. Kernel: project.h.
 import { DTypeError, GraphError } from '../../errors.ts';
 import type { Tensor } from '../../ir/graph.ts';
-import { bytesOf, f32, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../../ir/op.ts';
+import { bytesOf, f32, type OpDef, type RefArray, type Sample, type TensorType } from '../../ir/op.ts';
+import { AXES, matrixOf, type UnitAxis } from '../gradient/axis.ts';
 import { CHUNK } from '../gradient/stage.ts';
 
-/** The parts a norm is taken of: a row is dims 1.., a column is dim 0. A tensor of one dimension is one part, whatever is said. */
-export type ProjectAxis = 'rows' | 'columns' | 'tensor';
-const AXES: readonly ProjectAxis[] = ['rows', 'columns', 'tensor'];
 // Columns of a stripe in the kernel.
 const STRIPE = 256;
 
@@ -14,7 +12,7 @@ export interface Projection {
   /** To a norm of 1, or (if false) to a norm of at most `limit`. */
   readonly unit: boolean;
   readonly limit: number;
-  readonly axis: ProjectAxis;
+  readonly axis: UnitAxis;
   /** Above 0: Keras' formula, which divides by the norm plus this. */
   readonly eps: number;
 }
@@ -78,7 +76,7 @@ export const PROJECT: OpDef<ProjectAttrs> = {
     }
   },
   samples() {
-    const rule = (unit: boolean, limit: number, axis: ProjectAxis, eps = 0): Projection => ({ unit, limit, axis, eps });
+    const rule = (unit: boolean, limit: number, axis: UnitAxis, eps = 0): Projection => ({ unit, limit, axis, eps });
     const sample = (ins: TensorType[], ...each: Projection[]): Sample<ProjectAttrs> => ({ ins, attrs: { each } });
     return [
       sample([f32(1)], rule(true, 0, 'rows')),
@@ -97,9 +95,11 @@ function scaleOf({ unit, limit, eps }: Projection, norm: number): number {
   return norm === 0 ? 1 : wanted / norm;
 }
 
-function partsOf({ shape }: TensorType, axis: ProjectAxis): { axis: ProjectAxis; rows: number; row: number } {
-  if (shape.length < 2 || axis === 'tensor') return { axis: 'tensor', rows: 1, row: sizeOf(shape) };
-  return { axis, rows: shape[0]!, row: sizeOf(shape.slice(1)) };
+/** The matrix whose rows or columns have a norm; the kernel has a way of its own with whole tensors. */
+function partsOf({ shape }: TensorType, axis: UnitAxis): { axis: UnitAxis; rows: number; row: number } {
+  const one = axis === 'tensor' || shape.length < 2;
+  const { rows, width } = matrixOf(shape, one ? 'tensor' : axis);
+  return { axis: one ? 'tensor' : axis, rows, row: width };
 }
 
 /** Rows of one task. */

@@ -2,7 +2,8 @@
 import { OptionError } from '../../errors.ts';
 import { match } from '../../nn/fields.ts';
 import type { Match } from '../../nn/module/module.ts';
-import type { ProjectAxis, Projection } from '../../ops/update/project.ts';
+import { type UnitAxis, unitAxis } from '../../ops/gradient/axis.ts';
+import type { Projection } from '../../ops/update/project.ts';
 import { choice, custom, type Field, list, number, options, optionsOnly, signature } from '../../options/index.ts';
 
 /** Made by the functions of `constraint`. One that holds already changes no bit. */
@@ -63,17 +64,17 @@ export function nonNegative(): Constraint {
 /** Options of `constraint.maxNorm` and `constraint.unitNorm`. */
 export interface NormConstraintOptions {
   /**
-   * What has a norm: `rows`, that is dims 1.., which in a Linear are the weights of one output; `columns`, which are those of one
-   * input; or the `tensor`. A tensor of one dimension is one unit in any case. Keras' weights are the other way round: its axis 0
-   * is `rows`. Default 'rows'.
+   * What has a norm: `rows` (what has one index of dimension 0: in a weight [out, in] all that leads to one output), `columns` (there
+   * all that comes from one input), or the `tensor`. With fewer than two dimensions a tensor is one unit. Keras' weights are
+   * [in, out]: its axis 0 is `rows`. Default 'rows'.
    */
-  readonly axis?: ProjectAxis;
+  readonly axis?: UnitAxis;
   /** `keras`: its formula, which divides by norm + 1e-7 even where the constraint holds. Default `exact`. */
   readonly compat?: 'exact' | 'keras';
 }
 
 const normOptions = options<NormConstraintOptions>()({
-  axis: choice('rows', 'columns', 'tensor').default('rows'),
+  axis: unitAxis,
   compat: choice('exact', 'keras').default('exact'),
 });
 const readMaxNorm = signature('constraint.maxNorm', { max: number({ min: 0 }).default(2) }, normOptions);

@@ -79,9 +79,10 @@ def transcriptions():
         given = "Infinity" if p == math.inf else p
         norms(f"globalNorm, p {given}", "Pascanu et al. 2013 with a p-norm", "globalNorm", [c, {"p": given}], lambda g: [clipped(x, norm_of(g, p), c) for x in g])
         norms(f"perTensorNorm, p {given}", "tf.clip_by_norm with a p-norm", "perTensorNorm", [c, {"p": given}], lambda g: [clipped(x, norm(x, p), c) for x in g])
-    for axis in (0, 1):
-        options = {"axis": ("rows", "columns")[axis]}
+    for axis in (0, 1, 2):
+        options = {"axis": ("rows", "columns", "tensor")[axis]}
         norms(f"rowMaxNorm, {options['axis']}", "scale c / s, s the sum of max |g| of each unit", "rowMaxNorm", [1.5, options], lambda g: [clipped(x, sum(norm(u, math.inf) for u in units(x, axis)), 1.5) for x in g])
+        norms(f"rowMaxNorm, {options['axis']}, global", "scale c / s, s the sum of max |g| of each unit of all tensors", "rowMaxNorm", [4, {**options, "scope": "global"}], row_max_all(axis, 4))
         for p in (1, math.inf):
             given = {**options, "p": "Infinity" if p == math.inf else p}
             norms(f"axisNorm, {axis}, p {given['p']}", "tf.clip_by_norm with axes and a p-norm", "axisNorm", [0.75, given], lambda g: [by_unit(x, axis, lambda u: clipped(u, norm(u, p), 0.75)) for x in g])
@@ -93,6 +94,9 @@ def transcriptions():
     for lam, eps, exclude in ((0.01, 1e-3, None), (0.5, 0.5, None), (0.25, 1e-3, 1)):
         options = {"eps": eps} if exclude is None else {"eps": eps, "exclude": str(exclude)}
         agc_case(f"agc, {lam}, {options}", "timm's agc.py", lam, options, lambda g: [x if k == exclude else timm_agc(start(k), x, lam, eps) for k, x in enumerate(g)])
+    for axis in (1, 2):
+        options = {"axis": ("rows", "columns", "tensor")[axis], "eps": 0.01}
+        agc_case(f"agc, {options['axis']}", "timm's agc.py with other units", 0.1, options, lambda g: [agc_by(start(k), x, axis, 0.1, 0.01) for k, x in enumerate(g)])
     norms("chain", "value, then globalNorm", "chain", [], lambda g: clip_all([np.clip(x, -0.5, 0.5) for x in g], 1))
     norms("groups", "globalNorm over tensors 0, 2, 3, 4; value for the vector", "groups", [], grouped)
 
@@ -143,8 +147,9 @@ def adaptive(policy, source, args, step, file="adaptive"):
 
 
 def units(x, axis):
-    if x.ndim < 2:
-        return [x] if axis == 0 else list(x)
+    """Rows (axis 0), columns (1), or the tensor (2). With fewer than two dimensions it is one unit."""
+    if x.ndim < 2 or axis == 2:
+        return [x.ravel()]
     flat = x.reshape(x.shape[0], -1)
     return list(flat if axis == 0 else flat.T)
 
@@ -152,8 +157,21 @@ def units(x, axis):
 def by_unit(x, axis, f):
     if x.size == 0:
         return x
-    made = np.stack([np.atleast_1d(f(u)) for u in units(x, axis)])
-    return (made if axis == 0 else made.T).reshape(x.shape)
+    made = np.stack([f(u) for u in units(x, axis)])
+    return (made.T if axis == 1 else made).reshape(x.shape)
+
+
+def row_max_all(axis, c):
+    def step(grads):
+        total = sum(norm(u, math.inf) for g in grads for u in units(g, axis))
+        return [clipped(g, total, c) for g in grads]
+
+    return step
+
+
+def agc_by(p, g, axis, clip_factor, eps):
+    most = iter([max(norm(u), eps) * clip_factor for u in units(p, axis)])
+    return by_unit(g, axis, lambda u: clipped(u, norm(u), next(most)))
 
 
 def greedy(c):
@@ -433,16 +451,11 @@ def from_tf():
     def each(clip):
         return lambda grads: [clip(tf.constant(g)).numpy() for g in grads]
 
-    def rows(x, axis):
-        return [0] if x.ndim < 2 and axis == 0 else [] if x.ndim < 2 else list(range(1, x.ndim)) if axis == 0 else [0]
+    def axes(x, axis):
+        return [0] if x.ndim < 2 or axis == 1 else list(range(1, x.ndim))
 
     def along(axis):
-        # A column of a vector is one element.
-        def clip(g):
-            g = g if g.ndim > 1 or axis == 0 else g[None, :]
-            return tf.clip_by_norm(tf.constant(g), 0.75, axes=rows(g, axis)).numpy()
-
-        return lambda grads: [clip(g).reshape(g.shape) for g in grads]
+        return lambda grads: [tf.clip_by_norm(tf.constant(g), 0.75, axes=axes(g, axis)).numpy() for g in grads]
 
     def optimized(**options):
         def step(grads):
@@ -463,14 +476,13 @@ def from_tf():
 
 
 def main():
+    transcriptions()
     for module, make in (("torch", from_torch), ("optax", from_optax), ("tensorflow", from_tf)):
         try:
             __import__(module)
         except ImportError:
             continue
         make()
-        if module == "torch":
-            transcriptions()
     for file, cases in files.items():
         path = os.path.join(FOLDER, f"policies-{file}.json")
         known = {}
