@@ -11,8 +11,6 @@ declare global {
 }
 
 export { type GradOptions, grad } from './autodiff.ts';
-/** Policies of gradient clipping, for an optimizer, a trainer or `replay`. */
-export * as clip from './clip/index.ts';
 /** What is done to rows before a model sees them: learned from the training rows, and kept with the weights. */
 export * as preprocess from './data/preprocess.ts';
 export * from './errors.ts';
@@ -48,6 +46,8 @@ export {
 export { replayPage, replayTable } from './pages/replay-page.ts';
 /** Random augmentation of images while a model trains. */
 export * as augment from './public/augment.ts';
+/** Policies of gradient clipping, for an optimizer, a trainer, `replay`, or arrays of one's own. */
+export * as clip from './public/clip.ts';
 /** What parameters are held to after each update. */
 export * as constraint from './public/constraint.ts';
 /** What stops, skips or logs a step while a model trains. */

@@ -32,5 +32,6 @@ export { type StableAdamWOptions, stableAdamw } from './rules/stable-adamw.ts';
 /** Values that depend on the step: learning rates, thresholds, momenta. */
 export * as schedule from './schedules/schedule.ts';
 export type { Named } from './standalone/arrays.ts';
-export type { BindOptions, BoundOptimizer, OptimizerState } from './standalone/bound.ts';
+export type { BindOptions, BoundOptimizer } from './standalone/bound.ts';
+export type { OptimizerState } from './standalone/states.ts';
 export type { EMAOptions } from './weights/ema.ts';

@@ -88,6 +88,15 @@ export function tooManySkips(
   return new SkipError(text, { step, attempt, skips, norm, threshold });
 }
 
+/** Why a run ends whose policy lets no step with such a gradient pass. */
+export function notFinite(
+  where: string,
+  tensor: string | null,
+  at: { readonly step: number; readonly attempt: number; readonly skips: number },
+): NonFiniteError {
+  return new NonFiniteError(`${where}: the gradient of ${tensor ?? 'an unknown tensor'} is not finite`, { tensor, ...at });
+}
+
 export interface ReportsInit {
   readonly rows: ArrayBuffer;
   readonly length: number;

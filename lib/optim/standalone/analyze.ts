@@ -11,6 +11,7 @@ import { matcher, type Pattern } from '../../nn/module/module.ts';
 import { ANALYZED, analyzed } from '../../ops/gradient/analyze.ts';
 import { options, record, signature } from '../../options/index.ts';
 import { arrays, checkArray, entriesOf, type Named } from './arrays.ts';
+import { Kept } from './kept.ts';
 
 /** Norms and counts of some elements. */
 export interface Norms {
@@ -65,9 +66,8 @@ export interface AnalyzeOptions {
   readonly threads?: number;
 }
 
-// Programs kept: those of the sizes used last.
-const KEPT = 8;
-const programs = new Map<string, CompiledProgram>();
+// Those of the sizes used last.
+const programs = new Kept<string, CompiledProgram>(8);
 
 const readAnalyze = signature(
   'analyze',
@@ -152,9 +152,7 @@ function measure(arrays: readonly Float32Array[], threads: number): Float64Array
 }
 
 function programFor(sizes: readonly number[]): CompiledProgram {
-  const key = sizes.join();
-  let found = programs.get(key);
-  if (!found) {
+  return programs.get(sizes.join(), () => {
     const graph = new Graph('train');
     const inputs = sizes.map((n, i) => graph.input(`${i}`, { dtype: 'f32', shape: [n] }, 'data'));
     for (const [name, t] of Object.entries(analyzed(inputs))) graph.output(name, t);
@@ -164,13 +162,8 @@ function programFor(sizes: readonly number[]): CompiledProgram {
       sizes.map((n, i) => ({ name: `${i}`, bytes: 4 * n })),
     );
     const layout = { blocks: blocks.slice(1), states: new Map(), data: new Map(sizes.map((_, i) => [`${i}`, i])) };
-    found = new CompiledProgram(compile(graph, { ...target(), layout }));
-  }
-  // Last in the order of the map: used last.
-  programs.delete(key);
-  programs.set(key, found);
-  if (programs.size > KEPT) programs.delete(programs.keys().next().value!);
-  return found;
+    return new CompiledProgram(compile(graph, { ...target(), layout }));
+  });
 }
 
 function byModule(names: readonly string[]): Map<string, number[]> {

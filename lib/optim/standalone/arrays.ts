@@ -12,6 +12,12 @@ export const arrays: Field<Named<Float32Array>> = custom('a list or a record of 
   if (typeof given === 'object' && given !== null && !ArrayBuffer.isView(given)) return given as Named<Float32Array>;
   throw place.wrong('a list or a record of Float32Arrays', given);
 });
+/** Which they are is checked where the names are known. */
+export const shapesField: Field<Named<readonly number[]>> = custom('shapes in a list or by name', (given, place) => {
+  if (typeof given === 'object' && given !== null) return given as Named<readonly number[]>;
+  throw place.wrong('shapes in a list or by name', given);
+});
+
 /** Names and values; a list is named by its positions. */
 export function entriesOf<T>(where: string, given: Named<T>): [string, T][] {
   if (typeof given !== 'object' || given === null || ArrayBuffer.isView(given)) {
@@ -31,24 +37,29 @@ export function checkArray(where: string, name: string, x: unknown): Float32Arra
   return x;
 }
 
-/** Gradients in the order of the parameters, each of its parameter's length. */
+/** Gradients in the order of the parameters, each of its parameter's length; or parameters in that of the gradients. */
 export function matchArrays(
   where: string,
   names: readonly string[],
   lengths: readonly number[],
   given: Named<Float32Array>,
+  what: 'gradient' | 'parameter' = 'gradient',
 ): Float32Array[] {
   const byName = new Map(entriesOf(where, given));
   const known = new Set(names);
   for (const name of byName.keys()) {
-    if (!known.has(name)) throw new OptionError(`${where}: there is no parameter ${name}`, { name });
+    if (!known.has(name))
+      throw new OptionError(`${where}: there is no ${what === 'gradient' ? 'parameter' : 'gradient'} ${name}`, { name });
   }
   return names.map((name, i) => {
-    if (!byName.has(name)) throw new OptionError(`${where}: expected ${names.length} gradients, got none for ${name}`, { name });
+    if (!byName.has(name)) throw new OptionError(`${where}: expected ${names.length} ${what}s, got none for ${name}`, { name });
     const g = checkArray(where, name, byName.get(name));
     if (g.length !== lengths[i]) {
       if (g.buffer.byteLength === 0) {
-        throw new DetachedError(`${where}: the gradient of ${name} has no memory: it was transferred`, { name });
+        throw new DetachedError(
+          `${where}: the ${what === 'gradient' ? 'gradient of ' : 'parameter '}${name} has no memory: it was transferred`,
+          { name },
+        );
       }
       throw new ShapeError(`${where}: expected ${lengths[i]} elements for ${name}, got ${g.length}`, { name });
     }

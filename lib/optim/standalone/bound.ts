@@ -4,16 +4,16 @@ import type { ClipPolicy } from '../../clip/clip.ts';
 import { none } from '../../clip/policies/none.ts';
 import { compile } from '../../compile/compile.ts';
 import { type Layout, layoutOf } from '../../compile/layout.ts';
-import { CheckpointError, DetachedError, DisposedError, NonFiniteError, OptionError } from '../../errors.ts';
+import { DetachedError, DisposedError, OptionError } from '../../errors.ts';
 import { Graph, type State } from '../../ir/graph.ts';
-import { ARRAYS, type Data, type DType, type Precision, sizeOf, typeName } from '../../ir/op.ts';
+import type { Data, Precision } from '../../ir/op.ts';
 import { addon, type NativeBlock, type RunResult } from '../../native/addon.ts';
 import { allocate, type BoundProgram, CompiledProgram, STATUS, target } from '../../native/program.ts';
 import { threadCount, threadsFor } from '../../native/threads.ts';
-import { choice, custom, type Field, options, optionsOnly, record, signature, whole } from '../../options/index.ts';
+import { choice, options, optionsOnly, signature } from '../../options/index.ts';
 import { type Apply, ApplyStates, buildApply, STATES } from '../apply/apply.ts';
 import { Finishing } from '../apply/finishing.ts';
-import { type Report, Reports, tooManySkips } from '../apply/report.ts';
+import { notFinite, type Report, Reports, tooManySkips } from '../apply/report.ts';
 import type { Optimizer } from '../optimizer.ts';
 import { type ConstraintRule, constraintRules } from '../weights/constraint.ts';
 import { type EMAOptions, ema, emaState } from '../weights/ema.ts';
@@ -26,8 +26,10 @@ import {
   matchNames,
   type Named,
   sameArrays,
+  shapesField,
   shapesOf,
 } from './arrays.ts';
+import { checkStates, filled, type OptimizerState, stateFields, zeros } from './states.ts';
 
 // Sets of gradient arrays whose addresses are kept at hand.
 const KEPT = 4;
@@ -51,27 +53,11 @@ export interface BindOptions {
   readonly precision?: Precision;
 }
 
-/** Everything but the parameters: what `load` takes. */
-export interface OptimizerState {
-  /** Updates applied, steps tried, and skips in a row. */
-  readonly step: number;
-  /** Steps that were tried. */
-  readonly attempt: number;
-  /** Skipped steps in a row. */
-  readonly skips: number;
-  /** Slots by `optim.<parameter>.<slot>`, state of the clip policy by `clip.<name>`, averages by `ema.<parameter>`. */
-  readonly tensors: Readonly<Record<string, Data>>;
-}
-
 interface Binding {
   readonly grads: readonly Float32Array[];
   readonly program: BoundProgram;
 }
 
-const shapes: Field<Named<readonly number[]>> = custom('shapes in a list or by name', (given, place) => {
-  if (typeof given === 'object' && given !== null) return given as Named<readonly number[]>;
-  throw place.wrong('shapes in a list or by name', given);
-});
 /** What `bind` is given, checked. */
 interface Bound {
   readonly params: Named<Float32Array>;
@@ -90,7 +76,7 @@ export const readBind: (given: ArrayLike<unknown>) => Bound = signature(
     threads: threadCount.optional(),
     ema: ema.optional(),
     constraints: constraintRules.default([]),
-    shapes: shapes.default([]),
+    shapes: shapesField.default([]),
     precision: choice('f32', 'bf16').default('f32'),
   }),
 );
@@ -99,15 +85,7 @@ const readNothing = (name: string) => signature(`BoundOptimizer.${name}`, {});
 const readAverage = readNothing('average');
 const readState = readNothing('state');
 const readDispose = readNothing('dispose');
-const count = whole({ min: 0 });
-const data: Field<Data> = custom('a typed array', (given, place) => {
-  if (ArrayBuffer.isView(given)) return given as Data;
-  throw place.wrong('a typed array', given);
-});
-const readLoad = optionsOnly(
-  'BoundOptimizer.load',
-  options<OptimizerState>()({ step: count, attempt: count, skips: count, tensors: record(data, 'arrays by name') }),
-);
+const readLoad = optionsOnly('BoundOptimizer.load', stateFields);
 
 /** Steps the caller's parameters with the caller's gradients. Made by `optimizer.bind`. */
 export class BoundOptimizer {
@@ -212,7 +190,10 @@ export class BoundOptimizer {
     });
     this.#counters = { step: result.stepCount, attempt: result.attempt, skips: result.skips };
     this.#lastThreads = result.threads;
-    if (result.status === STATUS.nonFinite) throw this.#nonFinite(this.#names[result.position] ?? null, step);
+    if (result.status === STATUS.nonFinite) {
+      const { skips, attempt } = this.#counters;
+      throw notFinite(`${this.#where}.step`, this.#names[result.position] ?? null, { step, attempt, skips });
+    }
     const reports = new Reports({
       rows: result.report,
       length: result.tried,
@@ -253,21 +234,7 @@ export class BoundOptimizer {
     this.#check();
     const where = `${this.#where}.load`;
     const { step, attempt, skips, tensors } = readLoad(arguments);
-    const names = new Set(this.#states.map((s) => s.name));
-    const missing = [...names].filter((n) => !Object.hasOwn(tensors, n));
-    const extra = Object.keys(tensors).filter((n) => !names.has(n));
-    const mismatched = this.#states.filter((s) => Object.hasOwn(tensors, s.name) && !fits(s, tensors[s.name]));
-    const wrong = [...missing, ...extra, ...mismatched.map((s) => s.name)];
-    if (wrong.length > 0) {
-      throw new CheckpointError(
-        `${where}: the state does not fit these parameters and this policy: ${wrong.slice(0, 5).join(', ')}`,
-        {
-          missing,
-          extra,
-          mismatched: mismatched.map((s) => `${s.name}: expected ${typeName(s.type)}`),
-        },
-      );
-    }
+    checkStates(where, this.#states, tensors);
     for (const state of this.#states) this.#write(state, tensors[state.name]!);
     this.#counters = { step, attempt, skips };
   }
@@ -318,16 +285,6 @@ export class BoundOptimizer {
     return report;
   }
 
-  #nonFinite(tensor: string | null, step: number): NonFiniteError {
-    const { skips, attempt } = this.#counters;
-    return new NonFiniteError(`${this.#where}.step: the gradient of ${tensor ?? 'an unknown tensor'} is not finite`, {
-      tensor,
-      step,
-      attempt,
-      skips,
-    });
-  }
-
   #read(state: State): Data {
     const data = zeros(state);
     this.#memory.read(this.#layout.states.get(state)!.offset, data);
@@ -346,18 +303,4 @@ function layoutFor(kept: readonly State[], params: readonly State[], lengths: re
     params.map((_, i) => ({ name: `grad.${i}`, bytes: 4 * lengths[i]! })),
     params.map((p, i) => ({ name: `parameter ${p.name}`, bytes: 4 * lengths[i]!, states: new Map([[p, 0]]) })),
   );
-}
-
-function zeros({ type }: State): Data {
-  return new ARRAYS[type.dtype as DType](sizeOf(type.shape));
-}
-
-function filled(state: State): Data {
-  const data = zeros(state);
-  state.init?.(data);
-  return data;
-}
-
-function fits({ type }: State, data: unknown): boolean {
-  return data instanceof ARRAYS[type.dtype] && data.length === sizeOf(type.shape);
 }
