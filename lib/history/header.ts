@@ -1,9 +1,11 @@
 // header.ts: what a record holds about its run before the first step.
 import type { ClipPolicy } from '../clip/clip.ts';
+import type { State } from '../ir/graph.ts';
 import { version } from '../native/package.ts';
+import { valuesOf } from '../nn/module/values.ts';
 import type { ApplyGroup } from '../optim/apply/apply.ts';
 import { reportsTwoNorm } from './decide.ts';
-import type { RecordHeader } from './history.ts';
+import type { RecordedParameter, RecordHeader } from './history.ts';
 
 /** What a trainer knows of itself. */
 export interface RunFacts {
@@ -16,18 +18,30 @@ export interface RunFacts {
   readonly perLayer: boolean;
 }
 
-export function headerOf({ policy, groups, seed, ...rest }: RunFacts): RecordHeader {
+/** @param reads the values of parameters may be read now */
+export function headerOf({ policy, groups, seed, ...rest }: RunFacts, reads: boolean): RecordHeader {
   const parameters = groups.flatMap(({ params }, optimizer) =>
-    params.map(({ name, state }) => ({ name, shape: state.type.shape, optimizer })),
+    params.map(({ name, state }) => ({ name, shape: state.type.shape, optimizer, ...(reads ? rmsOf(state) : {}) })),
   );
   const shapes = { names: parameters.map((p) => p.name), shapes: parameters.map((p) => p.shape) };
   return {
     library: version(),
     policy: policy.name,
     norm: reportsTwoNorm(policy, shapes) ? 2 : null,
-    optimizers: groups.map(({ optimizer }) => ({ name: optimizer.name, lr: optimizer.lr(0), eps: optimizer.eps ?? null })),
+    unbounded: policy.unboundedAtFirst ?? null,
+    optimizers: groups.map(({ optimizer: { name, lr, eps = null, momentum = null } }) => ({ name, lr: lr(0), eps, momentum })),
     parameters,
     seed: String(seed),
     ...rest,
   };
+}
+
+/** Nothing for what has no values yet. */
+function rmsOf(state: State): Pick<RecordedParameter, 'rms'> {
+  const values = valuesOf(state);
+  if (!values?.filled) return {};
+  const { view } = values;
+  let sum = 0;
+  for (let i = 0; i < view.length; i++) sum += view[i]! * view[i]!;
+  return view.length === 0 ? {} : { rms: Math.sqrt(sum / view.length) };
 }

@@ -3,6 +3,30 @@ import { OptionError } from '../errors.ts';
 import type { Report } from '../optim/apply/report.ts';
 import { custom, type Field, show } from '../options/index.ts';
 
+/** What a record holds about the optimizer of a group. */
+export interface RecordedOptimizer {
+  /** As errors have it. */
+  readonly name: string;
+  /** Learning rate of the first step. */
+  readonly lr: number;
+  /** What it adds to the root of a mean of squares that it divides by; null if it does not. */
+  readonly eps: number | null;
+  /** If an update is the gradient times the rate, the part of the last one that is added, 0 without momentum; else null. Absent in older records. */
+  readonly momentum?: number | null;
+}
+
+/** What a record holds about a parameter. */
+export interface RecordedParameter {
+  /** Path within the model. */
+  readonly name: string;
+  /** Its shape. */
+  readonly shape: readonly number[];
+  /** Index of its optimizer. */
+  readonly optimizer: number;
+  /** Root mean square of its elements where the recording began. Absent in older records. */
+  readonly rms?: number;
+}
+
 /** What a record holds about its run before the first step. */
 export interface RecordHeader {
   /** Version of this library. */
@@ -11,10 +35,12 @@ export interface RecordHeader {
   readonly policy: string;
   /** 2 if `norm` is the 2-norm of all gradients; null if the policy measures something else. */
   readonly norm: 2 | null;
-  /** Of each group of parameters: `lr` of the first step; `eps` if it divides by the root of a mean of squares, else null. */
-  readonly optimizers: readonly { readonly name: string; readonly lr: number; readonly eps: number | null }[];
-  /** The trained parameters in the order of `layers`, and the index of the optimizer of each. */
-  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[]; readonly optimizer: number }[];
+  /** If the policy makes its threshold of earlier steps and has none in the first ones: what would bound it there; else null. Absent in older records. */
+  readonly unbounded?: string | null;
+  /** Of each group of parameters. */
+  readonly optimizers: readonly RecordedOptimizer[];
+  /** The trained parameters in the order of `layers`. */
+  readonly parameters: readonly RecordedParameter[];
   /** Seed of the trainer, in decimal digits. */
   readonly seed: string;
   /** Threads that the trainer was to take. */

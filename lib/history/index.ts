@@ -1,6 +1,14 @@
 // index.ts: the public names of history.
-export { type Advice, type AdviseOptions, advise, type LayerAdvice, type ThresholdRule } from './advise.ts';
-export type { Columns, History, HistoryLike, Layers, RecordHeader } from './history.ts';
+export {
+  type Advice,
+  type AdviseOptions,
+  advise,
+  type LayerAdvice,
+  type ThresholdEvidence,
+  type ThresholdRule,
+} from './advise.ts';
+export type { Columns, History, HistoryLike, Layers, RecordedOptimizer, RecordedParameter, RecordHeader } from './history.ts';
 export { readRecord } from './read.ts';
 export { type Policies, type Replay, type Replayed, replay } from './replay.ts';
-export type { Warning, WarningCode } from './warnings.ts';
+export type { Tail } from './tail.ts';
+export type { Cure, Warning, WarningCode } from './warning.ts';

@@ -10,8 +10,8 @@ export const FORMAT = 'gradclip record';
 const VERSION = 1;
 
 export function headerLine(h: RecordHeader): string {
-  const { library, policy, norm, optimizers, parameters, seed, threads, batchSize, accumulate, perLayer } = h;
-  const run = { library, policy, norm, optimizers, parameters, seed, threads, batchSize, accumulate, perLayer };
+  const { library, policy, norm, unbounded, optimizers, parameters, seed, threads, batchSize, accumulate, perLayer } = h;
+  const run = { library, policy, norm, unbounded, optimizers, parameters, seed, threads, batchSize, accumulate, perLayer };
   return `${JSON.stringify({ format: FORMAT, version: VERSION, ...run }, (_, v) => (typeof v === 'number' ? written(v) : v))}\n`;
 }
 
@@ -87,12 +87,18 @@ function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
     library: string('library'),
     policy: string('policy'),
     norm: expect('norm', '2 or null', header.norm, header.norm === 2 || header.norm === null),
+    ...optional<'unbounded', string | null>('unbounded', header.unbounded, (v) =>
+      expect('unbounded', 'a text or null', v as string | null, v === null || typeof v === 'string'),
+    ),
     optimizers: optimizers.map((o, i) => {
       const at = `optimizers[${i}]`;
       return {
         name: named(at, o),
         lr: numberOf(`${at}.lr`, o.lr),
         eps: o.eps === null ? null : numberOf(`${at}.eps`, o.eps),
+        ...optional<'momentum', number | null>('momentum', o.momentum, (v) =>
+          v === null ? null : numberOf(`${at}.momentum`, v),
+        ),
       };
     }),
     parameters: list('parameters').map((p, i) => {
@@ -101,6 +107,7 @@ function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
         name: named(at, p),
         shape: expect(`${at}.shape`, 'a list of numbers', p.shape, isShape(p.shape)) as readonly number[],
         optimizer: expect(`${at}.optimizer`, 'one of the optimizers', p.optimizer, isIndex(p.optimizer, optimizers.length)),
+        ...optional<'rms', number>('rms', p.rms, (v) => numberOf(`${at}.rms`, v)),
       };
     }),
     seed: string('seed'),
@@ -109,6 +116,11 @@ function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
     accumulate: countOf('accumulate', header.accumulate),
     perLayer: expect('perLayer', 'true or false', header.perLayer, typeof header.perLayer === 'boolean'),
   };
+}
+
+/** A field that older records lack. */
+function optional<K extends string, T>(key: K, value: unknown, read: (value: unknown) => T): { readonly [k in K]?: T } {
+  return value === undefined ? {} : ({ [key]: read(value) } as { readonly [k in K]?: T });
 }
 
 const isCount = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;

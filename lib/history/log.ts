@@ -4,7 +4,7 @@ import type { Reports } from '../optim/apply/report.ts';
 import { inEpochs } from '../optim/schedules/length.ts';
 import { type History, historyOf, type RecordHeader } from './history.ts';
 
-// Steps kept: 1.2 MB of them at most.
+// Steps kept: 1.4 MB of them at most.
 const MOST = 16_384;
 const FIRST = 256;
 
@@ -18,6 +18,8 @@ const NAMES = Object.keys(KEPT) as Kept[];
 
 export class StepLog {
   #columns: Float64Array[] = [];
+  /** Of each step, batches drawn before it. */
+  #attempts: Float64Array = new Float64Array(0);
   /** Steps seen in all, and room for how many. */
   #seen = 0;
   #room = 0;
@@ -38,6 +40,7 @@ export class StepLog {
         if (start >= values.length) column.fill(KEPT[name], at, at + n);
         else for (let i = 0; i < n; i++) column[at + i] = values[start + (from + i) * stride]!;
       }
+      for (let i = 0; i < n; i++) this.#attempts[at + i] = reports.attemptAt(from + i);
       this.#seen += n;
     }
   }
@@ -57,6 +60,7 @@ export class StepLog {
     const applied = (name: Kept): number[] => column(name).map((v, i) => (skipped[i] ? 0 : v));
     const clipped = applied('clipped');
     return historyOf('advise', {
+      attempt: at.map((k) => this.#attempts[k]!),
       loss: column('loss'),
       norm: column('norm'),
       normAfter: applied('normAfter'),
@@ -77,11 +81,13 @@ export class StepLog {
     if (this.#room >= wanted) return;
     let room = Math.max(FIRST, this.#room);
     while (room < wanted) room *= 2;
-    this.#columns = NAMES.map((_, c) => {
-      const grown = new Float64Array(room);
-      if (this.#columns[c]) grown.set(this.#columns[c]!);
-      return grown;
-    });
+    const grown = (column: Float64Array = new Float64Array(0)): Float64Array => {
+      const larger = new Float64Array(room);
+      larger.set(column);
+      return larger;
+    };
+    this.#columns = NAMES.map((_, c) => grown(this.#columns[c]));
+    this.#attempts = grown(this.#attempts);
     this.#room = room;
   }
 }

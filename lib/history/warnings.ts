@@ -1,62 +1,25 @@
-// warnings.ts: what looks wrong in how a run was clipped, in words and figures.
-import { visible } from '../errors/visible.ts';
+// warnings.ts: what looks wrong in a run and in how it was clipped, in words and figures.
 import { sizeOf } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
-import { type History, layerNorms } from './history.ts';
+import { layerNorms } from './history.ts';
 import { median, quantile, sorted } from './numbers.ts';
-
-/** What a warning of `advise` is about, for programs. Steps are those looked at. */
-export type WarningCode =
-  /** More than half of the steps were clipped: the clip acts as a learning rate. */
-  | 'clipsMost'
-  /** No step was clipped. */
-  | 'neverClips'
-  /** Norms were more than 10 times the threshold. */
-  | 'farAbove'
-  /** `eps` is more than a tenth of what the optimizer divides by. */
-  | 'epsFloor'
-  /** The 99th percentile of the norms is more than 5 times their median. */
-  | 'heavyTail'
-  /** The median of the norms fell by a factor of more than 1.5 from the first third of the steps to the last. */
-  | 'falling'
-  /** The median of the norms rose by a factor of more than 1.5 from the first third of the steps to the last. */
-  | 'rising'
-  /** One parameter has more than nine tenths of the square of the norm in the median step. */
-  | 'oneLayer'
-  /** Steps were skipped. */
-  | 'skips'
-  /** Fewer than 5 steps lie above the threshold that the wanted rate gives. */
-  | 'fewSteps';
-
-/** Something about how a run was clipped that may not be what was meant. */
-export interface Warning {
-  /** What it is about, for programs. */
-  readonly code: WarningCode;
-  /** What it is and what helps, for people, with the figures. */
-  readonly text: string;
-  /** The figures and names of the text, by name. */
-  readonly figures: Readonly<Record<string, number | string>>;
-}
-
-export interface Evidence {
-  readonly history: History;
-  /** Indices of the steps looked at. */
-  readonly at: readonly number[];
-  readonly rate: number;
-  readonly norms: Readonly<Record<'median' | 'p99' | 'max', number>>;
-  readonly threshold: number;
-  readonly eps: number | undefined;
-  readonly elements: number | undefined;
-}
+import { runWarnings } from './run-warnings.ts';
+import type { Seen } from './seen.ts';
+import { tailText } from './tail.ts';
+import { type Cure, percent, round, show, steps, type Warning, warn } from './warning.ts';
 
 /** A clip that bites in more than half of the steps sets their length. */
 const MOST = 0.5;
 /** Norms above this many thresholds are cut to less than a tenth. */
 const FAR = 10;
+/** A step in twenty beyond that is no exception. */
+const OFTEN = 0.05;
 /** What eps may take of an update before it is worth a word: eps / (rms + eps). */
 const EPS_PART = 0.1;
 /** The 99th percentile over the median; 1.3 to 2 is usual of a smooth run, an exponential distribution has 6.6. */
 const TAIL = 5;
+/** A tail index below it means that the variance of all norms there could be is infinite. */
+const NO_VARIANCE = 2;
 /** The medians of the last and the first third of the steps. */
 const DRIFT = 1.5;
 /** One parameter that has this part of the square of the norm decides alone. */
@@ -64,30 +27,28 @@ const ALONE = 0.9;
 /** A quantile that rests on fewer steps above it is a guess. */
 const ABOVE = 5;
 
-type Rule = (e: Evidence) => Warning | Warning[] | null;
+type Rule = (seen: Seen) => Warning | Warning[] | null;
 
-export function warningsOf(evidence: Evidence): Warning[] {
-  return RULES.flatMap((rule) => rule(evidence) ?? []);
+export function warningsOf(seen: Seen): Warning[] {
+  const ofClip = RULES.flatMap((rule) => rule(seen) ?? []);
+  return [...runWarnings(seen, ofClip), ...ofClip];
 }
 
-const warn = (code: WarningCode, figures: Warning['figures'], text: string): Warning => ({ code, text: visible(text), figures });
-const show = (x: number): string => {
-  const text = x.toPrecision(3);
-  return Math.abs(x) >= 1e5 || (x !== 0 && Math.abs(x) < 1e-3) ? x.toExponential(1) : String(Number(text));
-};
-const percent = (part: number): string => `${Number((100 * part).toPrecision(3))} %`;
-const steps = (n: number): string => (n === 1 ? '1 step' : `${n.toLocaleString('en-US')} steps`);
-
-const clipsMost: Rule = ({ history, at }) => {
-  const clipped = at.filter((i) => history.clipped[i]);
+const clipsMost: Rule = ({ history, at, wanted }) => {
+  // What has no threshold (a fixed length, signs) is meant to change every step; a limit for elements changes some of them in most steps.
+  const bites = (i: number): boolean => history.clipped[i] === 1 && !(history.clippedFraction[i]! < MOST);
+  const clipped = at.filter((i) => bites(i) && Number.isFinite(history.threshold[i]!));
   const rate = clipped.length / at.length;
   if (!(rate > MOST)) return null;
   const scale = median(clipped.map((i) => history.scale[i]!));
+  const limit = median(clipped.map((i) => history.threshold[i]!));
   return warn(
     'clipsMost',
+    'warning',
     { rate, scale },
     `The clip was active in ${percent(rate)} of ${steps(at.length)}, with a median scale of ${show(scale)}: it acts as a learning rate, since ` +
       'most updates have the length that the threshold gives them. Raise the threshold, or lower the learning rate and mean it.',
+    wanted > limit ? { option: 'threshold', value: round(wanted) } : null,
   );
 };
 
@@ -97,28 +58,32 @@ const neverClips: Rule = ({ history, at, norms }) => {
   const least = limits.reduce((a, b) => Math.min(a, b));
   return warn(
     'neverClips',
+    'remark',
     { threshold: least, largest: norms.max },
     `No gradient was clipped in ${steps(at.length)}: the largest norm is ${show(norms.max)}, the least threshold ${show(least)}. The ` +
       'threshold is for what has not come yet; one near the largest norms would be there for it sooner.',
   );
 };
 
-const farAbove: Rule = ({ history, at }) => {
+const farAbove: Rule = ({ history, at, wanted }) => {
   const ratios = at.map((i) => history.norm[i]! / history.threshold[i]!).filter((r) => r > FAR && Number.isFinite(r));
   if (ratios.length === 0) return null;
   const largest = ratios.reduce((a, b) => Math.max(a, b));
+  const isOften = ratios.length > OFTEN * at.length;
   return warn(
     'farAbove',
+    isOften ? 'warning' : 'remark',
     { steps: ratios.length, largest },
     `In ${steps(ratios.length)} (${percent(ratios.length / at.length)}) the norm was more than ${FAR} times the threshold, up to ${show(largest)} ` +
       'times: such a step keeps a direction and little else. Where they are few, look at their batches; where many, the threshold is too low.',
+    isOften ? { option: 'threshold', value: round(wanted) } : null,
   );
 };
 
-const epsFloor: Rule = (evidence) => {
-  const { history, at } = evidence;
+const epsFloor: Rule = (seen) => {
+  const { history, at } = seen;
   const scale = median(at.map((i) => history.scale[i]!).filter(Number.isFinite));
-  for (const { name, eps, rms, before, elements } of rmsOf(evidence)) {
+  for (const { name, eps, rms, before, elements } of rmsOf(seen)) {
     const part = eps / (rms + eps);
     if (!(part > EPS_PART)) continue;
     // Where eps is this part of what an update is divided by, the norm is as follows.
@@ -129,13 +94,16 @@ const epsFloor: Rule = (evidence) => {
     const cure = byClip
       ? `The clip does that (median scale ${show(scale)}): a norm after it of ${show(least)} or more would not, or a smaller eps.`
       : 'It would without the clip too: a smaller eps helps, or a loss that is not so small.';
-    return warn('epsFloor', { name, rms, eps, scale, part: 1 - part, least }, `${what}: ${shrunk}. ${cure}`);
+    const value: Cure = byClip
+      ? { option: 'threshold', value: round(least) }
+      : { option: 'eps', value: round((rms * EPS_PART) / 2) };
+    return warn('epsFloor', 'warning', { name, rms, eps, scale, part: 1 - part, least }, `${what}: ${shrunk}. ${cure}`, value);
   }
   return null;
 };
 
 /** The root mean square of an element after and before the clip, median over the steps; of each parameter where it is known. */
-function rmsOf({ history, at, eps, elements }: Evidence): {
+function rmsOf({ history, at, eps, elements }: Seen): {
   readonly name: string;
   readonly eps: number;
   readonly rms: number;
@@ -172,14 +140,17 @@ function rmsOf({ history, at, eps, elements }: Evidence): {
   ];
 }
 
-const heavyTail: Rule = ({ norms }) => {
+const heavyTail: Rule = ({ norms, tail }) => {
   const ratio = norms.p99 / norms.median;
-  if (!(ratio > TAIL)) return null;
+  const isWide = tail !== null && tail.high < NO_VARIANCE;
+  if (!(ratio > TAIL) && !isWide) return null;
+  const index = tail ? ` ${tailText(tail)}` : '';
   return warn(
     'heavyTail',
-    { median: norms.median, p99: norms.p99, max: norms.max, ratio },
+    'remark',
+    { median: norms.median, p99: norms.p99, max: norms.max, ratio, ...(tail ? { index: tail.index } : {}) },
     `Norms have a heavy tail: 99 % are below ${show(norms.p99)}, ${show(ratio)} times the median of ${show(norms.median)}, and the largest is ` +
-      `${show(norms.max)}. A clip matters here; a threshold by percentile or median and MAD follows the bulk, one by mean and deviation the tail.`,
+      `${show(norms.max)}.${index} A clip matters here; a threshold by percentile or median and MAD follows the bulk, one by mean and deviation the tail.`,
   );
 };
 
@@ -197,10 +168,16 @@ const drift: Rule = ({ history, at, rate }) => {
   return to < from
     ? warn(
         'falling',
+        'remark',
         figures,
         `Norms are still falling: ${medians}. A threshold from all of them will soon never clip: ${advice}.`,
       )
-    : warn('rising', figures, `Norms are rising: ${medians}. A threshold from all of them will clip more and more: ${advice}.`);
+    : warn(
+        'rising',
+        'remark',
+        figures,
+        `Norms are rising: ${medians}. A threshold from all of them will clip more and more: ${advice}.`,
+      );
 };
 
 const oneLayer: Rule = ({ history, at }) => {
@@ -212,6 +189,7 @@ const oneLayer: Rule = ({ history, at }) => {
     if (!(share > ALONE)) continue;
     return warn(
       'oneLayer',
+      'remark',
       { name, share },
       `${name} alone has ${percent(share)} of the square of the norm in the median step: a global threshold follows it, and a spike elsewhere ` +
         'goes unseen. A norm per tensor, or a group of its own, would see both.',
@@ -227,19 +205,25 @@ const skips: Rule = ({ history }) => {
   for (const [i, name] of history.nonFinite.entries())
     if (history.skipped[i] && name) counts.set(name, (counts.get(name) ?? 0) + 1);
   const [first] = [...counts].sort((a, b) => b[1] - a[1]);
+  const what = `${steps(skipped)} (${percent(skipped / history.length)}) ${skipped === 1 ? 'was' : 'were'} skipped`;
+  // A policy or a guard may skip what is finite: that is what it is for.
+  if (history.skipped.every((s, i) => s === 0 || Number.isFinite(history.norm[i]!))) {
+    return warn('skips', 'remark', { steps: skipped }, `${what} by the policy or a guard: look at their batches.`);
+  }
   return warn(
     'skips',
+    'warning',
     { steps: skipped, ...(first ? { tensor: first[0] } : {}) },
-    `${steps(skipped)} (${percent(skipped / history.length)}) ${skipped === 1 ? 'was' : 'were'} skipped${first ? `, most often for ${first[0]}` : ''}: no threshold helps there; look at the ` +
-      'learning rate, and at the batches.',
+    `${what}${first ? `, most often for ${first[0]}` : ''}: no threshold helps there; look at the learning rate, and at the batches.`,
   );
 };
 
 const fewSteps: Rule = ({ at, rate, threshold }) => {
   const above = rate * at.length;
-  if (rate === 0 || above >= ABOVE) return null;
+  if (threshold === null || rate === 0 || above >= ABOVE) return null;
   return warn(
     'fewSteps',
+    'remark',
     { steps: at.length, above },
     `${steps(at.length)} are few for a rate of ${percent(rate)}: about ${show(above)} of them lie above the threshold of ${show(threshold)}. Run longer, or ` +
       'take a rate that more steps stand behind.',

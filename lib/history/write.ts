@@ -275,9 +275,11 @@ function headerOf(file: string, fd: number, size: number, at = 0): RecordHeader 
   }
 }
 
-/** Threads change nothing that is written, so the same run with more of them goes on in the same words. */
+/** Threads change nothing that is written, so the same run with more of them goes on in the same words; and its weights are further now. */
 function sameRun(a: RecordHeader, b: RecordHeader): boolean {
-  return headerLine({ ...a, threads: 0 }) === headerLine({ ...b, threads: 0 });
+  const told = (h: RecordHeader): string =>
+    headerLine({ ...h, threads: 0, parameters: h.parameters.map(({ rms: _, ...p }) => p) });
+  return told(a) === told(b);
 }
 
 function lineAt(file: string, line: string): ReturnType<typeof parseLine> {

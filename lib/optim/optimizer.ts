@@ -70,6 +70,8 @@ export interface Optimizer {
   slots(param: TensorType): readonly Slot[];
   /** What is added to the root of a mean of squared gradients before it divides; absent where nothing of the kind is. `advise` asks. */
   readonly eps?: number;
+  /** Where an update is the gradient times the rate: the part of the last one that is added to it, 0 for none; else absent. `advise` asks. */
+  readonly momentum?: number;
   /**
    * The largest norm of the clipped gradient that the arithmetic holds in f32. Where the policy skips what is not finite, it skips what is
    * beyond this too. Absent: any.
@@ -91,7 +93,7 @@ export interface Optimizer {
   bind(params: Named<Float32Array>, options?: BindOptions): BoundOptimizer;
 }
 
-export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps' | 'limit'> {
+export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps' | 'momentum' | 'limit'> {
   /** Default false. */
   readonly rowwise?: boolean;
   readonly lr: (step: number) => number;
@@ -149,6 +151,7 @@ function optimizer(spec: OptimizerSpec): Optimizer {
   const made: Optimizer = {
     name: spec.name,
     ...(spec.eps === undefined ? {} : { eps: spec.eps }),
+    ...(spec.momentum === undefined ? {} : { momentum: spec.momentum }),
     ...(spec.limit === undefined ? {} : { limit: spec.limit }),
     rowwise: spec.rowwise ?? false,
     lr: spec.lr,
@@ -163,7 +166,7 @@ function optimizer(spec: OptimizerSpec): Optimizer {
 }
 
 export interface SinglePassSpec<H extends string, V extends string>
-  extends Pick<OptimizerSpec, 'name' | 'eps' | 'limit' | 'lr' | 'rowwise'> {
+  extends Pick<OptimizerSpec, 'name' | 'eps' | 'momentum' | 'limit' | 'lr' | 'rowwise'> {
   // `rowwise`: default true.
   /** The update op and which of its variants. */
   readonly op: UpdateOp<H, V>;

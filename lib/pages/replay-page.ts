@@ -81,7 +81,8 @@ export function runLine({ header, length }: History, advice: Advice): string {
   return [...run, ...steps, ...clipped].filter(Boolean).join(' · ');
 }
 
-export function adviceLine({ rate, threshold, clipRate, used }: Advice): string {
+export function adviceLine({ rate, threshold, clipRate, used, evidence }: Advice): string {
+  if (threshold === null || clipRate === null) return evidence.text;
   return `Threshold for a clip rate of ${part(rate)}: ${short(threshold)} (it would have clipped ${part(clipRate)} of ${count(used)} steps)`;
 }
 

@@ -591,9 +591,9 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   advise(options: AdviseOptions = {}): Advice {
     readMethod.advise(arguments);
-    const { log, seed } = this.#standing;
+    const { log, seed, running } = this.#standing;
     return advise(
-      log.history(() => this.#setup.header(seed, this.#current.batchSize, false)),
+      log.history(() => this.#setup.header(seed, this.#current.batchSize, false, running === null)),
       options,
     );
   }

@@ -30,12 +30,19 @@ describe('a threshold', () => {
         (norms, rate) => {
           const found = advise(norms, { rate, warmup: 0 });
           const order = [...norms].sort((a, b) => a - b);
-          expect(found.clipRate).toBe(norms.filter((n) => n > found.threshold).length / norms.length);
+          // Where no step is expected above it, there is none.
+          if (norms.length < 10 || (rate > 0 && rate * norms.length < 1 - 1e-9)) {
+            expect(found.threshold).toBeNull();
+            return;
+          }
+          if (rate > 0 && rate * norms.length < 1) return;
+          const threshold = found.threshold!;
+          expect(found.clipRate).toBe(norms.filter((n) => n > threshold).length / norms.length);
           expect(found.clipRate).toBeLessThanOrEqual(rate + 1 / norms.length + 1e-9);
-          expect(found.threshold).toBeGreaterThanOrEqual(order[Math.floor((1 - rate) * (norms.length - 1))]! * (1 - 1e-12));
+          expect(threshold).toBeGreaterThanOrEqual(order[Math.floor((1 - rate) * (norms.length - 1))]! * (1 - 1e-12));
           expect(found.norms.max).toBe(order.at(-1));
           // Any lower one of the norms would be exceeded by more.
-          const below = order.findLast((n) => n < found.threshold);
+          const below = order.findLast((n) => n < threshold);
           if (below !== undefined)
             expect(norms.filter((n) => n > below).length / norms.length).toBeGreaterThanOrEqual(rate - 1 / norms.length - 1e-9);
         },
@@ -64,7 +71,7 @@ describe('a threshold', () => {
 
   it('is the same from norms, columns and reports', () => {
     const norms = bulk(200);
-    const reports = norms.map((norm, i) => ({ ...EMPTY, attempt: i, step: i, norm }));
+    const reports = norms.map((norm, i) => ({ ...EMPTY, attempt: i, step: i, norm, loss: 1 / (1 + i) }));
     const { threshold, rules } = advise(norms);
     for (const history of [Float64Array.from(norms), { norm: norms }, reports]) {
       expect(advise(history)).toMatchObject({ threshold, rules });
@@ -163,7 +170,7 @@ describe('warnings', () => {
     expect(codes(found)).toEqual(['falling']);
     const { from, to, threshold } = found.warnings[0]!.figures as Record<string, number>;
     expect(from! / to!).toBeGreaterThan(1.5);
-    expect(threshold).toBeLessThan(found.threshold);
+    expect(threshold).toBeLessThan(found.threshold!);
     expect(codes(advise(falling.toReversed()))).toEqual(['rising']);
     // Of ten steps a third the median says something.
     const falls = (n: number): string[] =>
@@ -200,7 +207,7 @@ describe('warnings', () => {
   it('fewSteps: a rate that hardly a step stands behind', () => {
     expect(codes(advise(bulk(60)))).toEqual(['fewSteps']);
     expect(codes(advise(bulk(60), { rate: 0.2 }))).toEqual([]);
-    expect(codes(advise(bulk(400), { rate: 0.001 }))).toEqual(['fewSteps']);
+    expect(codes(advise(bulk(400), { rate: 0.005 }))).toEqual(['fewSteps']);
     expect(codes(advise(bulk(100), { rate: 0.05, warmup: 0 }))).toEqual([]);
     expect(codes(advise(bulk(99), { rate: 0.05, warmup: 0 }))).toEqual(['fewSteps']);
   });

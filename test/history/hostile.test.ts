@@ -56,7 +56,7 @@ describe('a record that was cut', () => {
       expect([...history.layers!.norms]).toEqual([1, 2, 2, 4, 3, 6].slice(0, 2 * steps));
       expect(history.torn).toBe(text.length - text.lastIndexOf('\n') - 1);
       // What is read can be given on.
-      expect(advise(history).threshold).toBeGreaterThan(0);
+      expect(advise(history, { warmup: 0 }).norms.max).toBe(steps);
     }
   });
 
@@ -79,7 +79,10 @@ describe('a record that was cut', () => {
     expect(all).toHaveLength(15);
     expect((await parts((bytes) => bytes.length - 30)).split('\n')).toEqual([...all.slice(0, 9), ...all.slice(10)]);
     // Nothing is left of a file whose header was cut, but the run that goes on.
-    expect((await parts(() => 50)).split('\n')).toEqual([all[0], ...all.slice(10)]);
+    const weightsAside = (line: string): string => line.replace(/,"rms":[\d.]+/g, '');
+    const [first, ...rest] = (await parts(() => 50)).split('\n');
+    expect([weightsAside(first!), ...rest]).toEqual([weightsAside(all[0]!), ...all.slice(10)]);
+    expect(first).not.toBe(all[0]);
     // A file of somebody else is left alone.
     for (const other of ['{"format":"other"', '{"format":', '{']) {
       writeFileSync(file, other);

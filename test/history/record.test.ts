@@ -32,6 +32,7 @@ describe('the record of fit', () => {
   it('has a header and a line for each step: what iterating the run gives', async () => {
     const file = join(folder(), 'run.jsonl');
     using trainer = classifier({ seed: 2n ** 60n });
+    const before = await trainer.readParameters();
     const told: Report[] = [];
     for await (const report of trainer.fit(data, { epochs: 3, record: file })) told.push(report);
     expect(told).toHaveLength(24);
@@ -40,13 +41,22 @@ describe('the record of fit', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(header).toMatchObject({
       ...{ format: 'gradclip record', version: 1, library: version, policy: 'globalNorm', norm: 2, seed: String(2n ** 60n) },
-      ...{ optimizers: [{ name: 'optim.adamw', lr: 0.01, eps: 1e-8 }], batchSize: 8, accumulate: 1, perLayer: false },
+      ...{
+        unbounded: null,
+        optimizers: [{ name: 'optim.adamw', lr: 0.01, eps: 1e-8, momentum: null }],
+        batchSize: 8,
+        accumulate: 1,
+        perLayer: false,
+      },
     });
+    const rms = Object.fromEntries(
+      [...before].map(([name, { data }]) => [name, Math.sqrt(data.reduce((s, x) => s + x * x, 0) / data.length)]),
+    );
     expect(header.parameters).toEqual([
-      { name: 'fc1.weight', shape: [16, 6], optimizer: 0 },
-      { name: 'fc1.bias', shape: [16], optimizer: 0 },
-      { name: 'fc2.weight', shape: [2, 16], optimizer: 0 },
-      { name: 'fc2.bias', shape: [2], optimizer: 0 },
+      { name: 'fc1.weight', shape: [16, 6], optimizer: 0, rms: expect.closeTo(rms['fc1.weight']!, 14) },
+      { name: 'fc1.bias', shape: [16], optimizer: 0, rms: expect.closeTo(rms['fc1.bias']!, 14) },
+      { name: 'fc2.weight', shape: [2, 16], optimizer: 0, rms: expect.closeTo(rms['fc2.weight']!, 14) },
+      { name: 'fc2.bias', shape: [2], optimizer: 0, rms: expect.closeTo(rms['fc2.bias']!, 14) },
     ]);
     const history = await readRecord(file);
     expect(history.length).toBe(24);

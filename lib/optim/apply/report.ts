@@ -162,6 +162,11 @@ export class Reports implements Iterable<Report> {
     return this.#values.subarray(start, start + sizeOf(column.type.shape));
   }
 
+  /** Batches drawn before row i. */
+  attemptAt(i: number): number {
+    return this.#init.attempt + i * this.#init.perStep;
+  }
+
   at(i: number): Report {
     const { values, start, stride } = this.strided('skipped');
     const end = Math.min(values.length, i * stride);
@@ -202,7 +207,7 @@ export class Reports implements Iterable<Report> {
     const applied = (name: string, missing: number): number => (skipped ? 0 : this.#value(name, i, missing));
     const clipped = applied('clipped', 0);
     return {
-      attempt: this.#init.attempt + i * this.#init.perStep,
+      attempt: this.attemptAt(i),
       step,
       loss: this.#value('loss', i, Number.NaN),
       norm: this.#value('norm', i, Number.NaN),

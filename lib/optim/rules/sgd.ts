@@ -71,6 +71,7 @@ export function sgd(options: SGDOptions = {}): Optimizer {
     op: SGD,
     variant,
     lr,
+    ...(momentum.fixed === null ? {} : { momentum: momentum.fixed }),
     hyper(step, lr, out) {
       out[at.lr] = lr;
       out[at.weightDecay] = weightDecay;

@@ -133,7 +133,7 @@ export class Fit {
     const { log } = this.#standing;
     const { record } = this.#options;
     const header = (): ReturnType<typeof current.setup.header> =>
-      inEpochs(epochSteps, () => current.setup.header(running.seed, this.#batchSize, isPerLayer(record)));
+      inEpochs(epochSteps, () => current.setup.header(running.seed, this.#batchSize, isPerLayer(record), true));
     log.epochSteps = epochSteps ?? log.epochSteps;
     const { checkpoint } = this.#files;
     const checkpointing =

@@ -331,11 +331,14 @@ export class Setup {
     };
   }
 
-  /** What a record holds about a run. */
-  header(seed: bigint, batchSize: number, perLayer: boolean): RecordHeader {
+  /**
+   * What a record holds about a run.
+   * @param reads nothing is changing the weights now
+   */
+  header(seed: bigint, batchSize: number, perLayer: boolean, reads: boolean): RecordHeader {
     const { accumulate = 1 } = this.#options;
     const { policy, threads } = this;
-    return headerOf({ policy, groups: this.groups, seed, threads, batchSize, accumulate, perLayer });
+    return headerOf({ policy, groups: this.groups, seed, threads, batchSize, accumulate, perLayer }, reads);
   }
 
   /**
