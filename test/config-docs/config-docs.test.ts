@@ -2,6 +2,7 @@
 // `gradclip train` takes.
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { makeBeside, makeOptimizer, makePolicy } from '../../lib/cli/config/build.ts';
 import { checkConfig } from '../../lib/cli/config/config.ts';
 import { fits } from '../faces/schema.ts';
 import { configPage, configSchema } from './make.ts';
@@ -33,6 +34,24 @@ test.each(examples)('examples/%s fits, for the command and for an editor', (name
   expect(fits(config, schema)).toBe(true);
 });
 
+/** Blocks of the page are parts of a configuration: of which, for the keys that are needed. */
+const base = {
+  data: { type: 'csv', file: 't.csv' },
+  model: { type: 'mlp', sizes: [8, 16, 16, 2] },
+  optimizer: { type: 'sgd', lr: 0.1 },
+  epochs: 1,
+};
+const blocks = Array.from(read('docs/CONFIG.md').matchAll(/```json\n([\s\S]*?)```/g), ([, text]) => text!);
+
+test.each(blocks)('a block of docs/CONFIG.md is taken: %s', (text) => {
+  const config: unknown = { ...base, ...(JSON.parse(text) as object) };
+  const checked = checkConfig(config);
+  expect(fits(config, schema)).toBe(true);
+  expect(() => makePolicy(checked.clip)).not.toThrow();
+  expect(() => makeOptimizer(checked.optimizer, checked.schedule)).not.toThrow();
+  expect(() => makeBeside(checked)).not.toThrow();
+});
+
 test('what the command refuses, an editor marks', () => {
   const config = JSON.parse(read(`examples/${examples[0]}`));
   for (const wrong of [
@@ -40,6 +59,14 @@ test('what the command refuses, an editor marks', () => {
     { batchsize: 3 },
     { optimizer: { type: 'adamX' } },
     { clip: { type: 'globalNorm', thresold: 1 } },
+    { clip: { type: 'groups', rules: [] } },
+    { clip: { type: 'groups', rules: [{ policy: { type: 'globalNorm', thresold: 1 } }] } },
+    { clip: { type: 'groups', rules: [{ match: -1, policy: { type: 'sign' } }] } },
+    { groups: [{ optimizer: { type: 'sgd' } }] },
+    { groups: [{ match: '*', optimizer: { type: 'sgd', lr: 'x' } }] },
+    { clamp: [1] },
+    { clamp: 0 },
+    { seconds: 0 },
     { epochs: '3' },
   ]) {
     expect(() => checkConfig({ ...config, ...wrong }), JSON.stringify(wrong)).toThrow();

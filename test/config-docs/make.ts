@@ -20,6 +20,12 @@ const ROOMS: Readonly<Record<string, Room<unknown>>> = {
   augment: rooms.AUGMENTATIONS,
 };
 
+/** Keys within which such values stand. */
+const WITHIN: Readonly<Record<string, Room<unknown>>> = { groups: rooms.OPTIMIZERS };
+
+/** What is said once in the schema: also what functions made of several are made of. */
+const DEFS: Readonly<Record<string, Room<unknown>>> = { policy: rooms.SINGLE_POLICIES, ...ROOMS };
+
 /** Keys that are options of the trainer with an interface of their own. */
 const INTERFACES: Readonly<Record<string, string>> = {
   ema: 'EMAOptions',
@@ -32,14 +38,14 @@ const INTERFACES: Readonly<Record<string, string>> = {
 /** What `$schema` of a configuration names. */
 export function configSchema(): string {
   const { properties, ...rest } = CONFIG.schema as { readonly properties: Readonly<Record<string, Schema>> };
-  // A room may stand alone or in a list: it is said once.
-  const defs = Object.fromEntries(Object.entries(ROOMS).map(([key, room]) => [key, plain(withText(named(room).schema!, room))]));
+  // A room may stand alone or in a list, or within another: it is said once.
+  const defs: Record<string, unknown> = {};
+  const referred = (value: unknown): unknown =>
+    Object.entries(defs).reduce((of, [key, def]) => referring(of, JSON.stringify((def as Schema).anyOf), key), value);
+  for (const [key, room] of Object.entries(DEFS)) defs[key] = referred(plain(withText(named(room).schema!, room)));
   const keys = Object.entries(properties).map(([key, schema]) => {
-    const room = ROOMS[key];
-    return [
-      key,
-      room ? referring(plain(withText(schema, room)), JSON.stringify((defs[key] as Schema).anyOf), key) : plain(schema),
-    ] as const;
+    const room = ROOMS[key] ?? WITHIN[key];
+    return [key, room ? referred(plain(withText(schema, room))) : plain(schema)] as const;
   });
   const schema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -63,12 +69,12 @@ function referring(value: unknown, alternatives: string, key: string): unknown {
 /** Options of the room's functions with what their interfaces say of them. */
 function withText(schema: Schema, room: Room<unknown>): Schema {
   const { properties, anyOf, items } = schema as Record<string, never>;
-  const type = (properties as { type?: { const?: string } } | undefined)?.type?.const;
-  if (type !== undefined) {
-    const texts = describe(`${room.path}.${type}`);
-    const own = Object.entries<Schema>(properties!).map(([key, of]) => [
+  if (properties !== undefined) {
+    const type = (properties as { type?: { const?: string } }).type?.const;
+    const texts = type === undefined ? {} : describe(`${room.path}.${type}`);
+    const own = Object.entries<Schema>(properties).map(([key, of]) => [
       key,
-      texts[key] && !of.description ? { ...of, description: texts[key] } : of,
+      texts[key] && !of.description ? { ...of, description: texts[key] } : withText(of, room),
     ]);
     return { ...schema, properties: Object.fromEntries(own) };
   }
@@ -163,7 +169,11 @@ const list = (fields: Fields, except: readonly string[]): string =>
     .join('; ');
 
 function functionRows(key: string, room: Room<unknown>): string[][] {
-  return Object.keys(room.functions).map((type) => {
+  const composed = Object.entries(room.composed ?? {}).map(([type, { fields }]) => {
+    const own = Object.entries(fields).map(([name, field]) => `${list({ [name]: bare(field) }, [])}${said(field)}`);
+    return [`\`${key}\``, `\`${type}\``, own.join('; ')];
+  });
+  const single = Object.keys(room.functions).map((type) => {
     const { positional, options } = signatures.get(`${room.path}.${type}`)!;
     const own = Object.entries(positional).slice(room.first ? 1 : 0);
     const fields = Object.entries({ ...Object.fromEntries(own), ...options, ...room.beside }).filter(
@@ -171,6 +181,13 @@ function functionRows(key: string, room: Room<unknown>): string[][] {
     );
     return [`\`${key}\``, `\`${type}\``, list(Object.fromEntries(fields.map(([name, field]) => [name, bare(field)])), [])];
   });
+  return [...single, ...composed];
+}
+/** What is made of several has no page that says what it stands for in a configuration. */
+function said({ schema }: AnyField): string {
+  const { description = '', items } = schema as { description?: string; items?: { properties?: Record<string, Schema> } };
+  const keys = Object.entries(items?.properties ?? {}).map(([key, of]) => `\`${key}\`, ${of.description as string}`);
+  return `: ${description}${keys.length > 0 ? `, each with ${keys.join('; with ')}` : ''}`;
 }
 /** Its page says what an option means. */
 const bare = (field: AnyField): AnyField => field.about('');

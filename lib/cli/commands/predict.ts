@@ -5,7 +5,7 @@ import { CheckpointError, DataError, OptionError, ShapeError } from '../../error
 import { readIdx } from '../../io/arrays/idx.ts';
 import { readNpz } from '../../io/arrays/npy.ts';
 import { readSafetensors } from '../../io/arrays/safetensors.ts';
-import { readCsv, readFeatures } from '../../io/csv/csv.ts';
+import { readFeatures } from '../../io/csv/csv.ts';
 import type { TensorData } from '../../io/file/file.ts';
 import { parseJson } from '../../io/json.ts';
 import type { Tensor } from '../../ir/graph.ts';
@@ -20,9 +20,9 @@ import { dtypeOf } from '../../train/feed/source.ts';
 import { ModelProgram } from '../../train/programs/model-program.ts';
 import { Weights } from '../../train/programs/weights.ts';
 import { type Arguments, type Command, usage } from '../args.ts';
-import type { DataConfig, TrainConfig } from '../config/config.ts';
+import { type DataConfig, precisionField, type TrainConfig } from '../config/config.ts';
 import { type ClassNames, csvOptions } from '../config/data.ts';
-import { makeModel, model as modelConfig, outputsOf } from '../config/models.ts';
+import { clampField, makeModel, model as modelConfig, outputsOf } from '../config/models.ts';
 import { data as dataConfig } from '../config/sources.ts';
 import { EXIT, exitCodeOfStop } from '../exit.ts';
 import type { IO, StopCause } from '../io.ts';
@@ -44,7 +44,10 @@ export const PREDICT: Command = {
 /** Rows that are run at a time. */
 const BATCH = 256;
 
-type Told = Pick<TrainConfig, 'loss' | 'model'> & { readonly data: DataConfig; readonly classNames: ClassNames };
+type Told = Pick<TrainConfig, 'loss' | 'model' | 'clamp' | 'precision'> & {
+  readonly data: DataConfig;
+  readonly classNames: ClassNames;
+};
 
 export async function predict(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const [file, rows] = args.operands.map((name) => resolve(io.cwd, name)) as [string, string];
@@ -57,10 +60,10 @@ export async function predict(args: Arguments, io: IO, screen: Screen): Promise<
   const feed = { dtype: dtypeOf(x.data), shape: [size, ...row] } as const;
   const { program, weights } = ofRows(rows, () => {
     const made = makeModel(config.model, { row: rowOf(x, transforms), tokens: null, length: null });
-    const weights = new Weights(made);
+    const weights = new Weights(made, config.precision);
     const program = new ModelProgram(made, weights, (graph) => {
       const batch = prepare({ x: graph.input('x', feed, 'feed') }, {}, transforms, false);
-      const outputs = outputsOf(config.model, made, batch.x!);
+      const outputs = outputsOf(config, made, batch.x!);
       return { y: told(config.loss, outputs, transforms) };
     });
     weights.write(tensors);
@@ -122,7 +125,18 @@ function configOf(file: string, { config: text, classes }: Readonly<Record<strin
     if (config.data?.type === undefined || config.data.type === 'text') throw new TypeError('no model of rows');
     const classNames = classes === undefined ? null : list(anyText).read(parseJson(classes), new Place('', '', 'classes'));
     const data = dataConfig.read(config.data, new Place('', '', 'data'));
-    return { ...config, data, classNames, model: modelConfig.read(config.model, new Place('', '', 'model')) };
+    // Files of before these keys say nothing of them.
+    const { clamp = null, precision = 'f32' } = config;
+    if (clamp !== null) clampField.read(clamp, new Place('', '', 'clamp'));
+    const model = modelConfig.read(config.model, new Place('', '', 'model'));
+    return {
+      ...config,
+      data,
+      classNames,
+      model,
+      clamp,
+      precision: precisionField.read(precision, new Place('', '', 'precision')),
+    };
   } catch (cause) {
     const message = `${file}: expected what gradclip train writes of rows: ${(cause as Error).message}`;
     throw new CheckpointError(message, { file }, { cause });
@@ -136,7 +150,8 @@ async function readRows(file: string, data: DataConfig, args: Arguments): Promis
   if (data.type === 'npz') return (await readNpz(file, { arrays: [data.x], maxBytes: data.maxBytes })).get(data.x)!;
   const label = drop !== undefined && /^-?\d+$/.test(drop) ? Number(drop) : drop;
   const written = data.type === 'csv' ? csvOptions(data) : {};
-  const { features } = label === undefined ? await readCsv(file, written) : await readFeatures(file, { ...written, label });
+  const weight = data.type === 'csv' && typeof data.weight === 'string' ? data.weight : null;
+  const { features } = await readFeatures(file, { ...written, ...(label !== undefined && { label }) }, weight);
   const shape = data.type === 'csv' ? data.shape : undefined;
   return shape ? { ...features, shape: [features.shape[0]!, ...shape] } : features;
 }

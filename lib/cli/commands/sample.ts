@@ -4,11 +4,14 @@ import { fromJSON, type Tokenizer } from '../../data/tokenizer.ts';
 import { CheckpointError, DataError } from '../../errors.ts';
 import { readSafetensors } from '../../io/arrays/safetensors.ts';
 import { parseJson } from '../../io/json.ts';
+import type { Precision } from '../../ir/op.ts';
 import { type Module, namesOf, Parameter } from '../../nn/module/module.ts';
 import { number, Place, whole } from '../../options/index.ts';
 import type { NdArray } from '../../train/feed/source.ts';
 import { generate } from '../../train/generate/generate.ts';
+import { writeIn } from '../../train/generate/writers.ts';
 import { type Arguments, type Command, usage } from '../args.ts';
+import { precisionField } from '../config/config.ts';
 import { makeModel, model as modelConfig } from '../config/models.ts';
 import { EXIT, exitCodeOfStop } from '../exit.ts';
 import type { IO, StopCause } from '../io.ts';
@@ -43,6 +46,8 @@ interface Written {
   readonly model: Module;
   readonly parameters: ReadonlyMap<string, NdArray>;
   readonly tokenizer: Tokenizer;
+  /** Of its products, as in the training. */
+  readonly precision: Precision;
 }
 
 export async function sample(args: Arguments, io: IO, screen: Screen): Promise<number> {
@@ -56,22 +61,21 @@ export async function sample(args: Arguments, io: IO, screen: Screen): Promise<n
     ...(topK !== undefined && { topK }),
     ...(stop !== undefined && { stop }),
   };
-  const { model, parameters, tokenizer } = await readWritten(resolve(io.cwd, args.operands[0]!));
+  const { model, parameters, tokenizer, precision } = await readWritten(resolve(io.cwd, args.operands[0]!));
   const prompt = promptOf(args, tokenizer);
   const told = new Told(tokenizer, (text) => !screen.json && screen.tell(text));
   if (args.has('prompt')) told.add(prompt);
-  const tokens = await generate(
-    { model, readParameters: () => parameters },
-    {
-      ...options,
-      prompt,
-      tokenizer,
-      onToken(token) {
-        told.add([token]);
-        return !io.signal.aborted;
-      },
+  const writer = { model, readParameters: () => parameters };
+  writeIn(writer, precision);
+  const tokens = await generate(writer, {
+    ...options,
+    prompt,
+    tokenizer,
+    onToken(token) {
+      told.add([token]);
+      return !io.signal.aborted;
     },
-  );
+  });
   told.end();
   screen.emit({
     event: 'sample',
@@ -97,8 +101,10 @@ async function readWritten(file: string): Promise<Written> {
   }
   try {
     // What is not set is null there, and absent in a file that somebody writes.
-    const config = parseJson(text, true) as { model?: unknown; data?: { length?: unknown } };
+    const config = parseJson(text, true) as { model?: unknown; data?: { length?: unknown }; precision?: unknown };
     const tokenizer = fromJSON(parseJson(tokens));
+    // Files of before this key say nothing of it.
+    const precision = precisionField.read(config.precision ?? 'f32', new Place('', '', 'precision'));
     const length = whole({ min: 1 }).read(config.data?.length, new Place('', '', 'data.length'));
     const model = makeModel(modelConfig.read(config.model, new Place('', '', 'model')), {
       row: [],
@@ -113,7 +119,7 @@ async function readWritten(file: string): Promise<Written> {
       const shapes = `expected [${shape}], got ${found ? `[${found.shape}]` : 'nothing'}`;
       if (String(found?.shape) !== String(shape)) throw new CheckpointError(`${name}: ${shapes}`, { name });
     }
-    return { model, parameters: tensors, tokenizer };
+    return { model, parameters: tensors, tokenizer, precision };
   } catch (cause) {
     throw new CheckpointError(`${file}: ${(cause as Error).message}`, { file }, { cause });
   }

@@ -1,7 +1,7 @@
 // train-view.ts: what `gradclip train` shows: a line per epoch, a progress bar on a terminal, a line now and then elsewhere.
 
 import { count, duration, percent, short } from '../../text/format.ts';
-import type { EpochEnd, GuardEvent } from '../../train/flow/progress.ts';
+import type { EpochEnd, GuardEvent, Metrics } from '../../train/flow/progress.ts';
 import type { TrainingWarning } from '../../train/flow/warnings.ts';
 import type { Callback, CallbackRun, StepReports } from '../../train/watch/callback.ts';
 import type { TrainConfig } from '../config/config.ts';
@@ -52,7 +52,7 @@ export class TrainView implements Callback<string> {
       seed: Number(seed),
       parameters,
       rows: { train, validation, test },
-      steps: this.#total,
+      steps: Number.isFinite(this.#total) ? this.#total : null,
       resumedAt: done,
     });
     const shares = [
@@ -61,8 +61,13 @@ export class TrainView implements Callback<string> {
       test > 0 && `${count(test)} test`,
     ];
     const what = data.tokenizer === null ? 'rows' : 'characters';
+    const { seconds } = config;
+    const length = [
+      Number.isFinite(this.#total) && `${count(this.#total)} steps`,
+      seconds !== null && `${seconds} s${Number.isFinite(this.#total) ? ' at most' : ''}`,
+    ];
     this.#screen.say(
-      `seed ${seed}: ${count(parameters)} parameters; ${what}: ${shares.filter(Boolean).join(', ')}; ${count(this.#total)} steps`,
+      `seed ${seed}: ${count(parameters)} parameters; ${what}: ${shares.filter(Boolean).join(', ')}; ${length.filter(Boolean).join(', ')}`,
     );
     if (done > 0) this.#screen.say(`going on from step ${count(done)}`);
   }
@@ -79,7 +84,7 @@ export class TrainView implements Callback<string> {
     if (this.#screen.live) this.#screen.redraw([this.#bar(now)]);
     else
       this.#screen.note(
-        `step ${count(this.#steps)} of ${count(this.#total)}, loss ${short(this.#loss)}, ${this.#left(now)} left`,
+        `step ${count(this.#steps)}${Number.isFinite(this.#total) ? ` of ${count(this.#total)}` : ''}, loss ${short(this.#loss)}, ${this.#left(now)} left`,
       );
   }
 
@@ -119,7 +124,7 @@ export class TrainView implements Callback<string> {
   }
 
   end(outcome: Outcome): void {
-    const { fit, test, ms, checkpoint, epochs, seed, stopped, sparsity } = outcome;
+    const { fit, within, validation, test, ms, checkpoint, epochs, seed, stopped, sparsity } = outcome;
     this.#screen.emit({
       event: 'result',
       seed: Number(seed),
@@ -131,6 +136,7 @@ export class TrainView implements Callback<string> {
       skipped: fit.skipped,
       nonFinite: fit.nonFinite,
       loss: fit.epochs.at(-1)?.loss ?? fit.last?.loss ?? null,
+      ...(validation && { validationLoss: validation.loss, validationAccuracy: validation.accuracy ?? null }),
       testLoss: test?.loss ?? null,
       testAccuracy: test?.accuracy ?? null,
       seconds: ms / 1000,
@@ -139,9 +145,12 @@ export class TrainView implements Callback<string> {
     });
     const say = (text: string): void => this.#screen.say(text);
     const steps = fit.tried;
-    const how = stopped ? 'stopped after' : fit.stopReason === 'earlyStop' ? 'stopped improving after' : 'done:';
+    const ended = { earlyStop: 'stopped improving after', seconds: 'time over after' } as Partial<Record<string, string>>;
+    const how = stopped ? 'stopped after' : (ended[fit.stopReason] ?? 'done:');
     say(`${how} ${count(steps)} steps in ${duration(ms)}, ${percent(fit.clipped, steps)} clipped, ${count(fit.skipped)} skipped`);
     if (fit.nonFinite.length > 0) say(`not finite: the gradient of ${fit.nonFinite.join(', ')}`);
+    // An epoch that is over has told it.
+    if (validation && within) say(this.#measured('validation', validation));
     if (test?.accuracy !== undefined)
       say(this.#screen.paint('bold', `test accuracy ${(100 * test.accuracy).toFixed(2)} %, loss ${test.loss.toFixed(4)}`));
     else if (test) say(this.#screen.paint('bold', `test loss ${test.loss.toFixed(4)}`));
@@ -149,8 +158,19 @@ export class TrainView implements Callback<string> {
     if (checkpoint !== null) say(`checkpoint: ${checkpoint}`);
   }
 
+  #measured(on: string, { loss, accuracy }: Metrics<string>): string {
+    return `${on} loss ${loss.toFixed(4)}${accuracy === undefined ? '' : `, accuracy ${percent(accuracy, 1, 2)}`}`;
+  }
+
+  /** What is done, of steps or of the time, whichever ends first. */
+  #part(now: number): number {
+    const { seconds } = this.#setting.config;
+    const time = seconds === null ? 0 : (now - this.#started) / (1000 * seconds);
+    return Math.min(1, Math.max(this.#steps / this.#total, time));
+  }
+
   #bar(now: number): string {
-    const part = Math.min(1, this.#steps / this.#total);
+    const part = this.#part(now);
     const width = Math.min(40, Math.max(10, this.#screen.columns - 60));
     const full = Math.round(part * width);
     const bar = this.#screen.paintLive('cyan', '━'.repeat(full)) + this.#screen.paintLive('dim', '━'.repeat(width - full));
@@ -159,6 +179,7 @@ export class TrainView implements Callback<string> {
   }
 
   #left(now: number): string {
-    return duration(((now - this.#started) * (this.#total - this.#steps)) / Math.max(1, this.#steps));
+    const part = this.#part(now);
+    return duration((now - this.#started) * (1 / Math.max(part, 1e-9) - 1));
   }
 }

@@ -7,6 +7,7 @@ import { MAX_THREADS } from '../../native/threads.ts';
 import { whole } from '../../options/index.ts';
 import { median } from '../../text/format.ts';
 import type { FitResult, Metrics } from '../../train/flow/progress.ts';
+import { seconds as secondsField } from '../../train/given.ts';
 import { checkpointFiles } from '../../train/state/checkpoint-files.ts';
 import { Trainer } from '../../train/trainer.ts';
 import type { Arguments, Command } from '../args.ts';
@@ -39,6 +40,11 @@ export const TRAIN: Command = {
       takes: whole({ min: 1, max: 1000 }).default(1),
     },
     epochs: { value: 'N', help: "in place of the configuration's epochs and steps", takes: whole({ min: 1 }).optional() },
+    seconds: {
+      value: 'S',
+      help: "end the training after so many, with its result; in place of the configuration's",
+      takes: secondsField.optional(),
+    },
     threads: {
       value: 'N',
       help: "in place of the configuration's; default: what affinity and container quota allow",
@@ -58,6 +64,10 @@ export interface Outcome {
   readonly seed: number | bigint;
   readonly fit: FitResult<string>;
   readonly epochs: number;
+  /** It ended in the middle of an epoch. */
+  readonly within: boolean;
+  /** Of the weights that are there then. */
+  readonly validation: Metrics<string> | null;
   readonly test: Metrics<string> | null;
   readonly ms: number;
   readonly checkpoint: string | null;
@@ -128,7 +138,7 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
 
 async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   const { config, data, seed, out, record, pruned, checkpoint, resume } = job;
-  const { batchSize, accumulate, threads, epochs, steps, earlyStop } = config;
+  const { batchSize, accumulate, threads, epochs, steps, seconds, earlyStop } = config;
   const { train, validation, test } = data.sources;
   using trainer = new Trainer({
     ...makeTask(config, data),
@@ -143,7 +153,7 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
     ...(threads === null ? {} : { threads }),
   });
   const parts = train.epoch(batchSize);
-  const perEpoch = Math.ceil((parts.whole + (parts.tail > 0 ? 1 : 0)) / accumulate);
+  const perEpoch = Math.ceil((parts.whole + (parts.tail > 0 && !config.dropLast ? 1 : 0)) / accumulate);
   const parameters = trainer.model.parameters().reduce((n, p) => n + p.size, 0);
   const on = validation === null ? 'test' : 'validation';
   const view = new TrainView(screen, { config, data, seed, perEpoch, parameters, on, accumulate });
@@ -154,6 +164,7 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   const run = trainer.fit(train, {
     ...(epochs === null ? {} : { epochs }),
     ...(steps === null ? {} : { steps }),
+    ...(seconds === null ? {} : { seconds }),
     ...(watched === null ? {} : { validation: watched }),
     ...(earlyStop === null ? {} : { earlyStop }),
     ...(watched === null ? {} : { validateWeights: weights }),
@@ -171,10 +182,15 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   if (out !== null && worthKeeping) await trainer.save(out, { metadata: metadata(config, data) });
   if (pruned !== null && worthKeeping && !stopped) await trainer.savePruned(pruned, { metadata: metadata(config, data) });
   const measured = test === null || stopped ? null : await trainer.evaluate(test, { weights });
+  const within = trainer.counters.batch > 0;
+  const validated =
+    validation === null || stopped ? null : within && !fit.best ? await trainer.evaluate(validation, { weights }) : lastOf(fit);
   const outcome: Outcome = {
     seed,
     fit,
     epochs: trainer.counters.epoch,
+    within,
+    validation: validated,
     test: measured,
     ms: performance.now() - started,
     checkpoint: worthKeeping ? out : null,
@@ -184,6 +200,9 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   view.end(outcome);
   return outcome;
 }
+
+/** The best where there is early stopping, since its weights are back. */
+const lastOf = (fit: FitResult<string>): Metrics<string> | null => fit.best ?? fit.epochs.at(-1)?.validation ?? null;
 
 /** `given` on the command line goes before the configuration's, which is looked for from its folder. */
 function recordOf({ record }: TrainConfig, from: string, given: string | null): RecordConfig | null {
@@ -195,10 +214,12 @@ function override(config: TrainConfig, args: Arguments): TrainConfig {
   const seed = args.number('seed');
   const epochs = args.number('epochs');
   const threads = args.number('threads');
+  const seconds = args.number('seconds');
   return {
     ...config,
     ...(seed === undefined ? {} : { seed }),
     ...(epochs === undefined ? {} : { epochs, steps: null }),
+    ...(seconds === undefined ? {} : { seconds }),
     ...(threads === undefined ? {} : { threads }),
   };
 }

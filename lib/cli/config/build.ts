@@ -1,14 +1,17 @@
 // build.ts: from a configuration to what a Trainer takes: model, loss, optimizer and policy.
 
 import type { ClipPolicy } from '../../clip/index.ts';
-import * as clip from '../../clip/index.ts';
 import type { Augmentation } from '../../data/augment.ts';
 import * as preprocess from '../../data/preprocess.ts';
 import { OptionError } from '../../errors.ts';
 import type { Tensor } from '../../ir/graph.ts';
 import { accuracy } from '../../metrics/index.ts';
-import { bceWithLogits, crossEntropy, huber, l1, mse } from '../../nn/loss/index.ts';
+import { bceWithLogits, crossEntropy, huber, l1, mse, weightedMean } from '../../nn/loss/index.ts';
+import { numbers, reducedByWeight } from '../../nn/loss/reduction.ts';
 import type { Module } from '../../nn/module/module.ts';
+import { cast, equal, mul } from '../../ops/elementwise/elementwise.ts';
+import { argmax } from '../../ops/reduce/reduce.ts';
+import { gather } from '../../ops/rows/gather.ts';
 import { reshape } from '../../ops/shape/shape.ts';
 import type { Optimizer } from '../../optim/index.ts';
 import * as optim from '../../optim/index.ts';
@@ -17,10 +20,10 @@ import type { Batch } from '../../train/feed/source.ts';
 import type { TrainerOptions } from '../../train/options.ts';
 import type { Measure, Objective } from '../../train/step/step.ts';
 import type { Named, TrainConfig } from './config.ts';
-import type { DataSet, Preparing } from './data.ts';
+import { type DataSet, type Preparing, ROW_WEIGHT } from './data.ts';
 import { makeModel, outputsOf } from './models.ts';
-import { make, type Room, within } from './named.ts';
-import { AUGMENTATIONS, CONSTRAINTS, GUARDS, OPTIMIZERS, PENALTIES, POLICIES, PRUNES, SCHEDULES, TRANSFORMS } from './rooms.ts';
+import { make, makeAll, within } from './named.ts';
+import { AUGMENTATIONS, CONSTRAINTS, GUARDS, inOrder, OPTIMIZERS, PENALTIES, PRUNES, SCHEDULES, TRANSFORMS } from './rooms.ts';
 
 /** A model with its loss and what is measured of it beside. */
 export interface Task {
@@ -35,20 +38,56 @@ const REGRESSION = { mse, l1, huber, bceWithLogits } as const;
 /** @throws OptionError where the data and the model do not go together */
 export function makeTask(config: TrainConfig, data: DataSet): Task {
   const { loss, labelSmoothing } = config;
-  const weight = weightsOf(config, data);
   const model = makeModel(config.model, data);
-  const outputs = (x: Tensor, net: Module): Tensor => outputsOf(config.model, net, x);
+  const outputs = (x: Tensor, net: Module): Tensor => outputsOf(config, net, x);
   const predict: Task['predict'] = ({ x }, net) => outputs(x, net);
   if (loss !== 'crossEntropy') {
     const column = ({ x }: Batch, net: Module): Tensor => reshape(outputs(x, net), [x.shape[0]!]);
-    return { model, loss: (batch, net) => REGRESSION[loss](column(batch, net), batch.y), metrics: {}, predict: column };
+    const objective: Task['loss'] = data.weighted
+      ? (batch, net) => weightedMean(REGRESSION[loss](column(batch, net), batch.y, { reduction: 'none' }), weightIn(batch))
+      : (batch, net) => REGRESSION[loss](column(batch, net), batch.y);
+    return { model, loss: objective, metrics: {}, predict: column };
+  }
+  const weight = weightsOf(config, data);
+  const options = { labelSmoothing, ...(weight && { weight }) };
+  if (!data.weighted) {
+    return {
+      model,
+      loss: ({ x, y }, net) => crossEntropy(outputs(x, net), y, options),
+      metrics: { accuracy: ({ x, y }, net) => accuracy(outputs(x, net), y) },
+      predict,
+    };
   }
   return {
     model,
-    loss: ({ x, y }, net) => crossEntropy(outputs(x, net), y, { labelSmoothing, ...(weight && { weight }) }),
-    metrics: { accuracy: ({ x, y }, net) => accuracy(outputs(x, net), y) },
+    loss: (batch, net) => weightedCrossEntropy(outputs(batch.x, net), batch.y, weightIn(batch), options),
+    metrics: {
+      accuracy: (batch, net) => weightedMean(isRight(outputs(batch.x, net), batch.y), weightIn(batch)),
+    },
     predict,
   };
+}
+
+/** Of the rows of a batch. */
+const weightIn = (batch: Batch): Tensor => (batch as unknown as Readonly<Record<string, Tensor>>)[ROW_WEIGHT]!;
+
+/** As `crossEntropy` with weights of classes: a mean that divides by the sum of what its rows weigh, here the weight of the row times that of its class. */
+function weightedCrossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  weight: Tensor,
+  options: { readonly labelSmoothing: number; readonly weight?: readonly number[] },
+): Tensor {
+  const losses = crossEntropy(logits, labels, { ...options, reduction: 'none' });
+  const ofClass = options.weight && gather(numbers(logits.graph, options.weight), labels);
+  return reducedByWeight(mul(losses, cast(weight, 'f64')), cast(ofClass ? mul(weight, ofClass) : weight, 'f64'), {
+    reduction: 'mean',
+  });
+}
+
+/** 1 for each row whose largest logit is its label. */
+function isRight(logits: Tensor, labels: Tensor): Tensor {
+  return equal(cast(argmax(logits), 'f32'), cast(labels, 'f32'));
 }
 
 /** Of classes. */
@@ -56,6 +95,7 @@ function weightsOf({ classWeights }: TrainConfig, { classes }: DataSet): readonl
   if (classWeights !== 'balanced') return classWeights;
   if (classes === null)
     throw new OptionError('classWeights: expected a weight for each class; classes of a text are not counted');
+  // What rows weigh that have weights of their own.
   const rows = classes.reduce((a, b) => a + b, 0);
   const there = classes.filter((n) => n > 0).length;
   return classes.map((n) => (n === 0 ? 0 : rows / (there * n)));
@@ -63,18 +103,15 @@ function weightsOf({ classWeights }: TrainConfig, { classes }: DataSet): readonl
 
 /** Several policies apply in order; none means measured only. */
 export function makePolicy(configs: readonly Named[]): ClipPolicy {
-  const made = all(POLICIES, configs, 'clip');
-  return made.length > 1 ? clip.chain(...made) : (made[0] ?? clip.none());
+  return inOrder(configs, 'clip');
 }
 
 /** The schedule, if there is one, begins at the optimizer's `lr`. */
-export function makeOptimizer({ lookahead: around, ...config }: Named, schedule: Named | null): Optimizer {
+export function makeOptimizer({ lookahead: around, ...config }: Named, schedule: Named | null, path = 'optimizer'): Optimizer {
   const lr =
-    schedule === null
-      ? {}
-      : { lr: makeSchedule(schedule, number({ min: 0 }).read(config.lr, new Place('', '', 'optimizer.lr'))) };
-  const made = make(OPTIMIZERS, { ...(config as Named), ...lr }, 'optimizer');
-  return around === undefined ? made : within('optimizer.lookahead', () => optim.lookahead(made, around as object));
+    schedule === null ? {} : { lr: makeSchedule(schedule, number({ min: 0 }).read(config.lr, new Place('', '', `${path}.lr`))) };
+  const made = make(OPTIMIZERS, { ...(config as Named), ...lr }, path);
+  return around === undefined ? made : within(`${path}.lookahead`, () => optim.lookahead(made, around as object));
 }
 
 /** `warmup` steps up to `lr`, then what `type` says. (That of inverseSqrt is its own.) */
@@ -97,6 +134,9 @@ type Beside = Pick<
   | 'rollback'
   | 'constraints'
   | 'prune'
+  | 'groups'
+  | 'parameters'
+  | 'dropLast'
   | 'checkpointed'
   | 'precision'
   | 'activations'
@@ -110,13 +150,19 @@ export function makeBeside(config: TrainConfig): Beside {
     ...(plateau && { plateau }),
     ...(lossScale !== null && { lossScale }),
     ...(rollback && { rollback }),
-    regularize: all(PENALTIES, config.regularize, 'regularize'),
-    guards: all(GUARDS, config.guards, 'guards'),
+    regularize: makeAll(PENALTIES, config.regularize, 'regularize'),
+    guards: makeAll(GUARDS, config.guards, 'guards'),
     constraints: config.constraints.map(({ match, ...one }, i) => ({
       match: match as string,
       constraint: make(CONSTRAINTS, one as Named, `constraints[${i}]`),
     })),
-    prune: all(PRUNES, config.prune, 'prune'),
+    prune: makeAll(PRUNES, config.prune, 'prune'),
+    groups: config.groups.map(({ match, optimizer }, i) => ({
+      match,
+      optimizer: makeOptimizer(optimizer, config.schedule, `groups[${i}].optimizer`),
+    })),
+    ...(config.parameters.length > 0 && { parameters: config.parameters }),
+    dropLast: config.dropLast,
     precision: config.precision,
     activations: config.activations,
     ...(config.checkpointed.length > 0 && { checkpointed: config.checkpointed }),
@@ -125,20 +171,18 @@ export function makeBeside(config: TrainConfig): Beside {
 
 /** @throws OptionError that begins with the place */
 export function makeAugment({ augment }: Pick<TrainConfig, 'augment'>): readonly Augmentation[] {
-  return all(AUGMENTATIONS, augment, 'augment');
+  return makeAll(AUGMENTATIONS, augment, 'augment');
 }
 
 /** The transforms of x and of y, null where there is none. @throws OptionError that begins with the place */
 export function makeTransforms({ preprocess: { x, y }, data }: Pick<TrainConfig, 'preprocess' | 'data'>): Preparing {
   const divided =
     data.type === 'text' || data.divideBy === 1 ? [] : [preprocess.minMax({ per: 'all', from: [0, data.divideBy] })];
-  return { x: pipeline([...divided, ...all(TRANSFORMS, x, 'preprocess.x')]), y: pipeline(all(TRANSFORMS, y, 'preprocess.y')) };
+  return {
+    x: pipeline([...divided, ...makeAll(TRANSFORMS, x, 'preprocess.x')]),
+    y: pipeline(makeAll(TRANSFORMS, y, 'preprocess.y')),
+  };
 }
 
 const pipeline = (steps: preprocess.Unfitted[]): preprocess.Unfitted | null =>
   steps.length > 1 ? preprocess.pipeline(...steps) : (steps[0] ?? null);
-
-/** What each of a list names; the place of one that is alone has no index. */
-function all<T>(room: Room<T>, configs: readonly Named[], key: string): T[] {
-  return configs.map((config, i) => make(room, config, configs.length > 1 ? `${key}[${i}]` : key));
-}

@@ -19,16 +19,17 @@ import {
   whole,
 } from '../../options/index.ts';
 import { BATCH_SIZE } from '../../train/feed/shape.ts';
+import { seconds } from '../../train/given.ts';
 import { type CheckpointRule, every, kept, SECONDS } from '../../train/state/checkpoint-files.ts';
 import { type PlateauOptions, plateau } from '../../train/state/plateau.ts';
 import { type LossScaleOptions, lossScale } from '../../train/step/loss-scale.ts';
 import { type RollbackOptions, rollback } from '../../train/watch/rollback.ts';
-import { checkModel, type ModelConfig, model } from './models.ts';
-import { asGiven, type Named, named, wrong } from './named.ts';
+import { type Clamp, checkModel, clampField, type ModelConfig, model } from './models.ts';
+import { asGiven, type Named, named, several, wrong } from './named.ts';
 import { AUGMENTATIONS, CONSTRAINTS, GUARDS, OPTIMIZERS, PENALTIES, POLICIES, PRUNES, SCHEDULES, TRANSFORMS } from './rooms.ts';
 import { checkData, type DataConfig, data } from './sources.ts';
 
-export type { ModelConfig } from './models.ts';
+export type { Clamp, ModelConfig } from './models.ts';
 export type { Named } from './named.ts';
 export type { CSVData, DataConfig, IDXData, NPZData, Split, TextData } from './sources.ts';
 
@@ -47,6 +48,11 @@ export interface RecordConfig {
 
 export type CheckpointConfig = Omit<CheckpointRule, 'metadata'>;
 
+export interface GroupConfig {
+  readonly match: string;
+  readonly optimizer: Named;
+}
+
 export interface TrainConfig {
   readonly $schema: string | null;
   readonly data: DataConfig;
@@ -58,6 +64,10 @@ export interface TrainConfig {
   readonly loss: (typeof LOSSES)[number];
   readonly optimizer: Named;
   readonly schedule: Named | null;
+  /** Optimizers of the parameters that `match` names; the others have `optimizer`. */
+  readonly groups: readonly GroupConfig[];
+  /** Patterns of the names of those that are trained; empty: all. */
+  readonly parameters: readonly string[];
   /** Several apply in order. */
   readonly clip: readonly Named[];
   /** By the names of their functions, each with `match`. */
@@ -71,18 +81,22 @@ export interface TrainConfig {
   readonly ema: EMAOptions | null;
   readonly plateau: PlateauOptions<string> | null;
   readonly lossScale: number | LossScaleOptions | null;
+  /** Bounds of the model's outputs. */
+  readonly clamp: Clamp | null;
   /** Of crossEntropy. */
   readonly labelSmoothing: number;
   /** Of crossEntropy: a weight for each class, or what makes them count alike. */
   readonly classWeights: readonly number[] | 'balanced' | null;
   readonly batchSize: number;
   readonly accumulate: number;
+  readonly dropLast: boolean;
   /** Paths of modules whose values the backward pass computes again. */
   readonly checkpointed: readonly string[];
   readonly precision: Precision;
   readonly activations: Precision;
   readonly epochs: number | null;
   readonly steps: number | null;
+  readonly seconds: number | null;
   readonly seed: number;
   readonly threads: number | null;
   /** Ends the training when the validation stops improving. */
@@ -101,12 +115,8 @@ export const LOSSES = ['crossEntropy', 'mse', 'l1', 'huber', 'bceWithLogits'] as
 
 const positive = whole({ min: 1 });
 
-/** One of a room, or several in order. */
-const several = (room: Giving<Named>, min: 0 | 1): Giving<readonly Named[]> =>
-  either(
-    list(room, { min }),
-    room.map((one) => [one]),
-  );
+/** What key `precision` may say, and `activations`. */
+export const precisionField: Field<Precision> = choice('f32', 'bf16');
 
 /** What key `clip` may say: a policy, or a list of them. */
 export const policies: Giving<readonly Named[]> = several(named(POLICIES), 1);
@@ -144,22 +154,43 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   loss: choice(...LOSSES)
     .default('crossEntropy')
     .about('`crossEntropy` for classes; the others for one value a row (the last size is 1)'),
+  clamp: asGiven(clampField)
+    .or(null)
+    .about(
+      "keeps the model's outputs within [-c, c], or within `[min, max]`, of which one may be null, in training, evaluation and `predict`; in the units that the loss compares",
+    ),
   labelSmoothing: number({ min: 0, max: 1 }).default(0).about('of `crossEntropy`'),
   classWeights: either(choice('balanced'), list(number({ min: 0 }), { min: 1 }))
     .or(null)
     .about('of `crossEntropy`: a weight for each class, or `"balanced"`, which makes classes count alike'),
   optimizer: named(OPTIMIZERS).about(
-    'one of [OPTIMIZERS.md](OPTIMIZERS.md) with its options; `lookahead` goes around any. Not `muon`, which needs groups beside it',
+    'one of [OPTIMIZERS.md](OPTIMIZERS.md) with its options; `lookahead` goes around any. `muon` takes matrices alone, which `groups` gives it',
   ),
   schedule: named(SCHEDULES)
     .or(null)
     .about(
       'one of `optim.schedule` with its options, after `warmup` steps; lengths in steps or as `{ "epochs": 5 }`. Begins at the `lr` of the optimizer (oneCycle: has it as its largest)',
     ),
+  groups: list(
+    object<GroupConfig>({
+      match: text.about('pattern of the names of parameters: `*.bias`'),
+      optimizer: named(OPTIMIZERS).about('as key `optimizer`'),
+    }),
+  )
+    .or([])
+    .about(
+      'optimizers of parameters by name, the first that matches; the others have `optimizer`. `schedule` is of each, and begins at its own `lr`',
+    ),
+  parameters: either(
+    list(text, { min: 1 }),
+    text.map((one): readonly string[] => [one]),
+  )
+    .or([])
+    .about('patterns of the names of the parameters that are trained, `head.*`; the others stay as they are'),
   clip: policies
     .or([])
     .about(
-      'a policy of [CLIPPING.md](CLIPPING.md) (not groups) with its options, or several in order; without one, gradients are measured only',
+      'a policy of [CLIPPING.md](CLIPPING.md) with its options, `groups` of them, or several in order; without one, gradients are measured only',
     ),
   constraints: list(named(CONSTRAINTS))
     .or([])
@@ -177,20 +208,26 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   rollback: asGiven(rollback).or(null).about('snapshots for guards that roll back'),
   batchSize: positive.default(BATCH_SIZE).about('rows of a micro-batch'),
   accumulate: positive.default(1).about('micro-batches of a step'),
+  dropLast: bool.default(false).about('leave out the shorter last batch of an epoch'),
   checkpointed: either(
     list(text),
     text.map((one): readonly string[] => [one]),
   )
     .or([])
     .about('modules by path, `blocks.*`, that the backward pass computes again: less memory for more time'),
-  precision: choice('f32', 'bf16')
+  precision: precisionField
     .default('f32')
-    .about('of products in training and validation (`predict` and `sample` take f32); see [PRECISION.md](PRECISION.md)'),
-  activations: choice('f32', 'bf16')
+    .about('of products in training, validation, `predict` and `sample`; see [PRECISION.md](PRECISION.md)'),
+  activations: precisionField
     .default('f32')
     .about('kept for the backward pass: bf16, with precision bf16, takes half the memory'),
-  epochs: positive.or(null).about('how long, from the first step on; epochs or steps, or whichever comes first'),
+  epochs: positive.or(null).about('how long, from the first step on: epochs, steps or seconds, whichever comes first'),
   steps: positive.or(null).about('as `epochs`'),
+  seconds: seconds
+    .or(null)
+    .about(
+      'as `epochs`, but of each start, one that `resume` goes on with too: ends the training after its step, with its result; validation and test follow',
+    ),
   seed: whole({ min: 0 }).default(0).about('of weights, shuffling, dropout, and of the split where its order is seed'),
   threads: whole({ min: 1, max: MAX_THREADS })
     .or(null)
@@ -236,8 +273,8 @@ export const AUTO = 'auto';
 /** Check a parsed configuration. @throws OptionError that begins with the place: `model.sizes[1]: expected ...` */
 export function checkConfig(value: unknown): TrainConfig {
   const checked = CONFIG.read(value, new Place('', '', ''));
-  const { data, model, loss, epochs, steps, earlyStop } = checked;
-  if (epochs === null && steps === null) throw wrong('epochs', 'epochs or steps', undefined);
+  const { data, model, loss, epochs, steps, seconds, earlyStop } = checked;
+  if (epochs === null && steps === null && seconds === null) throw wrong('epochs', 'epochs, steps or seconds', undefined);
   checkModel(model, data.type, loss);
   checkData(data, loss);
   if (checked.preprocess.y.length > 0 && loss === 'crossEntropy') {
@@ -250,6 +287,7 @@ export function checkConfig(value: unknown): TrainConfig {
   if (checked.classWeights !== null && (loss !== 'crossEntropy' || data.type === 'text')) {
     throw wrong('classWeights', 'nothing but with crossEntropy of rows', checked.classWeights);
   }
+  if (checked.clamp !== null && data.type === 'text') throw wrong('clamp', 'nothing for a text', checked.clamp);
   if (earlyStop && data.split.validation === 0) {
     throw wrong('data.split.validation', 'some rows, for earlyStop to look at', undefined);
   }

@@ -6,7 +6,7 @@ import { byte, char, type Tokenizer } from '../../data/tokenizer.ts';
 import { DataError, OptionError } from '../../errors.ts';
 import { readIdx } from '../../io/arrays/idx.ts';
 import { readNpz } from '../../io/arrays/npy.ts';
-import { readCsv } from '../../io/csv/csv.ts';
+import { readWeighted } from '../../io/csv/csv.ts';
 import type { CSVOptions } from '../../io/csv/options.ts';
 import type { TensorData } from '../../io/file/file.ts';
 import { readText } from '../../io/text.ts';
@@ -29,11 +29,15 @@ export type RawData =
 /** The words that labels of a csv are, by class; null where they are numbers. */
 export type ClassNames = readonly string[] | null;
 
-/** Rows of features [n, ...] and their labels [n]. */
+/** Rows of features [n, ...], their labels [n], and what they weigh [n]. */
 interface Table {
   readonly x: NdArray;
   readonly y: NdArray;
+  readonly weight?: NdArray;
 }
+
+/** Name of what rows weigh in a batch. */
+export const ROW_WEIGHT: keyof Table = 'weight';
 
 export interface Parts<T> {
   readonly train: T;
@@ -52,7 +56,9 @@ export interface DataSet {
   readonly length: number | null;
   /** Learned from the rows that train. */
   readonly preprocess: Readonly<Record<string, Transform>>;
-  /** Rows that train of each class; null where there are no classes. */
+  /** Rows have weights, in their batches. */
+  readonly weighted: boolean;
+  /** Rows that train of each class, or what they weigh; null where there are no classes. */
   readonly classes: readonly number[] | null;
   readonly classNames: ClassNames;
   /** Of a text. */
@@ -134,14 +140,15 @@ function shareTable(
   });
   const preprocess: Readonly<Record<string, Transform>> = Object.fromEntries(fitted);
   const first = between(train, 0, 1).x;
-  const source = (given: Table | null): Source | null => given && rows({ ...given });
+  const source = (given: Table | null): Source | null => given && rows({ ...given } as Readonly<Record<'x' | 'y', NdArray>>);
   return {
     sources: { train: source(train)!, validation: source(validation), test: source(test ?? own) },
     counts: { ...counts, test: test === null ? counts.test : test.y.shape[0]! },
     row: (preprocess.x?.transform(first) ?? first).shape.slice(1),
     tokens: null,
     length: null,
-    classes: classCounts(train.y),
+    weighted: train.weight !== undefined,
+    classes: classCounts(train),
     classNames,
     tokenizer: null,
     preprocess,
@@ -157,11 +164,11 @@ function orderOf({ y }: Table, { stratify }: Split, counts: Parts<number>, seed:
   return Int32Array.from([...shares.train.rows, ...shares.validation.rows, ...shares.test.rows]);
 }
 
-/** Rows of each class; null where the labels are no classes. */
-function classCounts({ data }: NdArray): readonly number[] | null {
+/** Rows of each class, or what they weigh; null where the labels are no classes. */
+function classCounts({ y: { data }, weight }: Table): readonly number[] | null {
   if (data instanceof Float32Array) return null;
   const counts: number[] = [];
-  for (const label of data) counts[label] = (counts[label] ?? 0) + 1;
+  for (const [i, label] of data.entries()) counts[label] = (counts[label] ?? 0) + (weight?.data[i] ?? 1);
   return Array.from(counts, (n) => n ?? 0);
 }
 
@@ -182,6 +189,7 @@ function shareText(text: string, { length, split, tokenizer: kind }: TextData): 
     row: [],
     tokens: tokenizer.size,
     length,
+    weighted: false,
     classes: null,
     classNames: null,
     tokenizer,
@@ -212,9 +220,10 @@ async function idxTable(images: string, labels: string, { maxBytes }: IDXData, r
   return tableOf(x, y, images, labels, read);
 }
 
-async function npzTable(file: string, { x, y, maxBytes }: NPZData, read: LabelsRead): Promise<Table> {
-  const arrays = await readNpz(file, { arrays: [x, y], maxBytes });
-  return tableOf(arrays.get(x)!, arrays.get(y)!, `${file}: ${x}`, `${file}: ${y}`, read);
+async function npzTable(file: string, { x, y, weight, maxBytes }: NPZData, read: LabelsRead): Promise<Table> {
+  const arrays = await readNpz(file, { arrays: [x, y, ...(weight === null ? [] : [weight])], maxBytes });
+  const table = tableOf(arrays.get(x)!, arrays.get(y)!, `${file}: ${x}`, `${file}: ${y}`, read);
+  return weight === null ? table : { ...table, weight: weights(arrays.get(weight)!, `${file}: ${weight}`, table.y.shape[0]!) };
 }
 
 /** `rows` and `labels` name the two in errors. */
@@ -235,19 +244,39 @@ async function csvTable(
   { type, classes }: { readonly type: LabelsRead['type']; readonly classes: number | ClassNames },
 ): Promise<Table & { readonly classNames: ClassNames }> {
   const options = { ...csvOptions(config), label: config.label, labelType: type };
-  const { features: x, labels, classes: classNames } = await readCsv(file, { ...options, ...(classes !== null && { classes }) });
+  const read = await readWeighted(file, { ...options, ...(classes !== null && { classes }) }, config.weight);
+  const { features: x, labels, classes: classNames } = read;
   const [n, values] = x.shape as [number, number];
   const row = config.shape ?? [values];
   if (sizeOf(row) !== values) {
     throw new DataError(`${file}: expected rows of ${sizeOf(row)} values, for data.shape [${row}], got ${values}`, { file });
   }
-  return { x: { data: x.data, shape: [n, ...row] }, y: { data: labels.data, shape: labels.shape }, classNames };
+  const weight = read.weights && weights(read.weights, file, n);
+  return {
+    x: { data: x.data, shape: [n, ...row] },
+    y: { data: labels.data, shape: labels.shape },
+    ...(weight && { weight }),
+    classNames,
+  };
 }
 
 /** How the files of a configuration are written. */
 export function csvOptions({ delimiter, columns, ...config }: CSVData): CSVOptions {
   const { header, decimal, maxLine, maxColumns, maxBytes } = config;
   return { header, decimal, maxLine, maxColumns, maxBytes, ...(delimiter && { delimiter }), ...(columns && { columns }) };
+}
+
+/** What rows weigh: numbers from 0 on, not all 0. */
+function weights({ data, shape }: NdArray, file: string, n: number): NdArray {
+  if (shape[0] !== n || data.length !== n)
+    throw new DataError(`${file}: expected [${n}], a weight for each row, got [${shape}]`, { file });
+  const row = data.findIndex((weight: number) => !(weight >= 0 && Number.isFinite(Math.fround(weight))));
+  if (row >= 0) {
+    throw new DataError(`${file}: row ${row}: expected a weight >= 0, got ${data[row]}`, { file, row, value: data[row] });
+  }
+  if (data.every((weight: number) => weight === 0))
+    throw new DataError(`${file}: expected a weight above 0, got only 0`, { file });
+  return { data: Float32Array.from(data), shape: [n] };
 }
 
 /** Whole numbers, of any type. */
@@ -260,8 +289,8 @@ function classes({ data }: NdArray, file: string, count: number | null): Uint8Ar
   return data instanceof Uint8Array || data instanceof Int32Array ? data : Int32Array.from(data);
 }
 
-function reorder({ x, y }: Table, order: Int32Array): Table {
-  return { x: takeRows(x, order), y: takeRows(y, order) };
+function reorder({ x, y, weight }: Table, order: Int32Array): Table {
+  return { x: takeRows(x, order), y: takeRows(y, order), ...(weight && { weight: takeRows(weight, order) }) };
 }
 
 function between(table: Table, from: number, count: number): Table {
@@ -269,7 +298,7 @@ function between(table: Table, from: number, count: number): Table {
     const width = sizeOf(shape.slice(1));
     return { data: data.subarray(from * width, (from + count) * width), shape: [count, ...shape.slice(1)] };
   };
-  return { x: cut(table.x), y: cut(table.y) };
+  return { x: cut(table.x), y: cut(table.y), ...(table.weight && { weight: cut(table.weight) }) };
 }
 
 /** To the error of a file that is not there, add where to get it. */

@@ -8,10 +8,25 @@ import { Dropout } from '../../nn/layers/dropout.ts';
 import { Linear } from '../../nn/layers/linear.ts';
 import { type Layer, Sequential } from '../../nn/layers/sequential.ts';
 import type { Module } from '../../nn/module/module.ts';
-import { cast } from '../../ops/elementwise/elementwise.ts';
+import { cast, clamp } from '../../ops/elementwise/elementwise.ts';
 import { reshape } from '../../ops/shape/shape.ts';
 import { slice } from '../../ops/shape/slice.ts';
-import { bool, choice, type Giving, list, number, type OptionsOf, object, variant, whole } from '../../options/index.ts';
+import {
+  bool,
+  choice,
+  either,
+  type Field,
+  type Giving,
+  list,
+  nullable,
+  number,
+  type OptionsOf,
+  object,
+  Place,
+  pair,
+  variant,
+  whole,
+} from '../../options/index.ts';
 import { within, wrong } from './named.ts';
 import type { DataConfig } from './sources.ts';
 
@@ -266,7 +281,30 @@ export function makeModel(config: ModelConfig, reads: Reads): Module {
   return MODELS[config.type].make(config, reads);
 }
 
-/** What the model gives for x, in a graph. */
-export function outputsOf(config: ModelConfig, model: Module, x: Tensor): Tensor {
-  return (MODELS[config.type].forward ?? forward)(model, x);
+/** Bounds of outputs: [-c, c], or two, of which one may be null. */
+export type Clamp = number | readonly [number | null, number | null];
+
+interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** What key `clamp` may say. */
+export const clampField: Field<Clamp, Bounds> = either(
+  number({ above: 0 }).map((most): Bounds => ({ min: -most, max: most })),
+  pair(nullable(number()), nullable(number())).map(([min, max], place): Bounds => {
+    if (min === null && max === null) throw place.wrong('a bound: of the two, one may be null', [min, max]);
+    if (min !== null && max !== null) number({ above: min }).read(max, place.item(1));
+    return { ...(min !== null && { min }), ...(max !== null && { max }) };
+  }),
+);
+
+/** What the model gives for x, in a graph, within the bounds that the configuration says. */
+export function outputsOf(
+  config: { readonly model: ModelConfig; readonly clamp: Clamp | null },
+  model: Module,
+  x: Tensor,
+): Tensor {
+  const outputs = (MODELS[config.model.type].forward ?? forward)(model, x);
+  return config.clamp === null ? outputs : clamp(outputs, clampField.read(config.clamp, new Place('', '', 'clamp')));
 }

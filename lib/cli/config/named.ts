@@ -2,10 +2,12 @@
 import { OptionError } from '../../errors.ts';
 import {
   choice,
+  either,
   Field,
   type Fields,
   type Giving,
   INFINITY,
+  list,
   optionsOf,
   Place,
   type Schema,
@@ -28,17 +30,29 @@ export interface Room<T> {
   readonly first?: true;
   /** Keys that each has beside those of the function. */
   readonly beside?: Fields;
+  /** Those that are made of others of the room, by name. */
+  readonly composed?: Readonly<Record<string, Composed<T>>>;
+}
+
+/** A function that is given what other functions make: its keys say which. */
+export interface Composed<T> {
+  readonly fields: Fields;
+  /** @throws OptionError that begins with the place */
+  make(given: Named, path: string): T;
 }
 
 /** One of a room's functions, with all it is given: as it stands, since the function reads it again. */
 export function named<T>(room: Room<T>): Giving<Named> {
-  const kinds = new Map(
-    Object.keys(room.functions).map((type) => [type, optionsOf({ type: choice(type), ...fieldsOf(room, type) }, 'an object')]),
-  );
+  const kind = (type: string, fields: Fields) => [type, optionsOf({ type: choice(type), ...fields }, 'an object')] as const;
+  const composed = new Map(Object.entries(room.composed ?? {}).map(([type, { fields }]) => kind(type, fields)));
+  const own = new Map(Object.keys(room.functions).map((type) => kind(type, fieldsOf(room, type))));
+  const kinds = new Map([...own, ...composed]);
   const tag = choice(...kinds.keys());
+  const anyOf = (of: typeof kinds): Schema[] => Array.from(of.values(), ({ schema }) => schema!);
   return Field.of<unknown, Named>({
     expected: 'an object with a type',
-    schema: { anyOf: [...kinds.values()].map(({ schema }) => schema) },
+    // Those that the others are made of stand together, as in these.
+    schema: () => ({ anyOf: composed.size > 0 ? [{ anyOf: anyOf(own) }, ...anyOf(composed)] : anyOf(own) }),
     read(value, place) {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
         const type = kinds.has(value as string) ? value : [...kinds.keys()][0];
@@ -48,8 +62,8 @@ export function named<T>(room: Room<T>): Giving<Named> {
       if (typeof today.type !== 'string') throw place.key('type').wrong('a text', today.type);
       const type = tag.read(today.type, place.key('type'));
       const given = withInfinity(today, kinds.get(type)!.fields);
-      kinds.get(type)!.read(given, place);
-      return given;
+      const read = kinds.get(type)!.read(given, place);
+      return composed.has(type) ? (read as Named) : given;
     },
   });
 }
@@ -59,13 +73,29 @@ export function named<T>(room: Room<T>): Giving<Named> {
  * @param first what it is given as its first argument, where that comes from elsewhere
  * @throws OptionError that begins with the place
  */
-export function make<T>(room: Room<T>, { type, ...given }: Named, path: string, first?: unknown): T {
+export function make<T>(room: Room<T>, config: Named, path: string, first?: unknown): T {
+  const { type, ...given } = config;
+  const composed = room.composed?.[type];
+  if (composed) return composed.make(config, path);
   const { positional, options } = signatureOf(room, type);
   const names = Object.keys(positional);
   const args = names.map((name, i) => (i === 0 && room.first ? first : given[name]));
   const rest = Object.keys(options ?? {}).flatMap((key) => (key in given ? [[key, given[key]] as const] : []));
   const all = options === null ? args : [...args, Object.fromEntries(rest)];
   return within(path, () => room.functions[type]!(...(all as never[])));
+}
+
+/** What each of a list names; the place of one that is alone has no index. */
+export function makeAll<T>(room: Room<T>, configs: readonly Named[], key: string): T[] {
+  return configs.map((config, i) => make(room, config, configs.length > 1 ? `${key}[${i}]` : key));
+}
+
+/** One of a room, or several in order. */
+export function several(room: Giving<Named>, min: 0 | 1): Giving<readonly Named[]> {
+  return either(
+    list(room, { min }),
+    room.map((one) => [one]),
+  );
 }
 
 /** Keys of a function in a configuration. */

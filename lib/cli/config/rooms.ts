@@ -11,20 +11,28 @@ import type { Constraint } from '../../optim/weights/constraint.ts';
 import * as constraint from '../../optim/weights/constraint.ts';
 import type { Prune } from '../../optim/weights/prune.ts';
 import * as prune from '../../optim/weights/prune.ts';
-import { optionsOf, signatures, text } from '../../options/index.ts';
+import { choice, either, type Fields, list, object, optionsOf, signatures, text, whole } from '../../options/index.ts';
 import * as guard from '../../train/step/guard.ts';
 import * as regularize from '../../train/step/regularize.ts';
-import type { Room } from './named.ts';
+import { type Composed, makeAll, type Named, named, type Room, several, within } from './named.ts';
 
 type Functions<T> = Readonly<Record<string, (...given: never[]) => T>>;
 
-/** Of all that a file exports, functions with a signature and of other names than these. */
+/** Of all that a file exports, functions with a signature and of other names than these: but those that need what nothing in JSON can be. */
 function functions<T>(path: string, all: object, except: readonly string[] = []): Functions<T> {
   const found = Object.entries(all).filter(
-    ([name, f]) => typeof f === 'function' && signatures.has(`${path}.${name}`) && !except.includes(name),
+    ([name, f]) =>
+      typeof f === 'function' && signatures.has(`${path}.${name}`) && !except.includes(name) && isJson(`${path}.${name}`),
   );
   // Each way of loading modules lists what they export in an order of its own.
   return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1))) as Functions<T>;
+}
+
+/** Whether all that a function needs can stand in a configuration. */
+function isJson(path: string): boolean {
+  const { positional, options } = signatures.get(path)!;
+  const fields = Object.values<Fields[string]>({ ...positional, ...options });
+  return fields.every(({ required, schema }) => !required || schema !== null);
 }
 
 export const OPTIMIZERS: Room<Optimizer> = {
@@ -51,7 +59,45 @@ export const SCHEDULES: Room<schedule.Schedule> = {
 };
 
 /** All but those made of several. */
-export const POLICIES: Room<ClipPolicy> = { path: 'clip', functions: functions('clip', clip, ['chain', 'groups']) };
+export const SINGLE_POLICIES: Room<ClipPolicy> = { path: 'clip', functions: functions('clip', clip, ['chain', 'groups']) };
+
+interface Rule {
+  readonly match: string | number | undefined;
+  readonly policy: readonly Named[];
+}
+
+const groups: Composed<ClipPolicy> = {
+  fields: {
+    rules: list(
+      object<Rule>({
+        match: either(text, whole({ min: 0 }))
+          .optional()
+          .about(
+            'pattern of the names of parameters, `*.bias`, or their number of dimensions; those that are left where it is not given',
+          ),
+        policy: several(named(SINGLE_POLICIES), 1).about('a policy, or several in order'),
+      }),
+      { min: 1 },
+    ).about('which gradients go by which policy; the first that matches'),
+    norm: choice('separate', 'shared').default('separate').about('of each group alone, or of all gradients'),
+  },
+  make({ rules, norm }, path) {
+    const made = (rules as readonly Rule[]).map(({ match, policy }, i) => ({
+      ...(match !== undefined && { match }),
+      policy: inOrder(policy, `${path}.rules[${i}].policy`),
+    }));
+    return within(path, () => clip.groups(made, { norm: norm as 'separate' | 'shared' }));
+  },
+};
+
+/** Several policies apply in order; none means measured only. */
+export function inOrder(configs: readonly Named[], path: string): ClipPolicy {
+  const made = makeAll(POLICIES, configs, path);
+  return made.length > 1 ? clip.chain(...made) : (made[0] ?? clip.none());
+}
+
+/** Those that several in order make are lists. */
+export const POLICIES: Room<ClipPolicy> = { ...SINGLE_POLICIES, composed: { groups } };
 
 export const CONSTRAINTS: Room<Constraint> = {
   path: 'constraint',

@@ -70,6 +70,8 @@ export interface CSVData extends CommonData {
   readonly maxColumns: number;
   /** Columns of values, by name or index; null: all but the label. */
   readonly columns: readonly (string | number)[] | null;
+  /** Column of what each row weighs, as `label`; null: all weigh the same. */
+  readonly weight: string | number | null;
   /** Of a row, where its values are an image: channels, height and width. */
   readonly shape: readonly number[] | null;
   readonly divideBy: number;
@@ -92,6 +94,8 @@ export interface NPZData extends CommonData {
   /** Names of the arrays of rows and of labels. */
   readonly x: string;
   readonly y: string;
+  /** Name of the array of what each row weighs; null: all weigh the same. */
+  readonly weight: string | null;
   readonly divideBy: number;
 }
 
@@ -156,6 +160,11 @@ export const DATA: { readonly [K in DataConfig['type']]: OptionsOf<Extract<DataC
     columns: list(column, { min: 1 })
       .or(null)
       .about('names or indices of those to read; all but the label where it is not given'),
+    weight: column
+      .or(null)
+      .about(
+        'name or index of the column of what each row weighs, in the loss and in accuracy: a number >= 0; no column of values',
+      ),
     shape: list(positive, { min: 1 }).or(null).about('of a row whose values are an image: `[1, 8, 8]`'),
     divideBy: scale,
     ...common,
@@ -166,6 +175,7 @@ export const DATA: { readonly [K in DataConfig['type']]: OptionsOf<Extract<DataC
     testFile,
     x: text.default('x').about('name of the array of rows'),
     y: text.default('y').about('name of the array of labels'),
+    weight: text.or(null).about('name of the array of what each row weighs, in the loss and in accuracy: a number >= 0'),
     divideBy: scale,
     ...common,
   }),

@@ -1,10 +1,10 @@
 // csv.ts: tables of numbers in text form, plain or gzip, read in one pass over chunks of the file.
 import { custom, type Field, signature } from '../../options/index.ts';
 import { file } from '../fields.ts';
-import { withSource } from '../file/file.ts';
+import { type TensorData, withSource } from '../file/file.ts';
 import { atOnce, inTurns } from '../file/pace.ts';
 import { type CSVOptions, csvOptions, type LabeledTable, type Table } from './options.ts';
-import { CSVParser } from './parser.ts';
+import { type Aside, CSVParser } from './parser.ts';
 
 const readReadCsv = signature('io.readCsv', { file }, csvOptions);
 
@@ -27,17 +27,45 @@ export function readCsv(file: string, options: CSVOptions & { readonly label: st
 export function readCsv(file: string, options?: CSVOptions): Promise<Table>;
 export async function readCsv(file: string, options: CSVOptions = {}): Promise<Table> {
   readReadCsv(arguments);
-  return readTable(file, options, true);
+  return readTable(file, options);
 }
 
-/** Its features alone: in column `label` may stand anything. */
-export async function readFeatures(file: string, options: CSVOptions): Promise<Table> {
-  readReadCsv(arguments);
-  return readTable(file, options, false);
+/**
+ * Its features alone: in column `label` may stand anything.
+ * @param without name of a column that is left out, if there is one
+ */
+export async function readFeatures(file: string, options: CSVOptions, without: string | null = null): Promise<Table> {
+  readReadCsv([file, options]);
+  return readTable(file, options, { withLabels: false, without });
 }
 
-function readTable(file: string, options: CSVOptions, withLabels: boolean): Promise<Table> {
-  const parser = new CSVParser(file, options, withLabels);
+/** With what rows weigh, f32 [rows]. @param weight its column, by name or index, which is none of the features; null: there is none */
+export async function readWeighted(
+  file: string,
+  options: CSVOptions & { readonly label: string | number },
+  weight: string | number | null,
+): Promise<LabeledTable & { readonly weights: TensorData | null }> {
+  readReadCsv([file, options]);
+  const { features, columns, ...rest } = (await readTable(file, options, { weight })) as LabeledTable;
+  if (weight === null) return { features, columns, ...rest, weights: null };
+  const [n, width] = features.shape as [number, number];
+  const all = features.data as Float32Array;
+  const data = new Float32Array(n * (width - 1));
+  const weights = new Float32Array(n);
+  for (let row = 0; row < n; row++) {
+    data.set(all.subarray(row * width, (row + 1) * width - 1), row * (width - 1));
+    weights[row] = all[(row + 1) * width - 1]!;
+  }
+  return {
+    ...rest,
+    columns: columns?.slice(0, -1) ?? null,
+    features: { dtype: 'f32', shape: [n, width - 1], data },
+    weights: { dtype: 'f32', shape: [n], data: weights },
+  };
+}
+
+function readTable(file: string, options: CSVOptions, aside: Aside = {}): Promise<Table> {
+  const parser = new CSVParser(file, options, aside);
   return withSource(
     file,
     async (source) => {

@@ -13,6 +13,16 @@ import { LineCutter } from './lines.ts';
 import { type CSVOptions, checkTogether, type Table } from './options.ts';
 import { Cells, cellText, OPEN, OpenRow, STRAY, shownCell } from './rows.ts';
 
+/** Columns that are no features. */
+export interface Aside {
+  /** Whether that of option `label` is read. Default true. */
+  readonly withLabels?: boolean;
+  /** A column that is read as the last of the features, by name or index. Default none. */
+  readonly weight?: string | number | null;
+  /** Name of one that is not read, if it is there. Default none. */
+  readonly without?: string | null;
+}
+
 /** Fixed by the first line. */
 interface Layout {
   readonly width: number;
@@ -25,6 +35,7 @@ interface Layout {
 export class CSVParser {
   readonly #file: string;
   readonly #options: CSVOptions;
+  readonly #aside: Aside;
   readonly #lines: LineCutter;
   readonly #cells: Cells;
   /** What stands before a fraction. */
@@ -46,8 +57,10 @@ export class CSVParser {
   /** Nothing but the name of the labels makes a header of the first line, and it may be a row whose label is a word. */
   #namedByLabel = false;
 
-  constructor(file: string, options: CSVOptions, withLabels = true) {
+  constructor(file: string, options: CSVOptions, aside: Aside = {}) {
+    const { withLabels = true } = aside;
     checkTogether(options);
+    this.#aside = aside;
     this.#file = file;
     this.#options = options;
     this.#maxLine = options.maxLine ?? MAX_LINE;
@@ -127,15 +140,20 @@ export class CSVParser {
     const o = this.#options;
     const { count: width, places } = this.#cells;
     const texts = Array.from({ length: width }, (_, i) => cellText(bytes, places[2 * i]!, places[2 * i + 1]!));
-    const byName = typeof o.label === 'string' || o.columns?.some((c) => typeof c === 'string');
+    const { weight: weighing = null, without = null } = this.#aside;
+    const byName = [o.label, weighing, ...(o.columns ?? [])].some((c) => typeof c === 'string');
     const header = o.header ?? 'auto';
     if (byName && header === false) throw new OptionError('readCsv: columns by name need a header', { header });
     const names = header === true || byName ? texts : null;
     const label = o.label === undefined ? null : findColumn('label', o.label, width, names);
+    const weight = weighing === null ? null : findColumn('weight', weighing, width, names);
+    if (weight !== null && weight === label)
+      throw new OptionError('readCsv: option weight: the column is that of the label', { option: 'weight' });
     const features = o.columns
       ? o.columns.map((c) => findColumn('columns', c, width, names))
-      : texts.map((_, i) => i).filter((i) => i !== label);
+      : texts.map((_, i) => i).filter((i) => i !== label && i !== weight && (without === null || texts[i] !== without));
     if (features.length === 0) throw this.#error('no column of features beside the label', line, 1);
+    if (weight !== null) features.push(weight);
     const read = label === null || !this.#labels ? features : [...features, label];
     const kind = names ? 'header' : header === 'auto' ? firstLine(texts, read, this.#dot) : 'row';
     if (kind === 'mixed') this.#ambiguous('names beside numbers may name the columns or be a row', line);

@@ -102,8 +102,13 @@ export async function writeWith(writer: Writer, batch: number): Promise<Begun> {
   return { next, hurry: () => host.hurry(), release };
 }
 
-const plain = (writer: Writer): Host => ({
-  precision: 'f32',
+/** A writer that is no trainer has its products in this precision. */
+export function writeIn(writer: Writer, precision: Precision): void {
+  hosts.set(writer, plain(writer, precision));
+}
+
+const plain = (writer: Writer, precision: Precision = 'f32'): Host => ({
+  precision,
   async copy(room) {
     const parameters = await writer.readParameters();
     room().write(parameters);
