@@ -7,6 +7,7 @@ import { BENCH, bench } from './bench/bench.ts';
 import { BUILD, buildAddon } from './commands/build-addon.ts';
 import { CLIP_REPORT, clipReport } from './commands/clip-report.ts';
 import { INSPECT, inspect } from './commands/inspect.ts';
+import { PRECISION, precision } from './commands/precision.ts';
 import { PREDICT, predict } from './commands/predict.ts';
 import { SAMPLE, sample } from './commands/sample.ts';
 import { TRAIN, train } from './commands/train.ts';
@@ -23,6 +24,7 @@ const COMMANDS: readonly (readonly [Command, Action])[] = [
   [PREDICT, predict],
   [SAMPLE, sample],
   [CLIP_REPORT, clipReport],
+  [PRECISION, precision],
   [BENCH, bench],
   [INSPECT, inspect],
   [BUILD, buildAddon],

@@ -59,6 +59,7 @@ import type {
 } from './options.ts';
 import type { AskedGradients, GradientsOptions } from './programs/gradients.ts';
 import type { InspectOptions } from './programs/inspect.ts';
+import type { AskedPrecision, PrecisionOptions } from './programs/precision.ts';
 import { metadata } from './state/checkpoint.ts';
 import { type CheckpointRule, checkpoint, checkpointFiles } from './state/checkpoint-files.ts';
 import { type Foreign, transpose } from './state/foreign.ts';
@@ -328,6 +329,17 @@ const differentiating = (method: 'gradients' | 'gradientsSync'): Read<AskedOfGra
   };
 };
 
+const measuringPrecision = signature(
+  'Trainer.precision',
+  { data },
+  options<PrecisionOptions>()({
+    rows: positive.optional(),
+    batches: positive.default(1),
+    mode: choice('train', 'eval').default('train'),
+    bf16: bool.optional(),
+  }),
+);
+
 interface AskedSave extends Required<SaveOptions> {
   readonly to: string | ByteSink | undefined;
 }
@@ -369,6 +381,7 @@ export const readMethod: {
   readonly [K in 'writeParameters' | 'writeParametersSync']: Read<Written>;
 } & {
   readonly inspect: Read<{ readonly match: Pattern | undefined }>;
+  readonly precision: Read<AskedPrecision>;
   readonly save: Read<AskedSave>;
   readonly savePruned: Read<Required<SavePrunedOptions>>;
   readonly load: Read<Required<Omit<LoadOptions, keyof Foreign>> & Foreign>;
@@ -419,6 +432,10 @@ export const readMethod: {
   gradients: differentiating('gradients'),
   gradientsSync: differentiating('gradientsSync'),
   inspect: signature('Trainer.inspect', { batch: data }, options<InspectOptions>()({ match: pattern.optional() })),
+  precision(given) {
+    checkNoPair('precision', given);
+    return measuringPrecision(given);
+  },
   readParameters: signature('Trainer.readParameters', {}, parametersOptions),
   readParametersSync: signature('Trainer.readParametersSync', {}, parametersOptions),
   writeParameters: signature('Trainer.writeParameters', { values: data }, writeOptions(weights)),

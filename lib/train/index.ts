@@ -61,6 +61,18 @@ export type { HeldOf, OutputArrays, OutputTensors, OutputTypes } from './outputs
 export type { Predictor } from './predictor.ts';
 export type { Gradients, GradientsOptions } from './programs/gradients.ts';
 export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './programs/inspect.ts';
+export type { PrecisionOptions } from './programs/precision.ts';
+export type {
+  NormBy,
+  NormsByOrder,
+  ParameterPrecision,
+  PrecisionFinding,
+  PrecisionReport,
+  RoundingErrors,
+  ScaledLoss,
+  ValueRange,
+} from './programs/precision-report.ts';
+export type { FormatShares } from './programs/range.ts';
 export type { Run } from './run/run.ts';
 export type { Mismatch } from './state/checkpoint.ts';
 export type { CheckpointOptions, Every } from './state/checkpoint-files.ts';

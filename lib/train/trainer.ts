@@ -40,6 +40,8 @@ import type { HeldOf, OutputArrays, OutputTensors, OutputTypes } from './outputs
 import { type Predictor, predictorOf } from './predictor.ts';
 import { type DataSet, dataSet, type Gradients, type GradientsOptions } from './programs/gradients.ts';
 import { type Inspection, type InspectOptions, inspectRows } from './programs/inspect.ts';
+import { firstRows, measurePrecision, type PrecisionOptions } from './programs/precision.ts';
+import type { PrecisionReport } from './programs/precision-report.ts';
 import { Copied } from './programs/session.ts';
 import { Fit } from './run/fit.ts';
 import { Reader, Run } from './run/run.ts';
@@ -492,6 +494,31 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     // In the middle of a call that is awaited the model is what that call found.
     if (!this.#access.idle) return driveSync(this.#differentiated(this.#setup, set, asked, true));
     return this.#current.ofNext((setup) => driveSync(this.#differentiated(setup, set, asked, false)));
+  }
+
+  /**
+   * What f32 loses on this model, measured: loss and gradients of a batch, as the kernels compute them, beside the same in f64 throughout, in plain loops; the
+   * norm of all gradients by how squares are added; how many numbers of the forward and backward pass are too small or too large for f32, bf16 and f16; and what a
+   * scale of the loss would change. Nothing is updated: no weight, no counter, no running statistics.
+   *
+   * ```ts
+   * console.log(await trainer.precision({ x, y }));
+   * ```
+   * The loops take a thousand times as long as kernels, so of large models few rows are computed; a fit that is on waits.
+   * @param data named arrays, or a source: its first rows
+   * @throws (rejects) OptionError also where there are fewer rows than asked for, or where two rows take minutes and `rows` does not ask for them; ShapeError,
+   * DataError for data that does not fit; IndexError; GradclipError ERR_MEMORY; BusyError while a fit of another trainer of the model is on; DisposedError
+   */
+  async precision(data: Named<N> | Share<N> | Source<N>, options: PrecisionOptions = {}): Promise<PrecisionReport> {
+    this.#current.follow('precision');
+    const asked = readMethod.precision(arguments);
+    const most = (asked.rows ?? this.#current.batchSize) * asked.batches;
+    const source = firstRows(asSource('precision', data), most);
+    const moment = { seed: this.#standing.seed, attempt: this.counters.attempt };
+    const { batchSize } = this.#current;
+    return this.#access.use('precision', () =>
+      this.#current.ofNext((setup) => drive(measurePrecision(setup.rounding, source, asked, batchSize, moment))),
+    );
   }
 
   /**

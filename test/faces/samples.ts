@@ -103,6 +103,7 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.evaluateSync': () => [xy()],
   'Trainer.gradients': () => [xy()],
   'Trainer.gradientsSync': () => [xy()],
+  'Trainer.precision': () => [xy()],
   'Trainer.inspect': () => [xy()],
   'Trainer.predict': () => [x()],
   'Trainer.predictSync': () => [x()],

@@ -1,6 +1,6 @@
 // train.ts: `gradclip train CONFIG.json`: trains what a configuration says, tells how it goes, writes a checkpoint.
 import { dirname, resolve } from 'node:path';
-import { CheckpointError, DataError, NonFiniteError, OptionError } from '../../errors.ts';
+import { CheckpointError, DataError, NonFiniteError } from '../../errors.ts';
 import { inspectSafetensors } from '../../io/arrays/safetensors.ts';
 import { version } from '../../native/package.ts';
 import { MAX_THREADS } from '../../native/threads.ts';
@@ -9,13 +9,11 @@ import { median } from '../../text/format.ts';
 import type { FitResult, Metrics } from '../../train/flow/progress.ts';
 import { seconds as secondsField } from '../../train/given.ts';
 import { checkpointFiles } from '../../train/state/checkpoint-files.ts';
-import { Trainer } from '../../train/trainer.ts';
 import type { Arguments, Command } from '../args.ts';
 import { usage } from '../args.ts';
-import { makeAugment, makeBeside, makeOptimizer, makePolicy, makeTask, makeTransforms } from '../config/build.ts';
 import { AUTO, type CheckpointConfig, type RecordConfig, readConfig, type TrainConfig } from '../config/config.ts';
-import { type DataSet, type LabelsRead, readData, shareOut } from '../config/data.ts';
-import { classesOf } from '../config/models.ts';
+import { type DataSet, shareOut } from '../config/data.ts';
+import { checkConfig, makeTrainer, readRaw } from '../config/trainer.ts';
 import { EXIT, exitCodeOfStop } from '../exit.ts';
 import type { IO, StopCause } from '../io.ts';
 import { checkOutput } from '../output.ts';
@@ -103,24 +101,12 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
   if (seeds > 1 && (args.has('out') || args.has('record') || args.has('resume'))) {
     throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint and no record');
   }
-  // What the configuration asks for is made once now, so that it is refused before anything is read.
-  makePolicy(config.clip);
-  makeOptimizer(config.optimizer, config.schedule);
-  makeBeside(config);
-  makeAugment(config);
-  const transforms = makeTransforms(config);
+  const transforms = checkConfig(config);
   if (out !== null) await checkOutput(args.has('out') ? '--out' : 'save', out);
   if (pruned !== null) await checkOutput('savePruned', pruned);
 
   const first = seeds > 1 ? config.seed : await seedOf(resume, checkpoint, config, args);
-  const dir = path('data') ?? resolve(from, config.data.dir);
-  const labels: LabelsRead =
-    config.loss === 'crossEntropy' ? { type: 'i32', classes: classesOf(config.model) } : { type: 'f32', classes: null };
-  const raw = await readData(config.data, dir, labels);
-  if (config.augment.length > 0 && raw.kind === 'table' && raw.table.x.shape.length < 3) {
-    const got = `rows of [${raw.table.x.shape.slice(1)}]`;
-    throw new OptionError(`augment: expected images, got ${got}; data.shape says what a row's values are`, { path: 'augment' });
-  }
+  const raw = await readRaw(config, path('data') ?? resolve(from, config.data.dir));
   const outcomes: Outcome[] = [];
   for (let i = 0; i < seeds; i++) {
     const seed = typeof first === 'bigint' ? first : first + i;
@@ -138,20 +124,9 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
 
 async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   const { config, data, seed, out, record, pruned, checkpoint, resume } = job;
-  const { batchSize, accumulate, threads, epochs, steps, seconds, earlyStop } = config;
+  const { batchSize, accumulate, epochs, steps, seconds, earlyStop } = config;
   const { train, validation, test } = data.sources;
-  using trainer = new Trainer({
-    ...makeTask(config, data),
-    optimizer: makeOptimizer(config.optimizer, config.schedule),
-    clip: makePolicy(config.clip),
-    ...makeBeside(config),
-    preprocess: data.preprocess,
-    augment: makeAugment(config),
-    batchSize,
-    accumulate,
-    seed,
-    ...(threads === null ? {} : { threads }),
-  });
+  using trainer = makeTrainer(config, data, seed);
   const parts = train.epoch(batchSize);
   const perEpoch = Math.ceil((parts.whole + (parts.tail > 0 && !config.dropLast ? 1 : 0)) / accumulate);
   const parameters = trainer.model.parameters().reduce((n, p) => n + p.size, 0);

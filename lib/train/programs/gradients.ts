@@ -58,10 +58,12 @@ export interface AskedGradients {
   readonly batchSize: number;
   readonly mode: 'train' | 'eval';
   readonly penalties: boolean;
+  /** What the loss is multiplied by before its gradients are taken, which have that factor then. Default 1. */
+  readonly scale?: number;
 }
 
 /** A program's batch. */
-interface Kind extends Pick<AskedGradients, 'mode' | 'penalties'> {
+interface Kind extends Pick<Required<AskedGradients>, 'mode' | 'penalties' | 'scale'> {
   readonly rows: number;
   /** Whether they are summed over micro-batches. */
   readonly sums: boolean;
@@ -142,9 +144,9 @@ export class GradientPrograms {
         { rows: source.length - whole * rows, first: whole, end: micros },
       ].filter(({ first, end }) => first < end);
       const kinds = parts.map(({ rows }): Kind => {
-        const { mode, penalties } = asked;
-        const name = `${rows} ${mode} ${penalties} ${sums} ${origin.name}`;
-        return { rows, mode, penalties, sums, name, trace: (graph, count) => origin.trace(graph, count) };
+        const { mode, penalties, scale = 1 } = asked;
+        const name = `${rows} ${mode} ${penalties} ${scale} ${sums} ${origin.name}`;
+        return { rows, mode, penalties, scale, sums, name, trace: (graph, count) => origin.trace(graph, count) };
       });
       const { programs, release } = session.hold(kinds, origin.data);
       try {
@@ -246,9 +248,9 @@ export class GradientPrograms {
   #made(micros: number): Session<null, Kind> {
     const { buffers, prepare, ...spec } = this.#of;
     const accumulators = new Accumulators(micros, buffers);
-    const trace = ({ rows, mode, penalties, sums, trace }: Kind): { graph: Graph; extra: null } => {
+    const trace = ({ rows, mode, penalties, scale, sums, trace }: Kind): { graph: Graph; extra: null } => {
       const of = { ...spec, accumulators: sums ? accumulators : null, penalties: penalties ? spec.penalties : [] };
-      return { graph: traceGradients(of, mode, rows, (graph) => prepare(trace(graph, rows))), extra: null };
+      return { graph: traceGradients(of, mode, rows, (graph) => prepare(trace(graph, rows)), scale), extra: null };
     };
     return new Session(this.#store, trace, this.#programs, this.#options);
   }

@@ -30,8 +30,9 @@ import type { Tables } from '../feed/tables.ts';
 import type { Metrics } from '../flow/progress.ts';
 import type { TrainerOptions, Weights } from '../options.ts';
 import { Evaluation } from '../programs/evaluate.ts';
-import { GradientPrograms } from '../programs/gradients.ts';
+import { type Differentiated, GradientPrograms } from '../programs/gradients.ts';
 import { traceInspection, type Watching } from '../programs/inspect.ts';
+import type { Rounded } from '../programs/precision.ts';
 import { Predictions } from '../programs/predict.ts';
 import { Predicting, type Wanted } from '../programs/predicting.ts';
 import { Programs } from '../programs/programs.ts';
@@ -187,23 +188,25 @@ export class Setup {
     this.kept = keptOf(this.groups, this.#applyStates, this.averages, this.finishing);
     if (before) takeOver(before, this);
     this.named = new Names(this);
-    const differentiated = {
+    this.gradients = new GradientPrograms(this.store, this.#differentiated, this.programs, this.#session);
+  }
+
+  /** Whose gradients are taken, as a step has them. */
+  get #differentiated(): Differentiated {
+    const { model, loss, accumulate = 1 } = this.#options;
+    return {
       model,
-      loss: options.loss,
-      trained,
+      loss,
+      trained: this.groups.flatMap((g) => g.params),
       penalties: this.#penalties,
       checkpointed: this.#checkpointed,
       precision: this.#precision,
       activations: this.#activations,
       buffers: this.buffers,
       names: this.names,
+      accumulates: accumulate > 1,
+      prepare: (batch) => this.#prepared(batch),
     };
-    this.gradients = new GradientPrograms(
-      this.store,
-      { ...differentiated, accumulates: accumulate > 1, prepare: (batch) => this.#prepared(batch) },
-      this.programs,
-      this.#session,
-    );
   }
 
   /** The trained parameters, each group with its optimizer. */
@@ -371,6 +374,21 @@ export class Setup {
     const trace = (shape: Shape): { graph: Graph; extra: Watching } =>
       traceInspection(model, loss, trained, { match, precision: this.#precision }, (graph) => this.#prepared(shape.trace(graph)));
     return new Use(new Session(this.store, trace, this.programs, { ...this.#session, debug: null }), data);
+  }
+
+  /** What the loss and its gradients are made of, for whoever measures what rounding does to them. */
+  get rounding(): Rounded {
+    // Kernels round, not loops in their place; and one batch is one micro-batch.
+    const session = { ...this.#session, debug: null };
+    const of = { ...this.#differentiated, accumulates: false };
+    return {
+      of,
+      lossScale: this.#scaling?.now((state) => this.store.read([state]).get(state)![0]!) ?? 1,
+      tracing: session.tracing,
+      read: (states) => this.store.read(states),
+      gradients: (precision, activations) =>
+        new GradientPrograms(this.store, { ...of, precision, activations }, this.programs, session),
+    };
   }
 
   get transforms(): Transforms {

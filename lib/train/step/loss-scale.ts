@@ -80,6 +80,11 @@ export class LossScale {
     return this.#fixed === null;
   }
 
+  /** The scale of the next step. @param read gives the value of a state as of now */
+  now(read: (state: State) => number): number {
+    return this.#fixed ?? read(this.states[0]!);
+  }
+
   /** The seed of the backward pass, an f64 scalar. */
   seed(graph: Graph): Tensor {
     return this.#fixed === null ? graph.state(this.states[0]!) : graph.scalar(this.#fixed, 'f64');

@@ -192,17 +192,19 @@ export const GRADIENTS = {
 /**
  * The graph of loss and gradients of one step on batches of `rows` rows, which updates nothing.
  * @param mode `train`: as a step of training has them; `eval`: without what is random, and with running statistics
+ * @param scale what the loss is multiplied by before its gradients are taken, which have that factor then
  */
 export function traceGradients<M extends Module>(
   spec: LossSpec<M>,
   mode: 'train' | 'eval',
   rows: number,
   trace: (graph: Graph) => Tensors,
+  scale: number = 1,
 ): Graph {
   const graph = graphOf(mode, spec.precision);
   const pending = mode === 'train' ? spec.accumulators?.pending : undefined;
   const loss = traceTrained(graph, spec, trace, pending);
-  const { grads } = differentiate(loss, rows, spec, null);
+  const { grads } = differentiate(loss, rows, spec, scale === 1 ? null : graph.scalar(scale, 'f64'));
   inSection(graph, 'apply', () => {
     const squares = statistic(grads, { kind: 'sumSquares' });
     graph.output(GRADIENTS.norm, sqrt(squares.total));
