@@ -43,7 +43,9 @@ function* found(text: string): Generator<string> {
 const unreleased = (): string => /## Unreleased\n([\s\S]*?)(?=\n## |$)/.exec(read('CHANGELOG.md'))?.[1] ?? '';
 
 it('no phrase that a reader of the field would stumble over', () => {
-  const texts = [...PAGES, ...names('lib', '.ts'), ...names('examples', '.ts')].map((name) => [name, read(name)] as const);
+  const texts = [...PAGES, ...names('lib', '.ts'), ...names('examples', '.ts'), ...names('examples', '.mjs')].map(
+    (name) => [name, read(name)] as const,
+  );
   const all = [...texts, ['CHANGELOG.md', unreleased()] as const];
   expect(all.flatMap(([name, text]) => Array.from(found(text), (at) => `${name}:${at}`))).toEqual([]);
 });
