@@ -33,8 +33,6 @@ export const nonFiniteFields: {
   maxSkips: whole({ min: 1, infinite: true }).default(10),
 };
 
-/** No threshold that is made of norms so far goes above it. */
-export const max: Field<number, number, false> = number({ above: 0, infinite: true }).default(Number.POSITIVE_INFINITY);
 /** A decay rate of a running mean. */
 export const decay: Field<number> = number({ min: 0, below: 1 });
 /** What is added to a divisor. */

@@ -2,7 +2,7 @@
 
 export type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 export type { NonFinite, NonFiniteOptions } from './finite.ts';
-export type { MaxOptions } from './measure.ts';
+
 /** What policies are made of, for those of one's own. */
 export * as parts from './parts.ts';
 export { type AdaGCOptions, adaGc } from './policies/adagc.ts';
@@ -28,3 +28,4 @@ export {
 } from './policies/unit.ts';
 export { type ValueOptions, value } from './policies/value.ts';
 export { type ZClipOptions, zclip } from './policies/zclip.ts';
+export type { CapOptions, YoungOptions } from './young.ts';

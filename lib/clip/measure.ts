@@ -4,7 +4,7 @@ import { sizeOf } from '../ir/op.ts';
 import { shape, tensor } from '../ops/args.ts';
 import * as stage from '../ops/gradient/stage.ts';
 import { type Statistic, statistic } from '../ops/gradient/statistics.ts';
-import { div, equal, lessEqual, max, maximum, min, minimum, mul, pow, sqrt, square, sub, sum, where } from '../ops/index.ts';
+import { div, equal, lessEqual, max, maximum, min, mul, pow, sqrt, square, sub, sum, where } from '../ops/index.ts';
 import {
   bool,
   custom,
@@ -20,7 +20,7 @@ import {
   signature,
   text,
 } from '../options/index.ts';
-import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
+import type { ClipColumns, ClipContext, Clipped } from './clip.ts';
 import { context, type Limit, limit, nonFiniteFields, rules } from './fields.ts';
 import { type NonFiniteOptions, type NonFiniteRule, ruleOf } from './finite.ts';
 
@@ -252,23 +252,4 @@ export function checkPolicy(where: string, options: NonFiniteOptions, known: rea
   readCheckPolicy(arguments);
   const fields = { ...Object.fromEntries(known.map((key) => [key, anything])), ...nonFiniteFields };
   return ruleOf(optionsOf(fields).read(options, new Place(where, '', '')) as Required<NonFiniteOptions>);
-}
-
-/** The option of policies whose thresholds come from earlier steps: a bound that holds from the first one on. */
-export interface MaxOptions {
-  /** No threshold goes above this. Default Infinity: the first step is its own past, whatever its size. */
-  readonly max?: number;
-}
-
-/** A bound of thresholds that are made of what was. */
-export interface Bound {
-  readonly max: number;
-  readonly first: Pick<ClipPolicy, 'unboundedAtFirst'>;
-  of(threshold: Tensor): Tensor;
-}
-
-/** @param name of the policy, as users write it */
-export function boundOf(name: string, max: number): Bound {
-  if (max === Infinity) return { max, first: { unboundedAtFirst: `option max of ${name}` }, of: (t) => t };
-  return { max, first: {}, of: (t) => minimum(t, max) };
 }

@@ -60,7 +60,8 @@ function* seenBy(c: Case, threads: number): Generator<{ seen: Float32Array[]; re
     const { tensors } = bound.state();
     const slot = (i: number): Float32Array => tensors[`optim.${i}.momentum_buffer`] as Float32Array;
     const seen = params.map((p, i) => (kept ? (report.skipped ? p.map(() => 0) : slot(i)) : p.map((v) => 0 - v)));
-    const state = Object.keys(tensors).filter((name) => name.startsWith('clip.'));
+    // But for what spikeSkip counts, which is the skips.
+    const state = Object.keys(tensors).filter((name) => name.startsWith('clip.') && name !== 'clip.spikes');
     yield { seen, report, state: state.map((name) => tensors[name]!) };
   }
   bound.dispose();

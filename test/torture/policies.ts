@@ -28,7 +28,15 @@ const limited = (more: (r: Random) => object = () => ({})): PolicyKind => ({
 const optional = (more: (r: Random) => object = () => ({})): PolicyKind => ({ args: (r) => [{ ...nonFinite(r), ...more(r) }] });
 const axis = (r: Random): object => given({ axis: r.maybe(0.5, () => r.pick(['rows', 'columns', 'tensor'])) });
 const feedback = (r: Random): object => given({ errorFeedback: r.maybe(0.3, () => false) });
-const percentile: PolicyKind = { args: (r) => [r.pick([5, 10, 50, 90]), { ...nonFinite(r), window: r.between(1, 5) }] };
+/** The bounds of the first steps: none, or ones that bite. */
+const young = (r: Random): object => ({
+  warmup: r.pick([0, 1, 3]),
+  ...given({ absolute: r.maybe(0.5, () => r.pick([0.01, 0.1, 1, Infinity])), max: r.maybe(0.2, () => r.pick([0.01, 1])) }),
+});
+const capped = (r: Random): object => given({ cap: r.maybe(0.5, () => r.pick([1, 2, Infinity])) });
+const percentile: PolicyKind = {
+  args: (r) => [r.pick([5, 10, 50, 90]), { ...nonFinite(r), ...young(r), window: r.between(1, 5) }],
+};
 
 const OWN: Readonly<Record<string, PolicyKind>> = {
   none: optional((r) => given({ measure: r.maybe(0.3, () => false) })),
@@ -49,10 +57,12 @@ const OWN: Readonly<Record<string, PolicyKind>> = {
     max: r.pick([1, Infinity]),
   })),
   adaGc: optional((r) => ({ warmup: r.between(1, 2), decay: r.pick([0.5, 0.9]) })),
-  adaClip: optional((r) => ({ decay: r.pick([0.5, 0.9]) })),
+  adaClip: optional((r) => ({ ...young(r), ...capped(r), decay: r.pick([0.5, 0.9]) })),
   adaGn: optional((r) => given({ scope: r.maybe(0.5, () => 'global') })),
   quantile: optional((r) => ({ initial: limit(r), ...given({ scope: r.maybe(0.5, () => 'tensor') }) })),
-  runningMean: { args: (r) => [r.pick([0.5, 1, 2]), nonFinite(r)] },
+  runningMean: {
+    args: (r) => [r.pick([0.5, 1, 2]), { ...nonFinite(r), ...young(r), ...capped(r), window: r.pick([1, 3, Infinity]) }],
+  },
   stochastic: limited((r) => ({ b: r.pick([0.3, 1]) })),
   greedyBudget: limited(),
   soft: limited(),
@@ -73,7 +83,11 @@ const OWN: Readonly<Record<string, PolicyKind>> = {
     threshold: r.pick([0.5, 1.05, 2]),
     window: r.between(2, 4),
     warmup: r.between(1, 2),
-    ...given({ of: r.maybe(0.4, () => 'loss') }),
+    ...given({
+      of: r.maybe(0.4, () => 'loss'),
+      absolute: r.maybe(0.5, () => r.pick([0.01, 0.1, Infinity])),
+      patience: r.maybe(0.5, () => r.pick([1, 2, Infinity])),
+    }),
   })),
   chain: { args: () => [], parts: 2 },
   groups: { args: (r) => (r.chance(0.4) ? [{ norm: 'shared' }] : []), parts: 2 },

@@ -5,43 +5,47 @@ import { statistic } from '../../ops/gradient/statistics.ts';
 import { sqrt } from '../../ops/index.ts';
 import { choice, options, optionsOnly, pair } from '../../options/index.ts';
 import type { ClipPolicy } from '../clip.ts';
-import { decay, epsilon, max, nonFiniteFields } from '../fields.ts';
+import { decay, epsilon, nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
-import { boundOf, type MaxOptions, measure, remembered, scaled, shaped } from '../measure.ts';
+import { measure, remembered, scaled, shaped } from '../measure.ts';
+import { bounded, boundOf, type CapOptions, cap, corrected, counted, type YoungOptions, youngFields } from '../young.ts';
 
 /** Options of `clip.adaClip`. */
-export interface AdaClipOptions extends NonFiniteOptions, MaxOptions {
+export interface AdaClipOptions extends NonFiniteOptions, YoungOptions, CapOptions {
   /** Decay of the running mean of the largest |g|. Default 0.999. */
   readonly decay?: number;
 }
 
 const readAdaClip = optionsOnly(
   'clip.adaClip',
-  options<AdaClipOptions>()({ ...nonFiniteFields, max, decay: decay.default(0.999) }),
+  options<AdaClipOptions>()({ ...nonFiniteFields, ...youngFields, cap, decay: decay.default(0.999) }),
 );
 
 /**
  * AdaClip: elements above M^, the running mean of their tensor's largest |g| (corrected for its start at 0), are
- * multiplied by M^ / max |g|. Reads gradients once more. State: a number per gradient, and one.
+ * multiplied by M^ / max |g|. Reads gradients once more. As published with `{ warmup: 0, cap: Infinity }`. State: a
+ * number per gradient, and one.
  * @throws OptionError
  * @see Huang et al. 2025, Stable-SPAM: How to Train in 4-Bit More Stably than 16-Bit Adam
  */
 export function adaClip(options: AdaClipOptions = {}): ClipPolicy {
-  const { decay, max, ...given } = readAdaClip(arguments);
+  const { decay, cap, warmup, absolute, max, ...given } = readAdaClip(arguments);
   const rules = ruleOf(given);
-  const { of, first } = boundOf('clip.adaClip', max);
+  const young = boundOf('clip.adaClip', { warmup, absolute, max });
   return {
     name: 'adaClip',
     maxSkips: rules.maxSkips,
-    ...first,
+    ...young.first,
     build(context) {
       const m = measure(context, rules);
       const largest = statistic(context.grads, { kind: 'maxAbs', stages: [...context.stages, ...m.stages] }).each;
       const steps = remembered(context, m, 'steps', []);
       const mean = remembered(context, m, 'largest', [context.grads.length]);
+      const bounds = young.at(context, steps.now);
       const count = add(steps.now, 1);
-      const next = add(mul(decay, mean.now), mul(1 - decay, largest));
-      const limit = of(div(next, sub(1, pow(decay, count))));
+      const before = cap === Infinity ? mean.now : corrected(mean.now, decay, steps.now);
+      const next = add(mul(decay, mean.now), mul(1 - decay, counted(largest, before, cap, bounds.young)));
+      const limit = bounded(corrected(next, decay, count), bounds.all);
       mean.next(next);
       steps.next(count);
       return shaped(m, [shrinkAbove(limit, where(equal(largest, 0), 1, div(limit, largest)))]);

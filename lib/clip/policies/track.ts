@@ -1,11 +1,12 @@
 // track.ts: thresholds that follow the norms: the quantile of Andrew et al., the running mean of Bengio et al.
-import { add, div, exp, lessEqual, mul, sub } from '../../ops/elementwise/elementwise.ts';
+import { add, div, exp, lessEqual, minimum, mul, sub } from '../../ops/elementwise/elementwise.ts';
 import { mean } from '../../ops/reduce/reduce.ts';
-import { choice, number, options, optionsOnly, signature } from '../../options/index.ts';
+import { choice, number, options, optionsOnly, signature, whole } from '../../options/index.ts';
 import type { ClipPolicy } from '../clip.ts';
-import { max, nonFiniteFields } from '../fields.ts';
+import { nonFiniteFields } from '../fields.ts';
 import { type NonFiniteOptions, ruleOf } from '../finite.ts';
-import { boundOf, type MaxOptions, measure, remembered, scaled, scaleOf } from '../measure.ts';
+import { measure, remembered, scaled, scaleOf } from '../measure.ts';
+import { bounded, boundOf, type CapOptions, cap, counted, type YoungOptions, youngFields } from '../young.ts';
 
 /** Options of `clip.quantile`. */
 export interface QuantileOptions extends NonFiniteOptions {
@@ -58,38 +59,49 @@ export function quantile(options: QuantileOptions = {}): ClipPolicy {
 }
 
 /** Options of `clip.runningMean`. */
-export interface RunningMeanOptions extends NonFiniteOptions, MaxOptions {}
+export interface RunningMeanOptions extends NonFiniteOptions, YoungOptions, CapOptions {
+  /** Steps that the mean looks back: of all until there are so many, then with a weight of 1 / `window` for each new one. Default 100;
+   * Infinity: of all, as published. */
+  readonly window?: number;
+}
 
 const readRunningMean = signature(
   'clip.runningMean',
   { threshold: number({ min: 0 }).default(1) },
-  options<RunningMeanOptions>()({ ...nonFiniteFields, max }),
+  options<RunningMeanOptions>()({
+    ...nonFiniteFields,
+    ...youngFields,
+    cap,
+    window: whole({ min: 1, infinite: true }).default(100),
+  }),
 );
 
 /**
- * globalNorm with a threshold that is a multiple of the mean of all norms so far, this step's among them. State: 2
- * numbers.
+ * globalNorm with a threshold that is a multiple of the mean of the norms so far, this step's among them. As
+ * published with `{ warmup: 0, cap: Infinity, window: Infinity }`. State: 2 numbers.
  * @param threshold in means, >= 0. Default 1.
  * @throws OptionError
  * @see Bengio et al. 2012, Advances in Optimizing Recurrent Networks
  */
 export function runningMean(threshold?: number, options: RunningMeanOptions = {}): ClipPolicy {
-  const { threshold: factor, max, ...given } = readRunningMean(arguments);
+  const { threshold: factor, cap, window, warmup, absolute, max, ...given } = readRunningMean(arguments);
   const rules = ruleOf(given);
-  const { of, first } = boundOf('clip.runningMean', max);
+  const young = boundOf('clip.runningMean', { warmup, absolute, max });
   return {
     name: 'runningMean',
     maxSkips: rules.maxSkips,
-    ...first,
+    ...young.first,
     build(context) {
       const m = measure(context, rules);
       const steps = remembered(context, m, 'steps', []);
       const average = remembered(context, m, 'mean', []);
+      const bounds = young.at(context, steps.now);
       const count = add(steps.now, 1);
-      const next = add(average.now, div(sub(m.total, average.now), count));
+      const norm = counted(m.total, average.now, cap, bounds.young);
+      const next = add(average.now, div(sub(norm, average.now), window === Infinity ? count : minimum(count, window)));
       steps.next(count);
       average.next(next);
-      const at = of(mul(factor, next));
+      const at = bounded(mul(factor, next), bounds.all);
       return scaled(context, m, scaleOf(m.total, at), { threshold: at });
     },
   };

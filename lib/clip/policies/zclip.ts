@@ -21,6 +21,8 @@ export interface ZClipOptions extends NonFiniteOptions {
   readonly factor?: number;
   /** Steps that only collect the mean and variance to begin with. Default 25. */
   readonly warmup?: number;
+  /** Threshold of the warm-up, where it is less than `max`. Default Infinity: `max` is it. */
+  readonly absolute?: number;
   /** What a spike is scaled to: `adaptive`, mean + z_t^2 sd / z, or the `mean`. Default 'adaptive'. */
   readonly to?: 'adaptive' | 'mean';
 }
@@ -35,6 +37,7 @@ const readZclip = optionsOnly(
     eps: epsilon.default(1e-6),
     factor: number({ above: 0 }).default(1),
     warmup: whole({ min: 1 }).default(25),
+    absolute: number({ min: 0, infinite: true }).default(Number.POSITIVE_INFINITY),
     to: choice('adaptive', 'mean').default('adaptive'),
   }),
 );
@@ -46,7 +49,7 @@ const readZclip = optionsOnly(
  * @see Kumar et al. 2025, ZClip: Adaptive Spike Mitigation for LLM Pre-Training
  */
 export function zclip(options: ZClipOptions = {}): ClipPolicy {
-  const { decay, zThreshold: limit, max, eps, factor, warmup, to, ...given } = readZclip(arguments);
+  const { decay, zThreshold: limit, max, eps, factor, warmup, absolute, to, ...given } = readZclip(arguments);
   const rules = ruleOf(given);
   const adaptive = to === 'adaptive';
   return {
@@ -66,7 +69,7 @@ export function zclip(options: ZClipOptions = {}): ClipPolicy {
       const z = div(sub(n, mean.now), add(sd, eps));
       const target = mul(adaptive ? add(mean.now, div(mul(limit * limit, sd), z)) : mean.now, factor);
       const spike = where(warm, 0, less(limit, z));
-      const at = minimum(where(spike, target, Infinity), max);
+      const at = minimum(where(warm, absolute, where(spike, target, Infinity)), max);
 
       const taken = where(spike, target, n);
       const first = add(mean.now, div(sub(n, mean.now), count));

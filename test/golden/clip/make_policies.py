@@ -109,25 +109,39 @@ def transcriptions():
         compressed("topK", feedback, [0.4], lambda xs: [top(x, max(1, round(0.4 * x.size)), x) for x in xs])
     compressed("topK", True, [0.3], together, {"scope": "global"})
 
-    adaptive("autoClip", "Seetharaman et al. 2020: numpy.percentile of all norms so far", [], auto_clip(10, None))
-    adaptive("autoClip", "the same of the last 6", [60, {"window": 6}], auto_clip(60, 6))
-    adaptive("percentile", "numpy.percentile of each tensor's last norms", [], percentile(5, 100))
-    adaptive("percentile", "numpy.percentile of each tensor's last norms", [40, {"window": 4}], percentile(40, 4))
+    plain = {"warmup": 0}
+    adaptive("autoClip", "Seetharaman et al. 2020: numpy.percentile of all norms so far", [10, plain], auto_clip(10, None))
+    adaptive("autoClip", "the same of the last 6", [60, {"window": 6, **plain}], auto_clip(60, 6))
+    adaptive("percentile", "numpy.percentile of each tensor's last norms", [5, plain], percentile(5, 100))
+    adaptive("percentile", "numpy.percentile of each tensor's last norms", [40, {"window": 4, **plain}], percentile(40, 4))
+    for options in ({"warmup": 4, "absolute": 2}, {"warmup": 9, "max": 2}):
+        bound = young(**options)
+        adaptive("autoClip", "the same, below the bound of its warm-up", [50, options], auto_clip(50, None, bound))
+        adaptive("percentile", "the same, below the bound of its warm-up", [50, options], percentile(50, 100, bound))
     for options in ({}, {"max": "Infinity"}, {"max": 100, "to": "mean"}, {"max": 6, "factor": 1.25, "zThreshold": 1.5, "decay": 0.9, "eps": 0.01}):
         adaptive("zclip", "Kumar et al. 2025 and its published code", [{"warmup": 4, **options}], zclip(**{k: math.inf if v == "Infinity" else v for k, v in options.items()}))
     for options in ({"warmup": 2}, {"warmup": 7, "absolute": 2}, {"warmup": 4, "relative": 1.5, "decay": 0.5, "eps": 0.01, "absolute": "Infinity"}):
         adaptive("adaGc", "arXiv 2502.11034, algorithm 1", [options], ada_gc(**{k: math.inf if v == "Infinity" else v for k, v in options.items()}))
     for theta in (0.999, 0.6):
-        adaptive("adaClip", "Stable-SPAM 2025 with a counter of its own", [{"decay": theta}], ada_clip(theta), "elements")
+        adaptive("adaClip", "Stable-SPAM 2025 with a counter of its own", [{"decay": theta, **plain, "cap": "Infinity"}], ada_clip(theta), "elements")
+        options = {"warmup": 4, "absolute": 0.25}
+        adaptive("adaClip", "the same, below the bound of its warm-up, and spikes count as two means", [{"decay": theta, **options, "cap": 2}], ada_clip(theta, young(**options), 2), "elements")
     for options in ({}, {"decays": [0.5, 0.99], "eps": 0.1, "scope": "global"}):
         adaptive("adaGn", "Stable-SPAM 2025", [options], ada_gn(**options))
     for options in ({}, {"eta": 0.5, "gamma": 0.9, "initial": 2}, {"scope": "tensor", "gamma": 0.7}):
         adaptive("quantile", "Andrew et al. 2019", [options], quantile(**options))
     for k in (1, 0.5):
-        adaptive("runningMean", "Bengio et al. 2012", [k], running_mean(k))
+        options = {"cap": "Infinity", "window": "Infinity"}
+        adaptive("runningMean", "Bengio et al. 2012", [k, {**plain, **options}], running_mean(k))
+        options = {"warmup": 4, "absolute": 2}
+        adaptive("runningMean", "the same of about 3 steps, below the bound of its warm-up, and spikes count as two means", [k, {**options, "cap": 2, "window": 3}], running_mean(k, 3, young(**options), 2))
+    published = {"maxSkips": "Infinity", "patience": "Infinity", "absolute": "Infinity"}
     for k in (6, 1):
-        adaptive("spikeSkip", "OLMo-core: mean + k sd (of a sample) of the window before", [{"threshold": k, "window": 8, "warmup": 3, "maxSkips": "Infinity"}], skip_window(k, 8, 3))
-    adaptive("spikeSkip", "axlearn: at least k times the EMA", [{"mode": "ema", "threshold": 3, "warmup": 2, "decay": 0.75, "maxSkips": "Infinity"}], skip_ema(3, 2, 0.75))
+        adaptive("spikeSkip", "OLMo-core: mean + k sd (of a sample) of the window before", [{"threshold": k, "window": 8, "warmup": 3, **published}], skip_window(k, 8, 3))
+    adaptive("spikeSkip", "axlearn: at least k times the EMA", [{"mode": "ema", "threshold": 3, "warmup": 2, "decay": 0.75, **published}], skip_ema(3, 2, 0.75))
+    ours = {"maxSkips": "Infinity", "patience": 1, "absolute": 2}
+    adaptive("spikeSkip", "the same, clipped in the warm-up, and after one skip to the limit", [{"threshold": 1, "window": 8, "warmup": 3, **ours}], patient(skip_window(1, 8, 3), 1, young(3, 2)))
+    adaptive("spikeSkip", "the same, clipped in the warm-up, and after one skip to the limit", [{"mode": "ema", "threshold": 1.25, "warmup": 2, "decay": 0.75, **ours}], patient(skip_ema(1.25, 2, 0.75), 1, young(2, 2)))
 
 
 def norms(name, source, policy, args, step, file="norms", only=None):
@@ -233,23 +247,34 @@ def together(xs):
     return [top(x, max(1, round(0.3 * among.size)), among) for x in xs]
 
 
-def auto_clip(q, window):
+def young(warmup, absolute=1.0, max=math.inf):
+    """The bound of a threshold after t steps."""
+    return lambda t: min(max, absolute * 1.02 ** (t - warmup) if t >= warmup else absolute)
+
+
+def free(t):
+    return math.inf
+
+
+def auto_clip(q, window, bound=free):
     history = []
 
     def step(grads):
         history.append(norm_of(grads))
-        return clip_all(grads, np.percentile(history[-window:] if window else history, q))
+        found = np.percentile(history[-window:] if window else history, q)
+        return clip_all(grads, min(found, bound(len(history) - 1)))
 
     return step
 
 
-def percentile(q, window):
+def percentile(q, window, bound=free):
     history = [[] for _ in SHAPES]
 
     def step(grads):
         for h, g in zip(history, grads):
             h.append(norm(g))
-        return [clipped(g, norm(g), np.percentile(h[-window:], q)) for h, g in zip(history, grads)]
+        most = bound(len(history[0]) - 1)
+        return [clipped(g, norm(g), min(most, np.percentile(h[-window:], q))) for h, g in zip(history, grads)]
 
     return step
 
@@ -297,7 +322,7 @@ def ada_gc(warmup, relative=1.04, absolute=1.0, decay=0.99, eps=1e-8):
     return step
 
 
-def ada_clip(theta):
+def ada_clip(theta, bound=free, cap=math.inf):
     m, t = [0.0] * len(SHAPES), 0
 
     def step(grads):
@@ -306,8 +331,10 @@ def ada_clip(theta):
         out = []
         for k, g in enumerate(grads):
             largest = norm(g, math.inf)
-            m[k] = theta * m[k] + (1 - theta) * largest
-            m_hat = m[k] / (1 - theta**t)
+            before = m[k] / (1 - theta ** (t - 1)) if t > 1 else 0
+            taken = min(largest, cap * before if before > 0 else math.inf, bound(t - 1))
+            m[k] = theta * m[k] + (1 - theta) * taken
+            m_hat = min(m[k] / (1 - theta**t), bound(t - 1))
             out.append(np.where(np.abs(g) > m_hat, g / (largest or 1) * m_hat, g))
         return out
 
@@ -345,12 +372,16 @@ def quantile(eta=0.2, gamma=0.5, initial=1.0, scope="global"):
     return step
 
 
-def running_mean(k):
-    history = []
+def running_mean(k, window=math.inf, bound=free, cap=math.inf):
+    mean, t = 0.0, 0
 
     def step(grads):
-        history.append(norm_of(grads))
-        return clip_all(grads, k * sum(history) / len(history))
+        nonlocal mean, t
+        most = bound(t)
+        t += 1
+        taken = min(norm_of(grads), cap * mean if mean > 0 else math.inf, most)
+        mean += (taken - mean) / min(t, window)
+        return clip_all(grads, min(k * mean, most))
 
     return step
 
@@ -358,26 +389,52 @@ def running_mean(k):
 def skip_window(k, window, active):
     history = []
 
-    def step(grads):
-        n, last = norm_of(grads), history[-window:]
-        if len(last) >= active and n > np.mean(last) + k * np.std(last, ddof=1):
-            return None
-        history.append(n)
-        return grads
+    def limit():
+        last = history[-window:]
+        return (np.mean(last) + k * np.std(last, ddof=1) if len(last) >= active else math.inf), len(history)
 
-    return step
+    return skipping(limit, lambda n, c: n > c, history.append)
 
 
 def skip_ema(k, active, decay):
     mean, t = None, 0
 
-    def step(grads):
+    def limit():
+        return (k * mean if t >= active else math.inf), t
+
+    def take(n):
         nonlocal mean, t
-        n = norm_of(grads)
-        if t >= active and n >= k * mean:
-            return None
         mean, t = n if mean is None else decay * mean + (1 - decay) * n, t + 1
+
+    return skipping(limit, lambda n, c: n >= c and n > mean if t >= active else False, take)
+
+
+def skipping(limit, is_spike, take):
+    def step(grads):
+        n = norm_of(grads)
+        if is_spike(n, limit()[0]):
+            return None
+        take(n)
         return grads
+
+    step.parts = limit, is_spike, take
+    return step
+
+
+def patient(rule, patience, bound):
+    limit, is_spike, take = rule.parts
+    spikes = 0
+
+    def step(grads):
+        nonlocal spikes
+        n, (most, t) = norm_of(grads), limit()
+        spike = is_spike(n, most)
+        left = spike and spikes < patience
+        spikes = spikes + 1 if spike else 0
+        if left:
+            return None
+        take(n)
+        return clip_all(grads, min(most, bound(t)))
 
     return step
 
