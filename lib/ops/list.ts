@@ -41,6 +41,7 @@ import { BROADCAST_TO, RESHAPE, TRANSPOSE } from './shape/shape.ts';
 import { PAD, SLICE } from './shape/slice.ts';
 import { ACCUMULATE, CARRY, HEAD, LEAVE } from './step/accumulate.ts';
 import { FAIL_IF } from './step/control.ts';
+import { UPDATE_CHAIN } from './update/own-update.ts';
 import { PROJECT } from './update/project.ts';
 import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './update/pruning.ts';
 
@@ -127,6 +128,7 @@ export const OPS: readonly OpDef<any>[] = [
   GREEDY_BUDGET,
   KTH_LARGEST,
   ANALYZE,
+  UPDATE_CHAIN,
   PROJECT,
   PRUNE_MAGNITUDE,
   PRUNE_ROWS,

@@ -2,6 +2,7 @@
 
 export type { PerStep } from '../options/index.ts';
 export type { FinishingOptions } from './apply/finishing.ts';
+export { type CustomOptimizer, type CustomOptions, type CustomUpdate, custom, type HyperValue } from './custom.ts';
 export {
   define,
   type GroupContext,

@@ -222,7 +222,7 @@ export function pass<H extends string, V extends string>(
 }
 
 /** Slots per parameter as parameters per slot, and back. */
-function turned(lists: readonly (readonly Tensor[])[]): Tensor[][] {
+export function turned(lists: readonly (readonly Tensor[])[]): Tensor[][] {
   return (lists[0] ?? []).map((_, k) => lists.map((list) => list[k]!));
 }
 

@@ -67,6 +67,10 @@ enum MapOp {
 #include "maps.inc"
   kMapCount
 };
+constexpr int kMapArity[] = {
+#define MAP(name, arity, end) arity,
+#include "maps.inc"
+};
 constexpr MapEnd kMapEnd[] = {
 #define MAP(name, arity, end) end,
 #include "maps.inc"

@@ -55,12 +55,14 @@ static UpdateArgs update_args(const int64_t* i) {
 // A rule as the loop sees it: the loop itself is compiled once for all of them.
 struct RuleInfo {
   int hyper, slots, each, sums;
-  bool (*make)(void* rule, const double* hyper);   // true: it is idle in this step
+  int before;    // integers before those of the update
+  bool direct;   // a stage that is the only one, and cheap, may be left to it
+  bool (*make)(void* rule, const Args& a, const double* hyper);   // true: it is idle in this step
   void (*tensor)(void* rule, double number);
   void (*chunk)(const void* rule, const Chunk& c);
 };
 template <class R>
-static bool rule_make(void* rule, const double* hyper) {
+static bool rule_make(void* rule, const Args&, const double* hyper) {
   const R made(*(const typename R::Hyper*)hyper);
   memcpy(rule, &made, sizeof(R));
   return made.idle();
@@ -77,6 +79,8 @@ static constexpr RuleInfo rule_info() {
           R::kSlots,
           R::kEach,
           R::kSums,
+          0,
+          true,
           rule_make<R>,
           rule_tensor<R>,
           update_chunk<R>};
@@ -94,20 +98,21 @@ static bool has_finish(const UpdateArgs& u) {
 }
 
 static void update_run(const Args& a, const Team& team, const RuleInfo& info) {
-  const UpdateArgs u = update_args(a.i);
+  const int64_t* const i = a.i + info.before;
+  const UpdateArgs u = update_args(i);
   const int64_t n = u.n;
   const void* const* rest = a.in + n * (2 + info.slots);
   alignas(64) char rule[kRuleBytes];
-  if (info.make(rule, (const double*)rest[0]) && in_place(a, n, info.slots) && !u.measure && !has_finish(u)) return;
+  if (info.make(rule, a, (const double*)rest[0]) && in_place(a, n, info.slots) && !u.measure && !has_finish(u)) return;
   const double* each = (const double*)rest[info.each];
   rest += info.each;
-  const Stages stages = stages_of(a.i + kUpdateStages, u.stages, n, rest + 1, a.ctx);
+  const Stages stages = stages_of(i + kUpdateStages, u.stages, n, rest + 1, a.ctx);
   int64_t operands = 0;
   for (int64_t k = 0; k < u.stages; k++) operands += stage_operands(stages.stage[k].kind);
   const Finish finish = finish_of(*u.bounded, u.masked, n, rest + 1 + operands);
   Measured* measured = (Measured*)a.scratch;
   double* sums = (double*)(measured + (u.measure ? u.start[n] : 0));   // of each chunk
-  const bool direct = u.stages == 1 && Direct::can(stages.stage[0].kind);
+  const bool direct = info.direct && u.stages == 1 && Direct::can(stages.stage[0].kind);
   const Range r = split(u.start[n], team);
   int64_t t = segment_of(u.start, n, r.begin);
   int64_t at = a.n_in;   // of the first gradient of rows from tensor t on
@@ -144,10 +149,9 @@ static void update_run(const Args& a, const Team& team, const RuleInfo& info) {
       chunk.direct = {stage.kind, stage.a ? (float)stage.a[of] : 0, stage.b ? (float)stage.b[of] : 0};
     } else {
       chunk.staged = apply_stages(stages, t, from, raw, m, (float*)a.local);
-      if (u.measure) {
-        chunk.staged = flush(chunk.staged, m, (float*)a.local);
+      if (u.measure || !info.direct) chunk.staged = flush(chunk.staged, m, (float*)a.local);
+      if (u.measure)
         measured[c] = u.measure > 1 ? measure_chunk<true>(chunk.staged, raw, m) : measure_chunk<false>(chunk.staged, raw, m);
-      }
     }
     if (info.each) info.tensor(rule, each[t]);
     info.chunk(rule, chunk);
@@ -178,23 +182,24 @@ static void update_run(const Args& a, const Team& team, const RuleInfo& info) {
 }
 
 static void update_check(Need& n, const RuleInfo& info) {
-  if (n.n_i <= kUpdateStages) return n.fail("expected variant, tensors, measure and stages");
-  const int64_t count = n.i[kUpdateTensors], measure = n.i[kUpdateMeasure], steps = n.i[kUpdateSteps];
+  const int64_t *const i = n.i + info.before, n_i = n.n_i - info.before;
+  if (n_i <= kUpdateStages) return n.fail("expected variant, tensors, measure and stages");
+  const int64_t count = i[kUpdateTensors], measure = i[kUpdateMeasure], steps = i[kUpdateSteps];
   if (count < 1 || count > n.n_in) return n.fail("more tensors than inputs, or none");
   if (measure < 0 || measure > 2) return n.fail("no such measure");
   const int64_t numbers = measure > 0 ? 1 + measure : 0;
   if (steps < 0 || steps > kMaxStages) return n.fail("too many stages");
-  const int64_t ints = stages_length(n.i + kUpdateStages, n.n_i - kUpdateStages, steps, count);
-  if (ints < 0 || n.n_i != kUpdateStages + ints + 5 * count + 2) return n.fail("wrong number of integers");
-  const UpdateArgs u = update_args(n.i);
+  const int64_t ints = stages_length(i + kUpdateStages, n_i - kUpdateStages, steps, count);
+  if (ints < 0 || n_i != kUpdateStages + ints + 5 * count + 2) return n.fail("wrong number of integers");
+  const UpdateArgs u = update_args(i);
   if (!segments_ok(u.size, nullptr, u.start, count, kChunk)) return n.fail("sizes and chunks do not agree");
   const int64_t arrays = count * (2 + info.slots), outs = count * (1 + info.slots);
   const int64_t staged = arrays + 1 + info.each;
   if (n.n_in < staged || n.n_out != outs + info.sums + numbers) return n.fail("wrong number of inputs or outputs");
-  for (int64_t i = 0; i < arrays; i++) n.in[i] = size_mul(u.size[i % count], 4);
+  for (int64_t k = 0; k < arrays; k++) n.in[k] = size_mul(u.size[k % count], 4);
   n.in[arrays] = info.hyper * 8;
   if (info.each) n.in[arrays + 1] = count * 8;
-  const int64_t operands = stages_need(n, n.i + kUpdateStages, steps, u.size, count, staged);
+  const int64_t operands = stages_need(n, i + kUpdateStages, steps, u.size, count, staged);
   if (operands < 0) return n.fail("wrong stages");
   const int64_t finish = finish_need(n, *u.bounded, u.masked, u.size, count, staged + operands);
   if (finish < 0) return n.fail("wrong bounds or masks");

@@ -72,7 +72,7 @@ static inline D add_squares(D sum, F x) {
   return fma(d, d, sum);
 }
 
-constexpr int kMaxSlots = 4, kMaxSums = 2;
+constexpr int kMaxSlots = 8, kMaxSums = 2;
 constexpr size_t kRuleBytes = 2048;
 
 // A stage that is the only one, and cheap: it is done in the loop itself, where it costs next to nothing beside the divisions of most

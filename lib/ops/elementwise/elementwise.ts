@@ -38,6 +38,18 @@ export const mul: (a: Operand, b: Operand) => Tensor = binary('mul');
  */
 export const div: (a: Operand, b: Operand) => Tensor = binary('div');
 /**
+ * `a * b + c`, broadcast, rounded once: nothing of the product is lost before `c` is added. The processors of the
+ * x86-64 baseline, without AVX2, round the product too.
+ * @shape a [...], b [...], c [...] -> [...], broadcast
+ * @throws OptionError; DTypeError unless all are f32 or all f64; ShapeError if they do not broadcast
+ * @see torch.addcmul
+ */
+export function fma(a: Operand, b: Operand, c: Operand): Tensor {
+  readFma(arguments);
+  return apply('fma', a, b, c);
+}
+const readFma = signature('ops.fma', { a: operand, b: operand, c: operand });
+/**
  * Minus `x`.
  * @shape x [...] -> [...]
  * @throws OptionError; DTypeError unless x is f32 or f64

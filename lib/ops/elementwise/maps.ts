@@ -153,6 +153,12 @@ const ROWS = {
   lessEqual: { arity: 2, of: (a, b) => flag(a <= b), ...STEPS },
   equal: { arity: 2, of: (a, b) => flag(a === b), ...STEPS },
   isFinite: { arity: 1, of: (x) => flag(Number.isFinite(x)), ...STEPS },
+  /** Of f32 rounded once; on the x86-64 baseline, which has no such instruction, twice. */
+  fma: {
+    arity: 3,
+    of: (a, b, c) => a * b + c,
+    vjp: (dy, [a, b, c]) => [wanted(a!, () => make.mul(dy, b!)), wanted(b!, () => make.mul(dy, a!)), wanted(c!, () => dy)],
+  },
   where: {
     arity: 3,
     of: (c, a, b) => (c === 0 ? b : a),

@@ -5,6 +5,7 @@ import {
   bytesOf,
   f32,
   f64,
+  type LowerContext,
   type OpDef,
   type RefArray,
   type Sample,
@@ -87,6 +88,7 @@ export interface UpdateOp<H extends string = string, V extends string = string> 
 }
 
 const made = new Set<UpdateOp>();
+const known = new Set<unknown>();
 
 /** Every update whose optimizer has been imported, by name: all of them are in optim/list.ts. */
 export function updates(): readonly UpdateOp[] {
@@ -95,28 +97,44 @@ export function updates(): readonly UpdateOp[] {
 
 /** Is it the update of an optimizer, whichever? */
 export function isUpdate(node: Node): node is Node<UpdateAttrs> {
-  return made.has(node.op as UpdateOp);
+  return known.has(node.op);
+}
+
+/** One element: changes `slots` and returns the new parameter. `each` is the tensor's number, `squared` takes what the sums are of. */
+type Step = (p: number, g: number, slots: number[], each: number, squared: number[]) => number;
+
+/** Updates of one kernel, as their attributes say: what is particular to them. */
+export interface UpdateFamily<A extends UpdateAttrs> {
+  readonly name: string;
+  /** It reads a number of each tensor. */
+  readonly each?: boolean;
+  /** Sums of squares over each tensor that it makes. */
+  readonly sums?: number;
+  /** How many slots a parameter has; undefined: there is no such variant. */
+  slotsOf(attrs: A): number | undefined;
+  /** How many hyper-parameters. */
+  hyperOf(attrs: A): number;
+  flopsOf(attrs: A): number;
+  /** Integers before those of all updates. */
+  before?(attrs: A, context: LowerContext): readonly number[];
+  /** What a step with these hyper-parameters does. */
+  stepOf(attrs: A, row: RefArray): Step;
+  samples(): Sample<A>[];
 }
 
 /** The record of an update: parameters, gradients, each slot of all parameters, hyper-parameters, operands of the stages. */
-export function updateOp<const H extends string, const V extends string>(rule: UpdateRule<H, V>): UpdateOp<H, V> {
-  const op = rule.name;
-  const { each = false, sums = 0 } = rule;
-  const variants = Object.keys(rule.slots) as V[];
-  const counts = variants.map((variant) => rule.slots[variant].length);
-  const slotsOf = ({ variant }: UpdateAttrs): number => counts[variant] as number;
+export function updateFamily<A extends UpdateAttrs>(family: UpdateFamily<A>): OpDef<A> {
+  const { name: op, each = false, sums = 0 } = family;
+  const slotsOf = (attrs: A): number => family.slotsOf(attrs)!;
   /** Inputs before the operands of the stages. */
-  const fixed = (attrs: UpdateAttrs): number => attrs.count * (2 + slotsOf(attrs)) + 1 + Number(each);
-  const pairs = new WeakMap<Node<UpdateAttrs>, [number, number][]>();
-  const record: UpdateOp<H, V> = {
+  const fixed = (attrs: A): number => attrs.count * (2 + slotsOf(attrs)) + 1 + Number(each);
+  const pairs = new WeakMap<Node<A>, [number, number][]>();
+  const record: OpDef<A> = {
     name: op,
-    slots: rule.slots,
-    hyper: rule.hyper,
-    at: Object.fromEntries(rule.hyper.map((name, i) => [name, i])) as Record<H, number>,
     skippable: true,
     infer(ins, attrs) {
       const { count, stages, measure, sparse, finish } = attrs;
-      const slots = counts[attrs.variant];
+      const slots = family.slotsOf(attrs);
       if (slots === undefined) throw new GraphError(`${op}: there is no variant ${attrs.variant}`);
       const arrays = count * (2 + slots);
       const first = fixed(attrs);
@@ -134,8 +152,9 @@ export function updateOp<const H extends string, const V extends string>(rule: U
           throw new ShapeError(`${op}: expected ${typeName(p)} for input ${i}, got ${typeName(x)}`);
       }
       const hyper = ins[arrays] as TensorType;
-      if (hyper.dtype !== 'f64' || !sameShape(hyper.shape, [rule.hyper.length])) {
-        throw new ShapeError(`${op}: expected f64[${rule.hyper.length}] as hyper-parameters, got ${typeName(hyper)}`);
+      const numbers = family.hyperOf(attrs);
+      if (hyper.dtype !== 'f64' || !sameShape(hyper.shape, [numbers])) {
+        throw new ShapeError(`${op}: expected f64[${numbers}] as hyper-parameters, got ${typeName(hyper)}`);
       }
       const own = ins[arrays + 1] as TensorType;
       if (each && (own.dtype !== 'f64' || !sameShape(own.shape, [count]))) {
@@ -148,18 +167,19 @@ export function updateOp<const H extends string, const V extends string>(rule: U
       const updated = [...ins.slice(0, count), ...ins.slice(2 * count, arrays), ...summed];
       return [...updated, ...Array.from({ length: measuredCount(measure) }, () => f64())];
     },
-    lower({ ins, attrs }) {
+    lower({ ins, attrs }, context) {
       const { variant, count, stages, measure, sparse, finish } = attrs;
       const sizes = ins.slice(0, count).map((p) => sizeOf(p.shape));
       const head = [variant, count, MEASURING.indexOf(measure), stages.length, ...stageInts(stages, count)];
       const grads = ins.slice(count, 2 * count).map((g, t) => (sparse[t] ? g.shape : []));
       const rows = [...grads.map((s) => (s.length > 0 ? span(s, 1) : 0)), ...grads.map((s) => s[0] ?? 0)];
-      return { ints: [...head, ...sizes, ...segments(sizes, CHUNK), ...rows, ...finishCodes(finish, count)] };
+      const before = family.before?.(attrs, context) ?? [];
+      return { ints: [...before, ...head, ...sizes, ...segments(sizes, CHUNK), ...rows, ...finishCodes(finish, count)] };
     },
     cost(node) {
       const elements = node.ins.slice(0, node.attrs.count).reduce((n, t) => n + sizeOf(t.shape), 0);
       const bytes = [...node.ins, ...node.outs].reduce((n, t) => n + bytesOf(t.type), 0);
-      return { flops: elements * (rule.flops + node.attrs.stages.length), bytes };
+      return { flops: elements * (family.flopsOf(node.attrs) + node.attrs.stages.length), bytes };
     },
     inplace(node) {
       let list = pairs.get(node);
@@ -172,10 +192,9 @@ export function updateOp<const H extends string, const V extends string>(rule: U
       return list;
     },
     ref(outs, ins, node, context) {
-      const { variant, count, stages, measure, finish } = node.attrs;
-      const [slots, name] = [slotsOf(node.attrs), variants[variant] as V];
-      const row = ins[count * (2 + slots)] as RefArray;
-      const hyper = Object.fromEntries(rule.hyper.map((name, i) => [name, row[i]])) as Record<H, number>;
+      const { count, stages, measure, finish } = node.attrs;
+      const slots = slotsOf(node.attrs);
+      const step = family.stepOf(node.attrs, ins[count * (2 + slots)] as RefArray);
       const numbers = ins[count * (2 + slots) + 1] as RefArray;
       const operands = ins.slice(fixed(node.attrs));
       const summed = outs.slice(count * (1 + slots), count * (1 + slots) + sums);
@@ -189,7 +208,7 @@ export function updateOp<const H extends string, const V extends string>(rule: U
         const { values } = applyStages(stages, operands, t, g, context);
         values.forEach((v, i) => {
           const s = Array.from({ length: slots }, (_, k) => (ins[(2 + k) * count + t] as RefArray)[i] as number);
-          (outs[t] as RefArray)[i] = rule.step(name, p[i] as number, v, s, hyper, each ? numbers[t]! : Number.NaN, squared);
+          (outs[t] as RefArray)[i] = step(p[i] as number, v, s, each ? numbers[t]! : Number.NaN, squared);
           for (const [k, out] of summed.entries()) out[t]! += squareOf(squared[k]!);
           for (const [k, x] of s.entries()) (outs[(1 + k) * count + t] as RefArray)[i] = x;
           before += squareOf(g[i] as number);
@@ -201,11 +220,40 @@ export function updateOp<const H extends string, const V extends string>(rule: U
       const found = [after, changed, before].slice(0, measuredCount(measure));
       for (const [k, x] of found.entries()) (outs[outs.length - found.length + k] as RefArray)[0] = x;
     },
-    samples: () => counts.flatMap((slots, variant) => samples(rule, variant, slots)),
+    samples: family.samples,
   };
-  made.add(record as unknown as UpdateOp);
+  known.add(record);
   return record;
 }
+
+/** The record of a rule: what happens to an element is written in the kernel, too. */
+export function updateOp<const H extends string, const V extends string>(rule: UpdateRule<H, V>): UpdateOp<H, V> {
+  const variants = Object.keys(rule.slots) as V[];
+  const counts = variants.map((variant) => rule.slots[variant].length);
+  const record = updateFamily<UpdateAttrs>({
+    ...rule,
+    slotsOf: ({ variant }) => counts[variant],
+    hyperOf: () => rule.hyper.length,
+    flopsOf: () => rule.flops,
+    stepOf({ variant }, row) {
+      const hyper = Object.fromEntries(rule.hyper.map((name, i) => [name, row[i]])) as Record<H, number>;
+      return (p, g, slots, each, squared) => rule.step(variants[variant]!, p, g, slots, hyper, each, squared);
+    },
+    samples: () =>
+      counts.flatMap((slots, variant) => updateSamples({ ...rule, rows: rowsOf(rule), slots }).map((s) => ofVariant(s, variant))),
+  });
+  const at = Object.fromEntries(rule.hyper.map((name, i) => [name, i])) as Record<H, number>;
+  const op: UpdateOp<H, V> = Object.assign(record, { slots: rule.slots, hyper: rule.hyper, at });
+  made.add(op as unknown as UpdateOp);
+  return op;
+}
+
+const rowsOf = <H extends string, V extends string>({ hyper, rows }: UpdateRule<H, V>): number[][] =>
+  rows.map((row) => hyper.map((name) => row[name]));
+const ofVariant = (sample: Sample<UpdateAttrs>, variant: number): Sample<UpdateAttrs> => ({
+  ...sample,
+  attrs: { ...sample.attrs, variant },
+});
 
 /** Where the second output of scatterRows is among the inputs. */
 function atOf({ stages, sparse, finish }: UpdateAttrs, fixed: number, t: number): number {
@@ -229,12 +277,14 @@ function spread(values: RefArray, at: RefArray, size: number): Float64Array {
   return dense;
 }
 
-function samples<H extends string, V extends string>(
-  rule: UpdateRule<H, V>,
-  variant: number,
-  slots: number,
-): Sample<UpdateAttrs>[] {
-  const rows = rule.rows.map((row) => rule.hyper.map((name) => row[name]));
+/** What tests try, of variant 0. `rows`: of hyper-parameters. */
+export function updateSamples(rule: {
+  readonly rows: readonly (readonly number[])[];
+  readonly slots: number;
+  readonly each?: boolean;
+  readonly tolerance?: number;
+}): Sample<UpdateAttrs>[] {
+  const { rows, slots } = rule;
   let made = 0;
   const sample = (
     shapes: number[][],
@@ -250,7 +300,7 @@ function samples<H extends string, V extends string>(
       ...each,
       ...grads,
       ...Array.from({ length: slots }, () => each).flat(),
-      f64(rule.hyper.length),
+      f64(rows[0]!.length),
       ...(rule.each ? [f64(shapes.length)] : []),
       ...operands,
       ...at,
@@ -263,7 +313,7 @@ function samples<H extends string, V extends string>(
       return t.dtype === 'f32' ? ('positive' as const) : ([0.1, 0.9] as const);
     });
     const { tolerance } = rule;
-    return { ins, attrs: { variant, count: each.length, sparse, ...attrs }, fill, ...(tolerance && { tolerance }) };
+    return { ins, attrs: { variant: 0, count: each.length, sparse, ...attrs }, fill, ...(tolerance && { tolerance }) };
   };
   const plain = { stages: [], measure: false } as const;
   const all = (count: number, first: number): StageAttrs[] => [
@@ -329,6 +379,15 @@ export interface Updated {
 
 /** Update the parameters of a group in one pass. */
 export function update<H extends string, V extends string>(op: UpdateOp<H, V>, of: NoInfer<V>, x: UpdateOperands): Updated {
+  return updateAs(op, { variant: Object.keys(op.slots).indexOf(of) }, x);
+}
+
+/** The same with what is particular to the attributes of a family. */
+export function updateAs<A extends UpdateAttrs>(
+  op: OpDef<A>,
+  particular: Omit<A, Exclude<keyof UpdateAttrs, 'variant'>>,
+  x: UpdateOperands,
+): Updated {
   const count = x.params.length;
   const { attrs: stages, ins } = splitStages(x.hyper.graph, x.stages);
   const finish = x.finish ? splitFinish(x.hyper.graph, x.finish) : null;
@@ -342,9 +401,8 @@ export function update<H extends string, V extends string>(op: UpdateOp<H, V>, o
     ...(finish?.ins ?? []),
   ];
   const sparse = x.grads.map(() => false);
-  const variant = Object.keys(op.slots).indexOf(of);
-  const attrs = { variant, count, stages, measure: x.measure, sparse, ...(finish && { finish: finish.attrs }) };
-  const { outs } = x.hyper.graph.add(op, operands, attrs);
+  const attrs = { ...particular, count, stages, measure: x.measure, sparse, ...(finish && { finish: finish.attrs }) };
+  const { outs } = x.hyper.graph.add(op, operands, attrs as unknown as A);
   const end = outs.length - measuredCount(x.measure);
   const [after, changed, before = null] = outs.slice(end) as [Tensor, Tensor, Tensor?];
   return {

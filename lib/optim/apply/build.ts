@@ -97,7 +97,7 @@ export function clippedGradients({ graph, params, grads, stages, measure }: Grou
 }
 
 /** New parameters within their bounds, and 0 where they are pruned. */
-function finished(params: readonly Tensor[], finish: Finish | null): readonly Tensor[] {
+export function finished(params: readonly Tensor[], finish: Finish | null): readonly Tensor[] {
   if (!finish) return params;
   return params.map((p, t) => {
     const [min, max] = finish.bounds?.[t] ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
