@@ -6,13 +6,16 @@ import { number, type OptionsField, options, signature, whole } from '../options
 import { type History, type HistoryLike, historyLike, layerNorms, twoNorms } from './history.ts';
 import { type Learning, learningOf } from './learning.ts';
 import { mad, mean, quantile, sorted } from './numbers.ts';
-import { type Tail, tailOf } from './tail.ts';
+import { hasHeavyTail, spreadOf, type Tail, tailOf } from './tail.ts';
 import { percent, show, steps, type Warning } from './warning.ts';
 import { warningsOf } from './warnings.ts';
 
 /** Options of `Trainer.advise` and `advise`. */
 export interface AdviseOptions {
-  /** The fraction of steps that shall be clipped. Default 0.05: the threshold is then the 95th percentile of the norms. */
+  /**
+   * The fraction of steps that shall be clipped. Default: 0.05, the 95th percentile of the norms; and 0.5, their median, where they have a heavy tail, for then it
+   * is usual steps that have a direction, and rare ones that have noise.
+   */
   readonly rate?: number;
   /** Of the rule `median + k MAD`: how many median distances from the median. Default 3. */
   readonly k?: number;
@@ -75,7 +78,7 @@ export interface Advice {
   readonly used: number;
   /** Of the norms before the clip, of the steps looked at. `mad`: median distance from the median. */
   readonly norms: Readonly<Record<'min' | 'median' | 'mean' | 'mad' | 'p90' | 'p95' | 'p99' | 'max', number>>;
-  /** The fraction of steps that shall be clipped, as it was asked for. */
+  /** The fraction of steps that shall be clipped: as it was asked for, else 0.05, or 0.5 of norms with a heavy tail. */
   readonly rate: number;
   /** The threshold for that rate: the quantile 1 - `rate` of the norms looked at. Null where there is no evidence for one: `evidence` says why. */
   readonly threshold: number | null;
@@ -98,14 +101,14 @@ export interface Advice {
 }
 
 interface Given {
-  readonly rate: number;
+  readonly rate: number | undefined;
   readonly k: number;
   readonly warmup: number | undefined;
   readonly eps: number | undefined;
   readonly elements: number | undefined;
 }
 export const adviseOptions: OptionsField<AdviseOptions, Given> = options<AdviseOptions>()({
-  rate: number({ min: 0, max: 1 }).default(0.05),
+  rate: number({ min: 0, max: 1 }).optional(),
   k: number({ min: 0 }).default(3),
   warmup: whole({ min: 0 }).optional(),
   eps: number({ min: 0 }).optional(),
@@ -113,6 +116,9 @@ export const adviseOptions: OptionsField<AdviseOptions, Given> = options<AdviseO
 });
 const readAdvise = signature('advise', { history: historyLike }, adviseOptions);
 
+/** Parts of the steps that are clipped where no other is asked for. */
+const USUAL_RATE = 0.05;
+const HEAVY_RATE = 0.5;
 /** Of fewer steps no quantile is worth a word. */
 const LEAST_STEPS = 10;
 
@@ -127,12 +133,16 @@ const LEAST_STEPS = 10;
  * @see Hill 1975, A Simple General Approach to Inference About the Tail of a Distribution
  */
 export function advise(history: HistoryLike, options: AdviseOptions = {}): Advice {
-  const { rate, k, eps, elements, ...given } = readAdvise(arguments);
+  const { k, eps, elements, ...given } = readAdvise(arguments);
   const all = measured(given.history);
   const learning = learningOf(all.loss, !(all.attempt[0]! > 0));
   const { warmup, until, at } = stepsOf(all, learning, given.warmup);
   const norms = at.map((i) => all.norm[i]!);
   const order = sorted(norms);
+  const spread = spreadOf(norms);
+  const tail = tailOf(spread);
+  const isHeavy = hasHeavyTail(spread, tail);
+  const rate = given.rate ?? (isHeavy ? HEAVY_RATE : USUAL_RATE);
   const middle = quantile(order, 0.5);
   const away = mad(norms, middle);
   const above = (c: number): number => norms.filter((n) => n > c).length / norms.length;
@@ -157,7 +167,6 @@ export function advise(history: HistoryLike, options: AdviseOptions = {}): Advic
     p99: quantile(order, 0.99),
     max: order.at(-1)!,
   };
-  const tail = tailOf(order);
   return {
     steps: all.length,
     warmup,
@@ -166,12 +175,25 @@ export function advise(history: HistoryLike, options: AdviseOptions = {}): Advic
     rate,
     threshold,
     clipRate: threshold === null ? null : above(threshold),
-    evidence: evidenceOf(learning, until, reason?.text ?? restsOn(learning, at.length)),
+    evidence: evidenceOf(learning, until, reason?.text ?? restsOn(learning, at.length, isHeavy && given.rate === undefined)),
     tail,
     rules: isFit ? rules.filter((r) => r.threshold > 0) : [],
     clipped: at.filter((i) => all.clipped[i]).length / at.length,
     skipped: all.skipped.filter(Boolean).length / all.length,
-    warnings: warningsOf({ history: all, at, rate, norms: figures, tail, learning, wanted, threshold, eps, elements }),
+    warnings: warningsOf({
+      history: all,
+      at,
+      rate,
+      norms: figures,
+      spread,
+      tail,
+      isHeavy,
+      learning,
+      wanted,
+      threshold,
+      eps,
+      elements,
+    }),
     layers: all.layers && layersOf(all, at, rate),
   };
 }
@@ -182,15 +204,17 @@ function stepsOf(
   { until }: Learning,
   given: number | undefined,
 ): { readonly warmup: number; readonly until: number; readonly at: readonly number[] } {
-  const within = (end: number): { warmup: number; until: number; at: number[] } => {
-    const warmup = Math.min(end, given ?? Math.min(100, Math.floor(end / 10)));
+  const within = (end: number, usual: number = Math.min(100, Math.floor(end / 10))): ReturnType<typeof stepsOf> => {
+    const warmup = Math.min(end, given ?? usual);
     const at = Array.from({ length: end - warmup }, (_, i) => warmup + i).filter((i) => Number.isFinite(norm[i]!));
     return { warmup, until: end, at };
   };
   const before = within(until);
-  const found = before.at.length >= Math.min(LEAST_STEPS, length) ? before : within(length);
-  if (found.at.length > 0) return found;
-  const warmup = given ?? found.warmup;
+  if (before.at.length >= Math.min(LEAST_STEPS, length) && length > 0) return before;
+  // Of a run that failed at once the first steps are all there is.
+  const found = [within(length), within(length, 0)].find((steps) => steps.at.length > 0);
+  if (found) return found;
+  const warmup = given ?? 0;
   throw new OptionError(`advise: expected steps with a finite norm, got none among ${length}, ${warmup} of them warm-up`, {
     steps: length,
     warmup,
@@ -232,11 +256,17 @@ function whyNone(
 const count = (n: number): string => n.toLocaleString('en-US');
 
 /** What a threshold rests on, in words. */
-function restsOn({ learned, why, first, least, last, until }: Learning, used: number): string {
+function restsOn(learning: Learning, used: number, isMedian: boolean): string {
+  const heavy = isMedian ? ' Norms have a heavy tail, so the threshold is their median (rate 0.5).' : '';
+  return `${ofWhat(learning, used)}${heavy}`;
+}
+
+function ofWhat({ learned, why, first, least, last, until }: Learning, used: number): string {
   const from = `From ${steps(used)}`;
   if (learned === true) return `${from} of a run that learned: the loss fell from ${show(first)} to ${show(last)}.`;
   if (why === 'noLoss') return `${from}; no loss is known, so whether the run learned is not.`;
   if (why === 'few') return `${from}; too few to tell whether the run learned.`;
+  if (why === 'noisy') return `${from}; the noise of the loss hides whether it fell from ${show(first)}.`;
   if (why === 'late') return `${from} in which the loss neither fell nor rose; what came before them is not known.`;
   const end = Number.isFinite(last) ? `was ${show(last)} at the end` : 'was no number at the end';
   return `${from} before step ${count(until)}: there the loss had fallen from ${show(first)} to ${show(least)}, and it ${end}. Later norms are of a run that failed.`;

@@ -4,10 +4,10 @@ import { median } from './numbers.ts';
 
 /** What the losses of a run say. */
 export interface Learning {
-  /** They fell and stayed low; null where they cannot tell. */
+  /** They fell and stayed low; null where nobody can tell. */
   readonly learned: boolean | null;
-  /** `noLoss`: there is none; `few`: too few steps; `late`: it neither fell nor rose, but what came before is not known. */
-  readonly why: 'fell' | 'rose' | 'notFinite' | 'never' | 'noLoss' | 'few' | 'late';
+  /** `noLoss`: there is none; `few`: too few steps; `noisy`: noise would hide a fall; `late`: it neither fell nor rose, but what came before is not known. */
+  readonly why: 'fell' | 'rose' | 'notFinite' | 'never' | 'noLoss' | 'few' | 'noisy' | 'late';
   /** The steps before this one are from before the losses rose: all where they did not, none where they never fell. */
   readonly until: number;
   /** Medians of the losses: of the first steps, of the best stretch, of the last steps; NaN where there are none. */
@@ -22,6 +22,9 @@ const FEW = 20;
 const STRETCH = 5;
 /** Standard errors by which two medians must differ: 64 comparisons of noise alone go wrong once in 500 runs. */
 const SURE = 4;
+/** A loss has not fallen that surely (by so many standard errors) fell by less than this part of it. */
+const LIKELY = 3;
+const FALL = 0.3;
 /** A loss has risen that gave back this part of what it had fallen by, */
 const GIVEN_BACK = 0.5;
 /** or of its logarithm's fall, where it then is so many times the least: for losses that fall by powers of ten. */
@@ -46,21 +49,11 @@ export function learningOf(loss: Float64Array, begins: boolean): Learning {
   const all = loss.map((l) => (Number.isNaN(l) ? Number.POSITIVE_INFINITY : l));
   if (all.length < FEW) return { learned: null, why: 'few', until: all.length, ...nothing };
 
-  const bounds = stretches(all.length);
-  // The noise of five steps is that of the twenty around them: of five it is itself mostly chance.
-  const of = bounds.map(([a, b]) => stretch(all, a, b, Math.min(4 * STRETCH, all.length)));
-  const third = Math.floor(all.length / 3);
-  const coarse = [stretch(all, 0, third), stretch(all, all.length - third, all.length)] as const;
-  const end = Math.max(STRETCH, Math.min(4 * STRETCH, Math.floor(all.length / 10)));
-  const last = stretch(all, all.length - end, all.length, 4 * STRETCH);
-  const first = of[0]!;
-  const best = of.reduce((a, b) => (b.median < a.median ? b : a));
+  const { first, best, last, fell } = courseOf(all);
   const figures = { first: first.median, least: best.median, last: last.median };
-  const fell = of.some((s) => isBelow(s, first)) || isBelow(coarse[1], coarse[0]);
 
   if (last.median === Number.POSITIVE_INFINITY) {
-    const until = fell ? nearUntil(all, figures) : firstNotFinite(all);
-    return { learned: false, why: 'notFinite', until, ...figures };
+    return { learned: false, why: 'notFinite', until: fell ? nearUntil(all, figures) : 0, ...figures };
   }
   if (fell && isBelow(best, last) && isGivenBack(figures)) {
     return { learned: false, why: 'rose', until: nearUntil(all, figures), ...figures };
@@ -69,7 +62,44 @@ export function learningOf(loss: Float64Array, begins: boolean): Learning {
   if (isBelow(first, last) && last.median > ABOVE_FIRST * first.median)
     return { learned: false, why: 'rose', until: 0, ...figures };
   if (!begins) return { learned: null, why: 'late', until: all.length, ...figures };
+  if (isHidden(all)) return { learned: null, why: 'noisy', until: all.length, ...figures };
   return { learned: false, why: 'never', until: 0, ...figures };
+}
+
+/** Whether noise would hide a fall from the first steps to all others that is worth the name. */
+function isHidden(loss: Float64Array): boolean {
+  return [4 * STRETCH, 8 * STRETCH].every((count) => {
+    if (2 * count > loss.length) return true;
+    const [early, later] = [stretch(loss, 0, count), stretch(loss, count, loss.length)];
+    const most = early.median - later.median + LIKELY * Math.sqrt(early.error * early.error + later.error * later.error);
+    return !(most < FALL * Math.abs(early.median));
+  });
+}
+
+/** The first, the best and the last stretch, and whether any is surely below the first. */
+function courseOf(loss: Float64Array): Record<'first' | 'best' | 'last', Stretch> & { readonly fell: boolean } {
+  const { length } = loss;
+  const third = Math.floor(length / 3);
+  const end = Math.max(STRETCH, Math.min(4 * STRETCH, Math.floor(length / 10)));
+  const bounds = stretches(length);
+  const look = (values: Float64Array): ReturnType<typeof courseOf> => {
+    // The noise of five steps is that of the twenty around them: of five it is itself mostly chance.
+    const of = bounds.map(([a, b]) => stretch(values, a, b, 4 * STRETCH));
+    const first = started(of[0]!, values[0]!);
+    const last = stretch(values, length - end, length, 4 * STRETCH);
+    const best = of.reduce((a, b) => (b.median < a.median ? b : a));
+    const fell = of.some((s) => isBelow(s, first)) || isBelow(stretch(values, length - third, length), stretch(values, 0, third));
+    return { first, best, last, fell };
+  };
+  const found = look(loss);
+  // Of losses over many powers of ten the first ones are noise beside which no fall is sure; their logarithms are not.
+  if (found.fell || !loss.every((l) => l > 0)) return found;
+  return { ...found, fell: look(loss.map(log)).fell };
+}
+
+/** The first stretch; of weights that the first updates have thrown over, the first loss alone: what comes down from there has not learned. */
+function started(stretch: Stretch, loss: number): Stretch {
+  return loss > 0 && stretch.median > TIMES * loss ? { ...stretch, median: loss, error: 0 } : stretch;
 }
 
 /** Short at the start, where losses fall fastest, then twice as long each, up to a tenth of the steps. */
@@ -123,9 +153,4 @@ function nearUntil(loss: Float64Array, { first, least, last }: Figures): number 
     if (median(loss.subarray(end - STRETCH, end)) <= level) return Math.max(0, end - Math.ceil(STRETCH / 2));
   }
   return 0;
-}
-
-/** Steps before the losses were no numbers for good. */
-function firstNotFinite(loss: Float64Array): number {
-  return loss.findLastIndex(Number.isFinite) + 1;
 }

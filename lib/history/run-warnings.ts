@@ -1,4 +1,4 @@
-// run-warnings.ts: what looks wrong in a run itself, clipped or not: it does not learn, it stands still, gradients are 0 or vanish.
+// run-warnings.ts: what looks wrong in a run itself, clipped or not: it does not learn or stands still, gradients explode, vanish or are 0.
 import { sizeOf } from '../ir/op.ts';
 import { log, pow, squareOf } from '../math/index.ts';
 import { type History, layerNorms, type RecordHeader } from './history.ts';
@@ -11,13 +11,11 @@ const HALF_ULP = 2 ** -25;
 /** Most of the weights. */
 const MOST = 0.5;
 /** An update this long beside the weights neither stands still nor throws them over. */
-const SOUND = 1e-2;
+const SOUND = 0.03;
 /** Gradients this many times as long as all weights together are out of hand at any usual learning rate. */
 const EXPLODED = 10;
 /** A rate that let the loss rise is divided by this where nothing tells how much too high it is. */
 const LOWER = 10;
-/** Steps at the start, whose weights are about those of the header. */
-const FIRST = 10;
 /** A gradient of 0 in this part of the steps is no chance. */
 const ZERO = 0.1;
 /** From the last to the first layer gradients get smaller by this, */
@@ -27,16 +25,16 @@ const DEEP = 4;
 /** A norm beyond this many thresholds before there was a threshold is what clipping is for. */
 const UNBOUNDED = 10;
 
-type Rule = (seen: Seen, others: ReadonlySet<WarningCode>) => Warning | Warning[] | null;
+type Rule = (seen: Seen, others: ReadonlyMap<WarningCode, Warning>) => Warning | Warning[] | null;
 
 /** @param others what is wrong otherwise, which may be why nothing is learned */
 export function runWarnings(seen: Seen, others: readonly Warning[]): Warning[] {
-  const codes = new Set(others.map((w) => w.code));
+  const known = new Map(others.map((w) => [w.code, w]));
   const found: Warning[] = [];
-  for (const rule of [standsStill, zeroGradients, vanishing, noPast, notLearning]) {
-    const made = rule(seen, codes) ?? [];
+  for (const rule of [standsStill, exploding, zeroGradients, vanishing, noPast, notLearning]) {
+    const made = rule(seen, known) ?? [];
     for (const warning of Array.isArray(made) ? made : [made]) {
-      codes.add(warning.code);
+      known.set(warning.code, warning);
       found.push(warning);
     }
   }
@@ -50,11 +48,6 @@ function rateOf(header: RecordHeader | null): number | null {
   const [lr] = rates;
   return rates.size === 1 && lr! > 0 ? lr! : null;
 }
-
-const lower = (header: RecordHeader | null, by = LOWER): Cure | null => {
-  const lr = rateOf(header);
-  return lr === null ? null : { option: 'lr', value: round(lr / by) };
-};
 
 const appliedOf = ({ history, at }: Pick<Seen, 'history' | 'at'>): number[] => at.filter((i) => !history.skipped[i]);
 
@@ -86,9 +79,9 @@ function movedOf({ history, at }: Pick<Seen, 'history' | 'at'>): Moved[] {
 }
 
 const standsStill: Rule = (seen) => {
-  // What learns moves: a rate of the header that only its schedule's first step has would tell otherwise.
+  // What has no gradient has a warning of its own. What learns moves: a rate of the header that only its schedule's first step has would tell otherwise.
   if (seen.learning.learned === true) return null;
-  const moved = movedOf(seen);
+  const moved = movedOf(seen).filter((m) => m.unclipped > 0);
   const sum = (of: readonly Moved[]): number => of.reduce((n, m) => n + m.elements, 0);
   const still = moved.filter((m) => m.update < HALF_ULP * m.rms);
   const share = sum(still) / sum(moved);
@@ -116,16 +109,51 @@ const standsStill: Rule = (seen) => {
   );
 };
 
-const zeroGradients: Rule = ({ history, at, learning }) => {
-  const { header, layers, norm } = history;
+const exploding: Rule = (seen) => {
+  const { history, learning, threshold } = seen;
+  const { header, norm } = history;
+  const limit = EXPLODED * lengthOf(header);
+  // Without weights to compare with (all 0 at first, a history without a record) nothing is long.
+  if (!(limit > 0)) return null;
+  const long = Array.from(norm, (_, i) => i).filter((i) => norm[i]! > limit && Number.isFinite(norm[i]!));
+  if (long.length === 0) return null;
+  const largest = long.reduce((n, i) => Math.max(n, norm[i]!), 0);
+  const sound = soundNorm(header);
+  // Where it explodes after updates that threw the weights over, those are to be shorter, and the rest follows.
+  const isFirst = long[0] === 0 || (threshold !== null && learning.learned === false);
+  const bound = learning.learned === false && threshold !== null ? threshold : sound;
+  const times = largest / limit;
+  const what = `In ${steps(long.length)}, the first of them step ${long[0]}, the gradient is more than ${EXPLODED} times as long as all weights together, up to ${show(EXPLODED * times)} times: it explodes.`;
+  const isWrong = learning.learned !== true;
+  const help = !isWrong
+    ? 'The run learned all the same; such steps are what a clip is for.'
+    : !isFirst
+      ? 'It did so after updates that were too long: a lower learning rate comes first.'
+      : bound === null
+        ? 'Clip its norm.'
+        : `Clip its norm: at ${show(bound)} ${bound === sound ? `an update is ${percent(SOUND)} as long as the weights` : 'the steps before would be left alone'}.`;
+  return warn(
+    'exploding',
+    isWrong ? 'warning' : 'remark',
+    { steps: long.length, first: long[0]!, largest, times: EXPLODED * times },
+    `${what} ${help}`,
+    isWrong && isFirst && bound !== null && !history.threshold.every((t) => t <= 1.01 * bound)
+      ? { option: 'threshold', value: round(bound) }
+      : null,
+  );
+};
+
+const zeroGradients: Rule = (seen, others) => {
+  const { history, at, learning } = seen;
+  const { layers, norm } = history;
   const zero = at.filter((i) => norm[i] === 0);
   const share = zero.length / at.length;
-  const dead = layers
-    ? layers.names.filter((_, k) => {
-        const own = layerNorms(layers, k);
-        return at.filter((i) => own[i] === 0).length > MOST * at.length;
-      })
-    : [];
+  const firsts = new Map<string, number>();
+  for (const [k, name] of (layers?.names ?? []).entries()) {
+    const own = layerNorms(layers!, k);
+    if (at.filter((i) => own[i] === 0).length > MOST * at.length) firsts.set(name, own[0]!);
+  }
+  const dead = [...firsts.keys()];
   const some = share <= MOST ? dead : [];
   if (zero.length === 0 && some.length === 0) return null;
   const whole = `The gradient was 0 in ${steps(zero.length)} (${percent(share)})`;
@@ -133,7 +161,7 @@ const zeroGradients: Rule = ({ history, at, learning }) => {
   const parts = `the gradient of ${named} was 0 in more than half of the steps`;
   const what = zero.length === 0 ? `T${parts.slice(1)}` : some.length === 0 ? whole : `${whole}, and ${parts}`;
   // Units die of an update: before it gradients were not 0.
-  const died = share > ZERO && norm[0]! > 0;
+  const died = share > ZERO ? norm[0]! > 0 : [...firsts.values()].some((first) => first > 0);
   const why = died
     ? 'It was not at the start: an update has set all units to where their activation is flat (a ReLU below 0). A lower learning rate helps, a clip, or an activation that is never flat.'
     : 'Nothing reaches these weights: units that are 0 for all rows, a loss that is flat, or a part of the model that is not used. No threshold helps.';
@@ -143,7 +171,7 @@ const zeroGradients: Rule = ({ history, at, learning }) => {
     isWrong && !(learning.learned === true && some.length === 0) ? 'warning' : 'remark',
     { share, steps: zero.length, parameters: some.length, ...(some[0] === undefined ? {} : { name: some[0] }) },
     `${what}. ${why}`,
-    died ? lower(header) : null,
+    died && !others.get('exploding')?.cure ? slower(seen) : null,
   );
 };
 
@@ -158,6 +186,8 @@ const vanishing: Rule = ({ history, at }) => {
   const level = (of: typeof depth): number => median(of.map((l) => log(l.rms)));
   const [a, b, c] = [level(depth.slice(0, third)), level(depth.slice(third, -third)), level(depth.slice(-third))];
   if (!(a < b && b < c)) return null;
+  // Of each tensor its part of a sound update, whatever its gradient was.
+  const sound = soundNorm(history.header);
   const factor = pow(1 / ratio, 1 / (depth.length - 1));
   return warn(
     'vanishing',
@@ -165,7 +195,10 @@ const vanishing: Rule = ({ history, at }) => {
     { first: first.name, last: last.name, ratio, factor, layers: depth.length },
     `Gradients vanish toward the input: in the mean square an element of ${first.name} has ${show(ratio)} of what one of ${last.name} has, ` +
       `${show(factor)} times less a layer over ${depth.length} layers. A clip only makes gradients smaller: what helps is another activation than a sigmoid, ` +
-      'normalization, residual connections, other first values, or an optimizer that gives each element its own step (Adam).',
+      'normalization, residual connections, other first values, or steps that do not depend on the size of a gradient (Adam; clip.normalize by tensor).',
+    sound === null || history.header?.policy.includes('normalize')
+      ? null
+      : { option: 'normalize', value: round(sound / Math.sqrt(history.layers!.names.length)) },
   );
 };
 
@@ -204,7 +237,7 @@ const noPast: Rule = ({ history }) => {
   );
 };
 
-const CAUSES: readonly WarningCode[] = ['standsStill', 'zeroGradients', 'vanishing', 'clipsMost'];
+const CAUSES: readonly WarningCode[] = ['standsStill', 'exploding', 'zeroGradients', 'vanishing', 'clipsMost'];
 
 const notLearning: Rule = (seen, others) => {
   const { learning, threshold } = seen;
@@ -221,7 +254,7 @@ const notLearning: Rule = (seen, others) => {
         : `the loss was ${show(Number.isFinite(least) ? least : first)} and is no number at the end`,
     never: `the loss was ${show(first)} at first and is ${show(last)} at the end, no less than its noise allows`,
   }[why as 'rose' | 'notFinite' | 'never'];
-  const cause = CAUSES.find((code) => others.has(code));
+  const cause = CAUSES.find((code) => others.get(code)?.level === 'warning' && (code !== 'exploding' || others.get(code)!.cure));
   const [cure, help] = cause === undefined ? remedy(seen) : [null, `Look at ${cause} first.`];
   const norms =
     threshold === null ? 'norms of such a run are no model for a threshold' : `a threshold is made of the ${steps(until)} before`;
@@ -230,9 +263,9 @@ const notLearning: Rule = (seen, others) => {
 };
 
 /** What to change in a run that failed, for no other reason than its steps. */
-function remedy({ history, learning, threshold, wanted }: Seen): [Cure | null, string] {
-  const { header, norm } = history;
-  const lr = rateOf(header);
+function remedy(seen: Seen): [Cure | null, string] {
+  const { history, learning, threshold } = seen;
+  const { norm } = history;
   const limit = history.threshold.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   if (threshold !== null && norm.some((n) => n > UNBOUNDED * threshold) && !(limit <= threshold)) {
     return [
@@ -240,23 +273,33 @@ function remedy({ history, learning, threshold, wanted }: Seen): [Cure | null, s
       `Norms rose far beyond those of the steps before: a clip at ${show(threshold)} is there for that, or a lower learning rate.`,
     ];
   }
-  const weights = Math.sqrt((header?.parameters ?? []).reduce((s, p) => s + squareOf(p.rms ?? Number.NaN) * sizeOf(p.shape), 0));
-  const start = appliedOf({ history, at: Array.from({ length: Math.min(FIRST, norm.length) }, (_, i) => i) });
-  const length = median(start.map((i) => norm[i]!).filter(Number.isFinite));
+  // Where the first update was sound, or nothing is known of it, a loss that never fell does not say in which direction to go.
+  if (learning.why === 'never' && !(firstOf(norm) > (soundNorm(history.header) ?? Number.POSITIVE_INFINITY))) {
+    return [null, 'Look at the data, the loss and the learning rate.'];
+  }
+  return [slower(seen), 'A lower learning rate is the first thing to try.'];
+}
+
+/** A learning rate at which the first update would have been sound; a tenth where that is not known. */
+function slower({ history: { header, norm } }: Pick<Seen, 'history'>): Cure | null {
+  const lr = rateOf(header);
+  const sound = soundNorm(header);
+  return lr === null ? null : { option: 'lr', value: round(lr / Math.max(LOWER, sound === null ? 0 : firstOf(norm) / sound)) };
+}
+
+/** Of the weights as they were at first: later norms are of some that a wrong step may have spoiled. */
+const firstOf = (norm: Float64Array): number => norm.find(Number.isFinite) ?? Number.NaN;
+
+/** The length of all weights together, where the recording began; NaN where it is not known. */
+const lengthOf = (header: RecordHeader | null): number =>
+  Math.sqrt(
+    (header?.parameters ?? []).reduce((s, p) => s + squareOf(p.rms ?? Number.NaN) * sizeOf(p.shape), header ? 0 : Number.NaN),
+  );
+
+/** The norm of a gradient whose update is sound beside the weights, where updates are gradient times rate; else null. */
+export function soundNorm(header: RecordHeader | null): number | null {
+  const lr = rateOf(header);
   const isPlain = header?.optimizers.every((o) => (o.momentum ?? null) !== null) ?? false;
-  if (isPlain && lr !== null && length > EXPLODED * weights && history.attempt[0] === 0) {
-    const sound = round((SOUND * weights) / lr);
-    return [
-      { option: 'threshold', value: sound },
-      `The gradient is ${show(length)} long at the start, ${show(length / weights)} times all weights: it explodes. Clip its norm: at ${show(sound)} an update is ` +
-        `${percent(SOUND)} as long as the weights.`,
-    ];
-  }
-  if (learning.why === 'never' && !(limit <= wanted)) {
-    const first = isPlain && lr !== null ? (lr * length) / weights : Number.NaN;
-    // Where the first updates were sound, or nothing is known of them, a loss that never fell does not say in which direction to go.
-    if (!(first > SOUND)) return [null, 'Look at the data, the loss and the learning rate.'];
-  }
-  const by = isPlain && lr !== null ? Math.max(LOWER, ((lr * length) / weights / SOUND) | 0) : LOWER;
-  return [lower(header, by), 'A lower learning rate is the first thing to try.'];
+  const norm = (SOUND * lengthOf(header)) / (lr ?? Number.NaN);
+  return isPlain && norm > 0 ? norm : null;
 }

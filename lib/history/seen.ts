@@ -9,7 +9,11 @@ export interface Seen {
   readonly at: readonly number[];
   readonly rate: number;
   readonly norms: Readonly<Record<'median' | 'p99' | 'max', number>>;
+  /** Norms over the median of their tenth of the steps. */
+  readonly spread: readonly number[];
   readonly tail: Tail | null;
+  /** Whether the norms have a heavy tail. */
+  readonly isHeavy: boolean;
   readonly learning: Learning;
   /** The quantile of the norms for the wanted rate, whether it is advice or not. */
   readonly wanted: number;

@@ -7,6 +7,8 @@ export type WarningCode =
   | 'notLearning'
   /** Updates are below half an ulp of most of the weights, which stay as they are. */
   | 'standsStill'
+  /** Gradients are more than 10 times as long as all weights together. */
+  | 'exploding'
   /** Gradients are 0: of all parameters in some steps, or of some parameters in most steps. */
   | 'zeroGradients'
   /** Gradients get smaller from the last layers to the first ones, by a factor of more than 1,000 in all. */
@@ -44,8 +46,11 @@ export type WarningCode =
 
 /** An option, and the value to give it. */
 export interface Cure {
-  /** Of the optimizer (`lr`, `eps`), the clip policy (`threshold` of a global norm; `absolute` of an adaptive one) or the fit. */
-  readonly option: 'lr' | 'eps' | 'threshold' | 'absolute' | 'batchSize' | 'accumulate';
+  /**
+   * Of the optimizer (`lr`, `eps`), the clip policy (`threshold` of a global norm; `absolute` of an adaptive one; `normalize`: `to` of `clip.normalize` by tensor)
+   * or the fit.
+   */
+  readonly option: 'lr' | 'eps' | 'threshold' | 'absolute' | 'normalize' | 'batchSize' | 'accumulate';
   /** What it should be, to begin with. */
   readonly value: number;
 }

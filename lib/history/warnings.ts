@@ -3,23 +3,21 @@ import { sizeOf } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
 import { layerNorms } from './history.ts';
 import { median, quantile, sorted } from './numbers.ts';
-import { runWarnings } from './run-warnings.ts';
+import { runWarnings, soundNorm } from './run-warnings.ts';
 import type { Seen } from './seen.ts';
-import { tailText } from './tail.ts';
+import { FAR_OUT, tailText } from './tail.ts';
 import { type Cure, percent, round, show, steps, type Warning, warn } from './warning.ts';
 
 /** A clip that bites in more than half of the steps sets their length. */
 const MOST = 0.5;
+/** Updates so many times longer than what is sound beside the weights throw them over. */
+const BEARABLE = 10;
 /** Norms above this many thresholds are cut to less than a tenth. */
 const FAR = 10;
 /** A step in twenty beyond that is no exception. */
 const OFTEN = 0.05;
 /** What eps may take of an update before it is worth a word: eps / (rms + eps). */
 const EPS_PART = 0.1;
-/** The 99th percentile over the median; 1.3 to 2 is usual of a smooth run, an exponential distribution has 6.6. */
-const TAIL = 5;
-/** A tail index below it means that the variance of all norms there could be is infinite. */
-const NO_VARIANCE = 2;
 /** The medians of the last and the first third of the steps. */
 const DRIFT = 1.5;
 /** One parameter that has this part of the square of the norm decides alone. */
@@ -34,21 +32,30 @@ export function warningsOf(seen: Seen): Warning[] {
   return [...runWarnings(seen, ofClip), ...ofClip];
 }
 
-const clipsMost: Rule = ({ history, at, wanted }) => {
+/** The threshold to raise `limit` to: none where a rate is so high that only the clip bears it, or the tail so heavy that a low one is right. */
+function raised({ history, isHeavy, wanted }: Seen, limit: number): Cure | null {
+  const isSound = !(wanted > BEARABLE * (soundNorm(history.header) ?? Number.POSITIVE_INFINITY));
+  return wanted > limit && isSound && !isHeavy ? { option: 'threshold', value: round(wanted) } : null;
+}
+
+const clipsMost: Rule = (seen) => {
+  const { history, at, isHeavy } = seen;
   // What has no threshold (a fixed length, signs) is meant to change every step; a limit for elements changes some of them in most steps.
   const bites = (i: number): boolean => history.clipped[i] === 1 && !(history.clippedFraction[i]! < MOST);
   const clipped = at.filter((i) => bites(i) && Number.isFinite(history.threshold[i]!));
+  if (history.header?.policy.includes('normalize') || clipped.some((i) => history.scale[i]! > 1)) return null;
   const rate = clipped.length / at.length;
   if (!(rate > MOST)) return null;
   const scale = median(clipped.map((i) => history.scale[i]!));
   const limit = median(clipped.map((i) => history.threshold[i]!));
   return warn(
     'clipsMost',
-    'warning',
+    // Of norms with a heavy tail most are to be clipped.
+    isHeavy ? 'remark' : 'warning',
     { rate, scale },
     `The clip was active in ${percent(rate)} of ${steps(at.length)}, with a median scale of ${show(scale)}: it acts as a learning rate, since ` +
       'most updates have the length that the threshold gives them. Raise the threshold, or lower the learning rate and mean it.',
-    wanted > limit ? { option: 'threshold', value: round(wanted) } : null,
+    raised(seen, limit),
   );
 };
 
@@ -65,18 +72,19 @@ const neverClips: Rule = ({ history, at, norms }) => {
   );
 };
 
-const farAbove: Rule = ({ history, at, wanted }) => {
+const farAbove: Rule = (seen) => {
+  const { history, at, isHeavy } = seen;
   const ratios = at.map((i) => history.norm[i]! / history.threshold[i]!).filter((r) => r > FAR && Number.isFinite(r));
   if (ratios.length === 0) return null;
   const largest = ratios.reduce((a, b) => Math.max(a, b));
   const isOften = ratios.length > OFTEN * at.length;
   return warn(
     'farAbove',
-    isOften ? 'warning' : 'remark',
+    isOften && !isHeavy ? 'warning' : 'remark',
     { steps: ratios.length, largest },
     `In ${steps(ratios.length)} (${percent(ratios.length / at.length)}) the norm was more than ${FAR} times the threshold, up to ${show(largest)} ` +
       'times: such a step keeps a direction and little else. Where they are few, look at their batches; where many, the threshold is too low.',
-    isOften ? { option: 'threshold', value: round(wanted) } : null,
+    isOften ? raised(seen, median(at.map((i) => history.threshold[i]!))) : null,
   );
 };
 
@@ -115,7 +123,7 @@ function rmsOf({ history, at, eps, elements }: Seen): {
   const parameters = header?.parameters ?? [];
   if (layers && (header || eps !== undefined)) {
     return layers.names.flatMap((name, k) => {
-      const own = eps ?? header?.optimizers[parameters[k]!.optimizer]?.eps ?? null;
+      const own = eps ?? header?.optimizers[parameters[k]?.optimizer ?? -1]?.eps ?? null;
       const n = sizeOf(layers.shapes[k]!);
       if (own === null || n === 0) return [];
       const norms = layerNorms(layers, k);
@@ -140,17 +148,18 @@ function rmsOf({ history, at, eps, elements }: Seen): {
   ];
 }
 
-const heavyTail: Rule = ({ norms, tail }) => {
-  const ratio = norms.p99 / norms.median;
-  const isWide = tail !== null && tail.high < NO_VARIANCE;
-  if (!(ratio > TAIL) && !isWide) return null;
+const heavyTail: Rule = ({ norms, spread, tail, isHeavy }) => {
+  const ratio = quantile(sorted(spread), 0.99);
+  if (!(ratio > FAR_OUT) && !isHeavy) return null;
   const index = tail ? ` ${tailText(tail)}` : '';
   return warn(
     'heavyTail',
     'remark',
     { median: norms.median, p99: norms.p99, max: norms.max, ratio, ...(tail ? { index: tail.index } : {}) },
-    `Norms have a heavy tail: 99 % are below ${show(norms.p99)}, ${show(ratio)} times the median of ${show(norms.median)}, and the largest is ` +
-      `${show(norms.max)}.${index} A clip matters here; a threshold by percentile or median and MAD follows the bulk, one by mean and deviation the tail.`,
+    `Norms have a heavy tail: one in a hundred is above ${show(ratio)} times the median of its time, and the largest is ${show(norms.max)}, that of all ` +
+      `steps ${show(norms.median)} in the median.${index} A clip matters here; a threshold by percentile or median and MAD follows the bulk, one by mean and ` +
+      `deviation the tail.${isHeavy ? ' So many large ones have more noise than direction: a threshold near the median, or below it, takes that away.' : ''}`,
+    isHeavy ? { option: 'threshold', value: round(norms.median) } : null,
   );
 };
 
@@ -214,7 +223,7 @@ const skips: Rule = ({ history }) => {
     'skips',
     'warning',
     { steps: skipped, ...(first ? { tensor: first[0] } : {}) },
-    `${what}${first ? `, most often for ${first[0]}` : ''}: no threshold helps there; look at the learning rate, and at the batches.`,
+    `${what}${first ? `, most often for ${first[0]}` : ''}: such a step is not clipped but left out; look at the learning rate, and at the batches.`,
   );
 };
 
