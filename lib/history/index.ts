@@ -9,6 +9,6 @@ export {
 } from './advise.ts';
 export type { Columns, History, HistoryLike, Layers, RecordedOptimizer, RecordedParameter, RecordHeader } from './history.ts';
 export { readRecord } from './read.ts';
-export { type Policies, type Replay, type Replayed, replay } from './replay.ts';
+export { type Policies, type Replay, type Replayed, type ReplayOptions, replay } from './replay.ts';
 export type { Tail } from './tail.ts';
 export type { Cure, Warning, WarningCode } from './warning.ts';

@@ -2,9 +2,17 @@
 
 import { policy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
-import { custom, type Field, list, record, signature } from '../options/index.ts';
+import { custom, type Field, list, options, record, signature, whole } from '../options/index.ts';
 import { decide } from './decide.ts';
 import { type History, type HistoryLike, historyLike } from './history.ts';
+
+/** Options of `replay`. */
+export interface ReplayOptions {
+  /** First steps that figures leave out, as `Advice.warmup` has it. Policies are run on all steps. Default 0. */
+  readonly warmup?: number;
+  /** The step at which figures end, as `Advice.evidence.until` has it. Default: all steps are counted. */
+  readonly until?: number;
+}
 
 /** What one policy would have done. Arrays have an element a step, up to the one that would have ended the run. */
 export interface Replayed {
@@ -20,13 +28,15 @@ export interface Replayed {
   readonly ended: string | null;
   /** Steps that the policy was run on, up to the one that would have ended the run; 0 where it cannot be replayed. */
   readonly steps: number;
+  /** Steps that the following figures are of: those from `warmup` to `until`. */
+  readonly counted: number;
   /** The fraction of the steps that are not skipped in which it clips. */
   readonly clipRate: number;
   /** Steps that it skips. */
   readonly skipped: number;
   /** Mean scale of the steps that are not skipped. */
   readonly meanScale: number;
-  /** 1 - (sum of norms after) / (sum of norms before), of the steps that are not skipped: how much of the gradients is taken away. */
+  /** 1 - (sum of norms after) / (sum of norms before), of the steps that are not skipped: how much of the gradients is taken away; below 0 where they are scaled up. */
   readonly removed: number;
   /** By step, the norm after the clip. */
   readonly normAfter: Float64Array;
@@ -60,7 +70,11 @@ const policies: Field<Policies, readonly [string, ClipPolicy][]> = custom('polic
   if (entries.length === 0) throw place.refuse('expected at least one policy, got none', { value: given });
   return entries;
 });
-const readReplay = signature('replay', { history: historyLike, policies });
+const readReplay = signature(
+  'replay',
+  { history: historyLike, policies },
+  options<ReplayOptions>()({ warmup: whole({ min: 0 }).default(0), until: whole({ min: 0 }).optional() }),
+);
 
 /**
  * Run clip policies on recorded norms: each policy's own graph is compiled with the norms in place of gradients, so that thresholds by
@@ -71,14 +85,16 @@ const readReplay = signature('replay', { history: historyLike, policies });
  * @param history what `readRecord` gives, reports of steps, or norms; policies that treat tensors one by one need `perLayer` records
  * @throws OptionError
  */
-export function replay(history: HistoryLike, policies: Policies): Replay {
-  const { history: all, policies: given } = readReplay(arguments);
-  return { history: all, policies: distinct(given).map(([name, policy]) => replayOne(name, policy, all)) };
+export function replay(history: HistoryLike, policies: Policies, options: ReplayOptions = {}): Replay {
+  const { history: all, policies: given, warmup, until = all.length } = readReplay(arguments);
+  const counts = (i: number): boolean => i >= warmup && i < until;
+  return { history: all, policies: distinct(given).map(([name, policy]) => replayOne(name, policy, all, counts)) };
 }
 
-function replayOne(name: string, policy: ClipPolicy, history: History): Replayed {
+function replayOne(name: string, policy: ClipPolicy, history: History, counts: (step: number) => boolean): Replayed {
   const { reports, ended, reason } = decide(policy, history);
-  const applied = reports.filter((r) => !r.skipped);
+  const counted = reports.filter((_, i) => counts(i));
+  const applied = counted.filter((r) => !r.skipped);
   const part = (sum: number): number => sum / applied.length;
   const total = (key: 'norm' | 'normAfter' | 'scale'): number => applied.reduce((s, r) => s + r[key], 0);
   const before = total('norm');
@@ -89,8 +105,9 @@ function replayOne(name: string, policy: ClipPolicy, history: History): Replayed
     reason,
     ended,
     steps: reports.length,
+    counted: counted.length,
     clipRate: part(applied.filter((r) => r.clipped).length),
-    skipped: reports.length - applied.length,
+    skipped: counted.length - applied.length,
     meanScale: part(total('scale')),
     removed: before === 0 ? 0 : 1 - total('normAfter') / before,
     normAfter: Float64Array.from(reports, (r) => r.normAfter),

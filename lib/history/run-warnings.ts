@@ -125,6 +125,13 @@ const exploding: Rule = (seen) => {
   const times = largest / limit;
   const what = `In ${steps(long.length)}, the first of them step ${long[0]}, the gradient is more than ${EXPLODED} times as long as all weights together, up to ${show(EXPLODED * times)} times: it explodes.`;
   const isWrong = learning.learned !== true;
+  const cureOf = (): Cure | null => {
+    // A run that is known to have failed has a warning with the rate to take.
+    if (!isFirst) return learning.learned === false ? null : slower(seen);
+    return bound === null || history.threshold.every((t) => t <= 1.01 * bound)
+      ? null
+      : { option: 'threshold', value: round(bound) };
+  };
   const help = !isWrong
     ? 'The run learned all the same; such steps are what a clip is for.'
     : !isFirst
@@ -137,9 +144,7 @@ const exploding: Rule = (seen) => {
     isWrong ? 'warning' : 'remark',
     { steps: long.length, first: long[0]!, largest, times: EXPLODED * times },
     `${what} ${help}`,
-    isWrong && isFirst && bound !== null && !history.threshold.every((t) => t <= 1.01 * bound)
-      ? { option: 'threshold', value: round(bound) }
-      : null,
+    isWrong ? cureOf() : null,
   );
 };
 

@@ -3,6 +3,8 @@ import { visible } from '../errors/visible.ts';
 import type { Advice } from '../history/advise.ts';
 import type { History } from '../history/history.ts';
 import type { Replay, Replayed } from '../history/replay.ts';
+import { tailText } from '../history/tail.ts';
+import type { Cure, Warning } from '../history/warning.ts';
 import { custom, type Field, nullable, signature } from '../options/index.ts';
 import { count, percent, short, table } from '../text/format.ts';
 import { page, STYLES } from './page.ts';
@@ -42,7 +44,12 @@ export function replayTable(replay: Replay): string[] {
 }
 
 function figuresOf(p: Replayed): string[] {
-  return [short(middle(p.threshold)), part(p.clipRate), short(p.meanScale), part(p.removed), count(p.skipped)];
+  return [short(middle(p.threshold)), part(p.clipRate), short(p.meanScale), removed(p.removed), count(p.skipped)];
+}
+
+/** What is taken away of the norms; where they become larger, how many times. */
+function removed(x: number): string {
+  return x < 0 ? `scaled up ${short(1 - x)} x` : part(x);
 }
 
 function noteOf(p: Replayed): string {
@@ -51,6 +58,7 @@ function noteOf(p: Replayed): string {
 
 /** Thresholds by rule, and what each would have clipped. */
 export function ruleTable({ rules }: Advice): string[] {
+  if (rules.length === 0) return [];
   const rows = rules.map((r) => [r.rule, short(r.threshold), part(r.clipRate)]);
   return table([['rule', 'threshold', 'would clip'], ...rows], ['left', 'right', 'right']);
 }
@@ -77,8 +85,45 @@ export function runLine({ header, length }: History, advice: Advice): string {
       ]
     : [];
   const steps = [`${count(length)} steps`, advice.skipped > 0 && `${count(Math.round(advice.skipped * length))} skipped`];
-  const clipped = header ? [`${part(advice.clipped)} clipped`] : [];
+  const whole = advice.used === length;
+  const clipped = header ? [`${part(advice.clipped)} of ${whole ? 'them' : `the ${count(advice.used)} looked at`} clipped`] : [];
   return [...run, ...steps, ...clipped].filter(Boolean).join(' · ');
+}
+
+/** What the advice rests on, and the tail of the norms; where there is no threshold, the line of the advice says the first. */
+export function basisLines({ threshold, evidence, tail }: Advice): string[] {
+  return [...(threshold === null ? [] : [evidence.text]), ...(tail ? [tailText(tail)] : [])];
+}
+
+/** What is wrong, and what is worth knowing: titles with their lines, each with what to try. */
+export function warningLines({ warnings }: Advice): [string, string[]][] {
+  const at = (wanted: Warning['level']): string[] =>
+    warnings
+      .filter(({ level }) => level === wanted)
+      .map(({ text, cure }) => `${text}${cure ? ` Try ${CURES[cure.option]} ${short(cure.value)}.` : ''}`);
+  const titled: [string, string[]][] = [
+    ['What is wrong', at('warning')],
+    ['What to look at', at('remark')],
+  ];
+  return titled.filter(([, lines]) => lines.length > 0);
+}
+
+/** What options are called in a sentence. */
+const CURES: Readonly<Record<Cure['option'], string>> = {
+  ...{
+    lr: 'lr',
+    eps: 'eps',
+    threshold: 'a threshold of',
+    absolute: 'absolute',
+    normalize: "clip.normalize({ scope: 'tensor' }) with to",
+  },
+  ...{ batchSize: 'batchSize', accumulate: 'accumulate' },
+};
+
+/** Over what policies would have done: of which steps the figures are. */
+export function replayHeading({ used, warmup, evidence, steps }: Advice): string {
+  const whole = warmup === 0 && evidence.until === steps;
+  return `What each policy would have done with these norms${whole ? '' : `, in the ${count(used)} steps looked at`}`;
 }
 
 export function adviceLine({ rate, threshold, clipRate, used, evidence }: Advice): string {
@@ -115,14 +160,14 @@ export function replayPage(replay: Replay, advice: Advice | null = null): string
     '<h1>What clipping did, and what it would have done</h1>',
     advice ? `<p class="soft">${escapeHtml(runLine(history, advice))}</p>` : '',
     advice ? adviceHtml(advice) : '',
-    '<h2>What each policy would have done</h2>',
+    `<h2>${advice ? escapeHtml(replayHeading(advice)) : 'What each policy would have done'}</h2>`,
     `<p class="soft">The recorded norms, before the clip, go through each policy's own code. They stay those of the run: under another policy the weights, and
 with them the norms, would have taken another way.</p>`,
     policyHtml(replay, drawn, styles),
     drawn.length < replayed.length ? `<p class="soft">The first ${drawn.length} of them are drawn below.</p>` : '',
     figure(
       'Norms and thresholds',
-      'The norm of the gradient before the clip, and the threshold of each policy, on a logarithmic scale.',
+      'The norm of the gradient before the clip, and the threshold of each policy, on a logarithmic scale. Lines that lie on each other take turns.',
       [lineChart([norms, ...thresholds], { title: 'Norms and thresholds', unit: 'norm', log: true })],
     ),
     figure('Norms after the clip', 'What each policy leaves of the norm; 0 in a skipped step.', [
@@ -149,7 +194,6 @@ function adviceHtml(advice: Advice): string {
   const rows = advice.rules.map(
     (r) => `<tr><td>${escapeHtml(r.rule)}</td><td>${short(r.threshold)}</td><td>${part(r.clipRate)}</td></tr>`,
   );
-  const warnings = advice.warnings.map((w) => `<li>${escapeHtml(w.text)}</li>`);
   const layers = [...(advice.layers ?? [])]
     .sort((a, b) => b.share - a.share)
     .map((l) => {
@@ -157,9 +201,12 @@ function adviceHtml(advice: Advice): string {
       return `<tr><td>${escapeHtml(l.name)}</td>${cells.map((c) => `<td>${c}</td>`).join('')}</tr>`;
     });
   return [
-    `<h2>Which threshold</h2>\n<p>${escapeHtml(adviceLine(advice))}.</p>`,
-    tableHtml(['rule', 'threshold', 'would clip'], rows),
-    warnings.length > 0 ? `<h2>What to look at</h2>\n<ul>${warnings.join('\n')}</ul>` : '',
+    `<h2>Which threshold</h2>\n<p>${escapeHtml(adviceLine(advice).replace(/\.?$/, '.'))}</p>`,
+    ...basisLines(advice).map((line) => `<p class="soft">${escapeHtml(line)}</p>`),
+    rows.length > 0 ? tableHtml(['rule', 'threshold', 'would clip'], rows) : '',
+    ...warningLines(advice).map(
+      ([title, lines]) => `<h2>${title}</h2>\n<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('\n')}</ul>`,
+    ),
     layers.length > 0
       ? `<h2>By parameter</h2>\n${tableHtml(['parameter', 'elements', 'norm, median', 'largest', 'threshold', 'part of<br>the square'], layers)}`
       : '',

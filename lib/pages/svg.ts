@@ -31,7 +31,10 @@ export function escapeHtml(text: string): string {
   return visible(text, '\n\t').replace(/[&<>"']/g, (c) => names[c]!);
 }
 
-/** A line for each series over the steps: faint as measured, strong as a running median; its name stands at its end. */
+/**
+ * A line for each series over the steps: faint as measured, strong as a running median; its name stands at its end. Where lines lie on each other they take
+ * turns, so that all colors are seen.
+ */
 export function lineChart(series: readonly SVGSeries[], { title, unit, log = false }: ChartOptions): string {
   const steps = Math.max(2, ...series.map((s) => s.values.length));
   const trends = series.map((s) => smooth(s.values, Math.max(3, Math.round(steps / 40))));
@@ -43,9 +46,10 @@ export function lineChart(series: readonly SVGSeries[], { title, unit, log = fal
   const x = stepScale(steps);
   const inner = HEIGHT - TOP - BOTTOM;
   const place = (i: number, value: number): string => `${px(x(i))} ${px(TOP + inner * (1 - y.at(value)))}`;
+  const drawn = turns(trends, (value) => TOP + inner * (1 - y.at(value)), log);
   const lines = series.map((s, i) => {
     const raw = `<path class="${s.style} raw" d="${path(s.values, place, log)}"/>`;
-    return `${raw}\n<path class="${s.style} trend" d="${path(trends[i]!, place, log)}"/>`;
+    return `${raw}\n<path class="${s.style} trend" d="${path(drawn[i]!, place, log)}"/>`;
   });
   return [
     `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(`${title}, ${unit}, by step`)}">`,
@@ -55,6 +59,31 @@ export function lineChart(series: readonly SVGSeries[], { title, unit, log = fal
     ...endLabels(series, trends, (value) => TOP + inner * (1 - y.at(value))),
     '</svg>',
   ].join('\n');
+}
+
+// Lines nearer than this lie on each other: their strokes are 2.2 wide.
+const NEAR = 1.6;
+// How long a line has its turn, along x.
+const TURN = 16;
+
+/** The lines, each without the values where it lies on others whose turn it is. */
+function turns(lines: readonly (readonly number[])[], placeY: (value: number) => number, log: boolean): number[][] {
+  const places = lines.map((line) => line.map((v) => (Number.isFinite(v) && !(log && v <= 0) ? placeY(v) : Number.NaN)));
+  const steps = Math.max(2, ...lines.map((line) => line.length));
+  const x = stepScale(steps);
+  // A turn has a part of each line within it, however few the steps are.
+  const turn = Math.max(TURN, 2 * (INNER / (steps - 1)));
+  return lines.map((line, i) =>
+    line.map((value, step) => {
+      const here = places[i]![step]!;
+      const together = places.flatMap((other, k) => (Math.abs(other[step]! - here) < NEAR ? [k] : []));
+      if (together.length < 2) return value;
+      const now = together[Math.floor((x(step) - LEFT) / turn) % together.length];
+      // The first value of the next turn belongs to both, so that there is no gap.
+      const before = step === 0 ? now : together[Math.floor((x(step - 1) - LEFT) / turn) % together.length];
+      return now === i || before === i ? value : Number.NaN;
+    }),
+  );
 }
 
 export interface Lane {

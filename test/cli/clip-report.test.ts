@@ -91,6 +91,58 @@ describe('gradclip clip-report', () => {
     expect(p90.clipRate).toBeCloseTo(0.1, 5);
   });
 
+  it('counts the same steps in its header and its tables', async () => {
+    const cwd = await trained({ record: 'run.jsonl' });
+    const ran = await run(['clip-report', 'run.jsonl', '--policies', 'globalNorm:0.5', '--warmup', '40'], { cwd });
+    const [, clipped, looked] = /([\d.]+) % of the (\d+) looked at clipped/.exec(ran.stdout)!;
+    expect(looked).toBe('80');
+    // The policy of the run, on its own norms.
+    const history = await readRecord(join(cwd, 'run.jsonl'));
+    const rate = history.clipped.subarray(40).reduce((a, b) => a + b, 0) / 80;
+    expect(clipped).toBe((100 * rate).toFixed(1));
+    expect(history.clipped.reduce((a, b) => a + b, 0) / 120).not.toBe(rate);
+    expect(ran.stdout).toContain('What each policy would have done with these norms, in the 80 steps looked at');
+    expect(ran.stdout).toMatch(new RegExp(`^globalNorm:0\\.5 +0\\.500 +${clipped!.replace('.', '\\.')} % `, 'm'));
+    const whole = await run(['clip-report', 'run.jsonl', '--policies', 'globalNorm:0.5', '--warmup', '0'], { cwd });
+    expect(whole.stdout).toContain('% of them clipped');
+    expect(whole.stdout).toMatch(/^What each policy would have done with these norms$/m);
+  });
+
+  it('says how many times norms are scaled up', async () => {
+    const cwd = await trained();
+    const ran = await run(['clip-report', 'run.jsonl', '--policies', 'normalize', '--warmup', '0'], { cwd });
+    const { norm } = await readRecord(join(cwd, 'run.jsonl'));
+    // To a norm of 1 each.
+    const times = norm.length / norm.reduce((a, b) => a + b, 0);
+    expect(ran.stdout).toContain(`scaled up ${times.toPrecision(3)} x`);
+    expect(ran.stdout).not.toContain('-1');
+  });
+
+  it('says of a run that failed what is wrong and what to try, and gives no threshold', async () => {
+    const cwd = project({ optimizer: { type: 'sgd', lr: 0.1 }, clip: { type: 'globalNorm', threshold: 1e-9 } });
+    await run(['train', 'config.json'], { cwd });
+    const ran = await run(['clip-report', 'run.jsonl', '--html', 'report.html'], { cwd });
+    expect(ran).toMatchObject({ code: 0 });
+    expect(ran.stdout).toContain('No threshold: the loss ');
+    expect(ran.stdout).toMatch(
+      /^What is wrong\n- The run failed: the loss .* Look at standsStill first\.\n- Most weights stand still: .* Try a threshold of [\d.]+\.$/m,
+    );
+    expect(ran.stdout).not.toMatch(/^rule /m);
+    const html = readFileSync(join(cwd, 'report.html'), 'utf8');
+    expect(html).toContain('<h2>What is wrong</h2>');
+    expect(html).toMatch(/<p>No threshold: the loss [^<]*\.<\/p>/);
+    expect(html).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  it('says what the threshold rests on', async () => {
+    const cwd = await trained();
+    const { stdout } = await run(['clip-report', 'run.jsonl'], { cwd });
+    expect(stdout).toMatch(/^From 108 steps of a run that learned: the loss fell from [\d.]+ to [\d.]+\.$/m);
+    expect(stdout).toMatch(
+      /^Of the 10 largest, twice as large is [\d,.]+ times as rare \(tail index [\d.]+, [\d.]+ to [\d.]+\): /m,
+    );
+  });
+
   it('takes policies from a file', async () => {
     const cwd = await trained();
     const policies = {
@@ -173,4 +225,24 @@ it('makes every policy from a configuration', () => {
   expect(() => policies.read({ type: 'zclip', threshold: 1 }, new Place('', '', 'clip'))).toThrow(
     'clip: unknown option threshold',
   );
+});
+
+it('draws lines that lie on each other in turns', () => {
+  const norm = Array.from({ length: 200 }, (_, i) => 1 + (i % 10) / 100);
+  const trends = (policies: Record<string, clip.ClipPolicy>): number[][] => {
+    const html = replayPage(replay(norm, policies));
+    const scales = html.split('<h2>')[4]!;
+    // The steps, in hundredths of the width, at which each line has a piece.
+    return [...scales.matchAll(/class="s\d trend" d="([^"]*)"/g)].map(([, d]) =>
+      [...d!.matchAll(/[ML]([\d.]+) /g)].map(([, x]) => Number(x)),
+    );
+  };
+  const pieces = (xs: readonly number[]): number => xs.slice(1).filter((x, i) => x - xs[i]! > 5).length + 1;
+  // Two that never bite: both scales are 1.
+  const [a, b] = trends({ high: clip.globalNorm(5), higher: clip.globalNorm(6) });
+  expect([pieces(a!), pieces(b!)].every((n) => n > 10)).toBe(true);
+  expect(a!.filter((x) => b!.includes(x)).length).toBeLessThan(0.4 * a!.length);
+  expect(new Set([...a!, ...b!]).size).toBe(200);
+  // Apart, each is whole.
+  expect(trends({ high: clip.globalNorm(5), low: clip.globalNorm(0.5) }).map(pieces)).toEqual([1, 1]);
 });

@@ -3,12 +3,22 @@ import { resolve } from 'node:path';
 import type { ClipPolicy } from '../../clip/index.ts';
 import { globalNorm } from '../../clip/index.ts';
 import { DataError, OptionError } from '../../errors.ts';
-import { type Advice, advise, type History, readRecord, replay } from '../../history/index.ts';
+import { type Advice, type AdviseOptions, advise, type History, readRecord, replay } from '../../history/index.ts';
 import { quantile, sorted } from '../../history/numbers.ts';
 import { writeWhole } from '../../io/file/write.ts';
 import { readJson } from '../../io/json-file.ts';
 import { Place, show, signatures, whole } from '../../options/index.ts';
-import { adviceLine, layerTable, replayPage, replayTable, ruleTable, runLine } from '../../pages/replay-page.ts';
+import {
+  adviceLine,
+  basisLines,
+  layerTable,
+  replayHeading,
+  replayPage,
+  replayTable,
+  ruleTable,
+  runLine,
+  warningLines,
+} from '../../pages/replay-page.ts';
 import { short } from '../../text/format.ts';
 import type { Arguments, Command } from '../args.ts';
 import { usage } from '../args.ts';
@@ -31,7 +41,7 @@ export const CLIP_REPORT: Command = {
   flags: {
     rate: {
       value: 'RATE',
-      help: 'wanted part of the steps that are clipped, 0.05, or as a percentile of the norms, p95; default p95',
+      help: 'wanted part of the steps that are clipped, 0.05, or as a percentile of the norms, p95; default p95, of norms with a heavy tail p50',
     },
     policies: {
       value: 'A,B',
@@ -51,9 +61,13 @@ export async function clipReport(args: Arguments, io: IO, screen: Screen): Promi
   const rate = rateOf(args);
   const warmup = args.number('warmup');
   const history = await readRecord(file);
-  const advice = adviceOn(file, history, { rate, ...(warmup === undefined ? {} : { warmup }) });
-  const policies = await policiesOf(args, io.cwd, { history, norms: history.norm.subarray(advice.warmup) });
-  const replayed = replay(history, policies);
+  const advice = adviceOn(file, history, {
+    ...(rate === undefined ? {} : { rate }),
+    ...(warmup === undefined ? {} : { warmup }),
+  });
+  const counted = { warmup: advice.warmup, until: advice.evidence.until };
+  const policies = await policiesOf(args, io.cwd, { history, norms: history.norm.subarray(counted.warmup, counted.until) });
+  const replayed = replay(history, policies, counted);
   const html = args.text('html');
   const page = html === undefined ? null : resolve(io.cwd, html);
   if (page !== null) await writeWhole(page, replayPage(replayed, advice));
@@ -74,14 +88,17 @@ export async function clipReport(args: Arguments, io: IO, screen: Screen): Promi
     `norms: least ${short(min)}, median ${short(median)}, p90 ${short(p90)}, p95 ${short(p95)}, p99 ${short(p99)}, largest ${short(max)}`,
   );
   heading(adviceLine(advice));
+  for (const line of basisLines(advice)) screen.say(line);
   for (const line of ruleTable(advice)) screen.say(line);
-  if (advice.warnings.length > 0) heading('What to look at');
-  for (const { text } of advice.warnings) screen.say(`- ${text}`);
+  for (const [title, lines] of warningLines(advice)) {
+    heading(title);
+    for (const line of lines) screen.say(`- ${line}`);
+  }
   if (advice.layers) {
     heading('By parameter');
     for (const line of layerTable(advice)) screen.say(line);
   }
-  heading('What each policy would have done with these norms');
+  heading(replayHeading(advice));
   for (const line of replayTable(replayed)) screen.say(line);
   if (page === null) return EXIT.ok;
   screen.say();
@@ -90,7 +107,7 @@ export async function clipReport(args: Arguments, io: IO, screen: Screen): Promi
 }
 
 /** A record without a finite norm is unusable data here, not wrong usage. */
-function adviceOn(file: string, history: History, options: { readonly rate: number; readonly warmup?: number }): Advice {
+function adviceOn(file: string, history: History, options: AdviseOptions): Advice {
   try {
     return advise(history, options);
   } catch (error) {
@@ -99,8 +116,9 @@ function adviceOn(file: string, history: History, options: { readonly rate: numb
   }
 }
 
-function rateOf(args: Arguments): number {
-  const text = args.text('rate') ?? 'p95';
+function rateOf(args: Arguments): number | undefined {
+  const text = args.text('rate');
+  if (text === undefined) return undefined;
   const percentile = percentileOf(text);
   const rate = percentile === null ? Number(text.trim() === '' ? Number.NaN : text) : 1 - percentile / 100;
   if (rate >= 0 && rate <= 1) return Number(rate.toPrecision(12));
@@ -113,7 +131,7 @@ function percentileOf(text: string): number | null {
   return found === undefined || Number(found) > 100 ? null : Number(found);
 }
 
-/** A run, and the norms that its percentiles are of: as in the advice, without the warm-up. */
+/** A run, and the norms that its percentiles are of: those that the advice looks at. */
 interface Seen {
   readonly history: History;
   readonly norms: Float64Array;
@@ -147,10 +165,11 @@ function normAt({ norms }: Seen, percentile: number): number {
 
 /** By percentile, and all that need no threshold and can be replayed from this record. */
 function usual(seen: Seen): Record<string, ClipPolicy> {
-  const fixed = ['p90', 'p95', 'p99'].map((p): [string, ClipPolicy] => [
-    `globalNorm:${p}`,
-    globalNorm(normAt(seen, Number(p.slice(1)))),
-  ]);
+  // A threshold of 0 would be none.
+  const fixed = [90, 95, 99].flatMap((p): [string, ClipPolicy][] => {
+    const threshold = normAt(seen, p);
+    return threshold > 0 ? [[`globalNorm:p${p}`, globalNorm(threshold)]] : [];
+  });
   const others = UNAIDED.map((type): [string, ClipPolicy] => [type, makePolicy([{ type }])]);
   const works = ([name, policy]: [string, ClipPolicy]): boolean =>
     replay(seen.history, { [name]: policy }).policies[0]!.steps > 0;
